@@ -1,0 +1,69 @@
+"""Vision features of every view, once: `[views, 10, 1280]` in float16, through ONNX Runtime.
+
+python features.py --data DIR --work DIR
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from backbone import FEATURES, IMAGE_SIZE, VECTORS, EfficientNetLite0
+from labels import read_sets
+from views import make_view, plan_views
+
+BATCH = 8
+_state: dict = {}
+
+
+def _export_backbone(path: Path) -> None:
+    net = EfficientNetLite0.pretrained()
+    rgb = torch.zeros(1, IMAGE_SIZE, IMAGE_SIZE, 3, dtype=torch.uint8)
+    torch.onnx.export(net, (rgb,), str(path), input_names=["rgb"], output_names=["features"], opset_version=17,
+                      dynamic_axes={"rgb": {0: "batch"}, "features": {0: "batch"}}, dynamo=False)
+
+
+def _start(model: str, data: str, seed: int) -> None:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    _state["session"] = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    _state["samples"], _state["seed"] = read_sets(data), seed
+
+
+def _batch(plan: list[tuple[int, int]]) -> tuple[np.ndarray, list]:
+    made = [make_view(_state["samples"], i, n, _state["seed"]) for i, n in plan]
+    features = _state["session"].run(None, {"rgb": np.stack([m[0] for m in made])})[0]
+    return features.astype(np.float16), [[m[1].sample, n, m[1].things] for m, (_, n) in zip(made, plan)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    work = Path(args.work)
+    work.mkdir(parents=True, exist_ok=True)
+    samples = read_sets(args.data)
+    plan = plan_views(samples)
+    model = work / "backbone.onnx"
+    _export_backbone(model)
+    batches = [plan[i : i + BATCH] for i in range(0, len(plan), BATCH)]
+    features = np.lib.format.open_memmap(work / "features.npy", "w+", np.float16, (len(plan), VECTORS, FEATURES))
+    views = []
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count(), _start, (str(model), args.data, args.seed)) as pool:
+        for b, (values, rows) in enumerate(pool.imap(_batch, batches, chunksize=4)):
+            features[b * BATCH : b * BATCH + len(values)] = values
+            views += rows
+            if b % 100 == 0:
+                print(f"{len(views)}/{len(plan)} views", flush=True)
+    (work / "views.json").write_text(json.dumps(views))
+
+
+if __name__ == "__main__":
+    main()

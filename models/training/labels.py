@@ -1,0 +1,90 @@
+"""Labelled images on disk -> one list of samples with normalised labels and a fixed split.
+
+Format: `DATA/<set>/labels.jsonl`, one JSON object a line with `image` and the labels of that set.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SETS = ["grocery", "clothing", "imagenet-samples", "emoji", "stamps", "exercises", "flickr", "daquar"]
+SPRITES = {"emoji", "stamps"}  # RGBA cut-outs, one image a name: shown on other pictures
+FOLDS = 5
+VALIDATION_PERCENT = 10
+
+
+class DataError(Exception):
+    """A data folder that cannot be trained on; the message names the file and the line."""
+
+
+@dataclass
+class Sample:
+    set: str
+    path: str
+    label: str | None  # what a person would answer to "What is shown now?", or None for scenes
+    captions: list[str] = field(default_factory=list)
+    qa: list[tuple[str, str]] = field(default_factory=list)
+    extra: dict = field(default_factory=dict)
+
+    @property
+    def hash(self) -> int:
+        name = f"{self.set}/{Path(self.path).name}"
+        return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
+
+    @property
+    def validation(self) -> bool:
+        """Held out of all training. Sets with one image a class are not split: their names would be unknown."""
+        return self.set not in SPRITES | {"imagenet-samples", "exercises"} and self.hash % 100 < VALIDATION_PERCENT
+
+    @property
+    def fold(self) -> int:
+        return (self.hash // 100) % FOLDS
+
+
+def normalise(label: str) -> str:
+    """`Arla-Natural-Yoghurt` -> `arla natural yoghurt`; no article, no bracket, no final stop."""
+    text = re.sub(r"\([^)]*\)", " ", label.replace("_", " "))
+    if "t-shirt" not in text.lower():
+        text = text.replace("-", " ")
+    text = re.sub(r"\s+", " ", text).strip().strip(".!").strip().lower()
+    return re.sub(r"^(a|an|the|some)\s+", "", text)
+
+
+def _read_line(set_name: str, folder: Path, number: int, line: str) -> Sample:
+    where = f"{folder / 'labels.jsonl'} line {number}"
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: not JSON ({error})") from None
+    image = row.get("image")
+    if not isinstance(image, str) or not (folder / image).is_file():
+        raise DataError(f"{where}: image {image!r} is missing")
+    raw = next((row[k] for k in ("class", "name", "caption", "exercise") if k in row), None)
+    label = normalise(raw) if isinstance(raw, str) else None
+    captions = row.get("captions", [])
+    qa = [(q["q"], q["a"]) for q in row.get("qa", [])]
+    if label == "" or not (label or captions or qa):
+        raise DataError(f"{where}: the label is empty")
+    extra = {k: row[k] for k in ("group", "pose", "equipment", "category", "wnid") if row.get(k)}
+    return Sample(set_name, str(folder / image), label, captions, qa, extra)
+
+
+def read_sets(data: str, sets: list[str] | None = None) -> list[Sample]:
+    """All samples of the named sets (default: those of SETS that exist), sorted. Raises DataError before any work."""
+    root = Path(data)
+    names = sets or [s for s in SETS if (root / s).is_dir()]
+    unknown = [s for s in names if s not in SETS]
+    if unknown:
+        raise DataError(f"unknown set {unknown[0]!r}; known are {', '.join(SETS)}")
+    if not names:
+        raise DataError(f"{root}: holds none of the sets {', '.join(SETS)}")
+    samples: list[Sample] = []
+    for name in names:
+        folder = root / name
+        if not (folder / "labels.jsonl").is_file():
+            raise DataError(f"{folder / 'labels.jsonl'}: missing")
+        with open(folder / "labels.jsonl", encoding="utf-8") as lines:
+            samples += [_read_line(name, folder, i, line) for i, line in enumerate(lines, 1) if line.strip()]
+    return samples

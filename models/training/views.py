@@ -1,0 +1,129 @@
+"""Views of the images: what a camera, a crop, a letterbox or an encoder would make of them.
+
+Each view is a picture at the size of the model. Sprites are pasted on backgrounds at known places.
+"""
+
+import io
+import random
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageFilter
+
+from backbone import IMAGE_SIZE
+from labels import SPRITES, Sample
+
+VIEWS = {"grocery": 6, "clothing": 6, "imagenet-samples": 4, "emoji": 3, "stamps": 4, "exercises": 2, "flickr": 3, "daquar": 2}
+
+
+@dataclass
+class View:
+    sample: int  # index of the sample; for a sprite composition the first sprite
+    kind: str  # plain, video or sprites
+    things: list[tuple[int, float, float, float]]  # sprites: (sample, centre x, centre y, size), all in 0..1
+
+
+def _photo(sample: Sample) -> Image.Image:
+    return Image.open(sample.path).convert("RGB")
+
+
+def _crop(image: Image.Image, rng: random.Random, least: float) -> Image.Image:
+    w, h = image.size
+    area, ratio = rng.uniform(least, 1), rng.uniform(0.75, 1.33)
+    cw = min(w, int((w * h * area * ratio) ** 0.5))
+    ch = min(h, int((w * h * area / ratio) ** 0.5))
+    x, y = rng.randint(0, w - cw), rng.randint(0, h - ch)
+    return image.crop((x, y, x + cw, y + ch))
+
+
+def _letterbox(image: Image.Image, rng: random.Random) -> Image.Image:
+    """Fitted into the shape of a video with bars, as players and `pad` filters do."""
+    width, height = rng.choice([(320, 240), (320, 180), (320, 180), (240, 240), (240, 320)])
+    scale = min(width / image.width, height / image.height)
+    small = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
+    bar = rng.choice([0, 0, 0, 0, 255, rng.randint(0, 255)])
+    canvas = Image.new("RGB", (width, height), (bar, bar, bar))
+    canvas.paste(small, ((width - small.width) // 2, (height - small.height) // 2))
+    return canvas
+
+
+def _camera(image: Image.Image, rng: random.Random) -> Image.Image:
+    """Light, colour, focus and compression of a cheap camera."""
+    for enhance, spread in ((ImageEnhance.Brightness, 0.25), (ImageEnhance.Contrast, 0.25), (ImageEnhance.Color, 0.3)):
+        image = enhance(image).enhance(rng.uniform(1 - spread, 1 + spread))
+    if rng.random() < 0.2:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2)))
+    if rng.random() < 0.5:
+        buffer = io.BytesIO()
+        image.save(buffer, "jpeg", quality=rng.randint(25, 85))
+        image = Image.open(buffer).convert("RGB")
+    return image
+
+
+def _fit(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC), np.uint8)
+
+
+def photo_view(sample: Sample, number: int, rng: random.Random) -> np.ndarray:
+    """View 0 is the picture as it is, 1 letterboxed, 2 a mild crop, the rest freely varied."""
+    image = _photo(sample)
+    if number == 0:
+        return _fit(image)
+    if number > 2 and rng.random() < 0.3 or number == 1:
+        image = _letterbox(_crop(image, rng, 0.8) if number > 2 else image, rng)
+    else:
+        image = _crop(image, rng, 0.7 if number == 2 else 0.35)
+    if rng.random() < 0.5 and sample.set != "daquar" and sample.set != "grocery":
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return _fit(_camera(image, rng))
+
+
+def _background(backgrounds: list[Sample], rng: random.Random) -> Image.Image:
+    if rng.random() < 0.35 and backgrounds:
+        image = _crop(_photo(rng.choice(backgrounds)), rng, 0.2).resize((IMAGE_SIZE, IMAGE_SIZE))
+        return ImageEnhance.Contrast(image).enhance(rng.uniform(0.3, 0.8))
+    top, bottom = (np.array([rng.randint(0, 255) for _ in range(3)]) for _ in range(2))
+    if rng.random() < 0.5:
+        top = bottom = np.array([rng.choice([0, 255, rng.randint(180, 255)])] * 3)
+    ramp = np.linspace(0, 1, IMAGE_SIZE)[:, None, None]
+    return Image.fromarray((top * (1 - ramp) + bottom * ramp + np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3))).astype(np.uint8))
+
+
+def sprite_view(samples: list[Sample], number: int, first: int, sprites: list[int], backgrounds: list[Sample],
+                rng: random.Random) -> tuple[np.ndarray, list[tuple[int, float, float, float]]]:
+    """Views 0 and 1: one large sprite; 2: one to three different ones at places of a 3 x 3 grid; 3: copies of one."""
+    canvas = _background(backgrounds, rng)
+    things: list[tuple[int, float, float, float]] = []
+    if number < 2:
+        size = rng.uniform(0.55, 0.95)
+        x, y = (rng.uniform(size / 2, 1 - size / 2) for _ in range(2))
+        things = [(first, x, y, size)]
+    else:
+        cells = rng.sample(range(9), rng.randint(1, 3) if number == 2 else rng.randint(1, 6))
+        for i, cell in enumerate(cells):
+            which = first if i == 0 or number == 3 else rng.choice(sprites)
+            size = rng.uniform(0.26, 0.34)
+            things.append((which, (cell % 3 + 0.5) / 3 + rng.uniform(-0.03, 0.03), (cell // 3 + 0.5) / 3 + rng.uniform(-0.03, 0.03), size))
+    for which, x, y, size in things:
+        sprite = Image.open(samples[which].path).convert("RGBA")
+        sprite = sprite.crop(sprite.getbbox() or (0, 0, *sprite.size))
+        scale = size * IMAGE_SIZE / max(sprite.size)
+        sprite = sprite.resize((max(1, round(sprite.width * scale)), max(1, round(sprite.height * scale))))
+        canvas.paste(sprite, (round(x * IMAGE_SIZE - sprite.width / 2), round(y * IMAGE_SIZE - sprite.height / 2)), sprite)
+    return _fit(_camera(canvas, rng) if number != 0 else canvas), things
+
+
+def plan_views(samples: list[Sample]) -> list[tuple[int, int]]:
+    """(sample, view number) for every view, in order."""
+    return [(i, n) for i, s in enumerate(samples) for n in range(VIEWS[s.set])]
+
+
+def make_view(samples: list[Sample], index: int, number: int, seed: int) -> tuple[np.ndarray, View]:
+    sample = samples[index]
+    rng = random.Random(f"{seed}/{sample.set}/{sample.path.rsplit('/', 1)[-1]}/{number}")
+    if sample.set in SPRITES:
+        sprites = [i for i, s in enumerate(samples) if s.set in SPRITES]
+        backgrounds = [s for s in samples if s.set in ("flickr", "daquar") and not s.validation]
+        picture, things = sprite_view(samples, number, index, sprites, backgrounds, rng)
+        return picture, View(index, "sprites", things)
+    return photo_view(sample, number, rng), View(index, "plain", [])

@@ -1,0 +1,102 @@
+/** What a live stream offers to the server and the command line. Times in ms since the stream began. */
+import type { SourceStatus } from '../ingest/frame.ts';
+
+export interface Evidence {
+  readonly startMs: number;
+  readonly endMs: number;
+  /** Share of the cross-attention on the stream that fell into this span, 0..1. */
+  readonly weight: number;
+}
+
+export interface AskOptions {
+  /** The question may look up to this moment; default: the newest frame. */
+  readonly asOfMs?: number;
+  /** Limit of answer tokens; default and maximum come from the limits of the service. */
+  readonly maxTokens?: number;
+  /** 0 (default) is greedy. */
+  readonly temperature?: number;
+  readonly topP?: number;
+  /** Makes a sampled answer repeatable. */
+  readonly seed?: number;
+  /** Cancels between two tokens. */
+  readonly signal?: AbortSignal;
+}
+
+export interface AnswerResult {
+  readonly text: string;
+  readonly finish: 'stop' | 'length' | 'cancelled';
+  readonly asOfMs: number;
+  /** Spans that the answer rests on, strongest first; empty when the answer was cancelled before its first token. */
+  readonly evidence: readonly Evidence[];
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly firstTokenMs: number;
+  readonly totalMs: number;
+}
+
+/** An answer as it is written: iterate for the pieces of text; `result` resolves (or rejects with a YocoError) at the end. */
+export interface Answer extends AsyncIterable<string> {
+  readonly result: Promise<AnswerResult>;
+}
+
+/** A run of turns that share one segment. One question at a time (`response_in_progress` otherwise). */
+export interface Conversation {
+  ask(question: string, options?: AskOptions): Answer;
+}
+
+export interface StreamStatus {
+  readonly name: string;
+  /** What the source is, with credentials redacted, e.g. `rtsp://***@10.0.0.7/live`. */
+  readonly source: string;
+  readonly sourceStatus: SourceStatus;
+  readonly fps: number;
+  /** Time of the first frame that is kept and of the newest frame; null before the first frame. */
+  readonly firstMs: number | null;
+  readonly lastMs: number | null;
+  /** Wall time of time 0, ms since 1970. */
+  readonly startedAtMs: number;
+  readonly frames: number;
+  /** Frames that the engine could not take in time. */
+  readonly lateFrames: number;
+  readonly cacheTokens: number;
+  readonly cacheBytes: number;
+  readonly memoryLimitBytes: number;
+}
+
+export interface Thumbnail {
+  readonly timeMs: number;
+  /** JPEG of the picture that the model saw. */
+  readonly jpeg: Buffer;
+}
+
+export type PushOutcome =
+  | { readonly accepted: true; readonly timeMs: number }
+  | { readonly accepted: false; readonly reason: 'late' | 'out_of_order' };
+
+export interface LiveStream {
+  readonly name: string;
+  status(): StreamStatus;
+  /** A fresh conversation about this stream; holds no resource until it is asked. */
+  converse(): Conversation;
+  /** The kept frame at or before `timeMs` (default: the newest). Throws `stream_empty` or `time_out_of_range`. */
+  thumbnail(timeMs?: number): Promise<Thumbnail>;
+  /** Takes a JPEG or PNG into a `push` stream. Throws `stream_not_pushable`, `image_undecodable`. */
+  push(image: Uint8Array, timeMs?: number): Promise<PushOutcome>;
+  /** Calls back after each frame taken in and each change of state; returns the unsubscriber. */
+  onChange(listener: () => void): () => void;
+}
+
+/** All streams of one service. */
+export interface LiveService {
+  readonly bundle: { readonly name: string; readonly parameters: number; readonly licence: string };
+  /** False until the engine has loaded the model, and while it restarts. */
+  readonly ready: boolean;
+  /** `definition` is unvalidated input (parsed JSON or YAML); throws `definition_invalid`, `stream_exists`, `stream_limit`, `source_forbidden`. */
+  create(definition: unknown, origin: 'operator' | 'client'): Promise<LiveStream>;
+  list(): readonly LiveStream[];
+  /** Throws `stream_not_found`. */
+  get(name: string): LiveStream;
+  /** Throws `stream_not_found`. Ends the source, frees the cache; answers in progress fail with `stream_deleted`. */
+  delete(name: string): Promise<void>;
+  close(): Promise<void>;
+}
