@@ -30,6 +30,7 @@ export const ERRORS = {
   origin_forbidden: entry(403, 'Requests from this web origin are not allowed.'),
   not_found: entry(404, 'There is nothing at this address.'),
   method_not_allowed: entry(405, 'This address does not take this method.'),
+  media_type_unsupported: entry(415, 'The body is of a type that this address does not take.'),
   // Streams and sources
   stream_not_found: entry(404, 'There is no stream with this name.'),
   stream_exists: entry(409, 'A stream with this name exists already.'),

@@ -1,0 +1,130 @@
+/** Who may call: API keys, browsers' short-lived tokens, and the checks of Host and Origin. */
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { YocoError } from '../errors.ts';
+import { isLoopback, type ServerLimits } from './limits.ts';
+
+/** What a request has shown. `open` means that no keys are configured. */
+export type Grant =
+  { readonly kind: 'open' } | { readonly kind: 'key' } | { readonly kind: 'token'; readonly stream: string | null };
+
+/** Subprotocols that carry a credential, since browsers cannot set a header on a WebSocket. */
+const TOKEN_PROTOCOL = 'yoco-token.';
+/** The convention of OpenAI's browser client. */
+const KEY_PROTOCOL = 'openai-insecure-api-key.';
+
+export class Gate {
+  readonly #limits: ServerLimits;
+  readonly #keys: readonly Buffer[];
+  /** Signs tokens; new with each start, so a restart ends all tokens. */
+  readonly #secret = randomBytes(32);
+
+  constructor(limits: ServerLimits) {
+    this.#limits = limits;
+    this.#keys = limits.apiKeys.map(digest);
+  }
+
+  /** False when no key is configured and everybody on this machine is served. */
+  get wantsKey(): boolean {
+    return this.#keys.length > 0;
+  }
+
+  /**
+   * Checks the Host header (DNS rebinding, while no key protects the service) and the Origin header (cross-site
+   * requests, WebSocket hijacking). Throws `forbidden` or `origin_forbidden`.
+   */
+  checkAddress(headers: IncomingHttpHeaders, secure: boolean): void {
+    const host = hostName(headers.host);
+    if (!this.wantsKey && (host === null || !(isLoopback(host) || this.#limits.allowedHosts.includes(host)))) {
+      throw new YocoError('forbidden', {
+        param: 'Host',
+        detail: 'Without API keys only loopback host names are served.',
+      });
+    }
+    const { origin } = headers;
+    if (origin === undefined || this.isListedOrigin(origin)) return;
+    if (origin !== `${secure ? 'https' : 'http'}://${headers.host ?? ''}` && !this.#isSameHost(origin, headers.host)) {
+      throw new YocoError('origin_forbidden', { param: 'Origin' });
+    }
+  }
+
+  /** True for an origin that the configuration names, which then also gets CORS headers. */
+  isListedOrigin(origin: string): boolean {
+    return this.#limits.allowedOrigins.includes(origin);
+  }
+
+  /** Checks `Authorization: Bearer KEY|TOKEN`. Throws `unauthorized`. */
+  checkBearer(headers: IncomingHttpHeaders): Grant {
+    if (!this.wantsKey) return { kind: 'open' };
+    const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
+    if (bearer === undefined) {
+      throw new YocoError('unauthorized', { param: 'Authorization', detail: 'Send Authorization: Bearer KEY.' });
+    }
+    return this.#grant(bearer, 'Authorization');
+  }
+
+  /** Checks an upgrade: the header, else a credential among the subprotocols. Throws `unauthorized`. */
+  checkUpgrade(headers: IncomingHttpHeaders): Grant {
+    if (!this.wantsKey || headers.authorization !== undefined) return this.checkBearer(headers);
+    for (const offered of (headers['sec-websocket-protocol'] ?? '').split(',').map((text) => text.trim())) {
+      if (offered.startsWith(TOKEN_PROTOCOL)) {
+        const grant = this.#fromToken(offered.slice(TOKEN_PROTOCOL.length));
+        if (grant) return grant;
+        throw new YocoError('unauthorized', {
+          param: 'Sec-WebSocket-Protocol',
+          detail: 'The token is wrong or too old.',
+        });
+      }
+      if (offered.startsWith(KEY_PROTOCOL)) {
+        return this.#grant(offered.slice(KEY_PROTOCOL.length), 'Sec-WebSocket-Protocol');
+      }
+    }
+    return this.checkBearer(headers);
+  }
+
+  /** A token that opens WebSockets (for one stream, or for any) and reads over HTTP until it expires. */
+  issueToken(stream: string | null): { token: string; expiresAtMs: number } {
+    const expiresAtMs = Date.now() + this.#limits.tokenTtlMs;
+    const payload = Buffer.from(JSON.stringify([expiresAtMs, stream, randomBytes(9).toString('base64url')]));
+    const body = payload.toString('base64url');
+    return { token: `${body}.${this.#sign(body)}`, expiresAtMs };
+  }
+
+  #grant(credential: string, param: string): Grant {
+    const given = digest(credential);
+    // Every key is compared, so that the time taken does not tell which one came near.
+    let found = false;
+    for (const key of this.#keys) found = timingSafeEqual(key, given) || found;
+    if (found) return { kind: 'key' };
+    const token = this.#fromToken(credential);
+    if (token) return token;
+    throw new YocoError('unauthorized', { param });
+  }
+
+  #fromToken(token: string): Grant | null {
+    const [body, signature, ...rest] = token.split('.');
+    if (body === undefined || signature === undefined || rest.length > 0) return null;
+    if (!timingSafeEqual(digest(signature), digest(this.#sign(body)))) return null;
+    const [expiresAtMs, stream] = JSON.parse(Buffer.from(body, 'base64url').toString()) as [number, string | null];
+    return Date.now() < expiresAtMs ? { kind: 'token', stream } : null;
+  }
+
+  #sign(body: string): string {
+    return createHmac('sha256', this.#secret).update(body).digest('base64url');
+  }
+
+  /** Behind a proxy that ends TLS the scheme differs, and only the host can be compared. */
+  #isSameHost(origin: string, host: string | undefined): boolean {
+    return this.wantsKey && URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
+  }
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+/** The host of a Host header without its port, or null when it is missing or malformed. */
+function hostName(host: string | undefined): string | null {
+  if (host === undefined || !URL.canParse(`http://${host}`)) return null;
+  return new URL(`http://${host}`).hostname;
+}

@@ -1,0 +1,65 @@
+/** Errors as clients read them: one JSON object over HTTP, in a refused upgrade, and in the WebSocket's `error` event. */
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { YocoError } from '../errors.ts';
+
+export interface WireError {
+  /** Family of the code, in the OpenAI API's words. */
+  readonly type: string;
+  readonly code: string;
+  readonly message: string;
+  /** The field, query parameter or header that was wrong. */
+  readonly param: string | null;
+  readonly retryable: boolean;
+}
+
+export function wireError(error: YocoError): WireError {
+  const { code, message, param, retryable } = error;
+  return { type: errorType(error.status), code, message, param, retryable };
+}
+
+/** Answers an upgrade request with an error and ends its socket; the WebSocket never opens. */
+export function refuseUpgrade(socket: Duplex, error: YocoError): void {
+  const body = JSON.stringify({ error: wireError(error) });
+  const head = [
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? 'Error'}`,
+    'Connection: close',
+    'Content-Type: application/json; charset=utf-8',
+    'Cache-Control: no-store',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(error.status === 401 ? ['WWW-Authenticate: Bearer'] : []),
+  ];
+  socket.on('error', () => socket.destroy());
+  socket.once('finish', () => socket.destroy());
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+const FASTIFY_CODES = new Map<string, ConstructorParameters<typeof YocoError>>([
+  ['FST_ERR_CTP_BODY_TOO_LARGE', ['message_too_large', {}]],
+  ['FST_ERR_CTP_INVALID_MEDIA_TYPE', ['media_type_unsupported', { param: 'Content-Type' }]],
+  ['FST_ERR_CTP_INVALID_JSON_BODY', ['invalid_json', {}]],
+  ['FST_ERR_CTP_EMPTY_JSON_BODY', ['invalid_json', { detail: 'The body is empty.' }]],
+  ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', ['invalid_request', { param: 'Content-Length' }]],
+  ['FST_ERR_BAD_URL', ['not_found', {}]],
+  ['FST_ERR_MAX_PARAM_LENGTH', ['not_found', {}]],
+]);
+
+/** Anything thrown while an HTTP request was handled, fastify's own errors included. */
+export function fromHttp(error: unknown): YocoError {
+  if (error instanceof YocoError) return error;
+  const code = (error as { code?: unknown } | null)?.code;
+  const known = typeof code === 'string' ? FASTIFY_CODES.get(code) : undefined;
+  if (known) return new YocoError(...known);
+  // Malformed JSON reaches us as a SyntaxError of status 400 when the parser is not fastify's own.
+  const status = (error as { statusCode?: unknown } | null)?.statusCode;
+  if (status === 400) return new YocoError('invalid_request', { cause: error });
+  if (status === 408) return new YocoError('timeout', { cause: error });
+  return YocoError.from(error);
+}
+
+function errorType(status: number): string {
+  if (status === 401) return 'authentication_error';
+  if (status === 403) return 'permission_error';
+  if (status === 429) return 'rate_limit_error';
+  return status >= 500 ? 'server_error' : 'invalid_request_error';
+}

@@ -1,0 +1,129 @@
+/** The HTTP side: who may call, health, tokens, streams, the page, and one form for all errors. */
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify';
+import { z } from 'zod';
+import { YocoError } from '../errors.ts';
+import type { LiveService } from '../live/types.ts';
+import type { Gate, Grant } from './auth.ts';
+import { fromHttp, wireError } from './errors-http.ts';
+import type { ServerLimits } from './limits.ts';
+import { pageRoutes } from './page.ts';
+import { parseOrThrow } from './realtime-events.ts';
+import { streamRoutes } from './stream-routes.ts';
+
+/** Answered to anybody, whatever Host they name: probes know neither keys nor names. */
+const HEALTH = ['/healthz', '/readyz'];
+const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+const HEADERS_SHOWN = 'x-yoco-time, x-yoco-wall-time, location';
+
+const tokenRequest = z.strictObject({ stream: z.string().min(1).max(200).optional() });
+
+export function createHttp(live: LiveService, gate: Gate, limits: ServerLimits, isDraining: () => boolean) {
+  const shared = {
+    logger: false,
+    bodyLimit: 64 * 1024,
+    requestTimeout: 60_000,
+    routerOptions: { maxParamLength: 200 },
+    exposeHeadRoutes: true,
+  } as const;
+  // fastify types an https server apart; the routes are the same.
+  const app = (limits.tls
+    ? Fastify({ ...shared, https: { ...limits.tls } })
+    : Fastify(shared)) as unknown as FastifyInstance;
+
+  app.setErrorHandler((error, request, reply) => sendError(reply, report(fromHttp(error), request)));
+  app.setNotFoundHandler((_request, reply) => sendError(reply, new YocoError('not_found')));
+
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-content-type-options', 'nosniff').header('referrer-policy', 'no-referrer');
+    const path = request.url.split('?', 1)[0] ?? '';
+    if (HEALTH.includes(path)) return;
+    gate.checkAddress(request.headers, limits.tls !== undefined);
+    allowCrossOrigin(request, reply);
+    if (!path.startsWith('/v1/') || request.method === 'OPTIONS') return;
+    if (isDraining()) throw new YocoError('shutting_down');
+    checkScope(gate.checkBearer(request.headers), request);
+  });
+
+  app.addHook('onSend', async (_request, reply) => {
+    if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store');
+  });
+
+  const methodsOf = new Map<string, Set<string>>();
+  app.addHook('onRoute', (route) => {
+    const known = methodsOf.get(route.url) ?? new Set<string>();
+    for (const method of [route.method].flat()) known.add(method);
+    methodsOf.set(route.url, known);
+  });
+
+  app.get('/healthz', () => ({ status: 'ok' }));
+  app.get('/readyz', (_request, reply) => {
+    const ready = live.ready && !isDraining();
+    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : isDraining() ? 'draining' : 'loading' });
+  });
+  app.post('/v1/token', (request) => {
+    const { stream } = parseOrThrow(tokenRequest, request.body ?? {});
+    if (stream !== undefined) live.get(stream);
+    const { token, expiresAtMs } = gate.issueToken(stream ?? null);
+    return { object: 'yoco.token', token, expires_at: new Date(expiresAtMs).toISOString(), stream: stream ?? null };
+  });
+  app.get('/v1/realtime', () => {
+    throw new YocoError('invalid_request', { param: 'Upgrade', detail: 'This address speaks WebSocket only.' });
+  });
+  streamRoutes(app, live, limits);
+  pageRoutes(app);
+  for (const [url, known] of [...methodsOf]) refuseOtherMethods(app, url, known);
+  return app;
+
+  function allowCrossOrigin(request: FastifyRequest, reply: FastifyReply): void {
+    const { origin } = request.headers;
+    if (origin === undefined || !gate.isListedOrigin(origin)) return;
+    void reply
+      .header('access-control-allow-origin', origin)
+      .header('access-control-expose-headers', HEADERS_SHOWN)
+      .header('vary', 'Origin');
+  }
+
+  function report(error: YocoError, request: FastifyRequest): YocoError {
+    if (error.code === 'internal') {
+      limits.log.error({ err: error.cause, method: request.method, url: request.url }, 'A request failed.');
+    }
+    return error;
+  }
+}
+
+/** A token lets a browser ask, look and push; whoever makes or ends streams or mints tokens needs a key. */
+function checkScope(grant: Grant, request: FastifyRequest): void {
+  if (grant.kind !== 'token') return;
+  const { name } = request.params as { name?: string };
+  const pushes = request.method === 'POST' && request.routeOptions.url === '/v1/streams/:name/frames';
+  const reads = request.method === 'GET' || request.method === 'HEAD';
+  if (!(reads || pushes) || (grant.stream !== null && name !== grant.stream)) {
+    throw new YocoError('forbidden', { detail: 'A token may not do this; use an API key.' });
+  }
+}
+
+function refuseOtherMethods(app: FastifyInstance, url: string, known: ReadonlySet<string>): void {
+  const allow = [...known].sort().join(', ');
+  app.route({
+    method: METHODS.filter((method) => !known.has(method)),
+    url,
+    handler: (request, reply) => {
+      void reply.header('allow', allow);
+      if (request.method !== 'OPTIONS') throw new YocoError('method_not_allowed', { detail: `It takes ${allow}.` });
+      return reply
+        .code(204)
+        .header('access-control-allow-methods', allow)
+        .header('access-control-allow-headers', 'authorization, content-type')
+        .header('access-control-max-age', '600')
+        .send();
+    },
+  });
+}
+
+function sendError(reply: FastifyReply, error: YocoError): FastifyReply {
+  if (error.status === 401) void reply.header('www-authenticate', 'Bearer');
+  return reply
+    .code(error.status)
+    .type('application/json; charset=utf-8')
+    .send({ error: wireError(error) });
+}

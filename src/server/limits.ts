@@ -1,0 +1,138 @@
+/** Every option of the server, with its default and its bounds. `docs/protocol.md` repeats this table. */
+import { YocoError } from '../errors.ts';
+
+/** Where the server reports what no client is told, e.g. the cause of an `internal` error. pino loggers fit. */
+export interface ServerLog {
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface ServerOptions {
+  /** Address to listen on. Without `apiKeys` it must be a loopback address. */
+  readonly host?: string;
+  /** TCP port, 0..65535; 0 takes a free one. */
+  readonly port?: number;
+  /** Keys that clients send as `Authorization: Bearer KEY`. Empty: no key is asked for, and only loopback is served. */
+  readonly apiKeys?: readonly string[];
+  /** Web origins besides the page's own that may call the service, e.g. `https://example.com`. */
+  readonly allowedOrigins?: readonly string[];
+  /** Host names besides loopback ones that requests may name while no key is configured, e.g. behind a proxy. */
+  readonly allowedHosts?: readonly string[];
+  /** PEM texts; with them the service speaks https and wss. */
+  readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer };
+  /** Largest WebSocket message or pushed picture, bytes. */
+  readonly maxPayloadBytes?: number;
+  /** WebSockets open at once. */
+  readonly maxConnections?: number;
+  /** Responses in progress at once on one WebSocket. */
+  readonly maxResponsesPerConnection?: number;
+  /** Pushed pictures of one WebSocket that wait for the engine; more are dropped as `busy`. */
+  readonly maxPendingFrames?: number;
+  /** Items in one conversation. */
+  readonly maxConversationItems?: number;
+  /** Invalid messages in a row before a WebSocket is closed with 4400. */
+  readonly maxInvalidMessages?: number;
+  /** Unsent bytes of one WebSocket before it is closed with 1013. */
+  readonly maxBufferedBytes?: number;
+  /** Time between two pings, ms; a WebSocket that does not answer one before the next is closed with 4408. */
+  readonly heartbeatMs?: number;
+  /** Shortest time between two `yoco.stream.status` events, ms. */
+  readonly statusIntervalMs?: number;
+  /** Characters of one question. */
+  readonly questionMaxChars?: number;
+  /** Largest `max_output_tokens`, and what `"inf"` means. */
+  readonly maxOutputTokens?: number;
+  /** How long a browser's token is valid for opening a WebSocket, ms. */
+  readonly tokenTtlMs?: number;
+  /** How long `close()` waits for answers in progress, ms. */
+  readonly drainMs?: number;
+  /** How long a peer may take to answer a close before its socket is cut, ms. */
+  readonly closeGraceMs?: number;
+  readonly log?: ServerLog;
+}
+
+export type ServerLimits = Required<Omit<ServerOptions, 'tls' | 'log'>> &
+  Pick<ServerOptions, 'tls'> & { readonly log: ServerLog };
+
+const silent: ServerLog = { warn: () => undefined, error: () => undefined };
+
+export const SERVER_DEFAULTS = {
+  host: '127.0.0.1',
+  port: 8080,
+  apiKeys: [],
+  allowedOrigins: [],
+  allowedHosts: [],
+  maxPayloadBytes: 8 * 1024 * 1024,
+  maxConnections: 256,
+  maxResponsesPerConnection: 8,
+  maxPendingFrames: 8,
+  maxConversationItems: 200,
+  maxInvalidMessages: 20,
+  maxBufferedBytes: 1024 * 1024,
+  heartbeatMs: 20_000,
+  statusIntervalMs: 250,
+  questionMaxChars: 2_000,
+  maxOutputTokens: 256,
+  tokenTtlMs: 60_000,
+  drainMs: 5_000,
+  closeGraceMs: 2_000,
+  log: silent,
+} as const satisfies ServerOptions;
+
+/** Lower and upper bound of each numeric option. */
+export const SERVER_BOUNDS = {
+  port: [0, 65_535],
+  maxPayloadBytes: [1_024, 64 * 1024 * 1024],
+  maxConnections: [1, 100_000],
+  maxResponsesPerConnection: [1, 1_000],
+  maxPendingFrames: [1, 1_000],
+  maxConversationItems: [2, 10_000],
+  maxInvalidMessages: [1, 10_000],
+  maxBufferedBytes: [16_384, 256 * 1024 * 1024],
+  heartbeatMs: [50, 600_000],
+  statusIntervalMs: [20, 60_000],
+  questionMaxChars: [1, 100_000],
+  maxOutputTokens: [1, 4_096],
+  tokenTtlMs: [1_000, 3_600_000],
+  drainMs: [0, 600_000],
+  closeGraceMs: [50, 60_000],
+} as const satisfies { readonly [K in keyof ServerOptions]?: readonly [number, number] };
+
+/** Keys shorter than this are refused: they could be guessed. */
+const MIN_KEY_CHARS = 16;
+
+/** Defaults, then `options`; throws `config_invalid` that names the option. */
+export function resolveOptions(options: ServerOptions): ServerLimits {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const limits: ServerLimits = { ...SERVER_DEFAULTS, ...given };
+  for (const [name, [least, most]] of Object.entries(SERVER_BOUNDS)) {
+    const value = limits[name as keyof typeof SERVER_BOUNDS];
+    if (!Number.isInteger(value) || value < least || value > most) {
+      throw invalid(name, `${name} must be a whole number from ${least} to ${most}, and is ${value}.`);
+    }
+  }
+  for (const key of limits.apiKeys) {
+    if (key.length < MIN_KEY_CHARS || !/^[\x21-\x7e]+$/.test(key)) {
+      throw invalid('apiKeys', `Each API key needs at least ${MIN_KEY_CHARS} printable ASCII characters, no spaces.`);
+    }
+  }
+  for (const origin of limits.allowedOrigins) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      throw invalid('allowedOrigins', `"${origin}" is not an origin like https://example.com (no path, no slash).`);
+    }
+  }
+  if (limits.apiKeys.length === 0 && !isLoopback(limits.host)) {
+    throw invalid('host', `Without API keys only a loopback address can be served, and host is "${limits.host}".`);
+  }
+  return limits;
+}
+
+/** True for `localhost`, 127.0.0.0/8 and `::1`, with or without brackets. */
+export function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
+  return bare === 'localhost' || bare === '::1' || /^127(\.\d{1,3}){3}$/.test(bare);
+}
+
+function invalid(param: string, detail: string): YocoError {
+  return new YocoError('config_invalid', { param, detail });
+}

@@ -1,0 +1,176 @@
+/** One WebSocket: heartbeat, bounded outbound queue, coalesced status, close codes. */
+import type { RawData, WebSocket } from 'ws';
+import { ERRORS, type ErrorCode } from '../errors.ts';
+import type { LiveStream } from '../live/types.ts';
+import type { ServerLimits } from './limits.ts';
+import type { ServerEvent } from './realtime-events.ts';
+import { newId } from './realtime-items.ts';
+import { RealtimeSession, type SessionHost } from './realtime-session.ts';
+
+/** Close codes: 4xxx after graphql-ws's protocol, the others from RFC 6455 and its registry. */
+export const CLOSE = {
+  going_away: 1001,
+  too_large: 1009,
+  too_slow: 1013,
+  invalid: 4400,
+  unauthorized: 4401,
+  forbidden: 4403,
+  not_found: 4404,
+  timeout: 4408,
+  too_many: 4429,
+} as const;
+
+/** Status waits while more than this share of the outbound queue is full; answers do not. */
+const STATUS_SHARE = 0.25;
+
+export class RealtimeConnection {
+  readonly #socket: WebSocket;
+  readonly #stream: LiveStream;
+  readonly #limits: ServerLimits;
+  readonly #session: RealtimeSession;
+  readonly #heartbeat: NodeJS.Timeout;
+  readonly #gone: () => void;
+  #alive = true;
+  #closing = false;
+  #draining = false;
+  #invalid = 0;
+  #unsubscribe: (() => void) | null = null;
+  #statusTimer: NodeJS.Timeout | null = null;
+  #statusDue = false;
+
+  /** `gone` is called once, when the socket is closed. */
+  constructor(socket: WebSocket, stream: LiveStream, bundle: string, limits: ServerLimits, gone: () => void) {
+    this.#socket = socket;
+    this.#stream = stream;
+    this.#limits = limits;
+    this.#gone = gone;
+    socket.on('message', (data, isBinary) => {
+      this.#receive(data, isBinary);
+    });
+    socket.on('pong', () => {
+      this.#alive = true;
+    });
+    // A client that pings is alive too; ws has answered it.
+    socket.on('ping', () => {
+      this.#alive = true;
+    });
+    // ws closes with 1009 or 1007 by itself; the error needs a listener all the same.
+    socket.on('error', () => undefined);
+    socket.once('close', () => {
+      this.#end();
+    });
+    this.#heartbeat = setInterval(() => {
+      this.#beat();
+    }, limits.heartbeatMs);
+    const host: SessionHost = {
+      send: (event) => {
+        this.send(event);
+      },
+      wantStatus: (wanted) => {
+        this.#wantStatus(wanted);
+      },
+      judged: (valid) => {
+        this.#judge(valid);
+      },
+      isDraining: () => this.#draining,
+      idle: () => {
+        if (this.#draining) this.close(CLOSE.going_away, 'shutting_down');
+      },
+    };
+    this.#session = new RealtimeSession(stream, bundle, limits, host);
+  }
+
+  /** Sends now or, when the client reads too slowly, closes with 1013. Nothing is dropped on an open connection. */
+  send(event: ServerEvent): void {
+    if (this.#closing) return;
+    if (this.#socket.bufferedAmount > this.#limits.maxBufferedBytes) {
+      this.close(CLOSE.too_slow, 'client_too_slow');
+      return;
+    }
+    this.#socket.send(JSON.stringify({ event_id: newId('event'), ...event }));
+  }
+
+  /** Says goodbye: no new responses; closes with 1001 when those in progress are done. */
+  drain(timeLeftMs: number): void {
+    if (this.#draining) return;
+    this.send({ type: 'yoco.go_away', time_left: timeLeftMs / 1_000 });
+    this.#draining = true;
+    if (!this.#session.responding) this.close(CLOSE.going_away, 'shutting_down');
+  }
+
+  /** Starts the closing handshake; the socket is cut when the peer does not answer in time. */
+  close(code: number, reason: ErrorCode): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#session.close();
+    this.#socket.close(code, `${reason}: ${ERRORS[reason].message}`);
+    setTimeout(() => {
+      this.#socket.terminate();
+    }, this.#limits.closeGraceMs).unref();
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    if (this.#closing) return;
+    this.#alive = true;
+    // `nodebuffer` is the only binary type in use, so that a message is one Buffer.
+    const message = data as Buffer;
+    if (isBinary) this.#session.receiveImage(message);
+    else this.#session.receive(message.toString('utf8'));
+  }
+
+  #beat(): void {
+    if (!this.#alive) {
+      this.close(CLOSE.timeout, 'timeout');
+      return;
+    }
+    this.#alive = false;
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
+  }
+
+  #judge(valid: boolean): void {
+    this.#invalid = valid ? 0 : this.#invalid + 1;
+    if (this.#invalid >= this.#limits.maxInvalidMessages) this.close(CLOSE.invalid, 'invalid_request');
+  }
+
+  #wantStatus(wanted: boolean): void {
+    if (!wanted) {
+      this.#stopStatus();
+      return;
+    }
+    if (this.#unsubscribe) return;
+    this.#session.sendStatus();
+    this.#unsubscribe = this.#stream.onChange(() => {
+      this.#statusDue = true;
+      this.#scheduleStatus();
+    });
+  }
+
+  /** At most one status event in each interval, always with the newest state. */
+  #scheduleStatus(): void {
+    this.#statusTimer ??= setTimeout(() => {
+      this.#statusTimer = null;
+      if (!this.#statusDue || !this.#unsubscribe) return;
+      if (this.#socket.bufferedAmount > this.#limits.maxBufferedBytes * STATUS_SHARE) {
+        this.#scheduleStatus();
+        return;
+      }
+      this.#statusDue = false;
+      this.#session.sendStatus();
+    }, this.#limits.statusIntervalMs);
+  }
+
+  #stopStatus(): void {
+    this.#unsubscribe?.();
+    this.#unsubscribe = null;
+    if (this.#statusTimer) clearTimeout(this.#statusTimer);
+    this.#statusTimer = null;
+  }
+
+  #end(): void {
+    this.#closing = true;
+    clearInterval(this.#heartbeat);
+    this.#stopStatus();
+    this.#session.close();
+    this.#gone();
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * What a client may send on the WebSocket. Names and shapes are those of the OpenAI Realtime API (GA), extensions are
+ * under `yoco`. Fields of that API that have no meaning for a text answer about video are accepted without effect
+ * (`noEffect`); fields that nobody defines are refused, so that a typing error does not pass in silence.
+ */
+import { z } from 'zod';
+import { YocoError } from '../errors.ts';
+
+const noEffect = z.unknown().optional();
+const id = z.string().min(1).max(128);
+const envelope = { event_id: z.string().max(512).optional() };
+
+const textOnly = z.tuple([z.literal('text')], { error: 'must be ["text"]: the service writes text only' }).optional();
+const noTools = z.array(z.unknown()).max(0, { error: 'must be empty: the model calls no tools' }).optional();
+const outputTokens = z.union([z.int().min(1), z.literal('inf')], { error: 'must be a whole number above 0, or "inf"' });
+
+const userItem = z.strictObject({
+  id: id.optional(),
+  object: z.literal('realtime.item').optional(),
+  type: z.literal('message'),
+  role: z.literal('user', { error: 'must be "user": other roles’ turns come from the model' }),
+  status: z.enum(['completed', 'incomplete', 'in_progress']).optional(),
+  content: z
+    .array(
+      z.strictObject({
+        type: z.literal('input_text', { error: 'must be "input_text": questions are text' }),
+        text: z.string(),
+      }),
+    )
+    .min(1)
+    .max(16),
+});
+
+const metadata = z
+  .record(z.string().max(64), z.string().max(512))
+  .refine((pairs) => Object.keys(pairs).length <= 16, { error: 'may hold at most 16 pairs' })
+  .nullish();
+
+const session = z.strictObject({
+  type: z.literal('realtime', { error: 'must be "realtime"' }).optional(),
+  output_modalities: textOnly,
+  max_output_tokens: outputTokens.optional(),
+  tools: noTools,
+  yoco: z.strictObject({ status: z.boolean().optional() }).optional(),
+  model: noEffect,
+  instructions: noEffect,
+  audio: noEffect,
+  include: noEffect,
+  parallel_tool_calls: noEffect,
+  prompt: noEffect,
+  reasoning: noEffect,
+  tool_choice: noEffect,
+  tracing: noEffect,
+  truncation: noEffect,
+});
+
+const response = z.strictObject({
+  conversation: z.enum(['auto', 'none']).optional(),
+  input: z.array(userItem).min(1).max(16).optional(),
+  max_output_tokens: outputTokens.optional(),
+  metadata,
+  output_modalities: textOnly,
+  tools: noTools,
+  yoco: z
+    .strictObject({
+      as_of: z.union([z.number(), z.string().max(64)]).optional(),
+      temperature: z.number().min(0).max(2).optional(),
+      top_p: z.number().gt(0).max(1).optional(),
+      seed: z.int().min(0).max(4_294_967_295).optional(),
+    })
+    .optional(),
+  instructions: noEffect,
+  audio: noEffect,
+  parallel_tool_calls: noEffect,
+  prompt: noEffect,
+  reasoning: noEffect,
+  tool_choice: noEffect,
+});
+
+const EVENTS = {
+  'session.update': z.strictObject({ ...envelope, type: z.literal('session.update'), session }),
+  'conversation.item.create': z.strictObject({
+    ...envelope,
+    type: z.literal('conversation.item.create'),
+    previous_item_id: id.nullish(),
+    item: userItem,
+  }),
+  'conversation.item.retrieve': z.strictObject({
+    ...envelope,
+    type: z.literal('conversation.item.retrieve'),
+    item_id: id,
+  }),
+  'conversation.item.delete': z.strictObject({
+    ...envelope,
+    type: z.literal('conversation.item.delete'),
+    item_id: id,
+  }),
+  'response.create': z.strictObject({
+    ...envelope,
+    type: z.literal('response.create'),
+    response: response.optional(),
+  }),
+  'response.cancel': z.strictObject({ ...envelope, type: z.literal('response.cancel'), response_id: id.optional() }),
+  'yoco.conversation.reset': z.strictObject({ ...envelope, type: z.literal('yoco.conversation.reset') }),
+  'yoco.frame.append': z.strictObject({
+    ...envelope,
+    type: z.literal('yoco.frame.append'),
+    image: z.string().min(1),
+    t: z.number().min(0).optional(),
+  }),
+  'yoco.ping': z.strictObject({ ...envelope, type: z.literal('yoco.ping') }),
+} as const;
+
+export type ClientEvent = { [K in keyof typeof EVENTS]: z.infer<(typeof EVENTS)[K]> }[keyof typeof EVENTS];
+export type UserItem = z.infer<typeof userItem>;
+export type ResponseParams = z.infer<typeof response>;
+
+/** An event for a client, before its `event_id` is added. */
+export type ServerEvent = { readonly type: string } & Readonly<Record<string, unknown>>;
+
+/** A client's message as JSON. Throws `invalid_json`, or `invalid_request` when it is not an object. */
+export function parseJson(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new YocoError('invalid_json', { cause });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new YocoError('invalid_request', { detail: 'A message is a JSON object with a type.' });
+  }
+  return value as Record<string, unknown>;
+}
+
+/** Throws `unknown_event`, or `invalid_request` whose `param` is the path of the first wrong field. */
+export function parseEvent(message: Record<string, unknown>): ClientEvent {
+  const { type } = message;
+  if (typeof type !== 'string') {
+    throw new YocoError('invalid_request', { param: 'type', detail: 'type must be the name of an event.' });
+  }
+  if (!Object.hasOwn(EVENTS, type)) {
+    const known = Object.keys(EVENTS).join(', ');
+    throw new YocoError('unknown_event', { param: 'type', detail: `Known types: ${known}.` });
+  }
+  return parseOrThrow<ClientEvent>(EVENTS[type as keyof typeof EVENTS], message);
+}
+
+/** Throws `invalid_request` whose `param` is the path of the first wrong field, e.g. `response.yoco.as_of`. */
+export function parseOrThrow<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  if (issue === undefined) throw new YocoError('invalid_request');
+  const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
+  const param = [...issue.path, ...unknownKey].map(String).join('.').slice(0, 200);
+  const what = unknownKey.length > 0 ? 'is not a known field' : issue.message.replace(/^Invalid input: /, '');
+  throw new YocoError('invalid_request', {
+    ...(param === '' ? {} : { param }),
+    detail: `${param === '' ? 'It' : param}: ${what}.`,
+  });
+}

@@ -1,0 +1,121 @@
+/** The items of one conversation, as OpenAI Realtime shapes them. */
+import { randomUUID } from 'node:crypto';
+import { YocoError } from '../errors.ts';
+import type { UserItem } from './realtime-events.ts';
+
+export interface Item {
+  readonly id: string;
+  readonly object: 'realtime.item';
+  readonly type: 'message';
+  readonly role: 'user' | 'assistant';
+  readonly status: 'completed' | 'incomplete' | 'in_progress';
+  readonly content: readonly { readonly type: 'input_text' | 'output_text'; readonly text: string }[];
+}
+
+/** `prefix_` and 24 random characters. */
+export function newId(prefix: string): string {
+  return `${prefix}_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
+}
+
+export function userItemOf(item: UserItem): Item {
+  return {
+    id: item.id ?? newId('item'),
+    object: 'realtime.item',
+    type: 'message',
+    role: 'user',
+    status: 'completed',
+    content: item.content,
+  };
+}
+
+export function assistantItem(id: string, status: Item['status'], text: string | null): Item {
+  const content = text === null ? [] : [{ type: 'output_text' as const, text }];
+  return { id, object: 'realtime.item', type: 'message', role: 'assistant', status, content };
+}
+
+/** The text of some items as one question. Throws `question_empty` or `question_too_long`, naming `param`. */
+export function questionOf(items: readonly Item[], maxChars: number, param: string): string {
+  const question = items
+    .flatMap((item) => item.content.map((part) => part.text))
+    .join('\n')
+    .trim();
+  if (question === '') throw new YocoError('question_empty', { param });
+  if (question.length > maxChars) {
+    throw new YocoError('question_too_long', {
+      param,
+      detail: `It has ${question.length} characters; the limit is ${maxChars}.`,
+    });
+  }
+  return question;
+}
+
+/** The order of a conversation's items, and which of them were asked. */
+export class ItemList {
+  readonly #items: Item[] = [];
+  readonly #limit: number;
+  /** Items before this index are part of the model's segment already. */
+  #asked = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get lastId(): string | null {
+    return this.#items.at(-1)?.id ?? null;
+  }
+
+  /** User items that no response has taken up yet. */
+  get pending(): readonly Item[] {
+    return this.#items.slice(this.#asked).filter((item) => item.role === 'user');
+  }
+
+  /** Throws `conversation_full`, or `invalid_request` for an id that is taken. */
+  append(item: Item): void {
+    this.assertRoom();
+    if (this.#items.some(({ id }) => id === item.id)) {
+      throw new YocoError('invalid_request', { param: 'item.id', detail: 'item.id: an item has this id already.' });
+    }
+    this.#items.push(item);
+  }
+
+  /** Throws `conversation_full` unless one more item fits. */
+  assertRoom(): void {
+    if (this.#items.length >= this.#limit) {
+      throw new YocoError('conversation_full', { detail: `It holds ${this.#limit} items.` });
+    }
+  }
+
+  /** The id of the item that precedes this one, or null. */
+  before(id: string): string | null {
+    return this.#items[this.#items.findIndex((item) => item.id === id) - 1]?.id ?? null;
+  }
+
+  markAsked(): void {
+    this.#asked = this.#items.length;
+  }
+
+  /** Replaces the item of the same id, e.g. when an answer is complete. */
+  replace(item: Item): void {
+    const index = this.#items.findIndex(({ id }) => id === item.id);
+    if (index >= 0) this.#items[index] = item;
+  }
+
+  /** Throws `item_not_found`. */
+  get(id: string): Item {
+    const item = this.#items.find((candidate) => candidate.id === id);
+    if (!item) throw new YocoError('item_not_found', { param: 'item_id' });
+    return item;
+  }
+
+  /** Takes back an item that was not asked yet. Throws `item_not_found`, or `invalid_request` for one that was. */
+  remove(id: string): void {
+    const index = this.#items.indexOf(this.get(id));
+    if (index < this.#asked) {
+      throw new YocoError('invalid_request', {
+        param: 'item_id',
+        detail: 'item_id: this turn was answered and the model remembers it; send yoco.conversation.reset to forget.',
+      });
+    }
+    this.#items.splice(index, 1);
+  }
+}

@@ -1,0 +1,185 @@
+/** One response: an answer of the live service as the events of OpenAI Realtime, in their order. */
+import { YocoError } from '../errors.ts';
+import type { Answer, AnswerResult, AskOptions, StreamStatus } from '../live/types.ts';
+import { wireError } from './errors-http.ts';
+import type { ServerEvent } from './realtime-events.ts';
+import { assistantItem, newId, type Item } from './realtime-items.ts';
+import { seconds, wallTime } from './times.ts';
+
+/** What a response needs from its session. */
+export interface ResponseHost {
+  emit(event: ServerEvent): void;
+  /** Called when the answer's item begins, and again when it is complete. */
+  itemBegan(item: Item): void;
+  itemEnded(item: Item): void;
+  /** Called for errors that nobody expected, once each. */
+  reportInternal(error: YocoError): void;
+}
+
+export interface ResponseRequest {
+  readonly question: string;
+  /** Null when the answer belongs to no conversation. */
+  readonly conversationId: string | null;
+  readonly maxTokens: number;
+  readonly options: Omit<AskOptions, 'signal' | 'maxTokens'>;
+  readonly metadata: Readonly<Record<string, string>> | null;
+  readonly ask: (question: string, options: AskOptions) => Answer;
+  readonly status: () => StreamStatus;
+}
+
+type Outcome =
+  | { readonly kind: 'ended'; readonly result: AnswerResult }
+  | { readonly kind: 'failed'; readonly error: YocoError }
+  | { readonly kind: 'cancelled' };
+
+export class RealtimeResponse {
+  readonly id = newId('resp');
+  readonly #request: ResponseRequest;
+  readonly #host: ResponseHost;
+  readonly #itemId = newId('item');
+  readonly #abort = new AbortController();
+  readonly #answer: Answer;
+  #text = '';
+  #itemOpen = false;
+
+  /** Begins to ask. Throws what `ask` throws, and then no event was sent. */
+  constructor(request: ResponseRequest, host: ResponseHost) {
+    this.#request = request;
+    this.#host = host;
+    this.#answer = request.ask(request.question, {
+      ...request.options,
+      maxTokens: request.maxTokens,
+      signal: this.#abort.signal,
+    });
+    // The result is awaited after the last piece; an earlier rejection must not count as unhandled.
+    this.#answer.result.catch(() => undefined);
+  }
+
+  get conversationId(): string | null {
+    return this.#request.conversationId;
+  }
+
+  /** Ends the answer between two tokens; `response.done` follows. */
+  cancel(): void {
+    this.#abort.abort();
+  }
+
+  /** Sends every event of the response; never rejects. */
+  async run(): Promise<void> {
+    this.#host.emit({ type: 'response.created', response: this.#body('in_progress') });
+    const outcome = await this.#write();
+    if (outcome.kind === 'ended' && outcome.result.finish !== 'cancelled') this.#openItem();
+    const complete = outcome.kind === 'ended' && outcome.result.finish === 'stop';
+    const item = this.#itemOpen ? this.#closeItem(complete ? 'completed' : 'incomplete') : null;
+    this.#host.emit({ type: 'response.done', response: this.#done(outcome, item) });
+  }
+
+  async #write(): Promise<Outcome> {
+    try {
+      for await (const piece of this.#answer) {
+        if (piece === '') continue;
+        this.#openItem();
+        this.#text += piece;
+        this.#host.emit({ type: 'response.output_text.delta', ...this.#place(), delta: piece });
+      }
+      return { kind: 'ended', result: await this.#answer.result };
+    } catch (thrown) {
+      if (this.#abort.signal.aborted) return { kind: 'cancelled' };
+      const error = YocoError.from(thrown);
+      if (error.code === 'internal') this.#host.reportInternal(error);
+      return { kind: 'failed', error };
+    }
+  }
+
+  #openItem(): void {
+    if (this.#itemOpen) return;
+    this.#itemOpen = true;
+    const item = assistantItem(this.#itemId, 'in_progress', null);
+    this.#host.emit({ type: 'response.output_item.added', response_id: this.id, output_index: 0, item });
+    this.#host.itemBegan(item);
+    this.#host.emit({ type: 'response.content_part.added', ...this.#place(), part: { type: 'text', text: '' } });
+  }
+
+  #closeItem(status: 'completed' | 'incomplete'): Item {
+    const item = assistantItem(this.#itemId, status, this.#text);
+    this.#host.emit({ type: 'response.output_text.done', ...this.#place(), text: this.#text });
+    this.#host.emit({
+      type: 'response.content_part.done',
+      ...this.#place(),
+      part: { type: 'text', text: this.#text },
+    });
+    this.#host.emit({ type: 'response.output_item.done', response_id: this.id, output_index: 0, item });
+    this.#host.itemEnded(item);
+    return item;
+  }
+
+  #done(outcome: Outcome, item: Item | null) {
+    const output = item ? [item] : [];
+    if (outcome.kind === 'failed') {
+      const details = { type: 'failed', error: wireError(outcome.error) };
+      return { ...this.#body('failed'), status_details: details, output };
+    }
+    if (outcome.kind === 'cancelled') return { ...this.#body('cancelled'), status_details: CANCELLED, output };
+    const { result } = outcome;
+    const [status, details] = {
+      stop: ['completed', { type: 'completed' }] as const,
+      length: ['incomplete', { type: 'incomplete', reason: 'max_output_tokens' }] as const,
+      cancelled: ['cancelled', CANCELLED] as const,
+    }[result.finish];
+    return {
+      ...this.#body(status),
+      status_details: details,
+      output,
+      usage: usageOf(result),
+      yoco: this.#extension(result),
+    };
+  }
+
+  #body(status: string) {
+    return {
+      object: 'realtime.response',
+      id: this.id,
+      status,
+      status_details: null as unknown,
+      output: [] as readonly Item[],
+      conversation_id: this.#request.conversationId,
+      output_modalities: ['text'],
+      max_output_tokens: this.#request.maxTokens,
+      metadata: this.#request.metadata,
+      usage: null as unknown,
+    };
+  }
+
+  #extension(result: AnswerResult) {
+    const { name, startedAtMs } = this.#request.status();
+    return {
+      stream: name,
+      as_of: seconds(result.asOfMs),
+      as_of_time: wallTime(result.asOfMs, startedAtMs),
+      evidence: result.evidence.map(({ startMs, endMs, weight }) => ({
+        start: seconds(startMs),
+        end: seconds(endMs),
+        weight: Math.round(weight * 10_000) / 10_000,
+        start_time: wallTime(startMs, startedAtMs),
+        end_time: wallTime(endMs, startedAtMs),
+      })),
+      latency_ms: { first_token: Math.round(result.firstTokenMs), total: Math.round(result.totalMs) },
+    };
+  }
+
+  #place() {
+    return { response_id: this.id, item_id: this.#itemId, output_index: 0, content_index: 0 };
+  }
+}
+
+const CANCELLED = { type: 'cancelled', reason: 'client_cancelled' } as const;
+
+function usageOf({ inputTokens, outputTokens }: AnswerResult) {
+  return {
+    total_tokens: inputTokens + outputTokens,
+    input_tokens: inputTokens,
+    output_tokens: outputTokens,
+    input_token_details: { text_tokens: inputTokens, audio_tokens: 0, image_tokens: 0, cached_tokens: 0 },
+    output_token_details: { text_tokens: outputTokens, audio_tokens: 0 },
+  };
+}

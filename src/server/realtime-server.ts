@@ -1,0 +1,145 @@
+/** `/v1/realtime`: decides on each upgrade, keeps the open connections, and drains them. */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import { YocoError } from '../errors.ts';
+import type { LiveService, LiveStream } from '../live/types.ts';
+import type { Gate } from './auth.ts';
+import { refuseUpgrade } from './errors-http.ts';
+import type { ServerLimits } from './limits.ts';
+import { CLOSE, RealtimeConnection } from './realtime-connection.ts';
+
+export const SUBPROTOCOL = 'realtime';
+
+export class RealtimeServer {
+  readonly #live: LiveService;
+  readonly #gate: Gate;
+  readonly #limits: ServerLimits;
+  readonly #connections = new Set<RealtimeConnection>();
+  readonly #sockets: WebSocketServer;
+  #draining = false;
+
+  constructor(live: LiveService, gate: Gate, limits: ServerLimits) {
+    this.#live = live;
+    this.#gate = gate;
+    this.#limits = limits;
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: limits.maxPayloadBytes,
+      perMessageDeflate: false,
+      // The protocol that carries a credential is never echoed.
+      handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+    });
+  }
+
+  /** Handles one `upgrade` event of the HTTP server. Never throws. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // The socket may fail before ws takes it over.
+    const ignore = (): void => undefined;
+    socket.on('error', ignore);
+    try {
+      const url = new URL(request.url ?? '/', 'http://localhost');
+      if (url.pathname !== '/v1/realtime') throw new YocoError('not_found');
+      this.#gate.checkAddress(request.headers, this.#limits.tls !== undefined);
+      if (this.#draining) throw new YocoError('shutting_down');
+      this.#admit(url, request, socket, head);
+      socket.off('error', ignore);
+    } catch (thrown) {
+      refuseUpgrade(socket, this.#report(thrown));
+    }
+  }
+
+  /** Sends `yoco.go_away`, waits for answers in progress, closes with 1001; resolves when all sockets are gone. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    const { drainMs, closeGraceMs } = this.#limits;
+    for (const connection of this.#connections) connection.drain(drainMs);
+    await this.#until(() => this.#connections.size === 0, drainMs);
+    for (const connection of this.#connections) connection.close(CLOSE.going_away, 'shutting_down');
+    await this.#until(() => this.#connections.size === 0, closeGraceMs + 1_000);
+  }
+
+  #admit(url: URL, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    let stream: LiveStream;
+    try {
+      const grant = this.#gate.checkUpgrade(request.headers);
+      stream = this.#findStream(url.searchParams);
+      if (grant.kind === 'token' && grant.stream !== null && grant.stream !== stream.name) {
+        throw new YocoError('forbidden', { detail: 'The token is for another stream.' });
+      }
+      if (this.#connections.size >= this.#limits.maxConnections) throw new YocoError('too_many_connections');
+    } catch (thrown) {
+      const error = this.#report(thrown);
+      // Only a browser sends an Origin, and a browser's page cannot read the status of a refused upgrade.
+      if (request.headers.origin === undefined) throw error;
+      this.#closeAtOnce(error, request, socket, head);
+      return;
+    }
+    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      const connection = new RealtimeConnection(webSocket, stream, this.#live.bundle.name, this.#limits, () => {
+        this.#connections.delete(connection);
+      });
+      this.#connections.add(connection);
+    });
+  }
+
+  /** Opens and closes at once with a code that the page can read; nothing that it sends is looked at. */
+  #closeAtOnce(error: YocoError, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      webSocket.on('error', () => undefined);
+      webSocket.close(closeCode(error), `${error.code}: ${error.message}`.slice(0, 100));
+      setTimeout(() => {
+        webSocket.terminate();
+      }, this.#limits.closeGraceMs).unref();
+    });
+  }
+
+  /** `?stream=NAME`, or `?model=BUNDLE@NAME` for clients that send only a model. */
+  #findStream(query: URLSearchParams): LiveStream {
+    const named = query.get('stream');
+    if (named !== null) return this.#live.get(named);
+    const model = query.get('model');
+    const bundle = this.#live.bundle.name;
+    if (model === null) {
+      throw new YocoError('invalid_request', {
+        param: 'stream',
+        detail: `Say which stream: ?stream=NAME, or ?model=${bundle}@NAME.`,
+      });
+    }
+    const at = model.lastIndexOf('@');
+    if (at < 0 || model.slice(0, at) !== bundle) {
+      throw new YocoError('invalid_request', {
+        param: 'model',
+        detail: `model must be ${bundle}@NAME, NAME being a stream.`,
+      });
+    }
+    return this.#live.get(model.slice(at + 1));
+  }
+
+  #report(thrown: unknown): YocoError {
+    const error = YocoError.from(thrown);
+    if (error.code === 'internal') this.#limits.log.error({ err: error.cause }, 'An upgrade failed.');
+    return error;
+  }
+
+  async #until(condition: () => boolean, limitMs: number): Promise<void> {
+    const end = Date.now() + limitMs;
+    while (!condition() && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function closeCode(error: YocoError): number {
+  switch (error.status) {
+    case 401:
+      return CLOSE.unauthorized;
+    case 403:
+      return CLOSE.forbidden;
+    case 404:
+      return CLOSE.not_found;
+    case 429:
+      return CLOSE.too_many;
+    default:
+      return error.status >= 500 ? CLOSE.too_slow : CLOSE.invalid;
+  }
+}

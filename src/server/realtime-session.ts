@@ -1,0 +1,298 @@
+/** One client's session on one stream: its conversation, its responses, its pushed frames. Knows nothing of sockets. */
+import { YocoError } from '../errors.ts';
+import type { AskOptions, Conversation, LiveStream } from '../live/types.ts';
+import { wireError } from './errors-http.ts';
+import type { ServerLimits } from './limits.ts';
+import { parseEvent, parseJson, type ClientEvent, type ResponseParams, type ServerEvent } from './realtime-events.ts';
+import { FrameIntake } from './realtime-frames.ts';
+import { ItemList, newId, questionOf, userItemOf, type Item } from './realtime-items.ts';
+import { RealtimeResponse } from './realtime-response.ts';
+import { streamJson } from './stream-json.ts';
+import { frameTimeMs, momentMs } from './times.ts';
+
+/** What the session needs from its connection. */
+export interface SessionHost {
+  send(event: ServerEvent): void;
+  /** Called with true when the client wants the stream's status. */
+  wantStatus(wanted: boolean): void;
+  /** Called after each message: whether it was valid. */
+  judged(valid: boolean): void;
+  isDraining(): boolean;
+  /** Called when the last response in progress has ended. */
+  idle(): void;
+}
+
+export class RealtimeSession {
+  readonly #stream: LiveStream;
+  readonly #limits: ServerLimits;
+  readonly #host: SessionHost;
+  readonly #model: string;
+  readonly #id = newId('sess');
+  readonly #responses = new Map<string, RealtimeResponse>();
+  readonly #frames: FrameIntake;
+  #conversationId = newId('conv');
+  #conversation: Conversation | null = null;
+  #items: ItemList;
+  #maxTokens: number;
+  #status = false;
+
+  constructor(stream: LiveStream, bundle: string, limits: ServerLimits, host: SessionHost) {
+    this.#stream = stream;
+    this.#limits = limits;
+    this.#host = host;
+    this.#model = `${bundle}@${stream.name}`;
+    this.#items = new ItemList(limits.maxConversationItems);
+    this.#maxTokens = limits.maxOutputTokens;
+    this.#frames = new FrameIntake(
+      stream,
+      limits.maxPendingFrames,
+      (event) => host.send(event),
+      (error, eventId, number) => {
+        this.#sendError(error, eventId, { number });
+      },
+    );
+    host.send({ type: 'session.created', session: this.#describe() });
+  }
+
+  get responding(): boolean {
+    return this.#responses.size > 0;
+  }
+
+  /** One text message. Never throws: what is wrong with it goes back as an `error` event. */
+  receive(text: string): void {
+    let eventId: string | null = null;
+    try {
+      const message = parseJson(text);
+      if (typeof message['event_id'] === 'string') eventId = message['event_id'].slice(0, 512);
+      this.#handle(parseEvent(message));
+      this.#host.judged(true);
+    } catch (error) {
+      this.#sendError(error, eventId);
+      this.#host.judged(!isMalformed(error));
+    }
+  }
+
+  /** One binary message: a JPEG or PNG that is timed by its arrival. */
+  receiveImage(image: Uint8Array): void {
+    this.#frames.take(image, undefined, null);
+  }
+
+  sendStatus(): void {
+    this.#host.send({ type: 'yoco.stream.status', stream: streamJson(this.#stream.status()) });
+  }
+
+  /** Cancels every response; the connection is gone. */
+  close(): void {
+    for (const response of this.#responses.values()) response.cancel();
+  }
+
+  #handle(event: ClientEvent): void {
+    switch (event.type) {
+      case 'session.update':
+        if (event.session.max_output_tokens !== undefined) {
+          this.#maxTokens = this.#tokens(event.session.max_output_tokens, 'session.max_output_tokens');
+        }
+        this.#status = event.session.yoco?.status ?? this.#status;
+        this.#host.send({ type: 'session.updated', session: this.#describe() });
+        this.#host.wantStatus(this.#status);
+        return;
+      case 'conversation.item.create': {
+        const previous = event.previous_item_id ?? null;
+        if (previous !== null && previous !== (this.#items.lastId ?? 'root')) {
+          throw new YocoError('invalid_request', {
+            param: 'previous_item_id',
+            detail: 'previous_item_id: items can only be added at the end.',
+          });
+        }
+        const item = userItemOf(event.item);
+        questionOf([item], this.#limits.questionMaxChars, 'item.content');
+        this.#addItem(item);
+        this.#itemDone(item);
+        return;
+      }
+      case 'conversation.item.retrieve':
+        this.#host.send({ type: 'conversation.item.retrieved', item: this.#items.get(event.item_id) });
+        return;
+      case 'conversation.item.delete':
+        this.#items.remove(event.item_id);
+        this.#host.send({ type: 'conversation.item.deleted', item_id: event.item_id });
+        return;
+      case 'response.create':
+        this.#respond(event.response ?? {});
+        return;
+      case 'response.cancel':
+        this.#find(event.response_id).cancel();
+        return;
+      case 'yoco.conversation.reset':
+        this.#reset();
+        return;
+      case 'yoco.frame.append':
+        this.#frames.take(
+          decodeBase64(event.image),
+          event.t === undefined ? undefined : frameTimeMs(event.t, 't'),
+          event.event_id ?? null,
+        );
+        return;
+      case 'yoco.ping':
+        this.#host.send({ type: 'yoco.pong', ping_event_id: event.event_id ?? null });
+        return;
+    }
+  }
+
+  #respond(params: ResponseParams): void {
+    if (this.#host.isDraining()) throw new YocoError('shutting_down');
+    if (this.#responses.size >= this.#limits.maxResponsesPerConnection) {
+      throw new YocoError('too_many_questions', {
+        detail: `${this.#limits.maxResponsesPerConnection} responses are in progress on this connection.`,
+      });
+    }
+    const parallel = params.conversation === 'none';
+    if (parallel !== (params.input !== undefined)) {
+      throw new YocoError('invalid_request', {
+        param: 'response.input',
+        detail: 'response.input: goes with response.conversation "none", and only with it.',
+      });
+    }
+    if (!parallel) this.#checkConversation();
+    const items = params.input ? params.input.map(userItemOf) : this.#items.pending;
+    const question = questionOf(
+      items,
+      this.#limits.questionMaxChars,
+      parallel ? 'response.input' : 'conversation.item',
+    );
+    const conversation = parallel ? this.#stream.converse() : (this.#conversation ??= this.#stream.converse());
+    const response = new RealtimeResponse(
+      {
+        question,
+        conversationId: parallel ? null : this.#conversationId,
+        maxTokens:
+          params.max_output_tokens === undefined
+            ? this.#maxTokens
+            : this.#tokens(params.max_output_tokens, 'response.max_output_tokens'),
+        options: this.#askOptions(params),
+        metadata: params.metadata ?? null,
+        ask: (text, options) => conversation.ask(text, options),
+        status: () => this.#stream.status(),
+      },
+      {
+        emit: (event) => {
+          this.#host.send(event);
+        },
+        itemBegan: (item) => {
+          if (!parallel) this.#addItem(item);
+        },
+        itemEnded: (item) => {
+          if (!parallel) this.#itemDone(item);
+        },
+        reportInternal: (error) => {
+          this.#report(error);
+        },
+      },
+    );
+    if (!parallel) this.#items.markAsked();
+    this.#responses.set(response.id, response);
+    void response.run().finally(() => {
+      this.#responses.delete(response.id);
+      if (this.#responses.size === 0) this.#host.idle();
+    });
+  }
+
+  #checkConversation(): void {
+    if ([...this.#responses.values()].some(({ conversationId }) => conversationId !== null)) {
+      throw new YocoError('response_in_progress');
+    }
+    this.#items.assertRoom();
+  }
+
+  #askOptions({ yoco }: ResponseParams): Omit<AskOptions, 'signal' | 'maxTokens'> {
+    if (yoco === undefined) return {};
+    const { as_of: asOf, temperature, top_p: topP, seed } = yoco;
+    return {
+      ...(asOf === undefined ? {} : { asOfMs: momentMs(asOf, this.#stream.status(), 'response.yoco.as_of') }),
+      ...(temperature === undefined ? {} : { temperature }),
+      ...(topP === undefined ? {} : { topP }),
+      ...(seed === undefined ? {} : { seed }),
+    };
+  }
+
+  #tokens(value: number | 'inf', param: string): number {
+    const most = this.#limits.maxOutputTokens;
+    if (value === 'inf') return most;
+    if (value > most) throw new YocoError('invalid_request', { param, detail: `${param}: the limit is ${most}.` });
+    return value;
+  }
+
+  #find(id: string | undefined): RealtimeResponse {
+    const found =
+      id === undefined
+        ? [...this.#responses.values()].find(({ conversationId }) => conversationId !== null)
+        : this.#responses.get(id);
+    if (!found) throw new YocoError('response_not_found', { param: 'response_id' });
+    return found;
+  }
+
+  #reset(): void {
+    if ([...this.#responses.values()].some(({ conversationId }) => conversationId !== null)) {
+      throw new YocoError('response_in_progress', { detail: 'Cancel it first.' });
+    }
+    this.#conversation = null;
+    this.#items = new ItemList(this.#limits.maxConversationItems);
+    this.#conversationId = newId('conv');
+    this.#host.send({
+      type: 'conversation.created',
+      conversation: { id: this.#conversationId, object: 'realtime.conversation' },
+    });
+  }
+
+  #addItem(item: Item): void {
+    const previous = this.#items.lastId;
+    this.#items.append(item);
+    this.#host.send({ type: 'conversation.item.added', previous_item_id: previous, item });
+  }
+
+  #itemDone(item: Item): void {
+    this.#items.replace(item);
+    this.#host.send({ type: 'conversation.item.done', previous_item_id: this.#items.before(item.id), item });
+  }
+
+  #describe() {
+    return {
+      type: 'realtime',
+      object: 'realtime.session',
+      id: this.#id,
+      model: this.#model,
+      output_modalities: ['text'],
+      max_output_tokens: this.#maxTokens,
+      tools: [],
+      yoco: { stream: streamJson(this.#stream.status()), status: this.#status, conversation_id: this.#conversationId },
+    };
+  }
+
+  #sendError(thrown: unknown, eventId: string | null, frame?: { number: number }): void {
+    const error = YocoError.from(thrown);
+    if (error.code === 'internal') this.#report(error);
+    this.#host.send({
+      type: 'error',
+      error: { ...wireError(error), event_id: eventId },
+      ...(frame ? { yoco: { frame: frame.number } } : {}),
+    });
+  }
+
+  #report(error: YocoError): void {
+    this.#limits.log.error({ err: error.cause, stream: this.#stream.name }, 'A realtime event failed.');
+  }
+}
+
+/** Throws `invalid_request` when the text is not base64. */
+function decodeBase64(text: string): Buffer {
+  const bare = text.replace(/^data:image\/(jpeg|png);base64,/, '');
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(bare) || bare.length % 4 === 1) {
+    throw new YocoError('invalid_request', { param: 'image', detail: 'image: must be base64 of a JPEG or PNG.' });
+  }
+  return Buffer.from(bare, 'base64');
+}
+
+/** A message that no correct client sends, whatever the state of the session. */
+function isMalformed(error: unknown): boolean {
+  return error instanceof YocoError && ['invalid_json', 'invalid_request', 'unknown_event'].includes(error.code);
+}

@@ -1,0 +1,78 @@
+/** Starts the service's HTTP and WebSocket side over a `LiveService`. */
+import type { AddressInfo } from 'node:net';
+import { YocoError } from '../errors.ts';
+import type { LiveService } from '../live/types.ts';
+import { Gate } from './auth.ts';
+import { createHttp } from './http.ts';
+import { resolveOptions, type ServerOptions } from './limits.ts';
+import { RealtimeServer } from './realtime-server.ts';
+
+export interface RunningServer {
+  /** Where it listens, e.g. `http://127.0.0.1:8080`, without a slash at the end. */
+  readonly address: string;
+  readonly port: number;
+  /** Drains and stops listening; leaves the `LiveService` as it is. May be called more than once. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens as soon as it resolves. The caller keeps `live` and closes it after the server.
+ * Throws `config_invalid` that names the option, also when the port is taken or the certificate cannot be used.
+ */
+export async function startServer(live: LiveService, options: ServerOptions = {}): Promise<RunningServer> {
+  const limits = resolveOptions(options);
+  const gate = new Gate(limits);
+  const realtime = new RealtimeServer(live, gate, limits);
+  let closing: Promise<void> | null = null;
+  const app = build();
+  app.server.on('upgrade', (request, socket, head) => {
+    realtime.upgrade(request, socket, head);
+  });
+  try {
+    await app.listen({ host: limits.host, port: limits.port });
+  } catch (cause) {
+    await app.close();
+    throw cannotListen(cause, limits.host, limits.port);
+  }
+  const { port } = app.server.address() as AddressInfo;
+  const host = limits.host.includes(':') ? `[${limits.host.replace(/^\[|\]$/g, '')}]` : limits.host;
+  return {
+    address: `${limits.tls ? 'https' : 'http'}://${host}:${port}`,
+    port,
+    close: () => (closing ??= close()),
+  };
+
+  function build(): ReturnType<typeof createHttp> {
+    try {
+      return createHttp(live, gate, limits, () => closing !== null);
+    } catch (cause) {
+      if (!limits.tls) throw cause;
+      throw new YocoError('config_invalid', { param: 'tls', detail: 'The key and certificate cannot be used.', cause });
+    }
+  }
+
+  async function close(): Promise<void> {
+    await realtime.drain();
+    const cut = setTimeout(() => {
+      app.server.closeAllConnections();
+    }, limits.closeGraceMs);
+    await app.close();
+    clearTimeout(cut);
+  }
+}
+
+function cannotListen(cause: unknown, host: string, port: number): unknown {
+  const code = (cause as NodeJS.ErrnoException).code;
+  if (code === 'EADDRINUSE' || code === 'EACCES') {
+    const why = code === 'EADDRINUSE' ? 'is in use already' : 'may not be used by this account';
+    return new YocoError('config_invalid', { param: 'port', detail: `Port ${port} on ${host} ${why}.`, cause });
+  }
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    return new YocoError('config_invalid', {
+      param: 'host',
+      detail: `"${host}" is no address of this machine.`,
+      cause,
+    });
+  }
+  return cause;
+}

@@ -1,0 +1,28 @@
+/** A stream's status as clients read it. */
+import type { StreamStatus } from '../live/types.ts';
+import { seconds, wallTime } from './times.ts';
+
+/** Times in seconds since the stream began, wall times in RFC 3339, sizes in bytes. */
+export function streamJson(status: StreamStatus) {
+  const { firstMs, lastMs, startedAtMs, sourceStatus } = status;
+  return {
+    object: 'yoco.stream' as const,
+    name: status.name,
+    source: status.source,
+    state: sourceStatus.state,
+    error: sourceStatus.error,
+    fps: status.fps,
+    frames: status.frames,
+    dropped_frames: sourceStatus.dropped,
+    late_frames: status.lateFrames,
+    reconnects: sourceStatus.reconnects,
+    first: firstMs === null ? null : seconds(firstMs),
+    last: lastMs === null ? null : seconds(lastMs),
+    first_time: firstMs === null ? null : wallTime(firstMs, startedAtMs),
+    last_time: lastMs === null ? null : wallTime(lastMs, startedAtMs),
+    started_at: wallTime(0, startedAtMs),
+    cache: { tokens: status.cacheTokens, bytes: status.cacheBytes, limit_bytes: status.memoryLimitBytes },
+  };
+}
+
+export type StreamJson = ReturnType<typeof streamJson>;

@@ -1,0 +1,90 @@
+/** `/v1/streams`: create, list, look at, delete; the frames that the model saw; pushing frames. */
+import type { FastifyInstance } from 'fastify';
+import { YocoError } from '../errors.ts';
+import type { LiveService } from '../live/types.ts';
+import type { ServerLimits } from './limits.ts';
+import { streamJson } from './stream-json.ts';
+import { frameTimeMs, momentMs, seconds, wallTime } from './times.ts';
+
+/** A definition is a small JSON object; nothing larger is read. */
+const DEFINITION_BYTES = 64 * 1024;
+
+interface Named {
+  Params: { name: string };
+  Querystring: { t?: string | string[] };
+}
+
+export function streamRoutes(app: FastifyInstance, live: LiveService, limits: ServerLimits): void {
+  app.addContentTypeParser(
+    ['image/jpeg', 'image/png', 'application/octet-stream'],
+    { parseAs: 'buffer', bodyLimit: limits.maxPayloadBytes },
+    (_request, body, done) => {
+      done(null, body);
+    },
+  );
+
+  app.get('/v1/streams', () => ({
+    object: 'list',
+    bundle: live.bundle,
+    data: live.list().map((stream) => streamJson(stream.status())),
+  }));
+
+  app.post('/v1/streams', { bodyLimit: DEFINITION_BYTES }, async (request, reply) => {
+    if (Buffer.isBuffer(request.body)) {
+      throw new YocoError('media_type_unsupported', { param: 'Content-Type', detail: 'Send application/json.' });
+    }
+    const stream = await live.create(request.body, 'client');
+    return reply
+      .code(201)
+      .header('location', `/v1/streams/${encodeURIComponent(stream.name)}`)
+      .send(streamJson(stream.status()));
+  });
+
+  app.get<Named>('/v1/streams/:name', (request) => streamJson(live.get(request.params.name).status()));
+
+  app.delete<Named>('/v1/streams/:name', async (request) => {
+    const { name } = request.params;
+    await live.delete(name);
+    return { object: 'yoco.stream.deleted', name, deleted: true };
+  });
+
+  app.get<Named>('/v1/streams/:name/frames', async (request, reply) => {
+    const stream = live.get(request.params.name);
+    const t = oneTime(request.query.t);
+    const status = stream.status();
+    const frame = await stream.thumbnail(t === undefined ? undefined : momentMs(t, status, 't'));
+    // A frame at a time never changes, but the same address may show another stream after a delete.
+    const tag = `"${status.startedAtMs}-${frame.timeMs}"`;
+    void reply
+      .header('x-yoco-time', String(seconds(frame.timeMs)))
+      .header('x-yoco-wall-time', wallTime(frame.timeMs, status.startedAtMs))
+      .header('cache-control', 'private, no-cache')
+      .header('etag', tag);
+    if (request.headers['if-none-match'] === tag) return reply.code(304).send();
+    return reply.type('image/jpeg').send(frame.jpeg);
+  });
+
+  app.post<Named>('/v1/streams/:name/frames', { bodyLimit: limits.maxPayloadBytes }, async (request) => {
+    const stream = live.get(request.params.name);
+    if (!Buffer.isBuffer(request.body)) {
+      throw new YocoError('media_type_unsupported', {
+        param: 'Content-Type',
+        detail: 'Send the picture itself as image/jpeg or image/png.',
+      });
+    }
+    if (request.body.length === 0) throw new YocoError('image_undecodable', { detail: 'The body is empty.' });
+    const t = oneTime(request.query.t);
+    const outcome = await stream.push(request.body, t === undefined ? undefined : frameTimeMs(t, 't'));
+    if (!outcome.accepted) return outcome;
+    return {
+      accepted: true,
+      t: seconds(outcome.timeMs),
+      time: wallTime(outcome.timeMs, stream.status().startedAtMs),
+    };
+  });
+}
+
+function oneTime(t: string | string[] | undefined): string | undefined {
+  if (Array.isArray(t)) throw new YocoError('invalid_request', { param: 't', detail: 't may be given once.' });
+  return t;
+}

@@ -1,0 +1,77 @@
+/** Times on the wire: seconds since the stream began, `-30s` before its newest frame, or wall time (RFC 3339). */
+import { YocoError } from '../errors.ts';
+import type { StreamStatus } from '../live/types.ts';
+
+/** What a client may write for a moment. */
+export type WireTime = number | string;
+
+type Clock = Pick<StreamStatus, 'firstMs' | 'lastMs' | 'startedAtMs'>;
+
+const SECONDS = /^\d+(\.\d+)?$/;
+const BEFORE_NOW = /^-(\d+(?:\.\d+)?)(ms|s|m|h)$/;
+const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+
+/** Clients' clocks may run this far ahead of ours before a wall time counts as the future. */
+const CLOCK_SKEW_MS = 1_000;
+
+/**
+ * The moment that a client means, ms since the stream began, never later than the newest frame.
+ * Throws `invalid_request` for another form, `stream_empty`, or `time_out_of_range` that names the first and last time.
+ */
+export function momentMs(time: WireTime, clock: Clock, param: string, nowMs = Date.now()): number {
+  const { firstMs, lastMs, startedAtMs } = clock;
+  const form = parse(time, param);
+  if (firstMs === null || lastMs === null) throw new YocoError('stream_empty');
+  const ms =
+    form.kind === 'seconds' ? form.ms : form.kind === 'before' ? lastMs - form.ms : Math.round(form.ms - startedAtMs);
+  const latest = Math.max(lastMs, nowMs - startedAtMs) + CLOCK_SKEW_MS;
+  if (ms < firstMs || ms > latest) {
+    throw new YocoError('time_out_of_range', {
+      param,
+      detail:
+        `${seconds(ms)} s is ${ms < firstMs ? 'before the first frame' : 'in the future'}; ` +
+        `the stream keeps ${seconds(firstMs)} s to ${seconds(lastMs)} s ` +
+        `(${wallTime(firstMs, startedAtMs)} to ${wallTime(lastMs, startedAtMs)}).`,
+    });
+  }
+  return Math.min(ms, lastMs);
+}
+
+/** A pushed frame's own time, ms since the stream began; only seconds are accepted. Throws `invalid_request`. */
+export function frameTimeMs(time: WireTime, param: string): number {
+  const form = parse(time, param);
+  if (form.kind !== 'seconds') {
+    throw new YocoError('invalid_request', { param, detail: 'A frame’s time is in seconds since the stream began.' });
+  }
+  return form.ms;
+}
+
+/** ms to the seconds of the wire, rounded to 1 ms. */
+export function seconds(ms: number): number {
+  return Math.round(ms) / 1_000;
+}
+
+/** RFC 3339 in UTC of a stream's time. */
+export function wallTime(ms: number, startedAtMs: number): string {
+  return new Date(Math.round(startedAtMs + ms)).toISOString();
+}
+
+function parse(time: WireTime, param: string): { kind: 'seconds' | 'before' | 'wall'; ms: number } {
+  if (typeof time === 'number' || SECONDS.test(time)) {
+    const value = Number(time);
+    if (Number.isFinite(value) && value >= 0 && value < 1e10) return { kind: 'seconds', ms: Math.round(value * 1_000) };
+  } else {
+    const before = BEFORE_NOW.exec(time);
+    if (before)
+      return { kind: 'before', ms: Math.round(Number(before[1]) * UNIT_MS[before[2] as keyof typeof UNIT_MS]) };
+    const wall = RFC3339.test(time) ? Date.parse(time.replace(' ', 'T')) : NaN;
+    if (!Number.isNaN(wall)) return { kind: 'wall', ms: wall };
+  }
+  throw new YocoError('invalid_request', {
+    param,
+    detail:
+      `${param} must be seconds since the stream began (12.5), a time before the newest frame ("-30s"), ` +
+      'or a wall time ("2030-01-31T12:00:00Z").',
+  });
+}

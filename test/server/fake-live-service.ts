@@ -1,0 +1,239 @@
+/** A LiveService without a model, for tests of the server: answers are scripted by the words of the question. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import sharp from 'sharp';
+import { YocoError, type ErrorCode } from '../../src/errors.ts';
+import type { SourceState } from '../../src/ingest/frame.ts';
+import type {
+  Answer,
+  AnswerResult,
+  AskOptions,
+  Conversation,
+  LiveService,
+  LiveStream,
+  PushOutcome,
+  StreamStatus,
+  Thumbnail,
+} from '../../src/live/types.ts';
+
+/**
+ * Questions that do something special:
+ * `fail CODE` fails after its first piece; `throw CODE` throws at once; `crash` throws no YocoError;
+ * `slow` writes a piece each 20 ms, up to 200; `flood` writes 400 pieces of 64 KiB; `long` stops at the token limit;
+ * anything else is echoed as `You asked: ...`, with the number of the turn.
+ */
+export class FakeStream implements LiveStream {
+  readonly name: string;
+  readonly pushable: boolean;
+  startedAtMs = Date.parse('2030-01-01T00:00:00Z');
+  firstMs: number | null = 0;
+  lastMs: number | null = 60_000;
+  state: SourceState = 'playing';
+  pushDelayMs = 0;
+  deleted = false;
+  readonly asked: { question: string; options: AskOptions }[] = [];
+  aborted = 0;
+  readonly #listeners = new Set<() => void>();
+  #frames = 121;
+  #colour = { r: 30, g: 120, b: 180 };
+
+  constructor(name: string, pushable = false) {
+    this.name = name;
+    this.pushable = pushable;
+  }
+
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  status(): StreamStatus {
+    return {
+      name: this.name,
+      source: this.pushable ? 'push' : 'rtsp://***@10.0.0.7/live',
+      sourceStatus: { state: this.state, frames: this.#frames, dropped: 0, reconnects: 0, error: null },
+      fps: 2,
+      firstMs: this.firstMs,
+      lastMs: this.lastMs,
+      startedAtMs: this.startedAtMs,
+      frames: this.#frames,
+      lateFrames: 0,
+      cacheTokens: this.#frames * 10,
+      cacheBytes: this.#frames * 10_240,
+      memoryLimitBytes: 512_000_000,
+    };
+  }
+
+  /** A new frame, as a playing source would bring it. */
+  tick(timeMs: number, colour = this.#colour): void {
+    this.lastMs = timeMs;
+    this.firstMs ??= timeMs;
+    this.#frames += 1;
+    this.#colour = colour;
+    this.changed();
+  }
+
+  changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  converse(): Conversation {
+    let turns = 0;
+    return { ask: (question, options = {}) => this.#ask(question, options, ++turns) };
+  }
+
+  async thumbnail(timeMs?: number): Promise<Thumbnail> {
+    if (this.lastMs === null || this.firstMs === null) throw new YocoError('stream_empty');
+    const at = Math.floor((timeMs ?? this.lastMs) / 500) * 500;
+    const shift = Math.round(at / 250) % 200;
+    const dot = `<svg width="224" height="224"><circle cx="${20 + (shift % 180)}" cy="112" r="36" fill="#ffd166"/></svg>`;
+    const jpeg = await sharp({ create: { width: 224, height: 224, channels: 3, background: this.#colour } })
+      .composite([{ input: Buffer.from(dot) }])
+      .jpeg()
+      .toBuffer();
+    return { timeMs: at, jpeg };
+  }
+
+  async push(image: Uint8Array, timeMs?: number): Promise<PushOutcome> {
+    if (!this.pushable) throw new YocoError('stream_not_pushable');
+    await sleep(this.pushDelayMs);
+    const isPicture = (image[0] === 0xff && image[1] === 0xd8) || (image[0] === 0x89 && image[1] === 0x50);
+    if (!isPicture) throw new YocoError('image_undecodable');
+    const at = timeMs ?? (this.lastMs ?? -500) + 500;
+    if (this.lastMs !== null && at < this.lastMs) return { accepted: false, reason: 'out_of_order' };
+    this.tick(at);
+    return { accepted: true, timeMs: at };
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #ask(question: string, options: AskOptions, turn: number): Answer {
+    this.asked.push({ question, options });
+    const [word = '', code = 'internal'] = question.split(' ');
+    if (word === 'throw') throw new YocoError(code as ErrorCode);
+    if (this.lastMs === null) throw new YocoError('stream_empty');
+    if (word === 'crash') throw new TypeError('secret detail');
+    const asOfMs = options.asOfMs ?? this.lastMs;
+    let resolve!: (result: AnswerResult) => void;
+    let reject!: (error: unknown) => void;
+    const result = new Promise<AnswerResult>((yes, no) => {
+      [resolve, reject] = [yes, no];
+    });
+    const finish = (text: string, tokens: number, kind: AnswerResult['finish']): void => {
+      resolve({
+        text,
+        finish: kind,
+        asOfMs,
+        evidence: [
+          { startMs: Math.max(0, asOfMs - 10_000), endMs: Math.max(0, asOfMs - 8_000), weight: 0.61234 },
+          { startMs: Math.max(0, asOfMs - 1_000), endMs: asOfMs, weight: 0.2 },
+        ],
+        inputTokens: 7,
+        outputTokens: tokens,
+        firstTokenMs: 12.4,
+        totalMs: 34.6,
+      });
+    };
+    const pieces = this.#pieces(question, word, code, turn, options, finish, reject);
+    return { [Symbol.asyncIterator]: () => pieces, result };
+  }
+
+  async *#pieces(
+    question: string,
+    word: string,
+    code: string,
+    turn: number,
+    options: AskOptions,
+    finish: (text: string, tokens: number, kind: AnswerResult['finish']) => void,
+    reject: (error: unknown) => void,
+  ): AsyncGenerator<string, void> {
+    let text = '';
+    let tokens = 0;
+    for (const piece of piecesOf(question, word, turn)) {
+      await sleep(word === 'slow' ? 20 : 1);
+      if (options.signal?.aborted) {
+        this.aborted += 1;
+        finish(text, tokens, 'cancelled');
+        return;
+      }
+      tokens += 1;
+      text += piece;
+      yield piece;
+      if (word === 'fail') {
+        const error = new YocoError(code as ErrorCode);
+        reject(error);
+        throw error;
+      }
+      if (options.maxTokens !== undefined && tokens >= options.maxTokens && word === 'long') {
+        finish(text, tokens, 'length');
+        return;
+      }
+    }
+    finish(text, tokens, 'stop');
+  }
+}
+
+function* piecesOf(question: string, word: string, turn: number): Generator<string> {
+  if (word === 'flood') {
+    for (let i = 0; i < 400; i++) yield 'x'.repeat(65_536);
+  } else if (word === 'slow' || word === 'long') {
+    for (let i = 0; i < 200; i++) yield `word${i} `;
+  } else {
+    yield 'You asked: ';
+    yield question;
+    yield ` (turn ${turn})`;
+  }
+}
+
+export class FakeLiveService implements LiveService {
+  readonly bundle = { name: 'tiny', parameters: 1_000, licence: 'Apache-2.0' };
+  ready = true;
+  readonly streams = new Map<string, FakeStream>();
+
+  constructor() {
+    for (const stream of [new FakeStream('kitchen'), new FakeStream('door', true)])
+      this.streams.set(stream.name, stream);
+  }
+
+  stream(name: string): FakeStream {
+    return this.get(name);
+  }
+
+  async create(definition: unknown): Promise<FakeStream> {
+    await Promise.resolve();
+    const { name, source } = (definition ?? {}) as { name?: unknown; source?: { url?: string; push?: boolean } };
+    if (typeof name !== 'string')
+      throw new YocoError('definition_invalid', { param: 'name', detail: 'name: missing.' });
+    if (this.streams.has(name)) throw new YocoError('stream_exists', { param: 'name' });
+    if (source?.url?.includes('forbidden')) throw new YocoError('source_forbidden', { param: 'source.url' });
+    if (this.streams.size >= 5) throw new YocoError('stream_limit');
+    const stream = new FakeStream(name, source?.push === true);
+    if (stream.pushable) {
+      stream.firstMs = null;
+      stream.lastMs = null;
+    }
+    this.streams.set(name, stream);
+    return stream;
+  }
+
+  list(): readonly FakeStream[] {
+    return [...this.streams.values()];
+  }
+
+  get(name: string): FakeStream {
+    const stream = this.streams.get(name);
+    if (!stream) throw new YocoError('stream_not_found', { detail: `"${name.slice(0, 64)}" is not among them.` });
+    return stream;
+  }
+
+  async delete(name: string): Promise<void> {
+    this.get(name).deleted = true;
+    this.streams.delete(name);
+    await Promise.resolve();
+  }
+
+  async close(): Promise<void> {
+    await Promise.resolve();
+  }
+}

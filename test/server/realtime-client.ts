@@ -1,0 +1,118 @@
+/** A plain WebSocket client for tests: keeps every event, and waits for the next one that fits. */
+import { once } from 'node:events';
+import WebSocket, { type ClientOptions } from 'ws';
+
+export interface Event {
+  type: string;
+  event_id: string;
+  // Tests look into events of every shape.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  [field: string]: any;
+}
+
+export class RealtimeClient {
+  readonly socket: WebSocket;
+  readonly events: Event[] = [];
+  readonly closed: Promise<{ code: number; reason: string }>;
+  #seen = 0;
+  readonly #waiting = new Set<() => void>();
+
+  private constructor(url: string, protocols: string[], options: ClientOptions) {
+    this.socket = new WebSocket(url, protocols, options);
+    this.socket.on('message', (data: Buffer) => {
+      this.events.push(JSON.parse(data.toString()) as Event);
+      for (const wake of this.#waiting) wake();
+    });
+    this.closed = new Promise((resolve) => {
+      this.socket.on('close', (code, reason) => {
+        resolve({ code, reason: reason.toString() });
+        for (const wake of this.#waiting) wake();
+      });
+    });
+  }
+
+  /** `address` is the server's own, `http://...`. Rejects when the upgrade is refused. */
+  static async open(
+    address: string,
+    query = 'stream=kitchen',
+    protocols: string[] = [],
+    options: ClientOptions = {},
+  ): Promise<RealtimeClient> {
+    const url = `${address.replace(/^http/, 'ws')}/v1/realtime${query === '' ? '' : `?${query}`}`;
+    const client = new RealtimeClient(url, protocols, options);
+    await once(client.socket, 'open');
+    return client;
+  }
+
+  send(event: object | string): void {
+    this.socket.send(typeof event === 'string' ? event : JSON.stringify(event));
+  }
+
+  /** A response apart from the conversation. */
+  ask(text: string, response: object = {}, eventId?: string): void {
+    this.send({
+      type: 'response.create',
+      ...(eventId === undefined ? {} : { event_id: eventId }),
+      response: { conversation: 'none', input: [userMessage(text)], ...response },
+    });
+  }
+
+  /** The next event, among those not yet returned, that fits; those before it count as seen. */
+  async next(fits: string | ((event: Event) => boolean), withinMs = 5_000): Promise<Event> {
+    const test = typeof fits === 'string' ? (event: Event) => event.type === fits : fits;
+    const end = Date.now() + withinMs;
+    for (;;) {
+      while (this.#seen < this.events.length) {
+        const event = this.events[this.#seen++];
+        if (event && test(event)) return event;
+      }
+      const left = end - Date.now();
+      if (left <= 0 || this.socket.readyState === WebSocket.CLOSED) {
+        const types = this.events.map(({ type }) => type).join(', ');
+        throw new Error(`No event fits ${fits.toString()}; seen: ${types}`);
+      }
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          clearTimeout(timer);
+          this.#waiting.delete(wake);
+          resolve();
+        };
+        const timer = setTimeout(wake, left);
+        this.#waiting.add(wake);
+      });
+    }
+  }
+
+  close(): void {
+    this.socket.terminate();
+  }
+}
+
+export function userMessage(text: string) {
+  return { type: 'message', role: 'user', content: [{ type: 'input_text', text }] };
+}
+
+/** The answer to an upgrade that is refused. */
+export async function refusedUpgrade(
+  address: string,
+  query: string,
+  options: ClientOptions = {},
+  protocols: string[] = [],
+): Promise<{ status: number; body: { error: Record<string, unknown> } }> {
+  const socket = new WebSocket(`${address.replace(/^http/, 'ws')}/v1/realtime?${query}`, protocols, options);
+  return new Promise((resolve, reject) => {
+    socket.on('open', () => {
+      socket.terminate();
+      reject(new Error('The upgrade was accepted.'));
+    });
+    socket.on('error', () => undefined);
+    socket.on('unexpected-response', (_request, response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => {
+        const body = JSON.parse(Buffer.concat(chunks).toString()) as { error: Record<string, unknown> };
+        resolve({ status: response.statusCode ?? 0, body });
+      });
+    });
+  });
+}

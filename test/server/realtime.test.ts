@@ -1,0 +1,407 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startServer, type RunningServer } from '../../src/server/index.ts';
+import { FakeLiveService } from './fake-live-service.ts';
+import { RealtimeClient, refusedUpgrade, userMessage } from './realtime-client.ts';
+
+let live: FakeLiveService;
+let server: RunningServer;
+let client: RealtimeClient;
+
+beforeEach(async () => {
+  live = new FakeLiveService();
+  server = await startServer(live, { port: 0, drainMs: 300, closeGraceMs: 200 });
+  client = await RealtimeClient.open(server.address);
+});
+
+afterEach(async () => {
+  client.close();
+  await server.close();
+});
+
+describe('a session', () => {
+  it('begins with session.created, which names the model and the stream', async () => {
+    const { session, event_id } = await client.next('session.created');
+    expect(event_id).toMatch(/^event_/);
+    expect(session).toMatchObject({
+      type: 'realtime',
+      model: 'tiny@kitchen',
+      output_modalities: ['text'],
+      max_output_tokens: 256,
+      yoco: { status: false, stream: { name: 'kitchen', first: 0, last: 60, state: 'playing' } },
+    });
+  });
+
+  it('is found by ?model=BUNDLE@NAME, and refused for another bundle, no stream, or an unknown one', async () => {
+    const other = await RealtimeClient.open(server.address, 'model=tiny%40door');
+    expect((await other.next('session.created')).session.model).toBe('tiny@door');
+    other.close();
+    const refusals = await Promise.all(
+      ['model=gpt-realtime', 'model=huge%40door', '', 'stream=attic'].map((query) =>
+        refusedUpgrade(server.address, query),
+      ),
+    );
+    expect(refusals.map(({ status, body }) => [status, body.error['code'], body.error['param']])).toEqual([
+      [400, 'invalid_request', 'model'],
+      [400, 'invalid_request', 'model'],
+      [400, 'invalid_request', 'stream'],
+      [404, 'stream_not_found', null],
+    ]);
+  });
+
+  it('takes the subprotocol realtime', async () => {
+    const other = await RealtimeClient.open(server.address, 'stream=door', ['realtime']);
+    expect(other.socket.protocol).toBe('realtime');
+    other.close();
+  });
+
+  it('is updated, with OpenAI fields that have no effect here accepted', async () => {
+    client.send({
+      type: 'session.update',
+      session: { type: 'realtime', instructions: 'Be kind.', max_output_tokens: 12, audio: {}, tools: [] },
+    });
+    expect((await client.next('session.updated')).session.max_output_tokens).toBe(12);
+    client.ask('hello');
+    await client.next('response.done');
+    expect(live.stream('kitchen').asked[0]?.options.maxTokens).toBe(12);
+  });
+
+  it('answers yoco.ping', async () => {
+    client.send({ type: 'yoco.ping', event_id: 'p1' });
+    expect((await client.next('yoco.pong')).ping_event_id).toBe('p1');
+  });
+});
+
+describe('a conversation', () => {
+  it('sends the events of the GA API in their order and keeps its turns', async () => {
+    client.send({ type: 'conversation.item.create', item: { id: 'q1', ...userMessage('What is shown?') } });
+    client.send({ type: 'response.create' });
+    const done = await client.next('response.done');
+    expect(client.events.map(({ type }) => type)).toEqual([
+      'session.created',
+      'conversation.item.added',
+      'conversation.item.done',
+      'response.created',
+      'response.output_item.added',
+      'conversation.item.added',
+      'response.content_part.added',
+      'response.output_text.delta',
+      'response.output_text.delta',
+      'response.output_text.delta',
+      'response.output_text.done',
+      'response.content_part.done',
+      'response.output_item.done',
+      'conversation.item.done',
+      'response.done',
+    ]);
+    expect(done.response).toMatchObject({
+      object: 'realtime.response',
+      status: 'completed',
+      usage: { total_tokens: 10, input_tokens: 7, output_tokens: 3 },
+      output: [
+        { role: 'assistant', status: 'completed', content: [{ type: 'output_text', text: expect.any(String) }] },
+      ],
+      yoco: {
+        stream: 'kitchen',
+        as_of: 60,
+        as_of_time: '2030-01-01T00:01:00.000Z',
+        evidence: [
+          { start: 50, end: 52, weight: 0.6123, start_time: '2030-01-01T00:00:50.000Z' },
+          { start: 59, end: 60, weight: 0.2 },
+        ],
+        latency_ms: { first_token: 12, total: 35 },
+      },
+    });
+    expect(done.response.conversation_id).toMatch(/^conv_/);
+    const answerItem = client.events[13];
+    expect(answerItem?.previous_item_id).toBe('q1');
+
+    client.send({ type: 'conversation.item.create', item: userMessage('And before?') });
+    client.send({ type: 'response.create' });
+    expect((await client.next('response.output_text.done')).text).toBe('You asked: And before? (turn 2)');
+    expect(new Set(client.events.map(({ event_id }) => event_id)).size).toBe(client.events.length);
+  });
+
+  it('retrieves and deletes items, but not turns that were answered', async () => {
+    client.send({ type: 'conversation.item.create', item: { id: 'q1', ...userMessage('one') } });
+    client.send({ type: 'conversation.item.create', item: { id: 'q2', ...userMessage('two') } });
+    client.send({ type: 'conversation.item.delete', item_id: 'q1' });
+    expect((await client.next('conversation.item.deleted')).item_id).toBe('q1');
+    client.send({ type: 'conversation.item.retrieve', item_id: 'q2' });
+    expect((await client.next('conversation.item.retrieved')).item.content[0].text).toBe('two');
+    client.send({ type: 'conversation.item.retrieve', item_id: 'q1' });
+    expect((await client.next('error')).error.code).toBe('item_not_found');
+    client.send({ type: 'response.create' });
+    await client.next('response.done');
+    expect(live.stream('kitchen').asked[0]?.question).toBe('two');
+    client.send({ type: 'conversation.item.delete', item_id: 'q2' });
+    expect((await client.next('error')).error).toMatchObject({ code: 'invalid_request', param: 'item_id' });
+  });
+
+  it('has one response at a time, and begins anew after yoco.conversation.reset', async () => {
+    client.send({ type: 'conversation.item.create', item: userMessage('slow') });
+    client.send({ type: 'response.create' });
+    await client.next('response.created');
+    client.send({ type: 'response.create', event_id: 'again' });
+    expect((await client.next('error')).error).toMatchObject({ code: 'response_in_progress', event_id: 'again' });
+    client.send({ type: 'yoco.conversation.reset' });
+    expect((await client.next('error')).error.code).toBe('response_in_progress');
+    client.send({ type: 'response.cancel' });
+    await client.next('response.done');
+    client.send({ type: 'yoco.conversation.reset' });
+    await client.next('conversation.created');
+    client.send({ type: 'conversation.item.create', item: userMessage('fresh') });
+    client.send({ type: 'response.create' });
+    expect((await client.next('response.output_text.done')).text).toBe('You asked: fresh (turn 1)');
+  });
+
+  it('is refused more items than its limit', async () => {
+    const small = await startServer(live, { port: 0, maxConversationItems: 2, drainMs: 0 });
+    const other = await RealtimeClient.open(small.address);
+    for (const text of ['a', 'b', 'c']) other.send({ type: 'conversation.item.create', item: userMessage(text) });
+    expect((await other.next('error')).error.code).toBe('conversation_full');
+    other.send({ type: 'response.create' });
+    expect((await other.next('error')).error.code).toBe('conversation_full');
+    other.close();
+    await small.close();
+  });
+});
+
+describe('responses apart from the conversation', () => {
+  it('run side by side and carry their metadata', async () => {
+    for (const word of ['one', 'two', 'three']) client.ask(`slow ${word}`, { metadata: { word } });
+    const ids = new Map<string, string>();
+    for (let i = 0; i < 3; i++) {
+      const { response } = await client.next('response.created');
+      expect(response.conversation_id).toBeNull();
+      ids.set(response.metadata.word, response.id);
+    }
+    expect(ids.size).toBe(3);
+    const order: string[] = [];
+    for (let i = 0; i < 9; i++) order.push((await client.next('response.output_text.delta')).response_id);
+    expect(new Set(order.slice(0, 3)).size).toBe(3);
+    client.send({ type: 'response.cancel', response_id: ids.get('two') });
+    const done = await client.next('response.done');
+    expect(done.response).toMatchObject({
+      id: ids.get('two'),
+      status: 'cancelled',
+      status_details: { type: 'cancelled', reason: 'client_cancelled' },
+    });
+    expect(done.response.output[0].status).toBe('incomplete');
+    await client.next((event) => event.type === 'response.output_text.delta' && event.response_id === ids.get('one'));
+  });
+
+  it('are limited in number on one connection', async () => {
+    for (let i = 0; i < 9; i++) client.ask('slow');
+    const { error } = await client.next('error');
+    expect(error).toMatchObject({ code: 'too_many_questions', retryable: true, type: 'rate_limit_error' });
+    expect(client.events.filter(({ type }) => type === 'response.created')).toHaveLength(8);
+  });
+
+  it('are incomplete at max_output_tokens', async () => {
+    client.ask('long', { max_output_tokens: 4 });
+    const { response } = await client.next('response.done');
+    expect(response).toMatchObject({ status: 'incomplete', status_details: { reason: 'max_output_tokens' } });
+    expect(response.usage.output_tokens).toBe(4);
+  });
+
+  it('pass sampling options on', async () => {
+    client.ask('hello', { yoco: { temperature: 0.7, top_p: 0.9, seed: 3 } });
+    await client.next('response.done');
+    expect(live.stream('kitchen').asked[0]?.options).toMatchObject({ temperature: 0.7, topP: 0.9, seed: 3 });
+  });
+
+  it('fail with the catalogue’s error and keep what was written', async () => {
+    client.ask('fail engine_restarted');
+    const { response } = await client.next('response.done');
+    expect(response).toMatchObject({
+      status: 'failed',
+      status_details: { type: 'failed', error: { code: 'engine_restarted', type: 'server_error', retryable: true } },
+      output: [{ status: 'incomplete', content: [{ text: 'You asked: ' }] }],
+    });
+    client.ask('throw too_many_questions', {}, 'q9');
+    expect((await client.next('error')).error).toMatchObject({ code: 'too_many_questions', event_id: 'q9' });
+  });
+
+  it('tell nothing about an unexpected error', async () => {
+    client.ask('crash');
+    const { error } = await client.next('error');
+    expect(error.code).toBe('internal');
+    expect(JSON.stringify(client.events)).not.toContain('secret detail');
+  });
+
+  it('end when the client goes away', async () => {
+    client.ask('slow');
+    await client.next('response.output_text.delta');
+    client.close();
+    await expect.poll(() => live.stream('kitchen').aborted).toBe(1);
+  });
+
+  it('answer in text of any script', async () => {
+    client.ask('今、何が見えますか？ Что видно? 🦊');
+    expect((await client.next('response.output_text.done')).text).toContain('今、何が見えますか？ Что видно? 🦊');
+  });
+});
+
+describe('as_of', () => {
+  it.each([
+    [12.5, 12_500],
+    ['12.5', 12_500],
+    ['-30s', 30_000],
+    ['-1500ms', 58_500],
+    ['-1m', 0],
+    ['2030-01-01T00:00:42Z', 42_000],
+    ['2030-01-01T01:00:42.250+01:00', 42_250],
+  ])('%s is %i ms', async (asOf, ms) => {
+    client.ask('hello', { yoco: { as_of: asOf } });
+    expect((await client.next('response.done')).response.yoco.as_of).toBe(ms / 1_000);
+    expect(live.stream('kitchen').asked[0]?.options.asOfMs).toBe(ms);
+  });
+
+  it.each([
+    ['-2m', 'time_out_of_range'],
+    [3_600, 'time_out_of_range'],
+    ['2029-12-31T00:00:00Z', 'time_out_of_range'],
+    ['yesterday', 'invalid_request'],
+    [-30, 'invalid_request'],
+    ['', 'invalid_request'],
+  ])('%s is refused as %s', async (asOf, code) => {
+    client.ask('hello', { yoco: { as_of: asOf } });
+    const { error } = await client.next('error');
+    expect(error).toMatchObject({ code, param: 'response.yoco.as_of' });
+    if (code === 'time_out_of_range') expect(error.message).toContain('0 s to 60 s');
+  });
+
+  it('is refused while the stream is empty', async () => {
+    live.stream('kitchen').lastMs = null;
+    client.ask('hello', { yoco: { as_of: 1 } });
+    expect((await client.next('error')).error.code).toBe('stream_empty');
+  });
+});
+
+describe('bad input names the field and leaves the connection open', () => {
+  const message = userMessage('hi');
+  it.each<[object | string, string, string | null]>([
+    ['{"type":', 'invalid_json', null],
+    ['', 'invalid_json', null],
+    ['[]', 'invalid_request', null],
+    ['"response.create"', 'invalid_request', null],
+    [{}, 'invalid_request', 'type'],
+    [{ type: 7 }, 'invalid_request', 'type'],
+    [{ type: 'constructor' }, 'unknown_event', 'type'],
+    [{ type: 'input_audio_buffer.append', audio: '' }, 'unknown_event', 'type'],
+    [{ type: 'response.create', respnse: {} }, 'invalid_request', 'respnse'],
+    [{ type: 'response.create', response: { yoco: { asof: 1 } } }, 'invalid_request', 'response.yoco.asof'],
+    [{ type: 'response.create', response: { max_output_tokens: 0 } }, 'invalid_request', 'response.max_output_tokens'],
+    [
+      { type: 'response.create', response: { conversation: 'none', input: [message], max_output_tokens: 9_999 } },
+      'invalid_request',
+      'response.max_output_tokens',
+    ],
+    [{ type: 'response.create', response: { conversation: 'none' } }, 'invalid_request', 'response.input'],
+    [{ type: 'response.create', response: { input: [message] } }, 'invalid_request', 'response.input'],
+    [
+      { type: 'response.create', response: { output_modalities: ['audio'] } },
+      'invalid_request',
+      'response.output_modalities.0',
+    ],
+    [{ type: 'response.create', response: { metadata: { a: 1 } } }, 'invalid_request', 'response.metadata.a'],
+    [{ type: 'response.create' }, 'question_empty', 'conversation.item'],
+    [{ type: 'conversation.item.create', item: userMessage('   ') }, 'question_empty', 'item.content'],
+    [{ type: 'conversation.item.create', item: { ...message, role: 'assistant' } }, 'invalid_request', 'item.role'],
+    [
+      { type: 'conversation.item.create', item: { ...message, content: [{ type: 'input_audio', text: '' }] } },
+      'invalid_request',
+      'item.content.0.type',
+    ],
+    [{ type: 'conversation.item.create', previous_item_id: 'x', item: message }, 'invalid_request', 'previous_item_id'],
+    [{ type: 'response.cancel' }, 'response_not_found', 'response_id'],
+    [{ type: 'response.cancel', response_id: 'resp_1' }, 'response_not_found', 'response_id'],
+    [{ type: 'yoco.frame.append', image: 'not base64!' }, 'invalid_request', 'image'],
+    [{ type: 'yoco.frame.append', image: 'AAAA', t: -1 }, 'invalid_request', 't'],
+    [{ type: 'yoco.frame.append', image: 'AAAA' }, 'stream_not_pushable', null],
+    [{ type: 'session.update', session: { tools: [{}] } }, 'invalid_request', 'session.tools'],
+  ])('%j', async (sent, code, param) => {
+    client.send(typeof sent === 'string' ? sent : { event_id: 'mine', ...sent });
+    const { error, event_id } = await client.next('error');
+    expect(error).toMatchObject({ code, param, event_id: typeof sent === 'string' ? null : 'mine' });
+    expect(event_id).toMatch(/^event_/);
+    client.ask('still there?');
+    expect((await client.next('response.done')).response.status).toBe('completed');
+  });
+
+  it('a question of 10,000 characters', async () => {
+    client.ask('why '.repeat(2_500));
+    const { error } = await client.next('error');
+    expect(error).toMatchObject({ code: 'question_too_long', param: 'response.input' });
+    expect(error.message).toContain('the limit is 2000');
+    client.ask('short');
+    await client.next('response.done');
+  });
+
+  it('closes with 4400 only after many invalid messages in a row', async () => {
+    for (let i = 0; i < 19; i++) client.send('{');
+    client.send({ type: 'yoco.ping' });
+    await client.next('yoco.pong');
+    for (let i = 0; i < 20; i++) client.send('{');
+    expect((await client.closed).code).toBe(4400);
+  });
+});
+
+describe('pushed frames', () => {
+  const jpeg = Buffer.from([0xff, 0xd8, 0xff, 0xe0]);
+
+  it('get one reply each, numbered in their order', async () => {
+    const door = await RealtimeClient.open(server.address, 'stream=door');
+    door.send({ type: 'yoco.frame.append', image: jpeg.toString('base64'), t: 61 });
+    door.socket.send(jpeg);
+    door.send({ type: 'yoco.frame.append', image: `data:image/jpeg;base64,${jpeg.toString('base64')}`, t: 5 });
+    door.send({ type: 'yoco.frame.append', event_id: 'bad', image: 'AAAA' });
+    expect(await door.next('yoco.frame.accepted')).toMatchObject({
+      number: 1,
+      t: 61,
+      time: '2030-01-01T00:01:01.000Z',
+    });
+    expect(await door.next('yoco.frame.accepted')).toMatchObject({ number: 2, t: 61.5 });
+    expect(await door.next('yoco.frame.dropped')).toMatchObject({ number: 3, reason: 'out_of_order' });
+    expect(await door.next('error')).toMatchObject({
+      error: { code: 'image_undecodable', event_id: 'bad' },
+      yoco: { frame: 4 },
+    });
+    door.close();
+  });
+
+  it('are dropped as busy beyond the limit', async () => {
+    live.stream('door').pushDelayMs = 30;
+    const door = await RealtimeClient.open(server.address, 'stream=door');
+    for (let i = 0; i < 10; i++) door.socket.send(jpeg);
+    const replies = new Map<number, string>();
+    for (let i = 0; i < 10; i++) {
+      const { number, type } = await door.next((event) => event.type.startsWith('yoco.frame.'));
+      replies.set(number, type);
+    }
+    expect(replies.size).toBe(10);
+    expect([9, 10].map((number) => replies.get(number))).toEqual(['yoco.frame.dropped', 'yoco.frame.dropped']);
+    door.close();
+  });
+});
+
+describe('yoco.stream.status', () => {
+  it('is sent on subscription, coalesced, and stops', async () => {
+    const kitchen = live.stream('kitchen');
+    client.send({ type: 'session.update', session: { yoco: { status: true } } });
+    expect((await client.next('yoco.stream.status')).stream.last).toBe(60);
+    for (let i = 1; i <= 50; i++) kitchen.tick(60_000 + i * 10);
+    expect((await client.next('yoco.stream.status')).stream.last).toBe(60.5);
+    expect(client.events.filter(({ type }) => type === 'yoco.stream.status')).toHaveLength(2);
+    client.send({ type: 'session.update', session: { yoco: { status: false } } });
+    await client.next('session.updated');
+    expect(kitchen.listeners).toBe(0);
+  });
+
+  it('leaves no listener behind when the client goes', async () => {
+    client.send({ type: 'session.update', session: { yoco: { status: true } } });
+    await client.next('yoco.stream.status');
+    client.close();
+    await expect.poll(() => live.stream('kitchen').listeners).toBe(0);
+  });
+});
