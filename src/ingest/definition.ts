@@ -1,0 +1,196 @@
+/** What a stream is: the one schema for YAML files, HTTP bodies and the command line. */
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { YocoError } from '../errors.ts';
+import { redact } from './redact.ts';
+
+const URL_SCHEMES = ['rtsp:', 'rtsps:', 'http:', 'https:'];
+
+function isSourceUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const url = new URL(value);
+  return URL_SCHEMES.includes(url.protocol) && url.hostname !== '';
+}
+
+const name = z
+  .string()
+  .regex(/^[a-z0-9_-][a-z0-9._-]{0,63}$/, 'expected 1 to 64 of a-z, 0-9, ".", "_" and "-", not beginning with a dot');
+
+const urlSource = z
+  .strictObject({
+    url: z.string().max(4096).refine(isSourceUrl, 'expected an rtsp://, rtsps://, http:// or https:// address'),
+    /** How RTSP carries its media; `tcp` passes through firewalls and loses nothing. */
+    transport: z.enum(['tcp', 'udp']).optional(),
+    /** Name of an environment variable that holds `user:password`. */
+    credentials_env: z
+      .string()
+      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected the name of an environment variable')
+      .optional(),
+  })
+  .refine((source) => source.transport === undefined || source.url.toLowerCase().startsWith('rtsp'), {
+    path: ['transport'],
+    error: 'is only for rtsp:// and rtsps:// addresses',
+  });
+
+const path = z
+  .string()
+  .min(1, 'expected a path')
+  .max(4096)
+  .refine((value) => !value.startsWith('-') && !value.includes('\0'), 'expected a path that does not begin with "-"')
+  .refine((value) => !/^[a-z][a-z0-9+.-]+:/i.test(value), 'expected a path, not an address with a scheme');
+
+const fileSource = z.strictObject({
+  file: path,
+  /** Begins again at the end; the clock of the stream goes on. */
+  loop: z.boolean().default(false),
+  /** `realtime` plays as a camera would; `fastest` reads as quickly as frames are taken. */
+  pace: z.enum(['realtime', 'fastest']).default('realtime'),
+});
+
+const deviceSource = z.strictObject({
+  device: z
+    .string()
+    .regex(
+      /^\/dev\/(?:v4l\/by-(?:id|path)\/)?[A-Za-z0-9_:-][A-Za-z0-9_.:-]*$/,
+      'expected a video device such as /dev/video0',
+    ),
+});
+
+const pushSource = z.strictObject({ push: z.literal(true, 'expected true') });
+
+const SOURCES = { url: urlSource, file: fileSource, device: deviceSource, push: pushSource };
+type SourceKind = keyof typeof SOURCES;
+const SOURCE_KINDS = Object.keys(SOURCES) as SourceKind[];
+
+const fieldsBesideSource = {
+  name,
+  description: z.string().max(1000).optional(),
+  sampling: z
+    .strictObject({
+      /** Frames a second that the model sees, at most; a slower source keeps all of its frames. */
+      fps: z.number().min(0.1).max(30).default(2),
+    })
+    .prefault({}),
+  memory: z
+    .strictObject({
+      /** Size of the stream's cache, MB. */
+      limit_mb: z.number().int().min(16).default(512),
+    })
+    .prefault({}),
+};
+
+/** The whole schema, for the API documents; `parseDefinition` gives better messages. */
+export const streamDefinitionSchema = z.strictObject({
+  ...fieldsBesideSource,
+  source: z.union([urlSource, fileSource, deviceSource, pushSource]),
+});
+
+export type StreamDefinition = z.output<typeof streamDefinitionSchema>;
+export type SourceDefinition = StreamDefinition['source'];
+export type UrlSourceDefinition = z.output<typeof urlSource>;
+export type FileSourceDefinition = z.output<typeof fileSource>;
+export type DeviceSourceDefinition = z.output<typeof deviceSource>;
+
+/**
+ * Checks unvalidated input (parsed JSON or YAML) and fills in the defaults.
+ * Throws `definition_invalid` with the field as `param`; never repeats the value, which may hold a password.
+ */
+export function parseDefinition(input: unknown): StreamDefinition {
+  const schema = z.strictObject({ ...fieldsBesideSource, source: SOURCES[sourceKind(input)] });
+  const parsed = schema.safeParse(input);
+  if (!parsed.success) throw invalidDefinition(parsed.error);
+  return parsed.data;
+}
+
+function sourceKind(input: unknown): SourceKind {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    throw new YocoError('definition_invalid', { detail: 'Expected an object.' });
+  }
+  const source = (input as { source?: unknown }).source;
+  const kinds = SOURCE_KINDS.filter((kind) => typeof source === 'object' && source !== null && kind in source);
+  if (kinds.length !== 1 || kinds[0] === undefined) {
+    throw new YocoError('definition_invalid', {
+      param: 'source',
+      detail: `source: expected an object with exactly one of ${SOURCE_KINDS.join(', ')}.`,
+    });
+  }
+  return kinds[0];
+}
+
+function invalidDefinition(error: z.ZodError): YocoError {
+  const issue = error.issues[0];
+  if (issue === undefined) return new YocoError('definition_invalid');
+  const field = [...issue.path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])].join('.');
+  const expected = issue.code === 'unrecognized_keys' ? 'this field is unknown' : sentenceOf(issue.message);
+  return new YocoError('definition_invalid', { param: field, detail: `${field}: ${expected}.` });
+}
+
+/** zod's own sentences begin with a capital and may say what was received, which is a type and not the value. */
+function sentenceOf(message: string): string {
+  return message.replace(/^Invalid input: /, '').replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase());
+}
+
+/**
+ * Reads each `*.yaml` of a folder but `*.example.yaml`, sorted by name; one definition a file, whose `name` is by
+ * default the name of the file, and whose `source.file` is relative to the folder.
+ * Throws `definition_invalid` naming the file and the field.
+ */
+export async function readDefinitions(dir: string): Promise<StreamDefinition[]> {
+  const files = (await listFiles(dir)).filter((file) => file.endsWith('.yaml') && !file.endsWith('.example.yaml'));
+  const fileOfName = new Map<string, string>();
+  const definitions: StreamDefinition[] = [];
+  for (const file of files.sort()) {
+    const definition = await readDefinition(join(dir, file));
+    const other = fileOfName.get(definition.name);
+    if (other !== undefined) throw inFile(file, 'name', `the name is taken already by ${other}.`);
+    fileOfName.set(definition.name, file);
+    definitions.push(definition);
+  }
+  return definitions;
+}
+
+async function listFiles(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (cause) {
+    throw new YocoError('definition_invalid', { detail: `The folder ${dir} cannot be read.`, cause });
+  }
+}
+
+/** Reads one definition; see `readDefinitions`. */
+export async function readDefinition(path: string): Promise<StreamDefinition> {
+  const file = basename(path);
+  let input: unknown;
+  try {
+    input = parseYaml(await readFile(path, 'utf8'));
+  } catch (cause) {
+    const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : '';
+    throw new YocoError('definition_invalid', { detail: `${file}: ${redact(reason)}`, cause });
+  }
+  let definition: StreamDefinition;
+  try {
+    const isObject = typeof input === 'object' && input !== null && !Array.isArray(input);
+    definition = parseDefinition(isObject ? { name: basename(file, '.yaml'), ...(input as object) } : input);
+  } catch (error) {
+    const problem = YocoError.from(error);
+    throw inFile(file, problem.param, problem.message.replace(/^The stream definition is not valid\. /, ''));
+  }
+  const { source } = definition;
+  return 'file' in source
+    ? { ...definition, source: { ...source, file: resolve(join(path, '..'), source.file) } }
+    : definition;
+}
+
+function inFile(file: string, param: string | null, detail: string): YocoError {
+  return new YocoError('definition_invalid', { detail: `${file}: ${detail}`, ...(param === null ? {} : { param }) });
+}
+
+/** The source in words for status and logs, with credentials hidden, such as `rtsp://***@10.0.0.7/live`. */
+export function describeSource(source: SourceDefinition): string {
+  if ('url' in source) return redact(source.url);
+  if ('file' in source) return `file ${source.file}`;
+  if ('device' in source) return `device ${source.device}`;
+  return 'push';
+}

@@ -1,0 +1,100 @@
+/** Finds the ffmpeg to run: YOCO_FFMPEG, else the one on PATH, else the one that npm installed. */
+import { execFile } from 'node:child_process';
+import { accessSync, chmodSync, constants, copyFileSync, mkdtempSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { basename, delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { YocoError } from '../errors.ts';
+
+export interface FfmpegBinary {
+  readonly path: string;
+  /** As it names itself, such as `5.1.9-0+deb12u1`. */
+  readonly version: string;
+  readonly origin: 'YOCO_FFMPEG' | 'PATH' | 'bundled';
+  /** Version of libavformat, major and minor; a surer sign of what it can do than its own name. 58 is ffmpeg 4. */
+  readonly libavformat: readonly [major: number, minor: number];
+}
+
+const found = new Map<string, Promise<FfmpegBinary>>();
+
+/** The ffmpeg of this process; looked for once for each YOCO_FFMPEG and PATH. Throws `ffmpeg_missing`. */
+export function findFfmpeg(): Promise<FfmpegBinary> {
+  const key = JSON.stringify([process.env['YOCO_FFMPEG'], process.env['PATH']]);
+  let binary = found.get(key);
+  if (binary === undefined) {
+    binary = locate();
+    found.set(key, binary);
+    binary.catch(() => found.delete(key));
+  }
+  return binary;
+}
+
+async function locate(): Promise<FfmpegBinary> {
+  const chosen = process.env['YOCO_FFMPEG'];
+  if (chosen !== undefined && chosen !== '') return inspect(chosen, 'YOCO_FFMPEG');
+  const onPath = lookUp('ffmpeg');
+  if (onPath !== null) return inspect(onPath, 'PATH');
+  return inspect(executableCopy(bundledPath()), 'bundled');
+}
+
+async function inspect(path: string, origin: FfmpegBinary['origin']): Promise<FfmpegBinary> {
+  let output: string;
+  try {
+    output = (await promisify(execFile)(path, ['-version'], { timeout: 20_000, windowsHide: true })).stdout;
+  } catch (cause) {
+    throw new YocoError('ffmpeg_missing', { detail: `${path} (from ${origin}) cannot be run.`, cause });
+  }
+  const version = /^ffmpeg version (\S+)/.exec(output)?.[1];
+  const libavformat = /^libavformat\s+(\d+)\.\s*(\d+)/m.exec(output);
+  if (version === undefined || libavformat === null) {
+    throw new YocoError('ffmpeg_missing', { detail: `${path} (from ${origin}) is not an ffmpeg.` });
+  }
+  return { path, version, origin, libavformat: [Number(libavformat[1]), Number(libavformat[2])] };
+}
+
+function lookUp(name: string): string | null {
+  const suffixes = process.platform === 'win32' ? ['.exe'] : [''];
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter).filter((part) => part !== '')) {
+    for (const suffix of suffixes) {
+      const path = join(folder, name + suffix);
+      if (isExecutable(path)) return path;
+    }
+  }
+  return null;
+}
+
+function bundledPath(): string {
+  try {
+    const installer = createRequire(import.meta.url)('@ffmpeg-installer/ffmpeg') as { path: string };
+    return installer.path;
+  } catch (cause) {
+    throw new YocoError('ffmpeg_missing', {
+      detail: 'There is none on PATH and npm has none for this machine; install ffmpeg or set YOCO_FFMPEG.',
+      cause,
+    });
+  }
+}
+
+/** The installer's script sets the executable bit; where scripts are off, it is set here, on a copy if need be. */
+function executableCopy(path: string): string {
+  if (isExecutable(path)) return path;
+  try {
+    chmodSync(path, 0o755);
+    return path;
+  } catch {
+    const copy = join(mkdtempSync(join(tmpdir(), 'yoco-ffmpeg-')), basename(path));
+    copyFileSync(path, copy);
+    chmodSync(copy, 0o755);
+    return copy;
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,255 @@
+/** One run of ffmpeg: a source in, sampled pictures with their times out. The only file that knows fluent-ffmpeg. */
+import { Writable } from 'node:stream';
+import ffmpeg from 'fluent-ffmpeg';
+import { YocoError } from '../errors.ts';
+import type { FfmpegBinary } from './ffmpeg-binary.ts';
+import { errorOfFfmpeg } from './ffmpeg-errors.ts';
+import type { FfmpegInput } from './ffmpeg-input.ts';
+import { redact } from './redact.ts';
+
+/** What ffmpeg found out about its input, before the first frame. */
+export interface InputInfo {
+  /** ffmpeg's name of the container, such as `hls` or `mov,mp4,m4a,3gp,3g2,mj2`. */
+  readonly format: string;
+  /** null: unknown, as for anything live. */
+  readonly durationMs: number | null;
+}
+
+export interface FfmpegJob {
+  readonly binary: FfmpegBinary;
+  readonly input: FfmpegInput;
+  /** Width and height of the pictures, pixels. */
+  readonly imageSize: number;
+  /** Pictures a second at most. */
+  readonly fps: number;
+  readonly onInput?: (info: InputInfo) => void;
+  /**
+   * Called for each picture in order: `imageSize * imageSize * 3` bytes of RGB that belong to the callee, and the time
+   * of the source in ms, or null where it has none. ffmpeg is held back until the promise resolves.
+   */
+  readonly onFrame: (rgb: Uint8Array, ptsMs: number | null) => Promise<void>;
+}
+
+export interface FfmpegResult {
+  readonly frames: number;
+  /** Why ffmpeg failed; null when it reached the end or was stopped. */
+  readonly error: YocoError | null;
+}
+
+/** After SIGTERM ffmpeg has this long to leave, ms, before it is killed. */
+const KILL_AFTER_MS = 2_000;
+const KEPT_LINES = 60;
+
+export class FfmpegRun {
+  /** Resolves when ffmpeg is gone and the last picture was taken; never rejects. */
+  readonly done: Promise<FfmpegResult>;
+  readonly #job: FfmpegJob;
+  readonly #command: ffmpeg.FfmpegCommand;
+  readonly #times = new FrameTimes();
+  readonly #lines: string[] = [];
+  readonly #stop = new AbortController();
+  #release: (() => void) | null = null;
+  #picture: Buffer;
+  #filled = 0;
+  #frames = 0;
+  #format = '';
+
+  constructor(job: FfmpegJob) {
+    this.#job = job;
+    this.#picture = this.#emptyPicture();
+    this.#command = buildCommand(job);
+    this.done = this.#run();
+  }
+
+  /** SIGTERM, then SIGKILL; resolves when the process is gone. Pictures that were not taken yet are discarded. */
+  async stop(): Promise<void> {
+    if (!this.#stop.signal.aborted) {
+      this.#stop.abort();
+      this.#release?.();
+      this.#command.kill('SIGTERM');
+    }
+    const timer = setTimeout(() => this.#command.kill('SIGKILL'), KILL_AFTER_MS);
+    await this.done;
+    clearTimeout(timer);
+  }
+
+  async #run(): Promise<FfmpegResult> {
+    // 'close' would make fluent-ffmpeg kill a process that is about to leave by itself, hence no automatic destruction.
+    const sink = new Writable({
+      autoDestroy: false,
+      emitClose: false,
+      write: (chunk: Buffer, _encoding, done) => {
+        this.#take(chunk).then(() => {
+          done();
+        }, done);
+      },
+    });
+    const read = new Promise((resolve) => sink.once('finish', resolve));
+    let pid: number | undefined;
+    const spawned = (): boolean => pid !== undefined;
+    const failure = await new Promise<Error | null>((resolve) => {
+      this.#command
+        .on('start', () => {
+          pid = processOf(this.#command)?.pid;
+          if (this.#stop.signal.aborted) this.#command.kill('SIGTERM');
+        })
+        .on('stderr', (line: string) => {
+          this.#hear(line);
+        })
+        .on('error', resolve)
+        .on('end', () => {
+          resolve(null);
+        });
+      this.#command.pipe(sink, { end: true });
+    });
+    this.#times.end();
+    const ran = spawned();
+    if (ran) await read;
+    const failed = failure !== null && !this.#stop.signal.aborted;
+    return { frames: this.#frames, error: failed ? this.#errorOf(failure, ran) : null };
+  }
+
+  #errorOf(failure: Error, ran: boolean): YocoError {
+    if (!ran) return new YocoError('ffmpeg_missing', { detail: redact(failure.message, this.#job.input.secrets) });
+    const { kind, secrets } = this.#job.input;
+    return errorOfFfmpeg(this.#lines, kind === 'rtsp' || kind === 'http', secrets);
+  }
+
+  #hear(line: string): void {
+    if (this.#times.hear(line)) return;
+    this.#format = /^Input #0, (.+), from '/.exec(line)?.[1] ?? this.#format;
+    const duration = /^ {2}Duration: (?:N\/A|(\d+):(\d+):([\d.]+))/.exec(line);
+    if (duration !== null) {
+      const [, hours, minutes, seconds] = duration.map(Number);
+      const known = duration[1] !== undefined && hours !== undefined && minutes !== undefined && seconds !== undefined;
+      const durationMs = known ? (hours * 3600 + minutes * 60 + seconds) * 1000 : null;
+      this.#job.onInput?.({ format: this.#format, durationMs });
+    }
+    if (line.trim() === '' || /^Last message repeated/.test(line.trim())) return;
+    this.#lines.push(line);
+    if (this.#lines.length > KEPT_LINES) this.#lines.shift();
+  }
+
+  /** Cuts the bytes of stdout into pictures. */
+  async #take(chunk: Buffer): Promise<void> {
+    let offset = 0;
+    while (offset < chunk.length && !this.#stop.signal.aborted) {
+      const copied = chunk.copy(this.#picture, this.#filled, offset);
+      offset += copied;
+      this.#filled += copied;
+      if (this.#filled === this.#picture.length) await this.#deliver();
+    }
+  }
+
+  async #deliver(): Promise<void> {
+    const rgb = this.#picture;
+    this.#picture = this.#emptyPicture();
+    this.#filled = 0;
+    const ptsMs = await this.#unlessStopped(this.#times.next());
+    if (ptsMs === undefined) return;
+    this.#frames += 1;
+    await this.#unlessStopped(this.#job.onFrame(rgb, ptsMs));
+  }
+
+  /** Not `Promise.race` with one promise for the stop: each race would stay registered there for as long as ffmpeg runs. */
+  #unlessStopped<T>(waiting: Promise<T>): Promise<T | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#release = () => {
+        resolve(undefined);
+      };
+      waiting.then(resolve, reject);
+    });
+  }
+
+  #emptyPicture(): Buffer {
+    // Not from Node's shared pool, since the picture may be kept and passed on.
+    return Buffer.from(new ArrayBuffer(this.#job.imageSize ** 2 * 3));
+  }
+}
+
+/** The times of the pictures, which `showinfo` writes to stderr in the order of the pictures on stdout. */
+class FrameTimes {
+  readonly #times: (number | null)[] = [];
+  #msPerTick: number | null = null;
+  #wake: (() => void) | null = null;
+  #ended = false;
+
+  /** True when the line was showinfo's. Another thread may write into the line, so it is looked for anywhere in it. */
+  hear(line: string): boolean {
+    const timeBase = /config in time_base: (\d+)\/(\d+)/.exec(line);
+    if (timeBase !== null) this.#msPerTick = (Number(timeBase[1]) / Number(timeBase[2])) * 1000;
+    // Two spaces begin the dump of the input, whose metadata anybody may have written.
+    const found = line.startsWith('  ') ? [] : [...line.matchAll(/n: *\d+ pts: *(-?\d+|NOPTS) +pts_time:(\S+)/g)];
+    for (const [, pts = 'NOPTS', seconds = ''] of found) {
+      // pts_time has six digits only, which after a day no longer tell seconds apart.
+      const time = this.#msPerTick === null ? Number(seconds) * 1000 : Number(pts) * this.#msPerTick;
+      this.#times.push(Number.isFinite(time) ? time : null);
+    }
+    if (found.length > 0) this.#wake?.();
+    return line.includes('Parsed_showinfo') || found.length > 0;
+  }
+
+  /** Time of the next picture, ms; null when it has none. */
+  async next(): Promise<number | null> {
+    while (this.#times.length === 0 && !this.#ended) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    return this.#times.shift() ?? null;
+  }
+
+  /** No line comes any more. */
+  end(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+}
+
+function buildCommand({ binary, input, imageSize, fps }: FfmpegJob): ffmpeg.FfmpegCommand {
+  const [major, minor] = binary.libavformat;
+  const hasFpsMode = major > 59 || (major === 59 && minor >= 27);
+  // A frame is taken when it is the first in its slot of 1/fps seconds: exact on average, nothing is duplicated.
+  // One millisecond of tolerance, since containers such as Matroska round their times to it.
+  const slot = (time: string): string => `floor((${time}-start_t+0.001)*${fps})`;
+  const filters = [
+    `select=1-eq(${slot('t')}\\,${slot('prev_selected_t')})`,
+    `scale=${imageSize}:${imageSize}:flags=bicubic+accurate_rnd+full_chroma_int`,
+    'format=rgb24',
+    'showinfo',
+  ];
+  const command = ffmpeg()
+    .input(input.address)
+    .inputOptions('-nostdin', '-hide_banner', '-nostats', '-loglevel', 'info', ...input.optionsFor(binary))
+    .outputOptions(
+      // V: a video track, but not the cover of a song.
+      ...['-map', '0:V:0', '-an', '-sn', '-dn', '-map_metadata', '-1'],
+      ...['-filter:v', filters.join(','), hasFpsMode ? '-fps_mode' : '-vsync', 'passthrough'],
+      ...['-f', 'rawvideo', '-flush_packets', '1'],
+    );
+  withoutProbes(command);
+  // fluent-ffmpeg keeps the path for all commands together; it is read when the command is run, right after this.
+  return command.setFfmpegPath(binary.path);
+}
+
+interface CommandInternals {
+  ffmpegProc?: { readonly pid?: number };
+  _checkCapabilities: (done: (error: Error | null) => void) => void;
+  availableEncoders: (done: (error: Error | null, encoders: object) => void) => void;
+}
+
+/**
+ * fluent-ffmpeg would first run ffmpeg several times to ask for its formats and codecs. The command needs none but what
+ * every ffmpeg has, and the lists of ffmpeg 7 are misread (it finds no v4l2 in them).
+ */
+function withoutProbes(command: ffmpeg.FfmpegCommand): void {
+  const internals = command as unknown as CommandInternals;
+  internals._checkCapabilities = (done) => {
+    done(null);
+  };
+  internals.availableEncoders = (done) => {
+    done(null, {});
+  };
+}
+
+function processOf(command: ffmpeg.FfmpegCommand): CommandInternals['ffmpegProc'] {
+  return (command as unknown as CommandInternals).ffmpegProc;
+}

@@ -1,0 +1,102 @@
+/** The short queue between a source and who takes its frames. */
+import type { Frame } from './frame.ts';
+
+/** Frames that wait for their taker; at 224 x 224 one has 147 KiB. */
+export const QUEUE_LIMIT = 8;
+
+/**
+ * Single reader. When full it either holds the writer back (`hold`: files, nothing is lost) or drops the oldest
+ * frame and counts it (`drop`: live sources, where the newest picture is what matters).
+ */
+export class FrameQueue {
+  /** May change while the source finds out whether it is live. */
+  policy: 'hold' | 'drop';
+  #frames: Frame[] = [];
+  #ended = false;
+  #error: unknown = null;
+  #wakeReader: (() => void) | null = null;
+  #wakeWriters: (() => void)[] = [];
+  #dropped = 0;
+  #taken = 0;
+  readonly #limit: number;
+
+  constructor(policy: 'hold' | 'drop', limit: number = QUEUE_LIMIT) {
+    this.policy = policy;
+    this.#limit = limit;
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Frames that were handed to the reader. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  get size(): number {
+    return this.#frames.length;
+  }
+
+  /** Adds a frame; resolves when there is room for the next one. After the end, frames are ignored. */
+  async push(frame: Frame): Promise<void> {
+    if (this.#ended) return;
+    this.#frames.push(frame);
+    this.#wakeReader?.();
+    while (this.#frames.length >= this.#limit && !this.#hasEnded()) {
+      if (this.policy === 'drop') {
+        if (this.#frames.length === this.#limit) return;
+        this.#frames.shift();
+        this.#dropped += 1;
+      } else {
+        await new Promise<void>((resolve) => this.#wakeWriters.push(resolve));
+      }
+    }
+  }
+
+  /** No frame comes any more; those that wait are still handed on, then `error` is thrown, if there is one. */
+  end(error: unknown = null): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#error = error;
+    this.#wake();
+  }
+
+  /** Ends, and forgets the frames that wait. */
+  cancel(): void {
+    this.#frames = [];
+    this.#error = null;
+    this.#ended = true;
+    this.#wake();
+  }
+
+  /** The next frame, or null at the end. */
+  async next(): Promise<Frame | null> {
+    for (;;) {
+      const frame = this.#frames.shift();
+      if (frame !== undefined) {
+        this.#taken += 1;
+        this.#wakeWriters.splice(0).forEach((wake) => {
+          wake();
+        });
+        return frame;
+      }
+      if (this.#error !== null) throw this.#error as Error;
+      if (this.#ended) return null;
+      await new Promise<void>((resolve) => (this.#wakeReader = resolve));
+      this.#wakeReader = null;
+    }
+  }
+
+  /** A method, since the compiler does not see that `#ended` changes during an `await`. */
+  #hasEnded(): boolean {
+    return this.#ended;
+  }
+
+  #wake(): void {
+    this.#wakeReader?.();
+    this.#wakeWriters.splice(0).forEach((wake) => {
+      wake();
+    });
+  }
+}

@@ -1,0 +1,119 @@
+/** Which sources a client of the service may name. The operator (YAML, command line) may name any. */
+import { existsSync, realpathSync } from 'node:fs';
+import { BlockList, isIP } from 'node:net';
+import { isAbsolute, relative, resolve, sep } from 'node:path';
+import { YocoError } from '../errors.ts';
+import type { StreamDefinition } from './definition.ts';
+
+export interface SourcePolicy {
+  /** Folders whose files a client may play; a relative path is looked up in each. */
+  readonly mediaRoots: readonly string[];
+  /**
+   * Hosts that a client may connect to: `cam.example`, `*.example` (any name below it), `10.0.0.0/8`, or `*`.
+   * A range of addresses matches addresses only: names are not resolved, since the answer may change between the
+   * check and the connection. What an allowed host redirects to is not checked; allow only hosts that are trusted.
+   */
+  readonly allowedHosts: readonly string[];
+}
+
+/**
+ * Returns the definition to use, in which a client's file is the real path.
+ * Throws `source_forbidden`, or `source_not_found` for a file that would be allowed.
+ */
+export function checkSource(
+  definition: StreamDefinition,
+  origin: 'operator' | 'client',
+  policy: SourcePolicy,
+): StreamDefinition {
+  const { source } = definition;
+  // Schemes are checked by the schema; this holds for definitions that were not made by `parseDefinition`, too.
+  if ('url' in source && !/^(?:rtsps?|https?):\/\//i.test(source.url)) {
+    throw forbidden('source.url', 'Only rtsp, rtsps, http and https addresses are taken.');
+  }
+  if ('file' in source && (source.file.startsWith('-') || /^[a-z][a-z0-9+.-]+:/i.test(source.file))) {
+    throw forbidden('source.file', 'Only plain paths are taken.');
+  }
+  if (origin === 'operator') return definition;
+
+  if ('device' in source) throw forbidden('source.device', 'Devices are opened only for the operator.');
+  if ('file' in source) {
+    return { ...definition, source: { ...source, file: allowedFile(source.file, policy.mediaRoots) } };
+  }
+  if ('url' in source) {
+    // A client that names a variable and a host would have the variable's value sent to that host.
+    if (source.credentials_env !== undefined) {
+      throw forbidden('source.credentials_env', 'Variables of the service are read only for the operator.');
+    }
+    const host = new URL(source.url).hostname;
+    if (!policy.allowedHosts.some((rule) => hostMatches(host, rule))) {
+      throw forbidden('source.url', 'The host is not on the list of allowed hosts.');
+    }
+  }
+  return definition;
+}
+
+function forbidden(param: string, detail: string): YocoError {
+  return new YocoError('source_forbidden', { param, detail });
+}
+
+/** The real path of a client's file; symbolic links are followed before the comparison. */
+function allowedFile(file: string, mediaRoots: readonly string[]): string {
+  for (const mediaRoot of mediaRoots) {
+    if (!existsSync(mediaRoot)) continue;
+    const root = realpathSync(mediaRoot);
+    const path = isAbsolute(file) ? file : resolve(root, file);
+    const real = realPath(path);
+    if (real !== null && isInside(real, root)) return real;
+    // Only below a root may a client learn whether a file exists.
+    if (
+      real === null &&
+      isAbsolute(file) &&
+      (isInside(resolve(path), root) || isInside(resolve(path), resolve(mediaRoot)))
+    ) {
+      throw new YocoError('source_not_found', { param: 'source.file' });
+    }
+  }
+  if (
+    !isAbsolute(file) &&
+    mediaRoots.length > 0 &&
+    !file.split(/[/\\]/).includes('..') &&
+    mediaRoots.every((root) => !existsSync(resolve(root, file)))
+  ) {
+    throw new YocoError('source_not_found', { param: 'source.file' });
+  }
+  throw forbidden('source.file', 'The file is not below a media folder.');
+}
+
+function realPath(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch {
+    return null;
+  }
+}
+
+function isInside(path: string, root: string): boolean {
+  const steps = relative(root, path);
+  return steps !== '' && steps !== '..' && !steps.startsWith(`..${sep}`) && !isAbsolute(steps);
+}
+
+function hostMatches(host: string, rule: string): boolean {
+  if (rule === '*') return true;
+  const plainHost = host
+    .toLowerCase()
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '');
+  const plainRule = rule
+    .toLowerCase()
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '');
+  if (plainRule.startsWith('*.')) return plainHost.endsWith(plainRule.slice(1));
+  const range = /^(.+)\/(\d+)$/.exec(plainRule);
+  if (range?.[1] === undefined) return plainHost === plainRule;
+  const family = isIP(plainHost);
+  const rangeFamily = isIP(range[1]);
+  if (family === 0 || rangeFamily === 0) return false;
+  const list = new BlockList();
+  list.addSubnet(range[1], Number(range[2]), rangeFamily === 6 ? 'ipv6' : 'ipv4');
+  return list.check(plainHost, family === 6 ? 'ipv6' : 'ipv4');
+}

@@ -1,0 +1,61 @@
+/** Turns the times of ffmpeg, which begin anew at each connection and loop, into one time that never goes back. */
+
+/** Times of a live source that jump by more than this against the arrival, ms, are taken from the arrival instead. */
+export const LARGEST_JUMP_MS = 10_000;
+
+export class SourceClock {
+  #baseMs = 0;
+  #firstPtsMs: number | null = null;
+  #lastMs = -1;
+  #lastPtsMs = 0;
+  #startedAtMs: number | null = null;
+  #lastArrivalMs = 0;
+  #looped = false;
+
+  /** The newest time given out, ms; null before the first frame. */
+  get lastMs(): number | null {
+    return this.#lastMs < 0 ? null : this.#lastMs;
+  }
+
+  /** The next frame begins a new connection: the clock goes on by arrival. */
+  reconnect(): void {
+    this.#firstPtsMs = null;
+  }
+
+  /** The next frame begins a new round of a looped file, whose last round had `durationMs` (null: unknown). */
+  loop(durationMs: number | null, frameMs: number): void {
+    const last = this.#lastMs;
+    this.#baseMs = Math.max(this.#baseMs + (durationMs ?? 0), last + frameMs);
+    this.#lastPtsMs = 0;
+    this.#firstPtsMs = null;
+    this.#looped = true;
+  }
+
+  /**
+   * Time of a frame, whole ms since the first frame of the source.
+   * @param ptsMs time that ffmpeg gave it; null: it has none, and gets that of its arrival
+   * @param arrivalMs a monotonic clock at its arrival
+   * @param live whether jumps are to be judged by the arrival
+   */
+  timeOf(ptsMs: number | null, arrivalMs: number, live: boolean): number {
+    this.#startedAtMs ??= arrivalMs;
+    const arrived = arrivalMs - this.#startedAtMs;
+    const pts = ptsMs ?? (this.#firstPtsMs === null ? 0 : this.#lastPtsMs + arrivalMs - this.#lastArrivalMs);
+    if (this.#firstPtsMs === null) {
+      if (!this.#looped) this.#baseMs = this.#lastMs < 0 ? 0 : Math.max(arrived, this.#lastMs + 1);
+      this.#firstPtsMs = pts;
+      this.#looped = false;
+    } else if (live) {
+      const step = pts - this.#lastPtsMs;
+      const arrivalStep = arrivalMs - this.#lastArrivalMs;
+      if (step < 0 || step > arrivalStep + LARGEST_JUMP_MS) {
+        this.#baseMs = Math.max(arrived, this.#lastMs + 1);
+        this.#firstPtsMs = pts;
+      }
+    }
+    this.#lastPtsMs = pts;
+    this.#lastArrivalMs = arrivalMs;
+    this.#lastMs = Math.max(this.#lastMs, Math.round(this.#baseMs + pts - this.#firstPtsMs));
+    return this.#lastMs;
+  }
+}

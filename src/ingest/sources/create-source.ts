@@ -1,0 +1,31 @@
+/** From a definition to what delivers its frames. */
+import { YocoError } from '../../errors.ts';
+import type { StreamDefinition } from '../definition.ts';
+import { ffmpegInput } from '../ffmpeg-input.ts';
+import type { FrameSource } from '../frame.ts';
+import { FfmpegSource, type SourceOptions } from './ffmpeg-source.ts';
+import { PushSource } from './push-source.ts';
+
+/**
+ * The source of a definition, which starts when its frames are read. Whether it may be opened is not asked here: see
+ * `checkSource`. Throws `definition_invalid` when credentials are missing, `source_invalid` for a device where there
+ * is no Video4Linux.
+ */
+export function createSource(definition: StreamDefinition, options: SourceOptions): FrameSource {
+  const { source, sampling } = definition;
+  if ('push' in source) return new PushSource(options);
+  if ('device' in source && process.platform !== 'linux') {
+    throw new YocoError('source_invalid', { detail: 'Devices can be read on Linux only.' });
+  }
+  const input = ffmpegInput(source);
+  return new FfmpegSource(
+    {
+      input,
+      fps: sampling.fps,
+      live: input.kind === 'http' ? 'unknown' : input.kind !== 'file',
+      presumedLive: input.kind === 'http' && /\.m3u8$/i.test(new URL(input.address).pathname),
+      loop: 'file' in source && source.loop,
+    },
+    options,
+  );
+}

@@ -1,0 +1,230 @@
+/** A source that ffmpeg reads: plays it, connects again, and keeps its time. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { YocoError } from '../../errors.ts';
+import { STABLE_AFTER_MS, waitBefore } from '../backoff.ts';
+import { findFfmpeg, type FfmpegBinary } from '../ffmpeg-binary.ts';
+import { FfmpegRun, type FfmpegResult, type InputInfo } from '../ffmpeg.ts';
+import type { FfmpegInput } from '../ffmpeg-input.ts';
+import { FrameQueue } from '../frame-queue.ts';
+import type { Frame, FrameSource, SourceState, SourceStatus } from '../frame.ts';
+import { redact } from '../redact.ts';
+import { SourceClock } from '../source-clock.ts';
+
+export interface SourceOptions {
+  /** Width and height of the frames, pixels. */
+  readonly imageSize: number;
+  /** Hears what an operator should know, without credentials. */
+  readonly onWarning?: (message: string) => void;
+  /** A clock that never goes back, ms; default: that of the process. */
+  readonly clock?: () => number;
+  /** A live source without a frame for this long is connected anew, ms; default 10 000, for HLS three times as long. */
+  readonly silentAfterMs?: number;
+  /** After this many failed connections in a row a live source fails for good; default: never. */
+  readonly maxAttempts?: number;
+}
+
+export const SILENT_AFTER_MS = 10_000;
+
+export interface SourcePlan {
+  readonly input: FfmpegInput;
+  readonly fps: number;
+  /** `unknown`: an HTTP address, which ffmpeg has to look at first. */
+  readonly live: boolean | 'unknown';
+  /** While it is unknown: whether failures are those of a live source, which are never final. */
+  readonly presumedLive: boolean;
+  readonly loop: boolean;
+}
+
+/** Over HTTP, these have no end when they have no duration; a WebM without a duration is a mere recording. */
+const LIVE_FORMATS = ['hls', 'mpjpeg', 'mjpeg', 'mpegts', 'flv', 'live_flv'];
+const ONLY_A_PERSON_CAN_HELP = ['source_unauthorized', 'source_no_video', 'source_invalid'];
+
+export class FfmpegSource implements FrameSource {
+  readonly #plan: SourcePlan;
+  readonly #options: SourceOptions;
+  readonly #now: () => number;
+  readonly #queue: FrameQueue;
+  readonly #clock = new SourceClock();
+  readonly #stop = new AbortController();
+  #live: boolean | null;
+  #state: SourceState = 'connecting';
+  #error: YocoError | null = null;
+  #reconnects = 0;
+  #run: FfmpegRun | null = null;
+  #playing: Promise<void> | null = null;
+  #durationMs: number | null = null;
+  #hls = false;
+  #silent = false;
+  #liveEnded = false;
+  #watchdog: NodeJS.Timeout | undefined;
+
+  constructor(plan: SourcePlan, options: SourceOptions) {
+    this.#plan = plan;
+    this.#options = options;
+    this.#now = options.clock ?? (() => performance.now());
+    this.#live = plan.live === 'unknown' ? null : plan.live;
+    this.#queue = new FrameQueue(this.#live === true ? 'drop' : 'hold');
+  }
+
+  get status(): SourceStatus {
+    const error = this.#error === null ? null : { code: this.#error.code, message: this.#error.message };
+    const { taken: frames, dropped } = this.#queue;
+    return { state: this.#state, frames, dropped, reconnects: this.#reconnects, error };
+  }
+
+  async *frames(): AsyncGenerator<Frame, void> {
+    if (this.#playing !== null) throw new Error('The frames of a source can be read once.');
+    this.#playing = this.#play();
+    try {
+      for (let frame = await this.#queue.next(); frame !== null; frame = await this.#queue.next()) yield frame;
+    } finally {
+      await this.stop();
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#queue.cancel();
+    await this.#run?.stop();
+    await this.#playing;
+    if (this.#state !== 'ended' && this.#state !== 'failed') this.#state = 'stopped';
+  }
+
+  /** Never rejects: what goes wrong is thrown to the reader of the frames. */
+  async #play(): Promise<void> {
+    try {
+      const binary = await findFfmpeg();
+      this.#warnOfOldFfmpeg(binary);
+      let failures = 0;
+      while (!this.#isStopped()) {
+        const startedAt = this.#now();
+        const result = await this.#connect(binary);
+        if (this.#isStopped()) return;
+        const problem = this.#problemOf(result);
+        if (problem === null) {
+          if (!this.#plan.loop) {
+            this.#finish('ended', null);
+            return;
+          }
+          this.#clock.loop(this.#durationMs, 1000 / this.#plan.fps);
+          continue;
+        }
+        this.#error = problem;
+        const stable = result.frames > 0 && this.#now() - startedAt > STABLE_AFTER_MS;
+        failures = stable ? 1 : failures + 1;
+        if (!this.#mayRetry(problem) || failures >= (this.#options.maxAttempts ?? Infinity)) throw problem;
+        await this.#waitToReconnect(failures, problem);
+      }
+    } catch (error) {
+      this.#finish('failed', YocoError.from(error));
+    }
+  }
+
+  /** A method, since the compiler does not see that the signal changes during an `await`. */
+  #isStopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  #finish(state: 'ended' | 'failed', error: YocoError | null): void {
+    if (this.#isStopped()) return;
+    this.#state = state;
+    this.#error = error ?? this.#error;
+    this.#queue.end(error);
+  }
+
+  async #connect(binary: FfmpegBinary): Promise<FfmpegResult> {
+    this.#silent = false;
+    const { input, fps } = this.#plan;
+    const run = new FfmpegRun({
+      binary,
+      input,
+      fps,
+      imageSize: this.#options.imageSize,
+      onInput: (info) => {
+        this.#learn(info);
+      },
+      onFrame: (rgb, ptsMs) => {
+        this.#state = 'playing';
+        this.#watch();
+        const timeMs = this.#clock.timeOf(ptsMs, this.#now(), this.#live === true);
+        return this.#queue.push({ timeMs, rgb });
+      },
+    });
+    this.#run = run;
+    this.#watch();
+    try {
+      return await run.done;
+    } finally {
+      clearTimeout(this.#watchdog);
+      this.#run = null;
+    }
+  }
+
+  #learn({ format, durationMs }: InputInfo): void {
+    this.#durationMs = durationMs;
+    if (this.#plan.live !== 'unknown') return;
+    const names = format.split(',');
+    this.#hls = names.includes('hls');
+    const live = durationMs === null && names.some((name) => LIVE_FORMATS.includes(name));
+    if (this.#live === true && !live) {
+      // The live stream came to its end, and what is left at its address is the recording.
+      this.#liveEnded = true;
+      void this.#run?.stop();
+      return;
+    }
+    this.#live = live;
+    this.#queue.policy = live ? 'drop' : 'hold';
+    this.#watch();
+  }
+
+  /** Starts the wait for the next frame anew. A file is never silent: it may be held back. */
+  #watch(): void {
+    clearTimeout(this.#watchdog);
+    if (this.#live === false) return;
+    const patience = (this.#options.silentAfterMs ?? SILENT_AFTER_MS) * (this.#hls ? 3 : 1);
+    const sampled = 3000 / this.#plan.fps;
+    this.#watchdog = setTimeout(
+      () => {
+        this.#silent = true;
+        void this.#run?.stop();
+      },
+      Math.max(patience, sampled),
+    );
+  }
+
+  /** Why the connection is no longer there; null when the source came to its end. */
+  #problemOf(result: FfmpegResult): YocoError | null {
+    if (this.#liveEnded) return null;
+    if (this.#silent) return new YocoError('source_silent');
+    if (result.error !== null) return result.error;
+    if (this.#live === true) return new YocoError('source_unreachable', { detail: 'The connection ended.' });
+    if (result.frames === 0) return new YocoError('source_invalid', { detail: 'No picture could be decoded.' });
+    return null;
+  }
+
+  #mayRetry(problem: YocoError): boolean {
+    if (problem.code === 'ffmpeg_missing') return false;
+    if (this.#live !== null) return this.#live;
+    return this.#plan.presumedLive || problem.retryable;
+  }
+
+  async #waitToReconnect(failures: number, problem: YocoError): Promise<void> {
+    this.#state = 'reconnecting';
+    this.#reconnects += 1;
+    const waitMs = waitBefore(failures, ONLY_A_PERSON_CAN_HELP.includes(problem.code));
+    // An aborted wait is how `stop` ends it.
+    await sleep(waitMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+    this.#clock.reconnect();
+  }
+
+  #warnOfOldFfmpeg(binary: FfmpegBinary): void {
+    const { kind } = this.#plan.input;
+    if (binary.libavformat[0] >= 59 || (kind !== 'rtsp' && kind !== 'http')) return;
+    this.#options.onWarning?.(
+      redact(
+        `ffmpeg ${binary.version} (${binary.origin}) is older than version 5 and reads a network source; ` +
+          'install a newer one, since its network code no longer gets fixes.',
+      ),
+    );
+  }
+}

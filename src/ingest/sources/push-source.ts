@@ -1,0 +1,118 @@
+/** A source whose pictures are pushed by a client. */
+import sharp from 'sharp';
+import { YocoError } from '../../errors.ts';
+import { FrameQueue, QUEUE_LIMIT } from '../frame-queue.ts';
+import type { Frame, FrameSource, SourceState, SourceStatus } from '../frame.ts';
+import type { SourceOptions } from './ffmpeg-source.ts';
+
+export type PushOutcome =
+  | { readonly accepted: true; readonly timeMs: number }
+  | { readonly accepted: false; readonly reason: 'late' | 'out_of_order' };
+
+/** A larger picture is refused before it is decoded, pixels. */
+export const LARGEST_PICTURE = 50_000_000;
+
+const JPEG = Buffer.from([0xff, 0xd8, 0xff]);
+const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+
+export class PushSource implements FrameSource {
+  readonly #size: number;
+  readonly #now: () => number;
+  readonly #queue = new FrameQueue('hold');
+  #state: SourceState = 'connecting';
+  #read = false;
+  #late = 0;
+  /** Pushes that are decoded or wait for it. */
+  #pending = 0;
+  #lastPush: Promise<unknown> = Promise.resolve();
+  #lastMs: number | null = null;
+  /** Where time 0 lies on the clock. */
+  #originMs = 0;
+
+  constructor({ imageSize, clock }: SourceOptions) {
+    this.#size = imageSize;
+    this.#now = clock ?? (() => performance.now());
+  }
+
+  get status(): SourceStatus {
+    return { state: this.#state, frames: this.#queue.taken, dropped: this.#late, reconnects: 0, error: null };
+  }
+
+  async *frames(): AsyncGenerator<Frame, void> {
+    if (this.#read) throw new Error('The frames of a source can be read once.');
+    this.#read = true;
+    try {
+      for (let frame = await this.#queue.next(); frame !== null; frame = await this.#queue.next()) yield frame;
+    } finally {
+      await this.stop();
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#state = 'stopped';
+    this.#queue.cancel();
+    await this.#lastPush;
+  }
+
+  /**
+   * Takes a JPEG or PNG. Without `timeMs` (ms since the stream began) its time is that of its arrival.
+   * Not accepted: `late` when more than a few pictures wait already, `out_of_order` when it is not newer than the last.
+   * Throws `image_undecodable`, `invalid_request` for a time that is none, `stream_deleted` after `stop`.
+   */
+  async push(image: Uint8Array, timeMs?: number): Promise<PushOutcome> {
+    if (timeMs !== undefined && !(Number.isFinite(timeMs) && timeMs >= 0)) {
+      throw new YocoError('invalid_request', {
+        param: 'time',
+        detail: 'The time must be a number that is not negative.',
+      });
+    }
+    if (this.#state === 'stopped') throw new YocoError('stream_deleted');
+    if (this.#pending + this.#queue.size >= QUEUE_LIMIT) {
+      this.#late += 1;
+      return { accepted: false, reason: 'late' };
+    }
+    const arrivedMs = this.#now();
+    this.#pending += 1;
+    // One after the other, so that pictures keep the order in which they came.
+    const push = this.#lastPush.then(() => this.#take(image, timeMs, arrivedMs));
+    this.#lastPush = push.catch(() => undefined);
+    return push.finally(() => (this.#pending -= 1));
+  }
+
+  async #take(image: Uint8Array, timeMs: number | undefined, arrivedMs: number): Promise<PushOutcome> {
+    if (timeMs !== undefined && this.#lastMs !== null && timeMs <= this.#lastMs) {
+      return { accepted: false, reason: 'out_of_order' };
+    }
+    const rgb = await decode(image, this.#size);
+    if (this.#isStopped()) throw new YocoError('stream_deleted');
+    if (this.#lastMs === null) this.#originMs = arrivedMs - (timeMs ?? 0);
+    const time = timeMs ?? Math.max(Math.round(arrivedMs - this.#originMs), this.#lastMs ?? 0);
+    this.#lastMs = time;
+    this.#state = 'playing';
+    // Not awaited: the limit was checked on arrival.
+    void this.#queue.push({ timeMs: time, rgb });
+    return { accepted: true, timeMs: time };
+  }
+
+  #isStopped(): boolean {
+    return this.#state === 'stopped';
+  }
+}
+
+/** The picture upright, squashed to the square of the model, on black where it is transparent. */
+async function decode(image: Uint8Array, size: number): Promise<Uint8Array> {
+  // Looked at first, so that none of libvips' other readers sees what a client sends.
+  const begins = (signature: Buffer): boolean => signature.equals(image.subarray(0, signature.length));
+  if (!begins(JPEG) && !begins(PNG)) throw new YocoError('image_undecodable');
+  try {
+    return await sharp(image, { limitInputPixels: LARGEST_PICTURE, failOn: 'error' })
+      .rotate()
+      .flatten({ background: '#000' })
+      .resize(size, size, { fit: 'fill', kernel: 'cubic' })
+      .toColourspace('srgb')
+      .raw()
+      .toBuffer();
+  } catch (cause) {
+    throw new YocoError('image_undecodable', { cause });
+  }
+}
