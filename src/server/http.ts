@@ -24,6 +24,10 @@ export function createHttp(live: LiveService, gate: Gate, limits: ServerLimits, 
     requestTimeout: 60_000,
     routerOptions: { maxParamLength: 200 },
     exposeHeadRoutes: true,
+    // Raised before any hook or route, e.g. for an address that cannot be decoded.
+    frameworkErrors: (error: unknown, _request: FastifyRequest, reply: FastifyReply): void => {
+      void sendError(reply, fromHttp(error));
+    },
   } as const;
   // fastify types an https server apart; the routes are the same.
   const app = (limits.tls

@@ -1,0 +1,212 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { startServer, type RunningServer, type ServerOptions } from '../../src/server/index.ts';
+import { FakeLiveService } from './fake-live-service.ts';
+import { RealtimeClient, refusedUpgrade } from './realtime-client.ts';
+
+const KEY = 'a-key-for-the-tests-0123';
+const bearer = { headers: { authorization: `Bearer ${KEY}` } };
+
+const clients: RealtimeClient[] = [];
+let live: FakeLiveService;
+let server: RunningServer | null = null;
+
+async function start(options: ServerOptions = {}): Promise<RunningServer> {
+  live = new FakeLiveService();
+  server = await startServer(live, { port: 0, drainMs: 200, closeGraceMs: 200, ...options });
+  return server;
+}
+
+async function connect(...args: Parameters<typeof RealtimeClient.open>): Promise<RealtimeClient> {
+  const client = await RealtimeClient.open(...args);
+  clients.push(client);
+  return client;
+}
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close();
+  await server?.close();
+  server = null;
+});
+
+describe('who may connect', () => {
+  it('needs a key when keys are configured: 401 before it opens', async () => {
+    const { address } = await start({ apiKeys: ['another-key-0123456789', KEY] });
+    const wrong: Parameters<typeof refusedUpgrade>[2][] = [
+      {},
+      { headers: { authorization: 'Bearer wrong' } },
+      { headers: { authorization: KEY } },
+    ];
+    for (const options of wrong) {
+      const { status, body } = await refusedUpgrade(address, 'stream=kitchen', options);
+      expect([status, body.error['code'], body.error['type']]).toEqual([401, 'unauthorized', 'authentication_error']);
+    }
+    expect((await refusedUpgrade(address, `stream=kitchen&api_key=${KEY}&token=${KEY}`)).status).toBe(401);
+    // Whoever has no key does not learn which streams exist.
+    expect((await refusedUpgrade(address, 'stream=attic')).status).toBe(401);
+    const client = await connect(address, 'stream=kitchen', [], bearer);
+    await client.next('session.created');
+  });
+
+  it('takes a browser’s token or OpenAI’s key as a subprotocol, and does not echo it', async () => {
+    const { address } = await start({ apiKeys: [KEY], tokenTtlMs: 1_000 });
+    const made = await fetch(`${address}/v1/token`, { method: 'POST', ...bearer });
+    const { token } = (await made.json()) as { token: string };
+    const byToken = await connect(address, 'stream=kitchen', ['realtime', `yoco-token.${token}`]);
+    expect(byToken.socket.protocol).toBe('realtime');
+    const byKey = await connect(address, 'stream=kitchen', ['realtime', `openai-insecure-api-key.${KEY}`]);
+    expect(byKey.socket.protocol).toBe('realtime');
+    const bad = await refusedUpgrade(address, 'stream=kitchen', {}, ['realtime', 'yoco-token.x.y']);
+    expect(bad.body.error).toMatchObject({ code: 'unauthorized', param: 'Sec-WebSocket-Protocol' });
+    await new Promise((resolve) => setTimeout(resolve, 1_050));
+    const late = await refusedUpgrade(address, 'stream=kitchen', {}, ['realtime', `yoco-token.${token}`]);
+    expect(late.status).toBe(401);
+  });
+
+  it('tells a browser by close codes 4401, 4403, 4404 and 4429 what it cannot read from a refused upgrade', async () => {
+    const { address } = await start({ apiKeys: [KEY], maxConnections: 1 });
+    const origin = { origin: address };
+    const headers = { ...bearer.headers, 'content-type': 'application/json' };
+    const made = await fetch(`${address}/v1/token`, { method: 'POST', headers, body: '{"stream":"door"}' });
+    const { token } = (await made.json()) as { token: string };
+    const codes: number[] = [];
+    for (const [query, protocol] of [
+      ['stream=kitchen', 'yoco-token.a.b'],
+      ['stream=kitchen', `yoco-token.${token}`],
+      ['stream=attic', `openai-insecure-api-key.${KEY}`],
+    ] as const) {
+      const client = await connect(address, query, ['realtime', protocol], origin);
+      codes.push((await client.closed).code);
+      expect(client.events).toEqual([]);
+    }
+    await connect(address, 'stream=door', ['realtime', `yoco-token.${token}`], origin);
+    const second = await connect(address, 'stream=door', ['realtime', `yoco-token.${token}`], origin);
+    const { code, reason } = await second.closed;
+    expect([...codes, code]).toEqual([4401, 4403, 4404, 4429]);
+    expect(reason).toContain('too_many_connections');
+  });
+
+  it('refuses other origins and host names before it opens', async () => {
+    const { address, port } = await start();
+    const evil = await refusedUpgrade(address, 'stream=kitchen', { origin: 'https://evil.example' });
+    expect([evil.status, evil.body.error['code']]).toEqual([403, 'origin_forbidden']);
+    const rebound = await refusedUpgrade(address, 'stream=kitchen', {
+      headers: { host: `evil.example:${port}` },
+      origin: `http://evil.example:${port}`,
+    });
+    expect([rebound.status, rebound.body.error['code']]).toEqual([403, 'forbidden']);
+    await connect(address, 'stream=kitchen', [], { origin: address });
+  });
+
+  it('refuses more connections than the limit with 429, and takes one when another has left', async () => {
+    const { address } = await start({ maxConnections: 1 });
+    const first = await connect(address);
+    const { status, body } = await refusedUpgrade(address, 'stream=kitchen');
+    expect([status, body.error['code'], body.error['retryable']]).toEqual([429, 'too_many_connections', true]);
+    first.close();
+    await expect
+      .poll(() =>
+        connect(address).then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true);
+  });
+});
+
+describe('an open connection', () => {
+  it('is closed with 1009 by an oversized message', async () => {
+    const { address } = await start({ maxPayloadBytes: 2_048 });
+    const client = await connect(address);
+    client.ask('x'.repeat(3_000));
+    expect((await client.closed).code).toBe(1009);
+    const other = await connect(address);
+    other.ask('others go on');
+    await other.next('response.done');
+  });
+
+  it('is closed when it does not answer pings, while one that does stays', async () => {
+    const { address } = await start({ heartbeatMs: 60 });
+    const dead = await connect(address, 'stream=kitchen', [], { autoPong: false });
+    const alive = await connect(address);
+    let pings = 0;
+    alive.socket.on('ping', () => (pings += 1));
+    expect((await dead.closed).code).toBe(4408);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(pings).toBeGreaterThan(2);
+    alive.ask('still here');
+    await alive.next('response.done');
+  });
+
+  it('gets a pong for its own ping', async () => {
+    const { address } = await start();
+    const client = await connect(address);
+    const pong = new Promise((resolve) => client.socket.once('pong', resolve));
+    client.socket.ping();
+    await pong;
+  });
+
+  it('is closed with 1013 when it does not read, its answer cancelled, and others go on', async () => {
+    const { address } = await start({ maxBufferedBytes: 65_536, closeGraceMs: 5_000 });
+    const slow = await connect(address);
+    const other = await connect(address);
+    slow.socket.pause();
+    slow.ask('flood');
+    await expect.poll(() => live.stream('kitchen').aborted, { timeout: 10_000 }).toBe(1);
+    other.ask('others go on');
+    await other.next('response.done');
+    slow.socket.resume();
+    expect((await slow.closed).code).toBe(1013);
+    const deltas = slow.events.filter(({ type }) => type === 'response.output_text.delta');
+    // Nothing in between was dropped: what arrived is the beginning of the answer.
+    expect(deltas.length).toBeGreaterThan(0);
+    expect(deltas.every(({ delta }) => (delta as string).length === 65_536)).toBe(true);
+  });
+
+  it('that never reads again is cut after the grace', async () => {
+    const { address } = await start({ maxBufferedBytes: 65_536 });
+    const slow = await connect(address);
+    slow.socket.pause();
+    slow.ask('flood');
+    await expect.poll(() => live.stream('kitchen').aborted, { timeout: 10_000 }).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    slow.socket.resume();
+    expect((await slow.closed).code).toBe(1006);
+  });
+});
+
+describe('shutdown', () => {
+  it('says yoco.go_away, lets answers finish, and closes with 1001', async () => {
+    const { address, close } = await start({ drainMs: 10_000 });
+    const idle = await connect(address);
+    const busy = await connect(address);
+    busy.ask('slow');
+    await busy.next('response.output_text.delta');
+    const closing = close();
+    expect((await busy.next('yoco.go_away')).time_left).toBe(10);
+    expect((await idle.closed).code).toBe(1001);
+    expect(idle.events.at(-1)?.type).toBe('yoco.go_away');
+    busy.ask('one more');
+    expect((await busy.next('error')).error.code).toBe('shutting_down');
+    const refused = await refusedUpgrade(address, 'stream=kitchen');
+    expect([refused.status, refused.body.error['code']]).toEqual([503, 'shutting_down']);
+    expect((await fetch(`${address}/v1/streams`)).status).toBe(503);
+    expect((await fetch(`${address}/readyz`)).status).toBe(503);
+    expect((await busy.next('response.done', 15_000)).response.status).toBe('completed');
+    expect((await busy.closed).code).toBe(1001);
+    await closing;
+    await expect(fetch(`${address}/healthz`)).rejects.toThrow();
+  });
+
+  it('cuts answers that take longer than drainMs, and clients that do not close', async () => {
+    const { address, close } = await start({ drainMs: 100 });
+    const client = await connect(address);
+    client.ask('slow');
+    await client.next('response.output_text.delta');
+    client.socket.pause();
+    const began = Date.now();
+    await close();
+    expect(Date.now() - began).toBeLessThan(2_000);
+    expect(live.stream('kitchen').aborted).toBeLessThanOrEqual(1);
+  });
+});

@@ -1,0 +1,294 @@
+import { request as httpRequest } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startServer, type RunningServer, type ServerOptions } from '../../src/server/index.ts';
+import { FakeLiveService } from './fake-live-service.ts';
+
+const KEY = 'a-key-for-the-tests-0123';
+const bearer = { authorization: `Bearer ${KEY}` };
+const pictureHead = new Uint8Array([0xff, 0xd8, 0xff, 0xe0]);
+
+let live: FakeLiveService;
+let open: RunningServer;
+let locked: RunningServer;
+
+beforeAll(async () => {
+  live = new FakeLiveService();
+  open = await startServer(live, { port: 0, maxPayloadBytes: 4_096 });
+  locked = await startServer(live, { port: 0, apiKeys: [KEY], allowedOrigins: ['https://friend.example'] });
+});
+
+afterAll(async () => {
+  await Promise.all([open.close(), locked.close()]);
+});
+
+async function call(server: RunningServer, path: string, init: RequestInit = {}) {
+  const response = await fetch(server.address + path, init);
+  const text = await response.text();
+  const isJson = response.headers.get('content-type')?.startsWith('application/json') ?? false;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as any };
+}
+
+/** fetch does not let a caller set Host; this does. */
+function statusWith(server: RunningServer, path: string, headers: Record<string, string>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    httpRequest(server.address + path, { headers }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+describe('health', () => {
+  it('is alive at once and ready with the engine', async () => {
+    expect((await call(open, '/healthz')).status).toBe(200);
+    expect((await call(open, '/readyz')).body).toEqual({ status: 'ready' });
+    live.ready = false;
+    expect(await call(open, '/readyz')).toMatchObject({ status: 503, body: { status: 'loading' } });
+    live.ready = true;
+    expect((await call(locked, '/readyz')).status).toBe(200);
+  });
+});
+
+describe('streams', () => {
+  it('are listed, created, looked at and deleted', async () => {
+    const list = await call(open, '/v1/streams');
+    expect(list.body).toMatchObject({ object: 'list', bundle: { name: 'tiny' } });
+    expect(list.body.data.map(({ name }: { name: string }) => name)).toEqual(['kitchen', 'door']);
+    const created = await postJson('/v1/streams', { name: 'yard', source: { url: 'rtsp://10.0.0.8/live' } });
+    expect(created.status).toBe(201);
+    expect(created.headers.get('location')).toBe('/v1/streams/yard');
+    expect((await call(open, '/v1/streams/yard')).body).toMatchObject({
+      object: 'yoco.stream',
+      name: 'yard',
+      source: 'rtsp://***@10.0.0.7/live',
+      state: 'playing',
+      last: 60,
+      last_time: '2030-01-01T00:01:00.000Z',
+      cache: { tokens: 1210 },
+    });
+    expect((await postJson('/v1/streams', { name: 'yard', source: {} })).body.error).toMatchObject({
+      code: 'stream_exists',
+      param: 'name',
+      retryable: false,
+    });
+    expect((await call(open, '/v1/streams/yard', { method: 'DELETE' })).body).toEqual({
+      object: 'yoco.stream.deleted',
+      name: 'yard',
+      deleted: true,
+    });
+    expect((await call(open, '/v1/streams/yard')).body.error.code).toBe('stream_not_found');
+    expect((await call(open, '/v1/streams/yard', { method: 'DELETE' })).status).toBe(404);
+  });
+
+  it('refuse bad definitions', async () => {
+    expect((await postJson('/v1/streams', {})).body.error).toMatchObject({ code: 'definition_invalid', param: 'name' });
+    const forbidden = { name: 'x', source: { url: 'http://forbidden.example/' } };
+    expect(await postJson('/v1/streams', forbidden)).toMatchObject({
+      status: 403,
+      body: { error: { code: 'source_forbidden', param: 'source.url', type: 'permission_error' } },
+    });
+    const json = { 'content-type': 'application/json' };
+    const broken = await call(open, '/v1/streams', { method: 'POST', body: '{"name":', headers: json });
+    expect(broken).toMatchObject({ status: 400, body: { error: { code: 'invalid_json' } } });
+    const empty = await call(open, '/v1/streams', { method: 'POST', body: '', headers: json });
+    expect(empty.body.error.code).toBe('invalid_json');
+    const typed = await call(open, '/v1/streams', {
+      method: 'POST',
+      body: 'name: x',
+      headers: { 'content-type': 'text/yaml' },
+    });
+    expect(typed).toMatchObject({ status: 415, body: { error: { code: 'media_type_unsupported' } } });
+    const large = await postJson('/v1/streams', { name: 'x'.repeat(70_000) });
+    expect(large).toMatchObject({ status: 413, body: { error: { code: 'message_too_large' } } });
+  });
+
+  async function postJson(path: string, body: unknown) {
+    const headers = { 'content-type': 'application/json' };
+    return call(open, path, { method: 'POST', headers, body: JSON.stringify(body) });
+  }
+});
+
+describe('frames', () => {
+  it('are shown with their time, and not sent twice', async () => {
+    const newest = await fetch(`${open.address}/v1/streams/kitchen/frames`);
+    expect(newest.headers.get('content-type')).toBe('image/jpeg');
+    expect(newest.headers.get('x-yoco-time')).toBe('60');
+    const bytes = new Uint8Array(await newest.arrayBuffer());
+    expect([...bytes.slice(0, 2)]).toEqual([0xff, 0xd8]);
+    const past = await fetch(`${open.address}/v1/streams/kitchen/frames?t=-30s`);
+    expect(past.headers.get('x-yoco-time')).toBe('30');
+    expect(past.headers.get('x-yoco-wall-time')).toBe('2030-01-01T00:00:30.000Z');
+    const tag = past.headers.get('etag') ?? '';
+    const again = await call(open, '/v1/streams/kitchen/frames?t=30', { headers: { 'if-none-match': tag } });
+    expect(again.status).toBe(304);
+  });
+
+  it.each([
+    ['?t=never', 400, 'invalid_request'],
+    ['?t=99999', 400, 'time_out_of_range'],
+    ['?t=1&t=2', 400, 'invalid_request'],
+  ])('refuse %s', async (query, status, code) => {
+    const result = await call(open, `/v1/streams/kitchen/frames${query}`);
+    expect(result).toMatchObject({ status, body: { error: { code, param: 't' } } });
+  });
+
+  it('are pushed', async () => {
+    expect((await push('door', pictureHead, '?t=61')).body).toEqual({
+      accepted: true,
+      t: 61,
+      time: '2030-01-01T00:01:01.000Z',
+    });
+    expect((await push('door', pictureHead, '?t=2')).body).toEqual({ accepted: false, reason: 'out_of_order' });
+    expect((await push('door', pictureHead, '?t=-3s')).body.error).toMatchObject({
+      code: 'invalid_request',
+      param: 't',
+    });
+    expect((await push('door', new Uint8Array(9))).body.error.code).toBe('image_undecodable');
+    expect((await push('door', new Uint8Array(0))).body.error.code).toBe('image_undecodable');
+    expect((await push('kitchen', pictureHead)).body.error.code).toBe('stream_not_pushable');
+    expect((await push('attic', pictureHead)).body.error.code).toBe('stream_not_found');
+    expect((await push('door', new Uint8Array(5_000))).body.error.code).toBe('message_too_large');
+    const json = await call(open, '/v1/streams/door/frames', {
+      method: 'POST',
+      body: '{}',
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(json.body.error).toMatchObject({ code: 'media_type_unsupported', param: 'Content-Type' });
+  });
+
+  async function push(name: string, body: Uint8Array<ArrayBuffer>, query = '') {
+    const headers = { 'content-type': 'image/jpeg' };
+    return call(open, `/v1/streams/${name}/frames${query}`, { method: 'POST', headers, body });
+  }
+});
+
+describe('addresses', () => {
+  it('answer 404, 405 and a plain request for the WebSocket in the one error form', async () => {
+    expect(await call(open, '/v1/nothing')).toMatchObject({
+      status: 404,
+      body: { error: { type: 'invalid_request_error', code: 'not_found', param: null, retryable: false } },
+    });
+    const put = await call(open, '/v1/streams', { method: 'PUT' });
+    expect(put).toMatchObject({ status: 405, body: { error: { code: 'method_not_allowed' } } });
+    expect(put.headers.get('allow')).toBe('GET, HEAD, POST');
+    expect((await call(open, '/v1/realtime')).body.error).toMatchObject({ code: 'invalid_request', param: 'Upgrade' });
+    expect((await call(open, '/%E0%A4%A')).body.error.code).toBe('not_found');
+    expect((await call(open, `/v1/streams/${'x'.repeat(300)}`)).status).toBe(404);
+    expect((await call(open, '/../package.json')).status).toBe(404);
+  });
+
+  it('serve the page with a strict policy', async () => {
+    const page = await call(open, '/');
+    expect(page.status).toBe(200);
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(page.headers.get('content-security-policy')).not.toContain('unsafe');
+    expect(page.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(page.body).toContain('<title>');
+    expect((await call(open, '/page.js')).headers.get('content-type')).toContain('text/javascript');
+    expect((await call(locked, '/')).status).toBe(200);
+  });
+});
+
+describe('keys and tokens', () => {
+  it('are asked for under /v1', async () => {
+    const refused = await call(locked, '/v1/streams');
+    expect(refused).toMatchObject({
+      status: 401,
+      body: { error: { code: 'unauthorized', type: 'authentication_error' } },
+    });
+    expect(refused.headers.get('www-authenticate')).toBe('Bearer');
+    for (const authorization of ['Bearer wrong', `Basic ${KEY}`, 'Bearer ', KEY, `Bearer ${KEY}x`]) {
+      expect((await call(locked, '/v1/streams', { headers: { authorization } })).status).toBe(401);
+    }
+    expect((await call(locked, `/v1/streams?api_key=${KEY}`)).status).toBe(401);
+    expect((await call(locked, '/v1/streams', { headers: bearer })).status).toBe(200);
+  });
+
+  it('tokens look and push, but make nothing', async () => {
+    const { body } = await call(locked, '/v1/token', { method: 'POST', headers: bearer });
+    expect(Date.parse(body.expires_at) - Date.now()).toBeLessThanOrEqual(60_000);
+    const headers = { authorization: `Bearer ${body.token as string}` };
+    expect((await call(locked, '/v1/streams', { headers })).status).toBe(200);
+    expect((await call(locked, '/v1/token', { method: 'POST', headers })).body.error.code).toBe('forbidden');
+    expect((await call(locked, '/v1/streams/kitchen', { method: 'DELETE', headers })).status).toBe(403);
+    const pushed = await call(locked, '/v1/streams/door/frames', {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'image/jpeg' },
+      body: pictureHead,
+    });
+    expect(pushed.status).toBe(200);
+    const forged = { authorization: `Bearer ${(body.token as string).slice(0, -3)}abc` };
+    expect((await call(locked, '/v1/streams', { headers: forged })).status).toBe(401);
+  });
+
+  it('tokens can be for one stream', async () => {
+    const headers = { ...bearer, 'content-type': 'application/json' };
+    const made = await call(locked, '/v1/token', { method: 'POST', headers, body: '{"stream":"door"}' });
+    const own = { authorization: `Bearer ${made.body.token as string}` };
+    expect((await call(locked, '/v1/streams/door', { headers: own })).status).toBe(200);
+    expect((await call(locked, '/v1/streams/kitchen', { headers: own })).status).toBe(403);
+    expect((await call(locked, '/v1/streams', { headers: own })).status).toBe(403);
+    const bad = await call(locked, '/v1/token', { method: 'POST', headers, body: '{"strem":"door"}' });
+    expect(bad.body.error).toMatchObject({ code: 'invalid_request', param: 'strem' });
+    const unknown = await call(locked, '/v1/token', { method: 'POST', headers, body: '{"stream":"attic"}' });
+    expect(unknown.body.error.code).toBe('stream_not_found');
+  });
+});
+
+describe('web origins and host names', () => {
+  it('only loopback names reach an open service (DNS rebinding)', async () => {
+    expect(await statusWith(open, '/v1/streams', { host: `localhost:${open.port}` })).toBe(200);
+    expect(await statusWith(open, '/v1/streams', { host: `[::1]:${open.port}` })).toBe(200);
+    for (const host of ['evil.example', `127.0.0.1.evil.example:${open.port}`, 'localhost.evil.example', 'a b']) {
+      expect(await statusWith(open, '/v1/streams', { host })).toBe(403);
+      expect(await statusWith(open, '/', { host })).toBe(403);
+    }
+    expect(await statusWith(open, '/healthz', { host: 'probe' })).toBe(200);
+    expect(await statusWith(locked, '/v1/streams', { host: 'cameras.example', ...bearer })).toBe(200);
+  });
+
+  it('only the page’s own origin and those listed may call', async () => {
+    const own = await call(open, '/v1/streams', { headers: { origin: open.address } });
+    expect(own.status).toBe(200);
+    for (const origin of ['https://evil.example', 'null', `http://127.0.0.1:${open.port + 1}`]) {
+      const { status, body } = await call(open, '/v1/streams', { headers: { origin } });
+      expect([status, body.error.code]).toEqual([403, 'origin_forbidden']);
+    }
+    const friend = await call(locked, '/v1/streams', { headers: { origin: 'https://friend.example', ...bearer } });
+    expect(friend.status).toBe(200);
+    expect(friend.headers.get('access-control-allow-origin')).toBe('https://friend.example');
+    const preflight = await call(locked, '/v1/streams', {
+      method: 'OPTIONS',
+      headers: { origin: 'https://friend.example', 'access-control-request-method': 'POST' },
+    });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers.get('access-control-allow-headers')).toContain('authorization');
+  });
+});
+
+describe('options', () => {
+  it.each<[ServerOptions, string]>([
+    [{ host: '0.0.0.0' }, 'host'],
+    [{ host: '192.168.1.4' }, 'host'],
+    [{ port: 70_000 }, 'port'],
+    [{ port: 1.5 }, 'port'],
+    [{ maxPayloadBytes: 5 }, 'maxPayloadBytes'],
+    [{ heartbeatMs: Number.NaN }, 'heartbeatMs'],
+    [{ apiKeys: ['short'] }, 'apiKeys'],
+    [{ apiKeys: ['has a space in the middle'] }, 'apiKeys'],
+    [{ allowedOrigins: ['https://friend.example/'] }, 'allowedOrigins'],
+    [{ tls: { key: 'no key', cert: 'no certificate' } }, 'tls'],
+  ])('%j is refused, naming the option', async (options, param) => {
+    await expect(startServer(live, { port: 0, ...options })).rejects.toMatchObject({ code: 'config_invalid', param });
+  });
+
+  it('a taken port is named', async () => {
+    await expect(startServer(live, { port: open.port })).rejects.toMatchObject({
+      code: 'config_invalid',
+      param: 'port',
+    });
+  });
+});

@@ -1,0 +1,203 @@
+/** The page in a real browser; skipped where none is installed. Screenshots go to $YOCO_SCREENSHOTS when it is set. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startServer, type RunningServer } from '../../src/server/index.ts';
+import { FakeLiveService, FakeStream } from './fake-live-service.ts';
+
+const KEY = 'a-key-for-the-tests-0123';
+const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const executablePath = [process.env['CHROMIUM_PATH'], ...PLACES].find((path) => path && existsSync(path));
+const screenshots = process.env['YOCO_SCREENSHOTS'];
+
+describe.skipIf(executablePath === undefined)('the page', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'yoco-browser-'));
+  let browser: BrowserContext;
+  let live: FakeLiveService;
+  let server: RunningServer;
+  let page: Page;
+  let problems: string[];
+
+  beforeAll(async () => {
+    browser = await chromium.launchPersistentContext(folder, {
+      executablePath: executablePath ?? '',
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+        '--no-first-run',
+        '--use-fake-device-for-media-stream',
+        '--use-fake-ui-for-media-stream',
+      ],
+      viewport: { width: 1280, height: 860 },
+    });
+  });
+
+  afterAll(async () => {
+    await browser.close();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  });
+
+  beforeEach(async () => {
+    live = new FakeLiveService();
+    server = await startServer(live, { port: 0, drainMs: 0, statusIntervalMs: 50 });
+    page = await browser.newPage();
+    page.setDefaultTimeout(10_000);
+    problems = [];
+    page.on('pageerror', (error) => problems.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error') problems.push(message.text());
+    });
+  });
+
+  afterEach(async () => {
+    await page.close();
+    await server.close();
+  });
+
+  async function shoot(name: string): Promise<void> {
+    if (screenshots) await page.screenshot({ path: join(screenshots, `${name}.png`) });
+  }
+
+  it('shows the picture, streams an answer with its evidence, and asks about the past', async () => {
+    await page.goto(`${server.address}/`);
+    await page.getByText('Connected', { exact: true }).waitFor();
+    await page.locator('#picture').waitFor();
+    expect(await page.locator('#clock').textContent()).toBe('1:00');
+    live.stream('kitchen').tick(75_000);
+    await expect.poll(() => page.locator('#clock').textContent()).toBe('1:15');
+
+    await page.keyboard.press('/');
+    await page.keyboard.type('What is on the table?');
+    await page.keyboard.press('Enter');
+    const card = page.locator('.answer').first();
+    await card.getByText('You asked: What is on the table? (turn 1)').waitFor();
+    await card.locator('.evidence img').nth(1).waitFor();
+    expect(await card.locator('.evidence .span').allTextContents()).toEqual(['1:05 – 1:07', '1:14 – 1:15']);
+    expect(await card.locator('.figures').textContent()).toContain('first word 12 ms, all 35 ms');
+    expect(await page.locator('#marks i').count()).toBe(2);
+    await shoot('answer');
+
+    await card.locator('.evidence button').first().click();
+    await page.locator('#frame-dialog img[src]').waitFor();
+    await shoot('evidence');
+    await page.getByRole('button', { name: 'Ask as of this moment' }).click();
+    expect(await page.locator('#when').textContent()).toBe('as of 1:07');
+    await page.locator('#question').fill('And then?');
+    await page.getByRole('button', { name: 'Ask', exact: true }).click();
+    await page.locator('.answer').first().getByText('as of 1:07').waitFor();
+    expect(live.stream('kitchen').asked.at(-1)?.options.asOfMs).toBe(67_000);
+    await page.keyboard.press('Escape');
+    expect(await page.locator('#when').textContent()).toBe('as of now');
+    expect(problems).toEqual([]);
+  });
+
+  it('stops an answer, shows an error in its card, and keeps several in flight', async () => {
+    await page.goto(`${server.address}/?stream=door`);
+    await page.getByText('Connected', { exact: true }).waitFor();
+    for (const question of ['slow one', 'slow two', 'throw too_many_questions']) {
+      await page.locator('#question').fill(question);
+      await page.keyboard.press('Enter');
+    }
+    await page.getByText('More questions wait than the limit allows.').first().waitFor();
+    await page.locator('.answer').nth(2).getByText('word3').waitFor();
+    await page.locator('.answer').nth(1).getByRole('button', { name: 'Stop' }).click();
+    await page.locator('.answer').nth(1).getByText('stopped').waitFor();
+    expect(await page.locator('.answer').nth(2).getByRole('button', { name: 'Stop' }).isVisible()).toBe(true);
+    expect(problems).toEqual([]);
+  });
+
+  it('keeps the turns of follow-ups', async () => {
+    await page.goto(`${server.address}/`);
+    await page.getByText('Connected', { exact: true }).waitFor();
+    await page.getByLabel('Follow-up').check();
+    for (const [question, turn] of [
+      ['first', 1],
+      ['second', 2],
+    ] as const) {
+      await page.locator('#question').fill(question);
+      await page.keyboard.press('Enter');
+      await page.getByText(`You asked: ${question} (turn ${turn})`, { exact: true }).waitFor();
+    }
+    expect(problems).toEqual([]);
+  });
+
+  it('adds and removes a stream', async () => {
+    page.on('dialog', (dialog) => void dialog.accept());
+    await page.goto(`${server.address}/`);
+    await page.getByRole('button', { name: 'Add a stream' }).click();
+    await page.getByLabel('Name').fill('yard');
+    await page.getByLabel('Address of the camera or video').fill('http://forbidden.example/a');
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
+    await page.getByText('The source is not allowed by the configuration.').waitFor();
+    await shoot('add');
+    await page.getByLabel('Address of the camera or video').fill('rtsp://10.0.0.9/live');
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
+    await expect.poll(() => page.getByLabel('Stream', { exact: true }).inputValue()).toBe('yard');
+    await page.getByRole('button', { name: 'Remove this stream' }).click();
+    await expect.poll(() => live.streams.has('yard')).toBe(false);
+    await expect.poll(() => page.getByLabel('Stream', { exact: true }).inputValue()).toBe('kitchen');
+  });
+
+  it('watches through this device’s camera', async () => {
+    await page.goto(`${server.address}/`);
+    await page.getByRole('button', { name: 'Add a stream' }).click();
+    await page.getByRole('button', { name: 'Use my camera instead' }).click();
+    await expect.poll(() => live.streams.get('my-camera')?.lastMs ?? 0, { timeout: 15_000 }).toBeGreaterThan(500);
+    expect(live.stream('my-camera')).toBeInstanceOf(FakeStream);
+    await page.getByRole('button', { name: 'Stop my camera' }).click();
+    expect(problems).toEqual([]);
+  });
+
+  it('comes back after the service was away', async () => {
+    await page.goto(`${server.address}/`);
+    await page.getByText('Connected', { exact: true }).waitFor();
+    const { port } = server;
+    await server.close();
+    await page.getByText('trying again').waitFor();
+    expect(await page.getByRole('button', { name: 'Ask', exact: true }).isDisabled()).toBe(true);
+    server = await startServer(live, { port, drainMs: 0 });
+    await page.getByText('Connected', { exact: true }).waitFor();
+  });
+
+  it('asks for a key where the service wants one', async () => {
+    const locked = await startServer(live, { port: 0, apiKeys: [KEY], drainMs: 0 });
+    await page.goto(`${locked.address}/`);
+    await page.getByLabel('API key').fill('wrong');
+    await page.keyboard.press('Enter');
+    await page.getByText('That key is not accepted.').waitFor();
+    await page.getByLabel('API key').fill(KEY);
+    await page.keyboard.press('Enter');
+    await page.getByText('Connected', { exact: true }).waitFor();
+    await page.locator('#picture').waitFor();
+    expect(page.url()).not.toContain(KEY);
+    await locked.close();
+  });
+
+  it('fits a narrow window, light and dark, and every control has a name', async () => {
+    await page.setViewportSize({ width: 360, height: 740 });
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.goto(`${server.address}/`);
+      await page.getByText('Connected', { exact: true }).waitFor();
+      await page.locator('#question').fill('What is here?');
+      await page.keyboard.press('Enter');
+      await page.locator('.answer .evidence img').first().waitFor();
+      const overflow = await page.evaluate(
+        'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+      );
+      expect(overflow).toBe(0);
+      await shoot(`narrow-${colorScheme}`);
+    }
+    const nameless = await page.evaluate(`[...document.querySelectorAll('button, input, select, textarea')]
+      .filter((control) => !(control.textContent.trim() || control.labels?.length || control.ariaLabel))
+      .map((control) => control.outerHTML)`);
+    expect(nameless).toEqual([]);
+    await page.setViewportSize({ width: 1280, height: 860 });
+    await shoot('wide-dark');
+  });
+});

@@ -1,0 +1,162 @@
+/** The list of answers: one card a question, written as the answer streams. */
+import { frame } from './api.js';
+import { clock, duration, element } from './format.js';
+
+const MOST_CARDS = 50;
+const MOST_THUMBNAILS = 6;
+
+/**
+ * One question and its answer. `actions`: cancel(card), again(card), look(card, span), mark(card).
+ * States: waiting, writing, done, failed.
+ */
+export class AnswerCard {
+  responseId = null;
+  evidence = [];
+  #urls = [];
+
+  constructor({ question, stream, asOf }, actions) {
+    this.id = crypto.getRandomValues(new Uint32Array(2)).join('-');
+    this.question = question;
+    this.stream = stream;
+    this.asOf = asOf;
+    this.actions = actions;
+    this.text = element('p', { className: 'text' });
+    this.problem = element('p', { className: 'problem' });
+    this.thumbnails = element('div', { className: 'evidence', hidden: true });
+    this.figures = element('span', { className: 'figures', textContent: 'Thinking…' });
+    this.stop = element('button', { type: 'button', className: 'quiet small', textContent: 'Stop' });
+    this.again = element('button', {
+      type: 'button',
+      className: 'quiet small',
+      textContent: 'Ask again now',
+      hidden: true,
+    });
+    this.stop.addEventListener('click', () => actions.cancel(this));
+    this.again.addEventListener('click', () => actions.again(this));
+    this.element = element(
+      'li',
+      { className: 'answer' },
+      element('h3', { textContent: question }),
+      this.text,
+      this.problem,
+      this.thumbnails,
+      element('div', { className: 'foot' }, this.figures, this.stop, this.again),
+    );
+    this.element.addEventListener('pointerenter', () => actions.mark(this));
+    this.element.addEventListener('focusin', () => actions.mark(this));
+    this.#state('waiting');
+  }
+
+  get isOpen() {
+    return this.state === 'waiting' || this.state === 'writing';
+  }
+
+  write(piece) {
+    this.#state('writing');
+    this.text.append(piece);
+  }
+
+  /** `response` is that of response.done. */
+  finish(response) {
+    const { status, status_details: details, yoco } = response;
+    if (status === 'failed') {
+      this.fail(details?.error?.message ?? 'The answer failed.');
+      return;
+    }
+    this.#state('done');
+    const parts = [this.stream];
+    if (yoco) parts.push(`as of ${clock(yoco.as_of, true)}`, latency(yoco.latency_ms));
+    if (status === 'cancelled') parts.push('stopped');
+    if (status === 'incomplete') parts.push('cut at the length limit');
+    this.figures.textContent = parts.join(' · ');
+    if (yoco && this.text.textContent !== '') void this.#show(yoco.evidence);
+  }
+
+  fail(message) {
+    this.#state('failed');
+    this.problem.textContent = message;
+    this.figures.textContent = this.stream;
+  }
+
+  remove() {
+    for (const url of this.#urls) URL.revokeObjectURL(url);
+    this.element.remove();
+  }
+
+  async #show(evidence) {
+    this.evidence = evidence.slice(0, MOST_THUMBNAILS);
+    this.thumbnails.hidden = this.evidence.length === 0;
+    this.actions.mark(this);
+    const strongest = Math.max(...this.evidence.map(({ weight }) => weight), 1e-9);
+    for (const span of this.evidence) {
+      const bar = element('i');
+      bar.style.width = `${Math.round((span.weight / strongest) * 100)}%`;
+      const picture = element('span', { className: 'gone', textContent: '…' });
+      const label = range(span);
+      const button = element(
+        'button',
+        { type: 'button', title: 'Look closer, or ask as of this moment' },
+        picture,
+        element('span', { className: 'span', textContent: label }),
+        element('span', { className: 'weight' }, bar),
+      );
+      button.setAttribute('aria-label', `Evidence at ${label}, ${Math.round(span.weight * 100)} % of the attention`);
+      button.addEventListener('click', () => this.actions.look(this, span));
+      this.thumbnails.append(button);
+      void this.#picture(span, picture);
+    }
+  }
+
+  async #picture(span, place) {
+    try {
+      const { url } = await frame(this.stream, middle(span));
+      this.#urls.push(url);
+      place.replaceWith(element('img', { src: url, alt: '' }));
+    } catch {
+      place.textContent = 'no longer kept';
+    }
+  }
+
+  #state(state) {
+    this.state = state;
+    this.element.dataset.state = state === 'waiting' ? 'writing' : state;
+    this.stop.hidden = !this.isOpen;
+    this.again.hidden = this.isOpen;
+  }
+}
+
+/** Newest first; the oldest go when there are too many. */
+export class AnswerList {
+  #cards = [];
+
+  constructor(list) {
+    this.list = list;
+  }
+
+  add(card) {
+    this.#cards.unshift(card);
+    this.list.prepend(card.element);
+    for (const old of this.#cards.splice(MOST_CARDS)) old.remove();
+  }
+
+  find(test) {
+    return this.#cards.find(test);
+  }
+
+  get open() {
+    return this.#cards.filter((card) => card.isOpen);
+  }
+}
+
+export function middle({ start, end }) {
+  return (start + end) / 2;
+}
+
+export function range({ start, end }) {
+  const [from, to] = [clock(start, true), clock(end, true)];
+  return from === to ? from : `${from} – ${to}`;
+}
+
+function latency({ first_token: first, total }) {
+  return `first word ${duration(first)}, all ${duration(total)}`;
+}

@@ -1,0 +1,59 @@
+/** Calls over HTTP. The key stays in this tab, and travels only in a header. */
+
+const KEY = 'yoco-live-key';
+
+export class ApiError extends Error {
+  constructor(status, { code, message, retryable } = {}) {
+    super(message ?? `The service answered ${status}.`);
+    this.status = status;
+    this.code = code ?? 'internal';
+    this.retryable = retryable ?? false;
+  }
+}
+
+export function storedKey() {
+  return sessionStorage.getItem(KEY);
+}
+
+export function storeKey(key) {
+  if (key) sessionStorage.setItem(KEY, key);
+  else sessionStorage.removeItem(KEY);
+}
+
+async function send(path, { method = 'GET', json } = {}) {
+  const headers = {};
+  const key = storedKey();
+  if (key) headers.authorization = `Bearer ${key}`;
+  if (json !== undefined) headers['content-type'] = 'application/json';
+  const body = json === undefined ? undefined : JSON.stringify(json);
+  const response = await fetch(path, { method, headers, body });
+  if (response.ok) return response;
+  const parsed = await response.json().catch(() => ({}));
+  throw new ApiError(response.status, parsed.error);
+}
+
+export async function listStreams() {
+  return (await send('v1/streams')).json();
+}
+
+export async function createStream(definition) {
+  return (await send('v1/streams', { method: 'POST', json: definition })).json();
+}
+
+export async function deleteStream(name) {
+  await send(`v1/streams/${encodeURIComponent(name)}`, { method: 'DELETE' });
+}
+
+/** The kept frame at or before `t` seconds (newest when absent): an object URL, to be revoked, and its time. */
+export async function frame(name, t) {
+  const query = t === undefined ? '' : `?t=${Math.max(0, t)}`;
+  const response = await send(`v1/streams/${encodeURIComponent(name)}/frames${query}`);
+  return { url: URL.createObjectURL(await response.blob()), t: Number(response.headers.get('x-yoco-time')) };
+}
+
+/** Subprotocols that open a WebSocket: a short-lived token when there is a key, since no header can be set. */
+export async function subprotocols() {
+  if (!storedKey()) return ['realtime'];
+  const { token } = await (await send('v1/token', { method: 'POST' })).json();
+  return ['realtime', `yoco-token.${token}`];
+}

@@ -1,0 +1,50 @@
+/** This device's camera as a push stream: two pictures a second over a connection of its own. */
+import { Realtime } from './realtime.js';
+
+const INTERVAL_MS = 500;
+const SIZE = 448;
+const MOST_BACKLOG = 1_000_000;
+
+export const hasCamera = Boolean(navigator.mediaDevices?.getUserMedia);
+
+export class Camera {
+  #realtime = new Realtime();
+  #media = null;
+  #timer = 0;
+
+  get isOn() {
+    return this.#media !== null;
+  }
+
+  /** Asks the browser for the camera; rejects with its error when it is refused. */
+  async allow() {
+    this.#media ??= await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 }, audio: false });
+  }
+
+  /** Sends pictures to the push stream `name` until `stop`. */
+  async start(name) {
+    const video = document.createElement('video');
+    video.muted = true;
+    video.playsInline = true;
+    video.srcObject = this.#media;
+    await video.play();
+    const canvas = new OffscreenCanvas(SIZE, SIZE);
+    const context = canvas.getContext('2d');
+    this.#realtime.connect(name);
+    this.#timer = setInterval(async () => {
+      if (!this.#realtime.isOpen || this.#realtime.backlog > MOST_BACKLOG) return;
+      const side = Math.min(video.videoWidth, video.videoHeight);
+      if (side === 0) return;
+      const [left, top] = [(video.videoWidth - side) / 2, (video.videoHeight - side) / 2];
+      context.drawImage(video, left, top, side, side, 0, 0, SIZE, SIZE);
+      this.#realtime.send(await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.85 }));
+    }, INTERVAL_MS);
+  }
+
+  stop() {
+    clearInterval(this.#timer);
+    this.#realtime.close();
+    for (const track of this.#media?.getTracks() ?? []) track.stop();
+    this.#media = null;
+  }
+}

@@ -1,0 +1,33 @@
+/** Numbers and times as people read them. */
+
+/** Seconds as `0:42`, `1:02:03` or `2 d 1:02:03`; tenths when they are not whole and `fine` is wanted. */
+export function clock(seconds, fine = false) {
+  if (seconds === null || seconds === undefined) return '–:––';
+  const tenths = fine ? Math.round(seconds * 10) / 10 : Math.floor(seconds);
+  const whole = Math.floor(tenths);
+  const days = Math.floor(whole / 86_400);
+  const hours = Math.floor(whole / 3_600) % 24;
+  const minutes = Math.floor(whole / 60) % 60;
+  const rest = String(whole % 60).padStart(2, '0');
+  const part = tenths > whole ? `.${Math.round((tenths - whole) * 10)}` : '';
+  if (days > 0) return `${days} d ${hours}:${String(minutes).padStart(2, '0')}:${rest}${part}`;
+  if (hours > 0) return `${hours}:${String(minutes).padStart(2, '0')}:${rest}${part}`;
+  return `${minutes}:${rest}${part}`;
+}
+
+export function bytes(count) {
+  if (count < 1e6) return `${Math.round(count / 1e3)} KB`;
+  if (count < 1e9) return `${Math.round(count / 1e6)} MB`;
+  return `${(count / 1e9).toFixed(1)} GB`;
+}
+
+/** Milliseconds as `120 ms` or `1.4 s`. */
+export function duration(ms) {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}
+
+export function element(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}

@@ -1,0 +1,392 @@
+/** Joins the parts of the page: the stream and its picture, the moment, the questions, the dialogs. */
+import { AnswerCard, AnswerList, middle, range } from './answers.js';
+import { createStream, deleteStream, frame, listStreams, storedKey, storeKey } from './api.js';
+import { Camera, hasCamera } from './camera.js';
+import { bytes, clock, element } from './format.js';
+import { Realtime } from './realtime.js';
+
+const IDEAS = [
+  'What is shown now?',
+  'What is happening?',
+  'What was shown first?',
+  'What came before this?',
+  'How many different things were shown?',
+];
+const CAMERA_STREAM = 'my-camera';
+const STATE_WORDS = {
+  connecting: 'Connecting',
+  open: 'Connected',
+  waiting: 'Connection lost, trying again',
+  closed: 'Not connected',
+};
+
+const $ = (id) => document.getElementById(id);
+const realtime = new Realtime();
+const camera = new Camera();
+const answers = new AnswerList($('answers'));
+
+/** The stream's last status, and the moment that is looked at in seconds, or null for live. */
+let status = null;
+let moment = null;
+let marked = null;
+
+// --- Streams ---
+
+async function loadStreams(wanted) {
+  let data;
+  try {
+    ({ data } = await listStreams());
+  } catch (error) {
+    if (error.status === 401) askForKey(storedKey() ? 'That key is not accepted.' : '');
+    else {
+      showConnection('waiting');
+      setTimeout(() => void loadStreams(wanted), 2_000);
+    }
+    return;
+  }
+  $('change-key').hidden = !storedKey();
+  const choose = [wanted, new URLSearchParams(location.search).get('stream'), $('stream').value, data[0]?.name];
+  $('stream').replaceChildren(...data.map(({ name }) => element('option', { value: name, textContent: name })));
+  const name = choose.find((candidate) => data.some((stream) => stream.name === candidate));
+  if (name === undefined) showNoStream();
+  else selectStream(name);
+}
+
+function selectStream(name) {
+  $('stream').value = name;
+  const address = new URL(location.href);
+  address.searchParams.set('stream', name);
+  history.replaceState(null, '', address);
+  status = null;
+  $('picture').hidden = true;
+  $('blank').textContent = 'Waiting for the first frame';
+  $('remove-stream').disabled = false;
+  mark(null);
+  goTo(null);
+  realtime.connect(name);
+}
+
+function showNoStream() {
+  status = null;
+  realtime.close();
+  $('picture').hidden = true;
+  $('remove-stream').disabled = true;
+  $('blank').textContent = 'No stream yet. Add a camera or a video by its address.';
+  showConnection('closed', 'No stream');
+}
+
+function showStatus(next) {
+  status = next;
+  const { first, last } = next;
+  $('fact-source').textContent = next.source;
+  $('fact-state').textContent = next.error ? `${next.state}: ${next.error.message}` : next.state;
+  $('fact-frames').textContent = `${next.frames.toLocaleString()} at ${next.fps} a second`;
+  $('fact-memory').textContent = `${bytes(next.cache.bytes)} of ${bytes(next.cache.limit_bytes)}`;
+  const slider = $('moment');
+  slider.disabled = first === null;
+  if (first === null) return;
+  slider.min = first;
+  slider.max = last;
+  if (moment === null) slider.value = last;
+  $('first').textContent = clock(first);
+  $('last').textContent = clock(last);
+  drawMarks();
+  describeMoment();
+  if (moment === null) void picture.show();
+}
+
+// --- The picture: one request at a time, always for what is wanted last ---
+
+const picture = {
+  busy: false,
+  again: false,
+  shown: null,
+
+  async show() {
+    if (status === null || status.first === null) return;
+    if (this.busy) {
+      this.again = true;
+      return;
+    }
+    this.busy = true;
+    const name = $('stream').value;
+    const wanted = moment;
+    try {
+      const { url, t } = await frame(name, wanted ?? undefined);
+      if (name === $('stream').value && wanted === moment) this.put(url, t);
+      else URL.revokeObjectURL(url);
+    } catch {
+      // The status says what is wrong with the stream; the last picture stays.
+    }
+    this.busy = false;
+    if (this.again) {
+      this.again = false;
+      await this.show();
+    }
+  },
+
+  put(url, t) {
+    const image = $('picture');
+    const old = this.shown;
+    this.shown = url;
+    image.src = url;
+    image.alt = `What the model saw at ${clock(t)}`;
+    image.hidden = false;
+    $('blank').textContent = '';
+    if (old) URL.revokeObjectURL(old);
+  },
+};
+
+// --- The moment ---
+
+function goTo(seconds) {
+  moment = seconds;
+  if (seconds !== null) $('moment').value = seconds;
+  describeMoment();
+  void picture.show();
+}
+
+function describeMoment() {
+  const live = moment === null;
+  const last = status?.last ?? null;
+  const playing = status?.state === 'playing';
+  $('screen').dataset.state = live ? 'live' : 'past';
+  $('badge').dataset.live = String(live && playing);
+  $('badge').textContent = !live ? 'Past' : playing ? 'Live' : (status?.state ?? 'Waiting');
+  $('clock').textContent = clock(live ? last : moment, !live);
+  $('to-live').disabled = live;
+  $('when').dataset.past = String(!live);
+  $('when').textContent = live ? 'as of now' : `as of ${clock(moment, true)}`;
+  $('moment').setAttribute('aria-valuetext', live ? `live, ${clock(last)}` : clock(moment, true));
+}
+
+function mark(card) {
+  marked = card && card.stream === $('stream').value ? card : null;
+  drawMarks();
+}
+
+function drawMarks() {
+  const { first, last } = status ?? {};
+  const length = last - first;
+  if (!marked || !(length > 0)) {
+    $('marks').replaceChildren();
+    return;
+  }
+  $('marks').replaceChildren(
+    ...marked.evidence
+      .filter(({ end }) => end >= first)
+      .map(({ start, end, weight }) => {
+        const bar = element('i');
+        bar.style.left = `${Math.max(0, ((start - first) / length) * 100)}%`;
+        bar.style.width = `${((end - start) / length) * 100}%`;
+        bar.style.opacity = String(0.35 + 0.65 * Math.min(1, weight * 2));
+        return bar;
+      }),
+  );
+}
+
+// --- Questions ---
+
+function ask(question, asOf = moment) {
+  const text = question.trim();
+  if (text === '' || !realtime.isOpen) return;
+  const card = new AnswerCard({ question: text, stream: $('stream').value, asOf }, actions);
+  answers.add(card);
+  $('hint').hidden = true;
+  const item = { type: 'message', role: 'user', content: [{ type: 'input_text', text }] };
+  const followUp = $('follow-up').checked;
+  const response = {
+    metadata: { card: card.id },
+    ...(asOf === null ? {} : { yoco: { as_of: asOf } }),
+    ...(followUp ? {} : { conversation: 'none', input: [item] }),
+  };
+  if (followUp) realtime.send({ type: 'conversation.item.create', event_id: card.id, item });
+  realtime.send({ type: 'response.create', event_id: card.id, response });
+}
+
+const actions = {
+  cancel(card) {
+    if (card.responseId) realtime.send({ type: 'response.cancel', response_id: card.responseId });
+  },
+  again(card) {
+    if (card.stream === $('stream').value) ask(card.question, null);
+    else $('question').value = card.question;
+  },
+  look(card, span) {
+    void lookAt(card, span);
+  },
+  mark,
+};
+
+const byResponse = (id) => answers.find((card) => card.responseId === id);
+
+realtime.addEventListener('response.created', ({ detail }) => {
+  const card = answers.find(({ id }) => id === detail.response.metadata?.card);
+  if (card) card.responseId = detail.response.id;
+});
+realtime.addEventListener('response.output_text.delta', ({ detail }) => {
+  byResponse(detail.response_id)?.write(detail.delta);
+});
+realtime.addEventListener('response.done', ({ detail }) => {
+  const card = byResponse(detail.response.id);
+  card?.finish(detail.response);
+  if (card) $('announce').textContent = `${card.question} ${card.text.textContent}${card.problem.textContent}`;
+});
+realtime.addEventListener('error', ({ detail }) => {
+  const card = answers.find(({ id, isOpen }) => isOpen && id === detail.error.event_id);
+  card?.fail(detail.error.message);
+});
+realtime.addEventListener('lost', () => {
+  for (const card of answers.open) card.fail('Interrupted: the connection ended. Ask again.');
+});
+
+// --- The connection ---
+
+realtime.addEventListener('session.created', ({ detail }) => {
+  showStatus(detail.session.yoco.stream);
+  realtime.send({ type: 'session.update', session: { yoco: { status: true } } });
+});
+realtime.addEventListener('yoco.stream.status', ({ detail }) => showStatus(detail.stream));
+realtime.addEventListener('yoco.go_away', () => showConnection('waiting', 'The service is restarting'));
+realtime.addEventListener('state', ({ detail: { state, code } }) => {
+  showConnection(state);
+  if (code === 'unauthorized') askForKey(storedKey() ? 'That key is not accepted.' : '');
+  if (code === 'stream_not_found') void loadStreams();
+});
+
+function showConnection(state, words = STATE_WORDS[state]) {
+  $('connection').dataset.state = state;
+  $('connection').textContent = words;
+  $('send').disabled = state !== 'open';
+}
+
+// --- Dialogs ---
+
+function askForKey(problem) {
+  $('key-problem').textContent = problem;
+  showConnection('closed', 'A key is needed');
+  if (!$('key-dialog').open) $('key-dialog').showModal();
+}
+
+$('key-form').addEventListener('submit', () => {
+  storeKey($('key').value.trim());
+  $('key').value = '';
+  void loadStreams();
+});
+
+$('add-form').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const name = $('add-name').value.trim();
+  if (await addStream({ name, source: { url: $('add-url').value.trim() } })) {
+    $('add-form').reset();
+    await loadStreams(name);
+  }
+});
+
+/** True when the stream was made; else the dialog says why not. */
+async function addStream(definition) {
+  $('add-problem').textContent = '';
+  try {
+    await createStream(definition);
+  } catch (error) {
+    $('add-problem').textContent = error.message;
+    return false;
+  }
+  $('add-dialog').close();
+  return true;
+}
+
+$('use-camera').hidden = !hasCamera;
+$('use-camera').addEventListener('click', async () => {
+  try {
+    await camera.allow();
+  } catch (error) {
+    $('add-problem').textContent = `The camera cannot be used: ${error.message}`;
+    return;
+  }
+  const { data } = await listStreams();
+  const exists = data.some(({ name }) => name === CAMERA_STREAM);
+  if (!exists && !(await addStream({ name: CAMERA_STREAM, source: { push: true } }))) {
+    camera.stop();
+    return;
+  }
+  $('add-dialog').close();
+  await camera.start(CAMERA_STREAM);
+  $('stop-camera').hidden = false;
+  await loadStreams(CAMERA_STREAM);
+});
+$('stop-camera').addEventListener('click', () => {
+  camera.stop();
+  $('stop-camera').hidden = true;
+});
+
+async function lookAt(card, span) {
+  const at = middle(span);
+  $('frame-title').textContent = `${card.stream} at ${range(span)}`;
+  $('frame-note').textContent = `${Math.round(span.weight * 100)} % of the attention on the stream went here.`;
+  $('frame-ask').onclick = () => {
+    $('frame-dialog').close();
+    if (card.stream !== $('stream').value) selectStream(card.stream);
+    goTo(span.end);
+    $('question').focus();
+  };
+  const image = $('frame-picture');
+  image.removeAttribute('src');
+  $('frame-dialog').showModal();
+  try {
+    const { url, t } = await frame(card.stream, at);
+    image.alt = `What the model saw at ${clock(t, true)}`;
+    image.src = url;
+    $('frame-dialog').addEventListener('close', () => URL.revokeObjectURL(url), { once: true });
+  } catch (error) {
+    $('frame-note').textContent = error.message;
+  }
+}
+
+// --- Controls ---
+
+$('stream').addEventListener('change', () => selectStream($('stream').value));
+$('add-stream').addEventListener('click', () => $('add-dialog').showModal());
+$('change-key').addEventListener('click', () => askForKey(''));
+$('remove-stream').addEventListener('click', async () => {
+  const name = $('stream').value;
+  if (!confirm(`Remove the stream “${name}” and all that it remembers?`)) return;
+  if (name === CAMERA_STREAM) $('stop-camera').click();
+  await deleteStream(name).catch(() => undefined);
+  await loadStreams();
+});
+$('moment').addEventListener('input', () => goTo(Number($('moment').value)));
+$('to-live').addEventListener('click', () => goTo(null));
+$('ask').addEventListener('submit', (event) => {
+  event.preventDefault();
+  if (!realtime.isOpen) return;
+  ask($('question').value);
+  $('question').value = '';
+  $('question').focus();
+});
+$('question').addEventListener('keydown', (event) => {
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  $('ask').requestSubmit();
+});
+for (const button of document.querySelectorAll('[data-close]')) {
+  button.addEventListener('click', () => button.closest('dialog').close());
+}
+document.addEventListener('keydown', (event) => {
+  if (document.querySelector('dialog[open]')) return;
+  if (event.key === 'Escape') goTo(null);
+  const typing = event.target instanceof Element && event.target.matches('input:not([type="range"]), textarea, select');
+  if (event.key === '/' && !typing) {
+    event.preventDefault();
+    $('question').focus();
+  }
+});
+$('ideas').append(
+  ...IDEAS.map((idea) => {
+    const button = element('button', { type: 'button', className: 'quiet small', textContent: idea });
+    button.addEventListener('click', () => ask(idea));
+    return button;
+  }),
+);
+
+void loadStreams();

@@ -1,0 +1,123 @@
+/** The WebSocket: connects, comes back after a loss, and hands events on by their type. */
+import { subprotocols } from './api.js';
+
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 15_000;
+/** A connection that was silent for this long is asked for a sign of life, and given up after as long again. */
+const SILENCE_MS = 20_000;
+
+/** Close codes after which trying again as before is of no use. */
+const FINAL = { 4401: 'unauthorized', 4403: 'forbidden', 4404: 'stream_not_found' };
+
+/**
+ * Events: `state` ({state, code}: connecting, open, waiting, closed), `lost`, and the server's, with the server's
+ * event as `detail`.
+ */
+export class Realtime extends EventTarget {
+  #stream = null;
+  #socket = null;
+  #attempts = 0;
+  #timer = 0;
+  #watch = 0;
+  #heard = 0;
+  #asked = false;
+
+  connect(stream) {
+    this.close();
+    this.#stream = stream;
+    this.#attempts = 0;
+    void this.#open();
+  }
+
+  close() {
+    this.#stream = null;
+    clearTimeout(this.#timer);
+    clearInterval(this.#watch);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close(1000);
+    if (socket) this.#emit('lost', {});
+  }
+
+  get isOpen() {
+    return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  /** Bytes that wait to be sent. */
+  get backlog() {
+    return this.#socket?.bufferedAmount ?? 0;
+  }
+
+  /** False when there is no connection. */
+  send(event) {
+    if (!this.isOpen) return false;
+    this.#socket.send(event instanceof Blob ? event : JSON.stringify(event));
+    return true;
+  }
+
+  async #open() {
+    const stream = this.#stream;
+    this.#state('connecting');
+    let protocols;
+    try {
+      protocols = await subprotocols();
+    } catch (error) {
+      if (this.#stream !== stream) return;
+      if (error.status === 401) this.#state('closed', 'unauthorized');
+      else this.#retry();
+      return;
+    }
+    if (this.#stream !== stream || stream === null) return;
+    const url = new URL(`v1/realtime?stream=${encodeURIComponent(stream)}`, location.href);
+    url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+    const socket = new WebSocket(url, protocols);
+    this.#socket = socket;
+    socket.addEventListener('message', ({ data }) => {
+      if (this.#socket !== socket) return;
+      this.#heard = Date.now();
+      this.#asked = false;
+      const event = JSON.parse(data);
+      if (event.type === 'session.created') {
+        this.#attempts = 0;
+        this.#state('open');
+      }
+      this.#emit(event.type, event);
+    });
+    socket.addEventListener('close', ({ code }) => {
+      if (this.#socket !== socket) return;
+      this.#socket = null;
+      clearInterval(this.#watch);
+      this.#emit('lost', {});
+      if (FINAL[code]) this.#state('closed', FINAL[code]);
+      else this.#retry();
+    });
+    this.#heard = Date.now();
+    clearInterval(this.#watch);
+    this.#watch = setInterval(() => this.#listen(socket), SILENCE_MS / 4);
+  }
+
+  #listen(socket) {
+    const silent = Date.now() - this.#heard;
+    if (silent > SILENCE_MS * 2) {
+      socket.close();
+      // A dead network never confirms the close; go on without it.
+      socket.dispatchEvent(new CloseEvent('close', { code: 1006 }));
+    } else if (silent > SILENCE_MS && !this.#asked) {
+      this.#asked = this.send({ type: 'yoco.ping' });
+    }
+  }
+
+  #retry() {
+    const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#attempts++);
+    this.#state('waiting');
+    this.#timer = setTimeout(() => void this.#open(), longest * (0.5 + Math.random() / 2));
+  }
+
+  #state(state, code = null) {
+    this.#emit('state', { state, code });
+  }
+
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
