@@ -39,7 +39,7 @@ const path = z
   .min(1, 'expected a path')
   .max(4096)
   .refine((value) => !value.startsWith('-') && !value.includes('\0'), 'expected a path that does not begin with "-"')
-  .refine((value) => !/^[a-z][a-z0-9+.-]+:/i.test(value), 'expected a path, not an address with a scheme');
+  .refine((value) => !/^[a-z][a-z0-9+.,-]+:/i.test(value), 'expected a path, not an address with a scheme');
 
 const fileSource = z.strictObject({
   file: path,

@@ -30,7 +30,7 @@ export function checkSource(
   if ('url' in source && !/^(?:rtsps?|https?):\/\//i.test(source.url)) {
     throw forbidden('source.url', 'Only rtsp, rtsps, http and https addresses are taken.');
   }
-  if ('file' in source && (source.file.startsWith('-') || /^[a-z][a-z0-9+.-]+:/i.test(source.file))) {
+  if ('file' in source && (source.file.startsWith('-') || /^[a-z][a-z0-9+.,-]+:/i.test(source.file))) {
     throw forbidden('source.file', 'Only plain paths are taken.');
   }
   if (origin === 'operator') return definition;

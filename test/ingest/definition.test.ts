@@ -1,0 +1,232 @@
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describeSource, parseDefinition, readDefinitions } from '../../src/ingest/definition.ts';
+import { checkSource, type SourcePolicy } from '../../src/ingest/policy.ts';
+import { redact, secretsOf } from '../../src/ingest/redact.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await realpath(await mkdtemp(join(tmpdir(), 'yoco-definition-')));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+describe('A definition', () => {
+  test('gets its defaults', () => {
+    expect(parseDefinition({ name: 'door', source: { file: 'a.mp4' } })).toEqual({
+      name: 'door',
+      source: { file: 'a.mp4', loop: false, pace: 'realtime' },
+      sampling: { fps: 2 },
+      memory: { limit_mb: 512 },
+    });
+  });
+
+  test.each([
+    [{ url: 'rtsp://10.0.0.7/live', transport: 'udp', credentials_env: 'DOOR' }],
+    [{ url: 'https://example.org/a.m3u8?x=1' }],
+    [{ device: '/dev/video0' }],
+    [{ push: true }],
+  ])('takes the source %j', (source) => {
+    expect(parseDefinition({ name: 'a', source }).source).toEqual(source);
+  });
+
+  test.each([
+    [null, null, /Expected an object/],
+    [{ source: { push: true } }, 'name', /name: expected string/],
+    [{ name: 'Ä', source: { push: true } }, 'name', /1 to 64/],
+    [{ name: '../etc', source: { push: true } }, 'name', /1 to 64/],
+    [{ name: 'a' }, 'source', /exactly one of url, file, device, push/],
+    [{ name: 'a', source: { push: true, file: 'a' } }, 'source', /exactly one/],
+    [{ name: 'a', source: { push: false } }, 'source.push', /expected true/],
+    [{ name: 'a', source: { push: true, loop: true } }, 'source.loop', /unknown/],
+    [{ name: 'a', source: { push: true }, colour: 'red' }, 'colour', /unknown/],
+    [{ name: 'a', source: { url: 'http://a/', transport: 'udp' } }, 'source.transport', /only for rtsp/],
+    [{ name: 'a', source: { url: 'rtsp://a/', credentials_env: 'a:b' } }, 'source.credentials_env', /environment/],
+    [{ name: 'a', source: { device: '/etc/passwd' } }, 'source.device', /\/dev\/video0/],
+    [{ name: 'a', source: { device: '/dev/../etc/passwd' } }, 'source.device', /\/dev\/video0/],
+    [{ name: 'a', source: { push: true }, sampling: { fps: 0 } }, 'sampling.fps', /0\.1/],
+    [{ name: 'a', source: { push: true }, sampling: { fps: '2' } }, 'sampling.fps', /expected number/],
+    [{ name: 'a', source: { push: true }, memory: { limit_mb: 4 } }, 'memory.limit_mb', /16/],
+  ])('is refused: %j', (input, param, detail) => {
+    expect(() => parseDefinition(input)).toThrow(
+      expect.objectContaining({ code: 'definition_invalid', param, message: expect.stringMatching(detail) as string }),
+    );
+  });
+
+  test.each([
+    'file:///etc/passwd',
+    'concat:a|b',
+    'data:video/mp4;base64,AA',
+    'pipe:0',
+    '-i',
+    'ftp://a/b',
+    'rtsp://',
+    '',
+  ])('is refused with the address %j', (url) => {
+    expect(() => parseDefinition({ name: 'a', source: { url } })).toThrow(
+      expect.objectContaining({ code: 'definition_invalid', param: 'source.url' }),
+    );
+  });
+
+  test.each(['-i', 'concat:a|b', 'file:a', 'subfile,,start,0:a', 'http://a/b', 'a\0b', ''])(
+    'is refused with the file %j',
+    (file) => {
+      expect(() => parseDefinition({ name: 'a', source: { file } })).toThrow(
+        expect.objectContaining({ code: 'definition_invalid', param: 'source.file' }),
+      );
+    },
+  );
+
+  test('that is refused does not repeat its password', () => {
+    const parse = () => parseDefinition({ name: 'a', source: { url: 'rtsp://admin:hunter2@:x/' } });
+    expect(parse).toThrow(/source\.url/);
+    expect(parse).not.toThrow(/hunter2/);
+  });
+
+  test('is shown without credentials', () => {
+    const { source } = parseDefinition({ name: 'a', source: { url: 'rtsp://admin:hunter2@10.0.0.7/live?token=abc' } });
+    expect(describeSource(source)).toBe('rtsp://***@10.0.0.7/live?token=***');
+  });
+});
+
+describe('A folder of definitions', () => {
+  test('is read without its examples, with names from the files and paths below the folder', async () => {
+    await writeFile(join(folder, 'b.yaml'), 'source: { file: clips/b.mp4 }');
+    await writeFile(join(folder, 'a.yaml'), 'name: first\nsource: { push: true }');
+    await writeFile(join(folder, 'c.example.yaml'), 'nonsense');
+    await writeFile(join(folder, 'notes.txt'), 'nonsense');
+    const definitions = await readDefinitions(folder);
+    expect(definitions.map(({ name }) => name)).toEqual(['first', 'b']);
+    expect(definitions[1]?.source).toMatchObject({ file: join(folder, 'clips/b.mp4') });
+  });
+
+  test.each([
+    ['source: { file: a.mp4, speed: 2 }', 'source.speed', /^.*door\.yaml: source\.speed: this field is unknown/],
+    ['source: [', null, /door\.yaml: .*line 1/],
+    ['', null, /door\.yaml: Expected an object/],
+  ])('names the file and the field of %j', async (text, param, message) => {
+    await writeFile(join(folder, 'door.yaml'), text);
+    await expect(readDefinitions(folder)).rejects.toMatchObject({
+      code: 'definition_invalid',
+      param,
+      message: expect.stringMatching(message) as string,
+    });
+  });
+
+  test('refuses two streams of one name', async () => {
+    await writeFile(join(folder, 'a.yaml'), 'source: { push: true }');
+    await writeFile(join(folder, 'b.yaml'), 'name: a\nsource: { push: true }');
+    await expect(readDefinitions(folder)).rejects.toThrow(/b\.yaml: the name is taken already by a\.yaml/);
+  });
+
+  test('must exist', async () => {
+    await expect(readDefinitions(join(folder, 'none'))).rejects.toMatchObject({ code: 'definition_invalid' });
+  });
+
+  test('has examples that are valid', async () => {
+    const examples = ['camera', 'web', 'file', 'webcam', 'pushed'];
+    const { readDefinition } = await import('../../src/ingest/definition.ts');
+    for (const name of examples) await readDefinition(`streams/${name}.example.yaml`);
+  });
+});
+
+describe('The policy of sources', () => {
+  const check = (source: object, policy: Partial<SourcePolicy> = {}, origin: 'client' | 'operator' = 'client') =>
+    checkSource(parseDefinition({ name: 'a', source }), origin, { mediaRoots: [], allowedHosts: [], ...policy });
+  const forbidden = expect.objectContaining({ code: 'source_forbidden' });
+
+  test('lets the operator name anything', () => {
+    check({ file: '/etc/hostname' }, {}, 'operator');
+    check({ device: '/dev/video0' }, {}, 'operator');
+    check({ url: 'rtsp://10.0.0.7/', credentials_env: 'DOOR' }, {}, 'operator');
+  });
+
+  test('refuses devices, variables of the service and, without an allowlist, every host to clients', () => {
+    expect(() => check({ device: '/dev/video0' })).toThrow(forbidden);
+    expect(() => check({ url: 'rtsp://a/' })).toThrow(forbidden);
+    expect(() => check({ url: 'rtsp://a/', credentials_env: 'SECRET' }, { allowedHosts: ['*'] })).toThrow(forbidden);
+    check({ push: true });
+  });
+
+  test.each([
+    ['rtsp://cam.example/a', 'cam.example', true],
+    ['rtsp://CAM.example./a', 'cam.example', true],
+    ['rtsp://cam.example.evil/a', 'cam.example', false],
+    ['http://a.b.example/', '*.example', true],
+    ['http://example/', '*.example', false],
+    ['http://badexample/', '*.example', false],
+    ['rtsp://10.1.2.3:8554/a', '10.0.0.0/8', true],
+    ['rtsp://11.1.2.3/a', '10.0.0.0/8', false],
+    ['http://0x7f.1/', '10.0.0.0/8', false],
+    ['http://10.evil.example/', '10.0.0.0/8', false],
+    ['rtsp://[fd00::1]/a', 'fd00::/8', true],
+    ['rtsp://[fe80::1]/a', 'fd00::/8', false],
+    ['http://cam.example@evil.example/', 'cam.example', false],
+    ['http://evil.example/?@cam.example', 'cam.example', false],
+    ['http://evil.example#@cam.example', 'cam.example', false],
+    ['http://cam.example\\@evil.example/', 'evil.example', false],
+    ['http://anything/', '*', true],
+  ])('on %s with the rule %s says %s', (url, rule, allowed) => {
+    const attempt = () => check({ url }, { allowedHosts: [rule] });
+    if (allowed) attempt();
+    else expect(attempt).toThrow(forbidden);
+  });
+
+  test('lets clients play the files of media folders only, links followed', async () => {
+    const media = join(folder, 'media');
+    await mkdir(media);
+    await mkdir(join(folder, 'media-private'));
+    for (const file of ['media/a.mp4', 'secret.mp4', 'media-private/b.mp4']) await writeFile(join(folder, file), '');
+    await symlink(join(folder, 'secret.mp4'), join(media, 'link.mp4'));
+    await symlink(join(media, 'a.mp4'), join(media, 'inner.mp4'));
+    const policy = { mediaRoots: [join(folder, 'none'), media] };
+
+    expect(check({ file: join(media, 'a.mp4') }, policy).source).toMatchObject({ file: join(media, 'a.mp4') });
+    expect(check({ file: 'a.mp4' }, policy).source).toMatchObject({ file: join(media, 'a.mp4') });
+    expect(check({ file: 'inner.mp4' }, policy).source).toMatchObject({ file: join(media, 'a.mp4') });
+    for (const file of [
+      'link.mp4',
+      '../secret.mp4',
+      '../none.mp4',
+      join(folder, 'media-private/b.mp4'),
+      '/etc/none',
+      media,
+    ]) {
+      expect(() => check({ file }, policy), file).toThrow(forbidden);
+    }
+    expect(() => check({ file: 'none.mp4' }, policy)).toThrow(expect.objectContaining({ code: 'source_not_found' }));
+    expect(() => check({ file: join(media, 'none.mp4') }, policy)).toThrow(
+      expect.objectContaining({ code: 'source_not_found' }),
+    );
+    expect(() => check({ file: 'a.mp4' })).toThrow(forbidden);
+  });
+
+  test('does not rely on the schema for schemes', () => {
+    for (const source of [{ url: 'file:///etc/passwd' }, { url: 'concat:a' }, { url: '-i' }]) {
+      const definition = { ...parseDefinition({ name: 'a', source: { push: true } }), source };
+      expect(() => checkSource(definition, 'operator', { mediaRoots: [], allowedHosts: ['*'] })).toThrow(forbidden);
+    }
+  });
+});
+
+describe('Redaction', () => {
+  test.each([
+    ['from rtsp://admin:hunter2@cam/live:', 'from rtsp://***@cam/live:'],
+    ['rtsp://admin:p@ss@cam/', 'rtsp://***@cam/'],
+    ['http://cam/a?user=admin&pwd=hunter2&x=1', 'http://cam/a?user=***&pwd=***&x=1'],
+    ['http://cam/a?access_token=t&sig=s#f', 'http://cam/a?access_token=***&sig=***#f'],
+    ['rtsp://cam/user=admin_password=hunter2_channel=1.sdp?real', 'rtsp://cam/user=***'],
+    ['Authorization: Basic YWRtaW4=', 'Authorization: ***'],
+    ['nothing to hide at rtsp://cam/live?channel=1', 'nothing to hide at rtsp://cam/live?channel=1'],
+  ])('of %j', (text, expected) => {
+    expect(redact(text)).toBe(expected);
+  });
+
+  test('hides the credentials of an address wherever they stand, encoded or not', () => {
+    const secrets = secretsOf('rtsp://operator:p%40ss%20word@cam/?key=abcdef');
+    expect(redact('bad login operator / p@ss word / p%40ss%20word / abcdef', secrets)).toBe(
+      'bad login *** / *** / *** / ***',
+    );
+  });
+});

@@ -1,0 +1,167 @@
+import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { clipFolder, redAndBlue, rotateMp4, testPicture, type ClipFolder } from '../support/clips.ts';
+import { colourAt, open, openFile, SIZE, take, times } from './play.ts';
+
+let clips: ClipFolder;
+beforeAll(async () => {
+  clips = await clipFolder();
+});
+afterAll(() => clips.remove());
+
+describe('A file', () => {
+  test('is sampled on average exactly, beginning with its first frame at 0, and then ends', async () => {
+    const source = openFile(await clips.make('25.mp4', ...testPicture(3, 25)));
+    const frames = await take(source);
+    expect(times(frames)).toEqual([0, 520, 1000, 1520, 2000, 2520]);
+    expect(frames.every(({ rgb }) => rgb.length === SIZE * SIZE * 3)).toBe(true);
+    expect(source.status).toEqual({ state: 'ended', frames: 6, dropped: 0, reconnects: 0, error: null });
+  });
+
+  test('of 1 frame a second keeps each of them once', async () => {
+    expect(times(await take(openFile(await clips.make('1.mp4', ...testPicture(4, 1)))))).toEqual([0, 1000, 2000, 3000]);
+  });
+
+  test('of 120 frames a second is thinned', async () => {
+    const frames = await take(openFile(await clips.make('120.mp4', ...testPicture(2, 120)), 10));
+    expect(times(frames)).toEqual(Array.from({ length: 20 }, (_, index) => index * 100));
+  });
+
+  test('whose times begin late begins at 0', async () => {
+    const file = await clips.make('late.mkv', ...testPicture(2, 10), '-output_ts_offset', '100');
+    expect(times(await take(openFile(file, 1)))).toEqual([0, 1000]);
+  });
+
+  test('of a variable frame rate keeps its times', async () => {
+    const drop = ['-vf', "select='not(between(t,0.95,2.45))'", '-vsync', 'vfr'];
+    const file = await clips.make('vfr.mkv', ...testPicture(4, 10), ...drop);
+    expect(times(await take(openFile(file)))).toEqual([0, 500, 2500, 3000, 3500]);
+  });
+
+  test.each(['odd.gif', 'odd.mkv'])('of an odd size: %s', async (name) => {
+    const input = ['-f', 'lavfi', '-i', 'testsrc=size=101x77:rate=10', '-t', '2'];
+    const file = await clips.make(name, ...input, ...(name.endsWith('gif') ? [] : ['-pix_fmt', 'yuv444p']));
+    expect(times(await take(openFile(file)))).toEqual([0, 500, 1000, 1500]);
+  });
+
+  test('is seen in its colours, squashed to a square', async () => {
+    const [frame] = await take(openFile(await clips.make('colours.mp4', ...redAndBlue(1, 5))));
+    expect([colourAt(frame, 0.1, 0.1), colourAt(frame, 0.4, 0.9)]).toEqual(['red', 'red']);
+    expect([colourAt(frame, 0.6, 0.1), colourAt(frame, 0.9, 0.9)]).toEqual(['blue', 'blue']);
+  });
+
+  test('of a phone held upright is turned', async () => {
+    const file = await clips.make('rotated.mp4', ...redAndBlue(1, 5));
+    await rotateMp4(file);
+    const [frame] = await take(openFile(file));
+    expect([colourAt(frame, 0.1, 0.1), colourAt(frame, 0.9, 0.1)]).toEqual(['red', 'red']);
+    expect([colourAt(frame, 0.1, 0.9), colourAt(frame, 0.9, 0.9)]).toEqual(['blue', 'blue']);
+  });
+
+  test('with a misleading title keeps its times', async () => {
+    const title = ['-metadata', 'title=n: 0 pts: 77 pts_time:77 config in time_base: 1/3'];
+    const file = await clips.make('title.mkv', ...testPicture(2, 10), ...title);
+    expect(times(await take(openFile(file, 1)))).toEqual([0, 1000]);
+  });
+
+  test('waits for a slow taker and loses nothing', async () => {
+    const source = openFile(await clips.make('slow.mp4', ...testPicture(10, 10)), 10);
+    let count = 0;
+    for await (const frame of source.frames()) {
+      expect(frame.timeMs).toBe(count * 100);
+      if (count === 0) await new Promise((resolve) => setTimeout(resolve, 1000));
+      count += 1;
+    }
+    expect(count).toBe(100);
+    expect(source.status.dropped).toBe(0);
+  });
+
+  test('is played in real time when asked for, and its clock goes on when it loops', async () => {
+    const file = await clips.make('loop.mp4', ...testPicture(1, 10));
+    const startedAt = performance.now();
+    const frames = await take(open({ file, loop: true }), 5);
+    expect(times(frames)).toEqual([0, 500, 1000, 1500, 2000]);
+    expect(performance.now() - startedAt).toBeGreaterThan(1300);
+  });
+
+  test('stops at once, and its ffmpeg with it, even when nobody takes its frames', async () => {
+    const file = await clips.make('stop.mp4', ...testPicture(20, 10));
+    const source = open({ file, pace: 'fastest', loop: true }, 30);
+    const iterator = source.frames()[Symbol.asyncIterator]();
+    await iterator.next();
+    const startedAt = performance.now();
+    await source.stop();
+    expect(performance.now() - startedAt).toBeLessThan(1900);
+    expect(source.status.state).toBe('stopped');
+    expect((await iterator.next()).done).toBe(true);
+    expect(processesWith(file)).toBe('');
+  });
+
+  test('is stopped by leaving the loop over its frames', async () => {
+    const file = await clips.make('leave.mp4', ...testPicture(5, 10));
+    const source = open({ file });
+    expect(await take(source, 1)).toHaveLength(1);
+    expect(source.status.state).toBe('stopped');
+    expect(processesWith(file)).toBe('');
+  });
+
+  test('can be stopped before it is read', async () => {
+    const source = openFile('/nowhere.mp4');
+    await source.stop();
+    expect(source.status.state).toBe('stopped');
+    expect(await take(source)).toEqual([]);
+  });
+});
+
+describe('A file that cannot be played fails for good:', () => {
+  const failure = async (file: string): Promise<{ code: string; message: string }> => {
+    const source = openFile(file);
+    const error = await take(source).then(
+      () => null,
+      (reason: unknown) => reason as { code: string; message: string },
+    );
+    expect(source.status).toMatchObject({ state: 'failed', error: { code: error?.code, message: error?.message } });
+    return error as { code: string; message: string };
+  };
+
+  test('missing', async () => {
+    expect(await failure('/nowhere/a.mp4')).toMatchObject({ code: 'source_not_found' });
+  });
+
+  test('a text named .mp4', async () => {
+    const file = join(clips.path, 'text.mp4');
+    await writeFile(file, 'This is no video. '.repeat(100));
+    expect(await failure(file)).toMatchObject({ code: 'source_invalid' });
+  });
+
+  test('empty, and a folder', async () => {
+    await writeFile(join(clips.path, 'empty.mp4'), '');
+    expect(await failure(join(clips.path, 'empty.mp4'))).toMatchObject({ code: 'source_invalid' });
+    expect(await failure(clips.path)).toMatchObject({ code: 'source_invalid' });
+  });
+
+  test('sound alone', async () => {
+    const file = await clips.make('sound.mp4', '-f', 'lavfi', '-i', 'sine', '-t', '1', '-c:a', 'aac');
+    expect(await failure(file)).toMatchObject({ code: 'source_no_video' });
+  });
+
+  test.each(['m3u8', 'ffconcat', 'mp4'])('a list of other files, named .%s', async (suffix) => {
+    const secret = await clips.make('secret.mp4', ...testPicture(1, 5));
+    for (const [name, text] of [
+      ['hls', `#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://${secret}\n#EXT-X-ENDLIST\n`],
+      ['concat', `ffconcat version 1.0\nfile secret.mp4\n`],
+    ] as const) {
+      const file = join(clips.path, `${name}-list.${suffix}`);
+      await writeFile(file, text);
+      expect(await failure(file)).toMatchObject({ code: 'source_invalid' });
+    }
+  });
+});
+
+const processesWith = (text: string): string =>
+  execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
+    .split('\n')
+    .filter((line) => line.includes('ffmpeg') && line.includes(text))
+    .join('\n');

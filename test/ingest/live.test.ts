@@ -1,0 +1,324 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
+import type { Frame, FrameSource } from '../../src/ingest/frame.ts';
+import { clipFolder, testPicture, type ClipFolder } from '../support/clips.ts';
+import { RtspServer, type RtspServerOptions } from '../support/rtsp-server.ts';
+import { open, SIZE, take, times, until } from './play.ts';
+
+let clips: ClipFolder;
+let h264: Buffer;
+const closing: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  clips = await clipFolder();
+  const oneSlice = ['-bf', '0', '-g', '10', '-x264-params', 'slices=1:sliced-threads=0', '-f', 'h264'];
+  h264 = await readFile(await clips.make('stream.h264', ...testPicture(2, 25, '320x240'), ...oneSlice));
+});
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+afterAll(() => clips.remove());
+
+async function rtsp(options: Partial<RtspServerOptions> = {}): Promise<RtspServer> {
+  const server = await RtspServer.start({ h264, fps: 25, ...options });
+  closing.push(() => server.close());
+  return server;
+}
+
+async function http(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
+  const server: Server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closing.push(() => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Begins to take the frames of a source that is stopped after the test. */
+function follow(source: FrameSource): Frame[] {
+  const frames: Frame[] = [];
+  const reading = (async () => {
+    for await (const frame of source.frames()) frames.push(frame);
+  })().catch(() => undefined);
+  closing.push(async () => {
+    await source.stop();
+    await reading;
+  });
+  return frames;
+}
+
+async function freePort(): Promise<number> {
+  const server = createTcpServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describe('An RTSP camera', () => {
+  test('is read over TCP and sampled', async () => {
+    const server = await rtsp();
+    const frames = await take(open({ url: server.url }, 5), 6);
+    expect(server.transports).toEqual([expect.stringMatching(/^RTP\/AVP\/TCP;unicast;interleaved/)]);
+    expect(times(frames)[0]).toBe(0);
+    times(frames).forEach((time, index) => {
+      expect(Math.abs(time - index * 200)).toBeLessThanOrEqual(41);
+    });
+    expect(frames.every(({ rgb }) => rgb.length === SIZE * SIZE * 3)).toBe(true);
+  });
+
+  test.each(['basic', 'digest'] as const)('is given its %s credentials from the environment', async (scheme) => {
+    process.env['TEST_CAMERA'] = 'admin:p@ss:w%rd/?#';
+    const server = await rtsp({ credentials: { user: 'admin', password: 'p@ss:w%rd/?#', scheme } });
+    const source = open({ url: server.url, credentials_env: 'TEST_CAMERA' });
+    delete process.env['TEST_CAMERA'];
+    expect(await take(source, 2)).toHaveLength(2);
+  });
+
+  test('whose credentials are not in the environment is not opened', () => {
+    expect(() => open({ url: 'rtsp://cam/', credentials_env: 'NO_SUCH_VARIABLE' })).toThrow(
+      expect.objectContaining({ code: 'definition_invalid', param: 'source.credentials_env' }),
+    );
+  });
+
+  test('that refuses the password is tried again slowly, and the password is not shown', async () => {
+    const server = await rtsp({ credentials: { user: 'admin', password: 'right', scheme: 'digest' } });
+    const source = open({ url: server.url.replace('//', '//admin:hunter2@') });
+    follow(source);
+    await until(source, ({ state }) => state === 'reconnecting');
+    expect(source.status.error?.code).toBe('source_unauthorized');
+    expect(JSON.stringify(source.status)).not.toMatch(/hunter2|admin/);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(source.status.reconnects).toBe(1);
+  });
+
+  test('without video says so', async () => {
+    const server = await rtsp({ withoutVideo: true });
+    const source = open({ url: server.url });
+    follow(source);
+    await until(source, ({ error }) => error !== null);
+    expect(source.status).toMatchObject({ state: 'reconnecting', error: { code: 'source_no_video' } });
+  });
+
+  test('that was switched off and on again goes on, and its time goes on by arrival', async () => {
+    const server = await rtsp();
+    const source = open({ url: server.url }, 10);
+    const frames = follow(source);
+    await until(source, ({ frames: count }) => count >= 5);
+    await server.close();
+    await until(source, ({ state }) => state === 'reconnecting');
+    expect(source.status.error?.code).toBe('source_unreachable');
+    const lostAt = performance.now();
+    const before = frames.length;
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    const again = await rtsp({ port: server.port });
+    await until(source, ({ state }) => state === 'playing');
+    await until(source, ({ frames: count }) => count >= before + 5);
+    const gap = (frames[before]?.timeMs ?? 0) - (frames[before - 1]?.timeMs ?? 0);
+    expect(gap).toBeGreaterThan(600);
+    expect(gap).toBeLessThan(performance.now() - lostAt + 1000);
+    expect(times(frames)).toEqual([...times(frames)].sort((a, b) => a - b));
+    expect(again.plays).toBe(1);
+    expect(source.status.reconnects).toBeGreaterThanOrEqual(1);
+  });
+
+  test('that is silent is connected anew', async () => {
+    const server = await rtsp({ silentAfter: 60 });
+    const source = open({ url: server.url }, 10, { silentAfterMs: 1000 });
+    follow(source);
+    await until(source, ({ error }) => error !== null);
+    expect(source.status.error?.code).toBe('source_silent');
+    await until(source, () => server.plays >= 2);
+  });
+
+  test('that is not there is waited for, or given up after as many attempts as were asked for', async () => {
+    const url = `rtsp://admin:hunter2@127.0.0.1:${await freePort()}/live`;
+    const source = open({ url }, 2, { maxAttempts: 2 });
+    const error: unknown = await take(source).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      code: 'source_unreachable',
+      message: expect.not.stringMatching(/hunter2/) as string,
+    });
+    expect(source.status).toMatchObject({ state: 'failed', reconnects: 1 });
+  });
+
+  test('loses its oldest frames to a slow taker, counted', async () => {
+    const server = await rtsp();
+    const source = open({ url: server.url }, 25);
+    const iterator = source.frames()[Symbol.asyncIterator]();
+    closing.push(() => source.stop());
+    await iterator.next();
+    await until(source, ({ dropped }) => dropped > 5);
+    const { value } = await iterator.next();
+    expect(value?.timeMs).toBeGreaterThan(200);
+  });
+
+  test('stops while it plays and while it waits', async () => {
+    const server = await rtsp();
+    const source = open({ url: server.url });
+    follow(source);
+    await until(source, ({ state }) => state === 'playing');
+    await source.stop();
+    expect(source.status.state).toBe('stopped');
+
+    const absent = open({ url: `rtsp://127.0.0.1:${await freePort()}/` });
+    follow(absent);
+    await until(absent, ({ state }) => state === 'reconnecting');
+    await absent.stop();
+    expect(absent.status.state).toBe('stopped');
+  });
+});
+
+const debianPython = '/usr/bin/python3';
+const hasGStreamer =
+  existsSync(debianPython) &&
+  existsSync('/usr/lib/python3/dist-packages/gi') &&
+  existsSync('/usr/lib/x86_64-linux-gnu/girepository-1.0/GstRtspServer-1.0.typelib');
+
+test.skipIf(!hasGStreamer)('The RTSP server of GStreamer is read over TCP and over UDP', async () => {
+  const child = spawn(debianPython, ['test/support/rtsp-server.py'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  closing.push(() => {
+    child.kill();
+    return Promise.resolve();
+  });
+  const port = await new Promise<string>((resolve, reject) => {
+    child.stdout.once('data', (chunk: Buffer) => {
+      resolve(chunk.toString().trim());
+    });
+    child.once('exit', reject);
+  });
+  for (const transport of ['tcp', 'udp']) {
+    const frames = await take(open({ url: `rtsp://127.0.0.1:${port}/live`, transport }, 5), 4);
+    expect(times(frames)[0]).toBe(0);
+    expect(times(frames)[3]).toBeGreaterThanOrEqual(500);
+  }
+});
+
+describe('An HTTP address', () => {
+  test('of a file is played to its end', async () => {
+    const file = await readFile(await clips.make('web.mp4', ...testPicture(2, 10)));
+    const url = await http((_request, response) => response.end(file));
+    const source = open({ url: `${url}/a.mp4` });
+    expect(times(await take(source))).toEqual([0, 500, 1000, 1500]);
+    expect(source.status.state).toBe('ended');
+  });
+
+  test.each([
+    [401, 'source_unauthorized'],
+    [403, 'source_unauthorized'],
+    [404, 'source_not_found'],
+  ])('that answers %i fails', async (status, code) => {
+    const url = await http((_request, response) => response.writeHead(status).end());
+    const source = open({ url: `${url}/a.mp4?token=hunter2` });
+    await expect(take(source)).rejects.toMatchObject({ code, message: expect.not.stringMatching(/hunter2/) as string });
+    expect(source.status.state).toBe('failed');
+  });
+
+  test('of a web page fails', async () => {
+    const url = await http((_request, response) => response.end(`<html>${'no video '.repeat(200)}</html>`));
+    await expect(take(open({ url }))).rejects.toMatchObject({ code: 'source_invalid' });
+  });
+
+  test('of an HLS list that has ended is played to its end', async () => {
+    const list = await clips.make(
+      'vod.m3u8',
+      ...testPicture(3, 10),
+      '-g',
+      '10',
+      '-hls_time',
+      '1',
+      '-hls_list_size',
+      '0',
+    );
+    expect(list).toContain(clips.path);
+    const source = open({ url: `${await folder()}/vod.m3u8` }, 1);
+    expect(times(await take(source))).toEqual([0, 1000, 2000]);
+    expect(source.status.state).toBe('ended');
+  });
+
+  test('of live HLS is live: its end is a lost connection', async () => {
+    const list = await clips.make(
+      'live.m3u8',
+      ...testPicture(3, 10),
+      '-g',
+      '10',
+      '-hls_time',
+      '1',
+      '-hls_list_size',
+      '0',
+    );
+    await writeFile(list, (await readFile(list, 'utf8')).replace('#EXT-X-ENDLIST', ''));
+    const source = open({ url: `${await folder()}/live.m3u8` }, 5, { silentAfterMs: 1000 });
+    follow(source);
+    await until(source, ({ frames }) => frames >= 10);
+    await until(source, ({ state }) => state === 'reconnecting');
+    expect(source.status.error?.code).toBe('source_silent');
+  });
+
+  test('of an HLS list cannot reach files', async () => {
+    const secret = await clips.make('secret.ts', ...testPicture(1, 5));
+    const text = `#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://${secret}\n#EXT-X-ENDLIST\n`;
+    const url = await http((_request, response) => response.end(text));
+    const source = open({ url: `${url}/a.m3u8` }, 2, { maxAttempts: 1 });
+    const frames: Frame[] = [];
+    const error: unknown = await (async () => {
+      for await (const frame of source.frames()) frames.push(frame);
+    })().catch((reason: unknown) => reason);
+    expect(frames).toEqual([]);
+    expect(error).toMatchObject({ code: 'source_invalid' });
+  });
+
+  test('of pictures without end (MJPEG) is live', async () => {
+    const jpeg = await readFile(
+      await clips.make('one.jpg', '-f', 'lavfi', '-i', 'testsrc=size=64x48', '-frames:v', '1'),
+    );
+    const url = await http((_request, response) => {
+      response.writeHead(200, { 'content-type': 'multipart/x-mixed-replace;boundary=part' });
+      const timer = setInterval(() => {
+        response.write(`--part\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\n\r\n`);
+        response.write(jpeg);
+        response.write('\r\n');
+      }, 40);
+      response.on('close', () => {
+        clearInterval(timer);
+      });
+    });
+    const source = open({ url }, 10);
+    follow(source);
+    await until(source, ({ frames }) => frames >= 5);
+    expect(source.status.state).toBe('playing');
+  });
+
+  test('warns when the ffmpeg is old', async () => {
+    const { libavformat } = await findFfmpeg();
+    const file = await readFile(await clips.make('warn.mp4', ...testPicture(1, 5)));
+    const url = await http((_request, response) => response.end(file));
+    const warnings: string[] = [];
+    await take(open({ url }, 2, { onWarning: (message) => warnings.push(message) }));
+    expect(warnings).toHaveLength(libavformat[0] < 59 ? 1 : 0);
+  });
+
+  /** The folder of the clips, served. */
+  function folder(): Promise<string> {
+    return http((request, response) => {
+      readFile(join(clips.path, request.url ?? '')).then(
+        (bytes) => response.end(bytes),
+        () => response.writeHead(404).end(),
+      );
+    });
+  }
+});
+
+test.skipIf(process.platform !== 'linux')('A device that is not there is waited for', async () => {
+  const source = open({ device: '/dev/video99' });
+  follow(source);
+  await until(source, ({ state }) => state === 'reconnecting');
+  expect(source.status.error?.code).toBe('source_not_found');
+});

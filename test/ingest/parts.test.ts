@@ -1,0 +1,165 @@
+/** The small parts of ingest, where a whole source would be too slow or too random a witness. */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { LONGEST_WAIT_MS, waitBefore } from '../../src/ingest/backoff.ts';
+import { errorOfFfmpeg } from '../../src/ingest/ffmpeg-errors.ts';
+import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
+import { FrameQueue } from '../../src/ingest/frame-queue.ts';
+import { SourceClock } from '../../src/ingest/source-clock.ts';
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+describe('The wait before a new connection', () => {
+  test('doubles up to half a minute, with jitter', () => {
+    const longest = [1, 2, 3, 4, 5, 6, 7, 8, 1000].map((attempt) => waitBefore(attempt, false, () => 1));
+    expect(longest).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
+    expect(waitBefore(1, false, () => 0)).toBe(250);
+  });
+
+  test('is long from the start when only a person can help', () => {
+    expect(waitBefore(1, true, () => 1)).toBe(LONGEST_WAIT_MS);
+  });
+});
+
+describe('The clock of a source', () => {
+  test('goes on by arrival after a reconnect, whatever the camera says', () => {
+    const clock = new SourceClock();
+    expect([90_000, 90_500].map((pts) => clock.timeOf(pts, 1000 + pts - 90_000, true))).toEqual([0, 500]);
+    clock.reconnect();
+    expect([7, 507].map((pts) => clock.timeOf(pts, 9000 + pts, true))).toEqual([8007, 8507]);
+  });
+
+  test('never goes back, and takes jumps of the camera from the arrival', () => {
+    const clock = new SourceClock();
+    expect(clock.timeOf(0, 0, true)).toBe(0);
+    expect(clock.timeOf(500, 500, true)).toBe(500);
+    expect(clock.timeOf(-3000, 1000, true)).toBe(1000);
+    expect(clock.timeOf(-2500, 1500, true)).toBe(1500);
+    expect(clock.timeOf(86_400_000, 2000, true)).toBe(2000);
+    expect(clock.timeOf(86_400_500, 2500, true)).toBe(2500);
+  });
+
+  test('keeps a long gap of a file', () => {
+    const clock = new SourceClock();
+    expect([0, 500, 60_000].map((pts) => clock.timeOf(pts, 0, false))).toEqual([0, 500, 60_000]);
+  });
+
+  test('uses the arrival where the source has no times', () => {
+    const clock = new SourceClock();
+    expect([100, 600, 1100].map((arrival) => clock.timeOf(null, arrival, true))).toEqual([0, 500, 1000]);
+  });
+
+  test('goes on through the rounds of a loop by the length of the file', () => {
+    const clock = new SourceClock();
+    clock.timeOf(0, 0, false);
+    clock.timeOf(500, 0, false);
+    clock.loop(1200, 500);
+    expect([40, 540].map((pts) => clock.timeOf(pts, 0, false))).toEqual([1200, 1700]);
+    clock.loop(null, 500);
+    expect(clock.timeOf(0, 0, false)).toBe(2200);
+  });
+});
+
+describe('The queue of frames', () => {
+  const frame = (timeMs: number) => ({ timeMs, rgb: new Uint8Array(3) });
+
+  test('holds the writer of a file back', async () => {
+    const queue = new FrameQueue('hold', 2);
+    await queue.push(frame(0));
+    let isFree = false;
+    const second = queue.push(frame(1)).then(() => (isFree = true));
+    await new Promise(setImmediate);
+    expect(isFree).toBe(false);
+    expect((await queue.next())?.timeMs).toBe(0);
+    await second;
+    queue.end();
+    expect([await queue.next(), await queue.next()]).toEqual([frame(1), null]);
+  });
+
+  test('drops the oldest frames of a live source, counted', async () => {
+    const queue = new FrameQueue('drop', 2);
+    for (const time of [0, 1, 2, 3]) await queue.push(frame(time));
+    expect(queue.dropped).toBe(2);
+    expect([(await queue.next())?.timeMs, (await queue.next())?.timeMs]).toEqual([2, 3]);
+    expect(queue.taken).toBe(2);
+  });
+
+  test('hands on what waits before it throws its error', async () => {
+    const queue = new FrameQueue('hold', 2);
+    await queue.push(frame(0));
+    queue.end(new Error('broken'));
+    expect((await queue.next())?.timeMs).toBe(0);
+    await expect(queue.next()).rejects.toThrow('broken');
+  });
+
+  test('that is cancelled releases its writer and its reader', async () => {
+    const queue = new FrameQueue('hold', 1);
+    const writing = queue.push(frame(0));
+    queue.cancel();
+    await writing;
+    expect(await queue.next()).toBeNull();
+  });
+});
+
+describe('What ffmpeg says becomes an error:', () => {
+  test.each([
+    ['[rtsp @ 0x55] method DESCRIBE failed: 401 Unauthorized', 'source_unauthorized'],
+    ['[https @ 0x55] HTTP error 403 Forbidden', 'source_unauthorized'],
+    ['[rtsp @ 0x55] method DESCRIBE failed: 404 Not Found', 'source_not_found'],
+    ['file:/a.mp4: No such file or directory', 'source_not_found'],
+    ['[tcp @ 0x55] Connection to tcp://10.0.0.1:554 failed: Connection refused', 'source_unreachable'],
+    ['rtsp://10.0.0.1/: Connection timed out', 'source_unreachable'],
+    ['[tcp @ 0x55] Failed to resolve hostname cam: Name or service not known', 'source_unreachable'],
+    ['http://cam/: Server returned 5XX Server Error reply', 'source_unreachable'],
+    ['http://cam/: Input/output error', 'source_unreachable'],
+    ["Stream map '0:V:0' matches no streams.", 'source_no_video'],
+    ['http://cam/: Invalid data found when processing input', 'source_invalid'],
+    ['[mov @ 0x55] moov atom not found', 'source_invalid'],
+    ['something never heard of', 'source_unreachable'],
+  ])('%s', (line, code) => {
+    expect(errorOfFfmpeg(['Press [q] to stop', line], true, []).code).toBe(code);
+  });
+
+  test('without addresses in memory and without credentials', () => {
+    const error = errorOfFfmpeg(['[tcp @ 0x55d] rtsp://a:b@cam/?key=x hunter2: Connection refused'], true, ['hunter2']);
+    expect(error.message).toBe(
+      'The source cannot be reached. ffmpeg: rtsp://***@cam/?key=*** ***: Connection refused.',
+    );
+  });
+});
+
+describe('ffmpeg', () => {
+  test('of YOCO_FFMPEG goes before the others', async () => {
+    vi.stubEnv('YOCO_FFMPEG', (await findFfmpeg()).path);
+    expect(await findFfmpeg()).toMatchObject({ origin: 'YOCO_FFMPEG', version: expect.any(String) as string });
+  });
+
+  test('of YOCO_FFMPEG that cannot be used is an error that names it', async () => {
+    vi.stubEnv('YOCO_FFMPEG', '/nowhere/ffmpeg');
+    await expect(findFfmpeg()).rejects.toMatchObject({
+      code: 'ffmpeg_missing',
+      message: expect.stringContaining('/nowhere/ffmpeg') as string,
+    });
+  });
+
+  test('of npm is used where PATH has none, with or without its executable bit', async () => {
+    vi.stubEnv('YOCO_FFMPEG', '');
+    vi.stubEnv('PATH', '');
+    const bundled = await findFfmpeg();
+    expect(bundled).toMatchObject({ origin: 'bundled', libavformat: [58, expect.any(Number) as number] });
+  });
+
+  test.skipIf(process.platform === 'win32')('is not taken for one when it is another program', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'yoco-path-'));
+    writeFileSync(join(folder, 'ffmpeg'), '#!/bin/sh\necho hello\n');
+    chmodSync(join(folder, 'ffmpeg'), 0o755);
+    vi.stubEnv('YOCO_FFMPEG', '');
+    vi.stubEnv('PATH', folder);
+    await expect(findFfmpeg()).rejects.toMatchObject({ code: 'ffmpeg_missing' });
+    rmSync(folder, { recursive: true });
+  });
+});

@@ -1,0 +1,120 @@
+import sharp from 'sharp';
+import { beforeAll, expect, test } from 'vitest';
+import { parseDefinition } from '../../src/ingest/definition.ts';
+import { createSource } from '../../src/ingest/sources/create-source.ts';
+import { PushSource } from '../../src/ingest/sources/push-source.ts';
+import { colourAt, SIZE, take, times } from './play.ts';
+
+let jpeg: Buffer;
+let png: Buffer;
+beforeAll(async () => {
+  const red = { create: { width: 40, height: 20, channels: 3, background: 'red' } } as const;
+  const blue = await sharp({ create: { width: 20, height: 20, channels: 3, background: 'blue' } })
+    .png()
+    .toBuffer();
+  const both = sharp(red).composite([{ input: blue, left: 20, top: 0 }]);
+  jpeg = await both.clone().jpeg().toBuffer();
+  png = await both.clone().png().toBuffer();
+});
+
+function pushSource(clock?: () => number): PushSource {
+  const definition = parseDefinition({ name: 'pushed', source: { push: true } });
+  const source = createSource(definition, { imageSize: SIZE, ...(clock === undefined ? {} : { clock }) });
+  if (!(source instanceof PushSource)) throw new Error('expected a PushSource');
+  return source;
+}
+
+test('Pushed JPEG and PNG become frames with the times of their arrival', async () => {
+  let now = 5000;
+  const source = pushSource(() => now);
+  expect(source.status.state).toBe('connecting');
+  const taken = take(source, 3);
+  expect(await source.push(jpeg)).toEqual({ accepted: true, timeMs: 0 });
+  expect(source.status.state).toBe('playing');
+  now = 5250;
+  expect(await source.push(png)).toEqual({ accepted: true, timeMs: 250 });
+  now = 5100;
+  expect(await source.push(png)).toEqual({ accepted: true, timeMs: 250 });
+  const frames = await taken;
+  expect(times(frames)).toEqual([0, 250, 250]);
+  for (const frame of frames) {
+    expect(frame.rgb).toHaveLength(SIZE * SIZE * 3);
+    expect([colourAt(frame, 0.1, 0.9), colourAt(frame, 0.9, 0.1)]).toEqual(['red', 'blue']);
+  }
+  expect(source.status).toMatchObject({ state: 'stopped', frames: 3 });
+});
+
+test('Given times are kept, and those that are not newer are refused', async () => {
+  let now = 0;
+  const source = pushSource(() => now);
+  expect(await source.push(jpeg, 1000)).toEqual({ accepted: true, timeMs: 1000 });
+  expect(await source.push(jpeg, 1000)).toEqual({ accepted: false, reason: 'out_of_order' });
+  expect(await source.push(jpeg, 999)).toEqual({ accepted: false, reason: 'out_of_order' });
+  expect(await source.push(jpeg, 1500.5)).toEqual({ accepted: true, timeMs: 1500.5 });
+  now = 2000;
+  expect(await source.push(jpeg)).toEqual({ accepted: true, timeMs: 3000 });
+  await expect(source.push(jpeg, NaN)).rejects.toMatchObject({ code: 'invalid_request', param: 'time' });
+  await expect(source.push(jpeg, -1)).rejects.toMatchObject({ code: 'invalid_request' });
+});
+
+test('Frames that nobody takes are refused as late, and those before them are kept in order', async () => {
+  const source = pushSource();
+  const outcomes = await Promise.all(Array.from({ length: 12 }, (_, index) => source.push(jpeg, index)));
+  expect(outcomes.filter(({ accepted }) => accepted)).toHaveLength(8);
+  expect(outcomes.at(-1)).toEqual({ accepted: false, reason: 'late' });
+  expect(source.status.dropped).toBe(4);
+  expect(times(await take(source, 8))).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+});
+
+test('A picture is turned as its EXIF says', async () => {
+  const source = pushSource();
+  await source.push(await sharp(jpeg).withMetadata({ orientation: 6 }).toBuffer());
+  const [frame] = await take(source, 1);
+  expect([colourAt(frame, 0.5, 0.1), colourAt(frame, 0.5, 0.9)]).toEqual(['red', 'blue']);
+});
+
+test.each(['grey', 'transparent', '16-bit', 'cmyk'])('A %s picture becomes RGB', async (kind) => {
+  const plain = sharp({
+    create: { width: 9, height: 7, channels: 4, background: { r: 255, g: 255, b: 255, alpha: 0 } },
+  });
+  const white = plain.clone().flatten({ background: 'white' });
+  const images: Record<string, sharp.Sharp> = {
+    grey: white.clone().greyscale().jpeg(),
+    transparent: plain.clone().png(),
+    '16-bit': white.clone().toColourspace('rgb16').png(),
+    cmyk: white.clone().toColourspace('cmyk').jpeg(),
+  };
+  const source = pushSource();
+  await source.push(await (images[kind] ?? plain).toBuffer());
+  const [frame] = await take(source, 1);
+  expect(frame?.rgb).toHaveLength(SIZE * SIZE * 3);
+  expect(colourAt(frame, 0.5, 0.5)).toBe(kind === 'transparent' ? 'black' : 'red+green+blue');
+});
+
+test.each([
+  ['nothing', () => Buffer.alloc(0)],
+  ['text', () => Buffer.from('no picture')],
+  ['SVG', () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')],
+  ['half a JPEG', () => jpeg.subarray(0, jpeg.length / 2)],
+  ['WebP', () => sharp(jpeg).webp().toBuffer()],
+  ['a PNG of 10 000 x 10 000', () => hugePng()],
+])('%s is refused, and the next picture is taken', async (_name, image) => {
+  const source = pushSource();
+  await expect(source.push(await image(), 10)).rejects.toMatchObject({ code: 'image_undecodable' });
+  expect(await source.push(jpeg, 5)).toEqual({ accepted: true, timeMs: 5 });
+});
+
+/** The header claims a size that would need 300 MB. */
+function hugePng(): Buffer {
+  const bytes = Buffer.from(png);
+  bytes.writeUInt32BE(10_000, 16);
+  bytes.writeUInt32BE(10_000, 20);
+  return bytes;
+}
+
+test('A stopped source takes no pictures', async () => {
+  const source = pushSource();
+  await source.stop();
+  await expect(source.push(jpeg)).rejects.toMatchObject({ code: 'stream_deleted' });
+  expect(await take(source)).toEqual([]);
+});
