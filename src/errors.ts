@@ -77,6 +77,8 @@ export interface ErrorDetails {
 /** Any error that a user may see. Its message is the catalogue's sentence, then the detail. */
 export class YocoError extends Error {
   readonly code: ErrorCode;
+  /** What exactly was wrong; empty where the catalogue's sentence says it all. */
+  readonly detail: string;
   readonly param: string | null;
   override readonly name = 'YocoError';
 
@@ -84,6 +86,7 @@ export class YocoError extends Error {
     const sentence = ERRORS[code].message;
     super(details.detail === undefined ? sentence : `${sentence} ${details.detail}`, { cause: details.cause });
     this.code = code;
+    this.detail = details.detail ?? '';
     this.param = details.param ?? null;
   }
 

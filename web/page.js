@@ -141,7 +141,7 @@ const picture = {
 
 function goTo(seconds) {
   moment = seconds;
-  if (seconds !== null) $('moment').value = seconds;
+  $('moment').value = seconds ?? status?.last ?? 0;
   describeMoment();
   void picture.show();
 }

@@ -18,8 +18,8 @@ export function wireError(error: YocoError): WireError {
   return { type: errorType(error.status), code, message, param, retryable };
 }
 
-/** Answers an upgrade request with an error and ends its socket; the WebSocket never opens. */
-export function refuseUpgrade(socket: Duplex, error: YocoError): void {
+/** Answers on a bare socket and ends it: a refused upgrade, which never opens, or a request that is not HTTP. */
+export function writeError(socket: Duplex, error: YocoError): void {
   const body = JSON.stringify({ error: wireError(error) });
   const head = [
     `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? 'Error'}`,
@@ -55,6 +55,14 @@ export function fromHttp(error: unknown): YocoError {
   if (status === 400) return new YocoError('invalid_request', { cause: error });
   if (status === 408) return new YocoError('timeout', { cause: error });
   return YocoError.from(error);
+}
+
+/** What Node found wrong with a connection before there was a request. */
+export function fromParser(error: { readonly code?: string | undefined }): YocoError {
+  if (error.code === 'HPE_HEADER_OVERFLOW')
+    return new YocoError('message_too_large', { detail: 'Its head is too long.' });
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return new YocoError('timeout', { detail: 'It came too slowly.' });
+  return new YocoError('invalid_request', { detail: 'It is not valid HTTP.' });
 }
 
 function errorType(status: number): string {

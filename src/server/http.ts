@@ -1,10 +1,11 @@
 /** The HTTP side: who may call, health, tokens, streams, the page, and one form for all errors. */
+import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import type { LiveService } from '../live/types.ts';
 import type { Gate, Grant } from './auth.ts';
-import { fromHttp, wireError } from './errors-http.ts';
+import { fromHttp, fromParser, wireError, writeError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
 import { pageRoutes } from './page.ts';
 import { parseOrThrow } from './realtime-events.ts';
@@ -24,6 +25,10 @@ export function createHttp(live: LiveService, gate: Gate, limits: ServerLimits, 
     requestTimeout: 60_000,
     routerOptions: { maxParamLength: 200 },
     exposeHeadRoutes: true,
+    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket): void => {
+      if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+      else writeError(socket, fromParser(error));
+    },
     // Raised before any hook or route, e.g. for an address that cannot be decoded.
     frameworkErrors: (error: unknown, _request: FastifyRequest, reply: FastifyReply): void => {
       void sendError(reply, fromHttp(error));

@@ -104,7 +104,8 @@ const MIN_KEY_CHARS = 16;
 /** Defaults, then `options`; throws `config_invalid` that names the option. */
 export function resolveOptions(options: ServerOptions): ServerLimits {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const limits: ServerLimits = { ...SERVER_DEFAULTS, ...given };
+  const merged: ServerLimits = { ...SERVER_DEFAULTS, ...given };
+  const limits = { ...merged, host: merged.host.replace(/^\[|\]$/g, '') };
   for (const [name, [least, most]] of Object.entries(SERVER_BOUNDS)) {
     const value = limits[name as keyof typeof SERVER_BOUNDS];
     if (!Number.isInteger(value) || value < least || value > most) {

@@ -111,6 +111,8 @@ const EVENTS = {
   'yoco.ping': z.strictObject({ ...envelope, type: z.literal('yoco.ping') }),
 } as const;
 
+export const CLIENT_EVENT_TYPES = Object.keys(EVENTS);
+
 export type ClientEvent = { [K in keyof typeof EVENTS]: z.infer<(typeof EVENTS)[K]> }[keyof typeof EVENTS];
 export type UserItem = z.infer<typeof userItem>;
 export type ResponseParams = z.infer<typeof response>;
@@ -139,8 +141,7 @@ export function parseEvent(message: Record<string, unknown>): ClientEvent {
     throw new YocoError('invalid_request', { param: 'type', detail: 'type must be the name of an event.' });
   }
   if (!Object.hasOwn(EVENTS, type)) {
-    const known = Object.keys(EVENTS).join(', ');
-    throw new YocoError('unknown_event', { param: 'type', detail: `Known types: ${known}.` });
+    throw new YocoError('unknown_event', { param: 'type', detail: `Known types: ${CLIENT_EVENT_TYPES.join(', ')}.` });
   }
   return parseOrThrow<ClientEvent>(EVENTS[type as keyof typeof EVENTS], message);
 }

@@ -69,6 +69,11 @@ export class ItemList {
     return this.#items.slice(this.#asked).filter((item) => item.role === 'user');
   }
 
+  /** An answer's item always fits: there was room when it was asked, and others may have come since. */
+  appendAnswer(item: Item): void {
+    this.#items.push(item);
+  }
+
   /** Throws `conversation_full`, or `invalid_request` for an id that is taken. */
   append(item: Item): void {
     this.assertRoom();

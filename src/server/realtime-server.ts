@@ -5,7 +5,7 @@ import { WebSocketServer } from 'ws';
 import { YocoError } from '../errors.ts';
 import type { LiveService, LiveStream } from '../live/types.ts';
 import type { Gate } from './auth.ts';
-import { refuseUpgrade } from './errors-http.ts';
+import { writeError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
 import { CLOSE, RealtimeConnection } from './realtime-connection.ts';
 
@@ -46,7 +46,7 @@ export class RealtimeServer {
       this.#admit(url, request, socket, head);
       socket.off('error', ignore);
     } catch (thrown) {
-      refuseUpgrade(socket, this.#report(thrown));
+      writeError(socket, this.#report(thrown));
     }
   }
 

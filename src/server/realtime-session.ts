@@ -46,7 +46,9 @@ export class RealtimeSession {
     this.#frames = new FrameIntake(
       stream,
       limits.maxPendingFrames,
-      (event) => host.send(event),
+      (event) => {
+        host.send(event);
+      },
       (error, eventId, number) => {
         this.#sendError(error, eventId, { number });
       },
@@ -179,7 +181,7 @@ export class RealtimeSession {
           this.#host.send(event);
         },
         itemBegan: (item) => {
-          if (!parallel) this.#addItem(item);
+          if (!parallel) this.#addItem(item, true);
         },
         itemEnded: (item) => {
           if (!parallel) this.#itemDone(item);
@@ -244,9 +246,10 @@ export class RealtimeSession {
     });
   }
 
-  #addItem(item: Item): void {
+  #addItem(item: Item, isAnswer = false): void {
     const previous = this.#items.lastId;
-    this.#items.append(item);
+    if (isAnswer) this.#items.appendAnswer(item);
+    else this.#items.append(item);
     this.#host.send({ type: 'conversation.item.added', previous_item_id: previous, item });
   }
 

@@ -12,7 +12,7 @@ export interface RunningServer {
   readonly address: string;
   readonly port: number;
   /** Drains and stops listening; leaves the `LiveService` as it is. May be called more than once. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /**
@@ -35,7 +35,7 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
     throw cannotListen(cause, limits.host, limits.port);
   }
   const { port } = app.server.address() as AddressInfo;
-  const host = limits.host.includes(':') ? `[${limits.host.replace(/^\[|\]$/g, '')}]` : limits.host;
+  const host = limits.host.includes(':') ? `[${limits.host}]` : limits.host;
   return {
     address: `${limits.tls ? 'https' : 'http'}://${host}:${port}`,
     port,

@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startServer, type RunningServer, type ServerOptions } from '../../src/server/index.ts';
 import { FakeLiveService } from './fake-live-service.ts';
@@ -5,6 +6,9 @@ import { RealtimeClient, refusedUpgrade } from './realtime-client.ts';
 
 const KEY = 'a-key-for-the-tests-0123';
 const bearer = { headers: { authorization: `Bearer ${KEY}` } };
+
+const hasIpv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'));
+const LOOPBACK = ['localhost', '127.0.0.1', ...(hasIpv6 ? ['::1', '[::1]'] : [])];
 
 const clients: RealtimeClient[] = [];
 let live: FakeLiveService;
@@ -97,6 +101,12 @@ describe('who may connect', () => {
     await connect(address, 'stream=kitchen', [], { origin: address });
   });
 
+  it.each(LOOPBACK)('listens on the loopback address %s', async (host) => {
+    const { address } = await start({ host });
+    const client = await connect(address);
+    await client.next('session.created');
+  });
+
   it('refuses more connections than the limit with 429, and takes one when another has left', async () => {
     const { address } = await start({ maxConnections: 1 });
     const first = await connect(address);
@@ -160,7 +170,7 @@ describe('an open connection', () => {
     const deltas = slow.events.filter(({ type }) => type === 'response.output_text.delta');
     // Nothing in between was dropped: what arrived is the beginning of the answer.
     expect(deltas.length).toBeGreaterThan(0);
-    expect(deltas.every(({ delta }) => (delta as string).length === 65_536)).toBe(true);
+    expect(deltas.every(({ delta }) => delta.length === 65_536)).toBe(true);
   });
 
   it('that never reads again is cut after the grace', async () => {

@@ -113,6 +113,7 @@ export class FakeStream implements LiveStream {
     const [word = '', code = 'internal'] = question.split(' ');
     if (word === 'throw') throw new YocoError(code as ErrorCode);
     if (this.lastMs === null) throw new YocoError('stream_empty');
+    if (this.deleted) throw new YocoError('stream_deleted');
     if (word === 'crash') throw new TypeError('secret detail');
     const asOfMs = options.asOfMs ?? this.lastMs;
     let resolve!: (result: AnswerResult) => void;
@@ -228,8 +229,11 @@ export class FakeLiveService implements LiveService {
   }
 
   async delete(name: string): Promise<void> {
-    this.get(name).deleted = true;
+    const stream = this.get(name);
     this.streams.delete(name);
+    stream.deleted = true;
+    stream.state = 'stopped';
+    stream.changed();
     await Promise.resolve();
   }
 

@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startServer, type RunningServer, type ServerOptions } from '../../src/server/index.ts';
 import { FakeLiveService } from './fake-live-service.ts';
@@ -21,12 +22,19 @@ afterAll(async () => {
   await Promise.all([open.close(), locked.close()]);
 });
 
+/** The fields that tests look into, as if every body had them. */
+interface Body {
+  error: { code: string };
+  data: { name: string }[];
+  token: string;
+  expires_at: string;
+}
+
 async function call(server: RunningServer, path: string, init: RequestInit = {}) {
   const response = await fetch(server.address + path, init);
   const text = await response.text();
   const isJson = response.headers.get('content-type')?.startsWith('application/json') ?? false;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as any };
+  return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as Body };
 }
 
 /** fetch does not let a caller set Host; this does. */
@@ -56,7 +64,7 @@ describe('streams', () => {
   it('are listed, created, looked at and deleted', async () => {
     const list = await call(open, '/v1/streams');
     expect(list.body).toMatchObject({ object: 'list', bundle: { name: 'tiny' } });
-    expect(list.body.data.map(({ name }: { name: string }) => name)).toEqual(['kitchen', 'door']);
+    expect(list.body.data.map(({ name }) => name)).toEqual(['kitchen', 'door']);
     const created = await postJson('/v1/streams', { name: 'yard', source: { url: 'rtsp://10.0.0.8/live' } });
     expect(created.status).toBe(201);
     expect(created.headers.get('location')).toBe('/v1/streams/yard');
@@ -192,6 +200,19 @@ describe('addresses', () => {
   });
 });
 
+describe('what is not HTTP', () => {
+  it.each([
+    ['a head of 40 KB', `GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ${'x'.repeat(40_000)}\r\n\r\n`, 413],
+    ['no request at all', 'hello there\r\n\r\n', 400],
+  ])('%s gets an error of the same form', async (_what, sent, status) => {
+    const socket = connect(open.port, '127.0.0.1');
+    socket.write(sent);
+    const answer = (await socket.setEncoding('utf8').toArray()).join('');
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ error: { retryable: false } });
+  });
+});
+
 describe('keys and tokens', () => {
   it('are asked for under /v1', async () => {
     const refused = await call(locked, '/v1/streams');
@@ -210,7 +231,7 @@ describe('keys and tokens', () => {
   it('tokens look and push, but make nothing', async () => {
     const { body } = await call(locked, '/v1/token', { method: 'POST', headers: bearer });
     expect(Date.parse(body.expires_at) - Date.now()).toBeLessThanOrEqual(60_000);
-    const headers = { authorization: `Bearer ${body.token as string}` };
+    const headers = { authorization: `Bearer ${body.token}` };
     expect((await call(locked, '/v1/streams', { headers })).status).toBe(200);
     expect((await call(locked, '/v1/token', { method: 'POST', headers })).body.error.code).toBe('forbidden');
     expect((await call(locked, '/v1/streams/kitchen', { method: 'DELETE', headers })).status).toBe(403);
@@ -220,14 +241,14 @@ describe('keys and tokens', () => {
       body: pictureHead,
     });
     expect(pushed.status).toBe(200);
-    const forged = { authorization: `Bearer ${(body.token as string).slice(0, -3)}abc` };
+    const forged = { authorization: `Bearer ${body.token.slice(0, -3)}abc` };
     expect((await call(locked, '/v1/streams', { headers: forged })).status).toBe(401);
   });
 
   it('tokens can be for one stream', async () => {
     const headers = { ...bearer, 'content-type': 'application/json' };
     const made = await call(locked, '/v1/token', { method: 'POST', headers, body: '{"stream":"door"}' });
-    const own = { authorization: `Bearer ${made.body.token as string}` };
+    const own = { authorization: `Bearer ${made.body.token}` };
     expect((await call(locked, '/v1/streams/door', { headers: own })).status).toBe(200);
     expect((await call(locked, '/v1/streams/kitchen', { headers: own })).status).toBe(403);
     expect((await call(locked, '/v1/streams', { headers: own })).status).toBe(403);

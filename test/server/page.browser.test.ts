@@ -92,6 +92,10 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.locator('.answer').first().getByText('as of 1:07').waitFor();
     expect(live.stream('kitchen').asked.at(-1)?.options.asOfMs).toBe(67_000);
     await page.keyboard.press('Escape');
+    await page.getByLabel('Moment to look at and ask about').press('ArrowLeft');
+    expect(await page.locator('#badge').textContent()).toBe('Past');
+    expect(await page.locator('#when').textContent()).toBe('as of 1:14.5');
+    await page.getByRole('button', { name: 'Back to live' }).click();
     expect(await page.locator('#when').textContent()).toBe('as of now');
     expect(problems).toEqual([]);
   });

@@ -2,12 +2,31 @@
 import { once } from 'node:events';
 import WebSocket, { type ClientOptions } from 'ws';
 
+/** The fields that tests look into, as if every event had them: a wrong event fails the expectation, not the type. */
 export interface Event {
   type: string;
   event_id: string;
-  // Tests look into events of every shape.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  [field: string]: any;
+  delta: string;
+  text: string;
+  response_id: string;
+  item_id: string;
+  previous_item_id: string | null;
+  ping_event_id: string | null;
+  number: number;
+  time_left: number;
+  item: { id: string; role: string; content: [{ text: string }] };
+  error: { type: string; code: string; message: string; param: string | null; event_id: string | null };
+  session: { model: string; max_output_tokens: number };
+  stream: { last: number; state: string };
+  response: {
+    id: string;
+    status: string;
+    conversation_id: string | null;
+    metadata: Record<string, string>;
+    output: [{ status: string }];
+    usage: { output_tokens: number };
+    yoco: { as_of: number };
+  };
 }
 
 export class RealtimeClient {

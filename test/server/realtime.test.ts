@@ -98,7 +98,11 @@ describe('a conversation', () => {
       status: 'completed',
       usage: { total_tokens: 10, input_tokens: 7, output_tokens: 3 },
       output: [
-        { role: 'assistant', status: 'completed', content: [{ type: 'output_text', text: expect.any(String) }] },
+        {
+          role: 'assistant',
+          status: 'completed',
+          content: [{ type: 'output_text', text: 'You asked: What is shown? (turn 1)' }],
+        },
       ],
       yoco: {
         stream: 'kitchen',
@@ -161,6 +165,13 @@ describe('a conversation', () => {
     expect((await other.next('error')).error.code).toBe('conversation_full');
     other.send({ type: 'response.create' });
     expect((await other.next('error')).error.code).toBe('conversation_full');
+    other.send({ type: 'yoco.conversation.reset' });
+    other.send({ type: 'conversation.item.create', item: userMessage('slow') });
+    other.send({ type: 'response.create' });
+    other.send({ type: 'conversation.item.create', item: userMessage('early') });
+    await other.next((event) => event.type === 'conversation.item.added' && event.item.role === 'assistant');
+    other.send({ type: 'response.cancel' });
+    expect((await other.next('response.done')).response.status).toBe('cancelled');
     other.close();
     await small.close();
   });
@@ -173,7 +184,7 @@ describe('responses apart from the conversation', () => {
     for (let i = 0; i < 3; i++) {
       const { response } = await client.next('response.created');
       expect(response.conversation_id).toBeNull();
-      ids.set(response.metadata.word, response.id);
+      ids.set(response.metadata['word'] ?? '', response.id);
     }
     expect(ids.size).toBe(3);
     const order: string[] = [];
@@ -396,6 +407,16 @@ describe('yoco.stream.status', () => {
     client.send({ type: 'session.update', session: { yoco: { status: false } } });
     await client.next('session.updated');
     expect(kitchen.listeners).toBe(0);
+  });
+
+  it('says that the stream was deleted; questions then fail and nothing else stops', async () => {
+    client.send({ type: 'session.update', session: { yoco: { status: true } } });
+    await client.next('yoco.stream.status');
+    await live.delete('kitchen');
+    expect((await client.next('yoco.stream.status')).stream.state).toBe('stopped');
+    client.ask('anybody?');
+    expect((await client.next('error')).error.code).toBe('stream_deleted');
+    expect((await refusedUpgrade(server.address, 'stream=kitchen')).status).toBe(404);
   });
 
   it('leaves no listener behind when the client goes', async () => {
