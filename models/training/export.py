@@ -1,0 +1,287 @@
+"""A checkpoint -> a bundle: three ONNX graphs, the words, the tokenizer, golden inputs and outputs.
+
+python export.py --data DIR --work DIR --name small --out ../yoco-small-1
+"""
+
+import argparse
+import hashlib
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+
+from backbone import IMAGE_SIZE, VECTORS, EfficientNetLite0
+from labels import read_sets
+from model import Config, YocoLive
+from projector import TOP, Projector, Vocabulary
+from text import END, START, normalise_text, tokenizer_json, word_embeddings
+
+FORMAT = 1
+OPSET = 17
+
+
+class VisionGraph(nn.Module):
+    """rgb `[B, 224, 224, 3]` uint8 -> visual tokens `[B, 10, W]`, before the time is added."""
+
+    def __init__(self, net: EfficientNetLite0, projector: Projector, vocab: Vocabulary, model: YocoLive):
+        super().__init__()
+        self.net, self.projector, self.slot = net, projector, model.visual.slot
+        labels, words = vocab.tensors()
+        self.register_buffer("labels", labels @ model.visual.from_labels.weight.T)
+        self.register_buffer("residual", model.visual.label.weight)
+        self.register_buffer("words", words @ model.visual.from_words.weight.T)
+
+    def forward(self, rgb):
+        features = self.net(rgb)
+        label, word = self.projector(features, self.net.classify(features))
+        p = label.softmax(-1)
+        strongest = p * (p >= p.topk(TOP, -1).values[..., -1:])
+        return p @ self.labels + strongest @ self.residual + word.softmax(-1) @ self.words + self.slot
+
+
+class SelfGraph(nn.Module):
+    def __init__(self, model: YocoLive):
+        super().__init__()
+        self.clock, self.decoder = model.clock, model.self_decoder
+
+    def forward(self, tokens, time_ms, past_k, past_v, past_length):
+        return self.decoder.step(tokens + self.clock(time_ms), past_k, past_v, past_length)
+
+
+class CrossGraph(nn.Module):
+    def __init__(self, model: YocoLive):
+        super().__init__()
+        self.c, self.decoder, self.norm = model.c, model.cross_decoder, model.out_norm
+        table = model.words[model.answers] @ model.out.weight / model.c.words_width**0.5
+        self.register_buffer("table", table * model.out_scale.detach() / model.c.words_width**0.5 * 4)  # [answers, W]
+        self.register_buffer("bias", model.out_bias.detach())
+
+    def forward(self, hidden, visible, own_k, own_v, own_length, *cache):
+        g = self.c.kv_heads
+        x, evidence = self.decoder.read(hidden, cache[:g], cache[g:], visible, own_k, own_v, own_length)
+        return self.logits(x), evidence
+
+    def logits(self, x):
+        return self.norm(x) @ self.table.T + self.bias
+
+
+def to_graph(module: nn.Module, args: tuple, path: Path, inputs: dict[str, dict[int, str]], outputs: dict[str, dict[int, str]]) -> None:
+    module.eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(module, args, str(path), input_names=list(inputs), output_names=list(outputs), opset_version=OPSET,
+                          dynamic_axes={**inputs, **outputs}, dynamo=False)
+    halve(path)
+
+
+def halve(path: Path) -> None:
+    """Large weights are stored as float16 behind a Cast; the runtime folds the casts when it loads the graph."""
+    graph = onnx.load(str(path))
+    casts = []
+    for w in graph.graph.initializer:
+        if w.data_type == onnx.TensorProto.FLOAT and np.prod(w.dims) >= 1024:
+            value = onnx.numpy_helper.to_array(w)
+            if np.abs(value).max() < 6e4:
+                name = w.name
+                w.CopyFrom(onnx.numpy_helper.from_array(value.astype(np.float16), name + "_f16"))
+                casts.append(onnx.helper.make_node("Cast", [name + "_f16"], [name], to=onnx.TensorProto.FLOAT))
+    for node in reversed(casts):
+        graph.graph.node.insert(0, node)
+    onnx.checker.check_model(graph)
+    onnx.save(graph, str(path))
+
+
+def words_table(model: YocoLive, path: Path) -> None:
+    """`embeddings.bin`: int8 rows `[vocabulary, W]`, then a float32 scale for each row."""
+    rows = (model.words @ model.into.weight.T).detach().numpy()
+    scale = np.abs(rows).max(1) / 127
+    with open(path, "wb") as f:
+        f.write(np.round(rows / scale[:, None]).astype(np.int8).tobytes())
+        f.write(scale.astype(np.float32).tobytes())
+
+
+def read_words(path: Path, width: int) -> np.ndarray:
+    raw = path.read_bytes()
+    count = len(raw) // (width + 4)
+    rows = np.frombuffer(raw, np.int8, count * width).reshape(count, width)
+    return rows.astype(np.float32) * np.frombuffer(raw, np.float32, count, count * width)[:, None]
+
+
+def picture(number: int) -> np.ndarray:
+    """A picture that needs no file: waves and a disc, `[224, 224, 3]` uint8. The runtime's tests make the same."""
+    y, x = np.mgrid[0:IMAGE_SIZE, 0:IMAGE_SIZE].astype(np.int64)
+    channels = [(x * (number + 1) + y * 2) % 256, (x + y * (number + 2)) % 256, (x * y // 64 + 40 * number) % 256]
+    rgb = np.stack(channels, -1)
+    disc = (x - 112) ** 2 + (y - 80 - 10 * number) ** 2 < (30 + 5 * number) ** 2
+    rgb[disc] = [220, 40 * number % 256, 30]
+    return rgb.astype(np.uint8)
+
+
+class Goldens:
+    def __init__(self, folder: Path):
+        self.folder, self.index = folder, {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, name: str, value) -> None:
+        value = np.ascontiguousarray(value.detach().numpy() if isinstance(value, torch.Tensor) else value)
+        (self.folder / f"{name}.bin").write_bytes(value.tobytes())
+        self.index[name] = {"shape": list(value.shape), "type": str(value.dtype)}
+
+    def close(self, **more) -> None:
+        (self.folder / "golden.json").write_text(json.dumps({"tensors": self.index, **more}, indent=1) + "\n")
+
+
+@torch.no_grad()
+def golden(model: YocoLive, vision: VisionGraph, words: np.ndarray, tokenizer: str, folder: Path, frames: int = 6) -> None:
+    """The reference's whole path, in one go and in float32: pictures, tokens, shared K and V, logits of an answer."""
+    c, out = model.c, Goldens(folder)
+    rgb = torch.from_numpy(np.stack([picture(i) for i in range(frames)]))
+    times = torch.arange(frames) * 500
+    tokens = vision(rgb)
+    x = (tokens + model.clock(times[None])[0].unsqueeze(1)).flatten(0, 1)[None]
+    _, k, v = model.self_decoder(x)
+    question = "what was shown first?"
+    ids = [START, *Tokenizer.from_str(tokenizer).encode(normalise_text(question)).ids, END]
+    ms = torch.full((1, len(ids)), -1)
+    ms[0, 0] = times[-1]
+    answer: list[int] = []
+    head = CrossGraph(model)
+    for _ in range(12):
+        e = torch.from_numpy(words[ids + answer])[None]
+        clock = torch.cat([ms, torch.full((1, len(answer)), -1)], 1)
+        hidden, own_k, own_v = model.self_decoder(e + model.clock(clock))
+        n = len(ids) + len(answer)
+        y, evidence = model.cross_decoder(hidden[:, -1:].unsqueeze(1), k, v, torch.zeros(1, 1, k.shape[1]), own_k.unsqueeze(1), own_v.unsqueeze(1),
+                                          torch.zeros(1, 1, 1, n))
+        logits = head.logits(y[0, 0, 0])
+        if not answer:
+            out.add("first_logits", logits)
+            out.add("first_evidence", evidence[0, 0, 0])
+        token = model.answers[int(logits.argmax())].item()
+        answer.append(token)
+        if token == END:
+            break
+    out.add("tokens", tokens)
+    out.add("k", k[0])
+    out.add("v", v[0])
+    out.close(frames=frames, intervalMs=500, question=question, questionIds=ids, answerIds=answer)
+
+
+def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: EfficientNetLite0, out: Path, card: dict, tokenizer: str) -> None:
+    c = model.c
+    out.mkdir(parents=True, exist_ok=True)
+    model.eval()
+    projector.eval()
+    vision = VisionGraph(net, projector, vocab, model).eval()
+    rgb = torch.from_numpy(np.stack([picture(0)]))
+    to_graph(vision, (rgb,), out / "vision.onnx", {"rgb": {0: "batch"}}, {"tokens": {0: "batch"}})
+    b, n, p = 2, 3, 7
+    past = torch.zeros(b, c.self_layers, p, c.self_kv_heads, c.head_dim)
+    to_graph(SelfGraph(model), (torch.zeros(b, n, c.width), torch.zeros(b, n, dtype=torch.long), past, past, torch.zeros(b, dtype=torch.long)),
+             out / "self_decoder.onnx",
+             {"tokens": {0: "batch", 1: "n"}, "time_ms": {0: "batch", 1: "n"}, "past_k": {0: "batch", 2: "past"}, "past_v": {0: "batch", 2: "past"}, "past_length": {0: "batch"}},
+             {"hidden": {0: "batch", 1: "n"}, "k": {0: "batch", 1: "n"}, "v": {0: "batch", 1: "n"}, "window_k": {0: "batch", 2: "n"}, "window_v": {0: "batch", 2: "n"}})
+    own = torch.zeros(b, 5, c.kv_heads, c.head_dim)
+    cache = [torch.zeros(20, c.head_dim) for _ in range(2 * c.kv_heads)]
+    to_graph(CrossGraph(model), (torch.zeros(b, c.width), torch.full((b,), 20), own, own, torch.full((b,), 5), *cache), out / "cross_decoder.onnx",
+             {"hidden": {0: "questions"}, "visible": {0: "questions"}, "own_k": {0: "questions", 1: "own"}, "own_v": {0: "questions", 1: "own"},
+              "own_length": {0: "questions"}, **{f"{kind}{g}": {0: "stream"} for kind in "kv" for g in range(c.kv_heads)}},
+             {"logits": {0: "questions"}, "evidence": {0: "questions", 1: "stream"}})
+    words_table(model, out / "embeddings.bin")
+    (out / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+    words = read_words(out / "embeddings.bin", c.width)
+    golden(model, vision, words, tokenizer, out / "golden")
+    files = ["vision.onnx", "self_decoder.onnx", "cross_decoder.onnx", "embeddings.bin", "tokenizer.json"]
+    config = {
+        "format": FORMAT,
+        "name": out.name,
+        "licence": card["licence"],
+        "selfDecoder": "window",
+        "imageSize": IMAGE_SIZE,
+        "tokensPerFrame": VECTORS,
+        "width": c.width,
+        "headDim": c.head_dim,
+        "selfLayers": c.self_layers,
+        "selfKvHeads": c.self_kv_heads,
+        "crossLayers": c.cross_layers,
+        "crossHeads": c.cross_heads,
+        "kvHeads": c.kv_heads,
+        "window": c.window,
+        "vocabulary": words.shape[0],
+        "startToken": START,
+        "endToken": END,
+        "maxAnswerTokens": 32,
+        "answerTokens": model.answers.tolist(),
+        "parameters": sum(p.numel() for m in (model, projector, net) for p in m.parameters()),
+        "training": card.get("training", {}),
+        "files": {f: {"bytes": (out / f).stat().st_size, "sha256": hashlib.sha256((out / f).read_bytes()).hexdigest()} for f in files},
+    }
+    (out / "config.json").write_text(json.dumps(config) + "\n")
+
+
+def check(out: Path) -> None:
+    """The graphs against the goldens, frame by frame."""
+    config = json.loads((out / "config.json").read_text())
+    index = json.loads((out / "golden" / "golden.json").read_text())
+    load = lambda n: np.frombuffer((out / "golden" / f"{n}.bin").read_bytes(), index["tensors"][n]["type"]).reshape(index["tensors"][n]["shape"])
+    session = lambda n: onnxruntime.InferenceSession(str(out / n), providers=["CPUExecutionProvider"])
+    tokens = session("vision.onnx").run(None, {"rgb": np.stack([picture(i) for i in range(index["frames"])])})[0]
+    report = {"tokens": np.abs(tokens - load("tokens")).max()}
+    decoder, p = session("self_decoder.onnx"), config["window"]
+    shape = (1, config["selfLayers"], p, config["selfKvHeads"], config["headDim"])
+    past_k, past_v, k, v = np.zeros(shape, np.float32), np.zeros(shape, np.float32), [], []
+    for i in range(index["frames"]):
+        feed = {"tokens": tokens[i : i + 1], "time_ms": np.full((1, 10), i * index["intervalMs"], np.int64), "past_k": past_k, "past_v": past_v,
+                "past_length": np.array([min(p, i * 10)], np.int64)}
+        _, new_k, new_v, window_k, window_v = decoder.run(None, feed)
+        k.append(new_k[0])
+        v.append(new_v[0])
+        past_k = np.concatenate([past_k, window_k], 2)[:, :, -p:]
+        past_v = np.concatenate([past_v, window_v], 2)[:, :, -p:]
+    k, v = np.concatenate(k), np.concatenate(v)
+    report |= {"k": np.abs(k - load("k")).max(), "v": np.abs(v - load("v")).max()}
+    words = read_words(out / "embeddings.bin", config["width"])
+    ids = index["questionIds"]
+    ms = np.full((1, len(ids)), -1, np.int64)
+    ms[0, 0] = (index["frames"] - 1) * index["intervalMs"]
+    zero = np.zeros((1, shape[1], 1, *shape[3:]), np.float32)
+    hidden, own_k, own_v, _, _ = decoder.run(None, {"tokens": words[ids][None], "time_ms": ms, "past_k": zero, "past_v": zero, "past_length": np.zeros(1, np.int64)})
+    cache = {f"{kind}{g}": np.ascontiguousarray(x[:, g]) for kind, x in (("k", k), ("v", v)) for g in range(config["kvHeads"])}
+    logits, evidence = session("cross_decoder.onnx").run(None, {"hidden": hidden[:, -1], "visible": np.array([len(k)]), "own_k": own_k, "own_v": own_v,
+                                                                "own_length": np.array([len(ids)]), **cache})
+    report |= {"logits": np.abs(logits[0] - load("first_logits")).max(), "evidence": np.abs(evidence[0] - load("first_evidence")).max()}
+    print(json.dumps({k: float(v) for k, v in report.items()}))
+    if max(report.values()) > 0.05:
+        raise SystemExit("the graphs differ from the reference")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--name", default="small")
+    parser.add_argument("--out", required=True)
+    args = parser.parse_args()
+    work, out = Path(args.work), Path(args.out)
+    state = torch.load(work / f"{args.name}.pt", map_location="cpu")
+    vocab = Vocabulary(read_sets(args.data))
+    model = YocoLive(Config(**state["config"]), torch.from_numpy(word_embeddings()), state["answers"])
+    model.load_state_dict(state["model"])
+    net = EfficientNetLite0.pretrained()
+    projector = Projector(vocab.trained, len(vocab.labels), vocab.imagenet, vocab.tensors()[1])
+    projector.load_state_dict(torch.load(work / "projector.pt"))
+    training = {"steps": state["step"], "questions": state["questions"], "minutes": round(state["spent"] / 60)}
+    with torch.no_grad():
+        export(model, projector, vocab, net, out, {"licence": "Apache-2.0 (code and recipe); see MODEL_CARD.md for the data", "training": training},
+               tokenizer_json())
+    check(out)
+
+
+if __name__ == "__main__":
+    main()

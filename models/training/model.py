@@ -1,0 +1,359 @@
+"""The model of yoco-live: a YOCO decoder-decoder over visual tokens. Reads top to bottom.
+
+YOCO: Sun et al. 2024, "You Only Cache Once" (arXiv:2405.05254). Departures, and why (docs/model.md says more):
+- the shared K, V are not rotated (NoPE, as in YOCO-U and SambaY): time is content, and a cache has no length;
+- queries and keys are RMS-normalised per head, with a learned scale times log(n) (Scalable-Softmax, arXiv:2501.19399),
+  so that attention stays as sharp over hours as over seconds;
+- residual width and the words' width differ: both are joined by two maps that start as the words' principal components.
+
+Shapes: B streams or segments, n tokens, W the width, H heads of size D, G heads of K and V.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Config:
+    width: int = 256
+    words_width: int = 576
+    ffn: int = 768
+    head_dim: int = 64
+    self_layers: int = 4
+    self_heads: int = 4
+    self_kv_heads: int = 2
+    cross_layers: int = 4
+    cross_heads: int = 6
+    kv_heads: int = 3
+    window: int = 256  # tokens that a self-decoder layer looks back, itself included
+    tokens_per_frame: int = 10
+    labels: int = 0  # size of the table of names
+    top_labels: int = 8
+
+    def json(self) -> dict:
+        return asdict(self)
+
+
+# The clock: days (tens, ones), hours, minutes, seconds (tens, ones each), tenths of a second.
+DIGITS = [(864_000_000, 10), (86_400_000, 10), (36_000_000, 3), (3_600_000, 10), (600_000, 6), (60_000, 10), (10_000, 6), (1_000, 10), (100, 10)]
+# Periods of the Fourier features in ms: powers of two of a second, up to about three days.
+PERIODS = [1000 * 2**i for i in range(1, 19)]
+
+
+def rms(x: torch.Tensor) -> torch.Tensor:
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+
+
+class Norm(nn.Module):
+    def __init__(self, width: int):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return rms(x) * self.gain
+
+
+class SwiGLU(nn.Module):
+    def __init__(self, c: Config):
+        super().__init__()
+        self.gate = nn.Linear(c.width, c.ffn, bias=False)
+        self.up = nn.Linear(c.width, c.ffn, bias=False)
+        self.down = nn.Linear(c.ffn, c.width, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.down(F.silu(self.gate(x)) * self.up(x))
+
+
+class Clock(nn.Module):
+    """Time in ms, int64 `[B, n]` (negative: no time) -> `[B, n, W]`: digits of the clock and Fourier features."""
+
+    def __init__(self, c: Config):
+        super().__init__()
+        self.digits = nn.ModuleList([nn.Embedding(base, c.width) for _, base in DIGITS])
+        for table in self.digits:
+            nn.init.normal_(table.weight, std=0.3)
+        self.waves = nn.Linear(2 * len(PERIODS), c.width, bias=False)
+        self.register_buffer("periods", torch.tensor(PERIODS), persistent=False)
+
+    def forward(self, ms: torch.Tensor) -> torch.Tensor:
+        t = ms.clamp(min=0)
+        # Integers until the phase: a float32 second loses its fraction after weeks.
+        phase = (t.unsqueeze(-1) % self.periods).float() / self.periods.float() * (2 * math.pi)
+        x = self.waves(torch.cat([phase.sin(), phase.cos()], -1))
+        for table, (unit, base) in zip(self.digits, DIGITS):
+            x = x + table(torch.div(t, unit, rounding_mode="floor") % base)
+        return x * (ms >= 0).unsqueeze(-1)
+
+
+class VisualTokens(nn.Module):
+    """Mixtures of names and of words `[.., 10, words_width]`, and the strongest names with their p -> `[.., 10, W]`."""
+
+    def __init__(self, c: Config):
+        super().__init__()
+        self.from_labels = nn.Linear(c.words_width, c.width, bias=False)
+        self.from_words = nn.Linear(c.words_width, c.width, bias=False)
+        self.label = nn.Embedding(c.labels, c.width)  # the small residual: what tells a name from its words
+        nn.init.normal_(self.label.weight, std=0.1)
+        self.slot = nn.Parameter(torch.randn(c.tokens_per_frame, c.width) * 0.1)
+
+    def forward(self, label_mix, word_mix, top, top_p) -> torch.Tensor:
+        residual = (self.label(top) * top_p.unsqueeze(-1)).sum(-2)
+        return self.from_labels(label_mix) + self.from_words(word_mix) + residual + self.slot
+
+
+def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """RoPE (arXiv:2104.09864), halves convention. x `[B, n, H, D]`, cos and sin `[n, D/2]`."""
+    a, b = x.chunk(2, -1)
+    cos, sin = cos.unsqueeze(-2), sin.unsqueeze(-2)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
+
+
+class WindowAttention(nn.Module):
+    """Sliding-window attention. Its state is the last `window` keys and values; keys are kept unrotated."""
+
+    def __init__(self, c: Config):
+        super().__init__()
+        self.c = c
+        self.q = nn.Linear(c.width, c.self_heads * c.head_dim, bias=False)
+        self.k = nn.Linear(c.width, c.self_kv_heads * c.head_dim, bias=False)
+        self.v = nn.Linear(c.width, c.self_kv_heads * c.head_dim, bias=False)
+        self.o = nn.Linear(c.self_heads * c.head_dim, c.width, bias=False)
+        self.scale = nn.Parameter(torch.full((c.self_heads,), 1.2))
+
+    def forward(self, x, mask, cos, sin, past=None):
+        """x `[B, n, W]`; mask `[B or 1, n, P + n]`, 0 or -inf, P the length of the past; cos, sin `[P + n, D/2]`."""
+        c, (b, n, _) = self.c, x.shape
+        q = rms(self.q(x).view(b, n, c.self_heads, c.head_dim))
+        k = rms(self.k(x).view(b, n, c.self_kv_heads, c.head_dim))
+        v = self.v(x).view(b, n, c.self_kv_heads, c.head_dim)
+        new = (k, v)
+        if past is not None:
+            k, v = torch.cat([past[0], k], 1), torch.cat([past[1], v], 1)
+        p = k.shape[1] - n
+        q = rotate(q, cos[p:], sin[p:]) * self.scale.view(-1, 1)
+        k = rotate(k, cos, sin)
+        group = c.self_heads // c.self_kv_heads
+        q = q.view(b, n, c.self_kv_heads, group, c.head_dim).permute(0, 2, 3, 1, 4).reshape(b, c.self_kv_heads, group * n, c.head_dim)
+        scores = q @ k.permute(0, 2, 3, 1) / math.sqrt(c.head_dim)  # [B, G, group * n, P + n]
+        scores = scores.float().view(b, c.self_kv_heads, group, n, p + n) + mask[:, None, None]
+        a = scores.softmax(-1).to(v.dtype).view(b, c.self_kv_heads, group * n, p + n)
+        y = (a @ v.permute(0, 2, 1, 3)).view(b, c.self_kv_heads, group, n, c.head_dim).permute(0, 3, 1, 2, 4)
+        return self.o(y.reshape(b, n, -1)), new
+
+
+class SelfLayer(nn.Module):
+    def __init__(self, c: Config):
+        super().__init__()
+        self.norm, self.attention = Norm(c.width), WindowAttention(c)
+        self.ffn_norm, self.ffn = Norm(c.width), SwiGLU(c)
+
+    def forward(self, x, mask, cos, sin, past=None):
+        y, new = self.attention(self.norm(x), mask, cos, sin, past)
+        x = x + y
+        return x + self.ffn(self.ffn_norm(x)), new
+
+
+class SelfDecoder(nn.Module):
+    """The half that every token passes, once. Ends in the shared K, V: `K = rms(norm(x) W_K)`, `V = norm(x) W_V`, NoPE."""
+
+    def __init__(self, c: Config):
+        super().__init__()
+        self.c = c
+        self.layers = nn.ModuleList([SelfLayer(c) for _ in range(c.self_layers)])
+        self.norm = Norm(c.width)
+        self.k = nn.Linear(c.width, c.kv_heads * c.head_dim, bias=False)
+        self.v = nn.Linear(c.width, c.kv_heads * c.head_dim, bias=False)
+        frequencies = 10_000.0 ** (-torch.arange(0, c.head_dim, 2).float() / c.head_dim)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+
+    def turns(self, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        angles = torch.arange(n).float().unsqueeze(1) * self.frequencies
+        return angles.cos(), angles.sin()
+
+    def shared(self, x):
+        b, n, _ = x.shape
+        y = self.norm(x)
+        shape = (b, n, self.c.kv_heads, self.c.head_dim)
+        return rms(self.k(y).view(shape)), self.v(y).view(shape)
+
+    def forward(self, x, valid=None):
+        """A whole segment at once (training). x `[B, n, W]`; valid `[B, n]` marks real tokens. Returns hidden, K, V."""
+        n = x.shape[1]
+        back = torch.arange(n).unsqueeze(1) - torch.arange(n)
+        mask = torch.zeros(1, n, n).masked_fill((back < 0) | (back >= self.c.window), float("-inf"))
+        if valid is not None:
+            mask = mask.masked_fill(~valid.unsqueeze(1) & (back != 0), float("-inf"))
+        cos, sin = self.turns(n)
+        for layer in self.layers:
+            x, _ = layer(x, mask, cos, sin)
+        return (x, *self.shared(x))
+
+    def step(self, x, past_k, past_v, past_length):
+        """n new tokens of segments in progress (the exported graph).
+
+        past_k, past_v `[B, layers, P, G, D]`, the newest last, of which `past_length [B]` are real. Returns
+        hidden, K, V of the new tokens, and their window keys and values `[B, layers, n, G, D]`.
+        """
+        n, p = x.shape[1], past_k.shape[2]
+        key = torch.arange(p + n)
+        back = (torch.arange(n).unsqueeze(1) + p) - key
+        outside = (back < 0) | (back >= self.c.window)
+        empty = key.unsqueeze(0) < (p - past_length).unsqueeze(1)  # [B, P + n]
+        mask = torch.zeros(1, 1, 1).masked_fill(outside.unsqueeze(0) | empty.unsqueeze(1), -1e30)
+        cos, sin = self.turns(p + n)
+        new_k, new_v = [], []
+        for i, layer in enumerate(self.layers):
+            x, (k, v) = layer(x, mask, cos, sin, (past_k[:, i], past_v[:, i]))
+            new_k.append(k)
+            new_v.append(v)
+        return (x, *self.shared(x), torch.stack(new_k, 1), torch.stack(new_v, 1))
+
+
+class CrossAttention(nn.Module):
+    """Reads the one shared K, V: the stream's up to the question's moment, and the segment's own, in one softmax."""
+
+    def __init__(self, c: Config):
+        super().__init__()
+        self.c = c
+        self.q = nn.Linear(c.width, c.cross_heads * c.head_dim, bias=False)
+        self.o = nn.Linear(c.cross_heads * c.head_dim, c.width, bias=False)
+        self.scale = nn.Parameter(torch.full((c.cross_heads,), 1.2 / math.log(200)))
+
+    def queries(self, x, log_n):
+        """x `[B, n, W]`, log_n `[B, n]` -> `[B, n, H, D]`, scaled."""
+        c = self.c
+        q = rms(self.q(x).view(*x.shape[:2], c.cross_heads, c.head_dim))
+        return q * (self.scale.view(-1, 1) * log_n[..., None, None])
+
+
+class CrossLayer(nn.Module):
+    def __init__(self, c: Config):
+        super().__init__()
+        self.norm, self.attention = Norm(c.width), CrossAttention(c)
+        self.ffn_norm, self.ffn = Norm(c.width), SwiGLU(c)
+
+
+class CrossDecoder(nn.Module):
+    """The half that video never enters. Only the last token of a question and the answer's tokens pass it."""
+
+    def __init__(self, c: Config):
+        super().__init__()
+        self.c = c
+        self.layers = nn.ModuleList([CrossLayer(c) for _ in range(c.cross_layers)])
+
+    def forward(self, x, k, v, mask, own_k, own_v, own_mask):
+        """x `[B, Q, A, W]`: Q questions of A tokens on each of B streams.
+
+        Stream: k, v `[B, N, G, D]`, mask `[B, Q, N]` (0 or -inf). Own: own_k, own_v `[B, Q, S, G, D]`, own_mask
+        `[B, Q, A, S]`. Returns hidden, and the share of attention of every stream token in the last half of the
+        layers, mean over heads: `[B, Q, A, N]` (the evidence).
+        """
+        c, (b, q_count, a_count, w) = self.c, x.shape
+        n, s = k.shape[1], own_k.shape[2]
+        group = c.cross_heads // c.kv_heads
+        seen = (mask > -1).sum(-1).unsqueeze(-1) + (own_mask > -1).sum(-1)  # [B, Q, A]
+        log_n = seen.float().log()
+        keys, values = k.permute(0, 2, 3, 1), v.permute(0, 2, 1, 3)  # [B, G, D, N], [B, G, N, D]
+        own_keys, own_values = own_k.permute(0, 1, 3, 4, 2), own_v.permute(0, 1, 3, 2, 4)
+        full_mask = torch.cat([mask.unsqueeze(2).expand(b, q_count, a_count, n), own_mask], -1)[:, None, None]
+        evidence = []
+        for i, layer in enumerate(self.layers):
+            q = layer.attention.queries(layer.norm(x).reshape(b, q_count * a_count, w), log_n.view(b, -1))
+            q = q.view(b, q_count, a_count, c.kv_heads, group, c.head_dim).permute(0, 3, 4, 1, 2, 5)  # [B, G, g, Q, A, D]
+            on_stream = (q.reshape(b, c.kv_heads, group * q_count * a_count, c.head_dim) @ keys).view(b, c.kv_heads, group, q_count, a_count, n)
+            own_q = q.permute(0, 3, 1, 2, 4, 5).reshape(b, q_count, c.kv_heads, group * a_count, c.head_dim)
+            on_own = (own_q @ own_keys).view(b, q_count, c.kv_heads, group, a_count, s).permute(0, 2, 3, 1, 4, 5)
+            scores = torch.cat([on_stream, on_own], -1).float() / math.sqrt(c.head_dim) + full_mask
+            p = scores.softmax(-1)
+            if i >= c.cross_layers // 2:
+                evidence.append(p[..., :n].mean((1, 2)))
+            p = p.to(values.dtype)
+            y = (p[..., :n].reshape(b, c.kv_heads, -1, n) @ values).view(b, c.kv_heads, group, q_count, a_count, c.head_dim)
+            own_p = p[..., n:].permute(0, 3, 1, 2, 4, 5).reshape(b, q_count, c.kv_heads, group * a_count, s)
+            own_y = (own_p @ own_values).view(b, q_count, c.kv_heads, group, a_count, c.head_dim).permute(0, 2, 3, 1, 4, 5)
+            y = (y + own_y).permute(0, 3, 4, 1, 2, 5).reshape(b, q_count, a_count, -1)
+            x = x + layer.attention.o(y)
+            x = x + layer.ffn(layer.ffn_norm(x))
+        return x, torch.stack(evidence).mean(0)
+
+    def read(self, x, keys, values, visible, own_k, own_v, own_length):
+        """One token each of Q questions on one stream (the exported graph).
+
+        x `[Q, W]`; keys, values: for each of the G heads `[N, D]`, as the cache holds them; visible `[Q]`: how many of
+        the N tokens a question may see; own_k, own_v `[Q, S, G, D]`, of which own_length `[Q]` are real. Returns hidden
+        `[Q, W]` and evidence `[Q, N]`.
+        """
+        c, q_count, n = self.c, x.shape[0], keys[0].shape[0]
+        group = c.cross_heads // c.kv_heads
+        log_n = (visible + own_length).float().log().unsqueeze(0)
+        hidden_stream = torch.arange(n).unsqueeze(0) >= visible.unsqueeze(1)  # [Q, N]
+        hidden_own = torch.arange(own_k.shape[1]).unsqueeze(0) >= own_length.unsqueeze(1)
+        mask = torch.cat([hidden_stream, hidden_own], 1).float().unsqueeze(1) * -1e30
+        evidence = 0
+        for i, layer in enumerate(self.layers):
+            q = layer.attention.queries(layer.norm(x).unsqueeze(0), log_n)[0] / math.sqrt(c.head_dim)  # [Q, H, D]
+            heads = []
+            for g in range(c.kv_heads):
+                mine = q[:, g * group : (g + 1) * group]  # [Q, g, D]
+                on_stream = (mine.reshape(-1, c.head_dim) @ keys[g].T).view(q_count, group, -1)
+                on_own = mine @ own_k[:, :, g].transpose(1, 2)
+                p = (torch.cat([on_stream, on_own], -1) + mask).softmax(-1)
+                on_stream, on_own = p[..., :n], p[..., n:]
+                if i >= c.cross_layers // 2:
+                    evidence = evidence + on_stream.sum(1)
+                y = (on_stream.reshape(-1, n) @ values[g]).view(q_count, group, c.head_dim)
+                heads.append(y + on_own @ own_v[:, :, g])
+            x = x + layer.attention.o(torch.cat(heads, 1).flatten(1))
+            x = x + layer.ffn(layer.ffn_norm(x))
+        return x, evidence / (c.cross_heads * (c.cross_layers - c.cross_layers // 2))
+
+
+class YocoLive(nn.Module):
+    """words `[vocabulary, words_width]`: the frozen embeddings; answers: ids of the tokens that an answer may hold."""
+
+    def __init__(self, c: Config, words: torch.Tensor, answers: list[int]):
+        super().__init__()
+        self.c = c
+        self.register_buffer("words", words, persistent=False)
+        self.register_buffer("answers", torch.tensor(answers), persistent=False)
+        self.into = nn.Linear(c.words_width, c.width, bias=False)
+        self.visual = VisualTokens(c)
+        self.clock = Clock(c)
+        self.self_decoder = SelfDecoder(c)
+        self.cross_decoder = CrossDecoder(c)
+        self.out_norm = Norm(c.width)
+        self.out = nn.Linear(c.width, c.words_width, bias=False)
+        self.out_bias = nn.Parameter(torch.zeros(len(answers)))
+        self.out_scale = nn.Parameter(torch.tensor(4.0))
+        self._start()
+
+    def _start(self) -> None:
+        """Maps between words and width start as the principal components of the answers' words, and its inverse."""
+        c = self.c
+        used = self.words[self.answers]
+        basis = torch.linalg.svd(used - used.mean(0), full_matrices=False).Vh[: c.width]  # [W, words_width]
+        scale = (c.words_width / c.width) ** 0.5
+        with torch.no_grad():
+            for m in self.modules():
+                if isinstance(m, nn.Linear):
+                    nn.init.normal_(m.weight, std=0.7 * m.in_features**-0.5)
+            self.into.weight.copy_(basis * scale * 0.7)
+            self.visual.from_labels.weight.copy_(basis * scale * 0.7)
+            self.visual.from_words.weight.copy_(basis * scale * 0.5)
+            self.out.weight.copy_(basis.T)
+            for layer in [*self.self_decoder.layers, *self.cross_decoder.layers]:
+                layer.ffn.down.weight.mul_(0.3)
+                layer.attention.o.weight.mul_(0.3)
+
+    def embed(self, ids: torch.Tensor, ms: torch.Tensor) -> torch.Tensor:
+        """Text: ids `[B, n]`, ms `[B, n]` (the moment of the question on its first token, else negative)."""
+        return self.into(self.words[ids]) + self.clock(ms)
+
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        """`[.., W]` -> `[.., answers]`, over the tokens that an answer may hold."""
+        table = self.words[self.answers] / self.c.words_width**0.5
+        return (self.out(self.out_norm(x)) @ table.T).float() * self.out_scale / self.c.words_width**0.5 * 4 + self.out_bias

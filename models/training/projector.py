@@ -1,0 +1,250 @@
+"""Stage 0: the projector alone. Vision features become mixtures of words before any decoder is trained.
+
+python projector.py --work DIR --data DIR
+
+Two mixtures for each of the ten vectors of a picture: of *labels* (whole names, each the mean of its words' embeddings;
+the names of the 1,000 ImageNet classes get the frozen classifier's own logits) and of *words* (labels and captions).
+The decoder must train on mixtures as soft as those it will meet, so the tokens of each view are made by a projector
+that did not see that picture (FOLDS projectors); the shipped projector is one more, trained on all folds.
+"""
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from backbone import CELLS, CLASSES, FEATURES, VECTORS, EfficientNetLite0
+from labels import FOLDS, SPRITES, Sample, read_sets
+from text import WIDTH, encode, word_embeddings
+
+HIDDEN = 1024
+TOP = 8  # labels kept of each vector's mixture
+NOTHING = "nothing"
+STOP_WORDS = set("a an the is are was were be of in on at with and or to from for by as it its his her their this that "
+                 "there while who which up down out into over some two one three he she they . , ' \" -".split())
+
+
+def content_ids(text: str) -> list[int]:
+    words = [w.strip(".,!?\"'") for w in text.lower().split()]
+    return [i for w in words if w and w not in STOP_WORDS for i in encode(w)]
+
+
+class Vocabulary:
+    """Labels and label words of the data, and their embeddings."""
+
+    def __init__(self, samples: list[Sample]):
+        imagenet = {s.extra["wnid"]: s.label for s in samples if s.set == "imagenet-samples"}
+        trained = sorted({s.label for s in samples if s.label and s.set != "imagenet-samples"} | {NOTHING})
+        self.labels = trained + sorted({v for v in imagenet.values()} - set(trained))
+        self.trained = len(trained)  # the rest are known by the frozen classifier only
+        index = {l: i for i, l in enumerate(self.labels)}
+        self.index = index
+        self.imagenet = [index[imagenet[w]] for w in sorted(imagenet)]  # class of the classifier -> label
+        self.label_ids = [encode(l) for l in self.labels]
+        words = {i for ids in self.label_ids for i in ids}
+        for s in samples:
+            for c in s.captions:
+                words.update(content_ids(c))
+            for _, a in s.qa:
+                words.update(i for part in a.split(",") for i in encode(part.replace("_", " ")))
+        self.words = sorted(words)
+        self.word_index = {w: i for i, w in enumerate(self.words)}
+
+    def tensors(self) -> tuple[torch.Tensor, torch.Tensor]:
+        e = torch.from_numpy(word_embeddings())
+        labels = torch.stack([e[ids].mean(0) for ids in self.label_ids])
+        return labels, e[self.words]
+
+    def bag(self, ids: list[int]) -> dict[int, float]:
+        known = [self.word_index[i] for i in ids if i in self.word_index]
+        return {w: known.count(w) / len(known) for w in set(known)}
+
+
+class Projector(nn.Module):
+    """Features `[..., 1280]` -> logits over labels and over words."""
+
+    def __init__(self, trained: int, labels: int, imagenet: list[int], word_table: torch.Tensor):
+        super().__init__()
+        self.trained, self.count = trained, labels
+        self.up = nn.Linear(FEATURES, HIDDEN)
+        self.label = nn.Linear(HIDDEN, trained)
+        self.word = nn.Linear(HIDDEN, WIDTH)
+        self.word_bias = nn.Parameter(torch.zeros(word_table.shape[0]))
+        self.class_scale = nn.Parameter(torch.tensor(1.0))
+        self.class_bias = nn.Parameter(torch.tensor(-2.0))
+        self.register_buffer("word_table", word_table / WIDTH**0.5, persistent=False)
+        # The (at most two) classes of the classifier that each label names; 1000 stands for none.
+        classes: list[list[int]] = [[] for _ in range(labels)]
+        for i, l in enumerate(imagenet):
+            classes[l].append(i)
+        table = torch.tensor([[*c, CLASSES, CLASSES][:2] for c in classes])
+        self.register_buffer("classes", table.T.contiguous(), persistent=False)
+
+    def forward(self, features: torch.Tensor, class_logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        h = F.dropout(F.gelu(self.up(features)), 0.1, self.training)
+        label = F.pad(self.label(h), (0, self.count - self.trained), value=-12.0)
+        # Log-sum-exp of both sources: a name known to both may be seen by either.
+        known = F.pad(class_logits, (0, 1), value=-1e4)
+        for table in self.classes:
+            label = torch.logaddexp(label, self.class_scale * known[..., table] + self.class_bias)
+        z = self.word(h)
+        z = z * torch.rsqrt(z.pow(2).mean(-1, keepdim=True) + 1e-6)
+        return label, z @ self.word_table.T * 2.0 + self.word_bias
+
+
+def targets(samples: list[Sample], views: list, vocab: Vocabulary) -> tuple[torch.Tensor, list[dict[int, float]]]:
+    """Label of each of the ten vectors (-1: none), and the bag of words of each view's whole frame."""
+    labels = torch.full((len(views), VECTORS), -1, dtype=torch.long)
+    bags: list[dict[int, float]] = []
+    for v, (sample, _, things) in enumerate(views):
+        s = samples[sample]
+        if things:
+            names = [(vocab.index[samples[t].label], x, y, size) for t, x, y, size in things]
+            labels[v, CELLS] = names[0][0] if len({n[0] for n in names}) == 1 else -1
+            for cell in range(CELLS):
+                cx, cy = (cell % 3 + 0.5) / 3, (cell // 3 + 0.5) / 3
+                near = [(abs(cx - x) + abs(cy - y), n, x, y, size) for n, x, y, size in names
+                        if abs(cx - x) < size / 2 + 0.1 and abs(cy - y) < size / 2 + 0.1]
+                labels[v, cell] = min(near)[1] if near else vocab.index[NOTHING]
+            bags.append(vocab.bag([i for n in names for i in vocab.label_ids[n[0]]]))
+            continue
+        if s.label:
+            labels[v] = vocab.index[s.label]
+            bags.append(vocab.bag(vocab.label_ids[vocab.index[s.label]]))
+        elif s.captions:
+            bags.append(vocab.bag([i for c in s.captions for i in content_ids(c)]))
+        else:
+            answers = [a for _, a in s.qa]
+            bags.append(vocab.bag([i for a in answers for p in a.split(",") if not p.strip().isdigit()
+                                   for i in encode(p.replace("_", " "))]))
+    return labels, bags
+
+
+def view_fold(sample: Sample, number: int) -> int:
+    """Pictures are folded whole; what has one picture a name is folded by view, or its name would be unknown."""
+    return (sample.fold + number) % FOLDS if sample.set in SPRITES | {"exercises"} else sample.fold
+
+
+class Stage0:
+    def __init__(self, data: str, work: str):
+        self.samples = read_sets(data)
+        self.views = json.loads((Path(work) / "views.json").read_text())
+        self.features = torch.from_numpy(np.load(Path(work) / "features.npy"))
+        self.vocab = Vocabulary(self.samples)
+        self.label_table, self.word_table = self.vocab.tensors()
+        self.labels, bags = targets(self.samples, self.views, self.vocab)
+        width = max(len(b) for b in bags)
+        self.bag_ids = torch.zeros(len(bags), width, dtype=torch.long)
+        self.bag_p = torch.zeros(len(bags), width)
+        for i, b in enumerate(bags):
+            self.bag_ids[i, : len(b)] = torch.tensor(list(b), dtype=torch.long)
+            self.bag_p[i, : len(b)] = torch.tensor(list(b.values()))
+        self.fold = torch.tensor([view_fold(self.samples[s], n) for s, n, _ in self.views])
+        self.held_out = torch.tensor([self.samples[s].validation for s, _, _ in self.views])
+        self.net = EfficientNetLite0.pretrained()
+
+    def new(self) -> Projector:
+        return Projector(self.vocab.trained, len(self.vocab.labels), self.vocab.imagenet, self.word_table)
+
+    def train(self, rows: torch.Tensor, epochs: float, seed: int, name: str) -> Projector:
+        torch.manual_seed(seed)
+        projector = self.new().train()
+        opt = torch.optim.AdamW(projector.parameters(), lr=1.5e-3, weight_decay=0.02)
+        batch, start = 256, time.time()
+        steps = int(len(rows) * epochs / batch)
+        order = torch.cat([rows[torch.randperm(len(rows))] for _ in range(math.ceil(epochs))])
+        for step in range(steps):
+            lr = 1.5e-3 * min(1, (step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+            opt.param_groups[0]["lr"] = lr
+            b = order[step * batch : (step + 1) * batch]
+            pick = torch.stack([torch.full((len(b),), CELLS), torch.randint(CELLS, (len(b),)), torch.randint(CELLS, (len(b),))], 1)
+            x = self.features[b[:, None], pick].float()
+            x = x + 0.3 * torch.randn_like(x) * x.std()
+            y = self.labels[b[:, None], pick]
+            with torch.autocast("cpu", torch.bfloat16):
+                label, word = projector(x, self.net.classify(x))
+                loss_l = F.cross_entropy(label.float().flatten(0, 1), y.flatten(), ignore_index=-1, reduction="none", label_smoothing=0.02)
+                # A cell of a photograph may show only background: it counts less than the whole frame.
+                weight = torch.tensor([1.0, 0.25, 0.25]).expand(len(b), 3).flatten()
+                weight = weight * (y.flatten() >= 0)
+                loss_l = (loss_l * weight).sum() / weight.sum()
+                logp = word[:, 0].float().log_softmax(-1)
+                loss_w = -(logp.gather(1, self.bag_ids[b]) * self.bag_p[b]).sum(1).mean()
+                loss = loss_l + 0.5 * loss_w
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+            if step % 50 == 0 or step == steps - 1:
+                print(json.dumps({"stage": 0, "run": name, "step": step, "of": steps, "labels": round(loss_l.item(), 3),
+                                  "words": round(loss_w.item(), 3), "s": round(time.time() - start)}), flush=True)
+        return projector.eval()
+
+    @torch.no_grad()
+    def outputs(self, projector: Projector, rows: torch.Tensor):
+        """Yields (rows, label mixture [n, 10, 576], word mixture, top labels, their p) in chunks."""
+        for b in rows.split(256):
+            x = self.features[b].float()
+            with torch.autocast("cpu", torch.bfloat16):
+                label, word = projector(x, self.net.classify(x))
+            p, w = label.float().softmax(-1), word.float().softmax(-1)
+            top = p.topk(TOP, -1)
+            yield b, p @ self.label_table, w @ self.word_table, top.indices, top.values
+
+    def accuracy(self, projector: Projector, rows: torch.Tensor) -> dict[str, str]:
+        right: dict[str, list[bool]] = {}
+        for b, _, _, top, _ in self.outputs(projector, rows):
+            for i, row in enumerate(b.tolist()):
+                want = self.labels[row, CELLS].item()
+                if want >= 0:
+                    key = f"{self.samples[self.views[row][0]].set} view {self.views[row][1]}"
+                    right.setdefault(key, []).append(top[i, CELLS, 0].item() == want)
+        return {k: f"{np.mean(v):.3f} of {len(v)}" for k, v in sorted(right.items())}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--epochs", type=float, default=4)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    work = Path(args.work)
+    stage = Stage0(args.data, args.work)
+    everything = (~stage.held_out).nonzero().flatten()
+    n = len(stage.views)
+    out = {
+        "label_mix": np.lib.format.open_memmap(work / "label_mix.npy", "w+", np.float16, (n, VECTORS, WIDTH)),
+        "word_mix": np.lib.format.open_memmap(work / "word_mix.npy", "w+", np.float16, (n, VECTORS, WIDTH)),
+        "top": np.lib.format.open_memmap(work / "top.npy", "w+", np.int16, (n, VECTORS, TOP)),
+        "top_p": np.lib.format.open_memmap(work / "top_p.npy", "w+", np.float16, (n, VECTORS, TOP)),
+    }
+
+    def write(projector: Projector, rows: torch.Tensor) -> None:
+        for b, label_mix, word_mix, top, top_p in stage.outputs(projector, rows):
+            for key, value in (("label_mix", label_mix), ("word_mix", word_mix), ("top", top), ("top_p", top_p)):
+                out[key][b.numpy()] = value.numpy().astype(out[key].dtype)
+
+    shipped = stage.train(everything, args.epochs * 1.25, args.seed, "all")
+    torch.save(shipped.state_dict(), work / "projector.pt")
+    validation = stage.held_out.nonzero().flatten()
+    print(json.dumps({"stage": 0, "run": "all", "validation": stage.accuracy(shipped, validation)}), flush=True)
+    write(shipped, validation)
+    for fold in range(FOLDS):
+        done = work / f"fold{fold}.done"
+        if done.exists():
+            continue
+        inside = everything[stage.fold[everything] == fold]
+        projector = stage.train(everything[stage.fold[everything] != fold], args.epochs, args.seed + 1 + fold, f"fold {fold}")
+        print(json.dumps({"stage": 0, "run": f"fold {fold}", "validation": stage.accuracy(projector, inside)}), flush=True)
+        write(projector, inside)
+        done.touch()
+
+
+if __name__ == "__main__":
+    main()

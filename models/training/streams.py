@@ -1,0 +1,395 @@
+"""Streams to train on: views of pictures put in order on a clock, questions about them, and the answers.
+
+One stream is a few *spans*; a span shows one view for a while. Everything random comes from one generator, so that a
+seed gives the same streams. Labels come from the data; times are those of the frames.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from labels import SPRITES, Sample, read_sets
+from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NOT_SHOWN, PHRASINGS
+from projector import Vocabulary
+from text import END, START, encode
+
+SET_SHARE = {"grocery": 0.34, "clothing": 0.17, "imagenet-samples": 0.14, "emoji": 0.09, "stamps": 0.07, "exercises": 0.06,
+             "flickr": 0.09, "daquar": 0.04}
+PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right"]
+ANSWER_LIMIT = 16  # tokens of an answer, its end included
+TASK_SHARE = {"now": 20, "seen": 14, "seennow": 5, "first": 7, "last": 4, "before": 8, "after": 8, "at": 11, "when": 11, "different": 3,
+              "describe": 4, "where": 5, "howmany": 3, "attribute": 2, "chat": 1}
+
+
+@dataclass
+class Span:
+    rows: list[int]  # views shown in turn (one for a still, two for a changing picture)
+    label: str | None
+    sample: Sample
+    things: list  # sprites of the view
+    start: int  # first frame
+    end: int  # after the last frame
+
+
+@dataclass
+class Question:
+    task: str
+    text: str
+    answer: str
+    frames: int  # how many frames of the stream lie before the question's moment
+    evidence: list[tuple[int, int]] = field(default_factory=list)
+    earlier: list[tuple[str, str]] = field(default_factory=list)
+
+
+def clock_text(ms: int) -> str:
+    """`0:42`, or `1:02:03` from an hour on."""
+    s = ms // 1000
+    return f"{s // 3600}:{s // 60 % 60:02}:{s % 60:02}" if s >= 3600 else f"{s // 60}:{s % 60:02}"
+
+
+class World:
+    """The views of one split, and what may be asked about them."""
+
+    def __init__(self, data: str, work: str, validation: bool):
+        root = Path(work)
+        self.samples = read_sets(data)
+        self.views = json.loads((root / "views.json").read_text())
+        self.vocab = Vocabulary(self.samples)
+        self.validation = validation
+        self.mix = {k: np.load(root / f"{k}.npy", mmap_mode=None if not validation else "r") for k in ("label_mix", "word_mix", "top", "top_p")}
+        self.by_set: dict[str, list[int]] = {}
+        for row, (sample, number, things) in enumerate(self.views):
+            s = self.samples[sample]
+            only_training = s.set in SPRITES | {"imagenet-samples", "exercises"}
+            if s.validation == validation or (validation and only_training):
+                self.by_set.setdefault(s.set, []).append(row)
+        self.names = {k: sorted({self.samples[self.views[r][0]].label for r in rows} - {None}) for k, rows in self.by_set.items()}
+        self.by_name: dict[tuple[str, str], list[int]] = {}
+        for k, rows in self.by_set.items():
+            for r in rows:
+                label = self.row_label(r)
+                if label:
+                    self.by_name.setdefault((k, label), []).append(r)
+        self.all_names = sorted({n for v in self.names.values() for n in v})
+
+    def row_label(self, row: int) -> str | None:
+        sample, number, things = self.views[row]
+        if things and len({self.samples[t[0]].label for t in things}) > 1:
+            return None
+        return self.samples[sample].label
+
+
+class StreamMaker:
+    def __init__(self, world: World, seed: int, held_out_phrasings: bool = False, sets: dict[str, float] | None = None):
+        self.world, self.rng = world, np.random.default_rng(seed)
+        self.held_out = held_out_phrasings
+        share = sets or SET_SHARE
+        self.sets = [s for s in share if world.by_set.get(s)]
+        self.share = np.array([share[s] for s in self.sets])
+        self.share /= self.share.sum()
+        self._ids: dict[str, list[int]] = {}
+
+    def encode(self, text: str) -> list[int]:
+        if text not in self._ids:
+            if len(self._ids) > 200_000:
+                self._ids.clear()
+            self._ids[text] = encode(text)
+        return self._ids[text]
+
+    def pick(self, items):
+        return items[int(self.rng.integers(len(items)))]
+
+    # --- the stream -------------------------------------------------------------------------------------------
+
+    def span(self, start: int, end: int, previous: list[Span]) -> Span:
+        w = self.world
+        for _ in range(20):
+            if previous and self.rng.random() < 0.08:
+                old = self.pick(previous)
+                kind, label = old.sample.set, old.label
+                row = self.pick(w.by_name[(kind, label)]) if label else old.rows[0]
+            else:
+                kind = self.sets[self.rng.choice(len(self.sets), p=self.share)]
+                # By name, not by picture: rare names are asked as often as frequent ones.
+                row = self.pick(w.by_name[(kind, self.pick(w.names[kind]))]) if w.names[kind] and self.rng.random() < 0.7 else self.pick(w.by_set[kind])
+            label = w.row_label(row)
+            if not previous or label is None or label != previous[-1].label:
+                break
+        rows = [row]
+        sample = w.views[row][0]
+        if label and self.rng.random() < 0.3 and not w.views[row][2]:
+            twins = [r for r in w.by_name[(w.samples[sample].set, label)] if w.views[r][0] == sample]
+            rows.append(self.pick(twins))
+        return Span(rows, label, w.samples[sample], w.views[row][2], start, end)
+
+    def spans(self, frames: int) -> list[Span]:
+        count = 1 if frames <= 2 else int(self.rng.integers(1 if frames < 12 else 2, max(3, min(11, frames // 3 + 1))))
+        cuts = sorted(self.rng.choice(np.arange(1, frames), min(count - 1, frames - 1), replace=False).tolist()) if count > 1 else []
+        # A span shorter than three frames is joined to the one before it: a person could not say when it was.
+        kept, last = [], 0
+        for cut in cuts:
+            if cut - last >= min(3, frames // count) and frames - cut >= min(3, frames // count):
+                kept.append(cut)
+                last = cut
+        out: list[Span] = []
+        for start, end in zip([0, *kept], [*kept, frames]):
+            out.append(self.span(start, end, out))
+        return out
+
+    # --- questions --------------------------------------------------------------------------------------------
+
+    def phrase(self, task: str, **words: str) -> str:
+        forms = PHRASINGS[task]
+        text = self.pick(forms[-HELD_OUT:] if self.held_out else forms[:-HELD_OUT]).format(**words)
+        r = self.rng.random()
+        if self.held_out or r < 0.5:
+            return text
+        if r < 0.8:
+            return text.rstrip("?")
+        if r < 0.85 and len(text) > 8:  # a typing error: two neighbours swapped
+            i = int(self.rng.integers(1, len(text) - 2))
+            return text[:i] + text[i + 1] + text[i] + text[i + 2 :]
+        return self.pick(["please, ", "hey, ", "so ", "ok, ", "and "]) + text
+
+    def thing(self, label: str, definite: bool = False) -> str:
+        r = self.rng.random()
+        article = "an" if label[0] in "aeiou" else "a"
+        if definite:
+            return f"the {label}" if r < 0.8 else label
+        return f"{article} {label}" if r < 0.55 else f"the {label}" if r < 0.8 else label
+
+    def time_text(self, ms: int) -> str:
+        s = ms // 1000
+        r = self.rng.random()
+        if r < 0.7 or s >= 600:
+            return clock_text(ms)
+        return f"{s} seconds" if r < 0.82 else f"second {s}" if r < 0.9 else f"{s}s" if r < 0.95 else f"{s} s"
+
+    def absent(self, spans: list[Span], near: Span | None) -> str:
+        shown = {s.label for s in spans} | {self.world.samples[t[0]].label for s in spans for t in s.things}
+        for _ in range(50):
+            kind = near.sample.set if near and near.label and self.rng.random() < 0.6 else self.sets[self.rng.choice(len(self.sets), p=self.share)]
+            if not self.world.names[kind]:
+                continue
+            name = self.pick(self.world.names[kind])
+            words = set(name.split())
+            # "apple" is not asked as absent while an "apple juice" is shown: a person might say yes.
+            if name not in shown and not any(l and (words <= set(l.split()) or set(l.split()) <= words) for l in shown):
+                return name
+        return "nothing at all"
+
+    def question(self, task: str, spans: list[Span], frames: int, times: np.ndarray) -> Question | None:
+        past = [s for s in spans if s.start < frames]
+        now = past[-1]
+        here = [(now.start, frames)]
+
+        def unique(s: Span) -> bool:
+            return s.label is not None and sum(p.label == s.label for p in past) == 1
+
+        def of(s: Span) -> list[tuple[int, int]]:
+            return [(s.start, min(s.end, frames))]
+
+        if task in ("now", "last"):
+            return Question(task, self.phrase(task), now.label, frames, here) if now.label else None
+        if task == "describe":
+            caption = self.pick(now.sample.captions).lower().rstrip(" .") if now.sample.captions else None
+            return Question(task, self.phrase(task), caption, frames, here) if caption else None
+        if task == "attribute":
+            equipment = now.sample.extra.get("equipment")
+            if equipment:
+                return Question(task, self.phrase(task), equipment, frames, here)
+            if now.sample.qa:
+                q, a = self.pick(now.sample.qa)
+                q = " ".join(w for w in q.replace("?", "").split() if not w.startswith("image"))
+                q = q.removesuffix(" in the").removesuffix(" in this").removesuffix(" in")
+                return Question(task, q, a.split(",")[0].replace("_", " "), frames, here)
+            return None
+        if task == "where":
+            if not now.things or now.things[0][3] > 0.5:
+                return None
+            names = [self.world.samples[t[0]].label for t in now.things]
+            t = self.pick(now.things)
+            name = self.world.samples[t[0]].label
+            if names.count(name) > 1:
+                return None
+            place = PLACES[min(2, int(t[2] * 3)) * 3 + min(2, int(t[1] * 3))]
+            return Question(task, self.phrase(task, x=self.thing(name, True)), place, frames, here)
+        if task == "howmany":
+            if not now.things or now.label is None or now.things[0][3] > 0.5:
+                return None
+            plural = now.label if now.label.endswith("s") else now.label + "s"
+            return Question(task, self.phrase(task, xs=plural if self.rng.random() < 0.8 else now.label), str(len(now.things)), frames, here)
+        if task in ("seen", "seennow"):
+            candidates = [now] if task == "seennow" else past
+            if self.rng.random() < 0.5:
+                s = self.pick(candidates)
+                if s.label is None:
+                    return None
+                name = s.label
+                if s.sample.extra.get("group") and self.rng.random() < 0.2:
+                    name = s.sample.extra["group"].replace("-", " ").lower()
+                spots = [r for p in candidates if p.label == s.label for r in of(p)]
+                return Question(task, self.phrase(task, x=self.thing(name)), "yes", frames, spots)
+            others = [s for s in spans if s not in candidates and s.label and s.label not in {c.label for c in candidates}]
+            near = self.pick(candidates)
+            name = self.pick(others).label if others and self.rng.random() < 0.35 else self.absent(spans, near)
+            return Question(task, self.phrase(task, x=self.thing(name)), "no", frames)
+        if task == "first":
+            return Question(task, self.phrase(task), past[0].label, frames, of(past[0])) if past[0].label else None
+        if task in ("before", "after"):
+            if self.rng.random() < 0.06:
+                return Question(task, self.phrase(task, x=self.thing(self.absent(spans, now), True)), NOT_SHOWN, frames)
+            pairs = list(zip(past, past[1:]))
+            pairs = [(a, b) for a, b in pairs if a.label and b.label and unique(b if task == "before" else a)]
+            if not pairs:
+                return None
+            a, b = self.pick(pairs)
+            known, wanted = (b, a) if task == "before" else (a, b)
+            return Question(task, self.phrase(task, x=self.thing(known.label, True)), wanted.label, frames, of(wanted))
+        if task == "at":
+            s = self.pick(past)
+            inside = [f for f in range(s.start, min(s.end, frames)) if times[f] % 1000 < 500 and (f + 1 < s.end or s.end > frames)]
+            if not s.label or not inside:
+                return None
+            f = self.pick(inside)
+            second = int(times[f]) // 1000 * 1000
+            if s.start > 0 and times[s.start] > second:
+                return None
+            return Question(task, self.phrase(task, t=self.time_text(second)), s.label, frames, of(s))
+        if task == "when":
+            if self.rng.random() < 0.08:
+                return Question(task, self.phrase(task, x=self.thing(self.absent(spans, now), True)), NOT_SHOWN, frames)
+            s = self.pick(past)
+            if not unique(s):
+                return None
+            return Question(task, self.phrase(task, x=self.thing(s.label, True)), clock_text(int(times[s.start])), frames, of(s))
+        if task == "different":
+            if any(s.label is None for s in past):
+                return None
+            return Question(task, self.phrase(task), str(len({s.label for s in past})), frames, [])
+        asked, answer = self.pick(CHAT)
+        return Question("chat", self.pick(asked), answer, frames)
+
+    def follow_up(self, q: Question, spans: list[Span], times: np.ndarray) -> Question | None:
+        """A second turn whose "it" is the answer of the first."""
+        past = [s for s in spans if s.start < q.frames]
+        match = [i for i, s in enumerate(past) if s.label == q.answer]
+        if q.task not in ("now", "first", "last", "at", "before", "after") or len(match) != 1:
+            return None
+        i = match[0]
+        task = self.pick(list(FOLLOW_UPS))
+        text = self.pick(FOLLOW_UPS[task])
+        if task == "when":
+            answer, wanted = clock_text(int(times[past[i].start])), past[i]
+        else:
+            j = i - 1 if task == "before" else i + 1
+            if not 0 <= j < len(past) or past[j].label is None:
+                return None
+            answer, wanted = past[j].label, past[j]
+        return Question(task, text, answer, q.frames, [(wanted.start, min(wanted.end, q.frames))], [(q.text, q.answer)])
+
+    # --- batches ----------------------------------------------------------------------------------------------
+
+    def batch(self, streams: int, frames: int, questions: int, tasks: dict[str, float] | None = None) -> "Batch":
+        tasks = tasks or TASK_SHARE
+        names = list(tasks)
+        p = np.array([tasks[t] for t in names], float)
+        p /= p.sum()
+        made = []
+        for _ in range(streams):
+            spans = self.spans(frames)
+            interval = 500 if frames > 16 or self.rng.random() < 0.7 else int(self.rng.choice([250, 1000]))
+            r = self.rng.random()
+            begin = 0 if r < 0.6 else int(self.rng.integers(0, 600_000)) if r < 0.85 else int(self.rng.integers(0, 36_000_000))
+            times = begin + np.arange(frames) * interval
+            if r < 0.3:
+                times = times + np.sort(self.rng.integers(0, interval // 2, frames)) * (np.arange(frames) > 0)
+            asked: list[Question] = []
+            tries = 0
+            while len(asked) < questions:
+                tries += 1
+                task = names[self.rng.choice(len(names), p=p)] if tries < questions * 12 else "seen"
+                upto = frames if self.rng.random() < 0.5 else int(self.rng.integers(1, frames + 1))
+                q = self.question(task, spans, upto, times)
+                if q is None:
+                    continue
+                if self.rng.random() < 0.08:
+                    q = self.follow_up(q, spans, times) or q
+                if len(self.encode(q.answer)) < ANSWER_LIMIT or q.task == "describe":
+                    asked.append(q)
+            made.append((spans, times, asked))
+        return Batch(self, made)
+
+
+class Batch:
+    """One batch as tensors; `made` keeps the plain streams and questions for reports."""
+
+    def __init__(self, maker: StreamMaker, made):
+        w = maker.world
+        self.made = made
+        b, t = len(made), len(made[0][1])
+        rows: list[list[int]] = []
+        self.frame_row = torch.zeros(b, t, dtype=torch.long)
+        self.label = torch.full((b, t), -1, dtype=torch.long)
+        self.previous = torch.full((b, t), -1, dtype=torch.long)
+        self.since = torch.zeros(b, t, dtype=torch.long)
+        for i, (spans, times, _) in enumerate(made):
+            mine: list[int] = []
+            before = -1
+            for s in spans:
+                at = torch.arange(s.start, s.end)
+                first = len(mine)
+                mine += s.rows
+                self.frame_row[i, s.start : s.end] = first + at % len(s.rows)
+                self.label[i, s.start : s.end] = w.vocab.index[s.label] if s.label else -1
+                self.previous[i, s.start : s.end] = before
+                self.since[i, s.start : s.end] = int(times[s.start])
+                before = w.vocab.index[s.label] if s.label else -1
+            rows.append(mine)
+        most = max(map(len, rows))
+        index = np.array([r + [r[0]] * (most - len(r)) for r in rows])
+        for key, array in w.mix.items():
+            value = torch.from_numpy(array[index])
+            setattr(self, key, value.long() if key == "top" else value.float())
+        self.times = torch.tensor(np.stack([m[1] for m in made]), dtype=torch.long)
+
+        count = len(made[0][2])
+        texts, seps, answers = [], [], []
+        for _, _, asked in made:
+            for q in asked:
+                ids: list[int] = []
+                for text, answer in q.earlier:
+                    ids += [START, *maker.encode(text), END, *maker.encode(answer), END]
+                ids += [START, *maker.encode(q.text), END]
+                answer = [*maker.encode(q.answer)[: ANSWER_LIMIT - 1], END]
+                seps.append(len(ids) - 1)
+                texts.append(ids + answer[:-1])
+                answers.append(answer)
+        length, longest = max(map(len, texts)), max(map(len, answers))
+        length = -(-length // 8) * 8
+        self.ids = torch.full((b * count, length), END, dtype=torch.long)
+        self.text_times = torch.full((b * count, length), -1, dtype=torch.long)
+        self.answer = torch.full((b, count, longest), -1, dtype=torch.long)
+        self.sep = torch.tensor(seps).view(b, count)
+        self.frames = torch.tensor([[q.frames for q in m[2]] for m in made])
+        self.evidence = torch.zeros(b, count, t)
+        for n, ids in enumerate(texts):
+            i, j = divmod(n, count)
+            self.ids[n, : len(ids)] = torch.tensor(ids)
+            starts = (torch.tensor(ids) == START).nonzero().flatten()
+            self.text_times[n, starts] = self.times[i, self.frames[i, j] - 1]
+            self.answer[i, j, : len(answers[n])] = torch.tensor(answers[n])
+            for a, z in made[i][2][j].evidence:
+                self.evidence[i, j, a:z] = 1
+        self.tasks = [[q.task for q in m[2]] for m in made]
+        self.kinds = [[self._kind(m, q) for q in m[2]] for m in made]
+
+    @staticmethod
+    def _kind(made, q: Question) -> str:
+        """The set of the span that the answer rests on."""
+        if not q.evidence:
+            return "-"
+        return next(s.sample.set for s in made[0] if s.start <= q.evidence[0][0] < s.end)

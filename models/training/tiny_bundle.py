@@ -1,0 +1,70 @@
+"""A tiny bundle with the same graphs, random weights and a seed: for fast tests of the runtime. No data, no download but the tokenizer's package.
+
+python tiny_bundle.py --out ../../test/bundles/tiny
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from export import check, export
+from model import Config, YocoLive
+from text import END, tokenizer_json, word_embeddings
+
+VOCABULARY = 2000
+
+
+class TinyEyes(nn.Module):
+    """Stands for the backbone: mean colours of the cells, through a random map."""
+
+    def __init__(self):
+        super().__init__()
+        self.map = nn.Linear(3, 32)
+        self.fc = nn.Linear(32, 4)
+
+    def forward(self, rgb):
+        x = (rgb.permute(0, 3, 1, 2).float() - 127.0) / 128.0
+        cells = nn.functional.avg_pool2d(x, 74, 74)[:, :, :3, :3].flatten(2)
+        return self.map(torch.cat([cells, x.mean((2, 3)).unsqueeze(2)], 2).transpose(1, 2))
+
+    def classify(self, features):
+        return self.fc(features)
+
+
+class TinyProjector(nn.Module):
+    def __init__(self, labels: int, words: int):
+        super().__init__()
+        self.label, self.word = nn.Linear(32, labels), nn.Linear(32, words)
+
+    def forward(self, features, _):
+        return self.label(features), self.word(features)
+
+
+class TinyVocabulary:
+    def __init__(self, count: int, width: int):
+        self.labels = [str(i) for i in range(count)]
+        self.table = torch.randn(count, width)
+
+    def tensors(self):
+        return self.table, self.table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", required=True)
+    args = parser.parse_args()
+    torch.manual_seed(3)
+    answers = [END, *range(17, 300)]
+    config = Config(width=32, words_width=576, ffn=48, head_dim=16, self_layers=2, self_heads=2, self_kv_heads=1, cross_layers=2, cross_heads=4,
+                    kv_heads=2, window=32, labels=12)
+    model = YocoLive(config, torch.from_numpy(word_embeddings()[:VOCABULARY]), answers)
+    with torch.no_grad():
+        export(model, TinyProjector(12, 12), TinyVocabulary(12, 576), TinyEyes(), Path(args.out), {"licence": "Apache-2.0"},
+               tokenizer_json(VOCABULARY))
+    check(Path(args.out))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,288 @@
+"""Stages 1 to 3: single frames, short streams, long streams. Resumable, seeded, logged as one JSON object a line.
+
+python train.py --data DIR --work DIR --hours 1.5 [--resume]
+
+The curriculum goes by accuracy, not by the clock: until `now` on one frame is learned, longer streams teach nothing.
+Three supervisions beside the answer (reference in docs/model.md): the evidence (the cross-attention is told which
+frames hold the answer), and linear probes on the shared K and V (the time, since when, this name, the name before).
+"""
+
+import argparse
+import json
+import math
+import random
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from model import DIGITS, Config, YocoLive
+from muon import Muon
+from phrasings import CHAT, NOT_SHOWN
+from streams import PLACES, Batch, StreamMaker, World
+from text import END, encode, word_embeddings
+
+# Frames of a stream, streams in a batch, questions on each: every shape is about as much work.
+SHAPES = {1: [(1, 96, 3), (2, 64, 4)], 2: [(4, 40, 6), (8, 24, 9), (12, 16, 12)], 3: [(16, 12, 16), (30, 8, 22), (60, 5, 32)]}
+SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
+SHORT_SHARE, SINGLE_SHARE = 0.25, 0.1  # what a later stage still sees of the earlier ones
+
+
+def answer_vocabulary(world: World) -> list[int]:
+    """Every token that an answer of the data may hold."""
+    texts = [*world.vocab.labels, *PLACES, NOT_SHOWN, "yes", "no", *(a for _, a in CHAT)]
+    for s in world.samples:
+        texts += [c.lower().rstrip(" .") for c in s.captions]
+        texts += [a.replace("_", " ") for _, q in s.qa for a in q.split(",")]
+        texts += [s.extra["equipment"]] if "equipment" in s.extra else []
+    ids = {END} | set(encode("0123456789:"))
+    for text in texts:
+        ids.update(encode(text))
+    return sorted(ids)
+
+
+class Probes(nn.Module):
+    """Linear readings of the shared K and V of each frame's last token. Used in training only."""
+
+    def __init__(self, c: Config):
+        super().__init__()
+        size = c.kv_heads * c.head_dim
+        self.now = nn.Linear(size, sum(n for _, n in DIGITS))
+        self.since = nn.Linear(size, sum(n for _, n in DIGITS))
+        self.words = nn.ModuleList([nn.Linear(size, c.words_width) for _ in range(4)])
+
+
+class Trainer:
+    def __init__(self, args):
+        torch.manual_seed(args.seed)
+        random.seed(args.seed)
+        self.args = args
+        self.world = World(args.data, args.work, validation=False)
+        self.unseen = World(args.data, args.work, validation=True)
+        self.config = Config(labels=len(self.world.vocab.labels), **json.loads(args.config))
+        self.answers = answer_vocabulary(self.world)
+        self.model = YocoLive(self.config, torch.from_numpy(word_embeddings()), self.answers)
+        self.probes = Probes(self.config)
+        self.place = torch.full((self.model.words.shape[0],), -1)
+        self.place[torch.tensor(self.answers)] = torch.arange(len(self.answers))
+        vocab = self.world.vocab
+        self.bag_ids = torch.zeros(len(vocab.labels), 8, dtype=torch.long)
+        self.bag_p = torch.zeros(len(vocab.labels), 8)
+        for i, ids in enumerate(vocab.label_ids):
+            bag = list(vocab.bag(ids).items())[:8]
+            self.bag_ids[i, : len(bag)] = torch.tensor([k for k, _ in bag])
+            self.bag_p[i, : len(bag)] = torch.tensor([p for _, p in bag])
+        self.label_words = self.model.words[vocab.words] / self.config.words_width**0.5
+        inside = [p for m in (self.model.self_decoder, self.model.cross_decoder) for p in m.parameters() if p.ndim == 2]
+        known = {id(p) for p in inside}
+        rest = [p for p in [*self.model.parameters(), *self.probes.parameters()] if id(p) not in known]
+        self.muon = Muon(inside, lr=args.lr)
+        self.adam = torch.optim.AdamW(rest, lr=2e-3, betas=(0.9, 0.98), weight_decay=0.0)
+        self.step, self.spent, self.stage, self.questions = 0, 0.0, 1, 0
+
+    # --- the loss ---------------------------------------------------------------------------------------------
+
+    def forward(self, batch: Batch):
+        m, c = self.model, self.config
+        b, t = batch.times.shape
+        count, a = batch.answer.shape[1:]
+        x = m.visual(batch.label_mix, batch.word_mix, batch.top, batch.top_p)
+        x = x[torch.arange(b).unsqueeze(1), batch.frame_row]  # [B, T, 10, W]
+        if m.training:
+            x = x + 0.05 * torch.randn_like(x)
+        x = (x + m.clock(batch.times).unsqueeze(2)).flatten(1, 2)
+        _, k, v = m.self_decoder(x)
+        hidden, own_k, own_v = m.self_decoder(m.embed(batch.ids, batch.text_times))
+        length = batch.ids.shape[1]
+        position = (batch.sep.unsqueeze(-1) + torch.arange(a)).clamp(max=length - 1)  # [B, Q, A]
+        hidden = hidden.view(b, count, length, c.width)
+        x = hidden.gather(2, position.unsqueeze(-1).expand(-1, -1, -1, c.width))
+        seen = torch.arange(t * c.tokens_per_frame) < batch.frames.unsqueeze(-1) * c.tokens_per_frame
+        mask = torch.zeros(seen.shape).masked_fill(~seen, float("-inf"))
+        own = torch.arange(length) <= position.unsqueeze(-1)
+        own_mask = torch.zeros(own.shape).masked_fill(~own, float("-inf"))
+        y, evidence = m.cross_decoder(x, k, v, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
+                                      own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask)
+        want = batch.answer >= 0
+        logits = m.logits(y[want])  # only the tokens that are scored
+        target = self.place[batch.answer[want]]
+        return logits, target, want, evidence, k, v
+
+    def loss(self, batch: Batch):
+        c = self.config
+        logits, target, want, evidence, k, v = self.forward(batch)
+        each = F.cross_entropy(logits, target, reduction="none")
+        weight = torch.tensor([[0.3 if t in ("describe", "chat") else 1.0 for t in row] for row in batch.tasks])
+        weight = weight.unsqueeze(-1).expand(want.shape)[want]
+        answer = (each * weight).sum() / weight.sum()
+
+        right = batch.evidence.repeat_interleave(c.tokens_per_frame, 2).unsqueeze(2)
+        mass = (evidence * right).sum(-1)  # [B, Q, A]
+        told = want & (batch.evidence.sum(-1) > 0).unsqueeze(-1)
+        pointing = -(mass[told].clamp(1e-4, 0.5) * 2).log().mean() if told.any() else answer.new_zeros(())
+
+        b, t = batch.times.shape
+        frames = torch.randperm(b * t)[:160]
+        last = lambda z: z.view(b * t, c.tokens_per_frame, -1)[:, -1][frames]
+        vk, vv = last(k), last(v)
+        clock = answer.new_zeros(())
+        for reading, ms in ((self.probes.now(vv), batch.times), (self.probes.since(vv), batch.since)):
+            ms, at = ms.flatten()[frames], 0
+            for unit, base in DIGITS[2:8]:
+                clock = clock + F.cross_entropy(reading[:, at : at + base].float(), ms // unit % base) / 12
+                at += base
+        naming = answer.new_zeros(())
+        for probe, source, label in zip(self.probes.words, (vv, vv, vk, vk), (batch.label, batch.previous, batch.label, batch.previous)):
+            label = label.flatten()[frames]
+            known = label >= 0
+            if known.any():
+                logp = (rms_words(probe(source[known])) @ self.label_words.T * 2).float().log_softmax(-1)
+                label = label[known]
+                naming = naming - (logp.gather(1, self.bag_ids[label]) * self.bag_p[label]).sum(1).mean() / 4
+        total = answer + 0.3 * pointing + 0.15 * clock + 0.15 * naming
+        return total, {"answer": answer, "evidence": pointing, "clock": clock, "names": naming, "mass": mass[told].mean() if told.any() else answer.new_zeros(())}
+
+    # --- evaluation -------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def evaluate(self, frames: int, sets: dict[str, float] | None, streams: int = 32, questions: int = 12, tasks=None,
+                 held_out: bool = False, seed: int = 7, world: World | None = None) -> dict[str, dict[str, float]]:
+        """Exact answers by task and set; teacher forcing, which is exact for greedy decoding's first error."""
+        self.model.eval()
+        maker = StreamMaker(world or self.unseen, seed, held_out, sets)
+        right: dict[str, list[float]] = {}
+        for _ in range(math.ceil(streams / 8)):
+            batch = maker.batch(8, frames, questions, tasks)
+            with torch.autocast("cpu", torch.bfloat16):
+                logits, target, want, evidence, _, _ = self.forward(batch)
+            hit = torch.ones(want.shape, dtype=torch.bool)
+            hit[want] = logits.argmax(-1) == target
+            hit = hit.all(-1)
+            mass = (evidence[:, :, 0] * batch.evidence.repeat_interleave(10, 2)).sum(-1)
+            for i in range(8):
+                for j, task in enumerate(batch.tasks[i]):
+                    for key in (task, f"{task} {batch.kinds[i][j]}"):
+                        right.setdefault(key, []).append(float(hit[i, j]))
+                    if batch.evidence[i, j].any():
+                        right.setdefault("mass", []).append(float(mass[i, j]))
+        self.model.train()
+        return {k: {"accuracy": round(sum(v) / len(v), 3), "total": len(v)} for k, v in sorted(right.items())}
+
+    def report(self) -> dict:
+        shop = {"grocery": 0.6, "clothing": 0.4}
+        single = self.evaluate(1, None, 96, 3, {"now": 1})
+        short = self.evaluate(8, shop, 32, 12, {t: 1 for t in ("now", "seen", "first", "before", "after", "at", "when")})
+        long = self.evaluate(60, shop, 24, 16, {t: 1 for t in ("now", "seen", "first", "before", "after", "at", "when", "different")})
+        return {"single": {k: v["accuracy"] for k, v in single.items()},
+                "short": {k: v["accuracy"] for k, v in short.items() if " " not in k},
+                "long": {k: v["accuracy"] for k, v in long.items() if " " not in k}}
+
+    # --- the run ----------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        path = Path(self.args.work) / f"{self.args.name}.pt"
+        state = {"config": self.config.json(), "model": self.model.state_dict(), "probes": self.probes.state_dict(), "muon": self.muon.state_dict(),
+                 "adam": self.adam.state_dict(), "step": self.step, "spent": self.spent, "stage": self.stage, "questions": self.questions,
+                 "answers": self.answers}
+        torch.save(state, path.with_suffix(".new"))
+        path.with_suffix(".new").rename(path)
+
+    def resume(self) -> None:
+        state = torch.load(Path(self.args.work) / f"{self.args.name}.pt")
+        if state["config"] != self.config.json():
+            raise SystemExit(f"the checkpoint has another configuration: {state['config']}")
+        self.model.load_state_dict(state["model"])
+        self.probes.load_state_dict(state["probes"])
+        self.muon.load_state_dict(state["muon"])
+        self.adam.load_state_dict(state["adam"])
+        self.step, self.stage, self.questions = state["step"], state["stage"], state["questions"]
+        self.spent = 0.0 if self.args.restart_clock else state["spent"]
+
+    def log(self, **values) -> None:
+        line = json.dumps({"step": self.step, "stage": self.stage, "minutes": round(self.spent / 60, 1), "questions": self.questions, **values})
+        print(line, flush=True)
+        with open(Path(self.args.work) / f"{self.args.name}.jsonl", "a") as f:
+            f.write(line + "\n")
+
+    def run(self) -> None:
+        maker = StreamMaker(self.world, self.args.seed + self.step)
+        budget = self.args.hours * 3600
+        window: dict[str, list[float]] = {}
+        since_report = since_save = 0.0
+        while self.spent < budget:
+            start = time.time()
+            done = self.spent / budget
+            rate = min(1, (self.step + 1) / 100) * (1 if done < 0.7 else max(0.03, (1 - done) / 0.3))
+            self.muon.param_groups[0]["lr"] = self.args.lr * rate
+            self.adam.param_groups[0]["lr"] = 2e-3 * rate
+            stage, r = self.stage, random.random()
+            if stage > 1 and r < SINGLE_SHARE + (0.25 if stage == 2 else 0):
+                stage = 1
+            elif stage == 3 and r < SINGLE_SHARE + SHORT_SHARE:
+                stage = 2
+            frames, streams, questions = random.choice(SHAPES[stage])
+            batch = maker.batch(streams, frames, questions, SINGLE_TASKS if frames == 1 else None)
+            with torch.autocast("cpu", torch.bfloat16):
+                loss, parts = self.loss(batch)
+            self.muon.zero_grad()
+            self.adam.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.adam.param_groups[0]["params"], 1.0)
+            self.muon.step()
+            self.adam.step()
+            self.step += 1
+            self.questions += streams * questions
+            took = time.time() - start
+            self.spent += took
+            since_report += took
+            since_save += took
+            for k, v in parts.items():
+                window.setdefault(k, []).append(float(v.detach()))
+            window.setdefault("s", []).append(took)
+            if self.step % 100 == 0:
+                self.log(**{k: round(sum(v) / len(v), 3) for k, v in window.items()})
+                window.clear()
+            if since_report > self.args.report_minutes * 60:
+                since_report = 0
+                begun = time.time()
+                report = self.report()
+                self.log(report=report, report_s=round(time.time() - begun))
+                recall = [report["short"].get(t, 0) for t in ("first", "before", "after", "at")]
+                if self.stage == 1 and (report["single"].get("now grocery", 0) > 0.7 or self.spent > 0.2 * budget):
+                    self.stage = 2
+                elif self.stage == 2 and (sum(recall) / 4 > 0.6 or self.spent > 0.5 * budget):
+                    self.stage = 3
+            if since_save > 240:
+                since_save = 0
+                self.save()
+        self.log(report=self.report())
+        self.save()
+
+
+def rms_words(x: torch.Tensor) -> torch.Tensor:
+    return x * torch.rsqrt(x.float().pow(2).mean(-1, keepdim=True) + 1e-6)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--hours", type=float, default=3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--lr", type=float, default=0.02)
+    parser.add_argument("--name", default="small")
+    parser.add_argument("--config", default="{}", help="fields of Config as JSON")
+    parser.add_argument("--report-minutes", type=float, default=3)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--restart-clock", action="store_true", help="with --resume: a new run's schedule from the old weights")
+    args = parser.parse_args()
+    trainer = Trainer(args)
+    if args.resume:
+        trainer.resume()
+    trainer.run()
+
+
+if __name__ == "__main__":
+    main()

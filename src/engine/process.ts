@@ -1,0 +1,101 @@
+/** Entry of the engine process: the only process that runs the model. It serves one parent, and ends with it. */
+import { YocoError } from '../errors.ts';
+import type { Model } from '../model/model.ts';
+import { loadModel } from '../model/model.ts';
+import type { EngineLoad, FromEngine, ToEngine, WireError } from './protocol.ts';
+import { Scheduler } from './scheduler.ts';
+
+let model: Model | undefined;
+let scheduler: Scheduler | undefined;
+
+function send(message: FromEngine): void {
+  if (process.connected) process.send?.(message);
+}
+
+function wire(error: unknown): WireError {
+  const known = YocoError.from(error);
+  if (known.code === 'internal') process.stderr.write(`${String(known.cause)}\n`);
+  return { code: known.code, detail: known.detail, param: known.param };
+}
+
+async function load(message: EngineLoad): Promise<void> {
+  try {
+    model = await loadModel(message.bundle, {
+      ...(message.threads === null ? {} : { threads: message.threads }),
+      onProgress: (share) => {
+        send({ type: 'progress', share });
+      },
+    });
+    scheduler = new Scheduler(model, { maxAnswers: message.maxAnswers });
+    const { name, parameters, licence, imageSize, maxAnswerTokens } = model.config;
+    send({ type: 'loaded', bundle: { name, parameters, licence, imageSize, maxAnswerTokens } });
+  } catch (error) {
+    send({ type: 'load_failed', error: wire(error) });
+  }
+}
+
+async function end(): Promise<void> {
+  await scheduler?.stop();
+  await model?.release();
+  process.exit(0);
+}
+
+function handle(message: ToEngine): void {
+  switch (message.type) {
+    case 'load':
+      void load(message);
+      return;
+    case 'ping': {
+      const times = scheduler?.times ?? { vision: 0, selfDecoder: 0, crossDecoder: 0, frames: 0, answerTokens: 0 };
+      send({ type: 'pong', rssBytes: process.memoryUsage.rss(), times });
+      return;
+    }
+    case 'stop':
+      void end();
+      return;
+    case 'open':
+      scheduler?.open(message.stream, message.limitBytes);
+      return;
+    case 'close':
+      scheduler?.close(message.stream);
+      return;
+    case 'frame': {
+      const { id, stream, timeMs, rgb } = message;
+      scheduler?.append(stream, timeMs, rgb).then(
+        (result) => {
+          send({ type: 'appended', id, result });
+        },
+        (error: unknown) => {
+          send({ type: 'failed', id, error: wire(error) });
+        },
+      );
+      return;
+    }
+    case 'ask': {
+      const { id, request } = message;
+      scheduler?.ask(id, request, {
+        delta: (text) => {
+          send({ type: 'delta', id, text });
+        },
+        done: (result) => {
+          send({ type: 'done', id, end: result });
+        },
+        failed: (error) => {
+          send({ type: 'failed', id, error: wire(error) });
+        },
+      });
+      return;
+    }
+    case 'cancel':
+      scheduler?.cancel(message.id);
+  }
+}
+
+process.on('message', (message) => {
+  handle(message as ToEngine);
+});
+// The parent is gone, whatever the reason: nobody could ask any more.
+process.on('disconnect', () => void end());
+// The parent decides when to stop; a Ctrl-C in the terminal reaches the whole group.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);

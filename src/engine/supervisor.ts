@@ -1,0 +1,292 @@
+/**
+ * The server's side of the engine: starts the engine process, watches it, and starts it again when it dies or hangs.
+ * What was in progress then fails with `engine_restarted`; streams are opened again, empty, before new frames go in.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { fork } from 'node:child_process';
+import { EventEmitter } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { YocoError } from '../errors.ts';
+import type {
+  AnswerEnd,
+  Appended,
+  AskRequest,
+  EngineTimes,
+  FromEngine,
+  LoadedBundle,
+  ToEngine,
+  WireError,
+} from './protocol.ts';
+
+export interface EngineOptions {
+  /** Folder of the model bundle. */
+  readonly bundle: string;
+  /** Threads inside one operator; default: one a core. */
+  readonly threads?: number;
+  /** Answers in progress and waiting, over all streams. */
+  readonly maxAnswers: number;
+  /** The engine process is ended and started again when its resident memory passes this. */
+  readonly memoryLimitBytes: number;
+  readonly heartbeatMs: number;
+  /** Without a heartbeat for this long the engine counts as hung. One run takes well under a second. */
+  readonly hangMs: number;
+  /** First and longest pause before a restart; it doubles with each failure in a row. */
+  readonly backoffMs: readonly [number, number];
+  readonly onWarning: (message: string) => void;
+}
+
+export const ENGINE_DEFAULTS = {
+  maxAnswers: 64,
+  memoryLimitBytes: 8 * 2 ** 30,
+  heartbeatMs: 1_000,
+  hangMs: 30_000,
+  backoffMs: [500, 30_000] as const,
+  onWarning: (): void => undefined,
+} satisfies Partial<EngineOptions>;
+
+export interface AnswerCallbacks {
+  delta(text: string): void;
+  done(end: AnswerEnd): void;
+  failed(error: YocoError): void;
+}
+
+type Pending =
+  | { readonly kind: 'frame'; readonly resolve: (result: Appended) => void; readonly reject: (error: YocoError) => void }
+  | { readonly kind: 'answer'; readonly callbacks: AnswerCallbacks };
+
+interface EngineEvents {
+  progress: [share: number];
+  ready: [bundle: LoadedBundle];
+  /** The process is gone; every stream's cache went with it. */
+  lost: [reason: string];
+}
+
+const NO_TIMES: EngineTimes = { vision: 0, selfDecoder: 0, crossDecoder: 0, frames: 0, answerTokens: 0 };
+const STOP_MS = 5_000;
+const entry = fileURLToPath(new URL(`./process${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
+
+export class Engine extends EventEmitter<EngineEvents> {
+  readonly #options: EngineOptions;
+  readonly #pending = new Map<number, Pending>();
+  readonly #streams = new Map<string, number>();
+  #child: ChildProcess | undefined;
+  #bundle: LoadedBundle | undefined;
+  #ready = false;
+  #closing = false;
+  #nextId = 1;
+  #failures = 0;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #restart: NodeJS.Timeout | undefined;
+  #heardAt = 0;
+  #times = NO_TIMES;
+  #rssBytes = 0;
+
+  private constructor(options: EngineOptions) {
+    super();
+    this.setMaxListeners(0);
+    this.#options = options;
+  }
+
+  /** Starts the process and loads the bundle. Rejects with the loading error: a bundle does not mend itself. */
+  static async start(
+    options: Partial<EngineOptions> & Pick<EngineOptions, 'bundle'>,
+    onProgress?: (share: number) => void,
+  ): Promise<Engine> {
+    const engine = new Engine({ ...ENGINE_DEFAULTS, ...options });
+    if (onProgress !== undefined) engine.on('progress', onProgress);
+    try {
+      await engine.#spawn();
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+    return engine;
+  }
+
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /** What is known of the bundle; loaded before `start` resolves. */
+  get bundle(): LoadedBundle {
+    if (this.#bundle === undefined) throw new YocoError('engine_unavailable');
+    return this.#bundle;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Since the process started, as of its last heartbeat. */
+  get times(): EngineTimes {
+    return this.#times;
+  }
+
+  get rssBytes(): number {
+    return this.#rssBytes;
+  }
+
+  open(stream: string, limitBytes: number): void {
+    this.#streams.set(stream, limitBytes);
+    this.#send({ type: 'open', stream, limitBytes });
+  }
+
+  close(): Promise<void>;
+  close(stream: string): void;
+  close(stream?: string): Promise<void> | undefined {
+    if (stream === undefined) return this.#stop();
+    this.#streams.delete(stream);
+    this.#send({ type: 'close', stream });
+    return undefined;
+  }
+
+  /** Resolves when the frame is in the cache; rejects with `engine_unavailable`, `engine_restarted`, `stream_deleted`. */
+  append(stream: string, timeMs: number, rgb: Uint8Array): Promise<Appended> {
+    if (!this.#ready) return Promise.reject(new YocoError('engine_unavailable'));
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { kind: 'frame', resolve, reject });
+      this.#send({ type: 'frame', id, stream, timeMs, rgb });
+    });
+  }
+
+  /** Begins an answer and returns the function that cancels it. */
+  ask(request: AskRequest, callbacks: AnswerCallbacks): () => void {
+    if (!this.#ready) {
+      queueMicrotask(() => {
+        callbacks.failed(new YocoError(this.#closing ? 'shutting_down' : 'engine_unavailable'));
+      });
+      return () => undefined;
+    }
+    const id = this.#nextId++;
+    this.#pending.set(id, { kind: 'answer', callbacks });
+    this.#send({ type: 'ask', id, request });
+    return () => {
+      if (this.#pending.has(id)) this.#send({ type: 'cancel', id });
+    };
+  }
+
+  #send(message: ToEngine): void {
+    if (this.#child?.connected === true) this.#child.send(message, () => undefined);
+  }
+
+  #spawn(): Promise<void> {
+    const child = fork(entry, [], { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#child = child;
+    this.#heardAt = Date.now();
+    return new Promise((resolve, reject) => {
+      child.on('message', (message) => {
+        if (this.#child !== child) return;
+        this.#heardAt = Date.now();
+        const parsed = message as FromEngine;
+        if (parsed.type === 'loaded') {
+          this.#bundle = parsed.bundle;
+          for (const [stream, limitBytes] of this.#streams) this.#send({ type: 'open', stream, limitBytes });
+          this.#ready = true;
+          this.#failures = 0;
+          this.emit('ready', parsed.bundle);
+          resolve();
+        } else if (parsed.type === 'load_failed') reject(revive(parsed.error));
+        else this.#receive(parsed);
+      });
+      child.on('error', (cause) => {
+        reject(new YocoError('engine_unavailable', { cause }));
+      });
+      child.on('exit', (code, signal) => {
+        const reason = `The engine process ended (${signal ?? `exit code ${code ?? '?'}`}).`;
+        reject(new YocoError('engine_unavailable', { detail: reason }));
+        if (this.#child === child) this.#lost(reason);
+      });
+      const { bundle, threads = null, maxAnswers } = this.#options;
+      this.#send({ type: 'load', bundle, threads, maxAnswers });
+      clearInterval(this.#heartbeat);
+      this.#heartbeat = setInterval(() => {
+        this.#check(child);
+      }, this.#options.heartbeatMs);
+      this.#heartbeat.unref();
+    });
+  }
+
+  #check(child: ChildProcess): void {
+    if (this.#child !== child || !this.#ready) return;
+    if (Date.now() - this.#heardAt > this.#options.hangMs) {
+      this.#options.onWarning('The engine did not answer its heartbeat; it is started again.');
+      child.kill('SIGKILL');
+      return;
+    }
+    this.#send({ type: 'ping' });
+  }
+
+  #receive(message: Exclude<FromEngine, { type: 'loaded' | 'load_failed' }>): void {
+    if (message.type === 'progress') {
+      this.emit('progress', message.share);
+      return;
+    }
+    if (message.type === 'pong') {
+      this.#times = message.times;
+      this.#rssBytes = message.rssBytes;
+      if (message.rssBytes > this.#options.memoryLimitBytes) {
+        this.#options.onWarning(`The engine holds ${message.rssBytes} bytes, more than its limit; it is started again.`);
+        this.#child?.kill('SIGKILL');
+      }
+      return;
+    }
+    const pending = this.#pending.get(message.id);
+    if (pending === undefined) return;
+    if (message.type === 'delta') {
+      if (pending.kind === 'answer') pending.callbacks.delta(message.text);
+      return;
+    }
+    this.#pending.delete(message.id);
+    if (message.type === 'failed') this.#fail(pending, revive(message.error));
+    else if (message.type === 'appended' && pending.kind === 'frame') pending.resolve(message.result);
+    else if (message.type === 'done' && pending.kind === 'answer') pending.callbacks.done(message.end);
+  }
+
+  #fail(pending: Pending, error: YocoError): void {
+    if (pending.kind === 'frame') pending.reject(error);
+    else pending.callbacks.failed(error);
+  }
+
+  #lost(reason: string): void {
+    this.#ready = false;
+    this.#child = undefined;
+    clearInterval(this.#heartbeat);
+    const error = new YocoError(this.#closing ? 'shutting_down' : 'engine_restarted');
+    for (const [id, pending] of [...this.#pending]) {
+      this.#pending.delete(id);
+      this.#fail(pending, error);
+    }
+    if (this.#closing) return;
+    this.emit('lost', reason);
+    if (this.#bundle === undefined) return; // it never loaded: `start` has rejected
+    const [first, longest] = this.#options.backoffMs;
+    const wait = Math.min(longest, first * 2 ** this.#failures++);
+    this.#options.onWarning(`${reason} It is started again in ${wait} ms.`);
+    this.#restart = setTimeout(() => {
+      // A failure to start again ends in `exit`, and so comes back here.
+      this.#spawn().catch(() => this.#child?.kill('SIGKILL'));
+    }, wait);
+  }
+
+  async #stop(): Promise<void> {
+    this.#closing = true;
+    this.#ready = false;
+    clearTimeout(this.#restart);
+    clearInterval(this.#heartbeat);
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    this.#send({ type: 'stop' });
+    const force = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+    await gone;
+    clearTimeout(force);
+  }
+}
+
+function revive(error: WireError): YocoError {
+  return new YocoError(error.code, {
+    ...(error.detail === '' ? {} : { detail: error.detail }),
+    ...(error.param === null ? {} : { param: error.param }),
+  });
+}

@@ -1,0 +1,152 @@
+/** One live stream: takes the frames of its source into the engine, keeps their pictures, and opens conversations. */
+import type { Engine } from '../engine/supervisor.ts';
+import type { Appended } from '../engine/protocol.ts';
+import { YocoError } from '../errors.ts';
+import type { StreamDefinition } from '../ingest/definition.ts';
+import { describeSource } from '../ingest/definition.ts';
+import type { Frame, FrameSource } from '../ingest/frame.ts';
+import { createSource } from '../ingest/sources/create-source.ts';
+import { PushSource } from '../ingest/sources/push-source.ts';
+import { StreamConversation } from './conversation.ts';
+import { Thumbnails } from './thumbnails.ts';
+import type { Conversation, LiveStream, PushOutcome, StreamStatus, Thumbnail } from './types.ts';
+
+export interface LiveStreamOptions {
+  /** JPEG bytes of seen pictures that a stream keeps. */
+  readonly thumbnailLimitBytes: number;
+  readonly onWarning: (message: string) => void;
+}
+
+/** Frames handed to the engine before the first comes back: one is in a run while the next waits at the door. */
+const FRAMES_IN_FLIGHT = 2;
+const ENGINE_POLL_MS = 50;
+
+export class SourceStream implements LiveStream {
+  readonly name: string;
+  readonly #definition: StreamDefinition;
+  readonly #engine: Engine;
+  readonly #source: FrameSource;
+  readonly #thumbnails: Thumbnails;
+  readonly #listeners = new Set<() => void>();
+  readonly #onWarning: (message: string) => void;
+  readonly #startedAtMs = Date.now();
+  readonly #lostListener = (): void => {
+    this.#appended = undefined;
+    this.#changed();
+  };
+  #appended: Appended | undefined;
+  #frames = 0;
+  #late = 0;
+  #firstFrameAtMs: number | undefined;
+  #stopping = false;
+  #pumping: Promise<void> = Promise.resolve();
+  #failure: YocoError | undefined;
+
+  /** Opens the stream in the engine and starts its source. */
+  constructor(definition: StreamDefinition, engine: Engine, options: LiveStreamOptions) {
+    this.name = definition.name;
+    this.#definition = definition;
+    this.#engine = engine;
+    this.#onWarning = options.onWarning;
+    const imageSize = engine.bundle.imageSize;
+    this.#thumbnails = new Thumbnails({ size: imageSize, limitBytes: options.thumbnailLimitBytes });
+    this.#source = createSource(definition, { imageSize, onWarning: options.onWarning });
+    engine.open(this.name, definition.memory.limit_mb * 2 ** 20);
+    engine.on('lost', this.#lostListener);
+    this.#pumping = this.#pump();
+  }
+
+  /** Resolves when the source has ended and every frame of it is in the cache; rejects when the source failed. */
+  async ended(): Promise<void> {
+    await this.#pumping;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #pump(): Promise<void> {
+    const flying = new Set<Promise<void>>();
+    try {
+      for await (const frame of this.#source.frames()) {
+        if (flying.size >= FRAMES_IN_FLIGHT) await Promise.race(flying);
+        const flight = this.#take(frame).finally(() => flying.delete(flight));
+        flying.add(flight);
+      }
+    } catch (error) {
+      this.#failure = YocoError.from(error);
+      this.#onWarning(`Stream ${this.name}: ${this.#failure.message}`);
+    }
+    await Promise.all(flying);
+    this.#changed();
+  }
+
+  async #take(frame: Frame): Promise<void> {
+    try {
+      // A restart of the engine takes seconds: a live source drops what comes meanwhile in its own queue.
+      while (!this.#engine.ready && !this.#stopping) await pause(ENGINE_POLL_MS);
+      if (this.#stopping) return;
+      this.#firstFrameAtMs ??= Date.now() - frame.timeMs;
+      const [appended] = await Promise.all([
+        this.#engine.append(this.name, frame.timeMs, frame.rgb),
+        this.#thumbnails.add(frame),
+      ]);
+      this.#appended = appended;
+      this.#frames++;
+    } catch (error) {
+      if (!this.#stopping) this.#late++;
+      const known = YocoError.from(error);
+      if (known.code === 'internal') this.#onWarning(`Stream ${this.name}: a frame was lost: ${String(known.cause)}`);
+    }
+    this.#changed();
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  status(): StreamStatus {
+    const { sampling, memory, source } = this.#definition;
+    return {
+      name: this.name,
+      source: describeSource(source),
+      sourceStatus: this.#source.status,
+      fps: sampling.fps,
+      firstMs: this.#appended?.firstMs ?? null,
+      lastMs: this.#appended?.lastMs ?? null,
+      startedAtMs: this.#firstFrameAtMs ?? this.#startedAtMs,
+      frames: this.#frames,
+      lateFrames: this.#late,
+      cacheTokens: this.#appended?.cacheTokens ?? 0,
+      cacheBytes: this.#appended?.cacheBytes ?? 0,
+      memoryLimitBytes: memory.limit_mb * 2 ** 20,
+    };
+  }
+
+  converse(): Conversation {
+    return new StreamConversation(this.#engine, this.name);
+  }
+
+  thumbnail(timeMs?: number): Promise<Thumbnail> {
+    return Promise.resolve().then(() => this.#thumbnails.at(timeMs));
+  }
+
+  push(image: Uint8Array, timeMs?: number): Promise<PushOutcome> {
+    if (!(this.#source instanceof PushSource)) return Promise.reject(new YocoError('stream_not_pushable'));
+    return this.#source.push(image, timeMs);
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Ends the source and frees the cache. */
+  async close(): Promise<void> {
+    this.#stopping = true;
+    this.#engine.off('lost', this.#lostListener);
+    await this.#source.stop();
+    this.#engine.close(this.name);
+    await this.#pumping;
+    this.#listeners.clear();
+  }
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

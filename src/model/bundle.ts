@@ -1,0 +1,113 @@
+/** A bundle: one folder with all files of one model. Read, validated, and checked against its checksums. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
+import { YocoError } from '../errors.ts';
+
+export const BUNDLE_FORMAT = 1;
+
+const size = z.int().positive();
+const file = z.object({ bytes: size, sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+
+const FILES = ['vision.onnx', 'self_decoder.onnx', 'cross_decoder.onnx', 'embeddings.bin', 'tokenizer.json'] as const;
+export type BundleFile = (typeof FILES)[number];
+
+const bundleConfig = z.object({
+  format: z.int(),
+  name: z.string().min(1),
+  licence: z.string(),
+  selfDecoder: z.enum(['window']),
+  /** Pixels of a side of the square picture that the model sees. */
+  imageSize: size,
+  tokensPerFrame: size,
+  width: size,
+  headDim: size,
+  selfLayers: size,
+  selfKvHeads: size,
+  crossLayers: size,
+  crossHeads: size,
+  /** Heads of the shared K and V. */
+  kvHeads: size,
+  /** Tokens that a self-decoder layer looks back. */
+  window: size,
+  vocabulary: size,
+  /** Opens a turn and carries its moment. */
+  startToken: z.int().nonnegative(),
+  /** Closes a question, and an answer. */
+  endToken: z.int().nonnegative(),
+  maxAnswerTokens: size,
+  /** Ids of the tokens that an answer may hold, in the order of the logits. */
+  answerTokens: z.array(z.int().nonnegative()).min(1),
+  parameters: size,
+  files: z.object(Object.fromEntries(FILES.map((name) => [name, file])) as Record<BundleFile, typeof file>),
+});
+
+export type BundleConfig = z.infer<typeof bundleConfig>;
+
+export interface Bundle {
+  readonly directory: string;
+  readonly config: BundleConfig;
+}
+
+async function sha256(filename: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(filename), hash);
+  return hash.digest('hex');
+}
+
+/**
+ * Reads `config.json` and checks every file that it lists.
+ * Throws YocoError `bundle_not_found`, `bundle_damaged` or `bundle_unsupported`; the detail names the file and field.
+ */
+export async function readBundle(directory: string): Promise<Bundle> {
+  const configFile = path.join(directory, 'config.json');
+  let text: string;
+  try {
+    text = await readFile(configFile, 'utf8');
+  } catch (cause) {
+    throw new YocoError('bundle_not_found', { detail: `${configFile} cannot be read.`, cause });
+  }
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch (cause) {
+    throw new YocoError('bundle_damaged', { detail: `${configFile} is not JSON.`, cause });
+  }
+  const format = z.object({ format: z.number() }).safeParse(raw);
+  if (format.success && format.data.format !== BUNDLE_FORMAT) {
+    throw new YocoError('bundle_unsupported', {
+      detail: `Its format is ${format.data.format}; this version reads ${BUNDLE_FORMAT}.`,
+    });
+  }
+  const parsed = bundleConfig.safeParse(raw);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const field = issue?.path.join('.') ?? '';
+    throw new YocoError('bundle_damaged', { detail: `${configFile}: ${field}: ${issue?.message ?? ''}.`, param: field });
+  }
+  const config = parsed.data;
+  await Promise.all(
+    FILES.map(async (name) => {
+      const filename = path.join(directory, name);
+      const found = await stat(filename).catch(() => null);
+      if (found === null) throw new YocoError('bundle_damaged', { detail: `${filename} is missing.` });
+      const expected = config.files[name];
+      if (found.size !== expected.bytes) {
+        throw new YocoError('bundle_damaged', {
+          detail: `${filename} has ${found.size} bytes, expected ${expected.bytes}.`,
+        });
+      }
+      if ((await sha256(filename)) !== expected.sha256) {
+        throw new YocoError('bundle_damaged', { detail: `${filename} does not match its checksum.` });
+      }
+    }),
+  );
+  return { directory, config };
+}
+
+export function bundlePath(bundle: Bundle, name: BundleFile): string {
+  return path.join(bundle.directory, name);
+}

@@ -1,0 +1,70 @@
+/** The half that video never enters: one new token of each question on one stream, read from its cache. */
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { BundleConfig } from './bundle.ts';
+import type { KvView } from './kv-cache.ts';
+import { floats, integers, output } from './session.ts';
+
+export interface CrossDecoderInput {
+  /** `[width]`, from the self-decoder. */
+  readonly hidden: Float32Array;
+  /** How many tokens of the view this question may see. */
+  readonly visible: number;
+  /** The segment's own K and V, `[ownLength, kvHeads, headDim]`. */
+  readonly ownK: Float32Array;
+  readonly ownV: Float32Array;
+  readonly ownLength: number;
+}
+
+export interface CrossDecoderOutput {
+  /** Over the answer's tokens (`answerTokens` of the bundle). */
+  readonly logits: Float32Array;
+  /** Share of attention on each of the view's tokens; what is missing to 1 went to the segment itself. */
+  readonly evidence: Float32Array;
+}
+
+export class CrossDecoder {
+  readonly #session: InferenceSession;
+  readonly #config: BundleConfig;
+
+  constructor(session: InferenceSession, config: BundleConfig) {
+    this.#session = session;
+    this.#config = config;
+  }
+
+  /** One read of `cache` serves all `inputs`. */
+  async step(cache: KvView, inputs: readonly CrossDecoderInput[]): Promise<CrossDecoderOutput[]> {
+    const c = this.#config;
+    const count = inputs.length;
+    const own = Math.max(...inputs.map((input) => input.ownLength));
+    const hidden = new Float32Array(count * c.width);
+    const ownSize = own * c.kvHeads * c.headDim;
+    const ownK = new Float32Array(count * ownSize);
+    const ownV = new Float32Array(count * ownSize);
+    inputs.forEach((input, i) => {
+      hidden.set(input.hidden, i * c.width);
+      ownK.set(input.ownK, i * ownSize);
+      ownV.set(input.ownV, i * ownSize);
+    });
+    const feeds: Record<string, Tensor> = {
+      hidden: floats(hidden, [count, c.width]),
+      visible: integers(inputs.map((input) => input.visible)),
+      own_k: floats(ownK, [count, own, c.kvHeads, c.headDim]),
+      own_v: floats(ownV, [count, own, c.kvHeads, c.headDim]),
+      own_length: integers(inputs.map((input) => input.ownLength)),
+    };
+    cache.keys.forEach((keys, head) => (feeds[`k${head}`] = floats(keys, [cache.tokens, c.headDim])));
+    cache.values.forEach((values, head) => (feeds[`v${head}`] = floats(values, [cache.tokens, c.headDim])));
+    const results = await this.#session.run(feeds);
+    const logits = output(results, 'logits');
+    const evidence = output(results, 'evidence');
+    const answers = c.answerTokens.length;
+    return inputs.map((_, i) => ({
+      logits: logits.subarray(i * answers, (i + 1) * answers),
+      evidence: evidence.subarray(i * cache.tokens, (i + 1) * cache.tokens),
+    }));
+  }
+
+  release(): Promise<void> {
+    return this.#session.release();
+  }
+}

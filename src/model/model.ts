@@ -1,0 +1,66 @@
+/** The loaded model: YOCO at run time. No I/O after loading, no network, no clock. */
+import type { Bundle, BundleConfig } from './bundle.ts';
+import { bundlePath, readBundle } from './bundle.ts';
+import { CrossDecoder } from './cross-decoder.ts';
+import { Embeddings } from './embeddings.ts';
+import { KvCache } from './kv-cache.ts';
+import { SelfDecoder } from './self-decoder.ts';
+import type { SessionOptions } from './session.ts';
+import { openSession } from './session.ts';
+import { Tokenizer } from './tokenizer.ts';
+import { Vision } from './vision.ts';
+
+export interface LoadOptions extends SessionOptions {
+  /** Called as each part is ready, 0..1. */
+  readonly onProgress?: (share: number) => void;
+}
+
+export class Model {
+  readonly bundle: Bundle;
+  readonly tokenizer: Tokenizer;
+  readonly embeddings: Embeddings;
+  readonly vision: Vision;
+  readonly selfDecoder: SelfDecoder;
+  readonly crossDecoder: CrossDecoder;
+
+  constructor(parts: Omit<Model, 'config' | 'newCache' | 'release'>) {
+    this.bundle = parts.bundle;
+    this.tokenizer = parts.tokenizer;
+    this.embeddings = parts.embeddings;
+    this.vision = parts.vision;
+    this.selfDecoder = parts.selfDecoder;
+    this.crossDecoder = parts.crossDecoder;
+  }
+
+  get config(): BundleConfig {
+    return this.bundle.config;
+  }
+
+  newCache(limitBytes: number): KvCache {
+    const c = this.config;
+    return new KvCache({ heads: c.kvHeads, headDim: c.headDim, tokensPerFrame: c.tokensPerFrame, limitBytes });
+  }
+
+  /** Frees the sessions; a process that ends without it may abort. */
+  async release(): Promise<void> {
+    await Promise.all([this.vision.release(), this.selfDecoder.release(), this.crossDecoder.release()]);
+  }
+}
+
+/** Loads a bundle. Throws YocoError `bundle_not_found`, `bundle_damaged`, `bundle_unsupported`. */
+export async function loadModel(directory: string, options: LoadOptions = {}): Promise<Model> {
+  const progress = options.onProgress ?? (() => undefined);
+  const bundle = await readBundle(directory);
+  progress(0.2);
+  const config = bundle.config;
+  const tokenizer = await Tokenizer.load(bundlePath(bundle, 'tokenizer.json'));
+  const embeddings = await Embeddings.load(bundlePath(bundle, 'embeddings.bin'), config.vocabulary, config.width);
+  progress(0.4);
+  const vision = new Vision(await openSession(bundlePath(bundle, 'vision.onnx'), options), config);
+  progress(0.7);
+  const selfDecoder = new SelfDecoder(await openSession(bundlePath(bundle, 'self_decoder.onnx'), options), config);
+  progress(0.85);
+  const crossDecoder = new CrossDecoder(await openSession(bundlePath(bundle, 'cross_decoder.onnx'), options), config);
+  progress(1);
+  return new Model({ bundle, tokenizer, embeddings, vision, selfDecoder, crossDecoder });
+}

@@ -1,0 +1,110 @@
+/** A question's own segment: its earlier turns, its tokens, and the answer as it grows. */
+import type { Embeddings } from './embeddings.ts';
+import type { SelfDecoder, SelfDecoderOutput } from './self-decoder.ts';
+import type { Tokenizer } from './tokenizer.ts';
+import type { BundleConfig } from './bundle.ts';
+import type { SegmentWindow } from './window.ts';
+
+export interface Turn {
+  readonly question: string;
+  /** The moment of the question on the stream's clock, ms. */
+  readonly timeMs: number;
+  readonly answer: string;
+}
+
+export interface SegmentTokens {
+  readonly ids: readonly number[];
+  /** Time of each token; -1 where it carries none. */
+  readonly timesMs: readonly number[];
+}
+
+/** `[start, with its moment] question [end] answer [end] ... [start] question [end]`. */
+export function segmentTokens(
+  tokenizer: Tokenizer,
+  config: BundleConfig,
+  turns: readonly Turn[],
+  question: string,
+  timeMs: number,
+): SegmentTokens {
+  const ids: number[] = [];
+  const timesMs: number[] = [];
+  const add = (tokens: readonly number[], time = -1): void => {
+    tokens.forEach((id) => {
+      ids.push(id);
+      timesMs.push(time);
+    });
+  };
+  const ask = (text: string, time: number): void => {
+    add([config.startToken], Math.round(time));
+    add(tokenizer.encode(text));
+    add([config.endToken]);
+  };
+  for (const turn of turns) {
+    ask(turn.question, turn.timeMs);
+    add(tokenizer.encode(turn.answer));
+    add([config.endToken]);
+  }
+  ask(question, timeMs);
+  return { ids, timesMs };
+}
+
+/** Grows by one token a step; holds K, V of the segment, which no other segment sees. */
+export class QuestionSegment {
+  readonly window: SegmentWindow;
+  hidden: Float32Array;
+  #k: Float32Array;
+  #v: Float32Array;
+  #length: number;
+  readonly #tokenSize: number;
+
+  private constructor(window: SegmentWindow, first: SelfDecoderOutput, length: number, tokenSize: number) {
+    this.window = window;
+    this.hidden = first.hidden;
+    this.#length = length;
+    this.#tokenSize = tokenSize;
+    this.#k = first.k.slice();
+    this.#v = first.v.slice();
+  }
+
+  static async open(
+    decoder: SelfDecoder,
+    embeddings: Embeddings,
+    config: BundleConfig,
+    tokens: SegmentTokens,
+  ): Promise<QuestionSegment> {
+    const window = decoder.newWindow(Math.min(config.window, tokens.ids.length + config.maxAnswerTokens));
+    const [first] = await decoder.step([{ window, tokens: embeddings.lookup(tokens.ids), timesMs: tokens.timesMs }]);
+    if (first === undefined) throw new RangeError('a segment needs a token');
+    return new QuestionSegment(window, first, tokens.ids.length, config.kvHeads * config.headDim);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get k(): Float32Array {
+    return this.#k.subarray(0, this.#length * this.#tokenSize);
+  }
+
+  get v(): Float32Array {
+    return this.#v.subarray(0, this.#length * this.#tokenSize);
+  }
+
+  /** Takes the self-decoder's output for one more token of the answer. */
+  extend(next: SelfDecoderOutput): void {
+    const end = this.#length * this.#tokenSize;
+    if (end + this.#tokenSize > this.#k.length) {
+      const grow = (old: Float32Array): Float32Array => {
+        const larger = new Float32Array(Math.max(old.length * 2, end + this.#tokenSize));
+        larger.set(old);
+        return larger;
+      };
+      this.#k = grow(this.#k);
+      this.#v = grow(this.#v);
+    }
+    this.#k.set(next.k, end);
+    this.#v.set(next.v, end);
+    this.#length++;
+    this.hidden = next.hidden;
+  }
+}

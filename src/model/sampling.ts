@@ -1,0 +1,45 @@
+/** The next token from logits. */
+export interface SamplingOptions {
+  /** 0 is greedy. */
+  readonly temperature: number;
+  /** Only the most likely tokens whose probabilities add up to this are drawn from; 1 is all. */
+  readonly topP: number;
+  /** Draws from [0, 1). */
+  readonly random: () => number;
+}
+
+/** A small seeded generator (mulberry32), so that a sampled answer can be repeated. */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+/** Index of the largest; the first of equals. */
+export function argmax(logits: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < logits.length; i++) if ((logits[i] ?? 0) > (logits[best] ?? 0)) best = i;
+  return best;
+}
+
+export function sample(logits: Float32Array, options: SamplingOptions): number {
+  const top = argmax(logits);
+  if (options.temperature <= 0) return top;
+  const highest = logits[top] ?? 0;
+  const weights = Array.from(logits, (x, index) => ({ index, p: Math.exp((x - highest) / options.temperature) }));
+  weights.sort((a, b) => b.p - a.p);
+  const total = weights.reduce((sum, w) => sum + w.p, 0);
+  let kept = 0;
+  let mass = 0;
+  while (kept < weights.length && (kept === 0 || mass < options.topP * total)) mass += weights[kept++]?.p ?? 0;
+  let draw = options.random() * mass;
+  for (const w of weights.slice(0, kept)) {
+    draw -= w.p;
+    if (draw <= 0) return w.index;
+  }
+  return top;
+}

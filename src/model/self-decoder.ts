@@ -1,0 +1,94 @@
+/** The half of the model that every token passes once: new tokens in, their shared K and V out. */
+import type { InferenceSession } from 'onnxruntime-node';
+import type { BundleConfig } from './bundle.ts';
+import { floats, integers, output } from './session.ts';
+import { SegmentWindow } from './window.ts';
+
+/** `n` new tokens of one segment. */
+export interface SelfDecoderInput {
+  readonly window: SegmentWindow;
+  /** `[n, width]`. */
+  readonly tokens: Float32Array;
+  /** Time of each token in ms; negative where a token carries no time. */
+  readonly timesMs: readonly number[];
+}
+
+export interface SelfDecoderOutput {
+  /** Hidden state of the last token, `[width]`: where the cross-decoder begins. */
+  readonly hidden: Float32Array;
+  /** Shared K and V of the new tokens, `[n, kvHeads, headDim]`. */
+  readonly k: Float32Array;
+  readonly v: Float32Array;
+}
+
+export class SelfDecoder {
+  readonly #session: InferenceSession;
+  readonly #config: BundleConfig;
+
+  constructor(session: InferenceSession, config: BundleConfig) {
+    this.#session = session;
+    this.#config = config;
+  }
+
+  /** The state of a new segment; `capacity` is what it starts with (a question is short, a stream fills its window). */
+  newWindow(capacity?: number): SegmentWindow {
+    const c = this.#config;
+    return new SegmentWindow(c.selfLayers, c.selfKvHeads * c.headDim, c.window, capacity);
+  }
+
+  /**
+   * Runs one step for several segments with the same number `n` of new tokens, and appends to their windows.
+   * `rows` and `past` fix the shape of the run (padded): the bits of one segment's K and V then do not depend on how
+   * many others are served. Without them the shape is as small as the inputs allow.
+   */
+  async step(inputs: readonly SelfDecoderInput[], rows = inputs.length, past?: number): Promise<SelfDecoderOutput[]> {
+    const c = this.#config;
+    const first = inputs[0];
+    if (first === undefined) return [];
+    const n = first.timesMs.length;
+    const p = past ?? Math.max(1, ...inputs.map((input) => input.window.length));
+    const tokens = new Float32Array(rows * n * c.width);
+    const times = new Array<number>(rows * n).fill(-1);
+    const lengths = new Array<number>(rows).fill(0);
+    const rowSize = c.selfLayers * p * c.selfKvHeads * c.headDim;
+    const pastK = new Float32Array(rows * rowSize);
+    const pastV = new Float32Array(rows * rowSize);
+    inputs.forEach((input, i) => {
+      tokens.set(input.tokens, i * n * c.width);
+      input.timesMs.forEach((t, j) => (times[i * n + j] = t));
+      lengths[i] = Math.min(p, input.window.length);
+      input.window.copyInto(pastK, pastV, p, i * rowSize);
+    });
+    const pastDims = [rows, c.selfLayers, p, c.selfKvHeads, c.headDim];
+    const results = await this.#session.run({
+      tokens: floats(tokens, [rows, n, c.width]),
+      time_ms: integers(times, [rows, n]),
+      past_k: floats(pastK, pastDims),
+      past_v: floats(pastV, pastDims),
+      past_length: integers(lengths),
+    });
+    const hidden = output(results, 'hidden');
+    const k = output(results, 'k');
+    const v = output(results, 'v');
+    const windowK = output(results, 'window_k');
+    const windowV = output(results, 'window_v');
+    const kvSize = n * c.kvHeads * c.headDim;
+    const newSize = c.selfLayers * n * c.selfKvHeads * c.headDim;
+    return inputs.map((input, i) => {
+      input.window.append(
+        windowK.subarray(i * newSize, (i + 1) * newSize),
+        windowV.subarray(i * newSize, (i + 1) * newSize),
+        n,
+      );
+      return {
+        hidden: hidden.slice(((i + 1) * n - 1) * c.width, (i + 1) * n * c.width),
+        k: k.subarray(i * kvSize, (i + 1) * kvSize),
+        v: v.subarray(i * kvSize, (i + 1) * kvSize),
+      };
+    });
+  }
+
+  release(): Promise<void> {
+    return this.#session.release();
+  }
+}

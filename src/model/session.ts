@@ -1,0 +1,41 @@
+/** Sessions of ONNX Runtime. `run` blocks its thread (runtime-limits): only the engine process calls it. */
+import * as ort from 'onnxruntime-node';
+import { YocoError } from '../errors.ts';
+
+export interface SessionOptions {
+  /** Threads inside one operator; default: ONNX Runtime's choice, one a core. */
+  readonly threads?: number;
+}
+
+export async function openSession(filename: string, options: SessionOptions = {}): Promise<ort.InferenceSession> {
+  try {
+    return await ort.InferenceSession.create(filename, {
+      executionProviders: ['cpu'],
+      graphOptimizationLevel: 'all',
+      // Shapes vary with every question: an arena would keep the largest of each for ever.
+      enableCpuMemArena: false,
+      enableMemPattern: false,
+      logSeverityLevel: 3,
+      ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
+    });
+  } catch (cause) {
+    throw new YocoError('bundle_damaged', { detail: `${filename} cannot be loaded.`, cause });
+  }
+}
+
+export function floats(data: Float32Array, dims: readonly number[]): ort.Tensor {
+  return new ort.Tensor('float32', data, dims);
+}
+
+export function integers(values: readonly number[], dims: readonly number[] = [values.length]): ort.Tensor {
+  return new ort.Tensor('int64', BigInt64Array.from(values, BigInt), dims);
+}
+
+/** The float32 output of that name. */
+export function output(results: ort.InferenceSession.OnnxValueMapType, name: string): Float32Array {
+  const tensor = results[name];
+  if (!(tensor?.data instanceof Float32Array)) {
+    throw new YocoError('bundle_damaged', { detail: `A graph lacks the output ${name}.` });
+  }
+  return tensor.data;
+}

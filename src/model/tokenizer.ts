@@ -1,0 +1,37 @@
+/** Text to token ids and back, as the model was trained: one line, lower case, one space before. */
+import { readFile } from 'node:fs/promises';
+import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
+import { YocoError } from '../errors.ts';
+
+/** The same as `normalise_text` in models/training/text.py. */
+export function normaliseText(text: string): string {
+  return ` ${text.toLowerCase().split(/\s+/u).filter(Boolean).join(' ')}`;
+}
+
+export class Tokenizer {
+  readonly #bpe: BpeTokenizer;
+
+  private constructor(bpe: BpeTokenizer) {
+    this.#bpe = bpe;
+  }
+
+  static async load(filename: string): Promise<Tokenizer> {
+    try {
+      const json = JSON.parse(await readFile(filename, 'utf8')) as object;
+      return new Tokenizer(new BpeTokenizer(json, {}));
+    } catch (cause) {
+      throw new YocoError('bundle_damaged', { detail: `${filename} is not a tokenizer.`, cause });
+    }
+  }
+
+  /** Token ids of a text; special tokens that occur in it are text like any other, so that no question can forge a turn. */
+  encode(text: string): number[] {
+    const harmless = normaliseText(text).replaceAll('<|', '< |');
+    return this.#bpe.encode(harmless, { add_special_tokens: false }).ids;
+  }
+
+  /** The text of ids, with its leading space: pieces of an answer can be joined. */
+  decode(ids: readonly number[]): string {
+    return ids.length === 0 ? '' : this.#bpe.decode([...ids], { skip_special_tokens: true });
+  }
+}

@@ -1,0 +1,35 @@
+/** Pictures to visual tokens: the frozen backbone and the projector, one graph. */
+import type { InferenceSession } from 'onnxruntime-node';
+import { Tensor } from 'onnxruntime-node';
+import type { BundleConfig } from './bundle.ts';
+import { output } from './session.ts';
+
+export class Vision {
+  readonly #session: InferenceSession;
+  readonly #config: BundleConfig;
+
+  constructor(session: InferenceSession, config: BundleConfig) {
+    this.#session = session;
+    this.#config = config;
+  }
+
+  /** Bytes of one picture. */
+  get pictureBytes(): number {
+    return this.#config.imageSize ** 2 * 3;
+  }
+
+  /**
+   * `rgb`: one picture, `[size, size, 3]` bytes. Returns its tokens, `[tokensPerFrame, width]`.
+   * One picture a run: convolutions gain nothing from a batch on a CPU, and a picture's tokens then cannot depend on
+   * the pictures beside it.
+   */
+  async tokens(rgb: Uint8Array): Promise<Float32Array> {
+    const size = this.#config.imageSize;
+    const results = await this.#session.run({ rgb: new Tensor('uint8', rgb, [1, size, size, 3]) });
+    return output(results, 'tokens');
+  }
+
+  release(): Promise<void> {
+    return this.#session.release();
+  }
+}
