@@ -23,11 +23,11 @@ export function streamRoutes(app: FastifyInstance, live: LiveService, limits: Se
     },
   );
 
-  app.get('/v1/streams', () => ({
-    object: 'list',
-    bundle: live.bundle,
-    data: live.list().map((stream) => streamJson(stream.status())),
-  }));
+  app.get('/v1/streams', () => {
+    const { name, parameters, licence } = live.bundle;
+    const data = live.list().map((stream) => streamJson(stream.status()));
+    return { object: 'list', bundle: { name, parameters, licence }, data };
+  });
 
   app.post('/v1/streams', { bodyLimit: DEFINITION_BYTES }, async (request, reply) => {
     if (Buffer.isBuffer(request.body)) {
