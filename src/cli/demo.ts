@@ -1,0 +1,61 @@
+import type { Command } from 'commander';
+import { readConfig } from '../config.ts';
+import { RealtimeClient } from './realtime-client.ts';
+import { startService } from './serve.ts';
+import { clock, span, untilStopped } from './terminal.ts';
+
+const STREAM = 'demo';
+/** When on the clip's clock each question is asked, and what. */
+const QUESTIONS: readonly { readonly atMs: number; readonly question: string }[] = [
+  { atMs: 4_000, question: 'What is shown now?' },
+  { atMs: 11_000, question: 'What was shown first?' },
+  { atMs: 18_500, question: 'When did the espresso appear?' },
+];
+const POLL_MS = 50;
+
+export function addDemo(program: Command): void {
+  program
+    .command('demo')
+    .description('start the service, play the bundled clip as a live stream, and ask it three questions')
+    .option('--once', 'end after the questions')
+    .option('--port <number>', 'port to listen on; 0 takes a free one')
+    .action(async (flags: { once?: true; port?: string }) => {
+      const config = await readConfig({ port: flags.port ?? (flags.once === true ? 0 : undefined), log_level: 'warn' });
+      const warn = (_fields: object, message: string): void => void process.stderr.write(`${message}\n`);
+      const service = await startService(config, { warn, error: warn });
+      const stopped = untilStopped();
+      try {
+        const { address } = service.server;
+        const server = address === 'http://127.0.0.1:8080' ? '' : ` --server ${address}`;
+        process.stdout.write(`The page:  ${address}/\n`);
+        process.stdout.write(`Ask too:   npx tsx src/main.ts ask${server} ${STREAM} "What is shown now?"\n\n`);
+        const asked = askAll(service.live.get(STREAM), address);
+        await Promise.race([asked, stopped]);
+        if (flags.once !== true) {
+          process.stdout.write('\nThe clip plays on; Ctrl-C ends the service.\n');
+          await stopped;
+        }
+      } finally {
+        await service.close();
+      }
+    });
+}
+
+async function askAll(stream: ReturnType<Awaited<ReturnType<typeof startService>>['live']['get']>, server: string): Promise<void> {
+  const client = await RealtimeClient.connect({ server, stream: STREAM });
+  try {
+    for (const { atMs, question } of QUESTIONS) {
+      while ((stream.status().lastMs ?? -1) < atMs) {
+        if (stream.status().sourceStatus.state === 'failed') await stream.ended();
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      }
+      process.stdout.write(`[${clock(stream.status().lastMs ?? 0)}] ${question}\n       `);
+      const outcome = await client.ask(question, (piece) => void process.stdout.write(piece));
+      const evidence = (outcome.yoco?.evidence ?? []).map((e) => span(e.start * 1000, e.end * 1000)).join(', ');
+      const first = Math.round(outcome.yoco?.latency_ms.first_token ?? 0);
+      process.stdout.write(`   (evidence ${evidence === '' ? 'none' : evidence}; first word after ${first} ms)\n`);
+    }
+  } finally {
+    client.close();
+  }
+}

@@ -1,0 +1,28 @@
+/** The command line: which commands there are. Results go to stdout, everything else to stderr. */
+import { Command } from 'commander';
+import { YocoError } from '../errors.ts';
+import { addAsk } from './ask.ts';
+import { addDemo } from './demo.ts';
+import { addEval } from './eval.ts';
+import { addServe } from './serve.ts';
+import { addWatch } from './watch.ts';
+
+export async function run(argv: readonly string[]): Promise<void> {
+  const program = new Command('yoco-live')
+    .description('Watches live video and answers questions about it at any time.')
+    .showHelpAfterError()
+    .configureHelp({ showGlobalOptions: true });
+  for (const add of [addDemo, addServe, addAsk, addWatch, addEval]) add(program);
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    const known = YocoError.from(error);
+    process.stderr.write(`error: ${known.message} (${known.code})\n`);
+    if (known.code === 'internal') process.stderr.write(`${stack(known.cause)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+function stack(cause: unknown): string {
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}

@@ -1,0 +1,139 @@
+/** A small client of `/v1/realtime`: what `ask` and the demo use, and no more. */
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
+import { z } from 'zod';
+import { ERRORS, type ErrorCode, YocoError } from '../errors.ts';
+
+export interface ClientOptions {
+  /** `http://127.0.0.1:8080`, or https. */
+  readonly server: string;
+  readonly stream: string;
+  readonly key?: string;
+}
+
+const doneEvent = z.object({
+  type: z.literal('response.done'),
+  response: z.object({
+    status: z.enum(['completed', 'cancelled', 'incomplete', 'failed']),
+    status_details: z.object({ error: z.object({ code: z.string(), message: z.string() }).nullish() }).nullish(),
+    output: z.array(z.object({ content: z.array(z.object({ text: z.string() }).loose()) }).loose()),
+    yoco: z
+      .object({
+        as_of: z.number(),
+        evidence: z.array(z.object({ start: z.number(), end: z.number(), weight: z.number() }).loose()),
+        latency_ms: z.object({ first_token: z.number(), total: z.number() }).loose(),
+      })
+      .loose()
+      .nullish(),
+  }),
+});
+
+export type AskOutcome = z.infer<typeof doneEvent>['response'];
+
+const event = z.object({ type: z.string() }).loose();
+
+export class RealtimeClient {
+  readonly #socket: WebSocket;
+  #waiting: ((message: Record<string, unknown>) => void) | undefined;
+  readonly #queue: Record<string, unknown>[] = [];
+  #closed: YocoError | undefined;
+
+  private constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.on('message', (data: Buffer) => {
+      const message: Record<string, unknown> = event.parse(JSON.parse(data.toString('utf8')));
+      if (this.#waiting !== undefined) this.#waiting(message);
+      else this.#queue.push(message);
+    });
+    socket.on('close', (code) => {
+      this.#closed = new YocoError('engine_unavailable', { detail: `The connection was closed (${code}).` });
+      this.#waiting?.({ type: 'closed' });
+    });
+    socket.on('error', () => undefined);
+  }
+
+  /** Throws `source_unreachable` when nobody listens, or what the service answered instead of opening. */
+  static async connect(options: ClientOptions): Promise<RealtimeClient> {
+    const url = new URL('/v1/realtime', options.server.replace(/^http/, 'ws'));
+    url.searchParams.set('stream', options.stream);
+    const headers = options.key === undefined ? {} : { authorization: `Bearer ${options.key}` };
+    const socket = new WebSocket(url, 'realtime', { headers });
+    const client = new RealtimeClient(socket);
+    const refused = new Promise<never>((_, reject) => {
+      socket.once('unexpected-response', (_request, response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => {
+          reject(refusal(Buffer.concat(chunks).toString('utf8'), response.statusCode ?? 0));
+        });
+      });
+      socket.once('error', (cause) => {
+        reject(new YocoError('source_unreachable', { detail: `No service answers at ${options.server}.`, cause }));
+      });
+    });
+    await Promise.race([once(socket, 'open'), refused]);
+    refused.catch(() => undefined);
+    return client;
+  }
+
+  /** Asks, and calls back with each piece of the answer. Throws the service's error. */
+  async ask(question: string, onDelta: (piece: string) => void, asOf?: number | string): Promise<AskOutcome> {
+    const item = { type: 'message', role: 'user', content: [{ type: 'input_text', text: question }] };
+    this.#send({ type: 'conversation.item.create', item });
+    this.#send({ type: 'response.create', response: asOf === undefined ? {} : { yoco: { as_of: asOf } } });
+    for (;;) {
+      const message = await this.#next();
+      if (message['type'] === 'closed') throw this.#closed ?? new YocoError('engine_unavailable');
+      if (message['type'] === 'error') throw refusal(JSON.stringify(message), 0);
+      if (message['type'] === 'response.output_text.delta' && typeof message['delta'] === 'string') {
+        onDelta(message['delta']);
+      }
+      if (message['type'] === 'response.done') {
+        const { response } = doneEvent.parse(message);
+        const error = response.status_details?.error;
+        if (response.status === 'failed' && error != null) throw refusal(JSON.stringify({ error }), 0);
+        return response;
+      }
+    }
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  #send(message: object): void {
+    this.#socket.send(JSON.stringify(message));
+  }
+
+  #next(): Promise<Record<string, unknown>> {
+    const ready = this.#queue.shift();
+    if (ready !== undefined) return Promise.resolve(ready);
+    if (this.#closed !== undefined) return Promise.resolve({ type: 'closed' });
+    return new Promise((resolve) => {
+      this.#waiting = (message) => {
+        this.#waiting = undefined;
+        resolve(message);
+      };
+    });
+  }
+}
+
+/** The service's own error, from its JSON. */
+function refusal(body: string, status: number): YocoError {
+  const shape = z.object({ error: z.object({ code: z.string(), message: z.string() }).loose() }).loose();
+  const parsed = shape.safeParse(safeJson(body));
+  if (parsed.success && parsed.data.error.code in ERRORS) {
+    const code = parsed.data.error.code as ErrorCode;
+    const detail = parsed.data.error.message.replace(ERRORS[code].message, '').trim();
+    return new YocoError(code, detail === '' ? {} : { detail });
+  }
+  return new YocoError('engine_unavailable', { detail: `The service answered with HTTP status ${status}.` });
+}
+
+function safeJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,93 @@
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { pino } from 'pino';
+import { type Config, type ConfigInput, readConfig } from '../config.ts';
+import { YocoError } from '../errors.ts';
+import { readDefinitions } from '../ingest/definition.ts';
+import { Streams } from '../live/live-service.ts';
+import { type RunningServer, type ServerLog, startServer } from '../server/index.ts';
+import { ProgressLine, untilStopped } from './terminal.ts';
+
+export function addServe(program: Command): void {
+  program
+    .command('serve')
+    .description('start the service')
+    .option('--config <file>', 'settings in YAML')
+    .option('--bundle <dir>', 'model bundle')
+    .option('--streams <dir>', 'folder of stream definitions')
+    .option('--host <address>', 'address to listen on')
+    .option('--port <number>', 'port to listen on')
+    .action(async (options: ConfigInput & { config?: string }) => {
+      const { config: file, ...flags } = options;
+      const config = await readConfig(flags, process.env, file);
+      const log = pino({ level: config.log_level }, pino.destination(2));
+      const service = await startService(config, log);
+      log.info({ address: service.server.address, streams: service.live.list().length }, 'listening');
+      await untilStopped();
+      log.info({}, 'stopping');
+      await service.close();
+    });
+}
+
+export interface RunningService {
+  readonly live: Streams;
+  readonly server: RunningServer;
+  readonly close: () => Promise<void>;
+}
+
+/** Loads the model, starts the streams of the configuration, and listens. */
+export async function startService(config: Config, log: ServerLog): Promise<RunningService> {
+  const definitions = await readDefinitions(config.streams);
+  const tls = config.tls === undefined ? undefined : await readCertificate(config.tls);
+  const progress = new ProgressLine('Loading the model');
+  const live = await Streams.start(
+    {
+      engine: {
+        bundle: config.bundle,
+        maxAnswers: config.max_answers,
+        memoryLimitBytes: config.engine_memory_mb * 2 ** 20,
+        ...(config.threads === undefined ? {} : { threads: config.threads }),
+      },
+      maxStreams: config.max_streams,
+      policy: { mediaRoots: config.media_roots, allowedHosts: config.source_hosts },
+      onWarning: (message) => {
+        log.warn({}, message);
+      },
+    },
+    (share) => {
+      progress.show(share);
+    },
+  );
+  progress.end();
+  try {
+    for (const definition of definitions) await live.create(definition, 'operator');
+    const server = await startServer(live, {
+      host: config.host,
+      port: config.port,
+      apiKeys: config.api_keys,
+      allowedOrigins: config.allowed_origins,
+      allowedHosts: config.allowed_hosts,
+      log,
+      ...(tls === undefined ? {} : { tls }),
+    });
+    const close = async (): Promise<void> => {
+      await server.close();
+      await live.close();
+    };
+    return { live, server, close };
+  } catch (error) {
+    await live.close();
+    throw error;
+  }
+}
+
+async function readCertificate(files: { readonly key: string; readonly cert: string }): Promise<{ key: Buffer; cert: Buffer }> {
+  const read = async (name: 'key' | 'cert'): Promise<Buffer> => {
+    try {
+      return await readFile(files[name]);
+    } catch (cause) {
+      throw new YocoError('config_invalid', { param: `tls.${name}`, detail: `${files[name]} cannot be read.`, cause });
+    }
+  };
+  return { key: await read('key'), cert: await read('cert') };
+}

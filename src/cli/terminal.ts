@@ -1,0 +1,56 @@
+/** What a person sees while waiting, and how a command ends. */
+
+/** A line on stderr that is drawn over itself; silent where stderr is not a terminal. */
+export class ProgressLine {
+  readonly #label: string;
+  #last = '';
+  #shown = false;
+
+  constructor(label: string) {
+    this.#label = label;
+  }
+
+  /** `share` 0..1, or null where the end is unknown. */
+  show(share: number | null, note = ''): void {
+    const width = 24;
+    const bar =
+      share === null ? '' : `[${'#'.repeat(Math.round(share * width)).padEnd(width)}] ${String(Math.round(share * 100)).padStart(3)}% `;
+    const line = `${this.#label} ${bar}${note}`;
+    if (!process.stderr.isTTY || line === this.#last) return;
+    process.stderr.write(`\r\u001b[2K${line.slice(0, (process.stderr.columns || 80) - 1)}`);
+    this.#last = line;
+    this.#shown = true;
+  }
+
+  /** Ends the line; `text` replaces it, also where stderr is not a terminal. */
+  end(text?: string): void {
+    if (this.#shown) process.stderr.write('\r\u001b[2K');
+    if (text !== undefined) process.stderr.write(`${text}\n`);
+    this.#shown = false;
+  }
+}
+
+/** Resolves at Ctrl-C or SIGTERM; a second one ends the process at once. */
+export function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = (): void => {
+      process.once('SIGINT', () => process.exit(130));
+      resolve();
+    };
+    process.once('SIGINT', stop);
+    process.once('SIGTERM', stop);
+  });
+}
+
+/** `0:42`, or `1:02:03` from an hour on. */
+export function clock(ms: number): string {
+  const s = Math.floor(ms / 1000);
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const minutes = Math.floor(s / 60) % 60;
+  return s >= 3600 ? `${Math.floor(s / 3600)}:${two(minutes)}:${two(s % 60)}` : `${minutes}:${two(s % 60)}`;
+}
+
+/** Evidence for a person: `0:07-0:13`. */
+export function span(startMs: number, endMs: number): string {
+  return clock(startMs) === clock(endMs) ? clock(startMs) : `${clock(startMs)}-${clock(endMs)}`;
+}

@@ -1,0 +1,93 @@
+/** The configuration of the service: defaults, then a YAML file, then the environment, then flags; validated once. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { YocoError } from './errors.ts';
+
+/** Folder of this package: where the bundled model, page and streams lie. */
+export const PACKAGE_ROOT = fileURLToPath(new URL('..', import.meta.url));
+/** The bundle that is used where none is named. */
+export const DEFAULT_BUNDLE = path.join(PACKAGE_ROOT, 'models', 'yoco-small-1');
+
+const list = z.array(z.string().min(1));
+
+const schema = z.strictObject({
+  /** Folder of the model bundle. */
+  bundle: z.string().min(1).default(DEFAULT_BUNDLE),
+  /** Folder of stream definitions. */
+  streams: z.string().min(1).default(path.join(PACKAGE_ROOT, 'streams')),
+  host: z.string().min(1).default('127.0.0.1'),
+  port: z.coerce.number().int().min(0).max(65_535).default(8080),
+  /** Keys that clients must present; without any, only this machine is served. */
+  api_keys: list.default([]),
+  /** Web origins besides the page's own. */
+  allowed_origins: list.default([]),
+  /** Host names that requests may name while no key is configured. */
+  allowed_hosts: list.default([]),
+  /** Files in PEM. */
+  tls: z.strictObject({ key: z.string().min(1), cert: z.string().min(1) }).optional(),
+  /** Folders whose files clients may play. */
+  media_roots: list.default([]),
+  /** Hosts that clients may name as a source: `cam.example`, `*.example`, `10.0.0.0/8` or `*`. */
+  source_hosts: list.default([]),
+  max_streams: z.coerce.number().int().min(1).max(1_000).default(64),
+  /** Answers in progress and waiting. */
+  max_answers: z.coerce.number().int().min(1).max(1_000).default(64),
+  /** Threads inside one operator of the model; default: one a core. */
+  threads: z.coerce.number().int().min(1).max(256).optional(),
+  /** Resident memory at which the engine is started again, MB. */
+  engine_memory_mb: z.coerce.number().int().min(256).default(8192),
+  log_level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+});
+
+export type Config = z.output<typeof schema>;
+export type ConfigInput = { readonly [K in keyof z.input<typeof schema>]?: unknown };
+
+const LISTS = new Set<string>(['api_keys', 'allowed_origins', 'allowed_hosts', 'media_roots', 'source_hosts']);
+const PREFIX = 'YOCO_';
+/** Variables with the prefix that other modules read. */
+const NOT_SETTINGS = new Set(['YOCO_FFMPEG', 'YOCO_API_KEY', 'YOCO_CONFIG', 'YOCO_SERVER']);
+
+/** `YOCO_PORT=9000` -> `{ port: '9000' }`; lists are separated by commas; `YOCO_TLS_KEY` and `YOCO_TLS_CERT` are files. */
+export function configFromEnvironment(env: NodeJS.ProcessEnv): ConfigInput {
+  const out: Record<string, unknown> = {};
+  const tls: Record<string, string> = {};
+  for (const [variable, value] of Object.entries(env)) {
+    if (!variable.startsWith(PREFIX) || NOT_SETTINGS.has(variable) || value === undefined || value === '') continue;
+    const key = variable.slice(PREFIX.length).toLowerCase();
+    if (key === 'tls_key' || key === 'tls_cert') tls[key.slice('tls_'.length)] = value;
+    else if (LISTS.has(key)) out[key] = value.split(',').map((item) => item.trim());
+    else out[key] = value;
+  }
+  return Object.keys(tls).length > 0 ? { ...out, tls } : out;
+}
+
+/** Throws `config_invalid` that names the key, never its value. */
+export async function readConfig(
+  flags: ConfigInput,
+  env: NodeJS.ProcessEnv = process.env,
+  file: string | undefined = env['YOCO_CONFIG'],
+): Promise<Config> {
+  const fromFile = file === undefined ? {} : await readConfigFile(file);
+  const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
+  const parsed = schema.safeParse({ ...fromFile, ...configFromEnvironment(env), ...given });
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+  const key = unknown ?? issue?.path.join('.') ?? '';
+  const what = unknown === undefined ? (issue?.message ?? 'is wrong') : 'is not a setting';
+  throw new YocoError('config_invalid', { param: key, detail: `${key}: ${what}.` });
+}
+
+async function readConfigFile(file: string): Promise<ConfigInput> {
+  try {
+    const value: unknown = parseYaml(await readFile(file, 'utf8'));
+    if (value === null) return {};
+    if (typeof value === 'object' && !Array.isArray(value)) return value as ConfigInput;
+  } catch (cause) {
+    throw new YocoError('config_invalid', { param: 'config', detail: `${file} cannot be read.`, cause });
+  }
+  throw new YocoError('config_invalid', { param: 'config', detail: `${file} does not hold settings.` });
+}
