@@ -1,6 +1,6 @@
 /** What a stream is: the one schema for YAML files, HTTP bodies and the command line. */
 import { readdir, readFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
@@ -179,7 +179,7 @@ export async function readDefinition(path: string): Promise<StreamDefinition> {
   }
   const { source } = definition;
   return 'file' in source
-    ? { ...definition, source: { ...source, file: resolve(join(path, '..'), source.file) } }
+    ? { ...definition, source: { ...source, file: resolve(dirname(path), source.file) } }
     : definition;
 }
 

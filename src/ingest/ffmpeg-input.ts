@@ -17,6 +17,9 @@ export interface FfmpegInput {
 /** A server that does not answer is given up after this time, microseconds. */
 const NETWORK_TIMEOUT_US = 10_000_000;
 
+/** The frame rate is of no use here, and finding it out would delay the first frame. */
+const WITHOUT_FRAME_RATE = ['-fpsprobesize', '0'];
+
 /**
  * Containers that are read. Left out on purpose: `concat`, `sdp`, `dash`, `image2`, `lavfi` and, for files, `hls`, whose
  * text can name other files and addresses.
@@ -59,8 +62,7 @@ function rtspOptions(transport: string, binary: FfmpegBinary): string[] {
     ...['-rtsp_transport', transport, '-allowed_media_types', 'video'],
     // Before ffmpeg 5, -timeout made ffmpeg listen for a camera that calls.
     ...[binary.libavformat[0] >= 59 ? '-timeout' : '-stimeout', String(NETWORK_TIMEOUT_US)],
-    // The frame rate is of no use here, and finding it out would delay the first frame.
-    ...['-fpsprobesize', '0'],
+    ...WITHOUT_FRAME_RATE,
   ];
 }
 
@@ -68,7 +70,7 @@ function httpOptions(): string[] {
   return [
     // What an HLS playlist names is opened under the same list, so it cannot reach files.
     ...['-protocol_whitelist', 'http,https,httpproxy,tcp,tls,crypto', '-format_whitelist', HTTP_CONTAINERS],
-    ...['-rw_timeout', String(NETWORK_TIMEOUT_US)],
+    ...['-rw_timeout', String(NETWORK_TIMEOUT_US), ...WITHOUT_FRAME_RATE],
     // Goes on where it was when the server closed a file that was held back for long.
     ...['-reconnect', '1', '-reconnect_delay_max', '5'],
   ];

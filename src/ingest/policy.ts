@@ -1,5 +1,5 @@
 /** Which sources a client of the service may name. The operator (YAML, command line) may name any. */
-import { existsSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { YocoError } from '../errors.ts';
@@ -58,27 +58,14 @@ function forbidden(param: string, detail: string): YocoError {
 
 /** The real path of a client's file; symbolic links are followed before the comparison. */
 function allowedFile(file: string, mediaRoots: readonly string[]): string {
-  for (const mediaRoot of mediaRoots) {
-    if (!existsSync(mediaRoot)) continue;
-    const root = realpathSync(mediaRoot);
-    const path = isAbsolute(file) ? file : resolve(root, file);
-    const real = realPath(path);
+  const roots = mediaRoots.map(realPath).filter((root) => root !== null);
+  for (const root of roots) {
+    const real = realPath(resolve(root, file));
     if (real !== null && isInside(real, root)) return real;
-    // Only below a root may a client learn whether a file exists.
-    if (
-      real === null &&
-      isAbsolute(file) &&
-      (isInside(resolve(path), root) || isInside(resolve(path), resolve(mediaRoot)))
-    ) {
-      throw new YocoError('source_not_found', { param: 'source.file' });
-    }
   }
-  if (
-    !isAbsolute(file) &&
-    mediaRoots.length > 0 &&
-    !file.split(/[/\\]/).includes('..') &&
-    mediaRoots.every((root) => !existsSync(resolve(root, file)))
-  ) {
+  // Only below a root may a client learn whether a file exists.
+  const isMissing = (path: string, root: string): boolean => isInside(path, root) && realPath(path) === null;
+  if (roots.some((root) => isMissing(resolve(root, file), root))) {
     throw new YocoError('source_not_found', { param: 'source.file' });
   }
   throw forbidden('source.file', 'The file is not below a media folder.');

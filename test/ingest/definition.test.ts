@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { describeSource, parseDefinition, readDefinitions } from '../../src/ingest/definition.ts';
+import { describeSource, parseDefinition, readDefinition, readDefinitions } from '../../src/ingest/definition.ts';
 import { checkSource, type SourcePolicy } from '../../src/ingest/policy.ts';
 import { redact, secretsOf } from '../../src/ingest/redact.ts';
 
@@ -126,7 +126,6 @@ describe('A folder of definitions', () => {
 
   test('has examples that are valid', async () => {
     const examples = ['camera', 'web', 'file', 'webcam', 'pushed'];
-    const { readDefinition } = await import('../../src/ingest/definition.ts');
     for (const name of examples) await readDefinition(`streams/${name}.example.yaml`);
   });
 });
@@ -134,7 +133,7 @@ describe('A folder of definitions', () => {
 describe('The policy of sources', () => {
   const check = (source: object, policy: Partial<SourcePolicy> = {}, origin: 'client' | 'operator' = 'client') =>
     checkSource(parseDefinition({ name: 'a', source }), origin, { mediaRoots: [], allowedHosts: [], ...policy });
-  const forbidden = expect.objectContaining({ code: 'source_forbidden' });
+  const forbidden = expect.objectContaining({ code: 'source_forbidden' }) as Error;
 
   test('lets the operator name anything', () => {
     check({ file: '/etc/hostname' }, {}, 'operator');

@@ -1,15 +1,17 @@
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { spawn, spawnSync } from 'node:child_process';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
 import type { Frame, FrameSource } from '../../src/ingest/frame.ts';
 import { clipFolder, testPicture, type ClipFolder } from '../support/clips.ts';
 import { RtspServer, type RtspServerOptions } from '../support/rtsp-server.ts';
 import { open, SIZE, take, times, until } from './play.ts';
+
+/** Playable from a server that cannot seek. */
+const streamable = ['-movflags', '+faststart'];
 
 let clips: ClipFolder;
 let h264: Buffer;
@@ -17,7 +19,18 @@ const closing: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
   clips = await clipFolder();
-  const oneSlice = ['-bf', '0', '-g', '10', '-x264-params', 'slices=1:sliced-threads=0', '-f', 'h264'];
+  const oneSlice = [
+    '-profile:v',
+    'baseline',
+    '-bf',
+    '0',
+    '-g',
+    '10',
+    '-x264-params',
+    'slices=1:sliced-threads=0',
+    '-f',
+    'h264',
+  ];
   h264 = await readFile(await clips.make('stream.h264', ...testPicture(2, 25, '320x240'), ...oneSlice));
 });
 afterEach(async () => {
@@ -67,18 +80,20 @@ describe('An RTSP camera', () => {
     const server = await rtsp();
     const frames = await take(open({ url: server.url }, 5), 6);
     expect(server.transports).toEqual([expect.stringMatching(/^RTP\/AVP\/TCP;unicast;interleaved/)]);
-    expect(times(frames)[0]).toBe(0);
-    times(frames).forEach((time, index) => {
-      expect(Math.abs(time - index * 200)).toBeLessThanOrEqual(41);
+    const [first, second = 0, ...others] = times(frames);
+    expect(first).toBe(0);
+    // ffmpeg 4 gives the very first frame a time of its own.
+    others.forEach((time, index) => {
+      expect(Math.abs(time - second - (index + 1) * 200)).toBeLessThanOrEqual(41);
     });
     expect(frames.every(({ rgb }) => rgb.length === SIZE * SIZE * 3)).toBe(true);
   });
 
   test.each(['basic', 'digest'] as const)('is given its %s credentials from the environment', async (scheme) => {
-    process.env['TEST_CAMERA'] = 'admin:p@ss:w%rd/?#';
+    vi.stubEnv('TEST_CAMERA', 'admin:p@ss:w%rd/?#');
     const server = await rtsp({ credentials: { user: 'admin', password: 'p@ss:w%rd/?#', scheme } });
     const source = open({ url: server.url, credentials_env: 'TEST_CAMERA' });
-    delete process.env['TEST_CAMERA'];
+    vi.unstubAllEnvs();
     expect(await take(source, 2)).toHaveLength(2);
   });
 
@@ -152,12 +167,12 @@ describe('An RTSP camera', () => {
   test('loses its oldest frames to a slow taker, counted', async () => {
     const server = await rtsp();
     const source = open({ url: server.url }, 25);
-    const iterator = source.frames()[Symbol.asyncIterator]();
+    const iterator: AsyncIterator<Frame, unknown> = source.frames()[Symbol.asyncIterator]();
     closing.push(() => source.stop());
     await iterator.next();
     await until(source, ({ dropped }) => dropped > 5);
-    const { value } = await iterator.next();
-    expect(value?.timeMs).toBeGreaterThan(200);
+    const next = await iterator.next();
+    expect(next.done === true ? 0 : next.value.timeMs).toBeGreaterThan(200);
   });
 
   test('stops while it plays and while it waits', async () => {
@@ -176,14 +191,30 @@ describe('An RTSP camera', () => {
   });
 });
 
-const debianPython = '/usr/bin/python3';
-const hasGStreamer =
-  existsSync(debianPython) &&
-  existsSync('/usr/lib/python3/dist-packages/gi') &&
-  existsSync('/usr/lib/x86_64-linux-gnu/girepository-1.0/GstRtspServer-1.0.typelib');
+test.skipIf(process.platform === 'win32')('An ffmpeg that ignores SIGTERM is killed after two seconds', async () => {
+  const { path } = await findFfmpeg();
+  const deaf = join(clips.path, 'deaf-ffmpeg');
+  await writeFile(deaf, `#!/bin/sh\n[ "$1" = -version ] && exec '${path}' -version\ntrap '' TERM\nexec sleep 600\n`);
+  await chmod(deaf, 0o755);
+  vi.stubEnv('YOCO_FFMPEG', deaf);
+  const source = open({ url: 'rtsp://127.0.0.1/live' });
+  follow(source);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  vi.unstubAllEnvs();
+  const startedAt = performance.now();
+  await source.stop();
+  expect(performance.now() - startedAt).toBeGreaterThan(1900);
+  expect(performance.now() - startedAt).toBeLessThan(5000);
+  expect(source.status.state).toBe('stopped');
+});
+
+/** Debian's own Python, which is the one that sees GStreamer. */
+const python = '/usr/bin/python3';
+const gstreamerServer = 'test/support/rtsp-server.py';
+const hasGStreamer = spawnSync(python, [gstreamerServer, '--check']).status === 0;
 
 test.skipIf(!hasGStreamer)('The RTSP server of GStreamer is read over TCP and over UDP', async () => {
-  const child = spawn(debianPython, ['test/support/rtsp-server.py'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(python, [gstreamerServer], { stdio: ['ignore', 'pipe', 'inherit'] });
   closing.push(() => {
     child.kill();
     return Promise.resolve();
@@ -197,13 +228,13 @@ test.skipIf(!hasGStreamer)('The RTSP server of GStreamer is read over TCP and ov
   for (const transport of ['tcp', 'udp']) {
     const frames = await take(open({ url: `rtsp://127.0.0.1:${port}/live`, transport }, 5), 4);
     expect(times(frames)[0]).toBe(0);
-    expect(times(frames)[3]).toBeGreaterThanOrEqual(500);
+    expect(times(frames)[3]).toBeGreaterThanOrEqual(400);
   }
 });
 
 describe('An HTTP address', () => {
   test('of a file is played to its end', async () => {
-    const file = await readFile(await clips.make('web.mp4', ...testPicture(2, 10)));
+    const file = await readFile(await clips.make('web.mp4', ...testPicture(2, 10), ...streamable));
     const url = await http((_request, response) => response.end(file));
     const source = open({ url: `${url}/a.mp4` });
     expect(times(await take(source))).toEqual([0, 500, 1000, 1500]);
@@ -246,11 +277,11 @@ describe('An HTTP address', () => {
   test('of live HLS is live: its end is a lost connection', async () => {
     const list = await clips.make(
       'live.m3u8',
-      ...testPicture(3, 10),
+      ...testPicture(12, 10),
       '-g',
-      '10',
+      '30',
       '-hls_time',
-      '1',
+      '3',
       '-hls_list_size',
       '0',
     );
@@ -298,7 +329,7 @@ describe('An HTTP address', () => {
 
   test('warns when the ffmpeg is old', async () => {
     const { libavformat } = await findFfmpeg();
-    const file = await readFile(await clips.make('warn.mp4', ...testPicture(1, 5)));
+    const file = await readFile(await clips.make('warn.mp4', ...testPicture(1, 5), ...streamable));
     const url = await http((_request, response) => response.end(file));
     const warnings: string[] = [];
     await take(open({ url }, 2, { onWarning: (message) => warnings.push(message) }));

@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { beforeAll, expect, test } from 'vitest';
 import { parseDefinition } from '../../src/ingest/definition.ts';
 import { createSource } from '../../src/ingest/sources/create-source.ts';
@@ -78,7 +78,7 @@ test.each(['grey', 'transparent', '16-bit', 'cmyk'])('A %s picture becomes RGB',
     create: { width: 9, height: 7, channels: 4, background: { r: 255, g: 255, b: 255, alpha: 0 } },
   });
   const white = plain.clone().flatten({ background: 'white' });
-  const images: Record<string, sharp.Sharp> = {
+  const images: Record<string, Sharp> = {
     grey: white.clone().greyscale().jpeg(),
     transparent: plain.clone().png(),
     '16-bit': white.clone().toColourspace('rgb16').png(),

@@ -1,4 +1,7 @@
-"""GStreamer's RTSP server with a test picture, for tests on machines that have it. Prints its port, serves /live."""
+"""GStreamer's RTSP server with a test picture, for tests on machines that have it. Prints its port, serves /live.
+
+With --check it only says by its exit status whether it could.
+"""
 import sys
 
 import gi
@@ -11,6 +14,8 @@ Gst.init(None)
 encoder = next((name for name in ("x264enc", "openh264enc", "avenc_h264_omx") if Gst.ElementFactory.find(name)), None)
 if encoder is None:
     sys.exit("no H.264 encoder")
+if "--check" in sys.argv:
+    sys.exit(0)
 options = " tune=zerolatency key-int-max=10 speed-preset=ultrafast" if encoder == "x264enc" else " gop-size=10"
 server = GstRtspServer.RTSPServer()
 server.set_address("127.0.0.1")

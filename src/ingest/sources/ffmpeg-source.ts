@@ -53,7 +53,7 @@ export class FfmpegSource implements FrameSource {
   #run: FfmpegRun | null = null;
   #playing: Promise<void> | null = null;
   #durationMs: number | null = null;
-  #hls = false;
+  #hls: boolean;
   #silent = false;
   #liveEnded = false;
   #watchdog: NodeJS.Timeout | undefined;
@@ -62,6 +62,7 @@ export class FfmpegSource implements FrameSource {
     this.#plan = plan;
     this.#options = options;
     this.#now = options.clock ?? (() => performance.now());
+    this.#hls = plan.presumedLive;
     this.#live = plan.live === 'unknown' ? null : plan.live;
     this.#queue = new FrameQueue(this.#live === true ? 'drop' : 'hold');
   }
