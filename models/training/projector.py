@@ -92,7 +92,8 @@ class Projector(nn.Module):
         # Log-sum-exp of both sources: a name known to both may be seen by either.
         known = F.pad(class_logits, (0, 1), value=-1e4)
         for table in self.classes:
-            label = torch.logaddexp(label, self.class_scale * known[..., table] + self.class_bias)
+            other = self.class_scale * known[..., table] + self.class_bias
+            label = torch.maximum(label, other) + (1 + (-(label - other).abs()).exp()).log()
         z = self.word(h)
         z = z * torch.rsqrt(z.pow(2).mean(-1, keepdim=True) + 1e-6)
         return label, z @ self.word_table.T * 2.0 + self.word_bias

@@ -19,7 +19,10 @@ from text import END, START, encode
 SET_SHARE = {"grocery": 0.34, "clothing": 0.17, "imagenet-samples": 0.14, "emoji": 0.09, "stamps": 0.07, "exercises": 0.06,
              "flickr": 0.09, "daquar": 0.04}
 PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right"]
-ANSWER_LIMIT = 16  # tokens of an answer, its end included
+# Tokens of a whole segment and of its answer. One long segment pads a whole batch, so long ones (captions, follow-ups)
+# come together in batches of their own.
+SHORT, LONG = (30, 10), (48, 16)
+LONG_SHARE = 0.12
 TASK_SHARE = {"now": 20, "seen": 14, "seennow": 5, "first": 7, "last": 4, "before": 8, "after": 8, "at": 11, "when": 11, "different": 3,
               "describe": 4, "where": 5, "howmany": 3, "attribute": 2, "chat": 1}
 
@@ -295,8 +298,10 @@ class StreamMaker:
 
     def batch(self, streams: int, frames: int, questions: int, tasks: dict[str, float] | None = None) -> "Batch":
         tasks = tasks or TASK_SHARE
-        names = list(tasks)
-        p = np.array([tasks[t] for t in names], float)
+        long = self.rng.random() < LONG_SHARE
+        length, longest = LONG if long else SHORT
+        names = [t for t in tasks if long or t != "describe"]
+        p = np.array([tasks[t] * (4 if t == "describe" else 1) for t in names], float)
         p /= p.sum()
         made = []
         for _ in range(streams):
@@ -311,14 +316,15 @@ class StreamMaker:
             tries = 0
             while len(asked) < questions:
                 tries += 1
-                task = names[self.rng.choice(len(names), p=p)] if tries < questions * 12 else "seen"
+                task = names[self.rng.choice(len(names), p=p)] if tries < questions * 40 else "seen"
                 upto = frames if self.rng.random() < 0.5 else int(self.rng.integers(1, frames + 1))
                 q = self.question(task, spans, upto, times)
                 if q is None:
                     continue
-                if self.rng.random() < 0.08:
+                if long and self.rng.random() < 0.5:
                     q = self.follow_up(q, spans, times) or q
-                if len(self.encode(q.answer)) < ANSWER_LIMIT or q.task == "describe":
+                size = sum(len(self.encode(t)) + 2 for turn in [*q.earlier, (q.text, q.answer)] for t in turn)
+                if size <= length and (len(self.encode(q.answer)) < longest or q.task == "describe"):
                     asked.append(q)
             made.append((spans, times, asked))
         return Batch(self, made)
@@ -364,7 +370,7 @@ class Batch:
                 for text, answer in q.earlier:
                     ids += [START, *maker.encode(text), END, *maker.encode(answer), END]
                 ids += [START, *maker.encode(q.text), END]
-                answer = [*maker.encode(q.answer)[: ANSWER_LIMIT - 1], END]
+                answer = [*maker.encode(q.answer)[: LONG[1] - 1], END]
                 seps.append(len(ids) - 1)
                 texts.append(ids + answer[:-1])
                 answers.append(answer)

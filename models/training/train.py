@@ -241,7 +241,7 @@ class Trainer:
             for k, v in parts.items():
                 window.setdefault(k, []).append(float(v.detach()))
             window.setdefault("s", []).append(took)
-            if self.step % 100 == 0:
+            if self.step % 50 == 0:
                 self.log(**{k: round(sum(v) / len(v), 3) for k, v in window.items()})
                 window.clear()
             if since_report > self.args.report_minutes * 60:
