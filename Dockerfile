@@ -1,0 +1,44 @@
+# The service as an image: Debian's ffmpeg, no build tools, not root.
+#
+#   docker build -t yoco-live .
+#   docker run -p 127.0.0.1:8080:8080 -e YOCO_API_KEYS=at-least-16-characters yoco-live
+#
+# Inside the container the service listens on every address, which it does only with at least one API key: without
+# YOCO_API_KEYS it ends at once and says so.
+
+FROM node:22-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+RUN npm run build
+
+FROM node:22-bookworm-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# Debian's ffmpeg takes the place of npm's, and the runtimes of other systems are of no use here.
+RUN npm ci --omit=dev \
+  && rm -rf node_modules/@ffmpeg-installer \
+    node_modules/onnxruntime-node/bin/napi-v*/darwin \
+    node_modules/onnxruntime-node/bin/napi-v*/win32
+
+FROM node:22-bookworm-slim
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends ffmpeg \
+  && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+ENV NODE_ENV=production YOCO_HOST=0.0.0.0
+COPY package.json LICENSE NOTICE ./
+COPY --from=packages /app/node_modules node_modules
+COPY --from=build /app/dist dist
+COPY web web
+COPY models models
+COPY streams streams
+USER node
+EXPOSE 8080
+# The process is alive as soon as it listens; /readyz also says whether the engine has loaded the model.
+# With YOCO_TLS_KEY and YOCO_TLS_CERT the address is https: give the container a health check of its own then.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:8080/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "dist/main.js", "serve"]
