@@ -59,17 +59,20 @@ class CrossGraph(nn.Module):
     def __init__(self, model: YocoLive):
         super().__init__()
         self.c, self.decoder, self.norm = model.c, model.cross_decoder, model.out_norm
-        table = model.words[model.answers] @ model.out.weight / model.c.words_width**0.5
-        self.register_buffer("table", table * model.out_scale.detach() / model.c.words_width**0.5 * 4)  # [answers, W]
+        words = model.words[model.answers]
+        self.gate = model.copy_gate
+        self.register_buffer("table", words @ model.out.weight * (model.out_scale.detach() * 4 / model.c.words_width))  # [answers, W]
+        self.register_buffer("copy", words @ model.copy.weight / model.c.words_width**0.5)  # [answers, G * D]
         self.register_buffer("bias", model.out_bias.detach())
 
     def forward(self, hidden, visible, own_k, own_v, own_length, *cache):
         g = self.c.kv_heads
-        x, evidence = self.decoder.read(hidden, cache[:g], cache[g:], visible, own_k, own_v, own_length)
-        return self.logits(x), evidence
+        x, evidence, attended = self.decoder.read(hidden, cache[:g], cache[g:], visible, own_k, own_v, own_length)
+        return self.logits(x, attended), evidence
 
-    def logits(self, x):
-        return self.norm(x) @ self.table.T + self.bias
+    def logits(self, x, attended):
+        y = self.norm(x)
+        return y @ self.table.T + self.gate(y) * (attended @ self.copy.T) + self.bias
 
 
 def rounded(module: nn.Module) -> nn.Module:
@@ -165,9 +168,9 @@ def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.nda
         clock = torch.cat([ms, torch.full((1, len(answer)), -1)], 1)
         hidden, own_k, own_v = model.self_decoder(e + model.clock(clock))
         n = len(ids) + len(answer)
-        y, evidence = model.cross_decoder(hidden[:, -1:].unsqueeze(1), k, v, torch.zeros(1, 1, k.shape[1]), own_k.unsqueeze(1), own_v.unsqueeze(1),
+        y, evidence, attended = model.cross_decoder(hidden[:, -1:].unsqueeze(1), k, v, torch.zeros(1, 1, k.shape[1]), own_k.unsqueeze(1), own_v.unsqueeze(1),
                                           torch.zeros(1, 1, 1, n))
-        logits = head.logits(y[0, 0, 0])
+        logits = head.logits(y[0, 0, 0], attended[0, 0, 0])
         if not answer:
             out.add("first_logits", logits)
             out.add("first_evidence", evidence[0, 0, 0])

@@ -250,7 +250,7 @@ class CrossDecoder(nn.Module):
 
         Stream: k, v `[B, N, G, D]`, mask `[B, Q, N]` (0 or -inf). Own: own_k, own_v `[B, Q, S, G, D]`, own_mask
         `[B, Q, A, S]`. Returns hidden, and the share of attention of every stream token in the last half of the
-        layers, mean over heads: `[B, Q, A, N]` (the evidence).
+        layers, mean over heads: `[B, Q, A, N]` (the evidence); and what those layers read, `[B, Q, A, G * D]`.
         """
         c, (b, q_count, a_count, w) = self.c, x.shape
         n, s = k.shape[1], own_k.shape[2]
@@ -260,7 +260,7 @@ class CrossDecoder(nn.Module):
         keys, values = k.permute(0, 2, 3, 1), v.permute(0, 2, 1, 3)  # [B, G, D, N], [B, G, N, D]
         own_keys, own_values = own_k.permute(0, 1, 3, 4, 2), own_v.permute(0, 1, 3, 2, 4)
         full_mask = torch.cat([mask.unsqueeze(2).expand(b, q_count, a_count, n), own_mask], -1)[:, None, None]
-        evidence = []
+        evidence, attended = [], []
         for i, layer in enumerate(self.layers):
             q = layer.attention.queries(layer.norm(x).reshape(b, q_count * a_count, w), log_n.view(b, -1))
             q = q.view(b, q_count, a_count, c.kv_heads, group, c.head_dim).permute(0, 3, 4, 1, 2, 5)  # [B, G, g, Q, A, D]
@@ -275,17 +275,19 @@ class CrossDecoder(nn.Module):
             y = (p[..., :n].reshape(b, c.kv_heads, -1, n) @ values).view(b, c.kv_heads, group, q_count, a_count, c.head_dim)
             own_p = p[..., n:].permute(0, 3, 1, 2, 4, 5).reshape(b, q_count, c.kv_heads, group * a_count, s)
             own_y = (own_p @ own_values).view(b, q_count, c.kv_heads, group, a_count, c.head_dim).permute(0, 2, 3, 1, 4, 5)
+            if i >= c.cross_layers // 2:
+                attended.append(y.mean(2).permute(0, 2, 3, 1, 4).reshape(b, q_count, a_count, -1))
             y = (y + own_y).permute(0, 3, 4, 1, 2, 5).reshape(b, q_count, a_count, -1)
             x = x + layer.attention.o(y)
             x = x + layer.ffn(layer.ffn_norm(x))
-        return x, torch.stack(evidence).mean(0)
+        return x, torch.stack(evidence).mean(0), torch.stack(attended).mean(0)
 
     def read(self, x, keys, values, visible, own_k, own_v, own_length):
         """One token each of Q questions on one stream (the exported graph).
 
         x `[Q, W]`; keys, values: for each of the G heads `[N, D]`, as the cache holds them; visible `[Q]`: how many of
         the N tokens a question may see; own_k, own_v `[Q, S, G, D]`, of which own_length `[Q]` are real. Returns hidden
-        `[Q, W]` and evidence `[Q, N]`.
+        `[Q, W]`, evidence `[Q, N]`, and what the last half of the layers read, `[Q, G * D]`.
         """
         c, q_count, n = self.c, x.shape[0], keys[0].shape[0]
         group = c.cross_heads // c.kv_heads
@@ -293,10 +295,10 @@ class CrossDecoder(nn.Module):
         hidden_stream = torch.arange(n).unsqueeze(0) >= visible.unsqueeze(1)  # [Q, N]
         hidden_own = torch.arange(own_k.shape[1]).unsqueeze(0) >= own_length.unsqueeze(1)
         mask = torch.cat([hidden_stream, hidden_own], 1).float().unsqueeze(1) * -1e30
-        evidence = 0
+        evidence = attended = 0
         for i, layer in enumerate(self.layers):
             q = layer.attention.queries(layer.norm(x).unsqueeze(0), log_n)[0] / math.sqrt(c.head_dim)  # [Q, H, D]
-            heads = []
+            heads, read = [], []
             for g in range(c.kv_heads):
                 mine = q[:, g * group : (g + 1) * group]  # [Q, g, D]
                 on_stream = (mine.reshape(-1, c.head_dim) @ keys[g].T).view(q_count, group, -1)
@@ -306,10 +308,14 @@ class CrossDecoder(nn.Module):
                 if i >= c.cross_layers // 2:
                     evidence = evidence + on_stream.sum(1)
                 y = (on_stream.reshape(-1, n) @ values[g]).view(q_count, group, c.head_dim)
+                read.append(y.mean(1))
                 heads.append(y + on_own @ own_v[:, :, g])
+            if i >= c.cross_layers // 2:
+                attended = attended + torch.cat(read, 1)
             x = x + layer.attention.o(torch.cat(heads, 1).flatten(1))
             x = x + layer.ffn(layer.ffn_norm(x))
-        return x, evidence / (c.cross_heads * (c.cross_layers - c.cross_layers // 2))
+        late = c.cross_layers - c.cross_layers // 2
+        return x, evidence / (c.cross_heads * late), attended / late
 
 
 class YocoLive(nn.Module):
@@ -329,6 +335,9 @@ class YocoLive(nn.Module):
         self.out = nn.Linear(c.width, c.words_width, bias=False)
         self.out_bias = nn.Parameter(torch.zeros(len(answers)))
         self.out_scale = nn.Parameter(torch.tensor(4.0))
+        # The copy path: what the cross-attention read, as words. A name is then said as soon as it is looked at.
+        self.copy = nn.Linear(c.kv_heads * c.head_dim, c.words_width, bias=False)
+        self.copy_gate = nn.Linear(c.width, 1)
         self._start()
 
     def _start(self) -> None:
@@ -341,6 +350,8 @@ class YocoLive(nn.Module):
             for m in self.modules():
                 if isinstance(m, nn.Linear):
                     nn.init.normal_(m.weight, std=0.7 * m.in_features**-0.5)
+            nn.init.zeros_(self.copy_gate.weight)
+            nn.init.constant_(self.copy_gate.bias, 0.5)
             self.into.weight.copy_(basis * scale * 0.7)
             self.visual.from_labels.weight.copy_(basis * scale * 0.7)
             self.visual.from_words.weight.copy_(basis * scale * 0.5)
@@ -353,7 +364,12 @@ class YocoLive(nn.Module):
         """Text: ids `[B, n]`, ms `[B, n]` (the moment of the question on its first token, else negative)."""
         return self.into(self.words[ids]) + self.clock(ms)
 
-    def logits(self, x: torch.Tensor) -> torch.Tensor:
-        """`[.., W]` -> `[.., answers]`, over the tokens that an answer may hold."""
-        table = self.words[self.answers] / self.c.words_width**0.5
-        return (self.out(self.out_norm(x)) @ table.T).float() * self.out_scale / self.c.words_width**0.5 * 4 + self.out_bias
+    def words_read(self, attended: torch.Tensor) -> torch.Tensor:
+        """Values `[.., G * D]` -> a vector among the words, to be multiplied with their embeddings."""
+        return self.copy(attended) / self.c.words_width**0.5
+
+    def logits(self, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
+        """`[.., W]`, `[.., G * D]` -> `[.., answers]`, over the tokens that an answer may hold."""
+        y = self.out_norm(x)
+        said = self.out(y) * (self.out_scale * 4 / self.c.words_width)
+        return ((said + self.copy_gate(y) * self.words_read(attended)) @ self.words[self.answers].T).float() + self.out_bias

@@ -16,8 +16,8 @@ from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NOT_SHOWN, PHRASINGS
 from projector import Vocabulary
 from text import END, START, encode
 
-SET_SHARE = {"grocery": 0.34, "clothing": 0.17, "imagenet-samples": 0.14, "emoji": 0.09, "stamps": 0.07, "exercises": 0.06,
-             "flickr": 0.09, "daquar": 0.04}
+SET_SHARE = {"grocery": 0.28, "clothing": 0.14, "imagenet-samples": 0.2, "emoji": 0.11, "stamps": 0.07, "exercises": 0.06,
+             "flickr": 0.09, "daquar": 0.05}
 PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right"]
 # Tokens of a whole segment and of its answer. One long segment pads a whole batch, so long ones (captions, follow-ups)
 # come together in batches of their own.
@@ -376,6 +376,7 @@ class Batch:
                 answers.append(answer)
         length, longest = max(map(len, texts)), max(map(len, answers))
         length = -(-length // 8) * 8
+        self.lengths = torch.tensor([len(t) for t in texts])
         self.ids = torch.full((b * count, length), END, dtype=torch.long)
         self.text_times = torch.full((b * count, length), -1, dtype=torch.long)
         self.answer = torch.full((b, count, longest), -1, dtype=torch.long)

@@ -51,7 +51,7 @@ class Probes(nn.Module):
         size = c.kv_heads * c.head_dim
         self.now = nn.Linear(size, sum(n for _, n in DIGITS))
         self.since = nn.Linear(size, sum(n for _, n in DIGITS))
-        self.words = nn.ModuleList([nn.Linear(size, c.words_width) for _ in range(4)])
+        self.words = nn.ModuleList([nn.Linear(size, c.words_width) for _ in range(3)])
 
 
 class Trainer:
@@ -74,7 +74,7 @@ class Trainer:
             bag = list(vocab.bag(ids).items())[:8]
             self.bag_ids[i, : len(bag)] = torch.tensor([k for k, _ in bag])
             self.bag_p[i, : len(bag)] = torch.tensor([p for _, p in bag])
-        self.label_words = self.model.words[vocab.words] / self.config.words_width**0.5
+        self.label_words = self.model.words[vocab.words]
         inside = [p for m in (self.model.self_decoder, self.model.cross_decoder) for p in m.parameters() if p.ndim == 2]
         known = {id(p) for p in inside}
         rest = [p for p in [*self.model.parameters(), *self.probes.parameters()] if id(p) not in known]
@@ -94,8 +94,8 @@ class Trainer:
             x = x + 0.05 * torch.randn_like(x)
         x = (x + m.clock(batch.times).unsqueeze(2)).flatten(1, 2)
         _, k, v = m.self_decoder(x)
-        hidden, own_k, own_v = m.self_decoder(m.embed(batch.ids, batch.text_times))
         length = batch.ids.shape[1]
+        hidden, own_k, own_v = self.segments(batch)
         position = (batch.sep.unsqueeze(-1) + torch.arange(a)).clamp(max=length - 1)  # [B, Q, A]
         hidden = hidden.view(b, count, length, c.width)
         x = hidden.gather(2, position.unsqueeze(-1).expand(-1, -1, -1, c.width))
@@ -103,12 +103,26 @@ class Trainer:
         mask = torch.zeros(seen.shape).masked_fill(~seen, float("-inf"))
         own = torch.arange(length) <= position.unsqueeze(-1)
         own_mask = torch.zeros(own.shape).masked_fill(~own, float("-inf"))
-        y, evidence = m.cross_decoder(x, k, v, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
+        y, evidence, attended = m.cross_decoder(x, k, v, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
                                       own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask)
         want = batch.answer >= 0
-        logits = m.logits(y[want])  # only the tokens that are scored
+        logits = m.logits(y[want], attended[want])  # only the tokens that are scored
         target = self.place[batch.answer[want]]
         return logits, target, want, evidence, k, v
+
+    def segments(self, batch: Batch):
+        """The self-decoder over all questions and answers; short segments apart, so that long ones do not pad them."""
+        m, (count, length) = self.model, batch.ids.shape
+        cut = 2 * (length // 3)
+        outputs = None
+        for rows, n in (((batch.lengths <= cut).nonzero().flatten(), cut), ((batch.lengths > cut).nonzero().flatten(), length)):
+            if len(rows) == 0:
+                continue
+            parts = m.self_decoder(m.embed(batch.ids[rows, :n], batch.text_times[rows, :n]))
+            outputs = outputs or [torch.zeros(count, length, *p.shape[2:], dtype=p.dtype) for p in parts]
+            for whole, part in zip(outputs, parts):
+                whole[rows, :n] = part
+        return outputs
 
     def loss(self, batch: Batch):
         c = self.config
@@ -134,11 +148,13 @@ class Trainer:
                 clock = clock + F.cross_entropy(reading[:, at : at + base].float(), ms // unit % base) / 12
                 at += base
         naming = answer.new_zeros(())
-        for probe, source, label in zip(self.probes.words, (vv, vv, vk, vk), (batch.label, batch.previous, batch.label, batch.previous)):
+        before, now_key, before_key = ((lambda x, p=p: p(x) / c.words_width**0.5) for p in self.probes.words)
+        readings = ((self.model.words_read, vv, batch.label), (before, vv, batch.previous), (now_key, vk, batch.label), (before_key, vk, batch.previous))
+        for probe, source, label in readings:
             label = label.flatten()[frames]
             known = label >= 0
             if known.any():
-                logp = (rms_words(probe(source[known])) @ self.label_words.T * 2).float().log_softmax(-1)
+                logp = (probe(source[known]) @ self.label_words.T).float().log_softmax(-1)
                 label = label[known]
                 naming = naming - (logp.gather(1, self.bag_ids[label]) * self.bag_p[label]).sum(1).mean() / 4
         total = answer + 0.3 * pointing + 0.15 * clock + 0.15 * naming
@@ -259,10 +275,6 @@ class Trainer:
                 self.save()
         self.log(report=self.report())
         self.save()
-
-
-def rms_words(x: torch.Tensor) -> torch.Tensor:
-    return x * torch.rsqrt(x.float().pow(2).mean(-1, keepdim=True) + 1e-6)
 
 
 def main() -> None:

@@ -1,0 +1,65 @@
+/**
+ * How many sampled frames a second are taken in over all streams, ffmpeg's decoding included, and where the time goes.
+ * Baseline: the same clip decoded and scaled by ffmpeg alone, and the frozen backbone alone on the same pictures.
+ */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { DEFAULT_BUNDLE } from '../src/config.ts';
+import { findFfmpeg } from '../src/ingest/ffmpeg-binary.ts';
+import { loadModel } from '../src/model/model.ts';
+import { round } from './machine.ts';
+import { CLIP, clipStream, engineTimes, startStreams } from './service.ts';
+
+const STREAMS = 8;
+const VISION_RUNS = 100;
+
+export async function intake(): Promise<Record<string, unknown>> {
+  const live = await startStreams();
+  let figures;
+  try {
+    const before = await engineTimes(live);
+    const begin = performance.now();
+    const streams = await Promise.all(
+      Array.from({ length: STREAMS }, (_, i) => live.create(clipStream(`intake-${i}`, 'fastest'), 'operator')),
+    );
+    await Promise.all(streams.map((stream) => stream.ended()));
+    const seconds = (performance.now() - begin) / 1000;
+    const frames = streams.reduce((sum, stream) => sum + stream.status().frames, 0);
+    const lost = streams.reduce((sum, stream) => sum + stream.status().lateFrames, 0);
+    const after = await engineTimes(live);
+    figures = {
+      streams: STREAMS,
+      frames,
+      lost,
+      framesASecond: round(frames / seconds),
+      visionMs: round((after.vision - before.vision) / frames, 2),
+      selfDecoderMs: round((after.selfDecoder - before.selfDecoder) / frames, 2),
+      engineBusyShare: round((after.vision + after.selfDecoder - before.vision - before.selfDecoder) / 1000 / seconds, 2),
+    };
+  } finally {
+    await live.close();
+  }
+  return { ...figures, baselines: { ffmpegAlone: await ffmpegAlone(), visionAlone: await visionAlone() } };
+}
+
+async function ffmpegAlone(): Promise<{ framesASecond: number }> {
+  const { path } = await findFfmpeg();
+  const begin = performance.now();
+  const filter = 'fps=2,scale=224:224';
+  const run = promisify(execFile);
+  await Promise.all(
+    Array.from({ length: STREAMS }, () => run(path, ['-v', 'error', '-nostdin', '-i', CLIP, '-vf', filter, '-f', 'null', '-'])),
+  );
+  return { framesASecond: round((STREAMS * 140) / ((performance.now() - begin) / 1000)) };
+}
+
+async function visionAlone(): Promise<{ framesASecond: number }> {
+  const model = await loadModel(DEFAULT_BUNDLE);
+  const picture = new Uint8Array(model.vision.pictureBytes).fill(90);
+  await model.vision.tokens(picture);
+  const begin = performance.now();
+  for (let i = 0; i < VISION_RUNS; i++) await model.vision.tokens(picture);
+  const seconds = (performance.now() - begin) / 1000;
+  await model.release();
+  return { framesASecond: round(VISION_RUNS / seconds) };
+}

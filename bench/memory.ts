@@ -1,0 +1,60 @@
+/**
+ * Resident memory with eight streams of ten minutes in the cache, and the cache's bytes a token.
+ * Baseline: a decoder-only Transformer of the same shape keeps K and V in every layer (counted, not run).
+ */
+import { readFile } from 'node:fs/promises';
+import { DEFAULT_BUNDLE } from '../src/config.ts';
+import { readBundle } from '../src/model/bundle.ts';
+import { round } from './machine.ts';
+import { startStreams } from './service.ts';
+
+const STREAMS = 8;
+const MINUTES = 10;
+const FPS = 2;
+const MB = 2 ** 20;
+
+export async function memory(): Promise<Record<string, unknown>> {
+  const { config } = await readBundle(DEFAULT_BUNDLE);
+  const live = await startStreams();
+  try {
+    const { engine } = live;
+    const empty = await residentBytes(engine.pid);
+    const picture = new Uint8Array(config.imageSize ** 2 * 3);
+    for (let s = 0; s < STREAMS; s++) engine.open(`memory-${s}`, 512 * MB);
+    let cacheBytes = 0;
+    const frames = MINUTES * 60 * FPS;
+    for (let f = 0; f < frames; f++) {
+      // Every stream's frame differs from the one before it, so that nothing could be shared.
+      const appended = await Promise.all(
+        Array.from({ length: STREAMS }, (_, s) => {
+          const own = picture.slice().fill((f * 7 + s * 31) % 256, (f % 200) * 600, (f % 200) * 600 + 20_000);
+          return engine.append(`memory-${s}`, (f * 1000) / FPS, own);
+        }),
+      );
+      cacheBytes = appended.reduce((sum, { cacheBytes: bytes }) => sum + bytes, 0);
+    }
+    const full = await residentBytes(engine.pid);
+    const server = process.memoryUsage.rss();
+    const shared = 2 * config.kvHeads * config.headDim * 4;
+    const everyLayer = 2 * (config.selfLayers + config.crossLayers) * config.kvHeads * config.headDim * 4;
+    return {
+      streams: STREAMS,
+      minutes: MINUTES,
+      engineMB: round(full / MB),
+      engineEmptyMB: round(empty / MB),
+      serverMB: round(server / MB),
+      totalMB: round((full + server) / MB),
+      cacheMB: round(cacheBytes / MB),
+      bytesAToken: shared,
+      baselines: { transformer: { bytesAToken: everyLayer, ratio: round(everyLayer / shared) } },
+    };
+  } finally {
+    await live.close();
+  }
+}
+
+/** Resident memory of a process; Linux only. */
+async function residentBytes(pid: number | undefined): Promise<number> {
+  const status = await readFile(`/proc/${pid ?? 'self'}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
+}
