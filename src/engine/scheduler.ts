@@ -99,7 +99,7 @@ export class Scheduler {
     this.#turn.push(stream);
   }
 
-  /** Forgets a stream. Its frames and answers in progress fail with `stream_deleted`. */
+  /** Forgets a stream. Its frames, waiting questions and answers in progress fail with `stream_deleted`. */
   close(name: string): void {
     const stream = this.#streams.get(name);
     if (stream === undefined) return;
@@ -111,6 +111,11 @@ export class Scheduler {
       if (answer.stream !== stream) continue;
       this.#answers.delete(id);
       answer.listener.failed(error);
+    }
+    for (const [id, { request, listener }] of this.#waiting) {
+      if (request.stream !== name) continue;
+      this.#waiting.delete(id);
+      listener.failed(error);
     }
   }
 
@@ -172,15 +177,14 @@ export class Scheduler {
   async #admit(): Promise<boolean> {
     if (this.#waiting.size === 0) return false;
     for (const [id, waiting] of [...this.#waiting]) {
+      if (!this.#waiting.has(id)) continue; // its stream was closed while another began
       try {
         const answer = await this.#begin(waiting);
-        this.#waiting.delete(id);
-        if (this.#streams.get(answer.stream.name) !== answer.stream) throw new YocoError('stream_deleted');
+        if (!this.#waiting.delete(id)) continue;
         answer.cancelled = waiting.cancelled;
         this.#answers.set(id, answer);
       } catch (error) {
-        this.#waiting.delete(id);
-        waiting.listener.failed(YocoError.from(error));
+        if (this.#waiting.delete(id)) waiting.listener.failed(YocoError.from(error));
       }
     }
     return true;
@@ -317,13 +321,15 @@ export class Scheduler {
   #finish(id: number, answer: ActiveAnswer, finish: AnswerEnd['finish'], times?: readonly number[]): void {
     this.#answers.delete(id);
     const { cache } = answer.stream;
-    const frames = answer.frameLimit - answer.evidenceFirst;
-    const known = (times ?? cache.times).slice(0, frames);
+    // Frames that the evidence is about and whose times are no longer kept.
+    const dropped = times === undefined ? cache.firstFrame - answer.evidenceFirst : 0;
+    const shares = answer.evidence.subarray(dropped);
+    const known = (times ?? cache.times).slice(0, shares.length);
     answer.listener.done({
       text: answer.text,
       finish,
       asOfMs: answer.asOfMs,
-      evidence: evidenceSpans(answer.evidence.subarray(0, known.length), known),
+      evidence: evidenceSpans(shares, known),
       inputTokens: answer.inputTokens,
       outputTokens: answer.ids.length,
     });

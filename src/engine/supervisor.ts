@@ -5,7 +5,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
 import { EventEmitter } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { YocoError } from '../errors.ts';
 import type {
   AnswerEnd,
@@ -63,7 +64,14 @@ interface EngineEvents {
 
 const NO_TIMES: EngineTimes = { vision: 0, selfDecoder: 0, crossDecoder: 0, frames: 0, answerTokens: 0 };
 const STOP_MS = 5_000;
-const entry = fileURLToPath(new URL(`./process${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
+const fromSource = import.meta.url.endsWith('.ts');
+const entry = fileURLToPath(new URL(`./process${fromSource ? '.ts' : '.js'}`, import.meta.url));
+
+/** Flags of the engine process: from source it needs tsx, whoever started this process (a test runner has its own). */
+function execArgv(): string[] {
+  if (!fromSource || process.execArgv.some((flag) => flag.includes('tsx'))) return process.execArgv;
+  return ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href];
+}
 
 export class Engine extends EventEmitter<EngineEvents> {
   readonly #options: EngineOptions;
@@ -128,7 +136,8 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   open(stream: string, limitBytes: number): void {
     this.#streams.set(stream, limitBytes);
-    this.#send({ type: 'open', stream, limitBytes });
+    // While the process starts again it is told of all streams once it has loaded.
+    if (this.#ready) this.#send({ type: 'open', stream, limitBytes });
   }
 
   close(): Promise<void>;
@@ -171,7 +180,11 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   #spawn(): Promise<void> {
-    const child = fork(entry, [], { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const child = fork(entry, [], {
+      execArgv: execArgv(),
+      serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
     this.#child = child;
     this.#heardAt = Date.now();
     return new Promise((resolve, reject) => {

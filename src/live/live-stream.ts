@@ -142,8 +142,9 @@ export class SourceStream implements LiveStream {
   async close(): Promise<void> {
     this.#stopping = true;
     this.#engine.off('lost', this.#lostListener);
-    await this.#source.stop();
+    // At once, so that a stream of the same name may be opened while this one's source ends.
     this.#engine.close(this.name);
+    await this.#source.stop();
     await this.#pumping;
     this.#listeners.clear();
   }

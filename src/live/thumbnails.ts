@@ -26,7 +26,9 @@ export class Thumbnails {
     const { size, limitBytes } = this.#options;
     const raw = { width: size, height: size, channels: 3 } as const;
     const jpeg = await sharp(frame.rgb, { raw }).jpeg({ quality: QUALITY }).toBuffer();
-    this.#kept.push({ timeMs: frame.timeMs, jpeg });
+    // Pictures are compressed beside each other: a later one may be done first.
+    const after = this.#kept.findLastIndex((kept) => kept.timeMs <= frame.timeMs) + 1;
+    this.#kept.splice(after, 0, { timeMs: frame.timeMs, jpeg });
     this.#bytes += jpeg.byteLength;
     if (this.#bytes <= limitBytes) return;
     let dropped = 0;

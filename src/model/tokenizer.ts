@@ -8,6 +8,9 @@ export function normaliseText(text: string): string {
   return ` ${text.toLowerCase().split(/\s+/u).filter(Boolean).join(' ')}`;
 }
 
+/** Exactly the text of the tokens: a space before a question mark is one. */
+const DECODING = { skip_special_tokens: true, clean_up_tokenization_spaces: false };
+
 export class Tokenizer {
   readonly #bpe: BpeTokenizer;
 
@@ -32,6 +35,6 @@ export class Tokenizer {
 
   /** The text of ids, with its leading space: pieces of an answer can be joined. */
   decode(ids: readonly number[]): string {
-    return ids.length === 0 ? '' : this.#bpe.decode([...ids], { skip_special_tokens: true });
+    return ids.length === 0 ? '' : this.#bpe.decode([...ids], DECODING);
   }
 }

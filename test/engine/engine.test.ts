@@ -1,0 +1,250 @@
+/** The engine process, and what its supervisor makes of its death. Real processes, real signals. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdtemp, rm, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { AskRequest } from '../../src/engine/protocol.ts';
+import { Scheduler } from '../../src/engine/scheduler.ts';
+import { Engine, type EngineOptions } from '../../src/engine/supervisor.ts';
+import { listen, type Outcome, request } from '../support/asking.ts';
+import { TINY_BUNDLE } from '../support/golden.ts';
+import { isRunning, untilGone } from '../support/processes.ts';
+import { loadTiny, picture } from '../support/tiny.ts';
+
+const MUCH = 2 ** 24;
+
+const closing: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function start(options: Partial<EngineOptions> = {}, onProgress?: (share: number) => void): Promise<Engine> {
+  const quick = { bundle: TINY_BUNDLE, threads: 1, backoffMs: [50, 200] as const, heartbeatMs: 200 };
+  const engine = await Engine.start({ ...quick, ...options }, onProgress);
+  closing.push(() => engine.close());
+  return engine;
+}
+
+function pidOf(engine: Engine): number {
+  if (engine.pid === undefined) throw new Error('the engine has no process');
+  return engine.pid;
+}
+
+function ask(engine: Engine, what: AskRequest, onDelta?: () => void): Promise<Outcome> {
+  const { listener, outcome } = listen(onDelta);
+  engine.ask(what, listener);
+  return outcome;
+}
+
+const ready = (engine: Engine): Promise<unknown> => once(engine, 'ready', { signal: AbortSignal.timeout(25_000) });
+
+describe('The engine', () => {
+  test('loads the bundle, with progress, and answers what the model itself answers', async () => {
+    const shares: number[] = [];
+    const engine = await start({}, (share) => shares.push(share));
+    expect(engine.ready).toBe(true);
+    expect(engine.bundle).toMatchObject({ name: 'tiny', imageSize: 224, maxAnswerTokens: 32 });
+    expect(shares.at(-1)).toBe(1);
+
+    engine.open('a', MUCH);
+    for (let i = 0; i < 5; i++) {
+      const appended = await engine.append('a', i * 500, picture(i));
+      expect(appended).toMatchObject({ firstMs: 0, lastMs: i * 500, frames: i + 1 });
+    }
+    const { end, deltas } = await ask(engine, request('a', 'what is this?'));
+    expect(deltas.join('')).toBe(end?.text);
+
+    const model = await loadTiny();
+    const scheduler = new Scheduler(model, { maxAnswers: 1 });
+    scheduler.open('a', MUCH);
+    for (let i = 0; i < 5; i++) await scheduler.append('a', i * 500, picture(i));
+    const { listener, outcome } = listen();
+    scheduler.ask(1, request('a', 'what is this?'), listener);
+    expect((await outcome).end).toEqual(end);
+    await model.release();
+
+    await vi.waitFor(() => {
+      expect(engine.times).toMatchObject({ frames: 5, answerTokens: end?.outputTokens });
+    }, 10_000);
+    expect(engine.rssBytes).toBeGreaterThan(2 ** 20);
+  });
+
+  test('gives the errors of a question and of a frame as they are', async () => {
+    const engine = await start({ maxAnswers: 2 });
+    engine.open('a', MUCH);
+    expect((await ask(engine, request('a', 'what is this?'))).error?.code).toBe('stream_empty');
+    expect((await ask(engine, request('b', 'what is this?'))).error).toMatchObject({
+      code: 'stream_not_found',
+      param: 'stream',
+    });
+    await expect(engine.append('b', 0, picture(0))).rejects.toMatchObject({ code: 'stream_not_found' });
+    await engine.append('a', 0, picture(0));
+    expect((await ask(engine, request('a', 'what is this?', { asOfMs: 700 }))).error).toMatchObject({
+      code: 'time_out_of_range',
+      detail: 'Kept are 0.0 s to 0.0 s.',
+    });
+    const many = await Promise.all([1, 2, 3].map((seed) => ask(engine, request('a', 'what is this?', { seed }))));
+    expect(many.map(({ error }) => error?.code)).toEqual([undefined, undefined, 'too_many_questions']);
+    engine.close('a');
+    expect((await ask(engine, request('a', 'what is this?'))).error?.code).toBe('stream_not_found');
+  });
+
+  test('cancels an answer', async () => {
+    const engine = await start();
+    engine.open('a', MUCH);
+    await engine.append('a', 0, picture(0));
+    const { listener, outcome } = listen();
+    const cancel = engine.ask(request('a', 'what is this?', { temperature: 0 }), listener);
+    cancel();
+    expect((await outcome).end?.finish).toBe('cancelled');
+    expect(cancel).not.toThrow();
+  });
+
+  test('leaves no process when it is closed, and asks after that are refused', async () => {
+    const engine = await start();
+    const pid = pidOf(engine);
+    engine.open('a', MUCH);
+    await engine.append('a', 0, picture(0));
+    const late = ask(engine, request('a', 'what is this?'));
+    await engine.close();
+    expect(await isRunning(pid)).toBe(false);
+    const { end, error } = await late;
+    expect(end ?? error?.code).toSatisfy((x: unknown) => x === 'shutting_down' || typeof x === 'object');
+    expect((await ask(engine, request('a', 'what is this?'))).error?.code).toBe('shutting_down');
+    await expect(engine.append('a', 500, picture(0))).rejects.toMatchObject({ code: 'engine_unavailable' });
+    await engine.close();
+  });
+
+  test('ends when its parent is killed', async () => {
+    const script = path.resolve(import.meta.dirname, '../support/engine-parent.ts');
+    const parent = spawn(process.execPath, ['--import', 'tsx', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    closing.push(() => Promise.resolve(parent.kill('SIGKILL')));
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(line.toString());
+    expect(await isRunning(pid)).toBe(true);
+    parent.kill('SIGKILL');
+    await untilGone([pid]);
+  });
+
+  test('is not ended by a Ctrl-C that reaches the whole terminal: its parent decides', async () => {
+    const engine = await start();
+    process.kill(pidOf(engine), 'SIGINT');
+    process.kill(pidOf(engine), 'SIGTERM');
+    engine.open('a', MUCH);
+    await engine.append('a', 0, picture(0));
+    expect(engine.ready).toBe(true);
+  });
+});
+
+describe('An engine whose bundle', () => {
+  let folder: string;
+  async function damaged(): Promise<string> {
+    folder = await mkdtemp(path.join(tmpdir(), 'yoco-engine-'));
+    closing.push(() => rm(folder, { recursive: true, force: true }));
+    await cp(TINY_BUNDLE, folder, { recursive: true });
+    await truncate(path.join(folder, 'vision.onnx'), 100);
+    return folder;
+  }
+
+  test('is damaged does not start, and says which file', async () => {
+    const bundle = await damaged();
+    await expect(Engine.start({ bundle, threads: 1 })).rejects.toMatchObject({
+      code: 'bundle_damaged',
+      detail: expect.stringContaining('vision.onnx has 100 bytes') as string,
+    });
+  });
+
+  test('does not exist does not start', async () => {
+    await expect(Engine.start({ bundle: '/nowhere' })).rejects.toMatchObject({ code: 'bundle_not_found' });
+  });
+});
+
+describe('When the engine process dies', () => {
+  test('askers and frames in progress fail with a retryable error, it starts again, and streams go on', async () => {
+    const warnings: string[] = [];
+    const engine = await start({ onWarning: (message) => warnings.push(message) });
+    const pid = pidOf(engine);
+    engine.open('a', MUCH);
+    engine.open('closed', MUCH);
+    await engine.append('a', 0, picture(0));
+
+    let asked: Promise<Outcome> | undefined;
+    let frame: Promise<unknown> | undefined;
+    const killed = new Promise<void>((resolve) => {
+      const first = ask(engine, request('a', 'what is this?', { temperature: 0 }), () => {
+        if (asked !== undefined) return;
+        // In the middle of an answer it stops where it is; what comes after can not be served before it dies.
+        process.kill(pid, 'SIGSTOP');
+        asked = ask(engine, request('a', 'and now?'));
+        frame = engine.append('a', 500, picture(1)).catch((error: unknown) => error);
+        process.kill(pid, 'SIGKILL');
+        resolve();
+      });
+      void first;
+    });
+    await killed;
+    const again = ready(engine);
+    expect((await asked)?.error).toMatchObject({ code: 'engine_restarted', retryable: true, status: 503 });
+    expect(await frame).toMatchObject({ code: 'engine_restarted' });
+    expect(engine.ready).toBe(false);
+    expect((await ask(engine, request('a', 'what is this?'))).error).toMatchObject({ code: 'engine_unavailable' });
+    // Streams may come and go while it starts again.
+    engine.close('closed');
+    engine.open('new', MUCH);
+    await again;
+
+    expect(pidOf(engine)).not.toBe(pid);
+    expect(await isRunning(pid)).toBe(false);
+    expect(warnings.join('\n')).toContain('SIGKILL');
+    expect((await ask(engine, request('a', 'what is this?'))).error?.code).toBe('stream_empty');
+    await engine.append('a', 1000, picture(1));
+    await engine.append('new', 0, picture(1));
+    expect((await ask(engine, request('a', 'what is this?'))).end?.asOfMs).toBe(1000);
+    await expect(engine.append('closed', 0, picture(0))).rejects.toMatchObject({ code: 'stream_not_found' });
+  });
+
+  test('again and again, it is started again each time', async () => {
+    const engine = await start();
+    for (let i = 0; i < 2; i++) {
+      const again = ready(engine);
+      process.kill(pidOf(engine), 'SIGKILL');
+      await again;
+    }
+    engine.open('a', MUCH);
+    await engine.append('a', 0, picture(0));
+  }, 60_000);
+
+  test('and is closed before it is started again, it stays away', async () => {
+    const engine = await start({ backoffMs: [300, 300] });
+    const lost = once(engine, 'lost');
+    process.kill(pidOf(engine), 'SIGKILL');
+    await lost;
+    await engine.close();
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(engine.pid).toBeUndefined();
+  });
+
+  test('for lack of an answer to its heartbeat, it is killed and started again', async () => {
+    const warnings: string[] = [];
+    const engine = await start({ hangMs: 3_000, onWarning: (message) => warnings.push(message) });
+    const pid = pidOf(engine);
+    engine.open('a', MUCH);
+    await engine.append('a', 0, picture(0));
+    const again = ready(engine);
+    process.kill(pid, 'SIGSTOP');
+    const { error } = await ask(engine, request('a', 'what is this?'));
+    expect(error?.code).toBe('engine_restarted');
+    await again;
+    expect(await isRunning(pid)).toBe(false);
+    expect(warnings[0]).toContain('did not answer its heartbeat');
+  }, 60_000);
+
+  test('for holding more memory than its limit, it says so', async () => {
+    const warnings: string[] = [];
+    const engine = await start({ memoryLimitBytes: 1, onWarning: (message) => warnings.push(message) });
+    await once(engine, 'lost', { signal: AbortSignal.timeout(20_000) });
+    expect(warnings[0]).toContain('more than its limit');
+  });
+});

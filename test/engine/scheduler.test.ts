@@ -1,0 +1,450 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { AnswerEnd, AskRequest } from '../../src/engine/protocol.ts';
+import { FRAME_BATCH, Scheduler } from '../../src/engine/scheduler.ts';
+import type { KvCache } from '../../src/model/kv-cache.ts';
+import type { Model } from '../../src/model/model.ts';
+import { listen, type Outcome, request } from '../support/asking.ts';
+import { bitsOf, loadTiny, picture } from '../support/tiny.ts';
+
+const QUESTIONS = ['what is shown now?', 'have you seen a dog?', 'what was shown first?', 'when did the cat appear?'];
+const MUCH = 2 ** 24;
+/** The smallest cache keeps 64 frames, and drops 8 at a time. */
+const LEAST = 1;
+
+let model: Model;
+let scheduler: Scheduler;
+let nextId = 1;
+
+beforeAll(async () => {
+  model = await loadTiny();
+});
+afterAll(() => model.release());
+beforeEach(() => {
+  scheduler = new Scheduler(model, { maxAnswers: 16 });
+});
+afterEach(async () => {
+  await scheduler.stop();
+  vi.restoreAllMocks();
+});
+
+/** Opens a stream and returns its cache. */
+function open(name: string, limitBytes = MUCH): KvCache {
+  const spy = vi.spyOn(model, 'newCache');
+  scheduler.open(name, limitBytes);
+  const made = spy.mock.results[0];
+  spy.mockRestore();
+  if (made?.type !== 'return') throw new Error('no cache was made');
+  return made.value;
+}
+
+const pictures = Array.from({ length: 6 }, (_, i) => picture(i));
+
+async function watch(name: string, from: number, to: number): Promise<void> {
+  for (let i = from; i < to; i++) await scheduler.append(name, i * 500, frameOf(name, i));
+}
+
+/** Each stream shows other things, each for three frames. */
+function frameOf(name: string, i: number): Uint8Array {
+  return pictures[(Math.floor(i / 3) + name.charCodeAt(0)) % pictures.length] ?? new Uint8Array();
+}
+
+function ask(what: AskRequest, id = nextId++): Promise<Outcome> {
+  const { listener, outcome } = listen();
+  scheduler.ask(id, what, listener);
+  return outcome;
+}
+
+async function answer(what: AskRequest): Promise<AnswerEnd> {
+  const { end, error } = await ask(what);
+  if (end === undefined) throw error ?? new Error('no end');
+  return end;
+}
+
+/** Calls back after each decode step on a stream's cache, with the number of steps so far. */
+function onStep(callback: (steps: number) => void): void {
+  const step = model.crossDecoder.step.bind(model.crossDecoder);
+  let steps = 0;
+  vi.spyOn(model.crossDecoder, 'step').mockImplementation(async (...args) => {
+    const result = await step(...args);
+    callback(++steps);
+    return result;
+  });
+}
+
+describe('The cache of a stream', () => {
+  test('has the same bits with and without askers', async () => {
+    const quiet = open('quiet');
+    await watch('quiet', 0, 12);
+    const asked = open('qasked');
+    const asking: Promise<Outcome>[] = [];
+    for (let i = 0; i < 12; i++) {
+      await scheduler.append('qasked', i * 500, frameOf('quiet', i));
+      for (const question of QUESTIONS.slice(0, 1 + (i % 3))) asking.push(ask(request('qasked', question, { seed: i, maxTokens: 6 })));
+      if (asking.length >= 12) await Promise.all(asking.splice(0));
+    }
+    await Promise.all(asking);
+    expect(bitsOf(asked).equals(bitsOf(quiet))).toBe(true);
+    expect(quiet.frames).toBe(12);
+  });
+
+  test('has the same bits alone and beside any number of other streams', async () => {
+    const alone = open('alone');
+    await watch('alone', 0, 10);
+    const beside = open('a');
+    const others = ['b', 'c', 'd', 'e', 'f', 'g'];
+    for (const name of others) open(name);
+    await Promise.all([
+      (async () => {
+        for (let i = 0; i < 10; i++) await scheduler.append('a', i * 500, frameOf('alone', i));
+      })(),
+      ...others.map((name, i) => watch(name, 0, 4 + i)),
+    ]);
+    expect(bitsOf(beside).equals(bitsOf(alone))).toBe(true);
+  });
+
+  test('differs where the pictures or the times differ', async () => {
+    const [a, b, late] = [open('a'), open('b'), open('late')];
+    await watch('a', 0, 6);
+    await watch('b', 0, 6);
+    for (let i = 0; i < 6; i++) await scheduler.append('late', 60_000 + i * 500, frameOf('a', i));
+    expect(bitsOf(a).equals(bitsOf(b))).toBe(false);
+    expect(bitsOf(a).equals(bitsOf(late))).toBe(false);
+  });
+
+  test('gets frames in order although they are handed over at once, and says what it holds', async () => {
+    const cache = open('a');
+    const all = await Promise.all([0, 1, 2, 3, 4].map((i) => scheduler.append('a', i * 500, frameOf('a', i))));
+    expect(cache.times).toEqual([0, 500, 1000, 1500, 2000]);
+    expect(all.map(({ frames, cacheTokens }) => [frames, cacheTokens])).toEqual([1, 2, 3, 4, 5].map((n) => [n, n * 10]));
+    expect(all[4]).toMatchObject({ firstMs: 0, lastMs: 2000, cacheBytes: cache.bytes });
+  });
+
+  test('is served in turn: a stream that floods does not starve another', async () => {
+    const names = Array.from({ length: FRAME_BATCH + 2 }, (_, i) => `s${i}`);
+    for (const name of names) open(name);
+    const order: string[] = [];
+    await Promise.all(
+      names.flatMap((name) =>
+        [0, 1, 2].map(async (i) => {
+          await scheduler.append(name, i * 500, frameOf(name, i));
+          order.push(name);
+        }),
+      ),
+    );
+    expect(new Set(order.slice(0, names.length))).toEqual(new Set(names));
+  });
+});
+
+describe('Askers', () => {
+  test.each([
+    ['greedy', 0],
+    ['sampled', 1],
+  ])('who ask together get the answers that each gets alone (%s)', async (_name, temperature) => {
+    open('a');
+    open('b');
+    await watch('a', 0, 9);
+    await watch('b', 0, 7);
+    const asks = QUESTIONS.flatMap((question, i) => [
+      request('a', question, { temperature, seed: i }),
+      request('b', question, { temperature, seed: i }),
+      request('a', question, { temperature, seed: i, asOfMs: 2000 }),
+    ]);
+    const alone: AnswerEnd[] = [];
+    for (const one of asks) alone.push(await answer(one));
+    const together = await Promise.all(asks.map(answer));
+    const essence = (end: AnswerEnd): unknown[] => [end.text, end.finish, end.asOfMs, end.inputTokens, end.outputTokens];
+    expect(together.map(essence)).toEqual(alone.map(essence));
+    for (const [i, { evidence }] of together.entries()) {
+      expect(evidence.map((e) => [e.startMs, e.endMs])).toEqual(alone[i]?.evidence.map((e) => [e.startMs, e.endMs]));
+    }
+    if (temperature > 0) expect(new Set(alone.map(({ text }) => text)).size).toBeGreaterThan(4);
+  });
+
+  test('who join while another is answered change nothing for it', async () => {
+    open('a');
+    await watch('a', 0, 9);
+    const alone = await answer(request('a', 'what is shown now?'));
+    const joining: Promise<Outcome>[] = [];
+    onStep((steps) => {
+      if (steps < 6) joining.push(ask(request('a', QUESTIONS[steps % 4] ?? '', { seed: steps, maxTokens: 1 + steps })));
+    });
+    expect(await answer(request('a', 'what is shown now?'))).toEqual(alone);
+    expect((await Promise.all(joining)).every(({ end }) => end !== undefined)).toBe(true);
+  });
+
+  test('get in pieces exactly the text that they get in the end', async () => {
+    open('a');
+    await watch('a', 0, 6);
+    for (let seed = 0; seed < 8; seed++) {
+      const { end, deltas } = await ask(request('a', 'what is this?', { seed }));
+      expect(deltas.join('')).toBe(end?.text);
+    }
+  });
+
+  test('of a past moment get, token by token, the answer that was given at that moment', async () => {
+    open('a');
+    const live: AnswerEnd[] = [];
+    for (let i = 0; i < 12; i++) {
+      await scheduler.append('a', i * 500, frameOf('a', i));
+      live.push(await answer(request('a', 'what was shown first?', { seed: i })));
+    }
+    for (let i = 0; i < 12; i++) {
+      const later = await answer(request('a', 'what was shown first?', { seed: i, asOfMs: i * 500 }));
+      expect(later).toEqual(live[i]);
+    }
+    expect(new Set(live.map(({ text }) => text)).size).toBeGreaterThan(6);
+  });
+
+  test('of a moment between two frames see up to the one before', async () => {
+    open('a');
+    await watch('a', 0, 6);
+    const end = await answer(request('a', 'what is this?', { asOfMs: 1499 }));
+    expect(end.asOfMs).toBe(1000);
+    expect(end).toEqual(await answer(request('a', 'what is this?', { asOfMs: 1000 })));
+  });
+
+  test('while frames arrive see those of their own moment, and no later ones', async () => {
+    open('a');
+    await watch('a', 0, 6);
+    const alone = await answer(request('a', 'what is shown now?'));
+    const frames: Promise<unknown>[] = [];
+    onStep((steps) => {
+      if (steps <= 8) frames.push(scheduler.append('a', (5 + steps) * 500, frameOf('b', steps)));
+    });
+    const end = await answer(request('a', 'what is shown now?'));
+    await Promise.all(frames);
+    expect(end.asOfMs).toBe(2500);
+    expect(end.text).toBe(alone.text);
+    expect(end.evidence.every(({ endMs }) => endMs <= 2500)).toBe(true);
+  });
+
+  test('may repeat a sampled answer by its seed', async () => {
+    open('a');
+    await watch('a', 0, 3);
+    const texts = await Promise.all([7, 7, 8].map(async (seed) => (await answer(request('a', 'what is this?', { seed }))).text));
+    expect(texts[0]).toBe(texts[1]);
+    expect(texts[0]).not.toBe(texts[2]);
+  });
+
+  test('get no more tokens than they wanted', async () => {
+    open('a');
+    await watch('a', 0, 3);
+    const end = await answer(request('a', 'what is this?', { temperature: 0, maxTokens: 3 }));
+    expect(end).toMatchObject({ finish: 'length', outputTokens: 3 });
+  });
+
+  test('of another turn of a conversation are told of the turns before', async () => {
+    open('a');
+    await watch('a', 0, 6);
+    const first = await answer(request('a', 'and now?'));
+    const turns = [{ question: 'what is this?', timeMs: 1000, answer: 'a dog' }];
+    const second = await answer(request('a', 'and now?', { turns }));
+    expect(second.inputTokens).toBeGreaterThan(first.inputTokens);
+    expect(second.text).not.toBe(first.text);
+    const otherTurns = [{ question: 'what is this?', timeMs: 1000, answer: 'a cat' }];
+    expect((await answer(request('a', 'and now?', { turns: otherTurns }))).text).not.toBe(second.text);
+  });
+
+  test('of one conversation do not change the answers of another', async () => {
+    open('a');
+    await watch('a', 0, 6);
+    const before = await answer(request('a', 'what is this?'));
+    await answer(request('a', 'forget everything', { turns: [{ question: 'x', timeMs: 0, answer: 'y' }] }));
+    expect(await answer(request('a', 'what is this?'))).toEqual(before);
+  });
+});
+
+describe('An answer', () => {
+  test('is cancelled between two tokens', async () => {
+    open('a');
+    await watch('a', 0, 3);
+    const id = nextId++;
+    onStep((steps) => {
+      if (steps === 3) scheduler.cancel(id);
+    });
+    const { end } = await ask(request('a', 'what is this?', { temperature: 0 }), id);
+    expect(end).toMatchObject({ finish: 'cancelled', outputTokens: 3 });
+    expect(end?.evidence.length).toBeGreaterThan(0);
+  });
+
+  test('is cancelled before its first token', async () => {
+    open('a');
+    await watch('a', 0, 3);
+    const id = nextId++;
+    const outcome = ask(request('a', 'what is this?'), id);
+    scheduler.cancel(id);
+    expect((await outcome).end).toMatchObject({ finish: 'cancelled', outputTokens: 0, text: '', evidence: [] });
+  });
+
+  test('that is cancelled leaves the others as they are', async () => {
+    open('a');
+    await watch('a', 0, 6);
+    const alone = await answer(request('a', 'what is this?'));
+    const id = nextId++;
+    const other = ask(request('a', 'what is shown now?', { temperature: 0 }), id);
+    onStep((steps) => {
+      if (steps === 2) scheduler.cancel(id);
+    });
+    expect((await answer(request('a', 'what is this?'))).text).toBe(alone.text);
+    expect((await other).end?.finish).toBe('cancelled');
+  });
+
+  test('whose id is unknown is cancelled in vain', () => {
+    expect(() => {
+      scheduler.cancel(12_345);
+    }).not.toThrow();
+  });
+
+  test('of a stream that is closed meanwhile fails, and so do its frames; other streams go on', async () => {
+    open('a');
+    open('b');
+    await watch('a', 0, 3);
+    await watch('b', 0, 3);
+    let frame: Promise<unknown> = Promise.resolve();
+    onStep((steps) => {
+      if (steps !== 2) return;
+      frame = scheduler.append('a', 9000, frameOf('a', 0)).catch((error: unknown) => error);
+      scheduler.close('a');
+    });
+    const [gone, stays] = await Promise.all([
+      ask(request('a', 'what is this?', { temperature: 0 })),
+      ask(request('b', 'what is this?', { temperature: 0 })),
+    ]);
+    expect(gone.error?.code).toBe('stream_deleted');
+    expect(await frame).toMatchObject({ code: 'stream_deleted' });
+    expect(stays.end?.finish).toBeDefined();
+    expect((await ask(request('a', 'what is this?'))).error?.code).toBe('stream_not_found');
+  });
+
+  test('that waits for its turn fails too when its stream is closed, also where one of that name is opened at once', async () => {
+    open('a');
+    await watch('a', 0, 3);
+    const waiting = QUESTIONS.map((question) => ask(request('a', question)));
+    scheduler.close('a');
+    open('a');
+    await watch('a', 0, 1);
+    expect((await Promise.all(waiting)).map(({ error }) => error?.code)).toEqual(QUESTIONS.map(() => 'stream_deleted'));
+  });
+
+  test('of a stream that was opened again is about its new pictures only', async () => {
+    open('a');
+    await watch('a', 0, 6);
+    scheduler.close('a');
+    const cache = open('a');
+    expect((await ask(request('a', 'what is this?'))).error?.code).toBe('stream_empty');
+    await watch('a', 0, 1);
+    expect(cache.frames).toBe(1);
+    expect((await answer(request('a', 'what is this?'))).asOfMs).toBe(0);
+  });
+});
+
+describe('A question is refused', () => {
+  test('about an unknown stream', async () => {
+    expect((await ask(request('nobody', 'what is this?'))).error).toMatchObject({ code: 'stream_not_found', param: 'stream' });
+    await expect(scheduler.append('nobody', 0, frameOf('a', 0))).rejects.toMatchObject({ code: 'stream_not_found' });
+  });
+
+  test('about a stream without a frame', async () => {
+    open('a');
+    expect((await ask(request('a', 'what is this?'))).error).toMatchObject({ code: 'stream_empty', retryable: true });
+  });
+
+  test.each([-1, 2500.5, 1e12])('of the moment %d ms, which names the times that are kept', async (asOfMs) => {
+    open('a');
+    await watch('a', 0, 6);
+    const { error } = await ask(request('a', 'what is this?', { asOfMs }));
+    expect(error).toMatchObject({ code: 'time_out_of_range', param: 'as_of', detail: 'Kept are 0.0 s to 2.5 s.' });
+  });
+
+  test('when as many as the limit are in progress; the first are answered', async () => {
+    open('a');
+    await watch('a', 0, 2);
+    const outcomes = await Promise.all(Array.from({ length: 18 }, () => ask(request('a', 'what is this?'))));
+    expect(outcomes.filter(({ end }) => end !== undefined)).toHaveLength(16);
+    const refused = outcomes.slice(16).map(({ error }) => error);
+    expect(refused).toMatchObject(
+      [1, 2].map(() => ({ code: 'too_many_questions', retryable: true, detail: 'The limit is 16.' })),
+    );
+    expect((await ask(request('a', 'what is this?'))).end).toBeDefined();
+  });
+
+  test('that has too many tokens, alone or with its earlier turns', async () => {
+    open('a');
+    await watch('a', 0, 2);
+    const long = 'é'.repeat(1200);
+    expect((await ask(request('a', long))).error?.code).toBe('question_too_long');
+    const turns = [{ question: 'x', timeMs: 0, answer: long }];
+    const { error } = await ask(request('a', 'what is this?', { turns }));
+    expect(error?.code).toBe('conversation_full');
+    expect(error?.detail).toMatch(/^It has \d+ tokens with its earlier turns; the limit is 1024\.$/);
+  });
+
+  test('but not in another script', async () => {
+    open('a');
+    await watch('a', 0, 2);
+    for (const question of ['这是什么？', 'что это?', 'ما هذا؟', '🐶❓']) {
+      expect((await answer(request('a', question))).inputTokens).toBeGreaterThan(2);
+    }
+  });
+});
+
+describe('When the limit of memory is reached', () => {
+  test('the oldest frames go, and the newest stay and are asked about', async () => {
+    const cache = open('a', LEAST);
+    await watch('a', 0, 65);
+    expect([cache.firstFrame, cache.frames]).toEqual([8, 57]);
+    const appended = await scheduler.append('a', 65 * 500, frameOf('a', 65));
+    expect(appended).toMatchObject({ firstMs: 4000, lastMs: 32_500, frames: 66, cacheTokens: 580 });
+    expect((await ask(request('a', 'what is this?', { asOfMs: 3999 }))).error?.code).toBe('time_out_of_range');
+    expect((await answer(request('a', 'what is this?', { asOfMs: 4000 }))).asOfMs).toBe(4000);
+  });
+
+  test('an asker of a moment that is dropped meanwhile is told so; others go on with what is kept', async () => {
+    open('a', LEAST);
+    await watch('a', 0, 64);
+    const frames: Promise<unknown>[] = [];
+    onStep((steps) => {
+      if (steps === 2) frames.push(scheduler.append('a', 64 * 500, frameOf('a', 64)));
+    });
+    const [old, recent] = await Promise.all([
+      ask(request('a', 'what is this?', { temperature: 0, asOfMs: 1000 })),
+      ask(request('a', 'what is this?', { temperature: 0 })),
+    ]);
+    await Promise.all(frames);
+    expect(old.error).toMatchObject({ code: 'time_out_of_range', param: 'as_of' });
+    expect(recent.end?.asOfMs).toBe(63 * 500);
+    expect(recent.end?.evidence.every(({ startMs }) => startMs >= 4000)).toBe(true);
+  });
+
+  test('an answer that is cancelled after frames went has the evidence of frames that are kept, at their times', async () => {
+    open('a', LEAST);
+    await watch('a', 0, 64);
+    const id = nextId++;
+    onStep((steps) => {
+      if (steps === 2) {
+        void scheduler.append('a', 64 * 500, frameOf('a', 64)).then(() => {
+          scheduler.cancel(id);
+        });
+      }
+    });
+    const { end } = await ask(request('a', 'what is this?', { temperature: 0 }), id);
+    expect(end?.finish).toBe('cancelled');
+    for (const { startMs, endMs } of end?.evidence ?? []) {
+      expect(startMs).toBeGreaterThanOrEqual(4000);
+      expect(endMs).toBeLessThanOrEqual(63 * 500);
+    }
+  });
+});
+
+describe('A picture of a wrong size', () => {
+  test('fails alone: the stream and its neighbours go on', async () => {
+    const cache = open('a');
+    open('b');
+    const bad = scheduler.append('a', 0, new Uint8Array(10));
+    const good = scheduler.append('b', 0, frameOf('b', 0));
+    await expect(bad).rejects.toMatchObject({ code: 'internal' });
+    await good;
+    await watch('a', 1, 3);
+    expect(cache.frames).toBe(2);
+  });
+});

@@ -1,0 +1,375 @@
+/** Live streams over a real engine (tiny bundle) and a real ffmpeg. */
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { YocoError } from '../../src/errors.ts';
+import { MAX_TURNS, QUESTION_MAX_CHARS } from '../../src/live/conversation.ts';
+import { Streams } from '../../src/live/live-service.ts';
+import type { SourceStream } from '../../src/live/live-stream.ts';
+import { Thumbnails } from '../../src/live/thumbnails.ts';
+import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
+import { TINY_BUNDLE } from '../support/golden.ts';
+import { isRunning } from '../support/processes.ts';
+import { picture } from '../support/tiny.ts';
+
+let clips: ClipFolder;
+let live: Streams;
+const warnings: string[] = [];
+
+beforeAll(async () => {
+  clips = await clipFolder();
+  live = await Streams.start({
+    engine: { bundle: TINY_BUNDLE, threads: 1, backoffMs: [50, 200], maxAnswers: 64 },
+    maxStreams: 6,
+    policy: { mediaRoots: [clips.path], allowedHosts: [] },
+    onWarning: (message) => warnings.push(message),
+  });
+});
+afterEach(async () => {
+  for (const stream of live.list()) await live.delete(stream.name);
+  warnings.length = 0;
+});
+afterAll(async () => {
+  const { pid } = live.engine;
+  await live.close();
+  await clips.remove();
+  if (pid !== undefined) expect(await isRunning(pid)).toBe(false);
+});
+
+const png = (number: number): Promise<Buffer> =>
+  sharp(picture(number), { raw: { width: 224, height: 224, channels: 3 } }).png().toBuffer();
+
+const codeOf = (error: unknown): string | undefined => (error instanceof YocoError ? error.code : undefined);
+
+function thrown(run: () => unknown): unknown {
+  try {
+    run();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+/** A push stream that has taken `frames` pictures, half a second apart. */
+async function pushed(name: string, frames: number): Promise<SourceStream> {
+  const stream = await live.create({ name, source: { push: true } }, 'operator');
+  for (let i = 0; i < frames; i++) {
+    await stream.push(await png(i), i * 500);
+    await vi.waitFor(() => {
+      expect(stream.status().frames).toBe(i + 1);
+    }, 10_000);
+  }
+  return stream;
+}
+
+describe('A video file', () => {
+  test('is read through ffmpeg into the cache, to its last frame', async () => {
+    const file = await clips.make('short.mp4', ...testPicture(3, 25));
+    const stream = await live.create({ name: 'file', source: { file, pace: 'fastest' } }, 'operator');
+    let changes = 0;
+    const stop = stream.onChange(() => changes++);
+    await stream.ended();
+    stop();
+    expect(stream.status()).toMatchObject({
+      name: 'file',
+      source: `file ${file}`,
+      fps: 2,
+      firstMs: 0,
+      lastMs: 2520,
+      frames: 6,
+      lateFrames: 0,
+      cacheTokens: 60,
+      memoryLimitBytes: 512 * 2 ** 20,
+      sourceStatus: { state: 'ended', error: null },
+    });
+    expect(stream.status().cacheBytes).toBeGreaterThan(0);
+    expect(changes).toBeGreaterThanOrEqual(6);
+  });
+
+  test('is asked about while it plays and after it ended, up to any moment', async () => {
+    const file = await clips.make('asked.mp4', ...testPicture(4, 10));
+    const stream = await live.create({ name: 'file', source: { file, pace: 'fastest' } }, 'operator');
+    await vi.waitFor(() => {
+      expect(stream.status().lastMs).not.toBeNull();
+    }, 10_000);
+    const early = await stream.converse().ask('what is shown now?').result;
+    expect(early.asOfMs).toBeLessThanOrEqual(3500);
+    await stream.ended();
+    const past = await stream.converse().ask('what is shown now?', { asOfMs: 1700 }).result;
+    expect(past.asOfMs).toBe(1500);
+    const end = await stream.converse().ask('what is shown now?').result;
+    expect(end.asOfMs).toBe(3500);
+    expect(end.evidence.every(({ startMs, endMs }) => startMs >= 0 && endMs <= 3500)).toBe(true);
+    expect(end.firstTokenMs).toBeLessThanOrEqual(end.totalMs);
+  });
+
+  test('shows what the model saw, at any moment', async () => {
+    const file = await clips.make('seen.mp4', ...testPicture(2, 10));
+    const stream = await live.create({ name: 'file', source: { file, pace: 'fastest' } }, 'operator');
+    await expect(stream.thumbnail()).rejects.toMatchObject({ code: 'stream_empty' });
+    await stream.ended();
+    const newest = await stream.thumbnail();
+    expect(newest.timeMs).toBe(1500);
+    expect(await sharp(newest.jpeg).metadata()).toMatchObject({ format: 'jpeg', width: 224, height: 224 });
+    expect((await stream.thumbnail(700)).timeMs).toBe(500);
+    expect((await stream.thumbnail(99_000)).timeMs).toBe(1500);
+    await expect(stream.thumbnail(-1)).rejects.toMatchObject({ code: 'time_out_of_range', param: 't' });
+  });
+
+  test.each([
+    ['that is missing', 'source_not_found', () => Promise.resolve(join(clips.path, 'nowhere.mp4'))],
+    [
+      'that is a text',
+      'source_invalid',
+      async () => {
+        const file = join(clips.path, 'text.mp4');
+        await writeFile(file, 'not a video');
+        return file;
+      },
+    ],
+    [
+      'with sound only',
+      'source_no_video',
+      () => clips.make('sound.wav', '-f', 'lavfi', '-i', 'sine=frequency=440', '-t', '1'),
+    ],
+  ])('%s fails with its code; nothing else stops', async (_name, code, make) => {
+    const other = await pushed('other', 1);
+    const stream = await live.create({ name: 'bad', source: { file: await make(), pace: 'fastest' } }, 'operator');
+    await expect(stream.ended()).rejects.toMatchObject({ code });
+    expect(stream.status()).toMatchObject({ firstMs: null, lastMs: null, frames: 0, sourceStatus: { state: 'failed' } });
+    expect(stream.status().sourceStatus.error?.code).toBe(code);
+    expect(warnings.join()).toContain('Stream bad:');
+    await expect(stream.converse().ask('what is this?').result).rejects.toMatchObject({ code: 'stream_empty' });
+    expect((await other.converse().ask('what is this?').result).asOfMs).toBe(0);
+  });
+});
+
+describe('A push stream', () => {
+  test('takes pictures with their times', async () => {
+    const stream = await live.create({ name: 'push', source: { push: true } }, 'operator');
+    expect(await stream.push(await png(0), 0)).toEqual({ accepted: true, timeMs: 0 });
+    expect(await stream.push(await png(1), 1300)).toEqual({ accepted: true, timeMs: 1300 });
+    expect(await stream.push(await png(2), 1300)).toEqual({ accepted: false, reason: 'out_of_order' });
+    await expect(stream.push(Buffer.from('no picture'), 2000)).rejects.toMatchObject({ code: 'image_undecodable' });
+    await vi.waitFor(() => {
+      expect(stream.status()).toMatchObject({ frames: 2, lastMs: 1300, cacheTokens: 20 });
+    }, 10_000);
+    expect((await stream.converse().ask('what is this?').result).asOfMs).toBe(1300);
+  });
+
+  test('is the only kind that takes pictures', async () => {
+    const file = await clips.make('nopush.mp4', ...testPicture(1, 5));
+    const stream = await live.create({ name: 'file', source: { file } }, 'operator');
+    await expect(stream.push(await png(0))).rejects.toMatchObject({ code: 'stream_not_pushable' });
+  });
+
+  test('goes on after the engine died: what came before is gone, and it says so', async () => {
+    const stream = await pushed('push', 2);
+    const { engine } = live;
+    const again = once(engine, 'ready', { signal: AbortSignal.timeout(25_000) });
+    process.kill(engine.pid ?? 0, 'SIGKILL');
+    await once(engine, 'lost');
+    expect(live.ready).toBe(false);
+    expect(stream.status()).toMatchObject({ firstMs: null, lastMs: null, cacheTokens: 0 });
+    await stream.push(await png(3), 5000); // waits for the engine
+    await again;
+    await vi.waitFor(() => {
+      expect(stream.status()).toMatchObject({ firstMs: 5000, lastMs: 5000, cacheTokens: 10 });
+    }, 10_000);
+    expect((await stream.converse().ask('what is this?').result).asOfMs).toBe(5000);
+  });
+});
+
+describe('A definition', () => {
+  test.each([
+    [null, null],
+    ['push', null],
+    [{ name: 'x' }, 'source'],
+    [{ name: 'x', source: {} }, 'source'],
+    [{ name: 'x', source: { push: true, file: 'a.mp4' } }, 'source'],
+    [{ name: 'No Spaces', source: { push: true } }, 'name'],
+    [{ source: { push: true } }, 'name'],
+    [{ name: 'x', source: { push: true }, sampling: { fps: 0 } }, 'sampling.fps'],
+    [{ name: 'x', source: { push: true }, memory: { limit_mb: 1 } }, 'memory.limit_mb'],
+    [{ name: 'x', source: { push: true }, colour: 'red' }, 'colour'],
+  ])('%j is refused, and the error names the field: %j', async (definition, param) => {
+    await expect(live.create(definition, 'operator')).rejects.toMatchObject({ code: 'definition_invalid', param });
+    expect(live.list()).toEqual([]);
+  });
+
+  test('of a client may name only what the configuration allows', async () => {
+    const file = await clips.make('allowed.mp4', ...testPicture(1, 5));
+    await live.create({ name: 'inside', source: { file } }, 'client');
+    await expect(live.create({ name: 'outside', source: { file: '/etc/hostname' } }, 'client')).rejects.toMatchObject({
+      code: 'source_forbidden',
+    });
+    const url = 'http://192.0.2.1/a.m3u8';
+    await expect(live.create({ name: 'url', source: { url } }, 'client')).rejects.toMatchObject({
+      code: 'source_forbidden',
+    });
+    expect(live.list().map(({ name }) => name)).toEqual(['inside']);
+  });
+
+  test('of a name that is taken, or one stream too many, is refused', async () => {
+    for (let i = 0; i < 6; i++) await live.create({ name: `s${i}`, source: { push: true } }, 'operator');
+    await expect(live.create({ name: 's0', source: { push: true } }, 'operator')).rejects.toMatchObject({
+      code: 'stream_exists',
+      param: 'name',
+    });
+    await expect(live.create({ name: 's6', source: { push: true } }, 'operator')).rejects.toMatchObject({
+      code: 'stream_limit',
+      retryable: true,
+    });
+  });
+});
+
+describe('A deleted stream', () => {
+  test('is gone, and answers about it in progress fail', async () => {
+    const stream = await pushed('gone', 2);
+    const asked = Array.from({ length: 20 }, (_, seed) =>
+      stream.converse().ask('what is this?', { temperature: 1, seed }).result.catch(codeOf),
+    );
+    await live.delete('gone');
+    const outcomes = await Promise.all(asked);
+    expect(outcomes).toContain('stream_deleted');
+    expect(outcomes.filter((outcome) => typeof outcome === 'string' && outcome !== 'stream_deleted')).toEqual([]);
+    expect(thrown(() => live.get('gone'))).toMatchObject({ code: 'stream_not_found', param: 'stream' });
+    await expect(live.delete('gone')).rejects.toMatchObject({ code: 'stream_not_found' });
+    await expect(stream.push(await png(0))).rejects.toMatchObject({ code: 'stream_deleted' });
+  });
+
+  test('makes room for one of the same name at once, which begins empty', async () => {
+    const file = await clips.make('again.mp4', ...testPicture(5, 25));
+    await live.create({ name: 'again', source: { file } }, 'operator');
+    await pushed('other', 1);
+    const { pid } = live.engine;
+    for (let i = 0; i < 5; i++) {
+      const deleted = live.delete('again');
+      const next = await live.create({ name: 'again', source: { push: true } }, 'operator');
+      await deleted;
+      expect(next.status().frames).toBe(0);
+      await next.push(await png(i), 0);
+      await vi.waitFor(() => {
+        expect(next.status()).toMatchObject({ frames: 1, lateFrames: 0, cacheTokens: 10 });
+      }, 10_000);
+    }
+    expect(live.engine.pid).toBe(pid);
+  });
+});
+
+describe('A conversation', () => {
+  test.each(['', '   ', '\n'])('refuses the empty question %j', async (question) => {
+    const stream = await pushed('s', 1);
+    expect(thrown(() => stream.converse().ask(question))).toMatchObject({ code: 'question_empty', param: 'question' });
+  });
+
+  test('refuses 10,000 characters and says the limit, and takes as many as the limit', async () => {
+    const stream = await pushed('s', 1);
+    const error = thrown(() => stream.converse().ask('why '.repeat(2500)));
+    expect(error).toMatchObject({
+      code: 'question_too_long',
+      param: 'question',
+      detail: `It has 10000 characters; the limit is ${QUESTION_MAX_CHARS}.`,
+    });
+    const result = await stream
+      .converse()
+      .ask('a '.repeat(QUESTION_MAX_CHARS / 2), { maxTokens: 1 })
+      .result.catch(codeOf);
+    expect(result).not.toBe('internal');
+  });
+
+  test.each([
+    ['temperature', { temperature: -1 }],
+    ['temperature', { temperature: 3 }],
+    ['topP', { topP: 0 }],
+    ['topP', { topP: NaN }],
+    ['maxTokens', { maxTokens: 0 }],
+  ])('refuses a wrong %s', async (param, options) => {
+    const stream = await pushed('s', 1);
+    expect(thrown(() => stream.converse().ask('what?', options))).toMatchObject({ code: 'invalid_request', param });
+  });
+
+  test('takes one question at a time, and the next after it', async () => {
+    const stream = await pushed('s', 1);
+    const conversation = stream.converse();
+    const answer = conversation.ask('what is this?');
+    expect(thrown(() => conversation.ask('and now?'))).toMatchObject({ code: 'response_in_progress', retryable: true });
+    expect((await stream.converse().ask('what is this?').result).outputTokens).toBeGreaterThan(0);
+    await answer.result;
+    await conversation.ask('and now?').result;
+  });
+
+  test('remembers its turns, and forgets the oldest', async () => {
+    const stream = await pushed('s', 2);
+    const conversation = stream.converse();
+    const tokens: number[] = [];
+    for (let i = 0; i < MAX_TURNS + 3; i++) {
+      tokens.push((await conversation.ask('what is this?', { maxTokens: 1 }).result).inputTokens);
+    }
+    expect(tokens[1]).toBeGreaterThan(tokens[0] ?? Infinity);
+    expect(tokens[2]).toBeGreaterThan(tokens[1] ?? Infinity);
+    expect(tokens[MAX_TURNS + 2]).toBe(tokens[MAX_TURNS]);
+    expect((await stream.converse().ask('what is this?', { maxTokens: 1 }).result).inputTokens).toBe(tokens[0]);
+  });
+
+  test('streams the pieces of an answer, which add up to its text', async () => {
+    const stream = await pushed('s', 2);
+    const answer = stream.converse().ask('what is this?', { temperature: 1, seed: 3 });
+    let text = '';
+    for await (const piece of answer) text += piece;
+    expect(text).toBe((await answer.result).text);
+  });
+
+  test('cancels by a signal, also one that is raised already, and can go on', async () => {
+    const stream = await pushed('s', 2);
+    const conversation = stream.converse();
+    const controller = new AbortController();
+    controller.abort();
+    const cancelled = await conversation.ask('what is this?', { signal: controller.signal }).result;
+    expect(cancelled.finish).toBe('cancelled');
+    const next = await conversation.ask('what is this?', { maxTokens: 1 }).result;
+    const fresh = await stream.converse().ask('what is this?', { maxTokens: 1 }).result;
+    expect(next.inputTokens).toBe(fresh.inputTokens); // what was cancelled is no turn
+  });
+
+  test('gets the error of a moment outside of what is kept, in its answer', async () => {
+    const stream = await pushed('s', 2);
+    const answer = stream.converse().ask('what is this?', { asOfMs: 10_000 });
+    await expect(answer.result).rejects.toMatchObject({ code: 'time_out_of_range' });
+    await expect(
+      (async () => {
+        for await (const piece of answer) expect(piece).toBeUndefined();
+      })(),
+    ).rejects.toMatchObject({ code: 'time_out_of_range' });
+  });
+
+  test.each(['что это?', 'これは何', '🐶'])('takes another script: %s', async (question) => {
+    const stream = await pushed('s', 1);
+    expect((await stream.converse().ask(question).result).inputTokens).toBeGreaterThan(2);
+  });
+});
+
+describe('The pictures of a stream', () => {
+  test('are in the order of their times, however long each took to compress', async () => {
+    const thumbnails = new Thumbnails({ size: 224, limitBytes: 2 ** 24 });
+    const noise = Uint8Array.from({ length: 224 * 224 * 3 }, (_, i) => (i * 7919) % 251);
+    const frames = Array.from({ length: 12 }, (_, i) => ({
+      timeMs: i * 500,
+      rgb: i % 2 === 0 ? noise : new Uint8Array(224 * 224 * 3),
+    }));
+    await Promise.all(frames.map((frame) => thumbnails.add(frame)));
+    expect(frames.map(({ timeMs }) => thumbnails.at(timeMs + 1).timeMs)).toEqual(frames.map(({ timeMs }) => timeMs));
+  });
+
+  test('take no more bytes than their limit: the oldest go, the newest stays', async () => {
+    const thumbnails = new Thumbnails({ size: 224, limitBytes: 10_000 });
+    for (let i = 0; i < 20; i++) await thumbnails.add({ timeMs: i * 500, rgb: picture(i) });
+    expect(thumbnails.at().timeMs).toBe(9500);
+    expect(() => thumbnails.at(0)).toThrow(/first kept picture/);
+    const none = new Thumbnails({ size: 224, limitBytes: 0 });
+    await none.add({ timeMs: 0, rgb: picture(0) });
+    expect(none.at().timeMs).toBe(0);
+  });
+});

@@ -1,0 +1,48 @@
+/** Questions to a scheduler or an engine, as promises. */
+import type { AnswerListener } from '../../src/engine/scheduler.ts';
+import type { AnswerEnd, AskRequest } from '../../src/engine/protocol.ts';
+import type { YocoError } from '../../src/errors.ts';
+
+export interface Outcome {
+  readonly end: AnswerEnd | undefined;
+  readonly error: YocoError | undefined;
+  readonly deltas: readonly string[];
+}
+
+/** Sampled, so that the answers of random weights tell streams apart; the seed makes them repeatable. */
+export const request = (stream: string, question: string, more: Partial<AskRequest> = {}): AskRequest => ({
+  stream,
+  question,
+  turns: [],
+  asOfMs: null,
+  maxTokens: 32,
+  temperature: 1,
+  topP: 1,
+  seed: 1,
+  ...more,
+});
+
+/** A listener, and the promise of what it hears. */
+export function listen(onDelta: (text: string) => void = () => undefined): {
+  listener: AnswerListener;
+  outcome: Promise<Outcome>;
+} {
+  const deltas: string[] = [];
+  let resolve: (outcome: Outcome) => void;
+  const outcome = new Promise<Outcome>((done) => {
+    resolve = done;
+  });
+  const listener: AnswerListener = {
+    delta(text) {
+      deltas.push(text);
+      onDelta(text);
+    },
+    done(end) {
+      resolve({ end, error: undefined, deltas });
+    },
+    failed(error) {
+      resolve({ end: undefined, error, deltas });
+    },
+  };
+  return { listener, outcome };
+}

@@ -1,0 +1,28 @@
+/** The tiny bundle (seeded random weights, the same graphs as the real one), and pictures for it. */
+import type { KvCache } from '../../src/model/kv-cache.ts';
+import type { Model } from '../../src/model/model.ts';
+import { loadModel } from '../../src/model/model.ts';
+import { seededRandom } from '../../src/model/sampling.ts';
+import { TINY_BUNDLE } from './golden.ts';
+
+export const loadTiny = (): Promise<Model> => loadModel(TINY_BUNDLE, { threads: 1 });
+
+/** A picture of coarse random blocks: another number, another picture. */
+export function picture(number: number, size = 224): Uint8Array {
+  const random = seededRandom(number + 1);
+  const blocks = Array.from({ length: 7 * 7 * 3 }, () => Math.floor(random() * 256));
+  const rgb = new Uint8Array(size * size * 3);
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      const block = (Math.floor((y * 7) / size) * 7 + Math.floor((x * 7) / size)) * 3;
+      for (let c = 0; c < 3; c++) rgb[(y * size + x) * 3 + c] = blocks[block + c] ?? 0;
+    }
+  }
+  return rgb;
+}
+
+/** The bytes of every key and value that a cache holds, to compare bit by bit. */
+export function bitsOf(cache: KvCache, frames = cache.frames): Buffer {
+  const { keys, values } = cache.view(frames);
+  return Buffer.concat([...keys, ...values].map((x) => Buffer.from(x.buffer, x.byteOffset, x.byteLength)));
+}
