@@ -52,7 +52,11 @@ export interface AnswerCallbacks {
 }
 
 type Pending =
-  | { readonly kind: 'frame'; readonly resolve: (result: Appended) => void; readonly reject: (error: YocoError) => void }
+  | {
+      readonly kind: 'frame';
+      readonly resolve: (result: Appended) => void;
+      readonly reject: (error: YocoError) => void;
+    }
   | { readonly kind: 'answer'; readonly callbacks: AnswerCallbacks };
 
 interface EngineEvents {
@@ -239,7 +243,9 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#times = message.times;
       this.#rssBytes = message.rssBytes;
       if (message.rssBytes > this.#options.memoryLimitBytes) {
-        this.#options.onWarning(`The engine holds ${message.rssBytes} bytes, more than its limit; it is started again.`);
+        this.#options.onWarning(
+          `The engine holds ${message.rssBytes} bytes, more than its limit; it is started again.`,
+        );
         this.#child?.kill('SIGKILL');
       }
       return;
@@ -289,7 +295,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     clearInterval(this.#heartbeat);
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    const gone = new Promise((resolve) => child.once('exit', resolve));
     this.#send({ type: 'stop' });
     const force = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     await gone;

@@ -28,12 +28,33 @@ export interface Playlist {
 export const RECALL: readonly Task[] = ['first', 'before', 'after', 'at', 'when'];
 
 const PHRASINGS: Record<Task, readonly string[]> = {
-  now: ['What is shown now?', 'What do you see?', 'What is this?', 'What object do you see right now?', 'What is on the picture now?'],
+  now: [
+    'What is shown now?',
+    'What do you see?',
+    'What is this?',
+    'What object do you see right now?',
+    'What is on the picture now?',
+  ],
   seen: ['Have you seen {x}?', 'Did you see {x}?', 'Was {x} shown?', 'Have we seen {x} yet?'],
-  first: ['What was shown first?', 'What was the first thing shown?', 'What did you see first?', 'Which object came first?'],
+  first: [
+    'What was shown first?',
+    'What was the first thing shown?',
+    'What did you see first?',
+    'Which object came first?',
+  ],
   last: ['What was shown last?', 'What was the last thing shown?', 'Which object came last?'],
-  before: ['What came before {x}?', 'What was shown before {x}?', 'What did you see before {x}?', 'Which object preceded {x}?'],
-  after: ['What came after {x}?', 'What was shown after {x}?', 'What did you see after {x}?', 'Which object followed {x}?'],
+  before: [
+    'What came before {x}?',
+    'What was shown before {x}?',
+    'What did you see before {x}?',
+    'Which object preceded {x}?',
+  ],
+  after: [
+    'What came after {x}?',
+    'What was shown after {x}?',
+    'What did you see after {x}?',
+    'Which object followed {x}?',
+  ],
   at: ['What was shown at {t}?', 'What did you see at {t}?', 'What was on screen at {t}?'],
   when: ['When did {x} appear?', 'When was {x} shown?', 'When did you see {x}?', 'When did {x} first appear?'],
   notshown: ['When did {x} appear?', 'When was {x} shown?', 'What came after {x}?'],
@@ -87,15 +108,25 @@ function related(a: string, b: string): boolean {
 function ask(spans: readonly Span[], endMs: number, absent: readonly string[], random: Random): EvaluationQuestion[] {
   const questions: EvaluationQuestion[] = [];
   const lastMs = endMs - BORDER_MS;
-  const add = (task: Task, expected: string, span: Span | null, asOfMs: number, words: { x?: string; t?: string } = {}): void => {
-    const text = pick(PHRASINGS[task], random).replace('{x}', words.x ?? '').replace('{t}', words.t ?? '');
-    const moment = span === null ? null : { set: span.picture.set, startMs: span.startMs, endMs: Math.min(span.endMs, asOfMs) };
+  const add = (
+    task: Task,
+    expected: string,
+    span: Span | null,
+    asOfMs: number,
+    words: { x?: string; t?: string } = {},
+  ): void => {
+    const text = pick(PHRASINGS[task], random)
+      .replace('{x}', words.x ?? '')
+      .replace('{t}', words.t ?? '');
+    const moment =
+      span === null ? null : { set: span.picture.set, startMs: span.startMs, endMs: Math.min(span.endMs, asOfMs) };
     questions.push({ task, text, asOfMs, expected, moment });
   };
   const inside = (span: Span): number =>
     span.startMs + BORDER_MS + random() * Math.max(0, span.endMs - span.startMs - 2 * BORDER_MS);
   for (const span of spans) add('now', span.picture.label, span, inside(span));
-  for (let i = 0; i < 2; i++) {
+  // Where everything was shown there is nothing to say no to, and yes is not asked alone.
+  for (let i = 0; i < 2 && absent.length > 0; i++) {
     const span = pick(spans, random);
     add('seen', 'yes', span, lastMs, { x: withArticle(span.picture.label) });
     add('seen', 'no', null, lastMs, { x: withArticle(pick(absent, random)) });
@@ -114,11 +145,12 @@ function ask(spans: readonly Span[], endMs: number, absent: readonly string[], r
     const span = pick(spans, random);
     const second = Math.ceil((span.startMs + BORDER_MS) / 1000);
     const text = `${Math.floor(second / 60)}:${String(second % 60).padStart(2, '0')}`;
-    if (second * 1000 <= Math.min(span.endMs - BORDER_MS, lastMs)) add('at', span.picture.label, span, lastMs, { t: text });
+    if (second * 1000 <= Math.min(span.endMs - BORDER_MS, lastMs))
+      add('at', span.picture.label, span, lastMs, { t: text });
     const other = pick(spans, random);
     add('when', String(other.startMs / 1000), other, lastMs, { x: `the ${other.picture.label}` });
   }
-  add('notshown', 'not shown', null, lastMs, { x: `the ${pick(absent, random)}` });
+  if (absent.length > 0) add('notshown', 'not shown', null, lastMs, { x: `the ${pick(absent, random)}` });
   add('different', String(spans.length), null, lastMs);
   return questions;
 }

@@ -11,17 +11,24 @@ export function normaliseText(text: string): string {
 /** Exactly the text of the tokens: a space before a question mark is one. */
 const DECODING = { skip_special_tokens: true, clean_up_tokenization_spaces: false };
 
-export class Tokenizer {
-  readonly #bpe: BpeTokenizer;
+/** What is used of the library; its own types do not resolve under Node's rules for modules. */
+interface Bpe {
+  encode(text: string, options: { readonly add_special_tokens: boolean }): { readonly ids: number[] };
+  decode(ids: number[], options: typeof DECODING): string;
+}
+const Bpe = BpeTokenizer as unknown as new (json: object, settings: object) => Bpe;
 
-  private constructor(bpe: BpeTokenizer) {
+export class Tokenizer {
+  readonly #bpe: Bpe;
+
+  private constructor(bpe: Bpe) {
     this.#bpe = bpe;
   }
 
   static async load(filename: string): Promise<Tokenizer> {
     try {
       const json = JSON.parse(await readFile(filename, 'utf8')) as object;
-      return new Tokenizer(new BpeTokenizer(json, {}));
+      return new Tokenizer(new Bpe(json, {}));
     } catch (cause) {
       throw new YocoError('bundle_damaged', { detail: `${filename} is not a tokenizer.`, cause });
     }

@@ -79,7 +79,8 @@ describe('The cache of a stream', () => {
     const asking: Promise<Outcome>[] = [];
     for (let i = 0; i < 12; i++) {
       await scheduler.append('qasked', i * 500, frameOf('quiet', i));
-      for (const question of QUESTIONS.slice(0, 1 + (i % 3))) asking.push(ask(request('qasked', question, { seed: i, maxTokens: 6 })));
+      for (const question of QUESTIONS.slice(0, 1 + (i % 3)))
+        asking.push(ask(request('qasked', question, { seed: i, maxTokens: 6 })));
       if (asking.length >= 12) await Promise.all(asking.splice(0));
     }
     await Promise.all(asking);
@@ -115,7 +116,9 @@ describe('The cache of a stream', () => {
     const cache = open('a');
     const all = await Promise.all([0, 1, 2, 3, 4].map((i) => scheduler.append('a', i * 500, frameOf('a', i))));
     expect(cache.times).toEqual([0, 500, 1000, 1500, 2000]);
-    expect(all.map(({ frames, cacheTokens }) => [frames, cacheTokens])).toEqual([1, 2, 3, 4, 5].map((n) => [n, n * 10]));
+    expect(all.map(({ frames, cacheTokens }) => [frames, cacheTokens])).toEqual(
+      [1, 2, 3, 4, 5].map((n) => [n, n * 10]),
+    );
     expect(all[4]).toMatchObject({ firstMs: 0, lastMs: 2000, cacheBytes: cache.bytes });
   });
 
@@ -152,7 +155,13 @@ describe('Askers', () => {
     const alone: AnswerEnd[] = [];
     for (const one of asks) alone.push(await answer(one));
     const together = await Promise.all(asks.map(answer));
-    const essence = (end: AnswerEnd): unknown[] => [end.text, end.finish, end.asOfMs, end.inputTokens, end.outputTokens];
+    const essence = (end: AnswerEnd): unknown[] => [
+      end.text,
+      end.finish,
+      end.asOfMs,
+      end.inputTokens,
+      end.outputTokens,
+    ];
     expect(together.map(essence)).toEqual(alone.map(essence));
     for (const [i, { evidence }] of together.entries()) {
       expect(evidence.map((e) => [e.startMs, e.endMs])).toEqual(alone[i]?.evidence.map((e) => [e.startMs, e.endMs]));
@@ -221,7 +230,9 @@ describe('Askers', () => {
   test('may repeat a sampled answer by its seed', async () => {
     open('a');
     await watch('a', 0, 3);
-    const texts = await Promise.all([7, 7, 8].map(async (seed) => (await answer(request('a', 'what is this?', { seed }))).text));
+    const texts = await Promise.all(
+      [7, 7, 8].map(async (seed) => (await answer(request('a', 'what is this?', { seed }))).text),
+    );
     expect(texts[0]).toBe(texts[1]);
     expect(texts[0]).not.toBe(texts[2]);
   });
@@ -340,7 +351,10 @@ describe('An answer', () => {
 
 describe('A question is refused', () => {
   test('about an unknown stream', async () => {
-    expect((await ask(request('nobody', 'what is this?'))).error).toMatchObject({ code: 'stream_not_found', param: 'stream' });
+    expect((await ask(request('nobody', 'what is this?'))).error).toMatchObject({
+      code: 'stream_not_found',
+      param: 'stream',
+    });
     await expect(scheduler.append('nobody', 0, frameOf('a', 0))).rejects.toMatchObject({ code: 'stream_not_found' });
   });
 

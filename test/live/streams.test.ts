@@ -39,7 +39,9 @@ afterAll(async () => {
 });
 
 const png = (number: number): Promise<Buffer> =>
-  sharp(picture(number), { raw: { width: 224, height: 224, channels: 3 } }).png().toBuffer();
+  sharp(picture(number), { raw: { width: 224, height: 224, channels: 3 } })
+    .png()
+    .toBuffer();
 
 const codeOf = (error: unknown): string | undefined => (error instanceof YocoError ? error.code : undefined);
 
@@ -138,7 +140,12 @@ describe('A video file', () => {
     const other = await pushed('other', 1);
     const stream = await live.create({ name: 'bad', source: { file: await make(), pace: 'fastest' } }, 'operator');
     await expect(stream.ended()).rejects.toMatchObject({ code });
-    expect(stream.status()).toMatchObject({ firstMs: null, lastMs: null, frames: 0, sourceStatus: { state: 'failed' } });
+    expect(stream.status()).toMatchObject({
+      firstMs: null,
+      lastMs: null,
+      frames: 0,
+      sourceStatus: { state: 'failed' },
+    });
     expect(stream.status().sourceStatus.error?.code).toBe(code);
     expect(warnings.join()).toContain('Stream bad:');
     await expect(stream.converse().ask('what is this?').result).rejects.toMatchObject({ code: 'stream_empty' });

@@ -115,9 +115,9 @@ describe('A bundle', () => {
     ['answerTokens', { answerTokens: [] }],
     ['selfDecoder', { selfDecoder: 'telepathy' }],
     ['files.tokenizer.json.sha256', { files: { 'tokenizer.json': { bytes: 1, sha256: 'abc' } } }],
-  ])('with a wrong %s is damaged, and the error names the field', async (field, wrong) => {
+  ] as [string, Json][])('with a wrong %s is damaged, and the error names the field', async (field, wrong) => {
     const config = await readConfig();
-    const files = { ...(config['files'] as Json), ...(wrong.files ?? {}) };
+    const files = { ...(config['files'] as Json), ...(wrong['files'] as Json | undefined) };
     await writeConfig({ ...config, ...wrong, files });
     const error = await failure(readBundle(bundle));
     expect([error.code, error.param]).toEqual(['bundle_damaged', field]);
@@ -145,10 +145,7 @@ describe('A bundle', () => {
   test.each(['not JSON', '{}', '{"model": {}}'])('whose tokenizer is %s cannot be loaded', async (content) => {
     await replace('tokenizer.json', Buffer.from(content));
     const error = await failure(loadModel(bundle, { threads: 1 }));
-    expect([error.code, error.detail]).toEqual([
-      'bundle_damaged',
-      `${inBundle('tokenizer.json')} is not a tokenizer.`,
-    ]);
+    expect([error.code, error.detail]).toEqual(['bundle_damaged', `${inBundle('tokenizer.json')} is not a tokenizer.`]);
   });
 
   test('reports the progress of its loading, from a part to all', async () => {

@@ -101,9 +101,9 @@ describe('A question', () => {
     const together = await selfDecoder.step(beside.map(next));
     for (const [i, segment] of alone.entries()) {
       const [step] = await selfDecoder.step([next(segment)]);
-      expect(largestDifference(step?.hidden ?? new Float32Array(), together[i]?.hidden ?? new Float32Array())).toBeLessThan(
-        1e-5,
-      );
+      expect(
+        largestDifference(step?.hidden ?? new Float32Array(), together[i]?.hidden ?? new Float32Array()),
+      ).toBeLessThan(1e-5);
     }
   });
 });

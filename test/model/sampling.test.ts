@@ -32,7 +32,8 @@ describe('The next token', () => {
   });
 
   test('is sharper at a low temperature', () => {
-    const share = (temperature: number): number => draws(5000, temperature, 1).filter((t) => t === 1 || t === 4).length / 5000;
+    const share = (temperature: number): number =>
+      draws(5000, temperature, 1).filter((t) => t === 1 || t === 4).length / 5000;
     expect(share(0.2)).toBeGreaterThan(0.98);
     expect(share(2)).toBeLessThan(0.75);
   });

@@ -31,7 +31,7 @@ async function running(): Promise<RunningProcess[]> {
 export async function descendants(pid: number): Promise<RunningProcess[]> {
   const all = await running();
   const found: RunningProcess[] = [];
-  for (let parents = [pid]; parents.length > 0; ) {
+  for (let parents = [pid]; parents.length > 0;) {
     const children = all.filter(({ parent }) => parents.includes(parent));
     found.push(...children);
     parents = children.map((child) => child.pid);

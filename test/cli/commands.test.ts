@@ -1,0 +1,513 @@
+/** The commands as a user runs them: real processes, ffmpeg and engine, the tiny bundle. */
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
+import { interrupt, run, start, type Started } from '../support/cli.ts';
+import { TINY_BUNDLE } from '../support/golden.ts';
+import { descendants, untilGone } from '../support/processes.ts';
+import { picture } from '../support/tiny.ts';
+
+const SLOW = 120_000;
+const KEY = 'a-key-of-more-than-16-characters';
+
+let clips: ClipFolder;
+let folder: string;
+const running: Started[] = [];
+beforeAll(async () => {
+  clips = await clipFolder();
+  folder = await mkdtemp(path.join(tmpdir(), 'yoco-cli-'));
+});
+afterEach(() => {
+  for (const { child } of running.splice(0)) {
+    const { exitCode, signalCode, pid } = child;
+    if (exitCode === null && signalCode === null && pid !== undefined) process.kill(-pid, 'SIGKILL');
+  }
+});
+afterAll(async () => {
+  await clips.remove();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe('watch', () => {
+  test(
+    'reads a clip and prints one object with --json, and nothing else on stdout',
+    async () => {
+      const file = await clips.make('watch.mp4', ...testPicture(3, 10));
+      const { status, stdout, stderr } = await run([
+        'watch',
+        file,
+        'What is shown now?',
+        'What was shown first?',
+        '--json',
+      ]);
+      expect([status, stderr]).toEqual([0, '']);
+      expect(stdout.trim().split('\n')).toHaveLength(1);
+      const result = JSON.parse(stdout) as { answers: { evidence: unknown[] }[] };
+      expect(result).toEqual({
+        source: `file ${file}`,
+        frames: 6,
+        seconds: 2.5,
+        answers: ['What is shown now?', 'What was shown first?'].map((question) => ({
+          question,
+          answer: expect.any(String) as string,
+          as_of: 2.5,
+          evidence: expect.any(Array) as unknown[],
+        })),
+      });
+      for (const span of result.answers.flatMap(({ evidence }) => evidence)) {
+        expect(span).toEqual({
+          start: expect.any(Number) as number,
+          end: expect.any(Number) as number,
+          weight: expect.any(Number) as number,
+        });
+      }
+    },
+    SLOW,
+  );
+
+  test(
+    'prints for a person the answer on stdout and its evidence on stderr',
+    async () => {
+      const file = await clips.make('person.mp4', ...testPicture(2, 10));
+      const { status, stdout, stderr } = await run(['watch', file, 'What is shown now?', '--fps', '5']);
+      expect(status).toBe(0);
+      expect(stdout.endsWith('\n')).toBe(true);
+      expect(stderr).toMatch(/^ {2}evidence \d+:\d\d/);
+    },
+    SLOW,
+  );
+
+  test.each([
+    ['a missing file', 'source_not_found', () => Promise.resolve('/nowhere/video.mp4')],
+    [
+      'a text',
+      'source_invalid',
+      async () => {
+        await writeFile(path.join(folder, 'text.mp4'), 'once upon a time');
+        return path.join(folder, 'text.mp4');
+      },
+    ],
+    [
+      'sound only',
+      'source_no_video',
+      () => clips.make('cli.wav', '-f', 'lavfi', '-i', 'sine=frequency=440', '-t', '1'),
+    ],
+  ])(
+    'of %s ends with its code and status 1',
+    async (_name, code, make) => {
+      const { status, stdout, stderr } = await run(['watch', await make(), 'What is this?', '--json']);
+      expect([status, stdout]).toEqual([1, '']);
+      expect(stderr).toMatch(new RegExp(`^error: .* \\(${code}\\)$`, 'm'));
+      expect(stderr).not.toContain('    at ');
+    },
+    SLOW,
+  );
+
+  test(
+    'of a long video stops after --seconds',
+    async () => {
+      const file = await clips.make('long.mp4', ...testPicture(60, 5));
+      const { status, stdout } = await run(['watch', file, 'What is this?', '--seconds', '3', '--json']);
+      expect(status).toBe(0);
+      const { seconds } = JSON.parse(stdout) as { seconds: number };
+      expect(seconds).toBeGreaterThanOrEqual(3);
+      expect(seconds).toBeLessThan(60);
+    },
+    SLOW,
+  );
+
+  test(
+    'takes no wrong numbers',
+    async () => {
+      const file = await clips.make('numbers.mp4', ...testPicture(1, 5));
+      const outcomes = await Promise.all([
+        run(['watch', file, 'What is this?', '--seconds', 'ten']),
+        run(['watch', file, 'What is this?', '--fps', 'many']),
+      ]);
+      expect(outcomes.map(({ status }) => status)).toEqual([1, 1]);
+      expect(outcomes[0].stderr).toContain('(invalid_request)');
+      expect(outcomes[1].stderr).toContain('(definition_invalid)');
+      expect(outcomes[1].stderr).toContain('fps');
+    },
+    SLOW,
+  );
+});
+
+describe('A configuration that is wrong', () => {
+  test.each([
+    ['port', ['serve', '--port', 'eighty'], {}],
+    ['port', ['serve'], { YOCO_PORT: '70000' }],
+    ['prot', ['serve'], { YOCO_PROT: '9000' }],
+    ['max_streams', ['serve'], { YOCO_MAX_STREAMS: '0' }],
+    ['log_level', ['serve'], { YOCO_LOG_LEVEL: 'loud' }],
+    ['tls.cert', ['serve'], { YOCO_TLS_KEY: 'key.pem' }],
+    ['threads', ['watch', 'a.mp4', 'What?'], { YOCO_THREADS: 'all' }],
+  ] as const)(
+    'is refused by the name of its setting: %s',
+    async (name, args, env) => {
+      const { status, stdout, stderr } = await run(args, env);
+      expect([status, stdout]).toEqual([1, '']);
+      expect(stderr).toMatch(/\(config_invalid\)\n$/);
+      expect(stderr).toContain(` ${name}: `);
+    },
+    SLOW,
+  );
+
+  test(
+    'in a file is refused too; a value is never repeated',
+    async () => {
+      const file = path.join(folder, 'settings.yaml');
+      await writeFile(file, 'port: 0\napi_keys: top-secret-value\n');
+      const { status, stderr } = await run(['serve', '--config', file]);
+      expect(status).toBe(1);
+      expect(stderr).toContain(' api_keys: ');
+      expect(stderr).not.toContain('top-secret');
+      const missing = await run(['serve', '--config', '/nowhere.yaml']);
+      expect([missing.status, missing.stderr.includes('/nowhere.yaml cannot be read')]).toEqual([1, true]);
+    },
+    SLOW,
+  );
+
+  test.each([
+    ['bundle_not_found', '/nowhere'],
+    ['bundle_not_found', tmpdir()],
+  ])(
+    'with a bundle that is none ends with %s',
+    async (code, bundle) => {
+      const { status, stderr } = await run(['watch', 'a.mp4', 'What?', '--bundle', bundle]);
+      expect(status).toBe(1);
+      expect(stderr).toContain(`(${code})`);
+    },
+    SLOW,
+  );
+
+  test(
+    'of the command line shows how it is used',
+    async () => {
+      const { status, stderr } = await run(['watch']);
+      expect(status).toBe(1);
+      expect(stderr).toContain('Usage: yoco-live watch');
+      expect((await run(['sing'])).status).toBe(1);
+    },
+    SLOW,
+  );
+});
+
+describe('serve and ask', () => {
+  async function serve(
+    env: Record<string, string> = {},
+    viaNpx = false,
+  ): Promise<{ service: Started; address: string }> {
+    const streams = await mkdtemp(path.join(folder, 'streams-'));
+    const clip = await clips.make('served.mp4', ...testPicture(3, 10));
+    await writeFile(path.join(streams, 'door.yaml'), `source: { file: ${clip}, loop: true }\n`);
+    const service = start(['serve', '--port', '0', '--streams', streams, '--bundle', TINY_BUNDLE], env, viaNpx);
+    running.push(service);
+    const [, address = ''] = await service.wrote(/"address":"(http:[^"]+)"/);
+    return { service, address };
+  }
+
+  async function askUntilSeen(address: string, args: readonly string[], env: Record<string, string> = {}) {
+    for (;;) {
+      const outcome = await run(['ask', '--server', address, ...args], env);
+      if (!outcome.stderr.includes('(stream_empty)')) return outcome;
+    }
+  }
+
+  test(
+    'answer over the network; what is wrong has its code; Ctrl-C leaves nothing behind',
+    async () => {
+      const { service, address } = await serve();
+      const plain = await askUntilSeen(address, ['door', 'What is shown now?']);
+      expect(plain.status).toBe(0);
+      expect(plain.stderr).toMatch(/first word after \d+ ms/);
+
+      const json = await run([
+        'ask',
+        '--server',
+        address,
+        'door',
+        'What is this?',
+        'And now?',
+        '--as-of',
+        '0.5',
+        '--json',
+      ]);
+      expect(json.status).toBe(0);
+      const answers = json.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown);
+      expect(answers).toMatchObject(
+        ['What is this?', 'And now?'].map((question) => ({
+          question,
+          answer: expect.any(String) as string,
+          as_of: 0.5,
+          evidence: expect.any(Array) as unknown[],
+          latency_ms: { first_token: expect.any(Number) as number },
+        })),
+      );
+
+      const [unknown, future, form, empty] = await Promise.all([
+        run(['ask', '--server', address, 'nobody', 'What is this?']),
+        run(['ask', '--server', address, 'door', 'What is this?', '--as-of', '99999']),
+        run(['ask', '--server', address, 'door', 'What is this?', '--as-of', 'yesterday']),
+        run(['ask', '--server', address, 'door', ' ']),
+      ]);
+      const codes = [unknown, future, form, empty].map(({ status, stdout, stderr }) => [
+        status,
+        stdout.trim(),
+        /\((\w+)\)\s*$/.exec(stderr)?.[1],
+      ]);
+      expect(codes).toEqual([
+        [1, '', 'stream_not_found'],
+        [1, '', 'time_out_of_range'],
+        [1, '', 'invalid_request'],
+        [1, '', 'question_empty'],
+      ]);
+
+      const children = await descendants(service.child.pid ?? 0);
+      expect(children.some(({ command }) => command.includes('engine/process'))).toBe(true);
+      expect(children.some(({ command }) => /ffmpeg/.test(command))).toBe(true);
+      interrupt(service);
+      const { status, stderr } = await service.ended;
+      expect(status).toBe(0);
+      expect(stderr).toContain('stopping');
+      expect(stderr).not.toMatch(/"level":(50|60)/);
+      await untilGone(children.map(({ pid }) => pid));
+    },
+    SLOW,
+  );
+
+  test(
+    'end cleanly too when started with npx, and by the signal of a service manager',
+    async () => {
+      const { service } = await serve({}, true);
+      const children = await descendants(service.child.pid ?? 0);
+      interrupt(service);
+      expect((await service.ended).stderr).toContain('stopping');
+      await untilGone(children.map(({ pid }) => pid));
+
+      const other = await serve();
+      const left = await descendants(other.service.child.pid ?? 0);
+      other.service.child.kill('SIGTERM');
+      expect((await other.service.ended).status).toBe(0);
+      await untilGone(left.map(({ pid }) => pid));
+    },
+    SLOW,
+  );
+
+  test(
+    'need the key where one is configured',
+    async () => {
+      const { address } = await serve({ YOCO_API_KEYS: KEY });
+      const right = await askUntilSeen(address, ['door', 'What is this?'], { YOCO_API_KEY: KEY });
+      const [none, wrong] = await Promise.all([
+        run(['ask', '--server', address, 'door', 'What is this?']),
+        run(['ask', '--server', address, 'door', 'What is this?'], { YOCO_API_KEY: `${KEY}x` }),
+      ]);
+      expect(right.status).toBe(0);
+      for (const { status, stdout, stderr } of [none, wrong]) {
+        expect([status, stdout]).toEqual([1, '']);
+        expect(stderr).toContain('(unauthorized)');
+        expect(stderr).not.toContain(KEY);
+      }
+    },
+    SLOW,
+  );
+
+  test(
+    'say so where no service answers, or another one',
+    async () => {
+      const none = createServer();
+      none.listen(0, '127.0.0.1');
+      await once(none, 'listening');
+      const { port } = none.address() as AddressInfo;
+      await new Promise((resolve) => none.close(resolve));
+      const { status, stderr } = await run(['ask', '--server', `http://127.0.0.1:${port}`, 'door', 'What is this?']);
+      expect(status).toBe(1);
+      expect(stderr).toBe(
+        `error: The source cannot be reached. No service answers at http://127.0.0.1:${port}. (source_unreachable)\n`,
+      );
+    },
+    SLOW,
+  );
+
+  test(
+    'end when a stream is wrong, naming the file and the field, or when the port is taken',
+    async () => {
+      const streams = await mkdtemp(path.join(folder, 'streams-'));
+      await writeFile(path.join(streams, 'door.yaml'), 'source: { file: a.mp4 }\nsampling: { fps: 1000 }\n');
+      const wrong = await run(['serve', '--port', '0', '--streams', streams]);
+      expect(wrong.status).toBe(1);
+      expect(wrong.stderr).toContain('door.yaml');
+      expect(wrong.stderr).toContain('sampling.fps');
+      expect(wrong.stderr).toContain('(definition_invalid)');
+
+      const taken = createServer();
+      taken.listen(0, '127.0.0.1');
+      await once(taken, 'listening');
+      const empty = await mkdtemp(path.join(folder, 'streams-'));
+      const { port } = taken.address() as AddressInfo;
+      const refused = await run(['serve', '--port', String(port), '--streams', empty]);
+      await new Promise((resolve) => taken.close(resolve));
+      expect(refused.status).toBe(1);
+      expect(refused.stderr).toContain('(config_invalid)');
+      expect(refused.stderr).toContain(String(port));
+    },
+    SLOW,
+  );
+});
+
+describe('eval', () => {
+  async function data(labels: readonly string[]): Promise<string> {
+    const directory = await mkdtemp(path.join(folder, 'data-'));
+    const set = path.join(directory, 'things');
+    await mkdir(set);
+    const lines = await Promise.all(
+      labels.map(async (label, i) => {
+        const raw = { width: 224, height: 224, channels: 3 } as const;
+        await sharp(picture(i), { raw })
+          .jpeg()
+          .toFile(path.join(set, `${i}.jpg`));
+        return JSON.stringify({ image: `${i}.jpg`, class: label });
+      }),
+    );
+    await writeFile(path.join(set, 'labels.jsonl'), lines.join('\n'));
+    return directory;
+  }
+  const THINGS = ['apple', 'pear', 'plum', 'kiwi', 'leek', 'lemon', 'mango', 'onion', 'papaya', 'potato'];
+
+  test(
+    'plays labelled pictures and prints one object: tasks with counts, and recall without memory',
+    async () => {
+      const directory = await data(THINGS);
+      const args = [
+        'eval',
+        '--data',
+        directory,
+        '--sets',
+        'all',
+        '--streams',
+        '1',
+        '--seconds',
+        '12',
+        '--controls',
+        '1',
+      ];
+      const { status, stdout, stderr } = await run([...args, '--size', '160x120', '--seed', '5', '--json']);
+      expect([status, stderr]).toEqual([0, '']);
+      expect(stdout.trim().split('\n')).toHaveLength(1);
+      const result = JSON.parse(stdout) as { tasks: Record<string, unknown>; questions: number };
+      const score = {
+        correct: expect.any(Number) as number,
+        total: expect.any(Number) as number,
+        accuracy: expect.any(Number) as number,
+        interval: [expect.any(Number), expect.any(Number)] as number[],
+      };
+      expect(result).toMatchObject({
+        bundle: 'tiny',
+        seed: 5,
+        streams: 1,
+        seconds: 12,
+        tasks: { now: score, seen: score, first: score, when: score },
+        nowBySet: { things: score },
+        recall: { ...score, emptied: score, shuffled: score, chance: expect.any(Number) as number },
+        evidence: score,
+        firstTokenMs: { median: expect.any(Number) as number },
+      });
+      const totals = Object.values(result.tasks).map((task) => (task as { total: number }).total);
+      expect(totals.reduce((a, b) => a + b, 0)).toBe(result.questions);
+    },
+    SLOW,
+  );
+
+  test(
+    'prints a table for a person',
+    async () => {
+      const directory = await data(THINGS);
+      const args = [
+        'eval',
+        '--data',
+        directory,
+        '--sets',
+        'things',
+        '--streams',
+        '1',
+        '--seconds',
+        '8',
+        '--controls',
+        '0',
+      ];
+      const { status, stdout } = await run([...args, '--size', '160x120']);
+      expect(status).toBe(0);
+      expect(stdout).toMatch(/^tiny, seed 1: 1 streams of 8 s, \d+ questions\n/);
+      expect(stdout).toMatch(/^now +\d+\.\d% +\d+\/\d+ +\[/m);
+    },
+    SLOW,
+  );
+
+  test.each([
+    ['a folder that does not exist', () => Promise.resolve('/nowhere'), []],
+    ['too few things', () => data(['apple', 'pear']), ['--sets', 'all']],
+    ['an unknown set', () => data(THINGS), ['--sets', 'grocery']],
+  ])(
+    'of %s ends with data_invalid',
+    async (_name, make, more) => {
+      const { status, stdout, stderr } = await run(['eval', '--data', await make(), ...more, '--json']);
+      expect([status, stdout]).toEqual([1, '']);
+      expect(stderr).toContain('(data_invalid)');
+    },
+    SLOW,
+  );
+
+  test(
+    'takes no wrong numbers, and says which',
+    async () => {
+      const directory = await data(THINGS);
+      const { status, stderr } = await run(['eval', '--data', directory, '--sets', 'all', '--seed', 'x']);
+      expect([status, stderr.includes('--seed')]).toEqual([1, true]);
+    },
+    SLOW,
+  );
+});
+
+describe('demo', () => {
+  test(
+    '--once plays the clip, asks its questions, prints the answers with their evidence, and ends',
+    async () => {
+      const demo = start(['demo', '--once']);
+      running.push(demo);
+      const [, address = ''] = await demo.wrote(/The page: {2}(http:\S+)\//);
+      const children = await descendants(demo.child.pid ?? 0);
+      expect(new URL(address).hostname).toBe('127.0.0.1');
+      const { status, stdout, stderr } = await demo.ended;
+      expect([status, stderr]).toEqual([0, '']);
+      for (const question of ['What is shown now?', 'What was shown first?']) expect(stdout).toContain(question);
+      expect(stdout).toContain(`ask --server ${address} demo`);
+      expect(stdout.match(/\(evidence [^)]*; first word after \d+ ms\)/g)?.length).toBe(3);
+      await untilGone(children.map(({ pid }) => pid));
+    },
+    SLOW,
+  );
+
+  test(
+    'goes on until Ctrl-C, and then leaves nothing behind',
+    async () => {
+      const demo = start(['demo', '--port', '0']);
+      running.push(demo);
+      await demo.wrote(/^\[0:0\d\] What is shown now\?/m); // the first of its own questions
+      const children = await descendants(demo.child.pid ?? 0);
+      expect(children.length).toBeGreaterThanOrEqual(2);
+      interrupt(demo);
+      expect((await demo.ended).status).toBe(0);
+      await untilGone(children.map(({ pid }) => pid));
+    },
+    SLOW,
+  );
+});

@@ -1,0 +1,150 @@
+import { describe, expect, test } from 'vitest';
+import type { LabelledPicture } from '../../src/evaluation/labels.ts';
+import { type EvaluationQuestion, makePlaylist, type Playlist, type Span } from '../../src/evaluation/playlist.ts';
+import { seededRandom } from '../../src/model/sampling.ts';
+
+const LABELS = [
+  ...['apple', 'apple juice', 'orange', 'orange juice', 'milk', 'sour milk', 'plum', 'pear', 'kiwi', 'avocado', 'leek'],
+  ...['hat', 'red hat', 't-shirt', 'dress', 'shoes'],
+];
+const pictures: LabelledPicture[] = LABELS.flatMap((label, i) =>
+  [1, 2].map((n) => ({ set: i < 11 ? 'grocery' : 'clothing', file: `/${label} ${n}.jpg`, label })),
+);
+
+const playlist = (seed: number, seconds = 30): Playlist => makePlaylist(pictures, seconds, seededRandom(seed));
+
+/** The answer, found anew from what is shown and the words of the question. */
+function rightAnswer({ text, task }: EvaluationQuestion, spans: readonly Span[], asOfMs: number): string {
+  const seen = spans.filter(({ startMs }) => startMs <= asOfMs);
+  const labels = seen.map(({ picture }) => picture.label);
+  const named = LABELS.filter((label) => new RegExp(`\\b(a|an|the) ${label}\\b(?! juice)`).test(text))
+    .sort((a, b) => b.length - a.length)
+    .at(0);
+  const i = named === undefined ? -1 : labels.indexOf(named);
+  const shown = (index: number): string => labels[index] ?? 'nothing';
+  switch (task) {
+    case 'now':
+    case 'last':
+      return shown(labels.length - 1);
+    case 'first':
+      return shown(0);
+    case 'seen':
+      return i >= 0 ? 'yes' : 'no';
+    case 'before':
+      return shown(i - 1);
+    case 'after':
+      return shown(i + 1);
+    case 'at': {
+      const [, minutes, seconds] = /(\d+):(\d\d)/.exec(text) ?? [];
+      const ms = (Number(minutes) * 60 + Number(seconds)) * 1000;
+      return shown(seen.findIndex(({ startMs, endMs }) => startMs <= ms && ms < endMs));
+    }
+    case 'when':
+      return i < 0 ? 'not shown' : String((seen[i]?.startMs ?? NaN) / 1000);
+    case 'notshown':
+      return i < 0 ? 'not shown' : 'shown';
+    case 'different':
+      return String(new Set(labels).size);
+  }
+}
+
+describe('A playlist', () => {
+  test('is the same for the same seed, and another for another', () => {
+    expect(playlist(1)).toEqual(playlist(1));
+    expect(playlist(1)).not.toEqual(playlist(2));
+  });
+
+  test.each([10, 30, 60])('of %i s shows different things, one after the other, without a gap', (seconds) => {
+    for (let seed = 0; seed < 50; seed++) {
+      const { spans, durationMs } = playlist(seed, seconds);
+      expect(spans.length).toBeGreaterThanOrEqual(2);
+      expect(new Set(spans.map(({ picture }) => picture.label)).size).toBe(spans.length);
+      spans.forEach(({ startMs, endMs }, i) => {
+        expect(startMs).toBe(spans[i - 1]?.endMs ?? 0);
+        expect(endMs - startMs).toBeGreaterThanOrEqual(2000);
+        expect(startMs % 500).toBe(0);
+      });
+      expect(durationMs).toBe(spans.at(-1)?.endMs);
+      expect(Math.abs(durationMs - seconds * 1000)).toBeLessThan(seconds * 500);
+    }
+  });
+
+  test('asks only what has the answer that it expects', () => {
+    for (let seed = 0; seed < 200; seed++) {
+      const { spans, questions } = playlist(seed);
+      for (const question of questions) {
+        expect(rightAnswer(question, spans, question.asOfMs), `seed ${seed}: ${question.text}`).toBe(question.expected);
+      }
+    }
+  });
+
+  test('never contradicts itself: the same question at the same moment expects one answer', () => {
+    for (let seed = 0; seed < 200; seed++) {
+      const expected = new Map<string, string>();
+      for (const { text, asOfMs, expected: answer, task } of playlist(seed).questions) {
+        if (task === 'notshown') continue;
+        const key = `${text} ${asOfMs}`;
+        expect(expected.get(key) ?? answer).toBe(answer);
+        expected.set(key, answer);
+      }
+    }
+  });
+
+  test('asks away from the cuts, within the video, and says when the answer was shown', () => {
+    for (let seed = 0; seed < 100; seed++) {
+      const { spans, questions, durationMs } = playlist(seed);
+      for (const { asOfMs, moment } of questions) {
+        expect(asOfMs).toBeLessThan(durationMs);
+        for (const { startMs } of spans.slice(1)) expect(Math.abs(asOfMs - startMs)).toBeGreaterThanOrEqual(500);
+        if (moment === null) continue;
+        expect(moment.endMs).toBeGreaterThan(moment.startMs);
+        expect(moment.endMs).toBeLessThanOrEqual(asOfMs);
+      }
+    }
+  });
+
+  test('asks yes and no equally often, and every task', () => {
+    const questions = Array.from({ length: 50 }, (_, seed) => playlist(seed).questions).flat();
+    const seen = questions.filter(({ task }) => task === 'seen').map(({ expected }) => expected);
+    expect(seen.filter((answer) => answer === 'yes').length * 2).toBe(seen.length);
+    const tasks = new Set(questions.map(({ task }) => task));
+    expect([...tasks].sort()).toEqual([
+      'after',
+      'at',
+      'before',
+      'different',
+      'first',
+      'last',
+      'notshown',
+      'now',
+      'seen',
+      'when',
+    ]);
+  });
+
+  test('never asks about a thing as absent that is like one shown', () => {
+    for (let seed = 0; seed < 200; seed++) {
+      const { spans, questions } = playlist(seed);
+      for (const { task, expected, text } of questions) {
+        if (expected !== 'no' && task !== 'notshown') continue;
+        for (const { picture } of spans) {
+          const asked = text.replace(/\?$/, '').split(' ');
+          expect(
+            picture.label.split(' ').every((word) => asked.includes(word)),
+            `${text} / ${picture.label}`,
+          ).toBe(false);
+        }
+      }
+    }
+  });
+
+  test('can be made of few things: it then asks nothing about absent ones', () => {
+    const few = pictures.filter(({ label }) => ['plum', 'pear', 'kiwi', 'hat', 'leek'].includes(label));
+    for (let seed = 0; seed < 20; seed++) {
+      const { spans, questions } = makePlaylist(few, 60, seededRandom(seed));
+      expect(spans).toHaveLength(5);
+      expect(questions.filter(({ task, expected }) => task === 'notshown' || expected === 'no')).toEqual([]);
+      expect(questions.filter(({ task }) => task === 'seen')).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,75 @@
+/** The command line as a child process, with the tiny bundle. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { TINY_BUNDLE } from './golden.ts';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const MAIN = path.join(ROOT, 'src', 'main.ts');
+
+export interface Ended {
+  /** Exit status; null where a signal ended it. */
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Started {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** Resolves with the first match in what it has written. */
+  wrote(pattern: RegExp): Promise<RegExpExecArray>;
+}
+
+/** Nothing of this shell's own settings reaches the child. */
+function environment(more: Record<string, string>): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith('YOCO_') || name === 'YOCO_FFMPEG');
+  return { ...Object.fromEntries(own), YOCO_BUNDLE: TINY_BUNDLE, YOCO_THREADS: '1', ...more };
+}
+
+/** In a process group of its own, as a terminal starts it: a Ctrl-C reaches the whole group (see `interrupt`). */
+export function start(args: readonly string[], env: Record<string, string> = {}, viaNpx = false): Started {
+  const [program, before] = viaNpx ? ['npx', ['tsx']] : [process.execPath, ['--import', 'tsx']];
+  const child = spawn(program, [...before, MAIN, ...args], {
+    cwd: ROOT,
+    env: environment(env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  const written = { stdout: '', stderr: '' };
+  const waiting = new Set<() => void>();
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      written[name] += text;
+      for (const check of waiting) check();
+    });
+  }
+  const ended = once(child, 'close').then(([status]) => ({ status: status as number | null, ...written }));
+  return {
+    child,
+    ended,
+    wrote(pattern) {
+      return new Promise((resolve, reject) => {
+        const check = (): void => {
+          const match = pattern.exec(written.stdout) ?? pattern.exec(written.stderr);
+          if (match === null) return;
+          waiting.delete(check);
+          resolve(match);
+        };
+        waiting.add(check);
+        check();
+        void ended.then(() => {
+          reject(new Error(`It ended without ${String(pattern)}: ${written.stdout}${written.stderr}`));
+        });
+      });
+    },
+  };
+}
+
+export const run = (args: readonly string[], env: Record<string, string> = {}): Promise<Ended> =>
+  start(args, env).ended;
+
+/** Ctrl-C in its terminal. */
+export function interrupt({ child }: Started): void {
+  if (child.pid !== undefined) process.kill(-child.pid, 'SIGINT');
+}
