@@ -34,7 +34,10 @@ export async function intake(): Promise<Record<string, unknown>> {
       framesASecond: round(frames / seconds),
       visionMs: round((after.vision - before.vision) / frames, 2),
       selfDecoderMs: round((after.selfDecoder - before.selfDecoder) / frames, 2),
-      engineBusyShare: round((after.vision + after.selfDecoder - before.vision - before.selfDecoder) / 1000 / seconds, 2),
+      engineBusyShare: round(
+        (after.vision + after.selfDecoder - before.vision - before.selfDecoder) / 1000 / seconds,
+        2,
+      ),
     };
   } finally {
     await live.close();
@@ -48,7 +51,9 @@ async function ffmpegAlone(): Promise<{ framesASecond: number }> {
   const filter = 'fps=2,scale=224:224';
   const run = promisify(execFile);
   await Promise.all(
-    Array.from({ length: STREAMS }, () => run(path, ['-v', 'error', '-nostdin', '-i', CLIP, '-vf', filter, '-f', 'null', '-'])),
+    Array.from({ length: STREAMS }, () =>
+      run(path, ['-v', 'error', '-nostdin', '-i', CLIP, '-vf', filter, '-f', 'null', '-']),
+    ),
   );
   return { framesASecond: round((STREAMS * 140) / ((performance.now() - begin) / 1000)) };
 }

@@ -34,9 +34,19 @@ export async function latency(): Promise<Record<string, unknown>> {
       }
       await pause(150 + (i % 7) * 40);
     }
-    const lost = streams.reduce((sum, stream) => sum + stream.status().lateFrames + stream.status().sourceStatus.dropped, 0);
+    const lost = streams.reduce(
+      (sum, stream) => sum + stream.status().lateFrames + stream.status().sourceStatus.dropped,
+      0,
+    );
     const frames = streams.reduce((sum, stream) => sum + stream.status().frames, 0);
-    figures = { streams: STREAMS, questions: QUESTIONS, firstTokenMs: quantiles(first), tokensASecond: quantiles(tokensASecond), frames, lost };
+    figures = {
+      streams: STREAMS,
+      questions: QUESTIONS,
+      firstTokenMs: quantiles(first),
+      tokensASecond: quantiles(tokensASecond),
+      frames,
+      lost,
+    };
   } finally {
     await live.close();
   }

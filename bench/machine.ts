@@ -21,7 +21,8 @@ export function machine(): Machine {
 /** Median and 95th percentile. */
 export function quantiles(values: readonly number[]): { readonly median: number; readonly p95: number } {
   const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number): number => round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
+  const at = (share: number): number =>
+    round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
   return { median: at(0.5), p95: at(0.95) };
 }
 

@@ -85,7 +85,7 @@ async function readConfigFile(file: string): Promise<ConfigInput> {
   try {
     const value: unknown = parseYaml(await readFile(file, 'utf8'));
     if (value === null) return {};
-    if (typeof value === 'object' && !Array.isArray(value)) return value as ConfigInput;
+    if (typeof value === 'object' && !Array.isArray(value)) return value;
   } catch (cause) {
     throw new YocoError('config_invalid', { param: 'config', detail: `${file} cannot be read.`, cause });
   }

@@ -38,8 +38,9 @@ class Config:
         return asdict(self)
 
 
+DAY = 86_400_000
 # The clock: days (tens, ones), hours, minutes, seconds (tens, ones each), tenths of a second.
-DIGITS = [(864_000_000, 10), (86_400_000, 10), (36_000_000, 3), (3_600_000, 10), (600_000, 6), (60_000, 10), (10_000, 6), (1_000, 10), (100, 10)]
+DIGITS = [(10 * DAY, 10), (DAY, 10), (36_000_000, 3), (3_600_000, 10), (600_000, 6), (60_000, 10), (10_000, 6), (1_000, 10), (100, 10)]
 # Periods of the Fourier features in ms: powers of two of a second, up to about three days.
 PERIODS = [1000 * 2**i for i in range(1, 19)]
 
@@ -85,7 +86,7 @@ class Clock(nn.Module):
         phase = (t.unsqueeze(-1) % self.periods).float() / self.periods.float() * (2 * math.pi)
         x = self.waves(torch.cat([phase.sin(), phase.cos()], -1))
         for table, (unit, base) in zip(self.digits, DIGITS):
-            x = x + table(torch.div(t, unit, rounding_mode="floor") % base)
+            x = x + table(torch.div(t if unit >= DAY else t % DAY, unit, rounding_mode="floor") % base)
         return x * (ms >= 0).unsqueeze(-1)
 
 

@@ -16,8 +16,8 @@ from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NOT_SHOWN, PHRASINGS
 from projector import Vocabulary
 from text import END, START, encode
 
-SET_SHARE = {"grocery": 0.28, "clothing": 0.14, "imagenet-samples": 0.2, "emoji": 0.11, "stamps": 0.07, "exercises": 0.06,
-             "flickr": 0.09, "daquar": 0.05}
+SET_SHARE = {"grocery": 0.3, "clothing": 0.15, "imagenet-samples": 0.28, "emoji": 0.06, "stamps": 0.05, "exercises": 0.04,
+             "flickr": 0.08, "daquar": 0.04}
 PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right"]
 # Tokens of a whole segment and of its answer. One long segment pads a whole batch, so long ones (captions, follow-ups)
 # come together in batches of their own.
@@ -308,7 +308,7 @@ class StreamMaker:
             spans = self.spans(frames)
             interval = 500 if frames > 16 or self.rng.random() < 0.7 else int(self.rng.choice([250, 1000]))
             r = self.rng.random()
-            begin = 0 if r < 0.6 else int(self.rng.integers(0, 600_000)) if r < 0.85 else int(self.rng.integers(0, 36_000_000))
+            begin = int(self.rng.integers(0, 0 if r < 0.6 else 600_000 if r < 0.82 else 36_000_000 if r < 0.95 else 30 * 86_400_000, endpoint=True))
             times = begin + np.arange(frames) * interval
             if r < 0.3:
                 times = times + np.sort(self.rng.integers(0, interval // 2, frames)) * (np.arange(frames) > 0)

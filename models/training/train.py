@@ -27,7 +27,7 @@ from text import END, encode, word_embeddings
 # Frames of a stream, streams in a batch, questions on each: every shape is about as much work.
 SHAPES = {1: [(1, 96, 3), (2, 64, 4)], 2: [(4, 40, 6), (8, 24, 9), (12, 16, 12)], 3: [(16, 12, 16), (30, 8, 22), (60, 5, 32)]}
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
-SHORT_SHARE, SINGLE_SHARE = 0.25, 0.1  # what a later stage still sees of the earlier ones
+SHORT_SHARE, SINGLE_SHARE = 0.2, 0.2  # what a later stage still sees of the earlier ones
 
 
 def answer_vocabulary(world: World) -> list[int]:
@@ -79,7 +79,10 @@ class Trainer:
         known = {id(p) for p in inside}
         rest = [p for p in [*self.model.parameters(), *self.probes.parameters()] if id(p) not in known]
         self.muon = Muon(inside, lr=args.lr)
-        self.adam = torch.optim.AdamW(rest, lr=2e-3, betas=(0.9, 0.98), weight_decay=0.0)
+        # A reading of words multiplies hundreds of numbers with hundreds more: it needs far smaller steps.
+        readings = {id(p) for p in [*self.model.copy.parameters(), *self.probes.words.parameters()]}
+        groups = [{"params": [p for p in rest if id(p) not in readings], "scale": 1.0}, {"params": [p for p in rest if id(p) in readings], "scale": 0.1}]
+        self.adam = torch.optim.AdamW(groups, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)
         self.step, self.spent, self.stage, self.questions = 0, 0.0, 1, 0
 
     # --- the loss ---------------------------------------------------------------------------------------------
@@ -224,15 +227,16 @@ class Trainer:
 
     def run(self) -> None:
         maker = StreamMaker(self.world, self.args.seed + self.step)
-        budget = self.args.hours * 3600
+        budget, first = self.args.hours * 3600, self.step
         window: dict[str, list[float]] = {}
         since_report = since_save = 0.0
         while self.spent < budget:
             start = time.time()
-            done = self.spent / budget
-            rate = min(1, (self.step + 1) / 100) * (1 if done < 0.7 else max(0.03, (1 - done) / 0.3))
+            decay = self.args.decay_from
+            rate = min(1, (self.step - first + 1) / 100, max(0.02, (1 - self.spent / budget) / (1 - decay)))
             self.muon.param_groups[0]["lr"] = self.args.lr * rate
-            self.adam.param_groups[0]["lr"] = 2e-3 * rate
+            for group in self.adam.param_groups:
+                group["lr"] = self.args.adam_lr * rate * group["scale"]
             stage, r = self.stage, random.random()
             if stage > 1 and r < SINGLE_SHARE + (0.25 if stage == 2 else 0):
                 stage = 1
@@ -245,7 +249,7 @@ class Trainer:
             self.muon.zero_grad()
             self.adam.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(self.adam.param_groups[0]["params"], 1.0)
+            nn.utils.clip_grad_norm_([p for group in self.adam.param_groups for p in group["params"]], 1.0)
             self.muon.step()
             self.adam.step()
             self.step += 1
@@ -284,6 +288,8 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lr", type=float, default=0.02)
+    parser.add_argument("--adam-lr", type=float, default=1e-3)
+    parser.add_argument("--decay-from", type=float, default=0.5, help="share of the time after which the rates fall, linearly")
     parser.add_argument("--name", default="small")
     parser.add_argument("--config", default="{}", help="fields of Config as JSON")
     parser.add_argument("--report-minutes", type=float, default=3)

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { readConfig } from '../config.ts';
+import type { SourceStream } from '../live/live-stream.ts';
 import { RealtimeClient } from './realtime-client.ts';
 import { startService } from './serve.ts';
 import { clock, span, untilStopped } from './terminal.ts';
@@ -23,15 +24,18 @@ export function addDemo(program: Command): void {
       const config = await readConfig({ port: flags.port ?? (flags.once === true ? 0 : undefined), log_level: 'warn' });
       const warn = (_fields: object, message: string): void => void process.stderr.write(`${message}\n`);
       const service = await startService(config, { warn, error: warn });
-      const stopped = untilStopped();
+      const stop = new AbortController();
+      const stopped = untilStopped().then(() => {
+        stop.abort();
+      });
       try {
         const { address } = service.server;
         const server = address === 'http://127.0.0.1:8080' ? '' : ` --server ${address}`;
         process.stdout.write(`The page:  ${address}/\n`);
         process.stdout.write(`Ask too:   npx tsx src/main.ts ask${server} ${STREAM} "What is shown now?"\n\n`);
-        const asked = askAll(service.live.get(STREAM), address);
+        const asked = askAll(service.live.get(STREAM), address, stop.signal);
         await Promise.race([asked, stopped]);
-        if (flags.once !== true) {
+        if (flags.once !== true && !stop.signal.aborted) {
           process.stdout.write('\nThe clip plays on; Ctrl-C ends the service.\n');
           await stopped;
         }
@@ -41,11 +45,13 @@ export function addDemo(program: Command): void {
     });
 }
 
-async function askAll(stream: ReturnType<Awaited<ReturnType<typeof startService>>['live']['get']>, server: string): Promise<void> {
+/** Ends early, between or in questions, when `stop` is raised. */
+async function askAll(stream: SourceStream, server: string, stop: AbortSignal): Promise<void> {
   const client = await RealtimeClient.connect({ server, stream: STREAM });
   try {
     for (const { atMs, question } of QUESTIONS) {
       while ((stream.status().lastMs ?? -1) < atMs) {
+        if (stop.aborted) return;
         if (stream.status().sourceStatus.state === 'failed') await stream.ended();
         await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       }

@@ -34,7 +34,9 @@ export function addEval(program: Command): void {
     .option('--seconds <number>', 'length of a stream', '30')
     .option('--size <WxH>', 'size of the videos', '480x360')
     .addOption(
-      new Option('--fit <how>', 'how a picture fills the video').choices(['fill', 'contain', 'cover']).default('contain'),
+      new Option('--fit <how>', 'how a picture fills the video')
+        .choices(['fill', 'contain', 'cover'])
+        .default('contain'),
     )
     .option('--controls <share>', 'share of the streams that are also asked without their memory', '0.3')
     .option('--held-out', 'only pictures that the bundled model did not train on (of the sets it knows)')
@@ -69,7 +71,9 @@ export function addEval(program: Command): void {
           ...(flags.answers === true
             ? {
                 onAnswer: (question, answer, right) =>
-                  void process.stderr.write(`${right ? '+' : '-'} ${question.task}: ${question.text} ${answer} (${question.expected})\n`),
+                  void process.stderr.write(
+                    `${right ? '+' : '-'} ${question.task}: ${question.text} ${answer} (${question.expected})\n`,
+                  ),
               }
             : {}),
         });

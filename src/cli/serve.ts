@@ -5,7 +5,13 @@ import { type Config, type ConfigInput, readConfig } from '../config.ts';
 import { YocoError } from '../errors.ts';
 import { readDefinitions } from '../ingest/definition.ts';
 import { Streams } from '../live/live-service.ts';
-import { type RunningServer, type ServerLog, startServer } from '../server/index.ts';
+import {
+  checkServerOptions,
+  type RunningServer,
+  type ServerLog,
+  type ServerOptions,
+  startServer,
+} from '../server/index.ts';
 import { ProgressLine, untilStopped } from './terminal.ts';
 
 export function addServe(program: Command): void {
@@ -39,6 +45,16 @@ export interface RunningService {
 export async function startService(config: Config, log: ServerLog): Promise<RunningService> {
   const definitions = await readDefinitions(config.streams);
   const tls = config.tls === undefined ? undefined : await readCertificate(config.tls);
+  const options: ServerOptions = {
+    host: config.host,
+    port: config.port,
+    apiKeys: config.api_keys,
+    allowedOrigins: config.allowed_origins,
+    allowedHosts: config.allowed_hosts,
+    log,
+    ...(tls === undefined ? {} : { tls }),
+  };
+  checkServerOptions(options); // before the seconds that the model takes to load
   const progress = new ProgressLine('Loading the model');
   const live = await Streams.start(
     {
@@ -61,15 +77,7 @@ export async function startService(config: Config, log: ServerLog): Promise<Runn
   progress.end();
   try {
     for (const definition of definitions) await live.create(definition, 'operator');
-    const server = await startServer(live, {
-      host: config.host,
-      port: config.port,
-      apiKeys: config.api_keys,
-      allowedOrigins: config.allowed_origins,
-      allowedHosts: config.allowed_hosts,
-      log,
-      ...(tls === undefined ? {} : { tls }),
-    });
+    const server = await startServer(live, { ...options, maxOutputTokens: live.engine.bundle.maxAnswerTokens });
     const close = async (): Promise<void> => {
       await server.close();
       await live.close();
@@ -81,7 +89,10 @@ export async function startService(config: Config, log: ServerLog): Promise<Runn
   }
 }
 
-async function readCertificate(files: { readonly key: string; readonly cert: string }): Promise<{ key: Buffer; cert: Buffer }> {
+async function readCertificate(files: {
+  readonly key: string;
+  readonly cert: string;
+}): Promise<{ key: Buffer; cert: Buffer }> {
   const read = async (name: 'key' | 'cert'): Promise<Buffer> => {
     try {
       return await readFile(files[name]);

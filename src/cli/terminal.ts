@@ -14,7 +14,9 @@ export class ProgressLine {
   show(share: number | null, note = ''): void {
     const width = 24;
     const bar =
-      share === null ? '' : `[${'#'.repeat(Math.round(share * width)).padEnd(width)}] ${String(Math.round(share * 100)).padStart(3)}% `;
+      share === null
+        ? ''
+        : `[${'#'.repeat(Math.round(share * width)).padEnd(width)}] ${String(Math.round(share * 100)).padStart(3)}% `;
     const line = `${this.#label} ${bar}${note}`;
     if (!process.stderr.isTTY || line === this.#last) return;
     process.stderr.write(`\r\u001b[2K${line.slice(0, (process.stderr.columns || 80) - 1)}`);

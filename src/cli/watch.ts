@@ -44,13 +44,17 @@ async function watch(live: Streams, source: string, questions: readonly string[]
     sampling: { fps: Number(flags.fps) },
   };
   const limitMs = flags.seconds === undefined ? Infinity : Number(flags.seconds) * 1000;
-  if (Number.isNaN(limitMs)) throw new YocoError('invalid_request', { param: 'seconds', detail: 'It must be a number.' });
+  if (Number.isNaN(limitMs))
+    throw new YocoError('invalid_request', { param: 'seconds', detail: 'It must be a number.' });
   const stream = await live.create(definition, 'operator');
   const progress = new ProgressLine('Watching');
   const enough = new Promise<void>((resolve) => {
     stream.onChange(() => {
       const { frames, lastMs } = stream.status();
-      progress.show(Number.isFinite(limitMs) ? Math.min(1, (lastMs ?? 0) / limitMs) : null, `${clock(lastMs ?? 0)}, ${frames} frames`);
+      progress.show(
+        Number.isFinite(limitMs) ? Math.min(1, (lastMs ?? 0) / limitMs) : null,
+        `${clock(lastMs ?? 0)}, ${frames} frames`,
+      );
       if ((lastMs ?? 0) >= limitMs) resolve();
     });
   });
@@ -79,6 +83,8 @@ async function watch(live: Streams, source: string, questions: readonly string[]
   }
   if (flags.json === true) {
     const { frames, lastMs } = status;
-    process.stdout.write(`${JSON.stringify({ source: status.source, frames, seconds: (lastMs ?? 0) / 1000, answers })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ source: status.source, frames, seconds: (lastMs ?? 0) / 1000, answers })}\n`,
+    );
   }
 }

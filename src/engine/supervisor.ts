@@ -31,6 +31,8 @@ export interface EngineOptions {
   readonly heartbeatMs: number;
   /** Without a heartbeat for this long the engine counts as hung. One run takes well under a second. */
   readonly hangMs: number;
+  /** A process that has not loaded its bundle after this long counts as hung, too. */
+  readonly loadMs: number;
   /** First and longest pause before a restart; it doubles with each failure in a row. */
   readonly backoffMs: readonly [number, number];
   readonly onWarning: (message: string) => void;
@@ -41,6 +43,7 @@ export const ENGINE_DEFAULTS = {
   memoryLimitBytes: 8 * 2 ** 30,
   heartbeatMs: 1_000,
   hangMs: 30_000,
+  loadMs: 180_000,
   backoffMs: [500, 30_000] as const,
   onWarning: (): void => undefined,
 } satisfies Partial<EngineOptions>;
@@ -225,13 +228,12 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   #check(child: ChildProcess): void {
-    if (this.#child !== child || !this.#ready) return;
-    if (Date.now() - this.#heardAt > this.#options.hangMs) {
-      this.#options.onWarning('The engine did not answer its heartbeat; it is started again.');
+    if (this.#child !== child) return;
+    const { hangMs, loadMs, onWarning } = this.#options;
+    if (Date.now() - this.#heardAt > (this.#ready ? hangMs : loadMs)) {
+      onWarning('The engine gave no sign of life for too long; it is ended.');
       child.kill('SIGKILL');
-      return;
-    }
-    this.#send({ type: 'ping' });
+    } else if (this.#ready) this.#send({ type: 'ping' });
   }
 
   #receive(message: Exclude<FromEngine, { type: 'loaded' | 'load_failed' }>): void {

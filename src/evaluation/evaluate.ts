@@ -1,7 +1,7 @@
 /**
  * Plays labelled pictures as videos through the real path (encoder, ffmpeg, vision, self-decoder, cache, questions) and
  * counts what is answered right. In the same run the memory is taken away in two ways, and recall must fall to chance:
- * the cache is emptied (a stream that shows nothing), and the pictures are played in another order.
+ * the cache holds only the last thing shown (as if it were emptied before), and the pictures are played in another order.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -115,7 +115,8 @@ class Run {
         ...recall,
         emptied: this.#emptied.together(RECALL),
         shuffled: this.#shuffled.together(RECALL),
-        chance: Math.round((this.#chances.reduce((a, b) => a + b, 0) / Math.max(1, this.#chances.length)) * 1000) / 1000,
+        chance:
+          Math.round((this.#chances.reduce((a, b) => a + b, 0) / Math.max(1, this.#chances.length)) * 1000) / 1000,
       },
       evidence: score(this.#evidence),
       firstTokenMs: { median: Math.round(sorted[Math.floor(sorted.length / 2)] ?? 0) },

@@ -4,9 +4,8 @@ import type { Engine } from '../engine/supervisor.ts';
 import { YocoError } from '../errors.ts';
 import type { Turn } from '../model/question.ts';
 import { StreamedAnswer } from './answer.ts';
-import type { Answer, AskOptions, Conversation } from './types.ts';
+import { type Answer, type AskOptions, type Conversation, QUESTION_MAX_CHARS } from './types.ts';
 
-export const QUESTION_MAX_CHARS = 2_000;
 /** Turns that a conversation keeps; the oldest are forgotten, so that one can go on for hours. */
 export const MAX_TURNS = 8;
 

@@ -1,6 +1,9 @@
 /** What a live stream offers to the server and the command line. Times in ms since the stream began. */
 import type { SourceStatus } from '../ingest/frame.ts';
 
+/** Characters of one question. */
+export const QUESTION_MAX_CHARS = 2_000;
+
 export interface Evidence {
   readonly startMs: number;
   readonly endMs: number;

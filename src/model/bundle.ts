@@ -86,7 +86,10 @@ export async function readBundle(directory: string): Promise<Bundle> {
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const field = issue?.path.join('.') ?? '';
-    throw new YocoError('bundle_damaged', { detail: `${configFile}: ${field}: ${issue?.message ?? ''}.`, param: field });
+    throw new YocoError('bundle_damaged', {
+      detail: `${configFile}: ${field}: ${issue?.message ?? ''}.`,
+      param: field,
+    });
   }
   const config = parsed.data;
   await Promise.all(

@@ -3,7 +3,7 @@
  *
  * Each head's keys (and values) lie in one buffer, `[tokens, headDim]`, so that a prefix goes to the cross-decoder as a
  * view: nothing is copied to ask. Tokens have absolute numbers that never change; when the limit of memory is reached
- * the oldest are dropped in blocks, and `firstToken` moves on.
+ * the oldest are dropped in blocks, and `firstFrame` moves on.
  */
 export interface KvCacheOptions {
   readonly heads: number;

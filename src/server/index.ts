@@ -1,2 +1,2 @@
-export { SERVER_BOUNDS, SERVER_DEFAULTS, type ServerLog, type ServerOptions } from './limits.ts';
+export { checkServerOptions, SERVER_BOUNDS, SERVER_DEFAULTS, type ServerLog, type ServerOptions } from './limits.ts';
 export { startServer, type RunningServer } from './server.ts';

@@ -1,5 +1,6 @@
 /** Every option of the server, with its default and its bounds. `docs/protocol.md` repeats this table. */
 import { YocoError } from '../errors.ts';
+import { QUESTION_MAX_CHARS } from '../live/types.ts';
 
 /** Where the server reports what no client is told, e.g. the cause of an `internal` error. pino loggers fit. */
 export interface ServerLog {
@@ -71,7 +72,7 @@ export const SERVER_DEFAULTS = {
   maxBufferedBytes: 1024 * 1024,
   heartbeatMs: 20_000,
   statusIntervalMs: 250,
-  questionMaxChars: 2_000,
+  questionMaxChars: QUESTION_MAX_CHARS,
   maxOutputTokens: 256,
   tokenTtlMs: 60_000,
   drainMs: 5_000,
@@ -91,7 +92,7 @@ export const SERVER_BOUNDS = {
   maxBufferedBytes: [16_384, 256 * 1024 * 1024],
   heartbeatMs: [50, 600_000],
   statusIntervalMs: [20, 60_000],
-  questionMaxChars: [1, 100_000],
+  questionMaxChars: [1, QUESTION_MAX_CHARS],
   maxOutputTokens: [1, 4_096],
   tokenTtlMs: [1_000, 3_600_000],
   drainMs: [0, 600_000],
@@ -126,6 +127,11 @@ export function resolveOptions(options: ServerOptions): ServerLimits {
     throw invalid('host', `Without API keys only a loopback address can be served, and host is "${limits.host}".`);
   }
   return limits;
+}
+
+/** Throws what `startServer` would throw for these options, without starting anything. */
+export function checkServerOptions(options: ServerOptions): void {
+  resolveOptions(options);
 }
 
 /** True for `localhost`, 127.0.0.0/8 and `::1`, with or without brackets. */
