@@ -1,37 +1,27 @@
 /** The official client against our server, over TLS with a certificate made here. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import OpenAI from 'openai';
 import { OpenAIRealtimeWS } from 'openai/realtime/ws';
+import { generate } from 'selfsigned';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
 import { FakeLiveService } from './fake-live-service.ts';
 
 const KEY = 'a-key-for-the-tests-0123';
-const folder = mkdtempSync(join(tmpdir(), 'yoco-tls-'));
 const live = new FakeLiveService();
-let cert: Buffer;
+let cert: string;
 let server: RunningServer;
 
 beforeAll(async () => {
-  const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  execFileSync(
-    'openssl',
-    // prettier-ignore
-    ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
-     '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1',
-     '-keyout', keyFile, '-out', certFile],
-    { stdio: 'ignore' },
-  );
-  cert = readFileSync(certFile);
-  server = await startServer(live, { port: 0, apiKeys: [KEY], tls: { key: readFileSync(keyFile), cert } });
+  const made = await generate([{ name: 'commonName', value: 'localhost' }], {
+    keyType: 'ec',
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] }],
+  });
+  cert = made.cert;
+  server = await startServer(live, { port: 0, apiKeys: [KEY], tls: { key: made.private, cert } });
 });
 
 afterAll(async () => {
   await server.close();
-  rmSync(folder, { recursive: true });
 });
 
 function connect(model: string, apiKey = KEY): OpenAIRealtimeWS {
