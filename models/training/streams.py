@@ -23,7 +23,8 @@ PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom lef
 # come together in batches of their own.
 SHORT, LONG = (30, 10), (48, 16)
 LONG_SHARE = 0.12
-TASK_SHARE = {"now": 20, "seen": 14, "seennow": 5, "first": 7, "last": 4, "before": 8, "after": 8, "at": 11, "when": 11, "different": 3,
+ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
+TASK_SHARE = {"now": 20, "seen": 14, "seennow": 5, "first": 7, "last": 4, "before": 8, "after": 8, "at": 11, "when": 13, "different": 3,
               "describe": 4, "where": 5, "howmany": 3, "attribute": 2, "chat": 1}
 
 
@@ -268,7 +269,9 @@ class StreamMaker:
             s = self.pick(past)
             if not unique(s):
                 return None
-            return Question(task, self.phrase(task, x=self.thing(s.label, True)), clock_text(int(times[s.start])), frames, of(s))
+            # Told to look at the first moments of it: there, the frame's own time is the answer.
+            onset = [(s.start, min(s.start + ONSET_FRAMES, s.end, frames))]
+            return Question(task, self.phrase(task, x=self.thing(s.label, True)), clock_text(int(times[s.start])), frames, onset)
         if task == "different":
             if any(s.label is None for s in past):
                 return None
@@ -287,12 +290,14 @@ class StreamMaker:
         text = self.pick(FOLLOW_UPS[task])
         if task == "when":
             answer, wanted = clock_text(int(times[past[i].start])), past[i]
+            evidence = [(wanted.start, min(wanted.start + ONSET_FRAMES, wanted.end, q.frames))]
         else:
             j = i - 1 if task == "before" else i + 1
             if not 0 <= j < len(past) or past[j].label is None:
                 return None
             answer, wanted = past[j].label, past[j]
-        return Question(task, text, answer, q.frames, [(wanted.start, min(wanted.end, q.frames))], [(q.text, q.answer)])
+            evidence = [(wanted.start, min(wanted.end, q.frames))]
+        return Question(task, text, answer, q.frames, evidence, [(q.text, q.answer)])
 
     # --- batches ----------------------------------------------------------------------------------------------
 
