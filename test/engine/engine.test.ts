@@ -161,6 +161,14 @@ describe('An engine whose bundle', () => {
   });
 });
 
+test('An engine that hangs while it loads is ended, and its start fails', async () => {
+  const warnings: string[] = [];
+  // No process loads a bundle this quickly, and so it counts as hung.
+  const options = { loadMs: 1, heartbeatMs: 5, onWarning: (message: string) => warnings.push(message) };
+  await expect(start(options)).rejects.toMatchObject({ code: 'engine_unavailable', retryable: true });
+  expect(warnings[0]).toContain('no sign of life');
+});
+
 describe('When the engine process dies', () => {
   test('askers and frames in progress fail with a retryable error, it starts again, and streams go on', async () => {
     const warnings: string[] = [];
@@ -238,7 +246,7 @@ describe('When the engine process dies', () => {
     expect(error?.code).toBe('engine_restarted');
     await again;
     expect(await isRunning(pid)).toBe(false);
-    expect(warnings[0]).toContain('did not answer its heartbeat');
+    expect(warnings[0]).toContain('no sign of life');
   }, 60_000);
 
   test('for holding more memory than its limit, it says so', async () => {
