@@ -4,7 +4,7 @@ import type { Task } from './photo-videos.ts';
 /** Object shown at a moment: photographs are clear, and the encoder knows each class. */
 const NOW = 0.8;
 /** Half of the right answers are "yes". */
-const SEEN = 0.85;
+const SEEN = 0.75;
 /** What came first, before, after, or at a time: needs the right moment and the right name. */
 const RECALL = 0.6;
 /** Within one second; six moments are possible. */
@@ -19,6 +19,13 @@ export const PASS_SHARE: Record<Task, number> = {
   at: RECALL,
   when: WHEN,
 };
+
+/**
+ * What the bundle `yoco-small-1` holds on photographs of ImageNet's classes. It does not yet hold `before`, `after` and
+ * `at` there (about one in five right, which is chance; docs/model.md): they join this list when a bundle reaches
+ * their `PASS_SHARE`.
+ */
+export const HELD: readonly Task[] = ['now', 'seen', 'first', 'when'];
 
 /** Of the right answers that rest on a moment: the middle of the strongest evidence lies inside it. */
 export const EVIDENCE_SHARE = 0.6;
