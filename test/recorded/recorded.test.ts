@@ -24,11 +24,10 @@ import {
   type RecordedQuestion,
   shownAt,
   type Task,
-  TASKS,
   type Video,
   VIDEO_MS,
 } from './photo-videos.ts';
-import { EVIDENCE_SHARE, PASS_SHARE } from './thresholds.ts';
+import { EVIDENCE_SHARE, HELD, PASS_SHARE } from './thresholds.ts';
 
 const MINUTE = 60_000;
 /** Frames a second of the encoded videos. */
