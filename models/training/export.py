@@ -92,6 +92,28 @@ def to_graph(module: nn.Module, args: tuple, path: Path, inputs: dict[str, dict[
     halve(path)
 
 
+def fuse_pads(path: Path) -> None:
+    """Each Pad before a Conv becomes the Conv's own padding: a Pad costs a copy and a change of layout on each side.
+
+    TensorFlow's SAME on even sizes: k - 1 pixels in all at stride 1, k - 2 at stride 2, the odd one right and below.
+    """
+    graph = onnx.load(str(path))
+    pads = {node.output[0]: node for node in graph.graph.node if node.op_type == "Pad"}
+    fused = set()
+    for node in graph.graph.node:
+        if node.op_type != "Conv" or node.input[0] not in pads:
+            continue
+        attributes = {a.name: a for a in node.attribute}
+        kernel, stride = attributes["kernel_shape"].ints[0], attributes["strides"].ints[0]
+        total = kernel - stride
+        attributes["pads"].ints[:] = [total // 2] * 2 + [total - total // 2] * 2
+        fused.add(node.input[0])
+        node.input[0] = pads[node.input[0]].input[0]
+    for name in fused:
+        graph.graph.node.remove(pads[name])
+    onnx.save(graph, str(path))
+
+
 def halve(path: Path) -> None:
     """Large weights are stored as float16 behind a Cast; the runtime folds the casts when it loads the graph."""
     graph = onnx.load(str(path))
@@ -193,6 +215,7 @@ def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: Effici
     self_graph, cross_graph = rounded(SelfGraph(model)), rounded(CrossGraph(model))
     rgb = torch.from_numpy(np.stack([picture(0)]))
     to_graph(vision, (rgb,), out / "vision.onnx", {"rgb": {0: "batch"}}, {"tokens": {0: "batch"}})
+    fuse_pads(out / "vision.onnx")
     b, n, p = 2, 3, 7
     past = torch.zeros(b, c.self_layers, p, c.self_kv_heads, c.head_dim)
     to_graph(self_graph, (torch.zeros(b, n, c.width), torch.zeros(b, n, dtype=torch.long), past, past, torch.zeros(b, dtype=torch.long)),

@@ -1,5 +1,6 @@
 /** The runtime against the reference in PyTorch. Tolerance: 0.005 (weights are stored as float16 in the graphs). */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULT_BUNDLE } from '../../src/config.ts';
 import type { KvCache } from '../../src/model/kv-cache.ts';
 import type { Model } from '../../src/model/model.ts';
 import { loadModel } from '../../src/model/model.ts';
@@ -9,7 +10,10 @@ import { goldenPicture, largestDifference, readGolden, TINY_BUNDLE } from '../su
 
 const TOLERANCE = 0.005;
 
-describe.each([['tiny', TINY_BUNDLE]])('the %s bundle', (_name, directory) => {
+describe.each([
+  ['tiny', TINY_BUNDLE],
+  ['default', DEFAULT_BUNDLE],
+])('the %s bundle', (_name, directory) => {
   const golden = readGolden(directory);
   const pictures = Array.from({ length: golden.frames }, (_, i) => goldenPicture(i));
   let model: Model;
