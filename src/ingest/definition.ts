@@ -187,10 +187,10 @@ function inFile(file: string, param: string | null, detail: string): YocoError {
   return new YocoError('definition_invalid', { detail: `${file}: ${detail}`, ...(param === null ? {} : { param }) });
 }
 
-/** The source in words for status and logs, with credentials hidden, such as `rtsp://***@10.0.0.7/live`. */
+/** The source in words for status and logs, with credentials and folders hidden, such as `rtsp://***@10.0.0.7/live`. */
 export function describeSource(source: SourceDefinition): string {
   if ('url' in source) return redact(source.url);
-  if ('file' in source) return `file ${source.file}`;
+  if ('file' in source) return `file ${basename(source.file)}`;
   if ('device' in source) return `device ${source.device}`;
   return 'push';
 }

@@ -49,7 +49,7 @@ describe('watch', () => {
       expect(stdout.trim().split('\n')).toHaveLength(1);
       const result = JSON.parse(stdout) as { answers: { evidence: unknown[] }[] };
       expect(result).toEqual({
-        source: `file ${file}`,
+        source: `file ${path.basename(file)}`,
         frames: 6,
         seconds: 2.5,
         answers: ['What is shown now?', 'What was shown first?'].map((question) => ({

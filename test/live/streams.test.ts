@@ -1,7 +1,7 @@
 /** Live streams over a real engine (tiny bundle) and a real ffmpeg. */
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { YocoError } from '../../src/errors.ts';
@@ -77,7 +77,7 @@ describe('A video file', () => {
     stop();
     expect(stream.status()).toMatchObject({
       name: 'file',
-      source: `file ${file}`,
+      source: `file ${basename(file)}`,
       fps: 2,
       firstMs: 0,
       lastMs: 2520,
