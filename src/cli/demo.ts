@@ -10,7 +10,7 @@ const STREAM = 'demo';
 const QUESTIONS: readonly { readonly atMs: number; readonly question: string }[] = [
   { atMs: 4_000, question: 'What is shown now?' },
   { atMs: 11_000, question: 'What was shown first?' },
-  { atMs: 18_500, question: 'When did the espresso appear?' },
+  { atMs: 18_500, question: 'Have you seen a dog?' },
 ];
 const POLL_MS = 50;
 
