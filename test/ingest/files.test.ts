@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clipFolder, redAndBlue, rotateMp4, testPicture, type ClipFolder } from '../support/clips.ts';
+import { running } from '../support/processes.ts';
 import { colourAt, open, openFile, SIZE, take, times } from './play.ts';
 
 let clips: ClipFolder;
@@ -96,7 +96,7 @@ describe('A file', () => {
     expect(performance.now() - startedAt).toBeLessThan(1900);
     expect(source.status.state).toBe('stopped');
     expect((await iterator.next()).done).toBe(true);
-    expect(processesWith(file)).toBe('');
+    expect(await ffmpegsWith(file)).toEqual([]);
   });
 
   test('is stopped by leaving the loop over its frames', async () => {
@@ -104,7 +104,7 @@ describe('A file', () => {
     const source = open({ file });
     expect(await take(source, 1)).toHaveLength(1);
     expect(source.status.state).toBe('stopped');
-    expect(processesWith(file)).toBe('');
+    expect(await ffmpegsWith(file)).toEqual([]);
   });
 
   test('can be stopped before it is read', async () => {
@@ -160,8 +160,5 @@ describe('A file that cannot be played fails for good:', () => {
   });
 });
 
-const processesWith = (text: string): string =>
-  execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
-    .split('\n')
-    .filter((line) => line.includes('ffmpeg') && line.includes(text))
-    .join('\n');
+const ffmpegsWith = async (text: string): Promise<string[]> =>
+  (await running()).map(({ command }) => command).filter((line) => line.includes('ffmpeg') && line.includes(text));

@@ -194,12 +194,16 @@ describe('An RTSP camera', () => {
 test.skipIf(process.platform === 'win32')('An ffmpeg that ignores SIGTERM is killed after two seconds', async () => {
   const { path } = await findFfmpeg();
   const deaf = join(clips.path, 'deaf-ffmpeg');
-  await writeFile(deaf, `#!/bin/sh\n[ "$1" = -version ] && exec '${path}' -version\ntrap '' TERM\nexec sleep 600\n`);
+  const script = `process.on('SIGTERM', () => undefined); setTimeout(() => undefined, 600_000);`;
+  await writeFile(
+    deaf,
+    `#!/bin/sh\n[ "$1" = -version ] && exec '${path}' -version\nexec '${process.execPath}' -e "${script}"\n`,
+  );
   await chmod(deaf, 0o755);
   vi.stubEnv('YOCO_FFMPEG', deaf);
   const source = open({ url: 'rtsp://127.0.0.1/live' });
   follow(source);
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await new Promise((resolve) => setTimeout(resolve, 1_500)); // until it is deaf
   vi.unstubAllEnvs();
   const startedAt = performance.now();
   await source.stop();

@@ -7,7 +7,8 @@ export interface RunningProcess {
   readonly command: string;
 }
 
-async function running(): Promise<RunningProcess[]> {
+/** All processes that run. */
+export async function running(): Promise<RunningProcess[]> {
   const names = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(
     names.map(async (name) => {
