@@ -12,15 +12,18 @@ export const MAX_TURNS = 8;
 export class StreamConversation implements Conversation {
   readonly #engine: Engine;
   readonly #stream: string;
+  readonly #deleted: () => boolean;
   #turns: Turn[] = [];
   #busy = false;
 
-  constructor(engine: Engine, stream: string) {
+  /** `deleted` tells whether the stream is gone; another may have its name by then. */
+  constructor(engine: Engine, stream: string, deleted: () => boolean) {
     this.#engine = engine;
     this.#stream = stream;
+    this.#deleted = deleted;
   }
 
-  /** Throws `question_empty`, `question_too_long`, `response_in_progress` or `invalid_request`; the rest fails in the answer. */
+  /** Throws `question_empty`, `question_too_long`, `stream_deleted`, `response_in_progress` or `invalid_request`; the rest fails in the answer. */
   ask(question: string, options: AskOptions = {}): Answer {
     const text = question.trim();
     if (text === '') throw new YocoError('question_empty', { param: 'question' });
@@ -28,6 +31,7 @@ export class StreamConversation implements Conversation {
       const detail = `It has ${question.length} characters; the limit is ${QUESTION_MAX_CHARS}.`;
       throw new YocoError('question_too_long', { param: 'question', detail });
     }
+    if (this.#deleted()) throw new YocoError('stream_deleted');
     if (this.#busy) throw new YocoError('response_in_progress');
     const limit = this.#engine.bundle.maxAnswerTokens;
     const { temperature = 0, topP = 1, seed = randomInt(2 ** 31), maxTokens = limit, signal } = options;

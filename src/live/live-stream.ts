@@ -121,7 +121,7 @@ export class SourceStream implements LiveStream {
   }
 
   converse(): Conversation {
-    return new StreamConversation(this.#engine, this.name);
+    return new StreamConversation(this.#engine, this.name, () => this.#stopping);
   }
 
   thumbnail(timeMs?: number): Promise<Thumbnail> {

@@ -248,6 +248,15 @@ describe('A deleted stream', () => {
     await expect(stream.push(await png(0))).rejects.toMatchObject({ code: 'stream_deleted' });
   });
 
+  test('leaves its conversations, which never ask another stream of its name', async () => {
+    const conversation = (await pushed('renewed', 1)).converse();
+    await conversation.ask('what is this?').result;
+    await live.delete('renewed');
+    await pushed('renewed', 1);
+    expect(thrown(() => conversation.ask('what is this?'))).toMatchObject({ code: 'stream_deleted' });
+    await live.delete('renewed');
+  });
+
   test('makes room for one of the same name at once, which begins empty', async () => {
     const file = await clips.make('again.mp4', ...testPicture(5, 25));
     await live.create({ name: 'again', source: { file } }, 'operator');
