@@ -2,11 +2,12 @@
  * How soon an answer begins while four live streams run.
  * Baseline, what most services do: the last four frames are encoded again for each question, by the same model.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { loadModel } from '../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
 import { quantiles, round } from './machine.ts';
-import { clipStream, pause, startStreams } from './service.ts';
+import { clipStream, startStreams } from './service.ts';
 
 const STREAMS = 4;
 const QUESTIONS = 60;
@@ -22,7 +23,7 @@ export async function latency(): Promise<Record<string, unknown>> {
     const streams = await Promise.all(
       Array.from({ length: STREAMS }, (_, i) => live.create(clipStream(`latency-${i}`, 'realtime'), 'operator')),
     );
-    await pause(WARM_UP_MS);
+    await sleep(WARM_UP_MS);
     for (let i = 0; i < QUESTIONS; i++) {
       const stream = streams[i % STREAMS];
       const answer = stream?.converse().ask(ASKED[i % ASKED.length] ?? '');
@@ -32,7 +33,7 @@ export async function latency(): Promise<Record<string, unknown>> {
       if (result.outputTokens > 1) {
         tokensASecond.push((result.outputTokens - 1) / ((result.totalMs - result.firstTokenMs) / 1000));
       }
-      await pause(150 + (i % 7) * 40);
+      await sleep(150 + (i % 7) * 40);
     }
     const lost = streams.reduce(
       (sum, stream) => sum + stream.status().lateFrames + stream.status().sourceStatus.dropped,

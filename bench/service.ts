@@ -1,5 +1,6 @@
 /** The real service without its HTTP side, on the bundled model and clip. */
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_BUNDLE, PACKAGE_ROOT } from '../src/config.ts';
 import { Streams } from '../src/live/live-service.ts';
 
@@ -15,10 +16,8 @@ export function clipStream(name: string, pace: 'realtime' | 'fastest'): object {
   return { name, source: { file: CLIP, pace, loop: pace === 'realtime' }, sampling: { fps: 2 } };
 }
 
-export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** Heartbeats carry the engine's times: after one has passed they are current. */
 export async function engineTimes(live: Streams): Promise<Streams['engine']['times']> {
-  await pause(1_200);
+  await sleep(1_200);
   return live.engine.times;
 }

@@ -15,7 +15,7 @@ import torch
 
 from backbone import FEATURES, IMAGE_SIZE, VECTORS, EfficientNetLite0
 from labels import read_sets
-from views import make_view, plan_views
+from views import Views, plan_views
 
 BATCH = 8
 _state: dict = {}
@@ -32,13 +32,13 @@ def _start(model: str, data: str, seed: int) -> None:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     _state["session"] = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    _state["samples"], _state["seed"] = read_sets(data), seed
+    _state["views"] = Views(read_sets(data), seed)
 
 
 def _batch(plan: list[tuple[int, int]]) -> tuple[np.ndarray, list]:
-    made = [make_view(_state["samples"], i, n, _state["seed"]) for i, n in plan]
-    features = _state["session"].run(None, {"rgb": np.stack([m[0] for m in made])})[0]
-    return features.astype(np.float16), [[m[1].sample, n, m[1].things] for m, (_, n) in zip(made, plan)]
+    made = [_state["views"].make(i, n) for i, n in plan]
+    features = _state["session"].run(None, {"rgb": np.stack([picture for picture, _ in made])})[0]
+    return features.astype(np.float16), [[i, n, things] for (_, things), (i, n) in zip(made, plan)]
 
 
 def main() -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 SETS = ["grocery", "clothing", "imagenet-samples", "emoji", "stamps", "exercises", "flickr", "daquar"]
 SPRITES = {"emoji", "stamps"}  # RGBA cut-outs, one image a name: shown on other pictures
+# One picture a name: kept out of training, the name would be unknown.
+NOT_SPLIT = SPRITES | {"imagenet-samples", "exercises"}
 FOLDS = 5
 VALIDATION_PERCENT = 10
 
@@ -35,8 +37,8 @@ class Sample:
 
     @property
     def validation(self) -> bool:
-        """Held out of all training. Sets with one image a class are not split: their names would be unknown."""
-        return self.set not in SPRITES | {"imagenet-samples", "exercises"} and self.hash % 100 < VALIDATION_PERCENT
+        """Held out of all training."""
+        return self.set not in NOT_SPLIT and self.hash % 100 < VALIDATION_PERCENT
 
     @property
     def fold(self) -> int:

@@ -219,12 +219,11 @@ def main() -> None:
     stage = Stage0(args.data, args.work)
     everything = (~stage.held_out).nonzero().flatten()
     n = len(stage.views)
-    out = {
-        "label_mix": np.lib.format.open_memmap(work / "label_mix.npy", "w+", np.float16, (n, VECTORS, WIDTH)),
-        "word_mix": np.lib.format.open_memmap(work / "word_mix.npy", "w+", np.float16, (n, VECTORS, WIDTH)),
-        "top": np.lib.format.open_memmap(work / "top.npy", "w+", np.int16, (n, VECTORS, TOP)),
-        "top_p": np.lib.format.open_memmap(work / "top_p.npy", "w+", np.float16, (n, VECTORS, TOP)),
-    }
+    shapes = {"label_mix": (np.float16, WIDTH), "word_mix": (np.float16, WIDTH), "top": (np.int16, TOP), "top_p": (np.float16, TOP)}
+    # After an interruption the folds that are done stay done: their rows must not be emptied.
+    resumed = any((work / f"fold{fold}.done").exists() for fold in range(FOLDS))
+    out = {key: np.lib.format.open_memmap(work / f"{key}.npy", "r+" if resumed else "w+", kind, (n, VECTORS, width))
+           for key, (kind, width) in shapes.items()}
 
     def write(projector: Projector, rows: torch.Tensor) -> None:
         for b, label_mix, word_mix, top, top_p in stage.outputs(projector, rows):

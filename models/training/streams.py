@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from labels import SPRITES, Sample, read_sets
+from labels import NOT_SPLIT, Sample, read_sets
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NOT_SHOWN, PHRASINGS
 from projector import Vocabulary
 from text import END, START, encode
@@ -67,8 +67,7 @@ class World:
         self.by_set: dict[str, list[int]] = {}
         for row, (sample, number, things) in enumerate(self.views):
             s = self.samples[sample]
-            only_training = s.set in SPRITES | {"imagenet-samples", "exercises"}
-            if s.validation == validation or (validation and only_training):
+            if s.validation == validation or (validation and s.set in NOT_SPLIT):
                 self.by_set.setdefault(s.set, []).append(row)
         self.names = {k: sorted({self.samples[self.views[r][0]].label for r in rows} - {None}) for k, rows in self.by_set.items()}
         self.by_name: dict[tuple[str, str], list[int]] = {}

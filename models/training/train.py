@@ -167,10 +167,10 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, frames: int, sets: dict[str, float] | None, streams: int = 32, questions: int = 12, tasks=None,
-                 held_out: bool = False, seed: int = 7, world: World | None = None) -> dict[str, dict[str, float]]:
+                 held_out: bool = False, seed: int = 7) -> dict[str, dict[str, float]]:
         """Exact answers by task and set; teacher forcing, which is exact for greedy decoding's first error."""
         self.model.eval()
-        maker = StreamMaker(world or self.unseen, seed, held_out, sets)
+        maker = StreamMaker(self.unseen, seed, held_out, sets)
         right: dict[str, list[float]] = {}
         for _ in range(math.ceil(streams / 8)):
             batch = maker.batch(8, frames, questions, tasks)

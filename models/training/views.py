@@ -5,7 +5,6 @@ Each view is a picture at the size of the model. Sprites are pasted on backgroun
 
 import io
 import random
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
@@ -16,11 +15,8 @@ from labels import SPRITES, Sample
 VIEWS = {"grocery": 6, "clothing": 6, "imagenet-samples": 4, "emoji": 3, "stamps": 4, "exercises": 2, "flickr": 3, "daquar": 2}
 
 
-@dataclass
-class View:
-    sample: int  # index of the sample; for a sprite composition the first sprite
-    kind: str  # plain, video or sprites
-    things: list[tuple[int, float, float, float]]  # sprites: (sample, centre x, centre y, size), all in 0..1
+# A sprite in a view: its sample, and its centre x, centre y and size, all in 0..1.
+Thing = tuple[int, float, float, float]
 
 
 def _photo(sample: Sample) -> Image.Image:
@@ -90,10 +86,10 @@ def _background(backgrounds: list[Sample], rng: random.Random) -> Image.Image:
 
 
 def sprite_view(samples: list[Sample], number: int, first: int, sprites: list[int], backgrounds: list[Sample],
-                rng: random.Random) -> tuple[np.ndarray, list[tuple[int, float, float, float]]]:
+                rng: random.Random) -> tuple[np.ndarray, list[Thing]]:
     """Views 0 and 1: one large sprite; 2: one to three different ones at places of a 3 x 3 grid; 3: copies of one."""
     canvas = _background(backgrounds, rng)
-    things: list[tuple[int, float, float, float]] = []
+    things: list[Thing] = []
     if number < 2:
         size = rng.uniform(0.55, 0.95)
         x, y = (rng.uniform(size / 2, 1 - size / 2) for _ in range(2))
@@ -118,12 +114,18 @@ def plan_views(samples: list[Sample]) -> list[tuple[int, int]]:
     return [(i, n) for i, s in enumerate(samples) for n in range(VIEWS[s.set])]
 
 
-def make_view(samples: list[Sample], index: int, number: int, seed: int) -> tuple[np.ndarray, View]:
-    sample = samples[index]
-    rng = random.Random(f"{seed}/{sample.set}/{sample.path.rsplit('/', 1)[-1]}/{number}")
-    if sample.set in SPRITES:
-        sprites = [i for i, s in enumerate(samples) if s.set in SPRITES]
-        backgrounds = [s for s in samples if s.set in ("flickr", "daquar") and not s.validation]
-        picture, things = sprite_view(samples, number, index, sprites, backgrounds, rng)
-        return picture, View(index, "sprites", things)
-    return photo_view(sample, number, rng), View(index, "plain", [])
+class Views:
+    """Makes the views of a list of samples; each has a generator of its own, so that their order does not matter."""
+
+    def __init__(self, samples: list[Sample], seed: int):
+        self.samples, self.seed = samples, seed
+        self.sprites = [i for i, s in enumerate(samples) if s.set in SPRITES]
+        self.backgrounds = [s for s in samples if s.set in ("flickr", "daquar") and not s.validation]
+
+    def make(self, index: int, number: int) -> tuple[np.ndarray, list[Thing]]:
+        """The picture, and the sprites in it (none in a photograph)."""
+        sample = self.samples[index]
+        rng = random.Random(f"{self.seed}/{sample.set}/{sample.path.rsplit('/', 1)[-1]}/{number}")
+        if sample.set in SPRITES:
+            return sprite_view(self.samples, number, index, self.sprites, self.backgrounds, rng)
+        return photo_view(sample, number, rng), []

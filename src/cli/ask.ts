@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { RealtimeClient } from './realtime-client.ts';
-import { span } from './terminal.ts';
+import { spans } from './terminal.ts';
 
 interface AskFlags {
   readonly server: string;
@@ -46,7 +46,7 @@ async function askOne(client: RealtimeClient, question: string, flags: AskFlags)
   }
   process.stdout.write('\n');
   if (extra == null) return;
-  const evidence = extra.evidence.map((e) => span(e.start * 1000, e.end * 1000)).join(', ');
+  const evidence = spans(extra.evidence);
   const latency = `first word after ${Math.round(extra.latency_ms.first_token)} ms`;
   process.stderr.write(`  ${evidence === '' ? '' : `evidence ${evidence}; `}${latency}\n`);
 }

@@ -1,9 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { readConfig } from '../config.ts';
 import type { SourceStream } from '../live/live-stream.ts';
 import { RealtimeClient } from './realtime-client.ts';
 import { startService } from './serve.ts';
-import { clock, span, untilStopped } from './terminal.ts';
+import { clock, spans, untilStopped } from './terminal.ts';
 
 const STREAM = 'demo';
 /** When on the clip's clock each question is asked, and what. */
@@ -53,11 +54,11 @@ async function askAll(stream: SourceStream, server: string, stop: AbortSignal): 
       while ((stream.status().lastMs ?? -1) < atMs) {
         if (stop.aborted) return;
         if (stream.status().sourceStatus.state === 'failed') await stream.ended();
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+        await sleep(POLL_MS);
       }
       process.stdout.write(`[${clock(stream.status().lastMs ?? 0)}] ${question}\n       `);
       const outcome = await client.ask(question, (piece) => void process.stdout.write(piece));
-      const evidence = (outcome.yoco?.evidence ?? []).map((e) => span(e.start * 1000, e.end * 1000)).join(', ');
+      const evidence = spans(outcome.yoco?.evidence ?? []);
       const first = Math.round(outcome.yoco?.latency_ms.first_token ?? 0);
       process.stdout.write(`   (evidence ${evidence === '' ? 'none' : evidence}; first word after ${first} ms)\n`);
     }

@@ -1,10 +1,9 @@
 import { type Command, Option } from 'commander';
-import { readConfig } from '../config.ts';
 import { YocoError } from '../errors.ts';
 import { evaluate, type Evaluation } from '../evaluation/evaluate.ts';
 import type { TaskScore } from '../evaluation/score.ts';
 import type { Fit } from '../evaluation/video.ts';
-import { Streams } from '../live/live-service.ts';
+import { startLocalStreams } from './local-streams.ts';
 import { ProgressLine } from './terminal.ts';
 
 interface EvalFlags {
@@ -43,17 +42,13 @@ export function addEval(program: Command): void {
     .option('--answers', 'print every answer on stderr')
     .option('--json', 'print one JSON object')
     .action(async (flags: EvalFlags) => {
-      const config = await readConfig({ bundle: flags.bundle });
       const [width = NaN, height = NaN] = flags.size.split('x').map(Number);
       const number = (name: string, text: string): number => {
         const value = Number(text);
         if (Number.isFinite(value) && value >= 0) return value;
         throw new YocoError('invalid_request', { param: name, detail: `--${name} must be a number.` });
       };
-      const live = await Streams.start({
-        engine: { bundle: config.bundle, ...(config.threads === undefined ? {} : { threads: config.threads }) },
-        onWarning: (message) => void process.stderr.write(`${message}\n`),
-      });
+      const live = await startLocalStreams(flags.bundle);
       const progress = new ProgressLine('Evaluating');
       try {
         const result = await evaluate(live, {

@@ -52,7 +52,10 @@ export function clock(ms: number): string {
   return s >= 3600 ? `${Math.floor(s / 3600)}:${two(minutes)}:${two(s % 60)}` : `${minutes}:${two(s % 60)}`;
 }
 
-/** Evidence for a person: `0:07-0:13`. */
-export function span(startMs: number, endMs: number): string {
-  return clock(startMs) === clock(endMs) ? clock(startMs) : `${clock(startMs)}-${clock(endMs)}`;
+/** Evidence (seconds) for a person: `0:07-0:13, 0:42`. */
+export function spans(evidence: readonly { readonly start: number; readonly end: number }[]): string {
+  return evidence
+    .map(({ start, end }) => [clock(start * 1000), clock(end * 1000)])
+    .map(([from, to]) => (from === to ? from : `${from ?? ''}-${to ?? ''}`))
+    .join(', ');
 }

@@ -1,9 +1,9 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import { readConfig } from '../config.ts';
 import { YocoError } from '../errors.ts';
-import { Streams } from '../live/live-service.ts';
-import { clock, ProgressLine, span } from './terminal.ts';
+import type { Streams } from '../live/live-service.ts';
+import { startLocalStreams } from './local-streams.ts';
+import { clock, ProgressLine, spans } from './terminal.ts';
 
 interface WatchFlags {
   readonly bundle?: string;
@@ -23,11 +23,7 @@ export function addWatch(program: Command): void {
     .option('--seconds <number>', 'stop watching after this long (a live source has no end of its own)')
     .option('--json', 'print one JSON object')
     .action(async (source: string, questions: string[], flags: WatchFlags) => {
-      const config = await readConfig({ bundle: flags.bundle });
-      const live = await Streams.start({
-        engine: { bundle: config.bundle, ...(config.threads === undefined ? {} : { threads: config.threads }) },
-        onWarning: (message) => void process.stderr.write(`${message}\n`),
-      });
+      const live = await startLocalStreams(flags.bundle);
       try {
         await watch(live, source, questions, flags);
       } finally {
@@ -77,8 +73,7 @@ async function watch(live: Streams, source: string, questions: readonly string[]
     answers.push({ question, answer: result.text, as_of: result.asOfMs / 1000, evidence });
     if (flags.json !== true) {
       process.stdout.write('\n');
-      const spans = result.evidence.map((e) => span(e.startMs, e.endMs)).join(', ');
-      if (spans !== '') process.stderr.write(`  evidence ${spans}\n`);
+      if (evidence.length > 0) process.stderr.write(`  evidence ${spans(evidence)}\n`);
     }
   }
   if (flags.json === true) {

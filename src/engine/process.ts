@@ -2,7 +2,7 @@
 import { YocoError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import { loadModel } from '../model/model.ts';
-import type { EngineLoad, FromEngine, ToEngine, WireError } from './protocol.ts';
+import { type EngineLoad, type FromEngine, NO_TIMES, type ToEngine, type WireError } from './protocol.ts';
 import { Scheduler } from './scheduler.ts';
 
 let model: Model | undefined;
@@ -46,7 +46,7 @@ function handle(message: ToEngine): void {
       void load(message);
       return;
     case 'ping': {
-      const times = scheduler?.times ?? { vision: 0, selfDecoder: 0, crossDecoder: 0, frames: 0, answerTokens: 0 };
+      const times = scheduler?.times ?? NO_TIMES;
       send({ type: 'pong', rssBytes: process.memoryUsage.rss(), times });
       return;
     }

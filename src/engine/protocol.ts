@@ -20,6 +20,7 @@ export interface AnswerEnd {
   readonly text: string;
   readonly finish: 'stop' | 'length' | 'cancelled';
   readonly asOfMs: number;
+  /** Spans that the answer rests on, strongest first. */
   readonly evidence: readonly EvidenceSpan[];
   readonly inputTokens: number;
   readonly outputTokens: number;
@@ -77,6 +78,8 @@ export interface EngineTimes {
   readonly frames: number;
   readonly answerTokens: number;
 }
+
+export const NO_TIMES: EngineTimes = { vision: 0, selfDecoder: 0, crossDecoder: 0, frames: 0, answerTokens: 0 };
 
 export type FromEngine =
   | { readonly type: 'progress'; readonly share: number }

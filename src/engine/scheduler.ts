@@ -13,7 +13,7 @@ import type { Model } from '../model/model.ts';
 import { QuestionSegment, segmentTokens } from '../model/question.ts';
 import { sample, seededRandom } from '../model/sampling.ts';
 import type { SegmentWindow } from '../model/window.ts';
-import type { AnswerEnd, Appended, AskRequest, EngineTimes } from './protocol.ts';
+import { type AnswerEnd, type Appended, type AskRequest, type EngineTimes, NO_TIMES } from './protocol.ts';
 
 /** Streams in one batch of frames: the shape is fixed and padded, so that a stream's K, V do not depend on its neighbours. */
 export const FRAME_BATCH = 4;
@@ -70,7 +70,7 @@ export class Scheduler {
   readonly #streams = new Map<string, Stream>();
   readonly #waiting = new Map<number, WaitingQuestion>();
   readonly #answers = new Map<number, ActiveAnswer>();
-  readonly #times = { vision: 0, selfDecoder: 0, crossDecoder: 0, frames: 0, answerTokens: 0 };
+  readonly #times = { ...NO_TIMES };
   /** Streams in the order in which their turn comes; the one served last goes to the end. */
   #turn: Stream[] = [];
   #running = false;
@@ -274,7 +274,6 @@ export class Scheduler {
     const { cache } = stream;
     const firstFrame = cache.firstFrame;
     const frames = Math.max(...group.map(([, answer]) => answer.frameLimit)) - firstFrame;
-    const times = cache.times.slice(0, frames);
     const outputs = await this.#timed('crossDecoder', () =>
       crossDecoder.step(
         cache.view(frames),
@@ -297,14 +296,14 @@ export class Scheduler {
       const token = config.answerTokens[sample(logits, { temperature, topP, random: answer.random })];
       if (token === undefined || token === config.endToken) {
         if (answer.ids.length === 0) addEvidence(answer, evidence, config.tokensPerFrame, firstFrame);
-        this.#finish(id, answer, 'stop', times);
+        this.#finish(id, answer, 'stop');
         return;
       }
       addEvidence(answer, evidence, config.tokensPerFrame, firstFrame);
       answer.ids.push(token);
       this.#times.answerTokens++;
       this.#say(answer);
-      if (answer.ids.length >= answer.request.maxTokens) this.#finish(id, answer, 'length', times);
+      if (answer.ids.length >= answer.request.maxTokens) this.#finish(id, answer, 'length');
       else going.push(answer);
     });
     return going;
@@ -318,18 +317,16 @@ export class Scheduler {
     answer.text = text;
   }
 
-  #finish(id: number, answer: ActiveAnswer, finish: AnswerEnd['finish'], times?: readonly number[]): void {
+  #finish(id: number, answer: ActiveAnswer, finish: AnswerEnd['finish']): void {
     this.#answers.delete(id);
     const { cache } = answer.stream;
-    // Frames that the evidence is about and whose times are no longer kept.
-    const dropped = times === undefined ? cache.firstFrame - answer.evidenceFirst : 0;
-    const shares = answer.evidence.subarray(dropped);
-    const known = (times ?? cache.times).slice(0, shares.length);
+    // Without the frames that were dropped after the evidence was last added to.
+    const shares = answer.evidence.subarray(cache.firstFrame - answer.evidenceFirst);
     answer.listener.done({
       text: answer.text,
       finish,
       asOfMs: answer.asOfMs,
-      evidence: evidenceSpans(shares, known),
+      evidence: evidenceSpans(shares, cache.times),
       inputTokens: answer.inputTokens,
       outputTokens: answer.ids.length,
     });

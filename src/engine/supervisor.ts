@@ -8,15 +8,16 @@ import { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { YocoError } from '../errors.ts';
-import type {
-  AnswerEnd,
-  Appended,
-  AskRequest,
-  EngineTimes,
-  FromEngine,
-  LoadedBundle,
-  ToEngine,
-  WireError,
+import {
+  type AnswerEnd,
+  type Appended,
+  type AskRequest,
+  type EngineTimes,
+  type FromEngine,
+  type LoadedBundle,
+  NO_TIMES,
+  type ToEngine,
+  type WireError,
 } from './protocol.ts';
 
 export interface EngineOptions {
@@ -69,7 +70,6 @@ interface EngineEvents {
   lost: [reason: string];
 }
 
-const NO_TIMES: EngineTimes = { vision: 0, selfDecoder: 0, crossDecoder: 0, frames: 0, answerTokens: 0 };
 const STOP_MS = 5_000;
 const fromSource = import.meta.url.endsWith('.ts');
 const entry = fileURLToPath(new URL(`./process${fromSource ? '.ts' : '.js'}`, import.meta.url));

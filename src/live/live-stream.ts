@@ -1,4 +1,5 @@
 /** One live stream: takes the frames of its source into the engine, keeps their pictures, and opens conversations. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../engine/supervisor.ts';
 import type { Appended } from '../engine/protocol.ts';
 import { YocoError } from '../errors.ts';
@@ -81,7 +82,7 @@ export class SourceStream implements LiveStream {
   async #take(frame: Frame): Promise<void> {
     try {
       // A restart of the engine takes seconds: a live source drops what comes meanwhile in its own queue.
-      while (!this.#engine.ready && !this.#stopping) await pause(ENGINE_POLL_MS);
+      while (!this.#engine.ready && !this.#stopping) await sleep(ENGINE_POLL_MS);
       if (this.#stopping) return;
       this.#firstFrameAtMs ??= Date.now() - frame.timeMs;
       const [appended] = await Promise.all([
@@ -149,5 +150,3 @@ export class SourceStream implements LiveStream {
     this.#listeners.clear();
   }
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,15 +1,12 @@
 /** What a live stream offers to the server and the command line. Times in ms since the stream began. */
+import type { AnswerEnd } from '../engine/protocol.ts';
 import type { SourceStatus } from '../ingest/frame.ts';
+import type { PushOutcome } from '../ingest/sources/push-source.ts';
+
+export type { PushOutcome } from '../ingest/sources/push-source.ts';
 
 /** Characters of one question. */
 export const QUESTION_MAX_CHARS = 2_000;
-
-export interface Evidence {
-  readonly startMs: number;
-  readonly endMs: number;
-  /** Share of the cross-attention on the stream that fell into this span, 0..1. */
-  readonly weight: number;
-}
 
 export interface AskOptions {
   /** The question may look up to this moment; default: the newest frame. */
@@ -25,14 +22,8 @@ export interface AskOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface AnswerResult {
-  readonly text: string;
-  readonly finish: 'stop' | 'length' | 'cancelled';
-  readonly asOfMs: number;
-  /** Spans that the answer rests on, strongest first; empty when the answer was cancelled before its first token. */
-  readonly evidence: readonly Evidence[];
-  readonly inputTokens: number;
-  readonly outputTokens: number;
+/** How an answer ended; its evidence is empty when it was cancelled before its first token. */
+export interface AnswerResult extends AnswerEnd {
   readonly firstTokenMs: number;
   readonly totalMs: number;
 }
@@ -71,10 +62,6 @@ export interface Thumbnail {
   /** JPEG of the picture that the model saw. */
   readonly jpeg: Buffer;
 }
-
-export type PushOutcome =
-  | { readonly accepted: true; readonly timeMs: number }
-  | { readonly accepted: false; readonly reason: 'late' | 'out_of_order' };
 
 export interface LiveStream {
   readonly name: string;

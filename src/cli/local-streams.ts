@@ -1,0 +1,12 @@
+/** Streams of this process alone, for commands that need no server. */
+import { readConfig } from '../config.ts';
+import { Streams } from '../live/live-service.ts';
+
+/** `bundle`: the flag, if it was given. Warnings go to stderr. Throws what `readConfig` and `Streams.start` throw. */
+export async function startLocalStreams(bundle: string | undefined): Promise<Streams> {
+  const config = await readConfig({ bundle });
+  return Streams.start({
+    engine: { bundle: config.bundle, ...(config.threads === undefined ? {} : { threads: config.threads }) },
+    onWarning: (message) => void process.stderr.write(`${message}\n`),
+  });
+}
