@@ -2,11 +2,15 @@
 import { readConfig } from '../config.ts';
 import { Streams } from '../live/live-service.ts';
 
+/** A command that a person waits for must not connect for ever: a source that refuses this often in a row has failed. */
+const MAX_ATTEMPTS = 3;
+
 /** `bundle`: the flag, if it was given. Warnings go to stderr. Throws what `readConfig` and `Streams.start` throw. */
 export async function startLocalStreams(bundle: string | undefined): Promise<Streams> {
   const config = await readConfig({ bundle });
   return Streams.start({
     engine: { bundle: config.bundle, ...(config.threads === undefined ? {} : { threads: config.threads }) },
+    maxAttempts: MAX_ATTEMPTS,
     onWarning: (message) => void process.stderr.write(`${message}\n`),
   });
 }

@@ -14,6 +14,8 @@ export interface LiveServiceOptions {
   readonly thumbnailLimitBytes: number;
   /** What clients may name as a source; the operator may name anything. */
   readonly policy: SourcePolicy;
+  /** After this many failed connections in a row a live source fails for good; default: never. */
+  readonly maxAttempts?: number;
   readonly onWarning: (message: string) => void;
 }
 
@@ -60,13 +62,13 @@ export class Streams implements LiveService {
   create(definition: unknown, origin: 'operator' | 'client'): Promise<SourceStream> {
     return Promise.resolve().then(() => {
       if (this.#closing) throw new YocoError('shutting_down');
-      const { policy, maxStreams, thumbnailLimitBytes, onWarning } = this.#options;
+      const { policy, maxStreams } = this.#options;
       const allowed = checkSource(parseDefinition(definition), origin, policy);
       if (this.#streams.has(allowed.name)) throw new YocoError('stream_exists', { param: 'name' });
       if (this.#streams.size >= maxStreams) {
         throw new YocoError('stream_limit', { detail: `The limit is ${maxStreams}.` });
       }
-      const stream = new SourceStream(allowed, this.#engine, { thumbnailLimitBytes, onWarning });
+      const stream = new SourceStream(allowed, this.#engine, this.#options);
       this.#streams.set(allowed.name, stream);
       return stream;
     });

@@ -15,6 +15,8 @@ import type { Conversation, LiveStream, PushOutcome, StreamStatus, Thumbnail } f
 export interface LiveStreamOptions {
   /** JPEG bytes of seen pictures that a stream keeps. */
   readonly thumbnailLimitBytes: number;
+  /** After this many failed connections in a row a live source fails for good; default: never. */
+  readonly maxAttempts?: number;
   readonly onWarning: (message: string) => void;
 }
 
@@ -51,7 +53,9 @@ export class SourceStream implements LiveStream {
     this.#onWarning = options.onWarning;
     const imageSize = engine.bundle.imageSize;
     this.#thumbnails = new Thumbnails({ size: imageSize, limitBytes: options.thumbnailLimitBytes });
-    this.#source = createSource(definition, { imageSize, onWarning: options.onWarning });
+    const { maxAttempts, onWarning } = options;
+    const attempts = maxAttempts === undefined ? {} : { maxAttempts };
+    this.#source = createSource(definition, { imageSize, onWarning, ...attempts });
     engine.open(this.name, definition.memory.limit_mb * 2 ** 20);
     engine.on('lost', this.#lostListener);
     this.#pumping = this.#pump();

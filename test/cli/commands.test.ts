@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
 import { interrupt, run, start, type Started } from '../support/cli.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
+import { freePort } from '../support/ports.ts';
 import { descendants, untilGone } from '../support/processes.ts';
 import { picture } from '../support/tiny.ts';
 
@@ -84,6 +85,8 @@ describe('watch', () => {
 
   test.each([
     ['a missing file', 'source_not_found', () => Promise.resolve('/nowhere/video.mp4')],
+    ['a camera that refuses', 'source_unreachable', async () => `rtsp://127.0.0.1:${await freePort()}/live`],
+    ['an address that refuses', 'source_unreachable', async () => `http://127.0.0.1:${await freePort()}/video.mp4`],
     [
       'a text',
       'source_invalid',
@@ -324,11 +327,7 @@ describe('serve and ask', () => {
   test(
     'say so where no service answers, or another one',
     async () => {
-      const none = createServer();
-      none.listen(0, '127.0.0.1');
-      await once(none, 'listening');
-      const { port } = none.address() as AddressInfo;
-      await new Promise((resolve) => none.close(resolve));
+      const port = await freePort();
       const { status, stderr } = await run(['ask', '--server', `http://127.0.0.1:${port}`, 'door', 'What is this?']);
       expect(status).toBe(1);
       expect(stderr).toBe(

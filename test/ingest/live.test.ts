@@ -1,12 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
 import type { Frame, FrameSource } from '../../src/ingest/frame.ts';
 import { clipFolder, testPicture, type ClipFolder } from '../support/clips.ts';
+import { freePort } from '../support/ports.ts';
 import { RtspServer, type RtspServerOptions } from '../support/rtsp-server.ts';
 import { open, SIZE, take, times, until } from './play.ts';
 
@@ -65,14 +66,6 @@ function follow(source: FrameSource): Frame[] {
     await reading;
   });
   return frames;
-}
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 describe('An RTSP camera', () => {
