@@ -58,7 +58,7 @@ export async function latency(): Promise<Record<string, unknown>> {
 
 async function rereading(): Promise<{ frames: number; firstTokenMs: ReturnType<typeof quantiles> }> {
   const model = await loadModel(DEFAULT_BUNDLE);
-  const { config, crossDecoder, embeddings, selfDecoder, tokenizer, vision } = model;
+  const { config, embeddings, reader, selfDecoder, tokenizer, vision } = model;
   const picture = new Uint8Array(vision.pictureBytes).fill(90);
   const frames = 4;
   const times: number[] = [];
@@ -74,9 +74,8 @@ async function rereading(): Promise<{ frames: number; firstTokenMs: ReturnType<t
     }
     const tokens = segmentTokens(tokenizer, config, [], ASKED[i % ASKED.length] ?? '', 1_500);
     const segment = await QuestionSegment.open(selfDecoder, embeddings, config, tokens);
-    const visible = cache.frames * config.tokensPerFrame;
     const own = { ownK: segment.k, ownV: segment.v, ownLength: segment.length };
-    await crossDecoder.step(cache.view(cache.frames), [{ hidden: segment.hidden, visible, ...own }]);
+    await reader.readTogether(cache, [{ frames: cache.frames, input: { hidden: segment.hidden, ...own } }]);
     times.push(performance.now() - begin);
   }
   await model.release();

@@ -20,7 +20,7 @@ export async function memory(): Promise<Record<string, unknown>> {
     const { engine } = live;
     const empty = await residentBytes(engine.pid);
     const picture = new Uint8Array(config.imageSize ** 2 * 3);
-    for (let s = 0; s < STREAMS; s++) engine.open(`memory-${s}`, 512 * MB);
+    for (let s = 0; s < STREAMS; s++) engine.open(`memory-${s}`, { limitBytes: 512 * MB, mergeBelow: 0 });
     let cacheBytes = 0;
     const frames = MINUTES * 60 * FPS;
     for (let f = 0; f < frames; f++) {

@@ -18,11 +18,11 @@ from torch import nn
 
 from backbone import IMAGE_SIZE, VECTORS, EfficientNetLite0
 from labels import read_sets
-from model import Config, YocoLive
+from model import CellRanking, Config, YocoLive
 from projector import TOP, Projector, Vocabulary
 from text import END, START, normalise_text, tokenizer_json, word_embeddings
 
-FORMAT = 1
+FORMAT = 2
 OPSET = 17
 TOLERANCE = 0.002
 
@@ -65,10 +65,10 @@ class CrossGraph(nn.Module):
         self.register_buffer("copy", words @ model.copy.weight / model.c.words_width**0.5)  # [answers, G * D]
         self.register_buffer("bias", model.out_bias.detach())
 
-    def forward(self, hidden, visible, own_k, own_v, own_length, *cache):
+    def forward(self, hidden, visible, context, own_k, own_v, own_length, *cache):
         g = self.c.kv_heads
-        x, evidence, attended = self.decoder.read(hidden, cache[:g], cache[g:], visible, own_k, own_v, own_length)
-        return self.logits(x, attended), evidence
+        x, evidence, attended, queries = self.decoder.read(hidden, cache[:g], cache[g:], visible, context, own_k, own_v, own_length)
+        return self.logits(x, attended), evidence, queries
 
     def logits(self, x, attended):
         y = self.norm(x)
@@ -190,7 +190,7 @@ def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.nda
         clock = torch.cat([ms, torch.full((1, len(answer)), -1)], 1)
         hidden, own_k, own_v = model.self_decoder(e + model.clock(clock))
         n = len(ids) + len(answer)
-        y, evidence, attended = model.cross_decoder(hidden[:, -1:].unsqueeze(1), k, v, torch.zeros(1, 1, k.shape[1]), own_k.unsqueeze(1), own_v.unsqueeze(1),
+        y, evidence, _, attended = model.cross_decoder(hidden[:, -1:].unsqueeze(1), k, v, torch.zeros(1, 1, k.shape[1]), own_k.unsqueeze(1), own_v.unsqueeze(1),
                                           torch.zeros(1, 1, 1, n))
         logits = head.logits(y[0, 0, 0], attended[0, 0, 0])
         if not answer:
@@ -224,15 +224,21 @@ def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: Effici
              {"hidden": {0: "batch", 1: "n"}, "k": {0: "batch", 1: "n"}, "v": {0: "batch", 1: "n"}, "window_k": {0: "batch", 2: "n"}, "window_v": {0: "batch", 2: "n"}})
     own = torch.zeros(b, 5, c.kv_heads, c.head_dim)
     cache = [torch.zeros(20, c.head_dim) for _ in range(2 * c.kv_heads)]
-    to_graph(cross_graph, (torch.zeros(b, c.width), torch.full((b,), 20), own, own, torch.full((b,), 5), *cache), out / "cross_decoder.onnx",
-             {"hidden": {0: "questions"}, "visible": {0: "questions"}, "own_k": {0: "questions", 1: "own"}, "own_v": {0: "questions", 1: "own"},
+    to_graph(cross_graph, (torch.zeros(b, c.width), torch.full((b,), 20), torch.full((b,), 20), own, own, torch.full((b,), 5), *cache), out / "cross_decoder.onnx",
+             {"hidden": {0: "questions"}, "visible": {0: "questions"}, "context": {0: "questions"}, "own_k": {0: "questions", 1: "own"}, "own_v": {0: "questions", 1: "own"},
               "own_length": {0: "questions"}, **{f"{kind}{g}": {0: "stream"} for kind in "kv" for g in range(c.kv_heads)}},
-             {"logits": {0: "questions"}, "evidence": {0: "questions", 1: "stream"}})
+             {"logits": {0: "questions"}, "evidence": {0: "questions", 1: "stream"}, "queries": {0: "questions"}})
+    rows = 6 * CellRanking.KEYS
+    cells = [torch.zeros(rows, c.head_dim, dtype=torch.int8)] * c.kv_heads + [torch.zeros(rows)] * c.kv_heads
+    to_graph(CellRanking(c), (torch.zeros(c.cross_layers, c.cross_heads, c.head_dim), torch.tensor([3]), *cells), out / "kv_index.onnx",
+             {"queries": {}, "count": {}, **{f"{kind}{g}": {0: "keys"} for kind in ("keys", "scales") for g in range(c.kv_heads)}}, {"chosen": {0: "count"}})
+    tags = torch.stack([model.cross_decoder.tag_k.flatten(1), model.cross_decoder.tag_v.flatten(1)], 1)  # [tags, 2, G * D]
+    (out / "stream_tags.bin").write_bytes(tags.numpy().astype("<f4").tobytes())
     words_table(model, out / "embeddings.bin")
     (out / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
     words = read_words(out / "embeddings.bin", c.width)
     golden(model, vision, cross_graph, words, tokenizer, out / "golden")
-    files = ["vision.onnx", "self_decoder.onnx", "cross_decoder.onnx", "embeddings.bin", "tokenizer.json"]
+    files = ["vision.onnx", "self_decoder.onnx", "cross_decoder.onnx", "kv_index.onnx", "stream_tags.bin", "embeddings.bin", "tokenizer.json"]
     config = {
         "format": FORMAT,
         "name": out.name,
@@ -247,6 +253,7 @@ def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: Effici
         "crossLayers": c.cross_layers,
         "crossHeads": c.cross_heads,
         "kvHeads": c.kv_heads,
+        "streamTags": c.tags,
         "window": c.window,
         "vocabulary": words.shape[0],
         "startToken": START,
@@ -288,7 +295,7 @@ def check(out: Path) -> None:
     zero = np.zeros((1, shape[1], 1, *shape[3:]), np.float32)
     hidden, own_k, own_v, _, _ = decoder.run(None, {"tokens": words[ids][None], "time_ms": ms, "past_k": zero, "past_v": zero, "past_length": np.zeros(1, np.int64)})
     cache = {f"{kind}{g}": np.ascontiguousarray(x[:, g]) for kind, x in (("k", k), ("v", v)) for g in range(config["kvHeads"])}
-    logits, evidence = session("cross_decoder.onnx").run(None, {"hidden": hidden[:, -1], "visible": np.array([len(k)]), "own_k": own_k, "own_v": own_v,
+    logits, evidence, _ = session("cross_decoder.onnx").run(None, {"hidden": hidden[:, -1], "visible": np.array([len(k)]), "context": np.array([len(k)]), "own_k": own_k, "own_v": own_v,
                                                                 "own_length": np.array([len(ids)]), **cache})
     report |= {"logits": np.abs(logits[0] - load("first_logits")).max(), "evidence": np.abs(evidence[0] - load("first_evidence")).max()}
     print(json.dumps({k: float(v) for k, v in report.items()}))

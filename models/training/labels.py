@@ -42,7 +42,8 @@ class Sample:
 
     @property
     def fold(self) -> int:
-        return (self.hash // 100) % FOLDS
+        """Modulo the number of folds."""
+        return self.hash // 100
 
 
 def normalise(label: str) -> str:

@@ -33,6 +33,7 @@ class Config:
     tokens_per_frame: int = 10
     labels: int = 0  # size of the table of names
     top_labels: int = 8
+    tags: int = 8  # streams that one question may read
 
     def json(self) -> dict:
         return asdict(self)
@@ -245,13 +246,22 @@ class CrossDecoder(nn.Module):
         super().__init__()
         self.c = c
         self.layers = nn.ModuleList([CrossLayer(c) for _ in range(c.cross_layers)])
+        # Added to the K and V of each stream when one question reads several: without it nothing tells them apart.
+        self.tag_k = nn.Parameter(torch.zeros(c.tags, c.kv_heads, c.head_dim))
+        self.tag_v = nn.Parameter(torch.zeros(c.tags, c.kv_heads, c.head_dim))
+
+    def tagged(self, k, v):
+        """k, v of S streams, `[B, S, N, G, D]` -> with each stream's tag, one after the other, `[B, S * N, G, D]`."""
+        s = k.shape[1]
+        return (k + self.tag_k[:s, None]).flatten(1, 2), (v + self.tag_v[:s, None]).flatten(1, 2)
 
     def forward(self, x, k, v, mask, own_k, own_v, own_mask):
         """x `[B, Q, A, W]`: Q questions of A tokens on each of B streams.
 
         Stream: k, v `[B, N, G, D]`, mask `[B, Q, N]` (0 or -inf). Own: own_k, own_v `[B, Q, S, G, D]`, own_mask
         `[B, Q, A, S]`. Returns hidden, and the share of attention of every stream token in the last half of the
-        layers, mean over heads: `[B, Q, A, N]` (the evidence); and what those layers read, `[B, Q, A, G * D]`.
+        layers, mean over heads: `[B, Q, A, N]` (the evidence); the same of the first half (where a question of two steps
+        takes its first); and what the last half read, `[B, Q, A, G * D]`.
         """
         c, (b, q_count, a_count, w) = self.c, x.shape
         n, s = k.shape[1], own_k.shape[2]
@@ -261,7 +271,7 @@ class CrossDecoder(nn.Module):
         keys, values = k.permute(0, 2, 3, 1), v.permute(0, 2, 1, 3)  # [B, G, D, N], [B, G, N, D]
         own_keys, own_values = own_k.permute(0, 1, 3, 4, 2), own_v.permute(0, 1, 3, 2, 4)
         full_mask = torch.cat([mask.unsqueeze(2).expand(b, q_count, a_count, n), own_mask], -1)[:, None, None]
-        evidence, attended = [], []
+        evidence, early, attended = [], [], []
         for i, layer in enumerate(self.layers):
             q = layer.attention.queries(layer.norm(x).reshape(b, q_count * a_count, w), log_n.view(b, -1))
             q = q.view(b, q_count, a_count, c.kv_heads, group, c.head_dim).permute(0, 3, 4, 1, 2, 5)  # [B, G, g, Q, A, D]
@@ -270,8 +280,7 @@ class CrossDecoder(nn.Module):
             on_own = (own_q @ own_keys).view(b, q_count, c.kv_heads, group, a_count, s).permute(0, 2, 3, 1, 4, 5)
             scores = torch.cat([on_stream, on_own], -1).float() / math.sqrt(c.head_dim) + full_mask
             p = scores.softmax(-1)
-            if i >= c.cross_layers // 2:
-                evidence.append(p[..., :n].mean((1, 2)))
+            (evidence if i >= c.cross_layers // 2 else early).append(p[..., :n].mean((1, 2)))
             p = p.to(values.dtype)
             y = (p[..., :n].reshape(b, c.kv_heads, -1, n) @ values).view(b, c.kv_heads, group, q_count, a_count, c.head_dim)
             own_p = p[..., n:].permute(0, 3, 1, 2, 4, 5).reshape(b, q_count, c.kv_heads, group * a_count, s)
@@ -281,24 +290,28 @@ class CrossDecoder(nn.Module):
             y = (y + own_y).permute(0, 3, 4, 1, 2, 5).reshape(b, q_count, a_count, -1)
             x = x + layer.attention.o(y)
             x = x + layer.ffn(layer.ffn_norm(x))
-        return x, torch.stack(evidence).mean(0), torch.stack(attended).mean(0)
+        return x, torch.stack(evidence).mean(0), torch.stack(early).mean(0), torch.stack(attended).mean(0)
 
-    def read(self, x, keys, values, visible, own_k, own_v, own_length):
+    def read(self, x, keys, values, visible, context, own_k, own_v, own_length):
         """One token each of Q questions on one stream (the exported graph).
 
         x `[Q, W]`; keys, values: for each of the G heads `[N, D]`, as the cache holds them; visible `[Q]`: how many of
-        the N tokens a question may see; own_k, own_v `[Q, S, G, D]`, of which own_length `[Q]` are real. Returns hidden
-        `[Q, W]`, evidence `[Q, N]`, and what the last half of the layers read, `[Q, G * D]`.
+        the N tokens a question may see; context `[Q]`: of how many tokens they were chosen (as many, where all are read);
+        own_k, own_v `[Q, S, G, D]`, of which own_length `[Q]` are real. Returns hidden
+        `[Q, W]`, evidence `[Q, N]`, what the last half of the layers read, `[Q, G * D]`, and the queries of all layers,
+        scaled, `[Q, layers, H, D]`: what an index of the cache is asked with.
         """
         c, q_count, n = self.c, x.shape[0], keys[0].shape[0]
         group = c.cross_heads // c.kv_heads
-        log_n = (visible + own_length).float().log().unsqueeze(0)
+        log_n = (context + own_length).float().log().unsqueeze(0)
         hidden_stream = torch.arange(n).unsqueeze(0) >= visible.unsqueeze(1)  # [Q, N]
         hidden_own = torch.arange(own_k.shape[1]).unsqueeze(0) >= own_length.unsqueeze(1)
         mask = torch.cat([hidden_stream, hidden_own], 1).float().unsqueeze(1) * -1e30
         evidence = attended = 0
+        asked = []
         for i, layer in enumerate(self.layers):
             q = layer.attention.queries(layer.norm(x).unsqueeze(0), log_n)[0] / math.sqrt(c.head_dim)  # [Q, H, D]
+            asked.append(q)
             heads, read = [], []
             for g in range(c.kv_heads):
                 mine = q[:, g * group : (g + 1) * group]  # [Q, g, D]
@@ -316,7 +329,33 @@ class CrossDecoder(nn.Module):
             x = x + layer.attention.o(torch.cat(heads, 1).flatten(1))
             x = x + layer.ffn(layer.ffn_norm(x))
         late = c.cross_layers - c.cross_layers // 2
-        return x, evidence / (c.cross_heads * late), attended / late
+        return x, evidence / (c.cross_heads * late), attended / late, torch.stack(asked, 1)
+
+
+class CellRanking(nn.Module):
+    """The index of a long cache, over its cells: R keys for each of C cells, head by head, in int8 with a scale each.
+
+    queries `[layers, H, D]` of one token, keys: for each of the G heads int8 `[C * R, D]`, scales `[C * R]`, count `[1]`.
+    Attention over the cells' keys stands for attention over the cache; returns the cells with the most of it, over all
+    layers and heads, `[count]`.
+    """
+
+    KEYS = 2
+
+    def __init__(self, c: Config):
+        super().__init__()
+        self.c = c
+
+    def forward(self, queries, count, *cells):
+        c = self.c
+        g, group = c.kv_heads, c.cross_heads // c.kv_heads
+        total = 0
+        for head in range(g):
+            q = queries[:, head * group : (head + 1) * group].reshape(-1, c.head_dim)
+            scores = (cells[head].float() @ q.T) * cells[g + head].unsqueeze(1)  # [C * R, layers * group]
+            scores = scores.view(-1, self.KEYS, scores.shape[1]).max(1).values
+            total = total + scores.softmax(0).sum(1)
+        return total.topk(count[0], sorted=False).indices
 
 
 class YocoLive(nn.Module):
@@ -360,6 +399,8 @@ class YocoLive(nn.Module):
             for layer in [*self.self_decoder.layers, *self.cross_decoder.layers]:
                 layer.ffn.down.weight.mul_(0.3)
                 layer.attention.o.weight.mul_(0.3)
+            nn.init.normal_(self.cross_decoder.tag_k, std=0.1)
+            nn.init.normal_(self.cross_decoder.tag_v, std=0.1)
 
     def embed(self, ids: torch.Tensor, ms: torch.Tensor) -> torch.Tensor:
         """Text: ids `[B, n]`, ms `[B, n]` (the moment of the question on its first token, else negative)."""

@@ -81,6 +81,27 @@ PHRASINGS: dict[str, list[str]] = {
         "when does {x} appear?", "since when is {x} shown?", "when did i show you {x}?", "when did {x} first appear?",
         "at what moment was {x} shown?", "tell me when {x} appeared", "what was the time when you saw {x}?",
     ],
+    "left": [
+        "when did {x} disappear?", "when did {x} leave?", "when was {x} gone?", "until when was {x} shown?", "when did {x} go away?",
+        "at what time did {x} disappear?", "when was {x} taken away?", "when was {x} no longer shown?", "when did you last see {x}?",
+        "at which moment did {x} leave?", "when did {x} vanish?", "tell me when {x} disappeared", "until what time was {x} there?",
+        "when was the last time you saw {x}?", "when did {x} stop being shown?",
+    ],
+    "which": [
+        "which camera shows {x}?", "on which camera is {x}?", "what camera shows {x}", "which camera sees {x}?", "where do you see {x}?", "which camera has {x} now?",
+        "on what camera do you see {x}?", "which stream shows {x}?", "which of the cameras shows {x}?", "tell me which camera shows {x}",
+        "which one shows {x}?", "on which camera can {x} be seen?", "which camera is looking at {x}?", "in which stream is {x}?", "what camera is {x} on?",
+    ],
+    "whichever": [
+        "which camera has seen {x}?", "on which camera was {x}?", "which camera saw {x}?", "on which camera did {x} appear?", "which camera has shown {x}?",
+        "what camera saw {x}", "which stream has seen {x}?", "on which camera was {x} shown?", "where was {x} seen?", "which of the cameras saw {x}?",
+        "on what camera did {x} show up?", "tell me which camera saw {x}", "which camera showed {x}?", "which one has seen {x}?", "on which stream did {x} appear?",
+    ],
+    "oncamera": [
+        "what does camera {n} show?", "what is on camera {n}?", "what do you see on camera {n}?", "what is camera {n} looking at?", "what's on camera {n} now",
+        "what is shown on camera {n}?", "camera {n}: what is it?", "what can be seen on camera {n}?", "which thing does camera {n} show?", "name the object on camera {n}",
+        "what does camera {n} see?", "on camera {n}, what do you see?", "what is visible on camera {n}?", "tell me what camera {n} shows", "what thing is on camera {n}?",
+    ],
     "different": [
         "how many different things were shown?", "how many things did you see?", "how many objects were shown?", "how many different objects were there?",
         "count the different things", "how many different things have you seen?", "how many different objects did you see so far?", "how many things were there in total?",
@@ -96,6 +117,7 @@ FOLLOW_UPS: dict[str, list[str]] = {
 }
 
 NOT_SHOWN = "it was not shown"
+STILL_SHOWN = "it is still shown"
 
 CHAT: list[tuple[list[str], str]] = [
     (["hello", "hi", "hi there", "hey", "good morning", "hello there"], "hello, ask me about the video"),

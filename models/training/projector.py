@@ -21,6 +21,7 @@ from torch import nn
 
 from backbone import CELLS, CLASSES, FEATURES, VECTORS, EfficientNetLite0
 from labels import FOLDS, SPRITES, Sample, read_sets
+from precision import mixed_precision
 from text import WIDTH, encode, word_embeddings
 
 HIDDEN = 1024
@@ -127,13 +128,13 @@ def targets(samples: list[Sample], views: list, vocab: Vocabulary) -> tuple[torc
     return labels, bags
 
 
-def view_fold(sample: Sample, number: int) -> int:
+def view_fold(sample: Sample, number: int, folds: int) -> int:
     """Pictures are folded whole; what has one picture a name is folded by view, or its name would be unknown."""
-    return (sample.fold + number) % FOLDS if sample.set in SPRITES | {"exercises"} else sample.fold
+    return (sample.fold + (number if sample.set in SPRITES | {"exercises"} else 0)) % folds
 
 
 class Stage0:
-    def __init__(self, data: str, work: str):
+    def __init__(self, data: str, work: str, folds: int = FOLDS):
         self.samples = read_sets(data)
         self.views = json.loads((Path(work) / "views.json").read_text())
         self.features = torch.from_numpy(np.load(Path(work) / "features.npy"))
@@ -146,7 +147,7 @@ class Stage0:
         for i, b in enumerate(bags):
             self.bag_ids[i, : len(b)] = torch.tensor(list(b), dtype=torch.long)
             self.bag_p[i, : len(b)] = torch.tensor(list(b.values()))
-        self.fold = torch.tensor([view_fold(self.samples[s], n) for s, n, _ in self.views])
+        self.fold = torch.tensor([view_fold(self.samples[s], n, folds) for s, n, _ in self.views])
         self.held_out = torch.tensor([self.samples[s].validation for s, _, _ in self.views])
         self.net = EfficientNetLite0.pretrained()
 
@@ -168,7 +169,7 @@ class Stage0:
             x = self.features[b[:, None], pick].float()
             x = x + 0.3 * torch.randn_like(x) * x.std()
             y = self.labels[b[:, None], pick]
-            with torch.autocast("cpu", torch.bfloat16):
+            with mixed_precision():
                 label, word = projector(x, self.net.classify(x))
                 loss_l = F.cross_entropy(label.float().flatten(0, 1), y.flatten(), ignore_index=-1, reduction="none", label_smoothing=0.02)
                 # A cell of a photograph may show only background: it counts less than the whole frame.
@@ -191,7 +192,7 @@ class Stage0:
         """Yields (rows, label mixture [n, 10, 576], word mixture, top labels, their p) in chunks."""
         for b in rows.split(256):
             x = self.features[b].float()
-            with torch.autocast("cpu", torch.bfloat16):
+            with mixed_precision():
                 label, word = projector(x, self.net.classify(x))
             p, w = label.float().softmax(-1), word.float().softmax(-1)
             top = p.topk(TOP, -1)
@@ -213,15 +214,17 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--work", required=True)
     parser.add_argument("--epochs", type=float, default=4)
+    parser.add_argument("--folds", type=int, default=FOLDS, help="fewer are sooner done, and their tokens a little softer")
+    parser.add_argument("--done-folds", type=int, default=FOLDS, help="stop after this many: training then goes without the pictures of the others")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     work = Path(args.work)
-    stage = Stage0(args.data, args.work)
+    stage = Stage0(args.data, args.work, args.folds)
     everything = (~stage.held_out).nonzero().flatten()
     n = len(stage.views)
     shapes = {"label_mix": (np.float16, WIDTH), "word_mix": (np.float16, WIDTH), "top": (np.int16, TOP), "top_p": (np.float16, TOP)}
     # After an interruption the folds that are done stay done: their rows must not be emptied.
-    resumed = any((work / f"fold{fold}.done").exists() for fold in range(FOLDS))
+    resumed = any((work / f"fold{fold}.done").exists() for fold in range(min(args.folds, args.done_folds)))
     out = {key: np.lib.format.open_memmap(work / f"{key}.npy", "r+" if resumed else "w+", kind, (n, VECTORS, width))
            for key, (kind, width) in shapes.items()}
 
@@ -230,12 +233,17 @@ def main() -> None:
             for key, value in (("label_mix", label_mix), ("word_mix", word_mix), ("top", top), ("top_p", top_p)):
                 out[key][b.numpy()] = value.numpy().astype(out[key].dtype)
 
-    shipped = stage.train(everything, args.epochs * 1.25, args.seed, "all")
-    torch.save(shipped.state_dict(), work / "projector.pt")
+    if (work / "projector.pt").exists():  # of a run that was interrupted, or of a bundle (from_bundle.py)
+        shipped = stage.new()
+        shipped.load_state_dict(torch.load(work / "projector.pt"))
+        shipped.eval()
+    else:
+        shipped = stage.train(everything, args.epochs * 1.25, args.seed, "all")
+        torch.save(shipped.state_dict(), work / "projector.pt")
     validation = stage.held_out.nonzero().flatten()
     print(json.dumps({"stage": 0, "run": "all", "validation": stage.accuracy(shipped, validation)}), flush=True)
     write(shipped, validation)
-    for fold in range(FOLDS):
+    for fold in range(min(args.folds, args.done_folds)):
         done = work / f"fold{fold}.done"
         if done.exists():
             continue

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from labels import NOT_SPLIT, Sample, read_sets
-from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NOT_SHOWN, PHRASINGS
+from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NOT_SHOWN, PHRASINGS, STILL_SHOWN
 from projector import Vocabulary
 from text import END, START, encode
 
@@ -24,8 +24,12 @@ PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom lef
 SHORT, LONG = (30, 10), (48, 16)
 LONG_SHARE = 0.12
 ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
-TASK_SHARE = {"now": 20, "seen": 14, "seennow": 5, "first": 7, "last": 4, "before": 8, "after": 8, "at": 11, "when": 13, "different": 3,
-              "describe": 4, "where": 5, "howmany": 3, "attribute": 2, "chat": 1}
+BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
+ABSENT_SHARE = 0.14  # questions about a thing that was never shown, where the answer is not yes or no
+TASK_SHARE = {"now": 15, "seen": 12, "seennow": 5, "first": 5, "last": 3, "before": 12, "after": 12, "at": 13, "when": 13, "left": 6, "different": 6,
+              "describe": 3, "where": 5, "howmany": 3, "attribute": 2, "chat": 1}
+# Of questions that read several streams at once.
+SEVERAL_SHARE = {"which": 4, "whichever": 3, "oncamera": 3, "seen": 1, "when": 1}
 
 
 @dataclass
@@ -45,6 +49,8 @@ class Question:
     answer: str
     frames: int  # how many frames of the stream lie before the question's moment
     evidence: list[tuple[int, int]] = field(default_factory=list)
+    # Where the first half of the layers should look: at what the question names, when the answer is another thing.
+    anchor: list[tuple[int, int]] = field(default_factory=list)
     earlier: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -67,6 +73,8 @@ class World:
         self.by_set: dict[str, list[int]] = {}
         for row, (sample, number, things) in enumerate(self.views):
             s = self.samples[sample]
+            if not self.mix["top_p"][row, -1].any():
+                continue  # of a fold that stage 0 has not done
             if s.validation == validation or (validation and s.set in NOT_SPLIT):
                 self.by_set.setdefault(s.set, []).append(row)
         self.names = {k: sorted({self.samples[self.views[r][0]].label for r in rows} - {None}) for k, rows in self.by_set.items()}
@@ -128,8 +136,8 @@ class StreamMaker:
             rows.append(self.pick(twins))
         return Span(rows, label, w.samples[sample], w.views[row][2], start, end)
 
-    def spans(self, frames: int) -> list[Span]:
-        count = 1 if frames <= 2 else int(self.rng.integers(1 if frames < 12 else 2, max(3, min(11, frames // 3 + 1))))
+    def spans(self, frames: int, most: int = 10) -> list[Span]:
+        count = 1 if frames <= 2 else int(self.rng.integers(1 if frames < 12 else 2, max(3, min(most + 1, frames // 3 + 1))))
         cuts = sorted(self.rng.choice(np.arange(1, frames), min(count - 1, frames - 1), replace=False).tolist()) if count > 1 else []
         # A span shorter than three frames is joined to the one before it: a person could not say when it was.
         kept, last = [], 0
@@ -243,7 +251,7 @@ class StreamMaker:
         if task == "first":
             return Question(task, self.phrase(task), past[0].label, frames, of(past[0])) if past[0].label else None
         if task in ("before", "after"):
-            if self.rng.random() < 0.06:
+            if self.rng.random() < ABSENT_SHARE:
                 return Question(task, self.phrase(task, x=self.thing(self.absent(spans, now), True)), NOT_SHOWN, frames)
             pairs = list(zip(past, past[1:]))
             pairs = [(a, b) for a, b in pairs if a.label and b.label and unique(b if task == "before" else a)]
@@ -251,7 +259,9 @@ class StreamMaker:
                 return None
             a, b = self.pick(pairs)
             known, wanted = (b, a) if task == "before" else (a, b)
-            return Question(task, self.phrase(task, x=self.thing(known.label, True)), wanted.label, frames, of(wanted))
+            # The frames after a change still see, in their window, what came before it: a chain of two short steps.
+            anchor = [(b.start, min(b.start + BORDER_FRAMES, b.end, frames))] if task == "before" else of(known)
+            return Question(task, self.phrase(task, x=self.thing(known.label, True)), wanted.label, frames, self.border(task, wanted, frames), anchor)
         if task == "at":
             s = self.pick(past)
             inside = [f for f in range(s.start, min(s.end, frames)) if times[f] % 1000 < 500 and (f + 1 < s.end or s.end > frames)]
@@ -261,9 +271,10 @@ class StreamMaker:
             second = int(times[f]) // 1000 * 1000
             if s.start > 0 and times[s.start] > second:
                 return None
-            return Question(task, self.phrase(task, t=self.time_text(second)), s.label, frames, of(s))
+            return Question(task, self.phrase(task, t=self.time_text(second)), s.label, frames,
+                            [(g, g + 1) for g in inside if second <= times[g] < second + 1000])
         if task == "when":
-            if self.rng.random() < 0.08:
+            if self.rng.random() < ABSENT_SHARE:
                 return Question(task, self.phrase(task, x=self.thing(self.absent(spans, now), True)), NOT_SHOWN, frames)
             s = self.pick(past)
             if not unique(s):
@@ -271,12 +282,65 @@ class StreamMaker:
             # Told to look at the first moments of it: there, the frame's own time is the answer.
             onset = [(s.start, min(s.start + ONSET_FRAMES, s.end, frames))]
             return Question(task, self.phrase(task, x=self.thing(s.label, True)), clock_text(int(times[s.start])), frames, onset)
+        if task == "left":
+            if self.rng.random() < ABSENT_SHARE:
+                return Question(task, self.phrase(task, x=self.thing(self.absent(spans, now), True)), NOT_SHOWN, frames)
+            i = int(self.rng.integers(len(past)))
+            if not unique(past[i]):
+                return None
+            text = self.phrase(task, x=self.thing(past[i].label, True))
+            if i == len(past) - 1:
+                return Question(task, text, STILL_SHOWN, frames, here)
+            # What follows tells it: its first frame is the first without the thing, and has it in its window.
+            gone = past[i + 1]
+            return Question(task, text, clock_text(int(times[gone.start])), frames, [(gone.start, min(gone.start + ONSET_FRAMES, gone.end, frames))], of(past[i]))
         if task == "different":
             if any(s.label is None for s in past):
                 return None
-            return Question(task, self.phrase(task), str(len({s.label for s in past})), frames, [])
+            onsets = [(s.start, min(s.start + ONSET_FRAMES, s.end, frames)) for s in past]
+            return Question(task, self.phrase(task), str(len({s.label for s in past})), frames, onsets)
         asked, answer = self.pick(CHAT)
         return Question("chat", self.pick(asked), answer, frames)
+
+    @staticmethod
+    def border(task: str, wanted: Span, frames: int) -> list[tuple[int, int]]:
+        """The frames of `wanted` beside the thing that was named: its last ones before it, its first ones after it."""
+        end = min(wanted.end, frames)
+        return [(max(wanted.start, end - BORDER_FRAMES), end)] if task == "before" else [(wanted.start, min(end, wanted.start + BORDER_FRAMES))]
+
+    def several(self, task: str, group: list[list[Span]], frames: int, times: np.ndarray) -> Question | None:
+        """A question over streams that share one clock; frames of its evidence are numbered stream after stream."""
+        length = len(times)
+        past = [[s for s in spans if s.start < frames] for spans in group]
+        now = [spans[-1] for spans in past]
+        i = int(self.rng.integers(len(group)))
+        moved = lambda ranges, at: [(a + at * length, z + at * length) for a, z in ranges]
+        if task == "oncamera":
+            here = moved([(now[i].start, frames)], i)
+            return Question(task, self.phrase(task, n=str(i + 1)), now[i].label, frames, here) if now[i].label else None
+        if task == "which":
+            if now[i].label is None or sum(s.label == now[i].label for s in now) > 1:
+                return None
+            return Question(task, self.phrase(task, x=self.thing(now[i].label, True)), f"camera {i + 1}", frames, moved([(now[i].start, frames)], i))
+        s = self.pick(past[i])
+        owners = [j for j, spans in enumerate(past) if any(p.label == s.label for p in spans)]
+        if task == "whichever":
+            if s.label is None or len(owners) > 1:
+                return None
+            return Question(task, self.phrase(task, x=self.thing(s.label, True)), f"camera {i + 1}", frames, moved([(s.start, min(s.end, frames))], i))
+        if task == "when":
+            if s.label is None or len(owners) > 1 or sum(p.label == s.label for p in past[i]) > 1:
+                return None
+            onset = moved([(s.start, min(s.start + ONSET_FRAMES, s.end, frames))], i)
+            return Question(task, self.phrase(task, x=self.thing(s.label, True)), clock_text(int(times[s.start])), frames, onset)
+        everything = [s for spans in group for s in spans]
+        if self.rng.random() < 0.5:
+            name = self.absent(everything, now[i])
+            return Question(task, self.phrase(task, x=self.thing(name)), "no", frames)
+        if s.label is None:
+            return None
+        spots = [r for j in owners for p in past[j] if p.label == s.label for r in moved([(p.start, min(p.end, frames))], j)]
+        return Question(task, self.phrase(task, x=self.thing(s.label)), "yes", frames, spots)
 
     def follow_up(self, q: Question, spans: list[Span], times: np.ndarray) -> Question | None:
         """A second turn whose "it" is the answer of the first."""
@@ -295,10 +359,52 @@ class StreamMaker:
             if not 0 <= j < len(past) or past[j].label is None:
                 return None
             answer, wanted = past[j].label, past[j]
-            evidence = [(wanted.start, min(wanted.end, q.frames))]
-        return Question(task, text, answer, q.frames, evidence, [(q.text, q.answer)])
+            evidence = self.border(task, wanted, q.frames)
+        return Question(task, text, answer, q.frames, evidence, earlier=[(q.text, q.answer)])
 
     # --- batches ----------------------------------------------------------------------------------------------
+
+    def clock(self, frames: int) -> np.ndarray:
+        """Times of a stream's frames in ms: from zero, or from any moment of a month; regular, or with jitter."""
+        interval = 500 if frames > 16 or self.rng.random() < 0.7 else int(self.rng.choice([250, 1000]))
+        r = self.rng.random()
+        begin = int(self.rng.integers(0, 0 if r < 0.6 else 600_000 if r < 0.82 else 36_000_000 if r < 0.95 else 30 * 86_400_000, endpoint=True))
+        times = begin + np.arange(frames) * interval
+        if r < 0.3:
+            times = times + np.sort(self.rng.integers(0, interval // 2, frames)) * (np.arange(frames) > 0)
+        return times
+
+    def batch_of_one(self, frames: int, parts: int, questions: int) -> "Batch":
+        """Questions on one long stream, which the self-decoder sees in parts: minutes of memory at the price of short streams."""
+        times = self.clock(frames)
+        spans = self.spans(frames, frames // 8)
+        names = [t for t in TASK_SHARE if t not in ("describe", "different")]
+        p = np.array([TASK_SHARE[t] for t in names], float)
+        asked: list[Question] = []
+        while len(asked) < questions:
+            upto = frames if self.rng.random() < 0.3 else int(self.rng.integers(1, frames + 1))
+            q = self.question(names[self.rng.choice(len(p), p=p / p.sum())], spans, upto, times)
+            if q and len(self.encode(q.text)) + len(self.encode(q.answer)) + 2 <= SHORT[0] and len(self.encode(q.answer)) < SHORT[1]:
+                asked.append(q)
+        return Batch(self, [(spans, times, asked)], parts=parts)
+
+    def batch_of_several(self, groups: int, streams: int, frames: int, questions: int, tasks: dict[str, float] | None = None) -> "Batch":
+        """Questions that each read `streams` streams; the streams of a group share one clock."""
+        tasks = tasks or SEVERAL_SHARE
+        p = np.array(list(tasks.values()), float)
+        made, asked = [], []
+        for _ in range(groups):
+            times = self.clock(frames)
+            group = [self.spans(frames) for _ in range(streams)]
+            made += [(spans, times, []) for spans in group]
+            mine: list[Question] = []
+            while len(mine) < questions:
+                upto = frames if self.rng.random() < 0.5 else int(self.rng.integers(1, frames + 1))
+                q = self.several(list(tasks)[self.rng.choice(len(p), p=p / p.sum())], group, upto, times)
+                if q and len(self.encode(q.text)) + len(self.encode(q.answer)) + 2 <= SHORT[0]:
+                    mine.append(q)
+            asked.append(mine)
+        return Batch(self, made, asked)
 
     def batch(self, streams: int, frames: int, questions: int, tasks: dict[str, float] | None = None) -> "Batch":
         tasks = tasks or TASK_SHARE
@@ -310,12 +416,7 @@ class StreamMaker:
         made = []
         for _ in range(streams):
             spans = self.spans(frames)
-            interval = 500 if frames > 16 or self.rng.random() < 0.7 else int(self.rng.choice([250, 1000]))
-            r = self.rng.random()
-            begin = int(self.rng.integers(0, 0 if r < 0.6 else 600_000 if r < 0.82 else 36_000_000 if r < 0.95 else 30 * 86_400_000, endpoint=True))
-            times = begin + np.arange(frames) * interval
-            if r < 0.3:
-                times = times + np.sort(self.rng.integers(0, interval // 2, frames)) * (np.arange(frames) > 0)
+            times = self.clock(frames)
             asked: list[Question] = []
             tries = 0
             while len(asked) < questions:
@@ -335,11 +436,17 @@ class StreamMaker:
 
 
 class Batch:
-    """One batch as tensors; `made` keeps the plain streams and questions for reports."""
+    """One batch as tensors; `made` keeps the plain streams and questions for reports.
 
-    def __init__(self, maker: StreamMaker, made):
+    `asked`: the questions of each group of streams that are read together; by default a stream is alone.
+    `parts`: how many pieces of a stream pass the self-decoder side by side, as if each were a stream's beginning.
+    """
+
+    def __init__(self, maker: StreamMaker, made, asked: list[list[Question]] | None = None, parts: int = 1):
         w = maker.world
         self.made = made
+        asked = asked or [m[2] for m in made]
+        self.together, self.parts = len(made) // len(asked), parts
         b, t = len(made), len(made[0][1])
         rows: list[list[int]] = []
         self.frame_row = torch.zeros(b, t, dtype=torch.long)
@@ -366,41 +473,44 @@ class Batch:
             setattr(self, key, value.long() if key == "top" else value.float())
         self.times = torch.tensor(np.stack([m[1] for m in made]), dtype=torch.long)
 
-        count = len(made[0][2])
+        count = len(asked[0])
         texts, seps, answers = [], [], []
-        for _, _, asked in made:
-            for q in asked:
-                ids: list[int] = []
-                for text, answer in q.earlier:
-                    ids += [START, *maker.encode(text), END, *maker.encode(answer), END]
-                ids += [START, *maker.encode(q.text), END]
-                answer = [*maker.encode(q.answer)[: LONG[1] - 1], END]
-                seps.append(len(ids) - 1)
-                texts.append(ids + answer[:-1])
-                answers.append(answer)
+        for q in (q for group in asked for q in group):
+            ids: list[int] = []
+            for text, answer in q.earlier:
+                ids += [START, *maker.encode(text), END, *maker.encode(answer), END]
+            ids += [START, *maker.encode(q.text), END]
+            answer = [*maker.encode(q.answer)[: LONG[1] - 1], END]
+            seps.append(len(ids) - 1)
+            texts.append(ids + answer[:-1])
+            answers.append(answer)
         length, longest = max(map(len, texts)), max(map(len, answers))
         length = -(-length // 8) * 8
+        groups = len(asked)
         self.lengths = torch.tensor([len(t) for t in texts])
-        self.ids = torch.full((b * count, length), END, dtype=torch.long)
-        self.text_times = torch.full((b * count, length), -1, dtype=torch.long)
-        self.answer = torch.full((b, count, longest), -1, dtype=torch.long)
-        self.sep = torch.tensor(seps).view(b, count)
-        self.frames = torch.tensor([[q.frames for q in m[2]] for m in made])
-        self.evidence = torch.zeros(b, count, t)
+        self.ids = torch.full((groups * count, length), END, dtype=torch.long)
+        self.text_times = torch.full((groups * count, length), -1, dtype=torch.long)
+        self.answer = torch.full((groups, count, longest), -1, dtype=torch.long)
+        self.sep = torch.tensor(seps).view(groups, count)
+        self.frames = torch.tensor([[q.frames for q in group] for group in asked])
+        self.evidence = torch.zeros(groups, count, self.together * t)
+        self.anchor = torch.zeros(groups, count, self.together * t)
         for n, ids in enumerate(texts):
             i, j = divmod(n, count)
             self.ids[n, : len(ids)] = torch.tensor(ids)
             starts = (torch.tensor(ids) == START).nonzero().flatten()
-            self.text_times[n, starts] = self.times[i, self.frames[i, j] - 1]
+            self.text_times[n, starts] = self.times[i * self.together, self.frames[i, j] - 1]
             self.answer[i, j, : len(answers[n])] = torch.tensor(answers[n])
-            for a, z in made[i][2][j].evidence:
-                self.evidence[i, j, a:z] = 1
-        self.tasks = [[q.task for q in m[2]] for m in made]
-        self.kinds = [[self._kind(m, q) for q in m[2]] for m in made]
+            for target, ranges in ((self.evidence, asked[i][j].evidence), (self.anchor, asked[i][j].anchor)):
+                for a, z in ranges:
+                    target[i, j, a:z] = 1
+        self.tasks = [[q.task for q in group] for group in asked]
+        self.kinds = [[self._kind(made[i * self.together : (i + 1) * self.together], q, t) for q in group] for i, group in enumerate(asked)]
 
     @staticmethod
-    def _kind(made, q: Question) -> str:
+    def _kind(streams, q: Question, length: int) -> str:
         """The set of the span that the answer rests on."""
         if not q.evidence:
             return "-"
-        return next(s.sample.set for s in made[0] if s.start <= q.evidence[0][0] < s.end)
+        stream, frame = divmod(q.evidence[0][0], length)
+        return next(s.sample.set for s in streams[stream][0] if s.start <= frame < s.end)

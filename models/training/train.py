@@ -20,19 +20,27 @@ from torch import nn
 
 from model import DIGITS, Config, YocoLive
 from muon import Muon
-from phrasings import CHAT, NOT_SHOWN
+from precision import mixed_precision
+from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
 from streams import PLACES, Batch, StreamMaker, World
 from text import END, encode, word_embeddings
 
 # Frames of a stream, streams in a batch, questions on each: every shape is about as much work.
-SHAPES = {1: [(1, 96, 3), (2, 64, 4)], 2: [(4, 40, 6), (8, 24, 9), (12, 16, 12)], 3: [(16, 12, 16), (30, 8, 22), (60, 5, 32)]}
+SHAPES = {1: [(1, 96, 3), (2, 64, 4)], 2: [(4, 40, 6), (8, 24, 9), (12, 16, 12)], 3: [(16, 12, 16), (30, 8, 22), (60, 5, 32), (120, 3, 48)]}
+# Frames of each stream, groups of streams that one question reads, streams in a group, questions on each group.
+SEVERAL_SHAPES = [(8, 6, 2, 16), (8, 4, 4, 24), (12, 2, 4, 32), (4, 3, 8, 32)]
+SEVERAL_BATCHES = 0.1
+# One stream: its frames, the parts in which the self-decoder sees it, questions.
+LONG_SHAPES = [(240, 4, 64), (480, 8, 80), (720, 12, 96)]
+LONG_BATCHES = 0.35
+SURE = 0.9  # share of attention on the right frames from which on there is no more to learn about where to look
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
 SHORT_SHARE, SINGLE_SHARE = 0.2, 0.2  # what a later stage still sees of the earlier ones
 
 
 def answer_vocabulary(world: World) -> list[int]:
     """Every token that an answer of the data may hold."""
-    texts = [*world.vocab.labels, *PLACES, NOT_SHOWN, "yes", "no", *(a for _, a in CHAT)]
+    texts = [*world.vocab.labels, *PLACES, NOT_SHOWN, STILL_SHOWN, "camera", "yes", "no", *(a for _, a in CHAT)]
     for s in world.samples:
         texts += [c.lower().rstrip(" .") for c in s.captions]
         texts += [a.replace("_", " ") for _, q in s.qa for a in q.split(",")]
@@ -96,22 +104,29 @@ class Trainer:
         if m.training:
             x = x + 0.05 * torch.randn_like(x)
         x = (x + m.clock(batch.times).unsqueeze(2)).flatten(1, 2)
+        if batch.parts > 1:
+            x = x.view(b * batch.parts, -1, c.width)
         _, k, v = m.self_decoder(x)
+        k, v = (z.reshape(b, t * c.tokens_per_frame, *z.shape[2:]) for z in (k, v))
+        own, together = (k, v), batch.together
+        b //= together
+        if together > 1:
+            k, v = m.cross_decoder.tagged(*(z.view(b, together, *z.shape[1:]) for z in own))
         length = batch.ids.shape[1]
         hidden, own_k, own_v = self.segments(batch)
         position = (batch.sep.unsqueeze(-1) + torch.arange(a)).clamp(max=length - 1)  # [B, Q, A]
         hidden = hidden.view(b, count, length, c.width)
         x = hidden.gather(2, position.unsqueeze(-1).expand(-1, -1, -1, c.width))
         seen = torch.arange(t * c.tokens_per_frame) < batch.frames.unsqueeze(-1) * c.tokens_per_frame
-        mask = torch.zeros(seen.shape).masked_fill(~seen, float("-inf"))
-        own = torch.arange(length) <= position.unsqueeze(-1)
-        own_mask = torch.zeros(own.shape).masked_fill(~own, float("-inf"))
-        y, evidence, attended = m.cross_decoder(x, k, v, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
+        mask = torch.zeros(seen.shape).masked_fill(~seen, float("-inf")).repeat(1, 1, together)
+        written = torch.arange(length) <= position.unsqueeze(-1)
+        own_mask = torch.zeros(written.shape).masked_fill(~written, float("-inf"))
+        y, evidence, early, attended = m.cross_decoder(x, k, v, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
                                       own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask)
         want = batch.answer >= 0
         logits = m.logits(y[want], attended[want])  # only the tokens that are scored
         target = self.place[batch.answer[want]]
-        return logits, target, want, evidence, k, v
+        return logits, target, want, (evidence, early), *own
 
     def segments(self, batch: Batch):
         """The self-decoder over all questions and answers; short segments apart, so that long ones do not pad them."""
@@ -129,16 +144,19 @@ class Trainer:
 
     def loss(self, batch: Batch):
         c = self.config
-        logits, target, want, evidence, k, v = self.forward(batch)
+        logits, target, want, (evidence, early), k, v = self.forward(batch)
         each = F.cross_entropy(logits, target, reduction="none")
         weight = torch.tensor([[0.3 if t in ("describe", "chat") else 1.0 for t in row] for row in batch.tasks])
         weight = weight.unsqueeze(-1).expand(want.shape)[want]
         answer = (each * weight).sum() / weight.sum()
 
-        right = batch.evidence.repeat_interleave(c.tokens_per_frame, 2).unsqueeze(2)
-        mass = (evidence * right).sum(-1)  # [B, Q, A]
-        told = want & (batch.evidence.sum(-1) > 0).unsqueeze(-1)
-        pointing = -(mass[told].clamp(1e-4, 0.5) * 2).log().mean() if told.any() else answer.new_zeros(())
+        pointing, masses = answer.new_zeros(()), []
+        for shares, frames in ((evidence, batch.evidence), (early, batch.anchor)):
+            mass = (shares * frames.repeat_interleave(c.tokens_per_frame, 2).unsqueeze(2)).sum(-1)  # [B, Q, A]
+            told = want & (frames.sum(-1) > 0).unsqueeze(-1)
+            masses.append(mass[told].mean() if told.any() else answer.new_zeros(()))
+            if told.any():
+                pointing = pointing - (mass[told].clamp(1e-4, SURE) / SURE).log().sum() / want.sum()
 
         b, t = batch.times.shape
         frames = torch.randperm(b * t)[:160]
@@ -161,26 +179,29 @@ class Trainer:
                 label = label[known]
                 naming = naming - (logp.gather(1, self.bag_ids[label]) * self.bag_p[label]).sum(1).mean() / 4
         total = answer + 0.3 * pointing + 0.15 * clock + 0.15 * naming
-        return total, {"answer": answer, "evidence": pointing, "clock": clock, "names": naming, "mass": mass[told].mean() if told.any() else answer.new_zeros(())}
+        return total, {"answer": answer, "evidence": pointing, "clock": clock, "names": naming, "mass": masses[0], "early": masses[1]}
 
     # --- evaluation -------------------------------------------------------------------------------------------
 
     @torch.no_grad()
     def evaluate(self, frames: int, sets: dict[str, float] | None, streams: int = 32, questions: int = 12, tasks=None,
-                 held_out: bool = False, seed: int = 7) -> dict[str, dict[str, float]]:
+                 held_out: bool = False, seed: int = 7, several: bool = False) -> dict[str, dict[str, float]]:
         """Exact answers by task and set; teacher forcing, which is exact for greedy decoding's first error."""
         self.model.eval()
         maker = StreamMaker(self.unseen, seed, held_out, sets)
         right: dict[str, list[float]] = {}
         for _ in range(math.ceil(streams / 8)):
-            batch = maker.batch(8, frames, questions, tasks)
-            with torch.autocast("cpu", torch.bfloat16):
-                logits, target, want, evidence, _, _ = self.forward(batch)
+            if frames > 200:
+                batch = maker.batch_of_one(frames, frames // 60, questions)
+            else:
+                batch = maker.batch_of_several(2, 4, frames, questions) if several else maker.batch(8, frames, questions, tasks)
+            with mixed_precision():
+                logits, target, want, (evidence, _), _, _ = self.forward(batch)
             hit = torch.ones(want.shape, dtype=torch.bool)
             hit[want] = logits.argmax(-1) == target
             hit = hit.all(-1)
             mass = (evidence[:, :, 0] * batch.evidence.repeat_interleave(10, 2)).sum(-1)
-            for i in range(8):
+            for i in range(len(batch.tasks)):
                 for j, task in enumerate(batch.tasks[i]):
                     for key in (task, f"{task} {batch.kinds[i][j]}"):
                         right.setdefault(key, []).append(float(hit[i, j]))
@@ -193,9 +214,15 @@ class Trainer:
         shop = {"grocery": 0.6, "clothing": 0.4}
         single = self.evaluate(1, None, 96, 3, {"now": 1})
         short = self.evaluate(8, shop, 32, 12, {t: 1 for t in ("now", "seen", "first", "before", "after", "at", "when")})
-        long = self.evaluate(60, shop, 24, 16, {t: 1 for t in ("now", "seen", "first", "before", "after", "at", "when", "different")})
+        long = self.evaluate(60, shop, 24, 16, {t: 1 for t in ("now", "seen", "first", "before", "after", "at", "when", "left", "different")})
+        minutes = self.evaluate(600, shop, 32, 48)
+        several = self.evaluate(8, shop, 32, 16, several=True)
+        paraphrased = self.evaluate(8, shop, 32, 12, {t: 1 for t in ("now", "seen", "first", "before", "after", "at", "when")}, held_out=True)
         return {"single": {k: v["accuracy"] for k, v in single.items()},
                 "short": {k: v["accuracy"] for k, v in short.items() if " " not in k},
+                "paraphrased": {k: v["accuracy"] for k, v in paraphrased.items() if " " not in k},
+                "minutes": {k: v["accuracy"] for k, v in minutes.items() if " " not in k},
+                "several": {k: v["accuracy"] for k, v in several.items() if " " not in k},
                 "long": {k: v["accuracy"] for k, v in long.items() if " " not in k}}
 
     # --- the run ----------------------------------------------------------------------------------------------
@@ -210,12 +237,21 @@ class Trainer:
 
     def resume(self) -> None:
         state = torch.load(Path(self.args.work) / f"{self.args.name}.pt")
-        if state["config"] != self.config.json():
+        # A model from before there were stream tags may go on: its tags are new.
+        if {"tags": 0, **state["config"], "tags": self.config.tags} != self.config.json():
             raise SystemExit(f"the checkpoint has another configuration: {state['config']}")
-        self.model.load_state_dict(state["model"])
-        self.probes.load_state_dict(state["probes"])
-        self.muon.load_state_dict(state["muon"])
-        self.adam.load_state_dict(state["adam"])
+        weights, now = state["model"], self.model.state_dict()
+        for name in ("cross_decoder.tag_k", "cross_decoder.tag_v"):
+            if name not in weights or weights[name].shape != now[name].shape:
+                weights[name] = now[name]
+        if state["answers"] != self.answers:  # new answers may hold new tokens
+            bias = dict(zip(state["answers"], weights["out_bias"].tolist()))
+            weights["out_bias"] = torch.tensor([bias.get(token, 0.0) for token in self.answers])
+        self.model.load_state_dict(weights)
+        if "adam" in state and state["answers"] == self.answers:  # what comes from a bundle has no such state
+            self.probes.load_state_dict(state["probes"])
+            self.muon.load_state_dict(state["muon"])
+            self.adam.load_state_dict(state["adam"])
         self.step, self.stage, self.questions = state["step"], state["stage"], state["questions"]
         self.spent = 0.0 if self.args.restart_clock else state["spent"]
 
@@ -243,8 +279,17 @@ class Trainer:
             elif stage == 3 and r < SINGLE_SHARE + SHORT_SHARE:
                 stage = 2
             frames, streams, questions = random.choice(SHAPES[stage])
-            batch = maker.batch(streams, frames, questions, SINGLE_TASKS if frames == 1 else None)
-            with torch.autocast("cpu", torch.bfloat16):
+            if self.stage == 3 and random.random() < LONG_BATCHES:
+                frames, parts, questions = random.choice(LONG_SHAPES)
+                streams = 1
+                batch = maker.batch_of_one(frames, parts, questions)
+            elif stage > 1 and random.random() < SEVERAL_BATCHES:
+                frames, groups, together, questions = random.choice(SEVERAL_SHAPES)
+                streams = groups
+                batch = maker.batch_of_several(groups, together, frames, questions)
+            else:
+                batch = maker.batch(streams, frames, questions, SINGLE_TASKS if frames == 1 else None)
+            with mixed_precision():
                 loss, parts = self.loss(batch)
             self.muon.zero_grad()
             self.adam.zero_grad()

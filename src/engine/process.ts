@@ -54,7 +54,7 @@ function handle(message: ToEngine): void {
       void end();
       return;
     case 'open':
-      scheduler?.open(message.stream, message.limitBytes);
+      scheduler?.open(message.stream, message);
       return;
     case 'close':
       scheduler?.close(message.stream);

@@ -1,15 +1,20 @@
 /** Messages between the server process and the engine process. Times in ms since the stream began. */
 import type { ErrorCode } from '../errors.ts';
 import type { EvidenceSpan } from '../model/evidence.ts';
+import type { Precision } from '../model/kv-cache.ts';
 import type { Turn } from '../model/question.ts';
 
+/** One stream of a question, and the moment up to which it may be seen; null: its newest frame. */
+export interface AskedStream {
+  readonly name: string;
+  readonly asOfMs: number | null;
+}
+
 export interface AskRequest {
-  readonly stream: string;
+  readonly streams: readonly AskedStream[];
   readonly question: string;
   /** Earlier turns of the conversation, oldest first. */
   readonly turns: readonly Turn[];
-  /** null: the newest frame. */
-  readonly asOfMs: number | null;
   readonly maxTokens: number;
   readonly temperature: number;
   readonly topP: number;
@@ -19,7 +24,10 @@ export interface AskRequest {
 export interface AnswerEnd {
   readonly text: string;
   readonly finish: 'stop' | 'length' | 'cancelled';
+  /** The moment of the newest frame that the answer could see; of the latest, where several streams were asked. */
   readonly asOfMs: number;
+  /** What became of the frames that were read, at worst. */
+  readonly precision: Precision;
   /** Spans that the answer rests on, strongest first. */
   readonly evidence: readonly EvidenceSpan[];
   readonly inputTokens: number;
@@ -29,9 +37,26 @@ export interface AnswerEnd {
 export interface Appended {
   readonly firstMs: number;
   readonly lastMs: number;
+  /** Frames taken in since the stream began, whatever became of them. */
   readonly frames: number;
   readonly cacheTokens: number;
   readonly cacheBytes: number;
+  /** Kept frames that lie in int8 pages. */
+  readonly sealedFrames: number;
+  /** Frames that stand in the one before them, that were taken out of old pages, and that were dropped. */
+  readonly mergedFrames: number;
+  readonly thinnedFrames: number;
+  readonly droppedFrames: number;
+}
+
+/** How a stream's frames are kept. */
+export interface CacheLimits {
+  readonly limitBytes: number;
+  /**
+   * A frame whose visual tokens differ from those of the last kept frame by less than this (the length of the
+   * difference over that of the tokens) is merged into it; 0: never.
+   */
+  readonly mergeBelow: number;
 }
 
 export interface WireError {
@@ -48,7 +73,7 @@ export interface EngineLoad {
 
 export type ToEngine =
   | ({ readonly type: 'load' } & EngineLoad)
-  | { readonly type: 'open'; readonly stream: string; readonly limitBytes: number }
+  | ({ readonly type: 'open'; readonly stream: string } & CacheLimits)
   | { readonly type: 'close'; readonly stream: string }
   | {
       readonly type: 'frame';

@@ -7,18 +7,30 @@
  * cancellation and new work are seen at every turn.
  */
 import { YocoError } from '../errors.ts';
-import { evidenceSpans } from '../model/evidence.ts';
-import type { KvCache } from '../model/kv-cache.ts';
+import { EvidenceTally } from '../model/evidence.ts';
+import type { KvCache, Precision } from '../model/kv-cache.ts';
+import type { KvSource, ReaderInput, ReaderOutput } from '../model/kv-reader.ts';
 import type { Model } from '../model/model.ts';
 import { QuestionSegment, segmentTokens } from '../model/question.ts';
 import { sample, seededRandom } from '../model/sampling.ts';
 import type { SegmentWindow } from '../model/window.ts';
-import { type AnswerEnd, type Appended, type AskRequest, type EngineTimes, NO_TIMES } from './protocol.ts';
+import { camerasToNames, namesToCameras, settled } from './camera-names.ts';
+import {
+  type AnswerEnd,
+  type Appended,
+  type AskedStream,
+  type AskRequest,
+  type CacheLimits,
+  type EngineTimes,
+  NO_TIMES,
+} from './protocol.ts';
 
 /** Streams in one batch of frames: the shape is fixed and padded, so that a stream's K, V do not depend on its neighbours. */
 export const FRAME_BATCH = 4;
 /** Tokens of a question with its earlier turns. */
 export const MAX_SEGMENT_TOKENS = 1024;
+/** A still scene is kept at least this often, so that every moment of it can be found by its time. */
+export const MERGE_MAX_MS = 10_000;
 
 export interface AnswerListener {
   delta(text: string): void;
@@ -31,6 +43,9 @@ interface Stream {
   readonly cache: KvCache;
   readonly window: SegmentWindow;
   readonly frames: FrameJob[];
+  readonly mergeBelow: number;
+  /** Visual tokens of the last frame that was kept, and its time. */
+  kept: { readonly tokens: Float32Array; readonly timeMs: number } | undefined;
 }
 
 interface FrameJob {
@@ -40,20 +55,25 @@ interface FrameJob {
   readonly reject: (error: YocoError) => void;
 }
 
-interface ActiveAnswer {
+/** A stream that an answer reads, up to the question's moment. */
+interface Asked {
   readonly stream: Stream;
+  readonly asOfMs: number;
+}
+
+interface ActiveAnswer {
+  readonly asked: readonly Asked[];
   readonly request: AskRequest;
   readonly listener: AnswerListener;
   readonly segment: QuestionSegment;
   readonly random: () => number;
   readonly inputTokens: number;
   readonly asOfMs: number;
-  /** Number of the first frame after the question's moment, counted since the stream began. */
-  readonly frameLimit: number;
   readonly ids: number[];
-  /** Attention on each visible frame, added up over the answer's tokens; index 0 is frame `evidenceFirst`. */
-  evidence: Float32Array;
-  evidenceFirst: number;
+  readonly evidence: EvidenceTally;
+  precision: Precision;
+  /** Of the last token, for the index. */
+  queries: Float32Array | undefined;
   text: string;
   cancelled: boolean;
 }
@@ -62,6 +82,14 @@ interface WaitingQuestion {
   readonly request: AskRequest;
   readonly listener: AnswerListener;
   cancelled: boolean;
+}
+
+/** One step of an answer: what it may read, and with what. */
+interface Decoding {
+  readonly id: number;
+  readonly answer: ActiveAnswer;
+  readonly sources: readonly KvSource[];
+  readonly input: ReaderInput;
 }
 
 export class Scheduler {
@@ -87,13 +115,15 @@ export class Scheduler {
   }
 
   /** Opens an empty stream; one of that name must not be open. */
-  open(name: string, limitBytes: number): void {
+  open(name: string, { limitBytes, mergeBelow }: CacheLimits): void {
     if (this.#streams.has(name)) throw new YocoError('stream_exists', { param: 'name' });
     const stream: Stream = {
       name,
       cache: this.#model.newCache(limitBytes),
       window: this.#model.selfDecoder.newWindow(),
       frames: [],
+      mergeBelow,
+      kept: undefined,
     };
     this.#streams.set(name, stream);
     this.#turn.push(stream);
@@ -108,12 +138,12 @@ export class Scheduler {
     const error = new YocoError('stream_deleted');
     for (const job of stream.frames.splice(0)) job.reject(error);
     for (const [id, answer] of this.#answers) {
-      if (answer.stream !== stream) continue;
+      if (!answer.asked.some((asked) => asked.stream === stream)) continue;
       this.#answers.delete(id);
       answer.listener.failed(error);
     }
     for (const [id, { request, listener }] of this.#waiting) {
-      if (request.stream !== name) continue;
+      if (!request.streams.some((asked) => asked.name === name)) continue;
       this.#waiting.delete(id);
       listener.failed(error);
     }
@@ -192,22 +222,17 @@ export class Scheduler {
 
   async #begin(waiting: WaitingQuestion): Promise<ActiveAnswer> {
     const { request } = waiting;
-    const stream = this.#streams.get(request.stream);
-    if (stream === undefined) throw new YocoError('stream_not_found', { param: 'stream' });
-    const { cache } = stream;
-    const firstMs = cache.times[0];
-    const lastMs = cache.times.at(-1);
-    if (firstMs === undefined || lastMs === undefined) throw new YocoError('stream_empty', { param: 'stream' });
-    const wanted = request.asOfMs ?? lastMs;
-    if (wanted < firstMs || wanted > lastMs) {
-      const range = `${(firstMs / 1000).toFixed(1)} s to ${(lastMs / 1000).toFixed(1)} s`;
-      throw new YocoError('time_out_of_range', { param: 'as_of', detail: `Kept are ${range}.` });
+    const most = this.#model.config.streamTags;
+    if (request.streams.length < 1 || request.streams.length > most) {
+      const detail = `One question may read 1 to ${most} streams, and names ${request.streams.length}.`;
+      throw new YocoError('invalid_request', { param: 'streams', detail });
     }
-    const visible = cache.framesUpTo(wanted);
-    const asOfMs = cache.times[visible - 1] ?? lastMs;
-    const frameLimit = cache.firstFrame + visible;
+    const asked = request.streams.map((one) => this.#moment(one));
+    const asOfMs = Math.max(...asked.map((one) => one.asOfMs));
+    const names = asked.map((one) => one.stream.name);
+    const question = names.length > 1 ? namesToCameras(request.question, names) : request.question;
     const { tokenizer, config, selfDecoder, embeddings } = this.#model;
-    const tokens = segmentTokens(tokenizer, config, request.turns, request.question, asOfMs);
+    const tokens = segmentTokens(tokenizer, config, request.turns, question, asOfMs);
     if (tokens.ids.length > MAX_SEGMENT_TOKENS) {
       const detail = `It has ${tokens.ids.length} tokens with its earlier turns; the limit is ${MAX_SEGMENT_TOKENS}.`;
       throw new YocoError(request.turns.length > 0 ? 'conversation_full' : 'question_too_long', { detail });
@@ -216,42 +241,58 @@ export class Scheduler {
       QuestionSegment.open(selfDecoder, embeddings, config, tokens),
     );
     return {
-      stream,
+      asked,
       request,
       listener: waiting.listener,
       segment,
       random: seededRandom(request.seed),
       inputTokens: tokens.ids.length,
       asOfMs,
-      frameLimit,
       ids: [],
-      evidence: new Float32Array(0),
-      evidenceFirst: cache.firstFrame,
+      evidence: new EvidenceTally(asked.length),
+      precision: 'full',
+      queries: undefined,
       text: '',
       cancelled: waiting.cancelled,
     };
   }
 
+  /** The newest kept frame of a stream that a question may see. */
+  #moment({ name, asOfMs }: AskedStream): Asked {
+    const stream = this.#streams.get(name);
+    if (stream === undefined) throw new YocoError('stream_not_found', { param: 'stream' });
+    const { cache } = stream;
+    const firstMs = cache.times[0];
+    if (firstMs === undefined) throw new YocoError('stream_empty', { param: 'stream' });
+    const lastMs = cache.endOf(cache.frames - 1);
+    const wanted = asOfMs ?? lastMs;
+    if (wanted < firstMs || wanted > lastMs) {
+      const range = `${(firstMs / 1000).toFixed(1)} s to ${(lastMs / 1000).toFixed(1)} s`;
+      throw new YocoError('time_out_of_range', { param: 'as_of', detail: `Kept are ${range}.` });
+    }
+    const frame = cache.framesUpTo(wanted) - 1;
+    return { stream, asOfMs: Math.min(wanted, cache.endOf(frame)) };
+  }
+
   async #decode(): Promise<boolean> {
     if (this.#answers.size === 0) return false;
     for (const [id, answer] of this.#answers) if (answer.cancelled) this.#finish(id, answer, 'cancelled');
-    const byStream = new Map<Stream, [number, ActiveAnswer][]>();
-    for (const entry of this.#answers) {
-      const group = byStream.get(entry[1].stream);
-      if (group === undefined) byStream.set(entry[1].stream, [entry]);
-      else group.push(entry);
-    }
     const going: ActiveAnswer[] = [];
-    for (const [stream, group] of byStream) {
-      const asking = group.filter(([id, answer]) => {
-        if (answer.frameLimit > stream.cache.firstFrame) return true;
-        // Everything that this question may see was dropped while it was answered.
-        this.#answers.delete(id);
-        answer.listener.failed(new YocoError('time_out_of_range', { param: 'as_of' }));
-        return false;
-      });
-      if (asking.length > 0) going.push(...(await this.#decodeStream(stream, asking)));
+    const together = new Map<Stream, Decoding[]>();
+    for (const [id, answer] of this.#answers) {
+      const decoding = this.#decoding(id, answer);
+      if (decoding === null) continue;
+      const [first] = decoding.sources;
+      if (first === undefined || decoding.sources.length > 1 || !this.#model.reader.readsAll(decoding.sources)) {
+        going.push(...(await this.#decodeAlone(decoding)));
+        continue;
+      }
+      const stream = answer.asked[0]?.stream;
+      const group = stream === undefined ? undefined : together.get(stream);
+      if (group !== undefined) group.push(decoding);
+      else if (stream !== undefined) together.set(stream, [decoding]);
     }
+    for (const [stream, group] of together) going.push(...(await this.#decodeTogether(stream, group)));
     if (going.length > 0) {
       const { embeddings, selfDecoder } = this.#model;
       const outputs = await this.#timed('selfDecoder', () =>
@@ -268,65 +309,93 @@ export class Scheduler {
     return true;
   }
 
+  /** What an answer may read now; null when it failed because nothing of that is kept any more. */
+  #decoding(id: number, answer: ActiveAnswer): Decoding | null {
+    const sources = answer.asked.map(({ stream, asOfMs }) => ({
+      cache: stream.cache,
+      frames: stream.cache.framesUpTo(asOfMs),
+    }));
+    if (sources.every((source) => source.frames === 0)) {
+      this.#answers.delete(id);
+      answer.listener.failed(new YocoError('time_out_of_range', { param: 'as_of' }));
+      return null;
+    }
+    const { segment, queries } = answer;
+    const input = { hidden: segment.hidden, ownK: segment.k, ownV: segment.v, ownLength: segment.length, queries };
+    return { id, answer, sources, input };
+  }
+
+  /** One token of an answer that reads several streams, or one through its index. */
+  async #decodeAlone(decoding: Decoding): Promise<ActiveAnswer[]> {
+    const { reader } = this.#model;
+    try {
+      const output = await this.#timed('crossDecoder', () => reader.read(decoding.sources, decoding.input));
+      return this.#take(decoding, output) ? [decoding.answer] : [];
+    } catch (error) {
+      if (this.#answers.delete(decoding.id)) decoding.answer.listener.failed(YocoError.from(error));
+      return [];
+    }
+  }
+
   /** One token of every answer on one stream; returns those that go on. */
-  async #decodeStream(stream: Stream, group: readonly [number, ActiveAnswer][]): Promise<ActiveAnswer[]> {
-    const { config, crossDecoder } = this.#model;
-    const { cache } = stream;
-    const firstFrame = cache.firstFrame;
-    const frames = Math.max(...group.map(([, answer]) => answer.frameLimit)) - firstFrame;
-    const outputs = await this.#timed('crossDecoder', () =>
-      crossDecoder.step(
-        cache.view(frames),
-        group.map(([, { segment, frameLimit }]) => ({
-          hidden: segment.hidden,
-          visible: (frameLimit - firstFrame) * config.tokensPerFrame,
-          ownK: segment.k,
-          ownV: segment.v,
-          ownLength: segment.length,
-        })),
-      ),
-    );
-    const going: ActiveAnswer[] = [];
-    outputs.forEach(({ logits, evidence }, i) => {
-      const entry = group[i];
-      if (entry === undefined) return;
-      const [id, answer] = entry;
-      if (this.#answers.get(id) !== answer) return; // its stream was closed during the run
-      const { temperature, topP } = answer.request;
-      const token = config.answerTokens[sample(logits, { temperature, topP, random: answer.random })];
-      if (token === undefined || token === config.endToken) {
-        if (answer.ids.length === 0) addEvidence(answer, evidence, config.tokensPerFrame, firstFrame);
-        this.#finish(id, answer, 'stop');
-        return;
-      }
-      addEvidence(answer, evidence, config.tokensPerFrame, firstFrame);
-      answer.ids.push(token);
-      this.#times.answerTokens++;
-      this.#say(answer);
-      if (answer.ids.length >= answer.request.maxTokens) this.#finish(id, answer, 'length');
-      else going.push(answer);
-    });
-    return going;
+  async #decodeTogether(stream: Stream, group: readonly Decoding[]): Promise<ActiveAnswer[]> {
+    const { reader } = this.#model;
+    const inputs = group.map(({ sources, input }) => ({ frames: sources[0]?.frames ?? 0, input }));
+    const outputs = await this.#timed('crossDecoder', () => reader.readTogether(stream.cache, inputs));
+    return group
+      .filter((decoding, i) => {
+        const output = outputs[i];
+        return output !== undefined && this.#take(decoding, output);
+      })
+      .map(({ answer }) => answer);
+  }
+
+  /** Takes one token into an answer; returns whether the answer goes on. */
+  #take({ id, answer, sources }: Decoding, output: ReaderOutput): boolean {
+    const { config } = this.#model;
+    if (this.#answers.get(id) !== answer) return false; // a stream of it was closed during the run
+    const { temperature, topP } = answer.request;
+    const sampled = sample(output.logits, { temperature, topP, random: answer.random });
+    const token = config.answerTokens[sampled];
+    const ended = token === undefined || token === config.endToken;
+    if (!ended || answer.ids.length === 0) {
+      const caches = sources.map((source) => source.cache);
+      answer.evidence.add(output.evidence, caches, output.runs);
+    }
+    if (output.precision !== 'full' && answer.precision !== 'thinned') answer.precision = output.precision;
+    if (ended) {
+      this.#finish(id, answer, 'stop');
+      return false;
+    }
+    answer.queries = output.queries;
+    answer.ids.push(token);
+    this.#times.answerTokens++;
+    this.#say(answer);
+    if (answer.ids.length < answer.request.maxTokens) return true;
+    this.#finish(id, answer, 'length');
+    return false;
   }
 
   /** Sends what is new of the text; a character whose bytes are not complete waits for the next token. */
-  #say(answer: ActiveAnswer): void {
-    const text = this.#model.tokenizer.decode(answer.ids).trimStart();
-    if (text.endsWith('�') || text.length <= answer.text.length) return;
+  #say(answer: ActiveAnswer, complete = false): void {
+    const written = this.#model.tokenizer.decode(answer.ids).trimStart();
+    if (written.endsWith('\uFFFD') && !complete) return;
+    const names = answer.asked.map(({ stream }) => stream.name);
+    const text = names.length === 1 ? written : camerasToNames(complete ? written : settled(written), names);
+    if (text.length <= answer.text.length) return;
     answer.listener.delta(text.slice(answer.text.length));
     answer.text = text;
   }
 
   #finish(id: number, answer: ActiveAnswer, finish: AnswerEnd['finish']): void {
     this.#answers.delete(id);
-    const { cache } = answer.stream;
-    // Without the frames that were dropped after the evidence was last added to.
-    const shares = answer.evidence.subarray(cache.firstFrame - answer.evidenceFirst);
+    if (answer.asked.length > 1) this.#say(answer, true);
     answer.listener.done({
       text: answer.text,
       finish,
       asOfMs: answer.asOfMs,
-      evidence: evidenceSpans(shares, cache.times),
+      precision: answer.precision,
+      evidence: answer.evidence.spans(answer.asked.map(({ stream }) => stream)),
       inputTokens: answer.inputTokens,
       outputTokens: answer.ids.length,
     });
@@ -344,11 +413,16 @@ export class Scheduler {
       const job = stream.frames.shift();
       if (job === undefined) continue;
       try {
-        batch.push({ stream, job, tokens: await this.#timed('vision', () => vision.tokens(job.rgb)) });
+        const tokens = await this.#timed('vision', () => vision.tokens(job.rgb));
+        if (isStill(stream, job.timeMs, tokens)) {
+          stream.cache.merge(job.timeMs);
+          this.#appended(stream, job);
+        } else batch.push({ stream, job, tokens });
       } catch (cause) {
         job.reject(new YocoError('internal', { cause }));
       }
     }
+    if (batch.length === 0) return true;
     try {
       const outputs = await this.#timed('selfDecoder', () =>
         selfDecoder.step(
@@ -364,26 +438,36 @@ export class Scheduler {
       outputs.forEach(({ k, v }, i) => {
         const entry = batch[i];
         if (entry === undefined) return;
-        const { stream, job } = entry;
-        if (this.#streams.get(stream.name) !== stream) {
-          job.reject(new YocoError('stream_deleted'));
-          return;
-        }
-        const { cache } = stream;
-        cache.append(job.timeMs, k, v);
-        this.#times.frames++;
-        job.resolve({
-          firstMs: cache.times[0] ?? job.timeMs,
-          lastMs: job.timeMs,
-          frames: cache.firstFrame + cache.frames,
-          cacheTokens: cache.frames * config.tokensPerFrame,
-          cacheBytes: cache.bytes,
-        });
+        const { stream, job, tokens } = entry;
+        stream.cache.append(job.timeMs, k, v);
+        stream.kept = { tokens, timeMs: job.timeMs };
+        this.#appended(stream, job);
       });
     } catch (cause) {
       for (const { job } of batch) job.reject(new YocoError('internal', { cause }));
     }
     return true;
+  }
+
+  /** Tells that a frame is in the cache of its stream, which may have been closed meanwhile. */
+  #appended({ name, cache }: Stream, job: FrameJob): void {
+    if (this.#streams.get(name)?.cache !== cache) {
+      job.reject(new YocoError('stream_deleted'));
+      return;
+    }
+    this.#times.frames++;
+    const { frames, mergedFrames, thinnedFrames, droppedFrames, sealedFrames } = cache;
+    job.resolve({
+      firstMs: cache.times[0] ?? job.timeMs,
+      lastMs: job.timeMs,
+      frames: frames + mergedFrames + thinnedFrames + droppedFrames,
+      cacheTokens: frames * cache.shape.tokensPerFrame,
+      cacheBytes: cache.bytes,
+      sealedFrames,
+      mergedFrames,
+      thinnedFrames,
+      droppedFrames,
+    });
   }
 
   async #timed<T>(part: 'vision' | 'selfDecoder' | 'crossDecoder', run: () => Promise<T>): Promise<T> {
@@ -396,18 +480,17 @@ export class Scheduler {
   }
 }
 
-/** Adds one token's attention, frame by frame; the frames may have moved on since the token before. */
-function addEvidence(answer: ActiveAnswer, shares: Float32Array, tokensPerFrame: number, firstFrame: number): void {
-  const frames = answer.frameLimit - firstFrame;
-  const sum = new Float32Array(frames);
-  const moved = firstFrame - answer.evidenceFirst;
-  for (let frame = 0; frame < frames; frame++) {
-    let share = answer.evidence[frame + moved] ?? 0;
-    for (let i = 0; i < tokensPerFrame; i++) share += shares[frame * tokensPerFrame + i] ?? 0;
-    sum[frame] = share;
-  }
-  answer.evidence = sum;
-  answer.evidenceFirst = firstFrame;
+/** Whether a frame hardly differs from the last one that was kept, and that one is recent. */
+function isStill({ kept, mergeBelow }: Stream, timeMs: number, tokens: Float32Array): boolean {
+  if (mergeBelow <= 0 || kept === undefined || timeMs - kept.timeMs >= MERGE_MAX_MS) return false;
+  let difference = 0;
+  let length = 0;
+  tokens.forEach((value, i) => {
+    const before = kept.tokens[i] ?? 0;
+    difference += (value - before) ** 2;
+    length += before ** 2;
+  });
+  return difference < mergeBelow ** 2 * length;
 }
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

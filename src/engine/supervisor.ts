@@ -12,6 +12,7 @@ import {
   type AnswerEnd,
   type Appended,
   type AskRequest,
+  type CacheLimits,
   type EngineTimes,
   type FromEngine,
   type LoadedBundle,
@@ -83,7 +84,7 @@ function execArgv(): string[] {
 export class Engine extends EventEmitter<EngineEvents> {
   readonly #options: EngineOptions;
   readonly #pending = new Map<number, Pending>();
-  readonly #streams = new Map<string, number>();
+  readonly #streams = new Map<string, CacheLimits>();
   #child: ChildProcess | undefined;
   #bundle: LoadedBundle | undefined;
   #ready = false;
@@ -141,10 +142,10 @@ export class Engine extends EventEmitter<EngineEvents> {
     return this.#rssBytes;
   }
 
-  open(stream: string, limitBytes: number): void {
-    this.#streams.set(stream, limitBytes);
+  open(stream: string, limits: CacheLimits): void {
+    this.#streams.set(stream, limits);
     // While the process starts again it is told of all streams once it has loaded.
-    if (this.#ready) this.#send({ type: 'open', stream, limitBytes });
+    if (this.#ready) this.#send({ type: 'open', stream, ...limits });
   }
 
   close(): Promise<void>;
@@ -201,7 +202,7 @@ export class Engine extends EventEmitter<EngineEvents> {
         const parsed = message as FromEngine;
         if (parsed.type === 'loaded') {
           this.#bundle = parsed.bundle;
-          for (const [stream, limitBytes] of this.#streams) this.#send({ type: 'open', stream, limitBytes });
+          for (const [stream, limits] of this.#streams) this.#send({ type: 'open', stream, ...limits });
           this.#ready = true;
           this.#failures = 0;
           this.emit('ready', parsed.bundle);

@@ -77,6 +77,11 @@ const fieldsBesideSource = {
     .strictObject({
       /** Size of the stream's cache, MB. */
       limit_mb: z.number().int().min(16).default(512),
+      /**
+       * A frame that differs from the last kept one by less than this share is merged into it: a still scene then
+       * takes little memory. 0: every frame is kept.
+       */
+      merge_below: z.number().min(0).max(1).default(0),
     })
     .prefault({}),
 };

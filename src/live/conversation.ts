@@ -44,10 +44,9 @@ export class StreamConversation implements Conversation {
     let firstTokenMs: number | undefined;
     const cancel = this.#engine.ask(
       {
-        stream: this.#stream,
+        streams: [{ name: this.#stream, asOfMs: options.asOfMs ?? null }],
         question: text,
         turns: this.#turns,
-        asOfMs: options.asOfMs ?? null,
         maxTokens: Math.min(limit, Math.floor(maxTokens)),
         temperature,
         topP,

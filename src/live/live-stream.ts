@@ -56,7 +56,10 @@ export class SourceStream implements LiveStream {
     const { maxAttempts, onWarning } = options;
     const attempts = maxAttempts === undefined ? {} : { maxAttempts };
     this.#source = createSource(definition, { imageSize, onWarning, ...attempts });
-    engine.open(this.name, definition.memory.limit_mb * 2 ** 20);
+    engine.open(this.name, {
+      limitBytes: definition.memory.limit_mb * 2 ** 20,
+      mergeBelow: definition.memory.merge_below,
+    });
     engine.on('lost', this.#lostListener);
     this.#pumping = this.#pump();
   }

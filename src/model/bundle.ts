@@ -7,12 +7,20 @@ import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 
-export const BUNDLE_FORMAT = 1;
+export const BUNDLE_FORMAT = 2;
 
 const size = z.int().positive();
 const file = z.object({ bytes: size, sha256: z.string().regex(/^[0-9a-f]{64}$/) });
 
-const FILES = ['vision.onnx', 'self_decoder.onnx', 'cross_decoder.onnx', 'embeddings.bin', 'tokenizer.json'] as const;
+const FILES = [
+  'vision.onnx',
+  'self_decoder.onnx',
+  'cross_decoder.onnx',
+  'kv_index.onnx',
+  'stream_tags.bin',
+  'embeddings.bin',
+  'tokenizer.json',
+] as const;
 export type BundleFile = (typeof FILES)[number];
 
 const bundleConfig = z.object({
@@ -31,6 +39,8 @@ const bundleConfig = z.object({
   crossHeads: size,
   /** Heads of the shared K and V. */
   kvHeads: size,
+  /** How many streams one question may read. */
+  streamTags: size,
   /** Tokens that a self-decoder layer looks back. */
   window: size,
   vocabulary: size,

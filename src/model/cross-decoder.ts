@@ -9,6 +9,8 @@ export interface CrossDecoderInput {
   readonly hidden: Float32Array;
   /** How many tokens of the view this question may see. */
   readonly visible: number;
+  /** From how many tokens those were chosen; the same where nothing was left out. Attention is as sharp as for so many. */
+  readonly context: number;
   /** The segment's own K and V, `[ownLength, kvHeads, headDim]`. */
   readonly ownK: Float32Array;
   readonly ownV: Float32Array;
@@ -20,6 +22,8 @@ export interface CrossDecoderOutput {
   readonly logits: Float32Array;
   /** Share of attention on each of the view's tokens; what is missing to 1 went to the segment itself. */
   readonly evidence: Float32Array;
+  /** Of all layers, `[crossLayers, crossHeads, headDim]`: what an index is asked with. */
+  readonly queries: Float32Array;
 }
 
 export class CrossDecoder {
@@ -48,6 +52,7 @@ export class CrossDecoder {
     const feeds: Record<string, Tensor> = {
       hidden: floats(hidden, [count, c.width]),
       visible: integers(inputs.map((input) => input.visible)),
+      context: integers(inputs.map((input) => input.context)),
       own_k: floats(ownK, [count, own, c.kvHeads, c.headDim]),
       own_v: floats(ownV, [count, own, c.kvHeads, c.headDim]),
       own_length: integers(inputs.map((input) => input.ownLength)),
@@ -57,10 +62,13 @@ export class CrossDecoder {
     const results = await this.#session.run(feeds);
     const logits = output(results, 'logits');
     const evidence = output(results, 'evidence');
+    const queries = output(results, 'queries');
     const answers = c.answerTokens.length;
+    const querySize = c.crossLayers * c.crossHeads * c.headDim;
     return inputs.map((_, i) => ({
       logits: logits.subarray(i * answers, (i + 1) * answers),
       evidence: evidence.subarray(i * cache.tokens, (i + 1) * cache.tokens),
+      queries: queries.subarray(i * querySize, (i + 1) * querySize),
     }));
   }
 

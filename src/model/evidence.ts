@@ -1,10 +1,22 @@
 /** From the cross-attention's shares to spans of time: the moments that an answer rests on. */
+import type { FrameRun, KvCache } from './kv-cache.ts';
 
 export interface EvidenceSpan {
+  /** Name of the stream. */
+  readonly stream: string;
   readonly startMs: number;
   readonly endMs: number;
-  /** Share of the attention on the stream that fell into the span, 0..1. */
+  /** Share of the attention on the streams that fell into the span, 0..1. */
   readonly weight: number;
+}
+
+/** A frame that was looked at. */
+export interface FrameShare {
+  /** Its place among the kept frames. */
+  readonly place: number;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly share: number;
 }
 
 /** A frame belongs to a span when it holds at least this share of the strongest frame's attention. */
@@ -14,30 +26,72 @@ const GAP_FRAMES = 2;
 const MAX_SPANS = 5;
 const MIN_WEIGHT = 0.05;
 
-/**
- * `shares`: attention on each frame (not necessarily adding up to 1); `timesMs`: their times, rising.
- * Returns the spans, strongest first. Their weights add up to at most 1.
- */
-export function evidenceSpans(shares: Float32Array, timesMs: readonly number[]): EvidenceSpan[] {
-  const total = shares.reduce((sum, x) => sum + x, 0);
-  const strongest = shares.reduce((max, x) => Math.max(max, x), 0);
-  if (total <= 0) return [];
-  const spans: { first: number; last: number; weight: number }[] = [];
-  shares.forEach((share, frame) => {
-    if (share < FRAME_THRESHOLD * strongest) return;
+/** Attention on the frames of the streams of one question, added up over the tokens of its answer. */
+export class EvidenceTally {
+  /** For each stream, by the time of the frame: its place changes when older frames go. */
+  readonly #shares: Map<number, number>[];
+
+  constructor(streams: number) {
+    this.#shares = Array.from({ length: streams }, () => new Map<number, number>());
+  }
+
+  /** `evidence`: attention on the tokens of the frames of `runs`, stream after stream. */
+  add(evidence: Float32Array, caches: readonly KvCache[], runs: readonly (readonly FrameRun[])[]): void {
+    let token = 0;
+    caches.forEach((cache, i) => {
+      const shares = this.#shares[i];
+      for (const { first, count } of runs[i] ?? []) {
+        for (let frame = first; frame < first + count; frame++) {
+          let share = 0;
+          for (const end = token + cache.shape.tokensPerFrame; token < end; token++) share += evidence[token] ?? 0;
+          const time = cache.times[frame] ?? 0;
+          shares?.set(time, (shares.get(time) ?? 0) + share);
+        }
+      }
+    });
+  }
+
+  /** The spans, strongest first; their weights add up to at most 1. Frames that are no longer kept are left out. */
+  spans(streams: readonly { readonly name: string; readonly cache: KvCache }[]): EvidenceSpan[] {
+    const looked = streams.map(({ name, cache }, i) => ({ name, frames: keptFrames(cache, this.#shares[i]) }));
+    const all = looked.flatMap(({ frames }) => frames);
+    const total = all.reduce((sum, frame) => sum + frame.share, 0);
+    const strongest = all.reduce((most, frame) => Math.max(most, frame.share), 0);
+    if (total <= 0) return [];
+    return looked
+      .flatMap(({ name, frames }) => evidenceSpans(name, frames, strongest, total))
+      .filter((span) => span.weight >= MIN_WEIGHT)
+      .sort((a, b) => b.weight - a.weight)
+      .slice(0, MAX_SPANS);
+  }
+}
+
+function keptFrames(cache: KvCache, shares: ReadonlyMap<number, number> | undefined): FrameShare[] {
+  const frames: FrameShare[] = [];
+  for (const [time, share] of shares ?? []) {
+    const place = cache.framesUpTo(time) - 1;
+    if (cache.times[place] === time) frames.push({ place, startMs: time, endMs: cache.endOf(place), share });
+  }
+  return frames.sort((a, b) => a.place - b.place);
+}
+
+/** Spans of one stream. `strongest` and `total` are those over all streams of the question. */
+export function evidenceSpans(
+  stream: string,
+  frames: readonly FrameShare[],
+  strongest: number,
+  total: number,
+): EvidenceSpan[] {
+  const spans: { startMs: number; endMs: number; weight: number }[] = [];
+  let last = -Infinity;
+  for (const { place, startMs, endMs, share } of frames) {
+    if (share < FRAME_THRESHOLD * strongest) continue;
     const open = spans.at(-1);
-    if (open !== undefined && frame - open.last <= GAP_FRAMES) {
-      open.last = frame;
-      open.weight += share;
-    } else spans.push({ first: frame, last: frame, weight: share });
-  });
-  return spans
-    .map(({ first, last, weight }) => ({
-      startMs: timesMs[first] ?? 0,
-      endMs: timesMs[last] ?? 0,
-      weight: weight / total,
-    }))
-    .filter((span) => span.weight >= MIN_WEIGHT)
-    .sort((a, b) => b.weight - a.weight)
-    .slice(0, MAX_SPANS);
+    if (open !== undefined && place - last <= GAP_FRAMES) {
+      open.endMs = endMs;
+      open.weight += share / total;
+    } else spans.push({ startMs, endMs, weight: share / total });
+    last = place;
+  }
+  return spans.map((span) => ({ stream, ...span }));
 }

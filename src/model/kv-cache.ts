@@ -1,45 +1,71 @@
 /**
  * The one K, V of a stream: written once, append only.
  *
- * Each head's keys (and values) lie in one buffer, `[tokens, headDim]`, so that a prefix goes to the cross-decoder as a
- * view: nothing is copied to ask. Tokens have absolute numbers that never change; when the limit of memory is reached
- * the oldest are dropped in blocks, and `firstFrame` moves on.
+ * The newest frames lie in full precision, each head's keys (and values) in one buffer `[tokens, headDim]`, so that a
+ * prefix goes to the cross-decoder as a view: nothing is copied to ask. What is older is sealed into int8 pages, and
+ * indexed as it comes (kv-index.ts). When the limit of memory is reached, old pages are thinned (of frames that are
+ * alike, every other one goes); when all are thin, the oldest page is dropped.
+ *
+ * Frames are numbered by their place among those that are kept; `times` says when each was, and until when it stood.
  */
-export interface KvCacheOptions {
-  readonly heads: number;
-  readonly headDim: number;
-  readonly tokensPerFrame: number;
-  /** Bytes of K and V together that the cache may take; at least one block of frames is always kept. */
+import { CELL_FRAMES, KvIndex } from './kv-index.ts';
+import { KvPage, type KvRows, type KvShape } from './kv-page.ts';
+
+export interface KvCacheOptions extends KvShape {
+  /** Bytes of pages, index, and K and V in full precision together; at least MIN_FRAMES frames are always kept. */
   readonly limitBytes: number;
 }
 
 /** What a reader may see: views that stay valid until the cache is next appended to. */
-export interface KvView {
-  /** For each head `[tokens, headDim]`. */
-  readonly keys: readonly Float32Array[];
-  readonly values: readonly Float32Array[];
+export interface KvView extends KvRows {
   readonly tokens: number;
 }
 
-const FIRST_CAPACITY_FRAMES = 64;
-/** Share of the kept frames that is dropped at once when the limit is reached. */
-const DROP_SHARE = 1 / 8;
+/** Consecutive kept frames. */
+export interface FrameRun {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** What became of the K and V that a reading holds, worst first: some frames were left out, rounded, or neither. */
+export type Precision = 'thinned' | 'int8' | 'full';
+
+/** Frames of a page. */
+export const PAGE_FRAMES = 16;
+/** Frames in full precision at most; a quarter of them is sealed at once. */
+export const HOT_FRAMES = 2_048;
+const SEAL_SHARE = 1 / 4;
+/** A smaller limit than this many frames in full precision is not kept. */
+const MIN_FRAMES = 64;
+/** Share of the limit that frames in full precision may take, where pages are to have room. */
+const HOT_SHARE = 1 / 2;
 
 export class KvCache {
   readonly #options: KvCacheOptions;
-  readonly #limitFrames: number;
-  #capacityFrames: number;
+  readonly #hotLimit: number;
+  readonly #index: KvIndex;
+  #pages: KvPage[] = [];
+  /** Number of the first frame of each page; then that of the first frame in full precision. */
+  #starts: number[] = [0];
+  #capacity: number;
   #keys: Float32Array[];
   #values: Float32Array[];
   #times: number[] = [];
-  #firstFrame = 0;
+  #ends: number[] = [];
+  #pageBytes = 0;
+  #dropped = 0;
+  #thinned = 0;
+  #merged = 0;
+  #firstUnthinned = 0;
 
   constructor(options: KvCacheOptions) {
     this.#options = options;
-    this.#limitFrames = Math.max(FIRST_CAPACITY_FRAMES, Math.floor(options.limitBytes / this.bytesPerFrame));
-    this.#capacityFrames = FIRST_CAPACITY_FRAMES;
-    this.#keys = this.#buffers(this.#capacityFrames);
-    this.#values = this.#buffers(this.#capacityFrames);
+    const affordable = Math.floor((options.limitBytes * HOT_SHARE) / this.bytesPerFrame / PAGE_FRAMES) * PAGE_FRAMES;
+    this.#hotLimit = Math.max(MIN_FRAMES, Math.min(HOT_FRAMES, affordable));
+    this.#index = new KvIndex(options);
+    this.#capacity = MIN_FRAMES;
+    this.#keys = this.#buffers(this.#capacity);
+    this.#values = this.#buffers(this.#capacity);
   }
 
   #buffers(frames: number): Float32Array[] {
@@ -47,14 +73,19 @@ export class KvCache {
     return Array.from({ length: heads }, () => new Float32Array(frames * tokensPerFrame * headDim));
   }
 
+  get shape(): KvShape {
+    return this.#options;
+  }
+
+  /** Bytes of a frame in full precision. */
   get bytesPerFrame(): number {
     const { heads, headDim, tokensPerFrame } = this.#options;
     return 2 * heads * headDim * tokensPerFrame * Float32Array.BYTES_PER_ELEMENT;
   }
 
-  /** Bytes of the kept K and V. */
+  /** Bytes of what is kept, index included. */
   get bytes(): number {
-    return this.frames * this.bytesPerFrame;
+    return this.#hotFrames * this.bytesPerFrame + this.#pageBytes + this.#index.bytes;
   }
 
   /** Frames that are kept. */
@@ -62,9 +93,32 @@ export class KvCache {
     return this.#times.length;
   }
 
-  /** Number of the first kept frame since the stream began: how many were dropped before it. */
-  get firstFrame(): number {
-    return this.#firstFrame;
+  /** Frames that were dropped for good, the oldest ones. */
+  get droppedFrames(): number {
+    return this.#dropped;
+  }
+
+  /** Frames that were taken out of old pages; those beside them are kept. */
+  get thinnedFrames(): number {
+    return this.#thinned;
+  }
+
+  /** Frames that hardly differed from the one before, which stands for them. */
+  get mergedFrames(): number {
+    return this.#merged;
+  }
+
+  /** Kept frames in int8 pages: all before the first one in full precision. */
+  get sealedFrames(): number {
+    return this.#starts.at(-1) ?? 0;
+  }
+
+  get #hotFrames(): number {
+    return this.frames - this.sealedFrames;
+  }
+
+  get index(): KvIndex {
+    return this.#index;
   }
 
   /** Times of the kept frames in ms, rising. */
@@ -72,12 +126,17 @@ export class KvCache {
     return this.#times;
   }
 
+  /** Until when a kept frame stood, ms: its own time, or that of the last frame that was merged into it. */
+  endOf(frame: number): number {
+    return this.#ends[frame] ?? 0;
+  }
+
   /** Appends one frame: `k` and `v` are `[tokensPerFrame, heads, headDim]`. */
   append(timeMs: number, k: Float32Array, v: Float32Array): void {
-    if (this.frames >= this.#limitFrames) this.#dropOldest(Math.max(1, Math.floor(this.#limitFrames * DROP_SHARE)));
-    if (this.frames >= this.#capacityFrames) this.#grow();
+    if (this.#hotFrames >= this.#hotLimit) this.#seal();
+    if (this.#hotFrames >= this.#capacity) this.#grow();
     const { heads, headDim, tokensPerFrame } = this.#options;
-    const base = this.frames * tokensPerFrame;
+    const base = this.#hotFrames * tokensPerFrame;
     for (let head = 0; head < heads; head++) {
       const keys = this.#keys[head];
       const values = this.#values[head];
@@ -88,12 +147,25 @@ export class KvCache {
       }
     }
     this.#times.push(timeMs);
+    this.#ends.push(timeMs);
+    if (this.#hotFrames % CELL_FRAMES === 0) {
+      const first = this.#hotFrames - CELL_FRAMES;
+      this.#index.append(this.#keys, first * tokensPerFrame, CELL_FRAMES);
+    }
+    while (this.bytes > this.#options.limitBytes && this.#pages.length > 0) this.#makeRoom();
+  }
+
+  /** The last frame stands until `timeMs`, too. */
+  merge(timeMs: number): void {
+    if (this.frames === 0) throw new RangeError('nothing to merge into');
+    this.#ends[this.frames - 1] = timeMs;
+    this.#merged++;
   }
 
   #grow(): void {
-    this.#capacityFrames = Math.min(this.#limitFrames, this.#capacityFrames * 2);
+    this.#capacity = Math.min(this.#hotLimit, this.#capacity * 2);
     const grow = (old: Float32Array[]): Float32Array[] =>
-      this.#buffers(this.#capacityFrames).map((next, head) => {
+      this.#buffers(this.#capacity).map((next, head) => {
         next.set(old[head] ?? []);
         return next;
       });
@@ -101,12 +173,107 @@ export class KvCache {
     this.#values = grow(this.#values);
   }
 
-  #dropOldest(frames: number): void {
+  /** The oldest frames in full precision become pages. */
+  #seal(): void {
     const { headDim, tokensPerFrame } = this.#options;
-    const offset = frames * tokensPerFrame * headDim;
-    for (const buffer of [...this.#keys, ...this.#values]) buffer.copyWithin(0, offset);
-    this.#times.splice(0, frames);
-    this.#firstFrame += frames;
+    const pages = Math.max(1, Math.floor((this.#hotLimit * SEAL_SHARE) / PAGE_FRAMES));
+    const size = PAGE_FRAMES * tokensPerFrame * headDim;
+    for (let page = 0; page < pages; page++) {
+      const cut = (buffer: Float32Array): Float32Array => buffer.subarray(page * size, (page + 1) * size);
+      const rows = { keys: this.#keys.map(cut), values: this.#values.map(cut) };
+      this.#push(KvPage.seal(this.#options, PAGE_FRAMES, rows));
+    }
+    for (const buffer of [...this.#keys, ...this.#values]) buffer.copyWithin(0, pages * size);
+  }
+
+  #push(page: KvPage): void {
+    this.#pages.push(page);
+    this.#starts.push(this.sealedFrames + page.frames);
+    this.#pageBytes += page.bytes.length;
+  }
+
+  #makeRoom(): void {
+    if (this.#firstUnthinned < this.#pages.length) this.#thin(this.#firstUnthinned++);
+    else this.#dropPage();
+  }
+
+  /** Takes half of a page's frames out: those that are most like the kept one before them. */
+  #thin(at: number): void {
+    const page = this.#pages[at];
+    const start = this.#starts[at];
+    if (page === undefined || start === undefined) return;
+    const keep = mostDistinct(page, Math.ceil(page.frames / 2));
+    const thin = page.thin(keep);
+    const cells = Math.ceil(page.frames / CELL_FRAMES);
+    const rows = this.#scratch(thin.frames);
+    thin.read(0, thin.frames, rows, 0);
+    this.#index.replace(this.#cellOf(start), cells, rows.keys, thin.frames);
+    const left = (all: number[]): number[] => all.filter((_, i) => i < start || (keep[i - start] ?? true));
+    this.#times = left(this.#times);
+    this.#ends = left(this.#ends);
+    this.#pages[at] = thin;
+    this.#pageBytes += thin.bytes.length - page.bytes.length;
+    this.#thinned += page.frames - thin.frames;
+    this.#restart();
+  }
+
+  #scratch(frames: number): KvRows {
+    return { keys: this.#buffers(frames), values: this.#buffers(frames) };
+  }
+
+  #dropPage(): void {
+    const page = this.#pages.shift();
+    if (page === undefined) return;
+    this.#index.dropOldest(Math.ceil(page.frames / CELL_FRAMES));
+    this.#times.splice(0, page.frames);
+    this.#ends.splice(0, page.frames);
+    this.#pageBytes -= page.bytes.length;
+    this.#dropped += page.frames;
+    this.#firstUnthinned = Math.max(0, this.#firstUnthinned - 1);
+    this.#restart();
+  }
+
+  #restart(): void {
+    this.#starts = [0];
+    for (const page of this.#pages) this.#starts.push(this.sealedFrames + page.frames);
+  }
+
+  /** The cell that a kept frame lies in; cells never cross the border of a page. */
+  #cellOf(frame: number): number {
+    let cell = 0;
+    for (const [i, page] of this.#pages.entries()) {
+      const start = this.#starts[i] ?? 0;
+      if (frame < start + page.frames) return cell + Math.floor((frame - start) / CELL_FRAMES);
+      cell += Math.ceil(page.frames / CELL_FRAMES);
+    }
+    return cell + Math.floor((frame - this.sealedFrames) / CELL_FRAMES);
+  }
+
+  /** How many whole cells lie in the first `frames` kept frames. */
+  cellsIn(frames: number): number {
+    return Math.min(this.#index.cells, this.#cellOf(frames));
+  }
+
+  /** The frames of rising cells, neighbours joined. */
+  runsOf(cells: readonly number[]): FrameRun[] {
+    const runs: { first: number; count: number }[] = [];
+    let page = 0;
+    let cellStart = 0;
+    for (const cell of cells) {
+      while (page < this.#pages.length) {
+        const size = Math.ceil((this.#pages[page]?.frames ?? 0) / CELL_FRAMES);
+        if (cell < cellStart + size) break;
+        cellStart += size;
+        page++;
+      }
+      const start = this.#starts[page] ?? 0;
+      const first = start + (cell - cellStart) * CELL_FRAMES;
+      const end = Math.min(first + CELL_FRAMES, this.#starts[page + 1] ?? this.frames);
+      const last = runs.at(-1);
+      if (last !== undefined && last.first + last.count === first) last.count += end - first;
+      else runs.push({ first, count: end - first });
+    }
+    return runs;
   }
 
   /** How many of the kept frames lie at or before `timeMs`. */
@@ -121,11 +288,103 @@ export class KvCache {
     return low;
   }
 
-  /** The first `frames` kept frames, without a copy. */
-  view(frames: number): KvView {
+  /** The first `frames` kept frames without a copy; null where some of them are sealed. */
+  view(frames: number): KvView | null {
+    if (this.#pages.length > 0 && frames > 0) return null;
     const { headDim, tokensPerFrame } = this.#options;
     const tokens = frames * tokensPerFrame;
     const cut = (buffer: Float32Array): Float32Array => buffer.subarray(0, tokens * headDim);
     return { keys: this.#keys.map(cut), values: this.#values.map(cut), tokens };
   }
+
+  /** Copies frames, in full precision or as their pages hold them, to `rows` from token `at` on. */
+  copy(runs: readonly FrameRun[], rows: KvRows, at: number): void {
+    const { tokensPerFrame } = this.#options;
+    for (const { first, count } of runs) {
+      let frame = first;
+      const end = first + count;
+      while (frame < end) {
+        const taken = this.#copySome(frame, end, rows, at);
+        frame += taken;
+        at += taken * tokensPerFrame;
+      }
+    }
+  }
+
+  /** Copies from one page, or from what is in full precision; returns how many frames. */
+  #copySome(frame: number, end: number, rows: KvRows, at: number): number {
+    const sealed = this.sealedFrames;
+    if (frame >= sealed) {
+      const { headDim, tokensPerFrame } = this.#options;
+      const size = tokensPerFrame * headDim;
+      const cut = (buffer: Float32Array): Float32Array =>
+        buffer.subarray((frame - sealed) * size, (end - sealed) * size);
+      this.#keys.forEach((keys, head) => rows.keys[head]?.set(cut(keys), at * headDim));
+      this.#values.forEach((values, head) => rows.values[head]?.set(cut(values), at * headDim));
+      return end - frame;
+    }
+    const i = this.#pageOf(frame);
+    const page = this.#pages[i];
+    const start = this.#starts[i];
+    if (page === undefined || start === undefined) throw new RangeError('no such frame');
+    const count = Math.min(end, start + page.frames) - frame;
+    page.read(frame - start, count, rows, at);
+    return count;
+  }
+
+  #pageOf(frame: number): number {
+    let low = 0;
+    let high = this.#pages.length;
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      if ((this.#starts[middle] ?? Infinity) <= frame) low = middle;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** What became of the frames of `runs`. */
+  precisionOf(runs: readonly FrameRun[]): Precision {
+    let worst: Precision = 'full';
+    for (const { first, count } of runs) {
+      if (count === 0 || first >= this.sealedFrames) continue;
+      worst = 'int8';
+      // Pages are thinned from the oldest on, so that a run's first frame lies in its thinnest page.
+      if (this.#pages[this.#pageOf(first)]?.thinned === true) return 'thinned';
+    }
+    return worst;
+  }
+}
+
+/** For which frames of a page to keep: `count` of them, chosen so that each kept one differs from the one before it. */
+function mostDistinct(page: KvPage, count: number): boolean[] {
+  const { heads, headDim, tokensPerFrame } = page.shape;
+  const size = tokensPerFrame * headDim;
+  const rows: KvRows = {
+    keys: Array.from({ length: heads }, () => new Float32Array(page.frames * size)),
+    values: Array.from({ length: heads }, () => new Float32Array(page.frames * size)),
+  };
+  page.read(0, page.frames, rows, 0);
+  const keep = new Array<boolean>(page.frames).fill(true);
+  const distance = (a: number, b: number): number => {
+    let sum = 0;
+    for (const keys of rows.keys) {
+      for (let i = 0; i < size; i++) sum += ((keys[a * size + i] ?? 0) - (keys[b * size + i] ?? 0)) ** 2;
+    }
+    return sum;
+  };
+  for (let left = page.frames; left > count; left--) {
+    let nearest = -1;
+    let least = Infinity;
+    let before = 0; // the first frame always stays
+    for (let frame = 1; frame < page.frames; frame++) {
+      if (keep[frame] !== true) continue;
+      const d = distance(before, frame);
+      if (d < least) [least, nearest] = [d, frame];
+      before = frame;
+    }
+    if (nearest < 0) break;
+    keep[nearest] = false;
+  }
+  return keep;
 }

@@ -4,9 +4,12 @@ import { bundlePath, readBundle } from './bundle.ts';
 import { CrossDecoder } from './cross-decoder.ts';
 import { Embeddings } from './embeddings.ts';
 import { KvCache } from './kv-cache.ts';
+import { CellRanking } from './kv-index.ts';
+import { KvReader } from './kv-reader.ts';
 import { SelfDecoder } from './self-decoder.ts';
 import type { SessionOptions } from './session.ts';
 import { openSession } from './session.ts';
+import { StreamTags } from './stream-tags.ts';
 import { Tokenizer } from './tokenizer.ts';
 import { Vision } from './vision.ts';
 
@@ -22,6 +25,8 @@ export class Model {
   readonly vision: Vision;
   readonly selfDecoder: SelfDecoder;
   readonly crossDecoder: CrossDecoder;
+  readonly ranking: CellRanking;
+  readonly reader: KvReader;
 
   constructor(parts: Omit<Model, 'config' | 'newCache' | 'release'>) {
     this.bundle = parts.bundle;
@@ -30,6 +35,8 @@ export class Model {
     this.vision = parts.vision;
     this.selfDecoder = parts.selfDecoder;
     this.crossDecoder = parts.crossDecoder;
+    this.ranking = parts.ranking;
+    this.reader = parts.reader;
   }
 
   get config(): BundleConfig {
@@ -43,7 +50,8 @@ export class Model {
 
   /** Frees the sessions; a process that ends without it may abort. */
   async release(): Promise<void> {
-    await Promise.all([this.vision.release(), this.selfDecoder.release(), this.crossDecoder.release()]);
+    const sessions = [this.vision, this.selfDecoder, this.crossDecoder, this.ranking];
+    await Promise.all(sessions.map((session) => session.release()));
   }
 }
 
@@ -61,6 +69,9 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
   const selfDecoder = new SelfDecoder(await openSession(bundlePath(bundle, 'self_decoder.onnx'), options), config);
   progress(0.85);
   const crossDecoder = new CrossDecoder(await openSession(bundlePath(bundle, 'cross_decoder.onnx'), options), config);
+  const ranking = new CellRanking(await openSession(bundlePath(bundle, 'kv_index.onnx'), options));
+  const tags = await StreamTags.load(bundlePath(bundle, 'stream_tags.bin'), config.kvHeads, config.headDim);
+  const reader = new KvReader(config, crossDecoder, ranking, tags);
   progress(1);
-  return new Model({ bundle, tokenizer, embeddings, vision, selfDecoder, crossDecoder });
+  return new Model({ bundle, tokenizer, embeddings, vision, selfDecoder, crossDecoder, ranking, reader });
 }

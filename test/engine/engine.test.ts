@@ -13,7 +13,7 @@ import { TINY_BUNDLE } from '../support/golden.ts';
 import { isRunning, untilGone } from '../support/processes.ts';
 import { loadTiny, picture } from '../support/tiny.ts';
 
-const MUCH = 2 ** 24;
+const MUCH = { limitBytes: 2 ** 24, mergeBelow: 0 };
 
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -28,9 +28,9 @@ afterEach(async () => {
 });
 
 /** Opens a stream and returns its cache. */
-function open(name: string, limitBytes = MUCH): KvCache {
+function open(name: string, limitBytes = MUCH, mergeBelow = 0): KvCache {
   const spy = vi.spyOn(model, 'newCache');
-  scheduler.open(name, limitBytes);
+  scheduler.open(name, { limitBytes, mergeBelow });
   const made = spy.mock.results[0];
   spy.mockRestore();
   if (made?.type !== 'return') throw new Error('no cache was made');
@@ -252,7 +252,7 @@ describe('Askers', () => {
     const second = await answer(request('a', 'and now?', { turns }));
     expect(second.inputTokens).toBeGreaterThan(first.inputTokens);
     expect(second.text).not.toBe(first.text);
-    const otherTurns = [{ question: 'what is this?', timeMs: 1000, answer: 'a cat' }];
+    const otherTurns = [{ question: 'what is this?', timeMs: 1000, answer: 'a cat sat on the mat at 0:07' }];
     expect((await answer(request('a', 'and now?', { turns: otherTurns }))).text).not.toBe(second.text);
   });
 
@@ -406,11 +406,18 @@ describe('When the limit of memory is reached', () => {
   test('the oldest frames go, and the newest stay and are asked about', async () => {
     const cache = open('a', LEAST);
     await watch('a', 0, 65);
-    expect([cache.firstFrame, cache.frames]).toEqual([8, 57]);
+    expect([cache.droppedFrames, cache.thinnedFrames, cache.frames]).toEqual([8, 8, 49]);
     const appended = await scheduler.append('a', 65 * 500, frameOf('a', 65));
-    expect(appended).toMatchObject({ firstMs: 4000, lastMs: 32_500, frames: 66, cacheTokens: 580 });
-    expect((await ask(request('a', 'what is this?', { asOfMs: 3999 }))).error?.code).toBe('time_out_of_range');
-    expect((await answer(request('a', 'what is this?', { asOfMs: 4000 }))).asOfMs).toBe(4000);
+    expect(appended).toMatchObject({
+      firstMs: 8000,
+      lastMs: 32_500,
+      frames: 66,
+      cacheTokens: 500,
+      droppedFrames: 8,
+      thinnedFrames: 8,
+    });
+    expect((await ask(request('a', 'what is this?', { asOfMs: 7999 }))).error?.code).toBe('time_out_of_range');
+    expect((await answer(request('a', 'what is this?', { asOfMs: 8000 }))).asOfMs).toBe(8000);
   });
 
   test('an asker of a moment that is dropped meanwhile is told so; others go on with what is kept', async () => {
@@ -427,7 +434,7 @@ describe('When the limit of memory is reached', () => {
     await Promise.all(frames);
     expect(old.error).toMatchObject({ code: 'time_out_of_range', param: 'as_of' });
     expect(recent.end?.asOfMs).toBe(63 * 500);
-    expect(recent.end?.evidence.every(({ startMs }) => startMs >= 4000)).toBe(true);
+    expect(recent.end?.evidence.every(({ startMs }) => startMs >= 8000)).toBe(true);
   });
 
   test('an answer that is cancelled after frames went has the evidence of frames that are kept, at their times', async () => {

@@ -92,9 +92,9 @@ describe('A bundle', () => {
   });
 
   test('of a later format needs another version, whatever else is in it', async () => {
-    await writeConfig({ format: 2 });
+    await writeConfig({ format: 3 });
     const error = await failure(readBundle(bundle));
-    expect([error.code, error.detail]).toEqual(['bundle_unsupported', 'Its format is 2; this version reads 1.']);
+    expect([error.code, error.detail]).toEqual(['bundle_unsupported', 'Its format is 3; this version reads 2.']);
   });
 
   test.each(['format', 'name', 'width', 'window', 'kvHeads', 'answerTokens', 'startToken', 'files'])(

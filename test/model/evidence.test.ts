@@ -1,14 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { evidenceSpans } from '../../src/model/evidence.ts';
+import { type EvidenceSpan, EvidenceTally } from '../../src/model/evidence.ts';
+import { KvCache } from '../../src/model/kv-cache.ts';
 
 /** Spans of shares on frames that are half a second apart. */
-const spans = (...shares: number[]): ReturnType<typeof evidenceSpans> =>
-  evidenceSpans(
-    Float32Array.from(shares),
-    shares.map((_, i) => i * 500),
-  );
+function spans(...shares: number[]): EvidenceSpan[] {
+  const cache = new KvCache({ heads: 1, headDim: 1, tokensPerFrame: 1, limitBytes: 2 ** 20 });
+  for (const i of shares.keys()) cache.append(i * 500, new Float32Array(1), new Float32Array(1));
+  const tally = new EvidenceTally(1);
+  tally.add(Float32Array.from(shares), [cache], [[{ first: 0, count: shares.length }]]);
+  return tally.spans([{ name: 'a', cache }]);
+}
 
-const times = (found: ReturnType<typeof evidenceSpans>): number[][] => found.map((s) => [s.startMs, s.endMs]);
+const times = (found: readonly EvidenceSpan[]): number[][] => found.map((s) => [s.startMs, s.endMs]);
 
 describe('The evidence of an answer', () => {
   test('is nothing where nothing was read', () => {

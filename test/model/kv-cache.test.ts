@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { KvCache } from '../../src/model/kv-cache.ts';
+import { rowsOf } from '../support/tiny.ts';
 
 const HEADS = 2;
 const HEAD_DIM = 3;
@@ -30,7 +31,7 @@ function ofHead(frame: number, head: number, sign = 1): number[] {
 }
 
 function expectFrames(cache: KvCache, first: number, count: number): void {
-  const view = cache.view(count);
+  const view = rowsOf(cache, count);
   expect(view.tokens).toBe(count * TOKENS);
   for (let head = 0; head < HEADS; head++) {
     const frames = Array.from({ length: count }, (_, i) => first + i);
@@ -42,9 +43,9 @@ function expectFrames(cache: KvCache, first: number, count: number): void {
 describe('The cache of a stream', () => {
   test('is empty at first', () => {
     const cache = newCache(100);
-    expect([cache.frames, cache.bytes, cache.firstFrame]).toEqual([0, 0, 0]);
+    expect([cache.frames, cache.bytes, cache.droppedFrames]).toEqual([0, 0, 0]);
     expect(cache.times).toEqual([]);
-    expect(cache.view(0).tokens).toBe(0);
+    expect(cache.view(0)?.tokens).toBe(0);
   });
 
   test('gives back each head’s keys and values, in order', () => {
@@ -67,45 +68,99 @@ describe('The cache of a stream', () => {
     fill(cache, 0, 10);
     const [part, whole] = [cache.view(4), cache.view(10)];
     expectFrames(cache, 0, 4);
-    for (const [i, keys] of part.keys.entries()) {
-      expect(keys.buffer).toBe(whole.keys[i]?.buffer);
-      expect(keys.byteOffset).toBe(whole.keys[i]?.byteOffset);
+    for (const [i, keys] of (part?.keys ?? []).entries()) {
+      expect(keys.buffer).toBe(whole?.keys[i]?.buffer);
+      expect(keys.byteOffset).toBe(whole?.keys[i]?.byteOffset);
     }
   });
 
   test('never changes what was written: a prefix is the same after more frames', () => {
     const cache = newCache(1000);
     fill(cache, 0, 5);
-    const before = cache.view(5).keys.map((keys) => [...keys]);
+    const before = cache.view(5)?.keys.map((keys) => [...keys]);
     fill(cache, 5, 200);
-    expect(cache.view(5).keys.map((keys) => [...keys])).toEqual(before);
+    expect(cache.view(5)?.keys.map((keys) => [...keys])).toEqual(before);
   });
 
-  test('drops its oldest eighth when its limit is reached, and goes on counting frames', () => {
+  test('seals its oldest quarter into int8 pages when full precision has no more room', () => {
+    const cache = newCache(200);
+    fill(cache, 0, 97);
+    expect([cache.frames, cache.sealedFrames]).toEqual([97, 16]);
+    expect(cache.view(97)).toBeNull();
+    expect(cache.precisionOf([{ first: 16, count: 81 }])).toBe('full');
+    expect(cache.precisionOf([{ first: 15, count: 1 }])).toBe('int8');
+    const { keys } = rowsOf(cache);
+    const exact = Array.from({ length: 97 }, (_, frame) => ofHead(frame, 1)).flat();
+    const most = Math.max(...exact.slice(0, 16 * TOKENS * HEAD_DIM));
+    for (const [i, value] of exact.entries()) {
+      const sealed = i < 16 * TOKENS * HEAD_DIM;
+      expect(Math.abs((keys[1]?.[i] ?? NaN) - value)).toBeLessThanOrEqual(sealed ? most / 254 + 1e-3 : 0);
+    }
+  });
+
+  test('takes every other frame out of old pages when its limit is reached, and only then drops the oldest', () => {
     const cache = newCache(80);
-    fill(cache, 0, 80);
-    expect([cache.frames, cache.firstFrame]).toEqual([80, 0]);
-    fill(cache, 80, 81);
-    expect([cache.frames, cache.firstFrame]).toEqual([71, 10]);
-    expect(cache.times[0]).toBe(5000);
-    expectFrames(cache, 10, 71);
+    let frame = 0;
+    const goOn = (until: () => boolean): void => {
+      for (; !until() && frame < 5_000; frame++) fill(cache, frame, frame + 1);
+    };
+    goOn(() => cache.thinnedFrames > 0);
+    expect([cache.droppedFrames, cache.times[0]]).toEqual([0, 0]);
+    expect(cache.precisionOf([{ first: 0, count: cache.frames }])).toBe('thinned');
+    goOn(() => cache.droppedFrames > 0);
+    expect(cache.times[0]).toBeGreaterThan(0);
+    expect(cache.frames + cache.thinnedFrames + cache.droppedFrames).toBe(frame);
   });
 
-  test('stays within its limit for hours', () => {
-    const cache = newCache(100);
+  test('stays within its limit for hours, and keeps the newest as they were', () => {
+    const cache = newCache(200);
     for (let frame = 0; frame < 20_000; frame++) {
       cache.append(frame * 500, values(frame), values(frame, -1));
-      expect(cache.bytes <= 100 * FRAME_BYTES).toBe(true);
+      expect(cache.bytes <= 200 * FRAME_BYTES).toBe(true);
     }
-    expect(cache.firstFrame + cache.frames).toBe(20_000);
-    expectFrames(cache, cache.firstFrame, cache.frames);
+    expect(cache.droppedFrames + cache.thinnedFrames + cache.frames).toBe(20_000);
+    expect(cache.times.at(-1)).toBe(19_999 * 500);
+    expect(cache.times.every((time, i) => i === 0 || time > (cache.times[i - 1] ?? 0))).toBe(true);
+    const newest = cache.frames - 1;
+    const rows = {
+      keys: [new Float32Array(6), new Float32Array(6)],
+      values: [new Float32Array(6), new Float32Array(6)],
+    };
+    cache.copy([{ first: newest, count: 1 }], rows, 0);
+    expect([...(rows.keys[1] ?? [])]).toEqual(ofHead(19_999, 1));
   });
 
   test('keeps a block of frames even where the limit is smaller', () => {
     const cache = newCache(0);
     fill(cache, 0, 65);
-    expect([cache.frames, cache.firstFrame]).toEqual([57, 8]);
-    expectFrames(cache, 8, 57);
+    expect([cache.frames, cache.droppedFrames, cache.thinnedFrames]).toEqual([49, 8, 8]);
+  });
+
+  test('lets a frame stand longer instead of keeping one that is like it', () => {
+    const cache = newCache(100);
+    fill(cache, 0, 2);
+    cache.merge(1_000);
+    cache.merge(1_500);
+    expect([cache.frames, cache.mergedFrames, cache.endOf(0), cache.endOf(1)]).toEqual([2, 2, 0, 1_500]);
+    expect(() => {
+      newCache(100).merge(0);
+    }).toThrow('nothing to merge into');
+  });
+
+  test.each([64, 200, 1_000])('finds the frames of a cell, thinned or not, at a limit of %i frames', (limit) => {
+    const cache = newCache(limit);
+    fill(cache, 0, 1_500);
+    const { cells } = cache.index;
+    const runs = cache.runsOf(Array.from({ length: cells }, (_, cell) => cell));
+    const tail = cache.frames % 4;
+    expect(runs).toEqual([{ first: 0, count: cache.frames - tail }]);
+    for (const cell of [0, 1, Math.floor(cells / 2), cells - 1]) {
+      const [run] = cache.runsOf([cell]);
+      expect(run?.count).toBe(4);
+      expect(cache.cellsIn(run?.first ?? -1)).toBe(cell);
+      expect(cache.cellsIn((run?.first ?? -1) + 3)).toBe(cell);
+    }
+    expect(cache.cellsIn(cache.frames)).toBe(cells);
   });
 
   test.each([
@@ -123,9 +178,9 @@ describe('The cache of a stream', () => {
   });
 
   test('counts only kept frames after it dropped some', () => {
-    const cache = newCache(64);
+    const cache = newCache(0);
     fill(cache, 0, 65);
-    expect(cache.framesUpTo(3999)).toBe(0);
-    expect(cache.framesUpTo(4000)).toBe(1);
+    expect(cache.framesUpTo(7999)).toBe(0);
+    expect(cache.framesUpTo(8000)).toBe(1);
   });
 });

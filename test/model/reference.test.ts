@@ -7,6 +7,7 @@ import { loadModel } from '../../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../../src/model/question.ts';
 import { argmax } from '../../src/model/sampling.ts';
 import { goldenPicture, largestDifference, readGolden, TINY_BUNDLE } from '../support/golden.ts';
+import { rowsOf } from '../support/tiny.ts';
 
 const TOLERANCE = 0.005;
 
@@ -69,7 +70,7 @@ describe.each([
 
   it.each([1, 2, 6])('fills the cache with the same K and V, %i frames at a time', async (group) => {
     const cache = await watch(group);
-    const view = cache.view(cache.frames);
+    const view = rowsOf(cache);
     expect(largestDifference(flat(view.keys, view.tokens), golden.tensor('k'))).toBeLessThan(TOLERANCE);
     expect(largestDifference(flat(view.values, view.tokens), golden.tensor('v'))).toBeLessThan(TOLERANCE);
   });
@@ -83,10 +84,11 @@ describe.each([
     const segment = await QuestionSegment.open(selfDecoder, embeddings, config, tokens);
     const answer: number[] = [];
     while (answer.length < golden.answerIds.length) {
-      const [read] = await crossDecoder.step(cache.view(cache.frames), [
+      const [read] = await crossDecoder.step(rowsOf(cache), [
         {
           hidden: segment.hidden,
           visible: cache.frames * config.tokensPerFrame,
+          context: cache.frames * config.tokensPerFrame,
           ownK: segment.k,
           ownV: segment.v,
           ownLength: segment.length,

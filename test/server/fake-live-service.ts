@@ -126,9 +126,15 @@ export class FakeStream implements LiveStream {
         text,
         finish: kind,
         asOfMs,
+        precision: 'full',
         evidence: [
-          { startMs: Math.max(0, asOfMs - 10_000), endMs: Math.max(0, asOfMs - 8_000), weight: 0.61234 },
-          { startMs: Math.max(0, asOfMs - 1_000), endMs: asOfMs, weight: 0.2 },
+          {
+            stream: this.name,
+            startMs: Math.max(0, asOfMs - 10_000),
+            endMs: Math.max(0, asOfMs - 8_000),
+            weight: 0.61234,
+          },
+          { stream: this.name, startMs: Math.max(0, asOfMs - 1_000), endMs: asOfMs, weight: 0.2 },
         ],
         inputTokens: 7,
         outputTokens: tokens,

@@ -10,11 +10,14 @@ export interface Outcome {
 }
 
 /** Sampled, so that the answers of random weights tell streams apart; the seed makes them repeatable. */
-export const request = (stream: string, question: string, more: Partial<AskRequest> = {}): AskRequest => ({
-  stream,
+export const request = (
+  stream: string | readonly string[],
+  question: string,
+  { asOfMs = null, ...more }: Partial<AskRequest> & { readonly asOfMs?: number | null } = {},
+): AskRequest => ({
+  streams: [stream].flat().map((name) => ({ name, asOfMs })),
   question,
   turns: [],
-  asOfMs: null,
   maxTokens: 32,
   temperature: 1,
   topP: 1,

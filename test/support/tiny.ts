@@ -1,5 +1,5 @@
 /** The tiny bundle (seeded random weights, the same graphs as the real one), and pictures for it. */
-import type { KvCache } from '../../src/model/kv-cache.ts';
+import type { KvCache, KvView } from '../../src/model/kv-cache.ts';
 import type { Model } from '../../src/model/model.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { seededRandom } from '../../src/model/sampling.ts';
@@ -21,8 +21,18 @@ export function picture(number: number, size = 224): Uint8Array {
   return rgb;
 }
 
-/** The bytes of every key and value that a cache holds, to compare bit by bit. */
+/** The bytes of every key and value of the first `frames` frames that a cache holds, to compare bit by bit. */
 export function bitsOf(cache: KvCache, frames = cache.frames): Buffer {
-  const { keys, values } = cache.view(frames);
+  const { keys, values } = rowsOf(cache, frames);
   return Buffer.concat([...keys, ...values].map((x) => Buffer.from(x.buffer, x.byteOffset, x.byteLength)));
+}
+
+/** Keys and values of the first `frames` frames, copied, for each head. */
+export function rowsOf(cache: KvCache, frames = cache.frames): KvView {
+  const { heads, headDim, tokensPerFrame } = cache.shape;
+  const tokens = frames * tokensPerFrame;
+  const buffers = (): Float32Array[] => Array.from({ length: heads }, () => new Float32Array(tokens * headDim));
+  const rows = { keys: buffers(), values: buffers(), tokens };
+  cache.copy([{ first: 0, count: frames }], rows, 0);
+  return rows;
 }

@@ -1,0 +1,126 @@
+"""A bundle -> a checkpoint: training goes on from what is shipped, without the files of the run that made it.
+
+python from_bundle.py --data DIR --work DIR --bundle ../yoco-small-1 --name small
+
+Writes WORK/NAME.pt and WORK/projector.pt. The graphs hold the large weights as float16, and some as products with the
+frozen words: those are solved for by least squares, which is exact up to rounding, since there are more words than
+unknowns. What a bundle does not hold (probes, the optimisers' state) starts anew in `train.py --resume`.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+
+from export import read_words
+from labels import read_sets
+from model import Config, YocoLive
+from projector import Projector, Vocabulary
+from text import word_embeddings
+
+
+class Graph:
+    """Initialisers by name, and the constant right sides of the matrix products in the order of the graph."""
+
+    def __init__(self, path: Path):
+        graph = onnx.load(str(path)).graph
+        self.values = {i.name.removesuffix("_f16"): torch.from_numpy(numpy_helper.to_array(i).copy()).float() for i in graph.initializer}
+        names = [n.input[1] for n in graph.node if n.op_type == "MatMul"]
+        self.products = [self.values[n] for n in names if n in self.values]
+        factors = [self.values[name] for n in graph.node if n.op_type == "Mul" for name in n.input if name in self.values]
+        self.scales = [f.flatten() for f in factors if f.ndim == 2 and f.shape[1] == 1]  # one a head, in each layer
+
+
+def solve(words: torch.Tensor, product: torch.Tensor) -> torch.Tensor:
+    """`product = words @ W.T` -> W."""
+    return torch.linalg.lstsq(words.double(), product.double()).solution.T.float()
+
+
+def fill_self(model: YocoLive, graph: Graph) -> None:
+    rest = iter(graph.products)
+    put = lambda linear: linear.weight.copy_(next(rest).T)
+    for i, table in enumerate(model.clock.digits):
+        table.weight.copy_(graph.values[f"clock.digits.{i}.weight"])
+    put(model.clock.waves)
+    for i, layer in enumerate(model.self_decoder.layers):
+        for linear in (layer.attention.q, layer.attention.k, layer.attention.v, layer.attention.o, layer.ffn.gate, layer.ffn.up, layer.ffn.down):
+            put(linear)
+        layer.attention.scale.copy_(graph.scales[i])
+        layer.norm.gain.copy_(graph.values[f"decoder.layers.{i}.norm.gain"])
+        layer.ffn_norm.gain.copy_(graph.values[f"decoder.layers.{i}.ffn_norm.gain"])
+    put(model.self_decoder.k)
+    put(model.self_decoder.v)
+    model.self_decoder.norm.gain.copy_(graph.values["decoder.norm.gain"])
+
+
+def fill_cross(model: YocoLive, graph: Graph, answers: list[int]) -> None:
+    c, rest = model.c, iter(graph.products)
+    for i, layer in enumerate(model.cross_decoder.layers):
+        for linear in (layer.attention.q, layer.attention.o, layer.ffn.gate, layer.ffn.up, layer.ffn.down):
+            linear.weight.copy_(next(rest).T)
+        layer.attention.scale.copy_(graph.scales[i])
+        layer.norm.gain.copy_(graph.values[f"decoder.layers.{i}.norm.gain"])
+        layer.ffn_norm.gain.copy_(graph.values[f"decoder.layers.{i}.ffn_norm.gain"])
+    words = model.words[answers]
+    # The bundle holds `out` times its scale; the checkpoint keeps the scale as it is and divides the weights by it.
+    model.out.weight.copy_(solve(words, next(rest).T).T / (model.out_scale * 4 / c.words_width))
+    model.copy.weight.copy_(solve(words, next(rest).T).T * c.words_width**0.5)
+    model.out_norm.gain.copy_(graph.values["norm.gain"])
+    model.copy_gate.weight.copy_(graph.values["gate.weight"])
+    model.copy_gate.bias.copy_(graph.values["gate.bias"])
+    model.out_bias.copy_(graph.values["bias"])
+
+
+def fill_vision(model: YocoLive, projector: Projector, vocab: Vocabulary, graph: Graph) -> None:
+    labels, words = vocab.tensors()
+    model.visual.from_labels.weight.copy_(solve(labels, graph.values["labels"]))
+    model.visual.from_words.weight.copy_(solve(words, graph.values["words"]))
+    model.visual.label.weight.copy_(graph.values["residual"])
+    model.visual.slot.copy_(graph.values["slot"])
+    _, up, label, word = graph.products[:4]
+    projector.up.weight.copy_(up.T)
+    projector.label.weight.copy_(label.T)
+    projector.word.weight.copy_(word.T)
+    for name in ("up", "label", "word"):
+        getattr(projector, name).bias.copy_(graph.values[f"projector.{name}.bias"])
+    for name in ("word_bias", "class_scale", "class_bias"):
+        getattr(projector, name).copy_(graph.values[f"projector.{name}"].reshape(getattr(projector, name).shape))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--bundle", required=True)
+    parser.add_argument("--name", default="small")
+    args = parser.parse_args()
+    bundle, work = Path(args.bundle), Path(args.work)
+    held = json.loads((bundle / "config.json").read_text())
+    vocab = Vocabulary(read_sets(args.data))
+    config = Config(width=held["width"], head_dim=held["headDim"], self_layers=held["selfLayers"], self_kv_heads=held["selfKvHeads"],
+                    cross_layers=held["crossLayers"], cross_heads=held["crossHeads"], kv_heads=held["kvHeads"], window=held["window"],
+                    tokens_per_frame=held["tokensPerFrame"], labels=len(vocab.labels), tags=held.get("streamTags", Config.tags))
+    model = YocoLive(config, torch.from_numpy(word_embeddings()), held["answerTokens"])
+    projector = Projector(vocab.trained, len(vocab.labels), vocab.imagenet, vocab.tensors()[1])
+    with torch.no_grad():
+        fill_self(model, Graph(bundle / "self_decoder.onnx"))
+        fill_cross(model, Graph(bundle / "cross_decoder.onnx"), held["answerTokens"])
+        fill_vision(model, projector, vocab, Graph(bundle / "vision.onnx"))
+        if config.tags > 0:
+            tags = np.frombuffer((bundle / "stream_tags.bin").read_bytes(), "<f4").reshape(config.tags, 2, config.kv_heads, config.head_dim)
+            model.cross_decoder.tag_k.copy_(torch.from_numpy(tags[:, 0].copy()))
+            model.cross_decoder.tag_v.copy_(torch.from_numpy(tags[:, 1].copy()))
+        model.into.weight.copy_(solve(model.words, torch.from_numpy(np.array(read_words(bundle / "embeddings.bin", config.width)))))
+    training = held.get("training", {})
+    state = {"config": config.json(), "model": model.state_dict(), "step": training.get("steps", 0), "spent": 60.0 * training.get("minutes", 0), "stage": 3,
+             "questions": training.get("questions", 0), "answers": held["answerTokens"]}
+    torch.save(state, work / f"{args.name}.pt")
+    torch.save(projector.state_dict(), work / "projector.pt")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""bfloat16 where the processor computes in it: elsewhere it is emulated, and slower than float32 by a factor of ten."""
+
+import torch
+
+
+def mixed_precision() -> torch.autocast:
+    return torch.autocast("cpu", torch.bfloat16, enabled=torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -1,0 +1,160 @@
+/**
+ * How the cross-decoder reads a cache: whole as long as that is fast, through the index beyond.
+ *
+ * Reading through the index takes two passes for an answer's first token. The queries of the first layer depend on the
+ * question alone; those of the others on what was read before them. So the newest frames are read first; then what all
+ * these queries find; then what the queries of that reading find, and this is the answer's. Every later token begins
+ * with the queries of the token before it. All layers read the same frames.
+ */
+import type { BundleConfig } from './bundle.ts';
+import type { CrossDecoder, CrossDecoderInput, CrossDecoderOutput } from './cross-decoder.ts';
+import type { FrameRun, KvCache, KvView, Precision } from './kv-cache.ts';
+import { CELL_FRAMES, type CellRanking } from './kv-index.ts';
+import type { StreamTags } from './stream-tags.ts';
+
+/** One stream of a question: its first `frames` kept frames may be read. */
+export interface KvSource {
+  readonly cache: KvCache;
+  readonly frames: number;
+}
+
+export type ReaderInput = Omit<CrossDecoderInput, 'visible' | 'context'> & {
+  /** Of the answer's token before this one. */
+  readonly queries?: Float32Array | undefined;
+};
+
+export interface ReaderOutput extends CrossDecoderOutput {
+  /** For each source the frames that were read; `evidence` goes through their tokens in this order. */
+  readonly runs: readonly (readonly FrameRun[])[];
+  readonly precision: Precision;
+}
+
+/** Up to this many tokens of all its streams together a question reads everything. */
+export const FULL_READ_TOKENS = 15_360;
+/** Tokens that are read through the index, over all streams of a question. */
+export const INDEXED_TOKENS = 8_192;
+/** Of these, the newest frames are always read. */
+const NEWEST_FRAMES = 64;
+
+const PRECISIONS: readonly Precision[] = ['thinned', 'int8', 'full'];
+
+export class KvReader {
+  readonly #config: BundleConfig;
+  readonly #crossDecoder: CrossDecoder;
+  readonly #ranking: CellRanking;
+  readonly #tags: StreamTags;
+  /** Where frames are brought together; it grows to the largest reading. */
+  #scratch: { keys: Float32Array[]; values: Float32Array[]; tokens: number } = { keys: [], values: [], tokens: 0 };
+
+  constructor(config: BundleConfig, crossDecoder: CrossDecoder, ranking: CellRanking, tags: StreamTags) {
+    this.#config = config;
+    this.#crossDecoder = crossDecoder;
+    this.#ranking = ranking;
+    this.#tags = tags;
+  }
+
+  /** Whether a question of these streams reads all that it may see. */
+  readsAll(sources: readonly KvSource[]): boolean {
+    const frames = sources.reduce((sum, source) => sum + source.frames, 0);
+    return frames * this.#config.tokensPerFrame <= FULL_READ_TOKENS;
+  }
+
+  /** One read of one cache, whole, serves many questions; each sees its own number of `frames`. */
+  async readTogether(
+    cache: KvCache,
+    inputs: readonly { readonly frames: number; readonly input: ReaderInput }[],
+  ): Promise<ReaderOutput[]> {
+    const { tokensPerFrame } = this.#config;
+    const frames = Math.max(...inputs.map((input) => input.frames));
+    const view = cache.view(frames) ?? this.#gather([cache], [[{ first: 0, count: frames }]]);
+    const outputs = await this.#crossDecoder.step(
+      view,
+      inputs.map(({ frames: visible, input }) => {
+        const tokens = visible * tokensPerFrame;
+        return { ...input, visible: tokens, context: tokens };
+      }),
+    );
+    return outputs.map((output, i) => {
+      const runs = [{ first: 0, count: inputs[i]?.frames ?? 0 }];
+      return { ...output, runs: [runs], precision: cache.precisionOf(runs) };
+    });
+  }
+
+  /** One token of one question on any number of streams. */
+  async read(sources: readonly KvSource[], input: ReaderInput): Promise<ReaderOutput> {
+    if (this.readsAll(sources)) {
+      return this.#readRuns(
+        sources,
+        sources.map(({ frames }) => [{ first: 0, count: frames }]),
+        input,
+      );
+    }
+    let { queries } = input;
+    if (queries === undefined) {
+      const newest = await this.#readRuns(sources, await this.#choose(sources, undefined), input);
+      const found = await this.#readRuns(sources, await this.#choose(sources, newest.queries), input);
+      queries = found.queries;
+    }
+    return this.#readRuns(sources, await this.#choose(sources, queries), input);
+  }
+
+  async #readRuns(
+    sources: readonly KvSource[],
+    runs: readonly (readonly FrameRun[])[],
+    input: ReaderInput,
+  ): Promise<ReaderOutput> {
+    const caches = sources.map((source) => source.cache);
+    const view = this.#gather(caches, runs);
+    const context = sources.reduce((sum, source) => sum + source.frames, 0) * this.#config.tokensPerFrame;
+    const [output] = await this.#crossDecoder.step(view, [{ ...input, visible: view.tokens, context }]);
+    if (output === undefined) throw new RangeError('the cross-decoder gave no output');
+    const worst = Math.min(...caches.map((cache, i) => PRECISIONS.indexOf(cache.precisionOf(runs[i] ?? []))));
+    return { ...output, runs, precision: PRECISIONS[worst] ?? 'full' };
+  }
+
+  /** The newest frames of each source and, with queries, the cells that they find before those. */
+  #choose(sources: readonly KvSource[], queries: Float32Array | undefined): Promise<FrameRun[][]> {
+    const { crossLayers, crossHeads, headDim, tokensPerFrame } = this.#config;
+    const newest = Math.max(CELL_FRAMES, Math.floor(NEWEST_FRAMES / sources.length));
+    const share = Math.floor(INDEXED_TOKENS / sources.length / tokensPerFrame) - newest;
+    return Promise.all(
+      sources.map(async ({ cache, frames }) => {
+        const cells = cache.cellsIn(Math.max(0, frames - newest));
+        const [after] = cache.runsOf([cells]);
+        const first = after?.first ?? 0;
+        const tail = { first, count: frames - first };
+        if (queries === undefined) return [tail];
+        const wanted = Math.max(1, Math.floor(share / CELL_FRAMES));
+        const dims = [crossLayers, crossHeads, headDim];
+        const chosen = await this.#ranking.best(cache.index, cells, wanted, queries, dims);
+        return [...cache.runsOf(chosen), tail];
+      }),
+    );
+  }
+
+  /** The frames of all caches, one after the other; with the streams' tags where they are several. */
+  #gather(caches: readonly KvCache[], runs: readonly (readonly FrameRun[])[]): KvView {
+    const { headDim, tokensPerFrame } = this.#config;
+    const sizes = runs.map((mine) => mine.reduce((sum, run) => sum + run.count, 0) * tokensPerFrame);
+    const tokens = sizes.reduce((sum, size) => sum + size, 0);
+    const rows = this.#room(tokens);
+    let at = 0;
+    caches.forEach((cache, i) => {
+      cache.copy(runs[i] ?? [], rows, at);
+      const size = sizes[i] ?? 0;
+      if (caches.length > 1) this.#tags.add(i, rows, at, size);
+      at += size;
+    });
+    const cut = (buffer: Float32Array): Float32Array => buffer.subarray(0, tokens * headDim);
+    return { keys: rows.keys.map(cut), values: rows.values.map(cut), tokens };
+  }
+
+  #room(tokens: number): { keys: Float32Array[]; values: Float32Array[] } {
+    if (this.#scratch.tokens < tokens) {
+      const { kvHeads, headDim } = this.#config;
+      const make = (): Float32Array[] => Array.from({ length: kvHeads }, () => new Float32Array(tokens * headDim));
+      this.#scratch = { keys: make(), values: make(), tokens };
+    }
+    return this.#scratch;
+  }
+}

@@ -1,0 +1,38 @@
+/** What tells the streams of one question apart: a trained vector for each, added to its K and V as they are read. */
+import { readFile } from 'node:fs/promises';
+import type { KvRows } from './kv-page.ts';
+
+export class StreamTags {
+  /** How many streams one question may read. */
+  readonly count: number;
+  readonly #heads: number;
+  readonly #headDim: number;
+  /** `[count, 2 (K, V), heads, headDim]`. */
+  readonly #table: Float32Array;
+
+  constructor(table: Float32Array, heads: number, headDim: number) {
+    this.#heads = heads;
+    this.#headDim = headDim;
+    this.#table = table;
+    this.count = table.length / (2 * heads * headDim);
+  }
+
+  static async load(filename: string, heads: number, headDim: number): Promise<StreamTags> {
+    const bytes = await readFile(filename);
+    return new StreamTags(new Float32Array(new Uint8Array(bytes).buffer), heads, headDim);
+  }
+
+  /** Adds the tag of stream `number` to `tokens` tokens of `rows` from token `at` on. */
+  add(number: number, rows: KvRows, at: number, tokens: number): void {
+    [rows.keys, rows.values].forEach((heads, kind) => {
+      heads.forEach((row, head) => {
+        const from = ((number * 2 + kind) * this.#heads + head) * this.#headDim;
+        const tag = this.#table.subarray(from, from + this.#headDim);
+        for (let token = at; token < at + tokens; token++) {
+          const base = token * this.#headDim;
+          for (let i = 0; i < this.#headDim; i++) row[base + i] = (row[base + i] ?? 0) + (tag[i] ?? 0);
+        }
+      });
+    });
+  }
+}
