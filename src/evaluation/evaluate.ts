@@ -75,7 +75,10 @@ export async function evaluate(live: Streams, options: EvaluationOptions): Promi
   const boards = { ...others, scenes: others.scenes.filter(isMeasured) };
   const key = {
     bundle: options.bundleId,
-    data: fingerprint([...all, ...others.cutOuts], others.scenes),
+    data: fingerprint(
+      [...all, ...others.cutOuts, ...others.exercises.flatMap(({ start, end }) => [start, end])],
+      others.scenes,
+    ),
     sets: sets.join(','),
     video: JSON.stringify(options.video),
     ...{ seed, streams, seconds, controls, heldOut },
