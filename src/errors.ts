@@ -61,6 +61,7 @@ export const ERRORS = {
   bundle_unsupported: entry(500, 'The model bundle needs another version of yoco-live.'),
   config_invalid: entry(500, 'The configuration is not valid.'),
   data_invalid: entry(400, 'The evaluation data is not valid.'),
+  resume_mismatch: entry(409, 'The file holds an evaluation of other options.'),
   internal: entry(500, 'An unexpected error happened; it was logged.', true),
 } as const satisfies Record<string, ErrorEntry>;
 

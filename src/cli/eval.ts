@@ -1,7 +1,11 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { type Command, Option } from 'commander';
+import { readConfig } from '../config.ts';
 import { YocoError } from '../errors.ts';
-import { evaluate, type Evaluation } from '../evaluation/evaluate.ts';
-import type { TaskScore } from '../evaluation/score.ts';
+import { evaluate } from '../evaluation/evaluate.ts';
+import { table } from '../evaluation/table.ts';
 import type { Fit } from '../evaluation/video.ts';
 import { startLocalStreams } from './local-streams.ts';
 import { ProgressLine } from './terminal.ts';
@@ -16,6 +20,7 @@ interface EvalFlags {
   readonly size: string;
   readonly fit: Fit;
   readonly controls: string;
+  readonly resume?: string;
   readonly heldOut?: true;
   readonly answers?: true;
   readonly json?: true;
@@ -26,11 +31,11 @@ export function addEval(program: Command): void {
     .command('eval')
     .description('play labelled pictures as videos through the real path, and print the accuracy of each task')
     .requiredOption('--data <dir>', 'folder of sets: <set>/labels.jsonl and their pictures')
-    .option('--sets <names>', 'which sets, separated by commas; "all" for every set with labels', 'grocery,clothing')
+    .option('--sets <names>', 'sets to name, separated by commas; "all" for every set with labels', 'grocery,clothing')
     .option('--bundle <dir>', 'model bundle')
     .option('--seed <number>', 'seed of the streams and questions', '1')
-    .option('--streams <number>', 'how many streams', '40')
-    .option('--seconds <number>', 'length of a stream', '30')
+    .option('--streams <numbers>', 'how many streams; or a number for each length, as 20,10,5', '40')
+    .option('--seconds <lengths>', 'length of a stream; several, as 10,30,60, or a range, as 10-300', '30')
     .option('--size <WxH>', 'size of the videos', '480x360')
     .addOption(
       new Option('--fit <how>', 'how a picture fills the video')
@@ -38,6 +43,7 @@ export function addEval(program: Command): void {
         .default('contain'),
     )
     .option('--controls <share>', 'share of the streams that are also asked without their memory', '0.3')
+    .option('--resume <file>', 'keep finished streams in this file, and go on from those that are in it')
     .option('--held-out', 'only pictures that the bundled model did not train on (of the sets it knows)')
     .option('--answers', 'print every answer on stderr')
     .option('--json', 'print one JSON object')
@@ -55,19 +61,21 @@ export function addEval(program: Command): void {
           data: flags.data,
           sets: flags.sets === 'all' ? [] : flags.sets.split(','),
           seed: number('seed', flags.seed),
-          streams: number('streams', flags.streams),
-          seconds: number('seconds', flags.seconds),
+          streams: flags.streams,
+          seconds: flags.seconds,
           heldOut: flags.heldOut === true,
           video: { width: number('size', String(width)), height: number('size', String(height)), fit: flags.fit },
           controls: number('controls', flags.controls),
+          bundleId: await bundleId(flags.bundle),
+          ...(flags.resume === undefined ? {} : { resume: flags.resume }),
           onProgress: (done, total) => {
             progress.show(done / total, `${done} of ${total} streams`);
           },
           ...(flags.answers === true
             ? {
-                onAnswer: (question, answer, right) =>
+                onAnswer: ({ task, text, expected }, answer, right) =>
                   void process.stderr.write(
-                    `${right ? '+' : '-'} ${question.task}: ${question.text} ${answer} (${question.expected})\n`,
+                    `${right === null ? ' ' : right ? '+' : '-'} ${task}: ${text} ${answer} (${expected})\n`,
                   ),
               }
             : {}),
@@ -80,17 +88,9 @@ export function addEval(program: Command): void {
     });
 }
 
-function table(result: Evaluation): string {
-  const percent = (share: number): string => `${(share * 100).toFixed(1)}%`.padStart(7);
-  const row = (name: string, score: TaskScore): string =>
-    `${name.padEnd(22)}${percent(score.accuracy)}  ${`${score.correct}/${score.total}`.padStart(9)}   [${percent(score.interval[0])},${percent(score.interval[1])} ]\n`;
-  const { tasks, nowBySet, recall, evidence } = result;
-  let text = `${result.bundle}, seed ${result.seed}: ${result.streams} streams of ${result.seconds} s, ${result.questions} questions\n\n`;
-  text += `${'task'.padEnd(22)}accuracy    correct   95% interval\n`;
-  for (const [task, score] of Object.entries(tasks)) if (score !== undefined) text += row(task, score);
-  text += '\n';
-  for (const [set, score] of Object.entries(nowBySet)) text += row(`now, ${set}`, score);
-  text += `\n${row('recall', recall)}${row('  cache emptied', recall.emptied)}${row('  pictures shuffled', recall.shuffled)}`;
-  text += `  chance (one of those shown) ${percent(recall.chance)}\n\n${row('evidence inside', evidence)}`;
-  return `${text}first word of an answer: ${result.firstTokenMs.median} ms (median)\n`;
+/** Of its config, which holds the checksum of every file. */
+async function bundleId(bundle: string | undefined): Promise<string> {
+  const config = await readConfig({ bundle });
+  const text = await readFile(path.join(config.bundle, 'config.json'));
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }

@@ -1,8 +1,10 @@
 /**
  * Plays labelled pictures as videos through the real path (encoder, ffmpeg, vision, self-decoder, cache, questions) and
- * counts what is answered right. In the same run the memory is taken away in two ways, and recall must fall to chance:
- * the cache holds only the last thing shown (as if it were emptied before), and the pictures are played in another order.
+ * counts what is answered right. In the same run the memory is taken away in three ways, and recall must fall to chance:
+ * the cache holds only the last thing shown (as if it were emptied before), the pictures are played in another order, and
+ * only the last few frames before the question are there.
  */
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -10,43 +12,40 @@ import { YocoError } from '../errors.ts';
 import type { Streams } from '../live/live-service.ts';
 import type { SourceStream } from '../live/live-stream.ts';
 import type { AnswerResult } from '../live/types.ts';
-import { seededRandom } from '../model/sampling.ts';
-import { isHeldOut, type LabelledPicture, readLabels } from './labels.ts';
-import { type EvaluationQuestion, makePlaylist, type Playlist, RECALL, type Span } from './playlist.ts';
-import { isRight, score, Scores, type TaskScore } from './score.ts';
+import { type BoardPictures, makeBoards } from './boards.ts';
+import { NearestCaption, typicalCaption } from './captions.ts';
+import { FinishedStreams } from './finished.ts';
+import { isHeldOut, type LabelledPicture, readLabels, readOthers, type Scene } from './labels.ts';
+import { FRAMES_KEPT, withLastFrames } from './last-frames.ts';
+import { type PlannedStream, planStreams } from './plan.ts';
+import { makePlaylist, type Playlist, type Span } from './playlist.ts';
+import { type EvaluationQuestion, RECALL } from './questions.ts';
+import { randomOfStream, shuffle, type Random } from './random.ts';
+import { type Evaluation, makeReport } from './report.ts';
+import { answeredOf, type Control, type Described, type StreamResult } from './results.ts';
+import { isRight } from './score.ts';
 import { encodeVideo, type VideoOptions } from './video.ts';
 
 export interface EvaluationOptions {
   readonly data: string;
+  /** Sets whose pictures are played and named; none: every set with labels. */
   readonly sets: readonly string[];
   readonly seed: number;
-  readonly streams: number;
-  /** Length of a stream. */
-  readonly seconds: number;
+  /** How many streams, and how long, s: as `planStreams` reads them. */
+  readonly streams: string;
+  readonly seconds: string;
   /** Only pictures that the bundled model did not train on. */
   readonly heldOut: boolean;
   readonly video: VideoOptions;
   /** Share of the streams that are also asked without their memory, 0..1. */
   readonly controls: number;
+  /** File of the finished streams: those in it are not played again. */
+  readonly resume?: string;
+  /** Tells bundles apart, for `resume`; a bundle's name stays the same when it is trained anew. */
+  readonly bundleId: string;
   readonly onProgress: (done: number, total: number) => void;
-  /** Each answer as it is scored. */
-  readonly onAnswer?: (question: EvaluationQuestion, answer: string, right: boolean) => void;
-}
-
-export interface Evaluation {
-  readonly bundle: string;
-  readonly seed: number;
-  readonly streams: number;
-  readonly seconds: number;
-  readonly questions: number;
-  readonly tasks: Partial<Record<string, TaskScore>>;
-  /** `now` of each set of pictures. */
-  readonly nowBySet: Record<string, TaskScore>;
-  /** All recall tasks together: as they are, and without their memory. `chance`: a random one of the things shown. */
-  readonly recall: TaskScore & { readonly emptied: TaskScore; readonly shuffled: TaskScore; readonly chance: number };
-  /** Correct answers whose strongest evidence lies inside the moment that it should. */
-  readonly evidence: TaskScore;
-  readonly firstTokenMs: { readonly median: number };
+  /** Each answer as it is scored; `right` is null for a description. */
+  readonly onAnswer?: (question: EvaluationQuestion, answer: string, right: boolean | null) => void;
 }
 
 interface Asked {
@@ -54,17 +53,57 @@ interface Asked {
   readonly result: AnswerResult;
 }
 
-const EVIDENCE_SLACK_MS = 500;
+const LEAST_LABELS = 8;
+/** Questions on their way at once: well below the answers that an engine takes. */
+const QUESTIONS_AT_ONCE = 16;
 
 export async function evaluate(live: Streams, options: EvaluationOptions): Promise<Evaluation> {
-  const all = await readLabels(options.data, options.sets.length > 0 ? options.sets : undefined);
-  const pictures = options.heldOut ? all.filter((picture) => isHeldOut(picture.set, picture.file)) : all;
-  if (new Set(pictures.map((picture) => picture.label)).size < 8) {
-    throw new YocoError('data_invalid', { param: 'data', detail: 'At least 8 different labels are needed.' });
+  const { data, sets, seed, streams, seconds, controls, heldOut } = options;
+  const plan = planStreams(streams, seconds, controls);
+  const isMeasured = ({ set, file }: { set: string; file: string }): boolean => !heldOut || isHeldOut(set, file);
+  const all = await readLabels(data, sets.length > 0 ? sets : undefined);
+  const pictures = all.filter(isMeasured);
+  if (new Set(pictures.map((picture) => picture.label)).size < LEAST_LABELS) {
+    throw new YocoError('data_invalid', {
+      param: 'data',
+      detail: `At least ${LEAST_LABELS} different labels are needed.`,
+    });
   }
+  const others = await readOthers(data);
+  const known = others.scenes.filter(({ set, file }) => !isHeldOut(set, file));
+  // Of cut-outs and exercises each name has one picture, so none is held out: what is new is how they are shown.
+  const boards = { ...others, scenes: others.scenes.filter(isMeasured) };
+  const key = {
+    bundle: options.bundleId,
+    data: fingerprint(
+      [...all, ...others.cutOuts, ...others.exercises.flatMap(({ start, end }) => [start, end])],
+      others.scenes,
+    ),
+    sets: sets.join(','),
+    video: JSON.stringify(options.video),
+    ...{ seed, streams, seconds, controls, heldOut },
+  };
+  const finished = options.resume === undefined ? undefined : await FinishedStreams.open(options.resume, key);
   const folder = await mkdtemp(path.join(tmpdir(), 'yoco-eval-'));
   try {
-    return await new Run(live, options, pictures, folder).all();
+    const run = new Run(live, options, pictures, boards, known, folder);
+    const results: StreamResult[] = [];
+    for (const planned of plan) {
+      const before = finished?.results.get(planned.number);
+      const result = before ?? (await run.stream(planned));
+      if (before === undefined) await finished?.add(result);
+      results.push(result);
+      options.onProgress(results.length, plan.length);
+    }
+    return makeReport(results, {
+      bundle: live.bundle.name,
+      seed,
+      seconds,
+      plan,
+      lastFrames: FRAMES_KEPT,
+      corpus: others.scenes.map(({ captions }) => captions),
+      typical: typicalCaption(known),
+    });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -74,86 +113,69 @@ class Run {
   readonly #live: Streams;
   readonly #options: EvaluationOptions;
   readonly #pictures: readonly LabelledPicture[];
+  readonly #boards: BoardPictures;
+  /** Scenes that training knows. */
+  readonly #known: readonly Scene[];
   readonly #folder: string;
-  readonly #scores = new Scores();
-  readonly #emptied = new Scores();
-  readonly #shuffled = new Scores();
-  readonly #bySet = new Map<string, Scores>();
-  readonly #evidence = { correct: 0, total: 0 };
-  readonly #firstTokens: number[] = [];
-  readonly #chances: number[] = [];
-  #questions = 0;
+  #nearest: Promise<NearestCaption> | undefined;
   #number = 0;
 
-  constructor(live: Streams, options: EvaluationOptions, pictures: readonly LabelledPicture[], folder: string) {
+  constructor(
+    live: Streams,
+    options: EvaluationOptions,
+    pictures: readonly LabelledPicture[],
+    boards: BoardPictures,
+    known: readonly Scene[],
+    folder: string,
+  ) {
     this.#live = live;
     this.#options = options;
     this.#pictures = pictures;
+    this.#boards = boards;
+    this.#known = known;
     this.#folder = folder;
   }
 
-  async all(): Promise<Evaluation> {
-    const { streams, seed, controls, onProgress } = this.#options;
-    const random = seededRandom(seed);
-    for (let i = 0; i < streams; i++) {
-      const playlist = makePlaylist(this.#pictures, this.#options.seconds, random);
-      this.#count(await this.#play(playlist.spans, playlist.questions));
-      if (i < streams * controls) await this.#withoutMemory(playlist, random);
-      onProgress(i + 1, streams);
-    }
-    const recall = this.#scores.together(RECALL);
-    const sorted = [...this.#firstTokens].sort((a, b) => a - b);
-    return {
-      bundle: this.#live.bundle.name,
-      seed,
-      streams,
-      seconds: this.#options.seconds,
-      questions: this.#questions,
-      tasks: this.#scores.tasks,
-      nowBySet: Object.fromEntries([...this.#bySet].map(([set, scores]) => [set, scores.together(['now'])])),
-      recall: {
-        ...recall,
-        emptied: this.#emptied.together(RECALL),
-        shuffled: this.#shuffled.together(RECALL),
-        chance:
-          Math.round((this.#chances.reduce((a, b) => a + b, 0) / Math.max(1, this.#chances.length)) * 1000) / 1000,
-      },
-      evidence: score(this.#evidence),
-      firstTokenMs: { median: Math.round(sorted[Math.floor(sorted.length / 2)] ?? 0) },
-    };
-  }
-
-  #count(asked: readonly Asked[]): void {
+  async stream({ number, seconds, controlled }: PlannedStream): Promise<StreamResult> {
+    const random = randomOfStream(this.#options.seed, number);
+    const playlist = makePlaylist(this.#pictures, seconds, random, number);
+    const boards = makeBoards(this.#boards, random, number);
+    let lastFrames: Control[] = [];
+    const asked = await this.#play(playlist, async (stream, name) => {
+      if (controlled) lastFrames = await this.#onlyLastFrames(stream, name, playlist.questions);
+    });
+    asked.push(...(await this.#play(boards)));
+    const answered = [];
+    const described = [];
     for (const { question, result } of asked) {
-      const right = isRight(question, result.text);
-      this.#questions++;
-      this.#scores.add(question.task, right);
-      this.#firstTokens.push(result.firstTokenMs);
-      this.#options.onAnswer?.(question, result.text, right);
-      if (question.task === 'now' && question.moment !== null) {
-        const scores = this.#bySet.get(question.moment.set) ?? new Scores();
-        scores.add('now', right);
-        this.#bySet.set(question.moment.set, scores);
-      }
-      if (right && question.moment !== null) {
-        const [top] = result.evidence;
-        const { startMs, endMs } = question.moment;
-        const middle = top === undefined ? -1 : (top.startMs + top.endMs) / 2;
-        this.#evidence.total++;
-        if (middle >= startMs - EVIDENCE_SLACK_MS && middle <= endMs + EVIDENCE_SLACK_MS) this.#evidence.correct++;
+      if (question.captions === undefined) {
+        const answer = answeredOf(question, result);
+        answered.push(answer);
+        this.#options.onAnswer?.(question, result.text, answer.right);
+      } else {
+        described.push(await this.#described(question, question.captions, result, boards));
+        this.#options.onAnswer?.(question, result.text, null);
       }
     }
+    const controls = controlled ? { ...(await this.#withoutMemory(playlist, random)), lastFrames } : null;
+    return { stream: number, seconds, answered, described, controls };
   }
 
-  /** Plays a video to its end, and asks. */
-  async #play(spans: readonly Span[], questions: readonly EvaluationQuestion[]): Promise<Asked[]> {
+  /** Plays a video to its end, and asks. `then` may use the stream before it is gone. */
+  async #play(
+    { spans, questions }: Pick<Playlist, 'spans' | 'questions'>,
+    then?: (stream: SourceStream, name: string) => Promise<void>,
+  ): Promise<Asked[]> {
+    if (spans.length === 0) return [];
     const name = `eval-${this.#number++}`;
     const file = path.join(this.#folder, `${name}.mp4`);
     await encodeVideo(spans, file, this.#options.video);
     const stream = await this.#live.create({ name, source: { file, pace: 'fastest' } }, 'operator');
     try {
       await stream.ended();
-      return await Promise.all(questions.map((question) => askOne(stream, question)));
+      const asked = await askAll(stream, questions);
+      await then?.(stream, name);
+      return asked;
     } finally {
       await this.#live.delete(name);
       await rm(file, { force: true });
@@ -161,20 +183,49 @@ class Run {
     }
   }
 
-  async #withoutMemory(playlist: Playlist, random: () => number): Promise<void> {
-    const recall = playlist.questions.filter((question) => RECALL.includes(question.task));
-    const last = playlist.spans.at(-1);
-    if (last === undefined) return;
-    this.#chances.push(1 / playlist.spans.length);
+  async #withoutMemory(
+    playlist: Playlist,
+    random: Random,
+  ): Promise<{ readonly emptied: Control[]; readonly shuffled: Control[] }> {
+    const questions = playlist.questions.filter((question) => RECALL.includes(question.task));
+    const play = async (spans: readonly Span[]): Promise<Control[]> =>
+      controlsOf(await this.#play({ spans, questions }));
     // Emptied: the same questions at the same moment, when only the last thing is still in the cache.
-    const onlyLast = [{ ...last, startMs: 0, endMs: playlist.durationMs }];
-    for (const { question, result } of await this.#play(onlyLast, recall)) {
-      this.#emptied.add(question.task, isRight(question, result.text));
-    }
-    for (const { question, result } of await this.#play(shuffled(playlist.spans, random), recall)) {
-      this.#shuffled.add(question.task, isRight(question, result.text));
-    }
+    const onlyLast = playlist.spans.slice(-1).map((last) => ({ ...last, startMs: 0, endMs: playlist.durationMs }));
+    return { emptied: await play(onlyLast), shuffled: await play(inAnotherOrder(playlist.spans, random)) };
   }
+
+  async #onlyLastFrames(
+    stream: SourceStream,
+    name: string,
+    questions: readonly EvaluationQuestion[],
+  ): Promise<Control[]> {
+    const asked = questions.filter(({ task }) => task === 'now' || RECALL.includes(task));
+    return withLastFrames(this.#live, stream, `${name}-last`, asked, async (short, mine) =>
+      controlsOf(await askAll(short, mine)),
+    );
+  }
+
+  async #described(
+    question: EvaluationQuestion,
+    captions: readonly string[],
+    result: AnswerResult,
+    { spans }: Playlist,
+  ): Promise<Described> {
+    this.#nearest ??= NearestCaption.of(this.#known);
+    const shown = spans.find(({ startMs }) => startMs === question.moment?.startMs);
+    const nearest = shown === undefined ? null : await (await this.#nearest).captionFor(shown.picture.file);
+    return { captions: [...captions], answer: result.text, nearest };
+  }
+}
+
+async function askAll(stream: SourceStream, questions: readonly EvaluationQuestion[]): Promise<Asked[]> {
+  const asked: Asked[] = [];
+  for (let i = 0; i < questions.length; i += QUESTIONS_AT_ONCE) {
+    const some = questions.slice(i, i + QUESTIONS_AT_ONCE);
+    asked.push(...(await Promise.all(some.map((question) => askOne(stream, question)))));
+  }
+  return asked;
 }
 
 async function askOne(stream: SourceStream, question: EvaluationQuestion): Promise<Asked> {
@@ -183,12 +234,23 @@ async function askOne(stream: SourceStream, question: EvaluationQuestion): Promi
   return { question, result: await answer.result };
 }
 
+function controlsOf(asked: readonly Asked[]): Control[] {
+  return asked.map(({ question, result }) => ({ task: question.task, right: isRight(question, result.text) }));
+}
+
 /** The same pictures in another order, on the same borders. */
-function shuffled(spans: readonly Span[], random: () => number): Span[] {
-  const order = spans.map((_, i) => i);
-  for (let i = order.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [order[i], order[j]] = [order[j] ?? i, order[i] ?? j];
-  }
-  return spans.map((span, i) => ({ ...span, picture: spans[order[i] ?? i]?.picture ?? span.picture }));
+function inAnotherOrder(spans: readonly Span[], random: Random): Span[] {
+  const pictures = shuffle(
+    spans.map(({ picture }) => picture),
+    random,
+  );
+  return spans.map((span, i) => ({ ...span, picture: pictures[i] ?? span.picture }));
+}
+
+/** Of names and captions, so that a file of finished streams is not continued with other data. */
+function fingerprint(pictures: readonly LabelledPicture[], scenes: readonly Scene[]): string {
+  const hash = createHash('sha256');
+  for (const { set, file, label } of pictures) hash.update(`${set}/${path.basename(file)}/${label}\n`);
+  for (const { set, file, captions } of scenes) hash.update(`${set}/${path.basename(file)}/${captions.join('/')}\n`);
+  return hash.digest('hex').slice(0, 16);
 }

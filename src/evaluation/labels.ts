@@ -13,10 +13,28 @@ export interface LabelledPicture {
   readonly label: string;
 }
 
+/** A picture with sentences instead of a name. */
+export interface Scene {
+  readonly set: string;
+  readonly file: string;
+  readonly captions: readonly string[];
+}
+
+/** An exercise as two pictures, its start and its end. */
+export interface Exercise {
+  readonly start: LabelledPicture;
+  readonly end: LabelledPicture;
+}
+
 /** Percent of the pictures that the recipe keeps out of training (`Sample.validation` in models/training/labels.py). */
 const VALIDATION_PERCENT = 10;
 /** Sets with one picture a name: the recipe keeps none of them out. */
 const NOT_SPLIT = new Set(['emoji', 'stamps', 'imagenet-samples', 'exercises']);
+
+/** Sets of cut-outs: one picture a name, transparent around it. */
+const CUT_OUTS = ['emoji', 'stamps'];
+/** Longer names are sentences, or no names at all ("squared cjk unified ideograph-6709"). */
+const CUT_OUT_NAME = /^[a-z]+(?: [a-z]+){0,2}$/;
 
 const row = z.object({
   image: z.string().min(1),
@@ -24,6 +42,9 @@ const row = z.object({
   name: z.string().optional(),
   caption: z.string().optional(),
   exercise: z.string().optional(),
+  pose: z.string().optional(),
+  captions: z.array(z.string()).optional(),
+  qa: z.array(z.unknown()).optional(),
 });
 
 /** The same as `normalise` in models/training/labels.py: lower case, no article, no bracket, no final stop. */
@@ -49,37 +70,84 @@ export function isHeldOut(set: string, file: string): boolean {
 }
 
 /**
- * The labelled pictures of the named sets (default: every folder that has labels).
+ * The labelled pictures of the named sets (default: every folder that has labels); scenes without a label are passed over.
  * Throws `data_invalid` that names the file and the line.
  */
 export async function readLabels(directory: string, sets?: readonly string[]): Promise<LabelledPicture[]> {
-  const names = sets ?? (await setsIn(directory));
+  const there = await setsIn(directory);
+  const unknown = sets?.find((set) => !there.includes(set));
+  if (unknown !== undefined) {
+    const detail = `The set ${JSON.stringify(unknown)} is unknown; ${directory} holds ${there.join(', ') || 'none'}.`;
+    throw new YocoError('data_invalid', { param: 'sets', detail });
+  }
+  const names = sets ?? there;
   if (names.length === 0) throw new YocoError('data_invalid', { param: 'data', detail: `${directory} holds no set.` });
   const pictures: LabelledPicture[] = [];
   for (const set of names) {
-    const file = path.join(directory, set, 'labels.jsonl');
-    const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-      throw new YocoError('data_invalid', { param: 'data', detail: `${file} cannot be read.`, cause });
-    });
-    text.split('\n').forEach((line, index) => {
-      if (line.trim() === '') return;
-      const where = `${file} line ${index + 1}`;
-      const parsed = row.safeParse(parseLine(line, where));
-      if (!parsed.success) throw new YocoError('data_invalid', { detail: `${where}: image is missing.` });
-      const picture = path.join(directory, set, parsed.data.image);
-      if (!existsSync(picture))
-        throw new YocoError('data_invalid', { detail: `${where}: ${parsed.data.image} is missing.` });
-      const { class: className, name, caption, exercise } = parsed.data;
-      const raw = className ?? name ?? caption ?? exercise;
-      if (raw === undefined) return; // scenes have captions or questions, not one label
-      const label = normaliseLabel(raw);
-      if (label === '') throw new YocoError('data_invalid', { detail: `${where}: the label is empty.` });
-      pictures.push({ set, file: picture, label });
-    });
+    for (const { file, label } of await readSet(directory, set))
+      if (label !== null) pictures.push({ set, file, label });
   }
   return pictures;
 }
 
+/** What the folder holds besides names: each is empty where its sets are not there. Throws as `readLabels`. */
+export async function readOthers(
+  directory: string,
+): Promise<{ readonly cutOuts: LabelledPicture[]; readonly scenes: Scene[]; readonly exercises: Exercise[] }> {
+  const cutOuts: LabelledPicture[] = [];
+  const scenes: Scene[] = [];
+  const exercises: Exercise[] = [];
+  for (const set of await setsIn(directory)) {
+    const starts = new Map<string, LabelledPicture>();
+    for (const { file, label, captions, pose } of await readSet(directory, set)) {
+      if (captions.length > 0) scenes.push({ set, file, captions });
+      if (label === null) continue;
+      if (CUT_OUTS.includes(set) && CUT_OUT_NAME.test(label)) cutOuts.push({ set, file, label });
+      const start = starts.get(label);
+      if (pose === 'start') starts.set(label, { set, file, label });
+      if (pose === 'end' && start !== undefined) exercises.push({ start, end: { set, file, label } });
+    }
+  }
+  return { cutOuts, scenes, exercises };
+}
+
+interface Row {
+  readonly file: string;
+  readonly label: string | null;
+  readonly captions: readonly string[];
+  readonly pose: string | undefined;
+}
+
+async function readSet(directory: string, set: string): Promise<Row[]> {
+  const file = path.join(directory, set, 'labels.jsonl');
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new YocoError('data_invalid', { param: 'data', detail: `${file} cannot be read.`, cause });
+  });
+  const rows: Row[] = [];
+  text.split('\n').forEach((line, index) => {
+    if (line.trim() !== '') rows.push(readRow(path.join(directory, set), line, `${file} line ${index + 1}`));
+  });
+  return rows;
+}
+
+function readRow(folder: string, line: string, where: string): Row {
+  const invalid = (what: string): YocoError => new YocoError('data_invalid', { detail: `${where}: ${what}.` });
+  const parsed = row.safeParse(parseLine(line, where));
+  if (!parsed.success) {
+    const field = parsed.error.issues[0]?.path[0] ?? 'image';
+    throw invalid(field === 'image' ? 'image is missing' : `${String(field)} is wrong`);
+  }
+  const { image, class: className, name, caption, exercise, pose, captions = [], qa = [] } = parsed.data;
+  const file = path.join(folder, image);
+  if (!existsSync(file)) throw invalid(`${image} is missing`);
+  const raw = className ?? name ?? caption ?? exercise;
+  const label = raw === undefined ? null : normaliseLabel(raw);
+  if (label === '' || captions.some((text) => text.trim() === '')) throw invalid('the label is empty');
+  if (label === null && captions.length + qa.length === 0) throw invalid('the label is missing');
+  return { file, label, captions, pose };
+}
+
+/** The folders that have labels. */
 async function setsIn(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch((cause: unknown) => {
     throw new YocoError('data_invalid', { param: 'data', detail: `${directory} cannot be read.`, cause });

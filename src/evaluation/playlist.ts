@@ -1,21 +1,23 @@
-/** What a stream of the evaluation shows when, and what is asked about it. Everything random comes from one seed. */
+/** What a stream of the evaluation shows when, and what is asked about it. Everything random comes from one generator. */
 import type { LabelledPicture } from './labels.ts';
+import { Asker, clockText, type EvaluationQuestion, type Task, withArticle } from './questions.ts';
+import { pick, type Random } from './random.ts';
 
+/** Cut-outs on a plain background. */
+export interface Board {
+  /** CSS colour. */
+  readonly background: string;
+  /** Centre as shares of width and height, size of the longer side as a share of the picture's shorter one. */
+  readonly things: readonly { readonly x: number; readonly y: number; readonly size: number }[];
+}
+
+/** One picture for a while. */
 export interface Span {
   readonly picture: LabelledPicture;
   readonly startMs: number;
   readonly endMs: number;
-}
-
-export type Task = 'now' | 'seen' | 'first' | 'last' | 'before' | 'after' | 'at' | 'when' | 'notshown' | 'different';
-
-export interface EvaluationQuestion {
-  readonly task: Task;
-  readonly text: string;
-  readonly asOfMs: number;
-  readonly expected: string;
-  /** When the thing that the answer rests on was shown; null where nothing was. */
-  readonly moment: { readonly set: string; readonly startMs: number; readonly endMs: number } | null;
+  /** The picture is a cut-out that is pasted here; otherwise it fills the frame. */
+  readonly board?: Board;
 }
 
 export interface Playlist {
@@ -24,79 +26,54 @@ export interface Playlist {
   readonly questions: readonly EvaluationQuestion[];
 }
 
-/** Tasks whose answer is in the past: these fall to chance when the memory is taken away. */
-export const RECALL: readonly Task[] = ['first', 'before', 'after', 'at', 'when'];
-
-const PHRASINGS: Record<Task, readonly string[]> = {
-  now: [
-    'What is shown now?',
-    'What do you see?',
-    'What is this?',
-    'What object do you see right now?',
-    'What is on the picture now?',
-  ],
-  seen: ['Have you seen {x}?', 'Did you see {x}?', 'Was {x} shown?', 'Have we seen {x} yet?'],
-  first: [
-    'What was shown first?',
-    'What was the first thing shown?',
-    'What did you see first?',
-    'Which object came first?',
-  ],
-  last: ['What was shown last?', 'What was the last thing shown?', 'Which object came last?'],
-  before: [
-    'What came before {x}?',
-    'What was shown before {x}?',
-    'What did you see before {x}?',
-    'Which object preceded {x}?',
-  ],
-  after: [
-    'What came after {x}?',
-    'What was shown after {x}?',
-    'What did you see after {x}?',
-    'Which object followed {x}?',
-  ],
-  at: ['What was shown at {t}?', 'What did you see at {t}?', 'What was on screen at {t}?'],
-  when: ['When did {x} appear?', 'When was {x} shown?', 'When did you see {x}?', 'When did {x} first appear?'],
-  notshown: ['When did {x} appear?', 'When was {x} shown?', 'What came after {x}?'],
-  different: ['How many different things were shown?', 'How many different objects were there?'],
-};
-
 /** A frame of slack at the borders of a span, where an encoder may mix two pictures. */
-const BORDER_MS = 600;
+export const BORDER_MS = 600;
+/** Fewest and most things in half a minute. */
+const THINGS = [4, 7] as const;
+const SHORTEST_MS = 2_000;
+/** After a cut: what stands there now tells when the thing before it left. */
+const GONE_MS = 1_000;
+/** Of `duration`. */
+const WITHIN_S = 1;
 
-export type Random = () => number;
-
-export function pick<T>(items: readonly T[], random: Random): T {
-  const item = items[Math.floor(random() * items.length)];
-  if (item === undefined) throw new RangeError('nothing to pick from');
-  return item;
-}
-
-/** Builds a stream of about `seconds`, of 4 to 7 different things. */
-export function makePlaylist(pictures: readonly LabelledPicture[], seconds: number, random: Random): Playlist {
+/** Builds a stream of about `seconds`, of 4 to 7 different things in half a minute. `stream`: its number. */
+export function makePlaylist(
+  pictures: readonly LabelledPicture[],
+  seconds: number,
+  random: Random,
+  stream = 0,
+): Playlist {
   const byLabel = new Map<string, LabelledPicture[]>();
   for (const picture of pictures) byLabel.set(picture.label, [...(byLabel.get(picture.label) ?? []), picture]);
   const labels = [...byLabel.keys()].sort();
-  const count = Math.min(labels.length, Math.max(2, Math.round((seconds / 30) * (4 + random() * 3))));
-  const shown: string[] = [];
-  while (shown.length < count) {
+  const sets = [...new Set(pictures.map((picture) => picture.set))];
+  const count = countOf(seconds, THINGS[0] + random() * (THINGS[1] - THINGS[0]), labels.length);
+  const shown = new Set<string>();
+  while (shown.size < count) {
     // By set first, then by name: a set of ten names must not vanish beside one of eighty.
-    const set = pick([...new Set(pictures.map((picture) => picture.set))], random);
+    const set = pick(sets, random);
     const label = pick(labels, random);
-    const inSet = (byLabel.get(label) ?? []).some((picture) => picture.set === set);
-    if (inSet && !shown.includes(label)) shown.push(label);
+    // A set whose names are all shown already has none to give.
+    if ((byLabel.get(label) ?? []).some((picture) => picture.set === set)) shown.add(label);
   }
-  const weights = shown.map(() => 0.6 + random());
+  const order = [...shown];
+  const weights = order.map(() => 0.6 + random());
   const total = weights.reduce((a, b) => a + b, 0);
   let at = 0;
-  const spans = shown.map((label, i) => {
-    const lengthMs = Math.max(2_000, Math.round(((weights[i] ?? 1) / total) * seconds * 2) * 500);
+  const spans = order.map((label, i) => {
+    const lengthMs = Math.max(SHORTEST_MS, Math.round(((weights[i] ?? 1) / total) * seconds * 2) * 500);
     const span = { picture: pick(byLabel.get(label) ?? [], random), startMs: at, endMs: at + lengthMs };
     at = span.endMs;
     return span;
   });
-  const absent = labels.filter((label) => !shown.some((other) => related(label, other)));
-  return { spans, durationMs: at, questions: ask(spans, at, absent, random) };
+  const absent = labels.filter((label) => !order.some((other) => related(label, other)));
+  const different = countOf(seconds, THINGS[1], labels.length) - countOf(seconds, THINGS[0], labels.length) + 1;
+  const known = { names: labels.length, absent, different, rounds: Math.max(1, Math.round(seconds / 60)) };
+  return { spans, durationMs: at, questions: askAbout(spans, at, known, new Asker(stream, random), random) };
+}
+
+function countOf(seconds: number, inHalfAMinute: number, labels: number): number {
+  return Math.min(labels, Math.max(2, Math.round((seconds / 30) * inHalfAMinute)));
 }
 
 /** "apple" is not asked as absent while an "apple juice" is shown: a person might say yes. */
@@ -105,56 +82,108 @@ function related(a: string, b: string): boolean {
   return left.every((word) => right.includes(word)) || right.every((word) => left.includes(word));
 }
 
-function ask(spans: readonly Span[], endMs: number, absent: readonly string[], random: Random): EvaluationQuestion[] {
-  const questions: EvaluationQuestion[] = [];
+interface Known {
+  /** How many names the data has. */
+  readonly names: number;
+  /** Names of things that this stream does not show, nor anything like them. */
+  readonly absent: readonly string[];
+  /** How many numbers of things a stream of this length can show. */
+  readonly different: number;
+  /** A longer stream is asked more: the same share of what it showed. */
+  readonly rounds: number;
+}
+
+function askAbout(
+  spans: readonly Span[],
+  endMs: number,
+  known: Known,
+  asker: Asker,
+  random: Random,
+): readonly EvaluationQuestion[] {
   const lastMs = endMs - BORDER_MS;
-  const add = (
-    task: Task,
-    expected: string,
-    span: Span | null,
-    asOfMs: number,
-    words: { x?: string; t?: string } = {},
-  ): void => {
-    const text = pick(PHRASINGS[task], random)
-      .replace('{x}', words.x ?? '')
-      .replace('{t}', words.t ?? '');
-    const moment =
-      span === null ? null : { set: span.picture.set, startMs: span.startMs, endMs: Math.min(span.endMs, asOfMs) };
-    questions.push({ task, text, asOfMs, expected, moment });
+  const { absent } = known;
+  const ofShown = 1 / spans.length;
+  const ofOthers = 1 / Math.max(1, spans.length - 1);
+  const momentOf = (span: Span, asOfMs: number): EvaluationQuestion['moment'] => ({
+    set: span.picture.set,
+    startMs: span.startMs,
+    endMs: Math.min(span.endMs, asOfMs),
+  });
+  /** A question whose answer is seen in `span`. */
+  const about = (task: Task, span: Span, expected: string, chance: number, words = {}, asOfMs = lastMs): void => {
+    asker.ask(task, words, { expected, chance, asOfMs, moment: momentOf(span, asOfMs) });
   };
   const inside = (span: Span): number =>
     span.startMs + BORDER_MS + random() * Math.max(0, span.endMs - span.startMs - 2 * BORDER_MS);
-  for (const span of spans) add('now', span.picture.label, span, inside(span));
-  // Where everything was shown there is nothing to say no to, and yes is not asked alone.
-  for (let i = 0; i < 2 && absent.length > 0; i++) {
-    const span = pick(spans, random);
-    add('seen', 'yes', span, lastMs, { x: withArticle(span.picture.label) });
-    add('seen', 'no', null, lastMs, { x: withArticle(pick(absent, random)) });
-  }
-  const [first, last] = [spans[0], spans.at(-1)];
-  if (first !== undefined) add('first', first.picture.label, first, lastMs);
-  if (last !== undefined) add('last', last.picture.label, last, lastMs);
-  for (let i = 0; i < 2; i++) {
-    const later = Math.floor(random() * (spans.length - 1)) + 1;
-    const [a, b] = [spans[later - 1], spans[later]];
-    if (a === undefined || b === undefined) continue;
-    if (i === 0) add('before', a.picture.label, a, lastMs, { x: `the ${b.picture.label}` });
-    else add('after', b.picture.label, b, lastMs, { x: `the ${a.picture.label}` });
-  }
-  for (let i = 0; i < 2; i++) {
-    const span = pick(spans, random);
-    const second = Math.ceil((span.startMs + BORDER_MS) / 1000);
-    const text = `${Math.floor(second / 60)}:${String(second % 60).padStart(2, '0')}`;
-    if (second * 1000 <= Math.min(span.endMs - BORDER_MS, lastMs))
-      add('at', span.picture.label, span, lastMs, { t: text });
-    const other = pick(spans, random);
-    add('when', String(other.startMs / 1000), other, lastMs, { x: `the ${other.picture.label}` });
-  }
-  if (absent.length > 0) add('notshown', 'not shown', null, lastMs, { x: `the ${pick(absent, random)}` });
-  add('different', String(spans.length), null, lastMs);
-  return questions;
-}
+  const no = (task: Task, label: string, asOfMs: number, never: boolean): void => {
+    const x = withArticle(label);
+    const hallucination = never ? ({ absent: true } as const) : {};
+    asker.ask(task, { x }, { expected: 'no', chance: 0.5, asOfMs, moment: null, ...hallucination });
+  };
+  const the = (span: Span): { x: string } => ({ x: `the ${span.picture.label}` });
 
-function withArticle(label: string): string {
-  return `${/^[aeiou]/.test(label) ? 'an' : 'a'} ${label}`;
+  for (const span of spans) about('now', span, span.picture.label, 1 / known.names, {}, inside(span));
+  const [first, last] = [spans[0], spans.at(-1)];
+  if (first !== undefined) about('first', first, first.picture.label, ofShown);
+  if (last !== undefined) about('last', last, last.picture.label, ofShown);
+  for (let round = 0; round < known.rounds; round++) {
+    // Where everything was shown there is nothing to say no to, and yes is not asked alone.
+    for (let i = 0; i < 2 && absent.length > 0; i++) {
+      const span = pick(spans, random);
+      about('seen', span, 'yes', 0.5, { x: withArticle(span.picture.label) });
+      no('seen', pick(absent, random), lastMs, true);
+    }
+    if (absent.length > 0) {
+      const span = pick(spans, random);
+      about('seennow', span, 'yes', 0.5, { x: withArticle(span.picture.label) }, inside(span));
+      no('seennow', pick(absent, random), inside(pick(spans, random)), true);
+    }
+    // The harder no: it was there, and is there no longer.
+    const at = 1 + Math.floor(random() * (spans.length - 1));
+    const [now, earlier] = [spans[at], pick(spans.slice(0, at), random)];
+    if (now !== undefined && !related(now.picture.label, earlier.picture.label)) {
+      about('seennow', now, 'yes', 0.5, { x: withArticle(now.picture.label) }, inside(now));
+      no('seennow', earlier.picture.label, inside(now), false);
+    }
+    for (const task of ['before', 'after'] as const) {
+      const later = Math.floor(random() * (spans.length - 1)) + 1;
+      const [a, b] = [spans[later - 1], spans[later]];
+      if (a === undefined || b === undefined) continue;
+      const [named, wanted] = task === 'before' ? [b, a] : [a, b];
+      about(task, wanted, wanted.picture.label, ofOthers, the(named));
+    }
+    for (let i = 0; i < 2; i++) {
+      const span = pick(spans, random);
+      const second = Math.ceil((span.startMs + BORDER_MS) / 1000);
+      if (second * 1000 <= Math.min(span.endMs - BORDER_MS, lastMs))
+        about('at', span, span.picture.label, ofShown, { t: clockText(second) });
+      const other = pick(spans, random);
+      about('when', other, String(other.startMs / 1000), ofShown, the(other));
+    }
+    const gone = pick(spans.slice(0, -1), random);
+    asker.ask('left', the(gone), {
+      expected: String(gone.endMs / 1000),
+      chance: ofOthers,
+      asOfMs: lastMs,
+      moment: momentOf({ ...gone, endMs: gone.endMs + GONE_MS }, lastMs),
+    });
+    const lasted = (gone.endMs - gone.startMs) / 1000;
+    about('duration', gone, String(lasted), Math.min(1, (2 * WITHIN_S + 1) / (endMs / 1000)), the(gone));
+    if (absent.length > 0) {
+      const x = `the ${pick(absent, random)}`;
+      const chance = 1 / (spans.length + 1);
+      asker.ask('notshown', { x }, { expected: 'not shown', chance, asOfMs: lastMs, moment: null });
+    }
+  }
+  asker.ask(
+    'different',
+    {},
+    {
+      expected: String(spans.length),
+      chance: 1 / known.different,
+      asOfMs: lastMs,
+      moment: null,
+    },
+  );
+  return asker.questions;
 }

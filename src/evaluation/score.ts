@@ -1,22 +1,51 @@
-/** Whether an answer is right, and the counts of each task. */
+/** Whether an answer is right, and how often: counts with their 95% intervals. */
 import { normaliseLabel } from './labels.ts';
-import type { EvaluationQuestion, Task } from './playlist.ts';
+import type { EvaluationQuestion, Task } from './questions.ts';
 
 export interface Tally {
   correct: number;
   total: number;
 }
 
+/** From low to high, 95%. */
+export type Interval = readonly [low: number, high: number];
+
 export interface TaskScore {
   readonly correct: number;
   readonly total: number;
   readonly accuracy: number;
   /** 95% interval of the accuracy (Wilson). */
-  readonly interval: readonly [number, number];
+  readonly interval: Interval;
 }
 
-/** Tolerance of `when`, ms. */
-const WHEN_MS = 1_000;
+/** How often something happened that is neither right nor wrong. */
+export interface Rate {
+  readonly count: number;
+  readonly total: number;
+  readonly share: number;
+  readonly interval: Interval;
+}
+
+/** A mean of measures that are no counts; the interval is that of the mean (normal approximation). */
+export interface Mean {
+  readonly mean: number;
+  readonly total: number;
+  readonly interval: Interval;
+}
+
+/** One accuracy over another. */
+export interface Ratio {
+  readonly ratio: number;
+  /** Of the ratio of two proportions (Katz), null where nothing was right. */
+  readonly interval: Interval | null;
+}
+
+/** Tolerance of times and durations, s. */
+const WITHIN_S = 1;
+/** Tolerance of `repetitions`: one that is half done counts either way. */
+const WITHIN_REPETITIONS = 1;
+/** Of 95%. */
+const Z = 1.96;
 
 /** Seconds of `0:42`, `1:02:03`, `42 s` or `42`; null where there is no time. */
 export function secondsOf(text: string): number | null {
@@ -26,19 +55,28 @@ export function secondsOf(text: string): number | null {
   return number === null ? null : Number(number[0]);
 }
 
+/** Not for `describe`, whose answers are compared with captions. */
 export function isRight(question: Pick<EvaluationQuestion, 'task' | 'expected'>, answer: string): boolean {
-  switch (question.task) {
+  const { task, expected } = question;
+  switch (task) {
     case 'seen':
-      return answer.trim().toLowerCase().startsWith(question.expected);
-    case 'when': {
-      const seconds = secondsOf(answer);
-      return seconds !== null && Math.abs(seconds * 1000 - Number(question.expected) * 1000) <= WHEN_MS;
-    }
+    case 'seennow':
+      return new RegExp(`^\\s*${expected}\\b`, 'i').test(answer);
+    case 'when':
+    case 'left':
+    case 'duration':
+      return isNear(secondsOf(answer), Number(expected), WITHIN_S);
+    case 'repetitions':
+      return isNear(secondsOf(answer), Number(expected), WITHIN_REPETITIONS);
     case 'notshown':
       return /\b(not|never|no)\b/.test(answer.toLowerCase());
     default:
-      return normaliseLabel(answer) === normaliseLabel(question.expected);
+      return normaliseLabel(answer) === normaliseLabel(expected);
   }
+}
+
+function isNear(value: number | null, expected: number, within: number): boolean {
+  return value !== null && Math.abs(value - expected) <= within;
 }
 
 export class Scores {
@@ -67,11 +105,53 @@ export class Scores {
 }
 
 export function score({ correct, total }: Tally): TaskScore {
-  const p = total === 0 ? 0 : correct / total;
-  const z = 1.96;
+  const { share, interval } = rate(correct, total);
+  return { correct, total, accuracy: share, interval };
+}
+
+export function rate(count: number, total: number): Rate {
+  const [low, high] = wilson(count, total);
+  const inside = (x: number): number => round(Math.min(1, Math.max(0, x)));
+  return { count, total, share: round(count / Math.max(1, total)), interval: [inside(low), inside(high)] };
+}
+
+function wilson(count: number, total: number): Interval {
   const n = Math.max(1, total);
-  const centre = (p + (z * z) / (2 * n)) / (1 + (z * z) / n);
-  const half = (z * Math.sqrt((p * (1 - p)) / n + (z * z) / (4 * n * n))) / (1 + (z * z) / n);
-  const round = (x: number): number => Math.round(Math.min(1, Math.max(0, x)) * 1000) / 1000;
-  return { correct, total, accuracy: round(p), interval: [round(centre - half), round(centre + half)] };
+  const p = count / n;
+  const centre = (p + (Z * Z) / (2 * n)) / (1 + (Z * Z) / n);
+  const half = (Z * Math.sqrt((p * (1 - p)) / n + (Z * Z) / (4 * n * n))) / (1 + (Z * Z) / n);
+  return total === 0 ? [0, 1] : [centre - half, centre + half];
+}
+
+/** a - b with its interval (Newcombe's, of the two Wilson intervals). */
+export function difference(a: Tally, b: Tally): { readonly difference: number; readonly interval: Interval } {
+  const of = ({ correct, total }: Tally): number => correct / Math.max(1, total);
+  const [lowA, highA] = wilson(a.correct, a.total);
+  const [lowB, highB] = wilson(b.correct, b.total);
+  const d = of(a) - of(b);
+  const low = d - Math.hypot(of(a) - lowA, highB - of(b));
+  const high = d + Math.hypot(highA - of(a), of(b) - lowB);
+  return { difference: round(d), interval: [round(low), round(high)] };
+}
+
+/** a / b; null where b has nothing right. */
+export function ratio(a: Tally, b: Tally): Ratio | null {
+  if (a.total === 0 || b.correct === 0) return null;
+  const r = a.correct / a.total / (b.correct / b.total);
+  if (a.correct === 0) return { ratio: 0, interval: null };
+  const spread = Math.exp(Z * Math.sqrt(1 / a.correct - 1 / a.total + 1 / b.correct - 1 / b.total));
+  return { ratio: round(r), interval: [round(r / spread), round(r * spread)] };
+}
+
+export function mean(values: readonly number[]): Mean {
+  const n = values.length;
+  const m = values.reduce((sum, value) => sum + value, 0) / Math.max(1, n);
+  const variance = values.reduce((sum, value) => sum + (value - m) ** 2, 0) / Math.max(1, n - 1);
+  const half = Z * Math.sqrt(variance / Math.max(1, n));
+  return { mean: round(m), total: n, interval: [round(m - half), round(m + half)] };
+}
+
+/** To a thousandth. */
+export function round(x: number): number {
+  return Math.round(x * 1000) / 1000;
 }

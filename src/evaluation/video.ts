@@ -3,10 +3,10 @@ import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { YocoError } from '../errors.ts';
 import { findFfmpeg } from '../ingest/ffmpeg-binary.ts';
-import type { Span } from './playlist.ts';
+import type { Board, Span } from './playlist.ts';
 
 export type Fit = 'fill' | 'contain' | 'cover';
 
@@ -19,18 +19,23 @@ export interface VideoOptions {
 
 const FPS = 8;
 
-/** Writes `file`; its folder holds the pictures meanwhile. Transparent pictures are shown on white. */
+/**
+ * Writes `file`; its folder holds the pictures meanwhile. Transparent pictures are shown on white.
+ * Throws `data_invalid` that names a picture that cannot be decoded.
+ */
 export async function encodeVideo(spans: readonly Span[], file: string, options: VideoOptions): Promise<void> {
   const folder = `${file}.pictures`;
   await mkdir(folder, { recursive: true });
   const list: string[] = [];
   for (const [i, span] of spans.entries()) {
     const picture = path.join(folder, `${i}.png`);
-    await sharp(span.picture.file)
-      .flatten({ background: '#fff' })
-      .resize(options.width, options.height, { fit: options.fit, background: '#000' })
-      .png({ compressionLevel: 1 })
-      .toFile(picture);
+    try {
+      const drawn =
+        span.board === undefined ? fill(span.picture.file, options) : await paste(span, span.board, options);
+      await drawn.png({ compressionLevel: 1 }).toFile(picture);
+    } catch (cause) {
+      throw new YocoError('data_invalid', { param: 'data', detail: `${span.picture.file} cannot be decoded.`, cause });
+    }
     list.push(`file '${i}.png'`, `duration ${(span.endMs - span.startMs) / 1000}`);
   }
   // The concat demuxer forgets the last duration unless its file is named again.
@@ -47,4 +52,48 @@ export async function encodeVideo(spans: readonly Span[], file: string, options:
   } catch (cause) {
     throw new YocoError('internal', { detail: 'ffmpeg could not encode the evaluation’s video.', cause });
   }
+}
+
+function fill(file: string, { width, height, fit }: VideoOptions): Sharp {
+  return sharp(file).flatten({ background: '#fff' }).resize(width, height, { fit, background: '#000' });
+}
+
+async function paste({ picture }: Span, board: Board, { width, height }: VideoOptions): Promise<Sharp> {
+  const cutOut = await withoutMargin(picture.file);
+  const pasted = board.things.map(async ({ x, y, size }) => {
+    const side = Math.max(1, Math.round(size * Math.min(width, height)));
+    const { data, info } = await sharp(cutOut)
+      .resize(side, side, { fit: 'inside' })
+      .png()
+      .toBuffer({ resolveWithObject: true });
+    const left = Math.min(width - info.width, Math.max(0, Math.round(x * width - info.width / 2)));
+    const top = Math.min(height - info.height, Math.max(0, Math.round(y * height - info.height / 2)));
+    return { input: data, left, top };
+  });
+  const background = sharp({ create: { width, height, channels: 3, background: board.background } });
+  return background.composite(await Promise.all(pasted));
+}
+
+/** What of a cut-out can be seen, as PNG: the transparent margin would shift its centre. */
+async function withoutMargin(file: string): Promise<Buffer> {
+  const { data, info } = await sharp(file)
+    .toColourspace('srgb')
+    .ensureAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  let [left, top, right, bottom] = [info.width, info.height, -1, -1];
+  for (let y = 0; y < info.height; y++) {
+    for (let x = 0; x < info.width; x++) {
+      if ((data[(y * info.width + x) * 4 + 3] ?? 0) === 0) continue;
+      [left, right] = [Math.min(left, x), Math.max(right, x)];
+      [top, bottom] = [Math.min(top, y), Math.max(bottom, y)];
+    }
+  }
+  const raw = { width: info.width, height: info.height, channels: 4 } as const;
+  const whole = sharp(data, { raw });
+  if (right < 0) return whole.png().toBuffer();
+  return whole
+    .extract({ left, top, width: right - left + 1, height: bottom - top + 1 })
+    .png()
+    .toBuffer();
 }

@@ -1,6 +1,6 @@
 /** The commands as a user runs them: real processes, ffmpeg and engine, the tiny bundle. */
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -403,25 +403,76 @@ describe('eval', () => {
       expect([status, stderr]).toEqual([0, '']);
       expect(stdout.trim().split('\n')).toHaveLength(1);
       const result = JSON.parse(stdout) as { tasks: Record<string, unknown>; questions: number };
-      const score = {
-        correct: expect.any(Number) as number,
-        total: expect.any(Number) as number,
-        accuracy: expect.any(Number) as number,
-        interval: [expect.any(Number), expect.any(Number)] as number[],
-      };
+      const number = expect.any(Number) as number;
+      const interval = [number, number];
+      const score = { correct: number, total: number, accuracy: number, interval };
+      const task = { ...score, random: number, mostFrequent: number };
       expect(result).toMatchObject({
         bundle: 'tiny',
         seed: 5,
         streams: 1,
-        seconds: 12,
-        tasks: { now: score, seen: score, first: score, when: score },
+        seconds: '12',
+        tasks: { now: task, seen: task, seennow: task, first: task, when: task, left: task, duration: task },
         nowBySet: { things: score },
-        recall: { ...score, emptied: score, shuffled: score, chance: expect.any(Number) as number },
+        hallucination: { count: number, total: number, share: number, interval },
+        recall: { ...score, controlled: score, emptied: score, shuffled: score, chance: number },
+        lastFrames: { frames: 4, now: score, recall: score },
+        phrasings: { trained: score, heldOut: score, difference: number, interval },
+        byLength: { 12: { streams: 1, now: score, recall: score } },
+        describe: null,
         evidence: score,
-        firstTokenMs: { median: expect.any(Number) as number },
+        firstTokenMs: { median: number },
       });
       const totals = Object.values(result.tasks).map((task) => (task as { total: number }).total);
       expect(totals.reduce((a, b) => a + b, 0)).toBe(result.questions);
+    },
+    SLOW,
+  );
+
+  test(
+    'asks what cut-outs and scenes are there for',
+    async () => {
+      const directory = await data(THINGS);
+      const raw = { width: 224, height: 224, channels: 3 } as const;
+      for (const [set, labels] of [
+        ['emoji', { name: 'clown face' }],
+        ['flickr', { captions: ['a dog runs', 'a dog'] }],
+      ] as const) {
+        await mkdir(path.join(directory, set));
+        await sharp(picture(1), { raw })
+          .png()
+          .toFile(path.join(directory, set, '1.png'));
+        await writeFile(path.join(directory, set, 'labels.jsonl'), JSON.stringify({ image: '1.png', ...labels }));
+      }
+      const args = ['eval', '--data', directory, '--sets', 'things', '--streams', '1', '--seconds', '8'];
+      const { status, stdout } = await run([...args, '--controls', '0', '--size', '160x120', '--json']);
+      expect(status).toBe(0);
+      expect(JSON.parse(stdout)).toMatchObject({
+        tasks: { where: { total: 2 }, howmany: { total: 2 } },
+        describe: { ciderD: { total: 2 }, tokenF1: { total: 2 }, nearest: { tokenF1: { total: 2 } } },
+      });
+    },
+    SLOW,
+  );
+
+  test(
+    'goes on from a file of finished streams to the same result, and not with other options',
+    async () => {
+      const directory = await data(THINGS);
+      const file = path.join(directory, 'finished.jsonl');
+      const args = ['eval', '--data', directory, '--sets', 'all', '--streams', '2', '--seconds', '8', '--json'];
+      const resumed = [...args, '--size', '160x120', '--controls', '0', '--resume', file];
+      const whole = await run(resumed);
+      expect([whole.status, whole.stderr]).toEqual([0, '']);
+      const [head = '', first = '', second = ''] = (await readFile(file, 'utf8')).split('\n');
+      await writeFile(file, `${head}\n${first}\n${second.slice(0, 20)}`);
+      const again = await run(resumed);
+      const tasks = (stdout: string): unknown => (JSON.parse(stdout) as { tasks: unknown }).tasks;
+      expect(tasks(again.stdout)).toEqual(tasks(whole.stdout));
+      const other = await run([...resumed, '--seed', '2']);
+      expect([other.status, other.stdout]).toEqual([1, '']);
+      expect(other.stderr).toContain('seed was 1 and is 2 now');
+      expect(other.stderr).toContain('(resume_mismatch)');
     },
     SLOW,
   );
@@ -455,6 +506,16 @@ describe('eval', () => {
     ['a folder that does not exist', () => Promise.resolve('/nowhere'), []],
     ['too few things', () => data(['apple', 'pear']), ['--sets', 'all']],
     ['an unknown set', () => data(THINGS), ['--sets', 'grocery']],
+    [
+      'a picture that cannot be decoded',
+      async () => {
+        const directory = await data(THINGS);
+        for (let i = 0; i < THINGS.length; i++)
+          await writeFile(path.join(directory, 'things', `${i}.jpg`), 'no picture');
+        return directory;
+      },
+      ['--sets', 'all'],
+    ],
   ])(
     'of %s ends with data_invalid',
     async (_name, make, more) => {
@@ -465,12 +526,15 @@ describe('eval', () => {
     SLOW,
   );
 
-  test(
-    'takes no wrong numbers, and says which',
-    async () => {
+  test.each([
+    ['--seed', 'x'],
+    ['--streams', '1,2'],
+  ])(
+    'takes no wrong numbers, and says which: %s %s',
+    async (flag, value) => {
       const directory = await data(THINGS);
-      const { status, stderr } = await run(['eval', '--data', directory, '--sets', 'all', '--seed', 'x']);
-      expect([status, stderr.includes('--seed')]).toEqual([1, true]);
+      const { status, stderr } = await run(['eval', '--data', directory, '--sets', 'all', flag, value]);
+      expect([status, stderr.includes(flag)]).toEqual([1, true]);
     },
     SLOW,
   );

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { isHeldOut, normaliseLabel, readLabels } from '../../src/evaluation/labels.ts';
+import { isHeldOut, normaliseLabel, readLabels, readOthers } from '../../src/evaluation/labels.ts';
 
 describe('A label', () => {
   // The right column is what `normalise` of models/training/labels.py gives.
@@ -109,6 +109,9 @@ describe('A folder of data', () => {
       'line 2: 3.jpg is missing',
     ],
     ['an empty label', [{ image: '1.jpg', class: ' (x) ' }], 'line 1: the label is empty'],
+    ['an empty caption', [{ image: '1.jpg', captions: ['a dog', ' '] }], 'line 1: the label is empty'],
+    ['no label at all', [{ image: '1.jpg', captions: [] }], 'line 1: the label is missing'],
+    ['captions that are none', [{ image: '1.jpg', captions: 'a dog' }], 'line 1: captions is wrong'],
   ])('with %s is refused, naming the file and the line', async (_name, lines, detail) => {
     await set('a', lines);
     await expect(readLabels(data)).rejects.toMatchObject({
@@ -117,9 +120,36 @@ describe('A folder of data', () => {
     });
   });
 
-  test('that does not exist, is empty, or lacks the set is refused', async () => {
+  test('that does not exist or is empty is refused', async () => {
     await expect(readLabels(path.join(data, 'nowhere'))).rejects.toMatchObject({ code: 'data_invalid', param: 'data' });
     await expect(readLabels(data)).rejects.toMatchObject({ code: 'data_invalid', param: 'data' });
-    await expect(readLabels(data, ['grocery'])).rejects.toMatchObject({ code: 'data_invalid', param: 'data' });
+  });
+
+  test('without the set that is asked for is refused, naming the set and those that are there', async () => {
+    await set('a', [{ image: '1.jpg', class: 'dog' }]);
+    await expect(readLabels(data, ['a', 'grocery'])).rejects.toMatchObject({
+      code: 'data_invalid',
+      param: 'sets',
+      detail: expect.stringMatching(/"grocery" is unknown; .* holds a\.$/) as string,
+    });
+  });
+
+  test('holds scenes, cut-outs with a plain name, and exercises by their two poses', async () => {
+    await set('flickr', [{ image: '1.jpg', captions: ['a dog runs', 'a dog'] }]);
+    await set('emoji', [
+      { image: '1.jpg', name: 'clown face' },
+      { image: '2.jpg', name: 'squared cjk unified ideograph-6709' },
+    ]);
+    await set('exercises', [
+      { image: '1.jpg', exercise: 'Push-Up', pose: 'start' },
+      { image: '2.jpg', exercise: 'Push-Up', pose: 'end' },
+      { image: '2.jpg', exercise: 'Sit-Up', pose: 'end' },
+    ]);
+    const { scenes, cutOuts, exercises } = await readOthers(data);
+    expect(scenes.map(({ captions }) => captions)).toEqual([['a dog runs', 'a dog']]);
+    expect(cutOuts.map(({ label }) => label)).toEqual(['clown face']);
+    expect(exercises.map(({ start, end }) => [start, end].map(({ file }) => path.basename(file)))).toEqual([
+      ['1.jpg', '2.jpg'],
+    ]);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { LabelledPicture } from '../../src/evaluation/labels.ts';
-import { type EvaluationQuestion, makePlaylist, type Playlist, type Span } from '../../src/evaluation/playlist.ts';
+import { makePlaylist, type Playlist, type Span } from '../../src/evaluation/playlist.ts';
+import type { EvaluationQuestion } from '../../src/evaluation/questions.ts';
 import { seededRandom } from '../../src/model/sampling.ts';
 
 const LABELS = [
@@ -11,7 +12,7 @@ const pictures: LabelledPicture[] = LABELS.flatMap((label, i) =>
   [1, 2].map((n) => ({ set: i < 11 ? 'grocery' : 'clothing', file: `/${label} ${n}.jpg`, label })),
 );
 
-const playlist = (seed: number, seconds = 30): Playlist => makePlaylist(pictures, seconds, seededRandom(seed));
+const playlist = (seed: number, seconds = 30): Playlist => makePlaylist(pictures, seconds, seededRandom(seed), seed);
 
 /** The answer, found anew from what is shown and the words of the question. */
 function rightAnswer({ text, task }: EvaluationQuestion, spans: readonly Span[], asOfMs: number): string {
@@ -39,12 +40,20 @@ function rightAnswer({ text, task }: EvaluationQuestion, spans: readonly Span[],
       const ms = (Number(minutes) * 60 + Number(seconds)) * 1000;
       return shown(seen.findIndex(({ startMs, endMs }) => startMs <= ms && ms < endMs));
     }
+    case 'seennow':
+      return i === labels.length - 1 ? 'yes' : 'no';
+    case 'left':
+      return String((seen[i]?.endMs ?? NaN) / 1000);
+    case 'duration':
+      return String(((seen[i]?.endMs ?? NaN) - (seen[i]?.startMs ?? NaN)) / 1000);
     case 'when':
       return i < 0 ? 'not shown' : String((seen[i]?.startMs ?? NaN) / 1000);
     case 'notshown':
       return i < 0 ? 'not shown' : 'shown';
     case 'different':
       return String(new Set(labels).size);
+    default:
+      throw new Error(`a playlist does not ask ${task}`);
   }
 }
 
@@ -105,28 +114,60 @@ describe('A playlist', () => {
 
   test('asks yes and no equally often, and every task', () => {
     const questions = Array.from({ length: 50 }, (_, seed) => playlist(seed).questions).flat();
-    const seen = questions.filter(({ task }) => task === 'seen').map(({ expected }) => expected);
-    expect(seen.filter((answer) => answer === 'yes').length * 2).toBe(seen.length);
-    const tasks = new Set(questions.map(({ task }) => task));
-    expect([...tasks].sort()).toEqual([
-      'after',
-      'at',
-      'before',
-      'different',
-      'first',
-      'last',
-      'notshown',
-      'now',
-      'seen',
-      'when',
+    for (const name of ['seen', 'seennow']) {
+      const answers = questions.filter(({ task }) => task === name).map(({ expected }) => expected);
+      expect(answers.filter((answer) => answer === 'yes').length * 2).toBe(answers.length);
+    }
+    expect([...new Set(questions.map(({ task }) => task))].sort()).toEqual([
+      ...['after', 'at', 'before', 'different', 'duration', 'first', 'last', 'left', 'notshown', 'now'],
+      ...['seen', 'seennow', 'when'],
     ]);
+  });
+
+  test('asks each task as often in words that training uses as in words that it never does', () => {
+    const questions = Array.from({ length: 100 }, (_, seed) => playlist(seed).questions).flat();
+    for (const name of ['now', 'seen', 'first', 'before', 'at', 'left', 'notshown']) {
+      const held = questions.filter(({ task }) => task === name).map(({ heldOut }) => heldOut);
+      expect(held.filter(Boolean).length / held.length, name).toBeCloseTo(0.5, 1);
+    }
+  });
+
+  test('says of which questions a yes would be a hallucination: those about what it never shows', () => {
+    for (let seed = 0; seed < 50; seed++) {
+      const { spans, questions } = playlist(seed);
+      const shown = (text: string): boolean => spans.some(({ picture }) => text.includes(` ${picture.label}`));
+      const noes = questions.filter(({ expected }) => expected === 'no');
+      expect(noes.some(({ absent }) => absent === true)).toBe(true);
+      // The rest of them ask about what was there before, and is there no longer.
+      for (const { task, text, absent } of noes)
+        if (absent !== true) expect([task, shown(text)]).toEqual(['seennow', true]);
+      expect(questions.filter(({ expected, absent }) => expected !== 'no' && absent === true)).toEqual([]);
+    }
+  });
+
+  test('says how far luck goes: one of the names, of those shown, of yes and no', () => {
+    const { spans, questions } = playlist(3);
+    const chance = (name: string): number | undefined => questions.find(({ task }) => task === name)?.chance;
+    expect(chance('now')).toBe(1 / LABELS.length);
+    expect(chance('first')).toBe(1 / spans.length);
+    expect(chance('before')).toBe(1 / (spans.length - 1));
+    expect(chance('seen')).toBe(0.5);
+    for (const { chance: each } of questions) expect(each > 0 && each <= 1).toBe(true);
+  });
+
+  test('asks a longer stream more, about all of it', () => {
+    const many = Array.from({ length: 90 }, (_, i) => ({ set: 'many', file: `/${i}.jpg`, label: `thing ${i}` }));
+    const count = (seconds: number, name: string): number =>
+      makePlaylist(many, seconds, seededRandom(1)).questions.filter(({ task }) => task === name).length;
+    expect([count(30, 'before'), count(300, 'before')]).toEqual([1, 5]);
+    expect(count(300, 'now')).toBeGreaterThan(30);
   });
 
   test('never asks about a thing as absent that is like one shown', () => {
     for (let seed = 0; seed < 200; seed++) {
       const { spans, questions } = playlist(seed);
-      for (const { task, expected, text } of questions) {
-        if (expected !== 'no' && task !== 'notshown') continue;
+      for (const { task, absent, text } of questions) {
+        if (absent !== true && task !== 'notshown') continue;
         for (const { picture } of spans) {
           const asked = text.replace(/\?$/, '').split(' ');
           expect(
@@ -143,7 +184,7 @@ describe('A playlist', () => {
     for (let seed = 0; seed < 20; seed++) {
       const { spans, questions } = makePlaylist(few, 60, seededRandom(seed));
       expect(spans).toHaveLength(5);
-      expect(questions.filter(({ task, expected }) => task === 'notshown' || expected === 'no')).toEqual([]);
+      expect(questions.filter(({ task, absent }) => task === 'notshown' || absent === true)).toEqual([]);
       expect(questions.filter(({ task }) => task === 'seen')).toEqual([]);
     }
   });

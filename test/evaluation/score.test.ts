@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Task } from '../../src/evaluation/playlist.ts';
-import { isRight, score, Scores, secondsOf } from '../../src/evaluation/score.ts';
+import type { Task } from '../../src/evaluation/questions.ts';
+import { difference, isRight, mean, rate, ratio, score, Scores, secondsOf } from '../../src/evaluation/score.ts';
 
 describe('A time in an answer', () => {
   test.each([
@@ -33,6 +33,9 @@ describe('An answer', () => {
     ['seen', 'yes', 'no', false],
     ['seen', 'no', ' no', true],
     ['seen', 'no', '', false],
+    ['seen', 'no', 'nothing', false],
+    ['seennow', 'yes', 'Yes.', true],
+    ['seennow', 'no', 'yes', false],
     ['when', '12.5', '0:12', true],
     ['when', '12.5', '0:13', true],
     ['when', '12.5', '0:14', false],
@@ -43,6 +46,15 @@ describe('An answer', () => {
     ['notshown', 'not shown', 'never', true],
     ['notshown', 'not shown', '0:12', false],
     ['notshown', 'not shown', 'nothing', false],
+    ['left', '18.5', '0:18', true],
+    ['left', '18.5', 'it is still shown', false],
+    ['duration', '6', 'for 7 seconds', true],
+    ['duration', '6', '8 s', false],
+    ['where', 'top left', 'top left', true],
+    ['where', 'top left', 'left', false],
+    ['howmany', '3', '3', true],
+    ['repetitions', '3', '4', true],
+    ['repetitions', '3', '5', false],
     ['different', '5', '5', true],
     ['different', '5', '15', false],
   ])('to %s, where %j is right: %j is %s', (task, expected, answer, right) => {
@@ -81,5 +93,46 @@ describe('A score', () => {
     });
     expect(scores.together(['now', 'first'])).toMatchObject({ correct: 2, total: 3 });
     expect(scores.together(['when'])).toMatchObject({ correct: 0, total: 0, accuracy: 0 });
+  });
+});
+
+describe('A share of few', () => {
+  test('says nothing of none: its interval is everything', () => {
+    expect(rate(0, 0)).toEqual({ count: 0, total: 0, share: 0, interval: [0, 1] });
+  });
+});
+
+describe('A difference of two accuracies', () => {
+  const tally = (correct: number, total: number) => ({ correct, total });
+
+  test('has an interval around it (the textbook case of Newcombe 1998: 56/70 less 48/80)', () => {
+    expect(difference(tally(56, 70), tally(48, 80))).toEqual({ difference: 0.2, interval: [0.052, 0.334] });
+  });
+
+  test('of equal ones is none, and certain of nothing when few were asked', () => {
+    const { difference: none, interval } = difference(tally(1, 2), tally(1, 2));
+    expect(none).toBe(0);
+    expect(interval[0]).toBeLessThan(-0.5);
+    expect(interval[1]).toBeGreaterThan(0.5);
+  });
+});
+
+describe('A ratio of two accuracies', () => {
+  test('is one over the other, with its interval', () => {
+    const half = ratio({ correct: 40, total: 100 }, { correct: 80, total: 100 });
+    expect(half).toEqual({ ratio: 0.5, interval: [0.386, 0.648] });
+  });
+
+  test('is nothing over nothing, and 0 without an interval where nothing was right', () => {
+    expect(ratio({ correct: 1, total: 2 }, { correct: 0, total: 2 })).toBeNull();
+    expect(ratio({ correct: 0, total: 0 }, { correct: 1, total: 2 })).toBeNull();
+    expect(ratio({ correct: 0, total: 2 }, { correct: 1, total: 2 })).toEqual({ ratio: 0, interval: null });
+  });
+});
+
+describe('A mean', () => {
+  test('has the interval of its standard error', () => {
+    expect(mean([1, 2, 3, 4])).toEqual({ mean: 2.5, total: 4, interval: [1.235, 3.765] });
+    expect(mean([])).toEqual({ mean: 0, total: 0, interval: [0, 0] });
   });
 });

@@ -1,0 +1,150 @@
+/** How near a sentence comes to what people wrote of the same picture, and what can be said without a model. */
+import sharp from 'sharp';
+import { YocoError } from '../errors.ts';
+import type { Scene } from './labels.ts';
+
+/** Longest run of words that is compared. */
+const LONGEST = 4;
+/** Words of difference in length that a sentence may have before it counts less (a Gaussian's standard deviation). */
+const SIGMA = 6;
+/** Pixels of a side of the thumbnails that tell how like two pictures are. */
+const THUMBNAIL = 8;
+/** Sentences that are tried as the typical one. */
+const CANDIDATES = 200;
+
+export function wordsOf(sentence: string): string[] {
+  return sentence
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s'-]/gu, ' ')
+    .split(/\s+/)
+    .filter((word) => /[\p{L}\p{N}]/u.test(word));
+}
+
+/** Harmonic mean of precision and recall of the words, 0..1, against the caption that it is nearest to. */
+export function tokenF1(sentence: string, captions: readonly string[]): number {
+  const said = counts(wordsOf(sentence));
+  return Math.max(0, ...captions.map((caption) => overlapF1(said, counts(wordsOf(caption)))));
+}
+
+function overlapF1(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): number {
+  let common = 0;
+  for (const [word, count] of a) common += Math.min(count, b.get(word) ?? 0);
+  const total = sum(a.values()) + sum(b.values());
+  return total === 0 ? 0 : (2 * common) / total;
+}
+
+/**
+ * CIDEr-D (Vedantam, Zitnick, Parikh 2015): likeness of runs of one to four words, each weighed by how few pictures have it,
+ * clipped, with a penalty on length; mean over the captions, times 10. `corpus`: the captions of each picture that weighs.
+ */
+export class CiderD {
+  readonly #pictures: number;
+  readonly #documents = new Map<string, number>();
+
+  constructor(corpus: readonly (readonly string[])[]) {
+    this.#pictures = corpus.length;
+    for (const captions of corpus) {
+      const runs = new Set(captions.flatMap((caption) => runsOf(wordsOf(caption)).flatMap((of) => [...of.keys()])));
+      for (const run of runs) this.#documents.set(run, (this.#documents.get(run) ?? 0) + 1);
+    }
+  }
+
+  score(sentence: string, captions: readonly string[]): number {
+    const said = wordsOf(sentence);
+    const saidRuns = this.#weigh(said);
+    const scores = captions.map((caption) => {
+      const words = wordsOf(caption);
+      const penalty = Math.exp(-((said.length - words.length) ** 2) / (2 * SIGMA ** 2));
+      const likeness = this.#weigh(words).map((runs, n) => clippedCosine(saidRuns[n] ?? new Map(), runs));
+      return (penalty * sum(likeness)) / LONGEST;
+    });
+    return (10 * sum(scores)) / Math.max(1, scores.length);
+  }
+
+  #weigh(words: readonly string[]): ReadonlyMap<string, number>[] {
+    const weight = (run: string): number =>
+      Math.log(this.#pictures) - Math.log(Math.max(1, this.#documents.get(run) ?? 0));
+    return runsOf(words).map((runs) => new Map([...runs].map(([run, count]) => [run, count * weight(run)])));
+  }
+}
+
+function runsOf(words: readonly string[]): Map<string, number>[] {
+  return Array.from({ length: LONGEST }, (_, n) =>
+    counts(Array.from({ length: Math.max(0, words.length - n) }, (_run, i) => words.slice(i, i + n + 1).join(' '))),
+  );
+}
+
+function clippedCosine(said: ReadonlyMap<string, number>, caption: ReadonlyMap<string, number>): number {
+  let dot = 0;
+  for (const [run, weight] of caption) dot += Math.min(said.get(run) ?? 0, weight) * weight;
+  const norms = Math.hypot(...said.values()) * Math.hypot(...caption.values());
+  return norms === 0 ? 0 : dot / norms;
+}
+
+function counts(items: readonly string[]): Map<string, number> {
+  const all = new Map<string, number>();
+  for (const item of items) all.set(item, (all.get(item) ?? 0) + 1);
+  return all;
+}
+
+function sum(values: Iterable<number>): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
+
+/** The sentence that shares most words with all others: what to say about any picture. Null where there is none. */
+export function typicalCaption(scenes: readonly Scene[]): string | null {
+  const all = scenes
+    .flatMap(({ captions }) => captions.slice(0, 1))
+    .map((text) => ({ text, words: counts(wordsOf(text)) }));
+  let best: { text: string; shared: number } | null = null;
+  for (const { text, words } of all.slice(0, CANDIDATES)) {
+    const shared = sum(all.map((other) => overlapF1(words, other.words)));
+    if (best === null || shared > best.shared) best = { text, shared };
+  }
+  return best?.text ?? null;
+}
+
+interface Known {
+  readonly file: string;
+  readonly caption: string;
+  /** Thumbnail, RGB. */
+  readonly look: Buffer;
+}
+
+/** Answers with the first caption of the picture whose thumbnail is nearest: what looking alone gives, without a model. */
+export class NearestCaption {
+  readonly #known: readonly Known[];
+
+  private constructor(known: readonly Known[]) {
+    this.#known = known;
+  }
+
+  static async of(scenes: readonly Scene[]): Promise<NearestCaption> {
+    const known: Known[] = [];
+    for (const { file, captions } of scenes) known.push({ file, caption: captions[0] ?? '', look: await lookOf(file) });
+    return new NearestCaption(known);
+  }
+
+  /** Null where no other picture is known. */
+  async captionFor(file: string): Promise<string | null> {
+    const look = await lookOf(file);
+    let best: { caption: string; distance: number } | null = null;
+    for (const other of this.#known) {
+      if (other.file === file) continue;
+      const distance = other.look.reduce((total, value, i) => total + (value - (look[i] ?? 0)) ** 2, 0);
+      if (best === null || distance < best.distance) best = { caption: other.caption, distance };
+    }
+    return best?.caption ?? null;
+  }
+}
+
+async function lookOf(file: string): Promise<Buffer> {
+  try {
+    const small = sharp(file).flatten({ background: '#fff' }).resize(THUMBNAIL, THUMBNAIL, { fit: 'fill' });
+    return await small.toColourspace('srgb').raw().toBuffer();
+  } catch (cause) {
+    throw new YocoError('data_invalid', { param: 'data', detail: `${file} cannot be decoded.`, cause });
+  }
+}

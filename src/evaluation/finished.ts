@@ -1,0 +1,84 @@
+/** The finished streams of an evaluation in a file, a JSON object a line, so that one that was interrupted goes on. */
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { YocoError } from '../errors.ts';
+import { type StreamResult, streamResult } from './results.ts';
+
+/** All that an answer depends on, by name. */
+export type EvaluationKey = Readonly<Record<string, string | number | boolean>>;
+
+const head = z.object({ evaluation: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])) });
+
+export class FinishedStreams {
+  readonly #file: string;
+  readonly results: Map<number, StreamResult>;
+
+  private constructor(file: string, results: Map<number, StreamResult>) {
+    this.#file = file;
+    this.results = results;
+  }
+
+  /**
+   * Reads the file, or begins it. Throws `resume_mismatch` where it holds an evaluation of other options, `data_invalid` where
+   * it is none. A last line that was cut off is forgotten.
+   */
+  static async open(file: string, key: EvaluationKey): Promise<FinishedStreams> {
+    const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return '';
+      throw new YocoError('data_invalid', { param: 'resume', detail: `${file} cannot be read.`, cause });
+    });
+    const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+    const [first, ...lines] = whole.split('\n').filter((line) => line !== '');
+    const results = new Map<number, StreamResult>();
+    if (first === undefined) {
+      // Some other file without an end of line must not be lost.
+      if (text !== '' && !text.startsWith('{"evaluation":')) throw invalid(file, 1);
+      await write(file, `${JSON.stringify({ evaluation: key })}\n`);
+      return new FinishedStreams(file, results);
+    }
+    compare(file, parse(head, first, file, 1).evaluation, key);
+    lines.forEach((line, i) => {
+      const result = parse(streamResult, line, file, i + 2);
+      results.set(result.stream, result);
+    });
+    if (whole !== text) await write(file, whole);
+    return new FinishedStreams(file, results);
+  }
+
+  async add(result: StreamResult): Promise<void> {
+    this.results.set(result.stream, result);
+    await appendFile(this.#file, `${JSON.stringify(result)}\n`);
+  }
+}
+
+function compare(file: string, there: EvaluationKey, here: EvaluationKey): void {
+  for (const name of new Set([...Object.keys(there), ...Object.keys(here)])) {
+    if (there[name] === here[name]) continue;
+    const said = (key: EvaluationKey): string => (name in key ? JSON.stringify(key[name]) : 'unknown');
+    const detail = `${file}: ${name} was ${said(there)} and is ${said(here)} now. Use the same options, or another file.`;
+    throw new YocoError('resume_mismatch', { param: 'resume', detail });
+  }
+}
+
+function parse<T>(schema: z.ZodType<T>, line: string, file: string, number: number): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    throw invalid(file, number, cause);
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw invalid(file, number, parsed.error);
+  return parsed.data;
+}
+
+function invalid(file: string, line: number, cause?: unknown): YocoError {
+  const detail = `${file} line ${line}: not a finished stream of an evaluation.`;
+  return new YocoError('data_invalid', { param: 'resume', detail, cause });
+}
+
+async function write(file: string, text: string): Promise<void> {
+  await writeFile(file, text).catch((cause: unknown) => {
+    throw new YocoError('data_invalid', { param: 'resume', detail: `${file} cannot be written.`, cause });
+  });
+}

@@ -1,0 +1,73 @@
+/** Which streams an evaluation plays: how many, how long each, and which are also asked without their memory. */
+import { YocoError } from '../errors.ts';
+
+export interface PlannedStream {
+  readonly number: number;
+  readonly seconds: number;
+  /** What this length is reported under. */
+  readonly length: string;
+  /** Asked without its memory too. */
+  readonly controlled: boolean;
+}
+
+const SHORTEST_S = 4;
+const LONGEST_S = 3_600;
+
+/**
+ * `seconds`: a length, several (`10,30,60`), or a range (`10-300`), which the streams cover evenly on a logarithmic scale.
+ * `streams`: how many in all, the lengths taking turns; or as many numbers as there are lengths.
+ * `controls`: share of the streams of each length that are controlled, 0..1.
+ */
+export function planStreams(streams: string, seconds: string, controls: number): PlannedStream[] {
+  const [low = NaN, high = NaN, ...more] = seconds.split('-').map(Number);
+  const lengths = seconds.includes('-') ? [low, high] : seconds.split(',').map(Number);
+  if (more.length > 0 || !lengths.every((length) => length >= SHORTEST_S && length <= LONGEST_S) || low > high) {
+    const detail = `--seconds must be numbers from ${SHORTEST_S} to ${LONGEST_S}, such as 30, 10,30,60 or 10-300.`;
+    throw new YocoError('invalid_request', { param: 'seconds', detail });
+  }
+  const counts = streams.split(',').map(Number);
+  const several = counts.length > 1;
+  if (
+    !counts.every((count) => Number.isInteger(count) && count >= 0) ||
+    (several && counts.length !== lengths.length) ||
+    (several && seconds.includes('-'))
+  ) {
+    const detail = '--streams must be a whole number, or one for each length of --seconds.';
+    throw new YocoError('invalid_request', { param: 'streams', detail });
+  }
+  const planned = seconds.includes('-')
+    ? acrossRange(counts[0] ?? 0, low, high)
+    : inTurns(several ? counts : shareOut(counts[0] ?? 0, lengths.length), lengths);
+  const ofLength = new Map<string, number>();
+  return planned.map((stream, number) => {
+    const key = seconds.includes('-') ? '' : stream.length;
+    const k = ofLength.get(key) ?? 0;
+    ofLength.set(key, k + 1);
+    return { number, ...stream, controlled: Math.ceil((k + 1) * controls) > Math.ceil(k * controls) };
+  });
+}
+
+type Length = Pick<PlannedStream, 'seconds' | 'length'>;
+
+/** Reported in steps of a doubling. */
+function acrossRange(count: number, low: number, high: number): Length[] {
+  return Array.from({ length: count }, (_, i) => {
+    const seconds = Math.round(low * (high / low) ** ((i + 0.5) / count));
+    const from = low * 2 ** Math.floor(Math.log2(Math.max(1, seconds / low)));
+    return { seconds, length: `${from}-${Math.min(high, from * 2)}` };
+  });
+}
+
+function inTurns(counts: readonly number[], lengths: readonly number[]): Length[] {
+  const planned: Length[] = [];
+  for (let round = 0; round < Math.max(...counts); round++) {
+    lengths.forEach((seconds, i) => {
+      if (round < (counts[i] ?? 0)) planned.push({ seconds, length: String(seconds) });
+    });
+  }
+  return planned;
+}
+
+function shareOut(total: number, parts: number): number[] {
+  return Array.from({ length: parts }, (_, i) => Math.ceil((total - i) / parts));
+}

@@ -1,0 +1,90 @@
+/** What can be asked of a stream whose content is known, and in which words. Times in ms since the stream began. */
+import { pick, type Random } from './random.ts';
+import { HELD_OUT, TRAINED_PHRASINGS, UNTRAINED_PHRASINGS } from './phrasings.ts';
+
+type PhrasedTask = keyof typeof TRAINED_PHRASINGS | keyof typeof UNTRAINED_PHRASINGS;
+export type Task = PhrasedTask | 'notshown';
+
+const PHRASINGS: Record<PhrasedTask, readonly string[]> = { ...TRAINED_PHRASINGS, ...UNTRAINED_PHRASINGS };
+export const PHRASED_TASKS = Object.keys(PHRASINGS) as PhrasedTask[];
+
+/** Tasks whose answer is in the past: these fall to chance when the memory is taken away. */
+export const RECALL: readonly Task[] = ['first', 'before', 'after', 'at', 'when'];
+
+/** Tasks whose answer is the name of a thing, as that of `now` is: recognising it bounds what they can reach. */
+export const NAMES_OF_THE_PAST: readonly Task[] = ['first', 'last', 'before', 'after', 'at'];
+
+/** Reported, and left out of every sum: nothing trains these tasks yet. */
+export const REPORTED_ONLY = Object.keys(UNTRAINED_PHRASINGS) as readonly Task[];
+
+export interface EvaluationQuestion {
+  readonly task: Task;
+  readonly text: string;
+  readonly asOfMs: number;
+  /** A name, "yes" or "no", a number, seconds, or "not shown". Of `describe`: the first caption. */
+  readonly expected: string;
+  /** When the thing that the answer rests on was shown; null where nothing was. */
+  readonly moment: { readonly set: string; readonly startMs: number; readonly endMs: number } | null;
+  /** In words that training never uses. */
+  readonly heldOut: boolean;
+  /** How probable it is that an answer drawn evenly from those that can be one is right, 0..1. */
+  readonly chance: number;
+  /** Asks whether something was seen that was never shown: "yes" is a hallucination. */
+  readonly absent?: true;
+  /** All captions of the scene (`describe`). */
+  readonly captions?: readonly string[];
+}
+
+/** What is put into a phrasing: a thing, its plural, a time. */
+export interface Words {
+  readonly x?: string;
+  readonly xs?: string;
+  readonly t?: string;
+}
+
+type Asked = Omit<EvaluationQuestion, 'task' | 'text' | 'heldOut'>;
+
+/**
+ * Writes the questions of one stream. The questions of each task take trained and held-out phrasings in turn, and every
+ * second stream begins with the other: so each half holds the same tasks.
+ */
+export class Asker {
+  readonly questions: EvaluationQuestion[] = [];
+  readonly #random: Random;
+  readonly #asked = new Map<Task, number>();
+  readonly #stream: number;
+
+  constructor(stream: number, random: Random) {
+    this.#stream = stream;
+    this.#random = random;
+  }
+
+  ask(task: Task, words: Words, asked: Asked): void {
+    const count = this.#asked.get(task) ?? 0;
+    this.#asked.set(task, count + 1);
+    const forms = this.#forms(task);
+    const trained = forms.length - HELD_OUT;
+    const heldOut = (this.#stream + count) % 2 === 1;
+    const form = pick(heldOut ? forms.slice(trained) : forms.slice(0, trained), this.#random);
+    const text = form
+      .replace('{x}', words.x ?? '')
+      .replace('{xs}', words.xs ?? '')
+      .replace('{t}', words.t ?? '');
+    this.questions.push({ task, text, heldOut, ...asked });
+  }
+
+  #forms(task: Task): readonly string[] {
+    // What was not shown is asked for in the words of any task that takes it for granted.
+    const asked = task === 'notshown' ? pick(['when', 'left', 'before', 'after'] as const, this.#random) : task;
+    return PHRASINGS[asked];
+  }
+}
+
+export function withArticle(label: string): string {
+  return `${/^[aeiou]/.test(label) ? 'an' : 'a'} ${label}`;
+}
+
+/** `0:42`, as the clock of a stream is said. */
+export function clockText(seconds: number): string {
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}

@@ -1,0 +1,202 @@
+/** All measures of an evaluation, from its finished streams. Nothing here plays or asks. */
+import { CiderD, tokenF1 } from './captions.ts';
+import type { PlannedStream } from './plan.ts';
+import { NAMES_OF_THE_PAST, RECALL, REPORTED_ONLY, type Task } from './questions.ts';
+import type { Answered, Control, Described, StreamResult } from './results.ts';
+import {
+  difference,
+  type Interval,
+  isRight,
+  type Mean,
+  mean,
+  type Rate,
+  rate,
+  type Ratio,
+  ratio,
+  round,
+  score,
+  Scores,
+  type Tally,
+  type TaskScore,
+} from './score.ts';
+
+export interface Evaluation {
+  readonly bundle: string;
+  readonly seed: number;
+  readonly streams: number;
+  /** Lengths as they were asked for, s. */
+  readonly seconds: string;
+  readonly questions: number;
+  readonly tasks: Partial<Record<Task, TaskWithBaselines>>;
+  /** `now` of each set of pictures. */
+  readonly nowBySet: Record<string, TaskScore>;
+  /** "yes" to whether something was seen that was never shown. */
+  readonly hallucination: Rate;
+  /** All recall tasks together: as they are, and without their memory. */
+  readonly recall: TaskScore & {
+    /** With their memory, on the streams that were also asked without. */
+    readonly controlled: TaskScore;
+    readonly emptied: TaskScore;
+    readonly shuffled: TaskScore;
+    /** A random one of the things shown. */
+    readonly chance: number;
+  };
+  /** Only the last sampled frames before the question are in the cache. */
+  readonly lastFrames: { readonly frames: number; readonly now: TaskScore; readonly recall: TaskScore };
+  /** Accuracy of naming a thing of the past over that of naming what is there now. */
+  readonly relativeToNow: Partial<Record<Task, Ratio | null>>;
+  /** All trained tasks, asked in words that training uses and in words that it never does. */
+  readonly phrasings: {
+    readonly trained: TaskScore;
+    readonly heldOut: TaskScore;
+    /** Held-out less trained. */
+    readonly difference: number;
+    readonly interval: Interval;
+  };
+  readonly byLength: Record<string, { readonly streams: number; readonly now: TaskScore; readonly recall: TaskScore }>;
+  /** Sentences about scenes; null where there was no scene. */
+  readonly describe: CaptionReport | null;
+  /** Correct answers whose strongest evidence lies inside the moment that it should. */
+  readonly evidence: TaskScore;
+  readonly firstTokenMs: { readonly median: number };
+}
+
+export interface TaskWithBaselines extends TaskScore {
+  /** What an answer drawn evenly from those that can be one would reach, and what the most frequent one would. */
+  readonly random: number;
+  readonly mostFrequent: number;
+}
+
+export interface CaptionScores {
+  readonly ciderD: Mean;
+  readonly tokenF1: Mean;
+}
+
+export interface CaptionReport extends CaptionScores {
+  /** Without the model: the caption of the training picture that looks most alike, and one caption for all. */
+  readonly nearest: CaptionScores;
+  readonly typical: CaptionScores;
+}
+
+export interface ReportContext {
+  readonly bundle: string;
+  readonly seed: number;
+  readonly seconds: string;
+  readonly plan: readonly PlannedStream[];
+  /** Frames that the control `lastFrames` keeps. */
+  readonly lastFrames: number;
+  /** Captions of all scenes of the data, which tell how rare their words are. */
+  readonly corpus: readonly (readonly string[])[];
+  /** The caption that is said of every picture as a baseline. */
+  readonly typical: string | null;
+}
+
+export function makeReport(results: readonly StreamResult[], context: ReportContext): Evaluation {
+  const answered = results.flatMap((result) => result.answered);
+  const described = results.flatMap((result) => result.described);
+  const summed = answered.filter(({ task }) => !REPORTED_ONLY.includes(task));
+  const scores = scoresOf(answered);
+  const controlled = results.filter(({ controls }) => controls !== null);
+  const controlOf = (kind: 'emptied' | 'shuffled' | 'lastFrames'): Scores =>
+    scoresOf(controlled.flatMap(({ controls }) => controls?.[kind] ?? []));
+  const lastFrames = controlOf('lastFrames');
+  const [trained, heldOut] = [false, true].map((held) => tally(summed.filter((one) => one.heldOut === held)));
+  const phrasings = { trained: trained ?? NOTHING, heldOut: heldOut ?? NOTHING };
+  const absent = answered.filter((one) => one.absent);
+  const grounded = summed.filter(({ right, inside }) => right && inside !== null);
+  const firstTokens = answered.map(({ firstTokenMs }) => firstTokenMs).sort((a, b) => a - b);
+  const now = scores.together(['now']);
+  return {
+    bundle: context.bundle,
+    seed: context.seed,
+    streams: results.length,
+    seconds: context.seconds,
+    questions: answered.length + described.length,
+    tasks: tasksOf(answered, scores),
+    nowBySet: nowBySet(answered),
+    hallucination: rate(absent.filter(({ answer }) => /^\s*yes\b/i.test(answer)).length, absent.length),
+    recall: {
+      ...scores.together(RECALL),
+      controlled: scoresOf(controlled.flatMap((result) => result.answered)).together(RECALL),
+      emptied: controlOf('emptied').together(RECALL),
+      shuffled: controlOf('shuffled').together(RECALL),
+      chance: chanceOf(answered.filter(({ task }) => RECALL.includes(task))),
+    },
+    lastFrames: {
+      frames: context.lastFrames,
+      now: lastFrames.together(['now']),
+      recall: lastFrames.together(RECALL),
+    },
+    relativeToNow: Object.fromEntries(NAMES_OF_THE_PAST.map((task) => [task, ratio(scores.together([task]), now)])),
+    phrasings: {
+      trained: score(phrasings.trained),
+      heldOut: score(phrasings.heldOut),
+      ...difference(phrasings.heldOut, phrasings.trained),
+    },
+    byLength: byLength(results, context.plan),
+    describe: described.length === 0 ? null : captionReport(described, context),
+    evidence: score({ correct: grounded.filter(({ inside }) => inside === true).length, total: grounded.length }),
+    firstTokenMs: { median: Math.round(firstTokens[Math.floor(firstTokens.length / 2)] ?? 0) },
+  };
+}
+
+const NOTHING: Tally = { correct: 0, total: 0 };
+
+function tally(answers: readonly Control[]): Tally {
+  return { correct: answers.filter(({ right }) => right).length, total: answers.length };
+}
+
+function scoresOf(answers: readonly Control[]): Scores {
+  const scores = new Scores();
+  for (const { task, right } of answers) scores.add(task, right);
+  return scores;
+}
+
+function tasksOf(answered: readonly Answered[], scores: Scores): Partial<Record<Task, TaskWithBaselines>> {
+  const tasks: Partial<Record<Task, TaskWithBaselines>> = {};
+  for (const [name, of] of Object.entries(scores.tasks)) {
+    const mine = answered.filter(({ task }) => task === name);
+    tasks[name as Task] = { ...of, random: chanceOf(mine), mostFrequent: mostFrequent(mine) };
+  }
+  return tasks;
+}
+
+function chanceOf(answered: readonly Answered[]): number {
+  return round(answered.reduce((sum, { chance }) => sum + chance, 0) / Math.max(1, answered.length));
+}
+
+/** The share that the best single answer would have right: it is chosen on these very questions, so a strict baseline. */
+function mostFrequent(answered: readonly Answered[]): number {
+  const candidates = new Set(answered.map(({ expected }) => expected));
+  const right = (candidate: string): number => answered.filter((one) => isRight(one, candidate)).length;
+  return round(Math.max(0, ...[...candidates].map(right)) / Math.max(1, answered.length));
+}
+
+function nowBySet(answered: readonly Answered[]): Record<string, TaskScore> {
+  const now = answered.filter(({ task, set }) => task === 'now' && set !== null);
+  const sets = new Set(now.map(({ set }) => set ?? ''));
+  return Object.fromEntries([...sets].map((name) => [name, score(tally(now.filter(({ set }) => set === name)))]));
+}
+
+function byLength(results: readonly StreamResult[], plan: readonly PlannedStream[]): Evaluation['byLength'] {
+  const lengths = new Map(plan.map(({ number, length }) => [number, length]));
+  const groups = new Map<string, StreamResult[]>();
+  for (const result of results) {
+    const length = lengths.get(result.stream) ?? String(result.seconds);
+    groups.set(length, [...(groups.get(length) ?? []), result]);
+  }
+  const row = (group: readonly StreamResult[]): Evaluation['byLength'][string] => {
+    const scores = scoresOf(group.flatMap(({ answered }) => answered));
+    return { streams: group.length, now: scores.together(['now']), recall: scores.together(RECALL) };
+  };
+  return Object.fromEntries([...groups].map(([length, group]) => [length, row(group)]));
+}
+
+function captionReport(described: readonly Described[], { corpus, typical }: ReportContext): CaptionReport {
+  const cider = new CiderD(corpus);
+  const of = (sentence: (one: Described) => string | null): CaptionScores => ({
+    ciderD: mean(described.map((one) => cider.score(sentence(one) ?? '', one.captions))),
+    tokenF1: mean(described.map((one) => tokenF1(sentence(one) ?? '', one.captions))),
+  });
+  return { ...of(({ answer }) => answer), nearest: of(({ nearest }) => nearest), typical: of(() => typical) };
+}

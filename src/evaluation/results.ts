@@ -1,0 +1,70 @@
+/** What one finished stream gives: plain data, which a file can keep and a report is made of. */
+import { z } from 'zod';
+import type { AnswerResult } from '../live/types.ts';
+import { PHRASED_TASKS, type EvaluationQuestion } from './questions.ts';
+import { isRight } from './score.ts';
+
+const task = z.enum([...PHRASED_TASKS, 'notshown']);
+
+const answered = z.object({
+  task,
+  heldOut: z.boolean(),
+  expected: z.string(),
+  answer: z.string(),
+  right: z.boolean(),
+  chance: z.number(),
+  /** Set of the picture that the answer rests on; null where there is none. */
+  set: z.string().nullable(),
+  /** Asks about a thing that was never shown. */
+  absent: z.boolean(),
+  /** The middle of the strongest evidence lies in the moment that it should; null where there is none. */
+  inside: z.boolean().nullable(),
+  firstTokenMs: z.number(),
+});
+
+const described = z.object({
+  captions: z.array(z.string()),
+  answer: z.string(),
+  /** What the picture that looks most alike has as its caption. */
+  nearest: z.string().nullable(),
+});
+
+const control = z.object({ task, right: z.boolean() });
+
+export const streamResult = z.object({
+  stream: z.int().nonnegative(),
+  seconds: z.number(),
+  answered: z.array(answered),
+  described: z.array(described),
+  /** The same questions without the memory; null where this stream was not asked so. */
+  controls: z
+    .object({ emptied: z.array(control), shuffled: z.array(control), lastFrames: z.array(control) })
+    .nullable(),
+});
+
+export type Answered = z.infer<typeof answered>;
+export type Described = z.infer<typeof described>;
+export type Control = z.infer<typeof control>;
+export type StreamResult = z.infer<typeof streamResult>;
+
+const EVIDENCE_SLACK_MS = 500;
+
+export function answeredOf(question: EvaluationQuestion, result: AnswerResult): Answered {
+  const { task: asked, heldOut, expected, chance, moment, absent } = question;
+  const [top] = result.evidence;
+  const middle = top === undefined ? -Infinity : (top.startMs + top.endMs) / 2;
+  const inside =
+    moment === null ? null : middle >= moment.startMs - EVIDENCE_SLACK_MS && middle <= moment.endMs + EVIDENCE_SLACK_MS;
+  return {
+    task: asked,
+    heldOut,
+    expected,
+    answer: result.text,
+    right: isRight(question, result.text),
+    chance,
+    set: moment?.set ?? null,
+    absent: absent === true,
+    inside,
+    firstTokenMs: result.firstTokenMs,
+  };
+}

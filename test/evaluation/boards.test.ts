@@ -1,0 +1,92 @@
+import { describe, expect, test } from 'vitest';
+import { type BoardPictures, makeBoards, PLACES } from '../../src/evaluation/boards.ts';
+import type { EvaluationQuestion } from '../../src/evaluation/questions.ts';
+import { seededRandom } from '../../src/model/sampling.ts';
+
+const named = (set: string, label: string) => ({ set, file: `/${set}/${label}.png`, label });
+const pictures: BoardPictures = {
+  cutOuts: ['clown face', 'rabbit', 'scissors'].map((label) => named('emoji', label)),
+  scenes: [{ set: 'flickr', file: '/flickr/1.png', captions: ['a dog runs', 'a dog is running'] }],
+  exercises: [{ start: named('exercises', 'push up'), end: { ...named('exercises', 'push up'), file: '/up.png' } }],
+};
+const boards = (seed: number) => makeBoards(pictures, seededRandom(seed), seed);
+const SEEDS = Array.from({ length: 100 }, (_, seed) => seed);
+
+describe('Boards', () => {
+  test('are the same for the same seed', () => {
+    expect(boards(1)).toEqual(boards(1));
+    expect(boards(1)).not.toEqual(boards(2));
+  });
+
+  test('ask where a thing is that is there, once, at the place that is expected', () => {
+    const places = new Set<string>();
+    for (const seed of SEEDS) {
+      const { spans, questions } = boards(seed);
+      for (const { text, expected, asOfMs } of questions.filter(({ task }) => task === 'where')) {
+        const span = spans.find(({ startMs, endMs }) => startMs <= asOfMs && asOfMs < endMs);
+        expect(text).toContain(`the ${span?.picture.label ?? ''}`);
+        const [thing, ...more] = span?.board?.things ?? [];
+        expect(more).toEqual([]);
+        const { x, y } = thing ?? { x: NaN, y: NaN };
+        expect(PLACES[Math.floor(y * 3) * 3 + Math.floor(x * 3)]).toBe(expected);
+        places.add(expected);
+      }
+    }
+    expect([...places].sort()).toEqual([...PLACES].sort());
+  });
+
+  test('ask how many there are of a thing, one to five that do not touch', () => {
+    const counts = new Set<string>();
+    for (const seed of SEEDS) {
+      const { spans, questions } = boards(seed);
+      for (const { expected, asOfMs } of questions.filter(({ task }) => task === 'howmany')) {
+        const things = spans.find(({ startMs, endMs }) => startMs <= asOfMs && asOfMs < endMs)?.board?.things ?? [];
+        expect(String(things.length)).toBe(expected);
+        things.forEach((a, i) => {
+          for (const b of things.slice(i + 1)) {
+            const apart = Math.max(Math.abs(a.x - b.x), Math.abs(a.y - b.y));
+            expect(apart).toBeGreaterThan((a.size + b.size) / 2);
+          }
+        });
+        counts.add(expected);
+      }
+    }
+    expect([...counts].sort()).toEqual(['1', '2', '3', '4', '5']);
+  });
+
+  test('do an exercise as often as is expected, there and back', () => {
+    for (const seed of SEEDS.slice(0, 20)) {
+      const { spans, questions } = boards(seed);
+      const [asked] = questions.filter(({ task }) => task === 'repetitions');
+      const poses = spans.filter(({ picture }) => picture.set === 'exercises').map(({ picture }) => picture.file);
+      expect(poses.filter((file) => file === '/up.png')).toHaveLength(Number(asked?.expected));
+      expect(poses).toHaveLength(2 * Number(asked?.expected));
+    }
+  });
+
+  test('ask what happens in a scene, with all its captions', () => {
+    const [asked] = boards(1).questions.filter(({ task }) => task === 'describe');
+    expect(asked?.captions).toEqual(['a dog runs', 'a dog is running']);
+  });
+
+  test('are asked about while they are shown, and follow each other without a gap', () => {
+    for (const seed of SEEDS.slice(0, 20)) {
+      const { spans, questions, durationMs } = boards(seed);
+      spans.forEach(({ startMs }, i) => {
+        expect(startMs).toBe(spans[i - 1]?.endMs ?? 0);
+      });
+      expect(durationMs).toBe(spans.at(-1)?.endMs);
+      for (const { asOfMs, moment } of questions) expect(moment?.endMs).toBe(asOfMs);
+    }
+  });
+
+  test('ask only what there are pictures for', () => {
+    const tasks = (only: Partial<BoardPictures>): EvaluationQuestion['task'][] =>
+      makeBoards({ cutOuts: [], scenes: [], exercises: [], ...only }, seededRandom(1)).questions.map(
+        ({ task }) => task,
+      );
+    expect(tasks({})).toEqual([]);
+    expect(new Set(tasks({ scenes: pictures.scenes }))).toEqual(new Set(['describe']));
+    expect(new Set(tasks({ cutOuts: pictures.cutOuts }))).toEqual(new Set(['where', 'howmany']));
+  });
+});

@@ -1,0 +1,93 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import sharp from 'sharp';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { CiderD, NearestCaption, tokenF1, typicalCaption, wordsOf } from '../../src/evaluation/captions.ts';
+
+describe('A sentence', () => {
+  test('is its words, without case and punctuation', () => {
+    expect(wordsOf(' A tri-colored dog , playing .')).toEqual(['a', 'tri-colored', 'dog', 'playing']);
+    expect(wordsOf('...')).toEqual([]);
+  });
+
+  test.each([
+    ['a dog runs', ['A dog runs .'], 1],
+    ['a dog', ['a dog runs fast'], 2 / 3],
+    ['a dog', ['a cat sits here', 'a dog'], 1],
+    ['a a a a', ['a dog'], 1 / 3],
+    ['', ['a dog'], 0],
+    ['a cat', [], 0],
+  ])('%j against %j has a token F1 of %d', (sentence, captions, f1) => {
+    expect(tokenF1(sentence, captions)).toBeCloseTo(f1);
+  });
+});
+
+describe('CIDEr-D', () => {
+  const corpus = [
+    ['a black dog runs over the grass', 'a dog on the grass'],
+    ['a man rides a red bicycle', 'a man on a bike'],
+    ['two children play in the water', 'children in a pool'],
+  ];
+  const cider = new CiderD(corpus);
+
+  test('is ten for a caption that is repeated word by word, and nothing for one without a common word', () => {
+    expect(cider.score('a black dog runs over the grass', ['a black dog runs over the grass'])).toBeCloseTo(10);
+    expect(cider.score('green tables', ['a black dog runs over the grass'])).toBe(0);
+    expect(cider.score('', ['a dog'])).toBe(0);
+  });
+
+  test('gives nothing for words that every picture has', () => {
+    const same = new CiderD([['a dog'], ['a cat'], ['a cow']]);
+    expect(same.score('a', ['a dog'])).toBe(0);
+    expect(same.score('dog', ['a dog'])).toBeGreaterThan(0);
+  });
+
+  test('gives less for another length and for repetition', () => {
+    const caption = ['a black dog runs over the grass'];
+    const whole = cider.score('black dog runs over the grass', caption);
+    expect(cider.score('black dog', caption)).toBeLessThan(whole);
+    expect(cider.score('black dog runs over the grass the grass the grass', caption)).toBeLessThan(whole);
+  });
+
+  test('is the mean over the captions, worked out by hand', () => {
+    // "dog" is in one of two pictures: weight log 2 in both; the sentence lacks "runs", so cos = 1 / sqrt(2) for single words,
+    // and no longer run is shared. One word of difference in length.
+    const small = new CiderD([['dog runs'], ['cat']]);
+    const expected = ((10 / 4) * Math.exp(-1 / 72)) / Math.SQRT2;
+    expect(small.score('dog', ['dog runs'])).toBeCloseTo(expected);
+    expect(small.score('dog', ['dog runs', 'cat'])).toBeCloseTo(expected / 2);
+  });
+});
+
+describe('Without a model', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'yoco-captions-'));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  async function scene(name: string, background: string, caption: string) {
+    const file = path.join(folder, `${name}.png`);
+    await sharp({ create: { width: 16, height: 16, channels: 3, background } })
+      .png()
+      .toFile(file);
+    return { set: 'flickr', file, captions: [caption, 'another'] };
+  }
+
+  test('a picture gets the caption of the one that looks most alike, never its own', async () => {
+    const known = [await scene('red', '#f00', 'a red wall'), await scene('blue', '#00f', 'the sea')];
+    const nearest = await NearestCaption.of(known);
+    expect(await nearest.captionFor((await scene('dark', '#a00', '')).file)).toBe('a red wall');
+    expect(await nearest.captionFor(known[0]?.file ?? '')).toBe('the sea');
+    expect(await (await NearestCaption.of([])).captionFor(known[0]?.file ?? '')).toBeNull();
+  });
+
+  test('one caption serves all: the one that shares most words with the rest', () => {
+    const of = (caption: string) => ({ set: 'flickr', file: '', captions: [caption] });
+    expect(typicalCaption([of('two men ski'), of('a dog runs on grass'), of('a dog on a beach'), of('a dog')])).toMatch(
+      /^a dog/,
+    );
+    expect(typicalCaption([])).toBeNull();
+  });
+});

@@ -1,0 +1,159 @@
+import { describe, expect, test } from 'vitest';
+import { planStreams } from '../../src/evaluation/plan.ts';
+import type { Evaluation } from '../../src/evaluation/report.ts';
+import { makeReport } from '../../src/evaluation/report.ts';
+import type { Answered, Control, Described, StreamResult } from '../../src/evaluation/results.ts';
+import { table } from '../../src/evaluation/table.ts';
+
+const answer = (task: Answered['task'], right: boolean, more: Partial<Answered> = {}): Answered => ({
+  task,
+  heldOut: false,
+  expected: 'apple',
+  answer: right ? 'apple' : 'pear',
+  right,
+  chance: 0.25,
+  set: 'grocery',
+  absent: false,
+  inside: true,
+  firstTokenMs: 10,
+  ...more,
+});
+const stream = (number: number, answered: Answered[], more: Partial<StreamResult> = {}): StreamResult => ({
+  stream: number,
+  seconds: 30,
+  answered,
+  described: [],
+  controls: null,
+  ...more,
+});
+const report = (results: readonly StreamResult[], seconds = '30', streams = String(results.length)): Evaluation =>
+  makeReport(results, {
+    bundle: 'tiny',
+    seed: 1,
+    seconds,
+    plan: planStreams(streams, seconds, 0),
+    lastFrames: 4,
+    corpus: [['a dog runs'], ['a man sits']],
+    typical: 'a dog',
+  });
+
+describe('A report', () => {
+  test('counts each task, beside an even draw and the best single answer', () => {
+    const { tasks, nowBySet, questions } = report([
+      stream(0, [answer('now', true), answer('now', true, { expected: 'pear', answer: 'pear', set: 'market' })]),
+      stream(1, [answer('now', false), answer('first', false, { chance: 0.5 })]),
+    ]);
+    expect(questions).toBe(4);
+    expect(tasks.now).toMatchObject({ correct: 2, total: 3, random: 0.25, mostFrequent: 0.667 });
+    expect(tasks.first).toMatchObject({ correct: 0, total: 1, random: 0.5, mostFrequent: 1 });
+    expect(nowBySet).toMatchObject({ grocery: { correct: 1, total: 2 }, market: { correct: 1, total: 1 } });
+  });
+
+  test('lets the best single answer be right within the tolerance of its task', () => {
+    const when = (expected: string) => answer('when', false, { expected });
+    expect(report([stream(0, [when('4'), when('5'), when('6'), when('9')])]).tasks.when?.mostFrequent).toBe(0.75);
+  });
+
+  test('counts as hallucination each yes about what was never shown', () => {
+    const asked = (text: string, absent = true): Answered =>
+      answer('seen', text === 'no', { expected: 'no', answer: text, absent });
+    const { hallucination } = report([stream(0, [asked('yes'), asked('no'), asked('No.'), asked('yes', false)])]);
+    expect(hallucination).toMatchObject({ count: 1, total: 3, share: 0.333 });
+  });
+
+  test('compares phrasings over the trained tasks only', () => {
+    const { phrasings } = report([
+      stream(0, [answer('now', true), answer('first', true), answer('duration', false)]),
+      stream(1, [answer('now', true, { heldOut: true }), answer('first', false, { heldOut: true })]),
+    ]);
+    expect(phrasings.trained).toMatchObject({ correct: 2, total: 2 });
+    expect(phrasings.heldOut).toMatchObject({ correct: 1, total: 2 });
+    expect(phrasings.difference).toBe(-0.5);
+    expect(phrasings.interval[0]).toBeLessThan(-0.5);
+  });
+
+  test('sets recall beside the same streams without their memory, and beside chance', () => {
+    const control = (task: Control['task'], right: boolean): Control => ({ task, right });
+    const { recall, lastFrames } = report([
+      stream(0, [answer('first', true), answer('now', true)], {
+        controls: {
+          emptied: [control('first', false)],
+          shuffled: [control('first', true)],
+          lastFrames: [control('first', false), control('now', true)],
+        },
+      }),
+      stream(1, [answer('first', false)]),
+    ]);
+    expect(recall).toMatchObject({
+      ...{ correct: 1, total: 2, chance: 0.25 },
+      controlled: { correct: 1, total: 1 },
+      emptied: { correct: 0, total: 1 },
+      shuffled: { correct: 1, total: 1 },
+    });
+    expect(lastFrames).toMatchObject({ frames: 4, now: { correct: 1, total: 1 }, recall: { correct: 0, total: 1 } });
+  });
+
+  test('relates names of the past to names of now', () => {
+    const { relativeToNow } = report([
+      stream(0, [answer('now', true), answer('now', true), answer('before', true), answer('before', false)]),
+    ]);
+    expect(relativeToNow.before).toMatchObject({ ratio: 0.5 });
+    expect(relativeToNow.first).toBeNull();
+  });
+
+  test('reports recall by length, in the steps of a range too', () => {
+    const results = [stream(0, [answer('first', true)]), stream(1, [answer('first', false)])];
+    expect(report(results, '10,60').byLength).toMatchObject({
+      10: { streams: 1, recall: { correct: 1, total: 1 } },
+      60: { streams: 1, recall: { correct: 0, total: 1 } },
+    });
+    expect(Object.keys(report(results, '10-40').byLength)).toEqual(['10-20', '20-40']);
+  });
+
+  test('scores descriptions beside what needs no model', () => {
+    const described: Described = { captions: ['a dog runs'], answer: 'a dog runs', nearest: 'a man sits' };
+    const { describe: captions } = report([stream(0, [], { described: [described] })]);
+    expect(captions).toMatchObject({
+      tokenF1: { mean: 1, total: 1 },
+      nearest: { tokenF1: { mean: 0.333 } },
+      typical: { tokenF1: { mean: 0.8 } },
+    });
+    expect(captions?.ciderD.mean).toBeGreaterThan(captions?.nearest.ciderD.mean ?? Infinity);
+    expect(report([stream(0, [])]).describe).toBeNull();
+  });
+
+  test('asks evidence only of right answers that have a moment', () => {
+    const { evidence } = report([
+      stream(0, [
+        answer('now', true),
+        answer('now', true, { inside: false }),
+        answer('now', false),
+        answer('seen', true, { inside: null }),
+      ]),
+    ]);
+    expect(evidence).toMatchObject({ correct: 1, total: 2 });
+  });
+});
+
+describe('The table', () => {
+  test('gives every accuracy with its count and its interval', () => {
+    const text = table(
+      report([
+        stream(0, [answer('now', true), answer('first', true), answer('duration', false)], {
+          described: [{ captions: ['a dog'], answer: 'a dog', nearest: null }],
+        }),
+      ]),
+    );
+    expect(text).toMatch(/^tiny, seed 1: 1 streams of 30 s, 4 questions\n/);
+    expect(text).toMatch(/^now +100\.0% +1\/1 +\[ +20\.7%, +100\.0% \] +25\.0% +100\.0%$/m);
+    expect(text).toMatch(/^duration \(not trained\) +0\.0% +0\/1 /m);
+    expect(text).toMatch(/^first \/ now +1\.00 +\[/m);
+    expect(text).toMatch(/^before \/ now +-$/m);
+    expect(text).toMatch(/^describe, CIDEr-D +\d+\.\d{3} of 1 +\[/m);
+    for (const line of text.split('\n')) if (/\d+\/\d+/.test(line)) expect(line).toMatch(/\[ *-?\d+\.\d%,/);
+  });
+
+  test('of nothing can be printed', () => {
+    expect(table(report([], '30', '0'))).toContain('0 streams of 30 s, 0 questions');
+  });
+});
