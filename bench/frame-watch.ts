@@ -9,12 +9,12 @@ export interface Arrival {
 }
 
 /**
- * How many arrivals are later than `allowedMs` after their moment. The frame that came soonest tells where the stream's
- * clock lies on ours.
+ * How many arrivals, from the one of that number on, are later than `allowedMs` after their moment. The frame that came
+ * soonest of all tells where the stream's clock lies on ours.
  */
-export function lateArrivals(arrivals: readonly Arrival[], allowedMs: number): number {
+export function lateArrivals(arrivals: readonly Arrival[], allowedMs: number, from = 0): number {
   const origin = Math.min(...arrivals.map(({ atMs, timeMs }) => atMs - timeMs));
-  return arrivals.filter(({ atMs, timeMs }) => atMs - timeMs - origin > allowedMs).length;
+  return arrivals.slice(from).filter(({ atMs, timeMs }) => atMs - timeMs - origin > allowedMs).length;
 }
 
 export interface FrameCounts {
@@ -26,7 +26,7 @@ export interface FrameCounts {
 export class FrameWatch {
   readonly #stream: LiveStream;
   readonly #stop: () => void;
-  #arrivals: Arrival[] = [];
+  readonly #arrivals: Arrival[] = [];
   #frames: number;
   #lostBefore = 0;
   #from = 0;
@@ -56,11 +56,10 @@ export class FrameWatch {
   /** A frame is late when it comes more than the interval of two frames after its moment. */
   counts(): FrameCounts {
     const allowedMs = 1000 / this.#stream.status().fps;
-    const late = lateArrivals(this.#arrivals, allowedMs) - lateArrivals(this.#arrivals.slice(0, this.#from), allowedMs);
     return {
       frames: this.#arrivals.length - this.#from,
       lost: this.#lost() - this.#lostBefore,
-      late: Math.max(0, late),
+      late: lateArrivals(this.#arrivals, allowedMs, this.#from),
     };
   }
 

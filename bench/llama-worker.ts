@@ -12,6 +12,7 @@ export interface LlamaTask {
 
 export interface LlamaFigures {
   readonly tokens: number;
+  readonly threads: number;
   readonly prefillTokensASecond: number;
   readonly decodeTokensASecond: number;
 }
@@ -24,6 +25,7 @@ interface Sequence {
 }
 interface Context {
   getSequence(): Sequence;
+  dispose(): Promise<void>;
 }
 interface LlamaModel {
   tokenize(text: string): number[];
@@ -49,37 +51,45 @@ async function measure(task: LlamaTask): Promise<LlamaFigures[]> {
   const { getLlama } = (await import(task.entry)) as NodeLlamaCpp;
   const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error', progressLogs: false });
   const model = await llama.loadModel({ modelPath: task.gguf });
-  const longest = Math.max(...task.contexts) + task.decoded + 2;
-  const context = await model.createContext({
-    contextSize: longest,
-    batchSize: 512,
-    threads: os.availableParallelism(),
-  });
-  const sequence = context.getSequence();
+  const contextSize = Math.max(...task.contexts) + task.decoded + 2;
   const text = model.tokenize(TEXT);
-  const figures: LlamaFigures[] = [];
-  for (const tokens of task.contexts) {
-    await sequence.clearHistory();
-    const prompt = Array.from({ length: tokens }, (_, i) => text[i % text.length] ?? 0);
-    const begin = performance.now();
-    await sequence.evaluateWithoutGeneratingNewTokens(prompt);
-    const prefillSeconds = (performance.now() - begin) / 1000;
-    let count = 0;
-    let firstAt = 0;
-    // An end token is written like any other: the length is what counts.
-    const written = sequence.evaluate(text.slice(0, 1), { temperature: 0, yieldEogToken: true });
-    while (count <= task.decoded && (await written.next()).done !== true) {
-      if (count++ === 0) firstAt = performance.now();
+
+  /** One context for all lengths: the tokens before are the same. */
+  const at = async (threads: number, lengths: readonly number[]): Promise<LlamaFigures[]> => {
+    const context = await model.createContext({ contextSize, batchSize: 512, threads });
+    const sequence = context.getSequence();
+    const figures: LlamaFigures[] = [];
+    for (const tokens of lengths) {
+      await sequence.clearHistory();
+      const prompt = Array.from({ length: tokens }, (_, i) => text[i % text.length] ?? 0);
+      const begin = performance.now();
+      await sequence.evaluateWithoutGeneratingNewTokens(prompt);
+      const prefillSeconds = (performance.now() - begin) / 1000;
+      let count = 0;
+      let firstAt = 0;
+      // An end token is written like any other: the length is what counts.
+      const written = sequence.evaluate(text.slice(0, 1), { temperature: 0, yieldEogToken: true });
+      while (count <= task.decoded && (await written.next()).done !== true) {
+        if (count++ === 0) firstAt = performance.now();
+      }
+      const decodeSeconds = (performance.now() - firstAt) / 1000;
+      await written.return(undefined);
+      const decodeTokensASecond = Math.round(((count - 1) / decodeSeconds) * 10) / 10;
+      figures.push({ tokens, threads, prefillTokensASecond: Math.round(tokens / prefillSeconds), decodeTokensASecond });
+      process.stderr.write(`  llama.cpp, ${threads} threads, ${tokens} tokens: ${decodeTokensASecond} tokens/s\n`);
     }
-    await written.return(undefined);
-    const decodeSeconds = (performance.now() - firstAt) / 1000;
-    figures.push({
-      tokens,
-      prefillTokensASecond: Math.round(tokens / prefillSeconds),
-      decodeTokensASecond: Math.round(((count - 1) / decodeSeconds) * 10) / 10,
-    });
-    process.stderr.write(`  llama.cpp at ${tokens} tokens: ${figures.at(-1)?.decodeTokensASecond ?? 0} tokens/s\n`);
+    await context.dispose();
+    return figures;
+  };
+
+  // Its threads wait for each other busily: where another program runs, one thread may be faster than all.
+  let best: LlamaFigures | undefined;
+  for (const threads of new Set([os.availableParallelism(), 1])) {
+    const [short] = await at(threads, task.contexts.slice(0, 1));
+    if (short !== undefined && short.decodeTokensASecond > (best?.decodeTokensASecond ?? 0)) best = short;
   }
+  if (best === undefined) return [];
+  const figures = [best, ...(await at(best.threads, task.contexts.slice(1)))];
   await llama.dispose();
   return figures;
 }

@@ -3,7 +3,6 @@
  * take for text on such a machine. llama.cpp is no dependency of this package; without it the bench says how to get it.
  */
 import { access } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { LlamaFigures, LlamaTask } from './llama-worker.ts';
@@ -42,7 +41,6 @@ export async function llamacpp(options: BenchOptions): Promise<Record<string, un
     baselines: {
       llamacpp: {
         file: path.basename(gguf),
-        threads: os.availableParallelism(),
         atTokens: Object.fromEntries(
           other.map((figures, i) => {
             const ours = 1000 / (own[i]?.decodeMs ?? Infinity);

@@ -12,6 +12,8 @@ export interface Machine {
   readonly cores: number;
   readonly memoryGiB: number;
   readonly node: string;
+  /** Processes that ran or waited to run over the last minute, before the benches: figures want a quiet machine. */
+  readonly load: number;
 }
 
 export function machine(): Machine {
@@ -21,6 +23,7 @@ export function machine(): Machine {
     cores: cpus.length,
     memoryGiB: Math.round(os.totalmem() / 2 ** 30),
     node: process.version,
+    load: round(os.loadavg()[0] ?? 0),
   };
 }
 

@@ -26,6 +26,9 @@ const BENCHES: Record<string, Bench> = {
   llamacpp,
 };
 
+/** Load average above which other programs take a share of the cores. */
+const BUSY_LOAD = 1;
+
 function fail(message: string): never {
   process.stderr.write(`error: ${message}\n`);
   process.exit(1);
@@ -43,7 +46,11 @@ const { names, json, options } = commandLine();
 const unknown = names.find((name) => !(name in BENCHES));
 if (unknown !== undefined) fail(`no bench is called ${unknown}; there are ${Object.keys(BENCHES).join(', ')}`);
 
-const results: Record<string, unknown> = { machine: machine() };
+const measuredOn = machine();
+if (measuredOn.load > BUSY_LOAD) {
+  process.stderr.write(`warning: the machine is busy (load ${measuredOn.load}); these are no figures to report\n`);
+}
+const results: Record<string, unknown> = { machine: measuredOn };
 for (const [name, run] of Object.entries(BENCHES)) {
   if (names.length > 0 && !names.includes(name)) continue;
   process.stderr.write(`running ${name} ...\n`);
