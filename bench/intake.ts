@@ -49,7 +49,7 @@ export async function intake(): Promise<Record<string, unknown>> {
 }
 
 /** `frames`: how many sampled frames the clips hold together. */
-async function ffmpegAlone(frames: number): Promise<{ framesASecond: number }> {
+export async function ffmpegAlone(frames: number): Promise<{ framesASecond: number }> {
   const { path } = await findFfmpeg();
   const begin = performance.now();
   const filter = 'fps=2,scale=224:224';
@@ -62,7 +62,7 @@ async function ffmpegAlone(frames: number): Promise<{ framesASecond: number }> {
   return { framesASecond: round(frames / ((performance.now() - begin) / 1000)) };
 }
 
-async function visionAlone(): Promise<{ framesASecond: number }> {
+export async function visionAlone(): Promise<{ framesASecond: number }> {
   const model = await loadModel(DEFAULT_BUNDLE);
   const picture = new Uint8Array(model.vision.pictureBytes).fill(90);
   await model.vision.tokens(picture);

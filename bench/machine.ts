@@ -1,11 +1,19 @@
-/** What the figures were measured on. */
+/** What the figures were measured on, and what that machine can do at most. */
+import { readFile, writeFile } from 'node:fs/promises';
 import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { floats, openSession, output } from '../src/model/session.ts';
+
+export const GRAPHS = fileURLToPath(new URL('graphs', import.meta.url));
 
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
   readonly memoryGiB: number;
   readonly node: string;
+  /** Processes that ran or waited to run over the last minute, before the benches: figures want a quiet machine. */
+  readonly load: number;
 }
 
 export function machine(): Machine {
@@ -15,6 +23,7 @@ export function machine(): Machine {
     cores: cpus.length,
     memoryGiB: Math.round(os.totalmem() / 2 ** 30),
     node: process.version,
+    load: round(os.loadavg()[0] ?? 0),
   };
 }
 
@@ -26,6 +35,79 @@ export function quantiles(values: readonly number[]): { readonly median: number;
   return { median: at(0.5), p95: at(0.95) };
 }
 
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
+
 export function round(value: number, digits = 1): number {
   return Math.round(value * 10 ** digits) / 10 ** digits;
+}
+
+export interface RepeatOptions {
+  /** Runs that count, at least and at most; one more goes before them. */
+  readonly least?: number;
+  readonly most?: number;
+  /** After this long no further run begins, once there are enough. */
+  readonly seconds: number;
+}
+
+/** Milliseconds of each run, without the first. */
+export async function repeat(run: () => Promise<unknown>, options: RepeatOptions): Promise<number[]> {
+  const { least = 3, most = 200, seconds } = options;
+  await run();
+  const times: number[] = [];
+  const end = performance.now() + seconds * 1000;
+  while (times.length < least || (times.length < most && performance.now() < end)) {
+    const begin = performance.now();
+    await run();
+    times.push(performance.now() - begin);
+  }
+  return times;
+}
+
+export interface Limits {
+  /** Read by ONNX Runtime with all its threads (a sum over 256 MiB). */
+  readonly readGBs: number;
+  /** Read and written together by a copy in one thread. */
+  readonly copyGBs: number;
+  /** Of a float32 product of two 1,024 x 1,024 matrices by ONNX Runtime with all its threads. */
+  readonly gflops: number;
+}
+
+/** What no run of a graph on this machine can pass; the best of several. */
+export async function limits(): Promise<Limits> {
+  const rows = 1024;
+  const columns = 65_536;
+  const large = new Float32Array(rows * columns).fill(0.5);
+  const target = new Float32Array(large.length);
+  const sum = await openSession(path.join(GRAPHS, 'sum.onnx'));
+  const product = await openSession(path.join(GRAPHS, 'matmul.onnx'));
+  const square = floats(large.subarray(0, 1024 * 1024), [1024, 1024]);
+  const options = { least: 5, seconds: 1 };
+  const reads = await repeat(async () => output(await sum.run({ a: floats(large, [rows, columns]) }), 'y'), options);
+  const copies = await repeat(() => {
+    target.set(large);
+    return Promise.resolve();
+  }, options);
+  const products = await repeat(() => product.run({ a: square, b: square }), options);
+  await sum.release();
+  await product.release();
+  return {
+    readGBs: round(large.byteLength / 1e6 / Math.min(...reads)),
+    copyGBs: round((2 * large.byteLength) / 1e6 / Math.min(...copies)),
+    gflops: round((2 * 1024 ** 3) / 1e6 / Math.min(...products)),
+  };
+}
+
+/** Resident memory of a process now, and its peak since `forgetPeak`; Linux only (0 elsewhere). */
+export async function residentBytes(pid: number | undefined): Promise<{ now: number; peak: number }> {
+  const status = await readFile(`/proc/${pid ?? 'self'}/status`, 'utf8').catch(() => '');
+  const field = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) * 1024;
+  return { now: field('VmRSS'), peak: field('VmHWM') };
+}
+
+/** Lets the peak of this process's resident memory begin again, where the system can. */
+export async function forgetPeak(): Promise<void> {
+  await writeFile('/proc/self/clear_refs', '5').catch(() => undefined);
 }

@@ -2,10 +2,9 @@
  * Resident memory with eight streams of ten minutes in the cache, and the cache's bytes a token.
  * Baseline: a decoder-only Transformer of the same shape keeps K and V in every layer (counted, not run).
  */
-import { readFile } from 'node:fs/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { readBundle } from '../src/model/bundle.ts';
-import { round } from './machine.ts';
+import { residentBytes, round } from './machine.ts';
 import { startStreams } from './service.ts';
 
 const STREAMS = 8;
@@ -18,7 +17,7 @@ export async function memory(): Promise<Record<string, unknown>> {
   const live = await startStreams();
   try {
     const { engine } = live;
-    const empty = await residentBytes(engine.pid);
+    const { now: empty } = await residentBytes(engine.pid);
     const picture = new Uint8Array(config.imageSize ** 2 * 3);
     for (let s = 0; s < STREAMS; s++) engine.open(`memory-${s}`, { limitBytes: 512 * MB, mergeBelow: 0 });
     let cacheBytes = 0;
@@ -33,7 +32,7 @@ export async function memory(): Promise<Record<string, unknown>> {
       );
       cacheBytes = appended.reduce((sum, { cacheBytes: bytes }) => sum + bytes, 0);
     }
-    const full = await residentBytes(engine.pid);
+    const { now: full } = await residentBytes(engine.pid);
     const server = process.memoryUsage.rss();
     const shared = 2 * config.kvHeads * config.headDim * 4;
     const everyLayer = 2 * (config.selfLayers + config.crossLayers) * config.kvHeads * config.headDim * 4;
@@ -51,10 +50,4 @@ export async function memory(): Promise<Record<string, unknown>> {
   } finally {
     await live.close();
   }
-}
-
-/** Resident memory of a process; Linux only. */
-async function residentBytes(pid: number | undefined): Promise<number> {
-  const status = await readFile(`/proc/${pid ?? 'self'}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
 }

@@ -1,23 +1,79 @@
 /** The real service without its HTTP side, on the bundled model and clip. */
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_BUNDLE, PACKAGE_ROOT } from '../src/config.ts';
+import { parseDefinition } from '../src/ingest/definition.ts';
+import { createSource } from '../src/ingest/sources/create-source.ts';
 import { Streams } from '../src/live/live-service.ts';
+import type { SourceStream } from '../src/live/live-stream.ts';
 
 export const CLIP = path.join(PACKAGE_ROOT, 'streams', 'clips', 'demo.mp4');
+export const FPS = 2;
+
+const warn = (message: string): void => void process.stderr.write(`${message}\n`);
 
 export function startStreams(): Promise<Streams> {
-  const warn = (message: string): void => void process.stderr.write(`${message}\n`);
   return Streams.start({ engine: { bundle: DEFAULT_BUNDLE }, onWarning: warn });
 }
 
 /** A stream of the bundled clip, 640x360, H.264. */
 export function clipStream(name: string, pace: 'realtime' | 'fastest'): object {
-  return { name, source: { file: CLIP, pace, loop: pace === 'realtime' }, sampling: { fps: 2 } };
+  return { name, source: { file: CLIP, pace, loop: pace === 'realtime' }, sampling: { fps: FPS } };
+}
+
+/** Live streams whose frames do not all come at the same moment, as those of cameras do not. */
+export async function startLive(live: Streams, count: number, prefix: string): Promise<SourceStream[]> {
+  const streams: SourceStream[] = [];
+  for (let i = 0; i < count; i++) {
+    streams.push(await live.create(clipStream(`${prefix}-${i}`, 'realtime'), 'operator'));
+    await sleep(137);
+  }
+  return streams;
+}
+
+/** Pictures of the bundled clip as the model sees them, at most `limit`. */
+export async function clipPictures(imageSize: number, limit: number): Promise<Uint8Array[]> {
+  const source = createSource(parseDefinition(clipStream('pictures', 'fastest')), { imageSize, onWarning: warn });
+  const pictures: Uint8Array[] = [];
+  for await (const { rgb } of source.frames()) {
+    pictures.push(rgb.slice());
+    if (pictures.length >= limit) break;
+  }
+  await source.stop();
+  return pictures;
 }
 
 /** Heartbeats carry the engine's times: after one has passed they are current. */
 export async function engineTimes(live: Streams): Promise<Streams['engine']['times']> {
   await sleep(1_200);
   return live.engine.times;
+}
+
+/** Seconds of CPU that each kind of process has taken so far; Linux only (0 elsewhere). */
+export interface CpuSeconds {
+  readonly server: number;
+  readonly engine: number;
+  readonly ffmpeg: number;
+}
+
+const TICKS_A_SECOND = 100;
+
+export async function cpuSeconds(enginePid: number | undefined): Promise<CpuSeconds> {
+  const seconds = { server: 0, engine: 0, ffmpeg: 0 };
+  const numbers = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
+  for (const pid of numbers) {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+    // After the name, which may hold spaces: state, parent, ...; fields 14 to 17 of proc(5) are the times.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const [user = 0, system = 0, childUser = 0, childSystem = 0] = fields.slice(11, 15).map(Number);
+    const own = (user + system) / TICKS_A_SECOND;
+    if (Number(pid) === process.pid) {
+      seconds.server += own;
+      // Of children that have ended: ffmpeg begins anew at the end of a clip.
+      seconds.ffmpeg += (childUser + childSystem) / TICKS_A_SECOND;
+    } else if (Number(pid) === enginePid) seconds.engine += own;
+    else if (Number(fields[1]) === process.pid) seconds.ffmpeg += own;
+  }
+  return seconds;
 }

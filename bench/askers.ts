@@ -1,0 +1,239 @@
+/**
+ * Many who ask about one stream of ten minutes at once, while four live streams go on: tokens a second of all answers
+ * together, and how soon each answer begins. Baseline: one who asks the same alone, in the same run.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DEFAULT_BUNDLE } from '../src/config.ts';
+import { StreamConversation } from '../src/live/conversation.ts';
+import type { Streams } from '../src/live/live-service.ts';
+import type { AnswerResult } from '../src/live/types.ts';
+import { loadModel, type Model } from '../src/model/model.ts';
+import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
+import { FrameWatch, totals } from './frame-watch.ts';
+import { median, quantiles, repeat, round } from './machine.ts';
+import type { BenchOptions } from './options.ts';
+import { clipPictures, engineTimes, FPS, startLive, startStreams } from './service.ts';
+
+const ASKERS = 32;
+const LIVE_STREAMS = 4;
+const MINUTES = 10;
+/** Descriptions: the longest answers that the model gives. All are cut here, so that they are of one length. */
+const ANSWER_TOKENS = 8;
+const ASKED = [
+  'Describe the scene.',
+  'What is happening?',
+  'Describe what you see.',
+  'What is going on?',
+  'What is going on in the picture?',
+  'Give me a description.',
+  'Can you describe this?',
+  'What is happening now?',
+  'Describe the image.',
+  'Tell me what is happening.',
+  'What happens here?',
+  'Summarise the scene.',
+  'Please describe the picture.',
+  'What is happening right now?',
+  'Explain what you see here.',
+  'What happened?',
+];
+const STREAM = 'askers';
+const TARGETS = { tokensRatio: 8, firstTokenRatio: 3, lostOrLateShare: 0.01 };
+
+export async function askers(options: BenchOptions): Promise<Record<string, unknown>> {
+  const frames = options.quick ? 120 : MINUTES * 60 * FPS;
+  const rounds = options.quick ? 6 : 40;
+  const live = await startStreams();
+  let figures;
+  try {
+    await fill(live, frames);
+    const streams = await startLive(live, LIVE_STREAMS, 'askers-live');
+    const watches = streams.map((stream) => new FrameWatch(stream));
+    await sleep(options.quick ? 3_000 : 10_000);
+    watches.forEach((watch) => {
+      watch.begin();
+    });
+    await ask(live, ASKERS, 2); // warm
+    // In turns, so that what else happens on the machine meets both.
+    const lone = new Phase();
+    const many = new Phase();
+    for (let i = 0; i < 2; i++) {
+      await lone.measure(live, 1, rounds);
+      await many.measure(live, ASKERS, Math.ceil(rounds / 4));
+    }
+    figures = { lone: lone.figures(), many: many.figures(), live: totals(watches) };
+    watches.forEach((watch) => {
+      watch.close();
+    });
+  } finally {
+    await live.close();
+  }
+  const { lone, many } = figures;
+  const ratios = {
+    tokensASecond: round(many.tokensASecond / lone.tokensASecond, 2),
+    worstFirstToken: round(many.firstTokenMs.worst / lone.firstTokenMs.median, 2),
+    medianFirstToken: round(many.firstTokenMs.median / lone.firstTokenMs.median, 2),
+    worstFirstTokenOfBoth: round(many.firstTokenMs.worst / lone.firstTokenMs.worst, 2),
+  };
+  return {
+    askers: ASKERS,
+    frames,
+    ...many,
+    liveStreams: LIVE_STREAMS,
+    live: figures.live,
+    baselines: { oneAsker: { ...lone, ratios } },
+    targets: {
+      tokensASecond: `at least ${TARGETS.tokensRatio} x: ${verdict(ratios.tokensASecond >= TARGETS.tokensRatio)}`,
+      worstFirstToken: `at most ${TARGETS.firstTokenRatio} x the lone median: ${verdict(ratios.worstFirstToken <= TARGETS.firstTokenRatio)}`,
+      lostOrLate: `at most 1%: ${verdict(figures.live.lostOrLateShare <= TARGETS.lostOrLateShare)}`,
+    },
+    parts: await parts(frames, options.quick ? 0.5 : 2),
+  };
+}
+
+function verdict(met: boolean): string {
+  return met ? 'met' : 'missed';
+}
+
+/** Frames of the clip, over and over, straight into the engine. */
+async function fill(live: Streams, frames: number): Promise<void> {
+  const { engine } = live;
+  const pictures = await clipPictures(engine.bundle.imageSize, 128);
+  engine.open(STREAM, 512 * 2 ** 20);
+  const flying: Promise<unknown>[] = [];
+  for (let i = 0; i < frames; i++) {
+    flying.push(engine.append(STREAM, (i * 1000) / FPS, pictures[i % pictures.length] ?? new Uint8Array(0)));
+    if (flying.length >= 4) await flying.shift();
+  }
+  await Promise.all(flying);
+}
+
+/** `count` questions at the same moment, `rounds` times. Returns the answers of each round, and how long it took. */
+async function ask(live: Streams, count: number, rounds: number): Promise<{ answers: AnswerResult[]; ms: number }[]> {
+  const done = [];
+  for (let r = 0; r < rounds; r++) {
+    const begin = performance.now();
+    const answers = await Promise.all(
+      Array.from({ length: count }, (_, i) => {
+        const conversation = new StreamConversation(live.engine, STREAM, () => false);
+        return conversation.ask(ASKED[(i + r) % ASKED.length] ?? '', { maxTokens: ANSWER_TOKENS }).result;
+      }),
+    );
+    done.push({ answers, ms: performance.now() - begin });
+    // Not in step with the frames of the live streams.
+    await sleep(30 + ((r * 97) % 210));
+  }
+  return done;
+}
+
+class Phase {
+  readonly #rounds: { answers: AnswerResult[]; ms: number }[] = [];
+  #engineMs = { vision: 0, selfDecoder: 0, crossDecoder: 0 };
+  #wallMs = 0;
+
+  async measure(live: Streams, count: number, rounds: number): Promise<void> {
+    const before = await engineTimes(live);
+    const begin = performance.now();
+    this.#rounds.push(...(await ask(live, count, rounds)));
+    const after = await engineTimes(live);
+    this.#wallMs += performance.now() - begin;
+    this.#engineMs = {
+      vision: this.#engineMs.vision + after.vision - before.vision,
+      selfDecoder: this.#engineMs.selfDecoder + after.selfDecoder - before.selfDecoder,
+      crossDecoder: this.#engineMs.crossDecoder + after.crossDecoder - before.crossDecoder,
+    };
+  }
+
+  figures() {
+    const answers = this.#rounds.flatMap((r) => r.answers);
+    const tokens = answers.reduce((sum, { outputTokens }) => sum + outputTokens, 0);
+    const first = answers.map(({ firstTokenMs }) => firstTokenMs);
+    // After the first token: from the last asker's first token of a round to its end.
+    const writing = this.#rounds.map((r) => r.ms - Math.max(...r.answers.map(({ firstTokenMs }) => firstTokenMs)));
+    const busyMs = this.#rounds.reduce((sum, { ms }) => sum + ms, 0);
+    return {
+      answers: answers.length,
+      tokensAnAnswer: round(tokens / answers.length, 2),
+      tokensASecond: round(tokens / (busyMs / 1000)),
+      firstTokenMs: { ...quantiles(first), worst: round(Math.max(...first)) },
+      tokensASecondAfterFirst: round((tokens - answers.length) / (writing.reduce((a, b) => a + b, 0) / 1000)),
+      /** Ms that the engine spent in each part, for each round (live streams' frames included). */
+      engineMsARound: Object.fromEntries(
+        Object.entries(this.#engineMs).map(([part, ms]) => [part, round(ms / this.#rounds.length)]),
+      ),
+      roundMs: quantiles(this.#rounds.map(({ ms }) => ms)),
+    };
+  }
+}
+
+/** What each run costs by itself at that length of the cache, by how many ask: nothing else runs meanwhile. */
+async function parts(frames: number, seconds: number): Promise<Record<string, unknown>> {
+  const model = await loadModel(DEFAULT_BUNDLE);
+  const { config, crossDecoder, embeddings, selfDecoder, tokenizer } = model;
+  const cache = synthetic(model, frames);
+  const question = segmentTokens(tokenizer, config, [], ASKED[0] ?? '', frames * 500);
+  const open = (): Promise<QuestionSegment> => QuestionSegment.open(selfDecoder, embeddings, config, question);
+  // A window grows with each step that is timed, as that of an answer does: no more steps than an answer has.
+  const time = async (run: () => Promise<unknown>, most = 200): Promise<number> =>
+    round(median(await repeat(run, { seconds, most })), 2);
+  const view = cache.view(frames);
+  const byAskers: Record<string, unknown> = {};
+  for (const count of [1, 4, 8, 16, ASKERS]) {
+    const some: QuestionSegment[] = [];
+    for (let i = 0; i < count; i++) some.push(await open());
+    const asking = some.map((s) => ({
+      hidden: s.hidden,
+      visible: view.tokens,
+      ownK: s.k,
+      ownV: s.v,
+      ownLength: s.length,
+    }));
+    byAskers[String(count)] = {
+      crossDecoderMs: await time(() => crossDecoder.step(view, asking)),
+      selfDecoderMs: await time(
+        () =>
+          selfDecoder.step(
+            some.map(({ window }) => ({ window, tokens: embeddings.lookup([config.endToken]), timesMs: [-1] })),
+          ),
+        2 * ANSWER_TOKENS,
+      ),
+      openOneByOneMs: await time(async () => {
+        for (let i = 0; i < count; i++) await open();
+      }),
+      // As the service could do, were the questions as long as each other: one run for all.
+      openTogetherMs: await time(() =>
+        selfDecoder.step(
+          some.map(() => ({
+            window: selfDecoder.newWindow(question.ids.length),
+            tokens: embeddings.lookup(question.ids),
+            timesMs: question.timesMs,
+          })),
+        ),
+      ),
+    };
+  }
+  const picture = new Uint8Array(model.vision.pictureBytes).fill(90);
+  const answer = tokenizer.encode('a man in a brown coat walks');
+  const result = {
+    cacheTokens: view.tokens,
+    byAskers,
+    tokenizeQuestionMs: await time(() => Promise.resolve(tokenizer.encode(ASKED[0] ?? ''))),
+    decodeTextMs: await time(() => Promise.resolve(tokenizer.decode(answer))),
+    visionMs: await time(() => model.vision.tokens(picture)),
+  };
+  await model.release();
+  return result;
+}
+
+/** A cache whose values do not matter, only how many there are. */
+export function synthetic(model: Model, frames: number): ReturnType<Model['newCache']> {
+  const { config } = model;
+  const cache = model.newCache(2 ** 31);
+  const size = config.tokensPerFrame * config.kvHeads * config.headDim;
+  const noise = Float32Array.from({ length: size + 1_009 }, (_, i) => Math.SQRT2 * Math.sin(i * 12.9898));
+  for (let f = 0; f < frames; f++) {
+    const from = (f * 31) % 1_009;
+    cache.append((f * 1000) / FPS, noise.subarray(from, from + size), noise.subarray(from, from + size));
+  }
+  return cache;
+}

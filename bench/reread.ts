@@ -1,0 +1,93 @@
+/**
+ * A question asked of the cache, against what most services do: the last frames are encoded again for each question
+ * (vision and self-decoder), by the same model. Both in turns in one process, while four live streams play in the service
+ * beside it: both share the cores with the same work. The frames that are read again lie in memory, decoded.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DEFAULT_BUNDLE } from '../src/config.ts';
+import type { KvCache } from '../src/model/kv-cache.ts';
+import { loadModel, type Model } from '../src/model/model.ts';
+import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
+import { argmax } from '../src/model/sampling.ts';
+import { synthetic } from './askers.ts';
+import { quantiles, round } from './machine.ts';
+import type { BenchOptions } from './options.ts';
+import { clipPictures, FPS, startLive, startStreams } from './service.ts';
+
+const LIVE_STREAMS = 4;
+/** Ten minutes in the cache. */
+const CACHED_FRAMES = 1_200;
+const AGAIN = [4, 64];
+const ASKED = ['What is shown now?', 'What was shown first?', 'Have you seen a dog?', 'When did the espresso appear?'];
+
+export async function reread(options: BenchOptions): Promise<Record<string, unknown>> {
+  const rounds = options.quick ? 4 : 40;
+  const live = await startStreams();
+  const model = await loadModel(DEFAULT_BUNDLE);
+  try {
+    const pictures = await clipPictures(model.config.imageSize, Math.max(...AGAIN));
+    const cached = synthetic(model, CACHED_FRAMES);
+    await startLive(live, LIVE_STREAMS, 'reread');
+    await sleep(options.quick ? 2_000 : 10_000);
+    const fromCache: number[] = [];
+    const again = new Map(AGAIN.map((frames) => [frames, [] as number[]]));
+    for (let i = 0; i < rounds; i++) {
+      const question = ASKED[i % ASKED.length] ?? '';
+      fromCache.push(await timed(() => firstToken(model, cached, question)));
+      await sleep(20 + ((i * 97) % 210));
+      for (const [frames, times] of again) {
+        times.push(await timed(async () => firstToken(model, await encode(model, pictures.slice(-frames)), question)));
+        await sleep(20 + ((i * 61) % 210));
+      }
+    }
+    const own = quantiles(fromCache);
+    return {
+      liveStreams: LIVE_STREAMS,
+      questions: rounds,
+      cachedFrames: CACHED_FRAMES,
+      firstTokenMs: own,
+      baselines: Object.fromEntries(
+        [...again].map(([frames, times]) => {
+          const firstTokenMs = quantiles(times);
+          return [
+            `reread${frames}`,
+            { frames, firstTokenMs, ratio: round(firstTokenMs.median / Math.max(0.1, own.median)) },
+          ];
+        }),
+      ),
+    };
+  } finally {
+    await model.release();
+    await live.close();
+  }
+}
+
+async function timed(run: () => Promise<unknown>): Promise<number> {
+  const begin = performance.now();
+  await run();
+  return performance.now() - begin;
+}
+
+async function encode(model: Model, pictures: readonly Uint8Array[]): Promise<KvCache> {
+  const { config, selfDecoder, vision } = model;
+  const cache = model.newCache(2 ** 26);
+  const window = selfDecoder.newWindow();
+  for (const [i, picture] of pictures.entries()) {
+    const timeMs = (i * 1000) / FPS;
+    const tokens = await vision.tokens(picture);
+    const timesMs = new Array<number>(config.tokensPerFrame).fill(timeMs);
+    const [step] = await selfDecoder.step([{ window, tokens, timesMs }]);
+    if (step !== undefined) cache.append(timeMs, step.k, step.v);
+  }
+  return cache;
+}
+
+async function firstToken(model: Model, cache: KvCache, question: string): Promise<number> {
+  const { config, crossDecoder, embeddings, selfDecoder, tokenizer } = model;
+  const tokens = segmentTokens(tokenizer, config, [], question, cache.times.at(-1) ?? 0);
+  const segment = await QuestionSegment.open(selfDecoder, embeddings, config, tokens);
+  const view = cache.view(cache.frames);
+  const own = { ownK: segment.k, ownV: segment.v, ownLength: segment.length };
+  const [answer] = await crossDecoder.step(view, [{ hidden: segment.hidden, visible: view.tokens, ...own }]);
+  return argmax(answer?.logits ?? new Float32Array(0));
+}

@@ -1,0 +1,77 @@
+/** Arithmetic over the shapes of models: bytes that are cached, work that is done. Pure. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import type { BundleConfig } from '../src/model/bundle.ts';
+import { GRAPHS } from './machine.ts';
+
+const size = z.int().positive();
+const shape = z.object({
+  layers: size,
+  width: size,
+  ffn: size,
+  heads: size,
+  kvHeads: size,
+  headDim: size,
+  vocabulary: size,
+});
+
+/** Of a decoder-only Transformer; written by models/training/transformer_graph.py with its graph. */
+export type TransformerShape = z.infer<typeof shape>;
+export type ShapeName = 'transformer' | 'smollm2-135m';
+
+export async function readShapes(): Promise<Record<ShapeName, TransformerShape>> {
+  const text = await readFile(path.join(GRAPHS, 'shapes.json'), 'utf8');
+  return z.object({ transformer: shape, 'smollm2-135m': shape }).parse(JSON.parse(text));
+}
+
+/** Whether the graph `transformer` still has the bundle's shape; of its answers' tokens there may be a few more or less. */
+export function fits(s: TransformerShape, c: BundleConfig): boolean {
+  return (
+    s.layers === c.selfLayers + c.crossLayers &&
+    s.width === c.width &&
+    s.heads === c.crossHeads &&
+    s.kvHeads === c.kvHeads &&
+    s.headDim === c.headDim
+  );
+}
+
+const FLOAT = 4;
+
+/** K and V of a token in every layer, float32. */
+export function transformerBytesAToken(s: TransformerShape): number {
+  return 2 * s.layers * s.kvHeads * s.headDim * FLOAT;
+}
+
+/** The one K and V of a token, float32. */
+export function yocoBytesAToken(c: BundleConfig): number {
+  return 2 * c.kvHeads * c.headDim * FLOAT;
+}
+
+/** Floating-point operations of one layer for `n` new tokens that attend to `read` tokens each. */
+function layerFlops(
+  n: number,
+  read: number,
+  s: { width: number; ffn: number; heads: number; kvHeads: number; headDim: number },
+): number {
+  const weights = s.width * (2 * s.heads + 2 * s.kvHeads) * s.headDim + 3 * s.width * s.ffn;
+  return n * (2 * weights + 4 * s.heads * s.headDim * read);
+}
+
+/** Of `n` new tokens after `length` cached ones, without logits. */
+export function transformerFlops(s: TransformerShape, n: number, length: number): number {
+  return s.layers * layerFlops(n, length + (n + 1) / 2, s);
+}
+
+/** Of `n` new tokens in the self-decoder with a full window; its query heads fill the width. */
+export function selfDecoderFlops(c: BundleConfig, ffn: number, n: number): number {
+  const heads = c.width / c.headDim;
+  const s = { width: c.width, ffn, heads, kvHeads: c.selfKvHeads, headDim: c.headDim };
+  // The graph computes the whole rectangle of the window and the new tokens, then masks it.
+  return c.selfLayers * layerFlops(n, c.window + n, s) + n * 4 * c.width * c.kvHeads * c.headDim;
+}
+
+/** How many tokens of a cache fit into `bytes`. */
+export function tokensThatFit(bytes: number, bytesAToken: number): number {
+  return Math.floor(bytes / bytesAToken);
+}

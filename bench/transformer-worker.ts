@@ -1,0 +1,214 @@
+/**
+ * One model in a process of its own, so that its memory can be told from another's: a frame, a first token and a decode
+ * step at each length of the cache. Answers one message with one message.
+ */
+import path from 'node:path';
+import type { Tensor } from 'onnxruntime-node';
+import { DEFAULT_BUNDLE } from '../src/config.ts';
+import { FRAME_BATCH } from '../src/engine/scheduler.ts';
+import { bundlePath, readBundle } from '../src/model/bundle.ts';
+import { Embeddings } from '../src/model/embeddings.ts';
+import { loadModel } from '../src/model/model.ts';
+import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
+import { argmax } from '../src/model/sampling.ts';
+import { floats, integers, openSession, output } from '../src/model/session.ts';
+import { Tokenizer } from '../src/model/tokenizer.ts';
+import { Vision } from '../src/model/vision.ts';
+import { forgetPeak, GRAPHS, median, repeat, residentBytes } from './machine.ts';
+import { readShapes, type ShapeName } from './shapes.ts';
+
+export interface WorkerTask {
+  readonly model: 'yoco' | ShapeName;
+  /** Tokens of the cache, rising. */
+  readonly lengths: readonly number[];
+  /** Time for each figure. */
+  readonly seconds: number;
+}
+
+export interface AtLength {
+  readonly tokens: number;
+  /** The decoder's part of a frame, without vision. */
+  readonly frameMs: number;
+  readonly firstTokenMs: number;
+  readonly decodeMs: number;
+  readonly residentBytes: number;
+  /** Highest since the length before, so with what a run needs for itself. */
+  readonly peakBytes: number;
+}
+
+export interface WorkerResult {
+  readonly visionMs: number;
+  readonly questionTokens: number;
+  /** YOCO only: a frame as the service runs it, padded to its batch, with one stream. */
+  readonly paddedFrameMs?: number;
+  readonly atLength: readonly AtLength[];
+}
+
+const QUESTION = 'What was shown first?';
+
+/** Repeats a block of unit variance; its values are not looked at. */
+function fill(target: Float32Array, from: number, to: number): void {
+  for (let at = from; at < to; at += NOISE.length) target.set(NOISE.subarray(0, Math.min(NOISE.length, to - at)), at);
+}
+const NOISE = Float32Array.from({ length: 65_536 }, (_, i) => Math.SQRT2 * Math.sin(i * 12.9898 + i * i * 0.001));
+
+async function atEach(
+  task: WorkerTask,
+  grow: (tokens: number) => void,
+  runs: Record<'frame' | 'first' | 'decode', () => Promise<unknown>>,
+): Promise<AtLength[]> {
+  const results: AtLength[] = [];
+  for (const tokens of task.lengths) {
+    grow(tokens);
+    globalThis.gc?.();
+    await forgetPeak();
+    const time = async (run: () => Promise<unknown>): Promise<number> =>
+      median(await repeat(run, { seconds: task.seconds, most: 24 }));
+    const frameMs = await time(runs.frame);
+    const firstTokenMs = await time(runs.first);
+    const decodeMs = await time(runs.decode);
+    const { now, peak } = await residentBytes(process.pid);
+    results.push({ tokens, frameMs, firstTokenMs, decodeMs, residentBytes: now, peakBytes: peak });
+    process.stderr.write(`  ${task.model} at ${tokens} tokens: frame ${frameMs.toFixed(1)} ms, `);
+    process.stderr.write(`first token ${firstTokenMs.toFixed(1)} ms, decode ${decodeMs.toFixed(1)} ms\n`);
+  }
+  return results;
+}
+
+async function visionTime(vision: Vision, seconds: number): Promise<number> {
+  const picture = new Uint8Array(vision.pictureBytes).fill(90);
+  return median(await repeat(() => vision.tokens(picture), { seconds }));
+}
+
+async function yoco(task: WorkerTask): Promise<WorkerResult> {
+  const model = await loadModel(DEFAULT_BUNDLE);
+  const { config, crossDecoder, embeddings, selfDecoder, tokenizer } = model;
+  const visionMs = await visionTime(model.vision, task.seconds);
+  const longest = task.lengths.at(-1) ?? 0;
+  // Room for the frames that are measured, so that none is dropped.
+  const cache = model.newCache((longest + 100_000) * 2 * config.kvHeads * config.headDim * 4);
+  const frameFloats = config.tokensPerFrame * config.kvHeads * config.headDim;
+  const append = (frame: number): void => {
+    const at = (frame * 1_009) % (NOISE.length - frameFloats);
+    const noise = NOISE.subarray(at, at + frameFloats);
+    cache.append(frame * 500, noise, noise);
+  };
+  const window = selfDecoder.newWindow();
+  const timesMs = new Array<number>(config.tokensPerFrame).fill(1_000);
+  const tokens = NOISE.slice(0, config.tokensPerFrame * config.width);
+  const step = (rows: number): Promise<unknown> => selfDecoder.step([{ window, tokens, timesMs }], rows, config.window);
+  for (let i = 0; i * config.tokensPerFrame < config.window; i++) await step(1);
+  const paddedFrameMs = median(await repeat(() => step(FRAME_BATCH), { seconds: task.seconds }));
+
+  let view = cache.view(0);
+  const question = segmentTokens(tokenizer, config, [], QUESTION, 0);
+  const open = (): Promise<QuestionSegment> => QuestionSegment.open(selfDecoder, embeddings, config, question);
+  const cross = async (segment: QuestionSegment): Promise<number> => {
+    const own = { ownK: segment.k, ownV: segment.v, ownLength: segment.length };
+    const [answer] = await crossDecoder.step(view, [{ hidden: segment.hidden, visible: view.tokens, ...own }]);
+    return argmax(answer?.logits ?? new Float32Array(0));
+  };
+  let answering = await open();
+  const atLength = await atEach(
+    task,
+    (length) => {
+      while (cache.frames * config.tokensPerFrame < length) append(cache.frames);
+      view = cache.view(Math.floor(length / config.tokensPerFrame));
+    },
+    {
+      frame: async () => {
+        await step(1);
+        append(cache.frames);
+        view = cache.view(view.tokens / config.tokensPerFrame);
+      },
+      first: async () => {
+        answering = await open();
+        await cross(answering);
+      },
+      decode: async () => {
+        const [next] = await selfDecoder.step([
+          { window: answering.window, tokens: embeddings.lookup([config.endToken]), timesMs: [-1] },
+        ]);
+        if (next !== undefined) answering.extend(next);
+        await cross(answering);
+      },
+    },
+  );
+  await model.release();
+  return { visionMs, questionTokens: question.ids.length, paddedFrameMs, atLength };
+}
+
+async function transformer(task: WorkerTask, name: ShapeName): Promise<WorkerResult> {
+  const shape = (await readShapes())[name];
+  // What a service of this model would hold as well.
+  const bundle = await readBundle(DEFAULT_BUNDLE);
+  const { config } = bundle;
+  const vision = new Vision(await openSession(bundlePath(bundle, 'vision.onnx')), config);
+  const tokenizer = await Tokenizer.load(bundlePath(bundle, 'tokenizer.json'));
+  const embeddings = await Embeddings.load(bundlePath(bundle, 'embeddings.bin'), config.vocabulary, config.width);
+  const visionMs = await visionTime(vision, task.seconds);
+  const question = segmentTokens(tokenizer, config, [], QUESTION, 0);
+  embeddings.lookup(question.ids);
+
+  const session = await openSession(path.join(GRAPHS, `${name}.onnx`));
+  const { layers, kvHeads, headDim, width } = shape;
+  const spare = 64;
+  const capacity = (task.lengths.at(-1) ?? 0) + spare;
+  const names = ['k', 'v'].flatMap((kind) =>
+    Array.from({ length: layers * kvHeads }, (_, i) => `${kind}${Math.floor(i / kvHeads)}_${i % kvHeads}`),
+  );
+  // Pages are taken from the system as they are filled.
+  const buffers = names.map(() => new Float32Array(capacity * headDim));
+  let length = 0;
+  /** `n` new tokens: their K, V go behind what is cached, and are overwritten by the next run. */
+  const run = async (n: number, logits: boolean): Promise<void> => {
+    const x = floats(NOISE.subarray(0, n * width), [n, width]);
+    const feeds: Record<string, Tensor> = {
+      x,
+      position: integers(Array.from({ length: n }, (_, i) => length + i)),
+      rows: integers(logits ? [n - 1] : []),
+    };
+    names.forEach((key, i) => {
+      feeds[key] = floats((buffers[i] ?? NOISE).subarray(0, length * headDim), [length, headDim]);
+    });
+    const results = await session.run(feeds);
+    const half = layers * kvHeads;
+    const newK = output(results, 'new_k');
+    const newV = output(results, 'new_v');
+    for (let i = 0; i < half; i++) {
+      const from = i * n * headDim;
+      buffers[i]?.set(newK.subarray(from, from + n * headDim), length * headDim);
+      buffers[half + i]?.set(newV.subarray(from, from + n * headDim), length * headDim);
+    }
+    if (logits) argmax(output(results, 'logits'));
+  };
+  const atLength = await atEach(
+    task,
+    (next) => {
+      for (const buffer of buffers) fill(buffer, length * headDim, next * headDim);
+      length = next;
+    },
+    {
+      frame: () => run(config.tokensPerFrame, false),
+      first: () => run(question.ids.length, true),
+      decode: () => run(1, true),
+    },
+  );
+  await session.release();
+  await vision.release();
+  return { visionMs, questionTokens: question.ids.length, atLength };
+}
+
+process.once('message', (message) => {
+  const task = message as WorkerTask;
+  const run = task.model === 'yoco' ? yoco(task) : transformer(task, task.model);
+  run.then(
+    (result) => {
+      process.send?.(result, () => process.exit(0));
+    },
+    (error: unknown) => {
+      process.stderr.write(`${String(error)}\n`);
+      process.exit(1);
+    },
+  );
+});
