@@ -99,7 +99,7 @@ function verdict(met: boolean): string {
 async function fill(live: Streams, frames: number): Promise<void> {
   const { engine } = live;
   const pictures = await clipPictures(engine.bundle.imageSize, 128);
-  engine.open(STREAM, 512 * 2 ** 20);
+  engine.open(STREAM, { limitBytes: 512 * 2 ** 20, mergeBelow: 0 });
   const flying: Promise<unknown>[] = [];
   for (let i = 0; i < frames; i++) {
     flying.push(engine.append(STREAM, (i * 1000) / FPS, pictures[i % pictures.length] ?? new Uint8Array(0)));
@@ -177,6 +177,7 @@ async function parts(frames: number, seconds: number): Promise<Record<string, un
   const time = async (run: () => Promise<unknown>, most = 200): Promise<number> =>
     round(median(await repeat(run, { seconds, most })), 2);
   const view = cache.view(frames);
+  if (view === null) throw new Error('The cache holds more frames than it keeps in full precision.');
   const byAskers: Record<string, unknown> = {};
   for (const count of [1, 4, 8, 16, ASKERS]) {
     const some: QuestionSegment[] = [];
@@ -184,6 +185,7 @@ async function parts(frames: number, seconds: number): Promise<Record<string, un
     const asking = some.map((s) => ({
       hidden: s.hidden,
       visible: view.tokens,
+      context: view.tokens,
       ownK: s.k,
       ownV: s.v,
       ownLength: s.length,

@@ -3,6 +3,7 @@
  * holds one JSON object and nothing else. Without a name all of them run, one after the other.
  */
 import { askers } from './askers.ts';
+import { hours } from './hours.ts';
 import { intake } from './intake.ts';
 import { latency } from './latency.ts';
 import { llamacpp } from './llamacpp.ts';
@@ -23,6 +24,7 @@ const BENCHES: Record<string, Bench> = {
   reread,
   streams,
   transformer,
+  hours,
   llamacpp,
 };
 

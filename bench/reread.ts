@@ -83,11 +83,10 @@ async function encode(model: Model, pictures: readonly Uint8Array[]): Promise<Kv
 }
 
 async function firstToken(model: Model, cache: KvCache, question: string): Promise<number> {
-  const { config, crossDecoder, embeddings, selfDecoder, tokenizer } = model;
+  const { config, embeddings, reader, selfDecoder, tokenizer } = model;
   const tokens = segmentTokens(tokenizer, config, [], question, cache.times.at(-1) ?? 0);
   const segment = await QuestionSegment.open(selfDecoder, embeddings, config, tokens);
-  const view = cache.view(cache.frames);
   const own = { ownK: segment.k, ownV: segment.v, ownLength: segment.length };
-  const [answer] = await crossDecoder.step(view, [{ hidden: segment.hidden, visible: view.tokens, ...own }]);
-  return argmax(answer?.logits ?? new Float32Array(0));
+  const answer = await reader.read([{ cache, frames: cache.frames }], { hidden: segment.hidden, ...own });
+  return argmax(answer.logits);
 }

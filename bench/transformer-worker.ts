@@ -8,6 +8,7 @@ import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { FRAME_BATCH } from '../src/engine/scheduler.ts';
 import { bundlePath, readBundle } from '../src/model/bundle.ts';
 import { Embeddings } from '../src/model/embeddings.ts';
+import { PAGE_FRAMES } from '../src/model/kv-cache.ts';
 import { loadModel } from '../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
 import { argmax } from '../src/model/sampling.ts';
@@ -18,7 +19,8 @@ import { forgetPeak, GRAPHS, median, repeat, residentBytes } from './machine.ts'
 import { readShapes, type ShapeName } from './shapes.ts';
 
 export interface WorkerTask {
-  readonly model: 'yoco' | ShapeName;
+  /** `yoco-indexed`: as the service keeps and reads it; `yoco`: everything in full precision, and read whole. */
+  readonly model: 'yoco' | 'yoco-indexed' | ShapeName;
   /** Tokens of the cache, rising. */
   readonly lengths: readonly number[];
   /** Time for each figure. */
@@ -80,13 +82,15 @@ async function visionTime(vision: Vision, seconds: number): Promise<number> {
   return median(await repeat(() => vision.tokens(picture), { seconds }));
 }
 
-async function yoco(task: WorkerTask): Promise<WorkerResult> {
+async function yoco(task: WorkerTask, indexed: boolean): Promise<WorkerResult> {
   const model = await loadModel(DEFAULT_BUNDLE);
-  const { config, crossDecoder, embeddings, selfDecoder, tokenizer } = model;
+  const { config, embeddings, reader, selfDecoder, tokenizer } = model;
   const visionMs = await visionTime(model.vision, task.seconds);
   const longest = task.lengths.at(-1) ?? 0;
   // Room for the frames that are measured, so that none is dropped.
-  const cache = model.newCache((longest + 100_000) * 2 * config.kvHeads * config.headDim * 4);
+  // Without the index everything stays in full precision, and is read.
+  const room = (longest + 100_000) * 2 * config.kvHeads * config.headDim * 4;
+  const cache = indexed ? model.newCache(room) : model.newCache(2 * room, PAGE_FRAMES * Math.ceil(longest / 100));
   const frameFloats = config.tokensPerFrame * config.kvHeads * config.headDim;
   const append = (frame: number): void => {
     const at = (frame * 1_009) % (NOISE.length - frameFloats);
@@ -100,12 +104,20 @@ async function yoco(task: WorkerTask): Promise<WorkerResult> {
   for (let i = 0; i * config.tokensPerFrame < config.window; i++) await step(1);
   const paddedFrameMs = median(await repeat(() => step(FRAME_BATCH), { seconds: task.seconds }));
 
-  let view = cache.view(0);
+  let frames = 0;
+  /** Of the answer's token before. */
+  let queries: Float32Array | undefined;
   const question = segmentTokens(tokenizer, config, [], QUESTION, 0);
   const open = (): Promise<QuestionSegment> => QuestionSegment.open(selfDecoder, embeddings, config, question);
   const cross = async (segment: QuestionSegment): Promise<number> => {
     const own = { ownK: segment.k, ownV: segment.v, ownLength: segment.length };
-    const [answer] = await crossDecoder.step(view, [{ hidden: segment.hidden, visible: view.tokens, ...own }]);
+    const input = { hidden: segment.hidden, ...own };
+    if (indexed) {
+      const answer = await reader.read([{ cache, frames }], { ...input, queries });
+      queries = answer.queries;
+      return argmax(answer.logits);
+    }
+    const [answer] = await reader.readTogether(cache, [{ frames, input }]);
     return argmax(answer?.logits ?? new Float32Array(0));
   };
   let answering = await open();
@@ -113,16 +125,16 @@ async function yoco(task: WorkerTask): Promise<WorkerResult> {
     task,
     (length) => {
       while (cache.frames * config.tokensPerFrame < length) append(cache.frames);
-      view = cache.view(Math.floor(length / config.tokensPerFrame));
+      frames = Math.floor(length / config.tokensPerFrame);
     },
     {
       frame: async () => {
         await step(1);
         append(cache.frames);
-        view = cache.view(view.tokens / config.tokensPerFrame);
       },
       first: async () => {
         answering = await open();
+        queries = undefined;
         await cross(answering);
       },
       decode: async () => {
@@ -201,7 +213,9 @@ async function transformer(task: WorkerTask, name: ShapeName): Promise<WorkerRes
 
 process.once('message', (message) => {
   const task = message as WorkerTask;
-  const run = task.model === 'yoco' ? yoco(task) : transformer(task, task.model);
+  const yocoModels = ['yoco', 'yoco-indexed'] as const;
+  const own = yocoModels.find((name) => name === task.model);
+  const run = own === undefined ? transformer(task, task.model as ShapeName) : yoco(task, own === 'yoco-indexed');
   run.then(
     (result) => {
       process.send?.(result, () => process.exit(0));

@@ -45,6 +45,7 @@ export async function transformer(options: BenchOptions): Promise<Record<string,
   const n = config.tokensPerFrame;
   const ownBytes = yocoBytesAToken(config);
   const yocoRun = await work({ model: 'yoco', lengths, seconds });
+  const indexedRun = await work({ model: 'yoco-indexed', lengths, seconds });
   const yocoFrame = selfDecoderFlops(config, shapes.transformer.ffn, n);
   const yocoCost = {
     bytesAToken: ownBytes,
@@ -85,7 +86,10 @@ export async function transformer(options: BenchOptions): Promise<Record<string,
     paddedFrameMs: round(yocoRun.paddedFrameMs ?? 0, 2),
     atTokens: byLength(lengths, (tokens) => {
       const there = yocoRun.atLength.find((entry) => entry.tokens === tokens);
-      return there === undefined ? 'not measured' : figures(there, yocoCost, bound);
+      const indexed = indexedRun.atLength.find((entry) => entry.tokens === tokens);
+      if (there === undefined || indexed === undefined) return 'not measured';
+      // What the service does: int8 pages, and no more than INDEXED_TOKENS of them read.
+      return { ...figures(there, yocoCost, bound), withIndex: measured(indexed) };
     }),
     baselines,
   };
@@ -98,6 +102,15 @@ function describe(name: ShapeName, layers: number, width: number): string {
 
 function byLength(lengths: readonly number[], of: (tokens: number) => unknown): Record<string, unknown> {
   return Object.fromEntries(lengths.map((tokens) => [String(tokens), of(tokens)]));
+}
+
+function measured(at: AtLength): Record<string, number> {
+  return {
+    residentMB: round(at.residentBytes / MB),
+    frameMs: round(at.frameMs, 2),
+    firstTokenMs: round(at.firstTokenMs, 2),
+    decodeTokensASecond: round(1000 / at.decodeMs),
+  };
 }
 
 function figures(at: AtLength, cost: Cost, bound: Limits): Record<string, number> {

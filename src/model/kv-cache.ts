@@ -14,6 +14,8 @@ import { KvPage, type KvRows, type KvShape } from './kv-page.ts';
 export interface KvCacheOptions extends KvShape {
   /** Bytes of pages, index, and K and V in full precision together; at least MIN_FRAMES frames are always kept. */
   readonly limitBytes: number;
+  /** Frames in full precision at most, a multiple of PAGE_FRAMES; default HOT_FRAMES. Above it, for measuring only. */
+  readonly hotFrames?: number;
 }
 
 /** What a reader may see: views that stay valid until the cache is next appended to. */
@@ -61,7 +63,7 @@ export class KvCache {
   constructor(options: KvCacheOptions) {
     this.#options = options;
     const affordable = Math.floor((options.limitBytes * HOT_SHARE) / this.bytesPerFrame / PAGE_FRAMES) * PAGE_FRAMES;
-    this.#hotLimit = Math.max(MIN_FRAMES, Math.min(HOT_FRAMES, affordable));
+    this.#hotLimit = Math.max(MIN_FRAMES, Math.min(options.hotFrames ?? HOT_FRAMES, affordable));
     this.#index = new KvIndex(options);
     this.#capacity = MIN_FRAMES;
     this.#keys = this.#buffers(this.#capacity);

@@ -43,9 +43,10 @@ export class Model {
     return this.bundle.config;
   }
 
-  newCache(limitBytes: number): KvCache {
+  newCache(limitBytes: number, hotFrames?: number): KvCache {
     const c = this.config;
-    return new KvCache({ heads: c.kvHeads, headDim: c.headDim, tokensPerFrame: c.tokensPerFrame, limitBytes });
+    const shape = { heads: c.kvHeads, headDim: c.headDim, tokensPerFrame: c.tokensPerFrame };
+    return new KvCache({ ...shape, limitBytes, ...(hotFrames === undefined ? {} : { hotFrames }) });
   }
 
   /** Frees the sessions; a process that ends without it may abort. */

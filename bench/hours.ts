@@ -1,0 +1,66 @@
+/**
+ * A day in memory: resident bytes and first token from ten minutes to 24 hours at two frames a second, as the service keeps
+ * and reads it (int8 pages, index). Baseline: the same model with everything in full precision, and read whole.
+ */
+import { DEFAULT_BUNDLE } from '../src/config.ts';
+import { readBundle } from '../src/model/bundle.ts';
+import { limits, round } from './machine.ts';
+import type { BenchOptions } from './options.ts';
+import type { AtLength, WorkerResult, WorkerTask } from './transformer-worker.ts';
+import { inProcess } from './worker.ts';
+
+const FPS = 2;
+const MB = 1e6;
+
+export async function hours(options: BenchOptions): Promise<Record<string, unknown>> {
+  const { config } = await readBundle(DEFAULT_BUNDLE);
+  const spans = options.quick ? [1 / 6, 1] : [1 / 6, 1, 3, 6, 12, 24];
+  const tokens = spans.map((span) => Math.round(span * 3600 * FPS) * config.tokensPerFrame);
+  const seconds = options.quick ? 0.5 : 3;
+  const bytesAToken = 2 * config.kvHeads * config.headDim * Float32Array.BYTES_PER_ELEMENT;
+  const most = (options.limitGiB * 2 ** 30) / bytesAToken;
+  const kept = await work({ model: 'yoco-indexed', lengths: tokens, seconds });
+  const whole = await work({ model: 'yoco', lengths: tokens.filter((length) => length <= most), seconds });
+  const [first] = kept.atLength;
+  return {
+    limits: await limits(),
+    framesASecond: FPS,
+    atHours: Object.fromEntries(
+      kept.atLength.map((at, i) => {
+        const baseline = whole.atLength.find((entry) => entry.tokens === at.tokens);
+        return [
+          String(round(spans[i] ?? 0, 2)),
+          {
+            tokens: at.tokens,
+            ...figures(at),
+            firstTokenRatioToTenMinutes: round(at.firstTokenMs / (first?.firstTokenMs ?? NaN), 2),
+            everythingInFullPrecision:
+              baseline === undefined ? 'does not fit' : { ...figures(baseline), ratios: ratios(at, baseline) },
+          },
+        ];
+      }),
+    ),
+  };
+}
+
+function figures(at: AtLength): Record<string, number> {
+  return {
+    residentMB: round(at.residentBytes / MB),
+    frameMs: round(at.frameMs, 2),
+    firstTokenMs: round(at.firstTokenMs, 2),
+    decodeTokensASecond: round(1000 / at.decodeMs),
+  };
+}
+
+/** How many times better paged and indexed is. */
+function ratios(own: AtLength, baseline: AtLength): Record<string, number> {
+  return {
+    resident: round(baseline.residentBytes / own.residentBytes, 2),
+    firstToken: round(baseline.firstTokenMs / own.firstTokenMs, 2),
+    decode: round(baseline.decodeMs / own.decodeMs, 2),
+  };
+}
+
+function work(task: WorkerTask): Promise<WorkerResult> {
+  return inProcess('transformer-worker.ts', task);
+}
