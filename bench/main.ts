@@ -9,6 +9,7 @@ import { latency } from './latency.ts';
 import { llamacpp } from './llamacpp.ts';
 import { machine } from './machine.ts';
 import { memory } from './memory.ts';
+import { needle } from './needle.ts';
 import { type BenchOptions, parseCommandLine } from './options.ts';
 import { reread } from './reread.ts';
 import { streams } from './streams.ts';
@@ -25,6 +26,7 @@ const BENCHES: Record<string, Bench> = {
   streams,
   transformer,
   hours,
+  needle,
   llamacpp,
 };
 

@@ -10,6 +10,10 @@ export interface BenchOptions {
   readonly llama: string | undefined;
   /** A GGUF file of SmolLM2-135M, or undefined. */
   readonly gguf: string | undefined;
+  /** Needles at each length of the video. */
+  readonly needles: number;
+  /** Where the picture of the needles is written (SVG), or undefined. */
+  readonly picture: string | undefined;
 }
 
 export interface CommandLine {
@@ -29,10 +33,16 @@ export function parseCommandLine(argv: readonly string[], environment: NodeJS.Pr
       'limit-gb': { type: 'string', default: '8' },
       llama: { type: 'string' },
       gguf: { type: 'string' },
+      needles: { type: 'string', default: '12' },
+      picture: { type: 'string' },
     },
   });
   const limitGiB = Number(values['limit-gb']);
   if (!(limitGiB > 0)) throw new TypeError(`--limit-gb must be a number above 0, and is ${values['limit-gb']}`);
+  const needles = Number(values.needles);
+  if (!(Number.isInteger(needles) && needles > 0)) {
+    throw new TypeError(`--needles must be a whole number above 0, and is ${values.needles}`);
+  }
   return {
     names: positionals,
     json: values.json,
@@ -41,6 +51,8 @@ export function parseCommandLine(argv: readonly string[], environment: NodeJS.Pr
       limitGiB,
       llama: values.llama ?? environment['YOCO_BENCH_LLAMA'],
       gguf: values.gguf ?? environment['YOCO_BENCH_GGUF'],
+      needles,
+      picture: values.picture,
     },
   };
 }

@@ -2,10 +2,12 @@
 
 import torch
 
+from precision import BFLOAT16
+
 
 def orthogonalise(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
     """Newton-Schulz iteration towards the nearest semi-orthogonal matrix; coefficients of the original."""
-    x = g.bfloat16()
+    x = g.bfloat16() if BFLOAT16 else g.clone()
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     x = x / (x.norm() + 1e-7)

@@ -2,6 +2,8 @@
 
 import torch
 
+BFLOAT16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
 
 def mixed_precision() -> torch.autocast:
-    return torch.autocast("cpu", torch.bfloat16, enabled=torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16)

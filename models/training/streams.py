@@ -23,6 +23,7 @@ PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom lef
 # come together in batches of their own.
 SHORT, LONG = (30, 10), (48, 16)
 LONG_SHARE = 0.12
+BRIEF = 6  # tokens of an answer about a long stream: each reads all of it
 ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
 ABSENT_SHARE = 0.14  # questions about a thing that was never shown, where the answer is not yes or no
@@ -384,7 +385,7 @@ class StreamMaker:
         while len(asked) < questions:
             upto = frames if self.rng.random() < 0.3 else int(self.rng.integers(1, frames + 1))
             q = self.question(names[self.rng.choice(len(p), p=p / p.sum())], spans, upto, times)
-            if q and len(self.encode(q.text)) + len(self.encode(q.answer)) + 2 <= SHORT[0] and len(self.encode(q.answer)) < SHORT[1]:
+            if q and len(self.encode(q.text)) + len(self.encode(q.answer)) + 2 <= SHORT[0] and len(self.encode(q.answer)) < BRIEF:
                 asked.append(q)
         return Batch(self, [(spans, times, asked)], parts=parts)
 

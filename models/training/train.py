@@ -31,7 +31,7 @@ SHAPES = {1: [(1, 96, 3), (2, 64, 4)], 2: [(4, 40, 6), (8, 24, 9), (12, 16, 12)]
 SEVERAL_SHAPES = [(8, 6, 2, 16), (8, 4, 4, 24), (12, 2, 4, 32), (4, 3, 8, 32)]
 SEVERAL_BATCHES = 0.1
 # One stream: its frames, the parts in which the self-decoder sees it, questions.
-LONG_SHAPES = [(240, 4, 64), (480, 8, 80), (720, 12, 96)]
+LONG_SHAPES = [(240, 4, 64), (480, 8, 64), (960, 16, 48)]
 LONG_BATCHES = 0.35
 SURE = 0.9  # share of attention on the right frames from which on there is no more to learn about where to look
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
@@ -92,6 +92,7 @@ class Trainer:
         groups = [{"params": [p for p in rest if id(p) not in readings], "scale": 1.0}, {"params": [p for p in rest if id(p) in readings], "scale": 0.1}]
         self.adam = torch.optim.AdamW(groups, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)
         self.step, self.spent, self.stage, self.questions = 0, 0.0, 1, 0
+        self.writing = True  # whether this step trains the self-decoder
 
     # --- the loss ---------------------------------------------------------------------------------------------
 
@@ -106,14 +107,18 @@ class Trainer:
         x = (x + m.clock(batch.times).unsqueeze(2)).flatten(1, 2)
         if batch.parts > 1:
             x = x.view(b * batch.parts, -1, c.width)
-        _, k, v = m.self_decoder(x)
+        # How to write is learned on short streams; on long ones only how to read, at a third of the price.
+        writing = self.writing and batch.parts == 1 and torch.is_grad_enabled()
+        with torch.set_grad_enabled(writing):
+            _, k, v = m.self_decoder(x)
         k, v = (z.reshape(b, t * c.tokens_per_frame, *z.shape[2:]) for z in (k, v))
         own, together = (k, v), batch.together
         b //= together
         if together > 1:
             k, v = m.cross_decoder.tagged(*(z.view(b, together, *z.shape[1:]) for z in own))
         length = batch.ids.shape[1]
-        hidden, own_k, own_v = self.segments(batch)
+        with torch.set_grad_enabled(writing):
+            hidden, own_k, own_v = self.segments(batch)
         position = (batch.sep.unsqueeze(-1) + torch.arange(a)).clamp(max=length - 1)  # [B, Q, A]
         hidden = hidden.view(b, count, length, c.width)
         x = hidden.gather(2, position.unsqueeze(-1).expand(-1, -1, -1, c.width))
@@ -289,6 +294,7 @@ class Trainer:
                 batch = maker.batch_of_several(groups, together, frames, questions)
             else:
                 batch = maker.batch(streams, frames, questions, SINGLE_TASKS if frames == 1 else None)
+            self.writing = random.random() >= self.args.reading_share
             with mixed_precision():
                 loss, parts = self.loss(batch)
             self.muon.zero_grad()
@@ -338,6 +344,7 @@ def main() -> None:
     parser.add_argument("--name", default="small")
     parser.add_argument("--config", default="{}", help="fields of Config as JSON")
     parser.add_argument("--report-minutes", type=float, default=3)
+    parser.add_argument("--reading-share", type=float, default=0.0, help="share of the steps that train the cross-decoder alone, which are far cheaper")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--restart-clock", action="store_true", help="with --resume: a new run's schedule from the old weights")
     args = parser.parse_args()

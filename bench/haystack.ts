@@ -1,0 +1,97 @@
+/**
+ * Long caches of real video tokens: photographs of the recorded tests, each in several crops, shown scene after scene. A
+ * picture passes vision once; every frame passes the self-decoder with its own time, many frames a run.
+ */
+import path from 'node:path';
+import sharp from 'sharp';
+import { PACKAGE_ROOT } from '../src/config.ts';
+import type { KvCache } from '../src/model/kv-cache.ts';
+import type { Model } from '../src/model/model.ts';
+
+/** Frames of one run of the self-decoder: fewer runs, the same K, V up to rounding. */
+const FRAMES_A_RUN = 16;
+const CROPS = 6;
+
+export interface Photograph {
+  readonly file: string;
+  readonly class: string;
+  /** What a person would call it. */
+  readonly shows: string;
+}
+
+/** One thing shown for `frames` frames. */
+export interface Scene {
+  readonly class: string;
+  readonly frames: number;
+}
+
+/** Visual tokens of a class: one entry for each crop of each of its photographs. */
+export type SceneTokens = ReadonlyMap<string, readonly Float32Array[]>;
+
+const FOLDER = path.join(PACKAGE_ROOT, 'test', 'recorded', 'photos');
+
+export async function sceneTokens(model: Model, photographs: readonly Photograph[]): Promise<SceneTokens> {
+  const all = new Map<string, Float32Array[]>();
+  for (const { file, class: name } of photographs) {
+    const mine = all.get(name) ?? [];
+    for (let crop = 0; crop < CROPS; crop++) {
+      mine.push(await model.vision.tokens(await cropped(path.join(FOLDER, file), model.config.imageSize, crop)));
+    }
+    all.set(name, mine);
+  }
+  return all;
+}
+
+/** From the whole picture to three quarters of it, and mirrored. */
+async function cropped(file: string, size: number, crop: number): Promise<Uint8Array> {
+  const { width, height } = await sharp(file).metadata();
+  const share = 1 - 0.1 * (crop % 3);
+  const [w, h] = [Math.floor(width * share), Math.floor(height * share)];
+  const picture = sharp(file)
+    .extract({ left: Math.floor((width - w) / 2), top: Math.floor((height - h) / 2), width: w, height: h })
+    .resize(size, size, { fit: 'fill' });
+  const turned = crop < CROPS / 2 ? picture : picture.flop();
+  return new Uint8Array(await turned.removeAlpha().raw().toBuffer());
+}
+
+/** Shows scene after scene; within one, the crops take turns. Returns the first frame of each. */
+export async function show(
+  model: Model,
+  cache: KvCache,
+  tokens: SceneTokens,
+  scenes: readonly Scene[],
+  fps: number,
+): Promise<number[]> {
+  const { config, selfDecoder } = model;
+  const { tokensPerFrame, width, kvHeads, headDim } = config;
+  const window = selfDecoder.newWindow();
+  const starts: number[] = [];
+  const frames: Float32Array[] = [];
+  for (const { class: name, frames: count } of scenes) {
+    starts.push(frames.length);
+    const crops = tokens.get(name);
+    if (crops === undefined) throw new RangeError(`no photograph of ${name}`);
+    for (let i = 0; i < count; i++)
+      frames.push(crops[(starts.length + (i >> 1)) % crops.length] ?? new Float32Array(0));
+  }
+  const size = tokensPerFrame * kvHeads * headDim;
+  for (let first = 0; first < frames.length; first += FRAMES_A_RUN) {
+    const some = frames.slice(first, first + FRAMES_A_RUN);
+    const input = new Float32Array(some.length * tokensPerFrame * width);
+    some.forEach((frame, i) => {
+      input.set(frame, i * tokensPerFrame * width);
+    });
+    const time = (frame: number): number => Math.round((frame * 1000) / fps);
+    const timesMs = some.flatMap((_, i) => new Array<number>(tokensPerFrame).fill(time(first + i)));
+    const [step] = await selfDecoder.step([{ window, tokens: input, timesMs }]);
+    if (step === undefined) throw new RangeError('the self-decoder gave no output');
+    some.forEach((_, i) => {
+      cache.append(
+        time(first + i),
+        step.k.subarray(i * size, (i + 1) * size),
+        step.v.subarray(i * size, (i + 1) * size),
+      );
+    });
+  }
+  return starts;
+}
