@@ -54,14 +54,14 @@ export async function needle(options: BenchOptions): Promise<Record<string, unkn
     const photographs = JSON.parse(await readFile(folder, 'utf8')) as Photograph[];
     const tokens = await sceneTokens(model, photographs);
     const results: NeedleResult[] = [];
-    for (const [i, seconds] of (options.quick ? QUICK_SECONDS : SECONDS).entries()) {
+    const lengths = options.seconds ?? (options.quick ? QUICK_SECONDS : SECONDS);
+    for (const [i, seconds] of lengths.entries()) {
       results.push(...(await atLength(model, tokens, photographs, seconds, options.needles, seededRandom(i + 1))));
       process.stderr.write(
         `  ${seconds} s: ${JSON.stringify(summary(results.filter((r) => r.seconds === seconds)))}\n`,
       );
     }
     if (options.picture !== undefined) await writeFile(options.picture, heatmap(results));
-    const lengths = [...new Set(results.map((result) => result.seconds))];
     return {
       framesASecond: FPS,
       needleSeconds: NEEDLE_FRAMES / FPS,

@@ -12,6 +12,8 @@ export interface BenchOptions {
   readonly gguf: string | undefined;
   /** Needles at each length of the video. */
   readonly needles: number;
+  /** Lengths of the videos with needles, or undefined for the usual ones. */
+  readonly seconds: readonly number[] | undefined;
   /** Where the picture of the needles is written (SVG), or undefined. */
   readonly picture: string | undefined;
 }
@@ -35,6 +37,7 @@ export function parseCommandLine(argv: readonly string[], environment: NodeJS.Pr
       gguf: { type: 'string' },
       needles: { type: 'string', default: '12' },
       picture: { type: 'string' },
+      seconds: { type: 'string' },
     },
   });
   const limitGiB = Number(values['limit-gb']);
@@ -42,6 +45,10 @@ export function parseCommandLine(argv: readonly string[], environment: NodeJS.Pr
   const needles = Number(values.needles);
   if (!(Number.isInteger(needles) && needles > 0)) {
     throw new TypeError(`--needles must be a whole number above 0, and is ${values.needles}`);
+  }
+  const seconds = values.seconds?.split(',').map(Number);
+  if (seconds?.every((value) => value >= 10) === false) {
+    throw new TypeError(`--seconds must be numbers from 10 on, separated by commas, and is ${values.seconds}`);
   }
   return {
     names: positionals,
@@ -52,6 +59,7 @@ export function parseCommandLine(argv: readonly string[], environment: NodeJS.Pr
       llama: values.llama ?? environment['YOCO_BENCH_LLAMA'],
       gguf: values.gguf ?? environment['YOCO_BENCH_GGUF'],
       needles,
+      seconds,
       picture: values.picture,
     },
   };

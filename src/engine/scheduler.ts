@@ -11,7 +11,7 @@ import { EvidenceTally } from '../model/evidence.ts';
 import type { KvCache, Precision } from '../model/kv-cache.ts';
 import type { KvSource, ReaderInput, ReaderOutput } from '../model/kv-reader.ts';
 import type { Model } from '../model/model.ts';
-import { QuestionSegment, segmentTokens } from '../model/question.ts';
+import { QuestionSegment, segmentTokens, type SegmentTokens } from '../model/question.ts';
 import { sample, seededRandom } from '../model/sampling.ts';
 import type { SegmentWindow } from '../model/window.ts';
 import { camerasToNames, namesToCameras, settled } from './camera-names.ts';
@@ -82,6 +82,15 @@ interface WaitingQuestion {
   readonly request: AskRequest;
   readonly listener: AnswerListener;
   cancelled: boolean;
+}
+
+/** A question that is checked and encoded, and whose segment is not begun. */
+interface Opening {
+  readonly id: number;
+  readonly waiting: WaitingQuestion;
+  readonly asked: readonly Asked[];
+  readonly asOfMs: number;
+  readonly tokens: SegmentTokens;
 }
 
 /** One step of an answer: what it may read, and with what. */
@@ -206,23 +215,54 @@ export class Scheduler {
 
   async #admit(): Promise<boolean> {
     if (this.#waiting.size === 0) return false;
-    for (const [id, waiting] of [...this.#waiting]) {
-      if (!this.#waiting.has(id)) continue; // its stream was closed while another began
+    // Questions of as many tokens pass the self-decoder in one run.
+    const groups: Opening[][] = [];
+    const byLength = new Map<number, Opening[]>();
+    for (const [id, waiting] of this.#waiting) {
       try {
-        const answer = await this.#begin(waiting);
-        if (!this.#waiting.delete(id)) continue;
-        answer.cancelled = waiting.cancelled;
-        this.#answers.set(id, answer);
+        const opening = this.#opening(id, waiting);
+        const { length } = opening.tokens.ids;
+        const group = byLength.get(length);
+        if (group !== undefined && group.length * length < MAX_SEGMENT_TOKENS) group.push(opening);
+        else {
+          const begun = [opening];
+          groups.push(begun);
+          byLength.set(length, begun);
+        }
       } catch (error) {
-        if (this.#waiting.delete(id)) waiting.listener.failed(YocoError.from(error));
+        this.#waiting.delete(id);
+        waiting.listener.failed(YocoError.from(error));
       }
     }
+    for (const group of groups) await this.#open(group);
     return true;
   }
 
-  async #begin(waiting: WaitingQuestion): Promise<ActiveAnswer> {
+  async #open(group: readonly Opening[]): Promise<void> {
+    const { config, selfDecoder, embeddings } = this.#model;
+    const tokens = group.map((opening) => opening.tokens);
+    try {
+      const segments = await this.#timed('selfDecoder', () =>
+        QuestionSegment.openAll(selfDecoder, embeddings, config, tokens),
+      );
+      segments.forEach((segment, i) => {
+        const opening = group[i];
+        // It is gone when its stream was closed meanwhile.
+        if (opening === undefined || !this.#waiting.delete(opening.id)) return;
+        this.#answers.set(opening.id, begin(opening, segment));
+      });
+    } catch (error) {
+      for (const { id, waiting } of group) {
+        if (this.#waiting.delete(id)) waiting.listener.failed(YocoError.from(error));
+      }
+    }
+  }
+
+  /** Checks a question and encodes it. */
+  #opening(id: number, waiting: WaitingQuestion): Opening {
     const { request } = waiting;
-    const most = this.#model.config.streamTags;
+    const { tokenizer, config } = this.#model;
+    const most = config.streamTags;
     if (request.streams.length < 1 || request.streams.length > most) {
       const detail = `One question may read 1 to ${most} streams, and names ${request.streams.length}.`;
       throw new YocoError('invalid_request', { param: 'streams', detail });
@@ -231,30 +271,12 @@ export class Scheduler {
     const asOfMs = Math.max(...asked.map((one) => one.asOfMs));
     const names = asked.map((one) => one.stream.name);
     const question = names.length > 1 ? namesToCameras(request.question, names) : request.question;
-    const { tokenizer, config, selfDecoder, embeddings } = this.#model;
     const tokens = segmentTokens(tokenizer, config, request.turns, question, asOfMs);
     if (tokens.ids.length > MAX_SEGMENT_TOKENS) {
       const detail = `It has ${tokens.ids.length} tokens with its earlier turns; the limit is ${MAX_SEGMENT_TOKENS}.`;
       throw new YocoError(request.turns.length > 0 ? 'conversation_full' : 'question_too_long', { detail });
     }
-    const segment = await this.#timed('selfDecoder', () =>
-      QuestionSegment.open(selfDecoder, embeddings, config, tokens),
-    );
-    return {
-      asked,
-      request,
-      listener: waiting.listener,
-      segment,
-      random: seededRandom(request.seed),
-      inputTokens: tokens.ids.length,
-      asOfMs,
-      ids: [],
-      evidence: new EvidenceTally(asked.length),
-      precision: 'full',
-      queries: undefined,
-      text: '',
-      cancelled: waiting.cancelled,
-    };
+    return { id, waiting, asked, asOfMs, tokens };
   }
 
   /** The newest kept frame of a stream that a question may see. */
@@ -404,7 +426,10 @@ export class Scheduler {
   // --- frames ------------------------------------------------------------------------------------------------
 
   async #appendFrames(): Promise<boolean> {
-    const chosen = this.#turn.filter((stream) => stream.frames.length > 0).slice(0, FRAME_BATCH);
+    const waiting = this.#turn.filter((stream) => stream.frames.length > 0);
+    // Vision takes longest: while answers are written, no more frames than are needed to keep up stand between two tokens.
+    const answering = this.#answers.size + this.#waiting.size > 0;
+    const chosen = waiting.slice(0, answering ? Math.min(FRAME_BATCH, Math.ceil(waiting.length / 2)) : FRAME_BATCH);
     if (chosen.length === 0) return false;
     this.#turn = [...this.#turn.filter((stream) => !chosen.includes(stream)), ...chosen];
     const { config, vision, selfDecoder } = this.#model;
@@ -478,6 +503,24 @@ export class Scheduler {
       this.#times[part] += performance.now() - begin;
     }
   }
+}
+
+function begin({ waiting, asked, asOfMs, tokens }: Opening, segment: QuestionSegment): ActiveAnswer {
+  return {
+    asked,
+    request: waiting.request,
+    listener: waiting.listener,
+    segment,
+    random: seededRandom(waiting.request.seed),
+    inputTokens: tokens.ids.length,
+    asOfMs,
+    ids: [],
+    evidence: new EvidenceTally(asked.length),
+    precision: 'full',
+    queries: undefined,
+    text: '',
+    cancelled: waiting.cancelled,
+  };
 }
 
 /** Whether a frame hardly differs from the last one that was kept, and that one is recent. */

@@ -66,16 +66,35 @@ export class QuestionSegment {
     this.#v = first.v.slice();
   }
 
+  /** Begins segments that all have as many tokens, in one run. */
+  static async openAll(
+    decoder: SelfDecoder,
+    embeddings: Embeddings,
+    config: BundleConfig,
+    questions: readonly SegmentTokens[],
+  ): Promise<QuestionSegment[]> {
+    const inputs = questions.map(({ ids, timesMs }) => {
+      const window = decoder.newWindow(Math.min(config.window, ids.length + config.maxAnswerTokens));
+      return { window, tokens: embeddings.lookup(ids), timesMs };
+    });
+    const outputs = await decoder.step(inputs);
+    const tokenSize = config.kvHeads * config.headDim;
+    return outputs.map((output, i) => {
+      const input = inputs[i];
+      if (input === undefined) throw new RangeError('more outputs than questions');
+      return new QuestionSegment(input.window, output, input.timesMs.length, tokenSize);
+    });
+  }
+
   static async open(
     decoder: SelfDecoder,
     embeddings: Embeddings,
     config: BundleConfig,
-    tokens: SegmentTokens,
+    question: SegmentTokens,
   ): Promise<QuestionSegment> {
-    const window = decoder.newWindow(Math.min(config.window, tokens.ids.length + config.maxAnswerTokens));
-    const [first] = await decoder.step([{ window, tokens: embeddings.lookup(tokens.ids), timesMs: tokens.timesMs }]);
-    if (first === undefined) throw new RangeError('a segment needs a token');
-    return new QuestionSegment(window, first, tokens.ids.length, config.kvHeads * config.headDim);
+    const [segment] = await QuestionSegment.openAll(decoder, embeddings, config, [question]);
+    if (segment === undefined) throw new RangeError('a segment needs a token');
+    return segment;
   }
 
   get length(): number {

@@ -1,0 +1,110 @@
+/** Reading a cache that is too long to be read whole: what is found, and what is left out. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { KvCache } from '../../src/model/kv-cache.ts';
+import { CELL_FRAMES } from '../../src/model/kv-index.ts';
+import { FULL_READ_TOKENS, INDEXED_TOKENS, type ReaderInput } from '../../src/model/kv-reader.ts';
+import type { Model } from '../../src/model/model.ts';
+import { QuestionSegment, segmentTokens } from '../../src/model/question.ts';
+import { seededRandom } from '../../src/model/sampling.ts';
+import { loadTiny } from '../support/tiny.ts';
+
+let model: Model;
+let input: ReaderInput;
+beforeAll(async () => {
+  model = await loadTiny();
+  const { config, embeddings, selfDecoder, tokenizer } = model;
+  const tokens = segmentTokens(tokenizer, config, [], 'what was shown first?', 1_000);
+  const segment = await QuestionSegment.open(selfDecoder, embeddings, config, tokens);
+  input = { hidden: segment.hidden, ownK: segment.k, ownV: segment.v, ownLength: segment.length };
+});
+afterAll(() => model.release());
+
+/** Frames of random keys and values; `special` gets keys of its own. */
+function fill(cache: KvCache, frames: number, special?: { frame: number; k: Float32Array }): void {
+  const { tokensPerFrame, kvHeads, headDim } = model.config;
+  const random = seededRandom(9);
+  const size = tokensPerFrame * kvHeads * headDim;
+  for (let frame = 0; frame < frames; frame++) {
+    const noise = (): Float32Array => Float32Array.from({ length: size }, () => random() * 2 - 1);
+    const [k, v] = [noise(), noise()];
+    cache.append(frame * 500, special?.frame === frame ? special.k : k, v);
+  }
+}
+
+const LONG = 4_000;
+
+describe('A question about a long cache', () => {
+  test('reads everything as long as that is little', async () => {
+    const cache = model.newCache(2 ** 28);
+    const frames = FULL_READ_TOKENS / model.config.tokensPerFrame;
+    fill(cache, frames);
+    const sources = [{ cache, frames }];
+    expect(model.reader.readsAll(sources)).toBe(true);
+    const alone = await model.reader.read(sources, input);
+    expect([alone.runs, alone.precision]).toEqual([[[{ first: 0, count: frames }]], 'full']);
+    const [together] = await model.reader.readTogether(cache, [{ frames, input }]);
+    expect(together?.logits).toEqual(alone.logits);
+    expect(model.reader.readsAll([{ cache, frames: frames + 1 }])).toBe(false);
+  });
+
+  test('reads no more than its limit, always the newest, and of the past what its queries find', async () => {
+    const { tokensPerFrame, kvHeads, headDim, crossHeads } = model.config;
+    const first = model.newCache(2 ** 28);
+    fill(first, LONG);
+    const { queries } = await model.reader.read([{ cache: first, frames: LONG }], input);
+    // A frame whose keys are what the first layer asks for, far beyond any other.
+    const group = crossHeads / kvHeads;
+    const k = new Float32Array(tokensPerFrame * kvHeads * headDim);
+    for (let token = 0; token < tokensPerFrame; token++) {
+      for (let head = 0; head < kvHeads; head++) {
+        const query = queries.subarray(head * group * headDim, (head * group + 1) * headDim);
+        k.set(
+          query.map((x) => 50 * x),
+          (token * kvHeads + head) * headDim,
+        );
+      }
+    }
+    const cache = model.newCache(2 ** 28);
+    const wanted = 777;
+    fill(cache, LONG, { frame: wanted, k });
+    const output = await model.reader.read([{ cache, frames: LONG }], input);
+    const runs = output.runs[0] ?? [];
+    const read = runs.reduce((sum, run) => sum + run.count, 0);
+    expect(read * tokensPerFrame).toBeLessThanOrEqual(INDEXED_TOKENS + CELL_FRAMES * tokensPerFrame);
+    expect(runs.some((run) => run.first <= wanted && wanted < run.first + run.count)).toBe(true);
+    const last = runs.at(-1);
+    expect((last?.first ?? 0) + (last?.count ?? 0)).toBe(LONG);
+    expect(output.precision).toBe('int8');
+    expect(runs.every((run, i) => i === 0 || run.first >= (runs[i - 1]?.first ?? 0) + (runs[i - 1]?.count ?? 0))).toBe(
+      true,
+    );
+  });
+
+  test('sees nothing after its moment', async () => {
+    const cache = model.newCache(2 ** 28);
+    fill(cache, LONG);
+    const frames = 2_500;
+    const { runs } = await model.reader.read([{ cache, frames }], input);
+    const last = runs[0]?.at(-1);
+    expect((last?.first ?? 0) + (last?.count ?? 0)).toBe(frames);
+  });
+
+  test('of several streams shares its limit among them, and each stream has a tag of its own', async () => {
+    const caches = [model.newCache(2 ** 28), model.newCache(2 ** 28)] as const;
+    caches.forEach((cache) => {
+      fill(cache, 1_500);
+    });
+    const long = await model.reader.read(
+      caches.map((cache) => ({ cache, frames: 1_500 })),
+      input,
+    );
+    expect(long.runs).toHaveLength(2);
+    const tokens = long.runs.flat().reduce((sum, run) => sum + run.count, 0) * model.config.tokensPerFrame;
+    expect(tokens).toBeLessThanOrEqual(INDEXED_TOKENS + 2 * CELL_FRAMES * model.config.tokensPerFrame);
+    // The same frames in both: only the tags tell them apart.
+    const both = caches.map((cache) => ({ cache, frames: 20 }));
+    const { evidence } = await model.reader.read(both, input);
+    const [a, b] = [evidence.subarray(0, evidence.length / 2), evidence.subarray(evidence.length / 2)];
+    expect([...a]).not.toEqual([...b]);
+  });
+});
