@@ -57,7 +57,13 @@ export interface Evaluation {
   /** Sentences about scenes; null where there was no scene. */
   readonly describe: CaptionReport | null;
   /** Correct answers whose strongest evidence lies inside the moment that it should. */
-  readonly evidence: TaskScore;
+  readonly evidence: TaskScore & {
+    /** Of the same answers: intersection over union of all evidence with that moment, and of all that could be seen. */
+    readonly iou: Mean;
+    readonly uniformIou: Mean;
+    /** Length of all evidence over that of the moment. */
+    readonly length: Mean;
+  };
   readonly firstTokenMs: { readonly median: number };
 }
 
@@ -135,7 +141,12 @@ export function makeReport(results: readonly StreamResult[], context: ReportCont
     },
     byLength: byLength(results, context.plan),
     describe: described.length === 0 ? null : captionReport(described, context),
-    evidence: score({ correct: grounded.filter(({ inside }) => inside === true).length, total: grounded.length }),
+    evidence: {
+      ...score({ correct: grounded.filter(({ inside }) => inside === true).length, total: grounded.length }),
+      iou: mean(grounded.map(({ overlap }) => overlap?.iou ?? 0)),
+      uniformIou: mean(grounded.map(({ overlap }) => overlap?.uniform ?? 0)),
+      length: mean(grounded.map(({ overlap }) => overlap?.length ?? 0)),
+    },
     firstTokenMs: { median: Math.round(firstTokens[Math.floor(firstTokens.length / 2)] ?? 0) },
   };
 }

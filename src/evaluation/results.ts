@@ -19,6 +19,16 @@ const answered = z.object({
   absent: z.boolean(),
   /** The middle of the strongest evidence lies in the moment that it should; null where there is none. */
   inside: z.boolean().nullable(),
+  /** All evidence against that moment; null where there is none. */
+  overlap: z
+    .object({
+      /** Intersection over union, of the evidence and of all that could be seen. */
+      iou: z.number(),
+      uniform: z.number(),
+      /** Length of the evidence over that of the moment. */
+      length: z.number(),
+    })
+    .nullable(),
   firstTokenMs: z.number(),
 });
 
@@ -48,6 +58,24 @@ export type Control = z.infer<typeof control>;
 export type StreamResult = z.infer<typeof streamResult>;
 
 const EVIDENCE_SLACK_MS = 500;
+/** A sampled frame stands for the time until the next. */
+const FRAME_MS = 500;
+
+type Range = readonly [startMs: number, endMs: number];
+
+/** How the evidence of an answer covers the moment that it should, and how all that could be seen would. */
+export function overlapOf(evidence: readonly Range[], moment: Range, asOfMs: number): NonNullable<Answered['overlap']> {
+  const [from, to] = moment;
+  const length = to - from;
+  const standing = evidence.map(([start, end]): Range => [start, end + FRAME_MS]);
+  const total = standing.reduce((sum, [start, end]) => sum + end - start, 0);
+  const shared = standing.reduce(
+    (sum, [start, end]) => sum + Math.max(0, Math.min(end, to) - Math.max(start, from)),
+    0,
+  );
+  const seen = Math.max(to, asOfMs + FRAME_MS);
+  return { iou: shared / (total + length - shared), uniform: length / seen, length: total / length };
+}
 
 export function answeredOf(question: EvaluationQuestion, result: AnswerResult): Answered {
   const { task: asked, heldOut, expected, chance, moment, absent } = question;
@@ -65,6 +93,14 @@ export function answeredOf(question: EvaluationQuestion, result: AnswerResult): 
     set: moment?.set ?? null,
     absent: absent === true,
     inside,
+    overlap:
+      moment === null
+        ? null
+        : overlapOf(
+            result.evidence.map(({ startMs, endMs }): Range => [startMs, endMs]),
+            [moment.startMs, moment.endMs],
+            result.asOfMs,
+          ),
     firstTokenMs: result.firstTokenMs,
   };
 }

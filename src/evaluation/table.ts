@@ -52,7 +52,13 @@ export function table(result: Evaluation): string {
           ...captionRows('  nearest picture’s caption', describe.nearest),
           ...captionRows('  one caption for all', describe.typical),
         ],
-    [row('evidence inside', result.evidence), `first word of an answer: ${result.firstTokenMs.median} ms (median)`],
+    [
+      row('evidence inside', result.evidence),
+      meanRow('  overlap (IoU)', result.evidence.iou),
+      meanRow('  overlap of the whole video', result.evidence.uniformIou),
+      meanRow('  length, times the moment', result.evidence.length),
+    ],
+    [`first word of an answer: ${result.firstTokenMs.median} ms (median)`],
   ];
   return `${[head, ...parts.filter((part) => part.length > 0).map((part) => part.join('\n'))].join('\n\n')}\n`;
 }
@@ -74,6 +80,10 @@ function ratioRow(name: string, of: Ratio | null): string {
   if (of === null) return `${name.padEnd(NAME)}      -`;
   const range = of.interval === null ? '' : `[${of.interval.map((end) => end.toFixed(2).padStart(7)).join(', ')} ]`;
   return `${name.padEnd(NAME)}${of.ratio.toFixed(2).padStart(7)}${' '.repeat(14)}${range}`;
+}
+
+function meanRow(name: string, { mean, interval: [low, high] }: Mean): string {
+  return `${name.padEnd(NAME)}${mean.toFixed(2).padStart(7)}${' '.repeat(14)}[${low.toFixed(2)}, ${high.toFixed(2)}]`;
 }
 
 function captionRows(name: string, scores: CaptionScores): string[] {

@@ -3,6 +3,7 @@ import { planStreams } from '../../src/evaluation/plan.ts';
 import type { Evaluation } from '../../src/evaluation/report.ts';
 import { makeReport } from '../../src/evaluation/report.ts';
 import type { Answered, Control, Described, StreamResult } from '../../src/evaluation/results.ts';
+import { overlapOf } from '../../src/evaluation/results.ts';
 import { table } from '../../src/evaluation/table.ts';
 
 const answer = (task: Answered['task'], right: boolean, more: Partial<Answered> = {}): Answered => ({
@@ -15,6 +16,7 @@ const answer = (task: Answered['task'], right: boolean, more: Partial<Answered> 
   set: 'grocery',
   absent: false,
   inside: true,
+  overlap: { iou: 0.5, uniform: 0.1, length: 1.5 },
   firstTokenMs: 10,
   ...more,
 });
@@ -131,7 +133,18 @@ describe('A report', () => {
         answer('seen', true, { inside: null }),
       ]),
     ]);
-    expect(evidence).toMatchObject({ correct: 1, total: 2 });
+    expect(evidence).toMatchObject({ correct: 1, total: 2, iou: { mean: 0.5, total: 2 }, uniformIou: { mean: 0.1 } });
+  });
+});
+
+describe('The overlap of evidence with its moment', () => {
+  test('is whole where it is that moment', () => {
+    expect(overlapOf([[2_000, 3_500]], [2_000, 4_000], 9_500)).toEqual({ iou: 1, uniform: 0.2, length: 1 });
+  });
+
+  test('counts what is missing and what is too much', () => {
+    expect(overlapOf([[3_000, 4_500]], [2_000, 4_000], 9_500)).toEqual({ iou: 1 / 3, uniform: 0.2, length: 1 });
+    expect(overlapOf([], [2_000, 4_000], 9_500)).toEqual({ iou: 0, uniform: 0.2, length: 0 });
   });
 });
 
