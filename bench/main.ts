@@ -11,6 +11,7 @@ import { machine } from './machine.ts';
 import { memory } from './memory.ts';
 import { needle } from './needle.ts';
 import { type BenchOptions, parseCommandLine } from './options.ts';
+import { precision } from './precision.ts';
 import { reread } from './reread.ts';
 import { streams } from './streams.ts';
 import { transformer } from './transformer.ts';
@@ -27,6 +28,7 @@ const BENCHES: Record<string, Bench> = {
   transformer,
   hours,
   needle,
+  precision,
   llamacpp,
 };
 

@@ -1,0 +1,92 @@
+/**
+ * What int8 pages change: the same ten minutes of video in full precision and sealed, the same questions, greedy answers.
+ * Reported is in how many the whole answer is the same, token for token.
+ */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { DEFAULT_BUNDLE, PACKAGE_ROOT } from '../src/config.ts';
+import { type KvCache, PAGE_FRAMES } from '../src/model/kv-cache.ts';
+import { loadModel, type Model } from '../src/model/model.ts';
+import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
+import { argmax, seededRandom } from '../src/model/sampling.ts';
+import { type Photograph, type Scene, sceneTokens, show } from './haystack.ts';
+import { round } from './machine.ts';
+import type { BenchOptions } from './options.ts';
+
+const FPS = 2;
+const SCENE_FRAMES = 10;
+const LIMIT_BYTES = 2 ** 29;
+/** So few frames stay in full precision that nearly all are sealed. */
+const FEWEST = 4 * PAGE_FRAMES;
+
+export async function precision(options: BenchOptions): Promise<Record<string, unknown>> {
+  const model = await loadModel(DEFAULT_BUNDLE);
+  try {
+    const file = path.join(PACKAGE_ROOT, 'test', 'recorded', 'photos', 'photos.json');
+    const photographs = JSON.parse(await readFile(file, 'utf8')) as Photograph[];
+    const tokens = await sceneTokens(model, photographs);
+    const random = seededRandom(1);
+    const classes = [...tokens.keys()];
+    const frames = (options.quick ? 60 : 600) * FPS;
+    const scenes = Array.from({ length: frames / SCENE_FRAMES }, (): Scene => {
+      return { class: classes[Math.floor(random() * classes.length)] ?? '', frames: SCENE_FRAMES };
+    });
+    const full = model.newCache(LIMIT_BYTES);
+    const sealed = model.newCache(LIMIT_BYTES, FEWEST);
+    await show(model, full, tokens, scenes, FPS);
+    await show(model, sealed, tokens, scenes, FPS);
+    const names = photographs.map((photograph) => photograph.shows);
+    const questions = [
+      'What is shown now?',
+      'What was shown first?',
+      'How many different things were shown?',
+      ...names.flatMap((name) => [
+        `When did the ${name} appear?`,
+        `Have you seen a ${name}?`,
+        `What came before the ${name}?`,
+      ]),
+    ];
+    let same = 0;
+    let firstTokens = 0;
+    let tokenCount = 0;
+    let tokensAlike = 0;
+    for (const question of questions) {
+      const [a, b] = [await answer(model, full, question), await answer(model, sealed, question)];
+      if (a.join() === b.join()) same++;
+      if (a[0] === b[0]) firstTokens++;
+      tokenCount += a.length;
+      tokensAlike += a.filter((token, i) => b[i] === token).length;
+    }
+    return {
+      frames,
+      sealedFrames: sealed.sealedFrames,
+      bytes: { full: full.bytes, sealed: sealed.bytes, ratio: round(full.bytes / sealed.bytes, 2) },
+      questions: questions.length,
+      sameAnswer: round(same / questions.length, 3),
+      sameFirstToken: round(firstTokens / questions.length, 3),
+      sameTokens: round(tokensAlike / tokenCount, 3),
+    };
+  } finally {
+    await model.release();
+  }
+}
+
+/** The greedy answer's tokens. */
+async function answer(model: Model, cache: KvCache, question: string): Promise<number[]> {
+  const { config, embeddings, reader, selfDecoder, tokenizer } = model;
+  const asked = segmentTokens(tokenizer, config, [], question, cache.times.at(-1) ?? 0);
+  const segment = await QuestionSegment.open(selfDecoder, embeddings, config, asked);
+  const tokens: number[] = [];
+  while (tokens.length < config.maxAnswerTokens) {
+    const own = { hidden: segment.hidden, ownK: segment.k, ownV: segment.v, ownLength: segment.length };
+    const { logits } = await reader.read([{ cache, frames: cache.frames }], own);
+    const token = config.answerTokens[argmax(logits)] ?? config.endToken;
+    tokens.push(token);
+    if (token === config.endToken) break;
+    const { window } = segment;
+    const [next] = await selfDecoder.step([{ window, tokens: embeddings.lookup([token]), timesMs: [-1] }]);
+    if (next === undefined) break;
+    segment.extend(next);
+  }
+  return tokens;
+}
