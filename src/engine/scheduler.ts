@@ -29,6 +29,8 @@ import {
 export const FRAME_BATCH = 4;
 /** Tokens of a question with its earlier turns. */
 export const MAX_SEGMENT_TOKENS = 1024;
+/** Answers that read a stream through its index, or several streams, in one turn; each needs a reading of its own. */
+export const READ_ALONE = 4;
 /** A still scene is kept at least this often, so that every moment of it can be found by its time. */
 export const MERGE_MAX_MS = 10_000;
 
@@ -301,12 +303,16 @@ export class Scheduler {
     for (const [id, answer] of this.#answers) if (answer.cancelled) this.#finish(id, answer, 'cancelled');
     const going: ActiveAnswer[] = [];
     const together = new Map<Stream, Decoding[]>();
-    for (const [id, answer] of this.#answers) {
+    let alone = 0;
+    for (const [id, answer] of [...this.#answers]) {
       const decoding = this.#decoding(id, answer);
       if (decoding === null) continue;
       const [first] = decoding.sources;
       if (first === undefined || decoding.sources.length > 1 || !this.#model.reader.readsAll(decoding.sources)) {
+        if (alone++ >= READ_ALONE) continue;
         going.push(...(await this.#decodeAlone(decoding)));
+        // To the end of the line: the next turn begins with those that waited.
+        if (this.#answers.delete(id)) this.#answers.set(id, answer);
         continue;
       }
       const stream = answer.asked[0]?.stream;
@@ -363,7 +369,13 @@ export class Scheduler {
   async #decodeTogether(stream: Stream, group: readonly Decoding[]): Promise<ActiveAnswer[]> {
     const { reader } = this.#model;
     const inputs = group.map(({ sources, input }) => ({ frames: sources[0]?.frames ?? 0, input }));
-    const outputs = await this.#timed('crossDecoder', () => reader.readTogether(stream.cache, inputs));
+    let outputs: ReaderOutput[];
+    try {
+      outputs = await this.#timed('crossDecoder', () => reader.readTogether(stream.cache, inputs));
+    } catch (error) {
+      for (const { id, answer } of group) if (this.#answers.delete(id)) answer.listener.failed(YocoError.from(error));
+      return [];
+    }
     return group
       .filter((decoding, i) => {
         const output = outputs[i];
