@@ -4,9 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
-import { StreamConversation } from '../src/live/conversation.ts';
 import type { Streams } from '../src/live/live-service.ts';
-import type { AnswerResult } from '../src/live/types.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
 import { FrameWatch, totals } from './frame-watch.ts';
@@ -38,6 +36,11 @@ const ASKED = [
   'What happened?',
 ];
 const STREAM = 'askers';
+
+interface Answered {
+  readonly outputTokens: number;
+  readonly firstTokenMs: number;
+}
 const TARGETS = { tokensRatio: 8, firstTokenRatio: 3, lostOrLateShare: 0.01 };
 
 export async function askers(options: BenchOptions): Promise<Record<string, unknown>> {
@@ -108,15 +111,42 @@ async function fill(live: Streams, frames: number): Promise<void> {
   await Promise.all(flying);
 }
 
+/** One question of a new conversation to the engine, as the service asks it. */
+function askOnce(live: Streams, question: string): Promise<Answered> {
+  const begin = performance.now();
+  let firstTokenMs: number | undefined;
+  return new Promise((resolve, reject) => {
+    live.engine.ask(
+      {
+        streams: [{ name: STREAM, asOfMs: null }],
+        question,
+        turns: [],
+        maxTokens: ANSWER_TOKENS,
+        temperature: 0,
+        topP: 1,
+        seed: 1,
+      },
+      {
+        delta: () => {
+          firstTokenMs ??= performance.now() - begin;
+        },
+        done: ({ outputTokens }) => {
+          resolve({ outputTokens, firstTokenMs: firstTokenMs ?? performance.now() - begin });
+        },
+        failed: reject,
+      },
+    );
+  });
+}
+
 /** `count` questions at the same moment, `rounds` times. Returns the answers of each round, and how long it took. */
-async function ask(live: Streams, count: number, rounds: number): Promise<{ answers: AnswerResult[]; ms: number }[]> {
+async function ask(live: Streams, count: number, rounds: number): Promise<{ answers: Answered[]; ms: number }[]> {
   const done = [];
   for (let r = 0; r < rounds; r++) {
     const begin = performance.now();
     const answers = await Promise.all(
       Array.from({ length: count }, (_, i) => {
-        const conversation = new StreamConversation(live.engine, STREAM, () => false);
-        return conversation.ask(ASKED[(i + r) % ASKED.length] ?? '', { maxTokens: ANSWER_TOKENS }).result;
+        return askOnce(live, ASKED[(i + r) % ASKED.length] ?? '');
       }),
     );
     done.push({ answers, ms: performance.now() - begin });
@@ -127,7 +157,7 @@ async function ask(live: Streams, count: number, rounds: number): Promise<{ answ
 }
 
 class Phase {
-  readonly #rounds: { answers: AnswerResult[]; ms: number }[] = [];
+  readonly #rounds: { answers: Answered[]; ms: number }[] = [];
   #engineMs = { vision: 0, selfDecoder: 0, crossDecoder: 0 };
   #wallMs = 0;
 

@@ -4,9 +4,10 @@ import { clock, duration, element } from './format.js';
 
 const MOST_CARDS = 50;
 const MOST_THUMBNAILS = 6;
+const PRECISIONS = { int8: 'older frames rounded', thinned: 'older frames thinned' };
 
 /**
- * One question and its answer. `actions`: cancel(card), again(card), look(card, span), mark(card).
+ * One question and its answer. `stream` is the name of the one that is asked, or null for all. `actions`: cancel(card), again(card), look(card, span), mark(card).
  * States: waiting, writing, done, failed.
  */
 export class AnswerCard {
@@ -64,8 +65,9 @@ export class AnswerCard {
       return;
     }
     this.#state('done');
-    const parts = [this.stream];
-    if (yoco) parts.push(`as of ${clock(yoco.as_of, true)}`, latency(yoco.latency_ms));
+    const parts = [yoco ? yoco.streams.map(({ name }) => name).join(', ') : this.#asked];
+    if (yoco) parts.push(`as of ${moment(yoco)}`, latency(yoco.latency_ms));
+    if (yoco && yoco.precision !== 'full') parts.push(PRECISIONS[yoco.precision]);
     if (status === 'cancelled') parts.push('stopped');
     if (status === 'incomplete') parts.push('cut at the length limit');
     this.figures.textContent = parts.join(' · ');
@@ -75,7 +77,11 @@ export class AnswerCard {
   fail(message) {
     this.#state('failed');
     this.problem.textContent = message;
-    this.figures.textContent = this.stream;
+    this.figures.textContent = this.#asked;
+  }
+
+  get #asked() {
+    return this.stream ?? 'all streams';
   }
 
   remove() {
@@ -92,12 +98,13 @@ export class AnswerCard {
       const bar = element('i');
       bar.style.width = `${Math.round((span.weight / strongest) * 100)}%`;
       const picture = element('span', { className: 'gone', textContent: '…' });
-      const label = range(span);
+      const label = this.stream === null ? `${span.stream} ${range(span)}` : range(span);
       const button = element(
         'button',
         { type: 'button', title: 'Look closer, or ask as of this moment' },
         picture,
-        element('span', { className: 'span', textContent: label }),
+        ...(this.stream === null ? [element('span', { className: 'name', textContent: span.stream })] : []),
+        element('span', { className: 'span', textContent: range(span) }),
         element('span', { className: 'weight' }, bar),
       );
       button.setAttribute('aria-label', `Evidence at ${label}, ${Math.round(span.weight * 100)} % of the attention`);
@@ -109,7 +116,7 @@ export class AnswerCard {
 
   async #picture(span, place) {
     try {
-      const { url } = await frame(this.stream, middle(span));
+      const { url } = await frame(span.stream, middle(span));
       this.#urls.push(url);
       place.replaceWith(element('img', { src: url, alt: '' }));
     } catch {
@@ -155,6 +162,11 @@ export function middle({ start, end }) {
 export function range({ start, end }) {
   const [from, to] = [clock(start, true), clock(end, true)];
   return from === to ? from : `${from} – ${to}`;
+}
+
+/** Streams count from their own starts: the moment of several is told by the wall clock. */
+function moment({ as_of: asOf, as_of_time: time }) {
+  return asOf === null ? new Date(time).toLocaleTimeString() : clock(asOf, true);
 }
 
 function latency({ first_token: first, total }) {

@@ -47,6 +47,8 @@ async function loadStreams(wanted) {
   $('change-key').hidden = !storedKey();
   const choose = [wanted, new URLSearchParams(location.search).get('stream'), $('stream').value, data[0]?.name];
   $('stream').replaceChildren(...data.map(({ name }) => element('option', { value: name, textContent: name })));
+  $('all-choice').hidden = data.length < 2;
+  if (data.length < 2) $('all-streams').checked = false;
   const name = choose.find((candidate) => data.some((stream) => stream.name === candidate));
   if (name === undefined) showNoStream();
   else selectStream(name);
@@ -161,7 +163,7 @@ function describeMoment() {
 }
 
 function mark(card) {
-  marked = card && card.stream === $('stream').value ? card : null;
+  marked = card;
   drawMarks();
 }
 
@@ -174,7 +176,7 @@ function drawMarks() {
   }
   $('marks').replaceChildren(
     ...marked.evidence
-      .filter(({ end }) => end >= first)
+      .filter(({ stream, end }) => stream === $('stream').value && end >= first)
       .map(({ start, end, weight }) => {
         const bar = element('i');
         bar.style.left = `${Math.max(0, ((start - first) / length) * 100)}%`;
@@ -187,21 +189,30 @@ function drawMarks() {
 
 // --- Questions ---
 
-function ask(question, asOf = moment) {
+function ask(question, asOf = moment, all = $('all-streams').checked) {
   const text = question.trim();
-  if (text === '' || !realtime.isOpen) return;
-  const card = new AnswerCard({ question: text, stream: $('stream').value, asOf }, actions);
+  if (text === '' || !realtime.isOpen || status === null) return;
+  const stream = all ? null : $('stream').value;
+  const card = new AnswerCard({ question: text, stream, asOf }, actions);
   answers.add(card);
   $('hint').hidden = true;
   const item = { type: 'message', role: 'user', content: [{ type: 'input_text', text }] };
   const followUp = $('follow-up').checked;
   const response = {
     metadata: { card: card.id },
-    ...(asOf === null ? {} : { yoco: { as_of: asOf } }),
+    yoco: {
+      ...(asOf === null ? {} : { as_of: all ? wallTime(asOf) : asOf }),
+      ...(all ? { streams: 'all' } : {}),
+    },
     ...(followUp ? {} : { conversation: 'none', input: [item] }),
   };
   if (followUp) realtime.send({ type: 'conversation.item.create', event_id: card.id, item });
   realtime.send({ type: 'response.create', event_id: card.id, response });
+}
+
+/** Streams count from their own starts; to all of them a moment is told by the wall clock. */
+function wallTime(seconds) {
+  return new Date(Date.parse(status.started_at) + seconds * 1_000).toISOString();
 }
 
 const actions = {
@@ -209,11 +220,11 @@ const actions = {
     if (card.responseId) realtime.send({ type: 'response.cancel', response_id: card.responseId });
   },
   again(card) {
-    if (card.stream === $('stream').value) ask(card.question, null);
+    if (card.stream === null || card.stream === $('stream').value) ask(card.question, null, card.stream === null);
     else $('question').value = card.question;
   },
-  look(card, span) {
-    void lookAt(card, span);
+  look(_card, span) {
+    void lookAt(span);
   },
   mark,
 };
@@ -320,13 +331,13 @@ $('stop-camera').addEventListener('click', () => {
   $('stop-camera').hidden = true;
 });
 
-async function lookAt(card, span) {
+async function lookAt(span) {
   const at = middle(span);
-  $('frame-title').textContent = `${card.stream} at ${range(span)}`;
-  $('frame-note').textContent = `${Math.round(span.weight * 100)} % of the attention on the stream went here.`;
+  $('frame-title').textContent = `${span.stream} at ${range(span)}`;
+  $('frame-note').textContent = `${Math.round(span.weight * 100)} % of the attention went here.`;
   $('frame-ask').onclick = () => {
     $('frame-dialog').close();
-    if (card.stream !== $('stream').value) selectStream(card.stream);
+    if (span.stream !== $('stream').value) selectStream(span.stream);
     goTo(span.end);
     $('question').focus();
   };
@@ -334,7 +345,7 @@ async function lookAt(card, span) {
   image.removeAttribute('src');
   $('frame-dialog').showModal();
   try {
-    const { url, t } = await frame(card.stream, at);
+    const { url, t } = await frame(span.stream, at);
     image.alt = `What the model saw at ${clock(t, true)}`;
     image.src = url;
     $('frame-dialog').addEventListener('close', () => URL.revokeObjectURL(url), { once: true });

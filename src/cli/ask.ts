@@ -1,34 +1,69 @@
 import type { Command } from 'commander';
-import { RealtimeClient } from './realtime-client.ts';
+import { YocoError } from '../errors.ts';
+import { type AskOutcome, RealtimeClient, streamNames } from './realtime-client.ts';
 import { spans } from './terminal.ts';
 
 interface AskFlags {
   readonly server: string;
+  readonly streams?: string;
+  readonly all?: true;
   readonly asOf?: string;
   readonly json?: true;
 }
 
+/** What to ask: one stream, several by name, or all that have frames. */
+type Asked = readonly string[] | 'all';
+
 export function addAsk(program: Command): void {
   program
     .command('ask')
-    .description('ask a running service about a stream; the key, if one is needed, is read from YOCO_API_KEY')
-    .argument('<stream>', 'name of the stream')
-    .argument('<question...>', 'one or more questions, each in quotation marks')
+    .description('ask a running service about its streams; the key, if one is needed, is read from YOCO_API_KEY')
+    .argument('<words...>', 'name of the stream (several: a,b), then one or more questions, each in quotation marks')
+    .option('--streams <names>', 'the streams (a,b); then all words are questions')
+    .option('--all', 'all streams that have frames; then all words are questions')
     .option('--server <url>', 'address of the service', process.env['YOCO_SERVER'] ?? 'http://127.0.0.1:8080')
-    .option('--as-of <time>', 'seconds since the stream began, -30s before now, or a wall time (RFC 3339)')
+    .option(
+      '--as-of <time>',
+      'seconds since the stream began (one stream only), -30s before now, or a wall time (RFC 3339)',
+    )
     .option('--json', 'print one JSON object for each answer')
-    .action(async (stream: string, questions: string[], flags: AskFlags) => {
+    .action(async (words: string[], flags: AskFlags) => {
+      const { asked, questions } = split(words, flags);
       const key = process.env['YOCO_API_KEY'];
-      const client = await RealtimeClient.connect({ server: flags.server, stream, ...(key ? { key } : {}) });
+      const service = { server: flags.server, ...(key ? { key } : {}) };
+      // A session is on one stream; which of them does not matter to a question that names its own.
+      const [stream] = asked === 'all' ? await streamNames(service) : asked;
+      if (stream === undefined) throw new YocoError('stream_not_found', { detail: 'The service has none.' });
+      const client = await RealtimeClient.connect({ ...service, stream });
       try {
-        for (const question of questions) await askOne(client, question, flags);
+        for (const question of questions) await askOne(client, asked, question, flags);
       } finally {
         client.close();
       }
     });
 }
 
-async function askOne(client: RealtimeClient, question: string, flags: AskFlags): Promise<void> {
+/** Throws `invalid_request` where a stream or a question is missing, or streams are chosen in two ways. */
+function split(words: readonly string[], flags: AskFlags): { asked: Asked; questions: readonly string[] } {
+  if (flags.all === true && flags.streams !== undefined) {
+    throw new YocoError('invalid_request', { param: 'streams', detail: 'Give --streams or --all, not both.' });
+  }
+  if (flags.all === true) return { asked: 'all', questions: words };
+  if (flags.streams !== undefined) return { asked: namesOf(flags.streams), questions: words };
+  const [streams = '', ...questions] = words;
+  if (questions.length === 0) {
+    const detail = 'Give the name of the stream, and then the question in quotation marks.';
+    throw new YocoError('invalid_request', { param: 'question', detail });
+  }
+  return { asked: namesOf(streams), questions };
+}
+
+/** Names hold no commas and no spaces. */
+function namesOf(list: string): string[] {
+  return list.split(',').map((name) => name.trim());
+}
+
+async function askOne(client: RealtimeClient, asked: Asked, question: string, flags: AskFlags): Promise<void> {
   let text = '';
   const outcome = await client.ask(
     question,
@@ -36,19 +71,28 @@ async function askOne(client: RealtimeClient, question: string, flags: AskFlags)
       text += piece;
       if (flags.json !== true) process.stdout.write(piece);
     },
-    wireTime(flags.asOf),
+    { asOf: wireTime(flags.asOf), streams: asked === 'all' || asked.length > 1 ? asked : undefined },
   );
   const extra = outcome.yoco;
   if (flags.json === true) {
     const answer = { question, answer: text, status: outcome.status, as_of: extra?.as_of, evidence: extra?.evidence };
-    process.stdout.write(`${JSON.stringify({ ...answer, latency_ms: extra?.latency_ms })}\n`);
+    const seen = { streams: extra?.streams, precision: extra?.precision, latency_ms: extra?.latency_ms };
+    process.stdout.write(`${JSON.stringify({ ...answer, ...seen })}\n`);
     return;
   }
   process.stdout.write('\n');
-  if (extra == null) return;
-  const evidence = spans(extra.evidence);
-  const latency = `first word after ${Math.round(extra.latency_ms.first_token)} ms`;
-  process.stderr.write(`  ${evidence === '' ? '' : `evidence ${evidence}; `}${latency}\n`);
+  if (extra != null) process.stderr.write(`  ${summary(extra)}\n`);
+}
+
+/** `evidence yard 0:07-0:13, front 0:42; precision int8; first word after 80 ms`. */
+function summary({ evidence, streams, precision, latency_ms: latency }: NonNullable<AskOutcome['yoco']>): string {
+  const named = (one: (typeof evidence)[number]): string =>
+    streams.length > 1 ? `${one.stream} ${spans([one])}` : spans([one]);
+  return [
+    ...(evidence.length > 0 ? [`evidence ${evidence.map(named).join(', ')}`] : []),
+    ...(precision === 'full' ? [] : [`precision ${precision}`]),
+    `first word after ${Math.round(latency.first_token)} ms`,
+  ].join('; ');
 }
 
 function wireTime(text: string | undefined): number | string | undefined {

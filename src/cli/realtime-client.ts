@@ -19,8 +19,14 @@ const doneEvent = z.object({
     output: z.array(z.object({ content: z.array(z.object({ text: z.string() }).loose()) }).loose()),
     yoco: z
       .object({
-        as_of: z.number(),
-        evidence: z.array(z.object({ start: z.number(), end: z.number(), weight: z.number() }).loose()),
+        /** Null where several streams were asked: each has its own in `streams`. */
+        as_of: z.number().nullable(),
+        as_of_time: z.string(),
+        streams: z.array(z.object({ name: z.string(), as_of: z.number(), as_of_time: z.string() }).loose()),
+        precision: z.enum(['full', 'int8', 'thinned']),
+        evidence: z.array(
+          z.object({ stream: z.string(), start: z.number(), end: z.number(), weight: z.number() }).loose(),
+        ),
         latency_ms: z.object({ first_token: z.number(), total: z.number() }).loose(),
       })
       .loose()
@@ -31,6 +37,12 @@ const doneEvent = z.object({
 export type AskOutcome = z.infer<typeof doneEvent>['response'];
 
 const event = z.object({ type: z.string() }).loose();
+
+export interface AskParams {
+  readonly asOf?: number | string | undefined;
+  /** By default the stream that the client is connected to. */
+  readonly streams?: readonly string[] | 'all' | undefined;
+}
 
 export class RealtimeClient {
   readonly #socket: WebSocket;
@@ -77,10 +89,10 @@ export class RealtimeClient {
   }
 
   /** Asks, and calls back with each piece of the answer. Throws the service's error. */
-  async ask(question: string, onDelta: (piece: string) => void, asOf?: number | string): Promise<AskOutcome> {
+  async ask(question: string, onDelta: (piece: string) => void, params: AskParams = {}): Promise<AskOutcome> {
     const item = { type: 'message', role: 'user', content: [{ type: 'input_text', text: question }] };
     this.#send({ type: 'conversation.item.create', item });
-    this.#send({ type: 'response.create', response: asOf === undefined ? {} : { yoco: { as_of: asOf } } });
+    this.#send({ type: 'response.create', response: { yoco: { as_of: params.asOf, streams: params.streams } } });
     for (;;) {
       const message = await this.#next();
       if (message['type'] === 'closed') throw this.#closed ?? new YocoError('engine_unavailable');
@@ -116,6 +128,18 @@ export class RealtimeClient {
       };
     });
   }
+}
+
+/** The names of a service's streams, sorted. Throws what `RealtimeClient.connect` throws. */
+export async function streamNames({ server, key }: Omit<ClientOptions, 'stream'>): Promise<string[]> {
+  const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  const response = await fetch(new URL('/v1/streams', server), { headers }).catch((cause: unknown) => {
+    throw new YocoError('source_unreachable', { detail: `No service answers at ${server}.`, cause });
+  });
+  const body = await response.text();
+  const list = z.object({ data: z.array(z.object({ name: z.string() }).loose()) }).safeParse(safeJson(body));
+  if (!response.ok || !list.success) throw refusal(body, response.status);
+  return list.data.data.map(({ name }) => name).sort();
 }
 
 /** The service's own error, from its JSON. */

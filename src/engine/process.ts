@@ -27,8 +27,8 @@ async function load(message: EngineLoad): Promise<void> {
       },
     });
     scheduler = new Scheduler(model, { maxAnswers: message.maxAnswers });
-    const { name, parameters, licence, imageSize, maxAnswerTokens } = model.config;
-    send({ type: 'loaded', bundle: { name, parameters, licence, imageSize, maxAnswerTokens } });
+    const { name, parameters, licence, imageSize, maxAnswerTokens, streamTags } = model.config;
+    send({ type: 'loaded', bundle: { name, parameters, licence, imageSize, maxAnswerTokens, streamTags } });
   } catch (error) {
     send({ type: 'load_failed', error: wire(error) });
   }

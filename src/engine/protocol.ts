@@ -21,11 +21,19 @@ export interface AskRequest {
   readonly seed: number;
 }
 
+/** One stream that an answer read, and the moment of the newest of its frames that the answer could see. */
+export interface SeenStream {
+  readonly name: string;
+  readonly asOfMs: number;
+}
+
 export interface AnswerEnd {
   readonly text: string;
   readonly finish: 'stop' | 'length' | 'cancelled';
   /** The moment of the newest frame that the answer could see; of the latest, where several streams were asked. */
   readonly asOfMs: number;
+  /** In the order of the question. */
+  readonly streams: readonly SeenStream[];
   /** What became of the frames that were read, at worst. */
   readonly precision: Precision;
   /** Spans that the answer rests on, strongest first. */
@@ -93,6 +101,8 @@ export interface LoadedBundle {
   readonly licence: string;
   readonly imageSize: number;
   readonly maxAnswerTokens: number;
+  /** How many streams one question may read. */
+  readonly streamTags: number;
 }
 
 /** Milliseconds that the engine spent in each part since it started, and what it did. */

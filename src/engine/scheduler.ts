@@ -146,17 +146,18 @@ export class Scheduler {
     if (stream === undefined) return;
     this.#streams.delete(name);
     this.#turn = this.#turn.filter((other) => other !== stream);
-    const error = new YocoError('stream_deleted');
-    for (const job of stream.frames.splice(0)) job.reject(error);
+    for (const job of stream.frames.splice(0)) job.reject(new YocoError('stream_deleted'));
+    const gone = ({ streams }: AskRequest): YocoError =>
+      new YocoError('stream_deleted', streams.length > 1 ? { detail: `It is "${name}".` } : {});
     for (const [id, answer] of this.#answers) {
       if (!answer.asked.some((asked) => asked.stream === stream)) continue;
       this.#answers.delete(id);
-      answer.listener.failed(error);
+      answer.listener.failed(gone(answer.request));
     }
     for (const [id, { request, listener }] of this.#waiting) {
       if (!request.streams.some((asked) => asked.name === name)) continue;
       this.#waiting.delete(id);
-      listener.failed(error);
+      listener.failed(gone(request));
     }
   }
 
@@ -269,11 +270,13 @@ export class Scheduler {
       const detail = `One question may read 1 to ${most} streams, and names ${request.streams.length}.`;
       throw new YocoError('invalid_request', { param: 'streams', detail });
     }
-    const asked = request.streams.map((one) => this.#moment(one));
+    const several = request.streams.length > 1;
+    const asked = request.streams.map((one) => this.#moment(one, several));
     const asOfMs = Math.max(...asked.map((one) => one.asOfMs));
     const names = asked.map((one) => one.stream.name);
-    const question = names.length > 1 ? namesToCameras(request.question, names) : request.question;
-    const tokens = segmentTokens(tokenizer, config, request.turns, question, asOfMs);
+    const said = (text: string): string => (several ? namesToCameras(text, names) : text);
+    const turns = request.turns.map((turn) => ({ ...turn, question: said(turn.question), answer: said(turn.answer) }));
+    const tokens = segmentTokens(tokenizer, config, turns, said(request.question), asOfMs);
     if (tokens.ids.length > MAX_SEGMENT_TOKENS) {
       const detail = `It has ${tokens.ids.length} tokens with its earlier turns; the limit is ${MAX_SEGMENT_TOKENS}.`;
       throw new YocoError(request.turns.length > 0 ? 'conversation_full' : 'question_too_long', { detail });
@@ -281,18 +284,22 @@ export class Scheduler {
     return { id, waiting, asked, asOfMs, tokens };
   }
 
-  /** The newest kept frame of a stream that a question may see. */
-  #moment({ name, asOfMs }: AskedStream): Asked {
+  /** The newest kept frame of a stream that a question may see. Errors of one among `several` name it. */
+  #moment({ name, asOfMs }: AskedStream, several: boolean): Asked {
+    const which = several ? { param: 'streams', detail: `It is "${name}".` } : { param: 'stream' };
     const stream = this.#streams.get(name);
-    if (stream === undefined) throw new YocoError('stream_not_found', { param: 'stream' });
+    if (stream === undefined) throw new YocoError('stream_not_found', which);
     const { cache } = stream;
     const firstMs = cache.times[0];
-    if (firstMs === undefined) throw new YocoError('stream_empty', { param: 'stream' });
+    if (firstMs === undefined) throw new YocoError('stream_empty', which);
     const lastMs = cache.endOf(cache.frames - 1);
     const wanted = asOfMs ?? lastMs;
     if (wanted < firstMs || wanted > lastMs) {
       const range = `${(firstMs / 1000).toFixed(1)} s to ${(lastMs / 1000).toFixed(1)} s`;
-      throw new YocoError('time_out_of_range', { param: 'as_of', detail: `Kept are ${range}.` });
+      throw new YocoError('time_out_of_range', {
+        param: 'as_of',
+        detail: `Kept are ${range}${several ? ` of "${name}"` : ''}.`,
+      });
     }
     const frame = cache.framesUpTo(wanted) - 1;
     return { stream, asOfMs: Math.min(wanted, cache.endOf(frame)) };
@@ -428,6 +435,7 @@ export class Scheduler {
       text: answer.text,
       finish,
       asOfMs: answer.asOfMs,
+      streams: answer.asked.map(({ stream, asOfMs }) => ({ name: stream.name, asOfMs })),
       precision: answer.precision,
       evidence: answer.evidence.spans(answer.asked.map(({ stream }) => stream)),
       inputTokens: answer.inputTokens,

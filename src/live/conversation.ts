@@ -1,29 +1,35 @@
-/** A run of turns on one stream: validates a question, hands it to the engine, remembers what was answered. */
+/** A run of turns on one stream or several: validates a question, hands it to the engine, remembers what was answered. */
 import { randomInt } from 'node:crypto';
 import type { Engine } from '../engine/supervisor.ts';
 import { YocoError } from '../errors.ts';
 import type { Turn } from '../model/question.ts';
 import { StreamedAnswer } from './answer.ts';
-import { type Answer, type AskOptions, type Conversation, QUESTION_MAX_CHARS } from './types.ts';
+import { momentsAt } from './moments.ts';
+import { type Answer, type AskOptions, type Conversation, type LiveStream, QUESTION_MAX_CHARS } from './types.ts';
 
 /** Turns that a conversation keeps; the oldest are forgotten, so that one can go on for hours. */
 export const MAX_TURNS = 8;
 
+export interface ConversationStream extends Pick<LiveStream, 'name' | 'status'> {
+  /** Whether the stream is gone; another may have its name by then. */
+  readonly deleted: boolean;
+}
+
 export class StreamConversation implements Conversation {
+  readonly streams: readonly ConversationStream[];
   readonly #engine: Engine;
-  readonly #stream: string;
-  readonly #deleted: () => boolean;
   #turns: Turn[] = [];
   #busy = false;
 
-  /** `deleted` tells whether the stream is gone; another may have its name by then. */
-  constructor(engine: Engine, stream: string, deleted: () => boolean) {
+  constructor(engine: Engine, streams: readonly ConversationStream[]) {
     this.#engine = engine;
-    this.#stream = stream;
-    this.#deleted = deleted;
+    this.streams = streams;
   }
 
-  /** Throws `question_empty`, `question_too_long`, `stream_deleted`, `response_in_progress` or `invalid_request`; the rest fails in the answer. */
+  /**
+   * Throws `question_empty`, `question_too_long`, `stream_deleted`, `response_in_progress` or `invalid_request`, and for
+   * `asOfWallMs` what `momentsAt` throws; the rest fails in the answer.
+   */
   ask(question: string, options: AskOptions = {}): Answer {
     const text = question.trim();
     if (text === '') throw new YocoError('question_empty', { param: 'question' });
@@ -31,20 +37,24 @@ export class StreamConversation implements Conversation {
       const detail = `It has ${question.length} characters; the limit is ${QUESTION_MAX_CHARS}.`;
       throw new YocoError('question_too_long', { param: 'question', detail });
     }
-    if (this.#deleted()) throw new YocoError('stream_deleted');
+    const gone = this.streams.find((stream) => stream.deleted);
+    if (gone !== undefined) {
+      throw new YocoError('stream_deleted', this.streams.length > 1 ? { detail: `It is "${gone.name}".` } : {});
+    }
     if (this.#busy) throw new YocoError('response_in_progress');
     const limit = this.#engine.bundle.maxAnswerTokens;
     const { temperature = 0, topP = 1, seed = randomInt(2 ** 31), maxTokens = limit, signal } = options;
     check('temperature', temperature, 0, 2);
     check('topP', topP, Number.MIN_VALUE, 1);
     check('maxTokens', maxTokens, 1, Infinity);
+    const moments = this.#moments(options);
     this.#busy = true;
     const answer = new StreamedAnswer();
     const begin = performance.now();
     let firstTokenMs: number | undefined;
     const cancel = this.#engine.ask(
       {
-        streams: [{ name: this.#stream, asOfMs: options.asOfMs ?? null }],
+        streams: this.streams.map(({ name }, i) => ({ name, asOfMs: moments?.[i] ?? null })),
         question: text,
         turns: this.#turns,
         maxTokens: Math.min(limit, Math.floor(maxTokens)),
@@ -76,6 +86,17 @@ export class StreamConversation implements Conversation {
     if (signal?.aborted === true) cancel();
     else signal?.addEventListener('abort', cancel, { once: true });
     return answer;
+  }
+
+  /** The moment in each stream, or null for the newest frame of each. */
+  #moments({ asOfMs, asOfWallMs }: AskOptions): readonly number[] | null {
+    if (asOfMs !== undefined && (this.streams.length > 1 || asOfWallMs !== undefined)) {
+      const detail = 'asOfMs is for one stream, each counts from its own start; give asOfWallMs alone.';
+      throw new YocoError('invalid_request', { param: 'asOfMs', detail });
+    }
+    if (asOfWallMs === undefined) return asOfMs === undefined ? null : [asOfMs];
+    const clocks = this.streams.map((stream) => stream.status());
+    return momentsAt(asOfWallMs, clocks, 'as_of');
   }
 }
 

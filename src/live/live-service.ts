@@ -3,8 +3,10 @@ import { Engine, type EngineOptions } from '../engine/supervisor.ts';
 import { YocoError } from '../errors.ts';
 import { parseDefinition } from '../ingest/definition.ts';
 import { checkSource, type SourcePolicy } from '../ingest/policy.ts';
+import { chooseStreams } from './choose-streams.ts';
+import { StreamConversation } from './conversation.ts';
 import { SourceStream } from './live-stream.ts';
-import type { LiveService } from './types.ts';
+import type { Conversation, LiveService, WantedStreams } from './types.ts';
 
 export interface LiveServiceOptions {
   readonly engine: Partial<EngineOptions> & Pick<EngineOptions, 'bundle'>;
@@ -80,8 +82,17 @@ export class Streams implements LiveService {
 
   get(name: string): SourceStream {
     const stream = this.#streams.get(name);
-    if (stream === undefined) throw new YocoError('stream_not_found', { param: 'stream' });
+    if (stream === undefined) {
+      throw new YocoError('stream_not_found', { param: 'stream', detail: `It is "${name.slice(0, 64)}".` });
+    }
     return stream;
+  }
+
+  converse(streams: WantedStreams, param = 'streams'): Conversation {
+    return new StreamConversation(
+      this.#engine,
+      chooseStreams(streams, this.list(), this.#engine.bundle.streamTags, param),
+    );
   }
 
   async delete(name: string): Promise<void> {

@@ -45,6 +45,11 @@ export class SourceStream implements LiveStream {
   #pumping: Promise<void> = Promise.resolve();
   #failure: YocoError | undefined;
 
+  /** Whether it was deleted; another may have its name by now. */
+  get deleted(): boolean {
+    return this.#stopping;
+  }
+
   /** Opens the stream in the engine and starts its source. */
   constructor(definition: StreamDefinition, engine: Engine, options: LiveStreamOptions) {
     this.name = definition.name;
@@ -125,11 +130,15 @@ export class SourceStream implements LiveStream {
       cacheTokens: this.#appended?.cacheTokens ?? 0,
       cacheBytes: this.#appended?.cacheBytes ?? 0,
       memoryLimitBytes: memory.limit_mb * 2 ** 20,
+      int8Frames: this.#appended?.sealedFrames ?? 0,
+      mergedFrames: this.#appended?.mergedFrames ?? 0,
+      thinnedFrames: this.#appended?.thinnedFrames ?? 0,
+      droppedFrames: this.#appended?.droppedFrames ?? 0,
     };
   }
 
   converse(): Conversation {
-    return new StreamConversation(this.#engine, this.name, () => this.#stopping);
+    return new StreamConversation(this.#engine, [this]);
   }
 
   thumbnail(timeMs?: number): Promise<Thumbnail> {

@@ -2,15 +2,19 @@
 import type { AnswerEnd } from '../engine/protocol.ts';
 import type { SourceStatus } from '../ingest/frame.ts';
 import type { PushOutcome } from '../ingest/sources/push-source.ts';
+import type { WantedStreams } from './choose-streams.ts';
 
 export type { PushOutcome } from '../ingest/sources/push-source.ts';
+export type { WantedStreams } from './choose-streams.ts';
 
 /** Characters of one question. */
 export const QUESTION_MAX_CHARS = 2_000;
 
 export interface AskOptions {
-  /** The question may look up to this moment; default: the newest frame. */
+  /** The question may look up to this moment; default: the newest frame. Only where one stream is asked. */
   readonly asOfMs?: number;
+  /** The same as wall time, ms since 1970: one instant in all streams that are asked. Not beside `asOfMs`. */
+  readonly asOfWallMs?: number;
   /** Limit of answer tokens; default and maximum come from the limits of the service. */
   readonly maxTokens?: number;
   /** 0 (default) is greedy. */
@@ -35,6 +39,8 @@ export interface Answer extends AsyncIterable<string> {
 
 /** A run of turns that share one segment. One question at a time (`response_in_progress` otherwise). */
 export interface Conversation {
+  /** The streams that it is about, in the order in which a question reads them; they may be deleted by now. */
+  readonly streams: readonly Pick<LiveStream, 'name' | 'status'>[];
   ask(question: string, options?: AskOptions): Answer;
 }
 
@@ -55,6 +61,12 @@ export interface StreamStatus {
   readonly cacheTokens: number;
   readonly cacheBytes: number;
   readonly memoryLimitBytes: number;
+  /** Kept frames that lie in int8 pages. */
+  readonly int8Frames: number;
+  /** Frames that stand in the one before them, that were taken out of old pages, and that were dropped. */
+  readonly mergedFrames: number;
+  readonly thinnedFrames: number;
+  readonly droppedFrames: number;
 }
 
 export interface Thumbnail {
@@ -78,7 +90,13 @@ export interface LiveStream {
 
 /** All streams of one service. */
 export interface LiveService {
-  readonly bundle: { readonly name: string; readonly parameters: number; readonly licence: string };
+  readonly bundle: {
+    readonly name: string;
+    readonly parameters: number;
+    readonly licence: string;
+    /** How many streams one question may read. */
+    readonly streamTags: number;
+  };
   /** False until the engine has loaded the model, and while it restarts. */
   readonly ready: boolean;
   /** `definition` is unvalidated input (parsed JSON or YAML); throws `definition_invalid`, `stream_exists`, `stream_limit`, `source_forbidden`. */
@@ -86,6 +104,11 @@ export interface LiveService {
   list(): readonly LiveStream[];
   /** Throws `stream_not_found`. */
   get(name: string): LiveStream;
+  /**
+   * A fresh conversation about several streams. Throws `invalid_request`, `stream_not_found` or `stream_empty` (see
+   * `chooseStreams`) with the field `param`, by default `streams`.
+   */
+  converse(streams: WantedStreams, param?: string): Conversation;
   /** Throws `stream_not_found`. Ends the source, frees the cache; answers in progress fail with `stream_deleted`. */
   delete(name: string): Promise<void>;
   close(): Promise<void>;

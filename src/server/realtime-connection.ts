@@ -5,7 +5,7 @@ import type { LiveStream } from '../live/types.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerEvent } from './realtime-events.ts';
 import { newId } from './realtime-items.ts';
-import { RealtimeSession, type SessionHost } from './realtime-session.ts';
+import { RealtimeSession, type SessionHost, type SessionScope } from './realtime-session.ts';
 
 /** Close codes: 4xxx after graphql-ws's protocol, the others from RFC 6455 and its registry. */
 export const CLOSE = {
@@ -39,9 +39,9 @@ export class RealtimeConnection {
   #statusDue = false;
 
   /** `gone` is called once, when the socket is closed. */
-  constructor(socket: WebSocket, stream: LiveStream, bundle: string, limits: ServerLimits, gone: () => void) {
+  constructor(socket: WebSocket, scope: SessionScope, limits: ServerLimits, gone: () => void) {
     this.#socket = socket;
-    this.#stream = stream;
+    this.#stream = scope.stream;
     this.#limits = limits;
     this.#gone = gone;
     socket.on('message', (data, isBinary) => {
@@ -77,7 +77,7 @@ export class RealtimeConnection {
         if (this.#draining) this.close(CLOSE.going_away, 'shutting_down');
       },
     };
-    this.#session = new RealtimeSession(stream, bundle, limits, host);
+    this.#session = new RealtimeSession(scope, limits, host);
   }
 
   /** Sends now or, when the client reads too slowly, closes with 1013. Nothing is dropped on an open connection. */

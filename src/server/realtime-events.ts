@@ -36,12 +36,20 @@ const metadata = z
   .refine((pairs) => Object.keys(pairs).length <= 16, { error: 'may hold at most 16 pairs' })
   .nullish();
 
+const time = z.union([z.number(), z.string().max(64)]);
+/** Names of streams that exist and fit the limit are looked up later. */
+const streams = z.union([z.literal('all'), z.array(z.string().min(1).max(200)).max(1_000)], {
+  error: 'must be a list of names of streams, or "all"',
+});
+
 const session = z.strictObject({
   type: z.literal('realtime', { error: 'must be "realtime"' }).optional(),
   output_modalities: textOnly,
   max_output_tokens: outputTokens.optional(),
   tools: noTools,
-  yoco: z.strictObject({ status: z.boolean().optional() }).optional(),
+  yoco: z
+    .strictObject({ status: z.boolean().optional(), streams: streams.nullish(), as_of: time.nullish() })
+    .optional(),
   model: noEffect,
   instructions: noEffect,
   audio: noEffect,
@@ -63,7 +71,8 @@ const response = z.strictObject({
   tools: noTools,
   yoco: z
     .strictObject({
-      as_of: z.union([z.number(), z.string().max(64)]).optional(),
+      streams: streams.optional(),
+      as_of: time.nullish(),
       temperature: z.number().min(0).max(2).optional(),
       top_p: z.number().gt(0).max(1).optional(),
       seed: z.int().min(0).max(4_294_967_295).optional(),
@@ -116,6 +125,7 @@ export const CLIENT_EVENT_TYPES = Object.keys(EVENTS);
 export type ClientEvent = { [K in keyof typeof EVENTS]: z.infer<(typeof EVENTS)[K]> }[keyof typeof EVENTS];
 export type UserItem = z.infer<typeof userItem>;
 export type ResponseParams = z.infer<typeof response>;
+export type SessionParams = z.infer<typeof session>;
 
 /** An event for a client, before its `event_id` is added. */
 export type ServerEvent = { readonly type: string } & Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 /** One response: an answer of the live service as the events of OpenAI Realtime, in their order. */
 import { YocoError } from '../errors.ts';
-import type { Answer, AnswerResult, AskOptions, StreamStatus } from '../live/types.ts';
+import type { Answer, AnswerResult, AskOptions, Conversation } from '../live/types.ts';
 import { wireError } from './errors-http.ts';
 import type { ServerEvent } from './realtime-events.ts';
 import { assistantItem, newId, type Item } from './realtime-items.ts';
@@ -23,8 +23,7 @@ export interface ResponseRequest {
   readonly maxTokens: number;
   readonly options: Omit<AskOptions, 'signal' | 'maxTokens'>;
   readonly metadata: Readonly<Record<string, string>> | null;
-  readonly ask: (question: string, options: AskOptions) => Answer;
-  readonly status: () => StreamStatus;
+  readonly conversation: Conversation;
 }
 
 type Outcome =
@@ -46,7 +45,7 @@ export class RealtimeResponse {
   constructor(request: ResponseRequest, host: ResponseHost) {
     this.#request = request;
     this.#host = host;
-    this.#answer = request.ask(request.question, {
+    this.#answer = request.conversation.ask(request.question, {
       ...request.options,
       maxTokens: request.maxTokens,
       signal: this.#abort.signal,
@@ -151,17 +150,32 @@ export class RealtimeResponse {
   }
 
   #extension(result: AnswerResult) {
-    const { name, startedAtMs } = this.#request.status();
+    const began = new Map(
+      this.#request.conversation.streams.map((stream) => [stream.name, stream.status().startedAtMs]),
+    );
+    const wall = (stream: string, ms: number): string => wallTime(ms, began.get(stream) ?? 0);
+    const streams = result.streams.map(({ name, asOfMs }) => ({
+      name,
+      as_of: seconds(asOfMs),
+      as_of_time: wall(name, asOfMs),
+    }));
+    const only = streams.length === 1 ? streams[0] : undefined;
     return {
-      stream: name,
-      as_of: seconds(result.asOfMs),
-      as_of_time: wallTime(result.asOfMs, startedAtMs),
-      evidence: result.evidence.map(({ startMs, endMs, weight }) => ({
+      stream: only?.name ?? null,
+      as_of: only?.as_of ?? null,
+      as_of_time: streams
+        .map((stream) => stream.as_of_time)
+        .sort()
+        .at(-1),
+      streams,
+      precision: result.precision,
+      evidence: result.evidence.map(({ stream, startMs, endMs, weight }) => ({
+        stream,
         start: seconds(startMs),
         end: seconds(endMs),
         weight: Math.round(weight * 10_000) / 10_000,
-        start_time: wallTime(startMs, startedAtMs),
-        end_time: wallTime(endMs, startedAtMs),
+        start_time: wall(stream, startMs),
+        end_time: wall(stream, endMs),
       })),
       latency_ms: { first_token: Math.round(result.firstTokenMs), total: Math.round(result.totalMs) },
     };

@@ -62,12 +62,14 @@ export class RealtimeServer {
 
   #admit(url: URL, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     let stream: LiveStream;
+    let bound = false;
     try {
       const grant = this.#gate.checkUpgrade(request.headers);
       stream = this.#findStream(url.searchParams);
       if (grant.kind === 'token' && grant.stream !== null && grant.stream !== stream.name) {
         throw new YocoError('forbidden', { detail: 'The token is for another stream.' });
       }
+      bound = grant.kind === 'token' && grant.stream !== null;
       if (this.#connections.size >= this.#limits.maxConnections) throw new YocoError('too_many_connections');
     } catch (thrown) {
       const error = this.#report(thrown);
@@ -77,7 +79,8 @@ export class RealtimeServer {
       return;
     }
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const connection = new RealtimeConnection(webSocket, stream, this.#live.bundle.name, this.#limits, () => {
+      const scope = { live: this.#live, stream, bound };
+      const connection = new RealtimeConnection(webSocket, scope, this.#limits, () => {
         this.#connections.delete(connection);
       });
       this.#connections.add(connection);

@@ -1,14 +1,33 @@
-/** One client's session on one stream: its conversation, its responses, its pushed frames. Knows nothing of sockets. */
+/**
+ * One client's session on one stream, which may ask others too: its conversations, its responses, its pushed frames.
+ * Knows nothing of sockets.
+ */
 import { YocoError } from '../errors.ts';
-import type { AskOptions, Conversation, LiveStream } from '../live/types.ts';
+import type { AskOptions, Conversation, LiveService, LiveStream, WantedStreams } from '../live/types.ts';
 import { wireError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
-import { parseEvent, parseJson, type ClientEvent, type ResponseParams, type ServerEvent } from './realtime-events.ts';
+import {
+  parseEvent,
+  parseJson,
+  type ClientEvent,
+  type ResponseParams,
+  type ServerEvent,
+  type SessionParams,
+} from './realtime-events.ts';
 import { FrameIntake } from './realtime-frames.ts';
 import { ItemList, newId, questionOf, userItemOf, type Item } from './realtime-items.ts';
 import { RealtimeResponse } from './realtime-response.ts';
 import { streamJson } from './stream-json.ts';
-import { frameTimeMs, momentMs } from './times.ts';
+import { asOfOptions, checkTime, frameTimeMs, type WireTime } from './times.ts';
+
+/** What a session may ask about. */
+export interface SessionScope {
+  readonly live: LiveService;
+  /** The session's own: asked by default, pushed to, and reported by `yoco.stream.status`. */
+  readonly stream: LiveStream;
+  /** True for a token that is bound to the stream: no other may be asked. */
+  readonly bound: boolean;
+}
 
 /** What the session needs from its connection. */
 export interface SessionHost {
@@ -23,6 +42,7 @@ export interface SessionHost {
 }
 
 export class RealtimeSession {
+  readonly #scope: SessionScope;
   readonly #stream: LiveStream;
   readonly #limits: ServerLimits;
   readonly #host: SessionHost;
@@ -31,16 +51,21 @@ export class RealtimeSession {
   readonly #responses = new Map<string, RealtimeResponse>();
   readonly #frames: FrameIntake;
   #conversationId = newId('conv');
-  #conversation: Conversation | null = null;
+  /** The turns of each choice of streams are apart. */
+  #conversations: Conversation[] = [];
   #items: ItemList;
   #maxTokens: number;
   #status = false;
+  #streams: WantedStreams | null = null;
+  #asOf: WireTime | null = null;
 
-  constructor(stream: LiveStream, bundle: string, limits: ServerLimits, host: SessionHost) {
+  constructor(scope: SessionScope, limits: ServerLimits, host: SessionHost) {
+    const { stream } = scope;
+    this.#scope = scope;
     this.#stream = stream;
     this.#limits = limits;
     this.#host = host;
-    this.#model = `${bundle}@${stream.name}`;
+    this.#model = `${scope.live.bundle.name}@${stream.name}`;
     this.#items = new ItemList(limits.maxConversationItems);
     this.#maxTokens = limits.maxOutputTokens;
     this.#frames = new FrameIntake(
@@ -91,10 +116,7 @@ export class RealtimeSession {
   #handle(event: ClientEvent): void {
     switch (event.type) {
       case 'session.update':
-        if (event.session.max_output_tokens !== undefined) {
-          this.#maxTokens = this.#tokens(event.session.max_output_tokens, 'session.max_output_tokens');
-        }
-        this.#status = event.session.yoco?.status ?? this.#status;
+        this.#update(event.session);
         this.#host.send({ type: 'session.updated', session: this.#describe() });
         this.#host.wantStatus(this.#status);
         return;
@@ -141,6 +163,30 @@ export class RealtimeSession {
     }
   }
 
+  /** Takes over all fields, or none of them when one is wrong. */
+  #update({ max_output_tokens: tokens, yoco = {} }: SessionParams): void {
+    const maxTokens = tokens === undefined ? this.#maxTokens : this.#tokens(tokens, 'session.max_output_tokens');
+    const { streams = this.#streams, as_of: asOf = this.#asOf } = yoco;
+    // Who "all" are is seen at each question.
+    if (Array.isArray(yoco.streams)) this.#converse(yoco.streams, 'session.yoco.streams');
+    if (yoco.as_of != null) checkTime(yoco.as_of, 'session.yoco.as_of');
+    this.#maxTokens = maxTokens;
+    this.#status = yoco.status ?? this.#status;
+    this.#streams = streams;
+    this.#asOf = asOf;
+  }
+
+  /** A fresh conversation about the streams that are wanted; null: the session's own. */
+  #converse(wanted: WantedStreams | null, param: string): Conversation {
+    const { live, stream, bound } = this.#scope;
+    if (wanted === null) return stream.converse();
+    // Before the names are looked up: whoever may not ask is not told which of them exist.
+    if (bound && (wanted === 'all' || wanted.some((name) => name !== stream.name))) {
+      throw new YocoError('forbidden', { param, detail: `The token is for the stream "${stream.name}" only.` });
+    }
+    return live.converse(wanted, param);
+  }
+
   #respond(params: ResponseParams): void {
     if (this.#host.isDraining()) throw new YocoError('shutting_down');
     if (this.#responses.size >= this.#limits.maxResponsesPerConnection) {
@@ -162,7 +208,13 @@ export class RealtimeSession {
       this.#limits.questionMaxChars,
       parallel ? 'response.input' : 'conversation.item',
     );
-    const conversation = parallel ? this.#stream.converse() : (this.#conversation ??= this.#stream.converse());
+    const [wanted, param] =
+      params.yoco?.streams === undefined
+        ? ([this.#streams, 'session.yoco.streams'] as const)
+        : ([params.yoco.streams, 'response.yoco.streams'] as const);
+    const fresh = this.#converse(wanted, param);
+    const begun = parallel ? undefined : this.#conversations.find((other) => isAboutTheSame(other, fresh));
+    const conversation = begun ?? fresh;
     const response = new RealtimeResponse(
       {
         question,
@@ -171,10 +223,9 @@ export class RealtimeSession {
           params.max_output_tokens === undefined
             ? this.#maxTokens
             : this.#tokens(params.max_output_tokens, 'response.max_output_tokens'),
-        options: this.#askOptions(params),
+        options: this.#askOptions(params, conversation),
         metadata: params.metadata ?? null,
-        ask: (text, options) => conversation.ask(text, options),
-        status: () => this.#stream.status(),
+        conversation,
       },
       {
         emit: (event) => {
@@ -191,7 +242,10 @@ export class RealtimeSession {
         },
       },
     );
-    if (!parallel) this.#items.markAsked();
+    if (!parallel) {
+      this.#items.markAsked();
+      if (begun === undefined) this.#conversations.push(fresh);
+    }
     this.#responses.set(response.id, response);
     void response.run().finally(() => {
       this.#responses.delete(response.id);
@@ -206,11 +260,17 @@ export class RealtimeSession {
     this.#items.assertRoom();
   }
 
-  #askOptions({ yoco }: ResponseParams): Omit<AskOptions, 'signal' | 'maxTokens'> {
-    if (yoco === undefined) return {};
-    const { as_of: asOf, temperature, top_p: topP, seed } = yoco;
+  #askOptions({ yoco = {} }: ResponseParams, { streams }: Conversation): Omit<AskOptions, 'signal' | 'maxTokens'> {
+    const { as_of: asOf = this.#asOf, temperature, top_p: topP, seed } = yoco;
+    const param = `${yoco.as_of === undefined ? 'session' : 'response'}.yoco.as_of`;
     return {
-      ...(asOf === undefined ? {} : { asOfMs: momentMs(asOf, this.#stream.status(), 'response.yoco.as_of') }),
+      ...(asOf === null
+        ? {}
+        : asOfOptions(
+            asOf,
+            streams.map((stream) => stream.status()),
+            param,
+          )),
       ...(temperature === undefined ? {} : { temperature }),
       ...(topP === undefined ? {} : { topP }),
       ...(seed === undefined ? {} : { seed }),
@@ -237,7 +297,7 @@ export class RealtimeSession {
     if ([...this.#responses.values()].some(({ conversationId }) => conversationId !== null)) {
       throw new YocoError('response_in_progress', { detail: 'Cancel it first.' });
     }
-    this.#conversation = null;
+    this.#conversations = [];
     this.#items = new ItemList(this.#limits.maxConversationItems);
     this.#conversationId = newId('conv');
     this.#host.send({
@@ -267,7 +327,13 @@ export class RealtimeSession {
       output_modalities: ['text'],
       max_output_tokens: this.#maxTokens,
       tools: [],
-      yoco: { stream: streamJson(this.#stream.status()), status: this.#status, conversation_id: this.#conversationId },
+      yoco: {
+        stream: streamJson(this.#stream.status()),
+        streams: this.#streams,
+        as_of: this.#asOf,
+        status: this.#status,
+        conversation_id: this.#conversationId,
+      },
     };
   }
 
@@ -284,6 +350,11 @@ export class RealtimeSession {
   #report(error: YocoError): void {
     this.#limits.log.error({ err: error.cause, stream: this.#stream.name }, 'A realtime event failed.');
   }
+}
+
+/** By the streams themselves: one that was made anew under an old name is another. */
+function isAboutTheSame(a: Conversation, b: Conversation): boolean {
+  return a.streams.length === b.streams.length && a.streams.every((stream, i) => stream === b.streams[i]);
 }
 
 /** Throws `invalid_request` when the text is not base64. */

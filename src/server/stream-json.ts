@@ -21,7 +21,15 @@ export function streamJson(status: StreamStatus) {
     first_time: firstMs === null ? null : wallTime(firstMs, startedAtMs),
     last_time: lastMs === null ? null : wallTime(lastMs, startedAtMs),
     started_at: wallTime(0, startedAtMs),
-    cache: { tokens: status.cacheTokens, bytes: status.cacheBytes, limit_bytes: status.memoryLimitBytes },
+    cache: {
+      tokens: status.cacheTokens,
+      bytes: status.cacheBytes,
+      limit_bytes: status.memoryLimitBytes,
+      int8_frames: status.int8Frames,
+      merged_frames: status.mergedFrames,
+      thinned_frames: status.thinnedFrames,
+      dropped_frames: status.droppedFrames,
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 /** Times on the wire: seconds since the stream began, `-30s` before its newest frame, or wall time (RFC 3339). */
 import { YocoError } from '../errors.ts';
-import type { StreamStatus } from '../live/types.ts';
+import { CLOCK_SKEW_MS, momentsAt, newestWallMs, type StreamClock } from '../live/moments.ts';
+import type { AskOptions, StreamStatus } from '../live/types.ts';
 
 /** What a client may write for a moment. */
 export type WireTime = number | string;
@@ -11,9 +12,6 @@ const SECONDS = /^\d+(\.\d+)?$/;
 const BEFORE_NOW = /^-(\d+(?:\.\d+)?)(ms|s|m|h)$/;
 const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
-
-/** Clients' clocks may run this far ahead of ours before a wall time counts as the future. */
-const CLOCK_SKEW_MS = 1_000;
 
 /**
  * The moment that a client means, ms since the stream began, never later than the newest frame.
@@ -36,6 +34,38 @@ export function momentMs(time: WireTime, clock: Clock, param: string, nowMs = Da
     });
   }
   return Math.min(ms, lastMs);
+}
+
+/**
+ * The moment that a client means in each of the streams that it asks: on the one stream's clock, or the same instant in
+ * several, where `-30s` counts from the newest frame of them all, and seconds since a beginning are refused.
+ * Throws what `momentMs` throws; errors of one among several name it.
+ */
+export function asOfOptions(
+  time: WireTime,
+  clocks: readonly StreamClock[],
+  param: string,
+  nowMs = Date.now(),
+): Pick<AskOptions, 'asOfMs' | 'asOfWallMs'> {
+  const [only] = clocks;
+  if (clocks.length === 1 && only !== undefined) return { asOfMs: momentMs(time, only, param, nowMs) };
+  const form = parse(time, param);
+  if (form.kind === 'seconds') {
+    throw new YocoError('invalid_request', {
+      param,
+      detail:
+        `${param}: seconds are counted from the beginning of one stream, and ${clocks.length} are asked; expected a ` +
+        'time before the newest frame ("-30s") or a wall time ("2030-01-31T12:00:00Z").',
+    });
+  }
+  const asOfWallMs = form.kind === 'wall' ? form.ms : newestWallMs(clocks) - form.ms;
+  momentsAt(asOfWallMs, clocks, param, nowMs);
+  return { asOfWallMs };
+}
+
+/** Throws `invalid_request` where a time has none of the forms. */
+export function checkTime(time: WireTime, param: string): void {
+  parse(time, param);
 }
 
 /** A pushed frame's own time, ms since the stream began; only seconds are accepted. Throws `invalid_request`. */

@@ -205,10 +205,14 @@ describe('serve and ask', () => {
   async function serve(
     env: Record<string, string> = {},
     viaNpx = false,
+    others: readonly string[] = [],
   ): Promise<{ service: Started; address: string }> {
     const streams = await mkdtemp(path.join(folder, 'streams-'));
     const clip = await clips.make('served.mp4', ...testPicture(3, 10));
     await writeFile(path.join(streams, 'door.yaml'), `source: { file: ${clip}, loop: true }\n`);
+    for (const name of others) {
+      await writeFile(path.join(streams, `${name}.yaml`), `source: { file: ${clip}, loop: true }\n`);
+    }
     const service = start(['serve', '--port', '0', '--streams', streams, '--bundle', TINY_BUNDLE], env, viaNpx);
     running.push(service);
     const [, address = ''] = await service.wrote(/"address":"(http:[^"]+)"/);
@@ -301,6 +305,54 @@ describe('serve and ask', () => {
       other.service.child.kill('SIGTERM');
       expect((await other.service.ended).status).toBe(0);
       await untilGone(left.map(({ pid }) => pid));
+    },
+    SLOW,
+  );
+
+  test(
+    'answer about several streams at once, by name or about all, and say which stream the evidence lies in',
+    async () => {
+      const { address } = await serve({}, false, ['yard']);
+      const plain = await askUntilSeen(address, ['door,yard', 'Which camera shows the dog?']);
+      expect(plain.status).toBe(0);
+      expect(plain.stderr).toMatch(/^ {2}evidence (door|yard) \d+:\d\d.*; first word after \d+ ms\n$/);
+
+      const [named, all] = await Promise.all([
+        run(['ask', '--server', address, '--streams', 'yard,door', 'Which?', 'And now?', '--json']),
+        run(['ask', '--server', address, '--all', 'Which?', '--as-of', '-500ms', '--json']),
+      ]);
+      const lines = (text: string): unknown[] =>
+        text
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line) as unknown);
+      const answered = (question: string, names: readonly string[]) => ({
+        question,
+        as_of: null,
+        streams: names.map((name) => ({ name, as_of: expect.any(Number) as number })),
+        precision: 'full',
+      });
+      expect(lines(named.stdout)).toMatchObject(['Which?', 'And now?'].map((text) => answered(text, ['yard', 'door'])));
+      expect(lines(all.stdout)).toMatchObject([answered('Which?', ['door', 'yard'])]);
+      const [{ evidence }] = lines(all.stdout) as [{ evidence: { stream: string }[] }];
+      expect(evidence.length).toBeGreaterThan(0);
+      expect(evidence.every(({ stream }) => ['door', 'yard'].includes(stream))).toBe(true);
+
+      const wrong = await Promise.all([
+        run(['ask', '--server', address, 'door,cellar', 'What?']),
+        run(['ask', '--server', address, 'door,door', 'What?']),
+        run(['ask', '--server', address, '--all', 'What?', '--as-of', '1']),
+        run(['ask', '--server', address, '--all', '--streams', 'door', 'What?']),
+        run(['ask', '--server', address, 'door']),
+      ]);
+      expect(wrong.map(({ status, stderr }) => [status, /\((\w+)\)\s*$/.exec(stderr)?.[1]])).toEqual([
+        [1, 'stream_not_found'],
+        [1, 'invalid_request'],
+        [1, 'invalid_request'],
+        [1, 'invalid_request'],
+        [1, 'invalid_request'],
+      ]);
+      expect(wrong[0].stderr).toContain('"cellar"');
     },
     SLOW,
   );

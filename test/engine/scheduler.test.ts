@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { AnswerEnd, AskRequest } from '../../src/engine/protocol.ts';
-import { FRAME_BATCH, Scheduler } from '../../src/engine/scheduler.ts';
+import { FRAME_BATCH, MERGE_MAX_MS, Scheduler } from '../../src/engine/scheduler.ts';
 import type { KvCache } from '../../src/model/kv-cache.ts';
+import { FULL_READ_TOKENS } from '../../src/model/kv-reader.ts';
 import type { Model } from '../../src/model/model.ts';
 import { listen, type Outcome, request } from '../support/asking.ts';
+import { seededRandom } from '../../src/model/sampling.ts';
 import { bitsOf, loadTiny, picture } from '../support/tiny.ts';
 
 const QUESTIONS = ['what is shown now?', 'have you seen a dog?', 'what was shown first?', 'when did the cat appear?'];
@@ -58,6 +60,15 @@ async function answer(what: AskRequest): Promise<AnswerEnd> {
   const { end, error } = await ask(what);
   if (end === undefined) throw error ?? new Error('no end');
   return end;
+}
+
+/** Frames of random keys and values, half a second apart: a long cache without the time that real ones take. */
+function fill(cache: KvCache, from: number, to: number): void {
+  const { heads, headDim, tokensPerFrame } = cache.shape;
+  const random = seededRandom(from + 1);
+  const rows = (): Float32Array =>
+    Float32Array.from({ length: heads * headDim * tokensPerFrame }, () => random() - 0.5);
+  for (let i = from; i < to; i++) cache.append(i * 500, rows(), rows());
 }
 
 /** Calls back after each decode step on a stream's cache, with the number of steps so far. */
@@ -265,6 +276,179 @@ describe('Askers', () => {
   });
 });
 
+describe('A question over several streams', () => {
+  const NAMES = ['front', 'yard', 'attic'];
+  beforeEach(async () => {
+    for (const [i, name] of NAMES.entries()) {
+      open(name);
+      await watch(name, 0, 4 + 2 * i);
+    }
+  });
+
+  test('has an answer that tells the moment in each, and its evidence names streams of the question', async () => {
+    for (let seed = 0; seed < 4; seed++) {
+      const end = await answer(request(NAMES, 'which camera shows the dog?', { seed }));
+      expect(end.streams).toEqual([
+        { name: 'front', asOfMs: 1500 },
+        { name: 'yard', asOfMs: 2500 },
+        { name: 'attic', asOfMs: 3500 },
+      ]);
+      expect([end.asOfMs, end.precision]).toEqual([3500, 'full']);
+      expect(end.evidence.length).toBeGreaterThan(0);
+      for (const { stream, startMs, endMs } of end.evidence) {
+        expect(NAMES).toContain(stream);
+        expect(startMs).toBeLessThanOrEqual(endMs);
+        expect(endMs).toBeLessThanOrEqual(end.streams.find(({ name }) => name === stream)?.asOfMs ?? -1);
+      }
+      expect(end.evidence.reduce((sum, { weight }) => sum + weight, 0)).toBeLessThanOrEqual(1.0001);
+    }
+  });
+
+  test('reads each of them, in their order, and each up to its own moment', async () => {
+    const texts = async (...asked: [string, number | null][]): Promise<string> => {
+      const streams = asked.map(([name, asOfMs]) => ({ name, asOfMs }));
+      const ends = [1, 2, 3].map((seed) => answer({ ...request('front', 'what is this?', { seed }), streams }));
+      return (await Promise.all(ends)).map(({ text }) => text).join('|');
+    };
+    const both = await texts(['front', null], ['yard', null]);
+    const others = await Promise.all([
+      texts(['yard', null], ['front', null]),
+      texts(['front', null], ['attic', null]),
+      texts(['front', null], ['yard', 1000]),
+      texts(['front', 500], ['yard', null]),
+      texts(['front', null]),
+    ]);
+    expect(others).not.toContain(both);
+    expect(await texts(['front', 1500], ['yard', 2500])).toBe(both);
+  });
+
+  test('in the past is the answer that was given at that moment', async () => {
+    const then = await answer(request(NAMES, 'what was shown first?'));
+    const streams = then.streams.map(({ name, asOfMs }) => ({ name, asOfMs }));
+    for (const name of NAMES) await watch(name, 8, 10);
+    expect(await answer({ ...request(NAMES, 'what was shown first?'), streams })).toEqual(then);
+  });
+
+  test('has the same greedy answer when others ask meanwhile, of the same streams and of one of them', async () => {
+    const several = request(['front', 'yard'], 'which camera shows the dog?', { temperature: 0 });
+    const alone = await answer(several);
+    const single = request('yard', 'what is shown now?', { temperature: 0 });
+    const singleAlone = await answer(single);
+    const [together, again, one, ...rest] = await Promise.all([
+      answer(several),
+      answer(several),
+      answer(single),
+      ...QUESTIONS.map((question) => answer(request(NAMES, question))),
+      ...QUESTIONS.map((question) => answer(request('front', question))),
+    ]);
+    expect(together).toEqual(alone);
+    expect(again).toEqual(alone);
+    expect([one.text, one.outputTokens]).toEqual([singleAlone.text, singleAlone.outputTokens]);
+    expect(rest).toHaveLength(8);
+  });
+
+  test('leaves the caches as they are', async () => {
+    const quiet = open('quiet');
+    const asked = open('qasked');
+    await watch('quiet', 0, 6);
+    await watch('qasked', 0, 6);
+    await answer(request(['qasked', 'front'], 'what is this?'));
+    expect(bitsOf(asked).equals(bitsOf(quiet))).toBe(true);
+  });
+
+  test('fails alone, naming the stream, when one of its streams is closed', async () => {
+    onStep((steps) => {
+      if (steps === 4) scheduler.close('yard');
+    });
+    const [gone, waits, stays, single] = await Promise.all([
+      ask(request(['front', 'yard'], 'what is this?', { temperature: 0 })),
+      ask(request(['yard', 'attic'], 'what is this?', { temperature: 0 })),
+      ask(request(['front', 'attic'], 'what is this?', { temperature: 0 })),
+      ask(request('front', 'what is this?', { temperature: 0 })),
+    ]);
+    for (const { error } of [gone, waits]) {
+      expect(error).toMatchObject({ code: 'stream_deleted', detail: 'It is "yard".' });
+    }
+    expect([stays.end?.finish, single.end?.finish]).not.toContain(undefined);
+    expect((await answer(request(['front', 'attic'], 'and now?'))).streams).toHaveLength(2);
+  });
+
+  test('is refused where one is unknown, or empty, or keeps nothing of the moment; the error names it', async () => {
+    open('new');
+    const [unknown, empty, past] = await Promise.all([
+      ask(request(['front', 'cellar'], 'what?')),
+      ask(request(['front', 'new'], 'what?')),
+      ask(request(['attic', 'front'], 'what?', { asOfMs: 3000 })),
+    ]);
+    expect(unknown.error).toMatchObject({ code: 'stream_not_found', param: 'streams', detail: 'It is "cellar".' });
+    expect(empty.error).toMatchObject({ code: 'stream_empty', param: 'streams', detail: 'It is "new".' });
+    expect(past.error).toMatchObject({ code: 'time_out_of_range', detail: 'Kept are 0.0 s to 1.5 s of "front".' });
+  });
+
+  test('may name as many as the bundle has tags, and no more, and no fewer than one', async () => {
+    const many = Array.from({ length: model.config.streamTags + 1 }, (_, i) => `s${i}`);
+    for (const name of many) {
+      open(name);
+      await watch(name, 0, 1);
+    }
+    const most = await answer(request(many.slice(1), 'which camera?', { maxTokens: 3 }));
+    expect(most.streams.map(({ name }) => name)).toEqual(many.slice(1));
+    for (const [names, count] of [
+      [many, 9],
+      [[], 0],
+    ] as const) {
+      expect((await ask(request(names, 'which camera?'))).error).toMatchObject({
+        code: 'invalid_request',
+        param: 'streams',
+        detail: `One question may read 1 to 8 streams, and names ${count}.`,
+      });
+    }
+  });
+
+  test('says names where the model says cameras, and the model reads numbers, also in earlier turns', async () => {
+    const { tokenizer } = model;
+    const heard: string[] = [];
+    const encode = tokenizer.encode.bind(tokenizer);
+    vi.spyOn(tokenizer, 'encode').mockImplementation((text) => {
+      heard.push(text);
+      return encode(text);
+    });
+    const written = ['on', ' cam', 'era ', '2', ' and', ' camera', ' 1', ' and camera 7'];
+    vi.spyOn(tokenizer, 'decode').mockImplementation((ids) => written.slice(0, ids.length).join(''));
+    const turns = [{ question: 'is front lit?', timeMs: 0, answer: 'yard is' }];
+    const asked = request(['front', 'yard'], 'front or yard?', { turns, maxTokens: written.length, temperature: 0 });
+    const { end, deltas } = await ask(asked);
+    expect(heard).toEqual(['is camera 1 lit?', 'camera 2 is', 'camera 1 or camera 2?']);
+    const full = 'on yard and front and camera 7';
+    expect(end?.text).toBe(full);
+    expect(deltas.join('')).toBe(end?.text);
+  });
+
+  test('of one stream alone leaves names and numbers as they are', async () => {
+    const heard = vi.spyOn(model.tokenizer, 'encode');
+    await answer(request('front', 'is front camera 1?', { maxTokens: 1 }));
+    expect(heard).toHaveBeenCalledWith('is front camera 1?');
+  });
+
+  test('works over caches that are too long to be read whole', async () => {
+    const frames = FULL_READ_TOKENS / model.config.tokensPerFrame;
+    const [long, short] = [open('long'), open('short', LEAST)];
+    fill(long, 0, frames);
+    fill(short, 0, 200);
+    const end = await answer(request(['long', 'short'], 'what was shown first?', { maxTokens: 4 }));
+    expect(end.streams).toEqual([
+      { name: 'long', asOfMs: (frames - 1) * 500 },
+      { name: 'short', asOfMs: 199 * 500 },
+    ]);
+    for (const { stream, startMs } of end.evidence) {
+      expect(startMs).toBeGreaterThanOrEqual((stream === 'long' ? long : short).times[0] ?? Infinity);
+    }
+    const old = await answer(request(['long', 'short'], 'and then?', { asOfMs: 80_000, maxTokens: 4 }));
+    expect(old.streams.every(({ asOfMs }) => asOfMs === 80_000)).toBe(true);
+    expect(old.evidence.every(({ endMs }) => endMs <= 80_000)).toBe(true);
+  });
+});
+
 describe('An answer', () => {
   test('is cancelled between two tokens', async () => {
     open('a');
@@ -454,6 +638,77 @@ describe('When the limit of memory is reached', () => {
       expect(startMs).toBeGreaterThanOrEqual(4000);
       expect(endMs).toBeLessThanOrEqual(63 * 500);
     }
+  });
+});
+
+describe('The precision of an answer', () => {
+  /** Room for the 64 frames that are always in full precision and, in pages, some more. */
+  const SOME = 2 * 64 * 2_560;
+
+  test('is full while nothing was sealed, int8 where sealed frames were read, and thinned where some are gone', async () => {
+    const cache = open('a', SOME);
+    fill(cache, 0, 64);
+    const full = await answer(request('a', 'what is this?', { maxTokens: 3 }));
+    fill(cache, 64, 100);
+    expect([cache.sealedFrames > 0, cache.thinnedFrames, cache.droppedFrames]).toEqual([true, 0, 0]);
+    const rounded = await answer(request('a', 'what is this?', { maxTokens: 3 }));
+    while (cache.thinnedFrames === 0)
+      fill(cache, (cache.times.at(-1) ?? 0) / 500 + 1, (cache.times.at(-1) ?? 0) / 500 + 2);
+    const thinned = await answer(request('a', 'what is this?', { maxTokens: 3 }));
+    expect([full.precision, rounded.precision, thinned.precision]).toEqual(['full', 'int8', 'thinned']);
+    expect(cache.bytes).toBeLessThanOrEqual(SOME);
+  });
+
+  test('is the worst of the streams that were asked, and of one alone its own', async () => {
+    fill(open('old', SOME), 0, 100);
+    fill(open('new', SOME), 0, 10);
+    const [both, one] = await Promise.all([
+      answer(request(['new', 'old'], 'what is this?', { maxTokens: 3 })),
+      answer(request('new', 'what is this?', { maxTokens: 3 })),
+    ]);
+    expect([both.precision, one.precision]).toEqual(['int8', 'full']);
+  });
+
+  test('is that of the frames that were asked: an early moment of a sealed cache is int8, too', async () => {
+    fill(open('a', SOME), 0, 100);
+    const end = await answer(request('a', 'what is this?', { asOfMs: 1000, maxTokens: 3 }));
+    expect([end.asOfMs, end.precision]).toEqual([1000, 'int8']);
+  });
+});
+
+describe('Frames that hardly differ', () => {
+  const show = (i: number, number: number) => scheduler.append('a', i * 500, picture(number));
+
+  test('are merged where the limits say so; the scene stands until the last of them', async () => {
+    const cache = open('a', MUCH, 0.05);
+    for (let i = 0; i < 6; i++) await show(i, 1);
+    const appended = await show(6, 2);
+    expect(cache.times).toEqual([0, 3000]);
+    expect(cache.endOf(0)).toBe(2500);
+    expect(appended).toMatchObject({ frames: 7, cacheTokens: 20, mergedFrames: 5, firstMs: 0, lastMs: 3000 });
+    const still = await answer(request('a', 'what is this?', { asOfMs: 2400 }));
+    expect(still.asOfMs).toBe(2400);
+    for (const { startMs, endMs } of still.evidence) expect([startMs, endMs]).toEqual([0, 2500]);
+  });
+
+  test('are kept each where they say nothing', async () => {
+    const cache = open('a');
+    for (let i = 0; i < 4; i++) await show(i, 1);
+    expect([cache.frames, cache.mergedFrames]).toEqual([4, 0]);
+  });
+
+  test('are kept now and then all the same', async () => {
+    const cache = open('a', MUCH, 0.05);
+    const still = MERGE_MAX_MS / 500;
+    for (let i = 0; i <= 2 * still; i++) await show(i, 1);
+    expect(cache.times).toEqual([0, MERGE_MAX_MS, 2 * MERGE_MAX_MS]);
+  });
+
+  test('count from the one that is kept, so that slow changes are not lost', async () => {
+    const cache = open('a', MUCH, 0.05);
+    for (const [i, number] of [1, 2, 1, 1, 2].entries()) await show(i, number);
+    expect(cache.times).toEqual([0, 500, 1000, 2000]);
+    expect(cache.endOf(2)).toBe(1500);
   });
 });
 

@@ -18,7 +18,7 @@ describe('A definition', () => {
       name: 'door',
       source: { file: 'a.mp4', loop: false, pace: 'realtime' },
       sampling: { fps: 2 },
-      memory: { limit_mb: 512 },
+      memory: { limit_mb: 512, merge_below: 0 },
     });
   });
 
@@ -48,6 +48,8 @@ describe('A definition', () => {
     [{ name: 'a', source: { push: true }, sampling: { fps: 0 } }, 'sampling.fps', /0\.1/],
     [{ name: 'a', source: { push: true }, sampling: { fps: '2' } }, 'sampling.fps', /expected number/],
     [{ name: 'a', source: { push: true }, memory: { limit_mb: 4 } }, 'memory.limit_mb', /16/],
+    [{ name: 'a', source: { push: true }, memory: { merge_below: -0.1 } }, 'memory.merge_below', /0/],
+    [{ name: 'a', source: { push: true }, memory: { merge_below: 1.1 } }, 'memory.merge_below', /1/],
   ])('is refused: %j', (input, param, detail) => {
     expect(() => parseDefinition(input)).toThrow(
       expect.objectContaining({ code: 'definition_invalid', param, message: expect.stringMatching(detail) as string }),

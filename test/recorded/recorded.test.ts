@@ -83,10 +83,10 @@ async function ask(stream: string, video: Video, question: RecordedQuestion, asO
       (piece) => {
         answer += piece;
       },
-      asOfMs === undefined ? undefined : asOfMs / 1000,
+      { asOf: asOfMs === undefined ? undefined : asOfMs / 1000 },
     );
     expect(outcome.status).toBe('completed');
-    if (outcome.yoco == null) throw new Error('the answer has no as_of');
+    if (outcome.yoco?.as_of == null) throw new Error('the answer has no as_of');
     return { question, video, answer, asOfMs: outcome.yoco.as_of * 1000, evidence: outcome.yoco.evidence };
   } finally {
     client.close();

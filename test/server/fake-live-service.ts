@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { YocoError, type ErrorCode } from '../../src/errors.ts';
 import type { SourceState } from '../../src/ingest/frame.ts';
+import { chooseStreams } from '../../src/live/choose-streams.ts';
+import { momentsAt } from '../../src/live/moments.ts';
 import type {
   Answer,
   AnswerResult,
@@ -13,6 +15,7 @@ import type {
   PushOutcome,
   StreamStatus,
   Thumbnail,
+  WantedStreams,
 } from '../../src/live/types.ts';
 
 /**
@@ -59,6 +62,10 @@ export class FakeStream implements LiveStream {
       cacheTokens: this.#frames * 10,
       cacheBytes: this.#frames * 10_240,
       memoryLimitBytes: 512_000_000,
+      int8Frames: 16,
+      mergedFrames: 3,
+      thinnedFrames: 2,
+      droppedFrames: 1,
     };
   }
 
@@ -76,8 +83,13 @@ export class FakeStream implements LiveStream {
   }
 
   converse(): Conversation {
+    return this.converseWith([this]);
+  }
+
+  /** This stream answers for all; the evidence lies in each of them. */
+  converseWith(streams: readonly FakeStream[]): Conversation {
     let turns = 0;
-    return { ask: (question, options = {}) => this.#ask(question, options, ++turns) };
+    return { streams, ask: (question, options = {}) => this.#ask(question, options, ++turns, streams) };
   }
 
   async thumbnail(timeMs?: number): Promise<Thumbnail> {
@@ -108,14 +120,22 @@ export class FakeStream implements LiveStream {
     return () => this.#listeners.delete(listener);
   }
 
-  #ask(question: string, options: AskOptions, turn: number): Answer {
+  #ask(question: string, options: AskOptions, turn: number, streams: readonly FakeStream[]): Answer {
     this.asked.push({ question, options });
     const [word = '', code = 'internal'] = question.split(' ');
     if (word === 'throw') throw new YocoError(code as ErrorCode);
     if (this.lastMs === null) throw new YocoError('stream_empty');
     if (this.deleted) throw new YocoError('stream_deleted');
     if (word === 'crash') throw new TypeError('secret detail');
-    const asOfMs = options.asOfMs ?? this.lastMs;
+    const moments =
+      options.asOfWallMs === undefined
+        ? streams.map((stream) => options.asOfMs ?? stream.lastMs ?? 0)
+        : momentsAt(
+            options.asOfWallMs,
+            streams.map((stream) => stream.status()),
+            'as_of',
+          );
+    const asOfMs = Math.max(...moments);
     let resolve!: (result: AnswerResult) => void;
     let reject!: (error: unknown) => void;
     const result = new Promise<AnswerResult>((yes, no) => {
@@ -126,16 +146,15 @@ export class FakeStream implements LiveStream {
         text,
         finish: kind,
         asOfMs,
-        precision: 'full',
-        evidence: [
-          {
-            stream: this.name,
-            startMs: Math.max(0, asOfMs - 10_000),
-            endMs: Math.max(0, asOfMs - 8_000),
-            weight: 0.61234,
-          },
-          { stream: this.name, startMs: Math.max(0, asOfMs - 1_000), endMs: asOfMs, weight: 0.2 },
-        ],
+        streams: streams.map(({ name }, i) => ({ name, asOfMs: moments[i] ?? 0 })),
+        precision: streams.length > 1 ? 'int8' : 'full',
+        evidence: streams.flatMap(({ name }, i) => {
+          const at = moments[i] ?? 0;
+          return [
+            { stream: name, startMs: Math.max(0, at - 10_000), endMs: Math.max(0, at - 8_000), weight: 0.61234 },
+            { stream: name, startMs: Math.max(0, at - 1_000), endMs: at, weight: 0.2 },
+          ];
+        }),
         inputTokens: 7,
         outputTokens: tokens,
         firstTokenMs: 12.4,
@@ -194,7 +213,7 @@ function* piecesOf(question: string, word: string, turn: number): Generator<stri
 }
 
 export class FakeLiveService implements LiveService {
-  readonly bundle = { name: 'tiny', parameters: 1_000, licence: 'Apache-2.0' };
+  readonly bundle = { name: 'tiny', parameters: 1_000, licence: 'Apache-2.0', streamTags: 3 };
   ready = true;
   readonly streams = new Map<string, FakeStream>();
 
@@ -232,6 +251,13 @@ export class FakeLiveService implements LiveService {
     const stream = this.streams.get(name);
     if (!stream) throw new YocoError('stream_not_found', { detail: `"${name.slice(0, 64)}" is not among them.` });
     return stream;
+  }
+
+  converse(streams: WantedStreams, param = 'streams'): Conversation {
+    const chosen = chooseStreams(streams, this.list(), this.bundle.streamTags, param);
+    const [first] = chosen;
+    if (first === undefined) throw new Error('no stream was chosen');
+    return first.converseWith(chosen);
   }
 
   async delete(name: string): Promise<void> {

@@ -75,7 +75,15 @@ describe('streams', () => {
       state: 'playing',
       last: 60,
       last_time: '2030-01-01T00:01:00.000Z',
-      cache: { tokens: 1210 },
+      cache: {
+        tokens: 1210,
+        bytes: 1_239_040,
+        limit_bytes: 512_000_000,
+        int8_frames: 16,
+        merged_frames: 3,
+        thinned_frames: 2,
+        dropped_frames: 1,
+      },
     });
     expect((await postJson('/v1/streams', { name: 'yard', source: {} })).body.error).toMatchObject({
       code: 'stream_exists',

@@ -100,6 +100,37 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(problems).toEqual([]);
   });
 
+  it('asks all streams at once: each piece of evidence names its stream and shows its picture', async () => {
+    await page.goto(`${server.address}/`);
+    await page.getByText('Connected', { exact: true }).waitFor();
+    live.stream('door').startedAtMs -= 5_000;
+    await page.getByLabel('All streams').check();
+    await page.locator('#question').fill('Which camera shows the dog?');
+    await page.keyboard.press('Enter');
+    const card = page.locator('.answer').first();
+    await card.locator('.evidence img').nth(3).waitFor();
+    const names = await card.locator('.evidence .name').allTextContents();
+    expect(names).toEqual(['door', 'door', 'kitchen', 'kitchen']);
+    expect(await card.locator('.figures').textContent()).toMatch(/^door, kitchen · as of .* · older frames rounded$/);
+    expect(await page.locator('#marks i').count()).toBe(2); // those of the stream that is looked at
+    await shoot('all-streams');
+
+    await card.getByRole('button', { name: /^Evidence at door 0:50/ }).click();
+    await page.locator('#frame-dialog img[src]').waitFor();
+    expect(await page.locator('#frame-title').textContent()).toBe('door at 0:50 – 0:52');
+    await page.getByRole('button', { name: 'Ask as of this moment' }).click();
+    expect(await page.getByLabel('Stream', { exact: true }).inputValue()).toBe('door');
+    expect(await page.locator('#when').textContent()).toBe('as of 0:52');
+    await page.getByText('Connected', { exact: true }).waitFor();
+    await page.locator('#question').fill('And then?');
+    await page.keyboard.press('Enter');
+    await page.locator('.answer').first().locator('.evidence .name').first().waitFor();
+    const asked = live.stream('door').asked.at(-1);
+    // 52 s of the door, which began five seconds before the kitchen.
+    expect(asked?.options.asOfWallMs).toBe(live.stream('kitchen').startedAtMs + 47_000);
+    expect(problems).toEqual([]);
+  });
+
   it('stops an answer, shows an error in its card, and keeps several in flight', async () => {
     await page.goto(`${server.address}/?stream=door`);
     await page.getByText('Connected', { exact: true }).waitFor();

@@ -16,7 +16,7 @@ export interface Event {
   time_left: number;
   item: { id: string; role: string; content: [{ text: string }] };
   error: { type: string; code: string; message: string; param: string | null; event_id: string | null };
-  session: { model: string; max_output_tokens: number };
+  session: { model: string; max_output_tokens: number; yoco: { streams: string[] | string | null; as_of: unknown } };
   stream: { last: number; state: string };
   response: {
     id: string;
@@ -25,7 +25,7 @@ export interface Event {
     metadata: Record<string, string>;
     output: [{ status: string }];
     usage: { output_tokens: number };
-    yoco: { as_of: number };
+    yoco: { as_of: number | null; streams: { name: string; as_of: number }[] };
   };
 }
 

@@ -108,9 +108,11 @@ describe('a conversation', () => {
         stream: 'kitchen',
         as_of: 60,
         as_of_time: '2030-01-01T00:01:00.000Z',
+        streams: [{ name: 'kitchen', as_of: 60, as_of_time: '2030-01-01T00:01:00.000Z' }],
+        precision: 'full',
         evidence: [
-          { start: 50, end: 52, weight: 0.6123, start_time: '2030-01-01T00:00:50.000Z' },
-          { start: 59, end: 60, weight: 0.2 },
+          { stream: 'kitchen', start: 50, end: 52, weight: 0.6123, start_time: '2030-01-01T00:00:50.000Z' },
+          { stream: 'kitchen', start: 59, end: 60, weight: 0.2 },
         ],
         latency_ms: { first_token: 12, total: 35 },
       },
@@ -286,6 +288,168 @@ describe('as_of', () => {
     live.stream('kitchen').lastMs = null;
     client.ask('hello', { yoco: { as_of: 1 } });
     expect((await client.next('error')).error.code).toBe('stream_empty');
+  });
+});
+
+describe('a question over several streams', () => {
+  /** The door began five seconds before the kitchen. */
+  beforeEach(() => {
+    live.stream('door').startedAtMs -= 5_000;
+  });
+
+  it('names the stream of each piece of evidence, and gives its wall time on that stream’s clock', async () => {
+    client.ask('which camera shows the dog?', { yoco: { streams: ['kitchen', 'door'] } });
+    const { response } = await client.next('response.done');
+    expect(response.yoco).toMatchObject({
+      stream: null,
+      as_of: null,
+      as_of_time: '2030-01-01T00:01:00.000Z',
+      streams: [
+        { name: 'kitchen', as_of: 60, as_of_time: '2030-01-01T00:01:00.000Z' },
+        { name: 'door', as_of: 60, as_of_time: '2030-01-01T00:00:55.000Z' },
+      ],
+      precision: 'int8',
+      evidence: [
+        { stream: 'kitchen', start: 50, start_time: '2030-01-01T00:00:50.000Z' },
+        { stream: 'kitchen', start: 59, end_time: '2030-01-01T00:01:00.000Z' },
+        { stream: 'door', start: 50, start_time: '2030-01-01T00:00:45.000Z' },
+        { stream: 'door', start: 59, end_time: '2030-01-01T00:00:55.000Z' },
+      ],
+    });
+  });
+
+  it('may be about all that have frames, by name', async () => {
+    const attic = await live.create({ name: 'attic', source: { push: true } });
+    client.ask('which camera?', { yoco: { streams: 'all' } });
+    const names = async (): Promise<string[]> =>
+      (await client.next('response.done')).response.yoco.streams.map(({ name }) => name);
+    expect(await names()).toEqual(['door', 'kitchen']);
+    attic.tick(1_000);
+    client.ask('which camera?', { yoco: { streams: 'all' } });
+    expect(await names()).toEqual(['attic', 'door', 'kitchen']);
+    await live.create({ name: 'cellar', source: { url: 'rtsp://10.0.0.8/live' } });
+    client.ask('which camera?', { yoco: { streams: 'all' } });
+    const { error } = await client.next('error');
+    expect(error).toMatchObject({ code: 'invalid_request', param: 'response.yoco.streams' });
+    expect(error.message).toContain('4 streams have frames, and one question may read 3');
+  });
+
+  it.each([
+    [['kitchen', 'attic'], 'stream_not_found', 'It is "attic".'],
+    [['kitchen', 'door', 'kitchen'], 'invalid_request', 'expected each stream once, and "kitchen" is twice'],
+    [['a', 'b', 'c', 'd'], 'invalid_request', 'expected the names of 1 to 3 streams, or "all", and got 4'],
+    [[], 'invalid_request', 'expected the names of 1 to 3 streams, or "all", and got 0'],
+    ['everything', 'invalid_request', 'must be a list of names of streams, or "all"'],
+    ['kitchen', 'invalid_request', 'must be a list of names of streams, or "all"'],
+    [[7], 'invalid_request', 'must be a list of names of streams, or "all"'],
+  ])('%j is refused, whoever asks: the error names the field and what was expected', async (streams, code, words) => {
+    client.ask('which camera?', { yoco: { streams } });
+    const { error } = await client.next('error');
+    expect([error.code, error.param]).toEqual([code, 'response.yoco.streams']);
+    expect(error.message).toContain(words);
+    client.send({ type: 'session.update', session: { yoco: { streams } } });
+    const second = (await client.next('error')).error;
+    expect([second.code, second.param]).toEqual([code, 'session.yoco.streams']);
+    client.ask('still there?');
+    expect((await client.next('response.done')).response.status).toBe('completed');
+  });
+
+  it.each([
+    ['-30s', '2030-01-01T00:00:30.000Z'],
+    ['2030-01-01T00:00:30Z', '2030-01-01T00:00:30.000Z'],
+    ['2030-01-01T00:00:58Z', '2030-01-01T00:00:58.000Z'],
+  ])('as of %s is about one instant in all of them', async (asOf, time) => {
+    client.ask('which camera?', { yoco: { streams: 'all', as_of: asOf } });
+    const { streams } = (await client.next('response.done')).response.yoco;
+    const seconds = (Date.parse(time) - Date.parse('2030-01-01T00:00:00Z')) / 1_000;
+    expect(streams).toMatchObject([
+      { name: 'door', as_of: Math.min(60, seconds + 5) },
+      { name: 'kitchen', as_of: seconds },
+    ]);
+    expect(live.stream('door').asked[0]?.options.asOfWallMs).toBe(Date.parse(time));
+  });
+
+  it('is refused seconds since a beginning, as each has its own', async () => {
+    for (const asOf of [12, '12.5']) {
+      client.ask('which camera?', { yoco: { streams: 'all', as_of: asOf } });
+      const { error } = await client.next('error');
+      expect(error).toMatchObject({ code: 'invalid_request', param: 'response.yoco.as_of' });
+      expect(error.message).toContain('seconds are counted from the beginning of one stream, and 2 are asked');
+    }
+    client.ask('and one?', { yoco: { streams: ['door'], as_of: 12 } });
+    expect((await client.next('response.done')).response.yoco).toMatchObject({ stream: 'door', as_of: 12 });
+  });
+
+  it.each([
+    ['2029-12-31T23:59:58Z', 'is before the first frame of "kitchen". "kitchen" keeps 0 s to 60 s of its own time'],
+    ['-62s', 'is before the first frame of "kitchen"'],
+    ['2999-01-01T00:00:00Z', 'is in the future. "door" keeps 0 s to 60 s'],
+  ])('as of %s is refused: %s', async (asOf, words) => {
+    client.ask('which camera?', { yoco: { streams: 'all', as_of: asOf } });
+    const { error } = await client.next('error');
+    expect(error).toMatchObject({ code: 'time_out_of_range', param: 'response.yoco.as_of' });
+    expect(error.message).toContain(words);
+  });
+
+  it('is the default of a session that says so, until it says otherwise', async () => {
+    client.send({ type: 'session.update', session: { yoco: { streams: ['door', 'kitchen'], as_of: '-10s' } } });
+    const { session } = await client.next('session.updated');
+    expect(session.yoco).toMatchObject({ streams: ['door', 'kitchen'], as_of: '-10s' });
+    client.ask('which camera?');
+    expect((await client.next('response.done')).response.yoco.streams.map(({ as_of }) => as_of)).toEqual([55, 50]);
+    client.ask('which camera?', { yoco: { streams: ['door'], as_of: null } });
+    expect((await client.next('response.done')).response.yoco).toMatchObject({ stream: 'door', as_of: 60 });
+    client.send({ type: 'session.update', session: { yoco: { as_of: 5 } } });
+    await client.next('session.updated');
+    client.ask('which camera?');
+    expect((await client.next('error')).error).toMatchObject({ code: 'invalid_request', param: 'session.yoco.as_of' });
+    client.send({ type: 'session.update', session: { yoco: { streams: null, as_of: null } } });
+    await client.next('session.updated');
+    client.ask('what is shown?');
+    expect((await client.next('response.done')).response.yoco).toMatchObject({ stream: 'kitchen', as_of: 60 });
+  });
+
+  it('that is wrong in one field of session.update changes nothing', async () => {
+    const yoco = { streams: ['door'], as_of: 'yesterday' };
+    client.send({ type: 'session.update', session: { max_output_tokens: 5, yoco } });
+    expect((await client.next('error')).error).toMatchObject({ code: 'invalid_request', param: 'session.yoco.as_of' });
+    client.send({ type: 'session.update', session: {} });
+    const { session } = await client.next('session.updated');
+    expect(session).toMatchObject({ max_output_tokens: 256, yoco: { streams: null, as_of: null } });
+  });
+
+  it('has turns of its own in the conversation', async () => {
+    const inConversation = async (text: string, streams?: string[]): Promise<string> => {
+      client.send({ type: 'conversation.item.create', item: userMessage(text) });
+      client.send({ type: 'response.create', response: streams === undefined ? {} : { yoco: { streams } } });
+      return (await client.next('response.output_text.done')).text;
+    };
+    expect(await inConversation('a')).toContain('(turn 1)');
+    expect(await inConversation('b', ['kitchen', 'door'])).toContain('(turn 1)');
+    expect(await inConversation('c', ['kitchen', 'door'])).toContain('(turn 2)');
+    expect(await inConversation('d', ['kitchen'])).toContain('(turn 2)'); // the session's own
+    client.send({ type: 'yoco.conversation.reset' });
+    expect(await inConversation('e', ['kitchen', 'door'])).toContain('(turn 1)');
+  });
+
+  it('is refused to a token of one of them', async () => {
+    const key = 'a-key-for-the-tests-0123';
+    const locked = await startServer(live, { port: 0, apiKeys: [key], drainMs: 0 });
+    const response = await fetch(`${locked.address}/v1/token`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ stream: 'door' }),
+    });
+    const { token } = (await response.json()) as { token: string };
+    const bound = await RealtimeClient.open(locked.address, 'stream=door', ['realtime', `yoco-token.${token}`]);
+    for (const streams of [['door', 'kitchen'], ['kitchen'], ['attic'], 'all']) {
+      bound.ask('which camera?', { yoco: { streams } });
+      expect((await bound.next('error')).error).toMatchObject({ code: 'forbidden', param: 'response.yoco.streams' });
+    }
+    bound.ask('what is shown?', { yoco: { streams: ['door'] } });
+    expect((await bound.next('response.done')).response.status).toBe('completed');
+    bound.close();
+    await locked.close();
   });
 });
 

@@ -1,0 +1,49 @@
+/** Which streams a question over several is about. */
+import { YocoError } from '../errors.ts';
+import type { StreamStatus } from './types.ts';
+
+/** Names, in the order in which the question reads them, or all that have frames. */
+export type WantedStreams = readonly string[] | 'all';
+
+interface Choosable {
+  readonly name: string;
+  status(): Pick<StreamStatus, 'lastMs'>;
+}
+
+/** Names are repeated in errors up to this length. */
+const SHOWN_CHARS = 64;
+
+/**
+ * `"all"` is every stream that has a frame, by name. At most `most` streams; `param` is the field that errors name.
+ * Throws `invalid_request` (none, too many, one twice), `stream_not_found` that names the stream, or `stream_empty`
+ * where `"all"` is none.
+ */
+export function chooseStreams<S extends Choosable>(
+  wanted: WantedStreams,
+  existing: readonly S[],
+  most: number,
+  param: string,
+): S[] {
+  const invalid = (detail: string): YocoError =>
+    new YocoError('invalid_request', { param, detail: `${param}: ${detail}` });
+  if (wanted === 'all') {
+    const seen = existing.filter((stream) => stream.status().lastMs !== null);
+    if (seen.length === 0) throw new YocoError('stream_empty', { param, detail: 'No stream has one.' });
+    if (seen.length > most) {
+      throw invalid(
+        `${seen.length} streams have frames, and one question may read ${most}; name 1 to ${most} of them.`,
+      );
+    }
+    return seen.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+  if (wanted.length < 1 || wanted.length > most) {
+    throw invalid(`expected the names of 1 to ${most} streams, or "all", and got ${wanted.length}.`);
+  }
+  const twice = wanted.find((name, i) => wanted.indexOf(name) < i);
+  if (twice !== undefined) throw invalid(`expected each stream once, and "${twice.slice(0, SHOWN_CHARS)}" is twice.`);
+  return wanted.map((name) => {
+    const stream = existing.find((candidate) => candidate.name === name);
+    if (stream !== undefined) return stream;
+    throw new YocoError('stream_not_found', { param, detail: `It is "${name.slice(0, SHOWN_CHARS)}".` });
+  });
+}

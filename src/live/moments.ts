@@ -1,0 +1,51 @@
+/** One instant on the clocks of several streams: each counts from its own start, and the wall clock is common to all. */
+import { YocoError } from '../errors.ts';
+import type { StreamStatus } from './types.ts';
+
+export type StreamClock = Pick<StreamStatus, 'name' | 'firstMs' | 'lastMs' | 'startedAtMs'>;
+
+/** Clocks of clients may run this far ahead of ours before a wall time counts as the future. */
+export const CLOCK_SKEW_MS = 1_000;
+
+/** Wall time of the newest frame of all streams, ms since 1970. Throws `stream_empty` that names the first without one. */
+export function newestWallMs(clocks: readonly StreamClock[]): number {
+  return Math.max(...clocks.map((clock) => clock.startedAtMs + rangeOf(clock).lastMs));
+}
+
+/**
+ * What the wall time `wallMs` (ms since 1970) is on each stream's own clock, ms since it began, never later than its
+ * newest frame. Throws `stream_empty`, or `time_out_of_range` that names the stream with its first and last time.
+ */
+export function momentsAt(wallMs: number, clocks: readonly StreamClock[], param: string, nowMs = Date.now()): number[] {
+  const latest = Math.max(nowMs, newestWallMs(clocks));
+  if (wallMs > latest + CLOCK_SKEW_MS) {
+    const detail = `${iso(wallMs)} is in the future. ${clocks.map(keeps).join(' ')}`;
+    throw new YocoError('time_out_of_range', { param, detail });
+  }
+  return clocks.map((clock) => {
+    const { firstMs, lastMs } = rangeOf(clock);
+    const ms = Math.round(wallMs - clock.startedAtMs);
+    if (ms < firstMs) {
+      const detail = `${iso(wallMs)} is before the first frame of "${clock.name}". ${keeps(clock)}`;
+      throw new YocoError('time_out_of_range', { param, detail });
+    }
+    return Math.min(ms, lastMs);
+  });
+}
+
+function rangeOf({ name, firstMs, lastMs }: StreamClock): { firstMs: number; lastMs: number } {
+  if (firstMs === null || lastMs === null) {
+    throw new YocoError('stream_empty', { param: 'streams', detail: `It is "${name}".` });
+  }
+  return { firstMs, lastMs };
+}
+
+function keeps(clock: StreamClock): string {
+  const { firstMs, lastMs } = rangeOf(clock);
+  const [from, to] = [firstMs, lastMs].map((ms) => iso(clock.startedAtMs + ms));
+  return `"${clock.name}" keeps ${firstMs / 1_000} s to ${lastMs / 1_000} s of its own time (${from ?? ''} to ${to ?? ''}).`;
+}
+
+function iso(wallMs: number): string {
+  return new Date(Math.round(wallMs)).toISOString();
+}

@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'vitest';
+import { camerasToNames, namesToCameras, settled } from '../../src/engine/camera-names.ts';
+
+describe('Names in a question become numbers', () => {
+  test.each<[string, readonly string[], string]>([
+    ['what does front show?', ['front', 'yard'], 'what does camera 1 show?'],
+    ['Front or YARD?', ['front', 'yard'], 'camera 1 or camera 2?'],
+    ['what does camera yard show?', ['front', 'yard'], 'what does camera 2 show?'],
+    ['what does camera 2 show?', ['front', 'yard'], 'what does camera 2 show?'],
+    ['the yards are not frontal', ['front', 'yard'], 'the yards are not frontal'],
+    ['what is shown now?', ['front', 'yard'], 'what is shown now?'],
+    ['', ['front', 'yard'], ''],
+  ])('%j with %j', (question, names, expected) => {
+    expect(namesToCameras(question, names)).toBe(expected);
+  });
+
+  test.each<[string, readonly string[], string]>([
+    ['front-door, door and back-door', ['door', 'front-door'], 'camera 2, camera 1 and back-door'],
+    ['door-2 or door?', ['door', 'door-2'], 'camera 2 or camera 1?'],
+    ['front.door. door.', ['door', 'front.door'], 'camera 2. camera 1.'],
+    ['front.door and door.old', ['door'], 'front.door and door.old'],
+    ['door_2 and door', ['door', 'door_2'], 'camera 2 and camera 1'],
+  ])('also where one lies in another: %j with %j', (question, names, expected) => {
+    expect(namesToCameras(question, names)).toBe(expected);
+  });
+
+  test.each<[string, readonly string[], string]>([
+    ['is a.b the same as axb?', ['a.b', 'c'], 'is camera 1 the same as axb?'],
+    ['and ...?', ['_.-', 'c'], 'and ...?'],
+    ['what of _.- here', ['_.-', 'c'], 'what of camera 1 here'],
+    ['$& or a+b', ['a+b', '$&'], 'camera 2 or camera 1'],
+  ])('whatever characters they have: %j with %j', (question, names, expected) => {
+    expect(namesToCameras(question, names)).toBe(expected);
+  });
+
+  test('and none is taken for what another has become', () => {
+    expect(namesToCameras('front, camera 2, camera 1', ['2', 'front', '1'])).toBe('camera 2, camera 1, camera 3');
+  });
+
+  test('but a number is a number, and a camera a camera', () => {
+    expect(namesToCameras('which camera shows 2 dogs?', ['2', 'camera'])).toBe('which camera shows 2 dogs?');
+    expect(namesToCameras('what does camera camera show?', ['2', 'camera'])).toBe('what does camera 2 show?');
+  });
+});
+
+describe('Numbers in an answer become names', () => {
+  test.each([
+    ['camera 1 and camera 2', 'front and yard'],
+    ['camera 12', 'camera 12'],
+    ['camera 0', 'camera 0'],
+    ['camera 3', 'camera 3'],
+    ['(camera 2)', '(yard)'],
+    ['camera2, cameras 1, webcamera 1', 'camera2, cameras 1, webcamera 1'],
+    ['2 dogs', '2 dogs'],
+  ])('%j', (answer, expected) => {
+    expect(camerasToNames(answer, ['front', 'yard'])).toBe(expected);
+  });
+
+  test('a name is put in as it is', () => {
+    expect(camerasToNames('camera 1', ['$&$1'])).toBe('$&$1');
+  });
+});
+
+describe('An answer in progress', () => {
+  test.each([
+    ['a dog', 'a dog'],
+    ['a c', 'a '],
+    ['a cam', 'a '],
+    ['camera', ''],
+    ['camera ', ''],
+    ['on camera 1', 'on '],
+    ['on camera 1 ', 'on camera 1 '],
+    ['on camera 1.', 'on camera 1.'],
+    ['(camera 1', '('],
+    ['a cat', 'a cat'],
+    ['a music', 'a music'],
+  ])('holds back what may become a name: %j', (answer, expected) => {
+    expect(settled(answer)).toBe(expected);
+  });
+
+  test.each([
+    'a dog on camera 1 and a cat on camera 12, camera 2',
+    '(camera 1) a cup, a c, camera',
+    'camera 2 camera 2',
+    'c ca cam came camer camera camera 1',
+  ])('is only ever added to, however it is cut: %j', (answer) => {
+    const names = ['a-much-longer-name', 'y'];
+    let said = '';
+    for (let end = 0; end <= answer.length; end++) {
+      const now = camerasToNames(settled(answer.slice(0, end)), names);
+      expect(now.startsWith(said), `${said} | ${now}`).toBe(true);
+      said = now;
+    }
+    expect(camerasToNames(answer, names).startsWith(said)).toBe(true);
+  });
+});

@@ -1,0 +1,222 @@
+/** Questions over several live streams, over a real engine (tiny bundle): who is asked, and the moment in each. */
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { chooseStreams } from '../../src/live/choose-streams.ts';
+import { Streams } from '../../src/live/live-service.ts';
+import type { SourceStream } from '../../src/live/live-stream.ts';
+import { CLOCK_SKEW_MS, momentsAt, newestWallMs, type StreamClock } from '../../src/live/moments.ts';
+import { TINY_BUNDLE } from '../support/golden.ts';
+import { picture } from '../support/tiny.ts';
+
+let live: Streams;
+beforeAll(async () => {
+  live = await Streams.start({ engine: { bundle: TINY_BUNDLE, threads: 1 } });
+});
+afterEach(async () => {
+  for (const stream of live.list()) await live.delete(stream.name);
+});
+afterAll(() => live.close());
+
+function thrown(run: () => unknown): unknown {
+  try {
+    run();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+async function pushed(name: string, frames: number, memory: object = {}, first = 0): Promise<SourceStream> {
+  const stream = await live.create({ name, source: { push: true }, memory }, 'operator');
+  for (let i = 0; i < frames; i++) {
+    const image = sharp(picture(first), { raw: { width: 224, height: 224, channels: 3 } });
+    await stream.push(await image.png().toBuffer(), i * 500);
+    await vi.waitFor(() => {
+      expect(stream.status().frames).toBe(i + 1);
+    }, 10_000);
+  }
+  return stream;
+}
+
+describe('A conversation about several streams', () => {
+  test('is asked as one is, keeps its turns, and says what it read', async () => {
+    await pushed('yard', 3);
+    await pushed('front', 2, {}, 1);
+    const conversation = live.converse(['yard', 'front']);
+    expect(conversation.streams.map(({ name }) => name)).toEqual(['yard', 'front']);
+    const first = await conversation.ask('which camera shows the dog?').result;
+    expect(first).toMatchObject({
+      streams: [
+        { name: 'yard', asOfMs: 1000 },
+        { name: 'front', asOfMs: 500 },
+      ],
+      precision: 'full',
+    });
+    expect(first.evidence.every(({ stream }) => ['yard', 'front'].includes(stream))).toBe(true);
+    const second = await conversation.ask('which camera shows the dog?').result;
+    expect(second.inputTokens).toBeGreaterThan(first.inputTokens);
+  });
+
+  test('is about one instant of the wall clock in each of them', async () => {
+    const [yard, front] = [await pushed('yard', 3), await pushed('front', 3)];
+    const conversation = live.converse(['yard', 'front']);
+    const began = [yard, front].map((stream) => stream.status().startedAtMs);
+    const asOfWallMs = Math.max(...began) + 600;
+    const { streams } = await conversation.ask('what is shown?', { asOfWallMs }).result;
+    // The newest frame of each at that instant, frames being half a second apart.
+    const expected = began.map((at) => Math.min(1000, Math.floor((asOfWallMs - at) / 500) * 500));
+    expect(streams.map(({ asOfMs }) => asOfMs)).toEqual(expected);
+    const { asOfMs } = await yard.converse().ask('what is shown?', { asOfWallMs: (began[0] ?? 0) + 700 }).result;
+    expect(asOfMs).toBe(500);
+  });
+
+  test('takes no time of one stream, and no two moments', async () => {
+    await pushed('yard', 1);
+    await pushed('front', 1);
+    expect(thrown(() => live.converse('all').ask('what?', { asOfMs: 0 }))).toMatchObject({
+      code: 'invalid_request',
+      param: 'asOfMs',
+    });
+    expect(thrown(() => live.get('yard').converse().ask('what?', { asOfMs: 0, asOfWallMs: 0 }))).toMatchObject({
+      code: 'invalid_request',
+      param: 'asOfMs',
+    });
+  });
+
+  test('ends with any of its streams, and is never about another of the name; fresh ones are', async () => {
+    await pushed('yard', 1);
+    await pushed('front', 1);
+    const conversation = live.converse(['front', 'yard']);
+    await live.delete('yard');
+    expect(thrown(() => conversation.ask('what?'))).toMatchObject({ code: 'stream_deleted', detail: 'It is "yard".' });
+    expect(thrown(() => live.converse(['front', 'yard']))).toMatchObject({ code: 'stream_not_found' });
+    await pushed('yard', 1);
+    expect(thrown(() => conversation.ask('what?'))).toMatchObject({ code: 'stream_deleted' });
+    expect((await live.converse(['front', 'yard']).ask('what?').result).streams).toHaveLength(2);
+  });
+
+  test('with a stream that has no frame is told which', async () => {
+    await pushed('yard', 1);
+    await live.create({ name: 'new', source: { push: true } }, 'operator');
+    const both = live.converse(['yard', 'new']);
+    await expect(both.ask('what?').result).rejects.toMatchObject({ code: 'stream_empty', detail: 'It is "new".' });
+    expect(thrown(() => both.ask('what?', { asOfWallMs: Date.now() }))).toMatchObject({
+      code: 'stream_empty',
+      detail: 'It is "new".',
+    });
+    expect(live.converse('all').streams.map(({ name }) => name)).toEqual(['yard']);
+  });
+});
+
+describe('The streams of a question', () => {
+  const stream = (name: string, lastMs: number | null = 0) => ({ name, status: () => ({ lastMs }) });
+  const existing = [stream('yard'), stream('attic'), stream('new', null), stream('front')];
+  const choose = (wanted: readonly string[] | 'all', most = 8) =>
+    chooseStreams(wanted, existing, most, 'yoco.streams').map(({ name }) => name);
+
+  test('are in the order in which they were named; "all" are those with frames, by name', () => {
+    expect(choose(['yard', 'attic'])).toEqual(['yard', 'attic']);
+    expect(choose(['new'])).toEqual(['new']);
+    expect(choose('all')).toEqual(['attic', 'front', 'yard']);
+    expect(existing.map(({ name }) => name)).toEqual(['yard', 'attic', 'new', 'front']);
+  });
+
+  test.each([
+    [[], 8, 'yoco.streams: expected the names of 1 to 8 streams, or "all", and got 0.'],
+    [['yard', 'attic', 'front'], 2, 'yoco.streams: expected the names of 1 to 2 streams, or "all", and got 3.'],
+    [['yard', 'attic', 'yard'], 8, 'yoco.streams: expected each stream once, and "yard" is twice.'],
+    ['all', 2, 'yoco.streams: 3 streams have frames, and one question may read 2; name 1 to 2 of them.'],
+  ] as const)('%j of at most %d are refused: %s', (wanted, most, detail) => {
+    expect(thrown(() => choose(wanted, most))).toMatchObject({
+      code: 'invalid_request',
+      param: 'yoco.streams',
+      detail,
+    });
+  });
+
+  test('must exist, and "all" must be one at least', () => {
+    expect(thrown(() => choose(['yard', 'cellar']))).toMatchObject({
+      code: 'stream_not_found',
+      param: 'yoco.streams',
+      detail: 'It is "cellar".',
+    });
+    const none = (): unknown => chooseStreams('all', [stream('new', null)], 8, 'streams');
+    expect(thrown(none)).toMatchObject({ code: 'stream_empty', param: 'streams' });
+  });
+});
+
+describe('An instant', () => {
+  const NOON = Date.parse('2030-01-01T12:00:00Z');
+  const clock = (name: string, startedAtMs: number, firstMs: number | null, lastMs: number | null): StreamClock => ({
+    name,
+    startedAtMs,
+    firstMs,
+    lastMs,
+  });
+  const early = clock('early', NOON, 0, 60_000);
+  const late = clock('late', NOON + 20_000, 5_000, 30_000);
+  const now = NOON + 60_000;
+
+  test('is on each clock what the wall clock says, and after the newest frame it is that', () => {
+    expect(momentsAt(NOON + 30_000, [early, late], 'as_of', now)).toEqual([30_000, 10_000]);
+    expect(momentsAt(NOON + 60_000, [early, late], 'as_of', now)).toEqual([60_000, 30_000]);
+    expect(momentsAt(now + CLOCK_SKEW_MS, [early, late], 'as_of', now)).toEqual([60_000, 30_000]);
+    expect(newestWallMs([early, late])).toBe(NOON + 60_000);
+  });
+
+  test('of which one stream keeps nothing is refused with its name, its first and its last time', () => {
+    expect(thrown(() => momentsAt(NOON + 24_000, [early, late], 'as_of', now))).toMatchObject({
+      code: 'time_out_of_range',
+      param: 'as_of',
+      detail:
+        '2030-01-01T12:00:24.000Z is before the first frame of "late". "late" keeps 5 s to 30 s of its own time ' +
+        '(2030-01-01T12:00:25.000Z to 2030-01-01T12:00:50.000Z).',
+    });
+  });
+
+  test('in the future is refused with the first and last time of each', () => {
+    expect(thrown(() => momentsAt(now + CLOCK_SKEW_MS + 1, [early, late], 'as_of', now))).toMatchObject({
+      code: 'time_out_of_range',
+      detail:
+        '2030-01-01T12:01:01.001Z is in the future. "early" keeps 0 s to 60 s of its own time ' +
+        '(2030-01-01T12:00:00.000Z to 2030-01-01T12:01:00.000Z). "late" keeps 5 s to 30 s of its own time ' +
+        '(2030-01-01T12:00:25.000Z to 2030-01-01T12:00:50.000Z).',
+    });
+  });
+
+  test('of a file that is read faster than it plays is not in the future while it lies in the file', () => {
+    const ahead = clock('ahead', NOON, 0, 3_600_000);
+    expect(momentsAt(NOON + 3_600_000, [ahead, late], 'as_of', now)).toEqual([3_600_000, 30_000]);
+  });
+
+  test('of a stream without a frame is none', () => {
+    const empty = clock('empty', NOON, null, null);
+    expect(thrown(() => momentsAt(NOON, [early, empty], 'as_of', now))).toMatchObject({
+      code: 'stream_empty',
+      param: 'streams',
+      detail: 'It is "empty".',
+    });
+  });
+});
+
+describe('The memory of a stream', () => {
+  test('merges still frames where its definition says so, and its status counts them', async () => {
+    const stream = await pushed('still', 4, { merge_below: 0.05 });
+    expect(stream.status()).toMatchObject({
+      frames: 4,
+      cacheTokens: 10,
+      mergedFrames: 3,
+      int8Frames: 0,
+      thinnedFrames: 0,
+      droppedFrames: 0,
+      firstMs: 0,
+      lastMs: 1500,
+    });
+    const { asOfMs } = await stream.converse().ask('what is shown?', { asOfMs: 1200 }).result;
+    expect(asOfMs).toBe(1200);
+  });
+
+  test('keeps every frame by default', async () => {
+    expect((await pushed('still', 3)).status()).toMatchObject({ cacheTokens: 30, mergedFrames: 0 });
+  });
+});
