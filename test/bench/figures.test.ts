@@ -56,11 +56,14 @@ describe('command line', () => {
     });
     expect(names).toEqual(['askers', 'streams']);
     expect(json).toBe(true);
-    expect(options).toEqual({ quick: false, limitGiB: 4, llama: undefined, gguf: 'model.gguf' });
+    expect(options).toMatchObject({ quick: false, limitGiB: 4, llama: undefined, gguf: 'model.gguf', needles: 12 });
+    expect(parseCommandLine(['needle', '--seconds', '10,600'], {}).options.seconds).toEqual([10, 600]);
   });
 
   test('what it does not know is an error', () => {
     expect(() => parseCommandLine(['--fast'], {})).toThrow(TypeError);
     expect(() => parseCommandLine(['--limit-gb', 'much'], {})).toThrow('--limit-gb');
+    expect(() => parseCommandLine(['--seconds', '10,soon'], {})).toThrow('--seconds');
+    expect(() => parseCommandLine(['--needles', '0'], {})).toThrow('--needles');
   });
 });

@@ -341,8 +341,13 @@ describe('A question over several streams', () => {
       ...QUESTIONS.map((question) => answer(request(NAMES, question))),
       ...QUESTIONS.map((question) => answer(request('front', question))),
     ]);
-    expect(together).toEqual(alone);
-    expect(again).toEqual(alone);
+    // Word for word; the shares of attention differ in their last digits with the shape of the batch.
+    const rounded = (end: AnswerEnd): AnswerEnd => ({
+      ...end,
+      evidence: end.evidence.map((span) => ({ ...span, weight: Math.round(span.weight * 1e6) / 1e6 })),
+    });
+    expect(rounded(together)).toEqual(rounded(alone));
+    expect(rounded(again)).toEqual(rounded(alone));
     expect([one.text, one.outputTokens]).toEqual([singleAlone.text, singleAlone.outputTokens]);
     expect(rest).toHaveLength(8);
   });
