@@ -48,6 +48,12 @@ export const ERRORS = {
   source_no_video: entry(422, 'The source has no video track.'),
   source_silent: entry(504, 'The source sent no frame for too long.', true),
   ffmpeg_missing: entry(500, 'No usable ffmpeg was found.'),
+  // Snapshots
+  snapshots_off: entry(403, 'The service keeps no snapshots: its operator named no folder.'),
+  snapshot_not_found: entry(404, 'There is no snapshot with this name.'),
+  snapshot_damaged: entry(422, 'The snapshot is damaged, or is none.'),
+  snapshot_unsupported: entry(409, 'The snapshot is of another model or version.'),
+  snapshot_failed: entry(500, 'The snapshot could not be written.', true),
   // The service itself
   too_many_questions: entry(429, 'More questions wait than the limit allows.', true),
   too_many_connections: entry(429, 'More connections are open than the limit allows.', true),

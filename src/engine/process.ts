@@ -4,9 +4,11 @@ import type { Model } from '../model/model.ts';
 import { loadModel } from '../model/model.ts';
 import { type EngineLoad, type FromEngine, NO_TIMES, type ToEngine, type WireError } from './protocol.ts';
 import { Scheduler } from './scheduler.ts';
+import { Snapshots } from './snapshots.ts';
 
 let model: Model | undefined;
 let scheduler: Scheduler | undefined;
+let snapshots: Snapshots | undefined;
 
 function send(message: FromEngine): void {
   if (process.connected) process.send?.(message);
@@ -18,6 +20,17 @@ function wire(error: unknown): WireError {
   return { code: known.code, detail: known.detail, param: known.param };
 }
 
+function reply<T>(id: number, result: Promise<T> | undefined, message: (value: T) => FromEngine): void {
+  result?.then(
+    (value) => {
+      send(message(value));
+    },
+    (error: unknown) => {
+      send({ type: 'failed', id, error: wire(error) });
+    },
+  );
+}
+
 async function load(message: EngineLoad): Promise<void> {
   try {
     model = await loadModel(message.bundle, {
@@ -27,6 +40,7 @@ async function load(message: EngineLoad): Promise<void> {
       },
     });
     scheduler = new Scheduler(model, { maxAnswers: message.maxAnswers });
+    snapshots = new Snapshots(model, scheduler);
     const { name, parameters, licence, imageSize, maxAnswerTokens, streamTags } = model.config;
     send({ type: 'loaded', bundle: { name, parameters, licence, imageSize, maxAnswerTokens, streamTags } });
   } catch (error) {
@@ -61,14 +75,19 @@ function handle(message: ToEngine): void {
       return;
     case 'frame': {
       const { id, stream, timeMs, rgb } = message;
-      scheduler?.append(stream, timeMs, rgb).then(
-        (result) => {
-          send({ type: 'appended', id, result });
-        },
-        (error: unknown) => {
-          send({ type: 'failed', id, error: wire(error) });
-        },
-      );
+      reply(id, scheduler?.append(stream, timeMs, rgb), (result) => ({ type: 'appended', id, result }));
+      return;
+    }
+    case 'snapshot': {
+      const { id, stream, file, fps, startedAtMs } = message;
+      const written = snapshots?.write(stream, file, { fps, startedAtMs });
+      reply(id, written, (summary) => ({ type: 'snapshot_done', id, summary }));
+      return;
+    }
+    case 'restore': {
+      const { id, stream, file, limitBytes, mergeBelow } = message;
+      const read = snapshots?.restore(stream, file, { limitBytes, mergeBelow });
+      reply(id, read, (result) => ({ type: 'restored', id, result }));
       return;
     }
     case 'ask': {

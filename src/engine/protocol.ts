@@ -67,6 +67,36 @@ export interface CacheLimits {
   readonly mergeBelow: number;
 }
 
+/** What a snapshot keeps of a stream besides what the engine holds of it. */
+export interface SnapshotFacts {
+  readonly fps: number;
+  /** Wall time of the stream's time 0, ms since 1970. */
+  readonly startedAtMs: number;
+}
+
+/** A snapshot as its header tells of it. */
+export interface SnapshotSummary {
+  /** Of the file. */
+  readonly bytes: number;
+  readonly createdAtMs: number;
+  readonly bundle: string;
+  readonly stream: string;
+  readonly fps: number;
+  readonly startedAtMs: number;
+  readonly limitBytes: number;
+  readonly mergeBelow: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  /** Frames taken in since the stream began. */
+  readonly frames: number;
+}
+
+/** A stream that was opened from a snapshot. */
+export interface Restored {
+  readonly snapshot: SnapshotSummary;
+  readonly appended: Appended;
+}
+
 export interface WireError {
   readonly code: ErrorCode;
   readonly detail: string;
@@ -83,6 +113,9 @@ export type ToEngine =
   | ({ readonly type: 'load' } & EngineLoad)
   | ({ readonly type: 'open'; readonly stream: string } & CacheLimits)
   | { readonly type: 'close'; readonly stream: string }
+  /** `file`: a path; the file's bytes never cross between the processes. */
+  | ({ readonly type: 'snapshot'; readonly id: number; readonly stream: string; readonly file: string } & SnapshotFacts)
+  | ({ readonly type: 'restore'; readonly id: number; readonly stream: string; readonly file: string } & CacheLimits)
   | {
       readonly type: 'frame';
       readonly id: number;
@@ -123,5 +156,7 @@ export type FromEngine =
   | { readonly type: 'appended'; readonly id: number; readonly result: Appended }
   | { readonly type: 'delta'; readonly id: number; readonly text: string }
   | { readonly type: 'done'; readonly id: number; readonly end: AnswerEnd }
+  | { readonly type: 'snapshot_done'; readonly id: number; readonly summary: SnapshotSummary }
+  | { readonly type: 'restored'; readonly id: number; readonly result: Restored }
   | { readonly type: 'failed'; readonly id: number; readonly error: WireError }
   | { readonly type: 'pong'; readonly rssBytes: number; readonly times: EngineTimes };

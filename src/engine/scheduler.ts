@@ -8,10 +8,11 @@
  */
 import { YocoError } from '../errors.ts';
 import { EvidenceTally } from '../model/evidence.ts';
-import type { KvCache, Precision } from '../model/kv-cache.ts';
+import { KvCache, type Precision } from '../model/kv-cache.ts';
 import type { KvSource, ReaderInput, ReaderOutput } from '../model/kv-reader.ts';
 import type { Model } from '../model/model.ts';
 import { QuestionSegment, segmentTokens, type SegmentTokens } from '../model/question.ts';
+import type { KeptFrame, StreamContent } from '../model/snapshot.ts';
 import { sample, seededRandom } from '../model/sampling.ts';
 import type { SegmentWindow } from '../model/window.ts';
 import { camerasToNames, namesToCameras, settled } from './camera-names.ts';
@@ -40,6 +41,12 @@ export interface AnswerListener {
   failed(error: YocoError): void;
 }
 
+/** A stream as a snapshot takes it. */
+export interface Captured {
+  readonly content: StreamContent;
+  readonly limits: CacheLimits;
+}
+
 interface Stream {
   readonly name: string;
   readonly cache: KvCache;
@@ -47,7 +54,7 @@ interface Stream {
   readonly frames: FrameJob[];
   readonly mergeBelow: number;
   /** Visual tokens of the last frame that was kept, and its time. */
-  kept: { readonly tokens: Float32Array; readonly timeMs: number } | undefined;
+  kept: KeptFrame | undefined;
 }
 
 interface FrameJob {
@@ -110,6 +117,8 @@ export class Scheduler {
   readonly #waiting = new Map<number, WaitingQuestion>();
   readonly #answers = new Map<number, ActiveAnswer>();
   readonly #times = { ...NO_TIMES };
+  /** Moments that are waited for: they are taken between two turns, when no stream is half through a frame. */
+  #captures: (() => void)[] = [];
   /** Streams in the order in which their turn comes; the one served last goes to the end. */
   #turn: Stream[] = [];
   #running = false;
@@ -138,6 +147,47 @@ export class Scheduler {
     };
     this.#streams.set(name, stream);
     this.#turn.push(stream);
+  }
+
+  /**
+   * What a stream holds, between two frames of it. Rejects with `stream_not_found`, or `stream_empty` where it has no
+   * frame yet. The content shares memory with the stream until the stream lets go of it (see `KvCache.content`).
+   */
+  capture(name: string): Promise<Captured> {
+    return new Promise((resolve, reject) => {
+      this.#captures.push(() => {
+        const stream = this.#streams.get(name);
+        if (stream === undefined || stream.cache.frames === 0) {
+          reject(new YocoError(stream === undefined ? 'stream_not_found' : 'stream_empty', { param: 'stream' }));
+          return;
+        }
+        const { cache, window, kept, mergeBelow } = stream;
+        const content = { cache: cache.content(), window: window.content(), kept };
+        resolve({ content, limits: { limitBytes: cache.limitBytes, mergeBelow } });
+      });
+      this.#wake();
+    });
+  }
+
+  /**
+   * Opens a stream that goes on from `content`. Throws `stream_exists`, `definition_invalid` where the limit is less
+   * than what the content holds, and RangeError where its parts do not fit together.
+   */
+  restore(name: string, content: StreamContent, { limitBytes, mergeBelow }: CacheLimits): Appended {
+    if (this.#streams.has(name)) throw new YocoError('stream_exists', { param: 'name' });
+    const empty = this.#model.newCache(limitBytes);
+    const cache = KvCache.from({ ...empty.shape, limitBytes }, content.cache);
+    if (cache.bytes > limitBytes && cache.sealedFrames > 0) {
+      // Making room for all of it at once would stop every stream for seconds.
+      const detail = `memory.limit_mb: the snapshot needs at least ${Math.ceil(cache.bytes / 2 ** 20)}.`;
+      throw new YocoError('definition_invalid', { param: 'memory.limit_mb', detail });
+    }
+    const window = this.#model.selfDecoder.newWindow();
+    window.append(content.window.keys, content.window.values, content.window.length);
+    const stream: Stream = { name, cache, window, frames: [], mergeBelow, kept: content.kept };
+    this.#streams.set(name, stream);
+    this.#turn.push(stream);
+    return sizesOf(cache, cache.endOf(cache.frames - 1));
   }
 
   /** Forgets a stream. Its frames, waiting questions and answers in progress fail with `stream_deleted`. */
@@ -208,6 +258,7 @@ export class Scheduler {
   }
 
   async #turnOnce(): Promise<boolean> {
+    for (const capture of this.#captures.splice(0)) capture();
     const admitted = await this.#admit();
     const decoded = await this.#decode();
     const appended = await this.#appendFrames();
@@ -501,18 +552,7 @@ export class Scheduler {
       return;
     }
     this.#times.frames++;
-    const { frames, mergedFrames, thinnedFrames, droppedFrames, sealedFrames } = cache;
-    job.resolve({
-      firstMs: cache.times[0] ?? job.timeMs,
-      lastMs: job.timeMs,
-      frames: frames + mergedFrames + thinnedFrames + droppedFrames,
-      cacheTokens: frames * cache.shape.tokensPerFrame,
-      cacheBytes: cache.bytes,
-      sealedFrames,
-      mergedFrames,
-      thinnedFrames,
-      droppedFrames,
-    });
+    job.resolve(sizesOf(cache, job.timeMs));
   }
 
   async #timed<T>(part: 'vision' | 'selfDecoder' | 'crossDecoder', run: () => Promise<T>): Promise<T> {
@@ -540,6 +580,21 @@ function begin({ waiting, asked, asOfMs, tokens }: Opening, segment: QuestionSeg
     queries: undefined,
     text: '',
     cancelled: waiting.cancelled,
+  };
+}
+
+function sizesOf(cache: KvCache, lastMs: number): Appended {
+  const { frames, mergedFrames, thinnedFrames, droppedFrames, sealedFrames } = cache;
+  return {
+    firstMs: cache.times[0] ?? lastMs,
+    lastMs,
+    frames: frames + mergedFrames + thinnedFrames + droppedFrames,
+    cacheTokens: frames * cache.shape.tokensPerFrame,
+    cacheBytes: cache.bytes,
+    sealedFrames,
+    mergedFrames,
+    thinnedFrames,
+    droppedFrames,
   };
 }
 

@@ -17,6 +17,9 @@ import {
   type FromEngine,
   type LoadedBundle,
   NO_TIMES,
+  type Restored,
+  type SnapshotFacts,
+  type SnapshotSummary,
   type ToEngine,
   type WireError,
 } from './protocol.ts';
@@ -60,6 +63,16 @@ type Pending =
   | {
       readonly kind: 'frame';
       readonly resolve: (result: Appended) => void;
+      readonly reject: (error: YocoError) => void;
+    }
+  | {
+      readonly kind: 'snapshot';
+      readonly resolve: (result: SnapshotSummary) => void;
+      readonly reject: (error: YocoError) => void;
+    }
+  | {
+      readonly kind: 'restore';
+      readonly resolve: (result: Restored) => void;
       readonly reject: (error: YocoError) => void;
     }
   | { readonly kind: 'answer'; readonly callbacks: AnswerCallbacks };
@@ -167,6 +180,37 @@ export class Engine extends EventEmitter<EngineEvents> {
     });
   }
 
+  /**
+   * Writes a snapshot of a stream to `file`, a path. Rejects with what `Snapshots.write` rejects with, and with
+   * `engine_unavailable` or `engine_restarted`: then there is no new file of that name.
+   */
+  snapshot(stream: string, file: string, facts: SnapshotFacts): Promise<SnapshotSummary> {
+    if (!this.#ready) return Promise.reject(new YocoError('engine_unavailable'));
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { kind: 'snapshot', resolve, reject });
+      this.#send({ type: 'snapshot', id, stream, file, ...facts });
+    });
+  }
+
+  /**
+   * Opens a stream from a snapshot in place of `open`. Rejects with what `Snapshots.restore` rejects with, and with
+   * `engine_unavailable` or `engine_restarted`: then the stream is not open.
+   */
+  restore(stream: string, file: string, limits: CacheLimits): Promise<Restored> {
+    if (!this.#ready) return Promise.reject(new YocoError('engine_unavailable'));
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      const done = (result: Restored): void => {
+        // From now on it is a stream like any other: if the engine starts again, it is opened there, empty.
+        this.#streams.set(stream, limits);
+        resolve(result);
+      };
+      this.#pending.set(id, { kind: 'restore', resolve: done, reject });
+      this.#send({ type: 'restore', id, stream, file, ...limits });
+    });
+  }
+
   /** Begins an answer and returns the function that cancels it. */
   ask(request: AskRequest, callbacks: AnswerCallbacks): () => void {
     if (!this.#ready) {
@@ -262,12 +306,14 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#pending.delete(message.id);
     if (message.type === 'failed') this.#fail(pending, revive(message.error));
     else if (message.type === 'appended' && pending.kind === 'frame') pending.resolve(message.result);
+    else if (message.type === 'snapshot_done' && pending.kind === 'snapshot') pending.resolve(message.summary);
+    else if (message.type === 'restored' && pending.kind === 'restore') pending.resolve(message.result);
     else if (message.type === 'done' && pending.kind === 'answer') pending.callbacks.done(message.end);
   }
 
   #fail(pending: Pending, error: YocoError): void {
-    if (pending.kind === 'frame') pending.reject(error);
-    else pending.callbacks.failed(error);
+    if (pending.kind === 'answer') pending.callbacks.failed(error);
+    else pending.reject(error);
   }
 
   #lost(reason: string): void {

@@ -8,7 +8,7 @@
  *
  * Frames are numbered by their place among those that are kept; `times` says when each was, and until when it stood.
  */
-import { CELL_FRAMES, KvIndex } from './kv-index.ts';
+import { CELL_FRAMES, type KvCells, KvIndex } from './kv-index.ts';
 import { KvPage, type KvRows, type KvShape } from './kv-page.ts';
 
 export interface KvCacheOptions extends KvShape {
@@ -21,6 +21,20 @@ export interface KvCacheOptions extends KvShape {
 /** What a reader may see: views that stay valid until the cache is next appended to. */
 export interface KvView extends KvRows {
   readonly tokens: number;
+}
+
+/** All that a cache holds at one moment. What happens to the cache afterwards leaves it as it is. */
+export interface KvContent {
+  /** Of each kept frame: its time, and until when it stood, ms. */
+  readonly times: Float64Array;
+  readonly ends: Float64Array;
+  readonly pages: readonly KvPage[];
+  /** The frames after those of the pages, in full precision: for each head exactly their tokens. */
+  readonly hot: KvRows;
+  readonly index: KvCells;
+  readonly mergedFrames: number;
+  readonly thinnedFrames: number;
+  readonly droppedFrames: number;
 }
 
 /** Consecutive kept frames. */
@@ -45,13 +59,15 @@ const HOT_SHARE = 1 / 2;
 export class KvCache {
   readonly #options: KvCacheOptions;
   readonly #hotLimit: number;
-  readonly #index: KvIndex;
+  #index: KvIndex;
   #pages: KvPage[] = [];
   /** Number of the first frame of each page; then that of the first frame in full precision. */
   #starts: number[] = [0];
   #capacity: number;
   #keys: Float32Array[];
   #values: Float32Array[];
+  /** Whether a `content` still reads the buffers: what they hold may then be added to, and not changed. */
+  #shared = false;
   #times: number[] = [];
   #ends: number[] = [];
   #pageBytes = 0;
@@ -70,9 +86,69 @@ export class KvCache {
     this.#values = this.#buffers(this.#capacity);
   }
 
+  /**
+   * A cache that holds `content` and goes on from it; the content stays as it is. With another limit the next frames
+   * that are appended make room. Throws RangeError where the parts of the content do not fit together.
+   */
+  static from(options: KvCacheOptions, content: KvContent): KvCache {
+    const cache = new KvCache(options);
+    const { times, ends, pages, hot, index } = content;
+    for (const page of pages) cache.#push(page);
+    const hotFrames = times.length - cache.sealedFrames;
+    const floats = hotFrames * options.tokensPerFrame * options.headDim;
+    const fits = (rows: readonly Float32Array[]): boolean =>
+      rows.length === options.heads && rows.every((row) => row.length === floats);
+    const cells = pages.reduce((sum, page) => sum + Math.ceil(page.frames / CELL_FRAMES), 0);
+    if (hotFrames < 0 || ends.length !== times.length || !fits(hot.keys) || !fits(hot.values)) {
+      throw new RangeError('the frames of a cache do not fit together');
+    }
+    cache.#index = KvIndex.from(options, index);
+    if (cache.#index.cells !== cells + Math.floor(hotFrames / CELL_FRAMES)) {
+      throw new RangeError('the index of a cache does not fit its frames');
+    }
+    while (cache.#capacity < hotFrames) cache.#capacity *= 2;
+    cache.#keys = cache.#buffers(cache.#capacity);
+    cache.#values = cache.#buffers(cache.#capacity);
+    hot.keys.forEach((row, head) => cache.#keys[head]?.set(row));
+    hot.values.forEach((row, head) => cache.#values[head]?.set(row));
+    cache.#times = Array.from(times);
+    cache.#ends = Array.from(ends);
+    cache.#merged = content.mergedFrames;
+    cache.#thinned = content.thinnedFrames;
+    cache.#dropped = content.droppedFrames;
+    // Pages are thinned from the oldest on.
+    cache.#firstUnthinned = pages.filter((page) => page.thinned).length;
+    return cache;
+  }
+
+  /**
+   * What the cache holds now. Nothing large is copied but the index: pages never change, and frames in full precision
+   * are shared with the cache until it seals some of them, which then go to new buffers.
+   */
+  content(): KvContent {
+    const { headDim, tokensPerFrame } = this.#options;
+    const end = this.#hotFrames * tokensPerFrame * headDim;
+    const cut = (buffer: Float32Array): Float32Array => buffer.subarray(0, end);
+    this.#shared = true;
+    return {
+      times: Float64Array.from(this.#times),
+      ends: Float64Array.from(this.#ends),
+      pages: [...this.#pages],
+      hot: { keys: this.#keys.map(cut), values: this.#values.map(cut) },
+      index: this.#index.content(),
+      mergedFrames: this.#merged,
+      thinnedFrames: this.#thinned,
+      droppedFrames: this.#dropped,
+    };
+  }
+
   #buffers(frames: number): Float32Array[] {
     const { heads, headDim, tokensPerFrame } = this.#options;
     return Array.from({ length: heads }, () => new Float32Array(frames * tokensPerFrame * headDim));
+  }
+
+  get limitBytes(): number {
+    return this.#options.limitBytes;
   }
 
   get shape(): KvShape {
@@ -166,6 +242,11 @@ export class KvCache {
 
   #grow(): void {
     this.#capacity = Math.min(this.#hotLimit, this.#capacity * 2);
+    this.#copyBuffers();
+  }
+
+  /** The frames in full precision go to buffers of their own, of the capacity. */
+  #copyBuffers(): void {
     const grow = (old: Float32Array[]): Float32Array[] =>
       this.#buffers(this.#capacity).map((next, head) => {
         next.set(old[head] ?? []);
@@ -173,6 +254,7 @@ export class KvCache {
       });
     this.#keys = grow(this.#keys);
     this.#values = grow(this.#values);
+    this.#shared = false;
   }
 
   /** The oldest frames in full precision become pages. */
@@ -185,6 +267,7 @@ export class KvCache {
       const rows = { keys: this.#keys.map(cut), values: this.#values.map(cut) };
       this.#push(KvPage.seal(this.#options, PAGE_FRAMES, rows));
     }
+    if (this.#shared) this.#copyBuffers();
     for (const buffer of [...this.#keys, ...this.#values]) buffer.copyWithin(0, pages * size);
   }
 

@@ -12,12 +12,18 @@ import type { KvShape } from './kv-page.ts';
 import { floats, integers } from './session.ts';
 
 export const CELL_FRAMES = 4;
-const KEYS_PER_CELL = 2;
+export const KEYS_PER_CELL = 2;
 const LEVELS = 127;
 const FIRST_CAPACITY = 256;
 
 /** Keys of consecutive frames: for each head `[frames * tokensPerFrame, headDim]`. */
 type Keys = readonly Float32Array[];
+
+/** The cells of an index: for each head `[cells * KEYS_PER_CELL, headDim]`, and their scales. */
+export interface KvCells {
+  readonly keys: readonly Int8Array[];
+  readonly scales: readonly Float32Array[];
+}
 
 export class KvIndex {
   readonly #shape: KvShape;
@@ -31,6 +37,33 @@ export class KvIndex {
     this.#shape = shape;
     this.#keys = this.#buffers((length) => new Int8Array(length * shape.headDim));
     this.#scales = this.#buffers((length) => new Float32Array(length));
+  }
+
+  /** An index of these cells, which are copied. Throws RangeError where they are not of this shape. */
+  static from(shape: KvShape, { keys, scales }: KvCells): KvIndex {
+    const index = new KvIndex(shape);
+    const rows = scales[0]?.length ?? 0;
+    const fits =
+      scales.length === shape.heads &&
+      keys.length === shape.heads &&
+      rows % KEYS_PER_CELL === 0 &&
+      scales.every((all) => all.length === rows) &&
+      keys.every((all) => all.length === rows * shape.headDim);
+    if (!fits) throw new RangeError('the cells of an index do not fit together');
+    while (index.#capacity * KEYS_PER_CELL < rows) index.#grow();
+    keys.forEach((all, head) => index.#keys[head]?.set(all));
+    scales.forEach((all, head) => index.#scales[head]?.set(all));
+    index.#cells = rows / KEYS_PER_CELL;
+    return index;
+  }
+
+  /** A copy of the cells. */
+  content(): KvCells {
+    const rows = this.#cells * KEYS_PER_CELL;
+    return {
+      keys: this.#keys.map((all) => all.slice(0, rows * this.#shape.headDim)),
+      scales: this.#scales.map((all) => all.slice(0, rows)),
+    };
   }
 
   #buffers<T>(make: (length: number) => T): T[] {

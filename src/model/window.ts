@@ -1,3 +1,10 @@
+/** The real tokens of a window: keys and values, each `[layers, length, tokenSize]`. */
+export interface WindowContent {
+  readonly keys: Float32Array;
+  readonly values: Float32Array;
+  readonly length: number;
+}
+
 /**
  * The state of one segment in the self-decoder: the last keys and values of each layer, unrotated, and how many of them
  * are real. Its size is constant once it is full: this is what makes a frame cost the same after hours.
@@ -49,6 +56,14 @@ export class SegmentWindow {
       }
     }
     this.#length = wanted;
+  }
+
+  /** The tokens that are real, copied: keys and values, each `[layers, length, tokenSize]`. */
+  content(): WindowContent {
+    const size = this.layers * this.#length * this.tokenSize;
+    const [keys, values] = [new Float32Array(size), new Float32Array(size)];
+    this.copyInto(keys, values, this.#length, 0);
+    return { keys, values, length: this.#length };
   }
 
   #grow(capacity: number): void {

@@ -1,0 +1,217 @@
+/**
+ * Snapshots as files, in bounded memory. A file is written under another name, synced, and renamed: under its own name
+ * there is a whole snapshot or none. Every piece is an `await` on the file, between which the engine serves everybody.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { YocoError } from '../errors.ts';
+import {
+  damaged,
+  DIGEST_BYTES,
+  encodeHead,
+  isSnapshot,
+  readHead,
+  type SnapshotHeader,
+} from '../model/snapshot-format.ts';
+import type { SnapshotSummary } from './protocol.ts';
+
+/** Bytes that are hashed and written (or read) at once: a millisecond or two. */
+const PIECE_BYTES = 2 ** 20;
+
+/**
+ * Writes a snapshot; what was there under this name is replaced once the new one is complete. Returns its bytes.
+ * Throws `snapshot_failed`, and `invalid_request` where a file of that name is no snapshot.
+ */
+export async function writeSnapshot(
+  file: string,
+  header: SnapshotHeader,
+  sections: Iterable<Uint8Array>,
+): Promise<number> {
+  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString('hex')}.part`);
+  try {
+    await checkTarget(file);
+    await removeLeftovers(file);
+    const handle = await open(temporary, 'wx', 0o600);
+    let bytes: number;
+    try {
+      bytes = await writeAll(handle, header, sections);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+    await syncFolder(path.dirname(file));
+    return bytes;
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error instanceof YocoError ? error : failed(error);
+  }
+}
+
+async function writeAll(handle: FileHandle, header: SnapshotHeader, sections: Iterable<Uint8Array>): Promise<number> {
+  const hash = createHash('sha256');
+  const piece = Buffer.allocUnsafe(PIECE_BYTES);
+  let filled = 0;
+  let total = 0;
+  const flush = async (): Promise<void> => {
+    const bytes = piece.subarray(0, filled);
+    hash.update(bytes);
+    await writeFully(handle, bytes);
+    total += filled;
+    filled = 0;
+  };
+  for (const part of withHead(encodeHead(header), sections)) {
+    for (let at = 0; at < part.length;) {
+      const take = Math.min(part.length - at, PIECE_BYTES - filled);
+      piece.set(part.subarray(at, at + take), filled);
+      at += take;
+      filled += take;
+      if (filled === PIECE_BYTES) await flush();
+    }
+  }
+  await flush();
+  await writeFully(handle, hash.digest());
+  return total + DIGEST_BYTES;
+}
+
+function* withHead(head: Uint8Array, sections: Iterable<Uint8Array>): Generator<Uint8Array> {
+  yield head;
+  yield* sections;
+}
+
+async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at, bytes.length - at)).bytesWritten;
+}
+
+/** A folder may hold other things: only a snapshot (whole or not) is replaced. */
+async function checkTarget(file: string): Promise<void> {
+  const handle = await open(file, 'r').catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw error;
+  });
+  if (handle === null) return;
+  try {
+    const begin = Buffer.alloc(16);
+    const { bytesRead } = await handle.read(begin, 0, begin.length, 0);
+    if (isSnapshot(begin.subarray(0, bytesRead))) return;
+  } finally {
+    await handle.close();
+  }
+  const detail = `${path.basename(file)} exists and is not a snapshot; choose another name.`;
+  throw new YocoError('invalid_request', { param: 'file', detail });
+}
+
+/** What a process that was ended while it wrote has left of this name. */
+async function removeLeftovers(file: string): Promise<void> {
+  const folder = path.dirname(file);
+  const begin = `.${path.basename(file)}.`;
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(begin) || !/^[0-9a-f]{12}\.part$/.test(name.slice(begin.length))) continue;
+    await rm(path.join(folder, name), { force: true });
+  }
+}
+
+/** Makes the new name last; not every system can sync a folder, and then the name lasts all but always. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r');
+    await handle.sync().finally(() => handle.close());
+  } catch {
+    return;
+  }
+}
+
+/** The system's reasons, by name; its own messages hold paths. */
+const REASONS: Readonly<Record<string, string>> = {
+  ENOSPC: 'The disk is full.',
+  EDQUOT: 'The disk quota is used up.',
+  EFBIG: 'The file would be larger than is allowed.',
+  EACCES: 'The folder for snapshots may not be written to.',
+  EPERM: 'The folder for snapshots may not be written to.',
+  EROFS: 'The folder for snapshots may not be written to.',
+  ENOENT: 'The folder for snapshots is not there, or another process has taken the file away.',
+  ENOTDIR: 'The folder for snapshots is not a folder.',
+  EISDIR: 'There is a folder of this name.',
+};
+
+function failed(cause: unknown): YocoError {
+  const code = codeOf(cause);
+  if (code === undefined) return new YocoError('internal', { cause });
+  return new YocoError('snapshot_failed', { param: 'file', detail: REASONS[code] ?? `(${code})`, cause });
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** A snapshot that is being read: its header, and what follows, piece by piece. */
+export interface SnapshotReader {
+  readonly header: SnapshotHeader;
+  readonly summary: SnapshotSummary;
+  /** Reads the next bytes into the whole of the target. Throws `snapshot_damaged` at the end of the file. */
+  fill(target: Uint8Array): Promise<void>;
+  /** To be called once all sections are read. Throws `snapshot_damaged` unless the checksum is that of the file. */
+  verify(): Promise<void>;
+}
+
+/** Opens a snapshot for `use`. Throws `snapshot_not_found`, `snapshot_damaged`, `snapshot_unsupported`. */
+export async function readSnapshot<T>(file: string, use: (reader: SnapshotReader) => Promise<T>): Promise<T> {
+  const handle = await open(file, 'r').catch((cause: unknown) => {
+    const detail = codeOf(cause) === 'ENOENT' ? {} : { detail: 'It cannot be opened.' };
+    throw new YocoError('snapshot_not_found', { param: 'restore', ...detail, cause });
+  });
+  try {
+    const info = await handle.stat();
+    if (!info.isFile()) {
+      throw new YocoError('snapshot_not_found', { param: 'restore', detail: 'What has this name is not a file.' });
+    }
+    const { header, bytes } = await readHead(async (length) => {
+      const buffer = Buffer.alloc(length);
+      return buffer.subarray(0, await readFully(handle, buffer));
+    }, info.size);
+    const hash = createHash('sha256').update(bytes);
+    const fill = async (target: Uint8Array): Promise<void> => {
+      for (let at = 0; at < target.length; at += PIECE_BYTES) {
+        const piece = target.subarray(at, at + PIECE_BYTES);
+        if ((await readFully(handle, piece)) < piece.length) throw damaged('It is cut short.');
+        hash.update(piece);
+      }
+    };
+    const verify = async (): Promise<void> => {
+      const digest = Buffer.alloc(DIGEST_BYTES);
+      const read = await readFully(handle, digest);
+      if (read < DIGEST_BYTES || !hash.digest().equals(digest)) throw damaged('It does not match its checksum.');
+    };
+    return await use({ header, summary: summaryOf(header, info.size), fill, verify });
+  } catch (error) {
+    const code = codeOf(error);
+    if (error instanceof YocoError || code === undefined) throw error;
+    throw damaged(`It cannot be read (${code}).`, error);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Reads until the target is full or the file ends; returns the bytes read. */
+async function readFully(handle: FileHandle, target: Uint8Array): Promise<number> {
+  let at = 0;
+  while (at < target.length) {
+    const { bytesRead } = await handle.read(target, at, target.length - at);
+    if (bytesRead === 0) break;
+    at += bytesRead;
+  }
+  return at;
+}
+
+export function summaryOf(header: SnapshotHeader, bytes: number): SnapshotSummary {
+  const { name, taken, ...stream } = header.stream;
+  return {
+    ...stream,
+    bytes,
+    createdAtMs: header.createdAtMs,
+    bundle: header.bundle.name,
+    stream: name,
+    frames: taken,
+  };
+}

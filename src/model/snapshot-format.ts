@@ -1,0 +1,200 @@
+/**
+ * The file of a snapshot. Numbers are little-endian:
+ *
+ *     8    magic `YOCOSNAP`
+ *     4    version, uint32
+ *     4    bytes of the header, uint32
+ *     n    header, JSON in UTF-8
+ *     32   SHA-256 of all before
+ *          sections, in the order of the header, without gaps
+ *     32   SHA-256 of all before
+ *
+ * The header has a checksum of its own, so that what a snapshot is of can be told, and trusted, without reading it all.
+ */
+import { createHash } from 'node:crypto';
+import { endianness } from 'node:os';
+import { z } from 'zod';
+import { YocoError } from '../errors.ts';
+import type { BundleConfig } from './bundle.ts';
+import { KEYS_PER_CELL } from './kv-index.ts';
+
+export const SNAPSHOT_VERSION = 1;
+export const DIGEST_BYTES = 32;
+const MAGIC = Buffer.from('YOCOSNAP', 'latin1');
+const FIXED_BYTES = MAGIC.length + 8;
+const MAX_HEADER_BYTES = 64 * 1024;
+
+const count = z.int().nonnegative();
+const size = z.int().positive();
+const SECTIONS = [
+  'times', // float64 [frames], ms
+  'ends', // float64 [frames], ms
+  'page_table', // uint8 [pages, 2]: frames of the page, 1 where it was thinned
+  'pages', // the pages' blocks, see kv-page.ts
+  'hot_keys', // float32 [heads, tokens, headDim] of the frames after the pages
+  'hot_values',
+  'index_keys', // int8 [heads, cells * KEYS_PER_CELL, headDim]
+  'index_scales', // float32 [heads, cells * KEYS_PER_CELL]
+  'window_keys', // float32 [layers, length, tokenSize]
+  'window_values',
+  'kept_tokens', // float32 [tokensPerFrame, width]: visual tokens of the last kept frame; empty where none is known
+] as const;
+export type SectionName = (typeof SECTIONS)[number];
+
+const headerSchema = z.object({
+  /** Wall time, ms since 1970. */
+  createdAtMs: z.number(),
+  bundle: z.object({ name: z.string(), files: z.record(z.string(), z.string()) }),
+  stream: z.object({
+    name: z.string().min(1),
+    fps: z.number().positive(),
+    /** Wall time of the stream's time 0, ms since 1970. */
+    startedAtMs: z.number(),
+    limitBytes: z.number().positive(),
+    mergeBelow: z.number().nonnegative(),
+    firstMs: z.number(),
+    lastMs: z.number(),
+    /** Frames taken in since the stream began, whatever became of them. */
+    taken: count,
+  }),
+  shape: z.object({ heads: size, headDim: size, tokensPerFrame: size }),
+  window: z.object({ layers: size, tokenSize: size, limit: size, length: count }),
+  frames: size,
+  hotFrames: count,
+  pages: count,
+  cells: count,
+  mergedFrames: count,
+  thinnedFrames: count,
+  droppedFrames: count,
+  keptTimeMs: z.number().nullable(),
+  sections: z.array(z.object({ name: z.enum(SECTIONS), bytes: count })),
+});
+
+export type SnapshotHeader = z.output<typeof headerSchema>;
+
+export const damaged = (detail: string, cause?: unknown): YocoError =>
+  new YocoError('snapshot_damaged', { param: 'restore', detail, cause });
+export const unsupported = (detail: string): YocoError =>
+  new YocoError('snapshot_unsupported', { param: 'restore', detail });
+
+/** Of a bundle, what makes another bundle's snapshot useless: the checksums of its files. */
+export function bundleIdentity({ name, files }: BundleConfig): SnapshotHeader['bundle'] {
+  return { name, files: Object.fromEntries(Object.entries(files).map(([file, { sha256 }]) => [file, sha256])) };
+}
+
+/** Bytes of every section but `pages`, whose length is the sum of its pages'. */
+function sectionBytes(header: Omit<SnapshotHeader, 'sections'>, keptFloats: number): Record<SectionName, number> {
+  const { heads, headDim, tokensPerFrame } = header.shape;
+  const hot = header.hotFrames * tokensPerFrame * heads * headDim * 4;
+  const rows = header.cells * KEYS_PER_CELL * heads;
+  const window = header.window.layers * header.window.length * header.window.tokenSize * 4;
+  return {
+    times: header.frames * 8,
+    ends: header.frames * 8,
+    page_table: header.pages * 2,
+    pages: 0,
+    hot_keys: hot,
+    hot_values: hot,
+    index_keys: rows * headDim,
+    index_scales: rows * 4,
+    window_keys: window,
+    window_values: window,
+    kept_tokens: header.keptTimeMs === null ? 0 : keptFloats * 4,
+  };
+}
+
+/** The header with its sections: their names in order, and their bytes. */
+export function withSections(
+  header: Omit<SnapshotHeader, 'sections'>,
+  pageBytes: number,
+  keptFloats: number,
+): SnapshotHeader {
+  const bytes = { ...sectionBytes(header, keptFloats), pages: pageBytes };
+  return { ...header, sections: SECTIONS.map((name) => ({ name, bytes: bytes[name] })) };
+}
+
+/** The beginning of the file, up to the first section. */
+export function encodeHead(header: SnapshotHeader): Buffer {
+  if (endianness() !== 'LE') throw unsupported('This machine stores numbers the other way round.');
+  const json = Buffer.from(JSON.stringify(header), 'utf8');
+  const numbers = Buffer.alloc(8);
+  numbers.writeUInt32LE(SNAPSHOT_VERSION, 0);
+  numbers.writeUInt32LE(json.length, 4);
+  const head = Buffer.concat([MAGIC, numbers, json]);
+  return Buffer.concat([head, createHash('sha256').update(head).digest()]);
+}
+
+export interface SnapshotHead {
+  readonly header: SnapshotHeader;
+  /** The beginning of the file, up to the first section. */
+  readonly bytes: Buffer;
+}
+
+/**
+ * Reads the beginning of a file of `fileBytes` bytes; `read` gives the next bytes of it, fewer at its end.
+ * Throws `snapshot_damaged` for what is no snapshot, is cut short or does not match its checksum, and
+ * `snapshot_unsupported` for another version.
+ */
+export async function readHead(read: (bytes: number) => Promise<Buffer>, fileBytes: number): Promise<SnapshotHead> {
+  const fixed = await read(FIXED_BYTES);
+  if (!isSnapshot(fixed)) throw damaged('It is not a snapshot.');
+  if (fixed.length < FIXED_BYTES) throw damaged('It is cut short.');
+  const version = fixed.readUInt32LE(MAGIC.length);
+  if (version !== SNAPSHOT_VERSION) {
+    throw unsupported(`Its version is ${version}; this version of yoco-live reads ${SNAPSHOT_VERSION}.`);
+  }
+  if (endianness() !== 'LE') throw unsupported('This machine stores numbers the other way round.');
+  const length = fixed.readUInt32LE(MAGIC.length + 4);
+  if (length > MAX_HEADER_BYTES) throw damaged('Its header is larger than any.');
+  const rest = await read(length + DIGEST_BYTES);
+  if (rest.length < length + DIGEST_BYTES) throw damaged('It is cut short.');
+  const json = rest.subarray(0, length);
+  const digest = createHash('sha256').update(fixed).update(json).digest();
+  if (!digest.equals(rest.subarray(length))) throw damaged('Its header does not match its checksum.');
+  const header = parseHeader(json);
+  const bytes = Buffer.concat([fixed, rest]);
+  const whole = header.sections.reduce((sum, section) => sum + section.bytes, bytes.length + DIGEST_BYTES);
+  if (whole !== fileBytes) throw damaged(`It has ${fileBytes} bytes, expected ${whole}.`);
+  return { header, bytes };
+}
+
+/** Whether bytes are, as far as they go, the beginning of a snapshot. */
+export function isSnapshot(bytes: Uint8Array): boolean {
+  return bytes.length >= MAGIC.length && MAGIC.equals(bytes.subarray(0, MAGIC.length));
+}
+
+function parseHeader(json: Buffer): SnapshotHeader {
+  let header: SnapshotHeader;
+  try {
+    header = headerSchema.parse(JSON.parse(json.toString('utf8')));
+  } catch (cause) {
+    throw damaged('Its header does not hold what it should.', cause);
+  }
+  // The lengths say what is read into what: they must follow from the counts.
+  const bytesOf = new Map(header.sections.map(({ name, bytes }) => [name, bytes]));
+  const expected = withSections(header, bytesOf.get('pages') ?? 0, (bytesOf.get('kept_tokens') ?? 0) / 4);
+  if (JSON.stringify(expected.sections) !== JSON.stringify(header.sections)) {
+    throw damaged('The sections of its header do not fit its counts.');
+  }
+  return header;
+}
+
+/** Throws `snapshot_unsupported` where a snapshot is of another model than this. */
+export function checkModel(header: SnapshotHeader, config: BundleConfig): void {
+  const own = bundleIdentity(config);
+  const files = Object.keys({ ...own.files, ...header.bundle.files });
+  const other = files.find((file) => own.files[file] !== header.bundle.files[file]);
+  if (other !== undefined) {
+    const names = header.bundle.name === own.name ? `another ${own.name}` : header.bundle.name;
+    throw unsupported(`It is of the bundle ${names}, whose ${other} differs from that of the loaded bundle.`);
+  }
+  const { shape, window } = header;
+  const same =
+    shape.heads === config.kvHeads &&
+    shape.headDim === config.headDim &&
+    shape.tokensPerFrame === config.tokensPerFrame &&
+    window.layers === config.selfLayers &&
+    window.tokenSize === config.selfKvHeads * config.headDim &&
+    window.limit === config.window;
+  if (!same) throw unsupported('It is of a model of another shape.');
+}
