@@ -258,11 +258,13 @@ export class Scheduler {
   }
 
   async #turnOnce(): Promise<boolean> {
-    for (const capture of this.#captures.splice(0)) capture();
+    const captures = this.#captures.splice(0);
+    for (const capture of captures) capture();
     const admitted = await this.#admit();
     const decoded = await this.#decode();
     const appended = await this.#appendFrames();
-    return admitted || decoded || appended;
+    // Who waited for a moment may have brought new work while this turn passed.
+    return captures.length > 0 || admitted || decoded || appended;
   }
 
   // --- questions ---------------------------------------------------------------------------------------------

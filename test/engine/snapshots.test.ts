@@ -1,0 +1,275 @@
+/** Snapshots by a scheduler that goes on working, and by an engine process that may die. */
+import { once } from 'node:events';
+import { watch } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { AnswerEnd, AskRequest } from '../../src/engine/protocol.ts';
+import { Scheduler } from '../../src/engine/scheduler.ts';
+import { writeSnapshot } from '../../src/engine/snapshot-file.ts';
+import { Snapshots } from '../../src/engine/snapshots.ts';
+import { Engine } from '../../src/engine/supervisor.ts';
+import type { KvCache } from '../../src/model/kv-cache.ts';
+import { KvPage } from '../../src/model/kv-page.ts';
+import type { Model } from '../../src/model/model.ts';
+import { describeContent, sectionsOf, type StreamContent } from '../../src/model/snapshot.ts';
+import { listen, type Outcome, request } from '../support/asking.ts';
+import { TINY_BUNDLE } from '../support/golden.ts';
+import { cacheFor, contentFor, digestOf, FACTS as ALL_FACTS, fill, shapeOf } from '../support/snapshots.ts';
+import { loadTiny, picture } from '../support/tiny.ts';
+
+const LIMITS = { limitBytes: 2 ** 24, mergeBelow: 0 };
+const FACTS = { fps: 2, startedAtMs: ALL_FACTS.startedAtMs };
+const pictures = Array.from({ length: 6 }, (_, i) => picture(i));
+const frame = (i: number): Uint8Array => pictures[(i * 7 + (i >> 2)) % pictures.length] ?? new Uint8Array();
+
+let model: Model;
+let folder: string;
+let file: string;
+beforeAll(async () => {
+  model = await loadTiny();
+});
+afterAll(() => model.release());
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'yoco-snapshots-'));
+  file = path.join(folder, 'door.snap');
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Of a day's size in little time: pages are repeated. */
+function large(bytes: number): StreamContent {
+  const shape = shapeOf(model.config);
+  const cache = cacheFor(model.config, 2 ** 30);
+  fill(cache, 0, 2049);
+  const content = contentFor(model.config, cache);
+  const [page] = content.cache.pages;
+  if (page === undefined) throw new Error('nothing was sealed');
+  const added = Math.ceil(bytes / page.bytes.length);
+  const pages = [
+    ...Array.from({ length: added }, () => KvPage.from(shape, 16, false, page.bytes)),
+    ...content.cache.pages,
+  ];
+  const frames = content.cache.times.length + added * 16;
+  const times = Float64Array.from({ length: frames }, (_, i) => i * 500);
+  const cells = added * 4;
+  const { keys, scales } = content.cache.index;
+  const index = {
+    keys: keys.map((all) => {
+      const more = new Int8Array(all.length + cells * 2 * shape.headDim);
+      more.set(all, cells * 2 * shape.headDim);
+      return more;
+    }),
+    scales: scales.map((all) =>
+      Float32Array.from({ length: all.length + cells * 2 }, (_, i) => all[i - cells * 2] ?? 1),
+    ),
+  };
+  return { ...content, cache: { ...content.cache, times, ends: times, pages, index } };
+}
+
+async function writeLarge(bytes: number): Promise<void> {
+  const content = large(bytes);
+  const facts = { ...ALL_FACTS, limitBytes: 2 ** 30 };
+  await writeSnapshot(
+    file,
+    describeContent(model.config, shapeOf(model.config), facts, content, 0),
+    sectionsOf(content),
+  );
+}
+
+describe('A scheduler', () => {
+  let scheduler: Scheduler;
+  let snapshots: Snapshots;
+  beforeEach(() => {
+    scheduler = new Scheduler(model, { maxAnswers: 16 });
+    snapshots = new Snapshots(model, scheduler);
+  });
+  afterEach(() => scheduler.stop());
+
+  async function show(name: string, from: number, to: number): Promise<void> {
+    for (let i = from; i < to; i++) await scheduler.append(name, i * 500, frame(i));
+  }
+
+  let nextId = 1;
+  async function answer(what: AskRequest): Promise<AnswerEnd> {
+    const { listener, outcome } = listen();
+    scheduler.ask(nextId++, what, listener);
+    const { end, error } = await outcome;
+    if (end === undefined) throw error ?? new Error('no end');
+    return end;
+  }
+
+  const contentOf = async (name: string): Promise<StreamContent> => (await scheduler.capture(name)).content;
+
+  test('restores a stream under another name: same bytes, same answers, and both go on alike', async () => {
+    scheduler.open('door', { ...LIMITS, mergeBelow: 0.001 });
+    await show('door', 0, 90);
+    await scheduler.append('door', 89 * 500 + 100, frame(89)); // merged
+    const summary = await snapshots.write('door', file, FACTS);
+    expect(summary).toMatchObject({ stream: 'door', fps: 2, frames: 91, firstMs: 0, lastMs: 89 * 500 + 100 });
+    const { snapshot, appended } = await snapshots.restore('copy', file, { ...LIMITS, mergeBelow: 0.001 });
+    expect(snapshot).toEqual(summary);
+    expect(appended).toMatchObject({ frames: 91, firstMs: 0, lastMs: summary.lastMs, mergedFrames: 1 });
+    expect(digestOf(await contentOf('copy'))).toEqual(digestOf(await contentOf('door')));
+    for (const question of ['what is shown now?', 'when did the cat appear?']) {
+      for (const temperature of [0, 1]) {
+        const end = await answer(request('copy', question, { temperature }));
+        const original = await answer(request('door', question, { temperature }));
+        const unnamed = (e: AnswerEnd) => ({ ...e, evidence: e.evidence.map((span) => ({ ...span, stream: '' })) });
+        expect(unnamed(end)).toEqual(unnamed(original));
+      }
+    }
+    await Promise.all([show('door', 91, 110), show('copy', 91, 110)]);
+    expect(digestOf(await contentOf('copy'))).toEqual(digestOf(await contentOf('door')));
+    // Each is a stream of its own.
+    scheduler.close('door');
+    await show('copy', 110, 112);
+    expect((await contentOf('copy')).cache.times.at(-1)).toBe(111 * 500);
+  });
+
+  test('writes one moment while frames keep arriving, are sealed and thinned, and answers are given', async () => {
+    const spy = vi.spyOn(model, 'newCache');
+    // Of the smallest size: it seals, thins and drops all the time.
+    scheduler.open('door', { limitBytes: 70 * model.newCache(1).bytesPerFrame, mergeBelow: 0 });
+    const cache = spy.mock.results.at(-1)?.value as KvCache;
+    await show('door', 0, 200);
+    expect(cache.thinnedFrames).toBeGreaterThan(0);
+    const state = { writing: true };
+    const written = snapshots.write('door', file, FACTS).finally(() => (state.writing = false));
+    let i = 200;
+    const asked = answer(request('door', 'what is shown now?', { asOfMs: 199 * 500 }));
+    while (state.writing || i < 300) await show('door', i, ++i);
+    const { lastMs } = await written;
+    await asked;
+    const sealed = cache.sealedFrames;
+    await snapshots.restore('copy', file, { limitBytes: cache.limitBytes, mergeBelow: 0 });
+    const copy = await contentOf('copy');
+    expect(copy.cache.times.at(-1)).toBe(lastMs);
+    // The same moment of a stream that was never written.
+    scheduler.open('again', { limitBytes: cache.limitBytes, mergeBelow: 0 });
+    await show('again', 0, lastMs / 500 + 1);
+    expect(digestOf(copy)).toEqual(digestOf(await contentOf('again')));
+    expect(sealed).toBeGreaterThan(0);
+  });
+
+  test('goes on with frames while a large snapshot is written and read', async () => {
+    await writeLarge(64 * 2 ** 20);
+    scheduler.open('other', LIMITS);
+    for (const work of [
+      () => snapshots.restore('door', file, { limitBytes: 2 ** 30, mergeBelow: 0 }),
+      () => snapshots.write('door', path.join(folder, 'again.snap'), FACTS),
+    ]) {
+      const state = { working: true };
+      const done = work().finally(() => (state.working = false));
+      let frames = 0;
+      for (; state.working; frames++) await scheduler.append('other', Date.now(), frame(frames));
+      await done;
+      expect(frames).toBeGreaterThan(5);
+    }
+  }, 60_000);
+
+  test('refuses what it cannot write or open, and keeps no stream of a failed restore', async () => {
+    scheduler.open('empty', LIMITS);
+    await expect(snapshots.write('empty', file, FACTS)).rejects.toMatchObject({ code: 'stream_empty' });
+    await expect(snapshots.write('none', file, FACTS)).rejects.toMatchObject({ code: 'stream_not_found' });
+    scheduler.open('door', LIMITS);
+    await show('door', 0, 200);
+    await snapshots.write('door', file, FACTS);
+    await expect(snapshots.restore('door', file, LIMITS)).rejects.toMatchObject({ code: 'stream_exists' });
+    const bytes = await readFile(file);
+    const last = bytes.length - 100;
+    bytes[last] = (bytes[last] ?? 0) ^ 1;
+    const broken = path.join(folder, 'broken.snap');
+    await writeFile(broken, bytes);
+    await expect(snapshots.restore('copy', broken, LIMITS)).rejects.toMatchObject({ code: 'snapshot_damaged' });
+    await expect(contentOf('copy')).rejects.toMatchObject({ code: 'stream_not_found' });
+    await show('door', 200, 201);
+    await snapshots.restore('copy', file, LIMITS);
+  });
+
+  test('refuses a limit of memory that is less than what a snapshot holds, and says how much it takes', async () => {
+    await writeLarge(40 * 2 ** 20);
+    const restoring = snapshots.restore('door', file, LIMITS);
+    await expect(restoring).rejects.toMatchObject({ code: 'definition_invalid', param: 'memory.limit_mb' });
+    await snapshots.restore('door', file, { ...LIMITS, limitBytes: 2 ** 28 });
+  });
+});
+
+describe('An engine', () => {
+  const engines: Engine[] = [];
+  afterEach(async () => {
+    for (const engine of engines.splice(0)) await engine.close();
+  });
+
+  async function start(): Promise<Engine> {
+    const engine = await Engine.start({ bundle: TINY_BUNDLE, threads: 1, backoffMs: [50, 200], heartbeatMs: 200 });
+    engines.push(engine);
+    return engine;
+  }
+
+  function ask(engine: Engine, what: AskRequest): Promise<Outcome> {
+    const { listener, outcome } = listen();
+    engine.ask(what, listener);
+    return outcome;
+  }
+
+  const ready = (engine: Engine): Promise<unknown> => once(engine, 'ready', { signal: AbortSignal.timeout(25_000) });
+
+  test('reads what another process wrote, and answers the same token for token', async () => {
+    const [first, second] = [await start(), await start()];
+    first.open('door', LIMITS);
+    for (let i = 0; i < 12; i++) await first.append('door', i * 500, frame(i));
+    await first.snapshot('door', file, FACTS);
+    const { appended, snapshot } = await second.restore('door', file, LIMITS);
+    expect(appended).toMatchObject({ frames: 12, lastMs: 5500 });
+    expect(snapshot).toMatchObject({ bundle: 'tiny', stream: 'door', ...FACTS });
+    const greedy = request('door', 'what is shown now?', { temperature: 0 });
+    expect((await ask(second, greedy)).end).toEqual((await ask(first, greedy)).end);
+    await Promise.all([first, second].map((engine) => engine.append('door', 6000, frame(12))));
+    expect((await ask(second, greedy)).end).toEqual((await ask(first, greedy)).end);
+  });
+
+  test('that is killed while it writes leaves no half file; it starts again, and the next one is whole', async () => {
+    await writeLarge(128 * 2 ** 20);
+    const engine = await start();
+    await engine.restore('door', file, { limitBytes: 2 ** 30, mergeBelow: 0 });
+    const target = path.join(folder, 'new.snap');
+    const again = ready(engine);
+    const watcher = watch(folder, (_, name) => {
+      if (name?.endsWith('.part') === true && engine.pid !== undefined) process.kill(engine.pid, 'SIGKILL');
+    });
+    await expect(engine.snapshot('door', target, FACTS)).rejects.toMatchObject({
+      code: 'engine_restarted',
+      retryable: true,
+    });
+    watcher.close();
+    const left = await readdir(folder);
+    expect(left).not.toContain('new.snap');
+    expect(left.filter((name) => name.endsWith('.part'))).toHaveLength(1);
+
+    // The stream is there again, empty, as after any restart.
+    await again;
+    await expect(engine.snapshot('door', target, FACTS)).rejects.toMatchObject({ code: 'stream_empty' });
+    await engine.append('door', 0, frame(0));
+    await engine.snapshot('door', target, FACTS);
+    expect((await readdir(folder)).sort()).toEqual(['door.snap', 'new.snap']);
+    expect((await engine.restore('copy', target, LIMITS)).appended.frames).toBe(1);
+  }, 60_000);
+
+  test('that is killed while it reads has no such stream afterwards', async () => {
+    await writeLarge(128 * 2 ** 20);
+    const engine = await start();
+    const again = ready(engine);
+    const restoring = engine.restore('door', file, { limitBytes: 2 ** 30, mergeBelow: 0 });
+    setTimeout(() => {
+      if (engine.pid !== undefined) process.kill(engine.pid, 'SIGKILL');
+    }, 20);
+    await expect(restoring).rejects.toMatchObject({ code: 'engine_restarted' });
+    await expect(engine.restore('door', file, LIMITS)).rejects.toMatchObject({ code: 'engine_unavailable' });
+    await again;
+    expect((await ask(engine, request('door', 'what is this?'))).error?.code).toBe('stream_not_found');
+  }, 60_000);
+});
