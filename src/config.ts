@@ -18,6 +18,8 @@ const schema = z.strictObject({
   bundle: z.string().min(1).default(DEFAULT_BUNDLE),
   /** Folder of stream definitions. */
   streams: z.string().min(1).default(path.join(PACKAGE_ROOT, 'streams')),
+  /** Folder in which snapshots of streams are kept; default: none are. */
+  snapshots: z.string().min(1).optional(),
   host: z.string().min(1).default('127.0.0.1'),
   port: z.coerce.number().int().min(0).max(65_535).default(8080),
   /** Keys that clients must present; without any, only this machine is served. */

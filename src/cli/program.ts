@@ -4,7 +4,9 @@ import { YocoError } from '../errors.ts';
 import { addAsk } from './ask.ts';
 import { addDemo } from './demo.ts';
 import { addEval } from './eval.ts';
+import { addRestore } from './restore.ts';
 import { addServe } from './serve.ts';
+import { addSnapshot, addSnapshots } from './snapshot.ts';
 import { addWatch } from './watch.ts';
 
 export async function run(argv: readonly string[]): Promise<void> {
@@ -12,7 +14,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     .description('Watches live video and answers questions about it at any time.')
     .showHelpAfterError()
     .configureHelp({ showGlobalOptions: true });
-  for (const add of [addDemo, addServe, addAsk, addWatch, addEval]) add(program);
+  for (const add of [addDemo, addServe, addAsk, addWatch, addSnapshot, addSnapshots, addRestore, addEval]) add(program);
   try {
     await program.parseAsync(argv);
   } catch (error) {

@@ -143,7 +143,7 @@ export async function streamNames({ server, key }: Omit<ClientOptions, 'stream'>
 }
 
 /** The service's own error, from its JSON. */
-function refusal(body: string, status: number): YocoError {
+export function refusal(body: string, status: number): YocoError {
   const shape = z.object({ error: z.object({ code: z.string(), message: z.string() }).loose() }).loose();
   const parsed = shape.safeParse(safeJson(body));
   if (parsed.success && parsed.data.error.code in ERRORS) {

@@ -65,6 +65,7 @@ export async function startService(config: Config, log: ServerLog): Promise<Runn
         ...(config.threads === undefined ? {} : { threads: config.threads }),
       },
       maxStreams: config.max_streams,
+      ...(config.snapshots === undefined ? {} : { snapshots: config.snapshots }),
       policy: { mediaRoots: config.media_roots, allowedHosts: config.source_hosts },
       onWarning: (message) => {
         log.warn({}, message);

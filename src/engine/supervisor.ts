@@ -77,6 +77,12 @@ type Pending =
     }
   | { readonly kind: 'answer'; readonly callbacks: AnswerCallbacks };
 
+/** What a lost process left undone, where it is not plain. */
+const LOST_DETAIL: Partial<Record<Pending['kind'], string>> = {
+  snapshot: 'No snapshot was written.',
+  restore: 'The stream was not restored.',
+};
+
 interface EngineEvents {
   progress: [share: number];
   ready: [bundle: LoadedBundle];
@@ -320,10 +326,11 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#ready = false;
     this.#child = undefined;
     clearInterval(this.#heartbeat);
-    const error = new YocoError(this.#closing ? 'shutting_down' : 'engine_restarted');
     for (const [id, pending] of [...this.#pending]) {
       this.#pending.delete(id);
-      this.#fail(pending, error);
+      const detail = LOST_DETAIL[pending.kind];
+      const details = detail === undefined ? {} : { detail };
+      this.#fail(pending, new YocoError(this.#closing ? 'shutting_down' : 'engine_restarted', details));
     }
     if (this.#closing) return;
     this.emit('lost', reason);

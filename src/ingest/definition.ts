@@ -64,9 +64,19 @@ const SOURCES = { url: urlSource, file: fileSource, device: deviceSource, push: 
 type SourceKind = keyof typeof SOURCES;
 const SOURCE_KINDS = Object.keys(SOURCES) as SourceKind[];
 
+/** Name of a snapshot's file in the operator's folder: never a path, and never hidden. */
+export const snapshotName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/,
+    'expected 1 to 128 of letters, digits, ".", "_" and "-", not beginning with a dot',
+  );
+
 const fieldsBesideSource = {
   name,
   description: z.string().max(1000).optional(),
+  /** The stream goes on from this snapshot. Without a source it takes pushed frames, if any. */
+  restore: snapshotName.optional(),
   sampling: z
     .strictObject({
       /** Frames a second that the model sees, at most; a slower source keeps all of its frames. */
@@ -103,14 +113,18 @@ export type DeviceSourceDefinition = z.output<typeof deviceSource>;
  * Throws `definition_invalid` with the field as `param`; never repeats the value, which may hold a password.
  */
 export function parseDefinition(input: unknown): StreamDefinition {
-  const schema = z.strictObject({ ...fieldsBesideSource, source: SOURCES[sourceKind(input)] });
-  const parsed = schema.safeParse(input);
+  const whole = isObject(input) && 'restore' in input ? { source: { push: true }, ...input } : input;
+  const schema = z.strictObject({ ...fieldsBesideSource, source: SOURCES[sourceKind(whole)] });
+  const parsed = schema.safeParse(whole);
   if (!parsed.success) throw invalidDefinition(parsed.error);
   return parsed.data;
 }
 
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 function sourceKind(input: unknown): SourceKind {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+  if (!isObject(input)) {
     throw new YocoError('definition_invalid', { detail: 'Expected an object.' });
   }
   const source = (input as { source?: unknown }).source;
@@ -176,8 +190,7 @@ export async function readDefinition(path: string): Promise<StreamDefinition> {
   }
   let definition: StreamDefinition;
   try {
-    const isObject = typeof input === 'object' && input !== null && !Array.isArray(input);
-    definition = parseDefinition(isObject ? { name: basename(file, '.yaml'), ...(input as object) } : input);
+    definition = parseDefinition(isObject(input) ? { name: basename(file, '.yaml'), ...input } : input);
   } catch (error) {
     const problem = YocoError.from(error);
     throw inFile(file, problem.param, problem.message.replace(/^The stream definition is not valid\. /, ''));

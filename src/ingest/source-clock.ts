@@ -3,6 +3,26 @@
 /** Times of a live source that jump by more than this against the arrival, ms, are taken from the arrival instead. */
 export const LARGEST_JUMP_MS = 10_000;
 
+/** Where the clock of a stream stands that goes on from a snapshot. */
+export interface ClockStart {
+  /** The newest moment of the snapshot, ms since the stream began. */
+  readonly lastMs: number;
+  /** Wall time of the stream's time 0, ms since 1970. */
+  readonly startedAtMs: number;
+}
+
+/**
+ * Time of a source's first frame, whole ms: 0 for a new stream. A stream that goes on takes a live source's by the wall
+ * clock, so that what comes after hours is hours later, and a recording's one step after its newest moment. It never
+ * goes back, even where the wall clock did.
+ * @param stepMs least time between the newest moment and the frame
+ */
+export function firstTimeMs(start: ClockStart | undefined, live: boolean, stepMs: number, wallMs = Date.now()): number {
+  if (start === undefined) return 0;
+  const next = Math.ceil(start.lastMs + stepMs);
+  return live ? Math.max(next, Math.round(wallMs - start.startedAtMs)) : next;
+}
+
 export class SourceClock {
   #baseMs = 0;
   #firstPtsMs: number | null = null;

@@ -1,12 +1,13 @@
 /** All streams of one service, over one engine. */
 import { Engine, type EngineOptions } from '../engine/supervisor.ts';
 import { YocoError } from '../errors.ts';
-import { parseDefinition } from '../ingest/definition.ts';
+import { parseDefinition, type StreamDefinition } from '../ingest/definition.ts';
 import { checkSource, type SourcePolicy } from '../ingest/policy.ts';
 import { chooseStreams } from './choose-streams.ts';
 import { StreamConversation } from './conversation.ts';
-import { SourceStream } from './live-stream.ts';
-import type { Conversation, LiveService, WantedStreams } from './types.ts';
+import { cacheLimits, SourceStream } from './live-stream.ts';
+import { SnapshotFolder } from './snapshot-folder.ts';
+import type { Conversation, LiveService, SnapshotInfo, WantedStreams } from './types.ts';
 
 export interface LiveServiceOptions {
   readonly engine: Partial<EngineOptions> & Pick<EngineOptions, 'bundle'>;
@@ -14,6 +15,8 @@ export interface LiveServiceOptions {
   readonly maxStreams: number;
   /** JPEG bytes of seen pictures that each stream keeps. */
   readonly thumbnailLimitBytes: number;
+  /** Folder of snapshots; default: none are kept. */
+  readonly snapshots?: string;
   /** What clients may name as a source; the operator may name anything. */
   readonly policy: SourcePolicy;
   /** After this many failed connections in a row a live source fails for good; default: never. */
@@ -32,11 +35,15 @@ export class Streams implements LiveService {
   readonly #engine: Engine;
   readonly #options: LiveServiceOptions;
   readonly #streams = new Map<string, SourceStream>();
+  readonly #snapshots: SnapshotFolder;
+  /** Names of streams that are being restored: taken already. */
+  readonly #restoring = new Set<string>();
   #closing = false;
 
   private constructor(engine: Engine, options: LiveServiceOptions) {
     this.#engine = engine;
     this.#options = options;
+    this.#snapshots = new SnapshotFolder(options.snapshots);
   }
 
   /** Starts the engine; rejects with the bundle's errors (`bundle_not_found`, `bundle_damaged`, ...). */
@@ -61,19 +68,39 @@ export class Streams implements LiveService {
     return this.#engine.ready;
   }
 
-  create(definition: unknown, origin: 'operator' | 'client'): Promise<SourceStream> {
-    return Promise.resolve().then(() => {
-      if (this.#closing) throw new YocoError('shutting_down');
-      const { policy, maxStreams } = this.#options;
-      const allowed = checkSource(parseDefinition(definition), origin, policy);
-      if (this.#streams.has(allowed.name)) throw new YocoError('stream_exists', { param: 'name' });
-      if (this.#streams.size >= maxStreams) {
-        throw new YocoError('stream_limit', { detail: `The limit is ${maxStreams}.` });
+  async create(definition: unknown, origin: 'operator' | 'client'): Promise<SourceStream> {
+    const completed = await this.#snapshots.complete(definition);
+    if (this.#closing) throw new YocoError('shutting_down');
+    const { policy, maxStreams } = this.#options;
+    const allowed = checkSource(parseDefinition(completed), origin, policy);
+    const { name, restore } = allowed;
+    if (this.#streams.has(name) || this.#restoring.has(name)) throw new YocoError('stream_exists', { param: 'name' });
+    if (this.#streams.size + this.#restoring.size >= maxStreams) {
+      throw new YocoError('stream_limit', { detail: `The limit is ${maxStreams}.` });
+    }
+    if (restore !== undefined) return this.#restore(allowed, this.#snapshots.pathOf(restore, 'restore'));
+    const stream = new SourceStream(allowed, this.#engine, this.#options);
+    this.#streams.set(name, stream);
+    return stream;
+  }
+
+  /** Opens a stream that goes on from a snapshot; when that fails, there is no stream. */
+  async #restore(definition: StreamDefinition, path: string): Promise<SourceStream> {
+    const { name } = definition;
+    this.#restoring.add(name);
+    try {
+      const restored = await this.#engine.restore(name, path, cacheLimits(definition));
+      try {
+        const stream = new SourceStream(definition, this.#engine, this.#options, restored);
+        this.#streams.set(name, stream);
+        return stream;
+      } catch (error) {
+        this.#engine.close(name);
+        throw error;
       }
-      const stream = new SourceStream(allowed, this.#engine, this.#options);
-      this.#streams.set(allowed.name, stream);
-      return stream;
-    });
+    } finally {
+      this.#restoring.delete(name);
+    }
   }
 
   list(): readonly SourceStream[] {
@@ -99,6 +126,17 @@ export class Streams implements LiveService {
     const stream = this.get(name);
     this.#streams.delete(name);
     await stream.close();
+  }
+
+  async snapshot(name: string, file?: string): Promise<SnapshotInfo> {
+    const stream = this.get(name);
+    const { file: chosen, path } = await this.#snapshots.forNew(name, file);
+    const summary = await stream.snapshot(path);
+    return { file: chosen, bytes: summary.bytes, summary, error: null };
+  }
+
+  snapshots(): Promise<readonly SnapshotInfo[]> {
+    return this.#snapshots.list();
   }
 
   async close(): Promise<void> {

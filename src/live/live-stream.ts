@@ -1,7 +1,7 @@
 /** One live stream: takes the frames of its source into the engine, keeps their pictures, and opens conversations. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../engine/supervisor.ts';
-import type { Appended } from '../engine/protocol.ts';
+import type { Appended, CacheLimits, Restored, SnapshotSummary } from '../engine/protocol.ts';
 import { YocoError } from '../errors.ts';
 import type { StreamDefinition } from '../ingest/definition.ts';
 import { describeSource } from '../ingest/definition.ts';
@@ -23,6 +23,11 @@ export interface LiveStreamOptions {
 /** Frames handed to the engine before the first comes back: one is in a run while the next waits at the door. */
 const FRAMES_IN_FLIGHT = 2;
 const ENGINE_POLL_MS = 50;
+
+export const cacheLimits = ({ memory }: StreamDefinition): CacheLimits => ({
+  limitBytes: memory.limit_mb * 2 ** 20,
+  mergeBelow: memory.merge_below,
+});
 
 export class SourceStream implements LiveStream {
   readonly name: string;
@@ -50,8 +55,8 @@ export class SourceStream implements LiveStream {
     return this.#stopping;
   }
 
-  /** Opens the stream in the engine and starts its source. */
-  constructor(definition: StreamDefinition, engine: Engine, options: LiveStreamOptions) {
+  /** Opens the stream in the engine, where it was not restored from a snapshot, and starts its source. */
+  constructor(definition: StreamDefinition, engine: Engine, options: LiveStreamOptions, restored?: Restored) {
     this.name = definition.name;
     this.#definition = definition;
     this.#engine = engine;
@@ -60,11 +65,14 @@ export class SourceStream implements LiveStream {
     this.#thumbnails = new Thumbnails({ size: imageSize, limitBytes: options.thumbnailLimitBytes });
     const { maxAttempts, onWarning } = options;
     const attempts = maxAttempts === undefined ? {} : { maxAttempts };
-    this.#source = createSource(definition, { imageSize, onWarning, ...attempts });
-    engine.open(this.name, {
-      limitBytes: definition.memory.limit_mb * 2 ** 20,
-      mergeBelow: definition.memory.merge_below,
-    });
+    const clock = restored === undefined ? {} : { goesOnFrom: clockOf(restored) };
+    this.#source = createSource(definition, { imageSize, onWarning, ...attempts, ...clock });
+    if (restored === undefined) engine.open(this.name, cacheLimits(definition));
+    else {
+      this.#appended = restored.appended;
+      this.#frames = restored.appended.frames;
+      this.#firstFrameAtMs = restored.snapshot.startedAtMs;
+    }
     engine.on('lost', this.#lostListener);
     this.#pumping = this.#pump();
   }
@@ -150,6 +158,12 @@ export class SourceStream implements LiveStream {
     return this.#source.push(image, timeMs);
   }
 
+  /** Writes what the stream holds now to `file`, a path; see `Engine.snapshot`. */
+  snapshot(file: string): Promise<SnapshotSummary> {
+    const { fps, startedAtMs } = this.status();
+    return this.#engine.snapshot(this.name, file, { fps, startedAtMs });
+  }
+
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -166,3 +180,8 @@ export class SourceStream implements LiveStream {
     this.#listeners.clear();
   }
 }
+
+const clockOf = ({ appended, snapshot }: Restored) => ({
+  lastMs: appended.lastMs,
+  startedAtMs: snapshot.startedAtMs,
+});

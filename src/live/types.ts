@@ -1,5 +1,6 @@
 /** What a live stream offers to the server and the command line. Times in ms since the stream began. */
-import type { AnswerEnd } from '../engine/protocol.ts';
+import type { AnswerEnd, SnapshotSummary } from '../engine/protocol.ts';
+import type { ErrorCode } from '../errors.ts';
 import type { SourceStatus } from '../ingest/frame.ts';
 import type { PushOutcome } from '../ingest/sources/push-source.ts';
 import type { WantedStreams } from './choose-streams.ts';
@@ -88,6 +89,16 @@ export interface LiveStream {
   onChange(listener: () => void): () => void;
 }
 
+/** A snapshot in the operator's folder. */
+export interface SnapshotInfo {
+  /** Its name in the folder. */
+  readonly file: string;
+  readonly bytes: number;
+  /** What it is of; null where `error` says why that cannot be told. */
+  readonly summary: SnapshotSummary | null;
+  readonly error: ErrorCode | null;
+}
+
 /** All streams of one service. */
 export interface LiveService {
   readonly bundle: {
@@ -99,7 +110,11 @@ export interface LiveService {
   };
   /** False until the engine has loaded the model, and while it restarts. */
   readonly ready: boolean;
-  /** `definition` is unvalidated input (parsed JSON or YAML); throws `definition_invalid`, `stream_exists`, `stream_limit`, `source_forbidden`. */
+  /**
+   * `definition` is unvalidated input (parsed JSON or YAML); throws `definition_invalid`, `stream_exists`, `stream_limit`,
+   * `source_forbidden`. With `restore` the stream goes on from that snapshot, and name, sampling and memory are by
+   * default the snapshot's; throws `snapshots_off`, `snapshot_not_found`, `snapshot_damaged`, `snapshot_unsupported`.
+   */
   create(definition: unknown, origin: 'operator' | 'client'): Promise<LiveStream>;
   list(): readonly LiveStream[];
   /** Throws `stream_not_found`. */
@@ -111,5 +126,13 @@ export interface LiveService {
   converse(streams: WantedStreams, param?: string): Conversation;
   /** Throws `stream_not_found`. Ends the source, frees the cache; answers in progress fail with `stream_deleted`. */
   delete(name: string): Promise<void>;
+  /**
+   * Writes what a stream holds now to the operator's folder, by default under a name made of the stream's and the time.
+   * A snapshot of that name is replaced. Throws `stream_not_found`, `stream_empty`, `snapshots_off`, `snapshot_failed`,
+   * `invalid_request` for another name, `engine_restarted`.
+   */
+  snapshot(stream: string, file?: string): Promise<SnapshotInfo>;
+  /** The snapshots in the operator's folder, newest first. Throws `snapshots_off`. */
+  snapshots(): Promise<readonly SnapshotInfo[]>;
   close(): Promise<void>;
 }

@@ -9,6 +9,7 @@ import { fromHttp, fromParser, wireError, writeError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
 import { pageRoutes } from './page.ts';
 import { parseOrThrow } from './realtime-events.ts';
+import { snapshotRoutes } from './snapshot-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
 
 /** Answered to anybody, whatever Host they name: probes know neither keys nor names. */
@@ -79,6 +80,7 @@ export function createHttp(live: LiveService, gate: Gate, limits: ServerLimits, 
     throw new YocoError('invalid_request', { param: 'Upgrade', detail: 'This address speaks WebSocket only.' });
   });
   streamRoutes(app, live, limits);
+  snapshotRoutes(app, live);
   pageRoutes(app);
   for (const [url, known] of [...methodsOf]) refuseOtherMethods(app, url, known);
   return app;

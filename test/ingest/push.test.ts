@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { parseDefinition } from '../../src/ingest/definition.ts';
 import { createSource } from '../../src/ingest/sources/create-source.ts';
 import { PushSource } from '../../src/ingest/sources/push-source.ts';
+import type { ClockStart } from '../../src/ingest/source-clock.ts';
 import { colourAt, SIZE, take, times } from './play.ts';
 
 let jpeg: Buffer;
@@ -17,9 +18,13 @@ beforeAll(async () => {
   png = await both.clone().png().toBuffer();
 });
 
-function pushSource(clock?: () => number): PushSource {
+function pushSource(clock?: () => number, goesOnFrom?: ClockStart): PushSource {
   const definition = parseDefinition({ name: 'pushed', source: { push: true } });
-  const source = createSource(definition, { imageSize: SIZE, ...(clock === undefined ? {} : { clock }) });
+  const source = createSource(definition, {
+    imageSize: SIZE,
+    ...(clock === undefined ? {} : { clock }),
+    ...(goesOnFrom === undefined ? {} : { goesOnFrom }),
+  });
   if (!(source instanceof PushSource)) throw new Error('expected a PushSource');
   return source;
 }
@@ -55,6 +60,27 @@ test('Given times are kept, and those that are not newer are refused', async () 
   expect(await source.push(jpeg)).toEqual({ accepted: true, timeMs: 3000 });
   await expect(source.push(jpeg, NaN)).rejects.toMatchObject({ code: 'invalid_request', param: 'time' });
   await expect(source.push(jpeg, -1)).rejects.toMatchObject({ code: 'invalid_request' });
+});
+
+test('A stream that goes on takes given times after its newest moment, and others by the wall clock', async () => {
+  let now = 0;
+  const given = pushSource(() => now, { lastMs: 60_000, startedAtMs: Date.now() - 100_000 });
+  expect(await given.push(jpeg, 60_000)).toEqual({ accepted: false, reason: 'out_of_order' });
+  expect(await given.push(jpeg, 60_500)).toEqual({ accepted: true, timeMs: 60_500 });
+  now = 250;
+  expect(await given.push(jpeg)).toEqual({ accepted: true, timeMs: 60_750 });
+  await given.stop();
+
+  const arrived = pushSource(() => now, { lastMs: 60_000, startedAtMs: Date.now() - 100_000 });
+  const outcome = await arrived.push(jpeg);
+  expect(outcome.accepted && outcome.timeMs).toBeGreaterThanOrEqual(100_000);
+  expect(outcome.accepted && outcome.timeMs).toBeLessThan(110_000);
+  await arrived.stop();
+
+  // The wall clock was set back, or the stream's clock ran ahead of it.
+  const ahead = pushSource(() => now, { lastMs: 60_000, startedAtMs: Date.now() });
+  expect(await ahead.push(jpeg)).toEqual({ accepted: true, timeMs: 60_001 });
+  await ahead.stop();
 });
 
 test('Frames that nobody takes are refused as late, and those before them are kept in order', async () => {

@@ -12,6 +12,7 @@ import type {
   Conversation,
   LiveService,
   LiveStream,
+  SnapshotInfo,
   PushOutcome,
   StreamStatus,
   Thumbnail,
@@ -267,6 +268,17 @@ export class FakeLiveService implements LiveService {
     stream.state = 'stopped';
     stream.changed();
     await Promise.resolve();
+  }
+
+  snapshot(name: string): Promise<SnapshotInfo> {
+    return Promise.resolve().then(() => {
+      this.get(name);
+      throw new YocoError('snapshots_off');
+    });
+  }
+
+  snapshots(): Promise<readonly SnapshotInfo[]> {
+    return Promise.resolve([]);
   }
 
   async close(): Promise<void> {

@@ -8,7 +8,7 @@ import type { FfmpegInput } from '../ffmpeg-input.ts';
 import { FrameQueue } from '../frame-queue.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../frame.ts';
 import { redact } from '../redact.ts';
-import { SourceClock } from '../source-clock.ts';
+import { type ClockStart, firstTimeMs, SourceClock } from '../source-clock.ts';
 
 export interface SourceOptions {
   /** Width and height of the frames, pixels. */
@@ -21,6 +21,8 @@ export interface SourceOptions {
   readonly silentAfterMs?: number;
   /** After this many failed connections in a row a live source fails for good; default: never. */
   readonly maxAttempts?: number;
+  /** The stream goes on from here; default: it begins. */
+  readonly goesOnFrom?: ClockStart;
 }
 
 export const SILENT_AFTER_MS = 10_000;
@@ -46,6 +48,7 @@ export class FfmpegSource implements FrameSource {
   readonly #queue: FrameQueue;
   readonly #clock = new SourceClock();
   readonly #stop = new AbortController();
+  #firstMs: number | undefined;
   #live: boolean | null;
   #state: SourceState = 'connecting';
   #error: YocoError | null = null;
@@ -147,7 +150,9 @@ export class FfmpegSource implements FrameSource {
       onFrame: (rgb, ptsMs) => {
         this.#state = 'playing';
         this.#watch();
-        const timeMs = this.#clock.timeOf(ptsMs, this.#now(), this.#live === true);
+        const live = this.#live === true;
+        this.#firstMs ??= firstTimeMs(this.#options.goesOnFrom, live, 1000 / fps);
+        const timeMs = this.#firstMs + this.#clock.timeOf(ptsMs, this.#now(), live);
         return this.#queue.push({ timeMs, rgb });
       },
     });

@@ -3,6 +3,7 @@ import sharp from 'sharp';
 import { YocoError } from '../../errors.ts';
 import { FrameQueue, QUEUE_LIMIT } from '../frame-queue.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../frame.ts';
+import { type ClockStart, firstTimeMs } from '../source-clock.ts';
 import type { SourceOptions } from './ffmpeg-source.ts';
 
 export type PushOutcome =
@@ -18,6 +19,7 @@ const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 export class PushSource implements FrameSource {
   readonly #size: number;
   readonly #now: () => number;
+  readonly #goesOnFrom: ClockStart | undefined;
   readonly #queue = new FrameQueue('hold');
   #state: SourceState = 'connecting';
   #read = false;
@@ -29,8 +31,9 @@ export class PushSource implements FrameSource {
   /** Where time 0 lies on the clock. */
   #originMs = 0;
 
-  constructor({ imageSize, clock }: SourceOptions) {
+  constructor({ imageSize, clock, goesOnFrom }: SourceOptions) {
     this.#size = imageSize;
+    this.#goesOnFrom = goesOnFrom;
     this.#now = clock ?? (() => performance.now());
   }
 
@@ -80,12 +83,13 @@ export class PushSource implements FrameSource {
   }
 
   async #take(image: Uint8Array, timeMs: number | undefined, arrivedMs: number): Promise<PushOutcome> {
-    if (timeMs !== undefined && this.#lastMs !== null && timeMs <= this.#lastMs) {
+    const beforeMs = this.#lastMs ?? this.#goesOnFrom?.lastMs ?? null;
+    if (timeMs !== undefined && beforeMs !== null && timeMs <= beforeMs) {
       return { accepted: false, reason: 'out_of_order' };
     }
     const rgb = await decode(image, this.#size);
     if (this.#isStopped()) throw new YocoError('stream_deleted');
-    if (this.#lastMs === null) this.#originMs = arrivedMs - (timeMs ?? 0);
+    if (this.#lastMs === null) this.#originMs = arrivedMs - (timeMs ?? firstTimeMs(this.#goesOnFrom, true, 1));
     const time = timeMs ?? Math.max(Math.round(arrivedMs - this.#originMs), this.#lastMs ?? 0);
     this.#lastMs = time;
     this.#state = 'playing';

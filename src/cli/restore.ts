@@ -1,0 +1,36 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { callService, serviceOptions } from './http-client.ts';
+import { clock } from './terminal.ts';
+
+interface Flags {
+  readonly server: string;
+  readonly name?: string;
+  readonly source?: string;
+  readonly json?: true;
+}
+
+const created = z.object({ name: z.string(), frames: z.number(), last: z.number().nullable() });
+
+export function addRestore(program: Command): void {
+  const command = program
+    .command('restore')
+    .description('make a stream of a running service that goes on from a snapshot')
+    .argument('<snapshot>', 'name of the file in the folder of the service')
+    .option('--name <stream>', 'name of the stream; default: that of the snapshot')
+    .option('--source <file|url>', 'where new frames come from; default: only those that are pushed');
+  serviceOptions(command).action(async (restore: string, { server, name, source, json }: Flags) => {
+    const isUrl = source !== undefined && /^[a-z][a-z0-9+.-]+:\/\//i.test(source);
+    const stream = await callService(server, 'POST', '/v1/streams', {
+      restore,
+      ...(name === undefined ? {} : { name }),
+      ...(source === undefined ? {} : { source: isUrl ? { url: source } : { file: source } }),
+    });
+    if (json === true) {
+      process.stdout.write(`${JSON.stringify(stream)}\n`);
+      return;
+    }
+    const { name: made, frames, last } = created.parse(stream);
+    process.stdout.write(`stream ${made}: ${frames} frames, up to ${clock((last ?? 0) * 1000)}\n`);
+  });
+}

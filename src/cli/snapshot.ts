@@ -1,0 +1,52 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { callService, serviceOptions } from './http-client.ts';
+import { clock } from './terminal.ts';
+
+interface Flags {
+  readonly server: string;
+  readonly file?: string;
+  readonly json?: true;
+}
+
+const snapshot = z.object({
+  file: z.string(),
+  bytes: z.number(),
+  stream: z.string().nullable(),
+  frames: z.number().nullable(),
+  first: z.number().nullable(),
+  last: z.number().nullable(),
+  created_at: z.string().nullable(),
+  bundle: z.string().nullable(),
+  error: z.string().nullable(),
+});
+
+export function addSnapshot(program: Command): void {
+  const command = program
+    .command('snapshot')
+    .description('keep what a stream of a running service holds, as a file in the folder of the service')
+    .argument('<stream>', 'name of the stream')
+    .option('--file <name>', 'name of the file; default: the name of the stream and the time');
+  serviceOptions(command).action(async (stream: string, { server, file, json }: Flags) => {
+    const path = `/v1/streams/${encodeURIComponent(stream)}/snapshot`;
+    const made = await callService(server, 'POST', path, file === undefined ? {} : { file });
+    process.stdout.write(json === true ? `${JSON.stringify(made)}\n` : `${line(snapshot.parse(made))}\n`);
+  });
+}
+
+export function addSnapshots(program: Command): void {
+  const command = program.command('snapshots').description('list the snapshots of a running service, newest first');
+  serviceOptions(command).action(async ({ server, json }: Flags) => {
+    const list = await callService(server, 'GET', '/v1/snapshots');
+    if (json === true) process.stdout.write(`${JSON.stringify(list)}\n`);
+    else
+      for (const one of z.object({ data: z.array(snapshot) }).parse(list).data) process.stdout.write(`${line(one)}\n`);
+  });
+}
+
+function line({ file, bytes, stream, frames, first, last, error }: z.output<typeof snapshot>): string {
+  const size = `${(bytes / 2 ** 20).toFixed(1)} MB`;
+  if (error !== null) return `${file}  ${size}  ${error}`;
+  const span = `${clock((first ?? 0) * 1000)}-${clock((last ?? 0) * 1000)}`;
+  return `${file}  ${size}  stream ${stream ?? ''}, ${span}, ${frames ?? 0} frames`;
+}

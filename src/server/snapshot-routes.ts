@@ -1,0 +1,38 @@
+/** `/v1/snapshots`, and taking one of a stream. Paths of files are never shown. */
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { LiveService, SnapshotInfo } from '../live/types.ts';
+import { parseOrThrow } from './realtime-events.ts';
+import { seconds, wallTime } from './times.ts';
+
+const snapshotRequest = z.strictObject({ file: z.string().min(1).max(200).optional() });
+
+export function snapshotRoutes(app: FastifyInstance, live: LiveService): void {
+  app.get('/v1/snapshots', async () => ({ object: 'list', data: (await live.snapshots()).map(snapshotJson) }));
+
+  app.post<{ Params: { name: string } }>('/v1/streams/:name/snapshot', async (request, reply) => {
+    const { file } = parseOrThrow(snapshotRequest, request.body ?? {});
+    return reply.code(201).send(snapshotJson(await live.snapshot(request.params.name, file)));
+  });
+}
+
+/** Times in seconds since the stream began, wall times in RFC 3339, sizes in bytes; null where `error` tells why. */
+function snapshotJson({ file, bytes, summary, error }: SnapshotInfo) {
+  const of = <T>(value: (known: NonNullable<typeof summary>) => T): T | null =>
+    summary === null ? null : value(summary);
+  return {
+    object: 'yoco.snapshot' as const,
+    file,
+    bytes,
+    stream: of(({ stream }) => stream),
+    fps: of(({ fps }) => fps),
+    frames: of(({ frames }) => frames),
+    first: of(({ firstMs }) => seconds(firstMs)),
+    last: of(({ lastMs }) => seconds(lastMs)),
+    first_time: of(({ firstMs, startedAtMs }) => wallTime(firstMs, startedAtMs)),
+    last_time: of(({ lastMs, startedAtMs }) => wallTime(lastMs, startedAtMs)),
+    created_at: of(({ createdAtMs }) => wallTime(createdAtMs, 0)),
+    bundle: of(({ bundle }) => bundle),
+    error,
+  };
+}
