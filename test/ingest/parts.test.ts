@@ -8,7 +8,7 @@ import { LONGEST_WAIT_MS, waitBefore } from '../../src/ingest/backoff.ts';
 import { errorOfFfmpeg } from '../../src/ingest/ffmpeg-errors.ts';
 import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
 import { FrameQueue } from '../../src/ingest/frame-queue.ts';
-import { SourceClock } from '../../src/ingest/source-clock.ts';
+import { firstTimeMs, SourceClock } from '../../src/ingest/source-clock.ts';
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -62,6 +62,28 @@ describe('The clock of a source', () => {
     expect([40, 540].map((pts) => clock.timeOf(pts, 0, false))).toEqual([1200, 1700]);
     clock.loop(null, 500);
     expect(clock.timeOf(0, 0, false)).toBe(2200);
+  });
+});
+
+describe('The first frame of a source', () => {
+  const start = { lastMs: 60_000.5, startedAtMs: 1_000_000 };
+
+  test('is at 0 in a new stream', () => {
+    expect([true, false].map((live) => firstTimeMs(undefined, live, 500, 9e12))).toEqual([0, 0]);
+  });
+
+  test('of a live source that goes on is at the wall time that has passed', () => {
+    expect(firstTimeMs(start, true, 500, start.startedAtMs + 3_600_000)).toBe(3_600_000);
+  });
+
+  test('is never before the newest moment, whatever the wall clock says', () => {
+    for (const wallMs of [0, start.startedAtMs, start.startedAtMs + 60_100]) {
+      expect(firstTimeMs(start, true, 500, wallMs)).toBe(60_501);
+    }
+  });
+
+  test('of a recording that goes on is one step after the newest moment', () => {
+    expect(firstTimeMs(start, false, 500, start.startedAtMs + 3_600_000)).toBe(60_501);
   });
 });
 

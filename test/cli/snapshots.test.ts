@@ -1,0 +1,119 @@
+/** The commands for snapshots as a user runs them: from one service to the next. */
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { interrupt, run, start, type Started } from '../support/cli.ts';
+import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
+
+const KEY = 'a-key-of-more-than-16-characters';
+const SLOW = 120_000;
+
+let clips: ClipFolder;
+let folder: string;
+const running: Started[] = [];
+beforeAll(async () => {
+  clips = await clipFolder();
+  folder = await mkdtemp(path.join(tmpdir(), 'yoco-cli-snapshots-'));
+});
+afterEach(() => {
+  for (const { child } of running.splice(0)) {
+    const { exitCode, signalCode, pid } = child;
+    if (exitCode === null && signalCode === null && pid !== undefined) process.kill(-pid, 'SIGKILL');
+  }
+});
+afterAll(async () => {
+  await clips.remove();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** A service whose folder of streams holds these definitions. */
+async function serve(
+  name: string,
+  definitions: Record<string, string>,
+): Promise<{ service: Started; address: string }> {
+  const streams = path.join(folder, name);
+  await mkdir(streams, { recursive: true });
+  for (const [file, text] of Object.entries(definitions)) await writeFile(path.join(streams, file), text);
+  const service = start(['serve', '--port', '0', '--streams', streams], {
+    YOCO_SNAPSHOTS: path.join(folder, 'kept'),
+    YOCO_API_KEYS: KEY,
+  });
+  running.push(service);
+  const [, address = ''] = await service.wrote(/"address":"(http:[^"]+)"/);
+  return { service, address };
+}
+
+const command = (address: string, ...args: string[]) => run(args, { YOCO_SERVER: address, YOCO_API_KEY: KEY });
+
+/** Until the clip was read to its end, at 1.5 s. */
+async function untilRead(address: string): Promise<string> {
+  for (let tries = 0; tries < 20; tries++) {
+    const { stdout, status } = await command(address, 'snapshot', 'door', '--file', 'door.snap');
+    if (status === 0 && stdout.includes('4 frames')) return stdout;
+  }
+  throw new Error('the clip was not read');
+}
+
+test(
+  'A stream is kept by one service and goes on in the next, by a command and by a definition',
+  async () => {
+    const clip = await clips.make('door.mp4', ...testPicture(2, 10));
+    const source = `source: { file: ${clip}, pace: fastest }\n`;
+    const first = await serve('first', { 'door.yaml': source });
+    const kept = await untilRead(first.address);
+    expect(kept).toMatch(/^door\.snap {2}\d+\.\d MB {2}stream door, 0:00-0:01, 4 frames\n$/);
+    const copied = await command(first.address, 'restore', 'door.snap', '--name', 'copy');
+    expect(copied).toMatchObject({ status: 0, stdout: 'stream copy: 4 frames, up to 0:01\n', stderr: '' });
+    interrupt(first.service);
+    await first.service.ended;
+
+    const second = await serve('second', { 'yard.yaml': `restore: door.snap\n${source}` });
+    const restored = await command(second.address, 'restore', 'door.snap', '--json');
+    expect(JSON.parse(restored.stdout)).toMatchObject({ name: 'door', source: 'push', frames: 4, last: 1.5 });
+    const answer = await command(second.address, 'ask', 'door', 'What is shown now?', '--json');
+    expect(JSON.parse(answer.stdout)).toMatchObject({ status: expect.any(String) as string, as_of: 1.5 });
+    // The definition's file was played after what the snapshot holds.
+    const later = await command(second.address, 'ask', 'yard', 'What is shown now?', '--json', '--as-of', '3');
+    expect(JSON.parse(later.stdout)).toMatchObject({ as_of: 3 });
+
+    const list = await command(second.address, 'snapshots');
+    expect(list.stdout).toBe(kept);
+    const listed = await command(second.address, 'snapshots', '--json');
+    expect(JSON.parse(listed.stdout)).toMatchObject({ object: 'list', data: [{ file: 'door.snap', bundle: 'tiny' }] });
+    expect(await readdir(path.join(folder, 'kept'))).toEqual(['door.snap']);
+
+    const refused = await Promise.all([
+      command(second.address, 'snapshot', 'nobody'),
+      command(second.address, 'restore', 'none.snap'),
+      command(second.address, 'snapshot', 'door', '--file', '../door'),
+      command(second.address, 'restore', 'door.snap', '--source', 'rtsp://10.0.0.1/live', '--name', 'x'),
+      run(['snapshots', '--server', second.address], { YOCO_API_KEY: `${KEY}x` }),
+      run(['snapshots', '--server', 'http://127.0.0.1:1']),
+    ]);
+    expect(refused.map(({ status, stdout }) => [status, stdout])).toEqual(refused.map(() => [1, '']));
+    expect(refused.map(({ stderr }) => /\((\w+)\)\n$/.exec(stderr)?.[1])).toEqual([
+      'stream_not_found',
+      'snapshot_not_found',
+      'invalid_request',
+      'source_forbidden',
+      'unauthorized',
+      'source_unreachable',
+    ]);
+  },
+  SLOW,
+);
+
+test(
+  'A definition whose snapshot is not there ends the start',
+  async () => {
+    const streams = path.join(folder, 'missing');
+    await mkdir(streams);
+    await writeFile(path.join(streams, 'door.yaml'), 'restore: nothing.snap\n');
+    const env = { YOCO_SNAPSHOTS: path.join(folder, 'kept') };
+    const { status, stderr } = await run(['serve', '--port', '0', '--streams', streams], env);
+    expect(status).toBe(1);
+    expect(stderr).toContain('(snapshot_not_found)');
+  },
+  SLOW,
+);
