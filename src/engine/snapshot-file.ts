@@ -16,8 +16,11 @@ import {
 } from '../model/snapshot-format.ts';
 import type { SnapshotSummary } from './protocol.ts';
 
-/** Bytes that are hashed and written (or read) at once: a millisecond or two. */
-const PIECE_BYTES = 2 ** 20;
+/**
+ * Bytes that are hashed and written (or read) at once: a few milliseconds. While the engine is busy, one of its runs
+ * passes between two pieces, so that smaller ones would make a large file take minutes.
+ */
+const PIECE_BYTES = 2 ** 22;
 
 /**
  * Writes a snapshot; what was there under this name is replaced once the new one is complete. Returns its bytes.
@@ -171,17 +174,15 @@ export async function readSnapshot<T>(file: string, use: (reader: SnapshotReader
       return buffer.subarray(0, await readFully(handle, buffer));
     }, info.size);
     const hash = createHash('sha256').update(bytes);
+    const take = inPieces(handle);
     const fill = async (target: Uint8Array): Promise<void> => {
-      for (let at = 0; at < target.length; at += PIECE_BYTES) {
-        const piece = target.subarray(at, at + PIECE_BYTES);
-        if ((await readFully(handle, piece)) < piece.length) throw damaged('It is cut short.');
-        hash.update(piece);
-      }
+      await take(target);
+      hash.update(target);
     };
     const verify = async (): Promise<void> => {
       const digest = Buffer.alloc(DIGEST_BYTES);
-      const read = await readFully(handle, digest);
-      if (read < DIGEST_BYTES || !hash.digest().equals(digest)) throw damaged('It does not match its checksum.');
+      await take(digest);
+      if (!hash.digest().equals(digest)) throw damaged('It does not match its checksum.');
     };
     return await use({ header, summary: summaryOf(header, info.size), fill, verify });
   } catch (error) {
@@ -191,6 +192,25 @@ export async function readSnapshot<T>(file: string, use: (reader: SnapshotReader
   } finally {
     await handle.close();
   }
+}
+
+/** Fills targets one after the other from pieces of the file. */
+function inPieces(handle: FileHandle): (target: Uint8Array) => Promise<void> {
+  let buffer: Buffer | undefined;
+  let piece: Buffer = Buffer.alloc(0);
+  return async (target) => {
+    for (let at = 0; at < target.length; ) {
+      if (piece.length === 0) {
+        buffer ??= Buffer.allocUnsafe(PIECE_BYTES);
+        piece = buffer.subarray(0, await readFully(handle, buffer));
+        if (piece.length === 0) throw damaged('It is cut short.');
+      }
+      const taken = piece.subarray(0, target.length - at);
+      target.set(taken, at);
+      at += taken.length;
+      piece = piece.subarray(taken.length);
+    }
+  };
 }
 
 /** Reads until the target is full or the file ends; returns the bytes read. */
