@@ -199,7 +199,7 @@ function inPieces(handle: FileHandle): (target: Uint8Array) => Promise<void> {
   let buffer: Buffer | undefined;
   let piece: Buffer = Buffer.alloc(0);
   return async (target) => {
-    for (let at = 0; at < target.length; ) {
+    for (let at = 0; at < target.length;) {
       if (piece.length === 0) {
         buffer ??= Buffer.allocUnsafe(PIECE_BYTES);
         piece = buffer.subarray(0, await readFully(handle, buffer));
