@@ -80,6 +80,13 @@ async function writeLarge(bytes: number): Promise<void> {
   );
 }
 
+/** An answer without the names of streams; shares of attention may differ in their last digits. */
+function unnamed(end: AnswerEnd | undefined) {
+  if (end === undefined) throw new Error('no answer');
+  const evidence = end.evidence.map((span) => ({ ...span, stream: '', weight: Math.round(span.weight * 1e6) / 1e6 }));
+  return { ...end, evidence, streams: end.streams.map((one) => ({ ...one, name: '' })) };
+}
+
 describe('A scheduler', () => {
   let scheduler: Scheduler;
   let snapshots: Snapshots;
@@ -118,7 +125,6 @@ describe('A scheduler', () => {
       for (const temperature of [0, 1]) {
         const end = await answer(request('copy', question, { temperature }));
         const original = await answer(request('door', question, { temperature }));
-        const unnamed = (e: AnswerEnd) => ({ ...e, evidence: e.evidence.map((span) => ({ ...span, stream: '' })) });
         expect(unnamed(end)).toEqual(unnamed(original));
       }
     }
@@ -227,9 +233,9 @@ describe('An engine', () => {
     expect(appended).toMatchObject({ frames: 12, lastMs: 5500 });
     expect(snapshot).toMatchObject({ bundle: 'tiny', stream: 'door', ...FACTS });
     const greedy = request('door', 'what is shown now?', { temperature: 0 });
-    expect((await ask(second, greedy)).end).toEqual((await ask(first, greedy)).end);
+    expect(unnamed((await ask(second, greedy)).end)).toEqual(unnamed((await ask(first, greedy)).end));
     await Promise.all([first, second].map((engine) => engine.append('door', 6000, frame(12))));
-    expect((await ask(second, greedy)).end).toEqual((await ask(first, greedy)).end);
+    expect(unnamed((await ask(second, greedy)).end)).toEqual(unnamed((await ask(first, greedy)).end));
   });
 
   test('that is killed while it writes leaves no half file; it starts again, and the next one is whole', async () => {

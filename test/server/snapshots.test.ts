@@ -80,7 +80,7 @@ async function pushed(name: string, frames: number): Promise<void> {
 
 const answer = async (name: string) => {
   const { text, asOfMs, evidence } = await live.get(name).converse().ask('what is shown now?').result;
-  return { text, asOfMs, evidence: evidence.map((span) => ({ ...span, stream: '' })) };
+  return { text, asOfMs, evidence: evidence.map(({ startMs, endMs }) => [startMs, endMs]) };
 };
 
 describe('A snapshot', () => {
