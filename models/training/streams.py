@@ -5,6 +5,7 @@ seed gives the same streams. Labels come from the data; times are those of the f
 """
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom lef
 # come together in batches of their own.
 SHORT, LONG = (30, 10), (48, 16)
 LONG_SHARE = 0.12
+GAP_STREAMS = 0.5  # share of the streams of several spans with gaps in their time
 BRIEF = 6  # tokens of an answer about a long stream: each reads all of it
 ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
@@ -389,6 +391,14 @@ class StreamMaker:
                 asked.append(q)
         return Batch(self, [(spans, times, asked)], parts=parts)
 
+    def with_gaps(self, times: np.ndarray, spans: list[Span]) -> np.ndarray:
+        """Seconds to hours are missing between the spans: a short stream then asks for every digit of a time."""
+        longest = self.rng.uniform(math.log(2_000), math.log(3 * 3_600_000))
+        times = times.copy()
+        for s in spans[1:]:
+            times[s.start :] += int(math.exp(self.rng.uniform(math.log(1_000), longest)))
+        return times
+
     def batch_of_several(self, groups: int, streams: int, frames: int, questions: int, tasks: dict[str, float] | None = None) -> "Batch":
         """Questions that each read `streams` streams; the streams of a group share one clock."""
         tasks = tasks or SEVERAL_SHARE
@@ -418,6 +428,8 @@ class StreamMaker:
         for _ in range(streams):
             spans = self.spans(frames)
             times = self.clock(frames)
+            if frames >= 8 and self.rng.random() < GAP_STREAMS:
+                times = self.with_gaps(times, spans)
             asked: list[Question] = []
             tries = 0
             while len(asked) < questions:

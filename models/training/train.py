@@ -29,10 +29,11 @@ from text import END, encode, word_embeddings
 SHAPES = {1: [(1, 96, 3), (2, 64, 4)], 2: [(4, 40, 6), (8, 24, 9), (12, 16, 12)], 3: [(16, 12, 16), (30, 8, 22), (60, 5, 32), (120, 3, 48)]}
 # Frames of each stream, groups of streams that one question reads, streams in a group, questions on each group.
 SEVERAL_SHAPES = [(8, 6, 2, 16), (8, 4, 4, 24), (12, 2, 4, 32), (4, 3, 8, 32)]
-SEVERAL_BATCHES = 0.1
+SEVERAL_BATCHES = 0.15
 # One stream: its frames, the parts in which the self-decoder sees it, questions.
-LONG_SHAPES = [(240, 4, 64), (480, 8, 64), (960, 16, 48)]
-LONG_BATCHES = 0.35
+LONG_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 48)]
+LONG_BATCHES = 0.3
+WRITING_PARTS = 4
 SURE = 0.9  # share of attention on the right frames from which on there is no more to learn about where to look
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
 SHORT_SHARE, SINGLE_SHARE = 0.2, 0.2  # what a later stage still sees of the earlier ones
@@ -107,8 +108,8 @@ class Trainer:
         x = (x + m.clock(batch.times).unsqueeze(2)).flatten(1, 2)
         if batch.parts > 1:
             x = x.view(b * batch.parts, -1, c.width)
-        # How to write is learned on short streams; on long ones only how to read, at a third of the price.
-        writing = self.writing and batch.parts == 1 and torch.is_grad_enabled()
+        # How to write is learned on streams that are not too long; on longer ones only how to read, at a third of the price.
+        writing = self.writing and batch.parts <= WRITING_PARTS and torch.is_grad_enabled()
         with torch.set_grad_enabled(writing):
             _, k, v = m.self_decoder(x)
         k, v = (z.reshape(b, t * c.tokens_per_frame, *z.shape[2:]) for z in (k, v))
@@ -274,7 +275,7 @@ class Trainer:
         while self.spent < budget:
             start = time.time()
             decay = self.args.decay_from
-            rate = min(1, (self.step - first + 1) / 100, max(0.02, (1 - self.spent / budget) / (1 - decay)))
+            rate = min(1, (self.step - first + 1) / 30, max(0.02, (1 - self.spent / budget) / (1 - decay)))
             self.muon.param_groups[0]["lr"] = self.args.lr * rate
             for group in self.adam.param_groups:
                 group["lr"] = self.args.adam_lr * rate * group["scale"]
