@@ -2,6 +2,7 @@
  * Long caches of real video tokens: photographs of the recorded tests, each in several crops, shown scene after scene. A
  * picture passes vision once; every frame passes the self-decoder with its own time, many frames a run.
  */
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
 import { PACKAGE_ROOT } from '../src/config.ts';
@@ -29,6 +30,10 @@ export interface Scene {
 export type SceneTokens = ReadonlyMap<string, readonly Float32Array[]>;
 
 const FOLDER = path.join(PACKAGE_ROOT, 'test', 'recorded', 'photos');
+
+export async function readPhotographs(): Promise<Photograph[]> {
+  return JSON.parse(await readFile(path.join(FOLDER, 'photos.json'), 'utf8')) as Photograph[];
+}
 
 export async function sceneTokens(model: Model, photographs: readonly Photograph[]): Promise<SceneTokens> {
   const all = new Map<string, Float32Array[]>();

@@ -6,6 +6,7 @@ import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { readBundle } from '../src/model/bundle.ts';
 import { limits, round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
+import { speeds } from './transformer.ts';
 import type { AtLength, WorkerResult, WorkerTask } from './transformer-worker.ts';
 import { inProcess } from './worker.ts';
 
@@ -44,12 +45,7 @@ export async function hours(options: BenchOptions): Promise<Record<string, unkno
 }
 
 function figures(at: AtLength): Record<string, number> {
-  return {
-    residentMB: round(at.residentBytes / MB),
-    frameMs: round(at.frameMs, 2),
-    firstTokenMs: round(at.firstTokenMs, 2),
-    decodeTokensASecond: round(1000 / at.decodeMs),
-  };
+  return { residentMB: round(at.residentBytes / MB), ...speeds(at) };
 }
 
 /** How many times better paged and indexed is. */

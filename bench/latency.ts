@@ -74,8 +74,7 @@ async function rereading(): Promise<{ frames: number; firstTokenMs: ReturnType<t
     }
     const tokens = segmentTokens(tokenizer, config, [], ASKED[i % ASKED.length] ?? '', 1_500);
     const segment = await QuestionSegment.open(selfDecoder, embeddings, config, tokens);
-    const own = { ownK: segment.k, ownV: segment.v, ownLength: segment.length };
-    await reader.readTogether(cache, [{ frames: cache.frames, input: { hidden: segment.hidden, ...own } }]);
+    await reader.readTogether(cache, [{ frames: cache.frames, input: segment.own }]);
     times.push(performance.now() - begin);
   }
   await model.release();

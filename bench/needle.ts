@@ -3,16 +3,15 @@
  * among others. Asked is whether it was seen; right is "yes" with the strongest evidence on the needle. Each needle is
  * asked twice: reading through the index, and reading everything (the baseline). Things never shown are asked as well.
  */
-import { readFile, writeFile } from 'node:fs/promises';
-import path from 'node:path';
-import { DEFAULT_BUNDLE, PACKAGE_ROOT } from '../src/config.ts';
+import { writeFile } from 'node:fs/promises';
+import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { EvidenceTally } from '../src/model/evidence.ts';
 import type { KvCache } from '../src/model/kv-cache.ts';
 import { FULL_READ_TOKENS, type ReaderInput, type ReaderOutput } from '../src/model/kv-reader.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
 import { argmax, seededRandom } from '../src/model/sampling.ts';
-import { type Photograph, type Scene, sceneTokens, type SceneTokens, show } from './haystack.ts';
+import { type Photograph, readPhotographs, type Scene, sceneTokens, type SceneTokens, show } from './haystack.ts';
 import { round } from './machine.ts';
 import { heatmap } from './needle-picture.ts';
 import type { BenchOptions } from './options.ts';
@@ -50,8 +49,7 @@ interface Reading {
 export async function needle(options: BenchOptions): Promise<Record<string, unknown>> {
   const model = await loadModel(DEFAULT_BUNDLE);
   try {
-    const folder = path.join(PACKAGE_ROOT, 'test', 'recorded', 'photos', 'photos.json');
-    const photographs = JSON.parse(await readFile(folder, 'utf8')) as Photograph[];
+    const photographs = await readPhotographs();
     const tokens = await sceneTokens(model, photographs);
     const results: NeedleResult[] = [];
     const lengths = options.seconds ?? (options.quick ? QUICK_SECONDS : SECONDS);
@@ -171,8 +169,7 @@ async function question(model: Model, cache: KvCache, shows: string): Promise<Re
   const { config, embeddings, selfDecoder, tokenizer } = model;
   const now = cache.times.at(-1) ?? 0;
   const asked = segmentTokens(tokenizer, config, [], `have you seen a ${shows}?`, now);
-  const segment = await QuestionSegment.open(selfDecoder, embeddings, config, asked);
-  return { hidden: segment.hidden, ownK: segment.k, ownV: segment.v, ownLength: segment.length };
+  return (await QuestionSegment.open(selfDecoder, embeddings, config, asked)).own;
 }
 
 async function readEverything(model: Model, cache: KvCache, inputs: readonly ReaderInput[]): Promise<ReaderOutput[]> {

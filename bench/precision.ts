@@ -2,14 +2,12 @@
  * What int8 pages change: the same ten minutes of video in full precision and sealed, the same questions, greedy answers.
  * Reported is in how many the whole answer is the same, token for token.
  */
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
-import { DEFAULT_BUNDLE, PACKAGE_ROOT } from '../src/config.ts';
+import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { type KvCache, PAGE_FRAMES } from '../src/model/kv-cache.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
 import { argmax, seededRandom } from '../src/model/sampling.ts';
-import { type Photograph, type Scene, sceneTokens, show } from './haystack.ts';
+import { readPhotographs, type Scene, sceneTokens, show } from './haystack.ts';
 import { round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
 
@@ -22,8 +20,7 @@ const FEWEST = 4 * PAGE_FRAMES;
 export async function precision(options: BenchOptions): Promise<Record<string, unknown>> {
   const model = await loadModel(DEFAULT_BUNDLE);
   try {
-    const file = path.join(PACKAGE_ROOT, 'test', 'recorded', 'photos', 'photos.json');
-    const photographs = JSON.parse(await readFile(file, 'utf8')) as Photograph[];
+    const photographs = await readPhotographs();
     const tokens = await sceneTokens(model, photographs);
     const random = seededRandom(1);
     const classes = [...tokens.keys()];
@@ -78,8 +75,7 @@ async function answer(model: Model, cache: KvCache, question: string): Promise<n
   const segment = await QuestionSegment.open(selfDecoder, embeddings, config, asked);
   const tokens: number[] = [];
   while (tokens.length < config.maxAnswerTokens) {
-    const own = { hidden: segment.hidden, ownK: segment.k, ownV: segment.v, ownLength: segment.length };
-    const { logits } = await reader.read([{ cache, frames: cache.frames }], own);
+    const { logits } = await reader.read([{ cache, frames: cache.frames }], segment.own);
     const token = config.answerTokens[argmax(logits)] ?? config.endToken;
     tokens.push(token);
     if (token === config.endToken) break;

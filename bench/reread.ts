@@ -86,7 +86,6 @@ async function firstToken(model: Model, cache: KvCache, question: string): Promi
   const { config, embeddings, reader, selfDecoder, tokenizer } = model;
   const tokens = segmentTokens(tokenizer, config, [], question, cache.times.at(-1) ?? 0);
   const segment = await QuestionSegment.open(selfDecoder, embeddings, config, tokens);
-  const own = { ownK: segment.k, ownV: segment.v, ownLength: segment.length };
-  const answer = await reader.read([{ cache, frames: cache.frames }], { hidden: segment.hidden, ...own });
+  const answer = await reader.read([{ cache, frames: cache.frames }], segment.own);
   return argmax(answer.logits);
 }

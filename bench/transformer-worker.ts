@@ -110,8 +110,7 @@ async function yoco(task: WorkerTask, indexed: boolean): Promise<WorkerResult> {
   const question = segmentTokens(tokenizer, config, [], QUESTION, 0);
   const open = (): Promise<QuestionSegment> => QuestionSegment.open(selfDecoder, embeddings, config, question);
   const cross = async (segment: QuestionSegment): Promise<number> => {
-    const own = { ownK: segment.k, ownV: segment.v, ownLength: segment.length };
-    const input = { hidden: segment.hidden, ...own };
+    const input = segment.own;
     if (indexed) {
       const answer = await reader.read([{ cache, frames }], { ...input, queries });
       queries = answer.queries;

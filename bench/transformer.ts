@@ -89,7 +89,10 @@ export async function transformer(options: BenchOptions): Promise<Record<string,
       const indexed = indexedRun.atLength.find((entry) => entry.tokens === tokens);
       if (there === undefined || indexed === undefined) return 'not measured';
       // What the service does: int8 pages, and no more than INDEXED_TOKENS of them read.
-      return { ...figures(there, yocoCost, bound), withIndex: measured(indexed) };
+      return {
+        ...figures(there, yocoCost, bound),
+        withIndex: { residentMB: round(indexed.residentBytes / MB), ...speeds(indexed) },
+      };
     }),
     baselines,
   };
@@ -104,9 +107,9 @@ function byLength(lengths: readonly number[], of: (tokens: number) => unknown): 
   return Object.fromEntries(lengths.map((tokens) => [String(tokens), of(tokens)]));
 }
 
-function measured(at: AtLength): Record<string, number> {
+/** How fast one length was. */
+export function speeds(at: AtLength): Record<string, number> {
   return {
-    residentMB: round(at.residentBytes / MB),
     frameMs: round(at.frameMs, 2),
     firstTokenMs: round(at.firstTokenMs, 2),
     decodeTokensASecond: round(1000 / at.decodeMs),
@@ -118,9 +121,7 @@ function figures(at: AtLength, cost: Cost, bound: Limits): Record<string, number
     cacheMB: round((at.tokens * cost.bytesAToken) / MB),
     residentMB: round(at.residentBytes / MB),
     peakMB: round(at.peakBytes / MB),
-    frameMs: round(at.frameMs, 2),
-    firstTokenMs: round(at.firstTokenMs, 2),
-    decodeTokensASecond: round(1000 / at.decodeMs),
+    ...speeds(at),
     decodeShareOfBandwidth: round((cost.readAToken * at.tokens) / 1e6 / at.decodeMs / bound.readGBs, 3),
     frameShareOfFlops: round(cost.frameFlops(at.tokens) / 1e6 / at.frameMs / bound.gflops, 3),
   };

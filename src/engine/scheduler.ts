@@ -8,7 +8,7 @@
  */
 import { YocoError } from '../errors.ts';
 import { EvidenceTally } from '../model/evidence.ts';
-import { KvCache, type Precision } from '../model/kv-cache.ts';
+import { KvCache, type Precision, worstOf } from '../model/kv-cache.ts';
 import type { KvSource, ReaderInput, ReaderOutput } from '../model/kv-reader.ts';
 import type { Model } from '../model/model.ts';
 import { QuestionSegment, segmentTokens, type SegmentTokens } from '../model/question.ts';
@@ -367,18 +367,17 @@ export class Scheduler {
     for (const [id, answer] of [...this.#answers]) {
       const decoding = this.#decoding(id, answer);
       if (decoding === null) continue;
-      const [first] = decoding.sources;
-      if (first === undefined || decoding.sources.length > 1 || !this.#model.reader.readsAll(decoding.sources)) {
+      const [only, ...others] = answer.asked;
+      if (only === undefined || others.length > 0 || !this.#model.reader.readsAll(decoding.sources)) {
         if (alone++ >= READ_ALONE) continue;
         going.push(...(await this.#decodeAlone(decoding)));
         // To the end of the line: the next turn begins with those that waited.
         if (this.#answers.delete(id)) this.#answers.set(id, answer);
         continue;
       }
-      const stream = answer.asked[0]?.stream;
-      const group = stream === undefined ? undefined : together.get(stream);
+      const group = together.get(only.stream);
       if (group !== undefined) group.push(decoding);
-      else if (stream !== undefined) together.set(stream, [decoding]);
+      else together.set(only.stream, [decoding]);
     }
     for (const [stream, group] of together) going.push(...(await this.#decodeTogether(stream, group)));
     if (going.length > 0) {
@@ -408,9 +407,7 @@ export class Scheduler {
       answer.listener.failed(new YocoError('time_out_of_range', { param: 'as_of' }));
       return null;
     }
-    const { segment, queries } = answer;
-    const input = { hidden: segment.hidden, ownK: segment.k, ownV: segment.v, ownLength: segment.length, queries };
-    return { id, answer, sources, input };
+    return { id, answer, sources, input: { ...answer.segment.own, queries: answer.queries } };
   }
 
   /** One token of an answer that reads several streams, or one through its index. */
@@ -456,7 +453,7 @@ export class Scheduler {
       const caches = sources.map((source) => source.cache);
       answer.evidence.add(output.evidence, caches, output.runs);
     }
-    if (output.precision !== 'full' && answer.precision !== 'thinned') answer.precision = output.precision;
+    answer.precision = worstOf([answer.precision, output.precision]);
     if (ended) {
       this.#finish(id, answer, 'stop');
       return false;

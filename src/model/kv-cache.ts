@@ -9,7 +9,7 @@
  * Frames are numbered by their place among those that are kept; `times` says when each was, and until when it stood.
  */
 import { CELL_FRAMES, type KvCells, KvIndex } from './kv-index.ts';
-import { KvPage, type KvRows, type KvShape } from './kv-page.ts';
+import { emptyRows, KvPage, type KvRows, type KvShape } from './kv-page.ts';
 
 export interface KvCacheOptions extends KvShape {
   /** Bytes of pages, index, and K and V in full precision together; at least MIN_FRAMES frames are always kept. */
@@ -45,6 +45,13 @@ export interface FrameRun {
 
 /** What became of the K and V that a reading holds, worst first: some frames were left out, rounded, or neither. */
 export type Precision = 'thinned' | 'int8' | 'full';
+
+const PRECISIONS: readonly Precision[] = ['thinned', 'int8', 'full'];
+
+/** Of nothing: full. */
+export function worstOf(precisions: readonly Precision[]): Precision {
+  return PRECISIONS.find((precision) => precisions.includes(precision)) ?? 'full';
+}
 
 /** Frames of a page. */
 export const PAGE_FRAMES = 16;
@@ -82,8 +89,7 @@ export class KvCache {
     this.#hotLimit = Math.max(MIN_FRAMES, Math.min(options.hotFrames ?? HOT_FRAMES, affordable));
     this.#index = new KvIndex(options);
     this.#capacity = MIN_FRAMES;
-    this.#keys = this.#buffers(this.#capacity);
-    this.#values = this.#buffers(this.#capacity);
+    ({ keys: this.#keys, values: this.#values } = this.#room());
   }
 
   /**
@@ -107,8 +113,7 @@ export class KvCache {
       throw new RangeError('the index of a cache does not fit its frames');
     }
     while (cache.#capacity < hotFrames) cache.#capacity *= 2;
-    cache.#keys = cache.#buffers(cache.#capacity);
-    cache.#values = cache.#buffers(cache.#capacity);
+    ({ keys: cache.#keys, values: cache.#values } = cache.#room());
     hot.keys.forEach((row, head) => cache.#keys[head]?.set(row));
     hot.values.forEach((row, head) => cache.#values[head]?.set(row));
     cache.#times = Array.from(times);
@@ -142,9 +147,9 @@ export class KvCache {
     };
   }
 
-  #buffers(frames: number): Float32Array[] {
-    const { heads, headDim, tokensPerFrame } = this.#options;
-    return Array.from({ length: heads }, () => new Float32Array(frames * tokensPerFrame * headDim));
+  /** For as many frames as the capacity. */
+  #room(): { keys: Float32Array[]; values: Float32Array[] } {
+    return emptyRows(this.#options, this.#capacity * this.#options.tokensPerFrame);
   }
 
   get limitBytes(): number {
@@ -247,13 +252,15 @@ export class KvCache {
 
   /** The frames in full precision go to buffers of their own, of the capacity. */
   #copyBuffers(): void {
-    const grow = (old: Float32Array[]): Float32Array[] =>
-      this.#buffers(this.#capacity).map((next, head) => {
-        next.set(old[head] ?? []);
-        return next;
-      });
-    this.#keys = grow(this.#keys);
-    this.#values = grow(this.#values);
+    const { keys, values } = this.#room();
+    keys.forEach((row, head) => {
+      row.set(this.#keys[head] ?? []);
+    });
+    values.forEach((row, head) => {
+      row.set(this.#values[head] ?? []);
+    });
+    this.#keys = keys;
+    this.#values = values;
     this.#shared = false;
   }
 
@@ -290,7 +297,7 @@ export class KvCache {
     const keep = mostDistinct(page, Math.ceil(page.frames / 2));
     const thin = page.thin(keep);
     const cells = Math.ceil(page.frames / CELL_FRAMES);
-    const rows = this.#scratch(thin.frames);
+    const rows = emptyRows(this.#options, thin.tokens);
     thin.read(0, thin.frames, rows, 0);
     this.#index.replace(this.#cellOf(start), cells, rows.keys, thin.frames);
     const left = (all: number[]): number[] => all.filter((_, i) => i < start || (keep[i - start] ?? true));
@@ -300,10 +307,6 @@ export class KvCache {
     this.#pageBytes += thin.bytes.length - page.bytes.length;
     this.#thinned += page.frames - thin.frames;
     this.#restart();
-  }
-
-  #scratch(frames: number): KvRows {
-    return { keys: this.#buffers(frames), values: this.#buffers(frames) };
   }
 
   #dropPage(): void {
@@ -443,12 +446,8 @@ export class KvCache {
 
 /** For which frames of a page to keep: `count` of them, chosen so that each kept one differs from the one before it. */
 function mostDistinct(page: KvPage, count: number): boolean[] {
-  const { heads, headDim, tokensPerFrame } = page.shape;
-  const size = tokensPerFrame * headDim;
-  const rows: KvRows = {
-    keys: Array.from({ length: heads }, () => new Float32Array(page.frames * size)),
-    values: Array.from({ length: heads }, () => new Float32Array(page.frames * size)),
-  };
+  const size = page.shape.tokensPerFrame * page.shape.headDim;
+  const rows = emptyRows(page.shape, page.tokens);
   page.read(0, page.frames, rows, 0);
   const keep = new Array<boolean>(page.frames).fill(true);
   const distance = (a: number, b: number): number => {

@@ -8,12 +8,11 @@
  */
 import type { InferenceSession } from 'onnxruntime-node';
 import * as ort from 'onnxruntime-node';
-import type { KvShape } from './kv-page.ts';
+import { int8Scale, type KvShape } from './kv-page.ts';
 import { floats, integers } from './session.ts';
 
 export const CELL_FRAMES = 4;
 export const KEYS_PER_CELL = 2;
-const LEVELS = 127;
 const FIRST_CAPACITY = 256;
 
 /** Keys of consecutive frames: for each head `[frames * tokensPerFrame, headDim]`. */
@@ -146,7 +145,7 @@ export class KvIndex {
       }
       means.forEach((mean, which) => {
         const at = cell * KEYS_PER_CELL + which;
-        const scale = mean.reduce((most, x) => Math.max(most, Math.abs(x)), 0) / LEVELS || 1;
+        const scale = int8Scale(mean.reduce((most, x) => Math.max(most, Math.abs(x)), 0));
         const scales = this.#scales[head];
         if (scales !== undefined) scales[at] = scale;
         const target = this.#keys[head];

@@ -23,7 +23,14 @@ export interface KvRows {
   readonly values: readonly Float32Array[];
 }
 
-const LEVELS = 127;
+/** What int8 values of which the largest stands for `most` are multiplied with. */
+export const int8Scale = (most: number): number => most / 127 || 1;
+
+/** Room for `tokens` tokens. */
+export function emptyRows({ heads, headDim }: Pick<KvShape, 'heads' | 'headDim'>, tokens: number) {
+  const buffers = (): Float32Array[] => Array.from({ length: heads }, () => new Float32Array(tokens * headDim));
+  return { keys: buffers(), values: buffers() } satisfies KvRows;
+}
 
 export class KvPage {
   readonly shape: KvShape;
@@ -95,7 +102,7 @@ export class KvPage {
     for (let channel = 0; channel < headDim; channel++) {
       let most = 0;
       for (let i = channel; i < keys.length; i += headDim) most = Math.max(most, Math.abs(keys[i] ?? 0));
-      const scale = most / LEVELS || 1;
+      const scale = int8Scale(most);
       this.#kScale[head * headDim + channel] = scale;
       for (let i = channel; i < keys.length; i += headDim) this.#k[from + i] = Math.round((keys[i] ?? 0) / scale);
     }
@@ -109,7 +116,7 @@ export class KvPage {
         const row = values[head];
         for (let i = token * headDim; i < (token + 1) * headDim; i++) most = Math.max(most, Math.abs(row?.[i] ?? 0));
       }
-      const scale = most / LEVELS || 1;
+      const scale = int8Scale(most);
       this.#vScale[token] = scale;
       for (let head = 0; head < heads; head++) {
         const row = values[head];

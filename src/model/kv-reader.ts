@@ -8,8 +8,9 @@
  */
 import type { BundleConfig } from './bundle.ts';
 import type { CrossDecoder, CrossDecoderInput, CrossDecoderOutput } from './cross-decoder.ts';
-import type { FrameRun, KvCache, KvView, Precision } from './kv-cache.ts';
+import { type FrameRun, type KvCache, type KvView, type Precision, worstOf } from './kv-cache.ts';
 import { CELL_FRAMES, type CellRanking } from './kv-index.ts';
+import { emptyRows } from './kv-page.ts';
 import type { StreamTags } from './stream-tags.ts';
 
 /** One stream of a question: its first `frames` kept frames may be read. */
@@ -35,8 +36,6 @@ export const FULL_READ_TOKENS = 15_360;
 export const INDEXED_TOKENS = 8_192;
 /** Of these, the newest frames are always read. */
 const NEWEST_FRAMES = 64;
-
-const PRECISIONS: readonly Precision[] = ['thinned', 'int8', 'full'];
 
 export class KvReader {
   readonly #config: BundleConfig;
@@ -83,6 +82,11 @@ export class KvReader {
   /** One token of one question on any number of streams. */
   async read(sources: readonly KvSource[], input: ReaderInput): Promise<ReaderOutput> {
     if (this.readsAll(sources)) {
+      const [only, ...others] = sources;
+      if (only !== undefined && others.length === 0) {
+        const [output] = await this.readTogether(only.cache, [{ frames: only.frames, input }]);
+        if (output !== undefined) return output;
+      }
       return this.#readRuns(
         sources,
         sources.map(({ frames }) => [{ first: 0, count: frames }]),
@@ -108,8 +112,7 @@ export class KvReader {
     const context = sources.reduce((sum, source) => sum + source.frames, 0) * this.#config.tokensPerFrame;
     const [output] = await this.#crossDecoder.step(view, [{ ...input, visible: view.tokens, context }]);
     if (output === undefined) throw new RangeError('the cross-decoder gave no output');
-    const worst = Math.min(...caches.map((cache, i) => PRECISIONS.indexOf(cache.precisionOf(runs[i] ?? []))));
-    return { ...output, runs, precision: PRECISIONS[worst] ?? 'full' };
+    return { ...output, runs, precision: worstOf(caches.map((cache, i) => cache.precisionOf(runs[i] ?? []))) };
   }
 
   /** The newest frames of each source and, with queries, the cells that they find before those. */
@@ -151,9 +154,8 @@ export class KvReader {
 
   #room(tokens: number): { keys: Float32Array[]; values: Float32Array[] } {
     if (this.#scratch.tokens < tokens) {
-      const { kvHeads, headDim } = this.#config;
-      const make = (): Float32Array[] => Array.from({ length: kvHeads }, () => new Float32Array(tokens * headDim));
-      this.#scratch = { keys: make(), values: make(), tokens };
+      const { kvHeads: heads, headDim } = this.#config;
+      this.#scratch = { ...emptyRows({ heads, headDim }, tokens), tokens };
     }
     return this.#scratch;
   }

@@ -1,4 +1,5 @@
 /** A question's own segment: its earlier turns, its tokens, and the answer as it grows. */
+import type { CrossDecoderInput } from './cross-decoder.ts';
 import type { Embeddings } from './embeddings.ts';
 import type { SelfDecoder, SelfDecoderOutput } from './self-decoder.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -95,6 +96,11 @@ export class QuestionSegment {
     const [segment] = await QuestionSegment.openAll(decoder, embeddings, config, [question]);
     if (segment === undefined) throw new RangeError('a segment needs a token');
     return segment;
+  }
+
+  /** What the cross-decoder takes of the segment for its next token. */
+  get own(): Pick<CrossDecoderInput, 'hidden' | 'ownK' | 'ownV' | 'ownLength'> {
+    return { hidden: this.hidden, ownK: this.k, ownV: this.v, ownLength: this.#length };
   }
 
   get length(): number {

@@ -7,7 +7,7 @@ import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
-import { interrupt, run, start, type Started } from '../support/cli.ts';
+import { interrupt, killAll, run, start, type Started } from '../support/cli.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
 import { freePort } from '../support/ports.ts';
 import { descendants, untilGone } from '../support/processes.ts';
@@ -24,10 +24,7 @@ beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'yoco-cli-'));
 });
 afterEach(() => {
-  for (const { child } of running.splice(0)) {
-    const { exitCode, signalCode, pid } = child;
-    if (exitCode === null && signalCode === null && pid !== undefined) process.kill(-pid, 'SIGKILL');
-  }
+  killAll(running);
 });
 afterAll(async () => {
   await clips.remove();

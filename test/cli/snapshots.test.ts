@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { interrupt, run, start, type Started } from '../support/cli.ts';
+import { interrupt, killAll, run, start, type Started } from '../support/cli.ts';
 import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
 
 const KEY = 'a-key-of-more-than-16-characters';
@@ -17,10 +17,7 @@ beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'yoco-cli-snapshots-'));
 });
 afterEach(() => {
-  for (const { child } of running.splice(0)) {
-    const { exitCode, signalCode, pid } = child;
-    if (exitCode === null && signalCode === null && pid !== undefined) process.kill(-pid, 'SIGKILL');
-  }
+  killAll(running);
 });
 afterAll(async () => {
   await clips.remove();

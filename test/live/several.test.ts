@@ -1,12 +1,11 @@
 /** Questions over several live streams, over a real engine (tiny bundle): who is asked, and the moment in each. */
-import sharp from 'sharp';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { chooseStreams } from '../../src/live/choose-streams.ts';
 import { Streams } from '../../src/live/live-service.ts';
 import type { SourceStream } from '../../src/live/live-stream.ts';
 import { CLOCK_SKEW_MS, momentsAt, newestWallMs, type StreamClock } from '../../src/live/moments.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
-import { picture } from '../support/tiny.ts';
+import { pushed as pushedTo } from '../support/pushing.ts';
 
 let live: Streams;
 beforeAll(async () => {
@@ -26,17 +25,9 @@ function thrown(run: () => unknown): unknown {
   throw new Error('nothing was thrown');
 }
 
-async function pushed(name: string, frames: number, memory: object = {}, first = 0): Promise<SourceStream> {
-  const stream = await live.create({ name, source: { push: true }, memory }, 'operator');
-  for (let i = 0; i < frames; i++) {
-    const image = sharp(picture(first), { raw: { width: 224, height: 224, channels: 3 } });
-    await stream.push(await image.png().toBuffer(), i * 500);
-    await vi.waitFor(() => {
-      expect(stream.status().frames).toBe(i + 1);
-    }, 10_000);
-  }
-  return stream;
-}
+/** Shows the same picture in every frame. */
+const pushed = (name: string, frames: number, memory: object = {}, shown = 0): Promise<SourceStream> =>
+  pushedTo(live, name, frames, memory, () => shown);
 
 describe('A conversation about several streams', () => {
   test('is asked as one is, keeps its turns, and says what it read', async () => {

@@ -12,6 +12,7 @@ import type { SourceStream } from '../../src/live/live-stream.ts';
 import { Thumbnails } from '../../src/live/thumbnails.ts';
 import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
+import { png, pushed as pushedTo } from '../support/pushing.ts';
 import { isRunning } from '../support/processes.ts';
 import { picture } from '../support/tiny.ts';
 
@@ -39,11 +40,6 @@ afterAll(async () => {
   if (pid !== undefined) expect(await isRunning(pid)).toBe(false);
 });
 
-const png = (number: number): Promise<Buffer> =>
-  sharp(picture(number), { raw: { width: 224, height: 224, channels: 3 } })
-    .png()
-    .toBuffer();
-
 const codeOf = (error: unknown): string | undefined => (error instanceof YocoError ? error.code : undefined);
 
 function thrown(run: () => unknown): unknown {
@@ -55,17 +51,7 @@ function thrown(run: () => unknown): unknown {
   throw new Error('nothing was thrown');
 }
 
-/** A push stream that has taken `frames` pictures, half a second apart. */
-async function pushed(name: string, frames: number): Promise<SourceStream> {
-  const stream = await live.create({ name, source: { push: true } }, 'operator');
-  for (let i = 0; i < frames; i++) {
-    await stream.push(await png(i), i * 500);
-    await vi.waitFor(() => {
-      expect(stream.status().frames).toBe(i + 1);
-    }, 10_000);
-  }
-  return stream;
-}
+const pushed = (name: string, frames: number): Promise<SourceStream> => pushedTo(live, name, frames);
 
 describe('A video file', () => {
   test('is read through ffmpeg into the cache, to its last frame', async () => {

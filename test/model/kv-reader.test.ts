@@ -15,7 +15,7 @@ beforeAll(async () => {
   const { config, embeddings, selfDecoder, tokenizer } = model;
   const tokens = segmentTokens(tokenizer, config, [], 'what was shown first?', 1_000);
   const segment = await QuestionSegment.open(selfDecoder, embeddings, config, tokens);
-  input = { hidden: segment.hidden, ownK: segment.k, ownV: segment.v, ownLength: segment.length };
+  input = segment.own;
 });
 afterAll(() => model.release());
 

@@ -69,6 +69,14 @@ export function start(args: readonly string[], env: Record<string, string> = {},
 export const run = (args: readonly string[], env: Record<string, string> = {}): Promise<Ended> =>
   start(args, env).ended;
 
+/** Ends what still runs, with all that it started. */
+export function killAll(started: Started[]): void {
+  for (const { child } of started.splice(0)) {
+    const { exitCode, signalCode, pid } = child;
+    if (exitCode === null && signalCode === null && pid !== undefined) process.kill(-pid, 'SIGKILL');
+  }
+}
+
 /** Ctrl-C in its terminal. */
 export function interrupt({ child }: Started): void {
   if (child.pid !== undefined) process.kill(-child.pid, 'SIGINT');

@@ -1,5 +1,6 @@
 /** The tiny bundle (seeded random weights, the same graphs as the real one), and pictures for it. */
 import type { KvCache, KvView } from '../../src/model/kv-cache.ts';
+import { emptyRows } from '../../src/model/kv-page.ts';
 import type { Model } from '../../src/model/model.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { seededRandom } from '../../src/model/sampling.ts';
@@ -29,10 +30,8 @@ export function bitsOf(cache: KvCache, frames = cache.frames): Buffer {
 
 /** Keys and values of the first `frames` frames, copied, for each head. */
 export function rowsOf(cache: KvCache, frames = cache.frames): KvView {
-  const { heads, headDim, tokensPerFrame } = cache.shape;
-  const tokens = frames * tokensPerFrame;
-  const buffers = (): Float32Array[] => Array.from({ length: heads }, () => new Float32Array(tokens * headDim));
-  const rows = { keys: buffers(), values: buffers(), tokens };
+  const tokens = frames * cache.shape.tokensPerFrame;
+  const rows = { ...emptyRows(cache.shape, tokens), tokens };
   cache.copy([{ first: 0, count: frames }], rows, 0);
   return rows;
 }
