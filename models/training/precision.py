@@ -1,4 +1,4 @@
-"""bfloat16 where the processor computes in it: elsewhere it is emulated, and slower than float32 by a factor of ten."""
+"""bfloat16 where the processor computes in it: elsewhere it is emulated, and far slower than float32."""
 
 import torch
 
