@@ -214,6 +214,7 @@ async function parts(frames: number, seconds: number): Promise<Record<string, un
     for (let i = 0; i < count; i++) some.push(await open());
     const asking = some.map((s) => ({
       hidden: s.hidden,
+      momentMs: s.momentMs,
       visible: view.tokens,
       context: view.tokens,
       ownK: s.k,

@@ -18,13 +18,15 @@ from torch import nn
 
 from backbone import IMAGE_SIZE, VECTORS, EfficientNetLite0
 from labels import read_sets
-from model import CellRanking, Config, YocoLive
+from model import CODE, CellRanking, Config, YocoLive, log_seconds, time_code
 from projector import TOP, Projector, Vocabulary
 from text import END, START, normalise_text, tokenizer_json, word_embeddings
 
-FORMAT = 2
+FORMAT = 3
 OPSET = 17
 TOLERANCE = 0.002
+# Times in ms whose code the runtime's index must write as the model does.
+MOMENTS = [0, 61_500, 3_599_999, 45_296_000, 1_700_000_000_123]
 
 
 class VisionGraph(nn.Module):
@@ -65,9 +67,9 @@ class CrossGraph(nn.Module):
         self.register_buffer("copy", words @ model.copy.weight / model.c.words_width**0.5)  # [answers, G * D]
         self.register_buffer("bias", model.out_bias.detach())
 
-    def forward(self, hidden, visible, context, own_k, own_v, own_length, *cache):
+    def forward(self, hidden, times, since, moment, visible, context, own_k, own_v, own_length, *cache):
         g = self.c.kv_heads
-        x, evidence, attended, queries = self.decoder.read(hidden, cache[:g], cache[g:], visible, context, own_k, own_v, own_length)
+        x, evidence, attended, queries = self.decoder.read(hidden, cache[:g], cache[g:], times, since, moment, visible, context, own_k, own_v, own_length)
         return self.logits(x, attended), evidence, queries
 
     def logits(self, x, attended):
@@ -184,13 +186,14 @@ def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.nda
     ids = [START, *Tokenizer.from_str(tokenizer).encode(normalise_text(question)).ids, END]
     ms = torch.full((1, len(ids)), -1)
     ms[0, 0] = times[-1]
+    codes, ages = time_code(times, times - times[0])[None], log_seconds(times[-1] - times)[None, None]
     answer: list[int] = []
     for _ in range(12):
         e = torch.from_numpy(words[ids + answer])[None]
         clock = torch.cat([ms, torch.full((1, len(answer)), -1)], 1)
         hidden, own_k, own_v = model.self_decoder(e + model.clock(clock))
         n = len(ids) + len(answer)
-        y, evidence, _, attended = model.cross_decoder(hidden[:, -1:].unsqueeze(1), k, v, torch.zeros(1, 1, k.shape[1]), own_k.unsqueeze(1), own_v.unsqueeze(1),
+        y, evidence, _, attended = model.cross_decoder(hidden[:, -1:].unsqueeze(1), k, v, codes, ages, torch.zeros(1, 1, k.shape[1]), own_k.unsqueeze(1), own_v.unsqueeze(1),
                                           torch.zeros(1, 1, 1, n))
         logits = head.logits(y[0, 0, 0], attended[0, 0, 0])
         if not answer:
@@ -200,10 +203,11 @@ def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.nda
         answer.append(token)
         if token == END:
             break
+    out.add("time_code", time_code(torch.tensor(MOMENTS), torch.zeros(len(MOMENTS), dtype=torch.long))[:, :-1])
     out.add("tokens", tokens)
     out.add("k", k[0])
     out.add("v", v[0])
-    out.close(frames=frames, intervalMs=500, question=question, questionIds=ids, answerIds=answer)
+    out.close(frames=frames, intervalMs=500, moments=MOMENTS, question=question, questionIds=ids, answerIds=answer)
 
 
 def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: EfficientNetLite0, out: Path, card: dict, tokenizer: str) -> None:
@@ -223,15 +227,17 @@ def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: Effici
              {"tokens": {0: "batch", 1: "n"}, "time_ms": {0: "batch", 1: "n"}, "past_k": {0: "batch", 2: "past"}, "past_v": {0: "batch", 2: "past"}, "past_length": {0: "batch"}},
              {"hidden": {0: "batch", 1: "n"}, "k": {0: "batch", 1: "n"}, "v": {0: "batch", 1: "n"}, "window_k": {0: "batch", 2: "n"}, "window_v": {0: "batch", 2: "n"}})
     own = torch.zeros(b, 5, c.kv_heads, c.head_dim)
-    cache = [torch.zeros(20, c.head_dim) for _ in range(2 * c.kv_heads)]
-    to_graph(cross_graph, (torch.zeros(b, c.width), torch.full((b,), 20), torch.full((b,), 20), own, own, torch.full((b,), 5), *cache), out / "cross_decoder.onnx",
-             {"hidden": {0: "questions"}, "visible": {0: "questions"}, "context": {0: "questions"}, "own_k": {0: "questions", 1: "own"}, "own_v": {0: "questions", 1: "own"},
+    cache = [torch.zeros(2 * c.tokens_per_frame, c.head_dim) for _ in range(2 * c.kv_heads)]
+    when = torch.zeros(2, dtype=torch.long)
+    to_graph(cross_graph, (torch.zeros(b, c.width), when, when, torch.zeros(b, dtype=torch.long), torch.full((b,), 20), torch.full((b,), 20), own, own, torch.full((b,), 5), *cache), out / "cross_decoder.onnx",
+             {"hidden": {0: "questions"}, "times": {0: "frames"}, "since": {0: "frames"}, "moment": {0: "questions"}, "visible": {0: "questions"}, "context": {0: "questions"}, "own_k": {0: "questions", 1: "own"}, "own_v": {0: "questions", 1: "own"},
               "own_length": {0: "questions"}, **{f"{kind}{g}": {0: "stream"} for kind in "kv" for g in range(c.kv_heads)}},
              {"logits": {0: "questions"}, "evidence": {0: "questions", 1: "stream"}, "queries": {0: "questions"}})
     rows = 6 * CellRanking.KEYS
     cells = [torch.zeros(rows, c.head_dim, dtype=torch.int8)] * c.kv_heads + [torch.zeros(rows)] * c.kv_heads
-    to_graph(CellRanking(c), (torch.zeros(c.cross_layers, c.cross_heads, c.head_dim), torch.tensor([3]), *cells), out / "kv_index.onnx",
-             {"queries": {}, "count": {}, **{f"{kind}{g}": {0: "keys"} for kind in ("keys", "scales") for g in range(c.kv_heads)}}, {"chosen": {0: "count"}})
+    to_graph(CellRanking(c), (torch.zeros(c.cross_layers, c.cross_heads, c.head_dim + CODE), torch.tensor([3]), torch.zeros(6, CODE - 2, dtype=torch.int8),
+                              torch.zeros(6), torch.zeros(6), *cells), out / "kv_index.onnx",
+             {"queries": {}, "count": {}, "codes": {0: "cells"}, "since": {0: "cells"}, "age": {0: "cells"}, **{f"{kind}{g}": {0: "keys"} for kind in ("keys", "scales") for g in range(c.kv_heads)}}, {"chosen": {0: "count"}})
     tags = torch.stack([model.cross_decoder.tag_k.flatten(1), model.cross_decoder.tag_v.flatten(1)], 1)  # [tags, 2, G * D]
     (out / "stream_tags.bin").write_bytes(tags.numpy().astype("<f4").tobytes())
     words_table(model, out / "embeddings.bin")
@@ -259,6 +265,7 @@ def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: Effici
         "startToken": START,
         "endToken": END,
         "maxAnswerTokens": 32,
+        "endsAtRepetition": card.get("endsAtRepetition", True),
         "answerTokens": model.answers.tolist(),
         "parameters": sum(p.numel() for m in (model, projector, net) for p in m.parameters()),
         "training": card.get("training", {}),
@@ -295,7 +302,8 @@ def check(out: Path) -> None:
     zero = np.zeros((1, shape[1], 1, *shape[3:]), np.float32)
     hidden, own_k, own_v, _, _ = decoder.run(None, {"tokens": words[ids][None], "time_ms": ms, "past_k": zero, "past_v": zero, "past_length": np.zeros(1, np.int64)})
     cache = {f"{kind}{g}": np.ascontiguousarray(x[:, g]) for kind, x in (("k", k), ("v", v)) for g in range(config["kvHeads"])}
-    logits, evidence, _ = session("cross_decoder.onnx").run(None, {"hidden": hidden[:, -1], "visible": np.array([len(k)]), "context": np.array([len(k)]), "own_k": own_k, "own_v": own_v,
+    times = np.arange(index["frames"]) * index["intervalMs"]
+    logits, evidence, _ = session("cross_decoder.onnx").run(None, {"hidden": hidden[:, -1], "times": times, "since": times, "moment": times[-1:], "visible": np.array([len(k)]), "context": np.array([len(k)]), "own_k": own_k, "own_v": own_v,
                                                                 "own_length": np.array([len(ids)]), **cache})
     report |= {"logits": np.abs(logits[0] - load("first_logits")).max(), "evidence": np.abs(evidence[0] - load("first_evidence")).max()}
     print(json.dumps({k: float(v) for k, v in report.items()}))

@@ -4,6 +4,7 @@ YOCO: Sun et al. 2024, "You Only Cache Once" (arXiv:2405.05254). Departures, and
 - the shared K, V are not rotated (NoPE, as in YOCO-U and SambaY): time is content, and a cache has no length;
 - queries and keys are RMS-normalised per head, with a learned scale times log(n) (Scalable-Softmax, arXiv:2501.19399),
   so that attention stays as sharp over hours as over seconds;
+- what a query wants of a frame's time is added to the scores (`WhenAttention`): keys need not hold the time of day;
 - residual width and the words' width differ: both are joined by two maps that start as the words' principal components.
 
 Shapes: B streams or segments, n tokens, W the width, H heads of size D, G heads of K and V.
@@ -44,6 +45,29 @@ DAY = 86_400_000
 DIGITS = [(10 * DAY, 10), (DAY, 10), (36_000_000, 3), (3_600_000, 10), (600_000, 6), (60_000, 10), (10_000, 6), (1_000, 10), (100, 10)]
 # Periods of the Fourier features in ms: powers of two of a second, up to about three days.
 PERIODS = [1000 * 2**i for i in range(1, 19)]
+
+
+# The digits of hours to seconds, which a query may ask for.
+SAID = DIGITS[2:8]
+
+
+def time_code(ms: torch.Tensor, since: torch.Tensor) -> torch.Tensor:
+    """Times of frames in ms, int64 `[.., F]`, and how long after their stream's first frame -> `[.., F, CODE - 1]`.
+
+    One-hot digits of the clock, Fourier features, and the logarithm of the seconds since the stream began.
+    """
+    digits = [(ms % DAY // unit % base).unsqueeze(-1) == torch.arange(base) for unit, base in SAID]
+    periods = torch.tensor(PERIODS)
+    phase = (ms.unsqueeze(-1) % periods).float() / periods.float() * (2 * math.pi)
+    return torch.cat([*(d.float() for d in digits), phase.sin(), phase.cos(), log_seconds(since).unsqueeze(-1)], -1)
+
+
+def log_seconds(ms: torch.Tensor) -> torch.Tensor:
+    return (ms.clamp(min=0).float() / 1000 + 1).log()
+
+
+# The last one is the logarithm of the seconds between a frame and the moment of the question.
+CODE = sum(base for _, base in SAID) + 2 * len(PERIODS) + 2
 
 
 def rms(x: torch.Tensor) -> torch.Tensor:
@@ -224,6 +248,11 @@ class CrossAttention(nn.Module):
         self.q = nn.Linear(c.width, c.cross_heads * c.head_dim, bias=False)
         self.o = nn.Linear(c.cross_heads * c.head_dim, c.width, bias=False)
         self.scale = nn.Parameter(torch.full((c.cross_heads,), 1.2 / math.log(200)))
+        self.when = nn.Linear(c.width, c.cross_heads * CODE, bias=False)
+
+    def times_asked(self, x, log_n):
+        """x `[.., W]`, log_n `[..]` -> `[.., H, CODE]`: what each head gives for each feature of a frame's time."""
+        return self.when(x).unflatten(-1, (self.c.cross_heads, CODE)) * (log_n / math.log(200))[..., None, None]
 
     def queries(self, x, log_n):
         """x `[B, n, W]`, log_n `[B, n]` -> `[B, n, H, D]`, scaled."""
@@ -255,11 +284,11 @@ class CrossDecoder(nn.Module):
         s = k.shape[1]
         return (k + self.tag_k[:s, None]).flatten(1, 2), (v + self.tag_v[:s, None]).flatten(1, 2)
 
-    def forward(self, x, k, v, mask, own_k, own_v, own_mask):
+    def forward(self, x, k, v, codes, ages, mask, own_k, own_v, own_mask):
         """x `[B, Q, A, W]`: Q questions of A tokens on each of B streams.
 
-        Stream: k, v `[B, N, G, D]`, mask `[B, Q, N]` (0 or -inf). Own: own_k, own_v `[B, Q, S, G, D]`, own_mask
-        `[B, Q, A, S]`. Returns hidden, and the share of attention of every stream token in the last half of the
+        Stream: k, v `[B, N, G, D]`, codes `[B, F, CODE - 1]` of its frames, ages `[B, Q, F]` in log seconds, mask
+        `[B, Q, N]` (0 or -inf). Own: own_k, own_v `[B, Q, S, G, D]`, own_mask `[B, Q, A, S]`. Returns hidden, and the share of attention of every stream token in the last half of the
         layers, mean over heads: `[B, Q, A, N]` (the evidence); the same of the first half (where a question of two steps
         takes its first); and what the last half read, `[B, Q, A, G * D]`.
         """
@@ -273,12 +302,17 @@ class CrossDecoder(nn.Module):
         full_mask = torch.cat([mask.unsqueeze(2).expand(b, q_count, a_count, n), own_mask], -1)[:, None, None]
         evidence, early, attended = [], [], []
         for i, layer in enumerate(self.layers):
-            q = layer.attention.queries(layer.norm(x).reshape(b, q_count * a_count, w), log_n.view(b, -1))
+            normed = layer.norm(x)
+            asked = layer.attention.times_asked(normed, log_n).permute(0, 3, 1, 2, 4)  # [B, H, Q, A, CODE]
+            when = (asked[..., :-1].flatten(1, 3) @ codes.transpose(1, 2)).view(b, c.cross_heads, q_count, a_count, -1)
+            when = when + asked[..., -1:] * ages[:, None, :, None]
+            when = when.view(b, c.kv_heads, group, q_count, a_count, -1).repeat_interleave(c.tokens_per_frame, -1)
+            q = layer.attention.queries(normed.reshape(b, q_count * a_count, w), log_n.view(b, -1))
             q = q.view(b, q_count, a_count, c.kv_heads, group, c.head_dim).permute(0, 3, 4, 1, 2, 5)  # [B, G, g, Q, A, D]
             on_stream = (q.reshape(b, c.kv_heads, group * q_count * a_count, c.head_dim) @ keys).view(b, c.kv_heads, group, q_count, a_count, n)
             own_q = q.permute(0, 3, 1, 2, 4, 5).reshape(b, q_count, c.kv_heads, group * a_count, c.head_dim)
             on_own = (own_q @ own_keys).view(b, q_count, c.kv_heads, group, a_count, s).permute(0, 2, 3, 1, 4, 5)
-            scores = torch.cat([on_stream, on_own], -1).float() / math.sqrt(c.head_dim) + full_mask
+            scores = torch.cat([on_stream.float() / math.sqrt(c.head_dim) + when, on_own.float() / math.sqrt(c.head_dim)], -1) + full_mask
             p = scores.softmax(-1)
             (evidence if i >= c.cross_layers // 2 else early).append(p[..., :n].mean((1, 2)))
             p = p.to(values.dtype)
@@ -292,14 +326,15 @@ class CrossDecoder(nn.Module):
             x = x + layer.ffn(layer.ffn_norm(x))
         return x, torch.stack(evidence).mean(0), torch.stack(early).mean(0), torch.stack(attended).mean(0)
 
-    def read(self, x, keys, values, visible, context, own_k, own_v, own_length):
+    def read(self, x, keys, values, times, since, moment, visible, context, own_k, own_v, own_length):
         """One token each of Q questions on one stream (the exported graph).
 
-        x `[Q, W]`; keys, values: for each of the G heads `[N, D]`, as the cache holds them; visible `[Q]`: how many of
-        the N tokens a question may see; context `[Q]`: of how many tokens they were chosen (as many, where all are read);
+        x `[Q, W]`; keys, values: for each of the G heads `[N, D]`, as the cache holds them; times, since `[F]`: when each
+        of the N / tokens_per_frame frames was shown and how long after its stream's first frame, in ms; moment `[Q]`: of
+        the question, in ms; visible `[Q]`: how many of the N tokens a question may see; context `[Q]`: of how many tokens they were chosen (as many, where all are read);
         own_k, own_v `[Q, S, G, D]`, of which own_length `[Q]` are real. Returns hidden
         `[Q, W]`, evidence `[Q, N]`, what the last half of the layers read, `[Q, G * D]`, and the queries of all layers,
-        scaled, `[Q, layers, H, D]`: what an index of the cache is asked with.
+        scaled, each with what it wants of the time, `[Q, layers, H, D + CODE]`: what an index of the cache is asked with.
         """
         c, q_count, n = self.c, x.shape[0], keys[0].shape[0]
         group = c.cross_heads // c.kv_heads
@@ -307,15 +342,21 @@ class CrossDecoder(nn.Module):
         hidden_stream = torch.arange(n).unsqueeze(0) >= visible.unsqueeze(1)  # [Q, N]
         hidden_own = torch.arange(own_k.shape[1]).unsqueeze(0) >= own_length.unsqueeze(1)
         mask = torch.cat([hidden_stream, hidden_own], 1).float().unsqueeze(1) * -1e30
+        codes = time_code(times, since)
+        ages = log_seconds(moment.unsqueeze(1) - times)  # [Q, F]
         evidence = attended = 0
         asked = []
         for i, layer in enumerate(self.layers):
-            q = layer.attention.queries(layer.norm(x).unsqueeze(0), log_n)[0] / math.sqrt(c.head_dim)  # [Q, H, D]
-            asked.append(q)
+            normed = layer.norm(x)
+            q = layer.attention.queries(normed.unsqueeze(0), log_n)[0] / math.sqrt(c.head_dim)  # [Q, H, D]
+            wanted = layer.attention.times_asked(normed, log_n[0])  # [Q, H, CODE]
+            when = wanted[..., :-1] @ codes.T + wanted[..., -1:] * ages.unsqueeze(1)  # [Q, H, F]
+            when = when.unsqueeze(-1).expand(-1, -1, -1, c.tokens_per_frame).flatten(2)
+            asked.append(torch.cat([q, wanted], -1))
             heads, read = [], []
             for g in range(c.kv_heads):
                 mine = q[:, g * group : (g + 1) * group]  # [Q, g, D]
-                on_stream = (mine.reshape(-1, c.head_dim) @ keys[g].T).view(q_count, group, -1)
+                on_stream = (mine.reshape(-1, c.head_dim) @ keys[g].T).view(q_count, group, -1) + when[:, g * group : (g + 1) * group]
                 on_own = mine @ own_k[:, :, g].transpose(1, 2)
                 p = (torch.cat([on_stream, on_own], -1) + mask).softmax(-1)
                 on_stream, on_own = p[..., :n], p[..., n:]
@@ -335,8 +376,9 @@ class CrossDecoder(nn.Module):
 class CellRanking(nn.Module):
     """The index of a long cache, over its cells: R keys for each of C cells, head by head, in int8 with a scale each.
 
-    queries `[layers, H, D]` of one token, keys: for each of the G heads int8 `[C * R, D]`, scales `[C * R]`, count `[1]`.
-    Attention over the cells' keys stands for attention over the cache; returns the cells with the most of it, over all
+    queries `[layers, H, D + CODE]` of one token; codes: int8 `[C, CODE - 2]`, the time of each cell (of its digits all that
+    its frames have); since, age `[C]`: ms from its stream's first frame, and to the question; keys: for each of the G heads
+    int8 `[C * R, D]`, scales `[C * R]`; count `[1]`. Attention over the cells' keys stands for attention over the cache; returns the cells with the most of it, over all
     layers and heads, `[count]`.
     """
 
@@ -346,14 +388,15 @@ class CellRanking(nn.Module):
         super().__init__()
         self.c = c
 
-    def forward(self, queries, count, *cells):
+    def forward(self, queries, count, codes, since, age, *cells):
         c = self.c
         g, group = c.kv_heads, c.cross_heads // c.kv_heads
+        when = torch.cat([codes.float() / 127, log_seconds(since).unsqueeze(-1), log_seconds(age).unsqueeze(-1)], -1)
         total = 0
         for head in range(g):
-            q = queries[:, head * group : (head + 1) * group].reshape(-1, c.head_dim)
-            scores = (cells[head].float() @ q.T) * cells[g + head].unsqueeze(1)  # [C * R, layers * group]
-            scores = scores.view(-1, self.KEYS, scores.shape[1]).max(1).values
+            mine = queries[:, head * group : (head + 1) * group].flatten(0, 1)  # [layers * group, D + CODE]
+            scores = (cells[head].float() @ mine[:, : c.head_dim].T) * cells[g + head].unsqueeze(1)
+            scores = scores.view(-1, self.KEYS, scores.shape[1]).max(1).values + when @ mine[:, c.head_dim :].T
             total = total + scores.softmax(0).sum(1)
         return total.topk(count[0], sorted=False).indices
 
@@ -399,8 +442,10 @@ class YocoLive(nn.Module):
             for layer in [*self.self_decoder.layers, *self.cross_decoder.layers]:
                 layer.ffn.down.weight.mul_(0.3)
                 layer.attention.o.weight.mul_(0.3)
-            nn.init.normal_(self.cross_decoder.tag_k, std=0.1)
-            nn.init.normal_(self.cross_decoder.tag_v, std=0.1)
+            for layer in self.cross_decoder.layers:
+                nn.init.zeros_(layer.attention.when.weight)
+            nn.init.normal_(self.cross_decoder.tag_k, std=0.4)
+            nn.init.normal_(self.cross_decoder.tag_v, std=1.5)  # a third of what values are
 
     def embed(self, ids: torch.Tensor, ms: torch.Tensor) -> torch.Tensor:
         """Text: ids `[B, n]`, ms `[B, n]` (the moment of the question on its first token, else negative)."""

@@ -35,6 +35,9 @@ TASK_SHARE = {"now": 15, "seen": 12, "seennow": 5, "first": 5, "last": 3, "befor
 SEVERAL_SHARE = {"which": 4, "whichever": 3, "oncamera": 3, "seen": 1, "when": 1}
 
 
+LARGE = 0.5  # of a picture's side: a cut-out that large has no place in it
+
+
 @dataclass
 class Span:
     rows: list[int]  # views shown in turn (one for a still, two for a changing picture)
@@ -55,6 +58,7 @@ class Question:
     # Where the first half of the layers should look: at what the question names, when the answer is another thing.
     anchor: list[tuple[int, int]] = field(default_factory=list)
     earlier: list[tuple[str, str]] = field(default_factory=list)
+    cell: int | None = None  # which of a frame's tokens the evidence is, where it is not all of them
 
 
 def clock_text(ms: int) -> str:
@@ -80,7 +84,8 @@ class World:
                 continue  # of a fold that stage 0 has not done
             if s.validation == validation or (validation and s.set in NOT_SPLIT):
                 self.by_set.setdefault(s.set, []).append(row)
-        self.names = {k: sorted({self.samples[self.views[r][0]].label for r in rows} - {None}) for k, rows in self.by_set.items()}
+        self.by_set["boards"] = [r for rows in self.by_set.values() for r in rows if self.views[r][2] and self.views[r][2][0][3] <= LARGE]
+        self.names = {k: sorted({self.row_label(r) for r in rows} - {None}) for k, rows in self.by_set.items()}
         self.by_name: dict[tuple[str, str], list[int]] = {}
         for k, rows in self.by_set.items():
             for r in rows:
@@ -102,7 +107,7 @@ class StreamMaker:
         self.held_out = held_out_phrasings
         share = sets or SET_SHARE
         self.sets = [s for s in share if world.by_set.get(s)]
-        self.share = np.array([share[s] for s in self.sets])
+        self.share = np.array([share[s] for s in self.sets], float)
         self.share /= self.share.sum()
         self._ids: dict[str, list[int]] = {}
 
@@ -139,7 +144,7 @@ class StreamMaker:
             rows.append(self.pick(twins))
         return Span(rows, label, w.samples[sample], w.views[row][2], start, end)
 
-    def spans(self, frames: int, most: int = 10) -> list[Span]:
+    def spans(self, frames: int, most: int = 14) -> list[Span]:
         count = 1 if frames <= 2 else int(self.rng.integers(1 if frames < 12 else 2, max(3, min(most + 1, frames // 3 + 1))))
         cuts = sorted(self.rng.choice(np.arange(1, frames), min(count - 1, frames - 1), replace=False).tolist()) if count > 1 else []
         # A span shorter than three frames is joined to the one before it: a person could not say when it was.
@@ -222,17 +227,17 @@ class StreamMaker:
                 return Question(task, q, a.split(",")[0].replace("_", " "), frames, here)
             return None
         if task == "where":
-            if not now.things or now.things[0][3] > 0.5:
+            if not now.things or now.things[0][3] > LARGE:
                 return None
             names = [self.world.samples[t[0]].label for t in now.things]
             t = self.pick(now.things)
             name = self.world.samples[t[0]].label
             if names.count(name) > 1:
                 return None
-            place = PLACES[min(2, int(t[2] * 3)) * 3 + min(2, int(t[1] * 3))]
-            return Question(task, self.phrase(task, x=self.thing(name, True)), place, frames, here)
+            cell = min(2, int(t[2] * 3)) * 3 + min(2, int(t[1] * 3))
+            return Question(task, self.phrase(task, x=self.thing(name, True)), PLACES[cell], frames, here, cell=cell)
         if task == "howmany":
-            if not now.things or now.label is None or now.things[0][3] > 0.5:
+            if not now.things or now.label is None or now.things[0][3] > LARGE:
                 return None
             plural = now.label if now.label.endswith("s") else now.label + "s"
             return Question(task, self.phrase(task, xs=plural if self.rng.random() < 0.8 else now.label), str(len(now.things)), frames, here)
@@ -517,6 +522,7 @@ class Batch:
             for target, ranges in ((self.evidence, asked[i][j].evidence), (self.anchor, asked[i][j].anchor)):
                 for a, z in ranges:
                     target[i, j, a:z] = 1
+        self.cell = torch.tensor([[-1 if q.cell is None else q.cell for q in group] for group in asked])
         self.tasks = [[q.task for q in group] for group in asked]
         self.kinds = [[self._kind(made[i * self.together : (i + 1) * self.together], q, t) for q in group] for i, group in enumerate(asked)]
 

@@ -61,7 +61,9 @@ def main() -> None:
                     kv_heads=2, window=32, labels=12)
     model = YocoLive(config, torch.from_numpy(word_embeddings()[:VOCABULARY]), answers)
     with torch.no_grad():
-        export(model, TinyProjector(12, 12), TinyVocabulary(12, 576), TinyEyes(), Path(args.out), {"licence": "Apache-2.0"},
+        for layer in model.cross_decoder.layers:  # which training begins at zero
+            nn.init.normal_(layer.attention.when.weight, std=0.2)
+        export(model, TinyProjector(12, 12), TinyVocabulary(12, 576), TinyEyes(), Path(args.out), {"licence": "Apache-2.0", "endsAtRepetition": False},
                tokenizer_json(VOCABULARY))
     check(Path(args.out))
 

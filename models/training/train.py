@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from model import DIGITS, Config, YocoLive
+from model import DIGITS, Config, YocoLive, log_seconds, time_code
 from muon import Muon
 from precision import mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
@@ -32,10 +32,14 @@ SEVERAL_SHAPES = [(8, 6, 2, 16), (8, 4, 4, 24), (12, 2, 4, 32), (4, 3, 8, 32)]
 SEVERAL_BATCHES = 0.15
 # One stream: its frames, the parts in which the self-decoder sees it, questions.
 LONG_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 48)]
-LONG_BATCHES = 0.3
+LONG_BATCHES = 0.25
 WRITING_PARTS = 4
 SURE = 0.9  # share of attention on the right frames from which on there is no more to learn about where to look
+# Frames with small cut-outs at places, for "where" and "how many".
+BOARD_SHAPE, BOARD_BATCHES = (1, 96, 3), 0.1
+BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
+WARM_UP = 60  # steps
 SHORT_SHARE, SINGLE_SHARE = 0.2, 0.2  # what a later stage still sees of the earlier ones
 
 
@@ -127,7 +131,11 @@ class Trainer:
         mask = torch.zeros(seen.shape).masked_fill(~seen, float("-inf")).repeat(1, 1, together)
         written = torch.arange(length) <= position.unsqueeze(-1)
         own_mask = torch.zeros(written.shape).masked_fill(~written, float("-inf"))
-        y, evidence, early, attended = m.cross_decoder(x, k, v, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
+        codes = time_code(batch.times, batch.times - batch.times[:, :1]).view(b, together * t, -1)
+        times = batch.times.view(b, together, t)
+        moments = times[:, 0].gather(1, batch.frames - 1)  # [B, Q]
+        ages = log_seconds(moments.unsqueeze(-1) - times.flatten(1).unsqueeze(1))
+        y, evidence, early, attended = m.cross_decoder(x, k, v, codes, ages, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
                                       own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask)
         want = batch.answer >= 0
         logits = m.logits(y[want], attended[want])  # only the tokens that are scored
@@ -157,8 +165,10 @@ class Trainer:
         answer = (each * weight).sum() / weight.sum()
 
         pointing, masses = answer.new_zeros(()), []
+        inside = (batch.cell < 0).unsqueeze(-1) | (batch.cell.unsqueeze(-1) == torch.arange(c.tokens_per_frame))
         for shares, frames in ((evidence, batch.evidence), (early, batch.anchor)):
-            mass = (shares * frames.repeat_interleave(c.tokens_per_frame, 2).unsqueeze(2)).sum(-1)  # [B, Q, A]
+            tokens = (frames.unsqueeze(-1) * inside.unsqueeze(2)).flatten(2)  # [B, Q, N]
+            mass = (shares * tokens.unsqueeze(2)).sum(-1)  # [B, Q, A]
             told = want & (frames.sum(-1) > 0).unsqueeze(-1)
             masses.append(mass[told].mean() if told.any() else answer.new_zeros(()))
             if told.any():
@@ -220,6 +230,7 @@ class Trainer:
         shop = {"grocery": 0.6, "clothing": 0.4}
         single = self.evaluate(1, None, 96, 3, {"now": 1})
         short = self.evaluate(8, shop, 32, 12, {t: 1 for t in ("now", "seen", "first", "before", "after", "at", "when")})
+        boards = self.evaluate(1, {"boards": 1}, 96, 3, BOARD_TASKS)
         long = self.evaluate(60, shop, 24, 16, {t: 1 for t in ("now", "seen", "first", "before", "after", "at", "when", "left", "different")})
         minutes = self.evaluate(600, shop, 32, 48)
         several = self.evaluate(8, shop, 32, 16, several=True)
@@ -227,6 +238,7 @@ class Trainer:
         return {"single": {k: v["accuracy"] for k, v in single.items()},
                 "short": {k: v["accuracy"] for k, v in short.items() if " " not in k},
                 "paraphrased": {k: v["accuracy"] for k, v in paraphrased.items() if " " not in k},
+                "boards": {k: v["accuracy"] for k, v in boards.items() if " " not in k},
                 "minutes": {k: v["accuracy"] for k, v in minutes.items() if " " not in k},
                 "several": {k: v["accuracy"] for k, v in several.items() if " " not in k},
                 "long": {k: v["accuracy"] for k, v in long.items() if " " not in k}}
@@ -243,19 +255,21 @@ class Trainer:
 
     def resume(self) -> None:
         state = torch.load(Path(self.args.work) / f"{self.args.name}.pt")
-        # A model from before there were stream tags may go on: its tags are new.
+        # A model from before there were stream tags, or times asked for, may go on: these are new.
         if {"tags": 0, **state["config"], "tags": self.config.tags} != self.config.json():
             raise SystemExit(f"the checkpoint has another configuration: {state['config']}")
         weights, now = state["model"], self.model.state_dict()
-        for name in ("cross_decoder.tag_k", "cross_decoder.tag_v"):
+        asked = [f"cross_decoder.layers.{i}.attention.when.weight" for i in range(self.config.cross_layers)]
+        for name in ("cross_decoder.tag_k", "cross_decoder.tag_v", *asked):
             if name not in weights or weights[name].shape != now[name].shape:
                 weights[name] = now[name]
         if state["answers"] != self.answers:  # new answers may hold new tokens
             bias = dict(zip(state["answers"], weights["out_bias"].tolist()))
             weights["out_bias"] = torch.tensor([bias.get(token, 0.0) for token in self.answers])
         self.model.load_state_dict(weights)
-        if "adam" in state and state["answers"] == self.answers:  # what comes from a bundle has no such state
+        if "probes" in state:
             self.probes.load_state_dict(state["probes"])
+        if "adam" in state and state["answers"] == self.answers:  # what comes from a bundle has no such state
             self.muon.load_state_dict(state["muon"])
             self.adam.load_state_dict(state["adam"])
         self.step, self.stage, self.questions = state["step"], state["stage"], state["questions"]
@@ -269,13 +283,14 @@ class Trainer:
 
     def run(self) -> None:
         maker = StreamMaker(self.world, self.args.seed + self.step)
+        boards = StreamMaker(self.world, self.args.seed + self.step, sets={"boards": 1})
         budget, first = self.args.hours * 3600, self.step
         window: dict[str, list[float]] = {}
         since_report = since_save = 0.0
         while self.spent < budget:
             start = time.time()
             decay = self.args.decay_from
-            rate = min(1, (self.step - first + 1) / 30, max(0.02, (1 - self.spent / budget) / (1 - decay)))
+            rate = min(1, (self.step - first + 1) / WARM_UP, max(0.02, (1 - self.spent / budget) / (1 - decay)))
             self.muon.param_groups[0]["lr"] = self.args.lr * rate
             for group in self.adam.param_groups:
                 group["lr"] = self.args.adam_lr * rate * group["scale"]
@@ -285,7 +300,10 @@ class Trainer:
             elif stage == 3 and r < SINGLE_SHARE + SHORT_SHARE:
                 stage = 2
             frames, streams, questions = random.choice(SHAPES[stage])
-            if self.stage == 3 and random.random() < LONG_BATCHES:
+            if stage < 3 and self.stage == 3 and random.random() < BOARD_BATCHES / (SINGLE_SHARE + SHORT_SHARE):
+                frames, streams, questions = BOARD_SHAPE
+                batch = boards.batch(streams, frames, questions, BOARD_TASKS)
+            elif stage == 3 and random.random() < LONG_BATCHES / (1 - SINGLE_SHARE - SHORT_SHARE):
                 frames, parts, questions = random.choice(LONG_SHAPES)
                 streams = 1
                 batch = maker.batch_of_one(frames, parts, questions)

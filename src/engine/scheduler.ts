@@ -13,6 +13,7 @@ import type { KvSource, ReaderInput, ReaderOutput } from '../model/kv-reader.ts'
 import type { Model } from '../model/model.ts';
 import { QuestionSegment, segmentTokens, type SegmentTokens } from '../model/question.ts';
 import type { KeptFrame, StreamContent } from '../model/snapshot.ts';
+import { repeatedTail, saysItTwice } from '../model/repetition.ts';
 import { sample, seededRandom } from '../model/sampling.ts';
 import type { SegmentWindow } from '../model/window.ts';
 import { camerasToNames, namesToCameras, settled } from './camera-names.ts';
@@ -461,15 +462,25 @@ export class Scheduler {
     answer.queries = output.queries;
     answer.ids.push(token);
     this.#times.answerTokens++;
+    if (config.endsAtRepetition && saysItTwice(answer.ids, this.#model.tokenizer.decode(answer.ids))) {
+      answer.ids.length /= 2;
+      this.#finish(id, answer, 'stop');
+      return false;
+    }
     this.#say(answer);
     if (answer.ids.length < answer.request.maxTokens) return true;
     this.#finish(id, answer, 'length');
     return false;
   }
 
-  /** Sends what is new of the text; a character whose bytes are not complete waits for the next token. */
+  /**
+   * Sends what is new of the text; a character whose bytes are not complete waits for the next token, and so do tokens
+   * that may turn out to say the answer again.
+   */
   #say(answer: ActiveAnswer, complete = false): void {
-    const written = this.#model.tokenizer.decode(answer.ids).trimStart();
+    const { config, tokenizer } = this.#model;
+    const held = config.endsAtRepetition && !complete ? repeatedTail(answer.ids) : 0;
+    const written = tokenizer.decode(answer.ids.slice(0, answer.ids.length - held)).trimStart();
     if (written.endsWith('\uFFFD') && !complete) return;
     const names = answer.asked.map(({ stream }) => stream.name);
     const text = names.length === 1 ? written : camerasToNames(complete ? written : settled(written), names);

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 
-export const BUNDLE_FORMAT = 2;
+export const BUNDLE_FORMAT = 3;
 
 const size = z.int().positive();
 const file = z.object({ bytes: size, sha256: z.string().regex(/^[0-9a-f]{64}$/) });
@@ -49,6 +49,8 @@ const bundleConfig = z.object({
   /** Closes a question, and an answer. */
   endToken: z.int().nonnegative(),
   maxAnswerTokens: size,
+  /** Whether an answer that says its words a second time ends there. */
+  endsAtRepetition: z.boolean(),
   /** Ids of the tokens that an answer may hold, in the order of the logits. */
   answerTokens: z.array(z.int().nonnegative()).min(1),
   parameters: size,

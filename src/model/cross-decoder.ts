@@ -7,6 +7,8 @@ import { floats, integers, output } from './session.ts';
 export interface CrossDecoderInput {
   /** `[width]`, from the self-decoder. */
   readonly hidden: Float32Array;
+  /** The moment of the question, ms. */
+  readonly momentMs: number;
   /** How many tokens of the view this question may see. */
   readonly visible: number;
   /** From how many tokens those were chosen; the same where nothing was left out. Attention is as sharp as for so many. */
@@ -22,7 +24,7 @@ export interface CrossDecoderOutput {
   readonly logits: Float32Array;
   /** Share of attention on each of the view's tokens; what is missing to 1 went to the segment itself. */
   readonly evidence: Float32Array;
-  /** Of all layers, `[crossLayers, crossHeads, headDim]`: what an index is asked with. */
+  /** Of all layers, what an index is asked with: `[crossLayers, crossHeads, headDim + features of time]`. */
   readonly queries: Float32Array;
 }
 
@@ -51,6 +53,9 @@ export class CrossDecoder {
     });
     const feeds: Record<string, Tensor> = {
       hidden: floats(hidden, [count, c.width]),
+      times: integers(cache.times.map(Math.round)),
+      since: integers(cache.since.map(Math.round)),
+      moment: integers(inputs.map((input) => Math.round(input.momentMs))),
       visible: integers(inputs.map((input) => input.visible)),
       context: integers(inputs.map((input) => input.context)),
       own_k: floats(ownK, [count, own, c.kvHeads, c.headDim]),
@@ -64,7 +69,7 @@ export class CrossDecoder {
     const evidence = output(results, 'evidence');
     const queries = output(results, 'queries');
     const answers = c.answerTokens.length;
-    const querySize = c.crossLayers * c.crossHeads * c.headDim;
+    const querySize = queries.length / count;
     return inputs.map((_, i) => ({
       logits: logits.subarray(i * answers, (i + 1) * answers),
       evidence: evidence.subarray(i * cache.tokens, (i + 1) * cache.tokens),

@@ -8,7 +8,7 @@
  *
  * Frames are numbered by their place among those that are kept; `times` says when each was, and until when it stood.
  */
-import { CELL_FRAMES, type KvCells, KvIndex } from './kv-index.ts';
+import { CELL_FRAMES, KEYS_PER_CELL, type KvCells, KvIndex } from './kv-index.ts';
 import { emptyRows, KvPage, type KvRows, type KvShape } from './kv-page.ts';
 
 export interface KvCacheOptions extends KvShape {
@@ -21,6 +21,9 @@ export interface KvCacheOptions extends KvShape {
 /** What a reader may see: views that stay valid until the cache is next appended to. */
 export interface KvView extends KvRows {
   readonly tokens: number;
+  /** Of each frame: when it was shown, and how long after the oldest frame that its stream keeps, ms. */
+  readonly times: readonly number[];
+  readonly since: readonly number[];
 }
 
 /** All that a cache holds at one moment. What happens to the cache afterwards leaves it as it is. */
@@ -108,10 +111,10 @@ export class KvCache {
     if (hotFrames < 0 || ends.length !== times.length || !fits(hot.keys) || !fits(hot.values)) {
       throw new RangeError('the frames of a cache do not fit together');
     }
-    cache.#index = KvIndex.from(options, index);
-    if (cache.#index.cells !== cells + Math.floor(hotFrames / CELL_FRAMES)) {
+    if (index.scales[0]?.length !== KEYS_PER_CELL * (cells + Math.floor(hotFrames / CELL_FRAMES))) {
       throw new RangeError('the index of a cache does not fit its frames');
     }
+    cache.#index = KvIndex.from(options, index, timesOfCells(times, pages));
     while (cache.#capacity < hotFrames) cache.#capacity *= 2;
     ({ keys: cache.#keys, values: cache.#values } = cache.#room());
     hot.keys.forEach((row, head) => cache.#keys[head]?.set(row));
@@ -233,7 +236,7 @@ export class KvCache {
     this.#ends.push(timeMs);
     if (this.#hotFrames % CELL_FRAMES === 0) {
       const first = this.#hotFrames - CELL_FRAMES;
-      this.#index.append(this.#keys, first * tokensPerFrame, CELL_FRAMES);
+      this.#index.append(this.#keys, first * tokensPerFrame, this.#times.slice(-CELL_FRAMES));
     }
     while (this.bytes > this.#options.limitBytes && this.#pages.length > 0) this.#makeRoom();
   }
@@ -299,9 +302,10 @@ export class KvCache {
     const cells = Math.ceil(page.frames / CELL_FRAMES);
     const rows = emptyRows(this.#options, thin.tokens);
     thin.read(0, thin.frames, rows, 0);
-    this.#index.replace(this.#cellOf(start), cells, rows.keys, thin.frames);
     const left = (all: number[]): number[] => all.filter((_, i) => i < start || (keep[i - start] ?? true));
+    const cell = this.#cellOf(start);
     this.#times = left(this.#times);
+    this.#index.replace(cell, cells, rows.keys, this.#times.slice(start, start + thin.frames));
     this.#ends = left(this.#ends);
     this.#pages[at] = thin;
     this.#pageBytes += thin.bytes.length - page.bytes.length;
@@ -382,7 +386,19 @@ export class KvCache {
     const { headDim, tokensPerFrame } = this.#options;
     const tokens = frames * tokensPerFrame;
     const cut = (buffer: Float32Array): Float32Array => buffer.subarray(0, tokens * headDim);
-    return { keys: this.#keys.map(cut), values: this.#values.map(cut), tokens };
+    return {
+      keys: this.#keys.map(cut),
+      values: this.#values.map(cut),
+      tokens,
+      ...this.timesOf([{ first: 0, count: frames }]),
+    };
+  }
+
+  /** When the frames of `runs` were shown. */
+  timesOf(runs: readonly FrameRun[]): Pick<KvView, 'times' | 'since'> {
+    const began = this.#times[0] ?? 0;
+    const times = runs.flatMap(({ first, count }) => this.#times.slice(first, first + count));
+    return { times, since: times.map((time) => time - began) };
   }
 
   /** Copies frames, in full precision or as their pages hold them, to `rows` from token `at` on. */
@@ -442,6 +458,20 @@ export class KvCache {
     }
     return worst;
   }
+}
+
+/** The times of the frames of each whole cell; cells never cross the border of a page. */
+function timesOfCells(times: Float64Array, pages: readonly KvPage[]): number[][] {
+  const cells: number[][] = [];
+  let at = 0;
+  for (const { frames } of pages) {
+    for (let first = 0; first < frames; first += CELL_FRAMES) {
+      cells.push([...times.subarray(at + first, at + Math.min(first + CELL_FRAMES, frames))]);
+    }
+    at += frames;
+  }
+  for (; at + CELL_FRAMES <= times.length; at += CELL_FRAMES) cells.push([...times.subarray(at, at + CELL_FRAMES)]);
+  return cells;
 }
 
 /** For which frames of a page to keep: `count` of them, chosen so that each kept one differs from the one before it. */

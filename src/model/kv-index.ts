@@ -3,13 +3,15 @@
  *
  * Consecutive frames form *cells*. Of each cell, head by head, two keys are kept in int8: the mean of its whole-frame
  * tokens and the mean of all others. Attention over these stands for attention over everything: a cell's score is the
- * share that it gets, added up over all layers and heads, and the cells with the highest scores are read. Bounds of each
+ * share that it gets, added up over all layers and heads, and the cells with the highest scores are read. What a query
+ * wants of the time is added, by the code of the cell's (time-code.ts). Bounds of each
  * channel (Quest, arXiv:2406.10774) were not taken: keys of unit length in 64 dimensions make them far too loose.
  */
 import type { InferenceSession } from 'onnxruntime-node';
 import * as ort from 'onnxruntime-node';
 import { int8Scale, type KvShape } from './kv-page.ts';
 import { floats, integers } from './session.ts';
+import { TIME_CODE_SIZE, writeTimeCode } from './time-code.ts';
 
 export const CELL_FRAMES = 4;
 export const KEYS_PER_CELL = 2;
@@ -31,15 +33,23 @@ export class KvIndex {
   /** For each head `[capacity * KEYS_PER_CELL, headDim]`, and their scales. */
   #keys: Int8Array[];
   #scales: Float32Array[];
+  /** Of each cell the time of its first frame in ms, and the code of its time: `[capacity]`, `[capacity, TIME_CODE_SIZE]`. */
+  #times: Float64Array;
+  #codes: Int8Array;
 
   constructor(shape: KvShape) {
     this.#shape = shape;
     this.#keys = this.#buffers((length) => new Int8Array(length * shape.headDim));
     this.#scales = this.#buffers((length) => new Float32Array(length));
+    this.#times = new Float64Array(this.#capacity);
+    this.#codes = new Int8Array(this.#capacity * TIME_CODE_SIZE);
   }
 
-  /** An index of these cells, which are copied. Throws RangeError where they are not of this shape. */
-  static from(shape: KvShape, { keys, scales }: KvCells): KvIndex {
+  /**
+   * An index of these cells, which are copied; `times`: those of each cell's frames. Throws RangeError where they are not
+   * of this shape.
+   */
+  static from(shape: KvShape, { keys, scales }: KvCells, times: readonly (readonly number[])[]): KvIndex {
     const index = new KvIndex(shape);
     const rows = scales[0]?.length ?? 0;
     const fits =
@@ -47,12 +57,16 @@ export class KvIndex {
       keys.length === shape.heads &&
       rows % KEYS_PER_CELL === 0 &&
       scales.every((all) => all.length === rows) &&
-      keys.every((all) => all.length === rows * shape.headDim);
+      keys.every((all) => all.length === rows * shape.headDim) &&
+      times.length * KEYS_PER_CELL === rows;
     if (!fits) throw new RangeError('the cells of an index do not fit together');
     while (index.#capacity * KEYS_PER_CELL < rows) index.#grow();
     keys.forEach((all, head) => index.#keys[head]?.set(all));
     scales.forEach((all, head) => index.#scales[head]?.set(all));
     index.#cells = rows / KEYS_PER_CELL;
+    times.forEach((mine, cell) => {
+      index.#writeTimes(cell, mine);
+    });
     return index;
   }
 
@@ -79,22 +93,22 @@ export class KvIndex {
   }
 
   get bytesPerCell(): number {
-    return this.#shape.heads * KEYS_PER_CELL * (this.#shape.headDim + 4);
+    return this.#shape.heads * KEYS_PER_CELL * (this.#shape.headDim + 4) + TIME_CODE_SIZE + 8;
   }
 
-  /** Appends the cell of `frames` frames, whose tokens begin at token `from` of `keys`. */
-  append(keys: Keys, from: number, frames: number): void {
+  /** Appends the cell of the frames of these times, whose tokens begin at token `from` of `keys`. */
+  append(keys: Keys, from: number, times: readonly number[]): void {
     if (this.#cells === this.#capacity) this.#grow();
-    this.#write(this.#cells++, keys, from, frames);
+    this.#write(this.#cells++, keys, from, times);
   }
 
-  /** Puts the cells of `keys` (`frames` frames, a cell for each CELL_FRAMES) in the place of `count` cells from `at` on. */
-  replace(at: number, count: number, keys: Keys, frames: number): void {
-    const added = Math.ceil(frames / CELL_FRAMES);
+  /** Puts the cells of `keys` (frames of these times, a cell for each CELL_FRAMES) in the place of `count` cells from `at` on. */
+  replace(at: number, count: number, keys: Keys, times: readonly number[]): void {
+    const added = Math.ceil(times.length / CELL_FRAMES);
     this.#move(at + count, at + added);
     for (let cell = 0; cell < added; cell++) {
       const first = cell * CELL_FRAMES;
-      this.#write(at + cell, keys, first * this.#shape.tokensPerFrame, Math.min(CELL_FRAMES, frames - first));
+      this.#write(at + cell, keys, first * this.#shape.tokensPerFrame, times.slice(first, first + CELL_FRAMES));
     }
   }
 
@@ -112,6 +126,8 @@ export class KvIndex {
     for (const scales of this.#scales) {
       scales.copyWithin(to * KEYS_PER_CELL, from * KEYS_PER_CELL, this.#cells * KEYS_PER_CELL);
     }
+    this.#times.copyWithin(to, from, this.#cells);
+    this.#codes.copyWithin(to * TIME_CODE_SIZE, from * TIME_CODE_SIZE, this.#cells * TIME_CODE_SIZE);
     this.#cells += to - from;
   }
 
@@ -119,7 +135,7 @@ export class KvIndex {
     // By a half: doubling would leave up to half of a day's index unused.
     this.#capacity = Math.ceil(this.#capacity * 1.5);
     const { headDim } = this.#shape;
-    const [keys, scales] = [this.#keys, this.#scales];
+    const [keys, scales, times, codes] = [this.#keys, this.#scales, this.#times, this.#codes];
     this.#keys = this.#buffers((length) => new Int8Array(length * headDim));
     this.#scales = this.#buffers((length) => new Float32Array(length));
     this.#keys.forEach((next, head) => {
@@ -128,10 +144,21 @@ export class KvIndex {
     this.#scales.forEach((next, head) => {
       next.set(scales[head] ?? []);
     });
+    this.#times = new Float64Array(this.#capacity);
+    this.#times.set(times);
+    this.#codes = new Int8Array(this.#capacity * TIME_CODE_SIZE);
+    this.#codes.set(codes);
   }
 
-  #write(cell: number, keys: Keys, from: number, frames: number): void {
+  #writeTimes(cell: number, times: readonly number[]): void {
+    this.#times[cell] = times[0] ?? 0;
+    writeTimeCode(times, this.#codes, cell * TIME_CODE_SIZE);
+  }
+
+  #write(cell: number, keys: Keys, from: number, times: readonly number[]): void {
     const { heads, headDim, tokensPerFrame } = this.#shape;
+    const frames = times.length;
+    this.#writeTimes(cell, times);
     const means = [new Float32Array(headDim), new Float32Array(headDim)] as const;
     for (let head = 0; head < heads; head++) {
       const rows = keys[head];
@@ -154,11 +181,23 @@ export class KvIndex {
     }
   }
 
-  /** Inputs of the index graph: the first `cells` cells, without a copy. */
-  feeds(cells: number): Record<string, ort.Tensor> {
+  /** Inputs of the index graph for a question at `momentMs`: the first `cells` cells, their keys and codes without a copy. */
+  feeds(cells: number, momentMs: number): Record<string, ort.Tensor> {
     const { headDim } = this.#shape;
     const rows = cells * KEYS_PER_CELL;
-    const feeds: Record<string, ort.Tensor> = {};
+    const times = this.#times.subarray(0, cells);
+    const began = times[0] ?? 0;
+    const feeds: Record<string, ort.Tensor> = {
+      codes: new ort.Tensor('int8', this.#codes.subarray(0, cells * TIME_CODE_SIZE), [cells, TIME_CODE_SIZE]),
+      since: floats(
+        Float32Array.from(times, (time) => time - began),
+        [cells],
+      ),
+      age: floats(
+        Float32Array.from(times, (time) => momentMs - time),
+        [cells],
+      ),
+    };
     this.#keys.forEach((keys, head) => {
       feeds[`keys${head}`] = new ort.Tensor('int8', keys.subarray(0, rows * headDim), [rows, headDim]);
     });
@@ -176,13 +215,14 @@ export class CellRanking {
   }
 
   /**
-   * The `count` best of the first `cells` cells, rising. `queries`: those of one token, `[crossLayers, crossHeads,
-   * headDim]`, as the cross-decoder gave them.
+   * The `count` best of the first `cells` cells, rising, for a question at `momentMs`. `queries`: those of one token, of
+   * these `dims`, as the cross-decoder gave them.
    */
   async best(
     index: KvIndex,
     cells: number,
     count: number,
+    momentMs: number,
     queries: Float32Array,
     dims: readonly number[],
   ): Promise<number[]> {
@@ -190,7 +230,7 @@ export class CellRanking {
     const results = await this.#session.run({
       queries: floats(queries, dims),
       count: integers([count]),
-      ...index.feeds(cells),
+      ...index.feeds(cells, momentMs),
     });
     const chosen = results['chosen']?.data;
     if (!(chosen instanceof BigInt64Array)) throw new RangeError('the index graph lacks the output chosen');

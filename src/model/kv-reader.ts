@@ -95,11 +95,11 @@ export class KvReader {
     }
     let { queries } = input;
     if (queries === undefined) {
-      const newest = await this.#readRuns(sources, await this.#choose(sources, undefined), input);
-      const found = await this.#readRuns(sources, await this.#choose(sources, newest.queries), input);
+      const newest = await this.#readRuns(sources, await this.#choose(sources, input.momentMs, undefined), input);
+      const found = await this.#readRuns(sources, await this.#choose(sources, input.momentMs, newest.queries), input);
       queries = found.queries;
     }
-    return this.#readRuns(sources, await this.#choose(sources, queries), input);
+    return this.#readRuns(sources, await this.#choose(sources, input.momentMs, queries), input);
   }
 
   async #readRuns(
@@ -116,8 +116,8 @@ export class KvReader {
   }
 
   /** The newest frames of each source and, with queries, the cells that they find before those. */
-  #choose(sources: readonly KvSource[], queries: Float32Array | undefined): Promise<FrameRun[][]> {
-    const { crossLayers, crossHeads, headDim, tokensPerFrame } = this.#config;
+  #choose(sources: readonly KvSource[], momentMs: number, queries: Float32Array | undefined): Promise<FrameRun[][]> {
+    const { crossLayers, crossHeads, tokensPerFrame } = this.#config;
     const newest = Math.max(CELL_FRAMES, Math.floor(NEWEST_FRAMES / sources.length));
     const share = Math.floor(INDEXED_TOKENS / sources.length / tokensPerFrame) - newest;
     return Promise.all(
@@ -128,8 +128,8 @@ export class KvReader {
         const tail = { first, count: frames - first };
         if (queries === undefined) return [tail];
         const wanted = Math.max(1, Math.floor(share / CELL_FRAMES));
-        const dims = [crossLayers, crossHeads, headDim];
-        const chosen = await this.#ranking.best(cache.index, cells, wanted, queries, dims);
+        const dims = [crossLayers, crossHeads, queries.length / crossLayers / crossHeads];
+        const chosen = await this.#ranking.best(cache.index, cells, wanted, momentMs, queries, dims);
         return [...cache.runsOf(chosen), tail];
       }),
     );
@@ -149,7 +149,10 @@ export class KvReader {
       at += size;
     });
     const cut = (buffer: Float32Array): Float32Array => buffer.subarray(0, tokens * headDim);
-    return { keys: rows.keys.map(cut), values: rows.values.map(cut), tokens };
+    const when = caches.map((cache, i) => cache.timesOf(runs[i] ?? []));
+    const times = when.flatMap((mine) => mine.times);
+    const since = when.flatMap((mine) => mine.since);
+    return { keys: rows.keys.map(cut), values: rows.values.map(cut), tokens, times, since };
   }
 
   #room(tokens: number): { keys: Float32Array[]; values: Float32Array[] } {

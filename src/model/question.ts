@@ -52,16 +52,19 @@ export function segmentTokens(
 /** Grows by one token a step; holds K, V of the segment, which no other segment sees. */
 export class QuestionSegment {
   readonly window: SegmentWindow;
+  /** The moment of the question, ms. */
+  readonly momentMs: number;
   hidden: Float32Array;
   #k: Float32Array;
   #v: Float32Array;
   #length: number;
   readonly #tokenSize: number;
 
-  private constructor(window: SegmentWindow, first: SelfDecoderOutput, length: number, tokenSize: number) {
+  private constructor(window: SegmentWindow, first: SelfDecoderOutput, timesMs: readonly number[], tokenSize: number) {
     this.window = window;
+    this.momentMs = timesMs.findLast((time) => time >= 0) ?? 0;
     this.hidden = first.hidden;
-    this.#length = length;
+    this.#length = timesMs.length;
     this.#tokenSize = tokenSize;
     this.#k = first.k.slice();
     this.#v = first.v.slice();
@@ -83,7 +86,7 @@ export class QuestionSegment {
     return outputs.map((output, i) => {
       const input = inputs[i];
       if (input === undefined) throw new RangeError('more outputs than questions');
-      return new QuestionSegment(input.window, output, input.timesMs.length, tokenSize);
+      return new QuestionSegment(input.window, output, input.timesMs, tokenSize);
     });
   }
 
@@ -99,8 +102,8 @@ export class QuestionSegment {
   }
 
   /** What the cross-decoder takes of the segment for its next token. */
-  get own(): Pick<CrossDecoderInput, 'hidden' | 'ownK' | 'ownV' | 'ownLength'> {
-    return { hidden: this.hidden, ownK: this.k, ownV: this.v, ownLength: this.#length };
+  get own(): Pick<CrossDecoderInput, 'hidden' | 'momentMs' | 'ownK' | 'ownV' | 'ownLength'> {
+    return { hidden: this.hidden, momentMs: this.momentMs, ownK: this.k, ownV: this.v, ownLength: this.#length };
   }
 
   get length(): number {

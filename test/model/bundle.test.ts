@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { YocoError } from '../../src/errors.ts';
-import { bundlePath, readBundle } from '../../src/model/bundle.ts';
+import { BUNDLE_FORMAT, bundlePath, readBundle } from '../../src/model/bundle.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
 
@@ -92,9 +92,12 @@ describe('A bundle', () => {
   });
 
   test('of a later format needs another version, whatever else is in it', async () => {
-    await writeConfig({ format: 3 });
+    await writeConfig({ format: BUNDLE_FORMAT + 1 });
     const error = await failure(readBundle(bundle));
-    expect([error.code, error.detail]).toEqual(['bundle_unsupported', 'Its format is 3; this version reads 2.']);
+    expect([error.code, error.detail]).toEqual([
+      'bundle_unsupported',
+      `Its format is ${BUNDLE_FORMAT + 1}; this version reads ${BUNDLE_FORMAT}.`,
+    ]);
   });
 
   test.each(['format', 'name', 'width', 'window', 'kvHeads', 'answerTokens', 'startToken', 'files'])(

@@ -6,6 +6,7 @@ import type { Model } from '../../src/model/model.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../../src/model/question.ts';
 import { argmax } from '../../src/model/sampling.ts';
+import { TIME_CODE_ONE, TIME_CODE_SIZE, writeTimeCode } from '../../src/model/time-code.ts';
 import { goldenPicture, largestDifference, readGolden, TINY_BUNDLE } from '../support/golden.ts';
 import { rowsOf } from '../support/tiny.ts';
 
@@ -75,6 +76,15 @@ describe.each([
     expect(largestDifference(flat(view.values, view.tokens), golden.tensor('v'))).toBeLessThan(TOLERANCE);
   });
 
+  it('indexes the same code of a time', () => {
+    const codes = new Int8Array(TIME_CODE_SIZE * golden.moments.length);
+    golden.moments.forEach((moment, i) => {
+      writeTimeCode([moment], codes, i * TIME_CODE_SIZE);
+    });
+    const values = Float32Array.from(codes, (x) => x / TIME_CODE_ONE);
+    expect(largestDifference(values, golden.tensor('time_code'))).toBeLessThan(1 / TIME_CODE_ONE);
+  });
+
   it('answers with the same tokens, the same logits and the same evidence', async () => {
     const { config, crossDecoder, embeddings, selfDecoder, tokenizer } = model;
     const cache = await watch(1);
@@ -87,6 +97,7 @@ describe.each([
       const [read] = await crossDecoder.step(rowsOf(cache), [
         {
           hidden: segment.hidden,
+          momentMs: segment.momentMs,
           visible: cache.frames * config.tokensPerFrame,
           context: cache.frames * config.tokensPerFrame,
           ownK: segment.k,

@@ -7,6 +7,8 @@ export const TINY_BUNDLE = path.resolve(import.meta.dirname, '../bundles/tiny');
 interface GoldenIndex {
   readonly frames: number;
   readonly intervalMs: number;
+  /** Times in ms of which `time_code` holds the codes. */
+  readonly moments: readonly number[];
   readonly question: string;
   readonly questionIds: readonly number[];
   readonly answerIds: readonly number[];
@@ -14,7 +16,7 @@ interface GoldenIndex {
 
 export interface Golden extends GoldenIndex {
   /** The values of one tensor, row by row. */
-  tensor(name: 'tokens' | 'k' | 'v' | 'first_logits' | 'first_evidence'): Float32Array;
+  tensor(name: 'tokens' | 'k' | 'v' | 'first_logits' | 'first_evidence' | 'time_code'): Float32Array;
 }
 
 export function readGolden(bundle: string): Golden {

@@ -31,7 +31,8 @@ export function bitsOf(cache: KvCache, frames = cache.frames): Buffer {
 /** Keys and values of the first `frames` frames, copied, for each head. */
 export function rowsOf(cache: KvCache, frames = cache.frames): KvView {
   const tokens = frames * cache.shape.tokensPerFrame;
-  const rows = { ...emptyRows(cache.shape, tokens), tokens };
-  cache.copy([{ first: 0, count: frames }], rows, 0);
+  const all = [{ first: 0, count: frames }];
+  const rows = { ...emptyRows(cache.shape, tokens), tokens, ...cache.timesOf(all) };
+  cache.copy(all, rows, 0);
   return rows;
 }
