@@ -18,7 +18,7 @@ from torch import nn
 
 from backbone import IMAGE_SIZE, VECTORS, EfficientNetLite0
 from labels import read_sets
-from model import CODE, CellRanking, Config, YocoLive, log_seconds, time_code
+from model import CODE, CellRanking, Config, YocoLive, time_code
 from projector import TOP, Projector, Vocabulary
 from text import END, START, normalise_text, tokenizer_json, word_embeddings
 
@@ -186,14 +186,13 @@ def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.nda
     ids = [START, *Tokenizer.from_str(tokenizer).encode(normalise_text(question)).ids, END]
     ms = torch.full((1, len(ids)), -1)
     ms[0, 0] = times[-1]
-    codes, ages = time_code(times, times - times[0])[None], log_seconds(times[-1] - times)[None, None]
     answer: list[int] = []
     for _ in range(12):
         e = torch.from_numpy(words[ids + answer])[None]
         clock = torch.cat([ms, torch.full((1, len(answer)), -1)], 1)
         hidden, own_k, own_v = model.self_decoder(e + model.clock(clock))
         n = len(ids) + len(answer)
-        y, evidence, _, attended = model.cross_decoder(hidden[:, -1:].unsqueeze(1), k, v, codes, ages, torch.zeros(1, 1, k.shape[1]), own_k.unsqueeze(1), own_v.unsqueeze(1),
+        y, evidence, _, attended = model.cross_decoder(hidden[:, -1:].unsqueeze(1), k, v, times[None], times[None], times[None, -1:], torch.zeros(1, 1, k.shape[1]), own_k.unsqueeze(1), own_v.unsqueeze(1),
                                           torch.zeros(1, 1, 1, n))
         logits = head.logits(y[0, 0, 0], attended[0, 0, 0])
         if not answer:

@@ -4,7 +4,7 @@ YOCO: Sun et al. 2024, "You Only Cache Once" (arXiv:2405.05254). Departures, and
 - the shared K, V are not rotated (NoPE, as in YOCO-U and SambaY): time is content, and a cache has no length;
 - queries and keys are RMS-normalised per head, with a learned scale times log(n) (Scalable-Softmax, arXiv:2501.19399),
   so that attention stays as sharp over hours as over seconds;
-- what a query wants of a frame's time is added to the scores (`WhenAttention`): keys need not hold the time of day;
+- what a query wants of a frame's time is added to the scores (`CrossAttention.when`): keys need not hold the time of day;
 - residual width and the words' width differ: both are joined by two maps that start as the words' principal components.
 
 Shapes: B streams or segments, n tokens, W the width, H heads of size D, G heads of K and V.
@@ -57,9 +57,15 @@ def time_code(ms: torch.Tensor, since: torch.Tensor) -> torch.Tensor:
     One-hot digits of the clock, Fourier features, and the logarithm of the seconds since the stream began.
     """
     digits = [(ms % DAY // unit % base).unsqueeze(-1) == torch.arange(base) for unit, base in SAID]
+    return torch.cat([*(d.float() for d in digits), waves(ms), log_seconds(since).unsqueeze(-1)], -1)
+
+
+def waves(ms: torch.Tensor) -> torch.Tensor:
+    """Times in ms, int64 `[..]` -> their Fourier features `[.., 2 * PERIODS]`."""
     periods = torch.tensor(PERIODS)
+    # Integers until the phase: a float32 second loses its fraction after weeks.
     phase = (ms.unsqueeze(-1) % periods).float() / periods.float() * (2 * math.pi)
-    return torch.cat([*(d.float() for d in digits), phase.sin(), phase.cos(), log_seconds(since).unsqueeze(-1)], -1)
+    return torch.cat([phase.sin(), phase.cos()], -1)
 
 
 def log_seconds(ms: torch.Tensor) -> torch.Tensor:
@@ -103,13 +109,10 @@ class Clock(nn.Module):
         for table in self.digits:
             nn.init.normal_(table.weight, std=0.3)
         self.waves = nn.Linear(2 * len(PERIODS), c.width, bias=False)
-        self.register_buffer("periods", torch.tensor(PERIODS), persistent=False)
 
     def forward(self, ms: torch.Tensor) -> torch.Tensor:
         t = ms.clamp(min=0)
-        # Integers until the phase: a float32 second loses its fraction after weeks.
-        phase = (t.unsqueeze(-1) % self.periods).float() / self.periods.float() * (2 * math.pi)
-        x = self.waves(torch.cat([phase.sin(), phase.cos()], -1))
+        x = self.waves(waves(t))
         for table, (unit, base) in zip(self.digits, DIGITS):
             x = x + table(torch.div(t if unit >= DAY else t % DAY, unit, rounding_mode="floor") % base)
         return x * (ms >= 0).unsqueeze(-1)
@@ -284,12 +287,12 @@ class CrossDecoder(nn.Module):
         s = k.shape[1]
         return (k + self.tag_k[:s, None]).flatten(1, 2), (v + self.tag_v[:s, None]).flatten(1, 2)
 
-    def forward(self, x, k, v, codes, ages, mask, own_k, own_v, own_mask):
+    def forward(self, x, k, v, times, since, moments, mask, own_k, own_v, own_mask):
         """x `[B, Q, A, W]`: Q questions of A tokens on each of B streams.
 
-        Stream: k, v `[B, N, G, D]`, codes `[B, F, CODE - 1]` of its frames, ages `[B, Q, F]` in log seconds, mask
-        `[B, Q, N]` (0 or -inf). Own: own_k, own_v `[B, Q, S, G, D]`, own_mask `[B, Q, A, S]`. Returns hidden, and the share of attention of every stream token in the last half of the
-        layers, mean over heads: `[B, Q, A, N]` (the evidence); the same of the first half (where a question of two steps
+        Stream: k, v `[B, N, G, D]`, times and since `[B, F]` of its frames as in `time_code`, mask `[B, Q, N]` (0 or -inf);
+        moments `[B, Q]` of the questions in ms. Own: own_k, own_v `[B, Q, S, G, D]`, own_mask `[B, Q, A, S]`. Returns
+        hidden, and the share of attention of every stream token in the last half of the layers, mean over heads: `[B, Q, A, N]` (the evidence); the same of the first half (where a question of two steps
         takes its first); and what the last half read, `[B, Q, A, G * D]`.
         """
         c, (b, q_count, a_count, w) = self.c, x.shape
@@ -300,12 +303,14 @@ class CrossDecoder(nn.Module):
         keys, values = k.permute(0, 2, 3, 1), v.permute(0, 2, 1, 3)  # [B, G, D, N], [B, G, N, D]
         own_keys, own_values = own_k.permute(0, 1, 3, 4, 2), own_v.permute(0, 1, 3, 2, 4)
         full_mask = torch.cat([mask.unsqueeze(2).expand(b, q_count, a_count, n), own_mask], -1)[:, None, None]
+        codes = time_code(times, since).transpose(1, 2)  # [B, CODE - 1, F]
+        ages = log_seconds(moments.unsqueeze(-1) - times.unsqueeze(1))[:, None, :, None]  # [B, 1, Q, 1, F]
         evidence, early, attended = [], [], []
         for i, layer in enumerate(self.layers):
             normed = layer.norm(x)
             asked = layer.attention.times_asked(normed, log_n).permute(0, 3, 1, 2, 4)  # [B, H, Q, A, CODE]
-            when = (asked[..., :-1].flatten(1, 3) @ codes.transpose(1, 2)).view(b, c.cross_heads, q_count, a_count, -1)
-            when = when + asked[..., -1:] * ages[:, None, :, None]
+            when = (asked[..., :-1].flatten(1, 3) @ codes).view(b, c.cross_heads, q_count, a_count, -1)
+            when = when + asked[..., -1:] * ages
             when = when.view(b, c.kv_heads, group, q_count, a_count, -1).repeat_interleave(c.tokens_per_frame, -1)
             q = layer.attention.queries(normed.reshape(b, q_count * a_count, w), log_n.view(b, -1))
             q = q.view(b, q_count, a_count, c.kv_heads, group, c.head_dim).permute(0, 3, 4, 1, 2, 5)  # [B, G, g, Q, A, D]
@@ -331,8 +336,8 @@ class CrossDecoder(nn.Module):
 
         x `[Q, W]`; keys, values: for each of the G heads `[N, D]`, as the cache holds them; times, since `[F]`: when each
         of the N / tokens_per_frame frames was shown and how long after its stream's first frame, in ms; moment `[Q]`: of
-        the question, in ms; visible `[Q]`: how many of the N tokens a question may see; context `[Q]`: of how many tokens they were chosen (as many, where all are read);
-        own_k, own_v `[Q, S, G, D]`, of which own_length `[Q]` are real. Returns hidden
+        the question, in ms; visible `[Q]`: how many of the N tokens a question may see; context `[Q]`: of how many tokens
+        they were chosen (as many, where all are read); own_k, own_v `[Q, S, G, D]`, of which own_length `[Q]` are real. Returns hidden
         `[Q, W]`, evidence `[Q, N]`, what the last half of the layers read, `[Q, G * D]`, and the queries of all layers,
         scaled, each with what it wants of the time, `[Q, layers, H, D + CODE]`: what an index of the cache is asked with.
         """
@@ -445,7 +450,7 @@ class YocoLive(nn.Module):
             for layer in self.cross_decoder.layers:
                 nn.init.zeros_(layer.attention.when.weight)
             nn.init.normal_(self.cross_decoder.tag_k, std=0.4)
-            nn.init.normal_(self.cross_decoder.tag_v, std=1.5)  # a third of what values are
+            nn.init.normal_(self.cross_decoder.tag_v, std=1.5)  # values are about 2
 
     def embed(self, ids: torch.Tensor, ms: torch.Tensor) -> torch.Tensor:
         """Text: ids `[B, n]`, ms `[B, n]` (the moment of the question on its first token, else negative)."""

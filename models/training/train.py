@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from model import DIGITS, Config, YocoLive, log_seconds, time_code
+from model import DIGITS, Config, YocoLive
 from muon import Muon
 from precision import mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
@@ -131,11 +131,9 @@ class Trainer:
         mask = torch.zeros(seen.shape).masked_fill(~seen, float("-inf")).repeat(1, 1, together)
         written = torch.arange(length) <= position.unsqueeze(-1)
         own_mask = torch.zeros(written.shape).masked_fill(~written, float("-inf"))
-        codes = time_code(batch.times, batch.times - batch.times[:, :1]).view(b, together * t, -1)
-        times = batch.times.view(b, together, t)
-        moments = times[:, 0].gather(1, batch.frames - 1)  # [B, Q]
-        ages = log_seconds(moments.unsqueeze(-1) - times.flatten(1).unsqueeze(1))
-        y, evidence, early, attended = m.cross_decoder(x, k, v, codes, ages, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
+        times, since = (z.view(b, together * t) for z in (batch.times, batch.times - batch.times[:, :1]))
+        moments = times.gather(1, batch.frames - 1)  # the streams of a group share one clock
+        y, evidence, early, attended = m.cross_decoder(x, k, v, times, since, moments, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
                                       own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask)
         want = batch.answer >= 0
         logits = m.logits(y[want], attended[want])  # only the tokens that are scored

@@ -8,7 +8,7 @@
  *
  * Frames are numbered by their place among those that are kept; `times` says when each was, and until when it stood.
  */
-import { CELL_FRAMES, KEYS_PER_CELL, type KvCells, KvIndex } from './kv-index.ts';
+import { CELL_FRAMES, type KvCells, KvIndex } from './kv-index.ts';
 import { emptyRows, KvPage, type KvRows, type KvShape } from './kv-page.ts';
 
 export interface KvCacheOptions extends KvShape {
@@ -107,12 +107,8 @@ export class KvCache {
     const floats = hotFrames * options.tokensPerFrame * options.headDim;
     const fits = (rows: readonly Float32Array[]): boolean =>
       rows.length === options.heads && rows.every((row) => row.length === floats);
-    const cells = pages.reduce((sum, page) => sum + Math.ceil(page.frames / CELL_FRAMES), 0);
     if (hotFrames < 0 || ends.length !== times.length || !fits(hot.keys) || !fits(hot.values)) {
       throw new RangeError('the frames of a cache do not fit together');
-    }
-    if (index.scales[0]?.length !== KEYS_PER_CELL * (cells + Math.floor(hotFrames / CELL_FRAMES))) {
-      throw new RangeError('the index of a cache does not fit its frames');
     }
     cache.#index = KvIndex.from(options, index, timesOfCells(times, pages));
     while (cache.#capacity < hotFrames) cache.#capacity *= 2;

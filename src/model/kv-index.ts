@@ -189,14 +189,8 @@ export class KvIndex {
     const began = times[0] ?? 0;
     const feeds: Record<string, ort.Tensor> = {
       codes: new ort.Tensor('int8', this.#codes.subarray(0, cells * TIME_CODE_SIZE), [cells, TIME_CODE_SIZE]),
-      since: floats(
-        Float32Array.from(times, (time) => time - began),
-        [cells],
-      ),
-      age: floats(
-        Float32Array.from(times, (time) => momentMs - time),
-        [cells],
-      ),
+      since: floats(differences(times, began, 1), [cells]),
+      age: floats(differences(times, momentMs, -1), [cells]),
     };
     this.#keys.forEach((keys, head) => {
       feeds[`keys${head}`] = new ort.Tensor('int8', keys.subarray(0, rows * headDim), [rows, headDim]);
@@ -204,6 +198,13 @@ export class KvIndex {
     this.#scales.forEach((scales, head) => (feeds[`scales${head}`] = floats(scales.subarray(0, rows), [rows])));
     return feeds;
   }
+}
+
+/** `sign * (time - from)` of each time. A loop: for a day's cells `Float32Array.from` takes a hundred times as long. */
+function differences(times: Float64Array, from: number, sign: number): Float32Array {
+  const out = new Float32Array(times.length);
+  for (let i = 0; i < out.length; i++) out[i] = sign * ((times[i] ?? 0) - from);
+  return out;
 }
 
 /** The graph that scores cells. */

@@ -1,0 +1,45 @@
+"""The mean of checkpoints of one run and of those that it went on from: it keeps more of old and new tasks than each of them.
+
+python average.py --work DIR --out mixed small=0.73 base=0.19 continued=0.08
+
+The first one gives everything that is not averaged: the stream tags and what a query wants of the time, which older
+checkpoints lack or hold untrained; its probes, and no state of optimisers.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+OWN = (".tag_k", ".tag_v", ".when.weight")
+
+
+def average(states: list[dict], shares: list[float]) -> dict:
+    """`shares` add up to one. Throws SystemExit where the checkpoints have other configurations or answers."""
+    first, *others = states
+    for state in others:
+        if state["answers"] != first["answers"] or {**state["config"], "tags": 0} != {**first["config"], "tags": 0}:
+            raise SystemExit("the checkpoints have other configurations")
+    weights = {}
+    for name, value in first["model"].items():
+        mean = not name.endswith(OWN)
+        weights[name] = sum(share * state["model"][name] for share, state in zip(shares, states)) if mean else value
+    return {**{k: v for k, v in first.items() if k not in ("muon", "adam")}, "model": weights}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--out", required=True, help="name of the new checkpoint")
+    parser.add_argument("parts", nargs="+", help="NAME=SHARE")
+    args = parser.parse_args()
+    names, shares = zip(*(part.split("=") for part in args.parts))
+    shares = [float(share) for share in shares]
+    if abs(sum(shares) - 1) > 1e-6:
+        raise SystemExit("the shares must add up to 1")
+    work = Path(args.work)
+    torch.save(average([torch.load(work / f"{name}.pt", map_location="cpu") for name in names], shares), work / f"{args.out}.pt")
+
+
+if __name__ == "__main__":
+    main()
