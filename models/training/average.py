@@ -2,8 +2,8 @@
 
 python average.py --work DIR --out mixed small=0.73 base=0.19 continued=0.08
 
-The first one gives everything that is not averaged: the stream tags and what a query wants of the time, which older
-checkpoints lack or hold untrained; its probes, and no state of optimisers.
+The first one gives everything that is not averaged: the stream tags, and what another checkpoint lacks or holds untrained
+(what a query wants of the time, what heads say of how much they found); its probes, and no state of optimisers.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-OWN = (".tag_k", ".tag_v", ".when.weight")
+OWN = (".tag_k", ".tag_v", ".when.weight", ".count.weight")
 
 
 def average(states: list[dict], shares: list[float]) -> dict:

@@ -1,5 +1,7 @@
 """Vision features of every view, once: `[views, 10, 1280]` in float16, through ONNX Runtime.
 
+Views that `views.json` already lists are kept: after views were added to the plan, only those are made.
+
 python features.py --data DIR --work DIR
 """
 
@@ -41,6 +43,13 @@ def _batch(plan: list[tuple[int, int]]) -> tuple[np.ndarray, list]:
     return features.astype(np.float16), [[i, n, things] for (_, things), (i, n) in zip(made, plan)]
 
 
+def kept(work: Path, plan: list[tuple[int, int]]) -> list:
+    """The views of an earlier run, if they are the plan's beginning."""
+    path = work / "views.json"
+    views = json.loads(path.read_text()) if path.exists() else []
+    return views if [(i, n) for i, n, _ in views] == plan[: len(views)] else []
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
@@ -53,15 +62,20 @@ def main() -> None:
     plan = plan_views(samples)
     model = work / "backbone.onnx"
     _export_backbone(model)
-    batches = [plan[i : i + BATCH] for i in range(0, len(plan), BATCH)]
-    features = np.lib.format.open_memmap(work / "features.npy", "w+", np.float16, (len(plan), VECTORS, FEATURES))
-    views = []
+    features = np.lib.format.open_memmap(work / "features.new.npy", "w+", np.float16, (len(plan), VECTORS, FEATURES))
+    views = kept(work, plan)
+    if views:
+        features[: len(views)] = np.load(work / "features.npy", mmap_mode="r")[: len(views)]
+    done = len(views)
+    batches = [plan[i : i + BATCH] for i in range(done, len(plan), BATCH)]
     with multiprocessing.get_context("spawn").Pool(os.cpu_count(), _start, (str(model), args.data, args.seed)) as pool:
         for b, (values, rows) in enumerate(pool.imap(_batch, batches, chunksize=4)):
-            features[b * BATCH : b * BATCH + len(values)] = values
+            features[done + b * BATCH : done + b * BATCH + len(values)] = values
             views += rows
             if b % 100 == 0:
                 print(f"{len(views)}/{len(plan)} views", flush=True)
+    features.flush()
+    (work / "features.new.npy").rename(work / "features.npy")
     (work / "views.json").write_text(json.dumps(views))
 
 

@@ -60,7 +60,7 @@ def fill_self(model: YocoLive, graph: Graph) -> None:
 def fill_cross(model: YocoLive, graph: Graph, answers: list[int]) -> None:
     c, rest = model.c, iter(graph.products)
     for i, layer in enumerate(model.cross_decoder.layers):
-        for linear in (layer.attention.q, layer.attention.when, layer.attention.o, layer.ffn.gate, layer.ffn.up, layer.ffn.down):
+        for linear in (layer.attention.q, layer.attention.when, layer.attention.o, layer.attention.count, layer.ffn.gate, layer.ffn.up, layer.ffn.down):
             linear.weight.copy_(next(rest).T)
         layer.attention.scale.copy_(graph.scales[i])
         layer.norm.gain.copy_(graph.values[f"decoder.layers.{i}.norm.gain"])

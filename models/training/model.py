@@ -5,6 +5,8 @@ YOCO: Sun et al. 2024, "You Only Cache Once" (arXiv:2405.05254). Departures, and
 - queries and keys are RMS-normalised per head, with a learned scale times log(n) (Scalable-Softmax, arXiv:2501.19399),
   so that attention stays as sharp over hours as over seconds;
 - what a query wants of a frame's time is added to the scores (`CrossAttention.when`): keys need not hold the time of day;
+- a softmax divides how many there were away, so each head also says how many tokens it found (`found`): questions that
+  ask for a number need it;
 - residual width and the words' width differ: both are joined by two maps that start as the words' principal components.
 
 Shapes: B streams or segments, n tokens, W the width, H heads of size D, G heads of K and V.
@@ -74,6 +76,21 @@ def log_seconds(ms: torch.Tensor) -> torch.Tensor:
 
 # The last one is the logarithm of the seconds between a frame and the moment of the question.
 CODE = sum(base for _, base in SAID) + 2 * len(PERIODS) + 2
+
+
+# What each head says of how much it found, beside what it read.
+FOUND = 3
+
+
+def found(p: torch.Tensor) -> torch.Tensor:
+    """Shares of attention on the stream's tokens `[.., N]` -> `[.., FOUND]`.
+
+    The sum over the largest is how many tokens are read as much as the one that is read most: two numbers grow with it,
+    one for few and one for many. The third is the share of the stream beside the question's own tokens.
+    """
+    share = p.sum(-1)
+    count = share / (p.amax(-1) + 1e-9)
+    return torch.stack([count.clamp(max=32) / 8, (count + 1).log() / 2, share], -1)
 
 
 def rms(x: torch.Tensor) -> torch.Tensor:
@@ -252,6 +269,7 @@ class CrossAttention(nn.Module):
         self.o = nn.Linear(c.cross_heads * c.head_dim, c.width, bias=False)
         self.scale = nn.Parameter(torch.full((c.cross_heads,), 1.2 / math.log(200)))
         self.when = nn.Linear(c.width, c.cross_heads * CODE, bias=False)
+        self.count = nn.Linear(c.cross_heads * FOUND, c.width, bias=False)
 
     def times_asked(self, x, log_n):
         """x `[.., W]`, log_n `[..]` -> `[.., H, CODE]`: what each head gives for each feature of a frame's time."""
@@ -320,6 +338,7 @@ class CrossDecoder(nn.Module):
             scores = torch.cat([on_stream.float() / math.sqrt(c.head_dim) + when, on_own.float() / math.sqrt(c.head_dim)], -1) + full_mask
             p = scores.softmax(-1)
             (evidence if i >= c.cross_layers // 2 else early).append(p[..., :n].mean((1, 2)))
+            counts = found(p[..., :n]).permute(0, 3, 4, 1, 2, 5).flatten(3)  # [B, Q, A, H * FOUND]
             p = p.to(values.dtype)
             y = (p[..., :n].reshape(b, c.kv_heads, -1, n) @ values).view(b, c.kv_heads, group, q_count, a_count, c.head_dim)
             own_p = p[..., n:].permute(0, 3, 1, 2, 4, 5).reshape(b, q_count, c.kv_heads, group * a_count, s)
@@ -327,7 +346,7 @@ class CrossDecoder(nn.Module):
             if i >= c.cross_layers // 2:
                 attended.append(y.mean(2).permute(0, 2, 3, 1, 4).reshape(b, q_count, a_count, -1))
             y = (y + own_y).permute(0, 3, 4, 1, 2, 5).reshape(b, q_count, a_count, -1)
-            x = x + layer.attention.o(y)
+            x = x + layer.attention.o(y) + layer.attention.count(counts)
             x = x + layer.ffn(layer.ffn_norm(x))
         return x, torch.stack(evidence).mean(0), torch.stack(early).mean(0), torch.stack(attended).mean(0)
 
@@ -358,13 +377,14 @@ class CrossDecoder(nn.Module):
             when = wanted[..., :-1] @ codes.T + wanted[..., -1:] * ages.unsqueeze(1)  # [Q, H, F]
             when = when.unsqueeze(-1).expand(-1, -1, -1, c.tokens_per_frame).flatten(2)
             asked.append(torch.cat([q, wanted], -1))
-            heads, read = [], []
+            heads, read, counts = [], [], []
             for g in range(c.kv_heads):
                 mine = q[:, g * group : (g + 1) * group]  # [Q, g, D]
                 on_stream = (mine.reshape(-1, c.head_dim) @ keys[g].T).view(q_count, group, -1) + when[:, g * group : (g + 1) * group]
                 on_own = mine @ own_k[:, :, g].transpose(1, 2)
                 p = (torch.cat([on_stream, on_own], -1) + mask).softmax(-1)
                 on_stream, on_own = p[..., :n], p[..., n:]
+                counts.append(found(on_stream))
                 if i >= c.cross_layers // 2:
                     evidence = evidence + on_stream.sum(1)
                 y = (on_stream.reshape(-1, n) @ values[g]).view(q_count, group, c.head_dim)
@@ -372,7 +392,7 @@ class CrossDecoder(nn.Module):
                 heads.append(y + on_own @ own_v[:, :, g])
             if i >= c.cross_layers // 2:
                 attended = attended + torch.cat(read, 1)
-            x = x + layer.attention.o(torch.cat(heads, 1).flatten(1))
+            x = x + layer.attention.o(torch.cat(heads, 1).flatten(1)) + layer.attention.count(torch.cat(counts, 1).flatten(1))
             x = x + layer.ffn(layer.ffn_norm(x))
         late = c.cross_layers - c.cross_layers // 2
         return x, evidence / (c.cross_heads * late), attended / late, torch.stack(asked, 1)
@@ -449,6 +469,7 @@ class YocoLive(nn.Module):
                 layer.attention.o.weight.mul_(0.3)
             for layer in self.cross_decoder.layers:
                 nn.init.zeros_(layer.attention.when.weight)
+                nn.init.zeros_(layer.attention.count.weight)
             nn.init.normal_(self.cross_decoder.tag_k, std=0.4)
             nn.init.normal_(self.cross_decoder.tag_v, std=1.5)  # values are about 2
 

@@ -5,7 +5,8 @@ python projector.py --work DIR --data DIR
 Two mixtures for each of the ten vectors of a picture: of *labels* (whole names, each the mean of its words' embeddings;
 the names of the 1,000 ImageNet classes get the frozen classifier's own logits) and of *words* (labels and captions).
 The decoder must train on mixtures as soft as those it will meet, so the tokens of each view are made by a projector
-that did not see that picture (FOLDS projectors); the shipped projector is one more, trained on all folds.
+that did not see that picture (FOLDS projectors); the shipped projector is one more, trained on all folds. No projector is
+trained on boards (`views.BOARDS`): their tokens are the shipped one's.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from backbone import CELLS, CLASSES, FEATURES, VECTORS, EfficientNetLite0
 from labels import FOLDS, SPRITES, Sample, read_sets
 from precision import mixed_precision
 from text import WIDTH, encode, word_embeddings
+from views import BOARD
 
 HIDDEN = 1024
 TOP = 8  # labels kept of each vector's mixture
@@ -149,6 +151,7 @@ class Stage0:
             self.bag_p[i, : len(b)] = torch.tensor(list(b.values()))
         self.fold = torch.tensor([view_fold(self.samples[s], n, folds) for s, n, _ in self.views])
         self.held_out = torch.tensor([self.samples[s].validation for s, _, _ in self.views])
+        self.board = torch.tensor([n >= BOARD for _, n, _ in self.views])
         self.net = EfficientNetLite0.pretrained()
 
     def new(self) -> Projector:
@@ -209,6 +212,17 @@ class Stage0:
         return {k: f"{np.mean(v):.3f} of {len(v)}" for k, v in sorted(right.items())}
 
 
+def grow(work: Path, shapes: dict, n: int) -> None:
+    """Room for the views that were added to the plan since the tokens were written."""
+    for key, (kind, width) in shapes.items():
+        old = np.load(work / f"{key}.npy", mmap_mode="r")
+        if len(old) < n:
+            new = np.lib.format.open_memmap(work / f"{key}.new.npy", "w+", kind, (n, VECTORS, width))
+            new[: len(old)] = old
+            new.flush()
+            (work / f"{key}.new.npy").rename(work / f"{key}.npy")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
@@ -220,11 +234,13 @@ def main() -> None:
     args = parser.parse_args()
     work = Path(args.work)
     stage = Stage0(args.data, args.work, args.folds)
-    everything = (~stage.held_out).nonzero().flatten()
+    everything = (~stage.held_out & ~stage.board).nonzero().flatten()
     n = len(stage.views)
     shapes = {"label_mix": (np.float16, WIDTH), "word_mix": (np.float16, WIDTH), "top": (np.int16, TOP), "top_p": (np.float16, TOP)}
     # After an interruption the folds that are done stay done: their rows must not be emptied.
     resumed = any((work / f"fold{fold}.done").exists() for fold in range(min(args.folds, args.done_folds)))
+    if resumed:
+        grow(work, shapes, n)
     out = {key: np.lib.format.open_memmap(work / f"{key}.npy", "r+" if resumed else "w+", kind, (n, VECTORS, width))
            for key, (kind, width) in shapes.items()}
 
@@ -243,6 +259,7 @@ def main() -> None:
     validation = stage.held_out.nonzero().flatten()
     print(json.dumps({"stage": 0, "run": "all", "validation": stage.accuracy(shipped, validation)}), flush=True)
     write(shipped, validation)
+    write(shipped, stage.board.nonzero().flatten())
     for fold in range(min(args.folds, args.done_folds)):
         done = work / f"fold{fold}.done"
         if done.exists():

@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from backbone import CELLS, VECTORS
 from labels import NOT_SPLIT, Sample, read_sets
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NOT_SHOWN, PHRASINGS, STILL_SHOWN
 from projector import Vocabulary
 from text import END, START, encode
+from views import BOARD
 
-SET_SHARE = {"grocery": 0.3, "clothing": 0.15, "imagenet-samples": 0.28, "emoji": 0.06, "stamps": 0.05, "exercises": 0.04,
-             "flickr": 0.08, "daquar": 0.04}
+SET_SHARE = {"grocery": 0.3, "clothing": 0.15, "imagenet-samples": 0.28, "emoji": 0.06, "stamps": 0.05, "exercises": 0.06,
+             "flickr": 0.08, "daquar": 0.04, "boards": 0.05}
 PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right"]
 # Tokens of a whole segment and of its answer. One long segment pads a whole batch, so long ones (captions, follow-ups)
 # come together in batches of their own.
@@ -29,12 +31,16 @@ BRIEF = 6  # tokens of an answer about a long stream: each reads all of it
 ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
 ABSENT_SHARE = 0.14  # questions about a thing that was never shown, where the answer is not yes or no
-TASK_SHARE = {"now": 15, "seen": 12, "seennow": 5, "first": 5, "last": 3, "before": 12, "after": 12, "at": 13, "when": 13, "left": 6, "different": 6,
-              "describe": 3, "where": 5, "howmany": 3, "attribute": 2, "chat": 1}
+TASK_SHARE = {"now": 15, "seen": 12, "seennow": 5, "first": 5, "last": 3, "before": 12, "after": 12, "at": 13, "when": 13, "left": 7, "different": 8,
+              "duration": 5, "repetitions": 3, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
+REPEATED = 0.6  # share of the exercises that are done again and again: start and end in turn
+OFTEN = 12  # how much more often their number is asked where there is one
+WHOLE = CELLS  # the token of a frame that has seen all of it
 # Of questions that read several streams at once.
 SEVERAL_SHARE = {"which": 4, "whichever": 3, "oncamera": 3, "seen": 1, "when": 1}
 
 
+BOARDS_KEPT = 12  # each twelfth board is kept out of training
 LARGE = 0.5  # of a picture's side: a cut-out that large has no place in it
 
 
@@ -46,6 +52,7 @@ class Span:
     things: list  # sprites of the view
     start: int  # first frame
     end: int  # after the last frame
+    period: int = 0  # frames from one repetition of an exercise to the next; 0: none
 
 
 @dataclass
@@ -58,13 +65,17 @@ class Question:
     # Where the first half of the layers should look: at what the question names, when the answer is another thing.
     anchor: list[tuple[int, int]] = field(default_factory=list)
     earlier: list[tuple[str, str]] = field(default_factory=list)
-    cell: int | None = None  # which of a frame's tokens the evidence is, where it is not all of them
+    cells: tuple[int, ...] = ()  # which of a frame's tokens the evidence is, where it is not all of them
 
 
 def clock_text(ms: int) -> str:
     """`0:42`, or `1:02:03` from an hour on."""
     s = ms // 1000
     return f"{s // 3600}:{s // 60 % 60:02}:{s % 60:02}" if s >= 3600 else f"{s // 60}:{s % 60:02}"
+
+
+BEFORE_IT = ["please, ", "hey, ", "so ", "ok, ", "and ", "now, ", "tell me, ", "please tell me: ", "one question: ", "well, ", "i want to know: ", "do you know, ", "sorry, ", "hi, "]
+AFTER_IT = [" please", ", please?", "??", " ?", " then?", ", do you know?", " thanks"]
 
 
 class World:
@@ -78,13 +89,17 @@ class World:
         self.validation = validation
         self.mix = {k: np.load(root / f"{k}.npy", mmap_mode=None if not validation else "r") for k in ("label_mix", "word_mix", "top", "top_p")}
         self.by_set: dict[str, list[int]] = {}
+        boards: list[int] = []
         for row, (sample, number, things) in enumerate(self.views):
             s = self.samples[sample]
             if not self.mix["top_p"][row, -1].any():
                 continue  # of a fold that stage 0 has not done
-            if s.validation == validation or (validation and s.set in NOT_SPLIT):
+            if number >= BOARD:
+                if (row % BOARDS_KEPT == 0) == validation:
+                    boards.append(row)
+            elif s.validation == validation or (validation and s.set in NOT_SPLIT):
                 self.by_set.setdefault(s.set, []).append(row)
-        self.by_set["boards"] = [r for rows in self.by_set.values() for r in rows if self.views[r][2] and self.views[r][2][0][3] <= LARGE]
+        self.by_set["boards"] = boards
         self.names = {k: sorted({self.row_label(r) for r in rows} - {None}) for k, rows in self.by_set.items()}
         self.by_name: dict[tuple[str, str], list[int]] = {}
         for k, rows in self.by_set.items():
@@ -139,6 +154,11 @@ class StreamMaker:
                 break
         rows = [row]
         sample = w.views[row][0]
+        if w.samples[sample].set == "exercises" and end - start >= 4 and self.rng.random() < REPEATED:
+            other = [r for r in w.by_name[("exercises", label)] if w.samples[w.views[r][0]].extra.get("pose") != w.samples[sample].extra.get("pose")]
+            if other:
+                held = int(self.rng.integers(1, 1 + max(1, min(4, (end - start) // 4))))
+                return Span([row] * held + [self.pick(other)] * held, label, w.samples[sample], [], start, end, 2 * held)
         if label and self.rng.random() < 0.3 and not w.views[row][2]:
             twins = [r for r in w.by_name[(w.samples[sample].set, label)] if w.views[r][0] == sample]
             rows.append(self.pick(twins))
@@ -164,14 +184,16 @@ class StreamMaker:
         forms = PHRASINGS[task]
         text = self.pick(forms[-HELD_OUT:] if self.held_out else forms[:-HELD_OUT]).format(**words)
         r = self.rng.random()
-        if self.held_out or r < 0.5:
+        if self.held_out or r < 0.45:
             return text
-        if r < 0.8:
+        if r < 0.7:
             return text.rstrip("?")
-        if r < 0.85 and len(text) > 8:  # a typing error: two neighbours swapped
+        if r < 0.78 and len(text) > 8:  # a typing error: two neighbours swapped, or one lost
             i = int(self.rng.integers(1, len(text) - 2))
-            return text[:i] + text[i + 1] + text[i] + text[i + 2 :]
-        return self.pick(["please, ", "hey, ", "so ", "ok, ", "and "]) + text
+            return text[:i] + (text[i + 1] + text[i] if r < 0.74 else "") + text[i + 2 :]
+        if r < 0.94:
+            return self.pick(BEFORE_IT) + text
+        return text.rstrip("?") + self.pick(AFTER_IT)
 
     def thing(self, label: str, definite: bool = False) -> str:
         r = self.rng.random()
@@ -234,13 +256,15 @@ class StreamMaker:
             name = self.world.samples[t[0]].label
             if names.count(name) > 1:
                 return None
-            cell = min(2, int(t[2] * 3)) * 3 + min(2, int(t[1] * 3))
-            return Question(task, self.phrase(task, x=self.thing(name, True)), PLACES[cell], frames, here, cell=cell)
+            cell = self.cell(t)
+            return Question(task, self.phrase(task, x=self.thing(name, True)), PLACES[cell], frames, here, cells=(cell,))
         if task == "howmany":
             if not now.things or now.label is None or now.things[0][3] > LARGE:
                 return None
             plural = now.label if now.label.endswith("s") else now.label + "s"
-            return Question(task, self.phrase(task, xs=plural if self.rng.random() < 0.8 else now.label), str(len(now.things)), frames, here)
+            # The newest frame alone: over several the things would be counted again.
+            return Question(task, self.phrase(task, xs=plural if self.rng.random() < 0.8 else now.label), str(len(now.things)), frames,
+                            [(frames - 1, frames)], cells=tuple(self.cell(t) for t in now.things))
         if task in ("seen", "seennow"):
             candidates = [now] if task == "seennow" else past
             if self.rng.random() < 0.5:
@@ -305,10 +329,33 @@ class StreamMaker:
         if task == "different":
             if any(s.label is None for s in past):
                 return None
-            onsets = [(s.start, min(s.start + ONSET_FRAMES, s.end, frames)) for s in past]
-            return Question(task, self.phrase(task), str(len({s.label for s in past})), frames, onsets)
+            return Question(task, self.phrase(task), str(len({s.label for s in past})), frames, [(s.start, s.start + 1) for s in past], cells=(WHOLE,))
+        if task == "duration":
+            s = self.pick(past)
+            end = min(s.end, frames)
+            # As it is counted: where frames are missing in between nobody knows.
+            steps = np.diff(times[s.start : end + 1] if s.end < frames else times[s.start : end])
+            if not unique(s) or len(steps) == 0 or steps.max() > 1200:
+                return None
+            seconds = round(float(steps.sum()) / 1000)
+            text = self.phrase(task, x=self.thing(s.label, True))
+            return Question(task, text, "1 second" if seconds == 1 else f"{seconds} seconds", frames, of(s), cells=(WHOLE,)) if seconds > 0 else None
+        if task == "repetitions":
+            repeated = [s for s in past if s.period > 0 and min(s.end, frames) - s.start >= s.period]
+            if not repeated or not unique(repeated[-1]):
+                return None
+            s = repeated[-1]
+            count = round((min(s.end, frames) - s.start) / s.period)
+            begins = [(s.start + i * s.period, s.start + i * s.period + 1) for i in range(count) if s.start + i * s.period < frames]
+            x = self.thing(s.label, True) if self.rng.random() < 0.7 else self.pick(["the exercise", "the movement", "it"])
+            return Question(task, self.phrase(task, x=x), str(count), frames, begins, cells=(WHOLE,))
         asked, answer = self.pick(CHAT)
         return Question("chat", self.pick(asked), answer, frames)
+
+    @staticmethod
+    def cell(thing) -> int:
+        """Of a 3 x 3 grid, row by row."""
+        return min(2, int(thing[2] * 3)) * 3 + min(2, int(thing[1] * 3))
 
     @staticmethod
     def border(task: str, wanted: Span, frames: int) -> list[tuple[int, int]]:
@@ -427,11 +474,12 @@ class StreamMaker:
         long = self.rng.random() < LONG_SHARE
         length, longest = LONG if long else SHORT
         names = [t for t in tasks if long or t != "describe"]
-        p = np.array([tasks[t] * (4 if t == "describe" else 1) for t in names], float)
-        p /= p.sum()
         made = []
         for _ in range(streams):
             spans = self.spans(frames)
+            often = {"describe": 4, "repetitions": OFTEN if any(s.period for s in spans) else 0}
+            p = np.array([tasks[t] * often.get(t, 1) for t in names], float)
+            p = p / p.sum() if p.any() else np.full(len(p), 1 / len(p))
             times = self.clock(frames)
             if frames >= 8 and self.rng.random() < GAP_STREAMS:
                 times = self.with_gaps(times, spans)
@@ -478,7 +526,7 @@ class Batch:
                 at = torch.arange(s.start, s.end)
                 first = len(mine)
                 mine += s.rows
-                self.frame_row[i, s.start : s.end] = first + at % len(s.rows)
+                self.frame_row[i, s.start : s.end] = first + (at - s.start) % len(s.rows)
                 self.label[i, s.start : s.end] = w.vocab.index[s.label] if s.label else -1
                 self.previous[i, s.start : s.end] = before
                 self.since[i, s.start : s.end] = int(times[s.start])
@@ -522,7 +570,7 @@ class Batch:
             for target, ranges in ((self.evidence, asked[i][j].evidence), (self.anchor, asked[i][j].anchor)):
                 for a, z in ranges:
                     target[i, j, a:z] = 1
-        self.cell = torch.tensor([[-1 if q.cell is None else q.cell for q in group] for group in asked])
+        self.cells = torch.tensor([[[not q.cells or cell in q.cells for cell in range(VECTORS)] for q in group] for group in asked])
         self.tasks = [[q.task for q in group] for group in asked]
         self.kinds = [[self._kind(made[i * self.together : (i + 1) * self.together], q, t) for q in group] for i, group in enumerate(asked)]
 

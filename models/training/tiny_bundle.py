@@ -63,6 +63,7 @@ def main() -> None:
     with torch.no_grad():
         for layer in model.cross_decoder.layers:  # which training begins at zero
             nn.init.normal_(layer.attention.when.weight, std=0.2)
+            nn.init.normal_(layer.attention.count.weight, std=0.2)
         export(model, TinyProjector(12, 12), TinyVocabulary(12, 576), TinyEyes(), Path(args.out), {"licence": "Apache-2.0", "endsAtRepetition": False},
                tokenizer_json(VOCABULARY))
     check(Path(args.out))

@@ -36,7 +36,7 @@ LONG_BATCHES = 0.25
 WRITING_PARTS = 4
 SURE = 0.9  # share of attention on the right frames from which on there is no more to learn about where to look
 # Frames with small cut-outs at places, for "where" and "how many".
-BOARD_SHAPE, BOARD_BATCHES = (1, 96, 3), 0.1
+BOARD_SHAPES, BOARD_BATCHES = [(1, 96, 3), (2, 64, 4), (8, 24, 6), (16, 12, 10)], 0.14
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
 WARM_UP = 60  # steps
@@ -45,7 +45,7 @@ SHORT_SHARE, SINGLE_SHARE = 0.2, 0.2  # what a later stage still sees of the ear
 
 def answer_vocabulary(world: World) -> list[int]:
     """Every token that an answer of the data may hold."""
-    texts = [*world.vocab.labels, *PLACES, NOT_SHOWN, STILL_SHOWN, "camera", "yes", "no", *(a for _, a in CHAT)]
+    texts = [*world.vocab.labels, *PLACES, NOT_SHOWN, STILL_SHOWN, "camera", "1 second", "2 seconds", "yes", "no", *(a for _, a in CHAT)]
     for s in world.samples:
         texts += [c.lower().rstrip(" .") for c in s.captions]
         texts += [a.replace("_", " ") for _, q in s.qa for a in q.split(",")]
@@ -163,9 +163,8 @@ class Trainer:
         answer = (each * weight).sum() / weight.sum()
 
         pointing, masses = answer.new_zeros(()), []
-        inside = (batch.cell < 0).unsqueeze(-1) | (batch.cell.unsqueeze(-1) == torch.arange(c.tokens_per_frame))
         for shares, frames in ((evidence, batch.evidence), (early, batch.anchor)):
-            tokens = (frames.unsqueeze(-1) * inside.unsqueeze(2)).flatten(2)  # [B, Q, N]
+            tokens = (frames.unsqueeze(-1) * batch.cells.unsqueeze(2)).flatten(2)  # [B, Q, N]
             mass = (shares * tokens.unsqueeze(2)).sum(-1)  # [B, Q, A]
             told = want & (frames.sum(-1) > 0).unsqueeze(-1)
             masses.append(mass[told].mean() if told.any() else answer.new_zeros(()))
@@ -229,13 +228,15 @@ class Trainer:
         single = self.evaluate(1, None, 96, 3, {"now": 1})
         short = self.evaluate(8, shop, 32, 12, {t: 1 for t in ("now", "seen", "first", "before", "after", "at", "when")})
         boards = self.evaluate(1, {"boards": 1}, 96, 3, BOARD_TASKS)
-        long = self.evaluate(60, shop, 24, 16, {t: 1 for t in ("now", "seen", "first", "before", "after", "at", "when", "left", "different")})
+        long = self.evaluate(60, shop, 24, 16, {t: 1 for t in ("now", "seen", "first", "before", "after", "at", "when", "left", "different", "duration")})
+        exercises = self.evaluate(24, {"exercises": 1}, 16, 8, {"repetitions": 1})
         minutes = self.evaluate(600, shop, 32, 48)
         several = self.evaluate(8, shop, 32, 16, several=True)
         paraphrased = self.evaluate(8, shop, 32, 12, {t: 1 for t in ("now", "seen", "first", "before", "after", "at", "when")}, held_out=True)
         return {"single": {k: v["accuracy"] for k, v in single.items()},
                 "short": {k: v["accuracy"] for k, v in short.items() if " " not in k},
                 "paraphrased": {k: v["accuracy"] for k, v in paraphrased.items() if " " not in k},
+                "exercises": {k: v["accuracy"] for k, v in exercises.items() if " " not in k},
                 "boards": {k: v["accuracy"] for k, v in boards.items() if " " not in k},
                 "minutes": {k: v["accuracy"] for k, v in minutes.items() if " " not in k},
                 "several": {k: v["accuracy"] for k, v in several.items() if " " not in k},
@@ -253,11 +254,11 @@ class Trainer:
 
     def resume(self) -> None:
         state = torch.load(Path(self.args.work) / f"{self.args.name}.pt")
-        # A model from before there were stream tags, or times asked for, may go on: these are new.
+        # A model from before there were stream tags, times asked for or counts may go on: these are new.
         if {"tags": 0, **state["config"], "tags": self.config.tags} != self.config.json():
             raise SystemExit(f"the checkpoint has another configuration: {state['config']}")
         weights, now = state["model"], self.model.state_dict()
-        asked = [f"cross_decoder.layers.{i}.attention.when.weight" for i in range(self.config.cross_layers)]
+        asked = [f"cross_decoder.layers.{i}.attention.{name}.weight" for i in range(self.config.cross_layers) for name in ("when", "count")]
         for name in ("cross_decoder.tag_k", "cross_decoder.tag_v", *asked):
             if name not in weights or weights[name].shape != now[name].shape:
                 weights[name] = now[name]
@@ -267,7 +268,8 @@ class Trainer:
         self.model.load_state_dict(weights)
         if "probes" in state:
             self.probes.load_state_dict(state["probes"])
-        if "adam" in state and state["answers"] == self.answers:  # what comes from a bundle has no such state
+        sizes = lambda optimiser: [len(group["params"]) for group in optimiser["param_groups"]]
+        if "adam" in state and state["answers"] == self.answers and sizes(state["muon"]) == sizes(self.muon.state_dict()):  # what comes from a bundle has no such state
             self.muon.load_state_dict(state["muon"])
             self.adam.load_state_dict(state["adam"])
         self.step, self.stage, self.questions = state["step"], state["stage"], state["questions"]
@@ -299,7 +301,7 @@ class Trainer:
                 stage = 2
             frames, streams, questions = random.choice(SHAPES[stage])
             if stage < 3 and self.stage == 3 and random.random() < BOARD_BATCHES / (SINGLE_SHARE + SHORT_SHARE):
-                frames, streams, questions = BOARD_SHAPE
+                frames, streams, questions = random.choice(BOARD_SHAPES)
                 batch = boards.batch(streams, frames, questions, BOARD_TASKS)
             elif stage == 3 and random.random() < LONG_BATCHES / (1 - SINGLE_SHARE - SHORT_SHARE):
                 frames, parts, questions = random.choice(LONG_SHAPES)

@@ -12,6 +12,10 @@ from PIL import Image, ImageEnhance, ImageFilter
 from backbone import IMAGE_SIZE
 from labels import SPRITES, Sample
 
+# Boards: cut-outs small enough to have a place, for "where" and "how many". Composed in numbers, for what is to be
+# learned is the places, and a few hundred boards are learned by heart.
+BOARDS = 14_000
+BOARD = 100  # numbers of their views, from here on
 VIEWS = {"grocery": 6, "clothing": 6, "imagenet-samples": 4, "emoji": 3, "stamps": 4, "exercises": 2, "flickr": 3, "daquar": 2}
 
 
@@ -101,17 +105,43 @@ def sprite_view(samples: list[Sample], number: int, first: int, sprites: list[in
             size = rng.uniform(0.26, 0.34)
             things.append((which, (cell % 3 + 0.5) / 3 + rng.uniform(-0.03, 0.03), (cell // 3 + 0.5) / 3 + rng.uniform(-0.03, 0.03), size))
     for which, x, y, size in things:
-        sprite = Image.open(samples[which].path).convert("RGBA")
-        sprite = sprite.crop(sprite.getbbox() or (0, 0, *sprite.size))
-        scale = size * IMAGE_SIZE / max(sprite.size)
-        sprite = sprite.resize((max(1, round(sprite.width * scale)), max(1, round(sprite.height * scale))))
-        canvas.paste(sprite, (round(x * IMAGE_SIZE - sprite.width / 2), round(y * IMAGE_SIZE - sprite.height / 2)), sprite)
+        _paste(canvas, samples[which], x, y, size, size)
     return _fit(_camera(canvas, rng) if number != 0 else canvas), things
 
 
+def board_view(samples: list[Sample], first: int, sprites: list[int], backgrounds: list[Sample], rng: random.Random) -> tuple[np.ndarray, list[Thing]]:
+    """One thing, several different ones, or copies of one, at places of a 3 x 3 grid of a picture that may have been wide."""
+    canvas = _background(backgrounds if rng.random() < 0.5 else [], rng)
+    kind = rng.random()
+    cells = rng.sample(range(9), 1 if kind < 0.3 else rng.randint(1, 6))
+    copies = kind < 0.7
+    wide = rng.choice([1, 1, 4 / 3, 4 / 3, 16 / 9, 3 / 4])
+    even = rng.random() < 0.7
+    side = rng.uniform(0.2, 0.34)
+    things: list[Thing] = []
+    for i, cell in enumerate(cells):
+        size = (side if even else rng.uniform(0.2, 0.34)) + rng.uniform(-0.02, 0.02)
+        x, y = (cell % 3 + 0.5) / 3 + rng.uniform(-0.04, 0.04), (cell // 3 + 0.5) / 3 + rng.uniform(-0.04, 0.04)
+        things.append((first if copies or i == 0 else rng.choice(sprites), x, y, size))
+    for which, x, y, size in things:
+        _paste(canvas, samples[which], x, y, size / max(wide, 1), size * min(wide, 1))
+    return _fit(_camera(canvas, rng) if rng.random() < 0.7 else canvas), things
+
+
+def _paste(canvas: Image.Image, sample: Sample, x: float, y: float, width: float, height: float) -> None:
+    """Fitted into width x height around (x, y), all as shares of the picture."""
+    sprite = Image.open(sample.path).convert("RGBA")
+    sprite = sprite.crop(sprite.getbbox() or (0, 0, *sprite.size))
+    scale = IMAGE_SIZE / max(sprite.size)
+    sprite = sprite.resize((max(1, round(sprite.width * scale * width)), max(1, round(sprite.height * scale * height))))
+    canvas.paste(sprite, (round(x * IMAGE_SIZE - sprite.width / 2), round(y * IMAGE_SIZE - sprite.height / 2)), sprite)
+
+
 def plan_views(samples: list[Sample]) -> list[tuple[int, int]]:
-    """(sample, view number) for every view, in order."""
-    return [(i, n) for i, s in enumerate(samples) for n in range(VIEWS[s.set])]
+    """(sample, view number) for every view, in order; the boards last, each by its first thing."""
+    plan = [(i, n) for i, s in enumerate(samples) for n in range(VIEWS[s.set])]
+    sprites = [i for i, s in enumerate(samples) if s.set in SPRITES]
+    return plan + [(sprites[b % len(sprites)], BOARD + b // len(sprites)) for b in range(BOARDS if sprites else 0)]
 
 
 class Views:
@@ -126,6 +156,8 @@ class Views:
         """The picture, and the sprites in it (none in a photograph)."""
         sample = self.samples[index]
         rng = random.Random(f"{self.seed}/{sample.set}/{sample.path.rsplit('/', 1)[-1]}/{number}")
+        if number >= BOARD:
+            return board_view(self.samples, index, self.sprites, self.backgrounds, rng)
         if sample.set in SPRITES:
             return sprite_view(self.samples, number, index, self.sprites, self.backgrounds, rng)
         return photo_view(sample, number, rng), []

@@ -2,9 +2,10 @@
  * One thread of model runs, fed by two queues: frames of all streams, and answers in progress.
  *
  * Each turn of the loop takes one decode step of every answer (one read of a stream's cache serves all who ask it), then
- * one batch of frames (at most one of each stream, since a frame needs the window that the one before it left). So no
- * asker waits longer than a batch of frames, and no frame longer than a decode step. Nothing here blocks between runs:
- * cancellation and new work are seen at every turn.
+ * frames (at most one of each stream, since a frame needs the window that the one before it left): few while answers are
+ * written, but all that have waited for long. So no frame waits longer than OVERDUE_MS and a decode step, and a new question
+ * for one frame at most, unless frames are overdue. Nothing here blocks between runs: cancellation and new work are seen at
+ * every turn.
  */
 import { YocoError } from '../errors.ts';
 import { EvidenceTally } from '../model/evidence.ts';
@@ -31,6 +32,10 @@ import {
 export const FRAME_BATCH = 4;
 /** Tokens of a question with its earlier turns. */
 export const MAX_SEGMENT_TOKENS = 1024;
+/** A frame that has waited for so long is taken in this turn, however many answers are being written. */
+export const OVERDUE_MS = 250;
+/** Questions whose tokens are as many, when rounded up to this, pass the self-decoder in one run. */
+const SEGMENT_STEP = 8;
 /** Answers that read a stream through its index, or several streams, in one turn; each needs a reading of its own. */
 export const READ_ALONE = 4;
 /** A still scene is kept at least this often, so that every moment of it can be found by its time. */
@@ -61,6 +66,8 @@ interface Stream {
 interface FrameJob {
   readonly timeMs: number;
   readonly rgb: Uint8Array;
+  /** When it came, ms of `performance.now`. */
+  readonly arrivedMs: number;
   readonly resolve: (appended: Appended) => void;
   readonly reject: (error: YocoError) => void;
 }
@@ -217,7 +224,7 @@ export class Scheduler {
     const stream = this.#streams.get(name);
     if (stream === undefined) return Promise.reject(new YocoError('stream_not_found'));
     return new Promise((resolve, reject) => {
-      stream.frames.push({ timeMs, rgb, resolve, reject });
+      stream.frames.push({ timeMs, rgb, arrivedMs: performance.now(), resolve, reject });
       this.#wake();
     });
   }
@@ -272,13 +279,13 @@ export class Scheduler {
 
   async #admit(): Promise<boolean> {
     if (this.#waiting.size === 0) return false;
-    // Questions of as many tokens pass the self-decoder in one run.
+    // Questions of about as many tokens pass the self-decoder in one run.
     const groups: Opening[][] = [];
     const byLength = new Map<number, Opening[]>();
     for (const [id, waiting] of this.#waiting) {
       try {
         const opening = this.#opening(id, waiting);
-        const { length } = opening.tokens.ids;
+        const length = Math.ceil(opening.tokens.ids.length / SEGMENT_STEP) * SEGMENT_STEP;
         const group = byLength.get(length);
         if (group !== undefined && group.length * length < MAX_SEGMENT_TOKENS) group.push(opening);
         else {
@@ -508,16 +515,26 @@ export class Scheduler {
 
   async #appendFrames(): Promise<boolean> {
     const waiting = this.#turn.filter((stream) => stream.frames.length > 0);
+    if (waiting.length === 0) return false;
     // Vision takes longest: while answers are written, no more frames than are needed to keep up stand between two tokens.
+    const few = Math.min(FRAME_BATCH, Math.ceil(waiting.length / 2));
     const answering = this.#answers.size + this.#waiting.size > 0;
-    const chosen = waiting.slice(0, answering ? Math.min(FRAME_BATCH, Math.ceil(waiting.length / 2)) : FRAME_BATCH);
-    if (chosen.length === 0) return false;
-    this.#turn = [...this.#turn.filter((stream) => !chosen.includes(stream)), ...chosen];
+    const chosen = waiting.slice(0, answering ? Math.max(few, waiting.filter(isOverdue).length) : FRAME_BATCH);
+    for (let i = 0; i < chosen.length; i += FRAME_BATCH) await this.#appendBatch(chosen.slice(i, i + FRAME_BATCH));
+    return true;
+  }
+
+  /** One frame of each of these streams, at most FRAME_BATCH; after the first one a new question goes before the others. */
+  async #appendBatch(chosen: readonly Stream[]): Promise<void> {
     const { config, vision, selfDecoder } = this.#model;
     const batch: { stream: Stream; job: FrameJob; tokens: Float32Array }[] = [];
+    let taken = 0;
     for (const stream of chosen) {
+      if (taken > 0 && this.#waiting.size > 0 && !isOverdue(stream)) break;
       const job = stream.frames.shift();
       if (job === undefined) continue;
+      taken++;
+      this.#served(stream);
       try {
         const tokens = await this.#timed('vision', () => vision.tokens(job.rgb));
         if (isStill(stream, job.timeMs, tokens)) {
@@ -528,7 +545,7 @@ export class Scheduler {
         job.reject(new YocoError('internal', { cause }));
       }
     }
-    if (batch.length === 0) return true;
+    if (batch.length === 0) return;
     try {
       const outputs = await this.#timed('selfDecoder', () =>
         selfDecoder.step(
@@ -552,7 +569,12 @@ export class Scheduler {
     } catch (cause) {
       for (const { job } of batch) job.reject(new YocoError('internal', { cause }));
     }
-    return true;
+  }
+
+  /** Its turn comes last now. */
+  #served(stream: Stream): void {
+    const others = this.#turn.filter((other) => other !== stream);
+    if (others.length < this.#turn.length) this.#turn = [...others, stream];
   }
 
   /** Tells that a frame is in the cache of its stream, which may have been closed meanwhile. */
@@ -606,6 +628,11 @@ function sizesOf(cache: KvCache, lastMs: number): Appended {
     thinnedFrames,
     droppedFrames,
   };
+}
+
+/** Whether the next frame of a stream has waited for too long. */
+function isOverdue({ frames: [next] }: Stream): boolean {
+  return next !== undefined && performance.now() - next.arrivedMs > OVERDUE_MS;
 }
 
 /** Whether a frame hardly differs from the last one that was kept, and that one is recent. */

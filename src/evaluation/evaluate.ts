@@ -13,6 +13,7 @@ import type { Streams } from '../live/live-service.ts';
 import type { SourceStream } from '../live/live-stream.ts';
 import type { AnswerResult } from '../live/types.ts';
 import { type BoardPictures, makeBoards } from './boards.ts';
+import { makeCameras } from './cameras.ts';
 import { NearestCaption, typicalCaption } from './captions.ts';
 import { FinishedStreams } from './finished.ts';
 import { isHeldOut, type LabelledPicture, readLabels, readOthers, type Scene } from './labels.ts';
@@ -54,6 +55,8 @@ interface Asked {
 }
 
 const LEAST_LABELS = 8;
+/** After the first of each so many streams, several short ones are asked together. */
+const STREAMS_A_GROUP = 4;
 /** Questions on their way at once: well below the answers that an engine takes. */
 const QUESTIONS_AT_ONCE = 16;
 
@@ -145,6 +148,7 @@ class Run {
       if (controlled) lastFrames = await this.#onlyLastFrames(stream, name, playlist.questions);
     });
     asked.push(...(await this.#play(boards)));
+    if (number % STREAMS_A_GROUP === 0) asked.push(...(await this.#playCameras(random, number)));
     const answered = [];
     const described = [];
     for (const { question, result } of asked) {
@@ -168,14 +172,40 @@ class Run {
   ): Promise<Asked[]> {
     if (spans.length === 0) return [];
     const name = `eval-${this.#number++}`;
+    return this.#playing(name, spans, async (stream) => {
+      const asked = await askAll((question) => askOne(stream, question), questions);
+      await then?.(stream, name);
+      return asked;
+    });
+  }
+
+  /** Plays several videos, each a stream of its own, and asks about all of them together. */
+  async #playCameras(random: Random, number: number): Promise<Asked[]> {
+    const { spans, questions } = makeCameras(this.#pictures, random, number);
+    const names = spans.map(() => `eval-${this.#number++}`);
+    const numbered = (text: string): string =>
+      text.replace(/\beval-\d+/g, (name) => (names.includes(name) ? `camera ${names.indexOf(name) + 1}` : name));
+    const ask = async (question: EvaluationQuestion): Promise<Asked> => {
+      const result = await this.#live.converse(names).ask(question.text).result;
+      return { question, result: { ...result, text: numbered(result.text) } };
+    };
+    // The last one to have ended asks; the others are kept until then.
+    const play = (i: number): Promise<Asked[]> => {
+      const [name, mine] = [names[i], spans[i]];
+      if (name === undefined || mine === undefined) return askAll(ask, questions);
+      return this.#playing(name, mine, () => play(i + 1));
+    };
+    return spans.length === 0 ? [] : play(0);
+  }
+
+  /** Plays a video to its end; the stream is there until `then` is done. */
+  async #playing<T>(name: string, spans: readonly Span[], then: (stream: SourceStream) => Promise<T>): Promise<T> {
     const file = path.join(this.#folder, `${name}.mp4`);
     await encodeVideo(spans, file, this.#options.video);
     const stream = await this.#live.create({ name, source: { file, pace: 'fastest' } }, 'operator');
     try {
       await stream.ended();
-      const asked = await askAll(stream, questions);
-      await then?.(stream, name);
-      return asked;
+      return await then(stream);
     } finally {
       await this.#live.delete(name);
       await rm(file, { force: true });
@@ -202,7 +232,7 @@ class Run {
   ): Promise<Control[]> {
     const asked = questions.filter(({ task }) => task === 'now' || RECALL.includes(task));
     return withLastFrames(this.#live, stream, `${name}-last`, asked, async (short, mine) =>
-      controlsOf(await askAll(short, mine)),
+      controlsOf(await askAll((question) => askOne(short, question), mine)),
     );
   }
 
@@ -219,11 +249,13 @@ class Run {
   }
 }
 
-async function askAll(stream: SourceStream, questions: readonly EvaluationQuestion[]): Promise<Asked[]> {
+async function askAll(
+  ask: (question: EvaluationQuestion) => Promise<Asked>,
+  questions: readonly EvaluationQuestion[],
+): Promise<Asked[]> {
   const asked: Asked[] = [];
   for (let i = 0; i < questions.length; i += QUESTIONS_AT_ONCE) {
-    const some = questions.slice(i, i + QUESTIONS_AT_ONCE);
-    asked.push(...(await Promise.all(some.map((question) => askOne(stream, question)))));
+    asked.push(...(await Promise.all(questions.slice(i, i + QUESTIONS_AT_ONCE).map(ask))));
   }
   return asked;
 }

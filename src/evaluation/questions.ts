@@ -1,11 +1,10 @@
 /** What can be asked of a stream whose content is known, and in which words. Times in ms since the stream began. */
 import { pick, type Random } from './random.ts';
-import { HELD_OUT, TRAINED_PHRASINGS, UNTRAINED_PHRASINGS } from './phrasings.ts';
+import { HELD_OUT, PHRASINGS } from './phrasings.ts';
 
-type PhrasedTask = keyof typeof TRAINED_PHRASINGS | keyof typeof UNTRAINED_PHRASINGS;
+type PhrasedTask = keyof typeof PHRASINGS;
 export type Task = PhrasedTask | 'notshown';
 
-const PHRASINGS: Record<PhrasedTask, readonly string[]> = { ...TRAINED_PHRASINGS, ...UNTRAINED_PHRASINGS };
 export const PHRASED_TASKS = Object.keys(PHRASINGS) as PhrasedTask[];
 
 /** Tasks whose answer is in the past: these fall to chance when the memory is taken away. */
@@ -14,14 +13,11 @@ export const RECALL: readonly Task[] = ['first', 'before', 'after', 'at', 'when'
 /** Tasks whose answer is the name of a thing, as that of `now` is: recognising it bounds what they can reach. */
 export const NAMES_OF_THE_PAST: readonly Task[] = ['first', 'last', 'before', 'after', 'at'];
 
-/** Reported, and left out of every sum: nothing trains these tasks yet. */
-export const REPORTED_ONLY = Object.keys(UNTRAINED_PHRASINGS) as readonly Task[];
-
 export interface EvaluationQuestion {
   readonly task: Task;
   readonly text: string;
   readonly asOfMs: number;
-  /** A name, "yes" or "no", a number, seconds, or "not shown". Of `describe`: the first caption. */
+  /** A name, "yes" or "no", a number, seconds, "camera 2" or "not shown". Of `describe`: the first caption. */
   readonly expected: string;
   /** When the thing that the answer rests on was shown; null where nothing was. */
   readonly moment: { readonly set: string; readonly startMs: number; readonly endMs: number } | null;
@@ -35,11 +31,12 @@ export interface EvaluationQuestion {
   readonly captions?: readonly string[];
 }
 
-/** What is put into a phrasing: a thing, its plural, a time. */
+/** What is put into a phrasing: a thing, its plural, a time, a camera's number. */
 export interface Words {
   readonly x?: string;
   readonly xs?: string;
   readonly t?: string;
+  readonly n?: string;
 }
 
 type Asked = Omit<EvaluationQuestion, 'task' | 'text' | 'heldOut'>;
@@ -69,7 +66,8 @@ export class Asker {
     const text = form
       .replace('{x}', words.x ?? '')
       .replace('{xs}', words.xs ?? '')
-      .replace('{t}', words.t ?? '');
+      .replace('{t}', words.t ?? '')
+      .replace('{n}', words.n ?? '');
     this.questions.push({ task, text, heldOut, ...asked });
   }
 

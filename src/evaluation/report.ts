@@ -1,7 +1,7 @@
 /** All measures of an evaluation, from its finished streams. Nothing here plays or asks. */
 import { CiderD, tokenF1 } from './captions.ts';
 import type { PlannedStream } from './plan.ts';
-import { NAMES_OF_THE_PAST, RECALL, REPORTED_ONLY, type Task } from './questions.ts';
+import { NAMES_OF_THE_PAST, RECALL, type Task } from './questions.ts';
 import type { Answered, Control, Described, StreamResult } from './results.ts';
 import {
   difference,
@@ -45,7 +45,7 @@ export interface Evaluation {
   readonly lastFrames: { readonly frames: number; readonly now: TaskScore; readonly recall: TaskScore };
   /** Accuracy of naming a thing of the past over that of naming what is there now. */
   readonly relativeToNow: Partial<Record<Task, Ratio | null>>;
-  /** All trained tasks, asked in words that training uses and in words that it never does. */
+  /** All tasks, asked in words that training uses and in words that it never does. */
   readonly phrasings: {
     readonly trained: TaskScore;
     readonly heldOut: TaskScore;
@@ -100,16 +100,15 @@ export interface ReportContext {
 export function makeReport(results: readonly StreamResult[], context: ReportContext): Evaluation {
   const answered = results.flatMap((result) => result.answered);
   const described = results.flatMap((result) => result.described);
-  const summed = answered.filter(({ task }) => !REPORTED_ONLY.includes(task));
   const scores = scoresOf(answered);
   const controlled = results.filter(({ controls }) => controls !== null);
   const controlOf = (kind: 'emptied' | 'shuffled' | 'lastFrames'): Scores =>
     scoresOf(controlled.flatMap(({ controls }) => controls?.[kind] ?? []));
   const lastFrames = controlOf('lastFrames');
-  const [trained, heldOut] = [false, true].map((held) => tally(summed.filter((one) => one.heldOut === held)));
+  const [trained, heldOut] = [false, true].map((held) => tally(answered.filter((one) => one.heldOut === held)));
   const phrasings = { trained: trained ?? NOTHING, heldOut: heldOut ?? NOTHING };
   const absent = answered.filter((one) => one.absent);
-  const grounded = summed.filter(({ right, inside }) => right && inside !== null);
+  const grounded = answered.filter(({ right, inside }) => right && inside !== null);
   const firstTokens = answered.map(({ firstTokenMs }) => firstTokenMs).sort((a, b) => a - b);
   const now = scores.together(['now']);
   return {

@@ -1,5 +1,4 @@
 /** An evaluation as a person reads it. */
-import { REPORTED_ONLY } from './questions.ts';
 import type { CaptionScores, Evaluation } from './report.ts';
 import type { Interval, Mean, Ratio, TaskScore } from './score.ts';
 
@@ -12,9 +11,7 @@ export function table(result: Evaluation): string {
     [
       `${'task'.padEnd(NAME)}accuracy    correct   95% interval          random  most frequent`,
       ...Object.entries(result.tasks).map(
-        ([task, of]) =>
-          row((REPORTED_ONLY as readonly string[]).includes(task) ? `${task} (not trained)` : task, of) +
-          `  ${percent(of.random)} ${percent(of.mostFrequent)}`,
+        ([task, of]) => row(task, of) + `  ${percent(of.random)} ${percent(of.mostFrequent)}`,
       ),
     ],
     Object.entries(result.nowBySet).map(([set, score]) => row(`now, ${set}`, score)),

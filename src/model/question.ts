@@ -70,7 +70,7 @@ export class QuestionSegment {
     this.#v = first.v.slice();
   }
 
-  /** Begins segments that all have as many tokens, in one run. */
+  /** Begins segments in one run: the closer their numbers of tokens, the less is in vain. */
   static async openAll(
     decoder: SelfDecoder,
     embeddings: Embeddings,

@@ -4,7 +4,7 @@ import type { BundleConfig } from './bundle.ts';
 import { floats, integers, output } from './session.ts';
 import { SegmentWindow } from './window.ts';
 
-/** `n` new tokens of one segment. */
+/** The new tokens of one segment, `n` of them. */
 export interface SelfDecoderInput {
   readonly window: SegmentWindow;
   /** `[n, width]`. */
@@ -37,15 +37,15 @@ export class SelfDecoder {
   }
 
   /**
-   * Runs one step for several segments with the same number `n` of new tokens, and appends to their windows.
+   * Runs one step for several segments and appends to their windows. Where some have fewer new tokens than others, they are
+   * padded behind them, where no token of theirs looks.
    * `rows` and `past` fix the shape of the run (padded): the bits of one segment's K and V then do not depend on how
    * many others are served. Without them the shape is as small as the inputs allow.
    */
   async step(inputs: readonly SelfDecoderInput[], rows = inputs.length, past?: number): Promise<SelfDecoderOutput[]> {
     const c = this.#config;
-    const first = inputs[0];
-    if (first === undefined) return [];
-    const n = first.timesMs.length;
+    if (inputs.length === 0) return [];
+    const n = Math.max(...inputs.map((input) => input.timesMs.length));
     const p = past ?? Math.max(1, ...inputs.map((input) => input.window.length));
     const tokens = new Float32Array(rows * n * c.width);
     const times = new Array<number>(rows * n).fill(-1);
@@ -72,18 +72,23 @@ export class SelfDecoder {
     const v = output(results, 'v');
     const windowK = output(results, 'window_k');
     const windowV = output(results, 'window_v');
-    const kvSize = n * c.kvHeads * c.headDim;
-    const newSize = c.selfLayers * n * c.selfKvHeads * c.headDim;
+    const tokenSize = c.kvHeads * c.headDim;
     return inputs.map((input, i) => {
-      input.window.append(
-        windowK.subarray(i * newSize, (i + 1) * newSize),
-        windowV.subarray(i * newSize, (i + 1) * newSize),
-        n,
-      );
+      const own = input.timesMs.length;
+      const begun = (rows: Float32Array): Float32Array =>
+        beginnings(
+          rows,
+          i * c.selfLayers,
+          c.selfLayers,
+          n * c.selfKvHeads * c.headDim,
+          own * c.selfKvHeads * c.headDim,
+        );
+      input.window.append(begun(windowK), begun(windowV), own);
+      const last = i * n + own - 1;
       return {
-        hidden: hidden.slice(((i + 1) * n - 1) * c.width, (i + 1) * n * c.width),
-        k: k.subarray(i * kvSize, (i + 1) * kvSize),
-        v: v.subarray(i * kvSize, (i + 1) * kvSize),
+        hidden: hidden.slice(last * c.width, (last + 1) * c.width),
+        k: k.subarray(i * n * tokenSize, (last + 1) * tokenSize),
+        v: v.subarray(i * n * tokenSize, (last + 1) * tokenSize),
       };
     });
   }
@@ -91,4 +96,15 @@ export class SelfDecoder {
   release(): Promise<void> {
     return this.#session.release();
   }
+}
+
+/** Of `count` rows of `size` numbers, from row `first`: the first `kept` numbers of each, one after the other. */
+function beginnings(all: Float32Array, first: number, count: number, size: number, kept: number): Float32Array {
+  if (kept === size) return all.subarray(first * size, (first + count) * size);
+  const cut = new Float32Array(count * kept);
+  for (let row = 0; row < count; row++) {
+    const from = (first + row) * size;
+    cut.set(all.subarray(from, from + kept), row * kept);
+  }
+  return cut;
 }

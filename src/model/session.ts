@@ -15,6 +15,9 @@ export async function openSession(filename: string, options: SessionOptions = {}
       // Shapes vary with every question: an arena would keep the largest of each for ever.
       enableCpuMemArena: false,
       enableMemPattern: false,
+      // Vision, both decoders and the index take turns, each with threads of its own. By default those that have just run
+      // spin in wait of more, against the session whose turn it is, ffmpeg and the service (onnxruntime #11841, #17011).
+      extra: { session: { intra_op: { allow_spinning: '0' } } },
       logSeverityLevel: 3,
       ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
     });

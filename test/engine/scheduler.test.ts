@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { AnswerEnd, AskRequest } from '../../src/engine/protocol.ts';
-import { FRAME_BATCH, MERGE_MAX_MS, Scheduler } from '../../src/engine/scheduler.ts';
+import { FRAME_BATCH, MERGE_MAX_MS, OVERDUE_MS, Scheduler } from '../../src/engine/scheduler.ts';
 import type { KvCache } from '../../src/model/kv-cache.ts';
 import { FULL_READ_TOKENS } from '../../src/model/kv-reader.ts';
 import type { Model } from '../../src/model/model.ts';
@@ -146,6 +146,39 @@ describe('The cache of a stream', () => {
       ),
     );
     expect(new Set(order.slice(0, names.length))).toEqual(new Set(names));
+  });
+});
+
+describe('While answers are written, frames', () => {
+  const names = Array.from({ length: FRAME_BATCH + 2 }, (_, i) => `s${i}`);
+
+  /** How many of one frame of each stream are in before each step; they come with the first step. Steps take `stepMs`. */
+  async function takenBeforeSteps(stepMs: number): Promise<number[]> {
+    for (const name of names) open(name);
+    open('asked');
+    await watch('asked', 0, 3);
+    let taken = 0;
+    const before: number[] = [];
+    const frames: Promise<unknown>[] = [];
+    const step = model.crossDecoder.step.bind(model.crossDecoder);
+    vi.spyOn(model.crossDecoder, 'step').mockImplementation(async (...args) => {
+      if (before.push(taken) === 1) {
+        for (const name of names) frames.push(scheduler.append(name, 0, frameOf(name, 0)).then(() => taken++));
+      }
+      await new Promise((done) => setTimeout(done, stepMs));
+      return step(...args);
+    });
+    await answer(request('asked', 'what is shown now?', { maxTokens: 4 }));
+    await Promise.all(frames);
+    return before;
+  }
+
+  test('are taken a few at a time', async () => {
+    expect(await takenBeforeSteps(0)).toEqual([0, 3, 5, 6]);
+  });
+
+  test('are all taken before the next token once they have waited for long', async () => {
+    expect(await takenBeforeSteps(OVERDUE_MS + 20)).toEqual([0, 6, 6, 6]);
   });
 });
 
@@ -689,7 +722,7 @@ describe('Frames that hardly differ', () => {
   const show = (i: number, number: number) => scheduler.append('a', i * 500, picture(number));
 
   test('are merged where the limits say so; the scene stands until the last of them', async () => {
-    const cache = open('a', MUCH, 0.05);
+    const cache = open('a', MUCH, 0.02);
     for (let i = 0; i < 6; i++) await show(i, 1);
     const appended = await show(6, 2);
     expect(cache.times).toEqual([0, 3000]);
@@ -707,14 +740,14 @@ describe('Frames that hardly differ', () => {
   });
 
   test('are kept now and then all the same', async () => {
-    const cache = open('a', MUCH, 0.05);
+    const cache = open('a', MUCH, 0.02);
     const still = MERGE_MAX_MS / 500;
     for (let i = 0; i <= 2 * still; i++) await show(i, 1);
     expect(cache.times).toEqual([0, MERGE_MAX_MS, 2 * MERGE_MAX_MS]);
   });
 
   test('count from the one that is kept, so that slow changes are not lost', async () => {
-    const cache = open('a', MUCH, 0.05);
+    const cache = open('a', MUCH, 0.02);
     for (const [i, number] of [1, 2, 1, 1, 2].entries()) await show(i, number);
     expect(cache.times).toEqual([0, 500, 1000, 2000]);
     expect(cache.endOf(2)).toBe(1500);

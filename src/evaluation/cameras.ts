@@ -1,0 +1,47 @@
+/** Several streams, and questions that read all of them. */
+import type { LabelledPicture } from './labels.ts';
+import type { Span } from './playlist.ts';
+import { Asker, type EvaluationQuestion } from './questions.ts';
+import { pick, type Random, shuffle } from './random.ts';
+
+export interface Cameras {
+  /** What each camera shows. */
+  readonly spans: readonly (readonly Span[])[];
+  /** Asked when all have ended. The cameras are called `camera 1`, `camera 2`, ... */
+  readonly questions: readonly EvaluationQuestion[];
+}
+
+export const CAMERAS = 4;
+/** Things that each shows, one after the other, and how long each of them. */
+const THINGS = 2;
+const THING_MS = 5_000;
+/** Of each task. */
+const EACH = 3;
+
+/** No thing is shown by two cameras. `stream`: its number. None where the data has too few names. */
+export function makeCameras(pictures: readonly LabelledPicture[], random: Random, stream = 0): Cameras {
+  const labels = shuffle([...new Set(pictures.map(({ label }) => label))].sort(), random);
+  if (labels.length < CAMERAS * THINGS) return { spans: [], questions: [] };
+  const span = (label: string, i: number): Span => {
+    const picture = pick(
+      pictures.filter((one) => one.label === label),
+      random,
+    );
+    return { picture, startMs: i * THING_MS, endMs: (i + 1) * THING_MS };
+  };
+  const spans = Array.from({ length: CAMERAS }, (_, camera) =>
+    labels.slice(camera * THINGS, (camera + 1) * THINGS).map(span),
+  );
+  const asker = new Asker(stream, random);
+  const asOfMs = THINGS * THING_MS;
+  const order = shuffle([...spans.keys()], random).slice(0, EACH);
+  for (const camera of order) {
+    const [n, past, now] = [String(camera + 1), spans[camera]?.[0], spans[camera]?.at(-1)];
+    if (past === undefined || now === undefined) continue;
+    const where = { expected: `camera ${n}`, chance: 1 / CAMERAS, asOfMs, moment: null };
+    asker.ask('which', { x: `the ${now.picture.label}` }, where);
+    asker.ask('whichever', { x: `the ${past.picture.label}` }, where);
+    asker.ask('oncamera', { n }, { ...where, expected: now.picture.label });
+  }
+  return { spans, questions: asker.questions };
+}
