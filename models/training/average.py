@@ -15,16 +15,25 @@ OWN = (".tag_k", ".tag_v", ".when.weight", ".count.weight")
 
 
 def average(states: list[dict], shares: list[float]) -> dict:
-    """`shares` add up to one. Throws SystemExit where the checkpoints have other configurations or answers."""
-    first, *others = states
-    for state in others:
-        if state["answers"] != first["answers"] or {**state["config"], "tags": 0} != {**first["config"], "tags": 0}:
+    """`shares` add up to one. Throws SystemExit where the checkpoints have other configurations."""
+    first = states[0]
+    for state in states:
+        if {**state["config"], "tags": 0} != {**first["config"], "tags": 0}:
             raise SystemExit("the checkpoints have other configurations")
     weights = {}
     for name, value in first["model"].items():
         mean = not name.endswith(OWN)
-        weights[name] = sum(share * state["model"][name] for share, state in zip(shares, states)) if mean else value
+        weights[name] = sum(share * weight(state, name, first) for share, state in zip(shares, states)) if mean else value
     return {**{k: v for k, v in first.items() if k not in ("muon", "adam")}, "model": weights}
+
+
+def weight(state: dict, name: str, first: dict) -> torch.Tensor:
+    """A weight for the answers of `first`: what a token that this checkpoint could not answer has there stays."""
+    own = state["model"][name]
+    if name != "out_bias" or state["answers"] == first["answers"]:
+        return own
+    bias = dict(zip(state["answers"], own))
+    return torch.stack([bias.get(token, there) for token, there in zip(first["answers"], first["model"][name])])
 
 
 def main() -> None:

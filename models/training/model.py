@@ -403,8 +403,8 @@ class CellRanking(nn.Module):
 
     queries `[layers, H, D + CODE]` of one token; codes: int8 `[C, CODE - 2]`, the time of each cell (of its digits all that
     its frames have); since, age `[C]`: ms from its stream's first frame, and to the question; keys: for each of the G heads
-    int8 `[C * R, D]`, scales `[C * R]`; count `[1]`. Attention over the cells' keys stands for attention over the cache; returns the cells with the most of it, over all
-    layers and heads, `[count]`.
+    int8 `[C * R, D]`, scales `[C * R]`; count `[1]`. Attention over the cells' keys stands for attention over the cache; returns the cells
+    with the most of it, over all layers and heads, `[count]`. What is exported is ranking_graph.py's.
     """
 
     KEYS = 2

@@ -66,7 +66,7 @@ def main() -> None:
             nn.init.normal_(layer.attention.count.weight, std=0.2)
         export(model, TinyProjector(12, 12), TinyVocabulary(12, 576), TinyEyes(), Path(args.out), {"licence": "Apache-2.0", "endsAtRepetition": False},
                tokenizer_json(VOCABULARY))
-    check(Path(args.out))
+    check(Path(args.out), config)
 
 
 if __name__ == "__main__":
