@@ -22,6 +22,7 @@ from model import Config, YocoLive, time_code
 from projector import TOP, Projector, Vocabulary
 from ranking_graph import overlap, ranking_graph
 from text import END, START, normalise_text, tokenizer_json, word_embeddings
+from weights import KINDS, rounded, store
 
 FORMAT = 3
 OPSET = 17
@@ -80,21 +81,13 @@ class CrossGraph(nn.Module):
         return y @ self.table.T + self.gate(y) * (attended @ self.copy.T) + self.bias
 
 
-def rounded(module: nn.Module) -> nn.Module:
-    """Large weights as float16 holds them, so that the reference and the graphs (see `halve`) have the same ones."""
-    for value in [*module.parameters(), *module.buffers()]:
-        if value.is_floating_point() and value.numel() >= 1024:
-            value.copy_(value.half().float())
-    return module.eval()
-
-
-def to_graph(module: nn.Module, args: tuple, path: Path, inputs: dict[str, dict[int, str]], outputs: dict[str, dict[int, str]]) -> None:
+def to_graph(module: nn.Module, args: tuple, path: Path, kind: str, inputs: dict[str, dict[int, str]], outputs: dict[str, dict[int, str]]) -> None:
     module.eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(module, args, str(path), input_names=list(inputs), output_names=list(outputs), opset_version=OPSET,
                           dynamic_axes={**inputs, **outputs}, dynamo=False)
-    halve(path)
+    store(path, kind)
 
 
 def fuse_pads(path: Path) -> None:
@@ -116,23 +109,6 @@ def fuse_pads(path: Path) -> None:
         node.input[0] = pads[node.input[0]].input[0]
     for name in fused:
         graph.graph.node.remove(pads[name])
-    onnx.save(graph, str(path))
-
-
-def halve(path: Path) -> None:
-    """Large weights are stored as float16 behind a Cast; the runtime folds the casts when it loads the graph."""
-    graph = onnx.load(str(path))
-    casts = []
-    for w in graph.graph.initializer:
-        if w.data_type == onnx.TensorProto.FLOAT and np.prod(w.dims) >= 1024:
-            value = onnx.numpy_helper.to_array(w)
-            if np.abs(value).max() < 6e4:
-                name = w.name
-                w.CopyFrom(onnx.numpy_helper.from_array(value.astype(np.float16), name + "_f16"))
-                casts.append(onnx.helper.make_node("Cast", [name + "_f16"], [name], to=onnx.TensorProto.FLOAT))
-    for node in reversed(casts):
-        graph.graph.node.insert(0, node)
-    onnx.checker.check_model(graph)
     onnx.save(graph, str(path))
 
 
@@ -212,26 +188,27 @@ def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.nda
     out.close(frames=frames, intervalMs=500, moments=MOMENTS, question=question, questionIds=ids, answerIds=answer)
 
 
-def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: EfficientNetLite0, out: Path, card: dict, tokenizer: str) -> None:
+def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: EfficientNetLite0, out: Path, card: dict, tokenizer: str, kind: str = "float16") -> None:
+    """`kind`: how large weights are stored (weights.py)."""
     c = model.c
     out.mkdir(parents=True, exist_ok=True)
     model.eval()
     projector.eval()
-    vision = rounded(VisionGraph(net, projector, vocab, model))
-    self_graph, cross_graph = rounded(SelfGraph(model)), rounded(CrossGraph(model))
+    vision = rounded(VisionGraph(net, projector, vocab, model), kind)
+    self_graph, cross_graph = rounded(SelfGraph(model), kind), rounded(CrossGraph(model), kind)
     rgb = torch.from_numpy(np.stack([picture(0)]))
-    to_graph(vision, (rgb,), out / "vision.onnx", {"rgb": {0: "batch"}}, {"tokens": {0: "batch"}})
+    to_graph(vision, (rgb,), out / "vision.onnx", kind, {"rgb": {0: "batch"}}, {"tokens": {0: "batch"}})
     fuse_pads(out / "vision.onnx")
     b, n, p = 2, 3, 7
     past = torch.zeros(b, c.self_layers, p, c.self_kv_heads, c.head_dim)
     to_graph(self_graph, (torch.zeros(b, n, c.width), torch.zeros(b, n, dtype=torch.long), past, past, torch.zeros(b, dtype=torch.long)),
-             out / "self_decoder.onnx",
+             out / "self_decoder.onnx", kind,
              {"tokens": {0: "batch", 1: "n"}, "time_ms": {0: "batch", 1: "n"}, "past_k": {0: "batch", 2: "past"}, "past_v": {0: "batch", 2: "past"}, "past_length": {0: "batch"}},
              {"hidden": {0: "batch", 1: "n"}, "k": {0: "batch", 1: "n"}, "v": {0: "batch", 1: "n"}, "window_k": {0: "batch", 2: "n"}, "window_v": {0: "batch", 2: "n"}})
     own = torch.zeros(b, 5, c.kv_heads, c.head_dim)
     cache = [torch.zeros(2 * c.tokens_per_frame, c.head_dim) for _ in range(2 * c.kv_heads)]
     when = torch.zeros(2, dtype=torch.long)
-    to_graph(cross_graph, (torch.zeros(b, c.width), when, when, torch.zeros(b, dtype=torch.long), torch.full((b,), 20), torch.full((b,), 20), own, own, torch.full((b,), 5), *cache), out / "cross_decoder.onnx",
+    to_graph(cross_graph, (torch.zeros(b, c.width), when, when, torch.zeros(b, dtype=torch.long), torch.full((b,), 20), torch.full((b,), 20), own, own, torch.full((b,), 5), *cache), out / "cross_decoder.onnx", kind,
              {"hidden": {0: "questions"}, "times": {0: "frames"}, "since": {0: "frames"}, "moment": {0: "questions"}, "visible": {0: "questions"}, "context": {0: "questions"}, "own_k": {0: "questions", 1: "own"}, "own_v": {0: "questions", 1: "own"},
               "own_length": {0: "questions"}, **{f"{kind}{g}": {0: "stream"} for kind in "kv" for g in range(c.kv_heads)}},
              {"logits": {0: "questions"}, "evidence": {0: "questions", 1: "stream"}, "queries": {0: "questions"}})
@@ -316,6 +293,7 @@ def main() -> None:
     parser.add_argument("--work", required=True)
     parser.add_argument("--name", default="small")
     parser.add_argument("--out", required=True)
+    parser.add_argument("--weights", choices=KINDS, default=KINDS[0])
     args = parser.parse_args()
     work, out = Path(args.work), Path(args.out)
     state = torch.load(work / f"{args.name}.pt", map_location="cpu")
@@ -328,7 +306,7 @@ def main() -> None:
     training = {"steps": state["step"], "questions": state["questions"], "minutes": round(state["spent"] / 60)}
     with torch.no_grad():
         export(model, projector, vocab, net, out, {"licence": "Apache-2.0 (code and recipe); see MODEL_CARD.md for the data", "training": training},
-               tokenizer_json())
+               tokenizer_json(), args.weights)
     check(out, model.c)
 
 

@@ -2,7 +2,7 @@
 
 python from_bundle.py --data DIR --work DIR --bundle ../yoco-small-1 --name small
 
-Writes WORK/NAME.pt and WORK/projector.pt. The graphs hold the large weights as float16, and some as products with the
+Writes WORK/NAME.pt and WORK/projector.pt. The graphs hold the large weights rounded (weights.py), and some as products with the
 frozen words: those are solved for by least squares, which is exact up to rounding, since there are more words than
 unknowns. What a bundle does not hold (probes, the optimisers' state) starts anew in `train.py --resume`.
 """
@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from onnx import numpy_helper
 
 from export import read_words
 from labels import read_sets
 from model import Config, YocoLive
 from projector import Projector, Vocabulary
 from text import word_embeddings
+from weights import stored
 
 
 class Graph:
@@ -28,7 +28,7 @@ class Graph:
 
     def __init__(self, path: Path):
         graph = onnx.load(str(path)).graph
-        self.values = {i.name.removesuffix("_f16"): torch.from_numpy(numpy_helper.to_array(i).copy()).float() for i in graph.initializer}
+        self.values = stored(path)
         names = [n.input[1] for n in graph.node if n.op_type == "MatMul"]
         self.products = [self.values[n] for n in names if n in self.values]
         factors = [self.values[name] for n in graph.node if n.op_type == "Mul" for name in n.input if name in self.values]

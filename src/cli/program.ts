@@ -4,6 +4,7 @@ import { YocoError } from '../errors.ts';
 import { addAsk } from './ask.ts';
 import { addDemo } from './demo.ts';
 import { addEval } from './eval.ts';
+import { addEvalClips } from './eval-clips.ts';
 import { addRestore } from './restore.ts';
 import { addServe } from './serve.ts';
 import { addSnapshot, addSnapshots } from './snapshot.ts';
@@ -14,7 +15,8 @@ export async function run(argv: readonly string[]): Promise<void> {
     .description('Watches live video and answers questions about it at any time.')
     .showHelpAfterError()
     .configureHelp({ showGlobalOptions: true });
-  for (const add of [addDemo, addServe, addAsk, addWatch, addSnapshot, addSnapshots, addRestore, addEval]) add(program);
+  const commands = [addDemo, addServe, addAsk, addWatch, addSnapshot, addSnapshots, addRestore, addEval, addEvalClips];
+  for (const add of commands) add(program);
   try {
     await program.parseAsync(argv);
   } catch (error) {

@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import { evaluateClips } from '../evaluation/clips.ts';
+import { startLocalStreams } from './local-streams.ts';
+
+export function addEvalClips(program: Command): void {
+  program
+    .command('eval-clips')
+    .description('ask about real clips what a person has written the answers to, and print how many are right')
+    .argument('<folder>', 'folder of the clips')
+    .option('--bundle <dir>', 'model bundle')
+    .option('--json', 'print one JSON object')
+    .action(async (folder: string, flags: { readonly bundle?: string; readonly json?: true }) => {
+      const live = await startLocalStreams(flags.bundle);
+      try {
+        const { score, clips } = await evaluateClips(live, folder);
+        if (flags.json === true) {
+          process.stdout.write(`${JSON.stringify({ score, clips })}\n`);
+          return;
+        }
+        for (const [clip, { score: mine, answers }] of Object.entries(clips)) {
+          process.stdout.write(`${clip}: ${mine.correct} of ${mine.total}\n`);
+          for (const { question, answer, right } of answers) {
+            process.stdout.write(`  ${right ? '+' : '-'} ${question} ${answer}\n`);
+          }
+        }
+        process.stdout.write(`${score.correct} of ${score.total} right\n`);
+      } finally {
+        await live.close();
+      }
+    });
+}
