@@ -5,8 +5,8 @@ python projector.py --work DIR --data DIR
 Two mixtures for each of the ten vectors of a picture: of *labels* (whole names, each the mean of its words' embeddings;
 the names of the 1,000 ImageNet classes get the frozen classifier's own logits) and of *words* (labels and captions).
 The decoder must train on mixtures as soft as those it will meet, so the tokens of each view are made by a projector
-that did not see that picture (FOLDS projectors); the shipped projector is one more, trained on all folds. No projector is
-trained on boards (`views.BOARDS`): their tokens are the shipped one's.
+that did not see that picture (FOLDS projectors); the shipped projector is one more, trained on all folds. Of boards
+(`views.BOARDS`) only that one learns, and only what a cell without a thing looks like; their tokens are its own.
 """
 
 import argparse
@@ -24,11 +24,12 @@ from backbone import CELLS, CLASSES, FEATURES, VECTORS, EfficientNetLite0
 from labels import FOLDS, SPRITES, Sample, read_sets
 from precision import mixed_precision
 from text import WIDTH, encode, word_embeddings
-from views import BOARD
+from views import BOARD, BOARDS_KEPT
 
 HIDDEN = 1024
 TOP = 8  # labels kept of each vector's mixture
 NOTHING = "nothing"
+BOARDS_FITTED, PHOTOS_FITTED = 6_000, 4_000  # for what NOTHING looks like
 STOP_WORDS = set("a an the is are was were be of in on at with and or to from for by as it its his her their this that "
                  "there while who which up down out into over some two one three he she they . , ' \" -".split())
 
@@ -190,6 +191,51 @@ class Stage0:
                                   "words": round(loss_w.item(), 3), "s": round(time.time() - start)}), flush=True)
         return projector.eval()
 
+    def fit_nothing(self, projector: Projector, rows: torch.Tensor, seed: int, steps: int = 400) -> None:
+        """Trains the weights of NOTHING alone, on these boards: where a thing is was seen too dimly in the few of the photographs' views.
+
+        On photographs NOTHING must not rise; it may fall.
+        """
+        torch.manual_seed(seed)
+        none = self.vocab.index[NOTHING]
+        rows = rows[torch.randperm(len(rows))[:BOARDS_FITTED]]
+        photos = (~self.board & (self.labels[:, CELLS] >= 0)).nonzero().flatten()
+        photos = photos[torch.randperm(len(photos))[:PHOTOS_FITTED]]
+        weight, bias = (x.detach()[none].clone().requires_grad_() for x in (projector.label.weight, projector.label.bias))
+        with torch.no_grad():
+            hidden = lambda r: torch.cat([F.gelu(projector.up(self.features[b].float())) for b in r.split(512)])
+            on_boards, on_photos = hidden(rows), hidden(photos)
+            before = on_photos @ weight + bias
+            others = []  # what the softmax weighs NOTHING against
+            for b in rows.split(256):
+                x = self.features[b].float()
+                label, _ = projector(x, self.net.classify(x))
+                label[..., none] = -1e4
+                others.append(label.logsumexp(-1))
+            others = torch.cat(others)
+        empty, known = (self.labels[rows] == none).float(), (self.labels[rows] >= 0).float()
+        opt = torch.optim.AdamW([weight, bias], lr=2e-3, weight_decay=1e-4)
+        for step in range(steps):
+            opt.param_groups[0]["lr"] = 2e-3 * (1 - step / steps)
+            i, j = torch.randint(len(rows), (512,)), torch.randint(len(photos), (256,))
+            loss = F.binary_cross_entropy_with_logits(on_boards[i] @ weight + bias - others[i], empty[i], reduction="none") * known[i]
+            loss = loss[:, :CELLS].mean() + 0.3 * (on_photos[j] @ weight + bias - before[j]).clamp(min=0).pow(2).mean()
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+        with torch.no_grad():
+            projector.label.weight[none], projector.label.bias[none] = weight, bias
+
+    @torch.no_grad()
+    def places(self, projector: Projector, rows: torch.Tensor) -> str:
+        """On boards of one thing: how often the cell that looks least empty is the thing's."""
+        none, right = self.vocab.index[NOTHING], []
+        rows = torch.tensor([r for r in rows.tolist() if len(self.views[r][2]) == 1])
+        for b, _, _, top, top_p in self.outputs(projector, rows):
+            empty = torch.where(top == none, top_p, 0).sum(-1)[:, :CELLS]
+            right += [bool((self.labels[r, c] != none).item()) for r, c in zip(b.tolist(), empty.argmin(1).tolist())]
+        return f"{np.mean(right):.3f} of {len(right)}"
+
     @torch.no_grad()
     def outputs(self, projector: Projector, rows: torch.Tensor):
         """Yields (rows, label mixture [n, 10, 576], word mixture, top labels, their p) in chunks."""
@@ -236,6 +282,7 @@ def main() -> None:
     stage = Stage0(args.data, args.work, args.folds)
     everything = (~stage.held_out & ~stage.board).nonzero().flatten()
     n = len(stage.views)
+    kept = (stage.board & (torch.arange(n) % BOARDS_KEPT == 0)).nonzero().flatten()
     shapes = {"label_mix": (np.float16, WIDTH), "word_mix": (np.float16, WIDTH), "top": (np.int16, TOP), "top_p": (np.float16, TOP)}
     # After an interruption the folds that are done stay done: their rows must not be emptied.
     resumed = any((work / f"fold{fold}.done").exists() for fold in range(min(args.folds, args.done_folds)))
@@ -255,9 +302,13 @@ def main() -> None:
         shipped.eval()
     else:
         shipped = stage.train(everything, args.epochs * 1.25, args.seed, "all")
+        print(json.dumps({"stage": 0, "run": "all", "places before": stage.places(shipped, kept)}), flush=True)
+        boards = stage.board.nonzero().flatten()
+        stage.fit_nothing(shipped, boards[boards % BOARDS_KEPT != 0], args.seed)
         torch.save(shipped.state_dict(), work / "projector.pt")
     validation = stage.held_out.nonzero().flatten()
-    print(json.dumps({"stage": 0, "run": "all", "validation": stage.accuracy(shipped, validation)}), flush=True)
+    print(json.dumps({"stage": 0, "run": "all", "validation": stage.accuracy(shipped, validation),
+                      "places": stage.places(shipped, kept)}), flush=True)
     write(shipped, validation)
     write(shipped, stage.board.nonzero().flatten())
     for fold in range(min(args.folds, args.done_folds)):

@@ -17,7 +17,7 @@ from labels import NOT_SPLIT, Sample, read_sets
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NOT_SHOWN, PHRASINGS, STILL_SHOWN
 from projector import Vocabulary
 from text import END, START, encode
-from views import BOARD
+from views import BOARD, BOARDS_KEPT
 
 SET_SHARE = {"grocery": 0.3, "clothing": 0.15, "imagenet-samples": 0.28, "emoji": 0.06, "stamps": 0.05, "exercises": 0.06,
              "flickr": 0.08, "daquar": 0.04, "boards": 0.05}
@@ -40,7 +40,6 @@ WHOLE = CELLS  # the token of a frame that has seen all of it
 SEVERAL_SHARE = {"which": 4, "whichever": 3, "oncamera": 3, "seen": 1, "when": 1}
 
 
-BOARDS_KEPT = 12  # each twelfth board is kept out of training
 LARGE = 0.5  # of a picture's side: a cut-out that large has no place in it
 
 

@@ -36,7 +36,7 @@ LONG_BATCHES = 0.25
 WRITING_PARTS = 4
 SURE = 0.9  # share of attention on the right frames from which on there is no more to learn about where to look
 # Frames with small cut-outs at places, for "where" and "how many".
-BOARD_SHAPES, BOARD_BATCHES = [(1, 96, 3), (2, 64, 4), (8, 24, 6), (16, 12, 10)], 0.14
+BOARD_SHAPES, BOARD_BATCHES = [(1, 96, 3), (2, 64, 4), (8, 24, 6), (16, 12, 10)], 0.2
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
 WARM_UP = 60  # steps

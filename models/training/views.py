@@ -15,6 +15,7 @@ from labels import SPRITES, Sample
 # Boards: cut-outs small enough to have a place, for "where" and "how many". Composed in numbers, for what is to be
 # learned is the places, and a few hundred boards are learned by heart.
 BOARDS = 14_000
+BOARDS_KEPT = 12  # each twelfth is kept out of training
 BOARD = 100  # numbers of their views, from here on
 VIEWS = {"grocery": 6, "clothing": 6, "imagenet-samples": 4, "emoji": 3, "stamps": 4, "exercises": 2, "flickr": 3, "daquar": 2}
 
