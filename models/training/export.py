@@ -293,7 +293,7 @@ def main() -> None:
     parser.add_argument("--work", required=True)
     parser.add_argument("--name", default="small")
     parser.add_argument("--out", required=True)
-    parser.add_argument("--weights", choices=KINDS, default=KINDS[0])
+    parser.add_argument("--weights", choices=KINDS, default="int8")
     args = parser.parse_args()
     work, out = Path(args.work), Path(args.out)
     state = torch.load(work / f"{args.name}.pt", map_location="cpu")

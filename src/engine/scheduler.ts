@@ -519,7 +519,9 @@ export class Scheduler {
     // Vision takes longest: while answers are written, no more frames than are needed to keep up stand between two tokens.
     const few = Math.min(FRAME_BATCH, Math.ceil(waiting.length / 2));
     const answering = this.#answers.size + this.#waiting.size > 0;
-    const chosen = waiting.slice(0, answering ? Math.max(few, waiting.filter(isOverdue).length) : FRAME_BATCH);
+    const overdue = waiting.filter(isOverdue);
+    const inOrder = [...overdue, ...waiting.filter((stream) => !overdue.includes(stream))];
+    const chosen = inOrder.slice(0, answering ? Math.max(few, overdue.length) : FRAME_BATCH);
     for (let i = 0; i < chosen.length; i += FRAME_BATCH) await this.#appendBatch(chosen.slice(i, i + FRAME_BATCH));
     return true;
   }

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { namesToCameras } from '../engine/camera-names.ts';
 import { YocoError } from '../errors.ts';
 import type { Streams } from '../live/live-service.ts';
 import type { SourceStream } from '../live/live-stream.ts';
@@ -183,11 +184,9 @@ class Run {
   async #playCameras(random: Random, number: number): Promise<Asked[]> {
     const { spans, questions } = makeCameras(this.#pictures, random, number);
     const names = spans.map(() => `eval-${this.#number++}`);
-    const numbered = (text: string): string =>
-      text.replace(/\beval-\d+/g, (name) => (names.includes(name) ? `camera ${names.indexOf(name) + 1}` : name));
     const ask = async (question: EvaluationQuestion): Promise<Asked> => {
       const result = await this.#live.converse(names).ask(question.text).result;
-      return { question, result: { ...result, text: numbered(result.text) } };
+      return { question, result: { ...result, text: namesToCameras(result.text, names) } };
     };
     // The last one to have ended asks; the others are kept until then.
     const play = (i: number): Promise<Asked[]> => {
