@@ -3,6 +3,7 @@
  * holds one JSON object and nothing else. Without a name all of them run, one after the other.
  */
 import { askers } from './askers.ts';
+import { device } from './device.ts';
 import { hours } from './hours.ts';
 import { intake } from './intake.ts';
 import { latency } from './latency.ts';
@@ -29,6 +30,7 @@ const BENCHES: Record<string, Bench> = {
   hours,
   needle,
   precision,
+  device,
   llamacpp,
 };
 

@@ -7,7 +7,8 @@ import { writeFile } from 'node:fs/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { EvidenceTally } from '../src/model/evidence.ts';
 import type { KvCache } from '../src/model/kv-cache.ts';
-import { FULL_READ_TOKENS, type ReaderInput, type ReaderOutput } from '../src/model/kv-reader.ts';
+import { FULL_READ_TOKENS } from '../src/model/kv-reader.ts';
+import type { ReaderInput, Reading as TokenReading } from '../src/model/reader.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
 import { argmax, seededRandom } from '../src/model/sampling.ts';
@@ -172,8 +173,8 @@ async function question(model: Model, cache: KvCache, shows: string): Promise<Re
   return (await QuestionSegment.open(selfDecoder, embeddings, config, asked)).own;
 }
 
-async function readEverything(model: Model, cache: KvCache, inputs: readonly ReaderInput[]): Promise<ReaderOutput[]> {
-  const outputs: ReaderOutput[] = [];
+async function readEverything(model: Model, cache: KvCache, inputs: readonly ReaderInput[]): Promise<TokenReading[]> {
+  const outputs: TokenReading[] = [];
   for (let i = 0; i < inputs.length; i += READ_TOGETHER) {
     const some = inputs.slice(i, i + READ_TOGETHER).map((input) => ({ frames: cache.frames, input }));
     outputs.push(...(await model.reader.readTogether(cache, some)));
@@ -181,10 +182,10 @@ async function readEverything(model: Model, cache: KvCache, inputs: readonly Rea
   return outputs;
 }
 
-function judge(model: Model, cache: KvCache, output: ReaderOutput, startMs: number | undefined): Reading {
+function judge(model: Model, cache: KvCache, output: TokenReading, startMs: number | undefined): Reading {
   const token = model.config.answerTokens[argmax(output.logits)] ?? -1;
   const tally = new EvidenceTally(1);
-  tally.add(output.evidence, [cache], output.runs);
+  tally.add(output.looked);
   const [top] = tally.spans([{ name: '', cache }]);
   const middle = top === undefined ? NaN : (top.startMs + top.endMs) / 2;
   const endMs = (startMs ?? 0) + ((NEEDLE_FRAMES - 1) * 1000) / FPS;

@@ -3,10 +3,10 @@
  * Reported is in how many the whole answer is the same, token for token.
  */
 import { DEFAULT_BUNDLE } from '../src/config.ts';
-import { type KvCache, PAGE_FRAMES } from '../src/model/kv-cache.ts';
-import { loadModel, type Model } from '../src/model/model.ts';
-import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
-import { argmax, seededRandom } from '../src/model/sampling.ts';
+import { PAGE_FRAMES } from '../src/model/kv-cache.ts';
+import { loadModel } from '../src/model/model.ts';
+import { seededRandom } from '../src/model/sampling.ts';
+import { greedyAnswer } from './greedy-answer.ts';
 import { readPhotographs, type Scene, sceneTokens, show } from './haystack.ts';
 import { round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
@@ -48,7 +48,7 @@ export async function precision(options: BenchOptions): Promise<Record<string, u
     let tokenCount = 0;
     let tokensAlike = 0;
     for (const question of questions) {
-      const [a, b] = [await answer(model, full, question), await answer(model, sealed, question)];
+      const [a, b] = [await greedyAnswer(model, full, question), await greedyAnswer(model, sealed, question)];
       if (a.join() === b.join()) same++;
       if (a[0] === b[0]) firstTokens++;
       tokenCount += a.length;
@@ -66,23 +66,4 @@ export async function precision(options: BenchOptions): Promise<Record<string, u
   } finally {
     await model.release();
   }
-}
-
-/** The greedy answer's tokens. */
-async function answer(model: Model, cache: KvCache, question: string): Promise<number[]> {
-  const { config, embeddings, reader, selfDecoder, tokenizer } = model;
-  const asked = segmentTokens(tokenizer, config, [], question, cache.times.at(-1) ?? 0);
-  const segment = await QuestionSegment.open(selfDecoder, embeddings, config, asked);
-  const tokens: number[] = [];
-  while (tokens.length < config.maxAnswerTokens) {
-    const { logits } = await reader.read([{ cache, frames: cache.frames }], segment.own);
-    const token = config.answerTokens[argmax(logits)] ?? config.endToken;
-    tokens.push(token);
-    if (token === config.endToken) break;
-    const { window } = segment;
-    const [next] = await selfDecoder.step([{ window, tokens: embeddings.lookup([token]), timesMs: [-1] }]);
-    if (next === undefined) break;
-    segment.extend(next);
-  }
-  return tokens;
 }

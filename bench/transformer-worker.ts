@@ -5,7 +5,7 @@
 import path from 'node:path';
 import type { Tensor } from 'onnxruntime-node';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
-import { FRAME_BATCH } from '../src/engine/scheduler.ts';
+import { FRAME_BATCH } from '../src/model/intake.ts';
 import { bundlePath, readBundle } from '../src/model/bundle.ts';
 import { Embeddings } from '../src/model/embeddings.ts';
 import { PAGE_FRAMES } from '../src/model/kv-cache.ts';

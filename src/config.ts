@@ -39,6 +39,10 @@ const schema = z.strictObject({
   max_answers: z.coerce.number().int().min(1).max(1_000).default(64),
   /** Threads inside one operator of the model; default: one a core. */
   threads: z.coerce.number().int().min(1).max(256).optional(),
+  /** Where the caches lie and the decoders run. */
+  device: z.enum(['cpu', 'webgpu']).default('cpu'),
+  /** Caches on a device at most, MB; what was read least recently leaves it, and comes back when it is read. */
+  device_memory_mb: z.coerce.number().int().min(64).default(4096),
   /** Resident memory at which the engine is started again, MB. */
   engine_memory_mb: z.coerce.number().int().min(256).default(8192),
   log_level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -64,6 +68,12 @@ export function configFromEnvironment(env: NodeJS.ProcessEnv): ConfigInput {
     else out[key] = value;
   }
   return Object.keys(tls).length > 0 ? { ...out, tls } : out;
+}
+
+/** What of the configuration the engine needs wherever it runs. */
+export function engineConfig(config: Config) {
+  const { bundle, device, device_memory_mb: deviceMb, threads } = config;
+  return { bundle, device, deviceBytes: deviceMb * 2 ** 20, ...(threads === undefined ? {} : { threads }) };
 }
 
 /** Throws `config_invalid` that names the key, never its value. */

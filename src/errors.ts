@@ -65,6 +65,7 @@ export const ERRORS = {
   bundle_not_found: entry(500, 'The model bundle does not exist.'),
   bundle_damaged: entry(500, 'The model bundle is damaged or incomplete.'),
   bundle_unsupported: entry(500, 'The model bundle needs another version of yoco-live.'),
+  device_unavailable: entry(500, 'The device that the configuration asks for cannot be used.'),
   config_invalid: entry(500, 'The configuration is not valid.'),
   data_invalid: entry(400, 'The evaluation data is not valid.'),
   resume_mismatch: entry(409, 'The file holds an evaluation of other options.'),

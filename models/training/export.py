@@ -17,14 +17,15 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from backbone import IMAGE_SIZE, VECTORS, EfficientNetLite0
+from device_graphs import PAGE, PAGE_FRAMES, PAGES, device_graphs, page
 from labels import read_sets
-from model import Config, YocoLive, time_code
+from model import DIGITS, Config, YocoLive, time_code, waves
 from projector import TOP, Projector, Vocabulary
 from ranking_graph import overlap, ranking_graph
 from text import END, START, normalise_text, tokenizer_json, word_embeddings
-from weights import KINDS, rounded, store
+from weights import KINDS, rounded, share, store
 
-FORMAT = 3
+FORMAT = 4
 OPSET = 17
 TOLERANCE = 0.002
 # Share of the cells that an exact ranking chooses.
@@ -188,8 +189,9 @@ def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.nda
     out.close(frames=frames, intervalMs=500, moments=MOMENTS, question=question, questionIds=ids, answerIds=answer)
 
 
-def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: EfficientNetLite0, out: Path, card: dict, tokenizer: str, kind: str = "float16") -> None:
-    """`kind`: how large weights are stored (weights.py)."""
+def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: EfficientNetLite0, out: Path, card: dict, tokenizer: str, kind: str = "float16",
+           page_frames: int = PAGE_FRAMES) -> None:
+    """`kind`: how large weights are stored (weights.py); `page_frames`: of a page on a device (device_graphs.py)."""
     c = model.c
     out.mkdir(parents=True, exist_ok=True)
     model.eval()
@@ -212,6 +214,12 @@ def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: Effici
              {"hidden": {0: "questions"}, "times": {0: "frames"}, "since": {0: "frames"}, "moment": {0: "questions"}, "visible": {0: "questions"}, "context": {0: "questions"}, "own_k": {0: "questions", 1: "own"}, "own_v": {0: "questions", 1: "own"},
               "own_length": {0: "questions"}, **{f"{kind}{g}": {0: "stream"} for kind in "kv" for g in range(c.kv_heads)}},
              {"logits": {0: "questions"}, "evidence": {0: "questions", 1: "stream"}, "queries": {0: "questions"}})
+    decoders = ["self_decoder.onnx", "cross_decoder.onnx"]
+    for name, module, inputs, outputs, axes in device_graphs(model, cross_graph, page_frames):
+        to_graph(module, tuple(inputs.values()), out / f"{name}.onnx", kind, dict.fromkeys(inputs, {}) | {k: v for k, v in axes.items() if k in inputs},
+                 dict.fromkeys(outputs, {}) | {k: v for k, v in axes.items() if k in outputs})
+        decoders.append(f"{name}.onnx")
+    share([out / name for name in decoders], out / "decoders.weights")
     onnx.save(ranking_graph(c, OPSET), str(out / "kv_index.onnx"))
     tags = torch.stack([model.cross_decoder.tag_k.flatten(1), model.cross_decoder.tag_v.flatten(1)], 1)  # [tags, 2, G * D]
     (out / "stream_tags.bin").write_bytes(tags.numpy().astype("<f4").tobytes())
@@ -219,7 +227,7 @@ def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: Effici
     (out / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
     words = read_words(out / "embeddings.bin", c.width)
     golden(model, vision, cross_graph, words, tokenizer, out / "golden")
-    files = ["vision.onnx", "self_decoder.onnx", "cross_decoder.onnx", "kv_index.onnx", "stream_tags.bin", "embeddings.bin", "tokenizer.json"]
+    files = ["vision.onnx", *decoders, "decoders.weights", "kv_index.onnx", "stream_tags.bin", "embeddings.bin", "tokenizer.json"]
     config = {
         "format": FORMAT,
         "name": out.name,
@@ -236,6 +244,7 @@ def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: Effici
         "kvHeads": c.kv_heads,
         "streamTags": c.tags,
         "window": c.window,
+        "devicePageFrames": page_frames,
         "vocabulary": words.shape[0],
         "startToken": START,
         "endToken": END,
@@ -247,6 +256,37 @@ def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: Effici
         "files": {f: {"bytes": (out / f).stat().st_size, "sha256": hashlib.sha256((out / f).read_bytes()).hexdigest()} for f in files},
     }
     (out / "config.json").write_text(json.dumps(config) + "\n")
+
+
+def clock_code(ms: int) -> np.ndarray:
+    """What the clock of a device's self-decoder is told of a time: one-hot digits, then waves."""
+    digits = [np.eye(base, dtype=np.float32)[ms // unit % base] for unit, base in DIGITS]
+    return np.concatenate([*digits, waves(torch.tensor(ms)).numpy()])
+
+
+def on_pages(out: Path, c: Config, page_frames: int, pages: int, tokens: np.ndarray, times: np.ndarray, hidden, own_k, own_v):
+    """The path of a device, on this one: frames through the window into a page, and one token of a question over `pages` of them."""
+    session = lambda n: onnxruntime.InferenceSession(str(out / f"device_{n}.onnx"), providers=["CPUExecutionProvider"])
+    decoder, append, cross = session("self_decoder"), session("append"), session(f"cross_decoder_{pages}")
+    shape = (1, c.self_layers, c.window, c.self_kv_heads, c.head_dim)
+    past_k, past_v, held, host = np.zeros(shape, np.float32), np.zeros(shape, np.float32), [p.numpy() for p in page(c, page_frames)], []
+    float32 = lambda *values: np.array(values, np.float32)
+    for i, ms in enumerate(times):
+        clock = np.tile(clock_code(int(ms)), (1, len(tokens[i]), 1))
+        k, v, host_k, _, past_k, past_v = decoder.run(None, {"tokens": tokens[i : i + 1], "clock": clock, "past_k": past_k, "past_v": past_v,
+                                                            "past_length": float32(min(c.window, i * len(tokens[i])))})
+        code = time_code(torch.tensor([int(ms)]), torch.zeros(1, dtype=torch.long))[:, :-1].numpy().T
+        held = append.run(None, {"k": k, "v": v, "code": code, "seconds": float32((ms - times[0]) / 1000), "place": float32(i), **dict(zip(PAGE, held))})
+        host.append(host_k)
+    empty = [p.numpy() for p in page(c, page_frames)]
+    feeds = {f"{name}{i}": value for i in range(pages) for name, value in zip(PAGE, held if i == 0 else empty)}
+    read = float32(*[len(times)] + [0] * (pages - 1))
+    tags = np.zeros((pages, c.kv_heads, c.head_dim), np.float32)
+    total = len(times) * len(tokens[0]) + own_k.shape[1]
+    age = float32((times[-1] - times[0]) / 1000).repeat(pages)
+    logits, evidence, _ = cross.run(None, {"hidden": hidden, "log_n": np.log(float32(total)), "own_k": own_k, "own_v": own_v, "own_mask": np.zeros((1, own_k.shape[1]), np.float32),
+                                           "seen": read[None], "skipped": np.zeros(pages, np.float32), "since": np.zeros(pages, np.float32), "age": age[None], "tag_k": tags, "tag_v": tags, **feeds})
+    return (logits[0], evidence[0]), {"k": np.concatenate(host)}
 
 
 def check(out: Path, c: Config) -> None:
@@ -281,6 +321,10 @@ def check(out: Path, c: Config) -> None:
     logits, evidence, _ = session("cross_decoder.onnx").run(None, {"hidden": hidden[:, -1], "times": times, "since": times, "moment": times[-1:], "visible": np.array([len(k)]), "context": np.array([len(k)]), "own_k": own_k, "own_v": own_v,
                                                                 "own_length": np.array([len(ids)]), **cache})
     report |= {"logits": np.abs(logits[0] - load("first_logits")).max(), "evidence": np.abs(evidence[0] - load("first_evidence")).max()}
+    for pages in PAGES:
+        on_device, seen = on_pages(out, c, config["devicePageFrames"], pages, tokens, times, hidden[:, -1], own_k, own_v)
+        report |= {f"device_k_{pages}": np.abs(seen["k"] - load("k")).max(), f"device_logits_{pages}": np.abs(on_device[0] - load("first_logits")).max(),
+                   f"device_evidence_{pages}": np.abs(on_device[1][: len(times)] - load("first_evidence").reshape(len(times), -1).sum(1)).max()}
     ranked = overlap(c, out / "kv_index.onnx")
     print(json.dumps({**{k: float(v) for k, v in report.items()}, "ranked": ranked}))
     if max(report.values()) > TOLERANCE or ranked < LEAST_OVERLAP:

@@ -79,18 +79,20 @@ CODE = sum(base for _, base in SAID) + 2 * len(PERIODS) + 2
 
 
 # What each head says of how much it found, beside what it read.
-FOUND = 3
+FOUND = 4
 
 
-def found(p: torch.Tensor) -> torch.Tensor:
-    """Shares of attention on the stream's tokens `[.., N]` -> `[.., FOUND]`.
+def found(share: torch.Tensor, most: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """Of the shares of attention on the stream's tokens the sum and the largest, and the sum of those on one's own `[..]` -> `[.., FOUND]`.
 
     The sum over the largest is how many tokens are read as much as the one that is read most: two numbers grow with it,
-    one for few and one for many. The third is the share of the stream beside the question's own tokens.
+    one for few and one for many. The third is the share of the stream beside the question's own tokens, and the fourth
+    its log-odds: against the same tokens of one's own they grow by log 2 with twice as many found, and unlike the first two
+    do not hang on the single largest.
     """
-    share = p.sum(-1)
-    count = share / (p.amax(-1) + 1e-9)
-    return torch.stack([count.clamp(max=32) / 8, (count + 1).log() / 2, share], -1)
+    count = share / (most + 1e-9)
+    odds = ((share + 1e-6) / (own + 1e-6)).log()
+    return torch.stack([count.clamp(max=32) / 8, (count + 1).log() / 2, share, odds / 8], -1)
 
 
 def rms(x: torch.Tensor) -> torch.Tensor:
@@ -338,7 +340,7 @@ class CrossDecoder(nn.Module):
             scores = torch.cat([on_stream.float() / math.sqrt(c.head_dim) + when, on_own.float() / math.sqrt(c.head_dim)], -1) + full_mask
             p = scores.softmax(-1)
             (evidence if i >= c.cross_layers // 2 else early).append(p[..., :n].mean((1, 2)))
-            counts = found(p[..., :n]).permute(0, 3, 4, 1, 2, 5).flatten(3)  # [B, Q, A, H * FOUND]
+            counts = found(p[..., :n].sum(-1), p[..., :n].amax(-1), p[..., n:].sum(-1)).permute(0, 3, 4, 1, 2, 5).flatten(3)  # [B, Q, A, H * FOUND]
             p = p.to(values.dtype)
             y = (p[..., :n].reshape(b, c.kv_heads, -1, n) @ values).view(b, c.kv_heads, group, q_count, a_count, c.head_dim)
             own_p = p[..., n:].permute(0, 3, 1, 2, 4, 5).reshape(b, q_count, c.kv_heads, group * a_count, s)
@@ -384,7 +386,7 @@ class CrossDecoder(nn.Module):
                 on_own = mine @ own_k[:, :, g].transpose(1, 2)
                 p = (torch.cat([on_stream, on_own], -1) + mask).softmax(-1)
                 on_stream, on_own = p[..., :n], p[..., n:]
-                counts.append(found(on_stream))
+                counts.append(found(on_stream.sum(-1), on_stream.amax(-1), on_own.sum(-1)))
                 if i >= c.cross_layers // 2:
                     evidence = evidence + on_stream.sum(1)
                 y = (on_stream.reshape(-1, n) @ values[g]).view(q_count, group, c.head_dim)

@@ -296,6 +296,7 @@ def main() -> None:
             for key, value in (("label_mix", label_mix), ("word_mix", word_mix), ("top", top), ("top_p", top_p)):
                 out[key][b.numpy()] = value.numpy().astype(out[key].dtype)
 
+    boards = stage.board.nonzero().flatten()
     if (work / "projector.pt").exists():  # of a run that was interrupted, or of a bundle (from_bundle.py)
         shipped = stage.new()
         shipped.load_state_dict(torch.load(work / "projector.pt"))
@@ -303,7 +304,6 @@ def main() -> None:
     else:
         shipped = stage.train(everything, args.epochs * 1.25, args.seed, "all")
         print(json.dumps({"stage": 0, "run": "all", "places before": stage.places(shipped, kept)}), flush=True)
-        boards = stage.board.nonzero().flatten()
         stage.fit_nothing(shipped, boards[boards % BOARDS_KEPT != 0], args.seed)
         torch.save(shipped.state_dict(), work / "projector.pt")
     validation = stage.held_out.nonzero().flatten()
@@ -317,6 +317,7 @@ def main() -> None:
             continue
         inside = everything[stage.fold[everything] == fold]
         projector = stage.train(everything[stage.fold[everything] != fold], args.epochs, args.seed + 1 + fold, f"fold {fold}")
+        stage.fit_nothing(projector, boards[boards % BOARDS_KEPT != 0], args.seed)  # its photographs know what nothing looks like, as the shipped one's do
         print(json.dumps({"stage": 0, "run": f"fold {fold}", "validation": stage.accuracy(projector, inside)}), flush=True)
         write(projector, inside)
         done.touch()

@@ -31,8 +31,9 @@ BRIEF = 6  # tokens of an answer about a long stream: each reads all of it
 ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
 ABSENT_SHARE = 0.14  # questions about a thing that was never shown, where the answer is not yes or no
-TASK_SHARE = {"now": 15, "seen": 12, "seennow": 5, "first": 5, "last": 3, "before": 12, "after": 12, "at": 13, "when": 13, "left": 7, "different": 8,
-              "duration": 5, "repetitions": 3, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
+TASK_SHARE = {"now": 14, "seen": 11, "seennow": 5, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14,
+              "duration": 6, "repetitions": 4, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
+SHOWN_AGAIN = 0.25  # share of the questions for how many different things that are kept where one came again: it is counted twice at first
 REPEATED = 0.6  # share of the exercises that are done again and again: start and end in turn
 OFTEN = 12  # how much more often their number is asked where there is one
 WHOLE = CELLS  # the token of a frame that has seen all of it
@@ -263,7 +264,7 @@ class StreamMaker:
             plural = now.label if now.label.endswith("s") else now.label + "s"
             # The newest frame alone: over several the things would be counted again.
             return Question(task, self.phrase(task, xs=plural if self.rng.random() < 0.8 else now.label), str(len(now.things)), frames,
-                            [(frames - 1, frames)], cells=tuple(self.cell(t) for t in now.things))
+                            [(frames - 1, frames)], [(frames - 1, frames)], cells=tuple(self.cell(t) for t in now.things))
         if task in ("seen", "seennow"):
             candidates = [now] if task == "seennow" else past
             if self.rng.random() < 0.5:
@@ -326,9 +327,11 @@ class StreamMaker:
             gone = past[i + 1]
             return Question(task, text, clock_text(int(times[gone.start])), frames, [(gone.start, min(gone.start + ONSET_FRAMES, gone.end, frames))], of(past[i]))
         if task == "different":
-            if any(s.label is None for s in past):
+            names = {s.label for s in past}
+            if None in names or (len(names) < len(past) and self.rng.random() > SHOWN_AGAIN):
                 return None
-            return Question(task, self.phrase(task), str(len({s.label for s in past})), frames, [(s.start, s.start + 1) for s in past], cells=(WHOLE,))
+            onsets = [(s.start, s.start + 1) for s in past]
+            return Question(task, self.phrase(task), str(len(names)), frames, onsets, onsets, cells=(WHOLE,))
         if task == "duration":
             s = self.pick(past)
             end = min(s.end, frames)
@@ -338,7 +341,7 @@ class StreamMaker:
                 return None
             seconds = round(float(steps.sum()) / 1000)
             text = self.phrase(task, x=self.thing(s.label, True))
-            return Question(task, text, "1 second" if seconds == 1 else f"{seconds} seconds", frames, of(s), cells=(WHOLE,)) if seconds > 0 else None
+            return Question(task, text, "1 second" if seconds == 1 else f"{seconds} seconds", frames, of(s), of(s), cells=(WHOLE,)) if seconds > 0 else None
         if task == "repetitions":
             repeated = [s for s in past if s.period > 0 and min(s.end, frames) - s.start >= s.period]
             if not repeated or not unique(repeated[-1]):
@@ -347,7 +350,7 @@ class StreamMaker:
             count = round((min(s.end, frames) - s.start) / s.period)
             begins = [(s.start + i * s.period, s.start + i * s.period + 1) for i in range(count) if s.start + i * s.period < frames]
             x = self.thing(s.label, True) if self.rng.random() < 0.7 else self.pick(["the exercise", "the movement", "it"])
-            return Question(task, self.phrase(task, x=x), str(count), frames, begins, cells=(WHOLE,))
+            return Question(task, self.phrase(task, x=x), str(count), frames, begins, begins, cells=(WHOLE,))
         asked, answer = self.pick(CHAT)
         return Question("chat", self.pick(asked), answer, frames)
 

@@ -65,7 +65,7 @@ def main() -> None:
             nn.init.normal_(layer.attention.when.weight, std=0.2)
             nn.init.normal_(layer.attention.count.weight, std=0.2)
         export(model, TinyProjector(12, 12), TinyVocabulary(12, 576), TinyEyes(), Path(args.out), {"licence": "Apache-2.0", "endsAtRepetition": False},
-               tokenizer_json(VOCABULARY))
+               tokenizer_json(VOCABULARY), page_frames=8)
     check(Path(args.out), config)
 
 

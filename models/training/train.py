@@ -26,7 +26,7 @@ from streams import PLACES, Batch, StreamMaker, World
 from text import END, encode, word_embeddings
 
 # Frames of a stream, streams in a batch, questions on each: every shape is about as much work.
-SHAPES = {1: [(1, 96, 3), (2, 64, 4)], 2: [(4, 40, 6), (8, 24, 9), (12, 16, 12)], 3: [(16, 12, 16), (30, 8, 22), (60, 5, 32), (120, 3, 48)]}
+SHAPES = {1: [(1, 96, 3), (2, 64, 4)], 2: [(4, 40, 6), (8, 24, 9), (12, 16, 12)], 3: [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32), (120, 3, 48)]}
 # Frames of each stream, groups of streams that one question reads, streams in a group, questions on each group.
 SEVERAL_SHAPES = [(8, 6, 2, 16), (8, 4, 4, 24), (12, 2, 4, 32), (4, 3, 8, 32)]
 SEVERAL_BATCHES = 0.15
@@ -35,8 +35,13 @@ LONG_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 48)]
 LONG_BATCHES = 0.25
 WRITING_PARTS = 4
 SURE = 0.9  # share of attention on the right frames from which on there is no more to learn about where to look
+# Of its equal part, how much attention each right frame has at least: all of the moment is evidence, not its best frame.
+EVEN = 0.3
+# What is counted is read evenly, token by token: heads say how many tokens they found.
+EVEN_COUNTED = 0.85
+COUNTED = {"different", "repetitions", "duration", "howmany"}
 # Frames with small cut-outs at places, for "where" and "how many".
-BOARD_SHAPES, BOARD_BATCHES = [(1, 96, 3), (2, 64, 4), (8, 24, 6), (16, 12, 10)], 0.2
+BOARD_SHAPES, BOARD_BATCHES = [(1, 96, 3), (2, 64, 4), (8, 24, 6), (16, 12, 10)], 0.25
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
 WARM_UP = 60  # steps
@@ -162,7 +167,8 @@ class Trainer:
         weight = weight.unsqueeze(-1).expand(want.shape)[want]
         answer = (each * weight).sum() / weight.sum()
 
-        pointing, masses = answer.new_zeros(()), []
+        pointing, even, masses = answer.new_zeros(()), answer.new_zeros(()), []
+        counted = torch.tensor([[task in COUNTED for task in row] for row in batch.tasks])
         for shares, frames in ((evidence, batch.evidence), (early, batch.anchor)):
             tokens = (frames.unsqueeze(-1) * batch.cells.unsqueeze(2)).flatten(2)  # [B, Q, N]
             mass = (shares * tokens.unsqueeze(2)).sum(-1)  # [B, Q, A]
@@ -170,6 +176,7 @@ class Trainer:
             masses.append(mass[told].mean() if told.any() else answer.new_zeros(()))
             if told.any():
                 pointing = pointing - (mass[told].clamp(1e-4, SURE) / SURE).log().sum() / want.sum()
+                even = even + self.unevenness(shares[:, :, 0], frames, tokens, counted)
 
         b, t = batch.times.shape
         frames = torch.randperm(b * t)[:160]
@@ -191,8 +198,24 @@ class Trainer:
                 logp = (probe(source[known]) @ self.label_words.T).float().log_softmax(-1)
                 label = label[known]
                 naming = naming - (logp.gather(1, self.bag_ids[label]) * self.bag_p[label]).sum(1).mean() / 4
-        total = answer + 0.3 * pointing + 0.15 * clock + 0.15 * naming
-        return total, {"answer": answer, "evidence": pointing, "clock": clock, "names": naming, "mass": masses[0], "early": masses[1]}
+        total = answer + 0.3 * pointing + 0.15 * even + 0.15 * clock + 0.15 * naming
+        return total, {"answer": answer, "evidence": pointing, "even": even, "clock": clock, "names": naming, "mass": masses[0], "early": masses[1]}
+
+    @staticmethod
+    def unevenness(shares: torch.Tensor, frames: torch.Tensor, tokens: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
+        """By how many nats the right frames (tokens, where they are counted) fall short of their part, in the mean.
+
+        Shares of an answer's first token and the right tokens `[B, Q, N]`, the right frames `[B, Q, F]`, counted `[B, Q]`.
+        """
+        by_frame = shares.unflatten(-1, (frames.shape[-1], -1)).sum(-1)
+        short, told = shares.new_zeros(()), 0
+        for part, right, rows, least in ((shares, tokens, counted, EVEN_COUNTED), (by_frame, frames, ~counted, EVEN)):
+            rows = rows & (right.sum(-1) > 0)
+            right, part = right[rows], part[rows]
+            number = right.sum(-1, keepdim=True)
+            short = short + (((least / number).log() - part.clamp(min=1e-6).log()).clamp(min=0) * right / number).sum()
+            told += len(right)
+        return short / max(told, 1)
 
     # --- evaluation -------------------------------------------------------------------------------------------
 

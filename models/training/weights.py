@@ -1,9 +1,12 @@
 """How a bundle stores its large weights: as float16, or as int8 with a scale for each output (or row of a table).
 
+Graphs of the same weights share them: `share` puts each of them into one file, once.
+
 The runtime computes in float32 either way: it folds what follows the stored weights (Cast, Mul) when it loads a graph. The
 reference is rounded first, so that it and the graphs have the same weights to the last bit.
 """
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 LARGE = 1024  # numbers; smaller ones stay float32
+ALIGNED = 4096  # where shared weights begin
 GROUP = 32  # weights that share a scale in int4
 # int4 is to be measured only: its values are stored as float16.
 KINDS = ("float16", "int8", "int4")
@@ -52,7 +56,7 @@ def store(path: Path, kind: str) -> None:
             scales.append(numpy_helper.from_array(scale, name + "_scale"))
             nodes += [helper.make_node("Cast", [name + "_i8"], [name + "_whole"], to=TensorProto.FLOAT),
                       helper.make_node("Mul", [name + "_whole", name + "_scale"], [name])]
-        elif np.abs(value).max() < 6e4:
+        elif np.array_equal(value.astype(np.float16).astype(np.float32), value):  # what was not rounded stays as it is
             w.CopyFrom(numpy_helper.from_array(value.astype(np.float16), name + "_f16"))
             nodes.append(helper.make_node("Cast", [name + "_f16"], [name], to=TensorProto.FLOAT))
     graph.initializer.extend(scales)
@@ -71,6 +75,30 @@ def in_whole_numbers(value: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         if np.abs(codes * scale - value).max() <= 1e-5 * np.abs(value).max():
             return codes.astype(np.int8), scale
     return None
+
+
+def share(graphs: list[Path], weights: Path) -> None:
+    """Moves the large weights of `graphs` to `weights` beside them: what is the same in several is written once."""
+    places: dict[str, tuple[int, int]] = {}
+    with open(weights, "wb") as out:
+        for path in graphs:
+            model = onnx.load(str(path))
+            for w in model.graph.initializer:
+                raw = numpy_helper.to_array(w).tobytes()
+                if len(raw) < LARGE:
+                    continue
+                key = hashlib.sha256(raw).hexdigest()
+                if key not in places:
+                    out.seek(-(-out.tell() // ALIGNED) * ALIGNED)
+                    places[key] = out.tell(), len(raw)
+                    out.write(raw)
+                w.ClearField("raw_data")
+                w.ClearField("float_data")
+                w.data_location = TensorProto.EXTERNAL
+                del w.external_data[:]
+                for name, value in (("location", weights.name), ("offset", places[key][0]), ("length", places[key][1])):
+                    w.external_data.add(key=name, value=str(value))
+            onnx.save(model, str(path))
 
 
 def stored(path: Path) -> dict[str, torch.Tensor]:

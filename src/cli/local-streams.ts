@@ -1,5 +1,5 @@
 /** Streams of this process alone, for commands that need no server. */
-import { readConfig } from '../config.ts';
+import { engineConfig, readConfig } from '../config.ts';
 import { Streams } from '../live/live-service.ts';
 
 /** A command that a person waits for must not connect for ever: a source that refuses this often in a row has failed. */
@@ -9,7 +9,7 @@ const MAX_ATTEMPTS = 3;
 export async function startLocalStreams(bundle: string | undefined): Promise<Streams> {
   const config = await readConfig({ bundle });
   return Streams.start({
-    engine: { bundle: config.bundle, ...(config.threads === undefined ? {} : { threads: config.threads }) },
+    engine: engineConfig(config),
     maxAttempts: MAX_ATTEMPTS,
     onWarning: (message) => void process.stderr.write(`${message}\n`),
   });

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { pino } from 'pino';
-import { type Config, type ConfigInput, readConfig } from '../config.ts';
+import { type Config, type ConfigInput, engineConfig, readConfig } from '../config.ts';
 import { YocoError } from '../errors.ts';
 import { readDefinitions } from '../ingest/definition.ts';
 import { Streams } from '../live/live-service.ts';
@@ -23,6 +23,7 @@ export function addServe(program: Command): void {
     .option('--streams <dir>', 'folder of stream definitions')
     .option('--host <address>', 'address to listen on')
     .option('--port <number>', 'port to listen on')
+    .option('--device <name>', 'where the caches lie and the decoders run: cpu or webgpu')
     .action(async (options: ConfigInput & { config?: string }) => {
       const { config: file, ...flags } = options;
       const config = await readConfig(flags, process.env, file);
@@ -59,10 +60,9 @@ export async function startService(config: Config, log: ServerLog): Promise<Runn
   const live = await Streams.start(
     {
       engine: {
-        bundle: config.bundle,
+        ...engineConfig(config),
         maxAnswers: config.max_answers,
         memoryLimitBytes: config.engine_memory_mb * 2 ** 20,
-        ...(config.threads === undefined ? {} : { threads: config.threads }),
       },
       maxStreams: config.max_streams,
       ...(config.snapshots === undefined ? {} : { snapshots: config.snapshots }),

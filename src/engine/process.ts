@@ -35,6 +35,8 @@ async function load(message: EngineLoad): Promise<void> {
   try {
     model = await loadModel(message.bundle, {
       ...(message.threads === null ? {} : { threads: message.threads }),
+      device: message.device,
+      ...(message.deviceBytes === null ? {} : { deviceBytes: message.deviceBytes }),
       onProgress: (share) => {
         send({ type: 'progress', share });
       },

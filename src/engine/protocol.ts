@@ -1,6 +1,7 @@
 /** Messages between the server process and the engine process. Times in ms since the stream began. */
 import type { ErrorCode } from '../errors.ts';
 import type { EvidenceSpan } from '../model/evidence.ts';
+import type { DeviceName } from '../model/device/device.ts';
 import type { Precision } from '../model/kv-cache.ts';
 import type { Turn } from '../model/question.ts';
 
@@ -106,6 +107,9 @@ export interface WireError {
 export interface EngineLoad {
   readonly bundle: string;
   readonly threads: number | null;
+  readonly device: DeviceName;
+  /** Bytes of caches on a device; null: the model's default. */
+  readonly deviceBytes: number | null;
   readonly maxAnswers: number;
 }
 

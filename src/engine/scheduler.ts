@@ -10,13 +10,13 @@
 import { YocoError } from '../errors.ts';
 import { EvidenceTally } from '../model/evidence.ts';
 import { KvCache, type Precision, worstOf } from '../model/kv-cache.ts';
-import type { KvSource, ReaderInput, ReaderOutput } from '../model/kv-reader.ts';
+import { FRAME_BATCH, type IntakeStream } from '../model/intake.ts';
 import type { Model } from '../model/model.ts';
+import type { KvSource, ReaderInput, Reading } from '../model/reader.ts';
 import { QuestionSegment, segmentTokens, type SegmentTokens } from '../model/question.ts';
 import { repeatedTail, saysItTwice } from '../model/repetition.ts';
 import type { KeptFrame, StreamContent } from '../model/snapshot.ts';
 import { sample, seededRandom } from '../model/sampling.ts';
-import type { SegmentWindow } from '../model/window.ts';
 import { camerasToNames, namesToCameras, settled } from './camera-names.ts';
 import {
   type AnswerEnd,
@@ -28,8 +28,6 @@ import {
   NO_TIMES,
 } from './protocol.ts';
 
-/** Streams in one batch of frames: the shape is fixed and padded, so that a stream's K, V do not depend on its neighbours. */
-export const FRAME_BATCH = 4;
 /** Tokens of a question with its earlier turns. */
 export const MAX_SEGMENT_TOKENS = 1024;
 /** A frame that has waited for so long is taken in this turn, however many answers are being written. */
@@ -56,7 +54,7 @@ export interface Captured {
 interface Stream {
   readonly name: string;
   readonly cache: KvCache;
-  readonly window: SegmentWindow;
+  readonly intake: IntakeStream;
   readonly frames: FrameJob[];
   readonly mergeBelow: number;
   /** Visual tokens of the last frame that was kept, and its time. */
@@ -125,8 +123,8 @@ export class Scheduler {
   readonly #waiting = new Map<number, WaitingQuestion>();
   readonly #answers = new Map<number, ActiveAnswer>();
   readonly #times = { ...NO_TIMES };
-  /** Moments that are waited for: they are taken between two turns, when no stream is half through a frame. */
-  #captures: (() => void)[] = [];
+  /** What waits for a moment between two turns, when no stream is half through a frame and none is read. */
+  #between: (() => Promise<void>)[] = [];
   /** Streams in the order in which their turn comes; the one served last goes to the end. */
   #turn: Stream[] = [];
   #running = false;
@@ -145,14 +143,9 @@ export class Scheduler {
   /** Opens an empty stream; one of that name must not be open. */
   open(name: string, { limitBytes, mergeBelow }: CacheLimits): void {
     if (this.#streams.has(name)) throw new YocoError('stream_exists', { param: 'name' });
-    const stream: Stream = {
-      name,
-      cache: this.#model.newCache(limitBytes),
-      window: this.#model.selfDecoder.newWindow(),
-      frames: [],
-      mergeBelow,
-      kept: undefined,
-    };
+    const cache = this.#model.newCache(limitBytes);
+    const intake = this.#model.intake.open(cache);
+    const stream: Stream = { name, cache, intake, frames: [], mergeBelow, kept: undefined };
     this.#streams.set(name, stream);
     this.#turn.push(stream);
   }
@@ -163,15 +156,19 @@ export class Scheduler {
    */
   capture(name: string): Promise<Captured> {
     return new Promise((resolve, reject) => {
-      this.#captures.push(() => {
+      this.#between.push(async () => {
         const stream = this.#streams.get(name);
         if (stream === undefined || stream.cache.frames === 0) {
           reject(new YocoError(stream === undefined ? 'stream_not_found' : 'stream_empty', { param: 'stream' }));
           return;
         }
-        const { cache, window, kept, mergeBelow } = stream;
-        const content = { cache: cache.content(), window: window.content(), kept };
-        resolve({ content, limits: { limitBytes: cache.limitBytes, mergeBelow } });
+        const { cache, intake, kept, mergeBelow } = stream;
+        try {
+          const content = { cache: cache.content(), window: await intake.window(), kept };
+          resolve({ content, limits: { limitBytes: cache.limitBytes, mergeBelow } });
+        } catch (error) {
+          reject(YocoError.from(error));
+        }
       });
       this.#wake();
     });
@@ -190,9 +187,8 @@ export class Scheduler {
       const detail = `memory.limit_mb: the snapshot needs at least ${Math.ceil(cache.bytes / 2 ** 20)}.`;
       throw new YocoError('definition_invalid', { param: 'memory.limit_mb', detail });
     }
-    const window = this.#model.selfDecoder.newWindow();
-    window.append(content.window.keys, content.window.values, content.window.length);
-    const stream: Stream = { name, cache, window, frames: [], mergeBelow, kept: content.kept };
+    const intake = this.#model.intake.open(cache, content.window);
+    const stream: Stream = { name, cache, intake, frames: [], mergeBelow, kept: content.kept };
     this.#streams.set(name, stream);
     this.#turn.push(stream);
     return sizesOf(cache, cache.endOf(cache.frames - 1));
@@ -204,6 +200,12 @@ export class Scheduler {
     if (stream === undefined) return;
     this.#streams.delete(name);
     this.#turn = this.#turn.filter((other) => other !== stream);
+    // Between two turns, when no run reads it.
+    this.#between.push(() => {
+      stream.intake.close();
+      return Promise.resolve();
+    });
+    this.#wake();
     for (const job of stream.frames.splice(0)) job.reject(new YocoError('stream_deleted'));
     const gone = ({ streams }: AskRequest): YocoError =>
       new YocoError('stream_deleted', streams.length > 1 ? { detail: `It is "${name}".` } : {});
@@ -266,13 +268,13 @@ export class Scheduler {
   }
 
   async #turnOnce(): Promise<boolean> {
-    const captures = this.#captures.splice(0);
-    for (const capture of captures) capture();
+    const between = this.#between.splice(0);
+    for (const act of between) await act();
     const admitted = await this.#admit();
     const decoded = await this.#decode();
     const appended = await this.#appendFrames();
     // Who waited for a moment may have brought new work while this turn passed.
-    return captures.length > 0 || admitted || decoded || appended;
+    return between.length > 0 || admitted || decoded || appended;
   }
 
   // --- questions ---------------------------------------------------------------------------------------------
@@ -434,7 +436,7 @@ export class Scheduler {
   async #decodeTogether(stream: Stream, group: readonly Decoding[]): Promise<ActiveAnswer[]> {
     const { reader } = this.#model;
     const inputs = group.map(({ sources, input }) => ({ frames: sources[0]?.frames ?? 0, input }));
-    let outputs: ReaderOutput[];
+    let outputs: Reading[];
     try {
       outputs = await this.#timed('crossDecoder', () => reader.readTogether(stream.cache, inputs));
     } catch (error) {
@@ -450,17 +452,14 @@ export class Scheduler {
   }
 
   /** Takes one token into an answer; returns whether the answer goes on. */
-  #take({ id, answer, sources }: Decoding, output: ReaderOutput): boolean {
+  #take({ id, answer }: Decoding, output: Reading): boolean {
     const { config } = this.#model;
     if (this.#answers.get(id) !== answer) return false; // a stream of it was closed during the run
     const { temperature, topP } = answer.request;
     const sampled = sample(output.logits, { temperature, topP, random: answer.random });
     const token = config.answerTokens[sampled];
     const ended = token === undefined || token === config.endToken;
-    if (!ended || answer.ids.length === 0) {
-      const caches = sources.map((source) => source.cache);
-      answer.evidence.add(output.evidence, caches, output.runs);
-    }
+    if (!ended || answer.ids.length === 0) answer.evidence.add(output.looked);
     answer.precision = worstOf([answer.precision, output.precision]);
     if (ended) {
       this.#finish(id, answer, 'stop');
@@ -528,7 +527,7 @@ export class Scheduler {
 
   /** One frame of each of these streams, at most FRAME_BATCH; after the first one a new question goes before the others. */
   async #appendBatch(chosen: readonly Stream[]): Promise<void> {
-    const { config, vision, selfDecoder } = this.#model;
+    const { vision, intake } = this.#model;
     const batch: { stream: Stream; job: FrameJob; tokens: Float32Array }[] = [];
     let taken = 0;
     for (const stream of chosen) {
@@ -549,25 +548,13 @@ export class Scheduler {
     }
     if (batch.length === 0) return;
     try {
-      const outputs = await this.#timed('selfDecoder', () =>
-        selfDecoder.step(
-          batch.map(({ stream, job, tokens }) => ({
-            window: stream.window,
-            tokens,
-            timesMs: new Array<number>(config.tokensPerFrame).fill(Math.round(job.timeMs)),
-          })),
-          FRAME_BATCH,
-          config.window,
-        ),
+      await this.#timed('selfDecoder', () =>
+        intake.take(batch.map(({ stream, job, tokens }) => ({ stream: stream.intake, tokens, timeMs: job.timeMs }))),
       );
-      outputs.forEach(({ k, v }, i) => {
-        const entry = batch[i];
-        if (entry === undefined) return;
-        const { stream, job, tokens } = entry;
-        stream.cache.append(job.timeMs, k, v);
+      for (const { stream, job, tokens } of batch) {
         stream.kept = { tokens, timeMs: job.timeMs };
         this.#appended(stream, job);
-      });
+      }
     } catch (cause) {
       for (const { job } of batch) job.reject(new YocoError('internal', { cause }));
     }

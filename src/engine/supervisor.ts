@@ -8,6 +8,7 @@ import { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { YocoError } from '../errors.ts';
+import type { DeviceName } from '../model/device/device.ts';
 import {
   type AnswerEnd,
   type Appended,
@@ -29,6 +30,10 @@ export interface EngineOptions {
   readonly bundle: string;
   /** Threads inside one operator; default: one a core. */
   readonly threads?: number;
+  /** Where the caches lie and the decoders run; default: `cpu`. */
+  readonly device?: DeviceName;
+  /** Bytes of caches on a device; default: that of the model. */
+  readonly deviceBytes?: number;
   /** Answers in progress and waiting, over all streams. */
   readonly maxAnswers: number;
   /** The engine process is ended and started again when its resident memory passes this. */
@@ -268,8 +273,8 @@ export class Engine extends EventEmitter<EngineEvents> {
         reject(new YocoError('engine_unavailable', { detail: reason }));
         if (this.#child === child) this.#lost(reason);
       });
-      const { bundle, threads = null, maxAnswers } = this.#options;
-      this.#send({ type: 'load', bundle, threads, maxAnswers });
+      const { bundle, threads = null, device = 'cpu', deviceBytes = null, maxAnswers } = this.#options;
+      this.#send({ type: 'load', bundle, threads, device, deviceBytes, maxAnswers });
       clearInterval(this.#heartbeat);
       this.#heartbeat = setInterval(() => {
         this.#check(child);

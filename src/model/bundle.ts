@@ -7,7 +7,8 @@ import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 
-export const BUNDLE_FORMAT = 3;
+/** Of 3 are bundles without graphs for a device. */
+export const BUNDLE_FORMATS: readonly number[] = [3, 4];
 
 const size = z.int().positive();
 const file = z.object({ bytes: size, sha256: z.string().regex(/^[0-9a-f]{64}$/) });
@@ -21,7 +22,17 @@ const FILES = [
   'embeddings.bin',
   'tokenizer.json',
 ] as const;
-export type BundleFile = (typeof FILES)[number];
+/** Of bundles with graphs for a device; `decoders.weights` holds the weights of all decoders' graphs. */
+const DEVICE_FILES = [
+  'decoders.weights',
+  'device_self_decoder.onnx',
+  'device_append.onnx',
+  'device_window.onnx',
+  'device_cross_decoder_1.onnx',
+  'device_cross_decoder_4.onnx',
+  'device_cross_decoder_16.onnx',
+] as const;
+export type BundleFile = (typeof FILES)[number] | (typeof DEVICE_FILES)[number];
 
 const bundleConfig = z.object({
   format: z.int(),
@@ -54,7 +65,9 @@ const bundleConfig = z.object({
   /** Ids of the tokens that an answer may hold, in the order of the logits. */
   answerTokens: z.array(z.int().nonnegative()).min(1),
   parameters: size,
-  files: z.object(Object.fromEntries(FILES.map((name) => [name, file])) as Record<BundleFile, typeof file>),
+  /** Frames of a page on a device; bundles without graphs for one have none. */
+  devicePageFrames: size.optional(),
+  files: z.record(z.string(), file),
 });
 
 export type BundleConfig = z.infer<typeof bundleConfig>;
@@ -89,9 +102,9 @@ export async function readBundle(directory: string): Promise<Bundle> {
     throw new YocoError('bundle_damaged', { detail: `${configFile} is not JSON.`, cause });
   }
   const format = z.object({ format: z.number() }).safeParse(raw);
-  if (format.success && format.data.format !== BUNDLE_FORMAT) {
+  if (format.success && !BUNDLE_FORMATS.includes(format.data.format)) {
     throw new YocoError('bundle_unsupported', {
-      detail: `Its format is ${format.data.format}; this version reads ${BUNDLE_FORMAT}.`,
+      detail: `Its format is ${format.data.format}; this version reads ${BUNDLE_FORMATS.join(' and ')}.`,
     });
   }
   const parsed = bundleConfig.safeParse(raw);
@@ -104,12 +117,16 @@ export async function readBundle(directory: string): Promise<Bundle> {
     });
   }
   const config = parsed.data;
+  const expectedFiles = config.devicePageFrames === undefined ? FILES : [...FILES, ...DEVICE_FILES];
   await Promise.all(
-    FILES.map(async (name) => {
+    expectedFiles.map(async (name) => {
       const filename = path.join(directory, name);
       const found = await stat(filename).catch(() => null);
       if (found === null) throw new YocoError('bundle_damaged', { detail: `${filename} is missing.` });
       const expected = config.files[name];
+      if (expected === undefined) {
+        throw new YocoError('bundle_damaged', { detail: `${configFile}: files.${name} is missing.`, param: 'files' });
+      }
       if (found.size !== expected.bytes) {
         throw new YocoError('bundle_damaged', {
           detail: `${filename} has ${found.size} bytes, expected ${expected.bytes}.`,

@@ -1,6 +1,12 @@
 /** From the cross-attention's shares to spans of time: the moments that an answer rests on. */
 import type { FrameRun, KvCache } from './kv-cache.ts';
 
+/** Attention on frames of one stream, each by its time in ms. */
+export interface FrameShares {
+  readonly times: readonly number[];
+  readonly shares: Float32Array;
+}
+
 export interface EvidenceSpan {
   /** Name of the stream. */
   readonly stream: string;
@@ -26,6 +32,25 @@ const GAP_FRAMES = 2;
 const MAX_SPANS = 5;
 const MIN_WEIGHT = 0.05;
 
+/** `evidence`: attention on the tokens of the frames of `runs`, stream after stream. */
+export function frameShares(
+  evidence: Float32Array,
+  caches: readonly KvCache[],
+  runs: readonly (readonly FrameRun[])[],
+): FrameShares[] {
+  let token = 0;
+  return caches.map((cache, i) => {
+    const { times } = cache.timesOf(runs[i] ?? []);
+    const shares = new Float32Array(times.length);
+    for (let frame = 0; frame < times.length; frame++) {
+      let share = 0;
+      for (const end = token + cache.shape.tokensPerFrame; token < end; token++) share += evidence[token] ?? 0;
+      shares[frame] = share;
+    }
+    return { times, shares };
+  });
+}
+
 /** Attention on the frames of the streams of one question, added up over the tokens of its answer. */
 export class EvidenceTally {
   /** For each stream, by the time of the frame: its place changes when older frames go. */
@@ -35,19 +60,11 @@ export class EvidenceTally {
     this.#shares = Array.from({ length: streams }, () => new Map<number, number>());
   }
 
-  /** `evidence`: attention on the tokens of the frames of `runs`, stream after stream. */
-  add(evidence: Float32Array, caches: readonly KvCache[], runs: readonly (readonly FrameRun[])[]): void {
-    let token = 0;
-    caches.forEach((cache, i) => {
-      const shares = this.#shares[i];
-      for (const { first, count } of runs[i] ?? []) {
-        for (let frame = first; frame < first + count; frame++) {
-          let share = 0;
-          for (const end = token + cache.shape.tokensPerFrame; token < end; token++) share += evidence[token] ?? 0;
-          const time = cache.times[frame] ?? 0;
-          shares?.set(time, (shares.get(time) ?? 0) + share);
-        }
-      }
+  /** `looked`: what one token of the answer looked at, stream by stream. */
+  add(looked: readonly FrameShares[]): void {
+    looked.forEach(({ times, shares }, i) => {
+      const sums = this.#shares[i];
+      times.forEach((time, frame) => sums?.set(time, (sums.get(time) ?? 0) + (shares[frame] ?? 0)));
     });
   }
 

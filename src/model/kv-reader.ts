@@ -7,27 +7,19 @@
  * begins with the queries of the token before it. All layers read the same frames.
  */
 import type { BundleConfig } from './bundle.ts';
-import type { CrossDecoder, CrossDecoderInput, CrossDecoderOutput } from './cross-decoder.ts';
-import { type FrameRun, type KvCache, type KvView, type Precision, worstOf } from './kv-cache.ts';
+import type { CrossDecoder, CrossDecoderOutput } from './cross-decoder.ts';
+import { frameShares } from './evidence.ts';
+import { type FrameRun, type KvCache, type KvView, worstOf } from './kv-cache.ts';
 import { CELL_FRAMES, type CellRanking } from './kv-index.ts';
 import { emptyRows } from './kv-page.ts';
+import type { KvSource, Reader, ReaderInput, Reading, TogetherInput } from './reader.ts';
 import type { StreamTags } from './stream-tags.ts';
 
-/** One stream of a question: its first `frames` kept frames may be read. */
-export interface KvSource {
-  readonly cache: KvCache;
-  readonly frames: number;
-}
-
-export type ReaderInput = Omit<CrossDecoderInput, 'visible' | 'context'> & {
-  /** Of the answer's token before this one. */
-  readonly queries?: Float32Array | undefined;
-};
-
-export interface ReaderOutput extends CrossDecoderOutput {
+export interface KvReading extends Reading {
+  /** Share of attention on each token that was read. */
+  readonly evidence: Float32Array;
   /** For each source the frames that were read; `evidence` goes through their tokens in this order. */
   readonly runs: readonly (readonly FrameRun[])[];
-  readonly precision: Precision;
 }
 
 /** Up to this many tokens of all its streams together a question reads everything. */
@@ -39,7 +31,7 @@ const GUIDING_TOKENS = 2_048;
 /** Of all these, the newest frames are always read. */
 const NEWEST_FRAMES = 64;
 
-export class KvReader {
+export class KvReader implements Reader {
   readonly #config: BundleConfig;
   readonly #crossDecoder: CrossDecoder;
   readonly #ranking: CellRanking;
@@ -61,10 +53,7 @@ export class KvReader {
   }
 
   /** One read of one cache, whole, serves many questions; each sees its own number of `frames`. */
-  async readTogether(
-    cache: KvCache,
-    inputs: readonly { readonly frames: number; readonly input: ReaderInput }[],
-  ): Promise<ReaderOutput[]> {
+  async readTogether(cache: KvCache, inputs: readonly TogetherInput[]): Promise<KvReading[]> {
     const { tokensPerFrame } = this.#config;
     const frames = Math.max(...inputs.map((input) => input.frames));
     const view = cache.view(frames) ?? this.#gather([cache], [[{ first: 0, count: frames }]]);
@@ -77,12 +66,12 @@ export class KvReader {
     );
     return outputs.map((output, i) => {
       const runs = [{ first: 0, count: inputs[i]?.frames ?? 0 }];
-      return { ...output, runs: [runs], precision: cache.precisionOf(runs) };
+      return reading(output, [cache], [runs]);
     });
   }
 
   /** One token of one question on any number of streams. */
-  async read(sources: readonly KvSource[], input: ReaderInput): Promise<ReaderOutput> {
+  async read(sources: readonly KvSource[], input: ReaderInput): Promise<KvReading> {
     if (this.readsAll(sources)) {
       const [only, ...others] = sources;
       if (only !== undefined && others.length === 0) {
@@ -109,13 +98,13 @@ export class KvReader {
     sources: readonly KvSource[],
     runs: readonly (readonly FrameRun[])[],
     input: ReaderInput,
-  ): Promise<ReaderOutput> {
+  ): Promise<KvReading> {
     const caches = sources.map((source) => source.cache);
     const view = this.#gather(caches, runs);
     const context = sources.reduce((sum, source) => sum + source.frames, 0) * this.#config.tokensPerFrame;
     const [output] = await this.#crossDecoder.step(view, [{ ...input, visible: view.tokens, context }]);
     if (output === undefined) throw new RangeError('the cross-decoder gave no output');
-    return { ...output, runs, precision: worstOf(caches.map((cache, i) => cache.precisionOf(runs[i] ?? []))) };
+    return reading(output, caches, runs);
   }
 
   /** The newest frames of each source and, with queries, the cells that they find before those: `limit` tokens in all. */
@@ -170,4 +159,13 @@ export class KvReader {
     }
     return this.#scratch;
   }
+}
+
+function reading(
+  output: CrossDecoderOutput,
+  caches: readonly KvCache[],
+  runs: readonly (readonly FrameRun[])[],
+): KvReading {
+  const precision = worstOf(caches.map((cache, i) => cache.precisionOf(runs[i] ?? [])));
+  return { ...output, runs, looked: frameShares(output.evidence, caches, runs), precision };
 }

@@ -2,10 +2,15 @@
 import type { Bundle, BundleConfig } from './bundle.ts';
 import { bundlePath, readBundle } from './bundle.ts';
 import { CrossDecoder } from './cross-decoder.ts';
+import { type Device, DEVICE_BYTES, type DeviceName, openDevice } from './device/device.ts';
+import { DeviceIntake } from './device/device-intake.ts';
+import { DeviceReader } from './device/device-reader.ts';
 import { Embeddings } from './embeddings.ts';
+import { HostIntake, type Intake } from './intake.ts';
 import { KvCache } from './kv-cache.ts';
 import { CellRanking } from './kv-index.ts';
 import { KvReader } from './kv-reader.ts';
+import type { Reader } from './reader.ts';
 import { SelfDecoder } from './self-decoder.ts';
 import type { SessionOptions } from './session.ts';
 import { openSession } from './session.ts';
@@ -14,6 +19,12 @@ import { Tokenizer } from './tokenizer.ts';
 import { Vision } from './vision.ts';
 
 export interface LoadOptions extends SessionOptions {
+  /** Default: `cpu`. */
+  readonly device?: DeviceName;
+  /** Bytes of caches on a device; default DEVICE_BYTES. */
+  readonly deviceBytes?: number;
+  /** Prefix of the files to which the graphs of a device write what ran where. */
+  readonly deviceProfile?: string;
   /** Called as each part is ready, 0..1. */
   readonly onProgress?: (share: number) => void;
 }
@@ -26,7 +37,13 @@ export class Model {
   readonly selfDecoder: SelfDecoder;
   readonly crossDecoder: CrossDecoder;
   readonly ranking: CellRanking;
-  readonly reader: KvReader;
+  /** Takes frames in, where the cache lies. */
+  readonly intake: Intake;
+  /** Reads the cache, where it lies. */
+  readonly reader: Reader;
+  /** Reads a cache of this process's memory. */
+  readonly kvReader: KvReader;
+  readonly device: Device | undefined;
 
   constructor(parts: Omit<Model, 'config' | 'newCache' | 'release'>) {
     this.bundle = parts.bundle;
@@ -36,7 +53,10 @@ export class Model {
     this.selfDecoder = parts.selfDecoder;
     this.crossDecoder = parts.crossDecoder;
     this.ranking = parts.ranking;
+    this.intake = parts.intake;
     this.reader = parts.reader;
+    this.kvReader = parts.kvReader;
+    this.device = parts.device;
   }
 
   get config(): BundleConfig {
@@ -53,10 +73,11 @@ export class Model {
   async release(): Promise<void> {
     const sessions = [this.vision, this.selfDecoder, this.crossDecoder, this.ranking];
     await Promise.all(sessions.map((session) => session.release()));
+    await this.device?.release();
   }
 }
 
-/** Loads a bundle. Throws YocoError `bundle_not_found`, `bundle_damaged`, `bundle_unsupported`. */
+/** Loads a bundle. Throws YocoError `bundle_not_found`, `bundle_damaged`, `bundle_unsupported`, `device_unavailable`. */
 export async function loadModel(directory: string, options: LoadOptions = {}): Promise<Model> {
   const progress = options.onProgress ?? (() => undefined);
   const bundle = await readBundle(directory);
@@ -72,7 +93,17 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
   const crossDecoder = new CrossDecoder(await openSession(bundlePath(bundle, 'cross_decoder.onnx'), options), config);
   const ranking = new CellRanking(await openSession(bundlePath(bundle, 'kv_index.onnx'), options));
   const tags = await StreamTags.load(bundlePath(bundle, 'stream_tags.bin'), config.kvHeads, config.headDim);
-  const reader = new KvReader(config, crossDecoder, ranking, tags);
+  const kvReader = new KvReader(config, crossDecoder, ranking, tags);
+  const device = await openChosen(bundle, options);
+  const intake = device === undefined ? new HostIntake(selfDecoder, config) : new DeviceIntake(device);
+  const reader = device === undefined ? kvReader : new DeviceReader(device, ranking, tags);
   progress(1);
-  return new Model({ bundle, tokenizer, embeddings, vision, selfDecoder, crossDecoder, ranking, reader });
+  const decoders = { selfDecoder, crossDecoder, ranking };
+  return new Model({ bundle, tokenizer, embeddings, vision, ...decoders, intake, reader, kvReader, device });
+}
+
+async function openChosen(bundle: Bundle, options: LoadOptions): Promise<Device | undefined> {
+  const { device = 'cpu', deviceBytes: limitBytes = DEVICE_BYTES, deviceProfile: profile } = options;
+  if (device === 'cpu') return undefined;
+  return openDevice(bundle, { limitBytes, ...(profile === undefined ? {} : { profile }) });
 }

@@ -22,6 +22,13 @@ export class StreamTags {
     return new StreamTags(new Float32Array(new Uint8Array(bytes).buffer), heads, headDim);
   }
 
+  /** What is added to K and to V of stream `number`, `[heads, headDim]` each. */
+  of(number: number): { readonly k: Float32Array; readonly v: Float32Array } {
+    const size = this.#heads * this.#headDim;
+    const from = number * 2 * size;
+    return { k: this.#table.subarray(from, from + size), v: this.#table.subarray(from + size, from + 2 * size) };
+  }
+
   /** Adds the tag of stream `number` to `tokens` tokens of `rows` from token `at` on. */
   add(number: number, rows: KvRows, at: number, tokens: number): void {
     [rows.keys, rows.values].forEach((heads, kind) => {

@@ -1,11 +1,10 @@
 /**
- * What the index knows of the time of a cell: the features that the cross-decoder computes of a frame's time
- * (`time_code` in models/training/model.py), in int8.
- *
- * One-hot digits of the clock, hours to seconds; sine and cosine of the time in periods of powers of two of a second.
+ * Times as features, as the decoders compute them of a frame's time (`time_code` and `Clock` in models/training/model.py):
+ * one-hot digits of the clock; sine and cosine of the time in periods of powers of two of a second. The index keeps those of
+ * its cells in int8; graphs of a device, which compute no 64-bit integers, are given them.
  */
 
-/** Milliseconds of a digit's unit, and how many digits there are. */
+/** Milliseconds of a digit's unit, and how many digits there are: what a question can ask for. */
 const DIGITS: readonly (readonly [unit: number, base: number])[] = [
   [36_000_000, 3],
   [3_600_000, 10],
@@ -15,10 +14,13 @@ const DIGITS: readonly (readonly [unit: number, base: number])[] = [
   [1_000, 10],
 ];
 const DAY_MS = 86_400_000;
+/** What the self-decoder is told of the time. */
+const CLOCK_DIGITS: typeof DIGITS = [[10 * DAY_MS, 10], [DAY_MS, 10], ...DIGITS, [100, 10]];
 const PERIODS_MS = Array.from({ length: 18 }, (_, i) => 2_000 * 2 ** i);
 const DIGITS_SIZE = DIGITS.reduce((sum, [, base]) => sum + base, 0);
 
 export const TIME_CODE_SIZE = DIGITS_SIZE + 2 * PERIODS_MS.length;
+export const CLOCK_CODE_SIZE = CLOCK_DIGITS.reduce((sum, [, base]) => sum + base, 0) + 2 * PERIODS_MS.length;
 /** Values of a code are its int8 divided by this. */
 export const TIME_CODE_ONE = 127;
 
@@ -31,15 +33,38 @@ export function writeTimeCode(timesMs: readonly number[], out: Int8Array, at: nu
   for (const time of timesMs) {
     let digits = at;
     for (const [unit, base] of DIGITS) {
-      out[digits + (Math.floor((Math.round(time) % DAY_MS) / unit) % base)] = TIME_CODE_ONE;
+      out[digits + digitOf(time, unit, base)] = TIME_CODE_ONE;
       digits += base;
     }
   }
   const middle = ((timesMs[0] ?? 0) + (timesMs.at(-1) ?? 0)) / 2;
-  const waves = at + DIGITS_SIZE;
-  PERIODS_MS.forEach((period, i) => {
-    const phase = ((middle % period) / period) * 2 * Math.PI;
-    out[waves + i] = Math.round(Math.sin(phase) * TIME_CODE_ONE);
-    out[waves + PERIODS_MS.length + i] = Math.round(Math.cos(phase) * TIME_CODE_ONE);
-  });
+  wavesOf(middle).forEach((wave, i) => (out[at + DIGITS_SIZE + i] = Math.round(wave * TIME_CODE_ONE)));
+}
+
+/** The features of a frame's time that the cross-decoder reads, `[TIME_CODE_SIZE]`. */
+export const timeCode = (timeMs: number): Float32Array => codeOf(timeMs, DIGITS, TIME_CODE_SIZE);
+
+/** The features of a token's time that the self-decoder adds, `[CLOCK_CODE_SIZE]`. */
+export const clockCode = (timeMs: number): Float32Array => codeOf(timeMs, CLOCK_DIGITS, CLOCK_CODE_SIZE);
+
+function codeOf(timeMs: number, digits: typeof DIGITS, size: number): Float32Array {
+  const out = new Float32Array(size);
+  let at = 0;
+  for (const [unit, base] of digits) {
+    out[at + digitOf(timeMs, unit, base)] = 1;
+    at += base;
+  }
+  out.set(wavesOf(Math.round(timeMs)), at);
+  return out;
+}
+
+function digitOf(timeMs: number, unit: number, base: number): number {
+  const time = Math.round(timeMs);
+  return Math.floor((unit < DAY_MS ? time % DAY_MS : time) / unit) % base;
+}
+
+/** Sines of all periods, then cosines. */
+function wavesOf(timeMs: number): number[] {
+  const phases = PERIODS_MS.map((period) => ((timeMs % period) / period) * 2 * Math.PI);
+  return [...phases.map(Math.sin), ...phases.map(Math.cos)];
 }

@@ -181,7 +181,7 @@ describe('When the engine process dies', () => {
     let asked: Promise<Outcome> | undefined;
     let frame: Promise<unknown> | undefined;
     const killed = new Promise<void>((resolve) => {
-      const first = ask(engine, request('a', 'what is this?', { temperature: 0 }), () => {
+      const first = ask(engine, request('a', 'what is shown now?', { temperature: 0 }), () => {
         if (asked !== undefined) return;
         // In the middle of an answer it stops where it is; what comes after can not be served before it dies.
         process.kill(pid, 'SIGSTOP');

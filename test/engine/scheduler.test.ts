@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { AnswerEnd, AskRequest } from '../../src/engine/protocol.ts';
-import { FRAME_BATCH, MERGE_MAX_MS, OVERDUE_MS, Scheduler } from '../../src/engine/scheduler.ts';
+import { MERGE_MAX_MS, OVERDUE_MS, Scheduler } from '../../src/engine/scheduler.ts';
+import { FRAME_BATCH } from '../../src/model/intake.ts';
 import type { KvCache } from '../../src/model/kv-cache.ts';
 import { FULL_READ_TOKENS } from '../../src/model/kv-reader.ts';
 import type { Model } from '../../src/model/model.ts';

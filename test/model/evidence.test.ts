@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type EvidenceSpan, EvidenceTally } from '../../src/model/evidence.ts';
+import { type EvidenceSpan, EvidenceTally, frameShares } from '../../src/model/evidence.ts';
 import { KvCache } from '../../src/model/kv-cache.ts';
 
 /** Spans of shares on frames that are half a second apart. */
@@ -7,7 +7,7 @@ function spans(...shares: number[]): EvidenceSpan[] {
   const cache = new KvCache({ heads: 1, headDim: 1, tokensPerFrame: 1, limitBytes: 2 ** 20 });
   for (const i of shares.keys()) cache.append(i * 500, new Float32Array(1), new Float32Array(1));
   const tally = new EvidenceTally(1);
-  tally.add(Float32Array.from(shares), [cache], [[{ first: 0, count: shares.length }]]);
+  tally.add(frameShares(Float32Array.from(shares), [cache], [[{ first: 0, count: shares.length }]]));
   return tally.spans([{ name: 'a', cache }]);
 }
 

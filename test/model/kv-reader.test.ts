@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { KvCache } from '../../src/model/kv-cache.ts';
 import { CELL_FRAMES } from '../../src/model/kv-index.ts';
-import { FULL_READ_TOKENS, INDEXED_TOKENS, type ReaderInput } from '../../src/model/kv-reader.ts';
+import { FULL_READ_TOKENS, INDEXED_TOKENS } from '../../src/model/kv-reader.ts';
+import type { ReaderInput } from '../../src/model/reader.ts';
 import type { Model } from '../../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../../src/model/question.ts';
 import { seededRandom } from '../../src/model/sampling.ts';
@@ -39,19 +40,19 @@ describe('A question about a long cache', () => {
     const frames = FULL_READ_TOKENS / model.config.tokensPerFrame;
     fill(cache, frames);
     const sources = [{ cache, frames }];
-    expect(model.reader.readsAll(sources)).toBe(true);
-    const alone = await model.reader.read(sources, input);
+    expect(model.kvReader.readsAll(sources)).toBe(true);
+    const alone = await model.kvReader.read(sources, input);
     expect([alone.runs, alone.precision]).toEqual([[[{ first: 0, count: frames }]], 'full']);
-    const [together] = await model.reader.readTogether(cache, [{ frames, input }]);
+    const [together] = await model.kvReader.readTogether(cache, [{ frames, input }]);
     expect(together?.logits).toEqual(alone.logits);
-    expect(model.reader.readsAll([{ cache, frames: frames + 1 }])).toBe(false);
+    expect(model.kvReader.readsAll([{ cache, frames: frames + 1 }])).toBe(false);
   });
 
   test('reads no more than its limit, always the newest, and of the past what its queries find', async () => {
     const { tokensPerFrame, kvHeads, headDim, crossHeads } = model.config;
     const first = model.newCache(2 ** 28);
     fill(first, LONG);
-    const { queries } = await model.reader.read([{ cache: first, frames: LONG }], input);
+    const { queries } = await model.kvReader.read([{ cache: first, frames: LONG }], input);
     // A frame whose keys are what the first layer asks for, far beyond any other.
     const group = crossHeads / kvHeads;
     const k = new Float32Array(tokensPerFrame * kvHeads * headDim);
@@ -67,7 +68,7 @@ describe('A question about a long cache', () => {
     const cache = model.newCache(2 ** 28);
     const wanted = 777;
     fill(cache, LONG, { frame: wanted, k });
-    const output = await model.reader.read([{ cache, frames: LONG }], input);
+    const output = await model.kvReader.read([{ cache, frames: LONG }], input);
     const runs = output.runs[0] ?? [];
     const read = runs.reduce((sum, run) => sum + run.count, 0);
     expect(read * tokensPerFrame).toBeLessThanOrEqual(INDEXED_TOKENS + CELL_FRAMES * tokensPerFrame);
@@ -84,7 +85,7 @@ describe('A question about a long cache', () => {
     const cache = model.newCache(2 ** 28);
     fill(cache, LONG);
     const frames = 2_500;
-    const { runs } = await model.reader.read([{ cache, frames }], input);
+    const { runs } = await model.kvReader.read([{ cache, frames }], input);
     const last = runs[0]?.at(-1);
     expect((last?.first ?? 0) + (last?.count ?? 0)).toBe(frames);
   });
@@ -94,7 +95,7 @@ describe('A question about a long cache', () => {
     caches.forEach((cache) => {
       fill(cache, 1_500);
     });
-    const long = await model.reader.read(
+    const long = await model.kvReader.read(
       caches.map((cache) => ({ cache, frames: 1_500 })),
       input,
     );
@@ -103,7 +104,7 @@ describe('A question about a long cache', () => {
     expect(tokens).toBeLessThanOrEqual(INDEXED_TOKENS + 2 * CELL_FRAMES * model.config.tokensPerFrame);
     // The same frames in both: only the tags tell them apart.
     const both = caches.map((cache) => ({ cache, frames: 20 }));
-    const { evidence } = await model.reader.read(both, input);
+    const { evidence } = await model.kvReader.read(both, input);
     const [a, b] = [evidence.subarray(0, evidence.length / 2), evidence.subarray(evidence.length / 2)];
     expect([...a]).not.toEqual([...b]);
   });

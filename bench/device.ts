@@ -1,0 +1,125 @@
+/**
+ * The cache on a device: what crosses between it and this process for each frame and each answer token, at growing lengths;
+ * what ran where; and whether the answers are those of the host, which are the baseline. With a device in software (as the
+ * tests have) the times say nothing, all else does.
+ */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { DEFAULT_BUNDLE } from '../src/config.ts';
+import { loadModel, type Model } from '../src/model/model.ts';
+import { seededRandom } from '../src/model/sampling.ts';
+import { greedyAnswer } from './greedy-answer.ts';
+import { readPhotographs, type Scene, sceneTokens, show } from './haystack.ts';
+import { median, round } from './machine.ts';
+import type { BenchOptions } from './options.ts';
+
+const FPS = 2;
+const SCENE_FRAMES = 10;
+const LIMIT_BYTES = 2 ** 31;
+const QUICK = [10, 60];
+const SECONDS = [10, 60, 600, 3600];
+/** Things of which is asked, besides what holds for every video. */
+const ASKED_THINGS = 3;
+
+/** Where the operators of a model ran. */
+export interface Placement {
+  readonly onDevice: number;
+  readonly onHost: number;
+  /** Nodes that copy between the two. */
+  readonly copies: number;
+}
+
+export async function device(options: BenchOptions): Promise<Record<string, unknown>> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'yoco-bench-device-'));
+  const host = await loadModel(DEFAULT_BUNDLE);
+  let there: Model | undefined;
+  try {
+    there = await loadModel(DEFAULT_BUNDLE, { device: 'webgpu', deviceProfile: `${folder}/` });
+    const photographs = await readPhotographs();
+    const tokens = await sceneTokens(host, photographs);
+    const names = photographs.map((photograph) => photograph.shows);
+    const lengths: Record<string, unknown> = {};
+    for (const seconds of options.seconds ?? (options.quick ? QUICK : SECONDS)) {
+      const random = seededRandom(1);
+      const classes = [...tokens.keys()];
+      const scenes = Array.from({ length: Math.ceil((seconds * FPS) / SCENE_FRAMES) }, (): Scene => {
+        return { class: classes[Math.floor(random() * classes.length)] ?? '', frames: SCENE_FRAMES };
+      });
+      const cache = host.newCache(LIMIT_BYTES);
+      await show(host, cache, tokens, scenes, FPS);
+      const asked = names
+        .slice(0, ASKED_THINGS)
+        .flatMap((name) => [`Have you seen a ${name}?`, `When did the ${name} appear?`]);
+      const questions = ['What is shown now?', 'What was shown first?', ...asked];
+      const stream = there.intake.open(cache);
+      const transfers = there.device?.transfers ?? { toDevice: 0, toHost: 0 };
+      const crossed = async <T>(
+        run: () => Promise<T>,
+      ): Promise<{ value: T; toDevice: number; toHost: number; ms: number }> => {
+        const before = { ...transfers, ms: performance.now() };
+        const value = await run();
+        return {
+          value,
+          toDevice: transfers.toDevice - before.toDevice,
+          toHost: transfers.toHost - before.toHost,
+          ms: performance.now() - before.ms,
+        };
+      };
+      // The pages come to the device when they are first read: on a live stream they are written there.
+      const [warm = ''] = questions;
+      await greedyAnswer(there, cache, warm);
+      let same = 0;
+      let count = 0;
+      const [up, down]: [number[], number[]] = [[], []];
+      for (const question of questions) {
+        const expected = await greedyAnswer(host, cache, question);
+        const { value, toDevice, toHost } = await crossed(() => greedyAnswer(there as Model, cache, question));
+        if (value.join() === expected.join()) same++;
+        count += value.length;
+        up.push(toDevice / value.length);
+        down.push(toHost / value.length);
+      }
+      const frame = [...tokens.values()][0]?.[0] ?? new Float32Array(0);
+      const take = (i: number): Promise<void> =>
+        (there as Model).intake.take([{ stream, tokens: frame, timeMs: (cache.times.at(-1) ?? 0) + 500 * i }]);
+      await take(1);
+      const frameBytes = await crossed(() => take(1));
+      lengths[`${seconds} s`] = {
+        frames: cache.frames,
+        cacheMb: round(there.device?.memory.bytes ?? 0, 0) / 2 ** 20,
+        bytesAFrame: { toDevice: frameBytes.toDevice, toHost: frameBytes.toHost },
+        bytesAnAnswerToken: { toDevice: round(median(up), 0), toHost: round(median(down), 0) },
+        sameAnswers: `${same} of ${questions.length}`,
+        answerTokens: count,
+      };
+      stream.close();
+    }
+    await there.release();
+    there = undefined;
+    return { lengths, placement: await placementOf(folder) };
+  } finally {
+    await there?.release();
+    await host.release();
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** Of all graphs whose profiles lie in a folder. */
+export async function placementOf(folder: string): Promise<Placement> {
+  const placement = { onDevice: 0, onHost: 0, copies: 0 };
+  for (const name of await readdir(folder)) {
+    const events = JSON.parse(await readFile(path.join(folder, name), 'utf8')) as {
+      readonly cat: string;
+      readonly name: string;
+      readonly args?: Readonly<Record<string, string>>;
+    }[];
+    for (const { cat, name: event, args } of events) {
+      if (cat !== 'Node' || !event.endsWith('_kernel_time')) continue;
+      if (args?.['op_name']?.startsWith('Memcpy') === true) placement.copies++;
+      else if (args?.['provider'] === 'WebGpuExecutionProvider') placement.onDevice++;
+      else placement.onHost++;
+    }
+  }
+  return placement;
+}

@@ -1,0 +1,26 @@
+/** An answer without the engine around it. */
+import type { KvCache } from '../src/model/kv-cache.ts';
+import type { Model } from '../src/model/model.ts';
+import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
+import { argmax } from '../src/model/sampling.ts';
+
+/** The greedy answer's tokens, to a question at the last moment of the cache, the end included. */
+export async function greedyAnswer(model: Model, cache: KvCache, question: string): Promise<number[]> {
+  const { config, embeddings, reader, selfDecoder, tokenizer } = model;
+  const asked = segmentTokens(tokenizer, config, [], question, cache.times.at(-1) ?? 0);
+  const segment = await QuestionSegment.open(selfDecoder, embeddings, config, asked);
+  const tokens: number[] = [];
+  let last: Float32Array | undefined;
+  while (tokens.length < config.maxAnswerTokens) {
+    const { logits, queries } = await reader.read([{ cache, frames: cache.frames }], { ...segment.own, queries: last });
+    last = queries;
+    const token = config.answerTokens[argmax(logits)] ?? config.endToken;
+    tokens.push(token);
+    if (token === config.endToken) break;
+    const { window } = segment;
+    const [next] = await selfDecoder.step([{ window, tokens: embeddings.lookup([token]), timesMs: [-1] }]);
+    if (next === undefined) break;
+    segment.extend(next);
+  }
+  return tokens;
+}

@@ -1,0 +1,189 @@
+"""The decoders as graphs for a device (a GPU through WebGPU): what lives there stays there, and a host's reads and writes do not grow.
+
+Graphs made of the weights of the others (model.py says what they compute; the runtime's tests hold both against each
+other):
+
+- `device_self_decoder`: a step of one stream's frames. Its window comes in and goes out as tensors of the device.
+- `device_append`: writes a frame's K, V and time into a page, which comes out as a new tensor: WebGPU's kernels do not write
+  in place, and a page is small.
+- `device_window`: brings a window to the host, for a snapshot.
+- `device_cross_decoder_P` for P pages: one token of Q questions, over P pages in one softmax. Unused pages are not seen.
+
+Written so that every kernel runs on the device: no 64-bit integers, no shapes that are computed (each Reshape has at most
+one size to infer), times as features that the runtime computes (time-code.ts).
+
+A page holds F frames, so `P = F * tokens_per_frame` tokens of each of G heads: keys `[G, D, P]`, as they are multiplied;
+values `[G, P, D]`; codes `[CODE - 2, F]`, the features of the frames' times; seconds `[F]` since the page's first frame.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+from model import CODE, DIGITS, FOUND, PERIODS, Config, YocoLive, found
+
+PAGE_FRAMES = 256
+# How many pages a question may read, in graphs of their own: each costs what it may read.
+PAGES = (1, 4, 16)
+CLOCK_SIZE = sum(base for _, base in DIGITS) + 2 * len(PERIODS)
+UNSEEN = -1e30
+
+
+class DeviceSelfDecoder(nn.Module):
+    """tokens `[1, n, W]`, clock `[1, n, CLOCK_SIZE]` (one-hot digits, then waves), past_k, past_v `[1, layers, window, G, D]`,
+    of which past_length `[1]` are real -> shared K, V `[n, G, D]`, twice (for the device and the host), and the next window."""
+
+    def __init__(self, model: YocoLive):
+        super().__init__()
+        self.c, self.decoder, self.n = model.c, model.self_decoder, model.c.tokens_per_frame
+        n = self.n
+        tables = torch.cat([table.weight for table in model.clock.digits])
+        self.register_buffer("clock", torch.cat([tables, model.clock.waves.weight.T]).detach())  # [CLOCK_SIZE, W]
+        w = self.c.window
+        back = torch.arange(n).unsqueeze(1) + w - torch.arange(w + n)
+        self.register_buffer("outside", torch.zeros(n, w + n).masked_fill((back < 0) | (back >= w), UNSEEN))
+        self.register_buffer("place", torch.arange(w + n).float())
+        cos, sin = self.decoder.turns(w + n)
+        self.register_buffer("cos", cos)
+        self.register_buffer("sin", sin)
+
+    def forward(self, tokens, clock, past_k, past_v, past_length):
+        c, n = self.c, self.n
+        x = tokens + clock @ self.clock
+        empty = (c.window - past_length - self.place).clamp(0, 1) * UNSEEN  # 0 from the first real token on
+        mask = (self.outside + empty).clamp(min=UNSEEN).unsqueeze(0)
+        next_k, next_v = [], []
+        for i, layer in enumerate(self.decoder.layers):
+            past = (past_k[:, i], past_v[:, i])
+            y, (k, v) = layer.attention(layer.norm(x), mask, self.cos, self.sin, past)
+            x = x + y
+            x = x + layer.ffn(layer.ffn_norm(x))
+            next_k.append(torch.cat([past[0][:, n:], k], 1))
+            next_v.append(torch.cat([past[1][:, n:], v], 1))
+        k, v = (z[0] for z in self.decoder.shared(x))
+        return k, v, k + 0, v + 0, torch.stack(next_k, 1), torch.stack(next_v, 1)
+
+
+class DeviceAppend(nn.Module):
+    """One frame's k, v `[n, G, D]`, code `[CODE - 2, 1]` and seconds `[1]` into a page, at frame `place` `[1]`."""
+
+    def __init__(self, c: Config, frames: int = PAGE_FRAMES):
+        super().__init__()
+        self.frames = frames
+        self.register_buffer("frame", torch.arange(frames).float())
+        self.register_buffer("token_frame", torch.arange(frames).repeat_interleave(c.tokens_per_frame).float())
+
+    def forward(self, k, v, code, seconds, place, keys, values, codes, times):
+        here, token_here = ((f - place).abs() < 0.5 for f in (self.frame, self.token_frame))
+        keys = torch.where(token_here, k.permute(1, 2, 0).repeat(1, 1, self.frames), keys)
+        values = torch.where(token_here.unsqueeze(-1), v.permute(1, 0, 2).repeat(1, self.frames, 1), values)
+        return keys, values, torch.where(here, code, codes), torch.where(here, seconds, times)
+
+
+class DeviceWindow(nn.Module):
+    def forward(self, past_k, past_v):
+        return past_k + 0, past_v + 0
+
+
+class DeviceCrossDecoder(nn.Module):
+    """`CrossDecoder.read` over pages, for Q questions.
+
+    hidden `[Q, W]`; log_n `[Q]`: of how many tokens a question reads, its own included; own_k, own_v `[Q, S, G, D]`, own_mask
+    `[Q, S]` (0 or UNSEEN); seen `[Q, P]`: how many frames of each page a question sees; since `[P]` and age `[Q, P]`: seconds
+    from the stream's first frame to the page's, and from there to the question; skipped `[P]`: frames at a page's beginning that
+    are not kept any more; tag_k, tag_v `[P, G, D]`: what tells the stream of a page from others; then keys, values, codes, times of P pages.
+    Returns logits `[Q, answers]`, evidence of each frame `[Q, P * F]`, and the queries for an index `[Q, layers, H, D + CODE]`.
+    """
+
+    def __init__(self, model: YocoLive, head: nn.Module, pages: int, frames: int = PAGE_FRAMES):
+        super().__init__()
+        self.c, self.head, self.pages, self.frames = model.c, head, pages, frames
+        self.decoder = model.cross_decoder
+        self.register_buffer("frame", torch.arange(frames).float())
+        self.register_buffer("each_token", torch.ones(self.c.tokens_per_frame))
+
+    def forward(self, hidden, log_n, own_k, own_v, own_mask, seen, skipped, since, age, tag_k, tag_v, *pages):
+        c, p = self.c, self.pages
+        g, h, d, n = c.kv_heads, c.cross_heads, c.head_dim, self.frames * c.tokens_per_frame
+        frames, group = self.frames, h // g
+        keys, values, codes, times = (pages[i::4] for i in range(4))
+        codes = torch.cat(codes, 1)  # [CODE - 2, P * F]
+        times = torch.stack(times)  # [P, F]
+        cut = lambda x, size: [x[..., i * size : (i + 1) * size] for i in range(p)]  # one Split has more outputs than a shader may bind
+        log_seconds = lambda seconds: (seconds.clamp(min=0) + 1).log()
+        since = log_seconds(times + since.unsqueeze(-1)).reshape(1, 1, p * frames)
+        age = log_seconds(age.unsqueeze(-1) - times).reshape(-1, 1, p * frames)  # [Q, 1, P * F]
+        unseen = (self.frame - seen.unsqueeze(-1) + 1).clamp(0, 1) + (skipped.unsqueeze(-1) - self.frame).clamp(0, 1)
+        unseen = (unseen * UNSEEN).reshape(-1, 1, p * frames)
+        tag_k, tag_v = tag_k.permute(1, 2, 0), tag_v.permute(1, 0, 2)  # [G, D, P], [G, P, D]
+        own_keys, own_values = own_k.permute(2, 0, 3, 1), own_v.permute(2, 0, 1, 3)  # [G, Q, D, S], [G, Q, S, D]
+        own_mask = own_mask.unsqueeze(0).unsqueeze(2)  # [1, Q, 1, S]
+        sharp = log_n.unsqueeze(-1).unsqueeze(-1)
+        evidence = attended = 0
+        asked = []
+        x = hidden
+        for i, layer in enumerate(self.decoder.layers):
+            normed = layer.norm(x)
+            attention = layer.attention
+            q = attention.q(normed).reshape(-1, h, d)
+            q = q * torch.rsqrt(q.pow(2).mean(-1, keepdim=True) + 1e-6) * (attention.scale.view(-1, 1) * sharp) / math.sqrt(d)  # [Q, H, D]
+            wanted = attention.when(normed).reshape(-1, h, CODE) * (sharp / math.log(200))  # [Q, H, CODE]
+            asked.append(torch.cat([q, wanted], -1))
+            when = wanted[..., :-2] @ codes + wanted[..., -2:-1] * since + wanted[..., -1:] * age + unseen  # [Q, H, P * F]
+            when = when.reshape(-1, g, group, p * frames).permute(1, 0, 2, 3)  # [G, Q, group, P * F]
+            when = (when.unsqueeze(-1) * self.each_token).reshape(g, -1, group, p * n)
+            mine = q.reshape(-1, g, group, d).permute(1, 0, 2, 3)  # [G, Q, group, D]
+            flat = mine.reshape(g, -1, d)
+            on_tags = flat @ tag_k  # [G, Q * group, P]
+            on_stream = torch.cat([flat @ k + tag for k, tag in zip(keys, cut(on_tags, 1))], -1).reshape(g, -1, group, p * n) + when
+            on_own = mine @ own_keys + own_mask  # [G, Q, group, S]
+            most = torch.maximum(on_stream.amax(-1, keepdim=True), on_own.amax(-1, keepdim=True))
+            on_stream, on_own = (on_stream - most).exp(), (on_own - most).exp()
+            total = on_stream.sum(-1, keepdim=True) + on_own.sum(-1, keepdim=True)
+            on_stream, on_own = on_stream / total, on_own / total
+            parts = cut(on_stream.reshape(g, -1, p * n), n)
+            y = sum(part @ v for part, v in zip(parts, values)) + torch.cat([part.sum(-1, keepdim=True) for part in parts], -1) @ tag_v
+            y = y.reshape(g, -1, group, d)
+            counts = found(on_stream.sum(-1), on_stream.amax(-1), on_own.sum(-1)).permute(1, 0, 2, 3)  # [Q, G, group, FOUND]
+            if i >= c.cross_layers // 2:
+                evidence = evidence + on_stream.sum((0, 2)).reshape(-1, p * frames, c.tokens_per_frame).sum(-1)
+                attended = attended + y.mean(2).permute(1, 0, 2).reshape(-1, g * d)
+            heads = (y + on_own @ own_values).permute(1, 0, 2, 3).reshape(-1, h * d)
+            x = x + attention.o(heads) + attention.count(counts.reshape(-1, h * FOUND))
+            x = x + layer.ffn(layer.ffn_norm(x))
+        late = c.cross_layers - c.cross_layers // 2
+        return self.head.logits(x, attended / late), evidence / (h * late), torch.stack(asked, 1)
+
+
+def page(c: Config, frames: int = PAGE_FRAMES) -> tuple[torch.Tensor, ...]:
+    """An empty page."""
+    g, d, n = c.kv_heads, c.head_dim, frames * c.tokens_per_frame
+    return torch.zeros(g, d, n), torch.zeros(g, n, d), torch.zeros(CODE - 2, frames), torch.zeros(frames)
+
+
+PAGE = ("keys", "values", "codes", "times")
+
+
+def device_graphs(model: YocoLive, head: nn.Module, frames: int = PAGE_FRAMES):
+    """Yields (name, module, example inputs by name, names of outputs, dynamic axes)."""
+    c = model.c
+    n, q, s, g, d = c.tokens_per_frame, 2, 5, c.kv_heads, c.head_dim
+    window = torch.zeros(1, c.self_layers, c.window, c.self_kv_heads, d)
+    yield ("device_self_decoder", DeviceSelfDecoder(model),
+           {"tokens": torch.zeros(1, n, c.width), "clock": torch.zeros(1, n, CLOCK_SIZE), "past_k": window, "past_v": window, "past_length": torch.zeros(1)},
+           ["k", "v", "host_k", "host_v", "next_k", "next_v"], {})
+    kv = torch.zeros(n, g, d)
+    yield ("device_append", DeviceAppend(c, frames),
+           {"k": kv, "v": kv, "code": torch.zeros(CODE - 2, 1), "seconds": torch.zeros(1), "place": torch.zeros(1), **dict(zip(PAGE, page(c, frames)))},
+           [f"next_{name}" for name in PAGE], {})
+    yield "device_window", DeviceWindow(), {"past_k": window, "past_v": window}, ["host_k", "host_v"], {}
+    for p in PAGES:
+        own = torch.zeros(q, s, g, d)
+        inputs = {"hidden": torch.zeros(q, c.width), "log_n": torch.ones(q), "own_k": own, "own_v": own, "own_mask": torch.zeros(q, s), "seen": torch.ones(q, p),
+                  "skipped": torch.zeros(p), "since": torch.zeros(p), "age": torch.zeros(q, p), "tag_k": torch.zeros(p, g, d), "tag_v": torch.zeros(p, g, d)}
+        pages = {f"{name}{i}": value for i in range(p) for name, value in zip(PAGE, page(c, frames))}
+        outputs = ["logits", "evidence", "queries"]
+        axes = {**{name: {0: "questions"} for name in ("hidden", "log_n", "seen", "age", *outputs)},
+                **{name: {0: "questions", 1: "own"} for name in ("own_k", "own_v", "own_mask")}}
+        yield f"device_cross_decoder_{p}", DeviceCrossDecoder(model, head, p, frames), {**inputs, **pages}, outputs, axes

@@ -1,0 +1,260 @@
+/**
+ * The pages of all streams on a device: the cache that questions read there.
+ *
+ * A page holds consecutive frames of one stream in full precision, in the layout of models/training/device_graphs.py. A
+ * frame is written into the newest page by a graph, whose output is the page from then on. Pages beyond the limit leave the
+ * device, those that were used least recently first; one that is needed again is filled from the cache of the host, as
+ * precise as it is there. What the host's cache thins stays on the device as long as its page does.
+ */
+import type * as ort from 'onnxruntime-node';
+import type { BundleConfig } from '../bundle.ts';
+import type { KvCache, Precision } from '../kv-cache.ts';
+import { emptyRows } from '../kv-page.ts';
+import { floats } from '../session.ts';
+import { TIME_CODE_SIZE, timeCode } from '../time-code.ts';
+import { type DeviceSession, tensor } from './device-session.ts';
+
+/** A page's tensors on the device. */
+export interface PageTensors {
+  /** `[heads, headDim, tokens]`. */
+  readonly keys: ort.Tensor;
+  /** `[heads, tokens, headDim]`. */
+  readonly values: ort.Tensor;
+  /** `[TIME_CODE_SIZE, frames]`. */
+  readonly codes: ort.Tensor;
+  /** `[frames]`, seconds since the page's first frame. */
+  readonly times: ort.Tensor;
+}
+
+/** Consecutive frames of one stream. */
+export class DevicePage {
+  readonly cache: KvCache;
+  /** Of its frames, in ms, rising; never empty once it is in use. */
+  times: number[] = [];
+  /** What its frames were when they came to the device. */
+  precision: Precision = 'full';
+  /** Undefined while it is not on the device. */
+  tensors: PageTensors | undefined;
+
+  constructor(cache: KvCache) {
+    this.cache = cache;
+  }
+
+  get firstMs(): number {
+    return this.times[0] ?? 0;
+  }
+
+  get lastMs(): number {
+    return this.times.at(-1) ?? 0;
+  }
+}
+
+/** K and V of one frame, `[tokensPerFrame, heads, headDim]`, on the device. */
+export interface FrameTensors {
+  readonly k: ort.Tensor;
+  readonly v: ort.Tensor;
+}
+
+export class DeviceMemory {
+  readonly #config: BundleConfig;
+  readonly #pageFrames: number;
+  readonly #append: DeviceSession;
+  readonly #limitBytes: number;
+  readonly #pagesOf = new Map<KvCache, DevicePage[]>();
+  /** Those on the device, the one that was used least recently first. */
+  readonly #resident = new Set<DevicePage>();
+  #empty: PageTensors | undefined;
+
+  constructor(config: BundleConfig, pageFrames: number, append: DeviceSession, limitBytes: number) {
+    this.#config = config;
+    this.#pageFrames = pageFrames;
+    this.#append = append;
+    this.#limitBytes = limitBytes;
+  }
+
+  get pageBytes(): number {
+    const { kvHeads, headDim, tokensPerFrame } = this.#config;
+    return 4 * this.#pageFrames * (2 * kvHeads * headDim * tokensPerFrame + TIME_CODE_SIZE + 1);
+  }
+
+  get pageFrames(): number {
+    return this.#pageFrames;
+  }
+
+  /** Bytes of the pages on the device. */
+  get bytes(): number {
+    return this.#resident.size * this.pageBytes;
+  }
+
+  /** Pages of a stream, in the order of their times; none of them is empty. */
+  pages(cache: KvCache): readonly DevicePage[] {
+    return this.#pagesOf.get(cache) ?? [];
+  }
+
+  /** Begins a stream; what its cache holds already comes to the device when it is read. */
+  open(cache: KvCache): void {
+    const pages: DevicePage[] = [];
+    for (let first = 0; first < cache.frames; first += this.#pageFrames) {
+      const page = new DevicePage(cache);
+      page.times = cache.times.slice(first, first + this.#pageFrames);
+      pages.push(page);
+    }
+    this.#pagesOf.set(cache, pages);
+  }
+
+  /** Forgets a stream. */
+  drop(cache: KvCache): void {
+    for (const page of this.pages(cache)) this.#leave(page);
+    this.#pagesOf.delete(cache);
+  }
+
+  /** Writes a frame into the newest page of its stream. The tensors stay the caller's. */
+  async append(cache: KvCache, timeMs: number, { k, v }: FrameTensors): Promise<void> {
+    const pages = this.#pagesOf.get(cache);
+    if (pages === undefined) throw new RangeError('a stream that is not open');
+    let page = pages.at(-1);
+    if (page === undefined || page.times.length >= this.#pageFrames) {
+      page = new DevicePage(cache);
+      pages.push(page);
+    }
+    const place = page.times.length;
+    const before = place === 0 ? await this.empty() : await this.reside(page);
+    const firstMs = place === 0 ? timeMs : page.firstMs;
+    const next = await this.#written(before, { k, v }, timeMs, firstMs, place);
+    if (place > 0) dispose(before);
+    page.tensors = next;
+    page.times.push(timeMs);
+    this.#used(page);
+    this.#forgetDropped(pages);
+    this.#makeRoom(page);
+  }
+
+  /** A page that holds nothing, for readings that have fewer than their graph takes. */
+  async empty(): Promise<PageTensors> {
+    if (this.#empty === undefined) {
+      const { kvHeads, headDim, tokensPerFrame } = this.#config;
+      const nothing = floats(new Float32Array(tokensPerFrame * kvHeads * headDim), [tokensPerFrame, kvHeads, headDim]);
+      const page = hostTensors(this.#config, this.#pageFrames);
+      // A frame at no place: what comes out is the page that went in, on the device.
+      this.#empty = await this.#written(page, { k: nothing, v: nothing }, 0, 0, -1);
+    }
+    return this.#empty;
+  }
+
+  /** The page's tensors; it comes to the device where it is not there. Pages in `needed` stay. */
+  async reside(page: DevicePage, needed: ReadonlySet<DevicePage> = new Set()): Promise<PageTensors> {
+    if (page.tensors === undefined) {
+      const { kvHeads, headDim, tokensPerFrame } = this.#config;
+      const nothing = floats(new Float32Array(tokensPerFrame * kvHeads * headDim), [tokensPerFrame, kvHeads, headDim]);
+      page.tensors = await this.#written(this.#filled(page), { k: nothing, v: nothing }, 0, 0, -1);
+    }
+    this.#used(page);
+    this.#makeRoom(page, needed);
+    return page.tensors;
+  }
+
+  close(): void {
+    for (const cache of [...this.#pagesOf.keys()]) this.drop(cache);
+    if (this.#empty !== undefined) dispose(this.#empty);
+    this.#empty = undefined;
+  }
+
+  async #written(
+    page: PageTensors,
+    { k, v }: FrameTensors,
+    timeMs: number,
+    firstMs: number,
+    place: number,
+  ): Promise<PageTensors> {
+    const seconds = (Math.round(timeMs) - Math.round(firstMs)) / 1000;
+    const results = await this.#append.run({
+      ...page,
+      k,
+      v,
+      code: floats(timeCode(timeMs), [TIME_CODE_SIZE, 1]),
+      seconds: floats(Float32Array.of(seconds), [1]),
+      place: floats(Float32Array.of(place), [1]),
+    });
+    return {
+      keys: tensor(results, 'next_keys'),
+      values: tensor(results, 'next_values'),
+      codes: tensor(results, 'next_codes'),
+      times: tensor(results, 'next_times'),
+    };
+  }
+
+  /** The page as the host's cache has it; frames that it does not keep any more are gone from it. */
+  #filled(page: DevicePage): PageTensors {
+    const { cache } = page;
+    const { kvHeads, headDim, tokensPerFrame } = this.#config;
+    const first = cache.framesUpTo(page.firstMs - 1e-6);
+    const count = cache.framesUpTo(page.lastMs) - first;
+    page.times = cache.times.slice(first, first + count);
+    page.precision = cache.precisionOf([{ first, count }]);
+    const tokens = count * tokensPerFrame;
+    const rows = emptyRows({ heads: kvHeads, headDim }, tokens);
+    cache.copy([{ first, count }], rows, 0);
+    const tensors = hostTensors(this.#config, this.#pageFrames);
+    const [keys, values, codes, times] = [tensors.keys, tensors.values, tensors.codes, tensors.times].map(
+      (one) => one.data as Float32Array,
+    ) as [Float32Array, Float32Array, Float32Array, Float32Array];
+    const pageTokens = this.#pageFrames * tokensPerFrame;
+    for (let head = 0; head < kvHeads; head++) {
+      const from = rows.keys[head] ?? new Float32Array(0);
+      const at = head * headDim * pageTokens;
+      for (let token = 0; token < tokens; token++) {
+        for (let i = 0; i < headDim; i++) keys[at + i * pageTokens + token] = from[token * headDim + i] ?? 0;
+      }
+      values.set(rows.values[head] ?? [], at);
+    }
+    page.times.forEach((time, frame) => {
+      timeCode(time).forEach((value, i) => (codes[i * this.#pageFrames + frame] = value));
+      times[frame] = (Math.round(time) - Math.round(page.firstMs)) / 1000;
+    });
+    return tensors;
+  }
+
+  #used(page: DevicePage): void {
+    this.#resident.delete(page);
+    this.#resident.add(page);
+  }
+
+  #makeRoom(kept: DevicePage, needed: ReadonlySet<DevicePage> = new Set()): void {
+    for (const page of this.#resident) {
+      if (this.bytes <= this.#limitBytes) return;
+      if (page !== kept && !needed.has(page)) this.#leave(page);
+    }
+  }
+
+  #leave(page: DevicePage): void {
+    if (page.tensors !== undefined) dispose(page.tensors);
+    page.tensors = undefined;
+    this.#resident.delete(page);
+  }
+
+  /** Pages of which the host keeps nothing any more. */
+  #forgetDropped(pages: DevicePage[]): void {
+    for (let [page] = pages; page !== undefined; [page] = pages) {
+      if (page.lastMs >= (page.cache.times[0] ?? -Infinity)) return;
+      this.#leave(page);
+      pages.shift();
+    }
+  }
+}
+
+/** An empty page in this process's memory. */
+function hostTensors({ kvHeads, headDim, tokensPerFrame }: BundleConfig, frames: number): PageTensors {
+  const zeros = (...dims: number[]): ort.Tensor =>
+    floats(new Float32Array(dims.reduce((product, size) => product * size, 1)), dims);
+  const tokens = frames * tokensPerFrame;
+  return {
+    keys: zeros(kvHeads, headDim, tokens),
+    values: zeros(kvHeads, tokens, headDim),
+    codes: zeros(TIME_CODE_SIZE, frames),
+    times: zeros(frames),
+  };
+}
+
+function dispose(page: PageTensors): void {
+  for (const one of [page.keys, page.values, page.codes, page.times]) one.dispose();
+}

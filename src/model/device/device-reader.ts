@@ -1,0 +1,241 @@
+/**
+ * How the cross-decoder reads caches on a device: pages, all in one softmax, where they lie.
+ *
+ * Up to the most pages of a graph everything is read. Beyond, the index of the host chooses whole pages by their best cells, in
+ * the passes of kv-reader.ts; a device reads a page as fast as a part of it. All layers and all heads read the same pages.
+ */
+import type { Tensor } from 'onnxruntime-node';
+import type { BundleConfig } from '../bundle.ts';
+import type { FrameShares } from '../evidence.ts';
+import { type KvCache, worstOf } from '../kv-cache.ts';
+import type { CellRanking } from '../kv-index.ts';
+import type { KvSource, Reader, ReaderInput, Reading, TogetherInput } from '../reader.ts';
+import { floats, output } from '../session.ts';
+import type { StreamTags } from '../stream-tags.ts';
+import type { Device } from './device.ts';
+import { READ_PAGES } from './device.ts';
+import type { DevicePage } from './device-memory.ts';
+
+/** Pages of one reading at most. */
+const MOST_PAGES = Math.max(...READ_PAGES);
+/** What is added to the score of a token that must not be seen. */
+const UNSEEN = -1e30;
+
+/** A page in a reading, and the number of its stream among those of the question. */
+interface Slot {
+  readonly page: DevicePage;
+  readonly source: number;
+}
+
+/** One question of a reading: for each source the time up to which it may see, ms, and of how many tokens it reads. */
+interface Asked {
+  readonly input: ReaderInput;
+  readonly untilMs: readonly number[];
+  readonly context: number;
+}
+
+export class DeviceReader implements Reader {
+  readonly #device: Device;
+  readonly #config: BundleConfig;
+  readonly #ranking: CellRanking;
+  readonly #tags: StreamTags;
+
+  constructor(device: Device, ranking: CellRanking, tags: StreamTags) {
+    this.#device = device;
+    this.#config = device.config;
+    this.#ranking = ranking;
+    this.#tags = tags;
+  }
+
+  readsAll(sources: readonly KvSource[]): boolean {
+    return sources.reduce((sum, source) => sum + this.#visible(source).length, 0) <= MOST_PAGES;
+  }
+
+  async readTogether(cache: KvCache, inputs: readonly TogetherInput[]): Promise<Reading[]> {
+    const frames = Math.max(...inputs.map((input) => input.frames));
+    const asked = inputs.map(({ frames: mine, input }) => this.#asked([{ cache, frames: mine }], input));
+    return this.#step([cache], this.#slots([{ cache, frames }]), asked);
+  }
+
+  async read(sources: readonly KvSource[], input: ReaderInput): Promise<Reading> {
+    const asked = this.#asked(sources, input);
+    if (this.readsAll(sources)) return this.#readSlots(sources, this.#slots(sources), asked);
+    let { queries } = input;
+    if (queries === undefined) {
+      const newest = await this.#readSlots(sources, await this.#choose(sources, input, undefined), asked);
+      const best = await this.#choose(sources, input, newest.queries);
+      ({ queries } = await this.#readSlots(sources, best, asked));
+    }
+    return this.#readSlots(sources, await this.#choose(sources, input, queries), asked);
+  }
+
+  #asked(sources: readonly KvSource[], input: ReaderInput): Asked {
+    const frames = sources.reduce((sum, source) => sum + source.frames, 0);
+    return {
+      input,
+      untilMs: sources.map((source) => source.cache.times[source.frames - 1] ?? -Infinity),
+      context: frames * this.#config.tokensPerFrame,
+    };
+  }
+
+  /** The pages of a source that hold something that a question may see. */
+  #visible({ cache, frames }: KvSource): DevicePage[] {
+    const until = cache.times[frames - 1] ?? -Infinity;
+    return this.#device.memory.pages(cache).filter((page) => page.firstMs <= until);
+  }
+
+  #slots(sources: readonly KvSource[]): Slot[] {
+    return sources.flatMap((source, i) => this.#visible(source).map((page) => ({ page, source: i })));
+  }
+
+  /** The newest page of each source and, with queries, those whose cells they find best; without, the newest ones. */
+  async #choose(sources: readonly KvSource[], input: ReaderInput, queries: Float32Array | undefined): Promise<Slot[]> {
+    const { crossLayers, crossHeads } = this.#config;
+    const share = Math.max(1, Math.floor(MOST_PAGES / sources.length));
+    const slots: Slot[] = [];
+    for (const [i, source] of sources.entries()) {
+      const pages = this.#visible(source);
+      const chosen = new Set(pages.slice(queries === undefined ? -share : -1));
+      if (queries !== undefined && share > 1) {
+        const { cache, frames } = source;
+        const dims = [crossLayers, crossHeads, queries.length / crossLayers / crossHeads];
+        const cells = cache.cellsIn(frames);
+        const best = await this.#ranking.best(cache.index, cells, share - 1, input.momentMs, queries, dims);
+        for (const { first, count } of cache.runsOf(best)) {
+          for (let frame = first; frame < first + count; frame++) {
+            const page = pageAt(pages, cache.times[frame] ?? 0);
+            if (page !== undefined && chosen.size < share) chosen.add(page);
+          }
+        }
+      }
+      slots.push(...pages.filter((page) => chosen.has(page)).map((page) => ({ page, source: i })));
+    }
+    return slots;
+  }
+
+  async #readSlots(sources: readonly KvSource[], slots: readonly Slot[], asked: Asked): Promise<Reading> {
+    const caches = sources.map((source) => source.cache);
+    const [reading] = await this.#step(caches, slots, [asked]);
+    if (reading === undefined) throw new RangeError('the cross-decoder gave no output');
+    return reading;
+  }
+
+  async #step(caches: readonly KvCache[], slots: readonly Slot[], asked: readonly Asked[]): Promise<Reading[]> {
+    const { memory, crossDecoders } = this.#device;
+    const pages = READ_PAGES.find((count) => count >= slots.length) ?? MOST_PAGES;
+    const session = crossDecoders.get(pages);
+    if (session === undefined) throw new RangeError('no graph for so many pages');
+    const empty = await memory.empty();
+    const needed = new Set(slots.map(({ page }) => page));
+    const feeds: Record<string, Tensor> = {};
+    for (let i = 0; i < pages; i++) {
+      const page = slots[i]?.page;
+      const tensors = page === undefined ? empty : await memory.reside(page, needed);
+      Object.entries(tensors).forEach(([name, one]) => (feeds[`${name}${i}`] = one as Tensor));
+    }
+    const results = await session.run({
+      ...feeds,
+      ...this.#ofPages(caches, slots, pages),
+      ...this.#ofQuestions(slots, asked, pages),
+    });
+    const logits = output(results, 'logits');
+    const evidence = output(results, 'evidence');
+    const queries = output(results, 'queries');
+    const part = (all: Float32Array, i: number): Float32Array => {
+      const size = all.length / asked.length;
+      return all.subarray(i * size, (i + 1) * size);
+    };
+    const precision = worstOf(slots.map(({ page }) => page.precision));
+    return asked.map((_, i) => ({
+      logits: part(logits, i),
+      queries: part(queries, i),
+      looked: this.#looked(caches.length, slots, part(evidence, i)),
+      precision,
+    }));
+  }
+
+  /** What a reading says of its pages, the same for all its questions. */
+  #ofPages(caches: readonly KvCache[], slots: readonly Slot[], pages: number): Record<string, Tensor> {
+    const { kvHeads, headDim } = this.#config;
+    const skipped = new Float32Array(pages);
+    const since = new Float32Array(pages);
+    const size = kvHeads * headDim;
+    const tagK = new Float32Array(pages * size);
+    const tagV = new Float32Array(pages * size);
+    slots.forEach(({ page, source }, i) => {
+      const began = caches[source]?.times[0] ?? 0;
+      skipped[i] = countUpTo(page.times, began - 1e-6);
+      since[i] = (Math.round(page.firstMs) - Math.round(began)) / 1000;
+      if (caches.length === 1) return;
+      const tag = this.#tags.of(source);
+      tagK.set(tag.k, i * size);
+      tagV.set(tag.v, i * size);
+    });
+    const dims = [pages, kvHeads, headDim];
+    return {
+      skipped: floats(skipped, [pages]),
+      since: floats(since, [pages]),
+      tag_k: floats(tagK, dims),
+      tag_v: floats(tagV, dims),
+    };
+  }
+
+  #ofQuestions(slots: readonly Slot[], asked: readonly Asked[], pages: number): Record<string, Tensor> {
+    const { kvHeads, headDim, width } = this.#config;
+    const count = asked.length;
+    const own = Math.max(...asked.map(({ input }) => input.ownLength));
+    const size = own * kvHeads * headDim;
+    const hidden = new Float32Array(count * width);
+    const logN = new Float32Array(count);
+    const ownK = new Float32Array(count * size);
+    const ownV = new Float32Array(count * size);
+    const ownMask = new Float32Array(count * own);
+    const seen = new Float32Array(count * pages);
+    const age = new Float32Array(count * pages);
+    asked.forEach(({ input, untilMs, context }, i) => {
+      hidden.set(input.hidden, i * width);
+      logN[i] = Math.log(context + input.ownLength);
+      ownK.set(input.ownK, i * size);
+      ownV.set(input.ownV, i * size);
+      ownMask.fill(UNSEEN, i * own + input.ownLength, (i + 1) * own);
+      slots.forEach(({ page, source }, at) => {
+        seen[i * pages + at] = countUpTo(page.times, untilMs[source] ?? -Infinity);
+        age[i * pages + at] = (Math.round(input.momentMs) - Math.round(page.firstMs)) / 1000;
+      });
+    });
+    return {
+      hidden: floats(hidden, [count, width]),
+      log_n: floats(logN, [count]),
+      own_k: floats(ownK, [count, own, kvHeads, headDim]),
+      own_v: floats(ownV, [count, own, kvHeads, headDim]),
+      own_mask: floats(ownMask, [count, own]),
+      seen: floats(seen, [count, pages]),
+      age: floats(age, [count, pages]),
+    };
+  }
+
+  /** `evidence`: of each frame of each page. */
+  #looked(sources: number, slots: readonly Slot[], evidence: Float32Array): FrameShares[] {
+    const { pageFrames } = this.#device.memory;
+    return Array.from({ length: sources }, (_, source) => {
+      const times: number[] = [];
+      const shares: number[] = [];
+      slots.forEach(({ page, source: mine }, at) => {
+        if (mine !== source) return;
+        times.push(...page.times);
+        shares.push(...evidence.subarray(at * pageFrames, at * pageFrames + page.times.length));
+      });
+      return { times, shares: Float32Array.from(shares) };
+    });
+  }
+}
+
+/** How many of rising times lie at or before one. */
+function countUpTo(times: readonly number[], untilMs: number): number {
+  const after = times.findIndex((time) => time > untilMs);
+  return after < 0 ? times.length : after;
+}
+
+function pageAt(pages: readonly DevicePage[], timeMs: number): DevicePage | undefined {
+  return pages.findLast((page) => page.firstMs <= timeMs);
+}

@@ -1,0 +1,60 @@
+/** The decoders on a device (models/training/device_graphs.py): their graphs, and the pages that they read and write. */
+import { type Bundle, type BundleConfig, bundlePath } from '../bundle.ts';
+import { YocoError } from '../../errors.ts';
+import { DeviceMemory } from './device-memory.ts';
+import { DeviceSession, type Transfers } from './device-session.ts';
+
+/** Pages that one reading may have; each number has a graph of its own. */
+export const READ_PAGES = [1, 4, 16] as const;
+
+/** Where the caches lie and the decoders run. */
+export type DeviceName = 'cpu' | 'webgpu';
+
+export interface DeviceOptions {
+  /** Bytes of pages on the device; beyond them those that were read least recently leave it. */
+  readonly limitBytes: number;
+  /** Prefix of files to which each graph's profile is written. */
+  readonly profile?: string;
+}
+
+/** Bytes of pages on a device where nothing else is said. */
+export const DEVICE_BYTES = 4 * 2 ** 30;
+
+export interface Device {
+  readonly config: BundleConfig;
+  readonly selfDecoder: DeviceSession;
+  /** Copies a window to the host. */
+  readonly window: DeviceSession;
+  readonly crossDecoders: ReadonlyMap<number, DeviceSession>;
+  readonly memory: DeviceMemory;
+  readonly transfers: Readonly<Transfers>;
+  release(): Promise<void>;
+}
+
+/** Throws `device_unavailable`, and `bundle_unsupported` where the bundle has no graphs for a device. */
+export async function openDevice(bundle: Bundle, { limitBytes, profile }: DeviceOptions): Promise<Device> {
+  const { config } = bundle;
+  const { devicePageFrames } = config;
+  if (devicePageFrames === undefined) {
+    throw new YocoError('bundle_unsupported', { detail: `${config.name} has no graphs for a device.` });
+  }
+  const transfers: Transfers = { toDevice: 0, toHost: 0 };
+  const sessions: DeviceSession[] = [];
+  const open = async (name: Parameters<typeof bundlePath>[1], kept: readonly string[]): Promise<DeviceSession> => {
+    const prefix = profile === undefined ? undefined : `${profile}${name}`;
+    const session = await DeviceSession.open(bundlePath(bundle, name), kept, transfers, prefix);
+    sessions.push(session);
+    return session;
+  };
+  const selfDecoder = await open('device_self_decoder.onnx', ['k', 'v', 'next_k', 'next_v']);
+  const append = await open('device_append.onnx', ['next_keys', 'next_values', 'next_codes', 'next_times']);
+  const window = await open('device_window.onnx', []);
+  const crossDecoders = new Map<number, DeviceSession>();
+  for (const pages of READ_PAGES) crossDecoders.set(pages, await open(`device_cross_decoder_${pages}.onnx`, []));
+  const memory = new DeviceMemory(config, devicePageFrames, append, limitBytes);
+  const release = async (): Promise<void> => {
+    memory.close();
+    for (const session of sessions) await session.release();
+  };
+  return { config, selfDecoder, window, crossDecoders, memory, transfers, release };
+}

@@ -1,0 +1,80 @@
+/** How frames enter caches, wherever the window that they pass through lies. */
+import type { BundleConfig } from './bundle.ts';
+import type { KvCache } from './kv-cache.ts';
+import type { SelfDecoder } from './self-decoder.ts';
+import type { SegmentWindow, WindowContent } from './window.ts';
+
+/** Streams in one batch of frames: the shape is fixed and padded, so that a stream's K, V do not depend on its neighbours. */
+export const FRAME_BATCH = 4;
+
+/** A stream as the self-decoder sees it: a cache, and the window that its next frame needs. */
+export interface IntakeStream {
+  readonly cache: KvCache;
+  /** What the window holds, copied. */
+  window(): Promise<WindowContent>;
+  /** Frees what is held outside of JavaScript's memory. */
+  close(): void;
+}
+
+/** A frame of a stream: its visual tokens `[tokensPerFrame, width]` and its time. */
+export interface IntakeFrame<Stream extends IntakeStream> {
+  readonly stream: Stream;
+  readonly tokens: Float32Array;
+  readonly timeMs: number;
+}
+
+export interface Intake<Stream extends IntakeStream = IntakeStream> {
+  /** A stream whose frames go to `cache`; with a window it goes on from there. */
+  open(cache: KvCache, window?: WindowContent): Stream;
+  /** Takes one frame of each of these streams, at most FRAME_BATCH, into their windows and caches. */
+  take(frames: readonly IntakeFrame<Stream>[]): Promise<void>;
+}
+
+export class HostStream implements IntakeStream {
+  readonly cache: KvCache;
+  readonly segment: SegmentWindow;
+
+  constructor(cache: KvCache, segment: SegmentWindow) {
+    this.cache = cache;
+    this.segment = segment;
+  }
+
+  window(): Promise<WindowContent> {
+    return Promise.resolve(this.segment.content());
+  }
+
+  close(): void {
+    // All of it is JavaScript's memory.
+  }
+}
+
+/** On the processor: one run of the self-decoder for all. */
+export class HostIntake implements Intake<HostStream> {
+  readonly #selfDecoder: SelfDecoder;
+  readonly #config: BundleConfig;
+
+  constructor(selfDecoder: SelfDecoder, config: BundleConfig) {
+    this.#selfDecoder = selfDecoder;
+    this.#config = config;
+  }
+
+  open(cache: KvCache, window?: WindowContent): HostStream {
+    const segment = this.#selfDecoder.newWindow();
+    if (window !== undefined) segment.append(window.keys, window.values, window.length);
+    return new HostStream(cache, segment);
+  }
+
+  async take(frames: readonly IntakeFrame<HostStream>[]): Promise<void> {
+    const { tokensPerFrame, window } = this.#config;
+    const inputs = frames.map(({ stream, tokens, timeMs }) => ({
+      window: stream.segment,
+      tokens,
+      timesMs: new Array<number>(tokensPerFrame).fill(Math.round(timeMs)),
+    }));
+    const outputs = await this.#selfDecoder.step(inputs, FRAME_BATCH, window);
+    frames.forEach(({ stream, timeMs }, i) => {
+      const output = outputs[i];
+      if (output !== undefined) stream.cache.append(timeMs, output.k, output.v);
+    });
+  }
+}

@@ -1,0 +1,42 @@
+/** How an answer's tokens read caches, wherever those lie. */
+import type { CrossDecoderInput } from './cross-decoder.ts';
+import type { FrameShares } from './evidence.ts';
+import type { KvCache, Precision } from './kv-cache.ts';
+
+/** One stream of a question: its first `frames` kept frames may be read. */
+export interface KvSource {
+  readonly cache: KvCache;
+  readonly frames: number;
+}
+
+export type ReaderInput = Omit<CrossDecoderInput, 'visible' | 'context'> & {
+  /** Of the answer's token before this one. */
+  readonly queries?: Float32Array | undefined;
+};
+
+/** One of several questions on one cache, which may read its first `frames` kept frames. */
+export interface TogetherInput {
+  readonly frames: number;
+  readonly input: ReaderInput;
+}
+
+/** One token of an answer. */
+export interface Reading {
+  /** Over the answer's tokens (`answerTokens` of the bundle). */
+  readonly logits: Float32Array;
+  /** What an index is asked with for the next token: `[crossLayers, crossHeads, headDim + features of time]`. */
+  readonly queries: Float32Array;
+  /** For each source the frames that were read, with their shares of attention. */
+  readonly looked: readonly FrameShares[];
+  /** The worst that became of what was read. */
+  readonly precision: Precision;
+}
+
+export interface Reader {
+  /** Whether a question of these streams reads all that it may see. */
+  readsAll(sources: readonly KvSource[]): boolean;
+  /** One read of one cache, whole, serves many questions; each sees its own number of `frames`. */
+  readTogether(cache: KvCache, inputs: readonly TogetherInput[]): Promise<Reading[]>;
+  /** One token of one question on any number of streams. */
+  read(sources: readonly KvSource[], input: ReaderInput): Promise<Reading>;
+}

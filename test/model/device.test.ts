@@ -1,0 +1,271 @@
+/** The cache on a device against the cache of the host. The device is one in software: the graphs and what lies where are the same. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { placementOf } from '../../bench/device.ts';
+import { Scheduler } from '../../src/engine/scheduler.ts';
+import type { IntakeStream } from '../../src/model/intake.ts';
+import type { Model } from '../../src/model/model.ts';
+import { loadModel } from '../../src/model/model.ts';
+import { QuestionSegment, segmentTokens } from '../../src/model/question.ts';
+import type { KvSource, Reading } from '../../src/model/reader.ts';
+import { seededRandom } from '../../src/model/sampling.ts';
+import { largestDifference, TINY_BUNDLE } from '../support/golden.ts';
+import { listen, type Outcome, request } from '../support/asking.ts';
+import { useSoftwareGpu } from '../support/software-gpu.ts';
+import { bitsOf, loadTiny, picture } from '../support/tiny.ts';
+
+const LIMIT = 2 ** 26;
+/** Of logits, of K and V, and of shares of attention. */
+const TOLERANCE = 1e-4;
+const BEGIN_MS = 45_296_000;
+const INTERVAL_MS = 500;
+
+const found = useSoftwareGpu();
+
+describe.skipIf(!found)('A cache on a device', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'yoco-device-'));
+  let host: Model;
+  let device: Model;
+
+  beforeAll(async () => {
+    host = await loadTiny();
+    device = await loadModel(TINY_BUNDLE, { threads: 1, device: 'webgpu', deviceProfile: `${folder}/` });
+  }, 60_000);
+  afterAll(async () => {
+    await host.release();
+    await device.release();
+    rmSync(folder, { recursive: true });
+  });
+
+  /** Visual tokens of a frame: random, the same for the same numbers. */
+  function tokens(stream: number, frame: number): Float32Array {
+    const random = seededRandom(stream * 10_000 + frame + 1);
+    const { tokensPerFrame, width } = host.config;
+    return Float32Array.from({ length: tokensPerFrame * width }, () => random() * 2 - 1);
+  }
+
+  const timeOf = (frame: number): number => BEGIN_MS + frame * INTERVAL_MS;
+
+  async function watch(model: Model, stream: number, frames: number, into?: IntakeStream): Promise<IntakeStream> {
+    const open = into ?? model.intake.open(model.newCache(LIMIT));
+    const first = open.cache.frames;
+    for (let frame = first; frame < first + frames; frame++) {
+      await model.intake.take([{ stream: open, tokens: tokens(stream, frame), timeMs: timeOf(frame) }]);
+    }
+    return open;
+  }
+
+  async function ask(model: Model, sources: readonly KvSource[], question: string, momentMs: number): Promise<Reading> {
+    const { config, embeddings, selfDecoder, tokenizer } = model;
+    const asked = segmentTokens(tokenizer, config, [], question, momentMs);
+    const segment = await QuestionSegment.open(selfDecoder, embeddings, config, asked);
+    return model.reader.read(sources, segment.own);
+  }
+
+  function expectSame(found: Reading, expected: Reading): void {
+    expect(largestDifference(found.logits, expected.logits)).toBeLessThan(TOLERANCE);
+    expect(largestDifference(found.queries, expected.queries)).toBeLessThan(TOLERANCE);
+    const byTime = ({ looked }: Reading): (readonly (readonly [number, number])[])[] =>
+      looked.map(({ times, shares }) =>
+        times.map((time, i) => [time, shares[i] ?? 0] as const).filter(([, share]) => share > 0),
+      );
+    expect(byTime(found).map((frames) => frames.map(([time]) => time))).toEqual(
+      byTime(expected).map((frames) => frames.map(([time]) => time)),
+    );
+    byTime(found).forEach((frames, i) => {
+      frames.forEach(([, share], frame) => {
+        expect(share).toBeCloseTo(byTime(expected)[i]?.[frame]?.[1] ?? NaN, 4);
+      });
+    });
+  }
+
+  describe('with some pages of frames', () => {
+    const FRAMES = 21; // three pages of the tiny bundle, the last not full
+    let here: IntakeStream;
+    let there: IntakeStream;
+
+    beforeAll(async () => {
+      here = await watch(host, 1, FRAMES);
+      there = await watch(device, 1, FRAMES);
+    }, 60_000);
+
+    test('holds the same K and V, and gives them back to be kept', () => {
+      const floats = (stream: IntakeStream): Float32Array =>
+        new Float32Array(new Uint8Array(bitsOf(stream.cache)).buffer);
+      expect(largestDifference(floats(there), floats(here))).toBeLessThan(TOLERANCE);
+      expect(device.device?.memory.pages(there.cache).map((page) => page.times.length)).toEqual([8, 8, 5]);
+    });
+
+    test('answers as the host does, now and as of any moment', async () => {
+      for (const frames of [FRAMES, 16, 9, 8, 1]) {
+        const moment = timeOf(frames - 1);
+        const expected = await ask(host, [{ cache: here.cache, frames }], 'what is shown now?', moment);
+        expectSame(await ask(device, [{ cache: there.cache, frames }], 'what is shown now?', moment), expected);
+      }
+    });
+
+    test('serves many questions with one reading', async () => {
+      const { config, embeddings, selfDecoder, tokenizer } = host;
+      const segments = await Promise.all(
+        ['what was first?', 'is there a dog, or have I seen one before?'].map((text, i) =>
+          QuestionSegment.open(
+            selfDecoder,
+            embeddings,
+            config,
+            segmentTokens(tokenizer, config, [], text, timeOf(10 + i * 5)),
+          ),
+        ),
+      );
+      const inputs = segments.map((segment, i) => ({ frames: 11 + i * 5, input: segment.own }));
+      const expected = await host.reader.readTogether(here.cache, inputs);
+      const together = await device.reader.readTogether(there.cache, inputs);
+      together.forEach((reading, i) => {
+        const alone = expected[i];
+        if (alone === undefined) throw new Error('fewer readings');
+        expectSame(reading, alone);
+      });
+    });
+
+    test('keeps a window that another process can go on from', async () => {
+      const [mine, theirs] = await Promise.all([here.window(), there.window()]);
+      expect(theirs.length).toBe(mine.length);
+      expect(largestDifference(theirs.keys, mine.keys)).toBeLessThan(TOLERANCE);
+      expect(largestDifference(theirs.values, mine.values)).toBeLessThan(TOLERANCE);
+    });
+
+    test('is read with others in one softmax, each with its tag', async () => {
+      const [a, b] = [await watch(host, 2, 10), await watch(device, 2, 10)];
+      const moment = timeOf(FRAMES - 1);
+      const sources = (first: IntakeStream, second: IntakeStream): KvSource[] =>
+        [first, second].map(({ cache }) => ({ cache, frames: cache.frames }));
+      const expected = await ask(host, sources(here, a), 'which camera shows it?', moment);
+      expectSame(await ask(device, sources(there, b), 'which camera shows it?', moment), expected);
+      b.close();
+    });
+
+    test('comes back from what the host keeps, from a snapshot or after it had to make room', async () => {
+      const moment = timeOf(FRAMES - 1);
+      const before = await ask(device, [{ cache: there.cache, frames: FRAMES }], 'what was before?', moment);
+      const other = device.intake.open(there.cache, await there.window());
+      expect(device.device?.memory.pages(there.cache).every((page) => page.tensors === undefined)).toBe(true);
+      expectSame(await ask(device, [{ cache: there.cache, frames: FRAMES }], 'what was before?', moment), before);
+      // And goes on: the frames after it are those that a stream without a break has.
+      await watch(device, 1, 6, other);
+      await watch(host, 1, 6, here);
+      const frames = FRAMES + 6;
+      const expected = await ask(host, [{ cache: here.cache, frames }], 'what was before?', timeOf(frames - 1));
+      expectSame(await ask(device, [{ cache: other.cache, frames }], 'what was before?', timeOf(frames - 1)), expected);
+    });
+  });
+
+  test('reads a stream of more pages than a reading has through the index', async () => {
+    const stream = await watch(device, 3, 8 * 18 + 3);
+    const { cache } = stream;
+    const source = { cache, frames: cache.frames };
+    expect(device.reader.readsAll([source])).toBe(false);
+    const reading = await ask(device, [source], 'was it there?', timeOf(cache.frames - 1));
+    const [looked] = reading.looked;
+    expect(looked?.times.length).toBeLessThanOrEqual(16 * 8);
+    expect(looked?.times.at(-1)).toBe(cache.times.at(-1));
+    expect(reading.precision).toBe('full');
+    stream.close();
+    expect(device.device?.memory.pages(cache)).toEqual([]);
+  }, 60_000);
+
+  describe('crosses to the host and back', () => {
+    let stream: IntakeStream;
+    const crossed = { toDevice: 0, toHost: 0 };
+    beforeEach(() => Object.assign(crossed, device.device?.transfers));
+    const since = (): { up: number; down: number } => {
+      const now = device.device?.transfers ?? { toDevice: 0, toHost: 0 };
+      return { up: now.toDevice - crossed.toDevice, down: now.toHost - crossed.toHost };
+    };
+
+    test('with as many bytes for a frame, however long the stream', async () => {
+      const costs: { up: number; down: number }[] = [];
+      stream = await watch(device, 4, 2);
+      for (const frames of [1, 30, 1]) {
+        Object.assign(crossed, device.device?.transfers);
+        await watch(device, 4, frames, stream);
+        if (frames === 1) costs.push(since());
+      }
+      expect(costs[1]).toEqual(costs[0]);
+    }, 60_000);
+
+    test('with no K or V of the stream for an answer', async () => {
+      const costs: number[] = [];
+      for (const frames of [3, 8]) {
+        Object.assign(crossed, device.device?.transfers);
+        await ask(device, [{ cache: stream.cache, frames }], 'what was first?', timeOf(frames - 1));
+        costs.push(since().up);
+      }
+      expect(costs[1]).toBe(costs[0]);
+      expect(costs[0]).toBeLessThan(stream.cache.bytesPerFrame * 8);
+    });
+  });
+
+  test('leaves no part of the decoders to the host', async () => {
+    const profiles = path.join(folder, 'profiles');
+    mkdirSync(profiles);
+    const other = await loadModel(TINY_BUNDLE, { threads: 1, device: 'webgpu', deviceProfile: `${profiles}/` });
+    const stream = await watch(other, 5, 2);
+    await ask(other, [{ cache: stream.cache, frames: 2 }], 'what was first?', timeOf(1));
+    stream.close();
+    await other.release();
+    const placement = await placementOf(profiles);
+    expect(placement.onDevice).toBeGreaterThan(0);
+    expect(placement).toMatchObject({ onHost: 0, copies: 0 });
+  }, 60_000);
+});
+
+describe.skipIf(!found)('The engine with its caches on a device', () => {
+  const QUESTIONS = ['what is shown now?', 'have you seen a dog?', 'when did the cat appear?'];
+  let host: Model;
+  let device: Model;
+
+  beforeAll(async () => {
+    host = await loadTiny();
+    device = await loadModel(TINY_BUNDLE, { threads: 1, device: 'webgpu' });
+  }, 60_000);
+  afterAll(async () => {
+    await host.release();
+    await device.release();
+  });
+
+  const LIMITS = { limitBytes: LIMIT, mergeBelow: 0 };
+
+  async function answers(
+    model: Model,
+    through: (scheduler: Scheduler) => Promise<string>,
+  ): Promise<readonly Outcome[]> {
+    const scheduler = new Scheduler(model, { maxAnswers: 16 });
+    scheduler.open('a', LIMITS);
+    for (let i = 0; i < 11; i++) await scheduler.append('a', i * INTERVAL_MS, picture(i % 4));
+    const stream = await through(scheduler);
+    const outcomes = QUESTIONS.map((question, id) => {
+      const { listener, outcome } = listen();
+      scheduler.ask(id, request(stream, question), listener);
+      return outcome;
+    });
+    const all = await Promise.all(outcomes);
+    for (const name of new Set(['a', stream])) scheduler.close(name);
+    await scheduler.stop();
+    return all;
+  }
+
+  const texts = (outcomes: readonly Outcome[]): (string | undefined)[] => outcomes.map(({ end }) => end?.text);
+
+  test('answers what it answers on the host, also from a snapshot', async () => {
+    const expected = texts(await answers(host, () => Promise.resolve('a')));
+    expect(expected.every((text) => text !== undefined)).toBe(true);
+    expect(texts(await answers(device, () => Promise.resolve('a')))).toEqual(expected);
+    const moved = await answers(device, async (scheduler) => {
+      const { content } = await scheduler.capture('a');
+      scheduler.restore('b', content, LIMITS);
+      return 'b';
+    });
+    expect(texts(moved)).toEqual(expected);
+  }, 60_000);
+});
