@@ -11,6 +11,7 @@ import { llamacpp } from './llamacpp.ts';
 import { machine } from './machine.ts';
 import { memory } from './memory.ts';
 import { needle } from './needle.ts';
+import { needles } from './needles.ts';
 import { type BenchOptions, parseCommandLine } from './options.ts';
 import { precision } from './precision.ts';
 import { reread } from './reread.ts';
@@ -29,6 +30,7 @@ const BENCHES: Record<string, Bench> = {
   transformer,
   hours,
   needle,
+  needles,
   precision,
   device,
   llamacpp,

@@ -17,19 +17,19 @@ import { round } from './machine.ts';
 import { heatmap } from './needle-picture.ts';
 import type { BenchOptions } from './options.ts';
 
-const FPS = 2;
+export const FPS = 2;
 const NEEDLE_FRAMES = 6;
 /** Scenes of the haystack: five seconds each. */
 const HAY_FRAMES = 10;
 const SECONDS = [10, 60, 600, 3_600, 6 * 3_600, 24 * 3_600];
 const QUICK_SECONDS = [10, 60, 600];
 /** Classes that haystacks are made of; the rest are needles, or never shown. */
-const HAY_CLASSES = 12;
+export const HAY_CLASSES = 12;
 /** Needles in each haystack that has room for them. */
 const NEEDLES = 12;
 /** Questions that read everything together: what a longer list would need of memory is too much at a day. */
 const READ_TOGETHER = 4;
-const DAY_LIMIT_BYTES = 2 ** 31;
+export const DAY_LIMIT_BYTES = 2 ** 31;
 
 /** One needle, or with `depth: null` one thing that was never shown. */
 export interface NeedleResult {
@@ -142,7 +142,7 @@ async function atLength(
 }
 
 /** Scenes of the haystack with each needle in a slot of its own; `at` are the places of the needles. */
-function plant(
+export function plant(
   hay: readonly string[],
   needles: readonly string[],
   frames: number,
@@ -166,7 +166,7 @@ function plant(
   return { scenes, at };
 }
 
-async function question(model: Model, cache: KvCache, shows: string): Promise<ReaderInput> {
+export async function question(model: Model, cache: KvCache, shows: string): Promise<ReaderInput> {
   const { config, embeddings, selfDecoder, tokenizer } = model;
   const now = cache.times.at(-1) ?? 0;
   const asked = segmentTokens(tokenizer, config, [], `have you seen a ${shows}?`, now);
@@ -182,7 +182,7 @@ async function readEverything(model: Model, cache: KvCache, inputs: readonly Rea
   return outputs;
 }
 
-function judge(model: Model, cache: KvCache, output: TokenReading, startMs: number | undefined): Reading {
+export function judge(model: Model, cache: KvCache, output: TokenReading, startMs: number | undefined): Reading {
   const token = model.config.answerTokens[argmax(output.logits)] ?? -1;
   const tally = new EvidenceTally(1);
   tally.add(output.looked);
@@ -195,7 +195,7 @@ function judge(model: Model, cache: KvCache, output: TokenReading, startMs: numb
   };
 }
 
-function shuffled<T>(items: T[], random: () => number): T[] {
+export function shuffled<T>(items: T[], random: () => number): T[] {
   for (let i = items.length - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));
     [items[i], items[j]] = [items[j] as T, items[i] as T];

@@ -181,6 +181,28 @@ describe('While answers are written, frames', () => {
   test('are all taken before the next token once they have waited for long', async () => {
     expect(await takenBeforeSteps(OVERDUE_MS + 20)).toEqual([0, 6, 6, 6]);
   });
+
+  test('that have waited for long go before those whose turn it is', async () => {
+    for (const name of names) open(name);
+    open('asked');
+    await watch('asked', 0, 3);
+    const order: string[] = [];
+    const frames: Promise<unknown>[] = [];
+    const arrive = (name: string): void => {
+      frames.push(scheduler.append(name, 0, frameOf(name, 0)).then(() => order.push(name)));
+    };
+    const step = model.crossDecoder.step.bind(model.crossDecoder);
+    vi.spyOn(model.crossDecoder, 'step').mockImplementationOnce(async (...args) => {
+      const [last = '', ...others] = [...names].reverse();
+      arrive(last);
+      await new Promise((done) => setTimeout(done, OVERDUE_MS + 20));
+      others.reverse().forEach(arrive);
+      return step(...args);
+    });
+    await answer(request('asked', 'what is shown now?', { maxTokens: 4 }));
+    await Promise.all(frames);
+    expect(order.slice(0, 3)).toEqual(['s5', 's0', 's1']);
+  });
 });
 
 describe('Askers', () => {

@@ -1,0 +1,64 @@
+/**
+ * Several needles in one haystack: 1, 2, 4 and 8 things shown once, for three seconds each, all of which are asked for, as the
+ * service reads (whole or through the index). Beside it the paper's figures for N needles at 128K tokens (YOCO,
+ * arXiv:2405.05254), which are of text.
+ */
+import { DEFAULT_BUNDLE } from '../src/config.ts';
+import { loadModel } from '../src/model/model.ts';
+import { seededRandom } from '../src/model/sampling.ts';
+import { readPhotographs, sceneTokens, show } from './haystack.ts';
+import { round } from './machine.ts';
+import { DAY_LIMIT_BYTES, FPS, HAY_CLASSES, isRight, judge, plant, question, shuffled } from './needle.ts';
+import type { BenchOptions } from './options.ts';
+
+const NUMBERS = [1, 2, 4, 8];
+const SECONDS = [60, 600];
+const QUICK_SECONDS = [60];
+/** Needles of each number, over as many haystacks as they need. */
+const NEEDLES = 16;
+const PAPER: Readonly<Record<number, number>> = { 1: 0.98, 2: 0.98, 4: 0.84, 8: 0.56 };
+
+export async function needles(options: BenchOptions): Promise<Record<string, unknown>> {
+  const model = await loadModel(DEFAULT_BUNDLE);
+  try {
+    const photographs = await readPhotographs();
+    const tokens = await sceneTokens(model, photographs);
+    const named = new Map(photographs.map((photograph) => [photograph.class, photograph.shows]));
+    const atSeconds: Record<string, unknown> = {};
+    for (const seconds of options.seconds ?? (options.quick ? QUICK_SECONDS : SECONDS)) {
+      const byNumber: Record<string, unknown> = {};
+      for (const number of NUMBERS) {
+        const random = seededRandom(seconds + number);
+        const haystacks = NEEDLES / number;
+        let right = 0;
+        let all = 0;
+        for (let made = 0; made < haystacks; made++) {
+          const classes = shuffled([...named.keys()], random);
+          const planted = classes.slice(HAY_CLASSES, HAY_CLASSES + number);
+          const { scenes, at } = plant(classes.slice(0, HAY_CLASSES), planted, seconds * FPS, random);
+          const cache = model.newCache(DAY_LIMIT_BYTES);
+          const starts = await show(model, cache, tokens, scenes, FPS);
+          let mine = 0;
+          for (const [i, name] of planted.entries()) {
+            const input = await question(model, cache, named.get(name) ?? name);
+            const output = await model.reader.read([{ cache, frames: cache.frames }], input);
+            const startMs = ((starts[at[i] ?? 0] ?? 0) * 1000) / FPS;
+            if (isRight(judge(model, cache, output, startMs))) mine++;
+          }
+          right += mine;
+          if (mine === number) all++;
+        }
+        byNumber[String(number)] = {
+          needles: NEEDLES,
+          right: round(right / NEEDLES, 2),
+          allOfAHaystack: round(all / haystacks, 2),
+          paper: PAPER[number],
+        };
+      }
+      atSeconds[String(seconds)] = byNumber;
+    }
+    return { framesASecond: FPS, atSeconds };
+  } finally {
+    await model.release();
+  }
+}
