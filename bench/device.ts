@@ -97,7 +97,10 @@ export async function device(options: BenchOptions): Promise<Record<string, unkn
     }
     await there.release();
     there = undefined;
-    return { lengths, placement: await placementOf(folder) };
+    const { imageSize, tokensPerFrame, width } = host.config;
+    // Vision's first step, from bytes to floats, is on the host.
+    const bytesOfVision = { toDevice: 4 * 3 * imageSize ** 2, toHost: 4 * tokensPerFrame * width };
+    return { lengths, bytesOfVision, placement: await placementOf(folder) };
   } finally {
     await there?.release();
     await host.release();

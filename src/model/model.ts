@@ -18,7 +18,7 @@ import { StreamTags } from './stream-tags.ts';
 import { Tokenizer } from './tokenizer.ts';
 import { Vision } from './vision.ts';
 
-export interface LoadOptions extends SessionOptions {
+export interface LoadOptions extends Pick<SessionOptions, 'threads'> {
   /** Default: `cpu`. */
   readonly device?: DeviceName;
   /** Bytes of caches on a device; default DEVICE_BYTES. */
@@ -86,7 +86,9 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
   const tokenizer = await Tokenizer.load(bundlePath(bundle, 'tokenizer.json'));
   const embeddings = await Embeddings.load(bundlePath(bundle, 'embeddings.bin'), config.vocabulary, config.width);
   progress(0.4);
-  const vision = new Vision(await openSession(bundlePath(bundle, 'vision.onnx'), options), config);
+  const device = await openChosen(bundle, options);
+  const provider = device === undefined ? 'cpu' : 'webgpu';
+  const vision = new Vision(await openSession(bundlePath(bundle, 'vision.onnx'), { ...options, provider }), config);
   progress(0.7);
   const selfDecoder = new SelfDecoder(await openSession(bundlePath(bundle, 'self_decoder.onnx'), options), config);
   progress(0.85);
@@ -94,7 +96,6 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
   const ranking = new CellRanking(await openSession(bundlePath(bundle, 'kv_index.onnx'), options));
   const tags = await StreamTags.load(bundlePath(bundle, 'stream_tags.bin'), config.kvHeads, config.headDim);
   const kvReader = new KvReader(config, crossDecoder, ranking, tags);
-  const device = await openChosen(bundle, options);
   const intake = device === undefined ? new HostIntake(selfDecoder, config) : new DeviceIntake(device);
   const reader = device === undefined ? kvReader : new DeviceReader(device, ranking, tags);
   progress(1);

@@ -5,12 +5,14 @@ import { YocoError } from '../errors.ts';
 export interface SessionOptions {
   /** Threads inside one operator; default: ONNX Runtime's choice, one a core. */
   readonly threads?: number;
+  /** Where it runs; what it cannot compute runs on the CPU. Default: `cpu`. */
+  readonly provider?: 'cpu' | 'webgpu';
 }
 
 export async function openSession(filename: string, options: SessionOptions = {}): Promise<ort.InferenceSession> {
   try {
     return await ort.InferenceSession.create(filename, {
-      executionProviders: ['cpu'],
+      executionProviders: [options.provider ?? 'cpu'],
       graphOptimizationLevel: 'all',
       // Shapes vary with every question: an arena would keep the largest of each for ever.
       enableCpuMemArena: false,
