@@ -7,8 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 
-/** Of 3 are bundles without graphs for a device. */
-export const BUNDLE_FORMATS: readonly number[] = [3, 4];
+export const BUNDLE_FORMAT = 4;
 
 const size = z.int().positive();
 const file = z.object({ bytes: size, sha256: z.string().regex(/^[0-9a-f]{64}$/) });
@@ -17,14 +16,13 @@ const FILES = [
   'vision.onnx',
   'self_decoder.onnx',
   'cross_decoder.onnx',
+  // Of the graphs of both decoders, here and on a device.
+  'decoders.weights',
   'kv_index.onnx',
   'stream_tags.bin',
   'embeddings.bin',
   'tokenizer.json',
-] as const;
-/** Of bundles with graphs for a device; `decoders.weights` holds the weights of all decoders' graphs. */
-const DEVICE_FILES = [
-  'decoders.weights',
+  // For a device (src/model/device).
   'device_self_decoder.onnx',
   'device_append.onnx',
   'device_window.onnx',
@@ -32,7 +30,7 @@ const DEVICE_FILES = [
   'device_cross_decoder_4.onnx',
   'device_cross_decoder_16.onnx',
 ] as const;
-export type BundleFile = (typeof FILES)[number] | (typeof DEVICE_FILES)[number];
+export type BundleFile = (typeof FILES)[number];
 
 const bundleConfig = z.object({
   format: z.int(),
@@ -65,9 +63,9 @@ const bundleConfig = z.object({
   /** Ids of the tokens that an answer may hold, in the order of the logits. */
   answerTokens: z.array(z.int().nonnegative()).min(1),
   parameters: size,
-  /** Frames of a page on a device; bundles without graphs for one have none. */
-  devicePageFrames: size.optional(),
-  files: z.record(z.string(), file),
+  /** Frames of a page on a device. */
+  devicePageFrames: size,
+  files: z.object(Object.fromEntries(FILES.map((name) => [name, file])) as Record<BundleFile, typeof file>),
 });
 
 export type BundleConfig = z.infer<typeof bundleConfig>;
@@ -102,9 +100,9 @@ export async function readBundle(directory: string): Promise<Bundle> {
     throw new YocoError('bundle_damaged', { detail: `${configFile} is not JSON.`, cause });
   }
   const format = z.object({ format: z.number() }).safeParse(raw);
-  if (format.success && !BUNDLE_FORMATS.includes(format.data.format)) {
+  if (format.success && format.data.format !== BUNDLE_FORMAT) {
     throw new YocoError('bundle_unsupported', {
-      detail: `Its format is ${format.data.format}; this version reads ${BUNDLE_FORMATS.join(' and ')}.`,
+      detail: `Its format is ${format.data.format}; this version reads ${BUNDLE_FORMAT}.`,
     });
   }
   const parsed = bundleConfig.safeParse(raw);
@@ -117,16 +115,12 @@ export async function readBundle(directory: string): Promise<Bundle> {
     });
   }
   const config = parsed.data;
-  const expectedFiles = config.devicePageFrames === undefined ? FILES : [...FILES, ...DEVICE_FILES];
   await Promise.all(
-    expectedFiles.map(async (name) => {
+    FILES.map(async (name) => {
       const filename = path.join(directory, name);
       const found = await stat(filename).catch(() => null);
       if (found === null) throw new YocoError('bundle_damaged', { detail: `${filename} is missing.` });
       const expected = config.files[name];
-      if (expected === undefined) {
-        throw new YocoError('bundle_damaged', { detail: `${configFile}: files.${name} is missing.`, param: 'files' });
-      }
       if (found.size !== expected.bytes) {
         throw new YocoError('bundle_damaged', {
           detail: `${filename} has ${found.size} bytes, expected ${expected.bytes}.`,

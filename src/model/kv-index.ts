@@ -15,6 +15,8 @@ import { TIME_CODE_SIZE, writeTimeCode } from './time-code.ts';
 
 export const CELL_FRAMES = 4;
 export const KEYS_PER_CELL = 2;
+/** Keys and codes lie here as the graph takes them: an int8 value plus this, as uint8 (ranking_graph.py says why). */
+const ZERO = 128;
 const FIRST_CAPACITY = 256;
 
 /** Keys of consecutive frames: for each head `[frames * tokensPerFrame, headDim]`. */
@@ -31,18 +33,18 @@ export class KvIndex {
   #capacity = FIRST_CAPACITY;
   #cells = 0;
   /** For each head `[capacity * KEYS_PER_CELL, headDim]`, and their scales. */
-  #keys: Int8Array[];
+  #keys: Uint8Array[];
   #scales: Float32Array[];
   /** Of each cell the time of its first frame in ms, and the code of its time: `[capacity]`, `[capacity, TIME_CODE_SIZE]`. */
   #times: Float64Array;
-  #codes: Int8Array;
+  #codes: Uint8Array;
 
   constructor(shape: KvShape) {
     this.#shape = shape;
-    this.#keys = this.#buffers((length) => new Int8Array(length * shape.headDim));
+    this.#keys = this.#buffers((length) => new Uint8Array(length * shape.headDim));
     this.#scales = this.#buffers((length) => new Float32Array(length));
     this.#times = new Float64Array(this.#capacity);
-    this.#codes = new Int8Array(this.#capacity * TIME_CODE_SIZE);
+    this.#codes = new Uint8Array(this.#capacity * TIME_CODE_SIZE);
   }
 
   /**
@@ -61,7 +63,9 @@ export class KvIndex {
       times.length * KEYS_PER_CELL === rows;
     if (!fits) throw new RangeError('the cells of an index do not fit together');
     while (index.#capacity * KEYS_PER_CELL < rows) index.#grow();
-    keys.forEach((all, head) => index.#keys[head]?.set(all));
+    keys.forEach((all, head) => {
+      moveZero(asBytes(all), index.#keys[head] ?? new Uint8Array(0));
+    });
     scales.forEach((all, head) => index.#scales[head]?.set(all));
     index.#cells = rows / KEYS_PER_CELL;
     times.forEach((mine, cell) => {
@@ -74,7 +78,11 @@ export class KvIndex {
   content(): KvCells {
     const rows = this.#cells * KEYS_PER_CELL;
     return {
-      keys: this.#keys.map((all) => all.slice(0, rows * this.#shape.headDim)),
+      keys: this.#keys.map((all) => {
+        const copy = new Int8Array(rows * this.#shape.headDim);
+        moveZero(all.subarray(0, copy.length), asBytes(copy));
+        return copy;
+      }),
       scales: this.#scales.map((all) => all.slice(0, rows)),
     };
   }
@@ -136,7 +144,7 @@ export class KvIndex {
     this.#capacity = Math.ceil(this.#capacity * 1.5);
     const { headDim } = this.#shape;
     const [keys, scales, times, codes] = [this.#keys, this.#scales, this.#times, this.#codes];
-    this.#keys = this.#buffers((length) => new Int8Array(length * headDim));
+    this.#keys = this.#buffers((length) => new Uint8Array(length * headDim));
     this.#scales = this.#buffers((length) => new Float32Array(length));
     this.#keys.forEach((next, head) => {
       next.set(keys[head] ?? []);
@@ -146,13 +154,15 @@ export class KvIndex {
     });
     this.#times = new Float64Array(this.#capacity);
     this.#times.set(times);
-    this.#codes = new Int8Array(this.#capacity * TIME_CODE_SIZE);
+    this.#codes = new Uint8Array(this.#capacity * TIME_CODE_SIZE);
     this.#codes.set(codes);
   }
 
   #writeTimes(cell: number, times: readonly number[]): void {
     this.#times[cell] = times[0] ?? 0;
-    writeTimeCode(times, this.#codes, cell * TIME_CODE_SIZE);
+    const code = new Int8Array(TIME_CODE_SIZE);
+    writeTimeCode(times, code, 0);
+    moveZero(asBytes(code), this.#codes.subarray(cell * TIME_CODE_SIZE));
   }
 
   #write(cell: number, keys: Keys, from: number, times: readonly number[]): void {
@@ -176,7 +186,8 @@ export class KvIndex {
         const scales = this.#scales[head];
         if (scales !== undefined) scales[at] = scale;
         const target = this.#keys[head];
-        for (let i = 0; i < headDim; i++) if (target) target[at * headDim + i] = Math.round((mean[i] ?? 0) / scale);
+        for (let i = 0; i < headDim; i++)
+          if (target) target[at * headDim + i] = Math.round((mean[i] ?? 0) / scale) + ZERO;
       });
     }
   }
@@ -188,16 +199,23 @@ export class KvIndex {
     const times = this.#times.subarray(0, cells);
     const began = times[0] ?? 0;
     const feeds: Record<string, ort.Tensor> = {
-      codes: new ort.Tensor('int8', this.#codes.subarray(0, cells * TIME_CODE_SIZE), [cells, TIME_CODE_SIZE]),
+      codes: new ort.Tensor('uint8', this.#codes.subarray(0, cells * TIME_CODE_SIZE), [cells, TIME_CODE_SIZE]),
       since: floats(differences(times, began, 1), [cells]),
       age: floats(differences(times, momentMs, -1), [cells]),
     };
     this.#keys.forEach((keys, head) => {
-      feeds[`keys${head}`] = new ort.Tensor('int8', keys.subarray(0, rows * headDim), [rows, headDim]);
+      feeds[`keys${head}`] = new ort.Tensor('uint8', keys.subarray(0, rows * headDim), [rows, headDim]);
     });
     this.#scales.forEach((scales, head) => (feeds[`scales${head}`] = floats(scales.subarray(0, rows), [rows])));
     return feeds;
   }
+}
+
+const asBytes = (values: Int8Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.length);
+
+/** int8 to int8 plus ZERO, or back: both turn the highest bit. */
+function moveZero(from: Uint8Array, to: Uint8Array): void {
+  for (let i = 0; i < from.length; i++) to[i] = (from[i] ?? 0) ^ ZERO;
 }
 
 /** `sign * (time - from)` of each time. A loop: for a day's cells `Float32Array.from` takes a hundred times as long. */

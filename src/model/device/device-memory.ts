@@ -65,9 +65,9 @@ export class DeviceMemory {
   readonly #resident = new Set<DevicePage>();
   #empty: PageTensors | undefined;
 
-  constructor(config: BundleConfig, pageFrames: number, append: DeviceSession, limitBytes: number) {
+  constructor(config: BundleConfig, append: DeviceSession, limitBytes: number) {
     this.#config = config;
-    this.#pageFrames = pageFrames;
+    this.#pageFrames = config.devicePageFrames;
     this.#append = append;
     this.#limitBytes = limitBytes;
   }
