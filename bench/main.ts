@@ -4,6 +4,7 @@
  */
 import { askers } from './askers.ts';
 import { device } from './device.ts';
+import { failures } from './failures.ts';
 import { hours } from './hours.ts';
 import { intake } from './intake.ts';
 import { latency } from './latency.ts';
@@ -33,6 +34,7 @@ const BENCHES: Record<string, Bench> = {
   needles,
   precision,
   device,
+  failures,
   llamacpp,
 };
 

@@ -1,0 +1,68 @@
+/**
+ * What the bundle gets wrong: every photograph of the recorded tests for two seconds, "What is shown now?", and the answers
+ * that are not its class. `--picture FILE` draws these photographs with what was answered (PNG or JPEG, by its name).
+ */
+import path from 'node:path';
+import sharp, { type OverlayOptions } from 'sharp';
+import { DEFAULT_BUNDLE, PACKAGE_ROOT } from '../src/config.ts';
+import { loadModel } from '../src/model/model.ts';
+import { greedyAnswer } from './greedy-answer.ts';
+import { readPhotographs, sceneTokens, show } from './haystack.ts';
+import type { BenchOptions } from './options.ts';
+
+const FPS = 2;
+const FRAMES = 4;
+const LIMIT_BYTES = 2 ** 24;
+const FOLDER = path.join(PACKAGE_ROOT, 'test', 'recorded', 'photos');
+/** Pixels of a photograph in the picture, of the two lines under it, and how many stand side by side. */
+const [TILE, TEXT, COLUMNS] = [192, 40, 4];
+
+interface Failure {
+  readonly file: string;
+  readonly shows: string;
+  readonly answer: string;
+}
+
+export async function failures(options: BenchOptions): Promise<Record<string, unknown>> {
+  const model = await loadModel(DEFAULT_BUNDLE);
+  try {
+    const photographs = await readPhotographs();
+    const failed: Failure[] = [];
+    for (const photograph of photographs) {
+      const tokens = await sceneTokens(model, [photograph]);
+      const cache = model.newCache(LIMIT_BYTES);
+      await show(model, cache, tokens, [{ class: photograph.class, frames: FRAMES }], FPS);
+      const ids = await greedyAnswer(model, cache, 'What is shown now?');
+      const answer = model.tokenizer.decode(ids.filter((id) => id !== model.config.endToken)).trim();
+      if (answer !== photograph.class.toLowerCase()) failed.push({ ...photograph, shows: photograph.class, answer });
+    }
+    if (options.picture !== undefined && failed.length > 0) await draw(failed, options.picture);
+    return {
+      photographs: photographs.length,
+      wrong: failed.length,
+      answers: Object.fromEntries(failed.map(({ file, shows, answer }) => [file, `${shows}: ${answer}`])),
+    };
+  } finally {
+    await model.release();
+  }
+}
+
+async function draw(failed: readonly Failure[], file: string): Promise<void> {
+  const parts: OverlayOptions[] = [];
+  for (const [i, { file: photograph, shows, answer }] of failed.entries()) {
+    const [left, top] = [(i % COLUMNS) * TILE, Math.floor(i / COLUMNS) * (TILE + TEXT)];
+    const input = await sharp(path.join(FOLDER, photograph)).resize(TILE, TILE, { fit: 'cover' }).toBuffer();
+    const line = (text: string, y: number, colour: string): string =>
+      `<text x="4" y="${y}" font-family="sans-serif" font-size="13" fill="${colour}">${escaped(text)}</text>`;
+    const words = `<svg width="${TILE}" height="${TEXT}">${line(shows, 15, '#000')}${line(answer, 32, '#b00')}</svg>`;
+    parts.push({ input, left, top }, { input: Buffer.from(words), left, top: top + TILE });
+  }
+  const rows = Math.ceil(failed.length / COLUMNS);
+  await sharp({ create: { width: COLUMNS * TILE, height: rows * (TILE + TEXT), channels: 3, background: '#fff' } })
+    .composite(parts)
+    .toFile(file);
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+}
