@@ -11,6 +11,7 @@ import { loadModel } from '../../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../../src/model/question.ts';
 import type { KvSource, Reading } from '../../src/model/reader.ts';
 import { seededRandom } from '../../src/model/sampling.ts';
+import { run } from '../support/cli.ts';
 import { largestDifference, TINY_BUNDLE } from '../support/golden.ts';
 import { listen, type Outcome, request } from '../support/asking.ts';
 import { useSoftwareGpu } from '../support/software-gpu.ts';
@@ -268,4 +269,28 @@ describe.skipIf(!found)('The engine with its caches on a device', () => {
     });
     expect(texts(moved)).toEqual(expected);
   }, 60_000);
+});
+
+describe('The command line', () => {
+  test.skipIf(!found)(
+    'plays a video and answers with its cache on a device',
+    async () => {
+      const args = ['watch', 'streams/clips/demo.mp4', 'what is shown now?', '--seconds', '2', '--json'];
+      const host = JSON.parse((await run(args)).stdout) as { answers: unknown };
+      const { status, stdout } = await run(args, { YOCO_DEVICE: 'webgpu' });
+      expect(status).toBe(0);
+      const textsOf = (json: unknown): string[] =>
+        [...JSON.stringify(json).matchAll(/"text":"([^"]*)"/g)].map(([, text = '']) => text);
+      expect(textsOf(JSON.parse(stdout))).toEqual(textsOf(host));
+    },
+    60_000,
+  );
+
+  test('says so where there is no device', async () => {
+    const { status, stderr } = await run(['serve', '--port', '0', '--device', 'webgpu'], {
+      VK_DRIVER_FILES: '/nowhere',
+    });
+    expect(status).not.toBe(0);
+    expect(stderr).toContain('(device_unavailable)');
+  });
 });
