@@ -45,7 +45,7 @@ describe('The evidence of an answer', () => {
 
   test('leaves out faint spans, and gives at most five', () => {
     const far = (share: number): number[] => [share, 0, 0, 0];
-    expect(spans(...far(1), ...far(0.1))).toHaveLength(1);
+    expect(spans(...far(1), ...far(0.02))).toHaveLength(1);
     expect(spans(...[1, 2, 3, 4, 5, 6, 7].flatMap(() => far(0.14)))).toHaveLength(5);
     const wide = spans(...Array.from({ length: 30 }, () => far(0.03)).flat());
     expect(wide).toEqual([]);
