@@ -1,0 +1,83 @@
+"""The last step of a bundle: how readily it says "yes", and that something was not shown.
+
+python calibrate.py --data DIR --work DIR --name mixed --out calibrated
+
+Means of weights and more of one task than of another leave these answers too likely or too unlikely. On streams of pictures that
+are kept out of training, two numbers are added to the biases of these answers: that of "yes" so that a yes and a no are right
+equally often; that of "it was not shown" as high as costs at most COST of the right answers about what was shown.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import streams
+from phrasings import NOT_SHOWN
+from streams import StreamMaker
+from text import encode
+from train import Trainer
+
+# Sets, and frames of a stream.
+STREAMS = [({"grocery": 0.6, "clothing": 0.4}, 60), ({"imagenet-samples": 1}, 48)]
+BATCHES, SEED = 6, 101
+TASKS = {"seen": 3, "seennow": 1.5, "when": 1, "before": 1, "after": 1, "left": 1}
+ABSENT_SHARE = 0.4
+STEPS = np.arange(0, 3.01, 0.25)
+COST = 0.015
+
+
+@torch.no_grad()
+def margins(trainer: Trainer, yes: int, no: int, not_shown: int):
+    """yes over no where each is right; NOT_SHOWN over the best other answer where it is right, and elsewhere if that other is right."""
+    of_yes, of_no, absent, shown = [], [], [], []
+    streams.ABSENT_SHARE = ABSENT_SHARE
+    for sets, frames in STREAMS:
+        maker = StreamMaker(trainer.unseen, SEED, sets=sets)
+        for _ in range(BATCHES):
+            batch = maker.batch(8, frames, 24, TASKS)
+            logits, target, want, *_ = trainer.forward(batch)
+            row = torch.full(want.shape, -1)
+            row[want] = torch.arange(len(target))
+            for i, j in ((i, j) for i, tasks in enumerate(batch.tasks) for j in range(len(tasks))):
+                own, right = logits[row[i, j, 0]], target[row[i, j, 0]].item()
+                if right in (yes, no):
+                    (of_yes if right == yes else of_no).append((own[yes] - own[no]).item())
+                    continue
+                others = own.clone()
+                others[not_shown] = -torch.inf
+                margin = (own[not_shown] - others.max()).item()
+                if right == not_shown:
+                    absent.append(margin)
+                elif others.argmax().item() == right:
+                    shown.append(margin)
+    return tuple(np.array(x) for x in (of_yes, of_no, absent, shown))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--out", required=True, help="name of the new checkpoint")
+    args = parser.parse_args()
+    settings = {"seed": 1, "config": "{}", "lr": 0.0, "adam_lr": 0.0}
+    trainer = Trainer(argparse.Namespace(data=args.data, work=args.work, name=args.name, **settings))
+    state = torch.load(Path(args.work) / f"{args.name}.pt", map_location="cpu")
+    trainer.model.load_state_dict(state["model"])
+    trainer.model.eval()
+    yes, no, not_shown = (trainer.place[encode(text)[0]].item() for text in ("yes", "no", NOT_SHOWN))
+    of_yes, of_no, absent, shown = margins(trainer, yes, no, not_shown)
+    less = min(STEPS, key=lambda b: abs((of_yes > b).mean() - (of_no <= b).mean()))
+    more = max(b for b in STEPS if (shown + b < 0).mean() >= (shown < 0).mean() - COST)
+    print(f"yes: {-less:.2f}; right of {len(of_yes)} yes {(of_yes > 0).mean():.3f} -> {(of_yes > less).mean():.3f}, of {len(of_no)} no "
+          f"{(of_no <= 0).mean():.3f} -> {(of_no <= less).mean():.3f}")
+    print(f"not shown: +{more:.2f}; right of {len(absent)} {(absent > 0).mean():.3f} -> {(absent + more > 0).mean():.3f}")
+    state["model"]["out_bias"][yes] -= float(less)
+    state["model"]["out_bias"][not_shown] += float(more)
+    torch.save({k: v for k, v in state.items() if k not in ("muon", "adam")}, Path(args.work) / f"{args.out}.pt")
+
+
+if __name__ == "__main__":
+    main()
