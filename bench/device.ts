@@ -54,16 +54,13 @@ export async function device(options: BenchOptions): Promise<Record<string, unkn
       const questions = ['What is shown now?', 'What was shown first?', ...asked];
       const stream = there.intake.open(cache);
       const transfers = there.device?.transfers ?? { toDevice: 0, toHost: 0 };
-      const crossed = async <T>(
-        run: () => Promise<T>,
-      ): Promise<{ value: T; toDevice: number; toHost: number; ms: number }> => {
-        const before = { ...transfers, ms: performance.now() };
+      const crossed = async <T>(run: () => Promise<T>): Promise<{ value: T; toDevice: number; toHost: number }> => {
+        const before = { ...transfers };
         const value = await run();
         return {
           value,
           toDevice: transfers.toDevice - before.toDevice,
           toHost: transfers.toHost - before.toHost,
-          ms: performance.now() - before.ms,
         };
       };
       // The pages come to the device when they are first read: on a live stream they are written there.
@@ -81,10 +78,10 @@ export async function device(options: BenchOptions): Promise<Record<string, unkn
         down.push(toHost / value.length);
       }
       const frame = [...tokens.values()][0]?.[0] ?? new Float32Array(0);
-      const take = (i: number): Promise<void> =>
-        (there as Model).intake.take([{ stream, tokens: frame, timeMs: (cache.times.at(-1) ?? 0) + 500 * i }]);
-      await take(1);
-      const frameBytes = await crossed(() => take(1));
+      const take = (): Promise<void> =>
+        (there as Model).intake.take([{ stream, tokens: frame, timeMs: (cache.times.at(-1) ?? 0) + 1000 / FPS }]);
+      await take();
+      const frameBytes = await crossed(take);
       lengths[`${seconds} s`] = {
         frames: cache.frames,
         cacheMb: round(there.device?.memory.bytes ?? 0, 0) / 2 ** 20,

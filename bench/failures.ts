@@ -4,16 +4,15 @@
  */
 import path from 'node:path';
 import sharp, { type OverlayOptions } from 'sharp';
-import { DEFAULT_BUNDLE, PACKAGE_ROOT } from '../src/config.ts';
+import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { loadModel } from '../src/model/model.ts';
 import { greedyAnswer } from './greedy-answer.ts';
-import { readPhotographs, sceneTokens, show } from './haystack.ts';
+import { PHOTOGRAPHS, readPhotographs, sceneTokens, show } from './haystack.ts';
 import type { BenchOptions } from './options.ts';
 
 const FPS = 2;
 const FRAMES = 4;
 const LIMIT_BYTES = 2 ** 24;
-const FOLDER = path.join(PACKAGE_ROOT, 'test', 'recorded', 'photos');
 /** Pixels of a photograph in the picture, of the two lines under it, and how many stand side by side. */
 const [TILE, TEXT, COLUMNS] = [192, 40, 4];
 
@@ -51,7 +50,7 @@ async function draw(failed: readonly Failure[], file: string): Promise<void> {
   const parts: OverlayOptions[] = [];
   for (const [i, { file: photograph, shows, answer }] of failed.entries()) {
     const [left, top] = [(i % COLUMNS) * TILE, Math.floor(i / COLUMNS) * (TILE + TEXT)];
-    const input = await sharp(path.join(FOLDER, photograph)).resize(TILE, TILE, { fit: 'cover' }).toBuffer();
+    const input = await sharp(path.join(PHOTOGRAPHS, photograph)).resize(TILE, TILE, { fit: 'cover' }).toBuffer();
     const line = (text: string, y: number, colour: string): string =>
       `<text x="4" y="${y}" font-family="sans-serif" font-size="13" fill="${colour}">${escaped(text)}</text>`;
     const words = `<svg width="${TILE}" height="${TEXT}">${line(shows, 15, '#000')}${line(answer, 32, '#b00')}</svg>`;

@@ -29,10 +29,10 @@ export interface Scene {
 /** Visual tokens of a class: one entry for each crop of each of its photographs. */
 export type SceneTokens = ReadonlyMap<string, readonly Float32Array[]>;
 
-const FOLDER = path.join(PACKAGE_ROOT, 'test', 'recorded', 'photos');
+export const PHOTOGRAPHS = path.join(PACKAGE_ROOT, 'test', 'recorded', 'photos');
 
 export async function readPhotographs(): Promise<Photograph[]> {
-  return JSON.parse(await readFile(path.join(FOLDER, 'photos.json'), 'utf8')) as Photograph[];
+  return JSON.parse(await readFile(path.join(PHOTOGRAPHS, 'photos.json'), 'utf8')) as Photograph[];
 }
 
 export async function sceneTokens(model: Model, photographs: readonly Photograph[]): Promise<SceneTokens> {
@@ -40,7 +40,7 @@ export async function sceneTokens(model: Model, photographs: readonly Photograph
   for (const { file, class: name } of photographs) {
     const mine = all.get(name) ?? [];
     for (let crop = 0; crop < CROPS; crop++) {
-      mine.push(await model.vision.tokens(await cropped(path.join(FOLDER, file), model.config.imageSize, crop)));
+      mine.push(await model.vision.tokens(await cropped(path.join(PHOTOGRAPHS, file), model.config.imageSize, crop)));
     }
     all.set(name, mine);
   }

@@ -36,17 +36,10 @@ export class DeviceStream implements IntakeStream {
     const results = await this.#device.window.run({ past_k: this.#pastK, past_v: this.#pastV });
     const host = new SegmentWindow(selfLayers, selfKvHeads * headDim, window);
     host.append(output(results, 'host_k'), output(results, 'host_v'), window);
-    const { keys, values } = host.content();
-    const real = (all: Float32Array): Float32Array => {
-      const row = selfKvHeads * headDim;
-      const out = new Float32Array(selfLayers * this.#length * row);
-      for (let layer = 0; layer < selfLayers; layer++) {
-        const end = (layer + 1) * window * row;
-        out.set(all.subarray(end - this.#length * row, end), layer * this.#length * row);
-      }
-      return out;
-    };
-    return { keys: real(keys), values: real(values), length: this.#length };
+    const size = selfLayers * this.#length * selfKvHeads * headDim;
+    const [keys, values] = [new Float32Array(size), new Float32Array(size)];
+    host.copyInto(keys, values, this.#length, 0);
+    return { keys, values, length: this.#length };
   }
 
   close(): void {

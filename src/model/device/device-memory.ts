@@ -131,23 +131,13 @@ export class DeviceMemory {
 
   /** A page that holds nothing, for readings that have fewer than their graph takes. */
   async empty(): Promise<PageTensors> {
-    if (this.#empty === undefined) {
-      const { kvHeads, headDim, tokensPerFrame } = this.#config;
-      const nothing = floats(new Float32Array(tokensPerFrame * kvHeads * headDim), [tokensPerFrame, kvHeads, headDim]);
-      const page = hostTensors(this.#config, this.#pageFrames);
-      // A frame at no place: what comes out is the page that went in, on the device.
-      this.#empty = await this.#written(page, { k: nothing, v: nothing }, 0, 0, -1);
-    }
+    this.#empty ??= await this.#brought(hostTensors(this.#config, this.#pageFrames));
     return this.#empty;
   }
 
   /** The page's tensors; it comes to the device where it is not there. Pages in `needed` stay. */
   async reside(page: DevicePage, needed: ReadonlySet<DevicePage> = new Set()): Promise<PageTensors> {
-    if (page.tensors === undefined) {
-      const { kvHeads, headDim, tokensPerFrame } = this.#config;
-      const nothing = floats(new Float32Array(tokensPerFrame * kvHeads * headDim), [tokensPerFrame, kvHeads, headDim]);
-      page.tensors = await this.#written(this.#filled(page), { k: nothing, v: nothing }, 0, 0, -1);
-    }
+    page.tensors ??= await this.#brought(this.#filled(page));
     this.#used(page);
     this.#makeRoom(page, needed);
     return page.tensors;
@@ -157,6 +147,13 @@ export class DeviceMemory {
     for (const cache of [...this.#pagesOf.keys()]) this.drop(cache);
     if (this.#empty !== undefined) dispose(this.#empty);
     this.#empty = undefined;
+  }
+
+  /** A page of this process's memory on the device: with a frame at no place what comes out is what went in. */
+  #brought(page: PageTensors): Promise<PageTensors> {
+    const { kvHeads, headDim, tokensPerFrame } = this.#config;
+    const nothing = floats(new Float32Array(tokensPerFrame * kvHeads * headDim), [tokensPerFrame, kvHeads, headDim]);
+    return this.#written(page, { k: nothing, v: nothing }, 0, 0, -1);
   }
 
   async #written(
