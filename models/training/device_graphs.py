@@ -57,8 +57,7 @@ class DeviceSelfDecoder(nn.Module):
         for i, layer in enumerate(self.decoder.layers):
             past = (past_k[:, i], past_v[:, i])
             y, (k, v) = layer.attention(layer.norm(x), mask, self.cos, self.sin, past)
-            x = x + y
-            x = x + layer.ffn(layer.ffn_norm(x))
+            x = layer.after(x, y)
             next_k.append(torch.cat([past[0][:, n:], k], 1))
             next_v.append(torch.cat([past[1][:, n:], v], 1))
         k, v = (z[0] for z in self.decoder.shared(x))

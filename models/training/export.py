@@ -7,6 +7,7 @@ import argparse
 import hashlib
 import json
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -54,12 +55,30 @@ class VisionGraph(nn.Module):
 
 
 class SelfGraph(nn.Module):
+    """`length`: of a window how many of its tokens are real, of a retention how many of the new ones."""
+
     def __init__(self, model: YocoLive):
         super().__init__()
         self.clock, self.decoder = model.clock, model.self_decoder
+        self.step = self.decoder.retain if model.c.self_decoder == "retention" else self.decoder.step
 
-    def forward(self, tokens, time_ms, past_k, past_v, past_length):
-        return self.decoder.step(tokens + self.clock(time_ms), past_k, past_v, past_length)
+    def forward(self, tokens, time_ms, past_k, past_v, length):
+        return self.step(tokens + self.clock(time_ms), past_k, past_v, length)
+
+
+@dataclass(frozen=True)
+class StateShape:
+    """Of what a segment carries from step to step, twice (`past_k` and `past_v`): `[layers, rows, heads, D]`."""
+
+    rows: int
+    heads: int
+    length: str  # the name of the graph's input that says what is real
+
+    @staticmethod
+    def of(c: Config) -> "StateShape":
+        if c.self_decoder == "retention":
+            return StateShape(c.head_dim // 2, c.self_heads, "new_length")
+        return StateShape(c.window, c.self_kv_heads, "past_length")
 
 
 class CrossGraph(nn.Module):
@@ -201,12 +220,13 @@ def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: Effici
     rgb = torch.from_numpy(np.stack([picture(0)]))
     to_graph(vision, (rgb,), out / "vision.onnx", kind, {"rgb": {0: "batch"}}, {"tokens": {0: "batch"}})
     fuse_pads(out / "vision.onnx")
-    b, n, p = 2, 3, 7
-    past = torch.zeros(b, c.self_layers, p, c.self_kv_heads, c.head_dim)
+    b, n, state, on_window = 2, 3, StateShape.of(c), c.self_decoder == "window"
+    past = torch.zeros(b, c.self_layers, 7 if on_window else state.rows, state.heads, c.head_dim)
+    past_axes, window_axes = ({0: "batch", 2: "past"}, {0: "batch", 2: "n"}) if on_window else ({0: "batch"}, {0: "batch"})
     to_graph(self_graph, (torch.zeros(b, n, c.width), torch.zeros(b, n, dtype=torch.long), past, past, torch.zeros(b, dtype=torch.long)),
              out / "self_decoder.onnx", kind,
-             {"tokens": {0: "batch", 1: "n"}, "time_ms": {0: "batch", 1: "n"}, "past_k": {0: "batch", 2: "past"}, "past_v": {0: "batch", 2: "past"}, "past_length": {0: "batch"}},
-             {"hidden": {0: "batch", 1: "n"}, "k": {0: "batch", 1: "n"}, "v": {0: "batch", 1: "n"}, "window_k": {0: "batch", 2: "n"}, "window_v": {0: "batch", 2: "n"}})
+             {"tokens": {0: "batch", 1: "n"}, "time_ms": {0: "batch", 1: "n"}, "past_k": past_axes, "past_v": past_axes, state.length: {0: "batch"}},
+             {"hidden": {0: "batch", 1: "n"}, "k": {0: "batch", 1: "n"}, "v": {0: "batch", 1: "n"}, "window_k": window_axes, "window_v": window_axes})
     own = torch.zeros(b, 5, c.kv_heads, c.head_dim)
     cache = [torch.zeros(2 * c.tokens_per_frame, c.head_dim) for _ in range(2 * c.kv_heads)]
     when = torch.zeros(2, dtype=torch.long)
@@ -215,7 +235,8 @@ def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: Effici
               "own_length": {0: "questions"}, **{f"{kind}{g}": {0: "stream"} for kind in "kv" for g in range(c.kv_heads)}},
              {"logits": {0: "questions"}, "evidence": {0: "questions", 1: "stream"}, "queries": {0: "questions"}})
     decoders = ["self_decoder.onnx", "cross_decoder.onnx"]
-    for name, module, inputs, outputs, axes in device_graphs(model, cross_graph, page_frames):
+    # On a device there is no retention yet.
+    for name, module, inputs, outputs, axes in device_graphs(model, cross_graph, page_frames) if on_window else []:
         to_graph(module, tuple(inputs.values()), out / f"{name}.onnx", kind, dict.fromkeys(inputs, {}) | {k: v for k, v in axes.items() if k in inputs},
                  dict.fromkeys(outputs, {}) | {k: v for k, v in axes.items() if k in outputs})
         decoders.append(f"{name}.onnx")
@@ -232,19 +253,19 @@ def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: Effici
         "format": FORMAT,
         "name": out.name,
         "licence": card["licence"],
-        "selfDecoder": "window",
+        "selfDecoder": c.self_decoder,
         "imageSize": IMAGE_SIZE,
         "tokensPerFrame": VECTORS,
         "width": c.width,
         "headDim": c.head_dim,
         "selfLayers": c.self_layers,
-        "selfKvHeads": c.self_kv_heads,
+        "selfKvHeads": state.heads,
         "crossLayers": c.cross_layers,
         "crossHeads": c.cross_heads,
         "kvHeads": c.kv_heads,
         "streamTags": c.tags,
-        "window": c.window,
-        "devicePageFrames": page_frames,
+        "window": state.rows,
+        **({"devicePageFrames": page_frames} if on_window else {}),
         "vocabulary": words.shape[0],
         "startToken": START,
         "endToken": END,
@@ -297,12 +318,13 @@ def check(out: Path, c: Config) -> None:
     session = lambda n: onnxruntime.InferenceSession(str(out / n), providers=["CPUExecutionProvider"])
     tokens = session("vision.onnx").run(None, {"rgb": np.stack([picture(i) for i in range(index["frames"])])})[0]
     report = {"tokens": np.abs(tokens - load("tokens")).max()}
-    decoder, p = session("self_decoder.onnx"), config["window"]
+    decoder, p, state = session("self_decoder.onnx"), config["window"], StateShape.of(c)
+    on_window = c.self_decoder == "window"
     shape = (1, config["selfLayers"], p, config["selfKvHeads"], config["headDim"])
     past_k, past_v, k, v = np.zeros(shape, np.float32), np.zeros(shape, np.float32), [], []
     for i in range(index["frames"]):
         feed = {"tokens": tokens[i : i + 1], "time_ms": np.full((1, 10), i * index["intervalMs"], np.int64), "past_k": past_k, "past_v": past_v,
-                "past_length": np.array([min(p, i * 10)], np.int64)}
+                state.length: np.array([min(p, i * 10) if on_window else 10], np.int64)}
         _, new_k, new_v, window_k, window_v = decoder.run(None, feed)
         k.append(new_k[0])
         v.append(new_v[0])
@@ -314,14 +336,14 @@ def check(out: Path, c: Config) -> None:
     ids = index["questionIds"]
     ms = np.full((1, len(ids)), -1, np.int64)
     ms[0, 0] = (index["frames"] - 1) * index["intervalMs"]
-    zero = np.zeros((1, shape[1], 1, *shape[3:]), np.float32)
-    hidden, own_k, own_v, _, _ = decoder.run(None, {"tokens": words[ids][None], "time_ms": ms, "past_k": zero, "past_v": zero, "past_length": np.zeros(1, np.int64)})
+    zero = np.zeros((1, shape[1], 1 if on_window else p, *shape[3:]), np.float32)
+    hidden, own_k, own_v, _, _ = decoder.run(None, {"tokens": words[ids][None], "time_ms": ms, "past_k": zero, "past_v": zero, state.length: np.array([0 if on_window else len(ids)])})
     cache = {f"{kind}{g}": np.ascontiguousarray(x[:, g]) for kind, x in (("k", k), ("v", v)) for g in range(config["kvHeads"])}
     times = np.arange(index["frames"]) * index["intervalMs"]
     logits, evidence, _ = session("cross_decoder.onnx").run(None, {"hidden": hidden[:, -1], "times": times, "since": times, "moment": times[-1:], "visible": np.array([len(k)]), "context": np.array([len(k)]), "own_k": own_k, "own_v": own_v,
                                                                 "own_length": np.array([len(ids)]), **cache})
     report |= {"logits": np.abs(logits[0] - load("first_logits")).max(), "evidence": np.abs(evidence[0] - load("first_evidence")).max()}
-    for pages in PAGES:
+    for pages in PAGES if on_window else ():
         on_device, seen = on_pages(out, c, config["devicePageFrames"], pages, tokens, times, hidden[:, -1], own_k, own_v)
         report |= {f"device_k_{pages}": np.abs(seen["k"] - load("k")).max(), f"device_logits_{pages}": np.abs(on_device[0] - load("first_logits")).max(),
                    f"device_evidence_{pages}": np.abs(on_device[1][: len(times)] - load("first_evidence").reshape(len(times), -1).sum(1)).max()}

@@ -100,6 +100,8 @@ def main() -> None:
     args = parser.parse_args()
     bundle, work = Path(args.bundle), Path(args.work)
     held = json.loads((bundle / "config.json").read_text())
+    if held["selfDecoder"] != "window":
+        raise SystemExit(f"only bundles with a window are read back, not {held['selfDecoder']}")
     vocab = Vocabulary(read_sets(args.data))
     config = Config(width=held["width"], head_dim=held["headDim"], self_layers=held["selfLayers"], self_kv_heads=held["selfKvHeads"],
                     cross_layers=held["crossLayers"], cross_heads=held["crossHeads"], kv_heads=held["kvHeads"], window=held["window"],

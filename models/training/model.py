@@ -19,9 +19,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from retention import GatedRetention
+
 
 @dataclass(frozen=True)
 class Config:
+    self_decoder: str = "window"  # or "retention", see retention.py
     width: int = 256
     words_width: int = 576
     ffn: int = 768
@@ -196,13 +199,14 @@ class WindowAttention(nn.Module):
 class SelfLayer(nn.Module):
     def __init__(self, c: Config):
         super().__init__()
-        self.norm, self.attention = Norm(c.width), WindowAttention(c)
+        self.norm = Norm(c.width)
+        self.attention = GatedRetention(c.width, c.self_heads, c.head_dim) if c.self_decoder == "retention" else WindowAttention(c)
         self.ffn_norm, self.ffn = Norm(c.width), SwiGLU(c)
 
-    def forward(self, x, mask, cos, sin, past=None):
-        y, new = self.attention(self.norm(x), mask, cos, sin, past)
-        x = x + y
-        return x + self.ffn(self.ffn_norm(x)), new
+    def after(self, x, read):
+        """x and what the attention or retention read of it -> the layer's output."""
+        x = x + read
+        return x + self.ffn(self.ffn_norm(x))
 
 
 class SelfDecoder(nn.Module):
@@ -228,16 +232,18 @@ class SelfDecoder(nn.Module):
         shape = (b, n, self.c.kv_heads, self.c.head_dim)
         return rms(self.k(y).view(shape)), self.v(y).view(shape)
 
-    def forward(self, x, valid=None):
-        """A whole segment at once (training). x `[B, n, W]`; valid `[B, n]` marks real tokens. Returns hidden, K, V."""
+    def forward(self, x):
+        """A whole segment at once (training). x `[B, n, W]`. Returns hidden, K, V."""
         n = x.shape[1]
+        if self.c.self_decoder == "retention":
+            for layer in self.layers:
+                x = layer.after(x, layer.attention(layer.norm(x), self.frequencies))
+            return (x, *self.shared(x))
         back = torch.arange(n).unsqueeze(1) - torch.arange(n)
         mask = torch.zeros(1, n, n).masked_fill((back < 0) | (back >= self.c.window), float("-inf"))
-        if valid is not None:
-            mask = mask.masked_fill(~valid.unsqueeze(1) & (back != 0), float("-inf"))
         cos, sin = self.turns(n)
         for layer in self.layers:
-            x, _ = layer(x, mask, cos, sin)
+            x = layer.after(x, layer.attention(layer.norm(x), mask, cos, sin)[0])
         return (x, *self.shared(x))
 
     def step(self, x, past_k, past_v, past_length):
@@ -255,10 +261,25 @@ class SelfDecoder(nn.Module):
         cos, sin = self.turns(p + n)
         new_k, new_v = [], []
         for i, layer in enumerate(self.layers):
-            x, (k, v) = layer(x, mask, cos, sin, (past_k[:, i], past_v[:, i]))
+            read, (k, v) = layer.attention(layer.norm(x), mask, cos, sin, (past_k[:, i], past_v[:, i]))
+            x = layer.after(x, read)
             new_k.append(k)
             new_v.append(v)
         return (x, *self.shared(x), torch.stack(new_k, 1), torch.stack(new_v, 1))
+
+    def retain(self, x, past_k, past_v, new_length):
+        """As `step`, of a retention: the same names and places, but all of the state comes and goes.
+
+        past_k, past_v `[B, layers, D / 2, H, D]`: the two halves of the keys' side of each state, H the heads; of the n
+        tokens new_length `[B]` are real.
+        """
+        new = []
+        for i, layer in enumerate(self.layers):
+            state = torch.cat([past_k[:, i], past_v[:, i]], 1).transpose(1, 2)  # [B, H, D, D]
+            read, state = layer.attention.step(layer.norm(x), state, new_length, self.frequencies)
+            x = layer.after(x, read)
+            new.append(state.transpose(1, 2))
+        return (x, *self.shared(x), *torch.stack(new, 1).chunk(2, 2))
 
 
 class CrossAttention(nn.Module):

@@ -1,6 +1,7 @@
 """A tiny bundle with the same graphs, random weights and a seed: for fast tests of the runtime. No data, no download but the tokenizer's package.
 
 python tiny_bundle.py --out ../../test/bundles/tiny
+python tiny_bundle.py --out ../../test/bundles/tiny-retention --self-decoder retention
 """
 
 import argparse
@@ -54,10 +55,11 @@ class TinyVocabulary:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--self-decoder", choices=("window", "retention"), default="window")
     args = parser.parse_args()
     torch.manual_seed(3)
     answers = [END, *range(17, 300)]
-    config = Config(width=32, words_width=576, ffn=48, head_dim=16, self_layers=2, self_heads=2, self_kv_heads=1, cross_layers=2, cross_heads=4,
+    config = Config(self_decoder=args.self_decoder, width=32, words_width=576, ffn=48, head_dim=16, self_layers=2, self_heads=2, self_kv_heads=1, cross_layers=2, cross_heads=4,
                     kv_heads=2, window=32, labels=12)
     model = YocoLive(config, torch.from_numpy(word_embeddings()[:VOCABULARY]), answers)
     with torch.no_grad():

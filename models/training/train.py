@@ -22,7 +22,7 @@ from model import DIGITS, Config, YocoLive
 from muon import Muon
 from precision import mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
-from streams import PLACES, Batch, StreamMaker, World
+from streams import MARKS, PLACES, Batch, StreamMaker, World
 from text import END, encode, word_embeddings
 
 # Frames of a stream, streams in a batch, questions on each: every shape is about as much work.
@@ -40,9 +40,15 @@ EVEN = 0.3
 # What is counted is read evenly, token by token: heads say how many tokens they found.
 EVEN_COUNTED = 0.85
 COUNTED = {"different", "repetitions", "duration", "howmany"}
+# How far along its direction a key lies with a mark and without, of a length of 8 (sqrt of a head's size).
+MARKED, UNMARKED = 4.0, -1.5
 # Frames with small cut-outs at places, for "where" and "how many".
-BOARD_SHAPES, BOARD_BATCHES = [(1, 96, 3), (2, 64, 4), (8, 24, 6), (16, 12, 10)], 0.25
+BOARD_SHAPES, BOARD_BATCHES = [(1, 96, 3), (2, 64, 4), (8, 24, 6), (16, 12, 10)], 0.15
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
+# Streams in which there is something to count.
+COUNTED_SETS = {"exercises": 0.35, "boards": 0.25, "grocery": 0.18, "clothing": 0.08, "imagenet-samples": 0.14}
+COUNTED_TASKS = {"different": 5, "repetitions": 2, "howmany": 5, "duration": 3, "where": 2, "seennow": 2, "now": 2}
+COUNTED_SHAPES, COUNTED_BATCHES = [(16, 12, 12), (30, 8, 18), (60, 5, 24)], 0.2
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
 WARM_UP = 60  # steps
 SHORT_SHARE, SINGLE_SHARE = 0.2, 0.2  # what a later stage still sees of the earlier ones
@@ -70,6 +76,7 @@ class Probes(nn.Module):
         self.now = nn.Linear(size, sum(n for _, n in DIGITS))
         self.since = nn.Linear(size, sum(n for _, n in DIGITS))
         self.words = nn.ModuleList([nn.Linear(size, c.words_width) for _ in range(3)])
+        self.marks = nn.Parameter(0.01 * torch.randn(MARKS, c.head_dim))  # directions, one in each head of the keys
 
 
 class Trainer:
@@ -198,8 +205,23 @@ class Trainer:
                 logp = (probe(source[known]) @ self.label_words.T).float().log_softmax(-1)
                 label = label[known]
                 naming = naming - (logp.gather(1, self.bag_ids[label]) * self.bag_p[label]).sum(1).mean() / 4
-        total = answer + 0.3 * pointing + 0.15 * even + 0.15 * clock + 0.15 * naming
-        return total, {"answer": answer, "evidence": pointing, "even": even, "clock": clock, "names": naming, "mass": masses[0], "early": masses[1]}
+        marking = self.marking(k, batch.marks)
+        total = answer + 0.3 * pointing + 0.15 * even + 0.15 * clock + 0.15 * naming + 0.1 * marking
+        return total, {"answer": answer, "evidence": pointing, "even": even, "clock": clock, "names": naming, "marks": marking, "mass": masses[0], "early": masses[1]}
+
+    def marking(self, k: torch.Tensor, marks: torch.Tensor) -> torch.Tensor:
+        """By how much keys `[b, N, G, D]` miss their places along the marks' directions; marks `[b, F, tokens, MARKS]`.
+
+        A place, not only a side: what is to be counted must be found by one query as much as any other of its kind.
+        """
+        along = (k.flatten(0, 1)[:, :MARKS].float() * F.normalize(self.probes.marks, dim=-1)).sum(-1)
+        missed, marks = along.new_zeros(()), marks.flatten(0, 2)
+        for value, place in ((1, MARKED), (0, UNMARKED)):
+            for mark in range(MARKS):
+                at = along[marks[:, mark] == value, mark]
+                if len(at):
+                    missed = missed + F.smooth_l1_loss(at, torch.full_like(at, place))
+        return missed
 
     @staticmethod
     def unevenness(shares: torch.Tensor, frames: torch.Tensor, tokens: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
@@ -277,8 +299,8 @@ class Trainer:
 
     def resume(self) -> None:
         state = torch.load(Path(self.args.work) / f"{self.args.name}.pt")
-        # A model from before there were stream tags, times asked for or counts may go on: these are new.
-        if {"tags": 0, **state["config"], "tags": self.config.tags} != self.config.json():
+        # A model from before there were stream tags, times asked for, counts or retention may go on: these are new.
+        if {"self_decoder": "window", **state["config"], "tags": self.config.tags} != self.config.json():
             raise SystemExit(f"the checkpoint has another configuration: {state['config']}")
         weights, now = state["model"], self.model.state_dict()
         asked = [f"cross_decoder.layers.{i}.attention.{name}.weight" for i in range(self.config.cross_layers) for name in ("when", "count")]
@@ -290,9 +312,10 @@ class Trainer:
             weights["out_bias"] = torch.tensor([bias.get(token, 0.0) for token in self.answers])
         self.model.load_state_dict(weights)
         if "probes" in state:
-            self.probes.load_state_dict(state["probes"])
+            self.probes.load_state_dict({"marks": self.probes.marks.data, **state["probes"]})
         sizes = lambda optimiser: [len(group["params"]) for group in optimiser["param_groups"]]
-        if "adam" in state and state["answers"] == self.answers and sizes(state["muon"]) == sizes(self.muon.state_dict()):  # what comes from a bundle has no such state
+        if "adam" in state and state["answers"] == self.answers and all(sizes(state[name]) == sizes(getattr(self, name).state_dict()) for name in ("muon", "adam")):
+            # What comes from a bundle has no such state, and what had other parameters has one that fits no longer.
             self.muon.load_state_dict(state["muon"])
             self.adam.load_state_dict(state["adam"])
         self.step, self.stage, self.questions = state["step"], state["stage"], state["questions"]
@@ -307,6 +330,7 @@ class Trainer:
     def run(self) -> None:
         maker = StreamMaker(self.world, self.args.seed + self.step)
         boards = StreamMaker(self.world, self.args.seed + self.step, sets={"boards": 1})
+        counted = StreamMaker(self.world, self.args.seed + self.step, sets=COUNTED_SETS)
         budget, first = self.args.hours * 3600, self.step
         window: dict[str, list[float]] = {}
         since_report = since_save = 0.0
@@ -326,7 +350,10 @@ class Trainer:
             if stage < 3 and self.stage == 3 and random.random() < BOARD_BATCHES / (SINGLE_SHARE + SHORT_SHARE):
                 frames, streams, questions = random.choice(BOARD_SHAPES)
                 batch = boards.batch(streams, frames, questions, BOARD_TASKS)
-            elif stage == 3 and random.random() < LONG_BATCHES / (1 - SINGLE_SHARE - SHORT_SHARE):
+            elif stage == 3 and random.random() < COUNTED_BATCHES / (1 - SINGLE_SHARE - SHORT_SHARE):
+                frames, streams, questions = random.choice(COUNTED_SHAPES)
+                batch = counted.batch(streams, frames, questions, COUNTED_TASKS)
+            elif stage == 3 and random.random() < LONG_BATCHES / (1 - SINGLE_SHARE - SHORT_SHARE - COUNTED_BATCHES):
                 frames, parts, questions = random.choice(LONG_SHAPES)
                 streams = 1
                 batch = maker.batch_of_one(frames, parts, questions)

@@ -22,7 +22,10 @@ const FILES = [
   'stream_tags.bin',
   'embeddings.bin',
   'tokenizer.json',
-  // For a device (src/model/device).
+] as const;
+
+/** For a device (src/model/device); a bundle without them runs on the processor only. */
+const DEVICE_FILES = [
   'device_self_decoder.onnx',
   'device_append.onnx',
   'device_window.onnx',
@@ -30,13 +33,18 @@ const FILES = [
   'device_cross_decoder_4.onnx',
   'device_cross_decoder_16.onnx',
 ] as const;
-export type BundleFile = (typeof FILES)[number];
+export type BundleFile = (typeof FILES | typeof DEVICE_FILES)[number];
+
+function listed<Name extends string, Entry>(names: readonly Name[], entry: Entry): Record<Name, Entry> {
+  return Object.fromEntries(names.map((name) => [name, entry])) as Record<Name, Entry>;
+}
 
 const bundleConfig = z.object({
   format: z.int(),
   name: z.string().min(1),
   licence: z.string(),
-  selfDecoder: z.enum(['window']),
+  /** What a segment carries in the self-decoder: sliding-window attention, or gated retention. */
+  selfDecoder: z.enum(['window', 'retention']),
   /** Pixels of a side of the square picture that the model sees. */
   imageSize: size,
   tokensPerFrame: size,
@@ -50,7 +58,7 @@ const bundleConfig = z.object({
   kvHeads: size,
   /** How many streams one question may read. */
   streamTags: size,
-  /** Tokens that a self-decoder layer looks back. */
+  /** Rows of a segment's state in each layer: tokens that a window looks back, or half of a retention's `headDim`. */
   window: size,
   vocabulary: size,
   /** Opens a turn and carries its moment. */
@@ -64,8 +72,8 @@ const bundleConfig = z.object({
   answerTokens: z.array(z.int().nonnegative()).min(1),
   parameters: size,
   /** Frames of a page on a device. */
-  devicePageFrames: size,
-  files: z.object(Object.fromEntries(FILES.map((name) => [name, file])) as Record<BundleFile, typeof file>),
+  devicePageFrames: size.optional(),
+  files: z.object({ ...listed(FILES, file), ...listed(DEVICE_FILES, file.optional()) }),
 });
 
 export type BundleConfig = z.infer<typeof bundleConfig>;
@@ -116,11 +124,12 @@ export async function readBundle(directory: string): Promise<Bundle> {
   }
   const config = parsed.data;
   await Promise.all(
-    FILES.map(async (name) => {
+    [...FILES, ...DEVICE_FILES].map(async (name) => {
+      const expected = config.files[name];
+      if (expected === undefined) return;
       const filename = path.join(directory, name);
       const found = await stat(filename).catch(() => null);
       if (found === null) throw new YocoError('bundle_damaged', { detail: `${filename} is missing.` });
-      const expected = config.files[name];
       if (found.size !== expected.bytes) {
         throw new YocoError('bundle_damaged', {
           detail: `${filename} has ${found.size} bytes, expected ${expected.bytes}.`,
@@ -132,6 +141,11 @@ export async function readBundle(directory: string): Promise<Bundle> {
     }),
   );
   return { directory, config };
+}
+
+/** Frames of a page on a device, where the bundle has the graphs for one. */
+export function pageFramesOf({ devicePageFrames, files }: BundleConfig): number | undefined {
+  return DEVICE_FILES.every((name) => files[name] !== undefined) ? devicePageFrames : undefined;
 }
 
 export function bundlePath(bundle: Bundle, name: BundleFile): string {

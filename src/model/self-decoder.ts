@@ -1,4 +1,8 @@
-/** The half of the model that every token passes once: new tokens in, their shared K and V out. */
+/**
+ * The half of the model that every token passes once: new tokens in, their shared K and V out. What it carries from step
+ * to step is of the bundle's kind: the last keys and values of sliding-window attention, or the states of a gated
+ * retention (models/training/retention.py), which are as large from the first token on.
+ */
 import type { InferenceSession } from 'onnxruntime-node';
 import type { BundleConfig } from './bundle.ts';
 import { floats, integers, output } from './session.ts';
@@ -33,7 +37,11 @@ export class SelfDecoder {
   /** The state of a new segment; `capacity` is what it starts with (a question is short, a stream fills its window). */
   newWindow(capacity?: number): SegmentWindow {
     const c = this.#config;
-    return new SegmentWindow(c.selfLayers, c.selfKvHeads * c.headDim, c.window, capacity);
+    return new SegmentWindow(c.selfLayers, c.selfKvHeads * c.headDim, c.window, this.#retains ? c.window : capacity);
+  }
+
+  get #retains(): boolean {
+    return this.#config.selfDecoder === 'retention';
   }
 
   /**
@@ -43,10 +51,10 @@ export class SelfDecoder {
    * many others are served. Without them the shape is as small as the inputs allow.
    */
   async step(inputs: readonly SelfDecoderInput[], rows = inputs.length, past?: number): Promise<SelfDecoderOutput[]> {
-    const c = this.#config;
+    const [c, retains] = [this.#config, this.#retains];
     if (inputs.length === 0) return [];
     const n = Math.max(...inputs.map((input) => input.timesMs.length));
-    const p = past ?? Math.max(1, ...inputs.map((input) => input.window.length));
+    const p = retains ? c.window : (past ?? Math.max(1, ...inputs.map((input) => input.window.length)));
     const tokens = new Float32Array(rows * n * c.width);
     const times = new Array<number>(rows * n).fill(-1);
     const lengths = new Array<number>(rows).fill(0);
@@ -56,7 +64,7 @@ export class SelfDecoder {
     inputs.forEach((input, i) => {
       tokens.set(input.tokens, i * n * c.width);
       input.timesMs.forEach((t, j) => (times[i * n + j] = t));
-      lengths[i] = Math.min(p, input.window.length);
+      lengths[i] = retains ? input.timesMs.length : Math.min(p, input.window.length);
       input.window.copyInto(pastK, pastV, p, i * rowSize);
     });
     const pastDims = [rows, c.selfLayers, p, c.selfKvHeads, c.headDim];
@@ -65,7 +73,8 @@ export class SelfDecoder {
       time_ms: integers(times, [rows, n]),
       past_k: floats(pastK, pastDims),
       past_v: floats(pastV, pastDims),
-      past_length: integers(lengths),
+      // What is padded behind the new tokens must not enter a retention's states; a window keeps it out by itself.
+      [retains ? 'new_length' : 'past_length']: integers(lengths),
     });
     const hidden = output(results, 'hidden');
     const k = output(results, 'k');
@@ -75,15 +84,12 @@ export class SelfDecoder {
     const tokenSize = c.kvHeads * c.headDim;
     return inputs.map((input, i) => {
       const own = input.timesMs.length;
+      // As many rows as fit push all others out: a retention's states are replaced.
+      const [rowsGiven, rowsKept] = retains ? [p, p] : [n, own];
+      const size = c.selfKvHeads * c.headDim;
       const begun = (rows: Float32Array): Float32Array =>
-        beginnings(
-          rows,
-          i * c.selfLayers,
-          c.selfLayers,
-          n * c.selfKvHeads * c.headDim,
-          own * c.selfKvHeads * c.headDim,
-        );
-      input.window.append(begun(windowK), begun(windowV), own);
+        beginnings(rows, i * c.selfLayers, c.selfLayers, rowsGiven * size, rowsKept * size);
+      input.window.append(begun(windowK), begun(windowV), rowsKept);
       const last = i * n + own - 1;
       return {
         hidden: hidden.slice(last * c.width, (last + 1) * c.width),

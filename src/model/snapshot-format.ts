@@ -79,7 +79,8 @@ export const unsupported = (detail: string): YocoError =>
 
 /** Of a bundle, what makes another bundle's snapshot useless: the checksums of its files. */
 export function bundleIdentity({ name, files }: BundleConfig): SnapshotHeader['bundle'] {
-  return { name, files: Object.fromEntries(Object.entries(files).map(([file, { sha256 }]) => [file, sha256])) };
+  const listed = Object.entries(files).flatMap(([file, entry]) => (entry === undefined ? [] : [[file, entry.sha256]]));
+  return { name, files: Object.fromEntries(listed) as Record<string, string> };
 }
 
 /** Bytes of every section but `pages`, whose length is the sum of its pages'. */

@@ -7,13 +7,14 @@ import { loadModel } from '../../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../../src/model/question.ts';
 import { argmax } from '../../src/model/sampling.ts';
 import { TIME_CODE_ONE, TIME_CODE_SIZE, writeTimeCode } from '../../src/model/time-code.ts';
-import { goldenPicture, largestDifference, readGolden, TINY_BUNDLE } from '../support/golden.ts';
+import { goldenPicture, largestDifference, readGolden, TINY_BUNDLE, TINY_RETENTION_BUNDLE } from '../support/golden.ts';
 import { rowsOf } from '../support/tiny.ts';
 
 const TOLERANCE = 0.005;
 
 describe.each([
   ['tiny', TINY_BUNDLE],
+  ['tiny retention', TINY_RETENTION_BUNDLE],
   ['default', DEFAULT_BUNDLE],
 ])('the %s bundle', (_name, directory) => {
   const golden = readGolden(directory);

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
 export const TINY_BUNDLE = path.resolve(import.meta.dirname, '../bundles/tiny');
+/** The same with a gated retention as its self-decoder. */
+export const TINY_RETENTION_BUNDLE = path.resolve(import.meta.dirname, '../bundles/tiny-retention');
 
 interface GoldenIndex {
   readonly frames: number;

@@ -57,7 +57,7 @@ export interface FrameTensors {
 
 export class DeviceMemory {
   readonly #config: BundleConfig;
-  readonly #pageFrames: number;
+  readonly pageFrames: number;
   readonly #append: DeviceSession;
   readonly #limitBytes: number;
   readonly #pagesOf = new Map<KvCache, DevicePage[]>();
@@ -65,20 +65,17 @@ export class DeviceMemory {
   readonly #resident = new Set<DevicePage>();
   #empty: PageTensors | undefined;
 
-  constructor(config: BundleConfig, append: DeviceSession, limitBytes: number) {
+  /** `pageFrames`: frames of a page; `limitBytes`: of all pages. */
+  constructor(config: BundleConfig, append: DeviceSession, pageFrames: number, limitBytes: number) {
     this.#config = config;
-    this.#pageFrames = config.devicePageFrames;
+    this.pageFrames = pageFrames;
     this.#append = append;
     this.#limitBytes = limitBytes;
   }
 
   get pageBytes(): number {
     const { kvHeads, headDim, tokensPerFrame } = this.#config;
-    return 4 * this.#pageFrames * (2 * kvHeads * headDim * tokensPerFrame + TIME_CODE_SIZE + 1);
-  }
-
-  get pageFrames(): number {
-    return this.#pageFrames;
+    return 4 * this.pageFrames * (2 * kvHeads * headDim * tokensPerFrame + TIME_CODE_SIZE + 1);
   }
 
   /** Bytes of the pages on the device. */
@@ -94,9 +91,9 @@ export class DeviceMemory {
   /** Begins a stream; what its cache holds already comes to the device when it is read. */
   open(cache: KvCache): void {
     const pages: DevicePage[] = [];
-    for (let first = 0; first < cache.frames; first += this.#pageFrames) {
+    for (let first = 0; first < cache.frames; first += this.pageFrames) {
       const page = new DevicePage(cache);
-      page.times = cache.times.slice(first, first + this.#pageFrames);
+      page.times = cache.times.slice(first, first + this.pageFrames);
       pages.push(page);
     }
     this.#pagesOf.set(cache, pages);
@@ -113,7 +110,7 @@ export class DeviceMemory {
     const pages = this.#pagesOf.get(cache);
     if (pages === undefined) throw new RangeError('a stream that is not open');
     let page = pages.at(-1);
-    if (page === undefined || page.times.length >= this.#pageFrames) {
+    if (page === undefined || page.times.length >= this.pageFrames) {
       page = new DevicePage(cache);
       pages.push(page);
     }
@@ -131,7 +128,7 @@ export class DeviceMemory {
 
   /** A page that holds nothing, for readings that have fewer than their graph takes. */
   async empty(): Promise<PageTensors> {
-    this.#empty ??= await this.#brought(hostTensors(this.#config, this.#pageFrames));
+    this.#empty ??= await this.#brought(hostTensors(this.#config, this.pageFrames));
     return this.#empty;
   }
 
@@ -191,11 +188,11 @@ export class DeviceMemory {
     const tokens = count * tokensPerFrame;
     const rows = emptyRows({ heads: kvHeads, headDim }, tokens);
     cache.copy([{ first, count }], rows, 0);
-    const tensors = hostTensors(this.#config, this.#pageFrames);
+    const tensors = hostTensors(this.#config, this.pageFrames);
     const [keys, values, codes, times] = [tensors.keys, tensors.values, tensors.codes, tensors.times].map(
       (one) => one.data as Float32Array,
     ) as [Float32Array, Float32Array, Float32Array, Float32Array];
-    const pageTokens = this.#pageFrames * tokensPerFrame;
+    const pageTokens = this.pageFrames * tokensPerFrame;
     for (let head = 0; head < kvHeads; head++) {
       const from = rows.keys[head] ?? new Float32Array(0);
       const at = head * headDim * pageTokens;
@@ -205,7 +202,7 @@ export class DeviceMemory {
       values.set(rows.values[head] ?? [], at);
     }
     page.times.forEach((time, frame) => {
-      timeCode(time).forEach((value, i) => (codes[i * this.#pageFrames + frame] = value));
+      timeCode(time).forEach((value, i) => (codes[i * this.pageFrames + frame] = value));
       times[frame] = (Math.round(time) - Math.round(page.firstMs)) / 1000;
     });
     return tensors;

@@ -1,5 +1,6 @@
 /** The decoders on a device (models/training/device_graphs.py): their graphs, and the pages that they read and write. */
-import { type Bundle, type BundleConfig, bundlePath } from '../bundle.ts';
+import { YocoError } from '../../errors.ts';
+import { type Bundle, type BundleConfig, bundlePath, pageFramesOf } from '../bundle.ts';
 import { DeviceMemory } from './device-memory.ts';
 import { DeviceSession, type Transfers } from './device-session.ts';
 
@@ -33,6 +34,10 @@ export interface Device {
 /** Throws `device_unavailable`. */
 export async function openDevice(bundle: Bundle, { limitBytes, profile }: DeviceOptions): Promise<Device> {
   const { config } = bundle;
+  const pageFrames = pageFramesOf(config);
+  if (pageFrames === undefined) {
+    throw new YocoError('device_unavailable', { detail: `The bundle ${config.name} has no graphs for one.` });
+  }
   const transfers: Transfers = { toDevice: 0, toHost: 0 };
   const sessions: DeviceSession[] = [];
   const open = async (name: Parameters<typeof bundlePath>[1], kept: readonly string[]): Promise<DeviceSession> => {
@@ -46,7 +51,7 @@ export async function openDevice(bundle: Bundle, { limitBytes, profile }: Device
   const window = await open('device_window.onnx', []);
   const crossDecoders = new Map<number, DeviceSession>();
   for (const pages of READ_PAGES) crossDecoders.set(pages, await open(`device_cross_decoder_${pages}.onnx`, []));
-  const memory = new DeviceMemory(config, append, limitBytes);
+  const memory = new DeviceMemory(config, append, pageFrames, limitBytes);
   const release = async (): Promise<void> => {
     memory.close();
     for (const session of sessions) await session.release();
