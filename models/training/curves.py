@@ -1,10 +1,12 @@
 """Logs of training -> a picture of what was learned when, as SVG.
 
 python curves.py --out ../../docs/learning.svg runs/*.jsonl
+python curves.py --out ../../docs/candidates.svg --side-by-side runs/candidates/*.jsonl
 
 Left the loss of the answers, right the exact answers on pictures kept out of training, by the kind of stream: the mean of
 the tasks that a report asks. Runs follow one another in the order of their steps; where one began anew from a mean of
-weights, a line stands.
+weights, a line stands. Side by side, each run has one colour, minutes count from its own beginning, and the right is the mean over the
+tasks of short streams (8 frames).
 """
 
 import argparse
@@ -42,7 +44,7 @@ class Panel:
         path = " ".join(f"{x},{y}" for x, y in (self.at(*p) for p in points))
         return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>' if points else ""
 
-    def axes(self, title: str, marks: list[float], begins: list[int]) -> str:
+    def axes(self, title: str, marks: list[float], begins: list[int], unit: str = "steps") -> str:
         out = [f'<text x="{self.left}" y="{TOP - 18}" font-size="14">{title}</text>']
         for mark in marks:
             x, y = self.at(self.steps[0], mark)
@@ -51,7 +53,7 @@ class Panel:
             x, y = self.at(step, self.low)
             out.append(f'<line x1="{x}" y1="{y}" x2="{x}" y2="{TOP}" stroke="#999" stroke-dasharray="3 4"/><text x="{x}" y="{y + 18}" text-anchor="middle">{step:,}</text>')
         x, y = self.at(self.steps[1], self.low)
-        out.append(f'<text x="{x}" y="{y + 18}" text-anchor="middle">{self.steps[1]:,} steps</text>')
+        out.append(f'<text x="{x}" y="{y + 18}" text-anchor="middle">{self.steps[1]:,} {unit}</text>')
         return "\n".join(out)
 
 
@@ -67,7 +69,25 @@ def picture(logs: list[list[dict]]) -> str:
         x = right.left + WIDTH + 16
         parts += [right.line(run, COLOURS[i]) for run in runs]
         parts.append(f'<line x1="{x}" y1="{y}" x2="{x + 22}" y2="{y}" stroke="{COLOURS[i]}" stroke-width="3"/><text x="{x + 28}" y="{y + 4}">{KINDS[kind]}</text>')
-    size = (right.left + WIDTH + 220, TOP + HEIGHT + 40)
+    return drawing(right.left + WIDTH + 220, parts)
+
+
+def side_by_side(logs: dict[str, list[dict]]) -> str:
+    minutes = round(max(line["minutes"] for log in logs.values() for line in log))
+    losses = {name: [(line["minutes"], line["answer"]) for line in log if "answer" in line] for name, log in logs.items()}
+    right_answers = {name: [(line["minutes"], mean(line["report"]["short"])) for line in log if "report" in line] for name, log in logs.items()}
+    top = max(value for points in losses.values() for _, value in points)
+    loss, right = Panel(LEFT, (0, minutes), 0, top * 1.05), Panel(LEFT + WIDTH + GAP, (0, minutes), 0, 1)
+    parts = [loss.axes("loss of the answers", [i * 1.0 for i in range(int(top) + 1)], [0], "minutes"), right.axes("exact answers, 8 frames", [0, 0.25, 0.5, 0.75, 1], [0], "minutes")]
+    for i, name in enumerate(logs):
+        x, y = right.left + WIDTH + 16, TOP + 20 + i * 18
+        parts += [loss.line(losses[name], COLOURS[i]), right.line(right_answers[name], COLOURS[i])]
+        parts.append(f'<line x1="{x}" y1="{y}" x2="{x + 22}" y2="{y}" stroke="{COLOURS[i]}" stroke-width="3"/><text x="{x + 28}" y="{y + 4}">{name}</text>')
+    return drawing(right.left + WIDTH + 220, parts)
+
+
+def drawing(width: float, parts: list[str]) -> str:
+    size = (width, TOP + HEIGHT + 40)
     return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]} {size[1]}" font-family="sans-serif" font-size="12">',
                       '<rect width="100%" height="100%" fill="white"/>', *parts, "</svg>\n"])
 
@@ -75,10 +95,12 @@ def picture(logs: list[list[dict]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--side-by-side", action="store_true", help="runs that begin alike, named as their files")
     parser.add_argument("logs", nargs="+")
     args = parser.parse_args()
-    logs = [[json.loads(line) for line in Path(name).read_text().splitlines()] for name in args.logs]
-    Path(args.out).write_text(picture(sorted(logs, key=lambda log: log[0]["step"])))
+    logs = {Path(name).stem: [json.loads(line) for line in Path(name).read_text().splitlines()] for name in args.logs}
+    in_order = sorted(logs.values(), key=lambda log: log[0]["step"])
+    Path(args.out).write_text(side_by_side(logs) if args.side_by_side else picture(in_order))
 
 
 if __name__ == "__main__":

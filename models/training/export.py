@@ -364,6 +364,8 @@ def main() -> None:
     work, out = Path(args.work), Path(args.out)
     state = torch.load(work / f"{args.name}.pt", map_location="cpu")
     vocab = Vocabulary(read_sets(args.data))
+    if state["config"].get("cache", "shared") != "shared":
+        raise SystemExit("only a shared cache is exported: the service has no other")
     model = YocoLive(Config(**state["config"]), torch.from_numpy(word_embeddings()), state["answers"])
     model.load_state_dict(state["model"])
     net = EfficientNetLite0.pretrained().fold()

@@ -25,6 +25,7 @@ from retention import GatedRetention
 @dataclass(frozen=True)
 class Config:
     self_decoder: str = "window"  # or "retention", see retention.py
+    cache: str = "shared"  # or "layers": the baseline of layer_caches.py
     width: int = 256
     words_width: int = 576
     ffn: int = 768
@@ -312,6 +313,16 @@ class CrossLayer(nn.Module):
         self.ffn_norm, self.ffn = Norm(c.width), SwiGLU(c)
 
 
+@dataclass(frozen=True)
+class View:
+    """What all layers of a reading share: log_n `[B, Q, A]`, mask `[B, 1, 1, Q, A, N + S]`, codes `[B, CODE - 1, F]`, ages `[B, 1, Q, 1, F]`."""
+
+    log_n: torch.Tensor
+    mask: torch.Tensor
+    codes: torch.Tensor
+    ages: torch.Tensor
+
+
 class CrossDecoder(nn.Module):
     """The half that video never enters. Only the last token of a question and the answer's tokens pass it."""
 
@@ -336,42 +347,54 @@ class CrossDecoder(nn.Module):
         hidden, and the share of attention of every stream token in the last half of the layers, mean over heads: `[B, Q, A, N]` (the evidence); the same of the first half (where a question of two steps
         takes its first); and what the last half read, `[B, Q, A, G * D]`.
         """
+        half = self.c.cross_layers // 2
+        view = self.view(times, since, moments, mask, own_mask)
+        evidence, early, attended = [], [], []
+        for i, layer in enumerate(self.layers):
+            x, shares, read = self.layer(layer, x, k, v, own_k, own_v, view)
+            (evidence if i >= half else early).append(shares)
+            if i >= half:
+                attended.append(read)
+        return x, torch.stack(evidence).mean(0), torch.stack(early).mean(0), torch.stack(attended).mean(0)
+
+    def view(self, times, since, moments, mask, own_mask) -> "View":
+        """What is the same in all layers: who sees what, and when it was."""
+        b, q_count, a_count = own_mask.shape[:3]
+        seen = (mask > -1).sum(-1).unsqueeze(-1) + (own_mask > -1).sum(-1)  # [B, Q, A]
+        full_mask = torch.cat([mask.unsqueeze(2).expand(b, q_count, a_count, mask.shape[-1]), own_mask], -1)[:, None, None]
+        codes = time_code(times, since).transpose(1, 2)  # [B, CODE - 1, F]
+        ages = log_seconds(moments.unsqueeze(-1) - times.unsqueeze(1))[:, None, :, None]  # [B, 1, Q, 1, F]
+        return View(seen.float().log(), full_mask, codes, ages)
+
+    def layer(self, layer: CrossLayer, x, k, v, own_k, own_v, view: "View"):
+        """One layer; shapes as in `forward`. Returns hidden, the shares of the stream's tokens, and what was read of the stream."""
         c, (b, q_count, a_count, w) = self.c, x.shape
         n, s = k.shape[1], own_k.shape[2]
         group = c.cross_heads // c.kv_heads
-        seen = (mask > -1).sum(-1).unsqueeze(-1) + (own_mask > -1).sum(-1)  # [B, Q, A]
-        log_n = seen.float().log()
         keys, values = k.permute(0, 2, 3, 1), v.permute(0, 2, 1, 3)  # [B, G, D, N], [B, G, N, D]
         own_keys, own_values = own_k.permute(0, 1, 3, 4, 2), own_v.permute(0, 1, 3, 2, 4)
-        full_mask = torch.cat([mask.unsqueeze(2).expand(b, q_count, a_count, n), own_mask], -1)[:, None, None]
-        codes = time_code(times, since).transpose(1, 2)  # [B, CODE - 1, F]
-        ages = log_seconds(moments.unsqueeze(-1) - times.unsqueeze(1))[:, None, :, None]  # [B, 1, Q, 1, F]
-        evidence, early, attended = [], [], []
-        for i, layer in enumerate(self.layers):
-            normed = layer.norm(x)
-            asked = layer.attention.times_asked(normed, log_n).permute(0, 3, 1, 2, 4)  # [B, H, Q, A, CODE]
-            when = (asked[..., :-1].flatten(1, 3) @ codes).view(b, c.cross_heads, q_count, a_count, -1)
-            when = when + asked[..., -1:] * ages
-            when = when.view(b, c.kv_heads, group, q_count, a_count, -1).repeat_interleave(c.tokens_per_frame, -1)
-            q = layer.attention.queries(normed.reshape(b, q_count * a_count, w), log_n.view(b, -1))
-            q = q.view(b, q_count, a_count, c.kv_heads, group, c.head_dim).permute(0, 3, 4, 1, 2, 5)  # [B, G, g, Q, A, D]
-            on_stream = (q.reshape(b, c.kv_heads, group * q_count * a_count, c.head_dim) @ keys).view(b, c.kv_heads, group, q_count, a_count, n)
-            own_q = q.permute(0, 3, 1, 2, 4, 5).reshape(b, q_count, c.kv_heads, group * a_count, c.head_dim)
-            on_own = (own_q @ own_keys).view(b, q_count, c.kv_heads, group, a_count, s).permute(0, 2, 3, 1, 4, 5)
-            scores = torch.cat([on_stream.float() / math.sqrt(c.head_dim) + when, on_own.float() / math.sqrt(c.head_dim)], -1) + full_mask
-            p = scores.softmax(-1)
-            (evidence if i >= c.cross_layers // 2 else early).append(p[..., :n].mean((1, 2)))
-            counts = found(p[..., :n].sum(-1), p[..., :n].amax(-1), p[..., n:].sum(-1)).permute(0, 3, 4, 1, 2, 5).flatten(3)  # [B, Q, A, H * FOUND]
-            p = p.to(values.dtype)
-            y = (p[..., :n].reshape(b, c.kv_heads, -1, n) @ values).view(b, c.kv_heads, group, q_count, a_count, c.head_dim)
-            own_p = p[..., n:].permute(0, 3, 1, 2, 4, 5).reshape(b, q_count, c.kv_heads, group * a_count, s)
-            own_y = (own_p @ own_values).view(b, q_count, c.kv_heads, group, a_count, c.head_dim).permute(0, 2, 3, 1, 4, 5)
-            if i >= c.cross_layers // 2:
-                attended.append(y.mean(2).permute(0, 2, 3, 1, 4).reshape(b, q_count, a_count, -1))
-            y = (y + own_y).permute(0, 3, 4, 1, 2, 5).reshape(b, q_count, a_count, -1)
-            x = x + layer.attention.o(y) + layer.attention.count(counts)
-            x = x + layer.ffn(layer.ffn_norm(x))
-        return x, torch.stack(evidence).mean(0), torch.stack(early).mean(0), torch.stack(attended).mean(0)
+        normed = layer.norm(x)
+        asked = layer.attention.times_asked(normed, view.log_n).permute(0, 3, 1, 2, 4)  # [B, H, Q, A, CODE]
+        when = (asked[..., :-1].flatten(1, 3) @ view.codes).view(b, c.cross_heads, q_count, a_count, -1)
+        when = when + asked[..., -1:] * view.ages
+        when = when.view(b, c.kv_heads, group, q_count, a_count, -1).repeat_interleave(c.tokens_per_frame, -1)
+        q = layer.attention.queries(normed.reshape(b, q_count * a_count, w), view.log_n.view(b, -1))
+        q = q.view(b, q_count, a_count, c.kv_heads, group, c.head_dim).permute(0, 3, 4, 1, 2, 5)  # [B, G, g, Q, A, D]
+        on_stream = (q.reshape(b, c.kv_heads, group * q_count * a_count, c.head_dim) @ keys).view(b, c.kv_heads, group, q_count, a_count, n)
+        own_q = q.permute(0, 3, 1, 2, 4, 5).reshape(b, q_count, c.kv_heads, group * a_count, c.head_dim)
+        on_own = (own_q @ own_keys).view(b, q_count, c.kv_heads, group, a_count, s).permute(0, 2, 3, 1, 4, 5)
+        scores = torch.cat([on_stream.float() / math.sqrt(c.head_dim) + when, on_own.float() / math.sqrt(c.head_dim)], -1) + view.mask
+        p = scores.softmax(-1)
+        shares = p[..., :n].mean((1, 2))
+        counts = found(p[..., :n].sum(-1), p[..., :n].amax(-1), p[..., n:].sum(-1)).permute(0, 3, 4, 1, 2, 5).flatten(3)  # [B, Q, A, H * FOUND]
+        p = p.to(values.dtype)
+        y = (p[..., :n].reshape(b, c.kv_heads, -1, n) @ values).view(b, c.kv_heads, group, q_count, a_count, c.head_dim)
+        own_p = p[..., n:].permute(0, 3, 1, 2, 4, 5).reshape(b, q_count, c.kv_heads, group * a_count, s)
+        own_y = (own_p @ own_values).view(b, q_count, c.kv_heads, group, a_count, c.head_dim).permute(0, 2, 3, 1, 4, 5)
+        read = y.mean(2).permute(0, 2, 3, 1, 4).reshape(b, q_count, a_count, -1)
+        y = (y + own_y).permute(0, 3, 4, 1, 2, 5).reshape(b, q_count, a_count, -1)
+        x = x + layer.attention.o(y) + layer.attention.count(counts)
+        return x + layer.ffn(layer.ffn_norm(x)), shares, read
 
     def read(self, x, keys, values, times, since, moment, visible, context, own_k, own_v, own_length):
         """One token each of Q questions on one stream (the exported graph).

@@ -30,17 +30,13 @@ GAP_STREAMS = 0.5  # share of the streams of several spans with gaps in their ti
 BRIEF = 6  # tokens of an answer about a long stream: each reads all of it
 ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
-ABSENT_SHARE = 0.2  # questions about a thing that was never shown, where the answer is not yes or no
-TASK_SHARE = {"now": 14, "seen": 14, "seennow": 8, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14,
+ABSENT_SHARE = 0.14  # questions about a thing that was never shown, where the answer is not yes or no
+TASK_SHARE = {"now": 14, "seen": 11, "seennow": 5, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14,
               "duration": 6, "repetitions": 4, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
 SHOWN_AGAIN = 0.25  # share of the questions for how many different things that are kept where one came again: it is counted twice at first
 REPEATED = 0.6  # share of the exercises that are done again and again: start and end in turn
 OFTEN = 12  # how much more often their number is asked where there is one
 WHOLE = CELLS  # the token of a frame that has seen all of it
-# What is counted has a mark in the shared keys, one for each head of them: the first frame of a thing, the beginning of
-# an exercise or of its next repetition, a cell that holds a cut-out.
-NEW, AGAIN, OCCUPIED = 0, 1, 2
-MARKS = 3
 # Of questions that read several streams at once.
 SEVERAL_SHARE = {"which": 4, "whichever": 3, "oncamera": 3, "seen": 1, "when": 1}
 
@@ -525,9 +521,6 @@ class Batch:
         self.label = torch.full((b, t), -1, dtype=torch.long)
         self.previous = torch.full((b, t), -1, dtype=torch.long)
         self.since = torch.zeros(b, t, dtype=torch.long)
-        # Whether a token has each mark: 1 or 0, -1 where nobody knows.
-        self.marks = torch.zeros(b, t, VECTORS, MARKS, dtype=torch.int8)
-        self.marks[..., OCCUPIED] = -1
         for i, (spans, times, _) in enumerate(made):
             mine: list[int] = []
             before = -1
@@ -539,12 +532,6 @@ class Batch:
                 self.label[i, s.start : s.end] = w.vocab.index[s.label] if s.label else -1
                 self.previous[i, s.start : s.end] = before
                 self.since[i, s.start : s.end] = int(times[s.start])
-                self.marks[i, s.start, WHOLE, NEW] = 1
-                if s.sample.set == "exercises":
-                    self.marks[i, s.start : s.end : s.period or s.end - s.start, WHOLE, AGAIN] = 1
-                if s.things and s.things[0][3] <= LARGE:
-                    self.marks[i, s.start : s.end, :, OCCUPIED] = 0
-                    self.marks[i, s.start : s.end, [maker.cell(thing) for thing in s.things], OCCUPIED] = 1
                 before = w.vocab.index[s.label] if s.label else -1
             rows.append(mine)
         most = max(map(len, rows))

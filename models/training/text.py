@@ -18,7 +18,8 @@ def normalise_text(text: str) -> str:
 
 
 @cache
-def _gguf():
+def checkpoint():
+    """The GGUF file of SmolLM2-135M-Instruct, as gguf reads it."""
     import gguf
 
     # The package is found without being imported: importing it would load a plugin host.
@@ -28,7 +29,7 @@ def _gguf():
 
 
 def _strings(key: str) -> list[str]:
-    field = _gguf().fields[key]
+    field = checkpoint().fields[key]
     return [bytes(field.parts[i]).decode("utf-8") for i in field.data]
 
 
@@ -93,6 +94,6 @@ def word_embeddings() -> np.ndarray:
     """`[49152, 576]` float32, each row scaled to a root mean square of one."""
     import gguf
 
-    tensor = next(t for t in _gguf().tensors if t.name == "token_embd.weight")
+    tensor = next(t for t in checkpoint().tensors if t.name == "token_embd.weight")
     rows = gguf.quants.dequantize(tensor.data, tensor.tensor_type).reshape(-1, WIDTH).astype(np.float32)
     return rows / np.sqrt((rows**2).mean(1, keepdims=True) + 1e-8)

@@ -18,11 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from layer_caches import LayerCaches
 from model import DIGITS, Config, YocoLive
 from muon import Muon
 from precision import mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
-from streams import MARKS, PLACES, Batch, StreamMaker, World
+from streams import PLACES, Batch, StreamMaker, World
 from text import END, encode, word_embeddings
 
 # Frames of a stream, streams in a batch, questions on each: every shape is about as much work.
@@ -40,17 +41,12 @@ EVEN = 0.3
 # What is counted is read evenly, token by token: heads say how many tokens they found.
 EVEN_COUNTED = 0.85
 COUNTED = {"different", "repetitions", "duration", "howmany"}
-# How far along its direction a key lies with a mark and without, of a length of 8 (sqrt of a head's size).
-MARKED, UNMARKED = 4.0, -1.5
 # Frames with small cut-outs at places, for "where" and "how many".
-BOARD_SHAPES, BOARD_BATCHES = [(1, 96, 3), (2, 64, 4), (8, 24, 6), (16, 12, 10)], 0.15
+BOARD_SHAPES, BOARD_BATCHES = [(1, 96, 3), (2, 64, 4), (8, 24, 6), (16, 12, 10)], 0.25
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
-# Streams in which there is something to count.
-COUNTED_SETS = {"exercises": 0.35, "boards": 0.25, "grocery": 0.18, "clothing": 0.08, "imagenet-samples": 0.14}
-COUNTED_TASKS = {"different": 5, "repetitions": 2, "howmany": 5, "duration": 3, "where": 2, "seennow": 2, "now": 2}
-COUNTED_SHAPES, COUNTED_BATCHES = [(16, 12, 12), (30, 8, 18), (60, 5, 24)], 0.2
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
 WARM_UP = 60  # steps
+BRIEF_REPORT = ("single", "short")
 SHORT_SHARE, SINGLE_SHARE = 0.2, 0.2  # what a later stage still sees of the earlier ones
 
 
@@ -76,7 +72,6 @@ class Probes(nn.Module):
         self.now = nn.Linear(size, sum(n for _, n in DIGITS))
         self.since = nn.Linear(size, sum(n for _, n in DIGITS))
         self.words = nn.ModuleList([nn.Linear(size, c.words_width) for _ in range(3)])
-        self.marks = nn.Parameter(0.01 * torch.randn(MARKS, c.head_dim))  # directions, one in each head of the keys
 
 
 class Trainer:
@@ -89,6 +84,8 @@ class Trainer:
         self.config = Config(labels=len(self.world.vocab.labels), **json.loads(args.config))
         self.answers = answer_vocabulary(self.world)
         self.model = YocoLive(self.config, torch.from_numpy(word_embeddings()), self.answers)
+        if self.config.cache == "layers":
+            self.model.caches = LayerCaches(self.config)
         self.probes = Probes(self.config)
         self.place = torch.full((self.model.words.shape[0],), -1)
         self.place[torch.tensor(self.answers)] = torch.arange(len(self.answers))
@@ -100,7 +97,8 @@ class Trainer:
             self.bag_ids[i, : len(bag)] = torch.tensor([k for k, _ in bag])
             self.bag_p[i, : len(bag)] = torch.tensor([p for _, p in bag])
         self.label_words = self.model.words[vocab.words]
-        inside = [p for m in (self.model.self_decoder, self.model.cross_decoder) for p in m.parameters() if p.ndim == 2]
+        layers = [self.model.self_decoder, self.model.cross_decoder, *([self.model.caches] if self.config.cache == "layers" else [])]
+        inside = [p for m in layers for p in m.parameters() if p.ndim == 2]
         known = {id(p) for p in inside}
         rest = [p for p in [*self.model.parameters(), *self.probes.parameters()] if id(p) not in known]
         self.muon = Muon(inside, lr=args.lr)
@@ -125,9 +123,10 @@ class Trainer:
         if batch.parts > 1:
             x = x.view(b * batch.parts, -1, c.width)
         # How to write is learned on streams that are not too long; on longer ones only how to read, at a third of the price.
-        writing = self.writing and batch.parts <= WRITING_PARTS and torch.is_grad_enabled()
+        own_caches = c.cache == "layers"
+        writing = (self.writing and batch.parts <= WRITING_PARTS or own_caches) and torch.is_grad_enabled()
         with torch.set_grad_enabled(writing):
-            _, k, v = m.self_decoder(x)
+            frames, k, v = m.self_decoder(x)
         k, v = (z.reshape(b, t * c.tokens_per_frame, *z.shape[2:]) for z in (k, v))
         own, together = (k, v), batch.together
         b //= together
@@ -145,8 +144,14 @@ class Trainer:
         own_mask = torch.zeros(written.shape).masked_fill(~written, float("-inf"))
         times, since = (z.view(b, together * t) for z in (batch.times, batch.times - batch.times[:, :1]))
         moments = times.gather(1, batch.frames - 1)  # the streams of a group share one clock
-        y, evidence, early, attended = m.cross_decoder(x, k, v, times, since, moments, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
-                                      own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask)
+        if own_caches:
+            stream_times = (batch.times, batch.times - batch.times[:, :1])
+            *read, k, v = m.caches(m.cross_decoder, frames.reshape(len(batch.times), -1, c.width), hidden, *stream_times, (moments, mask), together)
+            y, evidence, early, attended = (z.gather(2, position.unsqueeze(-1).expand(-1, -1, -1, z.shape[-1])) for z in read)
+            own = (k, v)
+        else:
+            y, evidence, early, attended = m.cross_decoder(x, k, v, times, since, moments, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
+                                          own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask)
         want = batch.answer >= 0
         logits = m.logits(y[want], attended[want])  # only the tokens that are scored
         target = self.place[batch.answer[want]]
@@ -205,23 +210,8 @@ class Trainer:
                 logp = (probe(source[known]) @ self.label_words.T).float().log_softmax(-1)
                 label = label[known]
                 naming = naming - (logp.gather(1, self.bag_ids[label]) * self.bag_p[label]).sum(1).mean() / 4
-        marking = self.marking(k, batch.marks)
-        total = answer + 0.3 * pointing + 0.15 * even + 0.15 * clock + 0.15 * naming + 0.1 * marking
-        return total, {"answer": answer, "evidence": pointing, "even": even, "clock": clock, "names": naming, "marks": marking, "mass": masses[0], "early": masses[1]}
-
-    def marking(self, k: torch.Tensor, marks: torch.Tensor) -> torch.Tensor:
-        """By how much keys `[b, N, G, D]` miss their places along the marks' directions; marks `[b, F, tokens, MARKS]`.
-
-        A place, not only a side: what is to be counted must be found by one query as much as any other of its kind.
-        """
-        along = (k.flatten(0, 1)[:, :MARKS].float() * F.normalize(self.probes.marks, dim=-1)).sum(-1)
-        missed, marks = along.new_zeros(()), marks.flatten(0, 2)
-        for value, place in ((1, MARKED), (0, UNMARKED)):
-            for mark in range(MARKS):
-                at = along[marks[:, mark] == value, mark]
-                if len(at):
-                    missed = missed + F.smooth_l1_loss(at, torch.full_like(at, place))
-        return missed
+        total = answer + 0.3 * pointing + 0.15 * even + 0.15 * clock + 0.15 * naming
+        return total, {"answer": answer, "evidence": pointing, "even": even, "clock": clock, "names": naming, "mass": masses[0], "early": masses[1]}
 
     @staticmethod
     def unevenness(shares: torch.Tensor, frames: torch.Tensor, tokens: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
@@ -270,22 +260,20 @@ class Trainer:
 
     def report(self) -> dict:
         shop = {"grocery": 0.6, "clothing": 0.4}
-        single = self.evaluate(1, None, 96, 3, {"now": 1})
-        short = self.evaluate(8, shop, 32, 12, {t: 1 for t in ("now", "seen", "first", "before", "after", "at", "when")})
-        boards = self.evaluate(1, {"boards": 1}, 96, 3, BOARD_TASKS)
-        long = self.evaluate(60, shop, 24, 16, {t: 1 for t in ("now", "seen", "first", "before", "after", "at", "when", "left", "different", "duration")})
-        exercises = self.evaluate(24, {"exercises": 1}, 16, 8, {"repetitions": 1})
-        minutes = self.evaluate(600, shop, 32, 48)
-        several = self.evaluate(8, shop, 32, 16, several=True)
-        paraphrased = self.evaluate(8, shop, 32, 12, {t: 1 for t in ("now", "seen", "first", "before", "after", "at", "when")}, held_out=True)
-        return {"single": {k: v["accuracy"] for k, v in single.items()},
-                "short": {k: v["accuracy"] for k, v in short.items() if " " not in k},
-                "paraphrased": {k: v["accuracy"] for k, v in paraphrased.items() if " " not in k},
-                "exercises": {k: v["accuracy"] for k, v in exercises.items() if " " not in k},
-                "boards": {k: v["accuracy"] for k, v in boards.items() if " " not in k},
-                "minutes": {k: v["accuracy"] for k, v in minutes.items() if " " not in k},
-                "several": {k: v["accuracy"] for k, v in several.items() if " " not in k},
-                "long": {k: v["accuracy"] for k, v in long.items() if " " not in k}}
+        asked = lambda *tasks: dict.fromkeys(("now", "seen", "first", "before", "after", "at", "when", *tasks), 1)
+        kinds = {
+            "single": lambda: self.evaluate(1, None, 96, 3, {"now": 1}),
+            "short": lambda: self.evaluate(8, shop, 32, 12, asked()),
+            "paraphrased": lambda: self.evaluate(8, shop, 32, 12, asked(), held_out=True),
+            "exercises": lambda: self.evaluate(24, {"exercises": 1}, 16, 8, {"repetitions": 1}),
+            "boards": lambda: self.evaluate(1, {"boards": 1}, 96, 3, BOARD_TASKS),
+            "minutes": lambda: self.evaluate(600, shop, 32, 48),
+            "several": lambda: self.evaluate(8, shop, 32, 16, several=True),
+            "long": lambda: self.evaluate(60, shop, 24, 16, asked("left", "different", "duration")),
+        }
+        reported = {kind: evaluate() for kind, evaluate in kinds.items() if self.args.report == "all" or kind in BRIEF_REPORT}
+        # By set only on single frames.
+        return {kind: {k: v["accuracy"] for k, v in tasks.items() if kind == "single" or " " not in k} for kind, tasks in reported.items()}
 
     # --- the run ----------------------------------------------------------------------------------------------
 
@@ -299,8 +287,8 @@ class Trainer:
 
     def resume(self) -> None:
         state = torch.load(Path(self.args.work) / f"{self.args.name}.pt")
-        # A model from before there were stream tags, times asked for, counts or retention may go on: these are new.
-        if {"self_decoder": "window", **state["config"], "tags": self.config.tags} != self.config.json():
+        # A model from before there were stream tags, times asked for, counts or other self-decoders may go on: these are new.
+        if {"self_decoder": "window", "cache": "shared", **state["config"], "tags": self.config.tags} != self.config.json():
             raise SystemExit(f"the checkpoint has another configuration: {state['config']}")
         weights, now = state["model"], self.model.state_dict()
         asked = [f"cross_decoder.layers.{i}.attention.{name}.weight" for i in range(self.config.cross_layers) for name in ("when", "count")]
@@ -312,7 +300,7 @@ class Trainer:
             weights["out_bias"] = torch.tensor([bias.get(token, 0.0) for token in self.answers])
         self.model.load_state_dict(weights)
         if "probes" in state:
-            self.probes.load_state_dict({"marks": self.probes.marks.data, **state["probes"]})
+            self.probes.load_state_dict(state["probes"])
         sizes = lambda optimiser: [len(group["params"]) for group in optimiser["param_groups"]]
         if "adam" in state and state["answers"] == self.answers and all(sizes(state[name]) == sizes(getattr(self, name).state_dict()) for name in ("muon", "adam")):
             # What comes from a bundle has no such state, and what had other parameters has one that fits no longer.
@@ -330,7 +318,6 @@ class Trainer:
     def run(self) -> None:
         maker = StreamMaker(self.world, self.args.seed + self.step)
         boards = StreamMaker(self.world, self.args.seed + self.step, sets={"boards": 1})
-        counted = StreamMaker(self.world, self.args.seed + self.step, sets=COUNTED_SETS)
         budget, first = self.args.hours * 3600, self.step
         window: dict[str, list[float]] = {}
         since_report = since_save = 0.0
@@ -350,10 +337,7 @@ class Trainer:
             if stage < 3 and self.stage == 3 and random.random() < BOARD_BATCHES / (SINGLE_SHARE + SHORT_SHARE):
                 frames, streams, questions = random.choice(BOARD_SHAPES)
                 batch = boards.batch(streams, frames, questions, BOARD_TASKS)
-            elif stage == 3 and random.random() < COUNTED_BATCHES / (1 - SINGLE_SHARE - SHORT_SHARE):
-                frames, streams, questions = random.choice(COUNTED_SHAPES)
-                batch = counted.batch(streams, frames, questions, COUNTED_TASKS)
-            elif stage == 3 and random.random() < LONG_BATCHES / (1 - SINGLE_SHARE - SHORT_SHARE - COUNTED_BATCHES):
+            elif stage == 3 and self.config.cache == "shared" and random.random() < LONG_BATCHES / (1 - SINGLE_SHARE - SHORT_SHARE):
                 frames, parts, questions = random.choice(LONG_SHAPES)
                 streams = 1
                 batch = maker.batch_of_one(frames, parts, questions)
@@ -413,6 +397,7 @@ def main() -> None:
     parser.add_argument("--name", default="small")
     parser.add_argument("--config", default="{}", help="fields of Config as JSON")
     parser.add_argument("--report-minutes", type=float, default=3)
+    parser.add_argument("--report", choices=("all", "brief"), default="all", help="brief: single frames and short streams only, which large models are sooner done with")
     parser.add_argument("--reading-share", type=float, default=0.0, help="share of the steps that train the cross-decoder alone, which are far cheaper")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--restart-clock", action="store_true", help="with --resume: a new run's schedule from the old weights")
