@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-OWN = (".tag_k", ".tag_v", ".when.weight", ".count.weight")
+OWN = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.threshold.weight", ".tally.threshold.bias", ".tally.into.weight", ".from_detail.weight")
 
 
 def average(states: list[dict], shares: list[float]) -> dict:

@@ -27,14 +27,22 @@ convert() {
   cat "$work/$1.config.json"
 }
 
+# What is trained already is not to be thrown about.
+rates() {
+  case $1 in
+  smollm2-*) echo '--lr 0.006 --adam-lr 0.0004' ;;
+  *) echo '' ;;
+  esac
+}
+
 [ $# -gt 0 ] || set -- small retention layer-caches wide smollm2-12 smollm2-30
 for name in "$@"; do
   [ -f "$work/$name.done" ] && continue
   shape=$(config "$name")
   resume=''
   [ -f "$work/$name.pt" ] && resume=--resume
-  python "$here/train.py" --data "$data" --work "$work" --name "$name" --config "$shape" $resume --hours "$hours" \
-    --report brief --report-minutes "$(python -c "print($hours * 60 / 8)")"
+  python "$here/train.py" --data "$data" --work "$work" --name "$name" --config "$shape" $resume $(rates "$name") --hours "$hours" \
+    --report brief --report-minutes "$(python -c "print($hours * 60 / 6)")"
   touch "$work/$name.done"
 done
 mkdir -p "$here/runs/candidates"

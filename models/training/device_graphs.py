@@ -137,6 +137,7 @@ class DeviceCrossDecoder(nn.Module):
             on_tags = flat @ tag_k  # [G, Q * group, P]
             on_stream = torch.cat([flat @ k + tag for k, tag in zip(keys, cut(on_tags, 1))], -1).reshape(g, -1, group, p * n) + when
             on_own = mine @ own_keys + own_mask  # [G, Q, group, S]
+            number = (on_stream[0, :, 0] - attention.tally.above(normed, log_n)).sigmoid().sum(-1, keepdim=True)  # [Q, 1]
             most = torch.maximum(on_stream.amax(-1, keepdim=True), on_own.amax(-1, keepdim=True))
             on_stream, on_own = (on_stream - most).exp(), (on_own - most).exp()
             total = on_stream.sum(-1, keepdim=True) + on_own.sum(-1, keepdim=True)
@@ -149,7 +150,7 @@ class DeviceCrossDecoder(nn.Module):
                 evidence = evidence + on_stream.sum((0, 2)).reshape(-1, p * frames, c.tokens_per_frame).sum(-1)
                 attended = attended + y.mean(2).permute(1, 0, 2).reshape(-1, g * d)
             heads = (y + on_own @ own_values).permute(1, 0, 2, 3).reshape(-1, h * d)
-            x = x + attention.o(heads) + attention.count(counts.reshape(-1, h * FOUND))
+            x = x + attention.o(heads) + attention.count(counts.reshape(-1, h * FOUND)) + attention.tally.said(number)
             x = x + layer.ffn(layer.ffn_norm(x))
         late = c.cross_layers - c.cross_layers // 2
         return self.head.logits(x, attended / late), evidence / (h * late), torch.stack(asked, 1)

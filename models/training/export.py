@@ -21,7 +21,7 @@ from backbone import IMAGE_SIZE, VECTORS, EfficientNetLite0
 from device_graphs import PAGE, PAGE_FRAMES, PAGES, device_graphs, page
 from labels import read_sets
 from model import DIGITS, Config, YocoLive, time_code, waves
-from projector import TOP, Projector, Vocabulary
+from projector import TOP, Detail, Projector, Vocabulary
 from ranking_graph import overlap, ranking_graph
 from text import END, START, normalise_text, tokenizer_json, word_embeddings
 from weights import KINDS, rounded, share, store
@@ -38,9 +38,13 @@ MOMENTS = [0, 61_500, 3_599_999, 45_296_000, 1_700_000_000_123]
 class VisionGraph(nn.Module):
     """rgb `[B, 224, 224, 3]` uint8 -> visual tokens `[B, 10, W]`, before the time is added."""
 
-    def __init__(self, net: EfficientNetLite0, projector: Projector, vocab: Vocabulary, model: YocoLive):
+    def __init__(self, net: EfficientNetLite0, projector: Projector, detail: Detail, vocab: Vocabulary, model: YocoLive):
         super().__init__()
-        self.net, self.projector, self.slot = net, projector, model.visual.slot
+        self.net, self.projector = net, projector
+        from_detail = model.visual.from_detail.weight.T
+        self.register_buffer("basis", detail.basis)
+        self.register_buffer("detail", from_detail)
+        self.register_buffer("slot", model.visual.slot - detail.middle @ from_detail)
         labels, words = vocab.tensors()
         self.register_buffer("labels", labels @ model.visual.from_labels.weight.T)
         self.register_buffer("residual", model.visual.label.weight)
@@ -51,7 +55,7 @@ class VisionGraph(nn.Module):
         label, word = self.projector(features, self.net.classify(features))
         p = label.softmax(-1)
         strongest = p * (p >= p.topk(TOP, -1).values[..., -1:])
-        return p @ self.labels + strongest @ self.residual + word.softmax(-1) @ self.words + self.slot
+        return p @ self.labels + strongest @ self.residual + word.softmax(-1) @ self.words + (features @ self.basis) @ self.detail + self.slot
 
 
 class SelfGraph(nn.Module):
@@ -191,7 +195,7 @@ def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.nda
         clock = torch.cat([ms, torch.full((1, len(answer)), -1)], 1)
         hidden, own_k, own_v = model.self_decoder(e + model.clock(clock))
         n = len(ids) + len(answer)
-        y, evidence, _, attended = model.cross_decoder(hidden[:, -1:].unsqueeze(1), k, v, times[None], times[None], times[None, -1:], torch.zeros(1, 1, k.shape[1]), own_k.unsqueeze(1), own_v.unsqueeze(1),
+        y, evidence, _, attended, _ = model.cross_decoder(hidden[:, -1:].unsqueeze(1), k, v, times[None], times[None], times[None, -1:], torch.zeros(1, 1, k.shape[1]), own_k.unsqueeze(1), own_v.unsqueeze(1),
                                           torch.zeros(1, 1, 1, n))
         logits = head.logits(y[0, 0, 0], attended[0, 0, 0])
         if not answer:
@@ -208,14 +212,14 @@ def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.nda
     out.close(frames=frames, intervalMs=500, moments=MOMENTS, question=question, questionIds=ids, answerIds=answer)
 
 
-def export(model: YocoLive, projector: Projector, vocab: Vocabulary, net: EfficientNetLite0, out: Path, card: dict, tokenizer: str, kind: str = "float16",
+def export(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabulary, net: EfficientNetLite0, out: Path, card: dict, tokenizer: str, kind: str = "float16",
            page_frames: int = PAGE_FRAMES) -> None:
     """`kind`: how large weights are stored (weights.py); `page_frames`: of a page on a device (device_graphs.py)."""
     c = model.c
     out.mkdir(parents=True, exist_ok=True)
     model.eval()
     projector.eval()
-    vision = rounded(VisionGraph(net, projector, vocab, model), kind)
+    vision = rounded(VisionGraph(net, projector, detail, vocab, model), kind)
     self_graph, cross_graph = rounded(SelfGraph(model), kind), rounded(CrossGraph(model), kind)
     rgb = torch.from_numpy(np.stack([picture(0)]))
     to_graph(vision, (rgb,), out / "vision.onnx", kind, {"rgb": {0: "batch"}}, {"tokens": {0: "batch"}})
@@ -371,9 +375,11 @@ def main() -> None:
     net = EfficientNetLite0.pretrained().fold()
     projector = Projector(vocab.trained, len(vocab.labels), vocab.imagenet, vocab.tensors()[1])
     projector.load_state_dict(torch.load(work / "projector.pt"))
+    detail = Detail()
+    detail.load_state_dict(torch.load(work / "detail.pt"))
     training = {"steps": state["step"], "questions": state["questions"], "minutes": round(state["spent"] / 60)}
     with torch.no_grad():
-        export(model, projector, vocab, net, out, {"licence": "Apache-2.0 (code and recipe); see MODEL_CARD.md for the data", "training": training},
+        export(model, projector, detail, vocab, net, out, {"licence": "Apache-2.0 (code and recipe); see MODEL_CARD.md for the data", "training": training},
                tokenizer_json(), args.weights)
     check(out, model.c)
 

@@ -2,7 +2,7 @@
 
 python from_bundle.py --data DIR --work DIR --bundle ../yoco-small-1 --name small
 
-Writes WORK/NAME.pt and WORK/projector.pt. The graphs hold the large weights rounded (weights.py), and some as products with the
+Writes WORK/NAME.pt, WORK/projector.pt and WORK/detail.pt. The graphs hold the large weights rounded (weights.py), and some as products with the
 frozen words: those are solved for by least squares, which is exact up to rounding, since there are more words than
 unknowns. What a bundle does not hold (probes, the optimisers' state) starts anew in `train.py --resume`.
 """
@@ -18,7 +18,7 @@ import torch
 from export import read_words
 from labels import read_sets
 from model import Config, YocoLive
-from projector import Projector, Vocabulary
+from projector import Detail, Projector, Vocabulary
 from text import word_embeddings
 from weights import stored
 
@@ -59,9 +59,14 @@ def fill_self(model: YocoLive, graph: Graph) -> None:
 
 def fill_cross(model: YocoLive, graph: Graph, answers: list[int]) -> None:
     c, rest = model.c, iter(graph.products)
+    counts = any("tally" in name for name in graph.values)  # bundles of before it have none
     for i, layer in enumerate(model.cross_decoder.layers):
-        for linear in (layer.attention.q, layer.attention.when, layer.attention.o, layer.attention.count, layer.ffn.gate, layer.ffn.up, layer.ffn.down):
+        a = layer.attention
+        tallied = ((a.tally.threshold,), (a.tally.into,)) if counts else ((), ())
+        for linear in (a.q, a.when, *tallied[0], a.o, a.count, *tallied[1], layer.ffn.gate, layer.ffn.up, layer.ffn.down):
             linear.weight.copy_(next(rest).T)
+        if counts:
+            a.tally.threshold.bias.copy_(graph.values[f"decoder.layers.{i}.attention.tally.threshold.bias"])
         layer.attention.scale.copy_(graph.scales[i])
         layer.norm.gain.copy_(graph.values[f"decoder.layers.{i}.norm.gain"])
         layer.ffn_norm.gain.copy_(graph.values[f"decoder.layers.{i}.ffn_norm.gain"])
@@ -75,7 +80,8 @@ def fill_cross(model: YocoLive, graph: Graph, answers: list[int]) -> None:
     model.out_bias.copy_(graph.values["bias"])
 
 
-def fill_vision(model: YocoLive, projector: Projector, vocab: Vocabulary, graph: Graph) -> None:
+def fill_vision(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabulary, graph: Graph) -> bool:
+    """Whether the bundle had details."""
     labels, words = vocab.tensors()
     model.visual.from_labels.weight.copy_(solve(labels, graph.values["labels"]))
     model.visual.from_words.weight.copy_(solve(words, graph.values["words"]))
@@ -89,6 +95,12 @@ def fill_vision(model: YocoLive, projector: Projector, vocab: Vocabulary, graph:
         getattr(projector, name).bias.copy_(graph.values[f"projector.{name}.bias"])
     for name in ("word_bias", "class_scale", "class_bias"):
         getattr(projector, name).copy_(graph.values[f"projector.{name}"].reshape(getattr(projector, name).shape))
+    if "basis" not in graph.values:
+        return False
+    # The middle is part of the slots: it shifts all details alike.
+    detail.basis.copy_(graph.values["basis"])
+    model.visual.from_detail.weight.copy_(graph.values["detail"].T)
+    return True
 
 
 def main() -> None:
@@ -107,11 +119,11 @@ def main() -> None:
                     cross_layers=held["crossLayers"], cross_heads=held["crossHeads"], kv_heads=held["kvHeads"], window=held["window"],
                     tokens_per_frame=held["tokensPerFrame"], labels=len(vocab.labels), tags=held.get("streamTags", Config.tags))
     model = YocoLive(config, torch.from_numpy(word_embeddings()), held["answerTokens"])
-    projector = Projector(vocab.trained, len(vocab.labels), vocab.imagenet, vocab.tensors()[1])
+    projector, detail = Projector(vocab.trained, len(vocab.labels), vocab.imagenet, vocab.tensors()[1]), Detail()
     with torch.no_grad():
         fill_self(model, Graph(bundle / "self_decoder.onnx"))
         fill_cross(model, Graph(bundle / "cross_decoder.onnx"), held["answerTokens"])
-        fill_vision(model, projector, vocab, Graph(bundle / "vision.onnx"))
+        detailed = fill_vision(model, projector, detail, vocab, Graph(bundle / "vision.onnx"))
         if config.tags > 0:
             tags = np.frombuffer((bundle / "stream_tags.bin").read_bytes(), "<f4").reshape(config.tags, 2, config.kv_heads, config.head_dim)
             model.cross_decoder.tag_k.copy_(torch.from_numpy(tags[:, 0].copy()))
@@ -122,6 +134,8 @@ def main() -> None:
              "questions": training.get("questions", 0), "answers": held["answerTokens"]}
     torch.save(state, work / f"{args.name}.pt")
     torch.save(projector.state_dict(), work / "projector.pt")
+    if detailed:
+        torch.save(detail.state_dict(), work / "detail.pt")
 
 
 if __name__ == "__main__":

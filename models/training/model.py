@@ -5,8 +5,8 @@ YOCO: Sun et al. 2024, "You Only Cache Once" (arXiv:2405.05254). Departures, and
 - queries and keys are RMS-normalised per head, with a learned scale times log(n) (Scalable-Softmax, arXiv:2501.19399),
   so that attention stays as sharp over hours as over seconds;
 - what a query wants of a frame's time is added to the scores (`CrossAttention.when`): keys need not hold the time of day;
-- a softmax divides how many there were away, so each head also says how many tokens it found (`found`): questions that
-  ask for a number need it;
+- a softmax divides how many there were away, so each head also says how many tokens it found (`found`), and the first one of
+  each layer counts those that score above a threshold (`Tally`): questions that ask for a number need it;
 - residual width and the words' width differ: both are joined by two maps that start as the words' principal components.
 
 Shapes: B streams or segments, n tokens, W the width, H heads of size D, G heads of K and V.
@@ -41,6 +41,7 @@ class Config:
     labels: int = 0  # size of the table of names
     top_labels: int = 8
     tags: int = 8  # streams that one question may read
+    detail: int = 24  # numbers of a vector's detail (projector.py)
 
     def json(self) -> dict:
         return asdict(self)
@@ -99,6 +100,12 @@ def found(share: torch.Tensor, most: torch.Tensor, own: torch.Tensor) -> torch.T
     return torch.stack([count.clamp(max=32) / 8, (count + 1).log() / 2, share, odds / 8], -1)
 
 
+# What a tally says of its number: how near it is to each of these whole numbers, and its logarithm to each of these.
+NUMBERS = range(13)
+LOGARITHMS = [2 + i / 4 for i in range(25)]
+TALLY = len(NUMBERS) + len(LOGARITHMS)
+
+
 def rms(x: torch.Tensor) -> torch.Tensor:
     return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
 
@@ -142,7 +149,8 @@ class Clock(nn.Module):
 
 
 class VisualTokens(nn.Module):
-    """Mixtures of names and of words `[.., 10, words_width]`, and the strongest names with their p -> `[.., 10, W]`."""
+    """Mixtures of names and of words `[.., 10, words_width]`, the strongest names with their p, and what changes while a
+    name stays, `[.., 10, detail]` -> `[.., 10, W]`."""
 
     def __init__(self, c: Config):
         super().__init__()
@@ -151,10 +159,11 @@ class VisualTokens(nn.Module):
         self.label = nn.Embedding(c.labels, c.width)  # the small residual: what tells a name from its words
         nn.init.normal_(self.label.weight, std=0.1)
         self.slot = nn.Parameter(torch.randn(c.tokens_per_frame, c.width) * 0.1)
+        self.from_detail = nn.Linear(c.detail, c.width, bias=False)
 
-    def forward(self, label_mix, word_mix, top, top_p) -> torch.Tensor:
+    def forward(self, label_mix, word_mix, top, top_p, detail) -> torch.Tensor:
         residual = (self.label(top) * top_p.unsqueeze(-1)).sum(-2)
-        return self.from_labels(label_mix) + self.from_words(word_mix) + residual + self.slot
+        return self.from_labels(label_mix) + self.from_words(word_mix) + residual + self.slot + self.from_detail(detail)
 
 
 def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
@@ -283,6 +292,31 @@ class SelfDecoder(nn.Module):
         return (x, *self.shared(x), *torch.stack(new, 1).chunk(2, 2))
 
 
+class Tally(nn.Module):
+    """How many of the stream's tokens score above a threshold: each counts as sigmoid(score - threshold), whatever the others are.
+
+    Unlike the shares of a softmax these need not be even for their sum to be a number. Threshold and scores grow with log n
+    alike, so that what lies below by one unit adds up to no more in a long stream than in a short one.
+    """
+
+    def __init__(self, c: Config):
+        super().__init__()
+        self.threshold = nn.Linear(c.width, 1)
+        self.into = nn.Linear(TALLY, c.width, bias=False)
+        self.register_buffer("numbers", torch.tensor([float(n) for n in NUMBERS]), persistent=False)
+        self.register_buffer("logarithms", torch.tensor(LOGARITHMS), persistent=False)
+
+    def above(self, normed, log_n):
+        """normed `[.., W]`, log_n `[..]` -> the threshold `[.., 1]`."""
+        return self.threshold(normed) * (log_n / math.log(200)).unsqueeze(-1)
+
+    def said(self, number):
+        """`[.., 1]` -> what is added to the residual stream, `[.., W]`."""
+        near = (-2 * (number - self.numbers).pow(2)).exp()
+        logarithm = (number + 1).log() / math.log(2)
+        return self.into(torch.cat([near, (-16 * (logarithm - self.logarithms).pow(2)).exp()], -1))
+
+
 class CrossAttention(nn.Module):
     """Reads the one shared K, V: the stream's up to the question's moment, and the segment's own, in one softmax."""
 
@@ -294,6 +328,7 @@ class CrossAttention(nn.Module):
         self.scale = nn.Parameter(torch.full((c.cross_heads,), 1.2 / math.log(200)))
         self.when = nn.Linear(c.width, c.cross_heads * CODE, bias=False)
         self.count = nn.Linear(c.cross_heads * FOUND, c.width, bias=False)
+        self.tally = Tally(c)
 
     def times_asked(self, x, log_n):
         """x `[.., W]`, log_n `[..]` -> `[.., H, CODE]`: what each head gives for each feature of a frame's time."""
@@ -345,17 +380,20 @@ class CrossDecoder(nn.Module):
         Stream: k, v `[B, N, G, D]`, times and since `[B, F]` of its frames as in `time_code`, mask `[B, Q, N]` (0 or -inf);
         moments `[B, Q]` of the questions in ms. Own: own_k, own_v `[B, Q, S, G, D]`, own_mask `[B, Q, A, S]`. Returns
         hidden, and the share of attention of every stream token in the last half of the layers, mean over heads: `[B, Q, A, N]` (the evidence); the same of the first half (where a question of two steps
-        takes its first); and what the last half read, `[B, Q, A, G * D]`.
+        takes its first); what the last half read, `[B, Q, A, G * D]`; and by how much each stream token is above the threshold of the tally
+        in the two layers in the middle, for a question's last token `[2, B, Q, N]`.
         """
         half = self.c.cross_layers // 2
         view = self.view(times, since, moments, mask, own_mask)
-        evidence, early, attended = [], [], []
+        evidence, early, attended, above = [], [], [], []
         for i, layer in enumerate(self.layers):
-            x, shares, read = self.layer(layer, x, k, v, own_k, own_v, view)
+            x, shares, read, counted = self.layer(layer, x, k, v, own_k, own_v, view)
             (evidence if i >= half else early).append(shares)
             if i >= half:
                 attended.append(read)
-        return x, torch.stack(evidence).mean(0), torch.stack(early).mean(0), torch.stack(attended).mean(0)
+            if i in (half - 1, half):
+                above.append(counted[:, :, 0])
+        return x, torch.stack(evidence).mean(0), torch.stack(early).mean(0), torch.stack(attended).mean(0), torch.stack(above)
 
     def view(self, times, since, moments, mask, own_mask) -> "View":
         """What is the same in all layers: who sees what, and when it was."""
@@ -367,7 +405,8 @@ class CrossDecoder(nn.Module):
         return View(seen.float().log(), full_mask, codes, ages)
 
     def layer(self, layer: CrossLayer, x, k, v, own_k, own_v, view: "View"):
-        """One layer; shapes as in `forward`. Returns hidden, the shares of the stream's tokens, and what was read of the stream."""
+        """One layer; shapes as in `forward`. Returns hidden, the shares of the stream's tokens, what was read of the stream, and by how
+        much each of its tokens is above the tally's threshold, `[B, Q, A, N]`."""
         c, (b, q_count, a_count, w) = self.c, x.shape
         n, s = k.shape[1], own_k.shape[2]
         group = c.cross_heads // c.kv_heads
@@ -384,6 +423,7 @@ class CrossDecoder(nn.Module):
         own_q = q.permute(0, 3, 1, 2, 4, 5).reshape(b, q_count, c.kv_heads, group * a_count, c.head_dim)
         on_own = (own_q @ own_keys).view(b, q_count, c.kv_heads, group, a_count, s).permute(0, 2, 3, 1, 4, 5)
         scores = torch.cat([on_stream.float() / math.sqrt(c.head_dim) + when, on_own.float() / math.sqrt(c.head_dim)], -1) + view.mask
+        above = scores[:, 0, 0, ..., :n] - layer.attention.tally.above(normed, view.log_n).float()
         p = scores.softmax(-1)
         shares = p[..., :n].mean((1, 2))
         counts = found(p[..., :n].sum(-1), p[..., :n].amax(-1), p[..., n:].sum(-1)).permute(0, 3, 4, 1, 2, 5).flatten(3)  # [B, Q, A, H * FOUND]
@@ -393,8 +433,8 @@ class CrossDecoder(nn.Module):
         own_y = (own_p @ own_values).view(b, q_count, c.kv_heads, group, a_count, c.head_dim).permute(0, 2, 3, 1, 4, 5)
         read = y.mean(2).permute(0, 2, 3, 1, 4).reshape(b, q_count, a_count, -1)
         y = (y + own_y).permute(0, 3, 4, 1, 2, 5).reshape(b, q_count, a_count, -1)
-        x = x + layer.attention.o(y) + layer.attention.count(counts)
-        return x + layer.ffn(layer.ffn_norm(x)), shares, read
+        x = x + layer.attention.o(y) + layer.attention.count(counts) + layer.attention.tally.said(above.sigmoid().sum(-1, keepdim=True))
+        return x + layer.ffn(layer.ffn_norm(x)), shares, read, above
 
     def read(self, x, keys, values, times, since, moment, visible, context, own_k, own_v, own_length):
         """One token each of Q questions on one stream (the exported graph).
@@ -406,39 +446,48 @@ class CrossDecoder(nn.Module):
         `[Q, W]`, evidence `[Q, N]`, what the last half of the layers read, `[Q, G * D]`, and the queries of all layers,
         scaled, each with what it wants of the time, `[Q, layers, H, D + CODE]`: what an index of the cache is asked with.
         """
-        c, q_count, n = self.c, x.shape[0], keys[0].shape[0]
+        c, q_count, n, f = self.c, x.shape[0], keys[0].shape[0], times.shape[0]
         group = c.cross_heads // c.kv_heads
         log_n = (context + own_length).float().log().unsqueeze(0)
-        hidden_stream = torch.arange(n).unsqueeze(0) >= visible.unsqueeze(1)  # [Q, N]
-        hidden_own = torch.arange(own_k.shape[1]).unsqueeze(0) >= own_length.unsqueeze(1)
-        mask = torch.cat([hidden_stream, hidden_own], 1).float().unsqueeze(1) * -1e30
+        # Where there are as many numbers as the stream has tokens each pass over them costs what a product does: what a frame
+        # adds is added frame by frame, and the stream's softmax is joined with the own tokens' by their sums.
+        frame_hidden = torch.arange(f).unsqueeze(0) * c.tokens_per_frame >= visible.unsqueeze(1)  # [Q, F]
+        frame_mask = (frame_hidden.float() * -1e30).unsqueeze(1)
+        own_mask = (torch.arange(own_k.shape[1]).unsqueeze(0) >= own_length.unsqueeze(1)).float().unsqueeze(1) * -1e30
         codes = time_code(times, since)
         ages = log_seconds(moment.unsqueeze(1) - times)  # [Q, F]
         evidence = attended = 0
         asked = []
         for i, layer in enumerate(self.layers):
-            normed = layer.norm(x)
-            q = layer.attention.queries(normed.unsqueeze(0), log_n)[0] / math.sqrt(c.head_dim)  # [Q, H, D]
-            wanted = layer.attention.times_asked(normed, log_n[0])  # [Q, H, CODE]
-            when = wanted[..., :-1] @ codes.T + wanted[..., -1:] * ages.unsqueeze(1)  # [Q, H, F]
-            when = when.unsqueeze(-1).expand(-1, -1, -1, c.tokens_per_frame).flatten(2)
+            normed, attention = layer.norm(x), layer.attention
+            q = attention.queries(normed.unsqueeze(0), log_n)[0] / math.sqrt(c.head_dim)  # [Q, H, D]
+            wanted = attention.times_asked(normed, log_n[0])  # [Q, H, CODE]
+            when = wanted[..., :-1] @ codes.T + wanted[..., -1:] * ages.unsqueeze(1) + frame_mask  # [Q, H, F]
             asked.append(torch.cat([q, wanted], -1))
             heads, read, counts = [], [], []
             for g in range(c.kv_heads):
-                mine = q[:, g * group : (g + 1) * group]  # [Q, g, D]
-                on_stream = (mine.reshape(-1, c.head_dim) @ keys[g].T).view(q_count, group, -1) + when[:, g * group : (g + 1) * group]
-                on_own = mine @ own_k[:, :, g].transpose(1, 2)
-                p = (torch.cat([on_stream, on_own], -1) + mask).softmax(-1)
-                on_stream, on_own = p[..., :n], p[..., n:]
-                counts.append(found(on_stream.sum(-1), on_stream.amax(-1), on_own.sum(-1)))
+                mine, mine_when = (z[:, g * group : (g + 1) * group] for z in (q, when))  # [Q, g, D], [Q, g, F]
+                on_stream = (mine.reshape(-1, c.head_dim) @ keys[g].T).view(q_count, group, -1, c.tokens_per_frame) + mine_when.unsqueeze(-1)
+                on_stream = on_stream.flatten(2)  # [Q, g, N]
+                on_own = mine @ own_k[:, :, g].transpose(1, 2) + own_mask
+                if g == 0:
+                    number = (on_stream[:, 0] - attention.tally.above(normed, log_n[0])).sigmoid().sum(-1, keepdim=True)
+                p = on_stream.softmax(-1)
+                best, top = on_stream.amax(-1, keepdim=True), p.amax(-1, keepdim=True)  # top: one over the sum of exp(score - best)
+                most = torch.maximum(best, on_own.amax(-1, keepdim=True))
+                on_own = (on_own - most).exp()
+                of_stream, of_own = (best - most).exp() / top, on_own.sum(-1, keepdim=True)
+                share = of_stream / (of_stream + of_own)  # [Q, g, 1]
+                on_own = on_own / (of_stream + of_own)
+                counts.append(found(share[..., 0], (top * share)[..., 0], on_own.sum(-1)))
                 if i >= c.cross_layers // 2:
-                    evidence = evidence + on_stream.sum(1)
-                y = (on_stream.reshape(-1, n) @ values[g]).view(q_count, group, c.head_dim)
+                    evidence = evidence + (share.transpose(1, 2) @ p)[:, 0]
+                y = (p.reshape(-1, n) @ values[g]).view(q_count, group, c.head_dim) * share
                 read.append(y.mean(1))
                 heads.append(y + on_own @ own_v[:, :, g])
             if i >= c.cross_layers // 2:
                 attended = attended + torch.cat(read, 1)
-            x = x + layer.attention.o(torch.cat(heads, 1).flatten(1)) + layer.attention.count(torch.cat(counts, 1).flatten(1))
+            x = x + attention.o(torch.cat(heads, 1).flatten(1)) + attention.count(torch.cat(counts, 1).flatten(1)) + attention.tally.said(number)
             x = x + layer.ffn(layer.ffn_norm(x))
         late = c.cross_layers - c.cross_layers // 2
         return x, evidence / (c.cross_heads * late), attended / late, torch.stack(asked, 1)
@@ -516,6 +565,10 @@ class YocoLive(nn.Module):
             for layer in self.cross_decoder.layers:
                 nn.init.zeros_(layer.attention.when.weight)
                 nn.init.zeros_(layer.attention.count.weight)
+                nn.init.zeros_(layer.attention.tally.into.weight)
+                nn.init.zeros_(layer.attention.tally.threshold.weight)
+                nn.init.constant_(layer.attention.tally.threshold.bias, 6.0)  # few are as much above the rest
+            nn.init.zeros_(self.visual.from_detail.weight)
             nn.init.normal_(self.cross_decoder.tag_k, std=0.4)
             nn.init.normal_(self.cross_decoder.tag_v, std=1.5)  # values are about 2
 

@@ -7,6 +7,9 @@ the names of the 1,000 ImageNet classes get the frozen classifier's own logits) 
 The decoder must train on mixtures as soft as those it will meet, so the tokens of each view are made by a projector
 that did not see that picture (FOLDS projectors); the shipped projector is one more, trained on all folds. Of boards
 (`views.BOARDS`) only that one learns, and only what a cell without a thing looks like; their tokens are its own.
+
+A projector is trained to see the same in all pictures of a name. What changes while a name stays (a movement) is kept beside
+it: the *detail*, a fixed map of the features (`fit_detail`).
 """
 
 import argparse
@@ -28,6 +31,7 @@ from views import BOARD, BOARDS_KEPT
 
 HIDDEN = 1024
 TOP = 8  # labels kept of each vector's mixture
+DETAIL = 24  # numbers of a vector's detail
 NOTHING = "nothing"
 BOARDS_FITTED, PHOTOS_FITTED = 6_000, 4_000  # for what NOTHING looks like
 STOP_WORDS = set("a an the is are was were be of in on at with and or to from for by as it its his her their this that "
@@ -101,6 +105,38 @@ class Projector(nn.Module):
         z = self.word(h)
         z = z * torch.rsqrt(z.pow(2).mean(-1, keepdim=True) + 1e-6)
         return label, z @ self.word_table.T * 2.0 + self.word_bias
+
+
+class Detail(nn.Module):
+    """Features `[.., 1280]` -> `[.., DETAIL]`: the principal components of what differs between two poses of one exercise, each of size one."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("basis", torch.zeros(FEATURES, DETAIL))
+        self.register_buffer("middle", torch.zeros(DETAIL))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return features @ self.basis - self.middle
+
+
+def fit_detail(samples: list[Sample], views: list, features: torch.Tensor) -> Detail:
+    """Of the pairs of views of the start and the end of each exercise that is in training; it is fixed from then on."""
+    poses: dict[tuple[str, int], dict[str, int]] = {}
+    for row, (sample, number, _) in enumerate(views):
+        s = samples[sample]
+        if s.set == "exercises" and s.label and "pose" in s.extra and number == 0:
+            poses.setdefault((s.label, number), {}).setdefault(s.extra["pose"], row)
+    pairs = [list(rows.values()) for rows in poses.values() if len(rows) == 2]
+    detail = Detail()
+    if not pairs:
+        return detail
+    a, b = (features[[pair[i] for pair in pairs]].float() for i in (0, 1))
+    difference = (a - b).flatten(0, 1)
+    _, size, directions = torch.linalg.svd(difference, full_matrices=False)
+    basis = directions[:DETAIL].T * (len(difference) ** 0.5 / size[:DETAIL])
+    detail.basis.copy_(basis)
+    detail.middle.copy_(torch.cat([a, b]).flatten(0, 1).mean(0) @ basis)
+    return detail
 
 
 def targets(samples: list[Sample], views: list, vocab: Vocabulary) -> tuple[torch.Tensor, list[dict[int, float]]]:
@@ -295,6 +331,17 @@ def main() -> None:
         for b, label_mix, word_mix, top, top_p in stage.outputs(projector, rows):
             for key, value in (("label_mix", label_mix), ("word_mix", word_mix), ("top", top), ("top_p", top_p)):
                 out[key][b.numpy()] = value.numpy().astype(out[key].dtype)
+
+    if (work / "detail.pt").exists():
+        detail = Detail()
+        detail.load_state_dict(torch.load(work / "detail.pt"))
+    else:
+        detail = fit_detail(stage.samples, stage.views, stage.features)
+        torch.save(detail.state_dict(), work / "detail.pt")
+    details = np.lib.format.open_memmap(work / "detail.npy", "w+", np.float16, (n, VECTORS, DETAIL))
+    for b in torch.arange(n).split(1024):
+        details[b.numpy()] = detail(stage.features[b].float()).numpy()
+    details.flush()
 
     boards = stage.board.nonzero().flatten()
     if (work / "projector.pt").exists():  # of a run that was interrupted, or of a bundle (from_bundle.py)

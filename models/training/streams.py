@@ -14,7 +14,7 @@ import torch
 
 from backbone import CELLS, VECTORS
 from labels import NOT_SPLIT, Sample, read_sets
-from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NOT_SHOWN, PHRASINGS, STILL_SHOWN
+from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NO_CHANGE, NOT_SHOWN, PHRASINGS, STILL_SHOWN
 from projector import Vocabulary
 from text import END, START, encode
 from views import BOARD, BOARDS_KEPT
@@ -32,10 +32,15 @@ ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
 ABSENT_SHARE = 0.14  # questions about a thing that was never shown, where the answer is not yes or no
 TASK_SHARE = {"now": 14, "seen": 11, "seennow": 5, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14,
-              "duration": 6, "repetitions": 4, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
+              "duration": 6, "repetitions": 4, "changed": 4, "haschanged": 3, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
+# Of long streams: what must be found among much else.
+LONG_TASKS = {"at": 16, "before": 12, "after": 12, "when": 12, "left": 8, "seen": 14, "seennow": 3, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
+              "duration": 4, "different": 3, "repetitions": 1}
 SHOWN_AGAIN = 0.25  # share of the questions for how many different things that are kept where one came again: it is counted twice at first
 REPEATED = 0.6  # share of the exercises that are done again and again: start and end in turn
 OFTEN = 12  # how much more often their number is asked where there is one
+UNCHANGED_SHARE = 0.2  # questions for what has changed that come before anything has
+CHANGED_WITHIN = (5, 10, 20, 30, 60)  # s
 WHOLE = CELLS  # the token of a frame that has seen all of it
 # Of questions that read several streams at once.
 SEVERAL_SHARE = {"which": 4, "whichever": 3, "oncamera": 3, "seen": 1, "when": 1}
@@ -87,7 +92,7 @@ class World:
         self.views = json.loads((root / "views.json").read_text())
         self.vocab = Vocabulary(self.samples)
         self.validation = validation
-        self.mix = {k: np.load(root / f"{k}.npy", mmap_mode=None if not validation else "r") for k in ("label_mix", "word_mix", "top", "top_p")}
+        self.mix = {k: np.load(root / f"{k}.npy", mmap_mode=None if not validation else "r") for k in ("label_mix", "word_mix", "top", "top_p", "detail")}
         self.by_set: dict[str, list[int]] = {}
         boards: list[int] = []
         for row, (sample, number, things) in enumerate(self.views):
@@ -342,6 +347,24 @@ class StreamMaker:
             seconds = round(float(steps.sum()) / 1000)
             text = self.phrase(task, x=self.thing(s.label, True))
             return Question(task, text, "1 second" if seconds == 1 else f"{seconds} seconds", frames, of(s), of(s), cells=(WHOLE,)) if seconds > 0 else None
+        if task in ("changed", "haschanged") and len(past) < 2:
+            return None  # it could only be asked in vain, which would be asked too often
+        if task == "changed":
+            if self.rng.random() < UNCHANGED_SHARE:
+                return Question(task, self.phrase(task), NO_CHANGE, self.unchanged(past, frames))
+            changed = now.label is not None and now.label != past[-2].label
+            return Question(task, self.phrase(task), now.label, frames, here) if changed else None
+        if task == "haschanged":
+            yes, since = self.rng.random() < 0.5, times[frames - 1] - times[now.start]
+            fitting = [n for n in CHANGED_WITHIN if (since < n * 1000 if yes else since > n * 1000)]
+            if not yes and (not fitting or self.rng.random() < 0.5):
+                frames, fitting = self.unchanged(past, frames), CHANGED_WITHIN
+            if not fitting:
+                return None
+            seconds = self.pick(fitting)
+            text = self.phrase(task, d="minute" if seconds == 60 and self.rng.random() < 0.8 else f"{seconds} seconds")
+            within = [s for s in past[1:] if times[frames - 1] - times[s.start] <= seconds * 1000] if yes else []
+            return Question(task, text, "yes" if yes else "no", frames, [(s.start, min(s.start + ONSET_FRAMES, s.end, frames)) for s in within])
         if task == "repetitions":
             repeated = [s for s in past if s.period > 0 and min(s.end, frames) - s.start >= s.period]
             if not repeated or not unique(repeated[-1]):
@@ -353,6 +376,10 @@ class StreamMaker:
             return Question(task, self.phrase(task, x=x), str(count), frames, begins, begins, cells=(WHOLE,))
         asked, answer = self.pick(CHAT)
         return Question("chat", self.pick(asked), answer, frames)
+
+    def unchanged(self, past: list[Span], frames: int) -> int:
+        """Frames before a moment at which nothing has changed since the stream began."""
+        return int(self.rng.integers(1, min(past[0].end, frames), endpoint=True))
 
     @staticmethod
     def cell(thing) -> int:
@@ -435,8 +462,7 @@ class StreamMaker:
         """Questions on one long stream, which the self-decoder sees in parts: minutes of memory at the price of short streams."""
         times = self.clock(frames)
         spans = self.spans(frames, frames // 8)
-        names = [t for t in TASK_SHARE if t not in ("describe", "different")]
-        p = np.array([TASK_SHARE[t] for t in names], float)
+        names, p = list(LONG_TASKS), np.array(list(LONG_TASKS.values()), float)
         asked: list[Question] = []
         while len(asked) < questions:
             upto = frames if self.rng.random() < 0.3 else int(self.rng.integers(1, frames + 1))

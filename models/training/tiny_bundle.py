@@ -43,6 +43,13 @@ class TinyProjector(nn.Module):
         return self.label(features), self.word(features)
 
 
+class TinyDetail(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("basis", torch.randn(32, Config.detail) / 6)
+        self.register_buffer("middle", torch.zeros(Config.detail))
+
+
 class TinyVocabulary:
     def __init__(self, count: int, width: int):
         self.labels = [str(i) for i in range(count)]
@@ -66,7 +73,10 @@ def main() -> None:
         for layer in model.cross_decoder.layers:  # which training begins at zero
             nn.init.normal_(layer.attention.when.weight, std=0.2)
             nn.init.normal_(layer.attention.count.weight, std=0.2)
-        export(model, TinyProjector(12, 12), TinyVocabulary(12, 576), TinyEyes(), Path(args.out), {"licence": "Apache-2.0", "endsAtRepetition": False},
+            nn.init.normal_(layer.attention.tally.into.weight, std=0.2)
+            nn.init.zeros_(layer.attention.tally.threshold.bias)
+        nn.init.normal_(model.visual.from_detail.weight, std=0.2)
+        export(model, TinyProjector(12, 12), TinyDetail(), TinyVocabulary(12, 576), TinyEyes(), Path(args.out), {"licence": "Apache-2.0", "endsAtRepetition": False},
                tokenizer_json(VOCABULARY), page_frames=8)
     check(Path(args.out), config)
 

@@ -32,8 +32,8 @@ SHAPES = {1: [(1, 96, 3), (2, 64, 4)], 2: [(4, 40, 6), (8, 24, 9), (12, 16, 12)]
 SEVERAL_SHAPES = [(8, 6, 2, 16), (8, 4, 4, 24), (12, 2, 4, 32), (4, 3, 8, 32)]
 SEVERAL_BATCHES = 0.15
 # One stream: its frames, the parts in which the self-decoder sees it, questions.
-LONG_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 48)]
-LONG_BATCHES = 0.25
+LONG_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 64), (600, 10, 64), (2400, 40, 24)]
+LONG_BATCHES = 0.3
 WRITING_PARTS = 4
 SURE = 0.9  # share of attention on the right frames from which on there is no more to learn about where to look
 # Of its equal part, how much attention each right frame has at least: all of the moment is evidence, not its best frame.
@@ -41,12 +41,16 @@ EVEN = 0.3
 # What is counted is read evenly, token by token: heads say how many tokens they found.
 EVEN_COUNTED = 0.85
 COUNTED = {"different", "repetitions", "duration", "howmany"}
+# Of details: pictures are not to be known by them, and a video's encoder changes them from frame to frame.
+DETAIL_NOISE = 0.12
 # Frames with small cut-outs at places, for "where" and "how many".
 BOARD_SHAPES, BOARD_BATCHES = [(1, 96, 3), (2, 64, 4), (8, 24, 6), (16, 12, 10)], 0.25
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
 WARM_UP = 60  # steps
-BRIEF_REPORT = ("single", "short")
+# Weights that a checkpoint from before them may lack.
+NEW_PARTS = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.threshold.weight", ".tally.threshold.bias", ".tally.into.weight", ".from_detail.weight")
+BRIEF_REPORT = ("single", "short", "paraphrased")
 SHORT_SHARE, SINGLE_SHARE = 0.2, 0.2  # what a later stage still sees of the earlier ones
 
 
@@ -115,7 +119,10 @@ class Trainer:
         m, c = self.model, self.config
         b, t = batch.times.shape
         count, a = batch.answer.shape[1:]
-        x = m.visual(batch.label_mix, batch.word_mix, batch.top, batch.top_p)
+        detail = batch.detail
+        if m.training:
+            detail = detail + DETAIL_NOISE * torch.randn_like(detail)
+        x = m.visual(batch.label_mix, batch.word_mix, batch.top, batch.top_p, detail)
         x = x[torch.arange(b).unsqueeze(1), batch.frame_row]  # [B, T, 10, W]
         if m.training:
             x = x + 0.05 * torch.randn_like(x)
@@ -147,15 +154,18 @@ class Trainer:
         if own_caches:
             stream_times = (batch.times, batch.times - batch.times[:, :1])
             *read, k, v = m.caches(m.cross_decoder, frames.reshape(len(batch.times), -1, c.width), hidden, *stream_times, (moments, mask), together)
+            *read, above = read
             y, evidence, early, attended = (z.gather(2, position.unsqueeze(-1).expand(-1, -1, -1, z.shape[-1])) for z in read)
+            first = position[None, :, :, :1, None].expand(2, -1, -1, -1, above.shape[-1])
+            above = above.gather(3, first)[:, :, :, 0]
             own = (k, v)
         else:
-            y, evidence, early, attended = m.cross_decoder(x, k, v, times, since, moments, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
+            y, evidence, early, attended, above = m.cross_decoder(x, k, v, times, since, moments, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
                                           own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask)
         want = batch.answer >= 0
         logits = m.logits(y[want], attended[want])  # only the tokens that are scored
         target = self.place[batch.answer[want]]
-        return logits, target, want, (evidence, early), *own
+        return logits, target, want, (evidence, early, above), *own
 
     def segments(self, batch: Batch):
         """The self-decoder over all questions and answers; short segments apart, so that long ones do not pad them."""
@@ -173,7 +183,7 @@ class Trainer:
 
     def loss(self, batch: Batch):
         c = self.config
-        logits, target, want, (evidence, early), k, v = self.forward(batch)
+        logits, target, want, (evidence, early, above), k, v = self.forward(batch)
         each = F.cross_entropy(logits, target, reduction="none")
         weight = torch.tensor([[0.3 if t in ("describe", "chat") else 1.0 for t in row] for row in batch.tasks])
         weight = weight.unsqueeze(-1).expand(want.shape)[want]
@@ -190,6 +200,7 @@ class Trainer:
                 pointing = pointing - (mass[told].clamp(1e-4, SURE) / SURE).log().sum() / want.sum()
                 even = even + self.unevenness(shares[:, :, 0], frames, tokens, counted)
 
+        tally = self.miscount(above, batch, counted)
         b, t = batch.times.shape
         frames = torch.randperm(b * t)[:160]
         last = lambda z: z.view(b * t, c.tokens_per_frame, -1)[:, -1][frames]
@@ -210,8 +221,25 @@ class Trainer:
                 logp = (probe(source[known]) @ self.label_words.T).float().log_softmax(-1)
                 label = label[known]
                 naming = naming - (logp.gather(1, self.bag_ids[label]) * self.bag_p[label]).sum(1).mean() / 4
-        total = answer + 0.3 * pointing + 0.15 * even + 0.15 * clock + 0.15 * naming
-        return total, {"answer": answer, "evidence": pointing, "even": even, "clock": clock, "names": naming, "mass": masses[0], "early": masses[1]}
+        total = answer + 0.3 * pointing + 0.15 * even + 0.3 * tally + 0.15 * clock + 0.15 * naming
+        return total, {"answer": answer, "evidence": pointing, "even": even, "tally": tally, "clock": clock, "names": naming, "mass": masses[0], "early": masses[1]}
+
+    @staticmethod
+    def miscount(above: torch.Tensor, batch: Batch, counted: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of what the tallies of the two middle layers count, for each thing to be counted: the right tokens and no others.
+
+        Its logarithm, since at first there are thousands of others.
+
+        above `[2, B, Q, N]` as CrossDecoder.forward gives it, counted `[B, Q]`.
+        """
+        if not counted.any():
+            return above.new_zeros(())
+        right = (batch.evidence.unsqueeze(-1) * batch.cells.unsqueeze(2)).flatten(2)[counted] > 0  # [n, N]
+        above = above[:, counted]
+        missed = F.softplus(-above.masked_fill(~right, 0)) * right  # unseen tokens are at -inf, and never right
+        wrong = F.softplus(above) * ~right
+        number = right.sum(-1).clamp(min=1)
+        return ((missed + wrong).sum(-1) / number).log1p().mean()
 
     @staticmethod
     def unevenness(shares: torch.Tensor, frames: torch.Tensor, tokens: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
@@ -244,7 +272,7 @@ class Trainer:
             else:
                 batch = maker.batch_of_several(2, 4, frames, questions) if several else maker.batch(8, frames, questions, tasks)
             with mixed_precision():
-                logits, target, want, (evidence, _), _, _ = self.forward(batch)
+                logits, target, want, (evidence, *_), _, _ = self.forward(batch)
             hit = torch.ones(want.shape, dtype=torch.bool)
             hit[want] = logits.argmax(-1) == target
             hit = hit.all(-1)
@@ -269,7 +297,7 @@ class Trainer:
             "boards": lambda: self.evaluate(1, {"boards": 1}, 96, 3, BOARD_TASKS),
             "minutes": lambda: self.evaluate(600, shop, 32, 48),
             "several": lambda: self.evaluate(8, shop, 32, 16, several=True),
-            "long": lambda: self.evaluate(60, shop, 24, 16, asked("left", "different", "duration")),
+            "long": lambda: self.evaluate(60, shop, 24, 16, asked("left", "different", "duration", "changed", "haschanged")),
         }
         reported = {kind: evaluate() for kind, evaluate in kinds.items() if self.args.report == "all" or kind in BRIEF_REPORT}
         # By set only on single frames.
@@ -287,13 +315,12 @@ class Trainer:
 
     def resume(self) -> None:
         state = torch.load(Path(self.args.work) / f"{self.args.name}.pt")
-        # A model from before there were stream tags, times asked for, counts or other self-decoders may go on: these are new.
-        if {"self_decoder": "window", "cache": "shared", **state["config"], "tags": self.config.tags} != self.config.json():
+        # A model from before there were some of its parts may go on: these are new.
+        if {**self.config.json(), **state["config"], "tags": self.config.tags} != self.config.json():
             raise SystemExit(f"the checkpoint has another configuration: {state['config']}")
         weights, now = state["model"], self.model.state_dict()
-        asked = [f"cross_decoder.layers.{i}.attention.{name}.weight" for i in range(self.config.cross_layers) for name in ("when", "count")]
-        for name in ("cross_decoder.tag_k", "cross_decoder.tag_v", *asked):
-            if name not in weights or weights[name].shape != now[name].shape:
+        for name in now:
+            if name.endswith(NEW_PARTS) and (name not in weights or weights[name].shape != now[name].shape):
                 weights[name] = now[name]
         if state["answers"] != self.answers:  # new answers may hold new tokens
             bias = dict(zip(state["answers"], weights["out_bias"].tolist()))

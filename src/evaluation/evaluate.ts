@@ -16,6 +16,7 @@ import type { AnswerResult } from '../live/types.ts';
 import { type BoardPictures, makeBoards } from './boards.ts';
 import { makeCameras } from './cameras.ts';
 import { NearestCaption, typicalCaption } from './captions.ts';
+import { askChanges } from './changes.ts';
 import { FinishedStreams } from './finished.ts';
 import { isHeldOut, type LabelledPicture, readLabels, readOthers, type Scene } from './labels.ts';
 import { FRAMES_KEPT, withLastFrames } from './last-frames.ts';
@@ -56,6 +57,7 @@ interface Asked {
 }
 
 const LEAST_LABELS = 8;
+const CHANGES_BRANCH = 1;
 /** After the first of each so many streams, several short ones are asked together. */
 const STREAMS_A_GROUP = 4;
 /** Questions on their way at once: well below the answers that an engine takes. */
@@ -142,7 +144,9 @@ class Run {
 
   async stream({ number, seconds, controlled }: PlannedStream): Promise<StreamResult> {
     const random = randomOfStream(this.#options.seed, number);
-    const playlist = makePlaylist(this.#pictures, seconds, random, number);
+    const shown = makePlaylist(this.#pictures, seconds, random, number);
+    const changes = askChanges(shown, randomOfStream(this.#options.seed, number, CHANGES_BRANCH), number);
+    const playlist = { ...shown, questions: [...shown.questions, ...changes] };
     const boards = makeBoards(this.#boards, random, number);
     let lastFrames: Control[] = [];
     const asked = await this.#play(playlist, async (stream, name) => {

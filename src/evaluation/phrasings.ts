@@ -2,11 +2,15 @@
  * How questions are asked: for each task the phrasings of the recipe (`models/training/phrasings.py`), the last HELD_OUT of
  * which are never trained on. A test holds the two files against each other.
  *
- * `{x}` is a thing with or without its article, `{xs}` its plural, `{t}` a time of the stream, `{n}` the number of a camera.
+ * `{x}` is a thing with or without its article, `{xs}` its plural, `{t}` a time of the stream, `{d}` how long ("10 seconds",
+ * "minute"), `{n}` the number of a camera.
  */
 
 /** Phrasings at the end of each list that training never uses; they measure paraphrase. */
 export const HELD_OUT = 3;
+
+/** What is said where nothing has changed. */
+export const NO_CHANGE = 'nothing';
 
 export const PHRASINGS = {
   now: [
@@ -617,6 +621,66 @@ export const PHRASINGS = {
     'how many times was {x} done?',
     'how many reps of {x} did you see?',
     'how many repetitions could be counted?',
+  ],
+  changed: [
+    'what is different from before?',
+    'what has changed?',
+    'what changed?',
+    'what is different now?',
+    "what's different",
+    'whats changed',
+    'what is new?',
+    "what's new in the picture?",
+    'tell me what changed',
+    'tell me what is different',
+    'what is different than before?',
+    'what is there now that was not there before?',
+    'what has changed since before?',
+    'what do you see now that you did not see before?',
+    'which thing is new?',
+    'what is the change?',
+    'name what has changed',
+    'what is it that changed?',
+    'what differs from before?',
+    "what's different now compared to before?",
+    'what is the difference?',
+    'what is the difference to before?',
+    'spot the change',
+    'what did change now',
+    'what has it changed to?',
+    'what is not as it was before?',
+    'something changed, what is it?',
+    'what is new compared to before?',
+    "what's the difference from earlier?",
+    'what is not the same as before?',
+  ],
+  haschanged: [
+    'has anything changed in the last {d}?',
+    'did anything change in the last {d}?',
+    'has something changed in the last {d}?',
+    'anything new in the last {d}?',
+    'any change in the last {d}?',
+    'any changes in the past {d}',
+    'was there a change in the last {d}?',
+    'did something change in the last {d}?',
+    'has the picture changed in the last {d}?',
+    'in the last {d}, has anything changed?',
+    'have things changed in the last {d}?',
+    'has anything new appeared in the last {d}?',
+    'did something new come in the last {d}?',
+    'has anything changed in the past {d}?',
+    'did you see a change in the last {d}?',
+    'over the last {d}, did anything change?',
+    'within the last {d}, was there a change?',
+    'anything changed in the last {d}',
+    'has it changed in the last {d}?',
+    'did the thing shown change in the last {d}?',
+    'during the last {d}, did it change?',
+    'was something else shown in the last {d}?',
+    'have you noticed a change in the last {d}?',
+    'did anything new show up in the last {d}?',
+    'has there been any change within the last {d}?',
+    'in the past {d}, did something change?',
   ],
   which: [
     'which camera shows {x}?',

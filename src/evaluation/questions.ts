@@ -17,7 +17,7 @@ export interface EvaluationQuestion {
   readonly task: Task;
   readonly text: string;
   readonly asOfMs: number;
-  /** A name, "yes" or "no", a number, seconds, "camera 2" or "not shown". Of `describe`: the first caption. */
+  /** A name, "yes" or "no", a number, seconds, "camera 2", "not shown" or "nothing" (has changed). Of `describe`: the first caption. */
   readonly expected: string;
   /** When the thing that the answer rests on was shown; null where nothing was. */
   readonly moment: { readonly set: string; readonly startMs: number; readonly endMs: number } | null;
@@ -31,11 +31,12 @@ export interface EvaluationQuestion {
   readonly captions?: readonly string[];
 }
 
-/** What is put into a phrasing: a thing, its plural, a time, a camera's number. */
+/** What is put into a phrasing: a thing, its plural, a time, how long ("10 seconds", "minute"), a camera's number. */
 export interface Words {
   readonly x?: string;
   readonly xs?: string;
   readonly t?: string;
+  readonly d?: string;
   readonly n?: string;
 }
 
@@ -67,6 +68,7 @@ export class Asker {
       .replace('{x}', words.x ?? '')
       .replace('{xs}', words.xs ?? '')
       .replace('{t}', words.t ?? '')
+      .replace('{d}', words.d ?? '')
       .replace('{n}', words.n ?? '');
     this.questions.push({ task, text, heldOut, ...asked });
   }

@@ -1,5 +1,6 @@
 /** Whether an answer is right, and how often: counts with their 95% intervals. */
 import { normaliseLabel } from './labels.ts';
+import { NO_CHANGE } from './phrasings.ts';
 import type { EvaluationQuestion, Task } from './questions.ts';
 
 export interface Tally {
@@ -61,6 +62,7 @@ export function isRight(question: Pick<EvaluationQuestion, 'task' | 'expected'>,
   switch (task) {
     case 'seen':
     case 'seennow':
+    case 'haschanged':
       return new RegExp(`^\\s*${expected}\\b`, 'i').test(answer);
     case 'when':
     case 'left':
@@ -70,9 +72,15 @@ export function isRight(question: Pick<EvaluationQuestion, 'task' | 'expected'>,
       return isNear(secondsOf(answer), Number(expected), WITHIN_REPETITIONS);
     case 'notshown':
       return /\b(not|never|no)\b/.test(answer.toLowerCase());
+    case 'changed':
+      return expected === NO_CHANGE ? /^\s*(nothing|no change)\b/i.test(answer) : isName(answer, expected);
     default:
-      return normaliseLabel(answer) === normaliseLabel(expected);
+      return isName(answer, expected);
   }
+}
+
+function isName(answer: string, expected: string): boolean {
+  return normaliseLabel(answer) === normaliseLabel(expected);
 }
 
 function isNear(value: number | null, expected: number, within: number): boolean {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { HELD_OUT, PHRASINGS } from '../../src/evaluation/phrasings.ts';
+import { HELD_OUT, NO_CHANGE, PHRASINGS } from '../../src/evaluation/phrasings.ts';
 
 const recipe = readFileSync(new URL('../../models/training/phrasings.py', import.meta.url), 'utf8');
 
@@ -18,6 +18,10 @@ describe('The phrasings of the evaluation', () => {
 
   test('hold as many out as the recipe does', () => {
     expect(recipe).toContain(`\nHELD_OUT = ${HELD_OUT}\n`);
+  });
+
+  test('say that nothing has changed as the recipe does', () => {
+    expect(recipe).toContain(`\nNO_CHANGE = "${NO_CHANGE}"\n`);
   });
 
   test('have enough of both kinds, each once', () => {

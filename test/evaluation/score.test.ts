@@ -57,6 +57,14 @@ describe('An answer', () => {
     ['repetitions', '3', '5', false],
     ['different', '5', '5', true],
     ['different', '5', '15', false],
+    ['changed', 'apple', 'an apple', true],
+    ['changed', 'apple', 'nothing', false],
+    ['changed', 'nothing', 'nothing', true],
+    ['changed', 'nothing', 'Nothing has changed.', true],
+    ['changed', 'nothing', 'apple', false],
+    ['haschanged', 'yes', 'Yes.', true],
+    ['haschanged', 'no', 'no', true],
+    ['haschanged', 'no', 'nothing', false],
   ])('to %s, where %j is right: %j is %s', (task, expected, answer, right) => {
     expect(isRight({ task, expected }, answer)).toBe(right);
   });
