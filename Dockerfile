@@ -5,6 +5,10 @@
 #
 # Inside the container the service listens on every address, which it does only with at least one API key: without
 # YOCO_API_KEYS it ends at once and says so.
+#
+# On a GPU (NVIDIA's container toolkit brings the driver; the image has the Vulkan loader):
+#
+#   docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility -e YOCO_DEVICE=webgpu ...
 
 FROM node:22-bookworm-slim AS build
 WORKDIR /app
@@ -25,7 +29,7 @@ RUN npm ci --omit=dev \
 
 FROM node:22-bookworm-slim
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends ffmpeg \
+  && apt-get install -y --no-install-recommends ffmpeg libvulkan1 \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 ENV NODE_ENV=production YOCO_HOST=0.0.0.0

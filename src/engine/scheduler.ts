@@ -32,6 +32,8 @@ import {
 export const MAX_SEGMENT_TOKENS = 1024;
 /** A frame that has waited for so long is taken in this turn, however many answers are being written. */
 export const OVERDUE_MS = 250;
+/** How often new questions are opened in one turn before its decode step. */
+const ADMISSIONS = 3;
 /** Questions whose tokens are as many, when rounded up to this, pass the self-decoder in one run. */
 const SEGMENT_STEP = 8;
 /** Answers that read a stream through its index, or several streams, in one turn; each needs a reading of its own. */
@@ -270,7 +272,9 @@ export class Scheduler {
   async #turnOnce(): Promise<boolean> {
     const between = this.#between.splice(0);
     for (const act of between) await act();
-    const admitted = await this.#admit();
+    let admitted = false;
+    // Questions that come while others are opened join them: those of a burst get their first tokens in one step.
+    for (let i = 0; i < ADMISSIONS && this.#waiting.size > 0; i++) admitted = (await this.#admit()) || admitted;
     const decoded = await this.#decode();
     const appended = await this.#appendFrames();
     // Who waited for a moment may have brought new work while this turn passed.

@@ -252,6 +252,21 @@ describe('Askers', () => {
     expect((await Promise.all(joining)).every(({ end }) => end !== undefined)).toBe(true);
   });
 
+  test('who come while others are opened get their first token in the same step', async () => {
+    open('cam');
+    await watch('cam', 0, 4);
+    const step = model.selfDecoder.step.bind(model.selfDecoder);
+    let late: Promise<Outcome> | undefined;
+    vi.spyOn(model.selfDecoder, 'step').mockImplementation((...args) => {
+      late ??= ask(request('cam', QUESTIONS[1] ?? '', { maxTokens: 1 }));
+      return step(...args);
+    });
+    const together = vi.spyOn(model.crossDecoder, 'step');
+    await ask(request('cam', QUESTIONS[0] ?? '', { maxTokens: 1 }));
+    await late;
+    expect(together.mock.calls.map(([, inputs]) => inputs.length)).toEqual([2]);
+  });
+
   test('get in pieces exactly the text that they get in the end', async () => {
     open('a');
     await watch('a', 0, 6);
