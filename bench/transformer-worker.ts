@@ -207,6 +207,7 @@ async function transformer(task: WorkerTask, name: ShapeName): Promise<WorkerRes
   );
   await session.release();
   await vision.release();
+  embeddings.release();
   return { visionMs, questionTokens: question.ids.length, atLength };
 }
 

@@ -1,12 +1,12 @@
-/** Runs a file of this folder in a process of its own, which answers one message with one message. */
-import { fork } from 'node:child_process';
+/** Runs a file of this folder in a process of its own, started as the engine is, which answers one message with one message. */
 import { fileURLToPath } from 'node:url';
+import { forkLean } from '../src/engine/child.ts';
 
 export function inProcess<Result>(file: string, task: object): Promise<Result> {
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), [], {
+  const child = forkLean(fileURLToPath(new URL(file, import.meta.url)), {
     // stdout is for the results only.
     stdio: ['ignore', 2, 2, 'ipc'],
-    execArgv: [...process.execArgv, '--expose-gc'],
+    execArgv: ['--expose-gc'],
   });
   return new Promise((resolve, reject) => {
     let result: { readonly value: Result } | undefined;

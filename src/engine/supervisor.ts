@@ -3,12 +3,11 @@
  * What was in progress then fails with `engine_restarted`; streams are opened again, empty, before new frames go in.
  */
 import type { ChildProcess } from 'node:child_process';
-import { fork } from 'node:child_process';
 import { EventEmitter } from 'node:events';
-import { createRequire } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { YocoError } from '../errors.ts';
 import type { DeviceName } from '../model/device/device.ts';
+import { forkLean } from './child.ts';
 import {
   type AnswerEnd,
   type Appended,
@@ -98,12 +97,6 @@ interface EngineEvents {
 const STOP_MS = 5_000;
 const fromSource = import.meta.url.endsWith('.ts');
 const entry = fileURLToPath(new URL(`./process${fromSource ? '.ts' : '.js'}`, import.meta.url));
-
-/** Flags of the engine process: from source it needs tsx, whoever started this process (a test runner has its own). */
-function execArgv(): string[] {
-  if (!fromSource || process.execArgv.some((flag) => flag.includes('tsx'))) return process.execArgv;
-  return ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href];
-}
 
 export class Engine extends EventEmitter<EngineEvents> {
   readonly #options: EngineOptions;
@@ -243,8 +236,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   #spawn(): Promise<void> {
-    const child = fork(entry, [], {
-      execArgv: execArgv(),
+    const child = forkLean(entry, {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });

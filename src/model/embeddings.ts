@@ -1,38 +1,48 @@
-/** Word embeddings at the model's width: int8 rows and a scale for each (`words_table` in models/training/export.py). */
-import { readFile } from 'node:fs/promises';
+/**
+ * Word embeddings at the model's width: int8 rows and a scale for each (`words_table` in models/training/export.py). A
+ * token needs one row: they stay in the file, which the system keeps in memory as long as there is room, and are read one by one.
+ */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { YocoError } from '../errors.ts';
 
 export class Embeddings {
-  readonly #rows: Int8Array;
+  readonly #file: number;
   readonly #scales: Float32Array;
-  readonly #width: number;
+  readonly #row: Int8Array;
 
-  private constructor(rows: Int8Array, scales: Float32Array, width: number) {
-    this.#rows = rows;
+  private constructor(file: number, scales: Float32Array, width: number) {
+    this.#file = file;
     this.#scales = scales;
-    this.#width = width;
+    this.#row = new Int8Array(width);
   }
 
   static async load(filename: string, vocabulary: number, width: number): Promise<Embeddings> {
-    const raw = await readFile(filename);
-    if (raw.byteLength !== vocabulary * (width + 4)) {
+    if ((await stat(filename)).size !== vocabulary * (width + 4)) {
       throw new YocoError('bundle_damaged', { detail: `${filename} does not hold ${vocabulary} rows of ${width}.` });
     }
-    const bytes = Uint8Array.prototype.slice.call(raw);
-    const rows = new Int8Array(bytes.buffer, 0, vocabulary * width);
-    const scales = new Float32Array(bytes.buffer.slice(vocabulary * width));
-    return new Embeddings(rows, scales, width);
+    const scales = new Float32Array(vocabulary);
+    const file = openSync(filename, 'r');
+    readSync(file, scales, 0, scales.byteLength, vocabulary * width);
+    return new Embeddings(file, scales, width);
   }
 
   /** `[ids.length, width]`. */
   lookup(ids: readonly number[]): Float32Array {
-    const width = this.#width;
+    const row = this.#row;
+    const width = row.length;
     const out = new Float32Array(ids.length * width);
     ids.forEach((id, i) => {
       const scale = this.#scales[id];
       if (scale === undefined) throw new RangeError(`token ${id} is outside the vocabulary`);
-      for (let j = 0; j < width; j++) out[i * width + j] = (this.#rows[id * width + j] ?? 0) * scale;
+      readSync(this.#file, row, 0, width, id * width);
+      for (let j = 0; j < width; j++) out[i * width + j] = (row[j] ?? 0) * scale;
     });
     return out;
+  }
+
+  /** No lookups after it. */
+  release(): void {
+    closeSync(this.#file);
   }
 }

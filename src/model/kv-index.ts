@@ -9,6 +9,7 @@
  */
 import type { InferenceSession } from 'onnxruntime-node';
 import * as ort from 'onnxruntime-node';
+import { GrowingBytes } from './growing-bytes.ts';
 import { int8Scale, type KvShape } from './kv-page.ts';
 import { floats, integers } from './session.ts';
 import { TIME_CODE_SIZE, writeTimeCode } from './time-code.ts';
@@ -33,18 +34,24 @@ export class KvIndex {
   #capacity = FIRST_CAPACITY;
   #cells = 0;
   /** For each head `[capacity * KEYS_PER_CELL, headDim]`, and their scales. */
-  #keys: Uint8Array[];
+  readonly #keys: readonly GrowingBytes[];
   #scales: Float32Array[];
   /** Of each cell the time of its first frame in ms, and the code of its time: `[capacity]`, `[capacity, TIME_CODE_SIZE]`. */
   #times: Float64Array;
-  #codes: Uint8Array;
+  readonly #codes: GrowingBytes;
+  /** For one cell at a time: two means, and the code of its time. */
+  readonly #means: readonly [Float32Array, Float32Array];
+  readonly #code = new Int8Array(TIME_CODE_SIZE);
+  /** Of a run before: where the times since the beginning and before the question were written. */
+  #spare: Differences | undefined;
 
   constructor(shape: KvShape) {
     this.#shape = shape;
-    this.#keys = this.#buffers((length) => new Uint8Array(length * shape.headDim));
+    this.#keys = this.#buffers((length) => new GrowingBytes(length * shape.headDim));
     this.#scales = this.#buffers((length) => new Float32Array(length));
     this.#times = new Float64Array(this.#capacity);
-    this.#codes = new Uint8Array(this.#capacity * TIME_CODE_SIZE);
+    this.#codes = new GrowingBytes(this.#capacity * TIME_CODE_SIZE);
+    this.#means = [new Float32Array(shape.headDim), new Float32Array(shape.headDim)];
   }
 
   /**
@@ -64,7 +71,7 @@ export class KvIndex {
     if (!fits) throw new RangeError('the cells of an index do not fit together');
     while (index.#capacity * KEYS_PER_CELL < rows) index.#grow();
     keys.forEach((all, head) => {
-      moveZero(asBytes(all), index.#keys[head] ?? new Uint8Array(0));
+      moveZero(asBytes(all), index.#keys[head]?.all ?? new Uint8Array(0));
     });
     scales.forEach((all, head) => index.#scales[head]?.set(all));
     index.#cells = rows / KEYS_PER_CELL;
@@ -78,9 +85,9 @@ export class KvIndex {
   content(): KvCells {
     const rows = this.#cells * KEYS_PER_CELL;
     return {
-      keys: this.#keys.map((all) => {
+      keys: this.#keys.map((keys) => {
         const copy = new Int8Array(rows * this.#shape.headDim);
-        moveZero(all.subarray(0, copy.length), asBytes(copy));
+        moveZero(keys.all.subarray(0, copy.length), asBytes(copy));
         return copy;
       }),
       scales: this.#scales.map((all) => all.slice(0, rows)),
@@ -130,46 +137,40 @@ export class KvIndex {
     while (this.#cells + to - from > this.#capacity) this.#grow();
     const { headDim } = this.#shape;
     const row = KEYS_PER_CELL * headDim;
-    for (const keys of this.#keys) keys.copyWithin(to * row, from * row, this.#cells * row);
+    for (const { all } of this.#keys) all.copyWithin(to * row, from * row, this.#cells * row);
     for (const scales of this.#scales) {
       scales.copyWithin(to * KEYS_PER_CELL, from * KEYS_PER_CELL, this.#cells * KEYS_PER_CELL);
     }
     this.#times.copyWithin(to, from, this.#cells);
-    this.#codes.copyWithin(to * TIME_CODE_SIZE, from * TIME_CODE_SIZE, this.#cells * TIME_CODE_SIZE);
+    this.#codes.all.copyWithin(to * TIME_CODE_SIZE, from * TIME_CODE_SIZE, this.#cells * TIME_CODE_SIZE);
     this.#cells += to - from;
   }
 
   #grow(): void {
     // By a half: doubling would leave up to half of a day's index unused.
     this.#capacity = Math.ceil(this.#capacity * 1.5);
-    const { headDim } = this.#shape;
-    const [keys, scales, times, codes] = [this.#keys, this.#scales, this.#times, this.#codes];
-    this.#keys = this.#buffers((length) => new Uint8Array(length * headDim));
+    for (const keys of this.#keys) keys.grow(this.#capacity * KEYS_PER_CELL * this.#shape.headDim);
+    this.#codes.grow(this.#capacity * TIME_CODE_SIZE);
+    const [scales, times] = [this.#scales, this.#times];
     this.#scales = this.#buffers((length) => new Float32Array(length));
-    this.#keys.forEach((next, head) => {
-      next.set(keys[head] ?? []);
-    });
     this.#scales.forEach((next, head) => {
       next.set(scales[head] ?? []);
     });
     this.#times = new Float64Array(this.#capacity);
     this.#times.set(times);
-    this.#codes = new Uint8Array(this.#capacity * TIME_CODE_SIZE);
-    this.#codes.set(codes);
   }
 
   #writeTimes(cell: number, times: readonly number[]): void {
     this.#times[cell] = times[0] ?? 0;
-    const code = new Int8Array(TIME_CODE_SIZE);
-    writeTimeCode(times, code, 0);
-    moveZero(asBytes(code), this.#codes.subarray(cell * TIME_CODE_SIZE));
+    writeTimeCode(times, this.#code, 0);
+    moveZero(asBytes(this.#code), this.#codes.all.subarray(cell * TIME_CODE_SIZE));
   }
 
   #write(cell: number, keys: Keys, from: number, times: readonly number[]): void {
     const { heads, headDim, tokensPerFrame } = this.#shape;
     const frames = times.length;
     this.#writeTimes(cell, times);
-    const means = [new Float32Array(headDim), new Float32Array(headDim)] as const;
+    const means = this.#means;
     for (let head = 0; head < heads; head++) {
       const rows = keys[head];
       means.forEach((mean) => mean.fill(0));
@@ -185,26 +186,44 @@ export class KvIndex {
         const scale = int8Scale(mean.reduce((most, x) => Math.max(most, Math.abs(x)), 0));
         const scales = this.#scales[head];
         if (scales !== undefined) scales[at] = scale;
-        const target = this.#keys[head];
+        const target = this.#keys[head]?.all;
         for (let i = 0; i < headDim; i++)
           if (target) target[at * headDim + i] = Math.round((mean[i] ?? 0) / scale) + ZERO;
       });
     }
   }
 
+  /**
+   * Calls `run` with the inputs of the index graph, which are good until it is done. The largest of them that are made for
+   * it serve the next run, too: dead ones would lie among what runs allocate, which then takes ever new memory.
+   */
+  async withFeeds<T>(
+    cells: number,
+    momentMs: number,
+    run: (feeds: Record<string, ort.Tensor>) => Promise<T>,
+  ): Promise<T> {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    const fits = spare !== undefined && spare.since.length >= cells;
+    const buffers = fits ? spare : { since: new Float32Array(this.#capacity), age: new Float32Array(this.#capacity) };
+    const result = await run(this.#feeds(cells, momentMs, buffers));
+    this.#spare = buffers;
+    return result;
+  }
+
   /** Inputs of the index graph for a question at `momentMs`: the first `cells` cells, their keys and codes without a copy. */
-  feeds(cells: number, momentMs: number): Record<string, ort.Tensor> {
+  #feeds(cells: number, momentMs: number, { since, age }: Differences): Record<string, ort.Tensor> {
     const { headDim } = this.#shape;
     const rows = cells * KEYS_PER_CELL;
     const times = this.#times.subarray(0, cells);
     const began = times[0] ?? 0;
     const feeds: Record<string, ort.Tensor> = {
-      codes: new ort.Tensor('uint8', this.#codes.subarray(0, cells * TIME_CODE_SIZE), [cells, TIME_CODE_SIZE]),
-      since: floats(differences(times, began, 1), [cells]),
-      age: floats(differences(times, momentMs, -1), [cells]),
+      codes: new ort.Tensor('uint8', this.#codes.all.subarray(0, cells * TIME_CODE_SIZE), [cells, TIME_CODE_SIZE]),
+      since: floats(differences(times, began, 1, since), [cells]),
+      age: floats(differences(times, momentMs, -1, age), [cells]),
     };
-    this.#keys.forEach((keys, head) => {
-      feeds[`keys${head}`] = new ort.Tensor('uint8', keys.subarray(0, rows * headDim), [rows, headDim]);
+    this.#keys.forEach(({ all }, head) => {
+      feeds[`keys${head}`] = new ort.Tensor('uint8', all.subarray(0, rows * headDim), [rows, headDim]);
     });
     this.#scales.forEach((scales, head) => (feeds[`scales${head}`] = floats(scales.subarray(0, rows), [rows])));
     return feeds;
@@ -218,9 +237,14 @@ function moveZero(from: Uint8Array, to: Uint8Array): void {
   for (let i = 0; i < from.length; i++) to[i] = (from[i] ?? 0) ^ ZERO;
 }
 
+interface Differences {
+  readonly since: Float32Array;
+  readonly age: Float32Array;
+}
+
 /** `sign * (time - from)` of each time. A loop: for a day's cells `Float32Array.from` takes a hundred times as long. */
-function differences(times: Float64Array, from: number, sign: number): Float32Array {
-  const out = new Float32Array(times.length);
+function differences(times: Float64Array, from: number, sign: number, room: Float32Array): Float32Array {
+  const out = room.subarray(0, times.length);
   for (let i = 0; i < out.length; i++) out[i] = sign * ((times[i] ?? 0) - from);
   return out;
 }
@@ -246,11 +270,9 @@ export class CellRanking {
     dims: readonly number[],
   ): Promise<number[]> {
     if (count >= cells) return Array.from({ length: cells }, (_, cell) => cell);
-    const results = await this.#session.run({
-      queries: floats(queries, dims),
-      count: integers([count]),
-      ...index.feeds(cells, momentMs),
-    });
+    const results = await index.withFeeds(cells, momentMs, (feeds) =>
+      this.#session.run({ queries: floats(queries, dims), count: integers([count]), ...feeds }),
+    );
     const chosen = results['chosen']?.data;
     if (!(chosen instanceof BigInt64Array)) throw new RangeError('the index graph lacks the output chosen');
     return Array.from(chosen, Number).sort((a, b) => a - b);

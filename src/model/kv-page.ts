@@ -37,33 +37,28 @@ export class KvPage {
   readonly frames: number;
   /** True once frames were taken out of it. */
   readonly thinned: boolean;
+  /** All that a page keeps: views of its parts would take half a kilobyte for each of a day's ten thousand pages. */
   readonly #block: Uint8Array;
-  readonly #kScale: Float32Array;
-  readonly #vScale: Float32Array;
-  readonly #k: Int8Array;
-  readonly #v: Int8Array;
 
   private constructor(shape: KvShape, frames: number, thinned: boolean, block: Uint8Array) {
-    const { heads, headDim, tokensPerFrame } = shape;
-    const tokens = frames * tokensPerFrame;
     this.shape = shape;
     this.frames = frames;
     this.thinned = thinned;
     this.#block = block;
-    let at = block.byteOffset;
-    const part = <T>(
-      make: new (buffer: ArrayBufferLike, offset: number, length: number) => T,
-      length: number,
-      bytes: number,
-    ): T => {
-      const view = new make(block.buffer, at, length);
-      at += length * bytes;
-      return view;
+  }
+
+  /** Views of the parts of the block. */
+  #parts(): { kScale: Float32Array; vScale: Float32Array; k: Int8Array; v: Int8Array } {
+    const { buffer, byteOffset } = this.#block;
+    const { heads, headDim } = this.shape;
+    const [channels, numbers] = [heads * headDim, heads * this.tokens * headDim];
+    const first = byteOffset + (channels + this.tokens) * Float32Array.BYTES_PER_ELEMENT;
+    return {
+      kScale: new Float32Array(buffer, byteOffset, channels),
+      vScale: new Float32Array(buffer, byteOffset + channels * Float32Array.BYTES_PER_ELEMENT, this.tokens),
+      k: new Int8Array(buffer, first, numbers),
+      v: new Int8Array(buffer, first + numbers, numbers),
     };
-    this.#kScale = part(Float32Array, heads * headDim, 4);
-    this.#vScale = part(Float32Array, tokens, 4);
-    this.#k = part(Int8Array, heads * tokens * headDim, 1);
-    this.#v = part(Int8Array, heads * tokens * headDim, 1);
   }
 
   static bytesFor(shape: KvShape, frames: number): number {
@@ -98,18 +93,20 @@ export class KvPage {
 
   #sealKeys(head: number, keys: Float32Array): void {
     const { headDim } = this.shape;
+    const { kScale, k } = this.#parts();
     const from = head * this.tokens * headDim;
     for (let channel = 0; channel < headDim; channel++) {
       let most = 0;
       for (let i = channel; i < keys.length; i += headDim) most = Math.max(most, Math.abs(keys[i] ?? 0));
       const scale = int8Scale(most);
-      this.#kScale[head * headDim + channel] = scale;
-      for (let i = channel; i < keys.length; i += headDim) this.#k[from + i] = Math.round((keys[i] ?? 0) / scale);
+      kScale[head * headDim + channel] = scale;
+      for (let i = channel; i < keys.length; i += headDim) k[from + i] = Math.round((keys[i] ?? 0) / scale);
     }
   }
 
   #sealValues(values: readonly Float32Array[]): void {
     const { heads, headDim } = this.shape;
+    const { vScale, v } = this.#parts();
     for (let token = 0; token < this.tokens; token++) {
       let most = 0;
       for (let head = 0; head < heads; head++) {
@@ -117,12 +114,12 @@ export class KvPage {
         for (let i = token * headDim; i < (token + 1) * headDim; i++) most = Math.max(most, Math.abs(row?.[i] ?? 0));
       }
       const scale = int8Scale(most);
-      this.#vScale[token] = scale;
+      vScale[token] = scale;
       for (let head = 0; head < heads; head++) {
         const row = values[head];
         const from = head * this.tokens * headDim;
         for (let i = token * headDim; i < (token + 1) * headDim; i++) {
-          this.#v[from + i] = Math.round((row?.[i] ?? 0) / scale);
+          v[from + i] = Math.round((row?.[i] ?? 0) / scale);
         }
       }
     }
@@ -131,6 +128,7 @@ export class KvPage {
   /** Writes `count` frames from `first` on, in full precision, to each head's rows at token `at`. */
   read(first: number, count: number, rows: KvRows, at: number): void {
     const { heads, headDim, tokensPerFrame } = this.shape;
+    const { kScale, vScale, k, v } = this.#parts();
     const from = first * tokensPerFrame;
     const end = from + count * tokensPerFrame;
     for (let head = 0; head < heads; head++) {
@@ -138,14 +136,14 @@ export class KvPage {
       const values = rows.values[head];
       if (keys === undefined || values === undefined) throw new RangeError('fewer heads than the page has');
       const base = head * this.tokens * headDim;
-      const scales = this.#kScale.subarray(head * headDim, (head + 1) * headDim);
+      const scales = kScale.subarray(head * headDim, (head + 1) * headDim);
       let to = at * headDim;
       for (let token = from; token < end; token++) {
         const row = base + token * headDim;
-        const vScale = this.#vScale[token] ?? 0;
+        const scale = vScale[token] ?? 0;
         for (let channel = 0; channel < headDim; channel++, to++) {
-          keys[to] = (this.#k[row + channel] ?? 0) * (scales[channel] ?? 0);
-          values[to] = (this.#v[row + channel] ?? 0) * vScale;
+          keys[to] = (k[row + channel] ?? 0) * (scales[channel] ?? 0);
+          values[to] = (v[row + channel] ?? 0) * scale;
         }
       }
     }
@@ -157,18 +155,17 @@ export class KvPage {
     const kept = keep.flatMap((wanted, frame) => (wanted ? [frame] : []));
     const block = new Uint8Array(KvPage.bytesFor(this.shape, kept.length));
     const page = new KvPage(this.shape, kept.length, true, block);
-    page.#kScale.set(this.#kScale);
+    const [from, to] = [this.#parts(), page.#parts()];
+    to.kScale.set(from.kScale);
     const size = tokensPerFrame * headDim;
-    kept.forEach((frame, to) => {
-      page.#vScale.set(
-        this.#vScale.subarray(frame * tokensPerFrame, (frame + 1) * tokensPerFrame),
-        to * tokensPerFrame,
-      );
+    kept.forEach((frame, place) => {
+      const scales = from.vScale.subarray(frame * tokensPerFrame, (frame + 1) * tokensPerFrame);
+      to.vScale.set(scales, place * tokensPerFrame);
       for (let head = 0; head < heads; head++) {
         const source = (head * this.frames + frame) * size;
-        const target = (head * page.frames + to) * size;
-        page.#k.set(this.#k.subarray(source, source + size), target);
-        page.#v.set(this.#v.subarray(source, source + size), target);
+        const target = (head * page.frames + place) * size;
+        to.k.set(from.k.subarray(source, source + size), target);
+        to.v.set(from.v.subarray(source, source + size), target);
       }
     });
     return page;

@@ -74,6 +74,7 @@ export class Model {
     const sessions = [this.vision, this.selfDecoder, this.crossDecoder, this.ranking];
     await Promise.all(sessions.map((session) => session.release()));
     await this.device?.release();
+    this.embeddings.release();
   }
 }
 

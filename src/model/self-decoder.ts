@@ -28,6 +28,8 @@ export interface SelfDecoderOutput {
 export class SelfDecoder {
   readonly #session: InferenceSession;
   readonly #config: BundleConfig;
+  /** Of a run before: where what is carried was brought together. */
+  #spare: readonly [Float32Array, Float32Array] | undefined;
 
   constructor(session: InferenceSession, config: BundleConfig) {
     this.#session = session;
@@ -59,8 +61,8 @@ export class SelfDecoder {
     const times = new Array<number>(rows * n).fill(-1);
     const lengths = new Array<number>(rows).fill(0);
     const rowSize = c.selfLayers * p * c.selfKvHeads * c.headDim;
-    const pastK = new Float32Array(rows * rowSize);
-    const pastV = new Float32Array(rows * rowSize);
+    const buffers = this.#takeBuffers(rows * rowSize);
+    const [pastK, pastV] = [buffers[0].subarray(0, rows * rowSize), buffers[1].subarray(0, rows * rowSize)];
     inputs.forEach((input, i) => {
       tokens.set(input.tokens, i * n * c.width);
       input.timesMs.forEach((t, j) => (times[i * n + j] = t));
@@ -76,6 +78,7 @@ export class SelfDecoder {
       // What is padded behind the new tokens must not enter a retention's states; a window keeps it out by itself.
       [retains ? 'new_length' : 'past_length']: integers(lengths),
     });
+    this.#spare = buffers;
     const hidden = output(results, 'hidden');
     const k = output(results, 'k');
     const v = output(results, 'v');
@@ -97,6 +100,18 @@ export class SelfDecoder {
         v: v.subarray(i * n * tokenSize, (last + 1) * tokenSize),
       };
     });
+  }
+
+  /**
+   * Two buffers of at least `size` zeros. A run of frames needs megabytes: new ones each time would lie about, dead, until the
+   * garbage collector comes by. A run that begins beside another has its own.
+   */
+  #takeBuffers(size: number): readonly [Float32Array, Float32Array] {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    if (spare === undefined || spare[0].length < size) return [new Float32Array(size), new Float32Array(size)];
+    for (const buffer of spare) buffer.fill(0, 0, size);
+    return spare;
   }
 
   release(): Promise<void> {

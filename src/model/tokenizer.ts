@@ -16,6 +16,10 @@ interface Bpe {
   encode(text: string, options: { readonly add_special_tokens: boolean }): { readonly ids: number[] };
   decode(ids: number[], options: typeof DECODING): string;
 }
+/** What is large in a `tokenizer.json`. */
+interface Vocabulary {
+  readonly model: { merges: (string | string[])[]; vocab: Record<string, number> };
+}
 const Bpe = BpeTokenizer as unknown as new (json: object, settings: object) => Bpe;
 
 export class Tokenizer {
@@ -27,8 +31,15 @@ export class Tokenizer {
 
   static async load(filename: string): Promise<Tokenizer> {
     try {
-      const json = JSON.parse(await readFile(filename, 'utf8')) as object;
-      return new Tokenizer(new Bpe(json, {}));
+      const json = JSON.parse(await readFile(filename, 'utf8')) as Vocabulary;
+      const { model } = json;
+      // In pairs the library takes them as they are; in words it makes pairs that nobody else could free.
+      model.merges = model.merges.map((merge) => (typeof merge === 'string' ? merge.split(' ', 2) : merge));
+      const bpe = new Bpe(json, {});
+      // It has made maps of these, and would keep both: ten megabytes.
+      model.merges.length = 0;
+      model.vocab = {};
+      return new Tokenizer(bpe);
     } catch (cause) {
       throw new YocoError('bundle_damaged', { detail: `${filename} is not a tokenizer.`, cause });
     }

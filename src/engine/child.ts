@@ -1,0 +1,42 @@
+/** How a process that runs the model is started, so that little stays resident in it beside the model and the caches. */
+import { type ChildProcess, fork, type ForkOptions } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * MiB of each half of V8's young generation. It holds what a run leaves behind, and 16 by default: what is dead already
+ * then keeps as much again of buffers alive outside.
+ */
+const SEMI_SPACE_MIB = 1;
+const SEMI_SPACE_FLAG = '--max-semi-space-size';
+/** One heap of malloc for all threads: those of a run hardly allocate, and what a heap of their own once held stays there. */
+const ENVIRONMENT = { MALLOC_ARENA_MAX: '1' };
+
+const launcher = fileURLToPath(new URL('./from-source.js', import.meta.url));
+
+/** `entry`: the file, compiled or of the sources. Flags and variables that somebody has set stay as they are. */
+export function forkLean(entry: string, options: ForkOptions = {}): ChildProcess {
+  const flags = [...leanFlags(process.execArgv, process.env), ...(options.execArgv ?? [])];
+  const env = leanEnvironment(process.env);
+  // From source by the launcher: the loader of `tsx` for modules keeps a thread with a heap of its own, for good.
+  const [file, args] = entry.endsWith('.ts') ? [launcher, [entry]] : [entry, []];
+  return fork(file, args, { ...options, execArgv: flags, env });
+}
+
+/** Flags of this process that a child of its own loader takes over, and what it takes besides. */
+export function leanFlags(own: readonly string[], env: NodeJS.ProcessEnv): string[] {
+  const flags: string[] = [];
+  for (let i = 0; i < own.length; i++) {
+    const [flag = '', next = ''] = [own[i], own[i + 1]];
+    const loads = /^(-r|--require|--import|--loader|--experimental-loader)(=|$)/.test(flag);
+    const apart = loads && !flag.includes('=');
+    if (!(loads && (apart ? next : flag).includes('tsx'))) flags.push(...(apart ? [flag, next] : [flag]));
+    if (apart) i++;
+  }
+  const set = [...flags, env['NODE_OPTIONS'] ?? ''].some((text) => text.replaceAll('_', '-').includes(SEMI_SPACE_FLAG));
+  return set ? flags : [...flags, `${SEMI_SPACE_FLAG}=${SEMI_SPACE_MIB}`];
+}
+
+/** glibc reads its tunables first: what they say of heaps stays, too. */
+export function leanEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return env['GLIBC_TUNABLES']?.includes('arena_max') === true ? { ...env } : { ...ENVIRONMENT, ...env };
+}

@@ -1,0 +1,38 @@
+/** How a process that runs the model is started. */
+import { describe, expect, test } from 'vitest';
+import { leanEnvironment, leanFlags } from '../../src/engine/child.ts';
+
+describe('flags of the process', () => {
+  test('keep its young generation small', () => {
+    expect(leanFlags([], {})).toEqual(['--max-semi-space-size=1']);
+  });
+
+  test('are those of this process, without the loaders of tsx', () => {
+    const own = [
+      '--require',
+      '/x/tsx/dist/preflight.cjs',
+      '--import=file:///x/tsx/loader.mjs',
+      '--inspect',
+      '-r',
+      './a.cjs',
+    ];
+    expect(leanFlags(own, {})).toEqual(['--inspect', '-r', './a.cjs', '--max-semi-space-size=1']);
+  });
+
+  test('leave what somebody has set', () => {
+    expect(leanFlags(['--max_semi_space_size=32'], {})).toEqual(['--max_semi_space_size=32']);
+    expect(leanFlags([], { NODE_OPTIONS: '--max-semi-space-size=8' })).toEqual([]);
+  });
+});
+
+describe('the environment of the process', () => {
+  test('has one heap for all threads, and all that this process has', () => {
+    expect(leanEnvironment({ HOME: '/root' })).toEqual({ HOME: '/root', MALLOC_ARENA_MAX: '1' });
+  });
+
+  test('leaves what somebody has set', () => {
+    expect(leanEnvironment({ MALLOC_ARENA_MAX: '4' })).toEqual({ MALLOC_ARENA_MAX: '4' });
+    const tunables = { GLIBC_TUNABLES: 'glibc.malloc.arena_max=2' };
+    expect(leanEnvironment(tunables)).toEqual(tunables);
+  });
+});

@@ -1,0 +1,23 @@
+/** Bytes that grow in their place. */
+import { expect, test } from 'vitest';
+import { GrowingBytes } from '../../src/model/growing-bytes.ts';
+
+test('they keep what was written, and what is new is zero', () => {
+  const bytes = new GrowingBytes(4);
+  bytes.all.set([1, 2, 3, 4]);
+  const before = bytes.all;
+  bytes.grow(6);
+  expect([...bytes.all]).toEqual([1, 2, 3, 4, 0, 0]);
+  bytes.all[0] = 9;
+  expect([...before]).toEqual([9, 2, 3, 4]);
+});
+
+test('beyond what is reserved they move, and earlier views stay readable', () => {
+  const bytes = new GrowingBytes(2);
+  bytes.all.set([7, 8]);
+  const before = bytes.all;
+  bytes.grow(40 * 2 ** 20);
+  expect(bytes.all).toHaveLength(40 * 2 ** 20);
+  expect([...bytes.all.subarray(0, 3)]).toEqual([7, 8, 0]);
+  expect([...before]).toEqual([7, 8]);
+});
