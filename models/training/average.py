@@ -11,6 +11,8 @@ from pathlib import Path
 
 import torch
 
+from model import Config
+
 OWN = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.threshold.weight", ".tally.threshold.bias", ".tally.into.weight", ".from_detail.weight")
 
 
@@ -18,7 +20,8 @@ def average(states: list[dict], shares: list[float]) -> dict:
     """`shares` add up to one. Throws SystemExit where the checkpoints have other configurations."""
     first = states[0]
     for state in states:
-        if {**state["config"], "tags": 0} != {**first["config"], "tags": 0}:
+        # What a checkpoint from before a field does not say of it is as it is by default.
+        if {**Config().json(), **state["config"], "tags": 0} != {**Config().json(), **first["config"], "tags": 0}:
             raise SystemExit("the checkpoints have other configurations")
     weights = {}
     for name, value in first["model"].items():

@@ -3,8 +3,8 @@
 python calibrate.py --data DIR --work DIR --name mixed --out calibrated
 
 Means of weights and more of one task than of another leave these answers too likely or too unlikely. On streams of pictures that
-are kept out of training, two numbers are added to the biases of these answers: that of "yes" so that a yes and a no are right
-equally often; that of "it was not shown" as high as costs at most COST of the right answers about what was shown.
+are kept out of training, two numbers are added to the biases of these answers: that of "yes" as low as it must be for NO_RIGHT of
+the things that were not seen to be answered with no; that of "it was not shown" as high as costs at most COST of the right answers about what was shown.
 """
 
 import argparse
@@ -26,6 +26,8 @@ TASKS = {"seen": 3, "seennow": 1.5, "when": 1, "before": 1, "after": 1, "left": 
 ABSENT_SHARE = 0.4
 STEPS = np.arange(0, 3.01, 0.25)
 COST = 0.015
+# A thing that was never there and is claimed does more harm than one that is forgotten.
+NO_RIGHT = 0.95
 
 
 @torch.no_grad()
@@ -69,7 +71,7 @@ def main() -> None:
     trainer.model.eval()
     yes, no, not_shown = (trainer.place[encode(text)[0]].item() for text in ("yes", "no", NOT_SHOWN))
     of_yes, of_no, absent, shown = margins(trainer, yes, no, not_shown)
-    less = min(STEPS, key=lambda b: abs((of_yes > b).mean() - (of_no <= b).mean()))
+    less = next((b for b in STEPS if (of_no <= b).mean() >= NO_RIGHT), STEPS[-1])
     more = max(b for b in STEPS if (shown + b < 0).mean() >= (shown < 0).mean() - COST)
     print(f"yes: {-less:.2f}; right of {len(of_yes)} yes {(of_yes > 0).mean():.3f} -> {(of_yes > less).mean():.3f}, of {len(of_no)} no "
           f"{(of_no <= 0).mean():.3f} -> {(of_no <= less).mean():.3f}")

@@ -42,7 +42,7 @@ for name in "$@"; do
   resume=''
   [ -f "$work/$name.pt" ] && resume=--resume
   python "$here/train.py" --data "$data" --work "$work" --name "$name" --config "$shape" $resume $(rates "$name") --hours "$hours" \
-    --report brief --report-minutes "$(python -c "print($hours * 60 / 6)")"
+    --report brief --report-minutes "$(python -c "print($hours * 60 / 4)")"
   touch "$work/$name.done"
 done
 mkdir -p "$here/runs/candidates"

@@ -62,11 +62,11 @@ def fill_cross(model: YocoLive, graph: Graph, answers: list[int]) -> None:
     counts = any("tally" in name for name in graph.values)  # bundles of before it have none
     for i, layer in enumerate(model.cross_decoder.layers):
         a = layer.attention
-        tallied = ((a.tally.threshold,), (a.tally.into,)) if counts else ((), ())
-        for linear in (a.q, a.when, *tallied[0], a.o, a.count, *tallied[1], layer.ffn.gate, layer.ffn.up, layer.ffn.down):
+        for linear in (a.q, a.when, a.o, a.count, *((a.tally.into,) if counts else ()), layer.ffn.gate, layer.ffn.up, layer.ffn.down):
             linear.weight.copy_(next(rest).T)
         if counts:
-            a.tally.threshold.bias.copy_(graph.values[f"decoder.layers.{i}.attention.tally.threshold.bias"])
+            for part in ("weight", "bias"):
+                getattr(a.tally.threshold, part).copy_(graph.values[f"decoder.layers.{i}.attention.tally.threshold.{part}"])
         layer.attention.scale.copy_(graph.scales[i])
         layer.norm.gain.copy_(graph.values[f"decoder.layers.{i}.norm.gain"])
         layer.ffn_norm.gain.copy_(graph.values[f"decoder.layers.{i}.ffn_norm.gain"])
@@ -130,7 +130,7 @@ def main() -> None:
             model.cross_decoder.tag_v.copy_(torch.from_numpy(tags[:, 1].copy()))
         model.into.weight.copy_(solve(model.words, torch.from_numpy(np.array(read_words(bundle / "embeddings.bin", config.width)))))
     training = held.get("training", {})
-    state = {"config": config.json(), "model": model.state_dict(), "step": training.get("steps", 0), "spent": 60.0 * training.get("minutes", 0), "stage": 3,
+    state = {"config": config.json(), "model": model.state_dict(), "step": training.get("steps", 0), "spent": 0.0, "stage": 3,
              "questions": training.get("questions", 0), "answers": held["answerTokens"]}
     torch.save(state, work / f"{args.name}.pt")
     torch.save(projector.state_dict(), work / "projector.pt")

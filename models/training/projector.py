@@ -128,7 +128,7 @@ def fit_detail(samples: list[Sample], views: list, features: torch.Tensor) -> De
             poses.setdefault((s.label, number), {}).setdefault(s.extra["pose"], row)
     pairs = [list(rows.values()) for rows in poses.values() if len(rows) == 2]
     detail = Detail()
-    if not pairs:
+    if len(pairs) * VECTORS < DETAIL:  # nothing to learn it from: all details are zero
         return detail
     a, b = (features[[pair[i] for pair in pairs]].float() for i in (0, 1))
     difference = (a - b).flatten(0, 1)

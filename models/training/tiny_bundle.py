@@ -74,6 +74,7 @@ def main() -> None:
             nn.init.normal_(layer.attention.when.weight, std=0.2)
             nn.init.normal_(layer.attention.count.weight, std=0.2)
             nn.init.normal_(layer.attention.tally.into.weight, std=0.2)
+            nn.init.normal_(layer.attention.tally.threshold.weight, std=0.2)
             nn.init.zeros_(layer.attention.tally.threshold.bias)
         nn.init.normal_(model.visual.from_detail.weight, std=0.2)
         export(model, TinyProjector(12, 12), TinyDetail(), TinyVocabulary(12, 576), TinyEyes(), Path(args.out), {"licence": "Apache-2.0", "endsAtRepetition": False},

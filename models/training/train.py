@@ -392,6 +392,7 @@ class Trainer:
             for k, v in parts.items():
                 window.setdefault(k, []).append(float(v.detach()))
             window.setdefault("s", []).append(took)
+            window.setdefault("tokens_s", []).append((batch.times.numel() * self.config.tokens_per_frame + int(batch.lengths.sum())) / took)
             if self.step % 50 == 0:
                 self.log(**{k: round(sum(v) / len(v), 3) for k, v in window.items()})
                 window.clear()
@@ -424,7 +425,7 @@ def main() -> None:
     parser.add_argument("--name", default="small")
     parser.add_argument("--config", default="{}", help="fields of Config as JSON")
     parser.add_argument("--report-minutes", type=float, default=3)
-    parser.add_argument("--report", choices=("all", "brief"), default="all", help="brief: single frames and short streams only, which large models are sooner done with")
+    parser.add_argument("--report", choices=("all", "brief"), default="all", help="brief: single frames, short streams and paraphrases only, which large models are sooner done with")
     parser.add_argument("--reading-share", type=float, default=0.0, help="share of the steps that train the cross-decoder alone, which are far cheaper")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--restart-clock", action="store_true", help="with --resume: a new run's schedule from the old weights")

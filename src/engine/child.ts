@@ -22,14 +22,20 @@ export function forkLean(entry: string, options: ForkOptions = {}): ChildProcess
   return fork(file, args, { ...options, execArgv: flags, env });
 }
 
+const LOADS = /^(-r|--require|--import|--loader|--experimental-loader)(=|$)/;
+/** What this process runs in place of a file: a child that took it over would run it again, and start a child of its own. */
+const EVALUATES = /^(-e|-p|-pe|--eval|--print|--input-type)(=|$)/;
+const IN_TSX = /(^|[\\/])tsx([\\/]|$)/;
+
 /** Flags of this process that a child of its own loader takes over, and what it takes besides. */
 export function leanFlags(own: readonly string[], env: NodeJS.ProcessEnv): string[] {
   const flags: string[] = [];
   for (let i = 0; i < own.length; i++) {
     const [flag = '', next = ''] = [own[i], own[i + 1]];
-    const loads = /^(-r|--require|--import|--loader|--experimental-loader)(=|$)/.test(flag);
-    const apart = loads && !flag.includes('=');
-    if (!(loads && (apart ? next : flag).includes('tsx'))) flags.push(...(apart ? [flag, next] : [flag]));
+    const [loads, evaluates] = [LOADS.test(flag), EVALUATES.test(flag)];
+    const apart = (loads || evaluates) && !flag.includes('=');
+    const left = evaluates || (loads && IN_TSX.test(apart ? next : flag));
+    if (!left) flags.push(...(apart ? [flag, next] : [flag]));
     if (apart) i++;
   }
   const set = [...flags, env['NODE_OPTIONS'] ?? ''].some((text) => text.replaceAll('_', '-').includes(SEMI_SPACE_FLAG));

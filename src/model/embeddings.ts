@@ -23,7 +23,9 @@ export class Embeddings {
     }
     const scales = new Float32Array(vocabulary);
     const file = openSync(filename, 'r');
-    readSync(file, scales, 0, scales.byteLength, vocabulary * width);
+    if (readSync(file, scales, 0, scales.byteLength, vocabulary * width) !== scales.byteLength) {
+      throw new YocoError('bundle_damaged', { detail: `${filename} ends before its scales do.` });
+    }
     return new Embeddings(file, scales, width);
   }
 
@@ -35,7 +37,10 @@ export class Embeddings {
     ids.forEach((id, i) => {
       const scale = this.#scales[id];
       if (scale === undefined) throw new RangeError(`token ${id} is outside the vocabulary`);
-      readSync(this.#file, row, 0, width, id * width);
+      // A file that was cut short meanwhile would leave another token's numbers here.
+      if (readSync(this.#file, row, 0, width, id * width) !== width) {
+        throw new YocoError('bundle_damaged', { detail: `The row of token ${id} cannot be read.` });
+      }
       for (let j = 0; j < width; j++) out[i * width + j] = (row[j] ?? 0) * scale;
     });
     return out;

@@ -25,6 +25,9 @@ export interface SelfDecoderOutput {
   readonly v: Float32Array;
 }
 
+/** Buffers up to this are kept for the next run: those of a batch of frames are, and those of many long conversations are not. */
+const SPARE_FLOATS = 2 ** 20;
+
 export class SelfDecoder {
   readonly #session: InferenceSession;
   readonly #config: BundleConfig;
@@ -78,7 +81,7 @@ export class SelfDecoder {
       // What is padded behind the new tokens must not enter a retention's states; a window keeps it out by itself.
       [retains ? 'new_length' : 'past_length']: integers(lengths),
     });
-    this.#spare = buffers;
+    if (buffers[0].length <= SPARE_FLOATS) this.#spare = buffers;
     const hidden = output(results, 'hidden');
     const k = output(results, 'k');
     const v = output(results, 'v');

@@ -19,6 +19,18 @@ describe('flags of the process', () => {
     expect(leanFlags(own, {})).toEqual(['--inspect', '-r', './a.cjs', '--max-semi-space-size=1']);
   });
 
+  test('are not what this process runs in place of a file', () => {
+    expect(leanFlags(['--input-type=module', '-e', 'import("yoco-live")', '--inspect'], {})).toEqual([
+      '--inspect',
+      '--max-semi-space-size=1',
+    ]);
+    expect(leanFlags(['--eval=1', '-p', '2'], {})).toEqual(['--max-semi-space-size=1']);
+  });
+
+  test('load what only has tsx in its name', () => {
+    expect(leanFlags(['--import=/x/tsx-app/trace.mjs'], {})).toContain('--import=/x/tsx-app/trace.mjs');
+  });
+
   test('leave what somebody has set', () => {
     expect(leanFlags(['--max_semi_space_size=32'], {})).toEqual(['--max_semi_space_size=32']);
     expect(leanFlags([], { NODE_OPTIONS: '--max-semi-space-size=8' })).toEqual([]);

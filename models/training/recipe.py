@@ -1,0 +1,49 @@
+"""All stages with one command: labelled pictures -> a bundle.
+
+python recipe.py --data DIR --work DIR --hours 3 --out ../yoco-small-1 [--bundle ../yoco-small-1]
+
+Each stage is a program of its own and says what it does; what is done already is not done again, and a stage that was cut off
+goes on where it was. With --bundle training goes on from what is shipped. `--hours` is the time of stages 1 to 3.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def run(program: str, *arguments: str) -> None:
+    command = [sys.executable, str(HERE / f"{program}.py"), *arguments]
+    print("$", program, *arguments, flush=True)
+    done = subprocess.run(command)
+    if done.returncode != 0:
+        raise SystemExit(f"{program} ended with {done.returncode}; what it has done is kept, and the same command goes on from there")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--hours", type=float, default=3)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--bundle", help="go on from this bundle")
+    parser.add_argument("--name", default="small")
+    parser.add_argument("--folds", default="5")
+    args = parser.parse_args()
+    work = Path(args.work)
+    work.mkdir(parents=True, exist_ok=True)
+    places = ("--data", args.data, "--work", args.work)
+    if args.bundle and not (work / f"{args.name}.pt").exists():
+        run("from_bundle", *places, "--bundle", args.bundle, "--name", args.name)
+    run("features", *places)
+    run("projector", *places, "--folds", args.folds)
+    resume = ("--resume",) if (work / f"{args.name}.pt").exists() else ()
+    run("train", *places, "--name", args.name, "--hours", str(args.hours), *resume)
+    run("calibrate", *places, "--name", args.name, "--out", f"{args.name}-calibrated")
+    run("export", *places, "--name", f"{args.name}-calibrated", "--out", args.out)
+
+
+if __name__ == "__main__":
+    main()
