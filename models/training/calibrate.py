@@ -27,7 +27,7 @@ ABSENT_SHARE = 0.4
 STEPS = np.arange(0, 3.01, 0.25)
 COST = 0.015
 # A thing that was never there and is claimed does more harm than one that is forgotten.
-NO_RIGHT = 0.95
+NO_RIGHT = 0.93
 
 
 @torch.no_grad()

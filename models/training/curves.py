@@ -6,7 +6,7 @@ python curves.py --out ../../docs/candidates.svg --side-by-side runs/candidates/
 Left the loss of the answers, right the exact answers on pictures kept out of training, by the kind of stream: the mean of
 the tasks that a report asks. Runs follow one another in the order of their steps; where one began anew from a mean of
 weights, a line stands. Side by side, each run has one colour, minutes count from its own beginning, and the right is the mean over the
-tasks of short streams (8 frames).
+tasks of short streams (8 frames); the last reports are printed as a table.
 """
 
 import argparse
@@ -86,6 +86,18 @@ def side_by_side(logs: dict[str, list[dict]]) -> str:
     return drawing(right.left + WIDTH + 220, parts)
 
 
+def table(logs: dict[str, list[dict]]) -> str:
+    """The last report of each run, as Markdown."""
+    kinds = ("single", "short", "paraphrased")
+    rows = [["run", "minutes", "steps", "questions", "loss of the answers", "`now`, one frame", "8 frames", "8 frames, phrasings kept out"], ["---"] * 8]
+    for name, log in logs.items():
+        last = [line for line in log if "report" in line][-1]
+        loss = [line["answer"] for line in log if "answer" in line][-1]
+        right = [last["report"]["single"]["now"], *(mean(last["report"][kind]) for kind in kinds[1:])]
+        rows.append([name, f"{last['minutes']:.1f}", f"{last['step']:,}", f"{last['questions']:,}", f"{loss:.2f}", *(f"{r:.0%}" for r in right)])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
 def drawing(width: float, parts: list[str]) -> str:
     size = (width, TOP + HEIGHT + 40)
     return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]} {size[1]}" font-family="sans-serif" font-size="12">',
@@ -101,6 +113,8 @@ def main() -> None:
     logs = {Path(name).stem: [json.loads(line) for line in Path(name).read_text().splitlines()] for name in args.logs}
     in_order = sorted(logs.values(), key=lambda log: log[0]["step"])
     Path(args.out).write_text(side_by_side(logs) if args.side_by_side else picture(in_order))
+    if args.side_by_side:
+        print(table(logs))
 
 
 if __name__ == "__main__":

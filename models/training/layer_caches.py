@@ -52,7 +52,7 @@ class LayerCaches(nn.Module):
             read = decoder.tagged(*(z.view(g, together, *z.shape[1:]) for z in stream)) if together > 1 else stream
             questions, shares, found, counted = decoder.layer(layer, questions, *read, own_k, own_v, of_questions)
             if i in (half - 1, half):
-                above.append(counted)
+                above.append(counted)  # all tokens: the caller knows which are an answer's
             if i < half:
                 early.append(shares)
             else:

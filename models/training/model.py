@@ -104,6 +104,8 @@ def found(share: torch.Tensor, most: torch.Tensor, own: torch.Tensor) -> torch.T
 NUMBERS = range(13)
 LOGARITHMS = [2 + i / 4 for i in range(25)]
 TALLY = len(NUMBERS) + len(LOGARITHMS)
+# Tokens of an answer that may have a digit before them or after.
+TALLIED = 3
 
 
 def rms(x: torch.Tensor) -> torch.Tensor:
@@ -381,7 +383,7 @@ class CrossDecoder(nn.Module):
         moments `[B, Q]` of the questions in ms. Own: own_k, own_v `[B, Q, S, G, D]`, own_mask `[B, Q, A, S]`. Returns
         hidden, and the share of attention of every stream token in the last half of the layers, mean over heads: `[B, Q, A, N]` (the evidence); the same of the first half (where a question of two steps
         takes its first); what the last half read, `[B, Q, A, G * D]`; and by how much each stream token is above the threshold of the tally
-        in the two layers in the middle, for a question's last token `[2, B, Q, N]`.
+        in the two layers in the middle, for the first TALLIED tokens `[2, B, Q, TALLIED or A, N]`: a number is not an answer's first token.
         """
         half = self.c.cross_layers // 2
         view = self.view(times, since, moments, mask, own_mask)
@@ -392,7 +394,7 @@ class CrossDecoder(nn.Module):
             if i >= half:
                 attended.append(read)
             if i in (half - 1, half):
-                above.append(counted[:, :, 0])
+                above.append(counted[:, :, :TALLIED])
         return x, torch.stack(evidence).mean(0), torch.stack(early).mean(0), torch.stack(attended).mean(0), torch.stack(above)
 
     def view(self, times, since, moments, mask, own_mask) -> "View":

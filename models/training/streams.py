@@ -19,7 +19,7 @@ from projector import Vocabulary
 from text import END, START, encode
 from views import BOARD, BOARDS_KEPT
 
-SET_SHARE = {"grocery": 0.3, "clothing": 0.15, "imagenet-samples": 0.28, "emoji": 0.06, "stamps": 0.05, "exercises": 0.06,
+SET_SHARE = {"grocery": 0.3, "clothing": 0.15, "imagenet-samples": 0.28, "emoji": 0.06, "stamps": 0.05, "exercises": 0.1,
              "flickr": 0.08, "daquar": 0.04, "boards": 0.05}
 PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right"]
 # Tokens of a whole segment and of its answer. One long segment pads a whole batch, so long ones (captions, follow-ups)
@@ -32,7 +32,7 @@ ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
 ABSENT_SHARE = 0.14  # questions about a thing that was never shown, where the answer is not yes or no
 TASK_SHARE = {"now": 14, "seen": 11, "seennow": 5, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14,
-              "duration": 6, "repetitions": 4, "changed": 4, "haschanged": 3, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
+              "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 3, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
 # Of long streams: what must be found among much else.
 LONG_TASKS = {"at": 16, "before": 12, "after": 12, "when": 12, "left": 8, "seen": 14, "seennow": 3, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
               "duration": 4, "different": 3, "repetitions": 1}
@@ -566,6 +566,10 @@ class Batch:
             value = torch.from_numpy(array[index])
             setattr(self, key, value.long() if key == "top" else value.float())
         self.times = torch.tensor(np.stack([m[1] for m in made]), dtype=torch.long)
+        # What each frame is beside the one before it: 0 the same picture, 1 another picture of the thing, 2 another thing.
+        shown = torch.from_numpy(index).gather(1, self.frame_row)
+        self.change = torch.full((b, t), 2)
+        self.change[:, 1:] = torch.where(self.since[:, 1:] != self.since[:, :-1], 2, (shown[:, 1:] != shown[:, :-1]).long())
 
         count = len(asked[0])
         texts, seps, answers = [], [], []

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from layer_caches import LayerCaches
-from model import DIGITS, Config, YocoLive
+from model import DIGITS, TALLIED, Config, YocoLive
 from muon import Muon
 from precision import mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
@@ -46,6 +46,8 @@ DETAIL_NOISE = 0.12
 # Frames with small cut-outs at places, for "where" and "how many".
 BOARD_SHAPES, BOARD_BATCHES = [(1, 96, 3), (2, 64, 4), (8, 24, 6), (16, 12, 10)], 0.25
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
+# What is counted, asked alone: among all else these questions are too few for what a tally says to be read soon.
+COUNT_SHAPES, COUNT_TASKS = [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32)], {"different": 6, "duration": 4, "repetitions": 2, "howmany": 1}
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
 WARM_UP = 60  # steps
 # Weights that a checkpoint from before them may lack.
@@ -76,6 +78,7 @@ class Probes(nn.Module):
         self.now = nn.Linear(size, sum(n for _, n in DIGITS))
         self.since = nn.Linear(size, sum(n for _, n in DIGITS))
         self.words = nn.ModuleList([nn.Linear(size, c.words_width) for _ in range(3)])
+        self.change = nn.Linear(size, 3)
 
 
 class Trainer:
@@ -102,7 +105,8 @@ class Trainer:
             self.bag_p[i, : len(bag)] = torch.tensor([p for _, p in bag])
         self.label_words = self.model.words[vocab.words]
         layers = [self.model.self_decoder, self.model.cross_decoder, *([self.model.caches] if self.config.cache == "layers" else [])]
-        inside = [p for m in layers for p in m.parameters() if p.ndim == 2]
+        # What a tally says is a table, of which a question uses few rows: steps of equal size in all directions would bury them.
+        inside = [p for m in layers for name, p in m.named_parameters() if p.ndim == 2 and not name.endswith("tally.into.weight")]
         known = {id(p) for p in inside}
         rest = [p for p in [*self.model.parameters(), *self.probes.parameters()] if id(p) not in known]
         self.muon = Muon(inside, lr=args.lr)
@@ -156,8 +160,8 @@ class Trainer:
             *read, k, v = m.caches(m.cross_decoder, frames.reshape(len(batch.times), -1, c.width), hidden, *stream_times, (moments, mask), together)
             *read, above = read
             y, evidence, early, attended = (z.gather(2, position.unsqueeze(-1).expand(-1, -1, -1, z.shape[-1])) for z in read)
-            first = position[None, :, :, :1, None].expand(2, -1, -1, -1, above.shape[-1])
-            above = above.gather(3, first)[:, :, :, 0]
+            first = position[None, :, :, :TALLIED, None].expand(2, -1, -1, -1, above.shape[-1])
+            above = above.gather(3, first)
             own = (k, v)
         else:
             y, evidence, early, attended, above = m.cross_decoder(x, k, v, times, since, moments, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
@@ -200,7 +204,7 @@ class Trainer:
                 pointing = pointing - (mass[told].clamp(1e-4, SURE) / SURE).log().sum() / want.sum()
                 even = even + self.unevenness(shares[:, :, 0], frames, tokens, counted)
 
-        tally = self.miscount(above, batch, counted)
+        tally = self.miscount(above, batch, want[:, :, :TALLIED] & counted.unsqueeze(-1))
         b, t = batch.times.shape
         frames = torch.randperm(b * t)[:160]
         last = lambda z: z.view(b * t, c.tokens_per_frame, -1)[:, -1][frames]
@@ -211,6 +215,7 @@ class Trainer:
             for unit, base in DIGITS[2:8]:
                 clock = clock + F.cross_entropy(reading[:, at : at + base].float(), ms // unit % base) / 12
                 at += base
+        changing = F.cross_entropy(self.probes.change(vk).float(), batch.change.flatten()[frames])
         naming = answer.new_zeros(())
         before, now_key, before_key = ((lambda x, p=p: p(x) / c.words_width**0.5) for p in self.probes.words)
         readings = ((self.model.words_read, vv, batch.label), (before, vv, batch.previous), (now_key, vk, batch.label), (before_key, vk, batch.previous))
@@ -221,21 +226,22 @@ class Trainer:
                 logp = (probe(source[known]) @ self.label_words.T).float().log_softmax(-1)
                 label = label[known]
                 naming = naming - (logp.gather(1, self.bag_ids[label]) * self.bag_p[label]).sum(1).mean() / 4
-        total = answer + 0.3 * pointing + 0.15 * even + 0.3 * tally + 0.15 * clock + 0.15 * naming
-        return total, {"answer": answer, "evidence": pointing, "even": even, "tally": tally, "clock": clock, "names": naming, "mass": masses[0], "early": masses[1]}
+        total = answer + 0.3 * pointing + 0.15 * even + 0.3 * tally + 0.15 * clock + 0.15 * naming + 0.15 * changing
+        return total, {"answer": answer, "evidence": pointing, "even": even, "tally": tally, "clock": clock, "names": naming, "change": changing, "mass": masses[0], "early": masses[1]}
 
     @staticmethod
-    def miscount(above: torch.Tensor, batch: Batch, counted: torch.Tensor) -> torch.Tensor:
+    def miscount(above: torch.Tensor, batch: Batch, told: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of what the tallies of the two middle layers count, for each thing to be counted: the right tokens and no others.
 
         Its logarithm, since at first there are thousands of others.
 
-        above `[2, B, Q, N]` as CrossDecoder.forward gives it, counted `[B, Q]`.
+        above `[2, B, Q, A, N]` as CrossDecoder.forward gives it, told `[B, Q, A]`: the tokens of answers that count.
         """
-        if not counted.any():
+        if not told.any():
             return above.new_zeros(())
-        right = (batch.evidence.unsqueeze(-1) * batch.cells.unsqueeze(2)).flatten(2)[counted] > 0  # [n, N]
-        above = above[:, counted]
+        right = (batch.evidence.unsqueeze(-1) * batch.cells.unsqueeze(2)).flatten(2) > 0
+        right = right.unsqueeze(2).expand(*told.shape, -1)[told]  # [n, N]
+        above = above[:, told]
         missed = F.softplus(-above.masked_fill(~right, 0)) * right  # unseen tokens are at -inf, and never right
         wrong = F.softplus(above) * ~right
         number = right.sum(-1).clamp(min=1)
@@ -327,7 +333,7 @@ class Trainer:
             weights["out_bias"] = torch.tensor([bias.get(token, 0.0) for token in self.answers])
         self.model.load_state_dict(weights)
         if "probes" in state:
-            self.probes.load_state_dict(state["probes"])
+            self.probes.load_state_dict(state["probes"], strict=False)
         sizes = lambda optimiser: [len(group["params"]) for group in optimiser["param_groups"]]
         if "adam" in state and state["answers"] == self.answers and all(sizes(state[name]) == sizes(getattr(self, name).state_dict()) for name in ("muon", "adam")):
             # What comes from a bundle has no such state, and what had other parameters has one that fits no longer.
@@ -364,6 +370,9 @@ class Trainer:
             if stage < 3 and self.stage == 3 and random.random() < BOARD_BATCHES / (SINGLE_SHARE + SHORT_SHARE):
                 frames, streams, questions = random.choice(BOARD_SHAPES)
                 batch = boards.batch(streams, frames, questions, BOARD_TASKS)
+            elif stage == 3 and random.random() < self.args.counting / (1 - SINGLE_SHARE - SHORT_SHARE):
+                frames, streams, questions = random.choice(COUNT_SHAPES)
+                batch = maker.batch(streams, frames, questions, COUNT_TASKS)
             elif stage == 3 and self.config.cache == "shared" and random.random() < LONG_BATCHES / (1 - SINGLE_SHARE - SHORT_SHARE):
                 frames, parts, questions = random.choice(LONG_SHAPES)
                 streams = 1
@@ -427,6 +436,7 @@ def main() -> None:
     parser.add_argument("--report-minutes", type=float, default=3)
     parser.add_argument("--report", choices=("all", "brief"), default="all", help="brief: single frames, short streams and paraphrases only, which large models are sooner done with")
     parser.add_argument("--reading-share", type=float, default=0.0, help="share of the steps that train the cross-decoder alone, which are far cheaper")
+    parser.add_argument("--counting", type=float, default=0.08, help="share of the steps that ask for numbers alone")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--restart-clock", action="store_true", help="with --resume: a new run's schedule from the old weights")
     args = parser.parse_args()
