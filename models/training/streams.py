@@ -39,6 +39,7 @@ LONG_TASKS = {"at": 16, "before": 12, "after": 12, "when": 12, "left": 8, "seen"
 SHOWN_AGAIN = 0.25  # share of the questions for how many different things that are kept where one came again: it is counted twice at first
 REPEATED = 0.6  # share of the exercises that are done again and again: start and end in turn
 OFTEN = 12  # how much more often their number is asked where there is one
+MUCH = 8
 UNCHANGED_SHARE = 0.2  # questions for what has changed that come before anything has
 CHANGED_WITHIN = (5, 10, 20, 30, 60)  # s
 WHOLE = CELLS  # the token of a frame that has seen all of it
@@ -333,7 +334,7 @@ class StreamMaker:
             return Question(task, text, clock_text(int(times[gone.start])), frames, [(gone.start, min(gone.start + ONSET_FRAMES, gone.end, frames))], of(past[i]))
         if task == "different":
             names = {s.label for s in past}
-            if None in names or (len(names) < len(past) and self.rng.random() > SHOWN_AGAIN):
+            if None in names or (len(names) < len(past) and self.rng.random() > SHOWN_AGAIN) or self.too_small(len(names)):
                 return None
             onsets = [(s.start, s.start + 1) for s in past]
             return Question(task, self.phrase(task), str(len(names)), frames, onsets, onsets, cells=(WHOLE,))
@@ -345,6 +346,8 @@ class StreamMaker:
             if not unique(s) or len(steps) == 0 or steps.max() > 1200:
                 return None
             seconds = round(float(steps.sum()) / 1000)
+            if self.too_small(seconds):
+                return None
             text = self.phrase(task, x=self.thing(s.label, True))
             return Question(task, text, "1 second" if seconds == 1 else f"{seconds} seconds", frames, of(s), of(s), cells=(WHOLE,)) if seconds > 0 else None
         if task in ("changed", "haschanged") and len(past) < 2:
@@ -371,11 +374,17 @@ class StreamMaker:
                 return None
             s = repeated[-1]
             count = round((min(s.end, frames) - s.start) / s.period)
+            if self.too_small(count):
+                return None
             begins = [(s.start + i * s.period, s.start + i * s.period + 1) for i in range(count) if s.start + i * s.period < frames]
             x = self.thing(s.label, True) if self.rng.random() < 0.7 else self.pick(["the exercise", "the movement", "it"])
             return Question(task, self.phrase(task, x=x), str(count), frames, begins, begins, cells=(WHOLE,))
         asked, answer = self.pick(CHAT)
         return Question("chat", self.pick(asked), answer, frames)
+
+    def too_small(self, number: int) -> bool:
+        """Left out, so that each number up to MUCH is asked for about as often: ones and twos come of themselves, and teach no more."""
+        return self.rng.random() > number / MUCH
 
     def unchanged(self, past: list[Span], frames: int) -> int:
         """Frames before a moment at which nothing has changed since the stream began."""
