@@ -11,9 +11,7 @@ from pathlib import Path
 
 import torch
 
-from model import Config
-
-OWN = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.threshold.weight", ".tally.threshold.bias", ".tally.into.weight", ".from_detail.weight")
+from model import LATER_PARTS, Config
 
 
 def average(states: list[dict], shares: list[float]) -> dict:
@@ -25,7 +23,7 @@ def average(states: list[dict], shares: list[float]) -> dict:
             raise SystemExit("the checkpoints have other configurations")
     weights = {}
     for name, value in first["model"].items():
-        mean = not name.endswith(OWN)
+        mean = not name.endswith(LATER_PARTS)
         weights[name] = sum(share * weight(state, name, first) for share, state in zip(shares, states)) if mean else value
     return {**{k: v for k, v in first.items() if k not in ("muon", "adam")}, "model": weights}
 

@@ -104,6 +104,8 @@ def found(share: torch.Tensor, most: torch.Tensor, own: torch.Tensor) -> torch.T
 NUMBERS = range(13)
 LOGARITHMS = [2 + i / 4 for i in range(25)]
 TALLY = len(NUMBERS) + len(LOGARITHMS)
+# Weights that a checkpoint from before them lacks, by the ends of their names: such a one may go on, and be part of a mean.
+LATER_PARTS = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.threshold.weight", ".tally.threshold.bias", ".tally.into.weight", ".from_detail.weight")
 # Tokens of an answer that may have a digit before them or after.
 TALLIED = 3
 

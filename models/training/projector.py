@@ -121,11 +121,11 @@ class Detail(nn.Module):
 
 def fit_detail(samples: list[Sample], views: list, features: torch.Tensor) -> Detail:
     """Of the pairs of views of the start and the end of each exercise that is in training; it is fixed from then on."""
-    poses: dict[tuple[str, int], dict[str, int]] = {}
+    poses: dict[str, dict[str, int]] = {}
     for row, (sample, number, _) in enumerate(views):
         s = samples[sample]
         if s.set == "exercises" and s.label and "pose" in s.extra and number == 0:
-            poses.setdefault((s.label, number), {}).setdefault(s.extra["pose"], row)
+            poses.setdefault(s.label, {}).setdefault(s.extra["pose"], row)
     pairs = [list(rows.values()) for rows in poses.values() if len(rows) == 2]
     detail = Detail()
     if len(pairs) * VECTORS < DETAIL:  # nothing to learn it from: all details are zero

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from layer_caches import LayerCaches
-from model import DIGITS, TALLIED, Config, YocoLive
+from model import DIGITS, LATER_PARTS, TALLIED, Config, YocoLive
 from muon import Muon
 from precision import mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
@@ -50,8 +50,6 @@ BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
 COUNT_SHAPES, COUNT_TASKS = [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32)], {"different": 6, "duration": 4, "repetitions": 2, "howmany": 1}
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
 WARM_UP = 60  # steps
-# Weights that a checkpoint from before them may lack.
-NEW_PARTS = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.threshold.weight", ".tally.threshold.bias", ".tally.into.weight", ".from_detail.weight")
 BRIEF_REPORT = ("single", "short", "paraphrased")
 SHORT_SHARE, SINGLE_SHARE = 0.2, 0.2  # what a later stage still sees of the earlier ones
 
@@ -326,7 +324,7 @@ class Trainer:
             raise SystemExit(f"the checkpoint has another configuration: {state['config']}")
         weights, now = state["model"], self.model.state_dict()
         for name in now:
-            if name.endswith(NEW_PARTS) and (name not in weights or weights[name].shape != now[name].shape):
+            if name.endswith(LATER_PARTS) and (name not in weights or weights[name].shape != now[name].shape):
                 weights[name] = now[name]
         if state["answers"] != self.answers:  # new answers may hold new tokens
             bias = dict(zip(state["answers"], weights["out_bias"].tolist()))
