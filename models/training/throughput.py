@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from precision import BFLOAT16, mixed_precision
+from precision import BFLOAT16
 from streams import StreamMaker
 from train import BOARD_TASKS, SINGLE_TASKS, Trainer
 
@@ -55,28 +55,19 @@ def main() -> None:
         "1 stream of 2400 frames, reading": lambda: maker.batch_of_one(2400, 40, 24),
     }
 
-    def step(batch) -> None:
-        with mixed_precision():
-            loss, _ = trainer.loss(batch)
-        trainer.muon.zero_grad()
-        trainer.adam.zero_grad()
-        loss.backward()
-        trainer.muon.step()
-        trainer.adam.step()
-
     most = peak()
     print(f"peak: {most:.0f} GFLOPS in {'bfloat16' if BFLOAT16 else 'float32'}, {torch.get_num_threads()} threads")
     print(f"{'batch':34} {'s a step':>9} {'questions/s':>12} {'tokens/s':>9} {'GFLOP':>7} {'GFLOPS':>7} {'of peak':>8}")
     for name, make in shapes.items():
-        step(make())
+        trainer.update(make())
         with FlopCounterMode(display=False) as counter:
-            step(make())
+            trainer.update(make())
         gflop = counter.get_total_flops() / 1e9
         took = questions = tokens = 0.0
         for _ in range(STEPS):
             begin = time.perf_counter()
             batch = make()
-            step(batch)
+            trainer.update(batch)
             took += time.perf_counter() - begin
             questions += batch.sep.numel()
             tokens += batch.times.numel() * trainer.config.tokens_per_frame + int(batch.lengths.sum())

@@ -346,6 +346,18 @@ class Trainer:
         with open(Path(self.args.work) / f"{self.args.name}.jsonl", "a") as f:
             f.write(line + "\n")
 
+    def update(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """One step of both optimisers; returns the parts of the loss."""
+        with mixed_precision():
+            loss, parts = self.loss(batch)
+        self.muon.zero_grad()
+        self.adam.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_([p for group in self.adam.param_groups for p in group["params"]], 1.0)
+        self.muon.step()
+        self.adam.step()
+        return parts
+
     def run(self) -> None:
         maker = StreamMaker(self.world, self.args.seed + self.step)
         boards = StreamMaker(self.world, self.args.seed + self.step, sets={"boards": 1})
@@ -382,14 +394,7 @@ class Trainer:
             else:
                 batch = maker.batch(streams, frames, questions, SINGLE_TASKS if frames == 1 else None)
             self.writing = random.random() >= self.args.reading_share
-            with mixed_precision():
-                loss, parts = self.loss(batch)
-            self.muon.zero_grad()
-            self.adam.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_([p for group in self.adam.param_groups for p in group["params"]], 1.0)
-            self.muon.step()
-            self.adam.step()
+            parts = self.update(batch)
             self.step += 1
             self.questions += streams * questions
             took = time.time() - start
