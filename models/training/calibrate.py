@@ -19,9 +19,11 @@ from streams import StreamMaker
 from text import encode
 from train import Trainer
 
-# Sets, and frames of a stream.
-STREAMS = [({"grocery": 0.6, "clothing": 0.4}, 60), ({"imagenet-samples": 1}, 48)]
-BATCHES, SEED = 6, 101
+SHOP = {"grocery": 0.6, "clothing": 0.4}
+# Sets, frames of a stream, streams in a batch, questions on each, batches. The one of minutes is passed as training passes long ones.
+STREAMS = [(SHOP, 60, 8, 24, 6), ({"imagenet-samples": 1}, 48, 8, 24, 6), ({**SHOP, "imagenet-samples": 0.5}, 600, 1, 64, 12)]
+MINUTES, PART = 200, 60  # frames
+SEED = 101
 TASKS = {"seen": 3, "seennow": 1.5, "when": 1, "before": 1, "after": 1, "left": 1}
 ABSENT_SHARE = 0.4
 STEPS = np.arange(0, 3.01, 0.25)
@@ -35,10 +37,10 @@ def margins(trainer: Trainer, yes: int, no: int, not_shown: int):
     """yes over no where each is right; NOT_SHOWN over the best other answer where it is right, and elsewhere if that other is right."""
     of_yes, of_no, absent, shown = [], [], [], []
     streams.ABSENT_SHARE = ABSENT_SHARE
-    for sets, frames in STREAMS:
+    for sets, frames, number, questions, batches in STREAMS:
         maker = StreamMaker(trainer.unseen, SEED, sets=sets)
-        for _ in range(BATCHES):
-            batch = maker.batch(8, frames, 24, TASKS)
+        for _ in range(batches):
+            batch = maker.batch_of_one(frames, frames // PART, questions, TASKS) if frames > MINUTES else maker.batch(number, frames, questions, TASKS)
             logits, target, want, *_ = trainer.forward(batch)
             row = torch.full(want.shape, -1)
             row[want] = torch.arange(len(target))
@@ -78,7 +80,7 @@ def main() -> None:
     print(f"not shown: +{more:.2f}; right of {len(absent)} {(absent > 0).mean():.3f} -> {(absent + more > 0).mean():.3f}")
     state["model"]["out_bias"][yes] -= float(less)
     state["model"]["out_bias"][not_shown] += float(more)
-    torch.save({k: v for k, v in state.items() if k not in ("muon", "adam")}, Path(args.work) / f"{args.out}.pt")
+    torch.save({k: v for k, v in state.items() if k not in ("muon", "adam", "last")}, Path(args.work) / f"{args.out}.pt")
 
 
 if __name__ == "__main__":

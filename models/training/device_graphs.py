@@ -57,9 +57,12 @@ class DeviceSelfDecoder(nn.Module):
         for i, layer in enumerate(self.decoder.layers):
             past = (past_k[:, i], past_v[:, i])
             y, (k, v) = layer.attention(layer.norm(x), mask, self.cos, self.sin, past)
-            x = layer.after(x, y)
+            if i == 0:
+                known = (past_length / n).clamp(0, 1).unsqueeze(-1)  # whether a frame was before
+                y = y + self.decoder.movement(v, past[1][:, -n:], known)
             next_k.append(torch.cat([past[0][:, n:], k], 1))
             next_v.append(torch.cat([past[1][:, n:], v], 1))
+            x = layer.after(x, y)
         k, v = (z[0] for z in self.decoder.shared(x))
         return k, v, k + 0, v + 0, torch.stack(next_k, 1), torch.stack(next_v, 1)
 
@@ -149,11 +152,13 @@ class DeviceCrossDecoder(nn.Module):
             if i >= c.cross_layers // 2:
                 evidence = evidence + on_stream.sum((0, 2)).reshape(-1, p * frames, c.tokens_per_frame).sum(-1)
                 attended = attended + y.mean(2).permute(1, 0, 2).reshape(-1, g * d)
+            if i == c.cross_layers // 2:
+                counted = number
             heads = (y + on_own @ own_values).permute(1, 0, 2, 3).reshape(-1, h * d)
             x = x + attention.o(heads) + attention.count(counts.reshape(-1, h * FOUND)) + attention.tally.said(number)
             x = x + layer.ffn(layer.ffn_norm(x))
         late = c.cross_layers - c.cross_layers // 2
-        return self.head.logits(x, attended / late), evidence / (h * late), torch.stack(asked, 1)
+        return self.head.logits(x, attended / late, counted), evidence / (h * late), torch.stack(asked, 1)
 
 
 def page(c: Config, frames: int = PAGE_FRAMES) -> tuple[torch.Tensor, ...]:

@@ -67,7 +67,7 @@ class SelfGraph(nn.Module):
         self.step = self.decoder.retain if model.c.self_decoder == "retention" else self.decoder.step
 
     def forward(self, tokens, time_ms, past_k, past_v, length):
-        return self.step(tokens + self.clock(time_ms), past_k, past_v, length)
+        return self.step(tokens + self.clock(time_ms), time_ms >= 0, past_k, past_v, length)
 
 
 @dataclass(frozen=True)
@@ -94,15 +94,17 @@ class CrossGraph(nn.Module):
         self.register_buffer("table", words @ model.out.weight * (model.out_scale.detach() * 4 / model.c.words_width))  # [answers, W]
         self.register_buffer("copy", words @ model.copy.weight / model.c.words_width**0.5)  # [answers, G * D]
         self.register_buffer("bias", model.out_bias.detach())
+        self.counted = model.counted
+        self.register_buffer("digits", model.digits)
 
     def forward(self, hidden, times, since, moment, visible, context, own_k, own_v, own_length, *cache):
         g = self.c.kv_heads
-        x, evidence, attended, queries = self.decoder.read(hidden, cache[:g], cache[g:], times, since, moment, visible, context, own_k, own_v, own_length)
-        return self.logits(x, attended), evidence, queries
+        x, evidence, attended, number, queries = self.decoder.read(hidden, cache[:g], cache[g:], times, since, moment, visible, context, own_k, own_v, own_length)
+        return self.logits(x, attended, number), evidence, queries
 
-    def logits(self, x, attended):
+    def logits(self, x, attended, number):
         y = self.norm(x)
-        return y @ self.table.T + self.gate(y) * (attended @ self.copy.T) + self.bias
+        return y @ self.table.T + self.gate(y) * (attended @ self.copy.T) + self.bias + self.counted(y, number) @ self.digits
 
 
 def to_graph(module: nn.Module, args: tuple, path: Path, kind: str, inputs: dict[str, dict[int, str]], outputs: dict[str, dict[int, str]]) -> None:
@@ -184,7 +186,7 @@ def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.nda
     times = torch.arange(frames) * 500
     tokens = vision(rgb)
     x = (tokens + model.clock(times[None])[0].unsqueeze(1)).flatten(0, 1)[None]
-    _, k, v = model.self_decoder(x)
+    _, k, v = model.self_decoder(x, torch.ones(x.shape[:2]))
     question = "what was shown first?"
     ids = [START, *Tokenizer.from_str(tokenizer).encode(normalise_text(question)).ids, END]
     ms = torch.full((1, len(ids)), -1)
@@ -193,14 +195,14 @@ def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.nda
     for _ in range(12):
         e = torch.from_numpy(words[ids + answer])[None]
         clock = torch.cat([ms, torch.full((1, len(answer)), -1)], 1)
-        hidden, own_k, own_v = model.self_decoder(e + model.clock(clock))
+        hidden, own_k, own_v = model.self_decoder(e + model.clock(clock), clock >= 0)
         n = len(ids) + len(answer)
-        y, evidence, _, attended, _ = model.cross_decoder(hidden[:, -1:].unsqueeze(1), k, v, times[None], times[None], times[None, -1:], torch.zeros(1, 1, k.shape[1]), own_k.unsqueeze(1), own_v.unsqueeze(1),
+        read = model.cross_decoder(hidden[:, -1:].unsqueeze(1), k, v, times[None], times[None], times[None, -1:], torch.zeros(1, 1, k.shape[1]), own_k.unsqueeze(1), own_v.unsqueeze(1),
                                           torch.zeros(1, 1, 1, n))
-        logits = head.logits(y[0, 0, 0], attended[0, 0, 0])
+        logits = head.logits(read.hidden[0, 0], read.attended[0, 0], read.number[0, 0])[0]
         if not answer:
             out.add("first_logits", logits)
-            out.add("first_evidence", evidence[0, 0, 0])
+            out.add("first_evidence", read.evidence[0, 0, 0])
         token = model.answers[int(logits.argmax())].item()
         answer.append(token)
         if token == END:

@@ -41,14 +41,17 @@ def solve(words: torch.Tensor, product: torch.Tensor) -> torch.Tensor:
 
 
 def fill_self(model: YocoLive, graph: Graph) -> None:
-    rest = iter(graph.products)
+    rest, movement = iter(graph.products), model.self_decoder.movement
     put = lambda linear: linear.weight.copy_(next(rest).T)
     for i, table in enumerate(model.clock.digits):
         table.weight.copy_(graph.values[f"clock.digits.{i}.weight"])
     put(model.clock.waves)
     for i, layer in enumerate(model.self_decoder.layers):
-        for linear in (layer.attention.q, layer.attention.k, layer.attention.v, layer.attention.o, layer.ffn.gate, layer.ffn.up, layer.ffn.down):
+        moves = (movement.read, movement.write) if i == 0 and "decoder.movement.read.bias" in graph.values else ()  # bundles of before it have none
+        for linear in (layer.attention.q, layer.attention.k, layer.attention.v, layer.attention.o, *moves, layer.ffn.gate, layer.ffn.up, layer.ffn.down):
             put(linear)
+        if moves:
+            movement.read.bias.copy_(graph.values["decoder.movement.read.bias"])
         layer.attention.scale.copy_(graph.scales[i])
         layer.norm.gain.copy_(graph.values[f"decoder.layers.{i}.norm.gain"])
         layer.ffn_norm.gain.copy_(graph.values[f"decoder.layers.{i}.ffn_norm.gain"])
@@ -78,6 +81,9 @@ def fill_cross(model: YocoLive, graph: Graph, answers: list[int]) -> None:
     model.copy_gate.weight.copy_(graph.values["gate.weight"])
     model.copy_gate.bias.copy_(graph.values["gate.bias"])
     model.out_bias.copy_(graph.values["bias"])
+    if "counted.gate.weight" in graph.values:  # bundles of before it have none
+        for part in ("weight", "bias"):
+            getattr(model.counted.gate, part).copy_(graph.values[f"counted.gate.{part}"])
 
 
 def fill_vision(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabulary, graph: Graph) -> bool:

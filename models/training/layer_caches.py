@@ -10,7 +10,7 @@ Shapes as in model.py: B streams of F frames, N their tokens; g groups of stream
 import torch
 from torch import nn
 
-from model import Config, CrossDecoder, rms
+from model import Config, CrossDecoder, Reading, rms
 
 
 class LayerCaches(nn.Module):
@@ -30,8 +30,8 @@ class LayerCaches(nn.Module):
 
     def forward(self, decoder: CrossDecoder, frames, questions, times, since, asked, together: int):
         """frames `[B, N, W]` and questions `[g, Q, L, W]` as the lower layers leave them; times, since `[B, F]`; asked: moments
-        `[g, Q]` and the mask `[g, Q, together * N]` of `CrossDecoder.forward`. Returns the questions' hidden states, evidence, early,
-        attended and above as it does, for all L tokens; and K, V of the streams, the means of the last half of the layers, for the probes.
+        `[g, Q]` and the mask `[g, Q, together * N]` of `CrossDecoder.forward`. Returns the questions' Reading, of all L tokens, and
+        K, V of the streams, the means of the last half of the layers, for the probes.
         """
         c, (b, n, w) = self.c, frames.shape
         half, count = c.cross_layers // 2, times.shape[1]
@@ -46,13 +46,16 @@ class LayerCaches(nn.Module):
         of_questions = decoder.view(joined(times), joined(since), moments, mask, causal(length).expand(g, q_count, -1, -1))
         evidence, early, attended, keys, values, above = [], [], [], [], [], []
         for i, layer in enumerate(decoder.layers):
+            before_layer = questions
             k, v = self.written(i, layer.norm(x))
             own_k, own_v = self.written(i, layer.norm(questions))
             stream = tuple(z.flatten(1, 2) for z in (k, v))
             read = decoder.tagged(*(z.view(g, together, *z.shape[1:]) for z in stream)) if together > 1 else stream
-            questions, shares, found, counted = decoder.layer(layer, questions, *read, own_k, own_v, of_questions)
+            questions, shares, found, counted, count = decoder.layer(layer, questions, *read, own_k, own_v, of_questions)
             if i in (half - 1, half):
                 above.append(counted)  # all tokens: the caller knows which are an answer's
+            if i == half:
+                middle, number = before_layer, count
             if i < half:
                 early.append(shares)
             else:
@@ -63,7 +66,7 @@ class LayerCaches(nn.Module):
             if i < c.cross_layers - 1:
                 x, *_ = decoder.layer(layer, x, *stream, k, v, of_frames)
         mean = lambda parts: torch.stack(parts).mean(0)
-        return questions, mean(evidence), mean(early), mean(attended), torch.stack(above), mean(keys), mean(values)
+        return Reading(questions, mean(evidence), mean(early), mean(attended), torch.stack(above), number, middle), mean(keys), mean(values)
 
 
 def hidden(which: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ YOCO: Sun et al. 2024, "You Only Cache Once" (arXiv:2405.05254). Departures, and
   so that attention stays as sharp over hours as over seconds;
 - what a query wants of a frame's time is added to the scores (`CrossAttention.when`): keys need not hold the time of day;
 - a softmax divides how many there were away, so each head also says how many tokens it found (`found`), and the first one of
-  each layer counts those that score above a threshold (`Tally`): questions that ask for a number need it;
+  each layer counts those that score above a threshold (`Tally`): questions that ask for a number need it, and `Counted` says it;
 - residual width and the words' width differ: both are joined by two maps that start as the words' principal components.
 
 Shapes: B streams or segments, n tokens, W the width, H heads of size D, G heads of K and V.
@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from retention import GatedRetention
+from text import encode
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,16 @@ NUMBERS = range(13)
 LOGARITHMS = [2 + i / 4 for i in range(25)]
 TALLY = len(NUMBERS) + len(LOGARITHMS)
 # Weights that a checkpoint from before them lacks, by the ends of their names: such a one may go on, and be part of a mean.
-LATER_PARTS = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.threshold.weight", ".tally.threshold.bias", ".tally.into.weight", ".from_detail.weight")
+LATER_PARTS = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.threshold.weight", ".tally.threshold.bias", ".tally.into.weight", ".from_detail.weight", "counted.gate.weight", "counted.gate.bias",
+               "movement.read.weight", "movement.read.bias", "movement.write.weight")
 # Tokens of an answer that may have a digit before them or after.
 TALLIED = 3
+# Numbers that are said as they were counted: below this.
+COUNTED_BELOW = 100
+# Of what was counted: all of it, and half (of two frames a second the seconds; of two poses the repetitions).
+PARTS_COUNTED = (1.0, 0.5)
+# Least probability of a digit.
+UNLIKELY = 1e-3
 
 
 def rms(x: torch.Tensor) -> torch.Tensor:
@@ -210,6 +218,26 @@ class WindowAttention(nn.Module):
         return self.o(y.reshape(b, n, -1)), new
 
 
+class Movement(nn.Module):
+    """What a token shows that the same token of the frame before did not: squares of differences of the first layer's values.
+
+    Attention alone would have to find the one token that is a frame older, and then to take a difference, before either is of any
+    use. The window holds those values anyway, so no state is added.
+    """
+
+    SIZE = 64
+
+    def __init__(self, c: Config):
+        super().__init__()
+        self.read = nn.Linear(c.self_kv_heads * c.head_dim, self.SIZE)
+        self.write = nn.Linear(self.SIZE, c.width, bias=False)
+
+    def forward(self, v, before, known):
+        """Values of tokens and of those a frame before them `[B, n, G, D]`; known `[B, n]`: 1 where there is one, else 0 -> `[B, n, W]`."""
+        u = self.read((v - before).flatten(2)).pow(2)
+        return self.write(u / (1 + u)) * known.unsqueeze(-1)
+
+
 class SelfLayer(nn.Module):
     def __init__(self, c: Config):
         super().__init__()
@@ -230,6 +258,7 @@ class SelfDecoder(nn.Module):
         super().__init__()
         self.c = c
         self.layers = nn.ModuleList([SelfLayer(c) for _ in range(c.self_layers)])
+        self.movement = Movement(c) if c.self_decoder == "window" else None  # a retention keeps no values
         self.norm = Norm(c.width)
         self.k = nn.Linear(c.width, c.kv_heads * c.head_dim, bias=False)
         self.v = nn.Linear(c.width, c.kv_heads * c.head_dim, bias=False)
@@ -246,8 +275,8 @@ class SelfDecoder(nn.Module):
         shape = (b, n, self.c.kv_heads, self.c.head_dim)
         return rms(self.k(y).view(shape)), self.v(y).view(shape)
 
-    def forward(self, x):
-        """A whole segment at once (training). x `[B, n, W]`. Returns hidden, K, V."""
+    def forward(self, x, shown):
+        """A whole segment at once (training). x `[B, n, W]`; shown `[B, n]`: which tokens have a time, as a frame's have. Returns hidden, K, V."""
         n = x.shape[1]
         if self.c.self_decoder == "retention":
             for layer in self.layers:
@@ -256,14 +285,19 @@ class SelfDecoder(nn.Module):
         back = torch.arange(n).unsqueeze(1) - torch.arange(n)
         mask = torch.zeros(1, n, n).masked_fill((back < 0) | (back >= self.c.window), float("-inf"))
         cos, sin = self.turns(n)
-        for layer in self.layers:
-            x = layer.after(x, layer.attention(layer.norm(x), mask, cos, sin)[0])
+        for i, layer in enumerate(self.layers):
+            read, (_, v) = layer.attention(layer.norm(x), mask, cos, sin)
+            if i == 0:
+                t = self.c.tokens_per_frame
+                before = F.pad(v, (0, 0, 0, 0, t, 0))[:, :n]
+                read = read + self.movement(v, before, shown * (torch.arange(n) >= t))
+            x = layer.after(x, read)
         return (x, *self.shared(x))
 
-    def step(self, x, past_k, past_v, past_length):
+    def step(self, x, shown, past_k, past_v, past_length):
         """n new tokens of segments in progress (the exported graph).
 
-        past_k, past_v `[B, layers, P, G, D]`, the newest last, of which `past_length [B]` are real. Returns
+        shown as in `forward`; past_k, past_v `[B, layers, P, G, D]`, the newest last, of which `past_length [B]` are real. Returns
         hidden, K, V of the new tokens, and their window keys and values `[B, layers, n, G, D]`.
         """
         n, p = x.shape[1], past_k.shape[2]
@@ -276,12 +310,17 @@ class SelfDecoder(nn.Module):
         new_k, new_v = [], []
         for i, layer in enumerate(self.layers):
             read, (k, v) = layer.attention(layer.norm(x), mask, cos, sin, (past_k[:, i], past_v[:, i]))
+            if i == 0:
+                t = self.c.tokens_per_frame
+                before = torch.cat([torch.zeros_like(v[:, :1]).expand(-1, t, -1, -1), past_v[:, 0], v], 1)[:, p : p + n]
+                known = (torch.arange(n) + past_length.unsqueeze(1) >= t) & shown
+                read = read + self.movement(v, before, known.to(v.dtype))
             x = layer.after(x, read)
             new_k.append(k)
             new_v.append(v)
         return (x, *self.shared(x), torch.stack(new_k, 1), torch.stack(new_v, 1))
 
-    def retain(self, x, past_k, past_v, new_length):
+    def retain(self, x, _shown, past_k, past_v, new_length):
         """As `step`, of a retention: the same names and places, but all of the state comes and goes.
 
         past_k, past_v `[B, layers, D / 2, H, D]`: the two halves of the keys' side of each state, H the heads; of the n
@@ -319,6 +358,32 @@ class Tally(nn.Module):
         near = (-2 * (number - self.numbers).pow(2)).exp()
         logarithm = (number + 1).log() / math.log(2)
         return self.into(torch.cat([near, (-16 * (logarithm - self.logarithms).pow(2)).exp()], -1))
+
+
+class Counted(nn.Module):
+    """What a tally counted, as the digits of an answer: the copy path of numbers, as YocoLive.copy is that of names.
+
+    A number that was counted need not pass the layers' matrices to be said, which learn each number by itself, the rare large
+    ones last. Gates say whether a digit is due, the number's first or its last, and of which part of the number.
+    """
+
+    def __init__(self, c: Config):
+        super().__init__()
+        self.gate = nn.Linear(c.width, 2 * len(PARTS_COUNTED))
+        numbers = torch.arange(COUNTED_BELOW)
+        first = torch.where(numbers < 10, numbers, numbers // 10)
+        self.register_buffer("numbers", numbers.float(), persistent=False)
+        self.register_buffer("digits", torch.stack([F.one_hot(first, 10), F.one_hot(numbers % 10, 10)]).float(), persistent=False)
+
+    def forward(self, y, number):
+        """y `[.., W]`, number `[.., 1]` -> what is added to the logits of the ten digits, `[.., 10]`."""
+        gates, said = self.gate(y), 0
+        for i, part in enumerate(PARTS_COUNTED):
+            near = (-2 * (number.clamp(max=COUNTED_BELOW) * part - self.numbers).pow(2)).softmax(-1)
+            for j in range(2):
+                probable = (near @ self.digits[j] + UNLIKELY).log() - math.log(UNLIKELY)  # 0: another digit
+                said = said + gates[..., 2 * i + j : 2 * i + j + 1] * probable
+        return said
 
 
 class CrossAttention(nn.Module):
@@ -362,6 +427,26 @@ class View:
     ages: torch.Tensor
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a reading of A tokens each of Q questions makes.
+
+    hidden `[B, Q, A, W]`; evidence and early `[B, Q, A, N]`: the share of attention of every stream token in the last half of the layers
+    (the evidence) and in the first (where a question of two steps takes its first), mean over heads; attended `[B, Q, A, G * D]`: what the
+    last half read; above `[2, B, Q, A, N]`: by how much each stream token is above the threshold of the tally in the two layers in
+    the middle (CrossDecoder.forward: of the first TALLIED tokens); number `[B, Q, A, 1]`: what the first layer of the last half counted;
+    middle `[B, Q, A, W]`: the hidden state before that layer.
+    """
+
+    hidden: torch.Tensor
+    evidence: torch.Tensor
+    early: torch.Tensor
+    attended: torch.Tensor
+    above: torch.Tensor
+    number: torch.Tensor
+    middle: torch.Tensor
+
+
 class CrossDecoder(nn.Module):
     """The half that video never enters. Only the last token of a question and the answer's tokens pass it."""
 
@@ -378,26 +463,28 @@ class CrossDecoder(nn.Module):
         s = k.shape[1]
         return (k + self.tag_k[:s, None]).flatten(1, 2), (v + self.tag_v[:s, None]).flatten(1, 2)
 
-    def forward(self, x, k, v, times, since, moments, mask, own_k, own_v, own_mask):
+    def forward(self, x, k, v, times, since, moments, mask, own_k, own_v, own_mask) -> Reading:
         """x `[B, Q, A, W]`: Q questions of A tokens on each of B streams.
 
         Stream: k, v `[B, N, G, D]`, times and since `[B, F]` of its frames as in `time_code`, mask `[B, Q, N]` (0 or -inf);
-        moments `[B, Q]` of the questions in ms. Own: own_k, own_v `[B, Q, S, G, D]`, own_mask `[B, Q, A, S]`. Returns
-        hidden, and the share of attention of every stream token in the last half of the layers, mean over heads: `[B, Q, A, N]` (the evidence); the same of the first half (where a question of two steps
-        takes its first); what the last half read, `[B, Q, A, G * D]`; and by how much each stream token is above the threshold of the tally
-        in the two layers in the middle, for the first TALLIED tokens `[2, B, Q, TALLIED or A, N]`: a number is not an answer's first token.
+        moments `[B, Q]` of the questions in ms. Own: own_k, own_v `[B, Q, S, G, D]`, own_mask `[B, Q, A, S]`.
         """
         half = self.c.cross_layers // 2
         view = self.view(times, since, moments, mask, own_mask)
         evidence, early, attended, above = [], [], [], []
         for i, layer in enumerate(self.layers):
-            x, shares, read, counted = self.layer(layer, x, k, v, own_k, own_v, view)
+            if i == half:
+                middle = x
+            x, shares, read, counted, count = self.layer(layer, x, k, v, own_k, own_v, view)
             (evidence if i >= half else early).append(shares)
             if i >= half:
                 attended.append(read)
             if i in (half - 1, half):
                 above.append(counted[:, :, :TALLIED])
-        return x, torch.stack(evidence).mean(0), torch.stack(early).mean(0), torch.stack(attended).mean(0), torch.stack(above)
+            if i == half:
+                number = count
+        mean = lambda parts: torch.stack(parts).mean(0)
+        return Reading(x, mean(evidence), mean(early), mean(attended), torch.stack(above), number, middle)
 
     def view(self, times, since, moments, mask, own_mask) -> "View":
         """What is the same in all layers: who sees what, and when it was."""
@@ -409,8 +496,8 @@ class CrossDecoder(nn.Module):
         return View(seen.float().log(), full_mask, codes, ages)
 
     def layer(self, layer: CrossLayer, x, k, v, own_k, own_v, view: "View"):
-        """One layer; shapes as in `forward`. Returns hidden, the shares of the stream's tokens, what was read of the stream, and by how
-        much each of its tokens is above the tally's threshold, `[B, Q, A, N]`."""
+        """One layer; shapes as in `forward`. Returns hidden, the shares of the stream's tokens, what was read of the stream, by how
+        much each of its tokens is above the tally's threshold, `[B, Q, A, N]`, and the tally's number, `[B, Q, A, 1]`."""
         c, (b, q_count, a_count, w) = self.c, x.shape
         n, s = k.shape[1], own_k.shape[2]
         group = c.cross_heads // c.kv_heads
@@ -437,8 +524,9 @@ class CrossDecoder(nn.Module):
         own_y = (own_p @ own_values).view(b, q_count, c.kv_heads, group, a_count, c.head_dim).permute(0, 2, 3, 1, 4, 5)
         read = y.mean(2).permute(0, 2, 3, 1, 4).reshape(b, q_count, a_count, -1)
         y = (y + own_y).permute(0, 3, 4, 1, 2, 5).reshape(b, q_count, a_count, -1)
-        x = x + layer.attention.o(y) + layer.attention.count(counts) + layer.attention.tally.said(above.sigmoid().sum(-1, keepdim=True))
-        return x + layer.ffn(layer.ffn_norm(x)), shares, read, above
+        number = above.sigmoid().sum(-1, keepdim=True)
+        x = x + layer.attention.o(y) + layer.attention.count(counts) + layer.attention.tally.said(number)
+        return x + layer.ffn(layer.ffn_norm(x)), shares, read, above, number
 
     def read(self, x, keys, values, times, since, moment, visible, context, own_k, own_v, own_length):
         """One token each of Q questions on one stream (the exported graph).
@@ -447,8 +535,8 @@ class CrossDecoder(nn.Module):
         of the N / tokens_per_frame frames was shown and how long after its stream's first frame, in ms; moment `[Q]`: of
         the question, in ms; visible `[Q]`: how many of the N tokens a question may see; context `[Q]`: of how many tokens
         they were chosen (as many, where all are read); own_k, own_v `[Q, S, G, D]`, of which own_length `[Q]` are real. Returns hidden
-        `[Q, W]`, evidence `[Q, N]`, what the last half of the layers read, `[Q, G * D]`, and the queries of all layers,
-        scaled, each with what it wants of the time, `[Q, layers, H, D + CODE]`: what an index of the cache is asked with.
+        `[Q, W]`, evidence `[Q, N]`, what the last half of the layers read, `[Q, G * D]`, what the first of them counted, `[Q, 1]`, and the queries
+        of all layers, scaled, each with what it wants of the time, `[Q, layers, H, D + CODE]`: what an index of the cache is asked with.
         """
         c, q_count, n, f = self.c, x.shape[0], keys[0].shape[0], times.shape[0]
         group = c.cross_heads // c.kv_heads
@@ -491,10 +579,12 @@ class CrossDecoder(nn.Module):
                 heads.append(y + on_own @ own_v[:, :, g])
             if i >= c.cross_layers // 2:
                 attended = attended + torch.cat(read, 1)
+            if i == c.cross_layers // 2:
+                counted = number
             x = x + attention.o(torch.cat(heads, 1).flatten(1)) + attention.count(torch.cat(counts, 1).flatten(1)) + attention.tally.said(number)
             x = x + layer.ffn(layer.ffn_norm(x))
         late = c.cross_layers - c.cross_layers // 2
-        return x, evidence / (c.cross_heads * late), attended / late, torch.stack(asked, 1)
+        return x, evidence / (c.cross_heads * late), attended / late, counted, torch.stack(asked, 1)
 
 
 class CellRanking(nn.Module):
@@ -545,6 +635,9 @@ class YocoLive(nn.Module):
         # The copy path: what the cross-attention read, as words. A name is then said as soon as it is looked at.
         self.copy = nn.Linear(c.kv_heads * c.head_dim, c.words_width, bias=False)
         self.copy_gate = nn.Linear(c.width, 1)
+        self.counted = Counted(c)
+        places = [answers.index(token) if token in answers else -1 for token in encode("0123456789")[-10:]]
+        self.register_buffer("digits", (torch.tensor(places).unsqueeze(1) == torch.arange(len(answers))).float(), persistent=False)  # [10, answers]
         self._start()
 
     def _start(self) -> None:
@@ -558,6 +651,10 @@ class YocoLive(nn.Module):
                 if isinstance(m, nn.Linear):
                     nn.init.normal_(m.weight, std=0.7 * m.in_features**-0.5)
             nn.init.zeros_(self.copy_gate.weight)
+            nn.init.zeros_(self.counted.gate.weight)
+            nn.init.zeros_(self.counted.gate.bias)
+            if self.self_decoder.movement:
+                nn.init.zeros_(self.self_decoder.movement.write.weight)
             nn.init.constant_(self.copy_gate.bias, 0.5)
             self.into.weight.copy_(basis * scale * 0.7)
             self.visual.from_labels.weight.copy_(basis * scale * 0.7)
@@ -584,8 +681,8 @@ class YocoLive(nn.Module):
         """Values `[.., G * D]` -> a vector among the words, to be multiplied with their embeddings."""
         return self.copy(attended) / self.c.words_width**0.5
 
-    def logits(self, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
-        """`[.., W]`, `[.., G * D]` -> `[.., answers]`, over the tokens that an answer may hold."""
+    def logits(self, x: torch.Tensor, attended: torch.Tensor, number: torch.Tensor) -> torch.Tensor:
+        """`[.., W]`, `[.., G * D]`, `[.., 1]` -> `[.., answers]`, over the tokens that an answer may hold."""
         y = self.out_norm(x)
         said = self.out(y) * (self.out_scale * 4 / self.c.words_width)
-        return ((said + self.copy_gate(y) * self.words_read(attended)) @ self.words[self.answers].T).float() + self.out_bias
+        return ((said + self.copy_gate(y) * self.words_read(attended)) @ self.words[self.answers].T).float() + self.out_bias + self.counted(y, number.float()).float() @ self.digits

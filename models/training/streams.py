@@ -31,12 +31,16 @@ BRIEF = 6  # tokens of an answer about a long stream: each reads all of it
 ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
 ABSENT_SHARE = 0.14  # questions about a thing that was never shown, where the answer is not yes or no
-TASK_SHARE = {"now": 14, "seen": 11, "seennow": 5, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14,
+TASK_SHARE = {"now": 14, "seen": 13, "seennow": 11, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14,
               "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 3, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
 # Of long streams: what must be found among much else.
-LONG_TASKS = {"at": 16, "before": 12, "after": 12, "when": 12, "left": 8, "seen": 14, "seennow": 3, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
+LONG_TASKS = {"at": 16, "before": 12, "after": 12, "when": 12, "left": 8, "seen": 14, "seennow": 6, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
               "duration": 4, "different": 3, "repetitions": 1}
+GONE = 0.5  # share of the things that are asked for now and not there that were there before
 SHOWN_AGAIN = 0.25  # share of the questions for how many different things that are kept where one came again: it is counted twice at first
+AGAIN = 0.08  # share of the spans that show what was shown before
+# Long streams of few things that come again and again, and some that come once: what is to be found is not what is seen most.
+HAYSTACKS, HAY, HAY_AGAIN = 0.5, 12, 0.85
 REPEATED = 0.6  # share of the exercises that are done again and again: start and end in turn
 OFTEN = 12  # how much more often their number is asked where there is one
 MUCH = 8
@@ -48,6 +52,9 @@ SEVERAL_SHARE = {"which": 4, "whichever": 3, "oncamera": 3, "seen": 1, "when": 1
 
 
 LARGE = 0.5  # of a picture's side: a cut-out that large has no place in it
+# Share of the questions where, how many and how often of the only thing there is that name another one: a thing whose name was
+# never trained has a place and a number too.
+MISNAMED = 0.12
 
 
 @dataclass
@@ -144,11 +151,11 @@ class StreamMaker:
 
     # --- the stream -------------------------------------------------------------------------------------------
 
-    def span(self, start: int, end: int, previous: list[Span]) -> Span:
+    def span(self, start: int, end: int, previous: list[Span], again: float = AGAIN) -> Span:
         w = self.world
         for _ in range(20):
-            if previous and self.rng.random() < 0.08:
-                old = self.pick(previous)
+            if previous and self.rng.random() < (again if again == AGAIN or len(previous) > HAY else 0):
+                old = self.pick(previous[: HAY + 1] if again != AGAIN else previous)
                 kind, label = old.sample.set, old.label
                 row = self.pick(w.by_name[(kind, label)]) if label else old.rows[0]
             else:
@@ -161,16 +168,18 @@ class StreamMaker:
         rows = [row]
         sample = w.views[row][0]
         if w.samples[sample].set == "exercises" and end - start >= 4 and self.rng.random() < REPEATED:
-            other = [r for r in w.by_name[("exercises", label)] if w.samples[w.views[r][0]].extra.get("pose") != w.samples[sample].extra.get("pose")]
+            # Of the same view: a letterbox that comes and goes is no movement.
+            pose = w.samples[sample].extra.get("pose")
+            other = [r for r in w.by_name[("exercises", label)] if w.views[r][1] == w.views[row][1] and w.samples[w.views[r][0]].extra.get("pose") != pose]
             if other:
                 held = int(self.rng.integers(1, 1 + max(1, min(4, (end - start) // 4))))
                 return Span([row] * held + [self.pick(other)] * held, label, w.samples[sample], [], start, end, 2 * held)
-        if label and self.rng.random() < 0.3 and not w.views[row][2]:
+        if label and self.rng.random() < 0.3 and not w.views[row][2] and w.samples[sample].set != "exercises":
             twins = [r for r in w.by_name[(w.samples[sample].set, label)] if w.views[r][0] == sample]
             rows.append(self.pick(twins))
         return Span(rows, label, w.samples[sample], w.views[row][2], start, end)
 
-    def spans(self, frames: int, most: int = 14) -> list[Span]:
+    def spans(self, frames: int, most: int = 14, again: float = AGAIN) -> list[Span]:
         count = 1 if frames <= 2 else int(self.rng.integers(1 if frames < 12 else 2, max(3, min(most + 1, frames // 3 + 1))))
         cuts = sorted(self.rng.choice(np.arange(1, frames), min(count - 1, frames - 1), replace=False).tolist()) if count > 1 else []
         # A span shorter than three frames is joined to the one before it: a person could not say when it was.
@@ -181,7 +190,7 @@ class StreamMaker:
                 last = cut
         out: list[Span] = []
         for start, end in zip([0, *kept], [*kept, frames]):
-            out.append(self.span(start, end, out))
+            out.append(self.span(start, end, out, again))
         return out
 
     # --- questions --------------------------------------------------------------------------------------------
@@ -208,10 +217,14 @@ class StreamMaker:
             return f"the {label}" if r < 0.8 else label
         return f"{article} {label}" if r < 0.55 else f"the {label}" if r < 0.8 else label
 
+    def called(self, name: str, kind: str) -> str:
+        """A thing's name, or sometimes another one of its set."""
+        return self.pick(self.world.names.get(kind) or [name]) if self.rng.random() < MISNAMED else name
+
     def time_text(self, ms: int) -> str:
         s = ms // 1000
         r = self.rng.random()
-        if r < 0.7 or s >= 600:
+        if r < 0.7 or s >= 60:  # more seconds than a minute's would have to be divided to be found on a clock
             return clock_text(ms)
         return f"{s} seconds" if r < 0.82 else f"second {s}" if r < 0.9 else f"{s}s" if r < 0.95 else f"{s} s"
 
@@ -263,29 +276,34 @@ class StreamMaker:
             if names.count(name) > 1:
                 return None
             cell = self.cell(t)
+            name = self.called(name, now.sample.set) if len(names) == 1 else name
             return Question(task, self.phrase(task, x=self.thing(name, True)), PLACES[cell], frames, here, cells=(cell,))
         if task == "howmany":
-            if not now.things or now.label is None or now.things[0][3] > LARGE:
+            if not now.things or now.label is None or now.things[0][3] > LARGE or self.too_small(len(now.things)):
                 return None
-            plural = now.label if now.label.endswith("s") else now.label + "s"
+            name = self.called(now.label, now.sample.set)
+            plural = name if name.endswith("s") else name + "s"
             # The newest frame alone: over several the things would be counted again.
-            return Question(task, self.phrase(task, xs=plural if self.rng.random() < 0.8 else now.label), str(len(now.things)), frames,
+            return Question(task, self.phrase(task, xs=plural if self.rng.random() < 0.8 else name), str(len(now.things)), frames,
                             [(frames - 1, frames)], [(frames - 1, frames)], cells=tuple(self.cell(t) for t in now.things))
         if task in ("seen", "seennow"):
             candidates = [now] if task == "seennow" else past
             if self.rng.random() < 0.5:
-                s = self.pick(candidates)
-                if s.label is None:
+                # By name, not by span: what came once is asked for as often as what came often.
+                known = sorted({p.label for p in candidates if p.label})
+                if not known:
                     return None
-                name = s.label
+                name = self.pick(known)
+                s = next(p for p in candidates if p.label == name)
                 if s.sample.extra.get("group") and self.rng.random() < 0.2:
                     name = s.sample.extra["group"].replace("-", " ").lower()
                 spots = [r for p in candidates if p.label == s.label for r in of(p)]
                 return Question(task, self.phrase(task, x=self.thing(name)), "yes", frames, spots)
             others = [s for s in spans if s not in candidates and s.label and s.label not in {c.label for c in candidates}]
             near = self.pick(candidates)
-            name = self.pick(others).label if others and self.rng.random() < 0.35 else self.absent(spans, near)
-            return Question(task, self.phrase(task, x=self.thing(name)), "no", frames)
+            name = self.pick(others).label if others and self.rng.random() < GONE else self.absent(spans, near)
+            # Not there now: seen where it is not, rather than where it was. Of what was never there nothing tells.
+            return Question(task, self.phrase(task, x=self.thing(name)), "no", frames, here if task == "seennow" else [])
         if task == "first":
             return Question(task, self.phrase(task), past[0].label, frames, of(past[0])) if past[0].label else None
         if task in ("before", "after"):
@@ -336,7 +354,7 @@ class StreamMaker:
             names = {s.label for s in past}
             if None in names or (len(names) < len(past) and self.rng.random() > SHOWN_AGAIN) or self.too_small(len(names)):
                 return None
-            onsets = [(s.start, s.start + 1) for s in past]
+            onsets = [(s.start, s.start + 1) for i, s in enumerate(past) if all(p.label != s.label for p in past[:i])]
             return Question(task, self.phrase(task), str(len(names)), frames, onsets, onsets, cells=(WHOLE,))
         if task == "duration":
             s = self.pick(past)
@@ -376,8 +394,9 @@ class StreamMaker:
             count = round((min(s.end, frames) - s.start) / s.period)
             if self.too_small(count):
                 return None
-            begins = [(s.start + i * s.period, s.start + i * s.period + 1) for i in range(count) if s.start + i * s.period < frames]
-            x = self.thing(s.label, True) if self.rng.random() < 0.7 else self.pick(["the exercise", "the movement", "it"])
+            # Where a pose begins, whichever of the two: a movement is seen where it happens, its number is half as large.
+            begins = [(f, f + 1) for f in range(s.start, min(s.end, frames), s.period // 2)]
+            x = self.thing(self.called(s.label, s.sample.set), True) if self.rng.random() < 0.7 else self.pick(["the exercise", "the movement", "it"])
             return Question(task, self.phrase(task, x=x), str(count), frames, begins, begins, cells=(WHOLE,))
         asked, answer = self.pick(CHAT)
         return Question("chat", self.pick(asked), answer, frames)
@@ -467,11 +486,12 @@ class StreamMaker:
             times = times + np.sort(self.rng.integers(0, interval // 2, frames)) * (np.arange(frames) > 0)
         return times
 
-    def batch_of_one(self, frames: int, parts: int, questions: int) -> "Batch":
+    def batch_of_one(self, frames: int, parts: int, questions: int, tasks: dict[str, float] | None = None) -> "Batch":
         """Questions on one long stream, which the self-decoder sees in parts: minutes of memory at the price of short streams."""
         times = self.clock(frames)
-        spans = self.spans(frames, frames // 8)
-        names, p = list(LONG_TASKS), np.array(list(LONG_TASKS.values()), float)
+        spans = self.spans(frames, frames // 8, HAY_AGAIN if self.rng.random() < HAYSTACKS else AGAIN)
+        tasks = tasks or LONG_TASKS
+        names, p = list(tasks), np.array(list(tasks.values()), float)
         asked: list[Question] = []
         while len(asked) < questions:
             upto = frames if self.rng.random() < 0.3 else int(self.rng.integers(1, frames + 1))
@@ -506,9 +526,10 @@ class StreamMaker:
             asked.append(mine)
         return Batch(self, made, asked)
 
-    def batch(self, streams: int, frames: int, questions: int, tasks: dict[str, float] | None = None) -> "Batch":
+    def batch(self, streams: int, frames: int, questions: int, tasks: dict[str, float] | None = None, long: bool | None = None) -> "Batch":
+        """`long`: whether segments may be, which only then may describe; by default sometimes."""
         tasks = tasks or TASK_SHARE
-        long = self.rng.random() < LONG_SHARE
+        long = self.rng.random() < LONG_SHARE if long is None else long
         length, longest = LONG if long else SHORT
         names = [t for t in tasks if long or t != "describe"]
         made = []

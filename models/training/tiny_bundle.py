@@ -76,6 +76,9 @@ def main() -> None:
             nn.init.normal_(layer.attention.tally.into.weight, std=0.2)
             nn.init.normal_(layer.attention.tally.threshold.weight, std=0.2)
             nn.init.zeros_(layer.attention.tally.threshold.bias)
+        nn.init.normal_(model.counted.gate.weight, std=0.1)
+        if model.self_decoder.movement:
+            nn.init.normal_(model.self_decoder.movement.write.weight, std=0.2)
         nn.init.normal_(model.visual.from_detail.weight, std=0.2)
         export(model, TinyProjector(12, 12), TinyDetail(), TinyVocabulary(12, 576), TinyEyes(), Path(args.out), {"licence": "Apache-2.0", "endsAtRepetition": False},
                tokenizer_json(VOCABULARY), page_frames=8)

@@ -19,21 +19,42 @@ import torch.nn.functional as F
 from torch import nn
 
 from layer_caches import LayerCaches
-from model import DIGITS, LATER_PARTS, TALLIED, Config, YocoLive
+from model import DIGITS, LATER_PARTS, SAID, TALLIED, Config, Reading, YocoLive, rms
 from muon import Muon
 from precision import mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
-from streams import PLACES, Batch, StreamMaker, World
+from running_mean import RunningMean
+from streams import PLACES, SET_SHARE, Batch, StreamMaker, World
 from text import END, encode, word_embeddings
 
-# Frames of a stream, streams in a batch, questions on each: every shape is about as much work.
-SHAPES = {1: [(1, 96, 3), (2, 64, 4)], 2: [(4, 40, 6), (8, 24, 9), (12, 16, 12)], 3: [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32), (120, 3, 48)]}
-# Frames of each stream, groups of streams that one question reads, streams in a group, questions on each group.
-SEVERAL_SHAPES = [(8, 6, 2, 16), (8, 4, 4, 24), (12, 2, 4, 32), (4, 3, 8, 32)]
-SEVERAL_BATCHES = 0.15
+# Kinds of batches. Frames of a stream, streams in a batch, questions on each: every shape is about as much work.
+SHAPES = {
+    "single": [(1, 96, 3), (2, 64, 4)],
+    "short": [(4, 40, 6), (8, 24, 9), (12, 16, 12)],
+    "usual": [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32), (120, 3, 48)],
+    # Small cut-outs at places, for "where" and "how many".
+    "boards": [(1, 96, 3), (2, 64, 4), (8, 24, 6), (16, 12, 10)],
+    # Sentences are long beside all other answers, so they come in batches of their own.
+    "scenes": [(1, 64, 2), (2, 40, 3), (8, 14, 6)],
+    # What is counted, asked alone: among all else these questions are too few for what a tally says to be read soon.
+    "counts": [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32)],
+}
+# Groups of streams that one question reads, streams in a group, frames of each, questions on each group.
+SEVERAL_SHAPES = [(6, 2, 8, 16), (4, 4, 8, 24), (2, 4, 12, 32), (3, 8, 4, 32)]
 # One stream: its frames, the parts in which the self-decoder sees it, questions.
-LONG_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 64), (600, 10, 64), (2400, 40, 24)]
-LONG_BATCHES = 0.3
+LONG_SHAPES = [(240, 4, 64), (240, 4, 64), (240, 4, 64), (600, 10, 64), (600, 10, 64), (2400, 40, 24)]
+# What share of a stage's steps each kind is; of the last stage `--counting` says how often counts come.
+SHARES = {
+    1: {"single": 1},
+    2: {"single": 0.45, "short": 0.47, "several": 0.08},
+    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.14, "scenes": 0.06, "several": 0.07, "long": 0.27},
+}
+SETS_OF = {
+    "usual": SET_SHARE,
+    "boards": {"boards": 1},
+    "scenes": {"flickr": 0.8, "imagenet-samples": 0.1, "boards": 0.1},
+    "counts": {**SET_SHARE, "exercises": 0.3, "boards": 0.1},
+}
 WRITING_PARTS = 4
 SURE = 0.9  # share of attention on the right frames from which on there is no more to learn about where to look
 # Of its equal part, how much attention each right frame has at least: all of the moment is evidence, not its best frame.
@@ -43,15 +64,13 @@ EVEN_COUNTED = 0.85
 COUNTED = {"different", "repetitions", "duration", "howmany"}
 # Of details: pictures are not to be known by them, and a video's encoder changes them from frame to frame.
 DETAIL_NOISE = 0.12
-# Frames with small cut-outs at places, for "where" and "how many".
-BOARD_SHAPES, BOARD_BATCHES = [(1, 96, 3), (2, 64, 4), (8, 24, 6), (16, 12, 10)], 0.25
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
-# What is counted, asked alone: among all else these questions are too few for what a tally says to be read soon.
-COUNT_SHAPES, COUNT_TASKS = [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32)], {"different": 6, "duration": 4, "repetitions": 2, "howmany": 1}
+COUNT_TASKS = {"different": 6, "duration": 3, "repetitions": 2, "howmany": 2}
+SCENE_TASKS = {"describe": 6, "now": 1, "chat": 1}
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
 WARM_UP = 60  # steps
+MEAN_STEPS = 150  # over about as many the weights that are reported and kept are a running mean: without the noise of each step
 BRIEF_REPORT = ("single", "short", "paraphrased")
-SHORT_SHARE, SINGLE_SHARE = 0.2, 0.2  # what a later stage still sees of the earlier ones
 
 
 def answer_vocabulary(world: World) -> list[int]:
@@ -77,6 +96,7 @@ class Probes(nn.Module):
         self.since = nn.Linear(size, sum(n for _, n in DIGITS))
         self.words = nn.ModuleList([nn.Linear(size, c.words_width) for _ in range(3)])
         self.change = nn.Linear(size, 3)
+        self.asked = nn.Linear(c.width, sum(n for _, n in SAID))
 
 
 class Trainer:
@@ -112,6 +132,7 @@ class Trainer:
         readings = {id(p) for p in [*self.model.copy.parameters(), *self.probes.words.parameters()]}
         groups = [{"params": [p for p in rest if id(p) not in readings], "scale": 1.0}, {"params": [p for p in rest if id(p) in readings], "scale": 0.1}]
         self.adam = torch.optim.AdamW(groups, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)
+        self.mean = RunningMean(self.model, MEAN_STEPS)
         self.step, self.spent, self.stage, self.questions = 0, 0.0, 1, 0
         self.writing = True  # whether this step trains the self-decoder
 
@@ -135,7 +156,7 @@ class Trainer:
         own_caches = c.cache == "layers"
         writing = (self.writing and batch.parts <= WRITING_PARTS or own_caches) and torch.is_grad_enabled()
         with torch.set_grad_enabled(writing):
-            frames, k, v = m.self_decoder(x)
+            frames, k, v = m.self_decoder(x, torch.ones(x.shape[:2]))
         k, v = (z.reshape(b, t * c.tokens_per_frame, *z.shape[2:]) for z in (k, v))
         own, together = (k, v), batch.together
         b //= together
@@ -155,19 +176,17 @@ class Trainer:
         moments = times.gather(1, batch.frames - 1)  # the streams of a group share one clock
         if own_caches:
             stream_times = (batch.times, batch.times - batch.times[:, :1])
-            *read, k, v = m.caches(m.cross_decoder, frames.reshape(len(batch.times), -1, c.width), hidden, *stream_times, (moments, mask), together)
-            *read, above = read
-            y, evidence, early, attended = (z.gather(2, position.unsqueeze(-1).expand(-1, -1, -1, z.shape[-1])) for z in read)
-            first = position[None, :, :, :TALLIED, None].expand(2, -1, -1, -1, above.shape[-1])
-            above = above.gather(3, first)
-            own = (k, v)
+            read, *own = m.caches(m.cross_decoder, frames.reshape(len(batch.times), -1, c.width), hidden, *stream_times, (moments, mask), together)
+            first = position[None, :, :, :TALLIED, None].expand(2, -1, -1, -1, read.above.shape[-1])
+            of_answer = {key: z.gather(2, position.unsqueeze(-1).expand(-1, -1, -1, z.shape[-1])) for key, z in vars(read).items() if key != "above"}
+            read = Reading(**of_answer, above=read.above.gather(3, first))
         else:
-            y, evidence, early, attended, above = m.cross_decoder(x, k, v, times, since, moments, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
-                                          own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask)
+            read = m.cross_decoder(x, k, v, times, since, moments, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
+                                   own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask)
         want = batch.answer >= 0
-        logits = m.logits(y[want], attended[want])  # only the tokens that are scored
+        logits = m.logits(read.hidden[want], read.attended[want], read.number[want])  # only the tokens that are scored
         target = self.place[batch.answer[want]]
-        return logits, target, want, (evidence, early, above), *own
+        return logits, target, want, read, *own
 
     def segments(self, batch: Batch):
         """The self-decoder over all questions and answers; short segments apart, so that long ones do not pad them."""
@@ -177,7 +196,7 @@ class Trainer:
         for rows, n in (((batch.lengths <= cut).nonzero().flatten(), cut), ((batch.lengths > cut).nonzero().flatten(), length)):
             if len(rows) == 0:
                 continue
-            parts = m.self_decoder(m.embed(batch.ids[rows, :n], batch.text_times[rows, :n]))
+            parts = m.self_decoder(m.embed(batch.ids[rows, :n], batch.text_times[rows, :n]), batch.text_times[rows, :n] >= 0)
             outputs = outputs or [torch.zeros(count, length, *p.shape[2:], dtype=p.dtype) for p in parts]
             for whole, part in zip(outputs, parts):
                 whole[rows, :n] = part
@@ -185,9 +204,10 @@ class Trainer:
 
     def loss(self, batch: Batch):
         c = self.config
-        logits, target, want, (evidence, early, above), k, v = self.forward(batch)
+        logits, target, want, read, k, v = self.forward(batch)
+        evidence, early, above = read.evidence, read.early, read.above
         each = F.cross_entropy(logits, target, reduction="none")
-        weight = torch.tensor([[0.3 if t in ("describe", "chat") else 1.0 for t in row] for row in batch.tasks])
+        weight = torch.tensor([[0.5 if t in ("describe", "chat") else 1.0 for t in row] for row in batch.tasks])
         weight = weight.unsqueeze(-1).expand(want.shape)[want]
         answer = (each * weight).sum() / weight.sum()
 
@@ -224,8 +244,9 @@ class Trainer:
                 logp = (probe(source[known]) @ self.label_words.T).float().log_softmax(-1)
                 label = label[known]
                 naming = naming - (logp.gather(1, self.bag_ids[label]) * self.bag_p[label]).sum(1).mean() / 4
-        total = answer + 0.3 * pointing + 0.15 * even + 0.3 * tally + 0.15 * clock + 0.15 * naming + 0.15 * changing
-        return total, {"answer": answer, "evidence": pointing, "even": even, "tally": tally, "clock": clock, "names": naming, "change": changing, "mass": masses[0], "early": masses[1]}
+        asked = self.misread(read.middle[:, :, 0], batch)
+        total = answer + 0.3 * pointing + 0.15 * even + 0.3 * tally + 0.15 * clock + 0.15 * naming + 0.3 * changing + 0.2 * asked
+        return total, {"answer": answer, "evidence": pointing, "even": even, "tally": tally, "clock": clock, "names": naming, "change": changing, "asked": asked, "mass": masses[0], "early": masses[1]}
 
     @staticmethod
     def miscount(above: torch.Tensor, batch: Batch, told: torch.Tensor) -> torch.Tensor:
@@ -244,6 +265,22 @@ class Trainer:
         wrong = F.softplus(above) * ~right
         number = right.sum(-1).clamp(min=1)
         return ((missed + wrong).sum(-1) / number).log1p().mean()
+
+    def misread(self, middle: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Cross-entropy of the digits of the time that a question names, read from what its last token is before evidence is looked for `[B, Q, W]`.
+
+        A near miss mostly answers right, since things are shown for seconds: the answer alone does not teach to the second.
+        """
+        rows = torch.tensor([[task == "at" for task in tasks] for tasks in batch.tasks])
+        if not rows.any():
+            return middle.new_zeros(())
+        times = batch.times.view(len(batch.tasks), -1)
+        ms = times.gather(1, batch.evidence.argmax(-1))[rows]
+        reading, at, loss = self.probes.asked(rms(middle[rows])).float(), 0, middle.new_zeros(())
+        for unit, base in SAID:
+            loss = loss + F.cross_entropy(reading[:, at : at + base], ms // unit % base) / len(SAID)
+            at += base
+        return loss
 
     @staticmethod
     def unevenness(shares: torch.Tensor, frames: torch.Tensor, tokens: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
@@ -276,19 +313,31 @@ class Trainer:
             else:
                 batch = maker.batch_of_several(2, 4, frames, questions) if several else maker.batch(8, frames, questions, tasks)
             with mixed_precision():
-                logits, target, want, (evidence, *_), _, _ = self.forward(batch)
+                logits, target, want, read, *_ = self.forward(batch)
             hit = torch.ones(want.shape, dtype=torch.bool)
             hit[want] = logits.argmax(-1) == target
+            near = self.within_one(hit, want, logits.argmax(-1), target)
             hit = hit.all(-1)
-            mass = (evidence[:, :, 0] * batch.evidence.repeat_interleave(10, 2)).sum(-1)
+            mass = (read.evidence[:, :, 0] * batch.evidence.repeat_interleave(10, 2)).sum(-1)
             for i in range(len(batch.tasks)):
                 for j, task in enumerate(batch.tasks[i]):
                     for key in (task, f"{task} {batch.kinds[i][j]}"):
                         right.setdefault(key, []).append(float(hit[i, j]))
+                    if task == "repetitions":
+                        right.setdefault("repetitions_within_one", []).append(float(near[i, j]))
                     if batch.evidence[i, j].any():
                         right.setdefault("mass", []).append(float(mass[i, j]))
         self.model.train()
         return {k: {"accuracy": round(sum(v) / len(v), 3), "total": len(v)} for k, v in sorted(right.items())}
+
+    def within_one(self, hit: torch.Tensor, want: torch.Tensor, said: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Which answers are right when a last digit may be one too high or too low `[B, Q]`; hit `[B, Q, A]`, and of the tokens of `want` what was said."""
+        digit = torch.full((len(self.answers),), 100)
+        for value, token in enumerate(encode("0123456789")[-10:]):
+            digit[self.place[token]] = value
+        near = hit.clone()
+        near[want] |= (digit[said] - digit[target]).abs() == 1
+        return near.all(-1)
 
     def report(self) -> dict:
         shop = {"grocery": 0.6, "clothing": 0.4}
@@ -303,7 +352,8 @@ class Trainer:
             "several": lambda: self.evaluate(8, shop, 32, 16, several=True),
             "long": lambda: self.evaluate(60, shop, 24, 16, asked("left", "different", "duration", "changed", "haschanged")),
         }
-        reported = {kind: evaluate() for kind, evaluate in kinds.items() if self.args.report == "all" or kind in BRIEF_REPORT}
+        with self.mean.in_place():
+            reported = {kind: evaluate() for kind, evaluate in kinds.items() if self.args.report == "all" or kind in BRIEF_REPORT}
         # By set only on single frames.
         return {kind: {k: v["accuracy"] for k, v in tasks.items() if kind == "single" or " " not in k} for kind, tasks in reported.items()}
 
@@ -311,7 +361,9 @@ class Trainer:
 
     def save(self) -> None:
         path = Path(self.args.work) / f"{self.args.name}.pt"
-        state = {"config": self.config.json(), "model": self.model.state_dict(), "probes": self.probes.state_dict(), "muon": self.muon.state_dict(),
+        with self.mean.in_place():
+            mean = {name: value.clone() for name, value in self.model.state_dict().items()}
+        state = {"config": self.config.json(), "model": mean, "last": self.model.state_dict(), "probes": self.probes.state_dict(), "muon": self.muon.state_dict(),
                  "adam": self.adam.state_dict(), "step": self.step, "spent": self.spent, "stage": self.stage, "questions": self.questions,
                  "answers": self.answers}
         torch.save(state, path.with_suffix(".new"))
@@ -322,7 +374,8 @@ class Trainer:
         # A model from before there were some of its parts may go on: these are new.
         if {**self.config.json(), **state["config"], "tags": self.config.tags} != self.config.json():
             raise SystemExit(f"the checkpoint has another configuration: {state['config']}")
-        weights, now = state["model"], self.model.state_dict()
+        # A new run goes on from the mean, one that was interrupted from where it was.
+        weights, now = state["model"] if self.args.restart_clock else state.get("last", state["model"]), self.model.state_dict()
         for name in now:
             if name.endswith(LATER_PARTS) and (name not in weights or weights[name].shape != now[name].shape):
                 weights[name] = now[name]
@@ -330,6 +383,7 @@ class Trainer:
             bias = dict(zip(state["answers"], weights["out_bias"].tolist()))
             weights["out_bias"] = torch.tensor([bias.get(token, 0.0) for token in self.answers])
         self.model.load_state_dict(weights)
+        self.mean.begin()
         if "probes" in state:
             self.probes.load_state_dict(state["probes"], strict=False)
         sizes = lambda optimiser: [len(group["params"]) for group in optimiser["param_groups"]]
@@ -356,11 +410,30 @@ class Trainer:
         nn.utils.clip_grad_norm_([p for group in self.adam.param_groups for p in group["params"]], 1.0)
         self.muon.step()
         self.adam.step()
+        self.mean.update()
         return parts
 
+    def next_batch(self, makers: dict[str, StreamMaker]) -> Batch:
+        """Of the kinds that this stage has, each as often as its share says."""
+        shares = dict(SHARES[self.stage])
+        if self.stage == 3:
+            shares["counts"] = self.args.counting
+        if self.config.cache != "shared":
+            shares.pop("long", None)
+        kind = random.choices(list(shares), list(shares.values()))[0]
+        maker = makers.get(kind, makers["usual"])
+        if kind == "several":
+            return maker.batch_of_several(*random.choice(SEVERAL_SHAPES))
+        if kind == "long":
+            return maker.batch_of_one(*random.choice(LONG_SHAPES))
+        frames, streams, questions = random.choice(SHAPES[kind])
+        if kind == "scenes":
+            return maker.batch(streams, frames, questions, SCENE_TASKS, long=True)
+        tasks = {"boards": BOARD_TASKS, "counts": COUNT_TASKS}.get(kind, SINGLE_TASKS if frames == 1 else None)
+        return maker.batch(streams, frames, questions, tasks)
+
     def run(self) -> None:
-        maker = StreamMaker(self.world, self.args.seed + self.step)
-        boards = StreamMaker(self.world, self.args.seed + self.step, sets={"boards": 1})
+        makers = {kind: StreamMaker(self.world, self.args.seed + self.step, sets=sets) for kind, sets in SETS_OF.items()}
         budget, first = self.args.hours * 3600, self.step
         window: dict[str, list[float]] = {}
         since_report = since_save = 0.0
@@ -371,32 +444,11 @@ class Trainer:
             self.muon.param_groups[0]["lr"] = self.args.lr * rate
             for group in self.adam.param_groups:
                 group["lr"] = self.args.adam_lr * rate * group["scale"]
-            stage, r = self.stage, random.random()
-            if stage > 1 and r < SINGLE_SHARE + (0.25 if stage == 2 else 0):
-                stage = 1
-            elif stage == 3 and r < SINGLE_SHARE + SHORT_SHARE:
-                stage = 2
-            frames, streams, questions = random.choice(SHAPES[stage])
-            if stage < 3 and self.stage == 3 and random.random() < BOARD_BATCHES / (SINGLE_SHARE + SHORT_SHARE):
-                frames, streams, questions = random.choice(BOARD_SHAPES)
-                batch = boards.batch(streams, frames, questions, BOARD_TASKS)
-            elif stage == 3 and random.random() < self.args.counting / (1 - SINGLE_SHARE - SHORT_SHARE):
-                frames, streams, questions = random.choice(COUNT_SHAPES)
-                batch = maker.batch(streams, frames, questions, COUNT_TASKS)
-            elif stage == 3 and self.config.cache == "shared" and random.random() < LONG_BATCHES / (1 - SINGLE_SHARE - SHORT_SHARE):
-                frames, parts, questions = random.choice(LONG_SHAPES)
-                streams = 1
-                batch = maker.batch_of_one(frames, parts, questions)
-            elif stage > 1 and random.random() < SEVERAL_BATCHES:
-                frames, groups, together, questions = random.choice(SEVERAL_SHAPES)
-                streams = groups
-                batch = maker.batch_of_several(groups, together, frames, questions)
-            else:
-                batch = maker.batch(streams, frames, questions, SINGLE_TASKS if frames == 1 else None)
+            batch = self.next_batch(makers)
             self.writing = random.random() >= self.args.reading_share
             parts = self.update(batch)
             self.step += 1
-            self.questions += streams * questions
+            self.questions += batch.answer.shape[0] * batch.answer.shape[1]
             took = time.time() - start
             self.spent += took
             since_report += took
@@ -439,7 +491,7 @@ def main() -> None:
     parser.add_argument("--report-minutes", type=float, default=3)
     parser.add_argument("--report", choices=("all", "brief"), default="all", help="brief: single frames, short streams and paraphrases only, which large models are sooner done with")
     parser.add_argument("--reading-share", type=float, default=0.0, help="share of the steps that train the cross-decoder alone, which are far cheaper")
-    parser.add_argument("--counting", type=float, default=0.08, help="share of the steps that ask for numbers alone")
+    parser.add_argument("--counting", type=float, default=0.08, help="of the last stage, how often steps ask for numbers alone; SHARES has what it is measured against")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--restart-clock", action="store_true", help="with --resume: a new run's schedule from the old weights")
     args = parser.parse_args()

@@ -1,0 +1,42 @@
+"""A running mean of weights beside those that are trained: what is reported and kept is without the noise of each step."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+class RunningMean:
+    """Over about the last `steps` updates; the first ones count alike."""
+
+    def __init__(self, model: nn.Module, steps: int):
+        self.weights, self.steps = list(model.parameters()), steps
+        self.begin()
+
+    def begin(self) -> None:
+        """Anew, from the model as it is."""
+        self.mean, self.count = self._copies(), 0
+
+    @torch.no_grad()
+    def update(self) -> None:
+        self.count += 1
+        torch._foreach_lerp_(self.mean, self.weights, 1 / min(self.count, self.steps))
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The model has the mean meanwhile."""
+        own = self._copies()
+        self._put(self.mean)
+        try:
+            yield
+        finally:
+            self._put(own)
+
+    def _copies(self) -> list[torch.Tensor]:
+        return [weight.detach().clone() for weight in self.weights]
+
+    @torch.no_grad()
+    def _put(self, values: list[torch.Tensor]) -> None:
+        for weight, value in zip(self.weights, values):
+            weight.copy_(value)
