@@ -109,7 +109,8 @@ export class SourceStream implements LiveStream {
         this.#engine.append(this.name, frame.timeMs, frame.rgb),
         this.#thumbnails.add(frame),
       ]);
-      this.#appended = appended;
+      // Thumbnails are not done in the order of their frames: what a later frame has told stays.
+      if (appended.lastMs >= (this.#appended?.lastMs ?? -Infinity)) this.#appended = appended;
       this.#frames++;
     } catch (error) {
       if (!this.#stopping) this.#late++;
