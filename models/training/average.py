@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from model import LATER_PARTS, Config
+from model import FOR_TRAINING, LATER_PARTS, Config
 
 
 def average(states: list[dict], shares: list[float]) -> dict:
@@ -25,7 +25,7 @@ def average(states: list[dict], shares: list[float]) -> dict:
     for name, value in first["model"].items():
         mean = not name.endswith(LATER_PARTS)
         weights[name] = sum(share * weight(state, name, first) for share, state in zip(shares, states)) if mean else value
-    return {**{k: v for k, v in first.items() if k not in ("muon", "adam", "last")}, "model": weights}
+    return {**{k: v for k, v in first.items() if k not in FOR_TRAINING}, "model": weights}
 
 
 def weight(state: dict, name: str, first: dict) -> torch.Tensor:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 import streams
+from model import FOR_TRAINING
 from phrasings import NOT_SHOWN
 from streams import StreamMaker
 from text import encode
@@ -80,7 +81,7 @@ def main() -> None:
     print(f"not shown: +{more:.2f}; right of {len(absent)} {(absent > 0).mean():.3f} -> {(absent + more > 0).mean():.3f}")
     state["model"]["out_bias"][yes] -= float(less)
     state["model"]["out_bias"][not_shown] += float(more)
-    torch.save({k: v for k, v in state.items() if k not in ("muon", "adam", "last")}, Path(args.work) / f"{args.out}.pt")
+    torch.save({k: v for k, v in state.items() if k not in FOR_TRAINING}, Path(args.work) / f"{args.out}.pt")
 
 
 if __name__ == "__main__":

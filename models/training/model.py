@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from retention import GatedRetention
-from text import encode
+from text import digit_tokens
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,8 @@ TALLY = len(NUMBERS) + len(LOGARITHMS)
 # Weights that a checkpoint from before them lacks, by the ends of their names: such a one may go on, and be part of a mean.
 LATER_PARTS = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.threshold.weight", ".tally.threshold.bias", ".tally.into.weight", ".from_detail.weight", "counted.gate.weight", "counted.gate.bias",
                "movement.read.weight", "movement.read.bias", "movement.write.weight")
+# What a checkpoint holds for training alone.
+FOR_TRAINING = ("muon", "adam", "last")
 # Tokens of an answer that may have a digit before them or after.
 TALLIED = 3
 # Numbers that are said as they were counted: below this.
@@ -636,7 +638,7 @@ class YocoLive(nn.Module):
         self.copy = nn.Linear(c.kv_heads * c.head_dim, c.words_width, bias=False)
         self.copy_gate = nn.Linear(c.width, 1)
         self.counted = Counted(c)
-        places = [answers.index(token) if token in answers else -1 for token in encode("0123456789")[-10:]]
+        places = [answers.index(token) if token in answers else -1 for token in digit_tokens()]
         self.register_buffer("digits", (torch.tensor(places).unsqueeze(1) == torch.arange(len(answers))).float(), persistent=False)  # [10, answers]
         self._start()
 

@@ -12,6 +12,11 @@ WIDTH = 576
 START, END = 1, 2  # <|im_start|> opens a turn (it carries the time), <|im_end|> closes question and answer
 
 
+def digit_tokens() -> list[int]:
+    """Of the digits 0 to 9, each a token."""
+    return encode("0123456789")[-10:]  # without the space that begins a text
+
+
 def normalise_text(text: str) -> str:
     """What reaches the tokenizer: one line, lower case, one space before. The runtime does the same."""
     return " " + " ".join(text.lower().split())

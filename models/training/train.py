@@ -25,7 +25,7 @@ from precision import mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
 from running_mean import RunningMean
 from streams import PLACES, SET_SHARE, Batch, StreamMaker, World
-from text import END, encode, word_embeddings
+from text import END, digit_tokens, encode, word_embeddings
 
 # Kinds of batches. Frames of a stream, streams in a batch, questions on each: every shape is about as much work.
 SHAPES = {
@@ -333,7 +333,7 @@ class Trainer:
     def within_one(self, hit: torch.Tensor, want: torch.Tensor, said: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Which answers are right when a last digit may be one too high or too low `[B, Q]`; hit `[B, Q, A]`, and of the tokens of `want` what was said."""
         digit = torch.full((len(self.answers),), 100)
-        for value, token in enumerate(encode("0123456789")[-10:]):
+        for value, token in enumerate(digit_tokens()):
             digit[self.place[token]] = value
         near = hit.clone()
         near[want] |= (digit[said] - digit[target]).abs() == 1
