@@ -38,7 +38,7 @@ export async function device(options: BenchOptions): Promise<Record<string, unkn
     there = await loadModel(DEFAULT_BUNDLE, { device: 'webgpu', deviceProfile: `${folder}/` });
     const photographs = await readPhotographs();
     const tokens = await sceneTokens(host, photographs);
-    const names = photographs.map((photograph) => photograph.shows);
+    const names = photographs.map((photograph) => photograph.asked);
     const lengths: Record<string, unknown> = {};
     for (const seconds of options.seconds ?? (options.quick ? QUICK : SECONDS)) {
       const random = seededRandom(1);

@@ -18,6 +18,8 @@ export interface Photograph {
   readonly class: string;
   /** What a person would call it. */
   readonly shows: string;
+  /** What a question calls it. */
+  readonly asked: string;
 }
 
 /** One thing shown for `frames` frames. */

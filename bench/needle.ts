@@ -106,7 +106,7 @@ async function atLength(
   random: () => number,
 ): Promise<NeedleResult[]> {
   const results: NeedleResult[] = [];
-  const named = new Map(photographs.map((photograph) => [photograph.class, photograph.shows]));
+  const named = new Map(photographs.map((photograph) => [photograph.class, photograph.asked]));
   const frames = seconds * FPS;
   const room = Math.max(1, Math.min(NEEDLES, Math.floor(frames / (2 * HAY_FRAMES))));
   for (let made = 0; made < wanted; made += room) {
@@ -166,10 +166,11 @@ export function plant(
   return { scenes, at };
 }
 
-export async function question(model: Model, cache: KvCache, shows: string): Promise<ReaderInput> {
+export async function question(model: Model, cache: KvCache, name: string): Promise<ReaderInput> {
   const { config, embeddings, selfDecoder, tokenizer } = model;
   const now = cache.times.at(-1) ?? 0;
-  const asked = segmentTokens(tokenizer, config, [], `have you seen a ${shows}?`, now);
+  const article = /^[aeiou]/.test(name) ? 'an' : 'a';
+  const asked = segmentTokens(tokenizer, config, [], `have you seen ${article} ${name}?`, now);
   return (await QuestionSegment.open(selfDecoder, embeddings, config, asked)).own;
 }
 

@@ -23,7 +23,7 @@ export async function needles(options: BenchOptions): Promise<Record<string, unk
   try {
     const photographs = await readPhotographs();
     const tokens = await sceneTokens(model, photographs);
-    const named = new Map(photographs.map((photograph) => [photograph.class, photograph.shows]));
+    const named = new Map(photographs.map((photograph) => [photograph.class, photograph.asked]));
     const atSeconds: Record<string, unknown> = {};
     for (const seconds of options.seconds ?? (options.quick ? QUICK_SECONDS : SECONDS)) {
       const byNumber: Record<string, unknown> = {};

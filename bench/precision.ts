@@ -32,7 +32,7 @@ export async function precision(options: BenchOptions): Promise<Record<string, u
     const sealed = model.newCache(LIMIT_BYTES, FEWEST);
     await show(model, full, tokens, scenes, FPS);
     await show(model, sealed, tokens, scenes, FPS);
-    const names = photographs.map((photograph) => photograph.shows);
+    const names = photographs.map((photograph) => photograph.asked);
     const questions = [
       'What is shown now?',
       'What was shown first?',

@@ -2,8 +2,8 @@
 
 python average.py --work DIR --out mixed small=0.73 base=0.19 continued=0.08
 
-The first one gives everything that is not averaged: the stream tags, and what another checkpoint lacks or holds untrained
-(what a query wants of the time, what heads say of how much they found); its probes, and no state of optimisers.
+The first one gives what another checkpoint lacks, its probes, and no state of optimisers. With --later-from-first it also gives all
+parts that came later than the model did (LATER_PARTS): for a mean with a checkpoint that has them, but never trained them.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import torch
 from model import FOR_TRAINING, LATER_PARTS, Config
 
 
-def average(states: list[dict], shares: list[float]) -> dict:
+def average(states: list[dict], shares: list[float], later_from_first: bool = False) -> dict:
     """`shares` add up to one. Throws SystemExit where the checkpoints have other configurations."""
     first = states[0]
     for state in states:
@@ -23,7 +23,7 @@ def average(states: list[dict], shares: list[float]) -> dict:
             raise SystemExit("the checkpoints have other configurations")
     weights = {}
     for name, value in first["model"].items():
-        mean = not name.endswith(LATER_PARTS)
+        mean = not (later_from_first and name.endswith(LATER_PARTS)) and all(name in state["model"] for state in states)
         weights[name] = sum(share * weight(state, name, first) for share, state in zip(shares, states)) if mean else value
     return {**{k: v for k, v in first.items() if k not in FOR_TRAINING}, "model": weights}
 
@@ -41,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", required=True)
     parser.add_argument("--out", required=True, help="name of the new checkpoint")
+    parser.add_argument("--later-from-first", action="store_true", help="another checkpoint never trained what came later than the model did")
     parser.add_argument("parts", nargs="+", help="NAME=SHARE")
     args = parser.parse_args()
     names, shares = zip(*(part.split("=") for part in args.parts))
@@ -48,7 +49,8 @@ def main() -> None:
     if abs(sum(shares) - 1) > 1e-6:
         raise SystemExit("the shares must add up to 1")
     work = Path(args.work)
-    torch.save(average([torch.load(work / f"{name}.pt", map_location="cpu") for name in names], shares), work / f"{args.out}.pt")
+    states = [torch.load(work / f"{name}.pt", map_location="cpu") for name in names]
+    torch.save(average(states, shares, args.later_from_first), work / f"{args.out}.pt")
 
 
 if __name__ == "__main__":

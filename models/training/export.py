@@ -379,7 +379,7 @@ def main() -> None:
     projector.load_state_dict(torch.load(work / "projector.pt"))
     detail = Detail()
     detail.load_state_dict(torch.load(work / "detail.pt"))
-    training = {"steps": state["step"], "questions": state["questions"], "minutes": round(state["spent"] / 60)}
+    training = {"steps": state["step"], "questions": state["questions"], "minutes": round((state["spent"] + state.get("earlier", 0)) / 60)}
     with torch.no_grad():
         export(model, projector, detail, vocab, net, out, {"licence": "Apache-2.0 (code and recipe); see MODEL_CARD.md for the data", "training": training},
                tokenizer_json(), args.weights)

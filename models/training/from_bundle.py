@@ -136,7 +136,7 @@ def main() -> None:
             model.cross_decoder.tag_v.copy_(torch.from_numpy(tags[:, 1].copy()))
         model.into.weight.copy_(solve(model.words, torch.from_numpy(np.array(read_words(bundle / "embeddings.bin", config.width)))))
     training = held.get("training", {})
-    state = {"config": config.json(), "model": model.state_dict(), "step": training.get("steps", 0), "spent": 0.0, "stage": 3,
+    state = {"config": config.json(), "model": model.state_dict(), "step": training.get("steps", 0), "spent": 0.0, "earlier": 60.0 * training.get("minutes", 0), "stage": 3,
              "questions": training.get("questions", 0), "answers": held["answerTokens"]}
     torch.save(state, work / f"{args.name}.pt")
     torch.save(projector.state_dict(), work / "projector.pt")

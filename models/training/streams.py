@@ -6,6 +6,7 @@ seed gives the same streams. Labels come from the data; times are those of the f
 
 import json
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,14 +14,17 @@ import numpy as np
 import torch
 
 from backbone import CELLS, VECTORS
+from kinds import ALSO_CALLED, PEOPLE, UNCOUNTED, Kinds, group_of, kinds_of
 from labels import NOT_SPLIT, Sample, read_sets
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NO_CHANGE, NOT_SHOWN, PHRASINGS, STILL_SHOWN
 from projector import Vocabulary
 from text import END, START, encode
 from views import BOARD, BOARDS_KEPT
 
-SET_SHARE = {"grocery": 0.3, "clothing": 0.15, "imagenet-samples": 0.28, "emoji": 0.06, "stamps": 0.05, "exercises": 0.1,
-             "flickr": 0.08, "daquar": 0.04, "boards": 0.05}
+# Names of ImageNet's classes beside the first, by WordNet id; from WordNet 3.0, without those in Latin and those that mean something else alone.
+SYNONYMS = Path(__file__).parent / "synonyms.json"
+SET_SHARE = {"grocery": 0.28, "clothing": 0.15, "imagenet-samples": 0.27, "emoji": 0.06, "stamps": 0.05, "exercises": 0.1,
+             "flickr": 0.11, "daquar": 0.04, "boards": 0.05}
 PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right"]
 # Tokens of a whole segment and of its answer. One long segment pads a whole batch, so long ones (captions, follow-ups)
 # come together in batches of their own.
@@ -30,17 +34,21 @@ GAP_STREAMS = 0.5  # share of the streams of several spans with gaps in their ti
 BRIEF = 6  # tokens of an answer about a long stream: each reads all of it
 ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
-ABSENT_SHARE = 0.14  # questions about a thing that was never shown, where the answer is not yes or no
-TASK_SHARE = {"now": 14, "seen": 13, "seennow": 11, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14,
+ABSENT_SHARE = 0.17  # questions about a thing that was never shown, where the answer is not yes or no
+TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14,
               "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 3, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
 # Of long streams: what must be found among much else.
-LONG_TASKS = {"at": 16, "before": 12, "after": 12, "when": 12, "left": 8, "seen": 14, "seennow": 6, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
-              "duration": 4, "different": 3, "repetitions": 1}
+LONG_TASKS = {"at": 14, "before": 13, "after": 13, "when": 12, "left": 13, "seen": 14, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
+              "duration": 4, "different": 5, "repetitions": 1}
 GONE = 0.5  # share of the things that are asked for now and not there that were there before
+CONFUSED = 0.35  # share of the things that are asked for and not there that a picture shown looks like, by the projector's own account
 SHOWN_AGAIN = 0.25  # share of the questions for how many different things that are kept where one came again: it is counted twice at first
 AGAIN = 0.08  # share of the spans that show what was shown before
 # Long streams of few things that come again and again, and some that come once: what is to be found is not what is seen most.
 HAYSTACKS, HAY, HAY_AGAIN = 0.5, 12, 0.85
+SYNONYM = 0.3  # share of the things with other names that are asked for by one of them
+GENERAL = 0.25  # share of the things asked for that are called by a word for things of many names, where one says which is meant
+UNBALANCED = 4  # by how much such a word may be oftener there than not
 REPEATED = 0.6  # share of the exercises that are done again and again: start and end in turn
 OFTEN = 12  # how much more often their number is asked where there is one
 MUCH = 8
@@ -121,6 +129,17 @@ class World:
                 if label:
                     self.by_name.setdefault((k, label), []).append(r)
         self.all_names = sorted({n for v in self.names.values() for n in v})
+        synonyms = json.loads(SYNONYMS.read_text())
+        self.synonyms = {s.label: synonyms[s.extra["wnid"]] for s in self.samples if s.extra.get("wnid") in synonyms}
+        classes = sorted(s.extra["wnid"] for s in self.samples if s.set == "imagenet-samples")
+        numbers = {wnid: i for i, wnid in enumerate(classes)}
+        groups = {group_of(s) for s in self.samples if "group" in s.extra}
+        self._kinds = [kinds_of(s, numbers.get(s.extra.get("wnid")), groups) for s in self.samples]
+        self.kind_words = frozenset().union(*(k.shown for k in self._kinds))
+
+    def kinds(self, row: int) -> Kinds:
+        sample, _, things = self.views[row]
+        return Kinds() if things else self._kinds[sample]
 
     def row_label(self, row: int) -> str | None:
         sample, number, things = self.views[row]
@@ -138,6 +157,8 @@ class StreamMaker:
         self.share = np.array([share[s] for s in self.sets], float)
         self.share /= self.share.sum()
         self._ids: dict[str, list[int]] = {}
+        # By how much a word for things of many names was oftener answered with yes than with no: the word alone must not tell.
+        self.said_yes: Counter[str] = Counter()
 
     def encode(self, text: str) -> list[int]:
         if text not in self._ids:
@@ -211,11 +232,55 @@ class StreamMaker:
         return text.rstrip("?") + self.pick(AFTER_IT)
 
     def thing(self, label: str, definite: bool = False) -> str:
+        if label in self.world.synonyms and self.rng.random() < SYNONYM:
+            label = self.pick(self.world.synonyms[label])
         r = self.rng.random()
         article = "an" if label[0] in "aeiou" else "a"
         if definite:
             return f"the {label}" if r < 0.8 else label
         return f"{article} {label}" if r < 0.55 else f"the {label}" if r < 0.8 else label
+
+    def thing_of_kind(self, word: str) -> str:
+        also = ALSO_CALLED.get(word)
+        if also and self.rng.random() < 0.4:
+            return self.pick(also)
+        return word if word in UNCOUNTED else self.thing(word)
+
+    def shows(self, span: Span) -> Kinds:
+        return self.world.kinds(span.rows[0])
+
+    def name_among(self, s: Span, past: list[Span]) -> str | None:
+        """What a question may call a span's thing and mean no other: its name, or a word for things of many names."""
+        others = [p for p in past if p is not s]
+        if s.label is None or self.rng.random() < GENERAL:
+            words = [w for w in sorted(self.shows(s).shown) if all(w in self.shows(p).absent for p in others)]
+            if words:
+                return self.pick(words)
+        return s.label if all(p.label != s.label for p in others) else None
+
+    def kind_seen(self, candidates: list[Span]) -> tuple[str, list[Span]] | None:
+        """A word for things of many names, and which of the spans show one."""
+        words = sorted({w for p in candidates for w in self.shows(p).shown if self.said_yes[w] < UNBALANCED})
+        if not words:
+            return None
+        word = self.pick_kind(words)
+        self.said_yes[word] += 1
+        return word, [p for p in candidates if word in self.shows(p).shown]
+
+    def kind_not_seen(self, candidates: list[Span]) -> str | None:
+        """A word for things of many names that none of the spans shows, of those that were oftener there than not."""
+        words = sorted(frozenset.intersection(*(self.shows(p).absent for p in candidates)))
+        words = [w for w in words if self.said_yes[w] > 0]
+        if not words:
+            return None
+        word = self.pick_kind(words)
+        self.said_yes[word] -= 1
+        return word
+
+    def pick_kind(self, words: list[str]) -> str:
+        """People more often than other words: they are what a camera is mostly asked for."""
+        people = [word for word in words if word in PEOPLE]
+        return self.pick(people if people and self.rng.random() < 0.5 else words)
 
     def called(self, name: str, kind: str) -> str:
         """A thing's name, or sometimes another one of its set."""
@@ -230,16 +295,28 @@ class StreamMaker:
 
     def absent(self, spans: list[Span], near: Span | None) -> str:
         shown = {s.label for s in spans} | {self.world.samples[t[0]].label for s in spans for t in s.things}
+        alike = self.alike(near) if near and self.rng.random() < CONFUSED else []
         for _ in range(50):
             kind = near.sample.set if near and near.label and self.rng.random() < 0.6 else self.sets[self.rng.choice(len(self.sets), p=self.share)]
             if not self.world.names[kind]:
                 continue
-            name = self.pick(self.world.names[kind])
+            name = alike.pop() if alike else self.pick(self.world.names[kind])
             words = set(name.split())
+            if name in self.world.kind_words and not all(name in self.shows(s).absent for s in spans):
+                continue
             # "apple" is not asked as absent while an "apple juice" is shown: a person might say yes.
             if name not in shown and not any(l and (words <= set(l.split()) or set(l.split()) <= words) for l in shown):
                 return name
         return "nothing at all"
+
+    def alike(self, span: Span) -> list[str]:
+        """Names of its set that the projector also gives a span's picture, the strongest last; of a set of a thousand names many are the same thing."""
+        w, kind = self.world, span.sample.set
+        if span.label is None or kind == "imagenet-samples":
+            return []
+        top, p = (w.mix[key][span.rows[0], WHOLE] for key in ("top", "top_p"))
+        given = [w.vocab.labels[i] for i in top[np.argsort(p)]]
+        return [name for name in given if (kind, name) in w.by_name]
 
     def question(self, task: str, spans: list[Span], frames: int, times: np.ndarray) -> Question | None:
         past = [s for s in spans if s.start < frames]
@@ -253,7 +330,8 @@ class StreamMaker:
             return [(s.start, min(s.end, frames))]
 
         if task in ("now", "last"):
-            return Question(task, self.phrase(task), now.label, frames, here) if now.label else None
+            name = now.label or self.shows(now).main
+            return Question(task, self.phrase(task), name, frames, here) if name else None
         if task == "describe":
             caption = self.pick(now.sample.captions).lower().rstrip(" .") if now.sample.captions else None
             return Question(task, self.phrase(task), caption, frames, here) if caption else None
@@ -288,17 +366,21 @@ class StreamMaker:
                             [(frames - 1, frames)], [(frames - 1, frames)], cells=tuple(self.cell(t) for t in now.things))
         if task in ("seen", "seennow"):
             candidates = [now] if task == "seennow" else past
+            general = self.rng.random() < GENERAL
             if self.rng.random() < 0.5:
                 # By name, not by span: what came once is asked for as often as what came often.
                 known = sorted({p.label for p in candidates if p.label})
+                kind = self.kind_seen(candidates) if general or not known else None
+                if kind:
+                    return Question(f"{task}kind", self.phrase(task, x=self.thing_of_kind(kind[0])), "yes", frames, [r for p in kind[1] for r in of(p)])
                 if not known:
                     return None
                 name = self.pick(known)
-                s = next(p for p in candidates if p.label == name)
-                if s.sample.extra.get("group") and self.rng.random() < 0.2:
-                    name = s.sample.extra["group"].replace("-", " ").lower()
-                spots = [r for p in candidates if p.label == s.label for r in of(p)]
+                spots = [r for p in candidates if p.label == name for r in of(p)]
                 return Question(task, self.phrase(task, x=self.thing(name)), "yes", frames, spots)
+            word = self.kind_not_seen(candidates) if general else None
+            if word:
+                return Question(f"{task}kind", self.phrase(task, x=self.thing_of_kind(word)), "no", frames, here if task == "seennow" else [])
             others = [s for s in spans if s not in candidates and s.label and s.label not in {c.label for c in candidates}]
             near = self.pick(candidates)
             name = self.pick(others).label if others and self.rng.random() < GONE else self.absent(spans, near)
@@ -310,14 +392,17 @@ class StreamMaker:
             if self.rng.random() < ABSENT_SHARE:
                 return Question(task, self.phrase(task, x=self.thing(self.absent(spans, now), True)), NOT_SHOWN, frames)
             pairs = list(zip(past, past[1:]))
-            pairs = [(a, b) for a, b in pairs if a.label and b.label and unique(b if task == "before" else a)]
+            pairs = [(a, b) for a, b in pairs if (a if task == "before" else b).label]
             if not pairs:
                 return None
             a, b = self.pick(pairs)
             known, wanted = (b, a) if task == "before" else (a, b)
+            name = self.name_among(known, past)
+            if name is None:
+                return None
             # The frames after a change still see, in their window, what came before it: a chain of two short steps.
             anchor = [(b.start, min(b.start + BORDER_FRAMES, b.end, frames))] if task == "before" else of(known)
-            return Question(task, self.phrase(task, x=self.thing(known.label, True)), wanted.label, frames, self.border(task, wanted, frames), anchor)
+            return Question(task, self.phrase(task, x=self.thing(name, True)), wanted.label, frames, self.border(task, wanted, frames), anchor)
         if task == "at":
             s = self.pick(past)
             inside = [f for f in range(s.start, min(s.end, frames)) if times[f] % 1000 < 500 and (f + 1 < s.end or s.end > frames)]
@@ -333,18 +418,20 @@ class StreamMaker:
             if self.rng.random() < ABSENT_SHARE:
                 return Question(task, self.phrase(task, x=self.thing(self.absent(spans, now), True)), NOT_SHOWN, frames)
             s = self.pick(past)
-            if not unique(s):
+            name = self.name_among(s, past)
+            if name is None:
                 return None
             # Told to look at the first moments of it: there, the frame's own time is the answer.
             onset = [(s.start, min(s.start + ONSET_FRAMES, s.end, frames))]
-            return Question(task, self.phrase(task, x=self.thing(s.label, True)), clock_text(int(times[s.start])), frames, onset)
+            return Question(task, self.phrase(task, x=self.thing(name, True)), clock_text(int(times[s.start])), frames, onset)
         if task == "left":
             if self.rng.random() < ABSENT_SHARE:
                 return Question(task, self.phrase(task, x=self.thing(self.absent(spans, now), True)), NOT_SHOWN, frames)
             i = int(self.rng.integers(len(past)))
-            if not unique(past[i]):
+            name = self.name_among(past[i], past)
+            if name is None:
                 return None
-            text = self.phrase(task, x=self.thing(past[i].label, True))
+            text = self.phrase(task, x=self.thing(name, True))
             if i == len(past) - 1:
                 return Question(task, text, STILL_SHOWN, frames, here)
             # What follows tells it: its first frame is the first without the thing, and has it in its window.

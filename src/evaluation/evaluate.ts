@@ -18,6 +18,7 @@ import { makeCameras } from './cameras.ts';
 import { NearestCaption, typicalCaption } from './captions.ts';
 import { askChanges } from './changes.ts';
 import { FinishedStreams } from './finished.ts';
+import { askGroups, askScenes, groupsOf } from './kinds.ts';
 import { isHeldOut, type LabelledPicture, readLabels, readOthers, type Scene } from './labels.ts';
 import { FRAMES_KEPT, withLastFrames } from './last-frames.ts';
 import { type PlannedStream, planStreams } from './plan.ts';
@@ -58,6 +59,7 @@ interface Asked {
 
 const LEAST_LABELS = 8;
 const CHANGES_BRANCH = 1;
+const KINDS_BRANCH = 2;
 /** After the first of each so many streams, several short ones are asked together. */
 const STREAMS_A_GROUP = 4;
 /** Questions on their way at once: well below the answers that an engine takes. */
@@ -146,8 +148,11 @@ class Run {
     const random = randomOfStream(this.#options.seed, number);
     const shown = makePlaylist(this.#pictures, seconds, random, number);
     const changes = askChanges(shown, randomOfStream(this.#options.seed, number, CHANGES_BRANCH), number);
-    const playlist = { ...shown, questions: [...shown.questions, ...changes] };
-    const boards = makeBoards(this.#boards, random, number);
+    const kinds = randomOfStream(this.#options.seed, number, KINDS_BRANCH);
+    const groups = askGroups(shown, groupsOf(this.#pictures), kinds, number);
+    const playlist = { ...shown, questions: [...shown.questions, ...changes, ...groups] };
+    const made = makeBoards(this.#boards, random, number);
+    const boards = { ...made, questions: [...made.questions, ...askScenes(made.questions, kinds, number)] };
     let lastFrames: Control[] = [];
     const asked = await this.#play(playlist, async (stream, name) => {
       if (controlled) lastFrames = await this.#onlyLastFrames(stream, name, playlist.questions);

@@ -11,6 +11,8 @@ export interface LabelledPicture {
   readonly file: string;
   /** What a person would answer to "What is shown now?". */
   readonly label: string;
+  /** What several names of its set are together: "apple" of a Granny Smith. */
+  readonly group?: string;
 }
 
 /** A picture with sentences instead of a name. */
@@ -43,6 +45,7 @@ const row = z.object({
   caption: z.string().optional(),
   exercise: z.string().optional(),
   pose: z.string().optional(),
+  group: z.string().min(1).optional(),
   captions: z.array(z.string()).optional(),
   qa: z.array(z.unknown()).optional(),
 });
@@ -84,8 +87,8 @@ export async function readLabels(directory: string, sets?: readonly string[]): P
   if (names.length === 0) throw new YocoError('data_invalid', { param: 'data', detail: `${directory} holds no set.` });
   const pictures: LabelledPicture[] = [];
   for (const set of names) {
-    for (const { file, label } of await readSet(directory, set))
-      if (label !== null) pictures.push({ set, file, label });
+    for (const { file, label, group } of await readSet(directory, set))
+      if (label !== null) pictures.push({ set, file, label, ...(group === undefined ? {} : { group }) });
   }
   return pictures;
 }
@@ -116,6 +119,7 @@ interface Row {
   readonly label: string | null;
   readonly captions: readonly string[];
   readonly pose: string | undefined;
+  readonly group: string | undefined;
 }
 
 async function readSet(directory: string, set: string): Promise<Row[]> {
@@ -137,14 +141,15 @@ function readRow(folder: string, line: string, where: string): Row {
     const field = parsed.error.issues[0]?.path[0] ?? 'image';
     throw invalid(field === 'image' ? 'image is missing' : `${String(field)} is wrong`);
   }
-  const { image, class: className, name, caption, exercise, pose, captions = [], qa = [] } = parsed.data;
+  const { image, class: className, name, caption, exercise, pose, captions = [], qa = [], ...rest } = parsed.data;
   const file = path.join(folder, image);
   if (!existsSync(file)) throw invalid(`${image} is missing`);
   const raw = className ?? name ?? caption ?? exercise;
   const label = raw === undefined ? null : normaliseLabel(raw);
   if (label === '' || captions.some((text) => text.trim() === '')) throw invalid('the label is empty');
   if (label === null && captions.length + qa.length === 0) throw invalid('the label is missing');
-  return { file, label, captions, pose };
+  const group = rest.group === undefined ? undefined : normaliseLabel(rest.group);
+  return { file, label, captions, pose, group };
 }
 
 /** The folders that have labels. */

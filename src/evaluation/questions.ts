@@ -3,9 +3,11 @@ import { pick, type Random } from './random.ts';
 import { HELD_OUT, PHRASINGS } from './phrasings.ts';
 
 type PhrasedTask = keyof typeof PHRASINGS;
-export type Task = PhrasedTask | 'notshown';
+/** Asked in the words of other tasks. */
+const BORROWING_TASKS = ['notshown', 'seenkind', 'seennowkind'] as const;
+export type Task = PhrasedTask | (typeof BORROWING_TASKS)[number];
 
-export const PHRASED_TASKS = Object.keys(PHRASINGS) as PhrasedTask[];
+export const TASKS: readonly [Task, ...Task[]] = [...BORROWING_TASKS, ...(Object.keys(PHRASINGS) as PhrasedTask[])];
 
 /** Tasks whose answer is in the past: these fall to chance when the memory is taken away. */
 export const RECALL: readonly Task[] = ['first', 'before', 'after', 'at', 'when'];
@@ -74,9 +76,17 @@ export class Asker {
   }
 
   #forms(task: Task): readonly string[] {
-    // What was not shown is asked for in the words of any task that takes it for granted.
-    const asked = task === 'notshown' ? pick(['when', 'left', 'before', 'after'] as const, this.#random) : task;
-    return PHRASINGS[asked];
+    switch (task) {
+      case 'notshown':
+        // What was not shown is asked for in the words of any task that takes it for granted.
+        return PHRASINGS[pick(['when', 'left', 'before', 'after'] as const, this.#random)];
+      case 'seenkind':
+        return PHRASINGS.seen;
+      case 'seennowkind':
+        return PHRASINGS.seennow;
+      default:
+        return PHRASINGS[task];
+    }
   }
 }
 

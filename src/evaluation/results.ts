@@ -1,10 +1,10 @@
 /** What one finished stream gives: plain data, which a file can keep and a report is made of. */
 import { z } from 'zod';
 import type { AnswerResult } from '../live/types.ts';
-import { PHRASED_TASKS, type EvaluationQuestion } from './questions.ts';
+import { TASKS, type EvaluationQuestion } from './questions.ts';
 import { isRight } from './score.ts';
 
-const task = z.enum([...PHRASED_TASKS, 'notshown']);
+const task = z.enum(TASKS);
 
 const answered = z.object({
   task,

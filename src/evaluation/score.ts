@@ -62,6 +62,8 @@ export function isRight(question: Pick<EvaluationQuestion, 'task' | 'expected'>,
   switch (task) {
     case 'seen':
     case 'seennow':
+    case 'seenkind':
+    case 'seennowkind':
     case 'haschanged':
       return new RegExp(`^\\s*${expected}\\b`, 'i').test(answer);
     case 'when':

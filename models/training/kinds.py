@@ -1,0 +1,188 @@
+"""Words for things of many names, "a bird", "a person": which of them a picture shows, and which it surely does not.
+
+What people ask a camera for is seldom what a data set calls it. The words come from what the data says anyway: classes of ImageNet
+stand in the order of WordNet, so that kinds are ranges of their numbers; stamps and groceries have groups, scenes have captions.
+"""
+
+import re
+from dataclasses import dataclass
+
+from labels import Sample
+
+# Ranges of numbers of the 1,000 ImageNet classes, in the order of their WordNet ids, both ends included.
+CLASSES: dict[str, list[tuple[int, int]]] = {
+    "animal": [(0, 397)],
+    "fish": [(0, 6), (389, 397)],
+    "bird": [(7, 24), (80, 100), (127, 146)],
+    "frog": [(30, 32)],
+    "turtle": [(33, 37)],
+    "lizard": [(38, 48)],
+    "snake": [(52, 68)],
+    "spider": [(72, 77)],
+    "insect": [(300, 326)],
+    "butterfly": [(321, 326)],
+    "dog": [(151, 268)],
+    "cat": [(281, 285)],
+    "bear": [(294, 297)],
+    "rabbit": [(330, 332)],
+    "horse": [(339, 339)],
+    "cow": [(345, 345)],
+    "monkey": [(371, 382)],
+    "elephant": [(385, 386)],
+    "car": [(436, 436), (468, 468), (511, 511), (609, 609), (627, 627), (656, 656), (661, 661), (751, 751), (817, 817)],
+    "truck": [(555, 555), (569, 569), (675, 675), (717, 717), (864, 864), (867, 867)],
+    "bus": [(654, 654), (779, 779), (874, 874)],
+    "bicycle": [(444, 444), (671, 671)],
+    "airplane": [(404, 404), (895, 895)],
+    "boat": [(472, 472), (484, 484), (554, 554), (576, 576), (625, 625), (814, 814), (914, 914)],
+    "train": [(466, 466), (547, 547), (820, 820)],
+    "clock": [(409, 409), (530, 530), (892, 892)],
+    "telephone": [(487, 487), (528, 528), (707, 707)],
+    "computer": [(527, 527), (620, 620), (681, 681)],
+    "chair": [(423, 423), (559, 559), (765, 765)],
+    "bottle": [(440, 440), (720, 720), (737, 737), (898, 898), (907, 907)],
+    "guitar": [(402, 402), (546, 546)],
+    "hat": [(452, 452), (515, 515), (808, 808)],
+    "shoe": [(514, 514), (630, 630), (770, 770)],
+    "ball": [(429, 430), (574, 574), (722, 722), (768, 768), (805, 805), (852, 852), (890, 890)],
+    "bridge": [(821, 821), (839, 839), (888, 888)],
+    "building": [(425, 425), (449, 449), (483, 483), (497, 498), (663, 663), (668, 668), (698, 698)],
+    "fruit": [(948, 957)],
+    "vegetable": [(936, 939), (943, 946)],
+    "mushroom": [(947, 947), (992, 992), (996, 997)],
+    "flower": [(985, 986)],
+}
+LAST_ANIMAL = 397
+# Beginnings of a stamp's category.
+STAMPS = {
+    "animal": ("animals/",), "fish": ("animals/fish",), "bird": ("animals/birds",), "insect": ("animals/insects",), "lizard": ("animals/lizards",),
+    "dog": ("animals/mammals/dogs",), "cat": ("animals/mammals/cats",), "bear": ("animals/mammals/bears",), "fruit": ("food/fruit",),
+    "vegetable": ("food/vegetables",), "flower": ("plants/flowers",), "tree": ("plants/trees",), "hat": ("clothes/hats",), "building": ("town/houses",),
+    "airplane": ("vehicles/flight/planes",), "train": ("vehicles/locomotive",), "mushroom": ("plants/mushrooms",),
+}
+# Words of captions and of answers about rooms, each with those that say it too.
+SAID = {
+    "person": "people man men woman women boy boys girl girls child children kid kids baby toddler person adult adults crowd climber hiker skier player rider lady guy couple",
+    "man": "men guy", "woman": "women lady", "boy": "boys", "girl": "girls", "child": "children kid kids boy boys girl girls toddler baby", "baby": "toddler infant",
+    "animal": "dog dogs cat horse horses cow bird puppy puppies", "dog": "dogs puppy puppies", "cat": "cats kitten", "horse": "horses", "bird": "birds",
+    "water": "lake river ocean pool sea stream waves", "snow": "snowy", "grass": "grassy", "beach": "sand", "mountain": "mountains", "rock": "rocks rocky cliff",
+    "ball": "balls soccer tennis basketball football baseball", "bicycle": "bike bikes bicycles", "car": "cars", "boat": "boats kayak canoe", "street": "road",
+    "tree": "trees", "hat": "hats", "bench": "benches", "guitar": "guitars", "building": "buildings", "fence": "", "helmet": "",
+    "table": "tables desk", "chair": "chairs armchair", "window": "windows", "lamp": "lamps", "picture": "pictures", "cabinet": "cabinets", "bed": "beds", "sofa": "sofas couch",
+    "book": "books", "television": "tv", "mirror": "mirrors", "door": "doors", "pillow": "pillows", "curtain": "curtains", "towel": "towels", "sink": "sinks", "toilet": "",
+    "plant": "ornamental_plant plants", "bottle": "bottles bottle_of_liquid", "computer": "laptop monitor", "clock": "clocks", "telephone": "phone",
+}
+# Other ways to ask for one, article and all.
+ALSO_CALLED = {
+    "person": ["people", "anyone", "someone", "anybody", "somebody", "any people"], "child": ["children", "a kid", "kids"], "airplane": ["a plane"], "bicycle": ["a bike"],
+    "telephone": ["a phone"], "television": ["a tv"], "sofa": ["a couch"], "dog": ["dogs", "any dog", "a puppy"], "car": ["cars", "any cars"], "animal": ["animals", "any animal"],
+    "man": ["men"], "clothes": ["clothing", "any clothes"], "woman": ["women", "a lady"], "cat": ["a kitten", "cats"], "bird": ["birds"],
+}
+UNCOUNTED = {"clothes", "water", "snow", "grass", "food", "fruit", "milk", "juice", "soy milk", "oat milk", "sour milk", "sour cream", "yoghurt", "soyghurt", "oatghurt"}
+INDOORS = {"table", "chair", "window", "door", "lamp", "picture", "cabinet", "bed", "sofa", "book", "television", "mirror", "pillow", "curtain", "towel", "sink", "toilet", "computer", "clock", "telephone",
+           "guitar"}
+OUTDOORS = {"snow", "beach", "mountain", "street", "horse", "boat", "airplane", "train", "bus", "truck", "elephant", "bear", "monkey", "snake", "cow", "car", "grass", "tree",
+            "fence", "building", "rock", "bench", "bridge", "water"}
+ANIMALS = {word for word, ranges in CLASSES.items() if ranges[0][1] <= LAST_ANIMAL}
+TRAFFIC = {"car", "truck", "bus", "train", "airplane", "street"}
+EATEN = {"food", "fruit", "vegetable"}
+# What a caption would not leave out.
+FOREMOST = TRAFFIC - {"street", "car"} | {"dog", "horse", "cat", "bird", "animal", "bicycle", "snow", "boat", "beach", "elephant", "snake", "bear", "monkey", "fish", "bed", "sofa",
+                                          "television", "toilet", "sink", "computer", "guitar", "vegetable", "fruit", "ball", "insect", "lizard"}
+ANYONE = set("people person persons child children kid kids group crowd couple adult adults player players climber hiker skier rider baby toddler someone".split())
+PEOPLE = {"person", "man", "woman", "boy", "girl", "child", "baby"}
+SEVERAL = set("people men women boys girls children kids group crowd couple players two three four several".split())
+NEARLY_ALL = 4  # of five captions
+SAID_TWICE = 2  # of a picture's captions: one alone may be mistaken
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Words: those that a picture shows, and those that it surely does not. Of the rest nothing is known.
+
+    main: what a person would say first of a scene that has no name of its own.
+    """
+
+    shown: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
+    main: str | None = None
+
+
+def group_of(sample: Sample) -> str:
+    return sample.extra["group"].replace("-", " ").lower()
+
+
+def kinds_of(sample: Sample, number: int | None, groups: set[str]) -> Kinds:
+    """number: of the picture's ImageNet class, where it has one; groups: of all groceries."""
+    known = _OF_SET.get(sample.set)
+    shown, absent = _of_class(number) if number is not None else known(sample, groups) if known else (set(), set())
+    return Kinds(frozenset(shown), frozenset(absent - shown), _main(sample))
+
+
+def _of_class(number: int) -> tuple[set[str], set[str]]:
+    """What stands beside a thing nobody wrote down; beside an animal seldom another one, or what is eaten."""
+    shown = {word for word, ranges in CLASSES.items() if any(a <= number <= z for a, z in ranges)}
+    if number > LAST_ANIMAL:
+        return shown, ANIMALS & OUTDOORS
+    # Wild dogs and cats are neither, or both; tame ones live with people and what they have.
+    wild, tame = 269 <= number <= 293, 151 <= number <= 268 or 281 <= number <= 285
+    alone = wild or shown & {"bird", "insect", "spider", "monkey"}
+    return shown, (ANIMALS | EATEN | TRAFFIC | (set() if tame else INDOORS) | (PEOPLE if alone else set())) - ({"dog", "cat"} if wild else set())
+
+
+def _of_stamp(sample: Sample, _groups: set[str]) -> tuple[set[str], set[str]]:
+    category = sample.extra.get("category", "") + "/"
+    return {word for word, starts in STAMPS.items() if category.startswith(starts)}, set()
+
+
+def _of_grocery(sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
+    shelves = {"__Fruit__": {"fruit", "food"}, "__Vegetables__": {"vegetable", "food"}}
+    shown = next((words for name, words in shelves.items() if name in sample.path), set())
+    # "Apple juice" is no apple, but who asks for an apple may mean it.
+    others = {group for group in groups if not set(group.split()) & set((sample.label or "").split())}
+    return shown | ({group_of(sample)} if "group" in sample.extra else set()), others | ANIMALS | OUTDOORS | INDOORS | PEOPLE | {"fruit", "vegetable", "shoe", "hat", "ball", "clothes"}
+
+
+def _of_clothing(sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
+    worn = {"hat": {"hat"}, "shoes": {"shoe"}}.get(sample.label or "", set())
+    return worn | {"clothes"}, groups | EATEN | ANIMALS | OUTDOORS - {"grass", "fence"} | {"television", "sink", "toilet", "computer", "ball", "bottle"}
+
+
+def _of_scene(sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
+    """What no caption names may stand in the background, but not what a caption would begin with."""
+    captions = [set(re.findall(r"[a-z]+", caption.lower())) for caption in sample.captions]
+    times = {word: sum(bool(said & {word, *others.split()}) for said in captions) for word, others in SAID.items()}
+    absent = groups | {word for word in FOREMOST if times.get(word, 0) == 0}
+    if times["person"] == 0:
+        absent |= PEOPLE
+    elif not any(said & ANYONE for said in captions):
+        # All captions say who it is.
+        absent |= {word for word, one in (("woman", "girl"), ("girl", "woman"), ("man", "boy"), ("boy", "man")) if times[word] == times[one] == 0}
+        absent |= {"child", "baby"} if times["child"] == 0 else set()
+    return {word for word, n in times.items() if n >= SAID_TWICE}, absent
+
+
+def _main(sample: Sample) -> str | None:
+    """The one person or animal that nearly all captions name; several people are "people"."""
+    captions = [set(re.findall(r"[a-z]+", caption.lower())) for caption in sample.captions]
+    often = lambda words, least=NEARLY_ALL: sum(bool(said & words) for said in captions) >= least
+    if not often({"person", *SAID["person"].split()}, SAID_TWICE):
+        return next((word for word in ("dog", "horse", "cat", "bird", "car", "boat") if often({word, *SAID[word].split()})), None)
+    if any(often({animal, *SAID[animal].split()}, SAID_TWICE) for animal in ("dog", "horse")) or not often({"person", *SAID["person"].split()}):
+        return None
+    if often(SEVERAL, SAID_TWICE):
+        return "people"
+    one = [word for word in ("man", "woman", "boy", "girl") if often({word}, SAID_TWICE)]
+    return "people" if len(one) > 1 else one[0] if one and often({one[0]}, 3) else None if one else "person"
+
+
+def _of_room(sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
+    said = {a for _, answer in sample.qa for a in answer.split(",")} | {w for question, _ in sample.qa for w in question.split()}
+    return {word for word, others in SAID.items() if said & {word, *others.split()}} - PEOPLE - OUTDOORS, groups | ANIMALS | OUTDOORS - {"water"}
+
+
+def _of_exercise(_sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
+    return {"person"}, groups | EATEN | ANIMALS | OUTDOORS - {"bench"} | {"baby", "sofa", "television", "toilet", "sink"}
+
+
+_OF_SET = {"stamps": _of_stamp, "grocery": _of_grocery, "clothing": _of_clothing, "flickr": _of_scene, "daquar": _of_room, "exercises": _of_exercise}
