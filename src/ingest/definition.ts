@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
-import { redact } from './redact.ts';
+import { redact, redactUrl } from './redact.ts';
 
 const URL_SCHEMES = ['rtsp:', 'rtsps:', 'http:', 'https:'];
 
@@ -207,7 +207,7 @@ function inFile(file: string, param: string | null, detail: string): YocoError {
 
 /** The source in words for status and logs, with credentials and folders hidden, such as `rtsp://***@10.0.0.7/live`. */
 export function describeSource(source: SourceDefinition): string {
-  if ('url' in source) return redact(source.url);
+  if ('url' in source) return redactUrl(source.url);
   if ('file' in source) return `file ${basename(source.file)}`;
   if ('device' in source) return `device ${source.device}`;
   return 'push';

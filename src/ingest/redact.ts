@@ -2,20 +2,44 @@
 
 const HIDDEN = '***';
 
-const USER_INFO = /([a-z][a-z0-9+.-]*:\/\/)[^\s/?#'"]*@/gi;
-/** `name=value` anywhere, since some cameras carry `user=admin_password=...` in the path. */
-const SECRET_FIELD =
-  /([a-z0-9_.%-]*(?:token|key|pass|pwd|auth|sig|secret|cred|user|login|session)[a-z0-9_.%-]*)=[^&#\s'"]*/gi;
+// Each run of letters is tried once, from its beginning: in linear time, since a client's URL may be all of one name.
+const USER_INFO = /(?<![a-z0-9+.-])([a-z0-9+.-]+:\/\/)[^\s/?#'"]*@/gi;
+/** `name=` anywhere, since some cameras carry `user=admin_password=...` in the path; a name begins where no other one does. */
+const FIELD = /(?<![a-z0-9_.%-])([a-z0-9_.%-]+)=/gi;
+const SECRET_NAME = /token|key|pass|pwd|auth|sig|secret|cred|user|login|session/i;
+const VALUE_END = /[&#\s'"]|$/g;
 const AUTHORIZATION = /(authorization:\s*)\S+(\s+\S+)?/gi;
 
 /** Removes user names, passwords, keys and each of `secrets` from a text, such as a URL or a line of ffmpeg. */
 export function redact(text: string, secrets: readonly string[] = []): string {
-  let result = text
-    .replace(USER_INFO, `$1${HIDDEN}@`)
-    .replace(SECRET_FIELD, `$1=${HIDDEN}`)
-    .replace(AUTHORIZATION, `$1${HIDDEN}`);
+  let result = withoutFields(text.replace(USER_INFO, `$1${HIDDEN}@`)).replace(AUTHORIZATION, `$1${HIDDEN}`);
   for (const secret of secrets) if (secret !== '') result = result.replaceAll(secret, HIDDEN);
   return result;
+}
+
+/** As `redact`, of one URL, whose user and password may hold any character that a URL takes. */
+export function redactUrl(url: string): string {
+  if (!URL.canParse(url)) return redact(url);
+  const parsed = new URL(url);
+  if (parsed.username === '' && parsed.password === '') return redact(url);
+  parsed.username = HIDDEN;
+  parsed.password = '';
+  return redact(parsed.href);
+}
+
+/** Values of secret fields, to the end of each value. */
+function withoutFields(text: string): string {
+  let result = '';
+  let copied = 0;
+  FIELD.lastIndex = 0;
+  for (let field = FIELD.exec(text); field !== null; field = FIELD.exec(text)) {
+    if (!SECRET_NAME.test(field[1] ?? '')) continue;
+    VALUE_END.lastIndex = FIELD.lastIndex;
+    const end = VALUE_END.exec(text)?.index ?? text.length;
+    result += `${text.slice(copied, FIELD.lastIndex)}${HIDDEN}`;
+    copied = FIELD.lastIndex = end;
+  }
+  return result + text.slice(copied);
 }
 
 /** The credentials that a URL holds, raw and decoded, longest first, to be given to `redact`. */

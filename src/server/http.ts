@@ -8,6 +8,7 @@ import type { Gate, Grant } from './auth.ts';
 import { fromHttp, fromParser, wireError, writeError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
 import { pageRoutes } from './page.ts';
+import { JSON_BYTES, jsonBody } from './json-body.ts';
 import { parseOrThrow } from './realtime-events.ts';
 import { snapshotRoutes } from './snapshot-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
@@ -22,7 +23,7 @@ const tokenRequest = z.strictObject({ stream: z.string().min(1).max(200).optiona
 export function createHttp(live: LiveService, gate: Gate, limits: ServerLimits, isDraining: () => boolean) {
   const shared = {
     logger: false,
-    bodyLimit: 64 * 1024,
+    bodyLimit: JSON_BYTES,
     requestTimeout: 60_000,
     routerOptions: { maxParamLength: 200 },
     exposeHeadRoutes: true,
@@ -49,7 +50,9 @@ export function createHttp(live: LiveService, gate: Gate, limits: ServerLimits, 
     if (HEALTH.includes(path)) return;
     gate.checkAddress(request.headers, limits.tls !== undefined);
     allowCrossOrigin(request, reply);
-    if (!path.startsWith('/v1/') || request.method === 'OPTIONS') return;
+    // Of the route that was found: what was sent may be encoded (`/%761/`) or an address in full, which the router reads too.
+    const route = request.routeOptions.url ?? path;
+    if (!route.startsWith('/v1/') || request.method === 'OPTIONS') return;
     if (isDraining()) throw new YocoError('shutting_down');
     checkScope(gate.checkBearer(request.headers), request);
   });
@@ -70,8 +73,8 @@ export function createHttp(live: LiveService, gate: Gate, limits: ServerLimits, 
     const ready = live.ready && !isDraining();
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : isDraining() ? 'draining' : 'loading' });
   });
-  app.post('/v1/token', (request) => {
-    const { stream } = parseOrThrow(tokenRequest, request.body ?? {});
+  app.post('/v1/token', { bodyLimit: JSON_BYTES }, (request) => {
+    const { stream } = parseOrThrow(tokenRequest, jsonBody(request));
     if (stream !== undefined) live.get(stream);
     const { token, expiresAtMs } = gate.issueToken(stream ?? null);
     return { object: 'yoco.token', token, expires_at: new Date(expiresAtMs).toISOString(), stream: stream ?? null };

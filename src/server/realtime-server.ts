@@ -10,6 +10,8 @@ import type { ServerLimits } from './limits.ts';
 import { CLOSE, RealtimeConnection } from './realtime-connection.ts';
 
 export const SUBPROTOCOL = 'realtime';
+/** Of a close frame's reason (RFC 6455, 5.5: 125 bytes less those of the code). */
+const CLOSE_REASON_BYTES = 123;
 
 export class RealtimeServer {
   readonly #live: LiveService;
@@ -39,7 +41,9 @@ export class RealtimeServer {
     const ignore = (): void => undefined;
     socket.on('error', ignore);
     try {
-      const url = new URL(request.url ?? '/', 'http://localhost');
+      const [address, base] = [request.url ?? '/', 'http://localhost'];
+      if (!URL.canParse(address, base)) throw new YocoError('not_found');
+      const url = new URL(address, base);
       if (url.pathname !== '/v1/realtime') throw new YocoError('not_found');
       this.#gate.checkAddress(request.headers, this.#limits.tls !== undefined);
       if (this.#draining) throw new YocoError('shutting_down');
@@ -91,7 +95,7 @@ export class RealtimeServer {
   #closeAtOnce(error: YocoError, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
       webSocket.on('error', () => undefined);
-      webSocket.close(closeCode(error), `${error.code}: ${error.message}`.slice(0, 100));
+      webSocket.close(closeCode(error), closeReason(`${error.code}: ${error.message}`));
       setTimeout(() => {
         webSocket.terminate();
       }, this.#limits.closeGraceMs).unref();
@@ -130,6 +134,13 @@ export class RealtimeServer {
     const end = Date.now() + limitMs;
     while (!condition() && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/** What fits into a close frame, cut between characters. */
+function closeReason(text: string): string {
+  let reason = text;
+  while (Buffer.byteLength(reason) > CLOSE_REASON_BYTES) reason = [...reason].slice(0, -1).join('');
+  return reason;
 }
 
 function closeCode(error: YocoError): number {

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { LiveService, SnapshotInfo } from '../live/types.ts';
+import { JSON_BYTES, jsonBody } from './json-body.ts';
 import { parseOrThrow } from './realtime-events.ts';
 import { seconds, wallTime } from './times.ts';
 
@@ -10,10 +11,14 @@ const snapshotRequest = z.strictObject({ file: z.string().min(1).max(200).option
 export function snapshotRoutes(app: FastifyInstance, live: LiveService): void {
   app.get('/v1/snapshots', async () => ({ object: 'list', data: (await live.snapshots()).map(snapshotJson) }));
 
-  app.post<{ Params: { name: string } }>('/v1/streams/:name/snapshot', async (request, reply) => {
-    const { file } = parseOrThrow(snapshotRequest, request.body ?? {});
-    return reply.code(201).send(snapshotJson(await live.snapshot(request.params.name, file)));
-  });
+  app.post<{ Params: { name: string } }>(
+    '/v1/streams/:name/snapshot',
+    { bodyLimit: JSON_BYTES },
+    async (request, reply) => {
+      const { file } = parseOrThrow(snapshotRequest, jsonBody(request));
+      return reply.code(201).send(snapshotJson(await live.snapshot(request.params.name, file)));
+    },
+  );
 }
 
 /** Times in seconds since the stream began, wall times in RFC 3339, sizes in bytes; null where `error` tells why. */

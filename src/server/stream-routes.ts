@@ -2,12 +2,10 @@
 import type { FastifyInstance } from 'fastify';
 import { YocoError } from '../errors.ts';
 import type { LiveService } from '../live/types.ts';
+import { JSON_BYTES, jsonBody } from './json-body.ts';
 import type { ServerLimits } from './limits.ts';
 import { streamJson } from './stream-json.ts';
 import { frameTimeMs, momentMs, seconds, wallTime } from './times.ts';
-
-/** A definition is a small JSON object; nothing larger is read. */
-const DEFINITION_BYTES = 64 * 1024;
 
 interface Named {
   Params: { name: string };
@@ -29,11 +27,8 @@ export function streamRoutes(app: FastifyInstance, live: LiveService, limits: Se
     return { object: 'list', bundle: { name, parameters, licence }, data };
   });
 
-  app.post('/v1/streams', { bodyLimit: DEFINITION_BYTES }, async (request, reply) => {
-    if (Buffer.isBuffer(request.body)) {
-      throw new YocoError('media_type_unsupported', { param: 'Content-Type', detail: 'Send application/json.' });
-    }
-    const stream = await live.create(request.body, 'client');
+  app.post('/v1/streams', { bodyLimit: JSON_BYTES }, async (request, reply) => {
+    const stream = await live.create(jsonBody(request), 'client');
     return reply
       .code(201)
       .header('location', `/v1/streams/${encodeURIComponent(stream.name)}`)

@@ -11,6 +11,8 @@ type Clock = Pick<StreamStatus, 'firstMs' | 'lastMs' | 'startedAtMs'>;
 const SECONDS = /^\d+(\.\d+)?$/;
 const BEFORE_NOW = /^-(\d+(?:\.\d+)?)(ms|s|m|h)$/;
 const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
+/** No stream is that old, and dates this far from today can still be written. */
+const LATEST_MS = 1e13;
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
 /**
@@ -90,11 +92,12 @@ export function wallTime(ms: number, startedAtMs: number): string {
 function parse(time: WireTime, param: string): { kind: 'seconds' | 'before' | 'wall'; ms: number } {
   if (typeof time === 'number' || SECONDS.test(time)) {
     const value = Number(time);
-    if (Number.isFinite(value) && value >= 0 && value < 1e10) return { kind: 'seconds', ms: Math.round(value * 1_000) };
+    if (Number.isFinite(value) && value >= 0 && value * 1_000 < LATEST_MS)
+      return { kind: 'seconds', ms: Math.round(value * 1_000) };
   } else {
     const before = BEFORE_NOW.exec(time);
-    if (before)
-      return { kind: 'before', ms: Math.round(Number(before[1]) * UNIT_MS[before[2] as keyof typeof UNIT_MS]) };
+    const ms = before === null ? NaN : Number(before[1]) * UNIT_MS[before[2] as keyof typeof UNIT_MS];
+    if (ms < LATEST_MS) return { kind: 'before', ms: Math.round(ms) };
     const wall = RFC3339.test(time) ? Date.parse(time.replace(' ', 'T')) : NaN;
     if (!Number.isNaN(wall)) return { kind: 'wall', ms: wall };
   }

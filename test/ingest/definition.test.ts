@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { describeSource, parseDefinition, readDefinition, readDefinitions } from '../../src/ingest/definition.ts';
 import { checkSource, type SourcePolicy } from '../../src/ingest/policy.ts';
-import { redact, secretsOf } from '../../src/ingest/redact.ts';
+import { redact, redactUrl, secretsOf } from '../../src/ingest/redact.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -222,6 +222,22 @@ describe('Redaction', () => {
     ['nothing to hide at rtsp://cam/live?channel=1', 'nothing to hide at rtsp://cam/live?channel=1'],
   ])('of %j', (text, expected) => {
     expect(redact(text)).toBe(expected);
+  });
+
+  test.each([
+    ["rtsp://admin:it's@10.0.0.7/live", 'rtsp://***@10.0.0.7/live'],
+    ['rtsp://admin:a"b c@10.0.0.7/live?x=1', 'rtsp://***@10.0.0.7/live?x=1'],
+    ['rtsp://admin@10.0.0.7/live?pass=it&x=1', 'rtsp://***@10.0.0.7/live?pass=***&x=1'],
+    ['rtsp://10.0.0.7/user=a_password=b==_c.sdp', 'rtsp://10.0.0.7/user=***'],
+    ['rtsp://10.0.0.7/x=a_password=b==&y=c', 'rtsp://10.0.0.7/x=a_password=***&y=c'],
+  ])('of the whole address %j', (url, expected) => {
+    expect(redactUrl(url)).toBe(expected);
+  });
+
+  test('takes no longer for each letter of a long name', () => {
+    const name = 'key'.repeat(100_000);
+    expect(redact(`http://10.0.0.7/${name}`)).toBe(`http://10.0.0.7/${name}`);
+    expect(redact(`http://10.0.0.7/${name}=value`)).toBe(`http://10.0.0.7/${name}=***`);
   });
 
   test('hides the credentials of an address wherever they stand, encoded or not', () => {

@@ -49,6 +49,22 @@ function statusWith(server: RunningServer, path: string, headers: Record<string,
   });
 }
 
+/** The status line of a request whose target is sent as it is: fetch would put it in order. */
+function statusOfTarget(server: RunningServer, method: string, target: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(server.address);
+    const socket = connect(Number(port), hostname, () => {
+      socket.write(`${method} ${target} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nConnection: close\r\n\r\n`);
+    });
+    let text = '';
+    socket.setEncoding('utf8').on('error', reject);
+    socket.on('data', (part: string) => (text += part));
+    socket.on('end', () => {
+      resolve(Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1] ?? 0));
+    });
+  });
+}
+
 describe('health', () => {
   it('is alive at once and ready with the engine', async () => {
     expect((await call(open, '/healthz')).status).toBe(200);
@@ -125,6 +141,16 @@ describe('streams', () => {
     const headers = { 'content-type': 'application/json' };
     return call(open, path, { method: 'POST', headers, body: JSON.stringify(body) });
   }
+});
+
+describe('a picture where JSON belongs', () => {
+  it.each(['/v1/streams', '/v1/streams/kitchen/snapshot', '/v1/token'])('is refused by %s', async (path) => {
+    const init = { method: 'POST', body: pictureHead, headers: { 'content-type': 'image/jpeg' } };
+    const refused = await call(open, path, init);
+    expect(refused).toMatchObject({ status: 415, body: { error: { code: 'media_type_unsupported' } } });
+    const large = await call(open, path, { ...init, body: new Uint8Array(70_000) });
+    expect(large).toMatchObject({ status: 413, body: { error: { code: 'message_too_large' } } });
+  });
 });
 
 describe('frames', () => {
@@ -234,6 +260,17 @@ describe('keys and tokens', () => {
     }
     expect((await call(locked, `/v1/streams?api_key=${KEY}`)).status).toBe(401);
     expect((await call(locked, '/v1/streams', { headers: bearer })).status).toBe(200);
+  });
+
+  it.each([
+    ['GET', '/%761/streams'],
+    ['GET', '/v%31/streams/kitchen/frames'],
+    ['DELETE', '/%76%31/streams/kitchen'],
+    ['POST', '/%761/token'],
+    ['GET', 'http://anything.example/v1/streams'],
+    ['POST', 'http://anything.example/v1/token'],
+  ])('are asked for however the address is written: %s %s', async (method, target) => {
+    expect(await statusOfTarget(locked, method, target)).toBe(401);
   });
 
   it('tokens look and push, but make nothing', async () => {
