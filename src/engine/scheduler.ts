@@ -3,8 +3,8 @@
  *
  * Each turn of the loop takes one decode step of every answer (one read of a stream's cache serves all who ask it), then
  * frames (at most one of each stream, since a frame needs the window that the one before it left): few while answers are
- * written, but all that have waited for long. So no frame waits longer than OVERDUE_MS and a decode step, and a new question
- * for one frame at most, unless frames are overdue. Nothing here blocks between runs: cancellation and new work are seen at
+ * written, but a batch where some have waited for long. So while the machine keeps up no frame waits longer than OVERDUE_MS and a
+ * decode step, and a new question for one frame at most, unless frames are overdue. Nothing here blocks between runs: cancellation and new work are seen at
  * every turn.
  */
 import { YocoError } from '../errors.ts';
@@ -272,28 +272,37 @@ export class Scheduler {
   async #turnOnce(): Promise<boolean> {
     const between = this.#between.splice(0);
     for (const act of between) await act();
-    let admitted = false;
+    let admitted = 0;
     // Questions that come while others are opened join them: those of a burst get their first tokens in one step.
-    for (let i = 0; i < ADMISSIONS && this.#waiting.size > 0; i++) admitted = (await this.#admit()) || admitted;
+    for (let i = 0; i < ADMISSIONS && this.#waiting.size > 0 && admitted < MAX_SEGMENT_TOKENS; i++)
+      admitted += await this.#admit(MAX_SEGMENT_TOKENS - admitted);
     const decoded = await this.#decode();
     const appended = await this.#appendFrames();
     // Who waited for a moment may have brought new work while this turn passed.
-    return between.length > 0 || admitted || decoded || appended;
+    return between.length > 0 || admitted > 0 || this.#waiting.size > 0 || decoded || appended;
   }
 
   // --- questions ---------------------------------------------------------------------------------------------
 
-  async #admit(): Promise<boolean> {
-    if (this.#waiting.size === 0) return false;
+  /** Opens waiting questions of up to `room` tokens in all, and one at least; returns of how many. */
+  async #admit(room: number): Promise<number> {
+    let taken = 0;
     // Questions of about as many tokens pass the self-decoder in one run.
     const groups: Opening[][] = [];
     const byLength = new Map<number, Opening[]>();
     for (const [id, waiting] of this.#waiting) {
       try {
         const opening = this.#opening(id, waiting);
+        if (waiting.cancelled) {
+          this.#waiting.delete(id);
+          waiting.listener.done(unanswered(opening));
+          continue;
+        }
         const length = Math.ceil(opening.tokens.ids.length / SEGMENT_STEP) * SEGMENT_STEP;
+        if (taken > 0 && taken + length > room) break;
+        taken += length;
         const group = byLength.get(length);
-        if (group !== undefined && group.length * length < MAX_SEGMENT_TOKENS) group.push(opening);
+        if (group !== undefined && (group.length + 1) * length <= MAX_SEGMENT_TOKENS) group.push(opening);
         else {
           const begun = [opening];
           groups.push(begun);
@@ -305,7 +314,7 @@ export class Scheduler {
       }
     }
     for (const group of groups) await this.#open(group);
-    return true;
+    return taken;
   }
 
   async #open(group: readonly Opening[]): Promise<void> {
@@ -395,7 +404,15 @@ export class Scheduler {
     }
     for (const [stream, group] of together) going.push(...(await this.#decodeTogether(stream, group)));
     if (going.length > 0) {
-      const { embeddings, selfDecoder } = this.#model;
+      await this.#extend(going);
+    }
+    return true;
+  }
+
+  /** The last token of each answer passes the self-decoder. */
+  async #extend(going: readonly ActiveAnswer[]): Promise<void> {
+    const { embeddings, selfDecoder } = this.#model;
+    try {
       const outputs = await this.#timed('selfDecoder', () =>
         selfDecoder.step(
           going.map((answer) => ({
@@ -406,8 +423,13 @@ export class Scheduler {
         ),
       );
       outputs.forEach((next, i) => going[i]?.segment.extend(next));
+    } catch (error) {
+      for (const [id, answer] of this.#answers) {
+        if (!going.includes(answer)) continue;
+        this.#answers.delete(id);
+        answer.listener.failed(YocoError.from(error));
+      }
     }
-    return true;
   }
 
   /** What an answer may read now; null when it failed because nothing of that is kept any more. */
@@ -415,6 +437,7 @@ export class Scheduler {
     const sources = answer.asked.map(({ stream, asOfMs }) => ({
       cache: stream.cache,
       frames: stream.cache.framesUpTo(asOfMs),
+      momentMs: asOfMs,
     }));
     if (sources.every((source) => source.frames === 0)) {
       this.#answers.delete(id);
@@ -472,7 +495,7 @@ export class Scheduler {
     answer.queries = output.queries;
     answer.ids.push(token);
     this.#times.answerTokens++;
-    if (config.endsAtRepetition && saysItTwice(answer.ids, this.#model.tokenizer.decode(answer.ids))) {
+    if (config.endsAtRepetition && saysItTwice(answer.ids, () => this.#model.tokenizer.decode(answer.ids))) {
       answer.ids.length /= 2;
       this.#finish(id, answer, 'stop');
       return false;
@@ -501,14 +524,16 @@ export class Scheduler {
 
   #finish(id: number, answer: ActiveAnswer, finish: AnswerEnd['finish']): void {
     this.#answers.delete(id);
-    if (answer.asked.length > 1) this.#say(answer, true);
+    this.#say(answer, true);
     answer.listener.done({
       text: answer.text,
       finish,
       asOfMs: answer.asOfMs,
       streams: answer.asked.map(({ stream, asOfMs }) => ({ name: stream.name, asOfMs })),
       precision: answer.precision,
-      evidence: answer.evidence.spans(answer.asked.map(({ stream }) => stream)),
+      evidence: answer.evidence.spans(
+        answer.asked.map(({ stream, asOfMs }) => ({ name: stream.name, cache: stream.cache, untilMs: asOfMs })),
+      ),
       inputTokens: answer.inputTokens,
       outputTokens: answer.ids.length,
     });
@@ -524,8 +549,9 @@ export class Scheduler {
     const answering = this.#answers.size + this.#waiting.size > 0;
     const overdue = waiting.filter(isOverdue);
     const inOrder = [...overdue, ...waiting.filter((stream) => !overdue.includes(stream))];
-    const chosen = inOrder.slice(0, answering ? Math.max(few, overdue.length) : FRAME_BATCH);
-    for (let i = 0; i < chosen.length; i += FRAME_BATCH) await this.#appendBatch(chosen.slice(i, i + FRAME_BATCH));
+    // Of overdue ones no more than a batch either: where all are, answers would wait for every stream at each token.
+    const most = answering ? Math.min(FRAME_BATCH, Math.max(few, overdue.length)) : FRAME_BATCH;
+    await this.#appendBatch(inOrder.slice(0, most));
     return true;
   }
 
@@ -605,6 +631,20 @@ function begin({ waiting, asked, asOfMs, tokens }: Opening, segment: QuestionSeg
     queries: undefined,
     text: '',
     cancelled: waiting.cancelled,
+  };
+}
+
+/** Of a question that was cancelled before it was begun. */
+function unanswered({ asked, asOfMs, tokens }: Opening): AnswerEnd {
+  return {
+    text: '',
+    finish: 'cancelled',
+    asOfMs,
+    streams: asked.map(({ stream, asOfMs: own }) => ({ name: stream.name, asOfMs: own })),
+    precision: 'full',
+    evidence: [],
+    inputTokens: tokens.ids.length,
+    outputTokens: 0,
   };
 }
 

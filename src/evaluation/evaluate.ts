@@ -290,7 +290,8 @@ function inAnotherOrder(spans: readonly Span[], random: Random): Span[] {
 /** Of names and captions, so that a file of finished streams is not continued with other data. */
 function fingerprint(pictures: readonly LabelledPicture[], scenes: readonly Scene[]): string {
   const hash = createHash('sha256');
-  for (const { set, file, label } of pictures) hash.update(`${set}/${path.basename(file)}/${label}\n`);
+  for (const { set, file, label, group = '' } of pictures)
+    hash.update(`${set}/${path.basename(file)}/${label}/${group}\n`);
   for (const { set, file, captions } of scenes) hash.update(`${set}/${path.basename(file)}/${captions.join('/')}\n`);
   return hash.digest('hex').slice(0, 16);
 }

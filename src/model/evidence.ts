@@ -16,6 +16,13 @@ export interface EvidenceSpan {
   readonly weight: number;
 }
 
+/** A stream of a question; what is after `untilMs`, its moment, the question did not see. */
+export interface EvidenceStream {
+  readonly name: string;
+  readonly cache: KvCache;
+  readonly untilMs?: number;
+}
+
 /** A frame that was looked at. */
 export interface FrameShare {
   /** Its place among the kept frames. */
@@ -43,7 +50,7 @@ export function frameShares(
 ): FrameShares[] {
   let token = 0;
   return caches.map((cache, i) => {
-    const { times } = cache.timesOf(runs[i] ?? []);
+    const times = cache.timesIn(runs[i] ?? []);
     const shares = new Float32Array(times.length);
     for (let frame = 0; frame < times.length; frame++) {
       let share = 0;
@@ -58,22 +65,38 @@ export function frameShares(
 export class EvidenceTally {
   /** For each stream, by the time of the frame: its place changes when older frames go. */
   readonly #shares: Map<number, number>[];
+  /** For each stream what its last tokens looked at, as long as they looked at the same frames and newer ones. */
+  readonly #latest: { times: readonly number[]; sums: Float32Array }[];
 
   constructor(streams: number) {
     this.#shares = Array.from({ length: streams }, () => new Map<number, number>());
+    this.#latest = Array.from({ length: streams }, () => ({ times: [], sums: new Float32Array(0) }));
   }
 
   /** `looked`: what one token of the answer looked at, stream by stream. */
   add(looked: readonly FrameShares[]): void {
     looked.forEach(({ times, shares }, i) => {
-      const sums = this.#shares[i];
-      times.forEach((time, frame) => sums?.set(time, (sums.get(time) ?? 0) + (shares[frame] ?? 0)));
+      const { times: before, sums } = this.#latest[i] ?? { times: [], sums: shares };
+      const total = Float32Array.from(shares);
+      if (goesOn(before, times)) sums.forEach((sum, frame) => (total[frame] = (total[frame] ?? 0) + sum));
+      else this.#flush(i);
+      this.#latest[i] = { times, sums: total };
     });
   }
 
+  #flush(stream: number): void {
+    const { times, sums } = this.#latest[stream] ?? { times: [], sums: new Float32Array(0) };
+    const shares = this.#shares[stream];
+    times.forEach((time, frame) => shares?.set(time, (shares.get(time) ?? 0) + (sums[frame] ?? 0)));
+    this.#latest[stream] = { times: [], sums: new Float32Array(0) };
+  }
+
   /** The spans, strongest first; their weights add up to at most 1. Frames that are no longer kept are left out. */
-  spans(streams: readonly { readonly name: string; readonly cache: KvCache }[]): EvidenceSpan[] {
-    const looked = streams.map(({ name, cache }, i) => ({ name, frames: keptFrames(cache, this.#shares[i]) }));
+  spans(streams: readonly EvidenceStream[]): EvidenceSpan[] {
+    const looked = streams.map((stream, i) => {
+      this.#flush(i);
+      return { name: stream.name, frames: keptFrames(stream, this.#shares[i]) };
+    });
     const all = looked.flatMap(({ frames }) => frames);
     const total = all.reduce((sum, frame) => sum + frame.share, 0);
     const strongest = all.reduce((most, frame) => Math.max(most, frame.share), 0);
@@ -86,11 +109,18 @@ export class EvidenceTally {
   }
 }
 
-function keptFrames(cache: KvCache, shares: ReadonlyMap<number, number> | undefined): FrameShare[] {
+/** Whether `times` begin with the rising times `before`: of kept frames only whole ones go, and new ones come last. */
+function goesOn(before: readonly number[], times: readonly number[]): boolean {
+  const last = before.length - 1;
+  return last <= times.length - 1 && before[0] === times[0] && before[last] === times[last];
+}
+
+function keptFrames({ cache, untilMs }: EvidenceStream, shares: ReadonlyMap<number, number> | undefined): FrameShare[] {
   const frames: FrameShare[] = [];
   for (const [time, share] of shares ?? []) {
     const place = cache.framesUpTo(time) - 1;
-    if (cache.times[place] === time) frames.push({ place, startMs: time, endMs: cache.endOf(place), share });
+    if (cache.times[place] === time)
+      frames.push({ place, startMs: time, endMs: Math.min(cache.endOf(place), untilMs ?? Infinity), share });
   }
   return frames.sort((a, b) => a.place - b.place);
 }

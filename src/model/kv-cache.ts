@@ -215,7 +215,8 @@ export class KvCache {
 
   /** Appends one frame: `k` and `v` are `[tokensPerFrame, heads, headDim]`. */
   append(timeMs: number, k: Float32Array, v: Float32Array): void {
-    if (this.#hotFrames >= this.#hotLimit) this.#seal();
+    // More than one page only after a restore under a smaller limit.
+    while (this.#hotFrames >= this.#hotLimit) this.#seal();
     if (this.#hotFrames >= this.#capacity) this.#grow();
     const { heads, headDim, tokensPerFrame } = this.#options;
     const base = this.#hotFrames * tokensPerFrame;
@@ -391,9 +392,14 @@ export class KvCache {
   }
 
   /** When the frames of `runs` were shown. */
+  timesIn(runs: readonly FrameRun[]): number[] {
+    return runs.flatMap(({ first, count }) => this.#times.slice(first, first + count));
+  }
+
+  /** The same, and how long after the first kept frame. */
   timesOf(runs: readonly FrameRun[]): Pick<KvView, 'times' | 'since'> {
     const began = this.#times[0] ?? 0;
-    const times = runs.flatMap(({ first, count }) => this.#times.slice(first, first + count));
+    const times = this.timesIn(runs);
     return { times, since: times.map((time) => time - began) };
   }
 

@@ -12,7 +12,7 @@ import { frameShares } from './evidence.ts';
 import { type FrameRun, type KvCache, type KvView, worstOf } from './kv-cache.ts';
 import { CELL_FRAMES, type CellRanking } from './kv-index.ts';
 import { emptyRows } from './kv-page.ts';
-import type { KvSource, Reader, ReaderInput, Reading, TogetherInput } from './reader.ts';
+import { type KvSource, momentOf, type Reader, type ReaderInput, type Reading, type TogetherInput } from './reader.ts';
 import type { StreamTags } from './stream-tags.ts';
 
 export interface KvReading extends Reading {
@@ -86,12 +86,11 @@ export class KvReader implements Reader {
     }
     let { queries } = input;
     if (queries === undefined) {
-      const { momentMs } = input;
-      const newest = await this.#readRuns(sources, await this.#choose(sources, momentMs, undefined, 0), input);
-      const best = await this.#choose(sources, momentMs, newest.queries, GUIDING_TOKENS);
+      const newest = await this.#readRuns(sources, await this.#choose(sources, input, undefined, 0), input);
+      const best = await this.#choose(sources, input, newest.queries, GUIDING_TOKENS);
       ({ queries } = await this.#readRuns(sources, best, input));
     }
-    return this.#readRuns(sources, await this.#choose(sources, input.momentMs, queries, INDEXED_TOKENS), input);
+    return this.#readRuns(sources, await this.#choose(sources, input, queries, INDEXED_TOKENS), input);
   }
 
   async #readRuns(
@@ -100,7 +99,9 @@ export class KvReader implements Reader {
     input: ReaderInput,
   ): Promise<KvReading> {
     const caches = sources.map((source) => source.cache);
-    const view = this.#gather(caches, runs);
+    // Clocks of several streams begin when each was opened: what is asked of a frame is how long before the moment it was.
+    const ahead = sources.map((source) => input.momentMs - momentOf(source, input));
+    const view = this.#gather(caches, runs, ahead);
     const context = sources.reduce((sum, source) => sum + source.frames, 0) * this.#config.tokensPerFrame;
     const [output] = await this.#crossDecoder.step(view, [{ ...input, visible: view.tokens, context }]);
     if (output === undefined) throw new RangeError('the cross-decoder gave no output');
@@ -110,7 +111,7 @@ export class KvReader implements Reader {
   /** The newest frames of each source and, with queries, the cells that they find before those: `limit` tokens in all. */
   #choose(
     sources: readonly KvSource[],
-    momentMs: number,
+    input: ReaderInput,
     queries: Float32Array | undefined,
     limit: number,
   ): Promise<FrameRun[][]> {
@@ -118,7 +119,8 @@ export class KvReader implements Reader {
     const newest = Math.max(CELL_FRAMES, Math.floor(NEWEST_FRAMES / sources.length));
     const share = Math.floor(limit / sources.length / tokensPerFrame) - newest;
     return Promise.all(
-      sources.map(async ({ cache, frames }) => {
+      sources.map(async (source) => {
+        const { cache, frames } = source;
         const cells = cache.cellsIn(Math.max(0, frames - newest));
         const [after] = cache.runsOf([cells]);
         const first = after?.first ?? 0;
@@ -126,14 +128,14 @@ export class KvReader implements Reader {
         if (queries === undefined) return [tail];
         const wanted = Math.max(1, Math.floor(share / CELL_FRAMES));
         const dims = [crossLayers, crossHeads, queries.length / crossLayers / crossHeads];
-        const chosen = await this.#ranking.best(cache.index, cells, wanted, momentMs, queries, dims);
+        const chosen = await this.#ranking.best(cache.index, cells, wanted, momentOf(source, input), queries, dims);
         return [...cache.runsOf(chosen), tail];
       }),
     );
   }
 
-  /** The frames of all caches, one after the other; with the streams' tags where they are several. */
-  #gather(caches: readonly KvCache[], runs: readonly (readonly FrameRun[])[]): KvView {
+  /** The frames of all caches, one after the other, each `ahead` of its own clock; with the streams' tags where they are several. */
+  #gather(caches: readonly KvCache[], runs: readonly (readonly FrameRun[])[], ahead: readonly number[] = []): KvView {
     const { headDim, tokensPerFrame } = this.#config;
     const sizes = runs.map((mine) => mine.reduce((sum, run) => sum + run.count, 0) * tokensPerFrame);
     const tokens = sizes.reduce((sum, size) => sum + size, 0);
@@ -147,7 +149,7 @@ export class KvReader implements Reader {
     });
     const cut = (buffer: Float32Array): Float32Array => buffer.subarray(0, tokens * headDim);
     const when = caches.map((cache, i) => cache.timesOf(runs[i] ?? []));
-    const times = when.flatMap((mine) => mine.times);
+    const times = when.flatMap((mine, i) => mine.times.map((time) => time + (ahead[i] ?? 0)));
     const since = when.flatMap((mine) => mine.since);
     return { keys: rows.keys.map(cut), values: rows.values.map(cut), tokens, times, since };
   }

@@ -7,6 +7,8 @@ import type { KvCache, Precision } from './kv-cache.ts';
 export interface KvSource {
   readonly cache: KvCache;
   readonly frames: number;
+  /** The question's moment on this stream's own clock, ms; where it is not given, the clock is the question's. */
+  readonly momentMs?: number;
 }
 
 export type ReaderInput = Omit<CrossDecoderInput, 'visible' | 'context'> & {
@@ -39,4 +41,9 @@ export interface Reader {
   readTogether(cache: KvCache, inputs: readonly TogetherInput[]): Promise<Reading[]>;
   /** One token of one question on any number of streams. */
   read(sources: readonly KvSource[], input: ReaderInput): Promise<Reading>;
+}
+
+/** The question's moment on a source's clock. */
+export function momentOf(source: KvSource, input: Pick<ReaderInput, 'momentMs'>): number {
+  return source.momentMs ?? input.momentMs;
 }

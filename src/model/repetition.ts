@@ -12,7 +12,7 @@ export function repeatedTail(ids: readonly number[]): number {
   return 0;
 }
 
-/** Whether `ids`, whose text is `text`, are the same words twice and nothing else. */
-export function saysItTwice(ids: readonly number[], text: string): boolean {
-  return ids.length > 1 && repeatedTail(ids) * 2 === ids.length && !/\d/.test(text);
+/** Whether `ids`, whose text is `text()`, are the same words twice and nothing else. */
+export function saysItTwice(ids: readonly number[], text: () => string): boolean {
+  return ids.length > 1 && repeatedTail(ids) * 2 === ids.length && !/\d/.test(text());
 }

@@ -136,10 +136,10 @@ export class RealtimeServer {
   }
 }
 
-/** What fits into a close frame, cut between characters. */
+/** What fits into a close frame. */
 function closeReason(text: string): string {
   let reason = text;
-  while (Buffer.byteLength(reason) > CLOSE_REASON_BYTES) reason = [...reason].slice(0, -1).join('');
+  while (Buffer.byteLength(reason) > CLOSE_REASON_BYTES) reason = reason.slice(0, -1);
   return reason;
 }
 

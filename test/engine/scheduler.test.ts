@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { AnswerEnd, AskRequest } from '../../src/engine/protocol.ts';
-import { MERGE_MAX_MS, OVERDUE_MS, Scheduler } from '../../src/engine/scheduler.ts';
+import { MAX_SEGMENT_TOKENS, MERGE_MAX_MS, OVERDUE_MS, Scheduler } from '../../src/engine/scheduler.ts';
 import { FRAME_BATCH } from '../../src/model/intake.ts';
 import type { KvCache } from '../../src/model/kv-cache.ts';
 import { FULL_READ_TOKENS } from '../../src/model/kv-reader.ts';
 import type { Model } from '../../src/model/model.ts';
+import { QuestionSegment } from '../../src/model/question.ts';
 import { listen, type Outcome, request } from '../support/asking.ts';
 import { seededRandom } from '../../src/model/sampling.ts';
 import { bitsOf, loadTiny, picture } from '../support/tiny.ts';
@@ -178,8 +179,8 @@ describe('While answers are written, frames', () => {
     expect(await takenBeforeSteps(0)).toEqual([0, 3, 5, 6]);
   });
 
-  test('are all taken before the next token once they have waited for long', async () => {
-    expect(await takenBeforeSteps(OVERDUE_MS + 20)).toEqual([0, 6, 6, 6]);
+  test('are taken by the batch, and no more, before the next token once they have waited for long', async () => {
+    expect(await takenBeforeSteps(OVERDUE_MS + 20)).toEqual([0, FRAME_BATCH, names.length, names.length]);
   });
 
   test('that have waited for long go before those whose turn it is', async () => {
@@ -265,6 +266,20 @@ describe('Askers', () => {
     await ask(request('cam', QUESTIONS[0] ?? '', { maxTokens: 1 }));
     await late;
     expect(together.mock.calls.map(([, inputs]) => inputs.length)).toEqual([2]);
+  });
+
+  test('who ask long questions are begun a few at a time, and none is forgotten', async () => {
+    open('a');
+    await watch('a', 0, 3);
+    const openings = vi.spyOn(QuestionSegment, 'openAll');
+    const long = Array.from({ length: 300 }, () => 'dog').join(' ');
+    const outcomes = await Promise.all(
+      Array.from({ length: 8 }, () => ask(request('a', `what is this ${long}?`, { maxTokens: 1 }))),
+    );
+    expect(outcomes.every(({ end }) => end !== undefined)).toBe(true);
+    const sizes = openings.mock.calls.map(([, , , asked]) => asked.reduce((sum, { ids }) => sum + ids.length, 0));
+    expect(sizes.length).toBeGreaterThan(1);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(MAX_SEGMENT_TOKENS);
   });
 
   test('get in pieces exactly the text that they get in the end', async () => {
@@ -551,6 +566,53 @@ describe('An answer', () => {
     expect((await outcome).end).toMatchObject({ finish: 'cancelled', outputTokens: 0, text: '', evidence: [] });
   });
 
+  test('that is cancelled while it waits is never begun', async () => {
+    open('a');
+    await watch('a', 0, 3);
+    const runs = vi.spyOn(model.selfDecoder, 'step');
+    const id = nextId++;
+    const outcome = ask(request('a', 'what is this?'), id);
+    scheduler.cancel(id);
+    await outcome;
+    expect(runs).not.toHaveBeenCalled();
+  });
+
+  test('that ends on its own first words has all of them', async () => {
+    vi.spyOn(model, 'config', 'get').mockReturnValue({ ...model.config, endsAtRepetition: true });
+    open('a');
+    await watch('a', 0, 3);
+    const { answerTokens, endToken } = model.config;
+    const [x, y] = answerTokens.flatMap((token, i) => (/^[a-z ]+$/.test(model.tokenizer.decode([token])) ? i : []));
+    const said = [x, y, x, answerTokens.indexOf(endToken)];
+    const step = model.crossDecoder.step.bind(model.crossDecoder);
+    vi.spyOn(model.crossDecoder, 'step').mockImplementation(async (...args) => {
+      const [output, ...others] = await step(...args);
+      const next = said.shift() ?? 0;
+      return output === undefined
+        ? others
+        : [{ ...output, logits: output.logits.map((_, i) => (i === next ? 1 : 0)) }, ...others];
+    });
+    const { end, deltas } = await ask(request('a', 'what is this?', { temperature: 0 }));
+    const words = [x, y, x].map((i) => answerTokens[i ?? 0] ?? 0);
+    expect(end).toMatchObject({ finish: 'stop', outputTokens: 3, text: model.tokenizer.decode(words).trimStart() });
+    expect(deltas.join('')).toBe(end?.text);
+  });
+
+  test('fails where the model does, and frames and later questions go on', async () => {
+    open('a');
+    await watch('a', 0, 3);
+    const step = model.selfDecoder.step.bind(model.selfDecoder);
+    let runs = 0;
+    const failing = vi.spyOn(model.selfDecoder, 'step').mockImplementation((...args) => {
+      // The first one opens the question, the second one takes its first token.
+      return ++runs === 2 ? Promise.reject(new Error('no memory')) : step(...args);
+    });
+    expect((await ask(request('a', 'what is this?'))).error?.code).toBe('internal');
+    failing.mockRestore();
+    await watch('a', 3, 5);
+    expect((await ask(request('a', 'what is this?'))).end?.asOfMs).toBe(2_000);
+  });
+
   test('that is cancelled leaves the others as they are', async () => {
     open('a');
     await watch('a', 0, 6);
@@ -768,7 +830,7 @@ describe('Frames that hardly differ', () => {
     expect(appended).toMatchObject({ frames: 7, cacheTokens: 20, mergedFrames: 5, firstMs: 0, lastMs: 3000 });
     const still = await answer(request('a', 'what is this?', { asOfMs: 2400 }));
     expect(still.asOfMs).toBe(2400);
-    for (const { startMs, endMs } of still.evidence) expect([startMs, endMs]).toEqual([0, 2500]);
+    for (const { startMs, endMs } of still.evidence) expect([startMs, endMs]).toEqual([0, 2400]);
   });
 
   test('are kept each where they say nothing', async () => {

@@ -13,6 +13,68 @@ function spans(...shares: number[]): EvidenceSpan[] {
 
 const times = (found: readonly EvidenceSpan[]): number[][] => found.map((s) => [s.startMs, s.endMs]);
 
+/** A cache of these times, and what an answer's token looked at in it. */
+function cacheOf(timesMs: readonly number[]): KvCache {
+  const cache = new KvCache({ heads: 1, headDim: 1, tokensPerFrame: 1, limitBytes: 2 ** 20 });
+  for (const time of timesMs) cache.append(time, new Float32Array(1), new Float32Array(1));
+  return cache;
+}
+
+describe('The evidence of several tokens', () => {
+  const looked = (
+    timesMs: readonly number[],
+    shares: readonly number[],
+  ): { times: number[]; shares: Float32Array } => ({
+    times: [...timesMs],
+    shares: Float32Array.from(shares),
+  });
+  const together = (...tokens: { times: number[]; shares: Float32Array }[]): Map<number, number> => {
+    const tally = new EvidenceTally(1);
+    for (const token of tokens) tally.add([token]);
+    // Frames far apart, each a span of its own.
+    const cache = cacheOf(Array.from({ length: 40 }, (_, i) => i * 100));
+    return new Map(
+      tally.spans([{ name: 'a', cache }]).map(({ startMs, weight }) => [startMs, Number(weight.toFixed(4))]),
+    );
+  };
+  const FAR = [0, 1000, 2000, 3000];
+
+  test('adds up what each looked at', () => {
+    expect(together(looked(FAR, [0.5, 0, 0.2, 0]), looked(FAR, [0.1, 0, 0.2, 0]))).toEqual(
+      new Map([
+        [0, 0.6],
+        [2000, 0.4],
+      ]),
+    );
+  });
+
+  test.each([
+    ['new frames came', looked([...FAR, 3900], [0.2, 0, 0, 0, 0.2])],
+    ['the oldest went', looked(FAR.slice(2), [0.2, 0.2])],
+    ['one in the middle went', looked([0, 2000, 3000], [0.2, 0.2, 0])],
+    ['one went and one came', looked([0, 2000, 3000, 3900], [0.2, 0, 0, 0.2])],
+    ['other frames were chosen', looked([1000, 3000], [0.2, 0.2])],
+  ])('keeps each share with its frame where %s meanwhile', (_, second) => {
+    const first = looked(FAR, [0.4, 0, 0.2, 0]);
+    const expected = new Map<number, number>();
+    for (const { times: at, shares } of [first, second]) {
+      at.forEach((time, i) => expected.set(time, (expected.get(time) ?? 0) + (shares[i] ?? 0)));
+    }
+    const found = together(first, second, looked(FAR, [0, 0, 0, 0]));
+    for (const [time, share] of expected) if (share > 0) expect(found.get(time)).toBeCloseTo(share, 4);
+    expect(found.size).toBe([...expected.values()].filter((share) => share > 0).length);
+  });
+
+  test('ends at the moment of the question, also where its last frame stood for longer', () => {
+    const cache = cacheOf([0, 500]);
+    cache.merge(9_500);
+    const tally = new EvidenceTally(1);
+    tally.add([looked([0, 500], [0, 1])]);
+    expect(times(tally.spans([{ name: 'a', cache, untilMs: 2_000 }]))).toEqual([[500, 2_000]]);
+    expect(times(tally.spans([{ name: 'a', cache }]))).toEqual([[500, 9_500]]);
+  });
+});
+
 describe('The evidence of an answer', () => {
   test('is nothing where nothing was read', () => {
     expect(spans()).toEqual([]);

@@ -108,4 +108,28 @@ describe('A question about a long cache', () => {
     const [a, b] = [evidence.subarray(0, evidence.length / 2), evidence.subarray(evidence.length / 2)];
     expect([...a]).not.toEqual([...b]);
   });
+
+  test('of streams whose clocks began at other times is answered as if all had one clock', async () => {
+    const HOUR = 3_600_000;
+    const { tokensPerFrame, kvHeads, headDim } = model.config;
+    const fillFrom = (cache: KvCache, startMs: number, seed: number): void => {
+      const random = seededRandom(seed);
+      const noise = (): Float32Array =>
+        Float32Array.from({ length: tokensPerFrame * kvHeads * headDim }, () => random() * 2 - 1);
+      for (let frame = 0; frame < 20; frame++) cache.append(startMs + frame * 500, noise(), noise());
+    };
+    const [long, sameClock, ownClock] = [model.newCache(2 ** 28), model.newCache(2 ** 28), model.newCache(2 ** 28)];
+    fillFrom(long, HOUR, 1);
+    fillFrom(sameClock, HOUR, 2);
+    fillFrom(ownClock, 0, 2);
+    const momentMs = HOUR + 10_000;
+    const asked = { ...input, momentMs };
+    const one = { cache: long, frames: 20, momentMs };
+    const expected = await model.kvReader.read([one, { cache: sameClock, frames: 20, momentMs }], asked);
+    const found = await model.kvReader.read([one, { cache: ownClock, frames: 20, momentMs: 10_000 }], asked);
+    expect(found.logits).toEqual(expected.logits);
+    expect(found.evidence).toEqual(expected.evidence);
+    const confused = await model.kvReader.read([one, { cache: ownClock, frames: 20, momentMs }], asked);
+    expect(confused.logits).not.toEqual(expected.logits);
+  });
 });

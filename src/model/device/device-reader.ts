@@ -9,7 +9,7 @@ import type { BundleConfig } from '../bundle.ts';
 import type { FrameShares } from '../evidence.ts';
 import { type KvCache, worstOf } from '../kv-cache.ts';
 import type { CellRanking } from '../kv-index.ts';
-import type { KvSource, Reader, ReaderInput, Reading, TogetherInput } from '../reader.ts';
+import { type KvSource, momentOf, type Reader, type ReaderInput, type Reading, type TogetherInput } from '../reader.ts';
 import { floats, output } from '../session.ts';
 import type { StreamTags } from '../stream-tags.ts';
 import type { Device } from './device.ts';
@@ -18,6 +18,8 @@ import type { DevicePage } from './device-memory.ts';
 
 /** Pages of one reading at most. */
 const MOST_PAGES = Math.max(...READ_PAGES);
+/** So many times as many cells are ranked where the best ones lie in too few pages. */
+const MORE_CELLS = 4;
 /** What is added to the score of a token that must not be seen. */
 const UNSEEN = -1e30;
 
@@ -27,10 +29,11 @@ interface Slot {
   readonly source: number;
 }
 
-/** One question of a reading: for each source the time up to which it may see, ms, and of how many tokens it reads. */
+/** One question of a reading: for each source the time up to which it may see and its moment, ms, and of how many tokens it reads. */
 interface Asked {
   readonly input: ReaderInput;
   readonly untilMs: readonly number[];
+  readonly momentsMs: readonly number[];
   readonly context: number;
 }
 
@@ -74,6 +77,7 @@ export class DeviceReader implements Reader {
     return {
       input,
       untilMs: sources.map((source) => source.cache.times[source.frames - 1] ?? -Infinity),
+      momentsMs: sources.map((source) => momentOf(source, input)),
       context: frames * this.#config.tokensPerFrame,
     };
   }
@@ -97,15 +101,20 @@ export class DeviceReader implements Reader {
       const pages = this.#visible(source);
       const chosen = new Set(pages.slice(queries === undefined ? -share : -1));
       if (queries !== undefined && share > 1) {
-        const { cache, frames } = source;
         const dims = [crossLayers, crossHeads, queries.length / crossLayers / crossHeads];
-        const cells = cache.cellsIn(frames);
-        const best = await this.#ranking.best(cache.index, cells, share - 1, input.momentMs, queries, dims);
-        for (const { first, count } of cache.runsOf(best)) {
-          for (let frame = first; frame < first + count; frame++) {
-            const page = pageAt(pages, cache.times[frame] ?? 0);
-            if (page !== undefined && chosen.size < share) chosen.add(page);
+        const { cache } = source;
+        const momentMs = momentOf(source, input);
+        // The newest page is read anyway, and would have most of the attention. A page holds many cells: the best few lie in one or two.
+        const cells = cache.cellsIn(cache.framesUpTo((pages.at(-1)?.firstMs ?? 0) - 1));
+        for (let wanted = share - 1; wanted > 0 && chosen.size < share; wanted *= MORE_CELLS) {
+          const best = await this.#ranking.best(cache.index, cells, Math.min(wanted, cells), momentMs, queries, dims);
+          for (const { first, count } of cache.runsOf(best)) {
+            for (let frame = first; frame < first + count; frame++) {
+              const page = pageAt(pages, cache.times[frame] ?? 0);
+              if (page !== undefined && chosen.size < share) chosen.add(page);
+            }
           }
+          if (wanted >= cells) break;
         }
       }
       slots.push(...pages.filter((page) => chosen.has(page)).map((page) => ({ page, source: i })));
@@ -192,7 +201,7 @@ export class DeviceReader implements Reader {
     const ownMask = new Float32Array(count * own);
     const seen = new Float32Array(count * pages);
     const age = new Float32Array(count * pages);
-    asked.forEach(({ input, untilMs, context }, i) => {
+    asked.forEach(({ input, untilMs, momentsMs, context }, i) => {
       hidden.set(input.hidden, i * width);
       logN[i] = Math.log(context + input.ownLength);
       ownK.set(input.ownK, i * size);
@@ -200,7 +209,8 @@ export class DeviceReader implements Reader {
       ownMask.fill(UNSEEN, i * own + input.ownLength, (i + 1) * own);
       slots.forEach(({ page, source }, at) => {
         seen[i * pages + at] = countUpTo(page.times, untilMs[source] ?? -Infinity);
-        age[i * pages + at] = (Math.round(input.momentMs) - Math.round(page.firstMs)) / 1000;
+        const momentMs = momentsMs[source] ?? input.momentMs;
+        age[i * pages + at] = (Math.round(momentMs) - Math.round(page.firstMs)) / 1000;
       });
     });
     return {
