@@ -241,11 +241,11 @@ export class Engine extends EventEmitter<EngineEvents> {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.#child = child;
-    this.#heardAt = Date.now();
+    this.#heardAt = performance.now();
     return new Promise((resolve, reject) => {
       child.on('message', (message) => {
         if (this.#child !== child) return;
-        this.#heardAt = Date.now();
+        this.#heardAt = performance.now();
         const parsed = message as FromEngine;
         if (parsed.type === 'loaded') {
           this.#bundle = parsed.bundle;
@@ -278,7 +278,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   #check(child: ChildProcess): void {
     if (this.#child !== child) return;
     const { hangMs, loadMs, onWarning } = this.#options;
-    if (Date.now() - this.#heardAt > (this.#ready ? hangMs : loadMs)) {
+    if (performance.now() - this.#heardAt > (this.#ready ? hangMs : loadMs)) {
       onWarning('The engine gave no sign of life for too long; it is ended.');
       child.kill('SIGKILL');
     } else if (this.#ready) this.#send({ type: 'ping' });

@@ -56,6 +56,14 @@ export function ffmpegInput(source: Exclude<SourceDefinition, { push: true }>): 
   return { kind: 'http', address, secrets, optionsFor: httpOptions };
 }
 
+/** The same input, whose pictures get the times at which they arrive. */
+export function timedByArrival(input: FfmpegInput): FfmpegInput {
+  return {
+    ...input,
+    optionsFor: (binary) => [...input.optionsFor(binary), '-use_wallclock_as_timestamps', '1'],
+  };
+}
+
 function rtspOptions(transport: string, binary: FfmpegBinary): string[] {
   return [
     ...['-protocol_whitelist', 'rtp,rtsp,rtsps,srtp,udp,tcp,tls,crypto', '-format_whitelist', 'rtsp,asf'],

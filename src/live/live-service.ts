@@ -91,6 +91,7 @@ export class Streams implements LiveService {
     try {
       const restored = await this.#engine.restore(name, path, cacheLimits(definition));
       try {
+        if (this.#closing) throw new YocoError('shutting_down');
         const stream = new SourceStream(definition, this.#engine, this.#options, restored);
         this.#streams.set(name, stream);
         return stream;

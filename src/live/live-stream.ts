@@ -179,6 +179,8 @@ export class SourceStream implements LiveStream {
     await this.#source.stop();
     await this.#pumping;
     this.#listeners.clear();
+    // Connections to it may last, and need its pictures no more.
+    this.#thumbnails.clear();
   }
 }
 

@@ -38,6 +38,11 @@ export class Thumbnails {
     this.#kept = this.#kept.slice(dropped);
   }
 
+  clear(): void {
+    this.#kept = [];
+    this.#bytes = 0;
+  }
+
   /** The one at or before `timeMs`, by default the newest. Throws `stream_empty` or `time_out_of_range`. */
   at(timeMs?: number): Thumbnail {
     const first = this.#kept[0];

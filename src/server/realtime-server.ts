@@ -131,8 +131,8 @@ export class RealtimeServer {
   }
 
   async #until(condition: () => boolean, limitMs: number): Promise<void> {
-    const end = Date.now() + limitMs;
-    while (!condition() && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
+    const end = performance.now() + limitMs;
+    while (!condition() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 

@@ -3,6 +3,7 @@ import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
 import type { Frame, FrameSource } from '../../src/ingest/frame.ts';
@@ -67,6 +68,34 @@ function follow(source: FrameSource): Frame[] {
   });
   return frames;
 }
+
+describe('A camera that sends pictures over HTTP', () => {
+  test.each([5, 40])('at %i a second has the time at which they came', async (rate) => {
+    const jpeg = await sharp({ create: { width: 64, height: 64, channels: 3, background: 'red' } })
+      .jpeg()
+      .toBuffer();
+    const address = await http((_request, response) => {
+      response.writeHead(200, { 'content-type': 'multipart/x-mixed-replace; boundary=picture' });
+      const timer = setInterval(() => {
+        response.write(`--picture\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\n\r\n`);
+        response.write(jpeg);
+        response.write('\r\n');
+      }, 1000 / rate);
+      response.on('close', () => {
+        clearInterval(timer);
+      });
+    });
+    const source = open({ url: `${address}/video` }, 2);
+    const frames = follow(source);
+    await until(source, ({ frames: count }) => count >= 1);
+    const begin = performance.now();
+    await until(source, ({ frames: count }) => count >= 6);
+    const passed = performance.now() - begin;
+    const [first = NaN, ...later] = times(frames);
+    expect(Math.abs((later.at(-1) ?? NaN) - first - passed)).toBeLessThan(700);
+    expect(source.status.reconnects).toBe(0);
+  });
+});
 
 describe('An RTSP camera', () => {
   test('is read over TCP and sampled', async () => {

@@ -4,7 +4,7 @@ import { YocoError } from '../../errors.ts';
 import { STABLE_AFTER_MS, waitBefore } from '../backoff.ts';
 import { findFfmpeg, type FfmpegBinary } from '../ffmpeg-binary.ts';
 import { FfmpegRun, type FfmpegResult, type InputInfo } from '../ffmpeg.ts';
-import type { FfmpegInput } from '../ffmpeg-input.ts';
+import { type FfmpegInput, timedByArrival } from '../ffmpeg-input.ts';
 import { FrameQueue } from '../frame-queue.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../frame.ts';
 import { redact } from '../redact.ts';
@@ -39,7 +39,9 @@ export interface SourcePlan {
 
 /** Over HTTP, these have no end when they have no duration; a WebM without a duration is a mere recording. */
 const LIVE_FORMATS = ['hls', 'mpjpeg', 'mjpeg', 'mpegts', 'flv', 'live_flv'];
-const ONLY_A_PERSON_CAN_HELP = ['source_unauthorized', 'source_no_video', 'source_invalid'];
+/** Pictures one after the other, without times: ffmpeg gives each 1/25 s, whenever it comes. */
+const WITHOUT_TIMES = ['mpjpeg', 'mjpeg'];
+const ONLY_A_PERSON_CAN_HELP = ['ffmpeg_missing', 'source_unauthorized', 'source_no_video', 'source_invalid'];
 
 export class FfmpegSource implements FrameSource {
   readonly #plan: SourcePlan;
@@ -59,6 +61,9 @@ export class FfmpegSource implements FrameSource {
   #hls: boolean;
   #silent = false;
   #liveEnded = false;
+  /** Frames get their times by arrival, and whether a connection was ended to be made so. */
+  #byArrival = false;
+  #connectAgain = false;
   #watchdog: NodeJS.Timeout | undefined;
 
   constructor(plan: SourcePlan, options: SourceOptions) {
@@ -104,6 +109,10 @@ export class FfmpegSource implements FrameSource {
         const startedAt = this.#now();
         const result = await this.#connect(binary);
         if (this.#isStopped()) return;
+        if (this.#connectAgain) {
+          this.#connectAgain = false;
+          continue;
+        }
         const problem = this.#problemOf(result);
         if (problem === null) {
           if (!this.#plan.loop) {
@@ -141,7 +150,7 @@ export class FfmpegSource implements FrameSource {
     const { input, fps } = this.#plan;
     const run = new FfmpegRun({
       binary,
-      input,
+      input: this.#byArrival ? timedByArrival(input) : input,
       fps,
       imageSize: this.#options.imageSize,
       onInput: (info) => {
@@ -170,6 +179,12 @@ export class FfmpegSource implements FrameSource {
     this.#durationMs = durationMs;
     if (this.#plan.live !== 'unknown') return;
     const names = format.split(',');
+    if (!this.#byArrival && durationMs === null && names.some((name) => WITHOUT_TIMES.includes(name))) {
+      this.#byArrival = true;
+      this.#connectAgain = true;
+      void this.#run?.stop();
+      return;
+    }
     this.#hls = names.includes('hls');
     const live = durationMs === null && names.some((name) => LIVE_FORMATS.includes(name));
     if (this.#live === true && !live) {
@@ -209,7 +224,7 @@ export class FfmpegSource implements FrameSource {
   }
 
   #mayRetry(problem: YocoError): boolean {
-    if (problem.code === 'ffmpeg_missing') return false;
+    // Of ffmpeg too: it was found, and cannot be started for lack of processes or files, or while it is being replaced.
     if (this.#live !== null) return this.#live;
     return this.#plan.presumedLive || problem.retryable;
   }
