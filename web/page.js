@@ -196,7 +196,7 @@ function ask(question, asOf = moment, all = $('all-streams').checked) {
   const card = new AnswerCard({ question: text, stream, asOf }, actions);
   answers.add(card);
   $('hint').hidden = true;
-  const item = { type: 'message', role: 'user', content: [{ type: 'input_text', text }] };
+  const item = { id: itemOf(card), type: 'message', role: 'user', content: [{ type: 'input_text', text }] };
   const followUp = $('follow-up').checked;
   const response = {
     metadata: { card: card.id },
@@ -206,8 +206,16 @@ function ask(question, asOf = moment, all = $('all-streams').checked) {
     },
     ...(followUp ? {} : { conversation: 'none', input: [item] }),
   };
+  card.followUp = followUp;
   if (followUp) realtime.send({ type: 'conversation.item.create', event_id: card.id, item });
   realtime.send({ type: 'response.create', event_id: card.id, response });
+}
+
+const itemOf = (card) => `item_${card.id}`;
+
+/** A question that was refused or failed is not asked with the next one. */
+function takeBack(card) {
+  if (card?.followUp) realtime.send({ type: 'conversation.item.delete', item_id: itemOf(card) });
 }
 
 /** Streams count from their own starts; to all of them a moment is told by the wall clock. */
@@ -241,11 +249,13 @@ realtime.addEventListener('response.output_text.delta', ({ detail }) => {
 realtime.addEventListener('response.done', ({ detail }) => {
   const card = byResponse(detail.response.id);
   card?.finish(detail.response);
+  if (detail.response.status === 'failed') takeBack(card);
   if (card) $('announce').textContent = `${card.question} ${card.text.textContent}${card.problem.textContent}`;
 });
 realtime.addEventListener('error', ({ detail }) => {
   const card = answers.find(({ id, isOpen }) => isOpen && id === detail.error.event_id);
   card?.fail(detail.error.message);
+  takeBack(card);
 });
 realtime.addEventListener('lost', () => {
   for (const card of answers.open) card.fail('Interrupted: the connection ended. Ask again.');

@@ -53,8 +53,8 @@ export function questionOf(items: readonly Item[], maxChars: number, param: stri
 export class ItemList {
   readonly #items: Item[] = [];
   readonly #limit: number;
-  /** Items before this index are part of the model's segment already. */
-  #asked = 0;
+  /** User items that are part of the model's segment already, by id. */
+  readonly #asked = new Set<string>();
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -66,7 +66,7 @@ export class ItemList {
 
   /** User items that no response has taken up yet. */
   get pending(): readonly Item[] {
-    return this.#items.slice(this.#asked).filter((item) => item.role === 'user');
+    return this.#items.filter((item) => item.role === 'user' && !this.#asked.has(item.id));
   }
 
   /** An answer's item always fits: there was room when it was asked, and others may have come since. */
@@ -95,8 +95,16 @@ export class ItemList {
     return this.#items[this.#items.findIndex((item) => item.id === id) - 1]?.id ?? null;
   }
 
-  markAsked(): void {
-    this.#asked = this.#items.length;
+  /** A response takes up all pending items; returns their ids. */
+  markAsked(): readonly string[] {
+    const ids = this.pending.map(({ id }) => id);
+    for (const id of ids) this.#asked.add(id);
+    return ids;
+  }
+
+  /** These are pending again: the response that took them up failed. */
+  takeBack(ids: readonly string[]): void {
+    for (const id of ids) this.#asked.delete(id);
   }
 
   /** Replaces the item of the same id, e.g. when an answer is complete. */
@@ -114,13 +122,13 @@ export class ItemList {
 
   /** Takes back an item that was not asked yet. Throws `item_not_found`, or `invalid_request` for one that was. */
   remove(id: string): void {
-    const index = this.#items.indexOf(this.get(id));
-    if (index < this.#asked) {
+    const item = this.get(id);
+    if (item.role === 'assistant' || this.#asked.has(id)) {
       throw new YocoError('invalid_request', {
         param: 'item_id',
         detail: 'item_id: this turn was answered and the model remembers it; send yoco.conversation.reset to forget.',
       });
     }
-    this.#items.splice(index, 1);
+    this.#items.splice(this.#items.indexOf(item), 1);
   }
 }

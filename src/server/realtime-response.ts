@@ -63,13 +63,14 @@ export class RealtimeResponse {
     this.#abort.abort();
   }
 
-  /** Sends every event of the response; never rejects. */
-  async run(): Promise<void> {
+  /** Sends every event of the response; `settled` hears whether it failed before its end is told. Never rejects. */
+  async run(settled: (failed: boolean) => void): Promise<void> {
     this.#host.emit({ type: 'response.created', response: this.#body('in_progress') });
     const outcome = await this.#write();
     if (outcome.kind === 'ended' && outcome.result.finish !== 'cancelled') this.#openItem();
     const complete = outcome.kind === 'ended' && outcome.result.finish === 'stop';
     const item = this.#itemOpen ? this.#closeItem(complete ? 'completed' : 'incomplete') : null;
+    settled(outcome.kind === 'failed');
     this.#host.emit({ type: 'response.done', response: this.#done(outcome, item) });
   }
 

@@ -242,12 +242,17 @@ export class RealtimeSession {
         },
       },
     );
+    const list = this.#items;
+    const asked = parallel ? [] : list.markAsked();
     if (!parallel) {
-      this.#items.markAsked();
       if (begun === undefined) this.#conversations.push(fresh);
     }
     this.#responses.set(response.id, response);
-    void response.run().finally(() => {
+    const settled = (failed: boolean): void => {
+      // The model remembers nothing of it: the same items can be asked again, or taken back.
+      if (failed) list.takeBack(asked);
+    };
+    void response.run(settled).finally(() => {
       this.#responses.delete(response.id);
       if (this.#responses.size === 0) this.#host.idle();
     });

@@ -23,7 +23,7 @@ export interface Event {
     status: string;
     conversation_id: string | null;
     metadata: Record<string, string>;
-    output: [{ status: string }];
+    output: [{ id: string; status: string }];
     usage: { output_tokens: number };
     yoco: { as_of: number | null; streams: { name: string; as_of: number }[] };
   };

@@ -143,6 +143,32 @@ describe('a conversation', () => {
     expect((await client.next('error')).error).toMatchObject({ code: 'invalid_request', param: 'item_id' });
   });
 
+  it('keeps the question of a response that failed, to be asked again or taken back', async () => {
+    client.send({ type: 'conversation.item.create', item: { id: 'q1', ...userMessage('fail engine_restarted') } });
+    client.send({ type: 'response.create' });
+    expect((await client.next('response.done')).response.status).toBe('failed');
+    client.send({ type: 'response.create' });
+    expect((await client.next('response.done')).response.status).toBe('failed');
+    client.send({ type: 'conversation.item.delete', item_id: 'q1' });
+    expect((await client.next('conversation.item.deleted')).item_id).toBe('q1');
+    client.send({ type: 'conversation.item.create', item: userMessage('fresh') });
+    client.send({ type: 'response.create' });
+    await client.next('response.done');
+    expect(live.stream('kitchen').asked.map(({ question }) => question)).toEqual([
+      'fail engine_restarted',
+      'fail engine_restarted',
+      'fresh',
+    ]);
+  });
+
+  it('does not take back answers', async () => {
+    client.send({ type: 'conversation.item.create', item: userMessage('one') });
+    client.send({ type: 'response.create' });
+    const { response } = await client.next('response.done');
+    client.send({ type: 'conversation.item.delete', item_id: response.output[0].id });
+    expect((await client.next('error')).error).toMatchObject({ code: 'invalid_request', param: 'item_id' });
+  });
+
   it('has one response at a time, and begins anew after yoco.conversation.reset', async () => {
     client.send({ type: 'conversation.item.create', item: userMessage('slow') });
     client.send({ type: 'response.create' });
