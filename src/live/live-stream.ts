@@ -150,6 +150,10 @@ export class SourceStream implements LiveStream {
     return new StreamConversation(this.#engine, [this]);
   }
 
+  pictures(): { readonly firstMs: number; readonly lastMs: number } | null {
+    return this.#thumbnails.range;
+  }
+
   thumbnail(timeMs?: number): Promise<Thumbnail> {
     return Promise.resolve().then(() => this.#thumbnails.at(timeMs));
   }

@@ -38,6 +38,11 @@ export class Thumbnails {
     this.#kept = this.#kept.slice(dropped);
   }
 
+  get range(): { readonly firstMs: number; readonly lastMs: number } | null {
+    const [first, last] = [this.#kept[0], this.#kept.at(-1)];
+    return first === undefined || last === undefined ? null : { firstMs: first.timeMs, lastMs: last.timeMs };
+  }
+
   clear(): void {
     this.#kept = [];
     this.#bytes = 0;

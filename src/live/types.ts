@@ -81,6 +81,8 @@ export interface LiveStream {
   status(): StreamStatus;
   /** A fresh conversation about this stream; holds no resource until it is asked. */
   converse(): Conversation;
+  /** Of the kept pictures, which outlive the cache where the engine is started again; null where there is none. */
+  pictures(): { readonly firstMs: number; readonly lastMs: number } | null;
   /** The kept frame at or before `timeMs` (default: the newest). Throws `stream_empty` or `time_out_of_range`. */
   thumbnail(timeMs?: number): Promise<Thumbnail>;
   /** Takes a JPEG or PNG into a `push` stream. Throws `stream_not_pushable`, `image_undecodable`. */

@@ -172,6 +172,7 @@ describe('A push stream', () => {
     await vi.waitFor(() => {
       expect(stream.status()).toMatchObject({ firstMs: 5000, lastMs: 5000, cacheTokens: 10 });
     }, 10_000);
+    expect([stream.pictures(), (await stream.thumbnail(600)).timeMs]).toEqual([{ firstMs: 0, lastMs: 5000 }, 500]);
     expect((await stream.converse().ask('what is this?').result).asOfMs).toBe(5000);
   });
 });

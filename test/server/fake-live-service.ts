@@ -93,9 +93,19 @@ export class FakeStream implements LiveStream {
     return { streams, ask: (question, options = {}) => this.#ask(question, options, ++turns, streams) };
   }
 
+  /** Set where the pictures reach further back than the cache. */
+  picturesFromMs: number | null = null;
+
+  pictures(): { firstMs: number; lastMs: number } | null {
+    const { firstMs, lastMs, picturesFromMs } = this;
+    if (picturesFromMs !== null) return { firstMs: picturesFromMs, lastMs: lastMs ?? picturesFromMs };
+    return firstMs === null || lastMs === null ? null : { firstMs, lastMs };
+  }
+
   async thumbnail(timeMs?: number): Promise<Thumbnail> {
-    if (this.lastMs === null || this.firstMs === null) throw new YocoError('stream_empty');
-    const at = Math.floor((timeMs ?? this.lastMs) / 500) * 500;
+    const range = this.pictures();
+    if (range === null) throw new YocoError('stream_empty');
+    const at = Math.floor((timeMs ?? range.lastMs) / 500) * 500;
     const shift = Math.round(at / 250) % 200;
     const dot = `<svg width="224" height="224"><circle cx="${20 + (shift % 180)}" cy="112" r="36" fill="#ffd166"/></svg>`;
     const jpeg = await sharp({ create: { width: 224, height: 224, channels: 3, background: this.#colour } })

@@ -177,6 +177,15 @@ describe('frames', () => {
     expect(result).toMatchObject({ status, body: { error: { code, param: 't' } } });
   });
 
+  it('are shown of times that the cache has lost when the engine was started again', async () => {
+    const door = live.stream('door');
+    const { firstMs, lastMs } = door;
+    Object.assign(door, { firstMs: null, lastMs: null, picturesFromMs: 10_000 });
+    const kept = await fetch(`${open.address}/v1/streams/door/frames?t=10`);
+    expect([kept.status, kept.headers.get('x-yoco-time')]).toEqual([200, '10']);
+    Object.assign(door, { firstMs, lastMs, picturesFromMs: null });
+  });
+
   it('are pushed', async () => {
     expect((await push('door', pictureHead, '?t=61')).body).toEqual({
       accepted: true,
