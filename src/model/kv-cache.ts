@@ -85,6 +85,7 @@ export class KvCache {
   #thinned = 0;
   #merged = 0;
   #firstUnthinned = 0;
+  #version = 0;
 
   constructor(options: KvCacheOptions) {
     this.#options = options;
@@ -195,6 +196,11 @@ export class KvCache {
     return this.#starts.at(-1) ?? 0;
   }
 
+  /** Another one as soon as a kept frame is at another place, or in another precision. New frames change none. */
+  get version(): number {
+    return this.#version;
+  }
+
   get #hotFrames(): number {
     return this.frames - this.sealedFrames;
   }
@@ -279,6 +285,7 @@ export class KvCache {
   }
 
   #push(page: KvPage): void {
+    this.#version++;
     this.#pages.push(page);
     this.#starts.push(this.sealedFrames + page.frames);
     this.#pageBytes += page.bytes.length;
@@ -323,6 +330,7 @@ export class KvCache {
   }
 
   #restart(): void {
+    this.#version++;
     this.#starts = [0];
     for (const page of this.#pages) this.#starts.push(this.sealedFrames + page.frames);
   }

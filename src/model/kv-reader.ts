@@ -22,6 +22,14 @@ export interface KvReading extends Reading {
   readonly runs: readonly (readonly FrameRun[])[];
 }
 
+/** What the rows hold where frames are brought together. */
+interface Held {
+  /** Not to keep a cache whose stream is closed. */
+  readonly caches: readonly WeakRef<KvCache>[];
+  readonly versions: readonly number[];
+  readonly runs: readonly (readonly FrameRun[])[];
+}
+
 /** Up to this many tokens of all its streams together a question reads everything. */
 export const FULL_READ_TOKENS = 15_360;
 /** Tokens that are read through the index, over all streams of a question. */
@@ -37,6 +45,7 @@ export class KvReader implements Reader {
   readonly #ranking: CellRanking;
   readonly #tags: StreamTags;
   /** Where frames are brought together; it grows to the largest reading. */
+  #held: Held | null = null;
   #scratch: { keys: Float32Array[]; values: Float32Array[]; tokens: number } = { keys: [], values: [], tokens: 0 };
 
   constructor(config: BundleConfig, crossDecoder: CrossDecoder, ranking: CellRanking, tags: StreamTags) {
@@ -140,13 +149,18 @@ export class KvReader implements Reader {
     const sizes = runs.map((mine) => mine.reduce((sum, run) => sum + run.count, 0) * tokensPerFrame);
     const tokens = sizes.reduce((sum, size) => sum + size, 0);
     const rows = this.#room(tokens);
-    let at = 0;
-    caches.forEach((cache, i) => {
-      cache.copy(runs[i] ?? [], rows, at);
-      const size = sizes[i] ?? 0;
-      if (caches.length > 1) this.#tags.add(i, rows, at, size);
-      at += size;
-    });
+    // The tokens of an answer mostly read the same frames.
+    if (this.#held === null || !holds(this.#held, caches, runs)) {
+      let at = 0;
+      caches.forEach((cache, i) => {
+        cache.copy(runs[i] ?? [], rows, at);
+        const size = sizes[i] ?? 0;
+        if (caches.length > 1) this.#tags.add(i, rows, at, size);
+        at += size;
+      });
+      const versions = caches.map((cache) => cache.version);
+      this.#held = { caches: caches.map((cache) => new WeakRef(cache)), versions, runs };
+    }
     const cut = (buffer: Float32Array): Float32Array => buffer.subarray(0, tokens * headDim);
     const when = caches.map((cache, i) => cache.timesOf(runs[i] ?? []));
     const times = when.flatMap((mine, i) => mine.times.map((time) => time + (ahead[i] ?? 0)));
@@ -158,9 +172,21 @@ export class KvReader implements Reader {
     if (this.#scratch.tokens < tokens) {
       const { kvHeads: heads, headDim } = this.#config;
       this.#scratch = { ...emptyRows({ heads, headDim }, tokens), tokens };
+      this.#held = null;
     }
     return this.#scratch;
   }
+}
+
+function holds(held: Held, caches: readonly KvCache[], runs: readonly (readonly FrameRun[])[]): boolean {
+  const alike = (mine: readonly FrameRun[], others: readonly FrameRun[]): boolean =>
+    mine.length === others.length &&
+    mine.every(({ first, count }, i) => first === others[i]?.first && count === others[i].count);
+  return (
+    held.caches.length === caches.length &&
+    caches.every((cache, i) => held.caches[i]?.deref() === cache && held.versions[i] === cache.version) &&
+    runs.every((mine, i) => alike(mine, held.runs[i] ?? []))
+  );
 }
 
 function reading(

@@ -1,5 +1,5 @@
 /** Reading a cache that is too long to be read whole: what is found, and what is left out. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { KvCache } from '../../src/model/kv-cache.ts';
 import { CELL_FRAMES } from '../../src/model/kv-index.ts';
 import { FULL_READ_TOKENS, INDEXED_TOKENS } from '../../src/model/kv-reader.ts';
@@ -131,5 +131,35 @@ describe('A question about a long cache', () => {
     expect(found.evidence).toEqual(expected.evidence);
     const confused = await model.kvReader.read([one, { cache: ownClock, frames: 20, momentMs }], asked);
     expect(confused.logits).not.toEqual(expected.logits);
+  });
+
+  test('copies what it has read before only where that has changed', async () => {
+    const fresh = (): { cache: KvCache; frames: number }[] =>
+      [model.newCache(2 ** 24), model.newCache(2 ** 24)].map((cache) => ({ cache, frames: 500 }));
+    const sources = fresh();
+    for (const { cache } of sources) fill(cache, 600);
+    const copies = sources.map(({ cache }) => vi.spyOn(cache, 'copy'));
+    const counts = (): number[] => copies.map((copy) => copy.mock.calls.length);
+    const first = await model.kvReader.read(sources, input);
+    const second = await model.kvReader.read(sources, input);
+    expect(counts()).toEqual([1, 1]);
+    expect(second.logits).toEqual(first.logits);
+    // Other frames, other streams, and another precision.
+    await model.kvReader.read(
+      sources.map(({ cache }) => ({ cache, frames: 499 })),
+      input,
+    );
+    await model.kvReader.read([...sources].reverse(), input);
+    expect(counts()).toEqual([3, 3]);
+    const [one] = sources;
+    const before = one?.cache.sealedFrames ?? 0;
+    await model.kvReader.read(sources, input);
+    for (let i = 600; one?.cache.sealedFrames === before; i++) {
+      const size = model.config.tokensPerFrame * model.config.kvHeads * model.config.headDim;
+      one.cache.append(i * 500, new Float32Array(size), new Float32Array(size));
+    }
+    const sealed = await model.kvReader.read(sources, input);
+    expect(counts()).toEqual([5, 5]);
+    expect(sealed.precision).toBe('int8');
   });
 });
