@@ -23,8 +23,8 @@ from views import BOARD, BOARDS_KEPT
 
 # Names of ImageNet's classes beside the first, by WordNet id; from WordNet 3.0, without those in Latin and those that mean something else alone.
 SYNONYMS = Path(__file__).parent / "synonyms.json"
-SET_SHARE = {"grocery": 0.28, "clothing": 0.15, "imagenet-samples": 0.27, "emoji": 0.06, "stamps": 0.05, "exercises": 0.1,
-             "flickr": 0.11, "daquar": 0.04, "boards": 0.05}
+SET_SHARE = {"grocery": 0.26, "clothing": 0.15, "imagenet-samples": 0.27, "emoji": 0.06, "stamps": 0.05, "exercises": 0.1,
+             "flickr": 0.13, "daquar": 0.04, "boards": 0.05}
 PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right"]
 # Tokens of a whole segment and of its answer. One long segment pads a whole batch, so long ones (captions, follow-ups)
 # come together in batches of their own.
@@ -47,7 +47,8 @@ AGAIN = 0.08  # share of the spans that show what was shown before
 # Long streams of few things that come again and again, and some that come once: what is to be found is not what is seen most.
 HAYSTACKS, HAY, HAY_AGAIN = 0.5, 12, 0.85
 SYNONYM = 0.3  # share of the things with other names that are asked for by one of them
-GENERAL = 0.25  # share of the things asked for that are called by a word for things of many names, where one says which is meant
+NAMED_YES = 0.4  # share of yes where a thing is asked for by its own name: a name is believed too readily, a word for many things is not
+GENERAL = 0.3  # share of the things asked for that are called by a word for things of many names, where one says which is meant
 UNBALANCED = 4  # by how much such a word may be oftener there than not
 REPEATED = 0.6  # share of the exercises that are done again and again: start and end in turn
 OFTEN = 12  # how much more often their number is asked where there is one
@@ -367,7 +368,7 @@ class StreamMaker:
         if task in ("seen", "seennow"):
             candidates = [now] if task == "seennow" else past
             general = self.rng.random() < GENERAL
-            if self.rng.random() < 0.5:
+            if self.rng.random() < (0.5 if general else NAMED_YES):
                 # By name, not by span: what came once is asked for as often as what came often.
                 known = sorted({p.label for p in candidates if p.label})
                 kind = self.kind_seen(candidates) if general or not known else None
