@@ -16,8 +16,6 @@ const CROPS = 6;
 export interface Photograph {
   readonly file: string;
   readonly class: string;
-  /** What a person would call it. */
-  readonly shows: string;
   /** What a question calls it. */
   readonly asked: string;
 }

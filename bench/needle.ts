@@ -5,6 +5,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
+import { withArticle } from '../src/evaluation/questions.ts';
 import { EvidenceTally } from '../src/model/evidence.ts';
 import type { KvCache } from '../src/model/kv-cache.ts';
 import { FULL_READ_TOKENS } from '../src/model/kv-reader.ts';
@@ -171,8 +172,7 @@ export function plant(
 export async function question(model: Model, cache: KvCache, name: string): Promise<ReaderInput> {
   const { config, embeddings, selfDecoder, tokenizer } = model;
   const now = cache.times.at(-1) ?? 0;
-  const article = /^[aeiou]/.test(name) ? 'an' : 'a';
-  const asked = segmentTokens(tokenizer, config, [], `have you seen ${article} ${name}?`, now);
+  const asked = segmentTokens(tokenizer, config, [], `have you seen ${withArticle(name)}?`, now);
   return (await QuestionSegment.open(selfDecoder, embeddings, config, asked)).own;
 }
 

@@ -148,10 +148,20 @@ def _of_clothing(sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
     return worn | {"clothes"}, groups | EATEN | ANIMALS | OUTDOORS - {"grass", "fence"} | {"television", "sink", "toilet", "computer", "ball", "bottle"}
 
 
+def _captions(sample: Sample) -> list[set[str]]:
+    """The words of each caption."""
+    return [set(re.findall(r"[a-z]+", caption.lower())) for caption in sample.captions]
+
+
+def _ways(word: str) -> set[str]:
+    """All words that say this one."""
+    return {word, *SAID[word].split()}
+
+
 def _of_scene(sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
     """What no caption names may stand in the background, but not what a caption would begin with."""
-    captions = [set(re.findall(r"[a-z]+", caption.lower())) for caption in sample.captions]
-    times = {word: sum(bool(said & {word, *others.split()}) for said in captions) for word, others in SAID.items()}
+    captions = _captions(sample)
+    times = {word: sum(bool(said & _ways(word)) for said in captions) for word in SAID}
     absent = groups | {word for word in FOREMOST if times.get(word, 0) == 0}
     if times["person"] == 0:
         absent |= PEOPLE
@@ -164,11 +174,11 @@ def _of_scene(sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
 
 def _main(sample: Sample) -> str | None:
     """The one person or animal that nearly all captions name; several people are "people"."""
-    captions = [set(re.findall(r"[a-z]+", caption.lower())) for caption in sample.captions]
+    captions = _captions(sample)
     often = lambda words, least=NEARLY_ALL: sum(bool(said & words) for said in captions) >= least
-    if not often({"person", *SAID["person"].split()}, SAID_TWICE):
-        return next((word for word in ("dog", "horse", "cat", "bird", "car", "boat") if often({word, *SAID[word].split()})), None)
-    if any(often({animal, *SAID[animal].split()}, SAID_TWICE) for animal in ("dog", "horse")) or not often({"person", *SAID["person"].split()}):
+    if not often(_ways("person"), SAID_TWICE):
+        return next((word for word in ("dog", "horse", "cat", "bird", "car", "boat") if often(_ways(word))), None)
+    if any(often(_ways(animal), SAID_TWICE) for animal in ("dog", "horse")) or not often(_ways("person")):
         return None
     if often(SEVERAL, SAID_TWICE):
         return "people"
@@ -178,7 +188,7 @@ def _main(sample: Sample) -> str | None:
 
 def _of_room(sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
     said = {a for _, answer in sample.qa for a in answer.split(",")} | {w for question, _ in sample.qa for w in question.split()}
-    return {word for word, others in SAID.items() if said & {word, *others.split()}} - PEOPLE - OUTDOORS, groups | ANIMALS | OUTDOORS - {"water"}
+    return {word for word in SAID if said & _ways(word)} - PEOPLE - OUTDOORS, groups | ANIMALS | OUTDOORS - {"water"}
 
 
 def _of_exercise(_sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:

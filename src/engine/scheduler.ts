@@ -3,9 +3,9 @@
  *
  * Each turn of the loop takes one decode step of every answer (one read of a stream's cache serves all who ask it), then
  * frames (at most one of each stream, since a frame needs the window that the one before it left): few while answers are
- * written, but a batch where some have waited for long. So while the machine keeps up no frame waits longer than OVERDUE_MS and a
- * decode step, and a new question for one frame at most, unless frames are overdue. Nothing here blocks between runs: cancellation and new work are seen at
- * every turn.
+ * written, but a batch where some have waited for long. So while the machine keeps up no frame waits longer than OVERDUE_MS
+ * and a decode step, and a new question for one frame at most, unless frames are overdue. Nothing here blocks between runs:
+ * cancellation and new work are seen at every turn.
  */
 import { YocoError } from '../errors.ts';
 import { EvidenceTally } from '../model/evidence.ts';
@@ -403,9 +403,7 @@ export class Scheduler {
       else together.set(only.stream, [decoding]);
     }
     for (const [stream, group] of together) going.push(...(await this.#decodeTogether(stream, group)));
-    if (going.length > 0) {
-      await this.#extend(going);
-    }
+    if (going.length > 0) await this.#extend(going);
     return true;
   }
 
@@ -529,7 +527,7 @@ export class Scheduler {
       text: answer.text,
       finish,
       asOfMs: answer.asOfMs,
-      streams: answer.asked.map(({ stream, asOfMs }) => ({ name: stream.name, asOfMs })),
+      streams: momentsOf(answer.asked),
       precision: answer.precision,
       evidence: answer.evidence.spans(
         answer.asked.map(({ stream, asOfMs }) => ({ name: stream.name, cache: stream.cache, untilMs: asOfMs })),
@@ -634,13 +632,17 @@ function begin({ waiting, asked, asOfMs, tokens }: Opening, segment: QuestionSeg
   };
 }
 
+function momentsOf(asked: readonly Asked[]): AnswerEnd['streams'] {
+  return asked.map(({ stream, asOfMs }) => ({ name: stream.name, asOfMs }));
+}
+
 /** Of a question that was cancelled before it was begun. */
 function unanswered({ asked, asOfMs, tokens }: Opening): AnswerEnd {
   return {
     text: '',
     finish: 'cancelled',
     asOfMs,
-    streams: asked.map(({ stream, asOfMs: own }) => ({ name: stream.name, asOfMs: own })),
+    streams: momentsOf(asked),
     precision: 'full',
     evidence: [],
     inputTokens: tokens.ids.length,

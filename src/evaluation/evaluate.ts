@@ -121,6 +121,7 @@ class Run {
   readonly #live: Streams;
   readonly #options: EvaluationOptions;
   readonly #pictures: readonly LabelledPicture[];
+  readonly #groups: readonly string[];
   readonly #boards: BoardPictures;
   /** Scenes that training knows. */
   readonly #known: readonly Scene[];
@@ -139,6 +140,7 @@ class Run {
     this.#live = live;
     this.#options = options;
     this.#pictures = pictures;
+    this.#groups = groupsOf(pictures);
     this.#boards = boards;
     this.#known = known;
     this.#folder = folder;
@@ -149,7 +151,7 @@ class Run {
     const shown = makePlaylist(this.#pictures, seconds, random, number);
     const changes = askChanges(shown, randomOfStream(this.#options.seed, number, CHANGES_BRANCH), number);
     const kinds = randomOfStream(this.#options.seed, number, KINDS_BRANCH);
-    const groups = askGroups(shown, groupsOf(this.#pictures), kinds, number);
+    const groups = askGroups(shown, this.#groups, kinds, number);
     const playlist = { ...shown, questions: [...shown.questions, ...changes, ...groups] };
     const made = makeBoards(this.#boards, random, number);
     const boards = { ...made, questions: [...made.questions, ...askScenes(made.questions, kinds, number)] };

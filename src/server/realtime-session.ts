@@ -244,9 +244,7 @@ export class RealtimeSession {
     );
     const list = this.#items;
     const asked = parallel ? [] : list.markAsked();
-    if (!parallel) {
-      if (begun === undefined) this.#conversations.push(fresh);
-    }
+    if (!parallel && begun === undefined) this.#conversations.push(fresh);
     this.#responses.set(response.id, response);
     const settled = (failed: boolean): void => {
       // The model remembers nothing of it: the same items can be asked again, or taken back.

@@ -47,7 +47,7 @@ export function streamRoutes(app: FastifyInstance, live: LiveService, limits: Se
     const stream = live.get(request.params.name);
     const t = oneTime(request.query.t);
     const status = stream.status();
-    const clock = { ...status, ...(stream.pictures() ?? {}) };
+    const clock = { ...status, ...stream.pictures() };
     const frame = await stream.thumbnail(t === undefined ? undefined : momentMs(t, clock, 't'));
     // A frame at a time never changes, but the same address may show another stream after a delete.
     const tag = `"${status.startedAtMs}-${frame.timeMs}"`;
