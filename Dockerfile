@@ -39,6 +39,8 @@ COPY --from=build /app/dist dist
 COPY web web
 COPY models models
 COPY streams streams
+# A volume that is mounted here belongs to the user, too.
+RUN install -d -o node -g node /snapshots
 USER node
 EXPOSE 8080
 # The process is alive as soon as it listens; /readyz also says whether the engine has loaded the model.

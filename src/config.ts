@@ -54,7 +54,14 @@ export type ConfigInput = { readonly [K in keyof z.input<typeof schema>]?: unkno
 const LISTS = new Set<string>(['api_keys', 'allowed_origins', 'allowed_hosts', 'media_roots', 'source_hosts']);
 const PREFIX = 'YOCO_';
 /** Variables with the prefix that other modules read. */
-const NOT_SETTINGS = new Set(['YOCO_FFMPEG', 'YOCO_API_KEY', 'YOCO_CONFIG', 'YOCO_SERVER']);
+const NOT_SETTINGS = new Set([
+  'YOCO_FFMPEG',
+  'YOCO_API_KEY',
+  'YOCO_CONFIG',
+  'YOCO_SERVER',
+  'YOCO_BENCH_LLAMA',
+  'YOCO_BENCH_GGUF',
+]);
 
 /** `YOCO_PORT=9000` -> `{ port: '9000' }`; lists are separated by commas; `YOCO_TLS_KEY` and `YOCO_TLS_CERT` are files. */
 export function configFromEnvironment(env: NodeJS.ProcessEnv): ConfigInput {

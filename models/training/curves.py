@@ -92,9 +92,10 @@ def table(logs: dict[str, list[dict]]) -> str:
     rows = [["run", "minutes", "steps", "questions", "loss of the answers", "`now`, one frame", "8 frames", "8 frames, phrasings kept out"], ["---"] * 8]
     for name, log in logs.items():
         last = [line for line in log if "report" in line][-1]
-        loss = [line["answer"] for line in log if "answer" in line][-1]
+        # A run of fewer steps than are logged at once has none.
+        loss = next((f"{line['answer']:.2f}" for line in reversed(log) if "answer" in line), "-")
         right = [last["report"]["single"]["now"], *(mean(last["report"][kind]) for kind in kinds[1:])]
-        rows.append([name, f"{last['minutes']:.1f}", f"{last['step']:,}", f"{last['questions']:,}", f"{loss:.2f}", *(f"{r:.0%}" for r in right)])
+        rows.append([name, f"{last['minutes']:.1f}", f"{last['step']:,}", f"{last['questions']:,}", loss, *(f"{r:.0%}" for r in right)])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 

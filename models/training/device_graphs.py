@@ -21,7 +21,7 @@ import math
 import torch
 from torch import nn
 
-from model import CODE, DIGITS, FOUND, PERIODS, Config, YocoLive, found
+from model import CODE, DIGITS, FOUND, PERIODS, SAID_SIZE, Config, YocoLive, digits_read, found
 
 PAGE_FRAMES = 256
 # How many pages a question may read, in graphs of their own: each costs what it may read.
@@ -158,7 +158,9 @@ class DeviceCrossDecoder(nn.Module):
             x = x + attention.o(heads) + attention.count(counts.reshape(-1, h * FOUND)) + attention.tally.said(number)
             x = x + layer.ffn(layer.ffn_norm(x))
         late = c.cross_layers - c.cross_layers // 2
-        return self.head.logits(x, attended / late, counted), evidence / (h * late), torch.stack(asked, 1)
+        evidence = evidence / (h * late)
+        dated = digits_read(evidence, codes[:SAID_SIZE].T)
+        return self.head.logits(x, attended / late, counted, dated), evidence, torch.stack(asked, 1)
 
 
 def page(c: Config, frames: int = PAGE_FRAMES) -> tuple[torch.Tensor, ...]:

@@ -26,7 +26,7 @@ from ranking_graph import overlap, ranking_graph
 from text import END, START, normalise_text, tokenizer_json, word_embeddings
 from weights import KINDS, rounded, share, store
 
-FORMAT = 4
+FORMAT = 5
 OPSET = 17
 TOLERANCE = 0.002
 # Share of the cells that an exact ranking chooses.
@@ -94,17 +94,17 @@ class CrossGraph(nn.Module):
         self.register_buffer("table", words @ model.out.weight * (model.out_scale.detach() * 4 / model.c.words_width))  # [answers, W]
         self.register_buffer("copy", words @ model.copy.weight / model.c.words_width**0.5)  # [answers, G * D]
         self.register_buffer("bias", model.out_bias.detach())
-        self.counted = model.counted
+        self.counted, self.dated = model.counted, model.dated
         self.register_buffer("digits", model.digits)
 
-    def forward(self, hidden, times, since, moment, visible, context, own_k, own_v, own_length, *cache):
+    def forward(self, hidden, times, since, ahead, moment, visible, context, own_k, own_v, own_length, *cache):
         g = self.c.kv_heads
-        x, evidence, attended, number, queries = self.decoder.read(hidden, cache[:g], cache[g:], times, since, moment, visible, context, own_k, own_v, own_length)
-        return self.logits(x, attended, number), evidence, queries
+        x, evidence, attended, number, dated, queries = self.decoder.read(hidden, cache[:g], cache[g:], times, since, ahead, moment, visible, context, own_k, own_v, own_length)
+        return self.logits(x, attended, number, dated), evidence, queries
 
-    def logits(self, x, attended, number):
+    def logits(self, x, attended, number, dated):
         y = self.norm(x)
-        return y @ self.table.T + self.gate(y) * (attended @ self.copy.T) + self.bias + self.counted(y, number) @ self.digits
+        return y @ self.table.T + self.gate(y) * (attended @ self.copy.T) + self.bias + (self.counted(y, number) + self.dated(y, dated)) @ self.digits
 
 
 def to_graph(module: nn.Module, args: tuple, path: Path, kind: str, inputs: dict[str, dict[int, str]], outputs: dict[str, dict[int, str]]) -> None:
@@ -199,10 +199,10 @@ def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.nda
         n = len(ids) + len(answer)
         read = model.cross_decoder(hidden[:, -1:].unsqueeze(1), k, v, times[None], times[None], times[None, -1:], torch.zeros(1, 1, k.shape[1]), own_k.unsqueeze(1), own_v.unsqueeze(1),
                                           torch.zeros(1, 1, 1, n))
-        logits = head.logits(read.hidden[0, 0], read.attended[0, 0], read.number[0, 0])[0]
+        logits = head.logits(read.hidden[0, 0], read.attended[0, 0], read.number[0, 0], read.digits[0, 0])[0]
         if not answer:
             out.add("first_logits", logits)
-            out.add("first_evidence", read.evidence[0, 0, 0])
+            out.add("first_evidence", read.evidence[0, 0, 0].view(frames, -1).sum(-1))
         token = model.answers[int(logits.argmax())].item()
         answer.append(token)
         if token == END:
@@ -236,10 +236,10 @@ def export(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabul
     own = torch.zeros(b, 5, c.kv_heads, c.head_dim)
     cache = [torch.zeros(2 * c.tokens_per_frame, c.head_dim) for _ in range(2 * c.kv_heads)]
     when = torch.zeros(2, dtype=torch.long)
-    to_graph(cross_graph, (torch.zeros(b, c.width), when, when, torch.zeros(b, dtype=torch.long), torch.full((b,), 20), torch.full((b,), 20), own, own, torch.full((b,), 5), *cache), out / "cross_decoder.onnx", kind,
-             {"hidden": {0: "questions"}, "times": {0: "frames"}, "since": {0: "frames"}, "moment": {0: "questions"}, "visible": {0: "questions"}, "context": {0: "questions"}, "own_k": {0: "questions", 1: "own"}, "own_v": {0: "questions", 1: "own"},
+    to_graph(cross_graph, (torch.zeros(b, c.width), when, when, when, torch.zeros(b, dtype=torch.long), torch.full((b,), 20), torch.full((b,), 20), own, own, torch.full((b,), 5), *cache), out / "cross_decoder.onnx", kind,
+             {"hidden": {0: "questions"}, "times": {0: "frames"}, "since": {0: "frames"}, "ahead": {0: "frames"}, "moment": {0: "questions"}, "visible": {0: "questions"}, "context": {0: "questions"}, "own_k": {0: "questions", 1: "own"}, "own_v": {0: "questions", 1: "own"},
               "own_length": {0: "questions"}, **{f"{kind}{g}": {0: "stream"} for kind in "kv" for g in range(c.kv_heads)}},
-             {"logits": {0: "questions"}, "evidence": {0: "questions", 1: "stream"}, "queries": {0: "questions"}})
+             {"logits": {0: "questions"}, "evidence": {0: "questions", 1: "frames"}, "queries": {0: "questions"}})
     decoders = ["self_decoder.onnx", "cross_decoder.onnx"]
     # On a device there is no retention yet.
     for name, module, inputs, outputs, axes in device_graphs(model, cross_graph, page_frames) if on_window else []:
@@ -346,13 +346,13 @@ def check(out: Path, c: Config) -> None:
     hidden, own_k, own_v, _, _ = decoder.run(None, {"tokens": words[ids][None], "time_ms": ms, "past_k": zero, "past_v": zero, state.length: np.array([0 if on_window else len(ids)])})
     cache = {f"{kind}{g}": np.ascontiguousarray(x[:, g]) for kind, x in (("k", k), ("v", v)) for g in range(config["kvHeads"])}
     times = np.arange(index["frames"]) * index["intervalMs"]
-    logits, evidence, _ = session("cross_decoder.onnx").run(None, {"hidden": hidden[:, -1], "times": times, "since": times, "moment": times[-1:], "visible": np.array([len(k)]), "context": np.array([len(k)]), "own_k": own_k, "own_v": own_v,
+    logits, evidence, _ = session("cross_decoder.onnx").run(None, {"hidden": hidden[:, -1], "times": times, "since": times, "ahead": np.zeros_like(times), "moment": times[-1:], "visible": np.array([len(k)]), "context": np.array([len(k)]), "own_k": own_k, "own_v": own_v,
                                                                 "own_length": np.array([len(ids)]), **cache})
     report |= {"logits": np.abs(logits[0] - load("first_logits")).max(), "evidence": np.abs(evidence[0] - load("first_evidence")).max()}
     for pages in PAGES if on_window else ():
         on_device, seen = on_pages(out, c, config["devicePageFrames"], pages, tokens, times, hidden[:, -1], own_k, own_v)
         report |= {f"device_k_{pages}": np.abs(seen["k"] - load("k")).max(), f"device_logits_{pages}": np.abs(on_device[0] - load("first_logits")).max(),
-                   f"device_evidence_{pages}": np.abs(on_device[1][: len(times)] - load("first_evidence").reshape(len(times), -1).sum(1)).max()}
+                   f"device_evidence_{pages}": np.abs(on_device[1][: len(times)] - load("first_evidence")).max()}
     ranked = overlap(c, out / "kv_index.onnx")
     print(json.dumps({**{k: float(v) for k, v in report.items()}, "ranked": ranked}))
     if max(report.values()) > TOLERANCE or ranked < LEAST_OVERLAP:

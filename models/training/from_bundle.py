@@ -81,9 +81,10 @@ def fill_cross(model: YocoLive, graph: Graph, answers: list[int]) -> None:
     model.copy_gate.weight.copy_(graph.values["gate.weight"])
     model.copy_gate.bias.copy_(graph.values["gate.bias"])
     model.out_bias.copy_(graph.values["bias"])
-    if "counted.gate.weight" in graph.values:  # bundles of before it have none
-        for part in ("weight", "bias"):
-            getattr(model.counted.gate, part).copy_(graph.values[f"counted.gate.{part}"])
+    for name, copied in (("counted", model.counted), ("dated", model.dated)):
+        if f"{name}.gate.weight" in graph.values:  # bundles of before it have none
+            for part in ("weight", "bias"):
+                getattr(copied.gate, part).copy_(graph.values[f"{name}.gate.{part}"])
 
 
 def fill_vision(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabulary, graph: Graph) -> bool:

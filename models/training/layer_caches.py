@@ -66,7 +66,9 @@ class LayerCaches(nn.Module):
             if i < c.cross_layers - 1:
                 x, *_ = decoder.layer(layer, x, *stream, k, v, of_frames)
         mean = lambda parts: torch.stack(parts).mean(0)
-        return Reading(questions, mean(evidence), mean(early), mean(attended), torch.stack(above), number, middle), mean(keys), mean(values)
+        evidence = mean(evidence)
+        digits = decoder.digits(evidence, of_questions)
+        return Reading(questions, evidence, mean(early), mean(attended), torch.stack(above), number, digits, middle), mean(keys), mean(values)
 
 
 def hidden(which: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ YOCO: Sun et al. 2024, "You Only Cache Once" (arXiv:2405.05254). Departures, and
 - what a query wants of a frame's time is added to the scores (`CrossAttention.when`): keys need not hold the time of day;
 - a softmax divides how many there were away, so each head also says how many tokens it found (`found`), and the first one of
   each layer counts those that score above a threshold (`Tally`): questions that ask for a number need it, and `Counted` says it;
+- when what is looked at was shown is known exactly, and said as it is (`Dated`), not read from the values that a stream's tokens left;
 - residual width and the words' width differ: both are joined by two maps that start as the words' principal components.
 
 Shapes: B streams or segments, n tokens, W the width, H heads of size D, G heads of K and V.
@@ -55,8 +56,9 @@ DIGITS = [(10 * DAY, 10), (DAY, 10), (36_000_000, 3), (3_600_000, 10), (600_000,
 PERIODS = [1000 * 2**i for i in range(1, 19)]
 
 
-# The digits of hours to seconds, which a query may ask for.
+# The digits of hours to seconds, which a query may ask for and an answer says.
 SAID = DIGITS[2:8]
+SAID_SIZE = sum(base for _, base in SAID)
 
 
 def time_code(ms: torch.Tensor, since: torch.Tensor) -> torch.Tensor:
@@ -81,7 +83,7 @@ def log_seconds(ms: torch.Tensor) -> torch.Tensor:
 
 
 # The last one is the logarithm of the seconds between a frame and the moment of the question.
-CODE = sum(base for _, base in SAID) + 2 * len(PERIODS) + 2
+CODE = SAID_SIZE + 2 * len(PERIODS) + 2
 
 
 # What each head says of how much it found, beside what it read.
@@ -107,7 +109,7 @@ LOGARITHMS = [2 + i / 4 for i in range(25)]
 TALLY = len(NUMBERS) + len(LOGARITHMS)
 # Weights that a checkpoint from before them lacks, by the ends of their names: such a one may go on, and be part of a mean.
 LATER_PARTS = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.threshold.weight", ".tally.threshold.bias", ".tally.into.weight", ".from_detail.weight", "counted.gate.weight", "counted.gate.bias",
-               "movement.read.weight", "movement.read.bias", "movement.write.weight")
+               "dated.gate.weight", "dated.gate.bias", "movement.read.weight", "movement.read.bias", "movement.write.weight")
 # What a checkpoint holds for training alone.
 FOR_TRAINING = ("muon", "adam", "last")
 # Tokens of an answer that may have a digit before them or after.
@@ -388,6 +390,37 @@ class Counted(nn.Module):
         return said
 
 
+def digits_read(evidence: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
+    """The digits of the times that were read: evidence `[.., Q, F]` of each frame, digits `[.., F, SAID_SIZE]` one-hot -> `[.., Q, SAID_SIZE]`.
+
+    Shares are squared: two frames on the two sides of a full minute have no mean, and the one that is read most is meant.
+    """
+    squares = evidence.pow(2)
+    return (squares / (squares.sum(-1, keepdim=True) + 1e-9)) @ digits
+
+
+class Dated(nn.Module):
+    """When what is read was shown, as the digits of an answer: the copy path of times, as `Counted` is that of numbers.
+
+    Values hold their time too, as one of many things, and what is read of them is wrong in a digit now and then; the frame itself is
+    mostly right. Gates say which digit is due.
+    """
+
+    def __init__(self, c: Config):
+        super().__init__()
+        self.gate = nn.Linear(c.width, len(SAID))
+        # Of each of the SAID_SIZE features which digit of the clock it is of, and which number it is.
+        of_digit = torch.cat([F.one_hot(torch.full((base,), i), len(SAID)) for i, (_, base) in enumerate(SAID)])
+        number = torch.cat([F.one_hot(torch.arange(base), 10) for _, base in SAID])
+        self.register_buffer("of_digit", of_digit.T.float(), persistent=False)
+        self.register_buffer("number", number.float(), persistent=False)
+
+    def forward(self, y, digits):
+        """y `[.., W]`, digits `[.., SAID_SIZE]` as of `digits_read` -> what is added to the logits of the ten digits, `[.., 10]`."""
+        probable = (digits + UNLIKELY).log() - math.log(UNLIKELY)  # 0: another digit
+        return ((self.gate(y) @ self.of_digit) * probable) @ self.number
+
+
 class CrossAttention(nn.Module):
     """Reads the one shared K, V: the stream's up to the question's moment, and the segment's own, in one softmax."""
 
@@ -437,7 +470,7 @@ class Reading:
     (the evidence) and in the first (where a question of two steps takes its first), mean over heads; attended `[B, Q, A, G * D]`: what the
     last half read; above `[2, B, Q, A, N]`: by how much each stream token is above the threshold of the tally in the two layers in
     the middle (CrossDecoder.forward: of the first TALLIED tokens); number `[B, Q, A, 1]`: what the first layer of the last half counted;
-    middle `[B, Q, A, W]`: the hidden state before that layer.
+    digits `[B, Q, A, SAID_SIZE]`: of the times of the evidence; middle `[B, Q, A, W]`: the hidden state before that layer.
     """
 
     hidden: torch.Tensor
@@ -446,6 +479,7 @@ class Reading:
     attended: torch.Tensor
     above: torch.Tensor
     number: torch.Tensor
+    digits: torch.Tensor
     middle: torch.Tensor
 
 
@@ -459,6 +493,7 @@ class CrossDecoder(nn.Module):
         # Added to the K and V of each stream when one question reads several: without it nothing tells them apart.
         self.tag_k = nn.Parameter(torch.zeros(c.tags, c.kv_heads, c.head_dim))
         self.tag_v = nn.Parameter(torch.zeros(c.tags, c.kv_heads, c.head_dim))
+        self.register_buffer("each_token", torch.ones(1, c.tokens_per_frame), persistent=False)
 
     def tagged(self, k, v):
         """k, v of S streams, `[B, S, N, G, D]` -> with each stream's tag, one after the other, `[B, S * N, G, D]`."""
@@ -486,7 +521,13 @@ class CrossDecoder(nn.Module):
             if i == half:
                 number = count
         mean = lambda parts: torch.stack(parts).mean(0)
-        return Reading(x, mean(evidence), mean(early), mean(attended), torch.stack(above), number, middle)
+        evidence = mean(evidence)
+        return Reading(x, evidence, mean(early), mean(attended), torch.stack(above), number, self.digits(evidence, view), middle)
+
+    def digits(self, evidence, view: "View"):
+        """`[B, Q, A, N]` -> the digits of the times of the evidence, `[B, Q, A, SAID_SIZE]`."""
+        of_frames = evidence.unflatten(-1, (-1, self.c.tokens_per_frame)).sum(-1)
+        return digits_read(of_frames, view.codes[:, :SAID_SIZE].transpose(1, 2).unsqueeze(1))
 
     def view(self, times, since, moments, mask, own_mask) -> "View":
         """What is the same in all layers: who sees what, and when it was."""
@@ -530,15 +571,15 @@ class CrossDecoder(nn.Module):
         x = x + layer.attention.o(y) + layer.attention.count(counts) + layer.attention.tally.said(number)
         return x + layer.ffn(layer.ffn_norm(x)), shares, read, above, number
 
-    def read(self, x, keys, values, times, since, moment, visible, context, own_k, own_v, own_length):
+    def read(self, x, keys, values, times, since, ahead, moment, visible, context, own_k, own_v, own_length):
         """One token each of Q questions on one stream (the exported graph).
 
         x `[Q, W]`; keys, values: for each of the G heads `[N, D]`, as the cache holds them; times, since `[F]`: when each
-        of the N / tokens_per_frame frames was shown and how long after its stream's first frame, in ms; moment `[Q]`: of
-        the question, in ms; visible `[Q]`: how many of the N tokens a question may see; context `[Q]`: of how many tokens
+        of the N / tokens_per_frame frames was shown on its stream's clock and how long after that stream's first frame, in ms; ahead `[F]`:
+        how far the question's clock is ahead of that one, in ms; moment `[Q]`: of the question, in ms; visible `[Q]`: how many of the N tokens a question may see; context `[Q]`: of how many tokens
         they were chosen (as many, where all are read); own_k, own_v `[Q, S, G, D]`, of which own_length `[Q]` are real. Returns hidden
-        `[Q, W]`, evidence `[Q, N]`, what the last half of the layers read, `[Q, G * D]`, what the first of them counted, `[Q, 1]`, and the queries
-        of all layers, scaled, each with what it wants of the time, `[Q, layers, H, D + CODE]`: what an index of the cache is asked with.
+        `[Q, W]`, the evidence of each frame `[Q, F]`, what the last half of the layers read, `[Q, G * D]`, what the first of them counted, `[Q, 1]`,
+        the digits of the times that the last half read, `[Q, SAID_SIZE]`, and the queries of all layers, scaled, each with what it wants of the time, `[Q, layers, H, D + CODE]`: what an index of the cache is asked with.
         """
         c, q_count, n, f = self.c, x.shape[0], keys[0].shape[0], times.shape[0]
         group = c.cross_heads // c.kv_heads
@@ -549,7 +590,7 @@ class CrossDecoder(nn.Module):
         frame_mask = (frame_hidden.float() * -1e30).unsqueeze(1)
         own_mask = (torch.arange(own_k.shape[1]).unsqueeze(0) >= own_length.unsqueeze(1)).float().unsqueeze(1) * -1e30
         codes = time_code(times, since)
-        ages = log_seconds(moment.unsqueeze(1) - times)  # [Q, F]
+        ages = log_seconds(moment.unsqueeze(1) - times - ahead)  # [Q, F]
         evidence = attended = 0
         asked = []
         for i, layer in enumerate(self.layers):
@@ -561,8 +602,9 @@ class CrossDecoder(nn.Module):
             heads, read, counts = [], [], []
             for g in range(c.kv_heads):
                 mine, mine_when = (z[:, g * group : (g + 1) * group] for z in (q, when))  # [Q, g, D], [Q, g, F]
-                on_stream = (mine.reshape(-1, c.head_dim) @ keys[g].T).view(q_count, group, -1, c.tokens_per_frame) + mine_when.unsqueeze(-1)
-                on_stream = on_stream.flatten(2)  # [Q, g, N]
+                on_stream = (mine.reshape(-1, c.head_dim) @ keys[g].T).view(-1, c.tokens_per_frame)
+                # A sum that is broadcast over ten numbers at a time takes four times as long as this product with ones.
+                on_stream = torch.addmm(on_stream, mine_when.reshape(-1, 1), self.each_token).view(q_count, group, -1)  # [Q, g, N]
                 on_own = mine @ own_k[:, :, g].transpose(1, 2) + own_mask
                 if g == 0:
                     number = (on_stream[:, 0] - attention.tally.above(normed, log_n[0])).sigmoid().sum(-1, keepdim=True)
@@ -586,7 +628,9 @@ class CrossDecoder(nn.Module):
             x = x + attention.o(torch.cat(heads, 1).flatten(1)) + attention.count(torch.cat(counts, 1).flatten(1)) + attention.tally.said(number)
             x = x + layer.ffn(layer.ffn_norm(x))
         late = c.cross_layers - c.cross_layers // 2
-        return x, evidence / (c.cross_heads * late), attended / late, counted, torch.stack(asked, 1)
+        evidence = evidence.view(q_count, -1, c.tokens_per_frame).sum(-1) / (c.cross_heads * late)
+        dated = digits_read(evidence, codes[:, :SAID_SIZE])
+        return x, evidence, attended / late, counted, dated, torch.stack(asked, 1)
 
 
 class CellRanking(nn.Module):
@@ -638,6 +682,7 @@ class YocoLive(nn.Module):
         self.copy = nn.Linear(c.kv_heads * c.head_dim, c.words_width, bias=False)
         self.copy_gate = nn.Linear(c.width, 1)
         self.counted = Counted(c)
+        self.dated = Dated(c)
         places = [answers.index(token) if token in answers else -1 for token in digit_tokens()]
         self.register_buffer("digits", (torch.tensor(places).unsqueeze(1) == torch.arange(len(answers))).float(), persistent=False)  # [10, answers]
         self._start()
@@ -653,8 +698,9 @@ class YocoLive(nn.Module):
                 if isinstance(m, nn.Linear):
                     nn.init.normal_(m.weight, std=0.7 * m.in_features**-0.5)
             nn.init.zeros_(self.copy_gate.weight)
-            nn.init.zeros_(self.counted.gate.weight)
-            nn.init.zeros_(self.counted.gate.bias)
+            for gate in (self.counted.gate, self.dated.gate):
+                nn.init.zeros_(gate.weight)
+                nn.init.zeros_(gate.bias)
             if self.self_decoder.movement:
                 nn.init.zeros_(self.self_decoder.movement.write.weight)
             nn.init.constant_(self.copy_gate.bias, 0.5)
@@ -683,8 +729,9 @@ class YocoLive(nn.Module):
         """Values `[.., G * D]` -> a vector among the words, to be multiplied with their embeddings."""
         return self.copy(attended) / self.c.words_width**0.5
 
-    def logits(self, x: torch.Tensor, attended: torch.Tensor, number: torch.Tensor) -> torch.Tensor:
-        """`[.., W]`, `[.., G * D]`, `[.., 1]` -> `[.., answers]`, over the tokens that an answer may hold."""
+    def logits(self, x: torch.Tensor, attended: torch.Tensor, number: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
+        """`[.., W]`, `[.., G * D]`, `[.., 1]`, `[.., SAID_SIZE]` -> `[.., answers]`, over the tokens that an answer may hold."""
         y = self.out_norm(x)
         said = self.out(y) * (self.out_scale * 4 / self.c.words_width)
-        return ((said + self.copy_gate(y) * self.words_read(attended)) @ self.words[self.answers].T).float() + self.out_bias + self.counted(y, number.float()).float() @ self.digits
+        words = ((said + self.copy_gate(y) * self.words_read(attended)) @ self.words[self.answers].T).float()
+        return words + self.out_bias + (self.counted(y, number.float()) + self.dated(y, digits.float())).float() @ self.digits

@@ -31,7 +31,8 @@ PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom lef
 SHORT, LONG = (30, 10), (48, 16)
 LONG_SHARE = 0.12
 GAP_STREAMS = 0.5  # share of the streams of several spans with gaps in their time
-BRIEF = 6  # tokens of an answer about a long stream: each reads all of it
+BRIEF = 10  # tokens of an answer about a long stream: each reads all of it
+OF_ONE_KIND = 0.45  # share of the streams whose things are all of one set or two: what is to be told apart then looks alike
 ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
 ABSENT_SHARE = 0.17  # questions about a thing that was never shown, where the answer is not yes or no
@@ -53,6 +54,7 @@ UNBALANCED = 4  # by how much such a word may be oftener there than not
 REPEATED = 0.6  # share of the exercises that are done again and again: start and end in turn
 OFTEN = 12  # how much more often their number is asked where there is one
 MUCH = 8
+FRAMES_A_THING = 15  # of a long stream: how many things there are in it grows with it
 UNCHANGED_SHARE = 0.2  # questions for what has changed that come before anything has
 CHANGED_WITHIN = (5, 10, 20, 30, 60)  # s
 WHOLE = CELLS  # the token of a frame that has seen all of it
@@ -173,7 +175,7 @@ class StreamMaker:
 
     # --- the stream -------------------------------------------------------------------------------------------
 
-    def span(self, start: int, end: int, previous: list[Span], again: float = AGAIN) -> Span:
+    def span(self, start: int, end: int, previous: list[Span], again: float, share: np.ndarray) -> Span:
         w = self.world
         for _ in range(20):
             if previous and self.rng.random() < (again if again == AGAIN or len(previous) > HAY else 0):
@@ -181,7 +183,7 @@ class StreamMaker:
                 kind, label = old.sample.set, old.label
                 row = self.pick(w.by_name[(kind, label)]) if label else old.rows[0]
             else:
-                kind = self.sets[self.rng.choice(len(self.sets), p=self.share)]
+                kind = self.sets[self.rng.choice(len(self.sets), p=share)]
                 # By name, not by picture: rare names are asked as often as frequent ones.
                 row = self.pick(w.by_name[(kind, self.pick(w.names[kind]))]) if w.names[kind] and self.rng.random() < 0.7 else self.pick(w.by_set[kind])
             label = w.row_label(row)
@@ -211,9 +213,22 @@ class StreamMaker:
                 kept.append(cut)
                 last = cut
         out: list[Span] = []
+        share = self.share_of_stream()
         for start, end in zip([0, *kept], [*kept, frames]):
-            out.append(self.span(start, end, out, again))
+            out.append(self.span(start, end, out, again, share))
         return out
+
+    def share_of_stream(self) -> np.ndarray:
+        """How likely a stream's things are of each set: of all of them, or of one or two beside what has no names."""
+        named = [i for i, kind in enumerate(self.sets) if self.world.names[kind]]
+        of_named = self.share[named].sum()
+        if len(named) < 2 or of_named < 0.5 or self.rng.random() > OF_ONE_KIND:
+            return self.share
+        chosen = self.rng.choice(named, size=int(self.rng.integers(1, 2, endpoint=True)), replace=False, p=self.share[named] / of_named)
+        share = self.share.copy()
+        share[named] = 0
+        share[chosen] = self.share[chosen] * of_named / self.share[chosen].sum()
+        return share
 
     # --- questions --------------------------------------------------------------------------------------------
 
@@ -440,7 +455,7 @@ class StreamMaker:
             return Question(task, text, clock_text(int(times[gone.start])), frames, [(gone.start, min(gone.start + ONSET_FRAMES, gone.end, frames))], of(past[i]))
         if task == "different":
             names = {s.label for s in past}
-            if None in names or (len(names) < len(past) and self.rng.random() > SHOWN_AGAIN) or self.too_small(len(names)):
+            if None in names or (len(names) < len(past) and self.rng.random() > SHOWN_AGAIN) or self.too_small(len(names), max(MUCH, frames / FRAMES_A_THING)):
                 return None
             onsets = [(s.start, s.start + 1) for i, s in enumerate(past) if all(p.label != s.label for p in past[:i])]
             return Question(task, self.phrase(task), str(len(names)), frames, onsets, onsets, cells=(WHOLE,))
@@ -489,9 +504,9 @@ class StreamMaker:
         asked, answer = self.pick(CHAT)
         return Question("chat", self.pick(asked), answer, frames)
 
-    def too_small(self, number: int) -> bool:
-        """Left out, so that each number up to MUCH is asked for about as often: ones and twos come of themselves, and teach no more."""
-        return self.rng.random() > number / MUCH
+    def too_small(self, number: int, much: float = MUCH) -> bool:
+        """Left out, so that each number up to `much` is asked for about as often: ones and twos come of themselves, and teach no more."""
+        return self.rng.random() > number / much
 
     def unchanged(self, past: list[Span], frames: int) -> int:
         """Frames before a moment at which nothing has changed since the stream began."""
@@ -577,11 +592,14 @@ class StreamMaker:
     def batch_of_one(self, frames: int, parts: int, questions: int, tasks: dict[str, float] | None = None) -> "Batch":
         """Questions on one long stream, which the self-decoder sees in parts: minutes of memory at the price of short streams."""
         times = self.clock(frames)
-        spans = self.spans(frames, frames // 8, HAY_AGAIN if self.rng.random() < HAYSTACKS else AGAIN)
-        tasks = tasks or LONG_TASKS
-        names, p = list(tasks), np.array(list(tasks.values()), float)
+        spans = self.spans(frames, frames // 6, HAY_AGAIN if self.rng.random() < HAYSTACKS else AGAIN)
         asked: list[Question] = []
+        tries = 0
         while len(asked) < questions:
+            tries += 1
+            # A stream may have nothing that some tasks could be asked of.
+            tasks = LONG_TASKS if tasks is None or tries > questions * 40 else tasks
+            names, p = list(tasks), np.array(list(tasks.values()), float)
             upto = frames if self.rng.random() < 0.3 else int(self.rng.integers(1, frames + 1))
             q = self.question(names[self.rng.choice(len(p), p=p / p.sum())], spans, upto, times)
             if q and len(self.encode(q.text)) + len(self.encode(q.answer)) + 2 <= SHORT[0] and len(self.encode(q.answer)) < BRIEF:

@@ -76,7 +76,8 @@ def main() -> None:
             nn.init.normal_(layer.attention.tally.into.weight, std=0.2)
             nn.init.normal_(layer.attention.tally.threshold.weight, std=0.2)
             nn.init.zeros_(layer.attention.tally.threshold.bias)
-        nn.init.normal_(model.counted.gate.weight, std=0.1)
+        for gate in (model.counted.gate, model.dated.gate):
+            nn.init.normal_(gate.weight, std=0.1)
         if model.self_decoder.movement:
             nn.init.normal_(model.self_decoder.movement.write.weight, std=0.2)
         nn.init.normal_(model.visual.from_detail.weight, std=0.2)

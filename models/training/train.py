@@ -43,6 +43,8 @@ SHAPES = {
 SEVERAL_SHAPES = [(6, 2, 8, 16), (4, 4, 8, 24), (2, 4, 12, 32), (3, 8, 4, 32)]
 # One stream: its frames, the parts in which the self-decoder sees it, questions.
 LONG_SHAPES = [(240, 4, 64), (240, 4, 64), (240, 4, 64), (600, 10, 64), (600, 10, 64), (2400, 40, 24)]
+LONG_COUNTS = 0.35  # share of the counts that are of minutes, whose numbers have two digits
+LONG_COUNT_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 64)]
 # What share of a stage's steps each kind is; of the last stage `--counting` says how often counts come.
 SHARES = {
     1: {"single": 1},
@@ -185,7 +187,7 @@ class Trainer:
             read = m.cross_decoder(x, k, v, times, since, moments, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
                                    own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask)
         want = batch.answer >= 0
-        logits = m.logits(read.hidden[want], read.attended[want], read.number[want])  # only the tokens that are scored
+        logits = m.logits(read.hidden[want], read.attended[want], read.number[want], read.digits[want])  # only the tokens that are scored
         target = self.place[batch.answer[want]]
         return logits, target, want, read, *own
 
@@ -431,6 +433,8 @@ class Trainer:
             return maker.batch_of_several(*random.choice(SEVERAL_SHAPES))
         if kind == "long":
             return maker.batch_of_one(*random.choice(LONG_SHAPES))
+        if kind == "counts" and self.config.cache == "shared" and random.random() < LONG_COUNTS:
+            return maker.batch_of_one(*random.choice(LONG_COUNT_SHAPES), COUNT_TASKS)
         frames, streams, questions = random.choice(SHAPES[kind])
         if kind == "scenes":
             return maker.batch(streams, frames, questions, SCENE_TASKS, long=True)
@@ -462,7 +466,7 @@ class Trainer:
                 window.setdefault(k, []).append(float(v.detach()))
             window.setdefault("s", []).append(took)
             window.setdefault("tokens_s", []).append((batch.times.numel() * self.config.tokens_per_frame + int(batch.lengths.sum())) / took)
-            if self.step % 50 == 0:
+            if self.step % 50 == 0 or self.spent >= budget:
                 self.log(**{k: round(sum(v) / len(v), 3) for k, v in window.items()})
                 window.clear()
             if since_report > self.args.report_minutes * 60:

@@ -1,6 +1,8 @@
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { readConfig } from '../config.ts';
+import { type Config, PACKAGE_ROOT, readConfig } from '../config.ts';
+import { readDefinition } from '../ingest/definition.ts';
 import type { SourceStream } from '../live/live-stream.ts';
 import { RealtimeClient } from './realtime-client.ts';
 import { startService } from './serve.ts';
@@ -24,7 +26,8 @@ export function addDemo(program: Command): void {
     .action(async (flags: { once?: true; port?: string }) => {
       const config = await readConfig({ port: flags.port ?? (flags.once === true ? 0 : undefined), log_level: 'warn' });
       const warn = (_fields: object, message: string): void => void process.stderr.write(`${message}\n`);
-      const service = await startService(config, { warn, error: warn });
+      const clip = await readDefinition(path.join(PACKAGE_ROOT, 'streams', `${STREAM}.yaml`));
+      const service = await startService(alone(config), [clip], { warn, error: warn });
       const stop = new AbortController();
       const stopped = untilStopped().then(() => {
         stop.abort();
@@ -44,6 +47,12 @@ export function addDemo(program: Command): void {
         await service.close();
       }
     });
+}
+
+/** For this machine alone and the clip alone, without keys and TLS, whatever the service is configured to. */
+function alone(config: Config): Config {
+  const nothing = { api_keys: [], allowed_origins: [], allowed_hosts: [], media_roots: [], source_hosts: [] };
+  return { ...config, ...nothing, host: '127.0.0.1', tls: undefined, snapshots: undefined };
 }
 
 /** Ends early, between or in questions, when `stop` is raised. */

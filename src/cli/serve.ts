@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { pino } from 'pino';
 import { type Config, type ConfigInput, engineConfig, readConfig } from '../config.ts';
 import { YocoError } from '../errors.ts';
-import { readDefinitions } from '../ingest/definition.ts';
+import { readDefinitions, type StreamDefinition } from '../ingest/definition.ts';
 import { Streams } from '../live/live-service.ts';
 import {
   checkServerOptions,
@@ -28,9 +28,10 @@ export function addServe(program: Command): void {
       const { config: file, ...flags } = options;
       const config = await readConfig(flags, process.env, file);
       const log = pino({ level: config.log_level }, pino.destination(2));
-      const service = await startService(config, log);
+      const service = await startService(config, await readDefinitions(config.streams), log);
+      const stopped = untilStopped(); // who reads "listening" may stop it at once
       log.info({ address: service.server.address, streams: service.live.list().length }, 'listening');
-      await untilStopped();
+      await stopped;
       log.info({}, 'stopping');
       await service.close();
     });
@@ -42,9 +43,12 @@ export interface RunningService {
   readonly close: () => Promise<void>;
 }
 
-/** Loads the model, starts the streams of the configuration, and listens. */
-export async function startService(config: Config, log: ServerLog): Promise<RunningService> {
-  const definitions = await readDefinitions(config.streams);
+/** Loads the model, starts these streams, and listens. */
+export async function startService(
+  config: Config,
+  definitions: readonly StreamDefinition[],
+  log: ServerLog,
+): Promise<RunningService> {
   const tls = config.tls === undefined ? undefined : await readCertificate(config.tls);
   const options: ServerOptions = {
     host: config.host,

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 
-export const BUNDLE_FORMAT = 4;
+export const BUNDLE_FORMAT = 5;
 
 const size = z.int().positive();
 const file = z.object({ bytes: size, sha256: z.string().regex(/^[0-9a-f]{64}$/) });

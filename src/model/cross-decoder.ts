@@ -22,7 +22,7 @@ export interface CrossDecoderInput {
 export interface CrossDecoderOutput {
   /** Over the answer's tokens (`answerTokens` of the bundle). */
   readonly logits: Float32Array;
-  /** Share of attention on each of the view's tokens; what is missing to 1 went to the segment itself. */
+  /** Share of attention on each of the view's frames; what is missing to 1 went to the segment itself. */
   readonly evidence: Float32Array;
   /** Of all layers, what an index is asked with: `[crossLayers, crossHeads, headDim + features of time]`. */
   readonly queries: Float32Array;
@@ -55,6 +55,7 @@ export class CrossDecoder {
       hidden: floats(hidden, [count, c.width]),
       times: integers(cache.times.map(Math.round)),
       since: integers(cache.since.map(Math.round)),
+      ahead: integers(cache.ahead.map(Math.round)),
       moment: integers(inputs.map((input) => Math.round(input.momentMs))),
       visible: integers(inputs.map((input) => input.visible)),
       context: integers(inputs.map((input) => input.context)),
@@ -70,9 +71,10 @@ export class CrossDecoder {
     const queries = output(results, 'queries');
     const answers = c.answerTokens.length;
     const querySize = queries.length / count;
+    const frames = cache.times.length;
     return inputs.map((_, i) => ({
       logits: logits.subarray(i * answers, (i + 1) * answers),
-      evidence: evidence.subarray(i * cache.tokens, (i + 1) * cache.tokens),
+      evidence: evidence.subarray(i * frames, (i + 1) * frames),
       queries: queries.subarray(i * querySize, (i + 1) * querySize),
     }));
   }

@@ -42,21 +42,17 @@ const GAP_FRAMES = 2;
 const MAX_SPANS = 5;
 const MIN_WEIGHT = 0.05;
 
-/** `evidence`: attention on the tokens of the frames of `runs`, stream after stream. */
+/** `evidence`: attention on the frames of `runs`, stream after stream. */
 export function frameShares(
   evidence: Float32Array,
   caches: readonly KvCache[],
   runs: readonly (readonly FrameRun[])[],
 ): FrameShares[] {
-  let token = 0;
+  let at = 0;
   return caches.map((cache, i) => {
     const times = cache.timesIn(runs[i] ?? []);
-    const shares = new Float32Array(times.length);
-    for (let frame = 0; frame < times.length; frame++) {
-      let share = 0;
-      for (const end = token + cache.shape.tokensPerFrame; token < end; token++) share += evidence[token] ?? 0;
-      shares[frame] = share;
-    }
+    const shares = evidence.subarray(at, at + times.length);
+    at += times.length;
     return { times, shares };
   });
 }

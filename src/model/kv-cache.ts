@@ -21,9 +21,13 @@ export interface KvCacheOptions extends KvShape {
 /** What a reader may see: views that stay valid until the cache is next appended to. */
 export interface KvView extends KvRows {
   readonly tokens: number;
-  /** Of each frame: when it was shown, and how long after the oldest frame that its stream keeps, ms. */
+  /**
+   * Of each frame: when it was shown on its stream's clock, how long after the oldest frame that its stream keeps, and by how
+   * much the question's clock is ahead of that one, ms.
+   */
   readonly times: readonly number[];
   readonly since: readonly number[];
+  readonly ahead: readonly number[];
 }
 
 /** All that a cache holds at one moment. What happens to the cache afterwards leaves it as it is. */
@@ -71,8 +75,9 @@ export class KvCache {
   readonly #hotLimit: number;
   #index: KvIndex;
   #pages: KvPage[] = [];
-  /** Number of the first frame of each page; then that of the first frame in full precision. */
+  /** Number of the first frame of each page, then that of the first frame in full precision; and the same of cells. */
   #starts: number[] = [0];
+  #cellStarts: number[] = [0];
   #capacity: number;
   #keys: Float32Array[];
   #values: Float32Array[];
@@ -287,8 +292,13 @@ export class KvCache {
   #push(page: KvPage): void {
     this.#version++;
     this.#pages.push(page);
-    this.#starts.push(this.sealedFrames + page.frames);
     this.#pageBytes += page.bytes.length;
+    this.#number(page);
+  }
+
+  #number(page: KvPage): void {
+    this.#starts.push(this.sealedFrames + page.frames);
+    this.#cellStarts.push((this.#cellStarts.at(-1) ?? 0) + Math.ceil(page.frames / CELL_FRAMES));
   }
 
   #makeRoom(): void {
@@ -332,18 +342,14 @@ export class KvCache {
   #restart(): void {
     this.#version++;
     this.#starts = [0];
-    for (const page of this.#pages) this.#starts.push(this.sealedFrames + page.frames);
+    this.#cellStarts = [0];
+    for (const page of this.#pages) this.#number(page);
   }
 
   /** The cell that a kept frame lies in; cells never cross the border of a page. */
   #cellOf(frame: number): number {
-    let cell = 0;
-    for (const [i, page] of this.#pages.entries()) {
-      const start = this.#starts[i] ?? 0;
-      if (frame < start + page.frames) return cell + Math.floor((frame - start) / CELL_FRAMES);
-      cell += Math.ceil(page.frames / CELL_FRAMES);
-    }
-    return cell + Math.floor((frame - this.sealedFrames) / CELL_FRAMES);
+    const page = lastUpTo(this.#starts, frame);
+    return (this.#cellStarts[page] ?? 0) + Math.floor((frame - (this.#starts[page] ?? 0)) / CELL_FRAMES);
   }
 
   /** How many whole cells lie in the first `frames` kept frames. */
@@ -354,17 +360,9 @@ export class KvCache {
   /** The frames of rising cells, neighbours joined. */
   runsOf(cells: readonly number[]): FrameRun[] {
     const runs: { first: number; count: number }[] = [];
-    let page = 0;
-    let cellStart = 0;
     for (const cell of cells) {
-      while (page < this.#pages.length) {
-        const size = Math.ceil((this.#pages[page]?.frames ?? 0) / CELL_FRAMES);
-        if (cell < cellStart + size) break;
-        cellStart += size;
-        page++;
-      }
-      const start = this.#starts[page] ?? 0;
-      const first = start + (cell - cellStart) * CELL_FRAMES;
+      const page = lastUpTo(this.#cellStarts, cell);
+      const first = (this.#starts[page] ?? 0) + (cell - (this.#cellStarts[page] ?? 0)) * CELL_FRAMES;
       const end = Math.min(first + CELL_FRAMES, this.#starts[page + 1] ?? this.frames);
       const last = runs.at(-1);
       if (last !== undefined && last.first + last.count === first) last.count += end - first;
@@ -375,14 +373,7 @@ export class KvCache {
 
   /** How many of the kept frames lie at or before `timeMs`. */
   framesUpTo(timeMs: number): number {
-    let low = 0;
-    let high = this.#times.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#times[middle] ?? Infinity) <= timeMs) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return lastUpTo(this.#times, timeMs) + 1;
   }
 
   /** The first `frames` kept frames without a copy; null where some of them are sealed. */
@@ -396,6 +387,7 @@ export class KvCache {
       values: this.#values.map(cut),
       tokens,
       ...this.timesOf([{ first: 0, count: frames }]),
+      ahead: new Array<number>(frames).fill(0),
     };
   }
 
@@ -437,24 +429,13 @@ export class KvCache {
       this.#values.forEach((values, head) => rows.values[head]?.set(cut(values), at * headDim));
       return end - frame;
     }
-    const i = this.#pageOf(frame);
+    const i = lastUpTo(this.#starts, frame);
     const page = this.#pages[i];
     const start = this.#starts[i];
     if (page === undefined || start === undefined) throw new RangeError('no such frame');
     const count = Math.min(end, start + page.frames) - frame;
     page.read(frame - start, count, rows, at);
     return count;
-  }
-
-  #pageOf(frame: number): number {
-    let low = 0;
-    let high = this.#pages.length;
-    while (high - low > 1) {
-      const middle = (low + high) >>> 1;
-      if ((this.#starts[middle] ?? Infinity) <= frame) low = middle;
-      else high = middle;
-    }
-    return low;
   }
 
   /** What became of the frames of `runs`. */
@@ -464,10 +445,22 @@ export class KvCache {
       if (count === 0 || first >= this.sealedFrames) continue;
       worst = 'int8';
       // Pages are thinned from the oldest on, so that a run's first frame lies in its thinnest page.
-      if (this.#pages[this.#pageOf(first)]?.thinned === true) return 'thinned';
+      if (this.#pages[lastUpTo(this.#starts, first)]?.thinned === true) return 'thinned';
     }
     return worst;
   }
+}
+
+/** Where in a list of rising numbers the last one up to `value` is; -1: all are above it. */
+function lastUpTo(rising: readonly number[], value: number): number {
+  let low = 0;
+  let high = rising.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((rising[middle] ?? Infinity) <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
 }
 
 /** The times of the frames of each whole cell; cells never cross the border of a page. */

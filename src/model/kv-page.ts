@@ -1,14 +1,15 @@
 /**
  * A page: a fixed run of frames of the cache, sealed in int8. One block of memory, so that it is stored and moved as one:
  *
- *     kScale   float32 [heads, headDim]       one a channel of a head
- *     vScale   float32 [tokens]               one a token
- *     k        int8    [heads, tokens, headDim]
- *     v        int8    [heads, tokens, headDim]
+ *     kScale   bfloat16 [heads, headDim]       one a channel of a head
+ *     vScale   bfloat16 [tokens]               one a token
+ *     k        int8     [heads, tokens, headDim]
+ *     v        int8     [heads, tokens, headDim]
  *
  * Keys are scaled by channel and values by token, as in KIVI (arXiv:2402.02750): keys have channels that are large
  * everywhere, values do not. `tokens = frames * tokensPerFrame`; a value is its int8 times its scale.
  */
+import { bfloat16Above, fromBfloat16 } from './bfloat16.ts';
 
 /** What does not change over the life of a cache. */
 export interface KvShape {
@@ -22,6 +23,8 @@ export interface KvRows {
   readonly keys: readonly Float32Array[];
   readonly values: readonly Float32Array[];
 }
+
+const SCALE_BYTES = Uint16Array.BYTES_PER_ELEMENT;
 
 /** What int8 values of which the largest stands for `most` are multiplied with. */
 export const int8Scale = (most: number): number => most / 127 || 1;
@@ -48,14 +51,14 @@ export class KvPage {
   }
 
   /** Views of the parts of the block. */
-  #parts(): { kScale: Float32Array; vScale: Float32Array; k: Int8Array; v: Int8Array } {
+  #parts(): { kScale: Uint16Array; vScale: Uint16Array; k: Int8Array; v: Int8Array } {
     const { buffer, byteOffset } = this.#block;
     const { heads, headDim } = this.shape;
     const [channels, numbers] = [heads * headDim, heads * this.tokens * headDim];
-    const first = byteOffset + (channels + this.tokens) * Float32Array.BYTES_PER_ELEMENT;
+    const first = byteOffset + (channels + this.tokens) * SCALE_BYTES;
     return {
-      kScale: new Float32Array(buffer, byteOffset, channels),
-      vScale: new Float32Array(buffer, byteOffset + channels * Float32Array.BYTES_PER_ELEMENT, this.tokens),
+      kScale: new Uint16Array(buffer, byteOffset, channels),
+      vScale: new Uint16Array(buffer, byteOffset + channels * SCALE_BYTES, this.tokens),
       k: new Int8Array(buffer, first, numbers),
       v: new Int8Array(buffer, first + numbers, numbers),
     };
@@ -64,7 +67,7 @@ export class KvPage {
   static bytesFor(shape: KvShape, frames: number): number {
     const { heads, headDim, tokensPerFrame } = shape;
     const tokens = frames * tokensPerFrame;
-    return heads * headDim * 4 + tokens * 4 + 2 * heads * tokens * headDim;
+    return (heads * headDim + tokens) * SCALE_BYTES + 2 * heads * tokens * headDim;
   }
 
   /** `rows` holds exactly the tokens of `frames` frames. */
@@ -98,8 +101,9 @@ export class KvPage {
     for (let channel = 0; channel < headDim; channel++) {
       let most = 0;
       for (let i = channel; i < keys.length; i += headDim) most = Math.max(most, Math.abs(keys[i] ?? 0));
-      const scale = int8Scale(most);
-      kScale[head * headDim + channel] = scale;
+      const bits = bfloat16Above(int8Scale(most));
+      const scale = fromBfloat16(bits);
+      kScale[head * headDim + channel] = bits;
       for (let i = channel; i < keys.length; i += headDim) k[from + i] = Math.round((keys[i] ?? 0) / scale);
     }
   }
@@ -113,8 +117,9 @@ export class KvPage {
         const row = values[head];
         for (let i = token * headDim; i < (token + 1) * headDim; i++) most = Math.max(most, Math.abs(row?.[i] ?? 0));
       }
-      const scale = int8Scale(most);
-      vScale[token] = scale;
+      const bits = bfloat16Above(int8Scale(most));
+      const scale = fromBfloat16(bits);
+      vScale[token] = bits;
       for (let head = 0; head < heads; head++) {
         const row = values[head];
         const from = head * this.tokens * headDim;
@@ -136,11 +141,11 @@ export class KvPage {
       const values = rows.values[head];
       if (keys === undefined || values === undefined) throw new RangeError('fewer heads than the page has');
       const base = head * this.tokens * headDim;
-      const scales = kScale.subarray(head * headDim, (head + 1) * headDim);
+      const scales = Float32Array.from(kScale.subarray(head * headDim, (head + 1) * headDim), fromBfloat16);
       let to = at * headDim;
       for (let token = from; token < end; token++) {
         const row = base + token * headDim;
-        const scale = vScale[token] ?? 0;
+        const scale = fromBfloat16(vScale[token] ?? 0);
         for (let channel = 0; channel < headDim; channel++, to++) {
           keys[to] = (k[row + channel] ?? 0) * (scales[channel] ?? 0);
           values[to] = (v[row + channel] ?? 0) * scale;

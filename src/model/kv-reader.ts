@@ -16,9 +16,9 @@ import { type KvSource, momentOf, type Reader, type ReaderInput, type Reading, t
 import type { StreamTags } from './stream-tags.ts';
 
 export interface KvReading extends Reading {
-  /** Share of attention on each token that was read. */
+  /** Share of attention on each frame that was read. */
   readonly evidence: Float32Array;
-  /** For each source the frames that were read; `evidence` goes through their tokens in this order. */
+  /** For each source the frames that were read; `evidence` goes through them in this order. */
   readonly runs: readonly (readonly FrameRun[])[];
 }
 
@@ -108,7 +108,8 @@ export class KvReader implements Reader {
     input: ReaderInput,
   ): Promise<KvReading> {
     const caches = sources.map((source) => source.cache);
-    // Clocks of several streams begin when each was opened: what is asked of a frame is how long before the moment it was.
+    // Clocks of several streams begin when each was opened. A frame keeps its own stream's time; how long before the moment it
+    // was is the same on all.
     const ahead = sources.map((source) => input.momentMs - momentOf(source, input));
     const view = this.#gather(caches, runs, ahead);
     const context = sources.reduce((sum, source) => sum + source.frames, 0) * this.#config.tokensPerFrame;
@@ -143,7 +144,7 @@ export class KvReader implements Reader {
     );
   }
 
-  /** The frames of all caches, one after the other, each `ahead` of its own clock; with the streams' tags where they are several. */
+  /** The frames of all caches, one after the other, the question's clock `ahead` of each; with the streams' tags where they are several. */
   #gather(caches: readonly KvCache[], runs: readonly (readonly FrameRun[])[], ahead: readonly number[] = []): KvView {
     const { headDim, tokensPerFrame } = this.#config;
     const sizes = runs.map((mine) => mine.reduce((sum, run) => sum + run.count, 0) * tokensPerFrame);
@@ -163,9 +164,14 @@ export class KvReader implements Reader {
     }
     const cut = (buffer: Float32Array): Float32Array => buffer.subarray(0, tokens * headDim);
     const when = caches.map((cache, i) => cache.timesOf(runs[i] ?? []));
-    const times = when.flatMap((mine, i) => mine.times.map((time) => time + (ahead[i] ?? 0)));
-    const since = when.flatMap((mine) => mine.since);
-    return { keys: rows.keys.map(cut), values: rows.values.map(cut), tokens, times, since };
+    return {
+      keys: rows.keys.map(cut),
+      values: rows.values.map(cut),
+      tokens,
+      times: when.flatMap((mine) => mine.times),
+      since: when.flatMap((mine) => mine.since),
+      ahead: when.flatMap((mine, i) => mine.times.map(() => ahead[i] ?? 0)),
+    };
   }
 
   #room(tokens: number): { keys: Float32Array[]; values: Float32Array[] } {

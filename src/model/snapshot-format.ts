@@ -18,7 +18,7 @@ import { YocoError } from '../errors.ts';
 import type { BundleConfig } from './bundle.ts';
 import { KEYS_PER_CELL } from './kv-index.ts';
 
-export const SNAPSHOT_VERSION = 1;
+export const SNAPSHOT_VERSION = 2;
 export const DIGEST_BYTES = 32;
 const MAGIC = Buffer.from('YOCOSNAP', 'latin1');
 const FIXED_BYTES = MAGIC.length + 8;

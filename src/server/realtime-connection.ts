@@ -11,7 +11,7 @@ import { RealtimeSession, type SessionHost, type SessionScope } from './realtime
 export const CLOSE = {
   going_away: 1001,
   too_large: 1009,
-  too_slow: 1013,
+  try_again_later: 1013,
   invalid: 4400,
   unauthorized: 4401,
   forbidden: 4403,
@@ -84,7 +84,7 @@ export class RealtimeConnection {
   send(event: ServerEvent): void {
     if (this.#closing) return;
     if (this.#socket.bufferedAmount > this.#limits.maxBufferedBytes) {
-      this.close(CLOSE.too_slow, 'client_too_slow');
+      this.close(CLOSE.try_again_later, 'client_too_slow');
       return;
     }
     this.#socket.send(JSON.stringify({ event_id: newId('event'), ...event }));

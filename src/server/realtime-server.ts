@@ -46,7 +46,6 @@ export class RealtimeServer {
       const url = new URL(address, base);
       if (url.pathname !== '/v1/realtime') throw new YocoError('not_found');
       this.#gate.checkAddress(request.headers, this.#limits.tls !== undefined);
-      if (this.#draining) throw new YocoError('shutting_down');
       this.#admit(url, request, socket, head);
       socket.off('error', ignore);
     } catch (thrown) {
@@ -68,6 +67,7 @@ export class RealtimeServer {
     let stream: LiveStream;
     let bound = false;
     try {
+      if (this.#draining) throw new YocoError('shutting_down');
       const grant = this.#gate.checkUpgrade(request.headers);
       stream = this.#findStream(url.searchParams);
       if (grant.kind === 'token' && grant.stream !== null && grant.stream !== stream.name) {
@@ -154,6 +154,6 @@ function closeCode(error: YocoError): number {
     case 429:
       return CLOSE.too_many;
     default:
-      return error.status >= 500 ? CLOSE.too_slow : CLOSE.invalid;
+      return error.status >= 500 ? CLOSE.try_again_later : CLOSE.invalid;
   }
 }

@@ -591,9 +591,11 @@ describe('eval', () => {
 
 describe('demo', () => {
   test(
-    '--once plays the clip, asks its questions, prints the answers with their evidence, and ends',
+    '--once plays the clip, asks its questions, prints the answers with their evidence, and ends, however the service is set up',
     async () => {
-      const demo = start(['demo', '--once']);
+      const configured = { API_KEYS: KEY, STREAMS: '/nowhere', HOST: '0.0.0.0', ALLOWED_ORIGINS: 'not an origin' };
+      const env = Object.fromEntries(Object.entries(configured).map(([name, value]) => [`YOCO_${name}`, value]));
+      const demo = start(['demo', '--once'], env);
       running.push(demo);
       const [, address = ''] = await demo.wrote(/The page: {2}(http:\S+)\//);
       const children = await descendants(demo.child.pid ?? 0);

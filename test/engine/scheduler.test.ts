@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { AnswerEnd, AskRequest } from '../../src/engine/protocol.ts';
-import { MAX_SEGMENT_TOKENS, MERGE_MAX_MS, OVERDUE_MS, Scheduler } from '../../src/engine/scheduler.ts';
+import { MERGE_MAX_MS, OVERDUE_MS } from '../../src/engine/frames.ts';
+import { MAX_SEGMENT_TOKENS } from '../../src/engine/questions.ts';
+import { Scheduler } from '../../src/engine/scheduler.ts';
 import { FRAME_BATCH } from '../../src/model/intake.ts';
 import type { KvCache } from '../../src/model/kv-cache.ts';
 import { FULL_READ_TOKENS } from '../../src/model/kv-reader.ts';

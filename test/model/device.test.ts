@@ -47,13 +47,18 @@ describe.skipIf(!found)('A cache on a device', () => {
     return Float32Array.from({ length: tokensPerFrame * width }, () => random() * 2 - 1);
   }
 
-  const timeOf = (frame: number): number => BEGIN_MS + frame * INTERVAL_MS;
+  const timeOf = (frame: number, beginMs = BEGIN_MS): number => beginMs + frame * INTERVAL_MS;
 
-  async function watch(model: Model, stream: number, frames: number, into?: IntakeStream): Promise<IntakeStream> {
+  async function watch(
+    model: Model,
+    stream: number,
+    frames: number,
+    { into, beginMs }: { readonly into?: IntakeStream; readonly beginMs?: number } = {},
+  ): Promise<IntakeStream> {
     const open = into ?? model.intake.open(model.newCache(LIMIT));
     const first = open.cache.frames;
     for (let frame = first; frame < first + frames; frame++) {
-      await model.intake.take([{ stream: open, tokens: tokens(stream, frame), timeMs: timeOf(frame) }]);
+      await model.intake.take([{ stream: open, tokens: tokens(stream, frame), timeMs: timeOf(frame, beginMs) }]);
     }
     return open;
   }
@@ -137,10 +142,13 @@ describe.skipIf(!found)('A cache on a device', () => {
     });
 
     test('is read with others in one softmax, each with its tag', async () => {
-      const [a, b] = [await watch(host, 2, 10), await watch(device, 2, 10)];
+      const beginMs = 0; // its clock is another one
+      const [a, b] = [await watch(host, 2, 10, { beginMs }), await watch(device, 2, 10, { beginMs })];
       const moment = timeOf(FRAMES - 1);
-      const sources = (first: IntakeStream, second: IntakeStream): KvSource[] =>
-        [first, second].map(({ cache }) => ({ cache, frames: cache.frames }));
+      const sources = (first: IntakeStream, second: IntakeStream): KvSource[] => [
+        { cache: first.cache, frames: FRAMES, momentMs: moment },
+        { cache: second.cache, frames: 10, momentMs: timeOf(9, beginMs) },
+      ];
       const expected = await ask(host, sources(here, a), 'which camera shows it?', moment);
       expectSame(await ask(device, sources(there, b), 'which camera shows it?', moment), expected);
       b.close();
@@ -153,8 +161,8 @@ describe.skipIf(!found)('A cache on a device', () => {
       expect(device.device?.memory.pages(there.cache).every((page) => page.tensors === undefined)).toBe(true);
       expectSame(await ask(device, [{ cache: there.cache, frames: FRAMES }], 'what was before?', moment), before);
       // And goes on: the frames after it are those that a stream without a break has.
-      await watch(device, 1, 6, other);
-      await watch(host, 1, 6, here);
+      await watch(device, 1, 6, { into: other });
+      await watch(host, 1, 6, { into: here });
       const frames = FRAMES + 6;
       const expected = await ask(host, [{ cache: here.cache, frames }], 'what was before?', timeOf(frames - 1));
       expectSame(await ask(device, [{ cache: other.cache, frames }], 'what was before?', timeOf(frames - 1)), expected);
@@ -189,7 +197,7 @@ describe.skipIf(!found)('A cache on a device', () => {
       stream = await watch(device, 4, 2);
       for (const frames of [1, 30, 1]) {
         Object.assign(crossed, device.device?.transfers);
-        await watch(device, 4, frames, stream);
+        await watch(device, 4, frames, { into: stream });
         if (frames === 1) costs.push(since());
       }
       expect(costs[1]).toEqual(costs[0]);

@@ -200,6 +200,8 @@ describe('shutdown', () => {
     expect((await busy.next('error')).error.code).toBe('shutting_down');
     const refused = await refusedUpgrade(address, 'stream=kitchen');
     expect([refused.status, refused.body.error['code']]).toEqual([503, 'shutting_down']);
+    const page = await connect(address, 'stream=kitchen', ['realtime'], { origin: address });
+    expect((await page.closed).code).toBe(1013);
     expect((await fetch(`${address}/v1/streams`)).status).toBe(503);
     expect((await fetch(`${address}/readyz`)).status).toBe(503);
     expect((await busy.next('response.done', 15_000)).response.status).toBe('completed');

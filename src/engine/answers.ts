@@ -1,0 +1,267 @@
+/** Answers that are being written: one token of each at a time, of those that read a stream together in one run. */
+import { YocoError } from '../errors.ts';
+import { EvidenceTally } from '../model/evidence.ts';
+import { type Precision, worstOf } from '../model/kv-cache.ts';
+import type { Model } from '../model/model.ts';
+import type { QuestionSegment } from '../model/question.ts';
+import type { KvSource, ReaderInput, Reading } from '../model/reader.ts';
+import { repeatedTail, saysItTwice } from '../model/repetition.ts';
+import { sample, seededRandom } from '../model/sampling.ts';
+import { camerasToNames, settled } from './camera-names.ts';
+import type { EngineStream } from './engine-stream.ts';
+import type { AnswerEnd, AskRequest } from './protocol.ts';
+import type { RunTimes } from './run-times.ts';
+
+/** Answers that read a stream through its index, or several streams, in one turn; each needs a reading of its own. */
+const READ_ALONE = 4;
+
+export interface AnswerListener {
+  delta(text: string): void;
+  done(end: AnswerEnd): void;
+  failed(error: YocoError): void;
+}
+
+/** A stream that an answer reads, up to the question's moment. */
+export interface Asked {
+  readonly stream: EngineStream;
+  readonly asOfMs: number;
+}
+
+/** What an answer begins with. */
+export interface Begun {
+  readonly asked: readonly Asked[];
+  readonly request: AskRequest;
+  readonly listener: AnswerListener;
+  readonly segment: QuestionSegment;
+  readonly inputTokens: number;
+  readonly asOfMs: number;
+  /** While its question was opened. */
+  readonly cancelled: boolean;
+}
+
+interface Answer extends Begun {
+  readonly random: () => number;
+  readonly ids: number[];
+  readonly evidence: EvidenceTally;
+  precision: Precision;
+  /** Of the last token, for the index. */
+  queries: Float32Array | undefined;
+  text: string;
+  cancelled: boolean;
+}
+
+/** One step of an answer: what it may read, and with what. */
+interface Decoding {
+  readonly id: number;
+  readonly answer: Answer;
+  readonly sources: readonly KvSource[];
+  readonly input: ReaderInput;
+}
+
+export class Answers {
+  readonly #model: Model;
+  readonly #runs: RunTimes;
+  readonly #answers = new Map<number, Answer>();
+
+  constructor(model: Model, runs: RunTimes) {
+    this.#model = model;
+    this.#runs = runs;
+  }
+
+  get size(): number {
+    return this.#answers.size;
+  }
+
+  begin(id: number, begun: Begun): void {
+    this.#answers.set(id, {
+      ...begun,
+      random: seededRandom(begun.request.seed),
+      ids: [],
+      evidence: new EvidenceTally(begun.asked.length),
+      precision: 'full',
+      queries: undefined,
+      text: '',
+    });
+  }
+
+  /** Takes effect before the next token. */
+  cancel(id: number): void {
+    const answer = this.#answers.get(id);
+    if (answer !== undefined) answer.cancelled = true;
+  }
+
+  /** Those that read a stream which was closed fail. */
+  failThoseOn(stream: EngineStream): void {
+    for (const [id, { asked, request, listener }] of this.#answers) {
+      if (!asked.some((one) => one.stream === stream)) continue;
+      this.#answers.delete(id);
+      listener.failed(streamGone(stream.name, request));
+    }
+  }
+
+  /** One token of every answer, of those that are read alone of READ_ALONE; returns whether there was any. */
+  async decode(): Promise<boolean> {
+    if (this.#answers.size === 0) return false;
+    for (const [id, answer] of this.#answers) if (answer.cancelled) this.#finish(id, answer, 'cancelled');
+    const going: Answer[] = [];
+    const together = new Map<EngineStream, Decoding[]>();
+    let alone = 0;
+    for (const [id, answer] of [...this.#answers]) {
+      const decoding = this.#decoding(id, answer);
+      if (decoding === null) continue;
+      const [only, ...others] = answer.asked;
+      if (only === undefined || others.length > 0 || !this.#model.reader.readsAll(decoding.sources)) {
+        if (alone++ >= READ_ALONE) continue;
+        going.push(...(await this.#decodeAlone(decoding)));
+        // To the end of the line: the next turn begins with those that waited.
+        if (this.#answers.delete(id)) this.#answers.set(id, answer);
+        continue;
+      }
+      const group = together.get(only.stream);
+      if (group !== undefined) group.push(decoding);
+      else together.set(only.stream, [decoding]);
+    }
+    for (const [stream, group] of together) going.push(...(await this.#decodeTogether(stream, group)));
+    if (going.length > 0) await this.#extend(going);
+    return true;
+  }
+
+  /** The last token of each answer passes the self-decoder. */
+  async #extend(going: readonly Answer[]): Promise<void> {
+    const { embeddings, selfDecoder } = this.#model;
+    try {
+      const outputs = await this.#runs.timed('selfDecoder', () =>
+        selfDecoder.step(
+          going.map((answer) => ({
+            window: answer.segment.window,
+            tokens: embeddings.lookup(answer.ids.slice(-1)),
+            timesMs: [-1],
+          })),
+        ),
+      );
+      outputs.forEach((next, i) => going[i]?.segment.extend(next));
+    } catch (error) {
+      for (const [id, answer] of this.#answers) {
+        if (!going.includes(answer)) continue;
+        this.#answers.delete(id);
+        answer.listener.failed(YocoError.from(error));
+      }
+    }
+  }
+
+  /** What an answer may read now; null when it failed because nothing of that is kept any more. */
+  #decoding(id: number, answer: Answer): Decoding | null {
+    const sources = answer.asked.map(({ stream, asOfMs }) => ({
+      cache: stream.cache,
+      frames: stream.cache.framesUpTo(asOfMs),
+      momentMs: asOfMs,
+    }));
+    if (sources.every((source) => source.frames === 0)) {
+      this.#answers.delete(id);
+      answer.listener.failed(new YocoError('time_out_of_range', { param: 'as_of' }));
+      return null;
+    }
+    return { id, answer, sources, input: { ...answer.segment.own, queries: answer.queries } };
+  }
+
+  /** One token of an answer that reads several streams, or one through its index. */
+  async #decodeAlone(decoding: Decoding): Promise<Answer[]> {
+    const { reader } = this.#model;
+    try {
+      const output = await this.#runs.timed('crossDecoder', () => reader.read(decoding.sources, decoding.input));
+      return this.#take(decoding, output) ? [decoding.answer] : [];
+    } catch (error) {
+      if (this.#answers.delete(decoding.id)) decoding.answer.listener.failed(YocoError.from(error));
+      return [];
+    }
+  }
+
+  /** One token of every answer on one stream; returns those that go on. */
+  async #decodeTogether(stream: EngineStream, group: readonly Decoding[]): Promise<Answer[]> {
+    const { reader } = this.#model;
+    const inputs = group.map(({ sources, input }) => ({ frames: sources[0]?.frames ?? 0, input }));
+    let outputs: Reading[];
+    try {
+      outputs = await this.#runs.timed('crossDecoder', () => reader.readTogether(stream.cache, inputs));
+    } catch (error) {
+      for (const { id, answer } of group) if (this.#answers.delete(id)) answer.listener.failed(YocoError.from(error));
+      return [];
+    }
+    return group
+      .filter((decoding, i) => {
+        const output = outputs[i];
+        return output !== undefined && this.#take(decoding, output);
+      })
+      .map(({ answer }) => answer);
+  }
+
+  /** Takes one token into an answer; returns whether the answer goes on. */
+  #take({ id, answer }: Decoding, output: Reading): boolean {
+    const { config } = this.#model;
+    if (this.#answers.get(id) !== answer) return false; // a stream of it was closed during the run
+    const { temperature, topP } = answer.request;
+    const sampled = sample(output.logits, { temperature, topP, random: answer.random });
+    const token = config.answerTokens[sampled];
+    const ended = token === undefined || token === config.endToken;
+    if (!ended || answer.ids.length === 0) answer.evidence.add(output.looked);
+    answer.precision = worstOf([answer.precision, output.precision]);
+    if (ended) {
+      this.#finish(id, answer, 'stop');
+      return false;
+    }
+    answer.queries = output.queries;
+    answer.ids.push(token);
+    this.#runs.countAnswerToken();
+    if (config.endsAtRepetition && saysItTwice(answer.ids, () => this.#model.tokenizer.decode(answer.ids))) {
+      answer.ids.length /= 2;
+      this.#finish(id, answer, 'stop');
+      return false;
+    }
+    this.#say(answer);
+    if (answer.ids.length < answer.request.maxTokens) return true;
+    this.#finish(id, answer, 'length');
+    return false;
+  }
+
+  /**
+   * Sends what is new of the text; a character whose bytes are not complete waits for the next token, and so do tokens
+   * that may turn out to say the answer again.
+   */
+  #say(answer: Answer, complete = false): void {
+    const { config, tokenizer } = this.#model;
+    const held = config.endsAtRepetition && !complete ? repeatedTail(answer.ids) : 0;
+    const written = tokenizer.decode(answer.ids.slice(0, answer.ids.length - held)).trimStart();
+    if (written.endsWith('\uFFFD') && !complete) return;
+    const names = answer.asked.map(({ stream }) => stream.name);
+    const text = names.length === 1 ? written : camerasToNames(complete ? written : settled(written), names);
+    if (text.length <= answer.text.length) return;
+    answer.listener.delta(text.slice(answer.text.length));
+    answer.text = text;
+  }
+
+  #finish(id: number, answer: Answer, finish: AnswerEnd['finish']): void {
+    this.#answers.delete(id);
+    this.#say(answer, true);
+    answer.listener.done({
+      text: answer.text,
+      finish,
+      asOfMs: answer.asOfMs,
+      streams: momentsOf(answer.asked),
+      precision: answer.precision,
+      evidence: answer.evidence.spans(
+        answer.asked.map(({ stream, asOfMs }) => ({ name: stream.name, cache: stream.cache, untilMs: asOfMs })),
+      ),
+      inputTokens: answer.inputTokens,
+      outputTokens: answer.ids.length,
+    });
+  }
+}
+
+/** Why a question ends of which a stream was closed. */
+export function streamGone(name: string, { streams }: AskRequest): YocoError {
+  return new YocoError('stream_deleted', streams.length > 1 ? { detail: `It is "${name}".` } : {});
+}
+
+export function momentsOf(asked: readonly Asked[]): AnswerEnd['streams'] {
+  return asked.map(({ stream, asOfMs }) => ({ name: stream.name, asOfMs }));
+}
