@@ -1,15 +1,15 @@
 /**
  * A page: a fixed run of frames of the cache, sealed in int8. One block of memory, so that it is stored and moved as one:
  *
- *     kScale   bfloat16 [heads, headDim]       one a channel of a head
- *     vScale   bfloat16 [tokens]               one a token
- *     k        int8     [heads, tokens, headDim]
- *     v        int8     [heads, tokens, headDim]
+ *     kScale   float16 [heads, headDim]       one a channel of a head
+ *     vScale   float16 [tokens]               one a token
+ *     k        int8    [heads, tokens, headDim]
+ *     v        int8    [heads, tokens, headDim]
  *
  * Keys are scaled by channel and values by token, as in KIVI (arXiv:2402.02750): keys have channels that are large
  * everywhere, values do not. `tokens = frames * tokensPerFrame`; a value is its int8 times its scale.
  */
-import { bfloat16Above, fromBfloat16 } from './bfloat16.ts';
+import { float16Above, fromFloat16, fromFloat16s } from './float16.ts';
 
 /** What does not change over the life of a cache. */
 export interface KvShape {
@@ -101,8 +101,8 @@ export class KvPage {
     for (let channel = 0; channel < headDim; channel++) {
       let most = 0;
       for (let i = channel; i < keys.length; i += headDim) most = Math.max(most, Math.abs(keys[i] ?? 0));
-      const bits = bfloat16Above(int8Scale(most));
-      const scale = fromBfloat16(bits);
+      const bits = float16Above(int8Scale(most));
+      const scale = fromFloat16(bits);
       kScale[head * headDim + channel] = bits;
       for (let i = channel; i < keys.length; i += headDim) k[from + i] = Math.round((keys[i] ?? 0) / scale);
     }
@@ -117,8 +117,8 @@ export class KvPage {
         const row = values[head];
         for (let i = token * headDim; i < (token + 1) * headDim; i++) most = Math.max(most, Math.abs(row?.[i] ?? 0));
       }
-      const bits = bfloat16Above(int8Scale(most));
-      const scale = fromBfloat16(bits);
+      const bits = float16Above(int8Scale(most));
+      const scale = fromFloat16(bits);
       vScale[token] = bits;
       for (let head = 0; head < heads; head++) {
         const row = values[head];
@@ -134,23 +134,19 @@ export class KvPage {
   read(first: number, count: number, rows: KvRows, at: number): void {
     const { heads, headDim, tokensPerFrame } = this.shape;
     const { kScale, vScale, k, v } = this.#parts();
-    const from = first * tokensPerFrame;
-    const end = from + count * tokensPerFrame;
+    const [from, tokens] = [first * tokensPerFrame, count * tokensPerFrame];
+    const channelScales = fromFloat16s(kScale);
+    const tokenScales = fromFloat16s(vScale.subarray(from, from + tokens));
     for (let head = 0; head < heads; head++) {
       const keys = rows.keys[head];
       const values = rows.values[head];
       if (keys === undefined || values === undefined) throw new RangeError('fewer heads than the page has');
-      const base = head * this.tokens * headDim;
-      const scales = Float32Array.from(kScale.subarray(head * headDim, (head + 1) * headDim), fromBfloat16);
-      let to = at * headDim;
-      for (let token = from; token < end; token++) {
-        const row = base + token * headDim;
-        const scale = fromBfloat16(vScale[token] ?? 0);
-        for (let channel = 0; channel < headDim; channel++, to++) {
-          keys[to] = (k[row + channel] ?? 0) * (scales[channel] ?? 0);
-          values[to] = (v[row + channel] ?? 0) * scale;
-        }
-      }
+      const begin = (head * this.tokens + from) * headDim;
+      const end = begin + tokens * headDim;
+      const [to, past] = [at * headDim, (at + tokens) * headDim];
+      const scales = channelScales.subarray(head * headDim, (head + 1) * headDim);
+      scaleChannels(k.subarray(begin, end), scales, keys.subarray(to, past));
+      scaleTokens(v.subarray(begin, end), tokenScales, values.subarray(to, past));
     }
   }
 
@@ -174,5 +170,25 @@ export class KvPage {
       }
     });
     return page;
+  }
+}
+
+// The innermost loops of a reading through the index, millions of numbers a token: plain functions over arrays of their own,
+// which V8 makes twice as fast as the same loops inside `read`.
+
+/** `out = whole * scales`, a scale for each channel. */
+function scaleChannels(whole: Int8Array, scales: Float32Array, out: Float32Array): void {
+  const channels = scales.length;
+  for (let row = 0; row < whole.length; row += channels) {
+    for (let c = 0; c < channels; c++) out[row + c] = (whole[row + c] ?? 0) * (scales[c] ?? 0);
+  }
+}
+
+/** `out = whole * scales`, a scale for each token. */
+function scaleTokens(whole: Int8Array, scales: Float32Array, out: Float32Array): void {
+  const channels = whole.length / scales.length;
+  let i = 0;
+  for (const scale of scales) {
+    for (const end = i + channels; i < end; i++) out[i] = (whole[i] ?? 0) * scale;
   }
 }

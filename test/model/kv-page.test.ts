@@ -34,7 +34,7 @@ describe('A page of the cache', () => {
         const most = Math.max(...column.map(Math.abs));
         column.forEach((value, token) => {
           expect(Math.abs((back.keys[head]?.[token * headDim + channel] ?? NaN) - value)).toBeLessThanOrEqual(
-            most / 252,
+            most / 253,
           );
         });
       }
@@ -45,7 +45,7 @@ describe('A page of the cache', () => {
       original.values.forEach((values, head) => {
         cut(values).forEach((value, i) => {
           const got = cut(back.values[head] ?? new Float32Array())[i] ?? NaN;
-          expect(Math.abs(got - value)).toBeLessThanOrEqual(most / 252);
+          expect(Math.abs(got - value)).toBeLessThanOrEqual(most / 253);
         });
       });
     }

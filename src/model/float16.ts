@@ -1,0 +1,30 @@
+/**
+ * Positive numbers in 16 bits: as IEEE 754's float16, five bits of exponent and ten of mantissa, but all of them normal, from
+ * 2^-15 to almost 2^17. Scales need no more, and take half.
+ */
+const bits = new Uint32Array(1);
+const float = new Float32Array(bits.buffer);
+
+const DROPPED_BITS = 13;
+/** Between the exponents of float32 and float16, in units of a float16's mantissa. */
+const BIAS = (127 - 15) << 10;
+const MOST = 0x7fff;
+
+/** The least that is not below the float32 of `value`: what is divided by it stays within its range. Throws RangeError above 2^17. */
+export function float16Above(value: number): number {
+  float[0] = value;
+  const half = (((bits[0] ?? 0) + (1 << DROPPED_BITS) - 1) >>> DROPPED_BITS) - BIAS;
+  if (half > MOST) throw new RangeError(`${value} is too large for a scale`);
+  return Math.max(0, half);
+}
+
+export function fromFloat16(half: number): number {
+  bits[0] = (half + BIAS) << DROPPED_BITS;
+  return float[0] ?? 0;
+}
+
+export function fromFloat16s(halves: Uint16Array): Float32Array {
+  const out = new Uint32Array(halves.length);
+  halves.forEach((half, i) => (out[i] = (half + BIAS) << DROPPED_BITS));
+  return new Float32Array(out.buffer);
+}

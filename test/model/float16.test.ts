@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { float16Above, fromFloat16, fromFloat16s } from '../../src/model/float16.ts';
+import { seededRandom } from '../../src/model/sampling.ts';
+
+test('is never below the value, and hardly above it', () => {
+  const random = seededRandom(7);
+  for (let i = 0; i < 1_000; i++) {
+    const value = Math.fround(10 ** (8 * random() - 4));
+    const half = fromFloat16(float16Above(value));
+    expect(half).toBeGreaterThanOrEqual(value);
+    expect(half / value).toBeLessThanOrEqual(1 + 2 ** -10);
+  }
+});
+
+test('is the value itself where that has no more digits', () => {
+  for (const value of [1, 0.5, 1.5, 2 ** -15, 3 * 2 ** 14]) expect(fromFloat16(float16Above(value))).toBe(value);
+});
+
+test('is read one by one and all at once alike', () => {
+  const halves = Uint16Array.from([0.001, 1, 300], float16Above);
+  expect([...fromFloat16s(halves)]).toEqual(Array.from(halves, fromFloat16));
+});
+
+test('of less than there is becomes the least, and of more is refused', () => {
+  expect(fromFloat16(float16Above(1e-9))).toBe(2 ** -15);
+  expect(() => float16Above(2 ** 17)).toThrow(RangeError);
+});
