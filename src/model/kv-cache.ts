@@ -387,7 +387,6 @@ export class KvCache {
       values: this.#values.map(cut),
       tokens,
       ...this.timesOf([{ first: 0, count: frames }]),
-      ahead: new Array<number>(frames).fill(0),
     };
   }
 
@@ -396,11 +395,11 @@ export class KvCache {
     return runs.flatMap(({ first, count }) => this.#times.slice(first, first + count));
   }
 
-  /** The same, and how long after the first kept frame. */
-  timesOf(runs: readonly FrameRun[]): Pick<KvView, 'times' | 'since'> {
+  /** The same, and how long after the first kept frame; `aheadMs`: the question's clock of this one. */
+  timesOf(runs: readonly FrameRun[], aheadMs = 0): Pick<KvView, 'times' | 'since' | 'ahead'> {
     const began = this.#times[0] ?? 0;
     const times = this.timesIn(runs);
-    return { times, since: times.map((time) => time - began) };
+    return { times, since: times.map((time) => time - began), ahead: times.map(() => aheadMs) };
   }
 
   /** Copies frames, in full precision or as their pages hold them, to `rows` from token `at` on. */

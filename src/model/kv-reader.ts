@@ -163,14 +163,14 @@ export class KvReader implements Reader {
       this.#held = { caches: caches.map((cache) => new WeakRef(cache)), versions, runs };
     }
     const cut = (buffer: Float32Array): Float32Array => buffer.subarray(0, tokens * headDim);
-    const when = caches.map((cache, i) => cache.timesOf(runs[i] ?? []));
+    const when = caches.map((cache, i) => cache.timesOf(runs[i] ?? [], ahead[i]));
     return {
       keys: rows.keys.map(cut),
       values: rows.values.map(cut),
       tokens,
       times: when.flatMap((mine) => mine.times),
       since: when.flatMap((mine) => mine.since),
-      ahead: when.flatMap((mine, i) => mine.times.map(() => ahead[i] ?? 0)),
+      ahead: when.flatMap((mine) => mine.ahead),
     };
   }
 

@@ -32,12 +32,7 @@ export function bitsOf(cache: KvCache, frames = cache.frames): Buffer {
 export function rowsOf(cache: KvCache, frames = cache.frames): KvView {
   const tokens = frames * cache.shape.tokensPerFrame;
   const all = [{ first: 0, count: frames }];
-  const rows = {
-    ...emptyRows(cache.shape, tokens),
-    tokens,
-    ...cache.timesOf(all),
-    ahead: new Array<number>(frames).fill(0),
-  };
+  const rows = { ...emptyRows(cache.shape, tokens), tokens, ...cache.timesOf(all) };
   cache.copy(all, rows, 0);
   return rows;
 }
