@@ -10,11 +10,10 @@ export async function greedyAnswer(model: Model, cache: KvCache, question: strin
   const asked = segmentTokens(tokenizer, config, [], question, cache.times.at(-1) ?? 0);
   const segment = await QuestionSegment.open(selfDecoder, embeddings, config, asked);
   const tokens: number[] = [];
-  let last: Float32Array | undefined;
   while (tokens.length < config.maxAnswerTokens) {
-    const { logits, queries } = await reader.read([{ cache, frames: cache.frames }], { ...segment.own, queries: last });
-    last = queries;
-    const token = config.answerTokens[argmax(logits)] ?? config.endToken;
+    const reading = await reader.read([{ cache, frames: cache.frames }], segment.own);
+    segment.take(reading);
+    const token = config.answerTokens[argmax(reading.logits)] ?? config.endToken;
     tokens.push(token);
     if (token === config.endToken) break;
     const { window } = segment;

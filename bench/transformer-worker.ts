@@ -105,15 +105,13 @@ async function yoco(task: WorkerTask, indexed: boolean): Promise<WorkerResult> {
   const paddedFrameMs = median(await repeat(() => step(FRAME_BATCH), { seconds: task.seconds }));
 
   let frames = 0;
-  /** Of the answer's token before. */
-  let queries: Float32Array | undefined;
   const question = segmentTokens(tokenizer, config, [], QUESTION, 0);
   const open = (): Promise<QuestionSegment> => QuestionSegment.open(selfDecoder, embeddings, config, question);
   const cross = async (segment: QuestionSegment): Promise<number> => {
     const input = segment.own;
     if (indexed) {
-      const answer = await reader.read([{ cache, frames }], { ...input, queries });
-      queries = answer.queries;
+      const answer = await reader.read([{ cache, frames }], input);
+      segment.take(answer);
       return argmax(answer.logits);
     }
     const [answer] = await reader.readTogether(cache, [{ frames, input }]);
@@ -133,7 +131,6 @@ async function yoco(task: WorkerTask, indexed: boolean): Promise<WorkerResult> {
       },
       first: async () => {
         answering = await open();
-        queries = undefined;
         await cross(answering);
       },
       decode: async () => {

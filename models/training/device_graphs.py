@@ -92,10 +92,10 @@ class DeviceCrossDecoder(nn.Module):
     """`CrossDecoder.read` over pages, for Q questions.
 
     hidden `[Q, W]`; log_n `[Q]`: of how many tokens a question reads, its own included; own_k, own_v `[Q, S, G, D]`, own_mask
-    `[Q, S]` (0 or UNSEEN); seen `[Q, P]`: how many frames of each page a question sees; since `[P]` and age `[Q, P]`: seconds
+    `[Q, S]` (0 or UNSEEN); counted `[Q]` as in `CrossDecoder.read`; seen `[Q, P]`: how many frames of each page a question sees; since `[P]` and age `[Q, P]`: seconds
     from the stream's first frame to the page's, and from there to the question; skipped `[P]`: frames at a page's beginning that
     are not kept any more; tag_k, tag_v `[P, G, D]`: what tells the stream of a page from others; then keys, values, codes, times of P pages.
-    Returns logits `[Q, answers]`, evidence of each frame `[Q, P * F]`, and the queries for an index `[Q, layers, H, D + CODE]`.
+    Returns logits `[Q, answers]`, evidence of each frame `[Q, P * F]`, the queries for an index `[Q, layers, H, D + CODE]`, and what was counted `[Q, 1]`.
     """
 
     def __init__(self, model: YocoLive, head: nn.Module, pages: int, frames: int = PAGE_FRAMES):
@@ -105,7 +105,7 @@ class DeviceCrossDecoder(nn.Module):
         self.register_buffer("frame", torch.arange(frames).float())
         self.register_buffer("each_token", torch.ones(self.c.tokens_per_frame))
 
-    def forward(self, hidden, log_n, own_k, own_v, own_mask, seen, skipped, since, age, tag_k, tag_v, *pages):
+    def forward(self, hidden, log_n, own_k, own_v, own_mask, counted, seen, skipped, since, age, tag_k, tag_v, *pages):
         c, p = self.c, self.pages
         g, h, d, n = c.kv_heads, c.cross_heads, c.head_dim, self.frames * c.tokens_per_frame
         frames, group = self.frames, h // g
@@ -141,6 +141,9 @@ class DeviceCrossDecoder(nn.Module):
             on_stream = torch.cat([flat @ k + tag for k, tag in zip(keys, cut(on_tags, 1))], -1).reshape(g, -1, group, p * n) + when
             on_own = mine @ own_keys + own_mask  # [G, Q, group, S]
             number = (on_stream[0, :, 0] - attention.tally.above(normed, log_n)).sigmoid().sum(-1, keepdim=True)  # [Q, 1]
+            if i == c.cross_layers // 2:
+                number = torch.where(counted.unsqueeze(1) < 0, number, counted.unsqueeze(1))
+                said = number
             most = torch.maximum(on_stream.amax(-1, keepdim=True), on_own.amax(-1, keepdim=True))
             on_stream, on_own = (on_stream - most).exp(), (on_own - most).exp()
             total = on_stream.sum(-1, keepdim=True) + on_own.sum(-1, keepdim=True)
@@ -152,15 +155,13 @@ class DeviceCrossDecoder(nn.Module):
             if i >= c.cross_layers // 2:
                 evidence = evidence + on_stream.sum((0, 2)).reshape(-1, p * frames, c.tokens_per_frame).sum(-1)
                 attended = attended + y.mean(2).permute(1, 0, 2).reshape(-1, g * d)
-            if i == c.cross_layers // 2:
-                counted = number
             heads = (y + on_own @ own_values).permute(1, 0, 2, 3).reshape(-1, h * d)
             x = x + attention.o(heads) + attention.count(counts.reshape(-1, h * FOUND)) + attention.tally.said(number)
             x = x + layer.ffn(layer.ffn_norm(x))
         late = c.cross_layers - c.cross_layers // 2
         evidence = evidence / (h * late)
         dated = digits_read(evidence, codes[:SAID_SIZE].T)
-        return self.head.logits(x, attended / late, counted, dated), evidence, torch.stack(asked, 1)
+        return self.head.logits(x, attended / late, said, dated), evidence, torch.stack(asked, 1), said
 
 
 def page(c: Config, frames: int = PAGE_FRAMES) -> tuple[torch.Tensor, ...]:
@@ -187,10 +188,10 @@ def device_graphs(model: YocoLive, head: nn.Module, frames: int = PAGE_FRAMES):
     yield "device_window", DeviceWindow(), {"past_k": window, "past_v": window}, ["host_k", "host_v"], {}
     for p in PAGES:
         own = torch.zeros(q, s, g, d)
-        inputs = {"hidden": torch.zeros(q, c.width), "log_n": torch.ones(q), "own_k": own, "own_v": own, "own_mask": torch.zeros(q, s), "seen": torch.ones(q, p),
+        inputs = {"hidden": torch.zeros(q, c.width), "log_n": torch.ones(q), "own_k": own, "own_v": own, "own_mask": torch.zeros(q, s), "counted": torch.full((q,), -1.0), "seen": torch.ones(q, p),
                   "skipped": torch.zeros(p), "since": torch.zeros(p), "age": torch.zeros(q, p), "tag_k": torch.zeros(p, g, d), "tag_v": torch.zeros(p, g, d)}
         pages = {f"{name}{i}": value for i in range(p) for name, value in zip(PAGE, page(c, frames))}
-        outputs = ["logits", "evidence", "queries"]
-        axes = {**{name: {0: "questions"} for name in ("hidden", "log_n", "seen", "age", *outputs)},
+        outputs = ["logits", "evidence", "queries", "number"]
+        axes = {**{name: {0: "questions"} for name in ("hidden", "log_n", "counted", "seen", "age", *outputs)},
                 **{name: {0: "questions", 1: "own"} for name in ("own_k", "own_v", "own_mask")}}
         yield f"device_cross_decoder_{p}", DeviceCrossDecoder(model, head, p, frames), {**inputs, **pages}, outputs, axes

@@ -114,6 +114,9 @@ LATER_PARTS = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.thre
 FOR_TRAINING = ("muon", "adam", "last")
 # Tokens of an answer that may have a digit before them or after.
 TALLIED = 3
+# The token of an answer whose count all after it take over: the first is the space before a number, and its last digit must be of
+# the number that its first was of.
+COUNTED_AT = 1
 # Numbers that are said as they were counted: below this.
 COUNTED_BELOW = 100
 # Of what was counted: all of it, and half (of two frames a second the seconds; of two poses the repetitions).
@@ -368,7 +371,8 @@ class Counted(nn.Module):
     """What a tally counted, as the digits of an answer: the copy path of numbers, as YocoLive.copy is that of names.
 
     A number that was counted need not pass the layers' matrices to be said, which learn each number by itself, the rare large
-    ones last. Gates say whether a digit is due, the number's first or its last, and of which part of the number.
+    ones last. Gates say whether a digit is due, the number's first or its second, and of which part of the number. Below ten there is
+    no second one: that an answer ends there need not be learned, and beyond it a gate need not tell large numbers from small ones.
     """
 
     def __init__(self, c: Config):
@@ -377,7 +381,8 @@ class Counted(nn.Module):
         numbers = torch.arange(COUNTED_BELOW)
         first = torch.where(numbers < 10, numbers, numbers // 10)
         self.register_buffer("numbers", numbers.float(), persistent=False)
-        self.register_buffer("digits", torch.stack([F.one_hot(first, 10), F.one_hot(numbers % 10, 10)]).float(), persistent=False)
+        second = F.one_hot(numbers % 10, 10) * (numbers >= 10).unsqueeze(1)
+        self.register_buffer("digits", torch.stack([F.one_hot(first, 10), second]).float(), persistent=False)
 
     def forward(self, y, number):
         """y `[.., W]`, number `[.., 1]` -> what is added to the logits of the ten digits, `[.., 10]`."""
@@ -500,19 +505,20 @@ class CrossDecoder(nn.Module):
         s = k.shape[1]
         return (k + self.tag_k[:s, None]).flatten(1, 2), (v + self.tag_v[:s, None]).flatten(1, 2)
 
-    def forward(self, x, k, v, times, since, moments, mask, own_k, own_v, own_mask) -> Reading:
+    def forward(self, x, k, v, times, since, moments, mask, own_k, own_v, own_mask, of: float = 1) -> Reading:
         """x `[B, Q, A, W]`: Q questions of A tokens on each of B streams.
 
         Stream: k, v `[B, N, G, D]`, times and since `[B, F]` of its frames as in `time_code`, mask `[B, Q, N]` (0 or -inf);
         moments `[B, Q]` of the questions in ms. Own: own_k, own_v `[B, Q, S, G, D]`, own_mask `[B, Q, A, S]`.
+        of: from how many times as many tokens the stream's were chosen, as those that are read through an index are.
         """
         half = self.c.cross_layers // 2
-        view = self.view(times, since, moments, mask, own_mask)
+        view = self.view(times, since, moments, mask, own_mask, of)
         evidence, early, attended, above = [], [], [], []
         for i, layer in enumerate(self.layers):
             if i == half:
                 middle = x
-            x, shares, read, counted, count = self.layer(layer, x, k, v, own_k, own_v, view)
+            x, shares, read, counted, count = self.layer(layer, x, k, v, own_k, own_v, view, carried=i == half)
             (evidence if i >= half else early).append(shares)
             if i >= half:
                 attended.append(read)
@@ -529,18 +535,19 @@ class CrossDecoder(nn.Module):
         of_frames = evidence.unflatten(-1, (-1, self.c.tokens_per_frame)).sum(-1)
         return digits_read(of_frames, view.codes[:, :SAID_SIZE].transpose(1, 2).unsqueeze(1))
 
-    def view(self, times, since, moments, mask, own_mask) -> "View":
+    def view(self, times, since, moments, mask, own_mask, of: float = 1) -> "View":
         """What is the same in all layers: who sees what, and when it was."""
         b, q_count, a_count = own_mask.shape[:3]
-        seen = (mask > -1).sum(-1).unsqueeze(-1) + (own_mask > -1).sum(-1)  # [B, Q, A]
+        context = (mask > -1).sum(-1).unsqueeze(-1) * of + (own_mask > -1).sum(-1)  # [B, Q, A]
         full_mask = torch.cat([mask.unsqueeze(2).expand(b, q_count, a_count, mask.shape[-1]), own_mask], -1)[:, None, None]
         codes = time_code(times, since).transpose(1, 2)  # [B, CODE - 1, F]
         ages = log_seconds(moments.unsqueeze(-1) - times.unsqueeze(1))[:, None, :, None]  # [B, 1, Q, 1, F]
-        return View(seen.float().log(), full_mask, codes, ages)
+        return View(context.float().log(), full_mask, codes, ages)
 
-    def layer(self, layer: CrossLayer, x, k, v, own_k, own_v, view: "View"):
+    def layer(self, layer: CrossLayer, x, k, v, own_k, own_v, view: "View", carried: bool = False):
         """One layer; shapes as in `forward`. Returns hidden, the shares of the stream's tokens, what was read of the stream, by how
-        much each of its tokens is above the tally's threshold, `[B, Q, A, N]`, and the tally's number, `[B, Q, A, 1]`."""
+        much each of its tokens is above the tally's threshold, `[B, Q, A, N]`, and the tally's number, `[B, Q, A, 1]`: of each token, or,
+        carried, from the answer's token COUNTED_AT on what was counted there."""
         c, (b, q_count, a_count, w) = self.c, x.shape
         n, s = k.shape[1], own_k.shape[2]
         group = c.cross_heads // c.kv_heads
@@ -568,16 +575,19 @@ class CrossDecoder(nn.Module):
         read = y.mean(2).permute(0, 2, 3, 1, 4).reshape(b, q_count, a_count, -1)
         y = (y + own_y).permute(0, 3, 4, 1, 2, 5).reshape(b, q_count, a_count, -1)
         number = above.sigmoid().sum(-1, keepdim=True)
+        if carried:
+            number = number[:, :, torch.arange(a_count).clamp(max=COUNTED_AT)]
         x = x + layer.attention.o(y) + layer.attention.count(counts) + layer.attention.tally.said(number)
         return x + layer.ffn(layer.ffn_norm(x)), shares, read, above, number
 
-    def read(self, x, keys, values, times, since, ahead, moment, visible, context, own_k, own_v, own_length):
+    def read(self, x, keys, values, times, since, ahead, moment, visible, context, own_k, own_v, own_length, counted):
         """One token each of Q questions on one stream (the exported graph).
 
         x `[Q, W]`; keys, values: for each of the G heads `[N, D]`, as the cache holds them; times, since `[F]`: when each
         of the N / tokens_per_frame frames was shown on its stream's clock and how long after that stream's first frame, in ms; ahead `[F]`:
         how far the question's clock is ahead of that one, in ms; moment `[Q]`: of the question, in ms; visible `[Q]`: how many of the N tokens a question may see; context `[Q]`: of how many tokens
-        they were chosen (as many, where all are read); own_k, own_v `[Q, S, G, D]`, of which own_length `[Q]` are real. Returns hidden
+        they were chosen (as many, where all are read); own_k, own_v `[Q, S, G, D]`, of which own_length `[Q]` are real; counted `[Q]`: what an earlier token of the answer
+        counted and this one takes over; negative, it counts anew. Returns hidden
         `[Q, W]`, the evidence of each frame `[Q, F]`, what the last half of the layers read, `[Q, G * D]`, what the first of them counted, `[Q, 1]`,
         the digits of the times that the last half read, `[Q, SAID_SIZE]`, and the queries of all layers, scaled, each with what it wants of the time, `[Q, layers, H, D + CODE]`: what an index of the cache is asked with.
         """
@@ -608,6 +618,9 @@ class CrossDecoder(nn.Module):
                 on_own = mine @ own_k[:, :, g].transpose(1, 2) + own_mask
                 if g == 0:
                     number = (on_stream[:, 0] - attention.tally.above(normed, log_n[0])).sigmoid().sum(-1, keepdim=True)
+                    if i == c.cross_layers // 2:
+                        number = torch.where(counted.unsqueeze(1) < 0, number, counted.unsqueeze(1))
+                        said = number
                 p = on_stream.softmax(-1)
                 best, top = on_stream.amax(-1, keepdim=True), p.amax(-1, keepdim=True)  # top: one over the sum of exp(score - best)
                 most = torch.maximum(best, on_own.amax(-1, keepdim=True))
@@ -623,14 +636,12 @@ class CrossDecoder(nn.Module):
                 heads.append(y + on_own @ own_v[:, :, g])
             if i >= c.cross_layers // 2:
                 attended = attended + torch.cat(read, 1)
-            if i == c.cross_layers // 2:
-                counted = number
             x = x + attention.o(torch.cat(heads, 1).flatten(1)) + attention.count(torch.cat(counts, 1).flatten(1)) + attention.tally.said(number)
             x = x + layer.ffn(layer.ffn_norm(x))
         late = c.cross_layers - c.cross_layers // 2
         evidence = evidence.view(q_count, -1, c.tokens_per_frame).sum(-1) / (c.cross_heads * late)
         dated = digits_read(evidence, codes[:, :SAID_SIZE])
-        return x, evidence, attended / late, counted, dated, torch.stack(asked, 1)
+        return x, evidence, attended / late, said, dated, torch.stack(asked, 1)
 
 
 class CellRanking(nn.Module):

@@ -39,14 +39,17 @@ ABSENT_SHARE = 0.17  # questions about a thing that was never shown, where the a
 TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14,
               "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 3, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
 # Of long streams: what must be found among much else.
-LONG_TASKS = {"at": 14, "before": 13, "after": 13, "when": 12, "left": 13, "seen": 14, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
-              "duration": 4, "different": 5, "repetitions": 1}
+LONG_TASKS = {"at": 12, "before": 18, "after": 18, "when": 12, "left": 13, "seen": 14, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
+              "duration": 4, "different": 7, "repetitions": 1}
 GONE = 0.5  # share of the things that are asked for now and not there that were there before
 CONFUSED = 0.35  # share of the things that are asked for and not there that a picture shown looks like, by the projector's own account
 SHOWN_AGAIN = 0.25  # share of the questions for how many different things that are kept where one came again: it is counted twice at first
 AGAIN = 0.08  # share of the spans that show what was shown before
 # Long streams of few things that come again and again, and some that come once: what is to be found is not what is seen most.
 HAYSTACKS, HAY, HAY_AGAIN = 0.5, 12, 0.85
+# Long streams that stand for what an index chose of up to a day: there are gaps between their things, and attention is as sharp as
+# for up to so many times as many tokens.
+INDEXED, LEFT_OUT = 0.3, 200
 SYNONYM = 0.3  # share of the things with other names that are asked for by one of them
 NAMED_YES = 0.4  # share of yes where a thing is asked for by its own name: a name is believed too readily, a word for many things is not
 GENERAL = 0.3  # share of the things asked for that are called by a word for things of many names, where one says which is meant
@@ -593,6 +596,9 @@ class StreamMaker:
         """Questions on one long stream, which the self-decoder sees in parts: minutes of memory at the price of short streams."""
         times = self.clock(frames)
         spans = self.spans(frames, frames // 6, HAY_AGAIN if self.rng.random() < HAYSTACKS else AGAIN)
+        of = 1.0
+        if self.rng.random() < INDEXED:
+            times, of = self.with_gaps(times, spans), float(math.exp(self.rng.uniform(0, math.log(LEFT_OUT))))
         asked: list[Question] = []
         tries = 0
         while len(asked) < questions:
@@ -604,7 +610,7 @@ class StreamMaker:
             q = self.question(names[self.rng.choice(len(p), p=p / p.sum())], spans, upto, times)
             if q and len(self.encode(q.text)) + len(self.encode(q.answer)) + 2 <= SHORT[0] and len(self.encode(q.answer)) < BRIEF:
                 asked.append(q)
-        return Batch(self, [(spans, times, asked)], parts=parts)
+        return Batch(self, [(spans, times, asked)], parts=parts, of=of)
 
     def with_gaps(self, times: np.ndarray, spans: list[Span]) -> np.ndarray:
         """Seconds to hours are missing between the spans: a short stream then asks for every digit of a time."""
@@ -669,14 +675,15 @@ class Batch:
     """One batch as tensors; `made` keeps the plain streams and questions for reports.
 
     `asked`: the questions of each group of streams that are read together; by default a stream is alone.
-    `parts`: how many pieces of a stream pass the self-decoder side by side, as if each were a stream's beginning.
+    `parts`: how many pieces of a stream pass the self-decoder side by side, as if each were a stream's beginning; `of` as in
+    `CrossDecoder.forward`.
     """
 
-    def __init__(self, maker: StreamMaker, made, asked: list[list[Question]] | None = None, parts: int = 1):
+    def __init__(self, maker: StreamMaker, made, asked: list[list[Question]] | None = None, parts: int = 1, of: float = 1):
         w = maker.world
         self.made = made
         asked = asked or [m[2] for m in made]
-        self.together, self.parts = len(made) // len(asked), parts
+        self.together, self.parts, self.of = len(made) // len(asked), parts, of
         b, t = len(made), len(made[0][1])
         rows: list[list[int]] = []
         self.frame_row = torch.zeros(b, t, dtype=torch.long)

@@ -43,19 +43,21 @@ SHAPES = {
 SEVERAL_SHAPES = [(6, 2, 8, 16), (4, 4, 8, 24), (2, 4, 12, 32), (3, 8, 4, 32)]
 # One stream: its frames, the parts in which the self-decoder sees it, questions.
 LONG_SHAPES = [(240, 4, 64), (240, 4, 64), (240, 4, 64), (600, 10, 64), (600, 10, 64), (2400, 40, 24)]
-LONG_COUNTS = 0.35  # share of the counts that are of minutes, whose numbers have two digits
+LONG_COUNTS = 0.5  # share of the counts that are of minutes, whose numbers have two digits
 LONG_COUNT_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 64)]
 # What share of a stage's steps each kind is; of the last stage `--counting` says how often counts come.
 SHARES = {
     1: {"single": 1},
     2: {"single": 0.45, "short": 0.47, "several": 0.08},
-    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.12, "scenes": 0.06, "several": 0.07, "long": 0.31},
+    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.12, "scenes": 0.06, "several": 0.07, "long": 0.5},
 }
 SETS_OF = {
     "usual": SET_SHARE,
     "boards": {"boards": 1},
     "scenes": {"flickr": 0.8, "imagenet-samples": 0.1, "boards": 0.1},
     "counts": {**SET_SHARE, "exercises": 0.3, "boards": 0.1},
+    # How many things a stream of minutes showed is asked only where all of them have names.
+    "many": {"grocery": 0.4, "clothing": 0.1, "imagenet-samples": 0.4, "emoji": 0.1},
 }
 WRITING_PARTS = 4
 SURE = 0.9  # share of attention on the right frames from which on there is no more to learn about where to look
@@ -185,7 +187,7 @@ class Trainer:
             read = Reading(**of_answer, above=read.above.gather(3, first))
         else:
             read = m.cross_decoder(x, k, v, times, since, moments, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
-                                   own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask)
+                                   own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask, batch.of)
         want = batch.answer >= 0
         logits = m.logits(read.hidden[want], read.attended[want], read.number[want], read.digits[want])  # only the tokens that are scored
         target = self.place[batch.answer[want]]
@@ -434,7 +436,7 @@ class Trainer:
         if kind == "long":
             return maker.batch_of_one(*random.choice(LONG_SHAPES))
         if kind == "counts" and self.config.cache == "shared" and random.random() < LONG_COUNTS:
-            return maker.batch_of_one(*random.choice(LONG_COUNT_SHAPES), COUNT_TASKS)
+            return makers["many"].batch_of_one(*random.choice(LONG_COUNT_SHAPES), COUNT_TASKS)
         frames, streams, questions = random.choice(SHAPES[kind])
         if kind == "scenes":
             return maker.batch(streams, frames, questions, SCENE_TASKS, long=True)

@@ -44,8 +44,6 @@ interface Answer extends Begun {
   readonly ids: number[];
   readonly evidence: EvidenceTally;
   precision: Precision;
-  /** Of the last token, for the index. */
-  queries: Float32Array | undefined;
   text: string;
   cancelled: boolean;
 }
@@ -79,7 +77,6 @@ export class Answers {
       ids: [],
       evidence: new EvidenceTally(begun.asked.length),
       precision: 'full',
-      queries: undefined,
       text: '',
     });
   }
@@ -161,7 +158,7 @@ export class Answers {
       answer.listener.failed(new YocoError('time_out_of_range', { param: 'as_of' }));
       return null;
     }
-    return { id, answer, sources, input: { ...answer.segment.own, queries: answer.queries } };
+    return { id, answer, sources, input: answer.segment.own };
   }
 
   /** One token of an answer that reads several streams, or one through its index. */
@@ -209,7 +206,7 @@ export class Answers {
       this.#finish(id, answer, 'stop');
       return false;
     }
-    answer.queries = output.queries;
+    answer.segment.take(output);
     answer.ids.push(token);
     this.#runs.countAnswerToken();
     if (config.endsAtRepetition && saysItTwice(answer.ids, () => this.#model.tokenizer.decode(answer.ids))) {

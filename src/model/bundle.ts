@@ -6,8 +6,9 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
+import { CHANNELS_ALIGNED } from './kv-page.ts';
 
-export const BUNDLE_FORMAT = 5;
+export const BUNDLE_FORMAT = 6;
 
 const size = z.int().positive();
 const file = z.object({ bytes: size, sha256: z.string().regex(/^[0-9a-f]{64}$/) });
@@ -49,7 +50,7 @@ const bundleConfig = z.object({
   imageSize: size,
   tokensPerFrame: size,
   width: size,
-  headDim: size,
+  headDim: size.multipleOf(CHANNELS_ALIGNED),
   selfLayers: size,
   selfKvHeads: size,
   crossLayers: size,
@@ -66,6 +67,8 @@ const bundleConfig = z.object({
   /** Closes a question, and an answer. */
   endToken: z.int().nonnegative(),
   maxAnswerTokens: size,
+  /** The token of an answer, from 0, whose count all after it take over: all digits are to be of one number. */
+  countedAt: z.int().nonnegative(),
   /** Whether an answer that says its words a second time ends there. */
   endsAtRepetition: z.boolean(),
   /** Ids of the tokens that an answer may hold, in the order of the logits. */

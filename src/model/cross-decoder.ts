@@ -17,6 +17,8 @@ export interface CrossDecoderInput {
   readonly ownK: Float32Array;
   readonly ownV: Float32Array;
   readonly ownLength: number;
+  /** What an earlier token of the answer counted and this one takes over; without, it counts anew. */
+  readonly counted?: number | undefined;
 }
 
 export interface CrossDecoderOutput {
@@ -26,7 +28,12 @@ export interface CrossDecoderOutput {
   readonly evidence: Float32Array;
   /** Of all layers, what an index is asked with: `[crossLayers, crossHeads, headDim + features of time]`. */
   readonly queries: Float32Array;
+  /** How much the tally found of what is asked for; what was taken over where something was. */
+  readonly number: number;
 }
+
+/** In the graph, of a token that counts anew. */
+const ANEW = -1;
 
 export class CrossDecoder {
   readonly #session: InferenceSession;
@@ -62,6 +69,7 @@ export class CrossDecoder {
       own_k: floats(ownK, [count, own, c.kvHeads, c.headDim]),
       own_v: floats(ownV, [count, own, c.kvHeads, c.headDim]),
       own_length: integers(inputs.map((input) => input.ownLength)),
+      counted: floats(countedOf(inputs), [count]),
     };
     cache.keys.forEach((keys, head) => (feeds[`k${head}`] = floats(keys, [cache.tokens, c.headDim])));
     cache.values.forEach((values, head) => (feeds[`v${head}`] = floats(values, [cache.tokens, c.headDim])));
@@ -69,6 +77,7 @@ export class CrossDecoder {
     const logits = output(results, 'logits');
     const evidence = output(results, 'evidence');
     const queries = output(results, 'queries');
+    const number = output(results, 'number');
     const answers = c.answerTokens.length;
     const querySize = queries.length / count;
     const frames = cache.times.length;
@@ -76,10 +85,16 @@ export class CrossDecoder {
       logits: logits.subarray(i * answers, (i + 1) * answers),
       evidence: evidence.subarray(i * frames, (i + 1) * frames),
       queries: queries.subarray(i * querySize, (i + 1) * querySize),
+      number: number[i] ?? 0,
     }));
   }
 
   release(): Promise<void> {
     return this.#session.release();
   }
+}
+
+/** `[questions]`, as the graphs take it. */
+export function countedOf(inputs: readonly Pick<CrossDecoderInput, 'counted'>[]): Float32Array {
+  return Float32Array.from(inputs, ({ counted }) => counted ?? ANEW);
 }

@@ -18,13 +18,15 @@ export function float16Above(value: number): number {
   return Math.max(0, half);
 }
 
+const float32Bits = (half: number): number => (half + BIAS) << DROPPED_BITS;
+
 export function fromFloat16(half: number): number {
-  bits[0] = (half + BIAS) << DROPPED_BITS;
+  bits[0] = float32Bits(half);
   return float[0] ?? 0;
 }
 
 export function fromFloat16s(halves: Uint16Array): Float32Array {
   const out = new Uint32Array(halves.length);
-  halves.forEach((half, i) => (out[i] = (half + BIAS) << DROPPED_BITS));
+  halves.forEach((half, i) => (out[i] = float32Bits(half)));
   return new Float32Array(out.buffer);
 }

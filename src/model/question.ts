@@ -1,6 +1,7 @@
 /** A question's own segment: its earlier turns, its tokens, and the answer as it grows. */
-import type { CrossDecoderInput } from './cross-decoder.ts';
+import type { CrossDecoderOutput } from './cross-decoder.ts';
 import type { Embeddings } from './embeddings.ts';
+import type { ReaderInput } from './reader.ts';
 import type { SelfDecoder, SelfDecoderOutput } from './self-decoder.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import type { BundleConfig } from './bundle.ts';
@@ -49,7 +50,7 @@ export function segmentTokens(
   return { ids, timesMs };
 }
 
-/** Grows by one token a step; holds K, V of the segment, which no other segment sees. */
+/** Grows by one token a step; holds K, V of the segment, which no other segment sees, and what its tokens take over from those before. */
 export class QuestionSegment {
   readonly window: SegmentWindow;
   /** The moment of the question, ms. */
@@ -59,13 +60,25 @@ export class QuestionSegment {
   #v: Float32Array;
   #length: number;
   readonly #tokenSize: number;
+  readonly #countedAt: number;
+  /** Tokens of the answer that were read. */
+  #read = 0;
+  /** Of the last of them, for the index. */
+  #queries: Float32Array | undefined;
+  #counted: number | undefined;
 
-  private constructor(window: SegmentWindow, first: SelfDecoderOutput, timesMs: readonly number[], tokenSize: number) {
+  private constructor(
+    window: SegmentWindow,
+    first: SelfDecoderOutput,
+    timesMs: readonly number[],
+    { kvHeads, headDim, countedAt }: BundleConfig,
+  ) {
     this.window = window;
     this.momentMs = timesMs.findLast((time) => time >= 0) ?? 0;
     this.hidden = first.hidden;
     this.#length = timesMs.length;
-    this.#tokenSize = tokenSize;
+    this.#tokenSize = kvHeads * headDim;
+    this.#countedAt = countedAt;
     this.#k = first.k.slice();
     this.#v = first.v.slice();
   }
@@ -82,11 +95,10 @@ export class QuestionSegment {
       return { window, tokens: embeddings.lookup(ids), timesMs };
     });
     const outputs = await decoder.step(inputs);
-    const tokenSize = config.kvHeads * config.headDim;
     return outputs.map((output, i) => {
       const input = inputs[i];
       if (input === undefined) throw new RangeError('more outputs than questions');
-      return new QuestionSegment(input.window, output, input.timesMs, tokenSize);
+      return new QuestionSegment(input.window, output, input.timesMs, config);
     });
   }
 
@@ -101,9 +113,17 @@ export class QuestionSegment {
     return segment;
   }
 
-  /** What the cross-decoder takes of the segment for its next token. */
-  get own(): Pick<CrossDecoderInput, 'hidden' | 'momentMs' | 'ownK' | 'ownV' | 'ownLength'> {
-    return { hidden: this.hidden, momentMs: this.momentMs, ownK: this.k, ownV: this.v, ownLength: this.#length };
+  /** What a reader takes of the segment for its next token. */
+  get own(): ReaderInput {
+    return {
+      hidden: this.hidden,
+      momentMs: this.momentMs,
+      ownK: this.k,
+      ownV: this.v,
+      ownLength: this.#length,
+      queries: this.#queries,
+      counted: this.#counted,
+    };
   }
 
   get length(): number {
@@ -116,6 +136,13 @@ export class QuestionSegment {
 
   get v(): Float32Array {
     return this.#v.subarray(0, this.#length * this.#tokenSize);
+  }
+
+  /** Takes what was read for a token of the answer: those after it begin with it. */
+  take({ queries, number }: Pick<CrossDecoderOutput, 'queries' | 'number'>): void {
+    this.#queries = queries;
+    if (this.#read === this.#countedAt) this.#counted = number;
+    this.#read++;
   }
 
   /** Takes the self-decoder's output for one more token of the answer. */

@@ -38,13 +38,20 @@ describe('flags of the process', () => {
 });
 
 describe('the environment of the process', () => {
-  test('has one heap for all threads, and all that this process has', () => {
-    expect(leanEnvironment({ HOME: '/root' })).toEqual({ HOME: '/root', MALLOC_ARENA_MAX: '1' });
+  test('has one heap for all threads that keeps what runs free, and all that this process has', () => {
+    expect(leanEnvironment({ HOME: '/root' })).toEqual({
+      HOME: '/root',
+      MALLOC_ARENA_MAX: '1',
+      MALLOC_MMAP_THRESHOLD_: '33554432',
+      MALLOC_TRIM_THRESHOLD_: '134217728',
+    });
   });
 
-  test('leaves what somebody has set', () => {
-    expect(leanEnvironment({ MALLOC_ARENA_MAX: '4' })).toEqual({ MALLOC_ARENA_MAX: '4' });
-    const tunables = { GLIBC_TUNABLES: 'glibc.malloc.arena_max=2' };
+  test('leaves what somebody has set, of both thresholds where one of them is', () => {
+    expect(leanEnvironment({ MALLOC_ARENA_MAX: '4' })['MALLOC_ARENA_MAX']).toBe('4');
+    const one = { MALLOC_TRIM_THRESHOLD_: '1000000' };
+    expect(leanEnvironment(one)).toEqual({ ...one, MALLOC_ARENA_MAX: '1' });
+    const tunables = { GLIBC_TUNABLES: 'glibc.malloc.arena_max=2:glibc.malloc.mmap_threshold=1000000' };
     expect(leanEnvironment(tunables)).toEqual(tunables);
   });
 });

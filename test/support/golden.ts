@@ -18,7 +18,7 @@ interface GoldenIndex {
 
 export interface Golden extends GoldenIndex {
   /** The values of one tensor, row by row. */
-  tensor(name: 'tokens' | 'k' | 'v' | 'first_logits' | 'first_evidence' | 'time_code'): Float32Array;
+  tensor(name: 'tokens' | 'k' | 'v' | 'first_logits' | 'last_logits' | 'first_evidence' | 'time_code'): Float32Array;
 }
 
 export function readGolden(bundle: string): Golden {

@@ -6,6 +6,7 @@
  */
 import type { Tensor } from 'onnxruntime-node';
 import type { BundleConfig } from '../bundle.ts';
+import { countedOf } from '../cross-decoder.ts';
 import type { FrameShares } from '../evidence.ts';
 import { type KvCache, worstOf } from '../kv-cache.ts';
 import type { CellRanking } from '../kv-index.ts';
@@ -150,6 +151,7 @@ export class DeviceReader implements Reader {
     const logits = output(results, 'logits');
     const evidence = output(results, 'evidence');
     const queries = output(results, 'queries');
+    const number = output(results, 'number');
     const part = (all: Float32Array, i: number): Float32Array => {
       const size = all.length / asked.length;
       return all.subarray(i * size, (i + 1) * size);
@@ -158,6 +160,7 @@ export class DeviceReader implements Reader {
     return asked.map((_, i) => ({
       logits: part(logits, i),
       queries: part(queries, i),
+      number: number[i] ?? 0,
       looked: this.#looked(caches.length, slots, part(evidence, i)),
       precision,
     }));
@@ -219,6 +222,7 @@ export class DeviceReader implements Reader {
       own_k: floats(ownK, [count, own, kvHeads, headDim]),
       own_v: floats(ownV, [count, own, kvHeads, headDim]),
       own_mask: floats(ownMask, [count, own]),
+      counted: floats(countedOf(asked.map(({ input }) => input)), [count]),
       seen: floats(seen, [count, pages]),
       age: floats(age, [count, pages]),
     };
