@@ -212,15 +212,7 @@ async function parts(frames: number, seconds: number): Promise<Record<string, un
   for (const count of [1, 4, 8, 16, ASKERS]) {
     const some: QuestionSegment[] = [];
     for (let i = 0; i < count; i++) some.push(await open());
-    const asking = some.map((s) => ({
-      hidden: s.hidden,
-      momentMs: s.momentMs,
-      visible: view.tokens,
-      context: view.tokens,
-      ownK: s.k,
-      ownV: s.v,
-      ownLength: s.length,
-    }));
+    const asking = some.map((s) => ({ ...s.own, visible: view.tokens, context: view.tokens }));
     byAskers[String(count)] = {
       crossDecoderMs: await time(() => crossDecoder.step(view, asking)),
       selfDecoderMs: await time(

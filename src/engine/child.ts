@@ -11,7 +11,7 @@ const SEMI_SPACE_FLAG = '--max-semi-space-size';
 /** One heap of malloc for all threads: those of a run hardly allocate, and what a heap of their own once held stays there. */
 const HEAPS = { MALLOC_ARENA_MAX: '1' };
 /**
- * What a run frees stays in the heap for the next one, which takes up to half as long again where each page is fetched anew.
+ * What a run frees stays in the heap for the next one, which takes longer where it has to fetch each page of memory anew.
  * Both thresholds are set: with one alone malloc maps larger blocks each time (mallopt(3)).
  */
 const KEPT = {
