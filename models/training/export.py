@@ -52,10 +52,9 @@ class VisionGraph(nn.Module):
 
     def forward(self, rgb):
         features = self.net(rgb)
-        label, word = self.projector(features, self.net.classify(features))
-        p = label.softmax(-1)
+        p, word_p = self.projector.mixtures(features, self.net.classify(features))
         strongest = p * (p >= p.topk(TOP, -1).values[..., -1:])
-        return p @ self.labels + strongest @ self.residual + word.softmax(-1) @ self.words + (features @ self.basis) @ self.detail + self.slot
+        return p @ self.labels + strongest @ self.residual + word_p @ self.words + (features @ self.basis) @ self.detail + self.slot
 
 
 class SelfGraph(nn.Module):
@@ -377,7 +376,7 @@ def main() -> None:
     model = YocoLive(Config(**state["config"]), torch.from_numpy(word_embeddings()), state["answers"])
     model.load_state_dict(state["model"])
     net = EfficientNetLite0.pretrained().fold()
-    projector = Projector(vocab.trained, len(vocab.labels), vocab.imagenet, vocab.tensors()[1])
+    projector = vocab.projector()
     projector.load_state_dict(torch.load(work / "projector.pt"))
     detail = Detail()
     detail.load_state_dict(torch.load(work / "detail.pt"))

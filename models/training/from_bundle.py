@@ -87,8 +87,8 @@ def fill_cross(model: YocoLive, graph: Graph, answers: list[int]) -> None:
                 getattr(copied.gate, part).copy_(graph.values[f"{name}.gate.{part}"])
 
 
-def fill_vision(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabulary, graph: Graph) -> bool:
-    """Whether the bundle had details."""
+def fill_vision(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabulary, graph: Graph) -> tuple[bool, bool]:
+    """Whether the bundle had details, and whether it knew empty cells (`occupied`)."""
     labels, words = vocab.tensors()
     model.visual.from_labels.weight.copy_(solve(labels, graph.values["labels"]))
     model.visual.from_words.weight.copy_(solve(words, graph.values["words"]))
@@ -102,12 +102,22 @@ def fill_vision(model: YocoLive, projector: Projector, detail: Detail, vocab: Vo
         getattr(projector, name).bias.copy_(graph.values[f"projector.{name}.bias"])
     for name in ("word_bias", "class_scale", "class_bias"):
         getattr(projector, name).copy_(graph.values[f"projector.{name}"].reshape(getattr(projector, name).shape))
+    occupied, knows_empty = projector.occupied, "projector.occupied.cell.bias" in graph.values
+    if knows_empty:
+        layers = ("cell", "around", "one", "narrow", "mixed", "all")
+        for name, product in zip(layers, graph.products[4:]):
+            getattr(occupied, name).weight.copy_(product.T)
+        for name, value in occupied.named_parameters():
+            if name.endswith(".bias"):
+                value.copy_(graph.values[f"projector.occupied.{name}"])
+        for name, value in occupied.named_buffers():
+            value.copy_(graph.values[f"projector.occupied.{name}"])
     if "basis" not in graph.values:
-        return False
+        return False, knows_empty
     # The middle is part of the slots: it shifts all details alike.
     detail.basis.copy_(graph.values["basis"])
     model.visual.from_detail.weight.copy_(graph.values["detail"].T)
-    return True
+    return True, knows_empty
 
 
 def main() -> None:
@@ -126,11 +136,11 @@ def main() -> None:
                     cross_layers=held["crossLayers"], cross_heads=held["crossHeads"], kv_heads=held["kvHeads"], window=held["window"],
                     tokens_per_frame=held["tokensPerFrame"], labels=len(vocab.labels), tags=held.get("streamTags", Config.tags))
     model = YocoLive(config, torch.from_numpy(word_embeddings()), held["answerTokens"])
-    projector, detail = Projector(vocab.trained, len(vocab.labels), vocab.imagenet, vocab.tensors()[1]), Detail()
+    projector, detail = vocab.projector(), Detail()
     with torch.no_grad():
         fill_self(model, Graph(bundle / "self_decoder.onnx"))
         fill_cross(model, Graph(bundle / "cross_decoder.onnx"), held["answerTokens"])
-        detailed = fill_vision(model, projector, detail, vocab, Graph(bundle / "vision.onnx"))
+        detailed, knows_empty = fill_vision(model, projector, detail, vocab, Graph(bundle / "vision.onnx"))
         if config.tags > 0:
             tags = np.frombuffer((bundle / "stream_tags.bin").read_bytes(), "<f4").reshape(config.tags, 2, config.kv_heads, config.head_dim)
             model.cross_decoder.tag_k.copy_(torch.from_numpy(tags[:, 0].copy()))
@@ -140,7 +150,8 @@ def main() -> None:
     state = {"config": config.json(), "model": model.state_dict(), "step": training.get("steps", 0), "spent": 0.0, "earlier": 60.0 * training.get("minutes", 0), "stage": 3,
              "questions": training.get("questions", 0), "answers": held["answerTokens"]}
     torch.save(state, work / f"{args.name}.pt")
-    torch.save(projector.state_dict(), work / "projector.pt")
+    held = projector.state_dict()
+    torch.save(held if knows_empty else {name: value for name, value in held.items() if not name.startswith("occupied.")}, work / "projector.pt")
     if detailed:
         torch.save(detail.state_dict(), work / "detail.pt")
 

@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import occupied
 from backbone import CELLS, CLASSES, FEATURES, VECTORS, EfficientNetLite0
 from labels import FOLDS, SPRITES, Sample, read_sets
 from precision import mixed_precision
@@ -33,7 +34,7 @@ HIDDEN = 1024
 TOP = 8  # labels kept of each vector's mixture
 DETAIL = 24  # numbers of a vector's detail
 NOTHING = "nothing"
-BOARDS_FITTED, PHOTOS_FITTED = 6_000, 4_000  # for what NOTHING looks like
+PHOTOS_FITTED = 4_000  # that teach what is not empty: of all others, and of what users show, it is not known by heart
 STOP_WORDS = set("a an the is are was were be of in on at with and or to from for by as it its his her their this that "
                  "there while who which up down out into over some two one three he she they . , ' \" -".split())
 
@@ -69,15 +70,19 @@ class Vocabulary:
         labels = torch.stack([e[ids].mean(0) for ids in self.label_ids])
         return labels, e[self.words]
 
+    def projector(self) -> "Projector":
+        """A new one."""
+        return Projector(self.trained, len(self.labels), self.imagenet, self.tensors()[1], self.index[NOTHING])
+
     def bag(self, ids: list[int]) -> dict[int, float]:
         known = [self.word_index[i] for i in ids if i in self.word_index]
         return {w: known.count(w) / len(known) for w in set(known)}
 
 
 class Projector(nn.Module):
-    """Features `[..., 1280]` -> logits over labels and over words."""
+    """Features `[..., 1280]` -> logits over labels and over words; of whole pictures `[B, 10, 1280]` their mixtures."""
 
-    def __init__(self, trained: int, labels: int, imagenet: list[int], word_table: torch.Tensor):
+    def __init__(self, trained: int, labels: int, imagenet: list[int], word_table: torch.Tensor, nothing: int):
         super().__init__()
         self.trained, self.count = trained, labels
         self.up = nn.Linear(FEATURES, HIDDEN)
@@ -93,6 +98,8 @@ class Projector(nn.Module):
             classes[l].append(i)
         table = torch.tensor([[*c, CLASSES, CLASSES][:2] for c in classes])
         self.register_buffer("classes", table.T.contiguous(), persistent=False)
+        self.register_buffer("nothing", F.one_hot(torch.tensor(nothing), labels).float(), persistent=False)
+        self.occupied = occupied.Occupied()
 
     def forward(self, features: torch.Tensor, class_logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         h = F.dropout(F.gelu(self.up(features)), 0.1, self.training)
@@ -105,6 +112,13 @@ class Projector(nn.Module):
         z = self.word(h)
         z = z * torch.rsqrt(z.pow(2).mean(-1, keepdim=True) + 1e-6)
         return label, z @ self.word_table.T * 2.0 + self.word_bias
+
+    def mixtures(self, features: torch.Tensor, class_logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of pictures `[B, 10, 1280]`: p of each label and of each word. NOTHING gets what `occupied` says, and no cell its name otherwise."""
+        label, word = self(features, class_logits)
+        p = (label.float() - 1e4 * self.nothing).softmax(-1)
+        there = F.pad(self.occupied(features).float().sigmoid(), (0, 1), value=1.0).unsqueeze(-1)  # the whole frame always shows something
+        return p * there + self.nothing * (1 - there), word.float().softmax(-1)
 
 
 class Detail(nn.Module):
@@ -192,7 +206,7 @@ class Stage0:
         self.net = EfficientNetLite0.pretrained()
 
     def new(self) -> Projector:
-        return Projector(self.vocab.trained, len(self.vocab.labels), self.vocab.imagenet, self.word_table)
+        return self.vocab.projector()
 
     def train(self, rows: torch.Tensor, epochs: float, seed: int, name: str) -> Projector:
         torch.manual_seed(seed)
@@ -227,40 +241,17 @@ class Stage0:
                                   "words": round(loss_w.item(), 3), "s": round(time.time() - start)}), flush=True)
         return projector.eval()
 
-    def fit_nothing(self, projector: Projector, rows: torch.Tensor, seed: int, steps: int = 400) -> None:
-        """Trains the weights of NOTHING alone, on these boards: where a thing is was seen too dimly in the few of the photographs' views.
-
-        On photographs NOTHING must not rise; it may fall.
-        """
-        torch.manual_seed(seed)
+    def fit_occupied(self, projector: Projector, seed: int) -> None:
+        """Boards, and photographs that are in training, teach it; what it does on those that are not is printed."""
         none = self.vocab.index[NOTHING]
-        rows = rows[torch.randperm(len(rows))[:BOARDS_FITTED]]
-        photos = (~self.board & (self.labels[:, CELLS] >= 0)).nonzero().flatten()
-        photos = photos[torch.randperm(len(photos))[:PHOTOS_FITTED]]
-        weight, bias = (x.detach()[none].clone().requires_grad_() for x in (projector.label.weight, projector.label.bias))
-        with torch.no_grad():
-            hidden = lambda r: torch.cat([F.gelu(projector.up(self.features[b].float())) for b in r.split(512)])
-            on_boards, on_photos = hidden(rows), hidden(photos)
-            before = on_photos @ weight + bias
-            others = []  # what the softmax weighs NOTHING against
-            for b in rows.split(256):
-                x = self.features[b].float()
-                label, _ = projector(x, self.net.classify(x))
-                label[..., none] = -1e4
-                others.append(label.logsumexp(-1))
-            others = torch.cat(others)
-        empty, known = (self.labels[rows] == none).float(), (self.labels[rows] >= 0).float()
-        opt = torch.optim.AdamW([weight, bias], lr=2e-3, weight_decay=1e-4)
-        for step in range(steps):
-            opt.param_groups[0]["lr"] = 2e-3 * (1 - step / steps)
-            i, j = torch.randint(len(rows), (512,)), torch.randint(len(photos), (256,))
-            loss = F.binary_cross_entropy_with_logits(on_boards[i] @ weight + bias - others[i], empty[i], reduction="none") * known[i]
-            loss = loss[:, :CELLS].mean() + 0.3 * (on_photos[j] @ weight + bias - before[j]).clamp(min=0).pow(2).mean()
-            opt.zero_grad()
-            loss.backward()
-            opt.step()
-        with torch.no_grad():
-            projector.label.weight[none], projector.label.bias[none] = weight, bias
+        things = torch.tensor([bool(t) for _, _, t in self.views])
+        kept = self.board & (torch.arange(len(self.views)) % BOARDS_KEPT == 0)
+        boards, photos = (things & ~kept).nonzero().flatten(), (~things & ~self.held_out).nonzero().flatten()
+        photos = photos[torch.randperm(len(photos), generator=torch.Generator().manual_seed(seed))[:PHOTOS_FITTED]]
+        shown = (self.labels[:, :CELLS] != none).float()
+        projector.occupied = occupied.fit(self.features, boards, shown[boards], photos, seed)
+        kept, others = kept.nonzero().flatten(), (~things & self.held_out).nonzero().flatten()
+        print(json.dumps({"stage": 0, "run": "occupied", **occupied.measured(projector.occupied, self.features, kept, shown[kept], others)}), flush=True)
 
     @torch.no_grad()
     def places(self, projector: Projector, rows: torch.Tensor) -> str:
@@ -278,8 +269,7 @@ class Stage0:
         for b in rows.split(256):
             x = self.features[b].float()
             with mixed_precision():
-                label, word = projector(x, self.net.classify(x))
-            p, w = label.float().softmax(-1), word.float().softmax(-1)
+                p, w = projector.mixtures(x, self.net.classify(x))
             top = p.topk(TOP, -1)
             yield b, p @ self.label_table, w @ self.word_table, top.indices, top.values
 
@@ -343,16 +333,16 @@ def main() -> None:
         details[b.numpy()] = detail(stage.features[b].float()).numpy()
     details.flush()
 
-    boards = stage.board.nonzero().flatten()
-    if (work / "projector.pt").exists():  # of a run that was interrupted, or of a bundle (from_bundle.py)
-        shipped = stage.new()
-        shipped.load_state_dict(torch.load(work / "projector.pt"))
+    path = work / "projector.pt"
+    shipped, fitted = stage.new(), False
+    if path.exists():  # of a run that was interrupted, or of a bundle (from_bundle.py), of which older ones do not know what is empty
+        fitted = not shipped.load_state_dict(torch.load(path), strict=False).missing_keys
         shipped.eval()
     else:
         shipped = stage.train(everything, args.epochs * 1.25, args.seed, "all")
-        print(json.dumps({"stage": 0, "run": "all", "places before": stage.places(shipped, kept)}), flush=True)
-        stage.fit_nothing(shipped, boards[boards % BOARDS_KEPT != 0], args.seed)
-        torch.save(shipped.state_dict(), work / "projector.pt")
+    if not fitted:
+        stage.fit_occupied(shipped, args.seed)
+        torch.save(shipped.state_dict(), path)
     validation = stage.held_out.nonzero().flatten()
     print(json.dumps({"stage": 0, "run": "all", "validation": stage.accuracy(shipped, validation),
                       "places": stage.places(shipped, kept)}), flush=True)
@@ -364,7 +354,7 @@ def main() -> None:
             continue
         inside = everything[stage.fold[everything] == fold]
         projector = stage.train(everything[stage.fold[everything] != fold], args.epochs, args.seed + 1 + fold, f"fold {fold}")
-        stage.fit_nothing(projector, boards[boards % BOARDS_KEPT != 0], args.seed)  # its photographs know what nothing looks like, as the shipped one's do
+        projector.occupied = shipped.occupied
         print(json.dumps({"stage": 0, "run": f"fold {fold}", "validation": stage.accuracy(projector, inside)}), flush=True)
         write(projector, inside)
         done.touch()

@@ -39,8 +39,8 @@ ABSENT_SHARE = 0.17  # questions about a thing that was never shown, where the a
 TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14,
               "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 3, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
 # Of long streams: what must be found among much else.
-LONG_TASKS = {"at": 12, "before": 18, "after": 18, "when": 12, "left": 13, "seen": 14, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
-              "duration": 4, "different": 7, "repetitions": 1}
+LONG_TASKS = {"at": 12, "before": 18, "after": 18, "when": 12, "left": 13, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
+              "duration": 4, "different": 8, "repetitions": 1}
 GONE = 0.5  # share of the things that are asked for now and not there that were there before
 CONFUSED = 0.35  # share of the things that are asked for and not there that a picture shown looks like, by the projector's own account
 SHOWN_AGAIN = 0.25  # share of the questions for how many different things that are kept where one came again: it is counted twice at first
@@ -50,7 +50,7 @@ HAYSTACKS, HAY, HAY_AGAIN = 0.5, 12, 0.85
 # Long streams that stand for what an index chose of up to a day: there are gaps between their things, and attention is as sharp as
 # for up to so many times as many tokens.
 INDEXED, LEFT_OUT = 0.3, 200
-SYNONYM = 0.3  # share of the things with other names that are asked for by one of them
+SYNONYM = 0.4  # share of the things with other names that are asked for by one of them
 NAMED_YES = 0.4  # share of yes where a thing is asked for by its own name: a name is believed too readily, a word for many things is not
 GENERAL = 0.3  # share of the things asked for that are called by a word for things of many names, where one says which is meant
 UNBALANCED = 4  # by how much such a word may be oftener there than not

@@ -39,8 +39,8 @@ class TinyProjector(nn.Module):
         super().__init__()
         self.label, self.word = nn.Linear(32, labels), nn.Linear(32, words)
 
-    def forward(self, features, _):
-        return self.label(features), self.word(features)
+    def mixtures(self, features, _):
+        return self.label(features).softmax(-1), self.word(features).softmax(-1)
 
 
 class TinyDetail(nn.Module):

@@ -18,13 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from backbone import VECTORS
 from layer_caches import LayerCaches
 from model import DIGITS, LATER_PARTS, SAID, TALLIED, Config, Reading, YocoLive, rms
 from muon import Muon
 from precision import mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
 from running_mean import RunningMean
-from streams import PLACES, SET_SHARE, Batch, StreamMaker, World
+from streams import PLACES, SET_SHARE, WHOLE, Batch, StreamMaker, World
 from text import END, digit_tokens, encode, word_embeddings
 
 # Kinds of batches. Frames of a stream, streams in a batch, questions on each: every shape is about as much work.
@@ -66,6 +67,9 @@ EVEN = 0.3
 # What is counted is read evenly, token by token: heads say how many tokens they found.
 EVEN_COUNTED = 0.85
 COUNTED = {"different", "repetitions", "duration", "howmany"}
+# Asked is whether a thing is there at all. A tally of its frames' last tokens tells that among hours of other things as it does among
+# seconds, where shares of attention shrink with all else that there is.
+PRESENCE = {"seen", "seennow", "seenkind", "seennowkind"}
 # Of details: pictures are not to be known by them, and a video's encoder changes them from frame to frame.
 DETAIL_NOISE = 0.12
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
@@ -217,7 +221,7 @@ class Trainer:
         answer = (each * weight).sum() / weight.sum()
 
         pointing, even, masses = answer.new_zeros(()), answer.new_zeros(()), []
-        counted = torch.tensor([[task in COUNTED for task in row] for row in batch.tasks])
+        counted, presence = (torch.tensor([[task in tasks for task in row] for row in batch.tasks]) for tasks in (COUNTED, PRESENCE))
         for shares, frames in ((evidence, batch.evidence), (early, batch.anchor)):
             tokens = (frames.unsqueeze(-1) * batch.cells.unsqueeze(2)).flatten(2)  # [B, Q, N]
             mass = (shares * tokens.unsqueeze(2)).sum(-1)  # [B, Q, A]
@@ -227,7 +231,9 @@ class Trainer:
                 pointing = pointing - (mass[told].clamp(1e-4, SURE) / SURE).log().sum() / want.sum()
                 even = even + self.unevenness(shares[:, :, 0], frames, tokens, counted)
 
-        tally = self.miscount(above, batch, want[:, :, :TALLIED] & counted.unsqueeze(-1))
+        said = want[:, :, :TALLIED]
+        first = torch.arange(said.shape[-1]) == 0
+        tally = self.miscount(above, batch, said & (counted.unsqueeze(-1) | presence.unsqueeze(-1) & first), presence)
         b, t = batch.times.shape
         frames = torch.randperm(b * t)[:160]
         last = lambda z: z.view(b * t, c.tokens_per_frame, -1)[:, -1][frames]
@@ -254,20 +260,24 @@ class Trainer:
         return total, {"answer": answer, "evidence": pointing, "even": even, "tally": tally, "clock": clock, "names": naming, "change": changing, "asked": asked, "mass": masses[0], "early": masses[1]}
 
     @staticmethod
-    def miscount(above: torch.Tensor, batch: Batch, told: torch.Tensor) -> torch.Tensor:
+    def miscount(above: torch.Tensor, batch: Batch, told: torch.Tensor, presence: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of what the tallies of the two middle layers count, for each thing to be counted: the right tokens and no others.
 
-        Its logarithm, since at first there are thousands of others.
+        Its logarithm, since at first there are thousands of others. Where presence is asked, the last token of each frame that shows the
+        thing is right, and its other tokens, of which some show it too, are neither right nor wrong.
 
-        above `[2, B, Q, A, N]` as CrossDecoder.forward gives it, told `[B, Q, A]`: the tokens of answers that count.
+        above `[2, B, Q, A, N]` as CrossDecoder.forward gives it, told `[B, Q, A]`: the tokens of answers that count, presence `[B, Q]`.
         """
         if not told.any():
             return above.new_zeros(())
-        right = (batch.evidence.unsqueeze(-1) * batch.cells.unsqueeze(2)).flatten(2) > 0
-        right = right.unsqueeze(2).expand(*told.shape, -1)[told]  # [n, N]
+        presence = presence[..., None]
+        cells = torch.where(presence, torch.arange(VECTORS) == WHOLE, batch.cells)
+        shown = batch.evidence.unsqueeze(-1) > 0
+        tokens = lambda of: (shown & of.unsqueeze(2)).flatten(2).unsqueeze(2).expand(*told.shape, -1)[told]  # [n, N]
+        right, either = tokens(cells), tokens((presence & ~cells).expand_as(cells))
         above = above[:, told]
         missed = F.softplus(-above.masked_fill(~right, 0)) * right  # unseen tokens are at -inf, and never right
-        wrong = F.softplus(above) * ~right
+        wrong = F.softplus(above) * ~(right | either)
         number = right.sum(-1).clamp(min=1)
         return ((missed + wrong).sum(-1) / number).log1p().mean()
 

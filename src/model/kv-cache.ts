@@ -61,7 +61,7 @@ export function worstOf(precisions: readonly Precision[]): Precision {
 }
 
 /** Frames of a page. */
-export const PAGE_FRAMES = 16;
+export const PAGE_FRAMES = 32;
 /** Frames in full precision at most; a thirteenth of them is sealed at once. */
 export const HOT_FRAMES = 1_664;
 const SEAL_SHARE = 1 / 13;

@@ -43,7 +43,7 @@ export class KvPage {
   readonly frames: number;
   /** True once frames were taken out of it. */
   readonly thinned: boolean;
-  /** All that a page keeps: views of its parts would take half a kilobyte for each of a day's ten thousand pages. */
+  /** All that a page keeps: views of its parts would take half a kilobyte for each of a day's five thousand pages. */
   readonly #block: Uint8Array;
 
   private constructor(shape: KvShape, frames: number, thinned: boolean, block: Uint8Array) {

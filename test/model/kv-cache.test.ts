@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { KvCache } from '../../src/model/kv-cache.ts';
+import { KvCache, PAGE_FRAMES } from '../../src/model/kv-cache.ts';
 import { rowsOf } from '../support/tiny.ts';
 
 const HEADS = 2;
@@ -85,15 +85,15 @@ describe('The cache of a stream', () => {
   test('seals its oldest quarter into int8 pages when full precision has no more room', () => {
     const cache = newCache(200);
     fill(cache, 0, 97);
-    expect([cache.frames, cache.sealedFrames]).toEqual([97, 16]);
+    expect([cache.frames, cache.sealedFrames]).toEqual([97, PAGE_FRAMES]);
     expect(cache.view(97)).toBeNull();
-    expect(cache.precisionOf([{ first: 16, count: 81 }])).toBe('full');
-    expect(cache.precisionOf([{ first: 15, count: 1 }])).toBe('int8');
+    expect(cache.precisionOf([{ first: PAGE_FRAMES, count: 97 - PAGE_FRAMES }])).toBe('full');
+    expect(cache.precisionOf([{ first: PAGE_FRAMES - 1, count: 1 }])).toBe('int8');
     const { keys } = rowsOf(cache);
     const exact = Array.from({ length: 97 }, (_, frame) => ofHead(frame, 1)).flat();
-    const most = Math.max(...exact.slice(0, 16 * TOKENS * HEAD_DIM));
+    const most = Math.max(...exact.slice(0, PAGE_FRAMES * TOKENS * HEAD_DIM));
     for (const [i, value] of exact.entries()) {
-      const sealed = i < 16 * TOKENS * HEAD_DIM;
+      const sealed = i < PAGE_FRAMES * TOKENS * HEAD_DIM;
       expect(Math.abs((keys[1]?.[i] ?? NaN) - value)).toBeLessThanOrEqual(sealed ? most / 254 + 1e-3 : 0);
     }
   });
@@ -133,7 +133,11 @@ describe('The cache of a stream', () => {
   test('keeps a block of frames even where the limit is smaller', () => {
     const cache = newCache(0);
     fill(cache, 0, 65);
-    expect([cache.frames, cache.droppedFrames, cache.thinnedFrames]).toEqual([49, 8, 8]);
+    expect([cache.frames, cache.droppedFrames, cache.thinnedFrames]).toEqual([
+      65 - PAGE_FRAMES,
+      PAGE_FRAMES / 2,
+      PAGE_FRAMES / 2,
+    ]);
   });
 
   test('lets a frame stand longer instead of keeping one that is like it', () => {
@@ -180,7 +184,7 @@ describe('The cache of a stream', () => {
   test('counts only kept frames after it dropped some', () => {
     const cache = newCache(0);
     fill(cache, 0, 65);
-    expect(cache.framesUpTo(7999)).toBe(0);
-    expect(cache.framesUpTo(8000)).toBe(1);
+    expect(cache.framesUpTo(PAGE_FRAMES * 500 - 1)).toBe(0);
+    expect(cache.framesUpTo(PAGE_FRAMES * 500)).toBe(1);
   });
 });
