@@ -23,6 +23,8 @@ from views import BOARD, BOARDS_KEPT
 
 # Names of ImageNet's classes beside the first, by WordNet id; from WordNet 3.0, without those in Latin and those that mean something else alone.
 SYNONYMS = Path(__file__).parent / "synonyms.json"
+# What people say of a class where neither its first name nor WordNet has it, by that name.
+EVERYDAY = Path(__file__).parent / "everyday.json"
 SET_SHARE = {"grocery": 0.26, "clothing": 0.15, "imagenet-samples": 0.27, "emoji": 0.06, "stamps": 0.05, "exercises": 0.1,
              "flickr": 0.13, "daquar": 0.04, "boards": 0.05}
 PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right"]
@@ -135,13 +137,19 @@ class World:
                 if label:
                     self.by_name.setdefault((k, label), []).append(r)
         self.all_names = sorted({n for v in self.names.values() for n in v})
-        synonyms = json.loads(SYNONYMS.read_text())
-        self.synonyms = {s.label: synonyms[s.extra["wnid"]] for s in self.samples if s.extra.get("wnid") in synonyms}
         classes = sorted(s.extra["wnid"] for s in self.samples if s.set == "imagenet-samples")
         numbers = {wnid: i for i, wnid in enumerate(classes)}
         groups = {group_of(s) for s in self.samples if "group" in s.extra}
         self._kinds = [kinds_of(s, numbers.get(s.extra.get("wnid")), groups) for s in self.samples]
         self.kind_words = frozenset().union(*(k.shown for k in self._kinds))
+        self.synonyms = self.other_names()
+
+    def other_names(self) -> dict[str, list[str]]:
+        """Of names that have others: these, those that people say three times, since they come more often."""
+        synonyms, everyday = (json.loads(path.read_text()) for path in (SYNONYMS, EVERYDAY))
+        known = self.kind_words | set(self.vocab.labels)  # of which each means something of its own
+        said = {s.label: 3 * [name for name in everyday.get(s.label, []) if name not in known] + synonyms.get(s.extra["wnid"], []) for s in self.samples if "wnid" in s.extra}
+        return {label: names for label, names in said.items() if names}
 
     def kinds(self, row: int) -> Kinds:
         sample, _, things = self.views[row]
