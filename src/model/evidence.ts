@@ -1,7 +1,7 @@
 /** From the cross-attention's shares to spans of time: the moments that an answer rests on. */
 import type { FrameRun, KvCache } from './kv-cache.ts';
 
-/** Attention on frames of one stream, each by its time in ms. */
+/** Attention on frames of one stream, each by its time in ms; there may be times of more frames, after those of the shares. */
 export interface FrameShares {
   readonly times: readonly number[];
   readonly shares: Float32Array;
@@ -50,10 +50,12 @@ export function frameShares(
 ): FrameShares[] {
   let at = 0;
   return caches.map((cache, i) => {
-    const times = cache.timesIn(runs[i] ?? []);
-    const shares = evidence.subarray(at, at + times.length);
-    at += times.length;
-    return { times, shares };
+    const mine = runs[i] ?? [];
+    const count = mine.reduce((sum, run) => sum + run.count, 0);
+    const shares = evidence.subarray(at, at + count);
+    at += count;
+    // Of a reading of everything no times are copied: for each token of each asker that took longer than all else here.
+    return { times: mine.length === 1 && mine[0]?.first === 0 ? cache.times : cache.timesIn(mine), shares };
   });
 }
 
@@ -72,9 +74,9 @@ export class EvidenceTally {
   /** `looked`: what one token of the answer looked at, stream by stream. */
   add(looked: readonly FrameShares[]): void {
     looked.forEach(({ times, shares }, i) => {
-      const { times: before, sums } = this.#latest[i] ?? { times: [], sums: shares };
+      const { times: before, sums } = this.#latest[i] ?? { times, sums: new Float32Array(0) };
       const total = Float32Array.from(shares);
-      if (goesOn(before, times)) sums.forEach((sum, frame) => (total[frame] = (total[frame] ?? 0) + sum));
+      if (goesOn(before, sums.length, times, total.length)) addTo(total, sums);
       else this.#flush(i);
       this.#latest[i] = { times, sums: total };
     });
@@ -83,7 +85,10 @@ export class EvidenceTally {
   #flush(stream: number): void {
     const { times, sums } = this.#latest[stream] ?? { times: [], sums: new Float32Array(0) };
     const shares = this.#shares[stream];
-    times.forEach((time, frame) => shares?.set(time, (shares.get(time) ?? 0) + (sums[frame] ?? 0)));
+    sums.forEach((sum, frame) => {
+      const time = times[frame] ?? 0;
+      shares?.set(time, (shares.get(time) ?? 0) + sum);
+    });
     this.#latest[stream] = { times: [], sums: new Float32Array(0) };
   }
 
@@ -105,10 +110,14 @@ export class EvidenceTally {
   }
 }
 
-/** Whether `times` begin with the rising times `before`: of kept frames only whole ones go, and new ones come last. */
-function goesOn(before: readonly number[], times: readonly number[]): boolean {
-  const last = before.length - 1;
-  return last <= times.length - 1 && before[0] === times[0] && before[last] === times[last];
+/** Whether the first `count` of `times` begin with the first `known` of `before`, which rise too: of kept frames only whole ones go, and new ones come last. */
+function goesOn(before: readonly number[], known: number, times: readonly number[], count: number): boolean {
+  const last = known - 1;
+  return last < count && before[0] === times[0] && before[last] === times[last];
+}
+
+function addTo(total: Float32Array, some: Float32Array): void {
+  for (let i = 0; i < some.length; i++) total[i] = (total[i] ?? 0) + (some[i] ?? 0);
 }
 
 function keptFrames({ cache, untilMs }: EvidenceStream, shares: ReadonlyMap<number, number> | undefined): FrameShare[] {

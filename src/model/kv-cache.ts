@@ -214,7 +214,7 @@ export class KvCache {
     return this.#index;
   }
 
-  /** Times of the kept frames in ms, rising. */
+  /** Times of the kept frames in ms, rising. New frames are added to it; where kept ones go there is another array. */
   get times(): readonly number[] {
     return this.#times;
   }
@@ -331,8 +331,8 @@ export class KvCache {
     const page = this.#pages.shift();
     if (page === undefined) return;
     this.#index.dropOldest(Math.ceil(page.frames / CELL_FRAMES));
-    this.#times.splice(0, page.frames);
-    this.#ends.splice(0, page.frames);
+    this.#times = this.#times.slice(page.frames);
+    this.#ends = this.#ends.slice(page.frames);
     this.#pageBytes -= page.bytes.length;
     this.#dropped += page.frames;
     this.#firstUnthinned = Math.max(0, this.#firstUnthinned - 1);

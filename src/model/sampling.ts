@@ -22,7 +22,11 @@ export function seededRandom(seed: number): () => number {
 /** Index of the largest; the first of equals. */
 export function argmax(logits: Float32Array): number {
   let best = 0;
-  for (let i = 1; i < logits.length; i++) if ((logits[i] ?? 0) > (logits[best] ?? 0)) best = i;
+  let most = logits[0] ?? 0;
+  for (let i = 1; i < logits.length; i++) {
+    const value = logits[i] ?? 0;
+    if (value > most) [best, most] = [i, value];
+  }
   return best;
 }
 

@@ -4,7 +4,7 @@ import { MERGE_MAX_MS, OVERDUE_MS } from '../../src/engine/frames.ts';
 import { MAX_SEGMENT_TOKENS } from '../../src/engine/questions.ts';
 import { Scheduler } from '../../src/engine/scheduler.ts';
 import { FRAME_BATCH } from '../../src/model/intake.ts';
-import type { KvCache } from '../../src/model/kv-cache.ts';
+import { type KvCache, PAGE_FRAMES } from '../../src/model/kv-cache.ts';
 import { FULL_READ_TOKENS } from '../../src/model/kv-reader.ts';
 import type { Model } from '../../src/model/model.ts';
 import { QuestionSegment } from '../../src/model/question.ts';
@@ -731,21 +731,27 @@ describe('A question is refused', () => {
 });
 
 describe('When the limit of memory is reached', () => {
+  /** Of the oldest page half of the frames are taken out first, then the others go too. */
+  const half = PAGE_FRAMES / 2;
+  const keptFromMs = PAGE_FRAMES * 500;
+
   test('the oldest frames go, and the newest stay and are asked about', async () => {
     const cache = open('a', LEAST);
     await watch('a', 0, 65);
-    expect([cache.droppedFrames, cache.thinnedFrames, cache.frames]).toEqual([8, 8, 49]);
+    expect([cache.droppedFrames, cache.thinnedFrames, cache.frames]).toEqual([half, half, 65 - PAGE_FRAMES]);
     const appended = await scheduler.append('a', 65 * 500, frameOf('a', 65));
     expect(appended).toMatchObject({
-      firstMs: 8000,
+      firstMs: keptFromMs,
       lastMs: 32_500,
       frames: 66,
-      cacheTokens: 500,
-      droppedFrames: 8,
-      thinnedFrames: 8,
+      cacheTokens: (66 - PAGE_FRAMES) * 10,
+      droppedFrames: half,
+      thinnedFrames: half,
     });
-    expect((await ask(request('a', 'what is this?', { asOfMs: 7999 }))).error?.code).toBe('time_out_of_range');
-    expect((await answer(request('a', 'what is this?', { asOfMs: 8000 }))).asOfMs).toBe(8000);
+    expect((await ask(request('a', 'what is this?', { asOfMs: keptFromMs - 1 }))).error?.code).toBe(
+      'time_out_of_range',
+    );
+    expect((await answer(request('a', 'what is this?', { asOfMs: keptFromMs }))).asOfMs).toBe(keptFromMs);
   });
 
   test('an asker of a moment that is dropped meanwhile is told so; others go on with what is kept', async () => {
@@ -762,7 +768,7 @@ describe('When the limit of memory is reached', () => {
     await Promise.all(frames);
     expect(old.error).toMatchObject({ code: 'time_out_of_range', param: 'as_of' });
     expect(recent.end?.asOfMs).toBe(63 * 500);
-    expect(recent.end?.evidence.every(({ startMs }) => startMs >= 8000)).toBe(true);
+    expect(recent.end?.evidence.every(({ startMs }) => startMs >= keptFromMs)).toBe(true);
   });
 
   test('an answer that is cancelled after frames went has the evidence of frames that are kept, at their times', async () => {

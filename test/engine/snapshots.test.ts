@@ -11,6 +11,7 @@ import { writeSnapshot } from '../../src/engine/snapshot-file.ts';
 import { Snapshots } from '../../src/engine/snapshots.ts';
 import { Engine } from '../../src/engine/supervisor.ts';
 import type { KvCache } from '../../src/model/kv-cache.ts';
+import { CELL_FRAMES } from '../../src/model/kv-index.ts';
 import { KvPage } from '../../src/model/kv-page.ts';
 import type { Model } from '../../src/model/model.ts';
 import { describeContent, sectionsOf, type StreamContent } from '../../src/model/snapshot.ts';
@@ -50,12 +51,12 @@ function large(bytes: number): StreamContent {
   if (page === undefined) throw new Error('nothing was sealed');
   const added = Math.ceil(bytes / page.bytes.length);
   const pages = [
-    ...Array.from({ length: added }, () => KvPage.from(shape, 16, false, page.bytes)),
+    ...Array.from({ length: added }, () => KvPage.from(shape, page.frames, false, page.bytes)),
     ...content.cache.pages,
   ];
-  const frames = content.cache.times.length + added * 16;
+  const frames = content.cache.times.length + added * page.frames;
   const times = Float64Array.from({ length: frames }, (_, i) => i * 500);
-  const cells = added * 4;
+  const cells = (added * page.frames) / CELL_FRAMES;
   const { keys, scales } = content.cache.index;
   const index = {
     keys: keys.map((all) => {

@@ -20,6 +20,22 @@ function cacheOf(timesMs: readonly number[]): KvCache {
   return cache;
 }
 
+test('A frame that comes between two tokens of an answer leaves what the first one looked at where it is', () => {
+  const cache = cacheOf([0, 10_000, 20_000, 30_000]);
+  const tally = new EvidenceTally(1);
+  const looks = (...shares: number[]): void => {
+    tally.add(frameShares(Float32Array.from(shares), [cache], [[{ first: 0, count: shares.length }]]));
+  };
+  looks(0, 0.8, 0, 0);
+  cache.append(40_000, new Float32Array(1), new Float32Array(1));
+  looks(0, 0.2, 0, 0);
+  looks(0, 0, 0, 0, 1);
+  expect(tally.spans([{ name: 'a', cache }]).map(({ startMs, weight }) => [startMs, weight])).toEqual([
+    [10_000, 0.5],
+    [40_000, 0.5],
+  ]);
+});
+
 describe('The evidence of several tokens', () => {
   const looked = (
     timesMs: readonly number[],
