@@ -17,7 +17,7 @@ import streams
 from model import FOR_TRAINING
 from phrasings import NOT_SHOWN
 from streams import StreamMaker
-from text import NO, YES, encode
+from text import encode
 from train import Trainer
 
 SHOP = {"grocery": 0.6, "clothing": 0.4}
@@ -73,7 +73,7 @@ def main() -> None:
     state = torch.load(Path(args.work) / f"{args.name}.pt", map_location="cpu")
     trainer.model.load_state_dict(state["model"])
     trainer.model.eval()
-    yes, no, not_shown = (trainer.place[encode(text)[0]].item() for text in (YES, NO, NOT_SHOWN))
+    yes, no, not_shown = (trainer.place[encode(text)[0]].item() for text in ("yes", "no", NOT_SHOWN))
     of_yes, of_no, absent, shown = margins(trainer, yes, no, not_shown)
     less = next((b for b in STEPS if (of_no <= b).mean() >= NO_RIGHT), STEPS[-1])
     more = max(b for b in STEPS if (shown + b < 0).mean() >= (shown < 0).mean() - COST)

@@ -93,9 +93,8 @@ class CrossGraph(nn.Module):
         self.register_buffer("table", words @ model.out.weight * (model.out_scale.detach() * 4 / model.c.words_width))  # [answers, W]
         self.register_buffer("copy", words @ model.copy.weight / model.c.words_width**0.5)  # [answers, G * D]
         self.register_buffer("bias", model.out_bias.detach())
-        self.counted, self.dated, self.present = model.counted, model.dated, model.present
+        self.counted, self.dated = model.counted, model.dated
         self.register_buffer("digits", model.digits)
-        self.register_buffer("presence", model.presence)
 
     def forward(self, hidden, times, since, ahead, moment, visible, context, own_k, own_v, own_length, counted, *cache):
         g = self.c.kv_heads
@@ -104,8 +103,7 @@ class CrossGraph(nn.Module):
 
     def logits(self, x, attended, number, dated):
         y = self.norm(x)
-        copied = (self.counted(y, number) + self.dated(y, dated)) @ self.digits + self.present(y, number) * self.presence
-        return y @ self.table.T + self.gate(y) * (attended @ self.copy.T) + self.bias + copied
+        return y @ self.table.T + self.gate(y) * (attended @ self.copy.T) + self.bias + (self.counted(y, number) + self.dated(y, dated)) @ self.digits
 
 
 def to_graph(module: nn.Module, args: tuple, path: Path, kind: str, inputs: dict[str, dict[int, str]], outputs: dict[str, dict[int, str]]) -> None:

@@ -81,7 +81,7 @@ def fill_cross(model: YocoLive, graph: Graph, answers: list[int]) -> None:
     model.copy_gate.weight.copy_(graph.values["gate.weight"])
     model.copy_gate.bias.copy_(graph.values["gate.bias"])
     model.out_bias.copy_(graph.values["bias"])
-    for name, copied in (("counted", model.counted), ("dated", model.dated), ("present", model.present)):
+    for name, copied in (("counted", model.counted), ("dated", model.dated)):
         if f"{name}.gate.weight" in graph.values:  # bundles of before it have none
             for part in ("weight", "bias"):
                 getattr(copied.gate, part).copy_(graph.values[f"{name}.gate.{part}"])

@@ -7,7 +7,6 @@ YOCO: Sun et al. 2024, "You Only Cache Once" (arXiv:2405.05254). Departures, and
 - what a query wants of a frame's time is added to the scores (`CrossAttention.when`): keys need not hold the time of day;
 - a softmax divides how many there were away, so each head also says how many tokens it found (`found`), and the first one of
   each layer counts those that score above a threshold (`Tally`): questions that ask for a number need it, and `Counted` says it;
-- whether a thing is there at all is said by the same tally (`Present`);
 - when what is looked at was shown is known exactly, and said as it is (`Dated`), not read from the values that a stream's tokens left;
 - residual width and the words' width differ: both are joined by two maps that start as the words' principal components.
 
@@ -22,7 +21,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from retention import GatedRetention
-from text import NO, YES, digit_tokens, encode
+from text import digit_tokens
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ LOGARITHMS = [2 + i / 4 for i in range(25)]
 TALLY = len(NUMBERS) + len(LOGARITHMS)
 # Weights that a checkpoint from before them lacks, by the ends of their names: such a one may go on, and be part of a mean.
 LATER_PARTS = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.threshold.weight", ".tally.threshold.bias", ".tally.into.weight", ".from_detail.weight", "counted.gate.weight", "counted.gate.bias",
-               "dated.gate.weight", "dated.gate.bias", "present.gate.weight", "present.gate.bias", "movement.read.weight", "movement.read.bias", "movement.write.weight")
+               "dated.gate.weight", "dated.gate.bias", "movement.read.weight", "movement.read.bias", "movement.write.weight")
 # What a checkpoint holds for training alone.
 FOR_TRAINING = ("muon", "adam", "last")
 # Tokens of an answer that may have a digit before them or after.
@@ -124,8 +123,6 @@ COUNTED_BELOW = 100
 PARTS_COUNTED = (1.0, 0.5)
 # Least probability of a digit.
 UNLIKELY = 1e-3
-# Where the number of frames that show a thing is no longer any surer sign of it: from one in a thousand to six.
-LEAST_PRESENT, MOST_PRESENT = 1e-3, 6.0
 
 
 def rms(x: torch.Tensor) -> torch.Tensor:
@@ -396,22 +393,6 @@ class Counted(nn.Module):
                 probable = (near @ self.digits[j] + UNLIKELY).log() - math.log(UNLIKELY)  # 0: another digit
                 said = said + gates[..., 2 * i + j : 2 * i + j + 1] * probable
         return said
-
-
-class Present(nn.Module):
-    """Whether a tally found anything at all, as a yes or a no: the copy path of presence, as `Counted` is that of numbers.
-
-    Said are the log-odds of at least one where so many are expected, log((1 - exp(-n)) / exp(-n)), behind a gate: they are the same among seconds and
-    among hours of other things, where a yes that the layers make of shares of attention is as often wrong as it is right.
-    """
-
-    def __init__(self, c: Config):
-        super().__init__()
-        self.gate = nn.Linear(c.width, 1)
-
-    def forward(self, y, number):
-        """y `[.., W]`, number `[.., 1]` -> what is added to the logit of yes and taken from that of no, `[.., 1]`."""
-        return self.gate(y) * number.clamp(LEAST_PRESENT, MOST_PRESENT).expm1().log()
 
 
 def digits_read(evidence: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
@@ -713,11 +694,8 @@ class YocoLive(nn.Module):
         self.copy_gate = nn.Linear(c.width, 1)
         self.counted = Counted(c)
         self.dated = Dated(c)
-        self.present = Present(c)
         places = [answers.index(token) if token in answers else -1 for token in digit_tokens()]
         self.register_buffer("digits", (torch.tensor(places).unsqueeze(1) == torch.arange(len(answers))).float(), persistent=False)  # [10, answers]
-        yes, no = (self.answers == encode(word)[0] for word in (YES, NO))
-        self.register_buffer("presence", yes.float() - no.float(), persistent=False)  # [answers]
         self._start()
 
     def _start(self) -> None:
@@ -731,7 +709,7 @@ class YocoLive(nn.Module):
                 if isinstance(m, nn.Linear):
                     nn.init.normal_(m.weight, std=0.7 * m.in_features**-0.5)
             nn.init.zeros_(self.copy_gate.weight)
-            for gate in (self.counted.gate, self.dated.gate, self.present.gate):
+            for gate in (self.counted.gate, self.dated.gate):
                 nn.init.zeros_(gate.weight)
                 nn.init.zeros_(gate.bias)
             if self.self_decoder.movement:
@@ -767,5 +745,4 @@ class YocoLive(nn.Module):
         y = self.out_norm(x)
         said = self.out(y) * (self.out_scale * 4 / self.c.words_width)
         words = ((said + self.copy_gate(y) * self.words_read(attended)) @ self.words[self.answers].T).float()
-        copied = (self.counted(y, number.float()) + self.dated(y, digits.float())).float() @ self.digits + self.present(y, number.float()).float() * self.presence
-        return words + self.out_bias + copied
+        return words + self.out_bias + (self.counted(y, number.float()) + self.dated(y, digits.float())).float() @ self.digits

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 WIDTH = 576
-YES, NO = "yes", "no"  # answers, of one token each
 START, END = 1, 2  # <|im_start|> opens a turn (it carries the time), <|im_end|> closes question and answer
 
 
