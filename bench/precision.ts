@@ -15,7 +15,7 @@ const FPS = 2;
 const SCENE_FRAMES = 10;
 const LIMIT_BYTES = 2 ** 29;
 /** So few frames stay in full precision that nearly all are sealed. */
-const FEWEST = 4 * PAGE_FRAMES;
+const FEWEST = 2 * PAGE_FRAMES;
 
 export async function precision(options: BenchOptions): Promise<Record<string, unknown>> {
   const model = await loadModel(DEFAULT_BUNDLE);
