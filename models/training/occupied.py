@@ -1,7 +1,6 @@
 """Which cells of a picture show a thing: where it is and how many there are can only be said if empty cells look empty.
 
-A feature of a cell sees far beyond it, so that the cells beside a thing look like it, too. A linear reading of each cell alone counts
-few boards rightly (`fit` prints both); this one sees a cell against all others of its picture.
+A feature of a cell sees far beyond it, so that the cells beside a thing look like it, too: each cell is seen against all others of its picture.
 """
 
 import torch
@@ -13,6 +12,7 @@ from backbone import CELLS, FEATURES, VECTORS
 HIDDEN, NARROW, MIXED = 128, 48, 192
 STEPS, BATCH, PHOTOS = 2_500, 192, 64
 PHOTOS_WEIGHT = 0.3
+SURELY = 10.0  # log-odds
 NOISE = 0.3  # of a feature's own spread: the cut-outs are not to be learned by heart
 
 
@@ -46,16 +46,22 @@ def fit(features: torch.Tensor, boards: torch.Tensor, shown: torch.Tensor, photo
     """Trains it on these rows of features: boards with what their cells show, `[boards, 9]` of 0 and 1, and photographs, which are never empty."""
     torch.manual_seed(seed)
     net = Occupied().train()
+    if len(boards) == 0:  # nothing to learn it from: no cell is ever empty
+        with torch.no_grad():
+            for value in net.parameters():
+                value.zero_()
+            net.one.bias.fill_(SURELY)
+        return net.eval()
     some = features[boards[torch.randperm(len(boards))[:4_000]]].float().flatten(0, 1)
     net.middle.copy_(some.mean(0))
     net.sharpness.copy_(1 / (some.std(0) + 1e-3))
     opt = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.05)
     for step in range(STEPS):
         opt.param_groups[0]["lr"] = 2e-3 * (1 - step / STEPS)
-        i, j = torch.randint(len(boards), (BATCH,)), torch.randint(len(photos), (PHOTOS,))
+        i, j = torch.randint(len(boards), (BATCH,)), torch.randint(max(1, len(photos)), (min(PHOTOS, len(photos)),))
         x = net.standard(features[torch.cat([boards[i], photos[j]])].float())
         odds = net.odds(x + NOISE * torch.randn_like(x))
-        loss = F.binary_cross_entropy_with_logits(odds[:BATCH], shown[i]) + PHOTOS_WEIGHT * F.softplus(-odds[BATCH:]).mean()
+        loss = F.binary_cross_entropy_with_logits(odds[:BATCH], shown[i]) + PHOTOS_WEIGHT * F.softplus(-odds[BATCH:]).sum() / (PHOTOS * CELLS)
         opt.zero_grad()
         loss.backward()
         opt.step()
