@@ -203,6 +203,7 @@ class Stage0:
         self.fold = torch.tensor([view_fold(self.samples[s], n, folds) for s, n, _ in self.views])
         self.held_out = torch.tensor([self.samples[s].validation for s, _, _ in self.views])
         self.board = torch.tensor([n >= BOARD for _, n, _ in self.views])
+        self.kept = self.board & (torch.arange(len(self.views)) % BOARDS_KEPT == 0)  # boards that nothing is trained on
         self.net = EfficientNetLite0.pretrained()
 
     def new(self) -> Projector:
@@ -245,12 +246,11 @@ class Stage0:
         """Boards, and photographs that are in training, teach it; what it does on those that are not is printed."""
         none = self.vocab.index[NOTHING]
         things = torch.tensor([bool(t) for _, _, t in self.views])
-        kept = self.board & (torch.arange(len(self.views)) % BOARDS_KEPT == 0)
-        boards, photos = (things & ~kept).nonzero().flatten(), (~things & ~self.held_out).nonzero().flatten()
+        boards, photos = (things & ~self.kept).nonzero().flatten(), (~things & ~self.held_out).nonzero().flatten()
         photos = photos[torch.randperm(len(photos), generator=torch.Generator().manual_seed(seed))[:PHOTOS_FITTED]]
         shown = (self.labels[:, :CELLS] != none).float()
         projector.occupied = occupied.fit(self.features, boards, shown[boards], photos, seed)
-        kept, others = kept.nonzero().flatten(), (~things & self.held_out).nonzero().flatten()
+        kept, others = self.kept.nonzero().flatten(), (~things & self.held_out).nonzero().flatten()
         print(json.dumps({"stage": 0, "run": "occupied", **occupied.measured(projector.occupied, self.features, kept, shown[kept], others)}), flush=True)
 
     @torch.no_grad()
@@ -308,7 +308,7 @@ def main() -> None:
     stage = Stage0(args.data, args.work, args.folds)
     everything = (~stage.held_out & ~stage.board).nonzero().flatten()
     n = len(stage.views)
-    kept = (stage.board & (torch.arange(n) % BOARDS_KEPT == 0)).nonzero().flatten()
+    kept = stage.kept.nonzero().flatten()
     shapes = {"label_mix": (np.float16, WIDTH), "word_mix": (np.float16, WIDTH), "top": (np.int16, TOP), "top_p": (np.float16, TOP)}
     # After an interruption the folds that are done stay done: their rows must not be emptied.
     resumed = any((work / f"fold{fold}.done").exists() for fold in range(min(args.folds, args.done_folds)))
@@ -336,7 +336,10 @@ def main() -> None:
     path = work / "projector.pt"
     shipped, fitted = stage.new(), False
     if path.exists():  # of a run that was interrupted, or of a bundle (from_bundle.py), of which older ones do not know what is empty
-        fitted = not shipped.load_state_dict(torch.load(path), strict=False).missing_keys
+        missing = shipped.load_state_dict(torch.load(path), strict=False).missing_keys
+        fitted = not missing
+        if not all(name.startswith("occupied.") for name in missing):
+            raise SystemExit(f"{path} lacks {', '.join(missing)}")
         shipped.eval()
     else:
         shipped = stage.train(everything, args.epochs * 1.25, args.seed, "all")
