@@ -3,6 +3,7 @@ import { YocoError } from '../errors.ts';
 import { FRAME_BATCH } from '../model/intake.ts';
 import type { Model } from '../model/model.ts';
 import { type EngineStream, type EngineStreams, type FrameJob, sizesOf } from './engine-stream.ts';
+import { nextTurn } from './next-turn.ts';
 import type { RunTimes } from './run-times.ts';
 
 /** A frame that has waited for so long is taken in this turn, however many answers are being written. */
@@ -18,11 +19,20 @@ export interface Asking {
   answering(): boolean;
 }
 
+/** A frame whose visual tokens are made, and that is not in its cache yet. */
+interface Seen {
+  readonly stream: EngineStream;
+  readonly job: FrameJob;
+  readonly tokens: Float32Array;
+}
+
 export class Frames {
   readonly #model: Model;
   readonly #streams: EngineStreams;
   readonly #runs: RunTimes;
   readonly #asking: Asking;
+  /** At most one of each stream, and FRAME_BATCH in all. */
+  #seen: Seen[] = [];
 
   constructor(model: Model, streams: EngineStreams, runs: RunTimes, asking: Asking) {
     this.#model = model;
@@ -33,26 +43,35 @@ export class Frames {
 
   /** Takes in what this turn has room for; returns whether there was anything. */
   async takeSome(): Promise<boolean> {
-    const waiting = this.#streams.withFrames();
-    if (waiting.length === 0) return false;
+    const begun = this.#seen.map(({ stream }) => stream);
+    const waiting = this.#streams.withFrames().filter((stream) => !begun.includes(stream));
+    if (waiting.length === 0 && begun.length === 0) return false;
     // Vision takes longest: while answers are written, no more frames than are needed to keep up stand between two tokens.
     const few = Math.min(FRAME_BATCH, Math.ceil(waiting.length / 2));
     const answering = this.#asking.answering() || this.#asking.waiting();
-    const overdue = waiting.filter(isOverdue);
+    const overdue = waiting.filter((stream) => isOverdue(stream.frames[0]));
     const inOrder = [...overdue, ...waiting.filter((stream) => !overdue.includes(stream))];
     // Of overdue ones no more than a batch either: where all are, answers would wait for every stream at each token.
     const most = answering ? Math.min(FRAME_BATCH, Math.max(few, overdue.length)) : FRAME_BATCH;
-    await this.#takeBatch(inOrder.slice(0, most));
+    await this.#see(inOrder.slice(0, Math.min(most, FRAME_BATCH - begun.length)));
+    // A question goes before their step of the self-decoder, too, as long as no frame is overdue for it.
+    const full = this.#seen.length === FRAME_BATCH || this.#seen.some(({ job }) => isOverdue(job));
+    if (full || !(await this.#questionWaits())) await this.#takeBatch();
     return true;
   }
 
-  /** One frame of each of these streams, at most FRAME_BATCH; after the first one a new question goes before the others. */
-  async #takeBatch(chosen: readonly EngineStream[]): Promise<void> {
-    const { vision, intake } = this.#model;
-    const batch: { stream: EngineStream; job: FrameJob; tokens: Float32Array }[] = [];
+  /** Whether a question waits, of those too that came during the last run: it held up the event loop. */
+  async #questionWaits(): Promise<boolean> {
+    await nextTurn();
+    return this.#asking.waiting();
+  }
+
+  /** Makes the visual tokens of one frame of each of these streams; after the first one a new question goes before the others. */
+  async #see(chosen: readonly EngineStream[]): Promise<void> {
+    const { vision } = this.#model;
     let taken = 0;
     for (const stream of chosen) {
-      if (taken > 0 && this.#asking.waiting() && !isOverdue(stream)) break;
+      if (taken > 0 && !isOverdue(stream.frames[0]) && (await this.#questionWaits())) break;
       const job = stream.frames.shift();
       if (job === undefined) continue;
       taken++;
@@ -62,12 +81,23 @@ export class Frames {
         if (isStill(stream, job.timeMs, tokens)) {
           stream.cache.merge(job.timeMs);
           this.#appended(stream, job);
-        } else batch.push({ stream, job, tokens });
+        } else this.#seen.push({ stream, job, tokens });
       } catch (cause) {
         job.reject(new YocoError('internal', { cause }));
       }
     }
+  }
+
+  /** Takes what was seen into the caches, in one run. */
+  async #takeBatch(): Promise<void> {
+    const batch: Seen[] = [];
+    for (const seen of this.#seen.splice(0)) {
+      // Of a closed stream what lay outside of JavaScript's memory is freed by now.
+      if (this.#streams.get(seen.stream.name) === seen.stream) batch.push(seen);
+      else seen.job.reject(new YocoError('stream_deleted'));
+    }
     if (batch.length === 0) return;
+    const { intake } = this.#model;
     try {
       await this.#runs.timed('selfDecoder', () =>
         intake.take(batch.map(({ stream, job, tokens }) => ({ stream: stream.intake, tokens, timeMs: job.timeMs }))),
@@ -92,9 +122,9 @@ export class Frames {
   }
 }
 
-/** Whether the next frame of a stream has waited for too long. */
-function isOverdue({ frames: [next] }: EngineStream): boolean {
-  return next !== undefined && performance.now() - next.arrivedMs > OVERDUE_MS;
+/** Whether a frame has waited for too long. */
+function isOverdue(job: FrameJob | undefined): boolean {
+  return job !== undefined && performance.now() - job.arrivedMs > OVERDUE_MS;
 }
 
 /** Whether a frame hardly differs from the last one that was kept, and that one is recent. */

@@ -2,6 +2,8 @@
 import { YocoError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import { loadModel } from '../model/model.ts';
+import { nextTurn } from './next-turn.ts';
+import { Outbox } from './outbox.ts';
 import { type EngineLoad, type FromEngine, NO_TIMES, type ToEngine, type WireError } from './protocol.ts';
 import { Scheduler } from './scheduler.ts';
 import { Snapshots } from './snapshots.ts';
@@ -10,8 +12,12 @@ let model: Model | undefined;
 let scheduler: Scheduler | undefined;
 let snapshots: Snapshots | undefined;
 
+const outbox = new Outbox<FromEngine>((messages) => {
+  if (process.connected) process.send?.(messages);
+});
+
 function send(message: FromEngine): void {
-  if (process.connected) process.send?.(message);
+  outbox.add(message);
 }
 
 function wire(error: unknown): WireError {
@@ -53,6 +59,8 @@ async function load(message: EngineLoad): Promise<void> {
 async function end(): Promise<void> {
   await scheduler?.stop();
   await model?.release();
+  // What was sent last goes out first.
+  await nextTurn();
   process.exit(0);
 }
 
@@ -112,8 +120,8 @@ function handle(message: ToEngine): void {
   }
 }
 
-process.on('message', (message) => {
-  handle(message as ToEngine);
+process.on('message', (messages) => {
+  (messages as readonly ToEngine[]).forEach(handle);
 });
 // The parent is gone, whatever the reason: nobody could ask any more.
 process.on('disconnect', () => void end());

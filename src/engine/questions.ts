@@ -5,6 +5,7 @@ import { QuestionSegment, segmentTokens, type SegmentTokens } from '../model/que
 import { type AnswerListener, type Asked, type Begun, momentsOf, streamGone } from './answers.ts';
 import { namesToCameras } from './camera-names.ts';
 import type { EngineStreams } from './engine-stream.ts';
+import { nextTurn } from './next-turn.ts';
 import type { AnswerEnd, AskedStream, AskRequest } from './protocol.ts';
 import type { RunTimes } from './run-times.ts';
 
@@ -71,8 +72,11 @@ export class Questions {
   async admit(): Promise<boolean> {
     let taken = 0;
     // Questions that come while others are opened join them: those of a burst get their first tokens in one step.
-    for (let i = 0; i < ADMISSIONS && this.#waiting.size > 0 && taken < MAX_SEGMENT_TOKENS; i++)
+    for (let i = 0; i < ADMISSIONS && this.#waiting.size > 0 && taken < MAX_SEGMENT_TOKENS; i++) {
       taken += await this.#admitUpTo(MAX_SEGMENT_TOKENS - taken);
+      // A run holds up the event loop: those that came meanwhile are heard of only now.
+      await nextTurn();
+    }
     return taken > 0;
   }
 

@@ -4,7 +4,7 @@
  * Each turn of the loop takes one decode step of every answer (one read of a stream's cache serves all who ask it), then
  * frames (at most one of each stream, since a frame needs the window that the one before it left): few while answers are
  * written, but a batch where some have waited for long. So while the machine keeps up no frame waits longer than OVERDUE_MS
- * and a decode step, and a new question for one frame at most, unless frames are overdue. Nothing here blocks between runs:
+ * and a decode step, and a new question for one run of the model at most, unless frames are overdue. Nothing here blocks between runs:
  * cancellation and new work are seen at every turn.
  */
 import { YocoError } from '../errors.ts';
@@ -14,6 +14,7 @@ import type { StreamContent } from '../model/snapshot.ts';
 import { type AnswerListener, Answers } from './answers.ts';
 import { EngineStreams, sizesOf } from './engine-stream.ts';
 import { Frames } from './frames.ts';
+import { nextTurn } from './next-turn.ts';
 import type { Appended, AskRequest, CacheLimits, EngineTimes } from './protocol.ts';
 import { Questions } from './questions.ts';
 import { RunTimes } from './run-times.ts';
@@ -176,5 +177,3 @@ export class Scheduler {
     return between.length > 0 || admitted || this.#questions.size > 0 || decoded || taken;
   }
 }
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

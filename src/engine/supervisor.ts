@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { YocoError } from '../errors.ts';
 import type { DeviceName } from '../model/device/device.ts';
 import { forkLean } from './child.ts';
+import { Outbox } from './outbox.ts';
 import {
   type AnswerEnd,
   type Appended,
@@ -103,6 +104,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #pending = new Map<number, Pending>();
   readonly #streams = new Map<string, CacheLimits>();
   #child: ChildProcess | undefined;
+  /** To `#child`. */
+  #outbox: Outbox<ToEngine> | undefined;
   #bundle: LoadedBundle | undefined;
   #ready = false;
   #closing = false;
@@ -232,7 +235,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   #send(message: ToEngine): void {
-    if (this.#child?.connected === true) this.#child.send(message, () => undefined);
+    if (this.#child?.connected === true) this.#outbox?.add(message);
   }
 
   #spawn(): Promise<void> {
@@ -241,21 +244,25 @@ export class Engine extends EventEmitter<EngineEvents> {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.#child = child;
+    this.#outbox = new Outbox((messages) => {
+      if (child.connected) child.send(messages, () => undefined);
+    });
     this.#heardAt = performance.now();
     return new Promise((resolve, reject) => {
-      child.on('message', (message) => {
+      child.on('message', (messages) => {
         if (this.#child !== child) return;
         this.#heardAt = performance.now();
-        const parsed = message as FromEngine;
-        if (parsed.type === 'loaded') {
-          this.#bundle = parsed.bundle;
-          for (const [stream, limits] of this.#streams) this.#send({ type: 'open', stream, ...limits });
-          this.#ready = true;
-          this.#failures = 0;
-          this.emit('ready', parsed.bundle);
-          resolve();
-        } else if (parsed.type === 'load_failed') reject(revive(parsed.error));
-        else this.#receive(parsed);
+        for (const message of messages as readonly FromEngine[]) {
+          if (message.type === 'loaded') {
+            this.#bundle = message.bundle;
+            for (const [stream, limits] of this.#streams) this.#send({ type: 'open', stream, ...limits });
+            this.#ready = true;
+            this.#failures = 0;
+            this.emit('ready', message.bundle);
+            resolve();
+          } else if (message.type === 'load_failed') reject(revive(message.error));
+          else this.#receive(message);
+        }
       });
       child.on('error', (cause) => {
         reject(new YocoError('engine_unavailable', { cause }));

@@ -208,6 +208,77 @@ describe('While answers are written, frames', () => {
   });
 });
 
+describe('A question that comes while frames are seen', () => {
+  const names = ['s0', 's1', 's2'];
+
+  /** Calls back after the first run of vision, once the event loop has gone round, as it does for what another process sends. */
+  function onFirstSeen(callback: () => void): void {
+    const see = model.vision.tokens.bind(model.vision);
+    vi.spyOn(model.vision, 'tokens').mockImplementationOnce(async (...args) => {
+      const tokens = await see(...args);
+      setImmediate(callback);
+      return tokens;
+    });
+  }
+
+  test('goes before the next of them, and before those that were seen go on; their bits are the same', async () => {
+    const quiet = open('quiet');
+    await watch('quiet', 0, 4);
+    const asked = open('qasked');
+    for (const name of names) open(name);
+    for (let i = 0; i < 3; i++) await scheduler.append('qasked', i * 500, frameOf('quiet', i));
+    const order: string[] = [];
+    onFirstSeen(() => {
+      void ask(request('qasked', 'what is shown now?', { maxTokens: 1 })).then(() => order.push('answer'));
+    });
+    const see = vi.spyOn(model.vision, 'tokens');
+    onStep(() => order.push(`step after ${see.mock.calls.length}`));
+    await Promise.all([
+      scheduler.append('qasked', 1500, frameOf('quiet', 3)).then(() => order.push('qasked')),
+      ...names.map((name) => scheduler.append(name, 0, frameOf(name, 0)).then(() => order.push(name))),
+    ]);
+    expect(order.slice(0, 2)).toEqual(['step after 1', 'answer']);
+    expect(order.slice(2).sort()).toEqual(['qasked', ...names]);
+    expect(bitsOf(asked).equals(bitsOf(quiet))).toBe(true);
+  });
+
+  test('and another at each step do not keep them out for ever', async () => {
+    open('asked');
+    open('s0');
+    await watch('asked', 0, 3);
+    const asking: Promise<Outcome>[] = [];
+    let taken = false;
+    const again = (): void => {
+      if (!taken) asking.push(ask(request('asked', 'what is shown now?', { maxTokens: 1 })));
+    };
+    onFirstSeen(again);
+    const step = model.crossDecoder.step.bind(model.crossDecoder);
+    vi.spyOn(model.crossDecoder, 'step').mockImplementation(async (...args) => {
+      await new Promise((done) => setTimeout(done, OVERDUE_MS / 5));
+      again();
+      return step(...args);
+    });
+    await scheduler.append('s0', 0, frameOf('s0', 0));
+    taken = true;
+    expect((await Promise.all(asking)).every(({ end }) => end !== undefined)).toBe(true);
+  });
+
+  test('does not save a frame whose stream is closed meanwhile', async () => {
+    open('asked');
+    open('s0');
+    await watch('asked', 0, 3);
+    let answered: Promise<Outcome> | undefined;
+    onFirstSeen(() => {
+      answered = ask(request('asked', 'what is shown now?', { maxTokens: 1 }));
+    });
+    onStep((steps) => {
+      if (steps === 1) scheduler.close('s0');
+    });
+    await expect(scheduler.append('s0', 0, frameOf('s0', 0))).rejects.toMatchObject({ code: 'stream_deleted' });
+    expect((await answered)?.end?.finish).toBe('length');
+  });
+});
+
 describe('Askers', () => {
   test.each([
     ['greedy', 0],
@@ -263,6 +334,24 @@ describe('Askers', () => {
     vi.spyOn(model.selfDecoder, 'step').mockImplementation((...args) => {
       late ??= ask(request('cam', QUESTIONS[1] ?? '', { maxTokens: 1 }));
       return step(...args);
+    });
+    const together = vi.spyOn(model.crossDecoder, 'step');
+    await ask(request('cam', QUESTIONS[0] ?? '', { maxTokens: 1 }));
+    await late;
+    expect(together.mock.calls.map(([, inputs]) => inputs.length)).toEqual([2]);
+  });
+
+  test('who came while a run held up the event loop get their first token in the same step, too', async () => {
+    open('cam');
+    await watch('cam', 0, 4);
+    const step = model.selfDecoder.step.bind(model.selfDecoder);
+    let late: Promise<Outcome> | undefined;
+    vi.spyOn(model.selfDecoder, 'step').mockImplementationOnce(async (...args) => {
+      const opened = await step(...args);
+      setImmediate(() => {
+        late = ask(request('cam', QUESTIONS[1] ?? '', { maxTokens: 1 }));
+      });
+      return opened;
     });
     const together = vi.spyOn(model.crossDecoder, 'step');
     await ask(request('cam', QUESTIONS[0] ?? '', { maxTokens: 1 }));
