@@ -16,6 +16,7 @@ import { needles } from './needles.ts';
 import { type BenchOptions, parseCommandLine } from './options.ts';
 import { precision } from './precision.ts';
 import { reread } from './reread.ts';
+import { signs } from './signs.ts';
 import { streams } from './streams.ts';
 import { transformer } from './transformer.ts';
 
@@ -35,6 +36,7 @@ const BENCHES: Record<string, Bench> = {
   precision,
   device,
   failures,
+  signs,
   llamacpp,
 };
 

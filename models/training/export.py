@@ -20,7 +20,7 @@ from torch import nn
 from backbone import IMAGE_SIZE, VECTORS, EfficientNetLite0
 from device_graphs import PAGE, PAGE_FRAMES, PAGES, device_graphs, page
 from labels import read_sets
-from model import COUNTED_AT, DIGITS, Config, YocoLive, time_code, waves
+from model import COUNTED_AT, DIGITS, Config, YocoLive, of_whole, time_code, waves
 from projector import TOP, Detail, Projector, Vocabulary
 from ranking_graph import overlap, ranking_graph
 from text import END, START, normalise_text, tokenizer_json, word_embeddings
@@ -49,12 +49,14 @@ class VisionGraph(nn.Module):
         self.register_buffer("labels", labels @ model.visual.from_labels.weight.T)
         self.register_buffer("residual", model.visual.label.weight)
         self.register_buffer("words", words @ model.visual.from_words.weight.T)
+        self.register_buffer("marked", model.visual.from_marks.weight.T)
 
     def forward(self, rgb):
         features = self.net(rgb)
         p, word_p = self.projector.mixtures(features, self.net.classify(features))
         strongest = p * (p >= p.topk(TOP, -1).values[..., -1:])
-        return p @ self.labels + strongest @ self.residual + word_p @ self.words + (features @ self.basis) @ self.detail + self.slot
+        tokens = p @ self.labels + strongest @ self.residual + word_p @ self.words + (features @ self.basis) @ self.detail + self.slot
+        return tokens + of_whole(self.projector.marks(features) @ self.marked, VECTORS)
 
 
 class SelfGraph(nn.Module):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from torch import nn
 
 from export import read_words
 from labels import read_sets
@@ -21,6 +22,10 @@ from model import Config, YocoLive
 from projector import Detail, Projector, Vocabulary
 from text import word_embeddings
 from weights import stored
+
+
+# What a projector of older bundles lacks, in the order of the graph, and the layers of each in theirs.
+PROJECTOR_PARTS = {"occupied": ("cell", "around", "one", "narrow", "mixed", "all"), "marks": ("narrow", "mixed", "all")}
 
 
 class Graph:
@@ -87,8 +92,17 @@ def fill_cross(model: YocoLive, graph: Graph, answers: list[int]) -> None:
                 getattr(copied.gate, part).copy_(graph.values[f"{name}.gate.{part}"])
 
 
-def fill_vision(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabulary, graph: Graph) -> tuple[bool, bool]:
-    """Whether the bundle had details, and whether it knew empty cells (`occupied`)."""
+def fill_part(part: nn.Module, layers: tuple[str, ...], prefix: str, graph: Graph, products: list[torch.Tensor]) -> None:
+    """Layers by the products of the graph in their order; biases and buffers by their names."""
+    for name, product in zip(layers, products, strict=True):
+        getattr(part, name).weight.copy_(product.T)
+    for name, value in [*part.named_parameters(), *part.named_buffers()]:
+        if f"{prefix}.{name}" in graph.values and not name.endswith(".weight"):
+            value.copy_(graph.values[f"{prefix}.{name}"])
+
+
+def fill_vision(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabulary, graph: Graph) -> tuple[bool, list[str]]:
+    """Whether the bundle had details, and which of the projector's later parts (PROJECTOR_PARTS)."""
     labels, words = vocab.tensors()
     model.visual.from_labels.weight.copy_(solve(labels, graph.values["labels"]))
     model.visual.from_words.weight.copy_(solve(words, graph.values["words"]))
@@ -102,22 +116,18 @@ def fill_vision(model: YocoLive, projector: Projector, detail: Detail, vocab: Vo
         getattr(projector, name).bias.copy_(graph.values[f"projector.{name}.bias"])
     for name in ("word_bias", "class_scale", "class_bias"):
         getattr(projector, name).copy_(graph.values[f"projector.{name}"].reshape(getattr(projector, name).shape))
-    occupied, knows_empty = projector.occupied, "projector.occupied.cell.bias" in graph.values
-    if knows_empty:
-        layers = ("cell", "around", "one", "narrow", "mixed", "all")
-        for name, product in zip(layers, graph.products[4:]):
-            getattr(occupied, name).weight.copy_(product.T)
-        for name, value in occupied.named_parameters():
-            if name.endswith(".bias"):
-                value.copy_(graph.values[f"projector.occupied.{name}"])
-        for name, value in occupied.named_buffers():
-            value.copy_(graph.values[f"projector.occupied.{name}"])
+    products, had = iter(graph.products[4:]), [part for part, layers in PROJECTOR_PARTS.items() if f"projector.{part}.{layers[0]}.bias" in graph.values]
+    for part in had:
+        layers = PROJECTOR_PARTS[part]
+        fill_part(getattr(projector, part), layers, f"projector.{part}", graph, [next(products) for _ in layers])
+    if "marked" in graph.values:
+        model.visual.from_marks.weight.copy_(graph.values["marked"].T)
     if "basis" not in graph.values:
-        return False, knows_empty
+        return False, had
     # The middle is part of the slots: it shifts all details alike.
     detail.basis.copy_(graph.values["basis"])
     model.visual.from_detail.weight.copy_(graph.values["detail"].T)
-    return True, knows_empty
+    return True, had
 
 
 def main() -> None:
@@ -140,7 +150,7 @@ def main() -> None:
     with torch.no_grad():
         fill_self(model, Graph(bundle / "self_decoder.onnx"))
         fill_cross(model, Graph(bundle / "cross_decoder.onnx"), held["answerTokens"])
-        detailed, knows_empty = fill_vision(model, projector, detail, vocab, Graph(bundle / "vision.onnx"))
+        detailed, had = fill_vision(model, projector, detail, vocab, Graph(bundle / "vision.onnx"))
         if config.tags > 0:
             tags = np.frombuffer((bundle / "stream_tags.bin").read_bytes(), "<f4").reshape(config.tags, 2, config.kv_heads, config.head_dim)
             model.cross_decoder.tag_k.copy_(torch.from_numpy(tags[:, 0].copy()))
@@ -150,8 +160,8 @@ def main() -> None:
     state = {"config": config.json(), "model": model.state_dict(), "step": training.get("steps", 0), "spent": 0.0, "earlier": 60.0 * training.get("minutes", 0), "stage": 3,
              "questions": training.get("questions", 0), "answers": held["answerTokens"]}
     torch.save(state, work / f"{args.name}.pt")
-    held = projector.state_dict()
-    torch.save(held if knows_empty else {name: value for name, value in held.items() if not name.startswith("occupied.")}, work / "projector.pt")
+    lacking = tuple(f"{part}." for part in PROJECTOR_PARTS if part not in had)
+    torch.save({name: value for name, value in projector.state_dict().items() if not name.startswith(lacking)}, work / "projector.pt")
     if detailed:
         torch.save(detail.state_dict(), work / "detail.pt")
 

@@ -195,4 +195,9 @@ def _of_exercise(_sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]
     return {"person"}, groups | EATEN | ANIMALS | OUTDOORS - {"bench"} | {"baby", "sofa", "television", "toilet", "sink"}
 
 
-_OF_SET = {"stamps": _of_stamp, "grocery": _of_grocery, "clothing": _of_clothing, "flickr": _of_scene, "daquar": _of_room, "exercises": _of_exercise}
+def _of_sign(_sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
+    """Nothing but writing."""
+    return set(), groups | ANIMALS | EATEN | TRAFFIC | OUTDOORS | INDOORS | PEOPLE
+
+
+_OF_SET = {"signs": _of_sign, "stamps": _of_stamp, "grocery": _of_grocery, "clothing": _of_clothing, "flickr": _of_scene, "daquar": _of_room, "exercises": _of_exercise}

@@ -44,6 +44,7 @@ class Config:
     top_labels: int = 8
     tags: int = 8  # streams that one question may read
     detail: int = 24  # numbers of a vector's detail (projector.py)
+    marks: int = 59  # what a picture may say, and on which colour (marks.py)
 
     def json(self) -> dict:
         return asdict(self)
@@ -108,8 +109,10 @@ NUMBERS = range(13)
 LOGARITHMS = [2 + i / 4 for i in range(25)]
 TALLY = len(NUMBERS) + len(LOGARITHMS)
 # Weights that a checkpoint from before them lacks, by the ends of their names: such a one may go on, and be part of a mean.
-LATER_PARTS = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.threshold.weight", ".tally.threshold.bias", ".tally.into.weight", ".from_detail.weight", "counted.gate.weight", "counted.gate.bias",
+LATER_PARTS = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.threshold.weight", ".tally.threshold.bias", ".tally.into.weight", ".from_detail.weight", ".from_marks.weight", "counted.gate.weight", "counted.gate.bias",
                "dated.gate.weight", "dated.gate.bias", "movement.read.weight", "movement.read.bias", "movement.write.weight")
+# Of what tells a mark from its word: tens and ones have the same words.
+MARKED = 1.0
 # What a checkpoint holds for training alone.
 FOR_TRAINING = ("muon", "adam", "last")
 # Tokens of an answer that may have a digit before them or after.
@@ -167,9 +170,14 @@ class Clock(nn.Module):
         return x * (ms >= 0).unsqueeze(-1)
 
 
+def of_whole(x: torch.Tensor, vectors: int) -> torch.Tensor:
+    """`[.., W]` -> `[.., vectors, W]`: the last vector's, which is of the whole picture; zeros for its cells."""
+    return F.pad(x.unsqueeze(-2), (0, 0, vectors - 1, 0))
+
+
 class VisualTokens(nn.Module):
-    """Mixtures of names and of words `[.., 10, words_width]`, the strongest names with their p, and what changes while a
-    name stays, `[.., 10, detail]` -> `[.., 10, W]`."""
+    """Mixtures of names and of words `[.., 10, words_width]`, the strongest names with their p, what changes while a
+    name stays, `[.., 10, detail]`, and what the whole of the picture says, `[.., marks]` -> `[.., 10, W]`."""
 
     def __init__(self, c: Config):
         super().__init__()
@@ -179,10 +187,12 @@ class VisualTokens(nn.Module):
         nn.init.normal_(self.label.weight, std=0.1)
         self.slot = nn.Parameter(torch.randn(c.tokens_per_frame, c.width) * 0.1)
         self.from_detail = nn.Linear(c.detail, c.width, bias=False)
+        self.from_marks = nn.Linear(c.marks, c.width, bias=False)
 
-    def forward(self, label_mix, word_mix, top, top_p, detail) -> torch.Tensor:
+    def forward(self, label_mix, word_mix, top, top_p, detail, marks) -> torch.Tensor:
         residual = (self.label(top) * top_p.unsqueeze(-1)).sum(-2)
-        return self.from_labels(label_mix) + self.from_words(word_mix) + residual + self.slot + self.from_detail(detail)
+        x = self.from_labels(label_mix) + self.from_words(word_mix) + residual + self.slot + self.from_detail(detail)
+        return x + of_whole(self.from_marks(marks), x.shape[-2])
 
 
 def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
@@ -729,8 +739,15 @@ class YocoLive(nn.Module):
                 nn.init.zeros_(layer.attention.tally.threshold.weight)
                 nn.init.constant_(layer.attention.tally.threshold.bias, 6.0)  # few are as much above the rest
             nn.init.zeros_(self.visual.from_detail.weight)
+            nn.init.zeros_(self.visual.from_marks.weight)
             nn.init.normal_(self.cross_decoder.tag_k, std=0.4)
             nn.init.normal_(self.cross_decoder.tag_v, std=1.5)  # values are about 2
+
+    @torch.no_grad()
+    def begin_marks(self, words: torch.Tensor) -> None:
+        """What says each mark `[marks, words_width]`: marks begin as names do, so that what reads names reads them."""
+        weight = self.visual.from_labels.weight @ words.T
+        self.visual.from_marks.weight.copy_(weight + MARKED * torch.randn_like(weight) * (words.norm(dim=-1) > 0))
 
     def embed(self, ids: torch.Tensor, ms: torch.Tensor) -> torch.Tensor:
         """Text: ids `[B, n]`, ms `[B, n]` (the moment of the question on its first token, else negative)."""

@@ -45,6 +45,20 @@ PHRASINGS: dict[str, list[str]] = {
         "how many {xs} are in view?", "how many {xs} in the image?", "{xs}, how many?", "do a count of the {xs}", "how many {xs} are on screen now?",
         "please count {xs}", "give the number of {xs}",
     ],
+    "reads": [
+        "what does it say?", "what does the sign say?", "what does the screen say?", "what is written there?", "what is written on it?", "what number is shown?",
+        "which number is shown?", "read the sign", "read it", "what can you read?", "what number is it?", "which number do you see?", "what does the text say?",
+        "what is the number?", "what number is on the screen?", "can you read what it says?", "tell me what it says", "what is written on the sign?", "which text is shown?",
+        "what is on the display?", "what number do you see now?", "read the text", "what does the display show?", "read out the number", "what does this say?",
+        "what word is shown?", "which word is it?", "what is the text?",
+    ],
+    "ground": [
+        "what colour is the background?", "what color is the background?", "which colour is the background?", "what colour is the sign?", "what color is the sign?",
+        "what is the colour of the background?", "what is the color of the background?", "what colour is the screen?", "what color is the screen?", "what colour is behind it?",
+        "which color does the sign have?", "what colour is the picture?", "what colour is the display?", "tell me the colour of the background", "what colour is it?",
+        "what color is it?", "what colour do you see?", "background colour?", "what's the background color?", "what colour is the ground?", "which colour is the sign?",
+        "name the colour of the sign", "what is the screen's colour?", "on what colour is it written?",
+    ],
     "attribute": [
         "what equipment is used?", "which equipment is used in this exercise?", "what is the person using?", "what gear is used here?",
         "with what equipment is this done?", "what equipment do you see?", "name the equipment", "what tool is used for the exercise?",

@@ -6,7 +6,8 @@ Two mixtures for each of the ten vectors of a picture: of *labels* (whole names,
 the names of the 1,000 ImageNet classes get the frozen classifier's own logits) and of *words* (labels and captions).
 The decoder must train on mixtures as soft as those it will meet, so the tokens of each view are made by a projector
 that did not see that picture (FOLDS projectors); the shipped projector is one more, trained on all folds. Of boards
-(`views.BOARDS`) only that one learns, and only what a cell without a thing looks like; their tokens are its own.
+(`views.BOARDS`) only that one learns, and only what a cell without a thing looks like, and of signs only what they say
+(`Marks`); their tokens are its own.
 
 A projector is trained to see the same in all pictures of a name. What changes while a name stays (a movement) is kept beside
 it: the *detail*, a fixed map of the features (`fit_detail`).
@@ -23,10 +24,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import marks
 import occupied
 from backbone import CELLS, CLASSES, FEATURES, VECTORS, EfficientNetLite0
 from labels import FOLDS, SPRITES, Sample, read_sets
 from precision import mixed_precision
+from signs import SET as SIGNS
+from signs import sign_samples
 from text import WIDTH, encode, word_embeddings
 from views import BOARD, BOARDS_KEPT
 
@@ -100,6 +104,7 @@ class Projector(nn.Module):
         self.register_buffer("classes", table.T.contiguous(), persistent=False)
         self.register_buffer("nothing", F.one_hot(torch.tensor(nothing), labels).float(), persistent=False)
         self.occupied = occupied.Occupied()
+        self.marks = marks.Marks()
 
     def forward(self, features: torch.Tensor, class_logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         h = F.dropout(F.gelu(self.up(features)), 0.1, self.training)
@@ -188,7 +193,7 @@ def view_fold(sample: Sample, number: int, folds: int) -> int:
 
 class Stage0:
     def __init__(self, data: str, work: str, folds: int = FOLDS):
-        self.samples = read_sets(data)
+        self.samples = [*read_sets(data), *sign_samples()]
         self.views = json.loads((Path(work) / "views.json").read_text())
         self.features = torch.from_numpy(np.load(Path(work) / "features.npy"))
         self.vocab = Vocabulary(self.samples)
@@ -202,6 +207,7 @@ class Stage0:
             self.bag_p[i, : len(b)] = torch.tensor(list(b.values()))
         self.fold = torch.tensor([view_fold(self.samples[s], n, folds) for s, n, _ in self.views])
         self.held_out = torch.tensor([self.samples[s].validation for s, _, _ in self.views])
+        self.sign = torch.tensor([self.samples[s].set == SIGNS for s, _, _ in self.views])
         self.board = torch.tensor([n >= BOARD for _, n, _ in self.views])
         self.kept = self.board & (torch.arange(len(self.views)) % BOARDS_KEPT == 0)  # boards that nothing is trained on
         self.net = EfficientNetLite0.pretrained()
@@ -252,6 +258,16 @@ class Stage0:
         projector.occupied = occupied.fit(self.features, boards, shown[boards], photos, seed)
         kept, others = self.kept.nonzero().flatten(), (~things & self.held_out).nonzero().flatten()
         print(json.dumps({"stage": 0, "run": "occupied", **occupied.measured(projector.occupied, self.features, kept, shown[kept], others)}), flush=True)
+
+    def fit_marks(self, projector: Projector, seed: int) -> None:
+        """Signs teach it, and all that is no sign and is in training; what it does on those that are not is printed."""
+        right = lambda rows: torch.tensor([marks.right_marks(self.samples[s].extra["says"], n) for s, n, _ in (self.views[row] for row in rows.tolist())])
+        kept = self.sign & (torch.arange(len(self.views)) % BOARDS_KEPT == 0)
+        rows, others = (self.sign & ~kept).nonzero().flatten(), (~self.sign & ~self.held_out & ~self.kept).nonzero().flatten()
+        nothing = torch.tensor([marks.NO_WRITING if things else marks.NO_MARKS for _, _, things in self.views])[others]
+        projector.marks = marks.fit(self.features, rows, right(rows), others, nothing, seed)
+        kept = kept.nonzero().flatten()
+        print(json.dumps({"stage": 0, "run": "marks", **marks.measured(projector.marks, self.features, kept, right(kept), self.held_out.nonzero().flatten())}), flush=True)
 
     @torch.no_grad()
     def places(self, projector: Projector, rows: torch.Tensor) -> str:
@@ -306,7 +322,7 @@ def main() -> None:
     args = parser.parse_args()
     work = Path(args.work)
     stage = Stage0(args.data, args.work, args.folds)
-    everything = (~stage.held_out & ~stage.board).nonzero().flatten()
+    everything = (~stage.held_out & ~stage.board & ~stage.sign).nonzero().flatten()
     n = len(stage.views)
     kept = stage.kept.nonzero().flatten()
     shapes = {"label_mix": (np.float16, WIDTH), "word_mix": (np.float16, WIDTH), "top": (np.int16, TOP), "top_p": (np.float16, TOP)}
@@ -334,23 +350,29 @@ def main() -> None:
     details.flush()
 
     path = work / "projector.pt"
-    shipped, fitted = stage.new(), False
-    if path.exists():  # of a run that was interrupted, or of a bundle (from_bundle.py), of which older ones do not know what is empty
+    fits = {"occupied": stage.fit_occupied, "marks": stage.fit_marks}
+    if path.exists():  # of a run that was interrupted, or of a bundle (from_bundle.py), of which older ones lack what is fitted afterwards
+        shipped = stage.new()
         missing = shipped.load_state_dict(torch.load(path), strict=False).missing_keys
-        fitted = not missing
-        if not all(name.startswith("occupied.") for name in missing):
+        lacking = {name.split(".")[0] for name in missing}
+        if lacking - set(fits):
             raise SystemExit(f"{path} lacks {', '.join(missing)}")
         shipped.eval()
     else:
-        shipped = stage.train(everything, args.epochs * 1.25, args.seed, "all")
-    if not fitted:
-        stage.fit_occupied(shipped, args.seed)
+        shipped, lacking = stage.train(everything, args.epochs * 1.25, args.seed, "all"), set(fits)
+    for name in sorted(lacking):
+        fits[name](shipped, args.seed)
         torch.save(shipped.state_dict(), path)
+    written = np.lib.format.open_memmap(work / "marks.npy", "w+", np.float16, (n, marks.MARKS))
+    with torch.no_grad():
+        for b in torch.arange(n).split(1024):
+            written[b.numpy()] = shipped.marks(stage.features[b].float()).numpy()
+    written.flush()
     validation = stage.held_out.nonzero().flatten()
     print(json.dumps({"stage": 0, "run": "all", "validation": stage.accuracy(shipped, validation),
                       "places": stage.places(shipped, kept)}), flush=True)
     write(shipped, validation)
-    write(shipped, stage.board.nonzero().flatten())
+    write(shipped, (stage.board | stage.sign).nonzero().flatten())
     for fold in range(min(args.folds, args.done_folds)):
         done = work / f"fold{fold}.done"
         if done.exists():

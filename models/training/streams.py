@@ -18,6 +18,8 @@ from kinds import ALSO_CALLED, PEOPLE, UNCOUNTED, Kinds, group_of, kinds_of
 from labels import NOT_SPLIT, Sample, read_sets
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NO_CHANGE, NOT_SHOWN, PHRASINGS, STILL_SHOWN
 from projector import Vocabulary
+from signs import SET as SIGNS
+from signs import ground, sign_name, sign_samples
 from text import END, START, encode
 from views import BOARD, BOARDS_KEPT
 
@@ -26,7 +28,7 @@ SYNONYMS = Path(__file__).parent / "synonyms.json"
 # What people say of a class where neither its first name nor WordNet has it, by that name.
 EVERYDAY = Path(__file__).parent / "everyday.json"
 SET_SHARE = {"grocery": 0.26, "clothing": 0.15, "imagenet-samples": 0.27, "emoji": 0.06, "stamps": 0.05, "exercises": 0.1,
-             "flickr": 0.13, "daquar": 0.04, "boards": 0.05}
+             "flickr": 0.13, "daquar": 0.04, "boards": 0.05, SIGNS: 0.04}
 PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right"]
 # Tokens of a whole segment and of its answer. One long segment pads a whole batch, so long ones (captions, follow-ups)
 # come together in batches of their own.
@@ -38,7 +40,7 @@ OF_ONE_KIND = 0.45  # share of the streams whose things are all of one set or tw
 ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
 ABSENT_SHARE = 0.17  # questions about a thing that was never shown, where the answer is not yes or no
-TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14,
+TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14, "reads": 2, "ground": 2,
               "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 3, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
 # Of long streams: what must be found among much else.
 LONG_TASKS = {"at": 12, "before": 18, "after": 18, "when": 12, "left": 13, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
@@ -48,7 +50,8 @@ CONFUSED = 0.35  # share of the things that are asked for and not there that a p
 SHOWN_AGAIN = 0.25  # share of the questions for how many different things that are kept where one came again: it is counted twice at first
 AGAIN = 0.08  # share of the spans that show what was shown before
 # Long streams of few things that come again and again, and some that come once: what is to be found is not what is seen most.
-HAYSTACKS, HAY, HAY_AGAIN = 0.5, 12, 0.85
+# Of an hour all are: it would show more things than there are left to ask for in vain.
+HAYSTACKS, HAY, HAY_AGAIN, HAY_ONCE = 0.5, 12, 0.85, 60
 # Long streams that stand for what an index chose of up to a day: there are gaps between their things, and attention is as sharp as
 # for up to so many times as many tokens.
 INDEXED, LEFT_OUT = 0.3, 200
@@ -67,6 +70,7 @@ WHOLE = CELLS  # the token of a frame that has seen all of it
 SEVERAL_SHARE = {"which": 4, "whichever": 3, "oncamera": 3, "seen": 1, "when": 1}
 
 
+SAYS_NOTHING = 0.1  # share of the photographs that are asked what they say, which is mostly nothing that could be read
 LARGE = 0.5  # of a picture's side: a cut-out that large has no place in it
 # Share of the questions where, how many and how often of the only thing there is that name another one: a thing whose name was
 # never trained has a place and a number too.
@@ -112,23 +116,23 @@ class World:
 
     def __init__(self, data: str, work: str, validation: bool):
         root = Path(work)
-        self.samples = read_sets(data)
+        self.samples = [*read_sets(data), *sign_samples()]
         self.views = json.loads((root / "views.json").read_text())
         self.vocab = Vocabulary(self.samples)
         self.validation = validation
-        self.mix = {k: np.load(root / f"{k}.npy", mmap_mode=None if not validation else "r") for k in ("label_mix", "word_mix", "top", "top_p", "detail")}
+        self.mix = {k: np.load(root / f"{k}.npy", mmap_mode=None if not validation else "r") for k in ("label_mix", "word_mix", "top", "top_p", "detail", "marks")}
         self.by_set: dict[str, list[int]] = {}
-        boards: list[int] = []
+        drawn: dict[str, list[int]] = {"boards": [], SIGNS: []}  # which a split of the pictures does not split
         for row, (sample, number, things) in enumerate(self.views):
             s = self.samples[sample]
             if not self.mix["top_p"][row, -1].any():
                 continue  # of a fold that stage 0 has not done
-            if number >= BOARD:
+            if number >= BOARD or s.set == SIGNS:
                 if (row % BOARDS_KEPT == 0) == validation:
-                    boards.append(row)
+                    drawn["boards" if number >= BOARD else SIGNS].append(row)
             elif s.validation == validation or (validation and s.set in NOT_SPLIT):
                 self.by_set.setdefault(s.set, []).append(row)
-        self.by_set["boards"] = boards
+        self.by_set |= drawn
         self.names = {k: sorted({self.row_label(r) for r in rows} - {None}) for k, rows in self.by_set.items()}
         self.by_name: dict[tuple[str, str], list[int]] = {}
         for k, rows in self.by_set.items():
@@ -156,10 +160,11 @@ class World:
         return Kinds() if things else self._kinds[sample]
 
     def row_label(self, row: int) -> str | None:
-        sample, number, things = self.views[row]
+        sample, _, things = self.views[row]
         if things and len({self.samples[t[0]].label for t in things}) > 1:
             return None
-        return self.samples[sample].label
+        s = self.samples[sample]
+        return sign_name(s) if s.set == SIGNS else s.label
 
 
 class StreamMaker:
@@ -339,7 +344,7 @@ class StreamMaker:
     def alike(self, span: Span) -> list[str]:
         """Names of its set that the projector also gives a span's picture, the strongest last; of a set of a thousand names many are the same thing."""
         w, kind = self.world, span.sample.set
-        if span.label is None or kind == "imagenet-samples":
+        if span.label is None or kind in ("imagenet-samples", SIGNS):
             return []
         top, p = (w.mix[key][span.rows[0], WHOLE] for key in ("top", "top_p"))
         given = [w.vocab.labels[i] for i in top[np.argsort(p)]]
@@ -372,6 +377,16 @@ class StreamMaker:
                 q = q.removesuffix(" in the").removesuffix(" in this").removesuffix(" in")
                 return Question(task, q, a.split(",")[0].replace("_", " "), frames, here)
             return None
+        if task == "reads":
+            if now.sample.set == SIGNS:
+                return Question(task, self.phrase(task), now.sample.extra["says"], frames, here, cells=(WHOLE,))
+            mute = now.sample.set in ("grocery", "clothing", "flickr") and self.rng.random() < SAYS_NOTHING
+            return Question(task, self.phrase(task), NO_CHANGE, frames, here, cells=(WHOLE,)) if mute else None
+        if task == "ground":
+            if now.sample.set != SIGNS:
+                return None
+            colour = ground(self.world.views[now.rows[0]][1])
+            return Question(task, self.phrase(task), colour, frames, here, cells=(WHOLE,))
         if task == "where":
             if not now.things or now.things[0][3] > LARGE:
                 return None
@@ -603,7 +618,9 @@ class StreamMaker:
     def batch_of_one(self, frames: int, parts: int, questions: int, tasks: dict[str, float] | None = None) -> "Batch":
         """Questions on one long stream, which the self-decoder sees in parts: minutes of memory at the price of short streams."""
         times = self.clock(frames)
-        spans = self.spans(frames, frames // 6, HAY_AGAIN if self.rng.random() < HAYSTACKS else AGAIN)
+        most = frames // 6
+        again = max(HAY_AGAIN, 1 - HAY_ONCE / most)
+        spans = self.spans(frames, most, again if again > HAY_AGAIN or self.rng.random() < HAYSTACKS else AGAIN)
         of = 1.0
         if self.rng.random() < INDEXED:
             times, of = self.with_gaps(times, spans), float(math.exp(self.rng.uniform(0, math.log(LEFT_OUT))))
@@ -706,10 +723,10 @@ class Batch:
                 first = len(mine)
                 mine += s.rows
                 self.frame_row[i, s.start : s.end] = first + (at - s.start) % len(s.rows)
-                self.label[i, s.start : s.end] = w.vocab.index[s.label] if s.label else -1
+                self.label[i, s.start : s.end] = w.vocab.index.get(s.label, -1)
                 self.previous[i, s.start : s.end] = before
                 self.since[i, s.start : s.end] = int(times[s.start])
-                before = w.vocab.index[s.label] if s.label else -1
+                before = w.vocab.index.get(s.label, -1)
             rows.append(mine)
         most = max(map(len, rows))
         index = np.array([r + [r[0]] * (most - len(r)) for r in rows])

@@ -37,10 +37,13 @@ class TinyEyes(nn.Module):
 class TinyProjector(nn.Module):
     def __init__(self, labels: int, words: int):
         super().__init__()
-        self.label, self.word = nn.Linear(32, labels), nn.Linear(32, words)
+        self.label, self.word, self.mark = nn.Linear(32, labels), nn.Linear(32, words), nn.Linear(32, Config.marks)
 
     def mixtures(self, features, _):
         return self.label(features).softmax(-1), self.word(features).softmax(-1)
+
+    def marks(self, features):
+        return self.mark(features[:, -1]).softmax(-1)
 
 
 class TinyDetail(nn.Module):
@@ -81,6 +84,7 @@ def main() -> None:
         if model.self_decoder.movement:
             nn.init.normal_(model.self_decoder.movement.write.weight, std=0.2)
         nn.init.normal_(model.visual.from_detail.weight, std=0.2)
+        nn.init.normal_(model.visual.from_marks.weight, std=0.2)
         export(model, TinyProjector(12, 12), TinyDetail(), TinyVocabulary(12, 576), TinyEyes(), Path(args.out), {"licence": "Apache-2.0", "endsAtRepetition": False},
                tokenizer_json(VOCABULARY), page_frames=8)
     check(Path(args.out), config)

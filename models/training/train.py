@@ -20,11 +20,13 @@ from torch import nn
 
 from backbone import VECTORS
 from layer_caches import LayerCaches
+from marks import mark_words
 from model import DIGITS, LATER_PARTS, SAID, TALLIED, Config, Reading, YocoLive, rms
 from muon import Muon
 from precision import mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
 from running_mean import RunningMean
+from signs import COLOURS, WORDS
 from streams import PLACES, SET_SHARE, WHOLE, Batch, StreamMaker, World
 from text import END, digit_tokens, encode, word_embeddings
 
@@ -34,9 +36,10 @@ SHAPES = {
     "short": [(4, 40, 6), (8, 24, 9), (12, 16, 12)],
     "usual": [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32), (120, 3, 48)],
     # Small cut-outs at places, for "where" and "how many".
-    "boards": [(1, 96, 3), (2, 64, 4), (8, 24, 6), (16, 12, 10)],
+    "boards": [(1, 96, 3), (8, 24, 6), (16, 12, 10), (30, 8, 16)],
     # Sentences are long beside all other answers, so they come in batches of their own.
     "scenes": [(1, 64, 2), (2, 40, 3), (8, 14, 6)],
+    "signs": [(1, 96, 3), (2, 64, 4), (8, 24, 8)],
     # What is counted, asked alone: among all else these questions are too few for what a tally says to be read soon.
     "counts": [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32)],
 }
@@ -44,18 +47,21 @@ SHAPES = {
 SEVERAL_SHAPES = [(6, 2, 8, 16), (4, 4, 8, 24), (2, 4, 12, 32), (3, 8, 4, 32)]
 # One stream: its frames, the parts in which the self-decoder sees it, questions.
 LONG_SHAPES = [(240, 4, 64), (240, 4, 64), (240, 4, 64), (600, 10, 64), (600, 10, 64), (2400, 40, 24)]
+# An hour, whose self-decoder's part alone takes seconds: asked is only what has the shortest answers, many times.
+HOUR, HOUR_SHARE, HOUR_TASKS = (7200, 120, 48), 0.08, {"seen": 1}
 LONG_COUNTS = 0.5  # share of the counts that are of minutes, whose numbers have two digits
 LONG_COUNT_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 64)]
 # What share of a stage's steps each kind is; of the last stage `--counting` says how often counts come.
 SHARES = {
     1: {"single": 1},
     2: {"single": 0.45, "short": 0.47, "several": 0.08},
-    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.12, "scenes": 0.06, "several": 0.07, "long": 0.5},
+    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.15, "signs": 0.2, "scenes": 0.08, "several": 0.06, "long": 0.45},
 }
 SETS_OF = {
     "usual": SET_SHARE,
-    "boards": {"boards": 1},
+    "boards": {"boards": 0.8, "flickr": 0.1, "grocery": 0.1},
     "scenes": {"flickr": 0.8, "imagenet-samples": 0.1, "boards": 0.1},
+    "signs": {"signs": 0.8, "flickr": 0.1, "grocery": 0.1},
     "counts": {**SET_SHARE, "exercises": 0.3, "boards": 0.1},
     # How many things a stream of minutes showed is asked only where all of them have names.
     "many": {"grocery": 0.4, "clothing": 0.1, "imagenet-samples": 0.4, "emoji": 0.1},
@@ -75,7 +81,9 @@ DETAIL_NOISE = 0.12
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
 COUNT_TASKS = {"different": 6, "duration": 3, "repetitions": 2, "howmany": 2}
 SCENE_TASKS = {"describe": 6, "now": 1, "chat": 1}
+SIGN_TASKS = {"reads": 5, "ground": 3, "now": 2, "seen": 1, "when": 1, "before": 1}
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
+MARKED_FROM = 1.0  # sum of a frame's marks from which on they are told: of what says nothing there is nothing to read
 WARM_UP = 60  # steps
 MEAN_STEPS = 300  # over about as many the weights that are reported and kept are a running mean: without the noise of each step
 BRIEF_REPORT = ("single", "short", "paraphrased")
@@ -83,7 +91,7 @@ BRIEF_REPORT = ("single", "short", "paraphrased")
 
 def answer_vocabulary(world: World) -> list[int]:
     """Every token that an answer of the data may hold."""
-    texts = [*world.vocab.labels, *PLACES, NOT_SHOWN, STILL_SHOWN, "camera", "1 second", "2 seconds", "yes", "no", *(a for _, a in CHAT)]
+    texts = [*world.vocab.labels, *PLACES, NOT_SHOWN, STILL_SHOWN, *COLOURS, *WORDS, "number", "sign", "camera", "1 second", "2 seconds", "yes", "no", *(a for _, a in CHAT)]
     for s in world.samples:
         texts += [c.lower().rstrip(" .") for c in s.captions]
         texts += [a.replace("_", " ") for _, q in s.qa for a in q.split(",")]
@@ -105,6 +113,7 @@ class Probes(nn.Module):
         self.words = nn.ModuleList([nn.Linear(size, c.words_width) for _ in range(3)])
         self.change = nn.Linear(size, 3)
         self.asked = nn.Linear(c.width, sum(n for _, n in SAID))
+        self.marks = nn.Linear(size, c.marks)
 
 
 class Trainer:
@@ -117,6 +126,7 @@ class Trainer:
         self.config = Config(labels=len(self.world.vocab.labels), **json.loads(args.config))
         self.answers = answer_vocabulary(self.world)
         self.model = YocoLive(self.config, torch.from_numpy(word_embeddings()), self.answers)
+        self.model.begin_marks(mark_words())
         if self.config.cache == "layers":
             self.model.caches = LayerCaches(self.config)
         self.probes = Probes(self.config)
@@ -154,7 +164,7 @@ class Trainer:
         detail = batch.detail
         if m.training:
             detail = detail + DETAIL_NOISE * torch.randn_like(detail)
-        x = m.visual(batch.label_mix, batch.word_mix, batch.top, batch.top_p, detail)
+        x = m.visual(batch.label_mix, batch.word_mix, batch.top, batch.top_p, detail, batch.marks)
         x = x[torch.arange(b).unsqueeze(1), batch.frame_row]  # [B, T, 10, W]
         if m.training:
             x = x + 0.05 * torch.randn_like(x)
@@ -256,8 +266,11 @@ class Trainer:
                 label = label[known]
                 naming = naming - (logp.gather(1, self.bag_ids[label]) * self.bag_p[label]).sum(1).mean() / 4
         asked = self.misread(read.middle[:, :, 0], batch)
-        total = answer + 0.3 * pointing + 0.15 * even + 0.3 * tally + 0.15 * clock + 0.15 * naming + 0.3 * changing + 0.2 * asked
-        return total, {"answer": answer, "evidence": pointing, "even": even, "tally": tally, "clock": clock, "names": naming, "change": changing, "asked": asked, "mass": masses[0], "early": masses[1]}
+        marks = batch.marks[torch.arange(b).unsqueeze(1), batch.frame_row].flatten(0, 1)[frames]
+        marked = marks.sum(-1) > MARKED_FROM
+        reading = F.binary_cross_entropy_with_logits(self.probes.marks(vv[marked]).float(), marks[marked]) if marked.any() else answer.new_zeros(())
+        total = answer + 0.3 * pointing + 0.15 * even + 0.3 * tally + 0.15 * clock + 0.15 * naming + 0.3 * changing + 0.2 * asked + reading
+        return total, {"answer": answer, "evidence": pointing, "even": even, "tally": tally, "clock": clock, "names": naming, "change": changing, "asked": asked, "marks": reading, "mass": masses[0], "early": masses[1]}
 
     @staticmethod
     def miscount(above: torch.Tensor, batch: Batch, told: torch.Tensor, presence: torch.Tensor) -> torch.Tensor:
@@ -365,6 +378,7 @@ class Trainer:
             "kinds": lambda: self.evaluate(8, {**shop, "flickr": 1}, 48, 12, {"seen": 1, "seennow": 1, "now": 1}),
             "exercises": lambda: self.evaluate(24, {"exercises": 1}, 16, 8, {"repetitions": 1}),
             "boards": lambda: self.evaluate(1, {"boards": 1}, 96, 3, BOARD_TASKS),
+            "signs": lambda: self.evaluate(2, {"signs": 1}, 48, 4, SIGN_TASKS),
             "minutes": lambda: self.evaluate(600, shop, 32, 48),
             "several": lambda: self.evaluate(8, shop, 32, 16, several=True),
             "long": lambda: self.evaluate(60, shop, 24, 16, asked("left", "different", "duration", "changed", "haschanged")),
@@ -393,13 +407,16 @@ class Trainer:
             raise SystemExit(f"the checkpoint has another configuration: {state['config']}")
         # A new run goes on from the mean, one that was interrupted from where it was.
         weights, now = state["model"] if self.args.restart_clock else state.get("last", state["model"]), self.model.state_dict()
-        for name in now:
-            if name.endswith(LATER_PARTS) and (name not in weights or weights[name].shape != now[name].shape):
-                weights[name] = now[name]
         if state["answers"] != self.answers:  # new answers may hold new tokens
             bias = dict(zip(state["answers"], weights["out_bias"].tolist()))
             weights["out_bias"] = torch.tensor([bias.get(token, 0.0) for token in self.answers])
+        marked = "visual.from_marks.weight" in weights
+        for name in now:
+            if name.endswith(LATER_PARTS) and (name not in weights or weights[name].shape != now[name].shape):
+                weights[name] = now[name]
         self.model.load_state_dict(weights)
+        if not marked:
+            self.model.begin_marks(mark_words())
         self.mean.begin()
         if "probes" in state:
             self.probes.load_state_dict(state["probes"], strict=False)
@@ -443,6 +460,8 @@ class Trainer:
         maker = makers.get(kind, makers["usual"])
         if kind == "several":
             return maker.batch_of_several(*random.choice(SEVERAL_SHAPES))
+        if kind == "long" and random.random() < HOUR_SHARE:
+            return maker.batch_of_one(*HOUR, HOUR_TASKS)
         if kind == "long":
             return maker.batch_of_one(*random.choice(LONG_SHAPES))
         if kind == "counts" and self.config.cache == "shared" and random.random() < LONG_COUNTS:
@@ -450,7 +469,7 @@ class Trainer:
         frames, streams, questions = random.choice(SHAPES[kind])
         if kind == "scenes":
             return maker.batch(streams, frames, questions, SCENE_TASKS, long=True)
-        tasks = {"boards": BOARD_TASKS, "counts": COUNT_TASKS}.get(kind, SINGLE_TASKS if frames == 1 else None)
+        tasks = {"boards": BOARD_TASKS, "signs": SIGN_TASKS, "counts": COUNT_TASKS}.get(kind, SINGLE_TASKS if frames == 1 else None)
         return maker.batch(streams, frames, questions, tasks)
 
     def run(self) -> None:

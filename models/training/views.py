@@ -11,6 +11,9 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from backbone import IMAGE_SIZE
 from labels import SPRITES, Sample
+from signs import SET as SIGNS
+from signs import VIEWS as SIGN_VIEWS
+from signs import sign_view
 
 # Boards: cut-outs small enough to have a place, for "where" and "how many". Composed in numbers, for what is to be
 # learned is the places, and a few hundred boards are learned by heart.
@@ -139,10 +142,11 @@ def _paste(canvas: Image.Image, sample: Sample, x: float, y: float, width: float
 
 
 def plan_views(samples: list[Sample]) -> list[tuple[int, int]]:
-    """(sample, view number) for every view, in order; the boards last, each by its first thing."""
-    plan = [(i, n) for i, s in enumerate(samples) for n in range(VIEWS[s.set])]
+    """(sample, view number) for every view, in order; then the boards, each by its first thing, and the signs."""
+    plan = [(i, n) for i, s in enumerate(samples) if s.set != SIGNS for n in range(VIEWS[s.set])]
     sprites = [i for i, s in enumerate(samples) if s.set in SPRITES]
-    return plan + [(sprites[b % len(sprites)], BOARD + b // len(sprites)) for b in range(BOARDS if sprites else 0)]
+    boards = [(sprites[b % len(sprites)], BOARD + b // len(sprites)) for b in range(BOARDS if sprites else 0)]
+    return plan + boards + [(i, n) for i, s in enumerate(samples) if s.set == SIGNS for n in range(SIGN_VIEWS)]
 
 
 class Views:
@@ -157,6 +161,8 @@ class Views:
         """The picture, and the sprites in it (none in a photograph)."""
         sample = self.samples[index]
         rng = random.Random(f"{self.seed}/{sample.set}/{sample.path.rsplit('/', 1)[-1]}/{number}")
+        if sample.set == SIGNS:
+            return _fit(_camera(sign_view(sample, number, rng), rng)), []
         if number >= BOARD:
             return board_view(self.samples, index, self.sprites, self.backgrounds, rng)
         if sample.set in SPRITES:

@@ -1,0 +1,79 @@
+/**
+ * What signs and screens say: the drawn signs of the recorded tests, in faces that the bundle never saw, each for two seconds. Asked
+ * is what it says and the colour of its ground; beside it what the answer that is most often right would get.
+ */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import sharp from 'sharp';
+import { DEFAULT_BUNDLE, PACKAGE_ROOT } from '../src/config.ts';
+import { loadModel, type Model } from '../src/model/model.ts';
+import { greedyAnswer } from './greedy-answer.ts';
+import { show } from './haystack.ts';
+import { round } from './machine.ts';
+import type { BenchOptions } from './options.ts';
+
+const SIGNS = path.join(PACKAGE_ROOT, 'test', 'recorded', 'signs');
+const FPS = 2;
+const FRAMES = 4;
+const LIMIT_BYTES = 2 ** 24;
+const QUICK = 12;
+
+interface Sign {
+  readonly file: string;
+  readonly says: string;
+  readonly ground: string;
+}
+
+const KINDS: Readonly<Record<string, { question: string; of: (sign: Sign) => string; when: (sign: Sign) => boolean }>> =
+  {
+    oneDigit: { question: 'What does it say?', of: (sign) => sign.says, when: ({ says }) => /^\d$/.test(says) },
+    twoDigits: { question: 'What number is shown?', of: (sign) => sign.says, when: ({ says }) => /^\d\d$/.test(says) },
+    words: { question: 'What does the sign say?', of: (sign) => sign.says, when: ({ says }) => /^[a-z]+$/.test(says) },
+    ground: { question: 'What colour is the background?', of: (sign) => sign.ground, when: () => true },
+  };
+
+export async function signs(options: BenchOptions): Promise<Record<string, unknown>> {
+  const model = await loadModel(DEFAULT_BUNDLE);
+  try {
+    const all = JSON.parse(await readFile(path.join(SIGNS, 'signs.json'), 'utf8')) as Sign[];
+    const asked = options.quick ? all.filter((_, i) => i % Math.ceil(all.length / QUICK) === 0) : all;
+    const report: Record<string, unknown> = {};
+    for (const [name, { question, of, when }] of Object.entries(KINDS)) {
+      const some = asked.filter(when);
+      const wrong: Record<string, string> = {};
+      for (const sign of some) {
+        const answer = await answered(model, sign, question);
+        if (answer !== of(sign)) wrong[`${sign.file} (${of(sign)})`] = answer;
+      }
+      const right = some.length - Object.keys(wrong).length;
+      report[name] = {
+        right,
+        of: some.length,
+        share: round(right / some.length, 2),
+        mostFrequent: mostFrequent(some.map(of)),
+        wrong,
+      };
+    }
+    return report;
+  } finally {
+    await model.release();
+  }
+}
+
+async function answered(model: Model, sign: Sign, question: string): Promise<string> {
+  const { imageSize } = model.config;
+  const picture = sharp(path.join(SIGNS, sign.file)).resize(imageSize, imageSize, { fit: 'fill' });
+  const rgb = new Uint8Array(await picture.toColourspace('srgb').removeAlpha().raw().toBuffer());
+  const cache = model.newCache(LIMIT_BYTES);
+  const tokens = new Map([[sign.file, [await model.vision.tokens(rgb)]]]);
+  await show(model, cache, tokens, [{ class: sign.file, frames: FRAMES }], FPS);
+  const ids = await greedyAnswer(model, cache, question);
+  return model.tokenizer.decode(ids.filter((id) => id !== model.config.endToken)).trim();
+}
+
+/** The share that the answer which is right most often would get. */
+function mostFrequent(right: readonly string[]): number {
+  const counts = new Map<string, number>();
+  for (const answer of right) counts.set(answer, (counts.get(answer) ?? 0) + 1);
+  return round(Math.max(0, ...counts.values()) / Math.max(1, right.length), 2);
+}

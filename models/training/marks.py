@@ -1,0 +1,103 @@
+"""What a picture says and on which colour: the digits of a number, a word, the ground's colour, read from all of its vectors at once.
+
+The projector's mixtures are of things; of writing they know as much as that it is a web site. A small network of its own is trained on drawn
+signs (signs.py), and on photographs, which mostly say nothing.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from backbone import FEATURES, VECTORS
+from signs import COLOURS, NUMBERS, WORDS, ground
+from text import WIDTH, digit_tokens, encode, word_embeddings
+
+NARROW, MIXED = 96, 512
+# Tens, ones, words and colours of the ground; the last one of each: none.
+PARTS = (11, 11, len(WORDS) + 1, len(COLOURS) + 1)
+MARKS = sum(PARTS)
+UNKNOWN = -1
+STEPS, BATCH, OTHERS = 3_000, 160, 64
+NOISE = 0.25
+
+
+class Marks(nn.Module):
+    """Features of a picture `[B, 10, 1280]` -> p of each mark, `[B, MARKS]`; of no mark at all zeros, so that most pictures are told nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("middle", torch.zeros(FEATURES))
+        self.register_buffer("sharpness", torch.ones(FEATURES))
+        self.narrow, self.mixed, self.all = nn.Linear(FEATURES, NARROW), nn.Linear(VECTORS * NARROW, MIXED), nn.Linear(MIXED, MARKS)
+        some = torch.ones(MARKS)
+        some[torch.tensor(PARTS).cumsum(0) - 1] = 0
+        self.register_buffer("some", some, persistent=False)
+
+    def standard(self, features: torch.Tensor) -> torch.Tensor:
+        return (features - self.middle) * self.sharpness
+
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        """Of features that are standardised already, `[B, MARKS]`."""
+        drop = lambda z, p: F.dropout(z, p, self.training)
+        # Of three dimensions all along, so that the graph has a plain product for each.
+        z = drop(F.gelu(self.narrow(x)), 0.1).flatten(1).unsqueeze(1)
+        return self.all(drop(F.gelu(self.mixed(z)), 0.2)).squeeze(1)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        parts = self.logits(self.standard(features)).float().split(PARTS, -1)
+        return torch.cat([part.softmax(-1) for part in parts], -1) * self.some
+
+
+def right_marks(says: str, number: int) -> list[int]:
+    """Of a sign's view: which of each part."""
+    colour = list(COLOURS).index(ground(number))
+    if says not in NUMBERS:
+        return [10, 10, WORDS.index(says), colour]
+    return [int(says) // 10 if len(says) == 2 else 10, int(says) % 10, len(WORDS), colour]
+
+
+def mark_words() -> torch.Tensor:
+    """The word that says each mark, `[MARKS, WIDTH]`; zeros for none."""
+    table, none = word_embeddings(), [0.0] * WIDTH
+    digits = [*(table[token].tolist() for token in digit_tokens()), none]
+    said = lambda texts: [*(table[encode(text)].mean(0).tolist() for text in texts), none]
+    return torch.tensor(digits + digits + said(WORDS) + said(list(COLOURS)))
+
+
+NO_MARKS = [10, 10, len(WORDS), len(COLOURS)]
+# Of cut-outs on any ground: some are plain.
+NO_WRITING = [10, 10, len(WORDS), UNKNOWN]
+
+
+def fit(features: torch.Tensor, rows: torch.Tensor, right: torch.Tensor, others: torch.Tensor, right_of_others: torch.Tensor, seed: int) -> Marks:
+    """Trains it on these rows of features: signs, and other pictures; `right`, `right_of_others`: `[rows, 4]` as of `right_marks`."""
+    torch.manual_seed(seed)
+    net = Marks().train()
+    some = features[rows[torch.randperm(len(rows))[:1_000]]].float().flatten(0, 1)
+    net.middle.copy_(some.mean(0))
+    net.sharpness.copy_(1 / (some.std(0) + 1e-3))
+    opt = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.05)
+    for step in range(STEPS):
+        opt.param_groups[0]["lr"] = 2e-3 * (1 - step / STEPS)
+        i, j = torch.randint(len(rows), (BATCH,)), torch.randint(len(others), (OTHERS,))
+        x = net.standard(features[torch.cat([rows[i], others[j]])].float())
+        logits = net.logits(x + NOISE * torch.randn_like(x)).split(PARTS, -1)
+        want = torch.cat([right[i], right_of_others[j]])
+        loss = sum(F.cross_entropy(part, want[:, k], ignore_index=UNKNOWN) for k, part in enumerate(logits))
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    return net.eval()
+
+
+@torch.no_grad()
+def measured(net: Marks, features: torch.Tensor, rows: torch.Tensor, right: torch.Tensor, others: torch.Tensor) -> dict[str, float]:
+    """On rows that it was not trained on: numbers, words and grounds that are right, and photographs that are said to say something."""
+    said = lambda rows: torch.cat([torch.stack([part.argmax(-1) for part in net.logits(net.standard(features[b].float())).split(PARTS, -1)], 1) for b in rows.split(512)])
+    hit = said(rows) == right
+    word = right[:, 2] < len(WORDS)
+    one, two = (right[:, 0] == 10) & ~word, right[:, 0] < 10
+    text = hit[:, :3].all(1).float()
+    written = (said(others)[:, :3] != torch.tensor(NO_MARKS[:3])).any(1).float()
+    return {"one digit": round(text[one].mean().item(), 3), "two digits": round(text[two].mean().item(), 3), "words": round(text[word].mean().item(), 3),
+            "grounds": round(hit[:, 3].float().mean().item(), 3), "photographs that say something": round(written.mean().item(), 3)}

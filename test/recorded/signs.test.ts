@@ -1,0 +1,70 @@
+/** That the bundled model reads drawn signs, in faces that it was not trained on, through the whole path: a video of them, and questions as of each. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DEFAULT_BUNDLE } from '../../src/config.ts';
+import { encodeVideo } from '../../src/evaluation/video.ts';
+import { Streams } from '../../src/live/live-service.ts';
+
+interface Sign {
+  readonly file: string;
+  readonly says: string;
+  readonly ground: string;
+}
+
+const SIGNS = fileURLToPath(new URL('signs/', import.meta.url));
+const SHOWN_MS = 2_000;
+const MINUTE = 60_000;
+/** Of 32 numbers; of eleven colours. An answer that is always the same would get one in 32, and one in ten. */
+const READ_SHARE = 0.35;
+const GROUND_SHARE = 0.75;
+
+let folder: string;
+let live: Streams;
+let signs: readonly Sign[];
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'yoco-signs-'));
+  const all = JSON.parse(await readFile(path.join(SIGNS, 'signs.json'), 'utf8')) as Sign[];
+  signs = all.filter(({ says }) => /^\d+$/.test(says));
+  const spans = signs.map(({ file, says }, i) => ({
+    picture: { set: 'signs', file: path.join(SIGNS, file), label: says },
+    startMs: i * SHOWN_MS,
+    endMs: (i + 1) * SHOWN_MS,
+  }));
+  const video = path.join(folder, 'signs.mp4');
+  await encodeVideo(spans, video, { width: 480, height: 360, fit: 'contain' });
+  live = await Streams.start({ engine: { bundle: DEFAULT_BUNDLE } });
+  const stream = await live.create({ name: 'signs', source: { file: video, pace: 'fastest' } }, 'operator');
+  await stream.ended();
+}, 2 * MINUTE);
+afterAll(async () => {
+  await live.close();
+  await rm(folder, { recursive: true, force: true });
+}, MINUTE);
+
+/** Asks while each sign is shown; the wrong answers are in the message of a failure. */
+async function expectRead(question: string, of: (sign: Sign) => string, least: number): Promise<void> {
+  const stream = live.get('signs');
+  const answers = await Promise.all(
+    signs.map((_, i) => stream.converse().ask(question, { asOfMs: (i + 0.7) * SHOWN_MS }).result),
+  );
+  const wrong = signs.flatMap((sign, i) => {
+    const said = answers[i]?.text.trim() ?? '';
+    return said === of(sign) ? [] : [`${of(sign)}: ${said}`];
+  });
+  const share = 1 - wrong.length / signs.length;
+  expect(share, `${question} wrong: ${wrong.join(', ')}`).toBeGreaterThanOrEqual(least);
+}
+
+describe('A sign that is shown', () => {
+  test('is read', () => expectRead('what does it say?', ({ says }) => says, READ_SHARE), MINUTE);
+
+  test(
+    'has the colour of its ground',
+    () => expectRead('what colour is the background?', ({ ground }) => ground, GROUND_SHARE),
+    MINUTE,
+  );
+});
