@@ -117,7 +117,7 @@ def main() -> None:
         file = f"{sample.extra['says']}.png"
         sign_view(sample, i, rng, faces).resize(RECORDED_SIZE, Image.Resampling.BICUBIC).quantize(RECORDED_COLOURS).save(out / file, optimize=True)
         listed.append({"file": file, "says": sample.extra["says"], "ground": ground(i)})
-    (out / "signs.json").write_text("[\n" + ",\n".join(f"  {json.dumps(line)}" for line in listed) + "\n]\n")
+    (out / "signs.json").write_text("[\n" + ",\n".join(f"  {{ {json.dumps(line)[1:-1]} }}" for line in listed) + "\n]\n")
 
 
 if __name__ == "__main__":
