@@ -23,9 +23,8 @@ from projector import Detail, Projector, Vocabulary
 from text import word_embeddings
 from weights import stored
 
-
-# What a projector of older bundles lacks, in the order of the graph, and the layers of each in theirs.
-PROJECTOR_PARTS = {"occupied": ("cell", "around", "one", "narrow", "mixed", "all"), "marks": ("narrow", "mixed", "all")}
+# What a projector of older bundles lacks: the layers of each part in the order of the graph, and which of its products the first of them is.
+PROJECTOR_PARTS = {"occupied": (("cell", "around", "one", "narrow", "mixed", "all"), 4), "marks": (("narrow", "mixed", "all"), -4)}
 
 
 class Graph:
@@ -116,10 +115,10 @@ def fill_vision(model: YocoLive, projector: Projector, detail: Detail, vocab: Vo
         getattr(projector, name).bias.copy_(graph.values[f"projector.{name}.bias"])
     for name in ("word_bias", "class_scale", "class_bias"):
         getattr(projector, name).copy_(graph.values[f"projector.{name}"].reshape(getattr(projector, name).shape))
-    products, had = iter(graph.products[4:]), [part for part, layers in PROJECTOR_PARTS.items() if f"projector.{part}.{layers[0]}.bias" in graph.values]
+    had = [part for part, (layers, _) in PROJECTOR_PARTS.items() if f"projector.{part}.{layers[0]}.bias" in graph.values]
     for part in had:
-        layers = PROJECTOR_PARTS[part]
-        fill_part(getattr(projector, part), layers, f"projector.{part}", graph, [next(products) for _ in layers])
+        layers, first = PROJECTOR_PARTS[part]
+        fill_part(getattr(projector, part), layers, f"projector.{part}", graph, graph.products[first:][: len(layers)])
     if "marked" in graph.values:
         model.visual.from_marks.weight.copy_(graph.values["marked"].T)
     if "basis" not in graph.values:
