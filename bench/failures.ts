@@ -6,7 +6,7 @@ import path from 'node:path';
 import sharp, { type OverlayOptions } from 'sharp';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { loadModel } from '../src/model/model.ts';
-import { greedyAnswer } from './greedy-answer.ts';
+import { greedyText } from './greedy-answer.ts';
 import { PHOTOGRAPHS, readPhotographs, sceneTokens, show } from './haystack.ts';
 import type { BenchOptions } from './options.ts';
 
@@ -31,8 +31,7 @@ export async function failures(options: BenchOptions): Promise<Record<string, un
       const tokens = await sceneTokens(model, [photograph]);
       const cache = model.newCache(LIMIT_BYTES);
       await show(model, cache, tokens, [{ class: photograph.class, frames: FRAMES }], FPS);
-      const ids = await greedyAnswer(model, cache, 'What is shown now?');
-      const answer = model.tokenizer.decode(ids.filter((id) => id !== model.config.endToken)).trim();
+      const answer = await greedyText(model, cache, 'What is shown now?');
       if (answer !== photograph.class.toLowerCase()) failed.push({ ...photograph, shows: photograph.class, answer });
     }
     if (options.picture !== undefined && failed.length > 0) await draw(failed, options.picture);

@@ -23,3 +23,9 @@ export async function greedyAnswer(model: Model, cache: KvCache, question: strin
   }
   return tokens;
 }
+
+/** The same answer as text, without its end. */
+export async function greedyText(model: Model, cache: KvCache, question: string): Promise<string> {
+  const ids = await greedyAnswer(model, cache, question);
+  return model.tokenizer.decode(ids.filter((id) => id !== model.config.endToken)).trim();
+}

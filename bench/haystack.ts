@@ -47,8 +47,8 @@ export async function sceneTokens(model: Model, photographs: readonly Photograph
   return all;
 }
 
-/** From the whole picture to three quarters of it, and mirrored. */
-async function cropped(file: string, size: number, crop: number): Promise<Uint8Array> {
+/** From the whole picture to three quarters of it, and mirrored: RGB at the model's size. Crop 0 is the whole. */
+export async function cropped(file: string, size: number, crop: number): Promise<Uint8Array> {
   const { width, height } = await sharp(file).metadata();
   const share = 1 - 0.1 * (crop % 3);
   const [w, h] = [Math.floor(width * share), Math.floor(height * share)];

@@ -4,21 +4,21 @@
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import sharp from 'sharp';
 import { DEFAULT_BUNDLE, PACKAGE_ROOT } from '../src/config.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
-import { greedyAnswer } from './greedy-answer.ts';
-import { show } from './haystack.ts';
+import { greedyText } from './greedy-answer.ts';
+import { cropped, show } from './haystack.ts';
 import { round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
 
-const SIGNS = path.join(PACKAGE_ROOT, 'test', 'recorded', 'signs');
+export const SIGNS = path.join(PACKAGE_ROOT, 'test', 'recorded', 'signs');
 const FPS = 2;
 const FRAMES = 4;
 const LIMIT_BYTES = 2 ** 24;
 const QUICK = 12;
 
-interface Sign {
+/** A picture in SIGNS, and what it shows. */
+export interface Sign {
   readonly file: string;
   readonly says: string;
   readonly ground: string;
@@ -35,7 +35,7 @@ const KINDS: Readonly<Record<string, { question: string; of: (sign: Sign) => str
 export async function signs(options: BenchOptions): Promise<Record<string, unknown>> {
   const model = await loadModel(DEFAULT_BUNDLE);
   try {
-    const all = JSON.parse(await readFile(path.join(SIGNS, 'signs.json'), 'utf8')) as Sign[];
+    const all = await readSigns();
     const asked = options.quick ? all.filter((_, i) => i % Math.ceil(all.length / QUICK) === 0) : all;
     const report: Record<string, unknown> = {};
     for (const [name, { question, of, when }] of Object.entries(KINDS)) {
@@ -60,15 +60,16 @@ export async function signs(options: BenchOptions): Promise<Record<string, unkno
   }
 }
 
+export async function readSigns(): Promise<Sign[]> {
+  return JSON.parse(await readFile(path.join(SIGNS, 'signs.json'), 'utf8')) as Sign[];
+}
+
 async function answered(model: Model, sign: Sign, question: string): Promise<string> {
-  const { imageSize } = model.config;
-  const picture = sharp(path.join(SIGNS, sign.file)).resize(imageSize, imageSize, { fit: 'fill' });
-  const rgb = new Uint8Array(await picture.toColourspace('srgb').removeAlpha().raw().toBuffer());
+  const rgb = await cropped(path.join(SIGNS, sign.file), model.config.imageSize, 0);
   const cache = model.newCache(LIMIT_BYTES);
   const tokens = new Map([[sign.file, [await model.vision.tokens(rgb)]]]);
   await show(model, cache, tokens, [{ class: sign.file, frames: FRAMES }], FPS);
-  const ids = await greedyAnswer(model, cache, question);
-  return model.tokenizer.decode(ids.filter((id) => id !== model.config.endToken)).trim();
+  return greedyText(model, cache, question);
 }
 
 /** The share that the answer which is right most often would get. */

@@ -16,8 +16,7 @@ import onnxruntime
 import torch
 
 from backbone import FEATURES, IMAGE_SIZE, VECTORS, EfficientNetLite0
-from labels import read_sets
-from signs import sign_samples
+from signs import read_all
 from views import Views, plan_views
 
 BATCH = 8
@@ -35,7 +34,7 @@ def _start(model: str, data: str, seed: int) -> None:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     _state["session"] = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    _state["views"] = Views([*read_sets(data), *sign_samples()], seed)
+    _state["views"] = Views(read_all(data), seed)
 
 
 def _batch(plan: list[tuple[int, int]]) -> tuple[np.ndarray, list]:
@@ -59,7 +58,7 @@ def main() -> None:
     args = parser.parse_args()
     work = Path(args.work)
     work.mkdir(parents=True, exist_ok=True)
-    samples = [*read_sets(args.data), *sign_samples()]
+    samples = read_all(args.data)
     plan = plan_views(samples)
     model = work / "backbone.onnx"
     _export_backbone(model)

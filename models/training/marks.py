@@ -10,6 +10,7 @@ from torch import nn
 
 from backbone import FEATURES, VECTORS
 from signs import COLOURS, NUMBERS, WORDS, ground
+from small_net import StandardFeatures, train
 from text import WIDTH, digit_tokens, encode, word_embeddings
 
 NARROW, MIXED = 96, 512
@@ -21,20 +22,15 @@ STEPS, BATCH, OTHERS = 3_000, 160, 64
 NOISE = 0.25
 
 
-class Marks(nn.Module):
+class Marks(StandardFeatures):
     """Features of a picture `[B, 10, 1280]` -> p of each mark, `[B, MARKS]`; of no mark at all zeros, so that most pictures are told nothing."""
 
     def __init__(self):
         super().__init__()
-        self.register_buffer("middle", torch.zeros(FEATURES))
-        self.register_buffer("sharpness", torch.ones(FEATURES))
         self.narrow, self.mixed, self.all = nn.Linear(FEATURES, NARROW), nn.Linear(VECTORS * NARROW, MIXED), nn.Linear(MIXED, MARKS)
         some = torch.ones(MARKS)
         some[torch.tensor(PARTS).cumsum(0) - 1] = 0
         self.register_buffer("some", some, persistent=False)
-
-    def standard(self, features: torch.Tensor) -> torch.Tensor:
-        return (features - self.middle) * self.sharpness
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """Of features that are standardised already, `[B, MARKS]`."""
@@ -73,21 +69,16 @@ def fit(features: torch.Tensor, rows: torch.Tensor, right: torch.Tensor, others:
     """Trains it on these rows of features: signs, and other pictures; `right`, `right_of_others`: `[rows, 4]` as of `right_marks`."""
     torch.manual_seed(seed)
     net = Marks().train()
-    some = features[rows[torch.randperm(len(rows))[:1_000]]].float().flatten(0, 1)
-    net.middle.copy_(some.mean(0))
-    net.sharpness.copy_(1 / (some.std(0) + 1e-3))
-    opt = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.05)
-    for step in range(STEPS):
-        opt.param_groups[0]["lr"] = 2e-3 * (1 - step / STEPS)
+    net.standardise(features[rows[torch.randperm(len(rows))[:1_000]]])
+
+    def loss() -> torch.Tensor:
         i, j = torch.randint(len(rows), (BATCH,)), torch.randint(len(others), (OTHERS,))
         x = net.standard(features[torch.cat([rows[i], others[j]])].float())
         logits = net.logits(x + NOISE * torch.randn_like(x)).split(PARTS, -1)
         want = torch.cat([right[i], right_of_others[j]])
-        loss = sum(F.cross_entropy(part, want[:, k], ignore_index=UNKNOWN) for k, part in enumerate(logits))
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
-    return net.eval()
+        return sum(F.cross_entropy(part, want[:, k], ignore_index=UNKNOWN) for k, part in enumerate(logits))
+
+    return train(net, STEPS, loss)
 
 
 @torch.no_grad()

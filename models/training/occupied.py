@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from backbone import CELLS, FEATURES, VECTORS
+from small_net import StandardFeatures, train
 
 HIDDEN, NARROW, MIXED = 128, 48, 192
 STEPS, BATCH, PHOTOS = 2_500, 192, 64
@@ -16,18 +17,13 @@ SURELY = 10.0  # log-odds
 NOISE = 0.3  # of a feature's own spread: the cut-outs are not to be learned by heart
 
 
-class Occupied(nn.Module):
+class Occupied(StandardFeatures):
     """Features of a picture `[B, 10, 1280]` -> the log-odds that each of its cells shows a thing, `[B, 9]`."""
 
     def __init__(self):
         super().__init__()
-        self.register_buffer("middle", torch.zeros(FEATURES))
-        self.register_buffer("sharpness", torch.ones(FEATURES))
         self.cell, self.around, self.one = nn.Linear(FEATURES, HIDDEN), nn.Linear(FEATURES, HIDDEN, bias=False), nn.Linear(HIDDEN, 1)
         self.narrow, self.mixed, self.all = nn.Linear(FEATURES, NARROW), nn.Linear(VECTORS * NARROW, MIXED), nn.Linear(MIXED, CELLS)
-
-    def standard(self, features: torch.Tensor) -> torch.Tensor:
-        return (features - self.middle) * self.sharpness
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         return self.odds(self.standard(features))
@@ -52,20 +48,15 @@ def fit(features: torch.Tensor, boards: torch.Tensor, shown: torch.Tensor, photo
                 value.zero_()
             net.one.bias.fill_(SURELY)
         return net.eval()
-    some = features[boards[torch.randperm(len(boards))[:4_000]]].float().flatten(0, 1)
-    net.middle.copy_(some.mean(0))
-    net.sharpness.copy_(1 / (some.std(0) + 1e-3))
-    opt = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.05)
-    for step in range(STEPS):
-        opt.param_groups[0]["lr"] = 2e-3 * (1 - step / STEPS)
+    net.standardise(features[boards[torch.randperm(len(boards))[:4_000]]])
+
+    def loss() -> torch.Tensor:
         i, j = torch.randint(len(boards), (BATCH,)), torch.randint(max(1, len(photos)), (min(PHOTOS, len(photos)),))
         x = net.standard(features[torch.cat([boards[i], photos[j]])].float())
         odds = net.odds(x + NOISE * torch.randn_like(x))
-        loss = F.binary_cross_entropy_with_logits(odds[:BATCH], shown[i]) + PHOTOS_WEIGHT * F.softplus(-odds[BATCH:]).sum() / (PHOTOS * CELLS)
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
-    return net.eval()
+        return F.binary_cross_entropy_with_logits(odds[:BATCH], shown[i]) + PHOTOS_WEIGHT * F.softplus(-odds[BATCH:]).sum() / (PHOTOS * CELLS)
+
+    return train(net, STEPS, loss)
 
 
 @torch.no_grad()

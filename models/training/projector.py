@@ -27,10 +27,10 @@ from torch import nn
 import marks
 import occupied
 from backbone import CELLS, CLASSES, FEATURES, VECTORS, EfficientNetLite0
-from labels import FOLDS, SPRITES, Sample, read_sets
+from labels import FOLDS, SPRITES, Sample
 from precision import mixed_precision
 from signs import SET as SIGNS
-from signs import sign_samples
+from signs import read_all
 from text import WIDTH, encode, word_embeddings
 from views import BOARD, BOARDS_KEPT
 
@@ -193,7 +193,7 @@ def view_fold(sample: Sample, number: int, folds: int) -> int:
 
 class Stage0:
     def __init__(self, data: str, work: str, folds: int = FOLDS):
-        self.samples = [*read_sets(data), *sign_samples()]
+        self.samples = read_all(data)
         self.views = json.loads((Path(work) / "views.json").read_text())
         self.features = torch.from_numpy(np.load(Path(work) / "features.npy"))
         self.vocab = Vocabulary(self.samples)

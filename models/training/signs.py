@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from backbone import IMAGE_SIZE
-from labels import Sample
+from labels import Sample, read_sets
 
 SET = "signs"
 NUMBERS = [str(n) for n in range(100)]
@@ -34,6 +34,11 @@ LEAST_CONTRAST = 75
 def sign_samples() -> list[Sample]:
     """One for each text. They have no label: the projector knows no names of signs, `Marks` reads them."""
     return [Sample(SET, f"{SET}/{text}", None, extra={"says": text}) for text in TEXTS]
+
+
+def read_all(data: str) -> list[Sample]:
+    """The samples of the data's sets, and the signs after them. Throws as `read_sets`."""
+    return [*read_sets(data), *sign_samples()]
 
 
 def sign_name(sample: Sample) -> str:

@@ -15,11 +15,11 @@ import torch
 
 from backbone import CELLS, VECTORS
 from kinds import ALSO_CALLED, PEOPLE, UNCOUNTED, Kinds, group_of, kinds_of
-from labels import NOT_SPLIT, Sample, read_sets
+from labels import NOT_SPLIT, Sample
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NO_CHANGE, NOT_SHOWN, PHRASINGS, STILL_SHOWN
 from projector import Vocabulary
 from signs import SET as SIGNS
-from signs import ground, sign_name, sign_samples
+from signs import ground, read_all, sign_name
 from text import END, START, encode
 from views import BOARD, BOARDS_KEPT
 
@@ -116,7 +116,7 @@ class World:
 
     def __init__(self, data: str, work: str, validation: bool):
         root = Path(work)
-        self.samples = [*read_sets(data), *sign_samples()]
+        self.samples = read_all(data)
         self.views = json.loads((root / "views.json").read_text())
         self.vocab = Vocabulary(self.samples)
         self.validation = validation

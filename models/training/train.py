@@ -407,15 +407,15 @@ class Trainer:
             raise SystemExit(f"the checkpoint has another configuration: {state['config']}")
         # A new run goes on from the mean, one that was interrupted from where it was.
         weights, now = state["model"] if self.args.restart_clock else state.get("last", state["model"]), self.model.state_dict()
-        if state["answers"] != self.answers:  # new answers may hold new tokens
-            bias = dict(zip(state["answers"], weights["out_bias"].tolist()))
-            weights["out_bias"] = torch.tensor([bias.get(token, 0.0) for token in self.answers])
         marked = "visual.from_marks.weight" in weights
         for name in now:
             if name.endswith(LATER_PARTS) and (name not in weights or weights[name].shape != now[name].shape):
                 weights[name] = now[name]
+        if state["answers"] != self.answers:  # new answers may hold new tokens
+            bias = dict(zip(state["answers"], weights["out_bias"].tolist()))
+            weights["out_bias"] = torch.tensor([bias.get(token, 0.0) for token in self.answers])
         self.model.load_state_dict(weights)
-        if not marked:
+        if not marked:  # the words' maps are now those that were trained
             self.model.begin_marks(mark_words())
         self.mean.begin()
         if "probes" in state:
@@ -460,10 +460,8 @@ class Trainer:
         maker = makers.get(kind, makers["usual"])
         if kind == "several":
             return maker.batch_of_several(*random.choice(SEVERAL_SHAPES))
-        if kind == "long" and random.random() < HOUR_SHARE:
-            return maker.batch_of_one(*HOUR, HOUR_TASKS)
         if kind == "long":
-            return maker.batch_of_one(*random.choice(LONG_SHAPES))
+            return maker.batch_of_one(*HOUR, HOUR_TASKS) if random.random() < HOUR_SHARE else maker.batch_of_one(*random.choice(LONG_SHAPES))
         if kind == "counts" and self.config.cache == "shared" and random.random() < LONG_COUNTS:
             return makers["many"].batch_of_one(*random.choice(LONG_COUNT_SHAPES), COUNT_TASKS)
         frames, streams, questions = random.choice(SHAPES[kind])

@@ -1,20 +1,13 @@
 /** That the bundled model reads drawn signs, in faces that it was not trained on, through the whole path: a video of each, and questions about it. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readSigns, type Sign, SIGNS } from '../../bench/signs.ts';
 import { DEFAULT_BUNDLE } from '../../src/config.ts';
 import { encodeVideo } from '../../src/evaluation/video.ts';
 import { Streams } from '../../src/live/live-service.ts';
 
-interface Sign {
-  readonly file: string;
-  readonly says: string;
-  readonly ground: string;
-}
-
-const SIGNS = fileURLToPath(new URL('signs/', import.meta.url));
 const SHOWN_MS = 2_000;
 const MINUTE = 60_000;
 /** Numbers; each is in a video of its own, since among many signs this bundle takes an earlier one for what is there now. */
@@ -29,8 +22,7 @@ let signs: readonly Sign[];
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'yoco-signs-'));
-  const all = JSON.parse(await readFile(path.join(SIGNS, 'signs.json'), 'utf8')) as Sign[];
-  signs = all
+  signs = (await readSigns())
     .filter(({ says }) => /^\d+$/.test(says))
     .filter((_, i) => i % 2 === 0)
     .slice(0, NUMBER);
