@@ -32,7 +32,8 @@ export async function encodeVideo(spans: readonly Span[], file: string, options:
     try {
       const drawn =
         span.board === undefined ? fill(span.picture.file, options) : await paste(span, span.board, options);
-      await drawn.png({ compressionLevel: 1 }).toFile(picture);
+      // All of one pixel format: where it changes, ffmpeg begins its filters anew and drops the picture before.
+      await drawn.toColourspace('srgb').removeAlpha().png({ compressionLevel: 1 }).toFile(picture);
     } catch (cause) {
       throw new YocoError('data_invalid', { param: 'data', detail: `${span.picture.file} cannot be decoded.`, cause });
     }
