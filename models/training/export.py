@@ -95,7 +95,7 @@ class CrossGraph(nn.Module):
         self.register_buffer("table", words @ model.out.weight * (model.out_scale.detach() * 4 / model.c.words_width))  # [answers, W]
         self.register_buffer("copy", words @ model.copy.weight / model.c.words_width**0.5)  # [answers, G * D]
         self.register_buffer("bias", model.out_bias.detach())
-        self.counted, self.dated = model.counted, model.dated
+        self.counted, self.dated, self.written = model.counted, model.dated, model.written
         self.register_buffer("digits", model.digits)
 
     def forward(self, hidden, times, since, ahead, moment, visible, context, own_k, own_v, own_length, counted, *cache):
@@ -105,7 +105,8 @@ class CrossGraph(nn.Module):
 
     def logits(self, x, attended, number, dated):
         y = self.norm(x)
-        return y @ self.table.T + self.gate(y) * (attended @ self.copy.T) + self.bias + (self.counted(y, number) + self.dated(y, dated)) @ self.digits
+        said = self.counted(y, number) + self.dated(y, dated) + self.written(y, attended)
+        return y @ self.table.T + self.gate(y) * (attended @ self.copy.T) + self.bias + said @ self.digits
 
 
 def to_graph(module: nn.Module, args: tuple, path: Path, kind: str, inputs: dict[str, dict[int, str]], outputs: dict[str, dict[int, str]]) -> None:

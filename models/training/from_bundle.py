@@ -85,10 +85,11 @@ def fill_cross(model: YocoLive, graph: Graph, answers: list[int]) -> None:
     model.copy_gate.weight.copy_(graph.values["gate.weight"])
     model.copy_gate.bias.copy_(graph.values["gate.bias"])
     model.out_bias.copy_(graph.values["bias"])
-    for name, copied in (("counted", model.counted), ("dated", model.dated)):
-        if f"{name}.gate.weight" in graph.values:  # bundles of before it have none
+    gates = {"counted.gate": model.counted.gate, "dated.gate": model.dated.gate, "written.gate": model.written.gate, "written.read": model.written.read}
+    for name, linear in gates.items():
+        if f"{name}.weight" in graph.values:  # bundles of before it have none
             for part in ("weight", "bias"):
-                getattr(copied.gate, part).copy_(graph.values[f"{name}.gate.{part}"])
+                getattr(linear, part).copy_(graph.values[f"{name}.{part}"])
 
 
 def fill_part(part: nn.Module, layers: tuple[str, ...], prefix: str, graph: Graph, products: list[torch.Tensor]) -> None:

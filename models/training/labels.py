@@ -11,6 +11,7 @@ from pathlib import Path
 
 SETS = ["grocery", "clothing", "imagenet-samples", "emoji", "stamps", "exercises", "flickr", "daquar"]
 SPRITES = {"emoji", "stamps"}  # RGBA cut-outs, one image a name: shown on other pictures
+SCENES = {"flickr", "daquar", "exercises"}  # of many things: none of them is what the picture shows
 # One picture a name: kept out of training, the name would be unknown.
 NOT_SPLIT = SPRITES | {"imagenet-samples", "exercises"}
 FOLDS = 5
@@ -29,6 +30,7 @@ class Sample:
     captions: list[str] = field(default_factory=list)
     qa: list[tuple[str, str]] = field(default_factory=list)
     extra: dict = field(default_factory=dict)
+    learned: list[str] = field(default_factory=list)  # of captions and of those of like pictures, what consensus.py chose to teach
 
     @property
     def hash(self) -> int:

@@ -1,7 +1,7 @@
-"""What a picture says and on which colour: the digits of a number, a word, the ground's colour, read from all of its vectors at once.
+"""What a picture says and of which colour it is: the digits of a number, a word, the colour of a sign or of a thing, read from all of its vectors at once.
 
 The projector's mixtures are of things; of writing they know as much as that it is a web site. A small network of its own is trained on drawn
-signs (signs.py), and on photographs, which mostly say nothing.
+signs (signs.py), on cut-outs that are painted (colours.py), and on photographs, which mostly say nothing.
 """
 
 import torch
@@ -9,16 +9,17 @@ import torch.nn.functional as F
 from torch import nn
 
 from backbone import FEATURES, VECTORS
-from signs import COLOURS, NUMBERS, WORDS, ground
+from colours import NAMES as COLOURS
+from signs import NUMBERS, WORDS, ground
 from small_net import StandardFeatures, train
 from text import WIDTH, digit_tokens, encode, word_embeddings
 
 NARROW, MIXED = 96, 512
-# Tens, ones, words and colours of the ground; the last one of each: none.
+# Tens, ones, words and colours; the last one of each: none.
 PARTS = (11, 11, len(WORDS) + 1, len(COLOURS) + 1)
 MARKS = sum(PARTS)
 UNKNOWN = -1
-STEPS, BATCH, OTHERS = 3_000, 160, 64
+STEPS, BATCH, OTHERS = 3_000, 160, 96
 NOISE = 0.25
 
 
@@ -46,7 +47,7 @@ class Marks(StandardFeatures):
 
 def right_marks(says: str, number: int) -> list[int]:
     """Of a sign's view: which of each part."""
-    colour = list(COLOURS).index(ground(number))
+    colour = COLOURS.index(ground(number))
     if says not in NUMBERS:
         return [10, 10, WORDS.index(says), colour]
     return [int(says) // 10 if len(says) == 2 else 10, int(says) % 10, len(WORDS), colour]
@@ -57,12 +58,16 @@ def mark_words() -> torch.Tensor:
     table, none = word_embeddings(), [0.0] * WIDTH
     digits = [*(table[token].tolist() for token in digit_tokens()), none]
     said = lambda texts: [*(table[encode(text)].mean(0).tolist() for text in texts), none]
-    return torch.tensor(digits + digits + said(WORDS) + said(list(COLOURS)))
+    return torch.tensor(digits + digits + said(WORDS) + said(COLOURS))
 
 
-NO_MARKS = [10, 10, len(WORDS), len(COLOURS)]
-# Of cut-outs on any ground: some are plain.
-NO_WRITING = [10, 10, len(WORDS), UNKNOWN]
+NO_WRITING = [10, 10, len(WORDS)]
+NO_MARKS = [*NO_WRITING, len(COLOURS)]
+
+
+def coloured(colour: str | None) -> list[int]:
+    """Of a picture of one thing, which says nothing: its colour, where it is known."""
+    return [*NO_WRITING, COLOURS.index(colour) if colour else UNKNOWN]
 
 
 def fit(features: torch.Tensor, rows: torch.Tensor, right: torch.Tensor, others: torch.Tensor, right_of_others: torch.Tensor, seed: int) -> Marks:
@@ -82,13 +87,14 @@ def fit(features: torch.Tensor, rows: torch.Tensor, right: torch.Tensor, others:
 
 
 @torch.no_grad()
-def measured(net: Marks, features: torch.Tensor, rows: torch.Tensor, right: torch.Tensor, others: torch.Tensor) -> dict[str, float]:
-    """On rows that it was not trained on: numbers, words and grounds that are right, and photographs that are said to say something."""
+def measured(net: Marks, features: torch.Tensor, rows: torch.Tensor, right: torch.Tensor, others: torch.Tensor, coloured: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> dict[str, float]:
+    """On rows that it was not trained on: numbers, words and grounds that are right, photographs that are said to say something, and things whose colour is right."""
     said = lambda rows: torch.cat([torch.stack([part.argmax(-1) for part in net.logits(net.standard(features[b].float())).split(PARTS, -1)], 1) for b in rows.split(512)])
     hit = said(rows) == right
     word = right[:, 2] < len(WORDS)
     one, two = (right[:, 0] == 10) & ~word, right[:, 0] < 10
     text = hit[:, :3].all(1).float()
-    written = (said(others)[:, :3] != torch.tensor(NO_MARKS[:3])).any(1).float()
+    written = (said(others)[:, :3] != torch.tensor(NO_WRITING)).any(1).float()
     return {"one digit": round(text[one].mean().item(), 3), "two digits": round(text[two].mean().item(), 3), "words": round(text[word].mean().item(), 3),
-            "grounds": round(hit[:, 3].float().mean().item(), 3), "photographs that say something": round(written.mean().item(), 3)}
+            "grounds": round(hit[:, 3].float().mean().item(), 3), "photographs that say something": round(written.mean().item(), 3),
+            **{f"colours, {kind}": round((said(of)[:, 3] == colours[:, 3]).float().mean().item(), 3) for kind, (of, colours) in coloured.items()}}

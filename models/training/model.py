@@ -8,6 +8,7 @@ YOCO: Sun et al. 2024, "You Only Cache Once" (arXiv:2405.05254). Departures, and
 - a softmax divides how many there were away, so each head also says how many tokens it found (`found`), and the first one of
   each layer counts those that score above a threshold (`Tally`): questions that ask for a number need it, and `Counted` says it;
 - when what is looked at was shown is known exactly, and said as it is (`Dated`), not read from the values that a stream's tokens left;
+- a number that is written on what is looked at is read from its values place by place, and said digit by digit (`Written`);
 - residual width and the words' width differ: both are joined by two maps that start as the words' principal components.
 
 Shapes: B streams or segments, n tokens, W the width, H heads of size D, G heads of K and V.
@@ -110,7 +111,7 @@ LOGARITHMS = [2 + i / 4 for i in range(25)]
 TALLY = len(NUMBERS) + len(LOGARITHMS)
 # Weights that a checkpoint from before them lacks, by the ends of their names: such a one may go on, and be part of a mean.
 LATER_PARTS = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.threshold.weight", ".tally.threshold.bias", ".tally.into.weight", ".from_detail.weight", ".from_marks.weight", "counted.gate.weight", "counted.gate.bias",
-               "dated.gate.weight", "dated.gate.bias", "movement.read.weight", "movement.read.bias", "movement.write.weight")
+               "dated.gate.weight", "dated.gate.bias", "written.read.weight", "written.read.bias", "written.gate.weight", "written.gate.bias", "movement.read.weight", "movement.read.bias", "movement.write.weight")
 # Of what tells a mark from its word: tens and ones have the same words.
 MARKED = 1.0
 # What a checkpoint holds for training alone.
@@ -436,6 +437,34 @@ class Dated(nn.Module):
         return ((self.gate(y) @ self.of_digit) * probable) @ self.number
 
 
+class Written(nn.Module):
+    """The number that is written on what is read, as the digits of an answer: the copy path of what was seen written.
+
+    Values hold tens and ones as two of many things, and an answer's second digit must be the other one than its first. `read` says both of
+    what is read; gates say which digit is due. Of one digit alone that one is the first, and there is no second.
+    """
+
+    NONE = 10  # the last of a place's eleven: it holds no digit
+
+    def __init__(self, c: Config):
+        super().__init__()
+        self.read = nn.Linear(c.kv_heads * c.head_dim, 2 * (self.NONE + 1))
+        self.gate = nn.Linear(c.width, 2)
+
+    def places(self, values):
+        """`[.., G * D]` -> logits of tens and of ones, `[.., 11]` each."""
+        return self.read(values).split(self.NONE + 1, -1)
+
+    def forward(self, y, values):
+        """y `[.., W]`, values `[.., G * D]` that were read -> what is added to the logits of the ten digits, `[.., 10]`."""
+        tens, ones = (place.softmax(-1) for place in self.places(values))
+        none, ones = tens[..., self.NONE :], ones[..., : self.NONE]
+        gates, said = self.gate(y), 0
+        for i, digit in enumerate((tens[..., : self.NONE] + none * ones, (1 - none) * ones)):
+            said = said + gates[..., i : i + 1] * ((digit + UNLIKELY).log() - math.log(UNLIKELY))
+        return said
+
+
 class CrossAttention(nn.Module):
     """Reads the one shared K, V: the stream's up to the question's moment, and the segment's own, in one softmax."""
 
@@ -704,6 +733,7 @@ class YocoLive(nn.Module):
         self.copy_gate = nn.Linear(c.width, 1)
         self.counted = Counted(c)
         self.dated = Dated(c)
+        self.written = Written(c)
         places = [answers.index(token) if token in answers else -1 for token in digit_tokens()]
         self.register_buffer("digits", (torch.tensor(places).unsqueeze(1) == torch.arange(len(answers))).float(), persistent=False)  # [10, answers]
         self._start()
@@ -719,7 +749,7 @@ class YocoLive(nn.Module):
                 if isinstance(m, nn.Linear):
                     nn.init.normal_(m.weight, std=0.7 * m.in_features**-0.5)
             nn.init.zeros_(self.copy_gate.weight)
-            for gate in (self.counted.gate, self.dated.gate):
+            for gate in (self.counted.gate, self.dated.gate, self.written.gate):
                 nn.init.zeros_(gate.weight)
                 nn.init.zeros_(gate.bias)
             if self.self_decoder.movement:
@@ -762,4 +792,5 @@ class YocoLive(nn.Module):
         y = self.out_norm(x)
         said = self.out(y) * (self.out_scale * 4 / self.c.words_width)
         words = ((said + self.copy_gate(y) * self.words_read(attended)) @ self.words[self.answers].T).float()
-        return words + self.out_bias + (self.counted(y, number.float()) + self.dated(y, digits.float())).float() @ self.digits
+        said = self.counted(y, number.float()) + self.dated(y, digits.float()) + self.written(y, attended)
+        return words + self.out_bias + said.float() @ self.digits

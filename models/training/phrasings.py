@@ -59,6 +59,12 @@ PHRASINGS: dict[str, list[str]] = {
         "what color is it?", "what colour do you see?", "background colour?", "what's the background color?", "what colour is the ground?", "which colour is the sign?",
         "name the colour of the sign", "what is the screen's colour?", "on what colour is it written?",
     ],
+    "colour": [
+        "what colour is {x}?", "what color is {x}?", "which colour is {x}?", "which color does {x} have?", "what is the colour of {x}?", "what's the color of {x}?", "tell me the colour of {x}",
+        "what colour was {x}?", "what color was {x}?", "which colour had {x}?", "{x}: what colour?", "name the color of {x}", "what colour does {x} have?", "of which colour is {x}?",
+        "do you know the colour of {x}?", "what colour did {x} have?", "can you tell the color of {x}?", "in what colour is {x}?", "what's {x}'s colour?", "say the colour of {x}",
+        "is {x} red, blue or what?", "how is {x} coloured?", "what is the color of {x}?", "which color was {x}?", "colour of {x}?",
+    ],
     "attribute": [
         "what equipment is used?", "which equipment is used in this exercise?", "what is the person using?", "what gear is used here?",
         "with what equipment is this done?", "what equipment do you see?", "name the equipment", "what tool is used for the exercise?",

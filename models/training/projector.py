@@ -27,12 +27,13 @@ from torch import nn
 import marks
 import occupied
 from backbone import CELLS, CLASSES, FEATURES, VECTORS, EfficientNetLite0
-from labels import FOLDS, SPRITES, Sample
+from colours import read_colours
+from labels import FOLDS, SCENES, SPRITES, Sample
 from precision import mixed_precision
 from signs import SET as SIGNS
 from signs import read_all
 from text import WIDTH, encode, word_embeddings
-from views import BOARD, BOARDS_KEPT
+from views import BOARD, BOARDS_KEPT, PAINTED, paint
 
 HIDDEN = 1024
 TOP = 8  # labels kept of each vector's mixture
@@ -208,7 +209,9 @@ class Stage0:
         self.fold = torch.tensor([view_fold(self.samples[s], n, folds) for s, n, _ in self.views])
         self.held_out = torch.tensor([self.samples[s].validation for s, _, _ in self.views])
         self.sign = torch.tensor([self.samples[s].set == SIGNS for s, _, _ in self.views])
-        self.board = torch.tensor([n >= BOARD for _, n, _ in self.views])
+        self.board = torch.tensor([BOARD <= n < PAINTED for _, n, _ in self.views])
+        self.painted = torch.tensor([n >= PAINTED for _, n, _ in self.views])
+        self.colours = read_colours(work, self.samples)
         self.kept = self.board & (torch.arange(len(self.views)) % BOARDS_KEPT == 0)  # boards that nothing is trained on
         self.net = EfficientNetLite0.pretrained()
 
@@ -252,7 +255,7 @@ class Stage0:
         """Boards, and photographs that are in training, teach it; what it does on those that are not is printed."""
         none = self.vocab.index[NOTHING]
         things = torch.tensor([bool(t) for _, _, t in self.views])
-        boards, photos = (things & ~self.kept).nonzero().flatten(), (~things & ~self.held_out).nonzero().flatten()
+        boards, photos = (things & ~self.kept & ~self.painted).nonzero().flatten(), (~things & ~self.held_out).nonzero().flatten()
         photos = photos[torch.randperm(len(photos), generator=torch.Generator().manual_seed(seed))[:PHOTOS_FITTED]]
         shown = (self.labels[:, :CELLS] != none).float()
         projector.occupied = occupied.fit(self.features, boards, shown[boards], photos, seed)
@@ -260,14 +263,27 @@ class Stage0:
         print(json.dumps({"stage": 0, "run": "occupied", **occupied.measured(projector.occupied, self.features, kept, shown[kept], others)}), flush=True)
 
     def fit_marks(self, projector: Projector, seed: int) -> None:
-        """Signs teach it, and all that is no sign and is in training; what it does on those that are not is printed."""
-        right = lambda rows: torch.tensor([marks.right_marks(self.samples[s].extra["says"], n) for s, n, _ in (self.views[row] for row in rows.tolist())])
-        kept = self.sign & (torch.arange(len(self.views)) % BOARDS_KEPT == 0)
-        rows, others = (self.sign & ~kept).nonzero().flatten(), (~self.sign & ~self.held_out & ~self.kept).nonzero().flatten()
-        nothing = torch.tensor([marks.NO_WRITING if things else marks.NO_MARKS for _, _, things in self.views])[others]
-        projector.marks = marks.fit(self.features, rows, right(rows), others, nothing, seed)
-        kept = kept.nonzero().flatten()
-        print(json.dumps({"stage": 0, "run": "marks", **marks.measured(projector.marks, self.features, kept, right(kept), self.held_out.nonzero().flatten())}), flush=True)
+        """Signs and painted things teach it, and all else that is in training; what it does on those that are not is printed."""
+        right = torch.tensor([self.right_marks(sample, number, things) for sample, number, things in self.views])
+        drawn = self.sign | self.painted
+        kept = drawn & (torch.arange(len(self.views)) % BOARDS_KEPT == 0)
+        rows, others = (drawn & ~kept).nonzero().flatten(), (~drawn & ~self.held_out & ~self.kept).nonzero().flatten()
+        projector.marks = marks.fit(self.features, rows, right[rows], others, right[others], seed)
+        signs, known = (self.sign & kept).nonzero().flatten(), (right[:, 3] != marks.UNKNOWN) & (right[:, 3] < len(marks.COLOURS))
+        things = {"painted": self.painted & kept, "clothing": self.held_out & ~drawn & known}
+        of = {kind: (which.nonzero().flatten(), right[which]) for kind, which in things.items()}
+        print(json.dumps({"stage": 0, "run": "marks", **marks.measured(projector.marks, self.features, signs, right[signs], self.held_out.nonzero().flatten(), of)}), flush=True)
+
+    def right_marks(self, sample: int, number: int, things: list) -> list[int]:
+        """What a view says, and the colour of its thing; of scenes none, of what may have any UNKNOWN."""
+        s = self.samples[sample]
+        if s.set == SIGNS:
+            return marks.right_marks(s.extra["says"], number)
+        if number >= PAINTED:
+            return marks.coloured(paint(number))
+        if s.set in SCENES:
+            return marks.NO_MARKS
+        return marks.coloured(self.colours.get(sample) if len(things) < 2 and number < BOARD else None)
 
     @torch.no_grad()
     def places(self, projector: Projector, rows: torch.Tensor) -> str:
@@ -322,7 +338,8 @@ def main() -> None:
     args = parser.parse_args()
     work = Path(args.work)
     stage = Stage0(args.data, args.work, args.folds)
-    everything = (~stage.held_out & ~stage.board & ~stage.sign).nonzero().flatten()
+    drawn = stage.board | stage.sign | stage.painted
+    everything = (~stage.held_out & ~drawn).nonzero().flatten()
     n = len(stage.views)
     kept = stage.kept.nonzero().flatten()
     shapes = {"label_mix": (np.float16, WIDTH), "word_mix": (np.float16, WIDTH), "top": (np.int16, TOP), "top_p": (np.float16, TOP)}
@@ -372,7 +389,7 @@ def main() -> None:
     print(json.dumps({"stage": 0, "run": "all", "validation": stage.accuracy(shipped, validation),
                       "places": stage.places(shipped, kept)}), flush=True)
     write(shipped, validation)
-    write(shipped, (stage.board | stage.sign).nonzero().flatten())
+    write(shipped, drawn.nonzero().flatten())
     for fold in range(min(args.folds, args.done_folds)):
         done = work / f"fold{fold}.done"
         if done.exists():

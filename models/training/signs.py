@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from backbone import IMAGE_SIZE
+from colours import COLOURS
 from labels import Sample, read_sets
 
 SET = "signs"
@@ -23,9 +24,8 @@ NUMBERS = [str(n) for n in range(100)]
 WORDS = ["exit", "stop", "open", "closed", "push", "pull", "danger", "warning", "caution", "police", "taxi", "hotel", "parking", "private", "welcome", "sale",
          "toilet", "help", "start", "finish", "on", "off", "live", "error"]
 TEXTS = NUMBERS + WORDS
-COLOURS = {"red": (205, 30, 35), "orange": (245, 140, 25), "yellow": (245, 220, 40), "green": (35, 150, 60), "blue": (35, 80, 200), "purple": (125, 45, 150),
-           "pink": (245, 150, 185), "brown": (120, 72, 35), "black": (12, 12, 12), "white": (248, 248, 248), "grey": (128, 128, 128)}
-VIEWS = 55  # of each text: each colour five times
+VIEWS = 110  # of each text: each colour ten times
+FIRST_VIEWS = 55  # of them: those that come before the painted things in the plan of the views
 FACES = ("font_roboto", "font_source_sans_pro", "font_source_serif_pro", "font_caladea", "font_manrope", "font_hanken_grotesk")
 POINTS = 160  # of the letters, before they are fitted
 LEAST_CONTRAST = 75

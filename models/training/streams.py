@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from backbone import CELLS, VECTORS
+from colours import read_colours
 from kinds import ALSO_CALLED, PEOPLE, UNCOUNTED, Kinds, group_of, kinds_of
 from labels import NOT_SPLIT, Sample
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NO_CHANGE, NOT_SHOWN, PHRASINGS, STILL_SHOWN
@@ -21,7 +22,7 @@ from projector import Vocabulary
 from signs import SET as SIGNS
 from signs import ground, read_all, sign_name
 from text import END, START, encode
-from views import BOARD, BOARDS_KEPT
+from views import BOARD, BOARDS_KEPT, PAINTED, paint
 
 # Names of ImageNet's classes beside the first, by WordNet id; from WordNet 3.0, without those in Latin and those that mean something else alone.
 SYNONYMS = Path(__file__).parent / "synonyms.json"
@@ -40,10 +41,10 @@ OF_ONE_KIND = 0.45  # share of the streams whose things are all of one set or tw
 ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
 ABSENT_SHARE = 0.17  # questions about a thing that was never shown, where the answer is not yes or no
-TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14, "reads": 2, "ground": 2,
+TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14, "reads": 2, "ground": 2, "colour": 3,
               "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 3, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
 # Of long streams: what must be found among much else.
-LONG_TASKS = {"at": 12, "before": 18, "after": 18, "when": 12, "left": 13, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
+LONG_TASKS = {"at": 12, "before": 18, "after": 24, "when": 12, "left": 15, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
               "duration": 4, "different": 8, "repetitions": 1}
 GONE = 0.5  # share of the things that are asked for now and not there that were there before
 CONFUSED = 0.35  # share of the things that are asked for and not there that a picture shown looks like, by the projector's own account
@@ -118,18 +119,20 @@ class World:
         root = Path(work)
         self.samples = read_all(data)
         self.views = json.loads((root / "views.json").read_text())
+        for sample, sentences in json.loads((root / "sentences.json").read_text()).items():
+            self.samples[int(sample)].learned = sentences
         self.vocab = Vocabulary(self.samples)
         self.validation = validation
         self.mix = {k: np.load(root / f"{k}.npy", mmap_mode=None if not validation else "r") for k in ("label_mix", "word_mix", "top", "top_p", "detail", "marks")}
         self.by_set: dict[str, list[int]] = {}
-        drawn: dict[str, list[int]] = {"boards": [], SIGNS: []}  # which a split of the pictures does not split
+        drawn: dict[str, list[int]] = {"boards": [], "painted": [], SIGNS: []}  # which a split of the pictures does not split
         for row, (sample, number, things) in enumerate(self.views):
             s = self.samples[sample]
             if not self.mix["top_p"][row, -1].any():
                 continue  # of a fold that stage 0 has not done
             if number >= BOARD or s.set == SIGNS:
                 if (row % BOARDS_KEPT == 0) == validation:
-                    drawn["boards" if number >= BOARD else SIGNS].append(row)
+                    drawn["painted" if number >= PAINTED else "boards" if number >= BOARD else SIGNS].append(row)
             elif s.validation == validation or (validation and s.set in NOT_SPLIT):
                 self.by_set.setdefault(s.set, []).append(row)
         self.by_set |= drawn
@@ -145,6 +148,7 @@ class World:
         numbers = {wnid: i for i, wnid in enumerate(classes)}
         groups = {group_of(s) for s in self.samples if "group" in s.extra}
         self._kinds = [kinds_of(s, numbers.get(s.extra.get("wnid")), groups) for s in self.samples]
+        self.colours = read_colours(work, self.samples)
         self.kind_words = frozenset().union(*(k.shown for k in self._kinds))
         self.synonyms = self.other_names()
 
@@ -158,6 +162,13 @@ class World:
     def kinds(self, row: int) -> Kinds:
         sample, _, things = self.views[row]
         return Kinds() if things else self._kinds[sample]
+
+    def colour(self, row: int) -> str | None:
+        """The colour of the one thing that a view shows, where it is known."""
+        sample, number, things = self.views[row]
+        if number >= PAINTED:
+            return paint(number)
+        return self.colours.get(sample) if len(things) < 2 and number < BOARD else None
 
     def row_label(self, row: int) -> str | None:
         sample, _, things = self.views[row]
@@ -365,7 +376,8 @@ class StreamMaker:
             name = now.label or self.shows(now).main
             return Question(task, self.phrase(task), name, frames, here) if name else None
         if task == "describe":
-            caption = self.pick(now.sample.captions).lower().rstrip(" .") if now.sample.captions else None
+            sentences = now.sample.learned or now.sample.captions
+            caption = self.pick(sentences).lower().rstrip(" .") if sentences else None
             return Question(task, self.phrase(task), caption, frames, here) if caption else None
         if task == "attribute":
             equipment = now.sample.extra.get("equipment")
@@ -382,6 +394,12 @@ class StreamMaker:
                 return Question(task, self.phrase(task), now.sample.extra["says"], frames, here, cells=(WHOLE,))
             mute = now.sample.set in ("grocery", "clothing", "flickr") and self.rng.random() < SAYS_NOTHING
             return Question(task, self.phrase(task), NO_CHANGE, frames, here, cells=(WHOLE,)) if mute else None
+        if task == "colour":
+            s = self.pick(past) if self.rng.random() < 0.3 else now
+            colour = self.world.colour(s.rows[0])
+            if not colour or not unique(s) or any(self.world.colour(row) != colour for row in s.rows):
+                return None
+            return Question(task, self.phrase(task, x=self.thing(s.label, True)), colour, frames, of(s), cells=(WHOLE,))
         if task == "ground":
             if now.sample.set != SIGNS:
                 return None

@@ -79,7 +79,7 @@ def main() -> None:
             nn.init.normal_(layer.attention.tally.into.weight, std=0.2)
             nn.init.normal_(layer.attention.tally.threshold.weight, std=0.2)
             nn.init.zeros_(layer.attention.tally.threshold.bias)
-        for gate in (model.counted.gate, model.dated.gate):
+        for gate in (model.counted.gate, model.dated.gate, model.written.gate):
             nn.init.normal_(gate.weight, std=0.1)
         if model.self_decoder.movement:
             nn.init.normal_(model.self_decoder.movement.write.weight, std=0.2)

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from backbone import VECTORS
+from colours import COLOURS
 from layer_caches import LayerCaches
 from marks import mark_words
 from model import DIGITS, LATER_PARTS, SAID, TALLIED, Config, Reading, YocoLive, rms
@@ -26,7 +27,7 @@ from muon import Muon
 from precision import mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
 from running_mean import RunningMean
-from signs import COLOURS, WORDS
+from signs import WORDS
 from streams import PLACES, SET_SHARE, WHOLE, Batch, StreamMaker, World
 from text import END, digit_tokens, encode, word_embeddings
 
@@ -39,7 +40,7 @@ SHAPES = {
     "boards": [(1, 96, 3), (8, 24, 6), (16, 12, 10), (30, 8, 16)],
     # Sentences are long beside all other answers, so they come in batches of their own.
     "scenes": [(1, 64, 2), (2, 40, 3), (8, 14, 6)],
-    "signs": [(1, 96, 3), (2, 64, 4), (8, 24, 8)],
+    "signs": [(1, 96, 3), (2, 64, 4), (8, 24, 8), (16, 12, 12), (30, 8, 16), (60, 4, 24)],
     # What is counted, asked alone: among all else these questions are too few for what a tally says to be read soon.
     "counts": [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32)],
 }
@@ -55,13 +56,13 @@ LONG_COUNT_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 64)]
 SHARES = {
     1: {"single": 1},
     2: {"single": 0.45, "short": 0.47, "several": 0.08},
-    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.15, "signs": 0.2, "scenes": 0.08, "several": 0.06, "long": 0.45},
+    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.15, "signs": 0.3, "scenes": 0.12, "several": 0.06, "long": 0.45},
 }
 SETS_OF = {
     "usual": SET_SHARE,
     "boards": {"boards": 0.8, "flickr": 0.1, "grocery": 0.1},
     "scenes": {"flickr": 0.8, "imagenet-samples": 0.1, "boards": 0.1},
-    "signs": {"signs": 0.8, "flickr": 0.1, "grocery": 0.1},
+    "signs": {"signs": 0.6, "painted": 0.15, "clothing": 0.1, "emoji": 0.05, "flickr": 0.05, "grocery": 0.05},
     "counts": {**SET_SHARE, "exercises": 0.3, "boards": 0.1},
     # How many things a stream of minutes showed is asked only where all of them have names.
     "many": {"grocery": 0.4, "clothing": 0.1, "imagenet-samples": 0.4, "emoji": 0.1},
@@ -81,7 +82,7 @@ DETAIL_NOISE = 0.12
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
 COUNT_TASKS = {"different": 6, "duration": 3, "repetitions": 2, "howmany": 2}
 SCENE_TASKS = {"describe": 6, "now": 1, "chat": 1}
-SIGN_TASKS = {"reads": 5, "ground": 3, "now": 2, "seen": 1, "when": 1, "before": 1}
+SIGN_TASKS = {"reads": 5, "ground": 3, "colour": 5, "now": 2, "seen": 1, "when": 1, "before": 1, "after": 1}
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
 MARKED_FROM = 1.0  # sum of a frame's marks from which on they are told: of what says nothing there is nothing to read
 WARM_UP = 60  # steps
@@ -269,8 +270,9 @@ class Trainer:
         marks = batch.marks[torch.arange(b).unsqueeze(1), batch.frame_row].flatten(0, 1)[frames]
         marked = marks.sum(-1) > MARKED_FROM
         reading = F.binary_cross_entropy_with_logits(self.probes.marks(vv[marked]).float(), marks[marked]) if marked.any() else answer.new_zeros(())
-        total = answer + 0.3 * pointing + 0.15 * even + 0.3 * tally + 0.15 * clock + 0.15 * naming + 0.3 * changing + 0.2 * asked + reading
-        return total, {"answer": answer, "evidence": pointing, "even": even, "tally": tally, "clock": clock, "names": naming, "change": changing, "asked": asked, "marks": reading, "mass": masses[0], "early": masses[1]}
+        written = self.misread_number(vv[marked], marks[marked])
+        total = answer + 0.3 * pointing + 0.15 * even + 0.3 * tally + 0.15 * clock + 0.15 * naming + 0.3 * changing + 0.2 * asked + reading + written
+        return total, {"answer": answer, "evidence": pointing, "even": even, "tally": tally, "clock": clock, "names": naming, "change": changing, "asked": asked, "marks": reading, "written": written, "mass": masses[0], "early": masses[1]}
 
     @staticmethod
     def miscount(above: torch.Tensor, batch: Batch, told: torch.Tensor, presence: torch.Tensor) -> torch.Tensor:
@@ -308,6 +310,17 @@ class Trainer:
         for unit, base in SAID:
             loss = loss + F.cross_entropy(reading[:, at : at + base], ms // unit % base) / len(SAID)
             at += base
+        return loss
+
+    def misread_number(self, values: torch.Tensor, marks: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of the digits that frames' values `[n, G * D]` hold, against their marks `[n, marks]`."""
+        if len(values) == 0:
+            return values.new_zeros(())
+        loss = values.new_zeros(())
+        for place, logits in enumerate(self.model.written.places(values)):
+            p = marks[:, place * logits.shape[-1] : (place + 1) * logits.shape[-1]].clone()
+            p[:, -1] += 1 - p.sum(-1)  # marks say nothing of a place that holds no digit
+            loss = loss - (p * logits.float().log_softmax(-1)).sum(-1).mean() / 2
         return loss
 
     @staticmethod
@@ -415,6 +428,8 @@ class Trainer:
             bias = dict(zip(state["answers"], weights["out_bias"].tolist()))
             weights["out_bias"] = torch.tensor([bias.get(token, 0.0) for token in self.answers])
         self.model.load_state_dict(weights)
+        if "written.read.weight" not in state["model"] and "marks.weight" in state.get("probes", {}):
+            self.begin_reading(state["probes"])
         if not marked:  # the words' maps are now those that were trained
             self.model.begin_marks(mark_words())
         self.mean.begin()
@@ -429,6 +444,15 @@ class Trainer:
         self.spent, self.earlier = state["spent"], state.get("earlier", 0.0)
         if self.args.restart_clock:
             self.spent, self.earlier = 0.0, self.spent + self.earlier
+
+    @torch.no_grad()
+    def begin_reading(self, probes: dict[str, torch.Tensor]) -> None:
+        """What reads numbers begins as the probe of marks did end: tens and ones are its first rows."""
+        read = self.model.written.read
+        for name, value in read.named_parameters():
+            value.copy_(probes[f"marks.{name}"][: len(value)])
+        read.bias[[self.model.written.NONE, -1]] = 0.0  # the probe was never shown a place without a digit
+        read.weight[[self.model.written.NONE, -1]] = 0.0
 
     def log(self, **values) -> None:
         line = json.dumps({"step": self.step, "stage": self.stage, "minutes": round(self.spent / 60, 1), "questions": self.questions, **values})

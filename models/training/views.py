@@ -10,7 +10,9 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
 from backbone import IMAGE_SIZE
+from colours import COLOURS, NAMES, painted
 from labels import SPRITES, Sample
+from signs import FIRST_VIEWS as FIRST_SIGN_VIEWS
 from signs import SET as SIGNS
 from signs import VIEWS as SIGN_VIEWS
 from signs import sign_view
@@ -20,6 +22,9 @@ from signs import sign_view
 BOARDS = 14_000
 BOARDS_KEPT = 12  # each twelfth is kept out of training
 BOARD = 100  # numbers of their views, from here on
+# Painted cut-outs (colours.py), one to a picture, for "what colour": the number of a view, from here on, says which colour.
+PAINTED, PAINTED_VIEWS = 1000, 6_600
+LIKE_ITS_GROUND = 90  # least distance of a painted thing's colour from the mean of what is behind it
 VIEWS = {"grocery": 6, "clothing": 6, "imagenet-samples": 4, "emoji": 3, "stamps": 4, "exercises": 2, "flickr": 3, "daquar": 2}
 
 
@@ -132,9 +137,30 @@ def board_view(samples: list[Sample], first: int, sprites: list[int], background
     return _fit(_camera(canvas, rng) if rng.random() < 0.7 else canvas), things
 
 
+def painted_view(sample: Sample, index: int, number: int, backgrounds: list[Sample], rng: random.Random) -> tuple[np.ndarray, list[Thing]]:
+    """One large cut-out in the colour of this number, on any ground of another colour."""
+    colour = paint(number)
+    while True:
+        canvas = _background(backgrounds, rng)
+        if np.linalg.norm(np.asarray(canvas, np.float32).mean((0, 1)) - np.array(COLOURS[colour])) > LIKE_ITS_GROUND:
+            break
+    size = rng.uniform(0.45, 0.95)
+    x, y = (rng.uniform(size / 2, 1 - size / 2) for _ in range(2))
+    _paste_image(canvas, painted(Image.open(sample.path), colour, rng), x, y, size, size)
+    return _fit(_camera(canvas, rng)), [(index, x, y, size)]
+
+
+def paint(number: int) -> str:
+    """The colour of the painted view of this number."""
+    return NAMES[number % len(NAMES)]
+
+
 def _paste(canvas: Image.Image, sample: Sample, x: float, y: float, width: float, height: float) -> None:
     """Fitted into width x height around (x, y), all as shares of the picture."""
-    sprite = Image.open(sample.path).convert("RGBA")
+    _paste_image(canvas, Image.open(sample.path).convert("RGBA"), x, y, width, height)
+
+
+def _paste_image(canvas: Image.Image, sprite: Image.Image, x: float, y: float, width: float, height: float) -> None:
     sprite = sprite.crop(sprite.getbbox() or (0, 0, *sprite.size))
     scale = IMAGE_SIZE / max(sprite.size)
     sprite = sprite.resize((max(1, round(sprite.width * scale * width)), max(1, round(sprite.height * scale * height))))
@@ -146,7 +172,9 @@ def plan_views(samples: list[Sample]) -> list[tuple[int, int]]:
     plan = [(i, n) for i, s in enumerate(samples) if s.set != SIGNS for n in range(VIEWS[s.set])]
     sprites = [i for i, s in enumerate(samples) if s.set in SPRITES]
     boards = [(sprites[b % len(sprites)], BOARD + b // len(sprites)) for b in range(BOARDS if sprites else 0)]
-    return plan + boards + [(i, n) for i, s in enumerate(samples) if s.set == SIGNS for n in range(SIGN_VIEWS)]
+    painted = [(sprites[b * 7 % len(sprites)], PAINTED + b) for b in range(PAINTED_VIEWS if sprites else 0)]
+    signs = lambda numbers: [(i, n) for i, s in enumerate(samples) if s.set == SIGNS for n in numbers]
+    return plan + boards + signs(range(FIRST_SIGN_VIEWS)) + painted + signs(range(FIRST_SIGN_VIEWS, SIGN_VIEWS))
 
 
 class Views:
@@ -163,6 +191,8 @@ class Views:
         rng = random.Random(f"{self.seed}/{sample.set}/{sample.path.rsplit('/', 1)[-1]}/{number}")
         if sample.set == SIGNS:
             return _fit(_camera(sign_view(sample, number, rng), rng)), []
+        if number >= PAINTED:
+            return painted_view(sample, index, number, self.backgrounds, rng)
         if number >= BOARD:
             return board_view(self.samples, index, self.sprites, self.backgrounds, rng)
         if sample.set in SPRITES:

@@ -1,6 +1,7 @@
 /** What a stream of the evaluation shows when, and what is asked about it. Everything random comes from one generator. */
 import type { LabelledPicture } from './labels.ts';
 import { Asker, clockText, type EvaluationQuestion, type Task, withArticle } from './questions.ts';
+import type { Colour } from './paint.ts';
 import { pick, type Random } from './random.ts';
 
 /** Cut-outs on a plain background. */
@@ -9,6 +10,8 @@ export interface Board {
   readonly background: string;
   /** Centre as shares of width and height, size of the longer side as a share of the picture's shorter one. */
   readonly things: readonly { readonly x: number; readonly y: number; readonly size: number }[];
+  /** The cut-out is painted in it. */
+  readonly paint?: Colour;
 }
 
 /** One picture for a while. */

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import sharp, { type Sharp } from 'sharp';
 import { YocoError } from '../errors.ts';
 import { findFfmpeg } from '../ingest/ffmpeg-binary.ts';
+import { painted } from './paint.ts';
 import type { Board, Span } from './playlist.ts';
 
 export type Fit = 'fill' | 'contain' | 'cover';
@@ -60,7 +61,8 @@ function fill(file: string, { width, height, fit }: VideoOptions): Sharp {
 }
 
 async function paste({ picture }: Span, board: Board, { width, height }: VideoOptions): Promise<Sharp> {
-  const cutOut = await withoutMargin(picture.file);
+  const found = await withoutMargin(picture.file);
+  const cutOut = board.paint === undefined ? found : await painted(found, board.paint);
   const pasted = board.things.map(async ({ x, y, size }) => {
     const side = Math.max(1, Math.round(size * Math.min(width, height)));
     const { data, info } = await sharp(cutOut)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type BoardPictures, makeBoards, PLACES } from '../../src/evaluation/boards.ts';
+import { COLOURS } from '../../src/evaluation/paint.ts';
 import type { EvaluationQuestion } from '../../src/evaluation/questions.ts';
 import { seededRandom } from '../../src/model/sampling.ts';
 
@@ -54,6 +55,21 @@ describe('Boards', () => {
     expect([...counts].sort()).toEqual(['1', '2', '3', '4', '5']);
   });
 
+  test('ask for the colour that a thing was painted in, whatever it is', () => {
+    const colours = new Set<string>();
+    for (const seed of SEEDS) {
+      const { spans, questions } = boards(seed);
+      for (const { expected, asOfMs } of questions.filter(({ task }) => task === 'colour')) {
+        const { paint, background } =
+          spans.find(({ startMs, endMs }) => startMs <= asOfMs && asOfMs < endMs)?.board ?? {};
+        expect(paint).toBe(expected);
+        if (paint === 'white') expect(background).not.toMatch(/^#[c-f]/);
+        colours.add(expected);
+      }
+    }
+    expect([...colours].sort()).toEqual(Object.keys(COLOURS).sort());
+  });
+
   test('do an exercise as often as is expected, there and back', () => {
     for (const seed of SEEDS.slice(0, 20)) {
       const { spans, questions } = boards(seed);
@@ -87,6 +103,6 @@ describe('Boards', () => {
       );
     expect(tasks({})).toEqual([]);
     expect(new Set(tasks({ scenes: pictures.scenes }))).toEqual(new Set(['describe']));
-    expect(new Set(tasks({ cutOuts: pictures.cutOuts }))).toEqual(new Set(['where', 'howmany']));
+    expect(new Set(tasks({ cutOuts: pictures.cutOuts }))).toEqual(new Set(['where', 'howmany', 'colour']));
   });
 });

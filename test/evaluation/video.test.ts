@@ -3,8 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Span } from '../../src/evaluation/playlist.ts';
 import { encodeVideo } from '../../src/evaluation/video.ts';
 import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
 
@@ -27,7 +28,7 @@ describe('A video', () => {
   }
 
   test('shows each picture in its turn, whatever its pixels are stored as', async () => {
-    const plain = (grey: number): sharp.Sharp =>
+    const plain = (grey: number): Sharp =>
       sharp({ create: { width: 32, height: 24, channels: 3, background: { r: grey, g: grey, b: grey } } });
     const pictures = {
       'colour.jpg': plain(40).jpeg(),
@@ -36,7 +37,7 @@ describe('A video', () => {
       'palette.png': plain(190).png({ palette: true }),
       'deep.png': plain(240).toColourspace('rgb16').png(),
     };
-    const spans = [];
+    const spans: Span[] = [];
     for (const [name, picture] of Object.entries(pictures)) {
       await picture.toFile(path.join(folder, name));
       const startMs = spans.length * 1000;

@@ -1,0 +1,97 @@
+"""Names of colours: what a picture's thing is painted in, and how a cut-out is painted anew.
+
+Of most things the data says no colour, so two kinds of pictures teach it: cut-outs that are painted (their colour is exact, and no name tells it),
+and pictures of one thing where most of its pixels have one colour. Where it is not clear nothing is said.
+"""
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from labels import SPRITES
+
+COLOURS = {"red": (205, 30, 35), "orange": (245, 140, 25), "yellow": (245, 220, 40), "green": (35, 150, 60), "blue": (35, 80, 200), "purple": (125, 45, 150),
+           "pink": (245, 150, 185), "brown": (120, 72, 35), "black": (12, 12, 12), "white": (248, 248, 248), "grey": (128, 128, 128)}
+NAMES = list(COLOURS)
+SIDE = 48  # pixels of the small pictures that are looked at
+CLEAR = 0.7  # least share of one colour among the thing's pixels
+MIDDLE = slice(SIDE * 3 // 10, SIDE * 7 // 10)  # what of a picture shows nothing but its thing, where that is a piece of clothing
+
+
+def named(pixels: np.ndarray) -> np.ndarray:
+    """RGB `[n, 3]` -> the place of each one's name in NAMES, -1 where people would not agree on one."""
+    rgb = pixels.astype(np.float32) / 255
+    value, least = rgb.max(1), rgb.min(1)
+    chroma = value - least
+    saturation = chroma / np.maximum(value, 1e-6)
+    r, g, b = rgb.T
+    safe = np.maximum(chroma, 1e-6)
+    hue = np.where(value == r, (g - b) / safe % 6, np.where(value == g, (b - r) / safe + 2, (r - g) / safe + 4)) * 60
+    reddish, orangish = (hue < 14) | (hue >= 345), (hue >= 14) & (hue < 42)
+    rules = [
+        ("black", value < 0.17), ("white", (saturation < 0.1) & (value > 0.84)), ("grey", (saturation < 0.13) & (value > 0.26) & (value < 0.62)),
+        ("pink", (reddish | (hue >= 318)) & (saturation > 0.2) & (saturation < 0.62) & (value > 0.72)),
+        ("brown", (hue < 42) & (saturation > 0.3) & (value < 0.62) & (hue >= 8)),
+        ("red", reddish & (saturation > 0.6) & (value > 0.35)), ("orange", orangish & (saturation > 0.62) & (value > 0.75)),
+        ("yellow", (hue >= 42) & (hue < 66) & (saturation > 0.4) & (value > 0.65)), ("green", (hue >= 72) & (hue < 165) & (saturation > 0.22)),
+        ("blue", (hue >= 185) & (hue < 255) & (saturation > 0.25)), ("purple", (hue >= 262) & (hue < 312) & (saturation > 0.22)),
+    ]
+    names = np.full(len(pixels), -1)
+    for name, fits in reversed(rules):
+        names[fits] = NAMES.index(name)
+    return names
+
+
+def most_of(pixels: np.ndarray) -> str | None:
+    """The name of the colour of most of these pixels, if it is clear."""
+    if len(pixels) == 0:
+        return None
+    names, counts = np.unique(named(pixels), return_counts=True)
+    best = int(counts.argmax())
+    return NAMES[names[best]] if names[best] >= 0 and counts[best] >= CLEAR * len(pixels) else None
+
+
+def colour_of_cut_out(image: Image.Image) -> str | None:
+    """The colour of what of it can be seen; None where it is not clear."""
+    small = np.asarray(image.convert("RGBA").resize((SIDE, SIDE), Image.Resampling.BOX))
+    return most_of(small[..., :3][small[..., 3] > 200])
+
+
+def colour_of_middle(image: Image.Image) -> str | None:
+    """Of a photograph that a thing all but fills, the colour of its middle; None where it is not clear."""
+    small = np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX))
+    return most_of(small[MIDDLE, MIDDLE].reshape(-1, 3))
+
+
+def colours_of(samples: list) -> dict[int, str]:
+    """Of labelled samples (labels.py) with a clear colour its name, by their numbers: cut-outs, and clothing, whose photographs show little else."""
+    found = {}
+    for i, sample in enumerate(samples):
+        if sample.set in SPRITES:
+            found[i] = colour_of_cut_out(Image.open(sample.path))
+        elif sample.set == "clothing":
+            found[i] = colour_of_middle(Image.open(sample.path))
+    return {i: colour for i, colour in found.items() if colour}
+
+
+def read_colours(work: str, samples: list) -> dict[int, str]:
+    """`colours_of`, from WORK/colours.json where it has been found before."""
+    path = Path(work) / "colours.json"
+    if not path.exists():
+        path.write_text(json.dumps(colours_of(samples)))
+    return {int(sample): colour for sample, colour in json.loads(path.read_text()).items()}
+
+
+def painted(sprite: Image.Image, colour: str, rng: random.Random) -> Image.Image:
+    """A cut-out in one colour, its light and dark parts a little lighter and darker."""
+    rgba = np.asarray(sprite.convert("RGBA")).astype(np.float32)
+    light = rgba[..., :3] @ np.array([0.3, 0.59, 0.11], np.float32)
+    shown = rgba[..., 3] > 0
+    middle = light[shown].mean() if shown.any() else 0
+    spread = rng.uniform(0.1, 0.3) * np.clip(light - middle, -110, 110)
+    base = np.array([min(255, max(0, value + rng.randint(-18, 18))) for value in COLOURS[colour]], np.float32)
+    rgba[..., :3] = np.clip(base + spread[..., None], 0, 255)
+    return Image.fromarray(rgba.astype(np.uint8), "RGBA")
