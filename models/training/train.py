@@ -56,7 +56,7 @@ LONG_COUNT_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 64)]
 SHARES = {
     1: {"single": 1},
     2: {"single": 0.45, "short": 0.47, "several": 0.08},
-    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.15, "signs": 0.3, "scenes": 0.12, "several": 0.06, "long": 0.45},
+    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.15, "signs": 0.25, "scenes": 0.2, "several": 0.06, "long": 0.45},
 }
 SETS_OF = {
     "usual": SET_SHARE,
