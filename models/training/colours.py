@@ -4,9 +4,7 @@ Of most things the data says no colour, so two kinds of pictures teach it: cut-o
 and pictures of one thing where most of its pixels have one colour. Where it is not clear nothing is said.
 """
 
-import json
 import random
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -16,6 +14,7 @@ from labels import SPRITES
 COLOURS = {"red": (205, 30, 35), "orange": (245, 140, 25), "yellow": (245, 220, 40), "green": (35, 150, 60), "blue": (35, 80, 200), "purple": (125, 45, 150),
            "pink": (245, 150, 185), "brown": (120, 72, 35), "black": (12, 12, 12), "white": (248, 248, 248), "grey": (128, 128, 128)}
 NAMES = list(COLOURS)
+LIGHT = (0.3, 0.59, 0.11)  # how light each of RGB is
 SIDE = 48  # pixels of the small pictures that are looked at
 CLEAR = 0.7  # least share of one colour among the thing's pixels
 MIDDLE = slice(SIDE * 3 // 10, SIDE * 7 // 10)  # what of a picture shows nothing but its thing, where that is a piece of clothing
@@ -77,18 +76,10 @@ def colours_of(samples: list) -> dict[int, str]:
     return {i: colour for i, colour in found.items() if colour}
 
 
-def read_colours(work: str, samples: list) -> dict[int, str]:
-    """`colours_of`, from WORK/colours.json where it has been found before."""
-    path = Path(work) / "colours.json"
-    if not path.exists():
-        path.write_text(json.dumps(colours_of(samples)))
-    return {int(sample): colour for sample, colour in json.loads(path.read_text()).items()}
-
-
 def painted(sprite: Image.Image, colour: str, rng: random.Random) -> Image.Image:
     """A cut-out in one colour, its light and dark parts a little lighter and darker."""
     rgba = np.asarray(sprite.convert("RGBA")).astype(np.float32)
-    light = rgba[..., :3] @ np.array([0.3, 0.59, 0.11], np.float32)
+    light = rgba[..., :3] @ np.array(LIGHT, np.float32)
     shown = rgba[..., 3] > 0
     middle = light[shown].mean() if shown.any() else 0
     spread = rng.uniform(0.1, 0.3) * np.clip(light - middle, -110, 110)

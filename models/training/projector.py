@@ -27,13 +27,13 @@ from torch import nn
 import marks
 import occupied
 from backbone import CELLS, CLASSES, FEATURES, VECTORS, EfficientNetLite0
-from colours import read_colours
+from colours import colours_of
 from labels import FOLDS, SCENES, SPRITES, Sample
 from precision import mixed_precision
 from signs import SET as SIGNS
 from signs import read_all
 from text import WIDTH, encode, word_embeddings
-from views import BOARD, BOARDS_KEPT, PAINTED, paint
+from views import BOARD, BOARDS_KEPT, PAINTED, colour_of_view
 
 HIDDEN = 1024
 TOP = 8  # labels kept of each vector's mixture
@@ -211,7 +211,7 @@ class Stage0:
         self.sign = torch.tensor([self.samples[s].set == SIGNS for s, _, _ in self.views])
         self.board = torch.tensor([BOARD <= n < PAINTED for _, n, _ in self.views])
         self.painted = torch.tensor([n >= PAINTED for _, n, _ in self.views])
-        self.colours = read_colours(work, self.samples)
+        self.colours = colours_of(self.samples)
         self.kept = self.board & (torch.arange(len(self.views)) % BOARDS_KEPT == 0)  # boards that nothing is trained on
         self.net = EfficientNetLite0.pretrained()
 
@@ -279,11 +279,9 @@ class Stage0:
         s = self.samples[sample]
         if s.set == SIGNS:
             return marks.right_marks(s.extra["says"], number)
-        if number >= PAINTED:
-            return marks.coloured(paint(number))
         if s.set in SCENES:
             return marks.NO_MARKS
-        return marks.coloured(self.colours.get(sample) if len(things) < 2 and number < BOARD else None)
+        return marks.coloured(colour_of_view((sample, number, things), self.colours))
 
     @torch.no_grad()
     def places(self, projector: Projector, rows: torch.Tensor) -> str:
@@ -339,6 +337,7 @@ def main() -> None:
     work = Path(args.work)
     stage = Stage0(args.data, args.work, args.folds)
     drawn = stage.board | stage.sign | stage.painted
+    (work / "colours.json").write_text(json.dumps(stage.colours))
     everything = (~stage.held_out & ~drawn).nonzero().flatten()
     n = len(stage.views)
     kept = stage.kept.nonzero().flatten()

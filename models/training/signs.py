@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from backbone import IMAGE_SIZE
-from colours import COLOURS
+from colours import COLOURS, LIGHT
 from labels import Sample, read_sets
 
 SET = "signs"
@@ -94,7 +94,7 @@ def _shade(colour: tuple[int, int, int], rng: random.Random) -> tuple[int, ...]:
 
 
 def _contrast(a: tuple[int, ...], b: tuple[int, ...]) -> float:
-    return abs(sum(weight * (x - y) for weight, x, y in zip((0.3, 0.59, 0.11), a, b)))
+    return abs(sum(weight * (x - y) for weight, x, y in zip(LIGHT, a, b)))
 
 
 def _lit(canvas: Image.Image, rng: random.Random) -> Image.Image:

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from backbone import CELLS, VECTORS
-from colours import read_colours
 from kinds import ALSO_CALLED, PEOPLE, UNCOUNTED, Kinds, group_of, kinds_of
 from labels import NOT_SPLIT, Sample
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NO_CHANGE, NOT_SHOWN, PHRASINGS, STILL_SHOWN
@@ -22,7 +21,7 @@ from projector import Vocabulary
 from signs import SET as SIGNS
 from signs import ground, read_all, sign_name
 from text import END, START, encode
-from views import BOARD, BOARDS_KEPT, PAINTED, paint
+from views import BOARD, BOARDS_KEPT, PAINTED, colour_of_view
 
 # Names of ImageNet's classes beside the first, by WordNet id; from WordNet 3.0, without those in Latin and those that mean something else alone.
 SYNONYMS = Path(__file__).parent / "synonyms.json"
@@ -148,7 +147,7 @@ class World:
         numbers = {wnid: i for i, wnid in enumerate(classes)}
         groups = {group_of(s) for s in self.samples if "group" in s.extra}
         self._kinds = [kinds_of(s, numbers.get(s.extra.get("wnid")), groups) for s in self.samples]
-        self.colours = read_colours(work, self.samples)
+        self.colours = {int(sample): colour for sample, colour in json.loads((root / "colours.json").read_text()).items()}
         self.kind_words = frozenset().union(*(k.shown for k in self._kinds))
         self.synonyms = self.other_names()
 
@@ -164,11 +163,7 @@ class World:
         return Kinds() if things else self._kinds[sample]
 
     def colour(self, row: int) -> str | None:
-        """The colour of the one thing that a view shows, where it is known."""
-        sample, number, things = self.views[row]
-        if number >= PAINTED:
-            return paint(number)
-        return self.colours.get(sample) if len(things) < 2 and number < BOARD else None
+        return colour_of_view(self.views[row], self.colours)
 
     def row_label(self, row: int) -> str | None:
         sample, _, things = self.views[row]

@@ -428,8 +428,6 @@ class Trainer:
             bias = dict(zip(state["answers"], weights["out_bias"].tolist()))
             weights["out_bias"] = torch.tensor([bias.get(token, 0.0) for token in self.answers])
         self.model.load_state_dict(weights)
-        if "written.read.weight" not in state["model"] and "marks.weight" in state.get("probes", {}):
-            self.begin_reading(state["probes"])
         if not marked:  # the words' maps are now those that were trained
             self.model.begin_marks(mark_words())
         self.mean.begin()
@@ -444,15 +442,6 @@ class Trainer:
         self.spent, self.earlier = state["spent"], state.get("earlier", 0.0)
         if self.args.restart_clock:
             self.spent, self.earlier = 0.0, self.spent + self.earlier
-
-    @torch.no_grad()
-    def begin_reading(self, probes: dict[str, torch.Tensor]) -> None:
-        """What reads numbers begins as the probe of marks did end: tens and ones are its first rows."""
-        read = self.model.written.read
-        for name, value in read.named_parameters():
-            value.copy_(probes[f"marks.{name}"][: len(value)])
-        read.bias[[self.model.written.NONE, -1]] = 0.0  # the probe was never shown a place without a digit
-        read.weight[[self.model.written.NONE, -1]] = 0.0
 
     def log(self, **values) -> None:
         line = json.dumps({"step": self.step, "stage": self.stage, "minutes": round(self.spent / 60, 1), "questions": self.questions, **values})

@@ -155,6 +155,14 @@ def paint(number: int) -> str:
     return NAMES[number % len(NAMES)]
 
 
+def colour_of_view(view: tuple[int, int, list[Thing]], colours: dict[int, str]) -> str | None:
+    """The colour of the one thing that a view (sample, number, things) shows, where it is known; `colours` of samples as of `colours_of`."""
+    sample, number, things = view
+    if number >= PAINTED:
+        return paint(number)
+    return colours.get(sample) if len(things) < 2 and number < BOARD else None
+
+
 def _paste(canvas: Image.Image, sample: Sample, x: float, y: float, width: float, height: float) -> None:
     """Fitted into width x height around (x, y), all as shares of the picture."""
     _paste_image(canvas, Image.open(sample.path).convert("RGBA"), x, y, width, height)

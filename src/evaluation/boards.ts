@@ -1,6 +1,6 @@
 /** Pictures that are made or chosen for one question each: where, how many, what happens, how often, which colour. */
 import type { Exercise, LabelledPicture, Scene } from './labels.ts';
-import { type Colour, COLOURS, pickColour } from './paint.ts';
+import { type Colour, COLOURS, DARK, PALE, pickColour } from './paint.ts';
 import { BORDER_MS, type Playlist, type Span } from './playlist.ts';
 import { Asker } from './questions.ts';
 import { pick, type Random, shuffle } from './random.ts';
@@ -26,9 +26,6 @@ const MOST_COPIES = 5;
 const REPETITIONS = [2, 6] as const;
 /** Of each task in one stream. */
 const EACH = 2;
-/** Colours that would be hard to see on BACKGROUNDS, and what they are shown on. */
-const PALE: readonly Colour[] = ['white', 'grey'];
-const DARK = '#1e3a5f';
 const BACKGROUNDS = ['#ffffff', '#ececec', '#d8d8d8', '#cfd8dc', '#d7ccc8'];
 
 /** A stream of boards, each asked about while it is shown. `stream`: its number. Empty where there is no picture. */
@@ -106,7 +103,7 @@ export function makeBoards(pictures: BoardPictures, random: Random, stream = 0):
 
 /** One cut-out that fills more than half of the picture, in a colour that can be told from the background. */
 function large(paint: Colour, random: Random): Span['board'] {
-  const background = PALE.includes(paint) ? DARK : pick(BACKGROUNDS, random);
+  const background = PALE.has(paint) ? DARK : pick(BACKGROUNDS, random);
   return { background, things: [{ x: 0.5, y: 0.5, size: 0.6 + random() * 0.3 }], paint };
 }
 

@@ -1,6 +1,6 @@
 /** Cut-outs painted in one colour, as the recipe paints them (`models/training/colours.py`): no name tells their colour. */
-import sharp from 'sharp';
 import { pick, type Random } from './random.ts';
+import { CHANNELS, pictureOf, readRgba } from './rgba.ts';
 
 type Rgb = readonly [number, number, number];
 
@@ -25,7 +25,9 @@ const NAMES = Object.keys(COLOURS) as Colour[];
 /** How much of a cut-out's own light and shade is left. */
 const SHADE = 0.2;
 const MOST_SHADE = 110;
-const CHANNELS = 4;
+/** Colours that are hard to see on a pale ground, and a ground for them. */
+export const PALE: ReadonlySet<Colour> = new Set<Colour>(['white', 'grey']);
+export const DARK = '#1e3a5f';
 
 export function pickColour(random: Random): Colour {
   return pick(NAMES, random);
@@ -33,11 +35,8 @@ export function pickColour(random: Random): Colour {
 
 /** A cut-out (any picture that sharp reads, its transparency kept) in this colour, as PNG. */
 export async function painted(cutOut: Buffer, colour: Colour): Promise<Buffer> {
-  const { data, info } = await sharp(cutOut)
-    .toColourspace('srgb')
-    .ensureAlpha()
-    .raw()
-    .toBuffer({ resolveWithObject: true });
+  const pixels = await readRgba(cutOut);
+  const { data } = pixels;
   const light = (i: number): number => 0.3 * (data[i] ?? 0) + 0.59 * (data[i + 1] ?? 0) + 0.11 * (data[i + 2] ?? 0);
   let [sum, shown] = [0, 0];
   for (let i = 0; i < data.length; i += CHANNELS) {
@@ -50,7 +49,5 @@ export async function painted(cutOut: Buffer, colour: Colour): Promise<Buffer> {
     const shade = SHADE * Math.min(MOST_SHADE, Math.max(-MOST_SHADE, light(i) - middle));
     COLOURS[colour].forEach((value, channel) => (data[i + channel] = Math.min(255, Math.max(0, value + shade))));
   }
-  return sharp(data, { raw: { width: info.width, height: info.height, channels: CHANNELS } })
-    .png()
-    .toBuffer();
+  return pictureOf(pixels).png().toBuffer();
 }

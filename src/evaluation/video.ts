@@ -8,6 +8,7 @@ import { YocoError } from '../errors.ts';
 import { findFfmpeg } from '../ingest/ffmpeg-binary.ts';
 import { painted } from './paint.ts';
 import type { Board, Span } from './playlist.ts';
+import { CHANNELS, pictureOf, readRgba } from './rgba.ts';
 
 export type Fit = 'fill' | 'contain' | 'cover';
 
@@ -79,21 +80,17 @@ async function paste({ picture }: Span, board: Board, { width, height }: VideoOp
 
 /** What of a cut-out can be seen, as PNG: the transparent margin would shift its centre. */
 async function withoutMargin(file: string): Promise<Buffer> {
-  const { data, info } = await sharp(file)
-    .toColourspace('srgb')
-    .ensureAlpha()
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  let [left, top, right, bottom] = [info.width, info.height, -1, -1];
-  for (let y = 0; y < info.height; y++) {
-    for (let x = 0; x < info.width; x++) {
-      if ((data[(y * info.width + x) * 4 + 3] ?? 0) === 0) continue;
+  const pixels = await readRgba(file);
+  const { data, width, height } = pixels;
+  let [left, top, right, bottom] = [width, height, -1, -1];
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      if ((data[(y * width + x) * CHANNELS + 3] ?? 0) === 0) continue;
       [left, right] = [Math.min(left, x), Math.max(right, x)];
       [top, bottom] = [Math.min(top, y), Math.max(bottom, y)];
     }
   }
-  const raw = { width: info.width, height: info.height, channels: 4 } as const;
-  const whole = sharp(data, { raw });
+  const whole = pictureOf(pixels);
   if (right < 0) return whole.png().toBuffer();
   return whole
     .extract({ left, top, width: right - left + 1, height: bottom - top + 1 })
