@@ -44,7 +44,7 @@ export interface NeedleResult {
 
 interface Reading {
   readonly yes: boolean;
-  /** The strongest span of evidence lies in the needle. */
+  /** Of the strongest span of evidence, what was looked at most lies in the needle. */
   readonly found: boolean;
 }
 
@@ -190,11 +190,11 @@ export function judge(model: Model, cache: KvCache, output: TokenReading, startM
   const tally = new EvidenceTally(1);
   tally.add(output.looked);
   const [top] = tally.spans([{ name: '', cache }]);
-  const middle = top === undefined ? NaN : (top.startMs + top.endMs) / 2;
+  const peak = top?.peakMs ?? NaN;
   const endMs = (startMs ?? 0) + ((NEEDLE_FRAMES - 1) * 1000) / FPS;
   return {
     yes: model.tokenizer.decode([token]).trim() === 'yes',
-    found: startMs !== undefined && middle >= startMs && middle <= endMs,
+    found: startMs !== undefined && peak >= startMs && peak <= endMs,
   };
 }
 

@@ -116,7 +116,7 @@ export class AnswerCard {
 
   async #picture(span, place) {
     try {
-      const { url } = await frame(span.stream, middle(span));
+      const { url } = await frame(span.stream, span.peak);
       this.#urls.push(url);
       place.replaceWith(element('img', { src: url, alt: '' }));
     } catch {
@@ -153,10 +153,6 @@ export class AnswerList {
   get open() {
     return this.#cards.filter((card) => card.isOpen);
   }
-}
-
-export function middle({ start, end }) {
-  return (start + end) / 2;
 }
 
 export function range({ start, end }) {

@@ -1,5 +1,5 @@
 /** Joins the parts of the page: the stream and its picture, the moment, the questions, the dialogs. */
-import { AnswerCard, AnswerList, middle, range } from './answers.js';
+import { AnswerCard, AnswerList, range } from './answers.js';
 import { createStream, deleteStream, frame, listStreams, storedKey, storeKey } from './api.js';
 import { Camera, hasCamera } from './camera.js';
 import { bytes, clock, element } from './format.js';
@@ -342,7 +342,6 @@ $('stop-camera').addEventListener('click', () => {
 });
 
 async function lookAt(span) {
-  const at = middle(span);
   $('frame-title').textContent = `${span.stream} at ${range(span)}`;
   $('frame-note').textContent = `${Math.round(span.weight * 100)} % of the attention went here.`;
   $('frame-ask').onclick = () => {
@@ -355,7 +354,7 @@ async function lookAt(span) {
   image.removeAttribute('src');
   $('frame-dialog').showModal();
   try {
-    const { url, t } = await frame(span.stream, at);
+    const { url, t } = await frame(span.stream, span.peak);
     image.alt = `What the model saw at ${clock(t, true)}`;
     image.src = url;
     $('frame-dialog').addEventListener('close', () => URL.revokeObjectURL(url), { once: true });

@@ -25,7 +25,9 @@ const doneEvent = z.object({
         streams: z.array(z.object({ name: z.string(), as_of: z.number(), as_of_time: z.string() }).loose()),
         precision: z.enum(['full', 'int8', 'thinned']),
         evidence: z.array(
-          z.object({ stream: z.string(), start: z.number(), end: z.number(), weight: z.number() }).loose(),
+          z
+            .object({ stream: z.string(), start: z.number(), end: z.number(), peak: z.number(), weight: z.number() })
+            .loose(),
         ),
         latency_ms: z.object({ first_token: z.number(), total: z.number() }).loose(),
       })

@@ -65,9 +65,10 @@ async function watch(live: Streams, source: string, questions: readonly string[]
       for await (const piece of answer) process.stdout.write(piece);
     }
     const result = await answer.result;
-    const evidence = result.evidence.map(({ startMs, endMs, weight }) => ({
+    const evidence = result.evidence.map(({ startMs, endMs, peakMs, weight }) => ({
       start: startMs / 1000,
       end: endMs / 1000,
+      peak: peakMs / 1000,
       weight: Math.round(weight * 1000) / 1000,
     }));
     answers.push({ question, answer: result.text, as_of: result.asOfMs / 1000, evidence });

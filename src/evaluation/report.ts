@@ -56,7 +56,7 @@ export interface Evaluation {
   readonly byLength: Record<string, { readonly streams: number; readonly now: TaskScore; readonly recall: TaskScore }>;
   /** Sentences about scenes; null where there was no scene. */
   readonly describe: CaptionReport | null;
-  /** Correct answers whose strongest evidence lies inside the moment that it should. */
+  /** Correct answers whose strongest evidence peaks inside the moment that it should. */
   readonly evidence: TaskScore & {
     /** Of the same answers: intersection over union of all evidence with that moment, and of all that could be seen. */
     readonly iou: Mean;

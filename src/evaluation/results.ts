@@ -80,9 +80,9 @@ export function overlapOf(evidence: readonly Range[], moment: Range, asOfMs: num
 export function answeredOf(question: EvaluationQuestion, result: AnswerResult): Answered {
   const { task: asked, heldOut, expected, chance, moment, absent } = question;
   const [top] = result.evidence;
-  const middle = top === undefined ? -Infinity : (top.startMs + top.endMs) / 2;
+  const peak = top?.peakMs ?? -Infinity;
   const inside =
-    moment === null ? null : middle >= moment.startMs - EVIDENCE_SLACK_MS && middle <= moment.endMs + EVIDENCE_SLACK_MS;
+    moment === null ? null : peak >= moment.startMs - EVIDENCE_SLACK_MS && peak <= moment.endMs + EVIDENCE_SLACK_MS;
   return {
     task: asked,
     heldOut,

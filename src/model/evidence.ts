@@ -12,6 +12,8 @@ export interface EvidenceSpan {
   readonly stream: string;
   readonly startMs: number;
   readonly endMs: number;
+  /** The frame of the span that was looked at most: the moment to show. */
+  readonly peakMs: number;
   /** Share of the attention on the streams that fell into the span, 0..1. */
   readonly weight: number;
 }
@@ -32,12 +34,17 @@ export interface FrameShare {
   readonly share: number;
 }
 
+/** A span begins with a frame that holds at least this share of the strongest frame's attention, */
+const SEED = 0.03;
+/** and grows both ways over frames that hold at least this share of it, */
+const FAINT = 0.002;
 /**
- * A frame belongs to a span when it holds at least this share of the strongest frame's attention. Of 0.25, 0.1 and 0.03 the one
- * whose spans overlap their moments best (streams of other seeds than those that are reported).
+ * and at least this share of what those of the span so far hold, in the geometric mean. Within a moment attention differs by a factor of
+ * ten, and what was shown before it may hold a third of its faintest frame: no single threshold parts them. These overlap their moments
+ * best, on streams of pictures that are kept out, other than those that are reported.
  */
-const FRAME_THRESHOLD = 0.03;
-/** Spans closer than this are one. */
+const FALL = 0.05;
+/** One frame in between may hold less. */
 const GAP_FRAMES = 2;
 const MAX_SPANS = 5;
 const MIN_WEIGHT = 0.05;
@@ -130,23 +137,45 @@ function keptFrames({ cache, untilMs }: EvidenceStream, shares: ReadonlyMap<numb
   return frames.sort((a, b) => a.place - b.place);
 }
 
-/** Spans of one stream. `strongest` and `total` are those over all streams of the question. */
+/** Spans of one stream, in the order of their peaks. `strongest` and `total` are those over all streams of the question. */
 export function evidenceSpans(
   stream: string,
   frames: readonly FrameShare[],
   strongest: number,
   total: number,
 ): EvidenceSpan[] {
-  const spans: { startMs: number; endMs: number; weight: number }[] = [];
-  let last = -Infinity;
-  for (const { place, startMs, endMs, share } of frames) {
-    if (share < FRAME_THRESHOLD * strongest) continue;
-    const open = spans.at(-1);
-    if (open !== undefined && place - last <= GAP_FRAMES) {
-      open.endMs = endMs;
-      open.weight += share / total;
-    } else spans.push({ startMs, endMs, weight: share / total });
-    last = place;
+  const taken = new Uint8Array(frames.length);
+  const spans: EvidenceSpan[] = [];
+  for (const peak of seeds(frames, strongest)) {
+    if (taken[peak] === 1) continue;
+    const [first, last] = [-1, 1].map((way) => grow(frames, taken, peak, way, strongest)) as [number, number];
+    taken.fill(1, first, last + 1);
+    const within = frames.slice(first, last + 1);
+    const weight = within.reduce((sum, { share }) => sum + share, 0) / total;
+    const [startMs, endMs] = [within[0]?.startMs ?? 0, within.at(-1)?.endMs ?? 0];
+    spans.push({ stream, startMs, endMs, peakMs: frames[peak]?.startMs ?? 0, weight });
   }
-  return spans.map((span) => ({ stream, ...span }));
+  return spans;
+}
+
+/** Where spans may begin: indices of frames, strongest first. */
+function seeds(frames: readonly FrameShare[], strongest: number): number[] {
+  const shareOf = (i: number): number => frames[i]?.share ?? 0;
+  return [...frames.keys()].filter((i) => shareOf(i) >= SEED * strongest).sort((a, b) => shareOf(b) - shareOf(a));
+}
+
+/** The last frame that belongs to the span of `peak`, going `way` (1 or -1). */
+function grow(frames: readonly FrameShare[], taken: Uint8Array, peak: number, way: number, strongest: number): number {
+  let last = peak;
+  let logs = Math.log(frames[peak]?.share ?? 0);
+  let count = 1;
+  for (let i = peak + way; ; i += way) {
+    const [frame, edge] = [frames[i], frames[last]];
+    if (frame === undefined || edge === undefined || taken[i] === 1) return last;
+    if (Math.abs(frame.place - edge.place) > GAP_FRAMES) return last;
+    if (frame.share < Math.max(FAINT * strongest, FALL * Math.exp(logs / count))) continue;
+    last = i;
+    logs += Math.log(frame.share);
+    count++;
+  }
 }

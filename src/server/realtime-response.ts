@@ -170,13 +170,15 @@ export class RealtimeResponse {
         .at(-1),
       streams,
       precision: result.precision,
-      evidence: result.evidence.map(({ stream, startMs, endMs, weight }) => ({
+      evidence: result.evidence.map(({ stream, startMs, endMs, peakMs, weight }) => ({
         stream,
         start: seconds(startMs),
         end: seconds(endMs),
+        peak: seconds(peakMs),
         weight: Math.round(weight * 10_000) / 10_000,
         start_time: wall(stream, startMs),
         end_time: wall(stream, endMs),
+        peak_time: wall(stream, peakMs),
       })),
       latency_ms: { first_token: Math.round(result.firstTokenMs), total: Math.round(result.totalMs) },
     };

@@ -61,6 +61,7 @@ describe('watch', () => {
         expect(span).toEqual({
           start: expect.any(Number) as number,
           end: expect.any(Number) as number,
+          peak: expect.any(Number) as number,
           weight: expect.any(Number) as number,
         });
       }

@@ -101,6 +101,22 @@ describe('The evidence of an answer', () => {
     expect(times(spans(0.01, 0.01, 0.3, 0.4, 0.2, 0.01, 0.01))).toEqual([[1000, 2000]]);
   });
 
+  test('peaks where it was read most, not in its middle', () => {
+    const found = spans(0.1, 0.1, 0.2, 0.5, 0.1, 0, 0, 0, 0.2, 0.1);
+    expect(found.map(({ startMs, endMs, peakMs }) => [startMs, endMs, peakMs])).toEqual([
+      [0, 2000, 1500],
+      [4000, 4500, 4000],
+    ]);
+  });
+
+  test('has the faint end of a moment in it', () => {
+    expect(times(spans(0, 0.5, 0.2, 0.06, 0.02, 0.008, 0))).toEqual([[500, 2500]]);
+  });
+
+  test('leaves out what was shown before it, though that holds more than such an end', () => {
+    expect(times(spans(0.018, 0.018, 0.018, 0.5, 0.4, 0.3))).toEqual([[1500, 2500]]);
+  });
+
   test('has as weight its share of what was read of the stream', () => {
     const [span] = spans(0, 0.1, 0.3, 0);
     expect(span?.weight).toBeCloseTo(1);

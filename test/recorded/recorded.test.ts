@@ -42,6 +42,7 @@ const CAMERA_SLACK_MS = 500;
 interface Evidence {
   readonly start: number;
   readonly end: number;
+  readonly peak: number;
 }
 
 interface Answered {
@@ -124,8 +125,8 @@ function expectShare(what: string, answered: readonly Answered[], least: number,
 function isInside({ question, evidence }: Answered): boolean {
   const [top] = evidence;
   if (top === undefined || question.moment === null) return false;
-  const middleMs = ((top.start + top.end) / 2) * 1000;
-  return middleMs >= question.moment.startMs - 500 && middleMs <= question.moment.endMs + 500;
+  const peakMs = top.peak * 1000;
+  return peakMs >= question.moment.startMs - 500 && peakMs <= question.moment.endMs + 500;
 }
 
 const ofTask = (answered: readonly Answered[], task: Task): Answered[] =>

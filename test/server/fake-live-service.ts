@@ -161,10 +161,7 @@ export class FakeStream implements LiveStream {
         precision: streams.length > 1 ? 'int8' : 'full',
         evidence: streams.flatMap(({ name }, i) => {
           const at = moments[i] ?? 0;
-          return [
-            { stream: name, startMs: Math.max(0, at - 10_000), endMs: Math.max(0, at - 8_000), weight: 0.61234 },
-            { stream: name, startMs: Math.max(0, at - 1_000), endMs: at, weight: 0.2 },
-          ];
+          return [span(name, at - 10_000, at - 8_000, 0.61234), span(name, at - 1_000, at, 0.2)];
         }),
         inputTokens: 7,
         outputTokens: tokens,
@@ -209,6 +206,12 @@ export class FakeStream implements LiveStream {
     }
     finish(text, tokens, 'stop');
   }
+}
+
+/** Evidence from `startMs` to `endMs`, read most in its middle. */
+function span(stream: string, startMs: number, endMs: number, weight: number): AnswerResult['evidence'][number] {
+  const [from, to] = [Math.max(0, startMs), Math.max(0, endMs)];
+  return { stream, startMs: from, endMs: to, peakMs: (from + to) / 2, weight };
 }
 
 function* piecesOf(question: string, word: string, turn: number): Generator<string> {

@@ -111,7 +111,7 @@ describe('a conversation', () => {
         streams: [{ name: 'kitchen', as_of: 60, as_of_time: '2030-01-01T00:01:00.000Z' }],
         precision: 'full',
         evidence: [
-          { stream: 'kitchen', start: 50, end: 52, weight: 0.6123, start_time: '2030-01-01T00:00:50.000Z' },
+          { stream: 'kitchen', start: 50, end: 52, peak: 51, weight: 0.6123, start_time: '2030-01-01T00:00:50.000Z' },
           { stream: 'kitchen', start: 59, end: 60, weight: 0.2 },
         ],
         latency_ms: { first_token: 12, total: 35 },
@@ -337,7 +337,7 @@ describe('a question over several streams', () => {
       precision: 'int8',
       evidence: [
         { stream: 'kitchen', start: 50, start_time: '2030-01-01T00:00:50.000Z' },
-        { stream: 'kitchen', start: 59, end_time: '2030-01-01T00:01:00.000Z' },
+        { stream: 'kitchen', start: 59, peak_time: '2030-01-01T00:00:59.500Z', end_time: '2030-01-01T00:01:00.000Z' },
         { stream: 'door', start: 50, start_time: '2030-01-01T00:00:45.000Z' },
         { stream: 'door', start: 59, end_time: '2030-01-01T00:00:55.000Z' },
       ],
