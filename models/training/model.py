@@ -123,6 +123,8 @@ TALLIED = 3
 COUNTED_AT = 1
 # Numbers that are said as they were counted: below this.
 COUNTED_BELOW = 100
+# How sharply a number between two whole ones is the nearer one.
+SHARP = 8
 # Of what was counted: all of it, and half (of two frames a second the seconds; of two poses the repetitions).
 PARTS_COUNTED = (1.0, 0.5)
 # Least probability of a digit.
@@ -399,7 +401,7 @@ class Counted(nn.Module):
         """y `[.., W]`, number `[.., 1]` -> what is added to the logits of the ten digits, `[.., 10]`."""
         gates, said = self.gate(y), 0
         for i, part in enumerate(PARTS_COUNTED):
-            near = (-2 * (number.clamp(max=COUNTED_BELOW) * part - self.numbers).pow(2)).softmax(-1)
+            near = (-SHARP * ((number * part).clamp(max=COUNTED_BELOW) - self.numbers).pow(2)).softmax(-1)
             for j in range(2):
                 probable = (near @ self.digits[j] + UNLIKELY).log() - math.log(UNLIKELY)  # 0: another digit
                 said = said + gates[..., 2 * i + j : 2 * i + j + 1] * probable

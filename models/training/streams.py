@@ -39,15 +39,17 @@ BRIEF = 10  # tokens of an answer about a long stream: each reads all of it
 OF_ONE_KIND = 0.45  # share of the streams whose things are all of one set or two: what is to be told apart then looks alike
 ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
-ABSENT_SHARE = 0.17  # questions about a thing that was never shown, where the answer is not yes or no
+ABSENT_SHARE = 0.2  # questions about a thing that was never shown, where the answer is not yes or no
 TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14, "reads": 2, "ground": 2, "colour": 3,
               "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 3, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
 # Of long streams: what must be found among much else.
-LONG_TASKS = {"at": 12, "before": 18, "after": 24, "when": 12, "left": 15, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
-              "duration": 4, "different": 8, "repetitions": 1}
+LONG_TASKS = {"at": 12, "before": 24, "after": 28, "when": 12, "left": 15, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
+              "duration": 6, "different": 12, "repetitions": 1}
 GONE = 0.5  # share of the things that are asked for now and not there that were there before
 CONFUSED = 0.35  # share of the things that are asked for and not there that a picture shown looks like, by the projector's own account
-SHOWN_AGAIN = 0.25  # share of the questions for how many different things that are kept where one came again: it is counted twice at first
+# Share of the questions for how many different things that are kept where one came again, and the frames of a stream up to which they are: what
+# began longer ago no key knows, and a tally that is told to leave out what it cannot know counts nine of ten things for ten.
+SHOWN_AGAIN, AGAIN_KNOWN = 0.25, 60
 AGAIN = 0.08  # share of the spans that show what was shown before
 # Long streams of few things that come again and again, and some that come once: what is to be found is not what is seen most.
 # Of an hour all are: it would show more things than there are left to ask for in vain.
@@ -97,6 +99,8 @@ class Question:
     evidence: list[tuple[int, int]] = field(default_factory=list)
     # Where the first half of the layers should look: at what the question names, when the answer is another thing.
     anchor: list[tuple[int, int]] = field(default_factory=list)
+    # What shows the thing that is named, where it is not the evidence; of a thing that was never shown, nothing.
+    named: list[tuple[int, int]] | None = None
     earlier: list[tuple[str, str]] = field(default_factory=list)
     cells: tuple[int, ...] = ()  # which of a frame's tokens the evidence is, where it is not all of them
 
@@ -209,7 +213,7 @@ class StreamMaker:
                 # By name, not by picture: rare names are asked as often as frequent ones.
                 row = self.pick(w.by_name[(kind, self.pick(w.names[kind]))]) if w.names[kind] and self.rng.random() < 0.7 else self.pick(w.by_set[kind])
             label = w.row_label(row)
-            if not previous or label is None or label != previous[-1].label:
+            if label is None or label not in {p.label for p in (previous[-1:] if again else previous)}:
                 break
         rows = [row]
         sample = w.views[row][0]
@@ -457,7 +461,7 @@ class StreamMaker:
                 return None
             # The frames after a change still see, in their window, what came before it: a chain of two short steps.
             anchor = [(b.start, min(b.start + BORDER_FRAMES, b.end, frames))] if task == "before" else of(known)
-            return Question(task, self.phrase(task, x=self.thing(name, True)), wanted.label, frames, self.border(task, wanted, frames), anchor)
+            return Question(task, self.phrase(task, x=self.thing(name, True)), wanted.label, frames, self.border(task, wanted, frames), anchor, of(known))
         if task == "at":
             s = self.pick(past)
             inside = [f for f in range(s.start, min(s.end, frames)) if times[f] % 1000 < 500 and (f + 1 < s.end or s.end > frames)]
@@ -478,7 +482,7 @@ class StreamMaker:
                 return None
             # Told to look at the first moments of it: there, the frame's own time is the answer.
             onset = [(s.start, min(s.start + ONSET_FRAMES, s.end, frames))]
-            return Question(task, self.phrase(task, x=self.thing(name, True)), clock_text(int(times[s.start])), frames, onset)
+            return Question(task, self.phrase(task, x=self.thing(name, True)), clock_text(int(times[s.start])), frames, onset, named=of(s))
         if task == "left":
             if self.rng.random() < ABSENT_SHARE:
                 return Question(task, self.phrase(task, x=self.thing(self.absent(spans, now), True)), NOT_SHOWN, frames)
@@ -491,10 +495,10 @@ class StreamMaker:
                 return Question(task, text, STILL_SHOWN, frames, here)
             # What follows tells it: its first frame is the first without the thing, and has it in its window.
             gone = past[i + 1]
-            return Question(task, text, clock_text(int(times[gone.start])), frames, [(gone.start, min(gone.start + ONSET_FRAMES, gone.end, frames))], of(past[i]))
+            return Question(task, text, clock_text(int(times[gone.start])), frames, [(gone.start, min(gone.start + ONSET_FRAMES, gone.end, frames))], of(past[i]), of(past[i]))
         if task == "different":
             names = {s.label for s in past}
-            if None in names or (len(names) < len(past) and self.rng.random() > SHOWN_AGAIN) or self.too_small(len(names), max(MUCH, frames / FRAMES_A_THING)):
+            if None in names or (len(names) < len(past) and self.rng.random() > (SHOWN_AGAIN if frames <= AGAIN_KNOWN else 0)) or self.too_small(len(names), max(MUCH, frames / FRAMES_A_THING)):
                 return None
             onsets = [(s.start, s.start + 1) for i, s in enumerate(past) if all(p.label != s.label for p in past[:i])]
             return Question(task, self.phrase(task), str(len(names)), frames, onsets, onsets, cells=(WHOLE,))
@@ -586,7 +590,8 @@ class StreamMaker:
             if s.label is None or len(owners) > 1 or sum(p.label == s.label for p in past[i]) > 1:
                 return None
             onset = moved([(s.start, min(s.start + ONSET_FRAMES, s.end, frames))], i)
-            return Question(task, self.phrase(task, x=self.thing(s.label, True)), clock_text(int(times[s.start])), frames, onset)
+            shown = moved([(s.start, min(s.end, frames))], i)
+            return Question(task, self.phrase(task, x=self.thing(s.label, True)), clock_text(int(times[s.start])), frames, onset, named=shown)
         everything = [s for spans in group for s in spans]
         if self.rng.random() < 0.5:
             name = self.absent(everything, now[i])
@@ -614,7 +619,8 @@ class StreamMaker:
                 return None
             answer, wanted = past[j].label, past[j]
             evidence = self.border(task, wanted, q.frames)
-        return Question(task, text, answer, q.frames, evidence, earlier=[(q.text, q.answer)])
+        named = [(past[i].start, min(past[i].end, q.frames))]
+        return Question(task, text, answer, q.frames, evidence, named=named, earlier=[(q.text, q.answer)])
 
     # --- batches ----------------------------------------------------------------------------------------------
 
@@ -628,12 +634,15 @@ class StreamMaker:
             times = times + np.sort(self.rng.integers(0, interval // 2, frames)) * (np.arange(frames) > 0)
         return times
 
-    def batch_of_one(self, frames: int, parts: int, questions: int, tasks: dict[str, float] | None = None) -> "Batch":
-        """Questions on one long stream, which the self-decoder sees in parts: minutes of memory at the price of short streams."""
+    def batch_of_one(self, frames: int, parts: int, questions: int, tasks: dict[str, float] | None = None, distinct: bool = False) -> "Batch":
+        """Questions on one long stream, which the self-decoder sees in parts: minutes of memory at the price of short streams.
+
+        `distinct`: nothing comes twice.
+        """
         times = self.clock(frames)
         most = frames // 6
         again = max(HAY_AGAIN, 1 - HAY_ONCE / most)
-        spans = self.spans(frames, most, again if again > HAY_AGAIN or self.rng.random() < HAYSTACKS else AGAIN)
+        spans = self.spans(frames, most, 0 if distinct else again if again > HAY_AGAIN or self.rng.random() < HAYSTACKS else AGAIN)
         of = 1.0
         if self.rng.random() < INDEXED:
             times, of = self.with_gaps(times, spans), float(math.exp(self.rng.uniform(0, math.log(LEFT_OUT))))
@@ -713,7 +722,7 @@ class Batch:
     """One batch as tensors; `made` keeps the plain streams and questions for reports.
 
     `asked`: the questions of each group of streams that are read together; by default a stream is alone.
-    `parts`: how many pieces of a stream pass the self-decoder side by side, as if each were a stream's beginning; `of` as in
+    `parts`: how many pieces of a stream pass the self-decoder side by side (`in_parts` of train.py); `of` as in
     `CrossDecoder.forward`.
     """
 
@@ -774,13 +783,15 @@ class Batch:
         self.frames = torch.tensor([[q.frames for q in group] for group in asked])
         self.evidence = torch.zeros(groups, count, self.together * t)
         self.anchor = torch.zeros(groups, count, self.together * t)
+        self.named = torch.zeros(groups, count, self.together * t)
         for n, ids in enumerate(texts):
             i, j = divmod(n, count)
             self.ids[n, : len(ids)] = torch.tensor(ids)
             starts = (torch.tensor(ids) == START).nonzero().flatten()
             self.text_times[n, starts] = self.times[i * self.together, self.frames[i, j] - 1]
             self.answer[i, j, : len(answers[n])] = torch.tensor(answers[n])
-            for target, ranges in ((self.evidence, asked[i][j].evidence), (self.anchor, asked[i][j].anchor)):
+            q = asked[i][j]
+            for target, ranges in ((self.evidence, q.evidence), (self.anchor, q.anchor), (self.named, q.evidence if q.named is None else q.named)):
                 for a, z in ranges:
                     target[i, j, a:z] = 1
         self.cells = torch.tensor([[[not q.cells or cell in q.cells for cell in range(VECTORS)] for q in group] for group in asked])

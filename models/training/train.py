@@ -50,13 +50,15 @@ SEVERAL_SHAPES = [(6, 2, 8, 16), (4, 4, 8, 24), (2, 4, 12, 32), (3, 8, 4, 32)]
 LONG_SHAPES = [(240, 4, 64), (240, 4, 64), (240, 4, 64), (600, 10, 64), (600, 10, 64), (2400, 40, 24)]
 # An hour, whose self-decoder's part alone takes seconds: asked is only what has the shortest answers, many times.
 HOUR, HOUR_SHARE, HOUR_TASKS = (7200, 120, 48), 0.08, {"seen": 1}
+# Share of the long streams of which everything has a name and nothing comes twice: of what is asked the most is there then, among the most that is like it.
+DISTINCT = 0.6
 LONG_COUNTS = 0.5  # share of the counts that are of minutes, whose numbers have two digits
 LONG_COUNT_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 64)]
 # What share of a stage's steps each kind is; of the last stage `--counting` says how often counts come.
 SHARES = {
     1: {"single": 1},
     2: {"single": 0.45, "short": 0.47, "several": 0.08},
-    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.15, "signs": 0.25, "scenes": 0.2, "several": 0.06, "long": 0.45},
+    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.2, "signs": 0.2, "scenes": 0.28, "several": 0.06, "long": 0.9},
 }
 SETS_OF = {
     "usual": SET_SHARE,
@@ -68,15 +70,18 @@ SETS_OF = {
     "many": {"grocery": 0.4, "clothing": 0.1, "imagenet-samples": 0.4, "emoji": 0.1},
 }
 WRITING_PARTS = 4
+# Frames that each part of a long stream sees again of the part before: without them its first frame is what a stream begins with, a new
+# thing after nothing, and neither numbers of things nor what came before can be learned from it.
+SEEN_AGAIN = 12
 SURE = 0.9  # share of attention on the right frames from which on there is no more to learn about where to look
 # Of its equal part, how much attention each right frame has at least: all of the moment is evidence, not its best frame.
 EVEN = 0.3
 # What is counted is read evenly, token by token: heads say how many tokens they found.
 EVEN_COUNTED = 0.85
 COUNTED = {"different", "repetitions", "duration", "howmany"}
-# Asked is whether a thing is there at all. A tally of its frames' last tokens tells that among hours of other things as it does among
-# seconds, where shares of attention shrink with all else that there is.
-PRESENCE = {"seen", "seennow", "seenkind", "seennowkind"}
+# Asked is whether a thing is there at all, or something of it, which it must have been there for. A tally of its frames' last tokens
+# tells that among hours of other things as it does among seconds, where shares of attention shrink with all else that there is.
+PRESENCE = {"seen", "seennow", "seenkind", "seennowkind", "when", "before", "after", "left"}
 # Of details: pictures are not to be known by them, and a video's encoder changes them from frame to frame.
 DETAIL_NOISE = 0.12
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
@@ -170,13 +175,11 @@ class Trainer:
         if m.training:
             x = x + 0.05 * torch.randn_like(x)
         x = (x + m.clock(batch.times).unsqueeze(2)).flatten(1, 2)
-        if batch.parts > 1:
-            x = x.view(b * batch.parts, -1, c.width)
         # How to write is learned on streams that are not too long; on longer ones only how to read, at a third of the price.
         own_caches = c.cache == "layers"
         writing = (self.writing and batch.parts <= WRITING_PARTS or own_caches) and torch.is_grad_enabled()
         with torch.set_grad_enabled(writing):
-            frames, k, v = m.self_decoder(x, torch.ones(x.shape[:2]))
+            frames, k, v = self.in_parts(x, batch.parts)
         k, v = (z.reshape(b, t * c.tokens_per_frame, *z.shape[2:]) for z in (k, v))
         own, together = (k, v), batch.together
         b //= together
@@ -207,6 +210,18 @@ class Trainer:
         logits = m.logits(read.hidden[want], read.attended[want], read.number[want], read.digits[want])  # only the tokens that are scored
         target = self.place[batch.answer[want]]
         return logits, target, want, read, *own
+
+    def in_parts(self, x: torch.Tensor, parts: int) -> tuple[torch.Tensor, ...]:
+        """The self-decoder over frames' tokens `[B, N, W]`, of long streams all parts but the first side by side; returns hidden, K, V `[B, N, ..]`."""
+        shown = lambda z: torch.ones(z.shape[:2])
+        if parts == 1:
+            return self.model.self_decoder(x, shown(x))
+        length, again = x.shape[1] // parts, SEEN_AGAIN * self.config.tokens_per_frame
+        first, later = x[:, :length], torch.cat([x[:, i * length - again : (i + 1) * length] for i in range(1, parts)])
+        first, later = (self.model.self_decoder(z, shown(z)) for z in (first, later))
+        # Part after part, each with all streams -> stream after stream.
+        rest = (z[:, again:].unflatten(0, (parts - 1, len(x))).transpose(0, 1).flatten(1, 2) for z in later)
+        return tuple(torch.cat(z, 1) for z in zip(first, rest))
 
     def segments(self, batch: Batch):
         """The self-decoder over all questions and answers; short segments apart, so that long ones do not pad them."""
@@ -287,7 +302,7 @@ class Trainer:
             return above.new_zeros(())
         presence = presence[..., None]
         cells = torch.where(presence, torch.arange(VECTORS) == WHOLE, batch.cells)
-        shown = batch.evidence.unsqueeze(-1) > 0
+        shown = batch.named.unsqueeze(-1) > 0
         tokens = lambda of: (shown & of.unsqueeze(2)).flatten(2).unsqueeze(2).expand(*told.shape, -1)[told]  # [n, N]
         right, either = tokens(cells), tokens((presence & ~cells).expand_as(cells))
         above = above[:, told]
@@ -474,9 +489,12 @@ class Trainer:
         if kind == "several":
             return maker.batch_of_several(*random.choice(SEVERAL_SHAPES))
         if kind == "long":
-            return maker.batch_of_one(*HOUR, HOUR_TASKS) if random.random() < HOUR_SHARE else maker.batch_of_one(*random.choice(LONG_SHAPES))
+            if random.random() < HOUR_SHARE:
+                return maker.batch_of_one(*HOUR, HOUR_TASKS)
+            distinct = random.random() < DISTINCT
+            return (makers["many"] if distinct else maker).batch_of_one(*random.choice(LONG_SHAPES), distinct=distinct)
         if kind == "counts" and self.config.cache == "shared" and random.random() < LONG_COUNTS:
-            return makers["many"].batch_of_one(*random.choice(LONG_COUNT_SHAPES), COUNT_TASKS)
+            return makers["many"].batch_of_one(*random.choice(LONG_COUNT_SHAPES), COUNT_TASKS, distinct=True)
         frames, streams, questions = random.choice(SHAPES[kind])
         if kind == "scenes":
             return maker.batch(streams, frames, questions, SCENE_TASKS, long=True)

@@ -3,6 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { DEFAULT_BUNDLE } from '../../src/config.ts';
 import { YocoError } from '../../src/errors.ts';
 import { BUNDLE_FORMAT, bundlePath, readBundle } from '../../src/model/bundle.ts';
 import { loadModel } from '../../src/model/model.ts';
@@ -48,6 +49,12 @@ async function failure(promise: Promise<unknown>): Promise<YocoError> {
   if (error instanceof YocoError) return error;
   throw new Error(`expected a YocoError, got ${String(error)}`);
 }
+
+// Clients name it so: `yoco-small-1@demo`.
+test('The bundle that comes with the service has the name of its folder', async () => {
+  const { name } = JSON.parse(await readFile(path.join(DEFAULT_BUNDLE, 'config.json'), 'utf8')) as Json;
+  expect(name).toBe(path.basename(DEFAULT_BUNDLE));
+});
 
 describe('A bundle', () => {
   test('that is whole is read with its dimensions', async () => {
