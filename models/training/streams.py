@@ -48,7 +48,7 @@ LONG_TASKS = {"at": 12, "before": 24, "after": 28, "when": 12, "left": 15, "seen
 GONE = 0.5  # share of the things that are asked for now and not there that were there before
 CONFUSED = 0.35  # share of the things that are asked for and not there that a picture shown looks like, by the projector's own account
 # Share of the questions for how many different things that are kept where one came again, and the frames of a stream up to which they are: what
-# began longer ago no key knows, and a tally that is told to leave out what it cannot know counts nine of ten things for ten.
+# began longer ago no key knows, and a tally that is told to leave out what it cannot know counts each thing a little less than once.
 SHOWN_AGAIN, AGAIN_KNOWN = 0.25, 60
 AGAIN = 0.08  # share of the spans that show what was shown before
 # Long streams of few things that come again and again, and some that come once: what is to be found is not what is seen most.
@@ -202,6 +202,7 @@ class StreamMaker:
     # --- the stream -------------------------------------------------------------------------------------------
 
     def span(self, start: int, end: int, previous: list[Span], again: float, share: np.ndarray) -> Span:
+        """`again`: how likely it shows what was shown before; 0: never, as far as there are names left."""
         w = self.world
         for _ in range(20):
             if previous and self.rng.random() < (again if again == AGAIN or len(previous) > HAY else 0):

@@ -180,7 +180,6 @@ class Trainer:
         writing = (self.writing and batch.parts <= WRITING_PARTS or own_caches) and torch.is_grad_enabled()
         with torch.set_grad_enabled(writing):
             frames, k, v = self.in_parts(x, batch.parts)
-        k, v = (z.reshape(b, t * c.tokens_per_frame, *z.shape[2:]) for z in (k, v))
         own, together = (k, v), batch.together
         b //= together
         if together > 1:
@@ -199,7 +198,7 @@ class Trainer:
         moments = times.gather(1, batch.frames - 1)  # the streams of a group share one clock
         if own_caches:
             stream_times = (batch.times, batch.times - batch.times[:, :1])
-            read, *own = m.caches(m.cross_decoder, frames.reshape(len(batch.times), -1, c.width), hidden, *stream_times, (moments, mask), together)
+            read, *own = m.caches(m.cross_decoder, frames, hidden, *stream_times, (moments, mask), together)
             first = position[None, :, :, :TALLIED, None].expand(2, -1, -1, -1, read.above.shape[-1])
             of_answer = {key: z.gather(2, position.unsqueeze(-1).expand(-1, -1, -1, z.shape[-1])) for key, z in vars(read).items() if key != "above"}
             read = Reading(**of_answer, above=read.above.gather(3, first))

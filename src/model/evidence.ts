@@ -39,9 +39,8 @@ const SEED = 0.03;
 /** and grows both ways over frames that hold at least this share of it, */
 const FAINT = 0.002;
 /**
- * and at least this share of what those of the span so far hold, in the geometric mean. Within a moment attention differs by a factor of
- * ten, and what was shown before it may hold a third of its faintest frame: no single threshold parts them. These overlap their moments
- * best, on streams of pictures that are kept out, other than those that are reported.
+ * and at least this share of what those of the span so far hold, in the geometric mean. Attention differs much within a moment, and what
+ * was shown before it may hold more than its faintest frame: one threshold for all frames does not part them.
  */
 const FALL = 0.05;
 /** One frame in between may hold less. */
@@ -148,7 +147,8 @@ export function evidenceSpans(
   const spans: EvidenceSpan[] = [];
   for (const peak of seeds(frames, strongest)) {
     if (taken[peak] === 1) continue;
-    const [first, last] = [-1, 1].map((way) => grow(frames, taken, peak, way, strongest)) as [number, number];
+    const first = grow(frames, taken, peak, -1, strongest);
+    const last = grow(frames, taken, peak, 1, strongest);
     taken.fill(1, first, last + 1);
     const within = frames.slice(first, last + 1);
     const weight = within.reduce((sum, { share }) => sum + share, 0) / total;

@@ -23,5 +23,5 @@ export const PASS_SHARE: Record<Task, number> = {
 /** What the bundle `yoco-small-1` holds on photographs of ImageNet's classes: all but `after`. */
 export const HELD: readonly Task[] = ['now', 'seen', 'first', 'before', 'at', 'when'];
 
-/** Of the right answers that rest on a moment: the middle of the strongest evidence lies inside it. */
+/** Of the right answers that rest on a moment: the peak of the strongest evidence lies inside it. */
 export const EVIDENCE_SHARE = 0.6;
