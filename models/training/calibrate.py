@@ -27,8 +27,8 @@ MINUTES, PART = 200, 60  # frames
 SEED = 101
 TASKS = {"seen": 3, "seennow": 1.5, "when": 1, "before": 1, "after": 1, "left": 1}
 ABSENT_SHARE = 0.4
-STEPS = np.arange(0, 3.01, 0.25)
-COST = 0.015
+STEPS = np.arange(0, 3.01, 0.05)
+COST = 0.01
 # A thing that was never there and is claimed does more harm than one that is forgotten. A third of these are look-alikes (CONFUSED,
 # streams.py): of things at random far fewer are claimed.
 NO_RIGHT = 0.93

@@ -18,12 +18,12 @@ import numpy as np
 from signs import read_all
 from text import encode
 
-NEIGHBOURS = 30
+NEIGHBOURS = 60
 # By how much of a cosine a neighbour is farther than the nearest when it weighs 1/e of it.
-REACH = 0.1
+REACH = 0.3
 # What the picture's own captions weigh beside the nearest neighbour's.
-OWN = 3.0
-KEPT = 3  # sentences of each picture
+OWN = 1.0
+KEPT = 1  # sentences of each picture
 LONGEST = 15  # tokens: what training has room for
 MOST = 3  # of one word in a caption, that is counted
 

@@ -13,7 +13,8 @@ Written so that every kernel runs on the device: no 64-bit integers, no shapes t
 one size to infer), times as features that the runtime computes (time-code.ts).
 
 A page holds F frames, so `P = F * tokens_per_frame` tokens of each of G heads: keys `[G, D, P]`, as they are multiplied;
-values `[G, P, D]`; codes `[CODE - 2, F]`, the features of the frames' times; seconds `[F]` since the page's first frame.
+values `[G, P, D]`; codes `[CODE - 2, F]`, the features of the frames' times; seconds `[F]` since the page's first frame; before `[F]`:
+for how many seconds the frame before it was shown, which is known when a frame comes.
 """
 
 import math
@@ -21,7 +22,7 @@ import math
 import torch
 from torch import nn
 
-from model import CODE, DIGITS, FOUND, PERIODS, SAID_SIZE, Config, YocoLive, digits_read, found
+from model import CODE, COUNTS, DIGITS, FOUND, PERIODS, SAID_SIZE, Config, YocoLive, digits_read, found
 
 PAGE_FRAMES = 256
 # How many pages a question may read, in graphs of their own: each costs what it may read.
@@ -68,7 +69,7 @@ class DeviceSelfDecoder(nn.Module):
 
 
 class DeviceAppend(nn.Module):
-    """One frame's k, v `[n, G, D]`, code `[CODE - 2, 1]` and seconds `[1]` into a page, at frame `place` `[1]`."""
+    """One frame's k, v `[n, G, D]`, code `[CODE - 2, 1]`, seconds and stood `[1]` into a page, at frame `place` `[1]`."""
 
     def __init__(self, c: Config, frames: int = PAGE_FRAMES):
         super().__init__()
@@ -76,11 +77,11 @@ class DeviceAppend(nn.Module):
         self.register_buffer("frame", torch.arange(frames).float())
         self.register_buffer("token_frame", torch.arange(frames).repeat_interleave(c.tokens_per_frame).float())
 
-    def forward(self, k, v, code, seconds, place, keys, values, codes, times):
+    def forward(self, k, v, code, seconds, stood, place, keys, values, codes, times, before):
         here, token_here = ((f - place).abs() < 0.5 for f in (self.frame, self.token_frame))
         keys = torch.where(token_here, k.permute(1, 2, 0).repeat(1, 1, self.frames), keys)
         values = torch.where(token_here.unsqueeze(-1), v.permute(1, 0, 2).repeat(1, self.frames, 1), values)
-        return keys, values, torch.where(here, code, codes), torch.where(here, seconds, times)
+        return keys, values, torch.where(here, code, codes), torch.where(here, seconds, times), torch.where(here, stood, before)
 
 
 class DeviceWindow(nn.Module):
@@ -92,10 +93,11 @@ class DeviceCrossDecoder(nn.Module):
     """`CrossDecoder.read` over pages, for Q questions.
 
     hidden `[Q, W]`; log_n `[Q]`: of how many tokens a question reads, its own included; own_k, own_v `[Q, S, G, D]`, own_mask
-    `[Q, S]` (0 or UNSEEN); counted `[Q]` as in `CrossDecoder.read`; seen `[Q, P]`: how many frames of each page a question sees; since `[P]` and age `[Q, P]`: seconds
+    `[Q, S]` (0 or UNSEEN); counted `[Q, COUNTS]` as in `CrossDecoder.read`; seen and until `[Q, P]`: how many frames of each page a question sees, and for how long the last of them
+    had been shown, s; since `[P]` and age `[Q, P]`: seconds
     from the stream's first frame to the page's, and from there to the question; skipped `[P]`: frames at a page's beginning that
-    are not kept any more; tag_k, tag_v `[P, G, D]`: what tells the stream of a page from others; then keys, values, codes, times of P pages.
-    Returns logits `[Q, answers]`, evidence of each frame `[Q, P * F]`, the queries for an index `[Q, layers, H, D + CODE]`, and what was counted `[Q, 1]`.
+    are not kept any more; tag_k, tag_v `[P, G, D]`: what tells the stream of a page from others; then keys, values, codes, times, before of P pages.
+    Returns logits `[Q, answers]`, evidence of each frame `[Q, P * F]`, the queries for an index `[Q, layers, H, D + CODE]`, and what was counted `[Q, COUNTS]`.
     """
 
     def __init__(self, model: YocoLive, head: nn.Module, pages: int, frames: int = PAGE_FRAMES):
@@ -104,18 +106,23 @@ class DeviceCrossDecoder(nn.Module):
         self.decoder = model.cross_decoder
         self.register_buffer("frame", torch.arange(frames).float())
         self.register_buffer("each_token", torch.ones(self.c.tokens_per_frame))
+        self.register_buffer("zero", torch.zeros(1, 1))
 
-    def forward(self, hidden, log_n, own_k, own_v, own_mask, counted, seen, skipped, since, age, tag_k, tag_v, *pages):
+    def forward(self, hidden, log_n, own_k, own_v, own_mask, counted, seen, until, skipped, since, age, tag_k, tag_v, *pages):
         c, p = self.c, self.pages
         g, h, d, n = c.kv_heads, c.cross_heads, c.head_dim, self.frames * c.tokens_per_frame
         frames, group = self.frames, h // g
-        keys, values, codes, times = (pages[i::4] for i in range(4))
+        keys, values, codes, times, before = (pages[i :: len(PAGE)] for i in range(len(PAGE)))
         codes = torch.cat(codes, 1)  # [CODE - 2, P * F]
         times = torch.stack(times)  # [P, F]
         cut = lambda x, size: [x[..., i * size : (i + 1) * size] for i in range(p)]  # one Split has more outputs than a shader may bind
         log_seconds = lambda seconds: (seconds.clamp(min=0) + 1).log()
         since = log_seconds(times + since.unsqueeze(-1)).reshape(1, 1, p * frames)
         age = log_seconds(age.unsqueeze(-1) - times).reshape(-1, 1, p * frames)  # [Q, 1, P * F]
+        # A frame was shown for as long as the next one says, the last that is seen for as long as the host says.
+        after = torch.cat([torch.stack(before)[:, 1:], self.zero.expand(p, 1)], 1)  # [P, F]
+        last = (1 - (self.frame - seen.unsqueeze(-1) + 1).abs()).clamp(min=0)  # [Q, P, F]
+        lasts = (after + last * (until.unsqueeze(-1) - after)).reshape(-1, p * frames)
         unseen = (self.frame - seen.unsqueeze(-1) + 1).clamp(0, 1) + (skipped.unsqueeze(-1) - self.frame).clamp(0, 1)
         unseen = (unseen * UNSEEN).reshape(-1, 1, p * frames)
         tag_k, tag_v = tag_k.permute(1, 2, 0), tag_v.permute(1, 0, 2)  # [G, D, P], [G, P, D]
@@ -140,9 +147,11 @@ class DeviceCrossDecoder(nn.Module):
             on_tags = flat @ tag_k  # [G, Q * group, P]
             on_stream = torch.cat([flat @ k + tag for k, tag in zip(keys, cut(on_tags, 1))], -1).reshape(g, -1, group, p * n) + when
             on_own = mine @ own_keys + own_mask  # [G, Q, group, S]
-            number = (on_stream[0, :, 0] - attention.tally.above(normed, log_n)).sigmoid().sum(-1, keepdim=True)  # [Q, 1]
+            above = on_stream[0, :, 0] - attention.tally.above(normed, log_n)
+            of_frames = above.sigmoid().reshape(-1, p * frames, c.tokens_per_frame).sum(-1)
+            number = torch.stack([of_frames.sum(-1), (of_frames * lasts).sum(-1)], -1)  # [Q, COUNTS]
             if i == c.cross_layers // 2:
-                number = torch.where(counted.unsqueeze(1) < 0, number, counted.unsqueeze(1))
+                number = torch.where(counted < 0, number, counted)
                 said = number
             most = torch.maximum(on_stream.amax(-1, keepdim=True), on_own.amax(-1, keepdim=True))
             on_stream, on_own = (on_stream - most).exp(), (on_own - most).exp()
@@ -156,7 +165,7 @@ class DeviceCrossDecoder(nn.Module):
                 evidence = evidence + on_stream.sum((0, 2)).reshape(-1, p * frames, c.tokens_per_frame).sum(-1)
                 attended = attended + y.mean(2).permute(1, 0, 2).reshape(-1, g * d)
             heads = (y + on_own @ own_values).permute(1, 0, 2, 3).reshape(-1, h * d)
-            x = x + attention.o(heads) + attention.count(counts.reshape(-1, h * FOUND)) + attention.tally.said(number)
+            x = x + attention.o(heads) + attention.count(counts.reshape(-1, h * FOUND)) + attention.tally.said(number[:, :1])
             x = x + layer.ffn(layer.ffn_norm(x))
         late = c.cross_layers - c.cross_layers // 2
         evidence = evidence / (h * late)
@@ -167,10 +176,10 @@ class DeviceCrossDecoder(nn.Module):
 def page(c: Config, frames: int = PAGE_FRAMES) -> tuple[torch.Tensor, ...]:
     """An empty page."""
     g, d, n = c.kv_heads, c.head_dim, frames * c.tokens_per_frame
-    return torch.zeros(g, d, n), torch.zeros(g, n, d), torch.zeros(CODE - 2, frames), torch.zeros(frames)
+    return torch.zeros(g, d, n), torch.zeros(g, n, d), torch.zeros(CODE - 2, frames), torch.zeros(frames), torch.zeros(frames)
 
 
-PAGE = ("keys", "values", "codes", "times")
+PAGE = ("keys", "values", "codes", "times", "before")
 
 
 def device_graphs(model: YocoLive, head: nn.Module, frames: int = PAGE_FRAMES):
@@ -183,15 +192,15 @@ def device_graphs(model: YocoLive, head: nn.Module, frames: int = PAGE_FRAMES):
            ["k", "v", "host_k", "host_v", "next_k", "next_v"], {})
     kv = torch.zeros(n, g, d)
     yield ("device_append", DeviceAppend(c, frames),
-           {"k": kv, "v": kv, "code": torch.zeros(CODE - 2, 1), "seconds": torch.zeros(1), "place": torch.zeros(1), **dict(zip(PAGE, page(c, frames)))},
+           {"k": kv, "v": kv, "code": torch.zeros(CODE - 2, 1), "seconds": torch.zeros(1), "stood": torch.zeros(1), "place": torch.zeros(1), **dict(zip(PAGE, page(c, frames)))},
            [f"next_{name}" for name in PAGE], {})
     yield "device_window", DeviceWindow(), {"past_k": window, "past_v": window}, ["host_k", "host_v"], {}
     for p in PAGES:
         own = torch.zeros(q, s, g, d)
-        inputs = {"hidden": torch.zeros(q, c.width), "log_n": torch.ones(q), "own_k": own, "own_v": own, "own_mask": torch.zeros(q, s), "counted": torch.full((q,), -1.0), "seen": torch.ones(q, p),
+        inputs = {"hidden": torch.zeros(q, c.width), "log_n": torch.ones(q), "own_k": own, "own_v": own, "own_mask": torch.zeros(q, s), "counted": torch.full((q, COUNTS), -1.0), "seen": torch.ones(q, p), "until": torch.zeros(q, p),
                   "skipped": torch.zeros(p), "since": torch.zeros(p), "age": torch.zeros(q, p), "tag_k": torch.zeros(p, g, d), "tag_v": torch.zeros(p, g, d)}
         pages = {f"{name}{i}": value for i in range(p) for name, value in zip(PAGE, page(c, frames))}
-        outputs = ["logits", "evidence", "queries", "number"]
-        axes = {**{name: {0: "questions"} for name in ("hidden", "log_n", "counted", "seen", "age", *outputs)},
+        outputs = ["logits", "evidence", "queries", "counts"]
+        axes = {**{name: {0: "questions"} for name in ("hidden", "log_n", "counted", "seen", "until", "age", *outputs)},
                 **{name: {0: "questions", 1: "own"} for name in ("own_k", "own_v", "own_mask")}}
         yield f"device_cross_decoder_{p}", DeviceCrossDecoder(model, head, p, frames), {**inputs, **pages}, outputs, axes

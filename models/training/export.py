@@ -20,13 +20,13 @@ from torch import nn
 from backbone import IMAGE_SIZE, VECTORS, EfficientNetLite0
 from device_graphs import PAGE, PAGE_FRAMES, PAGES, device_graphs, page
 from labels import read_sets
-from model import COUNTED_AT, DIGITS, Config, YocoLive, of_whole, time_code, waves
+from model import COUNTED_AT, COUNTS, DIGITS, Config, YocoLive, of_whole, time_code, waves
 from projector import TOP, Detail, Projector, Vocabulary
 from ranking_graph import overlap, ranking_graph
 from text import END, START, normalise_text, tokenizer_json, word_embeddings
 from weights import KINDS, rounded, share, store
 
-FORMAT = 6
+FORMAT = 7
 OPSET = 17
 TOLERANCE = 0.002
 # Share of the cells that an exact ranking chooses.
@@ -98,14 +98,14 @@ class CrossGraph(nn.Module):
         self.counted, self.dated, self.written = model.counted, model.dated, model.written
         self.register_buffer("digits", model.digits)
 
-    def forward(self, hidden, times, since, ahead, moment, visible, context, own_k, own_v, own_length, counted, *cache):
+    def forward(self, hidden, times, since, stood, ahead, moment, visible, context, own_k, own_v, own_length, counted, *cache):
         g = self.c.kv_heads
-        x, evidence, attended, number, dated, queries = self.decoder.read(hidden, cache[:g], cache[g:], times, since, ahead, moment, visible, context, own_k, own_v, own_length, counted)
-        return self.logits(x, attended, number, dated), evidence, queries, number
+        x, evidence, attended, said, dated, queries = self.decoder.read(hidden, cache[:g], cache[g:], times, since, stood, ahead, moment, visible, context, own_k, own_v, own_length, counted)
+        return self.logits(x, attended, said, dated), evidence, queries, said
 
-    def logits(self, x, attended, number, dated):
+    def logits(self, x, attended, counted, dated):
         y = self.norm(x)
-        said = self.counted(y, number) + self.dated(y, dated) + self.written(y, attended)
+        said = self.counted(y, counted) + self.dated(y, dated) + self.written(y, attended)
         return y @ self.table.T + self.gate(y) * (attended @ self.copy.T) + self.bias + said @ self.digits
 
 
@@ -200,8 +200,8 @@ def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.nda
         hidden, own_k, own_v = model.self_decoder(e + model.clock(clock), clock >= 0)
         unwritten = torch.arange(hidden.shape[1]) > torch.arange(len(ids) - 1, hidden.shape[1]).unsqueeze(1)
         own_mask = torch.zeros(unwritten.shape).masked_fill(unwritten, float("-inf"))[None, None]
-        read = model.cross_decoder(hidden[:, len(ids) - 1 :].unsqueeze(1), k, v, times[None], times[None], times[None, -1:], torch.zeros(1, 1, k.shape[1]), own_k.unsqueeze(1), own_v.unsqueeze(1), own_mask)
-        logits = head.logits(read.hidden[0, 0, -1:], read.attended[0, 0, -1:], read.number[0, 0, -1:], read.digits[0, 0, -1:])[0]
+        read = model.cross_decoder(hidden[:, len(ids) - 1 :].unsqueeze(1), k, v, times[None], times[None], torch.full((1, frames), 500), times[None, -1:], torch.zeros(1, 1, k.shape[1]), own_k.unsqueeze(1), own_v.unsqueeze(1), own_mask)
+        logits = head.logits(read.hidden[0, 0, -1:], read.attended[0, 0, -1:], read.counted[0, 0, -1:], read.digits[0, 0, -1:])[0]
         if not answer:
             out.add("first_logits", logits)
             out.add("first_evidence", read.evidence[0, 0, 0].view(frames, -1).sum(-1))
@@ -239,10 +239,10 @@ def export(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabul
     own = torch.zeros(b, 5, c.kv_heads, c.head_dim)
     cache = [torch.zeros(2 * c.tokens_per_frame, c.head_dim) for _ in range(2 * c.kv_heads)]
     when = torch.zeros(2, dtype=torch.long)
-    to_graph(cross_graph, (torch.zeros(b, c.width), when, when, when, torch.zeros(b, dtype=torch.long), torch.full((b,), 20), torch.full((b,), 20), own, own, torch.full((b,), 5), torch.full((b,), -1.0), *cache), out / "cross_decoder.onnx", kind,
-             {"hidden": {0: "questions"}, "times": {0: "frames"}, "since": {0: "frames"}, "ahead": {0: "frames"}, "moment": {0: "questions"}, "visible": {0: "questions"}, "context": {0: "questions"}, "own_k": {0: "questions", 1: "own"}, "own_v": {0: "questions", 1: "own"},
+    to_graph(cross_graph, (torch.zeros(b, c.width), when, when, when, when, torch.zeros(b, dtype=torch.long), torch.full((b,), 20), torch.full((b,), 20), own, own, torch.full((b,), 5), torch.full((b, COUNTS), -1.0), *cache), out / "cross_decoder.onnx", kind,
+             {"hidden": {0: "questions"}, "times": {0: "frames"}, "since": {0: "frames"}, "stood": {0: "frames"}, "ahead": {0: "frames"}, "moment": {0: "questions"}, "visible": {0: "questions"}, "context": {0: "questions"}, "own_k": {0: "questions", 1: "own"}, "own_v": {0: "questions", 1: "own"},
               "own_length": {0: "questions"}, "counted": {0: "questions"}, **{f"{kind}{g}": {0: "stream"} for kind in "kv" for g in range(c.kv_heads)}},
-             {"logits": {0: "questions"}, "evidence": {0: "questions", 1: "frames"}, "queries": {0: "questions"}, "number": {0: "questions"}})
+             {"logits": {0: "questions"}, "evidence": {0: "questions", 1: "frames"}, "queries": {0: "questions"}, "counts": {0: "questions"}})
     decoders = ["self_decoder.onnx", "cross_decoder.onnx"]
     # On a device there is no retention yet.
     for name, module, inputs, outputs, axes in device_graphs(model, cross_graph, page_frames) if on_window else []:
@@ -307,7 +307,7 @@ def on_pages(out: Path, c: Config, page_frames: int, pages: int, tokens: np.ndar
         k, v, host_k, _, past_k, past_v = decoder.run(None, {"tokens": tokens[i : i + 1], "clock": clock, "past_k": past_k, "past_v": past_v,
                                                             "past_length": float32(min(c.window, i * len(tokens[i])))})
         code = time_code(torch.tensor([int(ms)]), torch.zeros(1, dtype=torch.long))[:, :-1].numpy().T
-        held = append.run(None, {"k": k, "v": v, "code": code, "seconds": float32((ms - times[0]) / 1000), "place": float32(i), **dict(zip(PAGE, held))})
+        held = append.run(None, {"k": k, "v": v, "code": code, "seconds": float32((ms - times[0]) / 1000), "stood": float32((ms - times[i - 1]) / 1000 if i else 0), "place": float32(i), **dict(zip(PAGE, held))})
         host.append(host_k)
     empty = [p.numpy() for p in page(c, page_frames)]
     feeds = {f"{name}{i}": value for i in range(pages) for name, value in zip(PAGE, held if i == 0 else empty)}
@@ -315,7 +315,7 @@ def on_pages(out: Path, c: Config, page_frames: int, pages: int, tokens: np.ndar
     tags = np.zeros((pages, c.kv_heads, c.head_dim), np.float32)
     total = len(times) * len(tokens[0]) + own_k.shape[1]
     age = float32((times[-1] - times[0]) / 1000).repeat(pages)
-    logits, evidence, *_ = cross.run(None, {"hidden": hidden, "log_n": np.log(float32(total)), "own_k": own_k, "own_v": own_v, "own_mask": np.zeros((1, own_k.shape[1]), np.float32), "counted": float32(-1),
+    logits, evidence, *_ = cross.run(None, {"hidden": hidden, "log_n": np.log(float32(total)), "own_k": own_k, "own_v": own_v, "own_mask": np.zeros((1, own_k.shape[1]), np.float32), "counted": np.full((1, COUNTS), -1, np.float32), "until": np.zeros((1, pages), np.float32),
                                            "seen": read[None], "skipped": np.zeros(pages, np.float32), "since": np.zeros(pages, np.float32), "age": age[None], "tag_k": tags, "tag_v": tags, **feeds})
     return (logits[0], evidence[0]), {"k": np.concatenate(host)}
 
@@ -350,8 +350,8 @@ def check(out: Path, c: Config) -> None:
     hidden, own_k, own_v, _, _ = decoder.run(None, {"tokens": words[ids][None], "time_ms": ms, "past_k": zero, "past_v": zero, state.length: np.array([0 if on_window else len(ids)])})
     cache = {f"{kind}{g}": np.ascontiguousarray(x[:, g]) for kind, x in (("k", k), ("v", v)) for g in range(config["kvHeads"])}
     times = np.arange(index["frames"]) * index["intervalMs"]
-    logits, evidence, *_ = session("cross_decoder.onnx").run(None, {"hidden": hidden[:, -1], "times": times, "since": times, "ahead": np.zeros_like(times), "moment": times[-1:], "visible": np.array([len(k)]), "context": np.array([len(k)]), "own_k": own_k, "own_v": own_v,
-                                                                "own_length": np.array([len(ids)]), "counted": np.array([-1], np.float32), **cache})
+    logits, evidence, *_ = session("cross_decoder.onnx").run(None, {"hidden": hidden[:, -1], "times": times, "since": times, "stood": np.full_like(times, index["intervalMs"]), "ahead": np.zeros_like(times), "moment": times[-1:], "visible": np.array([len(k)]), "context": np.array([len(k)]), "own_k": own_k, "own_v": own_v,
+                                                                "own_length": np.array([len(ids)]), "counted": np.full((1, COUNTS), -1, np.float32), **cache})
     report |= {"logits": np.abs(logits[0] - load("first_logits")).max(), "evidence": np.abs(evidence[0] - load("first_evidence")).max()}
     for pages in PAGES if on_window else ():
         on_device, seen = on_pages(out, c, config["devicePageFrames"], pages, tokens, times, hidden[:, -1], own_k, own_v)

@@ -28,8 +28,8 @@ class LayerCaches(nn.Module):
         split = lambda z: z.unflatten(-1, (self.c.kv_heads, self.c.head_dim))
         return rms(split(self.k[i](normed))), split(self.v[i](normed))
 
-    def forward(self, decoder: CrossDecoder, frames, questions, times, since, asked, together: int):
-        """frames `[B, N, W]` and questions `[g, Q, L, W]` as the lower layers leave them; times, since `[B, F]`; asked: moments
+    def forward(self, decoder: CrossDecoder, frames, questions, times, since, stood, asked, together: int):
+        """frames `[B, N, W]` and questions `[g, Q, L, W]` as the lower layers leave them; times, since, stood `[B, F]`; asked: moments
         `[g, Q]` and the mask `[g, Q, together * N]` of `CrossDecoder.forward`. Returns the questions' Reading, of all L tokens, and
         K, V of the streams, the means of the last half of the layers, for the probes.
         """
@@ -41,9 +41,9 @@ class LayerCaches(nn.Module):
         frame = torch.arange(count)
         # A frame's tokens are read as a question of their own: they see the frames before, and of their frame what came before.
         before = hidden(frame.repeat_interleave(c.tokens_per_frame) >= frame.unsqueeze(1)).expand(b, count, n)
-        of_frames = decoder.view(times, since, times, before, causal(c.tokens_per_frame).expand(b, count, -1, -1))
+        of_frames = decoder.view(times, since, stood, times, before, causal(c.tokens_per_frame).expand(b, count, -1, -1))
         joined = lambda z: z.reshape(g, together * count)
-        of_questions = decoder.view(joined(times), joined(since), moments, mask, causal(length).expand(g, q_count, -1, -1))
+        of_questions = decoder.view(joined(times), joined(since), joined(stood), moments, mask, causal(length).expand(g, q_count, -1, -1))
         evidence, early, attended, keys, values, above = [], [], [], [], [], []
         for i, layer in enumerate(decoder.layers):
             before_layer = questions
@@ -51,11 +51,11 @@ class LayerCaches(nn.Module):
             own_k, own_v = self.written(i, layer.norm(questions))
             stream = tuple(z.flatten(1, 2) for z in (k, v))
             read = decoder.tagged(*(z.view(g, together, *z.shape[1:]) for z in stream)) if together > 1 else stream
-            questions, shares, found, counted, count = decoder.layer(layer, questions, *read, own_k, own_v, of_questions)
+            questions, shares, found, over, counted = decoder.layer(layer, questions, *read, own_k, own_v, of_questions)
             if i in (half - 1, half):
-                above.append(counted)  # all tokens: the caller knows which are an answer's
+                above.append(over)  # all tokens: the caller knows which are an answer's
             if i == half:
-                middle, number = before_layer, count
+                middle, said = before_layer, counted
             if i < half:
                 early.append(shares)
             else:
@@ -68,7 +68,7 @@ class LayerCaches(nn.Module):
         mean = lambda parts: torch.stack(parts).mean(0)
         evidence = mean(evidence)
         digits = decoder.digits(evidence, of_questions)
-        return Reading(questions, evidence, mean(early), mean(attended), torch.stack(above), number, digits, middle), mean(keys), mean(values)
+        return Reading(questions, evidence, mean(early), mean(attended), torch.stack(above), said, digits, middle), mean(keys), mean(values)
 
 
 def hidden(which: torch.Tensor) -> torch.Tensor:

@@ -80,6 +80,11 @@ def waves(ms: torch.Tensor) -> torch.Tensor:
     return torch.cat([phase.sin(), phase.cos()], -1)
 
 
+def lasting(stood: torch.Tensor, age: torch.Tensor) -> torch.Tensor:
+    """For how long frames were shown, and how long ago they began to be, ms, int64 -> for how long they had been shown by then, s."""
+    return torch.minimum(stood, age.clamp(min=0)).float() / 1000
+
+
 def log_seconds(ms: torch.Tensor) -> torch.Tensor:
     return (ms.clamp(min=0).float() / 1000 + 1).log()
 
@@ -125,8 +130,12 @@ COUNTED_AT = 1
 COUNTED_BELOW = 100
 # How sharply a number between two whole ones is the nearer one.
 SHARP = 8
-# Of what was counted: all of it, and half (of two frames a second the seconds; of two poses the repetitions).
-PARTS_COUNTED = (1.0, 0.5)
+# What a tally says of what it found: how many tokens, and for how many seconds their frames were shown.
+COUNTS = 2
+# What an answer may say of it: the tokens, half of them (of two poses the repetitions), and the seconds.
+NUMBERS_SAID = 3
+# A frame stands until the next one, but for no longer than this: a camera that was away showed nothing, ms.
+LONGEST = 10_000
 # Least probability of a digit.
 UNLIKELY = 1e-3
 
@@ -384,28 +393,35 @@ class Counted(nn.Module):
     """What a tally counted, as the digits of an answer: the copy path of numbers, as YocoLive.copy is that of names.
 
     A number that was counted need not pass the layers' matrices to be said, which learn each number by itself, the rare large
-    ones last. Gates say whether a digit is due, the number's first or its second, and of which part of the number. Below ten there is
+    ones last. Gates say whether a digit is due, the number's first or its second, and of which number. Below ten there is
     no second one: that an answer ends there need not be learned, and beyond it a gate need not tell large numbers from small ones.
     """
 
     def __init__(self, c: Config):
         super().__init__()
-        self.gate = nn.Linear(c.width, 2 * len(PARTS_COUNTED))
+        self.gate = nn.Linear(c.width, 2 * NUMBERS_SAID)
         numbers = torch.arange(COUNTED_BELOW)
         first = torch.where(numbers < 10, numbers, numbers // 10)
         self.register_buffer("numbers", numbers.float(), persistent=False)
         second = F.one_hot(numbers % 10, 10) * (numbers >= 10).unsqueeze(1)
         self.register_buffer("digits", torch.stack([F.one_hot(first, 10), second]).float(), persistent=False)
 
-    def forward(self, y, number):
-        """y `[.., W]`, number `[.., 1]` -> what is added to the logits of the ten digits, `[.., 10]`."""
+    def forward(self, y, counted):
+        """y `[.., W]`, counted `[.., COUNTS]` -> what is added to the logits of the ten digits, `[.., 10]`."""
         gates, said = self.gate(y), 0
-        for i, part in enumerate(PARTS_COUNTED):
-            near = (-SHARP * ((number * part).clamp(max=COUNTED_BELOW) - self.numbers).pow(2)).softmax(-1)
+        tokens, seconds = counted[..., :1], counted[..., 1:]
+        for i, number in enumerate((tokens, tokens / 2, seconds)):
+            near = (-SHARP * (number.clamp(max=COUNTED_BELOW) - self.numbers).pow(2)).softmax(-1)
             for j in range(2):
                 probable = (near @ self.digits[j] + UNLIKELY).log() - math.log(UNLIKELY)  # 0: another digit
                 said = said + gates[..., 2 * i + j : 2 * i + j + 1] * probable
         return said
+
+
+def tallied(above, lasting, tokens_per_frame: int):
+    """By how much each token is above a tally's threshold `[.., N]`, and how long each frame stood `[.., F]`, s -> what was counted `[.., COUNTS]`."""
+    of_frames = above.sigmoid().unflatten(-1, (-1, tokens_per_frame)).sum(-1)
+    return torch.stack([of_frames.sum(-1), (of_frames * lasting).sum(-1)], -1)
 
 
 def digits_read(evidence: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
@@ -500,12 +516,14 @@ class CrossLayer(nn.Module):
 
 @dataclass(frozen=True)
 class View:
-    """What all layers of a reading share: log_n `[B, Q, A]`, mask `[B, 1, 1, Q, A, N + S]`, codes `[B, CODE - 1, F]`, ages `[B, 1, Q, 1, F]`."""
+    """What all layers of a reading share: log_n `[B, Q, A]`, mask `[B, 1, 1, Q, A, N + S]`, codes `[B, CODE - 1, F]`, ages `[B, 1, Q, 1, F]`,
+    lasting `[B, Q, 1, F]`: for how long each frame had stood at the question's moment, s."""
 
     log_n: torch.Tensor
     mask: torch.Tensor
     codes: torch.Tensor
     ages: torch.Tensor
+    lasting: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -515,7 +533,7 @@ class Reading:
     hidden `[B, Q, A, W]`; evidence and early `[B, Q, A, N]`: the share of attention of every stream token in the last half of the layers
     (the evidence) and in the first (where a question of two steps takes its first), mean over heads; attended `[B, Q, A, G * D]`: what the
     last half read; above `[2, B, Q, A, N]`: by how much each stream token is above the threshold of the tally in the two layers in
-    the middle (CrossDecoder.forward: of the first TALLIED tokens); number `[B, Q, A, 1]`: what the first layer of the last half counted;
+    the middle (CrossDecoder.forward: of the first TALLIED tokens); counted `[B, Q, A, COUNTS]`: what the first layer of the last half counted;
     digits `[B, Q, A, SAID_SIZE]`: of the times of the evidence; middle `[B, Q, A, W]`: the hidden state before that layer.
     """
 
@@ -524,7 +542,7 @@ class Reading:
     early: torch.Tensor
     attended: torch.Tensor
     above: torch.Tensor
-    number: torch.Tensor
+    counted: torch.Tensor
     digits: torch.Tensor
     middle: torch.Tensor
 
@@ -546,48 +564,48 @@ class CrossDecoder(nn.Module):
         s = k.shape[1]
         return (k + self.tag_k[:s, None]).flatten(1, 2), (v + self.tag_v[:s, None]).flatten(1, 2)
 
-    def forward(self, x, k, v, times, since, moments, mask, own_k, own_v, own_mask, of: float = 1) -> Reading:
+    def forward(self, x, k, v, times, since, stood, moments, mask, own_k, own_v, own_mask, of: float = 1) -> Reading:
         """x `[B, Q, A, W]`: Q questions of A tokens on each of B streams.
 
-        Stream: k, v `[B, N, G, D]`, times and since `[B, F]` of its frames as in `time_code`, mask `[B, Q, N]` (0 or -inf);
+        Stream: k, v `[B, N, G, D]`, times and since `[B, F]` of its frames as in `time_code`, stood `[B, F]`: for how long each was shown, ms, mask `[B, Q, N]` (0 or -inf);
         moments `[B, Q]` of the questions in ms. Own: own_k, own_v `[B, Q, S, G, D]`, own_mask `[B, Q, A, S]`.
         of: from how many times as many tokens the stream's were chosen, as those that are read through an index are.
         """
         half = self.c.cross_layers // 2
-        view = self.view(times, since, moments, mask, own_mask, of)
+        view = self.view(times, since, stood, moments, mask, own_mask, of)
         evidence, early, attended, above = [], [], [], []
         for i, layer in enumerate(self.layers):
             if i == half:
                 middle = x
-            x, shares, read, counted, count = self.layer(layer, x, k, v, own_k, own_v, view, carried=i == half)
+            x, shares, read, over, count = self.layer(layer, x, k, v, own_k, own_v, view, carried=i == half)
             (evidence if i >= half else early).append(shares)
             if i >= half:
                 attended.append(read)
             if i in (half - 1, half):
-                above.append(counted[:, :, :TALLIED])
+                above.append(over[:, :, :TALLIED])
             if i == half:
-                number = count
+                counted = count
         mean = lambda parts: torch.stack(parts).mean(0)
         evidence = mean(evidence)
-        return Reading(x, evidence, mean(early), mean(attended), torch.stack(above), number, self.digits(evidence, view), middle)
+        return Reading(x, evidence, mean(early), mean(attended), torch.stack(above), counted, self.digits(evidence, view), middle)
 
     def digits(self, evidence, view: "View"):
         """`[B, Q, A, N]` -> the digits of the times of the evidence, `[B, Q, A, SAID_SIZE]`."""
         of_frames = evidence.unflatten(-1, (-1, self.c.tokens_per_frame)).sum(-1)
         return digits_read(of_frames, view.codes[:, :SAID_SIZE].transpose(1, 2).unsqueeze(1))
 
-    def view(self, times, since, moments, mask, own_mask, of: float = 1) -> "View":
+    def view(self, times, since, stood, moments, mask, own_mask, of: float = 1) -> "View":
         """What is the same in all layers: who sees what, and when it was."""
         b, q_count, a_count = own_mask.shape[:3]
         context = (mask > -1).sum(-1).unsqueeze(-1) * of + (own_mask > -1).sum(-1)  # [B, Q, A]
         full_mask = torch.cat([mask.unsqueeze(2).expand(b, q_count, a_count, mask.shape[-1]), own_mask], -1)[:, None, None]
         codes = time_code(times, since).transpose(1, 2)  # [B, CODE - 1, F]
-        ages = log_seconds(moments.unsqueeze(-1) - times.unsqueeze(1))[:, None, :, None]  # [B, 1, Q, 1, F]
-        return View(context.float().log(), full_mask, codes, ages)
+        age = moments.unsqueeze(-1) - times.unsqueeze(1)  # [B, Q, F]
+        return View(context.float().log(), full_mask, codes, log_seconds(age)[:, None, :, None], lasting(stood.unsqueeze(1), age).unsqueeze(2))
 
     def layer(self, layer: CrossLayer, x, k, v, own_k, own_v, view: "View", carried: bool = False):
         """One layer; shapes as in `forward`. Returns hidden, the shares of the stream's tokens, what was read of the stream, by how
-        much each of its tokens is above the tally's threshold, `[B, Q, A, N]`, and the tally's number, `[B, Q, A, 1]`: of each token, or,
+        much each of its tokens is above the tally's threshold, `[B, Q, A, N]`, and what the tally counted, `[B, Q, A, COUNTS]`: of each token, or,
         carried, from the answer's token COUNTED_AT on what was counted there."""
         c, (b, q_count, a_count, w) = self.c, x.shape
         n, s = k.shape[1], own_k.shape[2]
@@ -615,21 +633,21 @@ class CrossDecoder(nn.Module):
         own_y = (own_p @ own_values).view(b, q_count, c.kv_heads, group, a_count, c.head_dim).permute(0, 2, 3, 1, 4, 5)
         read = y.mean(2).permute(0, 2, 3, 1, 4).reshape(b, q_count, a_count, -1)
         y = (y + own_y).permute(0, 3, 4, 1, 2, 5).reshape(b, q_count, a_count, -1)
-        number = above.sigmoid().sum(-1, keepdim=True)
+        counted = tallied(above, view.lasting, c.tokens_per_frame)
         if carried:
-            number = number[:, :, torch.arange(a_count).clamp(max=COUNTED_AT)]
-        x = x + layer.attention.o(y) + layer.attention.count(counts) + layer.attention.tally.said(number)
-        return x + layer.ffn(layer.ffn_norm(x)), shares, read, above, number
+            counted = counted[:, :, torch.arange(a_count).clamp(max=COUNTED_AT)]
+        x = x + layer.attention.o(y) + layer.attention.count(counts) + layer.attention.tally.said(counted[..., :1])
+        return x + layer.ffn(layer.ffn_norm(x)), shares, read, above, counted
 
-    def read(self, x, keys, values, times, since, ahead, moment, visible, context, own_k, own_v, own_length, counted):
+    def read(self, x, keys, values, times, since, stood, ahead, moment, visible, context, own_k, own_v, own_length, counted):
         """One token each of Q questions on one stream (the exported graph).
 
         x `[Q, W]`; keys, values: for each of the G heads `[N, D]`, as the cache holds them; times, since `[F]`: when each
-        of the N / tokens_per_frame frames was shown on its stream's clock and how long after that stream's first frame, in ms; ahead `[F]`:
+        of the N / tokens_per_frame frames was shown on its stream's clock and how long after that stream's first frame, in ms; stood `[F]`: for how long each was shown, in ms; ahead `[F]`:
         how far the question's clock is ahead of that one, in ms; moment `[Q]`: of the question, in ms; visible `[Q]`: how many of the N tokens a question may see; context `[Q]`: of how many tokens
-        they were chosen (as many, where all are read); own_k, own_v `[Q, S, G, D]`, of which own_length `[Q]` are real; counted `[Q]`: what an earlier token of the answer
+        they were chosen (as many, where all are read); own_k, own_v `[Q, S, G, D]`, of which own_length `[Q]` are real; counted `[Q, COUNTS]`: what an earlier token of the answer
         counted and this one takes over; negative, it counts anew. Returns hidden
-        `[Q, W]`, the evidence of each frame `[Q, F]`, what the last half of the layers read, `[Q, G * D]`, what the first of them counted, `[Q, 1]`,
+        `[Q, W]`, the evidence of each frame `[Q, F]`, what the last half of the layers read, `[Q, G * D]`, what the first of them counted, `[Q, COUNTS]`,
         the digits of the times that the last half read, `[Q, SAID_SIZE]`, and the queries of all layers, scaled, each with what it wants of the time, `[Q, layers, H, D + CODE]`: what an index of the cache is asked with.
         """
         c, q_count, n, f = self.c, x.shape[0], keys[0].shape[0], times.shape[0]
@@ -641,7 +659,8 @@ class CrossDecoder(nn.Module):
         frame_mask = (frame_hidden.float() * -1e30).unsqueeze(1)
         own_mask = (torch.arange(own_k.shape[1]).unsqueeze(0) >= own_length.unsqueeze(1)).float().unsqueeze(1) * -1e30
         codes = time_code(times, since)
-        ages = log_seconds(moment.unsqueeze(1) - times - ahead)  # [Q, F]
+        age = moment.unsqueeze(1) - times - ahead  # [Q, F]
+        ages, lasts = log_seconds(age), lasting(stood, age)
         evidence = attended = 0
         asked = []
         for i, layer in enumerate(self.layers):
@@ -658,9 +677,9 @@ class CrossDecoder(nn.Module):
                 on_stream = torch.addmm(on_stream, mine_when.reshape(-1, 1), self.each_token).view(q_count, group, -1)  # [Q, g, N]
                 on_own = mine @ own_k[:, :, g].transpose(1, 2) + own_mask
                 if g == 0:
-                    number = (on_stream[:, 0] - attention.tally.above(normed, log_n[0])).sigmoid().sum(-1, keepdim=True)
+                    number = tallied(on_stream[:, 0] - attention.tally.above(normed, log_n[0]), lasts, c.tokens_per_frame)
                     if i == c.cross_layers // 2:
-                        number = torch.where(counted.unsqueeze(1) < 0, number, counted.unsqueeze(1))
+                        number = torch.where(counted < 0, number, counted)
                         said = number
                 p = on_stream.softmax(-1)
                 best, top = on_stream.amax(-1, keepdim=True), p.amax(-1, keepdim=True)  # top: one over the sum of exp(score - best)
@@ -677,7 +696,7 @@ class CrossDecoder(nn.Module):
                 heads.append(y + on_own @ own_v[:, :, g])
             if i >= c.cross_layers // 2:
                 attended = attended + torch.cat(read, 1)
-            x = x + attention.o(torch.cat(heads, 1).flatten(1)) + attention.count(torch.cat(counts, 1).flatten(1)) + attention.tally.said(number)
+            x = x + attention.o(torch.cat(heads, 1).flatten(1)) + attention.count(torch.cat(counts, 1).flatten(1)) + attention.tally.said(number[:, :1])
             x = x + layer.ffn(layer.ffn_norm(x))
         late = c.cross_layers - c.cross_layers // 2
         evidence = evidence.view(q_count, -1, c.tokens_per_frame).sum(-1) / (c.cross_heads * late)
@@ -789,10 +808,10 @@ class YocoLive(nn.Module):
         """Values `[.., G * D]` -> a vector among the words, to be multiplied with their embeddings."""
         return self.copy(attended) / self.c.words_width**0.5
 
-    def logits(self, x: torch.Tensor, attended: torch.Tensor, number: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
-        """`[.., W]`, `[.., G * D]`, `[.., 1]`, `[.., SAID_SIZE]` -> `[.., answers]`, over the tokens that an answer may hold."""
+    def logits(self, x: torch.Tensor, attended: torch.Tensor, counted: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
+        """`[.., W]`, `[.., G * D]`, `[.., COUNTS]`, `[.., SAID_SIZE]` -> `[.., answers]`, over the tokens that an answer may hold."""
         y = self.out_norm(x)
         said = self.out(y) * (self.out_scale * 4 / self.c.words_width)
         words = ((said + self.copy_gate(y) * self.words_read(attended)) @ self.words[self.answers].T).float()
-        said = self.counted(y, number.float()) + self.dated(y, digits.float()) + self.written(y, attended)
+        said = self.counted(y, counted.float()) + self.dated(y, digits.float()) + self.written(y, attended)
         return words + self.out_bias + said.float() @ self.digits

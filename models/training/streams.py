@@ -16,6 +16,7 @@ import torch
 from backbone import CELLS, VECTORS
 from kinds import ALSO_CALLED, PEOPLE, UNCOUNTED, Kinds, group_of, kinds_of
 from labels import NOT_SPLIT, Sample
+from model import COUNTED_BELOW, LONGEST
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NO_CHANGE, NOT_SHOWN, PHRASINGS, STILL_SHOWN
 from projector import Vocabulary
 from signs import SET as SIGNS
@@ -34,17 +35,20 @@ PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom lef
 # come together in batches of their own.
 SHORT, LONG = (30, 10), (48, 16)
 LONG_SHARE = 0.12
+# Share of the streams of two frames a second, and the ms between those of the others.
+USUAL_RATE, INTERVALS = 0.7, (200, 250, 1000, 1000, 2000, 3000)
 GAP_STREAMS = 0.5  # share of the streams of several spans with gaps in their time
 BRIEF = 10  # tokens of an answer about a long stream: each reads all of it
 OF_ONE_KIND = 0.45  # share of the streams whose things are all of one set or two: what is to be told apart then looks alike
 ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
-ABSENT_SHARE = 0.2  # questions about a thing that was never shown, where the answer is not yes or no
+# Questions about a thing, and how many of them name one that was never shown.
+OF_A_THING, ABSENT_SHARE = ("before", "after", "when", "left"), 0.2
 TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14, "reads": 2, "ground": 2, "colour": 3,
               "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 3, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
 # Of long streams: what must be found among much else.
 LONG_TASKS = {"at": 12, "before": 24, "after": 28, "when": 12, "left": 15, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
-              "duration": 6, "different": 12, "repetitions": 1}
+              "duration": 10, "different": 12, "repetitions": 1}
 GONE = 0.5  # share of the things that are asked for now and not there that were there before
 CONFUSED = 0.35  # share of the things that are asked for and not there that a picture shown looks like, by the projector's own account
 # Share of the questions for how many different things that are kept where one came again, and the frames of a stream up to which they are: what
@@ -109,6 +113,11 @@ def clock_text(ms: int) -> str:
     """`0:42`, or `1:02:03` from an hour on."""
     s = ms // 1000
     return f"{s // 3600}:{s // 60 % 60:02}:{s % 60:02}" if s >= 3600 else f"{s // 60}:{s % 60:02}"
+
+
+def standing(times: np.ndarray) -> np.ndarray:
+    """Times of a stream's frames -> for how long each stood until the next one, the last one for no time, ms."""
+    return np.minimum(np.diff(times, append=times[-1]), LONGEST)
 
 
 BEFORE_IT = ["please, ", "hey, ", "so ", "ok, ", "and ", "now, ", "tell me, ", "please tell me: ", "one question: ", "well, ", "i want to know: ", "do you know, ", "sorry, ", "hi, "]
@@ -372,6 +381,8 @@ class StreamMaker:
         def of(s: Span) -> list[tuple[int, int]]:
             return [(s.start, min(s.end, frames))]
 
+        if task in OF_A_THING and self.rng.random() < ABSENT_SHARE:
+            return Question(task, self.phrase(task, x=self.thing(self.absent(spans, now), True)), NOT_SHOWN, frames)
         if task in ("now", "last"):
             name = now.label or self.shows(now).main
             return Question(task, self.phrase(task), name, frames, here) if name else None
@@ -449,8 +460,6 @@ class StreamMaker:
         if task == "first":
             return Question(task, self.phrase(task), past[0].label, frames, of(past[0])) if past[0].label else None
         if task in ("before", "after"):
-            if self.rng.random() < ABSENT_SHARE:
-                return Question(task, self.phrase(task, x=self.thing(self.absent(spans, now), True)), NOT_SHOWN, frames)
             pairs = list(zip(past, past[1:]))
             pairs = [(a, b) for a, b in pairs if (a if task == "before" else b).label]
             if not pairs:
@@ -475,8 +484,6 @@ class StreamMaker:
             return Question(task, self.phrase(task, t=self.time_text(second)), s.label, frames,
                             [(g, g + 1) for g in inside if second <= times[g] < second + 1000])
         if task == "when":
-            if self.rng.random() < ABSENT_SHARE:
-                return Question(task, self.phrase(task, x=self.thing(self.absent(spans, now), True)), NOT_SHOWN, frames)
             s = self.pick(past)
             name = self.name_among(s, past)
             if name is None:
@@ -485,8 +492,6 @@ class StreamMaker:
             onset = [(s.start, min(s.start + ONSET_FRAMES, s.end, frames))]
             return Question(task, self.phrase(task, x=self.thing(name, True)), clock_text(int(times[s.start])), frames, onset, named=of(s))
         if task == "left":
-            if self.rng.random() < ABSENT_SHARE:
-                return Question(task, self.phrase(task, x=self.thing(self.absent(spans, now), True)), NOT_SHOWN, frames)
             i = int(self.rng.integers(len(past)))
             name = self.name_among(past[i], past)
             if name is None:
@@ -506,12 +511,9 @@ class StreamMaker:
         if task == "duration":
             s = self.pick(past)
             end = min(s.end, frames)
-            # As it is counted: where frames are missing in between nobody knows.
-            steps = np.diff(times[s.start : end + 1] if s.end < frames else times[s.start : end])
-            if not unique(s) or len(steps) == 0 or steps.max() > 1200:
-                return None
-            seconds = round(float(steps.sum()) / 1000)
-            if self.too_small(seconds):
+            # As it is counted, up to the moment of the question.
+            seconds = round(float(standing(times[:frames])[s.start : end].sum()) / 1000)
+            if not unique(s) or seconds >= COUNTED_BELOW or self.too_small(seconds):
                 return None
             text = self.phrase(task, x=self.thing(s.label, True))
             return Question(task, text, "1 second" if seconds == 1 else f"{seconds} seconds", frames, of(s), of(s), cells=(WHOLE,)) if seconds > 0 else None
@@ -627,7 +629,7 @@ class StreamMaker:
 
     def clock(self, frames: int) -> np.ndarray:
         """Times of a stream's frames in ms: from zero, or from any moment of a month; regular, or with jitter."""
-        interval = 500 if frames > 16 or self.rng.random() < 0.7 else int(self.rng.choice([250, 1000]))
+        interval = 500 if self.rng.random() < USUAL_RATE else int(self.rng.choice(INTERVALS))
         r = self.rng.random()
         begin = int(self.rng.integers(0, 0 if r < 0.6 else 600_000 if r < 0.82 else 36_000_000 if r < 0.95 else 30 * 86_400_000, endpoint=True))
         times = begin + np.arange(frames) * interval
@@ -757,6 +759,7 @@ class Batch:
             value = torch.from_numpy(array[index])
             setattr(self, key, value.long() if key == "top" else value.float())
         self.times = torch.tensor(np.stack([m[1] for m in made]), dtype=torch.long)
+        self.stood = torch.tensor(np.stack([standing(m[1]) for m in made]))
         # What each frame is beside the one before it: 0 the same picture, 1 another picture of the thing, 2 another thing.
         shown = torch.from_numpy(index).gather(1, self.frame_row)
         self.change = torch.full((b, t), 2)

@@ -58,7 +58,7 @@ LONG_COUNT_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 64)]
 SHARES = {
     1: {"single": 1},
     2: {"single": 0.45, "short": 0.47, "several": 0.08},
-    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.2, "signs": 0.2, "scenes": 0.28, "several": 0.06, "long": 0.9},
+    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.2, "signs": 0.24, "scenes": 0.36, "several": 0.06, "long": 0.9},
 }
 SETS_OF = {
     "usual": SET_SHARE,
@@ -85,7 +85,7 @@ PRESENCE = {"seen", "seennow", "seenkind", "seennowkind", "when", "before", "aft
 # Of details: pictures are not to be known by them, and a video's encoder changes them from frame to frame.
 DETAIL_NOISE = 0.12
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
-COUNT_TASKS = {"different": 6, "duration": 3, "repetitions": 2, "howmany": 2}
+COUNT_TASKS = {"different": 6, "duration": 5, "repetitions": 3, "howmany": 2}
 SCENE_TASKS = {"describe": 6, "now": 1, "chat": 1}
 SIGN_TASKS = {"reads": 5, "ground": 3, "colour": 5, "now": 2, "seen": 1, "when": 1, "before": 1, "after": 1}
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
@@ -194,19 +194,19 @@ class Trainer:
         mask = torch.zeros(seen.shape).masked_fill(~seen, float("-inf")).repeat(1, 1, together)
         written = torch.arange(length) <= position.unsqueeze(-1)
         own_mask = torch.zeros(written.shape).masked_fill(~written, float("-inf"))
-        times, since = (z.view(b, together * t) for z in (batch.times, batch.times - batch.times[:, :1]))
+        stream_times = (batch.times, batch.times - batch.times[:, :1], batch.stood)
+        times, since, stood = (z.view(b, together * t) for z in stream_times)
         moments = times.gather(1, batch.frames - 1)  # the streams of a group share one clock
         if own_caches:
-            stream_times = (batch.times, batch.times - batch.times[:, :1])
             read, *own = m.caches(m.cross_decoder, frames, hidden, *stream_times, (moments, mask), together)
             first = position[None, :, :, :TALLIED, None].expand(2, -1, -1, -1, read.above.shape[-1])
             of_answer = {key: z.gather(2, position.unsqueeze(-1).expand(-1, -1, -1, z.shape[-1])) for key, z in vars(read).items() if key != "above"}
             read = Reading(**of_answer, above=read.above.gather(3, first))
         else:
-            read = m.cross_decoder(x, k, v, times, since, moments, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
+            read = m.cross_decoder(x, k, v, times, since, stood, moments, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
                                    own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask, batch.of)
         want = batch.answer >= 0
-        logits = m.logits(read.hidden[want], read.attended[want], read.number[want], read.digits[want])  # only the tokens that are scored
+        logits = m.logits(read.hidden[want], read.attended[want], read.counted[want], read.digits[want])  # only the tokens that are scored
         target = self.place[batch.answer[want]]
         return logits, target, want, read, *own
 

@@ -18,6 +18,7 @@ interface EvalFlags {
   readonly streams: string;
   readonly seconds: string;
   readonly size: string;
+  readonly fps: string;
   readonly fit: Fit;
   readonly controls: string;
   readonly resume?: string;
@@ -42,6 +43,7 @@ export function addEval(program: Command): void {
         .choices(['fill', 'contain', 'cover'])
         .default('contain'),
     )
+    .option('--fps <number>', 'frames a second that the model sees', '2')
     .option('--controls <share>', 'share of the streams that are also asked without their memory', '0.3')
     .option('--resume <file>', 'keep finished streams in this file, and go on from those that are in it')
     .option('--held-out', 'only pictures that the bundled model did not train on (of the sets it knows)')
@@ -65,6 +67,7 @@ export function addEval(program: Command): void {
           seconds: flags.seconds,
           heldOut: flags.heldOut === true,
           video: { width: number('size', String(width)), height: number('size', String(height)), fit: flags.fit },
+          fps: number('fps', flags.fps),
           controls: number('controls', flags.controls),
           bundleId: await bundleId(flags.bundle),
           ...(flags.resume === undefined ? {} : { resume: flags.resume }),

@@ -41,6 +41,8 @@ export interface EvaluationOptions {
   /** Only pictures that the bundled model did not train on. */
   readonly heldOut: boolean;
   readonly video: VideoOptions;
+  /** Frames a second that the model sees; the videos have more. */
+  readonly fps: number;
   /** Share of the streams that are also asked without their memory, 0..1. */
   readonly controls: number;
   /** File of the finished streams: those in it are not played again. */
@@ -66,7 +68,7 @@ const STREAMS_A_GROUP = 4;
 const QUESTIONS_AT_ONCE = 16;
 
 export async function evaluate(live: Streams, options: EvaluationOptions): Promise<Evaluation> {
-  const { data, sets, seed, streams, seconds, controls, heldOut } = options;
+  const { data, sets, seed, streams, seconds, controls, heldOut, fps } = options;
   const plan = planStreams(streams, seconds, controls);
   const isMeasured = ({ set, file }: { set: string; file: string }): boolean => !heldOut || isHeldOut(set, file);
   const all = await readLabels(data, sets.length > 0 ? sets : undefined);
@@ -89,7 +91,7 @@ export async function evaluate(live: Streams, options: EvaluationOptions): Promi
     ),
     sets: sets.join(','),
     video: JSON.stringify(options.video),
-    ...{ seed, streams, seconds, controls, heldOut },
+    ...{ seed, streams, seconds, controls, heldOut, fps },
   };
   const finished = options.resume === undefined ? undefined : await FinishedStreams.open(options.resume, key);
   const folder = await mkdtemp(path.join(tmpdir(), 'yoco-eval-'));
@@ -212,7 +214,8 @@ class Run {
   async #playing<T>(name: string, spans: readonly Span[], then: (stream: SourceStream) => Promise<T>): Promise<T> {
     const file = path.join(this.#folder, `${name}.mp4`);
     await encodeVideo(spans, file, this.#options.video);
-    const stream = await this.#live.create({ name, source: { file, pace: 'fastest' } }, 'operator');
+    const sampling = { fps: this.#options.fps };
+    const stream = await this.#live.create({ name, source: { file, pace: 'fastest' }, sampling }, 'operator');
     try {
       await stream.ended();
       return await then(stream);

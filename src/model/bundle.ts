@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import { CHANNELS_ALIGNED } from './kv-page.ts';
 
-export const BUNDLE_FORMAT = 6;
+export const BUNDLE_FORMAT = 7;
 
 const size = z.int().positive();
 const file = z.object({ bytes: size, sha256: z.string().regex(/^[0-9a-f]{64}$/) });

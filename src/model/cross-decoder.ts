@@ -18,7 +18,7 @@ export interface CrossDecoderInput {
   readonly ownV: Float32Array;
   readonly ownLength: number;
   /** What an earlier token of the answer counted and this one takes over; without, it counts anew. */
-  readonly counted?: number | undefined;
+  readonly counted?: Float32Array | undefined;
 }
 
 export interface CrossDecoderOutput {
@@ -28,10 +28,12 @@ export interface CrossDecoderOutput {
   readonly evidence: Float32Array;
   /** Of all layers, what an index is asked with: `[crossLayers, crossHeads, headDim + features of time]`. */
   readonly queries: Float32Array;
-  /** How much the tally found of what is asked for; what was taken over where something was. */
-  readonly number: number;
+  /** What the tally counted of what is asked for, `[COUNTS]`; what was taken over where something was. */
+  readonly counts: Float32Array;
 }
 
+/** What a tally says: how many tokens it found, and for how many seconds their frames had stood. */
+export const COUNTS = 2;
 /** In the graph, of a token that counts anew. */
 const ANEW = -1;
 
@@ -62,6 +64,7 @@ export class CrossDecoder {
       hidden: floats(hidden, [count, c.width]),
       times: integers(cache.times.map(Math.round)),
       since: integers(cache.since.map(Math.round)),
+      stood: integers(cache.stood.map(Math.round)),
       ahead: integers(cache.ahead.map(Math.round)),
       moment: integers(inputs.map((input) => Math.round(input.momentMs))),
       visible: integers(inputs.map((input) => input.visible)),
@@ -69,7 +72,7 @@ export class CrossDecoder {
       own_k: floats(ownK, [count, own, c.kvHeads, c.headDim]),
       own_v: floats(ownV, [count, own, c.kvHeads, c.headDim]),
       own_length: integers(inputs.map((input) => input.ownLength)),
-      counted: floats(countedOf(inputs), [count]),
+      counted: floats(countedOf(inputs), [count, COUNTS]),
     };
     cache.keys.forEach((keys, head) => (feeds[`k${head}`] = floats(keys, [cache.tokens, c.headDim])));
     cache.values.forEach((values, head) => (feeds[`v${head}`] = floats(values, [cache.tokens, c.headDim])));
@@ -77,7 +80,7 @@ export class CrossDecoder {
     const logits = output(results, 'logits');
     const evidence = output(results, 'evidence');
     const queries = output(results, 'queries');
-    const number = output(results, 'number');
+    const counts = output(results, 'counts');
     const answers = c.answerTokens.length;
     const querySize = queries.length / count;
     const frames = cache.times.length;
@@ -85,7 +88,7 @@ export class CrossDecoder {
       logits: logits.subarray(i * answers, (i + 1) * answers),
       evidence: evidence.subarray(i * frames, (i + 1) * frames),
       queries: queries.subarray(i * querySize, (i + 1) * querySize),
-      number: number[i] ?? 0,
+      counts: counts.subarray(i * COUNTS, (i + 1) * COUNTS),
     }));
   }
 
@@ -94,7 +97,11 @@ export class CrossDecoder {
   }
 }
 
-/** `[questions]`, as the graphs take it. */
+/** `[questions, COUNTS]`, as the graphs take it. */
 export function countedOf(inputs: readonly Pick<CrossDecoderInput, 'counted'>[]): Float32Array {
-  return Float32Array.from(inputs, ({ counted }) => counted ?? ANEW);
+  const all = new Float32Array(inputs.length * COUNTS).fill(ANEW);
+  inputs.forEach(({ counted }, i) => {
+    if (counted !== undefined) all.set(counted, i * COUNTS);
+  });
+  return all;
 }

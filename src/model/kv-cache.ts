@@ -22,11 +22,12 @@ export interface KvCacheOptions extends KvShape {
 export interface KvView extends KvRows {
   readonly tokens: number;
   /**
-   * Of each frame: when it was shown on its stream's clock, how long after the oldest frame that its stream keeps, and by how
-   * much the question's clock is ahead of that one, ms.
+   * Of each frame: when it was shown on its stream's clock, how long after the oldest frame that its stream keeps, for how long
+   * it stood, and by how much the question's clock is ahead of its own, ms.
    */
   readonly times: readonly number[];
   readonly since: readonly number[];
+  readonly stood: readonly number[];
   readonly ahead: readonly number[];
 }
 
@@ -69,6 +70,9 @@ const SEAL_SHARE = 1 / 13;
 const MIN_FRAMES = 64;
 /** Share of the limit that frames in full precision may take, where pages are to have room. */
 const HOT_SHARE = 1 / 2;
+
+/** A frame stands until the next one, but for no longer than this after it was last seen: a camera that was away showed nothing, ms. */
+export const LONGEST_MS = 10_000;
 
 export class KvCache {
   readonly #options: KvCacheOptions;
@@ -222,6 +226,19 @@ export class KvCache {
   /** Until when a kept frame stood, ms: its own time, or that of the last frame that was merged into it. */
   endOf(frame: number): number {
     return this.#ends[frame] ?? 0;
+  }
+
+  /** For how long a kept frame stood, ms: until the next one came; of the newest, which goes on, LONGEST_MS from when it was last seen. */
+  stoodOf(frame: number): number {
+    const end = this.endOf(frame);
+    return end - (this.#times[frame] ?? 0) + Math.min(LONGEST_MS, (this.#times[frame + 1] ?? Infinity) - end);
+  }
+
+  /** The same of the frame at `timeMs`, also where it is not kept any more. */
+  stoodAt(timeMs: number): number {
+    const after = this.framesUpTo(timeMs);
+    if (this.#times[after - 1] === timeMs) return this.stoodOf(after - 1);
+    return Math.min(LONGEST_MS, (this.#times[after] ?? Infinity) - timeMs);
   }
 
   /** Appends one frame: `k` and `v` are `[tokensPerFrame, heads, headDim]`. */
@@ -395,11 +412,12 @@ export class KvCache {
     return runs.flatMap(({ first, count }) => this.#times.slice(first, first + count));
   }
 
-  /** The same, and how long after the first kept frame; `aheadMs`: the question's clock of this one. */
-  timesOf(runs: readonly FrameRun[], aheadMs = 0): Pick<KvView, 'times' | 'since' | 'ahead'> {
+  /** The same, and what else a view tells of their times; `aheadMs`: the question's clock of this one. */
+  timesOf(runs: readonly FrameRun[], aheadMs = 0): Pick<KvView, 'times' | 'since' | 'stood' | 'ahead'> {
     const began = this.#times[0] ?? 0;
     const times = this.timesIn(runs);
-    return { times, since: times.map((time) => time - began), ahead: times.map(() => aheadMs) };
+    const stood = runs.flatMap(({ first, count }) => Array.from({ length: count }, (_, i) => this.stoodOf(first + i)));
+    return { times, since: times.map((time) => time - began), stood, ahead: times.map(() => aheadMs) };
   }
 
   /** Copies frames, in full precision or as their pages hold them, to `rows` from token `at` on. */

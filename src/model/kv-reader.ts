@@ -170,6 +170,7 @@ export class KvReader implements Reader {
       tokens,
       times: when.flatMap((mine) => mine.times),
       since: when.flatMap((mine) => mine.since),
+      stood: when.flatMap((mine) => mine.stood),
       ahead: when.flatMap((mine) => mine.ahead),
     };
   }

@@ -65,7 +65,7 @@ export class QuestionSegment {
   #read = 0;
   /** Of the last of them, for the index. */
   #queries: Float32Array | undefined;
-  #counted: number | undefined;
+  #counted: Float32Array | undefined;
 
   private constructor(
     window: SegmentWindow,
@@ -139,9 +139,9 @@ export class QuestionSegment {
   }
 
   /** Takes what was read for a token of the answer: those after it begin with it. */
-  take({ queries, number }: Pick<CrossDecoderOutput, 'queries' | 'number'>): void {
+  take({ queries, counts }: Pick<CrossDecoderOutput, 'queries' | 'counts'>): void {
     this.#queries = queries;
-    if (this.#read === this.#countedAt) this.#counted = number;
+    if (this.#read === this.#countedAt) this.#counted = counts;
     this.#read++;
   }
 

@@ -28,8 +28,8 @@ export interface Reading {
   readonly logits: Float32Array;
   /** What an index is asked with for the next token: `[crossLayers, crossHeads, headDim + features of time]`. */
   readonly queries: Float32Array;
-  /** How much the tally found of what is asked for. */
-  readonly number: number;
+  /** What the tally counted of what is asked for, `[COUNTS]`. */
+  readonly counts: Float32Array;
   /** For each source the frames that were read, with their shares of attention. */
   readonly looked: readonly FrameShares[];
   /** The worst that became of what was read. */

@@ -18,8 +18,10 @@ import { useSoftwareGpu } from '../support/software-gpu.ts';
 import { bitsOf, loadTiny, picture } from '../support/tiny.ts';
 
 const LIMIT = 2 ** 26;
-/** Of logits, of K and V, and of shares of attention. */
+/** Of K and V, and of shares of attention. */
 const TOLERANCE = 1e-4;
+/** Of logits: a count of a hundred is exact to some millionths of it, and digits are as sharp as that. */
+const LOGITS_TOLERANCE = 5e-4;
 const BEGIN_MS = 45_296_000;
 const INTERVAL_MS = 500;
 
@@ -71,9 +73,9 @@ describe.skipIf(!found)('A cache on a device', () => {
   }
 
   function expectSame(found: Reading, expected: Reading): void {
-    expect(largestDifference(found.logits, expected.logits)).toBeLessThan(TOLERANCE);
+    expect(largestDifference(found.logits, expected.logits)).toBeLessThan(LOGITS_TOLERANCE);
     expect(largestDifference(found.queries, expected.queries)).toBeLessThan(TOLERANCE);
-    expect(found.number).toBeCloseTo(expected.number, 2);
+    expect(largestDifference(found.counts, expected.counts)).toBeLessThan(0.01);
     const byTime = ({ looked }: Reading): (readonly (readonly [number, number])[])[] =>
       looked.map(({ times, shares }) =>
         times.map((time, i) => [time, shares[i] ?? 0] as const).filter(([, share]) => share > 0),
@@ -128,7 +130,7 @@ describe.skipIf(!found)('A cache on a device', () => {
       // The second is at a token that takes over what one before it counted.
       const inputs = segments.map((segment, i) => ({
         frames: 11 + i * 5,
-        input: i === 1 ? { ...segment.own, counted: 12 } : segment.own,
+        input: i === 1 ? { ...segment.own, counted: Float32Array.of(12, 6) } : segment.own,
       }));
       const expected = await host.reader.readTogether(here.cache, inputs);
       const together = await device.reader.readTogether(there.cache, inputs);

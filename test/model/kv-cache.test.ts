@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { KvCache, PAGE_FRAMES } from '../../src/model/kv-cache.ts';
+import { KvCache, LONGEST_MS, PAGE_FRAMES } from '../../src/model/kv-cache.ts';
 import { rowsOf } from '../support/tiny.ts';
 
 const HEADS = 2;
@@ -149,6 +149,24 @@ describe('The cache of a stream', () => {
     expect(() => {
       newCache(100).merge(0);
     }).toThrow('nothing to merge into');
+  });
+
+  test('tells for how long a frame stood: until the next one, or a little longer than it was seen', () => {
+    const cache = newCache(100);
+    fill(cache, 0, 3);
+    cache.merge(5_000);
+    const [first, away] = [cache.times.at(-1) ?? NaN, 60_000];
+    cache.append(away, values(3), values(3, -1));
+    expect([0, 1].map((frame) => cache.stoodOf(frame))).toEqual(
+      [0, 1].map((frame) => (cache.times[frame + 1] ?? NaN) - (cache.times[frame] ?? NaN)),
+    );
+    expect([cache.stoodOf(2), cache.stoodOf(3)]).toEqual([5_000 - first + LONGEST_MS, LONGEST_MS]);
+    // Also where it is not kept any more.
+    expect([cache.stoodAt(first), cache.stoodAt(first + 1), cache.stoodAt(away - 1)]).toEqual([
+      5_000 - first + LONGEST_MS,
+      LONGEST_MS,
+      1,
+    ]);
   });
 
   test.each([64, 200, 1_000])('finds the frames of a cell, thinned or not, at a limit of %i frames', (limit) => {

@@ -1,6 +1,6 @@
 /** Reading a cache that is too long to be read whole: what is found, and what is left out. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { KvCache } from '../../src/model/kv-cache.ts';
+import { type KvCache, LONGEST_MS } from '../../src/model/kv-cache.ts';
 import { CELL_FRAMES } from '../../src/model/kv-index.ts';
 import { FULL_READ_TOKENS, INDEXED_TOKENS } from '../../src/model/kv-reader.ts';
 import type { ReaderInput } from '../../src/model/reader.ts';
@@ -33,6 +33,35 @@ function fill(cache: KvCache, frames: number, special?: { frame: number; k: Floa
 }
 
 const LONG = 4_000;
+
+describe('What a tally counts', () => {
+  /** As `fill`, all of one moment's keys and values but at other times. */
+  async function counted(timesMs: readonly number[], stoodUntilMs: number, momentMs: number): Promise<number[]> {
+    const cache = model.newCache(2 ** 24);
+    const { tokensPerFrame, kvHeads, headDim } = model.config;
+    const random = seededRandom(4);
+    const row = Float32Array.from({ length: tokensPerFrame * kvHeads * headDim }, () => random() * 2 - 1);
+    for (const timeMs of timesMs) cache.append(timeMs, row, row);
+    if (stoodUntilMs > (timesMs.at(-1) ?? 0)) cache.merge(stoodUntilMs);
+    const { counts } = await model.kvReader.read([{ cache, frames: timesMs.length }], { ...input, momentMs });
+    return [...counts];
+  }
+
+  test('are tokens, and the seconds that their frames had stood at the moment of the question', async () => {
+    const [tokens = 0, seconds = 0] = await counted([0], 0, 4_000);
+    expect(tokens).toBeGreaterThan(0.1);
+    expect(seconds / tokens).toBeCloseTo(4, 3);
+    const [, asked = 0] = await counted([0], 0, 0);
+    expect(asked).toBe(0);
+  });
+
+  test('hold a frame for which others were left out as long as it stood, and no longer than a camera was there', async () => {
+    const [alone = 0, until = 0] = await counted([0], 20_000, 25_000);
+    expect(until / alone).toBeCloseTo(25, 2);
+    const [still = 0, away = 0] = await counted([0], 0, 3_600_000);
+    expect(away / still).toBeCloseTo(LONGEST_MS / 1000, 2);
+  });
+});
 
 describe('A question about a long cache', () => {
   test('reads everything as long as that is little', async () => {

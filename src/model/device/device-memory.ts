@@ -24,6 +24,8 @@ export interface PageTensors {
   readonly codes: ort.Tensor;
   /** `[frames]`, seconds since the page's first frame. */
   readonly times: ort.Tensor;
+  /** `[frames]`, for how many seconds the frame before each stood. */
+  readonly before: ort.Tensor;
 }
 
 /** Consecutive frames of one stream. */
@@ -55,6 +57,14 @@ export interface FrameTensors {
   readonly v: ort.Tensor;
 }
 
+/** A frame and its place in a page: -1 for none; `stoodMs`: for how long the frame before it stood. */
+interface Placed extends FrameTensors {
+  readonly timeMs: number;
+  readonly firstMs: number;
+  readonly stoodMs: number;
+  readonly place: number;
+}
+
 export class DeviceMemory {
   readonly #config: BundleConfig;
   readonly pageFrames: number;
@@ -75,7 +85,7 @@ export class DeviceMemory {
 
   get pageBytes(): number {
     const { kvHeads, headDim, tokensPerFrame } = this.#config;
-    return 4 * this.pageFrames * (2 * kvHeads * headDim * tokensPerFrame + TIME_CODE_SIZE + 1);
+    return 4 * this.pageFrames * (2 * kvHeads * headDim * tokensPerFrame + TIME_CODE_SIZE + 2);
   }
 
   /** Bytes of the pages on the device. */
@@ -115,10 +125,11 @@ export class DeviceMemory {
       pages.push(page);
     }
     const place = page.times.length;
-    const before = place === 0 ? await this.empty() : await this.reside(page);
+    const old = place === 0 ? await this.empty() : await this.reside(page);
     const firstMs = place === 0 ? timeMs : page.firstMs;
-    const next = await this.#written(before, { k, v }, timeMs, firstMs, place);
-    if (place > 0) dispose(before);
+    const stoodMs = place === 0 ? 0 : cache.stoodAt(page.lastMs);
+    const next = await this.#written(old, { k, v, timeMs, firstMs, stoodMs, place });
+    if (place > 0) dispose(old);
     page.tensors = next;
     page.times.push(timeMs);
     this.#used(page);
@@ -150,16 +161,10 @@ export class DeviceMemory {
   #brought(page: PageTensors): Promise<PageTensors> {
     const { kvHeads, headDim, tokensPerFrame } = this.#config;
     const nothing = floats(new Float32Array(tokensPerFrame * kvHeads * headDim), [tokensPerFrame, kvHeads, headDim]);
-    return this.#written(page, { k: nothing, v: nothing }, 0, 0, -1);
+    return this.#written(page, { k: nothing, v: nothing, timeMs: 0, firstMs: 0, stoodMs: 0, place: -1 });
   }
 
-  async #written(
-    page: PageTensors,
-    { k, v }: FrameTensors,
-    timeMs: number,
-    firstMs: number,
-    place: number,
-  ): Promise<PageTensors> {
+  async #written(page: PageTensors, { k, v, timeMs, firstMs, stoodMs, place }: Placed): Promise<PageTensors> {
     const seconds = (Math.round(timeMs) - Math.round(firstMs)) / 1000;
     const results = await this.#append.run({
       ...page,
@@ -167,6 +172,7 @@ export class DeviceMemory {
       v,
       code: floats(timeCode(timeMs), [TIME_CODE_SIZE, 1]),
       seconds: floats(Float32Array.of(seconds), [1]),
+      stood: floats(Float32Array.of(Math.round(stoodMs) / 1000), [1]),
       place: floats(Float32Array.of(place), [1]),
     });
     return {
@@ -174,6 +180,7 @@ export class DeviceMemory {
       values: tensor(results, 'next_values'),
       codes: tensor(results, 'next_codes'),
       times: tensor(results, 'next_times'),
+      before: tensor(results, 'next_before'),
     };
   }
 
@@ -189,9 +196,13 @@ export class DeviceMemory {
     const rows = emptyRows({ heads: kvHeads, headDim }, tokens);
     cache.copy([{ first, count }], rows, 0);
     const tensors = hostTensors(this.#config, this.pageFrames);
-    const [keys, values, codes, times] = [tensors.keys, tensors.values, tensors.codes, tensors.times].map(
-      (one) => one.data as Float32Array,
-    ) as [Float32Array, Float32Array, Float32Array, Float32Array];
+    const [keys, values, codes, times, before] = [
+      tensors.keys,
+      tensors.values,
+      tensors.codes,
+      tensors.times,
+      tensors.before,
+    ].map((one) => one.data as Float32Array) as [Float32Array, Float32Array, Float32Array, Float32Array, Float32Array];
     const pageTokens = this.pageFrames * tokensPerFrame;
     for (let head = 0; head < kvHeads; head++) {
       const from = rows.keys[head] ?? new Float32Array(0);
@@ -204,6 +215,7 @@ export class DeviceMemory {
     page.times.forEach((time, frame) => {
       timeCode(time).forEach((value, i) => (codes[i * this.pageFrames + frame] = value));
       times[frame] = (Math.round(time) - Math.round(page.firstMs)) / 1000;
+      before[frame] = frame === 0 ? 0 : Math.round(cache.stoodOf(first + frame - 1)) / 1000;
     });
     return tensors;
   }
@@ -246,9 +258,10 @@ function hostTensors({ kvHeads, headDim, tokensPerFrame }: BundleConfig, frames:
     values: zeros(kvHeads, tokens, headDim),
     codes: zeros(TIME_CODE_SIZE, frames),
     times: zeros(frames),
+    before: zeros(frames),
   };
 }
 
 function dispose(page: PageTensors): void {
-  for (const one of [page.keys, page.values, page.codes, page.times]) one.dispose();
+  for (const one of [page.keys, page.values, page.codes, page.times, page.before]) one.dispose();
 }

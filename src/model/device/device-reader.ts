@@ -6,7 +6,7 @@
  */
 import type { Tensor } from 'onnxruntime-node';
 import type { BundleConfig } from '../bundle.ts';
-import { countedOf } from '../cross-decoder.ts';
+import { COUNTS, countedOf } from '../cross-decoder.ts';
 import type { FrameShares } from '../evidence.ts';
 import { type KvCache, worstOf } from '../kv-cache.ts';
 import type { CellRanking } from '../kv-index.ts';
@@ -151,7 +151,7 @@ export class DeviceReader implements Reader {
     const logits = output(results, 'logits');
     const evidence = output(results, 'evidence');
     const queries = output(results, 'queries');
-    const number = output(results, 'number');
+    const counts = output(results, 'counts');
     const part = (all: Float32Array, i: number): Float32Array => {
       const size = all.length / asked.length;
       return all.subarray(i * size, (i + 1) * size);
@@ -160,7 +160,7 @@ export class DeviceReader implements Reader {
     return asked.map((_, i) => ({
       logits: part(logits, i),
       queries: part(queries, i),
-      number: number[i] ?? 0,
+      counts: part(counts, i),
       looked: this.#looked(caches.length, slots, part(evidence, i)),
       precision,
     }));
@@ -203,6 +203,7 @@ export class DeviceReader implements Reader {
     const ownV = new Float32Array(count * size);
     const ownMask = new Float32Array(count * own);
     const seen = new Float32Array(count * pages);
+    const until = new Float32Array(count * pages);
     const age = new Float32Array(count * pages);
     asked.forEach(({ input, untilMs, momentsMs, context }, i) => {
       hidden.set(input.hidden, i * width);
@@ -211,8 +212,11 @@ export class DeviceReader implements Reader {
       ownV.set(input.ownV, i * size);
       ownMask.fill(UNSEEN, i * own + input.ownLength, (i + 1) * own);
       slots.forEach(({ page, source }, at) => {
-        seen[i * pages + at] = countUpTo(page.times, untilMs[source] ?? -Infinity);
+        const frames = countUpTo(page.times, untilMs[source] ?? -Infinity);
+        const lastMs = page.times[frames - 1];
         const momentMs = momentsMs[source] ?? input.momentMs;
+        seen[i * pages + at] = frames;
+        if (lastMs !== undefined) until[i * pages + at] = standing(page.cache.stoodAt(lastMs), momentMs - lastMs);
         age[i * pages + at] = (Math.round(momentMs) - Math.round(page.firstMs)) / 1000;
       });
     });
@@ -222,8 +226,9 @@ export class DeviceReader implements Reader {
       own_k: floats(ownK, [count, own, kvHeads, headDim]),
       own_v: floats(ownV, [count, own, kvHeads, headDim]),
       own_mask: floats(ownMask, [count, own]),
-      counted: floats(countedOf(asked.map(({ input }) => input)), [count]),
+      counted: floats(countedOf(asked.map(({ input }) => input)), [count, COUNTS]),
       seen: floats(seen, [count, pages]),
+      until: floats(until, [count, pages]),
       age: floats(age, [count, pages]),
     };
   }
@@ -242,6 +247,11 @@ export class DeviceReader implements Reader {
       return { times, shares: Float32Array.from(shares) };
     });
   }
+}
+
+/** For how long a frame that stands for `stoodMs` had been shown after `ageMs`, seconds. */
+function standing(stoodMs: number, ageMs: number): number {
+  return Math.max(0, Math.min(Math.round(stoodMs), Math.round(ageMs))) / 1000;
 }
 
 /** How many of rising times lie at or before one. */
