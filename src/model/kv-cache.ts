@@ -71,7 +71,7 @@ const MIN_FRAMES = 64;
 /** Share of the limit that frames in full precision may take, where pages are to have room. */
 const HOT_SHARE = 1 / 2;
 
-/** A frame stands until the next one, but for no longer than this after it was last seen: a camera that was away showed nothing, ms. */
+/** A frame stands until the next one, but for no longer than this after it was last seen: a camera that was away showed nothing, ms. As trained (LONGEST of model.py). */
 export const LONGEST_MS = 10_000;
 
 export class KvCache {
