@@ -1,5 +1,5 @@
 /** Depth by length as an SVG: green where all needles of a cell were answered right, red where none was. */
-import { isRight, type NeedleResult } from './needle.ts';
+import { isRight, type NeedleResult } from './needle-result.ts';
 
 const DEPTHS = 10;
 const CELL = { width: 84, height: 30 };

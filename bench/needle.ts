@@ -9,13 +9,14 @@ import { withArticle } from '../src/evaluation/questions.ts';
 import { EvidenceTally } from '../src/model/evidence.ts';
 import type { KvCache } from '../src/model/kv-cache.ts';
 import { FULL_READ_TOKENS } from '../src/model/kv-reader.ts';
-import type { ReaderInput, Reading as TokenReading } from '../src/model/reader.ts';
+import type { ReaderInput, Reading } from '../src/model/reader.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
 import { argmax, seededRandom } from '../src/model/sampling.ts';
 import { type Photograph, readPhotographs, type Scene, sceneTokens, type SceneTokens, show } from './haystack.ts';
 import { round } from './machine.ts';
 import { heatmap } from './needle-picture.ts';
+import { isRight, type NeedleReading, type NeedleResult } from './needle-result.ts';
 import type { BenchOptions } from './options.ts';
 
 export const FPS = 2;
@@ -31,22 +32,6 @@ const NEEDLES = 12;
 /** Questions that read everything together: what a longer list would need of memory is too much at a day. */
 const READ_TOGETHER = 4;
 export const DAY_LIMIT_BYTES = 2 ** 31;
-
-/** One needle, or with `depth: null` one thing that was never shown. */
-export interface NeedleResult {
-  readonly seconds: number;
-  readonly class: string;
-  /** Where the needle lies: 0 at the beginning, 1 at the end. */
-  readonly depth: number | null;
-  readonly indexed: Reading;
-  readonly everything: Reading;
-}
-
-interface Reading {
-  readonly yes: boolean;
-  /** Of the strongest span of evidence, what was looked at most lies in the needle. */
-  readonly found: boolean;
-}
 
 export async function needle(options: BenchOptions): Promise<Record<string, unknown>> {
   const model = await loadModel(DEFAULT_BUNDLE);
@@ -92,10 +77,6 @@ function summary(results: readonly NeedleResult[]): Record<string, unknown> {
     everything: count('everything'),
     ofThoseRightWithEverything: both.length === 0 ? 'none' : round(kept / both.length, 3),
   };
-}
-
-export function isRight({ yes, found }: Reading): boolean {
-  return yes && found;
 }
 
 async function atLength(
@@ -176,8 +157,8 @@ export async function question(model: Model, cache: KvCache, name: string): Prom
   return (await QuestionSegment.open(selfDecoder, embeddings, config, asked)).own;
 }
 
-async function readEverything(model: Model, cache: KvCache, inputs: readonly ReaderInput[]): Promise<TokenReading[]> {
-  const outputs: TokenReading[] = [];
+async function readEverything(model: Model, cache: KvCache, inputs: readonly ReaderInput[]): Promise<Reading[]> {
+  const outputs: Reading[] = [];
   for (let i = 0; i < inputs.length; i += READ_TOGETHER) {
     const some = inputs.slice(i, i + READ_TOGETHER).map((input) => ({ frames: cache.frames, input }));
     outputs.push(...(await model.reader.readTogether(cache, some)));
@@ -185,7 +166,7 @@ async function readEverything(model: Model, cache: KvCache, inputs: readonly Rea
   return outputs;
 }
 
-export function judge(model: Model, cache: KvCache, output: TokenReading, startMs: number | undefined): Reading {
+export function judge(model: Model, cache: KvCache, output: Reading, startMs: number | undefined): NeedleReading {
   const token = model.config.answerTokens[argmax(output.logits)] ?? -1;
   const tally = new EvidenceTally(1);
   tally.add(output.looked);

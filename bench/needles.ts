@@ -8,7 +8,8 @@ import { loadModel } from '../src/model/model.ts';
 import { seededRandom } from '../src/model/sampling.ts';
 import { readPhotographs, sceneTokens, show } from './haystack.ts';
 import { round } from './machine.ts';
-import { DAY_LIMIT_BYTES, FPS, HAY_CLASSES, isRight, judge, plant, question, shuffled } from './needle.ts';
+import { DAY_LIMIT_BYTES, FPS, HAY_CLASSES, judge, plant, question, shuffled } from './needle.ts';
+import { isRight } from './needle-result.ts';
 import type { BenchOptions } from './options.ts';
 
 const NUMBERS = [1, 2, 4, 8];

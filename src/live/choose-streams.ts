@@ -1,9 +1,6 @@
 /** Which streams a question over several is about. */
 import { YocoError } from '../errors.ts';
-import type { StreamStatus } from './types.ts';
-
-/** Names, in the order in which the question reads them, or all that have frames. */
-export type WantedStreams = readonly string[] | 'all';
+import type { StreamStatus, WantedStreams } from './types.ts';
 
 interface Choosable {
   readonly name: string;

@@ -3,10 +3,11 @@ import type { AnswerEnd, SnapshotSummary } from '../engine/protocol.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { SourceStatus } from '../ingest/frame.ts';
 import type { PushOutcome } from '../ingest/sources/push-source.ts';
-import type { WantedStreams } from './choose-streams.ts';
 
 export type { PushOutcome } from '../ingest/sources/push-source.ts';
-export type { WantedStreams } from './choose-streams.ts';
+
+/** Streams of a question: names, in the order in which it reads them, or all that have frames. */
+export type WantedStreams = readonly string[] | 'all';
 
 /** Characters of one question. */
 export const QUESTION_MAX_CHARS = 2_000;
