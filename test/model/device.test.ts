@@ -75,7 +75,7 @@ describe.skipIf(!found)('A cache on a device', () => {
   function expectSame(found: Reading, expected: Reading): void {
     expect(largestDifference(found.logits, expected.logits)).toBeLessThan(LOGITS_TOLERANCE);
     expect(largestDifference(found.queries, expected.queries)).toBeLessThan(TOLERANCE);
-    expect(largestDifference(found.counts, expected.counts)).toBeLessThan(0.01);
+    expect(largestDifference(found.counts, expected.counts)).toBeLessThan(0.005);
     const byTime = ({ looked }: Reading): (readonly (readonly [number, number])[])[] =>
       looked.map(({ times, shares }) =>
         times.map((time, i) => [time, shares[i] ?? 0] as const).filter(([, share]) => share > 0),

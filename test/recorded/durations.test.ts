@@ -10,7 +10,7 @@ import { Streams } from '../../src/live/live-service.ts';
 import { readPhotos } from './photo-videos.ts';
 import { SIZE } from './shown-pictures.ts';
 
-/** Each thing for another time: no constant answer is right more than once a video, nor is one that counts frames at the wrong rate. */
+/** Each thing for another time, s: of the five of a video that are asked for, a constant answer has two at most. */
 const SHOWN_S = [4, 9, 6, 12, 3, 7];
 const VIDEOS = 3;
 const PASS_SHARE = 0.6;

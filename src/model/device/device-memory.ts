@@ -196,13 +196,9 @@ export class DeviceMemory {
     const rows = emptyRows({ heads: kvHeads, headDim }, tokens);
     cache.copy([{ first, count }], rows, 0);
     const tensors = hostTensors(this.#config, this.pageFrames);
-    const [keys, values, codes, times, before] = [
-      tensors.keys,
-      tensors.values,
-      tensors.codes,
-      tensors.times,
-      tensors.before,
-    ].map((one) => one.data as Float32Array) as [Float32Array, Float32Array, Float32Array, Float32Array, Float32Array];
+    const floatsOf = (name: keyof PageTensors): Float32Array => tensors[name].data as Float32Array;
+    const [keys, values, codes] = [floatsOf('keys'), floatsOf('values'), floatsOf('codes')];
+    const [times, before] = [floatsOf('times'), floatsOf('before')];
     const pageTokens = this.pageFrames * tokensPerFrame;
     for (let head = 0; head < kvHeads; head++) {
       const from = rows.keys[head] ?? new Float32Array(0);
@@ -263,5 +259,5 @@ function hostTensors({ kvHeads, headDim, tokensPerFrame }: BundleConfig, frames:
 }
 
 function dispose(page: PageTensors): void {
-  for (const one of [page.keys, page.values, page.codes, page.times, page.before]) one.dispose();
+  for (const one of Object.values(page) as ort.Tensor[]) one.dispose();
 }
