@@ -78,7 +78,7 @@ export async function device(options: BenchOptions): Promise<Record<string, unkn
         down.push(toHost / value.length);
       }
       const frame = [...tokens.values()][0]?.[0] ?? new Float32Array(0);
-      const take = (): Promise<void> =>
+      const take = (): Promise<unknown> =>
         (there as Model).intake.take([{ stream, tokens: frame, timeMs: (cache.times.at(-1) ?? 0) + 1000 / FPS }]);
       await take();
       const frameBytes = await crossed(take);

@@ -7,7 +7,7 @@ import sharp, { type OverlayOptions } from 'sharp';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { loadModel } from '../src/model/model.ts';
 import { greedyText } from './greedy-answer.ts';
-import { PHOTOGRAPHS, readPhotographs, sceneTokens, show } from './haystack.ts';
+import { readPhotographs, sceneTokens, show } from './haystack.ts';
 import type { BenchOptions } from './options.ts';
 
 const FPS = 2;
@@ -38,7 +38,9 @@ export async function failures(options: BenchOptions): Promise<Record<string, un
     return {
       photographs: photographs.length,
       wrong: failed.length,
-      answers: Object.fromEntries(failed.map(({ file, shows, answer }) => [file, `${shows}: ${answer}`])),
+      answers: Object.fromEntries(
+        failed.map(({ file, shows, answer }) => [path.basename(file), `${shows}: ${answer}`]),
+      ),
     };
   } finally {
     await model.release();
@@ -49,7 +51,7 @@ async function draw(failed: readonly Failure[], file: string): Promise<void> {
   const parts: OverlayOptions[] = [];
   for (const [i, { file: photograph, shows, answer }] of failed.entries()) {
     const [left, top] = [(i % COLUMNS) * TILE, Math.floor(i / COLUMNS) * (TILE + TEXT)];
-    const input = await sharp(path.join(PHOTOGRAPHS, photograph)).resize(TILE, TILE, { fit: 'cover' }).toBuffer();
+    const input = await sharp(photograph).resize(TILE, TILE, { fit: 'cover' }).toBuffer();
     const line = (text: string, y: number, colour: string): string =>
       `<text x="4" y="${y}" font-family="sans-serif" font-size="13" fill="${colour}">${escaped(text)}</text>`;
     const words = `<svg width="${TILE}" height="${TEXT}">${line(shows, 15, '#000')}${line(answer, 32, '#b00')}</svg>`;

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
 import { PACKAGE_ROOT } from '../src/config.ts';
+import { isHeldOut, readLabels } from '../src/evaluation/labels.ts';
 import type { KvCache } from '../src/model/kv-cache.ts';
 import type { Model } from '../src/model/model.ts';
 
@@ -14,6 +15,7 @@ const FRAMES_A_RUN = 16;
 const CROPS = 6;
 
 export interface Photograph {
+  /** Its path. */
   readonly file: string;
   readonly class: string;
   /** What a question calls it. */
@@ -29,10 +31,19 @@ export interface Scene {
 /** Visual tokens of a class: one entry for each crop of each of its photographs. */
 export type SceneTokens = ReadonlyMap<string, readonly Float32Array[]>;
 
-export const PHOTOGRAPHS = path.join(PACKAGE_ROOT, 'test', 'recorded', 'photos');
+const PHOTOGRAPHS = path.join(PACKAGE_ROOT, 'test', 'recorded', 'photos');
+/** Sets of a data folder whose pictures show one thing by which they can be asked for. */
+const NAMED_SETS = ['grocery', 'clothing'];
 
-export async function readPhotographs(): Promise<Photograph[]> {
-  return JSON.parse(await readFile(path.join(PHOTOGRAPHS, 'photos.json'), 'utf8')) as Photograph[];
+/** Those of the recorded tests; of a data folder, the pictures of named things that training did not see. Throws as `readLabels`. */
+export async function readPhotographs(data?: string): Promise<Photograph[]> {
+  if (data !== undefined) {
+    const pictures = await readLabels(data, NAMED_SETS);
+    const unseen = pictures.filter(({ set, file }) => isHeldOut(set, file));
+    return unseen.map(({ file, label }) => ({ file, class: label, asked: label }));
+  }
+  const listed = JSON.parse(await readFile(path.join(PHOTOGRAPHS, 'photos.json'), 'utf8')) as Photograph[];
+  return listed.map((photograph) => ({ ...photograph, file: path.join(PHOTOGRAPHS, photograph.file) }));
 }
 
 export async function sceneTokens(model: Model, photographs: readonly Photograph[]): Promise<SceneTokens> {
@@ -40,7 +51,7 @@ export async function sceneTokens(model: Model, photographs: readonly Photograph
   for (const { file, class: name } of photographs) {
     const mine = all.get(name) ?? [];
     for (let crop = 0; crop < CROPS; crop++) {
-      mine.push(await model.vision.tokens(await cropped(path.join(PHOTOGRAPHS, file), model.config.imageSize, crop)));
+      mine.push(await model.vision.tokens(await cropped(file, model.config.imageSize, crop)));
     }
     all.set(name, mine);
   }

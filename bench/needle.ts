@@ -36,7 +36,7 @@ export const DAY_LIMIT_BYTES = 2 ** 31;
 export async function needle(options: BenchOptions): Promise<Record<string, unknown>> {
   const model = await loadModel(DEFAULT_BUNDLE);
   try {
-    const photographs = await readPhotographs();
+    const photographs = await readPhotographs(options.data);
     const tokens = await sceneTokens(model, photographs);
     const results: NeedleResult[] = [];
     const lengths = options.seconds ?? (options.quick ? QUICK_SECONDS : SECONDS);

@@ -22,7 +22,7 @@ const PAPER: Readonly<Record<number, number>> = { 1: 0.98, 2: 0.98, 4: 0.84, 8: 
 export async function needles(options: BenchOptions): Promise<Record<string, unknown>> {
   const model = await loadModel(DEFAULT_BUNDLE);
   try {
-    const photographs = await readPhotographs();
+    const photographs = await readPhotographs(options.data);
     const tokens = await sceneTokens(model, photographs);
     const named = new Map(photographs.map((photograph) => [photograph.class, photograph.asked]));
     const atSeconds: Record<string, unknown> = {};

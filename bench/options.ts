@@ -12,6 +12,8 @@ export interface BenchOptions {
   readonly gguf: string | undefined;
   /** Needles at each length of the video. */
   readonly needles: number;
+  /** Folder of labelled pictures that needles and haystacks are made of, or undefined for the photographs of the recorded tests. */
+  readonly data: string | undefined;
   /** Lengths of the videos with needles, or undefined for the usual ones. */
   readonly seconds: readonly number[] | undefined;
   /** Where the picture of the needles is written (SVG), or undefined. */
@@ -30,6 +32,7 @@ export function parseCommandLine(argv: readonly string[], environment: NodeJS.Pr
     args: [...argv],
     allowPositionals: true,
     options: {
+      data: { type: 'string' },
       json: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       'limit-gb': { type: 'string', default: '8' },
@@ -59,6 +62,7 @@ export function parseCommandLine(argv: readonly string[], environment: NodeJS.Pr
       llama: values.llama ?? environment['YOCO_BENCH_LLAMA'],
       gguf: values.gguf ?? environment['YOCO_BENCH_GGUF'],
       needles,
+      data: values.data,
       seconds,
       picture: values.picture,
     },

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { YocoError } from './errors.ts';
+import { isHostRule } from './ingest/policy.ts';
 
 /** Folder of this package: where the bundled model, page and streams lie. */
 export const PACKAGE_ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -12,6 +13,10 @@ export const PACKAGE_ROOT = fileURLToPath(new URL('..', import.meta.url));
 export const DEFAULT_BUNDLE = path.join(PACKAGE_ROOT, 'models', 'yoco-small-1');
 
 const list = z.array(z.string().min(1));
+/** A whole number, or text that is one: nothing at all is none. */
+const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
+  z.union([z.number(), z.string().min(1).transform(Number)]).pipe(z.number().int().min(least).max(most));
+const hostRule = z.string().min(1).refine(isHostRule, 'is neither a host nor a range of addresses');
 
 const schema = z.strictObject({
   /** Folder of the model bundle. */
@@ -21,7 +26,7 @@ const schema = z.strictObject({
   /** Folder in which snapshots of streams are kept; default: none are. */
   snapshots: z.string().min(1).optional(),
   host: z.string().min(1).default('127.0.0.1'),
-  port: z.coerce.number().int().min(0).max(65_535).default(8080),
+  port: whole(0, 65_535).default(8080),
   /** Keys that clients must present; without any, only this machine is served. */
   api_keys: list.default([]),
   /** Web origins besides the page's own. */
@@ -33,18 +38,18 @@ const schema = z.strictObject({
   /** Folders whose files clients may play. */
   media_roots: list.default([]),
   /** Hosts that clients may name as a source: `cam.example`, `*.example`, `10.0.0.0/8` or `*`. */
-  source_hosts: list.default([]),
-  max_streams: z.coerce.number().int().min(1).max(1_000).default(64),
+  source_hosts: z.array(hostRule).default([]),
+  max_streams: whole(1, 1_000).default(64),
   /** Answers in progress and waiting. */
-  max_answers: z.coerce.number().int().min(1).max(1_000).default(64),
+  max_answers: whole(1, 1_000).default(64),
   /** Threads inside one operator of the model; default: one a core. */
-  threads: z.coerce.number().int().min(1).max(256).optional(),
+  threads: whole(1, 256).optional(),
   /** Where the caches lie and the decoders run. */
   device: z.enum(['cpu', 'webgpu']).default('cpu'),
   /** Caches on a device at most, MB; what was read least recently leaves it, and comes back when it is read. */
-  device_memory_mb: z.coerce.number().int().min(64).default(4096),
+  device_memory_mb: whole(64).default(4096),
   /** Resident memory at which the engine is started again, MB. */
-  engine_memory_mb: z.coerce.number().int().min(256).default(8192),
+  engine_memory_mb: whole(512).default(8192),
   log_level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 

@@ -58,8 +58,10 @@ async function watch(live: Streams, source: string, questions: readonly string[]
   const status = stream.status();
   progress.end();
   const answers = [];
+  // A source that is not at its end goes on meanwhile: all questions are about the moment up to which it was watched.
+  const moment = status.lastMs === null ? {} : { asOfMs: status.lastMs };
   for (const question of questions) {
-    const answer = stream.converse().ask(question);
+    const answer = stream.converse().ask(question, moment);
     if (flags.json !== true) {
       process.stdout.write(questions.length > 1 ? `${question}\n  ` : '');
       for await (const piece of answer) process.stdout.write(piece);

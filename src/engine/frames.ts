@@ -99,13 +99,18 @@ export class Frames {
     if (batch.length === 0) return;
     const { intake } = this.#model;
     try {
-      await this.#runs.timed('selfDecoder', () =>
+      const taken = await this.#runs.timed('selfDecoder', () =>
         intake.take(batch.map(({ stream, job, tokens }) => ({ stream: stream.intake, tokens, timeMs: job.timeMs }))),
       );
-      for (const { stream, job, tokens } of batch) {
+      batch.forEach(({ stream, job, tokens }, i) => {
+        const failed = taken[i];
+        if (failed != null) {
+          job.reject(new YocoError('internal', failed));
+          return;
+        }
         stream.kept = { tokens, timeMs: job.timeMs };
         this.#appended(stream, job);
-      }
+      });
     } catch (cause) {
       for (const { job } of batch) job.reject(new YocoError('internal', { cause }));
     }

@@ -57,6 +57,7 @@ async function load(message: EngineLoad): Promise<void> {
 }
 
 async function end(): Promise<void> {
+  await snapshots?.stop();
   await scheduler?.stop();
   await model?.release();
   // What was sent last goes out first.

@@ -7,12 +7,12 @@
  * and a decode step, and a new question for one run of the model at most, unless frames are overdue. Nothing here blocks between runs:
  * cancellation and new work are seen at every turn.
  */
-import { YocoError } from '../errors.ts';
+import { type ErrorCode, YocoError } from '../errors.ts';
 import { KvCache } from '../model/kv-cache.ts';
 import type { Model } from '../model/model.ts';
 import type { StreamContent } from '../model/snapshot.ts';
 import { type AnswerListener, Answers } from './answers.ts';
-import { EngineStreams, sizesOf } from './engine-stream.ts';
+import { type EngineStream, EngineStreams, sizesOf } from './engine-stream.ts';
 import { Frames } from './frames.ts';
 import { nextTurn } from './next-turn.ts';
 import type { Appended, AskRequest, CacheLimits, EngineTimes } from './protocol.ts';
@@ -65,15 +65,21 @@ export class Scheduler {
   }
 
   /**
-   * What a stream holds, between two frames of it. Rejects with `stream_not_found`, or `stream_empty` where it has no
-   * frame yet. The content shares memory with the stream until the stream lets go of it (see `KvCache.content`).
+   * What a stream holds, between two frames of it: the stream that has this name now, which is not another one of the same name by
+   * the time of `taken`. Rejects with `stream_not_found`, with `stream_deleted` where it was closed meanwhile, or with `stream_empty`
+   * where it has no frame yet. The content shares memory with the stream until the stream lets go of it (see `KvCache.content`).
    */
-  capture(name: string): Promise<Captured> {
+  capture(name: string): () => Promise<Captured> {
+    const stream = this.#streams.get(name);
+    return () => this.#captured(stream);
+  }
+
+  #captured(stream: EngineStream | undefined): Promise<Captured> {
     return new Promise((resolve, reject) => {
       this.#between.push(async () => {
-        const stream = this.#streams.get(name);
-        if (stream === undefined || stream.cache.frames === 0) {
-          reject(new YocoError(stream === undefined ? 'stream_not_found' : 'stream_empty', { param: 'stream' }));
+        const problem = this.#whyNot(stream);
+        if (stream === undefined || problem !== undefined) {
+          reject(new YocoError(problem ?? 'stream_not_found', { param: 'stream' }));
           return;
         }
         const { cache, intake, kept, mergeBelow } = stream;
@@ -86,6 +92,13 @@ export class Scheduler {
       });
       this.#wake();
     });
+  }
+
+  /** Why there is nothing to take of a stream; undefined where there is. */
+  #whyNot(stream: EngineStream | undefined): ErrorCode | undefined {
+    if (stream === undefined) return 'stream_not_found';
+    if (this.#streams.get(stream.name) !== stream) return 'stream_deleted';
+    return stream.cache.frames === 0 ? 'stream_empty' : undefined;
   }
 
   /**
@@ -174,6 +187,7 @@ export class Scheduler {
     const decoded = await this.#answers.decode();
     const taken = await this.#frames.takeSome();
     // Who waited for a moment may have brought new work while this turn passed.
-    return between.length > 0 || admitted || this.#questions.size > 0 || decoded || taken;
+    const more = this.#questions.size > 0 || this.#between.length > 0;
+    return between.length > 0 || admitted || more || decoded || taken;
   }
 }

@@ -3,7 +3,7 @@
  * there is a whole snapshot or none. Every piece is an `await` on the file, between which the engine serves everybody.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { YocoError } from '../errors.ts';
 import {
@@ -22,14 +22,18 @@ import type { SnapshotSummary } from './protocol.ts';
  */
 const PIECE_BYTES = 2 ** 22;
 
+/** What another process has left of any name is removed after this long: until then it may be writing, ms. */
+const LEFT_BEHIND_MS = 3_600_000;
+
 /**
  * Writes a snapshot; what was there under this name is replaced once the new one is complete. Returns its bytes.
- * Throws `snapshot_failed`, and `invalid_request` where a file of that name is no snapshot.
+ * Throws `snapshot_failed`, also when it is given up, and `invalid_request` where a file of that name is no snapshot.
  */
 export async function writeSnapshot(
   file: string,
   header: SnapshotHeader,
   sections: Iterable<Uint8Array>,
+  signal?: AbortSignal,
 ): Promise<number> {
   const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString('hex')}.part`);
   try {
@@ -38,7 +42,7 @@ export async function writeSnapshot(
     const handle = await open(temporary, 'wx', 0o600);
     let bytes: number;
     try {
-      bytes = await writeAll(handle, header, sections);
+      bytes = await writeAll(handle, header, sections, signal);
       await handle.sync();
     } finally {
       await handle.close();
@@ -52,12 +56,18 @@ export async function writeSnapshot(
   }
 }
 
-async function writeAll(handle: FileHandle, header: SnapshotHeader, sections: Iterable<Uint8Array>): Promise<number> {
+async function writeAll(
+  handle: FileHandle,
+  header: SnapshotHeader,
+  sections: Iterable<Uint8Array>,
+  signal?: AbortSignal,
+): Promise<number> {
   const hash = createHash('sha256');
   const piece = Buffer.allocUnsafe(PIECE_BYTES);
   let filled = 0;
   let total = 0;
   const flush = async (): Promise<void> => {
+    if (signal?.aborted === true) throw new YocoError('snapshot_failed', { detail: 'The engine is being ended.' });
     const bytes = piece.subarray(0, filled);
     hash.update(bytes);
     await writeFully(handle, bytes);
@@ -105,14 +115,21 @@ async function checkTarget(file: string): Promise<void> {
   throw new YocoError('invalid_request', { param: 'file', detail });
 }
 
-/** What a process that was ended while it wrote has left of this name. */
+/** What a process that was ended while it wrote has left: of this name, and after a while of any. */
 async function removeLeftovers(file: string): Promise<void> {
   const folder = path.dirname(file);
   const begin = `.${path.basename(file)}.`;
   for (const name of await readdir(folder)) {
-    if (!name.startsWith(begin) || !/^[0-9a-f]{12}\.part$/.test(name.slice(begin.length))) continue;
-    await rm(path.join(folder, name), { force: true });
+    if (!/^\..+\.[0-9a-f]{12}\.part$/.test(name)) continue;
+    const part = path.join(folder, name);
+    const mine = name.length === begin.length + 'xxxxxxxxxxxx.part'.length && name.startsWith(begin);
+    if (mine || (await isOld(part))) await rm(part, { force: true });
   }
+}
+
+async function isOld(file: string): Promise<boolean> {
+  const info = await stat(file).catch(() => null);
+  return info?.isFile() === true && Date.now() - info.mtimeMs > LEFT_BEHIND_MS;
 }
 
 /** Makes the new name last; not every system can sync a folder, and then the name lasts all but always. */

@@ -10,6 +10,7 @@ import { readSnapshot, summaryOf, writeSnapshot } from './snapshot-file.ts';
 export class Snapshots {
   readonly #model: Model;
   readonly #scheduler: Scheduler;
+  readonly #stopped = new AbortController();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(model: Model, scheduler: Scheduler) {
@@ -20,16 +21,17 @@ export class Snapshots {
   /**
    * Writes what a stream holds when the file's turn comes; the stream goes on meanwhile. While it is written, what the
    * stream lets go of is kept: pages that it thins or drops, and the frames in full precision that it seals.
-   * Rejects with `stream_not_found`, `stream_empty`, `snapshot_failed`, `invalid_request`.
+   * Rejects with `stream_not_found`, `stream_deleted`, `stream_empty`, `snapshot_failed`, `invalid_request`.
    */
   write(stream: string, file: string, facts: SnapshotFacts): Promise<SnapshotSummary> {
+    const capture = this.#scheduler.capture(stream);
     return this.#next(async () => {
-      const { content, limits } = await this.#scheduler.capture(stream);
+      const { content, limits } = await capture();
       const { kvHeads: heads, headDim, tokensPerFrame } = this.#model.config;
       const all = { name: stream, ...facts, ...limits };
       const shape = { heads, headDim, tokensPerFrame };
       const header = describeContent(this.#model.config, shape, all, content, Date.now());
-      return summaryOf(header, await writeSnapshot(file, header, sectionsOf(content)));
+      return summaryOf(header, await writeSnapshot(file, header, sectionsOf(content), this.#stopped.signal));
     });
   }
 
@@ -50,6 +52,12 @@ export class Snapshots {
         }
       }),
     );
+  }
+
+  /** Gives up what is being written, and all that waits; resolves when nothing of it is left on the disk. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#last;
   }
 
   #next<T>(run: () => Promise<T>): Promise<T> {

@@ -96,6 +96,8 @@ interface EngineEvents {
 }
 
 const STOP_MS = 5_000;
+/** A process that served for this long was no failure to start: the pause before the next one is the first again. */
+const STABLE_AFTER_MS = 60_000;
 const fromSource = import.meta.url.endsWith('.ts');
 const entry = fileURLToPath(new URL(`./process${fromSource ? '.ts' : '.js'}`, import.meta.url));
 
@@ -111,6 +113,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   #closing = false;
   #nextId = 1;
   #failures = 0;
+  #loadedAt: number | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   #restart: NodeJS.Timeout | undefined;
   #heardAt = 0;
@@ -238,7 +241,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (this.#child?.connected === true) this.#outbox?.add(message);
   }
 
-  #spawn(): Promise<void> {
+  /** Rejects, too, where no process can be started; it then has no id, and no `exit` follows. */
+  async #spawn(): Promise<void> {
     const child = forkLean(entry, {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -248,7 +252,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       if (child.connected) child.send(messages, () => undefined);
     });
     this.#heardAt = performance.now();
-    return new Promise((resolve, reject) => {
+    await new Promise<void>((resolve, reject) => {
       child.on('message', (messages) => {
         if (this.#child !== child) return;
         this.#heardAt = performance.now();
@@ -257,7 +261,7 @@ export class Engine extends EventEmitter<EngineEvents> {
             this.#bundle = message.bundle;
             for (const [stream, limits] of this.#streams) this.#send({ type: 'open', stream, ...limits });
             this.#ready = true;
-            this.#failures = 0;
+            this.#loadedAt = performance.now();
             this.emit('ready', message.bundle);
             resolve();
           } else if (message.type === 'load_failed') reject(revive(message.error));
@@ -339,13 +343,22 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (this.#closing) return;
     this.emit('lost', reason);
     if (this.#bundle === undefined) return; // it never loaded: `start` has rejected
+    if (this.#loadedAt !== undefined && performance.now() - this.#loadedAt > STABLE_AFTER_MS) this.#failures = 0;
+    this.#loadedAt = undefined;
     const [first, longest] = this.#options.backoffMs;
     const wait = Math.min(longest, first * 2 ** this.#failures++);
     this.#options.onWarning(`${reason} It is started again in ${wait} ms.`);
-    this.#restart = setTimeout(() => {
-      // A failure to start again ends in `exit`, and so comes back here.
-      this.#spawn().catch(() => this.#child?.kill('SIGKILL'));
-    }, wait);
+    this.#restart = setTimeout(() => void this.#startAgain(), wait);
+  }
+
+  async #startAgain(): Promise<void> {
+    try {
+      await this.#spawn();
+    } catch (error) {
+      // A process that was started ends in `exit`. For lack of processes, files or memory there is none.
+      if (this.#child?.pid !== undefined) this.#child.kill('SIGKILL');
+      else if (!this.#closing) this.#lost(`The engine process cannot be started (${reasonOf(error)}).`);
+    }
   }
 
   async #stop(): Promise<void> {
@@ -354,13 +367,19 @@ export class Engine extends EventEmitter<EngineEvents> {
     clearTimeout(this.#restart);
     clearInterval(this.#heartbeat);
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise((resolve) => child.once('exit', resolve));
     this.#send({ type: 'stop' });
     const force = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     await gone;
     clearTimeout(force);
   }
+}
+
+/** The system's name for why a process cannot be started. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof YocoError ? error.cause : error;
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : 'for a reason that is not known';
 }
 
 function revive(error: WireError): YocoError {

@@ -167,7 +167,7 @@ class Run {
     const described = [];
     for (const { question, result } of asked) {
       if (question.captions === undefined) {
-        const answer = answeredOf(question, result);
+        const answer = answeredOf(question, result, this.#options.fps);
         answered.push(answer);
         this.#options.onAnswer?.(question, result.text, answer.right);
       } else {

@@ -50,14 +50,15 @@ export function makePlaylist(
   for (const picture of pictures) byLabel.set(picture.label, [...(byLabel.get(picture.label) ?? []), picture]);
   const labels = [...byLabel.keys()].sort();
   const sets = [...new Set(pictures.map((picture) => picture.set))];
+  const ofSet = (set: string, name: string): boolean => byLabel.get(name)?.some((one) => one.set === set) === true;
+  const namesOf = new Map(sets.map((set) => [set, labels.filter((name) => ofSet(set, name))]));
   const count = countOf(seconds, THINGS[0] + random() * (THINGS[1] - THINGS[0]), labels.length);
   const shown = new Set<string>();
   while (shown.size < count) {
     // By set first, then by name: a set of ten names must not vanish beside one of eighty.
-    const set = pick(sets, random);
-    const label = pick(labels, random);
+    const names = namesOf.get(pick(sets, random))?.filter((name) => !shown.has(name)) ?? [];
     // A set whose names are all shown already has none to give.
-    if ((byLabel.get(label) ?? []).some((picture) => picture.set === set)) shown.add(label);
+    if (names.length > 0) shown.add(pick(names, random));
   }
   const order = [...shown];
   const weights = order.map(() => 0.6 + random());

@@ -56,9 +56,11 @@ export interface Evaluation {
   readonly byLength: Record<string, { readonly streams: number; readonly now: TaskScore; readonly recall: TaskScore }>;
   /** Sentences about scenes; null where there was no scene. */
   readonly describe: CaptionReport | null;
-  /** Correct answers whose strongest evidence peaks inside the moment that it should. */
+  /** Correct answers whose strongest evidence peaks inside the moment that it should, half a second more on either side. */
   readonly evidence: TaskScore & {
-    /** Of the same answers: intersection over union of all evidence with that moment, and of all that could be seen. */
+    /** The same of all answers of which the moment is known, the wrong ones too. */
+    readonly ofAll: TaskScore;
+    /** Of the correct answers: intersection over union of all evidence with that moment, and of all that could be seen. */
     readonly iou: Mean;
     readonly uniformIou: Mean;
     /** Length of all evidence over that of the moment. */
@@ -108,7 +110,8 @@ export function makeReport(results: readonly StreamResult[], context: ReportCont
   const [trained, heldOut] = [false, true].map((held) => tally(answered.filter((one) => one.heldOut === held)));
   const phrasings = { trained: trained ?? NOTHING, heldOut: heldOut ?? NOTHING };
   const absent = answered.filter((one) => one.absent);
-  const grounded = answered.filter(({ right, inside }) => right && inside !== null);
+  const located = answered.filter(({ inside }) => inside !== null);
+  const grounded = located.filter(({ right }) => right);
   const firstTokens = answered.map(({ firstTokenMs }) => firstTokenMs).sort((a, b) => a - b);
   const now = scores.together(['now']);
   return {
@@ -141,7 +144,8 @@ export function makeReport(results: readonly StreamResult[], context: ReportCont
     byLength: byLength(results, context.plan),
     describe: described.length === 0 ? null : captionReport(described, context),
     evidence: {
-      ...score({ correct: grounded.filter(({ inside }) => inside === true).length, total: grounded.length }),
+      ...score(insideOf(grounded)),
+      ofAll: score(insideOf(located)),
       iou: mean(grounded.map(({ overlap }) => overlap?.iou ?? 0)),
       uniformIou: mean(grounded.map(({ overlap }) => overlap?.uniform ?? 0)),
       length: mean(grounded.map(({ overlap }) => overlap?.length ?? 0)),
@@ -154,6 +158,10 @@ const NOTHING: Tally = { correct: 0, total: 0 };
 
 function tally(answers: readonly Control[]): Tally {
   return { correct: answers.filter(({ right }) => right).length, total: answers.length };
+}
+
+function insideOf(answers: readonly Answered[]): Tally {
+  return { correct: answers.filter(({ inside }) => inside === true).length, total: answers.length };
 }
 
 function scoresOf(answers: readonly Control[]): Scores {

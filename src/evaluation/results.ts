@@ -58,26 +58,33 @@ export type Control = z.infer<typeof control>;
 export type StreamResult = z.infer<typeof streamResult>;
 
 const EVIDENCE_SLACK_MS = 500;
-/** A sampled frame stands for the time until the next. */
-const FRAME_MS = 500;
 
 type Range = readonly [startMs: number, endMs: number];
 
-/** How the evidence of an answer covers the moment that it should, and how all that could be seen would. */
-export function overlapOf(evidence: readonly Range[], moment: Range, asOfMs: number): NonNullable<Answered['overlap']> {
+/**
+ * How the evidence of an answer covers the moment that it should, and how all that could be seen would. A sampled frame stands for
+ * the time until the next, `frameMs`.
+ */
+export function overlapOf(
+  evidence: readonly Range[],
+  moment: Range,
+  asOfMs: number,
+  frameMs: number,
+): NonNullable<Answered['overlap']> {
   const [from, to] = moment;
   const length = to - from;
-  const standing = evidence.map(([start, end]): Range => [start, end + FRAME_MS]);
+  const standing = evidence.map(([start, end]): Range => [start, end + frameMs]);
   const total = standing.reduce((sum, [start, end]) => sum + end - start, 0);
   const shared = standing.reduce(
     (sum, [start, end]) => sum + Math.max(0, Math.min(end, to) - Math.max(start, from)),
     0,
   );
-  const seen = Math.max(to, asOfMs + FRAME_MS);
+  const seen = Math.max(to, asOfMs + frameMs);
   return { iou: shared / (total + length - shared), uniform: length / seen, length: total / length };
 }
 
-export function answeredOf(question: EvaluationQuestion, result: AnswerResult): Answered {
+/** `fps`: frames a second that the stream sampled. */
+export function answeredOf(question: EvaluationQuestion, result: AnswerResult, fps: number): Answered {
   const { task: asked, heldOut, expected, chance, moment, absent } = question;
   const [top] = result.evidence;
   const peak = top?.peakMs ?? -Infinity;
@@ -100,6 +107,7 @@ export function answeredOf(question: EvaluationQuestion, result: AnswerResult): 
             result.evidence.map(({ startMs, endMs }): Range => [startMs, endMs]),
             [moment.startMs, moment.endMs],
             result.asOfMs,
+            1000 / fps,
           ),
     firstTokenMs: result.firstTokenMs,
   };

@@ -2,7 +2,7 @@
 import type { CaptionScores, Evaluation } from './report.ts';
 import type { Interval, Mean, Ratio, TaskScore } from './score.ts';
 
-const NAME = 30;
+const NAME = 32;
 
 export function table(result: Evaluation): string {
   const { recall, phrasings, lastFrames, hallucination, describe } = result;
@@ -50,7 +50,8 @@ export function table(result: Evaluation): string {
           ...captionRows('  one caption for all', describe.typical),
         ],
     [
-      row('evidence inside', result.evidence),
+      row('evidence inside, right answers', result.evidence),
+      row('  all answers', result.evidence.ofAll),
       meanRow('  overlap (IoU)', result.evidence.iou),
       meanRow('  overlap of the whole video', result.evidence.uniformIou),
       meanRow('  length, times the moment', result.evidence.length),

@@ -1,5 +1,5 @@
 /** The part of ffmpeg's command that stands before `-i`: how to open a source, and what it may reach. */
-import { resolve } from 'node:path';
+import { dirname, resolve, sep } from 'node:path';
 import { YocoError } from '../errors.ts';
 import type { SourceDefinition, UrlSourceDefinition } from './definition.ts';
 import type { FfmpegBinary } from './ffmpeg-binary.ts';
@@ -37,7 +37,8 @@ export function ffmpegInput(source: Exclude<SourceDefinition, { push: true }>): 
     return {
       kind: 'file',
       address: `file:${resolve(source.file)}`,
-      secrets: [],
+      // Where on the machine it lies is nobody's business.
+      secrets: [dirname(resolve(source.file)) + sep],
       optionsFor: () => [
         ...['-protocol_whitelist', 'file', '-format_whitelist', CONTAINERS],
         ...(source.pace === 'realtime' ? ['-re'] : []),

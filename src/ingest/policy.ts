@@ -84,6 +84,16 @@ function isInside(path: string, root: string): boolean {
   return steps !== '' && steps !== '..' && !steps.startsWith(`..${sep}`) && !isAbsolute(steps);
 }
 
+const RANGE = /^(.+)\/(\d+)$/;
+
+/** Whether a rule of allowed hosts can match anything: a range needs an address, and a prefix that its family has. */
+export function isHostRule(rule: string): boolean {
+  const range = RANGE.exec(rule);
+  if (range?.[1] === undefined) return !rule.includes('/');
+  const family = isIP(range[1].replace(/^\[|\]$/g, ''));
+  return family !== 0 && Number(range[2]) <= (family === 6 ? 128 : 32);
+}
+
 function hostMatches(host: string, rule: string): boolean {
   if (rule === '*') return true;
   const plainHost = host
@@ -95,7 +105,7 @@ function hostMatches(host: string, rule: string): boolean {
     .replace(/^\[|\]$/g, '')
     .replace(/\.$/, '');
   if (plainRule.startsWith('*.')) return plainHost.endsWith(plainRule.slice(1));
-  const range = /^(.+)\/(\d+)$/.exec(plainRule);
+  const range = RANGE.exec(plainRule);
   if (range?.[1] === undefined) return plainHost === plainRule;
   const family = isIP(plainHost);
   const rangeFamily = isIP(range[1]);

@@ -3,6 +3,9 @@
 /** Times of a live source that jump by more than this against the arrival, ms, are taken from the arrival instead. */
 export const LARGEST_JUMP_MS = 10_000;
 
+/** By how much a live source was behind the arrival at the least in this time, ms, it has lost: by delays alone it would catch up. */
+const LAG_WINDOW_MS = 60_000;
+
 /** Where the clock of a stream stands that goes on from a snapshot. */
 export interface ClockStart {
   /** The newest moment of the snapshot, ms since the stream began. */
@@ -31,6 +34,9 @@ export class SourceClock {
   #startedAtMs: number | null = null;
   #lastArrivalMs = 0;
   #looped = false;
+  /** Since this arrival, how far times were behind it at the least, ms. */
+  #lagFromMs = 0;
+  #leastLagMs = Infinity;
 
   /** The newest time given out, ms; null before the first frame. */
   get lastMs(): number | null {
@@ -40,6 +46,7 @@ export class SourceClock {
   /** The next frame begins a new connection: the clock goes on by arrival. */
   reconnect(): void {
     this.#firstPtsMs = null;
+    this.#leastLagMs = Infinity;
   }
 
   /** The next frame begins a new round of a looped file, whose last round had `durationMs` (null: unknown). */
@@ -71,11 +78,22 @@ export class SourceClock {
       if (step < 0 || step > arrivalStep + LARGEST_JUMP_MS) {
         this.#baseMs = Math.max(arrived, this.#lastMs + 1);
         this.#firstPtsMs = pts;
+        this.#leastLagMs = Infinity;
       }
+      this.#makeUp(arrived, this.#baseMs + pts - this.#firstPtsMs);
     }
     this.#lastPtsMs = pts;
     this.#lastArrivalMs = arrivalMs;
     this.#lastMs = Math.max(this.#lastMs, Math.round(this.#baseMs + pts - this.#firstPtsMs));
     return this.#lastMs;
+  }
+
+  /** What a camera's slow clock, or a server that paused and went on as if it had not, has lost against the wall clock is added. */
+  #makeUp(arrived: number, timeMs: number): void {
+    if (this.#leastLagMs === Infinity) this.#lagFromMs = arrived;
+    this.#leastLagMs = Math.min(this.#leastLagMs, arrived - timeMs);
+    if (arrived - this.#lagFromMs < LAG_WINDOW_MS) return;
+    if (this.#leastLagMs > LARGEST_JUMP_MS) this.#baseMs += this.#leastLagMs;
+    this.#leastLagMs = Infinity;
   }
 }

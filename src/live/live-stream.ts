@@ -66,7 +66,10 @@ export class SourceStream implements LiveStream {
     const { maxAttempts, onWarning } = options;
     const attempts = maxAttempts === undefined ? {} : { maxAttempts };
     const clock = restored === undefined ? {} : { goesOnFrom: clockOf(restored) };
-    this.#source = createSource(definition, { imageSize, onWarning, ...attempts, ...clock });
+    const onChange = (): void => {
+      this.#changed();
+    };
+    this.#source = createSource(definition, { imageSize, onWarning, onChange, ...attempts, ...clock });
     if (restored === undefined) engine.open(this.name, cacheLimits(definition));
     else {
       this.#appended = restored.appended;
@@ -101,10 +104,10 @@ export class SourceStream implements LiveStream {
 
   async #take(frame: Frame): Promise<void> {
     try {
+      this.#firstFrameAtMs ??= Date.now() - frame.timeMs;
       // A restart of the engine takes seconds: a live source drops what comes meanwhile in its own queue.
       while (!this.#engine.ready && !this.#stopping) await sleep(ENGINE_POLL_MS);
       if (this.#stopping) return;
-      this.#firstFrameAtMs ??= Date.now() - frame.timeMs;
       const [appended] = await Promise.all([
         this.#engine.append(this.name, frame.timeMs, frame.rgb),
         this.#thumbnails.add(frame),
@@ -165,6 +168,7 @@ export class SourceStream implements LiveStream {
 
   /** Writes what the stream holds now to `file`, a path; see `Engine.snapshot`. */
   snapshot(file: string): Promise<SnapshotSummary> {
+    if (this.#stopping) return Promise.reject(new YocoError('stream_deleted'));
     const { fps, startedAtMs } = this.status();
     return this.#engine.snapshot(this.name, file, { fps, startedAtMs });
   }

@@ -116,10 +116,12 @@ export class EvidenceTally {
   }
 }
 
-/** Whether the first `count` of `times` begin with the first `known` of `before`, which rise too: of kept frames only whole ones go, and new ones come last. */
+/** Whether the first `count` of `times` begin with the first `known` of `before`: all of them, since an index chooses anew for each token, and what it chose between may differ. */
 function goesOn(before: readonly number[], known: number, times: readonly number[], count: number): boolean {
-  const last = known - 1;
-  return last < count && before[0] === times[0] && before[last] === times[last];
+  if (known > count) return false;
+  if (before === times) return true;
+  for (let i = 0; i < known; i++) if (before[i] !== times[i]) return false;
+  return true;
 }
 
 function addTo(total: Float32Array, some: Float32Array): void {

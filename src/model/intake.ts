@@ -23,11 +23,14 @@ export interface IntakeFrame<Stream extends IntakeStream> {
   readonly timeMs: number;
 }
 
+/** What became of a frame: null where it is in its cache, else why it is not. */
+export type Taken = { readonly cause: unknown } | null;
+
 export interface Intake<Stream extends IntakeStream = IntakeStream> {
   /** A stream whose frames go to `cache`; with a window it goes on from there. */
   open(cache: KvCache, window?: WindowContent): Stream;
-  /** Takes one frame of each of these streams, at most FRAME_BATCH, into their windows and caches. */
-  take(frames: readonly IntakeFrame<Stream>[]): Promise<void>;
+  /** Takes one frame of each of these streams, at most FRAME_BATCH, into their windows and caches. Rejects where none is taken. */
+  take(frames: readonly IntakeFrame<Stream>[]): Promise<Taken[]>;
 }
 
 export class HostStream implements IntakeStream {
@@ -64,7 +67,7 @@ export class HostIntake implements Intake<HostStream> {
     return new HostStream(cache, segment);
   }
 
-  async take(frames: readonly IntakeFrame<HostStream>[]): Promise<void> {
+  async take(frames: readonly IntakeFrame<HostStream>[]): Promise<Taken[]> {
     const { tokensPerFrame, window } = this.#config;
     const inputs = frames.map(({ stream, tokens, timeMs }) => ({
       window: stream.segment,
@@ -72,9 +75,11 @@ export class HostIntake implements Intake<HostStream> {
       timesMs: new Array<number>(tokensPerFrame).fill(Math.round(timeMs)),
     }));
     const outputs = await this.#selfDecoder.step(inputs, FRAME_BATCH, window);
-    frames.forEach(({ stream, timeMs }, i) => {
+    return frames.map(({ stream, timeMs }, i) => {
       const output = outputs[i];
-      if (output !== undefined) stream.cache.append(timeMs, output.k, output.v);
+      if (output === undefined) return { cause: new RangeError('fewer outputs than frames') };
+      stream.cache.append(timeMs, output.k, output.v);
+      return null;
     });
   }
 }

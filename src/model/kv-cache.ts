@@ -335,13 +335,25 @@ export class KvCache {
     thin.read(0, thin.frames, rows, 0);
     const left = (all: number[]): number[] => all.filter((_, i) => i < start || (keep[i - start] ?? true));
     const cell = this.#cellOf(start);
+    this.#standOn(start, keep);
+    this.#ends = left(this.#ends);
     this.#times = left(this.#times);
     this.#index.replace(cell, cells, rows.keys, this.#times.slice(start, start + thin.frames));
-    this.#ends = left(this.#ends);
     this.#pages[at] = thin;
     this.#pageBytes += thin.bytes.length - page.bytes.length;
     this.#thinned += page.frames - thin.frames;
     this.#restart();
+  }
+
+  /** Of the frames from `start` on, the one before those that go stands for them, too, unless nothing was seen in between. */
+  #standOn(start: number, keep: readonly boolean[]): void {
+    let standing = start - 1;
+    keep.forEach((kept, i) => {
+      const frame = start + i;
+      const end = this.endOf(standing);
+      if (kept) standing = frame;
+      else if (standing >= 0 && (this.#times[frame] ?? 0) - end <= LONGEST_MS) this.#ends[standing] = this.endOf(frame);
+    });
   }
 
   #dropPage(): void {

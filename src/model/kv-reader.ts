@@ -108,8 +108,8 @@ export class KvReader implements Reader {
     input: ReaderInput,
   ): Promise<KvReading> {
     const caches = sources.map((source) => source.cache);
-    // Clocks of several streams begin when each was opened. A frame keeps its own stream's time; how long before the moment it
-    // was is the same on all.
+    // Clocks of several streams begin when each was opened. A frame keeps its own stream's time; how long ago it was counts to
+    // its own stream's moment, which is the newest frame of one that has stalled.
     const ahead = sources.map((source) => input.momentMs - momentOf(source, input));
     const view = this.#gather(caches, runs, ahead);
     const context = sources.reduce((sum, source) => sum + source.frames, 0) * this.#config.tokensPerFrame;

@@ -121,16 +121,18 @@ function refuseOtherMethods(app: FastifyInstance, url: string, known: ReadonlySe
   app.route({
     method: METHODS.filter((method) => !known.has(method)),
     url,
-    handler: (request, reply) => {
+    // Before the body is read.
+    onRequest: async (request, reply) => {
       void reply.header('allow', allow);
       if (request.method !== 'OPTIONS') throw new YocoError('method_not_allowed', { detail: `It takes ${allow}.` });
-      return reply
+    },
+    handler: (_request, reply) =>
+      reply
         .code(204)
         .header('access-control-allow-methods', allow)
         .header('access-control-allow-headers', 'authorization, content-type')
         .header('access-control-max-age', '600')
-        .send();
-    },
+        .send(),
   });
 }
 

@@ -35,15 +35,14 @@ export function assistantItem(id: string, status: Item['status'], text: string |
 
 /** The text of some items as one question. Throws `question_empty` or `question_too_long`, naming `param`. */
 export function questionOf(items: readonly Item[], maxChars: number, param: string): string {
-  const question = items
-    .flatMap((item) => item.content.map((part) => part.text))
-    .join('\n')
-    .trim();
+  const written = items.flatMap((item) => item.content.map((part) => part.text)).join('\n');
+  const question = written.trim();
   if (question === '') throw new YocoError('question_empty', { param });
-  if (question.length > maxChars) {
+  // Blanks count: an item is kept as it was written.
+  if (written.length > maxChars) {
     throw new YocoError('question_too_long', {
       param,
-      detail: `It has ${question.length} characters; the limit is ${maxChars}.`,
+      detail: `It has ${written.length} characters; the limit is ${maxChars}.`,
     });
   }
   return question;

@@ -15,7 +15,8 @@ interface Named {
 export function streamRoutes(app: FastifyInstance, live: LiveService, limits: ServerLimits): void {
   app.addContentTypeParser(
     ['image/jpeg', 'image/png', 'application/octet-stream'],
-    { parseAs: 'buffer', bodyLimit: limits.maxPayloadBytes },
+    // Without a limit of its own, which would be that of every route.
+    { parseAs: 'buffer' },
     (_request, body, done) => {
       done(null, body);
     },

@@ -148,6 +148,7 @@ describe('A configuration that is wrong', () => {
     ['log_level', ['serve'], { YOCO_LOG_LEVEL: 'loud' }],
     ['tls.cert', ['serve'], { YOCO_TLS_KEY: 'key.pem' }],
     ['threads', ['watch', 'a.mp4', 'What?'], { YOCO_THREADS: 'all' }],
+    ['source_hosts.0', ['serve'], { YOCO_SOURCE_HOSTS: '10.0.0.0/33' }],
   ] as const)(
     'is refused by the name of its setting: %s',
     async (name, args, env) => {
@@ -163,6 +164,8 @@ describe('A configuration that is wrong', () => {
     'in a file is refused too; a value is never repeated',
     async () => {
       const file = path.join(folder, 'settings.yaml');
+      await writeFile(file, 'port:\n');
+      expect((await run(['serve', '--config', file])).stderr).toContain(' port: ');
       await writeFile(file, 'port: 0\napi_keys: top-secret-value\n');
       const { status, stderr } = await run(['serve', '--config', file]);
       expect(status).toBe(1);

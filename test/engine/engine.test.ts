@@ -213,13 +213,34 @@ describe('When the engine process dies', () => {
     await expect(engine.append('closed', 0, picture(0))).rejects.toMatchObject({ code: 'stream_not_found' });
   });
 
-  test('again and again, it is started again each time', async () => {
-    const engine = await start();
+  test('again and again, it is started again each time, after longer pauses', async () => {
+    const warnings: string[] = [];
+    const engine = await start({ onWarning: (message) => warnings.push(message) });
     for (let i = 0; i < 2; i++) {
       const again = ready(engine);
       process.kill(pidOf(engine), 'SIGKILL');
       await again;
     }
+    expect(warnings.map((text) => /in (\d+) ms/.exec(text)?.[1])).toEqual(['50', '100']);
+    engine.open('a', MUCH);
+    await engine.append('a', 0, picture(0));
+  }, 60_000);
+
+  test('and cannot be started for a while, it is tried until it can', async () => {
+    const warnings: string[] = [];
+    const node = process.execPath;
+    const engine = await start({ onWarning: (message) => warnings.push(message) });
+    const again = ready(engine);
+    try {
+      process.execPath = '/nowhere/node';
+      process.kill(pidOf(engine), 'SIGKILL');
+      await vi.waitFor(() => {
+        expect(warnings.filter((text) => text.includes('cannot be started (ENOENT)')).length).toBeGreaterThan(1);
+      }, 10_000);
+    } finally {
+      process.execPath = node;
+    }
+    await again;
     engine.open('a', MUCH);
     await engine.append('a', 0, picture(0));
   }, 60_000);

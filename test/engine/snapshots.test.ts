@@ -110,7 +110,7 @@ describe('A scheduler', () => {
     return end;
   }
 
-  const contentOf = async (name: string): Promise<StreamContent> => (await scheduler.capture(name)).content;
+  const contentOf = async (name: string): Promise<StreamContent> => (await scheduler.capture(name)()).content;
 
   test('restores a stream under another name: same bytes, same answers, and both go on alike', async () => {
     scheduler.open('door', { ...LIMITS, mergeBelow: 0.001 });
@@ -135,6 +135,37 @@ describe('A scheduler', () => {
     scheduler.close('door');
     await show('copy', 110, 112);
     expect((await contentOf('copy')).cache.times.at(-1)).toBe(111 * 500);
+  });
+
+  test('is of the stream that was asked for, not of another that has its name by then', async () => {
+    scheduler.open('door', LIMITS);
+    await show('door', 0, 3);
+    const written = snapshots.write('door', file, FACTS);
+    scheduler.close('door');
+    scheduler.open('door', LIMITS);
+    await show('door', 0, 1);
+    await expect(written).rejects.toMatchObject({ code: 'stream_deleted' });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('is taken at once, also where a question is refused in the same turn', async () => {
+    scheduler.open('door', LIMITS);
+    await show('door', 0, 2);
+    const taken = new Promise((resolve, reject) => {
+      const failed = (): void => {
+        scheduler.capture('door')().then(resolve, reject);
+      };
+      scheduler.ask(nextId++, request('nobody', 'what is this?'), { delta: () => undefined, done: reject, failed });
+    });
+    expect(await taken).toMatchObject({ limits: LIMITS });
+  });
+
+  test('that is being written when the engine is ended leaves nothing behind', async () => {
+    scheduler.open('door', LIMITS);
+    await show('door', 0, 3);
+    const written = snapshots.write('door', file, FACTS);
+    await Promise.all([snapshots.stop(), expect(written).rejects.toMatchObject({ code: 'snapshot_failed' })]);
+    expect(await readdir(folder)).toEqual([]);
   });
 
   test('writes one moment while frames keep arriving, are sealed and thinned, and answers are given', async () => {

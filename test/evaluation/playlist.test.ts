@@ -78,6 +78,13 @@ describe('A playlist', () => {
     }
   });
 
+  test('shows things of each set equally often, however many names it has', () => {
+    const sets = Array.from({ length: 200 }, (_, seed) => playlist(seed, 10).spans.map(({ picture }) => picture.set));
+    const clothing = sets.flat().filter((set) => set === 'clothing').length / sets.flat().length;
+    expect(clothing).toBeGreaterThan(0.42);
+    expect(clothing).toBeLessThan(0.58);
+  });
+
   test('asks only what has the answer that it expects', () => {
     for (let seed = 0; seed < 200; seed++) {
       const { spans, questions } = playlist(seed);

@@ -133,18 +133,19 @@ describe('A report', () => {
         answer('seen', true, { inside: null }),
       ]),
     ]);
+    expect(evidence.ofAll).toMatchObject({ correct: 2, total: 3 });
     expect(evidence).toMatchObject({ correct: 1, total: 2, iou: { mean: 0.5, total: 2 }, uniformIou: { mean: 0.1 } });
   });
 });
 
 describe('The overlap of evidence with its moment', () => {
   test('is whole where it is that moment', () => {
-    expect(overlapOf([[2_000, 3_500]], [2_000, 4_000], 9_500)).toEqual({ iou: 1, uniform: 0.2, length: 1 });
+    expect(overlapOf([[2_000, 3_500]], [2_000, 4_000], 9_500, 500)).toEqual({ iou: 1, uniform: 0.2, length: 1 });
   });
 
   test('counts what is missing and what is too much', () => {
-    expect(overlapOf([[3_000, 4_500]], [2_000, 4_000], 9_500)).toEqual({ iou: 1 / 3, uniform: 0.2, length: 1 });
-    expect(overlapOf([], [2_000, 4_000], 9_500)).toEqual({ iou: 0, uniform: 0.2, length: 0 });
+    expect(overlapOf([[3_000, 4_500]], [2_000, 4_000], 9_500, 500)).toEqual({ iou: 1 / 3, uniform: 0.2, length: 1 });
+    expect(overlapOf([], [2_000, 4_000], 9_500, 500)).toEqual({ iou: 0, uniform: 0.2, length: 0 });
   });
 });
 

@@ -44,6 +44,23 @@ describe('The clock of a source', () => {
     expect(clock.timeOf(86_400_500, 2500, true)).toBe(2500);
   });
 
+  test('makes up for what a live source has lost, and not for what comes late in one piece', () => {
+    const [clock, step] = [new SourceClock(), 1_000];
+    let arrival = 0;
+    let pts = 0;
+    const play = (frames: number, between: number): number[] =>
+      Array.from({ length: frames }, () => clock.timeOf((pts += step), (arrival += between), true));
+    play(30, step);
+    // The network stands still for 20 s, and brings all of it at once.
+    arrival += 20_000;
+    expect(play(21, 0).at(-1)).toBe(pts - step);
+    expect(play(120, step).at(-1)).toBe(pts - step);
+    // The server stands still, and goes on as if it had not.
+    arrival += 20_000;
+    expect(play(150, step).at(-1)).toBe(arrival - step);
+    expect(play(100, step).at(-1)).toBe(arrival - step);
+  });
+
   test('keeps a long gap of a file', () => {
     const clock = new SourceClock();
     expect([0, 500, 60_000].map((pts) => clock.timeOf(pts, 0, false))).toEqual([0, 500, 60_000]);

@@ -12,6 +12,7 @@ import type { SourceStream } from '../../src/live/live-stream.ts';
 import { Thumbnails } from '../../src/live/thumbnails.ts';
 import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
+import { freePort } from '../support/ports.ts';
 import { png, pushed as pushedTo } from '../support/pushing.ts';
 import { isRunning } from '../support/processes.ts';
 import { picture } from '../support/tiny.ts';
@@ -174,6 +175,34 @@ describe('A push stream', () => {
     }, 10_000);
     expect([stream.pictures(), (await stream.thumbnail(600)).timeMs]).toEqual([{ firstMs: 0, lastMs: 5000 }, 500]);
     expect((await stream.converse().ask('what is this?').result).asOfMs).toBe(5000);
+  });
+});
+
+test('A stream whose first frame waits for the engine began when that frame came', async () => {
+  const { engine } = live;
+  const again = once(engine, 'ready', { signal: AbortSignal.timeout(25_000) });
+  process.kill(engine.pid ?? 0, 'SIGKILL');
+  await once(engine, 'lost');
+  const stream = await live.create({ name: 'push', source: { push: true } }, 'operator');
+  await stream.push(await png(0));
+  const pushedAtMs = Date.now();
+  await again;
+  await vi.waitFor(() => {
+    expect(stream.status().frames).toBe(1);
+  }, 10_000);
+  expect(stream.status().startedAtMs).toBeLessThanOrEqual(pushedAtMs);
+});
+
+describe('A camera that cannot be reached', () => {
+  test('is told of as soon as it is waited for, without a frame', async () => {
+    const url = `rtsp://127.0.0.1:${await freePort()}/`;
+    const stream = await live.create({ name: 'camera', source: { url } }, 'operator');
+    const states: string[] = [];
+    stream.onChange(() => states.push(stream.status().sourceStatus.state));
+    await vi.waitFor(() => {
+      expect(states).toContain('reconnecting');
+    }, 20_000);
+    expect(stream.status()).toMatchObject({ frames: 0, sourceStatus: { error: { code: 'source_unreachable' } } });
   });
 });
 

@@ -2,9 +2,10 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { placementOf } from '../../bench/device.ts';
 import { Scheduler } from '../../src/engine/scheduler.ts';
+import { DeviceSession } from '../../src/model/device/device-session.ts';
 import type { IntakeStream } from '../../src/model/intake.ts';
 import type { Model } from '../../src/model/model.ts';
 import { loadModel } from '../../src/model/model.ts';
@@ -176,6 +177,36 @@ describe.skipIf(!found)('A cache on a device', () => {
     });
   });
 
+  test('loses the frame of a run that failed, and no other stream’s', async () => {
+    const streams = await Promise.all([6, 7].map((stream) => watch(device, stream, 2)));
+    const at = timeOf(2);
+    const take = (): Promise<unknown> =>
+      device.intake.take(streams.map((stream, i) => ({ stream, tokens: tokens(6 + i, 2), timeMs: at })));
+    const run = vi.spyOn(DeviceSession.prototype, 'run').mockRejectedValueOnce(new Error('lost'));
+    expect(await take()).toEqual([{ cause: new Error('lost') }, null]);
+    run.mockRestore();
+    expect(streams.map(({ cache }) => cache.frames)).toEqual([2, 3]);
+  }, 60_000);
+
+  test('reads a frame from the host that could not be written into its page', async () => {
+    const [here, there] = [await watch(host, 8, 9), await watch(device, 8, 8)];
+    const { selfDecoder } = device.device ?? {};
+    if (selfDecoder === undefined) throw new Error('no device');
+    const passing = vi.spyOn(selfDecoder, 'run');
+    const failing = vi.spyOn(DeviceSession.prototype, 'run').mockRejectedValueOnce(new Error('no memory'));
+    await watch(device, 8, 1, { into: there });
+    expect([passing, failing].map((runs) => runs.mock.calls.length)).toEqual([1, 1]);
+    failing.mockRestore();
+    passing.mockRestore();
+    expect(device.device?.memory.pages(there.cache).map((page) => page.times.length)).toEqual([8, 1]);
+    const answers = [host, device].map((model, i) =>
+      ask(model, [{ cache: [here, there][i]?.cache ?? here.cache, frames: 9 }], 'what is this?', timeOf(8)),
+    );
+    const [expected, found] = await Promise.all(answers);
+    if (expected === undefined || found === undefined) throw new Error('no answers');
+    expectSame(found, expected);
+  }, 60_000);
+
   test('reads a stream of more pages than a reading has through the index', async () => {
     const stream = await watch(device, 3, 8 * 18 + 3);
     const { cache } = stream;
@@ -208,6 +239,9 @@ describe.skipIf(!found)('A cache on a device', () => {
         if (frames === 1) costs.push(since());
       }
       expect(costs[1]).toEqual(costs[0]);
+      // K and V come back to be kept; a page stays where it is.
+      const bytes = stream.cache.bytesPerFrame;
+      expect(costs[0]?.down).toBe(bytes);
     }, 60_000);
 
     test('with no K or V of the stream for an answer', async () => {
@@ -278,7 +312,7 @@ describe.skipIf(!found)('The engine with its caches on a device', () => {
     expect(expected.every((text) => text !== undefined)).toBe(true);
     expect(texts(await answers(device, () => Promise.resolve('a')))).toEqual(expected);
     const moved = await answers(device, async (scheduler) => {
-      const { content } = await scheduler.capture('a');
+      const { content } = await scheduler.capture('a')();
       scheduler.restore('b', content, LIMITS);
       return 'b';
     });

@@ -70,6 +70,7 @@ describe('The evidence of several tokens', () => {
     ['one in the middle went', looked([0, 2000, 3000], [0.2, 0.2, 0])],
     ['one went and one came', looked([0, 2000, 3000, 3900], [0.2, 0, 0, 0.2])],
     ['other frames were chosen', looked([1000, 3000], [0.2, 0.2])],
+    ['other frames were chosen in between', looked([0, 1500, 2500, 3000], [0.1, 0.2, 0.1, 0])],
   ])('keeps each share with its frame where %s meanwhile', (_, second) => {
     const first = looked(FAR, [0.4, 0, 0.2, 0]);
     const expected = new Map<number, number>();

@@ -169,6 +169,23 @@ describe('The cache of a stream', () => {
     ]);
   });
 
+  test('lets frames stand for those that were thinned away before the next one, however far apart they came', () => {
+    const [cache, step] = [newCache(300), 3_000];
+    for (let frame = 0; frame < 1_000; frame++) cache.append(frame * step, values(frame), values(frame, -1));
+    expect(cache.thinnedFrames).toBeGreaterThan(100);
+    const stood = cache.times.slice(0, -1).map((_, frame) => cache.stoodOf(frame));
+    expect(stood.reduce((sum, ms) => sum + ms, 0)).toBe(999 * step - (cache.times[0] ?? NaN));
+  });
+
+  test('lets none stand for one that came after a long absence', () => {
+    const cache = newCache(0);
+    const times = Array.from({ length: 65 }, (_, frame) => frame * 60_000);
+    times.forEach((time, frame) => {
+      cache.append(time, values(frame), values(frame, -1));
+    });
+    expect(cache.times.every((_, frame) => cache.stoodOf(frame) === LONGEST_MS)).toBe(true);
+  });
+
   test.each([64, 200, 1_000])('finds the frames of a cell, thinned or not, at a limit of %i frames', (limit) => {
     const cache = newCache(limit);
     fill(cache, 0, 1_500);

@@ -123,7 +123,7 @@ describe('A stream on a bundle with retention', () => {
       scheduler.ask(1, request(name, 'what was shown first?'), listener);
       return (await outcome).end;
     };
-    const digest = async (name: string): Promise<unknown> => digestOf((await scheduler.capture(name)).content);
+    const digest = async (name: string): Promise<unknown> => digestOf((await scheduler.capture(name)()).content);
     try {
       scheduler.open('door', LIMITS);
       await show('door', 0, 90);

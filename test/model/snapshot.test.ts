@@ -1,6 +1,6 @@
 /** What a snapshot holds, and what becomes of one that is damaged. */
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, open, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -262,8 +262,17 @@ describe('When a snapshot cannot be written', () => {
   });
 });
 
-test('What a process left that was ended while it wrote is removed, and nothing else', async () => {
-  const others = ['.door.snap.0123456789ab.part.old', '.door.0123456789ab.part', '.door.snap.x.part', 'door.snap.part'];
+test('What a process left that was ended while it wrote is removed, of other names after a while, and nothing else', async () => {
+  const old = path.join(folder, '.gate.snap.0123456789ab.part');
+  await writeFile(old, 'half');
+  await utimes(old, 0, 0);
+  const others = [
+    '.door.snap.0123456789ab.part.old',
+    '.door.0123456789ab.part',
+    '.door.snap.x.part',
+    'door.snap.part',
+    '.yard.snap.0123456789ab.part',
+  ];
   for (const name of ['.door.snap.0123456789ab.part', ...others]) await writeFile(path.join(folder, name), 'half');
   const cache = cacheFor(config, 2 ** 24);
   fill(cache, 0, 1);

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -150,6 +151,18 @@ describe('a picture where JSON belongs', () => {
     expect(refused).toMatchObject({ status: 415, body: { error: { code: 'media_type_unsupported' } } });
     const large = await call(open, path, { ...init, body: new Uint8Array(70_000) });
     expect(large).toMatchObject({ status: 413, body: { error: { code: 'message_too_large' } } });
+  });
+});
+
+describe('a method that an address does not take', () => {
+  it('is refused before the body is read, however large it says that is', async () => {
+    const socket = connect(open.port, '127.0.0.1');
+    const lines = ['POST / HTTP/1.1', 'Host: localhost', 'Content-Type: image/jpeg', 'Content-Length: 8000000'];
+    socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+    const [answer] = (await once(socket.setEncoding('utf8'), 'data')) as [string];
+    socket.destroy();
+    expect(answer).toMatch(/^HTTP\/1.1 405 /);
+    expect(answer).toContain('allow: GET, HEAD');
   });
 });
 

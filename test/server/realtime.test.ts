@@ -508,6 +508,12 @@ describe('bad input names the field and leaves the connection open', () => {
     [{ type: 'response.create', response: { metadata: { a: 1 } } }, 'invalid_request', 'response.metadata.a'],
     [{ type: 'response.create' }, 'question_empty', 'conversation.item'],
     [{ type: 'conversation.item.create', item: userMessage('   ') }, 'question_empty', 'item.content'],
+    // Blanks are kept with the item, and count.
+    [
+      { type: 'conversation.item.create', item: userMessage(`${' '.repeat(3_000)}hi`) },
+      'question_too_long',
+      'item.content',
+    ],
     [{ type: 'conversation.item.create', item: { ...message, role: 'assistant' } }, 'invalid_request', 'item.role'],
     [
       { type: 'conversation.item.create', item: { ...message, content: [{ type: 'input_audio', text: '' }] } },

@@ -15,6 +15,8 @@ export interface SourceOptions {
   readonly imageSize: number;
   /** Hears what an operator should know, without credentials. */
   readonly onWarning?: (message: string) => void;
+  /** Hears when what `status` says has changed beside the number of frames. */
+  readonly onChange?: () => void;
   /** A clock that never goes back, ms; default: that of the process. */
   readonly clock?: () => number;
   /** A live source without a frame for this long is connected anew, ms; default 10 000, for HLS three times as long. */
@@ -99,6 +101,12 @@ export class FfmpegSource implements FrameSource {
     if (this.#state !== 'ended' && this.#state !== 'failed') this.#state = 'stopped';
   }
 
+  #become(state: SourceState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#options.onChange?.();
+  }
+
   /** Never rejects: what goes wrong is thrown to the reader of the frames. */
   async #play(): Promise<void> {
     try {
@@ -140,8 +148,8 @@ export class FfmpegSource implements FrameSource {
 
   #finish(state: 'ended' | 'failed', error: YocoError | null): void {
     if (this.#isStopped()) return;
-    this.#state = state;
     this.#error = error ?? this.#error;
+    this.#become(state);
     this.#queue.end(error);
   }
 
@@ -157,7 +165,7 @@ export class FfmpegSource implements FrameSource {
         this.#learn(info);
       },
       onFrame: (rgb, ptsMs) => {
-        this.#state = 'playing';
+        this.#become('playing');
         this.#watch();
         const live = this.#live === true;
         this.#firstMs ??= firstTimeMs(this.#options.goesOnFrom, live, 1000 / fps);
@@ -230,8 +238,8 @@ export class FfmpegSource implements FrameSource {
   }
 
   async #waitToReconnect(failures: number, problem: YocoError): Promise<void> {
-    this.#state = 'reconnecting';
     this.#reconnects += 1;
+    this.#become('reconnecting');
     const waitMs = waitBefore(failures, ONLY_A_PERSON_CAN_HELP.includes(problem.code));
     // An aborted wait is how `stop` ends it.
     await sleep(waitMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);

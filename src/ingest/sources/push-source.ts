@@ -90,7 +90,7 @@ export class PushSource implements FrameSource {
     const rgb = await decode(image, this.#size);
     if (this.#isStopped()) throw new YocoError('stream_deleted');
     if (this.#lastMs === null) this.#originMs = arrivedMs - (timeMs ?? firstTimeMs(this.#goesOnFrom, true, 1));
-    const time = timeMs ?? Math.max(Math.round(arrivedMs - this.#originMs), this.#lastMs ?? 0);
+    const time = timeMs ?? Math.max(Math.round(arrivedMs - this.#originMs), (this.#lastMs ?? -1) + 1);
     this.#lastMs = time;
     this.#state = 'playing';
     // Not awaited: the limit was checked on arrival.

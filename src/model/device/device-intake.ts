@@ -1,6 +1,6 @@
 /** Frames through a self-decoder on a device: window, K and V stay there; a copy of K and V comes back to be kept. */
 import type { Tensor } from 'onnxruntime-node';
-import type { Intake, IntakeFrame, IntakeStream } from '../intake.ts';
+import type { Intake, IntakeFrame, IntakeStream, Taken } from '../intake.ts';
 import type { KvCache } from '../kv-cache.ts';
 import { floats, output } from '../session.ts';
 import { CLOCK_CODE_SIZE, clockCode } from '../time-code.ts';
@@ -68,11 +68,14 @@ export class DeviceStream implements IntakeStream {
     this.#pastV = tensor(results, 'next_v');
     this.#length = Math.min(window, this.#length + n);
     const frame = { k: tensor(results, 'k'), v: tensor(results, 'v') };
-    // The host first: it decides what is dropped, and the device follows.
-    this.cache.append(timeMs, output(results, 'host_k'), output(results, 'host_v'));
-    await memory.append(this.cache, timeMs, frame);
-    frame.k.dispose();
-    frame.v.dispose();
+    try {
+      // The host first: it decides what is dropped, and the device follows.
+      this.cache.append(timeMs, output(results, 'host_k'), output(results, 'host_v'));
+      await memory.append(this.cache, timeMs, frame);
+    } finally {
+      frame.k.dispose();
+      frame.v.dispose();
+    }
   }
 }
 
@@ -88,7 +91,16 @@ export class DeviceIntake implements Intake<DeviceStream> {
   }
 
   /** One after the other: a stream's window stays where it is, and is not brought together with others for a batch. */
-  async take(frames: readonly IntakeFrame<DeviceStream>[]): Promise<void> {
-    for (const { stream, tokens, timeMs } of frames) await stream.take(tokens, timeMs);
+  async take(frames: readonly IntakeFrame<DeviceStream>[]): Promise<Taken[]> {
+    const taken: Taken[] = [];
+    for (const { stream, tokens, timeMs } of frames) {
+      taken.push(
+        await stream.take(tokens, timeMs).then(
+          () => null,
+          (cause: unknown) => ({ cause }),
+        ),
+      );
+    }
+    return taken;
   }
 }

@@ -115,8 +115,11 @@ export class DeviceMemory {
     this.#pagesOf.delete(cache);
   }
 
-  /** Writes a frame into the newest page of its stream. The tensors stay the caller's. */
-  async append(cache: KvCache, timeMs: number, { k, v }: FrameTensors): Promise<void> {
+  /**
+   * Writes a frame that the host's cache has already into the newest page of its stream. The tensors stay the caller's. Where that
+   * fails, for lack of memory say, the page leaves the device, to be filled from the host's cache when it is read.
+   */
+  async append(cache: KvCache, timeMs: number, frame: FrameTensors): Promise<void> {
     const pages = this.#pagesOf.get(cache);
     if (pages === undefined) throw new RangeError('a stream that is not open');
     let page = pages.at(-1);
@@ -124,17 +127,30 @@ export class DeviceMemory {
       page = new DevicePage(cache);
       pages.push(page);
     }
-    const place = page.times.length;
-    const old = place === 0 ? await this.empty() : await this.reside(page);
-    const firstMs = place === 0 ? timeMs : page.firstMs;
-    const stoodMs = place === 0 ? 0 : cache.stoodAt(page.lastMs);
+    const stoodMs = page.times.length === 0 ? 0 : cache.stoodAt(page.lastMs);
+    page.times.push(timeMs);
+    try {
+      await this.#write(page, stoodMs, frame);
+    } catch {
+      this.#leave(page);
+    }
+    this.#forgetDropped(pages);
+    this.#makeRoom(page);
+  }
+
+  /** The last frame of a page, which the device does not have yet. */
+  async #write(page: DevicePage, stoodMs: number, { k, v }: FrameTensors): Promise<void> {
+    const place = page.times.length - 1;
+    if (place > 0 && page.tensors === undefined) {
+      await this.reside(page);
+      return;
+    }
+    const old = page.tensors ?? (await this.empty());
+    const { firstMs, lastMs: timeMs } = page;
     const next = await this.#written(old, { k, v, timeMs, firstMs, stoodMs, place });
     if (place > 0) dispose(old);
     page.tensors = next;
-    page.times.push(timeMs);
     this.#used(page);
-    this.#forgetDropped(pages);
-    this.#makeRoom(page);
   }
 
   /** A page that holds nothing, for readings that have fewer than their graph takes. */

@@ -47,7 +47,13 @@ export async function openDevice(bundle: Bundle, { limitBytes, profile }: Device
     return session;
   };
   const selfDecoder = await open('device_self_decoder.onnx', ['k', 'v', 'next_k', 'next_v']);
-  const append = await open('device_append.onnx', ['next_keys', 'next_values', 'next_codes', 'next_times']);
+  const append = await open('device_append.onnx', [
+    'next_keys',
+    'next_values',
+    'next_codes',
+    'next_times',
+    'next_before',
+  ]);
   const window = await open('device_window.onnx', []);
   const crossDecoders = new Map<number, DeviceSession>();
   for (const pages of READ_PAGES) crossDecoders.set(pages, await open(`device_cross_decoder_${pages}.onnx`, []));
