@@ -43,6 +43,8 @@ export async function latency(): Promise<Record<string, unknown>> {
     figures = {
       streams: STREAMS,
       questions: QUESTIONS,
+      /** That each stream had come to at the end. */
+      cachedFrames: Math.round(frames / STREAMS),
       firstTokenMs: quantiles(first),
       tokensASecond: quantiles(tokensASecond),
       frames,

@@ -116,7 +116,8 @@ export class AnswerCard {
 
   async #picture(span, place) {
     try {
-      const { url } = await frame(span.stream, span.peak);
+      // By the wall clock: where the stream began anew meanwhile, its own seconds mean other moments.
+      const { url } = await frame(span.stream, span.peak_time);
       this.#urls.push(url);
       place.replaceWith(element('img', { src: url, alt: '' }));
     } catch {

@@ -44,9 +44,9 @@ export async function deleteStream(name) {
   await send(`v1/streams/${encodeURIComponent(name)}`, { method: 'DELETE' });
 }
 
-/** The kept frame at or before `t` seconds (newest when absent): an object URL, to be revoked, and its time. */
+/** The kept frame at or before `t`, in seconds or as wall time (newest when absent): an object URL, to be revoked, and its time. */
 export async function frame(name, t) {
-  const query = t === undefined ? '' : `?t=${Math.max(0, t)}`;
+  const query = t === undefined ? '' : `?t=${encodeURIComponent(typeof t === 'number' ? Math.max(0, t) : t)}`;
   const response = await send(`v1/streams/${encodeURIComponent(name)}/frames${query}`);
   return { url: URL.createObjectURL(await response.blob()), t: Number(response.headers.get('x-yoco-time')) };
 }

@@ -1,5 +1,5 @@
 /** This device's camera as a push stream: two pictures a second over a connection of its own. */
-import { Realtime } from './realtime.js';
+import { Realtime, STATES } from './realtime.js';
 
 const INTERVAL_MS = 500;
 const SIZE = 448;
@@ -11,6 +11,14 @@ export class Camera {
   #realtime = new Realtime();
   #media = null;
   #timer = 0;
+  #onEnd = () => undefined;
+
+  constructor() {
+    this.#realtime.addEventListener('state', ({ detail: { state, code } }) => {
+      if (state === 'closed') this.#end(code === null ? 'the connection was closed' : STATES[code]);
+    });
+    this.#realtime.addEventListener('error', ({ detail }) => this.#end(detail.error.message));
+  }
 
   get isOn() {
     return this.#media !== null;
@@ -21,8 +29,13 @@ export class Camera {
     this.#media ??= await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 }, audio: false });
   }
 
-  /** Sends pictures to the push stream `name` until `stop`. */
-  async start(name) {
+  /** Sends pictures to the push stream `name` until `stop`; `onEnd` hears why where it ends by itself. */
+  async start(name, onEnd) {
+    clearInterval(this.#timer);
+    this.#onEnd = onEnd;
+    for (const track of this.#media.getTracks()) {
+      track.addEventListener('ended', () => this.#end('the camera was switched off'), { once: true });
+    }
     const video = document.createElement('video');
     video.muted = true;
     video.playsInline = true;
@@ -46,5 +59,11 @@ export class Camera {
     this.#realtime.close();
     for (const track of this.#media?.getTracks() ?? []) track.stop();
     this.#media = null;
+  }
+
+  #end(why) {
+    if (!this.isOn) return;
+    this.stop();
+    this.#onEnd(why);
   }
 }

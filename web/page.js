@@ -12,7 +12,10 @@ const IDEAS = [
   'What came before this?',
   'How many different things were shown?',
 ];
-const CAMERA_STREAM = 'my-camera';
+/** Of this tab alone: another one's camera shows other things. */
+const CAMERA_STREAM = ownName('my-camera');
+/** How often it is looked for a first stream, ms. */
+const LOOK_AGAIN_MS = 5_000;
 const STATE_WORDS = {
   connecting: 'Connecting',
   open: 'Connected',
@@ -29,10 +32,20 @@ const answers = new AnswerList($('answers'));
 let status = null;
 let moment = null;
 let marked = null;
+let looking = 0;
 
 // --- Streams ---
 
+/** `base` and a few letters, the same for as long as the tab lives. */
+function ownName(base) {
+  const key = `yoco-live-${base}`;
+  const letters = sessionStorage.getItem(key) ?? crypto.randomUUID().slice(0, 4);
+  sessionStorage.setItem(key, letters);
+  return `${base}-${letters}`;
+}
+
 async function loadStreams(wanted) {
+  clearTimeout(looking);
   let data;
   try {
     ({ data } = await listStreams());
@@ -40,18 +53,31 @@ async function loadStreams(wanted) {
     if (error.status === 401) askForKey(storedKey() ? 'That key is not accepted.' : '');
     else {
       showConnection('waiting');
-      setTimeout(() => void loadStreams(wanted), 2_000);
+      looking = setTimeout(() => void loadStreams(wanted), 2_000);
     }
     return;
   }
   $('change-key').hidden = !storedKey();
   const choose = [wanted, new URLSearchParams(location.search).get('stream'), $('stream').value, data[0]?.name];
-  $('stream').replaceChildren(...data.map(({ name }) => element('option', { value: name, textContent: name })));
-  $('all-choice').hidden = data.length < 2;
-  if (data.length < 2) $('all-streams').checked = false;
+  listNames(data);
   const name = choose.find((candidate) => data.some((stream) => stream.name === candidate));
   if (name === undefined) showNoStream();
   else selectStream(name);
+}
+
+function listNames(streams) {
+  const chosen = $('stream').value;
+  $('stream').replaceChildren(...streams.map(({ name }) => element('option', { value: name, textContent: name })));
+  if (streams.some(({ name }) => name === chosen)) $('stream').value = chosen;
+  $('all-choice').hidden = streams.length < 2;
+  if (streams.length < 2) $('all-streams').checked = false;
+}
+
+/** Streams may come and go elsewhere. */
+async function refreshNames() {
+  const { data } = await listStreams().catch(() => ({ data: null }));
+  const names = [...$('stream').options].map(({ value }) => value);
+  if (data?.length > 0 && data.map(({ name }) => name).join() !== names.join()) listNames(data);
 }
 
 function selectStream(name) {
@@ -73,11 +99,21 @@ function showNoStream() {
   realtime.close();
   $('picture').hidden = true;
   $('remove-stream').disabled = true;
+  $('moment').disabled = true;
+  for (const fact of ['fact-source', 'fact-state', 'fact-frames', 'fact-memory']) $(fact).textContent = '–';
+  mark(null);
+  goTo(null);
   $('blank').textContent = 'No stream yet. Add a camera or a video by its address.';
   showConnection('closed', 'No stream');
+  looking = setTimeout(() => void loadStreams(), LOOK_AGAIN_MS);
 }
 
 function showStatus(next) {
+  // It was deleted; another may have its name by now.
+  if (next.state === 'stopped') {
+    void loadStreams();
+    return;
+  }
   status = next;
   const { first, last } = next;
   $('fact-source').textContent = next.source;
@@ -86,7 +122,11 @@ function showStatus(next) {
   $('fact-memory').textContent = `${bytes(next.cache.bytes)} of ${bytes(next.cache.limit_bytes)}`;
   const slider = $('moment');
   slider.disabled = first === null;
-  if (first === null) return;
+  if (first === null) {
+    $('blank').textContent = next.error ? $('fact-state').textContent : 'Waiting for the first frame';
+    describeMoment();
+    return;
+  }
   slider.min = first;
   slider.max = last;
   if (moment === null) slider.value = last;
@@ -151,10 +191,10 @@ function goTo(seconds) {
 function describeMoment() {
   const live = moment === null;
   const last = status?.last ?? null;
-  const playing = status?.state === 'playing';
+  const playing = status?.state === 'playing' && realtime.isOpen;
   $('screen').dataset.state = live ? 'live' : 'past';
   $('badge').dataset.live = String(live && playing);
-  $('badge').textContent = !live ? 'Past' : playing ? 'Live' : (status?.state ?? 'Waiting');
+  $('badge').textContent = !live ? 'Past' : playing ? 'Live' : realtime.isOpen && status ? status.state : 'Waiting';
   $('clock').textContent = clock(live ? last : moment, !live);
   $('to-live').disabled = live;
   $('when').dataset.past = String(!live);
@@ -193,21 +233,24 @@ function ask(question, asOf = moment, all = $('all-streams').checked) {
   const text = question.trim();
   if (text === '' || !realtime.isOpen || status === null) return;
   const stream = all ? null : $('stream').value;
+  const followUp = $('follow-up').checked;
+  // A question begins the conversation anew, so that the next one may follow up; beside one that is being answered there it stands alone.
+  const alone = !followUp && answers.open.some((card) => card.inConversation);
   const card = new AnswerCard({ question: text, stream, asOf }, actions);
   answers.add(card);
   $('hint').hidden = true;
   const item = { id: itemOf(card), type: 'message', role: 'user', content: [{ type: 'input_text', text }] };
-  const followUp = $('follow-up').checked;
   const response = {
     metadata: { card: card.id },
     yoco: {
       ...(asOf === null ? {} : { as_of: all ? wallTime(asOf) : asOf }),
       ...(all ? { streams: 'all' } : {}),
     },
-    ...(followUp ? {} : { conversation: 'none', input: [item] }),
+    ...(alone ? { conversation: 'none', input: [item] } : {}),
   };
-  card.followUp = followUp;
-  if (followUp) realtime.send({ type: 'conversation.item.create', event_id: card.id, item });
+  card.inConversation = !alone;
+  if (!alone && !followUp) realtime.send({ type: 'yoco.conversation.reset' });
+  if (!alone) realtime.send({ type: 'conversation.item.create', event_id: card.id, item });
   realtime.send({ type: 'response.create', event_id: card.id, response });
 }
 
@@ -215,7 +258,7 @@ const itemOf = (card) => `item_${card.id}`;
 
 /** A question that was refused or failed is not asked with the next one. */
 function takeBack(card) {
-  if (card?.followUp) realtime.send({ type: 'conversation.item.delete', item_id: itemOf(card) });
+  if (card?.inConversation) realtime.send({ type: 'conversation.item.delete', item_id: itemOf(card) });
 }
 
 /** Streams count from their own starts; to all of them a moment is told by the wall clock. */
@@ -250,21 +293,41 @@ realtime.addEventListener('response.done', ({ detail }) => {
   const card = byResponse(detail.response.id);
   card?.finish(detail.response);
   if (detail.response.status === 'failed') takeBack(card);
-  if (card) $('announce').textContent = `${card.question} ${card.text.textContent}${card.problem.textContent}`;
+  if (card) announce(card);
 });
-realtime.addEventListener('error', ({ detail }) => {
-  const card = answers.find(({ id, isOpen }) => isOpen && id === detail.error.event_id);
-  card?.fail(detail.error.message);
-  takeBack(card);
+realtime.addEventListener('error', ({ detail: { error } }) => {
+  const card = answers.find(({ id, isOpen }) => isOpen && id === error.event_id);
+  if (!card) return;
+  const full = error.code === 'conversation_full';
+  card.fail(full ? `${error.message} It was begun anew: ask again.` : error.message);
+  announce(card);
+  if (full) realtime.send({ type: 'yoco.conversation.reset' });
+  else takeBack(card);
 });
 realtime.addEventListener('lost', () => {
-  for (const card of answers.open) card.fail('Interrupted: the connection ended. Ask again.');
+  for (const card of answers.open) {
+    card.fail('Interrupted: the connection ended. Ask again.');
+    announce(card);
+  }
+  // What the conversation was is gone with the connection.
+  $('follow-up').checked = false;
 });
+
+/** To who does not see the card. */
+function announce(card) {
+  $('announce').textContent = `${card.question} ${card.text.textContent}${card.problem.textContent}`;
+}
 
 // --- The connection ---
 
 realtime.addEventListener('session.created', ({ detail }) => {
-  showStatus(detail.session.yoco.stream);
+  const { stream } = detail.session.yoco;
+  // The stream began anew: its seconds are those of other moments now.
+  if (status !== null && status.started_at !== stream.started_at) {
+    mark(null);
+    goTo(null);
+  }
+  showStatus(stream);
   realtime.send({ type: 'session.update', session: { yoco: { status: true } } });
 });
 realtime.addEventListener('yoco.stream.status', ({ detail }) => showStatus(detail.stream));
@@ -279,19 +342,28 @@ function showConnection(state, words = STATE_WORDS[state]) {
   $('connection').dataset.state = state;
   $('connection').textContent = words;
   $('send').disabled = state !== 'open';
+  describeMoment();
 }
 
 // --- Dialogs ---
 
 function askForKey(problem) {
   $('key-problem').textContent = problem;
+  // The dialog may be left with Esc.
+  $('change-key').hidden = false;
   showConnection('closed', 'A key is needed');
   if (!$('key-dialog').open) $('key-dialog').showModal();
 }
 
-$('key-form').addEventListener('submit', () => {
-  storeKey($('key').value.trim());
+$('key-form').addEventListener('submit', (event) => {
+  const key = $('key').value.trim();
   $('key').value = '';
+  if (!/^[\x21-\x7e]+$/.test(key)) {
+    event.preventDefault();
+    $('key-problem').textContent = 'A key has letters, digits and signs of ASCII only.';
+    return;
+  }
+  storeKey(key);
   void loadStreams();
 });
 
@@ -325,14 +397,17 @@ $('use-camera').addEventListener('click', async () => {
     $('add-problem').textContent = `The camera cannot be used: ${error.message}`;
     return;
   }
-  const { data } = await listStreams();
+  const { data } = await listStreams().catch(() => ({ data: [] }));
   const exists = data.some(({ name }) => name === CAMERA_STREAM);
   if (!exists && !(await addStream({ name: CAMERA_STREAM, source: { push: true } }))) {
     camera.stop();
     return;
   }
   $('add-dialog').close();
-  await camera.start(CAMERA_STREAM);
+  await camera.start(CAMERA_STREAM, (why) => {
+    $('stop-camera').hidden = true;
+    $('announce').textContent = $('fact-state').textContent = `My camera has stopped: ${why}`;
+  });
   $('stop-camera').hidden = false;
   await loadStreams(CAMERA_STREAM);
 });
@@ -346,15 +421,17 @@ async function lookAt(span) {
   $('frame-note').textContent = `${Math.round(span.weight * 100)} % of the attention went here.`;
   $('frame-ask').onclick = () => {
     $('frame-dialog').close();
-    if (span.stream !== $('stream').value) selectStream(span.stream);
-    goTo(span.end);
+    const same = span.stream === $('stream').value;
+    if (!same) selectStream(span.stream);
+    // The stream may have begun anew since the answer.
+    goTo(same && status ? (Date.parse(span.end_time) - Date.parse(status.started_at)) / 1_000 : span.end);
     $('question').focus();
   };
   const image = $('frame-picture');
   image.removeAttribute('src');
   $('frame-dialog').showModal();
   try {
-    const { url, t } = await frame(span.stream, span.peak);
+    const { url, t } = await frame(span.stream, span.peak_time);
     image.alt = `What the model saw at ${clock(t, true)}`;
     image.src = url;
     $('frame-dialog').addEventListener('close', () => URL.revokeObjectURL(url), { once: true });
@@ -366,6 +443,7 @@ async function lookAt(span) {
 // --- Controls ---
 
 $('stream').addEventListener('change', () => selectStream($('stream').value));
+$('stream').addEventListener('focus', () => void refreshNames());
 $('add-stream').addEventListener('click', () => $('add-dialog').showModal());
 $('change-key').addEventListener('click', () => askForKey(''));
 $('remove-stream').addEventListener('click', async () => {

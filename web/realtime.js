@@ -8,6 +8,12 @@ const SILENCE_MS = 20_000;
 
 /** Close codes after which trying again as before is of no use. */
 const FINAL = { 4401: 'unauthorized', 4403: 'forbidden', 4404: 'stream_not_found' };
+/** Their codes, as a person reads them. */
+export const STATES = {
+  unauthorized: 'the key is not accepted',
+  forbidden: 'the service does not allow it',
+  stream_not_found: 'the stream is gone',
+};
 
 /**
  * Events: `state` ({state, code}: connecting, open, waiting, closed), `lost`, and the server's, with the server's
@@ -20,7 +26,8 @@ export class Realtime extends EventTarget {
   #timer = 0;
   #watch = 0;
   #heard = 0;
-  #asked = false;
+  /** When a sign of life was asked for, ms; null while none is. */
+  #asked = null;
 
   connect(stream) {
     this.close();
@@ -75,7 +82,7 @@ export class Realtime extends EventTarget {
     socket.addEventListener('message', ({ data }) => {
       if (this.#socket !== socket) return;
       this.#heard = Date.now();
-      this.#asked = false;
+      this.#asked = null;
       const event = JSON.parse(data);
       if (event.type === 'session.created') {
         this.#attempts = 0;
@@ -92,18 +99,20 @@ export class Realtime extends EventTarget {
       else this.#retry();
     });
     this.#heard = Date.now();
+    this.#asked = null;
     clearInterval(this.#watch);
     this.#watch = setInterval(() => this.#listen(socket), SILENCE_MS / 4);
   }
 
   #listen(socket) {
-    const silent = Date.now() - this.#heard;
-    if (silent > SILENCE_MS * 2) {
+    const now = Date.now();
+    // Of a hidden tab browsers run timers rarely: that nothing came meanwhile says nothing where nothing was asked for.
+    if (this.#asked !== null && now - this.#asked > SILENCE_MS) {
       socket.close();
       // A dead network never confirms the close; go on without it.
       socket.dispatchEvent(new CloseEvent('close', { code: 1006 }));
-    } else if (silent > SILENCE_MS && !this.#asked) {
-      this.#asked = this.send({ type: 'yoco.ping' });
+    } else if (this.#asked === null && now - this.#heard > SILENCE_MS && this.send({ type: 'yoco.ping' })) {
+      this.#asked = now;
     }
   }
 

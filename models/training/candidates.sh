@@ -3,7 +3,7 @@
 #
 #   ./candidates.sh DATA WORK HOURS [NAME...]
 #
-# Needs what features.py and projector.py leave in WORK. One that is done is not trained again; one that was cut off goes on.
+# Needs what features.py, projector.py and consensus.py leave in WORK. One that is done is not trained again; one that was cut off goes on.
 set -eu
 data=$1 work=$2 hours=$3
 shift 3

@@ -70,16 +70,17 @@ def _read_line(set_name: str, folder: Path, number: int, line: str) -> Sample:
     label = normalise(raw) if isinstance(raw, str) else None
     captions = row.get("captions", [])
     qa = [(q["q"], q["a"]) for q in row.get("qa", [])]
-    if label == "" or not (label or captions or qa):
+    if label == "" or not (label or captions or qa) or not all(isinstance(text, str) and text.strip() for text in captions):
         raise DataError(f"{where}: the label is empty")
     extra = {k: row[k] for k in ("group", "pose", "equipment", "category", "wnid") if row.get(k)}
     return Sample(set_name, str(folder / image), label, captions, qa, extra)
 
 
 def read_sets(data: str, sets: list[str] | None = None) -> list[Sample]:
-    """All samples of the named sets (default: those of SETS that exist), sorted. Raises DataError before any work."""
+    """All samples of the named sets (default: all that the folder has, which must be of SETS), in the order of SETS. Raises DataError before any work."""
     root = Path(data)
-    names = sets or [s for s in SETS if (root / s).is_dir()]
+    there = sorted({file.parent.name for file in root.glob("*/labels.jsonl")} | {s for s in SETS if (root / s).is_dir()})
+    names = sets or sorted(there, key=lambda name: SETS.index(name) if name in SETS else -1)
     unknown = [s for s in names if s not in SETS]
     if unknown:
         raise DataError(f"unknown set {unknown[0]!r}; known are {', '.join(SETS)}")

@@ -11,12 +11,17 @@ class RunningMean:
     """Over about the last `steps` updates; the first ones count alike."""
 
     def __init__(self, model: nn.Module, steps: int):
-        self.weights, self.steps = list(model.parameters()), steps
+        self.names, self.weights = zip(*model.named_parameters())
+        self.steps = steps
         self.begin()
 
     def begin(self) -> None:
         """Anew, from the model as it is."""
         self.mean, self.count = self._copies(), 0
+
+    def go_on(self, weights: dict[str, torch.Tensor], count: int) -> None:
+        """From a mean that was kept, of the last `count` updates."""
+        self.mean, self.count = [weights[name].clone() for name in self.names], count
 
     @torch.no_grad()
     def update(self) -> None:

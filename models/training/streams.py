@@ -16,7 +16,7 @@ import torch
 from backbone import CELLS, VECTORS
 from kinds import ALSO_CALLED, PEOPLE, UNCOUNTED, Kinds, group_of, kinds_of
 from labels import NOT_SPLIT, Sample
-from model import COUNTED_BELOW, LONGEST
+from model import COUNTED_BELOW, DAY, LONGEST
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NO_CHANGE, NOT_SHOWN, PHRASINGS, STILL_SHOWN
 from projector import Vocabulary
 from signs import SET as SIGNS
@@ -76,6 +76,7 @@ WHOLE = CELLS  # the token of a frame that has seen all of it
 SEVERAL_SHARE = {"which": 4, "whichever": 3, "oncamera": 3, "seen": 1, "when": 1}
 
 
+CLEARLY = 0.4  # by how much seconds may be more or less than what is said of them: of half a second either number would be right
 SAYS_NOTHING = 0.1  # share of the photographs that are asked what they say, which is mostly nothing that could be read
 LARGE = 0.5  # of a picture's side: a cut-out that large has no place in it
 # Share of the questions where, how many and how often of the only thing there is that name another one: a thing whose name was
@@ -86,7 +87,7 @@ MISNAMED = 0.12
 @dataclass
 class Span:
     rows: list[int]  # views shown in turn (one for a still, two for a changing picture)
-    label: str | None
+    label: str | None  # what it may be called; None where its picture does not tell
     sample: Sample
     things: list  # sprites of the view
     start: int  # first frame
@@ -168,7 +169,8 @@ class World:
         """Of names that have others: these, those that people say three times, since they come more often."""
         synonyms, everyday = (json.loads(path.read_text()) for path in (SYNONYMS, EVERYDAY))
         known = self.kind_words | set(self.vocab.labels)  # of which each means something of its own
-        said = {s.label: 3 * [name for name in everyday.get(s.label, []) if name not in known] + synonyms.get(s.extra["wnid"], []) for s in self.samples if "wnid" in s.extra}
+        own = lambda names: [name for name in names if name not in known]
+        said = {s.label: 3 * own(everyday.get(s.label, [])) + own(synonyms.get(s.extra["wnid"], [])) for s in self.samples if "wnid" in s.extra}
         return {label: names for label, names in said.items() if names}
 
     def kinds(self, row: int) -> Kinds:
@@ -177,6 +179,12 @@ class World:
 
     def colour(self, row: int) -> str | None:
         return colour_of_view(self.views[row], self.colours)
+
+    def told(self, row: int) -> bool:
+        """Whether the whole picture's token holds its name at all: where it does not, nobody could read it. What signs say is in their marks."""
+        if self.samples[self.views[row][0]].set == SIGNS:
+            return True
+        return self.vocab.index.get(self.row_label(row), -1) in self.mix["top"][row, WHOLE]
 
     def row_label(self, row: int) -> str | None:
         sample, _, things = self.views[row]
@@ -227,17 +235,18 @@ class StreamMaker:
                 break
         rows = [row]
         sample = w.views[row][0]
+        name = label if label and w.told(row) else None
         if w.samples[sample].set == "exercises" and end - start >= 4 and self.rng.random() < REPEATED:
             # Of the same view: a letterbox that comes and goes is no movement.
             pose = w.samples[sample].extra.get("pose")
             other = [r for r in w.by_name[("exercises", label)] if w.views[r][1] == w.views[row][1] and w.samples[w.views[r][0]].extra.get("pose") != pose]
             if other:
                 held = int(self.rng.integers(1, 1 + max(1, min(4, (end - start) // 4))))
-                return Span([row] * held + [self.pick(other)] * held, label, w.samples[sample], [], start, end, 2 * held)
+                return Span([row] * held + [self.pick(other)] * held, name, w.samples[sample], [], start, end, 2 * held)
         if label and self.rng.random() < 0.3 and not w.views[row][2] and w.samples[sample].set != "exercises":
             twins = [r for r in w.by_name[(w.samples[sample].set, label)] if w.views[r][0] == sample]
             rows.append(self.pick(twins))
-        return Span(rows, label, w.samples[sample], w.views[row][2], start, end)
+        return Span(rows, name, w.samples[sample], w.views[row][2], start, end)
 
     def spans(self, frames: int, most: int = 14, again: float = AGAIN) -> list[Span]:
         count = 1 if frames <= 2 else int(self.rng.integers(1 if frames < 12 else 2, max(3, min(most + 1, frames // 3 + 1))))
@@ -276,9 +285,11 @@ class StreamMaker:
             return text
         if r < 0.7:
             return text.rstrip("?")
-        if r < 0.78 and len(text) > 8:  # a typing error: two neighbours swapped, or one lost
+        if r < 0.78 and len(text) > 8:  # a typing error: two neighbours swapped, or one lost; another digit would be another question
             i = int(self.rng.integers(1, len(text) - 2))
-            return text[:i] + (text[i + 1] + text[i] if r < 0.74 else "") + text[i + 2 :]
+            if any(letter.isdigit() for letter in text[i : i + 2]):
+                return text
+            return text[:i] + (text[i + 1] + text[i] + text[i + 2 :] if r < 0.74 else text[i + 1 :])
         if r < 0.94:
             return self.pick(BEFORE_IT) + text
         return text.rstrip("?") + self.pick(AFTER_IT)
@@ -346,7 +357,9 @@ class StreamMaker:
         return f"{s} seconds" if r < 0.82 else f"second {s}" if r < 0.9 else f"{s}s" if r < 0.95 else f"{s} s"
 
     def absent(self, spans: list[Span], near: Span | None) -> str:
-        shown = {s.label for s in spans} | {self.world.samples[t[0]].label for s in spans for t in s.things}
+        shown = {s.label for s in spans} | {s.sample.label for s in spans} | {self.world.samples[t[0]].label for s in spans for t in s.things}
+        shown |= {name for label in shown for name in self.world.synonyms.get(label, [])}
+        scenes = " ".join(text for s in spans for text in [*s.sample.captions, *(answer for _, answer in s.sample.qa)]).lower()
         alike = self.alike(near) if near and self.rng.random() < CONFUSED else []
         for _ in range(50):
             kind = near.sample.set if near and near.label and self.rng.random() < 0.6 else self.sets[self.rng.choice(len(self.sets), p=self.share)]
@@ -354,6 +367,9 @@ class StreamMaker:
                 continue
             name = alike.pop() if alike else self.pick(self.world.names[kind])
             words = set(name.split())
+            # Of scenes not all is told: whoever wears a shirt there, nobody says so. What their sentences name is there.
+            if scenes and (name in scenes or name in self.world.names["clothing"]):
+                continue
             if name in self.world.kind_words and not all(name in self.shows(s).absent for s in spans):
                 continue
             # "apple" is not asked as absent while an "apple juice" is shown: a person might say yes.
@@ -375,14 +391,24 @@ class StreamMaker:
         now = past[-1]
         here = [(now.start, frames)]
 
+        times_shown = Counter(s.label for s in past)
+
         def unique(s: Span) -> bool:
-            return s.label is not None and sum(p.label == s.label for p in past) == 1
+            return s.label is not None and times_shown[s.label] == 1
 
         def of(s: Span) -> list[tuple[int, int]]:
             return [(s.start, min(s.end, frames))]
 
-        if task in OF_A_THING and self.rng.random() < ABSENT_SHARE:
-            return Question(task, self.phrase(task, x=self.thing(self.absent(spans, now), True)), NOT_SHOWN, frames)
+        def alone(s: Span) -> bool:
+            """A name, or for want of one a word, may mean it and no other."""
+            return s.label is None or unique(s)
+
+        if task in OF_A_THING:
+            # Whatever the answer: else where most things come again it would mostly be that the thing was not shown.
+            if not any(alone(s) for s in past):
+                return None
+            if self.rng.random() < ABSENT_SHARE:
+                return Question(task, self.phrase(task, x=self.thing(self.absent(spans, self.pick(past)), True)), NOT_SHOWN, frames)
         if task in ("now", "last"):
             name = now.label or self.shows(now).main
             return Question(task, self.phrase(task), name, frames, here) if name else None
@@ -408,9 +434,11 @@ class StreamMaker:
         if task == "colour":
             s = self.pick(past) if self.rng.random() < 0.3 else now
             colour = self.world.colour(s.rows[0])
-            if not colour or not unique(s) or any(self.world.colour(row) != colour for row in s.rows):
+            # What is there now can be meant by a name that its picture does not tell.
+            name = s.label if s is not now else self.world.row_label(s.rows[0])
+            if not colour or name is None or sum(p.sample.label == s.sample.label for p in past) > 1 or any(self.world.colour(row) != colour for row in s.rows):
                 return None
-            return Question(task, self.phrase(task, x=self.thing(s.label, True)), colour, frames, of(s), cells=(WHOLE,))
+            return Question(task, self.phrase(task, x=self.thing(name, True)), colour, frames, of(s), cells=(WHOLE,))
         if task == "ground":
             if now.sample.set != SIGNS:
                 return None
@@ -428,9 +456,10 @@ class StreamMaker:
             name = self.called(name, now.sample.set) if len(names) == 1 else name
             return Question(task, self.phrase(task, x=self.thing(name, True)), PLACES[cell], frames, here, cells=(cell,))
         if task == "howmany":
-            if not now.things or now.label is None or now.things[0][3] > LARGE or self.too_small(len(now.things)):
+            label = self.world.row_label(now.rows[0])
+            if not now.things or label is None or now.things[0][3] > LARGE or self.too_small(len(now.things)):
                 return None
-            name = self.called(now.label, now.sample.set)
+            name = self.called(label, now.sample.set)
             plural = name if name.endswith("s") else name + "s"
             # The newest frame alone: over several the things would be counted again.
             return Question(task, self.phrase(task, xs=plural if self.rng.random() < 0.8 else name), str(len(now.things)), frames,
@@ -451,17 +480,17 @@ class StreamMaker:
                 return Question(task, self.phrase(task, x=self.thing(name)), "yes", frames, spots)
             word = self.kind_not_seen(candidates) if general else None
             if word:
-                return Question(f"{task}kind", self.phrase(task, x=self.thing_of_kind(word)), "no", frames, here if task == "seennow" else [])
+                return Question(f"{task}kind", self.phrase(task, x=self.thing_of_kind(word)), "no", frames, here if task == "seennow" else [], named=[])
             others = [s for s in spans if s not in candidates and s.label and s.label not in {c.label for c in candidates}]
             near = self.pick(candidates)
             name = self.pick(others).label if others and self.rng.random() < GONE else self.absent(spans, near)
             # Not there now: seen where it is not, rather than where it was. Of what was never there nothing tells.
-            return Question(task, self.phrase(task, x=self.thing(name)), "no", frames, here if task == "seennow" else [])
+            return Question(task, self.phrase(task, x=self.thing(name)), "no", frames, here if task == "seennow" else [], named=[])
         if task == "first":
             return Question(task, self.phrase(task), past[0].label, frames, of(past[0])) if past[0].label else None
         if task in ("before", "after"):
             pairs = list(zip(past, past[1:]))
-            pairs = [(a, b) for a, b in pairs if (a if task == "before" else b).label]
+            pairs = [(a, b) for a, b in pairs if (a if task == "before" else b).label and alone(b if task == "before" else a)]
             if not pairs:
                 return None
             a, b = self.pick(pairs)
@@ -484,7 +513,7 @@ class StreamMaker:
             return Question(task, self.phrase(task, t=self.time_text(second)), s.label, frames,
                             [(g, g + 1) for g in inside if second <= times[g] < second + 1000])
         if task == "when":
-            s = self.pick(past)
+            s = self.pick([s for s in past if alone(s)])
             name = self.name_among(s, past)
             if name is None:
                 return None
@@ -492,9 +521,11 @@ class StreamMaker:
             onset = [(s.start, min(s.start + ONSET_FRAMES, s.end, frames))]
             return Question(task, self.phrase(task, x=self.thing(name, True)), clock_text(int(times[s.start])), frames, onset, named=of(s))
         if task == "left":
-            i = int(self.rng.integers(len(past)))
-            name = self.name_among(past[i], past)
-            if name is None:
+            i = self.pick([i for i, s in enumerate(past) if alone(s)])
+            s = past[i]
+            name = self.name_among(s, past)
+            # Where nothing was seen for a while, when it left is not known.
+            if name is None or (i < len(past) - 1 and times[s.end] - times[s.end - 1] > LONGEST):
                 return None
             text = self.phrase(task, x=self.thing(name, True))
             if i == len(past) - 1:
@@ -512,7 +543,10 @@ class StreamMaker:
             s = self.pick(past)
             end = min(s.end, frames)
             # As it is counted, up to the moment of the question.
-            seconds = round(float(standing(times[:frames])[s.start : end].sum()) / 1000)
+            stood = float(standing(times[:frames])[s.start : end].sum()) / 1000
+            seconds = round(stood)
+            if abs(stood - seconds) > CLEARLY:
+                return None
             if not unique(s) or seconds >= COUNTED_BELOW or self.too_small(seconds):
                 return None
             text = self.phrase(task, x=self.thing(s.label, True))
@@ -537,15 +571,15 @@ class StreamMaker:
             return Question(task, text, "yes" if yes else "no", frames, [(s.start, min(s.start + ONSET_FRAMES, s.end, frames)) for s in within])
         if task == "repetitions":
             repeated = [s for s in past if s.period > 0 and min(s.end, frames) - s.start >= s.period]
-            if not repeated or not unique(repeated[-1]):
+            if not repeated or sum(p.sample.label == repeated[-1].sample.label for p in past) > 1:
                 return None
             s = repeated[-1]
-            count = round((min(s.end, frames) - s.start) / s.period)
-            if self.too_small(count):
-                return None
             # Where a pose begins, whichever of the two: a movement is seen where it happens, its number is half as large.
             begins = [(f, f + 1) for f in range(s.start, min(s.end, frames), s.period // 2)]
-            x = self.thing(self.called(s.label, s.sample.set), True) if self.rng.random() < 0.7 else self.pick(["the exercise", "the movement", "it"])
+            count = len(begins) // 2
+            if len(begins) % 2 or self.too_small(count):  # half a movement is neither
+                return None
+            x = self.thing(self.called(s.sample.label, s.sample.set), True) if self.rng.random() < 0.7 else self.pick(["the exercise", "the movement", "it"])
             return Question(task, self.phrase(task, x=x), str(count), frames, begins, begins, cells=(WHOLE,))
         asked, answer = self.pick(CHAT)
         return Question("chat", self.pick(asked), answer, frames)
@@ -628,10 +662,10 @@ class StreamMaker:
     # --- batches ----------------------------------------------------------------------------------------------
 
     def clock(self, frames: int) -> np.ndarray:
-        """Times of a stream's frames in ms: from zero, or from any moment of a month; regular, or with jitter."""
+        """Times of a stream's frames in ms: from zero, or from any moment of a day, which is what the time's digits know; regular, or with jitter."""
         interval = 500 if self.rng.random() < USUAL_RATE else int(self.rng.choice(INTERVALS))
         r = self.rng.random()
-        begin = int(self.rng.integers(0, 0 if r < 0.6 else 600_000 if r < 0.82 else 36_000_000 if r < 0.95 else 30 * 86_400_000, endpoint=True))
+        begin = int(self.rng.integers(0, 0 if r < 0.6 else 600_000 if r < 0.82 else 36_000_000 if r < 0.95 else DAY - frames * interval, endpoint=True))
         times = begin + np.arange(frames) * interval
         if r < 0.3:
             times = times + np.sort(self.rng.integers(0, interval // 2, frames)) * (np.arange(frames) > 0)

@@ -22,7 +22,7 @@ from backbone import VECTORS
 from colours import COLOURS
 from layer_caches import LayerCaches
 from marks import mark_words
-from model import DIGITS, LATER_PARTS, SAID, TALLIED, Config, Reading, YocoLive, rms
+from model import DAY, DIGITS, LATER_PARTS, SAID, TALLIED, Config, Reading, YocoLive, rms
 from muon import Muon
 from precision import mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
@@ -267,7 +267,7 @@ class Trainer:
         for reading, ms in ((self.probes.now(vv), batch.times), (self.probes.since(vv), batch.since)):
             ms, at = ms.flatten()[frames], 0
             for unit, base in DIGITS[2:8]:
-                clock = clock + F.cross_entropy(reading[:, at : at + base].float(), ms // unit % base) / 12
+                clock = clock + F.cross_entropy(reading[:, at : at + base].float(), ms % DAY // unit % base) / 12
                 at += base
         changing = F.cross_entropy(self.probes.change(vk).float(), batch.change.flatten()[frames])
         naming = answer.new_zeros(())
@@ -322,7 +322,7 @@ class Trainer:
         ms = times.gather(1, batch.evidence.argmax(-1))[rows]
         reading, at, loss = self.probes.asked(rms(middle[rows])).float(), 0, middle.new_zeros(())
         for unit, base in SAID:
-            loss = loss + F.cross_entropy(reading[:, at : at + base], ms // unit % base) / len(SAID)
+            loss = loss + F.cross_entropy(reading[:, at : at + base], ms % DAY // unit % base) / len(SAID)
             at += base
         return loss
 
@@ -421,7 +421,7 @@ class Trainer:
         path = Path(self.args.work) / f"{self.args.name}.pt"
         with self.mean.in_place():
             mean = {name: value.clone() for name, value in self.model.state_dict().items()}
-        state = {"config": self.config.json(), "model": mean, "last": self.model.state_dict(), "probes": self.probes.state_dict(), "muon": self.muon.state_dict(),
+        state = {"config": self.config.json(), "model": mean, "last": self.model.state_dict(), "averaged": self.mean.count, "probes": self.probes.state_dict(), "muon": self.muon.state_dict(),
                  "adam": self.adam.state_dict(), "step": self.step, "spent": self.spent, "earlier": self.earlier, "stage": self.stage, "questions": self.questions,
                  "answers": self.answers}
         torch.save(state, path.with_suffix(".new"))
@@ -445,6 +445,8 @@ class Trainer:
         if not marked:  # the words' maps are now those that were trained
             self.model.begin_marks(mark_words())
         self.mean.begin()
+        if not self.args.restart_clock and "last" in state:
+            self.mean.go_on(state["model"], state.get("averaged", MEAN_STEPS))
         if "probes" in state:
             self.probes.load_state_dict(state["probes"], strict=False)
         sizes = lambda optimiser: [len(group["params"]) for group in optimiser["param_groups"]]
@@ -541,8 +543,9 @@ class Trainer:
             if since_save > 240:
                 since_save = 0
                 self.save()
-        self.log(report=self.report())
-        self.save()
+        if self.step > first:  # of a run that was done already nothing is reported, and what it left stays
+            self.log(report=self.report())
+            self.save()
 
 
 def main() -> None:

@@ -10,6 +10,9 @@ import type { Fit } from '../evaluation/video.ts';
 import { startLocalStreams } from './local-streams.ts';
 import { ProgressLine } from './terminal.ts';
 
+/** Of an hour at eight frames a second: controls look at pictures of all of it, bytes. */
+const PICTURES_BYTES = 2 ** 30;
+
 interface EvalFlags {
   readonly data: string;
   readonly sets: string;
@@ -56,7 +59,7 @@ export function addEval(program: Command): void {
         if (Number.isFinite(value) && value >= 0) return value;
         throw new YocoError('invalid_request', { param: name, detail: `--${name} must be a number.` });
       };
-      const live = await startLocalStreams(flags.bundle);
+      const live = await startLocalStreams(flags.bundle, { thumbnailLimitBytes: PICTURES_BYTES });
       const progress = new ProgressLine('Evaluating');
       try {
         const result = await evaluate(live, {

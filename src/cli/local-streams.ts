@@ -1,14 +1,21 @@
 /** Streams of this process alone, for commands that need no server. */
 import { engineConfig, readConfig } from '../config.ts';
-import { Streams } from '../live/live-service.ts';
+import { type LiveServiceOptions, Streams } from '../live/live-service.ts';
 
 /** A command that a person waits for must not connect for ever: a source that refuses this often in a row has failed. */
 const MAX_ATTEMPTS = 3;
 
-/** `bundle`: the flag, if it was given. Warnings go to stderr. Throws what `readConfig` and `Streams.start` throw. */
-export async function startLocalStreams(bundle: string | undefined): Promise<Streams> {
+/**
+ * `bundle`: the flag, if it was given; `options`: other than those of any command. Warnings go to stderr. Throws what
+ * `readConfig` and `Streams.start` throw.
+ */
+export async function startLocalStreams(
+  bundle: string | undefined,
+  options: Partial<Pick<LiveServiceOptions, 'thumbnailLimitBytes'>> = {},
+): Promise<Streams> {
   const config = await readConfig({ bundle });
   return Streams.start({
+    ...options,
     engine: engineConfig(config),
     maxAttempts: MAX_ATTEMPTS,
     onWarning: (message) => void process.stderr.write(`${message}\n`),

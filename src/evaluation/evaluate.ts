@@ -20,9 +20,9 @@ import { askChanges } from './changes.ts';
 import { FinishedStreams } from './finished.ts';
 import { askGroups, askScenes, groupsOf } from './kinds.ts';
 import { isHeldOut, type LabelledPicture, readLabels, readOthers, type Scene } from './labels.ts';
-import { FRAMES_KEPT, withLastFrames } from './last-frames.ts';
+import { FRAMES_KEPT, withFramesFrom, withLastFrames } from './last-frames.ts';
 import { type PlannedStream, planStreams } from './plan.ts';
-import { makePlaylist, type Playlist, type Span } from './playlist.ts';
+import { BORDER_MS, makePlaylist, type Playlist, type Span } from './playlist.ts';
 import { type EvaluationQuestion, RECALL } from './questions.ts';
 import { randomOfStream, shuffle, type Random } from './random.ts';
 import { type Evaluation, makeReport } from './report.ts';
@@ -157,9 +157,11 @@ class Run {
     const playlist = { ...shown, questions: [...shown.questions, ...changes, ...groups] };
     const made = makeBoards(this.#boards, random, number);
     const boards = { ...made, questions: [...made.questions, ...askScenes(made.questions, kinds, number)] };
-    let lastFrames: Control[] = [];
+    let [lastFrames, emptied]: [Control[], Control[]] = [[], []];
     const asked = await this.#play(playlist, async (stream, name) => {
-      if (controlled) lastFrames = await this.#onlyLastFrames(stream, name, playlist.questions);
+      if (!controlled) return;
+      lastFrames = await this.#onlyLastFrames(stream, name, playlist.questions);
+      emptied = await this.#emptied(stream, name, playlist);
     });
     asked.push(...(await this.#play(boards)));
     if (number % STREAMS_A_GROUP === 0) asked.push(...(await this.#playCameras(random, number)));
@@ -175,7 +177,7 @@ class Run {
         this.#options.onAnswer?.(question, result.text, null);
       }
     }
-    const controls = controlled ? { ...(await this.#withoutMemory(playlist, random)), lastFrames } : null;
+    const controls = controlled ? { emptied, shuffled: await this.#shuffled(playlist, random), lastFrames } : null;
     return { stream: number, seconds, answered, described, controls };
   }
 
@@ -226,16 +228,19 @@ class Run {
     }
   }
 
-  async #withoutMemory(
-    playlist: Playlist,
-    random: Random,
-  ): Promise<{ readonly emptied: Control[]; readonly shuffled: Control[] }> {
-    const questions = playlist.questions.filter((question) => RECALL.includes(question.task));
-    const play = async (spans: readonly Span[]): Promise<Control[]> =>
-      controlsOf(await this.#play({ spans, questions }));
-    // Emptied: the same questions at the same moment, when only the last thing is still in the cache.
-    const onlyLast = playlist.spans.slice(-1).map((last) => ({ ...last, startMs: 0, endMs: playlist.durationMs }));
-    return { emptied: await play(onlyLast), shuffled: await play(inAnotherOrder(playlist.spans, random)) };
+  /** The same questions at the same moment, when only the last thing is still in the cache. */
+  async #emptied(stream: SourceStream, name: string, { spans, questions }: Playlist): Promise<Control[]> {
+    const asked = questions.filter(({ task }) => RECALL.includes(task));
+    // The frame at the cut may be of both pictures.
+    const fromMs = (spans.at(-1)?.startMs ?? 0) + BORDER_MS / 2;
+    return withFramesFrom(this.#live, stream, `${name}-emptied`, fromMs, async (short) =>
+      controlsOf(await askAll((question) => askOne(short, question), asked)),
+    );
+  }
+
+  async #shuffled({ spans, questions }: Playlist, random: Random): Promise<Control[]> {
+    const asked = questions.filter(({ task }) => RECALL.includes(task));
+    return controlsOf(await this.#play({ spans: inAnotherOrder(spans, random), questions: asked }));
   }
 
   async #onlyLastFrames(

@@ -1,4 +1,5 @@
-/** A control: the same weights with only the last few frames before the question, as of a model that keeps no memory. */
+/** Controls: the same weights with only the last frames in the cache, as of a model that keeps no memory. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Streams } from '../live/live-service.ts';
 import type { SourceStream } from '../live/live-stream.ts';
 import type { Thumbnail } from '../live/types.ts';
@@ -6,6 +7,7 @@ import type { EvaluationQuestion } from './questions.ts';
 
 /** Sampled frames that the cache holds. */
 export const FRAMES_KEPT = 4;
+const WAIT_MS = 20;
 
 /**
  * Hands `ask` a stream of the last frames, at their own times, for each moment at which `questions` are asked. The frames are
@@ -26,25 +28,60 @@ export async function withLastFrames<T>(
   }
   const all: T[] = [];
   for (const [lastMs, asked] of moments) {
-    const frames = await framesUpTo(stream, lastMs);
-    const short = await live.create({ name, source: { push: true } }, 'operator');
-    try {
-      for (const { jpeg, timeMs } of frames) await short.push(jpeg, timeMs);
-      await taken(short, frames.length);
-      all.push(...(await ask(short, asked)));
-    } finally {
-      await live.delete(name);
-    }
+    const frames = await framesUpTo(stream, lastMs, { most: FRAMES_KEPT });
+    all.push(...(await replayed(live, name, frames, (short) => ask(short, asked))));
   }
   return all;
 }
 
-/** Oldest first. */
-async function framesUpTo(stream: SourceStream, lastMs: number): Promise<Thumbnail[]> {
+/** The same, of all frames from `fromMs` on: what came before is forgotten. */
+export async function withFramesFrom<T>(
+  live: Streams,
+  stream: SourceStream,
+  name: string,
+  fromMs: number,
+  ask: (short: SourceStream) => Promise<T>,
+): Promise<T> {
+  return replayed(live, name, await framesUpTo(stream, stream.status().lastMs ?? 0, { fromMs }), ask);
+}
+
+/** Hands `ask` a stream that shows these frames alone. */
+async function replayed<T>(
+  live: Streams,
+  name: string,
+  frames: readonly Thumbnail[],
+  ask: (short: SourceStream) => Promise<T>,
+): Promise<T> {
+  const short = await live.create({ name, source: { push: true } }, 'operator');
+  try {
+    for (const { jpeg, timeMs } of frames) await pushed(short, jpeg, timeMs);
+    await taken(short, frames.length);
+    return await ask(short);
+  } finally {
+    await live.delete(name);
+  }
+}
+
+/** A picture that comes too early for the engine waits. */
+async function pushed(stream: SourceStream, jpeg: Buffer, timeMs: number): Promise<void> {
+  for (;;) {
+    const outcome = await stream.push(jpeg, timeMs);
+    if (outcome.accepted || outcome.reason !== 'late') return;
+    await sleep(WAIT_MS);
+  }
+}
+
+/** Oldest first: from `fromMs` on, and the last `most` of them. */
+async function framesUpTo(
+  stream: SourceStream,
+  lastMs: number,
+  { fromMs = 0, most = Infinity }: { readonly fromMs?: number; readonly most?: number },
+): Promise<Thumbnail[]> {
   const frames: Thumbnail[] = [];
-  const firstMs = stream.status().firstMs ?? 0;
-  for (let timeMs = lastMs; frames.length < FRAMES_KEPT && timeMs >= firstMs;) {
+  const firstMs = Math.max(fromMs, stream.status().firstMs ?? 0);
+  for (let timeMs = lastMs; frames.length < most && timeMs >= firstMs;) {
     const frame = await stream.thumbnail(timeMs);
+    if (frame.timeMs < firstMs) break;
     frames.unshift(frame);
     timeMs = frame.timeMs - 1;
   }

@@ -39,9 +39,12 @@ export class SourceStream implements LiveStream {
   readonly #onWarning: (message: string) => void;
   readonly #startedAtMs = Date.now();
   readonly #lostListener = (): void => {
+    this.#losses++;
     this.#appended = undefined;
     this.#changed();
   };
+  /** How often the engine was lost, and what the stream held with it. */
+  #losses = 0;
   #appended: Appended | undefined;
   #frames = 0;
   #late = 0;
@@ -108,12 +111,14 @@ export class SourceStream implements LiveStream {
       // A restart of the engine takes seconds: a live source drops what comes meanwhile in its own queue.
       while (!this.#engine.ready && !this.#stopping) await sleep(ENGINE_POLL_MS);
       if (this.#stopping) return;
+      const losses = this.#losses;
       const [appended] = await Promise.all([
         this.#engine.append(this.name, frame.timeMs, frame.rgb),
         this.#thumbnails.add(frame),
       ]);
-      // Thumbnails are not done in the order of their frames: what a later frame has told stays.
-      if (appended.lastMs >= (this.#appended?.lastMs ?? -Infinity)) this.#appended = appended;
+      // Thumbnails are not done in the order of their frames: what a later frame has told stays, and that the engine was lost.
+      const newest = appended.lastMs >= (this.#appended?.lastMs ?? -Infinity);
+      if (newest && losses === this.#losses) this.#appended = appended;
       this.#frames++;
     } catch (error) {
       if (!this.#stopping) this.#late++;
@@ -132,7 +137,7 @@ export class SourceStream implements LiveStream {
     return {
       name: this.name,
       source: describeSource(source),
-      sourceStatus: this.#source.status,
+      sourceStatus: this.#stopping ? { ...this.#source.status, state: 'stopped' } : this.#source.status,
       fps: sampling.fps,
       firstMs: this.#appended?.firstMs ?? null,
       lastMs: this.#appended?.lastMs ?? null,
@@ -184,6 +189,8 @@ export class SourceStream implements LiveStream {
     this.#engine.off('lost', this.#lostListener);
     // At once, so that a stream of the same name may be opened while this one's source ends.
     this.#engine.close(this.name);
+    // Also of a source that had ended: who looks at the stream is told that it is gone.
+    this.#changed();
     await this.#source.stop();
     await this.#pumping;
     this.#listeners.clear();

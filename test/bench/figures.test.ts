@@ -25,6 +25,14 @@ describe('late frames', () => {
     expect(lateArrivals(arrivals, 500, 5)).toBe(0);
   });
 
+  test('what it takes to open a clip anew at each of its rounds does not add up', () => {
+    const rounds = Array.from({ length: 600 }, (_, i) => ({
+      atMs: i * 500 + 300 * Math.floor(i / 140),
+      timeMs: i * 500,
+    }));
+    expect(lateArrivals(rounds, 500)).toBe(0);
+  });
+
   test('frames before the count began tell the clock', () => {
     const arrivals = onTime.map((a, i) => (i >= 5 ? { ...a, atMs: a.atMs + 600 } : a));
     expect(lateArrivals(arrivals, 500, 5)).toBe(5);

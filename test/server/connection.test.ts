@@ -136,14 +136,13 @@ describe('an open connection', () => {
   });
 
   it('is closed when it does not answer pings, while one that does stays', async () => {
-    const { address } = await start({ heartbeatMs: 60 });
+    const { address } = await start({ heartbeatMs: 300 });
     const dead = await connect(address, 'stream=kitchen', [], { autoPong: false });
     const alive = await connect(address);
     let pings = 0;
     alive.socket.on('ping', () => (pings += 1));
     expect((await dead.closed).code).toBe(4408);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(pings).toBeGreaterThan(2);
+    await expect.poll(() => pings, { timeout: 10_000 }).toBeGreaterThan(2);
     alive.ask('still here');
     await alive.next('response.done');
   });
@@ -219,6 +218,6 @@ describe('shutdown', () => {
     const began = Date.now();
     await close();
     expect(Date.now() - began).toBeLessThan(2_000);
-    expect(live.stream('kitchen').aborted).toBeLessThanOrEqual(1);
+    expect(live.stream('kitchen').aborted).toBe(1);
   });
 });

@@ -117,6 +117,7 @@ export class FakeStream implements LiveStream {
 
   async push(image: Uint8Array, timeMs?: number): Promise<PushOutcome> {
     if (!this.pushable) throw new YocoError('stream_not_pushable');
+    if (this.deleted) throw new YocoError('stream_deleted');
     await sleep(this.pushDelayMs);
     const isPicture = (image[0] === 0xff && image[1] === 0xd8) || (image[0] === 0x89 && image[1] === 0x50);
     if (!isPicture) throw new YocoError('image_undecodable');

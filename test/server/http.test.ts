@@ -338,6 +338,13 @@ describe('web origins and host names', () => {
     expect(await statusWith(locked, '/v1/streams', { host: 'cameras.example', ...bearer })).toBe(200);
   });
 
+  it('a name that is listed reaches an open service', async () => {
+    const named = await startServer(live, { port: 0, allowedHosts: ['cameras.example'] });
+    expect(await statusWith(named, '/v1/streams', { host: 'cameras.example' })).toBe(200);
+    expect(await statusWith(named, '/v1/streams', { host: 'other.example' })).toBe(403);
+    await named.close();
+  });
+
   it('only the page’s own origin and those listed may call', async () => {
     const own = await call(open, '/v1/streams', { headers: { origin: open.address } });
     expect(own.status).toBe(200);

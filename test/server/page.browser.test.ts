@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
-import { FakeLiveService, FakeStream } from './fake-live-service.ts';
+import { FakeLiveService, type FakeStream } from './fake-live-service.ts';
 
 const KEY = 'a-key-for-the-tests-0123';
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -149,11 +149,13 @@ describe.skipIf(executablePath === undefined)('the page', () => {
   it('keeps the turns of follow-ups', async () => {
     await page.goto(`${server.address}/`);
     await page.getByText('Connected', { exact: true }).waitFor();
-    await page.getByLabel('Follow-up').check();
-    for (const [question, turn] of [
-      ['first', 1],
-      ['second', 2],
+    for (const [question, turn, followUp] of [
+      ['first', 1, false],
+      ['second', 2, true],
+      ['third', 3, true],
+      ['another', 1, false],
     ] as const) {
+      await page.getByLabel('Follow-up').setChecked(followUp);
       await page.locator('#question').fill(question);
       await page.keyboard.press('Enter');
       await page.getByText(`You asked: ${question} (turn ${turn})`, { exact: true }).waitFor();
@@ -182,9 +184,37 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.goto(`${server.address}/`);
     await page.getByRole('button', { name: 'Add a stream' }).click();
     await page.getByRole('button', { name: 'Use my camera instead' }).click();
-    await expect.poll(() => live.streams.get('my-camera')?.lastMs ?? 0, { timeout: 15_000 }).toBeGreaterThan(500);
-    expect(live.stream('my-camera')).toBeInstanceOf(FakeStream);
+    const mine = (): FakeStream | undefined =>
+      [...live.streams.values()].find(({ name }) => /^my-camera-[0-9a-f]{4}$/.test(name));
+    await expect.poll(() => mine()?.lastMs ?? 0, { timeout: 15_000 }).toBeGreaterThan(500);
     await page.getByRole('button', { name: 'Stop my camera' }).click();
+    expect(problems).toEqual([]);
+  });
+
+  it('stops its camera, and says why, when the stream is deleted elsewhere', async () => {
+    await page.goto(`${server.address}/`);
+    await page.getByRole('button', { name: 'Add a stream' }).click();
+    await page.getByRole('button', { name: 'Use my camera instead' }).click();
+    await page.getByRole('button', { name: 'Stop my camera' }).waitFor();
+    const name = await page.getByLabel('Stream', { exact: true }).inputValue();
+    await live.delete(name);
+    await page.getByRole('button', { name: 'Stop my camera' }).waitFor({ state: 'hidden', timeout: 20_000 });
+    await expect.poll(() => page.getByLabel('Stream', { exact: true }).inputValue()).toBe('kitchen');
+  });
+
+  it('follows a stream that is deleted and made anew, and one that is the first', async () => {
+    await page.goto(`${server.address}/`);
+    await page.getByText('Connected', { exact: true }).waitFor();
+    const camera = { source: { url: 'rtsp://10.0.0.9/live' } };
+    await live.delete('kitchen');
+    await live.create({ name: 'kitchen', ...camera });
+    await expect.poll(() => live.stream('kitchen').listeners).toBeGreaterThan(0);
+    for (const { name } of live.list()) await live.delete(name);
+    await page.getByText('No stream yet.').waitFor();
+    expect(await page.locator('#fact-source').textContent()).toBe('–');
+    await live.create({ name: 'porch', ...camera });
+    await page.getByText('Connected', { exact: true }).waitFor();
+    expect(await page.getByLabel('Stream', { exact: true }).inputValue()).toBe('porch');
     expect(problems).toEqual([]);
   });
 

@@ -296,6 +296,14 @@ describe('as_of', () => {
     expect(live.stream('kitchen').asked[0]?.options.asOfMs).toBe(ms);
   });
 
+  it('later than the newest frame, and not in the future, is the newest frame', async () => {
+    const stream = live.stream('kitchen');
+    stream.startedAtMs = Date.now() - 3_600_000;
+    client.ask('hello', { yoco: { as_of: 60.5 } });
+    expect((await client.next('response.done')).response.yoco.as_of).toBe(60);
+    expect(stream.asked[0]?.options.asOfMs).toBe(60_000);
+  });
+
   it.each([
     ['-2m', 'time_out_of_range'],
     [3_600, 'time_out_of_range'],
