@@ -368,7 +368,7 @@ class StreamMaker:
             name = alike.pop() if alike else self.pick(self.world.names[kind])
             words = set(name.split())
             # Of scenes not all is told: whoever wears a shirt there, nobody says so. What their sentences name is there.
-            if scenes and (name in scenes or name in self.world.names["clothing"]):
+            if scenes and (name in scenes or name in self.world.names.get("clothing", [])):
                 continue
             if name in self.world.kind_words and not all(name in self.shows(s).absent for s in spans):
                 continue
