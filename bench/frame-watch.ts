@@ -1,4 +1,5 @@
 /** Counts the frames of a live stream that are lost, or come into the cache too late. */
+import { CLIP_MS } from './service.ts';
 import type { LiveStream } from '../src/live/types.ts';
 
 export interface Arrival {
@@ -9,18 +10,18 @@ export interface Arrival {
 }
 
 /**
- * The frame that came soonest of those in this time tells where the stream's clock lies on ours. A looped clip (70 s) is opened
- * anew at each round, and what that takes is no lateness of those who read it: over the whole run it would add up.
+ * How many arrivals, from the one of that number on, are later than `allowedMs` after their moment. The frame that came soonest
+ * tells where the stream's clock lies on ours: in each round of a clip that is looped, `roundMs` long. It is opened anew each
+ * time, and what that takes is no lateness of those who read it; over the rounds it would add up.
  */
-const CLOCK_WINDOW_MS = 60_000;
-
-/** How many arrivals, from the one of that number on, are later than `allowedMs` after their moment. */
-export function lateArrivals(arrivals: readonly Arrival[], allowedMs: number, from = 0): number {
+export function lateArrivals(arrivals: readonly Arrival[], allowedMs: number, from = 0, roundMs = Infinity): number {
   const delay = ({ atMs, timeMs }: Arrival): number => atMs - timeMs;
-  return arrivals.slice(from).filter((arrival) => {
-    const near = arrivals.filter(({ atMs }) => Math.abs(arrival.atMs - atMs) <= CLOCK_WINDOW_MS / 2);
-    return delay(arrival) - Math.min(...near.map(delay)) > allowedMs;
-  }).length;
+  const round = ({ timeMs }: Arrival): number => Math.floor(timeMs / roundMs);
+  const soonest = new Map<number, number>();
+  for (const arrival of arrivals) {
+    soonest.set(round(arrival), Math.min(soonest.get(round(arrival)) ?? Infinity, delay(arrival)));
+  }
+  return arrivals.slice(from).filter((one) => delay(one) - (soonest.get(round(one)) ?? 0) > allowedMs).length;
 }
 
 export interface FrameCounts {
@@ -65,7 +66,7 @@ export class FrameWatch {
     return {
       frames: this.#arrivals.length - this.#from,
       lost: this.#lost() - this.#lostBefore,
-      late: lateArrivals(this.#arrivals, allowedMs, this.#from),
+      late: lateArrivals(this.#arrivals, allowedMs, this.#from, CLIP_MS),
     };
   }
 

@@ -9,6 +9,8 @@ import { Streams } from '../src/live/live-service.ts';
 import type { SourceStream } from '../src/live/live-stream.ts';
 
 export const CLIP = path.join(PACKAGE_ROOT, 'streams', 'clips', 'demo.mp4');
+/** How long the clip is. */
+export const CLIP_MS = 70_000;
 export const FPS = 2;
 
 const warn = (message: string): void => void process.stderr.write(`${message}\n`);

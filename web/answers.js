@@ -12,6 +12,8 @@ const PRECISIONS = { int8: 'older frames rounded', thinned: 'older frames thinne
  */
 export class AnswerCard {
   responseId = null;
+  /** Whether it is a turn of the conversation; else it was asked apart. */
+  inConversation = false;
   evidence = [];
   #urls = [];
 

@@ -1,5 +1,5 @@
 /** This device's camera as a push stream: two pictures a second over a connection of its own. */
-import { Realtime, STATES } from './realtime.js';
+import { CLOSED_BECAUSE, Realtime } from './realtime.js';
 
 const INTERVAL_MS = 500;
 const SIZE = 448;
@@ -15,7 +15,7 @@ export class Camera {
 
   constructor() {
     this.#realtime.addEventListener('state', ({ detail: { state, code } }) => {
-      if (state === 'closed') this.#end(code === null ? 'the connection was closed' : STATES[code]);
+      if (state === 'closed') this.#end(CLOSED_BECAUSE[code]);
     });
     this.#realtime.addEventListener('error', ({ detail }) => this.#end(detail.error.message));
   }

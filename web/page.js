@@ -12,7 +12,7 @@ const IDEAS = [
   'What came before this?',
   'How many different things were shown?',
 ];
-/** Of this tab alone: another one's camera shows other things. */
+/** Of this browser alone: another one's camera shows other things. */
 const CAMERA_STREAM = ownName('my-camera');
 /** How often it is looked for a first stream, ms. */
 const LOOK_AGAIN_MS = 5_000;
@@ -36,11 +36,12 @@ let looking = 0;
 
 // --- Streams ---
 
-/** `base` and a few letters, the same for as long as the tab lives. */
+/** `base` and a few letters, the same in this browser. */
 function ownName(base) {
   const key = `yoco-live-${base}`;
-  const letters = sessionStorage.getItem(key) ?? crypto.randomUUID().slice(0, 4);
-  sessionStorage.setItem(key, letters);
+  const letters =
+    localStorage.getItem(key) ?? crypto.getRandomValues(new Uint16Array(1))[0].toString(16).padStart(4, '0');
+  localStorage.setItem(key, letters);
   return `${base}-${letters}`;
 }
 
@@ -406,8 +407,9 @@ $('use-camera').addEventListener('click', async () => {
   $('add-dialog').close();
   await camera.start(CAMERA_STREAM, (why) => {
     $('stop-camera').hidden = true;
-    $('announce').textContent = $('fact-state').textContent = `My camera has stopped: ${why}`;
+    $('camera-problem').textContent = `My camera has stopped: ${why}.`;
   });
+  $('camera-problem').textContent = '';
   $('stop-camera').hidden = false;
   await loadStreams(CAMERA_STREAM);
 });

@@ -9,7 +9,7 @@ const SILENCE_MS = 20_000;
 /** Close codes after which trying again as before is of no use. */
 const FINAL = { 4401: 'unauthorized', 4403: 'forbidden', 4404: 'stream_not_found' };
 /** Their codes, as a person reads them. */
-export const STATES = {
+export const CLOSED_BECAUSE = {
   unauthorized: 'the key is not accepted',
   forbidden: 'the service does not allow it',
   stream_not_found: 'the stream is gone',
@@ -107,7 +107,8 @@ export class Realtime extends EventTarget {
   #listen(socket) {
     const now = Date.now();
     // Of a hidden tab browsers run timers rarely: that nothing came meanwhile says nothing where nothing was asked for.
-    if (this.#asked !== null && now - this.#asked > SILENCE_MS) {
+    const unanswered = this.#asked !== null && now - this.#asked > SILENCE_MS;
+    if (unanswered || (!this.isOpen && now - this.#heard > SILENCE_MS * 2)) {
       socket.close();
       // A dead network never confirms the close; go on without it.
       socket.dispatchEvent(new CloseEvent('close', { code: 1006 }));

@@ -20,8 +20,9 @@ class RunningMean:
         self.mean, self.count = self._copies(), 0
 
     def go_on(self, weights: dict[str, torch.Tensor], count: int) -> None:
-        """From a mean that was kept, of the last `count` updates."""
-        self.mean, self.count = [weights[name].clone() for name in self.names], count
+        """From a mean that was kept, of the last `count` updates, if it is one of these weights."""
+        if all(name in weights and weights[name].shape == weight.shape for name, weight in zip(self.names, self.weights)):
+            self.mean, self.count = [weights[name].clone() for name in self.names], count
 
     @torch.no_grad()
     def update(self) -> None:

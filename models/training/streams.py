@@ -93,6 +93,10 @@ class Span:
     start: int  # first frame
     end: int  # after the last frame
     period: int = 0  # frames from one repetition of an exercise to the next; 0: none
+    identity: str | None = None  # what it is, also where its picture does not tell; by default its label
+
+    def __post_init__(self):
+        self.identity = self.identity or self.label
 
 
 @dataclass
@@ -111,8 +115,8 @@ class Question:
 
 
 def clock_text(ms: int) -> str:
-    """`0:42`, or `1:02:03` from an hour on."""
-    s = ms // 1000
+    """`0:42`, or `1:02:03` from an hour on; of a day, which is what the time's digits know."""
+    s = ms % DAY // 1000
     return f"{s // 3600}:{s // 60 % 60:02}:{s % 60:02}" if s >= 3600 else f"{s // 60}:{s % 60:02}"
 
 
@@ -224,14 +228,14 @@ class StreamMaker:
         for _ in range(20):
             if previous and self.rng.random() < (again if again == AGAIN or len(previous) > HAY else 0):
                 old = self.pick(previous[: HAY + 1] if again != AGAIN else previous)
-                kind, label = old.sample.set, old.label
+                kind, label = old.sample.set, old.identity
                 row = self.pick(w.by_name[(kind, label)]) if label else old.rows[0]
             else:
                 kind = self.sets[self.rng.choice(len(self.sets), p=share)]
                 # By name, not by picture: rare names are asked as often as frequent ones.
                 row = self.pick(w.by_name[(kind, self.pick(w.names[kind]))]) if w.names[kind] and self.rng.random() < 0.7 else self.pick(w.by_set[kind])
             label = w.row_label(row)
-            if label is None or label not in {p.label for p in (previous[-1:] if again else previous)}:
+            if label is None or label not in {p.identity for p in (previous[-1:] if again else previous)}:
                 break
         rows = [row]
         sample = w.views[row][0]
@@ -242,11 +246,11 @@ class StreamMaker:
             other = [r for r in w.by_name[("exercises", label)] if w.views[r][1] == w.views[row][1] and w.samples[w.views[r][0]].extra.get("pose") != pose]
             if other:
                 held = int(self.rng.integers(1, 1 + max(1, min(4, (end - start) // 4))))
-                return Span([row] * held + [self.pick(other)] * held, name, w.samples[sample], [], start, end, 2 * held)
+                return Span([row] * held + [self.pick(other)] * held, name, w.samples[sample], [], start, end, 2 * held, label)
         if label and self.rng.random() < 0.3 and not w.views[row][2] and w.samples[sample].set != "exercises":
             twins = [r for r in w.by_name[(w.samples[sample].set, label)] if w.views[r][0] == sample]
             rows.append(self.pick(twins))
-        return Span(rows, name, w.samples[sample], w.views[row][2], start, end)
+        return Span(rows, name, w.samples[sample], w.views[row][2], start, end, identity=label)
 
     def spans(self, frames: int, most: int = 14, again: float = AGAIN) -> list[Span]:
         count = 1 if frames <= 2 else int(self.rng.integers(1 if frames < 12 else 2, max(3, min(most + 1, frames // 3 + 1))))
@@ -319,7 +323,7 @@ class StreamMaker:
             words = [w for w in sorted(self.shows(s).shown) if all(w in self.shows(p).absent for p in others)]
             if words:
                 return self.pick(words)
-        return s.label if all(p.label != s.label for p in others) else None
+        return s.label if all(p.identity != s.label for p in others) else None
 
     def kind_seen(self, candidates: list[Span]) -> tuple[str, list[Span]] | None:
         """A word for things of many names, and which of the spans show one."""
@@ -357,7 +361,7 @@ class StreamMaker:
         return f"{s} seconds" if r < 0.82 else f"second {s}" if r < 0.9 else f"{s}s" if r < 0.95 else f"{s} s"
 
     def absent(self, spans: list[Span], near: Span | None) -> str:
-        shown = {s.label for s in spans} | {s.sample.label for s in spans} | {self.world.samples[t[0]].label for s in spans for t in s.things}
+        shown = {s.identity for s in spans} | {s.sample.label for s in spans} | {self.world.samples[t[0]].label for s in spans for t in s.things}
         shown |= {name for label in shown for name in self.world.synonyms.get(label, [])}
         scenes = " ".join(text for s in spans for text in [*s.sample.captions, *(answer for _, answer in s.sample.qa)]).lower()
         alike = self.alike(near) if near and self.rng.random() < CONFUSED else []
@@ -387,11 +391,20 @@ class StreamMaker:
         return [name for name in given if (kind, name) in w.by_name]
 
     def question(self, task: str, spans: list[Span], frames: int, times: np.ndarray) -> Question | None:
+        """One question of this kind about what the first `frames` frames show, or None where there is none to be asked."""
+        asked = self.shown_question(task, spans, frames, times)
+        # In the place of one that could be asked: where little can be named it would else mostly be said that a thing was not shown.
+        if asked and task in OF_A_THING and self.rng.random() < ABSENT_SHARE:
+            past = [s for s in spans if s.start < frames]
+            return Question(task, self.phrase(task, x=self.thing(self.absent(spans, self.pick(past)), True)), NOT_SHOWN, frames)
+        return asked
+
+    def shown_question(self, task: str, spans: list[Span], frames: int, times: np.ndarray) -> Question | None:
         past = [s for s in spans if s.start < frames]
         now = past[-1]
         here = [(now.start, frames)]
 
-        times_shown = Counter(s.label for s in past)
+        times_shown = Counter(s.identity for s in past)
 
         def unique(s: Span) -> bool:
             return s.label is not None and times_shown[s.label] == 1
@@ -403,12 +416,6 @@ class StreamMaker:
             """A name, or for want of one a word, may mean it and no other."""
             return s.label is None or unique(s)
 
-        if task in OF_A_THING:
-            # Whatever the answer: else where most things come again it would mostly be that the thing was not shown.
-            if not any(alone(s) for s in past):
-                return None
-            if self.rng.random() < ABSENT_SHARE:
-                return Question(task, self.phrase(task, x=self.thing(self.absent(spans, self.pick(past)), True)), NOT_SHOWN, frames)
         if task in ("now", "last"):
             name = now.label or self.shows(now).main
             return Question(task, self.phrase(task), name, frames, here) if name else None
@@ -481,7 +488,7 @@ class StreamMaker:
             word = self.kind_not_seen(candidates) if general else None
             if word:
                 return Question(f"{task}kind", self.phrase(task, x=self.thing_of_kind(word)), "no", frames, here if task == "seennow" else [], named=[])
-            others = [s for s in spans if s not in candidates and s.label and s.label not in {c.label for c in candidates}]
+            others = [s for s in spans if s not in candidates and s.label and s.label not in {c.identity for c in candidates}]
             near = self.pick(candidates)
             name = self.pick(others).label if others and self.rng.random() < GONE else self.absent(spans, near)
             # Not there now: seen where it is not, rather than where it was. Of what was never there nothing tells.
@@ -513,15 +520,19 @@ class StreamMaker:
             return Question(task, self.phrase(task, t=self.time_text(second)), s.label, frames,
                             [(g, g + 1) for g in inside if second <= times[g] < second + 1000])
         if task == "when":
-            s = self.pick([s for s in past if alone(s)])
-            name = self.name_among(s, past)
+            named = [s for s in past if alone(s)]
+            s = self.pick(named) if named else None
+            name = self.name_among(s, past) if s else None
             if name is None:
                 return None
             # Told to look at the first moments of it: there, the frame's own time is the answer.
             onset = [(s.start, min(s.start + ONSET_FRAMES, s.end, frames))]
             return Question(task, self.phrase(task, x=self.thing(name, True)), clock_text(int(times[s.start])), frames, onset, named=of(s))
         if task == "left":
-            i = self.pick([i for i, s in enumerate(past) if alone(s)])
+            named = [i for i, s in enumerate(past) if alone(s)]
+            if not named:
+                return None
+            i = self.pick(named)
             s = past[i]
             name = self.name_among(s, past)
             # Where nothing was seen for a while, when it left is not known.
@@ -534,10 +545,10 @@ class StreamMaker:
             gone = past[i + 1]
             return Question(task, text, clock_text(int(times[gone.start])), frames, [(gone.start, min(gone.start + ONSET_FRAMES, gone.end, frames))], of(past[i]), of(past[i]))
         if task == "different":
-            names = {s.label for s in past}
+            names = {s.identity for s in past}
             if None in names or (len(names) < len(past) and self.rng.random() > (SHOWN_AGAIN if frames <= AGAIN_KNOWN else 0)) or self.too_small(len(names), max(MUCH, frames / FRAMES_A_THING)):
                 return None
-            onsets = [(s.start, s.start + 1) for i, s in enumerate(past) if all(p.label != s.label for p in past[:i])]
+            onsets = [(s.start, s.start + 1) for i, s in enumerate(past) if all(p.identity != s.identity for p in past[:i])]
             return Question(task, self.phrase(task), str(len(names)), frames, onsets, onsets, cells=(WHOLE,))
         if task == "duration":
             s = self.pick(past)
@@ -556,7 +567,7 @@ class StreamMaker:
         if task == "changed":
             if self.rng.random() < UNCHANGED_SHARE:
                 return Question(task, self.phrase(task), NO_CHANGE, self.unchanged(past, frames))
-            changed = now.label is not None and now.label != past[-2].label
+            changed = now.label is not None and now.label != past[-2].identity
             return Question(task, self.phrase(task), now.label, frames, here) if changed else None
         if task == "haschanged":
             yes, since = self.rng.random() < 0.5, times[frames - 1] - times[now.start]
@@ -614,17 +625,17 @@ class StreamMaker:
             here = moved([(now[i].start, frames)], i)
             return Question(task, self.phrase(task, n=str(i + 1)), now[i].label, frames, here) if now[i].label else None
         if task == "which":
-            if now[i].label is None or sum(s.label == now[i].label for s in now) > 1:
+            if now[i].label is None or sum(s.identity == now[i].label for s in now) > 1:
                 return None
             return Question(task, self.phrase(task, x=self.thing(now[i].label, True)), f"camera {i + 1}", frames, moved([(now[i].start, frames)], i))
         s = self.pick(past[i])
-        owners = [j for j, spans in enumerate(past) if any(p.label == s.label for p in spans)]
+        owners = [j for j, spans in enumerate(past) if any(p.identity == s.identity for p in spans)]
         if task == "whichever":
             if s.label is None or len(owners) > 1:
                 return None
             return Question(task, self.phrase(task, x=self.thing(s.label, True)), f"camera {i + 1}", frames, moved([(s.start, min(s.end, frames))], i))
         if task == "when":
-            if s.label is None or len(owners) > 1 or sum(p.label == s.label for p in past[i]) > 1:
+            if s.label is None or len(owners) > 1 or sum(p.identity == s.label for p in past[i]) > 1:
                 return None
             onset = moved([(s.start, min(s.start + ONSET_FRAMES, s.end, frames))], i)
             shown = moved([(s.start, min(s.end, frames))], i)

@@ -66,7 +66,7 @@ export class Scheduler {
 
   /**
    * What a stream holds, between two frames of it: the stream that has this name now, which is not another one of the same name by
-   * the time of `taken`. Rejects with `stream_not_found`, with `stream_deleted` where it was closed meanwhile, or with `stream_empty`
+   * the time its content is taken. Rejects with `stream_not_found`, with `stream_deleted` where it was closed meanwhile, or with `stream_empty`
    * where it has no frame yet. The content shares memory with the stream until the stream lets go of it (see `KvCache.content`).
    */
   capture(name: string): () => Promise<Captured> {

@@ -54,7 +54,7 @@ export class Snapshots {
     );
   }
 
-  /** Gives up what is being written, and all that waits; resolves when nothing of it is left on the disk. */
+  /** Gives up what is being written or waits to be; resolves when nothing of it is left on the disk. */
   async stop(): Promise<void> {
     this.#stopped.abort();
     await this.#last;

@@ -331,6 +331,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   #lost(reason: string): void {
+    if (this.#restart !== undefined) return; // of a process that ended as it was being started its `exit` was heard first
     this.#ready = false;
     this.#child = undefined;
     clearInterval(this.#heartbeat);
@@ -352,10 +353,11 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   async #startAgain(): Promise<void> {
+    this.#restart = undefined;
     try {
       await this.#spawn();
     } catch (error) {
-      // A process that was started ends in `exit`. For lack of processes, files or memory there is none.
+      // A process that was started ends in `exit`, which sees to the next one. For lack of processes, files or memory there is none.
       if (this.#child?.pid !== undefined) this.#child.kill('SIGKILL');
       else if (!this.#closing) this.#lost(`The engine process cannot be started (${reasonOf(error)}).`);
     }

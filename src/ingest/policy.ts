@@ -90,7 +90,7 @@ const RANGE = /^(.+)\/(\d+)$/;
 export function isHostRule(rule: string): boolean {
   const range = RANGE.exec(rule);
   if (range?.[1] === undefined) return !rule.includes('/');
-  const family = isIP(range[1].replace(/^\[|\]$/g, ''));
+  const family = isIP(range[1]);
   return family !== 0 && Number(range[2]) <= (family === 6 ? 128 : 32);
 }
 

@@ -3,7 +3,7 @@
 /** Times of a live source that jump by more than this against the arrival, ms, are taken from the arrival instead. */
 export const LARGEST_JUMP_MS = 10_000;
 
-/** By how much a live source was behind the arrival at the least in this time, ms, it has lost: by delays alone it would catch up. */
+/** A live source that is behind the arrival of its frames for so long, ms, has lost that time: after a mere delay it catches up. */
 const LAG_WINDOW_MS = 60_000;
 
 /** Where the clock of a stream stands that goes on from a snapshot. */

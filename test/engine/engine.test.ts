@@ -226,6 +226,23 @@ describe('When the engine process dies', () => {
     await engine.append('a', 0, picture(0));
   }, 60_000);
 
+  test('while it is being started again, it is started once more, and one process is left', async () => {
+    const warnings: string[] = [];
+    const engine = await start({ onWarning: (message) => warnings.push(message) });
+    const again = ready(engine);
+    const first = pidOf(engine);
+    process.kill(first, 'SIGKILL');
+    const second = await vi.waitFor(() => {
+      expect(engine.pid ?? first).not.toBe(first);
+      return pidOf(engine);
+    }, 10_000);
+    process.kill(second, 'SIGKILL');
+    await again;
+    expect(warnings).toHaveLength(2);
+    engine.open('a', MUCH);
+    await engine.append('a', 0, picture(0));
+  }, 60_000);
+
   test('and cannot be started for a while, it is tried until it can', async () => {
     const warnings: string[] = [];
     const node = process.execPath;

@@ -199,6 +199,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     const name = await page.getByLabel('Stream', { exact: true }).inputValue();
     await live.delete(name);
     await page.getByRole('button', { name: 'Stop my camera' }).waitFor({ state: 'hidden', timeout: 20_000 });
+    await page.getByText('My camera has stopped: The stream was deleted').waitFor();
     await expect.poll(() => page.getByLabel('Stream', { exact: true }).inputValue()).toBe('kitchen');
   });
 

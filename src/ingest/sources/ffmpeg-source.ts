@@ -239,7 +239,8 @@ export class FfmpegSource implements FrameSource {
 
   async #waitToReconnect(failures: number, problem: YocoError): Promise<void> {
     this.#reconnects += 1;
-    this.#become('reconnecting');
+    this.#state = 'reconnecting';
+    this.#options.onChange?.();
     const waitMs = waitBefore(failures, ONLY_A_PERSON_CAN_HELP.includes(problem.code));
     // An aborted wait is how `stop` ends it.
     await sleep(waitMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
