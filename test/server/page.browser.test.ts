@@ -216,7 +216,8 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await live.create({ name: 'porch', ...camera });
     await page.getByText('Connected', { exact: true }).waitFor();
     expect(await page.getByLabel('Stream', { exact: true }).inputValue()).toBe('porch');
-    expect(problems).toEqual([]);
+    // A picture of the deleted stream may have been asked for just before.
+    expect(problems.filter((text) => !text.includes('404'))).toEqual([]);
   });
 
   it('comes back after the service was away', async () => {
