@@ -407,7 +407,7 @@ $('use-camera').addEventListener('click', async () => {
   $('add-dialog').close();
   await camera.start(CAMERA_STREAM, (why) => {
     $('stop-camera').hidden = true;
-    $('camera-problem').textContent = `My camera has stopped: ${why}.`;
+    $('camera-problem').textContent = `My camera has stopped: ${why}`;
   });
   $('camera-problem').textContent = '';
   $('stop-camera').hidden = false;

@@ -442,7 +442,7 @@ class StreamMaker:
             s = self.pick(past) if self.rng.random() < 0.3 else now
             colour = self.world.colour(s.rows[0])
             # What is there now can be meant by a name that its picture does not tell.
-            name = s.label if s is not now else self.world.row_label(s.rows[0])
+            name = s.identity if s is now else s.label
             if not colour or name is None or sum(p.sample.label == s.sample.label for p in past) > 1 or any(self.world.colour(row) != colour for row in s.rows):
                 return None
             return Question(task, self.phrase(task, x=self.thing(name, True)), colour, frames, of(s), cells=(WHOLE,))
@@ -463,10 +463,9 @@ class StreamMaker:
             name = self.called(name, now.sample.set) if len(names) == 1 else name
             return Question(task, self.phrase(task, x=self.thing(name, True)), PLACES[cell], frames, here, cells=(cell,))
         if task == "howmany":
-            label = self.world.row_label(now.rows[0])
-            if not now.things or label is None or now.things[0][3] > LARGE or self.too_small(len(now.things)):
+            if not now.things or now.identity is None or now.things[0][3] > LARGE or self.too_small(len(now.things)):
                 return None
-            name = self.called(label, now.sample.set)
+            name = self.called(now.identity, now.sample.set)
             plural = name if name.endswith("s") else name + "s"
             # The newest frame alone: over several the things would be counted again.
             return Question(task, self.phrase(task, xs=plural if self.rng.random() < 0.8 else name), str(len(now.things)), frames,
@@ -582,7 +581,7 @@ class StreamMaker:
             return Question(task, text, "yes" if yes else "no", frames, [(s.start, min(s.start + ONSET_FRAMES, s.end, frames)) for s in within])
         if task == "repetitions":
             repeated = [s for s in past if s.period > 0 and min(s.end, frames) - s.start >= s.period]
-            if not repeated or sum(p.sample.label == repeated[-1].sample.label for p in past) > 1:
+            if not repeated or times_shown[repeated[-1].identity] > 1:
                 return None
             s = repeated[-1]
             # Where a pose begins, whichever of the two: a movement is seen where it happens, its number is half as large.
@@ -590,7 +589,7 @@ class StreamMaker:
             count = len(begins) // 2
             if len(begins) % 2 or self.too_small(count):  # half a movement is neither
                 return None
-            x = self.thing(self.called(s.sample.label, s.sample.set), True) if self.rng.random() < 0.7 else self.pick(["the exercise", "the movement", "it"])
+            x = self.thing(self.called(s.identity, s.sample.set), True) if self.rng.random() < 0.7 else self.pick(["the exercise", "the movement", "it"])
             return Question(task, self.phrase(task, x=x), str(count), frames, begins, begins, cells=(WHOLE,))
         asked, answer = self.pick(CHAT)
         return Question("chat", self.pick(asked), answer, frames)

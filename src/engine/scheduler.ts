@@ -7,7 +7,7 @@
  * and a decode step, and a new question for one run of the model at most, unless frames are overdue. Nothing here blocks between runs:
  * cancellation and new work are seen at every turn.
  */
-import { type ErrorCode, YocoError } from '../errors.ts';
+import { YocoError } from '../errors.ts';
 import { KvCache } from '../model/kv-cache.ts';
 import type { Model } from '../model/model.ts';
 import type { StreamContent } from '../model/snapshot.ts';
@@ -71,15 +71,18 @@ export class Scheduler {
    */
   capture(name: string): () => Promise<Captured> {
     const stream = this.#streams.get(name);
-    return () => this.#captured(stream);
+    return () =>
+      stream === undefined
+        ? Promise.reject(new YocoError('stream_not_found', { param: 'stream' }))
+        : this.#captured(stream);
   }
 
-  #captured(stream: EngineStream | undefined): Promise<Captured> {
+  #captured(stream: EngineStream): Promise<Captured> {
     return new Promise((resolve, reject) => {
       this.#between.push(async () => {
-        const problem = this.#whyNot(stream);
-        if (stream === undefined || problem !== undefined) {
-          reject(new YocoError(problem ?? 'stream_not_found', { param: 'stream' }));
+        const closed = this.#streams.get(stream.name) !== stream;
+        if (closed || stream.cache.frames === 0) {
+          reject(new YocoError(closed ? 'stream_deleted' : 'stream_empty', { param: 'stream' }));
           return;
         }
         const { cache, intake, kept, mergeBelow } = stream;
@@ -92,13 +95,6 @@ export class Scheduler {
       });
       this.#wake();
     });
-  }
-
-  /** Why there is nothing to take of a stream; undefined where there is. */
-  #whyNot(stream: EngineStream | undefined): ErrorCode | undefined {
-    if (stream === undefined) return 'stream_not_found';
-    if (this.#streams.get(stream.name) !== stream) return 'stream_deleted';
-    return stream.cache.frames === 0 ? 'stream_empty' : undefined;
   }
 
   /**

@@ -118,12 +118,11 @@ async function checkTarget(file: string): Promise<void> {
 /** What a process that was ended while it wrote has left: of this name, and after a while of any. */
 async function removeLeftovers(file: string): Promise<void> {
   const folder = path.dirname(file);
-  const begin = `.${path.basename(file)}.`;
   for (const name of await readdir(folder)) {
-    if (!/^\..+\.[0-9a-f]{12}\.part$/.test(name)) continue;
+    const [, of] = /^\.(.+)\.[0-9a-f]{12}\.part$/.exec(name) ?? [];
+    if (of === undefined) continue;
     const part = path.join(folder, name);
-    const mine = name.length === begin.length + 'xxxxxxxxxxxx.part'.length && name.startsWith(begin);
-    if (mine || (await isOld(part))) await rm(part, { force: true });
+    if (of === path.basename(file) || (await isOld(part))) await rm(part, { force: true });
   }
 }
 

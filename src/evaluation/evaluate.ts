@@ -230,7 +230,7 @@ class Run {
 
   /** The same questions at the same moment, when only the last thing is still in the cache. */
   async #emptied(stream: SourceStream, name: string, { spans, questions }: Playlist): Promise<Control[]> {
-    const asked = questions.filter(({ task }) => RECALL.includes(task));
+    const asked = recallAmong(questions);
     // The frame at the cut may be of both pictures.
     const fromMs = (spans.at(-1)?.startMs ?? 0) + BORDER_MS / 2;
     return withFramesFrom(this.#live, stream, `${name}-emptied`, fromMs, async (short) =>
@@ -239,8 +239,7 @@ class Run {
   }
 
   async #shuffled({ spans, questions }: Playlist, random: Random): Promise<Control[]> {
-    const asked = questions.filter(({ task }) => RECALL.includes(task));
-    return controlsOf(await this.#play({ spans: inAnotherOrder(spans, random), questions: asked }));
+    return controlsOf(await this.#play({ spans: inAnotherOrder(spans, random), questions: recallAmong(questions) }));
   }
 
   async #onlyLastFrames(
@@ -265,6 +264,10 @@ class Run {
     const nearest = shown === undefined ? null : await (await this.#nearest).captionFor(shown.picture.file);
     return { captions: [...captions], answer: result.text, nearest };
   }
+}
+
+function recallAmong(questions: readonly EvaluationQuestion[]): EvaluationQuestion[] {
+  return questions.filter(({ task }) => RECALL.includes(task));
 }
 
 async function askAll(

@@ -48,10 +48,9 @@ export function makePlaylist(
 ): Playlist {
   const byLabel = new Map<string, LabelledPicture[]>();
   for (const picture of pictures) byLabel.set(picture.label, [...(byLabel.get(picture.label) ?? []), picture]);
-  const labels = [...byLabel.keys()].sort();
+  const labels = namesIn(pictures);
   const sets = [...new Set(pictures.map((picture) => picture.set))];
-  const ofSet = (set: string, name: string): boolean => byLabel.get(name)?.some((one) => one.set === set) === true;
-  const namesOf = new Map(sets.map((set) => [set, labels.filter((name) => ofSet(set, name))]));
+  const namesOf = new Map(sets.map((set) => [set, namesIn(pictures.filter((picture) => picture.set === set))]));
   const count = countOf(seconds, THINGS[0] + random() * (THINGS[1] - THINGS[0]), labels.length);
   const shown = new Set<string>();
   while (shown.size < count) {
@@ -74,6 +73,10 @@ export function makePlaylist(
   const different = countOf(seconds, THINGS[1], labels.length) - countOf(seconds, THINGS[0], labels.length) + 1;
   const known = { names: labels.length, absent, different, rounds: Math.max(1, Math.round(seconds / 60)) };
   return { spans, durationMs: at, questions: askAbout(spans, at, known, new Asker(stream, random), random) };
+}
+
+function namesIn(pictures: readonly LabelledPicture[]): string[] {
+  return [...new Set(pictures.map(({ label }) => label))].sort();
 }
 
 function countOf(seconds: number, inHalfAMinute: number, labels: number): number {
