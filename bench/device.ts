@@ -3,10 +3,12 @@
  * what ran where; and whether the answers are those of the host, which are the baseline. With a device in software (as the
  * tests have) the times say nothing, all else does.
  */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
+import { YocoError } from '../src/errors.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import { seededRandom } from '../src/model/sampling.ts';
 import { greedyAnswer } from './greedy-answer.ts';
@@ -30,68 +32,27 @@ export interface Placement {
   readonly copies: number;
 }
 
+/** Where there is no device, or none that can be used, it is skipped, with the reason. */
 export async function device(options: BenchOptions): Promise<Record<string, unknown>> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'yoco-bench-device-'));
-  const host = await loadModel(DEFAULT_BUNDLE);
+  const folder = mkdtempSync(path.join(tmpdir(), 'yoco-bench-device-'));
+  const removeFolder = (): void => {
+    rmSync(folder, { recursive: true, force: true });
+  };
+  // Also where the process ends before this function does.
+  process.once('exit', removeFolder);
+  let host: Model | undefined;
   let there: Model | undefined;
   try {
-    there = await loadModel(DEFAULT_BUNDLE, { device: 'webgpu', deviceProfile: `${folder}/` });
-    const photographs = await readPhotographs();
-    const tokens = await sceneTokens(host, photographs);
-    const names = photographs.map((photograph) => photograph.asked);
-    const lengths: Record<string, unknown> = {};
-    for (const seconds of options.seconds ?? (options.quick ? QUICK : SECONDS)) {
-      const random = seededRandom(1);
-      const classes = [...tokens.keys()];
-      const scenes = Array.from({ length: Math.ceil((seconds * FPS) / SCENE_FRAMES) }, (): Scene => {
-        return { class: classes[Math.floor(random() * classes.length)] ?? '', frames: SCENE_FRAMES };
-      });
-      const cache = host.newCache(LIMIT_BYTES);
-      await show(host, cache, tokens, scenes, FPS);
-      const asked = names
-        .slice(0, ASKED_THINGS)
-        .flatMap((name) => [`Have you seen a ${name}?`, `When did the ${name} appear?`]);
-      const questions = ['What is shown now?', 'What was shown first?', ...asked];
-      const stream = there.intake.open(cache);
-      const transfers = there.device?.transfers ?? { toDevice: 0, toHost: 0 };
-      const crossed = async <T>(run: () => Promise<T>): Promise<{ value: T; toDevice: number; toHost: number }> => {
-        const before = { ...transfers };
-        const value = await run();
-        return {
-          value,
-          toDevice: transfers.toDevice - before.toDevice,
-          toHost: transfers.toHost - before.toHost,
-        };
-      };
-      // The pages come to the device when they are first read: on a live stream they are written there.
-      const [warm = ''] = questions;
-      await greedyAnswer(there, cache, warm);
-      let same = 0;
-      let count = 0;
-      const [up, down]: [number[], number[]] = [[], []];
-      for (const question of questions) {
-        const expected = await greedyAnswer(host, cache, question);
-        const { value, toDevice, toHost } = await crossed(() => greedyAnswer(there as Model, cache, question));
-        if (value.join() === expected.join()) same++;
-        count += value.length;
-        up.push(toDevice / value.length);
-        down.push(toHost / value.length);
-      }
-      const frame = [...tokens.values()][0]?.[0] ?? new Float32Array(0);
-      const take = (): Promise<unknown> =>
-        (there as Model).intake.take([{ stream, tokens: frame, timeMs: (cache.times.at(-1) ?? 0) + 1000 / FPS }]);
-      await take();
-      const frameBytes = await crossed(take);
-      lengths[`${seconds} s`] = {
-        frames: cache.frames,
-        cacheMb: round(there.device?.memory.bytes ?? 0, 0) / 2 ** 20,
-        bytesAFrame: { toDevice: frameBytes.toDevice, toHost: frameBytes.toHost },
-        bytesAnAnswerToken: { toDevice: round(median(up), 0), toHost: round(median(down), 0) },
-        sameAnswers: `${same} of ${questions.length}`,
-        answerTokens: count,
-      };
-      stream.close();
+    try {
+      there = await loadModel(DEFAULT_BUNDLE, { device: 'webgpu', deviceProfile: `${folder}/` });
+    } catch (error) {
+      if (!(error instanceof YocoError && error.code === 'device_unavailable')) throw error;
+      process.stderr.write(`  skipped: ${error.message}\n`);
+      return { skipped: error.message };
     }
+    host = await loadModel(DEFAULT_BUNDLE);
+    const lengths = await compare(host, there, options);
+    // Profiles are written with it.
     await there.release();
     there = undefined;
     const { imageSize, tokensPerFrame, width } = host.config;
@@ -100,9 +61,71 @@ export async function device(options: BenchOptions): Promise<Record<string, unkn
     return { lengths, bytesOfVision, placement: await placementOf(folder) };
   } finally {
     await there?.release();
-    await host.release();
-    await rm(folder, { recursive: true });
+    await host?.release();
+    removeFolder();
+    process.off('exit', removeFolder);
   }
+}
+
+/** At each length: what crosses, and in how many answers both are the same. */
+async function compare(host: Model, there: Model, options: BenchOptions): Promise<Record<string, unknown>> {
+  const photographs = await readPhotographs();
+  const tokens = await sceneTokens(host, photographs);
+  const names = photographs.map((photograph) => photograph.asked);
+  const lengths: Record<string, unknown> = {};
+  for (const seconds of options.seconds ?? (options.quick ? QUICK : SECONDS)) {
+    const random = seededRandom(1);
+    const classes = [...tokens.keys()];
+    const scenes = Array.from({ length: Math.ceil((seconds * FPS) / SCENE_FRAMES) }, (): Scene => {
+      return { class: classes[Math.floor(random() * classes.length)] ?? '', frames: SCENE_FRAMES };
+    });
+    const cache = host.newCache(LIMIT_BYTES);
+    await show(host, cache, tokens, scenes, FPS);
+    const asked = names
+      .slice(0, ASKED_THINGS)
+      .flatMap((name) => [`Have you seen a ${name}?`, `When did the ${name} appear?`]);
+    const questions = ['What is shown now?', 'What was shown first?', ...asked];
+    const stream = there.intake.open(cache);
+    const transfers = there.device?.transfers ?? { toDevice: 0, toHost: 0 };
+    const crossed = async <T>(run: () => Promise<T>): Promise<{ value: T; toDevice: number; toHost: number }> => {
+      const before = { ...transfers };
+      const value = await run();
+      return {
+        value,
+        toDevice: transfers.toDevice - before.toDevice,
+        toHost: transfers.toHost - before.toHost,
+      };
+    };
+    // The pages come to the device when they are first read: on a live stream they are written there.
+    const [warm = ''] = questions;
+    await greedyAnswer(there, cache, warm);
+    let same = 0;
+    let count = 0;
+    const [up, down]: [number[], number[]] = [[], []];
+    for (const question of questions) {
+      const expected = await greedyAnswer(host, cache, question);
+      const { value, toDevice, toHost } = await crossed(() => greedyAnswer(there, cache, question));
+      if (value.join() === expected.join()) same++;
+      count += value.length;
+      up.push(toDevice / value.length);
+      down.push(toHost / value.length);
+    }
+    const frame = [...tokens.values()][0]?.[0] ?? new Float32Array(0);
+    const take = (): Promise<unknown> =>
+      there.intake.take([{ stream, tokens: frame, timeMs: (cache.times.at(-1) ?? 0) + 1000 / FPS }]);
+    await take();
+    const frameBytes = await crossed(take);
+    lengths[`${seconds} s`] = {
+      frames: cache.frames,
+      cacheMb: round(there.device?.memory.bytes ?? 0, 0) / 2 ** 20,
+      bytesAFrame: { toDevice: frameBytes.toDevice, toHost: frameBytes.toHost },
+      bytesAnAnswerToken: { toDevice: round(median(up), 0), toHost: round(median(down), 0) },
+      sameAnswers: `${same} of ${questions.length}`,
+      answerTokens: count,
+    };
+    stream.close();
+  }
+  return lengths;
 }
 
 /** Of all graphs whose profiles lie in a folder. */

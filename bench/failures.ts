@@ -1,13 +1,13 @@
 /**
  * What the bundle gets wrong: every photograph of the recorded tests for two seconds, "What is shown now?", and the answers
- * that are not its class. `--picture FILE` draws these photographs with what was answered (PNG or JPEG, by its name).
+ * that are not its class. The photographs are those whose class the frozen eyes put first (PHOTOGRAPHS_NOTE). `--picture FILE` draws these photographs with what was answered (PNG or JPEG, by its name).
  */
 import path from 'node:path';
 import sharp, { type OverlayOptions } from 'sharp';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { loadModel } from '../src/model/model.ts';
 import { greedyText } from './greedy-answer.ts';
-import { readPhotographs, sceneTokens, show } from './haystack.ts';
+import { PHOTOGRAPHS_NOTE, readPhotographs, sceneTokens, show } from './haystack.ts';
 import type { BenchOptions } from './options.ts';
 
 const FPS = 2;
@@ -37,6 +37,7 @@ export async function failures(options: BenchOptions): Promise<Record<string, un
     if (options.picture !== undefined && failed.length > 0) await draw(failed, options.picture);
     return {
       photographs: photographs.length,
+      note: PHOTOGRAPHS_NOTE,
       wrong: failed.length,
       answers: Object.fromEntries(
         failed.map(({ file, shows, answer }) => [path.basename(file), `${shows}: ${answer}`]),

@@ -9,10 +9,14 @@ export interface Arrival {
   readonly timeMs: number;
 }
 
+/** What it takes to open a clip anew, ms: more than that is lateness of those who read it. */
+const REOPENED_MS = 300;
+
 /**
- * How many arrivals, from the one of that number on, are later than `allowedMs` after their moment. The frame that came soonest
- * tells where the stream's clock lies on ours: in each round of a clip that is looped, `roundMs` long. It is opened anew each
- * time, and what that takes is no lateness of those who read it; over the rounds it would add up.
+ * How many arrivals, in the order of their times and from the one of that number on, are later than `allowedMs` after their
+ * moment. The frame that came soonest tells where the stream's clock lies on ours: in each round of a clip that is looped,
+ * `roundMs` long. It is opened anew each time, which adds up over the rounds; but no round's clock lies more than
+ * that after the clock of the round before, however late all of its frames are.
  */
 export function lateArrivals(arrivals: readonly Arrival[], allowedMs: number, from = 0, roundMs = Infinity): number {
   const delay = ({ atMs, timeMs }: Arrival): number => atMs - timeMs;
@@ -21,7 +25,14 @@ export function lateArrivals(arrivals: readonly Arrival[], allowedMs: number, fr
   for (const arrival of arrivals) {
     soonest.set(round(arrival), Math.min(soonest.get(round(arrival)) ?? Infinity, delay(arrival)));
   }
-  return arrivals.slice(from).filter((one) => delay(one) - (soonest.get(round(one)) ?? 0) > allowedMs).length;
+  const clocks = new Map<number, number>();
+  let before: { readonly round: number; readonly clock: number } | undefined;
+  for (const [number, ms] of soonest) {
+    const most = before === undefined ? Infinity : before.clock + REOPENED_MS * (number - before.round);
+    before = { round: number, clock: Math.min(ms, most) };
+    clocks.set(number, before.clock);
+  }
+  return arrivals.slice(from).filter((one) => delay(one) - (clocks.get(round(one)) ?? 0) > allowedMs).length;
 }
 
 export interface FrameCounts {

@@ -31,6 +31,10 @@ export interface Scene {
 /** Visual tokens of a class: one entry for each crop of each of its photographs. */
 export type SceneTokens = ReadonlyMap<string, readonly Float32Array[]>;
 
+/** How these photographs were chosen: what is wrong about them is rather the memory's fault than the eyes'. */
+export const PHOTOGRAPHS_NOTE =
+  'photographs whose class the frozen EfficientNet-Lite0 puts first (test/recorded/photos/SOURCES.md): of others more would be wrong';
+
 const PHOTOGRAPHS = path.join(PACKAGE_ROOT, 'test', 'recorded', 'photos');
 /** Sets of a data folder whose pictures show one thing by which they can be asked for. */
 const NAMED_SETS = ['grocery', 'clothing'];

@@ -8,19 +8,23 @@ import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { findFfmpeg } from '../src/ingest/ffmpeg-binary.ts';
 import { loadModel } from '../src/model/model.ts';
 import { round } from './machine.ts';
+import type { BenchOptions } from './options.ts';
 import { CLIP, clipStream, engineTimes, startStreams } from './service.ts';
 
 const STREAMS = 8;
+const QUICK_STREAMS = 2;
 const VISION_RUNS = 100;
+const QUICK_VISION_RUNS = 10;
 
-export async function intake(): Promise<Record<string, unknown>> {
+export async function intake(options: BenchOptions): Promise<Record<string, unknown>> {
+  const count = options.quick ? QUICK_STREAMS : STREAMS;
   const live = await startStreams();
   let figures;
   try {
     const before = await engineTimes(live);
     const begin = performance.now();
     const streams = await Promise.all(
-      Array.from({ length: STREAMS }, (_, i) => live.create(clipStream(`intake-${i}`, 'fastest'), 'operator')),
+      Array.from({ length: count }, (_, i) => live.create(clipStream(`intake-${i}`, 'fastest'), 'operator')),
     );
     await Promise.all(streams.map((stream) => stream.ended()));
     const seconds = (performance.now() - begin) / 1000;
@@ -28,7 +32,7 @@ export async function intake(): Promise<Record<string, unknown>> {
     const lost = streams.reduce((sum, stream) => sum + stream.status().lateFrames, 0);
     const after = await engineTimes(live);
     figures = {
-      streams: STREAMS,
+      streams: count,
       frames,
       lost,
       framesASecond: round(frames / seconds),
@@ -44,31 +48,34 @@ export async function intake(): Promise<Record<string, unknown>> {
   }
   return {
     ...figures,
-    baselines: { ffmpegAlone: await ffmpegAlone(figures.frames), visionAlone: await visionAlone() },
+    baselines: {
+      ffmpegAlone: await ffmpegAlone(figures.frames, count),
+      visionAlone: await visionAlone(options.quick ? QUICK_VISION_RUNS : VISION_RUNS),
+    },
   };
 }
 
-/** `frames`: how many sampled frames the clips hold together. */
-export async function ffmpegAlone(frames: number): Promise<{ framesASecond: number }> {
+/** `frames`: how many sampled frames the clips hold together; `clips`: how many are decoded at once. */
+export async function ffmpegAlone(frames: number, clips = STREAMS): Promise<{ framesASecond: number }> {
   const { path } = await findFfmpeg();
   const begin = performance.now();
   const filter = 'fps=2,scale=224:224';
   const run = promisify(execFile);
   await Promise.all(
-    Array.from({ length: STREAMS }, () =>
+    Array.from({ length: clips }, () =>
       run(path, ['-v', 'error', '-nostdin', '-i', CLIP, '-vf', filter, '-f', 'null', '-']),
     ),
   );
   return { framesASecond: round(frames / ((performance.now() - begin) / 1000)) };
 }
 
-export async function visionAlone(): Promise<{ framesASecond: number }> {
+export async function visionAlone(runs = VISION_RUNS): Promise<{ framesASecond: number }> {
   const model = await loadModel(DEFAULT_BUNDLE);
   const picture = new Uint8Array(model.vision.pictureBytes).fill(90);
   await model.vision.tokens(picture);
   const begin = performance.now();
-  for (let i = 0; i < VISION_RUNS; i++) await model.vision.tokens(picture);
+  for (let i = 0; i < runs; i++) await model.vision.tokens(picture);
   const seconds = (performance.now() - begin) / 1000;
   await model.release();
-  return { framesASecond: round(VISION_RUNS / seconds) };
+  return { framesASecond: round(runs / seconds) };
 }

@@ -1,5 +1,6 @@
 /** llama.cpp in a process of its own: it blocks, and its memory goes with it. Answers one message with one message. */
 import os from 'node:os';
+import { answerOnce } from './answer-once.ts';
 
 export interface LlamaTask {
   /** URL of node-llama-cpp's entry. */
@@ -94,14 +95,4 @@ async function measure(task: LlamaTask): Promise<LlamaFigures[]> {
   return figures;
 }
 
-process.once('message', (message) => {
-  measure(message as LlamaTask).then(
-    (figures) => {
-      process.send?.(figures, () => process.exit(0));
-    },
-    (error: unknown) => {
-      process.stderr.write(`${String(error)}\n`);
-      process.exit(1);
-    },
-  );
-});
+answerOnce((message) => measure(message as LlamaTask));

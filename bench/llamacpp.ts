@@ -1,10 +1,12 @@
 /**
  * Tokens a second of one asker, against llama.cpp with SmolLM2-135M at four bits: another, larger model, but what one would
- * take for text on such a machine. llama.cpp is no dependency of this package; without it the bench says how to get it.
+ * take for text on such a machine; the ratios so say how many parameters they are of. llama.cpp is no dependency of this package; without it the bench says how to get it.
  */
 import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { DEFAULT_BUNDLE } from '../src/config.ts';
+import { readBundle } from '../src/model/bundle.ts';
 import type { LlamaFigures, LlamaTask } from './llama-worker.ts';
 import { round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
@@ -34,6 +36,8 @@ export async function llamacpp(options: BenchOptions): Promise<Record<string, un
   const { atLength: own } = await inProcess<WorkerResult>('transformer-worker.ts', yoco);
   const llama: LlamaTask = { entry: pathToFileURL(path.resolve(entry)).href, gguf, contexts, decoded: DECODED };
   const other = await inProcess<LlamaFigures[]>('llama-worker.ts', llama);
+  const { config } = await readBundle(DEFAULT_BUNDLE);
+  const ratioOf = `${Math.round(config.parameters / 1e6)}M against ${sizeIn(path.basename(gguf))} parameters`;
   return {
     atTokens: Object.fromEntries(
       own.map(({ tokens, decodeMs }) => [tokens, { decodeTokensASecond: round(1000 / decodeMs) }]),
@@ -44,12 +48,17 @@ export async function llamacpp(options: BenchOptions): Promise<Record<string, un
         atTokens: Object.fromEntries(
           other.map((figures, i) => {
             const ours = 1000 / (own[i]?.decodeMs ?? Infinity);
-            return [figures.tokens, { ...figures, ratio: round(ours / figures.decodeTokensASecond, 2) }];
+            return [figures.tokens, { ...figures, ratio: round(ours / figures.decodeTokensASecond, 2), ratioOf }];
           }),
         ),
       },
     },
   };
+}
+
+/** `135M` of `SmolLM2-135M-Instruct.Q4_1.gguf`. */
+function sizeIn(file: string): string {
+  return /(?<![a-z\d.])\d+(?:\.\d+)?[MB](?![a-z\d])/i.exec(file)?.[0] ?? 'an unknown number of';
 }
 
 function skipped(sentence: string): Record<string, unknown> {

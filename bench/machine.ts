@@ -27,17 +27,17 @@ export function machine(): Machine {
   };
 }
 
-/** Median and 95th percentile. */
+/** Median and 95th percentile: the smallest value that 95% of all do not pass (nearest rank). 0 of none. */
 export function quantiles(values: readonly number[]): { readonly median: number; readonly p95: number } {
   const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number): number =>
-    round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
-  return { median: at(0.5), p95: at(0.95) };
+  return { median: round(median(values)), p95: round(sorted[Math.ceil(sorted.length * 0.95) - 1] ?? 0) };
 }
 
+/** The middle value; of an even number of them the mean of the two in the middle. 0 of none. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+  const [low = 0, high = 0] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[Math.floor(sorted.length / 2)]];
+  return (low + high) / 2;
 }
 
 export function round(value: number, digits = 1): number {

@@ -1,6 +1,7 @@
 /**
  * `npm run bench [-- NAME... --json --quick]`: figures with their baselines, measured in the same run. With `--json` stdout
- * holds one JSON object and nothing else. Without a name all of them run, one after the other.
+ * holds one JSON object and nothing else. Without a name all of them run, one after the other. Where one fails the others'
+ * results are printed all the same, and the exit status is 1.
  */
 import { askers } from './askers.ts';
 import { device } from './device.ts';
@@ -13,14 +14,13 @@ import { machine } from './machine.ts';
 import { memory } from './memory.ts';
 import { needle } from './needle.ts';
 import { needles } from './needles.ts';
-import { type BenchOptions, parseCommandLine } from './options.ts';
+import { type CommandLine, parseCommandLine } from './options.ts';
 import { precision } from './precision.ts';
 import { reread } from './reread.ts';
+import { type Bench, checkNames, runBenches } from './run-benches.ts';
 import { signs } from './signs.ts';
 import { streams } from './streams.ts';
 import { transformer } from './transformer.ts';
-
-type Bench = (options: BenchOptions) => Promise<Record<string, unknown>>;
 
 const BENCHES: Record<string, Bench> = {
   intake,
@@ -43,34 +43,34 @@ const BENCHES: Record<string, Bench> = {
 /** Load average above which other programs take a share of the cores. */
 const BUSY_LOAD = 1;
 
-function fail(message: string): never {
-  process.stderr.write(`error: ${message}\n`);
-  process.exit(1);
-}
-
-function commandLine(): ReturnType<typeof parseCommandLine> {
+function commandLine(): CommandLine {
   try {
-    return parseCommandLine(process.argv.slice(2), process.env);
+    const parsed = parseCommandLine(process.argv.slice(2), process.env);
+    checkNames(BENCHES, parsed.names, parsed.options);
+    return parsed;
   } catch (error) {
-    return fail((error as Error).message);
+    process.stderr.write(`error: ${(error as Error).message}\n`);
+    process.exit(1);
   }
 }
 
-const { names, json, options } = commandLine();
-const unknown = names.find((name) => !(name in BENCHES));
-if (unknown !== undefined) fail(`no bench is called ${unknown}; there are ${Object.keys(BENCHES).join(', ')}`);
+// By `exit`, so that what benches have written for a while is removed.
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
 
+const { names, json, options } = commandLine();
+const note = (line: string): void => void process.stderr.write(`${line}\n`);
 const measuredOn = machine();
 if (measuredOn.load > BUSY_LOAD) {
-  process.stderr.write(`warning: the machine is busy (load ${measuredOn.load}); these are no figures to report\n`);
+  note(`warning: the machine is busy (load ${measuredOn.load}); these are no figures to report`);
 }
-const results: Record<string, unknown> = { machine: measuredOn };
-for (const [name, run] of Object.entries(BENCHES)) {
-  if (names.length > 0 && !names.includes(name)) continue;
-  process.stderr.write(`running ${name} ...\n`);
-  results[name] = await run(options);
+const { results, failed } = await runBenches(BENCHES, names, options, note);
+const all = { machine: measuredOn, ...results };
+process.stdout.write(json ? `${JSON.stringify(all)}\n` : `${table(all)}\n`);
+if (failed.length > 0) {
+  note(`failed: ${failed.join(', ')}`);
+  process.exitCode = 1;
 }
-process.stdout.write(json ? `${JSON.stringify(results)}\n` : `${table(results)}\n`);
 
 /** One line a figure; what is nested is indented. */
 function table(value: object, indent = ''): string {

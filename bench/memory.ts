@@ -5,14 +5,17 @@
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { readBundle } from '../src/model/bundle.ts';
 import { residentBytes, round } from './machine.ts';
+import type { BenchOptions } from './options.ts';
 import { startStreams } from './service.ts';
 
 const STREAMS = 8;
 const MINUTES = 10;
+const QUICK_MINUTES = 0.5;
 const FPS = 2;
 const MB = 2 ** 20;
 
-export async function memory(): Promise<Record<string, unknown>> {
+export async function memory(options: BenchOptions): Promise<Record<string, unknown>> {
+  const minutes = options.quick ? QUICK_MINUTES : MINUTES;
   const { config } = await readBundle(DEFAULT_BUNDLE);
   const live = await startStreams();
   try {
@@ -21,7 +24,7 @@ export async function memory(): Promise<Record<string, unknown>> {
     const picture = new Uint8Array(config.imageSize ** 2 * 3);
     for (let s = 0; s < STREAMS; s++) engine.open(`memory-${s}`, { limitBytes: 512 * MB, mergeBelow: 0 });
     let cacheBytes = 0;
-    const frames = MINUTES * 60 * FPS;
+    const frames = minutes * 60 * FPS;
     for (let f = 0; f < frames; f++) {
       // Every stream's frame differs from the one before it, so that nothing could be shared.
       const appended = await Promise.all(
@@ -38,7 +41,7 @@ export async function memory(): Promise<Record<string, unknown>> {
     const everyLayer = 2 * (config.selfLayers + config.crossLayers) * config.kvHeads * config.headDim * 4;
     return {
       streams: STREAMS,
-      minutes: MINUTES,
+      minutes,
       engineMB: round(full / MB),
       engineEmptyMB: round(empty / MB),
       serverMB: round(server / MB),

@@ -1,7 +1,8 @@
 /**
  * Needles in haystacks of real video tokens, from ten seconds to a day: a thing that is shown once, for three seconds,
  * among others. Asked is whether it was seen; right is "yes" with the strongest evidence on the needle. Each needle is
- * asked twice: reading through the index, and reading everything (the baseline). Things never shown are asked as well.
+ * asked twice: reading through the index, and reading everything (the baseline). Things never shown are asked as well. The
+ * photographs are those that the frozen eyes know (PHOTOGRAPHS_NOTE).
  */
 import { writeFile } from 'node:fs/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
@@ -13,7 +14,15 @@ import type { ReaderInput, Reading } from '../src/model/reader.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
 import { argmax, seededRandom } from '../src/model/sampling.ts';
-import { type Photograph, readPhotographs, type Scene, sceneTokens, type SceneTokens, show } from './haystack.ts';
+import {
+  type Photograph,
+  PHOTOGRAPHS_NOTE,
+  readPhotographs,
+  type Scene,
+  sceneTokens,
+  type SceneTokens,
+  show,
+} from './haystack.ts';
 import { round } from './machine.ts';
 import { heatmap } from './needle-picture.ts';
 import { isRight, type NeedleReading, type NeedleResult } from './needle-result.ts';
@@ -40,8 +49,8 @@ export async function needle(options: BenchOptions): Promise<Record<string, unkn
     const tokens = await sceneTokens(model, photographs);
     const results: NeedleResult[] = [];
     const lengths = options.seconds ?? (options.quick ? QUICK_SECONDS : SECONDS);
-    for (const [i, seconds] of lengths.entries()) {
-      results.push(...(await atLength(model, tokens, photographs, seconds, options.needles, seededRandom(i + 1))));
+    for (const seconds of lengths) {
+      results.push(...(await atLength(model, tokens, photographs, seconds, options.needles)));
       process.stderr.write(
         `  ${seconds} s: ${JSON.stringify(summary(results.filter((r) => r.seconds === seconds)))}\n`,
       );
@@ -50,6 +59,7 @@ export async function needle(options: BenchOptions): Promise<Record<string, unkn
     return {
       framesASecond: FPS,
       needleSeconds: NEEDLE_FRAMES / FPS,
+      ...(options.data === undefined ? { note: PHOTOGRAPHS_NOTE } : {}),
       atSeconds: Object.fromEntries(
         lengths.map((seconds) => [String(seconds), summary(results.filter((result) => result.seconds === seconds))]),
       ),
@@ -79,24 +89,44 @@ function summary(results: readonly NeedleResult[]): Record<string, unknown> {
   };
 }
 
+/** What is shown and asked in one haystack. */
+export interface Haystack {
+  readonly scenes: readonly Scene[];
+  /** Classes that are shown once, each in `scenes` at its place of `at`. */
+  readonly planted: readonly string[];
+  readonly at: readonly number[];
+  /** Classes that are never shown. */
+  readonly absent: readonly string[];
+}
+
+/**
+ * Haystacks of so many seconds with at least `wanted` needles together. They depend on the length and the classes alone: they are
+ * the same whichever other lengths are measured.
+ */
+export function haystacksOf(classes: readonly string[], seconds: number, wanted: number): Haystack[] {
+  const random = seededRandom(seconds);
+  const frames = seconds * FPS;
+  const room = Math.max(1, Math.min(NEEDLES, Math.floor(frames / (2 * HAY_FRAMES))));
+  const haystacks: Haystack[] = [];
+  for (let made = 0; made < wanted; made += room) {
+    const order = shuffled([...classes], random);
+    const planted = order.slice(HAY_CLASSES, HAY_CLASSES + room);
+    const absent = order.slice(HAY_CLASSES + room, HAY_CLASSES + 2 * room);
+    haystacks.push({ planted, absent, ...plant(order.slice(0, HAY_CLASSES), planted, frames, random) });
+  }
+  return haystacks;
+}
+
 async function atLength(
   model: Model,
   tokens: SceneTokens,
   photographs: readonly Photograph[],
   seconds: number,
   wanted: number,
-  random: () => number,
 ): Promise<NeedleResult[]> {
   const results: NeedleResult[] = [];
   const named = new Map(photographs.map((photograph) => [photograph.class, photograph.asked]));
-  const frames = seconds * FPS;
-  const room = Math.max(1, Math.min(NEEDLES, Math.floor(frames / (2 * HAY_FRAMES))));
-  for (let made = 0; made < wanted; made += room) {
-    const classes = shuffled([...named.keys()], random);
-    const hay = classes.slice(0, HAY_CLASSES);
-    const planted = classes.slice(HAY_CLASSES, HAY_CLASSES + room);
-    const absent = classes.slice(HAY_CLASSES + room, HAY_CLASSES + 2 * room);
-    const { scenes, at } = plant(hay, planted, frames, random);
+  for (const { planted, absent, scenes, at } of haystacksOf([...named.keys()], seconds, wanted)) {
     const cache = model.newCache(DAY_LIMIT_BYTES);
     const starts = await show(model, cache, tokens, scenes, FPS);
     const spans = at.map((scene) => ((starts[scene] ?? 0) * 1000) / FPS);

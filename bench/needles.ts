@@ -6,7 +6,7 @@
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { loadModel } from '../src/model/model.ts';
 import { seededRandom } from '../src/model/sampling.ts';
-import { readPhotographs, sceneTokens, show } from './haystack.ts';
+import { PHOTOGRAPHS_NOTE, readPhotographs, sceneTokens, show } from './haystack.ts';
 import { round } from './machine.ts';
 import { DAY_LIMIT_BYTES, FPS, HAY_CLASSES, judge, plant, question, shuffled } from './needle.ts';
 import { isRight } from './needle-result.ts';
@@ -58,7 +58,7 @@ export async function needles(options: BenchOptions): Promise<Record<string, unk
       }
       atSeconds[String(seconds)] = byNumber;
     }
-    return { framesASecond: FPS, atSeconds };
+    return { framesASecond: FPS, ...(options.data === undefined ? { note: PHOTOGRAPHS_NOTE } : {}), atSeconds };
   } finally {
     await model.release();
   }

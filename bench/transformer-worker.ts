@@ -3,7 +3,7 @@
  * step at each length of the cache. Answers one message with one message.
  */
 import path from 'node:path';
-import type { Tensor } from 'onnxruntime-node';
+import type { Tensor } from '../src/model/onnxruntime.ts';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { FRAME_BATCH } from '../src/model/intake.ts';
 import { bundlePath, readBundle } from '../src/model/bundle.ts';
@@ -15,6 +15,7 @@ import { argmax } from '../src/model/sampling.ts';
 import { floats, integers, openSession, output } from '../src/model/session.ts';
 import { Tokenizer } from '../src/model/tokenizer.ts';
 import { Vision } from '../src/model/vision.ts';
+import { answerOnce } from './answer-once.ts';
 import { forgetPeak, GRAPHS, median, repeat, residentBytes } from './machine.ts';
 import { readShapes, type ShapeName } from './shapes.ts';
 
@@ -208,18 +209,9 @@ async function transformer(task: WorkerTask, name: ShapeName): Promise<WorkerRes
   return { visionMs, questionTokens: question.ids.length, atLength };
 }
 
-process.once('message', (message) => {
+answerOnce((message) => {
   const task = message as WorkerTask;
   const yocoModels = ['yoco', 'yoco-indexed'] as const;
   const own = yocoModels.find((name) => name === task.model);
-  const run = own === undefined ? transformer(task, task.model as ShapeName) : yoco(task, own === 'yoco-indexed');
-  run.then(
-    (result) => {
-      process.send?.(result, () => process.exit(0));
-    },
-    (error: unknown) => {
-      process.stderr.write(`${String(error)}\n`);
-      process.exit(1);
-    },
-  );
+  return own === undefined ? transformer(task, task.model as ShapeName) : yoco(task, own === 'yoco-indexed');
 });

@@ -16,7 +16,12 @@ const list = z.array(z.string().min(1));
 /** A whole number, or text that is one: nothing at all is none. */
 const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
   z.union([z.number(), z.string().min(1).transform(Number)]).pipe(z.number().int().min(least).max(most));
-const hostRule = z.string().min(1).refine(isHostRule, 'is neither a host nor a range of addresses');
+const hostRule = z
+  .string()
+  .refine(
+    isHostRule,
+    'is neither a host (cam.example, *.example, no scheme, no port), nor a range (10.0.0.0/8), nor *',
+  );
 
 const schema = z.strictObject({
   /** Folder of the model bundle. */
@@ -50,11 +55,18 @@ const schema = z.strictObject({
   device_memory_mb: whole(64).default(4096),
   /** Resident memory at which the engine is started again, MB. */
   engine_memory_mb: whole(512).default(8192),
+  /** JPEG of the pictures that each stream has seen, MB; the oldest go first. */
+  pictures_mb: whole(1, 65_536).default(64),
   log_level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 
-export type Config = z.output<typeof schema>;
+export type Config = z.output<typeof schema> & {
+  /** The environment variable of each setting that came from one: what a person has to look for. */
+  readonly variables: Variables;
+};
 export type ConfigInput = { readonly [K in keyof z.input<typeof schema>]?: unknown };
+/** Key of a setting (`tls.key` for a part of it) to the variable that gave it. */
+type Variables = ReadonlyMap<string, string>;
 
 const LISTS = new Set<string>(['api_keys', 'allowed_origins', 'allowed_hosts', 'media_roots', 'source_hosts']);
 const PREFIX = 'YOCO_';
@@ -68,18 +80,51 @@ const NOT_SETTINGS = new Set([
   'YOCO_BENCH_GGUF',
 ]);
 
+/**
+ * What Kubernetes puts into every pod for a Service that is called `yoco` or `yoco-something`: `YOCO_SERVICE_HOST`,
+ * `YOCO_SERVICE_PORT_HTTP`, `YOCO_PORT_8080_TCP_ADDR`, and `YOCO_PORT`, whose value is an address (below).
+ */
+const OF_A_SERVICE = /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
+const OF_A_SERVICE_BY_VALUE = { name: /_PORT$/, value: /^(tcp|udp|sctp):\/\// };
+
+function isOfAService(variable: string, value: string): boolean {
+  const { name, value: address } = OF_A_SERVICE_BY_VALUE;
+  return OF_A_SERVICE.test(variable) || (name.test(variable) && address.test(value));
+}
+
 /** `YOCO_PORT=9000` -> `{ port: '9000' }`; lists are separated by commas; `YOCO_TLS_KEY` and `YOCO_TLS_CERT` are files. */
-export function configFromEnvironment(env: NodeJS.ProcessEnv): ConfigInput {
-  const out: Record<string, unknown> = {};
+function configFromEnvironment(env: NodeJS.ProcessEnv): { input: ConfigInput; variables: Variables } {
+  const input: Record<string, unknown> = {};
   const tls: Record<string, string> = {};
+  const variables = new Map<string, string>();
   for (const [variable, value] of Object.entries(env)) {
     if (!variable.startsWith(PREFIX) || NOT_SETTINGS.has(variable) || value === undefined || value === '') continue;
+    if (isOfAService(variable, value)) continue;
     const key = variable.slice(PREFIX.length).toLowerCase();
-    if (key === 'tls_key' || key === 'tls_cert') tls[key.slice('tls_'.length)] = value;
-    else if (LISTS.has(key)) out[key] = value.split(',').map((item) => item.trim());
-    else out[key] = value;
+    const part = /^tls_(key|cert)$/.exec(key)?.[1];
+    variables.set(part === undefined ? key : `tls.${part}`, variable);
+    if (part !== undefined) tls[part] = value;
+    else if (LISTS.has(key)) input[key] = value.split(',').map((item) => item.trim());
+    else input[key] = value;
   }
-  return Object.keys(tls).length > 0 ? { ...out, tls } : out;
+  return { input: Object.keys(tls).length > 0 ? { ...input, tls } : input, variables };
+}
+
+/** Throws `config_invalid` for a variable that begins as settings do and is none, for commands that read no settings. */
+export function checkVariables(env: NodeJS.ProcessEnv): void {
+  const { variables } = configFromEnvironment(env);
+  for (const [key, variable] of variables) {
+    const [name = ''] = key.split('.');
+    if (!Object.hasOwn(schema.shape, name)) throw wrongSetting(key, 'is not a setting', new Map([[key, variable]]));
+  }
+}
+
+/** `config_invalid` that names the setting, and the variable where one gave it: `port (YOCO_PORT): ...`. */
+export function wrongSetting(key: string, what: string, variables: Variables, cause?: unknown): YocoError {
+  // Of a list or an object the whole is in the variable.
+  const variable = variables.get(key) ?? variables.get(key.split('.')[0] ?? '');
+  const name = variable === undefined ? key : `${key} (${variable})`;
+  return new YocoError('config_invalid', { param: key, detail: `${name}: ${what}.`, cause });
 }
 
 /** What of the configuration the engine needs wherever it runs. */
@@ -88,21 +133,23 @@ export function engineConfig(config: Config) {
   return { bundle, device, deviceBytes: deviceMb * 2 ** 20, ...(threads === undefined ? {} : { threads }) };
 }
 
-/** Throws `config_invalid` that names the key, never its value. */
+/** Throws `config_invalid` that names the key, and the environment variable if it came from one; never its value. */
 export async function readConfig(
   flags: ConfigInput,
   env: NodeJS.ProcessEnv = process.env,
   file: string | undefined = env['YOCO_CONFIG'],
 ): Promise<Config> {
-  const fromFile = file === undefined ? {} : await readConfigFile(file);
+  const fromFile = file === undefined || file === '' ? {} : await readConfigFile(file);
   const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
-  const parsed = schema.safeParse({ ...fromFile, ...configFromEnvironment(env), ...given });
-  if (parsed.success) return parsed.data;
+  const { input, variables: all } = configFromEnvironment(env);
+  const variables = new Map([...all].filter(([key]) => !Object.hasOwn(given, key)));
+  const parsed = schema.safeParse({ ...fromFile, ...input, ...given });
+  if (parsed.success) return { ...parsed.data, variables };
   const issue = parsed.error.issues[0];
   const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
   const key = unknown ?? issue?.path.join('.') ?? '';
   const what = unknown === undefined ? (issue?.message ?? 'is wrong') : 'is not a setting';
-  throw new YocoError('config_invalid', { param: key, detail: `${key}: ${what}.` });
+  throw wrongSetting(key, what, variables);
 }
 
 async function readConfigFile(file: string): Promise<ConfigInput> {

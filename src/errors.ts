@@ -54,6 +54,9 @@ export const ERRORS = {
   snapshot_damaged: entry(422, 'The snapshot is damaged, or is none.'),
   snapshot_unsupported: entry(409, 'The snapshot is of another model or version.'),
   snapshot_failed: entry(500, 'The snapshot could not be written.', true),
+  // The way to the service, as the command line sees it
+  service_unreachable: entry(502, 'The service cannot be reached.', true),
+  connection_closed: entry(502, 'The connection was closed before the answer was complete.', true),
   // The service itself
   too_many_questions: entry(429, 'More questions wait than the limit allows.', true),
   too_many_connections: entry(429, 'More connections are open than the limit allows.', true),

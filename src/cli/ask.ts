@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { YocoError } from '../errors.ts';
 import { type AskOutcome, RealtimeClient, streamNames } from './realtime-client.ts';
+import { serverOf, serverOption } from './service-address.ts';
 import { spans } from './terminal.ts';
 
 interface AskFlags {
-  readonly server: string;
+  readonly server?: string;
   readonly streams?: string;
   readonly all?: true;
   readonly asOf?: string;
@@ -15,13 +16,13 @@ interface AskFlags {
 type Asked = readonly string[] | 'all';
 
 export function addAsk(program: Command): void {
-  program
+  const command = program
     .command('ask')
     .description('ask a running service about its streams; the key, if one is needed, is read from YOCO_API_KEY')
     .argument('<words...>', 'name of the stream (several: a,b), then one or more questions, each in quotation marks')
     .option('--streams <names>', 'the streams (a,b); then all words are questions')
-    .option('--all', 'all streams that have frames; then all words are questions')
-    .option('--server <url>', 'address of the service', process.env['YOCO_SERVER'] ?? 'http://127.0.0.1:8080')
+    .option('--all', 'all streams that have frames; then all words are questions');
+  serverOption(command)
     .option(
       '--as-of <time>',
       'seconds since the stream began (one stream only), -30s before now, or a wall time (RFC 3339)',
@@ -30,7 +31,7 @@ export function addAsk(program: Command): void {
     .action(async (words: string[], flags: AskFlags) => {
       const { asked, questions } = split(words, flags);
       const key = process.env['YOCO_API_KEY'];
-      const service = { server: flags.server, ...(key ? { key } : {}) };
+      const service = { server: serverOf(flags), ...(key ? { key } : {}) };
       // A session is on one stream; which of them does not matter to a question that names its own.
       const [stream] = asked === 'all' ? await streamNames(service) : asked;
       if (stream === undefined) throw new YocoError('stream_not_found', { detail: 'The service has none.' });

@@ -6,7 +6,7 @@ import { readDefinition } from '../ingest/definition.ts';
 import type { SourceStream } from '../live/live-stream.ts';
 import { RealtimeClient } from './realtime-client.ts';
 import { startService } from './serve.ts';
-import { clock, spans, untilStopped } from './terminal.ts';
+import { aborted, clock, spans, stopSignal } from './terminal.ts';
 
 const STREAM = 'demo';
 /** When on the clip's clock each question is asked, and what. */
@@ -24,22 +24,21 @@ export function addDemo(program: Command): void {
     .option('--once', 'end after the questions')
     .option('--port <number>', 'port to listen on; 0 takes a free one')
     .action(async (flags: { once?: true; port?: string }) => {
+      const stop = stopSignal();
       const config = await readConfig({ port: flags.port ?? (flags.once === true ? 0 : undefined), log_level: 'warn' });
       const warn = (_fields: object, message: string): void => void process.stderr.write(`${message}\n`);
       const clip = await readDefinition(path.join(PACKAGE_ROOT, 'streams', `${STREAM}.yaml`));
-      const service = await startService(alone(config), [clip], { warn, error: warn });
-      const stop = new AbortController();
-      const stopped = untilStopped().then(() => {
-        stop.abort();
-      });
+      const service = await startService(alone(config), [clip], { warn, error: warn }, stop);
+      if (service === null) return;
+      const stopped = aborted(stop);
       try {
         const { address } = service.server;
         const server = address === 'http://127.0.0.1:8080' ? '' : ` --server ${address}`;
         process.stdout.write(`The page:  ${address}/\n`);
         process.stdout.write(`Ask too:   npx tsx src/main.ts ask${server} ${STREAM} "What is shown now?"\n\n`);
-        const asked = askAll(service.live.get(STREAM), address, stop.signal);
+        const asked = askAll(service.live.get(STREAM), address, stop);
         await Promise.race([asked, stopped]);
-        if (flags.once !== true && !stop.signal.aborted) {
+        if (flags.once !== true && !stop.aborted) {
           process.stdout.write('\nThe clip plays on; Ctrl-C ends the service.\n');
           await stopped;
         }

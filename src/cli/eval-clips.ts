@@ -12,9 +12,9 @@ export function addEvalClips(program: Command): void {
     .action(async (folder: string, flags: { readonly bundle?: string; readonly json?: true }) => {
       const live = await startLocalStreams(flags.bundle);
       try {
-        const { score, clips } = await evaluateClips(live, folder);
+        const { score, baseline, clips } = await evaluateClips(live, folder);
         if (flags.json === true) {
-          process.stdout.write(`${JSON.stringify({ score, clips })}\n`);
+          process.stdout.write(`${JSON.stringify({ score, baseline, clips })}\n`);
           return;
         }
         for (const [clip, { score: mine, answers }] of Object.entries(clips)) {
@@ -23,7 +23,7 @@ export function addEvalClips(program: Command): void {
             process.stdout.write(`  ${right ? '+' : '-'} ${question} ${answer}\n`);
           }
         }
-        process.stdout.write(`${score.correct} of ${score.total} right\n`);
+        process.stdout.write(`${score.correct} of ${score.total} right, by text alone ${baseline.correct}\n`);
       } finally {
         await live.close();
       }

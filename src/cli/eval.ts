@@ -3,27 +3,21 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Command, Option } from 'commander';
 import { readConfig } from '../config.ts';
-import { YocoError } from '../errors.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
+import { checkOptions, type EvaluationFlags } from '../evaluation/options.ts';
 import { table } from '../evaluation/table.ts';
-import type { Fit } from '../evaluation/video.ts';
 import { startLocalStreams } from './local-streams.ts';
-import { ProgressLine } from './terminal.ts';
+import { ProgressLine, stopSignal } from './terminal.ts';
 
 /** Of an hour at eight frames a second: controls look at pictures of all of it, bytes. */
 const PICTURES_BYTES = 2 ** 30;
 
-interface EvalFlags {
+/** Exit status of a program that a signal has ended, as shells give it. */
+const STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
+
+interface EvalFlags extends EvaluationFlags {
   readonly data: string;
-  readonly sets: string;
   readonly bundle?: string;
-  readonly seed: string;
-  readonly streams: string;
-  readonly seconds: string;
-  readonly size: string;
-  readonly fps: string;
-  readonly fit: Fit;
-  readonly controls: string;
   readonly resume?: string;
   readonly heldOut?: true;
   readonly answers?: true;
@@ -53,26 +47,21 @@ export function addEval(program: Command): void {
     .option('--answers', 'print every answer on stderr')
     .option('--json', 'print one JSON object')
     .action(async (flags: EvalFlags) => {
-      const [width = NaN, height = NaN] = flags.size.split('x').map(Number);
-      const number = (name: string, text: string): number => {
-        const value = Number(text);
-        if (Number.isFinite(value) && value >= 0) return value;
-        throw new YocoError('invalid_request', { param: name, detail: `--${name} must be a number.` });
-      };
+      const checked = checkOptions(flags);
+      const config = await readConfig({ bundle: flags.bundle });
+      const signal = stopSignal();
+      let status: number = STATUS.SIGINT;
+      process.once('SIGTERM', () => (status = STATUS.SIGTERM));
       const live = await startLocalStreams(flags.bundle, { thumbnailLimitBytes: PICTURES_BYTES });
       const progress = new ProgressLine('Evaluating');
       try {
         const result = await evaluate(live, {
+          ...checked,
           data: flags.data,
-          sets: flags.sets === 'all' ? [] : flags.sets.split(','),
-          seed: number('seed', flags.seed),
-          streams: flags.streams,
-          seconds: flags.seconds,
           heldOut: flags.heldOut === true,
-          video: { width: number('size', String(width)), height: number('size', String(height)), fit: flags.fit },
-          fps: number('fps', flags.fps),
-          controls: number('controls', flags.controls),
-          bundleId: await bundleId(flags.bundle),
+          bundleId: await bundleId(config.bundle),
+          device: config.device,
+          signal,
           ...(flags.resume === undefined ? {} : { resume: flags.resume }),
           onProgress: (done, total) => {
             progress.show(done / total, `${done} of ${total} streams`);
@@ -88,6 +77,11 @@ export function addEval(program: Command): void {
         });
         progress.end();
         process.stdout.write(flags.json === true ? `${JSON.stringify(result)}\n` : table(result));
+      } catch (error) {
+        progress.end();
+        // Whoever stopped it knows why; what comes of the stop on the way is no error of its own.
+        if (!signal.aborted) throw error;
+        process.exitCode = status;
       } finally {
         await live.close();
       }
@@ -95,8 +89,7 @@ export function addEval(program: Command): void {
 }
 
 /** Of its config, which holds the checksum of every file. */
-async function bundleId(bundle: string | undefined): Promise<string> {
-  const config = await readConfig({ bundle });
-  const text = await readFile(path.join(config.bundle, 'config.json'));
+async function bundleId(bundle: string): Promise<string> {
+  const text = await readFile(path.join(bundle, 'config.json'));
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }

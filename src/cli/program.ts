@@ -1,5 +1,9 @@
 /** The command line: which commands there are. Results go to stdout, everything else to stderr. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { Command } from 'commander';
+import { z } from 'zod';
+import { checkVariables, PACKAGE_ROOT } from '../config.ts';
 import { YocoError } from '../errors.ts';
 import { addAsk } from './ask.ts';
 import { addDemo } from './demo.ts';
@@ -13,6 +17,10 @@ import { addWatch } from './watch.ts';
 export async function run(argv: readonly string[]): Promise<void> {
   const program = new Command('yoco-live')
     .description('Watches live video and answers questions about it at any time.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .hook('preAction', () => {
+      checkVariables(process.env);
+    })
     .showHelpAfterError()
     .configureHelp({ showGlobalOptions: true });
   const commands = [addDemo, addServe, addAsk, addWatch, addSnapshot, addSnapshots, addRestore, addEval, addEvalClips];
@@ -25,6 +33,11 @@ export async function run(argv: readonly string[]): Promise<void> {
     if (known.code === 'internal') process.stderr.write(`${stack(known.cause)}\n`);
     process.exitCode = 1;
   }
+}
+
+function packageVersion(): string {
+  const text = readFileSync(path.join(PACKAGE_ROOT, 'package.json'), 'utf8');
+  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
 }
 
 function stack(cause: unknown): string {

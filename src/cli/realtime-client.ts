@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
 import { ERRORS, type ErrorCode, YocoError } from '../errors.ts';
+import { endpoint, noAnswer } from './service-address.ts';
 
 export interface ClientOptions {
-  /** `http://127.0.0.1:8080`, or https. */
+  /** `http://127.0.0.1:8080`, or https; a path that a proxy puts before the service's own belongs to it. */
   readonly server: string;
   readonly stream: string;
   readonly key?: string;
@@ -59,16 +60,21 @@ export class RealtimeClient {
       if (this.#waiting !== undefined) this.#waiting(message);
       else this.#queue.push(message);
     });
-    socket.on('close', (code) => {
-      this.#closed = new YocoError('engine_unavailable', { detail: `The connection was closed (${code}).` });
+    socket.on('close', (code, reason) => {
+      const why = reason.length === 0 ? '' : `: ${reason.toString('utf8')}`;
+      this.#closed = new YocoError('connection_closed', { detail: `Close code ${code}${why}.` });
       this.#waiting?.({ type: 'closed' });
     });
     socket.on('error', () => undefined);
   }
 
-  /** Throws `source_unreachable` when nobody listens, or what the service answered instead of opening. */
+  /**
+   * Throws `invalid_request` (`server`), `service_unreachable` when no service answers, or what the service answered
+   * instead of opening.
+   */
   static async connect(options: ClientOptions): Promise<RealtimeClient> {
-    const url = new URL('/v1/realtime', options.server.replace(/^http/, 'ws'));
+    const url = endpoint(options.server, '/v1/realtime');
+    url.protocol = url.protocol.replace('http', 'ws');
     url.searchParams.set('stream', options.stream);
     const headers = options.key === undefined ? {} : { authorization: `Bearer ${options.key}` };
     const socket = new WebSocket(url, 'realtime', { headers });
@@ -82,7 +88,7 @@ export class RealtimeClient {
         });
       });
       socket.once('error', (cause) => {
-        reject(new YocoError('source_unreachable', { detail: `No service answers at ${options.server}.`, cause }));
+        reject(noAnswer(options.server, cause));
       });
     });
     await Promise.race([once(socket, 'open'), refused]);
@@ -90,14 +96,14 @@ export class RealtimeClient {
     return client;
   }
 
-  /** Asks, and calls back with each piece of the answer. Throws the service's error. */
+  /** Asks, and calls back with each piece of the answer. Throws the service's error, and `connection_closed`. */
   async ask(question: string, onDelta: (piece: string) => void, params: AskParams = {}): Promise<AskOutcome> {
     const item = { type: 'message', role: 'user', content: [{ type: 'input_text', text: question }] };
     this.#send({ type: 'conversation.item.create', item });
     this.#send({ type: 'response.create', response: { yoco: { as_of: params.asOf, streams: params.streams } } });
     for (;;) {
       const message = await this.#next();
-      if (message['type'] === 'closed') throw this.#closed ?? new YocoError('engine_unavailable');
+      if (message['type'] === 'closed') throw this.#closed ?? new YocoError('connection_closed');
       if (message['type'] === 'error') throw refusal(JSON.stringify(message), 0);
       if (message['type'] === 'response.output_text.delta' && typeof message['delta'] === 'string') {
         onDelta(message['delta']);
@@ -135,8 +141,8 @@ export class RealtimeClient {
 /** The names of a service's streams, sorted. Throws what `RealtimeClient.connect` throws. */
 export async function streamNames({ server, key }: Omit<ClientOptions, 'stream'>): Promise<string[]> {
   const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
-  const response = await fetch(new URL('/v1/streams', server), { headers }).catch((cause: unknown) => {
-    throw new YocoError('source_unreachable', { detail: `No service answers at ${server}.`, cause });
+  const response = await fetch(endpoint(server, '/v1/streams'), { headers }).catch((cause: unknown) => {
+    throw noAnswer(server, cause);
   });
   const body = await response.text();
   const list = z.object({ data: z.array(z.object({ name: z.string() }).loose()) }).safeParse(safeJson(body));
@@ -144,7 +150,7 @@ export async function streamNames({ server, key }: Omit<ClientOptions, 'stream'>
   return list.data.data.map(({ name }) => name).sort();
 }
 
-/** The service's own error, from its JSON. */
+/** The service's own error, from its JSON; `service_unreachable` where a program answers that is not the service. */
 export function refusal(body: string, status: number): YocoError {
   const shape = z.object({ error: z.object({ code: z.string(), message: z.string() }).loose() }).loose();
   const parsed = shape.safeParse(safeJson(body));
@@ -153,10 +159,12 @@ export function refusal(body: string, status: number): YocoError {
     const detail = parsed.data.error.message.replace(ERRORS[code].message, '').trim();
     return new YocoError(code, detail === '' ? {} : { detail });
   }
-  return new YocoError('engine_unavailable', { detail: `The service answered with HTTP status ${status}.` });
+  const how = status === 0 ? '' : ` (HTTP status ${status})`;
+  return new YocoError('service_unreachable', { detail: `What answers does not speak its protocol${how}.` });
 }
 
-function safeJson(text: string): unknown {
+/** The parsed text, or undefined where it is not JSON. */
+export function safeJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

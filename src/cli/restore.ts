@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { callService, serviceOptions } from './http-client.ts';
+import { serverOf } from './service-address.ts';
 import { clock } from './terminal.ts';
 
 interface Flags {
-  readonly server: string;
+  readonly server?: string;
   readonly name?: string;
   readonly source?: string;
   readonly json?: true;
@@ -19,9 +20,9 @@ export function addRestore(program: Command): void {
     .argument('<snapshot>', 'name of the file in the folder of the service')
     .option('--name <stream>', 'name of the stream; default: that of the snapshot')
     .option('--source <file|url>', 'where new frames come from; default: only those that are pushed');
-  serviceOptions(command).action(async (restore: string, { server, name, source, json }: Flags) => {
+  serviceOptions(command).action(async (restore: string, { name, source, json, ...flags }: Flags) => {
     const isUrl = source !== undefined && /^[a-z][a-z0-9+.-]+:\/\//i.test(source);
-    const stream = await callService(server, 'POST', '/v1/streams', {
+    const stream = await callService(serverOf(flags), 'POST', '/v1/streams', {
       restore,
       ...(name === undefined ? {} : { name }),
       ...(source === undefined ? {} : { source: isUrl ? { url: source } : { file: source } }),

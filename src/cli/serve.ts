@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { pino } from 'pino';
-import { type Config, type ConfigInput, engineConfig, readConfig } from '../config.ts';
+import { type Config, type ConfigInput, engineConfig, readConfig, wrongSetting } from '../config.ts';
 import { YocoError } from '../errors.ts';
 import { readDefinitions, type StreamDefinition } from '../ingest/definition.ts';
 import { Streams } from '../live/live-service.ts';
@@ -12,7 +12,7 @@ import {
   type ServerOptions,
   startServer,
 } from '../server/index.ts';
-import { ProgressLine, untilStopped } from './terminal.ts';
+import { aborted, ProgressLine, stopSignal } from './terminal.ts';
 
 export function addServe(program: Command): void {
   program
@@ -25,15 +25,17 @@ export function addServe(program: Command): void {
     .option('--port <number>', 'port to listen on')
     .option('--device <name>', 'where the caches lie and the decoders run: cpu or webgpu')
     .action(async (options: ConfigInput & { config?: string }) => {
+      const stop = stopSignal(); // from here on: what was started by then is to end with it
       const { config: file, ...flags } = options;
       const config = await readConfig(flags, process.env, file);
       const log = pino({ level: config.log_level }, pino.destination(2));
-      const service = await startService(config, await readDefinitions(config.streams), log);
-      const stopped = untilStopped(); // who reads "listening" may stop it at once
-      log.info({ address: service.server.address, streams: service.live.list().length }, 'listening');
-      await stopped;
+      const service = await startService(config, await readDefinitions(config.streams), log, stop);
+      if (service !== null) {
+        log.info({ address: service.server.address, streams: service.live.list().length }, 'listening');
+        await aborted(stop);
+      }
       log.info({}, 'stopping');
-      await service.close();
+      await service?.close();
     });
 }
 
@@ -43,12 +45,32 @@ export interface RunningService {
   readonly close: () => Promise<void>;
 }
 
-/** Loads the model, starts these streams, and listens. */
+/**
+ * Loads the model, starts these streams, and listens. Null when `stop` was aborted before that: then the step in progress
+ * is the last one, and what it has started has ended.
+ * Throws `config_invalid` that names the setting, what `Streams.start` throws, and of a stream the error with its name.
+ */
 export async function startService(
   config: Config,
   definitions: readonly StreamDefinition[],
   log: ServerLog,
-): Promise<RunningService> {
+  stop: AbortSignal,
+): Promise<RunningService | null> {
+  try {
+    return await start(config, definitions, log, stop);
+  } catch (error) {
+    // A Ctrl-C in the terminal reaches the engine too, and one that has hardly started ends by it.
+    if (stop.aborted) return null;
+    throw ofSetting(error, config);
+  }
+}
+
+async function start(
+  config: Config,
+  definitions: readonly StreamDefinition[],
+  log: ServerLog,
+  stop: AbortSignal,
+): Promise<RunningService | null> {
   const tls = config.tls === undefined ? undefined : await readCertificate(config.tls);
   const options: ServerOptions = {
     host: config.host,
@@ -69,6 +91,7 @@ export async function startService(
         memoryLimitBytes: config.engine_memory_mb * 2 ** 20,
       },
       maxStreams: config.max_streams,
+      thumbnailLimitBytes: config.pictures_mb * 2 ** 20,
       ...(config.snapshots === undefined ? {} : { snapshots: config.snapshots }),
       policy: { mediaRoots: config.media_roots, allowedHosts: config.source_hosts },
       onWarning: (message) => {
@@ -81,17 +104,44 @@ export async function startService(
   );
   progress.end();
   try {
-    for (const definition of definitions) await live.create(definition, 'operator');
-    const server = await startServer(live, { ...options, maxOutputTokens: live.engine.bundle.maxAnswerTokens });
-    const close = async (): Promise<void> => {
-      await server.close();
-      await live.close();
-    };
-    return { live, server, close };
+    for (const definition of definitions) {
+      if (stop.aborted) break;
+      await createStream(live, definition);
+    }
+    if (!stop.aborted) {
+      const server = await startServer(live, { ...options, maxOutputTokens: live.engine.bundle.maxAnswerTokens });
+      const close = async (): Promise<void> => {
+        await server.close();
+        await live.close();
+      };
+      return { live, server, close };
+    }
   } catch (error) {
     await live.close();
     throw error;
   }
+  await live.close();
+  return null;
+}
+
+/** Throws the stream's error with its name, and that of its snapshot. */
+async function createStream(live: Streams, definition: StreamDefinition): Promise<void> {
+  try {
+    await live.create(definition, 'operator');
+  } catch (error) {
+    const { code, param, detail, cause = error } = YocoError.from(error);
+    const { name, restore } = definition;
+    const which = `Stream ${name}${restore === undefined ? '' : `, snapshot ${restore}`}`;
+    const details = { detail: detail === '' ? `${which}.` : `${which}: ${detail}`, cause };
+    throw new YocoError(code, param === null ? details : { ...details, param });
+  }
+}
+
+/** An error of the server's options, which are named as the settings are but for their case, by the setting. */
+function ofSetting(error: unknown, config: Config): unknown {
+  if (!(error instanceof YocoError) || error.code !== 'config_invalid' || error.param === null) return error;
+  const key = error.param.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return wrongSetting(key, error.detail.replace(/\.$/, ''), config.variables, error.cause);
 }
 
 async function readCertificate(files: {
@@ -102,7 +152,11 @@ async function readCertificate(files: {
     try {
       return await readFile(files[name]);
     } catch (cause) {
-      throw new YocoError('config_invalid', { param: `tls.${name}`, detail: `${files[name]} cannot be read.`, cause });
+      throw new YocoError('config_invalid', {
+        param: `tls.${name}`,
+        detail: `"${files[name]}" cannot be read.`,
+        cause,
+      });
     }
   };
   return { key: await read('key'), cert: await read('cert') };

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { callService, serviceOptions } from './http-client.ts';
+import { serverOf } from './service-address.ts';
 import { clock } from './terminal.ts';
 
 interface Flags {
-  readonly server: string;
+  readonly server?: string;
   readonly file?: string;
   readonly json?: true;
 }
@@ -27,17 +28,17 @@ export function addSnapshot(program: Command): void {
     .description('keep what a stream of a running service holds, as a file in the folder of the service')
     .argument('<stream>', 'name of the stream')
     .option('--file <name>', 'name of the file; default: the name of the stream and the time');
-  serviceOptions(command).action(async (stream: string, { server, file, json }: Flags) => {
+  serviceOptions(command).action(async (stream: string, { file, json, ...flags }: Flags) => {
     const path = `/v1/streams/${encodeURIComponent(stream)}/snapshot`;
-    const made = await callService(server, 'POST', path, file === undefined ? {} : { file });
+    const made = await callService(serverOf(flags), 'POST', path, file === undefined ? {} : { file });
     process.stdout.write(json === true ? `${JSON.stringify(made)}\n` : `${line(snapshot.parse(made))}\n`);
   });
 }
 
 export function addSnapshots(program: Command): void {
   const command = program.command('snapshots').description('list the snapshots of a running service, newest first');
-  serviceOptions(command).action(async ({ server, json }: Flags) => {
-    const list = await callService(server, 'GET', '/v1/snapshots');
+  serviceOptions(command).action(async ({ json, ...flags }: Flags) => {
+    const list = await callService(serverOf(flags), 'GET', '/v1/snapshots');
     if (json === true) process.stdout.write(`${JSON.stringify(list)}\n`);
     else
       for (const one of z.object({ data: z.array(snapshot) }).parse(list).data) process.stdout.write(`${line(one)}\n`);

@@ -1,4 +1,5 @@
 /** What a person sees while waiting, and how a command ends. */
+import { once } from 'node:events';
 
 /** A line on stderr that is drawn over itself; silent where stderr is not a terminal. */
 export class ProgressLine {
@@ -32,16 +33,27 @@ export class ProgressLine {
   }
 }
 
-/** Resolves at Ctrl-C or SIGTERM; a second one ends the process at once. */
-export function untilStopped(): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = (): void => {
-      process.once('SIGINT', () => process.exit(130));
-      resolve();
-    };
-    process.once('SIGINT', stop);
-    process.once('SIGTERM', stop);
+/** One Ctrl-C may come twice: the terminal sends it to all of a group, and npm, one of them, passes it on. */
+const SAME_CTRL_C_MS = 500;
+
+/** Aborted by the first Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once, with status 130. */
+export function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  let firstAt: number | undefined;
+  process.on('SIGINT', () => {
+    firstAt ??= performance.now();
+    if (performance.now() - firstAt > SAME_CTRL_C_MS) process.exit(130);
+    stop.abort();
   });
+  process.on('SIGTERM', () => {
+    stop.abort();
+  });
+  return stop.signal;
+}
+
+/** Resolves when the signal is aborted, or was. */
+export async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
 }
 
 /** `0:42`, or `1:02:03` from an hour on. */

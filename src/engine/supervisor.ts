@@ -119,6 +119,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   #heardAt = 0;
   #times = NO_TIMES;
   #rssBytes = 0;
+  #losses = 0;
 
   private constructor(options: EngineOptions) {
     super();
@@ -159,6 +160,11 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** Since the process started, as of its last heartbeat. */
   get times(): EngineTimes {
     return this.#times;
+  }
+
+  /** How often a process that had loaded the bundle was lost. */
+  get losses(): number {
+    return this.#losses;
   }
 
   get rssBytes(): number {
@@ -342,6 +348,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#fail(pending, new YocoError(this.#closing ? 'shutting_down' : 'engine_restarted', details));
     }
     if (this.#closing) return;
+    if (this.#loadedAt !== undefined) this.#losses++;
     this.emit('lost', reason);
     if (this.#bundle === undefined) return; // it never loaded: `start` has rejected
     if (this.#loadedAt !== undefined && performance.now() - this.#loadedAt > STABLE_AFTER_MS) this.#failures = 0;

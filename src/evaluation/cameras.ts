@@ -17,9 +17,15 @@ const THINGS = 2;
 const THING_MS = 5_000;
 /** Of each task. */
 const EACH = 3;
+/** Cameras are asked about after the first of each so many streams. */
+export const STREAMS_A_GROUP = 4;
 
-/** No thing is shown by two cameras. `stream`: its number. None where the data has too few names. */
+/**
+ * No thing is shown by two cameras. `stream`: the number of the stream after which they are played. None where that is not the first of
+ * its group, or the data has too few names.
+ */
 export function makeCameras(pictures: readonly LabelledPicture[], random: Random, stream = 0): Cameras {
+  if (stream % STREAMS_A_GROUP !== 0) return { spans: [], questions: [] };
   const labels = shuffle([...new Set(pictures.map(({ label }) => label))].sort(), random);
   if (labels.length < CAMERAS * THINGS) return { spans: [], questions: [] };
   const span = (label: string, i: number): Span => {
@@ -32,7 +38,8 @@ export function makeCameras(pictures: readonly LabelledPicture[], random: Random
   const spans = Array.from({ length: CAMERAS }, (_, camera) =>
     labels.slice(camera * THINGS, (camera + 1) * THINGS).map(span),
   );
-  const asker = new Asker(stream, random);
+  // By the group's number: streams' own are all even here, and would give trained words twice as often.
+  const asker = new Asker(stream / STREAMS_A_GROUP, random);
   const asOfMs = THINGS * THING_MS;
   const order = shuffle([...spans.keys()], random).slice(0, EACH);
   for (const camera of order) {

@@ -3,7 +3,7 @@
  * a seed stays as it was.
  */
 import { NO_CHANGE } from './phrasings.ts';
-import { BORDER_MS, type Playlist } from './playlist.ts';
+import { BORDER_MS, type Playlist, type Span } from './playlist.ts';
 import { Asker, type EvaluationQuestion } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
@@ -11,10 +11,16 @@ import { pick, type Random } from './random.ts';
 const UNCHANGED_EVERY = 5;
 /** How far back `haschanged` looks, s, as in the recipe. */
 const WITHIN_S = [5, 10, 20, 30, 60];
+/** A rule that says yes in the beginning of a stream: up to so many times the seconds that are asked about. */
+const YOUNG = [1, 2, 4];
 
-/** One `changed`, and a yes and a no of `haschanged` over the same number of seconds. `stream`: its number. */
+/**
+ * One `changed`; and a yes and a no of `haschanged` over the same number of seconds, both while a later thing is shown: no when one
+ * has been there for longer, yes before it has, or when the next one has not. Neither the first thing, nor the number, nor how
+ * late it is tells which. None of `haschanged` where no later thing is shown for long enough. `stream`: its number.
+ */
 export function askChanges(
-  { spans, durationMs }: Pick<Playlist, 'spans' | 'durationMs'>,
+  { spans }: Pick<Playlist, 'spans'>,
   random: Random,
   stream = 0,
 ): readonly EvaluationQuestion[] {
@@ -35,21 +41,31 @@ export function askChanges(
     asker.ask('changed', {}, { expected: picture.label, chance, asOfMs, moment });
   }
 
-  const fitting = WITHIN_S.filter((seconds) => seconds * 1000 <= durationMs);
-  const seconds = pick(fitting.length > 0 ? fitting : WITHIN_S.slice(0, 1), random);
-  const withinMs = seconds * 1000;
+  const standsLonger = (seconds: number): Span[] =>
+    later.filter(({ startMs, endMs }) => endMs - startMs >= seconds * 1000 + 2 * BORDER_MS);
+  const fitting = WITHIN_S.filter((seconds) => standsLonger(seconds).length > 0);
+  if (fitting.length === 0) return asker.questions;
+  const seconds = pick(fitting, random);
+  const stands = pick(standsLonger(seconds), random);
+  const next = spans[spans.indexOf(stands) + 1];
+  const came = next !== undefined && random() < 0.5 ? next : stands;
+  const passedMs = (span: Span): number => span.startMs + seconds * 1000;
   const d = seconds === 60 ? 'minute' : `${seconds} seconds`;
   const ask = (expected: 'yes' | 'no', asOfMs: number): void => {
     // Several things may have come within that time: there is no single moment to hold the evidence against.
-    asker.ask('haschanged', { d }, { expected, chance: 0.5, asOfMs, moment: null });
+    const rules = rulesFor(asOfMs, seconds, asOfMs < first.endMs);
+    asker.ask('haschanged', { d }, { expected, chance: 0.5, asOfMs, moment: null, rules });
   };
-  const { startMs, endMs } = pick(later, random);
-  ask('yes', inside(startMs, Math.min(endMs, startMs + withinMs)));
-  // No is right while the first thing is shown, and of a later one that has been there for longer.
-  const stayed = later
-    .map((span) => ({ startMs: span.startMs + withinMs, endMs: span.endMs }))
-    .filter((span) => span.endMs - span.startMs >= 2 * BORDER_MS);
-  const still = pick(stayed.length > 0 && random() < 0.5 ? stayed : [first], random);
-  ask('no', inside(still.startMs, still.endMs));
+  ask('yes', inside(came.startMs, Math.min(came.endMs, passedMs(came))));
+  ask('no', inside(passedMs(stands), stands.endMs));
   return asker.questions;
+}
+
+/** What is said without having seen any change: by what is shown first, or by how young the stream is. */
+function rulesFor(asOfMs: number, seconds: number, firstIsShown: boolean): Record<string, string> {
+  const young = YOUNG.map((times): [string, string] => [
+    `yes up to ${times} x the seconds asked about`,
+    asOfMs <= times * seconds * 1000 ? 'yes' : 'no',
+  ]);
+  return { 'no while the first thing is shown': firstIsShown ? 'no' : 'yes', ...Object.fromEntries(young) };
 }

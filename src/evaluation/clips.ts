@@ -3,11 +3,14 @@ import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { YocoError } from '../errors.ts';
 import type { Streams } from '../live/live-service.ts';
-import { CLIP_QUESTIONS, type ClipQuestion } from './clip-questions.ts';
+import { withWholeStream } from './arrival.ts';
+import { CLIP_QUESTIONS, type ClipKind, type ClipQuestion } from './clip-questions.ts';
+import { normaliseLabel } from './labels.ts';
 import { score, secondsOf, type TaskScore } from './score.ts';
 
 /** Of a time, s. */
 const WITHIN_S = 2;
+const NEGATION = /\b(no|not|never|none|nothing|nobody|without)\b|n't\b/;
 
 export interface ClipAnswer {
   readonly question: string;
@@ -17,51 +20,87 @@ export interface ClipAnswer {
 
 export interface ClipResult {
   readonly score: TaskScore;
+  /** What who reads the questions alone would get at best: of each kind one answer to all, chosen on these very questions. */
+  readonly baseline: TaskScore;
   readonly clips: Readonly<Record<string, { readonly score: TaskScore; readonly answers: readonly ClipAnswer[] }>>;
 }
 
-/** Plays the clips that are in `folder`. Throws `data_invalid` where none of them is. */
+/** Plays the clips that are in `folder`. Throws `data_invalid` where none of them is, and as `withWholeStream`. */
 export async function evaluateClips(live: Streams, folder: string): Promise<ClipResult> {
   const clips: Record<string, { score: TaskScore; answers: ClipAnswer[] }> = {};
+  const asked: ClipQuestion[] = [];
   for (const [clip, questions] of Object.entries(CLIP_QUESTIONS)) {
     const file = path.join(folder, clip);
     if (!(await exists(file))) continue;
     const answers = await askAbout(live, file, questions);
     clips[clip] = { score: scoreOf(answers), answers };
+    asked.push(...questions);
   }
-  const all = Object.values(clips).flatMap(({ answers }) => answers);
-  if (all.length === 0) {
+  if (asked.length === 0) {
     const detail = `None of ${Object.keys(CLIP_QUESTIONS).join(', ')} is in it.`;
     throw new YocoError('data_invalid', { param: 'clips', detail });
   }
-  return { score: scoreOf(all), clips };
+  const all = Object.values(clips).flatMap(({ answers }) => answers);
+  return { score: scoreOf(all), baseline: score({ correct: bestByText(asked), total: asked.length }), clips };
 }
 
-export function isClipAnswerRight({ accept, seconds }: ClipQuestion, answer: string): boolean {
-  if (seconds !== undefined) {
-    const said = secondsOf(answer);
-    return said !== null && Math.abs(said - seconds) <= WITHIN_S;
+/**
+ * Of "yes" and "no" the first word counts; of a number the whole answer; of a name the whole answer or its end ("a white car" is
+ * a car, a "car mirror" is none); a sentence has one of the names somewhere. What denies is no name and no sentence.
+ */
+export function isClipAnswerRight(question: Omit<ClipQuestion, 'text'>, answer: string): boolean {
+  const { kind, accept, seconds } = question;
+  const said = normaliseLabel(answer);
+  switch (kind) {
+    case 'time': {
+      const time = secondsOf(answer);
+      return time !== null && seconds !== undefined && Math.abs(time - seconds) <= WITHIN_S;
+    }
+    case 'yesno':
+      return accept.includes(/^[a-z]+/.exec(said)?.[0] ?? '');
+    case 'number':
+      return accept.includes(said);
+    case 'name':
+      return !NEGATION.test(said) && accept.some((name) => said === name || said.endsWith(` ${name}`));
+    case 'sentence':
+      return !NEGATION.test(said) && accept.some((name) => new RegExp(`\\b${name}\\b`).test(said));
   }
-  const words: readonly string[] = answer.toLowerCase().match(/[a-z0-9]+/g) ?? [];
-  return (accept ?? []).some((word) => words.includes(word));
+}
+
+/** How many questions are right at most where each kind of question has one answer. */
+export function bestByText(questions: readonly ClipQuestion[]): number {
+  const kinds = new Set(questions.map(({ kind }) => kind));
+  const best = (kind: ClipKind): number => {
+    const mine = questions.filter((question) => question.kind === kind);
+    const right = (answer: string): number => mine.filter((question) => isClipAnswerRight(question, answer)).length;
+    return Math.max(...mine.flatMap(answersTo).map(right));
+  };
+  return [...kinds].reduce((sum, kind) => sum + best(kind), 0);
+}
+
+/** Right ones, among which the best constant is: of times also the latest that is right still. */
+function answersTo({ accept, seconds }: ClipQuestion): readonly string[] {
+  return seconds === undefined ? accept : [String(seconds), String(seconds + WITHIN_S)];
 }
 
 async function askAbout(live: Streams, file: string, questions: readonly ClipQuestion[]): Promise<ClipAnswer[]> {
-  const name = 'eval-clip';
-  const stream = await live.create({ name, source: { file, pace: 'fastest' } }, 'operator');
-  try {
-    await stream.ended();
-    const { lastMs } = stream.status();
-    const answers: ClipAnswer[] = [];
-    for (const question of questions) {
-      const asOfMs = Math.min(question.asOfS === undefined ? Infinity : question.asOfS * 1000, lastMs ?? 0);
-      const { text } = await stream.converse().ask(question.text, { asOfMs }).result;
-      answers.push({ question: question.text, answer: text, right: isClipAnswerRight(question, text) });
-    }
-    return answers;
-  } finally {
-    await live.delete(name);
-  }
+  const definition = { name: 'eval-clip', source: { file, pace: 'fastest' } };
+  return withWholeStream(
+    live,
+    definition,
+    {},
+    (stream) => stream.ended(),
+    async (stream) => {
+      const { lastMs } = stream.status();
+      const answers: ClipAnswer[] = [];
+      for (const question of questions) {
+        const asOfMs = Math.min(question.asOfS === undefined ? Infinity : question.asOfS * 1000, lastMs ?? 0);
+        const { text } = await stream.converse().ask(question.text, { asOfMs }).result;
+        answers.push({ question: question.text, answer: text, right: isClipAnswerRight(question, text) });
+      }
+      return answers;
+    },
+  );
 }
 
 function scoreOf(answers: readonly ClipAnswer[]): TaskScore {

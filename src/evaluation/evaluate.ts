@@ -5,7 +5,8 @@
  * only the last few frames before the question are there.
  */
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { setMaxListeners } from 'node:events';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { namesToCameras } from '../engine/camera-names.ts';
@@ -13,6 +14,8 @@ import { YocoError } from '../errors.ts';
 import type { Streams } from '../live/live-service.ts';
 import type { SourceStream } from '../live/live-stream.ts';
 import type { AnswerResult } from '../live/types.ts';
+import { orAborted } from './abort.ts';
+import { withWholeStream } from './arrival.ts';
 import { type BoardPictures, makeBoards } from './boards.ts';
 import { makeCameras } from './cameras.ts';
 import { NearestCaption, typicalCaption } from './captions.ts';
@@ -20,15 +23,14 @@ import { askChanges } from './changes.ts';
 import { FinishedStreams } from './finished.ts';
 import { askGroups, askScenes, groupsOf } from './kinds.ts';
 import { isHeldOut, type LabelledPicture, readLabels, readOthers, type Scene } from './labels.ts';
-import { FRAMES_KEPT, withFramesFrom, withLastFrames } from './last-frames.ts';
+import { FRAMES_KEPT, type Replay, withFramesFrom, withLastFrames } from './last-frames.ts';
 import { type PlannedStream, planStreams } from './plan.ts';
 import { BORDER_MS, makePlaylist, type Playlist, type Span } from './playlist.ts';
 import { type EvaluationQuestion, RECALL } from './questions.ts';
 import { randomOfStream, shuffle, type Random } from './random.ts';
 import { type Evaluation, makeReport } from './report.ts';
-import { answeredOf, type Control, type Described, type StreamResult } from './results.ts';
-import { isRight } from './score.ts';
-import { encodeVideo, type VideoOptions } from './video.ts';
+import { answeredOf, type Control, controlOf, type Described, type StreamResult } from './results.ts';
+import { encodeVideo, sampledFrames, type VideoOptions } from './video.ts';
 
 export interface EvaluationOptions {
   readonly data: string;
@@ -49,6 +51,10 @@ export interface EvaluationOptions {
   readonly resume?: string;
   /** Tells bundles apart, for `resume`; a bundle's name stays the same when it is trained anew. */
   readonly bundleId: string;
+  /** Where the model runs, for `resume`: answers may differ. */
+  readonly device: string;
+  /** Stops the evaluation: it rejects with the signal's reason, and leaves no stream and no file behind. */
+  readonly signal?: AbortSignal;
   readonly onProgress: (done: number, total: number) => void;
   /** Each answer as it is scored; `right` is null for a description. */
   readonly onAnswer?: (question: EvaluationQuestion, answer: string, right: boolean | null) => void;
@@ -59,17 +65,22 @@ interface Asked {
   readonly result: AnswerResult;
 }
 
+/**
+ * Part of the key of finished streams. Raise it when what is played, what is asked of it, how it is asked, or what is measured
+ * besides right and wrong is another for the same options: right and wrong are told anew from the answers that are kept.
+ */
+const VERSION = 2;
 const LEAST_LABELS = 8;
 const CHANGES_BRANCH = 1;
 const KINDS_BRANCH = 2;
-/** After the first of each so many streams, several short ones are asked together. */
-const STREAMS_A_GROUP = 4;
 /** Questions on their way at once: well below the answers that an engine takes. */
 const QUESTIONS_AT_ONCE = 16;
 
 export async function evaluate(live: Streams, options: EvaluationOptions): Promise<Evaluation> {
   const { data, sets, seed, streams, seconds, controls, heldOut, fps } = options;
   const plan = planStreams(streams, seconds, controls);
+  // Each question that is on its way waits for it.
+  if (options.signal !== undefined) setMaxListeners(2 * QUESTIONS_AT_ONCE, options.signal);
   const isMeasured = ({ set, file }: { set: string; file: string }): boolean => !heldOut || isHeldOut(set, file);
   const all = await readLabels(data, sets.length > 0 ? sets : undefined);
   const pictures = all.filter(isMeasured);
@@ -83,22 +94,27 @@ export async function evaluate(live: Streams, options: EvaluationOptions): Promi
   const known = others.scenes.filter(({ set, file }) => !isHeldOut(set, file));
   // Of cut-outs and exercises each name has one picture, so none is held out: what is new is how they are shown.
   const boards = { ...others, scenes: others.scenes.filter(isMeasured) };
-  const key = {
-    bundle: options.bundleId,
-    data: fingerprint(
-      [...all, ...others.cutOuts, ...others.exercises.flatMap(({ start, end }) => [start, end])],
-      others.scenes,
-    ),
-    sets: sets.join(','),
-    video: JSON.stringify(options.video),
-    ...{ seed, streams, seconds, controls, heldOut, fps },
-  };
-  const finished = options.resume === undefined ? undefined : await FinishedStreams.open(options.resume, key);
+  const finished =
+    options.resume === undefined
+      ? undefined
+      : await FinishedStreams.open(options.resume, {
+          version: VERSION,
+          bundle: options.bundleId,
+          device: options.device,
+          data: await fingerprint(
+            [...all, ...others.cutOuts, ...others.exercises.flatMap(({ start, end }) => [start, end])],
+            others.scenes,
+          ),
+          sets: sets.join(','),
+          video: JSON.stringify(options.video),
+          ...{ seed, streams, seconds, controls, heldOut, fps },
+        });
   const folder = await mkdtemp(path.join(tmpdir(), 'yoco-eval-'));
   try {
     const run = new Run(live, options, pictures, boards, known, folder);
     const results: StreamResult[] = [];
     for (const planned of plan) {
+      options.signal?.throwIfAborted();
       const before = finished?.results.get(planned.number);
       const result = before ?? (await run.stream(planned));
       if (before === undefined) await finished?.add(result);
@@ -164,7 +180,7 @@ class Run {
       emptied = await this.#emptied(stream, name, playlist);
     });
     asked.push(...(await this.#play(boards)));
-    if (number % STREAMS_A_GROUP === 0) asked.push(...(await this.#playCameras(random, number)));
+    asked.push(...(await this.#playCameras(random, number)));
     const answered = [];
     const described = [];
     for (const { question, result } of asked) {
@@ -189,7 +205,7 @@ class Run {
     if (spans.length === 0) return [];
     const name = `eval-${this.#number++}`;
     return this.#playing(name, spans, async (stream) => {
-      const asked = await askAll((question) => askOne(stream, question), questions);
+      const asked = await askAll((question) => this.#ask(stream, question), questions);
       await then?.(stream, name);
       return asked;
     });
@@ -200,7 +216,7 @@ class Run {
     const { spans, questions } = makeCameras(this.#pictures, random, number);
     const names = spans.map(() => `eval-${this.#number++}`);
     const ask = async (question: EvaluationQuestion): Promise<Asked> => {
-      const result = await this.#live.converse(names).ask(question.text).result;
+      const result = await orAborted(this.#live.converse(names).ask(question.text).result, this.#options.signal);
       return { question, result: { ...result, text: namesToCameras(result.text, names) } };
     };
     // The last one to have ended asks; the others are kept until then.
@@ -212,17 +228,17 @@ class Run {
     return spans.length === 0 ? [] : play(0);
   }
 
-  /** Plays a video to its end; the stream is there until `then` is done. */
+  /** Plays a video to its end; the stream is there until `then` is done. Throws as `withWholeStream`. */
   async #playing<T>(name: string, spans: readonly Span[], then: (stream: SourceStream) => Promise<T>): Promise<T> {
+    const { fps, signal, video } = this.#options;
     const file = path.join(this.#folder, `${name}.mp4`);
-    await encodeVideo(spans, file, this.#options.video);
-    const sampling = { fps: this.#options.fps };
-    const stream = await this.#live.create({ name, source: { file, pace: 'fastest' }, sampling }, 'operator');
+    const expected = { frames: sampledFrames(spans, fps), firstMs: 0 };
+    const fill = (stream: SourceStream): Promise<void> => orAborted(stream.ended(), signal);
     try {
-      await stream.ended();
-      return await then(stream);
+      await encodeVideo(spans, file, video, signal);
+      const definition = { name, source: { file, pace: 'fastest' }, sampling: { fps } };
+      return await withWholeStream(this.#live, definition, expected, fill, then);
     } finally {
-      await this.#live.delete(name);
       await rm(file, { force: true });
       await rm(`${file}.pictures`, { recursive: true, force: true });
     }
@@ -233,8 +249,8 @@ class Run {
     const asked = recallAmong(questions);
     // The frame at the cut may be of both pictures.
     const fromMs = (spans.at(-1)?.startMs ?? 0) + BORDER_MS / 2;
-    return withFramesFrom(this.#live, stream, `${name}-emptied`, fromMs, async (short) =>
-      controlsOf(await askAll((question) => askOne(short, question), asked)),
+    return withFramesFrom(this.#replay(`${name}-emptied`), stream, fromMs, async (short) =>
+      controlsOf(await askAll((question) => this.#ask(short, question), asked)),
     );
   }
 
@@ -248,9 +264,19 @@ class Run {
     questions: readonly EvaluationQuestion[],
   ): Promise<Control[]> {
     const asked = questions.filter(({ task }) => task === 'now' || RECALL.includes(task));
-    return withLastFrames(this.#live, stream, `${name}-last`, asked, async (short, mine) =>
-      controlsOf(await askAll((question) => askOne(short, question), mine)),
+    return withLastFrames(this.#replay(`${name}-last`), stream, asked, async (short, mine) =>
+      controlsOf(await askAll((question) => this.#ask(short, question), mine)),
     );
+  }
+
+  #replay(name: string): Replay {
+    return { live: this.#live, name, signal: this.#options.signal };
+  }
+
+  async #ask(stream: SourceStream, question: EvaluationQuestion): Promise<Asked> {
+    const asOfMs = Math.min(question.asOfMs, stream.status().lastMs ?? 0);
+    const answer = stream.converse().ask(question.text, { asOfMs });
+    return { question, result: await orAborted(answer.result, this.#options.signal) };
   }
 
   async #described(
@@ -281,14 +307,8 @@ async function askAll(
   return asked;
 }
 
-async function askOne(stream: SourceStream, question: EvaluationQuestion): Promise<Asked> {
-  const lastMs = stream.status().lastMs ?? 0;
-  const answer = stream.converse().ask(question.text, { asOfMs: Math.min(question.asOfMs, lastMs) });
-  return { question, result: await answer.result };
-}
-
 function controlsOf(asked: readonly Asked[]): Control[] {
-  return asked.map(({ question, result }) => ({ task: question.task, right: isRight(question, result.text) }));
+  return asked.map(({ question, result }) => controlOf(question, result.text));
 }
 
 /** The same pictures in another order, on the same borders. */
@@ -300,11 +320,14 @@ function inAnotherOrder(spans: readonly Span[], random: Random): Span[] {
   return spans.map((span, i) => ({ ...span, picture: pictures[i] ?? span.picture }));
 }
 
-/** Of names and captions, so that a file of finished streams is not continued with other data. */
-function fingerprint(pictures: readonly LabelledPicture[], scenes: readonly Scene[]): string {
+/** Of names, captions and the sizes of the files, so that a file of finished streams is not continued with other data. */
+async function fingerprint(pictures: readonly LabelledPicture[], scenes: readonly Scene[]): Promise<string> {
   const hash = createHash('sha256');
-  for (const { set, file, label, group = '' } of pictures)
-    hash.update(`${set}/${path.basename(file)}/${label}/${group}\n`);
-  for (const { set, file, captions } of scenes) hash.update(`${set}/${path.basename(file)}/${captions.join('/')}\n`);
+  const add = async ({ set, file }: { readonly set: string; readonly file: string }, said: string): Promise<void> => {
+    const { size } = await stat(file);
+    hash.update(`${set}/${path.basename(file)}/${size}/${said}\n`);
+  };
+  for (const picture of pictures) await add(picture, `${picture.label}/${picture.group ?? ''}`);
+  for (const scene of scenes) await add(scene, scene.captions.join('/'));
   return hash.digest('hex').slice(0, 16);
 }

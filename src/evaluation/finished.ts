@@ -1,8 +1,8 @@
 /** The finished streams of an evaluation in a file, a JSON object a line, so that one that was interrupted goes on. */
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
-import { type StreamResult, streamResult } from './results.ts';
+import { scoredAnew, type StreamResult, streamResult } from './results.ts';
 
 /** All that an answer depends on, by name. */
 export type EvaluationKey = Readonly<Record<string, string | number | boolean>>;
@@ -20,7 +20,7 @@ export class FinishedStreams {
 
   /**
    * Reads the file, or begins it. Throws `resume_mismatch` where it holds an evaluation of other options, `data_invalid` where
-   * it is none. A last line that was cut off is forgotten.
+   * it is none. A last line that was cut off is forgotten. Whether an answer was right is told anew.
    */
   static async open(file: string, key: EvaluationKey): Promise<FinishedStreams> {
     const text = await readFile(file, 'utf8').catch((cause: unknown) => {
@@ -33,15 +33,16 @@ export class FinishedStreams {
     if (first === undefined) {
       // Some other file without an end of line must not be lost.
       if (text !== '' && !text.startsWith('{"evaluation":')) throw invalid(file, 1);
-      await write(file, `${JSON.stringify({ evaluation: key })}\n`);
+      await changed(file, writeFile(file, `${JSON.stringify({ evaluation: key })}\n`));
       return new FinishedStreams(file, results);
     }
     compare(file, parse(head, first, file, 1).evaluation, key);
     lines.forEach((line, i) => {
       const result = parse(streamResult, line, file, i + 2);
-      results.set(result.stream, result);
+      results.set(result.stream, scoredAnew(result));
     });
-    if (whole !== text) await write(file, whole);
+    // Only its end is cut: were all of it written anew, finished streams could be lost on the way.
+    if (whole !== text) await changed(file, truncate(file, Buffer.byteLength(whole)));
     return new FinishedStreams(file, results);
   }
 
@@ -77,8 +78,8 @@ function invalid(file: string, line: number, cause?: unknown): YocoError {
   return new YocoError('data_invalid', { param: 'resume', detail, cause });
 }
 
-async function write(file: string, text: string): Promise<void> {
-  await writeFile(file, text).catch((cause: unknown) => {
+async function changed(file: string, change: Promise<void>): Promise<void> {
+  await change.catch((cause: unknown) => {
     throw new YocoError('data_invalid', { param: 'resume', detail: `${file} cannot be written.`, cause });
   });
 }

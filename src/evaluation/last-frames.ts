@@ -1,22 +1,31 @@
 /** Controls: the same weights with only the last frames in the cache, as of a model that keeps no memory. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { YocoError } from '../errors.ts';
 import type { Streams } from '../live/live-service.ts';
 import type { SourceStream } from '../live/live-stream.ts';
 import type { Thumbnail } from '../live/types.ts';
+import { orAborted } from './abort.ts';
+import { withWholeStream } from './arrival.ts';
 import type { EvaluationQuestion } from './questions.ts';
 
 /** Sampled frames that the cache holds. */
 export const FRAMES_KEPT = 4;
 const WAIT_MS = 20;
 
+/** Where frames are shown again: under which name, and until when. */
+export interface Replay {
+  readonly live: Pick<Streams, 'create' | 'delete'>;
+  readonly name: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Hands `ask` a stream of the last frames, at their own times, for each moment at which `questions` are asked. The frames are
- * the kept JPEGs of what the model saw, so a little is lost of each.
+ * the kept JPEGs of what the model saw, so a little is lost of each. Throws as `withWholeStream`.
  */
 export async function withLastFrames<T>(
-  live: Streams,
+  replay: Replay,
   stream: SourceStream,
-  name: string,
   questions: readonly EvaluationQuestion[],
   ask: (short: SourceStream, questions: readonly EvaluationQuestion[]) => Promise<T[]>,
 ): Promise<T[]> {
@@ -29,44 +38,46 @@ export async function withLastFrames<T>(
   const all: T[] = [];
   for (const [lastMs, asked] of moments) {
     const frames = await framesUpTo(stream, lastMs, { most: FRAMES_KEPT });
-    all.push(...(await replayed(live, name, frames, (short) => ask(short, asked))));
+    all.push(...(await replayed(replay, frames, (short) => ask(short, asked))));
   }
   return all;
 }
 
 /** The same, of all frames from `fromMs` on: what came before is forgotten. */
 export async function withFramesFrom<T>(
-  live: Streams,
+  replay: Replay,
   stream: SourceStream,
-  name: string,
   fromMs: number,
   ask: (short: SourceStream) => Promise<T>,
 ): Promise<T> {
-  return replayed(live, name, await framesUpTo(stream, stream.status().lastMs ?? 0, { fromMs }), ask);
+  return replayed(replay, await framesUpTo(stream, stream.status().lastMs ?? 0, { fromMs }), ask);
 }
 
 /** Hands `ask` a stream that shows these frames alone. */
-async function replayed<T>(
-  live: Streams,
-  name: string,
+function replayed<T>(
+  { live, name, signal }: Replay,
   frames: readonly Thumbnail[],
   ask: (short: SourceStream) => Promise<T>,
 ): Promise<T> {
-  const short = await live.create({ name, source: { push: true } }, 'operator');
-  try {
-    for (const { jpeg, timeMs } of frames) await pushed(short, jpeg, timeMs);
-    await taken(short, frames.length);
-    return await ask(short);
-  } finally {
-    await live.delete(name);
-  }
+  const [first] = frames;
+  const expected = { frames: frames.length, ...(first === undefined ? {} : { firstMs: first.timeMs }) };
+  const fill = async (short: SourceStream): Promise<void> => {
+    for (const { jpeg, timeMs } of frames) await pushed(short, jpeg, timeMs, signal);
+    await orAborted(allBack(short, frames.length), signal);
+  };
+  return withWholeStream(live, { name, source: { push: true } }, expected, fill, ask);
 }
 
-/** A picture that comes too early for the engine waits. */
-async function pushed(stream: SourceStream, jpeg: Buffer, timeMs: number): Promise<void> {
+/** A picture that comes too early for the engine waits. Throws `internal` where it is refused for good. */
+async function pushed(stream: SourceStream, jpeg: Buffer, timeMs: number, signal?: AbortSignal): Promise<void> {
   for (;;) {
+    signal?.throwIfAborted();
     const outcome = await stream.push(jpeg, timeMs);
-    if (outcome.accepted || outcome.reason !== 'late') return;
+    if (outcome.accepted) return;
+    if (outcome.reason !== 'late') {
+      const detail = `The frame at ${timeMs} ms was not taken again: ${outcome.reason}.`;
+      throw new YocoError('internal', { detail, cause: new Error(detail) });
+    }
     await sleep(WAIT_MS);
   }
 }
@@ -88,8 +99,8 @@ async function framesUpTo(
   return frames;
 }
 
-/** Resolves when every frame has come back from the engine. */
-function taken(stream: SourceStream, frames: number): Promise<void> {
+/** Resolves when every frame has come back from the engine, taken in or lost. */
+function allBack(stream: SourceStream, frames: number): Promise<void> {
   return new Promise((resolve) => {
     const look = (): void => {
       const { frames: kept, lateFrames } = stream.status();

@@ -16,23 +16,24 @@ const LONGEST_S = 3_600;
 /**
  * `seconds`: a length, several (`10,30,60`), or a range (`10-300`), which the streams cover evenly on a logarithmic scale.
  * `streams`: how many in all, the lengths taking turns; or as many numbers as there are lengths.
- * `controls`: share of the streams of each length that are controlled, 0..1.
+ * `controls`: share of the streams of each length that are controlled, 0..1. Throws `invalid_request` that names the option.
  */
 export function planStreams(streams: string, seconds: string, controls: number): PlannedStream[] {
-  const [low = NaN, high = NaN, ...more] = seconds.split('-').map(Number);
-  const lengths = seconds.includes('-') ? [low, high] : seconds.split(',').map(Number);
+  const [low = NaN, high = NaN, ...more] = seconds.split('-').map(numberOf);
+  const lengths = seconds.includes('-') ? [low, high] : seconds.split(',').map(numberOf);
   if (more.length > 0 || !lengths.every((length) => length >= SHORTEST_S && length <= LONGEST_S) || low > high) {
     const detail = `--seconds must be numbers from ${SHORTEST_S} to ${LONGEST_S}, such as 30, 10,30,60 or 10-300.`;
     throw new YocoError('invalid_request', { param: 'seconds', detail });
   }
-  const counts = streams.split(',').map(Number);
+  const counts = streams.split(',').map(numberOf);
   const several = counts.length > 1;
   if (
-    !counts.every((count) => Number.isInteger(count) && count >= 0) ||
+    !counts.every((count) => Number.isInteger(count)) ||
+    !counts.some((count) => count > 0) ||
     (several && counts.length !== lengths.length) ||
     (several && seconds.includes('-'))
   ) {
-    const detail = '--streams must be a whole number, or one for each length of --seconds.';
+    const detail = '--streams must be a whole number above 0, or one for each length of --seconds, not all 0.';
     throw new YocoError('invalid_request', { param: 'streams', detail });
   }
   const planned = seconds.includes('-')
@@ -45,6 +46,11 @@ export function planStreams(streams: string, seconds: string, controls: number):
     ofLength.set(key, k + 1);
     return { number, ...stream, controlled: Math.ceil((k + 1) * controls) > Math.ceil(k * controls) };
   });
+}
+
+/** Of digits alone: what else JavaScript takes for a number, nothing at all among it, is a slip here. */
+function numberOf(text: string): number {
+  return /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
 }
 
 type Length = Pick<PlannedStream, 'seconds' | 'length'>;

@@ -2,7 +2,7 @@
 import type { LabelledPicture } from './labels.ts';
 import { Asker, clockText, type EvaluationQuestion, type Task, withArticle } from './questions.ts';
 import type { Colour } from './paint.ts';
-import { pick, type Random } from './random.ts';
+import { Draws, pick, type Random } from './random.ts';
 
 /** Cut-outs on a plain background. */
 export interface Board {
@@ -38,6 +38,11 @@ const SHORTEST_MS = 2_000;
 const GONE_MS = 1_000;
 /** Of `duration`. */
 const WITHIN_S = 1;
+/**
+ * For how long things are shown, s: about a normal distribution of this mean and deviation. `duration` asks of a thing the rather
+ * the rarer its length is, at most so many times as often: else one answer for all would be right in more than half.
+ */
+const LENGTHS = { mean: 5, deviation: 1.4, atMost: 250 };
 
 /** Builds a stream of about `seconds`, of 4 to 7 different things in half a minute. `stream`: its number. */
 export function makePlaylist(
@@ -128,6 +133,15 @@ function askAbout(
     asker.ask(task, { x }, { expected: 'no', chance: 0.5, asOfMs, moment: null, ...hallucination });
   };
   const the = (span: Span): { x: string } => ({ x: `the ${span.picture.label}` });
+  // Of each task its own: no fact is asked twice in the words of one task while there are others.
+  const draws = <T>(items: readonly T[]): Draws<T> => new Draws(items, random);
+  const earlier = spans.slice(0, -1);
+  const later = spans.slice(1);
+  const [seen, neverSeen, shownNow, neverShownNow] = [draws(spans), draws(absent), draws(spans), draws(absent)];
+  const [gone, lasted, came, notShown] = [draws(earlier), draws(earlier), draws(spans), draws(absent)];
+  const neighbours = { before: draws(later), after: draws(later) };
+  const withSecond = spans.filter((span) => secondInside(span, lastMs) !== null);
+  const atTime = draws(withSecond);
 
   for (const span of spans) about('now', span, span.picture.label, 1 / known.names, {}, inside(span));
   const [first, last] = [spans[0], spans.at(-1)];
@@ -136,48 +150,48 @@ function askAbout(
   for (let round = 0; round < known.rounds; round++) {
     // Where everything was shown there is nothing to say no to, and yes is not asked alone.
     for (let i = 0; i < 2 && absent.length > 0; i++) {
-      const span = pick(spans, random);
+      const span = seen.next();
       about('seen', span, 'yes', 0.5, { x: withArticle(span.picture.label) });
-      no('seen', pick(absent, random), lastMs, true);
+      no('seen', neverSeen.next(), lastMs, true);
     }
     if (absent.length > 0) {
-      const span = pick(spans, random);
+      const span = shownNow.next();
       about('seennow', span, 'yes', 0.5, { x: withArticle(span.picture.label) }, inside(span));
-      no('seennow', pick(absent, random), inside(pick(spans, random)), true);
+      no('seennow', neverShownNow.next(), inside(pick(spans, random)), true);
     }
     // The harder no: it was there, and is there no longer.
-    const at = 1 + Math.floor(random() * (spans.length - 1));
-    const [now, earlier] = [spans[at], pick(spans.slice(0, at), random)];
-    if (now !== undefined && !related(now.picture.label, earlier.picture.label)) {
+    const now = shownNow.next((span) => span !== first);
+    const before = pick(spans.slice(0, spans.indexOf(now)), random);
+    if (!related(now.picture.label, before.picture.label)) {
       about('seennow', now, 'yes', 0.5, { x: withArticle(now.picture.label) }, inside(now));
-      no('seennow', earlier.picture.label, inside(now), false);
+      no('seennow', before.picture.label, inside(now), false);
     }
     for (const task of ['before', 'after'] as const) {
-      const later = Math.floor(random() * (spans.length - 1)) + 1;
-      const [a, b] = [spans[later - 1], spans[later]];
-      if (a === undefined || b === undefined) continue;
+      const b = neighbours[task].next();
+      const a = spans[spans.indexOf(b) - 1];
+      if (a === undefined) continue;
       const [named, wanted] = task === 'before' ? [b, a] : [a, b];
       about(task, wanted, wanted.picture.label, ofOthers, the(named));
     }
     for (let i = 0; i < 2; i++) {
-      const span = pick(spans, random);
-      const second = Math.ceil((span.startMs + BORDER_MS) / 1000);
-      if (second * 1000 <= Math.min(span.endMs - BORDER_MS, lastMs))
-        about('at', span, span.picture.label, ofShown, { t: clockText(second) });
-      const other = pick(spans, random);
+      if (withSecond.length > 0) {
+        const span = atTime.next();
+        about('at', span, span.picture.label, ofShown, { t: clockText(secondInside(span, lastMs) ?? 0) });
+      }
+      const other = came.next();
       about('when', other, String(other.startMs / 1000), ofShown, the(other));
     }
-    const gone = pick(spans.slice(0, -1), random);
-    asker.ask('left', the(gone), {
-      expected: String(gone.endMs / 1000),
+    const left = gone.next();
+    asker.ask('left', the(left), {
+      expected: String(left.endMs / 1000),
       chance: ofOthers,
       asOfMs: lastMs,
-      moment: momentOf({ ...gone, endMs: gone.endMs + GONE_MS }, lastMs),
+      moment: momentOf({ ...left, endMs: left.endMs + GONE_MS }, lastMs),
     });
-    const lasted = (gone.endMs - gone.startMs) / 1000;
-    about('duration', gone, String(lasted), Math.min(1, (2 * WITHIN_S + 1) / (endMs / 1000)), the(gone));
+    const timed = lasted.next(undefined, rarity);
+    about('duration', timed, String(secondsOf(timed)), Math.min(1, (2 * WITHIN_S + 1) / (endMs / 1000)), the(timed));
     if (absent.length > 0) {
-      const x = `the ${pick(absent, random)}`;
+      const x = `the ${notShown.next()}`;
       const chance = 1 / (spans.length + 1);
       asker.ask('notshown', { x }, { expected: 'not shown', chance, asOfMs: lastMs, moment: null });
     }
@@ -193,4 +207,20 @@ function askAbout(
     },
   );
   return asker.questions;
+}
+
+function secondsOf({ startMs, endMs }: Span): number {
+  return (endMs - startMs) / 1000;
+}
+
+/** How few things last about as long: 1 of the most common length. */
+function rarity(span: Span): number {
+  const { mean, deviation, atMost } = LENGTHS;
+  return Math.min(atMost, Math.exp(((secondsOf(span) - mean) / deviation) ** 2 / 2));
+}
+
+/** A whole second at which it is shown, clear of its borders; null where there is none. */
+function secondInside({ startMs, endMs }: Span, lastMs: number): number | null {
+  const second = Math.ceil((startMs + BORDER_MS) / 1000);
+  return second * 1000 <= Math.min(endMs - BORDER_MS, lastMs) ? second : null;
 }

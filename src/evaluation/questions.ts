@@ -29,6 +29,8 @@ export interface EvaluationQuestion {
   readonly chance: number;
   /** Asks whether something was seen that was never shown: "yes" is a hallucination. */
   readonly absent?: true;
+  /** What rules that need no memory would answer, by what they are; their best is a baseline of the task. */
+  readonly rules?: Readonly<Record<string, string>>;
   /** All captions of the scene (`describe`). */
   readonly captions?: readonly string[];
 }

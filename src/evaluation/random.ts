@@ -18,6 +18,39 @@ export function pick<T>(items: readonly T[], random: Random): T {
   return item;
 }
 
+/** One of `items`, as much more likely than another as its weight (above 0) is larger. */
+export function pickWeighted<T>(items: readonly T[], weightOf: (item: T) => number, random: Random): T {
+  const weights = items.map(weightOf);
+  let left = random() * weights.reduce((sum, weight) => sum + weight, 0);
+  const at = weights.findIndex((weight) => (left -= weight) < 0);
+  // Rounding may leave a crumb after the last one.
+  const item = items.at(at);
+  if (item === undefined) throw new RangeError('nothing to pick from');
+  return item;
+}
+
+/** Draws without putting back: none comes a second time before all that could be drawn have come once. */
+export class Draws<T> {
+  readonly #items: readonly T[];
+  readonly #random: Random;
+  readonly #drawn = new Set<T>();
+
+  constructor(items: readonly T[], random: Random) {
+    this.#items = items;
+    this.#random = random;
+  }
+
+  /** One of those for which `fits` holds. Throws a RangeError where it holds for none. */
+  next(fits: (item: T) => boolean = () => true, weightOf: (item: T) => number = () => 1): T {
+    const fitting = this.#items.filter(fits);
+    const fresh = fitting.filter((item) => !this.#drawn.has(item));
+    if (fresh.length === 0) for (const item of fitting) this.#drawn.delete(item);
+    const item = pickWeighted(fresh.length > 0 ? fresh : fitting, weightOf, this.#random);
+    this.#drawn.add(item);
+    return item;
+  }
+}
+
 export function shuffle<T>(items: readonly T[], random: Random): T[] {
   const order = items.map((item) => ({ item, at: random() }));
   return order.sort((a, b) => a.at - b.at).map(({ item }) => item);

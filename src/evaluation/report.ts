@@ -1,4 +1,5 @@
 /** All measures of an evaluation, from its finished streams. Nothing here plays or asks. */
+import { groupedInterval } from './bootstrap.ts';
 import { CiderD, tokenF1 } from './captions.ts';
 import type { PlannedStream } from './plan.ts';
 import { NAMES_OF_THE_PAST, RECALL, type Task } from './questions.ts';
@@ -18,6 +19,7 @@ import {
   Scores,
   type Tally,
   type TaskScore,
+  toleranceOf,
 } from './score.ts';
 
 export interface Evaluation {
@@ -27,6 +29,8 @@ export interface Evaluation {
   /** Lengths as they were asked for, s. */
   readonly seconds: string;
   readonly questions: number;
+  /** What the intervals are, and what they leave out. */
+  readonly intervals: string;
   readonly tasks: Partial<Record<Task, TaskWithBaselines>>;
   /** `now` of each set of pictures. */
   readonly nowBySet: Record<string, TaskScore>;
@@ -36,6 +40,8 @@ export interface Evaluation {
   readonly recall: TaskScore & {
     /** With their memory, on the streams that were also asked without. */
     readonly controlled: TaskScore;
+    /** 95% interval that takes the questions of one stream together (`groupedInterval`). */
+    readonly overStreams: Interval | null;
     readonly emptied: TaskScore;
     readonly shuffled: TaskScore;
     /** A random one of the things shown. */
@@ -72,7 +78,12 @@ export interface Evaluation {
 export interface TaskWithBaselines extends TaskScore {
   /** What an answer drawn evenly from those that can be one would reach, and what the most frequent one would. */
   readonly random: number;
+  /** The best of all answers, chosen on these very questions: of a number within its tolerance any number, said of all. */
   readonly mostFrequent: number;
+  /** 95% interval that takes the questions of one stream together (`groupedInterval`). */
+  readonly overStreams: Interval | null;
+  /** The best rule that needs no memory of what was shown; null where none is known. */
+  readonly rule: { readonly name: string; readonly accuracy: number } | null;
 }
 
 export interface CaptionScores {
@@ -120,11 +131,13 @@ export function makeReport(results: readonly StreamResult[], context: ReportCont
     streams: results.length,
     seconds: context.seconds,
     questions: answered.length + described.length,
-    tasks: tasksOf(answered, scores),
+    intervals: INTERVALS,
+    tasks: tasksOf(results, scores),
     nowBySet: nowBySet(answered),
     hallucination: rate(absent.filter(({ answer }) => /^\s*yes\b/i.test(answer)).length, absent.length),
     recall: {
       ...scores.together(RECALL),
+      overStreams: overStreams(results, RECALL),
       controlled: scoresOf(controlled.flatMap((result) => result.answered)).together(RECALL),
       emptied: controlOf('emptied').together(RECALL),
       shuffled: controlOf('shuffled').together(RECALL),
@@ -154,9 +167,14 @@ export function makeReport(results: readonly StreamResult[], context: ReportCont
   };
 }
 
+const INTERVALS =
+  'intervals: 95%, Wilson, as if questions were independent. Those of one stream hang together: "over streams" draws streams instead.';
+
+type Judged = Pick<Control, 'task' | 'right'>;
+
 const NOTHING: Tally = { correct: 0, total: 0 };
 
-function tally(answers: readonly Control[]): Tally {
+function tally(answers: readonly Judged[]): Tally {
   return { correct: answers.filter(({ right }) => right).length, total: answers.length };
 }
 
@@ -164,19 +182,30 @@ function insideOf(answers: readonly Answered[]): Tally {
   return { correct: answers.filter(({ inside }) => inside === true).length, total: answers.length };
 }
 
-function scoresOf(answers: readonly Control[]): Scores {
+function scoresOf(answers: readonly Judged[]): Scores {
   const scores = new Scores();
   for (const { task, right } of answers) scores.add(task, right);
   return scores;
 }
 
-function tasksOf(answered: readonly Answered[], scores: Scores): Partial<Record<Task, TaskWithBaselines>> {
+function tasksOf(results: readonly StreamResult[], scores: Scores): Partial<Record<Task, TaskWithBaselines>> {
+  const answered = results.flatMap((result) => result.answered);
   const tasks: Partial<Record<Task, TaskWithBaselines>> = {};
   for (const [name, of] of Object.entries(scores.tasks)) {
     const mine = answered.filter(({ task }) => task === name);
-    tasks[name as Task] = { ...of, random: chanceOf(mine), mostFrequent: mostFrequent(mine) };
+    tasks[name as Task] = {
+      ...of,
+      random: chanceOf(mine),
+      mostFrequent: mostFrequent(mine),
+      overStreams: overStreams(results, [name as Task]),
+      rule: bestRule(mine),
+    };
   }
   return tasks;
+}
+
+function overStreams(results: readonly StreamResult[], tasks: readonly Task[]): Interval | null {
+  return groupedInterval(results.map(({ answered }) => tally(answered.filter(({ task }) => tasks.includes(task)))));
 }
 
 function chanceOf(answered: readonly Answered[]): number {
@@ -185,9 +214,27 @@ function chanceOf(answered: readonly Answered[]): number {
 
 /** The share that the best single answer would have right: it is chosen on these very questions, so a strict baseline. */
 function mostFrequent(answered: readonly Answered[]): number {
-  const candidates = new Set(answered.map(({ expected }) => expected));
+  const candidates = new Set(answered.flatMap(({ task, expected }) => constantsFor(task, expected)));
   const right = (candidate: string): number => answered.filter((one) => isRight(one, candidate)).length;
   return round(Math.max(0, ...[...candidates].map(right)) / Math.max(1, answered.length));
+}
+
+/**
+ * Constants among which the best one is. All that a number has right within its tolerance lie in an interval, which can be moved up
+ * until its low end is one of the expected numbers: then the best constant is that number and the tolerance.
+ */
+function constantsFor(task: Task, expected: string): string[] {
+  const within = toleranceOf(task);
+  return within === null ? [expected] : [expected, String(Number(expected) + within)];
+}
+
+function bestRule(answered: readonly Answered[]): TaskWithBaselines['rule'] {
+  const names = new Set(answered.flatMap(({ rules }) => Object.keys(rules ?? {})));
+  const scored = [...names].map((name) => {
+    const right = answered.filter((one) => isRight(one, one.rules?.[name] ?? '')).length;
+    return { name, accuracy: round(right / answered.length) };
+  });
+  return scored.sort((a, b) => b.accuracy - a.accuracy)[0] ?? null;
 }
 
 function nowBySet(answered: readonly Answered[]): Record<string, TaskScore> {

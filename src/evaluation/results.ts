@@ -13,6 +13,8 @@ const answered = z.object({
   answer: z.string(),
   right: z.boolean(),
   chance: z.number(),
+  /** What rules that need no memory would answer, by what they are. */
+  rules: z.record(z.string(), z.string()).optional(),
   /** Set of the picture that the answer rests on; null where there is none. */
   set: z.string().nullable(),
   /** Asks about a thing that was never shown. */
@@ -39,7 +41,7 @@ const described = z.object({
   nearest: z.string().nullable(),
 });
 
-const control = z.object({ task, right: z.boolean() });
+const control = z.object({ task, expected: z.string(), answer: z.string(), right: z.boolean() });
 
 export const streamResult = z.object({
   stream: z.int().nonnegative(),
@@ -85,7 +87,7 @@ export function overlapOf(
 
 /** `fps`: frames a second that the stream sampled. */
 export function answeredOf(question: EvaluationQuestion, result: AnswerResult, fps: number): Answered {
-  const { task: asked, heldOut, expected, chance, moment, absent } = question;
+  const { task: asked, heldOut, expected, chance, moment, absent, rules } = question;
   const [top] = result.evidence;
   const peak = top?.peakMs ?? -Infinity;
   const inside =
@@ -97,6 +99,7 @@ export function answeredOf(question: EvaluationQuestion, result: AnswerResult, f
     answer: result.text,
     right: isRight(question, result.text),
     chance,
+    ...(rules === undefined ? {} : { rules }),
     set: moment?.set ?? null,
     absent: absent === true,
     inside,
@@ -110,5 +113,29 @@ export function answeredOf(question: EvaluationQuestion, result: AnswerResult, f
             1000 / fps,
           ),
     firstTokenMs: result.firstTokenMs,
+  };
+}
+
+export function controlOf(question: Pick<EvaluationQuestion, 'task' | 'expected'>, answer: string): Control {
+  const { task: asked, expected } = question;
+  return { task: asked, expected, answer, right: isRight(question, answer) };
+}
+
+/** With right and wrong told anew from the answers: they may have been kept by a version that told them in another way. */
+export function scoredAnew(result: StreamResult): StreamResult {
+  const anew = <T extends Control>(answers: readonly T[]): T[] =>
+    answers.map((one) => ({ ...one, right: isRight(one, one.answer) }));
+  const { controls } = result;
+  return {
+    ...result,
+    answered: anew(result.answered),
+    controls:
+      controls === null
+        ? null
+        : {
+            emptied: anew(controls.emptied),
+            shuffled: anew(controls.shuffled),
+            lastFrames: anew(controls.lastFrames),
+          },
   };
 }

@@ -41,10 +41,8 @@ export interface Ratio {
   readonly interval: Interval | null;
 }
 
-/** Tolerance of times and durations, s. */
-const WITHIN_S = 1;
-/** Tolerance of `repetitions`: one that is half done counts either way. */
-const WITHIN_REPETITIONS = 1;
+/** How far a number may be off. Times and durations in s; of `repetitions` one that is half done counts either way. */
+const WITHIN: Partial<Record<Task, number>> = { when: 1, left: 1, duration: 1, repetitions: 1 };
 /** Of 95%. */
 const Z = 1.96;
 
@@ -59,6 +57,8 @@ export function secondsOf(text: string): number | null {
 /** Not for `describe`, whose answers are compared with captions. */
 export function isRight(question: Pick<EvaluationQuestion, 'task' | 'expected'>, answer: string): boolean {
   const { task, expected } = question;
+  const within = toleranceOf(task);
+  if (within !== null) return isNear(secondsOf(answer), Number(expected), within);
   switch (task) {
     case 'seen':
     case 'seennow':
@@ -66,12 +66,6 @@ export function isRight(question: Pick<EvaluationQuestion, 'task' | 'expected'>,
     case 'seennowkind':
     case 'haschanged':
       return new RegExp(`^\\s*${expected}\\b`, 'i').test(answer);
-    case 'when':
-    case 'left':
-    case 'duration':
-      return isNear(secondsOf(answer), Number(expected), WITHIN_S);
-    case 'repetitions':
-      return isNear(secondsOf(answer), Number(expected), WITHIN_REPETITIONS);
     case 'notshown':
       return /\b(not|never|no)\b/.test(answer.toLowerCase());
     case 'changed':
@@ -79,6 +73,11 @@ export function isRight(question: Pick<EvaluationQuestion, 'task' | 'expected'>,
     default:
       return isName(answer, expected);
   }
+}
+
+/** By how much the number that answers a task may be off and is right still; null where the answer is no number, or must be exact. */
+export function toleranceOf(task: Task): number | null {
+  return WITHIN[task] ?? null;
 }
 
 function isName(answer: string, expected: string): boolean {

@@ -14,6 +14,9 @@ export function table(result: Evaluation): string {
         ([task, of]) => row(task, of) + `  ${percent(of.random)} ${percent(of.mostFrequent)}`,
       ),
     ],
+    Object.entries(result.tasks).flatMap(([task, { rule }]) =>
+      rule === null ? [] : [`${`${task}, best rule`.padEnd(NAME)}${percent(rule.accuracy)}  (${rule.name})`],
+    ),
     Object.entries(result.nowBySet).map(([set, score]) => row(`now, ${set}`, score)),
     [
       row('hallucination ("yes")', {
@@ -25,6 +28,9 @@ export function table(result: Evaluation): string {
     ],
     [
       row('recall', recall),
+      ...(recall.overStreams === null
+        ? []
+        : [`${'  over streams'.padEnd(NAME)}${' '.repeat(21)}${interval(recall.overStreams)}`]),
       row('  same streams as below', recall.controlled),
       row('  cache emptied', recall.emptied),
       row('  pictures shuffled', recall.shuffled),
@@ -57,6 +63,7 @@ export function table(result: Evaluation): string {
       meanRow('  length, times the moment', result.evidence.length),
     ],
     [`first word of an answer: ${result.firstTokenMs.median} ms (median)`],
+    [result.intervals],
   ];
   return `${[head, ...parts.filter((part) => part.length > 0).map((part) => part.join('\n'))].join('\n\n')}\n`;
 }

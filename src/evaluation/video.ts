@@ -19,17 +19,24 @@ export interface VideoOptions {
   readonly fit: Fit;
 }
 
-const FPS = 8;
+/** Pictures a second of the videos. */
+export const VIDEO_FPS = 8;
 
 /**
  * Writes `file`; its folder holds the pictures meanwhile. Transparent pictures are shown on white.
- * Throws `data_invalid` that names a picture that cannot be decoded.
+ * Throws `data_invalid` that names a picture that cannot be decoded, and the reason of `signal` when it is aborted.
  */
-export async function encodeVideo(spans: readonly Span[], file: string, options: VideoOptions): Promise<void> {
+export async function encodeVideo(
+  spans: readonly Span[],
+  file: string,
+  options: VideoOptions,
+  signal?: AbortSignal,
+): Promise<void> {
   const folder = `${file}.pictures`;
   await mkdir(folder, { recursive: true });
   const list: string[] = [];
   for (const [i, span] of spans.entries()) {
+    signal?.throwIfAborted();
     const picture = path.join(folder, `${i}.png`);
     try {
       const drawn =
@@ -48,13 +55,21 @@ export async function encodeVideo(spans: readonly Span[], file: string, options:
   const seconds = (spans.at(-1)?.endMs ?? 0) / 1000;
   const { path: ffmpeg } = await findFfmpeg();
   const input = ['-v', 'error', '-y', '-nostdin', '-f', 'concat', '-safe', '0', '-i', concat];
-  const filter = ['-vf', `fps=${FPS},format=yuv420p`, '-t', String(seconds)];
+  const filter = ['-vf', `fps=${VIDEO_FPS},format=yuv420p`, '-t', String(seconds)];
   const output = ['-c:v', 'libx264', '-preset', 'veryfast', '-crf', '26', '-threads', '1', file];
   try {
-    await promisify(execFile)(ffmpeg, [...input, ...filter, ...output]);
+    await promisify(execFile)(ffmpeg, [...input, ...filter, ...output], { signal });
   } catch (cause) {
+    signal?.throwIfAborted();
     throw new YocoError('internal', { detail: 'ffmpeg could not encode the evaluation’s video.', cause });
   }
+}
+
+/** How many frames a stream of the video takes in that samples `fps` frames a second, at most VIDEO_FPS. */
+export function sampledFrames(spans: readonly Span[], fps: number): number {
+  const lastS = (spans.at(-1)?.endMs ?? 0) / 1000 - 1 / VIDEO_FPS;
+  // The first picture in each slot of 1/fps seconds; of times in ms, with as much tolerance as the sampling has.
+  return Math.floor((lastS + 0.001) * fps) + 1;
 }
 
 function fill(file: string, { width, height, fit }: VideoOptions): Sharp {

@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { YocoError } from '../errors.ts';
+import { hostName } from '../host-name.ts';
 import type { StreamDefinition } from './definition.ts';
 
 export interface SourcePolicy {
@@ -86,27 +87,34 @@ function isInside(path: string, root: string): boolean {
 
 const RANGE = /^(.+)\/(\d+)$/;
 
-/** Whether a rule of allowed hosts can match anything: a range needs an address, and a prefix that its family has. */
+const ANY_BELOW = '*.';
+
+/**
+ * Whether a rule of allowed hosts can match anything: a host without scheme and port, a range with a prefix that its
+ * family has, or a wildcard before the whole of a name.
+ */
 export function isHostRule(rule: string): boolean {
+  if (rule === '*') return true;
+  if (rule.startsWith(ANY_BELOW)) {
+    const parent = hostName(rule.slice(ANY_BELOW.length));
+    return parent !== null && isIP(parent) === 0;
+  }
   const range = RANGE.exec(rule);
-  if (range?.[1] === undefined) return !rule.includes('/');
+  if (range?.[1] === undefined) return hostName(rule) !== null;
   const family = isIP(range[1]);
   return family !== 0 && Number(range[2]) <= (family === 6 ? 128 : 32);
 }
 
+/** `host` as an address has it. */
 function hostMatches(host: string, rule: string): boolean {
   if (rule === '*') return true;
-  const plainHost = host
-    .toLowerCase()
-    .replace(/^\[|\]$/g, '')
-    .replace(/\.$/, '');
-  const plainRule = rule
-    .toLowerCase()
-    .replace(/^\[|\]$/g, '')
-    .replace(/\.$/, '');
-  if (plainRule.startsWith('*.')) return plainHost.endsWith(plainRule.slice(1));
-  const range = RANGE.exec(plainRule);
-  if (range?.[1] === undefined) return plainHost === plainRule;
+  const plainHost = hostName(host);
+  if (plainHost === null || !isHostRule(rule)) return false;
+  if (rule.startsWith(ANY_BELOW)) {
+    return plainHost.endsWith(`.${hostName(rule.slice(ANY_BELOW.length)) ?? ''}`);
+  }
+  const range = RANGE.exec(rule);
+  if (range?.[1] === undefined) return plainHost === hostName(rule);
   const family = isIP(plainHost);
   const rangeFamily = isIP(range[1]);
   if (family === 0 || rangeFamily === 0) return false;

@@ -1,5 +1,5 @@
 /** All streams of one service, over one engine. */
-import { Engine, type EngineOptions } from '../engine/supervisor.ts';
+import { Engine, ENGINE_DEFAULTS, type EngineOptions } from '../engine/supervisor.ts';
 import { YocoError } from '../errors.ts';
 import { parseDefinition, type StreamDefinition } from '../ingest/definition.ts';
 import { checkSource, type SourcePolicy } from '../ingest/policy.ts';
@@ -7,7 +7,7 @@ import { chooseStreams } from './choose-streams.ts';
 import { StreamConversation } from './conversation.ts';
 import { cacheLimits, SourceStream } from './live-stream.ts';
 import { SnapshotFolder } from './snapshot-folder.ts';
-import type { Conversation, LiveService, SnapshotInfo, WantedStreams } from './types.ts';
+import type { Conversation, EngineFigures, LiveService, SnapshotInfo, WantedStreams } from './types.ts';
 
 export interface LiveServiceOptions {
   readonly engine: Partial<EngineOptions> & Pick<EngineOptions, 'bundle'>;
@@ -64,6 +64,11 @@ export class Streams implements LiveService {
     return this.#engine.bundle;
   }
 
+  get engineFigures(): EngineFigures {
+    const { losses, rssBytes: residentBytes, times } = this.#engine;
+    return { losses, residentBytes, times };
+  }
+
   get ready(): boolean {
     return this.#engine.ready;
   }
@@ -74,6 +79,7 @@ export class Streams implements LiveService {
     const { policy, maxStreams } = this.#options;
     const allowed = checkSource(parseDefinition(completed), origin, policy);
     const { name, restore } = allowed;
+    this.#checkMemory(allowed);
     if (this.#streams.has(name) || this.#restoring.has(name)) throw new YocoError('stream_exists', { param: 'name' });
     if (this.#streams.size + this.#restoring.size >= maxStreams) {
       throw new YocoError('stream_limit', { detail: `The limit is ${maxStreams}.` });
@@ -82,6 +88,15 @@ export class Streams implements LiveService {
     const stream = new SourceStream(allowed, this.#engine, this.#options);
     this.#streams.set(name, stream);
     return stream;
+  }
+
+  /** A cache that may outgrow the engine would end all others with it. Throws `definition_invalid`. */
+  #checkMemory({ memory }: StreamDefinition): void {
+    const { memoryLimitBytes = ENGINE_DEFAULTS.memoryLimitBytes } = this.#options.engine;
+    const most = Math.floor(memoryLimitBytes / 2 ** 20);
+    if (memory.limit_mb <= most) return;
+    const detail = `memory.limit_mb: expected at most ${most}, the memory of the engine.`;
+    throw new YocoError('definition_invalid', { param: 'memory.limit_mb', detail });
   }
 
   /** Opens a stream that goes on from a snapshot; when that fails, there is no stream. */

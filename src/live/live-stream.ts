@@ -52,6 +52,8 @@ export class SourceStream implements LiveStream {
   #stopping = false;
   #pumping: Promise<void> = Promise.resolve();
   #failure: YocoError | undefined;
+  /** Why the source was away when the log was last told, until it is back. */
+  #away: string | undefined;
 
   /** Whether it was deleted; another may have its name by now. */
   get deleted(): boolean {
@@ -70,6 +72,7 @@ export class SourceStream implements LiveStream {
     const attempts = maxAttempts === undefined ? {} : { maxAttempts };
     const clock = restored === undefined ? {} : { goesOnFrom: clockOf(restored) };
     const onChange = (): void => {
+      this.#tellOfSource();
       this.#changed();
     };
     this.#source = createSource(definition, { imageSize, onWarning, onChange, ...attempts, ...clock });
@@ -128,6 +131,18 @@ export class SourceStream implements LiveStream {
     this.#changed();
   }
 
+  /** The log says once why a source is away, again where the reason is another one, and that it is back. */
+  #tellOfSource(): void {
+    const { state, error } = this.#source.status;
+    if (state === 'reconnecting' && error !== null && error.code !== this.#away) {
+      this.#away = error.code;
+      this.#onWarning(`Stream ${this.name}: ${error.message} It is tried again. (${error.code})`);
+    } else if (state === 'playing' && this.#away !== undefined) {
+      this.#away = undefined;
+      this.#onWarning(`Stream ${this.name}: its source is back.`);
+    }
+  }
+
   #changed(): void {
     for (const listener of this.#listeners) listener();
   }
@@ -136,6 +151,7 @@ export class SourceStream implements LiveStream {
     const { sampling, memory, source } = this.#definition;
     return {
       name: this.name,
+      description: this.#definition.description ?? null,
       source: describeSource(source),
       sourceStatus: this.#stopping ? { ...this.#source.status, state: 'stopped' } : this.#source.status,
       fps: sampling.fps,

@@ -1,5 +1,5 @@
 /** What a live stream offers to the server and the command line. Times in ms since the stream began. */
-import type { AnswerEnd, SnapshotSummary } from '../engine/protocol.ts';
+import type { AnswerEnd, EngineTimes, SnapshotSummary } from '../engine/protocol.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { SourceStatus } from '../ingest/frame.ts';
 import type { PushOutcome } from '../ingest/sources/push-source.ts';
@@ -48,6 +48,8 @@ export interface Conversation {
 
 export interface StreamStatus {
   readonly name: string;
+  /** What its definition says of it, or null. */
+  readonly description: string | null;
   /** What the source is, with credentials redacted, e.g. `rtsp://***@10.0.0.7/live`. */
   readonly source: string;
   readonly sourceStatus: SourceStatus;
@@ -103,6 +105,14 @@ export interface SnapshotInfo {
 }
 
 /** All streams of one service. */
+export interface EngineFigures {
+  /** How often it was lost, and every cache with it. */
+  readonly losses: number;
+  readonly residentBytes: number;
+  /** Since its process began: ms in each part of the model, frames and answer tokens. */
+  readonly times: EngineTimes;
+}
+
 export interface LiveService {
   readonly bundle: {
     readonly name: string;
@@ -113,6 +123,8 @@ export interface LiveService {
   };
   /** False until the engine has loaded the model, and while it restarts. */
   readonly ready: boolean;
+  /** As of the engine's last heartbeat. */
+  readonly engineFigures: EngineFigures;
   /**
    * `definition` is unvalidated input (parsed JSON or YAML); throws `definition_invalid`, `stream_exists`, `stream_limit`,
    * `source_forbidden`. With `restore` the stream goes on from that snapshot, and name, sampling and memory are by

@@ -1,7 +1,7 @@
 /** The half that video never enters: one new token of each question on one stream, read from its cache. */
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { BundleConfig } from './bundle.ts';
 import type { KvView } from './kv-cache.ts';
+import type { InferenceSession, Tensor } from './onnxruntime.ts';
 import { floats, integers, output } from './session.ts';
 
 export interface CrossDecoderInput {

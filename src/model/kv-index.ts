@@ -7,10 +7,9 @@
  * wants of the time is added, by the code of the cell's (time-code.ts). Bounds of each
  * channel (Quest, arXiv:2406.10774) were not taken: keys of unit length in 64 dimensions make them far too loose.
  */
-import type { InferenceSession } from 'onnxruntime-node';
-import * as ort from 'onnxruntime-node';
 import { GrowingBytes } from './growing-bytes.ts';
 import { int8Scale, type KvShape } from './kv-page.ts';
+import { type InferenceSession, Tensor } from './onnxruntime.ts';
 import { floats, integers } from './session.ts';
 import { TIME_CODE_SIZE, writeTimeCode } from './time-code.ts';
 
@@ -197,11 +196,7 @@ export class KvIndex {
    * Calls `run` with the inputs of the index graph, which are good until it is done. The largest of them that are made for
    * it serve the next run, too: dead ones would lie among what runs allocate, which then takes ever new memory.
    */
-  async withFeeds<T>(
-    cells: number,
-    momentMs: number,
-    run: (feeds: Record<string, ort.Tensor>) => Promise<T>,
-  ): Promise<T> {
+  async withFeeds<T>(cells: number, momentMs: number, run: (feeds: Record<string, Tensor>) => Promise<T>): Promise<T> {
     const spare = this.#spare;
     this.#spare = undefined;
     const fits = spare !== undefined && spare.since.length >= cells;
@@ -212,18 +207,18 @@ export class KvIndex {
   }
 
   /** Inputs of the index graph for a question at `momentMs`: the first `cells` cells, their keys and codes without a copy. */
-  #feeds(cells: number, momentMs: number, { since, age }: Differences): Record<string, ort.Tensor> {
+  #feeds(cells: number, momentMs: number, { since, age }: Differences): Record<string, Tensor> {
     const { headDim } = this.#shape;
     const rows = cells * KEYS_PER_CELL;
     const times = this.#times.subarray(0, cells);
     const began = times[0] ?? 0;
-    const feeds: Record<string, ort.Tensor> = {
-      codes: new ort.Tensor('uint8', this.#codes.all.subarray(0, cells * TIME_CODE_SIZE), [cells, TIME_CODE_SIZE]),
+    const feeds: Record<string, Tensor> = {
+      codes: new Tensor('uint8', this.#codes.all.subarray(0, cells * TIME_CODE_SIZE), [cells, TIME_CODE_SIZE]),
       since: floats(differences(times, began, 1, since), [cells]),
       age: floats(differences(times, momentMs, -1, age), [cells]),
     };
     this.#keys.forEach(({ all }, head) => {
-      feeds[`keys${head}`] = new ort.Tensor('uint8', all.subarray(0, rows * headDim), [rows, headDim]);
+      feeds[`keys${head}`] = new Tensor('uint8', all.subarray(0, rows * headDim), [rows, headDim]);
     });
     this.#scales.forEach((scales, head) => (feeds[`scales${head}`] = floats(scales.subarray(0, rows), [rows])));
     return feeds;

@@ -3,8 +3,8 @@
  * to step is of the bundle's kind: the last keys and values of sliding-window attention, or the states of a gated
  * retention (models/training/retention.py), which are as large from the first token on.
  */
-import type { InferenceSession } from 'onnxruntime-node';
 import type { BundleConfig } from './bundle.ts';
+import type { InferenceSession } from './onnxruntime.ts';
 import { floats, integers, output } from './session.ts';
 import { SegmentWindow } from './window.ts';
 

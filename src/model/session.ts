@@ -1,6 +1,6 @@
 /** Sessions of ONNX Runtime. `run` blocks its thread (runtime-limits): only the engine process calls it. */
-import * as ort from 'onnxruntime-node';
 import { YocoError } from '../errors.ts';
+import { InferenceSession, Tensor } from './onnxruntime.ts';
 
 export interface SessionOptions {
   /** Threads inside one operator; default: ONNX Runtime's choice, one a core. */
@@ -9,9 +9,9 @@ export interface SessionOptions {
   readonly provider?: 'cpu' | 'webgpu';
 }
 
-export async function openSession(filename: string, options: SessionOptions = {}): Promise<ort.InferenceSession> {
+export async function openSession(filename: string, options: SessionOptions = {}): Promise<InferenceSession> {
   try {
-    return await ort.InferenceSession.create(filename, {
+    return await InferenceSession.create(filename, {
       executionProviders: [options.provider ?? 'cpu'],
       graphOptimizationLevel: 'all',
       // Shapes vary with every question: an arena would keep the largest of each for ever.
@@ -28,16 +28,16 @@ export async function openSession(filename: string, options: SessionOptions = {}
   }
 }
 
-export function floats(data: Float32Array, dims: readonly number[]): ort.Tensor {
-  return new ort.Tensor('float32', data, dims);
+export function floats(data: Float32Array, dims: readonly number[]): Tensor {
+  return new Tensor('float32', data, dims);
 }
 
-export function integers(values: readonly number[], dims: readonly number[] = [values.length]): ort.Tensor {
-  return new ort.Tensor('int64', BigInt64Array.from(values, BigInt), dims);
+export function integers(values: readonly number[], dims: readonly number[] = [values.length]): Tensor {
+  return new Tensor('int64', BigInt64Array.from(values, BigInt), dims);
 }
 
 /** The float32 output of that name. */
-export function output(results: ort.InferenceSession.OnnxValueMapType, name: string): Float32Array {
+export function output(results: InferenceSession.OnnxValueMapType, name: string): Float32Array {
   const tensor = results[name];
   if (!(tensor?.data instanceof Float32Array)) {
     throw new YocoError('bundle_damaged', { detail: `A graph lacks the output ${name}.` });

@@ -1,7 +1,6 @@
 /** Pictures to visual tokens: the frozen backbone and the projector, one graph. */
-import type { InferenceSession } from 'onnxruntime-node';
-import { Tensor } from 'onnxruntime-node';
 import type { BundleConfig } from './bundle.ts';
+import { type InferenceSession, Tensor } from './onnxruntime.ts';
 import { output } from './session.ts';
 
 export class Vision {

@@ -2,6 +2,7 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { YocoError } from '../errors.ts';
+import { hostName } from '../host-name.ts';
 import { isLoopback, type ServerLimits } from './limits.ts';
 
 /** What a request has shown. `open` means that no keys are configured. */
@@ -34,7 +35,7 @@ export class Gate {
    * requests, WebSocket hijacking). Throws `forbidden` or `origin_forbidden`.
    */
   checkAddress(headers: IncomingHttpHeaders, secure: boolean): void {
-    const host = hostName(headers.host);
+    const host = namedHost(headers.host);
     if (!this.wantsKey && (host === null || !(isLoopback(host) || this.#limits.allowedHosts.includes(host)))) {
       throw new YocoError('forbidden', {
         param: 'Host',
@@ -124,7 +125,7 @@ function digest(text: string): Buffer {
 }
 
 /** The host of a Host header without its port, or null when it is missing or malformed. */
-function hostName(host: string | undefined): string | null {
+function namedHost(host: string | undefined): string | null {
   if (host === undefined || !URL.canParse(`http://${host}`)) return null;
-  return new URL(`http://${host}`).hostname;
+  return hostName(new URL(`http://${host}`).hostname);
 }

@@ -7,6 +7,7 @@ import type { LiveService } from '../live/types.ts';
 import type { Gate, Grant } from './auth.ts';
 import { fromHttp, fromParser, wireError, writeError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
+import type { ServerMetrics } from './metrics.ts';
 import { pageRoutes } from './page.ts';
 import { JSON_BYTES, jsonBody } from './json-body.ts';
 import { parseOrThrow } from './realtime-events.ts';
@@ -15,12 +16,21 @@ import { streamRoutes } from './stream-routes.ts';
 
 /** Answered to anybody, whatever Host they name: probes know neither keys nor names. */
 const HEALTH = ['/healthz', '/readyz'];
+/** Where monitors look. It tells the streams' names, so it needs what `/v1/streams` needs. */
+const METRICS = '/metrics';
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const HEADERS_SHOWN = 'x-yoco-time, x-yoco-wall-time, location';
 
 const tokenRequest = z.strictObject({ stream: z.string().min(1).max(200).optional() });
 
-export function createHttp(live: LiveService, gate: Gate, limits: ServerLimits, isDraining: () => boolean) {
+export interface HttpParts {
+  readonly gate: Gate;
+  readonly limits: ServerLimits;
+  readonly metrics: ServerMetrics;
+  readonly isDraining: () => boolean;
+}
+
+export function createHttp(live: LiveService, { gate, limits, metrics, isDraining }: HttpParts) {
   const shared = {
     logger: false,
     bodyLimit: JSON_BYTES,
@@ -52,7 +62,7 @@ export function createHttp(live: LiveService, gate: Gate, limits: ServerLimits, 
     allowCrossOrigin(request, reply);
     // Of the route that was found: what was sent may be encoded (`/%761/`) or an address in full, which the router reads too.
     const route = request.routeOptions.url ?? path;
-    if (!route.startsWith('/v1/') || request.method === 'OPTIONS') return;
+    if (!(route.startsWith('/v1/') || route === METRICS) || request.method === 'OPTIONS') return;
     if (isDraining()) throw new YocoError('shutting_down');
     checkScope(gate.checkBearer(request.headers), request);
   });
@@ -73,6 +83,7 @@ export function createHttp(live: LiveService, gate: Gate, limits: ServerLimits, 
     const ready = live.ready && !isDraining();
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : isDraining() ? 'draining' : 'loading' });
   });
+  app.get(METRICS, async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
   app.post('/v1/token', { bodyLimit: JSON_BYTES }, (request) => {
     const { stream } = parseOrThrow(tokenRequest, jsonBody(request));
     if (stream !== undefined) live.get(stream);

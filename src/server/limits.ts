@@ -1,5 +1,6 @@
 /** Every option of the server, with its default and its bounds. `docs/protocol.md` repeats this table. */
 import { YocoError } from '../errors.ts';
+import { hostName } from '../host-name.ts';
 import { QUESTION_MAX_CHARS } from '../live/types.ts';
 
 /** Where the server reports what no client is told, e.g. the cause of an `internal` error. pino loggers fit. */
@@ -102,11 +103,18 @@ export const SERVER_BOUNDS = {
 /** Keys shorter than this are refused: they could be guessed. */
 const MIN_KEY_CHARS = 16;
 
-/** Defaults, then `options`; throws `config_invalid` that names the option. */
+/**
+ * Defaults, then `options`, with host names in the form in which they are compared.
+ * Throws `config_invalid` that names the option; an API key is never repeated.
+ */
 export function resolveOptions(options: ServerOptions): ServerLimits {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const merged: ServerLimits = { ...SERVER_DEFAULTS, ...given };
-  const limits = { ...merged, host: merged.host.replace(/^\[|\]$/g, '') };
+  const limits = {
+    ...merged,
+    host: merged.host.replace(/^\[|\]$/g, ''),
+    allowedHosts: merged.allowedHosts.map(allowedHost),
+  };
   for (const [name, [least, most]] of Object.entries(SERVER_BOUNDS)) {
     const value = limits[name as keyof typeof SERVER_BOUNDS];
     if (!Number.isInteger(value) || value < least || value > most) {
@@ -132,6 +140,12 @@ export function resolveOptions(options: ServerOptions): ServerLimits {
 /** Throws what `startServer` would throw for these options, without starting anything. */
 export function checkServerOptions(options: ServerOptions): void {
   resolveOptions(options);
+}
+
+function allowedHost(text: string): string {
+  const host = hostName(text);
+  if (host !== null) return host;
+  throw invalid('allowedHosts', `"${text}" is not a host name like example.com (no scheme, port, path or wildcard).`);
 }
 
 /** True for `localhost`, 127.0.0.0/8 and `::1`, with or without brackets. */

@@ -54,6 +54,8 @@ export class ItemList {
   readonly #limit: number;
   /** User items that are part of the model's segment already, by id. */
   readonly #asked = new Set<string>();
+  /** Items of a turn that was cancelled: the model does not remember it. */
+  readonly #forgotten = new Set<string>();
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -106,6 +108,11 @@ export class ItemList {
     for (const id of ids) this.#asked.delete(id);
   }
 
+  /** The turn of these was cancelled: they stay, are not asked again, and may be removed. */
+  forget(ids: readonly string[]): void {
+    for (const id of ids) this.#forgotten.add(id);
+  }
+
   /** Replaces the item of the same id, e.g. when an answer is complete. */
   replace(item: Item): void {
     const index = this.#items.findIndex(({ id }) => id === item.id);
@@ -119,13 +126,15 @@ export class ItemList {
     return item;
   }
 
-  /** Takes back an item that was not asked yet. Throws `item_not_found`, or `invalid_request` for one that was. */
+  /** Takes back an item that was not asked, or in vain. Throws `item_not_found`, or `invalid_request` for another one. */
   remove(id: string): void {
     const item = this.get(id);
-    if (item.role === 'assistant' || this.#asked.has(id)) {
+    if ((item.role === 'assistant' || this.#asked.has(id)) && !this.#forgotten.has(id)) {
       throw new YocoError('invalid_request', {
         param: 'item_id',
-        detail: 'item_id: this turn was answered and the model remembers it; send yoco.conversation.reset to forget.',
+        detail:
+          'item_id: this turn is being answered, or was and the model remembers it; ' +
+          'send yoco.conversation.reset to forget.',
       });
     }
     this.#items.splice(this.#items.indexOf(item), 1);

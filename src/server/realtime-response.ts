@@ -12,6 +12,8 @@ export interface ResponseHost {
   /** Called when the answer's item begins, and again when it is complete. */
   itemBegan(item: Item): void;
   itemEnded(item: Item): void;
+  /** Called at the end with the response's status, and when its first piece came: null where none did. */
+  ended(status: string, firstTokenMs: number | null): void;
   /** Called for errors that nobody expected, once each. */
   reportInternal(error: YocoError): void;
 }
@@ -24,7 +26,12 @@ export interface ResponseRequest {
   readonly options: Omit<AskOptions, 'signal' | 'maxTokens'>;
   readonly metadata: Readonly<Record<string, string>> | null;
   readonly conversation: Conversation;
+  /** Where the message says which streams are asked. */
+  readonly streamsParam: string;
 }
+
+/** How a response ended, for the conversation: `forgotten` is a turn that was cancelled. */
+export type Settled = 'answered' | 'forgotten' | 'failed';
 
 type Outcome =
   | { readonly kind: 'ended'; readonly result: AnswerResult }
@@ -63,15 +70,18 @@ export class RealtimeResponse {
     this.#abort.abort();
   }
 
-  /** Sends every event of the response; `settled` hears whether it failed before its end is told. Never rejects. */
-  async run(settled: (failed: boolean) => void): Promise<void> {
+  /** Sends every event of the response; `settled` hears how it ended before that is told. Never rejects. */
+  async run(settled: (how: Settled) => void): Promise<void> {
     this.#host.emit({ type: 'response.created', response: this.#body('in_progress') });
     const outcome = await this.#write();
-    if (outcome.kind === 'ended' && outcome.result.finish !== 'cancelled') this.#openItem();
+    const answered = outcome.kind === 'ended' && outcome.result.finish !== 'cancelled';
+    if (answered) this.#openItem();
     const complete = outcome.kind === 'ended' && outcome.result.finish === 'stop';
     const item = this.#itemOpen ? this.#closeItem(complete ? 'completed' : 'incomplete') : null;
-    settled(outcome.kind === 'failed');
-    this.#host.emit({ type: 'response.done', response: this.#done(outcome, item) });
+    settled(outcome.kind === 'failed' ? 'failed' : answered ? 'answered' : 'forgotten');
+    const response = this.#done(outcome, item);
+    this.#host.ended(response.status, answered ? outcome.result.firstTokenMs : null);
+    this.#host.emit({ type: 'response.done', response });
   }
 
   async #write(): Promise<Outcome> {
@@ -116,7 +126,8 @@ export class RealtimeResponse {
   #done(outcome: Outcome, item: Item | null) {
     const output = item ? [item] : [];
     if (outcome.kind === 'failed') {
-      const details = { type: 'failed', error: wireError(outcome.error) };
+      const error = withStreamsParam(outcome.error, this.#request.streamsParam);
+      const details = { type: 'failed', error: wireError(error) };
       return { ...this.#body('failed'), status_details: details, output };
     }
     if (outcome.kind === 'cancelled') return { ...this.#body('cancelled'), status_details: CANCELLED, output };
@@ -187,6 +198,12 @@ export class RealtimeResponse {
   #place() {
     return { response_id: this.id, item_id: this.#itemId, output_index: 0, content_index: 0 };
   }
+}
+
+/** The error, with the place in the message of the streams that it is about. */
+export function withStreamsParam(error: YocoError, param: string): YocoError {
+  if (error.param !== 'streams') return error;
+  return new YocoError(error.code, { param, ...(error.detail === '' ? {} : { detail: error.detail }) });
 }
 
 const CANCELLED = { type: 'cancelled', reason: 'client_cancelled' } as const;

@@ -7,6 +7,7 @@ import type { LiveService, LiveStream } from '../live/types.ts';
 import type { Gate } from './auth.ts';
 import { writeError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
+import type { ServerMetrics } from './metrics.ts';
 import { CLOSE, RealtimeConnection } from './realtime-connection.ts';
 
 export const SUBPROTOCOL = 'realtime';
@@ -17,14 +18,16 @@ export class RealtimeServer {
   readonly #live: LiveService;
   readonly #gate: Gate;
   readonly #limits: ServerLimits;
+  readonly #metrics: ServerMetrics;
   readonly #connections = new Set<RealtimeConnection>();
   readonly #sockets: WebSocketServer;
   #draining = false;
 
-  constructor(live: LiveService, gate: Gate, limits: ServerLimits) {
+  constructor(live: LiveService, gate: Gate, limits: ServerLimits, metrics: ServerMetrics) {
     this.#live = live;
     this.#gate = gate;
     this.#limits = limits;
+    this.#metrics = metrics;
     this.#sockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -33,6 +36,11 @@ export class RealtimeServer {
       // The protocol that carries a credential is never echoed.
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
     });
+  }
+
+  /** How many are open. */
+  get connections(): number {
+    return this.#connections.size;
   }
 
   /** Handles one `upgrade` event of the HTTP server. Never throws. */
@@ -83,7 +91,7 @@ export class RealtimeServer {
       return;
     }
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const scope = { live: this.#live, stream, bound };
+      const scope = { live: this.#live, stream, bound, metrics: this.#metrics };
       const connection = new RealtimeConnection(webSocket, scope, this.#limits, () => {
         this.#connections.delete(connection);
       });

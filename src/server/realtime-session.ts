@@ -6,6 +6,7 @@ import { YocoError } from '../errors.ts';
 import type { AskOptions, Conversation, LiveService, LiveStream, WantedStreams } from '../live/types.ts';
 import { wireError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
+import type { ServerMetrics } from './metrics.ts';
 import {
   parseEvent,
   parseJson,
@@ -16,7 +17,7 @@ import {
 } from './realtime-events.ts';
 import { FrameIntake } from './realtime-frames.ts';
 import { ItemList, newId, questionOf, userItemOf, type Item } from './realtime-items.ts';
-import { RealtimeResponse } from './realtime-response.ts';
+import { RealtimeResponse, type Settled, withStreamsParam } from './realtime-response.ts';
 import { streamJson } from './stream-json.ts';
 import { asOfOptions, checkTime, frameTimeMs, type WireTime } from './times.ts';
 
@@ -27,6 +28,7 @@ export interface SessionScope {
   readonly stream: LiveStream;
   /** True for a token that is bound to the stream: no other may be asked. */
   readonly bound: boolean;
+  readonly metrics: Pick<ServerMetrics, 'responded'>;
 }
 
 /** What the session needs from its connection. */
@@ -215,6 +217,7 @@ export class RealtimeSession {
     const fresh = this.#converse(wanted, param);
     const begun = parallel ? undefined : this.#conversations.find((other) => isAboutTheSame(other, fresh));
     const conversation = begun ?? fresh;
+    let answer: string | undefined;
     const response = new RealtimeResponse(
       {
         question,
@@ -223,19 +226,24 @@ export class RealtimeSession {
           params.max_output_tokens === undefined
             ? this.#maxTokens
             : this.#tokens(params.max_output_tokens, 'response.max_output_tokens'),
-        options: this.#askOptions(params, conversation),
+        options: this.#askOptions(params, conversation, param),
         metadata: params.metadata ?? null,
         conversation,
+        streamsParam: param,
       },
       {
         emit: (event) => {
           this.#host.send(event);
         },
         itemBegan: (item) => {
+          answer = item.id;
           if (!parallel) this.#addItem(item, true);
         },
         itemEnded: (item) => {
           if (!parallel) this.#itemDone(item);
+        },
+        ended: (status, firstTokenMs) => {
+          this.#scope.metrics.responded(status, firstTokenMs);
         },
         reportInternal: (error) => {
           this.#report(error);
@@ -246,9 +254,10 @@ export class RealtimeSession {
     const asked = parallel ? [] : list.markAsked();
     if (!parallel && begun === undefined) this.#conversations.push(fresh);
     this.#responses.set(response.id, response);
-    const settled = (failed: boolean): void => {
-      // The model remembers nothing of it: the same items can be asked again, or taken back.
-      if (failed) list.takeBack(asked);
+    const settled = (how: Settled): void => {
+      // The model remembers nothing of it. What failed can be asked again; what was cancelled is not wanted any more.
+      if (how === 'failed') list.takeBack(asked);
+      else if (how === 'forgotten') list.forget(answer === undefined ? asked : [...asked, answer]);
     };
     void response.run(settled).finally(() => {
       this.#responses.delete(response.id);
@@ -263,17 +272,23 @@ export class RealtimeSession {
     this.#items.assertRoom();
   }
 
-  #askOptions({ yoco = {} }: ResponseParams, { streams }: Conversation): Omit<AskOptions, 'signal' | 'maxTokens'> {
+  /** `streamsParam`: where the message says which streams are asked. */
+  #askOptions(
+    { yoco = {} }: ResponseParams,
+    { streams }: Conversation,
+    streamsParam: string,
+  ): Omit<AskOptions, 'signal' | 'maxTokens'> {
     const { as_of: asOf = this.#asOf, temperature, top_p: topP, seed } = yoco;
     const param = `${yoco.as_of === undefined ? 'session' : 'response'}.yoco.as_of`;
+    const clocks = streams.map((stream) => stream.status());
+    let moment: Pick<AskOptions, 'asOfMs' | 'asOfWallMs'> = {};
+    try {
+      if (asOf !== null) moment = asOfOptions(asOf, clocks, param);
+    } catch (error) {
+      throw withStreamsParam(YocoError.from(error), streamsParam);
+    }
     return {
-      ...(asOf === null
-        ? {}
-        : asOfOptions(
-            asOf,
-            streams.map((stream) => stream.status()),
-            param,
-          )),
+      ...moment,
       ...(temperature === undefined ? {} : { temperature }),
       ...(topP === undefined ? {} : { topP }),
       ...(seed === undefined ? {} : { seed }),

@@ -5,6 +5,7 @@ import type { LiveService } from '../live/types.ts';
 import { Gate } from './auth.ts';
 import { createHttp } from './http.ts';
 import { resolveOptions, type ServerOptions } from './limits.ts';
+import { ServerMetrics } from './metrics.ts';
 import { RealtimeServer } from './realtime-server.ts';
 
 export interface RunningServer {
@@ -22,7 +23,8 @@ export interface RunningServer {
 export async function startServer(live: LiveService, options: ServerOptions = {}): Promise<RunningServer> {
   const limits = resolveOptions(options);
   const gate = new Gate(limits);
-  const realtime = new RealtimeServer(live, gate, limits);
+  const metrics: ServerMetrics = new ServerMetrics(live, () => realtime.connections);
+  const realtime: RealtimeServer = new RealtimeServer(live, gate, limits, metrics);
   let closing: Promise<void> | null = null;
   const app = build();
   app.server.on('upgrade', (request, socket, head) => {
@@ -44,7 +46,7 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
 
   function build(): ReturnType<typeof createHttp> {
     try {
-      return createHttp(live, gate, limits, () => closing !== null);
+      return createHttp(live, { gate, limits, metrics, isDraining: () => closing !== null });
     } catch (cause) {
       if (!limits.tls) throw cause;
       throw new YocoError('config_invalid', { param: 'tls', detail: 'The key and certificate cannot be used.', cause });

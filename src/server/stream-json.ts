@@ -8,6 +8,7 @@ export function streamJson(status: StreamStatus) {
   return {
     object: 'yoco.stream' as const,
     name: status.name,
+    description: status.description,
     source: status.source,
     state: sourceStatus.state,
     error: sourceStatus.error,

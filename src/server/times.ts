@@ -22,7 +22,7 @@ const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 export function momentMs(time: WireTime, clock: Clock, param: string, nowMs = Date.now()): number {
   const { firstMs, lastMs, startedAtMs } = clock;
   const form = parse(time, param);
-  if (firstMs === null || lastMs === null) throw new YocoError('stream_empty');
+  if (firstMs === null || lastMs === null) throw new YocoError('stream_empty', { param: 'stream' });
   const ms =
     form.kind === 'seconds' ? form.ms : form.kind === 'before' ? lastMs - form.ms : Math.round(form.ms - startedAtMs);
   const latest = Math.max(lastMs, nowMs - startedAtMs) + CLOCK_SKEW_MS;

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { lateArrivals } from '../../bench/frame-watch.ts';
+import { median, quantiles } from '../../bench/machine.ts';
+import { haystacksOf } from '../../bench/needle.ts';
 import { parseCommandLine } from '../../bench/options.ts';
 import {
   fits,
@@ -9,6 +11,7 @@ import {
   transformerFlops,
   yocoBytesAToken,
 } from '../../bench/shapes.ts';
+import { keptUp } from '../../bench/streams.ts';
 import { DEFAULT_BUNDLE } from '../../src/config.ts';
 import { readBundle } from '../../src/model/bundle.ts';
 
@@ -34,9 +37,65 @@ describe('late frames', () => {
     expect(lateArrivals(rounds, 500)).toBeGreaterThan(0);
   });
 
+  test('a round that is late from its first frame on is late, whatever it takes to open a clip anew', () => {
+    const rounds = Array.from({ length: 420 }, (_, i) => ({ atMs: i * 500 + (i >= 140 ? 4_000 : 0), timeMs: i * 500 }));
+    expect(lateArrivals(rounds, 500, 0, 70_000)).toBe(280);
+    expect(lateArrivals(rounds.slice(0, 280), 500, 140, 70_000)).toBe(140);
+  });
+
+  test('a round of which nothing came moves the clock of the next one by as much again', () => {
+    const gap = Array.from({ length: 420 }, (_, i) => ({ atMs: i * 500 + (i >= 280 ? 600 : 0), timeMs: i * 500 }));
+    const without = gap.filter((_, i) => i < 140 || i >= 280);
+    expect(lateArrivals(without, 500, 0, 70_000)).toBe(0);
+  });
+
   test('frames before the count began tell the clock', () => {
     const arrivals = onTime.map((a, i) => (i >= 5 ? { ...a, atMs: a.atMs + 600 } : a));
     expect(lateArrivals(arrivals, 500, 5)).toBe(5);
+  });
+});
+
+describe('streams that are played', () => {
+  test('are kept up with where nearly all of their frames come', () => {
+    expect(keptUp(4 * 40, 4, 20)).toBe(true);
+    // Four clips began anew meanwhile.
+    expect(keptUp(4 * 39, 4, 20)).toBe(true);
+    expect(keptUp(4 * 37, 4, 20)).toBe(false);
+  });
+});
+
+describe('quantiles', () => {
+  const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => n - i);
+
+  test('the 95th percentile of twenty is the nineteenth, not the largest', () => {
+    expect(quantiles(upTo(20))).toEqual({ median: 10.5, p95: 19 });
+    expect(quantiles(upTo(100)).p95).toBe(95);
+    expect(quantiles([7])).toEqual({ median: 7, p95: 7 });
+    expect(quantiles([])).toEqual({ median: 0, p95: 0 });
+  });
+
+  test('the median of an even number is between the two in the middle', () => {
+    expect([median([4, 1]), median([3, 1, 2]), median([])]).toEqual([2.5, 2, 0]);
+  });
+});
+
+describe('haystacks', () => {
+  const classes = Array.from({ length: 36 }, (_, i) => `class ${i}`);
+
+  test('depend on their length, and not on which others there are', () => {
+    expect(haystacksOf(classes, 60, 12)).toEqual(haystacksOf(classes, 60, 12));
+    expect(haystacksOf(classes, 60, 12)[0]?.planted).not.toEqual(haystacksOf(classes, 600, 12)[0]?.planted);
+  });
+
+  test('show each needle once, and what is absent never', () => {
+    const haystacks = haystacksOf(classes, 600, 36);
+    expect(haystacks.flatMap(({ planted }) => planted)).toHaveLength(36);
+    for (const { scenes, planted, at, absent } of haystacks) {
+      const shown = scenes.map((scene) => scene.class);
+      expect(at.map((place) => shown[place])).toEqual(planted);
+      for (const name of planted) expect(shown.filter((other) => other === name)).toHaveLength(1);
+      expect(absent.filter((name) => shown.includes(name))).toEqual([]);
+    }
   });
 });
 

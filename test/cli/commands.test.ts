@@ -1,6 +1,6 @@
 /** The commands as a user runs them: real processes, ffmpeg and engine, the tiny bundle. */
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -155,7 +155,7 @@ describe('A configuration that is wrong', () => {
       const { status, stdout, stderr } = await run(args, env);
       expect([status, stdout]).toEqual([1, '']);
       expect(stderr).toMatch(/\(config_invalid\)\n$/);
-      expect(stderr).toContain(` ${name}: `);
+      expect(stderr).toMatch(new RegExp(` ${name}( \\(YOCO_\\w+\\))?: `));
     },
     SLOW,
   );
@@ -378,13 +378,13 @@ describe('serve and ask', () => {
   );
 
   test(
-    'say so where no service answers, or another one',
+    'say so where no service answers',
     async () => {
       const port = await freePort();
       const { status, stderr } = await run(['ask', '--server', `http://127.0.0.1:${port}`, 'door', 'What is this?']);
       expect(status).toBe(1);
       expect(stderr).toBe(
-        `error: The source cannot be reached. No service answers at http://127.0.0.1:${port}. (source_unreachable)\n`,
+        `error: The service cannot be reached. No service answers at http://127.0.0.1:${port} (ECONNREFUSED). (service_unreachable)\n`,
       );
     },
     SLOW,
@@ -459,7 +459,7 @@ describe('eval', () => {
       const number = expect.any(Number) as number;
       const interval = [number, number];
       const score = { correct: number, total: number, accuracy: number, interval };
-      const task = { ...score, random: number, mostFrequent: number };
+      const task = { ...score, random: number, mostFrequent: number, rule: null };
       expect(result).toMatchObject({
         bundle: 'tiny',
         seed: 5,
@@ -509,7 +509,7 @@ describe('eval', () => {
   );
 
   test(
-    'goes on from a file of finished streams to the same result, and not with other options',
+    'goes on from a file of finished streams: those are not played again, the missing ones are; and not with other options',
     async () => {
       const directory = await data(THINGS);
       const file = path.join(directory, 'finished.jsonl');
@@ -518,14 +518,52 @@ describe('eval', () => {
       const whole = await run(resumed);
       expect([whole.status, whole.stderr]).toEqual([0, '']);
       const [head = '', first = '', second = ''] = (await readFile(file, 'utf8')).split('\n');
-      await writeFile(file, `${head}\n${first}\n${second.slice(0, 20)}`);
+      // Playing the stream again would answer its questions, and write another line.
+      const kept = JSON.stringify({ ...(JSON.parse(first) as object), answered: [], seconds: 77 });
+      await writeFile(file, `${head}\n${kept}\n${second.slice(0, 20)}`);
       const again = await run(resumed);
-      const tasks = (stdout: string): unknown => (JSON.parse(stdout) as { tasks: unknown }).tasks;
-      expect(tasks(again.stdout)).toEqual(tasks(whole.stdout));
+      expect([again.status, again.stderr]).toEqual([0, '']);
+      const questions = (stdout: string): number => (JSON.parse(stdout) as { questions: number }).questions;
+      const answered = (line: string): number => (JSON.parse(line) as { answered: unknown[] }).answered.length;
+      expect(questions(whole.stdout)).toBe(answered(first) + answered(second));
+      expect(questions(again.stdout)).toBe(answered(second));
+      const [headNow, firstNow, secondNow = '', ...rest] = (await readFile(file, 'utf8')).split('\n');
+      expect([headNow, firstNow, rest]).toEqual([head, kept, ['']]);
+      expect(answered(secondNow)).toBe(answered(second));
       const other = await run([...resumed, '--seed', '2']);
       expect([other.status, other.stdout]).toEqual([1, '']);
       expect(other.stderr).toContain('seed was 1 and is 2 now');
       expect(other.stderr).toContain('(resume_mismatch)');
+    },
+    SLOW,
+  );
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)(
+    'that %s stops leaves no process and no video behind, and ends with status %d',
+    async (name, expected) => {
+      const directory = await data(THINGS);
+      const temporary = await mkdtemp(path.join(folder, 'temporary-'));
+      const args = ['eval', '--data', directory, '--sets', 'all', '--streams', '9', '--seconds', '60', '--answers'];
+      const evaluating = start([...args, '--size', '160x120', '--controls', '0'], { TMPDIR: temporary });
+      running.push(evaluating);
+      await evaluating.wrote(/^[-+] now: /m);
+      expect((await readdir(temporary)).some((left) => left.startsWith('yoco-eval-'))).toBe(true);
+      const children = await descendants(evaluating.child.pid ?? 0);
+      if (name === 'SIGTERM') evaluating.child.kill(name);
+      else {
+        interrupt(evaluating);
+        // As npm passes it on.
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        evaluating.child.kill(name);
+      }
+      const { status, stdout, stderr } = await evaluating.ended;
+      expect([status, stdout]).toEqual([expected, '']);
+      expect(stderr).not.toContain('error');
+      expect((await readdir(temporary)).filter((left) => left.startsWith('yoco-eval-'))).toEqual([]);
+      await untilGone(children.map(({ pid }) => pid));
     },
     SLOW,
   );
@@ -582,12 +620,49 @@ describe('eval', () => {
   test.each([
     ['--seed', 'x'],
     ['--streams', '1,2'],
+    ['--streams', ''],
+    ['--size', '161x121'],
   ])(
-    'takes no wrong numbers, and says which: %s %s',
+    'takes no wrong numbers, and says which before anything is started: %s %j',
     async (flag, value) => {
-      const directory = await data(THINGS);
-      const { status, stderr } = await run(['eval', '--data', directory, '--sets', 'all', flag, value]);
-      expect([status, stderr.includes(flag)]).toEqual([1, true]);
+      const { status, stdout, stderr } = await run(['eval', '--data', '/nowhere', flag, value]);
+      expect([status, stdout]).toEqual([1, '']);
+      expect(stderr).toContain(`${flag} must be`);
+      expect(stderr).toContain('(invalid_request)');
+    },
+    SLOW,
+  );
+});
+
+describe('eval-clips', () => {
+  test(
+    'plays the clips that are in a folder, and prints answers, counts, and what a text alone would get',
+    async () => {
+      const directory = await mkdtemp(path.join(folder, 'clips-'));
+      const clip = await clips.make('cockatoo.mp4', ...testPicture(3, 10));
+      await copyFile(clip, path.join(directory, 'cockatoo.mp4'));
+      const { status, stdout, stderr } = await run(['eval-clips', directory, '--json']);
+      expect([status, stderr]).toEqual([0, '']);
+      expect(stdout.trim().split('\n')).toHaveLength(1);
+      const number = expect.any(Number) as number;
+      expect(JSON.parse(stdout)).toMatchObject({
+        score: { correct: number, total: 10 },
+        baseline: { correct: number, total: 10 },
+        clips: { 'cockatoo.mp4': { answers: expect.any(Array) as unknown[] } },
+      });
+      const plain = await run(['eval-clips', directory]);
+      expect(plain.stdout).toMatch(/^cockatoo\.mp4: \d+ of 10$/m);
+      expect(plain.stdout).toMatch(/^\d+ of 10 right, by text alone \d+$/m);
+    },
+    SLOW,
+  );
+
+  test(
+    'of a folder without any of them ends with data_invalid',
+    async () => {
+      const { status, stdout, stderr } = await run(['eval-clips', folder]);
+      expect([status, stdout]).toEqual([1, '']);
+      expect(stderr).toContain('(data_invalid)');
     },
     SLOW,
   );

@@ -95,7 +95,7 @@ test(
       'invalid_request',
       'source_forbidden',
       'unauthorized',
-      'source_unreachable',
+      'service_unreachable',
     ]);
   },
   SLOW,

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { CAMERAS, makeCameras } from '../../src/evaluation/cameras.ts';
+import { CAMERAS, makeCameras, STREAMS_A_GROUP } from '../../src/evaluation/cameras.ts';
 import type { LabelledPicture } from '../../src/evaluation/labels.ts';
 import { seededRandom } from '../../src/model/sampling.ts';
 
 const LABELS = ['apple', 'bread', 'carrot', 'dress', 'egg', 'fig', 'grape', 'hat', 'iris', 'jam'];
 const pictures: LabelledPicture[] = LABELS.map((label) => ({ set: 'grocery', file: `/${label}.jpg`, label }));
-const cameras = (seed: number) => makeCameras(pictures, seededRandom(seed), seed);
+/** Of the group of that number. */
+const cameras = (group: number) => makeCameras(pictures, seededRandom(group), group * STREAMS_A_GROUP);
 const SEEDS = Array.from({ length: 50 }, (_, seed) => seed);
 
 describe('Several cameras', () => {
@@ -39,6 +40,19 @@ describe('Several cameras', () => {
           }[task as 'which' | 'whichever' | 'oncamera'],
         );
       }
+    }
+  });
+
+  test('are played after the first stream of each four', () => {
+    const played = [0, 1, 2, 3, 4, 5].map((stream) => makeCameras(pictures, seededRandom(1), stream).spans.length > 0);
+    expect(played).toEqual([true, false, false, false, true, false]);
+  });
+
+  test('are asked each task half in words that training uses, and half in words that it never does', () => {
+    const questions = SEEDS.flatMap((group) => cameras(group).questions);
+    for (const name of ['which', 'whichever', 'oncamera']) {
+      const mine = questions.filter(({ task }) => task === name);
+      expect(mine.filter(({ heldOut }) => heldOut).length * 2, name).toBe(mine.length);
     }
   });
 

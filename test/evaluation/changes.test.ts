@@ -25,6 +25,11 @@ const asked = (playlist: ReturnType<typeof shown>, stream: number): readonly Eva
 const secondsOf = (text: string): number =>
   /\bminute\b/.test(text) ? 60 : Number(/(\d+) seconds\b/.exec(text)?.[1] ?? NaN);
 
+const changesOf = (playlist: ReturnType<typeof shown>): EvaluationQuestion[] =>
+  STREAMS.flatMap((stream) => asked(playlist, stream)).filter(({ task }) => task === 'haschanged');
+const share = (questions: readonly EvaluationQuestion[], answer: (question: EvaluationQuestion) => string): number =>
+  questions.filter((question) => answer(question) === question.expected).length / questions.length;
+
 describe('The questions about changes', () => {
   test('are one for what has changed, and a yes and a no over the same time', () => {
     for (const stream of STREAMS) {
@@ -63,11 +68,53 @@ describe('The questions about changes', () => {
     for (const { chance } of changed) expect(chance).toBe(1 / (SHORT.spans.length + 1));
   });
 
-  test('say no of what has been there for longer too', () => {
-    const noes = STREAMS.flatMap((stream) => asked(LONG, stream)).filter(({ expected }) => expected === 'no');
-    const later = noes.filter(({ asOfMs }) => asOfMs > 20_000).length / noes.length;
-    expect(later).toBeGreaterThan(0.3);
-    expect(later).toBeLessThan(0.7);
+  test.each([
+    ['short', SHORT],
+    ['long', LONG],
+  ])('of a %s stream are of a later thing or the next, on either side of the seconds asked about', (_, playlist) => {
+    const spanAt = (ms: number) => playlist.spans.findIndex(({ startMs, endMs }) => startMs <= ms && ms < endMs);
+    const apart = new Set<number>();
+    for (const stream of STREAMS) {
+      const [, yes, no] = asked(playlist, stream);
+      if (yes === undefined || no === undefined) throw new Error('it asks no pair');
+      const withinMs = secondsOf(yes.text) * 1000;
+      const [came, stands] = [spanAt(yes.asOfMs), spanAt(no.asOfMs)];
+      apart.add(came - stands);
+      expect(stands).toBeGreaterThan(0);
+      expect(yes.asOfMs).toBeLessThanOrEqual((playlist.spans[came]?.startMs ?? NaN) + withinMs - 500);
+      expect(no.asOfMs).toBeGreaterThanOrEqual((playlist.spans[stands]?.startMs ?? NaN) + withinMs + 500);
+    }
+    expect([...apart].sort()).toEqual([0, 1]);
+  });
+
+  test('cannot be answered by whether the first thing is still shown, nor by how many seconds are asked about', () => {
+    for (const playlist of [SHORT, LONG]) {
+      const questions = changesOf(playlist);
+      const [first] = playlist.spans;
+      expect(share(questions, ({ asOfMs }) => (asOfMs < (first?.endMs ?? 0) ? 'no' : 'yes'))).toBe(0.5);
+      for (const limit of [5, 10, 20, 30]) {
+        expect(share(questions, ({ text }) => (secondsOf(text) > limit ? 'yes' : 'no'))).toBe(0.5);
+      }
+    }
+  });
+
+  test('say what rules that have seen no change would answer', () => {
+    const questions = changesOf(LONG);
+    const names = Object.keys(questions[0]?.rules ?? {});
+    expect(names).toContain('no while the first thing is shown');
+    for (const name of names) expect(share(questions, ({ rules }) => rules?.[name] ?? '')).toBeLessThan(0.66);
+    const wide = shown(4, 200);
+    for (const { text, asOfMs, rules } of changesOf(wide)) {
+      const young = asOfMs <= 2 * secondsOf(text) * 1000;
+      expect(rules?.['yes up to 2 x the seconds asked about']).toBe(young ? 'yes' : 'no');
+      expect(rules?.['no while the first thing is shown']).toBe('yes');
+    }
+  });
+
+  test('are no pair where no later thing is shown for long enough', () => {
+    for (const stream of STREAMS) {
+      expect(asked(shown(30, 4, 6), stream).map(({ task }) => task)).toEqual(['changed']);
+    }
   });
 
   test('take words that training uses, and words that it never does, in turn', () => {
@@ -80,13 +127,6 @@ describe('The questions about changes', () => {
 
   test('are none where one thing is all that is shown', () => {
     expect(askChanges(shown(10), randomOfStream(1, 0), 0)).toEqual([]);
-  });
-
-  test('look back no further than the stream is long', () => {
-    for (const stream of STREAMS) {
-      for (const { task, text } of asked(shown(4, 4, 4), stream))
-        if (task === 'haschanged') expect(secondsOf(text)).toBeLessThanOrEqual(10);
-    }
   });
 });
 

@@ -2,22 +2,54 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CLIP_QUESTIONS } from '../../src/evaluation/clip-questions.ts';
-import { evaluateClips, isClipAnswerRight } from '../../src/evaluation/clips.ts';
+import { CLIP_QUESTIONS, type ClipQuestion } from '../../src/evaluation/clip-questions.ts';
+import { bestByText, evaluateClips, isClipAnswerRight } from '../../src/evaluation/clips.ts';
 import { Streams } from '../../src/live/live-service.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
 
 describe('An answer about a clip', () => {
-  test('is right when it has one of the words, whole', () => {
-    const question = { text: 'What is this?', accept: ['cockatoo', 'parrot'] };
-    expect(isClipAnswerRight(question, 'Sulphur-crested cockatoo')).toBe(true);
-    expect(isClipAnswerRight(question, 'a parrot.')).toBe(true);
-    expect(isClipAnswerRight(question, 'parrots')).toBe(false);
-    expect(isClipAnswerRight(question, '')).toBe(false);
+  test.each([
+    ['Sulphur-crested cockatoo', true],
+    ['a parrot.', true],
+    ['parrots', false],
+    ['no parrot', false],
+    ['it is not a parrot', false],
+    ['parrot cage', false],
+    ['', false],
+  ])('that is to name a cockatoo or a parrot is right as %j: %s', (answer, right) => {
+    expect(isClipAnswerRight({ kind: 'name', accept: ['cockatoo', 'parrot'] }, answer)).toBe(right);
+  });
+
+  test.each([
+    ['2', true],
+    ['two', true],
+    ['Two cars.', true],
+    ['2 minutes', false],
+    ['12', false],
+    ['2 or 3', false],
+  ])('that is to say that there are two cars is right as %j: %s', (answer, right) => {
+    expect(isClipAnswerRight({ kind: 'number', accept: ['2', 'two', 'two cars'] }, answer)).toBe(right);
+  });
+
+  test.each([
+    ['yes', true],
+    ['Yes, at the window', true],
+    ['yesterday', false],
+    ['no, yes', false],
+  ])('that is to say yes is right as %j: %s', (answer, right) => {
+    expect(isClipAnswerRight({ kind: 'yesno', accept: ['yes'] }, answer)).toBe(right);
+  });
+
+  test.each([
+    ['a plant stands in a room', true],
+    ['a plantation', false],
+    ['a room without a plant', false],
+  ])('that is to tell of a plant is right as %j: %s', (answer, right) => {
+    expect(isClipAnswerRight({ kind: 'sentence', accept: ['plant'] }, answer)).toBe(right);
   });
 
   test('for a time is right within two seconds', () => {
-    const question = { text: 'When did it appear?', seconds: 8 };
+    const question = { kind: 'time', accept: [], seconds: 8 } as const;
     expect(['0:06', '0:10'].map((text) => isClipAnswerRight(question, text))).toEqual([true, true]);
     expect(['0:05', '0:11', 'it was not shown'].map((text) => isClipAnswerRight(question, text))).toEqual([
       false,
@@ -27,10 +59,35 @@ describe('An answer about a clip', () => {
   });
 });
 
-test('Each clip is asked ten questions, each for words or for a time', () => {
+describe('Who reads the questions alone', () => {
+  const question = (kind: ClipQuestion['kind'], accept: readonly string[], seconds?: number): ClipQuestion => {
+    return { kind, text: '', accept, ...(seconds === undefined ? {} : { seconds }) };
+  };
+
+  test('has of each kind as many right as one answer has at best', () => {
+    const yesNo = [question('yesno', ['yes']), question('yesno', ['no']), question('yesno', ['no'])];
+    expect(bestByText(yesNo)).toBe(2);
+    const names = [question('name', ['car', 'vehicle']), question('name', ['vehicle']), question('name', ['apple'])];
+    expect(bestByText(names)).toBe(2);
+    const times = [4, 8, 20].map((seconds) => question('time', [], seconds));
+    expect(bestByText(times)).toBe(2);
+    expect(bestByText([...yesNo, ...names, ...times])).toBe(6);
+  });
+
+  test('has less than all of the real ones', () => {
+    const all = Object.values(CLIP_QUESTIONS).flat();
+    expect(bestByText(all)).toBeLessThan(all.length * 0.6);
+  });
+});
+
+test('Each clip is asked ten questions, each of which its own answers are right to', () => {
   for (const questions of Object.values(CLIP_QUESTIONS)) {
     expect(questions).toHaveLength(10);
-    for (const { accept, seconds } of questions) expect((accept === undefined) === (seconds !== undefined)).toBe(true);
+    for (const question of questions) {
+      const { kind, accept, seconds } = question;
+      expect([accept.length > 0, seconds !== undefined]).toEqual(kind === 'time' ? [false, true] : [true, false]);
+      for (const answer of accept) expect(isClipAnswerRight(question, answer), answer).toBe(true);
+    }
   }
 });
 
@@ -52,11 +109,12 @@ describe('A folder of clips', () => {
 
   test('is asked about those that are there, and nothing is left behind', async () => {
     await copyFile(new URL('../../streams/clips/demo.mp4', import.meta.url), path.join(folder, 'cockatoo.mp4'));
-    const { score, clips } = await evaluateClips(live, folder);
+    const { score, baseline, clips } = await evaluateClips(live, folder);
     expect(Object.keys(clips)).toEqual(['cockatoo.mp4']);
     const answers = clips['cockatoo.mp4']?.answers ?? [];
     expect(answers.map(({ question }) => question)).toEqual(CLIP_QUESTIONS['cockatoo.mp4']?.map(({ text }) => text));
     expect(score).toMatchObject({ correct: answers.filter(({ right }) => right).length, total: 10 });
+    expect(baseline).toMatchObject({ correct: bestByText(CLIP_QUESTIONS['cockatoo.mp4'] ?? []), total: 10 });
     expect(live.list()).toEqual([]);
   });
 });

@@ -1,9 +1,14 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { FinishedStreams } from '../../src/evaluation/finished.ts';
 import type { StreamResult } from '../../src/evaluation/results.ts';
+
+vi.mock(import('node:fs/promises'), async (original) => {
+  const actual = await original();
+  return { ...actual, writeFile: vi.fn(actual.writeFile) };
+});
 
 const KEY = { bundle: 'abc', seed: 1, seconds: '30', heldOut: true };
 const result = (stream: number): StreamResult => ({ stream, seconds: 30, answered: [], described: [], controls: null });
@@ -38,6 +43,31 @@ describe('An evaluation that was interrupted', () => {
     expect(await streamsIn()).toEqual([0]);
     await withStreams(1);
     expect(await readFile(file, 'utf8')).toBe(text);
+  });
+
+  test('writes nothing anew to forget a line that was cut off', async () => {
+    await withStreams(0, 1);
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.slice(0, -10));
+    vi.mocked(writeFile).mockClear();
+    await FinishedStreams.open(file, KEY);
+    expect(writeFile).not.toHaveBeenCalled();
+    expect(await readFile(file, 'utf8')).toBe(text.slice(0, text.lastIndexOf('{"stream":1')));
+  });
+
+  test('tells anew what was right, of the answers that were kept', async () => {
+    const finished = await FinishedStreams.open(file, KEY);
+    const answer = { task: 'now', expected: 'apple', answer: 'an apple', right: false } as const;
+    const wrong = { ...answer, answer: 'pear', right: true };
+    const rest = { heldOut: false, chance: 0.1, set: 'x', absent: false, inside: null, overlap: null, firstTokenMs: 1 };
+    await finished.add({
+      ...result(0),
+      answered: [answer, wrong].map((one) => ({ ...rest, ...one })),
+      controls: { emptied: [answer], shuffled: [wrong], lastFrames: [] },
+    });
+    const { answered, controls } = (await FinishedStreams.open(file, KEY)).results.get(0) ?? {};
+    expect(answered?.map(({ right }) => right)).toEqual([true, false]);
+    expect([controls?.emptied[0]?.right, controls?.shuffled[0]?.right]).toEqual([true, false]);
   });
 
   test('begins anew where not even its head was written', async () => {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { withLastFrames } from '../../src/evaluation/last-frames.ts';
+import { withFramesFrom, withLastFrames } from '../../src/evaluation/last-frames.ts';
 import type { EvaluationQuestion } from '../../src/evaluation/questions.ts';
 import type { Streams } from '../../src/live/live-service.ts';
 import type { SourceStream } from '../../src/live/live-stream.ts';
+import type { PushOutcome } from '../../src/live/types.ts';
 
 /** A stream that was played: two frames a second from 0 on, each frame's JPEG being its time. */
 function played(frames: number): SourceStream {
@@ -13,18 +14,39 @@ function played(frames: number): SourceStream {
   } as unknown as SourceStream;
 }
 
+/** What becomes of a picture that is pushed; `lost`: it is accepted, and the engine does not take it in. */
+type Fate = 'taken' | 'lost' | 'late' | 'out_of_order';
+
 /** Takes streams that are pushed to, and keeps the times of their pictures. */
 class Pushed {
   readonly times: number[][] = [];
   open = 0;
+  readonly #fateOf: (push: number) => Fate;
+  #pushes = 0;
+
+  constructor(fateOf: (push: number) => Fate = () => 'taken') {
+    this.#fateOf = fateOf;
+  }
+
+  get live(): Pick<Streams, 'create' | 'delete'> {
+    return this;
+  }
 
   create(): Promise<SourceStream> {
     const times: number[] = [];
+    let lateFrames = 0;
     this.times.push(times);
     this.open++;
+    const push = (_jpeg: Buffer, timeMs: number): Promise<PushOutcome> => {
+      const fate = this.#fateOf(this.#pushes++);
+      if (fate === 'late' || fate === 'out_of_order') return Promise.resolve({ accepted: false, reason: fate });
+      if (fate === 'lost') lateFrames++;
+      else times.push(timeMs);
+      return Promise.resolve({ accepted: true, timeMs });
+    };
     return Promise.resolve({
-      push: (_jpeg: Buffer, timeMs: number) => Promise.resolve(times.push(timeMs)),
-      status: () => ({ frames: times.length, lateFrames: 0 }),
+      push,
+      status: () => ({ frames: times.length, lateFrames, droppedFrames: 0, firstMs: times[0] ?? null }),
       onChange: () => () => undefined,
     } as unknown as SourceStream);
   }
@@ -37,30 +59,91 @@ class Pushed {
 
 const question = (asOfMs: number) => ({ asOfMs }) as EvaluationQuestion;
 
-async function timesFor(frames: number, questions: readonly EvaluationQuestion[]): Promise<Pushed> {
-  const live = new Pushed();
-  const asked = await withLastFrames(live as unknown as Streams, played(frames), 'x', questions, (_short, mine) =>
+async function timesFor(frames: number, questions: readonly EvaluationQuestion[], pushed = new Pushed()) {
+  const { live } = pushed;
+  const asked = await withLastFrames({ live, name: 'x' }, played(frames), questions, (_short, mine) =>
     Promise.resolve([...mine]),
   );
   expect([...asked].sort((a, b) => a.asOfMs - b.asOfMs)).toEqual(questions);
-  expect(live.open).toBe(0);
-  return live;
+  expect(pushed.open).toBe(0);
+  return pushed.times;
 }
 
 describe('With only the last frames', () => {
   test('a question sees the four before its moment, at their own times', async () => {
-    expect((await timesFor(60, [question(10_400)])).times).toEqual([[8500, 9000, 9500, 10_000]]);
+    expect(await timesFor(60, [question(10_400)])).toEqual([[8500, 9000, 9500, 10_000]]);
   });
 
   test('a question early in the video sees as many as there are', async () => {
-    expect((await timesFor(60, [question(600)])).times).toEqual([[0, 500]]);
+    expect(await timesFor(60, [question(600)])).toEqual([[0, 500]]);
   });
 
   test('questions of one moment share a stream, also those past the end', async () => {
-    const { times } = await timesFor(20, [question(3000), question(9700), question(9800), question(60_000)]);
+    const times = await timesFor(20, [question(3000), question(9700), question(9800), question(60_000)]);
     expect(times).toEqual([
       [1500, 2000, 2500, 3000],
       [8000, 8500, 9000, 9500],
     ]);
+  });
+
+  test('a frame that comes too early for the engine is pushed again', async () => {
+    const late = new Pushed((push) => (push === 1 || push === 2 ? 'late' : 'taken'));
+    expect(await timesFor(60, [question(10_400)], late)).toEqual([[8500, 9000, 9500, 10_000]]);
+  });
+
+  test('a frame that the engine lost was not taken: the stream is pushed anew', async () => {
+    const lost = new Pushed((push) => (push === 2 ? 'lost' : 'taken'));
+    expect(await timesFor(60, [question(10_400)], lost)).toEqual([
+      [8500, 9000, 10_000],
+      [8500, 9000, 9500, 10_000],
+    ]);
+  });
+
+  test('nothing is asked where a frame is lost each time', async () => {
+    const lost = new Pushed(() => 'lost');
+    await expect(timesFor(60, [question(10_400)], lost)).rejects.toMatchObject({
+      code: 'internal',
+      detail: 'The stream x did not come whole in 3 attempts: 0 frames were taken in and 4 lost, of 4.',
+    });
+    expect([lost.times.length, lost.open]).toEqual([3, 0]);
+  });
+
+  test('a frame that is refused ends it, and leaves no stream', async () => {
+    const refused = new Pushed((push) => (push === 1 ? 'out_of_order' : 'taken'));
+    await expect(timesFor(60, [question(10_400)], refused)).rejects.toMatchObject({
+      code: 'internal',
+      detail: 'The frame at 9000 ms was not taken again: out_of_order.',
+    });
+    expect(refused.open).toBe(0);
+  });
+
+  test('who stops the evaluation does not wait for an engine that takes nothing', async () => {
+    const never = new Pushed(() => 'late');
+    const signal = AbortSignal.timeout(50);
+    const replay = { live: never.live, name: 'x', signal };
+    const asked = withLastFrames(replay, played(60), [question(10_400)], () => Promise.resolve([]));
+    await expect(asked).rejects.toMatchObject({ name: 'TimeoutError' });
+    expect(never.open).toBe(0);
+  });
+});
+
+describe('With the cache emptied before a moment', () => {
+  const emptied = async (fromMs: number): Promise<number[][]> => {
+    const pushed = new Pushed();
+    const asked = await withFramesFrom({ live: pushed.live, name: 'x' }, played(10), fromMs, (short) =>
+      Promise.resolve(short.status().frames),
+    );
+    expect(asked).toBe(pushed.times[0]?.length);
+    expect(pushed.open).toBe(0);
+    return pushed.times;
+  };
+
+  test('all frames from it on are there, at their own times, and none before it', async () => {
+    expect(await emptied(3_000)).toEqual([[3000, 3500, 4000, 4500]]);
+    expect(await emptied(3_100)).toEqual([[3500, 4000, 4500]]);
+  });
+
+  test('a moment before the first frame empties nothing', async () => {
+    expect((await emptied(0))[0]).toHaveLength(10);
   });
 });

@@ -170,6 +170,37 @@ describe('A playlist', () => {
     expect(count(300, 'now')).toBeGreaterThan(30);
   });
 
+  test('asks no fact twice in one task, while there are others', () => {
+    const many = Array.from({ length: 90 }, (_, i) => ({ set: 'many', file: `/${i}.jpg`, label: `thing ${i}` }));
+    for (let seed = 0; seed < 50; seed++) {
+      const { questions } = makePlaylist(many, 300, seededRandom(seed), seed);
+      for (const name of ['seen', 'seennow', 'before', 'after', 'at', 'when', 'left', 'duration', 'notshown']) {
+        // Of `seen` and `seennow` a yes is one fact, and a no another.
+        for (const group of [['yes'], ['no'], undefined]) {
+          const mine = questions.filter(({ task, expected, absent }) => {
+            const inGroup = group === undefined ? !['yes', 'no'].includes(expected) : group.includes(expected);
+            return task === name && inGroup && !(name === 'seennow' && expected === 'no' && absent !== true);
+          });
+          const facts = mine.map(({ text }) => /thing \d+|\d+:\d\d/.exec(text)?.[0]);
+          expect(new Set(facts).size, `${name} of seed ${seed}`).toBe(facts.length);
+        }
+      }
+    }
+  });
+
+  test('asks for durations of many lengths: no constant is right in half of them', () => {
+    const many = Array.from({ length: 90 }, (_, i) => ({ set: 'many', file: `/${i}.jpg`, label: `thing ${i}` }));
+    const bestConstant = (seconds: number): number => {
+      const streams = Array.from({ length: 200 }, (_, seed) => makePlaylist(many, seconds, seededRandom(seed), seed));
+      const asked = streams.flatMap(({ questions }) => questions.filter(({ task }) => task === 'duration'));
+      const lengths = asked.map(({ expected }) => Number(expected));
+      const right = lengths.map((length) => lengths.filter((x) => x >= length && x <= length + 2).length);
+      return Math.max(...right) / lengths.length;
+    };
+    expect(bestConstant(30)).toBeLessThan(0.47);
+    expect(bestConstant(120)).toBeLessThan(0.47);
+  });
+
   test('never asks about a thing as absent that is like one shown', () => {
     for (let seed = 0; seed < 200; seed++) {
       const { spans, questions } = playlist(seed);

@@ -33,7 +33,7 @@ const report = (results: readonly StreamResult[], seconds = '30', streams = Stri
     bundle: 'tiny',
     seed: 1,
     seconds,
-    plan: planStreams(streams, seconds, 0),
+    plan: results.length === 0 ? [] : planStreams(streams, seconds, 0),
     lastFrames: 4,
     corpus: [['a dog runs'], ['a man sits']],
     typical: 'a dog',
@@ -56,6 +56,31 @@ describe('A report', () => {
     expect(report([stream(0, [when('4'), when('5'), when('6'), when('9')])]).tasks.when?.mostFrequent).toBe(0.75);
   });
 
+  test('tries numbers between the expected ones, too', () => {
+    const duration = (expected: string) => answer('duration', false, { expected });
+    const { tasks } = report([stream(0, [duration('3'), duration('5'), duration('9'), duration('10.5')])]);
+    expect(tasks.duration?.mostFrequent).toBe(0.5);
+    const times = (expected: string) => answer('repetitions', false, { expected });
+    expect(report([stream(0, [times('2'), times('4'), times('6')])]).tasks.repetitions?.mostFrequent).toBe(0.667);
+  });
+
+  test('gives the best rule that needs no memory beside the task', () => {
+    const changed = (expected: string, rules: Record<string, string>) =>
+      answer('haschanged', false, { expected, answer: 'no', rules });
+    const results = [
+      stream(0, [
+        changed('yes', { early: 'yes', first: 'no' }),
+        changed('yes', { early: 'yes', first: 'no' }),
+        changed('no', { early: 'yes', first: 'no' }),
+        answer('now', true),
+      ]),
+    ];
+    const { tasks } = report(results);
+    expect(tasks.haschanged?.rule).toEqual({ name: 'early', accuracy: 0.667 });
+    expect(tasks.now?.rule).toBeNull();
+    expect(table(report(results))).toMatch(/^haschanged, best rule +66\.7% {2}\(early\)$/m);
+  });
+
   test('counts as hallucination each yes about what was never shown', () => {
     const asked = (text: string, absent = true): Answered =>
       answer('seen', text === 'no', { expected: 'no', answer: text, absent });
@@ -75,7 +100,9 @@ describe('A report', () => {
   });
 
   test('sets recall beside the same streams without their memory, and beside chance', () => {
-    const control = (task: Control['task'], right: boolean): Control => ({ task, right });
+    const control = (task: Control['task'], right: boolean): Control => {
+      return { task, expected: 'apple', answer: right ? 'apple' : 'pear', right };
+    };
     const { recall, lastFrames } = report([
       stream(0, [answer('first', true), answer('now', true)], {
         controls: {
@@ -93,6 +120,18 @@ describe('A report', () => {
       shuffled: { correct: 1, total: 1 },
     });
     expect(lastFrames).toMatchObject({ frames: 4, now: { correct: 1, total: 1 }, recall: { correct: 0, total: 1 } });
+  });
+
+  test('gives an interval over streams, too: questions of one stream hang together', () => {
+    const results = Array.from({ length: 8 }, (_, i) =>
+      stream(i, [answer('first', i < 4), answer('before', i < 4), answer('now', i % 2 === 0)]),
+    );
+    const { recall, tasks } = report(results);
+    const width = ([low, high]: readonly [number, number]): number => high - low;
+    expect(width(recall.overStreams ?? [0, 0])).toBeGreaterThan(width(recall.interval));
+    expect(tasks.now?.overStreams).toEqual(tasks.first?.overStreams);
+    expect(table(report(results))).toMatch(/^ {2}over streams +\[ +12\.5%, +87\.5% \]$/m);
+    expect(report(results.slice(0, 1)).recall.overStreams).toBeNull();
   });
 
   test('relates names of the past to names of now', () => {
@@ -164,10 +203,11 @@ describe('The table', () => {
     expect(text).toMatch(/^first \/ now +1\.00 +\[/m);
     expect(text).toMatch(/^before \/ now +-$/m);
     expect(text).toMatch(/^describe, CIDEr-D +\d+\.\d{3} of 1 +\[/m);
+    expect(text).toMatch(/^intervals: 95%, Wilson, .* of one stream hang together/m);
     for (const line of text.split('\n')) if (/\d+\/\d+/.test(line)) expect(line).toMatch(/\[ *-?\d+\.\d%,/);
   });
 
   test('of nothing can be printed', () => {
-    expect(table(report([], '30', '0'))).toContain('0 streams of 30 s, 0 questions');
+    expect(table(report([]))).toContain('0 streams of 30 s, 0 questions');
   });
 });

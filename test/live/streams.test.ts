@@ -1,6 +1,7 @@
 /** Live streams over a real engine (tiny bundle) and a real ffmpeg. */
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { basename, join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -204,6 +205,25 @@ describe('A camera that cannot be reached', () => {
     }, 20_000);
     expect(stream.status()).toMatchObject({ frames: 0, sourceStatus: { error: { code: 'source_unreachable' } } });
   });
+
+  test('is in the log once, however often it is tried, and again when it is back', async () => {
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}/live.ts`;
+    const stream = await live.create({ name: 'camera', source: { url } }, 'operator');
+    await vi.waitFor(() => {
+      expect(stream.status().sourceStatus.reconnects).toBeGreaterThan(1);
+    }, 20_000);
+    expect(warnings).toEqual([expect.stringMatching(/^Stream camera: .*cannot be reached.*source_unreachable/)]);
+    const clip = await readFile(await clips.make('camera.ts', ...testPicture(4, 5)));
+    const camera = createServer((_request, response) => void response.end(clip)).listen(port, '127.0.0.1');
+    try {
+      await vi.waitFor(() => {
+        expect(warnings.at(-1)).toBe('Stream camera: its source is back.');
+      }, 20_000);
+    } finally {
+      camera.close();
+    }
+  });
 });
 
 describe('A definition', () => {
@@ -217,6 +237,7 @@ describe('A definition', () => {
     [{ source: { push: true } }, 'name'],
     [{ name: 'x', source: { push: true }, sampling: { fps: 0 } }, 'sampling.fps'],
     [{ name: 'x', source: { push: true }, memory: { limit_mb: 1 } }, 'memory.limit_mb'],
+    [{ name: 'x', source: { push: true }, memory: { limit_mb: 8193 } }, 'memory.limit_mb'],
     [{ name: 'x', source: { push: true }, colour: 'red' }, 'colour'],
   ])('%j is refused, and the error names the field: %j', async (definition, param) => {
     await expect(live.create(definition, 'operator')).rejects.toMatchObject({ code: 'definition_invalid', param });

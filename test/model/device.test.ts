@@ -29,11 +29,12 @@ const INTERVAL_MS = 500;
 const found = useSoftwareGpu();
 
 describe.skipIf(!found)('A cache on a device', () => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'yoco-device-'));
+  let folder: string;
   let host: Model;
   let device: Model;
 
   beforeAll(async () => {
+    folder = mkdtempSync(path.join(tmpdir(), 'yoco-device-'));
     host = await loadTiny();
     device = await loadModel(TINY_BUNDLE, { threads: 1, device: 'webgpu', deviceProfile: `${folder}/` });
   }, 60_000);

@@ -13,9 +13,14 @@ import { SIZE } from './shown-pictures.ts';
 /** Each thing for another time, s: of the five of a video that are asked for, a constant answer has two at most. */
 const SHOWN_S = [4, 9, 6, 12, 3, 7];
 const VIDEOS = 3;
-const PASS_SHARE = 0.6;
+/** Of 15 answers, by the frames a second: one or two less than the bundle has right. */
+const PASS_SHARE = new Map([
+  [1, 0.6],
+  [2, 0.66],
+  [4, 0.66],
+]);
 
-describe.each([1, 2, 4])('At %i frames a second', (fps) => {
+describe.each([...PASS_SHARE])('At %i frames a second', (fps, share) => {
   let folder: string;
   let live: Streams;
   beforeAll(async () => {
@@ -52,6 +57,6 @@ describe.each([1, 2, 4])('At %i frames a second', (fps) => {
       await live.delete(name);
     }
     const right = answers.filter(({ said, expected }) => said !== null && Math.abs(said - expected) <= 1);
-    expect(right.length / answers.length, JSON.stringify(answers)).toBeGreaterThanOrEqual(PASS_SHARE);
+    expect(right.length / answers.length, JSON.stringify(answers)).toBeGreaterThanOrEqual(share);
   });
 });

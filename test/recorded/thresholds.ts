@@ -1,27 +1,26 @@
-/** What a small model must reach on photographs that it never saw. An answer that is always the same stays far below. */
+/**
+ * What the bundle `yoco-small-1` must reach on photographs that it never saw: a few answers less than it does, so that a loss
+ * is seen. An answer that is always the same stays far below. Played by a camera some frames fall elsewhere: of both ways the
+ * worse one counts.
+ */
 import type { Task } from './photo-videos.ts';
 
-/** Object shown at a moment: photographs are clear, and the encoder knows each class. */
-const NOW = 0.8;
-/** Half of the right answers are "yes". */
-const SEEN = 0.75;
-/** What came first, before, after, or at a time: needs the right moment and the right name. */
-const RECALL = 0.6;
-/** Within one second; six moments are possible. */
-const WHEN = 0.6;
-
 export const PASS_SHARE: Record<Task, number> = {
-  now: NOW,
-  seen: SEEN,
-  first: RECALL,
-  before: RECALL,
-  after: RECALL,
-  at: RECALL,
-  when: WHEN,
+  now: 0.8,
+  seen: 0.9,
+  first: 0.8,
+  before: 0.78,
+  after: 0.6,
+  at: 0.8,
+  // Within one second; six moments are possible.
+  when: 0.9,
 };
 
-/** What the bundle `yoco-small-1` holds on photographs of ImageNet's classes: all but `after`. */
-export const HELD: readonly Task[] = ['now', 'seen', 'first', 'before', 'at', 'when'];
+/** Of "have you seen", either answer alone. */
+export const EITHER_WAY_SHARE = 0.85;
+
+/** Of the questions that a video and its counter-video share: how many must be answered differently. */
+export const DIFFERENT_SHARE = 0.9;
 
 /** Of the right answers that rest on a moment: the peak of the strongest evidence lies inside it. */
-export const EVIDENCE_SHARE = 0.6;
+export const EVIDENCE_SHARE = 0.95;

@@ -53,6 +53,7 @@ export class FakeStream implements LiveStream {
     return {
       name: this.name,
       source: this.pushable ? 'push' : 'rtsp://***@10.0.0.7/live',
+      description: null,
       sourceStatus: { state: this.state, frames: this.#frames, dropped: 0, reconnects: 0, error: null },
       fps: 2,
       firstMs: this.firstMs,
@@ -230,6 +231,11 @@ function* piecesOf(question: string, word: string, turn: number): Generator<stri
 export class FakeLiveService implements LiveService {
   readonly bundle = { name: 'tiny', parameters: 1_000, licence: 'Apache-2.0', streamTags: 3 };
   ready = true;
+  readonly engineFigures = {
+    losses: 2,
+    residentBytes: 3e8,
+    times: { vision: 1_500, selfDecoder: 250, crossDecoder: 4_000, frames: 120, answerTokens: 30 },
+  };
   readonly streams = new Map<string, FakeStream>();
 
   constructor() {

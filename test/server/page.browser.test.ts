@@ -13,7 +13,7 @@ const executablePath = [process.env['CHROMIUM_PATH'], ...PLACES].find((path) => 
 const screenshots = process.env['YOCO_SCREENSHOTS'];
 
 describe.skipIf(executablePath === undefined)('the page', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'yoco-browser-'));
+  let folder: string;
   let browser: BrowserContext;
   let live: FakeLiveService;
   let server: RunningServer;
@@ -21,6 +21,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
   let problems: string[];
 
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'yoco-browser-'));
     browser = await chromium.launchPersistentContext(folder, {
       executablePath: executablePath ?? '',
       args: [

@@ -161,6 +161,24 @@ describe('a conversation', () => {
     ]);
   });
 
+  it('does not ask again what was cancelled, and takes it back with what was written of its answer', async () => {
+    client.send({ type: 'conversation.item.create', item: { id: 'q1', ...userMessage('slow') } });
+    client.send({ type: 'response.create' });
+    const { item } = await client.next(
+      (event) => event.type === 'conversation.item.added' && event.item.role !== 'user',
+    );
+    client.send({ type: 'conversation.item.delete', item_id: 'q1' });
+    expect((await client.next('error')).error).toMatchObject({ code: 'invalid_request', param: 'item_id' });
+    client.send({ type: 'response.cancel' });
+    await client.next('response.done');
+    client.send({ type: 'response.create' });
+    expect((await client.next('error')).error.code).toBe('question_empty');
+    for (const id of ['q1', item.id]) {
+      client.send({ type: 'conversation.item.delete', item_id: id });
+      expect((await client.next('conversation.item.deleted')).item_id).toBe(id);
+    }
+  });
+
   it('does not take back answers', async () => {
     client.send({ type: 'conversation.item.create', item: userMessage('one') });
     client.send({ type: 'response.create' });
@@ -321,7 +339,17 @@ describe('as_of', () => {
   it('is refused while the stream is empty', async () => {
     live.stream('kitchen').lastMs = null;
     client.ask('hello', { yoco: { as_of: 1 } });
-    expect((await client.next('error')).error.code).toBe('stream_empty');
+    expect((await client.next('error')).error).toMatchObject({ code: 'stream_empty', param: 'stream' });
+  });
+
+  it('is refused while one of several streams is empty, with the field that chose them', async () => {
+    live.stream('door').lastMs = null;
+    client.ask('hello', { yoco: { streams: ['kitchen', 'door'], as_of: '-1s' } });
+    expect((await client.next('error')).error).toMatchObject({ code: 'stream_empty', param: 'response.yoco.streams' });
+    client.send({ type: 'session.update', session: { yoco: { streams: ['kitchen', 'door'] } } });
+    await client.next('session.updated');
+    client.ask('hello', { yoco: { as_of: '-1s' } });
+    expect((await client.next('error')).error).toMatchObject({ code: 'stream_empty', param: 'session.yoco.streams' });
   });
 });
 

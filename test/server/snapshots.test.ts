@@ -120,6 +120,11 @@ describe('A snapshot', () => {
         cache: { tokens: 60, limit_bytes: 20 * 2 ** 20 },
       },
     });
+    // Pictures are not in a snapshot.
+    for (const query of ['', '?t=1']) {
+      const { status, body } = await call('GET', `/v1/streams/copy/frames${query}`);
+      expect([status, body.error?.code]).toEqual([400, 'time_out_of_range']);
+    }
     expect(await answer('copy')).toEqual(await answer('door'));
     expect(await live.get('copy').push(await png(1), 2500)).toEqual({ accepted: false, reason: 'out_of_order' });
     await Promise.all([push('copy', 6, 9), push('door', 6, 9)]);

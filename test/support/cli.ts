@@ -27,10 +27,14 @@ function environment(more: Record<string, string>): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(own), YOCO_BUNDLE: TINY_BUNDLE, YOCO_THREADS: '1', ...more };
 }
 
-/** In a process group of its own, as a terminal starts it: a Ctrl-C reaches the whole group (see `interrupt`). */
 export function start(args: readonly string[], env: Record<string, string> = {}, viaNpx = false): Started {
   const [program, before] = viaNpx ? ['npx', ['tsx']] : [process.execPath, ['--import', 'tsx']];
-  const child = spawn(program, [...before, MAIN, ...args], {
+  return startProgram(program, [...before, MAIN, ...args], env);
+}
+
+/** In a process group of its own, as a terminal starts it: a Ctrl-C reaches the whole group (see `interrupt`). */
+export function startProgram(program: string, args: readonly string[], env: Record<string, string> = {}): Started {
+  const child = spawn(program, args, {
     cwd: ROOT,
     env: environment(env),
     stdio: ['ignore', 'pipe', 'pipe'],

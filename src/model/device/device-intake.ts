@@ -1,7 +1,7 @@
 /** Frames through a self-decoder on a device: window, K and V stay there; a copy of K and V comes back to be kept. */
-import type { Tensor } from 'onnxruntime-node';
 import type { Intake, IntakeFrame, IntakeStream, Taken } from '../intake.ts';
 import type { KvCache } from '../kv-cache.ts';
+import type { Tensor } from '../onnxruntime.ts';
 import { floats, output } from '../session.ts';
 import { CLOCK_CODE_SIZE, clockCode } from '../time-code.ts';
 import type { WindowContent } from '../window.ts';

@@ -6,10 +6,10 @@
  * device, those that were used least recently first; one that is needed again is filled from the cache of the host, as
  * precise as it is there. What the host's cache thins stays on the device as long as its page does.
  */
-import type * as ort from 'onnxruntime-node';
 import type { BundleConfig } from '../bundle.ts';
 import type { KvCache, Precision } from '../kv-cache.ts';
 import { emptyRows } from '../kv-page.ts';
+import type * as ort from '../onnxruntime.ts';
 import { floats } from '../session.ts';
 import { TIME_CODE_SIZE, timeCode } from '../time-code.ts';
 import { type DeviceSession, tensor } from './device-session.ts';

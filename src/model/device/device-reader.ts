@@ -4,12 +4,12 @@
  * Up to the most pages of a graph everything is read. Beyond, the index of the host chooses whole pages by their best cells, in
  * the passes of kv-reader.ts; a device reads a page as fast as a part of it. All layers and all heads read the same pages.
  */
-import type { Tensor } from 'onnxruntime-node';
 import type { BundleConfig } from '../bundle.ts';
 import { COUNTS, countedOf } from '../cross-decoder.ts';
 import type { FrameShares } from '../evidence.ts';
 import { type KvCache, worstOf } from '../kv-cache.ts';
 import type { CellRanking } from '../kv-index.ts';
+import type { Tensor } from '../onnxruntime.ts';
 import { type KvSource, momentOf, type Reader, type ReaderInput, type Reading, type TogetherInput } from '../reader.ts';
 import { floats, output } from '../session.ts';
 import type { StreamTags } from '../stream-tags.ts';

@@ -1,6 +1,6 @@
 /** Graphs on a device: what their runs leave there stays there, and what crosses to it and back is counted. */
-import * as ort from 'onnxruntime-node';
 import { YocoError } from '../../errors.ts';
+import * as ort from '../onnxruntime.ts';
 
 /** Bytes that crossed between this process and the device. */
 export interface Transfers {

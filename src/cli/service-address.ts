@@ -1,0 +1,46 @@
+/** Where a running service is: what `--server` and YOCO_SERVER take, and the addresses that follow from it. */
+import type { Command } from 'commander';
+import { YocoError } from '../errors.ts';
+
+const DEFAULT_SERVER = 'http://127.0.0.1:8080';
+
+/** `--server`, as every command has it that talks to a service. */
+export function serverOption(command: Command): Command {
+  return command.option('--server <url>', `address of the service (default: YOCO_SERVER, else ${DEFAULT_SERVER})`);
+}
+
+/** The flag, else YOCO_SERVER, else this machine; empty is none. */
+export function serverOf(flags: { readonly server?: string }, env: NodeJS.ProcessEnv = process.env): string {
+  const given = [flags.server, env['YOCO_SERVER']].find((text) => text !== undefined && text.trim() !== '');
+  return given?.trim() ?? DEFAULT_SERVER;
+}
+
+/**
+ * A path of the service (`/v1/streams`), below the path that its address may have behind a proxy.
+ * Throws `invalid_request` (`server`) where the address is none; it may hold a password, and is not repeated.
+ */
+export function endpoint(server: string, path: string): URL {
+  const url = URL.canParse(server) ? new URL(server) : undefined;
+  const plain = url?.username === '' && url.password === '' && url.search === '' && url.hash === '';
+  if (url === undefined || !plain || !['http:', 'https:'].includes(url.protocol)) {
+    const detail = `--server or YOCO_SERVER: expected an address like ${DEFAULT_SERVER}, http or https, without user and query.`;
+    throw new YocoError('invalid_request', { param: 'server', detail });
+  }
+  url.pathname = url.pathname.replace(/\/+$/, '') + path;
+  return url;
+}
+
+/** `service_unreachable` that says where nobody answers, and why, by the system's name for it. */
+export function noAnswer(server: string, cause: unknown): YocoError {
+  const reason = systemCode(cause);
+  const why = reason === undefined ? '' : ` (${reason})`;
+  return new YocoError('service_unreachable', { detail: `No service answers at ${server}${why}.`, cause });
+}
+
+/** `ECONNREFUSED`, or what it is; fetch has it in the cause of its error. */
+function systemCode(cause: unknown): string | undefined {
+  for (let error = cause; error instanceof Error; error = error.cause) {
+    if ('code' in error && typeof error.code === 'string') return error.code;
+  }
+  return undefined;
+}

@@ -1,0 +1,81 @@
+/** What `eval` takes from its command line, checked before anything is started or played. */
+import { z } from 'zod';
+import { YocoError } from '../errors.ts';
+import { planStreams } from './plan.ts';
+import { type Fit, VIDEO_FPS, type VideoOptions } from './video.ts';
+
+/** As written: each option is text. */
+export interface EvaluationFlags {
+  readonly sets: string;
+  readonly seed: string;
+  readonly streams: string;
+  readonly seconds: string;
+  readonly size: string;
+  readonly fit: Fit;
+  readonly fps: string;
+  readonly controls: string;
+}
+
+export interface CheckedOptions {
+  readonly sets: readonly string[];
+  readonly seed: number;
+  readonly streams: string;
+  readonly seconds: string;
+  readonly video: VideoOptions;
+  readonly fps: number;
+  readonly controls: number;
+}
+
+/** Pixels of a side: of less nothing can be told, and the encoder takes even numbers only. */
+const SIDE = { least: 32, most: 4_096 };
+/** As a stream's definition has it. */
+const LEAST_FPS = 0.1;
+
+const number = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d+(\.\d+)?$/)
+    .transform(Number)
+    .pipe(z.number().min(least).max(most));
+const side = z.number().min(SIDE.least).max(SIDE.most).multipleOf(2);
+
+const schema = z.object({
+  sets: z
+    .string()
+    .transform((text) => (text === 'all' ? [] : text.split(',')))
+    .pipe(z.array(z.string().min(1))),
+  seed: z
+    .string()
+    .regex(/^\d+$/)
+    .transform(Number)
+    .pipe(z.int().max(2 ** 32 - 1)),
+  size: z
+    .string()
+    .regex(/^\d+x\d+$/)
+    .transform((text) => text.split('x').map(Number))
+    .pipe(z.tuple([side, side])),
+  fps: number(LEAST_FPS, VIDEO_FPS),
+  controls: number(0, 1),
+});
+
+const EXPECTED: Record<keyof z.output<typeof schema>, string> = {
+  sets: 'must be names separated by commas, or "all"',
+  seed: `must be a whole number from 0 to ${2 ** 32 - 1}`,
+  size: `must be WIDTHxHEIGHT of even numbers from ${SIDE.least} to ${SIDE.most}, such as 480x360`,
+  fps: `must be a number from ${LEAST_FPS} to ${VIDEO_FPS}, the pictures a second of the videos`,
+  controls: 'must be a share from 0 to 1',
+};
+
+/** Throws `invalid_request` that names the option and says what is expected. */
+export function checkOptions(flags: EvaluationFlags): CheckedOptions {
+  const parsed = schema.safeParse(flags);
+  if (!parsed.success) {
+    const name = (parsed.error.issues[0]?.path[0] ?? 'sets') as keyof typeof EXPECTED;
+    throw new YocoError('invalid_request', { param: name, detail: `--${name} ${EXPECTED[name]}.` });
+  }
+  const { size, ...rest } = parsed.data;
+  const { streams, seconds, fit } = flags;
+  planStreams(streams, seconds, rest.controls);
+  const [width, height] = size;
+  return { ...rest, streams, seconds, video: { width, height, fit } };
+}

@@ -1,0 +1,120 @@
+/** `GET /metrics` for monitors, in Prometheus' text format: what streams and the engine say when it is asked for, and a count of responses. */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { EngineFigures, LiveService, StreamStatus } from '../live/types.ts';
+
+/** Seconds: from a lone question on a fast machine to one that waits in line. */
+const FIRST_TOKEN_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Of each stream: gauges as they are, counters since the stream was made. */
+const OF_STREAM: readonly (readonly [name: string, help: string, value: (status: StreamStatus) => number | null])[] = [
+  ['playing', '1 while frames come from its source.', ({ sourceStatus }) => Number(sourceStatus.state === 'playing')],
+  ['frames_total', 'Frames that were taken.', ({ frames }) => frames],
+  ['dropped_frames_total', 'Frames not taken from the source in time.', ({ sourceStatus }) => sourceStatus.dropped],
+  ['late_frames_total', 'Frames not taken by the engine.', ({ lateFrames }) => lateFrames],
+  [
+    'reconnects_total',
+    'Connections to the source that were tried again.',
+    ({ sourceStatus }) => sourceStatus.reconnects,
+  ],
+  [
+    'newest_frame_timestamp_seconds',
+    'Wall time of the newest frame, since 1970.',
+    ({ lastMs, startedAtMs }) => (lastMs === null ? null : (startedAtMs + lastMs) / 1_000),
+  ],
+  ['cache_bytes', 'Size of its cache.', ({ cacheBytes }) => cacheBytes],
+  ['cache_limit_bytes', 'Size at which the oldest is thinned and dropped.', ({ memoryLimitBytes }) => memoryLimitBytes],
+];
+
+type Labels = Record<string, string>;
+type Say = (labels: Labels, value: number) => void;
+
+export class ServerMetrics {
+  readonly #registry = new Registry();
+  readonly #responses: Counter<'status'>;
+  readonly #firstToken: Histogram;
+
+  constructor(live: LiveService, connections: () => number) {
+    const engine = (): EngineFigures => live.engineFigures;
+    this.#one('yoco_ready', '1 while the engine answers.', () => Number(live.ready));
+    this.#one('yoco_streams', 'Streams that there are.', () => live.list().length);
+    this.#one('yoco_connections', 'WebSockets that are open.', connections);
+    this.#one('yoco_engine_losses_total', 'How often the engine was lost, with all caches.', () => engine().losses);
+    this.#one('yoco_engine_resident_bytes', 'Memory of the engine.', () => engine().residentBytes);
+    this.#one('yoco_engine_frames_total', 'Frames since the engine began.', () => engine().times.frames);
+    this.#one('yoco_engine_answer_tokens_total', 'Tokens of answers since the engine began.', () => {
+      return engine().times.answerTokens;
+    });
+    this.#several('yoco_engine_run_seconds_total', 'Time in each part of the model.', ['part'], (say) => {
+      const { vision, selfDecoder, crossDecoder } = engine().times;
+      for (const [part, ms] of Object.entries({ vision, selfDecoder, crossDecoder })) say({ part }, ms / 1_000);
+    });
+    for (const [name, help, value] of OF_STREAM) {
+      this.#several(`yoco_stream_${name}`, help, ['stream'], (say) => {
+        for (const stream of live.list()) {
+          const figure = value(stream.status());
+          if (figure !== null) say({ stream: stream.name }, figure);
+        }
+      });
+    }
+    const registers = [this.#registry];
+    this.#responses = new Counter({
+      name: 'yoco_responses_total',
+      help: 'Responses that ended, by how.',
+      labelNames: ['status'],
+      registers,
+    });
+    this.#firstToken = new Histogram({
+      name: 'yoco_first_token_seconds',
+      help: 'From a question to the first piece of its answer.',
+      buckets: FIRST_TOKEN_BUCKETS,
+      registers,
+    });
+  }
+
+  /** A response ended; `firstTokenMs` is null where nothing was answered. */
+  responded(status: string, firstTokenMs: number | null): void {
+    this.#responses.inc({ status });
+    if (firstTokenMs !== null) this.#firstToken.observe(firstTokenMs / 1_000);
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  #one(name: string, help: string, value: () => number): void {
+    this.#several(name, help, [], (say) => {
+      say({}, value());
+    });
+  }
+
+  /** `tell` says all values whenever the figures are asked for: what is not said any more, as of a stream that is gone, is not told. */
+  #several(name: string, help: string, labelNames: readonly string[], tell: (say: Say) => void): void {
+    const common = { name, help, labelNames: [...labelNames], registers: [this.#registry] };
+    // What only grows is a counter, and ends in `_total` (Prometheus' naming).
+    if (!name.endsWith('_total')) {
+      const gauge: Gauge = new Gauge({
+        ...common,
+        collect: () => {
+          gauge.reset();
+          tell((labels, value) => {
+            gauge.set(labels, value);
+          });
+        },
+      });
+      return;
+    }
+    const counter: Counter = new Counter({
+      ...common,
+      collect: () => {
+        counter.reset();
+        tell((labels, value) => {
+          counter.inc(labels, value);
+        });
+      },
+    });
+  }
+}

@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { BenchOptions } from '../../bench/options.ts';
+import { checkNames, runBenches } from '../../bench/run-benches.ts';
+import { PACKAGE_ROOT } from '../../src/config.ts';
+
+const OPTIONS = { quick: true, picture: undefined } as unknown as BenchOptions;
+
+describe('Benches', () => {
+  const benches = {
+    first: () => Promise.resolve({ figure: 1 }),
+    second: () => Promise.reject(new Error('no such folder')),
+    third: ({ quick }: BenchOptions) => Promise.resolve({ quick }),
+  };
+
+  test('give their results where another one fails, which says why', async () => {
+    const notes: string[] = [];
+    const outcome = await runBenches(benches, [], OPTIONS, (line) => notes.push(line));
+    expect(outcome).toEqual({
+      results: { first: { figure: 1 }, second: { error: 'no such folder' }, third: { quick: true } },
+      failed: ['second'],
+    });
+    expect(notes.join()).toContain('failed: Error: no such folder');
+  });
+
+  test('run where they are named', async () => {
+    const { results, failed } = await runBenches(benches, ['third', 'first'], OPTIONS, () => undefined);
+    expect([Object.keys(results), failed]).toEqual([['first', 'third'], []]);
+  });
+
+  test('are known by their own names alone', () => {
+    expect(() => {
+      checkNames(benches, ['first', 'constructor'], { picture: undefined });
+    }).toThrow('no bench is called constructor; there are first, second, third');
+  });
+
+  test.each([
+    [['needle'], true],
+    [['failures', 'signs'], true],
+    [['needle', 'failures'], false],
+    [['signs'], false],
+    [[], false],
+  ])('%j take a picture: %s', (names, taken) => {
+    const all = { needle: benches.first, failures: benches.first, signs: benches.first };
+    const check = (): void => {
+      checkNames(all, names, { picture: 'picture.svg' });
+    };
+    if (taken) expect(check).not.toThrow();
+    else expect(check).toThrow('--picture needs exactly one of the benches that draw one: needle, failures');
+  });
+});
+
+describe('The command', () => {
+  const bench = (...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> =>
+    new Promise((resolve) => {
+      const main = path.join(PACKAGE_ROOT, 'bench', 'main.ts');
+      // Nothing of this shell's own settings reaches it.
+      const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('YOCO_')));
+      const options = { cwd: PACKAGE_ROOT, env };
+      execFile(process.execPath, ['--import', 'tsx', main, ...args], options, (error, stdout, stderr) => {
+        resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr });
+      });
+    });
+
+  test('prints exactly one object with --json, with what failed in it, and then ends with status 1', async () => {
+    const { status, stdout, stderr } = await bench('needle', 'llamacpp', '--data', '/nowhere', '--quick', '--json');
+    expect(status).toBe(1);
+    expect(stdout.trim().split('\n')).toHaveLength(1);
+    expect(JSON.parse(stdout)).toEqual({
+      machine: expect.objectContaining({ cores: expect.any(Number) as number }) as object,
+      needle: { error: expect.stringContaining('/nowhere') as string },
+      llamacpp: { skipped: expect.stringContaining('node-llama-cpp') as string },
+    });
+    expect(stderr).toContain('failed: needle');
+    expect(stderr).not.toContain('    at ');
+  }, 120_000);
+
+  test('prints lines for a person, and ends with status 0 where a bench is skipped', async () => {
+    const { status, stdout } = await bench('llamacpp');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^machine\n {2}cpu /);
+    expect(stdout).toMatch(/^llamacpp\n {2}skipped /m);
+  }, 120_000);
+
+  test('refuses what it does not know', async () => {
+    const { status, stdout, stderr } = await bench('toString');
+    expect([status, stdout]).toEqual([1, '']);
+    expect(stderr).toContain('no bench is called toString');
+  }, 120_000);
+});

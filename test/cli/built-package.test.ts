@@ -1,0 +1,127 @@
+/** The package as it is built and installed: its program without tsx, what it packs, and its types for a program of TypeScript. */
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { PACKAGE_ROOT } from '../../src/config.ts';
+import { killAll, type Started, startProgram } from '../support/cli.ts';
+import { descendants, untilGone } from '../support/processes.ts';
+
+const SLOW = 120_000;
+const execute = promisify(execFile);
+const TSC = path.join(PACKAGE_ROOT, 'node_modules', '.bin', 'tsc');
+const tsc = (...args: readonly string[]) => execute(TSC, args, { cwd: PACKAGE_ROOT });
+
+let folder: string;
+let main: string;
+const running: Started[] = [];
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'yoco-package-'));
+  const built = path.join(folder, 'package');
+  main = path.join(built, 'dist', 'main.js');
+  await mkdir(path.join(built, 'streams'), { recursive: true });
+  await copyFile(path.join(PACKAGE_ROOT, 'package.json'), path.join(built, 'package.json'));
+  for (const name of ['node_modules', 'web']) await symlink(path.join(PACKAGE_ROOT, name), path.join(built, name));
+  // Types are checked by themselves; here it takes a third of the time without.
+  await tsc('-p', 'tsconfig.build.json', '--noCheck', '--outDir', path.join(built, 'dist'));
+}, SLOW);
+afterEach(() => {
+  killAll(running);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+interface Manifest {
+  readonly version: string;
+  readonly dependencies: Record<string, string>;
+  readonly files: readonly string[];
+}
+
+async function manifest(): Promise<Manifest> {
+  return JSON.parse(await readFile(path.join(PACKAGE_ROOT, 'package.json'), 'utf8')) as Manifest;
+}
+
+test('tells its version, from the sources and built', async () => {
+  const { version } = await manifest();
+  const built = await execute(process.execPath, [main, '--version']);
+  const source = await execute(process.execPath, ['--import', 'tsx', 'src/main.ts', '-V'], { cwd: PACKAGE_ROOT });
+  expect([built.stdout, source.stdout]).toEqual([`${version}\n`, `${version}\n`]);
+});
+
+test(
+  'serves its page and ends by SIGTERM, with its engine',
+  async () => {
+    const service = startProgram(process.execPath, [main, 'serve', '--port', '0']);
+    running.push(service);
+    const [, address = ''] = await service.wrote(/"address":"(http:[^"]+)"/);
+    expect((await fetch(`${address}/readyz`)).status).toBe(200);
+    expect(await (await fetch(address)).text()).toContain('<title>');
+    const children = await descendants(service.child.pid ?? 0);
+    expect(children.some(({ command }) => command.includes(path.join('dist', 'engine', 'process.js')))).toBe(true);
+    service.child.kill('SIGTERM');
+    expect((await service.ended).status).toBe(0);
+    await untilGone(children.map(({ pid }) => pid));
+  },
+  SLOW,
+);
+
+test(
+  'packs what the program needs when it runs, and nothing of its own streams, tests and sources',
+  async () => {
+    const args = ['pack', '--dry-run', '--json', '--ignore-scripts'];
+    const { stdout } = await execute('npm', args, { cwd: PACKAGE_ROOT, maxBuffer: 2 ** 24 });
+    // npm 12 has an object, by the name of the package.
+    const [packed] = Object.values(JSON.parse(stdout) as Record<string, { files: { path: string }[] }>);
+    const names = (packed?.files ?? []).map((file) => file.path);
+    const needed = ['web/index.html', 'models/yoco-small-1/config.json', 'streams/demo.yaml', 'streams/clips/demo.mp4'];
+    expect(names).toEqual(expect.arrayContaining([...needed, 'NOTICE', 'LICENSE', 'README.md']));
+    expect(names.filter((name) => /golden|^(src|test|bench|models\/training)\//.test(name))).toEqual([]);
+    const definitions = names.filter((name) => /^streams\/[^/]*$/.test(name));
+    expect(definitions.filter((name) => !/demo\.yaml$|\.example\.yaml$/.test(name))).toEqual([]);
+    expect((await manifest()).files).toContain('dist');
+  },
+  SLOW,
+);
+
+const CONSUMER = `
+import { startServer, Streams } from 'yoco-live';
+import type { RunningServer, ServerOptions, SourceStream, StreamDefinitionInput } from 'yoco-live';
+
+const live: Streams = await Streams.start({ engine: { bundle: 'models/yoco-small-1' } });
+const clip: StreamDefinitionInput = { name: 'clip', source: { file: 'clip.mp4', pace: 'fastest' } };
+const stream: SourceStream = await live.create(clip, 'operator');
+await live.create({ restore: 'monday.snap' } satisfies StreamDefinitionInput, 'operator');
+// @ts-expect-error A stream has a source, or a snapshot that it goes on from.
+await live.create({ name: 'clip' } satisfies StreamDefinitionInput, 'operator');
+const options: ServerOptions = { port: 0 };
+const server: RunningServer = await startServer(live, options);
+const { jpeg } = await stream.thumbnail();
+export const size: number = jpeg.readUInt16BE(0);
+export const address: string = server.address;
+`;
+
+test(
+  'has types that a program can use whose own settings name no types of Node',
+  async () => {
+    const consumer = path.join(folder, 'consumer');
+    await mkdir(path.join(consumer, 'node_modules'), { recursive: true });
+    await symlink(path.join(folder, 'package'), path.join(consumer, 'node_modules', 'yoco-live'));
+    const compilerOptions = {
+      strict: true,
+      module: 'nodenext',
+      target: 'es2023',
+      types: [],
+      noEmit: true,
+      skipDefaultLibCheck: true,
+    };
+    await writeFile(path.join(consumer, 'package.json'), '{ "type": "module" }');
+    await writeFile(path.join(consumer, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }));
+    await writeFile(path.join(consumer, 'consumer.ts'), CONSUMER);
+    const { stdout } = await tsc('-p', consumer).catch((error: unknown) => error as { stdout: string });
+    expect(stdout).toBe('');
+    // Found above among the packages of development, too; whoever installs the package gets those of this list.
+    expect((await manifest()).dependencies).toHaveProperty('@types/node');
+  },
+  SLOW,
+);

@@ -1,0 +1,147 @@
+/** Where the commands look for a service, and what they say when it is not there, or goes away. */
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { endpoint, serverOf } from '../../src/cli/service-address.ts';
+import { RealtimeClient } from '../../src/cli/realtime-client.ts';
+import { run } from '../support/cli.ts';
+
+const SLOW = 60_000;
+
+const servers: Server[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
+/** Answers requests with what stands under their path, with 404 elsewhere, and WebSockets under any path. */
+async function serve(bodies: Record<string, string>, onSocket?: (socket: WebSocket, path: string) => void) {
+  const server = createServer((request, response) => {
+    const body = bodies[request.url ?? ''];
+    response.writeHead(body === undefined ? 404 : 200).end(body ?? '<h1>Not found</h1>');
+  });
+  if (onSocket !== undefined) {
+    new WebSocketServer({ server }).on('connection', (socket, request) => {
+      onSocket(socket, request.url ?? '');
+    });
+  }
+  servers.push(server.listen(0, '127.0.0.1'));
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+describe('The address of the service', () => {
+  test('is the flag, else YOCO_SERVER, else this machine; empty is none', () => {
+    const here = 'http://127.0.0.1:8080';
+    expect(serverOf({ server: 'http://a' }, { YOCO_SERVER: 'http://b' })).toBe('http://a');
+    expect(serverOf({}, { YOCO_SERVER: 'http://b' })).toBe('http://b');
+    expect(serverOf({ server: '' }, { YOCO_SERVER: 'http://b' })).toBe('http://b');
+    expect(serverOf({}, { YOCO_SERVER: ' ' })).toBe(here);
+    expect(serverOf({}, {})).toBe(here);
+  });
+
+  test('keeps the path that a proxy has put before', () => {
+    expect(endpoint('https://h/cameras/', '/v1/streams').href).toBe('https://h/cameras/v1/streams');
+    expect(endpoint('http://h:81', '/v1/streams').href).toBe('http://h:81/v1/streams');
+  });
+
+  test.each([
+    'localhost:8080',
+    '127.0.0.1:8080',
+    'h',
+    'ws://h',
+    'ftp://h',
+    'http://',
+    'http://u:hunter2@h',
+    'http://h/?x=hunter2',
+  ])('is refused by name where it is none: %j', (address) => {
+    const attempt = () => endpoint(address, '/v1/streams');
+    expect(attempt).toThrow(expect.objectContaining({ code: 'invalid_request', param: 'server' }));
+    expect(attempt).not.toThrow('hunter2');
+  });
+
+  test(
+    'is checked by every command that needs a service, which says what it expects',
+    async () => {
+      const outcomes = await Promise.all([
+        run(['ask', '--server', 'localhost:8080', 'door', 'What?']),
+        run(['ask', '--all', 'What?'], { YOCO_SERVER: '127.0.0.1:8080' }),
+        run(['snapshots', '--server', '127.0.0.1:8080']),
+      ]);
+      for (const { status, stdout, stderr } of outcomes) {
+        expect([status, stdout]).toEqual([1, '']);
+        expect(stderr).toMatch(/^error: .*--server or YOCO_SERVER: expected .*http.* \(invalid_request\)\n$/);
+      }
+    },
+    SLOW,
+  );
+});
+
+describe('A service behind a path of a proxy', () => {
+  test(
+    'is asked there, over HTTP and over WebSocket',
+    async () => {
+      const paths: string[] = [];
+      const list = { '/cameras/v1/snapshots': '{"object":"list","data":[]}' };
+      const address = await serve(list, (socket, path) => {
+        paths.push(path);
+        socket.close(1013, 'busy');
+      });
+      const snapshots = await run(['snapshots', '--server', `${address}/cameras/`, '--json']);
+      expect(snapshots).toMatchObject({ status: 0, stdout: '{"object":"list","data":[]}\n', stderr: '' });
+      const asked = await run(['ask', 'door', 'What?'], { YOCO_SERVER: `${address}/cameras` });
+      expect(paths).toEqual(['/cameras/v1/realtime?stream=door']);
+      expect(asked.stderr).toContain('(connection_closed)');
+    },
+    SLOW,
+  );
+});
+
+describe('A service that is not there to the end', () => {
+  test('has its own code where the connection is closed in an answer', async () => {
+    const address = await serve({}, (socket) => {
+      socket.on('message', () => {
+        socket.send(JSON.stringify({ type: 'response.output_text.delta', delta: 'a ki' }));
+        socket.close(1001, 'shutting down');
+      });
+    });
+    const client = await RealtimeClient.connect({ server: address, stream: 'door' });
+    let text = '';
+    const answer = client.ask('What?', (piece) => (text += piece));
+    await expect(answer).rejects.toMatchObject({
+      code: 'connection_closed',
+      detail: 'Close code 1001: shutting down.',
+    });
+    expect(text).toContain('a ki');
+  });
+
+  test.each([
+    ['another program', {}, 'HTTP status 404'],
+    ['a page', { '/v1/snapshots': '<h1>Welcome</h1>' }, 'HTTP status 200'],
+  ])(
+    'is told from %s that answers in its place',
+    async (_name, bodies, how) => {
+      const address = await serve(bodies);
+      const { status, stdout, stderr } = await run(['snapshots', '--server', address]);
+      expect([status, stdout]).toEqual([1, '']);
+      expect(stderr).toContain(how);
+      expect(stderr).toMatch(/\(service_unreachable\)\n$/);
+    },
+    SLOW,
+  );
+});
+
+test(
+  'A variable that begins as settings do, and is none, is refused by commands without settings too',
+  async () => {
+    const { status, stderr } = await run(['ask', 'door', 'What?'], { YOCO_SEVER: 'http://127.0.0.1:9' });
+    expect(status).toBe(1);
+    expect(stderr).toContain('YOCO_SEVER');
+    expect(stderr).toContain('(config_invalid)');
+  },
+  SLOW,
+);

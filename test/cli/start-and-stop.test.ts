@@ -1,0 +1,138 @@
+/** How the service starts, and how a signal ends it at any time: real processes, the tiny bundle. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
+import { interrupt, killAll, run, start, type Started, startProgram } from '../support/cli.ts';
+import { descendants, type RunningProcess, untilGone } from '../support/processes.ts';
+
+const SLOW = 120_000;
+
+let clips: ClipFolder;
+let folder: string;
+const running: Started[] = [];
+beforeAll(async () => {
+  clips = await clipFolder();
+  folder = await mkdtemp(path.join(tmpdir(), 'yoco-start-'));
+});
+afterEach(() => {
+  killAll(running);
+});
+afterAll(async () => {
+  await clips.remove();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function streams(definitions: Record<string, string> = {}): Promise<string> {
+  const made = await mkdtemp(path.join(folder, 'streams-'));
+  for (const [name, text] of Object.entries(definitions)) await writeFile(path.join(made, `${name}.yaml`), text);
+  return made;
+}
+
+const SIGNALS: readonly [string, (service: Started) => unknown][] = [
+  ['SIGTERM', ({ child }) => child.kill('SIGTERM')],
+  ['Ctrl-C', interrupt],
+];
+
+describe.each(SIGNALS)('%s', (name, signal) => {
+  test(
+    'ends a service that npm has started, and all that it has started, in good order',
+    async () => {
+      const clip = await clips.make('npm.mp4', ...testPicture(3, 10));
+      const definitions = await streams({ door: `source: { file: ${clip}, loop: true }\n` });
+      const env = { YOCO_PORT: '0', YOCO_STREAMS: definitions };
+      const service = startProgram('npm', ['start'], env);
+      running.push(service);
+      await service.wrote(/"msg":"listening"/);
+      const children = await descendants(service.child.pid ?? 0);
+      signal(service);
+      const { status, stderr } = await service.ended;
+      expect([status, stderr.includes('"msg":"stopping"')]).toEqual([0, true]);
+      await untilGone(children.map(({ pid }) => pid));
+    },
+    SLOW,
+  );
+
+  test(
+    'ends a service that still loads its model, with status 0',
+    async () => {
+      const service = start(['serve', '--port', '0', '--streams', await streams()]);
+      running.push(service);
+      let children: RunningProcess[] = [];
+      while (!children.some(({ command }) => command.includes('engine/process'))) {
+        await sleep(10);
+        children = await descendants(service.child.pid ?? 0);
+      }
+      signal(service);
+      const { status, stderr } = await service.ended;
+      expect([name, status, stderr.includes('listening')]).toEqual([name, 0, false]);
+      await untilGone(children.map(({ pid }) => pid));
+    },
+    SLOW,
+  );
+});
+
+test(
+  'A Ctrl-C that comes twice, from the terminal and from npm, is one; the next one ends the process at once',
+  async () => {
+    const program = `
+      import { stopSignal } from './src/cli/terminal.ts';
+      setInterval(() => undefined, 1000);
+      stopSignal().addEventListener('abort', () => console.log('stopping'));
+      console.log('ready');`;
+    const stuck = startProgram(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program]);
+    running.push(stuck);
+    await stuck.wrote(/ready/);
+    interrupt(stuck);
+    await stuck.wrote(/stopping/);
+    interrupt(stuck);
+    await sleep(700);
+    expect(stuck.child.exitCode).toBeNull();
+    interrupt(stuck);
+    expect(await stuck.ended).toMatchObject({ status: 130, stdout: 'ready\nstopping\n' });
+  },
+  SLOW,
+);
+
+test(
+  'A stream that cannot be started is named, with its snapshot',
+  async () => {
+    const definitions = { yard: 'source: { push: true }\n', door: 'restore: nothing.snap\n' };
+    const serve = ['serve', '--port', '0', '--streams', await streams(definitions)];
+    const [none, few] = await Promise.all([
+      run(serve, { YOCO_SNAPSHOTS: folder }),
+      run(['serve', '--port', '0', '--streams', await streams({ a: definitions.yard, b: definitions.yard })], {
+        YOCO_MAX_STREAMS: '1',
+      }),
+    ]);
+    expect(none.status).toBe(1);
+    expect(none.stderr).toContain('Stream door, snapshot nothing.snap');
+    expect(none.stderr).toContain('(snapshot_not_found)');
+    expect(few.status).toBe(1);
+    expect(few.stderr).toContain('Stream b: ');
+    expect(few.stderr).toContain('(stream_limit)');
+  },
+  SLOW,
+);
+
+describe('What the server refuses', () => {
+  test.each([
+    ['api_keys (YOCO_API_KEYS)', { YOCO_API_KEYS: 'hunter2' }],
+    ['allowed_origins (YOCO_ALLOWED_ORIGINS)', { YOCO_ALLOWED_ORIGINS: 'https://x/y' }],
+    ['allowed_hosts (YOCO_ALLOWED_HOSTS)', { YOCO_ALLOWED_HOSTS: 'h:8080' }],
+    ['host (YOCO_HOST)', { YOCO_HOST: '0.0.0.0' }],
+    ['tls.key (YOCO_TLS_KEY)', { YOCO_TLS_KEY: '/nowhere/key.pem', YOCO_TLS_CERT: '/nowhere/cert.pem' }],
+  ])(
+    'is named as the setting that it is: %s',
+    async (name, env) => {
+      const { status, stdout, stderr } = await run(['serve', '--streams', folder], env);
+      expect([status, stdout]).toEqual([1, '']);
+      expect(stderr).toContain(` ${name}: `);
+      expect(stderr).toMatch(/\(config_invalid\)\n$/);
+      expect(stderr).not.toContain('hunter2');
+    },
+    SLOW,
+  );
+});

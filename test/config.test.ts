@@ -1,0 +1,93 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { checkVariables, readConfig } from '../src/config.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'yoco-config-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('What Kubernetes puts into a pod', () => {
+  const OF_YOCO_LIVE = {
+    YOCO_LIVE_SERVICE_HOST: '10.96.0.7',
+    YOCO_LIVE_SERVICE_PORT: '8080',
+    YOCO_LIVE_SERVICE_PORT_HTTP: '8080',
+    YOCO_LIVE_PORT: 'tcp://10.96.0.7:8080',
+    YOCO_LIVE_PORT_8080_TCP: 'tcp://10.96.0.7:8080',
+    YOCO_LIVE_PORT_8080_TCP_PROTO: 'tcp',
+    YOCO_LIVE_PORT_8080_TCP_PORT: '8080',
+    YOCO_LIVE_PORT_8080_TCP_ADDR: '10.96.0.7',
+  };
+
+  test('for a Service named yoco-live is passed over', async () => {
+    const { port, host } = await readConfig({}, { ...OF_YOCO_LIVE, YOCO_PORT: '9000' });
+    expect([port, host]).toEqual([9000, '127.0.0.1']);
+    checkVariables(OF_YOCO_LIVE);
+  });
+
+  test('for a Service named yoco is no port to listen on', async () => {
+    const ofYoco = Object.entries(OF_YOCO_LIVE).map(([name, value]) => [name.replace('_LIVE', ''), value]);
+    const { port } = await readConfig({}, Object.fromEntries(ofYoco) as Record<string, string>);
+    expect(port).toBe(8080);
+    expect((await readConfig({}, { YOCO_PORT: 'udp://10.96.0.7:5000' })).port).toBe(8080);
+  });
+});
+
+describe('A wrong setting', () => {
+  const refusal = (param: string, message: string) => ({
+    code: 'config_invalid',
+    param,
+    message: expect.stringContaining(message) as string,
+  });
+
+  test.each([
+    [{ YOCO_PORT: 'tcp' }, 'port', ' port (YOCO_PORT): '],
+    [{ YOCO_LIVE_PORT: '8080' }, 'live_port', ' live_port (YOCO_LIVE_PORT): is not a setting.'],
+    [{ YOCO_TLS_KEY: 'key.pem' }, 'tls.cert', ' tls.cert: '],
+    [{ YOCO_SOURCE_HOSTS: 'cam.example,10.0.0.0/33' }, 'source_hosts.1', ' source_hosts.1 (YOCO_SOURCE_HOSTS): '],
+  ])('of %j is named with its variable', async (env, param, message) => {
+    await expect(readConfig({}, env)).rejects.toMatchObject(refusal(param, message));
+  });
+
+  test('of a flag or of the file is not blamed on a variable', async () => {
+    const flag = readConfig({ port: 'eighty' }, { YOCO_PORT: '9000' });
+    await expect(flag).rejects.toMatchObject(refusal('port', ' port: '));
+    const file = path.join(folder, 'wrong.yaml');
+    await writeFile(file, 'port: eighty\n');
+    await expect(readConfig({}, {}, file)).rejects.toMatchObject(refusal('port', ' port: '));
+  });
+
+  test('is refused by its name where no settings are read, too', () => {
+    expect(() => {
+      checkVariables({ YOCO_SEVER: 'http://127.0.0.1:8080' });
+    }).toThrow('YOCO_SEVER');
+    checkVariables({
+      YOCO_SERVER: 'x',
+      YOCO_API_KEY: 'x',
+      YOCO_TLS_KEY: 'x',
+      YOCO_PORT: 'x',
+      HOME: 'x',
+      YOCO_EMPTY: '',
+    });
+  });
+});
+
+test('An empty variable is none, and so is an empty YOCO_CONFIG', async () => {
+  expect((await readConfig({}, { YOCO_PORT: '', YOCO_API_KEYS: '', YOCO_CONFIG: '' })).port).toBe(8080);
+});
+
+test.each(['cam.example:554', 'rtsp://cam.example', 'http://x/y', 'foo bar', '*cam', '*.', '', 'a/8', '10.0.0.0/33'])(
+  'source_hosts takes no rule that never matches: %j',
+  async (rule) => {
+    const read = readConfig({ source_hosts: [rule] }, {});
+    await expect(read).rejects.toMatchObject({ code: 'config_invalid', param: 'source_hosts.0' });
+  },
+);
+
+test('source_hosts takes hosts, wildcards, ranges and all', async () => {
+  const rules = ['Cam.Example.', '*.example', '10.0.0.0/8', 'fd00::/8', '[fd00::1]', '10.0.0.7', 'front_door', '*'];
+  expect((await readConfig({ source_hosts: rules }, {})).source_hosts).toEqual(rules);
+});

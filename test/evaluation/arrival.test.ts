@@ -1,0 +1,69 @@
+import { describe, expect, test } from 'vitest';
+import { type Expected, whatIsMissing, withWholeStream } from '../../src/evaluation/arrival.ts';
+import type { Streams } from '../../src/live/live-service.ts';
+import type { SourceStream } from '../../src/live/live-stream.ts';
+import type { StreamStatus } from '../../src/live/types.ts';
+
+const status = (more: object = {}): StreamStatus =>
+  ({
+    ...{ frames: 60, lateFrames: 0, droppedFrames: 0, firstMs: 0, sourceStatus: { frames: 60 } },
+    ...more,
+  }) as unknown as StreamStatus;
+const EXPECTED: Expected = { frames: 60, firstMs: 0 };
+
+describe('A stream that was played', () => {
+  test('is whole where all frames are there from the first on', () => {
+    expect(whatIsMissing(status(), EXPECTED)).toBeNull();
+    expect(whatIsMissing(status({ firstMs: 120 }), {})).toBeNull();
+  });
+
+  test.each<[string, object, Expected]>([
+    ['a frame that was lost', { frames: 59, lateFrames: 1 }, EXPECTED],
+    ['a frame that never came', { frames: 59 }, EXPECTED],
+    ['a frame too many', { frames: 61 }, EXPECTED],
+    ['frames that memory had no room for', { droppedFrames: 4 }, EXPECTED],
+    ['what an engine held that was started again', { firstMs: 12_000 }, EXPECTED],
+    ['a frame that its source handed on', { frames: 59 }, {}],
+  ])('is not with %s', (_, changed, expected) => {
+    expect(whatIsMissing(status(changed), expected)).toEqual(expect.any(String));
+  });
+});
+
+describe('What does not come whole', () => {
+  /** Streams that come with these many frames, one after the other. */
+  function playing(...frames: number[]) {
+    const log: string[] = [];
+    const live = {
+      create: () => {
+        const taken = frames.shift();
+        log.push(`create ${taken ?? 'none'}`);
+        return Promise.resolve({ status: () => status({ frames: taken }) } as unknown as SourceStream);
+      },
+      delete: (name: string) => Promise.resolve(void log.push(`delete ${name}`)),
+    } as unknown as Pick<Streams, 'create' | 'delete'>;
+    const play = (then: () => Promise<unknown> = () => Promise.resolve()) =>
+      withWholeStream(live, { name: 'x', source: {} }, EXPECTED, () => Promise.resolve(), then);
+    return { log, play };
+  }
+
+  test('is played anew, and asked only when it is whole', async () => {
+    const { log, play } = playing(58, 60);
+    await play(() => Promise.resolve(log.push('ask')));
+    expect(log).toEqual(['create 58', 'delete x', 'create 60', 'ask', 'delete x']);
+  });
+
+  test('ends the evaluation, which says what is missing, where it never does', async () => {
+    const { log, play } = playing(58, 57, 59);
+    await expect(play()).rejects.toMatchObject({
+      code: 'internal',
+      detail: expect.stringContaining('59 frames were taken in and 0 lost, of 60') as string,
+    });
+    expect(log).toHaveLength(6);
+  });
+
+  test('is not played anew because of what goes wrong with asking', async () => {
+    const { log, play } = playing(60, 60);
+    await expect(play(() => Promise.reject(new Error('no answer')))).rejects.toThrow('no answer');
+    expect(log).toEqual(['create 60', 'delete x']);
+  });
+});

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { parseDefinition } from '../../src/ingest/definition.ts';
+import { checkSource } from '../../src/ingest/policy.ts';
+
+const isAllowed = (url: string, rule: string): boolean => {
+  const definition = parseDefinition({ name: 'a', source: { url } });
+  try {
+    checkSource(definition, 'client', { mediaRoots: [], allowedHosts: [rule] });
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+test.each([
+  ['rtsp://cam.example/a', 'CAM.Example.', true],
+  ['http://cam.example./', 'Cam.example', true],
+  ['http://Front.CAM.example/', '*.Cam.Example.', true],
+  ['rtsp://[fd00:0::1]/a', 'FD00:0:0::1', true],
+  ['rtsp://[fd00::1]/a', '[fd00::1]', true],
+  ['http://bücher.example/', 'Bücher.example', true],
+  ['rtsp://cam.example:554/a', 'cam.example:554', false],
+  ['rtsp://c%61m.example/a', 'cam.example', false],
+  ['http://webcam/', '*cam', false],
+])('A client that names %s where %j is allowed: %s', (url, rule, allowed) => {
+  expect(isAllowed(url, rule)).toBe(allowed);
+});

@@ -1,0 +1,96 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { PACKAGE_ROOT } from '../../src/config.ts';
+import { startServer, type RunningServer } from '../../src/server/index.ts';
+import { FakeLiveService } from './fake-live-service.ts';
+import { RealtimeClient } from './realtime-client.ts';
+
+const KEY = 'a-key-for-the-tests-0123';
+
+let live: FakeLiveService;
+let server: RunningServer;
+
+beforeEach(async () => {
+  live = new FakeLiveService();
+  server = await startServer(live, { port: 0, drainMs: 0 });
+});
+
+afterEach(async () => {
+  await server.close();
+});
+
+/** The figures by their names with labels, as `yoco_streams` or `yoco_stream_frames_total{stream="door"}`. */
+async function figures(): Promise<Map<string, number>> {
+  const response = await fetch(`${server.address}/metrics`);
+  expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
+  const lines = (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]));
+}
+
+describe('GET /metrics', () => {
+  it('tells how the engine and each stream are', async () => {
+    const told = await figures();
+    const { lastMs, startedAtMs } = live.stream('kitchen').status();
+    expect(Object.fromEntries(told)).toMatchObject({
+      yoco_ready: 1,
+      yoco_streams: 2,
+      yoco_connections: 0,
+      yoco_engine_losses_total: 2,
+      yoco_engine_resident_bytes: 3e8,
+      yoco_engine_frames_total: 120,
+      yoco_engine_answer_tokens_total: 30,
+      'yoco_engine_run_seconds_total{part="crossDecoder"}': 4,
+      'yoco_stream_playing{stream="kitchen"}': 1,
+      'yoco_stream_newest_frame_timestamp_seconds{stream="kitchen"}': (startedAtMs + (lastMs ?? 0)) / 1_000,
+    });
+  });
+
+  it('says the same when it is asked again, and nothing of streams that are gone', async () => {
+    const first = await figures();
+    expect(await figures()).toEqual(first);
+    await live.delete('door');
+    const names = [...(await figures()).keys()];
+    expect(names.some((name) => name.includes('kitchen'))).toBe(true);
+    expect(names.some((name) => name.includes('door'))).toBe(false);
+  });
+
+  it('counts connections, responses by how they ended, and when their first piece came', async () => {
+    const client = await RealtimeClient.open(server.address);
+    for (const question of ['hello', 'fail engine_restarted', 'again']) {
+      client.ask(question);
+      await client.next('response.done');
+    }
+    const told = await figures();
+    expect(told.get('yoco_connections')).toBe(1);
+    expect(told.get('yoco_responses_total{status="completed"}')).toBe(2);
+    expect(told.get('yoco_responses_total{status="failed"}')).toBe(1);
+    expect(told.get('yoco_first_token_seconds_count')).toBe(2);
+    client.close();
+  });
+
+  it('is told of in docs/operations.md, every figure of it', async () => {
+    const text = await (await fetch(`${server.address}/metrics`)).text();
+    const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name);
+    const docs = await readFile(path.join(PACKAGE_ROOT, 'docs', 'operations.md'), 'utf8');
+    expect(names.length).toBeGreaterThan(15);
+    expect(names.filter((name) => !docs.includes(`\`${name}\``))).toEqual([]);
+  });
+
+  it('needs a key where there are keys, and no token of one stream reads it', async () => {
+    const locked = await startServer(live, { port: 0, apiKeys: [KEY] });
+    const bearer = { authorization: `Bearer ${KEY}` };
+    const status = async (headers: Record<string, string>): Promise<number> =>
+      (await fetch(`${locked.address}/metrics`, { headers })).status;
+    const minted = await fetch(`${locked.address}/v1/token`, {
+      method: 'POST',
+      headers: { ...bearer, 'content-type': 'application/json' },
+      body: JSON.stringify({ stream: 'door' }),
+    });
+    const { token } = (await minted.json()) as { token: string };
+    expect(await status({})).toBe(401);
+    expect(await status({ authorization: `Bearer ${token}` })).toBe(403);
+    expect(await status(bearer)).toBe(200);
+    await locked.close();
+  });
+});
