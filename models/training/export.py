@@ -260,7 +260,7 @@ def export(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabul
     files = ["vision.onnx", *decoders, "decoders.weights", "kv_index.onnx", "stream_tags.bin", "embeddings.bin", "tokenizer.json"]
     config = {
         "format": FORMAT,
-        "name": out.name,
+        "name": card.get("name", out.name),
         "licence": card["licence"],
         "selfDecoder": c.self_decoder,
         "imageSize": IMAGE_SIZE,
@@ -369,6 +369,7 @@ def main() -> None:
     parser.add_argument("--work", required=True)
     parser.add_argument("--name", default="small")
     parser.add_argument("--out", required=True)
+    parser.add_argument("--called", help="the bundle's name; default: that of its folder")
     parser.add_argument("--weights", choices=KINDS, default="int8")
     args = parser.parse_args()
     work, out = Path(args.work), Path(args.out)
@@ -385,7 +386,7 @@ def main() -> None:
     detail.load_state_dict(torch.load(work / "detail.pt"))
     training = {"steps": state["step"], "questions": state["questions"], "minutes": round((state["spent"] + state.get("earlier", 0)) / 60)}
     with torch.no_grad():
-        export(model, projector, detail, vocab, net, out, {"licence": "Apache-2.0 (code and recipe); see MODEL_CARD.md for the data", "training": training},
+        export(model, projector, detail, vocab, net, out, {"licence": "Apache-2.0 (code and recipe); see MODEL_CARD.md for the data", "training": training, "name": args.called or out.name},
                tokenizer_json(), args.weights)
     check(out, model.c)
 

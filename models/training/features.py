@@ -16,6 +16,7 @@ import onnxruntime
 import torch
 
 from backbone import FEATURES, IMAGE_SIZE, VECTORS, EfficientNetLite0
+from labels import Sample
 from signs import read_all
 from views import Views, plan_views
 
@@ -43,11 +44,17 @@ def _batch(plan: list[tuple[int, int]]) -> tuple[np.ndarray, list]:
     return features.astype(np.float16), [[i, n, things] for (_, things), (i, n) in zip(made, plan)]
 
 
-def kept(work: Path, plan: list[tuple[int, int]]) -> list:
-    """The views of an earlier run, if they are the plan's beginning."""
-    path = work / "views.json"
-    views = json.loads(path.read_text()) if path.exists() else []
-    return views if [(i, n) for i, n, _ in views] == plan[: len(views)] else []
+def pictures(samples: list[Sample]) -> list[str]:
+    """By which a picture is known again: its set, its file, and the file's size. What is drawn has no file."""
+    return [f"{s.set}/{Path(s.path).name}:{os.path.getsize(s.path) if os.path.isfile(s.path) else s.label}" for s in samples]
+
+
+def kept(work: Path, plan: list[tuple[int, int]], samples: list[Sample]) -> list:
+    """The views of an earlier run, if they are the plan's beginning, and of the same pictures."""
+    if not all((work / name).exists() for name in ("views.json", "pictures.json")):
+        return []
+    views, before, now = json.loads((work / "views.json").read_text()), json.loads((work / "pictures.json").read_text()), pictures(samples)
+    return views if [(i, n) for i, n, _ in views] == plan[: len(views)] and before == now[: len(before)] else []
 
 
 def main() -> None:
@@ -63,7 +70,7 @@ def main() -> None:
     model = work / "backbone.onnx"
     _export_backbone(model)
     features = np.lib.format.open_memmap(work / "features.new.npy", "w+", np.float16, (len(plan), VECTORS, FEATURES))
-    views = kept(work, plan)
+    views = kept(work, plan, samples)
     if views:
         features[: len(views)] = np.load(work / "features.npy", mmap_mode="r")[: len(views)]
     done = len(views)
@@ -77,6 +84,7 @@ def main() -> None:
     features.flush()
     (work / "features.new.npy").rename(work / "features.npy")
     (work / "views.json").write_text(json.dumps(views))
+    (work / "pictures.json").write_text(json.dumps(pictures(samples)))
 
 
 if __name__ == "__main__":

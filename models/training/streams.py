@@ -45,9 +45,9 @@ BORDER_FRAMES = 3  # how many frames on each side of a change know of both thing
 # Questions about a thing, and how many of them name one that was never shown.
 OF_A_THING, ABSENT_SHARE = ("before", "after", "when", "left"), 0.2
 TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14, "reads": 2, "ground": 2, "colour": 3,
-              "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 3, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
+              "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 6, "describe": 3, "where": 6, "howmany": 6, "attribute": 2, "chat": 1}
 # Of long streams: what must be found among much else.
-LONG_TASKS = {"at": 12, "before": 24, "after": 28, "when": 12, "left": 15, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 3,
+LONG_TASKS = {"at": 12, "before": 24, "after": 28, "when": 12, "left": 15, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 6,
               "duration": 10, "different": 12, "repetitions": 1}
 GONE = 0.5  # share of the things that are asked for now and not there that were there before
 CONFUSED = 0.35  # share of the things that are asked for and not there that a picture shown looks like, by the projector's own account
@@ -70,7 +70,10 @@ OFTEN = 12  # how much more often their number is asked where there is one
 MUCH = 8
 FRAMES_A_THING = 15  # of a long stream: how many things there are in it grows with it
 UNCHANGED_SHARE = 0.2  # questions for what has changed that come before anything has
-CHANGED_WITHIN = (5, 10, 20, 30, 60)  # s
+CHANGED_WITHIN = (3, 5, 10, 20, 30, 60)  # s
+HARDLY_MORE, HARDLY_MORE_MS = 4, 5_000
+# Of what has not changed within that time, how much is a stream's first thing: where it is most, "yes" is as good as "there was another thing".
+FIRST_STILL_SHARE = 0.2
 WHOLE = CELLS  # the token of a frame that has seen all of it
 # Of questions that read several streams at once.
 SEVERAL_SHARE = {"which": 4, "whichever": 3, "oncamera": 3, "seen": 1, "when": 1}
@@ -570,15 +573,17 @@ class StreamMaker:
             return Question(task, self.phrase(task), now.label, frames, here) if changed else None
         if task == "haschanged":
             yes, since = self.rng.random() < 0.5, times[frames - 1] - times[now.start]
-            fitting = [n for n in CHANGED_WITHIN if (since < n * 1000 if yes else since > n * 1000)]
-            if not yes and (not fitting or self.rng.random() < 0.5):
+            # A yes is asked over hardly more than has passed: over a minute it is nearly always right, and whoever says so need not look.
+            fitting = [n for n in CHANGED_WITHIN if (since < n * 1000 <= max(HARDLY_MORE * since, HARDLY_MORE_MS) if yes else since > n * 1000)]
+            if not yes and (not fitting or self.rng.random() < FIRST_STILL_SHARE):
                 frames, fitting = self.unchanged(past, frames), CHANGED_WITHIN
             if not fitting:
                 return None
             seconds = self.pick(fitting)
             text = self.phrase(task, d="minute" if seconds == 60 and self.rng.random() < 0.8 else f"{seconds} seconds")
             within = [s for s in past[1:] if times[frames - 1] - times[s.start] <= seconds * 1000] if yes else []
-            return Question(task, text, "yes" if yes else "no", frames, [(s.start, min(s.start + ONSET_FRAMES, s.end, frames)) for s in within])
+            began = [(s.start, s.start + 1) for s in within]  # where something else is to be seen than before: that is what is counted
+            return Question(task, text, "yes" if yes else "no", frames, [(s.start, min(s.start + ONSET_FRAMES, s.end, frames)) for s in within], named=began)
         if task == "repetitions":
             repeated = [s for s in past if s.period > 0 and min(s.end, frames) - s.start >= s.period]
             if not repeated or times_shown[repeated[-1].identity] > 1:

@@ -79,9 +79,9 @@ EVEN = 0.3
 # What is counted is read evenly, token by token: heads say how many tokens they found.
 EVEN_COUNTED = 0.85
 COUNTED = {"different", "repetitions", "duration", "howmany"}
-# Asked is whether a thing is there at all, or something of it, which it must have been there for. A tally of its frames' last tokens
+# Asked is whether a thing is there at all, or something of it, which it must have been there for; or whether a change is. A tally of its frames' last tokens
 # tells that among hours of other things as it does among seconds, where shares of attention shrink with all else that there is.
-PRESENCE = {"seen", "seennow", "seenkind", "seennowkind", "when", "before", "after", "left"}
+PRESENCE = {"seen", "seennow", "seenkind", "seennowkind", "when", "before", "after", "left", "haschanged"}
 # Of details: pictures are not to be known by them, and a video's encoder changes them from frame to frame.
 DETAIL_NOISE = 0.12
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
@@ -505,6 +505,9 @@ class Trainer:
     def run(self) -> None:
         makers = {kind: StreamMaker(self.world, self.args.seed + self.step, sets=sets) for kind, sets in SETS_OF.items()}
         budget, first = self.args.hours * 3600, self.step
+        if first > 0:  # a run that goes on draws anew: not the same kinds of steps again in the same order
+            random.seed(self.args.seed + first)
+            torch.manual_seed(self.args.seed + first)
         window: dict[str, list[float]] = {}
         since_report = since_save = 0.0
         while self.spent < budget:

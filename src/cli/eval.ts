@@ -6,6 +6,7 @@ import { readConfig } from '../config.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import { checkOptions, type EvaluationFlags } from '../evaluation/options.ts';
 import { table } from '../evaluation/table.ts';
+import type { Streams } from '../live/live-service.ts';
 import { startLocalStreams } from './local-streams.ts';
 import { ProgressLine, stopSignal } from './terminal.ts';
 
@@ -52,9 +53,11 @@ export function addEval(program: Command): void {
       const signal = stopSignal();
       let status: number = STATUS.SIGINT;
       process.once('SIGTERM', () => (status = STATUS.SIGTERM));
-      const live = await startLocalStreams(flags.bundle, { thumbnailLimitBytes: PICTURES_BYTES });
       const progress = new ProgressLine('Evaluating');
+      let live: Streams | undefined;
       try {
+        live = await startLocalStreams(flags.bundle, { thumbnailLimitBytes: PICTURES_BYTES });
+        signal.throwIfAborted();
         const result = await evaluate(live, {
           ...checked,
           data: flags.data,
@@ -83,7 +86,7 @@ export function addEval(program: Command): void {
         if (!signal.aborted) throw error;
         process.exitCode = status;
       } finally {
-        await live.close();
+        await live?.close();
       }
     });
 }

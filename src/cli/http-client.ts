@@ -1,7 +1,7 @@
 /** Requests to a running service, for commands that need no conversation. */
 import type { Command } from 'commander';
 import { refusal, safeJson } from './realtime-client.ts';
-import { endpoint, noAnswer, serverOption } from './service-address.ts';
+import { bodyOf, endpoint, noAnswer, serverOption } from './service-address.ts';
 
 /** `--server` and `--json`, as every command has them that talks to a service. */
 export function serviceOptions(command: Command): Command {
@@ -29,7 +29,7 @@ export async function callService(
   }).catch((cause: unknown) => {
     throw noAnswer(server, cause);
   });
-  const text = await response.text();
+  const text = await bodyOf(response);
   const answer = safeJson(text);
   if (!response.ok || answer === undefined) throw refusal(text, response.status);
   return answer;

@@ -37,6 +37,13 @@ export function noAnswer(server: string, cause: unknown): YocoError {
   return new YocoError('service_unreachable', { detail: `No service answers at ${server}${why}.`, cause });
 }
 
+/** The whole of an answer. Throws `connection_closed` where it is cut off. */
+export function bodyOf(response: Response): Promise<string> {
+  return response.text().catch((cause: unknown) => {
+    throw new YocoError('connection_closed', { cause });
+  });
+}
+
 /** `ECONNREFUSED`, or what it is; fetch has it in the cause of its error. */
 function systemCode(cause: unknown): string | undefined {
   for (let error = cause; error instanceof Error; error = error.cause) {

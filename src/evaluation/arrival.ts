@@ -48,6 +48,7 @@ export function whatIsMissing(status: StreamStatus, expected: Expected): string 
   if (frames !== wanted || lateFrames > 0) {
     return `${frames} frames were taken in and ${lateFrames} lost, of ${wanted}`;
   }
+  if (frames > 0 && firstMs === null) return 'all frames were lost with the engine';
   if (droppedFrames > 0) return `${droppedFrames} frames were dropped for want of memory`;
   if (expected.firstMs !== undefined && frames > 0 && firstMs !== expected.firstMs) {
     return `it begins at ${firstMs ?? 'no'} ms instead of ${expected.firstMs}: the engine was started again`;

@@ -90,7 +90,7 @@ export class Streams implements LiveService {
     return stream;
   }
 
-  /** A cache that may outgrow the engine would end all others with it. Throws `definition_invalid`. */
+  /** A cache that is given more than the engine has would end all others with it. Throws `definition_invalid`. */
   #checkMemory({ memory }: StreamDefinition): void {
     const { memoryLimitBytes = ENGINE_DEFAULTS.memoryLimitBytes } = this.#options.engine;
     const most = Math.floor(memoryLimitBytes / 2 ** 20);

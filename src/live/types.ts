@@ -104,7 +104,7 @@ export interface SnapshotInfo {
   readonly error: ErrorCode | null;
 }
 
-/** All streams of one service. */
+/** How the engine is. */
 export interface EngineFigures {
   /** How often it was lost, and every cache with it. */
   readonly losses: number;
@@ -113,6 +113,7 @@ export interface EngineFigures {
   readonly times: EngineTimes;
 }
 
+/** All streams of one service. */
 export interface LiveService {
   readonly bundle: {
     readonly name: string;

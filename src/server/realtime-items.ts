@@ -54,7 +54,7 @@ export class ItemList {
   readonly #limit: number;
   /** User items that are part of the model's segment already, by id. */
   readonly #asked = new Set<string>();
-  /** Items of a turn that was cancelled: the model does not remember it. */
+  /** Items of a turn that was cancelled, and what was written before one failed: the model remembers nothing of it. */
   readonly #forgotten = new Set<string>();
 
   constructor(limit: number) {
@@ -108,7 +108,7 @@ export class ItemList {
     for (const id of ids) this.#asked.delete(id);
   }
 
-  /** The turn of these was cancelled: they stay, are not asked again, and may be removed. */
+  /** The model remembers nothing of these: they stay, and may be removed. */
   forget(ids: readonly string[]): void {
     for (const id of ids) this.#forgotten.add(id);
   }
@@ -138,5 +138,8 @@ export class ItemList {
       });
     }
     this.#items.splice(this.#items.indexOf(item), 1);
+    // A client may use its id again.
+    this.#asked.delete(id);
+    this.#forgotten.delete(id);
   }
 }

@@ -202,7 +202,7 @@ export class RealtimeResponse {
 
 /** The error, with the place in the message of the streams that it is about. */
 export function withStreamsParam(error: YocoError, param: string): YocoError {
-  if (error.param !== 'streams') return error;
+  if (error.param !== 'streams' && error.param !== 'stream') return error;
   return new YocoError(error.code, { param, ...(error.detail === '' ? {} : { detail: error.detail }) });
 }
 

@@ -210,10 +210,10 @@ export class RealtimeSession {
       this.#limits.questionMaxChars,
       parallel ? 'response.input' : 'conversation.item',
     );
-    const [wanted, param] =
-      params.yoco?.streams === undefined
-        ? ([this.#streams, 'session.yoco.streams'] as const)
-        : ([params.yoco.streams, 'response.yoco.streams'] as const);
+    const wanted = params.yoco?.streams ?? this.#streams;
+    const field = params.yoco?.streams == null ? 'session.yoco.streams' : 'response.yoco.streams';
+    // Of the session's own stream the address says which it is.
+    const param = wanted === null ? 'stream' : field;
     const fresh = this.#converse(wanted, param);
     const begun = parallel ? undefined : this.#conversations.find((other) => isAboutTheSame(other, fresh));
     const conversation = begun ?? fresh;
@@ -236,8 +236,9 @@ export class RealtimeSession {
           this.#host.send(event);
         },
         itemBegan: (item) => {
+          if (parallel) return;
           answer = item.id;
-          if (!parallel) this.#addItem(item, true);
+          this.#addItem(item, true);
         },
         itemEnded: (item) => {
           if (!parallel) this.#itemDone(item);
@@ -255,9 +256,11 @@ export class RealtimeSession {
     if (!parallel && begun === undefined) this.#conversations.push(fresh);
     this.#responses.set(response.id, response);
     const settled = (how: Settled): void => {
+      if (how === 'answered') return;
       // The model remembers nothing of it. What failed can be asked again; what was cancelled is not wanted any more.
       if (how === 'failed') list.takeBack(asked);
-      else if (how === 'forgotten') list.forget(answer === undefined ? asked : [...asked, answer]);
+      else list.forget(asked);
+      if (answer !== undefined) list.forget([answer]);
     };
     void response.run(settled).finally(() => {
       this.#responses.delete(response.id);

@@ -177,6 +177,9 @@ describe('a conversation', () => {
       client.send({ type: 'conversation.item.delete', item_id: id });
       expect((await client.next('conversation.item.deleted')).item_id).toBe(id);
     }
+    client.send({ type: 'conversation.item.create', item: { id: 'q1', ...userMessage('fresh') } });
+    client.send({ type: 'response.create' });
+    expect((await client.next('response.output_text.done')).text).toContain('You asked: fresh');
   });
 
   it('does not take back answers', async () => {
@@ -345,6 +348,8 @@ describe('as_of', () => {
   it('is refused while one of several streams is empty, with the field that chose them', async () => {
     live.stream('door').lastMs = null;
     client.ask('hello', { yoco: { streams: ['kitchen', 'door'], as_of: '-1s' } });
+    expect((await client.next('error')).error).toMatchObject({ code: 'stream_empty', param: 'response.yoco.streams' });
+    client.ask('hello', { yoco: { streams: ['door'], as_of: '-1s' } });
     expect((await client.next('error')).error).toMatchObject({ code: 'stream_empty', param: 'response.yoco.streams' });
     client.send({ type: 'session.update', session: { yoco: { streams: ['kitchen', 'door'] } } });
     await client.next('session.updated');
