@@ -8,7 +8,7 @@ import { checkOptions, type EvaluationFlags } from '../evaluation/options.ts';
 import { table } from '../evaluation/table.ts';
 import type { Streams } from '../live/live-service.ts';
 import { startLocalStreams } from './local-streams.ts';
-import { ProgressLine, stopSignal } from './terminal.ts';
+import { comesOfStop, ProgressLine, stopSignal } from './terminal.ts';
 
 /** Of an hour at eight frames a second: controls look at pictures of all of it, bytes. */
 const PICTURES_BYTES = 2 ** 30;
@@ -83,7 +83,7 @@ export function addEval(program: Command): void {
       } catch (error) {
         progress.end();
         // Whoever stopped it knows why; what comes of the stop on the way is no error of its own.
-        if (!signal.aborted) throw error;
+        if (!(await comesOfStop(signal))) throw error;
         process.exitCode = status;
       } finally {
         await live?.close();

@@ -12,7 +12,7 @@ import {
   type ServerOptions,
   startServer,
 } from '../server/index.ts';
-import { aborted, ProgressLine, stopSignal } from './terminal.ts';
+import { aborted, comesOfStop, ProgressLine, stopSignal } from './terminal.ts';
 
 export function addServe(program: Command): void {
   program
@@ -59,8 +59,8 @@ export async function startService(
   try {
     return await start(config, definitions, log, stop);
   } catch (error) {
-    // A Ctrl-C in the terminal reaches the engine too, and one that has hardly started ends by it.
-    if (stop.aborted) return null;
+    // An engine that has hardly started ends by a Ctrl-C.
+    if (await comesOfStop(stop)) return null;
     throw ofSetting(error, config);
   }
 }

@@ -1,5 +1,6 @@
 /** What a person sees while waiting, and how a command ends. */
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A line on stderr that is drawn over itself; silent where stderr is not a terminal. */
 export class ProgressLine {
@@ -54,6 +55,18 @@ export function stopSignal(): AbortSignal {
 /** Resolves when the signal is aborted, or was. */
 export async function aborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort');
+}
+
+/** How long one's own signal may take when that of another process of the group has been heard of. */
+const SIGNAL_MS = 100;
+
+/**
+ * Whether what went wrong comes of a stop: a Ctrl-C reaches all of a group, the engine too, whose end may be heard of before
+ * the signal itself.
+ */
+export async function comesOfStop(stop: AbortSignal): Promise<boolean> {
+  await Promise.race([aborted(stop), sleep(SIGNAL_MS)]);
+  return stop.aborted;
 }
 
 /** `0:42`, or `1:02:03` from an hour on. */
