@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { YocoError } from '../errors.ts';
-import { type AskOutcome, RealtimeClient, streamNames } from './realtime-client.ts';
+import { streamNames } from './http-client.ts';
+import { type AskOutcome, RealtimeClient } from './realtime-client.ts';
 import { serverOf, serverOption } from './service-address.ts';
 import { spans } from './terminal.ts';
 
@@ -33,7 +34,7 @@ export function addAsk(program: Command): void {
       const key = process.env['YOCO_API_KEY'];
       const service = { server: serverOf(flags), ...(key ? { key } : {}) };
       // A session is on one stream; which of them does not matter to a question that names its own.
-      const [stream] = asked === 'all' ? await streamNames(service) : asked;
+      const [stream] = asked === 'all' ? await streamNames(service.server) : asked;
       if (stream === undefined) throw new YocoError('stream_not_found', { detail: 'The service has none.' });
       const client = await RealtimeClient.connect({ ...service, stream });
       try {

@@ -1,5 +1,6 @@
 /** Requests to a running service, for commands that need no conversation. */
 import type { Command } from 'commander';
+import { z } from 'zod';
 import { refusal, safeJson } from './realtime-client.ts';
 import { bodyOf, endpoint, noAnswer, serverOption } from './service-address.ts';
 
@@ -33,4 +34,12 @@ export async function callService(
   const answer = safeJson(text);
   if (!response.ok || answer === undefined) throw refusal(text, response.status);
   return answer;
+}
+
+/** The names of a service's streams, sorted. Throws what `callService` throws. */
+export async function streamNames(server: string): Promise<string[]> {
+  const answer = await callService(server, 'GET', '/v1/streams');
+  const list = z.object({ data: z.array(z.object({ name: z.string() }).loose()) }).safeParse(answer);
+  if (!list.success) throw refusal(JSON.stringify(answer), 200);
+  return list.data.data.map(({ name }) => name).sort();
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
 import { ERRORS, type ErrorCode, YocoError } from '../errors.ts';
-import { bodyOf, endpoint, noAnswer } from './service-address.ts';
+import { endpoint, noAnswer } from './service-address.ts';
 
 export interface ClientOptions {
   /** `http://127.0.0.1:8080`, or https; a path that a proxy puts before the service's own belongs to it. */
@@ -136,18 +136,6 @@ export class RealtimeClient {
       };
     });
   }
-}
-
-/** The names of a service's streams, sorted. Throws what `RealtimeClient.connect` throws. */
-export async function streamNames({ server, key }: Omit<ClientOptions, 'stream'>): Promise<string[]> {
-  const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
-  const response = await fetch(endpoint(server, '/v1/streams'), { headers }).catch((cause: unknown) => {
-    throw noAnswer(server, cause);
-  });
-  const body = await bodyOf(response);
-  const list = z.object({ data: z.array(z.object({ name: z.string() }).loose()) }).safeParse(safeJson(body));
-  if (!response.ok || !list.success) throw refusal(body, response.status);
-  return list.data.data.map(({ name }) => name).sort();
 }
 
 /** The service's own error, from its JSON; `service_unreachable` where a program answers that is not the service. */

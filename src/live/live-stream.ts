@@ -179,7 +179,13 @@ export class SourceStream implements LiveStream {
   }
 
   thumbnail(timeMs?: number): Promise<Thumbnail> {
-    return Promise.resolve().then(() => this.#thumbnails.at(timeMs));
+    return Promise.resolve().then(() => {
+      if (this.#thumbnails.range === null && this.#appended !== undefined) {
+        const detail = 'No picture of the stream is kept: it goes on from a snapshot, and no frame has come since.';
+        throw new YocoError('time_out_of_range', { param: 't', detail });
+      }
+      return this.#thumbnails.at(timeMs);
+    });
   }
 
   push(image: Uint8Array, timeMs?: number): Promise<PushOutcome> {

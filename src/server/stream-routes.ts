@@ -48,12 +48,7 @@ export function streamRoutes(app: FastifyInstance, live: LiveService, limits: Se
     const stream = live.get(request.params.name);
     const t = oneTime(request.query.t);
     const status = stream.status();
-    const pictures = stream.pictures();
-    if (pictures === null && status.firstMs !== null) {
-      const detail = 'No picture of the stream is kept: it goes on from a snapshot, and no frame has come since.';
-      throw new YocoError('time_out_of_range', { param: 't', detail });
-    }
-    const clock = { ...status, ...pictures };
+    const clock = { ...status, ...stream.pictures() };
     const frame = await stream.thumbnail(t === undefined ? undefined : momentMs(t, clock, 't'));
     // A frame at a time never changes, but the same address may show another stream after a delete.
     const tag = `"${status.startedAtMs}-${frame.timeMs}"`;

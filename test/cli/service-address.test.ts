@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { endpoint, serverOf } from '../../src/cli/service-address.ts';
-import { RealtimeClient, streamNames } from '../../src/cli/realtime-client.ts';
+import { streamNames } from '../../src/cli/http-client.ts';
+import { RealtimeClient } from '../../src/cli/realtime-client.ts';
 import { run } from '../support/cli.ts';
 
 const SLOW = 60_000;
@@ -143,7 +144,7 @@ test('An answer that is cut off is told as a connection that was closed', async 
   servers.push(server.listen(0, '127.0.0.1'));
   await once(server, 'listening');
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  await expect(streamNames({ server: address })).rejects.toMatchObject({ code: 'connection_closed' });
+  await expect(streamNames(address)).rejects.toMatchObject({ code: 'connection_closed' });
 });
 
 test(
