@@ -48,6 +48,7 @@ export const ERRORS = {
   source_no_video: entry(422, 'The source has no video track.'),
   source_silent: entry(504, 'The source sent no frame for too long.', true),
   ffmpeg_missing: entry(500, 'No usable ffmpeg was found.'),
+  ffmpeg_failed: entry(500, 'ffmpeg ended for a reason that does not lie in the source.', true),
   // Snapshots
   snapshots_off: entry(403, 'The service keeps no snapshots: its operator named no folder.'),
   snapshot_not_found: entry(404, 'There is no snapshot with this name.'),

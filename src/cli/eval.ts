@@ -8,13 +8,10 @@ import { checkOptions, type EvaluationFlags } from '../evaluation/options.ts';
 import { table } from '../evaluation/table.ts';
 import type { Streams } from '../live/live-service.ts';
 import { startLocalStreams } from './local-streams.ts';
-import { comesOfStop, ProgressLine, stopSignal } from './terminal.ts';
+import { comesOfStop, ProgressLine, stopSignal, stopStatus } from './terminal.ts';
 
 /** Of an hour at eight frames a second: controls look at pictures of all of it, bytes. */
 const PICTURES_BYTES = 2 ** 30;
-
-/** Exit status of a program that a signal has ended, as shells give it. */
-const STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
 
 interface EvalFlags extends EvaluationFlags {
   readonly data: string;
@@ -51,8 +48,7 @@ export function addEval(program: Command): void {
       const checked = checkOptions(flags);
       const config = await readConfig({ bundle: flags.bundle });
       const signal = stopSignal();
-      let status: number = STATUS.SIGINT;
-      process.once('SIGTERM', () => (status = STATUS.SIGTERM));
+      const status = stopStatus();
       const progress = new ProgressLine('Evaluating');
       let live: Streams | undefined;
       try {
@@ -84,7 +80,7 @@ export function addEval(program: Command): void {
         progress.end();
         // Whoever stopped it knows why; what comes of the stop on the way is no error of its own.
         if (!(await comesOfStop(signal))) throw error;
-        process.exitCode = status;
+        process.exitCode = status();
       } finally {
         await live?.close();
       }

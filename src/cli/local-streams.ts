@@ -6,18 +6,18 @@ import { type LiveServiceOptions, Streams } from '../live/live-service.ts';
 const MAX_ATTEMPTS = 3;
 
 /**
- * `bundle`: the flag, if it was given; `options`: other than those of any command. Warnings go to stderr. Throws what
+ * `bundle`: the flag, if it was given; `options`: other than those of any command. Warnings go to stderr by default. Throws what
  * `readConfig` and `Streams.start` throw.
  */
 export async function startLocalStreams(
   bundle: string | undefined,
-  options: Partial<Pick<LiveServiceOptions, 'thumbnailLimitBytes'>> = {},
+  options: Partial<Pick<LiveServiceOptions, 'thumbnailLimitBytes' | 'onWarning'>> = {},
 ): Promise<Streams> {
   const config = await readConfig({ bundle });
   return Streams.start({
+    onWarning: (message) => void process.stderr.write(`${message}\n`),
     ...options,
     engine: engineConfig(config),
     maxAttempts: MAX_ATTEMPTS,
-    onWarning: (message) => void process.stderr.write(`${message}\n`),
   });
 }

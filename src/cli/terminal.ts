@@ -52,6 +52,13 @@ export function stopSignal(): AbortSignal {
   return stop.signal;
 }
 
+/** The exit status, as shells give it, of a command that is stopped before it is done: of SIGTERM once one has come. */
+export function stopStatus(): () => number {
+  let status = 130;
+  process.once('SIGTERM', () => (status = 143));
+  return () => status;
+}
+
 /** Resolves when the signal is aborted, or was. */
 export async function aborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort');

@@ -1,9 +1,10 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import { YocoError } from '../errors.ts';
+import { FPS, parseDefinition, type StreamDefinition } from '../ingest/definition.ts';
 import type { Streams } from '../live/live-service.ts';
 import { startLocalStreams } from './local-streams.ts';
-import { clock, ProgressLine, spans } from './terminal.ts';
+import { aborted, clock, comesOfStop, ProgressLine, spans, stopSignal, stopStatus } from './terminal.ts';
 
 interface WatchFlags {
   readonly bundle?: string;
@@ -23,25 +24,66 @@ export function addWatch(program: Command): void {
     .option('--seconds <number>', 'stop watching after this long (a live source has no end of its own)')
     .option('--json', 'print one JSON object')
     .action(async (source: string, questions: string[], flags: WatchFlags) => {
-      const live = await startLocalStreams(flags.bundle);
+      const wanted = checkFlags(source, flags);
+      const stop = stopSignal();
+      const status = stopStatus();
+      let live: Streams | undefined;
       try {
-        await watch(live, source, questions, flags);
+        live = await startLocalStreams(flags.bundle, {
+          onWarning: (message) => {
+            if (!tellsOfTheEnd(message, live)) process.stderr.write(`${message}\n`);
+          },
+        });
+        if (!stop.aborted) await Promise.race([watch(live, wanted, questions, flags, stop), aborted(stop)]);
+      } catch (error) {
+        // What comes of the stop on the way is no error of its own.
+        if (!(await comesOfStop(stop))) throw error;
       } finally {
-        await live.close();
+        await live?.close();
       }
+      if (stop.aborted) process.exitCode = status();
     });
 }
 
-async function watch(live: Streams, source: string, questions: readonly string[], flags: WatchFlags): Promise<void> {
+interface Wanted {
+  readonly definition: StreamDefinition;
+  /** How much of the video is watched, ms. */
+  readonly limitMs: number;
+}
+
+const NUMBER = /^\d+(\.\d+)?$/;
+
+/** Throws `invalid_request` or `definition_invalid` that names the flag, or the field of the source, and what is expected. */
+function checkFlags(source: string, { fps, seconds }: WatchFlags): Wanted {
+  if (!NUMBER.test(fps) || Number(fps) < FPS.least || Number(fps) > FPS.most) {
+    const detail = `--fps: expected a number from ${FPS.least} to ${FPS.most}.`;
+    throw new YocoError('definition_invalid', { param: 'fps', detail });
+  }
+  if (seconds !== undefined && !(NUMBER.test(seconds) && Number(seconds) > 0)) {
+    throw new YocoError('invalid_request', { param: 'seconds', detail: '--seconds: expected a number above 0.' });
+  }
   const isUrl = /^[a-z][a-z0-9+.-]+:\/\//i.test(source);
-  const definition = {
+  const definition = parseDefinition({
     name: 'watch',
     source: isUrl ? { url: source } : { file: path.resolve(source), pace: 'fastest' },
-    sampling: { fps: Number(flags.fps) },
-  };
-  const limitMs = flags.seconds === undefined ? Infinity : Number(flags.seconds) * 1000;
-  if (Number.isNaN(limitMs))
-    throw new YocoError('invalid_request', { param: 'seconds', detail: 'It must be a number.' });
+    sampling: { fps: Number(fps) },
+  });
+  return { definition, limitMs: seconds === undefined ? Infinity : Number(seconds) * 1000 };
+}
+
+/** Whether a warning says why the source has failed for good, which this command says itself, with what comes of it. */
+function tellsOfTheEnd(message: string, live: Streams | undefined): boolean {
+  const statuses = live?.list().map((stream) => stream.status().sourceStatus) ?? [];
+  return statuses.some(({ state, error }) => state === 'failed' && error !== null && message.endsWith(error.message));
+}
+
+async function watch(
+  live: Streams,
+  { definition, limitMs }: Wanted,
+  questions: readonly string[],
+  flags: WatchFlags,
+  stop: AbortSignal,
+): Promise<void> {
   const stream = await live.create(definition, 'operator');
   const progress = new ProgressLine('Watching');
   const enough = new Promise<void>((resolve) => {
@@ -54,9 +96,18 @@ async function watch(live: Streams, source: string, questions: readonly string[]
       if ((lastMs ?? 0) >= limitMs) resolve();
     });
   });
-  await Promise.race([stream.ended(), enough]);
-  const status = stream.status();
+  const ended = stream.ended().catch((error: unknown) => YocoError.from(error));
+  const failure = await Promise.race([ended, enough]);
   progress.end();
+  // A Ctrl-C ends ffmpeg too, and its end may be heard of first.
+  if (stop.aborted || (failure !== undefined && (await comesOfStop(stop)))) return;
+  const status = stream.status();
+  if (failure !== undefined) {
+    // A camera that went away was watched until then.
+    if (status.lastMs === null) throw failure;
+    const seen = `The answers are about the ${status.frames} frames up to ${clock(status.lastMs)} that came before.`;
+    process.stderr.write(`warning: ${failure.message} ${seen} (${failure.code})\n`);
+  }
   const answers = [];
   // A source that is not at its end goes on meanwhile: all questions are about the moment up to which it was watched.
   const moment = status.lastMs === null ? {} : { asOfMs: status.lastMs };

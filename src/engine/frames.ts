@@ -77,6 +77,8 @@ export class Frames {
       taken++;
       this.#streams.served(stream);
       try {
+        // Before the window of its stream has seen it.
+        stream.cache.checkTime(job.timeMs);
         const tokens = await this.#runs.timed('vision', () => vision.tokens(job.rgb));
         if (isStill(stream, job.timeMs, tokens)) {
           stream.cache.merge(job.timeMs);

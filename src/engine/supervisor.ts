@@ -96,6 +96,8 @@ interface EngineEvents {
 }
 
 const STOP_MS = 5_000;
+/** So many heartbeats after the last look at the engine this process itself stood still: it was paused, or its event loop was blocked. */
+const STOOD_STILL_BEATS = 3;
 /** A process that served for this long was no failure to start: the pause before the next one is the first again. */
 const STABLE_AFTER_MS = 60_000;
 const fromSource = import.meta.url.endsWith('.ts');
@@ -117,6 +119,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   #heartbeat: NodeJS.Timeout | undefined;
   #restart: NodeJS.Timeout | undefined;
   #heardAt = 0;
+  /** When it was last looked at whether the engine hangs. */
+  #checkedAt = 0;
   #times = NO_TIMES;
   #rssBytes = 0;
   #losses = 0;
@@ -258,6 +262,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       if (child.connected) child.send(messages, () => undefined);
     });
     this.#heardAt = performance.now();
+    this.#checkedAt = this.#heardAt;
     await new Promise<void>((resolve, reject) => {
       child.on('message', (messages) => {
         if (this.#child !== child) return;
@@ -294,8 +299,12 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   #check(child: ChildProcess): void {
     if (this.#child !== child) return;
-    const { hangMs, loadMs, onWarning } = this.#options;
-    if (performance.now() - this.#heardAt > (this.#ready ? hangMs : loadMs)) {
+    const { heartbeatMs, hangMs, loadMs, onWarning } = this.#options;
+    const now = performance.now();
+    // What the engine sent while this process stood still is read only after this timer.
+    if (now - this.#checkedAt > STOOD_STILL_BEATS * heartbeatMs) this.#heardAt = now;
+    this.#checkedAt = now;
+    if (now - this.#heardAt > (this.#ready ? hangMs : loadMs)) {
       onWarning('The engine gave no sign of life for too long; it is ended.');
       child.kill('SIGKILL');
     } else if (this.#ready) this.#send({ type: 'ping' });

@@ -4,14 +4,32 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
+import { looksLikeAddress } from './ffmpeg-protocols.ts';
 import { redact, redactUrl } from './redact.ts';
 
-const URL_SCHEMES = ['rtsp:', 'rtsps:', 'http:', 'https:'];
+/** Frames a second that the model may see. */
+export const FPS = { least: 0.1, most: 30 } as const;
+
+/** The host right after `//`, where http could also do without these, or with more of them. */
+const BEFORE_HOST = /^(?:rtsps?|https?):\/\/[^/\\\s]/i;
 
 function isSourceUrl(value: string): boolean {
-  if (!URL.canParse(value)) return false;
-  const url = new URL(value);
-  return URL_SCHEMES.includes(url.protocol) && url.hostname !== '';
+  return BEFORE_HOST.test(value) && URL.canParse(value) && new URL(value).hostname !== '';
+}
+
+const ENCODED =
+  'in a user or password write "#" as %23, "?" as %3F, "/" as %2F and "@" as %40, or use source.credentials_env';
+
+/**
+ * Whether an address has no `@` that may end a user and password, of which a `/` or `?` is then taken for the end of the
+ * host: what follows would be shown, and be asked of a host that is a piece of them. A host alone, without a port, is no
+ * user with a password.
+ */
+function endsItsCredentials(value: string): boolean {
+  const hostEnd = /^http/i.test(value) ? /[/?\\]/ : /[/?]/;
+  const address = value.slice(value.indexOf('://') + '://'.length);
+  const end = hostEnd.exec(address)?.index ?? address.length;
+  return !address.includes('@', end) || !/[:@]/.test(address.slice(0, end).replace(/^\[[^\]]*\]/, ''));
 }
 
 const name = z
@@ -20,7 +38,12 @@ const name = z
 
 const urlSource = z
   .strictObject({
-    url: z.string().max(4096).refine(isSourceUrl, 'expected an rtsp://, rtsps://, http:// or https:// address'),
+    url: z
+      .string()
+      .max(4096)
+      .refine((value) => !value.includes('#'), `expected an address without "#"; ${ENCODED}`)
+      .refine(endsItsCredentials, `expected no "@" after the host and its port; ${ENCODED}`)
+      .refine(isSourceUrl, 'expected an rtsp://, rtsps://, http:// or https:// address'),
     /** How RTSP carries its media; `tcp` passes through firewalls and loses nothing. */
     transport: z.enum(['tcp', 'udp']).optional(),
     /** Name of an environment variable that holds `user:password`. */
@@ -39,7 +62,7 @@ const path = z
   .min(1, 'expected a path')
   .max(4096)
   .refine((value) => !value.startsWith('-') && !value.includes('\0'), 'expected a path that does not begin with "-"')
-  .refine((value) => !/^[a-z][a-z0-9+.,-]+:/i.test(value), 'expected a path, not an address with a scheme');
+  .refine((value) => !looksLikeAddress(value), 'expected a path, not an address with a scheme');
 
 const fileSource = z.strictObject({
   file: path,
@@ -80,7 +103,7 @@ const fieldsBesideSource = {
   sampling: z
     .strictObject({
       /** Frames a second that the model sees, at most; a slower source keeps all of its frames. */
-      fps: z.number().min(0.1).max(30).default(2),
+      fps: z.number().min(FPS.least).max(FPS.most).default(2),
     })
     .prefault({}),
   memory: z
@@ -125,7 +148,11 @@ const isObject = (value: unknown): value is object =>
 
 function sourceKind(input: unknown): SourceKind {
   if (!isObject(input)) {
-    throw new YocoError('definition_invalid', { detail: 'Expected an object.' });
+    throw new YocoError('definition_invalid', {
+      detail:
+        `Expected an object with source (one of ${SOURCE_KINDS.join(', ')}) and what else is wanted of ` +
+        `${Object.keys(fieldsBesideSource).join(', ')}.`,
+    });
   }
   const source = (input as { source?: unknown }).source;
   const kinds = SOURCE_KINDS.filter((kind) => typeof source === 'object' && source !== null && kind in source);
@@ -152,12 +179,12 @@ function sentenceOf(message: string): string {
 }
 
 /**
- * Reads each `*.yaml` of a folder but `*.example.yaml`, sorted by name; one definition a file, whose `name` is by
- * default the name of the file, and whose `source.file` is relative to the folder.
+ * Reads each `*.yaml` of a folder but `*.example.yaml` and hidden ones, sorted by name; one definition a file, whose
+ * `name` is by default the name of the file, and whose `source.file` is relative to the folder.
  * Throws `definition_invalid` naming the file and the field.
  */
 export async function readDefinitions(dir: string): Promise<StreamDefinition[]> {
-  const files = (await listFiles(dir)).filter((file) => file.endsWith('.yaml') && !file.endsWith('.example.yaml'));
+  const files = (await listFiles(dir)).filter(isDefinition);
   const fileOfName = new Map<string, string>();
   const definitions: StreamDefinition[] = [];
   for (const file of files.sort()) {
@@ -168,6 +195,11 @@ export async function readDefinitions(dir: string): Promise<StreamDefinition[]> 
     definitions.push(definition);
   }
   return definitions;
+}
+
+/** Hidden files are none of the operator's: editors leave them, and macOS its `._door.yaml` on other systems' disks. */
+function isDefinition(file: string): boolean {
+  return file.endsWith('.yaml') && !file.endsWith('.example.yaml') && !file.startsWith('.');
 }
 
 async function listFiles(dir: string): Promise<string[]> {

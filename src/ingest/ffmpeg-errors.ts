@@ -4,6 +4,9 @@ import { redact } from './redact.ts';
 
 /** In the order of their force: the first that matches any line wins, so the cause goes before its consequences. */
 const SIGNS: readonly (readonly [RegExp, ErrorCode])[] = [
+  // A signal that it hears makes whatever it was doing go wrong.
+  [/^exiting normally, received signal \d+/i, 'ffmpeg_failed'],
+  [/opening (?:de|en)coder.*(?:resource temporarily unavailable|cannot allocate memory)/i, 'ffmpeg_failed'],
   [/\b40[13] (?:unauthorized|forbidden)|(?:failed|returned):? 40[13]\b|authorization failed/i, 'source_unauthorized'],
   [/404 not found|returned:? 404|failed:? 404|\b4XX Client Error/i, 'source_not_found'],
   [/no such file or directory|no such device|cannot find a proper format.*v4l2/i, 'source_not_found'],

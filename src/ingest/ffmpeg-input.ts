@@ -21,11 +21,13 @@ const NETWORK_TIMEOUT_US = 10_000_000;
 const WITHOUT_FRAME_RATE = ['-fpsprobesize', '0'];
 
 /**
- * Containers that are read. Left out on purpose: `concat`, `sdp`, `dash`, `image2`, `lavfi` and, for files, `hls`, whose
- * text can name other files and addresses.
+ * Containers that are read. Left out on purpose: `concat`, `sdp`, `dash`, `lavfi` and, for files, `hls`, whose text can name
+ * other files and addresses, and `image2`, which takes a name for a pattern of names. `jpeg_pipe` reads, as `mjpeg`, what
+ * was opened and nothing else: it is what newer versions of ffmpeg take raw MJPEG for.
  */
 const CONTAINERS =
-  'mov,matroska,avi,gif,apng,mpegts,mpeg,mpegvideo,flv,live_flv,asf,ogg,mxf,nut,dv,m4v,h264,hevc,ivf,av1,obu,mjpeg,yuv4mpegpipe,' +
+  'mov,matroska,avi,gif,apng,mpegts,mpeg,mpegvideo,flv,live_flv,asf,ogg,mxf,nut,dv,m4v,h264,hevc,ivf,av1,obu,mjpeg,jpeg_pipe,' +
+  'yuv4mpegpipe,' +
   // Known so that a file with sound alone is told apart from one that is no media at all.
   'mp3,wav,flac,aac';
 const HTTP_CONTAINERS = `${CONTAINERS},hls,mpjpeg,webvtt`;

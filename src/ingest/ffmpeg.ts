@@ -40,6 +40,20 @@ export interface FfmpegResult {
 const KILL_AFTER_MS = 2_000;
 const KEPT_LINES = 60;
 
+/** Raw MJPEG is recognised by newer versions as pictures in a row, which are read in the same way. */
+const SAME_FORMAT: Readonly<Record<string, string>> = { jpeg_pipe: 'mjpeg' };
+/** ffmpeg names the format that it has recognised only before the message, and then the whole list. */
+const NOT_ON_WHITELIST = /^\[(\S+) @ 0x[0-9a-f]+\] Format not on whitelist.*$/i;
+const DURATION = /^ {2}Duration: (?:N\/A|(\d+):(\d+):([\d.]+))(?:, start: (-?[\d.]+))?/;
+
+/** ms; null where it is unknown, or 0, as that of a live FLV is. */
+function durationOf(format: string, [, hours, minutes, seconds, start]: RegExpExecArray): number | null {
+  // Matroska does not say how long it is, but when it ends.
+  const before = format.startsWith('matroska') ? Number(start ?? 0) : 0;
+  const ms = (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds) - before) * 1000;
+  return ms > 0 ? ms : null;
+}
+
 export class FfmpegRun {
   /** Resolves when ffmpeg is gone and the last picture was taken; never rejects. */
   readonly done: Promise<FfmpegResult>;
@@ -110,23 +124,24 @@ export class FfmpegRun {
   }
 
   #errorOf(failure: Error, ran: boolean): YocoError {
-    if (!ran) return new YocoError('ffmpeg_missing', { detail: redact(failure.message, this.#job.input.secrets) });
     const { kind, secrets } = this.#job.input;
+    if (!ran) return new YocoError('ffmpeg_missing', { detail: redact(failure.message, secrets) });
+    const signal = /^ffmpeg was killed with signal (\w+)$/.exec(failure.message)?.[1];
+    if (signal !== undefined) return new YocoError('ffmpeg_failed', { detail: `It was ended by ${signal}.` });
     return errorOfFfmpeg(this.#lines, kind === 'rtsp' || kind === 'http', secrets);
   }
 
   #hear(line: string): void {
     if (this.#times.hear(line)) return;
-    this.#format = /^Input #0, (.+), from '/.exec(line)?.[1] ?? this.#format;
-    const duration = /^ {2}Duration: (?:N\/A|(\d+):(\d+):([\d.]+))/.exec(line);
+    const format = /^Input #0, (.+), from '/.exec(line)?.[1];
+    if (format !== undefined) this.#format = SAME_FORMAT[format] ?? format;
+    const duration = DURATION.exec(line);
     if (duration !== null) {
-      const [, hours, minutes, seconds] = duration.map(Number);
-      const known = duration[1] !== undefined && hours !== undefined && minutes !== undefined && seconds !== undefined;
-      const durationMs = known ? (hours * 3600 + minutes * 60 + seconds) * 1000 : null;
+      const durationMs = durationOf(this.#format, duration);
       this.#job.onInput?.({ format: this.#format, durationMs });
     }
     if (line.trim() === '' || /^Last message repeated/.test(line.trim())) return;
-    this.#lines.push(line);
+    this.#lines.push(line.replace(NOT_ON_WHITELIST, 'Format $1 not on whitelist'));
     if (this.#lines.length > KEPT_LINES) this.#lines.shift();
   }
 
@@ -226,12 +241,16 @@ function buildCommand({ binary, input, imageSize, fps }: FfmpegJob): ffmpeg.Ffmp
       ...['-f', 'rawvideo', '-flush_packets', '1'],
     );
   withoutProbes(command);
+  tellingOfFailedStarts(command);
   // fluent-ffmpeg keeps the path for all commands together; it is read when the command is run, right after this.
   return command.setFfmpegPath(binary.path);
 }
 
+type Ended = (error: Error | null, stdout?: { get(): string }, stderr?: { get(): string }) => void;
+
 interface CommandInternals {
   ffmpegProc?: { readonly pid?: number };
+  _spawnFfmpeg: (args: string[], options: object, started: (...of: unknown[]) => void, ended: Ended) => void;
   _checkCapabilities: (done: (error: Error | null) => void) => void;
   availableEncoders: (done: (error: Error | null, encoders: object) => void) => void;
 }
@@ -247,6 +266,27 @@ function withoutProbes(command: ffmpeg.FfmpegCommand): void {
   };
   internals.availableEncoders = (done) => {
     done(null, {});
+  };
+}
+
+/**
+ * Where no process can be started fluent-ffmpeg would ask for its output, of which there is none, or for its pipes, and throw where
+ * nobody can catch it.
+ */
+function tellingOfFailedStarts(command: ffmpeg.FfmpegCommand): void {
+  const internals = command as unknown as CommandInternals;
+  const spawn = internals._spawnFfmpeg.bind(command);
+  const nothing = { get: () => '' };
+  internals._spawnFfmpeg = (args, options, started, ended) => {
+    const tell: Ended = (error, stdout = nothing, stderr = nothing) => {
+      ended(error, stdout, stderr);
+    };
+    try {
+      spawn(args, options, started, tell);
+    } catch (error) {
+      // Why there are no pipes is told first, if it is; of two ends the first counts.
+      setImmediate(tell, error instanceof Error ? error : new Error(String(error)));
+    }
   };
 }
 

@@ -10,7 +10,7 @@ export type SourceState = 'connecting' | 'playing' | 'reconnecting' | 'ended' | 
 
 export interface SourceStatus {
   readonly state: SourceState;
-  /** Frames handed on, and frames dropped because they were not taken in time. */
+  /** Frames handed on, and frames dropped: they were not taken in time, or showed again what was shown already. */
   readonly frames: number;
   readonly dropped: number;
   readonly reconnects: number;

@@ -5,6 +5,7 @@ import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { YocoError } from '../errors.ts';
 import { hostName } from '../host-name.ts';
 import type { StreamDefinition } from './definition.ts';
+import { looksLikeAddress } from './ffmpeg-protocols.ts';
 
 export interface SourcePolicy {
   /** Folders whose files a client may play; a relative path is looked up in each. */
@@ -31,7 +32,7 @@ export function checkSource(
   if ('url' in source && !/^(?:rtsps?|https?):\/\//i.test(source.url)) {
     throw forbidden('source.url', 'Only rtsp, rtsps, http and https addresses are taken.');
   }
-  if ('file' in source && (source.file.startsWith('-') || /^[a-z][a-z0-9+.,-]+:/i.test(source.file))) {
+  if ('file' in source && (source.file.startsWith('-') || looksLikeAddress(source.file))) {
     throw forbidden('source.file', 'Only plain paths are taken.');
   }
   if (origin === 'operator') return definition;

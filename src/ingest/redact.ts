@@ -17,14 +17,14 @@ export function redact(text: string, secrets: readonly string[] = []): string {
   return result;
 }
 
-/** As `redact`, of one URL, whose user and password may hold any character that a URL takes. */
+/**
+ * As `redact`, of one URL. All before its last `@` is hidden: a password may hold any character, also one that ends a
+ * password for whoever reads the URL by its rules.
+ */
 export function redactUrl(url: string): string {
-  if (!URL.canParse(url)) return redact(url);
-  const parsed = new URL(url);
-  if (parsed.username === '' && parsed.password === '') return redact(url);
-  parsed.username = HIDDEN;
-  parsed.password = '';
-  return redact(parsed.href);
+  const [scheme, end] = [url.indexOf('://'), url.lastIndexOf('@')];
+  if (scheme < 0 || end < scheme) return redact(url);
+  return redact(`${url.slice(0, scheme)}://${HIDDEN}${url.slice(end)}`);
 }
 
 /** Values of secret fields, to the end of each value. */

@@ -3,8 +3,15 @@
 /** Times of a live source that jump by more than this against the arrival, ms, are taken from the arrival instead. */
 export const LARGEST_JUMP_MS = 10_000;
 
-/** A live source that is behind the arrival of its frames for so long, ms, has lost that time: after a mere delay it catches up. */
-const LAG_WINDOW_MS = 60_000;
+/** What a live source was behind, or ahead of, the arrival of its frames at the least for so long, ms, stands: after a mere delay it catches up. */
+const WINDOW_MS = 60_000;
+
+/** A live source may stay ahead of the arrival of its frames by so much, ms; to take back more its time runs slower by this share. */
+const LARGEST_LEAD_MS = 1_000;
+const SLOWER = 0.1;
+
+/** Of what was shown already a new connection shows no more than this again, ms: one to HLS begins three segments back. */
+const LONGEST_REPLAY_MS = 60_000;
 
 /** Where the clock of a stream stands that goes on from a snapshot. */
 export interface ClockStart {
@@ -33,10 +40,16 @@ export class SourceClock {
   #lastPtsMs = 0;
   #startedAtMs: number | null = null;
   #lastArrivalMs = 0;
-  #looped = false;
-  /** Since this arrival, how far times were behind it at the least, ms. */
-  #lagFromMs = 0;
+  /** The next frame begins a round of a file; `paced`: in real time. */
+  #round: 'paced' | 'unpaced' | null = null;
+  /** Whether the connection shows what was shown already. */
+  #replays = false;
+  /** Since this arrival, how far times were behind it and ahead of it at the least, ms. */
+  #windowFromMs = 0;
   #leastLagMs = Infinity;
+  #leastLeadMs = Infinity;
+  /** The least lead of the last whole window, less what was taken back since, ms. */
+  #leadMs = 0;
 
   /** The newest time given out, ms; null before the first frame. */
   get lastMs(): number | null {
@@ -46,54 +59,92 @@ export class SourceClock {
   /** The next frame begins a new connection: the clock goes on by arrival. */
   reconnect(): void {
     this.#firstPtsMs = null;
-    this.#leastLagMs = Infinity;
+    this.#forget();
   }
 
-  /** The next frame begins a new round of a looped file, whose last round had `durationMs` (null: unknown). */
-  loop(durationMs: number | null, frameMs: number): void {
+  /**
+   * The next frame begins a new round of a looped file, whose last round had `durationMs` (null: unknown). It is never earlier
+   * than its arrival where the file is played in real time (`paced`): to open it took time that the clock would lose.
+   */
+  loop(durationMs: number | null, frameMs: number, paced: boolean): void {
     const last = this.#lastMs;
     this.#baseMs = Math.max(this.#baseMs + (durationMs ?? 0), last + frameMs);
     this.#lastPtsMs = 0;
     this.#firstPtsMs = null;
-    this.#looped = true;
+    this.#round = paced ? 'paced' : 'unpaced';
   }
 
   /**
-   * Time of a frame, whole ms since the first frame of the source.
+   * Time of a frame, whole ms since the first frame of the source; null where a new connection shows what was shown already.
    * @param ptsMs time that ffmpeg gave it; null: it has none, and gets that of its arrival
    * @param arrivalMs a monotonic clock at its arrival
    * @param live whether jumps are to be judged by the arrival
    */
-  timeOf(ptsMs: number | null, arrivalMs: number, live: boolean): number {
+  timeOf(ptsMs: number | null, arrivalMs: number, live: boolean): number | null {
     this.#startedAtMs ??= arrivalMs;
     const arrived = arrivalMs - this.#startedAtMs;
     const pts = ptsMs ?? (this.#firstPtsMs === null ? 0 : this.#lastPtsMs + arrivalMs - this.#lastArrivalMs);
     if (this.#firstPtsMs === null) {
-      if (!this.#looped) this.#baseMs = this.#lastMs < 0 ? 0 : Math.max(arrived, this.#lastMs + 1);
+      this.#begin(arrived);
       this.#firstPtsMs = pts;
-      this.#looped = false;
     } else if (live) {
       const step = pts - this.#lastPtsMs;
       const arrivalStep = arrivalMs - this.#lastArrivalMs;
       if (step < 0 || step > arrivalStep + LARGEST_JUMP_MS) {
         this.#baseMs = Math.max(arrived, this.#lastMs + 1);
         this.#firstPtsMs = pts;
-        this.#leastLagMs = Infinity;
-      }
+        this.#forget();
+      } else this.#takeBack(step);
       this.#makeUp(arrived, this.#baseMs + pts - this.#firstPtsMs);
     }
     this.#lastPtsMs = pts;
     this.#lastArrivalMs = arrivalMs;
-    this.#lastMs = Math.max(this.#lastMs, Math.round(this.#baseMs + pts - this.#firstPtsMs));
+    const timeMs = Math.round(this.#baseMs + pts - this.#firstPtsMs);
+    this.#replays &&= timeMs <= this.#lastMs;
+    if (this.#replays) return null;
+    this.#lastMs = Math.max(this.#lastMs, timeMs);
     return this.#lastMs;
+  }
+
+  /** Sets the time of the first frame of the source, a connection or a round. */
+  #begin(arrived: number): void {
+    if (this.#round !== null) {
+      if (this.#round === 'paced') this.#baseMs = Math.max(this.#baseMs, arrived);
+      this.#round = null;
+      return;
+    }
+    if (this.#lastMs < 0) return;
+    const next = this.#lastMs + 1;
+    // Were it put behind a lead that stands, each connection would add what it loads at once.
+    this.#replays = next > arrived && next - arrived <= LONGEST_REPLAY_MS;
+    this.#baseMs = this.#replays ? arrived : Math.max(arrived, next);
+  }
+
+  /** Of what was measured nothing holds any more. */
+  #forget(): void {
+    this.#leastLagMs = Infinity;
+    this.#leastLeadMs = Infinity;
+    this.#leadMs = 0;
+  }
+
+  /** Slowly, so that no frames come close together: what HLS loads at once when it begins, or what a camera's fast clock adds. */
+  #takeBack(stepMs: number): void {
+    const slower = Math.min(stepMs * SLOWER, Math.max(0, this.#leadMs - LARGEST_LEAD_MS));
+    this.#baseMs -= slower;
+    this.#leadMs -= slower;
+    this.#leastLeadMs -= slower;
+    this.#leastLagMs += slower;
   }
 
   /** What a camera's slow clock, or a server that paused and went on as if it had not, has lost against the wall clock is added. */
   #makeUp(arrived: number, timeMs: number): void {
-    if (this.#leastLagMs === Infinity) this.#lagFromMs = arrived;
+    if (this.#leastLagMs === Infinity) this.#windowFromMs = arrived;
     this.#leastLagMs = Math.min(this.#leastLagMs, arrived - timeMs);
-    if (arrived - this.#lagFromMs < LAG_WINDOW_MS) return;
+    this.#leastLeadMs = Math.min(this.#leastLeadMs, timeMs - arrived);
+    if (arrived - this.#windowFromMs < WINDOW_MS) return;
     if (this.#leastLagMs > LARGEST_JUMP_MS) this.#baseMs += this.#leastLagMs;
-    this.#leastLagMs = Infinity;
+    const leadMs = this.#leastLeadMs;
+    this.#forget();
+    this.#leadMs = leadMs;
   }
 }

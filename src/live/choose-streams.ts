@@ -1,17 +1,19 @@
 /** Which streams a question over several is about. */
 import { YocoError } from '../errors.ts';
+import { reachesBackTo } from './moments.ts';
 import type { StreamStatus, WantedStreams } from './types.ts';
 
 interface Choosable {
   readonly name: string;
-  status(): Pick<StreamStatus, 'lastMs'>;
+  status(): Pick<StreamStatus, 'firstMs' | 'lastMs' | 'startedAtMs'>;
 }
 
 /** Names are repeated in errors up to this length. */
 const SHOWN_CHARS = 64;
 
 /**
- * `"all"` is every stream that has a frame, by name. At most `most` streams; `param` is the field that errors name.
+ * `"all"` is every stream that has a frame, by name; with `asOfWallMs` (ms since 1970) of these the ones that keep something of
+ * that instant, if any does: else the instant is to be refused. At most `most` streams; `param` is the field that errors name.
  * Throws `invalid_request` (none, too many, one twice), `stream_not_found` that names the stream, or `stream_empty`
  * where `"all"` is none.
  */
@@ -20,18 +22,19 @@ export function chooseStreams<S extends Choosable>(
   existing: readonly S[],
   most: number,
   param: string,
+  asOfWallMs?: number,
 ): S[] {
   const invalid = (detail: string): YocoError =>
     new YocoError('invalid_request', { param, detail: `${param}: ${detail}` });
   if (wanted === 'all') {
     const seen = existing.filter((stream) => stream.status().lastMs !== null);
     if (seen.length === 0) throw new YocoError('stream_empty', { param, detail: 'No stream has one.' });
-    if (seen.length > most) {
-      throw invalid(
-        `${seen.length} streams have frames, and one question may read ${most}; name 1 to ${most} of them.`,
-      );
+    const then = seen.filter((stream) => asOfWallMs === undefined || reachesBackTo(asOfWallMs, stream.status()));
+    const all = then.length === 0 ? seen : then;
+    if (all.length > most) {
+      throw invalid(`${all.length} streams have frames, and one question may read ${most}; name 1 to ${most} of them.`);
     }
-    return seen.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return all.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
   if (wanted.length < 1 || wanted.length > most) {
     throw invalid(`expected the names of 1 to ${most} streams, or "all", and got ${wanted.length}.`);

@@ -131,11 +131,9 @@ export class Streams implements LiveService {
     return stream;
   }
 
-  converse(streams: WantedStreams, param = 'streams'): Conversation {
-    return new StreamConversation(
-      this.#engine,
-      chooseStreams(streams, this.list(), this.#engine.bundle.streamTags, param),
-    );
+  converse(streams: WantedStreams, param = 'streams', asOfWallMs?: number): Conversation {
+    const most = this.#engine.bundle.streamTags;
+    return new StreamConversation(this.#engine, chooseStreams(streams, this.list(), most, param, asOfWallMs));
   }
 
   async delete(name: string): Promise<void> {

@@ -23,6 +23,8 @@ export interface LiveStreamOptions {
 /** Frames handed to the engine before the first comes back: one is in a run while the next waits at the door. */
 const FRAMES_IN_FLIGHT = 2;
 const ENGINE_POLL_MS = 50;
+/** A change of the wall clock against the monotonic one by more than this, ms, is no drift: it was set, or the machine slept. */
+const WALL_CLOCK_STEP_MS = 1_000;
 
 export const cacheLimits = ({ memory }: StreamDefinition): CacheLimits => ({
   limitBytes: memory.limit_mb * 2 ** 20,
@@ -48,7 +50,10 @@ export class SourceStream implements LiveStream {
   #appended: Appended | undefined;
   #frames = 0;
   #late = 0;
+  /** Wall time of time 0. */
   #firstFrameAtMs: number | undefined;
+  /** By how much the wall clock was ahead of the monotonic one when time 0 was set by it. */
+  #wallAheadMs: number | undefined;
   #stopping = false;
   #pumping: Promise<void> = Promise.resolve();
   #failure: YocoError | undefined;
@@ -96,7 +101,10 @@ export class SourceStream implements LiveStream {
     const flying = new Set<Promise<void>>();
     try {
       for await (const frame of this.#source.frames()) {
+        this.#keepWallTime(frame);
         if (flying.size >= FRAMES_IN_FLIGHT) await Promise.race(flying);
+        await this.#engineReady();
+        if (this.#stopping) break;
         const flight = this.#take(frame).finally(() => flying.delete(flight));
         flying.add(flight);
       }
@@ -108,12 +116,31 @@ export class SourceStream implements LiveStream {
     this.#changed();
   }
 
+  /**
+   * Resolves when the engine can take a frame, or the stream is closed. A restart of it takes seconds: a live source drops what
+   * comes meanwhile in its own queue. Waited for by one frame at a time: of several, any could be the first to see it.
+   */
+  async #engineReady(): Promise<void> {
+    while (!this.#engine.ready && !this.#stopping) await sleep(ENGINE_POLL_MS);
+  }
+
+  /** Sets when time 0 was, by the first frame, and moves it where the wall clock is set later: all wall times are then by the new one. */
+  #keepWallTime(frame: Frame): void {
+    const aheadMs = Date.now() - performance.now();
+    this.#firstFrameAtMs ??= Date.now() - frame.timeMs;
+    this.#wallAheadMs ??= aheadMs;
+    const changeMs = Math.round(aheadMs - this.#wallAheadMs);
+    if (Math.abs(changeMs) <= WALL_CLOCK_STEP_MS) return;
+    this.#wallAheadMs = aheadMs;
+    this.#firstFrameAtMs += changeMs;
+    const change = `${(Math.abs(changeMs) / 1_000).toFixed(1)} s ${changeMs < 0 ? 'back' : 'forward'}`;
+    this.#onWarning(
+      `Stream ${this.name}: the wall clock went ${change}, and the wall times of all its frames with it.`,
+    );
+  }
+
   async #take(frame: Frame): Promise<void> {
     try {
-      this.#firstFrameAtMs ??= Date.now() - frame.timeMs;
-      // A restart of the engine takes seconds: a live source drops what comes meanwhile in its own queue.
-      while (!this.#engine.ready && !this.#stopping) await sleep(ENGINE_POLL_MS);
-      if (this.#stopping) return;
       const losses = this.#losses;
       const [appended] = await Promise.all([
         this.#engine.append(this.name, frame.timeMs, frame.rgb),

@@ -23,14 +23,21 @@ export function momentsAt(wallMs: number, clocks: readonly StreamClock[], param:
     throw new YocoError('time_out_of_range', { param, detail });
   }
   return clocks.map((clock) => {
-    const { firstMs, lastMs } = rangeOf(clock);
-    const ms = Math.round(wallMs - clock.startedAtMs);
-    if (ms < firstMs) {
+    const { lastMs } = rangeOf(clock);
+    if (!reachesBackTo(wallMs, clock)) {
       const detail = `${iso(wallMs)} is before the first frame of "${clock.name}". ${keeps(clock)}`;
       throw new YocoError('time_out_of_range', { param, detail });
     }
-    return Math.min(ms, lastMs);
+    return Math.min(Math.round(wallMs - clock.startedAtMs), lastMs);
   });
+}
+
+/** Whether a stream keeps anything of the instant `wallMs`, or a newest frame before it; not of an instant before its first frame. */
+export function reachesBackTo(
+  wallMs: number,
+  { firstMs, startedAtMs }: Pick<StreamStatus, 'firstMs' | 'startedAtMs'>,
+): boolean {
+  return firstMs !== null && Math.round(wallMs - startedAtMs) >= firstMs;
 }
 
 function rangeOf({ name, firstMs, lastMs }: StreamClock): { firstMs: number; lastMs: number } {

@@ -137,9 +137,10 @@ export interface LiveService {
   get(name: string): LiveStream;
   /**
    * A fresh conversation about several streams. Throws `invalid_request`, `stream_not_found` or `stream_empty` (see
-   * `chooseStreams`) with the field `param`, by default `streams`.
+   * `chooseStreams`) with the field `param`, by default `streams`. `asOfWallMs`: `"all"` are those that keep something of the
+   * instant that is to be asked about.
    */
-  converse(streams: WantedStreams, param?: string): Conversation;
+  converse(streams: WantedStreams, param?: string, asOfWallMs?: number): Conversation;
   /** Throws `stream_not_found`. Ends the source, frees the cache; answers in progress fail with `stream_deleted`. */
   delete(name: string): Promise<void>;
   /**

@@ -241,8 +241,15 @@ export class KvCache {
     return Math.min(LONGEST_MS, (this.#times[after] ?? Infinity) - timeMs);
   }
 
-  /** Appends one frame: `k` and `v` are `[tokensPerFrame, heads, headDim]`. */
+  /** Throws RangeError for a time before the newest: frames are found by their times, which therefore rise. */
+  checkTime(timeMs: number): void {
+    const newest = this.#ends.at(-1) ?? -Infinity;
+    if (timeMs < newest) throw new RangeError(`a frame at ${timeMs} ms after one at ${newest} ms`);
+  }
+
+  /** Appends one frame: `k` and `v` are `[tokensPerFrame, heads, headDim]`. Throws what `checkTime` throws. */
   append(timeMs: number, k: Float32Array, v: Float32Array): void {
+    this.checkTime(timeMs);
     // More than one page only after a restore under a smaller limit.
     while (this.#hotFrames >= this.#hotLimit) this.#seal();
     if (this.#hotFrames >= this.#capacity) this.#grow();
@@ -266,8 +273,9 @@ export class KvCache {
     while (this.bytes > this.#options.limitBytes && this.#pages.length > 0) this.#makeRoom();
   }
 
-  /** The last frame stands until `timeMs`, too. */
+  /** The last frame stands until `timeMs`, too. Throws what `checkTime` throws. */
   merge(timeMs: number): void {
+    this.checkTime(timeMs);
     if (this.frames === 0) throw new RangeError('nothing to merge into');
     this.#ends[this.frames - 1] = timeMs;
     this.#merged++;

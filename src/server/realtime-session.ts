@@ -19,7 +19,7 @@ import { FrameIntake } from './realtime-frames.ts';
 import { ItemList, newId, questionOf, userItemOf, type Item } from './realtime-items.ts';
 import { RealtimeResponse, type Settled, withStreamsParam } from './realtime-response.ts';
 import { streamJson } from './stream-json.ts';
-import { asOfOptions, checkTime, frameTimeMs, type WireTime } from './times.ts';
+import { asOfInstant, asOfOptions, checkTime, frameTimeMs, instantMs, type WireTime } from './times.ts';
 
 /** What a session may ask about. */
 export interface SessionScope {
@@ -30,6 +30,8 @@ export interface SessionScope {
   readonly bound: boolean;
   readonly metrics: Pick<ServerMetrics, 'responded'>;
 }
+
+type Moment = Pick<AskOptions, 'asOfMs' | 'asOfWallMs'>;
 
 /** What the session needs from its connection. */
 export interface SessionHost {
@@ -178,15 +180,46 @@ export class RealtimeSession {
     this.#asOf = asOf;
   }
 
-  /** A fresh conversation about the streams that are wanted; null: the session's own. */
-  #converse(wanted: WantedStreams | null, param: string): Conversation {
-    const { live, stream, bound } = this.#scope;
-    if (wanted === null) return stream.converse();
-    // Before the names are looked up: whoever may not ask is not told which of them exist.
-    if (bound && (wanted === 'all' || wanted.some((name) => name !== stream.name))) {
+  /** A fresh conversation about the streams that are wanted, `"all"` at an instant, if one is given; null: the session's own. */
+  #converse(wanted: WantedStreams | null, param: string, instant?: number): Conversation {
+    const { live, stream } = this.#scope;
+    this.#checkScope(wanted, param);
+    return wanted === null ? stream.converse() : live.converse(wanted, param, instant);
+  }
+
+  /** Comes before the streams are looked at: whoever may not ask is not told which of them exist. Throws `forbidden`. */
+  #checkScope(wanted: WantedStreams | null, param: string): void {
+    const { stream, bound } = this.#scope;
+    if (!bound || wanted === null) return;
+    if (wanted === 'all' || wanted.some((name) => name !== stream.name)) {
       throw new YocoError('forbidden', { param, detail: `The token is for the stream "${stream.name}" only.` });
     }
-    return live.converse(wanted, param);
+  }
+
+  /** What a response is about: a fresh conversation, and the moment. `streamsParam`: where the message says which streams. */
+  #about({ yoco = {} }: ResponseParams): { fresh: Conversation; moment: Moment; streamsParam: string } {
+    const { streams, as_of: asOf = this.#asOf } = yoco;
+    const wanted = streams ?? this.#streams;
+    // Of the session's own stream the address says which it is.
+    const streamsParam = wanted === null ? 'stream' : `${streams == null ? 'session' : 'response'}.yoco.streams`;
+    const param = `${yoco.as_of === undefined ? 'session' : 'response'}.yoco.as_of`;
+    this.#checkScope(wanted, streamsParam);
+    const instant = wanted === 'all' && asOf !== null ? this.#instantOfAll(asOf, param) : undefined;
+    const fresh = this.#converse(wanted, streamsParam, instant);
+    const clocks = fresh.streams.map((stream) => stream.status());
+    try {
+      if (instant !== undefined) return { fresh, streamsParam, moment: asOfInstant(instant, clocks, param) };
+      return { fresh, streamsParam, moment: asOf === null ? {} : asOfOptions(asOf, clocks, param) };
+    } catch (error) {
+      throw withStreamsParam(YocoError.from(error), streamsParam);
+    }
+  }
+
+  /** What a time is in all streams that have frames; undefined where that is one at most, on whose own clock it may be. */
+  #instantOfAll(asOf: WireTime, param: string): number | undefined {
+    const clocks = this.#scope.live.list().map((stream) => stream.status());
+    const seen = clocks.filter(({ lastMs }) => lastMs !== null);
+    return seen.length > 1 ? instantMs(asOf, seen, param) : undefined;
   }
 
   #respond(params: ResponseParams): void {
@@ -210,11 +243,7 @@ export class RealtimeSession {
       this.#limits.questionMaxChars,
       parallel ? 'response.input' : 'conversation.item',
     );
-    const wanted = params.yoco?.streams ?? this.#streams;
-    const field = params.yoco?.streams == null ? 'session.yoco.streams' : 'response.yoco.streams';
-    // Of the session's own stream the address says which it is.
-    const param = wanted === null ? 'stream' : field;
-    const fresh = this.#converse(wanted, param);
+    const { fresh, moment, streamsParam } = this.#about(params);
     const begun = parallel ? undefined : this.#conversations.find((other) => isAboutTheSame(other, fresh));
     const conversation = begun ?? fresh;
     let answer: string | undefined;
@@ -226,10 +255,10 @@ export class RealtimeSession {
           params.max_output_tokens === undefined
             ? this.#maxTokens
             : this.#tokens(params.max_output_tokens, 'response.max_output_tokens'),
-        options: this.#askOptions(params, conversation, param),
+        options: { ...moment, ...samplingOf(params) },
         metadata: params.metadata ?? null,
         conversation,
-        streamsParam: param,
+        streamsParam,
       },
       {
         emit: (event) => {
@@ -273,29 +302,6 @@ export class RealtimeSession {
       throw new YocoError('response_in_progress');
     }
     this.#items.assertRoom();
-  }
-
-  /** `streamsParam`: where the message says which streams are asked. */
-  #askOptions(
-    { yoco = {} }: ResponseParams,
-    { streams }: Conversation,
-    streamsParam: string,
-  ): Omit<AskOptions, 'signal' | 'maxTokens'> {
-    const { as_of: asOf = this.#asOf, temperature, top_p: topP, seed } = yoco;
-    const param = `${yoco.as_of === undefined ? 'session' : 'response'}.yoco.as_of`;
-    const clocks = streams.map((stream) => stream.status());
-    let moment: Pick<AskOptions, 'asOfMs' | 'asOfWallMs'> = {};
-    try {
-      if (asOf !== null) moment = asOfOptions(asOf, clocks, param);
-    } catch (error) {
-      throw withStreamsParam(YocoError.from(error), streamsParam);
-    }
-    return {
-      ...moment,
-      ...(temperature === undefined ? {} : { temperature }),
-      ...(topP === undefined ? {} : { topP }),
-      ...(seed === undefined ? {} : { seed }),
-    };
   }
 
   #tokens(value: number | 'inf', param: string): number {
@@ -371,6 +377,15 @@ export class RealtimeSession {
   #report(error: YocoError): void {
     this.#limits.log.error({ err: error.cause, stream: this.#stream.name }, 'A realtime event failed.');
   }
+}
+
+function samplingOf({ yoco = {} }: ResponseParams): Pick<AskOptions, 'temperature' | 'topP' | 'seed'> {
+  const { temperature, top_p: topP, seed } = yoco;
+  return {
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(topP === undefined ? {} : { topP }),
+    ...(seed === undefined ? {} : { seed }),
+  };
 }
 
 /** By the streams themselves: one that was made anew under an old name is another. */

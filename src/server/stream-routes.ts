@@ -1,5 +1,5 @@
 /** `/v1/streams`: create, list, look at, delete; the frames that the model saw; pushing frames. */
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { YocoError } from '../errors.ts';
 import type { LiveService } from '../live/types.ts';
 import { JSON_BYTES, jsonBody } from './json-body.ts';
@@ -12,9 +12,11 @@ interface Named {
   Querystring: { t?: string | string[] };
 }
 
+const PICTURE_TYPES = ['image/jpeg', 'image/png', 'application/octet-stream'];
+
 export function streamRoutes(app: FastifyInstance, live: LiveService, limits: ServerLimits): void {
   app.addContentTypeParser(
-    ['image/jpeg', 'image/png', 'application/octet-stream'],
+    PICTURE_TYPES,
     // Without a limit of its own, which would be that of every route.
     { parseAs: 'buffer' },
     (_request, body, done) => {
@@ -61,23 +63,36 @@ export function streamRoutes(app: FastifyInstance, live: LiveService, limits: Se
     return reply.type('image/jpeg').send(frame.jpeg);
   });
 
-  app.post<Named>('/v1/streams/:name/frames', { bodyLimit: limits.maxPayloadBytes }, async (request) => {
-    const stream = live.get(request.params.name);
-    if (!Buffer.isBuffer(request.body)) {
-      throw new YocoError('media_type_unsupported', {
-        param: 'Content-Type',
-        detail: 'Send the picture itself as image/jpeg or image/png.',
-      });
+  const push = {
+    bodyLimit: limits.maxPayloadBytes,
+    // Before the body is read: the parsers, which serve all addresses, do not know what this one takes.
+    onRequest: ({ headers }: FastifyRequest, _reply: unknown, done: (error?: Error) => void) => {
+      done(pictureTypeError(headers['content-type']));
+    },
+  };
+  app.post<Named>('/v1/streams/:name/frames', push, async (request) => {
+    const { body, params, query } = request;
+    const stream = live.get(params.name);
+    if (!Buffer.isBuffer(body) || body.length === 0) {
+      throw new YocoError('image_undecodable', { detail: 'The body is empty.' });
     }
-    if (request.body.length === 0) throw new YocoError('image_undecodable', { detail: 'The body is empty.' });
-    const t = oneTime(request.query.t);
-    const outcome = await stream.push(request.body, t === undefined ? undefined : frameTimeMs(t, 't'));
+    const t = oneTime(query.t);
+    const outcome = await stream.push(body, t === undefined ? undefined : frameTimeMs(t, 't'));
     if (!outcome.accepted) return outcome;
     return {
       accepted: true,
       t: seconds(outcome.timeMs),
       time: wallTime(outcome.timeMs, stream.status().startedAtMs),
     };
+  });
+}
+
+function pictureTypeError(contentType = ''): YocoError | undefined {
+  const type = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  if (PICTURE_TYPES.includes(type)) return undefined;
+  return new YocoError('media_type_unsupported', {
+    param: 'Content-Type',
+    detail: `Send the picture itself as ${PICTURE_TYPES.slice(0, -1).join(', ')} or ${PICTURE_TYPES.at(-1) ?? ''}.`,
   });
 }
 

@@ -51,6 +51,25 @@ export function asOfOptions(
 ): Pick<AskOptions, 'asOfMs' | 'asOfWallMs'> {
   const [only] = clocks;
   if (clocks.length === 1 && only !== undefined) return { asOfMs: momentMs(time, only, param, nowMs) };
+  return asOfInstant(instantMs(time, clocks, param), clocks, param, nowMs);
+}
+
+/** The same of an instant, ms since 1970, in one stream or several. Throws what `momentsAt` throws. */
+export function asOfInstant(
+  asOfWallMs: number,
+  clocks: readonly StreamClock[],
+  param: string,
+  nowMs = Date.now(),
+): Pick<AskOptions, 'asOfWallMs'> {
+  momentsAt(asOfWallMs, clocks, param, nowMs);
+  return { asOfWallMs };
+}
+
+/**
+ * The instant that a client means in several streams, ms since 1970; `-30s` counts from the newest frame of them all. Throws
+ * `invalid_request` for another form or for seconds since a beginning, or `stream_empty`.
+ */
+export function instantMs(time: WireTime, clocks: readonly StreamClock[], param: string): number {
   const form = parse(time, param);
   if (form.kind === 'seconds') {
     throw new YocoError('invalid_request', {
@@ -60,9 +79,7 @@ export function asOfOptions(
         'time before the newest frame ("-30s") or a wall time ("2030-01-31T12:00:00Z").',
     });
   }
-  const asOfWallMs = form.kind === 'wall' ? form.ms : newestWallMs(clocks) - form.ms;
-  momentsAt(asOfWallMs, clocks, param, nowMs);
-  return { asOfWallMs };
+  return form.kind === 'wall' ? form.ms : newestWallMs(clocks) - form.ms;
 }
 
 /** Throws `invalid_request` where a time has none of the forms. */
@@ -72,11 +89,10 @@ export function checkTime(time: WireTime, param: string): void {
 
 /** A pushed frame's own time, ms since the stream began; only seconds are accepted. Throws `invalid_request`. */
 export function frameTimeMs(time: WireTime, param: string): number {
-  const form = parse(time, param);
-  if (form.kind !== 'seconds') {
-    throw new YocoError('invalid_request', { param, detail: 'A frame’s time is in seconds since the stream began.' });
-  }
-  return form.ms;
+  const ms = sinceBeginningMs(time);
+  if (ms !== null) return ms;
+  const detail = `${param} must be seconds since the stream began (12.5): a pushed frame takes its time in no other form.`;
+  throw new YocoError('invalid_request', { param, detail });
 }
 
 /** ms to the seconds of the wire, rounded to 1 ms. */
@@ -89,12 +105,17 @@ export function wallTime(ms: number, startedAtMs: number): string {
   return new Date(Math.round(startedAtMs + ms)).toISOString();
 }
 
+/** null where it is not in seconds. */
+function sinceBeginningMs(time: WireTime): number | null {
+  if (typeof time === 'string' && !SECONDS.test(time)) return null;
+  const ms = Number(time) * 1_000;
+  return ms >= 0 && ms < LATEST_MS ? Math.round(ms) : null;
+}
+
 function parse(time: WireTime, param: string): { kind: 'seconds' | 'before' | 'wall'; ms: number } {
-  if (typeof time === 'number' || SECONDS.test(time)) {
-    const value = Number(time);
-    if (Number.isFinite(value) && value >= 0 && value * 1_000 < LATEST_MS)
-      return { kind: 'seconds', ms: Math.round(value * 1_000) };
-  } else {
+  const sinceBeginning = sinceBeginningMs(time);
+  if (sinceBeginning !== null) return { kind: 'seconds', ms: sinceBeginning };
+  if (typeof time === 'string') {
     const before = BEFORE_NOW.exec(time);
     const ms = before === null ? NaN : Number(before[1]) * UNIT_MS[before[2] as keyof typeof UNIT_MS];
     if (ms < LATEST_MS) return { kind: 'before', ms: Math.round(ms) };

@@ -1,13 +1,13 @@
 /** The commands as a user runs them: real processes, ffmpeg and engine, the tiny bundle. */
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
-import { interrupt, killAll, run, start, type Started } from '../support/cli.ts';
+import { describe, expect, test } from 'vitest';
+import { testPicture } from '../support/clips.ts';
+import { interrupt, run, start, type Started, workplace } from '../support/cli.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
 import { freePort } from '../support/ports.ts';
 import { descendants, untilGone } from '../support/processes.ts';
@@ -16,26 +16,14 @@ import { picture } from '../support/tiny.ts';
 const SLOW = 120_000;
 const KEY = 'a-key-of-more-than-16-characters';
 
-let clips: ClipFolder;
-let folder: string;
-const running: Started[] = [];
-beforeAll(async () => {
-  clips = await clipFolder();
-  folder = await mkdtemp(path.join(tmpdir(), 'yoco-cli-'));
-});
-afterEach(() => {
-  killAll(running);
-});
-afterAll(async () => {
-  await clips.remove();
-  await rm(folder, { recursive: true, force: true });
-});
+const place = workplace();
+const { running } = place;
 
 describe('watch', () => {
   test(
     'reads a clip and prints one object with --json, and nothing else on stdout',
     async () => {
-      const file = await clips.make('watch.mp4', ...testPicture(3, 10));
+      const file = await place.clips.make('watch.mp4', ...testPicture(3, 10));
       const { status, stdout, stderr } = await run([
         'watch',
         file,
@@ -72,7 +60,7 @@ describe('watch', () => {
   test(
     'prints for a person the answer on stdout and its evidence on stderr',
     async () => {
-      const file = await clips.make('person.mp4', ...testPicture(2, 10));
+      const file = await place.clips.make('person.mp4', ...testPicture(2, 10));
       const { status, stdout, stderr } = await run(['watch', file, 'What is shown now?', '--fps', '5']);
       expect(status).toBe(0);
       expect(stdout.endsWith('\n')).toBe(true);
@@ -89,14 +77,14 @@ describe('watch', () => {
       'a text',
       'source_invalid',
       async () => {
-        await writeFile(path.join(folder, 'text.mp4'), 'once upon a time');
-        return path.join(folder, 'text.mp4');
+        await writeFile(path.join(place.folder, 'text.mp4'), 'once upon a time');
+        return path.join(place.folder, 'text.mp4');
       },
     ],
     [
       'sound only',
       'source_no_video',
-      () => clips.make('cli.wav', '-f', 'lavfi', '-i', 'sine=frequency=440', '-t', '1'),
+      () => place.clips.make('cli.wav', '-f', 'lavfi', '-i', 'sine=frequency=440', '-t', '1'),
     ],
   ])(
     'of %s ends with its code and status 1',
@@ -112,7 +100,7 @@ describe('watch', () => {
   test(
     'of a long video stops after --seconds',
     async () => {
-      const file = await clips.make('long.mp4', ...testPicture(60, 5));
+      const file = await place.clips.make('long.mp4', ...testPicture(60, 5));
       const { status, stdout } = await run(['watch', file, 'What is this?', '--seconds', '3', '--json']);
       expect(status).toBe(0);
       const { seconds } = JSON.parse(stdout) as { seconds: number };
@@ -125,7 +113,7 @@ describe('watch', () => {
   test(
     'takes no wrong numbers',
     async () => {
-      const file = await clips.make('numbers.mp4', ...testPicture(1, 5));
+      const file = await place.clips.make('numbers.mp4', ...testPicture(1, 5));
       const outcomes = await Promise.all([
         run(['watch', file, 'What is this?', '--seconds', 'ten']),
         run(['watch', file, 'What is this?', '--fps', 'many']),
@@ -163,7 +151,7 @@ describe('A configuration that is wrong', () => {
   test(
     'in a file is refused too; a value is never repeated',
     async () => {
-      const file = path.join(folder, 'settings.yaml');
+      const file = path.join(place.folder, 'settings.yaml');
       await writeFile(file, 'port:\n');
       expect((await run(['serve', '--config', file])).stderr).toContain(' port: ');
       await writeFile(file, 'port: 0\napi_keys: top-secret-value\n');
@@ -208,8 +196,8 @@ describe('serve and ask', () => {
     viaNpx = false,
     others: readonly string[] = [],
   ): Promise<{ service: Started; address: string }> {
-    const streams = await mkdtemp(path.join(folder, 'streams-'));
-    const clip = await clips.make('served.mp4', ...testPicture(3, 10));
+    const streams = await mkdtemp(path.join(place.folder, 'streams-'));
+    const clip = await place.clips.make('served.mp4', ...testPicture(3, 10));
     await writeFile(path.join(streams, 'door.yaml'), `source: { file: ${clip}, loop: true }\n`);
     for (const name of others) {
       await writeFile(path.join(streams, `${name}.yaml`), `source: { file: ${clip}, loop: true }\n`);
@@ -393,7 +381,7 @@ describe('serve and ask', () => {
   test(
     'end when a stream is wrong, naming the file and the field, or when the port is taken',
     async () => {
-      const streams = await mkdtemp(path.join(folder, 'streams-'));
+      const streams = await mkdtemp(path.join(place.folder, 'streams-'));
       await writeFile(path.join(streams, 'door.yaml'), 'source: { file: a.mp4 }\nsampling: { fps: 1000 }\n');
       const wrong = await run(['serve', '--port', '0', '--streams', streams]);
       expect(wrong.status).toBe(1);
@@ -404,7 +392,7 @@ describe('serve and ask', () => {
       const taken = createServer();
       taken.listen(0, '127.0.0.1');
       await once(taken, 'listening');
-      const empty = await mkdtemp(path.join(folder, 'streams-'));
+      const empty = await mkdtemp(path.join(place.folder, 'streams-'));
       const { port } = taken.address() as AddressInfo;
       const refused = await run(['serve', '--port', String(port), '--streams', empty]);
       await new Promise((resolve) => taken.close(resolve));
@@ -418,7 +406,7 @@ describe('serve and ask', () => {
 
 describe('eval', () => {
   async function data(labels: readonly string[]): Promise<string> {
-    const directory = await mkdtemp(path.join(folder, 'data-'));
+    const directory = await mkdtemp(path.join(place.folder, 'data-'));
     const set = path.join(directory, 'things');
     await mkdir(set);
     const lines = await Promise.all(
@@ -545,7 +533,7 @@ describe('eval', () => {
     'that %s stops leaves no process and no video behind, and ends with status %d',
     async (name, expected) => {
       const directory = await data(THINGS);
-      const temporary = await mkdtemp(path.join(folder, 'temporary-'));
+      const temporary = await mkdtemp(path.join(place.folder, 'temporary-'));
       const args = ['eval', '--data', directory, '--sets', 'all', '--streams', '9', '--seconds', '60', '--answers'];
       const evaluating = start([...args, '--size', '160x120', '--controls', '0'], { TMPDIR: temporary });
       running.push(evaluating);
@@ -636,10 +624,10 @@ describe('eval', () => {
 
 describe('eval-clips', () => {
   test(
-    'plays the clips that are in a folder, and prints answers, counts, and what a text alone would get',
+    'plays the clips that are in a place.folder, and prints answers, counts, and what a text alone would get',
     async () => {
-      const directory = await mkdtemp(path.join(folder, 'clips-'));
-      const clip = await clips.make('cockatoo.mp4', ...testPicture(3, 10));
+      const directory = await mkdtemp(path.join(place.folder, 'clips-'));
+      const clip = await place.clips.make('cockatoo.mp4', ...testPicture(3, 10));
       await copyFile(clip, path.join(directory, 'cockatoo.mp4'));
       const { status, stdout, stderr } = await run(['eval-clips', directory, '--json']);
       expect([status, stderr]).toEqual([0, '']);
@@ -660,7 +648,7 @@ describe('eval-clips', () => {
   test(
     'of a folder without any of them ends with data_invalid',
     async () => {
-      const { status, stdout, stderr } = await run(['eval-clips', folder]);
+      const { status, stdout, stderr } = await run(['eval-clips', place.folder]);
       expect([status, stdout]).toEqual([1, '']);
       expect(stderr).toContain('(data_invalid)');
     },

@@ -1,39 +1,26 @@
 /** The commands for snapshots as a user runs them: from one service to the next. */
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { interrupt, killAll, run, start, type Started } from '../support/cli.ts';
-import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
+import { expect, test } from 'vitest';
+import { interrupt, run, start, type Started, workplace } from '../support/cli.ts';
+import { testPicture } from '../support/clips.ts';
 
 const KEY = 'a-key-of-more-than-16-characters';
 const SLOW = 120_000;
 
-let clips: ClipFolder;
-let folder: string;
-const running: Started[] = [];
-beforeAll(async () => {
-  clips = await clipFolder();
-  folder = await mkdtemp(path.join(tmpdir(), 'yoco-cli-snapshots-'));
-});
-afterEach(() => {
-  killAll(running);
-});
-afterAll(async () => {
-  await clips.remove();
-  await rm(folder, { recursive: true, force: true });
-});
+const place = workplace();
+const { running } = place;
 
 /** A service whose folder of streams holds these definitions. */
 async function serve(
   name: string,
   definitions: Record<string, string>,
 ): Promise<{ service: Started; address: string }> {
-  const streams = path.join(folder, name);
+  const streams = path.join(place.folder, name);
   await mkdir(streams, { recursive: true });
   for (const [file, text] of Object.entries(definitions)) await writeFile(path.join(streams, file), text);
   const service = start(['serve', '--port', '0', '--streams', streams], {
-    YOCO_SNAPSHOTS: path.join(folder, 'kept'),
+    YOCO_SNAPSHOTS: path.join(place.folder, 'kept'),
     YOCO_API_KEYS: KEY,
   });
   running.push(service);
@@ -55,7 +42,7 @@ async function untilRead(address: string): Promise<string> {
 test(
   'A stream is kept by one service and goes on in the next, by a command and by a definition',
   async () => {
-    const clip = await clips.make('door.mp4', ...testPicture(2, 10));
+    const clip = await place.clips.make('door.mp4', ...testPicture(2, 10));
     const source = `source: { file: ${clip}, pace: fastest }\n`;
     const first = await serve('first', { 'door.yaml': source });
     const kept = await untilRead(first.address);
@@ -78,7 +65,7 @@ test(
     expect(list.stdout).toBe(kept);
     const listed = await command(second.address, 'snapshots', '--json');
     expect(JSON.parse(listed.stdout)).toMatchObject({ object: 'list', data: [{ file: 'door.snap', bundle: 'tiny' }] });
-    expect(await readdir(path.join(folder, 'kept'))).toEqual(['door.snap']);
+    expect(await readdir(path.join(place.folder, 'kept'))).toEqual(['door.snap']);
 
     const refused = await Promise.all([
       command(second.address, 'snapshot', 'nobody'),
@@ -104,10 +91,10 @@ test(
 test(
   'A definition whose snapshot is not there ends the start',
   async () => {
-    const streams = path.join(folder, 'missing');
+    const streams = path.join(place.folder, 'missing');
     await mkdir(streams);
     await writeFile(path.join(streams, 'door.yaml'), 'restore: nothing.snap\n');
-    const env = { YOCO_SNAPSHOTS: path.join(folder, 'kept') };
+    const env = { YOCO_SNAPSHOTS: path.join(place.folder, 'kept') };
     const { status, stderr } = await run(['serve', '--port', '0', '--streams', streams], env);
     expect(status).toBe(1);
     expect(stderr).toContain('(snapshot_not_found)');

@@ -1,32 +1,19 @@
 /** How the service starts, and how a signal ends it at any time: real processes, the tiny bundle. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
-import { interrupt, killAll, run, start, type Started, startProgram } from '../support/cli.ts';
+import { describe, expect, test } from 'vitest';
+import { testPicture } from '../support/clips.ts';
+import { interrupt, run, start, type Started, startProgram, workplace } from '../support/cli.ts';
 import { descendants, type RunningProcess, untilGone } from '../support/processes.ts';
 
 const SLOW = 120_000;
 
-let clips: ClipFolder;
-let folder: string;
-const running: Started[] = [];
-beforeAll(async () => {
-  clips = await clipFolder();
-  folder = await mkdtemp(path.join(tmpdir(), 'yoco-start-'));
-});
-afterEach(() => {
-  killAll(running);
-});
-afterAll(async () => {
-  await clips.remove();
-  await rm(folder, { recursive: true, force: true });
-});
+const place = workplace();
+const { running } = place;
 
 async function streams(definitions: Record<string, string> = {}): Promise<string> {
-  const made = await mkdtemp(path.join(folder, 'streams-'));
+  const made = await mkdtemp(path.join(place.folder, 'streams-'));
   for (const [name, text] of Object.entries(definitions)) await writeFile(path.join(made, `${name}.yaml`), text);
   return made;
 }
@@ -40,7 +27,7 @@ describe.each(SIGNALS)('%s', (name, signal) => {
   test(
     'ends a service that npm has started, and all that it has started, in good order',
     async () => {
-      const clip = await clips.make('npm.mp4', ...testPicture(3, 10));
+      const clip = await place.clips.make('npm.mp4', ...testPicture(3, 10));
       const definitions = await streams({ door: `source: { file: ${clip}, loop: true }\n` });
       const env = { YOCO_PORT: '0', YOCO_STREAMS: definitions };
       const service = startProgram('npm', ['start'], env);
@@ -102,7 +89,7 @@ test(
     const definitions = { yard: 'source: { push: true }\n', door: 'restore: nothing.snap\n' };
     const serve = ['serve', '--port', '0', '--streams', await streams(definitions)];
     const [none, few] = await Promise.all([
-      run(serve, { YOCO_SNAPSHOTS: folder }),
+      run(serve, { YOCO_SNAPSHOTS: place.folder }),
       run(['serve', '--port', '0', '--streams', await streams({ a: definitions.yard, b: definitions.yard })], {
         YOCO_MAX_STREAMS: '1',
       }),
@@ -127,7 +114,7 @@ describe('What the server refuses', () => {
   ])(
     'is named as the setting that it is: %s',
     async (name, env) => {
-      const { status, stdout, stderr } = await run(['serve', '--streams', folder], env);
+      const { status, stdout, stderr } = await run(['serve', '--streams', place.folder], env);
       expect([status, stdout]).toEqual([1, '']);
       expect(stderr).toContain(` ${name}: `);
       expect(stderr).toMatch(/\(config_invalid\)\n$/);

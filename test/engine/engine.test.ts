@@ -169,6 +169,25 @@ test('An engine that hangs while it loads is ended, and its start fails', async 
   expect(warnings[0]).toContain('no sign of life');
 });
 
+test('An engine is not ended where this process itself stood still for longer than a hang', async () => {
+  const warnings: string[] = [];
+  const engine = await start({ onWarning: (message) => warnings.push(message) });
+  const [pid, before] = [pidOf(engine), engine.times];
+  const now = performance.now.bind(performance);
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + 60_000);
+  try {
+    await vi.waitFor(() => {
+      expect(engine.times === before && warnings.length === 0).toBe(false); // until it is looked at
+    }, 10_000);
+  } finally {
+    clock.mockRestore();
+  }
+  expect(warnings).toEqual([]);
+  expect([pidOf(engine), engine.losses]).toEqual([pid, 0]);
+  engine.open('a', MUCH);
+  await engine.append('a', 0, picture(0));
+});
+
 describe('When the engine process dies', () => {
   test('askers and frames in progress fail with a retryable error, it starts again, and streams go on', async () => {
     const warnings: string[] = [];

@@ -951,6 +951,22 @@ describe('Frames that hardly differ', () => {
   });
 });
 
+describe('A frame before the newest one of its stream', () => {
+  test('is refused alone, before the window of the stream has seen it', async () => {
+    for (const name of ['a', 'plain']) open(name);
+    const order = [0, 1000, 500, 1500];
+    const outcomes = await Promise.allSettled(order.map((ms) => scheduler.append('a', ms, frameOf('a', ms / 500))));
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
+    expect(outcomes[2]).toMatchObject({
+      reason: { code: 'internal', cause: new RangeError('a frame at 500 ms after one at 1000 ms') },
+    });
+    for (const ms of [0, 1000, 1500]) await scheduler.append('plain', ms, frameOf('a', ms / 500));
+    const question = 'what is shown now?';
+    expect((await answer(request('a', question))).text).toBe((await answer(request('plain', question))).text);
+    expect((await answer(request('a', question, { asOfMs: 1200 }))).asOfMs).toBe(1000);
+  });
+});
+
 describe('A picture of a wrong size', () => {
   test('fails alone: the stream and its neighbours go on', async () => {
     const cache = open('a');

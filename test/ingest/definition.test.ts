@@ -1,8 +1,16 @@
 import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { describeSource, parseDefinition, readDefinition, readDefinitions } from '../../src/ingest/definition.ts';
+import {
+  describeSource,
+  type FileSourceDefinition,
+  parseDefinition,
+  readDefinition,
+  readDefinitions,
+} from '../../src/ingest/definition.ts';
+import { ffmpegInput } from '../../src/ingest/ffmpeg-input.ts';
 import { checkSource, type SourcePolicy } from '../../src/ingest/policy.ts';
 import { redact, redactUrl, secretsOf } from '../../src/ingest/redact.ts';
 
@@ -25,6 +33,9 @@ describe('A definition', () => {
   test.each([
     [{ url: 'rtsp://10.0.0.7/live', transport: 'udp', credentials_env: 'DOOR' }],
     [{ url: 'https://example.org/a.m3u8?x=1' }],
+    [{ url: 'https://example.org/@channel/a.m3u8?mail=a@b' }],
+    [{ url: 'rtsp://admin:1%232%2F3%40@10.0.0.7:554/live?x=1' }],
+    [{ url: 'rtsp://admin:a\\b@[fd00::1]:554/live' }],
     [{ device: '/dev/video0' }],
     [{ push: true }],
   ])('takes the source %j', (source) => {
@@ -64,6 +75,10 @@ describe('A definition', () => {
     '-i',
     'ftp://a/b',
     'rtsp://',
+    'http:example.org/a',
+    'http:///example.org/a',
+    'http:\\\\example.org/a',
+    'https://example.org/a.m3u8#t=1',
     '',
   ])('is refused with the address %j', (url) => {
     expect(() => parseDefinition({ name: 'a', source: { url } })).toThrow(
@@ -71,19 +86,102 @@ describe('A definition', () => {
     );
   });
 
-  test.each(['-i', 'concat:a|b', 'file:a', 'subfile,,start,0:a', 'http://a/b', 'a\0b', ''])(
-    'is refused with the file %j',
+  const NO_FILES = [
+    ...[
+      '-i',
+      'a\0b',
+      '',
+      'http://a/b',
+      'HTTP://a/b',
+      'unheard-of://a',
+      'file:a',
+      'FILE:a',
+      'file:///etc/passwd',
+      'pipe:',
+    ],
+    ...[
+      'pipe:0',
+      'fd:',
+      'concat:a|b',
+      'concatf:a',
+      'data:video/mp4;base64,AA',
+      'subfile,,start,0:a',
+      'subfile,a',
+      'tee:a',
+    ],
+    ...['crypto:a', 'crypto+file:a', 'crypto+concat:a', 'cache:a', 'async:a', 'hls+http:a', 'hls:a', 'unix:a', 'tcp:a'],
+    ...[
+      'udp:a',
+      'rtp:a',
+      'srtp:a',
+      'rtsp:a',
+      'https:a',
+      'ftp:a',
+      'sftp:a',
+      'smb:a',
+      'gopher:a',
+      'rtmp:a',
+      'md5:',
+      'srt:a',
+    ],
+  ];
+  test.each(NO_FILES)('is refused with the file %j', (file) => {
+    expect(() => parseDefinition({ name: 'a', source: { file } })).toThrow(
+      expect.objectContaining({ code: 'definition_invalid', param: 'source.file' }),
+    );
+  });
+
+  test.each(['cam-2024-01-01T12:00:00.mp4', '12:00.mp4', 'a:b.mp4', 'http-cam:1.mp4', 'data, first.mp4', 'c:/a.mp4'])(
+    'takes the file %j, which ffmpeg gets whole and as a file',
     (file) => {
-      expect(() => parseDefinition({ name: 'a', source: { file } })).toThrow(
-        expect.objectContaining({ code: 'definition_invalid', param: 'source.file' }),
-      );
+      const { source } = parseDefinition({ name: 'a', source: { file } });
+      expect(ffmpegInput(source as FileSourceDefinition).address).toBe(`file:${resolve(file)}`);
+      expect(resolve(file).startsWith('/')).toBe(true);
     },
   );
+
+  test('of any file gives ffmpeg no protocol but that of files', () => {
+    for (const file of NO_FILES.filter((name) => !name.includes('\0'))) {
+      const { address, optionsFor } = ffmpegInput({ file, loop: false, pace: 'fastest' });
+      expect(address).toMatch(/^file:\//);
+      const options = optionsFor({ path: 'ffmpeg', version: '5', origin: 'PATH', libavformat: [59, 27] });
+      expect(options[options.indexOf('-protocol_whitelist') + 1]).toBe('file');
+    }
+  });
 
   test('that is refused does not repeat its password', () => {
     const parse = () => parseDefinition({ name: 'a', source: { url: 'rtsp://admin:hunter2@:x/' } });
     expect(parse).toThrow(/source\.url/);
     expect(parse).not.toThrow(/hunter2/);
+  });
+
+  test.each([
+    ['rtsp://admin:12345#@127.0.0.1:18201/live', /12345/],
+    ['rtsp://admin:12345?SEKRET@127.0.0.1/live', /12345|SEKRET/],
+    ['rtsp://admin:2024/SEKRET@127.0.0.1/live', /2024|SEKRET/],
+    ['rtsp://admin:/SEKRET@127.0.0.1/live', /SEKRET/],
+    ['rtsp://admin:SEKRET@pw#x@host', /SEKRET|pw|x@/],
+    ['rtsp://admin:SEKRET@pw/x@host', /SEKRET|pw|x@/],
+    ['rtsp://admin:SEKRET#1@host/', /SEKRET/],
+    ['rtsp://admin:SEKRET/1@host/', /SEKRET/],
+    ['https://admin:2024\\SEKRET@127.0.0.1/live', /2024|SEKRET/],
+    ['http:///admin:2024/SEKRET@127.0.0.1/live', /2024|SEKRET/],
+    ['http:\\\\admin:2024\\SEKRET@127.0.0.1/live', /2024|SEKRET/],
+  ])('is refused where a password is not encoded, says how it is, and does not repeat it: %s', async (url, secret) => {
+    const file = join(folder, 'door.yaml');
+    await writeFile(file, `source: { url: '${url}' }\n`);
+    const errors: unknown[] = [await readDefinition(file).catch((error: unknown) => error)];
+    try {
+      parseDefinition({ name: 'door', source: { url } });
+    } catch (error) {
+      errors.push(error);
+    }
+    expect(errors).toHaveLength(2);
+    for (const error of errors) {
+      expect(error).toMatchObject({ code: 'definition_invalid', param: 'source.url' });
+      expect((error as Error).message).toMatch(/source\.url: expected .*%23|source\.url: expected an rtsp:/);
+      expect(inspect(error, { depth: Infinity })).not.toMatch(secret);
+    }
   });
 
   test('is shown without credentials', () => {
@@ -98,6 +196,9 @@ describe('A folder of definitions', () => {
     await writeFile(join(folder, 'a.yaml'), 'name: first\nsource: { push: true }');
     await writeFile(join(folder, 'c.example.yaml'), 'nonsense');
     await writeFile(join(folder, 'notes.txt'), 'nonsense');
+    // As macOS leaves it on the disk of another system.
+    await writeFile(join(folder, '._a.yaml'), Buffer.from([0, 5, 22, 7, 0, 2, 0, 0]));
+    await writeFile(join(folder, '.hidden.yaml'), 'source: { push: true }');
     const definitions = await readDefinitions(folder);
     expect(definitions.map(({ name }) => name)).toEqual(['first', 'b']);
     expect(definitions[1]?.source).toMatchObject({ file: join(folder, 'clips/b.mp4') });
@@ -106,7 +207,7 @@ describe('A folder of definitions', () => {
   test.each([
     ['source: { file: a.mp4, speed: 2 }', 'source.speed', /^.*door\.yaml: source\.speed: this field is unknown/],
     ['source: [', null, /door\.yaml: .*line 1/],
-    ['', null, /door\.yaml: Expected an object/],
+    ['', null, /door\.yaml: Expected an object with source \(one of url, file, device, push\).* sampling, memory\.$/],
   ])('names the file and the field of %j', async (text, param, message) => {
     await writeFile(join(folder, 'door.yaml'), text);
     await expect(readDefinitions(folder)).rejects.toMatchObject({
@@ -165,7 +266,6 @@ describe('The policy of sources', () => {
     ['rtsp://[fe80::1]/a', 'fd00::/8', false],
     ['http://cam.example@evil.example/', 'cam.example', false],
     ['http://evil.example/?@cam.example', 'cam.example', false],
-    ['http://evil.example#@cam.example', 'cam.example', false],
     ['http://cam.example\\@evil.example/', 'evil.example', false],
     ['http://anything/', '*', true],
   ])('on %s with the rule %s says %s', (url, rule, allowed) => {
@@ -185,6 +285,10 @@ describe('The policy of sources', () => {
 
     expect(check({ file: join(media, 'a.mp4') }, policy).source).toMatchObject({ file: join(media, 'a.mp4') });
     expect(check({ file: 'a.mp4' }, policy).source).toMatchObject({ file: join(media, 'a.mp4') });
+    await writeFile(join(media, 'cam-2024-01-01T12:00:00.mp4'), '');
+    expect(check({ file: 'cam-2024-01-01T12:00:00.mp4' }, policy).source).toMatchObject({
+      file: join(media, 'cam-2024-01-01T12:00:00.mp4'),
+    });
     expect(check({ file: 'inner.mp4' }, policy).source).toMatchObject({ file: join(media, 'a.mp4') });
     for (const file of [
       'link.mp4',
@@ -204,7 +308,15 @@ describe('The policy of sources', () => {
   });
 
   test('does not rely on the schema for schemes', () => {
-    for (const source of [{ url: 'file:///etc/passwd' }, { url: 'concat:a' }, { url: '-i' }]) {
+    const file = { loop: false, pace: 'realtime' } as const;
+    for (const source of [
+      ...[{ url: 'file:///etc/passwd' }, { url: 'concat:a' }, { url: '-i' }],
+      ...[
+        { ...file, file: 'concat:a' },
+        { ...file, file: 'http://a' },
+        { ...file, file: '-i' },
+      ],
+    ]) {
       const definition = { ...parseDefinition({ name: 'a', source: { push: true } }), source };
       expect(() => checkSource(definition, 'operator', { mediaRoots: [], allowedHosts: ['*'] })).toThrow(forbidden);
     }
@@ -228,6 +340,12 @@ describe('Redaction', () => {
     ["rtsp://admin:it's@10.0.0.7/live", 'rtsp://***@10.0.0.7/live'],
     ['rtsp://admin:a"b c@10.0.0.7/live?x=1', 'rtsp://***@10.0.0.7/live?x=1'],
     ['rtsp://admin@10.0.0.7/live?pass=it&x=1', 'rtsp://***@10.0.0.7/live?pass=***&x=1'],
+    ['rtsp://admin:12345#@10.0.0.7/live', 'rtsp://***@10.0.0.7/live'],
+    ['rtsp://admin:12345?SEKRET@10.0.0.7/live', 'rtsp://***@10.0.0.7/live'],
+    ['rtsp://admin:2024/SEKRET@10.0.0.7/live', 'rtsp://***@10.0.0.7/live'],
+    ['rtsp://admin:SEKRET@pw#x@10.0.0.7', 'rtsp://***@10.0.0.7'],
+    ['rtsp://10.0.0.7/live', 'rtsp://10.0.0.7/live'],
+    ['no address @ all', 'no address @ all'],
     ['rtsp://10.0.0.7/user=a_password=b==_c.sdp', 'rtsp://10.0.0.7/user=***'],
     ['rtsp://10.0.0.7/x=a_password=b==&y=c', 'rtsp://10.0.0.7/x=a_password=***&y=c'],
   ])('of the whole address %j', (url, expected) => {

@@ -1,9 +1,11 @@
-import { writeFile } from 'node:fs/promises';
+import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
+import type { Frame } from '../../src/ingest/frame.ts';
 import { clipFolder, redAndBlue, rotateMp4, testPicture, type ClipFolder } from '../support/clips.ts';
-import { running } from '../support/processes.ts';
-import { colourAt, open, openFile, SIZE, take, times } from './play.ts';
+import { running, type RunningProcess } from '../support/processes.ts';
+import { colourAt, open, openFile, SIZE, take, times, until } from './play.ts';
 
 let clips: ClipFolder;
 beforeAll(async () => {
@@ -81,10 +83,71 @@ describe('A file', () => {
   test('is played in real time when asked for, and its clock goes on when it loops', async () => {
     const file = await clips.make('loop.mp4', ...testPicture(1, 10));
     const startedAt = performance.now();
-    const frames = await take(open({ file, loop: true }), 5);
+    // Of a clock that stands still what it takes to open the file again cannot be seen.
+    const frames = await take(open({ file, loop: true }, 2, { clock: () => 0 }), 5);
     expect(times(frames)).toEqual([0, 500, 1000, 1500, 2000]);
     expect(performance.now() - startedAt).toBeGreaterThan(1300);
   });
+
+  test('that is played in real time does not fall behind when it is opened again, as one that is played faster may', async () => {
+    const file = await clips.make('opened.mp4', ...testPicture(1, 10));
+    for (const [pace, second] of [
+      ['realtime', 5_000],
+      ['fastest', 1_000],
+    ] as const) {
+      let now = 0;
+      const source = open({ file, loop: true, pace }, 1, { clock: () => now });
+      const first: number[] = [];
+      for await (const { timeMs } of source.frames()) {
+        first.push(timeMs);
+        now = 5_000; // until the file is open again
+        if (first.length === 2) break;
+      }
+      expect(first).toEqual([0, second]);
+    }
+  });
+
+  test('that is looped is played again where its ffmpeg was killed', async () => {
+    const file = await clips.make('killed.mp4', ...testPicture(20, 10));
+    const source = open({ file, loop: true });
+    const frames: Frame[] = [];
+    const reading = (async () => {
+      for await (const frame of source.frames()) frames.push(frame);
+    })();
+    for (const [i, signal] of (['SIGKILL', 'SIGTERM'] as const).entries()) {
+      await until(source, ({ state, frames: count }) => state === 'playing' && count > i);
+      for (const { pid } of await ffmpegsWith(file)) process.kill(pid, signal);
+      await until(source, ({ reconnects }) => reconnects > i);
+      expect(source.status).toMatchObject({ reconnects: i + 1, error: { code: 'ffmpeg_failed' } });
+    }
+    const before = frames.length;
+    await until(source, ({ frames: count }) => count >= before + 2);
+    await source.stop();
+    await reading;
+    const steps = times(frames)
+      .slice(1)
+      .map((time, i) => time - (times(frames)[i] ?? 0));
+    expect(Math.min(...steps)).toBeGreaterThanOrEqual(500);
+  });
+
+  test.skipIf(process.platform === 'win32')(
+    'that is looped is tried again where ffmpeg cannot be started for once',
+    async () => {
+      const script = join(clips.path, 'once-ffmpeg');
+      await writeFile(script, `#!/bin/sh\nexec '${(await findFfmpeg()).path}' "$@"\n`);
+      await chmod(script, 0o755);
+      vi.stubEnv('YOCO_FFMPEG', script);
+      const source = open({ file: await clips.make('once.mp4', ...testPicture(1, 10)), loop: true });
+      const reading = take(source).catch(() => undefined);
+      await until(source, ({ frames }) => frames > 0);
+      vi.unstubAllEnvs();
+      await rm(script);
+      await until(source, ({ error }) => error !== null);
+      expect(source.status).toMatchObject({ state: 'reconnecting', error: { code: 'ffmpeg_missing' } });
+      await source.stop();
+      await reading;
+    },
+  );
 
   test('stops at once, and its ffmpeg with it, even when nobody takes its frames', async () => {
     const file = await clips.make('stop.mp4', ...testPicture(20, 10));
@@ -128,6 +191,10 @@ describe('A file that cannot be played fails for good:', () => {
 
   test('missing', async () => {
     expect(await failure('/nowhere/a.mp4')).toMatchObject({ code: 'source_not_found' });
+    // Also where it would be looped: it never gave a frame.
+    await expect(take(open({ file: '/nowhere/a.mp4', loop: true }))).rejects.toMatchObject({
+      code: 'source_not_found',
+    });
   });
 
   test('a text named .mp4', async () => {
@@ -162,5 +229,5 @@ describe('A file that cannot be played fails for good:', () => {
   });
 });
 
-const ffmpegsWith = async (text: string): Promise<string[]> =>
-  (await running()).map(({ command }) => command).filter((line) => line.includes('ffmpeg') && line.includes(text));
+const ffmpegsWith = async (text: string): Promise<RunningProcess[]> =>
+  (await running()).filter(({ command }) => command.includes('ffmpeg') && command.includes(text));

@@ -48,7 +48,7 @@ describe('The clock of a source', () => {
     const [clock, step] = [new SourceClock(), 1_000];
     let arrival = 0;
     let pts = 0;
-    const play = (frames: number, between: number): number[] =>
+    const play = (frames: number, between: number): (number | null)[] =>
       Array.from({ length: frames }, () => clock.timeOf((pts += step), (arrival += between), true));
     play(30, step);
     // The network stands still for 20 s, and brings all of it at once.
@@ -59,6 +59,79 @@ describe('The clock of a source', () => {
     arrival += 20_000;
     expect(play(150, step).at(-1)).toBe(arrival - step);
     expect(play(100, step).at(-1)).toBe(arrival - step);
+  });
+
+  /** Frames of a live source, half a second apart, whose connections bring the newest 18 s at once, as those to HLS do. */
+  class Hls {
+    readonly clock = new SourceClock();
+    arrival = 0;
+    readonly times: number[] = [];
+    #pts = 0;
+
+    play(frames: number, between: number): void {
+      for (let i = 0; i < frames; i++) {
+        const time = this.clock.timeOf((this.#pts += 500), (this.arrival += between), true);
+        if (time !== null) this.times.push(time);
+      }
+    }
+
+    get lead(): number {
+      return (this.times.at(-1) ?? 0) - this.arrival;
+    }
+
+    steps(from: number): number[] {
+      return this.times.slice(from + 1).map((time, i) => time - (this.times[from + i] ?? 0));
+    }
+  }
+
+  test('takes back slowly what a live source brings at once when it begins', () => {
+    const hls = new Hls();
+    hls.play(36, 0);
+    hls.play(200, 500);
+    expect(hls.lead).toBeGreaterThan(10_000);
+    hls.play(400, 500);
+    expect(hls.lead).toBeGreaterThan(900);
+    expect(hls.lead).toBeLessThan(1_100);
+    expect(Math.min(...hls.steps(0))).toBe(450);
+    expect(Math.max(...hls.steps(0))).toBe(500);
+    const before = hls.times.length;
+    hls.play(1_000, 500);
+    expect(new Set(hls.steps(before - 1))).toEqual(new Set([500]));
+  });
+
+  test('adds nothing to a lead that stands when the source is connected anew: what was shown already is passed over', () => {
+    const hls = new Hls();
+    hls.play(36, 0);
+    for (let i = 0; i < 10; i++) {
+      hls.play(20, 500);
+      const [{ lead }, before] = [hls, hls.times.length];
+      hls.clock.reconnect();
+      hls.arrival += 2_000;
+      hls.play(36, 0);
+      expect(hls.lead).toBeLessThanOrEqual(18_000);
+      // As much is new as would have come without the loss of the connection.
+      expect(hls.times.length - before).toBe(Math.ceil((18_000 - lead + 2_000) / 500) - 1);
+      expect(Math.min(...hls.steps(before))).toBe(500);
+    }
+  });
+
+  test('goes on after its newest time where that is further ahead than a new connection can show again', () => {
+    const clock = new SourceClock();
+    for (let i = 0; i <= 200; i++) clock.timeOf(i * 500, 0, true);
+    clock.reconnect();
+    expect([0, 500].map((pts) => clock.timeOf(pts, 1_000, true))).toEqual([100_001, 100_501]);
+  });
+
+  test('stays with the wall clock through days of a camera whose own is fast', () => {
+    const clock = new SourceClock();
+    let [last, least] = [-1, Infinity];
+    for (let arrival = 0; arrival < 3 * 86_400_000; arrival += 1_000) {
+      const time = clock.timeOf(arrival * 1.0002, arrival, true) ?? NaN;
+      least = Math.min(least, time - last);
+      last = time;
+    }
+    expect(last - 3 * 86_400_000).toBeLessThan(1_000);
+    expect(least).toBeGreaterThanOrEqual(1);
   });
 
   test('keeps a long gap of a file', () => {
@@ -75,10 +148,24 @@ describe('The clock of a source', () => {
     const clock = new SourceClock();
     clock.timeOf(0, 0, false);
     clock.timeOf(500, 0, false);
-    clock.loop(1200, 500);
+    clock.loop(1200, 500, false);
     expect([40, 540].map((pts) => clock.timeOf(pts, 0, false))).toEqual([1200, 1700]);
-    clock.loop(null, 500);
+    clock.loop(null, 500, false);
     expect(clock.timeOf(0, 0, false)).toBe(2200);
+  });
+
+  test('begins no round of a file that is played in real time before its first frame has come', () => {
+    const clock = new SourceClock();
+    const round = (from: number): (number | null)[] =>
+      [0, 500].map((pts) => clock.timeOf(pts, 7_000 + from + pts, false));
+    expect(round(0)).toEqual([0, 500]);
+    for (let i = 1; i <= 100; i++) {
+      clock.loop(1_000, 500, true);
+      expect(round(i * 1_210)).toEqual([i * 1_210, i * 1_210 + 500]);
+    }
+    // A file that is held back, and catches up: its times are those of the file.
+    clock.loop(1_000, 500, true);
+    expect(round(121_500)).toEqual([122_000, 122_500]);
   });
 });
 
@@ -159,6 +246,8 @@ describe('What ffmpeg says becomes an error:', () => {
     ["Stream map '0:V:0' matches no streams.", 'source_no_video'],
     ['http://cam/: Invalid data found when processing input', 'source_invalid'],
     ['[mov @ 0x55] moov atom not found', 'source_invalid'],
+    ['Exiting normally, received signal 15.', 'ffmpeg_failed'],
+    ['Error while opening decoder for input stream #0:0 : Resource temporarily unavailable', 'ffmpeg_failed'],
     ['something never heard of', 'source_unreachable'],
   ])('%s', (line, code) => {
     expect(errorOfFfmpeg(['Press [q] to stop', line], true, []).code).toBe(code);

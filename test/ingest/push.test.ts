@@ -57,10 +57,28 @@ test('Given times are kept, and those that are not newer are refused', async () 
   expect(await source.push(jpeg, 1000)).toEqual({ accepted: false, reason: 'out_of_order' });
   expect(await source.push(jpeg, 999)).toEqual({ accepted: false, reason: 'out_of_order' });
   expect(await source.push(jpeg, 1500.5)).toEqual({ accepted: true, timeMs: 1500.5 });
+  // 1500.5 came when the clock was at 1000, and the clock goes on from it.
   now = 2000;
-  expect(await source.push(jpeg)).toEqual({ accepted: true, timeMs: 3000 });
+  expect(await source.push(jpeg)).toEqual({ accepted: true, timeMs: 3501 });
   await expect(source.push(jpeg, NaN)).rejects.toMatchObject({ code: 'invalid_request', param: 'time' });
   await expect(source.push(jpeg, -1)).rejects.toMatchObject({ code: 'invalid_request' });
+});
+
+test('A given time that is ahead does not hold up the clock of those that have none', async () => {
+  let now = 0;
+  const source = pushSource(() => now);
+  const pushed: number[] = [];
+  for (const [at, given] of [[0], [1000], [2000, 60_000], [3000], [4000, 60_500], [5000]] as const) {
+    now = at;
+    const outcome = await source.push(jpeg, given);
+    if (outcome.accepted) pushed.push(outcome.timeMs);
+  }
+  // 60.5 s is not after 61 s.
+  expect(pushed).toEqual([0, 1000, 60_000, 61_000, 63_000]);
+  now = 6000;
+  expect(await source.push(jpeg, 64_500)).toEqual({ accepted: true, timeMs: 64_500 });
+  now = 6250;
+  expect(await source.push(jpeg)).toEqual({ accepted: true, timeMs: 64_750 });
 });
 
 test('A stream that goes on takes given times after its newest moment, and others by the wall clock', async () => {

@@ -61,6 +61,16 @@ describe('A conversation about several streams', () => {
     expect(asOfMs).toBe(500);
   });
 
+  test('may be about all that keep something of an instant', async () => {
+    const yard = await pushed('yard', 3);
+    const asOfWallMs = yard.status().startedAtMs + 600;
+    await expect.poll(() => Date.now()).toBeGreaterThan(asOfWallMs);
+    await pushed('young', 1);
+    expect(live.converse('all').streams).toHaveLength(2);
+    const { streams } = await live.converse('all', 'streams', asOfWallMs).ask('what is shown?', { asOfWallMs }).result;
+    expect(streams).toEqual([{ name: 'yard', asOfMs: 500 }]);
+  });
+
   test('takes no time of one stream, and no two moments', async () => {
     await pushed('yard', 1);
     await pushed('front', 1);
@@ -100,7 +110,10 @@ describe('A conversation about several streams', () => {
 });
 
 describe('The streams of a question', () => {
-  const stream = (name: string, lastMs: number | null = 0) => ({ name, status: () => ({ lastMs }) });
+  const stream = (name: string, lastMs: number | null = 0, startedAtMs = 0) => ({
+    name,
+    status: () => ({ firstMs: lastMs === null ? null : 0, lastMs, startedAtMs }),
+  });
   const existing = [stream('yard'), stream('attic'), stream('new', null), stream('front')];
   const choose = (wanted: readonly string[] | 'all', most = 8) =>
     chooseStreams(wanted, existing, most, 'yoco.streams').map(({ name }) => name);
@@ -110,6 +123,21 @@ describe('The streams of a question', () => {
     expect(choose(['new'])).toEqual(['new']);
     expect(choose('all')).toEqual(['attic', 'front', 'yard']);
     expect(existing.map(({ name }) => name)).toEqual(['yard', 'attic', 'new', 'front']);
+  });
+
+  test('"all" at an instant are those that keep something of it; where none does it is left to be refused', () => {
+    const then = [
+      stream('yard', 5_000, 70_000),
+      stream('new', null),
+      stream('ended', 1_000, 10_000),
+      stream('old', 90_000),
+    ];
+    const at = (wallMs: number, most = 3): string[] =>
+      chooseStreams('all', then, most, 'streams', wallMs).map(({ name }) => name);
+    expect([at(70_000), at(69_999, 2), at(9_000, 1)]).toEqual([['ended', 'old', 'yard'], ['ended', 'old'], ['old']]);
+    expect(at(-1)).toEqual(['ended', 'old', 'yard']);
+    expect(thrown(() => at(70_000, 2))).toMatchObject({ code: 'invalid_request' });
+    expect(chooseStreams(['yard'], then, 3, 'streams', 0).map(({ name }) => name)).toEqual(['yard']);
   });
 
   test.each([

@@ -179,6 +179,58 @@ describe('A push stream', () => {
   });
 });
 
+/** Of polls that take turns one sees the engine first with `more` 0, another one with 1. */
+test.each([0, 1])(
+  'Frames that wait for the engine go to it in their order, whichever looks when it is back (%i)',
+  async (more) => {
+    const stream = await pushed('push', 1);
+    const append = vi.spyOn(live.engine, 'append');
+    let left = Infinity;
+    const ready = vi.spyOn(live.engine, 'ready', 'get').mockImplementation(() => left-- <= 0);
+    try {
+      for (const timeMs of [1000, 1500, 2000]) await stream.push(await png(1), timeMs);
+      await new Promise((resolve) => setTimeout(resolve, 200)); // until as many wait as may
+      left = 2 + more;
+      await vi.waitFor(() => {
+        expect(stream.status()).toMatchObject({ frames: 4, lateFrames: 0, lastMs: 2000 });
+      }, 10_000);
+      expect(append.mock.calls.map(([, timeMs]) => timeMs)).toEqual([1000, 1500, 2000]);
+    } finally {
+      ready.mockRestore();
+      append.mockRestore();
+    }
+  },
+);
+
+test('Wall times go with the wall clock where it is set while a stream runs, and the log says so once', async () => {
+  const stream = await pushed('push', 1);
+  const began = stream.status().startedAtMs;
+  const now = Date.now.bind(Date);
+  let setMs = 0;
+  const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + setMs);
+  const moved = async (frame: number): Promise<number> => {
+    await stream.push(await png(frame), frame * 500);
+    await vi.waitFor(() => {
+      expect(stream.status().frames).toBe(frame + 1);
+    }, 10_000);
+    return Math.round((stream.status().startedAtMs - began) / 1_000);
+  };
+  try {
+    setMs = 500; // a drift at most
+    expect([await moved(1), stream.status().startedAtMs]).toEqual([0, began]);
+    setMs = 3_600_000;
+    expect([await moved(2), await moved(3)]).toEqual([3_600, 3_600]);
+    expect(warnings).toEqual([
+      'Stream push: the wall clock went 3600.0 s forward, and the wall times of all its frames with it.',
+    ]);
+    setMs = 0;
+    expect(await moved(4)).toBe(0);
+    expect(warnings[1]).toContain('3600.0 s back');
+  } finally {
+    clock.mockRestore();
+  }
+});
+
 test('A stream whose first frame waits for the engine began when that frame came', async () => {
   const { engine } = live;
   const again = once(engine, 'ready', { signal: AbortSignal.timeout(25_000) });

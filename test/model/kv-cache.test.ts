@@ -48,6 +48,21 @@ describe('The cache of a stream', () => {
     expect(cache.view(0)?.tokens).toBe(0);
   });
 
+  test('refuses a time before its newest, at which it would not be found', () => {
+    const cache = newCache(100);
+    fill(cache, 0, 2);
+    cache.merge(900);
+    expect(() => {
+      cache.append(899, values(2), values(2, -1));
+    }).toThrow(new RangeError('a frame at 899 ms after one at 900 ms'));
+    expect(() => {
+      cache.merge(400);
+    }).toThrow(RangeError);
+    expect([cache.times, cache.endOf(1), cache.mergedFrames]).toEqual([[0, 500], 900, 1]);
+    cache.append(900, values(2), values(2, -1));
+    expectFrames(cache, 0, 3);
+  });
+
   test('gives back each head’s keys and values, in order', () => {
     const cache = newCache(100);
     fill(cache, 0, 3);

@@ -22,7 +22,7 @@ import type {
 /**
  * Questions that do something special:
  * `fail CODE` fails after its first piece; `throw CODE` throws at once; `crash` throws no YocoError;
- * `slow` writes a piece each 20 ms, up to 200; `flood` writes 400 pieces of 64 KiB; `long` stops at the token limit;
+ * `slow` writes a piece each 20 ms, up to 200, `endless` for a minute; `flood` writes 400 pieces of 64 KiB; `long` stops at the token limit;
  * anything else is echoed as `You asked: ...`, with the number of the turn.
  */
 export class FakeStream implements LiveStream {
@@ -187,7 +187,7 @@ export class FakeStream implements LiveStream {
     let text = '';
     let tokens = 0;
     for (const piece of piecesOf(question, word, turn)) {
-      await sleep(word === 'slow' ? 20 : 1);
+      await sleep(word === 'slow' || word === 'endless' ? 20 : 1);
       if (options.signal?.aborted) {
         this.aborted += 1;
         finish(text, tokens, 'cancelled');
@@ -219,8 +219,8 @@ function span(stream: string, startMs: number, endMs: number, weight: number): A
 function* piecesOf(question: string, word: string, turn: number): Generator<string> {
   if (word === 'flood') {
     for (let i = 0; i < 400; i++) yield 'x'.repeat(65_536);
-  } else if (word === 'slow' || word === 'long') {
-    for (let i = 0; i < 200; i++) yield `word${i} `;
+  } else if (word === 'slow' || word === 'long' || word === 'endless') {
+    for (let i = 0; i < (word === 'endless' ? 3_000 : 200); i++) yield `word${i} `;
   } else {
     yield 'You asked: ';
     yield question;
@@ -274,8 +274,8 @@ export class FakeLiveService implements LiveService {
     return stream;
   }
 
-  converse(streams: WantedStreams, param = 'streams'): Conversation {
-    const chosen = chooseStreams(streams, this.list(), this.bundle.streamTags, param);
+  converse(streams: WantedStreams, param = 'streams', asOfWallMs?: number): Conversation {
+    const chosen = chooseStreams(streams, this.list(), this.bundle.streamTags, param, asOfWallMs);
     const [first] = chosen;
     if (first === undefined) throw new Error('no stream was chosen');
     return first.converseWith(chosen);

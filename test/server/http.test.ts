@@ -206,10 +206,13 @@ describe('frames', () => {
       time: '2030-01-01T00:01:01.000Z',
     });
     expect((await push('door', pictureHead, '?t=2')).body).toEqual({ accepted: false, reason: 'out_of_order' });
-    expect((await push('door', pictureHead, '?t=-3s')).body.error).toMatchObject({
-      code: 'invalid_request',
-      param: 't',
-    });
+    for (const t of ['-3s', 'abc', '2030-01-31T12:00:00Z', '1e99', '']) {
+      expect((await push('door', pictureHead, `?t=${t}`)).body.error).toMatchObject({
+        code: 'invalid_request',
+        param: 't',
+        message: expect.stringMatching(/t must be seconds since the stream began \(12\.5\)(?!.*-30s)/) as string,
+      });
+    }
     expect((await push('door', new Uint8Array(9))).body.error.code).toBe('image_undecodable');
     expect((await push('door', new Uint8Array(0))).body.error.code).toBe('image_undecodable');
     expect((await push('kitchen', pictureHead)).body.error.code).toBe('stream_not_pushable');
@@ -221,6 +224,31 @@ describe('frames', () => {
       headers: { 'content-type': 'application/json' },
     });
     expect(json.body.error).toMatchObject({ code: 'media_type_unsupported', param: 'Content-Type' });
+  });
+
+  it.each(['image/webp', 'application/json', 'image/jpegs', ''])(
+    'of the type %j are refused, with those that are taken',
+    async (type) => {
+      const headers = type === '' ? {} : { 'content-type': type };
+      const refused = await call(open, '/v1/streams/door/frames', { method: 'POST', headers, body: pictureHead });
+      expect(refused).toMatchObject({
+        status: 415,
+        body: {
+          error: {
+            code: 'media_type_unsupported',
+            param: 'Content-Type',
+            message: expect.stringContaining('image/jpeg, image/png or application/octet-stream') as string,
+          },
+        },
+      });
+    },
+  );
+
+  it.each(['image/jpeg', 'IMAGE/PNG; q=1', 'application/octet-stream'])('of the type %s are taken', async (type) => {
+    const init = { method: 'POST', headers: { 'content-type': type } };
+    const pushed = await call(open, '/v1/streams/door/frames', { ...init, body: pictureHead });
+    expect(pushed.body).toMatchObject({ accepted: expect.any(Boolean) as boolean });
+    expect((await call(open, '/v1/streams/door/frames', init)).body.error.code).toBe('image_undecodable');
   });
 
   async function push(name: string, body: Uint8Array<ArrayBuffer>, query = '') {

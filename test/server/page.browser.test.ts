@@ -135,7 +135,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
   it('stops an answer, shows an error in its card, and keeps several in flight', async () => {
     await page.goto(`${server.address}/?stream=door`);
     await page.getByText('Connected', { exact: true }).waitFor();
-    for (const question of ['slow one', 'slow two', 'throw too_many_questions']) {
+    for (const question of ['endless one', 'endless two', 'throw too_many_questions']) {
       await page.locator('#question').fill(question);
       await page.keyboard.press('Enter');
     }

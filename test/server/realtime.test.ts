@@ -436,6 +436,19 @@ describe('a question over several streams', () => {
     expect(live.stream('door').asked[0]?.options.asOfWallMs).toBe(Date.parse(time));
   });
 
+  it('that is about all at a time leaves out those that began after it, and is refused where none is left', async () => {
+    // From the kitchen's newest frame, which is the newest of all, also where the kitchen is left out.
+    for (const asOf of ['-62s', '2029-12-31T23:59:58Z']) {
+      client.ask('which camera?', { yoco: { streams: 'all', as_of: asOf } });
+      const { response } = await client.next('response.done');
+      expect(response.yoco.streams).toEqual([{ name: 'door', as_of: 3, as_of_time: '2029-12-31T23:59:58.000Z' }]);
+    }
+    client.ask('which camera?', { yoco: { streams: 'all', as_of: '-1h' } });
+    const { error } = await client.next('error');
+    expect(error).toMatchObject({ code: 'time_out_of_range', param: 'response.yoco.as_of' });
+    expect(error.message).toContain('is before the first frame of "door"');
+  });
+
   it('is refused seconds since a beginning, as each has its own', async () => {
     for (const asOf of [12, '12.5']) {
       client.ask('which camera?', { yoco: { streams: 'all', as_of: asOf } });
@@ -452,7 +465,7 @@ describe('a question over several streams', () => {
     ['-62s', 'is before the first frame of "kitchen"'],
     ['2999-01-01T00:00:00Z', 'is in the future. "door" keeps 0 s to 60 s'],
   ])('as of %s is refused: %s', async (asOf, words) => {
-    client.ask('which camera?', { yoco: { streams: 'all', as_of: asOf } });
+    client.ask('which camera?', { yoco: { streams: ['door', 'kitchen'], as_of: asOf } });
     const { error } = await client.next('error');
     expect(error).toMatchObject({ code: 'time_out_of_range', param: 'response.yoco.as_of' });
     expect(error.message).toContain(words);

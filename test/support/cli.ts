@@ -1,7 +1,11 @@
 /** The command line as a child process, with the tiny bundle. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { afterAll, afterEach, beforeAll } from 'vitest';
+import { type ClipFolder, clipFolder } from './clips.ts';
 import { TINY_BUNDLE } from './golden.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -19,6 +23,45 @@ export interface Started {
   readonly ended: Promise<Ended>;
   /** Resolves with the first match in what it has written. */
   wrote(pattern: RegExp): Promise<RegExpExecArray>;
+}
+
+/** What the tests of one file share. */
+export interface Workplace {
+  readonly clips: ClipFolder;
+  /** For whatever else is written. */
+  readonly folder: string;
+  /** Programs that are ended after each test. */
+  readonly running: Started[];
+}
+
+/** Made before the first test of a file that calls this, and removed after its last. */
+export function workplace(): Workplace {
+  const made: { clips?: ClipFolder; folder?: string } = {};
+  const running: Started[] = [];
+  beforeAll(async () => {
+    made.clips = await clipFolder();
+    made.folder = await mkdtemp(path.join(tmpdir(), 'yoco-cli-'));
+  });
+  afterEach(() => {
+    killAll(running);
+  });
+  afterAll(async () => {
+    await made.clips?.remove();
+    if (made.folder !== undefined) await rm(made.folder, { recursive: true, force: true });
+  });
+  const ready = <T>(part: T | undefined): T => {
+    if (part === undefined) throw new Error('There is no workplace outside of tests.');
+    return part;
+  };
+  return {
+    get clips() {
+      return ready(made.clips);
+    },
+    get folder() {
+      return ready(made.folder);
+    },
+    running,
+  };
 }
 
 /** Nothing of this shell's own settings reaches the child. */

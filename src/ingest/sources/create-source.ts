@@ -25,6 +25,7 @@ export function createSource(definition: StreamDefinition, options: SourceOption
       live: input.kind === 'http' ? 'unknown' : input.kind !== 'file',
       presumedLive: input.kind === 'http' && /\.m3u8$/i.test(new URL(input.address).pathname),
       loop: 'file' in source && source.loop,
+      paced: 'file' in source && source.pace === 'realtime',
     },
     options,
   );

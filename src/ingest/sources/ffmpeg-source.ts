@@ -37,6 +37,8 @@ export interface SourcePlan {
   /** While it is unknown: whether failures are those of a live source, which are never final. */
   readonly presumedLive: boolean;
   readonly loop: boolean;
+  /** Whether a file is played in real time. */
+  readonly paced: boolean;
 }
 
 /** Over HTTP, these have no end when they have no duration; a WebM without a duration is a mere recording. */
@@ -60,6 +62,8 @@ export class FfmpegSource implements FrameSource {
   #run: FfmpegRun | null = null;
   #playing: Promise<void> | null = null;
   #durationMs: number | null = null;
+  /** Frames of new connections that show what was shown already. */
+  #replayed = 0;
   #hls: boolean;
   #silent = false;
   #liveEnded = false;
@@ -79,7 +83,8 @@ export class FfmpegSource implements FrameSource {
 
   get status(): SourceStatus {
     const error = this.#error === null ? null : { code: this.#error.code, message: this.#error.message };
-    const { taken: frames, dropped } = this.#queue;
+    const { taken: frames } = this.#queue;
+    const dropped = this.#queue.dropped + this.#replayed;
     return { state: this.#state, frames, dropped, reconnects: this.#reconnects, error };
   }
 
@@ -127,7 +132,8 @@ export class FfmpegSource implements FrameSource {
             this.#finish('ended', null);
             return;
           }
-          this.#clock.loop(this.#durationMs, 1000 / this.#plan.fps);
+          failures = 0;
+          this.#nextRound(this.#durationMs);
           continue;
         }
         this.#error = problem;
@@ -169,8 +175,10 @@ export class FfmpegSource implements FrameSource {
         this.#watch();
         const live = this.#live === true;
         this.#firstMs ??= firstTimeMs(this.#options.goesOnFrom, live, 1000 / fps);
-        const timeMs = this.#firstMs + this.#clock.timeOf(ptsMs, this.#now(), live);
-        return this.#queue.push({ timeMs, rgb });
+        const timeMs = this.#clock.timeOf(ptsMs, this.#now(), live);
+        if (timeMs !== null) return this.#queue.push({ timeMs: this.#firstMs + timeMs, rgb });
+        this.#replayed += 1;
+        return Promise.resolve();
       },
     });
     this.#run = run;
@@ -233,8 +241,17 @@ export class FfmpegSource implements FrameSource {
 
   #mayRetry(problem: YocoError): boolean {
     // Of ffmpeg too: it was found, and cannot be started for lack of processes or files, or while it is being replaced.
-    if (this.#live !== null) return this.#live;
+    if (this.#live !== null) return this.#live || this.#isLooping();
     return this.#plan.presumedLive || problem.retryable;
+  }
+
+  /** A looped file that has given frames is to be played for ever, as a live source is. */
+  #isLooping(): boolean {
+    return this.#plan.loop && this.#clock.lastMs !== null;
+  }
+
+  #nextRound(durationMs: number | null): void {
+    this.#clock.loop(durationMs, 1000 / this.#plan.fps, this.#plan.paced);
   }
 
   async #waitToReconnect(failures: number, problem: YocoError): Promise<void> {
@@ -244,7 +261,8 @@ export class FfmpegSource implements FrameSource {
     const waitMs = waitBefore(failures, ONLY_A_PERSON_CAN_HELP.includes(problem.code));
     // An aborted wait is how `stop` ends it.
     await sleep(waitMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
-    this.#clock.reconnect();
+    if (this.#isLooping()) this.#nextRound(null);
+    else this.#clock.reconnect();
   }
 
   #warnOfOldFfmpeg(binary: FfmpegBinary): void {

@@ -90,6 +90,8 @@ export class PushSource implements FrameSource {
     const rgb = await decode(image, this.#size);
     if (this.#isStopped()) throw new YocoError('stream_deleted');
     if (this.#lastMs === null) this.#originMs = arrivedMs - (timeMs ?? firstTimeMs(this.#goesOnFrom, true, 1));
+    // The clock goes on from a time that is ahead of it, or what comes without one would have to wait for the clock.
+    else if (timeMs !== undefined) this.#originMs = Math.min(this.#originMs, arrivedMs - timeMs);
     const time = timeMs ?? Math.max(Math.round(arrivedMs - this.#originMs), (this.#lastMs ?? -1) + 1);
     this.#lastMs = time;
     this.#state = 'playing';

@@ -1,0 +1,131 @@
+/** How `watch` ends: with a source that goes away or fails, by a signal, or before it has begun. */
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { testPicture } from '../support/clips.ts';
+import { interrupt, run, start, type Started, workplace } from '../support/cli.ts';
+import { freePort } from '../support/ports.ts';
+import { descendants, type RunningProcess, untilGone } from '../support/processes.ts';
+
+const SLOW = 120_000;
+const CLIP = testPicture(3, 10);
+
+const place = workplace();
+const { running } = place;
+
+/** But for what is said of an old ffmpeg. */
+const linesOf = (text: string): string[] => text.split('\n').filter((line) => !/^$|is older than version 5/.test(line));
+
+describe('A source that goes away', () => {
+  test(
+    'after frames of it were seen is asked about, with a warning',
+    async () => {
+      // Without a length, as live MPEG-TS is; the first connection is the only one that brings anything.
+      const video = await readFile(await place.clips.make('live.ts', ...CLIP));
+      let requests = 0;
+      const server = createServer((_request, response) => {
+        if (++requests === 1) response.end(video);
+        else response.destroy();
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const url = `http://user:hunter2@127.0.0.1:${(server.address() as AddressInfo).port}/live.ts`;
+      const { status, stdout, stderr } = await run(['watch', url, 'What is shown now?', '--json']);
+      server.close();
+      expect([status, requests > 1]).toEqual([0, true]);
+      expect(JSON.parse(stdout)).toMatchObject({
+        frames: 6,
+        answers: [{ question: 'What is shown now?', answer: expect.any(String) as string, as_of: 2.5 }],
+      });
+      const warnings = linesOf(stderr).filter((line) => line.startsWith('warning: '));
+      expect(warnings).toEqual([expect.stringMatching(/the 6 frames up to 0:02 .*\(source_unreachable\)$/)]);
+      expect(linesOf(stderr).filter((line) => !line.endsWith('It is tried again. (source_unreachable)'))).toEqual(
+        warnings,
+      );
+      expect(stderr).not.toContain('hunter2');
+    },
+    SLOW,
+  );
+
+  test(
+    'before that is said once',
+    async () => {
+      const missing = await run(['watch', '/nowhere/video.mp4', 'What is this?']);
+      expect([missing.status, linesOf(missing.stderr)]).toEqual([
+        1,
+        [expect.stringMatching(/^error: .*\(source_not_found\)$/)],
+      ]);
+      const camera = await run(['watch', `rtsp://127.0.0.1:${await freePort()}/live`, 'What is this?']);
+      expect([camera.status, linesOf(camera.stderr)]).toEqual([
+        1,
+        [
+          expect.stringMatching(/It is tried again\. \(source_unreachable\)$/),
+          expect.stringMatching(/^error: .*\(source_unreachable\)$/),
+        ],
+      ]);
+    },
+    SLOW,
+  );
+});
+
+describe('Before anything is started', () => {
+  test.each([
+    ['--seconds', 'abc', 'a number above 0'],
+    ['--seconds', '0', 'a number above 0'],
+    ['--seconds', '-3', 'a number above 0'],
+    ['--fps', 'abc', 'a number from 0.1 to 30'],
+  ])(
+    '%s %j is refused',
+    async (flag, value, expected) => {
+      // A bundle that is not there is found out by whoever starts the engine.
+      const args = ['watch', 'a.mp4', 'What?', '--bundle', '/nowhere', flag, value];
+      const { status, stdout, stderr } = await run(args);
+      expect([status, stdout]).toEqual([1, '']);
+      expect(linesOf(stderr)).toEqual([expect.stringContaining(`${flag}: expected ${expected}.`)]);
+    },
+    SLOW,
+  );
+
+  test(
+    'so is an address whose password is not encoded, which is not repeated',
+    async () => {
+      const args = ['watch', 'rtsp://admin:12345#@127.0.0.1/live', 'What?', '--bundle', '/nowhere'];
+      const { status, stdout, stderr } = await run(args);
+      expect([status, stdout]).toEqual([1, '']);
+      expect(linesOf(stderr)).toEqual([expect.stringMatching(/ source\.url: .*%23.*\(definition_invalid\)$/)]);
+      expect(stderr).not.toContain('12345');
+    },
+    SLOW,
+  );
+});
+
+describe('A watch of what has no end', () => {
+  test.each([
+    ['SIGTERM', 143, ({ child }: Started) => child.kill('SIGTERM')],
+    ['Ctrl-C', 130, interrupt],
+  ] as const)(
+    'is ended by %s, with its ffmpeg, with status %d',
+    async (_name, expected, signal) => {
+      // Begins, and never goes on.
+      const server = createServer((_request, response) => response.write('a'));
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/live.ts`;
+      const watching = start(['watch', url, 'What is shown now?']);
+      running.push(watching);
+      let children: RunningProcess[] = [];
+      while (!children.some(({ command }) => command.includes(url))) {
+        await sleep(10);
+        children = await descendants(watching.child.pid ?? 0);
+      }
+      signal(watching);
+      const { status, stdout, stderr } = await watching.ended;
+      server.closeAllConnections();
+      server.close();
+      expect([status, stdout]).toEqual([expected, '']);
+      expect(stderr).not.toContain('error: ');
+      await untilGone(children.map(({ pid }) => pid));
+    },
+    SLOW,
+  );
+});
