@@ -46,6 +46,7 @@ export const ERRORS = {
   source_unauthorized: entry(502, 'The source refused the credentials.'),
   source_invalid: entry(422, 'The source is not a video that can be decoded.'),
   source_no_video: entry(422, 'The source has no video track.'),
+  source_incomplete: entry(422, 'The recording was cut short: its end is missing.'),
   source_silent: entry(504, 'The source sent no frame for too long.', true),
   ffmpeg_missing: entry(500, 'No usable ffmpeg was found.'),
   ffmpeg_failed: entry(500, 'ffmpeg ended for a reason that does not lie in the source.', true),

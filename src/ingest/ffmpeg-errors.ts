@@ -2,15 +2,24 @@
 import { YocoError, type ErrorCode } from '../errors.ts';
 import { redact } from './redact.ts';
 
+/** A server that speaks RTSP and does not play now, such as 453 where too many watch. */
+const RTSP_REFUSAL = /method [A-Z_]+ failed: [45]\d\d\b/i;
+/** The server knows no such transport. */
+const OTHER_TRANSPORT = /method [A-Z_]+ failed: 461\b/i;
+
 /** In the order of their force: the first that matches any line wins, so the cause goes before its consequences. */
 const SIGNS: readonly (readonly [RegExp, ErrorCode])[] = [
   // A signal that it hears makes whatever it was doing go wrong.
   [/^exiting normally, received signal \d+/i, 'ffmpeg_failed'],
   [/opening (?:de|en)coder.*(?:resource temporarily unavailable|cannot allocate memory)/i, 'ffmpeg_failed'],
   [/\b40[13] (?:unauthorized|forbidden)|(?:failed|returned):? 40[13]\b|authorization failed/i, 'source_unauthorized'],
-  [/404 not found|returned:? 404|failed:? 404|\b4XX Client Error/i, 'source_not_found'],
+  [/404 not found|returned:? 404|failed:? 404/i, 'source_not_found'],
   [/no such file or directory|no such device|cannot find a proper format.*v4l2/i, 'source_not_found'],
   [/matches no streams|does not contain any stream/i, 'source_no_video'],
+  [RTSP_REFUSAL, 'source_unreachable'],
+  [/\b4XX Client Error/i, 'source_not_found'],
+  // A connection that was accepted and closed: the way to a camera, such as a tunnel, is there, and the camera is not.
+  [/^rtsps?:\S* invalid data found/i, 'source_unreachable'],
   [
     /not on whitelist|moov atom not found|invalid data found|unsupported protocol|no protocol handler/i,
     'source_invalid',
@@ -29,11 +38,28 @@ const NETWORK_SIGNS: typeof SIGNS = [[/input\/output error|end of file|immediate
 export function errorOfFfmpeg(lines: readonly string[], onNetwork: boolean, secrets: readonly string[]): YocoError {
   for (const [sign, code] of onNetwork ? [...SIGNS.slice(0, -1), ...NETWORK_SIGNS] : SIGNS) {
     const line = lines.find((candidate) => sign.test(candidate));
-    if (line !== undefined) return new YocoError(code, { detail: readable(line, secrets) });
+    if (line === undefined) continue;
+    const hint = OTHER_TRANSPORT.test(line) ? ' Try the other `source.transport`.' : '';
+    return new YocoError(code, { detail: readable(line, secrets) + hint });
   }
   const last = lines.at(-1);
   const details = last === undefined ? {} : { detail: readable(last, secrets) };
   return new YocoError(onNetwork ? 'source_unreachable' : 'source_invalid', details);
+}
+
+/**
+ * What ffmpeg says of a recording that it then plays as if it were whole: by its container data is missing, or it could not be
+ * read to its end. That a connection was lost is not yet such a sign, since ffmpeg connects again.
+ */
+const CUT_SHORT = [
+  /^\[\S+ @ 0x[0-9a-f]+\] (?:File ended prematurely|Read error$|stream \d+, offset 0x[0-9a-f]+: partial file)/i,
+  /^(?:(?:https?|file):.*|\[in#\d+.*\] Error during demuxing): (?:input\/output error|(?:connection|operation) .*)$/i,
+];
+
+/** The error of a recording that ended before its end, where a line tells of one. */
+export function cutShortOf(line: string, secrets: readonly string[]): YocoError | null {
+  if (!CUT_SHORT.some((sign) => sign.test(line))) return null;
+  return new YocoError('source_incomplete', { detail: readable(line, secrets) });
 }
 
 /** Without `[hls @ 0x55...]`, credentials and excess. */

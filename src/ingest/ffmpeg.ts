@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import ffmpeg from 'fluent-ffmpeg';
 import { YocoError } from '../errors.ts';
 import type { FfmpegBinary } from './ffmpeg-binary.ts';
-import { errorOfFfmpeg } from './ffmpeg-errors.ts';
+import { cutShortOf, errorOfFfmpeg } from './ffmpeg-errors.ts';
 import type { FfmpegInput } from './ffmpeg-input.ts';
 import { redact } from './redact.ts';
 
@@ -34,6 +34,8 @@ export interface FfmpegResult {
   readonly frames: number;
   /** Why ffmpeg failed; null when it reached the end or was stopped. */
   readonly error: YocoError | null;
+  /** What tells that the input ended before its end, though ffmpeg did not fail; null when nothing does, or it was stopped. */
+  readonly cutShort: YocoError | null;
 }
 
 /** After SIGTERM ffmpeg has this long to leave, ms, before it is killed. */
@@ -61,6 +63,7 @@ export class FfmpegRun {
   readonly #command: ffmpeg.FfmpegCommand;
   readonly #times = new FrameTimes();
   readonly #lines: string[] = [];
+  #cutShort: YocoError | null = null;
   readonly #stop = new AbortController();
   #release: (() => void) | null = null;
   #picture: Buffer;
@@ -119,8 +122,9 @@ export class FfmpegRun {
     this.#times.end();
     const ran = spawned();
     if (ran) await read;
-    const failed = failure !== null && !this.#stop.signal.aborted;
-    return { frames: this.#frames, error: failed ? this.#errorOf(failure, ran) : null };
+    const stopped = this.#stop.signal.aborted;
+    const error = failure !== null && !stopped ? this.#errorOf(failure, ran) : null;
+    return { frames: this.#frames, error, cutShort: stopped ? null : this.#cutShort };
   }
 
   #errorOf(failure: Error, ran: boolean): YocoError {
@@ -141,6 +145,7 @@ export class FfmpegRun {
       this.#job.onInput?.({ format: this.#format, durationMs });
     }
     if (line.trim() === '' || /^Last message repeated/.test(line.trim())) return;
+    this.#cutShort ??= cutShortOf(line, this.#job.input.secrets);
     this.#lines.push(line.replace(NOT_ON_WHITELIST, 'Format $1 not on whitelist'));
     if (this.#lines.length > KEPT_LINES) this.#lines.shift();
   }

@@ -38,6 +38,8 @@ export class SourceClock {
   #firstPtsMs: number | null = null;
   #lastMs = -1;
   #lastPtsMs = 0;
+  /** Between the last two frames whose times were in order, ms. */
+  #stepMs = 1;
   #startedAtMs: number | null = null;
   #lastArrivalMs = 0;
   /** The next frame begins a round of a file; `paced`: in real time. */
@@ -74,6 +76,11 @@ export class SourceClock {
     this.#round = paced ? 'paced' : 'unpaced';
   }
 
+  /** How far the round that begins is ahead of `nowMs`, ms: so long has one that is played in real time to wait. */
+  aheadMs(nowMs: number): number {
+    return this.#startedAtMs === null ? 0 : Math.max(0, this.#startedAtMs + this.#baseMs - nowMs);
+  }
+
   /**
    * Time of a frame, whole ms since the first frame of the source; null where a new connection shows what was shown already.
    * @param ptsMs time that ffmpeg gave it; null: it has none, and gets that of its arrival
@@ -96,7 +103,11 @@ export class SourceClock {
         this.#forget();
       } else this.#takeBack(step);
       this.#makeUp(arrived, this.#baseMs + pts - this.#firstPtsMs);
-    }
+    } else if (pts < this.#lastPtsMs) {
+      // Recordings that were put one after the other: the next one begins a step after the last picture.
+      this.#baseMs = this.#lastMs + this.#stepMs;
+      this.#firstPtsMs = pts;
+    } else if (pts > this.#lastPtsMs) this.#stepMs = pts - this.#lastPtsMs;
     this.#lastPtsMs = pts;
     this.#lastArrivalMs = arrivalMs;
     const timeMs = Math.round(this.#baseMs + pts - this.#firstPtsMs);

@@ -73,9 +73,12 @@ export class SourceStream implements LiveStream {
     this.#onWarning = options.onWarning;
     const imageSize = engine.bundle.imageSize;
     this.#thumbnails = new Thumbnails({ size: imageSize, limitBytes: options.thumbnailLimitBytes });
-    const { maxAttempts, onWarning } = options;
+    const { maxAttempts } = options;
     const attempts = maxAttempts === undefined ? {} : { maxAttempts };
     const clock = restored === undefined ? {} : { goesOnFrom: clockOf(restored) };
+    const onWarning = (message: string): void => {
+      this.#onWarning(`Stream ${this.name}: ${message}`);
+    };
     const onChange = (): void => {
       this.#tellOfSource();
       this.#changed();

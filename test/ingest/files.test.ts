@@ -1,4 +1,4 @@
-import { chmod, rm, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
@@ -83,10 +83,47 @@ describe('A file', () => {
   test('is played in real time when asked for, and its clock goes on when it loops', async () => {
     const file = await clips.make('loop.mp4', ...testPicture(1, 10));
     const startedAt = performance.now();
-    // Of a clock that stands still what it takes to open the file again cannot be seen.
-    const frames = await take(open({ file, loop: true }, 2, { clock: () => 0 }), 5);
-    expect(times(frames)).toEqual([0, 500, 1000, 1500, 2000]);
+    const played: number[] = [];
+    // By a clock of the frames, of which what it takes to open the file again cannot be seen.
+    let now = 0;
+    for await (const { timeMs } of open({ file, loop: true }, 2, { clock: () => now }).frames()) {
+      played.push(timeMs);
+      now = timeMs + 500;
+      if (played.length === 5) break;
+    }
+    expect(played).toEqual([0, 500, 1000, 1500, 2000]);
     expect(performance.now() - startedAt).toBeGreaterThan(1300);
+  });
+
+  test('that is played in real time and is over at once is not ahead of the clock when it loops, and stops at once', async () => {
+    const file = await clips.make('one.mp4', ...testPicture(0.1, 10));
+    const source = open({ file, loop: true }, 2);
+    const startedAt = performance.now();
+    const played: number[] = [];
+    for await (const { timeMs } of source.frames()) {
+      expect(timeMs).toBeLessThanOrEqual(performance.now() - startedAt);
+      played.push(timeMs);
+      if (played.length === 3) break;
+    }
+    expect(Math.min(...played.slice(1).map((time, i) => time - (played[i] ?? 0)))).toBeGreaterThanOrEqual(500);
+
+    const slow = open({ file, loop: true }, 0.1);
+    const frames = slow.frames()[Symbol.asyncIterator]();
+    await frames.next();
+    const stoppedAt = performance.now();
+    await slow.stop();
+    expect(performance.now() - stoppedAt).toBeLessThan(5_000);
+    expect((await frames.next()).done).toBe(true);
+  });
+
+  test('of two that were put one after the other is played to its end', async () => {
+    const half = await readFile(await clips.make('half.mkv', ...testPicture(2, 10)));
+    const file = join(clips.path, 'halves.mkv');
+    await writeFile(file, Buffer.concat([half, half]));
+    const whole = [0, 500, 1000, 1500, 2000, 2500, 3000, 3500];
+    // ffmpeg 4 reads the first of them alone.
+    const isOld = (await findFfmpeg()).libavformat[0] < 59;
+    expect(times(await take(openFile(file)))).toEqual(isOld ? whole.slice(0, 4) : whole);
   });
 
   test('that is played in real time does not fall behind when it is opened again, as one that is played faster may', async () => {
@@ -148,6 +185,32 @@ describe('A file', () => {
       await reading;
     },
   );
+
+  test.each([
+    ['cut.mp4', ['-movflags', '+faststart']],
+    ['cut.mkv', []],
+  ])('that was cut short is played as far as it goes, and says so: %s', async (name, options) => {
+    const file = await clips.make(name, ...testPicture(4, 10), ...options);
+    const whole = await readFile(file);
+    const warnings: string[] = [];
+    const onWarning = (message: string): void => void warnings.push(message);
+    const source = open({ file, pace: 'fastest' }, 2, { onWarning });
+    expect(await take(source)).toHaveLength(8);
+    expect([source.status.error, warnings]).toEqual([null, []]);
+
+    await writeFile(file, whole.subarray(0, whole.length / 2));
+    const cut = open({ file, pace: 'fastest' }, 2, { onWarning });
+    expect((await take(cut)).length).toBeGreaterThan(0);
+    expect(cut.status).toMatchObject({ state: 'ended', error: { code: 'source_incomplete' } });
+    expect(warnings).toEqual([cut.status.error?.message]);
+
+    const looped = open({ file, pace: 'fastest', loop: true }, 2, { onWarning });
+    const round = cut.status.frames;
+    const frames = await take(looped, 3 * round);
+    expect(warnings).toHaveLength(2);
+    // A round ends with its last picture, not where the file should have.
+    expect(times(frames).at(-1)).toBe((3 * round - 1) * 500);
+  });
 
   test('stops at once, and its ffmpeg with it, even when nobody takes its frames', async () => {
     const file = await clips.make('stop.mp4', ...testPicture(20, 10));

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -186,6 +186,16 @@ describe('An RTSP camera', () => {
     expect(source.status).toMatchObject({ state: 'failed', reconnects: 1 });
   });
 
+  test('whose port accepts and closes at once cannot be reached: it is tried again soon', async () => {
+    const tunnel = createTcpServer((socket) => socket.destroy());
+    await new Promise<void>((resolve) => tunnel.listen(0, '127.0.0.1', resolve));
+    closing.push(() => new Promise((resolve) => tunnel.close(resolve)));
+    const source = open({ url: `rtsp://127.0.0.1:${(tunnel.address() as AddressInfo).port}/live` }, 2, {
+      maxAttempts: 2,
+    });
+    await expect(take(source)).rejects.toMatchObject({ code: 'source_unreachable' });
+  });
+
   test('loses its oldest frames to a slow taker, counted', async () => {
     const server = await rtsp();
     const source = open({ url: server.url }, 25);
@@ -276,6 +286,20 @@ describe('An HTTP address', () => {
     const source = open({ url: `${url}/a.mp4?token=hunter2` });
     await expect(take(source)).rejects.toMatchObject({ code, message: expect.not.stringMatching(/hunter2/) as string });
     expect(source.status.state).toBe('failed');
+  });
+
+  test('of a file whose server is gone before its end says so', async () => {
+    const file = await readFile(await clips.make('lost.mp4', ...testPicture(4, 10), ...streamable));
+    let asked = 0;
+    const address = await http((_request, response) => {
+      asked += 1;
+      if (asked > 1) return void response.writeHead(404).end();
+      response.writeHead(200, { 'content-length': file.length });
+      response.write(file.subarray(0, file.length / 2), () => response.socket?.end());
+    });
+    const source = open({ url: `${address}/lost.mp4` });
+    expect((await take(source)).length).toBeGreaterThan(0);
+    expect(source.status).toMatchObject({ state: 'ended', error: { code: 'source_incomplete' } });
   });
 
   test('of a web page fails', async () => {

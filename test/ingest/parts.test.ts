@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { LONGEST_WAIT_MS, waitBefore } from '../../src/ingest/backoff.ts';
-import { errorOfFfmpeg } from '../../src/ingest/ffmpeg-errors.ts';
+import { cutShortOf, errorOfFfmpeg } from '../../src/ingest/ffmpeg-errors.ts';
 import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
 import { FrameQueue } from '../../src/ingest/frame-queue.ts';
 import { firstTimeMs, SourceClock } from '../../src/ingest/source-clock.ts';
@@ -139,6 +139,14 @@ describe('The clock of a source', () => {
     expect([0, 500, 60_000].map((pts) => clock.timeOf(pts, 0, false))).toEqual([0, 500, 60_000]);
   });
 
+  test('goes on where the times of a file go back: recordings that were put one after the other', () => {
+    const clock = new SourceClock();
+    const pts = [100, 600, 1100, 100, 600, 1100, 40, 140];
+    expect(pts.map((ms) => clock.timeOf(ms, 0, false))).toEqual([0, 500, 1000, 1500, 2000, 2500, 3000, 3100]);
+    clock.loop(1500, 500, false);
+    expect(clock.timeOf(100, 0, false)).toBe(4500);
+  });
+
   test('uses the arrival where the source has no times', () => {
     const clock = new SourceClock();
     expect([100, 600, 1100].map((arrival) => clock.timeOf(null, arrival, true))).toEqual([0, 500, 1000]);
@@ -149,6 +157,7 @@ describe('The clock of a source', () => {
     clock.timeOf(0, 0, false);
     clock.timeOf(500, 0, false);
     clock.loop(1200, 500, false);
+    expect([400, 1_200, 5_000].map((now) => clock.aheadMs(now))).toEqual([800, 0, 0]);
     expect([40, 540].map((pts) => clock.timeOf(pts, 0, false))).toEqual([1200, 1700]);
     clock.loop(null, 500, false);
     expect(clock.timeOf(0, 0, false)).toBe(2200);
@@ -236,6 +245,11 @@ describe('What ffmpeg says becomes an error:', () => {
   test.each([
     ['[rtsp @ 0x55] method DESCRIBE failed: 401 Unauthorized', 'source_unauthorized'],
     ['[https @ 0x55] HTTP error 403 Forbidden', 'source_unauthorized'],
+    ['[rtsp @ 0x55] method DESCRIBE failed: 453 Not Enough Bandwidth', 'source_unreachable'],
+    ['[rtsp @ 0x55] method SETUP failed: 461 Unsupported Transport', 'source_unreachable'],
+    ['[rtsp @ 0x55] method DESCRIBE failed: 503 Service Unavailable', 'source_unreachable'],
+    ['rtsp://10.0.0.1/: Invalid data found when processing input', 'source_unreachable'],
+    ['http://cam/: Server returned 4XX Client Error, but not one of 40{0,1,3,4}', 'source_not_found'],
     ['[rtsp @ 0x55] method DESCRIBE failed: 404 Not Found', 'source_not_found'],
     ['file:/a.mp4: No such file or directory', 'source_not_found'],
     ['[tcp @ 0x55] Connection to tcp://10.0.0.1:554 failed: Connection refused', 'source_unreachable'],
@@ -253,11 +267,46 @@ describe('What ffmpeg says becomes an error:', () => {
     expect(errorOfFfmpeg(['Press [q] to stop', line], true, []).code).toBe(code);
   });
 
+  test.each([
+    [
+      'method DESCRIBE failed: 453 Not Enough Bandwidth',
+      'Server returned 4XX Client Error, but not one of 40{0,1,3,4}',
+      '',
+    ],
+    ['method SETUP failed: 461 Unsupported Transport', 'Protocol not supported', ' Try the other `source.transport`.'],
+  ])('%s, with its reason', (refusal, consequence, hint) => {
+    const error = errorOfFfmpeg([`[rtsp @ 0x55] ${refusal}`, `rtsp://cam/: ${consequence}`], true, []);
+    expect(error).toMatchObject({ code: 'source_unreachable', detail: `ffmpeg: ${refusal}.${hint}` });
+  });
+
   test('without addresses in memory and without credentials', () => {
     const error = errorOfFfmpeg(['[tcp @ 0x55d] rtsp://a:b@cam/?key=x hunter2: Connection refused'], true, ['hunter2']);
     expect(error.message).toBe(
       'The source cannot be reached. ffmpeg: rtsp://***@cam/?key=*** ***: Connection refused.',
     );
+  });
+});
+
+describe('That a recording was cut short', () => {
+  test.each([
+    '[matroska,webm @ 0x55] File ended prematurely at pos. 12817 (0x3211)',
+    '[matroska,webm @ 0x55] Read error',
+    '[mov,mp4,m4a,3gp,3g2,mj2 @ 0x55] stream 0, offset 0x415a: partial file',
+    'http://cam/a b.ts: Input/output error',
+    '[in#0/mpegts @ 0x55] Error during demuxing: Connection timed out',
+  ])('is told by %s', (line) => {
+    expect(cutShortOf(line, [])?.code).toBe('source_incomplete');
+  });
+
+  test.each([
+    // What ffmpeg makes up for: it connects again.
+    '[http @ 0x55] Stream ends prematurely at 16208, should be 32417',
+    // Two recordings in one, or a lost packet.
+    'file:/a.ts: corrupt input packet in stream 0',
+    "Input #0, mov, from 'file:/File ended prematurely: partial file':",
+    '    title           : [a @ 0x5] Read error',
+  ])('is not told by %s', (line) => {
+    expect(cutShortOf(line, [])).toBeNull();
   });
 });
 

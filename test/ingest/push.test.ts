@@ -6,6 +6,9 @@ import { PushSource } from '../../src/ingest/sources/push-source.ts';
 import type { ClockStart } from '../../src/ingest/source-clock.ts';
 import { colourAt, SIZE, take, times } from './play.ts';
 
+const NO_PICTURE = 'It is neither JPEG nor PNG.';
+const DAMAGED = 'It is cut off or damaged.';
+
 let jpeg: Buffer;
 let png: Buffer;
 beforeAll(async () => {
@@ -137,23 +140,25 @@ test.each(['grey', 'transparent', '16-bit', 'cmyk'])('A %s picture becomes RGB',
 });
 
 test.each([
-  ['nothing', () => Buffer.alloc(0)],
-  ['text', () => Buffer.from('no picture')],
-  ['SVG', () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')],
-  ['half a JPEG', () => jpeg.subarray(0, jpeg.length / 2)],
-  ['WebP', () => sharp(jpeg).webp().toBuffer()],
-  ['a PNG of 10 000 x 10 000', () => hugePng()],
-])('%s is refused, and the next picture is taken', async (_name, image) => {
+  ['nothing', NO_PICTURE, () => Buffer.alloc(0)],
+  ['text', NO_PICTURE, () => Buffer.from('no picture')],
+  ['SVG', NO_PICTURE, () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')],
+  ['half a JPEG', DAMAGED, () => jpeg.subarray(0, jpeg.length / 2)],
+  ['the beginning of a PNG', DAMAGED, () => png.subarray(0, 12)],
+  ['WebP', NO_PICTURE, () => sharp(jpeg).webp().toBuffer()],
+  ['a PNG of 10 000 x 10 000', 'It has 100 million pixels; the limit is 50 million.', () => pngOf(10_000, 10_000)],
+  ['one of 8 000 x 6 251', 'It has 50.1 million pixels; the limit is 50 million.', () => pngOf(8_000, 6_251)],
+])('%s is refused and why is said, and the next picture is taken', async (_name, detail, image) => {
   const source = pushSource();
-  await expect(source.push(await image(), 10)).rejects.toMatchObject({ code: 'image_undecodable' });
+  await expect(source.push(await image(), 10)).rejects.toMatchObject({ code: 'image_undecodable', detail });
   expect(await source.push(jpeg, 5)).toEqual({ accepted: true, timeMs: 5 });
 });
 
-/** The header claims a size that would need 300 MB. */
-function hugePng(): Buffer {
+/** The header claims a size that would need hundreds of megabytes. */
+function pngOf(width: number, height: number): Buffer {
   const bytes = Buffer.from(png);
-  bytes.writeUInt32BE(10_000, 16);
-  bytes.writeUInt32BE(10_000, 20);
+  bytes.writeUInt32BE(width, 16);
+  bytes.writeUInt32BE(height, 20);
   return bytes;
 }
 

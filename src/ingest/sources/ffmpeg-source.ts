@@ -67,6 +67,7 @@ export class FfmpegSource implements FrameSource {
   #hls: boolean;
   #silent = false;
   #liveEnded = false;
+  #warnedOfCut = false;
   /** Frames get their times by arrival, and whether a connection was ended to be made so. */
   #byArrival = false;
   #connectAgain = false;
@@ -128,12 +129,13 @@ export class FfmpegSource implements FrameSource {
         }
         const problem = this.#problemOf(result);
         if (problem === null) {
+          this.#tellOf(result.cutShort);
           if (!this.#plan.loop) {
             this.#finish('ended', null);
             return;
           }
           failures = 0;
-          this.#nextRound(this.#durationMs);
+          await this.#nextRound(result.cutShort === null ? this.#durationMs : null);
           continue;
         }
         this.#error = problem;
@@ -250,8 +252,11 @@ export class FfmpegSource implements FrameSource {
     return this.#plan.loop && this.#clock.lastMs !== null;
   }
 
-  #nextRound(durationMs: number | null): void {
-    this.#clock.loop(durationMs, 1000 / this.#plan.fps, this.#plan.paced);
+  /** Waits for the time of the next round where it is to be played in real time: one of a single picture is over at once. */
+  async #nextRound(durationMs: number | null): Promise<void> {
+    const { fps, paced } = this.#plan;
+    this.#clock.loop(durationMs, 1000 / fps, paced);
+    if (paced) await this.#sleep(this.#clock.aheadMs(this.#now()));
   }
 
   async #waitToReconnect(failures: number, problem: YocoError): Promise<void> {
@@ -259,10 +264,22 @@ export class FfmpegSource implements FrameSource {
     this.#state = 'reconnecting';
     this.#options.onChange?.();
     const waitMs = waitBefore(failures, ONLY_A_PERSON_CAN_HELP.includes(problem.code));
-    // An aborted wait is how `stop` ends it.
-    await sleep(waitMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
-    if (this.#isLooping()) this.#nextRound(null);
+    await this.#sleep(waitMs);
+    if (this.#isLooping()) await this.#nextRound(null);
     else this.#clock.reconnect();
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    // An aborted wait is how `stop` ends it.
+    await sleep(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+  }
+
+  /** A recording that was cut short is played as far as it goes. */
+  #tellOf(cutShort: YocoError | null): void {
+    if (cutShort === null) return;
+    this.#error = cutShort;
+    if (!this.#warnedOfCut) this.#options.onWarning?.(cutShort.message);
+    this.#warnedOfCut = true;
   }
 
   #warnOfOldFfmpeg(binary: FfmpegBinary): void {

@@ -109,8 +109,11 @@ export class PushSource implements FrameSource {
 async function decode(image: Uint8Array, size: number): Promise<Uint8Array> {
   // Looked at first, so that none of libvips' other readers sees what a client sends.
   const begins = (signature: Buffer): boolean => signature.equals(image.subarray(0, signature.length));
-  if (!begins(JPEG) && !begins(PNG)) throw new YocoError('image_undecodable');
+  if (!begins(JPEG) && !begins(PNG)) throw undecodable('It is neither JPEG nor PNG.');
   try {
+    // Asked for before the limit, whose error does not say by how much it was missed.
+    const { width, height } = await sharp(image, { limitInputPixels: false }).metadata();
+    if (width * height > LARGEST_PICTURE) throw tooLarge(width * height);
     return await sharp(image, { limitInputPixels: LARGEST_PICTURE, failOn: 'error' })
       .rotate()
       .flatten({ background: '#000' })
@@ -119,6 +122,16 @@ async function decode(image: Uint8Array, size: number): Promise<Uint8Array> {
       .raw()
       .toBuffer();
   } catch (cause) {
-    throw new YocoError('image_undecodable', { cause });
+    throw cause instanceof YocoError ? cause : undecodable('It is cut off or damaged.', cause);
   }
+}
+
+function tooLarge(pixels: number): YocoError {
+  // Upwards, so that none just above the limit reads like the limit.
+  const millions = Math.ceil(pixels / 100_000) / 10;
+  return undecodable(`It has ${millions} million pixels; the limit is ${LARGEST_PICTURE / 1_000_000} million.`);
+}
+
+function undecodable(detail: string, cause?: unknown): YocoError {
+  return new YocoError('image_undecodable', { detail, cause });
 }
