@@ -85,7 +85,7 @@ PRESENCE = {"seen", "seennow", "seenkind", "seennowkind", "when", "before", "aft
 # Of details: pictures are not to be known by them, and a video's encoder changes them from frame to frame.
 DETAIL_NOISE = 0.12
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
-COUNT_TASKS = {"different": 6, "duration": 5, "repetitions": 3, "howmany": 2}
+COUNT_TASKS = {"different": 6, "duration": 5, "repetitions": 3, "howmany": 4}
 SCENE_TASKS = {"describe": 6, "now": 1, "chat": 1}
 SIGN_TASKS = {"reads": 5, "ground": 3, "colour": 5, "now": 2, "seen": 1, "when": 1, "before": 1, "after": 1}
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
