@@ -51,7 +51,7 @@ interface Wanted {
   readonly limitMs: number;
 }
 
-const NUMBER = /^\d+(\.\d+)?$/;
+const NUMBER = /^(?:\d+\.?\d*|\.\d+)$/;
 
 /** Throws `invalid_request` or `definition_invalid` that names the flag, or the field of the source, and what is expected. */
 function checkFlags(source: string, { fps, seconds }: WatchFlags): Wanted {

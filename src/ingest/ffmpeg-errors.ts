@@ -1,5 +1,6 @@
 /** What ffmpeg says on stderr, as an error of the catalogue. */
 import { YocoError, type ErrorCode } from '../errors.ts';
+import type { FfmpegInput } from './ffmpeg-input.ts';
 import { redact } from './redact.ts';
 
 /** A server that speaks RTSP and does not play now, such as 453 where too many watch. */
@@ -7,8 +8,14 @@ const RTSP_REFUSAL = /method [A-Z_]+ failed: [45]\d\d\b/i;
 /** The server knows no such transport. */
 const OTHER_TRANSPORT = /method [A-Z_]+ failed: 461\b/i;
 
-/** In the order of their force: the first that matches any line wins, so the cause goes before its consequences. */
-const SIGNS: readonly (readonly [RegExp, ErrorCode])[] = [
+type Kind = FfmpegInput['kind'];
+const NETWORK: readonly Kind[] = ['rtsp', 'http'];
+
+/**
+ * In the order of their force: the first that matches any line wins, so the cause goes before its consequences. Some hold for
+ * inputs of some kinds only.
+ */
+const SIGNS: readonly (readonly [RegExp, ErrorCode, (readonly Kind[])?])[] = [
   // A signal that it hears makes whatever it was doing go wrong.
   [/^exiting normally, received signal \d+/i, 'ffmpeg_failed'],
   [/opening (?:de|en)coder.*(?:resource temporarily unavailable|cannot allocate memory)/i, 'ffmpeg_failed'],
@@ -19,7 +26,7 @@ const SIGNS: readonly (readonly [RegExp, ErrorCode])[] = [
   [RTSP_REFUSAL, 'source_unreachable'],
   [/\b4XX Client Error/i, 'source_not_found'],
   // A connection that was accepted and closed: the way to a camera, such as a tunnel, is there, and the camera is not.
-  [/^rtsps?:\S* invalid data found/i, 'source_unreachable'],
+  [/^(?:rtsps?:\S*|\[in#\d+.*\] error opening input:) invalid data found/i, 'source_unreachable', ['rtsp']],
   [
     /not on whitelist|moov atom not found|invalid data found|unsupported protocol|no protocol handler/i,
     'source_invalid',
@@ -28,15 +35,15 @@ const SIGNS: readonly (readonly [RegExp, ErrorCode])[] = [
   [/connection refused|timed out|unreachable|no route to host|reset by peer|broken pipe/i, 'source_unreachable'],
   [/failed to resolve|name or service not known|temporary failure in name/i, 'source_unreachable'],
   [/5\d\d server error|5XX Server Error|failed: 5\d\d|permission denied|resource busy/i, 'source_unreachable'],
-  [/is a directory|input\/output error|end of file|immediate exit/i, 'source_invalid'],
+  // On a network, these mean that the other side went away, not that the data is bad.
+  [/input\/output error|end of file|immediate exit/i, 'source_unreachable', NETWORK],
+  [/is a directory|input\/output error|end of file|immediate exit/i, 'source_invalid', ['file', 'device']],
 ];
 
-/** On a network, these mean that the other side went away, not that the data is bad. */
-const NETWORK_SIGNS: typeof SIGNS = [[/input\/output error|end of file|immediate exit/i, 'source_unreachable']];
-
 /** The error that the last lines of a failed ffmpeg speak of; its detail is the line itself, without credentials. */
-export function errorOfFfmpeg(lines: readonly string[], onNetwork: boolean, secrets: readonly string[]): YocoError {
-  for (const [sign, code] of onNetwork ? [...SIGNS.slice(0, -1), ...NETWORK_SIGNS] : SIGNS) {
+export function errorOfFfmpeg(lines: readonly string[], kind: Kind, secrets: readonly string[]): YocoError {
+  for (const [sign, code, kinds] of SIGNS) {
+    if (kinds !== undefined && !kinds.includes(kind)) continue;
     const line = lines.find((candidate) => sign.test(candidate));
     if (line === undefined) continue;
     const hint = OTHER_TRANSPORT.test(line) ? ' Try the other `source.transport`.' : '';
@@ -44,7 +51,7 @@ export function errorOfFfmpeg(lines: readonly string[], onNetwork: boolean, secr
   }
   const last = lines.at(-1);
   const details = last === undefined ? {} : { detail: readable(last, secrets) };
-  return new YocoError(onNetwork ? 'source_unreachable' : 'source_invalid', details);
+  return new YocoError(NETWORK.includes(kind) ? 'source_unreachable' : 'source_invalid', details);
 }
 
 /**

@@ -132,7 +132,7 @@ export class FfmpegRun {
     if (!ran) return new YocoError('ffmpeg_missing', { detail: redact(failure.message, secrets) });
     const signal = /^ffmpeg was killed with signal (\w+)$/.exec(failure.message)?.[1];
     if (signal !== undefined) return new YocoError('ffmpeg_failed', { detail: `It was ended by ${signal}.` });
-    return errorOfFfmpeg(this.#lines, kind === 'rtsp' || kind === 'http', secrets);
+    return errorOfFfmpeg(this.#lines, kind, secrets);
   }
 
   #hear(line: string): void {

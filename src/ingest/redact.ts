@@ -18,13 +18,19 @@ export function redact(text: string, secrets: readonly string[] = []): string {
 }
 
 /**
- * As `redact`, of one URL. All before its last `@` is hidden: a password may hold any character, also one that ends a
- * password for whoever reads the URL by its rules.
+ * As `redact`, of one URL. All before its last `@` is hidden where that may end a password, which may hold any character, also
+ * one that ends a password for whoever reads the URL by its rules.
  */
 export function redactUrl(url: string): string {
   const [scheme, end] = [url.indexOf('://'), url.lastIndexOf('@')];
-  if (scheme < 0 || end < scheme) return redact(url);
+  if (scheme < 0 || !mayEndPassword(url.slice(scheme + '://'.length, end + 1))) return redact(url);
   return redact(`${url.slice(0, scheme)}://${HIDDEN}${url.slice(end)}`);
+}
+
+/** Of an address up to an `@`: a host alone, without a port, is no user with a password, whatever `@` comes after it. */
+function mayEndPassword(address: string): boolean {
+  const [host = ''] = address.replace(/^\[[^\]]*\]/, '').split(/[/?\\]/, 1);
+  return address.includes('#') || /[:@]/.test(host);
 }
 
 /** Values of secret fields, to the end of each value. */

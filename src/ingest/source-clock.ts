@@ -44,8 +44,16 @@ export class SourceClock {
   #lastArrivalMs = 0;
   /** The next frame begins a round of a file; `paced`: in real time. */
   #round: 'paced' | 'unpaced' | null = null;
-  /** Whether the connection shows what was shown already. */
+  /** Time at which the round, or the connection, began. */
+  #roundBaseMs = 0;
+  /** Whether a new connection may show what was shown already, and whether this one does. */
+  #mayReplay = false;
   #replays = false;
+  /** How far back connections begin, and how much of that was taken back from the lead that it makes, ms. */
+  #depthMs = 0;
+  #takenBackMs = 0;
+  /** Whole windows of the connection. */
+  #windows = 0;
   /** Since this arrival, how far times were behind it and ahead of it at the least, ms. */
   #windowFromMs = 0;
   #leastLagMs = Infinity;
@@ -58,9 +66,11 @@ export class SourceClock {
     return this.#lastMs < 0 ? null : this.#lastMs;
   }
 
-  /** The next frame begins a new connection: the clock goes on by arrival. */
-  reconnect(): void {
+  /** The next frame begins a new connection, which `mayReplay` what was shown already: the clock goes on by arrival. */
+  reconnect(mayReplay: boolean): void {
     this.#firstPtsMs = null;
+    this.#mayReplay = mayReplay;
+    this.#windows = 0;
     this.#forget();
   }
 
@@ -70,7 +80,7 @@ export class SourceClock {
    */
   loop(durationMs: number | null, frameMs: number, paced: boolean): void {
     const last = this.#lastMs;
-    this.#baseMs = Math.max(this.#baseMs + (durationMs ?? 0), last + frameMs);
+    this.#baseMs = Math.max(this.#roundBaseMs + (durationMs ?? 0), last + frameMs);
     this.#lastPtsMs = 0;
     this.#firstPtsMs = null;
     this.#round = paced ? 'paced' : 'unpaced';
@@ -93,6 +103,7 @@ export class SourceClock {
     const pts = ptsMs ?? (this.#firstPtsMs === null ? 0 : this.#lastPtsMs + arrivalMs - this.#lastArrivalMs);
     if (this.#firstPtsMs === null) {
       this.#begin(arrived);
+      this.#roundBaseMs = this.#baseMs;
       this.#firstPtsMs = pts;
     } else if (live) {
       const step = pts - this.#lastPtsMs;
@@ -100,10 +111,11 @@ export class SourceClock {
       if (step < 0 || step > arrivalStep + LARGEST_JUMP_MS) {
         this.#baseMs = Math.max(arrived, this.#lastMs + 1);
         this.#firstPtsMs = pts;
+        this.#depthMs = this.#takenBackMs = 0;
         this.#forget();
       } else this.#takeBack(step);
       this.#makeUp(arrived, this.#baseMs + pts - this.#firstPtsMs);
-    } else if (pts < this.#lastPtsMs) {
+    } else if (pts < this.#lastPtsMs - this.#stepMs) {
       // Recordings that were put one after the other: the next one begins a step after the last picture.
       this.#baseMs = this.#lastMs + this.#stepMs;
       this.#firstPtsMs = pts;
@@ -126,9 +138,12 @@ export class SourceClock {
     }
     if (this.#lastMs < 0) return;
     const next = this.#lastMs + 1;
+    this.#takenBackMs = this.#mayReplay ? Math.min(this.#takenBackMs, this.#depthMs) : 0;
+    // It begins as far back as the one before it did, of which that much was taken back since.
+    const begins = arrived - this.#takenBackMs;
     // Were it put behind a lead that stands, each connection would add what it loads at once.
-    this.#replays = next > arrived && next - arrived <= LONGEST_REPLAY_MS;
-    this.#baseMs = this.#replays ? arrived : Math.max(arrived, next);
+    this.#replays = this.#mayReplay && next > begins && next - begins <= LONGEST_REPLAY_MS;
+    this.#baseMs = this.#replays ? begins : Math.max(begins, next);
   }
 
   /** Of what was measured nothing holds any more. */
@@ -142,6 +157,7 @@ export class SourceClock {
   #takeBack(stepMs: number): void {
     const slower = Math.min(stepMs * SLOWER, Math.max(0, this.#leadMs - LARGEST_LEAD_MS));
     this.#baseMs -= slower;
+    this.#takenBackMs += slower;
     this.#leadMs -= slower;
     this.#leastLeadMs -= slower;
     this.#leastLagMs += slower;
@@ -155,6 +171,8 @@ export class SourceClock {
     if (arrived - this.#windowFromMs < WINDOW_MS) return;
     if (this.#leastLagMs > LARGEST_JUMP_MS) this.#baseMs += this.#leastLagMs;
     const leadMs = this.#leastLeadMs;
+    // The first holds what is loaded at once, so the second tells; later ones hold what a camera's fast clock added.
+    if (++this.#windows <= 2) this.#depthMs = Math.max(0, leadMs) + this.#takenBackMs;
     this.#forget();
     this.#leadMs = leadMs;
   }

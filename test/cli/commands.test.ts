@@ -624,7 +624,7 @@ describe('eval', () => {
 
 describe('eval-clips', () => {
   test(
-    'plays the clips that are in a place.folder, and prints answers, counts, and what a text alone would get',
+    'plays the clips that are in a folder, and prints answers, counts, and what a text alone would get',
     async () => {
       const directory = await mkdtemp(path.join(place.folder, 'clips-'));
       const clip = await place.clips.make('cockatoo.mp4', ...testPicture(3, 10));

@@ -348,6 +348,7 @@ describe('Redaction', () => {
     ['no address @ all', 'no address @ all'],
     ['rtsp://10.0.0.7/user=a_password=b==_c.sdp', 'rtsp://10.0.0.7/user=***'],
     ['rtsp://10.0.0.7/x=a_password=b==&y=c', 'rtsp://10.0.0.7/x=a_password=***&y=c'],
+    ['https://example.org/@channel/a.m3u8?mail=a@b', 'https://example.org/@channel/a.m3u8?mail=a@b'],
   ])('of the whole address %j', (url, expected) => {
     expect(redactUrl(url)).toBe(expected);
   });

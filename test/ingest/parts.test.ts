@@ -30,7 +30,7 @@ describe('The clock of a source', () => {
   test('goes on by arrival after a reconnect, whatever the camera says', () => {
     const clock = new SourceClock();
     expect([90_000, 90_500].map((pts) => clock.timeOf(pts, 1000 + pts - 90_000, true))).toEqual([0, 500]);
-    clock.reconnect();
+    clock.reconnect(true);
     expect([7, 507].map((pts) => clock.timeOf(pts, 9000 + pts, true))).toEqual([8007, 8507]);
   });
 
@@ -105,7 +105,7 @@ describe('The clock of a source', () => {
     for (let i = 0; i < 10; i++) {
       hls.play(20, 500);
       const [{ lead }, before] = [hls, hls.times.length];
-      hls.clock.reconnect();
+      hls.clock.reconnect(true);
       hls.arrival += 2_000;
       hls.play(36, 0);
       expect(hls.lead).toBeLessThanOrEqual(18_000);
@@ -115,10 +115,33 @@ describe('The clock of a source', () => {
     }
   });
 
+  test('passes over what was shown already also after the lead was taken back', () => {
+    const hls = new Hls();
+    hls.play(36, 0);
+    hls.play(700, 500);
+    for (let i = 0; i < 3; i++) {
+      const before = hls.times.length;
+      hls.clock.reconnect(true);
+      hls.arrival += 2_000;
+      hls.play(36, 0);
+      const added = hls.times.length - before;
+      expect([i, added >= 3, added <= 5]).toEqual([i, true, true]);
+      hls.play(200, 500);
+      expect(hls.lead).toBeLessThan(1_600);
+    }
+  });
+
+  test('takes all that a camera shows after a reconnect, also where its times had jumped ahead', () => {
+    const clock = new SourceClock();
+    expect([0, 500, 9_500].map((pts, i) => clock.timeOf(pts, i * 500, true))).toEqual([0, 500, 9_500]);
+    clock.reconnect(false);
+    expect([7, 507].map((pts) => clock.timeOf(pts, 2_000 + pts, true))).toEqual([9_501, 10_001]);
+  });
+
   test('goes on after its newest time where that is further ahead than a new connection can show again', () => {
     const clock = new SourceClock();
     for (let i = 0; i <= 200; i++) clock.timeOf(i * 500, 0, true);
-    clock.reconnect();
+    clock.reconnect(true);
     expect([0, 500].map((pts) => clock.timeOf(pts, 1_000, true))).toEqual([100_001, 100_501]);
   });
 
@@ -139,12 +162,18 @@ describe('The clock of a source', () => {
     expect([0, 500, 60_000].map((pts) => clock.timeOf(pts, 0, false))).toEqual([0, 500, 60_000]);
   });
 
+  test('is not shifted by a step back of a file within a step', () => {
+    const clock = new SourceClock();
+    const times = [0, 500, 1000, 990, 1500, 2000].map((pts) => clock.timeOf(pts, 0, false));
+    expect(times).toEqual([0, 500, 1000, 1000, 1500, 2000]);
+  });
+
   test('goes on where the times of a file go back: recordings that were put one after the other', () => {
     const clock = new SourceClock();
     const pts = [100, 600, 1100, 100, 600, 1100, 40, 140];
     expect(pts.map((ms) => clock.timeOf(ms, 0, false))).toEqual([0, 500, 1000, 1500, 2000, 2500, 3000, 3100]);
     clock.loop(1500, 500, false);
-    expect(clock.timeOf(100, 0, false)).toBe(4500);
+    expect(clock.timeOf(100, 0, false)).toBe(3600);
   });
 
   test('uses the arrival where the source has no times', () => {
@@ -249,6 +278,7 @@ describe('What ffmpeg says becomes an error:', () => {
     ['[rtsp @ 0x55] method SETUP failed: 461 Unsupported Transport', 'source_unreachable'],
     ['[rtsp @ 0x55] method DESCRIBE failed: 503 Service Unavailable', 'source_unreachable'],
     ['rtsp://10.0.0.1/: Invalid data found when processing input', 'source_unreachable'],
+    ['[in#0 @ 0x55] Error opening input: Invalid data found when processing input', 'source_unreachable'],
     ['http://cam/: Server returned 4XX Client Error, but not one of 40{0,1,3,4}', 'source_not_found'],
     ['[rtsp @ 0x55] method DESCRIBE failed: 404 Not Found', 'source_not_found'],
     ['file:/a.mp4: No such file or directory', 'source_not_found'],
@@ -264,7 +294,7 @@ describe('What ffmpeg says becomes an error:', () => {
     ['Error while opening decoder for input stream #0:0 : Resource temporarily unavailable', 'ffmpeg_failed'],
     ['something never heard of', 'source_unreachable'],
   ])('%s', (line, code) => {
-    expect(errorOfFfmpeg(['Press [q] to stop', line], true, []).code).toBe(code);
+    expect(errorOfFfmpeg(['Press [q] to stop', line], 'rtsp', []).code).toBe(code);
   });
 
   test.each([
@@ -275,12 +305,14 @@ describe('What ffmpeg says becomes an error:', () => {
     ],
     ['method SETUP failed: 461 Unsupported Transport', 'Protocol not supported', ' Try the other `source.transport`.'],
   ])('%s, with its reason', (refusal, consequence, hint) => {
-    const error = errorOfFfmpeg([`[rtsp @ 0x55] ${refusal}`, `rtsp://cam/: ${consequence}`], true, []);
+    const error = errorOfFfmpeg([`[rtsp @ 0x55] ${refusal}`, `rtsp://cam/: ${consequence}`], 'rtsp', []);
     expect(error).toMatchObject({ code: 'source_unreachable', detail: `ffmpeg: ${refusal}.${hint}` });
   });
 
   test('without addresses in memory and without credentials', () => {
-    const error = errorOfFfmpeg(['[tcp @ 0x55d] rtsp://a:b@cam/?key=x hunter2: Connection refused'], true, ['hunter2']);
+    const error = errorOfFfmpeg(['[tcp @ 0x55d] rtsp://a:b@cam/?key=x hunter2: Connection refused'], 'rtsp', [
+      'hunter2',
+    ]);
     expect(error.message).toBe(
       'The source cannot be reached. ffmpeg: rtsp://***@cam/?key=*** ***: Connection refused.',
     );

@@ -266,7 +266,8 @@ export class FfmpegSource implements FrameSource {
     const waitMs = waitBefore(failures, ONLY_A_PERSON_CAN_HELP.includes(problem.code));
     await this.#sleep(waitMs);
     if (this.#isLooping()) await this.#nextRound(null);
-    else this.#clock.reconnect();
+    // A camera shows what is there now; over HTTP what it loads may begin earlier.
+    else this.#clock.reconnect(this.#plan.input.kind === 'http');
   }
 
   async #sleep(ms: number): Promise<void> {
