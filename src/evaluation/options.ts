@@ -1,6 +1,7 @@
 /** What `eval` takes from its command line, checked before anything is started or played. */
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
+import { FPS } from '../ingest/definition.ts';
 import { planStreams } from './plan.ts';
 import { type Fit, VIDEO_FPS, type VideoOptions } from './video.ts';
 
@@ -28,8 +29,6 @@ export interface CheckedOptions {
 
 /** Pixels of a side: of less nothing can be told, and the encoder takes even numbers only. */
 const SIDE = { least: 32, most: 4_096 };
-/** As a stream's definition has it. */
-const LEAST_FPS = 0.1;
 
 const number = (least: number, most: number) =>
   z
@@ -54,7 +53,7 @@ const schema = z.object({
     .regex(/^\d+x\d+$/)
     .transform((text) => text.split('x').map(Number))
     .pipe(z.tuple([side, side])),
-  fps: number(LEAST_FPS, VIDEO_FPS),
+  fps: number(FPS.least, VIDEO_FPS),
   controls: number(0, 1),
 });
 
@@ -62,7 +61,7 @@ const EXPECTED: Record<keyof z.output<typeof schema>, string> = {
   sets: 'must be names separated by commas, or "all"',
   seed: `must be a whole number from 0 to ${2 ** 32 - 1}`,
   size: `must be WIDTHxHEIGHT of even numbers from ${SIDE.least} to ${SIDE.most}, such as 480x360`,
-  fps: `must be a number from ${LEAST_FPS} to ${VIDEO_FPS}, the pictures a second of the videos`,
+  fps: `must be a number from ${FPS.least} to ${VIDEO_FPS}, the pictures a second of the videos`,
   controls: 'must be a share from 0 to 1',
 };
 

@@ -5,7 +5,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import { looksLikeAddress } from './ffmpeg-protocols.ts';
-import { redact, redactUrl } from './redact.ts';
+import { mayHoldPassword, redact, redactUrl } from './redact.ts';
 
 /** Frames a second that the model may see. */
 export const FPS = { least: 0.1, most: 30 } as const;
@@ -22,14 +22,13 @@ const ENCODED =
 
 /**
  * Whether an address has no `@` that may end a user and password, of which a `/` or `?` is then taken for the end of the
- * host: what follows would be shown, and be asked of a host that is a piece of them. A host alone, without a port, is no
- * user with a password.
+ * host: what follows would be shown, and be asked of a host that is a piece of them.
  */
 function endsItsCredentials(value: string): boolean {
   const hostEnd = /^http/i.test(value) ? /[/?\\]/ : /[/?]/;
   const address = value.slice(value.indexOf('://') + '://'.length);
   const end = hostEnd.exec(address)?.index ?? address.length;
-  return !address.includes('@', end) || !/[:@]/.test(address.slice(0, end).replace(/^\[[^\]]*\]/, ''));
+  return !address.includes('@', end) || !mayHoldPassword(address.slice(0, end));
 }
 
 const name = z

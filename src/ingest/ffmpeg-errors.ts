@@ -3,8 +3,6 @@ import { YocoError, type ErrorCode } from '../errors.ts';
 import type { FfmpegInput } from './ffmpeg-input.ts';
 import { redact } from './redact.ts';
 
-/** A server that speaks RTSP and does not play now, such as 453 where too many watch. */
-const RTSP_REFUSAL = /method [A-Z_]+ failed: [45]\d\d\b/i;
 /** The server knows no such transport. */
 const OTHER_TRANSPORT = /method [A-Z_]+ failed: 461\b/i;
 
@@ -23,7 +21,8 @@ const SIGNS: readonly (readonly [RegExp, ErrorCode, (readonly Kind[])?])[] = [
   [/404 not found|returned:? 404|failed:? 404/i, 'source_not_found'],
   [/no such file or directory|no such device|cannot find a proper format.*v4l2/i, 'source_not_found'],
   [/matches no streams|does not contain any stream/i, 'source_no_video'],
-  [RTSP_REFUSAL, 'source_unreachable'],
+  // A server that speaks RTSP and does not play now, such as 453 where too many watch.
+  [/method [A-Z_]+ failed: [45]\d\d\b/i, 'source_unreachable'],
   [/\b4XX Client Error/i, 'source_not_found'],
   // A connection that was accepted and closed: the way to a camera, such as a tunnel, is there, and the camera is not.
   [/^(?:rtsps?:\S*|\[in#\d+.*\] error opening input:) invalid data found/i, 'source_unreachable', ['rtsp']],

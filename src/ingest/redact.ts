@@ -27,10 +27,15 @@ export function redactUrl(url: string): string {
   return redact(`${url.slice(0, scheme)}://${HIDDEN}${url.slice(end)}`);
 }
 
-/** Of an address up to an `@`: a host alone, without a port, is no user with a password, whatever `@` comes after it. */
+/** Of an address up to an `@`. */
 function mayEndPassword(address: string): boolean {
-  const [host = ''] = address.replace(/^\[[^\]]*\]/, '').split(/[/?\\]/, 1);
-  return address.includes('#') || /[:@]/.test(host);
+  const [host = ''] = address.split(/[/?\\]/, 1);
+  return address.includes('#') || mayHoldPassword(host);
+}
+
+/** Of what stands before the path: a host alone, without a port, is no user with a password, whatever `@` comes after it. */
+export function mayHoldPassword(host: string): boolean {
+  return /[:@]/.test(host.replace(/^\[[^\]]*\]/, ''));
 }
 
 /** Values of secret fields, to the end of each value. */

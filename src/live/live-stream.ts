@@ -38,7 +38,8 @@ export class SourceStream implements LiveStream {
   readonly #source: FrameSource;
   readonly #thumbnails: Thumbnails;
   readonly #listeners = new Set<() => void>();
-  readonly #onWarning: (message: string) => void;
+  /** Says something of this stream to the log. */
+  readonly #warn: (message: string) => void;
   readonly #startedAtMs = Date.now();
   readonly #lostListener = (): void => {
     this.#losses++;
@@ -70,20 +71,19 @@ export class SourceStream implements LiveStream {
     this.name = definition.name;
     this.#definition = definition;
     this.#engine = engine;
-    this.#onWarning = options.onWarning;
+    this.#warn = (message) => {
+      options.onWarning(`Stream ${this.name}: ${message}`);
+    };
     const imageSize = engine.bundle.imageSize;
     this.#thumbnails = new Thumbnails({ size: imageSize, limitBytes: options.thumbnailLimitBytes });
     const { maxAttempts } = options;
     const attempts = maxAttempts === undefined ? {} : { maxAttempts };
     const clock = restored === undefined ? {} : { goesOnFrom: clockOf(restored) };
-    const onWarning = (message: string): void => {
-      this.#onWarning(`Stream ${this.name}: ${message}`);
-    };
     const onChange = (): void => {
       this.#tellOfSource();
       this.#changed();
     };
-    this.#source = createSource(definition, { imageSize, onWarning, onChange, ...attempts, ...clock });
+    this.#source = createSource(definition, { imageSize, onWarning: this.#warn, onChange, ...attempts, ...clock });
     if (restored === undefined) engine.open(this.name, cacheLimits(definition));
     else {
       this.#appended = restored.appended;
@@ -113,7 +113,7 @@ export class SourceStream implements LiveStream {
       }
     } catch (error) {
       this.#failure = YocoError.from(error);
-      this.#onWarning(`Stream ${this.name}: ${this.#failure.message}`);
+      this.#warn(this.#failure.message);
     }
     await Promise.all(flying);
     this.#changed();
@@ -137,9 +137,7 @@ export class SourceStream implements LiveStream {
     this.#wallAheadMs = aheadMs;
     this.#firstFrameAtMs += changeMs;
     const change = `${(Math.abs(changeMs) / 1_000).toFixed(1)} s ${changeMs < 0 ? 'back' : 'forward'}`;
-    this.#onWarning(
-      `Stream ${this.name}: the wall clock went ${change}, and the wall times of all its frames with it.`,
-    );
+    this.#warn(`the wall clock went ${change}, and the wall times of all its frames with it.`);
   }
 
   async #take(frame: Frame): Promise<void> {
@@ -156,7 +154,7 @@ export class SourceStream implements LiveStream {
     } catch (error) {
       if (!this.#stopping) this.#late++;
       const known = YocoError.from(error);
-      if (known.code === 'internal') this.#onWarning(`Stream ${this.name}: a frame was lost: ${String(known.cause)}`);
+      if (known.code === 'internal') this.#warn(`a frame was lost: ${String(known.cause)}`);
     }
     this.#changed();
   }
@@ -166,10 +164,10 @@ export class SourceStream implements LiveStream {
     const { state, error } = this.#source.status;
     if (state === 'reconnecting' && error !== null && error.code !== this.#away) {
       this.#away = error.code;
-      this.#onWarning(`Stream ${this.name}: ${error.message} It is tried again. (${error.code})`);
+      this.#warn(`${error.message} It is tried again. (${error.code})`);
     } else if (state === 'playing' && this.#away !== undefined) {
       this.#away = undefined;
-      this.#onWarning(`Stream ${this.name}: its source is back.`);
+      this.#warn(`its source is back.`);
     }
   }
 

@@ -111,9 +111,6 @@ async function decode(image: Uint8Array, size: number): Promise<Uint8Array> {
   const begins = (signature: Buffer): boolean => signature.equals(image.subarray(0, signature.length));
   if (!begins(JPEG) && !begins(PNG)) throw undecodable('It is neither JPEG nor PNG.');
   try {
-    // Asked for before the limit, whose error does not say by how much it was missed.
-    const { width, height } = await sharp(image, { limitInputPixels: false }).metadata();
-    if (width * height > LARGEST_PICTURE) throw tooLarge(width * height);
     return await sharp(image, { limitInputPixels: LARGEST_PICTURE, failOn: 'error' })
       .rotate()
       .flatten({ background: '#000' })
@@ -122,14 +119,19 @@ async function decode(image: Uint8Array, size: number): Promise<Uint8Array> {
       .raw()
       .toBuffer();
   } catch (cause) {
-    throw cause instanceof YocoError ? cause : undecodable('It is cut off or damaged.', cause);
+    throw undecodable(await whyRefused(image), cause);
   }
 }
 
-function tooLarge(pixels: number): YocoError {
+/** Of a picture that could not be decoded. The error of the limit does not say by how much it was missed. */
+async function whyRefused(image: Uint8Array): Promise<string> {
+  const { width, height } = await sharp(image, { limitInputPixels: false })
+    .metadata()
+    .catch(() => ({ width: 0, height: 0 }));
+  if (width * height <= LARGEST_PICTURE) return 'It is cut off or damaged.';
   // Upwards, so that none just above the limit reads like the limit.
-  const millions = Math.ceil(pixels / 100_000) / 10;
-  return undecodable(`It has ${millions} million pixels; the limit is ${LARGEST_PICTURE / 1_000_000} million.`);
+  const millions = Math.ceil((width * height) / 100_000) / 10;
+  return `It has ${millions} million pixels; the limit is ${LARGEST_PICTURE / 1_000_000} million.`;
 }
 
 function undecodable(detail: string, cause?: unknown): YocoError {
