@@ -22,6 +22,7 @@ export const ERRORS = {
   conversation_full: entry(400, 'The conversation is longer than the limit; start a new one.'),
   item_not_found: entry(404, 'The conversation holds no item with this id.'),
   response_not_found: entry(404, 'No response with this id is in progress.'),
+  standing_question_not_found: entry(404, 'The connection has no standing question with this id.'),
   response_in_progress: entry(409, 'The conversation already has a response in progress.', true),
   image_undecodable: entry(400, 'The pushed picture cannot be decoded; JPEG and PNG are accepted.'),
   // Who may do what

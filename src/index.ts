@@ -12,6 +12,12 @@ export { Scheduler } from './engine/scheduler.ts';
 export type { EngineOptions } from './engine/supervisor.ts';
 export { Streams, type LiveServiceOptions } from './live/live-service.ts';
 export type { SourceStream } from './live/live-stream.ts';
+export {
+  StandingQuestion,
+  type StandingChange,
+  type StandingHost,
+  type StandingOptions,
+} from './live/standing-question.ts';
 export type * from './live/types.ts';
 export type { SourcePolicy } from './ingest/policy.ts';
 export type { StreamDefinition };

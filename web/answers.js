@@ -66,32 +66,48 @@ export class AnswerCard {
       this.fail(details?.error?.message ?? 'The answer failed.');
       return;
     }
-    this.#state('done');
-    const parts = [yoco ? yoco.streams.map(({ name }) => name).join(', ') : this.#asked];
+    const parts = [yoco ? yoco.streams.map(({ name }) => name).join(', ') : this.asked];
     if (yoco) parts.push(`as of ${moment(yoco)}`, latency(yoco.latency_ms));
     if (yoco && yoco.precision !== 'full') parts.push(PRECISIONS[yoco.precision]);
     if (status === 'cancelled') parts.push('stopped');
     if (status === 'incomplete') parts.push('cut at the length limit');
-    this.figures.textContent = parts.join(' · ');
-    if (yoco && this.text.textContent !== '') void this.#show(yoco.evidence);
+    this.done(parts.join(' · '));
+    if (yoco && this.text.textContent !== '') this.showEvidence(yoco.evidence);
+  }
+
+  done(figures) {
+    this.#state('done');
+    this.figures.textContent = figures;
   }
 
   fail(message) {
     this.#state('failed');
     this.problem.textContent = message;
-    this.figures.textContent = this.#asked;
+    this.figures.textContent = this.asked;
   }
 
-  get #asked() {
+  /** The connection ended meanwhile. */
+  interrupt() {
+    this.fail('Interrupted: the connection ended. Ask again.');
+  }
+
+  get asked() {
     return this.stream ?? 'all streams';
   }
 
   remove() {
-    for (const url of this.#urls) URL.revokeObjectURL(url);
+    this.#forgetPictures();
     this.element.remove();
   }
 
-  async #show(evidence) {
+  #forgetPictures() {
+    for (const url of this.#urls.splice(0)) URL.revokeObjectURL(url);
+  }
+
+  /** In the place of what was shown before. */
+  showEvidence(evidence) {
+    this.#forgetPictures();
+    this.thumbnails.replaceChildren();
     this.evidence = evidence.slice(0, MOST_THUMBNAILS);
     this.thumbnails.hidden = this.evidence.length === 0;
     this.actions.mark(this);

@@ -4,6 +4,7 @@ import { createStream, deleteStream, frame, listStreams, storedKey, storeKey } f
 import { Camera, hasCamera } from './camera.js';
 import { bytes, clock, element } from './format.js';
 import { Realtime } from './realtime.js';
+import { StandingCard } from './standing.js';
 
 const IDEAS = [
   'What is shown now?',
@@ -255,6 +256,17 @@ function ask(question, asOf = moment, all = $('all-streams').checked) {
   realtime.send({ type: 'response.create', event_id: card.id, response });
 }
 
+/** Is about what is shown now, whatever moment is looked at. */
+function keepAsking(question) {
+  const text = question.trim();
+  if (text === '' || !realtime.isOpen || status === null) return;
+  const stream = $('all-streams').checked ? null : $('stream').value;
+  const card = new StandingCard({ question: text, stream, asOf: null }, actions);
+  answers.add(card);
+  $('hint').hidden = true;
+  realtime.send(card.request);
+}
+
 const itemOf = (card) => `item_${card.id}`;
 
 /** A question that was refused or failed is not asked with the next one. */
@@ -269,9 +281,13 @@ function wallTime(seconds) {
 
 const actions = {
   cancel(card) {
-    if (card.responseId) realtime.send({ type: 'response.cancel', response_id: card.responseId });
+    if (card instanceof StandingCard) {
+      realtime.send({ type: 'yoco.standing_question.delete', standing_question_id: card.id });
+      card.end(null);
+    } else if (card.responseId) realtime.send({ type: 'response.cancel', response_id: card.responseId });
   },
   again(card) {
+    if (card instanceof StandingCard) $('keep-asking').checked = false;
     if (card.stream === null || card.stream === $('stream').value) ask(card.question, null, card.stream === null);
     else $('question').value = card.question;
   },
@@ -307,11 +323,24 @@ realtime.addEventListener('error', ({ detail: { error } }) => {
 });
 realtime.addEventListener('lost', () => {
   for (const card of answers.open) {
-    card.fail('Interrupted: the connection ended. Ask again.');
+    card.interrupt();
     announce(card);
   }
   // What the conversation was is gone with the connection.
   $('follow-up').checked = false;
+});
+
+const standing = (id) => answers.open.find((card) => card instanceof StandingCard && card.id === id);
+
+realtime.addEventListener('yoco.standing_question.answered', ({ detail }) => {
+  const card = standing(detail.standing_question_id);
+  if (card?.hear(detail)) announce(card);
+});
+realtime.addEventListener('yoco.standing_question.deleted', ({ detail }) => {
+  const card = standing(detail.standing_question_id);
+  if (!card) return;
+  card.end(detail.error);
+  announce(card);
 });
 
 /** To who does not see the card. */
@@ -330,6 +359,7 @@ realtime.addEventListener('session.created', ({ detail }) => {
   }
   showStatus(stream);
   realtime.send({ type: 'session.update', session: { yoco: { status: true } } });
+  for (const card of answers.open) if (card instanceof StandingCard) realtime.send(card.request);
 });
 realtime.addEventListener('yoco.stream.status', ({ detail }) => showStatus(detail.stream));
 realtime.addEventListener('yoco.go_away', () => showConnection('waiting', 'The service is restarting'));
@@ -460,7 +490,8 @@ $('to-live').addEventListener('click', () => goTo(null));
 $('ask').addEventListener('submit', (event) => {
   event.preventDefault();
   if (!realtime.isOpen) return;
-  ask($('question').value);
+  if ($('keep-asking').checked) keepAsking($('question').value);
+  else ask($('question').value);
   $('question').value = '';
   $('question').focus();
 });

@@ -47,9 +47,9 @@ SHAPES = {
 # Groups of streams that one question reads, streams in a group, frames of each, questions on each group.
 SEVERAL_SHAPES = [(6, 2, 8, 16), (4, 4, 8, 24), (2, 4, 12, 32), (3, 8, 4, 32)]
 # One stream: its frames, the parts in which the self-decoder sees it, questions.
-LONG_SHAPES = [(240, 4, 64), (240, 4, 64), (240, 4, 64), (600, 10, 64), (600, 10, 64), (2400, 40, 24)]
+LONG_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 64), (600, 10, 64), (1200, 20, 48), (2400, 40, 24)]
 # An hour, whose self-decoder's part alone takes seconds: asked is only what has the shortest answers, many times.
-HOUR, HOUR_SHARE, HOUR_TASKS = (7200, 120, 48), 0.08, {"seen": 1}
+HOUR, HOUR_SHARE, HOUR_TASKS = (7200, 120, 48), 0.12, {"seen": 1}
 # Share of the long streams of which everything has a name and nothing comes twice: of what is asked the most is there then, among the most that is like it.
 DISTINCT = 0.6
 LONG_COUNTS = 0.5  # share of the counts that are of minutes, whose numbers have two digits

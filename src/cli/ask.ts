@@ -1,17 +1,22 @@
 import type { Command } from 'commander';
 import { YocoError } from '../errors.ts';
 import { streamNames } from './http-client.ts';
-import { type AskOutcome, RealtimeClient } from './realtime-client.ts';
+import { type AskOutcome, RealtimeClient, type StandingAnswer } from './realtime-client.ts';
 import { serverOf, serverOption } from './service-address.ts';
-import { spans } from './terminal.ts';
+import { spans, stopSignal, stopStatus } from './terminal.ts';
 
 interface AskFlags {
   readonly server?: string;
   readonly streams?: string;
   readonly all?: true;
   readonly asOf?: string;
+  readonly standing?: true;
+  readonly every?: string;
+  readonly holds?: string;
   readonly json?: true;
 }
+
+const NUMBER = /^\d+(\.\d+)?$/;
 
 /** What to ask: one stream, several by name, or all that have frames. */
 type Asked = readonly string[] | 'all';
@@ -28,9 +33,16 @@ export function addAsk(program: Command): void {
       '--as-of <time>',
       'seconds since the stream began (one stream only), -30s before now, or a wall time (RFC 3339)',
     )
+    .option(
+      '--standing',
+      'ask again as new frames come, and print the first answer and each that is another one, until Ctrl-C',
+    )
+    .option('--every <seconds>', 'with --standing: from one asking to the next (default: 2)')
+    .option('--holds <number>', 'with --standing: how many askings in a row must give a new answer (default: 1)')
     .option('--json', 'print one JSON object for each answer')
     .action(async (words: string[], flags: AskFlags) => {
       const { asked, questions } = split(words, flags);
+      const standing = standingOf(questions, flags);
       const key = process.env['YOCO_API_KEY'];
       const service = { server: serverOf(flags), ...(key ? { key } : {}) };
       // A session is on one stream; which of them does not matter to a question that names its own.
@@ -38,7 +50,8 @@ export function addAsk(program: Command): void {
       if (stream === undefined) throw new YocoError('stream_not_found', { detail: 'The service has none.' });
       const client = await RealtimeClient.connect({ ...service, stream });
       try {
-        for (const question of questions) await askOne(client, asked, question, flags);
+        if (standing !== null) await stand(client, asked, standing, flags);
+        else for (const question of questions) await askOne(client, asked, question, flags);
       } finally {
         client.close();
       }
@@ -65,6 +78,66 @@ function namesOf(list: string): string[] {
   return list.split(',').map((name) => name.trim());
 }
 
+interface Standing {
+  readonly question: string;
+  readonly every: number | undefined;
+  readonly holds: number | undefined;
+}
+
+/** Null where the questions are asked once. Throws `invalid_request` that names the flag; what the numbers may be the service says. */
+function standingOf(questions: readonly string[], flags: AskFlags): Standing | null {
+  const invalid = (param: string, detail: string): YocoError => new YocoError('invalid_request', { param, detail });
+  if (flags.standing !== true) {
+    const alone = (['every', 'holds'] as const).find((name) => flags[name] !== undefined);
+    if (alone !== undefined) throw invalid(alone, `--${alone} goes with --standing.`);
+    return null;
+  }
+  const [question = '', ...more] = questions;
+  if (more.length > 0) throw invalid('question', '--standing takes one question; run one command for each.');
+  if (flags.asOf !== undefined) throw invalid('as_of', '--as-of: a standing question is about the newest frame.');
+  const number = (name: 'every' | 'holds'): number | undefined => {
+    const text = flags[name];
+    if (text === undefined) return undefined;
+    if (!NUMBER.test(text)) throw invalid(name, `--${name}: expected a number, and got "${text.slice(0, 40)}".`);
+    return Number(text);
+  };
+  return { question, every: number('every'), holds: number('holds') };
+}
+
+/** Prints until Ctrl-C. Throws what ends the question. */
+async function stand(client: RealtimeClient, asked: Asked, standing: Standing, flags: AskFlags): Promise<void> {
+  const { question, every, holds } = standing;
+  const stop = stopSignal();
+  const status = stopStatus();
+  stop.addEventListener('abort', () => {
+    client.close();
+  });
+  try {
+    for await (const answer of client.stand(question, { every, holds, streams: streamsOf(asked) })) {
+      printStanding(question, answer, flags);
+    }
+  } catch (error) {
+    if (!stop.aborted) throw error;
+    process.exitCode = status();
+  }
+}
+
+function printStanding(question: string, { answer, previous, yoco }: StandingAnswer, { json }: AskFlags): void {
+  if (json === true) {
+    const { as_of: asOf, as_of_time: asOfTime, evidence, streams, precision } = yoco;
+    const line = { question, answer, previous, as_of: asOf, as_of_time: asOfTime, evidence, streams, precision };
+    process.stdout.write(`${JSON.stringify(line)}\n`);
+    return;
+  }
+  process.stdout.write(`${yoco.as_of_time} ${answer}\n`);
+  process.stderr.write(`  ${summary(yoco)}\n`);
+}
+
+/** Of one stream nothing need be said: it is the session's own. */
+function streamsOf(asked: Asked): Asked | undefined {
+  return asked === 'all' || asked.length > 1 ? asked : undefined;
+}
+
 async function askOne(client: RealtimeClient, asked: Asked, question: string, flags: AskFlags): Promise<void> {
   let text = '';
   const outcome = await client.ask(
@@ -73,7 +146,7 @@ async function askOne(client: RealtimeClient, asked: Asked, question: string, fl
       text += piece;
       if (flags.json !== true) process.stdout.write(piece);
     },
-    { asOf: wireTime(flags.asOf), streams: asked === 'all' || asked.length > 1 ? asked : undefined },
+    { asOf: wireTime(flags.asOf), streams: streamsOf(asked) },
   );
   const extra = outcome.yoco;
   if (flags.json === true) {
@@ -98,5 +171,5 @@ function summary({ evidence, streams, precision, latency_ms: latency }: NonNulla
 }
 
 function wireTime(text: string | undefined): number | string | undefined {
-  return text !== undefined && /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+  return text !== undefined && NUMBER.test(text) ? Number(text) : text;
 }

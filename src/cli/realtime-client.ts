@@ -12,38 +12,57 @@ export interface ClientOptions {
   readonly key?: string;
 }
 
+const answerExtra = z
+  .object({
+    /** Null where several streams were asked: each has its own in `streams`. */
+    as_of: z.number().nullable(),
+    as_of_time: z.string(),
+    streams: z.array(z.object({ name: z.string(), as_of: z.number(), as_of_time: z.string() }).loose()),
+    precision: z.enum(['full', 'int8', 'thinned']),
+    evidence: z.array(
+      z
+        .object({ stream: z.string(), start: z.number(), end: z.number(), peak: z.number(), weight: z.number() })
+        .loose(),
+    ),
+    latency_ms: z.object({ first_token: z.number(), total: z.number() }).loose(),
+  })
+  .loose();
+
+const answeredEvent = z.object({
+  answer: z.string(),
+  /** The answer before; null at first. */
+  previous: z.string().nullable(),
+  yoco: answerExtra,
+});
+
+const deletedEvent = z.object({ error: z.object({ code: z.string(), message: z.string() }).nullable() });
+
 const doneEvent = z.object({
   type: z.literal('response.done'),
   response: z.object({
     status: z.enum(['completed', 'cancelled', 'incomplete', 'failed']),
     status_details: z.object({ error: z.object({ code: z.string(), message: z.string() }).nullish() }).nullish(),
     output: z.array(z.object({ content: z.array(z.object({ text: z.string() }).loose()) }).loose()),
-    yoco: z
-      .object({
-        /** Null where several streams were asked: each has its own in `streams`. */
-        as_of: z.number().nullable(),
-        as_of_time: z.string(),
-        streams: z.array(z.object({ name: z.string(), as_of: z.number(), as_of_time: z.string() }).loose()),
-        precision: z.enum(['full', 'int8', 'thinned']),
-        evidence: z.array(
-          z
-            .object({ stream: z.string(), start: z.number(), end: z.number(), peak: z.number(), weight: z.number() })
-            .loose(),
-        ),
-        latency_ms: z.object({ first_token: z.number(), total: z.number() }).loose(),
-      })
-      .loose()
-      .nullish(),
+    yoco: answerExtra.nullish(),
   }),
 });
 
 export type AskOutcome = z.infer<typeof doneEvent>['response'];
+export type StandingAnswer = z.infer<typeof answeredEvent>;
 
 const event = z.object({ type: z.string() }).loose();
 
 export interface AskParams {
   readonly asOf?: number | string | undefined;
   /** By default the stream that the client is connected to. */
+  readonly streams?: readonly string[] | 'all' | undefined;
+}
+
+export interface StandParams {
+  /** Seconds from one asking to the next. */
+  readonly every?: number | undefined;
+  /** How many askings in a row must give a new answer. */
+  readonly holds?: number | undefined;
   readonly streams?: readonly string[] | 'all' | undefined;
 }
 
@@ -113,6 +132,28 @@ export class RealtimeClient {
         const error = response.status_details?.error;
         if (response.status === 'failed' && error != null) throw refusal(JSON.stringify({ error }), 0);
         return response;
+      }
+    }
+  }
+
+  /**
+   * Asks again and again, and yields the first answer and each that is another one. Ends only by a throw: of the service's error,
+   * or of `connection_closed`.
+   */
+  async *stand(question: string, params: StandParams = {}): AsyncGenerator<StandingAnswer, never> {
+    this.#send({ type: 'yoco.standing_question.create', standing_question: { question, ...params } });
+    for (;;) {
+      const message = await this.#next();
+      switch (message['type']) {
+        case 'closed':
+          throw this.#closed ?? new YocoError('connection_closed');
+        case 'error':
+          throw refusal(JSON.stringify(message), 0);
+        case 'yoco.standing_question.answered':
+          yield answeredEvent.parse(message);
+          break;
+        case 'yoco.standing_question.deleted':
+          throw refusal(JSON.stringify(deletedEvent.parse(message)), 0);
       }
     }
   }

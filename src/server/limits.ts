@@ -28,6 +28,8 @@ export interface ServerOptions {
   readonly maxConnections?: number;
   /** Responses in progress at once on one WebSocket. */
   readonly maxResponsesPerConnection?: number;
+  /** Standing questions at once on one WebSocket; 0 allows none. */
+  readonly maxStandingQuestionsPerConnection?: number;
   /** Pushed pictures of one WebSocket that wait for the engine; more are dropped as `busy`. */
   readonly maxPendingFrames?: number;
   /** Items in one conversation. */
@@ -67,6 +69,7 @@ export const SERVER_DEFAULTS = {
   maxPayloadBytes: 8 * 1024 * 1024,
   maxConnections: 256,
   maxResponsesPerConnection: 8,
+  maxStandingQuestionsPerConnection: 8,
   maxPendingFrames: 8,
   maxConversationItems: 200,
   maxInvalidMessages: 20,
@@ -87,6 +90,7 @@ export const SERVER_BOUNDS = {
   maxPayloadBytes: [1_024, 64 * 1024 * 1024],
   maxConnections: [1, 100_000],
   maxResponsesPerConnection: [1, 1_000],
+  maxStandingQuestionsPerConnection: [0, 1_000],
   maxPendingFrames: [1, 1_000],
   maxConversationItems: [2, 10_000],
   maxInvalidMessages: [1, 10_000],

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
+import { STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../live/standing-question.ts';
 
 const noEffect = z.unknown().optional();
 const id = z.string().min(1).max(128);
@@ -86,6 +87,19 @@ const response = z.strictObject({
   tool_choice: noEffect,
 });
 
+const standingQuestion = z.strictObject({
+  id: id.optional(),
+  question: z.string(),
+  /** Seconds. */
+  every: z
+    .number()
+    .min(STANDING_EVERY_MS.least / 1_000)
+    .max(STANDING_EVERY_MS.most / 1_000)
+    .optional(),
+  holds: z.int().min(1).max(STANDING_HOLDS_MAX).optional(),
+  streams: streams.nullish(),
+});
+
 const EVENTS = {
   'session.update': z.strictObject({ ...envelope, type: z.literal('session.update'), session }),
   'conversation.item.create': z.strictObject({
@@ -117,6 +131,16 @@ const EVENTS = {
     image: z.string().min(1),
     t: z.number().min(0).optional(),
   }),
+  'yoco.standing_question.create': z.strictObject({
+    ...envelope,
+    type: z.literal('yoco.standing_question.create'),
+    standing_question: standingQuestion,
+  }),
+  'yoco.standing_question.delete': z.strictObject({
+    ...envelope,
+    type: z.literal('yoco.standing_question.delete'),
+    standing_question_id: id,
+  }),
   'yoco.ping': z.strictObject({ ...envelope, type: z.literal('yoco.ping') }),
 } as const;
 
@@ -125,6 +149,7 @@ export const CLIENT_EVENT_TYPES = Object.keys(EVENTS);
 export type ClientEvent = { [K in keyof typeof EVENTS]: z.infer<(typeof EVENTS)[K]> }[keyof typeof EVENTS];
 export type UserItem = z.infer<typeof userItem>;
 export type ResponseParams = z.infer<typeof response>;
+export type StandingParams = z.infer<typeof standingQuestion>;
 export type SessionParams = z.infer<typeof session>;
 
 /** An event for a client, before its `event_id` is added. */

@@ -35,7 +35,11 @@ export function assistantItem(id: string, status: Item['status'], text: string |
 
 /** The text of some items as one question. Throws `question_empty` or `question_too_long`, naming `param`. */
 export function questionOf(items: readonly Item[], maxChars: number, param: string): string {
-  const written = items.flatMap((item) => item.content.map((part) => part.text)).join('\n');
+  return questionText(items.flatMap((item) => item.content.map((part) => part.text)).join('\n'), maxChars, param);
+}
+
+/** A question as it is asked. Throws as `questionOf`. */
+export function questionText(written: string, maxChars: number, param: string): string {
   const question = written.trim();
   if (question === '') throw new YocoError('question_empty', { param });
   // Blanks count: an item is kept as it was written.

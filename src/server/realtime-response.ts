@@ -1,10 +1,10 @@
 /** One response: an answer of the live service as the events of OpenAI Realtime, in their order. */
 import { YocoError } from '../errors.ts';
 import type { Answer, AnswerResult, AskOptions, Conversation } from '../live/types.ts';
+import { answerJson } from './answer-json.ts';
 import { wireError } from './errors-http.ts';
 import type { ServerEvent } from './realtime-events.ts';
 import { assistantItem, newId, type Item } from './realtime-items.ts';
-import { seconds, wallTime } from './times.ts';
 
 /** What a response needs from its session. */
 export interface ResponseHost {
@@ -142,7 +142,7 @@ export class RealtimeResponse {
       status_details: details,
       output,
       usage: usageOf(result),
-      yoco: this.#extension(result),
+      yoco: answerJson(result, this.#request.conversation),
     };
   }
 
@@ -158,40 +158,6 @@ export class RealtimeResponse {
       max_output_tokens: this.#request.maxTokens,
       metadata: this.#request.metadata,
       usage: null as unknown,
-    };
-  }
-
-  #extension(result: AnswerResult) {
-    const began = new Map(
-      this.#request.conversation.streams.map((stream) => [stream.name, stream.status().startedAtMs]),
-    );
-    const wall = (stream: string, ms: number): string => wallTime(ms, began.get(stream) ?? 0);
-    const streams = result.streams.map(({ name, asOfMs }) => ({
-      name,
-      as_of: seconds(asOfMs),
-      as_of_time: wall(name, asOfMs),
-    }));
-    const only = streams.length === 1 ? streams[0] : undefined;
-    return {
-      stream: only?.name ?? null,
-      as_of: only?.as_of ?? null,
-      as_of_time: streams
-        .map((stream) => stream.as_of_time)
-        .sort()
-        .at(-1),
-      streams,
-      precision: result.precision,
-      evidence: result.evidence.map(({ stream, startMs, endMs, peakMs, weight }) => ({
-        stream,
-        start: seconds(startMs),
-        end: seconds(endMs),
-        peak: seconds(peakMs),
-        weight: Math.round(weight * 10_000) / 10_000,
-        start_time: wall(stream, startMs),
-        end_time: wall(stream, endMs),
-        peak_time: wall(stream, peakMs),
-      })),
-      latency_ms: { first_token: Math.round(result.firstTokenMs), total: Math.round(result.totalMs) },
     };
   }
 

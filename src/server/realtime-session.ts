@@ -1,6 +1,6 @@
 /**
- * One client's session on one stream, which may ask others too: its conversations, its responses, its pushed frames.
- * Knows nothing of sockets.
+ * One client's session on one stream, which may ask others too: its conversations, its responses, its standing questions, its
+ * pushed frames. Knows nothing of sockets.
  */
 import { YocoError } from '../errors.ts';
 import type { AskOptions, Conversation, LiveService, LiveStream, WantedStreams } from '../live/types.ts';
@@ -16,8 +16,9 @@ import {
   type SessionParams,
 } from './realtime-events.ts';
 import { FrameIntake } from './realtime-frames.ts';
-import { ItemList, newId, questionOf, userItemOf, type Item } from './realtime-items.ts';
+import { ItemList, newId, questionOf, questionText, userItemOf, type Item } from './realtime-items.ts';
 import { RealtimeResponse, type Settled, withStreamsParam } from './realtime-response.ts';
+import { StandingQuestions } from './realtime-standing.ts';
 import { streamJson } from './stream-json.ts';
 import { asOfInstant, asOfOptions, checkTime, frameTimeMs, instantMs, type WireTime } from './times.ts';
 
@@ -54,6 +55,7 @@ export class RealtimeSession {
   readonly #id = newId('sess');
   readonly #responses = new Map<string, RealtimeResponse>();
   readonly #frames: FrameIntake;
+  readonly #standing: StandingQuestions;
   #conversationId = newId('conv');
   /** The turns of each choice of streams are apart. */
   #conversations: Conversation[] = [];
@@ -81,6 +83,18 @@ export class RealtimeSession {
       (error, eventId, number) => {
         this.#sendError(error, eventId, { number });
       },
+    );
+    this.#standing = new StandingQuestions(
+      {
+        converse: (wanted, param) => this.#converse(wanted, param),
+        emit: (event) => {
+          host.send(event);
+        },
+        reportInternal: (error) => {
+          this.#report(error);
+        },
+      },
+      limits.maxStandingQuestionsPerConnection,
     );
     host.send({ type: 'session.created', session: this.#describe() });
   }
@@ -112,8 +126,9 @@ export class RealtimeSession {
     this.#host.send({ type: 'yoco.stream.status', stream: streamJson(this.#stream.status()) });
   }
 
-  /** Cancels every response; the connection is gone. */
+  /** Cancels every response, and asks nothing more; the connection is gone. */
   close(): void {
+    this.#standing.close();
     for (const response of this.#responses.values()) response.cancel();
   }
 
@@ -160,6 +175,16 @@ export class RealtimeSession {
           event.t === undefined ? undefined : frameTimeMs(event.t, 't'),
           event.event_id ?? null,
         );
+        return;
+      case 'yoco.standing_question.create': {
+        if (this.#host.isDraining()) throw new YocoError('shutting_down');
+        const { standing_question: standing } = event;
+        const text = questionText(standing.question, this.#limits.questionMaxChars, 'standing_question.question');
+        this.#standing.create(standing, text, this.#maxTokens);
+        return;
+      }
+      case 'yoco.standing_question.delete':
+        this.#standing.delete(event.standing_question_id);
         return;
       case 'yoco.ping':
         this.#host.send({ type: 'yoco.pong', ping_event_id: event.event_id ?? null });

@@ -36,6 +36,8 @@ export class FakeStream implements LiveStream {
   deleted = false;
   readonly asked: { question: string; options: AskOptions }[] = [];
   aborted = 0;
+  /** What is answered in the place of the question's echo. */
+  says: string | null = null;
   readonly #listeners = new Set<() => void>();
   #frames = 121;
   #colour = { r: 30, g: 120, b: 180 };
@@ -171,8 +173,17 @@ export class FakeStream implements LiveStream {
         totalMs: 34.6,
       });
     };
+    // As of any answer, the end comes also where nobody reads the pieces.
+    if (!SPECIAL.has(word)) {
+      const written = [...this.#words(question, word, turn)];
+      finish(written.join(''), written.length, 'stop');
+    }
     const pieces = this.#pieces(question, word, code, turn, options, finish, reject);
     return { [Symbol.asyncIterator]: () => pieces, result };
+  }
+
+  #words(question: string, word: string, turn: number): Iterable<string> {
+    return this.says === null ? piecesOf(question, word, turn) : [this.says];
   }
 
   async *#pieces(
@@ -186,7 +197,7 @@ export class FakeStream implements LiveStream {
   ): AsyncGenerator<string, void> {
     let text = '';
     let tokens = 0;
-    for (const piece of piecesOf(question, word, turn)) {
+    for (const piece of this.#words(question, word, turn)) {
       await sleep(word === 'slow' || word === 'endless' ? 20 : 1);
       if (options.signal?.aborted) {
         this.aborted += 1;
@@ -209,6 +220,9 @@ export class FakeStream implements LiveStream {
     finish(text, tokens, 'stop');
   }
 }
+
+/** First words of questions that do something special. */
+const SPECIAL = new Set(['fail', 'throw', 'crash', 'slow', 'endless', 'flood', 'long']);
 
 /** Evidence from `startMs` to `endMs`, read most in its middle. */
 function span(stream: string, startMs: number, endMs: number, weight: number): AnswerResult['evidence'][number] {

@@ -234,6 +234,45 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.getByText('Connected', { exact: true }).waitFor();
   });
 
+  it('keeps asking: shows each new answer with its time, goes on after the service was away, and stops', async () => {
+    const kitchen = live.stream('kitchen');
+    kitchen.says = 'no';
+    await page.goto(`${server.address}/`);
+    await page.getByText('Connected', { exact: true }).waitFor();
+    await page.getByLabel('Keep asking').check();
+    await page.locator('#question').fill('Is there a person?');
+    await page.keyboard.press('Enter');
+    const card = page.locator('.answer').first();
+    await expect.poll(() => card.locator('.text').textContent()).toBe('no');
+    expect(await card.locator('.evidence .span').count()).toBe(2);
+    kitchen.says = 'yes';
+    kitchen.tick(61_000);
+    await expect.poll(() => card.locator('.text').textContent(), { timeout: 5_000 }).toBe('yes');
+    const changes = card.locator('.changes li');
+    expect(await changes.allTextContents()).toEqual([
+      expect.stringMatching(/\(1:01\) yes$/),
+      expect.stringMatching(/\(1:00\) no$/),
+    ]);
+    expect(await page.locator('#announce').textContent()).toBe('Is there a person? yes');
+    await shoot('standing');
+
+    await server.close();
+    await card.getByText('goes on when the connection is back').waitFor();
+    server = await startServer(live, { port: Number(new URL(server.address).port), drainMs: 0 });
+    await page.getByText('Connected', { exact: true }).waitFor();
+    kitchen.says = 'no';
+    kitchen.tick(62_000);
+    await expect.poll(() => card.locator('.text').textContent(), { timeout: 5_000 }).toBe('no');
+    expect(await changes.count()).toBe(3);
+
+    await card.getByRole('button', { name: 'Stop' }).click();
+    await card.getByText('stopped').waitFor();
+    const before = kitchen.asked.length;
+    kitchen.tick(63_000);
+    await page.waitForTimeout(2_500);
+    expect(kitchen.asked).toHaveLength(before);
+  });
+
   it('asks for a key where the service wants one', async () => {
     const locked = await startServer(live, { port: 0, apiKeys: [KEY], drainMs: 0 });
     await page.goto(`${locked.address}/`);

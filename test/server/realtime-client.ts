@@ -18,6 +18,11 @@ export interface Event {
   error: { type: string; code: string; message: string; param: string | null; event_id: string | null };
   session: { model: string; max_output_tokens: number; yoco: { streams: string[] | string | null; as_of: unknown } };
   stream: { last: number; state: string };
+  standing_question: { id: string };
+  standing_question_id: string;
+  answer: string;
+  previous: string | null;
+  yoco: { as_of: number | null; streams: { name: string }[] };
   response: {
     id: string;
     status: string;

@@ -1,0 +1,36 @@
+/** What the service tells of an answer beside its text: the `yoco` object of a response, and of a standing question's answer. */
+import type { AnswerResult, Conversation } from '../live/types.ts';
+import { seconds, wallTime } from './times.ts';
+
+/** Times in seconds on each stream's clock and as RFC 3339; `conversation` is the one that was asked. */
+export function answerJson(result: AnswerResult, conversation: Conversation) {
+  const began = new Map(conversation.streams.map((stream) => [stream.name, stream.status().startedAtMs]));
+  const wall = (stream: string, ms: number): string => wallTime(ms, began.get(stream) ?? 0);
+  const streams = result.streams.map(({ name, asOfMs }) => ({
+    name,
+    as_of: seconds(asOfMs),
+    as_of_time: wall(name, asOfMs),
+  }));
+  const only = streams.length === 1 ? streams[0] : undefined;
+  return {
+    stream: only?.name ?? null,
+    as_of: only?.as_of ?? null,
+    as_of_time: streams
+      .map((stream) => stream.as_of_time)
+      .sort()
+      .at(-1),
+    streams,
+    precision: result.precision,
+    evidence: result.evidence.map(({ stream, startMs, endMs, peakMs, weight }) => ({
+      stream,
+      start: seconds(startMs),
+      end: seconds(endMs),
+      peak: seconds(peakMs),
+      weight: Math.round(weight * 10_000) / 10_000,
+      start_time: wall(stream, startMs),
+      end_time: wall(stream, endMs),
+      peak_time: wall(stream, peakMs),
+    })),
+    latency_ms: { first_token: Math.round(result.firstTokenMs), total: Math.round(result.totalMs) },
+  };
+}

@@ -1,0 +1,105 @@
+/** The standing questions of one session, as `yoco.standing_question.*` events. */
+import { YocoError } from '../errors.ts';
+import { STANDING_EVERY_MS, StandingQuestion, type StandingOptions } from '../live/standing-question.ts';
+import type { Conversation, WantedStreams } from '../live/types.ts';
+import { answerJson } from './answer-json.ts';
+import { wireError } from './errors-http.ts';
+import type { ServerEvent, StandingParams } from './realtime-events.ts';
+import { newId } from './realtime-items.ts';
+import { withStreamsParam } from './realtime-response.ts';
+
+/** What standing questions need from their session. */
+export interface StandingQuestionsHost {
+  /** A fresh conversation about the streams that are wanted; null: the session's own. */
+  converse(wanted: WantedStreams | null, param: string): Conversation;
+  emit(event: ServerEvent): void;
+  /** Called for errors that nobody expected. */
+  reportInternal(error: YocoError): void;
+}
+
+/** The field of a message that names the streams. */
+const STREAMS_PARAM = 'standing_question.streams';
+
+export class StandingQuestions {
+  readonly #host: StandingQuestionsHost;
+  readonly #most: number;
+  readonly #open = new Map<string, StandingQuestion>();
+
+  /** At most `most` at once. */
+  constructor(host: StandingQuestionsHost, most: number) {
+    this.#host = host;
+    this.#most = most;
+  }
+
+  /**
+   * `question` is what `params` asks, checked. Throws `too_many_questions`, `invalid_request`, and what is wrong with the streams;
+   * a stream without a frame is waited for.
+   */
+  create(params: StandingParams, question: string, maxTokens: number): void {
+    if (this.#open.size >= this.#most) {
+      const detail = `This connection has ${this.#open.size} standing questions; the limit is ${this.#most}.`;
+      throw new YocoError('too_many_questions', { detail });
+    }
+    const { id = newId('standing'), streams = null, every = STANDING_EVERY_MS.usual / 1_000, holds = 1 } = params;
+    if (this.#open.has(id)) {
+      const param = 'standing_question.id';
+      throw new YocoError('invalid_request', {
+        param,
+        detail: `${param}: the connection has a standing question with this id.`,
+      });
+    }
+    const converse = (): Conversation => this.#host.converse(streams, STREAMS_PARAM);
+    this.#checkStreams(converse);
+    const standing = this.#stand({ question, everyMs: every * 1_000, holds, maxTokens, converse }, id);
+    this.#open.set(id, standing);
+    const described = { id, object: 'yoco.standing_question', question, streams, every, holds };
+    this.#host.emit({ type: 'yoco.standing_question.created', standing_question: described });
+  }
+
+  /** Throws `standing_question_not_found`. */
+  delete(id: string): void {
+    const standing = this.#open.get(id);
+    if (standing === undefined) throw new YocoError('standing_question_not_found', { param: 'standing_question_id' });
+    standing.close();
+    this.#ended(id, null);
+  }
+
+  close(): void {
+    for (const standing of this.#open.values()) standing.close();
+    this.#open.clear();
+  }
+
+  #stand(options: StandingOptions, id: string): StandingQuestion {
+    return new StandingQuestion(options, {
+      changed: ({ answer, previous, result, conversation }) => {
+        this.#host.emit({
+          type: 'yoco.standing_question.answered',
+          standing_question_id: id,
+          answer,
+          previous,
+          yoco: answerJson(result, conversation),
+        });
+      },
+      ended: (error) => {
+        if (error.code === 'internal') this.#host.reportInternal(error);
+        this.#ended(id, withStreamsParam(error, STREAMS_PARAM));
+      },
+    });
+  }
+
+  /** Names that no stream has are told at once; a stream may get its first frame later. */
+  #checkStreams(converse: () => Conversation): void {
+    try {
+      converse();
+    } catch (thrown) {
+      const error = YocoError.from(thrown);
+      if (error.code !== 'stream_empty') throw error;
+    }
+  }
+
+  #ended(id: string, error: YocoError | null): void {
+    this.#open.delete(id);
+    const told = error === null ? null : wireError(error);
+    this.#host.emit({ type: 'yoco.standing_question.deleted', standing_question_id: id, error: told });
+  }
+}

@@ -1,0 +1,66 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { testPicture } from '../support/clips.ts';
+import { interrupt, run, start, workplace } from '../support/cli.ts';
+import { TINY_BUNDLE } from '../support/golden.ts';
+
+const TIMEOUT_MS = 60_000;
+
+describe('ask --standing', () => {
+  const place = workplace();
+
+  async function serve(): Promise<string> {
+    const streams = await mkdtemp(path.join(place.folder, 'streams-'));
+    const clip = await place.clips.make('standing.mp4', ...testPicture(3, 10));
+    await writeFile(path.join(streams, 'door.yaml'), `source: { file: ${clip}, loop: true }\n`);
+    const service = start(['serve', '--port', '0', '--streams', streams, '--bundle', TINY_BUNDLE]);
+    place.running.push(service);
+    const [, address = ''] = await service.wrote(/"address":"(http:[^"]+)"/);
+    return address;
+  }
+
+  it(
+    'prints the first answer with its time, goes on until Ctrl-C, and then ends',
+    async () => {
+      const address = await serve();
+      const asking = start(['ask', '--server', address, 'door', 'What is shown now?', '--standing', '--every', '0.5']);
+      place.running.push(asking);
+      await asking.wrote(/^\d{4}-\d\d-\d\dT[\d:.]+Z .*\n/);
+      await asking.wrote(/first word after \d+ ms/);
+      interrupt(asking);
+      const { status, stderr } = await asking.ended;
+      expect([status, stderr]).toEqual([130, expect.not.stringContaining('(')]);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'prints objects with --json, and names a flag that is wrong',
+    async () => {
+      const address = await serve();
+      const asking = start(['ask', '--server', address, '--all', 'Which?', '--standing', '--holds', '2', '--json']);
+      place.running.push(asking);
+      const [line] = await asking.wrote(/^\{.*\}\n/);
+      expect(JSON.parse(line)).toMatchObject({ question: 'Which?', previous: null, streams: [{ name: 'door' }] });
+      interrupt(asking);
+      await asking.ended;
+
+      const ask = (...flags: string[]) => run(['ask', '--server', address, 'door', 'Now?', ...flags]);
+      const refused = await Promise.all([
+        ask('--every', '2'),
+        ask('--standing', '--every', 'often'),
+        ask('--standing', '--every', '0.1'),
+        ask('And then?', '--standing'),
+      ]);
+      expect(refused.map(({ status, stderr }) => [status, /\((\w+)\)\s*$/.exec(stderr)?.[1]])).toEqual(
+        refused.map(() => [1, 'invalid_request']),
+      );
+      const said = ['--every goes with --standing', '--every: expected a number', 'question.every', 'one question'];
+      refused.forEach(({ stderr }, i) => {
+        expect(stderr).toContain(said[i]);
+      });
+    },
+    TIMEOUT_MS,
+  );
+});

@@ -1,0 +1,168 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { YocoError } from '../../src/errors.ts';
+import type { SourceState } from '../../src/ingest/frame.ts';
+import { StandingQuestion, type StandingOptions } from '../../src/live/standing-question.ts';
+import type { Answer, AnswerResult, Conversation, StreamStatus } from '../../src/live/types.ts';
+
+/** A stream whose answers are given here, one for each asking; the last one stays. */
+class Door {
+  lastMs = 0;
+  state: SourceState = 'playing';
+  answers: (string | YocoError)[] = ['no'];
+  asked = 0;
+
+  readonly converse = (): Conversation => ({
+    streams: [{ name: 'door', status: () => this.#status() }],
+    ask: () => {
+      const next = this.answers[Math.min(this.asked++, this.answers.length - 1)];
+      const result = next instanceof YocoError ? Promise.reject(next) : Promise.resolve(ended(next ?? ''));
+      result.catch(() => undefined);
+      return { result, [Symbol.asyncIterator]: () => pieces() } satisfies Answer;
+    },
+  });
+
+  frame(): void {
+    this.lastMs += 500;
+  }
+
+  #status(): StreamStatus {
+    const sourceStatus = { state: this.state, frames: 0, dropped: 0, reconnects: 0, error: null };
+    return { name: 'door', lastMs: this.lastMs, startedAtMs: 0, sourceStatus } as StreamStatus;
+  }
+}
+
+const ended = (text: string): AnswerResult => ({ text }) as AnswerResult;
+
+async function* pieces(): AsyncGenerator<string, void> {
+  await Promise.resolve();
+  yield '';
+}
+
+const EVERY_MS = 500;
+const open: StandingQuestion[] = [];
+
+afterEach(() => {
+  for (const question of open.splice(0)) question.close();
+});
+
+function stand(door: Door, options: Partial<StandingOptions> = {}) {
+  const heard: [string | null, string][] = [];
+  const errors: string[] = [];
+  const question = new StandingQuestion(
+    { question: 'is there a person?', everyMs: EVERY_MS, converse: door.converse, ...options },
+    {
+      changed: ({ previous, answer }) => heard.push([previous, answer]),
+      ended: ({ code }) => errors.push(code),
+    },
+  );
+  open.push(question);
+  return { question, heard, errors };
+}
+
+/** Until it was asked so often; a frame comes before each asking. */
+async function askings(door: Door, count: number): Promise<void> {
+  while (door.asked < count) {
+    door.frame();
+    await sleep(50);
+  }
+  await sleep(20);
+}
+
+describe('a standing question', () => {
+  it('tells the first answer, and then each that is another one', async () => {
+    const door = new Door();
+    door.answers = ['no', 'no', ' No', 'yes', 'yes', 'no'];
+    const { heard } = stand(door);
+    await askings(door, 6);
+    expect(heard).toEqual([
+      [null, 'no'],
+      ['no', 'yes'],
+      ['yes', 'no'],
+    ]);
+  });
+
+  it('asks nothing while no frame is new', async () => {
+    const door = new Door();
+    const { heard } = stand(door);
+    await sleep(3 * EVERY_MS);
+    expect(door.asked).toBe(1);
+    expect(heard).toEqual([[null, 'no']]);
+  });
+
+  it('waits until a new answer was given as often as wanted: a single wrong one goes unheard', async () => {
+    const door = new Door();
+    door.answers = ['no', 'no', 'yes', 'no', 'yes', 'yes'];
+    const { heard } = stand(door, { holds: 2 });
+    await askings(door, 6);
+    expect(heard).toEqual([
+      [null, 'no'],
+      ['no', 'yes'],
+    ]);
+  });
+
+  it('takes the last answer about a recording as holding: no more frames come that could agree', async () => {
+    const door = new Door();
+    door.answers = ['yes'];
+    door.state = 'ended';
+    const { heard } = stand(door, { holds: 3 });
+    await sleep(4 * EVERY_MS);
+    expect(door.asked).toBe(1);
+    expect(heard).toEqual([[null, 'yes']]);
+  });
+
+  it('goes on after an error that may pass, and asks again though no frame is new', async () => {
+    const door = new Door();
+    door.answers = [new YocoError('too_many_questions'), new YocoError('stream_empty'), 'yes'];
+    const { heard, errors } = stand(door);
+    await sleep(4 * EVERY_MS);
+    expect(errors).toEqual([]);
+    expect(heard).toEqual([[null, 'yes']]);
+  });
+
+  it('ends with any other error, and says which', async () => {
+    const door = new Door();
+    door.answers = ['no', new YocoError('stream_deleted')];
+    const { heard, errors } = stand(door);
+    await askings(door, 2);
+    expect(errors).toEqual(['stream_deleted']);
+    door.frame();
+    await sleep(2 * EVERY_MS);
+    expect(door.asked).toBe(2);
+    expect(heard).toEqual([[null, 'no']]);
+  });
+
+  it('is told that its stream is gone, though no frame is new', async () => {
+    const door = new Door();
+    door.answers = ['no', new YocoError('stream_deleted')];
+    const { errors } = stand(door);
+    await sleep(EVERY_MS / 2);
+    door.state = 'stopped';
+    await sleep(2 * EVERY_MS);
+    expect(errors).toEqual(['stream_deleted']);
+  });
+
+  it('says nothing any more once it is closed, also of an asking that is on its way', async () => {
+    const door = new Door();
+    const { question, heard, errors } = stand(door);
+    question.close();
+    await sleep(2 * EVERY_MS);
+    expect([heard, errors]).toEqual([[], []]);
+  });
+
+  it('refuses times and numbers outside their bounds, and names the field', () => {
+    const door = new Door();
+    const refused = (options: Partial<StandingOptions>): unknown => {
+      try {
+        return stand(door, options);
+      } catch (error) {
+        return error instanceof YocoError ? [error.code, error.param] : error;
+      }
+    };
+    expect(refused({ everyMs: 100 })).toEqual(['invalid_request', 'every']);
+    expect(refused({ everyMs: NaN })).toEqual(['invalid_request', 'every']);
+    expect(refused({ holds: 0 })).toEqual(['invalid_request', 'holds']);
+    expect(refused({ holds: 1.5 })).toEqual(['invalid_request', 'holds']);
+    expect(door.asked).toBe(0);
+  });
+});

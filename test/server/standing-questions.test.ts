@@ -1,0 +1,166 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startServer, type RunningServer } from '../../src/server/index.ts';
+import { FakeLiveService } from './fake-live-service.ts';
+import { type Event, RealtimeClient } from './realtime-client.ts';
+
+let live: FakeLiveService;
+let server: RunningServer;
+let client: RealtimeClient;
+
+beforeEach(async () => {
+  live = new FakeLiveService();
+  server = await startServer(live, { port: 0, maxStandingQuestionsPerConnection: 2 });
+  client = await RealtimeClient.open(server.address);
+});
+
+afterEach(async () => {
+  client.close();
+  await server.close();
+});
+
+function stand(question: string, more: object = {}): void {
+  const standing = { question, every: 0.5, ...more };
+  client.send({ type: 'yoco.standing_question.create', event_id: 'mine', standing_question: standing });
+}
+
+const error = async (): Promise<[string, string | null, string | null]> => {
+  const { error: told } = await client.next('error');
+  return [told.code, told.param, told.event_id];
+};
+
+describe('standing questions over the WebSocket', () => {
+  it('are confirmed, answered with what the answer rests on, and answered anew when frames change it', async () => {
+    stand('  what time is it?  ', { id: 'clock' });
+    expect((await client.next('yoco.standing_question.created')).standing_question).toEqual({
+      id: 'clock',
+      object: 'yoco.standing_question',
+      question: 'what time is it?',
+      streams: null,
+      every: 0.5,
+      holds: 1,
+    });
+    const first = await client.next('yoco.standing_question.answered');
+    expect(first).toMatchObject({
+      standing_question_id: 'clock',
+      answer: 'You asked: what time is it? (turn 1)',
+      previous: null,
+      yoco: { stream: 'kitchen', as_of: 60, precision: 'full', evidence: [{ stream: 'kitchen', start: 50 }, {}] },
+    });
+    live.stream('kitchen').tick(61_000);
+    live.stream('kitchen').says = 'noon';
+    const second = await client.next('yoco.standing_question.answered');
+    expect(second).toMatchObject({ answer: 'noon', previous: first.answer, yoco: { as_of: 61 } });
+  });
+
+  it('carry no turns, and are no part of the conversation', async () => {
+    stand('who is there?');
+    await client.next('yoco.standing_question.answered');
+    for (const at of [61_000, 62_000]) {
+      live.stream('kitchen').tick(at);
+      await sleep(700);
+    }
+    expect(live.stream('kitchen').asked.length).toBeGreaterThanOrEqual(2);
+    const types = client.events.map(({ type }) => type);
+    expect(types.filter((type) => type === 'yoco.standing_question.answered')).toHaveLength(1);
+    expect(types.filter((type) => type.startsWith('response.') || type.startsWith('conversation.'))).toEqual([]);
+  });
+
+  it('read several streams, or all, looked up anew each time', async () => {
+    stand('which camera?', { streams: 'all' });
+    const first = await client.next('yoco.standing_question.answered');
+    expect(first.yoco.streams.map(({ name }) => name)).toEqual(['door', 'kitchen']);
+    await live.delete('door');
+    live.stream('kitchen').says = 'kitchen';
+    const second = await client.next('yoco.standing_question.answered');
+    expect(second.yoco.streams.map(({ name }) => name)).toEqual(['kitchen']);
+  });
+
+  it('are asked no more once they are deleted, or the connection is gone', async () => {
+    stand('one?', { id: 'one' });
+    stand('two?', { id: 'two' });
+    await client.next((event) => isAnswered(event, 'one'));
+    client.send({ type: 'yoco.standing_question.delete', standing_question_id: 'one' });
+    expect(await client.next('yoco.standing_question.deleted')).toMatchObject({
+      standing_question_id: 'one',
+      error: null,
+    });
+    live.stream('kitchen').tick(61_000);
+    await sleep(700);
+    const asked = live.stream('kitchen').asked.map(({ question }) => question);
+    expect(asked.filter((question) => question === 'one?')).toHaveLength(1);
+    client.close();
+    await sleep(100);
+    const before = live.stream('kitchen').asked.length;
+    live.stream('kitchen').tick(62_000);
+    await sleep(700);
+    expect(live.stream('kitchen').asked).toHaveLength(before);
+  });
+
+  it('end with their stream, and say why', async () => {
+    stand('still there?', { id: 'there' });
+    await client.next('yoco.standing_question.answered');
+    await live.delete('kitchen');
+    expect(await client.next('yoco.standing_question.deleted')).toMatchObject({
+      standing_question_id: 'there',
+      error: { code: 'stream_deleted' },
+    });
+  });
+
+  it('wait for the first frame of a stream', async () => {
+    live.stream('kitchen').lastMs = null;
+    stand('anything?');
+    await client.next('yoco.standing_question.created');
+    await sleep(600);
+    live.stream('kitchen').tick(500);
+    expect((await client.next('yoco.standing_question.answered')).yoco.as_of).toBe(0.5);
+  });
+
+  it('are refused by the field that is wrong', async () => {
+    stand('  ');
+    expect(await error()).toEqual(['question_empty', 'standing_question.question', 'mine']);
+    stand('x'.repeat(2_001));
+    expect(await error()).toEqual(['question_too_long', 'standing_question.question', 'mine']);
+    stand('now?', { every: 0.1 });
+    expect(await error()).toEqual(['invalid_request', 'standing_question.every', 'mine']);
+    stand('now?', { holds: 0 });
+    expect(await error()).toEqual(['invalid_request', 'standing_question.holds', 'mine']);
+    stand('now?', { as_of: 3 });
+    expect(await error()).toEqual(['invalid_request', 'standing_question.as_of', 'mine']);
+    stand('now?', { streams: ['attic'] });
+    expect(await error()).toEqual(['stream_not_found', 'standing_question.streams', 'mine']);
+    client.send({ type: 'yoco.standing_question.delete', event_id: 'mine', standing_question_id: 'nobody' });
+    expect(await error()).toEqual(['standing_question_not_found', 'standing_question_id', 'mine']);
+    expect(live.stream('kitchen').asked).toEqual([]);
+  });
+
+  it('have ids of their own, and are as many as the limit allows', async () => {
+    stand('one?', { id: 'one' });
+    stand('one again?', { id: 'one' });
+    expect(await error()).toEqual(['invalid_request', 'standing_question.id', 'mine']);
+    stand('two?');
+    stand('three?');
+    expect(await error()).toEqual(['too_many_questions', null, 'mine']);
+    client.send({ type: 'yoco.standing_question.delete', standing_question_id: 'one' });
+    stand('three?', { id: 'three' });
+    await client.next((event) => isAnswered(event, 'three'));
+  });
+
+  it('of a token that is bound to a stream ask that stream only', async () => {
+    const secured = await startServer(live, { port: 0, apiKeys: ['a-key-for-the-tests-0123'] });
+    const headers = { authorization: 'Bearer a-key-for-the-tests-0123', 'content-type': 'application/json' };
+    const made = await fetch(`${secured.address}/v1/token`, { method: 'POST', headers, body: '{"stream": "kitchen"}' });
+    const { token } = (await made.json()) as { token: string };
+    const bound = await RealtimeClient.open(secured.address, 'stream=kitchen', ['realtime', `yoco-token.${token}`]);
+    for (const streams of ['all', ['door']]) {
+      bound.send({ type: 'yoco.standing_question.create', standing_question: { question: 'who?', streams } });
+      expect((await bound.next('error')).error.code).toBe('forbidden');
+    }
+    bound.close();
+    await secured.close();
+  });
+});
+
+function isAnswered(event: Event, id: string): boolean {
+  return event.type === 'yoco.standing_question.answered' && event.standing_question_id === id;
+}
