@@ -5,7 +5,14 @@ import { YocoError } from '../errors.ts';
 import type { Turn } from '../model/question.ts';
 import { StreamedAnswer } from './answer.ts';
 import { momentsAt } from './moments.ts';
-import { type Answer, type AskOptions, type Conversation, type LiveStream, QUESTION_MAX_CHARS } from './types.ts';
+import {
+  type Answer,
+  type AskOptions,
+  type Conversation,
+  type LiveStream,
+  type PastTurn,
+  QUESTION_MAX_CHARS,
+} from './types.ts';
 
 /** Turns that a conversation keeps; the oldest are forgotten, so that one can go on for hours. */
 export const MAX_TURNS = 8;
@@ -56,7 +63,7 @@ export class StreamConversation implements Conversation {
       {
         streams: this.streams.map(({ name }, i) => ({ name, asOfMs: moments?.[i] ?? null })),
         question: text,
-        turns: this.#turns,
+        turns: options.turns === undefined ? this.#turns : this.#given(options.turns, moments),
         maxTokens: Math.min(limit, Math.floor(maxTokens)),
         temperature,
         topP,
@@ -86,6 +93,13 @@ export class StreamConversation implements Conversation {
     if (signal?.aborted === true) cancel();
     else signal?.addEventListener('abort', cancel, { once: true });
     return answer;
+  }
+
+  /** Turns that the caller remembers, the newest of them. */
+  #given(turns: readonly PastTurn[], moments: readonly number[] | null): Turn[] {
+    const times = moments ?? this.streams.map((stream) => stream.status().lastMs ?? 0);
+    const timeMs = Math.max(0, ...times);
+    return turns.slice(-MAX_TURNS).map((turn) => ({ ...turn, timeMs }));
   }
 
   /** The moment in each stream, or null for the newest frame of each. */

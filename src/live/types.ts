@@ -24,8 +24,16 @@ export interface AskOptions {
   readonly topP?: number;
   /** Makes a sampled answer repeatable. */
   readonly seed?: number;
+  /** Earlier turns, oldest first, in the place of the conversation's own; each counts as asked at the question's moment. */
+  readonly turns?: readonly PastTurn[];
   /** Cancels between two tokens. */
   readonly signal?: AbortSignal;
+}
+
+/** A turn that the caller remembers. */
+export interface PastTurn {
+  readonly question: string;
+  readonly answer: string;
 }
 
 /** How an answer ended; its evidence is empty when it was cancelled before its first token. */

@@ -8,6 +8,7 @@ import type { Gate, Grant } from './auth.ts';
 import { fromHttp, fromParser, wireError, writeError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
+import { chatRoutes } from './chat-routes.ts';
 import { pageRoutes } from './page.ts';
 import { JSON_BYTES, jsonBody } from './json-body.ts';
 import { parseOrThrow } from './realtime-events.ts';
@@ -51,6 +52,9 @@ export function createHttp(live: LiveService, { gate, limits, metrics, isDrainin
     ? Fastify({ ...shared, https: { ...limits.tls } })
     : Fastify(shared)) as unknown as FastifyInstance;
 
+  /** The stream that a request's token is for. */
+  const boundTo = new WeakMap<FastifyRequest, string>();
+
   app.setErrorHandler((error, request, reply) => sendError(reply, report(fromHttp(error), request)));
   app.setNotFoundHandler((_request, reply) => sendError(reply, new YocoError('not_found')));
 
@@ -64,7 +68,9 @@ export function createHttp(live: LiveService, { gate, limits, metrics, isDrainin
     const route = request.routeOptions.url ?? path;
     if (!(route.startsWith('/v1/') || route === METRICS) || request.method === 'OPTIONS') return;
     if (isDraining()) throw new YocoError('shutting_down');
-    checkScope(gate.checkBearer(request.headers), request);
+    const grant = gate.checkBearer(request.headers);
+    checkScope(grant, request);
+    if (grant.kind === 'token' && grant.stream !== null) boundTo.set(request, grant.stream);
   });
 
   app.addHook('onSend', async (_request, reply) => {
@@ -95,6 +101,7 @@ export function createHttp(live: LiveService, { gate, limits, metrics, isDrainin
   });
   streamRoutes(app, live, limits);
   snapshotRoutes(app, live);
+  chatRoutes(app, live, { limits, metrics, boundTo: (request) => boundTo.get(request) ?? null });
   pageRoutes(app);
   for (const [url, known] of [...methodsOf]) refuseOtherMethods(app, url, known);
   return app;
@@ -119,6 +126,8 @@ export function createHttp(live: LiveService, { gate, limits, metrics, isDrainin
 /** A token lets a browser ask, look and push; whoever makes or ends streams or mints tokens needs a key. */
 function checkScope(grant: Grant, request: FastifyRequest): void {
   if (grant.kind !== 'token') return;
+  // Which streams it asks is in the body, and is looked at there.
+  if (request.method === 'POST' && request.routeOptions.url === '/v1/chat/completions') return;
   const { name } = request.params as { name?: string };
   const pushes = request.method === 'POST' && request.routeOptions.url === '/v1/streams/:name/frames';
   const reads = request.method === 'GET' || request.method === 'HEAD';

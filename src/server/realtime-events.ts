@@ -37,9 +37,9 @@ const metadata = z
   .refine((pairs) => Object.keys(pairs).length <= 16, { error: 'may hold at most 16 pairs' })
   .nullish();
 
-const time = z.union([z.number(), z.string().max(64)]);
+export const timeSchema = z.union([z.number(), z.string().max(64)]);
 /** Names of streams that exist and fit the limit are looked up later. */
-const streams = z.union([z.literal('all'), z.array(z.string().min(1).max(200)).max(1_000)], {
+export const streamsSchema = z.union([z.literal('all'), z.array(z.string().min(1).max(200)).max(1_000)], {
   error: 'must be a list of names of streams, or "all"',
 });
 
@@ -49,7 +49,7 @@ const session = z.strictObject({
   max_output_tokens: outputTokens.optional(),
   tools: noTools,
   yoco: z
-    .strictObject({ status: z.boolean().optional(), streams: streams.nullish(), as_of: time.nullish() })
+    .strictObject({ status: z.boolean().optional(), streams: streamsSchema.nullish(), as_of: timeSchema.nullish() })
     .optional(),
   model: noEffect,
   instructions: noEffect,
@@ -72,8 +72,8 @@ const response = z.strictObject({
   tools: noTools,
   yoco: z
     .strictObject({
-      streams: streams.optional(),
-      as_of: time.nullish(),
+      streams: streamsSchema.optional(),
+      as_of: timeSchema.nullish(),
       temperature: z.number().min(0).max(2).optional(),
       top_p: z.number().gt(0).max(1).optional(),
       seed: z.int().min(0).max(4_294_967_295).optional(),
@@ -97,7 +97,7 @@ const standingQuestion = z.strictObject({
     .max(STANDING_EVERY_MS.most / 1_000)
     .optional(),
   holds: z.int().min(1).max(STANDING_HOLDS_MAX).optional(),
-  streams: streams.nullish(),
+  streams: streamsSchema.nullish(),
 });
 
 const EVENTS = {

@@ -2,6 +2,7 @@
 import { YocoError } from '../errors.ts';
 import type { Answer, AnswerResult, AskOptions, Conversation } from '../live/types.ts';
 import { answerJson } from './answer-json.ts';
+import { withStreamsParam } from './asked-streams.ts';
 import { wireError } from './errors-http.ts';
 import type { ServerEvent } from './realtime-events.ts';
 import { assistantItem, newId, type Item } from './realtime-items.ts';
@@ -164,12 +165,6 @@ export class RealtimeResponse {
   #place() {
     return { response_id: this.id, item_id: this.#itemId, output_index: 0, content_index: 0 };
   }
-}
-
-/** The error, with the place in the message of the streams that it is about. */
-export function withStreamsParam(error: YocoError, param: string): YocoError {
-  if (error.param !== 'streams' && error.param !== 'stream') return error;
-  return new YocoError(error.code, { param, ...(error.detail === '' ? {} : { detail: error.detail }) });
 }
 
 const CANCELLED = { type: 'cancelled', reason: 'client_cancelled' } as const;

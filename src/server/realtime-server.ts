@@ -8,6 +8,7 @@ import type { Gate } from './auth.ts';
 import { writeError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
+import { streamOfModel } from './model-name.ts';
 import { CLOSE, RealtimeConnection } from './realtime-connection.ts';
 
 export const SUBPROTOCOL = 'realtime';
@@ -122,14 +123,7 @@ export class RealtimeServer {
         detail: `Say which stream: ?stream=NAME, or ?model=${bundle}@NAME.`,
       });
     }
-    const at = model.lastIndexOf('@');
-    if (at < 0 || model.slice(0, at) !== bundle) {
-      throw new YocoError('invalid_request', {
-        param: 'model',
-        detail: `model must be ${bundle}@NAME, NAME being a stream.`,
-      });
-    }
-    return this.#live.get(model.slice(at + 1));
+    return streamOfModel(this.#live, model);
   }
 
   #report(thrown: unknown): YocoError {

@@ -4,9 +4,11 @@
  */
 import { YocoError } from '../errors.ts';
 import type { AskOptions, Conversation, LiveService, LiveStream, WantedStreams } from '../live/types.ts';
+import { askedStreams, type Moment } from './asked-streams.ts';
 import { wireError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
+import { modelName } from './model-name.ts';
 import {
   parseEvent,
   parseJson,
@@ -17,10 +19,10 @@ import {
 } from './realtime-events.ts';
 import { FrameIntake } from './realtime-frames.ts';
 import { ItemList, newId, questionOf, questionText, userItemOf, type Item } from './realtime-items.ts';
-import { RealtimeResponse, type Settled, withStreamsParam } from './realtime-response.ts';
+import { RealtimeResponse, type Settled } from './realtime-response.ts';
 import { StandingQuestions } from './realtime-standing.ts';
 import { streamJson } from './stream-json.ts';
-import { asOfInstant, asOfOptions, checkTime, frameTimeMs, instantMs, type WireTime } from './times.ts';
+import { checkTime, frameTimeMs, type WireTime } from './times.ts';
 
 /** What a session may ask about. */
 export interface SessionScope {
@@ -31,8 +33,6 @@ export interface SessionScope {
   readonly bound: boolean;
   readonly metrics: Pick<ServerMetrics, 'responded'>;
 }
-
-type Moment = Pick<AskOptions, 'asOfMs' | 'asOfWallMs'>;
 
 /** What the session needs from its connection. */
 export interface SessionHost {
@@ -71,7 +71,7 @@ export class RealtimeSession {
     this.#stream = stream;
     this.#limits = limits;
     this.#host = host;
-    this.#model = `${scope.live.bundle.name}@${stream.name}`;
+    this.#model = modelName(scope.live, stream);
     this.#items = new ItemList(limits.maxConversationItems);
     this.#maxTokens = limits.maxOutputTokens;
     this.#frames = new FrameIntake(
@@ -205,11 +205,11 @@ export class RealtimeSession {
     this.#asOf = asOf;
   }
 
-  /** A fresh conversation about the streams that are wanted, `"all"` at an instant, if one is given; null: the session's own. */
-  #converse(wanted: WantedStreams | null, param: string, instant?: number): Conversation {
+  /** A fresh conversation about the streams that are wanted; null: the session's own. */
+  #converse(wanted: WantedStreams | null, param: string): Conversation {
     const { live, stream } = this.#scope;
     this.#checkScope(wanted, param);
-    return wanted === null ? stream.converse() : live.converse(wanted, param, instant);
+    return wanted === null ? stream.converse() : live.converse(wanted, param);
   }
 
   /** Comes before the streams are looked at: whoever may not ask is not told which of them exist. Throws `forbidden`. */
@@ -229,22 +229,9 @@ export class RealtimeSession {
     const streamsParam = wanted === null ? 'stream' : `${streams == null ? 'session' : 'response'}.yoco.streams`;
     const param = `${yoco.as_of === undefined ? 'session' : 'response'}.yoco.as_of`;
     this.#checkScope(wanted, streamsParam);
-    const instant = wanted === 'all' && asOf !== null ? this.#instantOfAll(asOf, param) : undefined;
-    const fresh = this.#converse(wanted, streamsParam, instant);
-    const clocks = fresh.streams.map((stream) => stream.status());
-    try {
-      if (instant !== undefined) return { fresh, streamsParam, moment: asOfInstant(instant, clocks, param) };
-      return { fresh, streamsParam, moment: asOf === null ? {} : asOfOptions(asOf, clocks, param) };
-    } catch (error) {
-      throw withStreamsParam(YocoError.from(error), streamsParam);
-    }
-  }
-
-  /** What a time is in all streams that have frames; undefined where that is one at most, on whose own clock it may be. */
-  #instantOfAll(asOf: WireTime, param: string): number | undefined {
-    const clocks = this.#scope.live.list().map((stream) => stream.status());
-    const seen = clocks.filter(({ lastMs }) => lastMs !== null);
-    return seen.length > 1 ? instantMs(asOf, seen, param) : undefined;
+    const about = { own: this.#stream, wanted, asOf, streamsParam, asOfParam: param };
+    const { conversation: fresh, moment } = askedStreams(this.#scope.live, about);
+    return { fresh, moment, streamsParam };
   }
 
   #respond(params: ResponseParams): void {

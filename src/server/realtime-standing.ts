@@ -3,10 +3,10 @@ import { YocoError } from '../errors.ts';
 import { STANDING_EVERY_MS, StandingQuestion, type StandingOptions } from '../live/standing-question.ts';
 import type { Conversation, WantedStreams } from '../live/types.ts';
 import { answerJson } from './answer-json.ts';
+import { withStreamsParam } from './asked-streams.ts';
 import { wireError } from './errors-http.ts';
 import type { ServerEvent, StandingParams } from './realtime-events.ts';
 import { newId } from './realtime-items.ts';
-import { withStreamsParam } from './realtime-response.ts';
 
 /** What standing questions need from their session. */
 export interface StandingQuestionsHost {

@@ -1,0 +1,99 @@
+/**
+ * What a client may ask of `POST /v1/chat/completions`: names and shapes are those of OpenAI's API, extensions are under `yoco`. Fields
+ * that have no meaning for a short text about video are accepted without effect, fields that nobody defines are refused.
+ */
+import { z } from 'zod';
+import { YocoError } from '../errors.ts';
+import type { PastTurn } from '../live/types.ts';
+import { questionText } from './realtime-items.ts';
+import { streamsSchema, timeSchema } from './realtime-events.ts';
+
+const noEffect = z.unknown().optional();
+const tokens = z.int().min(1).nullish();
+
+const text = z.union(
+  [
+    z.string(),
+    z.array(
+      z.strictObject({
+        type: z.literal('text', { error: 'must be "text": the video comes from the stream' }),
+        text: z.string(),
+      }),
+    ),
+  ],
+  { error: 'must be text, or a list of {type: "text", text}' },
+);
+
+const message = z.strictObject({
+  role: z.enum(['system', 'developer', 'user', 'assistant'], {
+    error: 'must be "system", "developer", "user" or "assistant": the model calls no tools',
+  }),
+  content: text,
+  name: noEffect,
+  refusal: noEffect,
+  annotations: noEffect,
+  audio: noEffect,
+});
+
+export const chatRequest = z.strictObject({
+  model: z.string().min(1).max(400),
+  messages: z.array(message).min(1).max(1_000),
+  stream: z.boolean().nullish(),
+  stream_options: z.strictObject({ include_usage: z.boolean().optional(), include_obfuscation: noEffect }).nullish(),
+  max_tokens: tokens,
+  max_completion_tokens: tokens,
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().gt(0).max(1).nullish(),
+  seed: z.int().min(0).max(4_294_967_295).nullish(),
+  n: z.literal(1, { error: 'must be 1: one question has one answer' }).nullish(),
+  tools: z.array(z.unknown()).max(0, { error: 'must be empty: the model calls no tools' }).nullish(),
+  response_format: z
+    .object({ type: z.literal('text', { error: 'must be "text": the service writes text only' }) })
+    .nullish(),
+  yoco: z.strictObject({ streams: streamsSchema.nullish(), as_of: timeSchema.nullish() }).optional(),
+  frequency_penalty: noEffect,
+  logit_bias: noEffect,
+  logprobs: noEffect,
+  metadata: noEffect,
+  modalities: noEffect,
+  parallel_tool_calls: noEffect,
+  presence_penalty: noEffect,
+  prompt_cache_key: noEffect,
+  reasoning_effort: noEffect,
+  safety_identifier: noEffect,
+  service_tier: noEffect,
+  stop: noEffect,
+  store: noEffect,
+  tool_choice: noEffect,
+  top_logprobs: noEffect,
+  user: noEffect,
+  verbosity: noEffect,
+});
+
+export type ChatRequest = z.infer<typeof chatRequest>;
+
+/**
+ * The last user messages as one question, and the turns before them. What a system or developer says has no effect, nor has an answer without a
+ * question. Throws `invalid_request` where the last message is no user's, `question_empty`, `question_too_long`.
+ */
+export function questionAndTurns(
+  messages: ChatRequest['messages'],
+  maxChars: number,
+): { question: string; turns: readonly PastTurn[] } {
+  const turns: PastTurn[] = [];
+  let asked: string[] = [];
+  for (const { role, content } of messages) {
+    const written = typeof content === 'string' ? content : content.map((part) => part.text).join('\n');
+    if (role === 'user') asked.push(written);
+    if (role !== 'assistant') continue;
+    if (asked.length > 0) turns.push({ question: asked.join('\n').trim(), answer: written.trim() });
+    asked = [];
+  }
+  if (asked.length === 0) {
+    throw new YocoError('invalid_request', {
+      param: 'messages',
+      detail: 'messages: the last one must be a user’s, and is the question.',
+    });
+  }
+  return { question: questionText(asked.join('\n'), maxChars, 'messages'), turns };
+}

@@ -1,0 +1,185 @@
+/** `/v1/chat/completions` and `/v1/models`: one question over HTTP, in the words of OpenAI's API; stateless. */
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { YocoError } from '../errors.ts';
+import type { Answer, AnswerResult, Conversation, LiveService, LiveStream } from '../live/types.ts';
+import { answerJson } from './answer-json.ts';
+import { askedStreams } from './asked-streams.ts';
+import { type ChatRequest, chatRequest, questionAndTurns } from './chat-requests.ts';
+import { wireError } from './errors-http.ts';
+import { jsonBody } from './json-body.ts';
+import type { ServerLimits } from './limits.ts';
+import type { ServerMetrics } from './metrics.ts';
+import { modelName, streamOfModel } from './model-name.ts';
+import { parseOrThrow } from './realtime-events.ts';
+import { newId } from './realtime-items.ts';
+
+/** Messages of a whole conversation; the question alone has `questionMaxChars`. */
+const CHAT_BYTES = 1024 * 1024;
+
+export interface ChatParts {
+  readonly limits: ServerLimits;
+  readonly metrics: Pick<ServerMetrics, 'responded'>;
+  /** The stream that a request may ask alone; null: all. */
+  readonly boundTo: (request: FastifyRequest) => string | null;
+}
+
+export function chatRoutes(app: FastifyInstance, live: LiveService, { limits, metrics, boundTo }: ChatParts): void {
+  app.get('/v1/models', () => ({ object: 'list', data: live.list().map((stream) => modelJson(live, stream)) }));
+  app.get<{ Params: { model: string } }>('/v1/models/:model', (request) =>
+    modelJson(live, streamOfModel(live, request.params.model)),
+  );
+
+  app.post('/v1/chat/completions', { bodyLimit: CHAT_BYTES }, async (request, reply) => {
+    const params = parseOrThrow(chatRequest, jsonBody(request));
+    const { question, turns } = questionAndTurns(params.messages, limits.questionMaxChars);
+    checkBound(params, live, boundTo(request));
+    const { streams: wanted = null, as_of: asOf = null } = params.yoco ?? {};
+    const own = streamOfModel(live, params.model);
+    const about = {
+      own,
+      wanted,
+      asOf,
+      streamsParam: wanted === null ? 'model' : 'yoco.streams',
+      asOfParam: 'yoco.as_of',
+    };
+    const { conversation, moment } = askedStreams(live, about);
+    const abort = new AbortController();
+    // The connection ended before the answer did: nobody reads the rest.
+    reply.raw.once('close', () => {
+      abort.abort();
+    });
+    const answer = conversation.ask(question, {
+      ...moment,
+      ...samplingOf(params),
+      turns,
+      maxTokens: tokensOf(params, limits.maxOutputTokens),
+      signal: abort.signal,
+    });
+    // It is awaited after the last piece; an earlier rejection must not count as unhandled.
+    answer.result.catch(() => undefined);
+    const chat: Chat = { id: newId('chatcmpl'), created: Math.floor(Date.now() / 1_000), params, conversation, answer };
+    try {
+      return await (params.stream === true ? streamed(chat, reply, metrics) : whole(chat, metrics));
+    } catch (error) {
+      metrics.responded('failed', null);
+      throw error;
+    }
+  });
+}
+
+interface Chat {
+  readonly id: string;
+  /** Seconds since 1970. */
+  readonly created: number;
+  readonly params: ChatRequest;
+  readonly conversation: Conversation;
+  readonly answer: Answer;
+}
+
+async function whole(chat: Chat, metrics: ChatParts['metrics']) {
+  const result = await chat.answer.result;
+  metrics.responded(statusOf(result), result.firstTokenMs);
+  const message = { role: 'assistant', content: result.text, refusal: null };
+  return {
+    ...head(chat, 'chat.completion'),
+    choices: [{ index: 0, message, logprobs: null, finish_reason: finishOf(result) }],
+    usage: usageOf(result),
+    yoco: answerJson(result, chat.conversation),
+  };
+}
+
+/** Server-sent events. What fails before the first piece of the answer has a status of its own; later it is an event. */
+async function streamed(chat: Chat, reply: FastifyReply, metrics: ChatParts['metrics']): Promise<FastifyReply> {
+  const pieces = chat.answer[Symbol.asyncIterator]();
+  const first = await pieces.next();
+  return reply
+    .type('text/event-stream; charset=utf-8')
+    .header('cache-control', 'no-cache')
+    .header('x-accel-buffering', 'no')
+    .send(Readable.from(events(chat, pieces, first, metrics)));
+}
+
+async function* events(
+  chat: Chat,
+  pieces: AsyncIterator<string>,
+  first: IteratorResult<string>,
+  metrics: ChatParts['metrics'],
+): AsyncGenerator<string, void> {
+  const chunk = (delta: object, finish: string | null = null, more: object = {}): string =>
+    event({
+      ...head(chat, 'chat.completion.chunk'),
+      choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
+      ...more,
+    });
+  // Unless it ends: who asked is gone.
+  const ended: { status: string; firstTokenMs: number | null } = { status: 'cancelled', firstTokenMs: null };
+  try {
+    yield chunk({ role: 'assistant', content: '' });
+    for (let piece = first; piece.done !== true; piece = await pieces.next()) yield chunk({ content: piece.value });
+    const result = await chat.answer.result;
+    Object.assign(ended, { status: statusOf(result), firstTokenMs: result.firstTokenMs });
+    yield chunk({}, finishOf(result), { yoco: answerJson(result, chat.conversation) });
+    if (chat.params.stream_options?.include_usage === true) {
+      yield event({ ...head(chat, 'chat.completion.chunk'), choices: [], usage: usageOf(result) });
+    }
+    yield 'data: [DONE]\n\n';
+  } catch (thrown) {
+    ended.status = 'failed';
+    yield event({ error: wireError(YocoError.from(thrown)) });
+  } finally {
+    metrics.responded(ended.status, ended.firstTokenMs);
+  }
+}
+
+const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`;
+
+function head({ id, created, params }: Chat, object: string) {
+  return { id, object, created, model: params.model };
+}
+
+function finishOf({ finish }: AnswerResult): 'stop' | 'length' {
+  return finish === 'length' ? 'length' : 'stop';
+}
+
+/** As a response's status is counted. */
+function statusOf({ finish }: AnswerResult): string {
+  return { stop: 'completed', length: 'incomplete', cancelled: 'cancelled' }[finish];
+}
+
+function usageOf({ inputTokens, outputTokens }: AnswerResult) {
+  return {
+    prompt_tokens: inputTokens,
+    completion_tokens: outputTokens,
+    total_tokens: inputTokens + outputTokens,
+  };
+}
+
+function samplingOf({ temperature, top_p: topP, seed }: ChatRequest) {
+  return {
+    // OpenAI's default is to sample; an answer about what is seen is better the likeliest one.
+    ...(temperature == null ? {} : { temperature }),
+    ...(topP == null ? {} : { topP }),
+    ...(seed == null ? {} : { seed }),
+  };
+}
+
+/** Clients ask for far more than answers hold, as their defaults have it: that is no error here. */
+function tokensOf({ max_completion_tokens: tokens, max_tokens: older }: ChatRequest, most: number): number {
+  return Math.min(tokens ?? older ?? most, most);
+}
+
+/** Throws `forbidden`, before it is looked up which streams there are. */
+function checkBound({ model, yoco }: ChatRequest, live: LiveService, bound: string | null): void {
+  if (bound === null) return;
+  const { streams } = yoco ?? {};
+  const others = streams === 'all' || streams?.some((name) => name !== bound) === true;
+  if (!others && model === `${live.bundle.name}@${bound}`) return;
+  const param = others ? 'yoco.streams' : 'model';
+  throw new YocoError('forbidden', { param, detail: `The token is for the stream "${bound}" only.` });
+}
+
+function modelJson(live: LiveService, stream: LiveStream) {
+  const created = Math.floor(stream.status().startedAtMs / 1_000);
+  return { id: modelName(live, stream), object: 'model', created, owned_by: 'yoco-live' };
+}
