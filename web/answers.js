@@ -7,7 +7,7 @@ const MOST_THUMBNAILS = 6;
 const PRECISIONS = { int8: 'older frames rounded', thinned: 'older frames thinned' };
 
 /**
- * One question and its answer. `stream` is the name of the one that is asked, or null for all. `actions`: cancel(card), again(card), look(card, span), mark(card).
+ * One question and its answer. `stream` is the name of the one that is asked, or null for all. `actions`: cancel(card), again(card), look(card, span), mark(card), markAnew(card).
  * States: waiting, writing, done, failed.
  */
 export class AnswerCard {
@@ -72,7 +72,9 @@ export class AnswerCard {
     if (status === 'cancelled') parts.push('stopped');
     if (status === 'incomplete') parts.push('cut at the length limit');
     this.done(parts.join(' · '));
-    if (yoco && this.text.textContent !== '') this.showEvidence(yoco.evidence);
+    if (!yoco || this.text.textContent === '') return;
+    this.showEvidence(yoco.evidence);
+    this.actions.mark(this);
   }
 
   done(figures) {
@@ -107,29 +109,43 @@ export class AnswerCard {
   /** In the place of what was shown before. */
   showEvidence(evidence) {
     this.#forgetPictures();
-    this.thumbnails.replaceChildren();
     this.evidence = evidence.slice(0, MOST_THUMBNAILS);
+    this.#fitButtons(this.evidence.length);
     this.thumbnails.hidden = this.evidence.length === 0;
-    this.actions.mark(this);
     const strongest = Math.max(...this.evidence.map(({ weight }) => weight), 1e-9);
-    for (const span of this.evidence) {
-      const bar = element('i');
-      bar.style.width = `${Math.round((span.weight / strongest) * 100)}%`;
-      const picture = element('span', { className: 'gone', textContent: '…' });
-      const label = this.stream === null ? `${span.stream} ${range(span)}` : range(span);
-      const button = element(
-        'button',
-        { type: 'button', title: 'Look closer, or ask as of this moment' },
-        picture,
-        ...(this.stream === null ? [element('span', { className: 'name', textContent: span.stream })] : []),
-        element('span', { className: 'span', textContent: range(span) }),
-        element('span', { className: 'weight' }, bar),
-      );
-      button.setAttribute('aria-label', `Evidence at ${label}, ${Math.round(span.weight * 100)} % of the attention`);
-      button.addEventListener('click', () => this.actions.look(this, span));
-      this.thumbnails.append(button);
-      void this.#picture(span, picture);
+    for (const [i, span] of this.evidence.entries()) this.#fill(this.thumbnails.children[i], span, strongest);
+  }
+
+  /** The buttons that are wanted still stay, and with them the focus; that of one that goes passes to Stop. */
+  #fitButtons(count) {
+    const { children } = this.thumbnails;
+    while (children.length < count) this.thumbnails.append(this.#button(children.length));
+    while (children.length > count) {
+      const last = this.thumbnails.lastElementChild;
+      if (last === document.activeElement) this.stop.focus({ preventScroll: true });
+      last.remove();
     }
+  }
+
+  #button(i) {
+    const button = element('button', { type: 'button', title: 'Look closer, or ask as of this moment' });
+    button.addEventListener('click', () => this.actions.look(this, this.evidence[i]));
+    return button;
+  }
+
+  #fill(button, span, strongest) {
+    const bar = element('i');
+    bar.style.width = `${Math.round((span.weight / strongest) * 100)}%`;
+    const picture = element('span', { className: 'gone', textContent: '…' });
+    const label = this.stream === null ? `${span.stream} ${range(span)}` : range(span);
+    button.setAttribute('aria-label', `Evidence at ${label}, ${Math.round(span.weight * 100)} % of the attention`);
+    button.replaceChildren(
+      picture,
+      ...(this.stream === null ? [element('span', { className: 'name', textContent: span.stream })] : []),
+      element('span', { className: 'span', textContent: range(span) }),
+      element('span', { className: 'weight' }, bar),
+    );
+    void this.#picture(span, picture);
   }
 
   async #picture(span, place) {
@@ -151,7 +167,7 @@ export class AnswerCard {
   }
 }
 
-/** Newest first; the oldest go when there are too many. */
+/** Newest first; when there are too many, the oldest go that are not open: a standing question may be older than all others. */
 export class AnswerList {
   #cards = [];
 
@@ -162,7 +178,12 @@ export class AnswerList {
   add(card) {
     this.#cards.unshift(card);
     this.list.prepend(card.element);
-    for (const old of this.#cards.splice(MOST_CARDS)) old.remove();
+    const excess = Math.max(0, this.#cards.length - MOST_CARDS);
+    const ended = this.#cards.filter(({ isOpen }) => !isOpen).reverse();
+    for (const old of ended.slice(0, excess)) {
+      this.#cards.splice(this.#cards.indexOf(old), 1);
+      old.remove();
+    }
   }
 
   find(test) {

@@ -31,3 +31,24 @@ export function element(name, properties = {}, ...children) {
   made.append(...children);
   return made;
 }
+
+/** A moment by the wall clock, to be told anew by `tellTimes`. `time` is an RFC 3339 one. */
+export function timeElement(time) {
+  const made = element('time', { dateTime: time });
+  tellTime(made);
+  return made;
+}
+
+/** At midnight the times of today become those of another day. */
+export function tellTimes(root) {
+  for (const made of root.querySelectorAll('time')) tellTime(made);
+}
+
+function tellTime(made) {
+  const time = new Date(made.dateTime);
+  const isToday = time.toDateString() === new Date().toDateString();
+  made.textContent = time.toLocaleString(undefined, {
+    timeStyle: 'medium',
+    ...(isToday ? {} : { dateStyle: 'short' }),
+  });
+}

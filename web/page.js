@@ -2,7 +2,7 @@
 import { AnswerCard, AnswerList, range } from './answers.js';
 import { createStream, deleteStream, frame, listStreams, storedKey, storeKey } from './api.js';
 import { Camera, hasCamera } from './camera.js';
-import { bytes, clock, element } from './format.js';
+import { bytes, clock, element, tellTimes } from './format.js';
 import { Realtime } from './realtime.js';
 import { StandingCard } from './standing.js';
 
@@ -17,6 +17,8 @@ const IDEAS = [
 const CAMERA_STREAM = ownName('my-camera');
 /** How often it is looked for a first stream, ms. */
 const LOOK_AGAIN_MS = 5_000;
+/** How often it is looked whether a new day has begun, ms. */
+const TELL_TIMES_MS = 60_000;
 const STATE_WORDS = {
   connecting: 'Connecting',
   open: 'Connected',
@@ -192,6 +194,7 @@ function goTo(seconds) {
 
 function describeMoment() {
   const live = moment === null;
+  const keeps = $('keep-asking').checked;
   const last = status?.last ?? null;
   const playing = status?.state === 'playing' && realtime.isOpen;
   $('screen').dataset.state = live ? 'live' : 'past';
@@ -199,14 +202,19 @@ function describeMoment() {
   $('badge').textContent = !live ? 'Past' : playing ? 'Live' : realtime.isOpen && status ? status.state : 'Waiting';
   $('clock').textContent = clock(live ? last : moment, !live);
   $('to-live').disabled = live;
-  $('when').dataset.past = String(!live);
-  $('when').textContent = live ? 'as of now' : `as of ${clock(moment, true)}`;
+  $('when').dataset.past = String(!live && !keeps);
+  $('when').textContent = keeps ? 'from now on' : live ? 'as of now' : `as of ${clock(moment, true)}`;
   $('moment').setAttribute('aria-valuetext', live ? `live, ${clock(last)}` : clock(moment, true));
 }
 
 function mark(card) {
   marked = card;
   drawMarks();
+}
+
+/** Its evidence changed by itself: that takes the marks from no other card. */
+function markAnew(card) {
+  if (marked === null || marked === card) mark(card);
 }
 
 function drawMarks() {
@@ -230,6 +238,17 @@ function drawMarks() {
 }
 
 // --- Questions ---
+
+function submit(question) {
+  if ($('keep-asking').checked) keepAsking(question);
+  else ask(question);
+}
+
+/** The question that is written next is asked once. */
+function askOnce() {
+  $('keep-asking').checked = false;
+  describeMoment();
+}
 
 function ask(question, asOf = moment, all = $('all-streams').checked) {
   const text = question.trim();
@@ -283,11 +302,11 @@ const actions = {
   cancel(card) {
     if (card instanceof StandingCard) {
       realtime.send({ type: 'yoco.standing_question.delete', standing_question_id: card.id });
-      card.end(null);
+      card.halt();
     } else if (card.responseId) realtime.send({ type: 'response.cancel', response_id: card.responseId });
   },
   again(card) {
-    if (card instanceof StandingCard) $('keep-asking').checked = false;
+    if (card instanceof StandingCard) askOnce();
     if (card.stream === null || card.stream === $('stream').value) ask(card.question, null, card.stream === null);
     else $('question').value = card.question;
   },
@@ -295,6 +314,7 @@ const actions = {
     void lookAt(span);
   },
   mark,
+  markAnew,
 };
 
 const byResponse = (id) => answers.find((card) => card.responseId === id);
@@ -315,6 +335,10 @@ realtime.addEventListener('response.done', ({ detail }) => {
 realtime.addEventListener('error', ({ detail: { error } }) => {
   const card = answers.find(({ id, isOpen }) => isOpen && id === error.event_id);
   if (!card) return;
+  if (card instanceof StandingCard) {
+    endStanding(card, error);
+    return;
+  }
   const full = error.code === 'conversation_full';
   card.fail(full ? `${error.message} It was begun anew: ask again.` : error.message);
   announce(card);
@@ -324,28 +348,36 @@ realtime.addEventListener('error', ({ detail: { error } }) => {
 realtime.addEventListener('lost', () => {
   for (const card of answers.open) {
     card.interrupt();
-    announce(card);
+    // A standing question goes on, and its answer is no news; each try to connect comes here too.
+    if (!(card instanceof StandingCard)) announce(card);
   }
   // What the conversation was is gone with the connection.
   $('follow-up').checked = false;
 });
 
+/** The service asks it no more: for this error, or null since the video has ended. */
+function endStanding(card, error) {
+  card.end(error);
+  if (!card.isOpen) announce(card, card.problem.textContent || 'The video has ended.');
+}
+
 const standing = (id) => answers.open.find((card) => card instanceof StandingCard && card.id === id);
 
+realtime.addEventListener('yoco.standing_question.created', ({ detail }) => {
+  standing(detail.standing_question.id)?.goOn();
+});
 realtime.addEventListener('yoco.standing_question.answered', ({ detail }) => {
   const card = standing(detail.standing_question_id);
   if (card?.hear(detail)) announce(card);
 });
 realtime.addEventListener('yoco.standing_question.deleted', ({ detail }) => {
   const card = standing(detail.standing_question_id);
-  if (!card) return;
-  card.end(detail.error);
-  announce(card);
+  if (card) endStanding(card, detail.error);
 });
 
 /** To who does not see the card. */
-function announce(card) {
-  $('announce').textContent = `${card.question} ${card.text.textContent}${card.problem.textContent}`;
+function announce(card, news = `${card.text.textContent}${card.problem.textContent}`) {
+  $('announce').textContent = `${card.question} ${news}`;
 }
 
 // --- The connection ---
@@ -362,7 +394,11 @@ realtime.addEventListener('session.created', ({ detail }) => {
   for (const card of answers.open) if (card instanceof StandingCard) realtime.send(card.request);
 });
 realtime.addEventListener('yoco.stream.status', ({ detail }) => showStatus(detail.stream));
-realtime.addEventListener('yoco.go_away', () => showConnection('waiting', 'The service is restarting'));
+realtime.addEventListener('yoco.go_away', () => {
+  showConnection('waiting', 'The service is restarting');
+  // Answers in progress go on meanwhile; standing questions wait for the next connection.
+  for (const card of answers.open) if (card instanceof StandingCard) card.interrupt();
+});
 realtime.addEventListener('state', ({ detail: { state, code } }) => {
   showConnection(state);
   if (code === 'unauthorized') askForKey(storedKey() ? 'That key is not accepted.' : '');
@@ -455,6 +491,7 @@ async function lookAt(span) {
     $('frame-dialog').close();
     const same = span.stream === $('stream').value;
     if (!same) selectStream(span.stream);
+    askOnce();
     // The stream may have begun anew since the answer.
     goTo(same && status ? (Date.parse(span.end_time) - Date.parse(status.started_at)) / 1_000 : span.end);
     $('question').focus();
@@ -487,11 +524,11 @@ $('remove-stream').addEventListener('click', async () => {
 });
 $('moment').addEventListener('input', () => goTo(Number($('moment').value)));
 $('to-live').addEventListener('click', () => goTo(null));
+$('keep-asking').addEventListener('change', () => describeMoment());
 $('ask').addEventListener('submit', (event) => {
   event.preventDefault();
   if (!realtime.isOpen) return;
-  if ($('keep-asking').checked) keepAsking($('question').value);
-  else ask($('question').value);
+  submit($('question').value);
   $('question').value = '';
   $('question').focus();
 });
@@ -515,9 +552,10 @@ document.addEventListener('keydown', (event) => {
 $('ideas').append(
   ...IDEAS.map((idea) => {
     const button = element('button', { type: 'button', className: 'quiet small', textContent: idea });
-    button.addEventListener('click', () => ask(idea));
+    button.addEventListener('click', () => submit(idea));
     return button;
   }),
 );
 
+setInterval(() => tellTimes($('answers')), TELL_TIMES_MS);
 void loadStreams();

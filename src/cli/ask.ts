@@ -122,10 +122,20 @@ async function stand(client: RealtimeClient, asked: Asked, standing: Standing, f
   }
 }
 
-function printStanding(question: string, { answer, previous, yoco }: StandingAnswer, { json }: AskFlags): void {
+function printStanding(question: string, { answer, previous, status, yoco }: StandingAnswer, { json }: AskFlags): void {
   if (json === true) {
     const { as_of: asOf, as_of_time: asOfTime, evidence, streams, precision } = yoco;
-    const line = { question, answer, previous, as_of: asOf, as_of_time: asOfTime, evidence, streams, precision };
+    const line = {
+      question,
+      answer,
+      previous,
+      status,
+      as_of: asOf,
+      as_of_time: asOfTime,
+      evidence,
+      streams,
+      precision,
+    };
     process.stdout.write(`${JSON.stringify(line)}\n`);
     return;
   }

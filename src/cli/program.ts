@@ -14,7 +14,14 @@ import { addServe } from './serve.ts';
 import { addSnapshot, addSnapshots } from './snapshot.ts';
 import { addWatch } from './watch.ts';
 
+/** As of a program that SIGPIPE ended: whoever read its results has read enough (`| head`). */
+const NOBODY_READS = 141;
+
 export async function run(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(NOBODY_READS);
+  });
   const program = new Command('yoco-live')
     .description('Watches live video and answers questions about it at any time.')
     .version(packageVersion(), '-V, --version', 'print the version')

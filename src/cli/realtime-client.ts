@@ -10,6 +10,8 @@ export interface ClientOptions {
   readonly server: string;
   readonly stream: string;
   readonly key?: string;
+  /** After so long without a sign of life the service is pinged, and given up after as long again, ms. */
+  readonly silenceMs?: number;
 }
 
 const answerExtra = z
@@ -32,8 +34,13 @@ const answeredEvent = z.object({
   answer: z.string(),
   /** The answer before; null at first. */
   previous: z.string().nullable(),
+  status: z.enum(['completed', 'incomplete']),
   yoco: answerExtra,
 });
+
+const SILENCE_MS = 20_000;
+/** How long the service may take to answer a close, ms. */
+const CLOSE_MS = 1_000;
 
 const deletedEvent = z.object({ error: z.object({ code: z.string(), message: z.string() }).nullable() });
 
@@ -72,8 +79,9 @@ export class RealtimeClient {
   readonly #queue: Record<string, unknown>[] = [];
   #closed: YocoError | undefined;
 
-  private constructor(socket: WebSocket) {
+  private constructor(socket: WebSocket, silenceMs: number) {
     this.#socket = socket;
+    this.#listenForLife(socket, silenceMs);
     socket.on('message', (data: Buffer) => {
       const message: Record<string, unknown> = event.parse(JSON.parse(data.toString('utf8')));
       if (this.#waiting !== undefined) this.#waiting(message);
@@ -97,7 +105,7 @@ export class RealtimeClient {
     url.searchParams.set('stream', options.stream);
     const headers = options.key === undefined ? {} : { authorization: `Bearer ${options.key}` };
     const socket = new WebSocket(url, 'realtime', { headers });
-    const client = new RealtimeClient(socket);
+    const client = new RealtimeClient(socket, options.silenceMs ?? SILENCE_MS);
     const refused = new Promise<never>((_, reject) => {
       socket.once('unexpected-response', (_request, response) => {
         const chunks: Buffer[] = [];
@@ -137,10 +145,10 @@ export class RealtimeClient {
   }
 
   /**
-   * Asks again and again, and yields the first answer and each that is another one. Ends only by a throw: of the service's error,
-   * or of `connection_closed`.
+   * Asks again and again, and yields the first answer and each that is another one. Ends when all that is asked has ended, and throws
+   * the service's error, and `connection_closed`.
    */
-  async *stand(question: string, params: StandParams = {}): AsyncGenerator<StandingAnswer, never> {
+  async *stand(question: string, params: StandParams = {}): AsyncGenerator<StandingAnswer, void> {
     this.#send({ type: 'yoco.standing_question.create', standing_question: { question, ...params } });
     for (;;) {
       const message = await this.#next();
@@ -152,14 +160,34 @@ export class RealtimeClient {
         case 'yoco.standing_question.answered':
           yield answeredEvent.parse(message);
           break;
-        case 'yoco.standing_question.deleted':
-          throw refusal(JSON.stringify(deletedEvent.parse(message)), 0);
+        case 'yoco.standing_question.deleted': {
+          const { error } = deletedEvent.parse(message);
+          if (error === null) return;
+          throw refusal(JSON.stringify({ error }), 0);
+        }
       }
     }
   }
 
   close(): void {
     this.#socket.close();
+    setTimeout(() => {
+      this.#socket.terminate();
+    }, CLOSE_MS).unref();
+  }
+
+  /** A network that goes away says nothing, and an answer may be waited for for hours. */
+  #listenForLife(socket: WebSocket, mostMs: number): void {
+    let heardAt = performance.now();
+    for (const sign of ['message', 'ping', 'pong']) socket.on(sign, () => (heardAt = performance.now()));
+    const watch = setInterval(() => {
+      const silentMs = performance.now() - heardAt;
+      if (silentMs > 2 * mostMs) socket.terminate();
+      else if (silentMs > mostMs && socket.readyState === socket.OPEN) socket.ping();
+    }, mostMs / 4);
+    socket.once('close', () => {
+      clearInterval(watch);
+    });
   }
 
   #send(message: object): void {

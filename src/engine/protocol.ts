@@ -20,6 +20,8 @@ export interface AskRequest {
   readonly temperature: number;
   readonly topP: number;
   readonly seed: number;
+  /** Asked by no person: it finds a place only while half of them are free. */
+  readonly unattended?: boolean;
 }
 
 /** One stream that an answer read, and the moment of the newest of its frames that the answer could see. */

@@ -19,6 +19,9 @@ import type { Appended, AskRequest, CacheLimits, EngineTimes } from './protocol.
 import { Questions } from './questions.ts';
 import { RunTimes } from './run-times.ts';
 
+/** Of the places for answers, the share up to which they may be taken by askings of no person: people find the others. */
+const UNATTENDED_SHARE = 0.5;
+
 /** A stream as a snapshot takes it. */
 export interface Captured {
   readonly content: StreamContent;
@@ -142,8 +145,9 @@ export class Scheduler {
 
   /** Begins an answer; everything that follows reaches the listener. */
   ask(id: number, request: AskRequest, listener: AnswerListener): void {
-    if (this.#questions.size + this.#answers.size >= this.#maxAnswers) {
-      listener.failed(new YocoError('too_many_questions', { detail: `The limit is ${this.#maxAnswers}.` }));
+    const places = request.unattended === true ? Math.ceil(this.#maxAnswers * UNATTENDED_SHARE) : this.#maxAnswers;
+    if (this.#questions.size + this.#answers.size >= places) {
+      listener.failed(new YocoError('too_many_questions', { detail: `The limit is ${places}.` }));
       return;
     }
     this.#questions.add(id, request, listener);

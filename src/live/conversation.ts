@@ -50,7 +50,7 @@ export class StreamConversation implements Conversation {
     }
     if (this.#busy) throw new YocoError('response_in_progress');
     const limit = this.#engine.bundle.maxAnswerTokens;
-    const { temperature = 0, topP = 1, seed = randomInt(2 ** 31), maxTokens = limit, signal } = options;
+    const { temperature = 0, topP = 1, seed = randomInt(2 ** 31), maxTokens = limit, unattended, signal } = options;
     check('temperature', temperature, 0, 2);
     check('topP', topP, Number.MIN_VALUE, 1);
     check('maxTokens', maxTokens, 1, Infinity);
@@ -68,6 +68,7 @@ export class StreamConversation implements Conversation {
         temperature,
         topP,
         seed,
+        ...(unattended === true ? { unattended } : {}),
       },
       {
         delta: (piece) => {

@@ -4,14 +4,16 @@
  * asked, since the answer could not be another one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { YocoError } from '../errors.ts';
-import type { SourceState } from '../ingest/frame.ts';
+import { ERRORS, type ErrorCode, YocoError } from '../errors.ts';
+import type { SourceState, SourceStatus } from '../ingest/frame.ts';
 import type { AnswerResult, Conversation } from './types.ts';
 
 /** Shortest, longest and usual time between two askings, ms. */
 export const STANDING_EVERY_MS = { least: 500, most: 3_600_000, usual: 2_000 } as const;
 /** How many askings in a row may be wanted to agree before a new answer is reported. */
 export const STANDING_HOLDS_MAX = 20;
+/** No more frames come from a source in one of these states. */
+const OVER: readonly SourceState[] = ['ended', 'failed'];
 
 export interface StandingOptions {
   readonly question: string;
@@ -23,6 +25,8 @@ export interface StandingOptions {
   readonly maxTokens?: number;
   /** Which streams to ask, looked at anew each time: a fresh conversation. What it throws is handled as what an answer throws. */
   readonly converse: () => Conversation;
+  /** Whether other streams may be asked later: the question then goes on when those that there are have ended. */
+  readonly mayGrow?: boolean;
 }
 
 /** An answer that is not the one that was reported before. */
@@ -37,13 +41,21 @@ export interface StandingChange {
 
 export interface StandingHost {
   changed(change: StandingChange): void;
-  /** Nothing more is asked, for this error; not called after `close()`. */
-  ended(error: YocoError): void;
+  /**
+   * Nothing more is asked: for this error, or, with null, since all streams have ended and the last answer was reported. Not called after
+   * `close()`.
+   */
+  ended(error: YocoError | null): void;
+  /** Called after each asking: whether it was answered, or missed for a reason that may pass. */
+  asked?(outcome: 'answered' | 'missed'): void;
 }
 
 interface Candidate extends Omit<StandingChange, 'previous'> {
   readonly times: number;
 }
+
+/** What became of one turn: `still` where no frame was new, `missed` where the next may be answered, `over` where it was the last. */
+type Outcome = 'answered' | 'still' | 'missed' | 'over';
 
 export class StandingQuestion {
   readonly #options: Required<Pick<StandingOptions, 'everyMs' | 'holds'>> & StandingOptions;
@@ -81,39 +93,77 @@ export class StandingQuestion {
     const { signal } = this.#abort;
     while (!signal.aborted) {
       const begin = performance.now();
-      await this.#ask().catch((thrown: unknown) => {
-        this.#missed(YocoError.from(thrown));
-      });
-      const left = this.#options.everyMs - (performance.now() - begin);
-      await sleep(Math.max(left, 0), undefined, { signal, ref: false }).catch(() => undefined);
+      const outcome = await this.#turn().catch((thrown: unknown) => this.#failed(YocoError.from(thrown)));
+      const wait = outcome === 'missed' ? this.#soonMs() : this.#options.everyMs - (performance.now() - begin);
+      await sleep(Math.max(wait, 0), undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
 
-  #missed(error: YocoError): void {
-    if (this.#abort.signal.aborted) return;
-    // A busy service, an engine that starts again, a stream without a frame: the next asking may be answered.
-    if (error.retryable && error.code !== 'internal' && error.code !== 'shutting_down') {
-      this.#asked = '';
-      return;
-    }
-    this.#abort.abort();
-    this.#host.ended(error);
+  /** After what may pass nobody waits for an hour; and those who were refused together do not come back together. */
+  #soonMs(): number {
+    return Math.min(this.#options.everyMs, STANDING_EVERY_MS.usual) * (0.5 + Math.random() / 2);
   }
 
-  async #ask(): Promise<void> {
-    const { question, maxTokens, converse } = this.#options;
+  async #turn(): Promise<Outcome> {
+    const { question, maxTokens, converse, mayGrow = false } = this.#options;
     const { signal } = this.#abort;
     const conversation = converse();
-    const newest = conversation.streams.map((stream) => `${stream.name} ${stream.status().lastMs}`).join('\n');
-    if (newest === this.#asked && !hasState(conversation, ['stopped'])) {
-      // No more frames come that could agree with the last answer, and the same frames give the same one.
-      if (this.#candidate !== null && hasState(conversation, ['ended', 'failed'])) this.#heard(this.#candidate);
-      return;
+    const statuses = conversation.streams.map((stream) => stream.status());
+    const over = statuses.every(({ sourceStatus: { state } }) => OVER.includes(state));
+    const newest = statuses.map(({ name, startedAtMs, lastMs }) => `${name} ${startedAtMs} ${lastMs}`).join('\n');
+    // A stream that is deleted is asked all the same: the asking says that it is gone.
+    const stopped = statuses.some(({ sourceStatus: { state } }) => state === 'stopped');
+    if (newest === this.#asked && !stopped) {
+      // The same frames would give the same answer, and no more come that could agree with it.
+      if (over && this.#candidate !== null) this.#heard(this.#candidate);
+      return over && !mayGrow && this.#candidate === null ? this.#allOver(conversation) : 'still';
+    }
+    const answer = conversation.ask(question, {
+      signal,
+      unattended: true,
+      ...(maxTokens === undefined ? {} : { maxTokens }),
+    });
+    let result: AnswerResult;
+    try {
+      result = await answer.result;
+    } catch (thrown) {
+      const { code } = YocoError.from(thrown);
+      // One of several was deleted meanwhile: whether the others can be asked the next asking tells.
+      if (code === 'stream_deleted') return this.#missed();
+      // There is no frame, and none comes any more.
+      if (code === 'stream_empty' && over && !mayGrow) return this.#allOver(conversation);
+      throw thrown;
     }
     this.#asked = newest;
-    const answer = conversation.ask(question, { signal, ...(maxTokens === undefined ? {} : { maxTokens }) });
-    const result = await answer.result;
+    this.#host.asked?.('answered');
     if (!signal.aborted) this.#heard({ answer: result.text.trim(), result, conversation });
+    return 'answered';
+  }
+
+  /** Ends, with what the first of the sources that failed says of it. */
+  #allOver({ streams }: Conversation): 'over' {
+    const failed = streams.map((stream) => stream.status().sourceStatus).find(({ state }) => state === 'failed');
+    this.#end(failed === undefined ? null : sourceError(failed));
+    return 'over';
+  }
+
+  #missed(): 'missed' {
+    this.#asked = '';
+    this.#host.asked?.('missed');
+    return 'missed';
+  }
+
+  #failed(error: YocoError): Outcome {
+    if (this.#abort.signal.aborted) return 'over';
+    // A busy service, an engine that starts again, a stream without a frame: the next asking may be answered.
+    if (error.retryable && error.code !== 'internal' && error.code !== 'shutting_down') return this.#missed();
+    this.#end(error);
+    return 'over';
+  }
+
+  #end(error: YocoError | null): void {
+    this.#abort.abort();
+    this.#host.ended(error);
   }
 
   #heard({ answer, result, conversation }: Omit<StandingChange, 'previous'>): void {
@@ -132,9 +182,10 @@ export class StandingQuestion {
   }
 }
 
-/** Whether all streams are in one of these states. A stream that is deleted is asked all the same: the asking says that it is gone. */
-function hasState(conversation: Conversation, states: readonly SourceState[]): boolean {
-  return conversation.streams.every((stream) => states.includes(stream.status().sourceStatus.state));
+function sourceError({ error }: SourceStatus): YocoError {
+  const code = error !== null && error.code in ERRORS ? (error.code as ErrorCode) : 'source_invalid';
+  const detail = error?.message.replace(ERRORS[code].message, '').trim() ?? '';
+  return new YocoError(code, detail === '' ? {} : { detail });
 }
 
 /** Of two answers letters' case and the blanks between words make no difference. */

@@ -26,6 +26,8 @@ export interface AskOptions {
   readonly seed?: number;
   /** Earlier turns, oldest first, in the place of the conversation's own; each counts as asked at the question's moment. */
   readonly turns?: readonly PastTurn[];
+  /** Asked by no person: refused as `too_many_questions` while half of the places are taken, so that people find one. */
+  readonly unattended?: boolean;
   /** Cancels between two tokens. */
   readonly signal?: AbortSignal;
 }

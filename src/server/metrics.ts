@@ -32,6 +32,7 @@ export class ServerMetrics {
   readonly #registry = new Registry();
   readonly #responses: Counter<'status'>;
   readonly #firstToken: Histogram;
+  readonly #standing: Counter<'outcome'>;
 
   constructor(live: LiveService, connections: () => number) {
     const engine = (): EngineFigures => live.engineFigures;
@@ -63,6 +64,12 @@ export class ServerMetrics {
       labelNames: ['status'],
       registers,
     });
+    this.#standing = new Counter({
+      name: 'yoco_standing_askings_total',
+      help: 'Askings of standing questions: answered, or missed for a reason that may pass.',
+      labelNames: ['outcome'],
+      registers,
+    });
     this.#firstToken = new Histogram({
       name: 'yoco_first_token_seconds',
       help: 'From a question to the first piece of its answer.',
@@ -75,6 +82,11 @@ export class ServerMetrics {
   responded(status: string, firstTokenMs: number | null): void {
     this.#responses.inc({ status });
     if (firstTokenMs !== null) this.#firstToken.observe(firstTokenMs / 1_000);
+  }
+
+  /** A standing question was asked. */
+  stood(outcome: 'answered' | 'missed'): void {
+    this.#standing.inc({ outcome });
   }
 
   get contentType(): string {

@@ -95,6 +95,8 @@ export class RealtimeConnection {
     if (this.#draining) return;
     this.send({ type: 'yoco.go_away', time_left: timeLeftMs / 1_000 });
     this.#draining = true;
+    // They would take the turns of the answers that are waited for.
+    this.#session.standDown();
     if (!this.#session.responding) this.close(CLOSE.going_away, 'shutting_down');
   }
 

@@ -31,7 +31,7 @@ export interface SessionScope {
   readonly stream: LiveStream;
   /** True for a token that is bound to the stream: no other may be asked. */
   readonly bound: boolean;
-  readonly metrics: Pick<ServerMetrics, 'responded'>;
+  readonly metrics: Pick<ServerMetrics, 'responded' | 'stood'>;
 }
 
 /** What the session needs from its connection. */
@@ -90,6 +90,9 @@ export class RealtimeSession {
         emit: (event) => {
           host.send(event);
         },
+        asked: (outcome) => {
+          scope.metrics.stood(outcome);
+        },
         reportInternal: (error) => {
           this.#report(error);
         },
@@ -124,6 +127,11 @@ export class RealtimeSession {
 
   sendStatus(): void {
     this.#host.send({ type: 'yoco.stream.status', stream: streamJson(this.#stream.status()) });
+  }
+
+  /** Asks the standing questions no more, without a word: the connection is about to end. */
+  standDown(): void {
+    this.#standing.close();
   }
 
   /** Cancels every response, and asks nothing more; the connection is gone. */

@@ -13,6 +13,8 @@ export interface StandingQuestionsHost {
   /** A fresh conversation about the streams that are wanted; null: the session's own. */
   converse(wanted: WantedStreams | null, param: string): Conversation;
   emit(event: ServerEvent): void;
+  /** Called after each asking. */
+  asked(outcome: 'answered' | 'missed'): void;
   /** Called for errors that nobody expected. */
   reportInternal(error: YocoError): void;
 }
@@ -50,7 +52,10 @@ export class StandingQuestions {
     }
     const converse = (): Conversation => this.#host.converse(streams, STREAMS_PARAM);
     this.#checkStreams(converse);
-    const standing = this.#stand({ question, everyMs: every * 1_000, holds, maxTokens, converse }, id);
+    const standing = this.#stand(
+      { question, everyMs: every * 1_000, holds, maxTokens, converse, mayGrow: streams === 'all' },
+      id,
+    );
     this.#open.set(id, standing);
     const described = { id, object: 'yoco.standing_question', question, streams, every, holds };
     this.#host.emit({ type: 'yoco.standing_question.created', standing_question: described });
@@ -77,12 +82,16 @@ export class StandingQuestions {
           standing_question_id: id,
           answer,
           previous,
+          status: result.finish === 'length' ? 'incomplete' : 'completed',
           yoco: answerJson(result, conversation),
         });
       },
       ended: (error) => {
-        if (error.code === 'internal') this.#host.reportInternal(error);
-        this.#ended(id, withStreamsParam(error, STREAMS_PARAM));
+        if (error?.code === 'internal') this.#host.reportInternal(error);
+        this.#ended(id, error === null ? null : withStreamsParam(error, STREAMS_PARAM));
+      },
+      asked: (outcome) => {
+        this.#host.asked(outcome);
       },
     });
   }

@@ -2,7 +2,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { testPicture } from '../support/clips.ts';
-import { interrupt, run, start, workplace } from '../support/cli.ts';
+import { interrupt, run, start, startProgram, workplace } from '../support/cli.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
 
 const TIMEOUT_MS = 60_000;
@@ -10,10 +10,10 @@ const TIMEOUT_MS = 60_000;
 describe('ask --standing', () => {
   const place = workplace();
 
-  async function serve(): Promise<string> {
+  async function serve(source = 'loop: true'): Promise<string> {
     const streams = await mkdtemp(path.join(place.folder, 'streams-'));
     const clip = await place.clips.make('standing.mp4', ...testPicture(3, 10));
-    await writeFile(path.join(streams, 'door.yaml'), `source: { file: ${clip}, loop: true }\n`);
+    await writeFile(path.join(streams, 'door.yaml'), `source: { file: ${clip}, ${source} }\n`);
     const service = start(['serve', '--port', '0', '--streams', streams, '--bundle', TINY_BUNDLE]);
     place.running.push(service);
     const [, address = ''] = await service.wrote(/"address":"(http:[^"]+)"/);
@@ -31,6 +31,24 @@ describe('ask --standing', () => {
       interrupt(asking);
       const { status, stderr } = await asking.ended;
       expect([status, stderr]).toEqual([130, expect.not.stringContaining('(')]);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'ends when the recording has ended, and when nobody reads it any more',
+    async () => {
+      const address = await serve('loop: false');
+      const ended = await run(['ask', '--server', address, 'door', 'Now?', '--standing', '--every', '0.5']);
+      expect(ended.status).toBe(0);
+      expect(ended.stdout).toMatch(/Z /);
+      const looping = await serve();
+      const ask = `"${process.execPath}" --import tsx src/main.ts ask --server ${looping} door "Now?" --standing --every 0.5`;
+      const piped = startProgram('bash', ['-c', `${ask} | true; echo "\${PIPESTATUS[0]}"`]);
+      place.running.push(piped);
+      const { stdout, stderr } = await piped.ended;
+      expect(stdout).toBe('141\n');
+      expect(stderr).not.toContain('EPIPE');
     },
     TIMEOUT_MS,
   );

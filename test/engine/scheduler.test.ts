@@ -787,6 +787,16 @@ describe('A question is refused', () => {
     expect(error).toMatchObject({ code: 'time_out_of_range', param: 'as_of', detail: 'Kept are 0.0 s to 2.5 s.' });
   });
 
+  test('of no person while half of the places are taken: people find the others', async () => {
+    open('a');
+    await watch('a', 0, 2);
+    const unattended = Array.from({ length: 10 }, () => ask({ ...request('a', 'what is this?'), unattended: true }));
+    const people = Array.from({ length: 8 }, () => ask(request('a', 'what is this?')));
+    const refused = async (all: ReturnType<typeof ask>[]): Promise<number> =>
+      (await Promise.all(all)).filter(({ error }) => error?.code === 'too_many_questions').length;
+    expect([await refused(unattended), await refused(people)]).toEqual([2, 0]);
+  });
+
   test('when as many as the limit are in progress; the first are answered', async () => {
     open('a');
     await watch('a', 0, 2);

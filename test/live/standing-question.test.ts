@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { YocoError } from '../../src/errors.ts';
-import type { SourceState } from '../../src/ingest/frame.ts';
+import type { SourceState, SourceStatus } from '../../src/ingest/frame.ts';
 import { StandingQuestion, type StandingOptions } from '../../src/live/standing-question.ts';
 import type { Answer, AnswerResult, Conversation, StreamStatus } from '../../src/live/types.ts';
 
@@ -11,10 +11,13 @@ class Door {
   state: SourceState = 'playing';
   answers: (string | YocoError)[] = ['no'];
   asked = 0;
+  startedAtMs = 0;
+  error: SourceStatus['error'] = null;
 
   readonly converse = (): Conversation => ({
     streams: [{ name: 'door', status: () => this.#status() }],
     ask: () => {
+      if (this.state === 'stopped') throw new YocoError('stream_deleted');
       const next = this.answers[Math.min(this.asked++, this.answers.length - 1)];
       const result = next instanceof YocoError ? Promise.reject(next) : Promise.resolve(ended(next ?? ''));
       result.catch(() => undefined);
@@ -27,8 +30,9 @@ class Door {
   }
 
   #status(): StreamStatus {
-    const sourceStatus = { state: this.state, frames: 0, dropped: 0, reconnects: 0, error: null };
-    return { name: 'door', lastMs: this.lastMs, startedAtMs: 0, sourceStatus } as StreamStatus;
+    const { state, error, lastMs, startedAtMs } = this;
+    const sourceStatus = { state, frames: 0, dropped: 0, reconnects: 0, error };
+    return { name: 'door', lastMs, startedAtMs, sourceStatus } as StreamStatus;
   }
 }
 
@@ -48,16 +52,18 @@ afterEach(() => {
 
 function stand(door: Door, options: Partial<StandingOptions> = {}) {
   const heard: [string | null, string][] = [];
-  const errors: string[] = [];
+  const errors: (string | null)[] = [];
+  const outcomes: string[] = [];
   const question = new StandingQuestion(
     { question: 'is there a person?', everyMs: EVERY_MS, converse: door.converse, ...options },
     {
       changed: ({ previous, answer }) => heard.push([previous, answer]),
-      ended: ({ code }) => errors.push(code),
+      ended: (error) => errors.push(error === null ? null : error.code),
+      asked: (outcome) => outcomes.push(outcome),
     },
   );
   open.push(question);
-  return { question, heard, errors };
+  return { question, heard, errors, outcomes };
 }
 
 /** Until it was asked so often; a frame comes before each asking. */
@@ -105,27 +111,60 @@ describe('a standing question', () => {
     const door = new Door();
     door.answers = ['yes'];
     door.state = 'ended';
-    const { heard } = stand(door, { holds: 3 });
-    await sleep(4 * EVERY_MS);
+    const { heard, errors } = stand(door, { holds: 3 });
+    await sleep(5 * EVERY_MS);
     expect(door.asked).toBe(1);
     expect(heard).toEqual([[null, 'yes']]);
+    expect(errors).toEqual([null]);
   });
 
-  it('goes on after an error that may pass, and asks again though no frame is new', async () => {
+  it('goes on soon after an error that may pass, and asks again though no frame is new', async () => {
     const door = new Door();
-    door.answers = [new YocoError('too_many_questions'), new YocoError('stream_empty'), 'yes'];
-    const { heard, errors } = stand(door);
-    await sleep(4 * EVERY_MS);
+    door.answers = [
+      new YocoError('too_many_questions'),
+      new YocoError('stream_empty'),
+      new YocoError('stream_deleted', { detail: 'It is another one of those that are asked.' }),
+      'yes',
+    ];
+    const { heard, errors, outcomes } = stand(door);
+    await sleep(5 * EVERY_MS);
     expect(errors).toEqual([]);
     expect(heard).toEqual([[null, 'yes']]);
+    expect(outcomes).toEqual(['missed', 'missed', 'missed', 'answered']);
+    const hourly = new Door();
+    hourly.answers = [new YocoError('engine_restarted'), 'yes'];
+    const late = stand(hourly, { everyMs: 3_600_000 });
+    await expect.poll(() => late.heard, { timeout: 3_000 }).toEqual([[null, 'yes']]);
+  });
+
+  it('ends with what the source says where it failed, with nothing where it has ended, also where no frame ever came', async () => {
+    const [failed, ended, empty, other] = [new Door(), new Door(), new Door(), new Door()];
+    failed.error = { code: 'source_unreachable', message: 'The source cannot be reached. No route.' };
+    for (const door of [failed, empty]) door.state = 'failed';
+    for (const door of [ended, other]) door.state = 'ended';
+    empty.answers = [new YocoError('stream_empty')];
+    const all = [stand(failed), stand(ended), stand(empty), stand(other, { mayGrow: true })];
+    await sleep(3 * EVERY_MS);
+    expect(all.map(({ errors }) => errors)).toEqual([['source_unreachable'], [null], ['source_invalid'], []]);
+    expect(all.map(({ heard }) => heard.length)).toEqual([1, 1, 0, 1]);
+  });
+
+  it('is asked anew where its stream was made anew with as many frames', async () => {
+    const door = new Door();
+    door.answers = ['no', 'yes'];
+    const { heard } = stand(door);
+    await sleep(EVERY_MS / 2);
+    door.startedAtMs += 60_000;
+    await sleep(EVERY_MS);
+    expect(heard.map(([, answer]) => answer)).toEqual(['no', 'yes']);
   });
 
   it('ends with any other error, and says which', async () => {
     const door = new Door();
-    door.answers = ['no', new YocoError('stream_deleted')];
+    door.answers = ['no', new YocoError('conversation_full')];
     const { heard, errors } = stand(door);
     await askings(door, 2);
-    expect(errors).toEqual(['stream_deleted']);
+    expect(errors).toEqual(['conversation_full']);
     door.frame();
     await sleep(2 * EVERY_MS);
     expect(door.asked).toBe(2);
@@ -134,7 +173,6 @@ describe('a standing question', () => {
 
   it('is told that its stream is gone, though no frame is new', async () => {
     const door = new Door();
-    door.answers = ['no', new YocoError('stream_deleted')];
     const { errors } = stand(door);
     await sleep(EVERY_MS / 2);
     door.state = 'stopped';

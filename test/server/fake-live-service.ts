@@ -38,6 +38,8 @@ export class FakeStream implements LiveStream {
   aborted = 0;
   /** What is answered in the place of the question's echo. */
   says: string | null = null;
+  /** How what is no special question ends. */
+  finish: AnswerResult['finish'] = 'stop';
   readonly #listeners = new Set<() => void>();
   #frames = 121;
   #colour = { r: 30, g: 120, b: 180 };
@@ -176,7 +178,7 @@ export class FakeStream implements LiveStream {
     // As of any answer, the end comes also where nobody reads the pieces.
     if (!SPECIAL.has(word)) {
       const written = [...this.#words(question, word, turn)];
-      finish(written.join(''), written.length, 'stop');
+      finish(written.join(''), written.length, this.finish);
     }
     const pieces = this.#pieces(question, word, code, turn, options, finish, reject);
     return { [Symbol.asyncIterator]: () => pieces, result };

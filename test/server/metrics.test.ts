@@ -55,6 +55,14 @@ describe('GET /metrics', () => {
     expect(names.some((name) => name.includes('door'))).toBe(false);
   });
 
+  it('counts the askings of standing questions', async () => {
+    const client = await RealtimeClient.open(server.address);
+    client.send({ type: 'yoco.standing_question.create', standing_question: { question: 'who is there?' } });
+    await client.next('yoco.standing_question.answered');
+    expect((await figures()).get('yoco_standing_askings_total{outcome="answered"}')).toBe(1);
+    client.close();
+  });
+
   it('counts connections, responses by how they ended, and when their first piece came', async () => {
     const client = await RealtimeClient.open(server.address);
     for (const question of ['hello', 'fail engine_restarted', 'again']) {

@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import { chromium, type BrowserContext, type Locator, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
 import { FakeLiveService, type FakeStream } from './fake-live-service.ts';
@@ -63,6 +63,28 @@ describe.skipIf(executablePath === undefined)('the page', () => {
   async function shoot(name: string): Promise<void> {
     if (screenshots) await page.screenshot({ path: join(screenshots, `${name}.png`) });
   }
+
+  async function connect(): Promise<void> {
+    await page.goto(`${server.address}/`);
+    await page.getByText('Connected', { exact: true }).waitFor();
+  }
+
+  /** Types a question, and gives its card. */
+  async function ask(question: string): Promise<Locator> {
+    await page.locator('#question').fill(question);
+    await page.keyboard.press('Enter');
+    const title = page.getByRole('heading', { name: question, exact: true });
+    return page.locator('.answer').filter({ has: title }).first();
+  }
+
+  async function keepAsking(question: string): Promise<Locator> {
+    await page.getByLabel('Keep asking').check();
+    const card = await ask(question);
+    await page.getByLabel('Keep asking').uncheck();
+    return card;
+  }
+
+  const announced = (): Promise<string | null> => page.locator('#announce').textContent();
 
   it('shows the picture, streams an answer with its evidence, and asks about the past', async () => {
     await page.goto(`${server.address}/`);
@@ -271,6 +293,147 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     kitchen.tick(63_000);
     await page.waitForTimeout(2_500);
     expect(kitchen.asked).toHaveLength(before);
+  });
+
+  it('takes up a standing question after a lost connection: the same answer is no change, and an old one no news', async () => {
+    const [kitchen, door] = [live.stream('kitchen'), live.stream('door')];
+    kitchen.says = 'no one';
+    [door.firstMs, door.lastMs] = [null, null];
+    await connect();
+    const answered = await keepAsking('Is there a person?');
+    await answered.getByText('no one', { exact: true }).waitFor();
+    await page.getByLabel('Stream', { exact: true }).selectOption('door');
+    await page.getByText('Connected', { exact: true }).waitFor();
+    const waiting = await keepAsking('Did it ring?');
+    await waiting.getByText('door · asked again as new frames come').waitFor();
+    expect(await answered.locator('.figures').textContent()).toMatch(
+      /^kitchen · since .*\(1:00\), asked again as new frames come$/,
+    );
+    await page.getByLabel('Stream', { exact: true }).selectOption('kitchen');
+    await page.getByText('Connected', { exact: true }).waitFor();
+    await (await ask('What is it?')).getByText('no one', { exact: true }).waitFor();
+    await expect.poll(announced).toBe('What is it? no one');
+
+    await server.close();
+    await answered.getByText('goes on when the connection is back').waitFor();
+    kitchen.says = 'No  one';
+    kitchen.tick(61_000);
+    server = await startServer(live, { port: Number(new URL(server.address).port), drainMs: 0 });
+    await waiting.getByText('door · asked again as new frames come').waitFor();
+    await expect.poll(() => kitchen.asked.length).toBe(5); // on each of four connections, and "What is it?"
+    await page.waitForTimeout(200);
+    expect(await answered.locator('.figures').textContent()).toMatch(/since .*\(1:00\), asked again/);
+    expect(await answered.locator('.text').textContent()).toBe('no one');
+    expect(await answered.locator('.changes li').count()).toBe(1);
+    expect(await announced()).toBe('What is it? no one');
+  });
+
+  it('keeps a standing question that a service refuses since it shuts down for the next connection', async () => {
+    await server.close();
+    server = await startServer(live, { port: 0, drainMs: 2_000 });
+    await connect();
+    const before = await keepAsking('Is it day?');
+    await before.getByText('asked again as new frames come').waitFor();
+    await (await ask('endless one')).getByText('word3').waitFor();
+    const closed = server.close();
+    await page.getByText('The service is restarting').waitFor();
+    expect(await before.locator('.figures').textContent()).toBe('kitchen · goes on when the connection is back');
+    const card = await keepAsking('Is there a person?');
+    await card.getByText('goes on when the connection is back').waitFor();
+    await closed;
+    server = await startServer(live, { port: Number(new URL(server.address).port), drainMs: 0 });
+    await card.getByText('You asked: Is there a person?').first().waitFor();
+    await before.getByText('asked again as new frames come').waitFor();
+  });
+
+  it('leaves the focus and the marks of the timeline where they are when a standing answer changes', async () => {
+    const [kitchen, door] = [live.stream('kitchen'), live.stream('door')];
+    await connect();
+    await page.getByLabel('Moment to look at and ask about').fill('30');
+    const past = await ask('What was it?');
+    await past.locator('.evidence button').nth(1).waitFor();
+    await page.getByLabel('All streams').check();
+    const card = await keepAsking('Is there a person?');
+    const evidence = card.locator('.evidence button');
+    await evidence.nth(3).waitFor();
+
+    await evidence.nth(3).focus();
+    await past.hover();
+    const firstMark = async (): Promise<number> =>
+      Number(/left: ([\d.]+)/.exec((await page.locator('#marks i').first().getAttribute('style')) ?? '')?.[1]);
+    expect(await firstMark()).toBeLessThan(50);
+    door.says = 'yes';
+    kitchen.tick(61_000);
+    await card.getByText('yes', { exact: true }).waitFor();
+    expect(await page.locator(':focus').getAttribute('aria-label')).toContain('Evidence at kitchen 1:00 – 1:01');
+    expect(await firstMark()).toBeLessThan(50);
+
+    kitchen.says = 'no';
+    await live.delete('door');
+    await card.getByText('no', { exact: true }).waitFor();
+    expect(await evidence.count()).toBe(2);
+    expect(await page.locator(':focus').textContent()).toBe('Stop');
+  });
+
+  it('drops the oldest answers when there are many, but no question that is still asked', async () => {
+    await connect();
+    const card = await keepAsking('Is there a person?');
+    await card.getByText('You asked').first().waitFor();
+    await page.evaluate(`for (let i = 0; i < 60; i++) document.querySelector('#ideas button').click()`);
+    await expect.poll(() => page.getByRole('button', { name: 'Stop' }).count()).toBe(1);
+    await ask('And now?');
+    await expect.poll(() => page.locator('.answer').count()).toBe(50);
+    expect(await page.locator('.answer').last().locator('h3').textContent()).toBe('Is there a person?');
+    expect(await card.getByRole('button', { name: 'Stop' }).isVisible()).toBe(true);
+  });
+
+  it('asks from now on while “Keep asking” is checked, whatever moment is looked at', async () => {
+    await connect();
+    const when = page.locator('#when');
+    await page.getByLabel('Moment to look at and ask about').fill('12');
+    await page.getByLabel('Keep asking').check();
+    expect(await when.textContent()).toBe('from now on');
+    expect(await when.getAttribute('data-past')).toBe('false');
+    await page.getByRole('button', { name: 'What is happening?' }).click();
+    await page.getByText('kitchen · since').waitFor();
+    expect(live.stream('kitchen').asked.at(-1)?.options.asOfMs).toBeUndefined();
+
+    await page.getByLabel('Keep asking').uncheck();
+    expect(await when.textContent()).toBe('as of 0:12');
+    expect(await when.getAttribute('data-past')).toBe('true');
+    await page.getByLabel('Keep asking').check();
+    await page
+      .locator('.answer')
+      .getByRole('button', { name: /^Evidence/ })
+      .last()
+      .click();
+    await page.getByRole('button', { name: 'Ask as of this moment' }).click();
+    expect(await when.textContent()).toBe('as of 1:00');
+  });
+
+  it('says of a standing answer its date on another day, that it was cut, and that the video has ended', async () => {
+    const kitchen = live.stream('kitchen');
+    await page.clock.install({ time: '2030-01-01T00:01:00Z' });
+    kitchen.says = 'no';
+    await connect();
+    const card = await keepAsking('Is there a person?');
+    await card.getByText('no', { exact: true }).waitFor();
+    const [change, figures] = [card.locator('.changes li').last(), card.locator('.figures')];
+    const today = await change.textContent();
+    await page.clock.fastForward('48:00:00');
+    await expect.poll(() => change.textContent()).not.toBe(today);
+    expect(await change.textContent()).toMatch(/\b(20)?30\b.* \(1:00\) no$/);
+    expect(await figures.textContent()).toMatch(/since .*\b(20)?30\b.* \(1:00\), asked again as new frames come$/);
+
+    kitchen.says = 'one and';
+    kitchen.finish = 'length';
+    kitchen.tick(61_000);
+    await figures.getByText('asked again as new frames come · cut at the length limit').waitFor();
+    kitchen.state = 'ended';
+    kitchen.changed();
+    await figures.getByText('kitchen · the video has ended', { exact: true }).waitFor();
+    expect(await announced()).toBe('Is there a person? The video has ended.');
+    expect(await card.getByRole('button', { name: 'Stop' }).isVisible()).toBe(false);
   });
 
   it('asks for a key where the service wants one', async () => {

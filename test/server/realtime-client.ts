@@ -22,6 +22,7 @@ export interface Event {
   standing_question_id: string;
   answer: string;
   previous: string | null;
+  status: string;
   yoco: { as_of: number | null; streams: { name: string }[] };
   response: {
     id: string;

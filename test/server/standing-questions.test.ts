@@ -107,6 +107,43 @@ describe('standing questions over the WebSocket', () => {
     });
   });
 
+  it('end with what the source says once it has failed, and without an error once a recording has ended', async () => {
+    for (const [state, error] of [
+      ['ended', null],
+      ['failed', { code: 'source_invalid' }],
+    ] as const) {
+      live.stream('kitchen').state = state;
+      stand('still there?', { id: state });
+      await client.next('yoco.standing_question.answered');
+      const { error: told } = await client.next('yoco.standing_question.deleted');
+      if (error === null) expect(told).toBeNull();
+      else expect(told).toMatchObject(error);
+    }
+  });
+
+  it('say where an answer was cut at the limit', async () => {
+    live.stream('kitchen').finish = 'length';
+    stand('a long story?');
+    expect((await client.next('yoco.standing_question.answered')).status).toBe('incomplete');
+  });
+
+  it('are asked no more while the service waits for its last answers', async () => {
+    stand('anything new?');
+    await client.next('yoco.standing_question.answered');
+    client.ask('slow');
+    await client.next('response.output_text.delta');
+    const closing = server.close();
+    await client.next('yoco.go_away');
+    const count = (): number =>
+      live.stream('kitchen').asked.filter(({ question }) => question === 'anything new?').length;
+    const before = count();
+    live.stream('kitchen').tick(61_000);
+    await sleep(1_200);
+    expect(count()).toBe(before);
+    client.close();
+    await closing;
+  });
+
   it('wait for the first frame of a stream', async () => {
     live.stream('kitchen').lastMs = null;
     stand('anything?');
