@@ -1,10 +1,8 @@
 /** The command line: which commands there are. Results go to stdout, everything else to stderr. */
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { Command } from 'commander';
-import { z } from 'zod';
-import { checkVariables, PACKAGE_ROOT } from '../config.ts';
+import { checkVariables } from '../config.ts';
 import { YocoError } from '../errors.ts';
+import { VERSION } from '../version.ts';
 import { addAsk } from './ask.ts';
 import { addDemo } from './demo.ts';
 import { addEval } from './eval.ts';
@@ -24,7 +22,7 @@ export async function run(argv: readonly string[]): Promise<void> {
   });
   const program = new Command('yoco-live')
     .description('Watches live video and answers questions about it at any time.')
-    .version(packageVersion(), '-V, --version', 'print the version')
+    .version(VERSION, '-V, --version', 'print the version')
     .hook('preAction', () => {
       checkVariables(process.env);
     })
@@ -40,11 +38,6 @@ export async function run(argv: readonly string[]): Promise<void> {
     if (known.code === 'internal') process.stderr.write(`${stack(known.cause)}\n`);
     process.exitCode = 1;
   }
-}
-
-function packageVersion(): string {
-  const text = readFileSync(path.join(PACKAGE_ROOT, 'package.json'), 'utf8');
-  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
 }
 
 function stack(cause: unknown): string {

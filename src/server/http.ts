@@ -1,7 +1,6 @@
 /** The HTTP side: who may call, health, tokens, streams, the page, and one form for all errors. */
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify';
-import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import type { LiveService } from '../live/types.ts';
 import type { Gate, Grant } from './auth.ts';
@@ -10,10 +9,11 @@ import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { chatRoutes } from './chat-routes.ts';
 import { pageRoutes } from './page.ts';
-import { JSON_BYTES, jsonBody } from './json-body.ts';
-import { parseOrThrow } from './realtime-events.ts';
+import { JSON_BYTES } from './json-body.ts';
 import { snapshotRoutes } from './snapshot-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
+import { tokenRoutes } from './token-routes.ts';
+import { apiDocumentRoutes } from './api-documents.ts';
 
 /** Answered to anybody, whatever Host they name: probes know neither keys nor names. */
 const HEALTH = ['/healthz', '/readyz'];
@@ -21,8 +21,6 @@ const HEALTH = ['/healthz', '/readyz'];
 const METRICS = '/metrics';
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const HEADERS_SHOWN = 'x-yoco-time, x-yoco-wall-time, location';
-
-const tokenRequest = z.strictObject({ stream: z.string().min(1).max(200).optional() });
 
 export interface HttpParts {
   readonly gate: Gate;
@@ -90,18 +88,14 @@ export function createHttp(live: LiveService, { gate, limits, metrics, isDrainin
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : isDraining() ? 'draining' : 'loading' });
   });
   app.get(METRICS, async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
-  app.post('/v1/token', { bodyLimit: JSON_BYTES }, (request) => {
-    const { stream } = parseOrThrow(tokenRequest, jsonBody(request));
-    if (stream !== undefined) live.get(stream);
-    const { token, expiresAtMs } = gate.issueToken(stream ?? null);
-    return { object: 'yoco.token', token, expires_at: new Date(expiresAtMs).toISOString(), stream: stream ?? null };
-  });
   app.get('/v1/realtime', () => {
     throw new YocoError('invalid_request', { param: 'Upgrade', detail: 'This address speaks WebSocket only.' });
   });
+  tokenRoutes(app, live, gate);
   streamRoutes(app, live, limits);
   snapshotRoutes(app, live);
   chatRoutes(app, live, { limits, metrics, boundTo: (request) => boundTo.get(request) ?? null });
+  apiDocumentRoutes(app, live);
   pageRoutes(app);
   for (const [url, known] of [...methodsOf]) refuseOtherMethods(app, url, known);
   return app;

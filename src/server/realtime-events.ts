@@ -100,7 +100,8 @@ const standingQuestion = z.strictObject({
   streams: streamsSchema.nullish(),
 });
 
-const EVENTS = {
+/** What each event of a client may hold, by its type. */
+export const CLIENT_EVENTS = {
   'session.update': z.strictObject({ ...envelope, type: z.literal('session.update'), session }),
   'conversation.item.create': z.strictObject({
     ...envelope,
@@ -144,9 +145,11 @@ const EVENTS = {
   'yoco.ping': z.strictObject({ ...envelope, type: z.literal('yoco.ping') }),
 } as const;
 
-export const CLIENT_EVENT_TYPES = Object.keys(EVENTS);
+export const CLIENT_EVENT_TYPES = Object.keys(CLIENT_EVENTS);
 
-export type ClientEvent = { [K in keyof typeof EVENTS]: z.infer<(typeof EVENTS)[K]> }[keyof typeof EVENTS];
+export type ClientEvent = {
+  [K in keyof typeof CLIENT_EVENTS]: z.infer<(typeof CLIENT_EVENTS)[K]>;
+}[keyof typeof CLIENT_EVENTS];
 export type UserItem = z.infer<typeof userItem>;
 export type ResponseParams = z.infer<typeof response>;
 export type StandingParams = z.infer<typeof standingQuestion>;
@@ -175,10 +178,10 @@ export function parseEvent(message: Record<string, unknown>): ClientEvent {
   if (typeof type !== 'string') {
     throw new YocoError('invalid_request', { param: 'type', detail: 'type must be the name of an event.' });
   }
-  if (!Object.hasOwn(EVENTS, type)) {
+  if (!Object.hasOwn(CLIENT_EVENTS, type)) {
     throw new YocoError('unknown_event', { param: 'type', detail: `Known types: ${CLIENT_EVENT_TYPES.join(', ')}.` });
   }
-  return parseOrThrow<ClientEvent>(EVENTS[type as keyof typeof EVENTS], message);
+  return parseOrThrow<ClientEvent>(CLIENT_EVENTS[type as keyof typeof CLIENT_EVENTS], message);
 }
 
 /** Throws `invalid_request` whose `param` is the path of the first wrong field, e.g. `response.yoco.as_of`. */

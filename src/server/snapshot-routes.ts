@@ -6,7 +6,7 @@ import { JSON_BYTES, jsonBody } from './json-body.ts';
 import { parseOrThrow } from './realtime-events.ts';
 import { seconds, wallTime } from './times.ts';
 
-const snapshotRequest = z.strictObject({ file: z.string().min(1).max(200).optional() });
+export const snapshotRequest = z.strictObject({ file: z.string().min(1).max(200).optional() });
 
 export function snapshotRoutes(app: FastifyInstance, live: LiveService): void {
   app.get('/v1/snapshots', async () => ({ object: 'list', data: (await live.snapshots()).map(snapshotJson) }));

@@ -1,0 +1,296 @@
+/**
+ * `GET /openapi.json` (OpenAPI 3.1) and `GET /asyncapi.json` (AsyncAPI 3.0): the interface for programs that read it, made from the schemas that
+ * check what clients send, and from those of what the service sends (wire-schemas.ts).
+ */
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { streamDefinitionSchema } from '../ingest/definition.ts';
+import type { LiveService } from '../live/types.ts';
+import { VERSION } from '../version.ts';
+import { chatRequest } from './chat-requests.ts';
+import { CLIENT_EVENTS } from './realtime-events.ts';
+import { snapshotRequest } from './snapshot-routes.ts';
+import { tokenRequest } from './token-routes.ts';
+import * as wire from './wire-schemas.ts';
+
+type Json = Record<string, unknown>;
+
+const LICENCE = { name: 'Apache-2.0', identifier: 'Apache-2.0' };
+const SECURITY = [{}, { bearer: [] }];
+const BEARER = {
+  type: 'http',
+  scheme: 'bearer',
+  description: 'A key of the service, or a token of `POST /v1/token`. Not asked for where no keys are configured.',
+};
+
+export function apiDocumentRoutes(app: FastifyInstance, live: LiveService): void {
+  const documents = { '/openapi.json': openApi(), '/asyncapi.json': asyncApi(live) };
+  for (const [path, document] of Object.entries(documents)) {
+    const text = JSON.stringify(document);
+    app.get(path, (_request, reply) => reply.type('application/json; charset=utf-8').send(text));
+  }
+}
+
+/** As a part of a document. What the service sends may get more fields later: clients are told of those that there are, and to bear others. */
+function schema(of: z.ZodType, io: 'input' | 'output'): Json {
+  const made: Json = z.toJSONSchema(of, {
+    io,
+    unrepresentable: 'any',
+    override: ({ jsonSchema }) => {
+      if (io === 'output' && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
+    },
+  });
+  delete made['$schema'];
+  return made;
+}
+
+// --- OpenAPI ---
+
+const SENT = {
+  Error: wire.errorBody,
+  Stream: wire.streamSchema,
+  StreamList: wire.streamList,
+  StreamDeleted: wire.streamDeleted,
+  FrameTaken: wire.frameTaken,
+  Snapshot: wire.snapshotSchema,
+  SnapshotList: wire.snapshotList,
+  Token: wire.tokenSchema,
+  Model: wire.modelSchema,
+  ModelList: wire.modelList,
+  ChatCompletion: wire.chatCompletion,
+  ChatChunk: wire.chatChunk,
+} as const;
+
+const RECEIVED = {
+  StreamDefinition: streamDefinitionSchema,
+  SnapshotRequest: snapshotRequest,
+  TokenRequest: tokenRequest,
+  ChatRequest: chatRequest,
+} as const;
+
+type Known = keyof typeof SENT | keyof typeof RECEIVED;
+
+const ref = (name: Known): Json => ({ $ref: `#/components/schemas/${name}` });
+const json = (name: Known): Json => ({ 'application/json': { schema: ref(name) } });
+const picture = { type: 'string', format: 'binary' };
+
+const TIME = { name: 't', in: 'query', schema: { type: 'string' } };
+const NAME = { name: 'name', in: 'path', required: true, schema: { type: 'string' } };
+
+interface Operation {
+  readonly summary: string;
+  readonly parameters?: readonly Json[];
+  readonly body?: Known;
+  readonly bodyRequired?: boolean;
+  readonly requestBody?: Json;
+  /** Of the answer: its status, and what it holds. */
+  readonly status?: number;
+  readonly holds?: Known;
+  readonly content?: Json;
+  readonly headers?: Json;
+  /** Whether anybody may ask, without a key. */
+  readonly open?: boolean;
+}
+
+const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> = {
+  '/healthz': { get: { summary: 'Whether the process runs.', open: true } },
+  '/readyz': { get: { summary: 'Whether the model is loaded; 503 while it loads or the service ends.', open: true } },
+  '/metrics': {
+    get: { summary: 'Figures in Prometheus’ text format.', content: { 'text/plain': { schema: { type: 'string' } } } },
+  },
+  '/v1/streams': {
+    get: { summary: 'All streams.', holds: 'StreamList' },
+    post: {
+      summary: 'Makes a stream.',
+      body: 'StreamDefinition',
+      status: 201,
+      holds: 'Stream',
+      headers: { location: { schema: { type: 'string' } } },
+    },
+  },
+  '/v1/streams/{name}': {
+    get: { summary: 'One stream.', parameters: [NAME], holds: 'Stream' },
+    delete: { summary: 'Ends a stream, and forgets what it saw.', parameters: [NAME], holds: 'StreamDeleted' },
+  },
+  '/v1/streams/{name}/frames': {
+    get: {
+      summary: 'What the model saw at a time, or sees now.',
+      parameters: [NAME, { ...TIME, description: 'Seconds since the stream began, "-30s", or RFC 3339.' }],
+      content: { 'image/jpeg': { schema: picture } },
+      headers: {
+        'x-yoco-time': { description: 'Seconds since the stream began.', schema: { type: 'number' } },
+        'x-yoco-wall-time': { schema: { type: 'string', format: 'date-time' } },
+      },
+    },
+    post: {
+      summary: 'Takes a picture into a push stream.',
+      parameters: [NAME, { ...TIME, description: 'Seconds since the stream began; default: the time of its arrival.' }],
+      requestBody: {
+        required: true,
+        content: Object.fromEntries(
+          ['image/jpeg', 'image/png', 'application/octet-stream'].map((type) => [type, { schema: picture }]),
+        ),
+      },
+      holds: 'FrameTaken',
+    },
+  },
+  '/v1/streams/{name}/snapshot': {
+    post: {
+      summary: 'Keeps what a stream holds as a file.',
+      parameters: [NAME],
+      body: 'SnapshotRequest',
+      bodyRequired: false,
+      status: 201,
+      holds: 'Snapshot',
+    },
+  },
+  '/v1/snapshots': { get: { summary: 'The snapshots, newest first.', holds: 'SnapshotList' } },
+  '/v1/token': {
+    post: {
+      summary: 'A short-lived token for a browser, for all streams or one.',
+      body: 'TokenRequest',
+      bodyRequired: false,
+      holds: 'Token',
+    },
+  },
+  '/v1/models': { get: { summary: 'The streams as models.', holds: 'ModelList' } },
+  '/v1/models/{model}': {
+    get: {
+      summary: 'One stream as a model.',
+      parameters: [{ name: 'model', in: 'path', required: true, schema: { type: 'string' } }],
+      holds: 'Model',
+    },
+  },
+  '/v1/chat/completions': {
+    post: {
+      summary: 'Answers one question about a stream, or several.',
+      body: 'ChatRequest',
+      content: {
+        ...json('ChatCompletion'),
+        'text/event-stream': { schema: ref('ChatChunk') },
+      },
+    },
+  },
+  '/v1/realtime': {
+    get: {
+      summary: 'The WebSocket (asyncapi.json).',
+      parameters: [
+        { name: 'stream', in: 'query', schema: { type: 'string' } },
+        {
+          name: 'model',
+          in: 'query',
+          schema: { type: 'string' },
+          description: 'BUNDLE@STREAM, in the place of stream.',
+        },
+      ],
+      status: 101,
+    },
+  },
+  '/openapi.json': { get: { summary: 'This document.', open: true } },
+  '/asyncapi.json': { get: { summary: 'The WebSocket’s events.', open: true } },
+};
+
+function openApi(): Json {
+  const schemas = {
+    ...Object.fromEntries(Object.entries(SENT).map(([name, of]) => [name, schema(of, 'output')])),
+    ...Object.fromEntries(Object.entries(RECEIVED).map(([name, of]) => [name, schema(of, 'input')])),
+  };
+  const paths = Object.fromEntries(
+    Object.entries(OPERATIONS).map(([path, methods]) => [
+      path,
+      Object.fromEntries(Object.entries(methods).map(([method, operation]) => [method, operationJson(operation)])),
+    ]),
+  );
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'yoco-live',
+      version: VERSION,
+      license: LICENCE,
+      summary: 'Watches live video and answers questions about it.',
+    },
+    servers: [{ url: '/' }],
+    security: SECURITY,
+    paths,
+    components: { schemas, securitySchemes: { bearer: BEARER } },
+  };
+}
+
+function operationJson(operation: Operation): Json {
+  const { summary, parameters, body, bodyRequired = true, requestBody, status = 200, holds, headers, open } = operation;
+  const content = operation.content ?? (holds === undefined ? undefined : json(holds));
+  return {
+    summary,
+    ...(parameters === undefined ? {} : { parameters }),
+    ...(body === undefined ? {} : { requestBody: { required: bodyRequired, content: json(body) } }),
+    ...(requestBody === undefined ? {} : { requestBody }),
+    responses: {
+      [status]: {
+        description: summary,
+        ...(content === undefined ? {} : { content }),
+        ...(headers === undefined ? {} : { headers }),
+      },
+      default: { description: 'What went wrong.', content: json('Error') },
+    },
+    ...(open === true ? { security: [{}] } : {}),
+  };
+}
+
+// --- AsyncAPI ---
+
+function asyncApi(live: LiveService): Json {
+  const sent = Object.keys(wire.SERVER_EVENTS) as (keyof typeof wire.SERVER_EVENTS)[];
+  const message = (name: string, payload: Json): Json => ({ name, contentType: 'application/json', payload });
+  const fromServer = Object.fromEntries(
+    sent.map((type) => [keyOf('server', type), message(type, schema(wire.serverEvent(type), 'output'))]),
+  );
+  const fromClient = Object.fromEntries(
+    Object.entries(CLIENT_EVENTS).map(([type, of]) => [keyOf('client', type), message(type, schema(of, 'input'))]),
+  );
+  const messages = { ...fromClient, ...fromServer };
+  const refs = (keys: readonly string[]): Json[] =>
+    keys.map((key) => ({ $ref: `#/channels/realtime/messages/${key}` }));
+  const channel = { $ref: '#/channels/realtime' };
+  return {
+    asyncapi: '3.0.0',
+    info: {
+      title: 'yoco-live',
+      version: VERSION,
+      license: { name: LICENCE.name },
+      description: 'Event names and shapes of the OpenAI Realtime API (GA); what goes beyond it is named `yoco`.',
+    },
+    defaultContentType: 'application/json',
+    channels: {
+      realtime: {
+        address: '/v1/realtime',
+        title: 'A session on one stream, which may ask others too.',
+        messages: Object.fromEntries(
+          Object.keys(messages).map((key) => [key, { $ref: `#/components/messages/${key}` }]),
+        ),
+        bindings: {
+          ws: {
+            method: 'GET',
+            query: {
+              type: 'object',
+              properties: {
+                stream: { type: 'string', description: 'Name of the stream.' },
+                model: { type: 'string', description: `${live.bundle.name}@STREAM, in the place of stream.` },
+              },
+            },
+          },
+        },
+      },
+    },
+    operations: {
+      // As the service sees it.
+      receive: { action: 'receive', channel, messages: refs(Object.keys(fromClient)) },
+      send: { action: 'send', channel, messages: refs(Object.keys(fromServer)) },
+    },
+    components: { messages, securitySchemes: { bearer: BEARER } },
+  };
+}
+
+/** Clients and the server may have a type in common. */
+function keyOf(side: 'client' | 'server', type: string): string {
+  return `${side}.${type}`;
+}

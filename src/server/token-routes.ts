@@ -1,0 +1,18 @@
+/** `/v1/token`: what a browser opens its WebSocket with. */
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { LiveService } from '../live/types.ts';
+import type { Gate } from './auth.ts';
+import { JSON_BYTES, jsonBody } from './json-body.ts';
+import { parseOrThrow } from './realtime-events.ts';
+
+export const tokenRequest = z.strictObject({ stream: z.string().min(1).max(200).optional() });
+
+export function tokenRoutes(app: FastifyInstance, live: LiveService, gate: Gate): void {
+  app.post('/v1/token', { bodyLimit: JSON_BYTES }, (request) => {
+    const { stream } = parseOrThrow(tokenRequest, jsonBody(request));
+    if (stream !== undefined) live.get(stream);
+    const { token, expiresAtMs } = gate.issueToken(stream ?? null);
+    return { object: 'yoco.token', token, expires_at: new Date(expiresAtMs).toISOString(), stream: stream ?? null };
+  });
+}

@@ -1,0 +1,281 @@
+/** What the service sends, as schemas: for the API documents, and for tests that hold the documents against the service. */
+import { z } from 'zod';
+import { ERRORS, type ErrorCode } from '../errors.ts';
+
+const seconds = z.number().describe('Seconds since the stream began, rounded to 1 ms.');
+const wallTime = z.iso.datetime().describe('RFC 3339, in UTC.');
+const count = z.int().min(0);
+const id = z.string();
+
+export const errorSchema = z.object({
+  type: z.enum([
+    'invalid_request_error',
+    'authentication_error',
+    'permission_error',
+    'rate_limit_error',
+    'server_error',
+  ]),
+  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+  message: z.string(),
+  param: z.string().nullable().describe('The field, query parameter or header that was wrong.'),
+  retryable: z.boolean().describe('Whether the same request may succeed later.'),
+});
+
+export const errorBody = z.object({ error: errorSchema });
+
+export const streamSchema = z.object({
+  object: z.literal('yoco.stream'),
+  name: z.string(),
+  description: z.string().nullable(),
+  source: z.string().describe('What the source is, with credentials and folders hidden.'),
+  state: z.enum(['connecting', 'playing', 'reconnecting', 'ended', 'failed', 'stopped']),
+  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  fps: z.number(),
+  frames: count,
+  dropped_frames: count,
+  late_frames: count,
+  reconnects: count,
+  first: seconds.nullable(),
+  last: seconds.nullable(),
+  first_time: wallTime.nullable(),
+  last_time: wallTime.nullable(),
+  started_at: wallTime,
+  cache: z.object({
+    tokens: count,
+    bytes: count,
+    limit_bytes: count,
+    int8_frames: count,
+    merged_frames: count,
+    thinned_frames: count,
+    dropped_frames: count,
+  }),
+});
+
+export const streamList = z.object({
+  object: z.literal('list'),
+  bundle: z.object({ name: z.string(), parameters: count, licence: z.string() }),
+  data: z.array(streamSchema),
+});
+
+export const streamDeleted = z.object({
+  object: z.literal('yoco.stream.deleted'),
+  name: z.string(),
+  deleted: z.literal(true),
+});
+
+export const frameTaken = z.union([
+  z.object({ accepted: z.literal(true), t: seconds, time: wallTime }),
+  z.object({ accepted: z.literal(false), reason: z.enum(['late', 'out_of_order']) }),
+]);
+
+export const snapshotSchema = z.object({
+  object: z.literal('yoco.snapshot'),
+  file: z.string(),
+  bytes: count,
+  stream: z.string().nullable(),
+  fps: z.number().nullable(),
+  frames: count.nullable(),
+  first: seconds.nullable(),
+  last: seconds.nullable(),
+  first_time: wallTime.nullable(),
+  last_time: wallTime.nullable(),
+  created_at: wallTime.nullable(),
+  bundle: z.string().nullable(),
+  error: z.string().nullable().describe('Why the file cannot be used, as a code.'),
+});
+
+export const snapshotList = z.object({ object: z.literal('list'), data: z.array(snapshotSchema) });
+
+export const tokenSchema = z.object({
+  object: z.literal('yoco.token'),
+  token: z.string(),
+  expires_at: wallTime,
+  stream: z.string().nullable(),
+});
+
+export const modelSchema = z.object({
+  id: z.string().describe('BUNDLE@STREAM'),
+  object: z.literal('model'),
+  created: z.int(),
+  owned_by: z.string(),
+});
+
+export const modelList = z.object({ object: z.literal('list'), data: z.array(modelSchema) });
+
+const evidence = z.object({
+  stream: z.string(),
+  start: seconds,
+  end: seconds,
+  peak: seconds.describe('The frame of the span that was looked at most.'),
+  weight: z.number().min(0).max(1).describe('Share of the cross-attention on all streams.'),
+  start_time: wallTime,
+  end_time: wallTime,
+  peak_time: wallTime,
+});
+
+export const answerSchema = z.object({
+  stream: z.string().nullable().describe('Null where several streams were asked.'),
+  as_of: seconds.nullable(),
+  as_of_time: wallTime,
+  streams: z.array(z.object({ name: z.string(), as_of: seconds, as_of_time: wallTime })),
+  precision: z.enum(['full', 'int8', 'thinned']),
+  evidence: z.array(evidence),
+  latency_ms: z.object({ first_token: count, total: count }),
+});
+
+const chatUsage = z.object({ prompt_tokens: count, completion_tokens: count, total_tokens: count });
+const finish = z.enum(['stop', 'length']);
+
+export const chatCompletion = z.object({
+  id,
+  object: z.literal('chat.completion'),
+  created: z.int(),
+  model: z.string(),
+  choices: z.array(
+    z.object({
+      index: z.literal(0),
+      message: z.object({ role: z.literal('assistant'), content: z.string(), refusal: z.null() }),
+      logprobs: z.null(),
+      finish_reason: finish,
+    }),
+  ),
+  usage: chatUsage,
+  yoco: answerSchema,
+});
+
+export const chatChunk = z.object({
+  id,
+  object: z.literal('chat.completion.chunk'),
+  created: z.int(),
+  model: z.string(),
+  choices: z.array(
+    z.object({
+      index: z.literal(0),
+      delta: z.object({ role: z.literal('assistant').optional(), content: z.string().optional() }),
+      logprobs: z.null(),
+      finish_reason: finish.nullable(),
+    }),
+  ),
+  usage: chatUsage.optional(),
+  yoco: answerSchema.optional(),
+});
+
+// --- The WebSocket's events ---
+
+const item = z.object({
+  id,
+  object: z.literal('realtime.item'),
+  type: z.literal('message'),
+  role: z.enum(['user', 'assistant']),
+  status: z.enum(['completed', 'incomplete', 'in_progress']),
+  content: z.array(z.object({ type: z.enum(['input_text', 'output_text']), text: z.string() })),
+});
+
+const wanted = z.union([z.literal('all'), z.array(z.string())]).nullable();
+
+const session = z.object({
+  type: z.literal('realtime'),
+  object: z.literal('realtime.session'),
+  id,
+  model: z.string(),
+  output_modalities: z.tuple([z.literal('text')]),
+  max_output_tokens: z.int().min(1),
+  tools: z.array(z.unknown()).max(0),
+  yoco: z.object({
+    stream: streamSchema,
+    streams: wanted,
+    as_of: z.union([z.number(), z.string()]).nullable(),
+    status: z.boolean(),
+    conversation_id: id,
+  }),
+});
+
+const response = z.object({
+  object: z.literal('realtime.response'),
+  id,
+  conversation_id: id.nullable(),
+  status: z.enum(['in_progress', 'completed', 'incomplete', 'cancelled', 'failed']),
+  status_details: z
+    .object({ type: z.string(), reason: z.string().optional(), error: errorSchema.optional() })
+    .nullable(),
+  output_modalities: z.tuple([z.literal('text')]),
+  max_output_tokens: z.int().min(1),
+  metadata: z.record(z.string(), z.string()).nullable(),
+  output: z.array(item),
+  usage: z
+    .object({
+      total_tokens: count,
+      input_tokens: count,
+      output_tokens: count,
+      input_token_details: z.object({
+        text_tokens: count,
+        audio_tokens: count,
+        image_tokens: count,
+        cached_tokens: count,
+      }),
+      output_token_details: z.object({ text_tokens: count, audio_tokens: count }),
+    })
+    .nullable(),
+  yoco: answerSchema.optional(),
+});
+
+const ofResponse = { response_id: id, output_index: z.literal(0) };
+const ofPart = { ...ofResponse, item_id: id, content_index: z.literal(0) };
+const part = z.object({ type: z.literal('text'), text: z.string() });
+const standing = { standing_question_id: id };
+
+/** Their fields beside `type` and `event_id`, by type. */
+export const SERVER_EVENTS = {
+  'session.created': { session },
+  'session.updated': { session },
+  'conversation.created': { conversation: z.object({ id, object: z.literal('realtime.conversation') }) },
+  'conversation.item.added': { previous_item_id: id.nullable(), item },
+  'conversation.item.done': { previous_item_id: id.nullable(), item },
+  'conversation.item.retrieved': { item },
+  'conversation.item.deleted': { item_id: id },
+  'response.created': { response },
+  'response.output_item.added': { ...ofResponse, item },
+  'response.output_item.done': { ...ofResponse, item },
+  'response.content_part.added': { ...ofPart, part },
+  'response.content_part.done': { ...ofPart, part },
+  'response.output_text.delta': { ...ofPart, delta: z.string() },
+  'response.output_text.done': { ...ofPart, text: z.string() },
+  'response.done': { response },
+  error: {
+    error: errorSchema.extend({
+      event_id: z.string().nullable().describe('The client’s own id of the event that was wrong.'),
+    }),
+    yoco: z
+      .object({ frame: z.int().min(1) })
+      .optional()
+      .describe('Which pushed frame it is about.'),
+  },
+  'yoco.frame.accepted': { number: z.int().min(1), t: seconds, time: wallTime },
+  'yoco.frame.dropped': { number: z.int().min(1), reason: z.enum(['late', 'out_of_order', 'busy']) },
+  'yoco.stream.status': { stream: streamSchema },
+  'yoco.standing_question.created': {
+    standing_question: z.object({
+      id,
+      object: z.literal('yoco.standing_question'),
+      question: z.string(),
+      streams: wanted,
+      every: z.number(),
+      holds: z.int(),
+    }),
+  },
+  'yoco.standing_question.answered': {
+    ...standing,
+    answer: z.string(),
+    previous: z.string().nullable(),
+    status: z.enum(['completed', 'incomplete']),
+    yoco: answerSchema,
+  },
+  'yoco.standing_question.deleted': { ...standing, error: errorSchema.nullable() },
+  'yoco.pong': { ping_event_id: z.string().nullable() },
+  'yoco.go_away': { time_left: z.number().min(0) },
+} as const satisfies Record<string, z.ZodRawShape>;
+
+/** One event as a schema. */
+export function serverEvent(type: keyof typeof SERVER_EVENTS) {
+  return z.object({ type: z.literal(type), event_id: id, ...SERVER_EVENTS[type] });
+}
