@@ -9,6 +9,7 @@ import { repeatedTail, saysItTwice } from '../model/repetition.ts';
 import { sample, seededRandom } from '../model/sampling.ts';
 import { camerasToNames, settled } from './camera-names.ts';
 import type { EngineStream } from './engine-stream.ts';
+import { nextTurn } from './next-turn.ts';
 import type { AnswerEnd, AskRequest } from './protocol.ts';
 import type { RunTimes } from './run-times.ts';
 
@@ -119,6 +120,8 @@ export class Answers {
       else together.set(only.stream, [decoding]);
     }
     for (const [stream, group] of together) going.push(...(await this.#decodeTogether(stream, group)));
+    // What was said goes out now: the next run holds up the event loop, and a picture may come after it.
+    await nextTurn();
     if (going.length > 0) await this.#extend(going);
     return true;
   }

@@ -636,6 +636,30 @@ describe('A question over several streams', () => {
 });
 
 describe('An answer', () => {
+  test('is heard of piece by piece: what was said goes out before the next run holds up the event loop', async () => {
+    open('a');
+    await watch('a', 0, 4);
+    const order: string[] = [];
+    const step = model.selfDecoder.step.bind(model.selfDecoder);
+    vi.spyOn(model.selfDecoder, 'step').mockImplementation((inputs) => {
+      order.push('run');
+      return step(inputs);
+    });
+    const { listener, outcome } = listen();
+    // As messages to another process are sent: in the next turn of the event loop.
+    const delta = (text: string): void => {
+      order.push('said');
+      listener.delta(text);
+      setImmediate(() => order.push('sent'));
+    };
+    scheduler.ask(nextId++, request('a', 'what is shown now?'), { ...listener, delta });
+    const { end } = await outcome;
+    expect(end?.outputTokens).toBeGreaterThan(1);
+    const after = order.filter((_, i) => order[i - 1] === 'said');
+    expect(after.length).toBeGreaterThan(1);
+    expect(new Set(after)).toEqual(new Set(['sent']));
+  });
+
   test('is cancelled between two tokens', async () => {
     open('a');
     await watch('a', 0, 3);
