@@ -112,6 +112,14 @@ export class YocoError extends Error {
     return ERRORS[this.code].retryable;
   }
 
+  /** An error that was told as its code and its whole message; null where the catalogue has no such code. */
+  static told(code: string, message: string): YocoError | null {
+    if (!Object.hasOwn(ERRORS, code)) return null;
+    const known = code as ErrorCode;
+    const detail = message.replace(ERRORS[known].message, '').trim();
+    return new YocoError(known, detail === '' ? {} : { detail });
+  }
+
   /** Anything thrown, as a YocoError; what is not one becomes `internal` and keeps its cause for the log. */
   static from(error: unknown): YocoError {
     return error instanceof YocoError ? error : new YocoError('internal', { cause: error });

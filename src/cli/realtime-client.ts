@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
-import { ERRORS, type ErrorCode, YocoError } from '../errors.ts';
+import { YocoError } from '../errors.ts';
 import { endpoint, noAnswer } from './service-address.ts';
 
 export interface ClientOptions {
@@ -13,6 +13,12 @@ export interface ClientOptions {
   /** After so long without a sign of life the service is pinged, and given up after as long again, ms. */
   readonly silenceMs?: number;
 }
+
+const SILENCE_MS = 20_000;
+/** How long the service may take to answer a close, ms. */
+const CLOSE_MS = 1_000;
+
+const errorShape = z.object({ code: z.string(), message: z.string() }).loose();
 
 const answerExtra = z
   .object({
@@ -38,17 +44,13 @@ const answeredEvent = z.object({
   yoco: answerExtra,
 });
 
-const SILENCE_MS = 20_000;
-/** How long the service may take to answer a close, ms. */
-const CLOSE_MS = 1_000;
-
-const deletedEvent = z.object({ error: z.object({ code: z.string(), message: z.string() }).nullable() });
+const deletedEvent = z.object({ error: errorShape.nullable() });
 
 const doneEvent = z.object({
   type: z.literal('response.done'),
   response: z.object({
     status: z.enum(['completed', 'cancelled', 'incomplete', 'failed']),
-    status_details: z.object({ error: z.object({ code: z.string(), message: z.string() }).nullish() }).nullish(),
+    status_details: z.object({ error: errorShape.nullish() }).nullish(),
     output: z.array(z.object({ content: z.array(z.object({ text: z.string() }).loose()) }).loose()),
     yoco: answerExtra.nullish(),
   }),
@@ -129,9 +131,7 @@ export class RealtimeClient {
     this.#send({ type: 'conversation.item.create', item });
     this.#send({ type: 'response.create', response: { yoco: { as_of: params.asOf, streams: params.streams } } });
     for (;;) {
-      const message = await this.#next();
-      if (message['type'] === 'closed') throw this.#closed ?? new YocoError('connection_closed');
-      if (message['type'] === 'error') throw refusal(JSON.stringify(message), 0);
+      const message = await this.#heard();
       if (message['type'] === 'response.output_text.delta' && typeof message['delta'] === 'string') {
         onDelta(message['delta']);
       }
@@ -151,12 +151,8 @@ export class RealtimeClient {
   async *stand(question: string, params: StandParams = {}): AsyncGenerator<StandingAnswer, void> {
     this.#send({ type: 'yoco.standing_question.create', standing_question: { question, ...params } });
     for (;;) {
-      const message = await this.#next();
+      const message = await this.#heard();
       switch (message['type']) {
-        case 'closed':
-          throw this.#closed ?? new YocoError('connection_closed');
-        case 'error':
-          throw refusal(JSON.stringify(message), 0);
         case 'yoco.standing_question.answered':
           yield answeredEvent.parse(message);
           break;
@@ -194,6 +190,14 @@ export class RealtimeClient {
     this.#socket.send(JSON.stringify(message));
   }
 
+  /** The next event. Throws the service's error, and `connection_closed`. */
+  async #heard(): Promise<Record<string, unknown>> {
+    const message = await this.#next();
+    if (message['type'] === 'closed') throw this.#closed ?? new YocoError('connection_closed');
+    if (message['type'] === 'error') throw refusal(JSON.stringify(message), 0);
+    return message;
+  }
+
   #next(): Promise<Record<string, unknown>> {
     const ready = this.#queue.shift();
     if (ready !== undefined) return Promise.resolve(ready);
@@ -209,13 +213,10 @@ export class RealtimeClient {
 
 /** The service's own error, from its JSON; `service_unreachable` where a program answers that is not the service. */
 export function refusal(body: string, status: number): YocoError {
-  const shape = z.object({ error: z.object({ code: z.string(), message: z.string() }).loose() }).loose();
+  const shape = z.object({ error: errorShape }).loose();
   const parsed = shape.safeParse(safeJson(body));
-  if (parsed.success && parsed.data.error.code in ERRORS) {
-    const code = parsed.data.error.code as ErrorCode;
-    const detail = parsed.data.error.message.replace(ERRORS[code].message, '').trim();
-    return new YocoError(code, detail === '' ? {} : { detail });
-  }
+  const told = parsed.success ? YocoError.told(parsed.data.error.code, parsed.data.error.message) : null;
+  if (told !== null) return told;
   const how = status === 0 ? '' : ` (HTTP status ${status})`;
   return new YocoError('service_unreachable', { detail: `What answers does not speak its protocol${how}.` });
 }

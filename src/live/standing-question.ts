@@ -4,7 +4,7 @@
  * asked, since the answer could not be another one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ERRORS, type ErrorCode, YocoError } from '../errors.ts';
+import { YocoError } from '../errors.ts';
 import type { SourceState, SourceStatus } from '../ingest/frame.ts';
 import type { AnswerResult, Conversation } from './types.ts';
 
@@ -183,9 +183,8 @@ export class StandingQuestion {
 }
 
 function sourceError({ error }: SourceStatus): YocoError {
-  const code = error !== null && error.code in ERRORS ? (error.code as ErrorCode) : 'source_invalid';
-  const detail = error?.message.replace(ERRORS[code].message, '').trim() ?? '';
-  return new YocoError(code, detail === '' ? {} : { detail });
+  const told = error === null ? null : YocoError.told(error.code, error.message);
+  return told ?? new YocoError('source_invalid');
 }
 
 /** Of two answers letters' case and the blanks between words make no difference. */

@@ -34,3 +34,8 @@ export function answerJson(result: AnswerResult, conversation: Conversation) {
     latency_ms: { first_token: Math.round(result.firstTokenMs), total: Math.round(result.totalMs) },
   };
 }
+
+/** How an answer ended, as a response's status says it. */
+export function statusOf({ finish }: Pick<AnswerResult, 'finish'>): 'completed' | 'incomplete' | 'cancelled' {
+  return ({ stop: 'completed', length: 'incomplete', cancelled: 'cancelled' } as const)[finish];
+}

@@ -24,10 +24,14 @@ const BEARER = {
 };
 
 export function apiDocumentRoutes(app: FastifyInstance, live: LiveService): void {
-  const documents = { '/openapi.json': openApi(), '/asyncapi.json': asyncApi(live) };
+  const documents = { '/openapi.json': openApi, '/asyncapi.json': asyncApi };
   for (const [path, document] of Object.entries(documents)) {
-    const text = JSON.stringify(document);
-    app.get(path, (_request, reply) => reply.type('application/json; charset=utf-8').send(text));
+    // Made when it is asked for: hardly any service ever is.
+    let text: string | undefined;
+    app.get(path, (_request, reply) => {
+      text ??= JSON.stringify(document(live));
+      return reply.type('application/json; charset=utf-8').send(text);
+    });
   }
 }
 

@@ -6,9 +6,8 @@ import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import type { PastTurn } from '../live/types.ts';
 import { questionText } from './realtime-items.ts';
-import { streamsSchema, timeSchema } from './realtime-events.ts';
+import { noEffect, noTools, seed, streams, temperature, time, topP } from './request-fields.ts';
 
-const noEffect = z.unknown().optional();
 const tokens = z.int().min(1).nullish();
 
 const text = z.union(
@@ -42,15 +41,15 @@ export const chatRequest = z.strictObject({
   stream_options: z.strictObject({ include_usage: z.boolean().optional(), include_obfuscation: noEffect }).nullish(),
   max_tokens: tokens,
   max_completion_tokens: tokens,
-  temperature: z.number().min(0).max(2).nullish(),
-  top_p: z.number().gt(0).max(1).nullish(),
-  seed: z.int().min(0).max(4_294_967_295).nullish(),
+  temperature: temperature.nullish(),
+  top_p: topP.nullish(),
+  seed: seed.nullish(),
   n: z.literal(1, { error: 'must be 1: one question has one answer' }).nullish(),
-  tools: z.array(z.unknown()).max(0, { error: 'must be empty: the model calls no tools' }).nullish(),
+  tools: noTools.nullish(),
   response_format: z
     .object({ type: z.literal('text', { error: 'must be "text": the service writes text only' }) })
     .nullish(),
-  yoco: z.strictObject({ streams: streamsSchema.nullish(), as_of: timeSchema.nullish() }).optional(),
+  yoco: z.strictObject({ streams: streams.nullish(), as_of: time.nullish() }).optional(),
   frequency_penalty: noEffect,
   logit_bias: noEffect,
   logprobs: noEffect,

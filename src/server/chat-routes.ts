@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { YocoError } from '../errors.ts';
 import type { Answer, AnswerResult, Conversation, LiveService, LiveStream } from '../live/types.ts';
-import { answerJson } from './answer-json.ts';
+import { answerJson, statusOf } from './answer-json.ts';
 import { askedStreams } from './asked-streams.ts';
 import { type ChatRequest, chatRequest, questionAndTurns } from './chat-requests.ts';
 import { wireError } from './errors-http.ts';
@@ -13,6 +13,7 @@ import type { ServerMetrics } from './metrics.ts';
 import { modelName, streamOfModel } from './model-name.ts';
 import { parseOrThrow } from './realtime-events.ts';
 import { newId } from './realtime-items.ts';
+import { samplingOf } from './request-fields.ts';
 
 /** Messages of a whole conversation; the question alone has `questionMaxChars`. */
 const CHAT_BYTES = 1024 * 1024;
@@ -142,25 +143,11 @@ function finishOf({ finish }: AnswerResult): 'stop' | 'length' {
   return finish === 'length' ? 'length' : 'stop';
 }
 
-/** As a response's status is counted. */
-function statusOf({ finish }: AnswerResult): string {
-  return { stop: 'completed', length: 'incomplete', cancelled: 'cancelled' }[finish];
-}
-
 function usageOf({ inputTokens, outputTokens }: AnswerResult) {
   return {
     prompt_tokens: inputTokens,
     completion_tokens: outputTokens,
     total_tokens: inputTokens + outputTokens,
-  };
-}
-
-function samplingOf({ temperature, top_p: topP, seed }: ChatRequest) {
-  return {
-    // OpenAI's default is to sample; an answer about what is seen is better the likeliest one.
-    ...(temperature == null ? {} : { temperature }),
-    ...(topP == null ? {} : { topP }),
-    ...(seed == null ? {} : { seed }),
   };
 }
 

@@ -3,17 +3,17 @@ import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify';
 import { YocoError } from '../errors.ts';
 import type { LiveService } from '../live/types.ts';
+import { apiDocumentRoutes } from './api-documents.ts';
 import type { Gate, Grant } from './auth.ts';
+import { chatRoutes } from './chat-routes.ts';
 import { fromHttp, fromParser, wireError, writeError } from './errors-http.ts';
+import { JSON_BYTES } from './json-body.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
-import { chatRoutes } from './chat-routes.ts';
 import { pageRoutes } from './page.ts';
-import { JSON_BYTES } from './json-body.ts';
 import { snapshotRoutes } from './snapshot-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
 import { tokenRoutes } from './token-routes.ts';
-import { apiDocumentRoutes } from './api-documents.ts';
 
 /** Answered to anybody, whatever Host they name: probes know neither keys nor names. */
 const HEALTH = ['/healthz', '/readyz'];

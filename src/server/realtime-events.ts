@@ -6,13 +6,12 @@
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import { STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../live/standing-question.ts';
+import { noEffect, noTools, seed, streams, temperature, time, topP } from './request-fields.ts';
 
-const noEffect = z.unknown().optional();
 const id = z.string().min(1).max(128);
 const envelope = { event_id: z.string().max(512).optional() };
 
 const textOnly = z.tuple([z.literal('text')], { error: 'must be ["text"]: the service writes text only' }).optional();
-const noTools = z.array(z.unknown()).max(0, { error: 'must be empty: the model calls no tools' }).optional();
 const outputTokens = z.union([z.int().min(1), z.literal('inf')], { error: 'must be a whole number above 0, or "inf"' });
 
 const userItem = z.strictObject({
@@ -37,19 +36,13 @@ const metadata = z
   .refine((pairs) => Object.keys(pairs).length <= 16, { error: 'may hold at most 16 pairs' })
   .nullish();
 
-export const timeSchema = z.union([z.number(), z.string().max(64)]);
-/** Names of streams that exist and fit the limit are looked up later. */
-export const streamsSchema = z.union([z.literal('all'), z.array(z.string().min(1).max(200)).max(1_000)], {
-  error: 'must be a list of names of streams, or "all"',
-});
-
 const session = z.strictObject({
   type: z.literal('realtime', { error: 'must be "realtime"' }).optional(),
   output_modalities: textOnly,
   max_output_tokens: outputTokens.optional(),
-  tools: noTools,
+  tools: noTools.optional(),
   yoco: z
-    .strictObject({ status: z.boolean().optional(), streams: streamsSchema.nullish(), as_of: timeSchema.nullish() })
+    .strictObject({ status: z.boolean().optional(), streams: streams.nullish(), as_of: time.nullish() })
     .optional(),
   model: noEffect,
   instructions: noEffect,
@@ -69,14 +62,14 @@ const response = z.strictObject({
   max_output_tokens: outputTokens.optional(),
   metadata,
   output_modalities: textOnly,
-  tools: noTools,
+  tools: noTools.optional(),
   yoco: z
     .strictObject({
-      streams: streamsSchema.optional(),
-      as_of: timeSchema.nullish(),
-      temperature: z.number().min(0).max(2).optional(),
-      top_p: z.number().gt(0).max(1).optional(),
-      seed: z.int().min(0).max(4_294_967_295).optional(),
+      streams: streams.optional(),
+      as_of: time.nullish(),
+      temperature: temperature.optional(),
+      top_p: topP.optional(),
+      seed: seed.optional(),
     })
     .optional(),
   instructions: noEffect,
@@ -97,7 +90,7 @@ const standingQuestion = z.strictObject({
     .max(STANDING_EVERY_MS.most / 1_000)
     .optional(),
   holds: z.int().min(1).max(STANDING_HOLDS_MAX).optional(),
-  streams: streamsSchema.nullish(),
+  streams: streams.nullish(),
 });
 
 /** What each event of a client may hold, by its type. */

@@ -1,7 +1,7 @@
 /** One response: an answer of the live service as the events of OpenAI Realtime, in their order. */
 import { YocoError } from '../errors.ts';
 import type { Answer, AnswerResult, AskOptions, Conversation } from '../live/types.ts';
-import { answerJson } from './answer-json.ts';
+import { answerJson, statusOf } from './answer-json.ts';
 import { withStreamsParam } from './asked-streams.ts';
 import { wireError } from './errors-http.ts';
 import type { ServerEvent } from './realtime-events.ts';
@@ -131,16 +131,12 @@ export class RealtimeResponse {
       const details = { type: 'failed', error: wireError(error) };
       return { ...this.#body('failed'), status_details: details, output };
     }
-    if (outcome.kind === 'cancelled') return { ...this.#body('cancelled'), status_details: CANCELLED, output };
+    if (outcome.kind === 'cancelled') return { ...this.#body('cancelled'), status_details: DETAILS.cancelled, output };
     const { result } = outcome;
-    const [status, details] = {
-      stop: ['completed', { type: 'completed' }] as const,
-      length: ['incomplete', { type: 'incomplete', reason: 'max_output_tokens' }] as const,
-      cancelled: ['cancelled', CANCELLED] as const,
-    }[result.finish];
+    const status = statusOf(result);
     return {
       ...this.#body(status),
-      status_details: details,
+      status_details: DETAILS[status],
       output,
       usage: usageOf(result),
       yoco: answerJson(result, this.#request.conversation),
@@ -167,7 +163,11 @@ export class RealtimeResponse {
   }
 }
 
-const CANCELLED = { type: 'cancelled', reason: 'client_cancelled' } as const;
+const DETAILS = {
+  completed: { type: 'completed' },
+  incomplete: { type: 'incomplete', reason: 'max_output_tokens' },
+  cancelled: { type: 'cancelled', reason: 'client_cancelled' },
+} as const;
 
 function usageOf({ inputTokens, outputTokens }: AnswerResult) {
   return {

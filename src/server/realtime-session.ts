@@ -3,7 +3,7 @@
  * pushed frames. Knows nothing of sockets.
  */
 import { YocoError } from '../errors.ts';
-import type { AskOptions, Conversation, LiveService, LiveStream, WantedStreams } from '../live/types.ts';
+import type { Conversation, LiveService, LiveStream, WantedStreams } from '../live/types.ts';
 import { askedStreams, type Moment } from './asked-streams.ts';
 import { wireError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
@@ -20,6 +20,7 @@ import {
 import { FrameIntake } from './realtime-frames.ts';
 import { ItemList, newId, questionOf, questionText, userItemOf, type Item } from './realtime-items.ts';
 import { RealtimeResponse, type Settled } from './realtime-response.ts';
+import { samplingOf } from './request-fields.ts';
 import { StandingQuestions } from './realtime-standing.ts';
 import { streamJson } from './stream-json.ts';
 import { checkTime, frameTimeMs, type WireTime } from './times.ts';
@@ -275,7 +276,7 @@ export class RealtimeSession {
           params.max_output_tokens === undefined
             ? this.#maxTokens
             : this.#tokens(params.max_output_tokens, 'response.max_output_tokens'),
-        options: { ...moment, ...samplingOf(params) },
+        options: { ...moment, ...samplingOf(params.yoco ?? {}) },
         metadata: params.metadata ?? null,
         conversation,
         streamsParam,
@@ -397,15 +398,6 @@ export class RealtimeSession {
   #report(error: YocoError): void {
     this.#limits.log.error({ err: error.cause, stream: this.#stream.name }, 'A realtime event failed.');
   }
-}
-
-function samplingOf({ yoco = {} }: ResponseParams): Pick<AskOptions, 'temperature' | 'topP' | 'seed'> {
-  const { temperature, top_p: topP, seed } = yoco;
-  return {
-    ...(temperature === undefined ? {} : { temperature }),
-    ...(topP === undefined ? {} : { topP }),
-    ...(seed === undefined ? {} : { seed }),
-  };
 }
 
 /** By the streams themselves: one that was made anew under an old name is another. */

@@ -2,7 +2,7 @@
 import { YocoError } from '../errors.ts';
 import { STANDING_EVERY_MS, StandingQuestion, type StandingOptions } from '../live/standing-question.ts';
 import type { Conversation, WantedStreams } from '../live/types.ts';
-import { answerJson } from './answer-json.ts';
+import { answerJson, statusOf } from './answer-json.ts';
 import { withStreamsParam } from './asked-streams.ts';
 import { wireError } from './errors-http.ts';
 import type { ServerEvent, StandingParams } from './realtime-events.ts';
@@ -82,7 +82,7 @@ export class StandingQuestions {
           standing_question_id: id,
           answer,
           previous,
-          status: result.finish === 'length' ? 'incomplete' : 'completed',
+          status: statusOf(result),
           yoco: answerJson(result, conversation),
         });
       },

@@ -1,0 +1,32 @@
+/** Fields that the WebSocket's events and `/v1/chat/completions` have in common, and what they mean to an asking. */
+import { z } from 'zod';
+import type { AskOptions } from '../live/types.ts';
+
+/** Of OpenAI's API, without a meaning for a short text about video. */
+export const noEffect = z.unknown().optional();
+export const noTools = z.array(z.unknown()).max(0, { error: 'must be empty: the model calls no tools' });
+
+export const time = z.union([z.number(), z.string().max(64)]);
+/** Names of streams that exist and fit the limit are looked up later. */
+export const streams = z.union([z.literal('all'), z.array(z.string().min(1).max(200)).max(1_000)], {
+  error: 'must be a list of names of streams, or "all"',
+});
+
+export const temperature = z.number().min(0).max(2);
+export const topP = z.number().gt(0).max(1);
+export const seed = z.int().min(0).max(4_294_967_295);
+
+interface Sampling {
+  readonly temperature?: number | null | undefined;
+  readonly top_p?: number | null | undefined;
+  readonly seed?: number | null | undefined;
+}
+
+/** What is not said stays the service's own: greedy, also where OpenAI's default is to sample. */
+export function samplingOf(asked: Sampling): Pick<AskOptions, 'temperature' | 'topP' | 'seed'> {
+  return {
+    ...(asked.temperature == null ? {} : { temperature: asked.temperature }),
+    ...(asked.top_p == null ? {} : { topP: asked.top_p }),
+    ...(asked.seed == null ? {} : { seed: asked.seed }),
+  };
+}
