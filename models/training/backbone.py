@@ -24,6 +24,7 @@ CLASSES = 1000
 IMAGE_SIZE = 224
 CELLS = 9
 VECTORS = CELLS + 1  # nine cells of a 3 x 3 grid, then the whole frame
+FRONT_BLOCKS = sum(stage[0] for stage in STAGES[:5])  # of what comes after these eyes.py teaches a copy
 
 
 class SameConv(nn.Conv2d):
@@ -62,6 +63,23 @@ class Block(nn.Module):
         return x + y if self.skip else y
 
 
+class Back(nn.Module):
+    """Stages six and seven and the head: maps `[B, 112, 14, 14]` -> features `[B, 10, 1280]` (3 x 3 cells row by row, then the whole frame)."""
+
+    def __init__(self, blocks: nn.ModuleList, head: SameConv, bn: nn.Module):
+        super().__init__()
+        self.blocks, self.head, self.bn = blocks, head, bn
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for block in self.blocks:
+            x = block(x)
+        x = F.relu6(self.bn(self.head(x)))  # [B, 1280, 7, 7]
+        # Cells overlap by one column (0-2, 2-4, 4-6), so that a thing on a border belongs to both.
+        cells = F.avg_pool2d(x, 3, 2)  # [B, 1280, 3, 3]
+        whole = x.mean((2, 3), keepdim=False).unsqueeze(2)
+        return torch.cat([cells.flatten(2), whole], 2).transpose(1, 2)
+
+
 class EfficientNetLite0(nn.Module):
     """RGB `[B, 224, 224, 3]` in 0..255 -> features `[B, 10, 1280]` (3 x 3 cells row by row, then the whole frame)."""
 
@@ -86,15 +104,20 @@ class EfficientNetLite0(nn.Module):
         return net.eval().requires_grad_(False)
 
     def forward(self, rgb: torch.Tensor) -> torch.Tensor:
+        return self.back(self.front(rgb))
+
+    def front(self, rgb: torch.Tensor) -> torch.Tensor:
+        """RGB -> the maps of stage five, `[B, 112, 14, 14]`."""
         x = (rgb.permute(0, 3, 1, 2).float() - 127.0) / 128.0
         x = F.relu6(self._bn0(self._conv_stem(x)))
-        for block in self._blocks:
+        for block in self._blocks[:FRONT_BLOCKS]:
             x = block(x)
-        x = F.relu6(self._bn1(self._conv_head(x)))  # [B, 1280, 7, 7]
-        # Cells overlap by one column (0-2, 2-4, 4-6), so that a thing on a border belongs to both.
-        cells = F.avg_pool2d(x, 3, 2)  # [B, 1280, 3, 3]
-        whole = x.mean((2, 3), keepdim=False).unsqueeze(2)
-        return torch.cat([cells.flatten(2), whole], 2).transpose(1, 2)
+        return x
+
+    @property
+    def back(self) -> "Back":
+        """What makes features of those maps; it shares its weights."""
+        return Back(self._blocks[FRONT_BLOCKS:], self._conv_head, self._bn1)
 
     def fold(self) -> "EfficientNetLite0":
         """The same network with each batch normalisation folded into the convolution before it, for export."""

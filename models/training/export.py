@@ -19,6 +19,7 @@ from torch import nn
 
 from backbone import IMAGE_SIZE, VECTORS, EfficientNetLite0
 from device_graphs import PAGE, PAGE_FRAMES, PAGES, device_graphs, page
+from eyes import SecondLook, second_look
 from labels import read_sets
 from model import COUNTED_AT, COUNTS, DIGITS, Config, YocoLive, of_whole, time_code, waves
 from projector import TOP, Detail, Projector, Vocabulary
@@ -38,9 +39,9 @@ MOMENTS = [0, 61_500, 3_599_999, 45_296_000, 1_700_000_000_123]
 class VisionGraph(nn.Module):
     """rgb `[B, 224, 224, 3]` uint8 -> visual tokens `[B, 10, W]`, before the time is added."""
 
-    def __init__(self, net: EfficientNetLite0, projector: Projector, detail: Detail, vocab: Vocabulary, model: YocoLive):
+    def __init__(self, net: EfficientNetLite0, look: SecondLook | None, projector: Projector, detail: Detail, vocab: Vocabulary, model: YocoLive):
         super().__init__()
-        self.net, self.projector = net, projector
+        self.net, self.look, self.projector = net, look, projector
         from_detail = model.visual.from_detail.weight.T
         self.register_buffer("basis", detail.basis)
         self.register_buffer("detail", from_detail)
@@ -52,8 +53,12 @@ class VisionGraph(nn.Module):
         self.register_buffer("marked", model.visual.from_marks.weight.T)
 
     def forward(self, rgb):
-        features = self.net(rgb)
-        p, word_p = self.projector.mixtures(features, self.net.classify(features))
+        if self.look is None:
+            features, second = self.net(rgb), ()
+        else:
+            maps = self.net.front(rgb)
+            features, second = self.net.back(maps), (lambda label: self.look.joined(label, self.look(maps)),)
+        p, word_p = self.projector.mixtures(features, self.net.classify(features), *second)
         strongest = p * (p >= p.topk(TOP, -1).values[..., -1:])
         tokens = p @ self.labels + strongest @ self.residual + word_p @ self.words + (features @ self.basis) @ self.detail + self.slot
         return tokens + of_whole(self.projector.marks(features) @ self.marked, VECTORS)
@@ -218,13 +223,13 @@ def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.nda
 
 
 def export(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabulary, net: EfficientNetLite0, out: Path, card: dict, tokenizer: str, kind: str = "float16",
-           page_frames: int = PAGE_FRAMES) -> None:
-    """`kind`: how large weights are stored (weights.py); `page_frames`: of a page on a device (device_graphs.py)."""
+           page_frames: int = PAGE_FRAMES, look: SecondLook | None = None) -> None:
+    """`kind`: how large weights are stored (weights.py); `page_frames`: of a page on a device (device_graphs.py); `look`: as of eyes.py, if there is one."""
     c = model.c
     out.mkdir(parents=True, exist_ok=True)
     model.eval()
     projector.eval()
-    vision = rounded(VisionGraph(net, projector, detail, vocab, model), kind)
+    vision = rounded(VisionGraph(net, look, projector, detail, vocab, model), kind)
     self_graph, cross_graph = rounded(SelfGraph(model), kind), rounded(CrossGraph(model), kind)
     rgb = torch.from_numpy(np.stack([picture(0)]))
     to_graph(vision, (rgb,), out / "vision.onnx", kind, {"rgb": {0: "batch"}}, {"tokens": {0: "batch"}})
@@ -282,7 +287,7 @@ def export(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabul
         "maxAnswerTokens": 32,
         "endsAtRepetition": card.get("endsAtRepetition", True),
         "answerTokens": model.answers.tolist(),
-        "parameters": sum(p.numel() for m in (model, projector, net) for p in m.parameters()),
+        "parameters": sum(p.numel() for m in (model, projector, net, *([look] if look else [])) for p in m.parameters()),
         "training": card.get("training", {}),
         "files": {f: {"bytes": (out / f).stat().st_size, "sha256": hashlib.sha256((out / f).read_bytes()).hexdigest()} for f in files},
     }
@@ -374,7 +379,8 @@ def main() -> None:
     args = parser.parse_args()
     work, out = Path(args.work), Path(args.out)
     state = torch.load(work / f"{args.name}.pt", map_location="cpu")
-    vocab = Vocabulary(read_sets(args.data))
+    samples = read_sets(args.data)
+    vocab = Vocabulary(samples)
     if state["config"].get("cache", "shared") != "shared":
         raise SystemExit("only a shared cache is exported: the service has no other")
     model = YocoLive(Config(**state["config"]), torch.from_numpy(word_embeddings()), state["answers"])
@@ -387,7 +393,7 @@ def main() -> None:
     training = {"steps": state["step"], "questions": state["questions"], "minutes": round((state["spent"] + state.get("earlier", 0)) / 60)}
     with torch.no_grad():
         export(model, projector, detail, vocab, net, out, {"licence": "Apache-2.0 (code and recipe); see MODEL_CARD.md for the data", "training": training, "name": args.called or out.name},
-               tokenizer_json(), args.weights)
+               tokenizer_json(), args.weights, look=second_look(work, samples, vocab, net))
     check(out, model.c)
 
 

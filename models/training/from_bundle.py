@@ -2,7 +2,7 @@
 
 python from_bundle.py --data DIR --work DIR --bundle ../yoco-small-1 --name small
 
-Writes WORK/NAME.pt, WORK/projector.pt and WORK/detail.pt. The graphs hold the large weights rounded (weights.py), and some as products with the
+Writes WORK/NAME.pt, WORK/projector.pt, WORK/detail.pt and, of a bundle that looks twice, WORK/eyes.pt. The graphs hold the large weights rounded (weights.py), and some as products with the
 frozen words: those are solved for by least squares, which is exact up to rounding, since there are more words than
 unknowns. What a bundle does not hold (probes, the optimisers' state) starts anew in `train.py --resume`.
 """
@@ -16,7 +16,9 @@ import onnx
 import torch
 from torch import nn
 
+from backbone import EfficientNetLite0
 from export import read_words
+from eyes import SecondLook
 from labels import read_sets
 from model import Config, YocoLive
 from projector import Detail, Projector, Vocabulary
@@ -25,6 +27,7 @@ from weights import stored
 
 # What a projector of older bundles lacks: the layers of each part in the order of the graph, and which of its products the first of them is.
 PROJECTOR_PARTS = {"occupied": (("cell", "around", "one", "narrow", "mixed", "all"), 4), "marks": (("narrow", "mixed", "all"), -4)}
+LOOK = 4  # the place of the second look's product
 
 
 class Graph:
@@ -130,6 +133,15 @@ def fill_vision(model: YocoLive, projector: Projector, detail: Detail, vocab: Vo
     return True, had
 
 
+def fill_look(look: SecondLook, graph: Graph) -> None:
+    """The second look, whose product is then no more among those of the graph."""
+    for name, value in look.named_parameters():
+        if name == "names.weight":
+            value.copy_(graph.products.pop(LOOK).T)
+        else:
+            value.copy_(graph.values[f"look.{name}"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
@@ -141,7 +153,8 @@ def main() -> None:
     held = json.loads((bundle / "config.json").read_text())
     if held["selfDecoder"] != "window":
         raise SystemExit(f"only bundles with a window are read back, not {held['selfDecoder']}")
-    vocab = Vocabulary(read_sets(args.data))
+    samples = read_sets(args.data)
+    vocab = Vocabulary(samples)
     config = Config(width=held["width"], head_dim=held["headDim"], self_layers=held["selfLayers"], self_kv_heads=held["selfKvHeads"],
                     cross_layers=held["crossLayers"], cross_heads=held["crossHeads"], kv_heads=held["kvHeads"], window=held["window"],
                     tokens_per_frame=held["tokensPerFrame"], labels=len(vocab.labels), tags=held.get("streamTags", Config.tags))
@@ -150,7 +163,11 @@ def main() -> None:
     with torch.no_grad():
         fill_self(model, Graph(bundle / "self_decoder.onnx"))
         fill_cross(model, Graph(bundle / "cross_decoder.onnx"), held["answerTokens"])
-        detailed, had = fill_vision(model, projector, detail, vocab, Graph(bundle / "vision.onnx"))
+        vision, look = Graph(bundle / "vision.onnx"), None
+        if "look.names.bias" in vision.values:
+            look = SecondLook.of(samples, vocab, EfficientNetLite0.pretrained().fold())
+            fill_look(look, vision)
+        detailed, had = fill_vision(model, projector, detail, vocab, vision)
         if config.tags > 0:
             tags = np.frombuffer((bundle / "stream_tags.bin").read_bytes(), "<f4").reshape(config.tags, 2, config.kv_heads, config.head_dim)
             model.cross_decoder.tag_k.copy_(torch.from_numpy(tags[:, 0].copy()))
@@ -162,6 +179,8 @@ def main() -> None:
     torch.save(state, work / f"{args.name}.pt")
     lacking = tuple(f"{part}." for part in PROJECTOR_PARTS if part not in had)
     torch.save({name: value for name, value in projector.state_dict().items() if not name.startswith(lacking)}, work / "projector.pt")
+    if look:
+        torch.save(look.state_dict(), work / "eyes.pt")
     if detailed:
         torch.save(detail.state_dict(), work / "detail.pt")
 

@@ -418,9 +418,11 @@ class Counted(nn.Module):
         return said
 
 
-def tallied(above, lasting, tokens_per_frame: int):
-    """By how much each token is above a tally's threshold `[.., N]`, and how long each frame stood `[.., F]`, s -> what was counted `[.., COUNTS]`."""
-    of_frames = above.sigmoid().unflatten(-1, (-1, tokens_per_frame)).sum(-1)
+def tallied(above, lasting, tokens_per_frame: int, copies=1):
+    """By how much each token is above a tally's threshold `[.., N]`, and how long each frame stood `[.., F]`, s -> what was counted `[.., COUNTS]`.
+
+    copies `[.., N]`: how many tokens each one stands for."""
+    of_frames = (above.sigmoid() * copies).unflatten(-1, (-1, tokens_per_frame)).sum(-1)
     return torch.stack([of_frames.sum(-1), (of_frames * lasting).sum(-1)], -1)
 
 
@@ -517,13 +519,14 @@ class CrossLayer(nn.Module):
 @dataclass(frozen=True)
 class View:
     """What all layers of a reading share: log_n `[B, Q, A]`, mask `[B, 1, 1, Q, A, N + S]`, codes `[B, CODE - 1, F]`, ages `[B, 1, Q, 1, F]`,
-    lasting `[B, Q, 1, F]`: for how long each frame had stood at the question's moment, s."""
+    lasting `[B, Q, 1, F]`: for how long each frame had stood at the question's moment, s, copies `[B, Q, 1, N]`: how many tokens each one stands for, if not one."""
 
     log_n: torch.Tensor
     mask: torch.Tensor
     codes: torch.Tensor
     ages: torch.Tensor
     lasting: torch.Tensor
+    copies: torch.Tensor | None
 
 
 @dataclass(frozen=True)
@@ -564,15 +567,16 @@ class CrossDecoder(nn.Module):
         s = k.shape[1]
         return (k + self.tag_k[:s, None]).flatten(1, 2), (v + self.tag_v[:s, None]).flatten(1, 2)
 
-    def forward(self, x, k, v, times, since, stood, moments, mask, own_k, own_v, own_mask, of: float = 1) -> Reading:
+    def forward(self, x, k, v, times, since, stood, moments, mask, own_k, own_v, own_mask, of: float = 1, copies=None) -> Reading:
         """x `[B, Q, A, W]`: Q questions of A tokens on each of B streams.
 
         Stream: k, v `[B, N, G, D]`, times and since `[B, F]` of its frames as in `time_code`, stood `[B, F]`: for how long each was shown, ms, mask `[B, Q, N]` (0 or -inf);
         moments `[B, Q]` of the questions in ms. Own: own_k, own_v `[B, Q, S, G, D]`, own_mask `[B, Q, A, S]`.
         of: from how many times as many tokens the stream's were chosen, as those that are read through an index are.
+        copies `[B, Q, N]`: how many tokens alike each one stands for, which are read as so many; by default one.
         """
         half = self.c.cross_layers // 2
-        view = self.view(times, since, stood, moments, mask, own_mask, of)
+        view = self.view(times, since, stood, moments, mask, own_mask, of, copies)
         evidence, early, attended, above = [], [], [], []
         for i, layer in enumerate(self.layers):
             if i == half:
@@ -592,16 +596,20 @@ class CrossDecoder(nn.Module):
     def digits(self, evidence, view: "View"):
         """`[B, Q, A, N]` -> the digits of the times of the evidence, `[B, Q, A, SAID_SIZE]`."""
         of_frames = evidence.unflatten(-1, (-1, self.c.tokens_per_frame)).sum(-1)
+        if view.copies is not None:  # whose squares are those of each
+            of_frames = of_frames / view.copies[..., :: self.c.tokens_per_frame].sqrt()
         return digits_read(of_frames, view.codes[:, :SAID_SIZE].transpose(1, 2).unsqueeze(1))
 
-    def view(self, times, since, stood, moments, mask, own_mask, of: float = 1) -> "View":
+    def view(self, times, since, stood, moments, mask, own_mask, of: float = 1, copies=None) -> "View":
         """What is the same in all layers: who sees what, and when it was."""
         b, q_count, a_count = own_mask.shape[:3]
-        context = (mask > -1).sum(-1).unsqueeze(-1) * of + (own_mask > -1).sum(-1)  # [B, Q, A]
+        read = (mask > -1) * (1 if copies is None else copies)
+        context = read.sum(-1).unsqueeze(-1) * of + (own_mask > -1).sum(-1)  # [B, Q, A]
         full_mask = torch.cat([mask.unsqueeze(2).expand(b, q_count, a_count, mask.shape[-1]), own_mask], -1)[:, None, None]
         codes = time_code(times, since).transpose(1, 2)  # [B, CODE - 1, F]
         age = moments.unsqueeze(-1) - times.unsqueeze(1)  # [B, Q, F]
-        return View(context.float().log(), full_mask, codes, log_seconds(age)[:, None, :, None], lasting(stood.unsqueeze(1), age).unsqueeze(2))
+        return View(context.float().log(), full_mask, codes, log_seconds(age)[:, None, :, None], lasting(stood.unsqueeze(1), age).unsqueeze(2),
+                    None if copies is None else copies.unsqueeze(2))
 
     def layer(self, layer: CrossLayer, x, k, v, own_k, own_v, view: "View", carried: bool = False):
         """One layer; shapes as in `forward`. Returns hidden, the shares of the stream's tokens, what was read of the stream, by how
@@ -624,16 +632,19 @@ class CrossDecoder(nn.Module):
         on_own = (own_q @ own_keys).view(b, q_count, c.kv_heads, group, a_count, s).permute(0, 2, 3, 1, 4, 5)
         scores = torch.cat([on_stream.float() / math.sqrt(c.head_dim) + when, on_own.float() / math.sqrt(c.head_dim)], -1) + view.mask
         above = scores[:, 0, 0, ..., :n] - layer.attention.tally.above(normed, view.log_n).float()
+        if view.copies is not None:  # so many of equal scores are, in a softmax, one that is higher by their logarithm
+            scores = torch.cat([scores[..., :n] + view.copies.log()[:, None, None], scores[..., n:]], -1)
         p = scores.softmax(-1)
         shares = p[..., :n].mean((1, 2))
-        counts = found(p[..., :n].sum(-1), p[..., :n].amax(-1), p[..., n:].sum(-1)).permute(0, 3, 4, 1, 2, 5).flatten(3)  # [B, Q, A, H * FOUND]
+        each = p[..., :n] if view.copies is None else p[..., :n] / view.copies[:, None, None]
+        counts = found(p[..., :n].sum(-1), each.amax(-1), p[..., n:].sum(-1)).permute(0, 3, 4, 1, 2, 5).flatten(3)  # [B, Q, A, H * FOUND]
         p = p.to(values.dtype)
         y = (p[..., :n].reshape(b, c.kv_heads, -1, n) @ values).view(b, c.kv_heads, group, q_count, a_count, c.head_dim)
         own_p = p[..., n:].permute(0, 3, 1, 2, 4, 5).reshape(b, q_count, c.kv_heads, group * a_count, s)
         own_y = (own_p @ own_values).view(b, q_count, c.kv_heads, group, a_count, c.head_dim).permute(0, 2, 3, 1, 4, 5)
         read = y.mean(2).permute(0, 2, 3, 1, 4).reshape(b, q_count, a_count, -1)
         y = (y + own_y).permute(0, 3, 4, 1, 2, 5).reshape(b, q_count, a_count, -1)
-        counted = tallied(above, view.lasting, c.tokens_per_frame)
+        counted = tallied(above, view.lasting, c.tokens_per_frame, 1 if view.copies is None else view.copies)
         if carried:
             counted = counted[:, :, torch.arange(a_count).clamp(max=COUNTED_AT)]
         x = x + layer.attention.o(y) + layer.attention.count(counts) + layer.attention.tally.said(counted[..., :1])

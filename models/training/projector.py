@@ -119,9 +119,12 @@ class Projector(nn.Module):
         z = z * torch.rsqrt(z.pow(2).mean(-1, keepdim=True) + 1e-6)
         return label, z @ self.word_table.T * 2.0 + self.word_bias
 
-    def mixtures(self, features: torch.Tensor, class_logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of pictures `[B, 10, 1280]`: p of each label and of each word. NOTHING gets what `occupied` says, and no cell its name otherwise."""
+    def mixtures(self, features: torch.Tensor, class_logits: torch.Tensor, second=lambda label: label) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of pictures `[B, 10, 1280]`: p of each label and of each word. NOTHING gets what `occupied` says, and no cell its name otherwise.
+
+        second: what a second look (eyes.py) makes of the logits over labels."""
         label, word = self(features, class_logits)
+        label = second(label)
         p = (label.float() - 1e4 * self.nothing).softmax(-1)
         there = F.pad(self.occupied(features).float().sigmoid(), (0, 1), value=1.0).unsqueeze(-1)  # the whole frame always shows something
         return p * there + self.nothing * (1 - there), word.float().softmax(-1)

@@ -39,6 +39,7 @@ def main() -> None:
         run("from_bundle", *places, "--bundle", args.bundle, "--name", args.name)
     run("features", *places)
     run("projector", *places, "--folds", args.folds)
+    run("eyes", *places)
     run("consensus", *places)
     resume = ("--resume",) if (work / f"{args.name}.pt").exists() else ()
     run("train", *places, "--name", args.name, "--hours", str(args.hours), *resume)

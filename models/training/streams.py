@@ -4,6 +4,7 @@ One stream is a few *spans*; a span shows one view for a while. Everything rando
 seed gives the same streams. Labels come from the data; times are those of the frames.
 """
 
+import copy
 import json
 import math
 from collections import Counter
@@ -56,11 +57,14 @@ CONFUSED = 0.35  # share of the things that are asked for and not there that a p
 SHOWN_AGAIN, AGAIN_KNOWN = 0.25, 60
 AGAIN = 0.08  # share of the spans that show what was shown before
 # Long streams of few things that come again and again, and some that come once: what is to be found is not what is seen most.
-# Of an hour all are: it would show more things than there are left to ask for in vain.
 HAYSTACKS, HAY, HAY_AGAIN, HAY_ONCE = 0.5, 12, 0.85, 60
 # Long streams that stand for what an index chose of up to a day: there are gaps between their things, and attention is as sharp as
 # for up to so many times as many tokens.
 INDEXED, LEFT_OUT = 0.3, 200
+# Such streams whose things that come again stand each for many alike, up to a day's tokens: a haystack of a day at the price of one of minutes.
+# Asked with them is what tells of one thing among all others; numbers of things and of seconds would be those of the copies.
+COPIED, COPIED_UP_TO = 0.5, 2_000_000
+ASKED_OF_COPIES = {"seen", "seenkind", "seennow", "seennowkind", "when", "left", "before", "after"}
 SYNONYM = 0.4  # share of the things with other names that are asked for by one of them
 NAMED_YES = 0.4  # share of yes where a thing is asked for by its own name: a name is believed too readily, a word for many things is not
 GENERAL = 0.3  # share of the things asked for that are called by a word for things of many names, where one says which is meant
@@ -686,17 +690,18 @@ class StreamMaker:
             times = times + np.sort(self.rng.integers(0, interval // 2, frames)) * (np.arange(frames) > 0)
         return times
 
-    def batch_of_one(self, frames: int, parts: int, questions: int, tasks: dict[str, float] | None = None, distinct: bool = False) -> "Batch":
+    def batch_of_one(self, frames: int, parts: int, questions: int, tasks: dict[str, float] | None = None, distinct: bool = False, hay: bool = False) -> "Batch":
         """Questions on one long stream, which the self-decoder sees in parts: minutes of memory at the price of short streams.
 
-        `distinct`: nothing comes twice.
+        `distinct`: nothing comes twice; `hay`: most of it comes again and again, and stands for up to a day of it.
         """
         times = self.clock(frames)
         most = frames // 6
         again = max(HAY_AGAIN, 1 - HAY_ONCE / most)
-        spans = self.spans(frames, most, 0 if distinct else again if again > HAY_AGAIN or self.rng.random() < HAYSTACKS else AGAIN)
+        again = again if hay or self.rng.random() < HAYSTACKS else AGAIN
+        spans = self.spans(frames, most, 0 if distinct else again)
         of = 1.0
-        if self.rng.random() < INDEXED:
+        if not hay and self.rng.random() < INDEXED:
             times, of = self.with_gaps(times, spans), float(math.exp(self.rng.uniform(0, math.log(LEFT_OUT))))
         asked: list[Question] = []
         tries = 0
@@ -709,7 +714,11 @@ class StreamMaker:
             q = self.question(names[self.rng.choice(len(p), p=p / p.sum())], spans, upto, times)
             if q and len(self.encode(q.text)) + len(self.encode(q.answer)) + 2 <= SHORT[0] and len(self.encode(q.answer)) < BRIEF:
                 asked.append(q)
-        return Batch(self, [(spans, times, asked)], parts=parts, of=of)
+        batch = Batch(self, [(spans, times, asked)], parts=parts, of=of)
+        if hay or again != AGAIN and of == 1 and not distinct and self.rng.random() < COPIED:
+            most = COPIED_UP_TO / (frames * VECTORS)
+            batch.copy_hay(float(math.exp(self.rng.uniform(0, math.log(most)))))
+        return batch
 
     def with_gaps(self, times: np.ndarray, spans: list[Span]) -> np.ndarray:
         """Seconds to hours are missing between the spans: a short stream then asks for every digit of a time."""
@@ -775,8 +784,12 @@ class Batch:
 
     `asked`: the questions of each group of streams that are read together; by default a stream is alone.
     `parts`: how many pieces of a stream pass the self-decoder side by side (`in_parts` of train.py); `of` as in
-    `CrossDecoder.forward`.
+    `CrossDecoder.forward`; `cached`: the shared K, V of the streams where they are known already (`haystacks.py`);
+    `copies` as in `CrossDecoder.forward`.
     """
+
+    cached: tuple[torch.Tensor, torch.Tensor] | None = None
+    copies: torch.Tensor | None = None
 
     def __init__(self, maker: StreamMaker, made, asked: list[list[Question]] | None = None, parts: int = 1, of: float = 1):
         w = maker.world
@@ -858,3 +871,28 @@ class Batch:
             return "-"
         stream, frame = divmod(q.evidence[0][0], length)
         return next(s.sample.set for s in streams[stream][0] if s.start <= frame < s.end)
+
+    def copy_hay(self, number: float) -> None:
+        """What comes more than once in a stream stands for so many alike, for the questions of ASKED_OF_COPIES."""
+        (spans, times, _), = self.made
+        what = [s.identity or s.rows[0] for s in spans]
+        often = Counter(what)
+        frames = torch.ones(len(times))
+        for s, thing in zip(spans, what):
+            if often[thing] > 1:
+                frames[s.start : s.end] = number
+        asked = torch.tensor([[task in ASKED_OF_COPIES for task in row] for row in self.tasks])
+        self.copies = torch.where(asked.unsqueeze(-1), frames.repeat_interleave(VECTORS), 1.0)
+
+    def part(self, begin: int, count: int, tokens: int) -> "Batch":
+        """The same streams with `count` of the questions from `begin` on, of whose answers only the first `tokens` are asked."""
+        one, (groups, questions) = copy.copy(self), self.sep.shape
+        chosen = slice(begin, begin + count)
+        for name in ("sep", "frames", "evidence", "anchor", "named", "cells"):
+            setattr(one, name, getattr(self, name)[:, chosen])
+        one.answer = self.answer[:, chosen, :tokens]
+        one.copies = None if self.copies is None else self.copies[:, chosen]
+        for name in ("ids", "lengths", "text_times"):
+            setattr(one, name, getattr(self, name).unflatten(0, (groups, questions))[:, chosen].flatten(0, 1))
+        one.tasks, one.kinds = ([row[chosen] for row in rows] for rows in (self.tasks, self.kinds))
+        return one

@@ -20,6 +20,7 @@ from torch import nn
 
 from backbone import VECTORS
 from colours import COLOURS
+from haystacks import Haystacks
 from layer_caches import LayerCaches
 from marks import mark_words
 from model import DAY, DIGITS, LATER_PARTS, SAID, TALLIED, Config, Reading, YocoLive, rms
@@ -48,8 +49,7 @@ SHAPES = {
 SEVERAL_SHAPES = [(6, 2, 8, 16), (4, 4, 8, 24), (2, 4, 12, 32), (3, 8, 4, 32)]
 # One stream: its frames, the parts in which the self-decoder sees it, questions.
 LONG_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 64), (600, 10, 64), (1200, 20, 48), (2400, 40, 24)]
-# An hour, whose self-decoder's part alone takes seconds: asked is only what has the shortest answers, many times.
-HOUR, HOUR_SHARE, HOUR_TASKS = (7200, 120, 48), 0.12, {"seen": 1}
+HAYSTACK_SHARE = 0.12  # share of the long streams that are haystacks of up to a day (haystacks.py)
 # Share of the long streams of which everything has a name and nothing comes twice: of what is asked the most is there then, among the most that is like it.
 DISTINCT = 0.6
 LONG_COUNTS = 0.5  # share of the counts that are of minutes, whose numbers have two digits
@@ -160,6 +160,7 @@ class Trainer:
         self.step, self.spent, self.stage, self.questions = 0, 0.0, 1, 0
         self.earlier = 0.0  # seconds of the runs that this one goes on from
         self.writing = True  # whether this step trains the self-decoder
+        self.haystacks = Haystacks(self)
 
     # --- the loss ---------------------------------------------------------------------------------------------
 
@@ -167,19 +168,10 @@ class Trainer:
         m, c = self.model, self.config
         b, t = batch.times.shape
         count, a = batch.answer.shape[1:]
-        detail = batch.detail
-        if m.training:
-            detail = detail + DETAIL_NOISE * torch.randn_like(detail)
-        x = m.visual(batch.label_mix, batch.word_mix, batch.top, batch.top_p, detail, batch.marks)
-        x = x[torch.arange(b).unsqueeze(1), batch.frame_row]  # [B, T, 10, W]
-        if m.training:
-            x = x + 0.05 * torch.randn_like(x)
-        x = (x + m.clock(batch.times).unsqueeze(2)).flatten(1, 2)
         # How to write is learned on streams that are not too long; on longer ones only how to read, at a third of the price.
         own_caches = c.cache == "layers"
         writing = (self.writing and batch.parts <= WRITING_PARTS or own_caches) and torch.is_grad_enabled()
-        with torch.set_grad_enabled(writing):
-            frames, k, v = self.in_parts(x, batch.parts)
+        frames, k, v = (None, *batch.cached) if batch.cached else self.cache(batch, writing)
         own, together = (k, v), batch.together
         b //= together
         if together > 1:
@@ -204,11 +196,25 @@ class Trainer:
             read = Reading(**of_answer, above=read.above.gather(3, first))
         else:
             read = m.cross_decoder(x, k, v, times, since, stood, moments, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
-                                   own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask, batch.of)
+                                   own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask, batch.of, batch.copies)
         want = batch.answer >= 0
         logits = m.logits(read.hidden[want], read.attended[want], read.counted[want], read.digits[want])  # only the tokens that are scored
         target = self.place[batch.answer[want]]
         return logits, target, want, read, *own
+
+    def cache(self, batch: Batch, writing: bool) -> tuple[torch.Tensor, ...]:
+        """Frames through the self-decoder: hidden and the shared K, V `[B, N, ..]`, to be trained where `writing`."""
+        m, (b, _) = self.model, batch.times.shape
+        detail = batch.detail
+        if m.training:
+            detail = detail + DETAIL_NOISE * torch.randn_like(detail)
+        x = m.visual(batch.label_mix, batch.word_mix, batch.top, batch.top_p, detail, batch.marks)
+        x = x[torch.arange(b).unsqueeze(1), batch.frame_row]  # [B, T, 10, W]
+        if m.training:
+            x = x + 0.05 * torch.randn_like(x)
+        x = (x + m.clock(batch.times).unsqueeze(2)).flatten(1, 2)
+        with torch.set_grad_enabled(writing):
+            return self.in_parts(x, batch.parts)
 
     def in_parts(self, x: torch.Tensor, parts: int) -> tuple[torch.Tensor, ...]:
         """The self-decoder over frames' tokens `[B, N, W]`, of long streams all parts but the first side by side; returns hidden, K, V `[B, N, ..]`."""
@@ -307,6 +313,8 @@ class Trainer:
         above = above[:, told]
         missed = F.softplus(-above.masked_fill(~right, 0)) * right  # unseen tokens are at -inf, and never right
         wrong = F.softplus(above) * ~(right | either)
+        if batch.copies is not None:
+            wrong = wrong * batch.copies.unsqueeze(2).expand(*told.shape, -1)[told]
         number = right.sum(-1).clamp(min=1)
         return ((missed + wrong).sum(-1) / number).log1p().mean()
 
@@ -482,7 +490,7 @@ class Trainer:
         """Of the kinds that this stage has, each as often as its share says."""
         shares = dict(SHARES[self.stage])
         if self.stage == 3:
-            shares["counts"] = self.args.counting
+            shares |= {"counts": self.args.counting, **json.loads(self.args.shares)}
         if self.config.cache != "shared":
             shares.pop("long", None)
         kind = random.choices(list(shares), list(shares.values()))[0]
@@ -490,8 +498,8 @@ class Trainer:
         if kind == "several":
             return maker.batch_of_several(*random.choice(SEVERAL_SHAPES))
         if kind == "long":
-            if random.random() < HOUR_SHARE:
-                return maker.batch_of_one(*HOUR, HOUR_TASKS)
+            if random.random() < self.args.haystack_share:
+                return self.haystacks.next(maker)
             distinct = random.random() < DISTINCT
             return (makers["many"] if distinct else maker).batch_of_one(*random.choice(LONG_SHAPES), distinct=distinct)
         if kind == "counts" and self.config.cache == "shared" and random.random() < LONG_COUNTS:
@@ -566,6 +574,8 @@ def main() -> None:
     parser.add_argument("--report", choices=("all", "brief"), default="all", help="brief: single frames, short streams and paraphrases only, which large models are sooner done with")
     parser.add_argument("--reading-share", type=float, default=0.0, help="share of the steps that train the cross-decoder alone, which are far cheaper")
     parser.add_argument("--counting", type=float, default=0.08, help="of the last stage, how often steps ask for numbers alone; SHARES has what it is measured against")
+    parser.add_argument("--shares", default="{}", help='of the last stage, shares of its kinds of steps that are to be others than those of SHARES, as JSON: {"boards": 0.4}')
+    parser.add_argument("--haystack-share", type=float, default=HAYSTACK_SHARE, help="share of the long streams that are haystacks of up to a day")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--restart-clock", action="store_true", help="with --resume: a new run's schedule from the old weights")
     args = parser.parse_args()

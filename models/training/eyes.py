@@ -1,0 +1,258 @@
+"""A second look: the last stages of the eyes, taught the names of the sets whose pictures are photographs of one thing.
+
+python eyes.py --data DIR --work DIR
+
+EfficientNet-Lite0 was trained on other classes. A copy of its stages six and seven and of its head learns the names of grocery and
+clothing. The frozen stages stay beside it, for all else that is read from their features, and say how likely a thing of these names is there
+at all; the copy says which of them (`SecondLook.joined`). Nothing else can be lost by it, as it is where the frozen stages themselves are taught.
+
+Training goes on with tokens of the frozen eyes: these know the pictures of training by heart, and theirs would be surer than
+those of any other picture. Writes WORK/eyes.pt, and the tokens of what is kept out of training anew.
+"""
+
+import argparse
+import copy
+import json
+import math
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from backbone import CELLS, FEATURES, IMAGE_SIZE, EfficientNetLite0
+from labels import Sample
+from precision import mixed_precision
+from projector import Stage0, Vocabulary
+from signs import read_all
+from views import Views
+
+NAMED = ("grocery", "clothing")
+BATCH, LR, NAMES_LR = 64, 3e-4, 2e-3
+MIXED = 0.5  # share of the steps whose pictures are mixtures of two (mixup, arXiv:1710.09412), so that it is no surer than it may be
+SMOOTHED = 0.05
+DROPPED = 0.2
+FIRST, SECOND = 0.25, 0.85  # how much the projector and the second look have to say about which of the names it is: about as sure, then, as they are right
+MAPS_BATCH = 8
+_state: dict = {}
+
+
+class SecondLook(nn.Module):
+    """Maps of stage five `[B, 112, 14, 14]` -> logits of the named sets' names, for each of the ten vectors, `[B, 10, names]`.
+
+    frozen: the eyes, folded; names: the places of these names among the labels; classes: the labels that the frozen classifier knows.
+    """
+
+    def __init__(self, frozen: EfficientNetLite0, names: list[int], classes: list[int], labels: int):
+        super().__init__()
+        self.stages = copy.deepcopy(frozen.back)
+        self.names = nn.Linear(FEATURES, len(names))
+        nn.init.zeros_(self.names.weight)
+        nn.init.zeros_(self.names.bias)
+        column = torch.full((labels,), len(names))
+        column[names] = torch.arange(len(names))
+        self.register_buffer("column", column, persistent=False)  # [labels]: which of the names a label is, or how many there are
+        others = (column == len(names)).float()
+        others[classes] = 1  # a lemon of a shop's shelf is one thing, any other lemon another: of these the classifier knows more
+        self.register_buffer("others", others, persistent=False)  # [labels]: 1 where it is none that the second look has a say in
+
+    @staticmethod
+    def of(samples: list[Sample], vocab: Vocabulary, frozen: EfficientNetLite0) -> "SecondLook":
+        names = sorted({vocab.index[s.label] for s in samples if s.set in NAMED})
+        return SecondLook(frozen, names, vocab.imagenet, len(vocab.labels))
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return self.names(F.dropout(self.stages(maps), DROPPED, self.training))
+
+    def joined(self, label: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
+        """The projector's logits over labels `[.., labels]`, and what the second look says -> the logits of both.
+
+        Together the names are as likely as the projector says; which of them it is, both say (a product of two opinions). Names that
+        are classes of the frozen classifier too stay as they are.
+        """
+        known = label - 1e4 * self.others
+        which = (FIRST * known + SECOND * F.pad(told, (0, 1))[..., self.column] - 1e4 * self.others).log_softmax(-1)
+        return torch.where(self.others > 0, label, known.logsumexp(-1, keepdim=True) + which)
+
+
+class Front(nn.Module):
+    def __init__(self, net: EfficientNetLite0):
+        super().__init__()
+        self.net = net
+
+    def forward(self, rgb: torch.Tensor) -> torch.Tensor:
+        return self.net.front(rgb)
+
+
+def _start(model: str, data: str, seed: int) -> None:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    _state["session"] = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    _state["views"] = Views(read_all(data), seed)
+
+
+def _batch(plan: list[tuple[int, int]]) -> np.ndarray:
+    rgb = np.stack([_state["views"].make(i, n)[0] for i, n in plan])
+    return _state["session"].run(None, {"rgb": rgb})[0].astype(np.float16)
+
+
+def write_maps(data: str, work: Path, views: list, rows: list[int], seed: int) -> np.ndarray:
+    """What the frozen stages make of these rows of views.json, `[rows, C, 14, 14]` in float16; kept in WORK, for as long as the rows are the same."""
+    path, listed = work / "maps.npy", work / "maps.json"
+    plan = [(views[r][0], views[r][1]) for r in rows]
+    if path.exists() and listed.exists() and json.loads(listed.read_text()) == [list(p) for p in plan]:
+        return np.load(path)
+    model = work / "front.onnx"
+    torch.onnx.export(Front(EfficientNetLite0.pretrained()), (torch.zeros(1, IMAGE_SIZE, IMAGE_SIZE, 3, dtype=torch.uint8),), str(model), input_names=["rgb"],
+                      output_names=["maps"], opset_version=17, dynamic_axes={"rgb": {0: "batch"}, "maps": {0: "batch"}}, dynamo=False)
+    batches = [plan[i : i + MAPS_BATCH] for i in range(0, len(plan), MAPS_BATCH)]
+    maps, done = None, 0
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count(), _start, (str(model), data, seed)) as pool:
+        for values in pool.imap(_batch, batches, chunksize=4):
+            if maps is None:
+                maps = np.lib.format.open_memmap(work / "maps.new.npy", "w+", np.float16, (len(plan), *values.shape[1:]))
+            maps[done : done + len(values)] = values
+            done += len(values)
+            if done // MAPS_BATCH % 200 == 0:
+                print(f"maps of {done}/{len(plan)} views", flush=True)
+    maps.flush()
+    (work / "maps.new.npy").rename(path)
+    listed.write_text(json.dumps(plan))
+    return np.load(path)
+
+
+def second_look(work: Path, samples: list[Sample], vocab: Vocabulary, frozen: EfficientNetLite0) -> SecondLook | None:
+    """What was taught, or None where nothing was."""
+    if not (work / "eyes.pt").exists():
+        return None
+    look = SecondLook.of(samples, vocab, frozen)
+    look.load_state_dict(torch.load(work / "eyes.pt"))
+    return look.eval()
+
+
+class Lesson:
+    """`done`: only what is kept out of training is looked at."""
+
+    def __init__(self, data: str, work: Path, view_seed: int, done: bool):
+        self.stage = stage = Stage0(data, str(work))
+        sets = [stage.samples[s].set for s, _, _ in stage.views]
+        drawn = stage.board | stage.sign | stage.painted
+        named = torch.tensor([kind in NAMED for kind in sets])
+        self.rows = (~drawn & (stage.held_out | (named & (not done)))).nonzero().flatten()
+        self.named, self.held_out = named[self.rows], stage.held_out[self.rows]
+        self.sets = [sets[r] for r in self.rows.tolist()]
+        self.maps = torch.from_numpy(write_maps(data, work, stage.views, self.rows.tolist(), view_seed))
+        frozen = EfficientNetLite0.pretrained().fold()
+        self.look = second_look(work, stage.samples, stage.vocab, frozen) or SecondLook.of(stage.samples, stage.vocab, frozen)
+        self.projector = stage.new()
+        self.projector.load_state_dict(torch.load(work / "projector.pt"))
+        self.projector.eval()
+        self.right = self.look.column[stage.labels[self.rows, CELLS].clamp(min=0)]
+
+    def train(self, epochs: float, seed: int, rate_of: float) -> None:
+        """`rate_of`: what the rates are multiplied with."""
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        look = self.look.requires_grad_(True).train()
+        opt = torch.optim.AdamW([{"params": look.stages.parameters(), "scale": LR}, {"params": look.names.parameters(), "scale": NAMES_LR}], weight_decay=0.02)
+        told = (self.named & ~self.held_out).nonzero().flatten()
+        steps, start = int(len(told) * epochs / BATCH), time.time()
+        order = torch.cat([told[torch.randperm(len(told))] for _ in range(math.ceil(epochs))])
+        for step in range(steps):
+            rate = rate_of * min(1, (step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+            for group in opt.param_groups:
+                group["lr"] = group["scale"] * rate
+            loss = self.loss(order[step * BATCH : (step + 1) * BATCH])
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+            if step % 100 == 0 or step == steps - 1:
+                print(json.dumps({"stage": "eyes", "step": step, "of": steps, "names": round(loss.item(), 3), "s": round(time.time() - start)}), flush=True)
+            if step % 400 == 399:
+                print(json.dumps({"stage": "eyes", "step": step, **self.measured()}), flush=True)
+        look.eval()
+
+    def loss(self, rows: torch.Tensor) -> torch.Tensor:
+        """Of the whole pictures, and of one cell of each, which may show only background and counts less."""
+        x, right = self.maps[rows].float(), F.one_hot(self.right[rows], self.look.names.out_features).float()
+        if torch.rand(()) < MIXED:
+            share, others = float(np.random.beta(0.4, 0.4)), torch.randperm(len(rows))
+            x, right = share * x + (1 - share) * x[others], share * right + (1 - share) * right[others]
+        with mixed_precision():
+            told = self.look(x)
+        cell = told[torch.arange(len(rows)), torch.randint(CELLS, (len(rows),))]
+        right = right * (1 - SMOOTHED) + SMOOTHED / right.shape[-1]
+        each = lambda logits: -(logits.float().log_softmax(-1) * right).sum(-1).mean()
+        return (each(told[:, CELLS]) + 0.25 * each(cell)) / 1.25
+
+    def joined(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Features, and the projector's logits over labels before and after the second look."""
+        features = self.stage.features[self.rows[rows]].float()
+        label, _ = self.projector(features, self.stage.net.classify(features))
+        with mixed_precision():
+            told = self.look(self.maps[rows].float())
+        return features, label, self.look.joined(label, told.float())
+
+    @torch.no_grad()
+    def measured(self) -> dict:
+        """On pictures that are kept out: how often the whole picture and the mean of its ten vectors name it, at how many nats, and how sure they are."""
+        training = self.look.training
+        self.look.eval()
+        results: dict[str, dict[str, list]] = {}
+        for b in (self.held_out & self.named).nonzero().flatten().split(128):
+            _, before, now = self.joined(b)
+            right = self.stage.labels[self.rows[b], CELLS]
+            for i, row in enumerate(b.tolist()):
+                of = results.setdefault(self.sets[row], {})
+                for when, label in (("before", before), ("now", now)):
+                    p = label[i].softmax(-1)
+                    of.setdefault(f"whole_{when}", []).append(float(p[CELLS].argmax() == right[i]))
+                    of.setdefault(f"ten_{when}", []).append(float(p.mean(0).argmax() == right[i]))
+                    of.setdefault(f"nats_{when}", []).append(-float(p[CELLS, right[i]].clamp(min=1e-6).log()))
+                    of.setdefault(f"sure_{when}", []).append(float(p[CELLS].max()))
+        self.look.train(training)
+        return {kind: {key: round(float(np.mean(value)), 3) for key, value in of.items()} for kind, of in results.items()}
+
+    @torch.no_grad()
+    def write_tokens(self, work: Path) -> None:
+        """Of what is kept out of training, in place of those without a second look."""
+        out = {key: np.lib.format.open_memmap(work / f"{key}.npy", "r+") for key in ("label_mix", "top", "top_p")}
+        for b in self.held_out.nonzero().flatten().split(128):
+            features = self.stage.features[self.rows[b]].float()
+            with mixed_precision():
+                told = self.look(self.maps[b].float()).float()
+                p, _ = self.projector.mixtures(features, self.stage.net.classify(features), lambda label: self.look.joined(label.float(), told))
+            top, rows = p.topk(out["top"].shape[-1], -1), self.rows[b].numpy()
+            for key, value in {"label_mix": p @ self.stage.label_table, "top": top.indices, "top_p": top.values}.items():
+                out[key][rows] = value.float().numpy().astype(out[key].dtype)
+        for array in out.values():
+            array.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--epochs", type=float, default=4)
+    parser.add_argument("--resume", action="store_true", help="what is taught already is taught for so many epochs more")
+    parser.add_argument("--rate", type=float, default=1.0, help="what the rates of learning are multiplied with")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--view-seed", type=int, default=1, help="that of features.py")
+    args = parser.parse_args()
+    work = Path(args.work)
+    done = (work / "eyes.pt").exists() and not args.resume
+    lesson = Lesson(args.data, work, args.view_seed, done)
+    if not done:
+        lesson.train(args.epochs, args.seed, args.rate)
+        torch.save(lesson.look.state_dict(), work / "eyes.pt")
+    print(json.dumps({"stage": "eyes", **lesson.measured()}), flush=True)
+    lesson.write_tokens(work)
+
+
+if __name__ == "__main__":
+    main()
