@@ -245,6 +245,9 @@ def main() -> None:
     parser.add_argument("--view-seed", type=int, default=1, help="that of features.py")
     args = parser.parse_args()
     work = Path(args.work)
+    if not any(sample.set in NAMED for sample in read_all(args.data)):
+        print(json.dumps({"stage": "eyes", "left_out": f"the data has none of {', '.join(NAMED)}"}))
+        return
     done = (work / "eyes.pt").exists() and not args.resume
     lesson = Lesson(args.data, work, args.view_seed, done)
     if not done:
