@@ -14,23 +14,20 @@ import argparse
 import copy
 import json
 import math
-import multiprocessing
-import os
 import time
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from backbone import CELLS, FEATURES, IMAGE_SIZE, EfficientNetLite0
+from backbone import CELLS, FEATURES, EfficientNetLite0
+from features import seen_by
 from labels import Sample
 from precision import mixed_precision
-from projector import Stage0, Vocabulary
+from projector import Stage0, Vocabulary, cosine
 from signs import read_all
-from views import Views
 
 NAMED = ("grocery", "clothing")
 BATCH, LR, NAMES_LR = 64, 3e-4, 2e-3
@@ -38,8 +35,6 @@ MIXED = 0.5  # share of the steps whose pictures are mixtures of two (mixup, arX
 SMOOTHED = 0.05
 DROPPED = 0.2
 FIRST, SECOND = 0.25, 0.85  # how much the projector and the second look have to say about which of the names it is: about as sure, then, as they are right
-MAPS_BATCH = 8
-_state: dict = {}
 
 
 class SecondLook(nn.Module):
@@ -89,37 +84,18 @@ class Front(nn.Module):
         return self.net.front(rgb)
 
 
-def _start(model: str, data: str, seed: int) -> None:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    _state["session"] = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    _state["views"] = Views(read_all(data), seed)
-
-
-def _batch(plan: list[tuple[int, int]]) -> np.ndarray:
-    rgb = np.stack([_state["views"].make(i, n)[0] for i, n in plan])
-    return _state["session"].run(None, {"rgb": rgb})[0].astype(np.float16)
-
-
 def write_maps(data: str, work: Path, views: list, rows: list[int], seed: int) -> np.ndarray:
     """What the frozen stages make of these rows of views.json, `[rows, C, 14, 14]` in float16; kept in WORK, for as long as the rows are the same."""
     path, listed = work / "maps.npy", work / "maps.json"
     plan = [(views[r][0], views[r][1]) for r in rows]
     if path.exists() and listed.exists() and json.loads(listed.read_text()) == [list(p) for p in plan]:
         return np.load(path)
-    model = work / "front.onnx"
-    torch.onnx.export(Front(EfficientNetLite0.pretrained()), (torch.zeros(1, IMAGE_SIZE, IMAGE_SIZE, 3, dtype=torch.uint8),), str(model), input_names=["rgb"],
-                      output_names=["maps"], opset_version=17, dynamic_axes={"rgb": {0: "batch"}, "maps": {0: "batch"}}, dynamo=False)
-    batches = [plan[i : i + MAPS_BATCH] for i in range(0, len(plan), MAPS_BATCH)]
     maps, done = None, 0
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count(), _start, (str(model), data, seed)) as pool:
-        for values in pool.imap(_batch, batches, chunksize=4):
-            if maps is None:
-                maps = np.lib.format.open_memmap(work / "maps.new.npy", "w+", np.float16, (len(plan), *values.shape[1:]))
-            maps[done : done + len(values)] = values
-            done += len(values)
-            if done // MAPS_BATCH % 200 == 0:
-                print(f"maps of {done}/{len(plan)} views", flush=True)
+    for seen, _ in seen_by(Front(EfficientNetLite0.pretrained()), work / "front.onnx", data, seed, plan):
+        if maps is None:
+            maps = np.lib.format.open_memmap(work / "maps.new.npy", "w+", np.float16, (len(plan), *seen.shape[1:]))
+        maps[done : done + len(seen)] = seen
+        done += len(seen)
     maps.flush()
     (work / "maps.new.npy").rename(path)
     listed.write_text(json.dumps(plan))
@@ -164,7 +140,7 @@ class Lesson:
         steps, start = int(len(told) * epochs / BATCH), time.time()
         order = torch.cat([told[torch.randperm(len(told))] for _ in range(math.ceil(epochs))])
         for step in range(steps):
-            rate = rate_of * min(1, (step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+            rate = rate_of * cosine(step, steps)
             for group in opt.param_groups:
                 group["lr"] = group["scale"] * rate
             loss = self.loss(order[step * BATCH : (step + 1) * BATCH])

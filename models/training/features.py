@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
+from torch import nn
 
 from backbone import FEATURES, IMAGE_SIZE, VECTORS, EfficientNetLite0
 from labels import Sample
@@ -24,11 +25,11 @@ BATCH = 8
 _state: dict = {}
 
 
-def _export_backbone(path: Path) -> None:
-    net = EfficientNetLite0.pretrained()
+def export_eyes(eyes: nn.Module, path: Path) -> None:
+    """What makes anything of RGB, as a graph."""
     rgb = torch.zeros(1, IMAGE_SIZE, IMAGE_SIZE, 3, dtype=torch.uint8)
-    torch.onnx.export(net, (rgb,), str(path), input_names=["rgb"], output_names=["features"], opset_version=17,
-                      dynamic_axes={"rgb": {0: "batch"}, "features": {0: "batch"}}, dynamo=False)
+    torch.onnx.export(eyes, (rgb,), str(path), input_names=["rgb"], output_names=["seen"], opset_version=17,
+                      dynamic_axes={"rgb": {0: "batch"}, "seen": {0: "batch"}}, dynamo=False)
 
 
 def _start(model: str, data: str, seed: int) -> None:
@@ -40,8 +41,20 @@ def _start(model: str, data: str, seed: int) -> None:
 
 def _batch(plan: list[tuple[int, int]]) -> tuple[np.ndarray, list]:
     made = [_state["views"].make(i, n) for i, n in plan]
-    features = _state["session"].run(None, {"rgb": np.stack([picture for picture, _ in made])})[0]
-    return features.astype(np.float16), [[i, n, things] for (_, things), (i, n) in zip(made, plan)]
+    seen = _state["session"].run(None, {"rgb": np.stack([picture for picture, _ in made])})[0]
+    return seen.astype(np.float16), [[i, n, things] for (_, things), (i, n) in zip(made, plan)]
+
+
+def seen_by(eyes: nn.Module, graph: Path, data: str, seed: int, plan: list[tuple[int, int]]):
+    """Makes these views (sample, number) on all cores; yields in their order, some at a time, what the eyes make of them, in float16, and their rows of views.json."""
+    export_eyes(eyes, graph)
+    batches, done = [plan[i : i + BATCH] for i in range(0, len(plan), BATCH)], 0
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count(), _start, (str(graph), data, seed)) as pool:
+        for b, (seen, rows) in enumerate(pool.imap(_batch, batches, chunksize=4)):
+            yield seen, rows
+            done += len(rows)
+            if b % 100 == 0:
+                print(f"{done}/{len(plan)} views", flush=True)
 
 
 def pictures(samples: list[Sample]) -> list[str]:
@@ -67,20 +80,13 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     samples = read_all(args.data)
     plan = plan_views(samples)
-    model = work / "backbone.onnx"
-    _export_backbone(model)
     features = np.lib.format.open_memmap(work / "features.new.npy", "w+", np.float16, (len(plan), VECTORS, FEATURES))
     views = kept(work, plan, samples)
     if views:
         features[: len(views)] = np.load(work / "features.npy", mmap_mode="r")[: len(views)]
-    done = len(views)
-    batches = [plan[i : i + BATCH] for i in range(done, len(plan), BATCH)]
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count(), _start, (str(model), args.data, args.seed)) as pool:
-        for b, (values, rows) in enumerate(pool.imap(_batch, batches, chunksize=4)):
-            features[done + b * BATCH : done + b * BATCH + len(values)] = values
-            views += rows
-            if b % 100 == 0:
-                print(f"{len(views)}/{len(plan)} views", flush=True)
+    for values, rows in seen_by(EfficientNetLite0.pretrained(), work / "backbone.onnx", args.data, args.seed, plan[len(views) :]):
+        features[len(views) : len(views) + len(rows)] = values
+        views += rows
     features.flush()
     (work / "features.new.npy").rename(work / "features.npy")
     (work / "views.json").write_text(json.dumps(views))

@@ -49,6 +49,11 @@ def content_ids(text: str) -> list[int]:
     return [i for w in words if w and w not in STOP_WORDS for i in encode(w)]
 
 
+def cosine(step: int, steps: int) -> float:
+    """What share of the rate a step has: up over 50 steps, then down along a cosine to a fiftieth."""
+    return min(1, (step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+
+
 class Vocabulary:
     """Labels and label words of the data, and their embeddings."""
 
@@ -229,8 +234,7 @@ class Stage0:
         steps = int(len(rows) * epochs / batch)
         order = torch.cat([rows[torch.randperm(len(rows))] for _ in range(math.ceil(epochs))])
         for step in range(steps):
-            lr = 1.5e-3 * min(1, (step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
-            opt.param_groups[0]["lr"] = lr
+            opt.param_groups[0]["lr"] = 1.5e-3 * cosine(step, steps)
             b = order[step * batch : (step + 1) * batch]
             pick = torch.stack([torch.full((len(b),), CELLS), torch.randint(CELLS, (len(b),)), torch.randint(CELLS, (len(b),))], 1)
             x = self.features[b[:, None], pick].float()
