@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { testPicture } from '../support/clips.ts';
 import { interrupt, run, start, type Started, workplace } from '../support/cli.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
@@ -267,9 +267,13 @@ describe('serve and ask', () => {
         [1, '', 'question_empty'],
       ]);
 
-      const children = await descendants(service.child.pid ?? 0);
-      expect(children.some(({ command }) => command.includes('engine/process'))).toBe(true);
-      expect(children.some(({ command }) => /ffmpeg/.test(command))).toBe(true);
+      // Between two rounds of the clip there is no ffmpeg for a moment.
+      const children = await vi.waitFor(async () => {
+        const all = await descendants(service.child.pid ?? 0);
+        expect(all.some(({ command }) => command.includes('engine/process'))).toBe(true);
+        expect(all.some(({ command }) => /ffmpeg/.test(command))).toBe(true);
+        return all;
+      }, 10_000);
       interrupt(service);
       const { status, stderr } = await service.ended;
       expect(status).toBe(0);
