@@ -12,7 +12,8 @@ import type { Model } from '../src/model/model.ts';
 
 /** Frames of one run of the self-decoder: fewer runs, the same K, V up to rounding. */
 const FRAMES_A_RUN = 16;
-const CROPS = 6;
+/** Of each photograph. */
+export const CROPS = 6;
 
 export interface Photograph {
   /** Its path. */
@@ -26,9 +27,11 @@ export interface Photograph {
 export interface Scene {
   readonly class: string;
   readonly frames: number;
+  /** Of footage, whose frames follow one another, the first one; of photographs, whose crops take turns, undefined. */
+  readonly from?: number;
 }
 
-/** Visual tokens of a class: one entry for each crop of each of its photographs. */
+/** Visual tokens of a class: one entry for each crop of each of its photographs, or for each frame of a video. */
 export type SceneTokens = ReadonlyMap<string, readonly Float32Array[]>;
 
 /** How these photographs were chosen: what is wrong about them is rather the memory's fault than the eyes'. */
@@ -74,7 +77,7 @@ export async function cropped(file: string, size: number, crop: number): Promise
   return new Uint8Array(await turned.removeAlpha().raw().toBuffer());
 }
 
-/** Shows scene after scene; within one, the crops take turns. Returns the first frame of each. */
+/** Shows scene after scene; within one, the crops take turns or the video goes on. Returns the first frame of each. */
 export async function show(
   model: Model,
   cache: KvCache,
@@ -87,12 +90,14 @@ export async function show(
   const window = selfDecoder.newWindow();
   const starts: number[] = [];
   const frames: Float32Array[] = [];
-  for (const { class: name, frames: count } of scenes) {
+  for (const { class: name, frames: count, from } of scenes) {
     starts.push(frames.length);
-    const crops = tokens.get(name);
-    if (crops === undefined) throw new RangeError(`no photograph of ${name}`);
-    for (let i = 0; i < count; i++)
-      frames.push(crops[(starts.length + (i >> 1)) % crops.length] ?? new Float32Array(0));
+    const seen = tokens.get(name);
+    if (seen === undefined) throw new RangeError(`no photograph of ${name}`);
+    for (let i = 0; i < count; i++) {
+      const which = from === undefined ? starts.length + (i >> 1) : from + i;
+      frames.push(seen[which % seen.length] ?? new Float32Array(0));
+    }
   }
   const size = tokensPerFrame * kvHeads * headDim;
   for (let first = 0; first < frames.length; first += FRAMES_A_RUN) {

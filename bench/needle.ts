@@ -2,7 +2,8 @@
  * Needles in haystacks of real video tokens, from ten seconds to a day: a thing that is shown once, for three seconds,
  * among others. Asked is whether it was seen; right is "yes" with the strongest evidence on the needle. Each needle is
  * asked twice: reading through the index, and reading everything (the baseline). Things never shown are asked as well. The
- * photographs are those that the frozen eyes know (PHOTOGRAPHS_NOTE).
+ * photographs are those that the frozen eyes know (PHOTOGRAPHS_NOTE), or those of a data folder (`--data`); between the needles
+ * other photographs are shown, or real videos (`--footage`).
  */
 import { writeFile } from 'node:fs/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
@@ -13,31 +14,17 @@ import { FULL_READ_TOKENS } from '../src/model/kv-reader.ts';
 import type { ReaderInput, Reading } from '../src/model/reader.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
-import { argmax, seededRandom } from '../src/model/sampling.ts';
-import {
-  type Photograph,
-  PHOTOGRAPHS_NOTE,
-  readPhotographs,
-  type Scene,
-  sceneTokens,
-  type SceneTokens,
-  show,
-} from './haystack.ts';
+import { argmax } from '../src/model/sampling.ts';
+import { footageTokens } from './footage.ts';
+import { type Photograph, PHOTOGRAPHS_NOTE, readPhotographs, sceneTokens, type SceneTokens, show } from './haystack.ts';
 import { round } from './machine.ts';
 import { heatmap } from './needle-picture.ts';
+import { FPS, type Haystack, haystacksOf, haystacksOfFootage, NEEDLE_FRAMES } from './needle-plan.ts';
 import { isRight, type NeedleReading, type NeedleResult } from './needle-result.ts';
 import type { BenchOptions } from './options.ts';
 
-export const FPS = 2;
-const NEEDLE_FRAMES = 6;
-/** Scenes of the haystack: five seconds each, and a little less in the shortest. */
-const HAY_FRAMES = 10;
 const SECONDS = [10, 60, 600, 3_600, 6 * 3_600, 24 * 3_600];
 const QUICK_SECONDS = [10, 60, 600];
-/** Classes that haystacks are made of; the rest are needles, or never shown. */
-export const HAY_CLASSES = 12;
-/** Needles in each haystack that has room for them. */
-const NEEDLES = 12;
 /** Questions that read everything together: what a longer list would need of memory is too much at a day. */
 const READ_TOGETHER = 4;
 export const DAY_LIMIT_BYTES = 2 ** 31;
@@ -46,23 +33,36 @@ export async function needle(options: BenchOptions): Promise<Record<string, unkn
   const model = await loadModel(DEFAULT_BUNDLE);
   try {
     const photographs = await readPhotographs(options.data);
-    const tokens = await sceneTokens(model, photographs);
+    const footage = options.footage === undefined ? null : await footageTokens(model, options.footage, FPS);
+    const tokens = new Map([...(await sceneTokens(model, photographs)), ...(footage ?? [])]);
     const results: NeedleResult[] = [];
     const lengths = options.seconds ?? (options.quick ? QUICK_SECONDS : SECONDS);
+    const at = (seconds: number): NeedleResult[] => results.filter((result) => result.seconds === seconds);
+    const shortest = Math.min(...lengths);
+    const summaryOf = (seconds: number): Record<string, unknown> => ({
+      ...summary(at(seconds)),
+      // Only of footage the needles of all lengths are the same.
+      ...(footage === null || seconds === shortest ? {} : { ofThoseRightAtFirst: kept(at(shortest), at(seconds)) }),
+    });
     for (const seconds of lengths) {
-      results.push(...(await atLength(model, tokens, photographs, seconds, options.needles)));
-      process.stderr.write(
-        `  ${seconds} s: ${JSON.stringify(summary(results.filter((r) => r.seconds === seconds)))}\n`,
-      );
+      const classes = [...new Set(photographs.map((photograph) => photograph.class))];
+      const haystacks =
+        footage === null
+          ? haystacksOf(classes, seconds, options.needles)
+          : haystacksOfFootage(classes, footage, seconds, options.needles);
+      results.push(...(await atLength(model, tokens, photographs, seconds, haystacks)));
+      process.stderr.write(`  ${seconds} s: ${JSON.stringify(summaryOf(seconds))}\n`);
     }
     if (options.picture !== undefined) await writeFile(options.picture, heatmap(results));
     return {
       framesASecond: FPS,
       needleSeconds: NEEDLE_FRAMES / FPS,
+      hay:
+        footage === null
+          ? 'photographs'
+          : [...footage].map(([name, { length }]) => `${name}, ${length} frames`).join('; '),
       ...(options.data === undefined ? { note: PHOTOGRAPHS_NOTE } : {}),
-      atSeconds: Object.fromEntries(
-        lengths.map((seconds) => [String(seconds), summary(results.filter((result) => result.seconds === seconds))]),
-      ),
+      atSeconds: Object.fromEntries(lengths.map((seconds) => [String(seconds), summaryOf(seconds)])),
     };
   } finally {
     await model.release();
@@ -78,43 +78,21 @@ function summary(results: readonly NeedleResult[]): Record<string, unknown> {
     found: needles.filter((result) => result[kind].found).length,
     falseYes: absent.filter((result) => result[kind].yes).length,
   });
-  const both = needles.filter((result) => isRight(result.everything));
-  const kept = both.filter((result) => isRight(result.indexed)).length;
   return {
     needles: needles.length,
     absent: absent.length,
     indexed: count('indexed'),
     everything: count('everything'),
-    ofThoseRightWithEverything: both.length === 0 ? 'none' : round(kept / both.length, 3),
+    ofThoseRightWithEverything: kept(needles, needles),
   };
 }
 
-/** What is shown and asked in one haystack. */
-export interface Haystack {
-  readonly scenes: readonly Scene[];
-  /** Classes that are shown once, each in `scenes` at its place of `at`. */
-  readonly planted: readonly string[];
-  readonly at: readonly number[];
-  /** Classes that are never shown. */
-  readonly absent: readonly string[];
-}
-
-/**
- * Haystacks of so many seconds with at least `wanted` needles together. They depend on the length and the classes alone: they are
- * the same whichever other lengths are measured.
- */
-export function haystacksOf(classes: readonly string[], seconds: number, wanted: number): Haystack[] {
-  const random = seededRandom(seconds);
-  const frames = seconds * FPS;
-  const room = Math.max(1, Math.min(NEEDLES, Math.floor(frames / (2 * HAY_FRAMES))));
-  const haystacks: Haystack[] = [];
-  for (let made = 0; made < wanted; made += room) {
-    const order = shuffled([...classes], random);
-    const planted = order.slice(HAY_CLASSES, HAY_CLASSES + room);
-    const absent = order.slice(HAY_CLASSES + room, HAY_CLASSES + 2 * room);
-    haystacks.push({ planted, absent, ...plant(order.slice(0, HAY_CLASSES), planted, frames, random) });
-  }
-  return haystacks;
+/** Of the needles that reading everything answered right in `before`, the share that the index answers right in `after`, which has the same ones in the same order. */
+function kept(before: readonly NeedleResult[], after: readonly NeedleResult[]): number | 'none' {
+  const [then, now] = [before, after].map((results) => results.filter((result) => result.depth !== null));
+  const right = (now ?? []).filter((_, i) => then?.[i] !== undefined && isRight(then[i].everything));
+  const still = right.filter((result) => isRight(result.indexed)).length;
+  return right.length === 0 ? 'none' : round(still / right.length, 3);
 }
 
 async function atLength(
@@ -122,11 +100,11 @@ async function atLength(
   tokens: SceneTokens,
   photographs: readonly Photograph[],
   seconds: number,
-  wanted: number,
+  haystacks: readonly Haystack[],
 ): Promise<NeedleResult[]> {
   const results: NeedleResult[] = [];
   const named = new Map(photographs.map((photograph) => [photograph.class, photograph.asked]));
-  for (const { planted, absent, scenes, at } of haystacksOf([...named.keys()], seconds, wanted)) {
+  for (const { planted, absent, scenes, at } of haystacks) {
     const cache = model.newCache(DAY_LIMIT_BYTES);
     const starts = await show(model, cache, tokens, scenes, FPS);
     const spans = at.map((scene) => ((starts[scene] ?? 0) * 1000) / FPS);
@@ -151,33 +129,6 @@ async function atLength(
     }
   }
   return results;
-}
-
-/** Scenes of the haystack with each needle in a slot of its own; `at` are the places of the needles. */
-export function plant(
-  hay: readonly string[],
-  needles: readonly string[],
-  frames: number,
-  random: () => number,
-): { scenes: Scene[]; at: number[] } {
-  const room = frames - needles.length * NEEDLE_FRAMES;
-  const count = Math.max(needles.length + 1, Math.floor(room / HAY_FRAMES));
-  const hayFrames = Math.min(HAY_FRAMES, Math.floor(room / count));
-  const scenes: Scene[] = [];
-  let last = '';
-  const slots = needles.map((_, i) => Math.floor(((i + random()) / needles.length) * count));
-  const at: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const others = hay.filter((name) => name !== last);
-    last = others[Math.floor(random() * others.length)] ?? '';
-    scenes.push({ class: last, frames: hayFrames });
-    slots.forEach((slot, n) => {
-      if (slot !== i) return;
-      at[n] = scenes.length;
-      scenes.push({ class: needles[n] ?? '', frames: NEEDLE_FRAMES });
-    });
-  }
-  return { scenes, at };
 }
 
 export async function question(model: Model, cache: KvCache, name: string): Promise<ReaderInput> {
@@ -207,12 +158,4 @@ export function judge(model: Model, cache: KvCache, output: Reading, startMs: nu
     yes: model.tokenizer.decode([token]).trim() === 'yes',
     found: startMs !== undefined && peak >= startMs && peak <= endMs,
   };
-}
-
-export function shuffled<T>(items: T[], random: () => number): T[] {
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [items[i], items[j]] = [items[j] as T, items[i] as T];
-  }
-  return items;
 }

@@ -8,7 +8,8 @@ import { loadModel } from '../src/model/model.ts';
 import { seededRandom } from '../src/model/sampling.ts';
 import { PHOTOGRAPHS_NOTE, readPhotographs, sceneTokens, show } from './haystack.ts';
 import { round } from './machine.ts';
-import { DAY_LIMIT_BYTES, FPS, HAY_CLASSES, judge, plant, question, shuffled } from './needle.ts';
+import { DAY_LIMIT_BYTES, judge, question } from './needle.ts';
+import { FPS, HAY_CLASSES, photographsOf, plant, shuffled } from './needle-plan.ts';
 import { isRight } from './needle-result.ts';
 import type { BenchOptions } from './options.ts';
 
@@ -36,7 +37,12 @@ export async function needles(options: BenchOptions): Promise<Record<string, unk
         for (let made = 0; made < haystacks; made++) {
           const classes = shuffled([...named.keys()], random);
           const planted = classes.slice(HAY_CLASSES, HAY_CLASSES + number);
-          const { scenes, at } = plant(classes.slice(0, HAY_CLASSES), planted, seconds * FPS, random);
+          const { scenes, at } = plant(
+            photographsOf(classes.slice(0, HAY_CLASSES), random),
+            planted,
+            seconds * FPS,
+            random,
+          );
           const cache = model.newCache(DAY_LIMIT_BYTES);
           const starts = await show(model, cache, tokens, scenes, FPS);
           let mine = 0;

@@ -14,6 +14,8 @@ export interface BenchOptions {
   readonly needles: number;
   /** Folder of labelled pictures that needles and haystacks are made of, or undefined for the photographs of the recorded tests. */
   readonly data: string | undefined;
+  /** Videos that haystacks are made of, or undefined for photographs. None of what is asked for may be in them. */
+  readonly footage: readonly string[] | undefined;
   /** Lengths of the videos with needles, or undefined for the usual ones. */
   readonly seconds: readonly number[] | undefined;
   /** Where the picture of the needles is written (SVG), or undefined. */
@@ -33,6 +35,7 @@ export function parseCommandLine(argv: readonly string[], environment: NodeJS.Pr
     allowPositionals: true,
     options: {
       data: { type: 'string' },
+      footage: { type: 'string' },
       json: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       'limit-gb': { type: 'string', default: '8' },
@@ -63,6 +66,7 @@ export function parseCommandLine(argv: readonly string[], environment: NodeJS.Pr
       gguf: values.gguf ?? environment['YOCO_BENCH_GGUF'],
       needles,
       data: values.data,
+      footage: values.footage?.split(','),
       seconds,
       picture: values.picture,
     },

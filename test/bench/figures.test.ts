@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { lateArrivals } from '../../bench/frame-watch.ts';
 import { median, quantiles } from '../../bench/machine.ts';
-import { haystacksOf } from '../../bench/needle.ts';
+import type { Scene } from '../../bench/haystack.ts';
+import { type Haystack, haystacksOf, haystacksOfFootage } from '../../bench/needle-plan.ts';
 import { parseCommandLine } from '../../bench/options.ts';
 import {
   fits,
@@ -99,6 +100,35 @@ describe('haystacks', () => {
   });
 });
 
+describe('haystacks of footage', () => {
+  const classes = Array.from({ length: 20 }, (_, i) => `class ${i}`);
+  const frames = Array.from({ length: 50 }, () => new Float32Array(1));
+  const footage = new Map([['street.mp4', frames]]);
+  const of = (seconds: number): Haystack[] => haystacksOfFootage(classes, footage, seconds, 25);
+
+  test('have the same needles at every length, in the same order, each beside the same absent class', () => {
+    const asked = (haystacks: Haystack[]): string[] =>
+      haystacks.flatMap(({ planted, absent }) => planted.map((name, i) => `${name} ${absent[i]}`));
+    expect(asked(of(10))).toHaveLength(25);
+    expect(asked(of(3_600))).toEqual(asked(of(10)));
+    expect(of(10)).toHaveLength(25);
+    expect(of(3_600)).toHaveLength(3);
+  });
+
+  test('show footage between the needles, and each needle by pictures that are the same at every length', () => {
+    const needlesOf = (seconds: number): (Scene | undefined)[] =>
+      of(seconds).flatMap(({ scenes, at }) => at.map((place) => scenes[place]));
+    expect(needlesOf(3_600)).toEqual(needlesOf(10));
+    for (const { scenes, planted, absent } of of(3_600)) {
+      const others = scenes.filter((scene) => !planted.includes(scene.class));
+      expect(new Set(others.map((scene) => scene.class))).toEqual(new Set(['street.mp4']));
+      expect(absent.filter((name) => planted.includes(name))).toEqual([]);
+      const shown = scenes.reduce((sum, scene) => sum + scene.frames, 0);
+      expect(shown).toBeGreaterThan(3_600 * 2 * 0.99);
+    }
+  });
+});
+
 describe('shapes', () => {
   test('the baseline has the shape of the bundle, and caches as many times its bytes as it has layers', async () => {
     const { config } = await readBundle(DEFAULT_BUNDLE);
@@ -126,6 +156,7 @@ describe('command line', () => {
     expect(json).toBe(true);
     expect(options).toMatchObject({ quick: false, limitGiB: 4, llama: undefined, gguf: 'model.gguf', needles: 12 });
     expect(parseCommandLine(['needle', '--seconds', '10,600'], {}).options.seconds).toEqual([10, 600]);
+    expect(parseCommandLine(['needle', '--footage', 'a.mp4,b.mkv'], {}).options.footage).toEqual(['a.mp4', 'b.mkv']);
   });
 
   test('what it does not know is an error', () => {

@@ -76,6 +76,20 @@ describe('The command', () => {
     expect(stderr).not.toContain('    at ');
   }, 120_000);
 
+  test('makes haystacks of a video, and says which one it cannot read', async () => {
+    const needleOf = async (footage: string): Promise<object> => {
+      const { stdout } = await bench('needle', '--footage', footage, '--seconds', '10', '--needles', '2', '--json');
+      return (JSON.parse(stdout) as { needle: object }).needle;
+    };
+    expect(await needleOf('streams/clips/demo.mp4')).toMatchObject({
+      hay: expect.stringMatching(/^demo\.mp4, 1[34]\d frames$/) as string,
+      atSeconds: { '10': { needles: 2, absent: 2 } },
+    });
+    expect(await needleOf('streams/clips/none.mp4')).toEqual({
+      error: expect.stringContaining('none.mp4') as string,
+    });
+  }, 120_000);
+
   test('prints lines for a person, and ends with status 0 where a bench is skipped', async () => {
     const { status, stdout } = await bench('llamacpp');
     expect(status).toBe(0);

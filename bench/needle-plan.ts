@@ -1,0 +1,117 @@
+/** Which scenes haystacks are made of, and where the needles lie among them. */
+import { seededRandom } from '../src/model/sampling.ts';
+import { shotsOf } from './footage.ts';
+import { CROPS, type Scene, type SceneTokens } from './haystack.ts';
+
+export const FPS = 2;
+export const NEEDLE_FRAMES = 6;
+/** Scenes of the haystack: five seconds each, and a little less in the shortest. */
+const HAY_FRAMES = 10;
+/** Classes that haystacks are made of; the rest are needles, or never shown. */
+export const HAY_CLASSES = 12;
+/** Needles in each haystack of photographs that has room for them. */
+const NEEDLES = 12;
+
+/** What is shown and asked in one haystack. */
+export interface Haystack {
+  readonly scenes: readonly Scene[];
+  /** Classes that are shown once, each in `scenes` at its place of `at`. */
+  readonly planted: readonly string[];
+  readonly at: readonly number[];
+  /** Classes that are never shown. */
+  readonly absent: readonly string[];
+}
+
+/**
+ * Haystacks of so many seconds with at least `wanted` needles together. They depend on the length and the classes alone: they are
+ * the same whichever other lengths are measured.
+ */
+export function haystacksOf(classes: readonly string[], seconds: number, wanted: number): Haystack[] {
+  const random = seededRandom(seconds);
+  const frames = seconds * FPS;
+  const room = Math.max(1, Math.min(NEEDLES, Math.floor(frames / (2 * HAY_FRAMES))));
+  const haystacks: Haystack[] = [];
+  for (let made = 0; made < wanted; made += room) {
+    const order = shuffled([...classes], random);
+    const planted = order.slice(HAY_CLASSES, HAY_CLASSES + room);
+    const absent = order.slice(HAY_CLASSES + room, HAY_CLASSES + 2 * room);
+    const hay = photographsOf(order.slice(0, HAY_CLASSES), random);
+    haystacks.push({ planted, absent, ...plant(hay, planted, frames, random) });
+  }
+  return haystacks;
+}
+
+/**
+ * The same of footage, none of which is asked for: half of the classes are needles, wherever there is room for them, and the others
+ * absent. Needle after needle they are the same classes and pictures at every length, and beside each the same absent class is asked for.
+ */
+export function haystacksOfFootage(
+  classes: readonly string[],
+  footage: SceneTokens,
+  seconds: number,
+  wanted: number,
+): Haystack[] {
+  const random = seededRandom(seconds);
+  const frames = seconds * FPS;
+  const half = Math.max(1, Math.floor(classes.length / 2));
+  const room = Math.max(1, Math.min(half, Math.floor(frames / (2 * HAY_FRAMES))));
+  const haystacks: Haystack[] = [];
+  for (let made = 0; made < wanted; made += half) {
+    const round = made / half;
+    const order = shuffled([...classes], seededRandom(round + 1));
+    for (let first = 0; first < Math.min(half, wanted - made); first += room) {
+      const last = Math.min(first + room, half, wanted - made);
+      const planted = order.slice(first, last);
+      const absent = order.slice(half + first, half + last);
+      const shown = plant(shotsOf(footage, random), planted, frames, random, round * CROPS);
+      haystacks.push({ planted, absent, ...shown });
+    }
+  }
+  return haystacks;
+}
+
+/** Scenes of any of these classes, none twice in a row. */
+export function photographsOf(classes: readonly string[], random: () => number): (frames: number) => Scene {
+  let last = '';
+  return (frames) => {
+    const others = classes.filter((name) => name !== last);
+    last = others[Math.floor(random() * others.length)] ?? '';
+    return { class: last, frames };
+  };
+}
+
+/**
+ * Scenes of the haystack, each as `hay` gives it, with each needle in a slot of its own; `at` are the places of the needles.
+ * from: the first of a needle's crops that is shown, where the others follow it (`Scene`).
+ */
+export function plant(
+  hay: (frames: number) => Scene,
+  needles: readonly string[],
+  frames: number,
+  random: () => number,
+  from?: number,
+): { scenes: Scene[]; at: number[] } {
+  const room = frames - needles.length * NEEDLE_FRAMES;
+  const count = Math.max(needles.length + 1, Math.floor(room / HAY_FRAMES));
+  const hayFrames = Math.min(HAY_FRAMES, Math.floor(room / count));
+  const scenes: Scene[] = [];
+  const slots = needles.map((_, i) => Math.floor(((i + random()) / needles.length) * count));
+  const at: number[] = [];
+  for (let i = 0; i < count; i++) {
+    scenes.push(hay(hayFrames));
+    slots.forEach((slot, n) => {
+      if (slot !== i) return;
+      at[n] = scenes.length;
+      scenes.push({ class: needles[n] ?? '', frames: NEEDLE_FRAMES, ...(from === undefined ? {} : { from }) });
+    });
+  }
+  return { scenes, at };
+}
+
+export function shuffled<T>(items: T[], random: () => number): T[] {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [items[i], items[j]] = [items[j] as T, items[i] as T];
+  }
+  return items;
+}
