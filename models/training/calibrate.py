@@ -1,10 +1,12 @@
-"""The last step of a bundle: how readily it says "yes", and that something was not shown.
+"""The last step of a bundle: how readily it says "yes", and that something was not shown, and how much marks count.
 
 python calibrate.py --data DIR --work DIR --name mixed --out calibrated
 
 Means of weights and more of one task than of another leave these answers too likely or too unlikely. On streams of pictures that
 are kept out of training, two numbers are added to the biases of these answers: that of "yes" as low as it must be for NO_RIGHT of
 the things that were not seen to be answered with no; that of "it was not shown" as high as costs at most COST of the right answers about what was shown.
+Before that the colours and the writing of marks.py are made as loud in a frame's token as answers most questions about them, and costs at most COST of the names: a decoder that was trained with
+marks which were less sure than these goes by what things of a name are mostly like.
 """
 
 import argparse
@@ -14,7 +16,9 @@ import numpy as np
 import torch
 
 import streams
+from marks import MARKS
 from model import FOR_TRAINING
+from palette import NAMED
 from phrasings import NOT_SHOWN, STILL_SHOWN
 from streams import StreamMaker
 from text import encode
@@ -32,6 +36,12 @@ COST = 0.01
 # A thing that was never there and is claimed does more harm than one that is forgotten. A third of these are look-alikes (CONFUSED,
 # streams.py): of things at random far fewer are claimed.
 NO_RIGHT = 0.93
+LOUDER = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
+# Columns of the map of marks; frames, sets, streams, questions on each and tasks of what is asked about them: the first task is theirs, and "now" what they may cost.
+LOUD = {
+    "colours": (slice(MARKS - NAMED, MARKS), (8, {"painted": 0.6, "clothing": 0.4}, 128, 8, {"colour": 3, "now": 1})),
+    "writing": (slice(0, MARKS - NAMED), (8, {"signs": 0.6, "grocery": 0.2, "imagenet-samples": 0.2}, 128, 8, {"reads": 3, "now": 2})),
+}
 
 
 @torch.no_grad()
@@ -63,6 +73,23 @@ def margins(trainer: Trainer, yes: int, no: int, not_shown: int):
     return tuple(np.array(x) for x in (of_yes, of_no, absent, shown))
 
 
+def marks_made_loud(trainer: Trainer) -> None:
+    """Changes the model's map of marks."""
+    weight = trainer.model.visual.from_marks.weight.data
+    for part, (columns, asked) in LOUD.items():
+        before, right = weight[:, columns].clone(), {}
+        own, other = asked[-1]
+        for factor in LOUDER:
+            weight[:, columns] = before * factor
+            tasks = trainer.evaluate(*asked)
+            right[factor] = {task: tasks[task]["accuracy"] for task in (own, other)}
+        allowed = [factor for factor in LOUDER if right[factor][other] >= right[1.0][other] - COST]
+        best = max(allowed, key=lambda factor: right[factor][own])
+        weight[:, columns] = before * best
+        print(f"{part}: x {best}; right {right}")
+    trainer.model.eval()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
@@ -75,6 +102,7 @@ def main() -> None:
     state = torch.load(Path(args.work) / f"{args.name}.pt", map_location="cpu")
     trainer.model.load_state_dict(state["model"])
     trainer.model.eval()
+    marks_made_loud(trainer)
     yes, no, not_shown = (trainer.place[encode(text)[0]].item() for text in ("yes", "no", NOT_SHOWN))
     of_yes, of_no, absent, shown = margins(trainer, yes, no, not_shown)
     less = next((b for b in STEPS if (of_no <= b).mean() >= NO_RIGHT), STEPS[-1])
@@ -82,6 +110,7 @@ def main() -> None:
     print(f"yes: {-less:.2f}; right of {len(of_yes)} yes {(of_yes > 0).mean():.3f} -> {(of_yes > less).mean():.3f}, of {len(of_no)} no "
           f"{(of_no <= 0).mean():.3f} -> {(of_no <= less).mean():.3f}")
     print(f"not shown: +{more:.2f}; right of {len(absent)} {(absent > 0).mean():.3f} -> {(absent + more > 0).mean():.3f}")
+    state["model"]["visual.from_marks.weight"] = trainer.model.visual.from_marks.weight.detach().clone()
     state["model"]["out_bias"][yes] -= float(less)
     state["model"]["out_bias"][not_shown] += float(more)
     torch.save({k: v for k, v in state.items() if k not in FOR_TRAINING}, Path(args.work) / f"{args.out}.pt")

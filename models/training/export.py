@@ -22,6 +22,7 @@ from device_graphs import PAGE, PAGE_FRAMES, PAGES, device_graphs, page
 from eyes import SecondLook, second_look
 from labels import read_sets
 from model import COUNTED_AT, COUNTS, DIGITS, Config, YocoLive, of_whole, time_code, waves
+from palette import small
 from projector import TOP, Detail, Projector, Vocabulary
 from ranking_graph import overlap, ranking_graph
 from text import END, START, normalise_text, tokenizer_json, word_embeddings
@@ -61,7 +62,7 @@ class VisionGraph(nn.Module):
         p, word_p = self.projector.mixtures(features, self.net.classify(features), *second)
         strongest = p * (p >= p.topk(TOP, -1).values[..., -1:])
         tokens = p @ self.labels + strongest @ self.residual + word_p @ self.words + (features @ self.basis) @ self.detail + self.slot
-        return tokens + of_whole(self.projector.marks(features) @ self.marked, VECTORS)
+        return tokens + of_whole(self.projector.marks(features, small(rgb)) @ self.marked, VECTORS)
 
 
 class SelfGraph(nn.Module):

@@ -26,7 +26,7 @@ from text import word_embeddings
 from weights import stored
 
 # What a projector of older bundles lacks: the layers of each part in the order of the graph, and which of its products the first of them is.
-PROJECTOR_PARTS = {"occupied": (("cell", "around", "one", "narrow", "mixed", "all"), 4), "marks": (("narrow", "mixed", "all"), -4)}
+PROJECTOR_PARTS = {"occupied": (("cell", "around", "one", "narrow", "mixed", "all"), 4), "marks": (("palette.about", "palette.none", "shades", "narrow", "mixed", "all"), -7)}
 LOOK = 4  # the place of the second look's product
 
 
@@ -96,11 +96,11 @@ def fill_cross(model: YocoLive, graph: Graph, answers: list[int]) -> None:
 
 
 def fill_part(part: nn.Module, layers: tuple[str, ...], prefix: str, graph: Graph, products: list[torch.Tensor]) -> None:
-    """Layers by the products of the graph in their order; biases and buffers by their names."""
+    """Layers by the products of the graph in their order; convolutions, biases and buffers by their names."""
     for name, product in zip(layers, products, strict=True):
-        getattr(part, name).weight.copy_(product.T)
+        part.get_submodule(name).weight.copy_(product.T)
     for name, value in [*part.named_parameters(), *part.named_buffers()]:
-        if f"{prefix}.{name}" in graph.values and not name.endswith(".weight"):
+        if f"{prefix}.{name}" in graph.values:
             value.copy_(graph.values[f"{prefix}.{name}"])
 
 

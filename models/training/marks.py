@@ -1,47 +1,56 @@
 """What a picture says and of which colour it is: the digits of a number, a word, the colour of a sign or of a thing, read from all of its vectors at once.
 
 The projector's mixtures are of things; of writing they know as much as that it is a web site. A small network of its own is trained on drawn
-signs (signs.py), on cut-outs that are painted (colours.py), and on photographs, which mostly say nothing.
+signs (signs.py), on cut-outs that are painted (colours.py), and on photographs, which mostly say nothing. It sees the picture itself too, very small
+(palette.py): the features know best what is a thing and what its ground, and the pixels of which colour it is.
 """
+
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from backbone import FEATURES, VECTORS
+from backbone import CELLS, FEATURES, VECTORS
 from colours import NAMES as COLOURS
+from palette import NAMED, PLACES, SHADES, Palette
 from signs import NUMBERS, WORDS, ground
 from small_net import StandardFeatures, train
 from text import WIDTH, digit_tokens, encode, word_embeddings
 
 NARROW, MIXED = 96, 512
 # Tens, ones, words and colours; the last one of each: none.
-PARTS = (11, 11, len(WORDS) + 1, len(COLOURS) + 1)
+PARTS = (11, 11, len(WORDS) + 1, NAMED)
 MARKS = sum(PARTS)
 UNKNOWN = -1
 STEPS, BATCH, OTHERS = 3_000, 160, 96
 NOISE = 0.25
+LIGHT, GRAIN = 0.04, 0.015  # by how much small pictures are lighter or darker as a whole, and each pixel
 
 
 class Marks(StandardFeatures):
-    """Features of a picture `[B, 10, 1280]` -> p of each mark, `[B, MARKS]`; of no mark at all zeros, so that most pictures are told nothing."""
+    """Features of a picture `[B, 10, 1280]` and its pixels (`palette.small`) -> p of each mark, `[B, MARKS]`; of no mark at all zeros, so that most pictures are told nothing."""
 
     def __init__(self):
         super().__init__()
-        self.narrow, self.mixed, self.all = nn.Linear(FEATURES, NARROW), nn.Linear(VECTORS * NARROW, MIXED), nn.Linear(MIXED, MARKS)
+        self.palette, self.shades = Palette(), nn.Linear(SHADES * PLACES, MIXED)
+        self.narrow, self.mixed, self.all = nn.Linear(FEATURES, NARROW), nn.Linear(VECTORS * NARROW, MIXED), nn.Linear(MIXED, MARKS - NAMED)
         some = torch.ones(MARKS)
         some[torch.tensor(PARTS).cumsum(0) - 1] = 0
         self.register_buffer("some", some, persistent=False)
 
-    def logits(self, x: torch.Tensor) -> torch.Tensor:
+    def logits(self, x: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
         """Of features that are standardised already, `[B, MARKS]`."""
         drop = lambda z, p: F.dropout(z, p, self.training)
         # Of three dimensions all along, so that the graph has a plain product for each.
+        shades, colours = self.palette(pixels, x[:, CELLS:])
+        shown = self.shades(shades)
         z = drop(F.gelu(self.narrow(x)), 0.1).flatten(1).unsqueeze(1)
-        return self.all(drop(F.gelu(self.mixed(z)), 0.2)).squeeze(1)
+        says = self.all(drop(F.gelu(self.mixed(z) + shown), 0.2))
+        return torch.cat([says, colours], -1).squeeze(1)
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        parts = self.logits(self.standard(features)).float().split(PARTS, -1)
+    def forward(self, features: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+        parts = self.logits(self.standard(features), pixels).float().split(PARTS, -1)
         return torch.cat([part.softmax(-1) for part in parts], -1) * self.some
 
 
@@ -70,26 +79,43 @@ def coloured(colour: str | None) -> list[int]:
     return [*NO_WRITING, COLOURS.index(colour) if colour else UNKNOWN]
 
 
-def fit(features: torch.Tensor, rows: torch.Tensor, right: torch.Tensor, others: torch.Tensor, right_of_others: torch.Tensor, seed: int) -> Marks:
-    """Trains it on these rows of features: signs, and other pictures; `right`, `right_of_others`: `[rows, 4]` as of `right_marks`."""
+@dataclass
+class Pictures:
+    """Features `[n, 10, 1280]` and small pictures `[n, SIDE * SIDE, 3]` of 0..255, and which mark of each part is right, `[n, 4]` as of `right_marks`."""
+
+    features: torch.Tensor
+    pixels: torch.Tensor
+    right: torch.Tensor
+
+    def of(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.features[rows].float(), self.pixels[rows].float() / 255
+
+
+def fit(pictures: Pictures, rows: torch.Tensor, others: torch.Tensor, seed: int) -> Marks:
+    """Trains it on these rows: what is drawn, and other pictures."""
     torch.manual_seed(seed)
     net = Marks().train()
-    net.standardise(features[rows[torch.randperm(len(rows))[:1_000]]])
+    net.standardise(pictures.features[rows[torch.randperm(len(rows))[:1_000]]])
 
     def loss() -> torch.Tensor:
-        i, j = torch.randint(len(rows), (BATCH,)), torch.randint(len(others), (OTHERS,))
-        x = net.standard(features[torch.cat([rows[i], others[j]])].float())
-        logits = net.logits(x + NOISE * torch.randn_like(x)).split(PARTS, -1)
-        want = torch.cat([right[i], right_of_others[j]])
-        return sum(F.cross_entropy(part, want[:, k], ignore_index=UNKNOWN) for k, part in enumerate(logits))
+        b = torch.cat([rows[torch.randint(len(rows), (BATCH,))], others[torch.randint(len(others), (OTHERS,))]])
+        features, pixels = pictures.of(b)
+        x = net.standard(features)
+        light = 1 + LIGHT * torch.randn(len(b), 1, 3)
+        logits = net.logits(x + NOISE * torch.randn_like(x), pixels * light + GRAIN * torch.randn_like(pixels)).split(PARTS, -1)
+        return sum(F.cross_entropy(part, pictures.right[b, k], ignore_index=UNKNOWN) for k, part in enumerate(logits))
 
     return train(net, STEPS, loss)
 
 
 @torch.no_grad()
-def measured(net: Marks, features: torch.Tensor, rows: torch.Tensor, right: torch.Tensor, others: torch.Tensor, coloured: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> dict[str, float]:
+def measured(net: Marks, pictures: Pictures, rows: torch.Tensor, others: torch.Tensor, coloured: dict[str, torch.Tensor]) -> dict[str, float]:
     """On rows that it was not trained on: numbers, words and grounds that are right, photographs that are said to say something, and things whose colour is right."""
-    said = lambda rows: torch.cat([torch.stack([part.argmax(-1) for part in net.logits(net.standard(features[b].float())).split(PARTS, -1)], 1) for b in rows.split(512)])
+    def said(rows: torch.Tensor) -> torch.Tensor:
+        logits = [net.logits(net.standard(features), pixels) for features, pixels in map(pictures.of, rows.split(512))]
+        return torch.stack([part.argmax(-1) for part in torch.cat(logits).split(PARTS, -1)], 1)
+
+    right = pictures.right[rows]
     hit = said(rows) == right
     word = right[:, 2] < len(WORDS)
     one, two = (right[:, 0] == 10) & ~word, right[:, 0] < 10
@@ -97,4 +123,4 @@ def measured(net: Marks, features: torch.Tensor, rows: torch.Tensor, right: torc
     written = (said(others)[:, :3] != torch.tensor(NO_WRITING)).any(1).float()
     return {"one digit": round(text[one].mean().item(), 3), "two digits": round(text[two].mean().item(), 3), "words": round(text[word].mean().item(), 3),
             "grounds": round(hit[:, 3].float().mean().item(), 3), "photographs that say something": round(written.mean().item(), 3),
-            **{f"colours, {kind}": round((said(of)[:, 3] == colours[:, 3]).float().mean().item(), 3) for kind, (of, colours) in coloured.items()}}
+            **{f"colours, {kind}": round((said(of)[:, 3] == pictures.right[of, 3]).float().mean().item(), 3) for kind, of in coloured.items()}}

@@ -205,6 +205,7 @@ class Stage0:
         self.samples = read_all(data)
         self.views = json.loads((Path(work) / "views.json").read_text())
         self.features = torch.from_numpy(np.load(Path(work) / "features.npy"))
+        self.pixels = torch.from_numpy(np.load(Path(work) / "small.npy"))
         self.vocab = Vocabulary(self.samples)
         self.label_table, self.word_table = self.vocab.tensors()
         self.labels, bags = targets(self.samples, self.views, self.vocab)
@@ -272,14 +273,15 @@ class Stage0:
     def fit_marks(self, projector: Projector, seed: int) -> None:
         """Signs and painted things teach it, and all else that is in training; what it does on those that are not is printed."""
         right = torch.tensor([self.right_marks(sample, number, things) for sample, number, things in self.views])
+        pictures = marks.Pictures(self.features, self.pixels, right)
         drawn = self.sign | self.painted
         kept = drawn & (torch.arange(len(self.views)) % BOARDS_KEPT == 0)
         rows, others = (drawn & ~kept).nonzero().flatten(), (~drawn & ~self.held_out & ~self.kept).nonzero().flatten()
-        projector.marks = marks.fit(self.features, rows, right[rows], others, right[others], seed)
+        projector.marks = marks.fit(pictures, rows, others, seed)
         signs, known = (self.sign & kept).nonzero().flatten(), (right[:, 3] != marks.UNKNOWN) & (right[:, 3] < len(marks.COLOURS))
         things = {"painted": self.painted & kept, "clothing": self.held_out & ~drawn & known}
-        of = {kind: (which.nonzero().flatten(), right[which]) for kind, which in things.items()}
-        print(json.dumps({"stage": 0, "run": "marks", **marks.measured(projector.marks, self.features, signs, right[signs], self.held_out.nonzero().flatten(), of)}), flush=True)
+        of = {kind: which.nonzero().flatten() for kind, which in things.items()}
+        print(json.dumps({"stage": 0, "run": "marks", **marks.measured(projector.marks, pictures, signs, self.held_out.nonzero().flatten(), of)}), flush=True)
 
     def right_marks(self, sample: int, number: int, things: list) -> list[int]:
         """What a view says, and the colour of its thing; of scenes none, of what may have any UNKNOWN."""
@@ -389,7 +391,7 @@ def main() -> None:
     written = np.lib.format.open_memmap(work / "marks.npy", "w+", np.float16, (n, marks.MARKS))
     with torch.no_grad():
         for b in torch.arange(n).split(1024):
-            written[b.numpy()] = shipped.marks(stage.features[b].float()).numpy()
+            written[b.numpy()] = shipped.marks(stage.features[b].float(), stage.pixels[b].float() / 255).numpy()
     written.flush()
     validation = stage.held_out.nonzero().flatten()
     print(json.dumps({"stage": 0, "run": "all", "validation": stage.accuracy(shipped, validation),

@@ -38,6 +38,7 @@ def main() -> None:
     if args.bundle and not (work / f"{args.name}.pt").exists():
         run("from_bundle", *places, "--bundle", args.bundle, "--name", args.name)
     run("features", *places)
+    run("palette", *places)
     run("projector", *places, "--folds", args.folds)
     run("eyes", *places)
     run("consensus", *places)

@@ -42,7 +42,7 @@ class TinyProjector(nn.Module):
     def mixtures(self, features, _):
         return self.label(features).softmax(-1), self.word(features).softmax(-1)
 
-    def marks(self, features):
+    def marks(self, features, _):
         return self.mark(features[:, -1]).softmax(-1)
 
 

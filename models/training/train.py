@@ -64,7 +64,7 @@ SETS_OF = {
     "usual": SET_SHARE,
     "boards": {"boards": 0.8, "flickr": 0.1, "grocery": 0.1},
     "scenes": {"flickr": 0.8, "imagenet-samples": 0.1, "boards": 0.1},
-    "signs": {"signs": 0.6, "painted": 0.15, "clothing": 0.1, "emoji": 0.05, "flickr": 0.05, "grocery": 0.05},
+    "signs": {"signs": 0.5, "painted": 0.25, "clothing": 0.1, "emoji": 0.05, "flickr": 0.05, "grocery": 0.05},
     "counts": {**SET_SHARE, "exercises": 0.3, "boards": 0.1},
     # How many things a stream of minutes showed is asked only where all of them have names.
     "many": {"grocery": 0.4, "clothing": 0.1, "imagenet-samples": 0.4, "emoji": 0.1},
