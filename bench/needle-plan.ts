@@ -42,7 +42,7 @@ export function haystacksOf(classes: readonly string[], seconds: number, wanted:
 }
 
 /**
- * The same of footage, none of which is asked for: half of the classes are needles, wherever there is room for them, and the others
+ * The same of footage, none of which is asked for: half of the classes are needles, as many in one haystack as it has room for and `most` at most, and the others
  * absent. Needle after needle they are the same classes and pictures at every length, and beside each the same absent class is asked for.
  */
 export function haystacksOfFootage(
@@ -50,11 +50,12 @@ export function haystacksOfFootage(
   footage: SceneTokens,
   seconds: number,
   wanted: number,
+  most: number,
 ): Haystack[] {
   const random = seededRandom(seconds);
   const frames = seconds * FPS;
   const half = Math.max(1, Math.floor(classes.length / 2));
-  const room = Math.max(1, Math.min(half, Math.floor(frames / (2 * HAY_FRAMES))));
+  const room = Math.max(1, Math.min(half, most, Math.floor(frames / (2 * HAY_FRAMES))));
   const haystacks: Haystack[] = [];
   for (let made = 0; made < wanted; made += half) {
     const round = made / half;

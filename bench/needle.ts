@@ -49,7 +49,7 @@ export async function needle(options: BenchOptions): Promise<Record<string, unkn
       const haystacks =
         footage === null
           ? haystacksOf(classes, seconds, options.needles)
-          : haystacksOfFootage(classes, footage, seconds, options.needles);
+          : haystacksOfFootage(classes, footage, seconds, options.needles, options.planted);
       results.push(...(await atLength(model, tokens, photographs, seconds, haystacks)));
       process.stderr.write(`  ${seconds} s: ${JSON.stringify(summaryOf(seconds))}\n`);
     }

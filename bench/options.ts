@@ -16,6 +16,8 @@ export interface BenchOptions {
   readonly data: string | undefined;
   /** Videos that haystacks are made of, or undefined for photographs. None of what is asked for may be in them. */
   readonly footage: readonly string[] | undefined;
+  /** Needles in one haystack of footage, at most. */
+  readonly planted: number;
   /** Lengths of the videos with needles, or undefined for the usual ones. */
   readonly seconds: readonly number[] | undefined;
   /** Where the picture of the needles is written (SVG), or undefined. */
@@ -43,15 +45,17 @@ export function parseCommandLine(argv: readonly string[], environment: NodeJS.Pr
       gguf: { type: 'string' },
       needles: { type: 'string', default: '12' },
       picture: { type: 'string' },
+      planted: { type: 'string', default: '1000' },
       seconds: { type: 'string' },
     },
   });
   const limitGiB = Number(values['limit-gb']);
   if (!(limitGiB > 0)) throw new TypeError(`--limit-gb must be a number above 0, and is ${values['limit-gb']}`);
-  const needles = Number(values.needles);
-  if (!(Number.isInteger(needles) && needles > 0)) {
-    throw new TypeError(`--needles must be a whole number above 0, and is ${values.needles}`);
-  }
+  const [needles, planted] = (['needles', 'planted'] as const).map((name) => {
+    const value = Number(values[name]);
+    if (Number.isInteger(value) && value > 0) return value;
+    throw new TypeError(`--${name} must be a whole number above 0, and is ${values[name]}`);
+  }) as [number, number];
   const seconds = values.seconds?.split(',').map(Number);
   if (seconds?.every((value) => value >= 10) === false) {
     throw new TypeError(`--seconds must be numbers from 10 on, separated by commas, and is ${values.seconds}`);
@@ -65,6 +69,7 @@ export function parseCommandLine(argv: readonly string[], environment: NodeJS.Pr
       llama: values.llama ?? environment['YOCO_BENCH_LLAMA'],
       gguf: values.gguf ?? environment['YOCO_BENCH_GGUF'],
       needles,
+      planted,
       data: values.data,
       footage: values.footage?.split(','),
       seconds,

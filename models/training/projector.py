@@ -378,7 +378,10 @@ def main() -> None:
     fits = {"occupied": stage.fit_occupied, "marks": stage.fit_marks}
     if path.exists():  # of a run that was interrupted, or of a bundle (from_bundle.py), of which older ones lack what is fitted afterwards
         shipped = stage.new()
-        missing = shipped.load_state_dict(torch.load(path), strict=False).missing_keys
+        sizes = {name: value.shape for name, value in shipped.state_dict().items()}
+        # What was of another size then is fitted anew, as what is lacking.
+        weights = {name: value for name, value in torch.load(path).items() if value.shape == sizes.get(name)}
+        missing = shipped.load_state_dict(weights, strict=False).missing_keys
         lacking = {name.split(".")[0] for name in missing}
         if lacking - set(fits):
             raise SystemExit(f"{path} lacks {', '.join(missing)}")

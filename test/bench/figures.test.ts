@@ -104,7 +104,7 @@ describe('haystacks of footage', () => {
   const classes = Array.from({ length: 20 }, (_, i) => `class ${i}`);
   const frames = Array.from({ length: 50 }, () => new Float32Array(1));
   const footage = new Map([['street.mp4', frames]]);
-  const of = (seconds: number): Haystack[] => haystacksOfFootage(classes, footage, seconds, 25);
+  const of = (seconds: number, most = 1_000): Haystack[] => haystacksOfFootage(classes, footage, seconds, 25, most);
 
   test('have the same needles at every length, in the same order, each beside the same absent class', () => {
     const asked = (haystacks: Haystack[]): string[] =>
@@ -113,6 +113,8 @@ describe('haystacks of footage', () => {
     expect(asked(of(3_600))).toEqual(asked(of(10)));
     expect(of(10)).toHaveLength(25);
     expect(of(3_600)).toHaveLength(3);
+    expect(asked(of(3_600, 4))).toEqual(asked(of(10)));
+    expect(of(3_600, 4).map(({ planted }) => planted.length)).toEqual([4, 4, 2, 4, 4, 2, 4, 1]);
   });
 
   test('show footage between the needles, and each needle by pictures that are the same at every length', () => {
@@ -164,5 +166,6 @@ describe('command line', () => {
     expect(() => parseCommandLine(['--limit-gb', 'much'], {})).toThrow('--limit-gb');
     expect(() => parseCommandLine(['--seconds', '10,soon'], {})).toThrow('--seconds');
     expect(() => parseCommandLine(['--needles', '0'], {})).toThrow('--needles');
+    expect(() => parseCommandLine(['--planted', 'some'], {})).toThrow('--planted');
   });
 });
