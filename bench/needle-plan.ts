@@ -29,7 +29,7 @@ export interface Haystack {
 export function haystacksOf(classes: readonly string[], seconds: number, wanted: number): Haystack[] {
   const random = seededRandom(seconds);
   const frames = seconds * FPS;
-  const room = Math.max(1, Math.min(NEEDLES, Math.floor(frames / (2 * HAY_FRAMES))));
+  const room = roomIn(frames, NEEDLES);
   const haystacks: Haystack[] = [];
   for (let made = 0; made < wanted; made += room) {
     const order = shuffled([...classes], random);
@@ -55,7 +55,7 @@ export function haystacksOfFootage(
   const random = seededRandom(seconds);
   const frames = seconds * FPS;
   const half = Math.max(1, Math.floor(classes.length / 2));
-  const room = Math.max(1, Math.min(half, most, Math.floor(frames / (2 * HAY_FRAMES))));
+  const room = roomIn(frames, Math.min(half, most));
   const haystacks: Haystack[] = [];
   for (let made = 0; made < wanted; made += half) {
     const round = made / half;
@@ -69,6 +69,11 @@ export function haystacksOfFootage(
     }
   }
   return haystacks;
+}
+
+/** How many needles a haystack has room for: one at least, and `most` at most. */
+function roomIn(frames: number, most: number): number {
+  return Math.max(1, Math.min(most, Math.floor(frames / (2 * HAY_FRAMES))));
 }
 
 /** Scenes of any of these classes, none twice in a row. */

@@ -44,8 +44,8 @@ export async function needle(options: BenchOptions): Promise<Record<string, unkn
       // Only of footage the needles of all lengths are the same.
       ...(footage === null || seconds === shortest ? {} : { ofThoseRightAtFirst: kept(at(shortest), at(seconds)) }),
     });
+    const classes = [...new Set(photographs.map((photograph) => photograph.class))];
     for (const seconds of lengths) {
-      const classes = [...new Set(photographs.map((photograph) => photograph.class))];
       const haystacks =
         footage === null
           ? haystacksOf(classes, seconds, options.needles)

@@ -16,7 +16,7 @@ export interface BenchOptions {
   readonly data: string | undefined;
   /** Videos that haystacks are made of, or undefined for photographs. None of what is asked for may be in them. */
   readonly footage: readonly string[] | undefined;
-  /** Needles in one haystack of footage, at most. */
+  /** Needles in one haystack of footage, at most; Infinity where nothing is said. */
   readonly planted: number;
   /** Lengths of the videos with needles, or undefined for the usual ones. */
   readonly seconds: readonly number[] | undefined;
@@ -45,17 +45,12 @@ export function parseCommandLine(argv: readonly string[], environment: NodeJS.Pr
       gguf: { type: 'string' },
       needles: { type: 'string', default: '12' },
       picture: { type: 'string' },
-      planted: { type: 'string', default: '1000' },
+      planted: { type: 'string' },
       seconds: { type: 'string' },
     },
   });
   const limitGiB = Number(values['limit-gb']);
   if (!(limitGiB > 0)) throw new TypeError(`--limit-gb must be a number above 0, and is ${values['limit-gb']}`);
-  const [needles, planted] = (['needles', 'planted'] as const).map((name) => {
-    const value = Number(values[name]);
-    if (Number.isInteger(value) && value > 0) return value;
-    throw new TypeError(`--${name} must be a whole number above 0, and is ${values[name]}`);
-  }) as [number, number];
   const seconds = values.seconds?.split(',').map(Number);
   if (seconds?.every((value) => value >= 10) === false) {
     throw new TypeError(`--seconds must be numbers from 10 on, separated by commas, and is ${values.seconds}`);
@@ -68,12 +63,18 @@ export function parseCommandLine(argv: readonly string[], environment: NodeJS.Pr
       limitGiB,
       llama: values.llama ?? environment['YOCO_BENCH_LLAMA'],
       gguf: values.gguf ?? environment['YOCO_BENCH_GGUF'],
-      needles,
-      planted,
+      needles: wholeAbove0('needles', values.needles),
+      planted: values.planted === undefined ? Infinity : wholeAbove0('planted', values.planted),
       data: values.data,
       footage: values.footage?.split(','),
       seconds,
       picture: values.picture,
     },
   };
+}
+
+function wholeAbove0(name: string, value: string): number {
+  const number = Number(value);
+  if (Number.isInteger(number) && number > 0) return number;
+  throw new TypeError(`--${name} must be a whole number above 0, and is ${value}`);
 }

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from backbone import CELLS, FEATURES, EfficientNetLite0
-from features import seen_by
+from features import write_seen
 from labels import Sample
 from precision import mixed_precision
 from projector import Stage0, Vocabulary, cosine
@@ -90,14 +90,7 @@ def write_maps(data: str, work: Path, views: list, rows: list[int], seed: int) -
     plan = [(views[r][0], views[r][1]) for r in rows]
     if path.exists() and listed.exists() and json.loads(listed.read_text()) == [list(p) for p in plan]:
         return np.load(path)
-    maps, done = None, 0
-    for seen, _ in seen_by(Front(EfficientNetLite0.pretrained()), work / "front.onnx", data, seed, plan):
-        if maps is None:
-            maps = np.lib.format.open_memmap(work / "maps.new.npy", "w+", np.float16, (len(plan), *seen.shape[1:]))
-        maps[done : done + len(seen)] = seen
-        done += len(seen)
-    maps.flush()
-    (work / "maps.new.npy").rename(path)
+    write_seen(Front(EfficientNetLite0.pretrained()), work / "front.onnx", path, data, seed, plan)
     listed.write_text(json.dumps(plan))
     return np.load(path)
 

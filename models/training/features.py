@@ -57,6 +57,18 @@ def seen_by(eyes: nn.Module, graph: Path, data: str, seed: int, plan: list[tuple
                 print(f"{done}/{len(plan)} views", flush=True)
 
 
+def write_seen(eyes: nn.Module, graph: Path, path: Path, data: str, seed: int, plan: list[tuple[int, int]], kind: type = np.float16) -> None:
+    """What the eyes make of these views, in their order, as one array in a file: whole when it is there. Where it is of whole numbers they are rounded."""
+    unfinished, out, done = path.with_suffix(".new.npy"), None, 0
+    for seen, _ in seen_by(eyes, graph, data, seed, plan):
+        if out is None:
+            out = np.lib.format.open_memmap(unfinished, "w+", kind, (len(plan), *seen.shape[1:]))
+        out[done : done + len(seen)] = seen if kind == np.float16 else np.rint(seen.astype(np.float32))
+        done += len(seen)
+    out.flush()
+    unfinished.rename(path)
+
+
 def pictures(samples: list[Sample]) -> list[str]:
     """By which a picture is known again: its set, its file, and the file's size. What is drawn has no file."""
     return [f"{s.set}/{Path(s.path).name}:{os.path.getsize(s.path) if os.path.isfile(s.path) else s.label}" for s in samples]

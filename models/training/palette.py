@@ -15,7 +15,7 @@ from torch import nn
 
 from backbone import FEATURES, IMAGE_SIZE
 from colours import COLOURS
-from features import seen_by
+from features import write_seen
 
 SIDE = 28  # pixels; of 56 x 56 no more is read, and colours less surely
 BLOCK = IMAGE_SIZE // SIDE
@@ -74,13 +74,7 @@ def main() -> None:
     path = work / "small.npy"
     if path.exists() and len(np.load(path, mmap_mode="r")) == len(plan) and path.stat().st_mtime >= (work / "views.json").stat().st_mtime:
         return
-    pixels = np.lib.format.open_memmap(work / "small.new.npy", "w+", np.uint8, (len(plan), SIDE * SIDE, 3))
-    done = 0
-    for seen, _ in seen_by(Shrink(), work / "shrink.onnx", args.data, args.seed, plan):
-        pixels[done : done + len(seen)] = np.rint(seen.astype(np.float32))
-        done += len(seen)
-    pixels.flush()
-    (work / "small.new.npy").rename(path)
+    write_seen(Shrink(), work / "shrink.onnx", path, args.data, args.seed, plan, np.uint8)
 
 
 if __name__ == "__main__":
