@@ -37,6 +37,7 @@ export const ERRORS = {
   stream_exists: entry(409, 'A stream with this name exists already.'),
   stream_limit: entry(429, 'The service holds as many streams as its limit allows.', true),
   stream_deleted: entry(410, 'The stream was deleted.'),
+  too_many_streams: entry(409, 'More streams have frames than one question may read.', true),
   stream_empty: entry(409, 'The stream has no frame yet.', true),
   stream_not_pushable: entry(409, 'Frames can be pushed only to a stream whose source is push.'),
   definition_invalid: entry(400, 'The stream definition is not valid.'),

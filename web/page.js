@@ -50,9 +50,9 @@ function ownName(base) {
 
 async function loadStreams(wanted) {
   clearTimeout(looking);
-  let data;
+  let data, bundle;
   try {
-    ({ data } = await listStreams());
+    ({ data, bundle } = await listStreams());
   } catch (error) {
     if (error.status === 401) askForKey(storedKey() ? 'That key is not accepted.' : '');
     else {
@@ -63,25 +63,26 @@ async function loadStreams(wanted) {
   }
   $('change-key').hidden = !storedKey();
   const choose = [wanted, new URLSearchParams(location.search).get('stream'), $('stream').value, data[0]?.name];
-  listNames(data);
+  listNames(data, bundle);
   const name = choose.find((candidate) => data.some((stream) => stream.name === candidate));
   if (name === undefined) showNoStream();
   else selectStream(name);
 }
 
-function listNames(streams) {
+function listNames(streams, { streams_per_question: most }) {
   const chosen = $('stream').value;
   $('stream').replaceChildren(...streams.map(({ name }) => element('option', { value: name, textContent: name })));
   if (streams.some(({ name }) => name === chosen)) $('stream').value = chosen;
-  $('all-choice').hidden = streams.length < 2;
-  if (streams.length < 2) $('all-streams').checked = false;
+  const one = streams.length < 2 || streams.length > most;
+  $('all-choice').hidden = one;
+  if (one) $('all-streams').checked = false;
 }
 
 /** Streams may come and go elsewhere. */
 async function refreshNames() {
-  const { data } = await listStreams().catch(() => ({ data: null }));
+  const { data, bundle } = await listStreams().catch(() => ({ data: null }));
   const names = [...$('stream').options].map(({ value }) => value);
-  if (data?.length > 0 && data.map(({ name }) => name).join() !== names.join()) listNames(data);
+  if (data?.length > 0 && data.map(({ name }) => name).join() !== names.join()) listNames(data, bundle);
 }
 
 function selectStream(name) {

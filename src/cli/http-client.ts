@@ -1,7 +1,7 @@
 /** Requests to a running service, for commands that need no conversation. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { refusal, safeJson } from './realtime-client.ts';
+import { refusal, safeJson } from './refusal.ts';
 import { bodyOf, endpoint, noAnswer, serverOption } from './service-address.ts';
 
 /** `--server` and `--json`, as every command has them that talks to a service. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
+import { errorShape, refusal } from './refusal.ts';
 import { endpoint, noAnswer } from './service-address.ts';
 
 export interface ClientOptions {
@@ -17,8 +18,6 @@ export interface ClientOptions {
 const SILENCE_MS = 20_000;
 /** How long the service may take to answer a close, ms. */
 const CLOSE_MS = 1_000;
-
-const errorShape = z.object({ code: z.string(), message: z.string() }).loose();
 
 const answerExtra = z
   .object({
@@ -208,24 +207,5 @@ export class RealtimeClient {
         resolve(message);
       };
     });
-  }
-}
-
-/** The service's own error, from its JSON; `service_unreachable` where a program answers that is not the service. */
-export function refusal(body: string, status: number): YocoError {
-  const shape = z.object({ error: errorShape }).loose();
-  const parsed = shape.safeParse(safeJson(body));
-  const told = parsed.success ? YocoError.told(parsed.data.error.code, parsed.data.error.message) : null;
-  if (told !== null) return told;
-  const how = status === 0 ? '' : ` (HTTP status ${status})`;
-  return new YocoError('service_unreachable', { detail: `What answers does not speak its protocol${how}.` });
-}
-
-/** The parsed text, or undefined where it is not JSON. */
-export function safeJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { callService, serviceOptions } from './http-client.ts';
 import { serverOf } from './service-address.ts';
+import { isAddress } from './source-argument.ts';
 import { clock } from './terminal.ts';
 
 interface Flags {
@@ -21,11 +22,10 @@ export function addRestore(program: Command): void {
     .option('--name <stream>', 'name of the stream; default: that of the snapshot')
     .option('--source <file|url>', 'where new frames come from; default: only those that are pushed');
   serviceOptions(command).action(async (restore: string, { name, source, json, ...flags }: Flags) => {
-    const isUrl = source !== undefined && /^[a-z][a-z0-9+.-]+:\/\//i.test(source);
     const stream = await callService(serverOf(flags), 'POST', '/v1/streams', {
       restore,
       ...(name === undefined ? {} : { name }),
-      ...(source === undefined ? {} : { source: isUrl ? { url: source } : { file: source } }),
+      ...(source === undefined ? {} : { source: isAddress(source) ? { url: source } : { file: source } }),
     });
     if (json === true) {
       process.stdout.write(`${JSON.stringify(stream)}\n`);

@@ -4,6 +4,7 @@ import { YocoError } from '../errors.ts';
 import { FPS, parseDefinition, type StreamDefinition } from '../ingest/definition.ts';
 import type { Streams } from '../live/live-service.ts';
 import { startLocalStreams } from './local-streams.ts';
+import { isAddress } from './source-argument.ts';
 import { aborted, clock, comesOfStop, ProgressLine, spans, stopSignal, stopStatus } from './terminal.ts';
 
 interface WatchFlags {
@@ -62,10 +63,9 @@ function checkFlags(source: string, { fps, seconds }: WatchFlags): Wanted {
   if (seconds !== undefined && !(NUMBER.test(seconds) && Number(seconds) > 0)) {
     throw new YocoError('invalid_request', { param: 'seconds', detail: '--seconds: expected a number above 0.' });
   }
-  const isUrl = /^[a-z][a-z0-9+.-]+:\/\//i.test(source);
   const definition = parseDefinition({
     name: 'watch',
-    source: isUrl ? { url: source } : { file: path.resolve(source), pace: 'fastest' },
+    source: isAddress(source) ? { url: source } : { file: path.resolve(source), pace: 'fastest' },
     sampling: { fps: Number(fps) },
   });
   return { definition, limitMs: seconds === undefined ? Infinity : Number(seconds) * 1000 };

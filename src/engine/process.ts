@@ -1,12 +1,12 @@
 /** Entry of the engine process: the only process that runs the model. It serves one parent, and ends with it. */
-import { YocoError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import { loadModel } from '../model/model.ts';
 import { nextTurn } from './next-turn.ts';
 import { Outbox } from './outbox.ts';
-import { type EngineLoad, type FromEngine, NO_TIMES, type ToEngine, type WireError } from './protocol.ts';
+import { type EngineLoad, type FromEngine, NO_TIMES, type ToEngine } from './protocol.ts';
 import { Scheduler } from './scheduler.ts';
 import { Snapshots } from './snapshots.ts';
+import { toWire } from './wire-error.ts';
 
 let model: Model | undefined;
 let scheduler: Scheduler | undefined;
@@ -20,19 +20,13 @@ function send(message: FromEngine): void {
   outbox.add(message);
 }
 
-function wire(error: unknown): WireError {
-  const known = YocoError.from(error);
-  if (known.code === 'internal') process.stderr.write(`${String(known.cause)}\n`);
-  return { code: known.code, detail: known.detail, param: known.param };
-}
-
 function reply<T>(id: number, result: Promise<T> | undefined, message: (value: T) => FromEngine): void {
   result?.then(
     (value) => {
       send(message(value));
     },
     (error: unknown) => {
-      send({ type: 'failed', id, error: wire(error) });
+      send({ type: 'failed', id, error: toWire(error) });
     },
   );
 }
@@ -52,7 +46,7 @@ async function load(message: EngineLoad): Promise<void> {
     const { name, parameters, licence, imageSize, maxAnswerTokens, streamTags } = model.config;
     send({ type: 'loaded', bundle: { name, parameters, licence, imageSize, maxAnswerTokens, streamTags } });
   } catch (error) {
-    send({ type: 'load_failed', error: wire(error) });
+    send({ type: 'load_failed', error: toWire(error) });
   }
 }
 
@@ -111,7 +105,7 @@ function handle(message: ToEngine): void {
           send({ type: 'done', id, end: result });
         },
         failed: (error) => {
-          send({ type: 'failed', id, error: wire(error) });
+          send({ type: 'failed', id, error: toWire(error) });
         },
       });
       return;

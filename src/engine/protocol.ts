@@ -1,9 +1,9 @@
 /** Messages between the server process and the engine process. Times in ms since the stream began. */
-import type { ErrorCode } from '../errors.ts';
 import type { EvidenceSpan } from '../model/evidence.ts';
 import type { DeviceName } from '../model/device/device.ts';
 import type { Precision } from '../model/kv-cache.ts';
 import type { Turn } from '../model/question.ts';
+import type { WireError } from './wire-error.ts';
 
 /** One stream of a question, and the moment up to which it may be seen; null: its newest frame. */
 export interface AskedStream {
@@ -98,12 +98,6 @@ export interface SnapshotSummary {
 export interface Restored {
   readonly snapshot: SnapshotSummary;
   readonly appended: Appended;
-}
-
-export interface WireError {
-  readonly code: ErrorCode;
-  readonly detail: string;
-  readonly param: string | null;
 }
 
 export interface EngineLoad {

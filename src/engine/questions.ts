@@ -1,5 +1,5 @@
 /** Questions on their way to their answers: checked, encoded, and passed through the self-decoder, several in one run. */
-import { YocoError } from '../errors.ts';
+import { type ErrorCode, YocoError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import { QuestionSegment, segmentTokens, type SegmentTokens } from '../model/question.ts';
 import { type AnswerListener, type Asked, type Begun, momentsOf, streamGone } from './answers.ts';
@@ -15,6 +15,7 @@ export const MAX_SEGMENT_TOKENS = 1024;
 const ADMISSIONS = 3;
 /** Questions whose tokens are as many, when rounded up to this, pass the self-decoder in one run. */
 const SEGMENT_STEP = 8;
+const TOO_LONG: readonly ErrorCode[] = ['conversation_full', 'question_too_long'];
 
 interface WaitingQuestion {
   readonly request: AskRequest;
@@ -106,7 +107,10 @@ export class Questions {
         }
       } catch (error) {
         this.#waiting.delete(id);
-        waiting.listener.failed(YocoError.from(error));
+        const known = YocoError.from(error);
+        waiting.listener.failed(known);
+        // Encoding it took time, and was in vain: the others wait until the event loop has gone round.
+        if (TOO_LONG.includes(known.code)) break;
       }
     }
     for (const group of groups) await this.#open(group);

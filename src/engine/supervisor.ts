@@ -22,8 +22,8 @@ import {
   type SnapshotFacts,
   type SnapshotSummary,
   type ToEngine,
-  type WireError,
 } from './protocol.ts';
+import { fromWire } from './wire-error.ts';
 
 export interface EngineOptions {
   /** Folder of the model bundle. */
@@ -275,7 +275,7 @@ export class Engine extends EventEmitter<EngineEvents> {
             this.#loadedAt = performance.now();
             this.emit('ready', message.bundle);
             resolve();
-          } else if (message.type === 'load_failed') reject(revive(message.error));
+          } else if (message.type === 'load_failed') reject(fromWire(message.error));
           else this.#receive(message);
         }
       });
@@ -333,7 +333,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       return;
     }
     this.#pending.delete(message.id);
-    if (message.type === 'failed') this.#fail(pending, revive(message.error));
+    if (message.type === 'failed') this.#fail(pending, fromWire(message.error));
     else if (message.type === 'appended' && pending.kind === 'frame') pending.resolve(message.result);
     else if (message.type === 'snapshot_done' && pending.kind === 'snapshot') pending.resolve(message.summary);
     else if (message.type === 'restored' && pending.kind === 'restore') pending.resolve(message.result);
@@ -398,11 +398,4 @@ export class Engine extends EventEmitter<EngineEvents> {
 function reasonOf(error: unknown): string {
   const cause = error instanceof YocoError ? error.cause : error;
   return cause instanceof Error && 'code' in cause ? String(cause.code) : 'for a reason that is not known';
-}
-
-function revive(error: WireError): YocoError {
-  return new YocoError(error.code, {
-    ...(error.detail === '' ? {} : { detail: error.detail }),
-    ...(error.param === null ? {} : { param: error.param }),
-  });
 }

@@ -4,11 +4,15 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
+import { QUESTION_MAX_CHARS, STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../question-limits.ts';
 import { looksLikeAddress } from './ffmpeg-protocols.ts';
 import { mayHoldPassword, redact, redactUrl } from './redact.ts';
 
 /** Frames a second that the model may see. */
 export const FPS = { least: 0.1, most: 30 } as const;
+
+/** Standing questions of one stream's definition. */
+export const MAX_STANDING_QUESTIONS = 8;
 
 /** The host right after `//`, where http could also do without these, or with more of them. */
 const BEFORE_HOST = /^(?:rtsps?|https?):\/\/[^/\\\s]/i;
@@ -50,6 +54,11 @@ const urlSource = z
       .string()
       .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected the name of an environment variable')
       .optional(),
+    /**
+     * Whether it is a camera or a broadcast, which is tried again whatever goes wrong; RTSP always is. An HTTP address counts as a
+     * recording, whose failures are final, until it has shown what it is.
+     */
+    live: z.literal(true, 'expected true').optional(),
   })
   .refine((source) => source.transport === undefined || source.url.toLowerCase().startsWith('rtsp'), {
     path: ['transport'],
@@ -94,11 +103,48 @@ export const snapshotName = z
     'expected 1 to 128 of letters, digits, ".", "_" and "-", not beginning with a dot',
   );
 
+/** Name of an environment variable; the service's own settings are none of these. */
+const variable = z
+  .string()
+  .regex(
+    /^(?!YOCO_)[A-Za-z_][A-Za-z0-9_]*$/,
+    'expected the name of an environment variable that does not begin with YOCO_',
+  );
+
+const webhook = z.strictObject({
+  url: z
+    .string()
+    .max(4096)
+    .refine((value) => /^https?:\/\//i.test(value) && URL.canParse(value), 'expected an http:// or https:// address')
+    .refine((value) => !URL.canParse(value) || new URL(value).username === '', 'expected an address without a user'),
+  /** Name of an environment variable that holds the secret by which what is sent is signed (https://www.standardwebhooks.com). */
+  secret_env: variable.optional(),
+});
+
+const standingQuestion = z.strictObject({
+  question: z
+    .string()
+    .max(QUESTION_MAX_CHARS)
+    .refine((text) => text.trim() !== '', 'expected a question'),
+  /** Seconds from one asking to the next. */
+  every: z
+    .number()
+    .min(STANDING_EVERY_MS.least / 1_000)
+    .max(STANDING_EVERY_MS.most / 1_000)
+    .default(STANDING_EVERY_MS.usual / 1_000),
+  /** How many askings in a row must give a new answer before it is told. */
+  holds: z.int().min(1).max(STANDING_HOLDS_MAX).default(1),
+  /** Where each new answer is sent; without, it stands in the log only. */
+  webhook: webhook.optional(),
+});
+
 const fieldsBesideSource = {
   name,
   description: z.string().max(1000).optional(),
   /** The stream goes on from this snapshot. Without a source it takes pushed frames, if any. */
   restore: snapshotName.optional(),
+  /** Asked for as long as the stream is there; for the operator only. */
+  standing_questions: z.array(standingQuestion).max(MAX_STANDING_QUESTIONS).optional(),
   sampling: z
     .strictObject({
       /** Frames a second that the model sees, at most; a slower source keeps all of its frames. */
@@ -125,6 +171,8 @@ export const streamDefinitionSchema = z.strictObject({
 });
 
 export type StreamDefinition = z.output<typeof streamDefinitionSchema>;
+export type StandingDefinition = z.output<typeof standingQuestion>;
+export type WebhookDefinition = z.output<typeof webhook>;
 export type SourceDefinition = StreamDefinition['source'];
 export type UrlSourceDefinition = z.output<typeof urlSource>;
 export type FileSourceDefinition = z.output<typeof fileSource>;

@@ -36,6 +36,10 @@ export function checkSource(
     throw forbidden('source.file', 'Only plain paths are taken.');
   }
   if (origin === 'operator') return definition;
+  // What a client asks ends with its connection, and a webhook would have the service call whom the client likes.
+  if (definition.standing_questions !== undefined) {
+    throw forbidden('standing_questions', 'Only files of the operator have standing questions of their own.');
+  }
 
   if ('device' in source) throw forbidden('source.device', 'Devices are opened only for the operator.');
   if ('file' in source) {

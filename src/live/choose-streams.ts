@@ -14,8 +14,8 @@ const SHOWN_CHARS = 64;
 /**
  * `"all"` is every stream that has a frame, by name; with `asOfWallMs` (ms since 1970) of these the ones that keep something of
  * that instant, if any does: else the instant is to be refused. At most `most` streams; `param` is the field that errors name.
- * Throws `invalid_request` (none, too many, one twice), `stream_not_found` that names the stream, or `stream_empty`
- * where `"all"` is none.
+ * Throws `invalid_request` (none, too many, one twice), `stream_not_found` that names the stream, `stream_empty`
+ * where `"all"` is none, or `too_many_streams` where it is too many, which may pass.
  */
 export function chooseStreams<S extends Choosable>(
   wanted: WantedStreams,
@@ -32,7 +32,8 @@ export function chooseStreams<S extends Choosable>(
     const then = seen.filter((stream) => asOfWallMs === undefined || reachesBackTo(asOfWallMs, stream.status()));
     const all = then.length === 0 ? seen : then;
     if (all.length > most) {
-      throw invalid(`${all.length} streams have frames, and one question may read ${most}; name 1 to ${most} of them.`);
+      const detail = `${all.length} have frames, and it may read ${most}; name 1 to ${most} of them.`;
+      throw new YocoError('too_many_streams', { param, detail });
     }
     return all.sort((a, b) => (a.name < b.name ? -1 : 1));
   }

@@ -3,19 +3,15 @@ import { randomInt } from 'node:crypto';
 import type { Engine } from '../engine/supervisor.ts';
 import { YocoError } from '../errors.ts';
 import type { Turn } from '../model/question.ts';
+import { QUESTION_MAX_CHARS } from '../question-limits.ts';
 import { StreamedAnswer } from './answer.ts';
 import { momentsAt } from './moments.ts';
-import {
-  type Answer,
-  type AskOptions,
-  type Conversation,
-  type LiveStream,
-  type PastTurn,
-  QUESTION_MAX_CHARS,
-} from './types.ts';
+import type { Answer, AskOptions, Conversation, LiveStream, PastTurn } from './types.ts';
 
 /** Turns that a conversation keeps; the oldest are forgotten, so that one can go on for hours. */
 export const MAX_TURNS = 8;
+/** Characters of turns that a caller gives: more would not fit into a question's tokens, and encoding them takes the engine's time. */
+export const TURNS_MAX_CHARS = 8_000;
 
 export interface ConversationStream extends Pick<LiveStream, 'name' | 'status'> {
   /** Whether the stream is gone; another may have its name by then. */
@@ -34,7 +30,7 @@ export class StreamConversation implements Conversation {
   }
 
   /**
-   * Throws `question_empty`, `question_too_long`, `stream_deleted`, `response_in_progress` or `invalid_request`, and for
+   * Throws `question_empty`, `question_too_long`, `conversation_full`, `stream_deleted`, `response_in_progress` or `invalid_request`, and for
    * `asOfWallMs` what `momentsAt` throws; the rest fails in the answer.
    */
   ask(question: string, options: AskOptions = {}): Answer {
@@ -55,6 +51,7 @@ export class StreamConversation implements Conversation {
     check('topP', topP, Number.MIN_VALUE, 1);
     check('maxTokens', maxTokens, 1, Infinity);
     const moments = this.#moments(options);
+    const turns = options.turns === undefined ? this.#turns : this.#given(options.turns, moments);
     this.#busy = true;
     const answer = new StreamedAnswer();
     const begin = performance.now();
@@ -63,7 +60,7 @@ export class StreamConversation implements Conversation {
       {
         streams: this.streams.map(({ name }, i) => ({ name, asOfMs: moments?.[i] ?? null })),
         question: text,
-        turns: options.turns === undefined ? this.#turns : this.#given(options.turns, moments),
+        turns,
         maxTokens: Math.min(limit, Math.floor(maxTokens)),
         temperature,
         topP,
@@ -96,11 +93,17 @@ export class StreamConversation implements Conversation {
     return answer;
   }
 
-  /** Turns that the caller remembers, the newest of them. */
+  /** Turns that the caller remembers, the newest of them. Throws `conversation_full`. */
   #given(turns: readonly PastTurn[], moments: readonly number[] | null): Turn[] {
+    const kept = turns.slice(-MAX_TURNS);
+    const chars = kept.reduce((sum, { question, answer }) => sum + question.length + answer.length, 0);
+    if (chars > TURNS_MAX_CHARS) {
+      const detail = `Its last ${kept.length} turns have ${chars} characters; the limit is ${TURNS_MAX_CHARS}.`;
+      throw new YocoError('conversation_full', { detail });
+    }
     const times = moments ?? this.streams.map((stream) => stream.status().lastMs ?? 0);
     const timeMs = Math.max(0, ...times);
-    return turns.slice(-MAX_TURNS).map((turn) => ({ ...turn, timeMs }));
+    return kept.map((turn) => ({ ...turn, timeMs }));
   }
 
   /** The moment in each stream, or null for the newest frame of each. */

@@ -24,6 +24,9 @@ export interface LiveServiceOptions {
   readonly onWarning: (message: string) => void;
 }
 
+/** Of the engine's memory, what the bundled model takes before the first frame, about: see `npm run bench -- memory`. */
+const MODEL_BYTES = 320 * 2 ** 20;
+
 export const LIVE_DEFAULTS = {
   maxStreams: 64,
   thumbnailLimitBytes: 64 * 2 ** 20,
@@ -85,15 +88,40 @@ export class Streams implements LiveService {
       throw new YocoError('stream_limit', { detail: `The limit is ${maxStreams}.` });
     }
     if (restore !== undefined) return this.#restore(allowed, this.#snapshots.pathOf(restore, 'restore'));
-    const stream = new SourceStream(allowed, this.#engine, this.#options);
-    this.#streams.set(name, stream);
+    return this.#add(new SourceStream(allowed, this.#engine, this.#options));
+  }
+
+  #add(stream: SourceStream): SourceStream {
+    const before = this.#promisedBytes;
+    this.#streams.set(stream.name, stream);
+    this.#warnOfMemory(before);
     return stream;
+  }
+
+  /** What all caches may grow to. */
+  get #promisedBytes(): number {
+    return this.list().reduce((sum, stream) => sum + stream.status().memoryLimitBytes, 0);
+  }
+
+  get #engineBytes(): number {
+    return this.#options.engine.memoryLimitBytes ?? ENGINE_DEFAULTS.memoryLimitBytes;
+  }
+
+  /** Hours may pass until caches are full: whoever gave them more than there is hears of it when the stream is made. */
+  #warnOfMemory(before: number): void {
+    const room = this.#engineBytes - MODEL_BYTES;
+    const promised = this.#promisedBytes;
+    if (promised <= room || before > room) return;
+    const mb = (bytes: number): number => Math.max(0, Math.floor(bytes / 2 ** 20));
+    this.#options.onWarning(
+      `The streams may keep ${mb(promised)} MB together, and the engine has room for ${mb(room)} beside the model: once it is ` +
+        'full it is started again, and every cache is lost. Lower memory.limit_mb, or raise engine_memory_mb.',
+    );
   }
 
   /** A cache that is given more than the engine has would end all others with it. Throws `definition_invalid`. */
   #checkMemory({ memory }: StreamDefinition): void {
-    const { memoryLimitBytes = ENGINE_DEFAULTS.memoryLimitBytes } = this.#options.engine;
-    const most = Math.floor(memoryLimitBytes / 2 ** 20);
+    const most = Math.floor(this.#engineBytes / 2 ** 20);
     if (memory.limit_mb <= most) return;
     const detail = `memory.limit_mb: expected at most ${most}, the memory of the engine.`;
     throw new YocoError('definition_invalid', { param: 'memory.limit_mb', detail });
@@ -107,9 +135,7 @@ export class Streams implements LiveService {
       const restored = await this.#engine.restore(name, path, cacheLimits(definition));
       try {
         if (this.#closing) throw new YocoError('shutting_down');
-        const stream = new SourceStream(definition, this.#engine, this.#options, restored);
-        this.#streams.set(name, stream);
-        return stream;
+        return this.#add(new SourceStream(definition, this.#engine, this.#options, restored));
       } catch (error) {
         this.#engine.close(name);
         throw error;

@@ -3,8 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../engine/supervisor.ts';
 import type { Appended, CacheLimits, Restored, SnapshotSummary } from '../engine/protocol.ts';
 import { YocoError } from '../errors.ts';
-import type { StreamDefinition } from '../ingest/definition.ts';
-import { describeSource } from '../ingest/definition.ts';
+import { describeSource, type StandingDefinition, type StreamDefinition } from '../ingest/definition.ts';
 import type { Frame, FrameSource } from '../ingest/frame.ts';
 import { createSource } from '../ingest/sources/create-source.ts';
 import { PushSource } from '../ingest/sources/push-source.ts';
@@ -196,6 +195,10 @@ export class SourceStream implements LiveStream {
       thinnedFrames: this.#appended?.thinnedFrames ?? 0,
       droppedFrames: this.#appended?.droppedFrames ?? 0,
     };
+  }
+
+  get standingQuestions(): readonly StandingDefinition[] {
+    return this.#definition.standing_questions ?? [];
   }
 
   converse(): Conversation {

@@ -6,12 +6,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { YocoError } from '../errors.ts';
 import type { SourceState, SourceStatus } from '../ingest/frame.ts';
+import { STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../question-limits.ts';
 import type { AnswerResult, Conversation } from './types.ts';
 
-/** Shortest, longest and usual time between two askings, ms. */
-export const STANDING_EVERY_MS = { least: 500, most: 3_600_000, usual: 2_000 } as const;
-/** How many askings in a row may be wanted to agree before a new answer is reported. */
-export const STANDING_HOLDS_MAX = 20;
 /** No more frames come from a source in one of these states. */
 const OVER: readonly SourceState[] = ['ended', 'failed'];
 

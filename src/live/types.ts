@@ -1,6 +1,7 @@
 /** What a live stream offers to the server and the command line. Times in ms since the stream began. */
 import type { AnswerEnd, EngineTimes, SnapshotSummary } from '../engine/protocol.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { StandingDefinition } from '../ingest/definition.ts';
 import type { SourceStatus } from '../ingest/frame.ts';
 import type { PushOutcome } from '../ingest/sources/push-source.ts';
 
@@ -8,9 +9,6 @@ export type { PushOutcome } from '../ingest/sources/push-source.ts';
 
 /** Streams of a question: names, in the order in which it reads them, or all that have frames. */
 export type WantedStreams = readonly string[] | 'all';
-
-/** Characters of one question. */
-export const QUESTION_MAX_CHARS = 2_000;
 
 export interface AskOptions {
   /** The question may look up to this moment; default: the newest frame. Only where one stream is asked. */
@@ -91,6 +89,8 @@ export interface Thumbnail {
 
 export interface LiveStream {
   readonly name: string;
+  /** What its definition wants to be asked for as long as it is there. */
+  readonly standingQuestions: readonly StandingDefinition[];
   status(): StreamStatus;
   /** A fresh conversation about this stream; holds no resource until it is asked. */
   converse(): Conversation;

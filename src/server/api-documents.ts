@@ -63,6 +63,8 @@ const SENT = {
   ModelList: wire.modelList,
   ChatCompletion: wire.chatCompletion,
   ChatChunk: wire.chatChunk,
+  StandingAnswered: wire.standingAnswered,
+  StandingDeleted: wire.standingDeleted,
 } as const;
 
 const RECEIVED = {
@@ -194,6 +196,27 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
   '/asyncapi.json': { get: { summary: 'The WebSocket’s events.', open: true } },
 };
 
+/** What the service itself sends, to the addresses that streams' files name. */
+const WEBHOOKS = {
+  standingQuestion: {
+    post: {
+      summary: 'A standing question of a stream’s file has a new answer, or is asked no more.',
+      parameters: ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) => ({
+        name,
+        in: 'header',
+        required: name !== 'webhook-signature',
+        schema: { type: 'string' },
+      })),
+      requestBody: {
+        required: true,
+        content: { 'application/json': { schema: { oneOf: [ref('StandingAnswered'), ref('StandingDeleted')] } } },
+      },
+      responses: { '2XX': { description: 'It was taken; all else is tried again, or given up.' } },
+      security: [{}],
+    },
+  },
+};
+
 function openApi(): Json {
   const schemas = {
     ...Object.fromEntries(Object.entries(SENT).map(([name, of]) => [name, schema(of, 'output')])),
@@ -216,6 +239,7 @@ function openApi(): Json {
     servers: [{ url: '/' }],
     security: SECURITY,
     paths,
+    webhooks: WEBHOOKS,
     components: { schemas, securitySchemes: { bearer: BEARER } },
   };
 }

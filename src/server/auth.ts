@@ -83,7 +83,7 @@ export class Gate {
     return this.checkBearer(headers);
   }
 
-  /** A token that opens WebSockets (for one stream, or for any) and reads over HTTP until it expires. */
+  /** A token that opens WebSockets, reads, asks and pushes frames over HTTP (of one stream, or of any) until it expires. */
   issueToken(stream: string | null): { token: string; expiresAtMs: number } {
     const expiresAtMs = Date.now() + this.#limits.tokenTtlMs;
     const payload = Buffer.from(JSON.stringify([expiresAtMs, stream, randomBytes(9).toString('base64url')]));

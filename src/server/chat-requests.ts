@@ -5,8 +5,7 @@
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import type { PastTurn } from '../live/types.ts';
-import { questionText } from './realtime-items.ts';
-import { noEffect, noTools, seed, streams, temperature, time, topP } from './request-fields.ts';
+import { noEffect, noTools, questionText, seed, streams, temperature, time, topP } from './request-fields.ts';
 
 const tokens = z.int().min(1).nullish();
 

@@ -11,8 +11,8 @@ import { jsonBody } from './json-body.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { modelName, streamOfModel } from './model-name.ts';
-import { parseOrThrow } from './realtime-events.ts';
-import { newId } from './realtime-items.ts';
+import { parseOrThrow } from './parse-request.ts';
+import { newId } from './ids.ts';
 import { samplingOf } from './request-fields.ts';
 
 /** Messages of a whole conversation; the question alone has `questionMaxChars`. */
@@ -25,11 +25,14 @@ export interface ChatParts {
   readonly boundTo: (request: FastifyRequest) => string | null;
 }
 
-export function chatRoutes(app: FastifyInstance, live: LiveService, { limits, metrics, boundTo }: ChatParts): void {
+export function chatRoutes(app: FastifyInstance, live: LiveService, parts: ChatParts): void {
+  const { limits, metrics, boundTo } = parts;
   app.get('/v1/models', () => ({ object: 'list', data: live.list().map((stream) => modelJson(live, stream)) }));
-  app.get<{ Params: { model: string } }>('/v1/models/:model', (request) =>
-    modelJson(live, streamOfModel(live, request.params.model)),
-  );
+  app.get<{ Params: { model: string } }>('/v1/models/:model', (request) => {
+    const { model } = request.params;
+    checkBound({ model }, live, boundTo(request));
+    return modelJson(live, streamOfModel(live, model));
+  });
 
   app.post('/v1/chat/completions', { bodyLimit: CHAT_BYTES }, async (request, reply) => {
     const params = parseOrThrow(chatRequest, jsonBody(request));
@@ -61,7 +64,7 @@ export function chatRoutes(app: FastifyInstance, live: LiveService, { limits, me
     answer.result.catch(() => undefined);
     const chat: Chat = { id: newId('chatcmpl'), created: Math.floor(Date.now() / 1_000), params, conversation, answer };
     try {
-      return await (params.stream === true ? streamed(chat, reply, metrics) : whole(chat, metrics));
+      return await (params.stream === true ? streamed(chat, reply, parts) : whole(chat, metrics));
     } catch (error) {
       metrics.responded('failed', null);
       throw error;
@@ -91,21 +94,21 @@ async function whole(chat: Chat, metrics: ChatParts['metrics']) {
 }
 
 /** Server-sent events. What fails before the first piece of the answer has a status of its own; later it is an event. */
-async function streamed(chat: Chat, reply: FastifyReply, metrics: ChatParts['metrics']): Promise<FastifyReply> {
+async function streamed(chat: Chat, reply: FastifyReply, parts: ChatParts): Promise<FastifyReply> {
   const pieces = chat.answer[Symbol.asyncIterator]();
   const first = await pieces.next();
   return reply
     .type('text/event-stream; charset=utf-8')
     .header('cache-control', 'no-cache')
     .header('x-accel-buffering', 'no')
-    .send(Readable.from(events(chat, pieces, first, metrics)));
+    .send(Readable.from(events(chat, pieces, first, parts)));
 }
 
 async function* events(
   chat: Chat,
   pieces: AsyncIterator<string>,
   first: IteratorResult<string>,
-  metrics: ChatParts['metrics'],
+  { metrics, limits }: ChatParts,
 ): AsyncGenerator<string, void> {
   const chunk = (delta: object, finish: string | null = null, more: object = {}): string =>
     event({
@@ -127,7 +130,9 @@ async function* events(
     yield 'data: [DONE]\n\n';
   } catch (thrown) {
     ended.status = 'failed';
-    yield event({ error: wireError(YocoError.from(thrown)) });
+    const error = YocoError.from(thrown);
+    if (error.code === 'internal') limits.log.error({ err: error.cause, model: chat.params.model }, 'A chat failed.');
+    yield event({ error: wireError(error) });
   } finally {
     metrics.responded(ended.status, ended.firstTokenMs);
   }
@@ -157,7 +162,11 @@ function tokensOf({ max_completion_tokens: tokens, max_tokens: older }: ChatRequ
 }
 
 /** Throws `forbidden`, before it is looked up which streams there are. */
-function checkBound({ model, yoco }: ChatRequest, live: LiveService, bound: string | null): void {
+function checkBound(
+  { model, yoco }: Pick<ChatRequest, 'model' | 'yoco'>,
+  live: LiveService,
+  bound: string | null,
+): void {
   if (bound === null) return;
   const { streams } = yoco ?? {};
   const others = streams === 'all' || streams?.some((name) => name !== bound) === true;

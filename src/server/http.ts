@@ -1,4 +1,5 @@
 /** The HTTP side: who may call, health, tokens, streams, the page, and one form for all errors. */
+import type { ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify';
 import { YocoError } from '../errors.ts';
@@ -11,6 +12,7 @@ import { JSON_BYTES } from './json-body.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { pageRoutes } from './page.ts';
+import { isWebSocket } from './realtime-server.ts';
 import { snapshotRoutes } from './snapshot-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
 import { tokenRoutes } from './token-routes.ts';
@@ -20,6 +22,7 @@ const HEALTH = ['/healthz', '/readyz'];
 /** Where monitors look. It tells the streams' names, so it needs what `/v1/streams` needs. */
 const METRICS = '/metrics';
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+const HEADER_NAMES = /^[a-z0-9-]{1,64}(?:, ?[a-z0-9-]{1,64}){0,40}$/i;
 const HEADERS_SHOWN = 'x-yoco-time, x-yoco-wall-time, location';
 
 export interface HttpParts {
@@ -45,10 +48,12 @@ export function createHttp(live: LiveService, { gate, limits, metrics, isDrainin
       void sendError(reply, fromHttp(error));
     },
   } as const;
+  // Newer than the types of Node.
+  const http = { shouldUpgradeCallback: isWebSocket } as ServerOptions;
   // fastify types an https server apart; the routes are the same.
   const app = (limits.tls
-    ? Fastify({ ...shared, https: { ...limits.tls } })
-    : Fastify(shared)) as unknown as FastifyInstance;
+    ? Fastify({ ...shared, https: { ...http, ...limits.tls } })
+    : Fastify({ ...shared, http })) as unknown as FastifyInstance;
 
   /** The stream that a request's token is for. */
   const boundTo = new WeakMap<FastifyRequest, string>();
@@ -123,12 +128,15 @@ function checkScope(grant: Grant, request: FastifyRequest): void {
   // Which streams it asks is in the body, and is looked at there.
   if (request.method === 'POST' && request.routeOptions.url === '/v1/chat/completions') return;
   const { name } = request.params as { name?: string };
+  // Which stream a model is, is in its name, and is looked at there.
+  if (reads(request) && request.routeOptions.url === '/v1/models/:model') return;
   const pushes = request.method === 'POST' && request.routeOptions.url === '/v1/streams/:name/frames';
-  const reads = request.method === 'GET' || request.method === 'HEAD';
-  if (!(reads || pushes) || (grant.stream !== null && name !== grant.stream)) {
+  if (!(reads(request) || pushes) || (grant.stream !== null && name !== grant.stream)) {
     throw new YocoError('forbidden', { detail: 'A token may not do this; use an API key.' });
   }
 }
+
+const reads = ({ method }: FastifyRequest): boolean => method === 'GET' || method === 'HEAD';
 
 function refuseOtherMethods(app: FastifyInstance, url: string, known: ReadonlySet<string>): void {
   const allow = [...known].sort().join(', ');
@@ -140,14 +148,20 @@ function refuseOtherMethods(app: FastifyInstance, url: string, known: ReadonlySe
       void reply.header('allow', allow);
       if (request.method !== 'OPTIONS') throw new YocoError('method_not_allowed', { detail: `It takes ${allow}.` });
     },
-    handler: (_request, reply) =>
+    handler: (request, reply) =>
       reply
         .code(204)
         .header('access-control-allow-methods', allow)
-        .header('access-control-allow-headers', 'authorization, content-type')
+        .header('access-control-allow-headers', headersAllowed(request))
         .header('access-control-max-age', '600')
         .send(),
   });
+}
+
+/** Clients of OpenAI's API send headers about themselves; a page that may send its own requests may send these. */
+function headersAllowed({ headers }: FastifyRequest): string {
+  const asked = headers['access-control-request-headers'];
+  return asked !== undefined && HEADER_NAMES.test(asked) ? asked : 'authorization, content-type';
 }
 
 function sendError(reply: FastifyReply, error: YocoError): FastifyReply {

@@ -1,10 +1,12 @@
 /** Every option of the server, with its default and its bounds. `docs/protocol.md` repeats this table. */
 import { YocoError } from '../errors.ts';
 import { hostName } from '../host-name.ts';
-import { QUESTION_MAX_CHARS } from '../live/types.ts';
+import { QUESTION_MAX_CHARS } from '../question-limits.ts';
 
 /** Where the server reports what no client is told, e.g. the cause of an `internal` error. pino loggers fit. */
 export interface ServerLog {
+  /** New answers of standing questions that streams' files ask. */
+  info?(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
@@ -46,7 +48,7 @@ export interface ServerOptions {
   readonly questionMaxChars?: number;
   /** Largest `max_output_tokens`, and what `"inf"` means. */
   readonly maxOutputTokens?: number;
-  /** How long a browser's token is valid for opening a WebSocket, ms. */
+  /** How long a browser's token is valid, ms; a WebSocket that it opened stays open. */
   readonly tokenTtlMs?: number;
   /** How long `close()` waits for answers in progress, ms. */
   readonly drainMs?: number;

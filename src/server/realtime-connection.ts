@@ -4,7 +4,7 @@ import { ERRORS, type ErrorCode } from '../errors.ts';
 import type { LiveStream } from '../live/types.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerEvent } from './realtime-events.ts';
-import { newId } from './realtime-items.ts';
+import { newId } from './ids.ts';
 import { RealtimeSession, type SessionHost, type SessionScope } from './realtime-session.ts';
 
 /** Close codes: 4xxx after graphql-ws's protocol, the others from RFC 6455 and its registry. */

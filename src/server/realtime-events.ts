@@ -5,7 +5,8 @@
  */
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
-import { STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../live/standing-question.ts';
+import { STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../question-limits.ts';
+import { parseOrThrow } from './parse-request.ts';
 import { noEffect, noTools, seed, streams, temperature, time, topP } from './request-fields.ts';
 
 const id = z.string().min(1).max(128);
@@ -175,19 +176,4 @@ export function parseEvent(message: Record<string, unknown>): ClientEvent {
     throw new YocoError('unknown_event', { param: 'type', detail: `Known types: ${CLIENT_EVENT_TYPES.join(', ')}.` });
   }
   return parseOrThrow<ClientEvent>(CLIENT_EVENTS[type as keyof typeof CLIENT_EVENTS], message);
-}
-
-/** Throws `invalid_request` whose `param` is the path of the first wrong field, e.g. `response.yoco.as_of`. */
-export function parseOrThrow<T>(schema: z.ZodType<T>, value: unknown): T {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  if (issue === undefined) throw new YocoError('invalid_request');
-  const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
-  const param = [...issue.path, ...unknownKey].map(String).join('.').slice(0, 200);
-  const what = unknownKey.length > 0 ? 'is not a known field' : issue.message.replace(/^Invalid input: /, '');
-  throw new YocoError('invalid_request', {
-    ...(param === '' ? {} : { param }),
-    detail: `${param === '' ? 'It' : param}: ${what}.`,
-  });
 }

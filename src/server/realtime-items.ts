@@ -1,7 +1,8 @@
 /** The items of one conversation, as OpenAI Realtime shapes them. */
-import { randomUUID } from 'node:crypto';
 import { YocoError } from '../errors.ts';
+import { newId } from './ids.ts';
 import type { UserItem } from './realtime-events.ts';
+import { questionText } from './request-fields.ts';
 
 export interface Item {
   readonly id: string;
@@ -10,11 +11,6 @@ export interface Item {
   readonly role: 'user' | 'assistant';
   readonly status: 'completed' | 'incomplete' | 'in_progress';
   readonly content: readonly { readonly type: 'input_text' | 'output_text'; readonly text: string }[];
-}
-
-/** `prefix_` and 24 random characters. */
-export function newId(prefix: string): string {
-  return `${prefix}_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
 }
 
 export function userItemOf(item: UserItem): Item {
@@ -36,20 +32,6 @@ export function assistantItem(id: string, status: Item['status'], text: string |
 /** The text of some items as one question. Throws `question_empty` or `question_too_long`, naming `param`. */
 export function questionOf(items: readonly Item[], maxChars: number, param: string): string {
   return questionText(items.flatMap((item) => item.content.map((part) => part.text)).join('\n'), maxChars, param);
-}
-
-/** A question as it is asked. Throws as `questionOf`. */
-export function questionText(written: string, maxChars: number, param: string): string {
-  const question = written.trim();
-  if (question === '') throw new YocoError('question_empty', { param });
-  // Blanks count: an item is kept as it was written.
-  if (written.length > maxChars) {
-    throw new YocoError('question_too_long', {
-      param,
-      detail: `It has ${written.length} characters; the limit is ${maxChars}.`,
-    });
-  }
-  return question;
 }
 
 /** The order of a conversation's items, and which of them were asked. */

@@ -5,7 +5,8 @@ import { answerJson, statusOf } from './answer-json.ts';
 import { withStreamsParam } from './asked-streams.ts';
 import { wireError } from './errors-http.ts';
 import type { ServerEvent } from './realtime-events.ts';
-import { assistantItem, newId, type Item } from './realtime-items.ts';
+import { newId } from './ids.ts';
+import { assistantItem, type Item } from './realtime-items.ts';
 
 /** What a response needs from its session. */
 export interface ResponseHost {

@@ -10,6 +10,7 @@ import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { streamOfModel } from './model-name.ts';
 import { CLOSE, RealtimeConnection } from './realtime-connection.ts';
+import { until } from './until.ts';
 
 export const SUBPROTOCOL = 'realtime';
 /** Of a close frame's reason (RFC 6455, 5.5: 125 bytes less those of the code). */
@@ -51,6 +52,10 @@ export class RealtimeServer {
     socket.on('error', ignore);
     try {
       const [address, base] = [request.url ?? '/', 'http://localhost'];
+      if (!isWebSocket(request)) {
+        const detail = 'Only WebSockets are upgraded to; send the request without an Upgrade header, as HTTP/1.1.';
+        throw new YocoError('invalid_request', { param: 'Upgrade', detail });
+      }
       if (!URL.canParse(address, base)) throw new YocoError('not_found');
       const url = new URL(address, base);
       if (url.pathname !== '/v1/realtime') throw new YocoError('not_found');
@@ -67,9 +72,9 @@ export class RealtimeServer {
     this.#draining = true;
     const { drainMs, closeGraceMs } = this.#limits;
     for (const connection of this.#connections) connection.drain(drainMs);
-    await this.#until(() => this.#connections.size === 0, drainMs);
+    await until(() => this.#connections.size === 0, drainMs);
     for (const connection of this.#connections) connection.close(CLOSE.going_away, 'shutting_down');
-    await this.#until(() => this.#connections.size === 0, closeGraceMs + 1_000);
+    await until(() => this.#connections.size === 0, closeGraceMs + 1_000);
   }
 
   #admit(url: URL, request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -131,11 +136,14 @@ export class RealtimeServer {
     if (error.code === 'internal') this.#limits.log.error({ err: error.cause }, 'An upgrade failed.');
     return error;
   }
+}
 
-  async #until(condition: () => boolean, limitMs: number): Promise<void> {
-    const end = performance.now() + limitMs;
-    while (!condition() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+/**
+ * Clients of HTTP/2 offer `h2c` with plain requests, too. A server may ignore that (RFC 9110, 7.8), and Node from version 24.9 on lets it,
+ * by this; before, such a request reaches nobody but who listens for upgrades, and what it brings is not read.
+ */
+export function isWebSocket({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket';
 }
 
 /** What fits into a close frame. */

@@ -18,9 +18,10 @@ import {
   type SessionParams,
 } from './realtime-events.ts';
 import { FrameIntake } from './realtime-frames.ts';
-import { ItemList, newId, questionOf, questionText, userItemOf, type Item } from './realtime-items.ts';
+import { newId } from './ids.ts';
+import { ItemList, questionOf, userItemOf, type Item } from './realtime-items.ts';
 import { RealtimeResponse, type Settled } from './realtime-response.ts';
-import { samplingOf } from './request-fields.ts';
+import { questionText, samplingOf } from './request-fields.ts';
 import { StandingQuestions } from './realtime-standing.ts';
 import { streamJson } from './stream-json.ts';
 import { checkTime, frameTimeMs, type WireTime } from './times.ts';

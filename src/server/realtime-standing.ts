@@ -1,12 +1,13 @@
 /** The standing questions of one session, as `yoco.standing_question.*` events. */
 import { YocoError } from '../errors.ts';
-import { STANDING_EVERY_MS, StandingQuestion, type StandingOptions } from '../live/standing-question.ts';
+import { StandingQuestion, type StandingOptions } from '../live/standing-question.ts';
 import type { Conversation, WantedStreams } from '../live/types.ts';
+import { STANDING_EVERY_MS } from '../question-limits.ts';
 import { answerJson, statusOf } from './answer-json.ts';
 import { withStreamsParam } from './asked-streams.ts';
 import { wireError } from './errors-http.ts';
 import type { ServerEvent, StandingParams } from './realtime-events.ts';
-import { newId } from './realtime-items.ts';
+import { newId } from './ids.ts';
 
 /** What standing questions need from their session. */
 export interface StandingQuestionsHost {

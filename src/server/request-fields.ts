@@ -1,5 +1,6 @@
 /** Fields that the WebSocket's events and `/v1/chat/completions` have in common, and what they mean to an asking. */
 import { z } from 'zod';
+import { YocoError } from '../errors.ts';
 import type { AskOptions } from '../live/types.ts';
 
 /** Of OpenAI's API, without a meaning for a short text about video. */
@@ -29,4 +30,18 @@ export function samplingOf(asked: Sampling): Pick<AskOptions, 'temperature' | 't
     ...(asked.top_p == null ? {} : { topP: asked.top_p }),
     ...(asked.seed == null ? {} : { seed: asked.seed }),
   };
+}
+
+/** A question as it is asked. Throws `question_empty`, `question_too_long`. */
+export function questionText(written: string, maxChars: number, param: string): string {
+  const question = written.trim();
+  if (question === '') throw new YocoError('question_empty', { param });
+  // Blanks count: an item is kept as it was written.
+  if (written.length > maxChars) {
+    throw new YocoError('question_too_long', {
+      param,
+      detail: `It has ${written.length} characters; the limit is ${maxChars}.`,
+    });
+  }
+  return question;
 }

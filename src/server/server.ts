@@ -1,4 +1,5 @@
 /** Starts the service's HTTP and WebSocket side over a `LiveService`. */
+import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { YocoError } from '../errors.ts';
 import type { LiveService } from '../live/types.ts';
@@ -6,7 +7,9 @@ import { Gate } from './auth.ts';
 import { createHttp } from './http.ts';
 import { resolveOptions, type ServerOptions } from './limits.ts';
 import { ServerMetrics } from './metrics.ts';
+import { Notices } from './notices.ts';
 import { RealtimeServer } from './realtime-server.ts';
+import { until } from './until.ts';
 
 export interface RunningServer {
   /** Where it listens, e.g. `http://127.0.0.1:8080`, without a slash at the end. */
@@ -17,16 +20,24 @@ export interface RunningServer {
 }
 
 /**
- * Listens as soon as it resolves. The caller keeps `live` and closes it after the server.
- * Throws `config_invalid` that names the option, also when the port is taken or the certificate cannot be used.
+ * Listens as soon as it resolves, and asks the standing questions of the streams that there are. The caller keeps `live` and closes it after the server.
+ * Throws `config_invalid` that names the option, also when the port is taken or the certificate cannot be used, and `definition_invalid` where a
+ * webhook's secret is missing.
  */
 export async function startServer(live: LiveService, options: ServerOptions = {}): Promise<RunningServer> {
   const limits = resolveOptions(options);
   const gate = new Gate(limits);
   const metrics: ServerMetrics = new ServerMetrics(live, () => realtime.connections);
   const realtime: RealtimeServer = new RealtimeServer(live, gate, limits, metrics);
+  const notices = new Notices(limits, metrics);
   let closing: Promise<void> | null = null;
+  /** Requests over HTTP that are not answered to their end. */
+  let requests = 0;
   const app = build();
+  app.server.on('request', (_request, response: ServerResponse) => {
+    requests += 1;
+    response.once('close', () => (requests -= 1));
+  });
   app.server.on('upgrade', (request, socket, head) => {
     realtime.upgrade(request, socket, head);
   });
@@ -35,6 +46,12 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
   } catch (cause) {
     await app.close();
     throw cannotListen(cause, limits.host, limits.port);
+  }
+  try {
+    for (const stream of live.list()) notices.stand(stream);
+  } catch (error) {
+    await close();
+    throw error;
   }
   const { port } = app.server.address() as AddressInfo;
   const host = limits.host.includes(':') ? `[${limits.host}]` : limits.host;
@@ -54,11 +71,19 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
   }
 
   async function close(): Promise<void> {
+    const begin = performance.now();
+    const told = notices.close(limits.drainMs);
     await realtime.drain();
+    const closed = app.close();
+    // Answers over HTTP have as long as those over WebSockets.
+    await until(() => requests === 0, limits.drainMs - (performance.now() - begin));
+    // Of a connection that was busy until now nobody else looks whether it is idle.
+    app.server.closeIdleConnections();
+    // Browsers open some on which they ask nothing: to Node these are not idle.
     const cut = setTimeout(() => {
       app.server.closeAllConnections();
     }, limits.closeGraceMs);
-    await app.close();
+    await Promise.all([closed, told]);
     clearTimeout(cut);
   }
 }

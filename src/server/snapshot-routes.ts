@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { LiveService, SnapshotInfo } from '../live/types.ts';
 import { JSON_BYTES, jsonBody } from './json-body.ts';
-import { parseOrThrow } from './realtime-events.ts';
+import { parseOrThrow } from './parse-request.ts';
 import { seconds, wallTime } from './times.ts';
 
 export const snapshotRequest = z.strictObject({ file: z.string().min(1).max(200).optional() });

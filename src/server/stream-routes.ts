@@ -25,9 +25,9 @@ export function streamRoutes(app: FastifyInstance, live: LiveService, limits: Se
   );
 
   app.get('/v1/streams', () => {
-    const { name, parameters, licence } = live.bundle;
+    const { name, parameters, licence, streamTags } = live.bundle;
     const data = live.list().map((stream) => streamJson(stream.status()));
-    return { object: 'list', bundle: { name, parameters, licence }, data };
+    return { object: 'list', bundle: { name, parameters, licence, streams_per_question: streamTags }, data };
   });
 
   app.post('/v1/streams', { bodyLimit: JSON_BYTES }, async (request, reply) => {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { LiveService } from '../live/types.ts';
 import type { Gate } from './auth.ts';
 import { JSON_BYTES, jsonBody } from './json-body.ts';
-import { parseOrThrow } from './realtime-events.ts';
+import { parseOrThrow } from './parse-request.ts';
 
 export const tokenRequest = z.strictObject({ stream: z.string().min(1).max(200).optional() });
 

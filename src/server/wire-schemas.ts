@@ -53,7 +53,7 @@ export const streamSchema = z.object({
 
 export const streamList = z.object({
   object: z.literal('list'),
-  bundle: z.object({ name: z.string(), parameters: count, licence: z.string() }),
+  bundle: z.object({ name: z.string(), parameters: count, licence: z.string(), streams_per_question: count }),
   data: z.array(streamSchema),
 });
 
@@ -279,3 +279,12 @@ export const SERVER_EVENTS = {
 export function serverEvent(type: keyof typeof SERVER_EVENTS) {
   return z.object({ type: z.literal(type), event_id: id, ...SERVER_EVENTS[type] });
 }
+
+/** What webhooks get: events of standing questions that streams' files ask. */
+function webhookEvent<T extends keyof typeof SERVER_EVENTS>(type: T) {
+  const about = { id, created_at: wallTime, stream: z.string(), question: z.string() };
+  return z.object({ type: z.literal(type), ...about, ...SERVER_EVENTS[type] });
+}
+
+export const standingAnswered = webhookEvent('yoco.standing_question.answered');
+export const standingDeleted = webhookEvent('yoco.standing_question.deleted');

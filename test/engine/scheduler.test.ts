@@ -844,6 +844,15 @@ describe('A question is refused', () => {
     expect(error?.detail).toMatch(/^It has \d+ tokens with its earlier turns; the limit is 1024\.$/);
   });
 
+  test('that is too long holds up nobody else: the others are opened in another turn of the event loop', async () => {
+    open('a');
+    await watch('a', 0, 2);
+    const long = ask(request('a', 'é'.repeat(1200)));
+    const short = ask(request('a', 'what is this?'));
+    expect((await long).error?.code).toBe('question_too_long');
+    expect((await short).end).toBeDefined();
+  });
+
   test('but not in another script', async () => {
     open('a');
     await watch('a', 0, 2);

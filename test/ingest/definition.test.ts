@@ -20,6 +20,12 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
+const standing = (...asked: object[]) => ({
+  name: 'a',
+  source: { push: true },
+  standing_questions: asked.map((one) => ({ question: 'now?', ...one })),
+});
+
 describe('A definition', () => {
   test('gets its defaults', () => {
     expect(parseDefinition({ name: 'door', source: { file: 'a.mp4' } })).toEqual({
@@ -61,6 +67,20 @@ describe('A definition', () => {
     [{ name: 'a', source: { push: true }, memory: { limit_mb: 4 } }, 'memory.limit_mb', /16/],
     [{ name: 'a', source: { push: true }, memory: { merge_below: -0.1 } }, 'memory.merge_below', /0/],
     [{ name: 'a', source: { push: true }, memory: { merge_below: 1.1 } }, 'memory.merge_below', /1/],
+    [standing({ question: ' ' }), 'standing_questions.0.question', /expected a question/],
+    [standing({ question: 'a'.repeat(2_001) }), 'standing_questions.0.question', /2000/],
+    [standing({ every: 0.4 }), 'standing_questions.0.every', /0\.5/],
+    [standing({ every: 3_601 }), 'standing_questions.0.every', /3600/],
+    [standing({ holds: 1.5 }), 'standing_questions.0.holds', /int/],
+    [standing({ webhook: 'http://a' }), 'standing_questions.0.webhook', /object/],
+    [standing({ webhook: { url: 'ftp://a' } }), 'standing_questions.0.webhook.url', /http/],
+    [standing({ webhook: { url: 'http://me:word@a/b' } }), 'standing_questions.0.webhook.url', /without a user/],
+    [
+      standing({ webhook: { url: 'http://a', secret_env: 'YOCO_X' } }),
+      'standing_questions.0.webhook.secret_env',
+      /YOCO_/,
+    ],
+    [standing(...Array.from({ length: 9 }, () => ({}))), 'standing_questions', /8/],
   ])('is refused: %j', (input, param, detail) => {
     expect(() => parseDefinition(input)).toThrow(
       expect.objectContaining({ code: 'definition_invalid', param, message: expect.stringMatching(detail) as string }),

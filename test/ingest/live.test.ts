@@ -288,6 +288,19 @@ describe('An HTTP address', () => {
     expect(source.status.state).toBe('failed');
   });
 
+  test('that is said to be live is tried again whatever it answers', async () => {
+    const file = await readFile(await clips.make('late.mp4', ...testPicture(2, 10), ...streamable));
+    const answers = [404, 404];
+    const url = await http((_request, response) => {
+      const status = answers.shift();
+      if (status === undefined) response.end(file);
+      else response.writeHead(status).end();
+    });
+    const source = open({ url: `${url}/a.mp4`, live: true });
+    expect(times(await take(source))).toEqual([0, 500, 1000, 1500]);
+    expect(source.status).toMatchObject({ state: 'ended', reconnects: 2 });
+  });
+
   test('of a file whose server is gone before its end says so', async () => {
     const file = await readFile(await clips.make('lost.mp4', ...testPicture(4, 10), ...streamable));
     let asked = 0;

@@ -12,6 +12,16 @@ const isAllowed = (url: string, rule: string): boolean => {
   }
 };
 
+test('A client’s stream has no standing questions of its own: these last, and may call a webhook', () => {
+  const input = { name: 'a', source: { push: true }, standing_questions: [{ question: 'is there a dog?' }] };
+  const allow = (origin: 'operator' | 'client') =>
+    checkSource(parseDefinition(input), origin, { mediaRoots: [], allowedHosts: ['*'] });
+  expect(allow('operator').standing_questions).toEqual([{ question: 'is there a dog?', every: 2, holds: 1 }]);
+  expect(() => allow('client')).toThrow(
+    expect.objectContaining({ code: 'source_forbidden', param: 'standing_questions' }),
+  );
+});
+
 test.each([
   ['rtsp://cam.example/a', 'CAM.Example.', true],
   ['http://cam.example./', 'Cam.example', true],

@@ -122,6 +122,7 @@ describe('a standing question', () => {
     const door = new Door();
     door.answers = [
       new YocoError('too_many_questions'),
+      new YocoError('too_many_streams'),
       new YocoError('stream_empty'),
       new YocoError('stream_deleted', { detail: 'It is another one of those that are asked.' }),
       'yes',
@@ -130,7 +131,7 @@ describe('a standing question', () => {
     await sleep(5 * EVERY_MS);
     expect(errors).toEqual([]);
     expect(heard).toEqual([[null, 'yes']]);
-    expect(outcomes).toEqual(['missed', 'missed', 'missed', 'answered']);
+    expect(outcomes).toEqual(['missed', 'missed', 'missed', 'missed', 'answered']);
     const hourly = new Door();
     hourly.answers = [new YocoError('engine_restarted'), 'yes'];
     const late = stand(hourly, { everyMs: 3_600_000 });

@@ -6,8 +6,8 @@ import { basename, join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { YocoError } from '../../src/errors.ts';
-import { MAX_TURNS } from '../../src/live/conversation.ts';
-import { QUESTION_MAX_CHARS } from '../../src/live/types.ts';
+import { MAX_TURNS, TURNS_MAX_CHARS } from '../../src/live/conversation.ts';
+import { QUESTION_MAX_CHARS } from '../../src/question-limits.ts';
 import { Streams } from '../../src/live/live-service.ts';
 import type { SourceStream } from '../../src/live/live-stream.ts';
 import { Thumbnails } from '../../src/live/thumbnails.ts';
@@ -54,6 +54,19 @@ function thrown(run: () => unknown): unknown {
 }
 
 const pushed = (name: string, frames: number): Promise<SourceStream> => pushedTo(live, name, frames);
+
+describe('Memory that is promised to streams', () => {
+  test('may be more than the engine has: the log says so once', async () => {
+    const create = (name: string, limit_mb: number): Promise<SourceStream> =>
+      live.create({ name, source: { push: true }, memory: { limit_mb } }, 'operator');
+    await create('one', 4_000);
+    await create('two', 3_872);
+    expect(warnings).toEqual([]);
+    await create('three', 16);
+    await create('four', 16);
+    expect(warnings).toEqual([expect.stringMatching(/may keep 7888 MB together, and the engine has room for 7872/)]);
+  });
+});
 
 describe('A video file', () => {
   test('is read through ffmpeg into the cache, to its last frame', async () => {
@@ -403,6 +416,19 @@ describe('A conversation', () => {
   ])('refuses a wrong %s', async (param, options) => {
     const stream = await pushed('s', 1);
     expect(thrown(() => stream.converse().ask('what?', options))).toMatchObject({ code: 'invalid_request', param });
+  });
+
+  test('refuses earlier turns that no question could carry, before anybody encodes them', async () => {
+    const conversation = (await pushed('s', 1)).converse();
+    const turn = (chars: number) => ({ question: 'why?', answer: 'é'.repeat(chars - 4) });
+    const many = [turn(50_000), ...Array.from({ length: MAX_TURNS }, () => turn(TURNS_MAX_CHARS / MAX_TURNS))];
+    expect(thrown(() => conversation.ask('what?', { turns: [...many, turn(5_000)] }))).toMatchObject({
+      code: 'conversation_full',
+      detail: 'Its last 8 turns have 12000 characters; the limit is 8000.',
+    });
+    // The oldest are forgotten before; and the conversation is free for the next question.
+    const { result } = conversation.ask('what?', { turns: many });
+    await expect(result).rejects.toMatchObject({ code: 'conversation_full' });
   });
 
   test('takes one question at a time, and the next after it', async () => {

@@ -151,6 +151,9 @@ describe('chat completions', () => {
     const made = await fetch(`${address}/v1/token`, { method: 'POST', headers: json, body: '{"stream": "kitchen"}' });
     const token = { authorization: `Bearer ${((await made.json()) as { token: string }).token}` };
     expect((await post(ask('Now?'), token, address)).status).toBe(200);
+    const model = async (name: string): Promise<number> =>
+      (await fetch(`${address}/v1/models/${name}`, { headers: token })).status;
+    expect([await model('tiny@kitchen'), await model('tiny@door'), await model('tiny@none')]).toEqual([200, 403, 403]);
     for (const body of [
       ask('Now?', { model: 'tiny@door' }),
       ask('Now?', { model: 'tiny@attic' }),
@@ -213,6 +216,23 @@ describe('the official client', () => {
     expect(text).toBe('You asked: What is shown? (turn 1)');
     expect(finishes.slice(-2)).toEqual(['stop', undefined]);
     expect(usage).toEqual({ prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 });
+  });
+
+  it('is told nothing about an unexpected error in the middle of an answer, which the log has', async () => {
+    const logged: unknown[] = [];
+    const log = { warn: () => undefined, error: (about: object) => logged.push(about) };
+    const own = await startServer(live, { port: 0, log });
+    const pieces = await new OpenAI({ apiKey: KEY, baseURL: `${own.address}/v1` }).chat.completions.create({
+      model: 'tiny@kitchen',
+      messages: [{ role: 'user', content: 'fail internal' }],
+      stream: true,
+    });
+    const read = async (): Promise<void> => {
+      for await (const chunk of pieces) expect(chunk.object).toBe('chat.completion.chunk');
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'internal' });
+    expect(logged).toMatchObject([{ model: 'tiny@kitchen' }]);
+    await own.close();
   });
 
   it('is told where an answer was cut at the limit', async () => {

@@ -209,6 +209,21 @@ describe('shutdown', () => {
     await expect(fetch(`${address}/healthz`)).rejects.toThrow();
   });
 
+  it('lets answers over HTTP finish, too', async () => {
+    const { address, close } = await start({ drainMs: 10_000 });
+    const asked = fetch(`${address}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'tiny@kitchen', messages: [{ role: 'user', content: 'slow' }], stream: true }),
+    });
+    await expect.poll(() => live.stream('kitchen').asked.length).toBe(1);
+    const began = Date.now();
+    await close();
+    // Longer than sockets have to answer a close.
+    expect(Date.now() - began).toBeGreaterThan(1_000);
+    expect(await (await asked).text()).toMatch(/data: \[DONE\]\n\n$/);
+  });
+
   it('cuts answers that take longer than drainMs, and clients that do not close', async () => {
     const { address, close } = await start({ drainMs: 100 });
     const client = await connect(address);

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { YocoError, type ErrorCode } from '../../src/errors.ts';
+import type { StandingDefinition } from '../../src/ingest/definition.ts';
 import type { SourceState } from '../../src/ingest/frame.ts';
 import { chooseStreams } from '../../src/live/choose-streams.ts';
 import { momentsAt } from '../../src/live/moments.ts';
@@ -40,6 +41,7 @@ export class FakeStream implements LiveStream {
   says: string | null = null;
   /** How what is no special question ends. */
   finish: AnswerResult['finish'] = 'stop';
+  standingQuestions: readonly StandingDefinition[] = [];
   readonly #listeners = new Set<() => void>();
   #frames = 121;
   #colour = { r: 30, g: 120, b: 180 };

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
+import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startServer, type RunningServer, type ServerOptions } from '../../src/server/index.ts';
 import { FakeLiveService } from './fake-live-service.ts';
@@ -389,6 +390,35 @@ describe('web origins and host names', () => {
     });
     expect(preflight.status).toBe(204);
     expect(preflight.headers.get('access-control-allow-headers')).toContain('authorization');
+  });
+
+  it('the official client may call from a page of a listed origin: its own headers are allowed', async () => {
+    const seen: string[] = [];
+    const client = new OpenAI({
+      apiKey: KEY,
+      baseURL: `${locked.address}/v1`,
+      fetch: (url, init) => {
+        seen.push(...new Headers(init?.headers).keys());
+        return fetch(url, init);
+      },
+    });
+    await client.models.list();
+    const asked = seen.join(', ');
+    expect(asked).toContain('x-stainless-lang');
+    const headers = { origin: 'https://friend.example', 'access-control-request-headers': asked };
+    const preflight = await call(locked, '/v1/models', { method: 'OPTIONS', headers });
+    expect(preflight.headers.get('access-control-allow-headers')).toBe(asked);
+    const wrong = { ...headers, 'access-control-request-headers': 'x'.repeat(70) };
+    const refused = await call(locked, '/v1/models', { method: 'OPTIONS', headers: wrong });
+    expect(refused.headers.get('access-control-allow-headers')).toBe('authorization, content-type');
+  });
+
+  it('offers to speak HTTP/2 are not taken for WebSockets', async () => {
+    const headers = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABk' };
+    const status = await statusWith(open, '/v1/streams', headers);
+    // Node lets a server pass the offer over from version 24.9 on; before, the answer names the header.
+    const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+    expect(status).toBe(major > 24 || (major === 24 && minor >= 9) ? 200 : 400);
   });
 });
 

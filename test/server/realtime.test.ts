@@ -397,8 +397,8 @@ describe('a question over several streams', () => {
     await live.create({ name: 'cellar', source: { url: 'rtsp://10.0.0.8/live' } });
     client.ask('which camera?', { yoco: { streams: 'all' } });
     const { error } = await client.next('error');
-    expect(error).toMatchObject({ code: 'invalid_request', param: 'response.yoco.streams' });
-    expect(error.message).toContain('4 streams have frames, and one question may read 3');
+    expect(error).toMatchObject({ code: 'too_many_streams', param: 'response.yoco.streams' });
+    expect(error.message).toContain('4 have frames, and it may read 3');
   });
 
   it.each([

@@ -36,6 +36,8 @@ export interface SourcePlan {
   readonly live: boolean | 'unknown';
   /** While it is unknown: whether failures are those of a live source, which are never final. */
   readonly presumedLive: boolean;
+  /** Whether it is to be HLS, by its name: live then too, and with longer silences. */
+  readonly presumedHls: boolean;
   readonly loop: boolean;
   /** Whether a file is played in real time. */
   readonly paced: boolean;
@@ -77,7 +79,7 @@ export class FfmpegSource implements FrameSource {
     this.#plan = plan;
     this.#options = options;
     this.#now = options.clock ?? (() => performance.now());
-    this.#hls = plan.presumedLive;
+    this.#hls = plan.presumedHls;
     this.#live = plan.live === 'unknown' ? null : plan.live;
     this.#queue = new FrameQueue(this.#live === true ? 'drop' : 'hold');
   }
@@ -244,7 +246,7 @@ export class FfmpegSource implements FrameSource {
   #mayRetry(problem: YocoError): boolean {
     // Of ffmpeg too: it was found, and cannot be started for lack of processes or files, or while it is being replaced.
     if (this.#live !== null) return this.#live || this.#isLooping();
-    return this.#plan.presumedLive || problem.retryable;
+    return this.#plan.presumedLive || this.#plan.presumedHls || problem.retryable;
   }
 
   /** A looped file that has given frames is to be played for ever, as a live source is. */

@@ -1,0 +1,25 @@
+/** Errors on their way from the engine process to the server's. */
+import { type ErrorCode, YocoError } from '../errors.ts';
+
+export interface WireError {
+  readonly code: ErrorCode;
+  readonly detail: string;
+  readonly param: string | null;
+  /** Of an `internal` error: what was thrown, for the log. */
+  readonly cause?: { readonly message: string; readonly stack: string };
+}
+
+export function toWire(error: unknown): WireError {
+  const { code, detail, param, cause } = YocoError.from(error);
+  if (code !== 'internal') return { code, detail, param };
+  const { message, stack = message } = cause instanceof Error ? cause : new Error(String(cause));
+  return { code, detail, param, cause: { message, stack } };
+}
+
+export function fromWire({ code, detail, param, cause }: WireError): YocoError {
+  return new YocoError(code, {
+    ...(detail === '' ? {} : { detail }),
+    ...(param === null ? {} : { param }),
+    ...(cause === undefined ? {} : { cause: Object.assign(new Error(cause.message), { stack: cause.stack }) }),
+  });
+}

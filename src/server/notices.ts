@@ -1,0 +1,92 @@
+/**
+ * Standing questions that streams' files ask: they need no client, and last as long as their stream. Each new answer stands in the log, and
+ * goes to the webhook that the file names.
+ */
+import { YocoError } from '../errors.ts';
+import type { StandingDefinition, WebhookDefinition } from '../ingest/definition.ts';
+import { StandingQuestion } from '../live/standing-question.ts';
+import type { LiveStream } from '../live/types.ts';
+import { answerJson, statusOf } from './answer-json.ts';
+import { wireError } from './errors-http.ts';
+import { newId } from './ids.ts';
+import type { ServerLimits } from './limits.ts';
+import type { ServerMetrics } from './metrics.ts';
+import { Webhook } from './webhook.ts';
+
+/** Least characters of a secret. */
+const SECRET_CHARS = 16;
+
+export class Notices {
+  readonly #limits: Pick<ServerLimits, 'log' | 'maxOutputTokens'>;
+  readonly #metrics: Pick<ServerMetrics, 'stood'>;
+  readonly #questions: StandingQuestion[] = [];
+  readonly #webhooks: Webhook[] = [];
+
+  constructor(limits: Pick<ServerLimits, 'log' | 'maxOutputTokens'>, metrics: Pick<ServerMetrics, 'stood'>) {
+    this.#limits = limits;
+    this.#metrics = metrics;
+  }
+
+  /** Begins to ask what the stream's definition says. Throws `definition_invalid` where a secret is missing. */
+  stand(stream: LiveStream): void {
+    const asked = stream.standingQuestions.map((definition, i) => {
+      return {
+        definition,
+        webhook: this.#webhookOf(definition.webhook, `${stream.name}: standing_questions.${i}.webhook`),
+      };
+    });
+    for (const { definition, webhook } of asked) this.#ask(stream, definition, webhook);
+  }
+
+  /** Asks no more; what waits for a webhook has `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    for (const question of this.#questions) question.close();
+    await Promise.all(this.#webhooks.map((webhook) => webhook.close(graceMs)));
+  }
+
+  #ask(stream: LiveStream, { question, every, holds }: StandingDefinition, webhook: Webhook | null): void {
+    const { log, maxOutputTokens: maxTokens } = this.#limits;
+    const about = { stream: stream.name, question };
+    const tell = (type: string, what: object): void =>
+      webhook?.send({ type, created_at: new Date().toISOString(), standing_question_id: id, ...about, ...what });
+    const id = newId('standing');
+    const standing = new StandingQuestion(
+      { question: question.trim(), everyMs: every * 1_000, holds, maxTokens, converse: () => stream.converse() },
+      {
+        changed: ({ answer, previous, result, conversation }) => {
+          const yoco = answerJson(result, conversation);
+          log.info?.({ ...about, answer, previous, at: yoco.as_of_time }, 'A standing question has a new answer.');
+          tell('yoco.standing_question.answered', { answer, previous, status: statusOf(result), yoco });
+        },
+        ended: (error) => {
+          const fields = error === null ? about : { ...about, code: error.code, err: error.cause };
+          log.warn(fields, `A standing question is asked no more: ${error?.message ?? 'the stream has ended.'}`);
+          tell('yoco.standing_question.deleted', { error: error === null ? null : wireError(error) });
+        },
+        asked: (outcome) => {
+          this.#metrics.stood(outcome);
+        },
+      },
+    );
+    this.#questions.push(standing);
+  }
+
+  #webhookOf(definition: WebhookDefinition | undefined, where: string): Webhook | null {
+    if (definition === undefined) return null;
+    const { url, secret_env: variable } = definition;
+    const secret = variable === undefined ? undefined : process.env[variable];
+    if (variable !== undefined && (secret === undefined || secret.length < SECRET_CHARS)) {
+      const detail = `${where}.secret_env: expected ${variable} to hold a secret of at least ${SECRET_CHARS} characters.`;
+      throw new YocoError('definition_invalid', { param: 'standing_questions', detail });
+    }
+    const webhook = new Webhook({
+      url,
+      ...(secret === undefined ? {} : { secret }),
+      onWarning: (message) => {
+        this.#limits.log.warn({}, message);
+      },
+    });
+    this.#webhooks.push(webhook);
+    return webhook;
+  }
+}

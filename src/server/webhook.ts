@@ -1,0 +1,140 @@
+/**
+ * Sends events to an address of the operator's, in their order, as https://www.standardwebhooks.com has it: what is sent has an id, a time,
+ * and, with a secret, a signature over both and the body.
+ */
+import { createHmac } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { VERSION } from '../version.ts';
+import { newId } from './ids.ts';
+
+/** Events that wait while one is sent; then the oldest go. */
+export const MAX_WAITING_EVENTS = 100;
+/** Waits before it is tried again, ms; after the last it is given up. */
+const RETRY_MS: readonly number[] = [1_000, 5_000, 25_000];
+/** Time for an answer, ms. */
+const TIMEOUT_MS = 10_000;
+/** Besides those of the server: it asks to be tried later. */
+const TRIED_AGAIN: readonly number[] = [408, 425, 429];
+const SECRET_PREFIX = 'whsec_';
+
+export interface WebhookOptions {
+  readonly url: string;
+  /** `whsec_` and base64, or any text. */
+  readonly secret?: string;
+  /** Hears why an event was given up; without the address's path, which may be a secret. */
+  readonly onWarning: (message: string) => void;
+  /** Default: `RETRY_MS`. */
+  readonly retryMs?: readonly number[];
+  /** Default: `TIMEOUT_MS`. */
+  readonly timeoutMs?: number;
+}
+
+interface Message {
+  readonly id: string;
+  readonly body: string;
+}
+
+/** Why an event did not arrive, and whether it is tried again. */
+interface Failure {
+  readonly why: string;
+  readonly passes: boolean;
+}
+
+export class Webhook {
+  readonly #options: WebhookOptions;
+  readonly #host: string;
+  readonly #stop = new AbortController();
+  readonly #waiting: Message[] = [];
+  #sending: Promise<void> | null = null;
+
+  constructor(options: WebhookOptions) {
+    this.#options = options;
+    this.#host = new URL(options.url).host;
+  }
+
+  /** `event` as JSON, with an `id` that stays the same when it is tried again. Returns at once. */
+  send(event: object): void {
+    if (this.#stop.signal.aborted) return;
+    const id = newId('evt');
+    this.#waiting.push({ id, body: JSON.stringify({ id, ...event }) });
+    if (this.#waiting.length > MAX_WAITING_EVENTS) {
+      this.#waiting.shift();
+      this.#warn(`${MAX_WAITING_EVENTS} events wait for it; the oldest is given up.`);
+    }
+    this.#sending ??= this.#sendAll();
+  }
+
+  /** What waits has `graceMs` to be sent, and is given up then. */
+  async close(graceMs: number): Promise<void> {
+    const cut = setTimeout(() => {
+      this.#stop.abort();
+    }, graceMs);
+    await this.#sending;
+    clearTimeout(cut);
+    this.#stop.abort();
+  }
+
+  async #sendAll(): Promise<void> {
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      await this.#deliver(next);
+      if (!this.#stop.signal.aborted) continue;
+      const left = this.#waiting.splice(0).length;
+      if (left > 0) this.#warn(`${left} more that waited were given up.`);
+    }
+    this.#sending = null;
+  }
+
+  async #deliver(message: Message): Promise<void> {
+    const { signal } = this.#stop;
+    const waits = this.#options.retryMs ?? RETRY_MS;
+    for (let tries = 0; ; tries++) {
+      const failure = await this.#post(message);
+      if (failure === null) return;
+      const wait = waits[tries];
+      if (!failure.passes || wait === undefined || signal.aborted) {
+        this.#warn(`an event was given up: ${failure.why}.`);
+        return;
+      }
+      await sleep(wait, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** Null when it was taken. */
+  async #post({ id, body }: Message): Promise<Failure | null> {
+    const { url, secret, timeoutMs = TIMEOUT_MS } = this.#options;
+    const timestamp = String(Math.floor(Date.now() / 1_000));
+    const signature = secret === undefined ? {} : { 'webhook-signature': sign(secret, `${id}.${timestamp}.${body}`) };
+    try {
+      const response = await fetch(url, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          'user-agent': `yoco-live/${VERSION}`,
+          'webhook-id': id,
+          'webhook-timestamp': timestamp,
+          ...signature,
+        },
+        body,
+        // Where it leads is not the operator's word.
+        redirect: 'manual',
+        signal: AbortSignal.any([this.#stop.signal, AbortSignal.timeout(timeoutMs)]),
+      });
+      await response.body?.cancel();
+      const { status } = response;
+      if (status >= 200 && status < 300) return null;
+      return { why: `it answers ${status}`, passes: status >= 500 || TRIED_AGAIN.includes(status) };
+    } catch (error) {
+      const late = error instanceof Error && error.name === 'TimeoutError';
+      return { why: late ? `no answer within ${timeoutMs / 1_000} s` : 'it cannot be reached', passes: true };
+    }
+  }
+
+  #warn(message: string): void {
+    this.#options.onWarning(`The webhook at ${this.#host}: ${message}`);
+  }
+}
+
+function sign(secret: string, text: string): string {
+  const key = secret.startsWith(SECRET_PREFIX) ? Buffer.from(secret.slice(SECRET_PREFIX.length), 'base64') : secret;
+  return `v1,${createHmac('sha256', key).update(text).digest('base64')}`;
+}

@@ -1,0 +1,51 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { testPicture } from '../support/clips.ts';
+import { interrupt, run, start, workplace } from '../support/cli.ts';
+import { TINY_BUNDLE } from '../support/golden.ts';
+
+const place = workplace();
+
+test('A stream’s file asks a standing question: its answer is in the log, and goes to the webhook', async () => {
+  const bodies: string[] = [];
+  const receiver = createServer((request, response) => {
+    void request
+      .toArray()
+      .then((pieces) => bodies.push(Buffer.concat(pieces as Buffer[]).toString('utf8')))
+      .then(() => response.writeHead(204).end());
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  const hook = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
+  const streams = await mkdtemp(path.join(place.folder, 'streams-'));
+  const clip = await place.clips.make('notices.mp4', ...testPicture(3, 10));
+  const definition = (variable: string): string =>
+    `source: { file: ${clip}, loop: true }
+standing_questions:
+  - question: What is shown now?
+    every: 0.5
+    webhook: { url: '${hook}', secret_env: ${variable} }
+`;
+  await writeFile(path.join(streams, 'door.yaml'), definition('DOOR_SECRET'));
+  const args = ['serve', '--port', '0', '--streams', streams, '--bundle', TINY_BUNDLE];
+  const service = start(args, { DOOR_SECRET: 'a-secret-of-the-tests' });
+  place.running.push(service);
+  await service.wrote(/"stream":"door","question":"What is shown now\?","answer":".*","msg":"A standing question has/);
+  await expect.poll(() => bodies.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  const { type, stream, previous, yoco } = JSON.parse(bodies[0] ?? '{}') as Record<string, unknown>;
+  expect({ type, stream, previous }).toEqual({
+    type: 'yoco.standing_question.answered',
+    stream: 'door',
+    previous: null,
+  });
+  expect(yoco).toMatchObject({ stream: 'door', as_of: expect.any(Number) as number });
+  interrupt(service);
+  expect((await service.ended).status).toBe(0);
+  receiver.close();
+
+  const without = await run(args);
+  expect(without.status).not.toBe(0);
+  expect(without.stderr).toMatch(/standing_questions\.0\.webhook\.secret_env: expected DOOR_SECRET to hold a secret/);
+}, 60_000);

@@ -1,0 +1,27 @@
+import { describe, expect, test } from 'vitest';
+import { fromWire, toWire } from '../../src/engine/wire-error.ts';
+import { YocoError } from '../../src/errors.ts';
+
+const sent = (error: unknown): YocoError => fromWire(structuredClone(toWire(error)));
+
+describe('An error that crosses to the server’s process', () => {
+  test('is the same there, without what only a log may hold', () => {
+    const error = new YocoError('stream_empty', {
+      param: 'stream',
+      detail: 'It is "door".',
+      cause: new Error('inside'),
+    });
+    const { code, param, detail, message, cause } = sent(error);
+    expect([code, param, detail, message]).toEqual([error.code, 'stream', 'It is "door".', error.message]);
+    expect(cause).toBeUndefined();
+  });
+
+  test('that nobody expected brings what was thrown, and where, for the log', () => {
+    const thrown = new RangeError('a segment needs a token');
+    const { code, message, cause } = sent(thrown);
+    expect([code, message]).toEqual(['internal', new YocoError('internal').message]);
+    expect(cause).toMatchObject({ message: thrown.message, stack: thrown.stack });
+    expect(sent('a word').cause).toMatchObject({ message: 'a word' });
+    expect(sent(new YocoError('internal', { detail: 'Why.' })).detail).toBe('Why.');
+  });
+});

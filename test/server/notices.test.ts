@@ -1,0 +1,210 @@
+/** Standing questions of streams' files, and the webhooks that hear of their answers. */
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import OpenAI from 'openai';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { StandingDefinition } from '../../src/ingest/definition.ts';
+import { startServer, type RunningServer } from '../../src/server/index.ts';
+import { standingAnswered, standingDeleted } from '../../src/server/wire-schemas.ts';
+import { MAX_WAITING_EVENTS, Webhook } from '../../src/server/webhook.ts';
+import { FakeLiveService, type FakeStream } from './fake-live-service.ts';
+
+const SECRET = `whsec_${Buffer.from('a-secret-of-the-tests-0123').toString('base64')}`;
+
+interface Event {
+  readonly id: string;
+  readonly type: string;
+  readonly answer?: string;
+  readonly error?: { readonly code: string } | null;
+  readonly n?: number;
+}
+
+interface Heard {
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  readonly event: Event;
+}
+
+/** What was sent to the webhook, and what it answers: statuses in their order, then 204. */
+let heard: Heard[];
+let answers: number[];
+let receiver: Server;
+let url: string;
+
+beforeEach(async () => {
+  heard = [];
+  answers = [];
+  receiver = createServer((request, response) => {
+    let body = '';
+    request.setEncoding('utf8');
+    request.on('data', (piece: string) => (body += piece));
+    request.on('end', () => {
+      heard.push({ path: request.url ?? '', headers: request.headers, body, event: JSON.parse(body) as Event });
+      const status = answers.shift() ?? 204;
+      // 0: no answer at all.
+      if (status !== 0) response.writeHead(status, status === 302 ? { location: '/elsewhere' } : {}).end();
+    });
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook/hidden-part`;
+});
+
+afterEach(async () => {
+  receiver.closeAllConnections();
+  await new Promise((resolve) => receiver.close(resolve));
+});
+
+describe('A standing question of a stream’s file', () => {
+  const logged: [string, object, string][] = [];
+  const log = {
+    info: (fields: object, message: string) => logged.push(['info', fields, message]),
+    warn: (fields: object, message: string) => logged.push(['warn', fields, message]),
+    error: (fields: object, message: string) => logged.push(['error', fields, message]),
+  };
+  let live: FakeLiveService;
+  let kitchen: FakeStream;
+  let server: RunningServer | null;
+
+  beforeEach(() => {
+    live = new FakeLiveService();
+    kitchen = live.stream('kitchen');
+    server = null;
+    logged.length = 0;
+  });
+
+  afterEach(async () => {
+    vi.unstubAllEnvs();
+    await server?.close();
+  });
+
+  async function ask(more: Partial<StandingDefinition> = {}): Promise<void> {
+    kitchen.standingQuestions = [{ question: 'is there a dog? ', every: 0.5, holds: 1, ...more }];
+    server = await startServer(live, { port: 0, drainMs: 1_000, log });
+  }
+
+  it('sends its first answer to the webhook, and each that is another one, signed as the official client checks it', async () => {
+    vi.stubEnv('DOOR_SECRET', SECRET);
+    kitchen.says = 'no';
+    await ask({ webhook: { url, secret_env: 'DOOR_SECRET' } });
+    await expect.poll(() => heard.length, { timeout: 3_000 }).toBe(1);
+    kitchen.tick(61_000);
+    await expect.poll(() => kitchen.asked.length, { timeout: 3_000 }).toBe(2);
+    kitchen.says = 'yes';
+    kitchen.tick(62_000);
+    await expect.poll(() => heard.length, { timeout: 3_000 }).toBe(2);
+
+    for (const { event } of heard) expect(standingAnswered.strict().parse(event)).toEqual(event);
+    const client = new OpenAI({ apiKey: 'none' });
+    const events = await Promise.all(
+      heard.map(({ body, headers }) => client.webhooks.unwrap(body, headers as Record<string, string>, SECRET)),
+    );
+    expect(events).toMatchObject([
+      { type: 'yoco.standing_question.answered', stream: 'kitchen', answer: 'no', previous: null, status: 'completed' },
+      { question: 'is there a dog? ', answer: 'yes', previous: 'no', yoco: { stream: 'kitchen', as_of: 62 } },
+    ]);
+    const wrong = client.webhooks.unwrap(heard[0]?.body ?? '', heard[1]?.headers, SECRET);
+    await expect(wrong).rejects.toThrow();
+    expect(heard.map(({ headers, event }) => headers['webhook-id'] === event.id)).toEqual([true, true]);
+    expect(kitchen.asked[0]).toMatchObject({ question: 'is there a dog?', options: { unattended: true } });
+    const figures = await (await fetch(`${server?.address}/metrics`)).text();
+    expect(figures).toContain('yoco_standing_askings_total{outcome="answered"} 3');
+  });
+
+  it('stands in the log, with a webhook or without one', async () => {
+    kitchen.says = 'no';
+    await ask();
+    await expect.poll(() => logged.length, { timeout: 3_000 }).toBe(1);
+    expect(logged).toMatchObject([['info', { stream: 'kitchen', answer: 'no', previous: null }, /new answer/]]);
+    expect(heard).toEqual([]);
+  });
+
+  it('says that it is asked no more, and why', async () => {
+    await ask({ webhook: { url } });
+    await expect.poll(() => heard.length, { timeout: 3_000 }).toBe(1);
+    kitchen.deleted = true;
+    kitchen.tick(61_000);
+    await expect.poll(() => heard.length, { timeout: 3_000 }).toBe(2);
+    expect(heard[1]?.event).toMatchObject({
+      type: 'yoco.standing_question.deleted',
+      error: { code: 'stream_deleted' },
+    });
+    expect(standingDeleted.strict().parse(heard[1]?.event)).toEqual(heard[1]?.event);
+    expect(heard[1]?.headers['webhook-signature']).toBeUndefined();
+    expect(logged.at(-1)).toMatchObject(['warn', { code: 'stream_deleted' }, /asked no more/]);
+  });
+
+  it('needs the secret that its file names: else the service does not start', async () => {
+    vi.stubEnv('DOOR_SECRET', 'short');
+    await expect(ask({ webhook: { url, secret_env: 'DOOR_SECRET' } })).rejects.toMatchObject({
+      code: 'definition_invalid',
+      detail:
+        'kitchen: standing_questions.0.webhook.secret_env: expected DOOR_SECRET to hold a secret of at least 16 characters.',
+    });
+    expect(kitchen.asked).toEqual([]);
+  });
+});
+
+describe('A webhook', () => {
+  const warnings: string[] = [];
+  const open = (more: { retryMs?: number[]; timeoutMs?: number } = {}): Webhook =>
+    new Webhook({ url, retryMs: [20, 40], onWarning: (message) => warnings.push(message), ...more });
+
+  beforeEach(() => {
+    warnings.length = 0;
+  });
+
+  it('is tried again with the same id after what may pass, and later events keep their place', async () => {
+    answers = [503, 429];
+    const webhook = open();
+    for (const n of [1, 2]) webhook.send({ type: 'test', n });
+    await webhook.close(5_000);
+    expect(heard.map(({ event }) => event.n)).toEqual([1, 1, 1, 2]);
+    expect(new Set(heard.map(({ event }) => event.id)).size).toBe(2);
+    expect(warnings).toEqual([]);
+  });
+
+  it.each([
+    ['refuses', [404], /it answers 404/, 1],
+    ['leads elsewhere, which is not followed', [302], /it answers 302/, 1],
+    ['fails each time', [500, 500, 500], /it answers 500/, 3],
+  ] as const)(
+    'that %s is given up, and the next event is tried; the log does not show its path',
+    async (_, all, why, tries) => {
+      answers = [...all];
+      const webhook = open();
+      for (const n of [1, 2]) webhook.send({ type: 'test', n });
+      await webhook.close(5_000);
+      expect(heard.map(({ event }) => event.n)).toEqual([...Array.from({ length: tries }, () => 1), 2]);
+      expect(heard.every(({ path }) => path === '/hook/hidden-part')).toBe(true);
+      expect(warnings).toEqual([expect.stringMatching(why)]);
+      expect(warnings[0]).not.toContain('hidden-part');
+    },
+  );
+
+  it('that does not answer is given up after a time', async () => {
+    answers = [0, 0];
+    const webhook = open({ retryMs: [10], timeoutMs: 100 });
+    webhook.send({ type: 'test' });
+    await webhook.close(5_000);
+    expect(warnings).toEqual([expect.stringMatching(/no answer within 0\.1 s/)]);
+  });
+
+  it('lets a hundred events wait, and no end of the service longer than its grace', async () => {
+    answers = [0];
+    const webhook = open({ timeoutMs: 60_000 });
+    for (let n = 0; n < MAX_WAITING_EVENTS + 3; n++) webhook.send({ type: 'test', n });
+    await expect.poll(() => heard.length).toBe(1);
+    // One is being sent, a hundred wait.
+    expect(warnings).toHaveLength(2);
+    const began = performance.now();
+    await webhook.close(100);
+    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(warnings.slice(2)).toEqual([
+      expect.stringMatching(/an event was given up/),
+      expect.stringMatching(/100 more that waited were given up/),
+    ]);
+    webhook.send({ type: 'test' });
+    expect(heard).toHaveLength(1);
+  });
+});
