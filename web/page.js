@@ -73,9 +73,14 @@ function listNames(streams, { streams_per_question: most }) {
   const chosen = $('stream').value;
   $('stream').replaceChildren(...streams.map(({ name }) => element('option', { value: name, textContent: name })));
   if (streams.some(({ name }) => name === chosen)) $('stream').value = chosen;
-  const one = streams.length < 2 || streams.length > most;
-  $('all-choice').hidden = one;
-  if (one) $('all-streams').checked = false;
+  offerAll(streams, most);
+}
+
+/** "All streams" are those with a frame, as many as one question may read. */
+function offerAll(streams, most) {
+  const tooMany = streams.filter(({ last }) => last !== null).length > most;
+  $('all-choice').hidden = streams.length < 2 || tooMany;
+  if ($('all-choice').hidden) $('all-streams').checked = false;
 }
 
 /** Streams may come and go elsewhere. */
@@ -83,6 +88,7 @@ async function refreshNames() {
   const { data, bundle } = await listStreams().catch(() => ({ data: null }));
   const names = [...$('stream').options].map(({ value }) => value);
   if (data?.length > 0 && data.map(({ name }) => name).join() !== names.join()) listNames(data, bundle);
+  else if (data !== null) offerAll(data, bundle.streams_per_question);
 }
 
 function selectStream(name) {

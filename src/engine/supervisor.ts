@@ -374,6 +374,12 @@ export class Engine extends EventEmitter<EngineEvents> {
       await this.#spawn();
     } catch (error) {
       // A process that was started ends in `exit`, which sees to the next one. For lack of processes, files or memory there is none.
+      const known = YocoError.from(error);
+      // Why `exit` was first is told there.
+      if (known.code !== 'engine_unavailable') {
+        const cause = known.cause instanceof Error ? ` (${known.cause.message})` : '';
+        this.#options.onWarning(`The engine cannot load its bundle: ${known.message}${cause}`);
+      }
       if (this.#child?.pid !== undefined) this.#child.kill('SIGKILL');
       else if (!this.#closing) this.#lost(`The engine process cannot be started (${reasonOf(error)}).`);
     }

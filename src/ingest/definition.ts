@@ -116,7 +116,10 @@ const webhook = z.strictObject({
     .string()
     .max(4096)
     .refine((value) => /^https?:\/\//i.test(value) && URL.canParse(value), 'expected an http:// or https:// address')
-    .refine((value) => !URL.canParse(value) || new URL(value).username === '', 'expected an address without a user'),
+    .refine((value) => {
+      const { username, password } = URL.canParse(value) ? new URL(value) : { username: '', password: '' };
+      return username === '' && password === '';
+    }, 'expected an address without a user and password'),
   /** Name of an environment variable that holds the secret by which what is sent is signed (https://www.standardwebhooks.com). */
   secret_env: variable.optional(),
 });
@@ -143,7 +146,7 @@ const fieldsBesideSource = {
   description: z.string().max(1000).optional(),
   /** The stream goes on from this snapshot. Without a source it takes pushed frames, if any. */
   restore: snapshotName.optional(),
-  /** Asked for as long as the stream is there; for the operator only. */
+  /** Asked for as long as the stream is there: by `startServer` of the streams that there are, later by `stand`. For the operator only. */
   standing_questions: z.array(standingQuestion).max(MAX_STANDING_QUESTIONS).optional(),
   sampling: z
     .strictObject({

@@ -20,7 +20,7 @@ export interface SourcePolicy {
 
 /**
  * Returns the definition to use, in which a client's file is the real path.
- * Throws `source_forbidden`, or `source_not_found` for a file that would be allowed.
+ * Throws `source_forbidden`, `source_not_found` for a file that would be allowed, or `forbidden` for what else only the operator may say.
  */
 export function checkSource(
   definition: StreamDefinition,
@@ -38,7 +38,8 @@ export function checkSource(
   if (origin === 'operator') return definition;
   // What a client asks ends with its connection, and a webhook would have the service call whom the client likes.
   if (definition.standing_questions !== undefined) {
-    throw forbidden('standing_questions', 'Only files of the operator have standing questions of their own.');
+    const detail = 'Only files of the operator have standing questions of their own.';
+    throw new YocoError('forbidden', { param: 'standing_questions', detail });
   }
 
   if ('device' in source) throw forbidden('source.device', 'Devices are opened only for the operator.');

@@ -45,6 +45,8 @@ export interface StandingHost {
   ended(error: YocoError | null): void;
   /** Called after each asking: whether it was answered, or missed for a reason that may pass. */
   asked?(outcome: 'answered' | 'missed'): void;
+  /** Called for an error that nobody expected, which the question then outlasts. Without this such an error ends it. */
+  unexpected?(error: YocoError): void;
 }
 
 interface Candidate extends Omit<StandingChange, 'previous'> {
@@ -153,7 +155,11 @@ export class StandingQuestion {
   #failed(error: YocoError): Outcome {
     if (this.#abort.signal.aborted) return 'over';
     // A busy service, an engine that starts again, a stream without a frame: the next asking may be answered.
-    if (error.retryable && error.code !== 'internal' && error.code !== 'shutting_down') return this.#missed();
+    const unexpected = error.code === 'internal';
+    if (error.retryable && error.code !== 'shutting_down' && (!unexpected || this.#host.unexpected !== undefined)) {
+      if (unexpected) this.#host.unexpected?.(error);
+      return this.#missed();
+    }
     this.#end(error);
     return 'over';
   }

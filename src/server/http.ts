@@ -1,5 +1,5 @@
 /** The HTTP side: who may call, health, tokens, streams, the page, and one form for all errors. */
-import type { ServerOptions } from 'node:http';
+import type { ServerOptions, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify';
 import { YocoError } from '../errors.ts';
@@ -30,9 +30,11 @@ export interface HttpParts {
   readonly limits: ServerLimits;
   readonly metrics: ServerMetrics;
   readonly isDraining: () => boolean;
+  /** Hears of each request. */
+  readonly began?: (response: ServerResponse) => void;
 }
 
-export function createHttp(live: LiveService, { gate, limits, metrics, isDraining }: HttpParts) {
+export function createHttp(live: LiveService, { gate, limits, metrics, isDraining, began }: HttpParts) {
   const shared = {
     logger: false,
     bodyLimit: JSON_BYTES,
@@ -62,6 +64,7 @@ export function createHttp(live: LiveService, { gate, limits, metrics, isDrainin
   app.setNotFoundHandler((_request, reply) => sendError(reply, new YocoError('not_found')));
 
   app.addHook('onRequest', async (request, reply) => {
+    began?.(reply.raw);
     void reply.header('x-content-type-options', 'nosniff').header('referrer-policy', 'no-referrer');
     const path = request.url.split('?', 1)[0] ?? '';
     if (HEALTH.includes(path)) return;

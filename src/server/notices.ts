@@ -11,10 +11,7 @@ import { wireError } from './errors-http.ts';
 import { newId } from './ids.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
-import { Webhook } from './webhook.ts';
-
-/** Least characters of a secret. */
-const SECRET_CHARS = 16;
+import { KEY_BYTES, keyOf, Webhook } from './webhook.ts';
 
 export class Notices {
   readonly #limits: Pick<ServerLimits, 'log' | 'maxOutputTokens'>;
@@ -66,6 +63,10 @@ export class Notices {
         asked: (outcome) => {
           this.#metrics.stood(outcome);
         },
+        // Nobody is there who could ask again.
+        unexpected: ({ cause }) => {
+          log.error({ ...about, err: cause }, 'A standing question was not answered.');
+        },
       },
     );
     this.#questions.push(standing);
@@ -74,14 +75,15 @@ export class Notices {
   #webhookOf(definition: WebhookDefinition | undefined, where: string): Webhook | null {
     if (definition === undefined) return null;
     const { url, secret_env: variable } = definition;
-    const secret = variable === undefined ? undefined : process.env[variable];
-    if (variable !== undefined && (secret === undefined || secret.length < SECRET_CHARS)) {
-      const detail = `${where}.secret_env: expected ${variable} to hold a secret of at least ${SECRET_CHARS} characters.`;
+    const key = variable === undefined ? undefined : keyOf(process.env[variable] ?? '');
+    if (key === null) {
+      const expected = `"whsec_" and the base64 of at least ${KEY_BYTES} bytes, or as many of plain text`;
+      const detail = `${where}.secret_env: expected ${variable ?? 'it'} to hold ${expected}.`;
       throw new YocoError('definition_invalid', { param: 'standing_questions', detail });
     }
     const webhook = new Webhook({
       url,
-      ...(secret === undefined ? {} : { secret }),
+      ...(key === undefined ? {} : { key }),
       onWarning: (message) => {
         this.#limits.log.warn({}, message);
       },

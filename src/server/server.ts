@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { YocoError } from '../errors.ts';
-import type { LiveService } from '../live/types.ts';
+import type { LiveService, LiveStream } from '../live/types.ts';
 import { Gate } from './auth.ts';
 import { createHttp } from './http.ts';
 import { resolveOptions, type ServerOptions } from './limits.ts';
@@ -15,6 +15,8 @@ export interface RunningServer {
   /** Where it listens, e.g. `http://127.0.0.1:8080`, without a slash at the end. */
   readonly address: string;
   readonly port: number;
+  /** Asks the standing questions of a stream that was made after the start. Throws `definition_invalid` where a webhook's secret is missing. */
+  readonly stand: (stream: LiveStream) => void;
   /** Drains and stops listening; leaves the `LiveService` as it is. May be called more than once. */
   readonly close: () => Promise<void>;
 }
@@ -34,10 +36,6 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
   /** Requests over HTTP that are not answered to their end. */
   let requests = 0;
   const app = build();
-  app.server.on('request', (_request, response: ServerResponse) => {
-    requests += 1;
-    response.once('close', () => (requests -= 1));
-  });
   app.server.on('upgrade', (request, socket, head) => {
     realtime.upgrade(request, socket, head);
   });
@@ -58,12 +56,20 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
   return {
     address: `${limits.tls ? 'https' : 'http'}://${host}:${port}`,
     port,
+    stand: (stream) => {
+      notices.stand(stream);
+    },
     close: () => (closing ??= close()),
   };
 
+  function began(response: ServerResponse): void {
+    requests += 1;
+    response.once('close', () => (requests -= 1));
+  }
+
   function build(): ReturnType<typeof createHttp> {
     try {
-      return createHttp(live, { gate, limits, metrics, isDraining: () => closing !== null });
+      return createHttp(live, { gate, limits, metrics, isDraining: () => closing !== null, began });
     } catch (cause) {
       if (!limits.tls) throw cause;
       throw new YocoError('config_invalid', { param: 'tls', detail: 'The key and certificate cannot be used.', cause });

@@ -16,11 +16,14 @@ const TIMEOUT_MS = 10_000;
 /** Besides those of the server: it asks to be tried later. */
 const TRIED_AGAIN: readonly number[] = [408, 425, 429];
 const SECRET_PREFIX = 'whsec_';
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
+/** Least bytes of a key. */
+export const KEY_BYTES = 16;
 
 export interface WebhookOptions {
   readonly url: string;
-  /** `whsec_` and base64, or any text. */
-  readonly secret?: string;
+  /** What is signed with; see `keyOf`. */
+  readonly key?: Buffer;
   /** Hears why an event was given up; without the address's path, which may be a secret. */
   readonly onWarning: (message: string) => void;
   /** Default: `RETRY_MS`. */
@@ -54,7 +57,7 @@ export class Webhook {
 
   /** `event` as JSON, with an `id` that stays the same when it is tried again. Returns at once. */
   send(event: object): void {
-    if (this.#stop.signal.aborted) return;
+    if (this.#isStopped()) return;
     const id = newId('evt');
     this.#waiting.push({ id, body: JSON.stringify({ id, ...event }) });
     if (this.#waiting.length > MAX_WAITING_EVENTS) {
@@ -77,7 +80,7 @@ export class Webhook {
   async #sendAll(): Promise<void> {
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       await this.#deliver(next);
-      if (!this.#stop.signal.aborted) continue;
+      if (!this.#isStopped()) continue;
       const left = this.#waiting.splice(0).length;
       if (left > 0) this.#warn(`${left} more that waited were given up.`);
     }
@@ -85,25 +88,29 @@ export class Webhook {
   }
 
   async #deliver(message: Message): Promise<void> {
-    const { signal } = this.#stop;
     const waits = this.#options.retryMs ?? RETRY_MS;
     for (let tries = 0; ; tries++) {
       const failure = await this.#post(message);
       if (failure === null) return;
-      const wait = waits[tries];
-      if (!failure.passes || wait === undefined || signal.aborted) {
-        this.#warn(`an event was given up: ${failure.why}.`);
-        return;
-      }
-      await sleep(wait, undefined, { signal }).catch(() => undefined);
+      const wait = failure.passes ? waits[tries] : undefined;
+      // An aborted wait is how `close` ends it.
+      if (wait !== undefined) await sleep(wait, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      if (wait !== undefined && !this.#isStopped()) continue;
+      this.#warn(`an event was given up: ${this.#isStopped() ? 'the service ends, and ' : ''}${failure.why}.`);
+      return;
     }
+  }
+
+  /** A method, since the compiler does not see that the signal changes during an `await`. */
+  #isStopped(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   /** Null when it was taken. */
   async #post({ id, body }: Message): Promise<Failure | null> {
-    const { url, secret, timeoutMs = TIMEOUT_MS } = this.#options;
+    const { url, key, timeoutMs = TIMEOUT_MS } = this.#options;
     const timestamp = String(Math.floor(Date.now() / 1_000));
-    const signature = secret === undefined ? {} : { 'webhook-signature': sign(secret, `${id}.${timestamp}.${body}`) };
+    const signature = key === undefined ? {} : { 'webhook-signature': sign(key, `${id}.${timestamp}.${body}`) };
     try {
       const response = await fetch(url, {
         method: 'POST',
@@ -124,8 +131,10 @@ export class Webhook {
       if (status >= 200 && status < 300) return null;
       return { why: `it answers ${status}`, passes: status >= 500 || TRIED_AGAIN.includes(status) };
     } catch (error) {
+      if (this.#isStopped()) return { why: 'it has not answered', passes: false };
       const late = error instanceof Error && error.name === 'TimeoutError';
-      return { why: late ? `no answer within ${timeoutMs / 1_000} s` : 'it cannot be reached', passes: true };
+      const why = late ? `no answer within ${timeoutMs / 1_000} s` : `it cannot be reached${reasonOf(error)}`;
+      return { why, passes: true };
     }
   }
 
@@ -134,7 +143,22 @@ export class Webhook {
   }
 }
 
-function sign(secret: string, text: string): string {
-  const key = secret.startsWith(SECRET_PREFIX) ? Buffer.from(secret.slice(SECRET_PREFIX.length), 'base64') : secret;
+/** The key that a secret stands for: of `whsec_` and base64 what it encodes, of any other text its bytes; null where it is shorter than `KEY_BYTES`. */
+export function keyOf(secret: string): Buffer | null {
+  const encoded = secret.startsWith(SECRET_PREFIX) ? secret.slice(SECRET_PREFIX.length) : null;
+  if (encoded !== null && !BASE64.test(encoded)) return null;
+  const key = encoded === null ? Buffer.from(secret) : Buffer.from(encoded, 'base64');
+  return key.length < KEY_BYTES ? null : key;
+}
+
+function sign(key: Buffer, text: string): string {
   return `v1,${createHmac('sha256', key).update(text).digest('base64')}`;
+}
+
+/** What the system says of a request that got no answer, as `ECONNREFUSED`; `fetch` has it in the cause of its error. */
+function reasonOf(error: unknown): string {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ('code' in at && typeof at.code === 'string') return ` (${at.code})`;
+  }
+  return '';
 }

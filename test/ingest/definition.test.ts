@@ -72,6 +72,7 @@ describe('A definition', () => {
     [standing({ every: 0.4 }), 'standing_questions.0.every', /0\.5/],
     [standing({ every: 3_601 }), 'standing_questions.0.every', /3600/],
     [standing({ holds: 1.5 }), 'standing_questions.0.holds', /int/],
+    [standing({ webhook: { url: 'http://:word@a/b' } }), 'standing_questions.0.webhook.url', /without a user/],
     [standing({ webhook: 'http://a' }), 'standing_questions.0.webhook', /object/],
     [standing({ webhook: { url: 'ftp://a' } }), 'standing_questions.0.webhook.url', /http/],
     [standing({ webhook: { url: 'http://me:word@a/b' } }), 'standing_questions.0.webhook.url', /without a user/],

@@ -297,8 +297,9 @@ describe('An HTTP address', () => {
       else response.writeHead(status).end();
     });
     const source = open({ url: `${url}/a.mp4`, live: true });
-    expect(times(await take(source))).toEqual([0, 500, 1000, 1500]);
-    expect(source.status).toMatchObject({ state: 'ended', reconnects: 2 });
+    // Four pictures each time: that it has an end does not make it a recording.
+    expect((await take(source, 6)).length).toBe(6);
+    expect(source.status.reconnects).toBeGreaterThanOrEqual(3);
   });
 
   test('of a file whose server is gone before its end says so', async () => {

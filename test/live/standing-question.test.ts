@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { YocoError } from '../../src/errors.ts';
 import type { SourceState, SourceStatus } from '../../src/ingest/frame.ts';
-import { StandingQuestion, type StandingOptions } from '../../src/live/standing-question.ts';
+import { StandingQuestion, type StandingHost, type StandingOptions } from '../../src/live/standing-question.ts';
 import type { Answer, AnswerResult, Conversation, StreamStatus } from '../../src/live/types.ts';
 
 /** A stream whose answers are given here, one for each asking; the last one stays. */
@@ -50,7 +50,7 @@ afterEach(() => {
   for (const question of open.splice(0)) question.close();
 });
 
-function stand(door: Door, options: Partial<StandingOptions> = {}) {
+function stand(door: Door, options: Partial<StandingOptions> = {}, more: Partial<StandingHost> = {}) {
   const heard: [string | null, string][] = [];
   const errors: (string | null)[] = [];
   const outcomes: string[] = [];
@@ -60,6 +60,7 @@ function stand(door: Door, options: Partial<StandingOptions> = {}) {
       changed: ({ previous, answer }) => heard.push([previous, answer]),
       ended: (error) => errors.push(error === null ? null : error.code),
       asked: (outcome) => outcomes.push(outcome),
+      ...more,
     },
   );
   open.push(question);
@@ -170,6 +171,25 @@ describe('a standing question', () => {
     await sleep(2 * EVERY_MS);
     expect(door.asked).toBe(2);
     expect(heard).toEqual([[null, 'no']]);
+  });
+
+  it('outlasts an unexpected error where its host wants to hear of it, and ends otherwise', async () => {
+    const answers = ['no', new YocoError('internal', { cause: new Error('inside') }), 'yes'];
+    const door = new Door();
+    door.answers = [...answers];
+    const ended = stand(door);
+    await askings(door, 2);
+    expect(ended.errors).toEqual(['internal']);
+    const other = new Door();
+    other.answers = [...answers];
+    const unexpected: unknown[] = [];
+    const { heard, errors } = stand(other, {}, { unexpected: ({ cause }) => unexpected.push(cause) });
+    await askings(other, 3);
+    expect(heard).toEqual([
+      [null, 'no'],
+      ['no', 'yes'],
+    ]);
+    expect([errors, unexpected]).toEqual([[], [new Error('inside')]]);
   });
 
   it('is told that its stream is gone, though no frame is new', async () => {

@@ -39,6 +39,8 @@ export class FakeStream implements LiveStream {
   aborted = 0;
   /** What is answered in the place of the question's echo. */
   says: string | null = null;
+  /** What the next question throws. */
+  failNext: Error | null = null;
   /** How what is no special question ends. */
   finish: AnswerResult['finish'] = 'stop';
   standingQuestions: readonly StandingDefinition[] = [];
@@ -142,6 +144,9 @@ export class FakeStream implements LiveStream {
   #ask(question: string, options: AskOptions, turn: number, streams: readonly FakeStream[]): Answer {
     this.asked.push({ question, options });
     const [word = '', code = 'internal'] = question.split(' ');
+    const failure = this.failNext;
+    this.failNext = null;
+    if (failure !== null) throw failure;
     if (word === 'throw') throw new YocoError(code as ErrorCode);
     if (this.lastMs === null) throw new YocoError('stream_empty');
     if (this.deleted) throw new YocoError('stream_deleted');

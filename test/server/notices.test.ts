@@ -2,11 +2,11 @@
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import OpenAI from 'openai';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest';
 import type { StandingDefinition } from '../../src/ingest/definition.ts';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
 import { standingAnswered, standingDeleted } from '../../src/server/wire-schemas.ts';
-import { MAX_WAITING_EVENTS, Webhook } from '../../src/server/webhook.ts';
+import { keyOf, MAX_WAITING_EVENTS, Webhook } from '../../src/server/webhook.ts';
 import { FakeLiveService, type FakeStream } from './fake-live-service.ts';
 
 const SECRET = `whsec_${Buffer.from('a-secret-of-the-tests-0123').toString('base64')}`;
@@ -139,10 +139,47 @@ describe('A standing question of a stream’s file', () => {
     await expect(ask({ webhook: { url, secret_env: 'DOOR_SECRET' } })).rejects.toMatchObject({
       code: 'definition_invalid',
       detail:
-        'kitchen: standing_questions.0.webhook.secret_env: expected DOOR_SECRET to hold a secret of at least 16 characters.',
+        'kitchen: standing_questions.0.webhook.secret_env: expected DOOR_SECRET to hold "whsec_" and the base64 of at least 16 bytes, or as many of plain text.',
     });
     expect(kitchen.asked).toEqual([]);
   });
+
+  it('outlasts an error that nobody expected, which the log has', async () => {
+    kitchen.says = 'no';
+    await ask();
+    await expect.poll(() => logged.length, { timeout: 3_000 }).toBe(1);
+    kitchen.failNext = new TypeError('inside');
+    kitchen.tick(61_000);
+    await expect.poll(() => logged.length, { timeout: 3_000 }).toBe(2);
+    expect(logged[1]).toMatchObject([
+      'error',
+      { question: 'is there a dog? ', err: new TypeError('inside') },
+      /not answered/,
+    ]);
+    kitchen.says = 'yes';
+    await expect.poll(() => logged.length, { timeout: 3_000 }).toBe(3);
+    expect(logged[2]).toMatchObject(['info', { answer: 'yes', previous: 'no' }, /new answer/]);
+  });
+
+  it('can be asked of a stream that is made later', async () => {
+    server = await startServer(live, { port: 0, drainMs: 1_000, log });
+    kitchen.says = 'no';
+    kitchen.standingQuestions = [{ question: 'is there a dog?', every: 0.5, holds: 1 }];
+    server.stand(kitchen);
+    await expect.poll(() => logged.length, { timeout: 3_000 }).toBe(1);
+  });
+});
+
+test.each([
+  ['a-secret-of-16-c', 16],
+  ['a-secret-of-15-', null],
+  [SECRET, 26],
+  ['whsec_MTIzNDU2Nzg5MDEyMzQ1Ng==', 16],
+  ['whsec_MTIzNDU2Nzg5MDEyMzQ1', null],
+  ['whsec_!!!!!!!!!!!!!!!!!!!!!!!!!!!!', null],
+  ['', null],
+])('The secret %j is a key of %j bytes', (secret, bytes) => {
+  expect(keyOf(secret)?.length ?? null).toBe(bytes);
 });
 
 describe('A webhook', () => {
@@ -190,6 +227,15 @@ describe('A webhook', () => {
     expect(warnings).toEqual([expect.stringMatching(/no answer within 0\.1 s/)]);
   });
 
+  it('that cannot be reached is said why', async () => {
+    receiver.closeAllConnections();
+    await new Promise((resolve) => receiver.close(resolve));
+    const webhook = open({ retryMs: [] });
+    webhook.send({ type: 'test' });
+    await webhook.close(5_000);
+    expect(warnings).toEqual([expect.stringMatching(/it cannot be reached \(ECONNREFUSED\)\.$/)]);
+  });
+
   it('lets a hundred events wait, and no end of the service longer than its grace', async () => {
     answers = [0];
     const webhook = open({ timeoutMs: 60_000 });
@@ -201,7 +247,7 @@ describe('A webhook', () => {
     await webhook.close(100);
     expect(performance.now() - began).toBeLessThan(2_000);
     expect(warnings.slice(2)).toEqual([
-      expect.stringMatching(/an event was given up/),
+      expect.stringMatching(/an event was given up: the service ends, and it has not answered\.$/),
       expect.stringMatching(/100 more that waited were given up/),
     ]);
     webhook.send({ type: 'test' });

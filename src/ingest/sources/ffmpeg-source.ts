@@ -34,9 +34,9 @@ export interface SourcePlan {
   readonly fps: number;
   /** `unknown`: an HTTP address, which ffmpeg has to look at first. */
   readonly live: boolean | 'unknown';
-  /** While it is unknown: whether failures are those of a live source, which are never final. */
+  /** Whether its definition says that it is live, whatever ffmpeg finds: no failure and no end is then final. */
   readonly presumedLive: boolean;
-  /** Whether it is to be HLS, by its name: live then too, and with longer silences. */
+  /** While it is unknown: whether it is to be HLS, by its name. Its failures are those of a live source, and its silences longer. */
   readonly presumedHls: boolean;
   readonly loop: boolean;
   /** Whether a file is played in real time. */
@@ -80,7 +80,7 @@ export class FfmpegSource implements FrameSource {
     this.#options = options;
     this.#now = options.clock ?? (() => performance.now());
     this.#hls = plan.presumedHls;
-    this.#live = plan.live === 'unknown' ? null : plan.live;
+    this.#live = plan.live === 'unknown' ? plan.presumedLive || null : plan.live;
     this.#queue = new FrameQueue(this.#live === true ? 'drop' : 'hold');
   }
 
@@ -206,7 +206,7 @@ export class FfmpegSource implements FrameSource {
       return;
     }
     this.#hls = names.includes('hls');
-    const live = durationMs === null && names.some((name) => LIVE_FORMATS.includes(name));
+    const live = this.#plan.presumedLive || (durationMs === null && names.some((name) => LIVE_FORMATS.includes(name)));
     if (this.#live === true && !live) {
       // The live stream came to its end, and what is left at its address is the recording.
       this.#liveEnded = true;
@@ -246,7 +246,7 @@ export class FfmpegSource implements FrameSource {
   #mayRetry(problem: YocoError): boolean {
     // Of ffmpeg too: it was found, and cannot be started for lack of processes or files, or while it is being replaced.
     if (this.#live !== null) return this.#live || this.#isLooping();
-    return this.#plan.presumedLive || this.#plan.presumedHls || problem.retryable;
+    return this.#plan.presumedHls || problem.retryable;
   }
 
   /** A looped file that has given frames is to be played for ever, as a live source is. */
