@@ -14,6 +14,8 @@ export class AnswerCard {
   responseId = null;
   /** Whether it is a turn of the conversation; else it was asked apart. */
   inConversation = false;
+  /** Whether it is to be stopped, which may be wanted before its response is known. */
+  stopped = false;
   evidence = [];
   #urls = [];
 
@@ -162,8 +164,11 @@ export class AnswerCard {
   #state(state) {
     this.state = state;
     this.element.dataset.state = state === 'waiting' ? 'writing' : state;
-    this.stop.hidden = !this.isOpen;
-    this.again.hidden = this.isOpen;
+    const [shown, hidden] = this.isOpen ? [this.stop, this.again] : [this.again, this.stop];
+    shown.hidden = false;
+    // Else it would be lost with the button that has it.
+    if (hidden === document.activeElement) shown.focus({ preventScroll: true });
+    hidden.hidden = true;
   }
 }
 

@@ -19,6 +19,8 @@ const CAMERA_STREAM = ownName('my-camera');
 const LOOK_AGAIN_MS = 5_000;
 /** How often it is looked whether a new day has begun, ms. */
 const TELL_TIMES_MS = 60_000;
+/** States of a source in which its error says why. */
+const TELLING_STATES = ['reconnecting', 'failed', 'ended'];
 const STATE_WORDS = {
   connecting: 'Connecting',
   open: 'Connected',
@@ -128,19 +130,22 @@ function showStatus(next) {
   status = next;
   const { first, last } = next;
   $('fact-source').textContent = next.source;
-  $('fact-state').textContent = next.error ? `${next.state}: ${next.error.message}` : next.state;
+  // Of a source that plays again the error is that of before.
+  const problem = TELLING_STATES.includes(next.state) ? next.error : null;
+  $('fact-state').textContent = problem ? `${next.state}: ${problem.message}` : next.state;
   $('fact-frames').textContent = `${next.frames.toLocaleString()} at ${next.fps} a second`;
   $('fact-memory').textContent = `${bytes(next.cache.bytes)} of ${bytes(next.cache.limit_bytes)}`;
   const slider = $('moment');
   slider.disabled = first === null;
   if (first === null) {
-    $('blank').textContent = next.error ? $('fact-state').textContent : 'Waiting for the first frame';
+    $('blank').textContent = problem ? $('fact-state').textContent : 'Waiting for the first frame';
     describeMoment();
     return;
   }
   slider.min = first;
   slider.max = last;
-  if (moment === null) slider.value = last;
+  // The range may have been another stream's when the moment was chosen.
+  slider.value = moment ?? last;
   $('first').textContent = clock(first);
   $('last').textContent = clock(last);
   drawMarks();
@@ -174,7 +179,7 @@ const picture = {
     this.busy = false;
     if (this.again) {
       this.again = false;
-      await this.show();
+      void this.show();
     }
   },
 
@@ -208,6 +213,7 @@ function describeMoment() {
   $('badge').dataset.live = String(live && playing);
   $('badge').textContent = !live ? 'Past' : playing ? 'Live' : realtime.isOpen && status ? status.state : 'Waiting';
   $('clock').textContent = clock(live ? last : moment, !live);
+  if (live && document.activeElement === $('to-live')) $('moment').focus({ preventScroll: true });
   $('to-live').disabled = live;
   $('when').dataset.past = String(!live && !keeps);
   $('when').textContent = keeps ? 'from now on' : live ? 'as of now' : `as of ${clock(moment, true)}`;
@@ -310,7 +316,10 @@ const actions = {
     if (card instanceof StandingCard) {
       realtime.send({ type: 'yoco.standing_question.delete', standing_question_id: card.id });
       card.halt();
-    } else if (card.responseId) realtime.send({ type: 'response.cancel', response_id: card.responseId });
+    } else {
+      card.stopped = true;
+      if (card.responseId) realtime.send({ type: 'response.cancel', response_id: card.responseId });
+    }
   },
   again(card) {
     if (card instanceof StandingCard) askOnce();
@@ -328,7 +337,9 @@ const byResponse = (id) => answers.find((card) => card.responseId === id);
 
 realtime.addEventListener('response.created', ({ detail }) => {
   const card = answers.find(({ id }) => id === detail.response.metadata?.card);
-  if (card) card.responseId = detail.response.id;
+  if (!card) return;
+  card.responseId = detail.response.id;
+  if (card.stopped) actions.cancel(card);
 });
 realtime.addEventListener('response.output_text.delta', ({ detail }) => {
   byResponse(detail.response_id)?.write(detail.delta);
@@ -414,7 +425,8 @@ realtime.addEventListener('state', ({ detail: { state, code } }) => {
 
 function showConnection(state, words = STATE_WORDS[state]) {
   $('connection').dataset.state = state;
-  $('connection').textContent = words;
+  // Readers of the screen say anew what is written anew.
+  if ($('connection').textContent !== words) $('connection').textContent = words;
   $('send').disabled = state !== 'open';
   describeMoment();
 }
@@ -478,10 +490,16 @@ $('use-camera').addEventListener('click', async () => {
     return;
   }
   $('add-dialog').close();
-  await camera.start(CAMERA_STREAM, (why) => {
-    $('stop-camera').hidden = true;
-    $('camera-problem').textContent = `My camera has stopped: ${why}`;
-  });
+  try {
+    await camera.start(CAMERA_STREAM, (why) => {
+      $('stop-camera').hidden = true;
+      $('camera-problem').textContent = `My camera has stopped: ${why}`;
+    });
+  } catch (error) {
+    camera.stop();
+    $('camera-problem').textContent = `The camera cannot be used: ${error.message}`;
+    return;
+  }
   $('camera-problem').textContent = '';
   $('stop-camera').hidden = false;
   await loadStreams(CAMERA_STREAM);
@@ -491,7 +509,10 @@ $('stop-camera').addEventListener('click', () => {
   $('stop-camera').hidden = true;
 });
 
+let looked = 0;
+
 async function lookAt(span) {
+  const mine = ++looked;
   $('frame-title').textContent = `${span.stream} at ${range(span)}`;
   $('frame-note').textContent = `${Math.round(span.weight * 100)} % of the attention went here.`;
   $('frame-ask').onclick = () => {
@@ -505,14 +526,20 @@ async function lookAt(span) {
   };
   const image = $('frame-picture');
   image.removeAttribute('src');
+  image.alt = '';
   $('frame-dialog').showModal();
   try {
     const { url, t } = await frame(span.stream, span.peak_time);
+    // Meanwhile another one may be looked at, or none.
+    if (mine !== looked || !$('frame-dialog').open) {
+      URL.revokeObjectURL(url);
+      return;
+    }
     image.alt = `What the model saw at ${clock(t, true)}`;
     image.src = url;
     $('frame-dialog').addEventListener('close', () => URL.revokeObjectURL(url), { once: true });
   } catch (error) {
-    $('frame-note').textContent = error.message;
+    if (mine === looked) $('frame-note').textContent = error.message;
   }
 }
 
@@ -525,8 +552,16 @@ $('change-key').addEventListener('click', () => askForKey(''));
 $('remove-stream').addEventListener('click', async () => {
   const name = $('stream').value;
   if (!confirm(`Remove the stream “${name}” and all that it remembers?`)) return;
+  try {
+    await deleteStream(name);
+  } catch (error) {
+    // Gone already is as good.
+    if (error.status !== 404) {
+      alert(`The stream “${name}” cannot be removed: ${error.message}`);
+      return;
+    }
+  }
   if (name === CAMERA_STREAM) $('stop-camera').click();
-  await deleteStream(name).catch(() => undefined);
   await loadStreams();
 });
 $('moment').addEventListener('input', () => goTo(Number($('moment').value)));

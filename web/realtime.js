@@ -21,6 +21,8 @@ export const CLOSED_BECAUSE = {
  */
 export class Realtime extends EventTarget {
   #stream = null;
+  /** Goes up with each `connect` and `close`: what was begun before is of no use then, though it may be of the same stream. */
+  #turn = 0;
   #socket = null;
   #attempts = 0;
   #timer = 0;
@@ -38,6 +40,7 @@ export class Realtime extends EventTarget {
 
   close() {
     this.#stream = null;
+    this.#turn += 1;
     clearTimeout(this.#timer);
     clearInterval(this.#watch);
     const socket = this.#socket;
@@ -63,18 +66,18 @@ export class Realtime extends EventTarget {
   }
 
   async #open() {
-    const stream = this.#stream;
+    const [stream, turn] = [this.#stream, this.#turn];
     this.#state('connecting');
     let protocols;
     try {
       protocols = await subprotocols();
     } catch (error) {
-      if (this.#stream !== stream) return;
+      if (this.#turn !== turn) return;
       if (error.status === 401) this.#state('closed', 'unauthorized');
       else this.#retry();
       return;
     }
-    if (this.#stream !== stream || stream === null) return;
+    if (this.#turn !== turn || stream === null) return;
     const url = new URL(`v1/realtime?stream=${encodeURIComponent(stream)}`, location.href);
     url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
     const socket = new WebSocket(url, protocols);

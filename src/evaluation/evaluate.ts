@@ -24,6 +24,7 @@ import { FinishedStreams } from './finished.ts';
 import { askGroups, askScenes, groupsOf } from './kinds.ts';
 import { isHeldOut, type LabelledPicture, readLabels, readOthers, type Scene } from './labels.ts';
 import { FRAMES_KEPT, type Replay, withFramesFrom, withLastFrames } from './last-frames.ts';
+import { QUESTIONS_AT_ONCE } from './options.ts';
 import { type PlannedStream, planStreams } from './plan.ts';
 import { BORDER_MS, makePlaylist, type Playlist, type Span } from './playlist.ts';
 import { type EvaluationQuestion, RECALL } from './questions.ts';
@@ -73,8 +74,6 @@ const VERSION = 2;
 const LEAST_LABELS = 8;
 const CHANGES_BRANCH = 1;
 const KINDS_BRANCH = 2;
-/** Questions on their way at once: well below the answers that an engine takes. */
-const QUESTIONS_AT_ONCE = 16;
 
 export async function evaluate(live: Streams, options: EvaluationOptions): Promise<Evaluation> {
   const { data, sets, seed, streams, seconds, controls, heldOut, fps } = options;

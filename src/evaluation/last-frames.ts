@@ -43,14 +43,16 @@ export async function withLastFrames<T>(
   return all;
 }
 
-/** The same, of all frames from `fromMs` on: what came before is forgotten. */
+/** The same, of all frames from `fromMs` on, and of the newest at least: what came before is forgotten. */
 export async function withFramesFrom<T>(
   replay: Replay,
   stream: SourceStream,
   fromMs: number,
   ask: (short: SourceStream) => Promise<T>,
 ): Promise<T> {
-  return replayed(replay, await framesUpTo(stream, stream.status().lastMs ?? 0, { fromMs }), ask);
+  const lastMs = stream.status().lastMs ?? 0;
+  const newest = await stream.thumbnail(lastMs);
+  return replayed(replay, await framesUpTo(stream, lastMs, { fromMs: Math.min(fromMs, newest.timeMs) }), ask);
 }
 
 /** Hands `ask` a stream that shows these frames alone. */

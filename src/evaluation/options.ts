@@ -5,6 +5,9 @@ import { FPS } from '../ingest/definition.ts';
 import { planStreams } from './plan.ts';
 import { type Fit, VIDEO_FPS, type VideoOptions } from './video.ts';
 
+/** Questions on their way at once: well below the answers that an engine takes. */
+export const QUESTIONS_AT_ONCE = 16;
+
 /** As written: each option is text. */
 export interface EvaluationFlags {
   readonly sets: string;

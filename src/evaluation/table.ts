@@ -1,4 +1,5 @@
 /** An evaluation as a person reads it. */
+import { QUESTIONS_AT_ONCE } from './options.ts';
 import type { CaptionScores, Evaluation } from './report.ts';
 import type { Interval, Mean, Ratio, TaskScore } from './score.ts';
 
@@ -62,7 +63,7 @@ export function table(result: Evaluation): string {
       meanRow('  overlap of the whole video', result.evidence.uniformIou),
       meanRow('  length, times the moment', result.evidence.length),
     ],
-    [`first word of an answer: ${result.firstTokenMs.median} ms (median)`],
+    [`first word of an answer: ${result.firstTokenMs.median} ms (median, up to ${QUESTIONS_AT_ONCE} asked at once)`],
     [result.intervals],
   ];
   return `${[head, ...parts.filter((part) => part.length > 0).map((part) => part.join('\n'))].join('\n\n')}\n`;

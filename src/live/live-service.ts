@@ -170,9 +170,13 @@ export class Streams implements LiveService {
 
   async snapshot(name: string, file?: string): Promise<SnapshotInfo> {
     const stream = this.get(name);
-    const { file: chosen, path } = await this.#snapshots.forNew(name, file);
-    const summary = await stream.snapshot(path);
-    return { file: chosen, bytes: summary.bytes, summary, error: null };
+    const { file: chosen, path, written } = await this.#snapshots.forNew(name, file);
+    try {
+      const summary = await stream.snapshot(path);
+      return { file: chosen, bytes: summary.bytes, summary, error: null };
+    } finally {
+      written();
+    }
   }
 
   snapshots(): Promise<readonly SnapshotInfo[]> {

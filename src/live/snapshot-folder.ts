@@ -9,8 +9,17 @@ import type { SnapshotInfo } from './types.ts';
 /** Files of the folder; with as many there is no new one, so that clients cannot add to it without end. */
 export const MAX_SNAPSHOTS = 1_000;
 
+/** A snapshot that is to be written. */
+export interface NewSnapshot {
+  readonly file: string;
+  readonly path: string;
+  readonly written: () => void;
+}
+
 export class SnapshotFolder {
   readonly #folder: string | undefined;
+  /** Names of files that are being written, one for each. */
+  readonly #coming: string[] = [];
 
   constructor(folder: string | undefined) {
     this.#folder = folder === undefined ? undefined : path.resolve(folder);
@@ -31,23 +40,33 @@ export class SnapshotFolder {
     return path.join(this.#path, parsed.data);
   }
 
-  /** Where a new snapshot of a stream goes. Makes the folder. Throws what `pathOf` throws, and `snapshot_failed`. */
-  async forNew(stream: string, name?: string, nowMs = Date.now()): Promise<{ file: string; path: string }> {
+  /**
+   * Where a new snapshot of a stream goes; it counts as a file of the folder from now on until `written` is called, whatever came of it. Without a
+   * name it gets one that no other has. Makes the folder. Throws what `pathOf` throws, and `snapshot_failed`.
+   */
+  async forNew(stream: string, name?: string, nowMs = Date.now()): Promise<NewSnapshot> {
     const stamp = new Date(nowMs).toISOString().replace(/[-:]/g, '').replace('.', '-');
-    const file = name ?? `${stream}-${stamp}.snap`;
-    const target = this.pathOf(file, 'file');
-    let others: string[];
+    const base = `${stream}-${stamp}`;
+    this.pathOf(name ?? `${base}.snap`, 'file');
+    let others: Set<string>;
     try {
       await mkdir(this.#path, { recursive: true });
-      others = await readdir(this.#path);
+      others = new Set([...(await readdir(this.#path)), ...this.#coming]);
     } catch (cause) {
       throw new YocoError('snapshot_failed', { detail: 'The folder for snapshots cannot be used.', cause });
     }
-    if (others.length >= MAX_SNAPSHOTS && !others.includes(file)) {
-      const detail = `The folder holds ${others.length} files, and the limit is ${MAX_SNAPSHOTS}.`;
+    let file = name ?? `${base}.snap`;
+    for (let i = 2; name === undefined && others.has(file); i++) file = `${base}-${i}.snap`;
+    if (others.size >= MAX_SNAPSHOTS && !others.has(file)) {
+      const detail = `The folder holds ${others.size} files, and the limit is ${MAX_SNAPSHOTS}.`;
       throw new YocoError('snapshot_failed', { detail });
     }
-    return { file, path: target };
+    this.#coming.push(file);
+    const written = (): void => {
+      const at = this.#coming.indexOf(file);
+      if (at >= 0) this.#coming.splice(at, 1);
+    };
+    return { file, path: this.pathOf(file, 'file'), written };
   }
 
   /** Newest first; files that are no snapshots are left out. Throws `snapshots_off`. */

@@ -126,6 +126,7 @@ export class StandingQuestion {
     try {
       result = await answer.result;
     } catch (thrown) {
+      if (signal.aborted) return 'over';
       const { code } = YocoError.from(thrown);
       // One of several was deleted meanwhile: whether the others can be asked the next asking tells.
       if (code === 'stream_deleted') return this.#missed();

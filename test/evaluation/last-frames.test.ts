@@ -147,3 +147,10 @@ describe('With the cache emptied before a moment', () => {
     expect((await emptied(0))[0]).toHaveLength(10);
   });
 });
+
+test('Where no frame was seen since the moment from which on is wanted, the newest one stands for it', async () => {
+  const pushed = new Pushed();
+  const replay = { live: pushed.live, name: 'x' };
+  for (const fromMs of [2_000, 2_400, 60_000]) await withFramesFrom(replay, played(5), fromMs, () => Promise.resolve());
+  expect(pushed.times).toEqual([[2_000], [2_000], [2_000]]);
+});

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { YocoError, type ErrorCode } from '../../src/errors.ts';
 import type { StandingDefinition } from '../../src/ingest/definition.ts';
-import type { SourceState } from '../../src/ingest/frame.ts';
+import type { SourceState, SourceStatus } from '../../src/ingest/frame.ts';
 import { chooseStreams } from '../../src/live/choose-streams.ts';
 import { momentsAt } from '../../src/live/moments.ts';
 import type {
@@ -33,6 +33,7 @@ export class FakeStream implements LiveStream {
   firstMs: number | null = 0;
   lastMs: number | null = 60_000;
   state: SourceState = 'playing';
+  error: SourceStatus['error'] = null;
   pushDelayMs = 0;
   deleted = false;
   readonly asked: { question: string; options: AskOptions }[] = [];
@@ -62,7 +63,7 @@ export class FakeStream implements LiveStream {
       name: this.name,
       source: this.pushable ? 'push' : 'rtsp://***@10.0.0.7/live',
       description: null,
-      sourceStatus: { state: this.state, frames: this.#frames, dropped: 0, reconnects: 0, error: null },
+      sourceStatus: { state: this.state, frames: this.#frames, dropped: 0, reconnects: 0, error: this.error },
       fps: 2,
       firstMs: this.firstMs,
       lastMs: this.lastMs,

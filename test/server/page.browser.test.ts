@@ -123,6 +123,56 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(problems).toEqual([]);
   });
 
+  it('keeps one connection, however quickly streams are chosen', async () => {
+    await connect();
+    // As over a slow line: the token of each try comes late.
+    await page.evaluate(`sessionStorage.setItem('yoco-live-key', '${KEY}')`);
+    await page.route('**/v1/token', async (route) => {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await route.continue();
+    });
+    await page.reload();
+    await page.getByText('Connected', { exact: true }).waitFor();
+    const list = page.locator('#stream');
+    for (const name of ['door', 'kitchen', 'door', 'kitchen', 'door']) await list.selectOption(name);
+    await expect.poll(() => page.locator('#fact-source').textContent()).toBe('push');
+    await page.waitForTimeout(500);
+    const figures = await (await fetch(`${server.address}/metrics`)).text();
+    expect(figures).toMatch(/^yoco_connections 1$/m);
+    expect(problems).toEqual([]);
+  });
+
+  it('tells a source’s error while it lasts, not when it plays again', async () => {
+    const kitchen = live.stream('kitchen');
+    kitchen.error = { code: 'source_unreachable', message: 'The source cannot be reached.' };
+    kitchen.state = 'reconnecting';
+    await connect();
+    const state = page.locator('#fact-state');
+    await expect.poll(() => state.textContent()).toBe('reconnecting: The source cannot be reached.');
+    kitchen.state = 'playing';
+    kitchen.changed();
+    await expect.poll(() => state.textContent()).toBe('playing');
+  });
+
+  it('stops an answer whose beginning is not known yet, and keeps the focus', async () => {
+    // What the service says comes late.
+    await page.routeWebSocket('**/v1/realtime?**', (socket) => {
+      const service = socket.connectToServer();
+      service.onMessage((message) => {
+        setTimeout(() => {
+          socket.send(message);
+        }, 300);
+      });
+    });
+    await connect();
+    const card = await ask('endless');
+    await card.getByRole('button', { name: 'Stop' }).focus();
+    await page.keyboard.press('Enter');
+    await card.getByText('stopped').waitFor();
+    expect(await page.locator(':focus').textContent()).toBe('Ask again now');
+    await expect.poll(() => live.stream('kitchen').aborted).toBe(1);
+  });
+
   it('asks all streams at once: each piece of evidence names its stream and shows its picture', async () => {
     await page.goto(`${server.address}/`);
     await page.getByText('Connected', { exact: true }).waitFor();

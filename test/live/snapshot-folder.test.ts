@@ -1,0 +1,41 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { MAX_SNAPSHOTS, SnapshotFolder } from '../../src/live/snapshot-folder.ts';
+
+const NOW = Date.UTC(2030, 0, 1);
+
+describe('A folder of snapshots', () => {
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'yoco-snapshots-'));
+  });
+
+  afterAll(async () => {
+    await rm(folder, { recursive: true });
+  });
+
+  test('gives two that are made in the same millisecond names of their own', async () => {
+    const snapshots = new SnapshotFolder(folder);
+    const [one, two] = [await snapshots.forNew('door', undefined, NOW), await snapshots.forNew('door', undefined, NOW)];
+    expect([one.file, two.file]).toEqual(['door-20300101T000000-000Z.snap', 'door-20300101T000000-000Z-2.snap']);
+    one.written();
+    // Nothing was written under its name.
+    expect((await snapshots.forNew('door', undefined, NOW)).file).toBe(one.file);
+  });
+
+  test('counts those that are on their way: clients cannot add to it without end', async () => {
+    for (let i = 0; i < MAX_SNAPSHOTS - 2; i++) await writeFile(path.join(folder, `${i}.snap`), '');
+    const snapshots = new SnapshotFolder(folder);
+    const asked = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => snapshots.forNew('door', `new-${i}`)));
+    expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
+    expect(asked.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'snapshot_failed' } });
+    // One that is there is replaced.
+    expect((await snapshots.forNew('door', '7.snap')).file).toBe('7.snap');
+    for (const one of asked) if (one.status === 'fulfilled') one.value.written();
+    expect((await snapshots.forNew('door', 'later')).file).toBe('later');
+    expect(await readdir(folder)).toHaveLength(MAX_SNAPSHOTS - 2);
+  });
+});
