@@ -117,7 +117,7 @@ async function compare(host: Model, there: Model, options: BenchOptions): Promis
     const frameBytes = await crossed(take);
     lengths[`${seconds} s`] = {
       frames: cache.frames,
-      cacheMb: round(there.device?.memory.bytes ?? 0, 0) / 2 ** 20,
+      cacheMb: round((there.device?.memory.bytes ?? 0) / 2 ** 20),
       bytesAFrame: { toDevice: frameBytes.toDevice, toHost: frameBytes.toHost },
       bytesAnAnswerToken: { toDevice: round(median(up), 0), toHost: round(median(down), 0) },
       sameAnswers: `${same} of ${questions.length}`,

@@ -23,7 +23,7 @@ export interface Haystack {
 }
 
 /**
- * Haystacks of so many seconds with at least `wanted` needles together. They depend on the length and the classes alone: they are
+ * Haystacks of so many seconds with `wanted` needles together. They depend on the length and the classes alone: they are
  * the same whichever other lengths are measured.
  */
 export function haystacksOf(classes: readonly string[], seconds: number, wanted: number): Haystack[] {
@@ -33,8 +33,9 @@ export function haystacksOf(classes: readonly string[], seconds: number, wanted:
   const haystacks: Haystack[] = [];
   for (let made = 0; made < wanted; made += room) {
     const order = shuffled([...classes], random);
-    const planted = order.slice(HAY_CLASSES, HAY_CLASSES + room);
-    const absent = order.slice(HAY_CLASSES + room, HAY_CLASSES + 2 * room);
+    const here = Math.min(room, wanted - made);
+    const planted = order.slice(HAY_CLASSES, HAY_CLASSES + here);
+    const absent = order.slice(HAY_CLASSES + here, HAY_CLASSES + 2 * here);
     const hay = photographsOf(order.slice(0, HAY_CLASSES), random);
     haystacks.push({ planted, absent, ...plant(hay, planted, frames, random) });
   }
@@ -76,6 +77,11 @@ function roomIn(frames: number, most: number): number {
   return Math.max(1, Math.min(most, Math.floor(frames / (2 * HAY_FRAMES))));
 }
 
+/** Whether so many needles leave room for a frame of hay before, between and behind them. */
+export function fits(frames: number, needles: number): boolean {
+  return frames - needles * NEEDLE_FRAMES > needles;
+}
+
 /** Scenes of any of these classes, none twice in a row. */
 export function photographsOf(classes: readonly string[], random: () => number): (frames: number) => Scene {
   let last = '';
@@ -88,7 +94,7 @@ export function photographsOf(classes: readonly string[], random: () => number):
 
 /**
  * Scenes of the haystack, each as `hay` gives it, with each needle in a slot of its own; `at` are the places of the needles.
- * from: the first of a needle's crops that is shown, where the others follow it (`Scene`).
+ * from: the first of a needle's crops that is shown, where the others follow it (`Scene`). Throws RangeError where they do not fit.
  */
 export function plant(
   hay: (frames: number) => Scene,
@@ -97,6 +103,7 @@ export function plant(
   random: () => number,
   from?: number,
 ): { scenes: Scene[]; at: number[] } {
+  if (!fits(frames, needles.length)) throw new RangeError(`${needles.length} needles do not fit into ${frames} frames`);
   const room = frames - needles.length * NEEDLE_FRAMES;
   const count = Math.max(needles.length + 1, Math.floor(room / HAY_FRAMES));
   const hayFrames = Math.min(HAY_FRAMES, Math.floor(room / count));

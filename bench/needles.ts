@@ -9,7 +9,7 @@ import { seededRandom } from '../src/model/sampling.ts';
 import { PHOTOGRAPHS_NOTE, readPhotographs, sceneTokens, show } from './haystack.ts';
 import { round } from './machine.ts';
 import { DAY_LIMIT_BYTES, judge, question } from './needle.ts';
-import { FPS, HAY_CLASSES, photographsOf, plant, shuffled } from './needle-plan.ts';
+import { fits, FPS, HAY_CLASSES, photographsOf, plant, shuffled } from './needle-plan.ts';
 import { isRight } from './needle-result.ts';
 import type { BenchOptions } from './options.ts';
 
@@ -30,6 +30,7 @@ export async function needles(options: BenchOptions): Promise<Record<string, unk
     for (const seconds of options.seconds ?? (options.quick ? QUICK_SECONDS : SECONDS)) {
       const byNumber: Record<string, unknown> = {};
       for (const number of NUMBERS) {
+        if (!fits(seconds * FPS, number)) continue;
         const random = seededRandom(seconds + number);
         const haystacks = NEEDLES / number;
         let right = 0;

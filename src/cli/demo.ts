@@ -35,7 +35,8 @@ export function addDemo(program: Command): void {
         const { address } = service.server;
         const server = address === 'http://127.0.0.1:8080' ? '' : ` --server ${address}`;
         process.stdout.write(`The page:  ${address}/\n`);
-        process.stdout.write(`Ask too:   npx tsx src/main.ts ask${server} ${STREAM} "What is shown now?"\n\n`);
+        const program = import.meta.url.endsWith('.ts') ? 'npx tsx src/main.ts' : 'yoco-live';
+        process.stdout.write(`Ask too:   ${program} ask${server} ${STREAM} "What is shown now?"\n\n`);
         const asked = askAll(service.live.get(STREAM), address, stop);
         await Promise.race([asked, stopped]);
         if (flags.once !== true && !stop.aborted) {

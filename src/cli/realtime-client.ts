@@ -119,8 +119,14 @@ export class RealtimeClient {
         reject(noAnswer(options.server, cause));
       });
     });
-    await Promise.race([once(socket, 'open'), refused]);
     refused.catch(() => undefined);
+    try {
+      await Promise.race([once(socket, 'open'), refused]);
+    } catch (error) {
+      // Else it is watched for signs of life until it counts as dead, and the process with it.
+      socket.terminate();
+      throw error;
+    }
     return client;
   }
 

@@ -118,8 +118,11 @@ test(
     await writeFile(path.join(consumer, 'package.json'), '{ "type": "module" }');
     await writeFile(path.join(consumer, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }));
     await writeFile(path.join(consumer, 'consumer.ts'), CONSUMER);
-    const { stdout } = await tsc('-p', consumer).catch((error: unknown) => error as { stdout: string });
-    expect(stdout).toBe('');
+    const checked = await tsc('-p', consumer).then(
+      ({ stdout }) => ({ stdout, code: 0 }),
+      (error: unknown) => error as { stdout: string; code: number },
+    );
+    expect(checked).toEqual({ stdout: '', code: 0 });
     // Found above among the packages of development, too; whoever installs the package gets those of this list.
     expect((await manifest()).dependencies).toHaveProperty('@types/node');
   },

@@ -416,6 +416,7 @@ describe('Askers', () => {
     await Promise.all(frames);
     expect(end.asOfMs).toBe(2500);
     expect(end.text).toBe(alone.text);
+    expect(end.evidence.length).toBeGreaterThan(0);
     expect(end.evidence.every(({ endMs }) => endMs <= 2500)).toBe(true);
   });
 
@@ -631,6 +632,7 @@ describe('A question over several streams', () => {
     }
     const old = await answer(request(['long', 'short'], 'and then?', { asOfMs: 80_000, maxTokens: 4 }));
     expect(old.streams.every(({ asOfMs }) => asOfMs === 80_000)).toBe(true);
+    expect(old.evidence.length).toBeGreaterThan(0);
     expect(old.evidence.every(({ endMs }) => endMs <= 80_000)).toBe(true);
   });
 });
@@ -911,6 +913,7 @@ describe('When the limit of memory is reached', () => {
     await Promise.all(frames);
     expect(old.error).toMatchObject({ code: 'time_out_of_range', param: 'as_of' });
     expect(recent.end?.asOfMs).toBe(63 * 500);
+    expect(recent.end?.evidence.length ?? 0).toBeGreaterThan(0);
     expect(recent.end?.evidence.every(({ startMs }) => startMs >= keptFromMs)).toBe(true);
   });
 

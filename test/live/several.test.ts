@@ -43,6 +43,7 @@ describe('A conversation about several streams', () => {
       ],
       precision: 'full',
     });
+    expect(first.evidence.length).toBeGreaterThan(0);
     expect(first.evidence.every(({ stream }) => ['yard', 'front'].includes(stream))).toBe(true);
     const second = await conversation.ask('which camera shows the dog?').result;
     expect(second.inputTokens).toBeGreaterThan(first.inputTokens);

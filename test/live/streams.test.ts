@@ -105,6 +105,7 @@ describe('A video file', () => {
     expect(past.asOfMs).toBe(1500);
     const end = await stream.converse().ask('what is shown now?').result;
     expect(end.asOfMs).toBe(3500);
+    expect(end.evidence.length).toBeGreaterThan(0);
     expect(end.evidence.every(({ startMs, endMs }) => startMs >= 0 && endMs <= 3500)).toBe(true);
     expect(end.firstTokenMs).toBeLessThanOrEqual(end.totalMs);
   });
