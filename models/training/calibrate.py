@@ -10,6 +10,7 @@ marks which were less sure than these goes by what things of a name are mostly l
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,8 @@ def margins(trainer: Trainer, yes: int, no: int, not_shown: int):
     of_yes, of_no, absent, shown = [], [], [], []
     streams.ABSENT_SHARE = ABSENT_SHARE
     for sets, frames, number, questions, batches in STREAMS:
+        if not any(trainer.unseen.by_set.get(name) for name in sets):
+            continue
         maker = StreamMaker(trainer.unseen, SEED, sets=sets)
         for _ in range(batches):
             batch = maker.batch_of_one(frames, frames // PART, questions, TASKS) if frames > MINUTES else maker.batch(number, frames, questions, TASKS)
@@ -77,12 +80,14 @@ def marks_made_loud(trainer: Trainer) -> None:
     """Changes the model's map of marks."""
     weight = trainer.model.visual.from_marks.weight.data
     for part, (columns, asked) in LOUD.items():
+        if not any(trainer.unseen.by_set.get(name) for name in asked[1]):
+            continue
         before, right = weight[:, columns].clone(), {}
         own, other = asked[-1]
         for factor in LOUDER:
             weight[:, columns] = before * factor
             tasks = trainer.evaluate(*asked)
-            right[factor] = {task: tasks[task]["accuracy"] for task in (own, other)}
+            right[factor] = {task: tasks.get(task, {"accuracy": 0})["accuracy"] for task in (own, other)}
         allowed = [factor for factor in LOUDER if right[factor][other] >= right[1.0][other] - COST]
         best = max(allowed, key=lambda factor: right[factor][own])
         weight[:, columns] = before * best
@@ -97,14 +102,17 @@ def main() -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--out", required=True, help="name of the new checkpoint")
     args = parser.parse_args()
-    settings = {"seed": 1, "config": "{}", "lr": 0.0, "adam_lr": 0.0}
-    trainer = Trainer(argparse.Namespace(data=args.data, work=args.work, name=args.name, **settings))
     state = torch.load(Path(args.work) / f"{args.name}.pt", map_location="cpu")
+    config = {field: value for field, value in state["config"].items() if field != "labels"}
+    settings = {"seed": 1, "config": json.dumps(config), "lr": 0.0, "adam_lr": 0.0}
+    trainer = Trainer(argparse.Namespace(data=args.data, work=args.work, name=args.name, **settings))
     trainer.model.load_state_dict(state["model"])
     trainer.model.eval()
     marks_made_loud(trainer)
     yes, no, not_shown = (trainer.place[encode(text)[0]].item() for text in ("yes", "no", NOT_SHOWN))
     of_yes, of_no, absent, shown = margins(trainer, yes, no, not_shown)
+    if not all(len(asked) for asked in (of_yes, of_no, absent, shown)):
+        raise SystemExit("the data has nothing that could be asked for: neither groceries nor clothing nor photographs of ImageNet's classes")
     less = next((b for b in STEPS if (of_no <= b).mean() >= NO_RIGHT), STEPS[-1])
     more = max(b for b in STEPS if (shown + b < 0).mean() >= (shown < 0).mean() - COST)
     print(f"yes: {-less:.2f}; right of {len(of_yes)} yes {(of_yes > 0).mean():.3f} -> {(of_yes > less).mean():.3f}, of {len(of_no)} no "

@@ -92,6 +92,9 @@ def main() -> None:
         s = samples[sample]
         if s.captions and not s.validation and not things:
             rows.setdefault(sample, []).append(row)
+    if not rows:  # no set has captions
+        (work / "sentences.json").write_text("{}")
+        return
     vectors = np.load(work / "features.npy", mmap_mode="r")
     looks = np.stack([vectors[of, -1].astype(np.float32).mean(0) for of in rows.values()])
     learned = sentences(looks, [samples[sample].captions for sample in rows])

@@ -92,8 +92,10 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     samples = read_all(args.data)
     plan = plan_views(samples)
-    features = np.lib.format.open_memmap(work / "features.new.npy", "w+", np.float16, (len(plan), VECTORS, FEATURES))
     views = kept(work, plan, samples)
+    if len(views) == len(plan) and (work / "features.npy").exists():
+        return
+    features = np.lib.format.open_memmap(work / "features.new.npy", "w+", np.float16, (len(plan), VECTORS, FEATURES))
     if views:
         features[: len(views)] = np.load(work / "features.npy", mmap_mode="r")[: len(views)]
     for values, rows in seen_by(EfficientNetLite0.pretrained(), work / "backbone.onnx", args.data, args.seed, plan[len(views) :]):

@@ -160,10 +160,13 @@ def main() -> None:
                     tokens_per_frame=held["tokensPerFrame"], labels=len(vocab.labels), tags=held.get("streamTags", Config.tags))
     model = YocoLive(config, torch.from_numpy(word_embeddings()), held["answerTokens"])
     projector, detail = vocab.projector(), Detail()
+    vision, look = Graph(bundle / "vision.onnx"), None
+    known = vision.values["labels"].shape[0]
+    if known != len(vocab.labels):
+        raise SystemExit(f"the bundle knows {known} names, and the data has {len(vocab.labels)}: it can be read back with the data that it was trained on only")
     with torch.no_grad():
         fill_self(model, Graph(bundle / "self_decoder.onnx"))
         fill_cross(model, Graph(bundle / "cross_decoder.onnx"), held["answerTokens"])
-        vision, look = Graph(bundle / "vision.onnx"), None
         if "look.names.bias" in vision.values:
             look = SecondLook.of(samples, vocab, EfficientNetLite0.pretrained().fold())
             fill_look(look, vision)

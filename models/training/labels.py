@@ -18,8 +18,12 @@ FOLDS = 5
 VALIDATION_PERCENT = 10
 
 
-class DataError(Exception):
-    """A data folder that cannot be trained on; the message names the file and the line."""
+# Of the frozen classifier (backbone.py).
+IMAGENET_CLASSES = 1000
+
+
+class DataError(SystemExit):
+    """A data folder that cannot be trained on; the message, with which a program ends, names the file and the line."""
 
 
 @dataclass
@@ -63,13 +67,21 @@ def _read_line(set_name: str, folder: Path, number: int, line: str) -> Sample:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: not JSON ({error})") from None
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: expected an object")
     image = row.get("image")
     if not isinstance(image, str) or not (folder / image).is_file():
         raise DataError(f"{where}: image {image!r} is missing")
     raw = next((row[k] for k in ("class", "name", "caption", "exercise") if k in row), None)
     label = normalise(raw) if isinstance(raw, str) else None
-    captions = row.get("captions", [])
-    qa = [(q["q"], q["a"]) for q in row.get("qa", [])]
+    captions, asked = row.get("captions", []), row.get("qa", [])
+    if not isinstance(captions, list):
+        raise DataError(f"{where}: captions: expected a list of texts")
+    if not isinstance(asked, list) or not all(isinstance(q, dict) and isinstance(q.get("q"), str) and isinstance(q.get("a"), str) for q in asked):
+        raise DataError(f"{where}: qa: expected a list of {{q, a}}, both texts")
+    if set_name == "imagenet-samples" and not isinstance(row.get("wnid"), str):
+        raise DataError(f"{where}: wnid is missing, by which the class is known")
+    qa = [(q["q"], q["a"]) for q in asked]
     if label == "" or not (label or captions or qa) or not all(isinstance(text, str) and text.strip() for text in captions):
         raise DataError(f"{where}: the label is empty")
     extra = {k: row[k] for k in ("group", "pose", "equipment", "category", "wnid") if row.get(k)}
@@ -93,4 +105,8 @@ def read_sets(data: str, sets: list[str] | None = None) -> list[Sample]:
             raise DataError(f"{folder / 'labels.jsonl'}: missing")
         with open(folder / "labels.jsonl", encoding="utf-8") as lines:
             samples += [_read_line(name, folder, i, line) for i, line in enumerate(lines, 1) if line.strip()]
+    classes = len({s.extra["wnid"] for s in samples if s.set == "imagenet-samples"})
+    if classes not in (0, IMAGENET_CLASSES):
+        # A class's number is its place among all: with one missing those after it would have their neighbours' names.
+        raise DataError(f"{root / 'imagenet-samples'}: {classes} classes; expected all {IMAGENET_CLASSES}, or leave the set out")
     return samples

@@ -216,9 +216,10 @@ class Stage0:
             self.bag_ids[i, : len(b)] = torch.tensor(list(b), dtype=torch.long)
             self.bag_p[i, : len(b)] = torch.tensor(list(b.values()))
         self.fold = torch.tensor([view_fold(self.samples[s], n, folds) for s, n, _ in self.views])
-        self.held_out = torch.tensor([self.samples[s].validation for s, _, _ in self.views])
         self.sign = torch.tensor([self.samples[s].set == SIGNS for s, _, _ in self.views])
-        self.board = torch.tensor([BOARD <= n < PAINTED for _, n, _ in self.views])
+        # Of pictures that were taken; what is drawn is kept out by its rows.
+        self.held_out = torch.tensor([self.samples[s].validation for s, _, _ in self.views]) & ~self.sign
+        self.board = torch.tensor([BOARD <= n < PAINTED for _, n, _ in self.views]) & ~self.sign
         self.painted = torch.tensor([n >= PAINTED for _, n, _ in self.views])
         self.colours = colours_of(self.samples)
         self.kept = self.board & (torch.arange(len(self.views)) % BOARDS_KEPT == 0)  # boards that nothing is trained on
@@ -296,7 +297,9 @@ class Stage0:
     def places(self, projector: Projector, rows: torch.Tensor) -> str:
         """On boards of one thing: how often the cell that looks least empty is the thing's."""
         none, right = self.vocab.index[NOTHING], []
-        rows = torch.tensor([r for r in rows.tolist() if len(self.views[r][2]) == 1])
+        rows = torch.tensor([r for r in rows.tolist() if len(self.views[r][2]) == 1], dtype=torch.long)
+        if not len(rows):
+            return "none"
         for b, _, _, top, top_p in self.outputs(projector, rows):
             empty = torch.where(top == none, top_p, 0).sum(-1)[:, :CELLS]
             right += [bool((self.labels[r, c] != none).item()) for r, c in zip(b.tolist(), empty.argmin(1).tolist())]

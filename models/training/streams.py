@@ -156,7 +156,8 @@ class World:
                 continue  # of a fold that stage 0 has not done
             if number >= BOARD or s.set == SIGNS:
                 if (row % BOARDS_KEPT == 0) == validation:
-                    drawn["painted" if number >= PAINTED else "boards" if number >= BOARD else SIGNS].append(row)
+                    # Signs have views of such numbers, too.
+                    drawn[SIGNS if s.set == SIGNS else "painted" if number >= PAINTED else "boards"].append(row)
             elif s.validation == validation or (validation and s.set in NOT_SPLIT):
                 self.by_set.setdefault(s.set, []).append(row)
         self.by_set |= drawn

@@ -69,6 +69,8 @@ SETS_OF = {
     # How many things a stream of minutes showed is asked only where all of them have names.
     "many": {"grocery": 0.4, "clothing": 0.1, "imagenet-samples": 0.4, "emoji": 0.1},
 }
+# Without these sets there is nothing that such steps could ask about.
+NEEDS = {"boards": "boards", "scenes": "flickr"}
 WRITING_PARTS = 4
 # Frames that each part of a long stream sees again of the part before: without them its first frame is what a stream begins with, a new
 # thing after nothing, and neither numbers of things nor what came before can be learned from it.
@@ -394,13 +396,18 @@ class Trainer:
         return {k: {"accuracy": round(sum(v) / len(v), 3), "total": len(v)} for k, v in sorted(right.items())}
 
     def within_one(self, hit: torch.Tensor, want: torch.Tensor, said: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Which answers are right when a last digit may be one too high or too low `[B, Q]`; hit `[B, Q, A]`, and of the tokens of `want` what was said."""
-        digit = torch.full((len(self.answers),), 100)
+        """Which answers are right when their number may be one too high or too low `[B, Q]`; hit `[B, Q, A]`, and of the tokens of `want` what was said."""
+        digit = torch.full((len(self.answers),), -1)
         for value, token in enumerate(digit_tokens()):
             digit[self.place[token]] = value
-        near = hit.clone()
-        near[want] |= (digit[said] - digit[target]).abs() == 1
-        return near.all(-1)
+        digits = lambda tokens: torch.full(want.shape, -1).masked_scatter(want, digit[tokens])  # [B, Q, A]
+        meant, heard = digits(target), digits(said)
+        numbers = [0, 0]
+        for a in range(want.shape[-1]):
+            is_digit = meant[..., a] >= 0
+            numbers = [torch.where(is_digit, number * 10 + of[..., a], number) for number, of in zip(numbers, (meant, heard))]
+        told = ((meant < 0) | (heard >= 0)).all(-1) & (hit | (meant >= 0)).all(-1)  # a digit for each digit, and all else as it is
+        return hit.all(-1) | (told & ((numbers[0] - numbers[1]).abs() == 1))
 
     def report(self) -> dict:
         shop = {"grocery": 0.6, "clothing": 0.4}
@@ -418,8 +425,11 @@ class Trainer:
             "several": lambda: self.evaluate(8, shop, 32, 16, several=True),
             "long": lambda: self.evaluate(60, shop, 24, 16, asked("left", "different", "duration", "changed", "haschanged")),
         }
+        # Data may lack sets.
+        there = {"short": shop, "paraphrased": shop, "exercises": ["exercises"], "boards": ["boards"], "minutes": shop, "several": shop, "long": shop}
+        asked_of = [kind for kind in kinds if kind not in there or any(self.unseen.by_set.get(name) for name in there[kind])]
         with self.mean.in_place():
-            reported = {kind: evaluate() for kind, evaluate in kinds.items() if self.args.report == "all" or kind in BRIEF_REPORT}
+            reported = {kind: kinds[kind]() for kind in asked_of if self.args.report == "all" or kind in BRIEF_REPORT}
         # By set only on single frames.
         return {kind: {k: v["accuracy"] for k, v in tasks.items() if kind == "single" or " " not in k} for kind, tasks in reported.items()}
 
@@ -493,6 +503,9 @@ class Trainer:
             shares |= {"counts": self.args.counting, **json.loads(self.args.shares)}
         if self.config.cache != "shared":
             shares.pop("long", None)
+        for kind, needed in NEEDS.items():
+            if not self.world.by_set.get(needed):
+                shares.pop(kind, None)
         kind = random.choices(list(shares), list(shares.values()))[0]
         maker = makers.get(kind, makers["usual"])
         if kind == "several":
@@ -501,9 +514,9 @@ class Trainer:
             if random.random() < self.args.haystack_share:
                 return self.haystacks.next(maker)
             distinct = random.random() < DISTINCT
-            return (makers["many"] if distinct else maker).batch_of_one(*random.choice(LONG_SHAPES), distinct=distinct)
+            return (makers.get("many", maker) if distinct else maker).batch_of_one(*random.choice(LONG_SHAPES), distinct=distinct)
         if kind == "counts" and self.config.cache == "shared" and random.random() < LONG_COUNTS:
-            return makers["many"].batch_of_one(*random.choice(LONG_COUNT_SHAPES), COUNT_TASKS, distinct=True)
+            return makers.get("many", maker).batch_of_one(*random.choice(LONG_COUNT_SHAPES), COUNT_TASKS, distinct=True)
         frames, streams, questions = random.choice(SHAPES[kind])
         if kind == "scenes":
             return maker.batch(streams, frames, questions, SCENE_TASKS, long=True)
@@ -511,7 +524,8 @@ class Trainer:
         return maker.batch(streams, frames, questions, tasks)
 
     def run(self) -> None:
-        makers = {kind: StreamMaker(self.world, self.args.seed + self.step, sets=sets) for kind, sets in SETS_OF.items()}
+        there = {kind: sets for kind, sets in SETS_OF.items() if any(self.world.by_set.get(name) for name in sets)}
+        makers = {kind: StreamMaker(self.world, self.args.seed + self.step, sets=sets) for kind, sets in there.items()}
         budget, first = self.args.hours * 3600, self.step
         if first > 0:  # a run that goes on draws anew: not the same kinds of steps again in the same order
             random.seed(self.args.seed + first)
@@ -546,7 +560,7 @@ class Trainer:
                 begun = time.time()
                 report = self.report()
                 self.log(report=report, report_s=round(time.time() - begun))
-                recall = [report["short"].get(t, 0) for t in ("first", "before", "after", "at")]
+                recall = [report.get("short", {}).get(t, 0) for t in ("first", "before", "after", "at")]
                 if self.stage == 1 and (report["single"].get("now grocery", 0) > 0.7 or self.spent > 0.2 * budget):
                     self.stage = 2
                 elif self.stage == 2 and (sum(recall) / 4 > 0.6 or self.spent > 0.5 * budget):
@@ -557,6 +571,16 @@ class Trainer:
         if self.step > first:  # of a run that was done already nothing is reported, and what it left stays
             self.log(report=self.report())
             self.save()
+
+
+def shares_of(text: str) -> dict[str, float]:
+    try:
+        shares = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SystemExit(f"--shares: not JSON ({error})") from None
+    if not isinstance(shares, dict) or not all(isinstance(share, (int, float)) and share >= 0 for share in shares.values()):
+        raise SystemExit("--shares: expected an object of numbers from 0 on")
+    return shares
 
 
 def main() -> None:
@@ -579,6 +603,11 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--restart-clock", action="store_true", help="with --resume: a new run's schedule from the old weights")
     args = parser.parse_args()
+    known = [*SHARES[3], "counts"]
+    if wrong := [kind for kind in shares_of(args.shares) if kind not in known]:
+        parser.error(f"--shares: there are no steps called {wrong[0]!r}; there are {', '.join(known)}")
+    if args.resume and not (Path(args.work) / f"{args.name}.pt").exists():
+        parser.error(f"--resume: {Path(args.work) / args.name}.pt is missing")
     trainer = Trainer(args)
     if args.resume:
         trainer.resume()

@@ -179,7 +179,8 @@ def plan_views(samples: list[Sample]) -> list[tuple[int, int]]:
     """(sample, view number) for every view, in order; then the boards, each by its first thing, and the signs."""
     plan = [(i, n) for i, s in enumerate(samples) if s.set != SIGNS for n in range(VIEWS[s.set])]
     sprites = [i for i, s in enumerate(samples) if s.set in SPRITES]
-    boards = [(sprites[b % len(sprites)], BOARD + b // len(sprites)) for b in range(BOARDS if sprites else 0)]
+    # As many as there are numbers for, before those of painted things.
+    boards = [(sprites[b % len(sprites)], BOARD + b // len(sprites)) for b in range(min(BOARDS, (PAINTED - BOARD) * len(sprites)))]
     painted = [(sprites[b * 7 % len(sprites)], PAINTED + b) for b in range(PAINTED_VIEWS if sprites else 0)]
     signs = lambda numbers: [(i, n) for i, s in enumerate(samples) if s.set == SIGNS for n in numbers]
     return plan + boards + signs(range(FIRST_SIGN_VIEWS)) + painted + signs(range(FIRST_SIGN_VIEWS, SIGN_VIEWS))
