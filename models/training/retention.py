@@ -88,7 +88,8 @@ class GatedRetention(nn.Module):
 
     def parts(self, x):
         split = lambda z: z.view(*x.shape[:2], self.heads, self.head_dim).transpose(1, 2)
-        log_gamma = F.logsigmoid(self.gamma(x)).transpose(1, 2) / TAU
+        # The logarithm of a sigmoid, as a graph keeps it finite: there `logsigmoid` becomes log(sigmoid(x)), and a token that forgets all has a sigmoid of 0.
+        log_gamma = -F.softplus(-self.gamma(x)).transpose(1, 2) / TAU
         return split(self.q(x)), split(self.k(x)) / math.sqrt(self.head_dim), split(self.v(x)), log_gamma
 
     def gated(self, x, o):
