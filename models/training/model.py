@@ -774,7 +774,8 @@ class YocoLive(nn.Module):
         """Maps between words and width start as the principal components of the answers' words, and its inverse."""
         c = self.c
         used = self.words[self.answers]
-        basis = torch.linalg.svd(used - used.mean(0), full_matrices=False).Vh[: c.width]  # [W, words_width]
+        # Of fewer words than it is wide, directions in which none of them differ fill it up.
+        basis = torch.linalg.svd(used - used.mean(0), full_matrices=len(used) < c.width).Vh[: c.width]  # [W, words_width]
         scale = (c.words_width / c.width) ** 0.5
         with torch.no_grad():
             for m in self.modules():
