@@ -12,10 +12,10 @@ import { JSON_BYTES } from './json-body.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { pageRoutes } from './page.ts';
-import { isWebSocket } from './realtime-server.ts';
 import { snapshotRoutes } from './snapshot-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
 import { tokenRoutes } from './token-routes.ts';
+import { isWebSocket } from './upgrade.ts';
 
 /** Answered to anybody, whatever Host they name: probes know neither keys nor names. */
 const HEALTH = ['/healthz', '/readyz'];

@@ -11,6 +11,7 @@ import type { ServerMetrics } from './metrics.ts';
 import { streamOfModel } from './model-name.ts';
 import { CLOSE, RealtimeConnection } from './realtime-connection.ts';
 import { until } from './until.ts';
+import { isWebSocket } from './upgrade.ts';
 
 export const SUBPROTOCOL = 'realtime';
 /** Of a close frame's reason (RFC 6455, 5.5: 125 bytes less those of the code). */
@@ -136,14 +137,6 @@ export class RealtimeServer {
     if (error.code === 'internal') this.#limits.log.error({ err: error.cause }, 'An upgrade failed.');
     return error;
   }
-}
-
-/**
- * Clients of HTTP/2 offer `h2c` with plain requests, too. A server may ignore that (RFC 9110, 7.8), and Node from version 24.9 on lets it,
- * by this; before, such a request reaches nobody but who listens for upgrades, and what it brings is not read.
- */
-export function isWebSocket({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
-  return headers.upgrade?.toLowerCase() === 'websocket';
 }
 
 /** What fits into a close frame. */
