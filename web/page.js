@@ -497,7 +497,9 @@ $('use-camera').addEventListener('click', async () => {
     });
   } catch (error) {
     camera.stop();
+    $('stop-camera').hidden = true;
     $('camera-problem').textContent = `The camera cannot be used: ${error.message}`;
+    await loadStreams(CAMERA_STREAM);
     return;
   }
   $('camera-problem').textContent = '';

@@ -79,7 +79,7 @@ def _read_line(set_name: str, folder: Path, number: int, line: str) -> Sample:
         raise DataError(f"{where}: captions: expected a list of texts")
     if not isinstance(asked, list) or not all(isinstance(q, dict) and isinstance(q.get("q"), str) and isinstance(q.get("a"), str) for q in asked):
         raise DataError(f"{where}: qa: expected a list of {{q, a}}, both texts")
-    if set_name == "imagenet-samples" and not isinstance(row.get("wnid"), str):
+    if set_name == "imagenet-samples" and not (isinstance(row.get("wnid"), str) and row["wnid"]):
         raise DataError(f"{where}: wnid is missing, by which the class is known")
     qa = [(q["q"], q["a"]) for q in asked]
     if label == "" or not (label or captions or qa) or not all(isinstance(text, str) and text.strip() for text in captions):

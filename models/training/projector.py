@@ -264,7 +264,7 @@ class Stage0:
         """Boards, and photographs that are in training, teach it; what it does on those that are not is printed."""
         none = self.vocab.index[NOTHING]
         things = torch.tensor([bool(t) for _, _, t in self.views])
-        boards, photos = (things & ~self.kept & ~self.painted).nonzero().flatten(), (~things & ~self.held_out).nonzero().flatten()
+        boards, photos = (things & ~self.kept & ~self.painted).nonzero().flatten(), (~things & ~self.held_out & ~self.sign).nonzero().flatten()
         photos = photos[torch.randperm(len(photos), generator=torch.Generator().manual_seed(seed))[:PHOTOS_FITTED]]
         shown = (self.labels[:, :CELLS] != none).float()
         projector.occupied = occupied.fit(self.features, boards, shown[boards], photos, seed)

@@ -426,7 +426,7 @@ class Trainer:
             "long": lambda: self.evaluate(60, shop, 24, 16, asked("left", "different", "duration", "changed", "haschanged")),
         }
         # Data may lack sets.
-        there = {"short": shop, "paraphrased": shop, "exercises": ["exercises"], "boards": ["boards"], "minutes": shop, "several": shop, "long": shop}
+        there = {"kinds": {**shop, "flickr": 1}, "short": shop, "paraphrased": shop, "exercises": ["exercises"], "boards": ["boards"], "minutes": shop, "several": shop, "long": shop}
         asked_of = [kind for kind in kinds if kind not in there or any(self.unseen.by_set.get(name) for name in there[kind])]
         with self.mean.in_place():
             reported = {kind: kinds[kind]() for kind in asked_of if self.args.report == "all" or kind in BRIEF_REPORT}

@@ -375,8 +375,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     } catch (error) {
       // A process that was started ends in `exit`, which sees to the next one. For lack of processes, files or memory there is none.
       const known = YocoError.from(error);
-      // Why `exit` was first is told there.
-      if (known.code !== 'engine_unavailable') {
+      // Why `exit` was first is told there, and why no process was started below.
+      if (known.code !== 'engine_unavailable' && this.#child?.pid !== undefined) {
         const cause = known.cause instanceof Error ? ` (${known.cause.message})` : '';
         this.#options.onWarning(`The engine cannot load its bundle: ${known.message}${cause}`);
       }

@@ -9,6 +9,8 @@ import type { SourceState, SourceStatus } from '../ingest/frame.ts';
 import { STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../question-limits.ts';
 import type { AnswerResult, Conversation } from './types.ts';
 
+/** However often something unexpected has happened, it is asked again after so long, ms. */
+const LONGEST_SOON_MS = 60_000;
 /** No more frames come from a source in one of these states. */
 const OVER: readonly SourceState[] = ['ended', 'failed'];
 
@@ -65,6 +67,10 @@ export class StandingQuestion {
   #candidate: Candidate | null = null;
   /** The newest frames that were asked about. */
   #asked = '';
+  /** Whether all streams had ended when it was asked last. */
+  #over = false;
+  /** Unexpected errors in a row: each doubles the wait. */
+  #unexpected = 0;
 
   /** Begins to ask at once. Throws `invalid_request` for times and numbers outside their bounds. */
   constructor(options: StandingOptions, host: StandingHost) {
@@ -100,7 +106,8 @@ export class StandingQuestion {
 
   /** After what may pass nobody waits for an hour; and those who were refused together do not come back together. */
   #soonMs(): number {
-    return Math.min(this.#options.everyMs, STANDING_EVERY_MS.usual) * (0.5 + Math.random() / 2);
+    const soon = Math.min(this.#options.everyMs, STANDING_EVERY_MS.usual) * 2 ** this.#unexpected;
+    return Math.min(soon, LONGEST_SOON_MS) * (0.5 + Math.random() / 2);
   }
 
   async #turn(): Promise<Outcome> {
@@ -109,6 +116,7 @@ export class StandingQuestion {
     const conversation = converse();
     const statuses = conversation.streams.map((stream) => stream.status());
     const over = statuses.every(({ sourceStatus: { state } }) => OVER.includes(state));
+    this.#over = over && !mayGrow;
     const newest = statuses.map(({ name, startedAtMs, lastMs }) => `${name} ${startedAtMs} ${lastMs}`).join('\n');
     // A stream that is deleted is asked all the same: the asking says that it is gone.
     const stopped = statuses.some(({ sourceStatus: { state } }) => state === 'stopped');
@@ -135,6 +143,7 @@ export class StandingQuestion {
       throw thrown;
     }
     this.#asked = newest;
+    this.#unexpected = 0;
     this.#host.asked?.('answered');
     if (!signal.aborted) this.#heard({ answer: result.text.trim(), result, conversation });
     return 'answered';
@@ -157,8 +166,13 @@ export class StandingQuestion {
     if (this.#abort.signal.aborted) return 'over';
     // A busy service, an engine that starts again, a stream without a frame: the next asking may be answered.
     const unexpected = error.code === 'internal';
-    if (error.retryable && error.code !== 'shutting_down' && (!unexpected || this.#host.unexpected !== undefined)) {
-      if (unexpected) this.#host.unexpected?.(error);
+    // Of what has ended the same frames would be asked about for ever.
+    const outlasts = !unexpected || (this.#host.unexpected !== undefined && !this.#over);
+    if (error.retryable && error.code !== 'shutting_down' && outlasts) {
+      if (unexpected) {
+        this.#unexpected += 1;
+        this.#host.unexpected?.(error);
+      }
       return this.#missed();
     }
     this.#end(error);

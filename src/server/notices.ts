@@ -16,29 +16,35 @@ import { KEY_BYTES, keyOf, Webhook } from './webhook.ts';
 export class Notices {
   readonly #limits: Pick<ServerLimits, 'log' | 'maxOutputTokens'>;
   readonly #metrics: Pick<ServerMetrics, 'stood'>;
-  readonly #questions: StandingQuestion[] = [];
-  readonly #webhooks: Webhook[] = [];
+  readonly #questions = new Set<StandingQuestion>();
+  readonly #webhooks = new Set<Webhook>();
+  #closed = false;
 
   constructor(limits: Pick<ServerLimits, 'log' | 'maxOutputTokens'>, metrics: Pick<ServerMetrics, 'stood'>) {
     this.#limits = limits;
     this.#metrics = metrics;
   }
 
-  /** Begins to ask what the stream's definition says. Throws `definition_invalid` where a secret is missing. */
+  /** Begins to ask what the stream's definition says. Throws `definition_invalid` where a secret is missing, and `shutting_down`. */
   stand(stream: LiveStream): void {
+    if (this.#closed) throw new YocoError('shutting_down');
     const asked = stream.standingQuestions.map((definition, i) => {
       return {
         definition,
         webhook: this.#webhookOf(definition.webhook, `${stream.name}: standing_questions.${i}.webhook`),
       };
     });
-    for (const { definition, webhook } of asked) this.#ask(stream, definition, webhook);
+    for (const { definition, webhook } of asked) {
+      if (webhook !== null) this.#webhooks.add(webhook);
+      this.#ask(stream, definition, webhook);
+    }
   }
 
   /** Asks no more; what waits for a webhook has `graceMs`. */
   async close(graceMs: number): Promise<void> {
+    this.#closed = true;
     for (const question of this.#questions) question.close();
-    await Promise.all(this.#webhooks.map((webhook) => webhook.close(graceMs)));
+    await Promise.all([...this.#webhooks].map((webhook) => webhook.close(graceMs)));
   }
 
   #ask(stream: LiveStream, { question, every, holds }: StandingDefinition, webhook: Webhook | null): void {
@@ -59,17 +65,19 @@ export class Notices {
           const fields = error === null ? about : { ...about, code: error.code, err: error.cause };
           log.warn(fields, `A standing question is asked no more: ${error?.message ?? 'the stream has ended.'}`);
           tell('yoco.standing_question.deleted', { error: error === null ? null : wireError(error) });
+          this.#questions.delete(standing);
+          if (webhook !== null) void webhook.drained().then(() => this.#webhooks.delete(webhook));
         },
         asked: (outcome) => {
           this.#metrics.stood(outcome);
         },
         // Nobody is there who could ask again.
-        unexpected: ({ cause }) => {
-          log.error({ ...about, err: cause }, 'A standing question was not answered.');
+        unexpected: (error) => {
+          log.error({ ...about, err: error.cause ?? error }, 'A standing question was not answered.');
         },
       },
     );
-    this.#questions.push(standing);
+    this.#questions.add(standing);
   }
 
   #webhookOf(definition: WebhookDefinition | undefined, where: string): Webhook | null {
@@ -88,7 +96,6 @@ export class Notices {
         this.#limits.log.warn({}, message);
       },
     });
-    this.#webhooks.push(webhook);
     return webhook;
   }
 }

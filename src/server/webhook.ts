@@ -67,6 +67,11 @@ export class Webhook {
     this.#sending ??= this.#sendAll();
   }
 
+  /** Resolves when nothing waits any more. */
+  async drained(): Promise<void> {
+    while (this.#sending !== null) await this.#sending;
+  }
+
   /** What waits has `graceMs` to be sent, and is given up then. */
   async close(graceMs: number): Promise<void> {
     const cut = setTimeout(() => {

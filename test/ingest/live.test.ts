@@ -288,18 +288,28 @@ describe('An HTTP address', () => {
     expect(source.status.state).toBe('failed');
   });
 
-  test('that is said to be live is tried again whatever it answers', async () => {
-    const file = await readFile(await clips.make('late.mp4', ...testPicture(2, 10), ...streamable));
+  test('that is said to be live is tried again whatever it answers, and however it ends', async () => {
+    const stream = await readFile(await clips.make('late.ts', ...testPicture(2, 10)));
     const answers = [404, 404];
     const url = await http((_request, response) => {
       const status = answers.shift();
-      if (status === undefined) response.end(file);
+      if (status === undefined) response.end(stream);
       else response.writeHead(status).end();
     });
+    const source = open({ url: `${url}/a.ts`, live: true });
+    expect((await take(source, 3)).length).toBe(3);
+    expect(source.status.reconnects).toBe(2);
+  });
+
+  test('that is said to be live, and is a recording, is tried again: none of it is taken for what is there now', async () => {
+    const file = await readFile(await clips.make('recorded.mp4', ...testPicture(2, 10), ...streamable));
+    const url = await http((_request, response) => response.end(file));
     const source = open({ url: `${url}/a.mp4`, live: true });
-    // Four pictures each time: that it has an end does not make it a recording.
-    expect((await take(source, 6)).length).toBe(6);
-    expect(source.status.reconnects).toBeGreaterThanOrEqual(3);
+    const reading = take(source);
+    await expect.poll(() => source.status.state, { timeout: 10_000 }).toBe('reconnecting');
+    expect(source.status).toMatchObject({ frames: 0, error: { code: 'source_invalid' } });
+    await source.stop();
+    expect(await reading).toEqual([]);
   });
 
   test('of a file whose server is gone before its end says so', async () => {

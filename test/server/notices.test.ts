@@ -167,6 +167,10 @@ describe('A standing question of a stream’s file', () => {
     kitchen.standingQuestions = [{ question: 'is there a dog?', every: 0.5, holds: 1 }];
     server.stand(kitchen);
     await expect.poll(() => logged.length, { timeout: 3_000 }).toBe(1);
+    await server.close();
+    expect(() => {
+      server?.stand(kitchen);
+    }).toThrow(expect.objectContaining({ code: 'shutting_down' }));
   });
 });
 

@@ -69,6 +69,8 @@ export class FfmpegSource implements FrameSource {
   #hls: boolean;
   #silent = false;
   #liveEnded = false;
+  /** What is at an address that was said to be live has an end, on this connection. */
+  #recorded = false;
   #warnedOfCut = false;
   /** Frames get their times by arrival, and whether a connection was ended to be made so. */
   #byArrival = false;
@@ -165,6 +167,7 @@ export class FfmpegSource implements FrameSource {
 
   async #connect(binary: FfmpegBinary): Promise<FfmpegResult> {
     this.#silent = false;
+    this.#recorded = false;
     const { input, fps } = this.#plan;
     const run = new FfmpegRun({
       binary,
@@ -206,7 +209,14 @@ export class FfmpegSource implements FrameSource {
       return;
     }
     this.#hls = names.includes('hls');
-    const live = this.#plan.presumedLive || (durationMs === null && names.some((name) => LIVE_FORMATS.includes(name)));
+    const { presumedLive } = this.#plan;
+    const live = durationMs === null && (presumedLive || names.some((name) => LIVE_FORMATS.includes(name)));
+    if (presumedLive && !live) {
+      // Read as fast as it comes, and again and again, its pictures would be of times that have not been.
+      this.#recorded = true;
+      void this.#run?.stop();
+      return;
+    }
     if (this.#live === true && !live) {
       // The live stream came to its end, and what is left at its address is the recording.
       this.#liveEnded = true;
@@ -236,6 +246,9 @@ export class FfmpegSource implements FrameSource {
   /** Why the connection is no longer there; null when the source came to its end. */
   #problemOf(result: FfmpegResult): YocoError | null {
     if (this.#liveEnded) return null;
+    if (this.#recorded) {
+      return new YocoError('source_invalid', { detail: 'It is a recording, and was said to be live.' });
+    }
     if (this.#silent) return new YocoError('source_silent');
     if (result.error !== null) return result.error;
     if (this.#live === true) return new YocoError('source_unreachable', { detail: 'The connection ended.' });
