@@ -51,7 +51,7 @@ def margins(trainer: Trainer, yes: int, no: int, not_shown: int):
     of_yes, of_no, absent, shown = [], [], [], []
     streams.ABSENT_SHARE = ABSENT_SHARE
     for sets, frames, number, questions, batches in STREAMS:
-        if not any(trainer.unseen.by_set.get(name) for name in sets):
+        if not trainer.unseen.has(sets):
             continue
         maker = StreamMaker(trainer.unseen, SEED, sets=sets)
         for _ in range(batches):
@@ -80,7 +80,7 @@ def marks_made_loud(trainer: Trainer) -> None:
     """Changes the model's map of marks."""
     weight = trainer.model.visual.from_marks.weight.data
     for part, (columns, asked) in LOUD.items():
-        if not any(trainer.unseen.by_set.get(name) for name in asked[1]):
+        if not trainer.unseen.has(asked[1]):
             continue
         before, right = weight[:, columns].clone(), {}
         own, other = asked[-1]

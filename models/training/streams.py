@@ -8,6 +8,7 @@ import copy
 import json
 import math
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -197,6 +198,10 @@ class World:
         if self.samples[self.views[row][0]].set == SIGNS:
             return True
         return self.vocab.index.get(self.row_label(row), -1) in self.mix["top"][row, WHOLE]
+
+    def has(self, sets: Iterable[str]) -> bool:
+        """Whether there is anything of any of these sets: data may lack some."""
+        return any(self.by_set.get(name) for name in sets)
 
     def row_label(self, row: int) -> str | None:
         sample, _, things = self.views[row]

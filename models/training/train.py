@@ -368,7 +368,9 @@ class Trainer:
     @torch.no_grad()
     def evaluate(self, frames: int, sets: dict[str, float] | None, streams: int = 32, questions: int = 12, tasks=None,
                  held_out: bool = False, seed: int = 7, several: bool = False) -> dict[str, dict[str, float]]:
-        """Exact answers by task and set; teacher forcing, which is exact for greedy decoding's first error."""
+        """Exact answers by task and set, none where the data has none of the sets; teacher forcing, which is exact for greedy decoding's first error."""
+        if sets is not None and not self.unseen.has(sets):
+            return {}
         self.model.eval()
         maker = StreamMaker(self.unseen, seed, held_out, sets)
         right: dict[str, list[float]] = {}
@@ -425,13 +427,10 @@ class Trainer:
             "several": lambda: self.evaluate(8, shop, 32, 16, several=True),
             "long": lambda: self.evaluate(60, shop, 24, 16, asked("left", "different", "duration", "changed", "haschanged")),
         }
-        # Data may lack sets.
-        there = {"kinds": {**shop, "flickr": 1}, "short": shop, "paraphrased": shop, "exercises": ["exercises"], "boards": ["boards"], "minutes": shop, "several": shop, "long": shop}
-        asked_of = [kind for kind in kinds if kind not in there or any(self.unseen.by_set.get(name) for name in there[kind])]
         with self.mean.in_place():
-            reported = {kind: kinds[kind]() for kind in asked_of if self.args.report == "all" or kind in BRIEF_REPORT}
+            reported = {kind: evaluate() for kind, evaluate in kinds.items() if self.args.report == "all" or kind in BRIEF_REPORT}
         # By set only on single frames.
-        return {kind: {k: v["accuracy"] for k, v in tasks.items() if kind == "single" or " " not in k} for kind, tasks in reported.items()}
+        return {kind: {k: v["accuracy"] for k, v in tasks.items() if kind == "single" or " " not in k} for kind, tasks in reported.items() if tasks}
 
     # --- the run ----------------------------------------------------------------------------------------------
 
@@ -500,11 +499,11 @@ class Trainer:
         """Of the kinds that this stage has, each as often as its share says."""
         shares = dict(SHARES[self.stage])
         if self.stage == 3:
-            shares |= {"counts": self.args.counting, **json.loads(self.args.shares)}
+            shares |= {"counts": self.args.counting, **self.args.shares}
         if self.config.cache != "shared":
             shares.pop("long", None)
         for kind, needed in NEEDS.items():
-            if not self.world.by_set.get(needed):
+            if not self.world.has([needed]):
                 shares.pop(kind, None)
         kind = random.choices(list(shares), list(shares.values()))[0]
         maker = makers.get(kind, makers["usual"])
@@ -524,8 +523,7 @@ class Trainer:
         return maker.batch(streams, frames, questions, tasks)
 
     def run(self) -> None:
-        there = {kind: sets for kind, sets in SETS_OF.items() if any(self.world.by_set.get(name) for name in sets)}
-        makers = {kind: StreamMaker(self.world, self.args.seed + self.step, sets=sets) for kind, sets in there.items()}
+        makers = {kind: StreamMaker(self.world, self.args.seed + self.step, sets=sets) for kind, sets in SETS_OF.items() if self.world.has(sets)}
         budget, first = self.args.hours * 3600, self.step
         if first > 0:  # a run that goes on draws anew: not the same kinds of steps again in the same order
             random.seed(self.args.seed + first)
@@ -577,9 +575,12 @@ def shares_of(text: str) -> dict[str, float]:
     try:
         shares = json.loads(text)
     except json.JSONDecodeError as error:
-        raise SystemExit(f"--shares: not JSON ({error})") from None
+        raise argparse.ArgumentTypeError(f"not JSON ({error})") from None
     if not isinstance(shares, dict) or not all(isinstance(share, (int, float)) and share >= 0 for share in shares.values()):
-        raise SystemExit("--shares: expected an object of numbers from 0 on")
+        raise argparse.ArgumentTypeError("expected an object of numbers from 0 on")
+    known = [*SHARES[3], "counts"]
+    if wrong := [kind for kind in shares if kind not in known]:
+        raise argparse.ArgumentTypeError(f"there are no steps called {wrong[0]!r}; there are {', '.join(known)}")
     return shares
 
 
@@ -598,14 +599,11 @@ def main() -> None:
     parser.add_argument("--report", choices=("all", "brief"), default="all", help="brief: single frames, short streams and paraphrases only, which large models are sooner done with")
     parser.add_argument("--reading-share", type=float, default=0.0, help="share of the steps that train the cross-decoder alone, which are far cheaper")
     parser.add_argument("--counting", type=float, default=0.08, help="of the last stage, how often steps ask for numbers alone; SHARES has what it is measured against")
-    parser.add_argument("--shares", default="{}", help='of the last stage, shares of its kinds of steps that are to be others than those of SHARES, as JSON: {"boards": 0.4}')
+    parser.add_argument("--shares", type=shares_of, default="{}", help='of the last stage, shares of its kinds of steps that are to be others than those of SHARES, as JSON: {"boards": 0.4}')
     parser.add_argument("--haystack-share", type=float, default=HAYSTACK_SHARE, help="share of the long streams that are haystacks of up to a day")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--restart-clock", action="store_true", help="with --resume: a new run's schedule from the old weights")
     args = parser.parse_args()
-    known = [*SHARES[3], "counts"]
-    if wrong := [kind for kind in shares_of(args.shares) if kind not in known]:
-        parser.error(f"--shares: there are no steps called {wrong[0]!r}; there are {', '.join(known)}")
     if args.resume and not (Path(args.work) / f"{args.name}.pt").exists():
         parser.error(f"--resume: {Path(args.work) / args.name}.pt is missing")
     trainer = Trainer(args)

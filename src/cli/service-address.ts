@@ -1,6 +1,7 @@
 /** Where a running service is: what `--server` and YOCO_SERVER take, and the addresses that follow from it. */
 import type { Command } from 'commander';
 import { YocoError } from '../errors.ts';
+import { systemCode } from '../system-code.ts';
 
 const DEFAULT_SERVER = 'http://127.0.0.1:8080';
 
@@ -42,12 +43,4 @@ export function bodyOf(response: Response): Promise<string> {
   return response.text().catch((cause: unknown) => {
     throw new YocoError('connection_closed', { cause });
   });
-}
-
-/** `ECONNREFUSED`, or what it is; fetch has it in the cause of its error. */
-function systemCode(cause: unknown): string | undefined {
-  for (let error = cause; error instanceof Error; error = error.cause) {
-    if ('code' in error && typeof error.code === 'string') return error.code;
-  }
-  return undefined;
 }

@@ -374,14 +374,17 @@ export class Engine extends EventEmitter<EngineEvents> {
       await this.#spawn();
     } catch (error) {
       // A process that was started ends in `exit`, which sees to the next one. For lack of processes, files or memory there is none.
-      const known = YocoError.from(error);
-      // Why `exit` was first is told there, and why no process was started below.
-      if (known.code !== 'engine_unavailable' && this.#child?.pid !== undefined) {
-        const cause = known.cause instanceof Error ? ` (${known.cause.message})` : '';
-        this.#options.onWarning(`The engine cannot load its bundle: ${known.message}${cause}`);
+      if (this.#child?.pid === undefined) {
+        if (!this.#closing) this.#lost(`The engine process cannot be started (${reasonOf(error)}).`);
+        return;
       }
-      if (this.#child?.pid !== undefined) this.#child.kill('SIGKILL');
-      else if (!this.#closing) this.#lost(`The engine process cannot be started (${reasonOf(error)}).`);
+      const { code, message, cause } = YocoError.from(error);
+      // Where `exit` came first it is told there.
+      if (code !== 'engine_unavailable') {
+        const why = cause instanceof Error ? ` (${cause.message})` : '';
+        this.#options.onWarning(`The engine cannot load its bundle: ${message}${why}`);
+      }
+      this.#child.kill('SIGKILL');
     }
   }
 

@@ -50,9 +50,7 @@ export async function withFramesFrom<T>(
   fromMs: number,
   ask: (short: SourceStream) => Promise<T>,
 ): Promise<T> {
-  const lastMs = stream.status().lastMs ?? 0;
-  const newest = await stream.thumbnail(lastMs);
-  return replayed(replay, await framesUpTo(stream, lastMs, { fromMs: Math.min(fromMs, newest.timeMs) }), ask);
+  return replayed(replay, await framesUpTo(stream, stream.status().lastMs ?? 0, { fromMs }), ask);
 }
 
 /** Hands `ask` a stream that shows these frames alone. */
@@ -84,19 +82,19 @@ async function pushed(stream: SourceStream, jpeg: Buffer, timeMs: number, signal
   }
 }
 
-/** Oldest first: from `fromMs` on, and the last `most` of them. */
+/** Oldest first: from `fromMs` on, the newest in any case, and the last `most` of them. */
 async function framesUpTo(
   stream: SourceStream,
   lastMs: number,
   { fromMs = 0, most = Infinity }: { readonly fromMs?: number; readonly most?: number },
 ): Promise<Thumbnail[]> {
-  const frames: Thumbnail[] = [];
+  let frame = await stream.thumbnail(lastMs);
+  const frames = [frame];
   const firstMs = Math.max(fromMs, stream.status().firstMs ?? 0);
-  for (let timeMs = lastMs; frames.length < most && timeMs >= firstMs;) {
-    const frame = await stream.thumbnail(timeMs);
+  while (frames.length < most && frame.timeMs - 1 >= firstMs) {
+    frame = await stream.thumbnail(frame.timeMs - 1);
     if (frame.timeMs < firstMs) break;
     frames.unshift(frame);
-    timeMs = frame.timeMs - 1;
   }
   return frames;
 }

@@ -1,4 +1,5 @@
 /** What the service tells of an answer beside its text: the `yoco` object of a response, and of a standing question's answer. */
+import type { StandingChange } from '../live/standing-question.ts';
 import type { AnswerResult, Conversation } from '../live/types.ts';
 import { seconds, wallTime } from './times.ts';
 
@@ -38,4 +39,9 @@ export function answerJson(result: AnswerResult, conversation: Conversation) {
 /** How an answer ended, as a response's status says it. */
 export function statusOf({ finish }: Pick<AnswerResult, 'finish'>): 'completed' | 'incomplete' | 'cancelled' {
   return ({ stop: 'completed', length: 'incomplete', cancelled: 'cancelled' } as const)[finish];
+}
+
+/** What is told of a standing question's new answer, by events and by webhooks. */
+export function changeJson({ answer, previous, result, conversation }: StandingChange) {
+  return { answer, previous, status: statusOf(result), yoco: answerJson(result, conversation) };
 }

@@ -6,7 +6,7 @@ import { YocoError } from '../errors.ts';
 import type { StandingDefinition, WebhookDefinition } from '../ingest/definition.ts';
 import { StandingQuestion } from '../live/standing-question.ts';
 import type { LiveStream } from '../live/types.ts';
-import { answerJson, statusOf } from './answer-json.ts';
+import { changeJson } from './answer-json.ts';
 import { wireError } from './errors-http.ts';
 import { newId } from './ids.ts';
 import type { ServerLimits } from './limits.ts';
@@ -56,10 +56,11 @@ export class Notices {
     const standing = new StandingQuestion(
       { question: question.trim(), everyMs: every * 1_000, holds, maxTokens, converse: () => stream.converse() },
       {
-        changed: ({ answer, previous, result, conversation }) => {
-          const yoco = answerJson(result, conversation);
+        changed: (change) => {
+          const told = changeJson(change);
+          const { answer, previous, yoco } = told;
           log.info?.({ ...about, answer, previous, at: yoco.as_of_time }, 'A standing question has a new answer.');
-          tell('yoco.standing_question.answered', { answer, previous, status: statusOf(result), yoco });
+          tell('yoco.standing_question.answered', told);
         },
         ended: (error) => {
           const fields = error === null ? about : { ...about, code: error.code, err: error.cause };
@@ -89,13 +90,12 @@ export class Notices {
       const detail = `${where}.secret_env: expected ${variable ?? 'it'} to hold ${expected}.`;
       throw new YocoError('definition_invalid', { param: 'standing_questions', detail });
     }
-    const webhook = new Webhook({
+    return new Webhook({
       url,
       ...(key === undefined ? {} : { key }),
       onWarning: (message) => {
         this.#limits.log.warn({}, message);
       },
     });
-    return webhook;
   }
 }

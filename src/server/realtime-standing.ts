@@ -3,7 +3,7 @@ import { YocoError } from '../errors.ts';
 import { StandingQuestion, type StandingOptions } from '../live/standing-question.ts';
 import type { Conversation, WantedStreams } from '../live/types.ts';
 import { STANDING_EVERY_MS } from '../question-limits.ts';
-import { answerJson, statusOf } from './answer-json.ts';
+import { changeJson } from './answer-json.ts';
 import { withStreamsParam } from './asked-streams.ts';
 import { wireError } from './errors-http.ts';
 import type { ServerEvent, StandingParams } from './realtime-events.ts';
@@ -77,14 +77,11 @@ export class StandingQuestions {
 
   #stand(options: StandingOptions, id: string): StandingQuestion {
     return new StandingQuestion(options, {
-      changed: ({ answer, previous, result, conversation }) => {
+      changed: (change) => {
         this.#host.emit({
           type: 'yoco.standing_question.answered',
           standing_question_id: id,
-          answer,
-          previous,
-          status: statusOf(result),
-          yoco: answerJson(result, conversation),
+          ...changeJson(change),
         });
       },
       ended: (error) => {

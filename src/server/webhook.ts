@@ -4,6 +4,7 @@
  */
 import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { systemCode } from '../system-code.ts';
 import { VERSION } from '../version.ts';
 import { newId } from './ids.ts';
 
@@ -69,7 +70,7 @@ export class Webhook {
 
   /** Resolves when nothing waits any more. */
   async drained(): Promise<void> {
-    while (this.#sending !== null) await this.#sending;
+    await this.#sending;
   }
 
   /** What waits has `graceMs` to be sent, and is given up then. */
@@ -77,7 +78,7 @@ export class Webhook {
     const cut = setTimeout(() => {
       this.#stop.abort();
     }, graceMs);
-    await this.#sending;
+    await this.drained();
     clearTimeout(cut);
     this.#stop.abort();
   }
@@ -137,9 +138,11 @@ export class Webhook {
       return { why: `it answers ${status}`, passes: status >= 500 || TRIED_AGAIN.includes(status) };
     } catch (error) {
       if (this.#isStopped()) return { why: 'it has not answered', passes: false };
-      const late = error instanceof Error && error.name === 'TimeoutError';
-      const why = late ? `no answer within ${timeoutMs / 1_000} s` : `it cannot be reached${reasonOf(error)}`;
-      return { why, passes: true };
+      if (error instanceof Error && error.name === 'TimeoutError') {
+        return { why: `no answer within ${timeoutMs / 1_000} s`, passes: true };
+      }
+      const code = systemCode(error);
+      return { why: `it cannot be reached${code === undefined ? '' : ` (${code})`}`, passes: true };
     }
   }
 
@@ -158,12 +161,4 @@ export function keyOf(secret: string): Buffer | null {
 
 function sign(key: Buffer, text: string): string {
   return `v1,${createHmac('sha256', key).update(text).digest('base64')}`;
-}
-
-/** What the system says of a request that got no answer, as `ECONNREFUSED`; `fetch` has it in the cause of its error. */
-function reasonOf(error: unknown): string {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    if ('code' in at && typeof at.code === 'string') return ` (${at.code})`;
-  }
-  return '';
 }

@@ -23,7 +23,7 @@ export function createSource(definition: StreamDefinition, options: SourceOption
       input,
       fps: sampling.fps,
       live: input.kind === 'http' ? 'unknown' : input.kind !== 'file',
-      presumedLive: 'url' in source && source.live === true,
+      declaredLive: 'url' in source && source.live === true,
       presumedHls: input.kind === 'http' && /\.m3u8$/i.test(new URL(input.address).pathname),
       loop: 'file' in source && source.loop,
       paced: 'file' in source && source.pace === 'realtime',

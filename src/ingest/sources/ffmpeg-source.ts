@@ -35,7 +35,7 @@ export interface SourcePlan {
   /** `unknown`: an HTTP address, which ffmpeg has to look at first. */
   readonly live: boolean | 'unknown';
   /** Whether its definition says that it is live, whatever ffmpeg finds: no failure and no end is then final. */
-  readonly presumedLive: boolean;
+  readonly declaredLive: boolean;
   /** While it is unknown: whether it is to be HLS, by its name. Its failures are those of a live source, and its silences longer. */
   readonly presumedHls: boolean;
   readonly loop: boolean;
@@ -82,7 +82,7 @@ export class FfmpegSource implements FrameSource {
     this.#options = options;
     this.#now = options.clock ?? (() => performance.now());
     this.#hls = plan.presumedHls;
-    this.#live = plan.live === 'unknown' ? plan.presumedLive || null : plan.live;
+    this.#live = plan.live === 'unknown' ? plan.declaredLive || null : plan.live;
     this.#queue = new FrameQueue(this.#live === true ? 'drop' : 'hold');
   }
 
@@ -209,9 +209,9 @@ export class FfmpegSource implements FrameSource {
       return;
     }
     this.#hls = names.includes('hls');
-    const { presumedLive } = this.#plan;
-    const live = durationMs === null && (presumedLive || names.some((name) => LIVE_FORMATS.includes(name)));
-    if (presumedLive && !live) {
+    const { declaredLive } = this.#plan;
+    const live = durationMs === null && (declaredLive || names.some((name) => LIVE_FORMATS.includes(name)));
+    if (declaredLive && !live) {
       // Read as fast as it comes, and again and again, its pictures would be of times that have not been.
       this.#recorded = true;
       void this.#run?.stop();
