@@ -39,6 +39,7 @@ export const ERRORS = {
   stream_deleted: entry(410, 'The stream was deleted.'),
   too_many_streams: entry(409, 'More streams have frames than one question may read.', true),
   stream_empty: entry(409, 'The stream has no frame yet.', true),
+  stream_ended: entry(410, 'The stream has ended and holds no frame.'),
   stream_not_pushable: entry(409, 'Frames can be pushed only to a stream whose source is push.'),
   definition_invalid: entry(400, 'The stream definition is not valid.'),
   time_out_of_range: entry(400, 'The time lies outside what the stream keeps.'),
@@ -53,7 +54,7 @@ export const ERRORS = {
   ffmpeg_missing: entry(500, 'No usable ffmpeg was found.'),
   ffmpeg_failed: entry(500, 'ffmpeg ended for a reason that does not lie in the source.', true),
   // Snapshots
-  snapshots_off: entry(403, 'The service keeps no snapshots: its operator named no folder.'),
+  snapshots_off: entry(403, 'No snapshots are kept: the setting `snapshots` names no folder.'),
   snapshot_not_found: entry(404, 'There is no snapshot with this name.'),
   snapshot_damaged: entry(422, 'The snapshot is damaged, or is none.'),
   snapshot_unsupported: entry(409, 'The snapshot is of another model or version.'),

@@ -19,13 +19,28 @@ import type { Appended, AskRequest, CacheLimits, EngineTimes } from './protocol.
 import { Questions } from './questions.ts';
 import { RunTimes } from './run-times.ts';
 
-/** Of the places for answers, the share up to which they may be taken by askings of no person: people find the others. */
+/** Of the places for answers, the share up to which they may be taken by askings of no person: people find the others. Of one place it is that one. */
 const UNATTENDED_SHARE = 0.5;
 
 /** A stream as a snapshot takes it. */
 export interface Captured {
   readonly content: StreamContent;
   readonly limits: CacheLimits;
+}
+
+/** A snapshot that waits for its moment. */
+export interface Capture {
+  /** Of the moment of `take`. Rejects as soon as there can be none. */
+  readonly captured: Promise<Captured>;
+  /** Takes the content between two turns. */
+  readonly take: () => void;
+}
+
+/** Empty once the content is taken or the stream is closed: a snapshot that waits must not keep a cache that nobody reads any more. */
+interface Waiting {
+  stream: EngineStream | undefined;
+  resolve: (captured: Captured) => void;
+  reject: (error: YocoError) => void;
 }
 
 export class Scheduler {
@@ -38,6 +53,8 @@ export class Scheduler {
   readonly #frames: Frames;
   /** What waits for a moment between two turns, when no stream is half through a frame and none is read. */
   #between: (() => Promise<void>)[] = [];
+  /** Snapshots whose moment has not come yet. */
+  readonly #captures = new Set<Waiting>();
   #running = false;
   #stopped = false;
   #idle: Promise<void> = Promise.resolve();
@@ -69,56 +86,53 @@ export class Scheduler {
 
   /**
    * What a stream holds, between two frames of it: the stream that has this name now, which is not another one of the same name by
-   * the time its content is taken. Rejects with `stream_not_found`, with `stream_deleted` where it was closed meanwhile, or with `stream_empty`
+   * the time its content is taken. Rejects with `stream_not_found`, with `stream_deleted` as soon as it is closed, or with `stream_empty`
    * where it has no frame yet. The content shares memory with the stream until the stream lets go of it (see `KvCache.content`).
    */
-  capture(name: string): () => Promise<Captured> {
-    const stream = this.#streams.get(name);
-    return () =>
-      stream === undefined
-        ? Promise.reject(new YocoError('stream_not_found', { param: 'stream' }))
-        : this.#captured(stream);
+  capture(name: string): Capture {
+    const waiting: Waiting = { stream: this.#streams.get(name), resolve: () => undefined, reject: () => undefined };
+    const captured = new Promise<Captured>((resolve, reject) => {
+      waiting.resolve = resolve;
+      waiting.reject = reject;
+    });
+    if (waiting.stream === undefined) waiting.reject(new YocoError('stream_not_found', { param: 'stream' }));
+    else this.#captures.add(waiting);
+    const take = (): void => {
+      this.#between.push(() => this.#take(waiting));
+      this.#wake();
+    };
+    return { captured, take };
   }
 
-  #captured(stream: EngineStream): Promise<Captured> {
-    return new Promise((resolve, reject) => {
-      this.#between.push(async () => {
-        const closed = this.#streams.get(stream.name) !== stream;
-        if (closed || stream.cache.frames === 0) {
-          reject(new YocoError(closed ? 'stream_deleted' : 'stream_empty', { param: 'stream' }));
-          return;
-        }
-        const { cache, intake, kept, mergeBelow } = stream;
-        try {
-          const content = { cache: cache.content(), window: await intake.window(), kept };
-          resolve({ content, limits: { limitBytes: cache.limitBytes, mergeBelow } });
-        } catch (error) {
-          reject(YocoError.from(error));
-        }
-      });
-      this.#wake();
-    });
+  async #take(waiting: Waiting): Promise<void> {
+    const { stream, resolve, reject } = waiting;
+    if (stream === undefined) return;
+    waiting.stream = undefined;
+    this.#captures.delete(waiting);
+    const { cache, intake, kept, mergeBelow } = stream;
+    try {
+      if (cache.frames === 0) throw new YocoError('stream_empty', { param: 'stream' });
+      const content = { cache: cache.content(), window: await intake.window(), kept };
+      resolve({ content, limits: { limitBytes: cache.limitBytes, mergeBelow } });
+    } catch (error) {
+      reject(YocoError.from(error));
+    }
   }
 
   /**
-   * Opens a stream that goes on from `content`. Throws `stream_exists`, `definition_invalid` where the limit is less
-   * than what the content holds, and RangeError where its parts do not fit together.
+   * Opens a stream that goes on from `content`. Throws `stream_exists`, and RangeError where its parts do not fit
+   * together.
    */
   restore(name: string, content: StreamContent, { limitBytes, mergeBelow }: CacheLimits): Appended {
     this.#streams.checkFree(name);
     const empty = this.#model.newCache(limitBytes);
     const cache = KvCache.from({ ...empty.shape, limitBytes }, content.cache);
-    if (cache.bytes > limitBytes && cache.sealedFrames > 0) {
-      // Making room for all of it at once would stop every stream for seconds.
-      const detail = `memory.limit_mb: the snapshot needs at least ${Math.ceil(cache.bytes / 2 ** 20)}.`;
-      throw new YocoError('definition_invalid', { param: 'memory.limit_mb', detail });
-    }
     const intake = this.#model.intake.open(cache, content.window);
     this.#streams.add({ name, cache, intake, frames: [], mergeBelow, kept: content.kept });
     return sizesOf(cache, cache.endOf(cache.frames - 1));
   }
 
-  /** Forgets a stream. Its frames, waiting questions and answers in progress fail with `stream_deleted`. */
+  /** Forgets a stream. Its frames, waiting questions, answers in progress and snapshots that wait fail with `stream_deleted`. */
   close(name: string): void {
     const stream = this.#streams.delete(name);
     if (stream === undefined) return;
@@ -129,6 +143,12 @@ export class Scheduler {
     });
     this.#wake();
     for (const job of stream.frames.splice(0)) job.reject(new YocoError('stream_deleted'));
+    for (const waiting of this.#captures) {
+      if (waiting.stream !== stream) continue;
+      waiting.stream = undefined;
+      this.#captures.delete(waiting);
+      waiting.reject(new YocoError('stream_deleted', { param: 'stream' }));
+    }
     this.#answers.failThoseOn(stream);
     this.#questions.failThoseOn(name);
   }
@@ -145,7 +165,8 @@ export class Scheduler {
 
   /** Begins an answer; everything that follows reaches the listener. */
   ask(id: number, request: AskRequest, listener: AnswerListener): void {
-    const places = request.unattended === true ? Math.ceil(this.#maxAnswers * UNATTENDED_SHARE) : this.#maxAnswers;
+    const unattended = Math.max(1, Math.floor(this.#maxAnswers * UNATTENDED_SHARE));
+    const places = request.unattended === true ? unattended : this.#maxAnswers;
     if (this.#questions.size + this.#answers.size >= places) {
       listener.failed(new YocoError('too_many_questions', { detail: `The limit is ${places}.` }));
       return;

@@ -67,7 +67,7 @@ async function writeAll(
   let filled = 0;
   let total = 0;
   const flush = async (): Promise<void> => {
-    if (signal?.aborted === true) throw new YocoError('snapshot_failed', { detail: 'The engine is being ended.' });
+    if (signal?.aborted === true) throw givenUp();
     const bytes = piece.subarray(0, filled);
     hash.update(bytes);
     await writeFully(handle, bytes);
@@ -87,6 +87,9 @@ async function writeAll(
   await writeFully(handle, hash.digest());
   return total + DIGEST_BYTES;
 }
+
+/** Of a snapshot that was not written to its end. */
+export const givenUp = (): YocoError => new YocoError('snapshot_failed', { detail: 'The engine is being ended.' });
 
 function* withHead(head: Uint8Array, sections: Iterable<Uint8Array>): Generator<Uint8Array> {
   yield head;
@@ -168,14 +171,18 @@ function codeOf(error: unknown): string | undefined {
 export interface SnapshotReader {
   readonly header: SnapshotHeader;
   readonly summary: SnapshotSummary;
-  /** Reads the next bytes into the whole of the target. Throws `snapshot_damaged` at the end of the file. */
+  /** Reads the next bytes into the whole of the target. Throws `snapshot_damaged` at the end of the file, `shutting_down` once it is given up. */
   fill(target: Uint8Array): Promise<void>;
   /** To be called once all sections are read. Throws `snapshot_damaged` unless the checksum is that of the file. */
   verify(): Promise<void>;
 }
 
-/** Opens a snapshot for `use`. Throws `snapshot_not_found`, `snapshot_damaged`, `snapshot_unsupported`. */
-export async function readSnapshot<T>(file: string, use: (reader: SnapshotReader) => Promise<T>): Promise<T> {
+/** Opens a snapshot for `use`, until `signal` gives it up. Throws `snapshot_not_found`, `snapshot_damaged`, `snapshot_unsupported`. */
+export async function readSnapshot<T>(
+  file: string,
+  use: (reader: SnapshotReader) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   const handle = await open(file, 'r').catch((cause: unknown) => {
     const detail = codeOf(cause) === 'ENOENT' ? {} : { detail: 'It cannot be opened.' };
     throw new YocoError('snapshot_not_found', { param: 'restore', ...detail, cause });
@@ -192,6 +199,7 @@ export async function readSnapshot<T>(file: string, use: (reader: SnapshotReader
     const hash = createHash('sha256').update(bytes);
     const take = inPieces(handle);
     const fill = async (target: Uint8Array): Promise<void> => {
+      if (signal?.aborted === true) throw new YocoError('shutting_down');
       await take(target);
       hash.update(target);
     };

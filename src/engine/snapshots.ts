@@ -1,11 +1,11 @@
 /** Snapshots of the streams of one scheduler. Files are written and read one after the other, beside everything else. */
 import { YocoError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
-import { describeContent, readContent, sectionsOf } from '../model/snapshot.ts';
-import { checkModel, damaged } from '../model/snapshot-format.ts';
+import { cacheBytes, describeContent, readContent, sectionsOf } from '../model/snapshot.ts';
+import { checkModel, damaged, type SnapshotHeader } from '../model/snapshot-format.ts';
 import type { CacheLimits, Restored, SnapshotFacts, SnapshotSummary } from './protocol.ts';
 import type { Scheduler } from './scheduler.ts';
-import { readSnapshot, summaryOf, writeSnapshot } from './snapshot-file.ts';
+import { givenUp, readSnapshot, type SnapshotReader, summaryOf, writeSnapshot } from './snapshot-file.ts';
 
 export class Snapshots {
   readonly #model: Model;
@@ -24,45 +24,67 @@ export class Snapshots {
    * Rejects with `stream_not_found`, `stream_deleted`, `stream_empty`, `snapshot_failed`, `invalid_request`.
    */
   write(stream: string, file: string, facts: SnapshotFacts): Promise<SnapshotSummary> {
-    const capture = this.#scheduler.capture(stream);
-    return this.#next(async () => {
-      const { content, limits } = await capture();
+    const { captured, take } = this.#scheduler.capture(stream);
+    const written = this.#next(givenUp, async () => {
+      take();
+      const { content, limits } = await captured;
       const { kvHeads: heads, headDim, tokensPerFrame } = this.#model.config;
       const all = { name: stream, ...facts, ...limits };
       const shape = { heads, headDim, tokensPerFrame };
       const header = describeContent(this.#model.config, shape, all, content, Date.now());
       return summaryOf(header, await writeSnapshot(file, header, sectionsOf(content), this.#stopped.signal));
     });
+    // Who waits for others to be written or read hears at once that there is nothing left to write.
+    return Promise.race([written, captured.then(() => written)]);
   }
 
   /**
    * Opens a stream from a file; until its checksum is seen to be right there is no stream.
-   * Rejects with `snapshot_not_found`, `snapshot_damaged`, `snapshot_unsupported`, `stream_exists`, `definition_invalid`.
+   * Rejects with `snapshot_not_found`, `snapshot_damaged`, `snapshot_unsupported`, `stream_exists`, `shutting_down`, and with
+   * `definition_invalid` where the limit is less than what the snapshot holds.
    */
   restore(stream: string, file: string, limits: CacheLimits): Promise<Restored> {
-    return this.#next(() =>
-      readSnapshot(file, async (reader) => {
-        checkModel(reader.header, this.#model.config);
-        const content = await readContent(reader.header, (target) => reader.fill(target));
-        await reader.verify();
-        try {
-          return { snapshot: reader.summary, appended: this.#scheduler.restore(stream, content, limits) };
-        } catch (error) {
-          throw error instanceof YocoError ? error : damaged('Its parts do not fit together.', error);
-        }
-      }),
+    return this.#next(
+      () => new YocoError('shutting_down'),
+      () => readSnapshot(file, (reader) => this.#restored(stream, reader, limits), this.#stopped.signal),
     );
   }
 
-  /** Gives up what is being written or waits to be; resolves when nothing of it is left on the disk. */
+  async #restored(stream: string, reader: SnapshotReader, limits: CacheLimits): Promise<Restored> {
+    checkModel(reader.header, this.#model.config);
+    checkRoom(reader.header, limits);
+    const content = await readContent(reader.header, (target) => reader.fill(target));
+    await reader.verify();
+    try {
+      return { snapshot: reader.summary, appended: this.#scheduler.restore(stream, content, limits) };
+    } catch (error) {
+      throw error instanceof YocoError ? error : damaged('Its parts do not fit together.', error);
+    }
+  }
+
+  /** Gives up what is being written or read, or waits to be; resolves when nothing of it is left on the disk. */
   async stop(): Promise<void> {
     this.#stopped.abort();
     await this.#last;
   }
 
-  #next<T>(run: () => Promise<T>): Promise<T> {
-    const next = this.#last.then(run);
+  /** `stopped`: what it rejects with where the engine is ended before its turn. */
+  #next<T>(stopped: () => YocoError, run: () => Promise<T>): Promise<T> {
+    const next = this.#last.then(() => {
+      if (this.#stopped.signal.aborted) throw stopped();
+      return run();
+    });
     this.#last = next.catch(() => undefined);
     return next;
   }
+}
+
+/** Before more than the header is read: what does not fit the limit may be more than the whole engine has room for. Throws `definition_invalid`. */
+function checkRoom(header: SnapshotHeader, { limitBytes }: CacheLimits): void {
+  const bytes = cacheBytes(header);
+  // Frames in full precision alone are few; the next ones make room.
+  if (bytes <= limitBytes || header.pages === 0) return;
+  // Making room for all of it at once would stop every stream for seconds.
+  const detail = `memory.limit_mb: the snapshot needs at least ${Math.ceil(bytes / 2 ** 20)}.`;
+  throw new YocoError('definition_invalid', { param: 'memory.limit_mb', detail });
 }

@@ -143,6 +143,9 @@ export class Engine extends EventEmitter<EngineEvents> {
     } catch (error) {
       await engine.close();
       throw error;
+    } finally {
+      // Later processes load, too, and are nobody's start.
+      if (onProgress !== undefined) engine.off('progress', onProgress);
     }
     return engine;
   }

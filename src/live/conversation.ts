@@ -6,6 +6,7 @@ import type { Turn } from '../model/question.ts';
 import { QUESTION_MAX_CHARS } from '../question-limits.ts';
 import { StreamedAnswer } from './answer.ts';
 import { momentsAt } from './moments.ts';
+import { isOver, noFrame } from './no-frame.ts';
 import type { Answer, AskOptions, Conversation, LiveStream, PastTurn } from './types.ts';
 
 /** Turns that a conversation keeps; the oldest are forgotten, so that one can go on for hours. */
@@ -84,13 +85,24 @@ export class StreamConversation implements Conversation {
         failed: (error) => {
           this.#busy = false;
           signal?.removeEventListener('abort', cancel);
-          answer.fail(error);
+          answer.fail(error.code === 'stream_empty' ? this.#withoutFrame(error) : error);
         },
       },
     );
     if (signal?.aborted === true) cancel();
     else signal?.addEventListener('abort', cancel, { once: true });
     return answer;
+  }
+
+  /** The engine knows of no sources: that no frame comes any more is to be seen here. */
+  #withoutFrame(error: YocoError): YocoError {
+    const statuses = this.streams.map((stream) => stream.status());
+    const over = statuses.find(({ lastMs, sourceStatus }) => lastMs === null && isOver(sourceStatus));
+    if (over === undefined) return error;
+    return noFrame(
+      over,
+      statuses.length > 1 ? { param: 'streams', detail: `It is "${over.name}".` } : { param: 'stream' },
+    );
   }
 
   /** Turns that the caller remembers, the newest of them. Throws `conversation_full`. */

@@ -4,10 +4,11 @@ import type { Engine } from '../engine/supervisor.ts';
 import type { Appended, CacheLimits, Restored, SnapshotSummary } from '../engine/protocol.ts';
 import { YocoError } from '../errors.ts';
 import { describeSource, type StandingDefinition, type StreamDefinition } from '../ingest/definition.ts';
-import type { Frame, FrameSource } from '../ingest/frame.ts';
+import type { Frame, FrameSource, SourceState, SourceStatus } from '../ingest/frame.ts';
 import { createSource } from '../ingest/sources/create-source.ts';
 import { PushSource } from '../ingest/sources/push-source.ts';
 import { StreamConversation } from './conversation.ts';
+import { isOver, noFrame } from './no-frame.ts';
 import { Thumbnails } from './thumbnails.ts';
 import type { Conversation, LiveStream, PushOutcome, StreamStatus, Thumbnail } from './types.ts';
 
@@ -56,6 +57,10 @@ export class SourceStream implements LiveStream {
   #wallAheadMs: number | undefined;
   #stopping = false;
   #pumping: Promise<void> = Promise.resolve();
+  /** Whether every frame that the source gave has been taken, and none comes any more. */
+  #pumped = false;
+  /** What the source was before it was over. */
+  #goingState: SourceState = 'connecting';
   #failure: YocoError | undefined;
   /** Why the source was away when the log was last told, until it is back. */
   #away: string | undefined;
@@ -79,6 +84,8 @@ export class SourceStream implements LiveStream {
     const attempts = maxAttempts === undefined ? {} : { maxAttempts };
     const clock = restored === undefined ? {} : { goesOnFrom: clockOf(restored) };
     const onChange = (): void => {
+      const { status } = this.#source;
+      if (!isOver(status)) this.#goingState = status.state;
       this.#tellOfSource();
       this.#changed();
     };
@@ -112,10 +119,19 @@ export class SourceStream implements LiveStream {
       }
     } catch (error) {
       this.#failure = YocoError.from(error);
-      this.#warn(this.#failure.message);
     }
     await Promise.all(flying);
+    this.#pumped = true;
+    // Whoever hears it finds the state that it speaks of.
+    if (this.#failure !== undefined) this.#warn(this.#failure.message);
     this.#changed();
+  }
+
+  /** The source's own, but that it is over only once its last frames are in the cache: until then they may change an answer. */
+  get #sourceStatus(): SourceStatus {
+    const { status } = this.#source;
+    if (this.#stopping) return { ...status, state: 'stopped' };
+    return isOver(status) && !this.#pumped ? { ...status, state: this.#goingState } : status;
   }
 
   /**
@@ -126,10 +142,16 @@ export class SourceStream implements LiveStream {
     while (!this.#engine.ready && !this.#stopping) await sleep(ENGINE_POLL_MS);
   }
 
-  /** Sets when time 0 was, by the first frame, and moves it where the wall clock is set later: all wall times are then by the new one. */
+  /**
+   * Sets when time 0 was, by the first frame (of a stream that goes on from a snapshot only to an earlier time), and moves it where
+   * the wall clock is set later: all wall times are then by the new one.
+   */
   #keepWallTime(frame: Frame): void {
     const aheadMs = Date.now() - performance.now();
-    this.#firstFrameAtMs ??= Date.now() - frame.timeMs;
+    const beganAtMs = Date.now() - frame.timeMs;
+    this.#firstFrameAtMs ??= beganAtMs;
+    // After a snapshot of what was read faster than it plays all that comes live would be in the future.
+    if (this.#wallAheadMs === undefined) this.#firstFrameAtMs = Math.min(this.#firstFrameAtMs, beganAtMs);
     this.#wallAheadMs ??= aheadMs;
     const changeMs = Math.round(aheadMs - this.#wallAheadMs);
     if (Math.abs(changeMs) <= WALL_CLOCK_STEP_MS) return;
@@ -180,7 +202,7 @@ export class SourceStream implements LiveStream {
       name: this.name,
       description: this.#definition.description ?? null,
       source: describeSource(source),
-      sourceStatus: this.#stopping ? { ...this.#source.status, state: 'stopped' } : this.#source.status,
+      sourceStatus: this.#sourceStatus,
       fps: sampling.fps,
       firstMs: this.#appended?.firstMs ?? null,
       lastMs: this.#appended?.lastMs ?? null,
@@ -211,7 +233,8 @@ export class SourceStream implements LiveStream {
 
   thumbnail(timeMs?: number): Promise<Thumbnail> {
     return Promise.resolve().then(() => {
-      if (this.#thumbnails.range === null && this.#appended !== undefined) {
+      if (this.#thumbnails.range === null) {
+        if (this.#appended === undefined) throw noFrame(this.status());
         const detail = 'No picture of the stream is kept: it goes on from a snapshot, and no frame has come since.';
         throw new YocoError('time_out_of_range', { param: 't', detail });
       }
@@ -228,7 +251,10 @@ export class SourceStream implements LiveStream {
   snapshot(file: string): Promise<SnapshotSummary> {
     if (this.#stopping) return Promise.reject(new YocoError('stream_deleted'));
     const { fps, startedAtMs } = this.status();
-    return this.#engine.snapshot(this.name, file, { fps, startedAtMs });
+    return this.#engine.snapshot(this.name, file, { fps, startedAtMs }).catch((error: unknown) => {
+      const known = YocoError.from(error);
+      throw known.code === 'stream_empty' ? noFrame(this.status(), { param: 'stream' }) : known;
+    });
   }
 
   onChange(listener: () => void): () => void {

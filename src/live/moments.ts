@@ -1,20 +1,24 @@
 /** One instant on the clocks of several streams: each counts from its own start, and the wall clock is common to all. */
 import { YocoError } from '../errors.ts';
+import { noFrame } from './no-frame.ts';
 import type { StreamStatus } from './types.ts';
 
-export type StreamClock = Pick<StreamStatus, 'name' | 'firstMs' | 'lastMs' | 'startedAtMs'>;
+export type StreamClock = Pick<
+  StreamStatus,
+  'name' | 'firstMs' | 'lastMs' | 'startedAtMs' | 'frames' | 'lateFrames' | 'sourceStatus'
+>;
 
 /** Clocks of clients may run this far ahead of ours before a wall time counts as the future. */
 export const CLOCK_SKEW_MS = 1_000;
 
-/** Wall time of the newest frame of all streams, ms since 1970. Throws `stream_empty` that names the first without one. */
+/** Wall time of the newest frame of all streams, ms since 1970. Throws `stream_empty` or `stream_ended` that names the first without one. */
 export function newestWallMs(clocks: readonly StreamClock[]): number {
   return Math.max(...clocks.map((clock) => clock.startedAtMs + rangeOf(clock).lastMs));
 }
 
 /**
  * What the wall time `wallMs` (ms since 1970) is on each stream's own clock, ms since it began, never later than its
- * newest frame. Throws `stream_empty`, or `time_out_of_range` that names the stream with its first and last time.
+ * newest frame. Throws `stream_empty`, `stream_ended`, or `time_out_of_range` that names the stream with its first and last time.
  */
 export function momentsAt(wallMs: number, clocks: readonly StreamClock[], param: string, nowMs = Date.now()): number[] {
   const latest = Math.max(nowMs, newestWallMs(clocks));
@@ -40,10 +44,9 @@ export function reachesBackTo(
   return firstMs !== null && Math.round(wallMs - startedAtMs) >= firstMs;
 }
 
-function rangeOf({ name, firstMs, lastMs }: StreamClock): { firstMs: number; lastMs: number } {
-  if (firstMs === null || lastMs === null) {
-    throw new YocoError('stream_empty', { param: 'streams', detail: `It is "${name}".` });
-  }
+function rangeOf(clock: StreamClock): { firstMs: number; lastMs: number } {
+  const { name, firstMs, lastMs } = clock;
+  if (firstMs === null || lastMs === null) throw noFrame(clock, { param: 'streams', detail: `It is "${name}".` });
   return { firstMs, lastMs };
 }
 

@@ -5,14 +5,13 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { YocoError } from '../errors.ts';
-import type { SourceState, SourceStatus } from '../ingest/frame.ts';
+import type { SourceStatus } from '../ingest/frame.ts';
 import { STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../question-limits.ts';
-import type { AnswerResult, Conversation } from './types.ts';
+import { isOver } from './no-frame.ts';
+import type { AnswerResult, Conversation, StreamStatus } from './types.ts';
 
 /** However often something unexpected has happened, it is asked again after so long, ms. */
 const LONGEST_SOON_MS = 60_000;
-/** No more frames come from a source in one of these states. */
-const OVER: readonly SourceState[] = ['ended', 'failed'];
 
 export interface StandingOptions {
   readonly question: string;
@@ -55,6 +54,9 @@ interface Candidate extends Omit<StandingChange, 'previous'> {
   readonly times: number;
 }
 
+/** Up to where a stream was asked about. */
+type Asked = Pick<StreamStatus, 'name' | 'startedAtMs' | 'lastMs'>;
+
 /** What became of one turn: `still` where no frame was new, `missed` where the next may be answered, `over` where it was the last. */
 type Outcome = 'answered' | 'still' | 'missed' | 'over';
 
@@ -65,8 +67,8 @@ export class StandingQuestion {
   #reported: string | null = null;
   /** A new answer, and how many askings in a row gave it. */
   #candidate: Candidate | null = null;
-  /** The newest frames that were asked about. */
-  #asked = '';
+  /** What was asked about last; empty where it is to be asked anew. */
+  #asked: readonly Asked[] = [];
   /** Whether all streams had ended when it was asked last. */
   #over = false;
   /** Unexpected errors in a row: each doubles the wait. */
@@ -115,12 +117,11 @@ export class StandingQuestion {
     const { signal } = this.#abort;
     const conversation = converse();
     const statuses = conversation.streams.map((stream) => stream.status());
-    const over = statuses.every(({ sourceStatus: { state } }) => OVER.includes(state));
+    const over = areOver(conversation);
     this.#over = over && !mayGrow;
-    const newest = statuses.map(({ name, startedAtMs, lastMs }) => `${name} ${startedAtMs} ${lastMs}`).join('\n');
     // A stream that is deleted is asked all the same: the asking says that it is gone.
     const stopped = statuses.some(({ sourceStatus: { state } }) => state === 'stopped');
-    if (newest === this.#asked && !stopped) {
+    if (!hasNew(statuses, this.#asked) && !stopped) {
       // The same frames would give the same answer, and no more come that could agree with it.
       if (over && this.#candidate !== null) this.#heard(this.#candidate);
       return over && !mayGrow && this.#candidate === null ? this.#allOver(conversation) : 'still';
@@ -138,11 +139,20 @@ export class StandingQuestion {
       const { code } = YocoError.from(thrown);
       // One of several was deleted meanwhile: whether the others can be asked the next asking tells.
       if (code === 'stream_deleted') return this.#missed();
-      // There is no frame, and none comes any more.
-      if (code === 'stream_empty' && over && !mayGrow) return this.#allOver(conversation);
+      if (code === 'stream_ended' && mayGrow) return this.#missed();
+      // There is no frame, and none comes any more; of several streams that may be so of one alone. It may have ended only now.
+      if (code === 'stream_ended' && areOver(conversation)) {
+        while (this.#candidate !== null) this.#heard(this.#candidate);
+        return this.#allOver(conversation);
+      }
       throw thrown;
     }
-    this.#asked = newest;
+    // The engine may have answered about a frame of which it tells only now: it is not to be asked about again.
+    this.#asked = statuses.map(({ name, startedAtMs, lastMs }, i) => ({
+      name,
+      startedAtMs,
+      lastMs: Math.max(lastMs ?? 0, result.streams[i]?.asOfMs ?? 0),
+    }));
     this.#unexpected = 0;
     this.#host.asked?.('answered');
     if (!signal.aborted) this.#heard({ answer: result.text.trim(), result, conversation });
@@ -157,7 +167,7 @@ export class StandingQuestion {
   }
 
   #missed(): 'missed' {
-    this.#asked = '';
+    this.#asked = [];
     this.#host.asked?.('missed');
     return 'missed';
   }
@@ -198,6 +208,19 @@ export class StandingQuestion {
     this.#reported = answer;
     this.#host.changed({ answer, previous, result, conversation });
   }
+}
+
+function areOver({ streams }: Conversation): boolean {
+  return streams.every((stream) => isOver(stream.status().sourceStatus));
+}
+
+/** Whether anything was shown beyond what was asked about, or other streams are asked. */
+function hasNew(now: readonly Asked[], asked: readonly Asked[]): boolean {
+  if (now.length !== asked.length) return true;
+  return now.some(({ name, startedAtMs, lastMs }, i) => {
+    const before = asked[i];
+    return name !== before?.name || startedAtMs !== before.startedAtMs || (lastMs ?? 0) > (before.lastMs ?? 0);
+  });
 }
 
 function sourceError({ error }: SourceStatus): YocoError {

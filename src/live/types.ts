@@ -60,6 +60,7 @@ export interface StreamStatus {
   readonly description: string | null;
   /** What the source is, with credentials redacted, e.g. `rtsp://***@10.0.0.7/live`. */
   readonly source: string;
+  /** Of the source; `ended` or `failed` only once its last frames are in the cache. */
   readonly sourceStatus: SourceStatus;
   readonly fps: number;
   /** Time of the first frame that is kept and of the newest frame; null before the first frame. */
@@ -96,7 +97,7 @@ export interface LiveStream {
   converse(): Conversation;
   /** Of the kept pictures, which outlive the cache where the engine is started again; null where there is none. */
   pictures(): { readonly firstMs: number; readonly lastMs: number } | null;
-  /** The kept frame at or before `timeMs` (default: the newest). Throws `stream_empty` or `time_out_of_range`. */
+  /** The kept frame at or before `timeMs` (default: the newest). Throws `stream_empty`, `stream_ended` or `time_out_of_range`. */
   thumbnail(timeMs?: number): Promise<Thumbnail>;
   /** Takes a JPEG or PNG into a `push` stream. Throws `stream_not_pushable`, `image_undecodable`. */
   push(image: Uint8Array, timeMs?: number): Promise<PushOutcome>;
@@ -155,7 +156,7 @@ export interface LiveService {
   delete(name: string): Promise<void>;
   /**
    * Writes what a stream holds now to the operator's folder, by default under a name made of the stream's and the time.
-   * A snapshot of that name is replaced. Throws `stream_not_found`, `stream_empty`, `snapshots_off`, `snapshot_failed`,
+   * A snapshot of that name is replaced. Throws `stream_not_found`, `stream_empty`, `stream_ended`, `snapshots_off`, `snapshot_failed`,
    * `invalid_request` for another name, `engine_restarted`.
    */
   snapshot(stream: string, file?: string): Promise<SnapshotInfo>;

@@ -98,7 +98,7 @@ export class EvidenceTally {
     this.#latest[stream] = { times: [], sums: new Float32Array(0) };
   }
 
-  /** The spans, strongest first; their weights add up to at most 1. Frames that are no longer kept are left out. */
+  /** The spans, strongest first; their weights add up to at most 1. What nothing that is kept stands for is left out. */
   spans(streams: readonly EvidenceStream[]): EvidenceSpan[] {
     const looked = streams.map((stream, i) => {
       this.#flush(i);
@@ -128,14 +128,21 @@ function addTo(total: Float32Array, some: Float32Array): void {
   for (let i = 0; i < some.length; i++) total[i] = (total[i] ?? 0) + (some[i] ?? 0);
 }
 
+/** What was thinned meanwhile, or long ago where a device still has it, counts for the frame that stands for it. */
 function keptFrames({ cache, untilMs }: EvidenceStream, shares: ReadonlyMap<number, number> | undefined): FrameShare[] {
-  const frames: FrameShare[] = [];
+  const byPlace = new Map<number, number>();
   for (const [time, share] of shares ?? []) {
     const place = cache.framesUpTo(time) - 1;
-    if (cache.times[place] === time)
-      frames.push({ place, startMs: time, endMs: Math.min(cache.endOf(place), untilMs ?? Infinity), share });
+    if (place >= 0 && time <= cache.endOf(place)) byPlace.set(place, (byPlace.get(place) ?? 0) + share);
   }
-  return frames.sort((a, b) => a.place - b.place);
+  return [...byPlace]
+    .map(([place, share]) => ({
+      place,
+      startMs: cache.times[place] ?? 0,
+      endMs: Math.min(cache.endOf(place), untilMs ?? Infinity),
+      share,
+    }))
+    .sort((a, b) => a.place - b.place);
 }
 
 /** Spans of one stream, in the order of their peaks. `strongest` and `total` are those over all streams of the question. */

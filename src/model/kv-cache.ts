@@ -171,13 +171,17 @@ export class KvCache {
 
   /** Bytes of a frame in full precision. */
   get bytesPerFrame(): number {
-    const { heads, headDim, tokensPerFrame } = this.#options;
-    return 2 * heads * headDim * tokensPerFrame * Float32Array.BYTES_PER_ELEMENT;
+    return frameBytes(this.#options);
+  }
+
+  /** Bytes of a cache that keeps so many frames in full precision, so many bytes of pages and so many cells. */
+  static bytesFor(shape: KvShape, hotFrames: number, pageBytes: number, cells: number): number {
+    return hotFrames * frameBytes(shape) + pageBytes + KvIndex.bytesFor(shape, cells);
   }
 
   /** Bytes of what is kept, index included. */
   get bytes(): number {
-    return this.#hotFrames * this.bytesPerFrame + this.#pageBytes + this.#index.bytes;
+    return KvCache.bytesFor(this.#options, this.#hotFrames, this.#pageBytes, this.#index.cells);
   }
 
   /** Frames that are kept. */
@@ -486,6 +490,11 @@ export class KvCache {
     }
     return worst;
   }
+}
+
+/** Bytes of a frame in full precision. */
+function frameBytes({ heads, headDim, tokensPerFrame }: KvShape): number {
+  return 2 * heads * headDim * tokensPerFrame * Float32Array.BYTES_PER_ELEMENT;
 }
 
 /** Where in a list of rising numbers the last one up to `value` is; -1: all are above it. */

@@ -101,13 +101,9 @@ export class KvIndex {
     return this.#cells;
   }
 
-  /** Bytes of the cells. */
-  get bytes(): number {
-    return this.#cells * this.bytesPerCell;
-  }
-
-  get bytesPerCell(): number {
-    return this.#shape.heads * KEYS_PER_CELL * (this.#shape.headDim + 4) + TIME_CODE_SIZE + 8;
+  /** Bytes of so many cells. */
+  static bytesFor({ heads, headDim }: KvShape, cells: number): number {
+    return cells * (heads * KEYS_PER_CELL * (headDim + 4) + TIME_CODE_SIZE + 8);
   }
 
   /** Appends the cell of the frames of these times, whose tokens begin at token `from` of `keys`. */

@@ -83,10 +83,10 @@ export class KvPage {
     return page;
   }
 
-  /** A page from its bytes, as `bytes` gave them; they are copied. Throws RangeError when the length is another. */
+  /** A page of its bytes, as `bytes` gave them; they are the page's from then on. Throws RangeError when the length is another. */
   static from(shape: KvShape, frames: number, thinned: boolean, bytes: Uint8Array): KvPage {
     if (bytes.length !== KvPage.bytesFor(shape, frames)) throw new RangeError('a page of another size');
-    return new KvPage(shape, frames, thinned, new Uint8Array(bytes));
+    return new KvPage(shape, frames, thinned, bytes);
   }
 
   get bytes(): Uint8Array {

@@ -1,6 +1,6 @@
 /** What a stream's answers rest on, as one: taken out of its parts, laid out as the sections of a file, and read back. */
 import type { BundleConfig } from './bundle.ts';
-import type { KvContent } from './kv-cache.ts';
+import { KvCache, type KvContent } from './kv-cache.ts';
 import { KEYS_PER_CELL } from './kv-index.ts';
 import { KvPage, type KvShape } from './kv-page.ts';
 import { bundleIdentity, damaged, type SnapshotHeader, withSections } from './snapshot-format.ts';
@@ -60,8 +60,8 @@ export function describeContent(
     droppedFrames,
     keptTimeMs: kept?.timeMs ?? null,
   };
-  const pageBytes = cache.pages.reduce((sum, page) => sum + page.bytes.length, 0);
-  return withSections(header, pageBytes, kept?.tokens.length ?? 0);
+  const sealedBytes = cache.pages.reduce((sum, page) => sum + page.bytes.length, 0);
+  return withSections(header, sealedBytes, kept?.tokens.length ?? 0);
 }
 
 /** The bytes of the sections, in the order of the format, as views. */
@@ -77,6 +77,13 @@ export function* sectionsOf({ cache, window, kept }: StreamContent): Generator<U
   yield bytesOf(window.values);
   if (kept !== undefined) yield bytesOf(kept.tokens);
 }
+
+/** Bytes of the cache of a snapshot, as `KvCache.bytes` counts them; its header tells, before the rest is read. */
+export function cacheBytes(header: SnapshotHeader): number {
+  return KvCache.bytesFor(header.shape, header.hotFrames, pageBytes(header), header.cells);
+}
+
+const pageBytes = ({ sections }: SnapshotHeader): number => sections.find(({ name }) => name === 'pages')?.bytes ?? 0;
 
 /**
  * Reads the sections that a header tells of; `fill` gives the next bytes of the file, as many as the target takes.
@@ -131,9 +138,7 @@ async function readPages(
   const sizes = Array.from({ length: header.pages }, (_, i) => table[i * 2] ?? 0);
   const bytes = sizes.reduce((sum, frames) => sum + KvPage.bytesFor(header.shape, frames), 0);
   // Before the first of them is read: a damaged table must not say what is taken for a page.
-  if (bytes !== header.sections.find(({ name }) => name === 'pages')?.bytes) {
-    throw damaged('Its table of pages does not fit its pages.');
-  }
+  if (bytes !== pageBytes(header)) throw damaged('Its table of pages does not fit its pages.');
   const pages: KvPage[] = [];
   for (const [i, frames] of sizes.entries()) {
     const block = await read(new Uint8Array(KvPage.bytesFor(header.shape, frames)));

@@ -1,14 +1,17 @@
-/** Times on the wire: seconds since the stream began, `-30s` before its newest frame, or wall time (RFC 3339). */
+/** Times on the wire: seconds since the stream began (also as answers say them, `1:42`), `-30s` before its newest frame, or wall time (RFC 3339). */
 import { YocoError } from '../errors.ts';
 import { CLOCK_SKEW_MS, momentsAt, newestWallMs, type StreamClock } from '../live/moments.ts';
-import type { AskOptions, StreamStatus } from '../live/types.ts';
+import { noFrame } from '../live/no-frame.ts';
+import type { AskOptions } from '../live/types.ts';
 
 /** What a client may write for a moment. */
 export type WireTime = number | string;
 
-type Clock = Pick<StreamStatus, 'firstMs' | 'lastMs' | 'startedAtMs'>;
+type Clock = Omit<StreamClock, 'name'>;
 
 const SECONDS = /^\d+(\.\d+)?$/;
+/** Minutes and seconds, or hours, minutes and seconds. */
+const CLOCK = /^(?:(\d+):(?=\d{2}:))?(\d+):(\d{2}(?:\.\d+)?)$/;
 const BEFORE_NOW = /^-(\d+(?:\.\d+)?)(ms|s|m|h)$/;
 const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
 /** No stream is that old, and dates this far from today can still be written. */
@@ -17,12 +20,12 @@ const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
 /**
  * The moment that a client means, ms since the stream began, never later than the newest frame.
- * Throws `invalid_request` for another form, `stream_empty`, or `time_out_of_range` that names the first and last time.
+ * Throws `invalid_request` for another form, `stream_empty`, `stream_ended`, or `time_out_of_range` that names the first and last time.
  */
 export function momentMs(time: WireTime, clock: Clock, param: string, nowMs = Date.now()): number {
   const { firstMs, lastMs, startedAtMs } = clock;
   const form = parse(time, param);
-  if (firstMs === null || lastMs === null) throw new YocoError('stream_empty', { param: 'stream' });
+  if (firstMs === null || lastMs === null) throw noFrame(clock, { param: 'stream' });
   const ms =
     form.kind === 'seconds' ? form.ms : form.kind === 'before' ? lastMs - form.ms : Math.round(form.ms - startedAtMs);
   const latest = Math.max(lastMs, nowMs - startedAtMs) + CLOCK_SKEW_MS;
@@ -116,6 +119,9 @@ function parse(time: WireTime, param: string): { kind: 'seconds' | 'before' | 'w
   const sinceBeginning = sinceBeginningMs(time);
   if (sinceBeginning !== null) return { kind: 'seconds', ms: sinceBeginning };
   if (typeof time === 'string') {
+    const [onClock, hours = '0', minutes = '', rest = ''] = CLOCK.exec(time) ?? [];
+    const clockMs = (Number(hours) * 3_600 + Number(minutes) * 60 + Number(rest)) * 1_000;
+    if (onClock !== undefined && clockMs < LATEST_MS) return { kind: 'seconds', ms: Math.round(clockMs) };
     const before = BEFORE_NOW.exec(time);
     const ms = before === null ? NaN : Number(before[1]) * UNIT_MS[before[2] as keyof typeof UNIT_MS];
     if (ms < LATEST_MS) return { kind: 'before', ms: Math.round(ms) };
@@ -125,7 +131,7 @@ function parse(time: WireTime, param: string): { kind: 'seconds' | 'before' | 'w
   throw new YocoError('invalid_request', {
     param,
     detail:
-      `${param} must be seconds since the stream began (12.5), a time before the newest frame ("-30s"), ` +
-      'or a wall time ("2030-01-31T12:00:00Z").',
+      `${param} must be seconds since the stream began (12.5, or "1:42"), a time before the newest frame ("-30s"), ` +
+      'or a wall time with its zone ("2030-01-31T12:00:00Z").',
   });
 }

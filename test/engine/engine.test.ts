@@ -47,6 +47,7 @@ describe('The engine', () => {
     expect(engine.ready).toBe(true);
     expect(engine.bundle).toMatchObject({ name: 'tiny', imageSize: 224, maxAnswerTokens: 32 });
     expect(shares.at(-1)).toBe(1);
+    expect(engine.listenerCount('progress')).toBe(0); // processes after it are nobody's start
 
     engine.open('a', MUCH);
     for (let i = 0; i < 5; i++) {

@@ -823,6 +823,24 @@ describe('A question is refused', () => {
     expect([await refused(unattended), await refused(people)]).toEqual([2, 0]);
   });
 
+  test.each([
+    [1, 1],
+    [2, 1],
+    [3, 1],
+    [5, 2],
+  ])('of no person beyond half of the places, of %d beyond %d', async (maxAnswers, places) => {
+    const few = new Scheduler(model, { maxAnswers });
+    const codes: unknown[] = [];
+    for (let id = 0; id < maxAnswers; id++) {
+      const { listener, outcome } = listen();
+      few.ask(id, { ...request('a', 'what is this?'), unattended: true }, listener);
+      void outcome.then(({ error }) => codes.push(error?.code));
+    }
+    await few.stop();
+    // Those that got a place are abandoned.
+    expect(codes).toEqual(Array<string>(maxAnswers - places).fill('too_many_questions'));
+  });
+
   test('when as many as the limit are in progress; the first are answered', async () => {
     open('a');
     await watch('a', 0, 2);

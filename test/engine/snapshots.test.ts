@@ -10,14 +10,23 @@ import { Scheduler } from '../../src/engine/scheduler.ts';
 import { writeSnapshot } from '../../src/engine/snapshot-file.ts';
 import { Snapshots } from '../../src/engine/snapshots.ts';
 import { Engine } from '../../src/engine/supervisor.ts';
-import type { KvCache } from '../../src/model/kv-cache.ts';
+import { KvCache } from '../../src/model/kv-cache.ts';
 import { CELL_FRAMES } from '../../src/model/kv-index.ts';
 import { KvPage } from '../../src/model/kv-page.ts';
 import type { Model } from '../../src/model/model.ts';
 import { describeContent, sectionsOf, type StreamContent } from '../../src/model/snapshot.ts';
 import { listen, type Outcome, request } from '../support/asking.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
-import { cacheFor, contentFor, digestOf, FACTS as ALL_FACTS, fill, shapeOf } from '../support/snapshots.ts';
+import { collectGarbage } from '../support/garbage.ts';
+import {
+  cacheFor,
+  capturedNow,
+  contentFor,
+  digestOf,
+  FACTS as ALL_FACTS,
+  fill,
+  shapeOf,
+} from '../support/snapshots.ts';
 import { loadTiny, picture } from '../support/tiny.ts';
 
 const LIMITS = { limitBytes: 2 ** 24, mergeBelow: 0 };
@@ -110,7 +119,7 @@ describe('A scheduler', () => {
     return end;
   }
 
-  const contentOf = async (name: string): Promise<StreamContent> => (await scheduler.capture(name)()).content;
+  const contentOf = async (name: string): Promise<StreamContent> => (await capturedNow(scheduler, name)).content;
 
   test('restores a stream under another name: same bytes, same answers, and both go on alike', async () => {
     scheduler.open('door', { ...LIMITS, mergeBelow: 0.001 });
@@ -140,11 +149,33 @@ describe('A scheduler', () => {
   test('is of the stream that was asked for, not of another that has its name by then', async () => {
     scheduler.open('door', LIMITS);
     await show('door', 0, 3);
-    const written = snapshots.write('door', file, FACTS);
+    const refused = expect(snapshots.write('door', file, FACTS)).rejects.toMatchObject({ code: 'stream_deleted' });
     scheduler.close('door');
     scheduler.open('door', LIMITS);
     await show('door', 0, 1);
-    await expect(written).rejects.toMatchObject({ code: 'stream_deleted' });
+    await refused;
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('that waits for another one fails at once when its stream is deleted, and keeps nothing of it', async () => {
+    let release: (error: Error) => void = () => undefined;
+    const captured = new Promise<never>((_, reject) => (release = reject));
+    vi.spyOn(scheduler, 'capture').mockReturnValueOnce({ captured, take: () => undefined });
+    const before = snapshots.write('other', path.join(folder, 'other.snap'), FACTS);
+    const caches = vi.spyOn(model, 'newCache');
+    scheduler.open('door', LIMITS);
+    const cache = new WeakRef(caches.mock.results[0]?.value as KvCache);
+    caches.mockReset();
+    await show('door', 0, 1);
+    const waiting = snapshots.write('door', file, FACTS);
+    scheduler.close('door');
+    await expect(waiting).rejects.toMatchObject({ code: 'stream_deleted', param: 'stream' });
+    await vi.waitFor(() => {
+      collectGarbage();
+      expect(cache.deref() === undefined).toBe(true); // an error about the cache itself would keep it
+    });
+    release(new Error('enough'));
+    await expect(before).rejects.toThrow('enough');
     expect(await readdir(folder)).toEqual([]);
   });
 
@@ -153,7 +184,7 @@ describe('A scheduler', () => {
     await show('door', 0, 2);
     const taken = new Promise((resolve, reject) => {
       const failed = (): void => {
-        scheduler.capture('door')().then(resolve, reject);
+        capturedNow(scheduler, 'door').then(resolve, reject);
       };
       scheduler.ask(nextId++, request('nobody', 'what is this?'), { delta: () => undefined, done: reject, failed });
     });
@@ -166,6 +197,37 @@ describe('A scheduler', () => {
     const written = snapshots.write('door', file, FACTS);
     await Promise.all([snapshots.stop(), expect(written).rejects.toMatchObject({ code: 'snapshot_failed' })]);
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('that waits when the engine is ended is not begun, be it to be written or to be read', async () => {
+    scheduler.open('door', LIMITS);
+    await show('door', 0, 3);
+    await snapshots.write('door', file, FACTS);
+    const taken = vi.spyOn(KvCache.prototype, 'content');
+    const waiting = Promise.allSettled<unknown>([
+      snapshots.write('door', path.join(folder, 'first.snap'), FACTS),
+      snapshots.write('door', path.join(folder, 'second.snap'), FACTS),
+      snapshots.restore('copy', file, LIMITS),
+    ]);
+    await snapshots.stop();
+    const codes = ['snapshot_failed', 'snapshot_failed', 'shutting_down'];
+    expect(await waiting).toMatchObject(codes.map((code) => ({ status: 'rejected', reason: { code } })));
+    expect(taken).not.toHaveBeenCalled();
+    expect(await readdir(folder)).toEqual(['door.snap']);
+  });
+
+  test('that is being read when the engine is ended is read no further', async () => {
+    await writeLarge(2 ** 22);
+    let stopping: Promise<void> | undefined;
+    const page = KvPage.from.bind(KvPage);
+    const read = vi.spyOn(KvPage, 'from').mockImplementationOnce((...block) => {
+      stopping = snapshots.stop();
+      return page(...block);
+    });
+    const restoring = snapshots.restore('door', file, { limitBytes: 2 ** 30, mergeBelow: 0 });
+    await expect(restoring).rejects.toMatchObject({ code: 'shutting_down', retryable: true });
+    await stopping;
+    expect(read).toHaveBeenCalledTimes(1);
   });
 
   test('writes one moment while frames keep arriving, are sealed and thinned, and answers are given', async () => {
@@ -233,6 +295,15 @@ describe('A scheduler', () => {
     const restoring = snapshots.restore('door', file, LIMITS);
     await expect(restoring).rejects.toMatchObject({ code: 'definition_invalid', param: 'memory.limit_mb' });
     await snapshots.restore('door', file, { ...LIMITS, limitBytes: 2 ** 28 });
+  });
+
+  test('refuses it by the header alone: what follows is not read', async () => {
+    await writeLarge(20 * 2 ** 20);
+    const read = vi.spyOn(KvPage, 'from');
+    const bytes = await readFile(file);
+    await writeFile(file, bytes.fill(0, bytes.length - 32)); // its checksum
+    await expect(snapshots.restore('door', file, LIMITS)).rejects.toMatchObject({ code: 'definition_invalid' });
+    expect(read).not.toHaveBeenCalled();
   });
 });
 

@@ -180,6 +180,9 @@ describe('An instant', () => {
     startedAtMs,
     firstMs,
     lastMs,
+    frames: 0,
+    lateFrames: 0,
+    sourceStatus: { state: 'playing', frames: 0, dropped: 0, reconnects: 0, error: null },
   });
   const early = clock('early', NOON, 0, 60_000);
   const late = clock('late', NOON + 20_000, 5_000, 30_000);

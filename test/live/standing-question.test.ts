@@ -8,22 +8,29 @@ import type { Answer, AnswerResult, Conversation, StreamStatus } from '../../src
 /** A stream whose answers are given here, one for each asking; the last one stays. */
 class Door {
   lastMs = 0;
+  /** By how much the engine's newest frame is ahead of the one that the status tells of, ms. */
+  aheadMs = 0;
   state: SourceState = 'playing';
   answers: (string | YocoError)[] = ['no'];
   asked = 0;
+  /** How often it was looked at, be it to ask or not. */
+  looks = 0;
   startedAtMs = 0;
   error: SourceStatus['error'] = null;
 
-  readonly converse = (): Conversation => ({
-    streams: [{ name: 'door', status: () => this.#status() }],
-    ask: () => {
-      if (this.state === 'stopped') throw new YocoError('stream_deleted');
-      const next = this.answers[Math.min(this.asked++, this.answers.length - 1)];
-      const result = next instanceof YocoError ? Promise.reject(next) : Promise.resolve(ended(next ?? ''));
-      result.catch(() => undefined);
-      return { result, [Symbol.asyncIterator]: () => pieces() } satisfies Answer;
-    },
-  });
+  readonly converse = (): Conversation => {
+    this.looks++;
+    return { streams: [{ name: 'door', status: () => this.#status() }], ask: () => this.#ask() };
+  };
+
+  #ask(): Answer {
+    if (this.state === 'stopped') throw new YocoError('stream_deleted');
+    const next = this.answers[Math.min(this.asked++, this.answers.length - 1)];
+    const asOfMs = this.lastMs + this.aheadMs;
+    const result = next instanceof YocoError ? Promise.reject(next) : Promise.resolve(ended(next ?? '', asOfMs));
+    result.catch(() => undefined);
+    return { result, [Symbol.asyncIterator]: () => pieces() };
+  }
 
   frame(): void {
     this.lastMs += 500;
@@ -36,7 +43,8 @@ class Door {
   }
 }
 
-const ended = (text: string): AnswerResult => ({ text }) as AnswerResult;
+const ended = (text: string, asOfMs: number): AnswerResult =>
+  ({ text, streams: [{ name: 'door', asOfMs }] }) as unknown as AnswerResult;
 
 async function* pieces(): AsyncGenerator<string, void> {
   await Promise.resolve();
@@ -108,6 +116,33 @@ describe('a standing question', () => {
     ]);
   });
 
+  it('counts an answer about a frame that it had not heard of yet once: it is not asked about again', async () => {
+    const door = new Door();
+    door.answers = ['yes'];
+    door.aheadMs = 500;
+    const { heard } = stand(door, { holds: 2 });
+    await expect.poll(() => door.asked).toBe(1);
+    door.aheadMs = 0;
+    door.frame();
+    const before = door.looks;
+    await expect.poll(() => door.looks, { timeout: 5_000 }).toBeGreaterThan(before + 1);
+    expect([door.asked, heard]).toEqual([1, []]);
+    door.frame();
+    await expect.poll(() => heard, { timeout: 5_000 }).toEqual([[null, 'yes']]);
+    expect(door.asked).toBe(2);
+  });
+
+  it('tells what was answered last before all was lost, though it was to hold for longer', async () => {
+    const door = new Door();
+    door.answers = ['yes', new YocoError('engine_restarted'), new YocoError('stream_ended')];
+    const { heard, errors } = stand(door, { holds: 3 });
+    await expect.poll(() => door.asked).toBe(1);
+    door.frame();
+    door.state = 'ended';
+    await expect.poll(() => errors, { timeout: 5_000 }).toEqual([null]);
+    expect([door.asked, heard]).toEqual([3, [[null, 'yes']]]);
+  });
+
   it('takes the last answer about a recording as holding: no more frames come that could agree', async () => {
     const door = new Door();
     door.answers = ['yes'];
@@ -144,7 +179,7 @@ describe('a standing question', () => {
     failed.error = { code: 'source_unreachable', message: 'The source cannot be reached. No route.' };
     for (const door of [failed, empty]) door.state = 'failed';
     for (const door of [ended, other]) door.state = 'ended';
-    empty.answers = [new YocoError('stream_empty')];
+    empty.answers = [new YocoError('stream_ended')];
     const all = [stand(failed), stand(ended), stand(empty), stand(other, { mayGrow: true })];
     await sleep(3 * EVERY_MS);
     expect(all.map(({ errors }) => errors)).toEqual([['source_unreachable'], [null], ['source_invalid'], []]);

@@ -10,7 +10,10 @@ import { MAX_TURNS, TURNS_MAX_CHARS } from '../../src/live/conversation.ts';
 import { QUESTION_MAX_CHARS } from '../../src/question-limits.ts';
 import { Streams } from '../../src/live/live-service.ts';
 import type { SourceStream } from '../../src/live/live-stream.ts';
+import { StandingQuestion } from '../../src/live/standing-question.ts';
 import { Thumbnails } from '../../src/live/thumbnails.ts';
+import type { Conversation } from '../../src/live/types.ts';
+import { momentMs } from '../../src/server/times.ts';
 import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
 import { freePort } from '../support/ports.ts';
@@ -123,6 +126,100 @@ describe('A video file', () => {
     await expect(stream.thumbnail(-1)).rejects.toMatchObject({ code: 'time_out_of_range', param: 't' });
   });
 
+  test('has not ended before its last frames are in the cache, whatever its ffmpeg has', async () => {
+    const file = await clips.make('tail.mp4', ...testPicture(2, 10));
+    const ready = vi.spyOn(live.engine, 'ready', 'get').mockReturnValue(false);
+    const seen: [string, number][] = [];
+    try {
+      const stream = await live.create({ name: 'file', source: { file, pace: 'fastest' } }, 'operator');
+      stream.onChange(() => seen.push([stream.status().sourceStatus.state, stream.status().frames]));
+      // It plays, and then ffmpeg ends: no frame is taken meanwhile.
+      await vi.waitFor(() => {
+        expect(seen).toHaveLength(2);
+      }, 10_000);
+      ready.mockRestore();
+      await stream.ended();
+    } finally {
+      ready.mockRestore();
+    }
+    expect(seen.slice(0, 2)).toEqual([
+      ['playing', 0],
+      ['playing', 0],
+    ]);
+    expect(seen.find(([state]) => state === 'ended')).toEqual(['ended', 4]);
+  });
+
+  test('is asked about to its last frame by a standing question, also where that waits for the engine', async () => {
+    const file = await clips.make('awaited.mp4', ...testPicture(2, 10));
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const { engine } = live;
+    const take = engine.append.bind(engine);
+    const append = vi.spyOn(engine, 'append').mockImplementation(async (...frame) => {
+      await gate;
+      return take(...frame);
+    });
+    const stream = await live.create({ name: 'file', source: { file, pace: 'fastest' } }, 'operator');
+    let changes = 0;
+    stream.onChange(() => changes++);
+    await vi.waitFor(() => {
+      expect(changes).toBe(2); // its ffmpeg has ended
+    }, 10_000);
+    const moments: number[] = [];
+    const ends: (YocoError | null)[] = [];
+    const missed = vi.fn();
+    const converse = (): Conversation => {
+      const conversation = stream.converse();
+      const ask: Conversation['ask'] = (question, options) => {
+        const answer = conversation.ask(question, options);
+        answer.result.then(
+          ({ asOfMs }) => moments.push(asOfMs),
+          () => undefined,
+        );
+        return answer;
+      };
+      return { streams: conversation.streams, ask };
+    };
+    const question = new StandingQuestion(
+      { question: 'what is shown now?', everyMs: 500, converse },
+      { changed: () => undefined, ended: (error) => ends.push(error), asked: missed },
+    );
+    try {
+      await vi.waitFor(() => {
+        expect(missed).toHaveBeenCalledWith('missed');
+      }, 10_000);
+      open();
+      await vi.waitFor(() => {
+        expect(ends).toEqual([null]);
+      }, 10_000);
+      expect(moments.at(-1)).toBe(1500);
+    } finally {
+      question.close();
+      append.mockRestore();
+      open();
+    }
+  });
+
+  test('whose frames were lost with the engine says so for good; it has none to wait for', async () => {
+    const file = await clips.make('lost.mp4', ...testPicture(1, 10));
+    const stream = await live.create({ name: 'file', source: { file, pace: 'fastest' } }, 'operator');
+    await stream.ended();
+    const again = once(live.engine, 'ready', { signal: AbortSignal.timeout(25_000) });
+    process.kill(live.engine.pid ?? 0, 'SIGKILL');
+    await again;
+    const lost = { code: 'stream_ended', retryable: false, detail: 'What it held was lost when the engine restarted.' };
+    await expect(stream.converse().ask('what is this?').result).rejects.toMatchObject(lost);
+    expect(thrown(() => momentMs('-1s', stream.status(), 'as_of'))).toMatchObject({ ...lost, param: 'stream' });
+    const other = await pushed('other', 1);
+    const both = live.converse(['other', 'file']);
+    const detail = `It is "file". ${lost.detail}`;
+    await expect(both.ask('what is this?').result).rejects.toMatchObject({ ...lost, param: 'streams', detail });
+    const asOfWallMs = other.status().startedAtMs;
+    expect(thrown(() => both.ask('what is this?', { asOfWallMs }))).toMatchObject({ ...lost, detail });
+    // Its pictures are with the server.
+    expect((await stream.thumbnail()).timeMs).toBe(500);
+  });
+
   test.each([
     ['that is missing', 'source_not_found', () => Promise.resolve(join(clips.path, 'nowhere.mp4'))],
     [
@@ -151,7 +248,10 @@ describe('A video file', () => {
     });
     expect(stream.status().sourceStatus.error?.code).toBe(code);
     expect(warnings.join()).toContain('Stream bad:');
-    await expect(stream.converse().ask('what is this?').result).rejects.toMatchObject({ code: 'stream_empty' });
+    const none = { code: 'stream_ended', retryable: false, detail: 'Its source gave no frame.' };
+    await expect(stream.converse().ask('what is this?').result).rejects.toMatchObject({ ...none, param: 'stream' });
+    await expect(stream.thumbnail()).rejects.toMatchObject(none);
+    await expect(stream.snapshot(join(clips.path, 'bad.snap'))).rejects.toMatchObject(none);
     expect((await other.converse().ask('what is this?').result).asOfMs).toBe(0);
   });
 });

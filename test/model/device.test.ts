@@ -15,6 +15,7 @@ import { seededRandom } from '../../src/model/sampling.ts';
 import { run } from '../support/cli.ts';
 import { largestDifference, TINY_BUNDLE } from '../support/golden.ts';
 import { listen, type Outcome, request } from '../support/asking.ts';
+import { capturedNow } from '../support/snapshots.ts';
 import { useSoftwareGpu } from '../support/software-gpu.ts';
 import { bitsOf, loadTiny, picture } from '../support/tiny.ts';
 
@@ -57,9 +58,13 @@ describe.skipIf(!found)('A cache on a device', () => {
     model: Model,
     stream: number,
     frames: number,
-    { into, beginMs }: { readonly into?: IntakeStream; readonly beginMs?: number } = {},
+    {
+      into,
+      beginMs,
+      limit = LIMIT,
+    }: { readonly into?: IntakeStream; readonly beginMs?: number; readonly limit?: number } = {},
   ): Promise<IntakeStream> {
-    const open = into ?? model.intake.open(model.newCache(LIMIT));
+    const open = into ?? model.intake.open(model.newCache(limit));
     const first = open.cache.frames;
     for (let frame = first; frame < first + frames; frame++) {
       await model.intake.take([{ stream: open, tokens: tokens(stream, frame), timeMs: timeOf(frame, beginMs) }]);
@@ -208,6 +213,21 @@ describe.skipIf(!found)('A cache on a device', () => {
     expectSame(found, expected);
   }, 60_000);
 
+  test('reads what its pages still show though the host has thinned it, as if the host had not', async () => {
+    const limit = 70 * device.newCache(LIMIT).bytesPerFrame;
+    const [here, there] = [await watch(host, 9, 100), await watch(device, 9, 100, { limit })];
+    expect([there.cache.thinnedFrames > 0, there.cache.droppedFrames]).toEqual([true, 0]);
+    const [expected, found] = await Promise.all(
+      [host, device].map((model, i) => {
+        const cache = [here, there][i]?.cache ?? here.cache;
+        return ask(model, [{ cache, frames: cache.frames }], 'what was first?', timeOf(99));
+      }),
+    );
+    if (expected === undefined || found === undefined) throw new Error('no answers');
+    expectSame(found, expected);
+    for (const stream of [here, there]) stream.close();
+  }, 60_000);
+
   test('reads a stream of more pages than a reading has through the index', async () => {
     const stream = await watch(device, 3, 8 * 18 + 3);
     const { cache } = stream;
@@ -313,7 +333,7 @@ describe.skipIf(!found)('The engine with its caches on a device', () => {
     expect(expected.every((text) => text !== undefined)).toBe(true);
     expect(texts(await answers(device, () => Promise.resolve('a')))).toEqual(expected);
     const moved = await answers(device, async (scheduler) => {
-      const { content } = await scheduler.capture('a')();
+      const { content } = await capturedNow(scheduler, 'a');
       scheduler.restore('b', content, LIMITS);
       return 'b';
     });

@@ -82,6 +82,25 @@ describe('The evidence of several tokens', () => {
     expect(found.size).toBe([...expected.values()].filter((share) => share > 0).length);
   });
 
+  test('counts what is thinned for the frame that stands for it, and leaves out what nothing stands for', () => {
+    const cache = new KvCache({ heads: 1, headDim: 8, tokensPerFrame: 1, limitBytes: 7_500 });
+    const all = Array.from({ length: 161 }, (_, i) => i * 100);
+    for (const time of all) cache.append(time, new Float32Array(8), new Float32Array(8));
+    expect([cache.thinnedFrames > 0, cache.droppedFrames > 0]).toEqual([true, true]);
+    const dropped = 0;
+    const thinned = all.find((time) => time > (cache.times[0] ?? 0) && !cache.times.includes(time)) ?? NaN;
+    const place = cache.framesUpTo(thinned) - 1;
+    const standing = cache.times[place] ?? NaN;
+    const newest = cache.times.at(-1) ?? NaN;
+    const shares = all.map((time) => ({ [dropped]: 2, [standing]: 0.25, [thinned]: 0.5, [newest]: 0.25 })[time] ?? 0);
+    const tally = new EvidenceTally(1);
+    tally.add([looked(all, shares)]);
+    expect(tally.spans([{ name: 'a', cache }])).toEqual([
+      { stream: 'a', startMs: standing, endMs: cache.endOf(place), peakMs: standing, weight: 0.75 },
+      { stream: 'a', startMs: newest, endMs: newest, peakMs: newest, weight: 0.25 },
+    ]);
+  });
+
   test('ends at the moment of the question, also where its last frame stood for longer', () => {
     const cache = cacheOf([0, 500]);
     cache.merge(9_500);

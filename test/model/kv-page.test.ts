@@ -68,8 +68,11 @@ describe('A page of the cache', () => {
     });
   });
 
-  test('is the same when its bytes are read again, and refuses bytes of another length', () => {
-    expect(read(KvPage.from(SHAPE, FRAMES, false, page.bytes))).toEqual(read(page));
+  test('is the same when its bytes are read again, which it keeps, and refuses bytes of another length', () => {
+    const block = Uint8Array.from(page.bytes);
+    const again = KvPage.from(SHAPE, FRAMES, false, block);
+    expect(read(again)).toEqual(read(page));
+    expect(again.bytes).toBe(block);
     expect(() => KvPage.from(SHAPE, FRAMES - 1, false, page.bytes)).toThrow(RangeError);
   });
 

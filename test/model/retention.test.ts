@@ -11,7 +11,7 @@ import { QuestionSegment, segmentTokens } from '../../src/model/question.ts';
 import type { SegmentWindow } from '../../src/model/window.ts';
 import { listen, request } from '../support/asking.ts';
 import { largestDifference, TINY_RETENTION_BUNDLE } from '../support/golden.ts';
-import { digestOf } from '../support/snapshots.ts';
+import { capturedNow, digestOf } from '../support/snapshots.ts';
 import { picture } from '../support/tiny.ts';
 
 const INTERVAL_MS = 500;
@@ -123,7 +123,7 @@ describe('A stream on a bundle with retention', () => {
       scheduler.ask(1, request(name, 'what was shown first?'), listener);
       return (await outcome).end;
     };
-    const digest = async (name: string): Promise<unknown> => digestOf((await scheduler.capture(name)()).content);
+    const digest = async (name: string): Promise<unknown> => digestOf((await capturedNow(scheduler, name)).content);
     try {
       scheduler.open('door', LIMITS);
       await show('door', 0, 90);

@@ -8,7 +8,7 @@ import { readSnapshot, writeSnapshot } from '../../src/engine/snapshot-file.ts';
 import { type BundleConfig, readBundle } from '../../src/model/bundle.ts';
 import { KvCache } from '../../src/model/kv-cache.ts';
 import { checkModel } from '../../src/model/snapshot-format.ts';
-import { describeContent, readContent, sectionsOf, type StreamContent } from '../../src/model/snapshot.ts';
+import { cacheBytes, describeContent, readContent, sectionsOf, type StreamContent } from '../../src/model/snapshot.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
 import { cacheFor, contentFor, digestOf, FACTS, fill, shapeOf } from '../support/snapshots.ts';
 import { bitsOf } from '../support/tiny.ts';
@@ -82,6 +82,7 @@ describe('A snapshot', () => {
     const restored = KvCache.from({ ...shapeOf(config), limitBytes: cache.limitBytes }, back.cache);
     expect(bitsOf(restored).equals(bitsOf(cache))).toBe(true);
     expect(digestOf(restored.content())).toEqual(digestOf(cache.content()));
+    expect(await readSnapshot(file, ({ header }) => Promise.resolve(cacheBytes(header)))).toBe(cache.bytes);
     const counts = (c: KvCache): number[] => [c.bytes, c.mergedFrames, c.thinnedFrames, c.droppedFrames];
     expect(counts(restored)).toEqual(counts(cache));
     // Both seal, thin and drop the same from now on.

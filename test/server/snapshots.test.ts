@@ -161,6 +161,25 @@ describe('A snapshot', () => {
     expect((await answer('on')).asOfMs).toBe(3500);
   });
 
+  test('of what was read faster than it plays goes on with live frames at the time of the clock, not in its future', async () => {
+    await pushed('door', 1);
+    await live.get('door').push(await png(1), 3_600_000);
+    await vi.waitFor(() => {
+      expect(live.get('door').status().lastMs).toBe(3_600_000);
+    }, 10_000);
+    await call('POST', '/v1/streams/door/snapshot', { file: 'hour.snap' });
+    await call('POST', '/v1/streams', { name: 'copy', restore: 'hour.snap' });
+    const copy = live.get('copy');
+    const outcome = await copy.push(await png(2));
+    await vi.waitFor(() => {
+      expect(copy.status().frames).toBe(3);
+    }, 10_000);
+    const { startedAtMs, lastMs } = copy.status();
+    expect(outcome).toEqual({ accepted: true, timeMs: lastMs });
+    expect(lastMs).toBeGreaterThan(3_600_000);
+    expect(startedAtMs + (lastMs ?? NaN)).toBeLessThanOrEqual(Date.now());
+  });
+
   test('is the business of who has a key', async () => {
     await pushed('door', 1);
     const token = (await call('POST', '/v1/token', {}, bearer, locked)).body['token'] as string;
@@ -291,7 +310,10 @@ test('A service without a folder refuses them all', async () => {
       ['POST', '/v1/streams', { name: 'copy', restore: 'a' }],
     ] as const) {
       const refused = await call(method, at, body, {}, other);
-      expect(refused).toMatchObject({ status: 403, body: { error: { code: 'snapshots_off' } } });
+      expect(refused).toMatchObject({
+        status: 403,
+        body: { error: { code: 'snapshots_off', message: expect.stringContaining('`snapshots`') as string } },
+      });
     }
   } finally {
     await other.close();

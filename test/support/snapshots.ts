@@ -1,5 +1,6 @@
-/** Snapshots of caches without a model: content of any size, for the tests of files. */
+/** Snapshots of caches without a model: content of any size, for the tests of files; and what a stream of a scheduler holds. */
 import { createHash } from 'node:crypto';
+import type { Captured, Scheduler } from '../../src/engine/scheduler.ts';
 import type { BundleConfig } from '../../src/model/bundle.ts';
 import { KvCache } from '../../src/model/kv-cache.ts';
 import { KvPage } from '../../src/model/kv-page.ts';
@@ -43,6 +44,13 @@ export function contentFor(config: BundleConfig, cache: KvCache): StreamContent 
     window: { keys: new Float32Array(size).fill(1.5), values: new Float32Array(size).fill(-2.5), length },
     kept: { tokens: new Float32Array(config.tokensPerFrame * config.width).fill(0.25), timeMs: 500 },
   };
+}
+
+/** What a stream holds now. */
+export function capturedNow(scheduler: Scheduler, name: string): Promise<Captured> {
+  const { captured, take } = scheduler.capture(name);
+  take();
+  return captured;
 }
 
 /** All of a content, with a checksum in the place of each array: quick to compare, and apart from its memory. */

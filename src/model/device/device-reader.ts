@@ -21,6 +21,8 @@ import type { DevicePage } from './device-memory.ts';
 const MOST_PAGES = Math.max(...READ_PAGES);
 /** So many times as many cells are ranked where the best ones lie in too few pages. */
 const MORE_CELLS = 4;
+/** Before a frame and after any other, ms. */
+const JUST_BEFORE_MS = 1e-6;
 /** What is added to the score of a token that must not be seen. */
 const UNSEEN = -1e30;
 
@@ -30,12 +32,12 @@ interface Slot {
   readonly source: number;
 }
 
-/** One question of a reading: for each source the time up to which it may see and its moment, ms, and of how many tokens it reads. */
+/** One question of a reading: for each source the time up to which it may see and its moment, ms. */
 interface Asked {
   readonly input: ReaderInput;
+  readonly sources: readonly KvSource[];
   readonly untilMs: readonly number[];
   readonly momentsMs: readonly number[];
-  readonly context: number;
 }
 
 export class DeviceReader implements Reader {
@@ -74,19 +76,31 @@ export class DeviceReader implements Reader {
   }
 
   #asked(sources: readonly KvSource[], input: ReaderInput): Asked {
-    const frames = sources.reduce((sum, source) => sum + source.frames, 0);
     return {
       input,
-      untilMs: sources.map((source) => source.cache.times[source.frames - 1] ?? -Infinity),
+      sources,
+      untilMs: sources.map(untilOf),
       momentsMs: sources.map((source) => momentOf(source, input)),
-      context: frames * this.#config.tokensPerFrame,
     };
   }
 
+  /** Of how many tokens a question reads: those of its pages, which still show what the host's cache has thinned. */
+  #context({ sources }: Asked): number {
+    const frames = sources.flatMap((source) => this.#visible(source).map((page) => shownOf(page, source)));
+    return frames.reduce((sum, count) => sum + count, 0) * this.#config.tokensPerFrame;
+  }
+
   /** The pages of a source that hold something that a question may see. */
-  #visible({ cache, frames }: KvSource): DevicePage[] {
-    const until = cache.times[frames - 1] ?? -Infinity;
-    return this.#device.memory.pages(cache).filter((page) => page.firstMs <= until);
+  #visible(source: KvSource): DevicePage[] {
+    const until = untilOf(source);
+    return this.#device.memory.pages(source.cache).filter((page) => page.firstMs <= until);
+  }
+
+  /** For how long a page's frame stood, ms: no longer than until the next page's first, also where the host has thinned that one. */
+  #stoodOf({ cache }: DevicePage, timeMs: number): number {
+    const next = this.#device.memory.pages(cache).find((page) => page.firstMs > timeMs);
+    const shownMs = next?.tensors === undefined ? Infinity : next.firstMs - timeMs;
+    return Math.min(cache.stoodAt(timeMs), shownMs);
   }
 
   #slots(sources: readonly KvSource[]): Slot[] {
@@ -176,7 +190,7 @@ export class DeviceReader implements Reader {
     const tagV = new Float32Array(pages * size);
     slots.forEach(({ page, source }, i) => {
       const began = caches[source]?.times[0] ?? 0;
-      skipped[i] = countUpTo(page.times, began - 1e-6);
+      skipped[i] = countUpTo(page.times, began - JUST_BEFORE_MS);
       since[i] = (Math.round(page.firstMs) - Math.round(began)) / 1000;
       if (caches.length === 1) return;
       const tag = this.#tags.of(source);
@@ -205,9 +219,10 @@ export class DeviceReader implements Reader {
     const seen = new Float32Array(count * pages);
     const until = new Float32Array(count * pages);
     const age = new Float32Array(count * pages);
-    asked.forEach(({ input, untilMs, momentsMs, context }, i) => {
+    asked.forEach((question, i) => {
+      const { input, untilMs, momentsMs } = question;
       hidden.set(input.hidden, i * width);
-      logN[i] = Math.log(context + input.ownLength);
+      logN[i] = Math.log(this.#context(question) + input.ownLength);
       ownK.set(input.ownK, i * size);
       ownV.set(input.ownV, i * size);
       ownMask.fill(UNSEEN, i * own + input.ownLength, (i + 1) * own);
@@ -216,7 +231,7 @@ export class DeviceReader implements Reader {
         const lastMs = page.times[frames - 1];
         const momentMs = momentsMs[source] ?? input.momentMs;
         seen[i * pages + at] = frames;
-        if (lastMs !== undefined) until[i * pages + at] = standing(page.cache.stoodAt(lastMs), momentMs - lastMs);
+        if (lastMs !== undefined) until[i * pages + at] = standing(this.#stoodOf(page, lastMs), momentMs - lastMs);
         age[i * pages + at] = (Math.round(momentMs) - Math.round(page.firstMs)) / 1000;
       });
     });
@@ -252,6 +267,20 @@ export class DeviceReader implements Reader {
 /** For how long a frame that stands for `stoodMs` had been shown after `ageMs`, seconds. */
 function standing(stoodMs: number, ageMs: number): number {
   return Math.max(0, Math.min(Math.round(stoodMs), Math.round(ageMs))) / 1000;
+}
+
+/** The time of the newest frame of a source that a question may see, ms. */
+function untilOf({ cache, frames }: KvSource): number {
+  return cache.times[frames - 1] ?? -Infinity;
+}
+
+/** How many frames of a page a question may see; of one that is not on the device, as the host's cache would fill it. */
+function shownOf({ cache, tensors, times, firstMs, lastMs }: DevicePage, source: KvSource): number {
+  const until = untilOf(source);
+  const from = Math.max(firstMs, cache.times[0] ?? 0);
+  if (tensors === undefined) return cache.framesUpTo(Math.min(lastMs, until)) - cache.framesUpTo(from - JUST_BEFORE_MS);
+  if (from === firstMs && lastMs <= until) return times.length;
+  return countUpTo(times, until) - countUpTo(times, from - JUST_BEFORE_MS);
 }
 
 /** How many of rising times lie at or before one. */
