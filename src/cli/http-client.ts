@@ -1,6 +1,7 @@
 /** Requests to a running service, for commands that need no conversation. */
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { YocoError } from '../errors.ts';
 import { refusal, safeJson } from './refusal.ts';
 import { bodyOf, endpoint, noAnswer, serverOption } from './service-address.ts';
 
@@ -9,9 +10,23 @@ export function serviceOptions(command: Command): Command {
   return serverOption(command).option('--json', 'print one JSON object');
 }
 
+/** What keys are of, as the service has it. */
+const KEY = /^[\x21-\x7e]+$/;
+
+/**
+ * The header for what YOCO_API_KEY holds; empty is none, and a blank or line end around it, as files have it, is no part of it.
+ * Throws `invalid_request` where it can be no key; it is not repeated.
+ */
+export function authorization(text: string | undefined): { readonly authorization?: string } {
+  const key = text?.trim() ?? '';
+  if (key === '') return {};
+  if (!KEY.test(key)) throw new YocoError('invalid_request', { detail: 'YOCO_API_KEY: expected printable ASCII.' });
+  return { authorization: `Bearer ${key}` };
+}
+
 /**
  * Sends a request with the key of YOCO_API_KEY, if there is one; returns the parsed answer.
- * Throws `invalid_request` (`server`), `service_unreachable`, or the service's error.
+ * Throws `invalid_request` (`server`, or of the key), `service_unreachable`, or the service's error.
  */
 export async function callService(
   server: string,
@@ -19,11 +34,10 @@ export async function callService(
   path: string,
   body?: object,
 ): Promise<unknown> {
-  const key = process.env['YOCO_API_KEY'];
   const response = await fetch(endpoint(server, path), {
     method,
     headers: {
-      ...(key ? { authorization: `Bearer ${key}` } : {}),
+      ...authorization(process.env['YOCO_API_KEY']),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -5,6 +5,17 @@ import { systemCode } from '../system-code.ts';
 
 const DEFAULT_SERVER = 'http://127.0.0.1:8080';
 
+/** By Node's names, what a certificate lacks whose issuer is not known. */
+const UNKNOWN_ISSUER = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+];
+/** What else a certificate is refused for. */
+const BAD_CERTIFICATE = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID', 'ERR_TLS_CERT_ALTNAME_INVALID'];
+
 /** `--server`, as every command has it that talks to a service. */
 export function serverOption(command: Command): Command {
   return command.option('--server <url>', `address of the service (default: YOCO_SERVER, else ${DEFAULT_SERVER})`);
@@ -31,10 +42,18 @@ export function endpoint(server: string, path: string): URL {
   return url;
 }
 
-/** `service_unreachable` that says where nobody answers, and why, by the system's name for it. */
+/** `service_unreachable` that says where nobody answers, or whose certificate is refused, and why, by the system's name for it. */
 export function noAnswer(server: string, cause: unknown): YocoError {
   const reason = systemCode(cause);
   const why = reason === undefined ? '' : ` (${reason})`;
+  const isUnknown = UNKNOWN_ISSUER.includes(reason ?? '');
+  if (isUnknown || BAD_CERTIFICATE.includes(reason ?? '')) {
+    const help = isUnknown ? ' One of your own needs NODE_EXTRA_CA_CERTS=cert.pem.' : '';
+    return new YocoError('service_unreachable', {
+      detail: `The certificate at ${server} is refused${why}.${help}`,
+      cause,
+    });
+  }
   return new YocoError('service_unreachable', { detail: `No service answers at ${server}${why}.`, cause });
 }
 

@@ -229,7 +229,7 @@ function sentenceOf(message: string): string {
 }
 
 /**
- * Reads each `*.yaml` of a folder but `*.example.yaml` and hidden ones, sorted by name; one definition a file, whose
+ * Reads each `*.yaml` and `*.yml` of a folder but `*.example.yaml` and hidden ones, sorted by name; one definition a file, whose
  * `name` is by default the name of the file, and whose `source.file` is relative to the folder.
  * Throws `definition_invalid` naming the file and the field.
  */
@@ -247,9 +247,11 @@ export async function readDefinitions(dir: string): Promise<StreamDefinition[]> 
   return definitions;
 }
 
+const YAML = /\.ya?ml$/;
+
 /** Hidden files are none of the operator's: editors leave them, and macOS its `._door.yaml` on other systems' disks. */
 function isDefinition(file: string): boolean {
-  return file.endsWith('.yaml') && !file.endsWith('.example.yaml') && !file.startsWith('.');
+  return YAML.test(file) && !/\.example\.ya?ml$/.test(file) && !file.startsWith('.');
 }
 
 async function listFiles(dir: string): Promise<string[]> {
@@ -272,7 +274,7 @@ export async function readDefinition(path: string): Promise<StreamDefinition> {
   }
   let definition: StreamDefinition;
   try {
-    definition = parseDefinition(isObject(input) ? { name: basename(file, '.yaml'), ...input } : input);
+    definition = parseDefinition(isObject(input) ? { name: file.replace(YAML, ''), ...input } : input);
   } catch (error) {
     const problem = YocoError.from(error);
     throw inFile(file, problem.param, problem.message.replace(/^The stream definition is not valid\. /, ''));

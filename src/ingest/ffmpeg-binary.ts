@@ -1,6 +1,6 @@
 /** Finds the ffmpeg to run: YOCO_FFMPEG, else the one on PATH, else the one that npm installed. */
 import { execFile } from 'node:child_process';
-import { accessSync, chmodSync, constants, copyFileSync, mkdtempSync, statSync } from 'node:fs';
+import { accessSync, chmodSync, constants, copyFileSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
@@ -83,7 +83,11 @@ function executableCopy(path: string): string {
     chmodSync(path, 0o755);
     return path;
   } catch {
-    const copy = join(mkdtempSync(join(tmpdir(), 'yoco-ffmpeg-')), basename(path));
+    const folder = mkdtempSync(join(tmpdir(), 'yoco-ffmpeg-'));
+    process.once('exit', () => {
+      rmSync(folder, { recursive: true, force: true });
+    });
+    const copy = join(folder, basename(path));
     copyFileSync(path, copy);
     chmodSync(copy, 0o755);
     return copy;

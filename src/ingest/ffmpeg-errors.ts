@@ -3,8 +3,15 @@ import { YocoError, type ErrorCode } from '../errors.ts';
 import type { FfmpegInput } from './ffmpeg-input.ts';
 import { redact } from './redact.ts';
 
-/** The server knows no such transport. */
-const OTHER_TRANSPORT = /method [A-Z_]+ failed: 461\b/i;
+/** What to do about a line that does not say so itself. */
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  // The server knows no such transport.
+  [/method [A-Z_]+ failed: 461\b/i, 'Try the other `source.transport`.'],
+  [
+    /^Format (?:image2|\w+_pipe) not on whitelist/,
+    'It is a picture, not a video; pictures are pushed (`source.push`).',
+  ],
+];
 
 type Kind = FfmpegInput['kind'];
 const NETWORK: readonly Kind[] = ['rtsp', 'http'];
@@ -23,6 +30,8 @@ const SIGNS: readonly (readonly [RegExp, ErrorCode, (readonly Kind[])?])[] = [
   [/matches no streams|does not contain any stream/i, 'source_no_video'],
   // A server that speaks RTSP and does not play now, such as 453 where too many watch.
   [/method [A-Z_]+ failed: [45]\d\d\b/i, 'source_unreachable'],
+  // A server that is asked too often, or too slowly, and will answer later.
+  [/HTTP error (?:408|425|429)\b|429 Too Many/i, 'source_unreachable'],
   [/\b4XX Client Error/i, 'source_not_found'],
   // A connection that was accepted and closed: the way to a camera, such as a tunnel, is there, and the camera is not.
   [/^(?:rtsps?:\S*|\[in#\d+.*\] error opening input:) invalid data found/i, 'source_unreachable', ['rtsp']],
@@ -45,8 +54,9 @@ export function errorOfFfmpeg(lines: readonly string[], kind: Kind, secrets: rea
     if (kinds !== undefined && !kinds.includes(kind)) continue;
     const line = lines.find((candidate) => sign.test(candidate));
     if (line === undefined) continue;
-    const hint = OTHER_TRANSPORT.test(line) ? ' Try the other `source.transport`.' : '';
-    return new YocoError(code, { detail: readable(line, secrets) + hint });
+    const hint = HINTS.find(([about]) => about.test(line))?.[1];
+    const said = readable(line, secrets);
+    return new YocoError(code, { detail: hint === undefined ? said : `${said} ${hint}` });
   }
   const last = lines.at(-1);
   const details = last === undefined ? {} : { detail: readable(last, secrets) };

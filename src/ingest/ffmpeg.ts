@@ -41,6 +41,14 @@ export interface FfmpegResult {
 /** After SIGTERM ffmpeg has this long to leave, ms, before it is killed. */
 const KILL_AFTER_MS = 2_000;
 const KEPT_LINES = 60;
+/** Containers such as Matroska round their times to it. */
+const SLOT_TOLERANCE_MS = 1;
+
+/** Those that run. This process takes them with it, since the signal that ends it does not reach them. */
+const running = new Set<ffmpeg.FfmpegCommand>();
+process.on('exit', () => {
+  for (const command of running) command.kill('SIGKILL');
+});
 
 /** Raw MJPEG is recognised by newer versions as pictures in a row, which are read in the same way. */
 const SAME_FORMAT: Readonly<Record<string, string>> = { jpeg_pipe: 'mjpeg' };
@@ -69,6 +77,9 @@ export class FfmpegRun {
   #picture: Buffer;
   #filled = 0;
   #frames = 0;
+  #firstPtsMs: number | null = null;
+  /** Slot of the newest picture that was delivered; null before the first, and where it has no time. */
+  #slot: number | null = null;
   #format = '';
 
   constructor(job: FfmpegJob) {
@@ -108,6 +119,7 @@ export class FfmpegRun {
       this.#command
         .on('start', () => {
           pid = processOf(this.#command)?.pid;
+          running.add(this.#command);
           if (this.#stop.signal.aborted) this.#command.kill('SIGTERM');
         })
         .on('stderr', (line: string) => {
@@ -119,6 +131,7 @@ export class FfmpegRun {
         });
       this.#command.pipe(sink, { end: true });
     });
+    running.delete(this.#command);
     this.#times.end();
     const ran = spawned();
     if (ran) await read;
@@ -165,10 +178,21 @@ export class FfmpegRun {
     const rgb = this.#picture;
     this.#picture = this.#emptyPicture();
     this.#filled = 0;
-    const ptsMs = await this.#unlessStopped(this.#times.next());
-    if (ptsMs === undefined) return;
+    const time = await this.#unlessStopped(this.#times.next());
+    if (time === undefined) return;
+    const { ptsMs, beginsFilters } = time;
+    const slot = this.#slotOf(ptsMs);
+    if (beginsFilters && slot !== null && slot === this.#slot) return;
+    this.#slot = slot;
     this.#frames += 1;
     await this.#unlessStopped(this.#job.onFrame(rgb, ptsMs));
+  }
+
+  /** The slot of 1/fps seconds that a picture lies in, as the filter counts them. */
+  #slotOf(ptsMs: number | null): number | null {
+    if (ptsMs === null) return null;
+    this.#firstPtsMs ??= ptsMs;
+    return Math.floor(((ptsMs - this.#firstPtsMs + SLOT_TOLERANCE_MS) * this.#job.fps) / 1000);
   }
 
   /** Not `Promise.race` with one promise for the stop: each race would stay registered there for as long as ffmpeg runs. */
@@ -187,9 +211,20 @@ export class FfmpegRun {
   }
 }
 
+interface FrameTime {
+  /** null: it has none. */
+  readonly ptsMs: number | null;
+  /**
+   * Whether it is the first one from its filters. Where the size or format of the pictures changes ffmpeg makes its filters anew, which take
+   * the first picture whenever the one before it came.
+   */
+  readonly beginsFilters: boolean;
+}
+
 /** The times of the pictures, which `showinfo` writes to stderr in the order of the pictures on stdout. */
 class FrameTimes {
-  readonly #times: (number | null)[] = [];
+  readonly #times: FrameTime[] = [];
+  #filtersBegin = false;
   #msPerTick: number | null = null;
   #wake: (() => void) | null = null;
   #ended = false;
@@ -197,24 +232,28 @@ class FrameTimes {
   /** True when the line was showinfo's. Another thread may write into the line, so it is looked for anywhere in it. */
   hear(line: string): boolean {
     const timeBase = /config in time_base: (\d+)\/(\d+)/.exec(line);
-    if (timeBase !== null) this.#msPerTick = (Number(timeBase[1]) / Number(timeBase[2])) * 1000;
+    if (timeBase !== null) {
+      this.#msPerTick = (Number(timeBase[1]) / Number(timeBase[2])) * 1000;
+      this.#filtersBegin = true;
+    }
     // Two spaces begin the dump of the input, whose metadata anybody may have written.
     const found = line.startsWith('  ') ? [] : [...line.matchAll(/n: *\d+ pts: *(-?\d+|NOPTS) +pts_time:(\S+)/g)];
     for (const [, pts = 'NOPTS', seconds = ''] of found) {
       // pts_time has six digits only, which after a day no longer tell seconds apart.
       const time = this.#msPerTick === null ? Number(seconds) * 1000 : Number(pts) * this.#msPerTick;
-      this.#times.push(Number.isFinite(time) ? time : null);
+      this.#times.push({ ptsMs: Number.isFinite(time) ? time : null, beginsFilters: this.#filtersBegin });
+      this.#filtersBegin = false;
     }
     if (found.length > 0) this.#wake?.();
     return line.includes('Parsed_showinfo') || found.length > 0;
   }
 
-  /** Time of the next picture, ms; null when it has none. */
-  async next(): Promise<number | null> {
+  /** Time of the next picture. */
+  async next(): Promise<FrameTime> {
     while (this.#times.length === 0 && !this.#ended) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
-    return this.#times.shift() ?? null;
+    return this.#times.shift() ?? { ptsMs: null, beginsFilters: false };
   }
 
   /** No line comes any more. */
@@ -228,8 +267,7 @@ function buildCommand({ binary, input, imageSize, fps }: FfmpegJob): ffmpeg.Ffmp
   const [major, minor] = binary.libavformat;
   const hasFpsMode = major > 59 || (major === 59 && minor >= 27);
   // A frame is taken when it is the first in its slot of 1/fps seconds: exact on average, nothing is duplicated.
-  // One millisecond of tolerance, since containers such as Matroska round their times to it.
-  const slot = (time: string): string => `floor((${time}-start_t+0.001)*${fps})`;
+  const slot = (time: string): string => `floor((${time}-start_t+${SLOT_TOLERANCE_MS / 1000})*${fps})`;
   const filters = [
     `select=1-eq(${slot('t')}\\,${slot('prev_selected_t')})`,
     `scale=${imageSize}:${imageSize}:flags=bicubic+accurate_rnd+full_chroma_int`,
@@ -247,6 +285,7 @@ function buildCommand({ binary, input, imageSize, fps }: FfmpegJob): ffmpeg.Ffmp
     );
   withoutProbes(command);
   tellingOfFailedStarts(command);
+  outOfOurGroup(command);
   // fluent-ffmpeg keeps the path for all commands together; it is read when the command is run, right after this.
   return command.setFfmpegPath(binary.path);
 }
@@ -292,6 +331,18 @@ function tellingOfFailedStarts(command: ffmpeg.FfmpegCommand): void {
       // Why there are no pipes is told first, if it is; of two ends the first counts.
       setImmediate(tell, error instanceof Error ? error : new Error(String(error)));
     }
+  };
+}
+
+/**
+ * A Ctrl-C in a terminal goes to all of a process group, and would end ffmpeg while what is in progress may still be done. On Windows
+ * such a process would get a console of its own.
+ */
+function outOfOurGroup(command: ffmpeg.FfmpegCommand): void {
+  const internals = command as unknown as CommandInternals;
+  const spawn = internals._spawnFfmpeg.bind(command);
+  internals._spawnFfmpeg = (args, options, started, ended) => {
+    spawn(args, { ...options, detached: process.platform !== 'win32' }, started, ended);
   };
 }
 

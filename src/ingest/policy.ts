@@ -53,7 +53,7 @@ export function checkSource(
     }
     const host = new URL(source.url).hostname;
     if (!policy.allowedHosts.some((rule) => hostMatches(host, rule))) {
-      throw forbidden('source.url', 'The host is not on the list of allowed hosts.');
+      throw forbidden('source.url', 'The host is not on the list of allowed hosts (the setting `source_hosts`).');
     }
   }
   return definition;
@@ -75,7 +75,7 @@ function allowedFile(file: string, mediaRoots: readonly string[]): string {
   if (roots.some((root) => isMissing(resolve(root, file), root))) {
     throw new YocoError('source_not_found', { param: 'source.file' });
   }
-  throw forbidden('source.file', 'The file is not below a media folder.');
+  throw forbidden('source.file', 'The file is not below a media folder (the setting `media_roots`).');
 }
 
 function realPath(path: string): string | null {

@@ -6,13 +6,21 @@ const HIDDEN = '***';
 const USER_INFO = /(?<![a-z0-9+.-])([a-z0-9+.-]+:\/\/)[^\s/?#'"]*@/gi;
 /** `name=` anywhere, since some cameras carry `user=admin_password=...` in the path; a name begins where no other one does. */
 const FIELD = /(?<![a-z0-9_.%-])([a-z0-9_.%-]+)=/gi;
-const SECRET_NAME = /token|key|pass|pwd|auth|sig|secret|cred|user|login|session/i;
+const SECRET_NAME =
+  /token|key|pass|pwd|pw|auth|sig|secret|cred|user|usr|login|session|jwt|hdn|hmac|code$|(?:^|[_.-])(?:sid|pin)(?:[_.-]|$)/i;
 const VALUE_END = /[&#\s'"]|$/g;
+/** Of a URL in a text. Whether it is one is looked at behind its `?`, so that it is not looked at for each letter. */
+const QUERY = /\?(?<=:\/\/[^\s?'"]*\?)[^\s#'"]*/g;
+const QUERY_FIELD = /([?&;#])([^?&;#]+)/g;
+/** What a secret may be called nobody can list, so these alone are shown: which picture a camera is to send. */
+const SHOWN_FIELD =
+  /^(?:action|camera|channel|codec|compression|fps|height|profile|proto|quality|resolution|stream|subtype|unicast|videocodec|width)(?:=|$)/i;
 const AUTHORIZATION = /(authorization:\s*)\S+(\s+\S+)?/gi;
 
-/** Removes user names, passwords, keys and each of `secrets` from a text, such as a URL or a line of ffmpeg. */
+/** Removes user names, passwords, keys, what queries hold, and each of `secrets` from a text, such as a URL or a line of ffmpeg. */
 export function redact(text: string, secrets: readonly string[] = []): string {
-  let result = withoutFields(text.replace(USER_INFO, `$1${HIDDEN}@`)).replace(AUTHORIZATION, `$1${HIDDEN}`);
+  const plain = withoutFields(text.replace(USER_INFO, `$1${HIDDEN}@`));
+  let result = plain.replace(QUERY, withoutValues).replace(AUTHORIZATION, `$1${HIDDEN}`);
   for (const secret of secrets) if (secret !== '') result = result.replaceAll(secret, HIDDEN);
   return result;
 }
@@ -23,8 +31,10 @@ export function redact(text: string, secrets: readonly string[] = []): string {
  */
 export function redactUrl(url: string): string {
   const [scheme, end] = [url.indexOf('://'), url.lastIndexOf('@')];
-  if (scheme < 0 || !mayEndPassword(url.slice(scheme + '://'.length, end + 1))) return redact(url);
-  return redact(`${url.slice(0, scheme)}://${HIDDEN}${url.slice(end)}`);
+  const mayHide = scheme >= 0 && mayEndPassword(url.slice(scheme + '://'.length, end + 1));
+  const [address = '', ...query] = (mayHide ? `${url.slice(0, scheme)}://${HIDDEN}${url.slice(end)}` : url).split('?');
+  // A quotation mark or a blank, which ends a URL in a text, ends no value here.
+  return redact(address) + withoutValues(query.map((part) => `?${part}`).join(''));
 }
 
 /** Of an address up to an `@`. */
@@ -44,7 +54,7 @@ function withoutFields(text: string): string {
   let copied = 0;
   FIELD.lastIndex = 0;
   for (let field = FIELD.exec(text); field !== null; field = FIELD.exec(text)) {
-    if (!SECRET_NAME.test(field[1] ?? '')) continue;
+    if (!SECRET_NAME.test(decoded(field[1] ?? ''))) continue;
     VALUE_END.lastIndex = FIELD.lastIndex;
     const end = VALUE_END.exec(text)?.index ?? text.length;
     result += `${text.slice(copied, FIELD.lastIndex)}${HIDDEN}`;
@@ -53,12 +63,21 @@ function withoutFields(text: string): string {
   return result + text.slice(copied);
 }
 
+/** A query, from its `?` on; a field without a name, or with one that is encoded, is hidden as a whole. */
+function withoutValues(query: string): string {
+  return query.replace(QUERY_FIELD, (whole, before: string, field: string) => {
+    if (SHOWN_FIELD.test(field)) return whole;
+    return `${before}${/^[\w.-]+=/.exec(field)?.[0] ?? ''}${HIDDEN}`;
+  });
+}
+
 /** The credentials that a URL holds, raw and decoded, longest first, to be given to `redact`. */
 export function secretsOf(url: string): string[] {
   if (!URL.canParse(url)) return [];
-  const { username, password, searchParams } = new URL(url);
-  const fields = [...searchParams].filter(([name]) => redact(`${name}=x`) !== `${name}=x`).map(([, value]) => value);
-  const found = new Set([username, password, ...fields].flatMap((value) => [value, decoded(value)]));
+  const { username, password, search } = new URL(url);
+  const fields = [...search.matchAll(QUERY_FIELD)].map(([, , field = '']) => field);
+  const values = fields.filter((field) => !SHOWN_FIELD.test(field)).map((field) => field.slice(field.indexOf('=') + 1));
+  const found = new Set([username, password, ...values].flatMap((value) => [value, decoded(value)]));
   // A one-letter user name would blank half of every message; it is hidden where it stands in a URL.
   return [...found].filter((value) => value.length > 2).sort((a, b) => b.length - a.length);
 }

@@ -97,6 +97,11 @@ async function whole(chat: Chat, metrics: ChatParts['metrics']) {
 async function streamed(chat: Chat, reply: FastifyReply, parts: ChatParts): Promise<FastifyReply> {
   const pieces = chat.answer[Symbol.asyncIterator]();
   const first = await pieces.next();
+  if (reply.raw.destroyed) {
+    // Who asked has left: the events, which count all others, are never begun.
+    parts.metrics.responded('cancelled', null);
+    return reply.hijack();
+  }
   return reply
     .type('text/event-stream; charset=utf-8')
     .header('cache-control', 'no-cache')

@@ -18,8 +18,8 @@ export function wireError(error: YocoError): WireError {
   return { type: errorType(error.status), code, message, param, retryable };
 }
 
-/** Answers on a bare socket and ends it: a refused upgrade, which never opens, or a request that is not HTTP. */
-export function writeError(socket: Duplex, error: YocoError): void {
+/** Answers on a bare socket, with further headers, and ends it: a refused upgrade, which never opens, or a request that is not HTTP. */
+export function writeError(socket: Duplex, error: YocoError, headers: readonly string[] = []): void {
   const body = JSON.stringify({ error: wireError(error) });
   const head = [
     `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? 'Error'}`,
@@ -28,6 +28,7 @@ export function writeError(socket: Duplex, error: YocoError): void {
     'Cache-Control: no-store',
     `Content-Length: ${Buffer.byteLength(body)}`,
     ...(error.status === 401 ? ['WWW-Authenticate: Bearer'] : []),
+    ...headers,
   ];
   socket.on('error', () => socket.destroy());
   socket.once('finish', () => socket.destroy());

@@ -41,8 +41,10 @@ export function createHttp(live: LiveService, { gate, limits, metrics, isDrainin
     requestTimeout: 60_000,
     routerOptions: { maxParamLength: 200 },
     exposeHeadRoutes: true,
+    // fastify's answer would have a form of its own; `isDraining` gives ours.
+    return503OnClosing: false,
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket): void => {
-      if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+      if (error.code === 'ECONNRESET' || !socket.writable || isBeingAnswered(socket)) socket.destroy();
       else writeError(socket, fromParser(error));
     },
     // Raised before any hook or route, e.g. for an address that cannot be decoded.
@@ -140,6 +142,12 @@ function checkScope(grant: Grant, request: FastifyRequest): void {
 }
 
 const reads = ({ method }: FastifyRequest): boolean => method === 'GET' || method === 'HEAD';
+
+/** Whether an answer has begun, in the middle of which no other one may stand. Node has no other way to tell: its own handler looks there, too. */
+function isBeingAnswered(socket: Socket): boolean {
+  const { _httpMessage: answer } = socket as Socket & { readonly _httpMessage?: ServerResponse | null };
+  return answer?.headersSent === true;
+}
 
 function refuseOtherMethods(app: FastifyInstance, url: string, known: ReadonlySet<string>): void {
   const allow = [...known].sort().join(', ');

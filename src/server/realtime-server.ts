@@ -8,7 +8,7 @@ import type { Gate } from './auth.ts';
 import { writeError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
-import { streamOfModel } from './model-name.ts';
+import { modelName, streamOfModel } from './model-name.ts';
 import { CLOSE, RealtimeConnection } from './realtime-connection.ts';
 import { until } from './until.ts';
 import { isWebSocket } from './upgrade.ts';
@@ -16,6 +16,8 @@ import { isWebSocket } from './upgrade.ts';
 export const SUBPROTOCOL = 'realtime';
 /** Of a close frame's reason (RFC 6455, 5.5: 125 bytes less those of the code). */
 const CLOSE_REASON_BYTES = 123;
+/** Of the protocol, as ws takes them; who asks for another one is told (RFC 6455, 4.4). */
+const VERSIONS = '13, 8';
 
 export class RealtimeServer {
   readonly #live: LiveService;
@@ -39,6 +41,7 @@ export class RealtimeServer {
       // The protocol that carries a credential is never echoed.
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
     });
+    this.#sockets.on('wsClientError', refuseHandshake);
   }
 
   /** How many are open. */
@@ -80,15 +83,13 @@ export class RealtimeServer {
 
   #admit(url: URL, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     let stream: LiveStream;
-    let bound = false;
+    let bound: string | null = null;
     try {
       if (this.#draining) throw new YocoError('shutting_down');
       const grant = this.#gate.checkUpgrade(request.headers);
+      if (grant.kind === 'token') bound = grant.stream;
+      if (bound !== null) this.#checkBound(url.searchParams, bound);
       stream = this.#findStream(url.searchParams);
-      if (grant.kind === 'token' && grant.stream !== null && grant.stream !== stream.name) {
-        throw new YocoError('forbidden', { detail: 'The token is for another stream.' });
-      }
-      bound = grant.kind === 'token' && grant.stream !== null;
       if (this.#connections.size >= this.#limits.maxConnections) throw new YocoError('too_many_connections');
     } catch (thrown) {
       const error = this.#report(thrown);
@@ -98,7 +99,7 @@ export class RealtimeServer {
       return;
     }
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const scope = { live: this.#live, stream, bound, metrics: this.#metrics };
+      const scope = { live: this.#live, stream, bound: bound !== null, metrics: this.#metrics };
       const connection = new RealtimeConnection(webSocket, scope, this.#limits, () => {
         this.#connections.delete(connection);
       });
@@ -115,6 +116,14 @@ export class RealtimeServer {
         webSocket.terminate();
       }, this.#limits.closeGraceMs).unref();
     });
+  }
+
+  /** Throws `forbidden` where another stream is named, before it is looked up which there are. */
+  #checkBound(query: URLSearchParams, bound: string): void {
+    const [named, model] = [query.get('stream'), query.get('model')];
+    const own = modelName(this.#live, { name: bound });
+    const isOwn = named === null ? model === null || model === own : named === bound;
+    if (!isOwn) throw new YocoError('forbidden', { detail: 'The token is for another stream.' });
   }
 
   /** `?stream=NAME`, or `?model=BUNDLE@NAME` for clients that send only a model. */
@@ -137,6 +146,17 @@ export class RealtimeServer {
     if (error.code === 'internal') this.#limits.log.error({ err: error.cause }, 'An upgrade failed.');
     return error;
   }
+}
+
+/** Answers a handshake that ws refuses, with the header that tells what would do. */
+function refuseHandshake({ message }: Error, socket: Duplex, { method }: IncomingMessage): void {
+  if (method !== 'GET') {
+    writeError(socket, new YocoError('method_not_allowed', { detail: 'It takes GET.' }), ['Allow: GET']);
+    return;
+  }
+  const header = /Sec-WebSocket-\w+/.exec(message)?.[0];
+  const details = { detail: `${message}.`, ...(header === undefined ? {} : { param: header }) };
+  writeError(socket, new YocoError('invalid_request', details), [`Sec-WebSocket-Version: ${VERSIONS}`]);
 }
 
 /** What fits into a close frame. */

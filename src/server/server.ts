@@ -1,11 +1,11 @@
 /** Starts the service's HTTP and WebSocket side over a `LiveService`. */
 import type { ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { YocoError } from '../errors.ts';
 import type { LiveService, LiveStream } from '../live/types.ts';
 import { Gate } from './auth.ts';
 import { createHttp } from './http.ts';
 import { resolveOptions, type ServerOptions } from './limits.ts';
+import { listen, type Listening } from './listen.ts';
 import { ServerMetrics } from './metrics.ts';
 import { Notices } from './notices.ts';
 import { RealtimeServer } from './realtime-server.ts';
@@ -39,8 +39,9 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
   app.server.on('upgrade', (request, socket, head) => {
     realtime.upgrade(request, socket, head);
   });
+  let listening: Listening;
   try {
-    await app.listen({ host: limits.host, port: limits.port });
+    listening = await listen(app, limits.host, limits.port);
   } catch (cause) {
     await app.close();
     throw cannotListen(cause, limits.host, limits.port);
@@ -51,7 +52,7 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
     await close();
     throw error;
   }
-  const { port } = app.server.address() as AddressInfo;
+  const { port } = listening;
   const host = limits.host.includes(':') ? `[${limits.host}]` : limits.host;
   return {
     address: `${limits.tls ? 'https' : 'http'}://${host}:${port}`,
@@ -80,15 +81,13 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
     const begin = performance.now();
     const told = notices.close(limits.drainMs);
     await realtime.drain();
-    const closed = app.close();
+    const closed = Promise.all([app.close(), listening.close()]);
     // Answers over HTTP have as long as those over WebSockets.
     await until(() => requests === 0, limits.drainMs - (performance.now() - begin));
     // Of a connection that was busy until now nobody else looks whether it is idle.
     app.server.closeIdleConnections();
     // Browsers open some on which they ask nothing: to Node these are not idle.
-    const cut = setTimeout(() => {
-      app.server.closeAllConnections();
-    }, limits.closeGraceMs);
+    const cut = setTimeout(listening.cut, limits.closeGraceMs);
     await Promise.all([closed, told]);
     clearTimeout(cut);
   }

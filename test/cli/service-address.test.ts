@@ -1,8 +1,11 @@
 /** Where the commands look for a service, and what they say when it is not there, or goes away. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { inspect } from 'node:util';
+import { generate } from 'selfsigned';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { endpoint, serverOf } from '../../src/cli/service-address.ts';
 import { streamNames } from '../../src/cli/http-client.ts';
@@ -13,6 +16,7 @@ const SLOW = 60_000;
 
 const servers: Server[] = [];
 afterEach(async () => {
+  vi.unstubAllEnvs();
   for (const server of servers.splice(0)) {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
@@ -80,6 +84,61 @@ describe('The address of the service', () => {
     },
     SLOW,
   );
+});
+
+describe('The key', () => {
+  /** What the clients send as `Authorization`: over HTTP, then with the WebSocket. */
+  async function sent(key: string): Promise<(string | undefined)[]> {
+    const seen: (string | undefined)[] = [];
+    const server = createServer((request, response) => {
+      seen.push(request.headers.authorization);
+      response.end('{"data":[]}');
+    });
+    new WebSocketServer({ server }).on('connection', (socket, request) => {
+      seen.push(request.headers.authorization);
+      socket.close();
+    });
+    servers.push(server.listen(0, '127.0.0.1'));
+    await once(server, 'listening');
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    vi.stubEnv('YOCO_API_KEY', key);
+    await streamNames(address);
+    await RealtimeClient.connect({ server: address, stream: 'door', key });
+    return seen;
+  }
+
+  test('may have a line end, as a file has it, and may be empty', async () => {
+    expect(await sent('a-key-0123456789\r')).toEqual(['Bearer a-key-0123456789', 'Bearer a-key-0123456789']);
+    expect(await sent(' ')).toEqual([undefined, undefined]);
+  });
+
+  test.each(['hunter2\rhunter2', 'hunter2 hunter2', 'hünter2'])('%j is refused and not repeated', async (key) => {
+    vi.stubEnv('YOCO_API_KEY', key);
+    const server = 'http://127.0.0.1:9';
+    const asked = [() => streamNames(server), () => RealtimeClient.connect({ server, stream: 'door', key })];
+    for (const ask of asked) {
+      const error: unknown = await ask().catch((reason: unknown) => reason);
+      expect(error).toMatchObject({
+        code: 'invalid_request',
+        detail: expect.stringMatching(/^YOCO_API_KEY: expected /) as string,
+      });
+      expect(inspect(error, { depth: Infinity })).not.toMatch(/h.nter2/);
+    }
+  });
+});
+
+test('A certificate that is not known is told as such, with the variable that makes it known', async () => {
+  const made = await generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec' });
+  const server = createTlsServer({ key: made.private, cert: made.cert });
+  servers.push(server.listen(0, '127.0.0.1'));
+  await once(server, 'listening');
+  const address = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const ask of [() => streamNames(address), () => RealtimeClient.connect({ server: address, stream: 'door' })]) {
+    await expect(ask()).rejects.toMatchObject({
+      code: 'service_unreachable',
+      detail: `The certificate at ${address} is refused (DEPTH_ZERO_SELF_SIGNED_CERT). One of your own needs NODE_EXTRA_CA_CERTS=cert.pem.`,
+    });
+  }
 });
 
 describe('A service behind a path of a proxy', () => {

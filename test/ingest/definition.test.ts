@@ -215,13 +215,15 @@ describe('A folder of definitions', () => {
   test('is read without its examples, with names from the files and paths below the folder', async () => {
     await writeFile(join(folder, 'b.yaml'), 'source: { file: clips/b.mp4 }');
     await writeFile(join(folder, 'a.yaml'), 'name: first\nsource: { push: true }');
+    await writeFile(join(folder, 'c.yml'), 'source: { push: true }');
     await writeFile(join(folder, 'c.example.yaml'), 'nonsense');
+    await writeFile(join(folder, 'd.example.yml'), 'nonsense');
     await writeFile(join(folder, 'notes.txt'), 'nonsense');
     // As macOS leaves it on the disk of another system.
     await writeFile(join(folder, '._a.yaml'), Buffer.from([0, 5, 22, 7, 0, 2, 0, 0]));
     await writeFile(join(folder, '.hidden.yaml'), 'source: { push: true }');
     const definitions = await readDefinitions(folder);
-    expect(definitions.map(({ name }) => name)).toEqual(['first', 'b']);
+    expect(definitions.map(({ name }) => name)).toEqual(['first', 'b', 'c']);
     expect(definitions[1]?.source).toMatchObject({ file: join(folder, 'clips/b.mp4') });
   });
 
@@ -348,9 +350,14 @@ describe('Redaction', () => {
   test.each([
     ['from rtsp://admin:hunter2@cam/live:', 'from rtsp://***@cam/live:'],
     ['rtsp://admin:p@ss@cam/', 'rtsp://***@cam/'],
-    ['http://cam/a?user=admin&pwd=hunter2&x=1', 'http://cam/a?user=***&pwd=***&x=1'],
+    ['http://cam/a?user=admin&pwd=hunter2&fps=1', 'http://cam/a?user=***&pwd=***&fps=1'],
     ['http://cam/a?access_token=t&sig=s#f', 'http://cam/a?access_token=***&sig=***#f'],
+    ['http://cam/a?u=admin&pw=hunter2: Server returned', 'http://cam/a?u=***&pw=*** Server returned'],
+    ['https://cdn/a.m3u8?hdnts=exp=1~acl=/*~hmac=ab "x"', 'https://cdn/a.m3u8?hdnts=*** "x"'],
+    ['https://cdn/hdntl=exp=1~hmac=ab/a.ts?jwt=ey.ab', 'https://cdn/hdntl=***'],
+    ["Opening '/a.ts?jwt=ey.ab&pin=1' for reading", "Opening '/a.ts?jwt=***&pin=***' for reading"],
     ['rtsp://cam/user=admin_password=hunter2_channel=1.sdp?real', 'rtsp://cam/user=***'],
+    ['rtsp://cam/%75ser=admin_channel=1.sdp', 'rtsp://cam/%75ser=***'],
     ['Authorization: Basic YWRtaW4=', 'Authorization: ***'],
     ['nothing to hide at rtsp://cam/live?channel=1', 'nothing to hide at rtsp://cam/live?channel=1'],
   ])('of %j', (text, expected) => {
@@ -359,8 +366,14 @@ describe('Redaction', () => {
 
   test.each([
     ["rtsp://admin:it's@10.0.0.7/live", 'rtsp://***@10.0.0.7/live'],
-    ['rtsp://admin:a"b c@10.0.0.7/live?x=1', 'rtsp://***@10.0.0.7/live?x=1'],
-    ['rtsp://admin@10.0.0.7/live?pass=it&x=1', 'rtsp://***@10.0.0.7/live?pass=***&x=1'],
+    ['rtsp://admin:a"b c@10.0.0.7/live?channel=1', 'rtsp://***@10.0.0.7/live?channel=1'],
+    ['rtsp://admin@10.0.0.7/live?pass=it&x=1', 'rtsp://***@10.0.0.7/live?pass=***&x=***'],
+    ["rtsp://10.0.0.7/live?pass=it's mine&subtype=0", 'rtsp://10.0.0.7/live?pass=***&subtype=0'],
+    [
+      'http://10.0.0.7/v?channel=1&Resolution=640x480&sid=7f;pin=1',
+      'http://10.0.0.7/v?channel=1&Resolution=640x480&sid=***;pin=***',
+    ],
+    ['http://10.0.0.7/v?%70wd=a&pwd%3Db&hunter2#c', 'http://10.0.0.7/v?***&***&***#***'],
     ['rtsp://admin:12345#@10.0.0.7/live', 'rtsp://***@10.0.0.7/live'],
     ['rtsp://admin:12345?SEKRET@10.0.0.7/live', 'rtsp://***@10.0.0.7/live'],
     ['rtsp://admin:2024/SEKRET@10.0.0.7/live', 'rtsp://***@10.0.0.7/live'],
@@ -369,7 +382,7 @@ describe('Redaction', () => {
     ['no address @ all', 'no address @ all'],
     ['rtsp://10.0.0.7/user=a_password=b==_c.sdp', 'rtsp://10.0.0.7/user=***'],
     ['rtsp://10.0.0.7/x=a_password=b==&y=c', 'rtsp://10.0.0.7/x=a_password=***&y=c'],
-    ['https://example.org/@channel/a.m3u8?mail=a@b', 'https://example.org/@channel/a.m3u8?mail=a@b'],
+    ['https://example.org/@channel/a.m3u8?mail=a@b', 'https://example.org/@channel/a.m3u8?mail=***'],
   ])('of the whole address %j', (url, expected) => {
     expect(redactUrl(url)).toBe(expected);
   });
@@ -378,6 +391,7 @@ describe('Redaction', () => {
     const name = 'key'.repeat(100_000);
     expect(redact(`http://10.0.0.7/${name}`)).toBe(`http://10.0.0.7/${name}`);
     expect(redact(`http://10.0.0.7/${name}=value`)).toBe(`http://10.0.0.7/${name}=***`);
+    expect(redact(`http://10.0.0.7/${name}?x=1 ?`)).toBe(`http://10.0.0.7/${name}?x=*** ?`);
   });
 
   test('hides the credentials of an address wherever they stand, encoded or not', () => {
@@ -385,5 +399,6 @@ describe('Redaction', () => {
     expect(redact('bad login operator / p@ss word / p%40ss%20word / abcdef', secrets)).toBe(
       'bad login *** / *** / *** / ***',
     );
+    expect(secretsOf('http://cam/?channel=main&%70w=hunter%2B2&bare')).toEqual(['hunter%2B2', 'hunter+2', 'bare']);
   });
 });

@@ -1,5 +1,6 @@
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
 import type { Frame } from '../../src/ingest/frame.ts';
@@ -46,6 +47,23 @@ describe('A file', () => {
     const input = ['-f', 'lavfi', '-i', 'testsrc=size=101x77:rate=10', '-t', '2'];
     const file = await clips.make(name, ...input, ...(name.endsWith('gif') ? [] : ['-pix_fmt', 'yuv444p']));
     expect(times(await take(openFile(file)))).toEqual([0, 500, 1000, 1500]);
+  });
+
+  test.each([
+    ['with each', (i: number) => i % 2 === 0, [0, 520, 1000, 1520, 2000, 2520, 3000, 3520]],
+    // The slots begin anew at the change.
+    ['once', (i: number) => i < 37, [0, 520, 1000, 2000, 2480, 3000, 3480]],
+  ])('whose pictures change their size %s is sampled no faster', async (_name, isSmall, expected) => {
+    const jpeg = (width: number, height: number): Promise<Buffer> =>
+      sharp({ create: { width, height, channels: 3, background: 'red' } })
+        .jpeg()
+        .toBuffer();
+    const [small, large] = await Promise.all([jpeg(64, 48), jpeg(80, 60)]);
+    const file = join(clips.path, 'sizes.mjpeg');
+    await writeFile(file, Buffer.concat(Array.from({ length: 100 }, (_, i) => (isSmall(i) ? small : large))));
+    const source = openFile(file);
+    expect(times(await take(source))).toEqual(expected);
+    expect(source.status.frames).toBe(expected.length);
   });
 
   test('is seen in its colours, squashed to a square', async () => {

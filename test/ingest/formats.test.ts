@@ -141,13 +141,14 @@ describe('Raw MJPEG', () => {
 
 describe('A format that is not read', () => {
   test.each([
-    ['still.png', 'png_pipe|image2', ['-frames:v', '1']],
-    ['list.m3u8', 'hls\\S*', ['-hls_list_size', '0']],
-  ] as const)('is named: that of %s', async (name, format, options) => {
-    const file = await clips.make(name, ...testPicture(1, 5).slice(0, 6), ...options);
+    ['still.png', '(?:png_pipe|image2)', ['-frames:v', '1'], 'It is a picture, not a video; .*'],
+    ['still.jpg', 'image2', ['-pix_fmt', 'yuvj420p', '-frames:v', '1'], 'It is a picture, not a video; .*'],
+    ['list.m3u8', 'hls\\S*', ['-hls_list_size', '0'], ''],
+  ] as const)('is named: that of %s', async (name, format, options, hint) => {
+    const file = await clips.make(name, ...testPicture(1, 5, '640x480').slice(0, 6), ...options);
     await expect(take(openFile(file))).rejects.toMatchObject({
       code: 'source_invalid',
-      message: expect.stringMatching(new RegExp(`ffmpeg: Format (?:${format}) not on whitelist\\.$`)) as string,
+      message: expect.stringMatching(new RegExp(`ffmpeg: Format ${format} not on whitelist\\. ?${hint}$`)) as string,
     });
   });
 });

@@ -56,6 +56,24 @@ async function http(answer: (request: IncomingMessage, response: ServerResponse)
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+const redJpeg = (): Promise<Buffer> =>
+  sharp({ create: { width: 64, height: 64, channels: 3, background: 'red' } })
+    .jpeg()
+    .toBuffer();
+
+/** As a camera does, for as long as somebody looks. */
+function sendPictures(response: ServerResponse, jpeg: Buffer, everyMs: number): void {
+  response.writeHead(200, { 'content-type': 'multipart/x-mixed-replace; boundary=picture' });
+  const timer = setInterval(() => {
+    response.write(`--picture\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\n\r\n`);
+    response.write(jpeg);
+    response.write('\r\n');
+  }, everyMs);
+  response.on('close', () => {
+    clearInterval(timer);
+  });
+}
+
 /** Begins to take the frames of a source that is stopped after the test. */
 function follow(source: FrameSource): Frame[] {
   const frames: Frame[] = [];
@@ -71,19 +89,9 @@ function follow(source: FrameSource): Frame[] {
 
 describe('A camera that sends pictures over HTTP', () => {
   test.each([5, 40])('at %i a second has the time at which they came', async (rate) => {
-    const jpeg = await sharp({ create: { width: 64, height: 64, channels: 3, background: 'red' } })
-      .jpeg()
-      .toBuffer();
+    const jpeg = await redJpeg();
     const address = await http((_request, response) => {
-      response.writeHead(200, { 'content-type': 'multipart/x-mixed-replace; boundary=picture' });
-      const timer = setInterval(() => {
-        response.write(`--picture\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\n\r\n`);
-        response.write(jpeg);
-        response.write('\r\n');
-      }, 1000 / rate);
-      response.on('close', () => {
-        clearInterval(timer);
-      });
+      sendPictures(response, jpeg, 1000 / rate);
     });
     const source = open({ url: `${address}/video` }, 2);
     const frames = follow(source);
@@ -95,6 +103,28 @@ describe('A camera that sends pictures over HTTP', () => {
     expect(Math.abs((later.at(-1) ?? NaN) - first - passed)).toBeLessThan(700);
     expect(source.status.reconnects).toBe(0);
   });
+
+  test.each([
+    [403, 'source_unauthorized'],
+    [423, 'source_not_found'],
+  ])(
+    'and takes one viewer may answer %i to the connection that follows the first: it is tried again',
+    async (status, code) => {
+      const jpeg = await redJpeg();
+      let viewers = 0;
+      const address = await http((_request, response) => {
+        viewers += 1;
+        if (viewers === 2) return void response.writeHead(status).end();
+        sendPictures(response, jpeg, 50);
+      });
+      const source = open({ url: `${address}/video` }, 2);
+      follow(source);
+      await until(source, ({ error }) => error !== null);
+      expect(source.status).toMatchObject({ state: 'reconnecting', error: { code } });
+      // After what only a person can mend it is tried again after a quarter of a minute at the earliest.
+      if (code !== 'source_unauthorized') await until(source, ({ state }) => state === 'playing');
+    },
+  );
 });
 
 describe('An RTSP camera', () => {
@@ -288,6 +318,19 @@ describe('An HTTP address', () => {
     expect(source.status.state).toBe('failed');
   });
 
+  test.each([408, 425, 429, 503])('that answers %i for now is tried again', async (status) => {
+    const file = await readFile(await clips.make('later.mp4', ...testPicture(1, 10), ...streamable));
+    const answers = [status];
+    const url = await http((_request, response) => {
+      const refusal = answers.shift();
+      if (refusal === undefined) response.end(file);
+      else response.writeHead(refusal).end();
+    });
+    const source = open({ url: `${url}/a.mp4` });
+    expect(times(await take(source))).toEqual([0, 500]);
+    expect(source.status).toMatchObject({ state: 'ended', reconnects: 1 });
+  });
+
   test('that is said to be live is tried again whatever it answers, and however it ends', async () => {
     const stream = await readFile(await clips.make('late.ts', ...testPicture(2, 10)));
     const answers = [404, 404];
@@ -385,15 +428,7 @@ describe('An HTTP address', () => {
       await clips.make('one.jpg', '-f', 'lavfi', '-i', 'testsrc=size=64x48', '-frames:v', '1'),
     );
     const url = await http((_request, response) => {
-      response.writeHead(200, { 'content-type': 'multipart/x-mixed-replace;boundary=part' });
-      const timer = setInterval(() => {
-        response.write(`--part\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\n\r\n`);
-        response.write(jpeg);
-        response.write('\r\n');
-      }, 40);
-      response.on('close', () => {
-        clearInterval(timer);
-      });
+      sendPictures(response, jpeg, 40);
     });
     const source = open({ url }, 10);
     follow(source);

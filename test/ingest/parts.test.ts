@@ -292,9 +292,15 @@ describe('What ffmpeg says becomes an error:', () => {
     ['[mov @ 0x55] moov atom not found', 'source_invalid'],
     ['Exiting normally, received signal 15.', 'ffmpeg_failed'],
     ['Error while opening decoder for input stream #0:0 : Resource temporarily unavailable', 'ffmpeg_failed'],
+    ['[http @ 0x55] HTTP error 408 Request Timeout', 'source_unreachable'],
+    ['[http @ 0x55] HTTP error 425 Too Early', 'source_unreachable'],
+    ['[https @ 0x55] HTTP error 429 Too Many Requests', 'source_unreachable'],
+    ['http://cam/: Server returned 429 Too Many Requests', 'source_unreachable'],
+    ['[http @ 0x55] HTTP error 410 Gone', 'source_not_found'],
     ['something never heard of', 'source_unreachable'],
   ])('%s', (line, code) => {
-    expect(errorOfFfmpeg(['Press [q] to stop', line], 'rtsp', []).code).toBe(code);
+    const consequence = line.includes('HTTP error 4') ? ['http://cam/: Server returned 4XX Client Error'] : [];
+    expect(errorOfFfmpeg(['Press [q] to stop', line, ...consequence], 'rtsp', []).code).toBe(code);
   });
 
   test.each([

@@ -21,6 +21,16 @@ test('A client’s stream has no standing questions of its own: these last, and 
 });
 
 test.each([
+  [{ url: 'rtsp://cam.example/a' }, '`source_hosts`'],
+  [{ file: 'a.mp4' }, '`media_roots`'],
+])('A client that names %j is told the setting that would allow it', (source, setting) => {
+  const definition = parseDefinition({ name: 'a', source });
+  const check = () => checkSource(definition, 'client', { mediaRoots: [], allowedHosts: [] });
+  expect(check).toThrow(expect.objectContaining({ code: 'source_forbidden' }));
+  expect(check).toThrow(setting);
+});
+
+test.each([
   ['rtsp://cam.example/a', 'CAM.Example.', true],
   ['http://cam.example./', 'Cam.example', true],
   ['http://Front.CAM.example/', '*.Cam.Example.', true],

@@ -1,5 +1,9 @@
+import dns from 'node:dns';
+import { once } from 'node:events';
+import { connect as connectSocket } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { afterEach, describe, expect, it } from 'vitest';
+import { generate } from 'selfsigned';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { startServer, type RunningServer, type ServerOptions } from '../../src/server/index.ts';
 import { FakeLiveService } from './fake-live-service.ts';
 import { RealtimeClient, refusedUpgrade } from './realtime-client.ts';
@@ -27,6 +31,7 @@ async function connect(...args: Parameters<typeof RealtimeClient.open>): Promise
 }
 
 afterEach(async () => {
+  vi.restoreAllMocks();
   for (const client of clients.splice(0)) client.close();
   await server?.close();
   server = null;
@@ -49,6 +54,23 @@ describe('who may connect', () => {
     expect((await refusedUpgrade(address, 'stream=attic')).status).toBe(401);
     const client = await connect(address, 'stream=kitchen', [], bearer);
     await client.next('session.created');
+  });
+
+  it('does not learn by a token of one stream which others there are', async () => {
+    const { address } = await start({ apiKeys: [KEY] });
+    const headers = { ...bearer.headers, 'content-type': 'application/json' };
+    const made = await fetch(`${address}/v1/token`, { method: 'POST', headers, body: '{"stream":"door"}' });
+    const { token } = (await made.json()) as { token: string };
+    const bound = { headers: { authorization: `Bearer ${token}` } };
+    for (const query of ['stream=kitchen', 'stream=attic', 'model=tiny@kitchen', 'model=tiny@attic', 'model=door']) {
+      const { status, body } = await refusedUpgrade(address, query, bound);
+      expect([query, status, body.error['code']]).toEqual([query, 403, 'forbidden']);
+    }
+    expect((await refusedUpgrade(address, '', bound)).body.error['param']).toBe('stream');
+    for (const query of ['stream=door', 'model=tiny@door']) {
+      const client = await connect(address, query, [], bound);
+      await client.next('session.created');
+    }
   });
 
   it('takes a browser’s token or OpenAI’s key as a subprotocol, and does not echo it', async () => {
@@ -105,6 +127,43 @@ describe('who may connect', () => {
     const { address } = await start({ host });
     const client = await connect(address);
     await client.next('session.created');
+  });
+
+  // Where there are other loopback addresses than the first one.
+  it.skipIf(process.platform !== 'linux')('listens on each address of localhost, and leaves none open', async () => {
+    const addresses = [
+      { address: '127.0.0.1', family: 4 },
+      { address: '127.0.0.2', family: 4 },
+    ];
+    vi.spyOn(dns, 'lookup').mockImplementation((name: string, ...more: unknown[]) => {
+      const found = more.pop() as (...of: unknown[]) => void;
+      const [options] = more as { all?: boolean }[];
+      if (options?.all === true) process.nextTick(found, null, addresses);
+      else process.nextTick(found, null, name === 'localhost' ? '127.0.0.1' : name, 4);
+    });
+    const { address, port, close } = await start({ host: 'localhost' });
+    expect(address).toBe(`http://localhost:${port}`);
+    const idle = [];
+    for (const { address: host } of addresses) {
+      const client = await connect(`http://${host}:${port}`);
+      await client.next('session.created');
+      expect((await fetch(`http://${host}:${port}/healthz`)).status).toBe(200);
+      // Browsers open some on which they ask nothing.
+      const socket = connectSocket(port, host);
+      await once(socket, 'connect');
+      idle.push(once(socket.resume(), 'close'));
+    }
+    await close();
+    await Promise.all(idle);
+    for (const { address: host } of addresses) await expect(fetch(`http://${host}:${port}/healthz`)).rejects.toThrow();
+  });
+
+  it('leaves no connection open on which no TLS was spoken', async () => {
+    const made = await generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec' });
+    const { port, close } = await start({ tls: { key: made.private, cert: made.cert } });
+    const socket = connectSocket(port, '127.0.0.1').resume();
+    await once(socket, 'connect');
+    await Promise.all([close(), once(socket, 'close')]);
   });
 
   it('refuses more connections than the limit with 429, and takes one when another has left', async () => {
@@ -207,6 +266,28 @@ describe('shutdown', () => {
     expect((await busy.closed).code).toBe(1001);
     await closing;
     await expect(fetch(`${address}/healthz`)).rejects.toThrow();
+  });
+
+  it('says so in the one error form on a connection that is still in use', async () => {
+    const { address, port, close } = await start({ drainMs: 10_000 });
+    const socket = connectSocket(port, '127.0.0.1').setEncoding('utf8');
+    const body = JSON.stringify({ model: 'tiny@kitchen', messages: [{ role: 'user', content: 'hello' }] });
+    const post = ['POST /v1/chat/completions HTTP/1.1', 'Host: localhost', 'Content-Type: application/json'];
+    socket.write(`${post.join('\r\n')}\r\nContent-Length: ${body.length}\r\n\r\n`);
+    await expect.poll(() => fetch(`${address}/healthz`).then(({ status }) => status)).toBe(200);
+    const closing = close();
+    const isRefused = (): Promise<boolean> =>
+      fetch(`${address}/healthz`).then(
+        () => false,
+        () => true,
+      );
+    await expect.poll(isRefused).toBe(true);
+    socket.write(`${body}GET /v1/streams HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    const [, first = '', second = ''] = (await socket.toArray()).join('').split(/HTTP\/1\.1 (?=\d{3} )/);
+    expect(first).toMatch(/^200 /);
+    expect(second).toMatch(/^503 [^]*^connection: close$/im);
+    expect(JSON.parse(second.split('\r\n\r\n')[1] ?? '')).toMatchObject({ error: { code: 'shutting_down' } });
+    await closing;
   });
 
   it('lets answers over HTTP finish, too', async () => {

@@ -1,4 +1,5 @@
 /** A LiveService without a model, for tests of the server: answers are scripted by the words of the question. */
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { YocoError, type ErrorCode } from '../../src/errors.ts';
@@ -23,7 +24,7 @@ import type {
 /**
  * Questions that do something special:
  * `fail CODE` fails after its first piece; `throw CODE` throws at once; `crash` throws no YocoError;
- * `slow` writes a piece each 20 ms, up to 200, `endless` for a minute; `flood` writes 400 pieces of 64 KiB; `long` stops at the token limit;
+ * `slow` writes a piece each 20 ms, up to 200, `endless` for a minute; `silent` writes none until it is cancelled; `flood` writes 400 pieces of 64 KiB; `long` stops at the token limit;
  * anything else is echoed as `You asked: ...`, with the number of the turn.
  */
 export class FakeStream implements LiveStream {
@@ -207,6 +208,7 @@ export class FakeStream implements LiveStream {
   ): AsyncGenerator<string, void> {
     let text = '';
     let tokens = 0;
+    if (word === 'silent' && options.signal !== undefined) await once(options.signal, 'abort');
     for (const piece of this.#words(question, word, turn)) {
       await sleep(word === 'slow' || word === 'endless' ? 20 : 1);
       if (options.signal?.aborted) {
@@ -232,7 +234,7 @@ export class FakeStream implements LiveStream {
 }
 
 /** First words of questions that do something special. */
-const SPECIAL = new Set(['fail', 'throw', 'crash', 'slow', 'endless', 'flood', 'long']);
+const SPECIAL = new Set(['fail', 'throw', 'crash', 'slow', 'endless', 'silent', 'flood', 'long']);
 
 /** Evidence from `startMs` to `endMs`, read most in its middle. */
 function span(stream: string, startMs: number, endMs: number, weight: number): AnswerResult['evidence'][number] {

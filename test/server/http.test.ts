@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { request as httpRequest } from 'node:http';
+import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -295,6 +295,44 @@ describe('what is not HTTP', () => {
     const answer = (await socket.setEncoding('utf8').toArray()).join('');
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ error: { retryable: false } });
+  });
+
+  it('cuts an answer that is being written, and puts no other one into it', async () => {
+    const socket = connect(open.port, '127.0.0.1').setEncoding('utf8');
+    const body = JSON.stringify({
+      model: 'tiny@kitchen',
+      messages: [{ role: 'user', content: 'endless' }],
+      stream: true,
+    });
+    const head = ['POST /v1/chat/completions HTTP/1.1', 'Host: localhost', 'Content-Type: application/json'];
+    socket.write(`${head.join('\r\n')}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    let answer = '';
+    socket.on('data', (part: string) => {
+      if (answer === '') socket.write('hello there\r\n\r\n');
+      answer += part;
+    });
+    socket.on('error', () => undefined);
+    await once(socket, 'close');
+    expect(answer).toMatch(/^HTTP\/1.1 200 /);
+    expect(answer.match(/HTTP\/1.1/g)).toHaveLength(1);
+  });
+});
+
+describe('a handshake that is none', () => {
+  const right = { 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+  it.each([
+    ['GET', { ...right, 'Sec-WebSocket-Version': '12' }, 400, 'invalid_request', 'Sec-WebSocket-Version'],
+    ['GET', { ...right, 'Sec-WebSocket-Key': 'aaaa' }, 400, 'invalid_request', 'Sec-WebSocket-Key'],
+    ['POST', right, 405, 'method_not_allowed', null],
+  ])('is refused in the one error form: %s %j', async (method, handshake, status, code, param) => {
+    const headers = { host: `127.0.0.1:${open.port}`, connection: 'Upgrade', upgrade: 'websocket', ...handshake };
+    const request = httpRequest(`${open.address}/v1/realtime?stream=kitchen`, { method, headers }).end();
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    const body = JSON.parse((await response.setEncoding('utf8').toArray()).join('')) as Body;
+    expect(response.statusCode).toBe(status);
+    expect(body.error).toMatchObject({ code, param });
+    const { allow, 'sec-websocket-version': versions } = response.headers;
+    expect([allow, versions]).toEqual(method === 'POST' ? ['GET', undefined] : [undefined, '13, 8']);
   });
 });
 

@@ -77,6 +77,21 @@ describe('GET /metrics', () => {
     client.close();
   });
 
+  it('counts an answer over HTTP that was left before its first piece', async () => {
+    const leave = new AbortController();
+    const asked = fetch(`${server.address}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'tiny@kitchen', messages: [{ role: 'user', content: 'silent' }], stream: true }),
+      signal: leave.signal,
+    });
+    const left = expect(asked).rejects.toThrow('aborted');
+    await expect.poll(() => live.stream('kitchen').asked.length).toBe(1);
+    leave.abort();
+    await left;
+    await expect.poll(async () => (await figures()).get('yoco_responses_total{status="cancelled"}')).toBe(1);
+  });
+
   it('is told of in docs/operations.md, every figure of it', async () => {
     const text = await (await fetch(`${server.address}/metrics`)).text();
     const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name);

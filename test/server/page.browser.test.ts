@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { chromium, type BrowserContext, type Locator, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
-import { FakeLiveService, type FakeStream } from './fake-live-service.ts';
+import { FakeLiveService, FakeStream } from './fake-live-service.ts';
 
 const KEY = 'a-key-for-the-tests-0123';
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -171,6 +171,23 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await card.getByText('stopped').waitFor();
     expect(await page.locator(':focus').textContent()).toBe('Ask again now');
     await expect.poll(() => live.stream('kitchen').aborted).toBe(1);
+  });
+
+  it('says why all streams cannot be asked at once where more have frames than one question reads', async () => {
+    for (const name of ['hall', 'yard']) live.streams.set(name, new FakeStream(name));
+    await connect();
+    expect(await page.getByLabel('All streams').isDisabled()).toBe(true);
+    expect(await page.locator('#all-choice').getAttribute('title')).toContain('up to 3 streams, and 4 have frames');
+  });
+
+  it('shows no times of the stream before where a stream has no frame yet', async () => {
+    await connect();
+    await expect.poll(() => page.locator('#last').textContent()).toBe('1:00');
+    const empty = await live.create({ name: 'porch', source: { push: true } });
+    await page.reload();
+    await page.getByLabel('Stream', { exact: true }).selectOption(empty.name);
+    await expect.poll(() => page.locator('#last').textContent()).toBe('–:––');
+    expect(await page.locator('#first').textContent()).toBe('–:––');
   });
 
   it('asks all streams at once: each piece of evidence names its stream and shows its picture', async () => {
@@ -444,7 +461,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.getByLabel('Keep asking').check();
     expect(await when.textContent()).toBe('from now on');
     expect(await when.getAttribute('data-past')).toBe('false');
-    await page.getByRole('button', { name: 'What is happening?' }).click();
+    await page.getByRole('button', { name: 'Have you seen a dog?' }).click();
     await page.getByText('kitchen · since').waitFor();
     expect(live.stream('kitchen').asked.at(-1)?.options.asOfMs).toBeUndefined();
 

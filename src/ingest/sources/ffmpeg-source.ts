@@ -205,6 +205,9 @@ export class FfmpegSource implements FrameSource {
     if (!this.#byArrival && durationMs === null && names.some((name) => WITHOUT_TIMES.includes(name))) {
       this.#byArrival = true;
       this.#connectAgain = true;
+      // It has shown that it is live: a camera that takes one viewer may refuse the next connection until it has let go of this one.
+      this.#live = true;
+      this.#queue.policy = 'drop';
       void this.#run?.stop();
       return;
     }

@@ -1,0 +1,103 @@
+/** ffmpeg beside the process that has started it: what a signal does to either, and what is left of them. */
+import { mkdtemp, readdir } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { testPicture } from '../support/clips.ts';
+import { interrupt, type Started, startProgram, workplace } from '../support/cli.ts';
+import { descendants, untilGone } from '../support/processes.ts';
+
+const place = workplace();
+
+function startScript(script: string, env: Record<string, string> = {}): Started {
+  const started = startProgram(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], env);
+  place.running.push(started);
+  return started;
+}
+
+/** Plays a source; `onCtrlC` and `onFrame` are what it does then. */
+const playing = (source: object, onCtrlC: string, onFrame = ''): Started =>
+  startScript(`
+    import { parseDefinition } from './src/ingest/definition.ts';
+    import { createSource } from './src/ingest/sources/create-source.ts';
+    const definition = { name: 'test', source: ${JSON.stringify(source)}, sampling: { fps: 10 } };
+    const source = createSource(parseDefinition(definition), { imageSize: 32 });
+    let framesLeft = Infinity;
+    process.on('SIGINT', () => { ${onCtrlC} });
+    for await (const frame of source.frames()) { console.log('frame'); ${onFrame} }`);
+
+/** The ffmpeg of a program that plays `address`, once it runs. */
+async function ffmpegOf({ child }: Started, address: string): Promise<number> {
+  for (;;) {
+    const found = (await descendants(child.pid ?? 0)).find(({ command }) => command.includes(address));
+    if (found !== undefined) return found.pid;
+    await sleep(10);
+  }
+}
+
+test('A Ctrl-C is left to the process: its ffmpeg goes on until it is stopped', async () => {
+  const file = await place.clips.make('ctrl-c.mp4', ...testPicture(20, 10));
+  const program = playing(
+    { file, loop: true },
+    'framesLeft = 20;',
+    'if (--framesLeft === 0) { console.log(`${source.status.reconnects} reconnects`); break; }',
+  );
+  await program.wrote(/frame/);
+  interrupt(program);
+  const { stdout } = await program.ended;
+  expect(stdout).toContain('0 reconnects');
+});
+
+describe('ffmpeg ends with a process', () => {
+  test('that exits, also where nothing comes that it could write', async () => {
+    // Begins, and never goes on.
+    const server = createServer((_request, response) => response.write('a'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/live.ts`;
+    const program = playing({ url }, 'process.exit();');
+    const ffmpeg = await ffmpegOf(program, url);
+    interrupt(program);
+    await program.ended;
+    // Sooner than it would give the server up.
+    await untilGone([ffmpeg], 5_000);
+    server.closeAllConnections();
+    server.close();
+  });
+
+  test('that is killed', async () => {
+    const file = await place.clips.make('killed.mp4', ...testPicture(60, 10));
+    const program = playing({ file, loop: true }, '');
+    await program.wrote(/frame/);
+    const ffmpeg = await ffmpegOf(program, file);
+    program.child.kill('SIGKILL');
+    await program.ended;
+    await untilGone([ffmpeg]);
+  });
+});
+
+test('The copy of npm’s ffmpeg that is made where it may not be run is gone with the process', async () => {
+  const installed = createRequire(import.meta.url)('@ffmpeg-installer/ffmpeg') as { path: string };
+  const folder = await mkdtemp(join(place.folder, 'tmp-'));
+  // As for an account that does not own the file.
+  const script = `
+    import fs from 'node:fs';
+    import { syncBuiltinESMExports } from 'node:module';
+    const installed = ${JSON.stringify(installed.path)};
+    const { accessSync, chmodSync } = fs;
+    const unless = (allowed) => (path, ...rest) => {
+      if (path === installed) throw new Error('EACCES');
+      return allowed(path, ...rest);
+    };
+    Object.assign(fs, { accessSync: unless(accessSync), chmodSync: unless(chmodSync) });
+    syncBuiltinESMExports();
+    const { findFfmpeg } = await import('./src/ingest/ffmpeg-binary.ts');
+    const { path, origin } = await findFfmpeg();
+    console.log(origin, path);`;
+  const env = { YOCO_FFMPEG: '', PATH: '/nowhere', TMPDIR: folder };
+  const { stdout } = await startScript(script, env).ended;
+  expect(stdout).toMatch(new RegExp(`^bundled ${folder}`));
+  expect((await readdir(folder)).filter((name) => name.startsWith('yoco-ffmpeg-'))).toEqual([]);
+});
