@@ -8,9 +8,9 @@ import { StandingCard } from './standing.js';
 
 const IDEAS = [
   'What is shown now?',
-  'What is happening?',
   'What was shown first?',
-  'What came before this?',
+  'What was shown 10 seconds ago?',
+  'Have you seen a dog?',
   'How many different things were shown?',
 ];
 /** Of this browser alone: another one's camera shows other things. */
@@ -80,9 +80,12 @@ function listNames(streams, { streams_per_question: most }) {
 
 /** "All streams" are those with a frame, as many as one question may read. */
 function offerAll(streams, most) {
-  const tooMany = streams.filter(({ last }) => last !== null).length > most;
-  $('all-choice').hidden = streams.length < 2 || tooMany;
-  if ($('all-choice').hidden) $('all-streams').checked = false;
+  const shown = streams.filter(({ last }) => last !== null).length;
+  const tooMany = shown > most;
+  $('all-choice').hidden = streams.length < 2;
+  $('all-choice').title = tooMany ? `One question reads up to ${most} streams, and ${shown} have frames` : '';
+  $('all-streams').disabled = tooMany;
+  if ($('all-choice').hidden || tooMany) $('all-streams').checked = false;
 }
 
 /** Streams may come and go elsewhere. */
@@ -138,6 +141,7 @@ function showStatus(next) {
   const slider = $('moment');
   slider.disabled = first === null;
   if (first === null) {
+    $('first').textContent = $('last').textContent = '–:––';
     $('blank').textContent = problem ? $('fact-state').textContent : 'Waiting for the first frame';
     describeMoment();
     return;

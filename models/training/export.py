@@ -189,7 +189,7 @@ class Goldens:
 @torch.no_grad()
 def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.ndarray, tokenizer: str, folder: Path, frames: int = 6) -> None:
     """The reference's whole path, in one go and in float32: pictures, tokens, shared K and V, logits of an answer."""
-    c, out = model.c, Goldens(folder)
+    out = Goldens(folder)
     rgb = torch.from_numpy(np.stack([picture(i) for i in range(frames)]))
     times = torch.arange(frames) * 500
     tokens = vision(rgb)

@@ -11,9 +11,10 @@ import random
 
 import torch
 
+from batch import Batch
 from model import Config, CrossDecoder
 from precision import mixed_precision
-from streams import Batch, StreamMaker
+from streams import StreamMaker
 
 SHAPES = [(7200, 120), (1200, 20), (1200, 20)]  # frames, and the parts in which the self-decoder sees them
 TASKS = {"seen": 1}

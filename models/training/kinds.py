@@ -201,3 +201,25 @@ def _of_sign(_sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
 
 
 _OF_SET = {"signs": _of_sign, "stamps": _of_stamp, "grocery": _of_grocery, "clothing": _of_clothing, "flickr": _of_scene, "daquar": _of_room, "exercises": _of_exercise}
+
+
+# Of scenes, who is counted: one, and several.
+COUNTED = {"man": "men", "woman": "women", "boy": "boys", "girl": "girls", "child": "children", "kid": "kids", "person": "people", "dog": "dogs", "horse": "horses"}
+NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
+_SAID_NUMBER = re.compile(rf"\b({'|'.join(NUMBERS)})\s+(?:\w+\s+){{0,2}}?({'|'.join([*COUNTED, *COUNTED.values()])})\b")
+SAID_BY_MOST = 3  # of five captions
+
+
+def numbers_of(sample: Sample) -> dict[str, int]:
+    """Of a scene, how many of whom most of its captions say there are and none says otherwise, by the word for several."""
+    said: dict[str, list[int]] = {}
+    for caption in sample.captions:
+        for number, who in _SAID_NUMBER.findall(caption.lower()):
+            # "a group of men" is no man.
+            if (NUMBERS[number] == 1) == (who in COUNTED):
+                said.setdefault(COUNTED.get(who, who), []).append(NUMBERS[number])
+    numbers = {word: all_[0] for word, all_ in said.items() if len(all_) >= SAID_BY_MOST and len(set(all_)) == 1}
+    # Whom nearly all name, and nobody else, is one person.
+    if set(said) == set(numbers) and len(numbers) == 1 and (word := next(iter(numbers))) in ("men", "women", "boys", "girls") and len(said[word]) >= NEARLY_ALL:
+        numbers["people"] = numbers[word]
+    return numbers

@@ -1,6 +1,6 @@
 """How people ask: phrasings of each task. The last HELD_OUT of each list are never trained on; they measure paraphrase.
 
-`{x}` is a thing with or without its article, `{t}` a time of the stream, `{d}` how long ("10 seconds", "minute").
+`{x}` is a thing with or without its article, `{t}` a time of the stream, `{a}` how long before the question ("10 seconds ago"), `{d}` how long ("10 seconds", "minute").
 """
 
 HELD_OUT = 3
@@ -97,6 +97,13 @@ PHRASINGS: dict[str, list[str]] = {
         "is {x} present?", "are we seeing {x} now?", "is there {x} in the picture?", "is {x} there at the moment?", "are you seeing {x}?",
         "does the camera show {x} now?",
     ],
+    "seenwithin": [
+        "was there {x} in the last {d}?", "did you see {x} in the last {d}?", "have you seen {x} in the last {d}?", "has {x} been shown in the last {d}?", "did {x} appear in the last {d}?",
+        "was {x} shown in the past {d}?", "any {x} in the last {d}?", "in the last {d}, was there {x}?", "in the last {d}, did you see {x}?", "did {x} show up within the last {d}?",
+        "was {x} visible in the last {d}?", "has there been {x} in the last {d}?", "was {x} there in the past {d}?", "was there {x} within the last {d}?", "over the last {d}, did you see {x}?",
+        "did the camera see {x} in the last {d}?", "have you seen {x} during the last {d}?", "was {x} on screen in the last {d}?", "has {x} been there in the past {d}?",
+        "within the last {d}, have you seen {x}?", "did {x} come by in the last {d}?",
+    ],
     "first": [
         "what was shown first?", "what was the first thing shown?", "what came first?", "what did you see first?", "what was the first object?",
         "which thing was shown first?", "what did the video start with?", "what was at the start?", "first thing you saw?", "what appeared first?",
@@ -152,6 +159,12 @@ PHRASINGS: dict[str, list[str]] = {
         "what did the camera see at {t}?", "at time {t}, what was shown?", "{t}: what was shown?", "what was being shown at {t}?",
         "what did i show you at {t}?", "what was seen at {t}?", "look at {t}, what is it?", "what is in the picture at {t}?",
         "what was i showing you at {t}?", "which object did you see at {t}?", "at {t}, what was on the screen?",
+    ],
+    "ago": [
+        "what was shown {a}?", "what did you see {a}?", "what was there {a}?", "{a}, what was shown?", "what was on screen {a}?", "what was visible {a}?",
+        "which thing was shown {a}?", "what was it {a}?", "what was in the picture {a}?", "what object was there {a}?", "what did the camera see {a}?", "{a}, what did you see?",
+        "what could be seen {a}?", "what was being shown {a}?", "what was on camera {a}?", "what did i show you {a}?", "what was in view {a}?", "what did the video show {a}?",
+        "tell me what was shown {a}", "which object did you see {a}?", "name the thing shown {a}", "what was displayed {a}?", "{a} what was there?", "what was the object {a}?",
     ],
     "when": [
         "when did {x} appear?", "when was {x} shown?", "when did you see {x}?", "when did {x} show up?", "at what time did {x} appear?",
@@ -268,4 +281,15 @@ CHAT: list[tuple[list[str], str]] = [
     (["bye", "goodbye", "see you", "good night"], "goodbye"),
     (["what is the weather tomorrow?", "tell me a joke", "who is the president?", "what is two plus two?", "write a poem", "what is the capital of france?"],
      "i only know what the video shows"),
+    (["?", "??", "...", "hm", "hmm", "ok", "test", "testing", "asdf", "asdfgh", "qwerty", "jkl", "sdkfj", "blah blah", "lorem ipsum", "foo", "xyz", "aaa", "123", "fjdk sla", "lkjh", "what", "why", "why?", "and",
+      "huh", "huh?", "yes", "no", "please", "so", "the", "is", "🙂", "🐶?", "👍", "<3", ":)", "???", "!", "zzz", "la la la", "uh", "er"],
+     "ask me about the video"),
+    (["hay un perro?", "que se ve?", "¿qué se ve ahora?", "¿dónde está el gato?", "cuántas personas hay?", "¿has visto un coche?", "que hora es", "hola", "dónde está la manzana", "qué es esto", "muéstrame el video", "de qué color es",
+      "was siehst du?", "wo war der hund", "was ist das?", "hast du eine katze gesehen?", "wie viele leute sind da?", "wann kam das auto?", "was ist passiert?", "guten tag", "was wird gezeigt", "welche farbe hat es?", "ist da jemand?",
+      "qu'est-ce que tu vois?", "où est le chien?", "as-tu vu une voiture?", "combien de personnes y a-t-il?", "bonjour", "c'est quoi?", "quand est apparu le chat?", "qu'est-ce qui se passe", "de quelle couleur est la pomme?",
+      "cosa vedi?", "dov'è il cane?", "quante persone ci sono?", "hai visto un gatto?", "che cos'è?", "ciao", "o que você vê?", "onde está o cachorro?", "quantas pessoas há?", "você viu um carro?", "o que é isso?",
+      "wat zie je?", "waar is de hond?", "heb je een kat gezien?", "co widzisz?", "gdzie jest pies?", "czy widziałeś samochód?", "vad ser du?", "var är hunden?", "ne görüyorsun?", "köpek nerede?",
+      "что ты видишь?", "где собака?", "ты видел машину?", "сколько там людей?", "有没有狗", "你看到什么", "这是什么?", "有多少人?", "何が見えますか", "犬はいますか", "これは何ですか", "강아지가 있어요?", "이게 뭐예요?",
+      "ماذا ترى؟", "أين الكلب؟", "क्या दिख रहा है?", "कुत्ता कहाँ है?"],
+     "ask me in english"),
 ]

@@ -4,38 +4,26 @@ One stream is a few *spans*; a span shows one view for a while. Everything rando
 seed gives the same streams. Labels come from the data; times are those of the frames.
 """
 
-import copy
-import json
 import math
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
-import torch
 
-from backbone import CELLS, VECTORS
-from kinds import ALSO_CALLED, PEOPLE, UNCOUNTED, Kinds, group_of, kinds_of
-from labels import NOT_SPLIT, Sample
+from backbone import VECTORS
+from batch import LONG, SHORT, Batch
+from kinds import ALSO_CALLED, PEOPLE, UNCOUNTED, Kinds, numbers_of
 from model import COUNTED_BELOW, DAY, LONGEST
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NO_CHANGE, NOT_SHOWN, PHRASINGS, STILL_SHOWN
-from projector import Vocabulary
 from signs import SET as SIGNS
-from signs import ground, read_all, sign_name
-from text import END, START, encode
-from views import BOARD, BOARDS_KEPT, PAINTED, colour_of_view
+from signs import ground
+from spans import WHOLE, Question, Span, clock_text, standing
+from text import encode
+from world import World
 
-# Names of ImageNet's classes beside the first, by WordNet id; from WordNet 3.0, without those in Latin and those that mean something else alone.
-SYNONYMS = Path(__file__).parent / "synonyms.json"
-# What people say of a class where neither its first name nor WordNet has it, by that name.
-EVERYDAY = Path(__file__).parent / "everyday.json"
 SET_SHARE = {"grocery": 0.26, "clothing": 0.15, "imagenet-samples": 0.27, "emoji": 0.06, "stamps": 0.05, "exercises": 0.1,
              "flickr": 0.13, "daquar": 0.04, "boards": 0.05, SIGNS: 0.04}
 PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right"]
-# Tokens of a whole segment and of its answer. One long segment pads a whole batch, so long ones (captions, follow-ups)
-# come together in batches of their own.
-SHORT, LONG = (30, 10), (48, 16)
 LONG_SHARE = 0.12
 # Share of the streams of two frames a second, and the ms between those of the others.
 USUAL_RATE, INTERVALS = 0.7, (200, 250, 1000, 1000, 2000, 3000)
@@ -46,10 +34,10 @@ ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
 # Questions about a thing, and how many of them name one that was never shown.
 OF_A_THING, ABSENT_SHARE = ("before", "after", "when", "left"), 0.2
-TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "when": 12, "left": 8, "different": 14, "reads": 2, "ground": 2, "colour": 3,
-              "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 12, "describe": 3, "where": 6, "howmany": 9, "attribute": 2, "chat": 1}
+TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "ago": 7, "seenwithin": 7, "when": 12, "left": 8, "different": 14, "reads": 2, "ground": 2, "colour": 3,
+              "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 12, "describe": 3, "where": 6, "howmany": 9, "attribute": 2, "chat": 2}
 # Of long streams: what must be found among much else.
-LONG_TASKS = {"at": 12, "before": 24, "after": 28, "when": 12, "left": 15, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 10,
+LONG_TASKS = {"at": 12, "ago": 8, "seenwithin": 8, "before": 24, "after": 28, "when": 12, "left": 15, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 10,
               "duration": 10, "different": 12, "repetitions": 1}
 GONE = 0.5  # share of the things that are asked for now and not there that were there before
 CONFUSED = 0.35  # share of the things that are asked for and not there that a picture shown looks like, by the projector's own account
@@ -63,9 +51,7 @@ HAYSTACKS, HAY, HAY_AGAIN, HAY_ONCE = 0.5, 12, 0.85, 60
 # for up to so many times as many tokens.
 INDEXED, LEFT_OUT = 0.3, 200
 # Such streams whose things that come again stand each for many alike, up to a day's tokens: a haystack of a day at the price of one of minutes.
-# Asked with them is what tells of one thing among all others; numbers of things and of seconds would be those of the copies.
 COPIED, COPIED_UP_TO = 0.5, 2_000_000
-ASKED_OF_COPIES = {"seen", "seenkind", "seennow", "seennowkind", "when", "left", "before", "after"}
 SYNONYM = 0.4  # share of the things with other names that are asked for by one of them
 NAMED_YES = 0.4  # share of yes where a thing is asked for by its own name: a name is believed too readily, a word for many things is not
 GENERAL = 0.3  # share of the things asked for that are called by a word for things of many names, where one says which is meant
@@ -76,14 +62,20 @@ MUCH = 8
 FRAMES_A_THING = 15  # of a long stream: how many things there are in it grows with it
 UNCHANGED_SHARE = 0.2  # questions for what has changed that come before anything has
 CHANGED_WITHIN = (3, 5, 10, 20, 30, 60)  # s
+SEEN_WITHIN = (5, 10, 15, 20, 30, 60, 120, 300, 600, 1800, 3600)  # s
 HARDLY_MORE, HARDLY_MORE_MS = 4, 5_000
 # Of what has not changed within that time, how much is a stream's first thing: where it is most, "yes" is as good as "there was another thing".
 FIRST_STILL_SHARE = 0.2
-WHOLE = CELLS  # the token of a frame that has seen all of it
 # Of questions that read several streams at once.
 SEVERAL_SHARE = {"which": 4, "whichever": 3, "oncamera": 3, "seen": 1, "when": 1}
 
 
+# Share of the questions for what was shown at a time, or so long ago, that ask for a time at which there was nothing yet, or is nothing yet.
+NO_SUCH_TIME = 0.1
+# By how much, of the time back to it, what is asked for lies inside of what was shown then: nobody means it to the second.
+ABOUT = 0.05
+# Share of the questions that come after others, which have nothing to do with them, and of those of which the answers before were wrong.
+AFTER_OTHERS, WRONG_BEFORE = 0.35, 0.2
 CLEARLY = 0.4  # by how much seconds may be more or less than what is said of them: of half a second either number would be right
 SAYS_NOTHING = 0.1  # share of the photographs that are asked what they say, which is mostly nothing that could be read
 LARGE = 0.5  # of a picture's side: a cut-out that large has no place in it
@@ -91,124 +83,8 @@ LARGE = 0.5  # of a picture's side: a cut-out that large has no place in it
 # never trained has a place and a number too.
 MISNAMED = 0.12
 
-
-@dataclass
-class Span:
-    rows: list[int]  # views shown in turn (one for a still, two for a changing picture)
-    label: str | None  # what it may be called; None where its picture does not tell
-    sample: Sample
-    things: list  # sprites of the view
-    start: int  # first frame
-    end: int  # after the last frame
-    period: int = 0  # frames from one repetition of an exercise to the next; 0: none
-    identity: str | None = None  # what it is, also where its picture does not tell; by default its label
-
-    def __post_init__(self):
-        self.identity = self.identity or self.label
-
-
-@dataclass
-class Question:
-    task: str
-    text: str
-    answer: str
-    frames: int  # how many frames of the stream lie before the question's moment
-    evidence: list[tuple[int, int]] = field(default_factory=list)
-    # Where the first half of the layers should look: at what the question names, when the answer is another thing.
-    anchor: list[tuple[int, int]] = field(default_factory=list)
-    # What shows the thing that is named, where it is not the evidence; of a thing that was never shown, nothing.
-    named: list[tuple[int, int]] | None = None
-    earlier: list[tuple[str, str]] = field(default_factory=list)
-    cells: tuple[int, ...] = ()  # which of a frame's tokens the evidence is, where it is not all of them
-
-
-def clock_text(ms: int) -> str:
-    """`0:42`, or `1:02:03` from an hour on; of a day, which is what the time's digits know."""
-    s = ms % DAY // 1000
-    return f"{s // 3600}:{s // 60 % 60:02}:{s % 60:02}" if s >= 3600 else f"{s // 60}:{s % 60:02}"
-
-
-def standing(times: np.ndarray) -> np.ndarray:
-    """Times of a stream's frames -> for how long each stood until the next one, the last one for no time, ms."""
-    return np.minimum(np.diff(times, append=times[-1]), LONGEST)
-
-
 BEFORE_IT = ["please, ", "hey, ", "so ", "ok, ", "and ", "now, ", "tell me, ", "please tell me: ", "one question: ", "well, ", "i want to know: ", "do you know, ", "sorry, ", "hi, "]
 AFTER_IT = [" please", ", please?", "??", " ?", " then?", ", do you know?", " thanks"]
-
-
-class World:
-    """The views of one split, and what may be asked about them."""
-
-    def __init__(self, data: str, work: str, validation: bool):
-        root = Path(work)
-        self.samples = read_all(data)
-        self.views = json.loads((root / "views.json").read_text())
-        for sample, sentences in json.loads((root / "sentences.json").read_text()).items():
-            self.samples[int(sample)].learned = sentences
-        self.vocab = Vocabulary(self.samples)
-        self.validation = validation
-        self.mix = {k: np.load(root / f"{k}.npy", mmap_mode=None if not validation else "r") for k in ("label_mix", "word_mix", "top", "top_p", "detail", "marks")}
-        self.by_set: dict[str, list[int]] = {}
-        drawn: dict[str, list[int]] = {"boards": [], "painted": [], SIGNS: []}  # which a split of the pictures does not split
-        for row, (sample, number, things) in enumerate(self.views):
-            s = self.samples[sample]
-            if not self.mix["top_p"][row, -1].any():
-                continue  # of a fold that stage 0 has not done
-            if number >= BOARD or s.set == SIGNS:
-                if (row % BOARDS_KEPT == 0) == validation:
-                    # Signs have views of such numbers, too.
-                    drawn[SIGNS if s.set == SIGNS else "painted" if number >= PAINTED else "boards"].append(row)
-            elif s.validation == validation or (validation and s.set in NOT_SPLIT):
-                self.by_set.setdefault(s.set, []).append(row)
-        self.by_set |= drawn
-        self.names = {k: sorted({self.row_label(r) for r in rows} - {None}) for k, rows in self.by_set.items()}
-        self.by_name: dict[tuple[str, str], list[int]] = {}
-        for k, rows in self.by_set.items():
-            for r in rows:
-                label = self.row_label(r)
-                if label:
-                    self.by_name.setdefault((k, label), []).append(r)
-        self.all_names = sorted({n for v in self.names.values() for n in v})
-        classes = sorted(s.extra["wnid"] for s in self.samples if s.set == "imagenet-samples")
-        numbers = {wnid: i for i, wnid in enumerate(classes)}
-        groups = {group_of(s) for s in self.samples if "group" in s.extra}
-        self._kinds = [kinds_of(s, numbers.get(s.extra.get("wnid")), groups) for s in self.samples]
-        self.colours = {int(sample): colour for sample, colour in json.loads((root / "colours.json").read_text()).items()}
-        self.kind_words = frozenset().union(*(k.shown for k in self._kinds))
-        self.synonyms = self.other_names()
-
-    def other_names(self) -> dict[str, list[str]]:
-        """Of names that have others: these, those that people say three times, since they come more often."""
-        synonyms, everyday = (json.loads(path.read_text()) for path in (SYNONYMS, EVERYDAY))
-        known = self.kind_words | set(self.vocab.labels)  # of which each means something of its own
-        own = lambda names: [name for name in names if name not in known]
-        said = {s.label: 3 * own(everyday.get(s.label, [])) + own(synonyms.get(s.extra["wnid"], [])) for s in self.samples if "wnid" in s.extra}
-        return {label: names for label, names in said.items() if names}
-
-    def kinds(self, row: int) -> Kinds:
-        sample, _, things = self.views[row]
-        return Kinds() if things else self._kinds[sample]
-
-    def colour(self, row: int) -> str | None:
-        return colour_of_view(self.views[row], self.colours)
-
-    def told(self, row: int) -> bool:
-        """Whether the whole picture's token holds its name at all: where it does not, nobody could read it. What signs say is in their marks."""
-        if self.samples[self.views[row][0]].set == SIGNS:
-            return True
-        return self.vocab.index.get(self.row_label(row), -1) in self.mix["top"][row, WHOLE]
-
-    def has(self, sets: Iterable[str]) -> bool:
-        """Whether there is anything of any of these sets: data may lack some."""
-        return any(self.by_set.get(name) for name in sets)
-
-    def row_label(self, row: int) -> str | None:
-        sample, _, things = self.views[row]
-        if things and len({self.samples[t[0]].label for t in things}) > 1:
-            return None
-        s = self.samples[sample]
-        return sign_name(s) if s.set == SIGNS else s.label
 
 
 class StreamMaker:
@@ -529,8 +405,25 @@ class StreamMaker:
             second = int(times[f]) // 1000 * 1000
             if s.start > 0 and times[s.start] > second:
                 return None
+            if self.rng.random() < NO_SUCH_TIME:
+                later = int(times[frames - 1]) + int(math.exp(self.rng.uniform(math.log(3_000), math.log(3_600_000))))
+                return Question(task, self.phrase(task, t=self.time_text(later)), NOT_SHOWN, frames) if later < DAY else None
             return Question(task, self.phrase(task, t=self.time_text(second)), s.label, frames,
                             [(g, g + 1) for g in inside if second <= times[g] < second + 1000])
+        if task == "ago":
+            return self.ago(past, frames, times)
+        if task == "seenwithin":
+            return self.seen_within(past, frames, times)
+        if task == "howmanyseen":
+            numbers = numbers_of(now.sample) or ({"people": 1} if now.sample.set == "exercises" else {})
+            if not numbers:
+                return None
+            # Numbers of captions are mostly ones: others are asked all the more.
+            words = list(numbers)
+            word = words[self.rng.choice(len(words), p=np.array(list(numbers.values())) / sum(numbers.values()))]
+            if numbers[word] == 1 and self.rng.random() < 0.5:
+                return None
+            return Question(task, self.phrase("howmany", xs=word), str(numbers[word]), frames, here, cells=(WHOLE,))
         if task == "when":
             named = [s for s in past if alone(s)]
             s = self.pick(named) if named else None
@@ -609,6 +502,109 @@ class StreamMaker:
         asked, answer = self.pick(CHAT)
         return Question("chat", self.pick(asked), answer, frames)
 
+    def ago(self, past: list[Span], frames: int, times: np.ndarray) -> Question | None:
+        """What was shown so long before the question."""
+        moment = int(times[frames - 1])
+        s = self.pick(past)
+        end = min(s.end, frames)
+        f = int(self.rng.integers(s.start, end))
+        seconds, words = self.time_back((moment - int(times[f])) / 1000)
+        if self.rng.random() < NO_SUCH_TIME:
+            seconds, words = self.time_back((moment - int(times[0])) / 1000 * self.rng.uniform(1.3, 4) + 2)
+            return Question("ago", self.phrase("ago", a=words), NOT_SHOWN, frames)
+        then, about = moment - 1000 * seconds, max(400, ABOUT * 1000 * seconds)
+        left = times[s.end] if s.end < frames else moment + about
+        if s.label is None or seconds == 0 or (s.start > 0 and times[s.start] > then - about) or times[s.start] > then or left < then + about or left - times[end - 1] > LONGEST:
+            return None
+        at = max(s.start, int(np.searchsorted(times[:frames], then, "right")) - 1)
+        return Question("ago", self.phrase("ago", a=words), s.label, frames, [(max(s.start, at - 1), min(end, at + 2))])
+
+    def time_back(self, seconds: float) -> tuple[int, str]:
+        """About so long ago: the seconds that people would say, and how."""
+        if seconds < 90:
+            n = max(1, round(seconds))
+            n = 5 * round(n / 5) if n > 20 and self.rng.random() < 0.5 else n
+            if n == 60 and self.rng.random() < 0.6:
+                return 60, self.pick(["a minute ago", "one minute ago", "1 minute ago"])
+            return n, self.pick(["a second ago", "1 second ago"]) if n == 1 else self.pick([f"{n} seconds ago", f"{n} seconds ago", f"{n} seconds ago", f"{n}s ago", f"{n} sec ago", f"{n} seconds earlier"])
+        if seconds < 3600 * 1.5:
+            n = max(1, round(seconds / 60))
+            if n == 60 and self.rng.random() < 0.6:
+                return 3600, self.pick(["an hour ago", "one hour ago"])
+            return 60 * n, self.pick(["a minute ago", "1 minute ago"]) if n == 1 else self.pick([f"{n} minutes ago", f"{n} minutes ago", f"{n} min ago"])
+        n = round(seconds / 3600)
+        return 3600 * n, f"{n} hours ago"
+
+    def seen_within(self, past: list[Span], frames: int, times: np.ndarray) -> Question | None:
+        """Whether a thing, by its name or by a word for things of many names, was seen within so many seconds before the question."""
+        moment = int(times[frames - 1])
+        yes, general = self.rng.random() < 0.45, self.rng.random() < GENERAL
+        if not yes and not general and self.rng.random() > GONE:
+            name, longest = self.absent(past, self.pick(past)), moment - int(times[0])
+            fitting = [n for n in SEEN_WITHIN if n * 1000 <= max(2 * longest, 10_000)]
+            return self.within(self.thing(name), [], self.pick(fitting), frames)
+        if not yes and general and self.rng.random() > GONE:
+            word = self.kind_not_seen(past)
+            return self.within(self.thing_of_kind(word), [], self.pick(SEEN_WITHIN), frames) if word else None
+        words = sorted({w for s in past for w in self.shows(s).shown}) if general else sorted({s.label for s in past if s.label})
+        if not words:
+            return None
+        word = self.pick_kind(words) if general else self.pick(words)
+        shown = [s for s in past if (word in self.shows(s).shown if general else s.label == word)]
+        last = max(min(s.end, frames) for s in shown)
+        since = moment - int(times[last - 1])  # when it was last seen
+        gone = moment - int(times[last]) if last < frames else 0  # and when no more
+        if yes:
+            fitting = [n for n in SEEN_WITHIN if since * (1 + 2 * ABOUT) < n * 1000 <= max(HARDLY_MORE * since, 30_000)]
+        else:
+            after = [s for s in past if s.start >= last]
+            fitting = [n for n in SEEN_WITHIN if n * 1000 * (1 + 2 * ABOUT) < gone]
+            if general and not all(word in self.shows(s).absent for s in after):
+                return None
+        if not fitting:
+            return None
+        n = self.pick(fitting if yes else fitting[-3:])
+        if yes and general:
+            self.said_yes[word] += 1
+        frames_within = [f for s in shown for f in range(s.start, min(s.end, frames)) if moment - times[f] <= 1000 * n]
+        return self.within(self.thing_of_kind(word) if general else self.thing(word), frames_within if yes else [], n, frames)
+
+    def within(self, thing: str, within: list[int], seconds: int, frames: int) -> Question:
+        ranges = [(f, f + 1) for f in within]
+        text = self.phrase("seenwithin", x=thing, d=self.span_text(seconds))
+        return Question("seenwithin", text, "yes" if within else "no", frames, ranges, named=ranges)
+
+    def span_text(self, seconds: int) -> str:
+        if seconds == 3600:
+            return "hour"
+        if seconds % 60 == 0 and self.rng.random() < 0.8:
+            return "minute" if seconds == 60 else f"{seconds // 60} minutes"
+        return f"{seconds} seconds"
+
+    def after_others(self, q: Question, asked: list[Question], length: int) -> Question:
+        """The same question after one or two others of the stream, where they fit: who asks many things in a row means each by itself."""
+        if q.earlier or self.rng.random() > AFTER_OTHERS:
+            return q
+        room = length - self.size(q)
+        earlier: list[tuple[str, str, int]] = []
+        before = [o for o in asked if o.frames <= q.frames and not o.earlier]
+        for _ in range(int(self.rng.integers(1, 2, endpoint=True))):
+            fitting = [o for o in before if self.size(o) <= room]
+            if not fitting:
+                break
+            o = self.pick(fitting)
+            wrong = o.task in ("now", "first", "last", "at", "ago", "before", "after") and self.rng.random() < WRONG_BEFORE
+            answer = self.pick(self.world.all_names) if wrong else o.answer
+            if wrong and len(self.encode(answer)) > len(self.encode(o.answer)):
+                answer = o.answer
+            room -= self.size(o)
+            earlier.append((o.text, answer, o.frames))
+        return replace(q, earlier=sorted(earlier, key=lambda turn: turn[2]))
+
+    def size(self, q: Question) -> int:
+        """Tokens of a segment."""
+        return sum(len(self.encode(text)) + 2 for turn in [*q.earlier, (q.text, q.answer)] for text in turn[:2])
+
     def too_small(self, number: int, much: float = MUCH) -> bool:
         """Left out, so that each number up to `much` is asked for about as often: ones and twos come of themselves, and teach no more."""
         return self.rng.random() > number / much
@@ -682,7 +678,7 @@ class StreamMaker:
             answer, wanted = past[j].label, past[j]
             evidence = self.border(task, wanted, q.frames)
         named = [(past[i].start, min(past[i].end, q.frames))]
-        return Question(task, text, answer, q.frames, evidence, named=named, earlier=[(q.text, q.answer)])
+        return Question(task, text, answer, q.frames, evidence, named=named, earlier=[(q.text, q.answer, q.frames)])
 
     # --- batches ----------------------------------------------------------------------------------------------
 
@@ -696,7 +692,7 @@ class StreamMaker:
             times = times + np.sort(self.rng.integers(0, interval // 2, frames)) * (np.arange(frames) > 0)
         return times
 
-    def batch_of_one(self, frames: int, parts: int, questions: int, tasks: dict[str, float] | None = None, distinct: bool = False, hay: bool = False) -> "Batch":
+    def batch_of_one(self, frames: int, parts: int, questions: int, tasks: dict[str, float] | None = None, distinct: bool = False, hay: bool = False) -> Batch:
         """Questions on one long stream, which the self-decoder sees in parts: minutes of memory at the price of short streams.
 
         `distinct`: nothing comes twice; `hay`: most of it comes again and again, and stands for up to a day of it.
@@ -718,8 +714,8 @@ class StreamMaker:
             names, p = list(tasks), np.array(list(tasks.values()), float)
             upto = frames if self.rng.random() < 0.3 else int(self.rng.integers(1, frames + 1))
             q = self.question(names[self.rng.choice(len(p), p=p / p.sum())], spans, upto, times)
-            if q and len(self.encode(q.text)) + len(self.encode(q.answer)) + 2 <= SHORT[0] and len(self.encode(q.answer)) < BRIEF:
-                asked.append(q)
+            if q and self.size(q) <= SHORT[0] and len(self.encode(q.answer)) < BRIEF:
+                asked.append(self.after_others(q, asked, SHORT[0]))
         batch = Batch(self, [(spans, times, asked)], parts=parts, of=of)
         if hay or again != AGAIN and of == 1 and not distinct and self.rng.random() < COPIED:
             most = COPIED_UP_TO / (frames * VECTORS)
@@ -734,7 +730,7 @@ class StreamMaker:
             times[s.start :] += int(math.exp(self.rng.uniform(math.log(1_000), longest)))
         return times
 
-    def batch_of_several(self, groups: int, streams: int, frames: int, questions: int, tasks: dict[str, float] | None = None) -> "Batch":
+    def batch_of_several(self, groups: int, streams: int, frames: int, questions: int, tasks: dict[str, float] | None = None) -> Batch:
         """Questions that each read `streams` streams; the streams of a group share one clock."""
         tasks = tasks or SEVERAL_SHARE
         p = np.array(list(tasks.values()), float)
@@ -747,12 +743,12 @@ class StreamMaker:
             while len(mine) < questions:
                 upto = frames if self.rng.random() < 0.5 else int(self.rng.integers(1, frames + 1))
                 q = self.several(list(tasks)[self.rng.choice(len(p), p=p / p.sum())], group, upto, times)
-                if q and len(self.encode(q.text)) + len(self.encode(q.answer)) + 2 <= SHORT[0]:
-                    mine.append(q)
+                if q and self.size(q) <= SHORT[0]:
+                    mine.append(self.after_others(q, mine, SHORT[0]))
             asked.append(mine)
         return Batch(self, made, asked)
 
-    def batch(self, streams: int, frames: int, questions: int, tasks: dict[str, float] | None = None, long: bool | None = None) -> "Batch":
+    def batch(self, streams: int, frames: int, questions: int, tasks: dict[str, float] | None = None, long: bool | None = None) -> Batch:
         """`long`: whether segments may be, which only then may describe; by default sometimes."""
         tasks = tasks or TASK_SHARE
         long = self.rng.random() < LONG_SHARE if long is None else long
@@ -778,127 +774,7 @@ class StreamMaker:
                     continue
                 if long and self.rng.random() < 0.5:
                     q = self.follow_up(q, spans, times) or q
-                size = sum(len(self.encode(t)) + 2 for turn in [*q.earlier, (q.text, q.answer)] for t in turn)
-                if size <= length and (len(self.encode(q.answer)) < longest or q.task == "describe"):
-                    asked.append(q)
+                if self.size(q) <= length and (len(self.encode(q.answer)) < longest or q.task == "describe"):
+                    asked.append(self.after_others(q, asked, length))
             made.append((spans, times, asked))
         return Batch(self, made)
-
-
-class Batch:
-    """One batch as tensors; `made` keeps the plain streams and questions for reports.
-
-    `asked`: the questions of each group of streams that are read together; by default a stream is alone.
-    `parts`: how many pieces of a stream pass the self-decoder side by side (`in_parts` of train.py); `of` as in
-    `CrossDecoder.forward`; `cached`: the shared K, V of the streams where they are known already (`haystacks.py`);
-    `copies` as in `CrossDecoder.forward`.
-    """
-
-    cached: tuple[torch.Tensor, torch.Tensor] | None = None
-    copies: torch.Tensor | None = None
-
-    def __init__(self, maker: StreamMaker, made, asked: list[list[Question]] | None = None, parts: int = 1, of: float = 1):
-        w = maker.world
-        self.made = made
-        asked = asked or [m[2] for m in made]
-        self.together, self.parts, self.of = len(made) // len(asked), parts, of
-        b, t = len(made), len(made[0][1])
-        rows: list[list[int]] = []
-        self.frame_row = torch.zeros(b, t, dtype=torch.long)
-        self.label = torch.full((b, t), -1, dtype=torch.long)
-        self.previous = torch.full((b, t), -1, dtype=torch.long)
-        self.since = torch.zeros(b, t, dtype=torch.long)
-        for i, (spans, times, _) in enumerate(made):
-            mine: list[int] = []
-            before = -1
-            for s in spans:
-                at = torch.arange(s.start, s.end)
-                first = len(mine)
-                mine += s.rows
-                self.frame_row[i, s.start : s.end] = first + (at - s.start) % len(s.rows)
-                self.label[i, s.start : s.end] = w.vocab.index.get(s.label, -1)
-                self.previous[i, s.start : s.end] = before
-                self.since[i, s.start : s.end] = int(times[s.start])
-                before = w.vocab.index.get(s.label, -1)
-            rows.append(mine)
-        most = max(map(len, rows))
-        index = np.array([r + [r[0]] * (most - len(r)) for r in rows])
-        for key, array in w.mix.items():
-            value = torch.from_numpy(array[index])
-            setattr(self, key, value.long() if key == "top" else value.float())
-        self.times = torch.tensor(np.stack([m[1] for m in made]), dtype=torch.long)
-        self.stood = torch.tensor(np.stack([standing(m[1]) for m in made]))
-        # What each frame is beside the one before it: 0 the same picture, 1 another picture of the thing, 2 another thing.
-        shown = torch.from_numpy(index).gather(1, self.frame_row)
-        self.change = torch.full((b, t), 2)
-        self.change[:, 1:] = torch.where(self.since[:, 1:] != self.since[:, :-1], 2, (shown[:, 1:] != shown[:, :-1]).long())
-
-        count = len(asked[0])
-        texts, seps, answers = [], [], []
-        for q in (q for group in asked for q in group):
-            ids: list[int] = []
-            for text, answer in q.earlier:
-                ids += [START, *maker.encode(text), END, *maker.encode(answer), END]
-            ids += [START, *maker.encode(q.text), END]
-            answer = [*maker.encode(q.answer)[: LONG[1] - 1], END]
-            seps.append(len(ids) - 1)
-            texts.append(ids + answer[:-1])
-            answers.append(answer)
-        length, longest = max(map(len, texts)), max(map(len, answers))
-        length = -(-length // 8) * 8
-        groups = len(asked)
-        self.lengths = torch.tensor([len(t) for t in texts])
-        self.ids = torch.full((groups * count, length), END, dtype=torch.long)
-        self.text_times = torch.full((groups * count, length), -1, dtype=torch.long)
-        self.answer = torch.full((groups, count, longest), -1, dtype=torch.long)
-        self.sep = torch.tensor(seps).view(groups, count)
-        self.frames = torch.tensor([[q.frames for q in group] for group in asked])
-        self.evidence = torch.zeros(groups, count, self.together * t)
-        self.anchor = torch.zeros(groups, count, self.together * t)
-        self.named = torch.zeros(groups, count, self.together * t)
-        for n, ids in enumerate(texts):
-            i, j = divmod(n, count)
-            self.ids[n, : len(ids)] = torch.tensor(ids)
-            starts = (torch.tensor(ids) == START).nonzero().flatten()
-            self.text_times[n, starts] = self.times[i * self.together, self.frames[i, j] - 1]
-            self.answer[i, j, : len(answers[n])] = torch.tensor(answers[n])
-            q = asked[i][j]
-            for target, ranges in ((self.evidence, q.evidence), (self.anchor, q.anchor), (self.named, q.evidence if q.named is None else q.named)):
-                for a, z in ranges:
-                    target[i, j, a:z] = 1
-        self.cells = torch.tensor([[[not q.cells or cell in q.cells for cell in range(VECTORS)] for q in group] for group in asked])
-        self.tasks = [[q.task for q in group] for group in asked]
-        self.kinds = [[self._kind(made[i * self.together : (i + 1) * self.together], q, t) for q in group] for i, group in enumerate(asked)]
-
-    @staticmethod
-    def _kind(streams, q: Question, length: int) -> str:
-        """The set of the span that the answer rests on."""
-        if not q.evidence:
-            return "-"
-        stream, frame = divmod(q.evidence[0][0], length)
-        return next(s.sample.set for s in streams[stream][0] if s.start <= frame < s.end)
-
-    def copy_hay(self, number: float) -> None:
-        """What comes more than once in a stream stands for so many alike, for the questions of ASKED_OF_COPIES."""
-        (spans, times, _), = self.made
-        what = [s.identity or s.rows[0] for s in spans]
-        often = Counter(what)
-        frames = torch.ones(len(times))
-        for s, thing in zip(spans, what):
-            if often[thing] > 1:
-                frames[s.start : s.end] = number
-        asked = torch.tensor([[task in ASKED_OF_COPIES for task in row] for row in self.tasks])
-        self.copies = torch.where(asked.unsqueeze(-1), frames.repeat_interleave(VECTORS), 1.0)
-
-    def part(self, begin: int, count: int, tokens: int) -> "Batch":
-        """The same streams with `count` of the questions from `begin` on, of whose answers only the first `tokens` are asked."""
-        one, (groups, questions) = copy.copy(self), self.sep.shape
-        chosen = slice(begin, begin + count)
-        for name in ("sep", "frames", "evidence", "anchor", "named", "cells"):
-            setattr(one, name, getattr(self, name)[:, chosen])
-        one.answer = self.answer[:, chosen, :tokens]
-        one.copies = None if self.copies is None else self.copies[:, chosen]
-        for name in ("ids", "lengths", "text_times"):
-            setattr(one, name, getattr(self, name).unflatten(0, (groups, questions))[:, chosen].flatten(0, 1))
-        one.tasks, one.kinds = ([row[chosen] for row in rows] for rows in (self.tasks, self.kinds))
-        return one

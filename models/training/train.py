@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from backbone import VECTORS
+from batch import Batch
 from colours import COLOURS
 from haystacks import Haystacks
 from layer_caches import LayerCaches
@@ -29,8 +30,10 @@ from precision import mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
 from running_mean import RunningMean
 from signs import WORDS
-from streams import PLACES, SET_SHARE, WHOLE, Batch, StreamMaker, World
+from spans import WHOLE
+from streams import PLACES, SET_SHARE, StreamMaker
 from text import END, digit_tokens, encode, word_embeddings
+from world import World
 
 # Kinds of batches. Frames of a stream, streams in a batch, questions on each: every shape is about as much work.
 SHAPES = {
@@ -83,14 +86,14 @@ EVEN_COUNTED = 0.85
 COUNTED = {"different", "repetitions", "duration", "howmany"}
 # Asked is whether a thing is there at all, or something of it, which it must have been there for; or whether a change is. A tally of its frames' last tokens
 # tells that among hours of other things as it does among seconds, where shares of attention shrink with all else that there is.
-PRESENCE = {"seen", "seennow", "seenkind", "seennowkind", "when", "before", "after", "left", "haschanged"}
+PRESENCE = {"seen", "seennow", "seenkind", "seennowkind", "when", "before", "after", "left", "haschanged", "seenwithin"}
 # Of details: pictures are not to be known by them, and a video's encoder changes them from frame to frame.
 DETAIL_NOISE = 0.12
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
 COUNT_TASKS = {"different": 6, "duration": 5, "repetitions": 3, "howmany": 4}
-SCENE_TASKS = {"describe": 6, "now": 1, "chat": 1}
+SCENE_TASKS = {"describe": 6, "now": 1, "howmanyseen": 2, "chat": 1}
 SIGN_TASKS = {"reads": 5, "ground": 3, "colour": 5, "now": 2, "seen": 1, "when": 1, "before": 1, "after": 1}
-SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1}
+SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1, "howmanyseen": 1}
 MARKED_FROM = 1.0  # sum of a frame's marks from which on they are told: of what says nothing there is nothing to read
 WARM_UP = 60  # steps
 MEAN_STEPS = 300  # over about as many the weights that are reported and kept are a running mean: without the noise of each step
@@ -325,7 +328,7 @@ class Trainer:
 
         A near miss mostly answers right, since things are shown for seconds: the answer alone does not teach to the second.
         """
-        rows = torch.tensor([[task == "at" for task in tasks] for tasks in batch.tasks])
+        rows = torch.tensor([[task == "at" for task in tasks] for tasks in batch.tasks]) & batch.evidence.any(-1)  # of a time that is not there nothing tells
         if not rows.any():
             return middle.new_zeros(())
         times = batch.times.view(len(batch.tasks), -1)

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { YocoError } from '../errors.ts';
 import { streamNames } from './http-client.ts';
 import { type AskOutcome, RealtimeClient, type StandingAnswer } from './realtime-client.ts';
+import { checkTime } from '../server/times.ts';
 import { serverOf, serverOption } from './service-address.ts';
 import { spans, stopSignal, stopStatus } from './terminal.ts';
 
@@ -13,6 +14,7 @@ interface AskFlags {
   readonly standing?: true;
   readonly every?: string;
   readonly holds?: string;
+  readonly followUp?: true;
   readonly json?: true;
 }
 
@@ -31,7 +33,7 @@ export function addAsk(program: Command): void {
   serverOption(command)
     .option(
       '--as-of <time>',
-      'seconds since the stream began (one stream only), -30s before now, or a wall time (RFC 3339)',
+      'seconds or 1:42 since the stream began (one stream only), -30s before now, or a wall time (RFC 3339)',
     )
     .option(
       '--standing',
@@ -39,8 +41,10 @@ export function addAsk(program: Command): void {
     )
     .option('--every <seconds>', 'with --standing: from one asking to the next (default: 2)')
     .option('--holds <number>', 'with --standing: how many askings in a row must give a new answer (default: 1)')
+    .option('--follow-up', 'each question after the ones before it, as in a conversation (default: each by itself)')
     .option('--json', 'print one JSON object for each answer')
     .action(async (words: string[], flags: AskFlags) => {
+      if (flags.asOf !== undefined) checkTime(flags.asOf, '--as-of');
       const { asked, questions } = split(words, flags);
       const standing = standingOf(questions, flags);
       const key = process.env['YOCO_API_KEY'];
@@ -63,14 +67,19 @@ function split(words: readonly string[], flags: AskFlags): { asked: Asked; quest
   if (flags.all === true && flags.streams !== undefined) {
     throw new YocoError('invalid_request', { param: 'streams', detail: 'Give --streams or --all, not both.' });
   }
-  if (flags.all === true) return { asked: 'all', questions: words };
-  if (flags.streams !== undefined) return { asked: namesOf(flags.streams), questions: words };
+  if (flags.all === true) return { asked: 'all', questions: quoted(words) };
+  if (flags.streams !== undefined) return { asked: namesOf(flags.streams), questions: quoted(words) };
   const [streams = '', ...questions] = words;
   if (questions.length === 0) {
     const detail = 'Give the name of the stream, and then the question in quotation marks.';
     throw new YocoError('invalid_request', { param: 'question', detail });
   }
-  return { asked: namesOf(streams), questions };
+  return { asked: namesOf(streams), questions: quoted(questions) };
+}
+
+/** Where no question has a blank the quotation marks were forgotten: the words are one question. */
+function quoted(words: readonly string[]): readonly string[] {
+  return words.some((word) => /\s/.test(word)) ? words : [words.join(' ')];
 }
 
 /** Names hold no commas and no spaces. */
@@ -156,7 +165,7 @@ async function askOne(client: RealtimeClient, asked: Asked, question: string, fl
       text += piece;
       if (flags.json !== true) process.stdout.write(piece);
     },
-    { asOf: wireTime(flags.asOf), streams: streamsOf(asked) },
+    { asOf: wireTime(flags.asOf), streams: streamsOf(asked), followUp: flags.followUp },
   );
   const extra = outcome.yoco;
   if (flags.json === true) {

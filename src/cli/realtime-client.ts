@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
+import { authorization } from './http-client.ts';
 import { errorShape, refusal } from './refusal.ts';
 import { endpoint, noAnswer } from './service-address.ts';
 
@@ -10,6 +11,7 @@ export interface ClientOptions {
   /** `http://127.0.0.1:8080`, or https; a path that a proxy puts before the service's own belongs to it. */
   readonly server: string;
   readonly stream: string;
+  /** What YOCO_API_KEY holds. */
   readonly key?: string;
   /** After so long without a sign of life the service is pinged, and given up after as long again, ms. */
   readonly silenceMs?: number;
@@ -64,6 +66,8 @@ export interface AskParams {
   readonly asOf?: number | string | undefined;
   /** By default the stream that the client is connected to. */
   readonly streams?: readonly string[] | 'all' | undefined;
+  /** Whether the turns before it go with it; by default it is asked apart. */
+  readonly followUp?: boolean | undefined;
 }
 
 export interface StandParams {
@@ -97,15 +101,14 @@ export class RealtimeClient {
   }
 
   /**
-   * Throws `invalid_request` (`server`), `service_unreachable` when no service answers, or what the service answered
+   * Throws `invalid_request` (`server`, or of the key), `service_unreachable` when no service answers, or what the service answered
    * instead of opening.
    */
   static async connect(options: ClientOptions): Promise<RealtimeClient> {
     const url = endpoint(options.server, '/v1/realtime');
     url.protocol = url.protocol.replace('http', 'ws');
     url.searchParams.set('stream', options.stream);
-    const headers = options.key === undefined ? {} : { authorization: `Bearer ${options.key}` };
-    const socket = new WebSocket(url, 'realtime', { headers });
+    const socket = new WebSocket(url, 'realtime', { headers: { ...authorization(options.key) } });
     const client = new RealtimeClient(socket, options.silenceMs ?? SILENCE_MS);
     const refused = new Promise<never>((_, reject) => {
       socket.once('unexpected-response', (_request, response) => {
@@ -133,8 +136,13 @@ export class RealtimeClient {
   /** Asks, and calls back with each piece of the answer. Throws the service's error, and `connection_closed`. */
   async ask(question: string, onDelta: (piece: string) => void, params: AskParams = {}): Promise<AskOutcome> {
     const item = { type: 'message', role: 'user', content: [{ type: 'input_text', text: question }] };
-    this.#send({ type: 'conversation.item.create', item });
-    this.#send({ type: 'response.create', response: { yoco: { as_of: params.asOf, streams: params.streams } } });
+    const response = { yoco: { as_of: params.asOf, streams: params.streams } };
+    if (params.followUp === true) {
+      this.#send({ type: 'conversation.item.create', item });
+      this.#send({ type: 'response.create', response });
+    } else {
+      this.#send({ type: 'response.create', response: { ...response, conversation: 'none', input: [item] } });
+    }
     for (;;) {
       const message = await this.#heard();
       if (message['type'] === 'response.output_text.delta' && typeof message['delta'] === 'string') {

@@ -99,7 +99,7 @@ async function watch(
   const ended = stream.ended().catch((error: unknown) => YocoError.from(error));
   const failure = await Promise.race([ended, enough]);
   progress.end();
-  // A Ctrl-C ends ffmpeg too, and its end may be heard of first.
+  // On Windows a Ctrl-C ends ffmpeg too, and its end may be heard of first.
   if (stop.aborted || (failure !== undefined && (await comesOfStop(stop)))) return;
   const status = stream.status();
   if (failure !== undefined) {

@@ -22,6 +22,7 @@ import { NearestCaption, typicalCaption } from './captions.ts';
 import { askChanges } from './changes.ts';
 import { FinishedStreams } from './finished.ts';
 import { askGroups, askScenes, groupsOf } from './kinds.ts';
+import { askLately } from './lately.ts';
 import { isHeldOut, type LabelledPicture, readLabels, readOthers, type Scene } from './labels.ts';
 import { FRAMES_KEPT, type Replay, withFramesFrom, withLastFrames } from './last-frames.ts';
 import { QUESTIONS_AT_ONCE } from './options.ts';
@@ -70,10 +71,11 @@ interface Asked {
  * Part of the key of finished streams. Raise it when what is played, what is asked of it, how it is asked, or what is measured
  * besides right and wrong is another for the same options: right and wrong are told anew from the answers that are kept.
  */
-const VERSION = 2;
+const VERSION = 3;
 const LEAST_LABELS = 8;
 const CHANGES_BRANCH = 1;
 const KINDS_BRANCH = 2;
+const LATELY_BRANCH = 3;
 
 export async function evaluate(live: Streams, options: EvaluationOptions): Promise<Evaluation> {
   const { data, sets, seed, streams, seconds, controls, heldOut, fps } = options;
@@ -169,12 +171,14 @@ class Run {
     const changes = askChanges(shown, randomOfStream(this.#options.seed, number, CHANGES_BRANCH), number);
     const kinds = randomOfStream(this.#options.seed, number, KINDS_BRANCH);
     const groups = askGroups(shown, this.#groups, kinds, number);
-    const playlist = { ...shown, questions: [...shown.questions, ...changes, ...groups] };
+    const lately = askLately(shown, randomOfStream(this.#options.seed, number, LATELY_BRANCH), number);
+    const playlist = { ...shown, questions: [...shown.questions, ...changes, ...groups, ...lately] };
     const made = makeBoards(this.#boards, random, number);
     const boards = { ...made, questions: [...made.questions, ...askScenes(made.questions, kinds, number)] };
-    let [lastFrames, emptied]: [Control[], Control[]] = [[], []];
+    let [lastFrames, emptied, afterAnother]: [Control[], Control[], Control[]] = [[], [], []];
     const asked = await this.#play(playlist, async (stream, name) => {
       if (!controlled) return;
+      afterAnother = await this.#afterAnother(stream, playlist.questions);
       lastFrames = await this.#onlyLastFrames(stream, name, playlist.questions);
       emptied = await this.#emptied(stream, name, playlist);
     });
@@ -192,7 +196,9 @@ class Run {
         this.#options.onAnswer?.(question, result.text, null);
       }
     }
-    const controls = controlled ? { emptied, shuffled: await this.#shuffled(playlist, random), lastFrames } : null;
+    const controls = controlled
+      ? { emptied, shuffled: await this.#shuffled(playlist, random), lastFrames, afterAnother }
+      : null;
     return { stream: number, seconds, answered, described, controls };
   }
 
@@ -262,10 +268,25 @@ class Run {
     name: string,
     questions: readonly EvaluationQuestion[],
   ): Promise<Control[]> {
-    const asked = questions.filter(({ task }) => task === 'now' || RECALL.includes(task));
+    const asked = nowOrRecall(questions);
     return withLastFrames(this.#replay(`${name}-last`), stream, asked, async (short, mine) =>
       controlsOf(await askAll((question) => this.#ask(short, question), mine)),
     );
+  }
+
+  /** The same questions, each after another one of the stream in a conversation: they have nothing to do with each other. */
+  async #afterAnother(stream: SourceStream, questions: readonly EvaluationQuestion[]): Promise<Control[]> {
+    const asked = nowOrRecall(questions);
+    const before = new Map(asked.map((question, i) => [question, asked.at(i - 1) ?? question]));
+    const ask = async (question: EvaluationQuestion): Promise<Asked> => {
+      const asOfMs = Math.min(question.asOfMs, stream.status().lastMs ?? 0);
+      const conversation = stream.converse();
+      const first = before.get(question) ?? question;
+      await orAborted(conversation.ask(first.text, { asOfMs }).result, this.#options.signal);
+      const answer = conversation.ask(question.text, { asOfMs });
+      return { question, result: await orAborted(answer.result, this.#options.signal) };
+    };
+    return controlsOf(await askAll(ask, asked));
   }
 
   #replay(name: string): Replay {
@@ -289,6 +310,10 @@ class Run {
     const nearest = shown === undefined ? null : await (await this.#nearest).captionFor(shown.picture.file);
     return { captions: [...captions], answer: result.text, nearest };
   }
+}
+
+function nowOrRecall(questions: readonly EvaluationQuestion[]): EvaluationQuestion[] {
+  return questions.filter(({ task }) => task === 'now' || RECALL.includes(task));
 }
 
 function recallAmong(questions: readonly EvaluationQuestion[]): EvaluationQuestion[] {

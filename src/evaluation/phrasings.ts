@@ -2,8 +2,8 @@
  * How questions are asked: for each task the phrasings of the recipe (`models/training/phrasings.py`), the last HELD_OUT of
  * which are never trained on. A test holds the two files against each other.
  *
- * `{x}` is a thing with or without its article, `{xs}` its plural, `{t}` a time of the stream, `{d}` how long ("10 seconds",
- * "minute"), `{n}` the number of a camera.
+ * `{x}` is a thing with or without its article, `{xs}` its plural, `{t}` a time of the stream, `{a}` how long before the question
+ * ("10 seconds ago"), `{d}` how long ("10 seconds", "minute"), `{n}` the number of a camera.
  */
 
 /** Phrasings at the end of each list that training never uses; they measure paraphrase. */
@@ -164,6 +164,29 @@ export const PHRASINGS = {
     'is {x} there at the moment?',
     'are you seeing {x}?',
     'does the camera show {x} now?',
+  ],
+  seenwithin: [
+    'was there {x} in the last {d}?',
+    'did you see {x} in the last {d}?',
+    'have you seen {x} in the last {d}?',
+    'has {x} been shown in the last {d}?',
+    'did {x} appear in the last {d}?',
+    'was {x} shown in the past {d}?',
+    'any {x} in the last {d}?',
+    'in the last {d}, was there {x}?',
+    'in the last {d}, did you see {x}?',
+    'did {x} show up within the last {d}?',
+    'was {x} visible in the last {d}?',
+    'has there been {x} in the last {d}?',
+    'was {x} there in the past {d}?',
+    'was there {x} within the last {d}?',
+    'over the last {d}, did you see {x}?',
+    'did the camera see {x} in the last {d}?',
+    'have you seen {x} during the last {d}?',
+    'was {x} on screen in the last {d}?',
+    'has {x} been there in the past {d}?',
+    'within the last {d}, have you seen {x}?',
+    'did {x} come by in the last {d}?',
   ],
   first: [
     'what was shown first?',
@@ -362,6 +385,32 @@ export const PHRASINGS = {
     'what was i showing you at {t}?',
     'which object did you see at {t}?',
     'at {t}, what was on the screen?',
+  ],
+  ago: [
+    'what was shown {a}?',
+    'what did you see {a}?',
+    'what was there {a}?',
+    '{a}, what was shown?',
+    'what was on screen {a}?',
+    'what was visible {a}?',
+    'which thing was shown {a}?',
+    'what was it {a}?',
+    'what was in the picture {a}?',
+    'what object was there {a}?',
+    'what did the camera see {a}?',
+    '{a}, what did you see?',
+    'what could be seen {a}?',
+    'what was being shown {a}?',
+    'what was on camera {a}?',
+    'what did i show you {a}?',
+    'what was in view {a}?',
+    'what did the video show {a}?',
+    'tell me what was shown {a}',
+    'which object did you see {a}?',
+    'name the thing shown {a}',
+    'what was displayed {a}?',
+    '{a} what was there?',
+    'what was the object {a}?',
   ],
   when: [
     'when did {x} appear?',

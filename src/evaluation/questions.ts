@@ -13,7 +13,7 @@ export const TASKS: readonly [Task, ...Task[]] = [...BORROWING_TASKS, ...(Object
 export const RECALL: readonly Task[] = ['first', 'before', 'after', 'at', 'when'];
 
 /** Tasks whose answer is the name of a thing, as that of `now` is: recognising it bounds what they can reach. */
-export const NAMES_OF_THE_PAST: readonly Task[] = ['first', 'last', 'before', 'after', 'at'];
+export const NAMES_OF_THE_PAST: readonly Task[] = ['first', 'last', 'before', 'after', 'at', 'ago'];
 
 export interface EvaluationQuestion {
   readonly task: Task;
@@ -35,11 +35,12 @@ export interface EvaluationQuestion {
   readonly captions?: readonly string[];
 }
 
-/** What is put into a phrasing: a thing, its plural, a time, how long ("10 seconds", "minute"), a camera's number. */
+/** What is put into a phrasing: a thing, its plural, a time, how long before ("10 seconds ago"), how long ("10 seconds", "minute"), a camera's number. */
 export interface Words {
   readonly x?: string;
   readonly xs?: string;
   readonly t?: string;
+  readonly a?: string;
   readonly d?: string;
   readonly n?: string;
 }
@@ -72,6 +73,7 @@ export class Asker {
       .replace('{x}', words.x ?? '')
       .replace('{xs}', words.xs ?? '')
       .replace('{t}', words.t ?? '')
+      .replace('{a}', words.a ?? '')
       .replace('{d}', words.d ?? '')
       .replace('{n}', words.n ?? '');
     this.questions.push({ task, text, heldOut, ...asked });

@@ -49,6 +49,8 @@ export interface Evaluation {
   };
   /** Only the last sampled frames before the question are in the cache. */
   readonly lastFrames: { readonly frames: number; readonly now: TaskScore; readonly recall: TaskScore };
+  /** `now` and recall by themselves, and each as a conversation's second question, of the same streams. */
+  readonly conversation: { readonly alone: TaskScore; readonly afterAnother: TaskScore };
   /** Accuracy of naming a thing of the past over that of naming what is there now. */
   readonly relativeToNow: Partial<Record<Task, Ratio | null>>;
   /** All tasks, asked in words that training uses and in words that it never does. */
@@ -115,8 +117,9 @@ export function makeReport(results: readonly StreamResult[], context: ReportCont
   const described = results.flatMap((result) => result.described);
   const scores = scoresOf(answered);
   const controlled = results.filter(({ controls }) => controls !== null);
-  const controlOf = (kind: 'emptied' | 'shuffled' | 'lastFrames'): Scores =>
+  const controlOf = (kind: keyof NonNullable<StreamResult['controls']>): Scores =>
     scoresOf(controlled.flatMap(({ controls }) => controls?.[kind] ?? []));
+  const controlledScores = scoresOf(controlled.flatMap((result) => result.answered));
   const lastFrames = controlOf('lastFrames');
   const [trained, heldOut] = [false, true].map((held) => tally(answered.filter((one) => one.heldOut === held)));
   const phrasings = { trained: trained ?? NOTHING, heldOut: heldOut ?? NOTHING };
@@ -138,7 +141,7 @@ export function makeReport(results: readonly StreamResult[], context: ReportCont
     recall: {
       ...scores.together(RECALL),
       overStreams: overStreams(results, RECALL),
-      controlled: scoresOf(controlled.flatMap((result) => result.answered)).together(RECALL),
+      controlled: controlledScores.together(RECALL),
       emptied: controlOf('emptied').together(RECALL),
       shuffled: controlOf('shuffled').together(RECALL),
       chance: chanceOf(answered.filter(({ task }) => RECALL.includes(task))),
@@ -147,6 +150,10 @@ export function makeReport(results: readonly StreamResult[], context: ReportCont
       frames: context.lastFrames,
       now: lastFrames.together(['now']),
       recall: lastFrames.together(RECALL),
+    },
+    conversation: {
+      alone: controlledScores.together(['now', ...RECALL]),
+      afterAnother: controlOf('afterAnother').together(['now', ...RECALL]),
     },
     relativeToNow: Object.fromEntries(NAMES_OF_THE_PAST.map((task) => [task, ratio(scores.together([task]), now)])),
     phrasings: {

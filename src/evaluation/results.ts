@@ -50,7 +50,13 @@ export const streamResult = z.object({
   described: z.array(described),
   /** The same questions without the memory; null where this stream was not asked so. */
   controls: z
-    .object({ emptied: z.array(control), shuffled: z.array(control), lastFrames: z.array(control) })
+    .object({
+      emptied: z.array(control),
+      shuffled: z.array(control),
+      lastFrames: z.array(control),
+      /** With the memory, each after another question in a conversation. */
+      afterAnother: z.array(control),
+    })
     .nullable(),
 });
 
@@ -136,6 +142,7 @@ export function scoredAnew(result: StreamResult): StreamResult {
             emptied: anew(controls.emptied),
             shuffled: anew(controls.shuffled),
             lastFrames: anew(controls.lastFrames),
+            afterAnother: anew(controls.afterAnother),
           },
   };
 }

@@ -65,6 +65,7 @@ export function isRight(question: Pick<EvaluationQuestion, 'task' | 'expected'>,
     case 'seenkind':
     case 'seennowkind':
     case 'haschanged':
+    case 'seenwithin':
       return new RegExp(`^\\s*${expected}\\b`, 'i').test(answer);
     case 'notshown':
       return /\b(not|never|no)\b/.test(answer.toLowerCase());

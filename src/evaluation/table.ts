@@ -6,7 +6,7 @@ import type { Interval, Mean, Ratio, TaskScore } from './score.ts';
 const NAME = 32;
 
 export function table(result: Evaluation): string {
-  const { recall, phrasings, lastFrames, hallucination, describe } = result;
+  const { recall, phrasings, lastFrames, hallucination, describe, conversation } = result;
   const head = `${result.bundle}, seed ${result.seed}: ${result.streams} streams of ${result.seconds} s, ${result.questions} questions`;
   const parts = [
     [
@@ -38,6 +38,10 @@ export function table(result: Evaluation): string {
       row(`  last ${lastFrames.frames} frames only`, lastFrames.recall),
       row(`now, last ${lastFrames.frames} frames only`, lastFrames.now),
       `  chance (one of those shown) ${percent(recall.chance)}`,
+    ],
+    [
+      row('now and recall, by themselves', conversation.alone),
+      row('  after another question', conversation.afterAnother),
     ],
     Object.entries(result.relativeToNow).map(([task, of]) => ratioRow(`${task} / now`, of)),
     [

@@ -256,6 +256,22 @@ describe('serve and ask', () => {
         run(['ask', '--server', address, 'door', 'What is this?', '--as-of', 'yesterday']),
         run(['ask', '--server', address, 'door', ' ']),
       ]);
+      expect(form.stderr).toContain('--as-of must be seconds');
+
+      const unquoted = await run([
+        'ask',
+        '--server',
+        address,
+        'door',
+        'what',
+        'is',
+        'this',
+        '--json',
+        '--as-of',
+        '0:01',
+      ]);
+      expect(JSON.parse(unquoted.stdout)).toMatchObject({ question: 'what is this', as_of: 1 });
+
       // Whoever is refused has the prompt back: the connection is not waited for.
       expect(performance.now() - began).toBeLessThan(30_000);
       const codes = [unknown, future, form, empty].map(({ status, stdout, stderr }) => [
@@ -465,6 +481,7 @@ describe('eval', () => {
         hallucination: { count: number, total: number, share: number, interval },
         recall: { ...score, controlled: score, emptied: score, shuffled: score, chance: number },
         lastFrames: { frames: 4, now: score, recall: score },
+        conversation: { alone: score, afterAnother: score },
         phrasings: { trained: score, heldOut: score, difference: number, interval },
         byLength: { 12: { streams: 1, now: score, recall: score } },
         describe: null,

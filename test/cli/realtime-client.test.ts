@@ -43,6 +43,21 @@ async function wire(): Promise<{ address: string; cut(): void; close(): void }> 
 }
 
 describe('the client of the command line', () => {
+  it.each([
+    ['asks each question by itself', false, ['turn 1', 'turn 1']],
+    ['asks one question after another where it is told to', true, ['turn 1', 'turn 2']],
+  ])('%s', async (_, followUp, turns) => {
+    const client = await RealtimeClient.connect({ server: `http://127.0.0.1:${server.port}`, stream: 'kitchen' });
+    const answers: string[] = [];
+    for (const question of ['what is shown now?', 'what was shown first?']) {
+      let answer = '';
+      await client.ask(question, (piece) => (answer += piece), { followUp });
+      answers.push(answer);
+    }
+    client.close();
+    expect(answers).toEqual(turns.map((turn) => expect.stringContaining(turn) as string));
+  });
+
   it('gives up a connection that is silent and answers no ping, and keeps one that answers', async () => {
     const network = await wire();
     const client = await RealtimeClient.connect({ server: network.address, stream: 'kitchen', silenceMs: SILENCE_MS });

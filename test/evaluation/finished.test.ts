@@ -63,11 +63,15 @@ describe('An evaluation that was interrupted', () => {
     await finished.add({
       ...result(0),
       answered: [answer, wrong].map((one) => ({ ...rest, ...one })),
-      controls: { emptied: [answer], shuffled: [wrong], lastFrames: [] },
+      controls: { emptied: [answer], shuffled: [wrong], lastFrames: [], afterAnother: [answer] },
     });
     const { answered, controls } = (await FinishedStreams.open(file, KEY)).results.get(0) ?? {};
     expect(answered?.map(({ right }) => right)).toEqual([true, false]);
-    expect([controls?.emptied[0]?.right, controls?.shuffled[0]?.right]).toEqual([true, false]);
+    expect([controls?.emptied[0]?.right, controls?.shuffled[0]?.right, controls?.afterAnother[0]?.right]).toEqual([
+      true,
+      false,
+      true,
+    ]);
   });
 
   test('begins anew where not even its head was written', async () => {

@@ -103,12 +103,13 @@ describe('A report', () => {
     const control = (task: Control['task'], right: boolean): Control => {
       return { task, expected: 'apple', answer: right ? 'apple' : 'pear', right };
     };
-    const { recall, lastFrames } = report([
+    const { recall, lastFrames, conversation } = report([
       stream(0, [answer('first', true), answer('now', true)], {
         controls: {
           emptied: [control('first', false)],
           shuffled: [control('first', true)],
           lastFrames: [control('first', false), control('now', true)],
+          afterAnother: [control('first', true), control('now', false)],
         },
       }),
       stream(1, [answer('first', false)]),
@@ -120,6 +121,7 @@ describe('A report', () => {
       shuffled: { correct: 1, total: 1 },
     });
     expect(lastFrames).toMatchObject({ frames: 4, now: { correct: 1, total: 1 }, recall: { correct: 0, total: 1 } });
+    expect(conversation).toMatchObject({ alone: { correct: 2, total: 2 }, afterAnother: { correct: 1, total: 2 } });
   });
 
   test('gives an interval over streams, too: questions of one stream hang together', () => {

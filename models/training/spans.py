@@ -1,0 +1,53 @@
+"""What streams are made of: spans, each of which shows one view for a while, and the questions about them."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from backbone import CELLS
+from labels import Sample
+from model import DAY, LONGEST
+
+WHOLE = CELLS  # the token of a frame that has seen all of it
+
+
+@dataclass
+class Span:
+    rows: list[int]  # views shown in turn (one for a still, two for a changing picture)
+    label: str | None  # what it may be called; None where its picture does not tell
+    sample: Sample
+    things: list  # sprites of the view
+    start: int  # first frame
+    end: int  # after the last frame
+    period: int = 0  # frames from one repetition of an exercise to the next; 0: none
+    identity: str | None = None  # what it is, also where its picture does not tell; by default its label
+
+    def __post_init__(self):
+        self.identity = self.identity or self.label
+
+
+@dataclass
+class Question:
+    task: str
+    text: str
+    answer: str
+    frames: int  # how many frames of the stream lie before the question's moment
+    evidence: list[tuple[int, int]] = field(default_factory=list)
+    # Where the first half of the layers should look: at what the question names, when the answer is another thing.
+    anchor: list[tuple[int, int]] = field(default_factory=list)
+    # What shows the thing that is named, where it is not the evidence; of a thing that was never shown, nothing.
+    named: list[tuple[int, int]] | None = None
+    # Turns before it: what was asked, what was answered, and how many of the stream's frames lay before that.
+    earlier: list[tuple[str, str, int]] = field(default_factory=list)
+    cells: tuple[int, ...] = ()  # which of a frame's tokens the evidence is, where it is not all of them
+
+
+def clock_text(ms: int) -> str:
+    """`0:42`, or `1:02:03` from an hour on; of a day, which is what the time's digits know."""
+    s = ms % DAY // 1000
+    return f"{s // 3600}:{s // 60 % 60:02}:{s % 60:02}" if s >= 3600 else f"{s // 60}:{s % 60:02}"
+
+
+def standing(times: np.ndarray) -> np.ndarray:
+    """Times of a stream's frames -> for how long each stood until the next one, the last one for no time, ms."""
+    return np.minimum(np.diff(times, append=times[-1]), LONGEST)

@@ -1,0 +1,85 @@
+/**
+ * What was shown so long before the question, and whether a thing was seen within so many seconds. Asked with a generator of its
+ * own: what else is drawn for a seed stays as it was.
+ */
+import { BORDER_MS, type Playlist, type Span } from './playlist.ts';
+import { Asker, type EvaluationQuestion, withArticle } from './questions.ts';
+import { pick, type Random } from './random.ts';
+
+/** How far back `seenwithin` looks, s, as in the recipe. */
+const WITHIN_S = [5, 10, 15, 20, 30, 60, 120];
+/** From here on people count in minutes, s. */
+const MINUTES_FROM_S = 90;
+/** One round for each of so many seconds, as of the other questions about the past. */
+const ROUND_MS = 60_000;
+
+/**
+ * A round: two of `ago`, and a yes and a no of `seenwithin` over the same number of seconds, both about things that were shown:
+ * only when tells which. `stream`: its number.
+ */
+export function askLately(
+  { spans, durationMs }: Pick<Playlist, 'spans' | 'durationMs'>,
+  random: Random,
+  stream = 0,
+): readonly EvaluationQuestion[] {
+  const asker = new Asker(stream, random);
+  const asOfMs = durationMs - BORDER_MS;
+  const rounds = Math.max(1, Math.round(durationMs / ROUND_MS));
+  const reached = spans.flatMap((span) => timesBack(span, asOfMs).map((seconds) => ({ span, seconds })));
+  for (let round = 0; round < rounds; round++) {
+    for (let i = 0; i < 2 && reached.length > 0; i++) {
+      const wanted = pick([...new Set(reached.map(({ span }) => span))], random);
+      const { span, seconds } = pick(
+        reached.filter((one) => one.span === wanted),
+        random,
+      );
+      const moment = { set: span.picture.set, startMs: span.startMs, endMs: Math.min(span.endMs, asOfMs) };
+      asker.ask(
+        'ago',
+        { a: agoText(seconds) },
+        { expected: span.picture.label, chance: 1 / spans.length, asOfMs, moment },
+      );
+    }
+    askWithin(asker, spans, asOfMs, random);
+  }
+  return asker.questions;
+}
+
+/** Seconds before `asOfMs` that lie inside a span, clear of its borders, as far as people would say them. */
+function timesBack({ startMs, endMs }: Span, asOfMs: number): number[] {
+  const [least, most] = [asOfMs - Math.min(endMs, asOfMs) + BORDER_MS, asOfMs - startMs - BORDER_MS];
+  const times: number[] = [];
+  for (let seconds = Math.max(1, Math.ceil(least / 1000)); seconds * 1000 <= most; seconds++) {
+    if (seconds < MINUTES_FROM_S || seconds % 60 === 0) times.push(seconds);
+  }
+  return times;
+}
+
+function agoText(seconds: number): string {
+  if (seconds < MINUTES_FROM_S) return seconds === 1 ? 'a second ago' : `${seconds} seconds ago`;
+  return `${seconds / 60} minutes ago`;
+}
+
+/** None where no number of seconds has things clearly on both sides of it. */
+function askWithin(asker: Asker, spans: readonly Span[], asOfMs: number, random: Random): void {
+  const clear = (seconds: number): { inside: Span[]; before: Span[] } => {
+    const fromMs = asOfMs - seconds * 1000;
+    return {
+      inside: spans.filter(({ startMs, endMs }) => Math.min(endMs, asOfMs) >= fromMs + BORDER_MS && startMs < asOfMs),
+      before: spans.filter(({ endMs }) => endMs <= fromMs - BORDER_MS),
+    };
+  };
+  const fitting = WITHIN_S.filter((seconds) => clear(seconds).before.length > 0);
+  if (fitting.length === 0) return;
+  const seconds = pick(fitting, random);
+  const { inside, before } = clear(seconds);
+  const d = seconds % 60 === 0 ? (seconds === 60 ? 'minute' : `${seconds / 60} minutes`) : `${seconds} seconds`;
+  const ask = (span: Span, expected: 'yes' | 'no'): void => {
+    const fromMs = Math.max(span.startMs, asOfMs - seconds * 1000);
+    const moment =
+      expected === 'yes' ? { set: span.picture.set, startMs: fromMs, endMs: Math.min(span.endMs, asOfMs) } : null;
+    asker.ask('seenwithin', { x: withArticle(span.picture.label), d }, { expected, chance: 0.5, asOfMs, moment });
+  };
+  ask(pick(inside, random), 'yes');
+  ask(pick(before, random), 'no');
+}

@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest';
+import { askLately } from '../../src/evaluation/lately.ts';
+import type { Span } from '../../src/evaluation/playlist.ts';
+import { randomOfStream } from '../../src/evaluation/random.ts';
+
+/** Things of these many seconds, one after the other. */
+function shown(...seconds: number[]): { spans: Span[]; durationMs: number } {
+  let endMs = 0;
+  const spans = seconds.map((length, i) => {
+    const startMs = endMs;
+    endMs += length * 1000;
+    return { picture: { set: 'many', file: `/${i}.jpg`, label: `thing ${i}` }, startMs, endMs };
+  });
+  return { spans, durationMs: endMs };
+}
+
+const SHORT = shown(4, 3, 5, 2, 4, 7, 5);
+const LONG = shown(70, 20, 45, 100, 33, 12, 15);
+const STREAMS = Array.from({ length: 100 }, (_, stream) => stream);
+/** What is said of time, as seconds. */
+const secondsOf = (text: string): number => {
+  const [, number, unit = ''] = /(?:(\d+|a) )?(second|minute)s?\b/.exec(text) ?? [];
+  return (number === undefined || number === 'a' ? 1 : Number(number)) * (unit === 'minute' ? 60 : 1);
+};
+const askedOf = (playlist: ReturnType<typeof shown>) =>
+  STREAMS.flatMap((stream) => askLately(playlist, randomOfStream(1, stream, 3), stream));
+
+describe.each([
+  ['short', SHORT],
+  ['long', LONG],
+])('The questions about how long ago, of a %s stream', (_, playlist) => {
+  test('expect what was shown then, clear of its borders', () => {
+    const asked = askedOf(playlist).filter(({ task }) => task === 'ago');
+    expect(asked.length).toBeGreaterThan(STREAMS.length);
+    expect(new Set(asked.map(({ expected }) => expected)).size).toBeGreaterThan(3);
+    for (const { text, asOfMs, expected, moment } of asked) {
+      const thenMs = asOfMs - secondsOf(text) * 1000;
+      const span = playlist.spans.find(({ startMs, endMs }) => startMs + 500 <= thenMs && thenMs <= endMs - 500);
+      expect(span?.picture.label, text).toBe(expected);
+      expect(moment?.startMs).toBe(span?.startMs);
+    }
+  });
+
+  test('ask a yes and a no over the same time, both of things that were shown', () => {
+    const asked = askedOf(playlist).filter(({ task }) => task === 'seenwithin');
+    expect(asked.length).toBeGreaterThan(0);
+    expect(asked.filter(({ expected }) => expected === 'yes')).toHaveLength(asked.length / 2);
+    for (const { text, asOfMs, expected } of asked) {
+      const span = playlist.spans.find(({ picture }) => new RegExp(`\\b${picture.label}\\b`).test(text));
+      const fromMs = asOfMs - secondsOf(/(?:last|past) (?:\d+ )?\w+/.exec(text)?.[0] ?? '') * 1000;
+      expect((span?.endMs ?? NaN) > fromMs ? 'yes' : 'no', text).toBe(expected);
+    }
+  });
+});
+
+test('Of one thing alone nothing is asked that could only be answered with yes', () => {
+  const asked = askedOf(shown(8));
+  expect(asked.map(({ task }) => task)).not.toContain('seenwithin');
+});
