@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { pino } from 'pino';
@@ -106,6 +107,7 @@ async function start(
   try {
     for (const definition of definitions) {
       if (stop.aborted) break;
+      warnOfMissing(definition, log);
       await createStream(live, definition);
     }
     if (!stop.aborted) {
@@ -122,6 +124,11 @@ async function start(
   }
   await live.close();
   return null;
+}
+
+/** With the whole path, which the stream's own error, that clients may read, does not tell. */
+function warnOfMissing({ name, source }: StreamDefinition, log: ServerLog): void {
+  if ('file' in source && !existsSync(source.file)) log.warn({ stream: name }, `There is no file at ${source.file}.`);
 }
 
 /** Throws the stream's error with its name, and that of its snapshot. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { YocoError } from '../errors.ts';
@@ -54,7 +55,7 @@ interface Wanted {
 
 const NUMBER = /^(?:\d+\.?\d*|\.\d+)$/;
 
-/** Throws `invalid_request` or `definition_invalid` that names the flag, or the field of the source, and what is expected. */
+/** Throws `invalid_request` or `definition_invalid` that names the flag, or the field of the source, and what is expected, and `source_not_found` with the whole path. */
 function checkFlags(source: string, { fps, seconds }: WatchFlags): Wanted {
   if (!NUMBER.test(fps) || Number(fps) < FPS.least || Number(fps) > FPS.most) {
     const detail = `--fps: expected a number from ${FPS.least} to ${FPS.most}.`;
@@ -68,6 +69,9 @@ function checkFlags(source: string, { fps, seconds }: WatchFlags): Wanted {
     source: isAddress(source) ? { url: source } : { file: path.resolve(source), pace: 'fastest' },
     sampling: { fps: Number(fps) },
   });
+  if ('file' in definition.source && !existsSync(definition.source.file)) {
+    throw new YocoError('source_not_found', { detail: `There is no file at ${definition.source.file}.` });
+  }
   return { definition, limitMs: seconds === undefined ? Infinity : Number(seconds) * 1000 };
 }
 

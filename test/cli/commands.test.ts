@@ -381,7 +381,7 @@ describe('serve and ask', () => {
       expect(right.status).toBe(0);
       for (const { status, stdout, stderr } of [none, wrong]) {
         expect([status, stdout]).toEqual([1, '']);
-        expect(stderr).toContain('(unauthorized)');
+        expect(stderr).toContain('YOCO_API_KEY. (unauthorized)');
         expect(stderr).not.toContain(KEY);
       }
     },

@@ -62,6 +62,22 @@ describe.each(SIGNALS)('%s', (name, signal) => {
 });
 
 test(
+  'A service says in its log, and to nobody else, where it looked for a file that is not there',
+  async () => {
+    const definitions = await streams({ door: 'source: { file: clips/door.mp4 }\n' });
+    const service = start(['serve', '--port', '0', '--streams', definitions]);
+    running.push(service);
+    const [, address = ''] = await service.wrote(/"address":"(http:[^"]+)"/);
+    const status = await (await fetch(`${address}/v1/streams`)).text();
+    interrupt(service);
+    const { stderr } = await service.ended;
+    expect(stderr).toContain(`There is no file at ${path.join(definitions, 'clips/door.mp4')}.`);
+    expect([status.includes('door'), status.includes(definitions)]).toEqual([true, false]);
+  },
+  SLOW,
+);
+
+test(
   'A Ctrl-C that comes twice, from the terminal and from npm, is one; the next one ends the process at once',
   async () => {
     const program = `
