@@ -34,10 +34,10 @@ ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
 # Questions about a thing, and how many of them name one that was never shown.
 OF_A_THING, ABSENT_SHARE = ("before", "after", "when", "left"), 0.2
-TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "ago": 7, "seenwithin": 7, "when": 12, "left": 8, "different": 14, "reads": 2, "ground": 2, "colour": 3,
+TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "ago": 4, "seenwithin": 8, "when": 12, "left": 8, "different": 14, "reads": 2, "ground": 2, "colour": 3,
               "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 12, "describe": 3, "where": 6, "howmany": 9, "attribute": 2, "chat": 2}
 # Of long streams: what must be found among much else.
-LONG_TASKS = {"at": 12, "ago": 8, "seenwithin": 8, "before": 24, "after": 28, "when": 12, "left": 15, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 10,
+LONG_TASKS = {"at": 14, "ago": 4, "seenwithin": 8, "before": 24, "after": 28, "when": 12, "left": 15, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 10,
               "duration": 10, "different": 12, "repetitions": 1}
 GONE = 0.5  # share of the things that are asked for now and not there that were there before
 CONFUSED = 0.35  # share of the things that are asked for and not there that a picture shown looks like, by the projector's own account
@@ -503,21 +503,20 @@ class StreamMaker:
         return Question("chat", self.pick(asked), answer, frames)
 
     def ago(self, past: list[Span], frames: int, times: np.ndarray) -> Question | None:
-        """What was shown so long before the question."""
+        """What was shown so long before the question: as the service asks it, by the time of the clock, where the stream had begun by then."""
         moment = int(times[frames - 1])
         s = self.pick(past)
         end = min(s.end, frames)
-        f = int(self.rng.integers(s.start, end))
-        seconds, words = self.time_back((moment - int(times[f])) / 1000)
-        if self.rng.random() < NO_SUCH_TIME:
-            seconds, words = self.time_back((moment - int(times[0])) / 1000 * self.rng.uniform(1.3, 4) + 2)
-            return Question("ago", self.phrase("ago", a=words), NOT_SHOWN, frames)
+        seconds, _ = self.time_back((moment - int(times[int(self.rng.integers(s.start, end))])) / 1000)
         then, about = moment - 1000 * seconds, max(400, ABOUT * 1000 * seconds)
         left = times[s.end] if s.end < frames else moment + about
         if s.label is None or seconds == 0 or (s.start > 0 and times[s.start] > then - about) or times[s.start] > then or left < then + about or left - times[end - 1] > LONGEST:
             return None
+        if self.rng.random() < NO_SUCH_TIME and int(times[0]) == 0:
+            _, words = self.time_back(moment / 1000 * self.rng.uniform(1.3, 4) + 2)
+            return Question("ago", self.phrase("ago", a=words), NOT_SHOWN, frames)
         at = max(s.start, int(np.searchsorted(times[:frames], then, "right")) - 1)
-        return Question("ago", self.phrase("ago", a=words), s.label, frames, [(max(s.start, at - 1), min(end, at + 2))])
+        return Question("ago", self.phrase("ago", a=f"at {clock_text(then)}"), s.label, frames, [(max(s.start, at - 1), min(end, at + 2))])
 
     def time_back(self, seconds: float) -> tuple[int, str]:
         """About so long ago: the seconds that people would say, and how."""

@@ -2,6 +2,7 @@
 import type { CrossDecoderOutput } from './cross-decoder.ts';
 import type { Embeddings } from './embeddings.ts';
 import type { ReaderInput } from './reader.ts';
+import { onTheClock } from './relative-time.ts';
 import type { SelfDecoder, SelfDecoderOutput } from './self-decoder.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import type { BundleConfig } from './bundle.ts';
@@ -38,7 +39,7 @@ export function segmentTokens(
   };
   const ask = (text: string, time: number): void => {
     add([config.startToken], Math.round(time));
-    add(tokenizer.encode(text));
+    add(tokenizer.encode(onTheClock(text, time)));
     add([config.endToken]);
   };
   for (const turn of turns) {
