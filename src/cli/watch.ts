@@ -55,7 +55,7 @@ interface Wanted {
 
 const NUMBER = /^(?:\d+\.?\d*|\.\d+)$/;
 
-/** Throws `invalid_request` or `definition_invalid` that names the flag, or the field of the source, and what is expected, and `source_not_found` with the whole path. */
+/** Throws `invalid_request` or `definition_invalid` that names the flag, or the field of the source, and what is expected. */
 function checkFlags(source: string, { fps, seconds }: WatchFlags): Wanted {
   if (!NUMBER.test(fps) || Number(fps) < FPS.least || Number(fps) > FPS.most) {
     const detail = `--fps: expected a number from ${FPS.least} to ${FPS.most}.`;
@@ -69,9 +69,6 @@ function checkFlags(source: string, { fps, seconds }: WatchFlags): Wanted {
     source: isAddress(source) ? { url: source } : { file: path.resolve(source), pace: 'fastest' },
     sampling: { fps: Number(fps) },
   });
-  if ('file' in definition.source && !existsSync(definition.source.file)) {
-    throw new YocoError('source_not_found', { detail: `There is no file at ${definition.source.file}.` });
-  }
   return { definition, limitMs: seconds === undefined ? Infinity : Number(seconds) * 1000 };
 }
 
@@ -88,6 +85,11 @@ async function watch(
   flags: WatchFlags,
   stop: AbortSignal,
 ): Promise<void> {
+  const { source } = definition;
+  // The stream's own error, which clients of a service may read, does not tell the folder.
+  if ('file' in source && !existsSync(source.file)) {
+    throw new YocoError('source_not_found', { detail: `There is no file at ${source.file}.` });
+  }
   const stream = await live.create(definition, 'operator');
   const progress = new ProgressLine('Watching');
   const enough = new Promise<void>((resolve) => {
