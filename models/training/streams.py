@@ -12,7 +12,7 @@ import numpy as np
 
 from backbone import VECTORS
 from batch import LONG, SHORT, Batch
-from kinds import ALSO_CALLED, PEOPLE, UNCOUNTED, Kinds, numbers_of
+from kinds import ALSO_CALLED, PEOPLE, UNCOUNTED, Kinds
 from model import COUNTED_BELOW, DAY, LONGEST
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NO_CHANGE, NOT_SHOWN, PHRASINGS, STILL_SHOWN
 from signs import SET as SIGNS
@@ -415,7 +415,7 @@ class StreamMaker:
         if task == "seenwithin":
             return self.seen_within(past, frames, times)
         if task == "howmanyseen":
-            numbers = numbers_of(now.sample) or ({"people": 1} if now.sample.set == "exercises" else {})
+            numbers = self.world.numbers(now.rows[0])
             if not numbers:
                 return None
             # Numbers of captions are mostly ones: others are asked all the more.
@@ -483,7 +483,7 @@ class StreamMaker:
             if not fitting:
                 return None
             seconds = self.pick(fitting)
-            text = self.phrase(task, d="minute" if seconds == 60 and self.rng.random() < 0.8 else f"{seconds} seconds")
+            text = self.phrase(task, d=self.span_text(seconds))
             within = [s for s in past[1:] if times[frames - 1] - times[s.start] <= seconds * 1000] if yes else []
             began = [(s.start, s.start + 1) for s in within]  # where something else is to be seen than before: that is what is counted
             return Question(task, text, "yes" if yes else "no", frames, [(s.start, min(s.start + ONSET_FRAMES, s.end, frames)) for s in within], named=began)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinds import Kinds, group_of, kinds_of
+from kinds import Kinds, group_of, kinds_of, numbers_of
 from labels import NOT_SPLIT
 from projector import Vocabulary
 from signs import SET as SIGNS
@@ -56,6 +56,7 @@ class World:
         classes = sorted(s.extra["wnid"] for s in self.samples if s.set == "imagenet-samples")
         numbers = {wnid: i for i, wnid in enumerate(classes)}
         groups = {group_of(s) for s in self.samples if "group" in s.extra}
+        self._numbers = [{"people": 1} if s.set == "exercises" else numbers_of(s) for s in self.samples]
         self._kinds = [kinds_of(s, numbers.get(s.extra.get("wnid")), groups) for s in self.samples]
         self.colours = {int(sample): colour for sample, colour in json.loads((root / "colours.json").read_text()).items()}
         self.kind_words = frozenset().union(*(k.shown for k in self._kinds))
@@ -72,6 +73,10 @@ class World:
     def kinds(self, row: int) -> Kinds:
         sample, _, things = self.views[row]
         return Kinds() if things else self._kinds[sample]
+
+    def numbers(self, row: int) -> dict[str, int]:
+        """How many of whom a scene shows, where that is known: by the word for several. One person does an exercise."""
+        return self._numbers[self.views[row][0]]
 
     def colour(self, row: int) -> str | None:
         return colour_of_view(self.views[row], self.colours)

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { YocoError } from '../errors.ts';
+import { checkTime } from '../server/times.ts';
 import { streamNames } from './http-client.ts';
 import { type AskOutcome, RealtimeClient, type StandingAnswer } from './realtime-client.ts';
-import { checkTime } from '../server/times.ts';
 import { serverOf, serverOption } from './service-address.ts';
 import { spans, stopSignal, stopStatus } from './terminal.ts';
 

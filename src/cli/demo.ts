@@ -1,12 +1,13 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { clockText } from '../clock-text.ts';
 import { type Config, PACKAGE_ROOT, readConfig } from '../config.ts';
 import { readDefinition } from '../ingest/definition.ts';
 import type { SourceStream } from '../live/live-stream.ts';
 import { RealtimeClient } from './realtime-client.ts';
 import { startService } from './serve.ts';
-import { aborted, clock, spans, stopSignal } from './terminal.ts';
+import { aborted, spans, stopSignal } from './terminal.ts';
 
 const STREAM = 'demo';
 /** When on the clip's clock each question is asked, and what. */
@@ -65,7 +66,7 @@ async function askAll(stream: SourceStream, server: string, stop: AbortSignal): 
         if (stream.status().sourceStatus.state === 'failed') await stream.ended();
         await sleep(POLL_MS);
       }
-      process.stdout.write(`[${clock(stream.status().lastMs ?? 0)}] ${question}\n       `);
+      process.stdout.write(`[${clockText(stream.status().lastMs ?? 0)}] ${question}\n       `);
       const outcome = await client.ask(question, (piece) => void process.stdout.write(piece));
       const evidence = spans(outcome.yoco?.evidence ?? []);
       const first = Math.round(outcome.yoco?.latency_ms.first_token ?? 0);

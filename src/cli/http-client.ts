@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
+import { KEY } from '../server/limits.ts';
 import { refusal, safeJson } from './refusal.ts';
 import { bodyOf, endpoint, noAnswer, serverOption } from './service-address.ts';
 
@@ -9,9 +10,6 @@ import { bodyOf, endpoint, noAnswer, serverOption } from './service-address.ts';
 export function serviceOptions(command: Command): Command {
   return serverOption(command).option('--json', 'print one JSON object');
 }
-
-/** What keys are of, as the service has it. */
-const KEY = /^[\x21-\x7e]+$/;
 
 /**
  * The header for what YOCO_API_KEY holds; empty is none, and a blank or line end around it, as files have it, is no part of it.

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { clockText } from '../clock-text.ts';
 import { callService, serviceOptions } from './http-client.ts';
 import { serverOf } from './service-address.ts';
 import { isAddress } from './source-argument.ts';
-import { clock } from './terminal.ts';
 
 interface Flags {
   readonly server?: string;
@@ -32,6 +32,6 @@ export function addRestore(program: Command): void {
       return;
     }
     const { name: made, frames, last } = created.parse(stream);
-    process.stdout.write(`stream ${made}: ${frames} frames, up to ${clock((last ?? 0) * 1000)}\n`);
+    process.stdout.write(`stream ${made}: ${frames} frames, up to ${clockText((last ?? 0) * 1000)}\n`);
   });
 }

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { pino } from 'pino';
@@ -13,6 +12,7 @@ import {
   type ServerOptions,
   startServer,
 } from '../server/index.ts';
+import { missingFile } from './missing-file.ts';
 import { aborted, comesOfStop, ProgressLine, stopSignal } from './terminal.ts';
 
 export function addServe(program: Command): void {
@@ -107,7 +107,8 @@ async function start(
   try {
     for (const definition of definitions) {
       if (stop.aborted) break;
-      warnOfMissing(definition, log);
+      const missing = missingFile(definition);
+      if (missing !== null) log.warn({ stream: definition.name }, missing);
       await createStream(live, definition);
     }
     if (!stop.aborted) {
@@ -124,11 +125,6 @@ async function start(
   }
   await live.close();
   return null;
-}
-
-/** With the whole path, which the stream's own error, that clients may read, does not tell. */
-function warnOfMissing({ name, source }: StreamDefinition, log: ServerLog): void {
-  if ('file' in source && !existsSync(source.file)) log.warn({ stream: name }, `There is no file at ${source.file}.`);
 }
 
 /** Throws the stream's error with its name, and that of its snapshot. */

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { clockText } from '../clock-text.ts';
 import { callService, serviceOptions } from './http-client.ts';
 import { serverOf } from './service-address.ts';
-import { clock } from './terminal.ts';
 
 interface Flags {
   readonly server?: string;
@@ -48,6 +48,6 @@ export function addSnapshots(program: Command): void {
 function line({ file, bytes, stream, frames, first, last, error }: z.output<typeof snapshot>): string {
   const size = `${(bytes / 2 ** 20).toFixed(1)} MB`;
   if (error !== null) return `${file}  ${size}  ${error}`;
-  const span = `${clock((first ?? 0) * 1000)}-${clock((last ?? 0) * 1000)}`;
+  const span = `${clockText((first ?? 0) * 1000)}-${clockText((last ?? 0) * 1000)}`;
   return `${file}  ${size}  stream ${stream ?? ''}, ${span}, ${frames ?? 0} frames`;
 }

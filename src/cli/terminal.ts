@@ -1,6 +1,7 @@
 /** What a person sees while waiting, and how a command ends. */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { clockText } from '../clock-text.ts';
 
 /** A line on stderr that is drawn over itself; silent where stderr is not a terminal. */
 export class ProgressLine {
@@ -76,18 +77,10 @@ export async function comesOfStop(stop: AbortSignal): Promise<boolean> {
   return stop.aborted;
 }
 
-/** `0:42`, or `1:02:03` from an hour on. */
-export function clock(ms: number): string {
-  const s = Math.floor(ms / 1000);
-  const two = (n: number): string => String(n).padStart(2, '0');
-  const minutes = Math.floor(s / 60) % 60;
-  return s >= 3600 ? `${Math.floor(s / 3600)}:${two(minutes)}:${two(s % 60)}` : `${minutes}:${two(s % 60)}`;
-}
-
 /** Evidence (seconds) for a person: `0:07-0:13, 0:42`. */
 export function spans(evidence: readonly { readonly start: number; readonly end: number }[]): string {
   return evidence
-    .map(({ start, end }) => [clock(start * 1000), clock(end * 1000)])
+    .map(({ start, end }) => [clockText(start * 1000), clockText(end * 1000)])
     .map(([from, to]) => (from === to ? from : `${from ?? ''}-${to ?? ''}`))
     .join(', ');
 }

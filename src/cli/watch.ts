@@ -1,12 +1,13 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
+import { clockText } from '../clock-text.ts';
 import { YocoError } from '../errors.ts';
 import { FPS, parseDefinition, type StreamDefinition } from '../ingest/definition.ts';
 import type { Streams } from '../live/live-service.ts';
 import { startLocalStreams } from './local-streams.ts';
+import { missingFile } from './missing-file.ts';
 import { isAddress } from './source-argument.ts';
-import { aborted, clock, comesOfStop, ProgressLine, spans, stopSignal, stopStatus } from './terminal.ts';
+import { aborted, comesOfStop, ProgressLine, spans, stopSignal, stopStatus } from './terminal.ts';
 
 interface WatchFlags {
   readonly bundle?: string;
@@ -85,11 +86,8 @@ async function watch(
   flags: WatchFlags,
   stop: AbortSignal,
 ): Promise<void> {
-  const { source } = definition;
-  // The stream's own error, which clients of a service may read, does not tell the folder.
-  if ('file' in source && !existsSync(source.file)) {
-    throw new YocoError('source_not_found', { detail: `There is no file at ${source.file}.` });
-  }
+  const missing = missingFile(definition);
+  if (missing !== null) throw new YocoError('source_not_found', { detail: missing });
   const stream = await live.create(definition, 'operator');
   const progress = new ProgressLine('Watching');
   const enough = new Promise<void>((resolve) => {
@@ -97,7 +95,7 @@ async function watch(
       const { frames, lastMs } = stream.status();
       progress.show(
         Number.isFinite(limitMs) ? Math.min(1, (lastMs ?? 0) / limitMs) : null,
-        `${clock(lastMs ?? 0)}, ${frames} frames`,
+        `${clockText(lastMs ?? 0)}, ${frames} frames`,
       );
       if ((lastMs ?? 0) >= limitMs) resolve();
     });
@@ -111,7 +109,7 @@ async function watch(
   if (failure !== undefined) {
     // A camera that went away was watched until then.
     if (status.lastMs === null) throw failure;
-    const seen = `The answers are about the ${status.frames} frames up to ${clock(status.lastMs)} that came before.`;
+    const seen = `The answers are about the ${status.frames} frames up to ${clockText(status.lastMs)} that came before.`;
     process.stderr.write(`warning: ${failure.message} ${seen} (${failure.code})\n`);
   }
   const answers = [];

@@ -4,7 +4,7 @@
  */
 import { NO_CHANGE } from './phrasings.ts';
 import { BORDER_MS, type Playlist, type Span } from './playlist.ts';
-import { Asker, type EvaluationQuestion } from './questions.ts';
+import { Asker, type EvaluationQuestion, spanText } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
 /** One stream in so many is asked what has changed before anything has. */
@@ -50,7 +50,7 @@ export function askChanges(
   const next = spans[spans.indexOf(stands) + 1];
   const came = next !== undefined && random() < 0.5 ? next : stands;
   const passedMs = (span: Span): number => span.startMs + seconds * 1000;
-  const d = seconds === 60 ? 'minute' : `${seconds} seconds`;
+  const d = spanText(seconds);
   const ask = (expected: 'yes' | 'no', asOfMs: number): void => {
     // Several things may have come within that time: there is no single moment to hold the evidence against.
     const rules = rulesFor(asOfMs, seconds, asOfMs < first.endMs);

@@ -3,7 +3,7 @@
  * own: what else is drawn for a seed stays as it was.
  */
 import { BORDER_MS, type Playlist, type Span } from './playlist.ts';
-import { Asker, type EvaluationQuestion, withArticle } from './questions.ts';
+import { Asker, type EvaluationQuestion, spanText, withArticle } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
 /** How far back `seenwithin` looks, s, as in the recipe. */
@@ -73,7 +73,7 @@ function askWithin(asker: Asker, spans: readonly Span[], asOfMs: number, random:
   if (fitting.length === 0) return;
   const seconds = pick(fitting, random);
   const { inside, before } = clear(seconds);
-  const d = seconds % 60 === 0 ? (seconds === 60 ? 'minute' : `${seconds / 60} minutes`) : `${seconds} seconds`;
+  const d = spanText(seconds);
   const ask = (span: Span, expected: 'yes' | 'no'): void => {
     const fromMs = Math.max(span.startMs, asOfMs - seconds * 1000);
     const moment =

@@ -2,7 +2,9 @@
  * "10 seconds ago" on the stream's clock. What was shown at 1:42 the model finds by the digits of that time; to take seconds from the
  * moment of the question, over minutes and hours, it has not learned, and here it is a subtraction.
  */
+import { clockText } from '../clock-text.ts';
 
+/** Of times the model knows the digits of a day (`clock_text` of the recipe). */
 const DAY_MS = 86_400_000;
 const SECONDS_OF = { s: 1, m: 60, h: 3_600 } as const;
 /** Numbers that people rather write out. */
@@ -36,19 +38,11 @@ export function onTheClock(question: string, momentMs: number): string {
   return question.replace(AGO, (said: string, ...parts: (string | undefined)[]) => {
     const [number = '', unit = '', more, moreUnit = ''] = parts;
     const ms = momentMs - msOf(number, unit) - (more === undefined ? 0 : msOf(more, moreUnit));
-    return ms < 0 ? said : `at ${clockText(ms)}`;
+    return ms < 0 ? said : `at ${clockText(ms % DAY_MS)}`;
   });
 }
 
 function msOf(number: string, unit: string): number {
   const count = WORDS[number.toLowerCase()] ?? Number(number);
   return count * SECONDS_OF[unit.toLowerCase() as keyof typeof SECONDS_OF] * 1_000;
-}
-
-/** As the model says times: `0:42`, or `1:02:03` from an hour on, of a day (`clock_text` of the recipe). */
-function clockText(ms: number): string {
-  const seconds = Math.floor((ms % DAY_MS) / 1_000);
-  const [h, m, s] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, seconds % 60];
-  const two = (n: number): string => String(n).padStart(2, '0');
-  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }

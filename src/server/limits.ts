@@ -108,6 +108,8 @@ export const SERVER_BOUNDS = {
 
 /** Keys shorter than this are refused: they could be guessed. */
 const MIN_KEY_CHARS = 16;
+/** What keys are of. */
+export const KEY = /^[\x21-\x7e]+$/;
 
 /**
  * Defaults, then `options`, with host names in the form in which they are compared.
@@ -128,7 +130,7 @@ export function resolveOptions(options: ServerOptions): ServerLimits {
     }
   }
   for (const key of limits.apiKeys) {
-    if (key.length < MIN_KEY_CHARS || !/^[\x21-\x7e]+$/.test(key)) {
+    if (key.length < MIN_KEY_CHARS || !KEY.test(key)) {
       throw invalid('apiKeys', `Each API key needs at least ${MIN_KEY_CHARS} printable ASCII characters, no spaces.`);
     }
   }
