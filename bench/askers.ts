@@ -118,7 +118,7 @@ function askOnce(live: Streams, question: string): Promise<Answered> {
   return new Promise((resolve, reject) => {
     live.engine.ask(
       {
-        streams: [{ name: STREAM, asOfMs: null }],
+        streams: [{ name: STREAM, asOfMs: null, sinceMs: null }],
         question,
         turns: [],
         maxTokens: ANSWER_TOKENS,
@@ -206,7 +206,7 @@ async function parts(frames: number, seconds: number): Promise<Record<string, un
   // A window grows with each step that is timed, as that of an answer does: no more steps than an answer has.
   const time = async (run: () => Promise<unknown>, most = 200): Promise<number> =>
     round(median(await repeat(run, { seconds, most })), 2);
-  const view = cache.view(frames);
+  const view = cache.view({ first: 0, count: frames });
   if (view === null) throw new Error('The cache holds more frames than it keeps in full precision.');
   const byAskers: Record<string, unknown> = {};
   for (const count of [1, 4, 8, 16, ASKERS]) {

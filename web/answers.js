@@ -69,7 +69,7 @@ export class AnswerCard {
       return;
     }
     const parts = [yoco ? yoco.streams.map(({ name }) => name).join(', ') : this.asked];
-    if (yoco) parts.push(`as of ${moment(yoco)}`, latency(yoco.latency_ms));
+    if (yoco) parts.push(`${begin(yoco)}as of ${moment(yoco)}`, latency(yoco.latency_ms));
     if (yoco && yoco.precision !== 'full') parts.push(PRECISIONS[yoco.precision]);
     if (status === 'cancelled') parts.push('stopped');
     if (status === 'incomplete') parts.push('cut at the length limit');
@@ -208,6 +208,13 @@ export function range({ start, end }) {
 /** Streams count from their own starts: the moment of several is told by the wall clock. */
 function moment({ as_of: asOf, as_of_time: time }) {
   return asOf === null ? new Date(time).toLocaleTimeString() : clock(asOf, true);
+}
+
+/** Where not all that is kept was read. */
+function begin({ since, streams }) {
+  if (since !== null) return `from ${clock(since, true)}, `;
+  const [first] = streams.map(({ since_time: time }) => time).sort();
+  return first ? `from ${new Date(first).toLocaleTimeString()}, ` : '';
 }
 
 function latency({ first_token: first, total }) {

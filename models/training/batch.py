@@ -25,6 +25,7 @@ class Batch:
     """One batch as tensors; `made` keeps the plain streams and questions for reports.
 
     `asked`: the questions of each group of streams that are read together; by default a stream is alone.
+    `begins`: the frame of each stream at which its questions' reading begins, which see nothing before it.
     `parts`: how many pieces of a stream pass the self-decoder side by side (`in_parts` of train.py); `of` as in
     `CrossDecoder.forward`; `cached`: the shared K, V of the streams where they are known already (`haystacks.py`);
     `copies` as in `CrossDecoder.forward`.
@@ -33,7 +34,7 @@ class Batch:
     cached: tuple[torch.Tensor, torch.Tensor] | None = None
     copies: torch.Tensor | None = None
 
-    def __init__(self, maker: "StreamMaker", made, asked: list[list[Question]] | None = None, parts: int = 1, of: float = 1):
+    def __init__(self, maker: "StreamMaker", made, asked: list[list[Question]] | None = None, parts: int = 1, of: float = 1, begins: list[int] | None = None):
         w = maker.world
         self.made = made
         asked = asked or [m[2] for m in made]
@@ -89,6 +90,7 @@ class Batch:
         self.text_times = torch.full((groups * count, length), -1, dtype=torch.long)
         self.answer = torch.full((groups, count, longest), -1, dtype=torch.long)
         self.sep = torch.tensor(seps).view(groups, count)
+        self.begins = torch.tensor(begins or [0] * groups)
         self.frames = torch.tensor([[q.frames for q in group] for group in asked])
         self.evidence = torch.zeros(groups, count, self.together * t)
         self.anchor = torch.zeros(groups, count, self.together * t)

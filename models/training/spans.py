@@ -1,6 +1,6 @@
 """What streams are made of: spans, each of which shows one view for a while, and the questions about them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -40,6 +40,18 @@ class Question:
     # Turns before it: what was asked, what was answered, and how many of the stream's frames lay before that.
     earlier: list[tuple[str, str, int]] = field(default_factory=list)
     cells: tuple[int, ...] = ()  # which of a frame's tokens the evidence is, where it is not all of them
+
+
+def part_of(spans: list[Span], begin: int) -> list[Span]:
+    """What a reading that begins at a frame sees, numbered from there. An exercise that had begun has been done nobody knows how often."""
+    return [replace(s, start=max(0, s.start - begin), end=s.end - begin, period=s.period if s.start >= begin else 0) for s in spans if s.end > begin]
+
+
+def later(q: Question, frames: int) -> Question:
+    """The same question where so many frames lie before the stream's first."""
+    ranges = lambda some: [(a + frames, z + frames) for a, z in some]
+    return replace(q, frames=q.frames + frames, evidence=ranges(q.evidence), anchor=ranges(q.anchor), named=None if q.named is None else ranges(q.named),
+                   earlier=[(text, answer, before + frames) for text, answer, before in q.earlier])
 
 
 def clock_text(ms: int) -> str:

@@ -17,7 +17,7 @@ from model import COUNTED_BELOW, DAY, LONGEST
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NO_CHANGE, NOT_SHOWN, PHRASINGS, STILL_SHOWN
 from signs import SET as SIGNS
 from signs import ground
-from spans import WHOLE, Question, Span, clock_text, standing
+from spans import WHOLE, Question, Span, clock_text, later, part_of, standing
 from text import encode
 from world import World
 
@@ -34,10 +34,10 @@ ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
 # Questions about a thing, and how many of them name one that was never shown.
 OF_A_THING, ABSENT_SHARE = ("before", "after", "when", "left"), 0.2
-TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "ago": 4, "seenwithin": 8, "when": 12, "left": 8, "different": 14, "reads": 2, "ground": 2, "colour": 3,
+TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "ago": 4, "seenwithin": 3, "when": 12, "left": 8, "different": 14, "reads": 2, "ground": 2, "colour": 3,
               "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 12, "describe": 3, "where": 6, "howmany": 9, "attribute": 2, "chat": 2}
 # Of long streams: what must be found among much else.
-LONG_TASKS = {"at": 14, "ago": 4, "seenwithin": 8, "before": 24, "after": 28, "when": 12, "left": 15, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 10,
+LONG_TASKS = {"at": 14, "ago": 4, "seenwithin": 3, "before": 24, "after": 28, "when": 12, "left": 15, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 10,
               "duration": 10, "different": 12, "repetitions": 1}
 GONE = 0.5  # share of the things that are asked for now and not there that were there before
 CONFUSED = 0.35  # share of the things that are asked for and not there that a picture shown looks like, by the projector's own account
@@ -76,6 +76,8 @@ NO_SUCH_TIME = 0.1
 ABOUT = 0.05
 # Share of the questions that come after others, which have nothing to do with them, and of those of which the answers before were wrong.
 AFTER_OTHERS, WRONG_BEFORE = 0.35, 0.2
+# Share of the streams of which a part is asked, which begins at some frame: of "the last minute" the service reads that minute.
+PART = 0.25
 CLEARLY = 0.4  # by how much seconds may be more or less than what is said of them: of half a second either number would be right
 SAYS_NOTHING = 0.1  # share of the photographs that are asked what they say, which is mostly nothing that could be read
 LARGE = 0.5  # of a picture's side: a cut-out that large has no place in it
@@ -88,8 +90,9 @@ AFTER_IT = [" please", ", please?", "??", " ?", " then?", ", do you know?", " th
 
 
 class StreamMaker:
-    def __init__(self, world: World, seed: int, held_out_phrasings: bool = False, sets: dict[str, float] | None = None):
-        self.world, self.rng = world, np.random.default_rng(seed)
+    def __init__(self, world: World, seed: int, held_out_phrasings: bool = False, sets: dict[str, float] | None = None, part: float = 0):
+        """`part`: share of the streams of which only a part is asked."""
+        self.world, self.rng, self.part = world, np.random.default_rng(seed), part
         self.held_out = held_out_phrasings
         share = sets or SET_SHARE
         self.sets = [s for s in share if world.by_set.get(s)]
@@ -359,28 +362,35 @@ class StreamMaker:
             # The newest frame alone: over several the things would be counted again.
             return Question(task, self.phrase(task, xs=plural if self.rng.random() < 0.8 else name), str(len(now.things)), frames,
                             [(frames - 1, frames)], [(frames - 1, frames)], cells=tuple(self.cell(t) for t in now.things))
-        if task in ("seen", "seennow"):
+        if task in ("seen", "seennow", "seenwithin"):
             candidates = [now] if task == "seennow" else past
+            said, of_kind = {}, f"{task}kind"
+            if task == "seenwithin":
+                # Of "the last minute" the service reads that minute alone, which is all that there is then.
+                covered = [n for n in SEEN_WITHIN if n * 1000 >= times[frames - 1] - times[0]]
+                if not covered:
+                    return None
+                said, of_kind = {"d": self.span_text(self.pick(covered[:2]))}, task
             general = self.rng.random() < GENERAL
             if self.rng.random() < (0.5 if general else NAMED_YES):
                 # By name, not by span: what came once is asked for as often as what came often.
                 known = sorted({p.label for p in candidates if p.label})
                 kind = self.kind_seen(candidates) if general or not known else None
                 if kind:
-                    return Question(f"{task}kind", self.phrase(task, x=self.thing_of_kind(kind[0])), "yes", frames, [r for p in kind[1] for r in of(p)])
+                    return Question(of_kind, self.phrase(task, x=self.thing_of_kind(kind[0]), **said), "yes", frames, [r for p in kind[1] for r in of(p)])
                 if not known:
                     return None
                 name = self.pick(known)
                 spots = [r for p in candidates if p.label == name for r in of(p)]
-                return Question(task, self.phrase(task, x=self.thing(name)), "yes", frames, spots)
+                return Question(task, self.phrase(task, x=self.thing(name), **said), "yes", frames, spots)
             word = self.kind_not_seen(candidates) if general else None
             if word:
-                return Question(f"{task}kind", self.phrase(task, x=self.thing_of_kind(word)), "no", frames, here if task == "seennow" else [], named=[])
+                return Question(of_kind, self.phrase(task, x=self.thing_of_kind(word), **said), "no", frames, here if task == "seennow" else [], named=[])
             others = [s for s in spans if s not in candidates and s.label and s.label not in {c.identity for c in candidates}]
             near = self.pick(candidates)
             name = self.pick(others).label if others and self.rng.random() < GONE else self.absent(spans, near)
             # Not there now: seen where it is not, rather than where it was. Of what was never there nothing tells.
-            return Question(task, self.phrase(task, x=self.thing(name)), "no", frames, here if task == "seennow" else [], named=[])
+            return Question(task, self.phrase(task, x=self.thing(name), **said), "no", frames, here if task == "seennow" else [], named=[])
         if task == "first":
             return Question(task, self.phrase(task), past[0].label, frames, of(past[0])) if past[0].label else None
         if task in ("before", "after"):
@@ -412,8 +422,6 @@ class StreamMaker:
                             [(g, g + 1) for g in inside if second <= times[g] < second + 1000])
         if task == "ago":
             return self.ago(past, frames, times)
-        if task == "seenwithin":
-            return self.seen_within(past, frames, times)
         if task == "howmanyseen":
             numbers = self.world.numbers(now.rows[0])
             if not numbers:
@@ -534,45 +542,6 @@ class StreamMaker:
         n = round(seconds / 3600)
         return 3600 * n, f"{n} hours ago"
 
-    def seen_within(self, past: list[Span], frames: int, times: np.ndarray) -> Question | None:
-        """Whether a thing, by its name or by a word for things of many names, was seen within so many seconds before the question."""
-        moment = int(times[frames - 1])
-        yes, general = self.rng.random() < 0.45, self.rng.random() < GENERAL
-        if not yes and not general and self.rng.random() > GONE:
-            name, longest = self.absent(past, self.pick(past)), moment - int(times[0])
-            fitting = [n for n in SEEN_WITHIN if n * 1000 <= max(2 * longest, 10_000)]
-            return self.within(self.thing(name), [], self.pick(fitting), frames)
-        if not yes and general and self.rng.random() > GONE:
-            word = self.kind_not_seen(past)
-            return self.within(self.thing_of_kind(word), [], self.pick(SEEN_WITHIN), frames) if word else None
-        words = sorted({w for s in past for w in self.shows(s).shown}) if general else sorted({s.label for s in past if s.label})
-        if not words:
-            return None
-        word = self.pick_kind(words) if general else self.pick(words)
-        shown = [s for s in past if (word in self.shows(s).shown if general else s.label == word)]
-        last = max(min(s.end, frames) for s in shown)
-        since = moment - int(times[last - 1])  # when it was last seen
-        gone = moment - int(times[last]) if last < frames else 0  # and when no more
-        if yes:
-            fitting = [n for n in SEEN_WITHIN if since * (1 + 2 * ABOUT) < n * 1000 <= max(HARDLY_MORE * since, 30_000)]
-        else:
-            after = [s for s in past if s.start >= last]
-            fitting = [n for n in SEEN_WITHIN if n * 1000 * (1 + 2 * ABOUT) < gone]
-            if general and not all(word in self.shows(s).absent for s in after):
-                return None
-        if not fitting:
-            return None
-        n = self.pick(fitting if yes else fitting[-3:])
-        if yes and general:
-            self.said_yes[word] += 1
-        frames_within = [f for s in shown for f in range(s.start, min(s.end, frames)) if moment - times[f] <= 1000 * n]
-        return self.within(self.thing_of_kind(word) if general else self.thing(word), frames_within if yes else [], n, frames)
-
-    def within(self, thing: str, within: list[int], seconds: int, frames: int) -> Question:
-        ranges = [(f, f + 1) for f in within]
-        text = self.phrase("seenwithin", x=thing, d=self.span_text(seconds))
-        return Question("seenwithin", text, "yes" if within else "no", frames, ranges, named=ranges)
-
     def span_text(self, seconds: int) -> str:
         if seconds == 3600:
             return "hour"
@@ -691,6 +660,10 @@ class StreamMaker:
             times = times + np.sort(self.rng.integers(0, interval // 2, frames)) * (np.arange(frames) > 0)
         return times
 
+    def begin(self, frames: int) -> int:
+        """The frame at which the reading of a stream begins."""
+        return int(self.rng.integers(1, max(2, 4 * frames // 5))) if self.part and frames >= 4 and self.rng.random() < self.part else 0
+
     def batch_of_one(self, frames: int, parts: int, questions: int, tasks: dict[str, float] | None = None, distinct: bool = False, hay: bool = False) -> Batch:
         """Questions on one long stream, which the self-decoder sees in parts: minutes of memory at the price of short streams.
 
@@ -704,6 +677,8 @@ class StreamMaker:
         of = 1.0
         if not hay and self.rng.random() < INDEXED:
             times, of = self.with_gaps(times, spans), float(math.exp(self.rng.uniform(0, math.log(LEFT_OUT))))
+        begin = 0 if hay else self.begin(frames)
+        shown, shown_at = part_of(spans, begin), times[begin:]
         asked: list[Question] = []
         tries = 0
         while len(asked) < questions:
@@ -711,11 +686,11 @@ class StreamMaker:
             # A stream may have nothing that some tasks could be asked of.
             tasks = LONG_TASKS if tasks is None or tries > questions * 40 else tasks
             names, p = list(tasks), np.array(list(tasks.values()), float)
-            upto = frames if self.rng.random() < 0.3 else int(self.rng.integers(1, frames + 1))
-            q = self.question(names[self.rng.choice(len(p), p=p / p.sum())], spans, upto, times)
+            upto = frames - begin if self.rng.random() < 0.3 else int(self.rng.integers(1, frames - begin + 1))
+            q = self.question(names[self.rng.choice(len(p), p=p / p.sum())], shown, upto, shown_at)
             if q and self.size(q) <= SHORT[0] and len(self.encode(q.answer)) < BRIEF:
                 asked.append(self.after_others(q, asked, SHORT[0]))
-        batch = Batch(self, [(spans, times, asked)], parts=parts, of=of)
+        batch = Batch(self, [(spans, times, [later(q, begin) for q in asked])], parts=parts, of=of, begins=[begin])
         if hay or again != AGAIN and of == 1 and not distinct and self.rng.random() < COPIED:
             most = COPIED_UP_TO / (frames * VECTORS)
             batch.copy_hay(float(math.exp(self.rng.uniform(0, math.log(most)))))
@@ -753,7 +728,7 @@ class StreamMaker:
         long = self.rng.random() < LONG_SHARE if long is None else long
         length, longest = LONG if long else SHORT
         names = [t for t in tasks if long or t != "describe"]
-        made = []
+        made, begins = [], []
         for _ in range(streams):
             spans = self.spans(frames)
             often = {"describe": 4, "repetitions": OFTEN if any(s.period for s in spans) else 0}
@@ -762,18 +737,21 @@ class StreamMaker:
             times = self.clock(frames)
             if frames >= 8 and self.rng.random() < GAP_STREAMS:
                 times = self.with_gaps(times, spans)
+            begin = self.begin(frames)
+            shown, shown_at = part_of(spans, begin), times[begin:]
             asked: list[Question] = []
             tries = 0
             while len(asked) < questions:
                 tries += 1
                 task = names[self.rng.choice(len(names), p=p)] if tries < questions * 40 else "seen"
-                upto = frames if self.rng.random() < 0.5 else int(self.rng.integers(1, frames + 1))
-                q = self.question(task, spans, upto, times)
+                upto = frames - begin if self.rng.random() < 0.5 else int(self.rng.integers(1, frames - begin + 1))
+                q = self.question(task, shown, upto, shown_at)
                 if q is None:
                     continue
                 if long and self.rng.random() < 0.5:
-                    q = self.follow_up(q, spans, times) or q
+                    q = self.follow_up(q, shown, shown_at) or q
                 if self.size(q) <= length and (len(self.encode(q.answer)) < longest or q.task == "describe"):
                     asked.append(self.after_others(q, asked, length))
-            made.append((spans, times, asked))
-        return Batch(self, made)
+            made.append((spans, times, [later(q, begin) for q in asked]))
+            begins.append(begin)
+        return Batch(self, made, begins=begins)

@@ -31,7 +31,7 @@ from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
 from running_mean import RunningMean
 from signs import WORDS
 from spans import WHOLE
-from streams import PLACES, SET_SHARE, StreamMaker
+from streams import PART, PLACES, SET_SHARE, StreamMaker
 from text import END, digit_tokens, encode, word_embeddings
 from world import World
 
@@ -188,10 +188,12 @@ class Trainer:
         hidden = hidden.view(b, count, length, c.width)
         x = hidden.gather(2, position.unsqueeze(-1).expand(-1, -1, -1, c.width))
         seen = torch.arange(t * c.tokens_per_frame) < batch.frames.unsqueeze(-1) * c.tokens_per_frame
+        seen = seen & (torch.arange(t * c.tokens_per_frame) >= batch.begins[:, None, None] * c.tokens_per_frame)
         mask = torch.zeros(seen.shape).masked_fill(~seen, float("-inf")).repeat(1, 1, together)
         written = torch.arange(length) <= position.unsqueeze(-1)
         own_mask = torch.zeros(written.shape).masked_fill(~written, float("-inf"))
-        stream_times = (batch.times, batch.times - batch.times[:, :1], batch.stood)
+        began = batch.times.gather(1, batch.begins.repeat_interleave(together).unsqueeze(1))
+        stream_times = (batch.times, (batch.times - began).clamp(min=0), batch.stood)
         times, since, stood = (z.view(b, together * t) for z in stream_times)
         moments = times.gather(1, batch.frames - 1)  # the streams of a group share one clock
         if own_caches:
@@ -526,7 +528,7 @@ class Trainer:
         return maker.batch(streams, frames, questions, tasks)
 
     def run(self) -> None:
-        makers = {kind: StreamMaker(self.world, self.args.seed + self.step, sets=sets) for kind, sets in SETS_OF.items() if self.world.has(sets)}
+        makers = {kind: StreamMaker(self.world, self.args.seed + self.step, sets=sets, part=PART) for kind, sets in SETS_OF.items() if self.world.has(sets)}
         budget, first = self.args.hours * 3600, self.step
         if first > 0:  # a run that goes on draws anew: not the same kinds of steps again in the same order
             random.seed(self.args.seed + first)

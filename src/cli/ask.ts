@@ -11,6 +11,7 @@ interface AskFlags {
   readonly streams?: string;
   readonly all?: true;
   readonly asOf?: string;
+  readonly since?: string;
   readonly standing?: true;
   readonly every?: string;
   readonly holds?: string;
@@ -35,6 +36,7 @@ export function addAsk(program: Command): void {
       '--as-of <time>',
       'seconds or 1:42 since the stream began (one stream only), -30s before now, or a wall time (RFC 3339)',
     )
+    .option('--since <time>', 'read only what was shown from then on: a time as above, or -5m before the question')
     .option(
       '--standing',
       'ask again as new frames come, and print the first answer and each that is another one, until Ctrl-C',
@@ -45,6 +47,7 @@ export function addAsk(program: Command): void {
     .option('--json', 'print one JSON object for each answer')
     .action(async (words: string[], flags: AskFlags) => {
       if (flags.asOf !== undefined) checkTime(flags.asOf, '--as-of');
+      if (flags.since !== undefined) checkTime(flags.since, '--since');
       const { asked, questions } = split(words, flags);
       const standing = standingOf(questions, flags);
       const key = process.env['YOCO_API_KEY'];
@@ -104,6 +107,12 @@ function standingOf(questions: readonly string[], flags: AskFlags): Standing | n
   const [question = '', ...more] = questions;
   if (more.length > 0) throw invalid('question', '--standing takes one question; run one command for each.');
   if (flags.asOf !== undefined) throw invalid('as_of', '--as-of: a standing question is about the newest frame.');
+  if (flags.since !== undefined) {
+    throw invalid(
+      'since',
+      '--since: a standing question says in its words how far back it looks ("in the last minute").',
+    );
+  }
   const number = (name: 'every' | 'holds'): number | undefined => {
     const text = flags[name];
     if (text === undefined) return undefined;
@@ -133,7 +142,7 @@ async function stand(client: RealtimeClient, asked: Asked, standing: Standing, f
 
 function printStanding(question: string, { answer, previous, status, yoco }: StandingAnswer, { json }: AskFlags): void {
   if (json === true) {
-    const { as_of: asOf, as_of_time: asOfTime, evidence, streams, precision } = yoco;
+    const { as_of: asOf, as_of_time: asOfTime, since, evidence, streams, precision } = yoco;
     const line = {
       question,
       answer,
@@ -141,6 +150,7 @@ function printStanding(question: string, { answer, previous, status, yoco }: Sta
       status,
       as_of: asOf,
       as_of_time: asOfTime,
+      since,
       evidence,
       streams,
       precision,
@@ -165,12 +175,22 @@ async function askOne(client: RealtimeClient, asked: Asked, question: string, fl
       text += piece;
       if (flags.json !== true) process.stdout.write(piece);
     },
-    { asOf: wireTime(flags.asOf), streams: streamsOf(asked), followUp: flags.followUp },
+    {
+      asOf: wireTime(flags.asOf),
+      since: wireTime(flags.since),
+      streams: streamsOf(asked),
+      followUp: flags.followUp,
+    },
   );
   const extra = outcome.yoco;
   if (flags.json === true) {
-    const answer = { question, answer: text, status: outcome.status, as_of: extra?.as_of, evidence: extra?.evidence };
-    const seen = { streams: extra?.streams, precision: extra?.precision, latency_ms: extra?.latency_ms };
+    const answer = { question, answer: text, status: outcome.status, as_of: extra?.as_of, since: extra?.since };
+    const seen = {
+      evidence: extra?.evidence,
+      streams: extra?.streams,
+      precision: extra?.precision,
+      latency_ms: extra?.latency_ms,
+    };
     process.stdout.write(`${JSON.stringify({ ...answer, ...seen })}\n`);
     return;
   }

@@ -26,6 +26,7 @@ const answerExtra = z
     /** Null where several streams were asked: each has its own in `streams`. */
     as_of: z.number().nullable(),
     as_of_time: z.string(),
+    since: z.number().nullable(),
     streams: z.array(z.object({ name: z.string(), as_of: z.number(), as_of_time: z.string() }).loose()),
     precision: z.enum(['full', 'int8', 'thinned']),
     evidence: z.array(
@@ -64,6 +65,7 @@ const event = z.object({ type: z.string() }).loose();
 
 export interface AskParams {
   readonly asOf?: number | string | undefined;
+  readonly since?: number | string | undefined;
   /** By default the stream that the client is connected to. */
   readonly streams?: readonly string[] | 'all' | undefined;
   /** Whether the turns before it go with it; by default it is asked apart. */
@@ -136,7 +138,7 @@ export class RealtimeClient {
   /** Asks, and calls back with each piece of the answer. Throws the service's error, and `connection_closed`. */
   async ask(question: string, onDelta: (piece: string) => void, params: AskParams = {}): Promise<AskOutcome> {
     const item = { type: 'message', role: 'user', content: [{ type: 'input_text', text: question }] };
-    const response = { yoco: { as_of: params.asOf, streams: params.streams } };
+    const response = { yoco: { as_of: params.asOf, since: params.since, streams: params.streams } };
     if (params.followUp === true) {
       this.#send({ type: 'conversation.item.create', item });
       this.#send({ type: 'response.create', response });

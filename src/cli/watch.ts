@@ -128,7 +128,9 @@ async function watch(
       peak: peakMs / 1000,
       weight: Math.round(weight * 1000) / 1000,
     }));
-    answers.push({ question, answer: result.text, as_of: result.asOfMs / 1000, evidence });
+    const sinceMs = result.streams[0]?.sinceMs ?? null;
+    const since = sinceMs === null ? null : sinceMs / 1000;
+    answers.push({ question, answer: result.text, as_of: result.asOfMs / 1000, since, evidence });
     if (flags.json !== true) {
       process.stdout.write('\n');
       if (evidence.length > 0) process.stderr.write(`  evidence ${spans(evidence)}\n`);

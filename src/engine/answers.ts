@@ -4,7 +4,7 @@ import { EvidenceTally } from '../model/evidence.ts';
 import { type Precision, worstOf } from '../model/kv-cache.ts';
 import type { Model } from '../model/model.ts';
 import type { QuestionSegment } from '../model/question.ts';
-import type { KvSource, ReaderInput, Reading } from '../model/reader.ts';
+import { type KvSource, readable, type ReaderInput, type Reading } from '../model/reader.ts';
 import { repeatedTail, saysItTwice } from '../model/repetition.ts';
 import { sample, seededRandom } from '../model/sampling.ts';
 import { camerasToNames, settled } from './camera-names.ts';
@@ -22,10 +22,11 @@ export interface AnswerListener {
   failed(error: YocoError): void;
 }
 
-/** A stream that an answer reads, up to the question's moment. */
+/** A stream that an answer reads, up to the question's moment, and from when on; null: from the oldest frame that is kept. */
 export interface Asked {
   readonly stream: EngineStream;
   readonly asOfMs: number;
+  readonly sinceMs: number | null;
 }
 
 /** What an answer begins with. */
@@ -47,6 +48,13 @@ interface Answer extends Begun {
   precision: Precision;
   text: string;
   cancelled: boolean;
+}
+
+/** Steps of answers that read the same of one stream: one run is theirs. */
+interface Together {
+  readonly stream: EngineStream;
+  readonly sinceMs: number | null;
+  readonly steps: Decoding[];
 }
 
 /** One step of an answer: what it may read, and with what. */
@@ -102,7 +110,7 @@ export class Answers {
     if (this.#answers.size === 0) return false;
     for (const [id, answer] of this.#answers) if (answer.cancelled) this.#finish(id, answer, 'cancelled');
     const going: Answer[] = [];
-    const together = new Map<EngineStream, Decoding[]>();
+    const together: Together[] = [];
     let alone = 0;
     for (const [id, answer] of [...this.#answers]) {
       const decoding = this.#decoding(id, answer);
@@ -115,11 +123,12 @@ export class Answers {
         if (this.#answers.delete(id)) this.#answers.set(id, answer);
         continue;
       }
-      const group = together.get(only.stream);
-      if (group !== undefined) group.push(decoding);
-      else together.set(only.stream, [decoding]);
+      const { stream, sinceMs } = only;
+      const group = together.find((one) => one.stream === stream && one.sinceMs === sinceMs);
+      if (group !== undefined) group.steps.push(decoding);
+      else together.push({ stream, sinceMs, steps: [decoding] });
     }
-    for (const [stream, group] of together) going.push(...(await this.#decodeTogether(stream, group)));
+    for (const group of together) going.push(...(await this.#decodeTogether(group)));
     // What was said goes out now: the next run holds up the event loop, and a picture may come after it.
     await nextTurn();
     if (going.length > 0) await this.#extend(going);
@@ -151,14 +160,16 @@ export class Answers {
 
   /** What an answer may read now; null when it failed because nothing of that is kept any more. */
   #decoding(id: number, answer: Answer): Decoding | null {
-    const sources = answer.asked.map(({ stream, asOfMs }) => ({
+    const sources = answer.asked.map(({ stream, asOfMs, sinceMs }) => ({
       cache: stream.cache,
       frames: stream.cache.framesUpTo(asOfMs),
       momentMs: asOfMs,
+      sinceMs: sinceMs ?? undefined,
     }));
-    if (sources.every((source) => source.frames === 0)) {
+    if (sources.every((source) => readable(source) === 0)) {
       this.#answers.delete(id);
-      answer.listener.failed(new YocoError('time_out_of_range', { param: 'as_of' }));
+      const seen = sources.some((source) => source.frames > 0);
+      answer.listener.failed(new YocoError('time_out_of_range', { param: seen ? 'since' : 'as_of' }));
       return null;
     }
     return { id, answer, sources, input: answer.segment.own };
@@ -176,18 +187,20 @@ export class Answers {
     }
   }
 
-  /** One token of every answer on one stream; returns those that go on. */
-  async #decodeTogether(stream: EngineStream, group: readonly Decoding[]): Promise<Answer[]> {
+  /** One token of every answer that reads the same of one stream; returns those that go on. */
+  async #decodeTogether({ stream, sinceMs, steps }: Together): Promise<Answer[]> {
     const { reader } = this.#model;
-    const inputs = group.map(({ sources, input }) => ({ frames: sources[0]?.frames ?? 0, input }));
+    const inputs = steps.map(({ sources, input }) => ({ frames: sources[0]?.frames ?? 0, input }));
     let outputs: Reading[];
     try {
-      outputs = await this.#runs.timed('crossDecoder', () => reader.readTogether(stream.cache, inputs));
+      outputs = await this.#runs.timed('crossDecoder', () =>
+        reader.readTogether(stream.cache, inputs, sinceMs ?? undefined),
+      );
     } catch (error) {
-      for (const { id, answer } of group) if (this.#answers.delete(id)) answer.listener.failed(YocoError.from(error));
+      for (const { id, answer } of steps) if (this.#answers.delete(id)) answer.listener.failed(YocoError.from(error));
       return [];
     }
-    return group
+    return steps
       .filter((decoding, i) => {
         const output = outputs[i];
         return output !== undefined && this.#take(decoding, output);
@@ -249,7 +262,12 @@ export class Answers {
       streams: momentsOf(answer.asked),
       precision: answer.precision,
       evidence: answer.evidence.spans(
-        answer.asked.map(({ stream, asOfMs }) => ({ name: stream.name, cache: stream.cache, untilMs: asOfMs })),
+        answer.asked.map(({ stream, asOfMs, sinceMs }) => ({
+          name: stream.name,
+          cache: stream.cache,
+          untilMs: asOfMs,
+          fromMs: sinceMs ?? undefined,
+        })),
       ),
       inputTokens: answer.inputTokens,
       outputTokens: answer.ids.length,
@@ -263,5 +281,5 @@ export function streamGone(name: string, { streams }: AskRequest): YocoError {
 }
 
 export function momentsOf(asked: readonly Asked[]): AnswerEnd['streams'] {
-  return asked.map(({ stream, asOfMs }) => ({ name: stream.name, asOfMs }));
+  return asked.map(({ stream, asOfMs, sinceMs }) => ({ name: stream.name, asOfMs, sinceMs }));
 }

@@ -5,10 +5,14 @@ import type { Precision } from '../model/kv-cache.ts';
 import type { Turn } from '../model/question.ts';
 import type { WireError } from './wire-error.ts';
 
-/** One stream of a question, and the moment up to which it may be seen; null: its newest frame. */
+/**
+ * One stream of a question, the moment up to which it may be seen (null: its newest frame) and that from which on (null: its
+ * oldest frame).
+ */
 export interface AskedStream {
   readonly name: string;
   readonly asOfMs: number | null;
+  readonly sinceMs: number | null;
 }
 
 export interface AskRequest {
@@ -24,10 +28,11 @@ export interface AskRequest {
   readonly unattended?: boolean;
 }
 
-/** One stream that an answer read, and the moment of the newest of its frames that the answer could see. */
+/** One stream that an answer read, the moment of the newest of its frames that the answer could see, and since when it read; null: all that is kept. */
 export interface SeenStream {
   readonly name: string;
   readonly asOfMs: number;
+  readonly sinceMs: number | null;
 }
 
 export interface AnswerEnd {

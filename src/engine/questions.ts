@@ -160,8 +160,8 @@ export class Questions {
     return { id, waiting, asked, asOfMs, tokens };
   }
 
-  /** The newest kept frame of a stream that a question may see. Errors of one among `several` name it. */
-  #moment({ name, asOfMs }: AskedStream, several: boolean): Asked {
+  /** What a question may see of a stream. Errors of one among `several` name it. */
+  #moment({ name, asOfMs, sinceMs }: AskedStream, several: boolean): Asked {
     const which = several ? { param: 'streams', detail: `It is "${name}".` } : { param: 'stream' };
     const stream = this.#streams.get(name);
     if (stream === undefined) throw new YocoError('stream_not_found', which);
@@ -177,8 +177,10 @@ export class Questions {
         detail: `Kept are ${range}${several ? ` of "${name}"` : ''}.`,
       });
     }
-    const frame = cache.framesUpTo(wanted) - 1;
-    return { stream, asOfMs: Math.min(wanted, cache.endOf(frame)) };
+    const untilMs = Math.min(wanted, cache.endOf(cache.framesUpTo(wanted) - 1));
+    // Of one stream the newest frame is always there to be read; one of several that has stalled may have nothing of that time.
+    const begin = sinceMs === null || several ? sinceMs : Math.min(sinceMs, untilMs);
+    return { stream, asOfMs: untilMs, sinceMs: begin !== null && begin > firstMs ? begin : null };
   }
 }
 

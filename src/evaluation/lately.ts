@@ -1,21 +1,24 @@
 /**
- * What was shown so long before the question, and whether a thing was seen within so many seconds. Asked with a generator of its
+ * What was shown so long before the question, and whether a thing was seen within so many seconds or between two times. Asked with a generator of its
  * own: what else is drawn for a seed stays as it was.
  */
 import { BORDER_MS, type Playlist, type Span } from './playlist.ts';
-import { Asker, type EvaluationQuestion, spanText, withArticle } from './questions.ts';
+import { Asker, clockText, type EvaluationQuestion, spanText, withArticle } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
 /** How far back `seenwithin` looks, s, as in the recipe. */
 const WITHIN_S = [5, 10, 15, 20, 30, 60, 120];
 /** From here on people count in minutes, s. */
 const MINUTES_FROM_S = 90;
+/** How often two times are drawn. */
+const BETWEEN_TRIES = 50;
 /** One round for each of so many seconds, as of the other questions about the past. */
 const ROUND_MS = 60_000;
 
 /**
- * A round: two of `ago`, and a yes and a no of `seenwithin` over the same number of seconds, both about things that were shown:
- * only when tells which. `stream`: its number.
+ * A round: two of `ago`, and a yes and a no of `seenwithin` over the same number of seconds, and of `seenbetween` over the same part
+ * of the stream, all about things that were shown: only when tells which; what was first, and how many things there were, within so
+ * many seconds. `stream`: its number.
  */
 export function askLately(
   { spans, durationMs }: Pick<Playlist, 'spans' | 'durationMs'>,
@@ -42,6 +45,10 @@ export function askLately(
     }
     askWithin(asker, spans, asOfMs, random);
   }
+  for (let round = 0; round < rounds; round++) {
+    askBetween(asker, spans, asOfMs, random);
+    askOfPart(asker, spans, asOfMs, random);
+  }
   return asker.questions;
 }
 
@@ -58,6 +65,59 @@ function timesBack({ startMs, endMs }: Span, asOfMs: number): number[] {
 function agoText(seconds: number): string {
   if (seconds < MINUTES_FROM_S) return seconds === 1 ? 'a second ago' : `${seconds} seconds ago`;
   return `${seconds / 60} minutes ago`;
+}
+
+/** None where each number of seconds begins close to a border of two things, or holds one thing alone. */
+function askOfPart(asker: Asker, spans: readonly Span[], asOfMs: number, random: Random): void {
+  const parts = WITHIN_S.map((seconds) => {
+    const fromMs = asOfMs - seconds * 1000;
+    const clear = spans.some(({ startMs, endMs }) => startMs + BORDER_MS <= fromMs && fromMs <= endMs - BORDER_MS);
+    return { seconds, shown: clear ? spans.filter(({ startMs, endMs }) => endMs > fromMs && startMs < asOfMs) : [] };
+  }).filter(({ shown }) => shown.length > 1);
+  if (parts.length === 0) return;
+  const { seconds, shown } = pick(parts, random);
+  const [first] = shown;
+  if (first === undefined) return;
+  const part = `in the last ${spanText(seconds)}`;
+  const names = new Set(shown.map(({ picture }) => picture.label));
+  const moment = {
+    set: first.picture.set,
+    startMs: Math.max(first.startMs, asOfMs - seconds * 1000),
+    endMs: Math.min(first.endMs, asOfMs),
+  };
+  const expected = first.picture.label;
+  asker.ask('firstwithin', { part }, { expected, chance: 1 / spans.length, asOfMs, moment });
+  const number = { expected: String(names.size), chance: 1 / spans.length, asOfMs, moment: null };
+  asker.ask('differentwithin', { part }, number);
+}
+
+/** None where no whole seconds have things clearly inside and outside of them. */
+function askBetween(asker: Asker, spans: readonly Span[], asOfMs: number, random: Random): void {
+  for (let tries = 0; tries < BETWEEN_TRIES; tries++) {
+    const times = [random(), random()].map((share) => Math.floor((share * asOfMs) / 1000)).sort((a, b) => a - b);
+    const [fromS = 0, toS = 0] = times;
+    const [fromMs, toMs] = [fromS * 1000, toS * 1000];
+    const inside = spans.filter(({ startMs, endMs }) => endMs >= fromMs + BORDER_MS && startMs <= toMs - BORDER_MS);
+    const outside = spans.filter(
+      ({ startMs, endMs }) => endMs <= fromMs - BORDER_MS || (startMs >= toMs + BORDER_MS && startMs < asOfMs),
+    );
+    if (inside.length === 0 || outside.length === 0 || fromS === toS) continue;
+    const part = `between ${clockText(fromS)} and ${clockText(toS)}`;
+    const [yes, no] = [pick(inside, random), pick(outside, random)];
+    const moment = {
+      set: yes.picture.set,
+      startMs: Math.max(yes.startMs, fromMs),
+      endMs: Math.min(yes.endMs, toMs),
+    };
+    const chance = 0.5;
+    asker.ask('seenbetween', { x: withArticle(yes.picture.label), part }, { expected: 'yes', chance, asOfMs, moment });
+    asker.ask(
+      'seenbetween',
+      { x: withArticle(no.picture.label), part },
+      { expected: 'no', chance, asOfMs, moment: null },
+    );
+    return;
+  }
 }
 
 /** None where no number of seconds has things clearly on both sides of it. */

@@ -4,7 +4,14 @@ import { HELD_OUT, PHRASINGS } from './phrasings.ts';
 
 type PhrasedTask = keyof typeof PHRASINGS;
 /** Asked in the words of other tasks. */
-const BORROWING_TASKS = ['notshown', 'seenkind', 'seennowkind'] as const;
+const BORROWING_TASKS = [
+  'notshown',
+  'seenkind',
+  'seennowkind',
+  'seenbetween',
+  'firstwithin',
+  'differentwithin',
+] as const;
 export type Task = PhrasedTask | (typeof BORROWING_TASKS)[number];
 
 export const TASKS: readonly [Task, ...Task[]] = [...BORROWING_TASKS, ...(Object.keys(PHRASINGS) as PhrasedTask[])];
@@ -35,7 +42,10 @@ export interface EvaluationQuestion {
   readonly captions?: readonly string[];
 }
 
-/** What is put into a phrasing: a thing, its plural, a time, how long before ("10 seconds ago"), how long ("10 seconds", "minute"), a camera's number. */
+/**
+ * What is put into a phrasing: a thing, its plural, a time, how long before ("10 seconds ago"), how long ("10 seconds", "minute"), a camera's
+ * number; and what is said after it: which part of the stream is meant.
+ */
 export interface Words {
   readonly x?: string;
   readonly xs?: string;
@@ -43,6 +53,7 @@ export interface Words {
   readonly a?: string;
   readonly d?: string;
   readonly n?: string;
+  readonly part?: string;
 }
 
 type Asked = Omit<EvaluationQuestion, 'task' | 'text' | 'heldOut'>;
@@ -76,7 +87,8 @@ export class Asker {
       .replace('{a}', words.a ?? '')
       .replace('{d}', words.d ?? '')
       .replace('{n}', words.n ?? '');
-    this.questions.push({ task, text, heldOut, ...asked });
+    const whole = words.part === undefined ? text : text.replace(/\??$/, ` ${words.part}?`);
+    this.questions.push({ task, text: whole, heldOut, ...asked });
   }
 
   #forms(task: Task): readonly string[] {
@@ -85,7 +97,12 @@ export class Asker {
         // What was not shown is asked for in the words of any task that takes it for granted.
         return PHRASINGS[pick(['when', 'left', 'before', 'after'] as const, this.#random)];
       case 'seenkind':
+      case 'seenbetween':
         return PHRASINGS.seen;
+      case 'firstwithin':
+        return PHRASINGS.first;
+      case 'differentwithin':
+        return PHRASINGS.different;
       case 'seennowkind':
         return PHRASINGS.seennow;
       default:

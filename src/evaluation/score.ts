@@ -66,6 +66,7 @@ export function isRight(question: Pick<EvaluationQuestion, 'task' | 'expected'>,
     case 'seennowkind':
     case 'haschanged':
     case 'seenwithin':
+    case 'seenbetween':
       return new RegExp(`^\\s*${expected}\\b`, 'i').test(answer);
     case 'notshown':
       return /\b(not|never|no)\b/.test(answer.toLowerCase());

@@ -5,8 +5,8 @@ import { YocoError } from '../errors.ts';
 import type { Turn } from '../model/question.ts';
 import { QUESTION_MAX_CHARS } from '../question-limits.ts';
 import { StreamedAnswer } from './answer.ts';
-import { momentsAt } from './moments.ts';
 import { isOver, noFrame } from './no-frame.ts';
+import { questionTimes } from './question-times.ts';
 import type { Answer, AskOptions, Conversation, LiveStream, PastTurn } from './types.ts';
 
 /** Turns that a conversation keeps; the oldest are forgotten, so that one can go on for hours. */
@@ -31,8 +31,8 @@ export class StreamConversation implements Conversation {
   }
 
   /**
-   * Throws `question_empty`, `question_too_long`, `conversation_full`, `stream_deleted`, `response_in_progress` or `invalid_request`, and for
-   * `asOfWallMs` what `momentsAt` throws; the rest fails in the answer.
+   * Throws `question_empty`, `question_too_long`, `conversation_full`, `stream_deleted`, `response_in_progress` or `invalid_request`, and
+   * what `questionTimes` throws; the rest fails in the answer.
    */
   ask(question: string, options: AskOptions = {}): Answer {
     const text = question.trim();
@@ -51,7 +51,15 @@ export class StreamConversation implements Conversation {
     check('temperature', temperature, 0, 2);
     check('topP', topP, Number.MIN_VALUE, 1);
     check('maxTokens', maxTokens, 1, Infinity);
-    const moments = this.#moments(options);
+    const {
+      moments,
+      begins,
+      question: asked,
+    } = questionTimes(
+      text,
+      options,
+      this.streams.map((stream) => stream.status()),
+    );
     const turns = options.turns === undefined ? this.#turns : this.#given(options.turns, moments);
     this.#busy = true;
     const answer = new StreamedAnswer();
@@ -59,8 +67,12 @@ export class StreamConversation implements Conversation {
     let firstTokenMs: number | undefined;
     const cancel = this.#engine.ask(
       {
-        streams: this.streams.map(({ name }, i) => ({ name, asOfMs: moments?.[i] ?? null })),
-        question: text,
+        streams: this.streams.map(({ name }, i) => ({
+          name,
+          asOfMs: moments?.[i] ?? null,
+          sinceMs: begins?.[i] ?? null,
+        })),
+        question: asked,
         turns,
         maxTokens: Math.min(limit, Math.floor(maxTokens)),
         temperature,
@@ -78,7 +90,7 @@ export class StreamConversation implements Conversation {
           signal?.removeEventListener('abort', cancel);
           const totalMs = performance.now() - begin;
           if (end.finish !== 'cancelled') {
-            this.#turns = [...this.#turns, { question: text, timeMs: end.asOfMs, answer: end.text }].slice(-MAX_TURNS);
+            this.#turns = [...this.#turns, { question: asked, timeMs: end.asOfMs, answer: end.text }].slice(-MAX_TURNS);
           }
           answer.end({ ...end, firstTokenMs: firstTokenMs ?? totalMs, totalMs });
         },
@@ -116,17 +128,6 @@ export class StreamConversation implements Conversation {
     const times = moments ?? this.streams.map((stream) => stream.status().lastMs ?? 0);
     const timeMs = Math.max(0, ...times);
     return kept.map((turn) => ({ ...turn, timeMs }));
-  }
-
-  /** The moment in each stream, or null for the newest frame of each. */
-  #moments({ asOfMs, asOfWallMs }: AskOptions): readonly number[] | null {
-    if (asOfMs !== undefined && (this.streams.length > 1 || asOfWallMs !== undefined)) {
-      const detail = 'asOfMs is for one stream, each counts from its own start; give asOfWallMs alone.';
-      throw new YocoError('invalid_request', { param: 'asOfMs', detail });
-    }
-    if (asOfWallMs === undefined) return asOfMs === undefined ? null : [asOfMs];
-    const clocks = this.streams.map((stream) => stream.status());
-    return momentsAt(asOfWallMs, clocks, 'as_of');
   }
 }
 

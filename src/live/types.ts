@@ -15,6 +15,10 @@ export interface AskOptions {
   readonly asOfMs?: number;
   /** The same as wall time, ms since 1970: one instant in all streams that are asked. Not beside `asOfMs`. */
   readonly asOfWallMs?: number;
+  /** The question is about this moment and what came after it; default: all that is kept. Only where one stream is asked. */
+  readonly sinceMs?: number;
+  /** The same as wall time, ms since 1970: one instant in all streams that are asked. Not beside `sinceMs`. */
+  readonly sinceWallMs?: number;
   /** Limit of answer tokens; default and maximum come from the limits of the service. */
   readonly maxTokens?: number;
   /** 0 (default) is greedy. */

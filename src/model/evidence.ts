@@ -18,11 +18,12 @@ export interface EvidenceSpan {
   readonly weight: number;
 }
 
-/** A stream of a question; what is after `untilMs`, its moment, the question did not see. */
+/** A stream of a question; what is after `untilMs`, its moment, or before `fromMs` the question did not see. */
 export interface EvidenceStream {
   readonly name: string;
   readonly cache: KvCache;
   readonly untilMs?: number;
+  readonly fromMs?: number | undefined;
 }
 
 /** A frame that was looked at. */
@@ -129,7 +130,10 @@ function addTo(total: Float32Array, some: Float32Array): void {
 }
 
 /** What was thinned meanwhile, or long ago where a device still has it, counts for the frame that stands for it. */
-function keptFrames({ cache, untilMs }: EvidenceStream, shares: ReadonlyMap<number, number> | undefined): FrameShare[] {
+function keptFrames(
+  { cache, untilMs, fromMs = -Infinity }: EvidenceStream,
+  shares: ReadonlyMap<number, number> | undefined,
+): FrameShare[] {
   const byPlace = new Map<number, number>();
   for (const [time, share] of shares ?? []) {
     const place = cache.framesUpTo(time) - 1;
@@ -138,7 +142,7 @@ function keptFrames({ cache, untilMs }: EvidenceStream, shares: ReadonlyMap<numb
   return [...byPlace]
     .map(([place, share]) => ({
       place,
-      startMs: cache.times[place] ?? 0,
+      startMs: Math.max(fromMs, cache.times[place] ?? 0),
       endMs: Math.min(cache.endOf(place), untilMs ?? Infinity),
       share,
     }))

@@ -417,17 +417,24 @@ export class KvCache {
     return lastUpTo(this.#times, timeMs) + 1;
   }
 
-  /** The first `frames` kept frames without a copy; null where some of them are sealed. */
-  view(frames: number): KvView | null {
-    if (this.#pages.length > 0 && frames > 0) return null;
-    const { headDim, tokensPerFrame } = this.#options;
-    const tokens = frames * tokensPerFrame;
-    const cut = (buffer: Float32Array): Float32Array => buffer.subarray(0, tokens * headDim);
+  /** The first kept frame that was still there at `timeMs`, or came later; as many as there are where none was. */
+  firstFrom(timeMs: number): number {
+    const after = this.framesUpTo(timeMs);
+    return after > 0 && this.endOf(after - 1) >= timeMs ? after - 1 : after;
+  }
+
+  /** The kept frames of `run` without a copy, their times as `timesOf` tells them; null where some of them are sealed. */
+  view(run: FrameRun, sinceMs?: number): KvView | null {
+    const sealed = this.sealedFrames;
+    if (run.count > 0 && run.first < sealed) return null;
+    const size = this.#options.tokensPerFrame * this.#options.headDim;
+    const from = run.first - sealed;
+    const cut = (buffer: Float32Array): Float32Array => buffer.subarray(from * size, (from + run.count) * size);
     return {
       keys: this.#keys.map(cut),
       values: this.#values.map(cut),
-      tokens,
-      ...this.timesOf([{ first: 0, count: frames }]),
+      tokens: run.count * this.#options.tokensPerFrame,
+      ...this.timesOf([run], { sinceMs }),
     };
   }
 
@@ -436,12 +443,25 @@ export class KvCache {
     return runs.flatMap(({ first, count }) => this.#times.slice(first, first + count));
   }
 
-  /** The same, and what else a view tells of their times; `aheadMs`: the question's clock of this one. */
-  timesOf(runs: readonly FrameRun[], aheadMs = 0): Pick<KvView, 'times' | 'since' | 'stood' | 'ahead'> {
-    const began = this.#times[0] ?? 0;
-    const times = this.timesIn(runs);
+  /**
+   * The same, and what else a view tells of their times. `aheadMs`: the question's clock of this one. To a reading that begins
+   * at `sinceMs` the stream begins there, and so does a frame that was there already.
+   */
+  timesOf(
+    runs: readonly FrameRun[],
+    { aheadMs = 0, sinceMs }: { readonly aheadMs?: number | undefined; readonly sinceMs?: number | undefined } = {},
+  ): Pick<KvView, 'times' | 'since' | 'stood' | 'ahead'> {
+    const from = sinceMs ?? -Infinity;
+    const began = Math.max(from, this.#times[sinceMs === undefined ? 0 : this.firstFrom(sinceMs)] ?? 0);
+    const shown = this.timesIn(runs);
+    const times = shown.map((time) => Math.max(from, time));
     const stood = runs.flatMap(({ first, count }) => Array.from({ length: count }, (_, i) => this.stoodOf(first + i)));
-    return { times, since: times.map((time) => time - began), stood, ahead: times.map(() => aheadMs) };
+    return {
+      times,
+      since: times.map((time) => time - began),
+      stood: stood.map((ms, i) => ms - ((times[i] ?? 0) - (shown[i] ?? 0))),
+      ahead: times.map(() => aheadMs),
+    };
   }
 
   /** Copies frames, in full precision or as their pages hold them, to `rows` from token `at` on. */

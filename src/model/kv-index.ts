@@ -28,6 +28,12 @@ export interface KvCells {
   readonly scales: readonly Float32Array[];
 }
 
+/** The cells from number `from` on, up to and without number `to`. */
+export interface CellRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 export class KvIndex {
   readonly #shape: KvShape;
   #capacity = FIRST_CAPACITY;
@@ -189,34 +195,41 @@ export class KvIndex {
   }
 
   /**
-   * Calls `run` with the inputs of the index graph, which are good until it is done. The largest of them that are made for
+   * Calls `run` with the inputs of the index graph for the cells of `range`, which are good until it is done. The largest of them that are made for
    * it serve the next run, too: dead ones would lie among what runs allocate, which then takes ever new memory.
    */
-  async withFeeds<T>(cells: number, momentMs: number, run: (feeds: Record<string, Tensor>) => Promise<T>): Promise<T> {
+  async withFeeds<T>(
+    range: CellRange,
+    momentMs: number,
+    run: (feeds: Record<string, Tensor>) => Promise<T>,
+  ): Promise<T> {
     const spare = this.#spare;
     this.#spare = undefined;
-    const fits = spare !== undefined && spare.since.length >= cells;
+    const fits = spare !== undefined && spare.since.length >= range.to - range.from;
     const buffers = fits ? spare : { since: new Float32Array(this.#capacity), age: new Float32Array(this.#capacity) };
-    const result = await run(this.#feeds(cells, momentMs, buffers));
+    const result = await run(this.#feeds(range, momentMs, buffers));
     this.#spare = buffers;
     return result;
   }
 
-  /** Inputs of the index graph for a question at `momentMs`: the first `cells` cells, their keys and codes without a copy. */
-  #feeds(cells: number, momentMs: number, { since, age }: Differences): Record<string, Tensor> {
+  /** Inputs of the index graph for a question at `momentMs`: the cells of a range, their keys and codes without a copy. */
+  #feeds({ from, to }: CellRange, momentMs: number, { since, age }: Differences): Record<string, Tensor> {
     const { headDim } = this.#shape;
+    const cells = to - from;
     const rows = cells * KEYS_PER_CELL;
-    const times = this.#times.subarray(0, cells);
+    const ofRange = <T extends { subarray(begin: number, end: number): T }>(all: T, size: number): T =>
+      all.subarray(from * size, to * size);
+    const times = ofRange(this.#times, 1);
     const began = times[0] ?? 0;
     const feeds: Record<string, Tensor> = {
-      codes: new Tensor('uint8', this.#codes.all.subarray(0, cells * TIME_CODE_SIZE), [cells, TIME_CODE_SIZE]),
+      codes: new Tensor('uint8', ofRange(this.#codes.all, TIME_CODE_SIZE), [cells, TIME_CODE_SIZE]),
       since: floats(differences(times, began, 1, since), [cells]),
       age: floats(differences(times, momentMs, -1, age), [cells]),
     };
     this.#keys.forEach(({ all }, head) => {
-      feeds[`keys${head}`] = new Tensor('uint8', all.subarray(0, rows * headDim), [rows, headDim]);
+      feeds[`keys${head}`] = new Tensor('uint8', ofRange(all, KEYS_PER_CELL * headDim), [rows, headDim]);
     });
-    this.#scales.forEach((scales, head) => (feeds[`scales${head}`] = floats(scales.subarray(0, rows), [rows])));
+    this.#scales.forEach((scales, head) => (feeds[`scales${head}`] = floats(ofRange(scales, KEYS_PER_CELL), [rows])));
     return feeds;
   }
 }
@@ -249,24 +262,25 @@ export class CellRanking {
   }
 
   /**
-   * The `count` best of the first `cells` cells, rising, for a question at `momentMs`. `queries`: those of one token, of
+   * The `count` best cells of a range, rising, for a question at `momentMs`. `queries`: those of one token, of
    * these `dims`, as the cross-decoder gave them.
    */
   async best(
     index: KvIndex,
-    cells: number,
+    range: CellRange,
     count: number,
     momentMs: number,
     queries: Float32Array,
     dims: readonly number[],
   ): Promise<number[]> {
-    if (count >= cells) return Array.from({ length: cells }, (_, cell) => cell);
-    const results = await index.withFeeds(cells, momentMs, (feeds) =>
+    const cells = Math.max(0, range.to - range.from);
+    if (count >= cells) return Array.from({ length: cells }, (_, i) => range.from + i);
+    const results = await index.withFeeds(range, momentMs, (feeds) =>
       this.#session.run({ queries: floats(queries, dims), count: integers([count]), ...feeds }),
     );
     const chosen = results['chosen']?.data;
     if (!(chosen instanceof BigInt64Array)) throw new RangeError('the index graph lacks the output chosen');
-    return Array.from(chosen, Number).sort((a, b) => a - b);
+    return Array.from(chosen, (cell) => range.from + Number(cell)).sort((a, b) => a - b);
   }
 
   release(): Promise<void> {

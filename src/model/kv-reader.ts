@@ -12,7 +12,16 @@ import { frameShares } from './evidence.ts';
 import { type FrameRun, type KvCache, type KvView, worstOf } from './kv-cache.ts';
 import { CELL_FRAMES, type CellRanking } from './kv-index.ts';
 import { emptyRows } from './kv-page.ts';
-import { type KvSource, momentOf, type Reader, type ReaderInput, type Reading, type TogetherInput } from './reader.ts';
+import {
+  firstOf,
+  type KvSource,
+  momentOf,
+  readable,
+  type Reader,
+  type ReaderInput,
+  type Reading,
+  type TogetherInput,
+} from './reader.ts';
 import type { StreamTags } from './stream-tags.ts';
 
 export interface KvReading extends Reading {
@@ -57,26 +66,30 @@ export class KvReader implements Reader {
 
   /** Whether a question of these streams reads all that it may see. */
   readsAll(sources: readonly KvSource[]): boolean {
-    const frames = sources.reduce((sum, source) => sum + source.frames, 0);
-    return frames * this.#config.tokensPerFrame <= FULL_READ_TOKENS;
+    return this.#tokens(sources) <= FULL_READ_TOKENS;
   }
 
-  /** One read of one cache, whole, serves many questions; each sees its own number of `frames`. */
-  async readTogether(cache: KvCache, inputs: readonly TogetherInput[]): Promise<KvReading[]> {
+  /** That a question of these streams may see. */
+  #tokens(sources: readonly KvSource[]): number {
+    return sources.reduce((sum, source) => sum + readable(source), 0) * this.#config.tokensPerFrame;
+  }
+
+  /** One read of one cache, whole from `sinceMs` on, serves many questions; each sees its own number of `frames`. */
+  async readTogether(cache: KvCache, inputs: readonly TogetherInput[], sinceMs?: number): Promise<KvReading[]> {
     const { tokensPerFrame } = this.#config;
     const frames = Math.max(...inputs.map((input) => input.frames));
-    const view = cache.view(frames) ?? this.#gather([cache], [[{ first: 0, count: frames }]]);
+    const first = firstOf({ cache, frames, sinceMs });
+    const runUpTo = (end: number): FrameRun => ({ first, count: Math.max(0, end - first) });
+    const all = runUpTo(frames);
+    const view = cache.view(all, sinceMs) ?? this.#gather([{ cache, frames, sinceMs }], [[all]]);
     const outputs = await this.#crossDecoder.step(
       view,
       inputs.map(({ frames: visible, input }) => {
-        const tokens = visible * tokensPerFrame;
+        const tokens = runUpTo(visible).count * tokensPerFrame;
         return { ...input, visible: tokens, context: tokens };
       }),
     );
-    return outputs.map((output, i) => {
-      const runs = [{ first: 0, count: inputs[i]?.frames ?? 0 }];
-      return reading(output, [cache], [runs]);
-    });
+    return outputs.map((output, i) => reading(output, [cache], [[runUpTo(inputs[i]?.frames ?? 0)]]));
   }
 
   /** One token of one question on any number of streams. */
@@ -84,12 +97,13 @@ export class KvReader implements Reader {
     if (this.readsAll(sources)) {
       const [only, ...others] = sources;
       if (only !== undefined && others.length === 0) {
-        const [output] = await this.readTogether(only.cache, [{ frames: only.frames, input }]);
+        const { cache, frames, sinceMs } = only;
+        const [output] = await this.readTogether(cache, [{ frames, input }], sinceMs);
         if (output !== undefined) return output;
       }
       return this.#readRuns(
         sources,
-        sources.map(({ frames }) => [{ first: 0, count: frames }]),
+        sources.map((source) => [{ first: firstOf(source), count: readable(source) }]),
         input,
       );
     }
@@ -107,14 +121,15 @@ export class KvReader implements Reader {
     runs: readonly (readonly FrameRun[])[],
     input: ReaderInput,
   ): Promise<KvReading> {
-    const caches = sources.map((source) => source.cache);
     // Clocks of several streams begin when each was opened. A frame keeps its own stream's time; how long ago it was counts to
     // its own stream's moment, which is the newest frame of one that has stalled.
     const ahead = sources.map((source) => input.momentMs - momentOf(source, input));
-    const view = this.#gather(caches, runs, ahead);
-    const context = sources.reduce((sum, source) => sum + source.frames, 0) * this.#config.tokensPerFrame;
-    const [output] = await this.#crossDecoder.step(view, [{ ...input, visible: view.tokens, context }]);
+    const view = this.#gather(sources, runs, ahead);
+    const [output] = await this.#crossDecoder.step(view, [
+      { ...input, visible: view.tokens, context: this.#tokens(sources) },
+    ]);
     if (output === undefined) throw new RangeError('the cross-decoder gave no output');
+    const caches = sources.map((source) => source.cache);
     return reading(output, caches, runs);
   }
 
@@ -131,21 +146,23 @@ export class KvReader implements Reader {
     return Promise.all(
       sources.map(async (source) => {
         const { cache, frames } = source;
-        const cells = cache.cellsIn(Math.max(0, frames - newest));
-        const [after] = cache.runsOf([cells]);
-        const first = after?.first ?? 0;
+        const begin = firstOf(source);
+        const cells = { from: cache.cellsIn(begin), to: cache.cellsIn(Math.max(begin, frames - newest)) };
+        const [after] = cache.runsOf([cells.to]);
+        const first = Math.max(begin, after?.first ?? 0);
         const tail = { first, count: frames - first };
         if (queries === undefined) return [tail];
         const wanted = Math.max(1, Math.floor(share / CELL_FRAMES));
         const dims = [crossLayers, crossHeads, queries.length / crossLayers / crossHeads];
         const chosen = await this.#ranking.best(cache.index, cells, wanted, momentOf(source, input), queries, dims);
-        return [...cache.runsOf(chosen), tail];
+        return [...runsFrom(begin, cache.runsOf(chosen)), tail];
       }),
     );
   }
 
-  /** The frames of all caches, one after the other, the question's clock `ahead` of each; with the streams' tags where they are several. */
-  #gather(caches: readonly KvCache[], runs: readonly (readonly FrameRun[])[], ahead: readonly number[] = []): KvView {
+  /** The frames of all sources, one after the other, the question's clock `ahead` of each; with the streams' tags where they are several. */
+  #gather(sources: readonly KvSource[], runs: readonly (readonly FrameRun[])[], ahead: readonly number[] = []): KvView {
+    const caches = sources.map((source) => source.cache);
     const { headDim, tokensPerFrame } = this.#config;
     const sizes = runs.map((mine) => mine.reduce((sum, run) => sum + run.count, 0) * tokensPerFrame);
     const tokens = sizes.reduce((sum, size) => sum + size, 0);
@@ -163,7 +180,7 @@ export class KvReader implements Reader {
       this.#held = { caches: caches.map((cache) => new WeakRef(cache)), versions, runs };
     }
     const cut = (buffer: Float32Array): Float32Array => buffer.subarray(0, tokens * headDim);
-    const when = caches.map((cache, i) => cache.timesOf(runs[i] ?? [], ahead[i]));
+    const when = sources.map(({ cache, sinceMs }, i) => cache.timesOf(runs[i] ?? [], { aheadMs: ahead[i], sinceMs }));
     return {
       keys: rows.keys.map(cut),
       values: rows.values.map(cut),
@@ -183,6 +200,13 @@ export class KvReader implements Reader {
     }
     return this.#scratch;
   }
+}
+
+/** Of rising runs what is not before the frame `first`. */
+function runsFrom(first: number, runs: readonly FrameRun[]): FrameRun[] {
+  return runs
+    .map((run) => ({ first: Math.max(first, run.first), count: Math.min(run.count, run.first + run.count - first) }))
+    .filter(({ count }) => count > 0);
 }
 
 function holds(held: Held, caches: readonly KvCache[], runs: readonly (readonly FrameRun[])[]): boolean {

@@ -3,10 +3,12 @@ import type { CrossDecoderInput } from './cross-decoder.ts';
 import type { FrameShares } from './evidence.ts';
 import type { KvCache, Precision } from './kv-cache.ts';
 
-/** One stream of a question: its first `frames` kept frames may be read. */
+/** One stream of a question: of its first `frames` kept frames those may be read that were there at `sinceMs` or came later. */
 export interface KvSource {
   readonly cache: KvCache;
   readonly frames: number;
+  /** When the reading begins, on this stream's own clock, ms; by default with the oldest kept frame. */
+  readonly sinceMs?: number | undefined;
   /** The question's moment on this stream's own clock, ms; where it is not given, the clock is the question's. */
   readonly momentMs?: number;
 }
@@ -39,10 +41,20 @@ export interface Reading {
 export interface Reader {
   /** Whether a question of these streams reads all that it may see. */
   readsAll(sources: readonly KvSource[]): boolean;
-  /** One read of one cache, whole, serves many questions; each sees its own number of `frames`. */
-  readTogether(cache: KvCache, inputs: readonly TogetherInput[]): Promise<Reading[]>;
+  /** One read of one cache, whole from `sinceMs` on, serves many questions; each sees its own number of `frames`. */
+  readTogether(cache: KvCache, inputs: readonly TogetherInput[], sinceMs?: number): Promise<Reading[]>;
   /** One token of one question on any number of streams. */
   read(sources: readonly KvSource[], input: ReaderInput): Promise<Reading>;
+}
+
+/** The number of the first kept frame that a source may read. */
+export function firstOf({ cache, frames, sinceMs }: KvSource): number {
+  return sinceMs === undefined ? 0 : Math.min(cache.firstFrom(sinceMs), frames);
+}
+
+/** How many kept frames a source may read. */
+export function readable(source: KvSource): number {
+  return source.frames - firstOf(source);
 }
 
 /** The question's moment on a source's clock. */

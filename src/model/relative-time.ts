@@ -3,33 +3,12 @@
  * moment of the question, over minutes and hours, it has not learned, and here it is a subtraction.
  */
 import { clockText } from '../clock-text.ts';
+import { msOf, NUMBER, UNIT } from './said-time.ts';
 
 /** Of times the model knows the digits of a day (`clock_text` of the recipe). */
 const DAY_MS = 86_400_000;
-const SECONDS_OF = { s: 1, m: 60, h: 3_600 } as const;
-/** Numbers that people rather write out. */
-const WORDS: Readonly<Record<string, number>> = {
-  ...{
-    a: 1,
-    an: 1,
-    one: 1,
-    'half a': 0.5,
-    'half an': 0.5,
-    'a couple of': 2,
-    two: 2,
-    three: 3,
-    four: 4,
-    five: 5,
-    six: 6,
-  },
-  ...{ seven: 7, eight: 8, nine: 9, ten: 10, fifteen: 15, twenty: 20, thirty: 30, forty: 40, fifty: 50, sixty: 60 },
-};
-const NUMBER = `\\d{1,5}(?:\\.\\d)?|${Object.keys(WORDS)
-  .sort((a, b) => b.length - a.length)
-  .join('|')}`;
-const UNIT = '(s|m|h)(?:ecs?|econds?|ins?|inutes?|rs?|ours?)?';
 const AGO = new RegExp(
-  `\\b(?:(?:about|around|roughly) )?(${NUMBER}) ?${UNIT}(?:,? (?:and )?(${NUMBER}) ?${UNIT})? ago\\b`,
+  `\\b(?:(?:about|around|roughly) )?${NUMBER} ?${UNIT}(?:,? (?:and )?${NUMBER} ?${UNIT})? ago\\b`,
   'gi',
 );
 
@@ -40,9 +19,4 @@ export function onTheClock(question: string, momentMs: number): string {
     const ms = momentMs - msOf(number, unit) - (more === undefined ? 0 : msOf(more, moreUnit));
     return ms < 0 ? said : `at ${clockText(ms % DAY_MS)}`;
   });
-}
-
-function msOf(number: string, unit: string): number {
-  const count = WORDS[number.toLowerCase()] ?? Number(number);
-  return count * SECONDS_OF[unit.toLowerCase() as keyof typeof SECONDS_OF] * 1_000;
 }

@@ -7,10 +7,12 @@ import { seconds, wallTime } from './times.ts';
 export function answerJson(result: AnswerResult, conversation: Conversation) {
   const began = new Map(conversation.streams.map((stream) => [stream.name, stream.status().startedAtMs]));
   const wall = (stream: string, ms: number): string => wallTime(ms, began.get(stream) ?? 0);
-  const streams = result.streams.map(({ name, asOfMs }) => ({
+  const streams = result.streams.map(({ name, asOfMs, sinceMs }) => ({
     name,
     as_of: seconds(asOfMs),
     as_of_time: wall(name, asOfMs),
+    since: sinceMs === null ? null : seconds(sinceMs),
+    since_time: sinceMs === null ? null : wall(name, sinceMs),
   }));
   const only = streams.length === 1 ? streams[0] : undefined;
   return {
@@ -20,6 +22,7 @@ export function answerJson(result: AnswerResult, conversation: Conversation) {
       .map((stream) => stream.as_of_time)
       .sort()
       .at(-1),
+    since: only?.since ?? null,
     streams,
     precision: result.precision,
     evidence: result.evidence.map(({ stream, startMs, endMs, peakMs, weight }) => ({

@@ -1,9 +1,10 @@
-/** What one question is about: a fresh conversation on its streams, and the moment. */
+/** What one question is about: a fresh conversation on its streams, and the times. */
 import { YocoError } from '../errors.ts';
 import type { AskOptions, Conversation, LiveService, LiveStream, WantedStreams } from '../live/types.ts';
-import { asOfInstant, asOfOptions, instantMs, type WireTime } from './times.ts';
+import { asOfInstant, asOfOptions, instantMs, sinceOptions, type WireTime } from './times.ts';
 
-export type Moment = Pick<AskOptions, 'asOfMs' | 'asOfWallMs'>;
+/** Up to when streams are read, and from when on. */
+export type Times = Pick<AskOptions, 'asOfMs' | 'asOfWallMs' | 'sinceMs' | 'sinceWallMs'>;
 
 export interface Asked {
   /** Asked where no streams are wanted. */
@@ -11,20 +12,29 @@ export interface Asked {
   readonly wanted: WantedStreams | null;
   /** null: the newest frame. */
   readonly asOf: WireTime | null;
-  /** The fields of the message that say which streams and which time. */
+  /** null: all that is kept. */
+  readonly since: WireTime | null;
+  /** The fields of the message that say which streams and which times. */
   readonly streamsParam: string;
   readonly asOfParam: string;
+  readonly sinceParam: string;
 }
 
-/** Throws what `LiveService.converse` and `asOfOptions` throw, with the fields of the message. */
-export function askedStreams(live: LiveService, asked: Asked): { conversation: Conversation; moment: Moment } {
-  const { own, wanted, asOf, streamsParam, asOfParam } = asked;
+/** Throws what `LiveService.converse`, `asOfOptions` and `sinceOptions` throw, with the fields of the message. */
+export function askedStreams(live: LiveService, asked: Asked): { conversation: Conversation; times: Times } {
+  const { own, wanted, asOf, since, streamsParam, asOfParam, sinceParam } = asked;
   const instant = wanted === 'all' && asOf !== null ? instantOfAll(live, asOf, asOfParam) : undefined;
   const conversation = wanted === null ? own.converse() : live.converse(wanted, streamsParam, instant);
   const clocks = conversation.streams.map((stream) => stream.status());
   try {
-    if (instant !== undefined) return { conversation, moment: asOfInstant(instant, clocks, asOfParam) };
-    return { conversation, moment: asOf === null ? {} : asOfOptions(asOf, clocks, asOfParam) };
+    const moment =
+      instant !== undefined
+        ? asOfInstant(instant, clocks, asOfParam)
+        : asOf === null
+          ? {}
+          : asOfOptions(asOf, clocks, asOfParam);
+    const begin = since === null ? {} : sinceOptions(since, moment, clocks, sinceParam);
+    return { conversation, times: { ...moment, ...begin } };
   } catch (error) {
     throw withStreamsParam(YocoError.from(error), streamsParam);
   }

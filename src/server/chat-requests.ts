@@ -48,7 +48,7 @@ export const chatRequest = z.strictObject({
   response_format: z
     .object({ type: z.literal('text', { error: 'must be "text": the service writes text only' }) })
     .nullish(),
-  yoco: z.strictObject({ streams: streams.nullish(), as_of: time.nullish() }).optional(),
+  yoco: z.strictObject({ streams: streams.nullish(), as_of: time.nullish(), since: time.nullish() }).optional(),
   frequency_penalty: noEffect,
   logit_bias: noEffect,
   logprobs: noEffect,

@@ -38,23 +38,25 @@ export function chatRoutes(app: FastifyInstance, live: LiveService, parts: ChatP
     const params = parseOrThrow(chatRequest, jsonBody(request));
     const { question, turns } = questionAndTurns(params.messages, limits.questionMaxChars);
     checkBound(params, live, boundTo(request));
-    const { streams: wanted = null, as_of: asOf = null } = params.yoco ?? {};
+    const { streams: wanted = null, as_of: asOf = null, since = null } = params.yoco ?? {};
     const own = streamOfModel(live, params.model);
     const about = {
       own,
       wanted,
       asOf,
+      since,
       streamsParam: wanted === null ? 'model' : 'yoco.streams',
       asOfParam: 'yoco.as_of',
+      sinceParam: 'yoco.since',
     };
-    const { conversation, moment } = askedStreams(live, about);
+    const { conversation, times } = askedStreams(live, about);
     const abort = new AbortController();
     // The connection ended before the answer did: nobody reads the rest.
     reply.raw.once('close', () => {
       abort.abort();
     });
     const answer = conversation.ask(question, {
-      ...moment,
+      ...times,
       ...samplingOf(params),
       turns,
       maxTokens: tokensOf(params, limits.maxOutputTokens),

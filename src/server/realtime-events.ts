@@ -43,7 +43,12 @@ const session = z.strictObject({
   max_output_tokens: outputTokens.optional(),
   tools: noTools.optional(),
   yoco: z
-    .strictObject({ status: z.boolean().optional(), streams: streams.nullish(), as_of: time.nullish() })
+    .strictObject({
+      status: z.boolean().optional(),
+      streams: streams.nullish(),
+      as_of: time.nullish(),
+      since: time.nullish(),
+    })
     .optional(),
   model: noEffect,
   instructions: noEffect,
@@ -68,6 +73,7 @@ const response = z.strictObject({
     .strictObject({
       streams: streams.optional(),
       as_of: time.nullish(),
+      since: time.nullish(),
       temperature: temperature.optional(),
       top_p: topP.optional(),
       seed: seed.optional(),

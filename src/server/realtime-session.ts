@@ -4,7 +4,7 @@
  */
 import { YocoError } from '../errors.ts';
 import type { Conversation, LiveService, LiveStream, WantedStreams } from '../live/types.ts';
-import { askedStreams, type Moment } from './asked-streams.ts';
+import { askedStreams, type Times } from './asked-streams.ts';
 import { wireError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
@@ -66,6 +66,7 @@ export class RealtimeSession {
   #status = false;
   #streams: WantedStreams | null = null;
   #asOf: WireTime | null = null;
+  #since: WireTime | null = null;
 
   constructor(scope: SessionScope, limits: ServerLimits, host: SessionHost) {
     const { stream } = scope;
@@ -205,14 +206,16 @@ export class RealtimeSession {
   /** Takes over all fields, or none of them when one is wrong. */
   #update({ max_output_tokens: tokens, yoco = {} }: SessionParams): void {
     const maxTokens = tokens === undefined ? this.#maxTokens : this.#tokens(tokens, 'session.max_output_tokens');
-    const { streams = this.#streams, as_of: asOf = this.#asOf } = yoco;
+    const { streams = this.#streams, as_of: asOf = this.#asOf, since = this.#since } = yoco;
     // Who "all" are is seen at each question.
     if (Array.isArray(yoco.streams)) this.#converse(yoco.streams, 'session.yoco.streams');
     if (yoco.as_of != null) checkTime(yoco.as_of, 'session.yoco.as_of');
+    if (yoco.since != null) checkTime(yoco.since, 'session.yoco.since');
     this.#maxTokens = maxTokens;
     this.#status = yoco.status ?? this.#status;
     this.#streams = streams;
     this.#asOf = asOf;
+    this.#since = since;
   }
 
   /** A fresh conversation about the streams that are wanted; null: the session's own. */
@@ -231,17 +234,18 @@ export class RealtimeSession {
     }
   }
 
-  /** What a response is about: a fresh conversation, and the moment. `streamsParam`: where the message says which streams. */
-  #about({ yoco = {} }: ResponseParams): { fresh: Conversation; moment: Moment; streamsParam: string } {
-    const { streams, as_of: asOf = this.#asOf } = yoco;
+  /** What a response is about: a fresh conversation, and the times. `streamsParam`: where the message says which streams. */
+  #about({ yoco = {} }: ResponseParams): { fresh: Conversation; times: Times; streamsParam: string } {
+    const { streams, as_of: asOf = this.#asOf, since = this.#since } = yoco;
     const wanted = streams ?? this.#streams;
     // Of the session's own stream the address says which it is.
     const streamsParam = wanted === null ? 'stream' : `${streams == null ? 'session' : 'response'}.yoco.streams`;
-    const param = `${yoco.as_of === undefined ? 'session' : 'response'}.yoco.as_of`;
+    const asOfParam = `${yoco.as_of === undefined ? 'session' : 'response'}.yoco.as_of`;
+    const sinceParam = `${yoco.since === undefined ? 'session' : 'response'}.yoco.since`;
     this.#checkScope(wanted, streamsParam);
-    const about = { own: this.#stream, wanted, asOf, streamsParam, asOfParam: param };
-    const { conversation: fresh, moment } = askedStreams(this.#scope.live, about);
-    return { fresh, moment, streamsParam };
+    const about = { own: this.#stream, wanted, asOf, since, streamsParam, asOfParam, sinceParam };
+    const { conversation: fresh, times } = askedStreams(this.#scope.live, about);
+    return { fresh, times, streamsParam };
   }
 
   #respond(params: ResponseParams): void {
@@ -265,7 +269,7 @@ export class RealtimeSession {
       this.#limits.questionMaxChars,
       parallel ? 'response.input' : 'conversation.item',
     );
-    const { fresh, moment, streamsParam } = this.#about(params);
+    const { fresh, times, streamsParam } = this.#about(params);
     const begun = parallel ? undefined : this.#conversations.find((other) => isAboutTheSame(other, fresh));
     const conversation = begun ?? fresh;
     let answer: string | undefined;
@@ -277,7 +281,7 @@ export class RealtimeSession {
           params.max_output_tokens === undefined
             ? this.#maxTokens
             : this.#tokens(params.max_output_tokens, 'response.max_output_tokens'),
-        options: { ...moment, ...samplingOf(params.yoco ?? {}) },
+        options: { ...times, ...samplingOf(params.yoco ?? {}) },
         metadata: params.metadata ?? null,
         conversation,
         streamsParam,
@@ -380,6 +384,7 @@ export class RealtimeSession {
         stream: streamJson(this.#stream.status()),
         streams: this.#streams,
         as_of: this.#asOf,
+        since: this.#since,
         status: this.#status,
         conversation_id: this.#conversationId,
       },

@@ -74,15 +74,51 @@ export function asOfInstant(
  */
 export function instantMs(time: WireTime, clocks: readonly StreamClock[], param: string): number {
   const form = parse(time, param);
-  if (form.kind === 'seconds') {
-    throw new YocoError('invalid_request', {
-      param,
-      detail:
-        `${param}: seconds are counted from the beginning of one stream, and ${clocks.length} are asked; expected a ` +
-        'time before the newest frame ("-30s") or a wall time ("2030-01-31T12:00:00Z").',
-    });
-  }
+  if (form.kind === 'seconds') throw ofOneStream(param, clocks.length);
   return form.kind === 'wall' ? form.ms : newestWallMs(clocks) - form.ms;
+}
+
+/**
+ * From when on a client wants streams to be read, on the one stream's clock or as an instant in several; `-5m` counts back from the
+ * question's moment, which is `moment` or the newest frame. Before the oldest kept frame is from that on. Throws `invalid_request` for
+ * another form and for seconds since a beginning of several, `stream_empty`, or `time_out_of_range` for a time after the moment.
+ */
+export function sinceOptions(
+  time: WireTime,
+  moment: Pick<AskOptions, 'asOfMs' | 'asOfWallMs'>,
+  clocks: readonly StreamClock[],
+  param: string,
+): Pick<AskOptions, 'sinceMs' | 'sinceWallMs'> {
+  const form = parse(time, param);
+  const [only] = clocks;
+  if (clocks.length === 1 && only !== undefined) {
+    const { lastMs, startedAtMs } = only;
+    if (lastMs === null) throw noFrame(only, { param: 'stream' });
+    const { asOfWallMs, asOfMs = asOfWallMs === undefined ? lastMs : asOfWallMs - startedAtMs } = moment;
+    const ms =
+      form.kind === 'seconds' ? form.ms : form.kind === 'before' ? asOfMs - form.ms : Math.round(form.ms - startedAtMs);
+    if (ms > asOfMs) throw afterMoment(param, `${seconds(ms)} s`, `${seconds(asOfMs)} s`);
+    return { sinceMs: Math.max(0, ms) };
+  }
+  const asOfWallMs = moment.asOfWallMs ?? newestWallMs(clocks);
+  if (form.kind === 'seconds') throw ofOneStream(param, clocks.length);
+  const sinceWallMs = form.kind === 'wall' ? form.ms : asOfWallMs - form.ms;
+  if (sinceWallMs > asOfWallMs) throw afterMoment(param, wallTime(sinceWallMs, 0), wallTime(asOfWallMs, 0));
+  return { sinceWallMs };
+}
+
+function afterMoment(param: string, since: string, moment: string): YocoError {
+  const detail = `${param}: ${since} is after the moment of the question, ${moment}.`;
+  return new YocoError('time_out_of_range', { param, detail });
+}
+
+function ofOneStream(param: string, asked: number): YocoError {
+  return new YocoError('invalid_request', {
+    param,
+    detail:
+      `${param}: seconds are counted from the beginning of one stream, and ${asked} are asked; expected a ` +
+      'time before the newest frame ("-30s") or a wall time ("2030-01-31T12:00:00Z").',
+  });
 }
 
 /** Throws `invalid_request` where a time has none of the forms. */

@@ -42,6 +42,7 @@ describe('watch', () => {
           question,
           answer: expect.any(String) as string,
           as_of: 2.5,
+          since: null,
           evidence: expect.any(Array) as unknown[],
         })),
       });
@@ -269,8 +270,10 @@ describe('serve and ask', () => {
         '--json',
         '--as-of',
         '0:01',
+        '--since',
+        '-500ms',
       ]);
-      expect(JSON.parse(unquoted.stdout)).toMatchObject({ question: 'what is this', as_of: 1 });
+      expect(JSON.parse(unquoted.stdout)).toMatchObject({ question: 'what is this', as_of: 1, since: 0.5 });
 
       // Whoever is refused has the prompt back: the connection is not waited for.
       expect(performance.now() - began).toBeLessThan(30_000);

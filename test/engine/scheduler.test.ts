@@ -449,6 +449,40 @@ describe('Askers', () => {
     expect((await answer(request('a', 'and now?', { turns: otherTurns }))).text).not.toBe(second.text);
   });
 
+  test('rest on nothing that was before the time at which their reading begins', async () => {
+    open('a');
+    await watch('a', 0, 12);
+    for (let seed = 0; seed < 4; seed++) {
+      const end = await answer(request('a', 'what was shown first?', { sinceMs: 4_000, seed }));
+      expect(end.streams).toEqual([{ name: 'a', asOfMs: 5_500, sinceMs: 4_000 }]);
+      for (const { startMs } of end.evidence) expect(startMs).toBeGreaterThanOrEqual(4_000);
+    }
+  });
+
+  test('begin to read at the newest frame at the latest, and tell nothing of a time before the oldest', async () => {
+    open('a');
+    await watch('a', 0, 12);
+    const since = async (sinceMs: number): Promise<number | null | undefined> =>
+      (await answer(request('a', 'what is this?', { sinceMs }))).streams[0]?.sinceMs;
+    expect([await since(5_700), await since(500), await since(0), await since(-60_000)]).toEqual([
+      5_500,
+      500,
+      null,
+      null,
+    ]);
+  });
+
+  test('are the same whether others read from another time on meanwhile', async () => {
+    open('a');
+    await watch('a', 0, 12);
+    const asked = [null, 2_000, 2_000, 4_000].map((sinceMs, i) =>
+      request('a', i === 1 ? 'what is this?' : 'what was shown first?', { sinceMs, temperature: 0 }),
+    );
+    const alone: AnswerEnd[] = [];
+    for (const one of asked) alone.push(await answer(one));
+    expect(await Promise.all(asked.map((one) => answer(one)))).toEqual(alone);
+  });
+
   test('of one conversation do not change the answers of another', async () => {
     open('a');
     await watch('a', 0, 6);
@@ -471,9 +505,9 @@ describe('A question over several streams', () => {
     for (let seed = 0; seed < 4; seed++) {
       const end = await answer(request(NAMES, 'which camera shows the dog?', { seed }));
       expect(end.streams).toEqual([
-        { name: 'front', asOfMs: 1500 },
-        { name: 'yard', asOfMs: 2500 },
-        { name: 'attic', asOfMs: 3500 },
+        { name: 'front', asOfMs: 1500, sinceMs: null },
+        { name: 'yard', asOfMs: 2500, sinceMs: null },
+        { name: 'attic', asOfMs: 3500, sinceMs: null },
       ]);
       expect([end.asOfMs, end.precision]).toEqual([3500, 'full']);
       expect(end.evidence.length).toBeGreaterThan(0);
@@ -488,7 +522,7 @@ describe('A question over several streams', () => {
 
   test('reads each of them, in their order, and each up to its own moment', async () => {
     const texts = async (...asked: [string, number | null][]): Promise<string> => {
-      const streams = asked.map(([name, asOfMs]) => ({ name, asOfMs }));
+      const streams = asked.map(([name, asOfMs]) => ({ name, asOfMs, sinceMs: null }));
       const ends = [1, 2, 3].map((seed) => answer({ ...request('front', 'what is this?', { seed }), streams }));
       return (await Promise.all(ends)).map(({ text }) => text).join('|');
     };
@@ -504,9 +538,20 @@ describe('A question over several streams', () => {
     expect(await texts(['front', 1500], ['yard', 2500])).toBe(both);
   });
 
+  test('reads each from its own time on, and fails where none has anything of that time', async () => {
+    const from = (...begins: number[]): AskRequest => ({
+      ...request('front', 'what is this?'),
+      streams: begins.map((sinceMs, i) => ({ name: NAMES[i] ?? '', asOfMs: null, sinceMs })),
+    });
+    const { streams, evidence } = await answer(from(1_000, 3_000));
+    expect(streams.map(({ sinceMs }) => sinceMs)).toEqual([1_000, 3_000]);
+    expect(new Set(evidence.map(({ stream }) => stream))).toEqual(new Set(['front'])); // the yard has stalled
+    await expect(answer(from(9_000, 9_000))).rejects.toMatchObject({ code: 'time_out_of_range', param: 'since' });
+  });
+
   test('in the past is the answer that was given at that moment', async () => {
     const then = await answer(request(NAMES, 'what was shown first?'));
-    const streams = then.streams.map(({ name, asOfMs }) => ({ name, asOfMs }));
+    const streams = then.streams;
     for (const name of NAMES) await watch(name, 8, 10);
     expect(await answer({ ...request(NAMES, 'what was shown first?'), streams })).toEqual(then);
   });
@@ -623,7 +668,7 @@ describe('A question over several streams', () => {
     fill(long, 0, frames);
     fill(short, 0, 200);
     const end = await answer(request(['long', 'short'], 'what was shown first?', { maxTokens: 4 }));
-    expect(end.streams).toEqual([
+    expect(end.streams).toMatchObject([
       { name: 'long', asOfMs: (frames - 1) * 500 },
       { name: 'short', asOfMs: 199 * 500 },
     ]);

@@ -53,7 +53,40 @@ describe.each([
   });
 });
 
+test('The questions between two times ask a yes and a no over the same part, both of things that were shown', () => {
+  const asked = askedOf(LONG).filter(({ task }) => task === 'seenbetween');
+  expect(asked.length).toBeGreaterThan(STREAMS.length);
+  expect(asked.filter(({ expected }) => expected === 'yes')).toHaveLength(asked.length / 2);
+  for (const { text, expected } of asked) {
+    const [, from = 0, to = 0] = (/between (\d+:\d\d) and (\d+:\d\d)\?$/.exec(text) ?? []).map((time) => {
+      const [minutes = 0, seconds = 0] = time.split(':').map(Number);
+      return (minutes * 60 + seconds) * 1000;
+    });
+    const span = LONG.spans.find(({ picture }) => new RegExp(`\\b${picture.label}\\b`).test(text));
+    const inside = (span?.endMs ?? NaN) > from && (span?.startMs ?? NaN) < to;
+    expect(inside ? 'yes' : 'no', text).toBe(expected);
+  }
+});
+
+test.each([
+  ['short', SHORT],
+  ['long', LONG],
+])(
+  'The questions about a part of a %s stream expect what was shown in it, the thing at its beginning too',
+  (_, playlist) => {
+    const asked = askedOf(playlist).filter(({ task }) => task === 'firstwithin' || task === 'differentwithin');
+    expect(asked.length).toBeGreaterThan(STREAMS.length);
+    for (const { task, text, asOfMs, expected } of asked) {
+      const fromMs = asOfMs - secondsOf(/last (?:\d+ )?\w+/.exec(text)?.[0] ?? '') * 1000;
+      const shown = playlist.spans.filter(({ startMs, endMs }) => endMs > fromMs && startMs < asOfMs);
+      expect(shown[0]?.startMs).toBeLessThan(fromMs);
+      expect(expected, text).toBe(task === 'firstwithin' ? shown[0]?.picture.label : String(shown.length));
+    }
+  },
+);
+
 test('Of one thing alone nothing is asked that could only be answered with yes', () => {
   const asked = askedOf(shown(8));
   expect(asked.map(({ task }) => task)).not.toContain('seenwithin');
+  expect(asked.map(({ task }) => task)).not.toContain('seenbetween');
 });

@@ -122,6 +122,15 @@ describe.skipIf(!found)('A cache on a device', () => {
       }
     });
 
+    test('answers as the host does of what was shown from a time on', async () => {
+      const moment = timeOf(FRAMES - 1);
+      for (const first of [3, 8, 19]) {
+        const source = { frames: FRAMES, sinceMs: timeOf(first) };
+        const expected = await ask(host, [{ cache: here.cache, ...source }], 'what was shown first?', moment);
+        expectSame(await ask(device, [{ cache: there.cache, ...source }], 'what was shown first?', moment), expected);
+      }
+    });
+
     test('serves many questions with one reading', async () => {
       const { config, embeddings, selfDecoder, tokenizer } = host;
       const segments = await Promise.all(

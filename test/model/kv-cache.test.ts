@@ -45,7 +45,7 @@ describe('The cache of a stream', () => {
     const cache = newCache(100);
     expect([cache.frames, cache.bytes, cache.droppedFrames]).toEqual([0, 0, 0]);
     expect(cache.times).toEqual([]);
-    expect(cache.view(0)?.tokens).toBe(0);
+    expect(cache.view({ first: 0, count: 0 })?.tokens).toBe(0);
   });
 
   test('refuses a time before its newest, at which it would not be found', () => {
@@ -81,7 +81,7 @@ describe('The cache of a stream', () => {
   test('shows a prefix without a copy', () => {
     const cache = newCache(100);
     fill(cache, 0, 10);
-    const [part, whole] = [cache.view(4), cache.view(10)];
+    const [part, whole] = [cache.view({ first: 0, count: 4 }), cache.view({ first: 0, count: 10 })];
     expectFrames(cache, 0, 4);
     for (const [i, keys] of (part?.keys ?? []).entries()) {
       expect(keys.buffer).toBe(whole?.keys[i]?.buffer);
@@ -89,19 +89,56 @@ describe('The cache of a stream', () => {
     }
   });
 
+  test('shows any part of it without a copy, as a stream that began there', () => {
+    const cache = newCache(100);
+    fill(cache, 0, 10);
+    const [part, whole] = [cache.view({ first: 4, count: 3 }), cache.view({ first: 0, count: 10 })];
+    const size = TOKENS * HEAD_DIM;
+    part?.keys.forEach((keys, head) => {
+      expect(keys.buffer).toBe(whole?.keys[head]?.buffer);
+      expect(keys).toEqual(whole?.keys[head]?.subarray(4 * size, 7 * size));
+    });
+    const times = [4, 5, 6].map((frame) => cache.times[frame] ?? 0);
+    expect(cache.view({ first: 4, count: 3 }, times[0])).toMatchObject({
+      times,
+      since: times.map((time) => time - (times[0] ?? 0)),
+    });
+  });
+
+  test('knows its first frame that was there at a time, or came after it', () => {
+    const cache = newCache(100);
+    fill(cache, 0, 10);
+    const [third = 0, fourth = 0] = cache.times.slice(3, 5);
+    expect([third - 1, third, third + 1, fourth].map((time) => cache.firstFrom(time))).toEqual([3, 3, 4, 4]);
+    expect([-1, (cache.times.at(-1) ?? 0) + 1].map((time) => cache.firstFrom(time))).toEqual([0, 10]);
+  });
+
+  test('tells of a frame that stands for later ones as of one that began with the reading', () => {
+    const cache = newCache(100);
+    fill(cache, 0, 3);
+    const last = cache.times.at(-1) ?? 0;
+    cache.merge(last + 20_000);
+    const sinceMs = last + 15_000;
+    expect(cache.firstFrom(sinceMs)).toBe(2);
+    const newest = [{ first: 2, count: 1 }];
+    const whole = cache.timesOf(newest);
+    const part = cache.timesOf(newest, { sinceMs });
+    expect(part).toEqual({ times: [sinceMs], since: [0], stood: [(whole.stood[0] ?? 0) - 15_000], ahead: [0] });
+  });
+
   test('never changes what was written: a prefix is the same after more frames', () => {
     const cache = newCache(1000);
     fill(cache, 0, 5);
-    const before = cache.view(5)?.keys.map((keys) => [...keys]);
+    const before = cache.view({ first: 0, count: 5 })?.keys.map((keys) => [...keys]);
     fill(cache, 5, 200);
-    expect(cache.view(5)?.keys.map((keys) => [...keys])).toEqual(before);
+    expect(cache.view({ first: 0, count: 5 })?.keys.map((keys) => [...keys])).toEqual(before);
   });
 
   test('seals its oldest quarter into int8 pages when full precision has no more room', () => {
     const cache = newCache(200);
     fill(cache, 0, 97);
     expect([cache.frames, cache.sealedFrames]).toEqual([97, PAGE_FRAMES]);
-    expect(cache.view(97)).toBeNull();
+    expect(cache.view({ first: 0, count: 97 })).toBeNull();
     expect(cache.precisionOf([{ first: PAGE_FRAMES, count: 97 - PAGE_FRAMES }])).toBe('full');
     expect(cache.precisionOf([{ first: PAGE_FRAMES - 1, count: 1 }])).toBe('int8');
     const { keys } = rowsOf(cache);

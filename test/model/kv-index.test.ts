@@ -39,7 +39,7 @@ function chosen(index: KvIndex, feature: number, weight: number): Promise<number
   const queries = new Float32Array(crossLayers * crossHeads * size);
   for (let at = headDim + feature; at < queries.length; at += size) queries[at] = weight;
   const dims = [crossLayers, crossHeads, size];
-  return model.ranking.best(index, index.cells, MINUTE_CELLS, CELLS * CELL_MS, queries, dims);
+  return model.ranking.best(index, { from: 0, to: index.cells }, MINUTE_CELLS, CELLS * CELL_MS, queries, dims);
 }
 
 const from = (first: number): number[] => Array.from({ length: MINUTE_CELLS }, (_, i) => first + i);

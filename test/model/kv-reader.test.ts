@@ -20,15 +20,15 @@ beforeAll(async () => {
 });
 afterAll(() => model.release());
 
-/** Frames of random keys and values; `special` gets keys of its own. */
-function fill(cache: KvCache, frames: number, special?: { frame: number; k: Float32Array }): void {
+/** Frames of random keys and values, from number `first` on; `special` gets keys of its own. */
+function fill(cache: KvCache, frames: number, special?: { frame: number; k: Float32Array }, first = 0): void {
   const { tokensPerFrame, kvHeads, headDim } = model.config;
   const random = seededRandom(9);
   const size = tokensPerFrame * kvHeads * headDim;
   for (let frame = 0; frame < frames; frame++) {
     const noise = (): Float32Array => Float32Array.from({ length: size }, () => random() * 2 - 1);
     const [k, v] = [noise(), noise()];
-    cache.append(frame * 500, special?.frame === frame ? special.k : k, v);
+    if (frame >= first) cache.append(frame * 500, special?.frame === frame ? special.k : k, v);
   }
 }
 
@@ -117,6 +117,51 @@ describe('A question about a long cache', () => {
     const { runs } = await model.kvReader.read([{ cache, frames }], input);
     const last = runs[0]?.at(-1);
     expect((last?.first ?? 0) + (last?.count ?? 0)).toBe(frames);
+  });
+
+  /** The frames of `cache` from number `first` on, as if nothing had been before them. */
+  function later(first: number, frames: number): KvCache {
+    const cache = model.newCache(2 ** 28);
+    fill(cache, frames, undefined, first);
+    return cache;
+  }
+
+  test.each([
+    ['what is read whole', 200, 48],
+    ['what is read through the index', LONG, 1_000],
+  ])('sees nothing before the time at which its reading begins: %s', async (_, frames, first) => {
+    const cache = model.newCache(2 ** 28);
+    fill(cache, frames);
+    const sinceMs = first * 500;
+    const part = await model.kvReader.read([{ cache, frames, sinceMs }], input);
+    expect(part.runs[0]?.[0]?.first).toBeGreaterThanOrEqual(first);
+    expect((part.looked[0]?.times[0] ?? 0) >= sinceMs).toBe(true);
+    // Of a cache that holds no more the answer is the same: pages are sealed at the same frames of both.
+    const alone = later(first, frames);
+    const expected = await model.kvReader.read([{ cache: alone, frames: frames - first }], input);
+    if (frames < LONG) expect(part.logits).toEqual(expected.logits);
+    else {
+      const numbers = (runs: typeof part.runs): number[][] => runs.flat().map((run) => [run.first, run.count]);
+      expect(numbers(part.runs)).toEqual(numbers(expected.runs).map(([at = 0, count = 0]) => [at + first, count]));
+    }
+  });
+
+  test('that begins where little is left is read whole, others with it', async () => {
+    const cache = model.newCache(2 ** 28);
+    fill(cache, LONG);
+    const source = { cache, frames: LONG, sinceMs: (LONG - 50) * 500 };
+    expect([model.kvReader.readsAll([source]), model.kvReader.readsAll([{ cache, frames: LONG }])]).toEqual([
+      true,
+      false,
+    ]);
+    const alone = await model.kvReader.read([source], input);
+    expect([alone.runs, alone.precision]).toEqual([[[{ first: LONG - 50, count: 50 }]], 'full']);
+    const inputs = [LONG, LONG - 20].map((frames) => ({ frames, input }));
+    const [together, earlier] = await model.kvReader.readTogether(cache, inputs, source.sinceMs);
+    together?.logits.forEach((logit, i) => {
+      expect(logit).toBeCloseTo(alone.logits[i] ?? NaN, 4);
+    });
+    expect(earlier?.runs).toEqual([[{ first: LONG - 50, count: 30 }]]);
   });
 
   test('of several streams shares its limit among them, and each stream has a tag of its own', async () => {

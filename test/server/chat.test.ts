@@ -23,7 +23,7 @@ interface Wire {
   data: { id: string }[];
   choices: { message: { content: string }; finish_reason: string }[];
   usage: object;
-  yoco: { stream: string; as_of: number; evidence: object[]; streams: object[] };
+  yoco: { stream: string; as_of: number; since: number | null; evidence: object[]; streams: object[] };
 }
 
 async function post(body: unknown, headers: Record<string, string> = {}, address = server.address) {
@@ -83,8 +83,9 @@ describe('chat completions', () => {
     expect(asked?.options.turns).toEqual([{ question: 'What is it?', answer: 'a kiwi' }]);
   });
 
-  it('read a past moment, several streams, or all', async () => {
-    expect((await post(ask('Then?', { yoco: { as_of: '-10s' } }))).body.yoco.as_of).toBe(50);
+  it('read a past moment, only the newest time, several streams, or all', async () => {
+    expect((await post(ask('Then?', { yoco: { as_of: '-10s' } }))).body.yoco).toMatchObject({ as_of: 50, since: null });
+    expect((await post(ask('Lately?', { yoco: { since: '-10s' } }))).body.yoco).toMatchObject({ as_of: 60, since: 50 });
     expect((await post(ask('Which?', { yoco: { streams: ['door', 'kitchen'] } }))).body.yoco.streams).toHaveLength(2);
     expect((await post(ask('Which?', { yoco: { streams: 'all', as_of: '-1s' } }))).body.yoco).toMatchObject({
       stream: null,
@@ -124,6 +125,8 @@ describe('chat completions', () => {
       [ask('Now?', { strem: true }), 400, 'invalid_request', 'strem'],
       [ask('Now?', { yoco: { as_of: 'yesterday' } }), 400, 'invalid_request', 'yoco.as_of'],
       [ask('Now?', { yoco: { as_of: 99_999_999 } }), 400, 'time_out_of_range', 'yoco.as_of'],
+      [ask('Now?', { yoco: { since: 'lately' } }), 400, 'invalid_request', 'yoco.since'],
+      [ask('Now?', { yoco: { since: 61 } }), 400, 'time_out_of_range', 'yoco.since'],
       [ask('Now?', { yoco: { streams: ['attic'] } }), 404, 'stream_not_found', 'yoco.streams'],
     ];
     for (const [body, status, code, param] of wrong) {

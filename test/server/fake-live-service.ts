@@ -161,6 +161,9 @@ export class FakeStream implements LiveStream {
             streams.map((stream) => stream.status()),
             'as_of',
           );
+    const begins = streams.map(({ startedAtMs }) =>
+      options.sinceWallMs === undefined ? options.sinceMs : options.sinceWallMs - startedAtMs,
+    );
     const asOfMs = Math.max(...moments);
     let resolve!: (result: AnswerResult) => void;
     let reject!: (error: unknown) => void;
@@ -172,7 +175,7 @@ export class FakeStream implements LiveStream {
         text,
         finish: kind,
         asOfMs,
-        streams: streams.map(({ name }, i) => ({ name, asOfMs: moments[i] ?? 0 })),
+        streams: streams.map(({ name }, i) => ({ name, asOfMs: moments[i] ?? 0, sinceMs: begins[i] ?? null })),
         precision: streams.length > 1 ? 'int8' : 'full',
         evidence: streams.flatMap(({ name }, i) => {
           const at = moments[i] ?? 0;

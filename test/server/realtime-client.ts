@@ -31,7 +31,7 @@ export interface Event {
     metadata: Record<string, string>;
     output: [{ id: string; status: string }];
     usage: { output_tokens: number };
-    yoco: { as_of: number | null; streams: { name: string; as_of: number }[] };
+    yoco: { as_of: number | null; since: number | null; streams: { name: string; as_of: number }[] };
   };
 }
 

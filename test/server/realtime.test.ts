@@ -108,7 +108,10 @@ describe('a conversation', () => {
         stream: 'kitchen',
         as_of: 60,
         as_of_time: '2030-01-01T00:01:00.000Z',
-        streams: [{ name: 'kitchen', as_of: 60, as_of_time: '2030-01-01T00:01:00.000Z' }],
+        since: null,
+        streams: [
+          { name: 'kitchen', as_of: 60, as_of_time: '2030-01-01T00:01:00.000Z', since: null, since_time: null },
+        ],
         precision: 'full',
         evidence: [
           { stream: 'kitchen', start: 50, end: 52, peak: 51, weight: 0.6123, start_time: '2030-01-01T00:00:50.000Z' },
@@ -360,6 +363,60 @@ describe('as_of', () => {
   });
 });
 
+describe('since', () => {
+  it.each([
+    [12.5, 12_500],
+    ['0:42', 42_000],
+    ['-30s', 30_000],
+    ['-5m', 0],
+    ['2030-01-01T00:00:42Z', 42_000],
+    ['2029-12-31T00:00:00Z', 0],
+  ])('%s is %i ms', async (since, ms) => {
+    client.ask('hello', { yoco: { since } });
+    const { yoco } = (await client.next('response.done')).response;
+    expect(yoco).toMatchObject({ since: ms / 1_000, streams: [{ name: 'kitchen', since: ms / 1_000 }] });
+    expect(live.stream('kitchen').asked[0]?.options.sinceMs).toBe(ms);
+  });
+
+  it('counts back from the moment of the question', async () => {
+    client.ask('hello', { yoco: { as_of: 40, since: '-30s' } });
+    expect((await client.next('response.done')).response.yoco).toMatchObject({ as_of: 40, since: 10 });
+    client.ask('hello', { yoco: { streams: ['kitchen', 'door'], since: '-30s' } });
+    expect((await client.next('response.done')).response.yoco).toMatchObject({
+      since: null,
+      streams: [
+        { name: 'kitchen', since: 30, since_time: '2030-01-01T00:00:30.000Z' },
+        { name: 'door', since_time: '2030-01-01T00:00:30.000Z' },
+      ],
+    });
+  });
+
+  it.each([
+    [{ since: 61 }, 'time_out_of_range'],
+    [{ since: 30, as_of: 20 }, 'time_out_of_range'],
+    [{ since: '2031-01-01T00:00:00Z', streams: ['kitchen', 'door'] }, 'time_out_of_range'],
+    [{ since: 30, streams: ['kitchen', 'door'] }, 'invalid_request'],
+    [{ since: 'yesterday' }, 'invalid_request'],
+  ])('%j is refused as %s', async (yoco, code) => {
+    client.ask('hello', { yoco });
+    expect((await client.next('error')).error).toMatchObject({ code, param: 'response.yoco.since' });
+    expect(live.stream('kitchen').asked).toEqual([]);
+  });
+
+  it('of the session holds for its questions until it is null', async () => {
+    client.send({ type: 'session.update', session: { yoco: { since: '-10s' } } });
+    expect((await client.next('session.updated')).session.yoco).toMatchObject({ since: '-10s' });
+    client.ask('hello');
+    expect((await client.next('response.done')).response.yoco.since).toBe(50);
+    client.ask('hello', { yoco: { since: null } });
+    expect((await client.next('response.done')).response.yoco.since).toBeNull();
+    client.send({ type: 'session.update', session: { yoco: { since: 'soon' } } });
+    expect((await client.next('error')).error).toMatchObject({ code: 'invalid_request', param: 'session.yoco.since' });
+    client.send({ type: 'session.update', session: { yoco: { since: null } } });
+    expect((await client.next('session.updated')).session.yoco).toMatchObject({ since: null });
+  });
+});
+
 describe('a question over several streams', () => {
   /** The door began five seconds before the kitchen. */
   beforeEach(() => {
@@ -374,8 +431,8 @@ describe('a question over several streams', () => {
       as_of: null,
       as_of_time: '2030-01-01T00:01:00.000Z',
       streams: [
-        { name: 'kitchen', as_of: 60, as_of_time: '2030-01-01T00:01:00.000Z' },
-        { name: 'door', as_of: 60, as_of_time: '2030-01-01T00:00:55.000Z' },
+        { name: 'kitchen', as_of: 60, as_of_time: '2030-01-01T00:01:00.000Z', since: null, since_time: null },
+        { name: 'door', as_of: 60, as_of_time: '2030-01-01T00:00:55.000Z', since: null, since_time: null },
       ],
       precision: 'int8',
       evidence: [
@@ -443,7 +500,7 @@ describe('a question over several streams', () => {
     for (const asOf of ['-62s', '2029-12-31T23:59:58Z']) {
       client.ask('which camera?', { yoco: { streams: 'all', as_of: asOf } });
       const { response } = await client.next('response.done');
-      expect(response.yoco.streams).toEqual([{ name: 'door', as_of: 3, as_of_time: '2029-12-31T23:59:58.000Z' }]);
+      expect(response.yoco.streams).toMatchObject([{ name: 'door', as_of: 3, as_of_time: '2029-12-31T23:59:58.000Z' }]);
     }
     client.ask('which camera?', { yoco: { streams: 'all', as_of: '-1h' } });
     const { error } = await client.next('error');

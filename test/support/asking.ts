@@ -9,13 +9,18 @@ export interface Outcome {
   readonly deltas: readonly string[];
 }
 
+interface Times {
+  readonly asOfMs?: number | null;
+  readonly sinceMs?: number | null;
+}
+
 /** Sampled, so that the answers of random weights tell streams apart; the seed makes them repeatable. */
 export const request = (
   stream: string | readonly string[],
   question: string,
-  { asOfMs = null, ...more }: Partial<AskRequest> & { readonly asOfMs?: number | null } = {},
+  { asOfMs = null, sinceMs = null, ...more }: Partial<AskRequest> & Times = {},
 ): AskRequest => ({
-  streams: [stream].flat().map((name) => ({ name, asOfMs })),
+  streams: [stream].flat().map((name) => ({ name, asOfMs, sinceMs })),
   question,
   turns: [],
   maxTokens: 32,

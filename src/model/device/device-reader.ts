@@ -10,7 +10,15 @@ import type { FrameShares } from '../evidence.ts';
 import { type KvCache, worstOf } from '../kv-cache.ts';
 import type { CellRanking } from '../kv-index.ts';
 import type { Tensor } from '../onnxruntime.ts';
-import { type KvSource, momentOf, type Reader, type ReaderInput, type Reading, type TogetherInput } from '../reader.ts';
+import {
+  firstOf,
+  type KvSource,
+  momentOf,
+  type Reader,
+  type ReaderInput,
+  type Reading,
+  type TogetherInput,
+} from '../reader.ts';
 import { floats, output } from '../session.ts';
 import type { StreamTags } from '../stream-tags.ts';
 import type { Device } from './device.ts';
@@ -57,10 +65,11 @@ export class DeviceReader implements Reader {
     return sources.reduce((sum, source) => sum + this.#visible(source).length, 0) <= MOST_PAGES;
   }
 
-  async readTogether(cache: KvCache, inputs: readonly TogetherInput[]): Promise<Reading[]> {
+  async readTogether(cache: KvCache, inputs: readonly TogetherInput[], sinceMs?: number): Promise<Reading[]> {
     const frames = Math.max(...inputs.map((input) => input.frames));
-    const asked = inputs.map(({ frames: mine, input }) => this.#asked([{ cache, frames: mine }], input));
-    return this.#step([cache], this.#slots([{ cache, frames }]), asked);
+    const all = [{ cache, frames, sinceMs }];
+    const asked = inputs.map(({ frames: mine, input }) => this.#asked([{ cache, frames: mine, sinceMs }], input));
+    return this.#step(all, this.#slots(all), asked);
   }
 
   async read(sources: readonly KvSource[], input: ReaderInput): Promise<Reading> {
@@ -92,8 +101,8 @@ export class DeviceReader implements Reader {
 
   /** The pages of a source that hold something that a question may see. */
   #visible(source: KvSource): DevicePage[] {
-    const until = untilOf(source);
-    return this.#device.memory.pages(source.cache).filter((page) => page.firstMs <= until);
+    const [from, until] = [fromOf(source), untilOf(source)];
+    return this.#device.memory.pages(source.cache).filter((page) => page.firstMs <= until && page.lastMs >= from);
   }
 
   /** For how long a page's frame stood, ms: no longer than until the next page's first, also where the host has thinned that one. */
@@ -120,9 +129,11 @@ export class DeviceReader implements Reader {
         const { cache } = source;
         const momentMs = momentOf(source, input);
         // The newest page is read anyway, and would have most of the attention. A page holds many cells: the best few lie in one or two.
-        const cells = cache.cellsIn(cache.framesUpTo((pages.at(-1)?.firstMs ?? 0) - 1));
+        const to = cache.cellsIn(cache.framesUpTo((pages.at(-1)?.firstMs ?? 0) - 1));
+        const range = { from: Math.min(to, cache.cellsIn(firstOf(source))), to };
+        const cells = range.to - range.from;
         for (let wanted = share - 1; wanted > 0 && chosen.size < share; wanted *= MORE_CELLS) {
-          const best = await this.#ranking.best(cache.index, cells, Math.min(wanted, cells), momentMs, queries, dims);
+          const best = await this.#ranking.best(cache.index, range, Math.min(wanted, cells), momentMs, queries, dims);
           for (const { first, count } of cache.runsOf(best)) {
             for (let frame = first; frame < first + count; frame++) {
               const page = pageAt(pages, cache.times[frame] ?? 0);
@@ -138,13 +149,12 @@ export class DeviceReader implements Reader {
   }
 
   async #readSlots(sources: readonly KvSource[], slots: readonly Slot[], asked: Asked): Promise<Reading> {
-    const caches = sources.map((source) => source.cache);
-    const [reading] = await this.#step(caches, slots, [asked]);
+    const [reading] = await this.#step(sources, slots, [asked]);
     if (reading === undefined) throw new RangeError('the cross-decoder gave no output');
     return reading;
   }
 
-  async #step(caches: readonly KvCache[], slots: readonly Slot[], asked: readonly Asked[]): Promise<Reading[]> {
+  async #step(sources: readonly KvSource[], slots: readonly Slot[], asked: readonly Asked[]): Promise<Reading[]> {
     const { memory, crossDecoders } = this.#device;
     const pages = READ_PAGES.find((count) => count >= slots.length) ?? MOST_PAGES;
     const session = crossDecoders.get(pages);
@@ -159,7 +169,7 @@ export class DeviceReader implements Reader {
     }
     const results = await session.run({
       ...feeds,
-      ...this.#ofPages(caches, slots, pages),
+      ...this.#ofPages(sources, slots, pages),
       ...this.#ofQuestions(slots, asked, pages),
     });
     const logits = output(results, 'logits');
@@ -175,13 +185,13 @@ export class DeviceReader implements Reader {
       logits: part(logits, i),
       queries: part(queries, i),
       counts: part(counts, i),
-      looked: this.#looked(caches.length, slots, part(evidence, i)),
+      looked: this.#looked(sources.length, slots, part(evidence, i)),
       precision,
     }));
   }
 
   /** What a reading says of its pages, the same for all its questions. */
-  #ofPages(caches: readonly KvCache[], slots: readonly Slot[], pages: number): Record<string, Tensor> {
+  #ofPages(sources: readonly KvSource[], slots: readonly Slot[], pages: number): Record<string, Tensor> {
     const { kvHeads, headDim } = this.#config;
     const skipped = new Float32Array(pages);
     const since = new Float32Array(pages);
@@ -189,10 +199,11 @@ export class DeviceReader implements Reader {
     const tagK = new Float32Array(pages * size);
     const tagV = new Float32Array(pages * size);
     slots.forEach(({ page, source }, i) => {
-      const began = caches[source]?.times[0] ?? 0;
+      const one = sources[source];
+      const began = one === undefined ? 0 : fromOf(one);
       skipped[i] = countUpTo(page.times, began - JUST_BEFORE_MS);
       since[i] = (Math.round(page.firstMs) - Math.round(began)) / 1000;
-      if (caches.length === 1) return;
+      if (sources.length === 1) return;
       const tag = this.#tags.of(source);
       tagK.set(tag.k, i * size);
       tagV.set(tag.v, i * size);
@@ -269,6 +280,12 @@ function standing(stoodMs: number, ageMs: number): number {
   return Math.max(0, Math.min(Math.round(stoodMs), Math.round(ageMs))) / 1000;
 }
 
+/** The time of the oldest frame of a source that a question may see, ms. One that was there before a reading begins has its own time here, and stands for as long as it did. */
+function fromOf(source: KvSource): number {
+  const { cache, frames } = source;
+  return cache.times[Math.min(firstOf(source), frames - 1)] ?? 0;
+}
+
 /** The time of the newest frame of a source that a question may see, ms. */
 function untilOf({ cache, frames }: KvSource): number {
   return cache.times[frames - 1] ?? -Infinity;
@@ -277,7 +294,7 @@ function untilOf({ cache, frames }: KvSource): number {
 /** How many frames of a page a question may see; of one that is not on the device, as the host's cache would fill it. */
 function shownOf({ cache, tensors, times, firstMs, lastMs }: DevicePage, source: KvSource): number {
   const until = untilOf(source);
-  const from = Math.max(firstMs, cache.times[0] ?? 0);
+  const from = Math.max(firstMs, fromOf(source));
   if (tensors === undefined) return cache.framesUpTo(Math.min(lastMs, until)) - cache.framesUpTo(from - JUST_BEFORE_MS);
   if (from === firstMs && lastMs <= until) return times.length;
   return countUpTo(times, until) - countUpTo(times, from - JUST_BEFORE_MS);

@@ -1,0 +1,71 @@
+/** Which part of each stream a question is about: by its options, and by what it says itself ("in the last five minutes"). */
+import { YocoError } from '../errors.ts';
+import { askedSpan, looksBack } from '../model/asked-span.ts';
+import { momentsAt, newestWallMs } from './moments.ts';
+import type { AskOptions, StreamStatus } from './types.ts';
+
+/** Times on each stream's own clock, ms. */
+export interface QuestionTimes {
+  /** Up to when each stream is read; null: its newest frame. */
+  readonly moments: readonly number[] | null;
+  /** From when on each stream is read; null: its oldest frame. A camera that has stalled may have nothing of that time. */
+  readonly begins: readonly number[] | null;
+  /** What is asked of that. */
+  readonly question: string;
+}
+
+type Wanted = Pick<AskOptions, 'asOfMs' | 'asOfWallMs' | 'sinceMs' | 'sinceWallMs'>;
+
+/**
+ * Throws `invalid_request` where times on one stream's clock are given for several, for `asOfWallMs` what `momentsAt` throws, and
+ * `time_out_of_range` where a reading would begin after the question's moment.
+ */
+export function questionTimes(question: string, wanted: Wanted, clocks: readonly StreamStatus[]): QuestionTimes {
+  checkClock('asOf', clocks, wanted.asOfMs, wanted.asOfWallMs);
+  checkClock('since', clocks, wanted.sinceMs, wanted.sinceWallMs);
+  const times = { moments: momentsOf(wanted, clocks), begins: beginsOf(wanted, clocks), question };
+  const [only] = clocks;
+  if (clocks.length === 1 && only !== undefined) return ofOne(times, only);
+  const last = looksBack(question);
+  if (last === null || clocks.some(({ lastMs }) => lastMs === null)) return times;
+  // Counted from one instant: what a camera that has stalled showed before it did was not in the last minute.
+  const sinceWallMs = (wanted.asOfWallMs ?? newestWallMs(clocks)) - last.backMs;
+  const said = clocks.map(({ startedAtMs }, i) => Math.max(times.begins?.[i] ?? -Infinity, sinceWallMs - startedAtMs));
+  return { ...times, begins: said, question: last.question };
+}
+
+function momentsOf({ asOfMs, asOfWallMs }: Wanted, clocks: readonly StreamStatus[]): readonly number[] | null {
+  if (asOfWallMs !== undefined) return momentsAt(asOfWallMs, clocks, 'as_of');
+  return asOfMs === undefined ? null : [asOfMs];
+}
+
+function beginsOf({ sinceMs, sinceWallMs }: Wanted, clocks: readonly StreamStatus[]): readonly number[] | null {
+  if (sinceMs !== undefined) return [sinceMs];
+  return sinceWallMs === undefined ? null : clocks.map(({ startedAtMs }) => sinceWallMs - startedAtMs);
+}
+
+/** Of one stream a question may also name times of its clock. What is before its first frame or after its moment it cannot mean. */
+function ofOne(times: QuestionTimes, { firstMs, lastMs }: StreamStatus): QuestionTimes {
+  if (firstMs === null || lastMs === null) return times;
+  const { moments, begins, question } = times;
+  const [momentMs = lastMs] = moments ?? [];
+  const [beginMs = -Infinity] = begins ?? [];
+  if (beginMs > momentMs) {
+    const detail = `${beginMs / 1_000} s is after the moment of the question, ${momentMs / 1_000} s.`;
+    throw new YocoError('time_out_of_range', { param: 'since', detail });
+  }
+  const { sinceMs, untilMs, question: asked } = askedSpan(question, momentMs);
+  if (untilMs !== null && untilMs < Math.max(firstMs, beginMs)) return times;
+  return {
+    moments: untilMs === null ? moments : [Math.min(momentMs, untilMs)],
+    begins: sinceMs === null ? begins : [Math.max(beginMs, sinceMs)],
+    question: asked,
+  };
+}
+
+/** Throws `invalid_request` where a time counts from the beginning of one stream and several are asked, or beside a wall time. */
+function checkClock(name: 'asOf' | 'since', clocks: readonly unknown[], ms?: number, wallMs?: number): void {
+  if (ms === undefined || (clocks.length === 1 && wallMs === undefined)) return;
+  const detail = `${name}Ms is for one stream, each counts from its own start; give ${name}WallMs alone.`;
+  throw new YocoError('invalid_request', { param: `${name}Ms`, detail });
+}

@@ -1,0 +1,105 @@
+/** Which part of each stream a question is about. */
+import { describe, expect, test } from 'vitest';
+import { YocoError } from '../../src/errors.ts';
+import { questionTimes } from '../../src/live/question-times.ts';
+import type { AskOptions, StreamStatus } from '../../src/live/types.ts';
+
+const BEGAN_MS = Date.parse('2026-01-01T00:00:00Z');
+
+/** A stream that keeps `firstMs` to `lastMs` of its own time, and began so long after the first. */
+const clock = (name: string, firstMs: number | null, lastMs: number | null, laterMs = 0): StreamStatus =>
+  ({
+    name,
+    firstMs,
+    lastMs,
+    startedAtMs: BEGAN_MS + laterMs,
+    frames: 10,
+    lateFrames: 0,
+    sourceStatus: { state: 'running', error: null },
+  }) as unknown as StreamStatus;
+
+const DOOR = clock('door', 5_000, 120_000);
+const ask = (question: string, options: AskOptions = {}, clocks: readonly StreamStatus[] = [DOOR]) =>
+  questionTimes(question, options, clocks);
+
+describe('A question about one stream', () => {
+  test('is about all that is kept, up to the newest frame', () => {
+    expect(ask('is there a dog?')).toEqual({ moments: null, begins: null, question: 'is there a dog?' });
+  });
+
+  test('is about the times of its options', () => {
+    expect(ask('a dog?', { asOfMs: 60_000, sinceMs: 20_000 })).toMatchObject({ moments: [60_000], begins: [20_000] });
+    const wall = { asOfWallMs: BEGAN_MS + 60_000, sinceWallMs: BEGAN_MS + 20_000 };
+    expect(ask('a dog?', wall)).toMatchObject({ moments: [60_000], begins: [20_000] });
+  });
+
+  test('says itself of which part it is, back from its moment or on the clock', () => {
+    expect(ask('a dog in the last minute?')).toMatchObject({ moments: null, begins: [60_000] });
+    expect(ask('a dog in the last minute?', { asOfMs: 100_000 })).toMatchObject({
+      moments: [100_000],
+      begins: [40_000],
+    });
+    expect(ask('was there a dog between 0:10 and 1:00?')).toEqual({
+      moments: [60_000],
+      begins: [10_000],
+      question: 'was there a dog?',
+    });
+    expect(ask('was there a dog before 1:00?')).toMatchObject({ moments: [60_000], begins: null });
+  });
+
+  test('reads what its words and its options both allow', () => {
+    const words = 'was there a dog between 0:10 and 1:00?';
+    expect(ask(words, { sinceMs: 30_000 })).toMatchObject({ moments: [60_000], begins: [30_000] });
+    expect(ask(words, { asOfMs: 50_000 })).toMatchObject({ moments: [50_000], begins: [10_000] });
+  });
+
+  test('is about all that is kept where nothing is kept of the part that it names', () => {
+    for (const question of ['was there a dog before 0:04?', 'was there a dog after 3:00?']) {
+      expect(ask(question)).toEqual({ moments: null, begins: null, question });
+    }
+    const question = 'was there a dog before 0:20?';
+    expect(ask(question, { sinceMs: 30_000 })).toMatchObject({ moments: null, begins: [30_000], question });
+  });
+
+  test('is not read from a time on that is after its moment', () => {
+    const thrown = (options: AskOptions): unknown => {
+      try {
+        return ask('a dog?', options);
+      } catch (error) {
+        return error instanceof YocoError ? [error.code, error.param] : error;
+      }
+    };
+    expect(thrown({ sinceMs: 61_000, asOfMs: 60_000 })).toEqual(['time_out_of_range', 'since']);
+    expect(thrown({ sinceMs: 121_000 })).toEqual(['time_out_of_range', 'since']);
+    expect(thrown({ sinceMs: 1, sinceWallMs: 1 })).toEqual(['invalid_request', 'sinceMs']);
+  });
+});
+
+describe('A question about several streams', () => {
+  /** It began a minute later, and has stalled for half a minute. */
+  const YARD = clock('yard', 0, 30_000, 60_000);
+  const both = [DOOR, YARD];
+
+  test('looks back from one instant in all of them', () => {
+    // The door's newest frame is the newest; the yard's is half a minute older.
+    expect(ask('which camera showed a dog in the last 40 seconds?', {}, both).begins).toEqual([80_000, 20_000]);
+    const asOfWallMs = BEGAN_MS + 80_000;
+    expect(ask('a dog in the last 40 seconds?', { asOfWallMs }, both)).toMatchObject({
+      moments: [80_000, 20_000],
+      begins: [40_000, -20_000],
+    });
+    const sinceWallMs = BEGAN_MS + 100_000;
+    expect(ask('a dog in the last 40 seconds?', { sinceWallMs }, both).begins).toEqual([100_000, 40_000]);
+  });
+
+  test('names no times of the clock: each counts from its own beginning', () => {
+    const question = 'was there a dog between 0:10 and 1:00?';
+    expect(ask(question, {}, both)).toEqual({ moments: null, begins: null, question });
+    expect(() => ask('a dog?', { sinceMs: 10_000 }, both)).toThrow(/sinceWallMs/);
+  });
+
+  test('is left to the engine where one of them has no frame yet', () => {
+    const question = 'a dog in the last minute?';
+    expect(ask(question, {}, [DOOR, clock('new', null, null)])).toEqual({ moments: null, begins: null, question });
+  });
+});
