@@ -1,6 +1,6 @@
 /** The list of answers: one card a question, written as the answer streams. */
-import { frame } from './api.js';
-import { clock, duration, element } from './format.js';
+import { frame, serviceNow } from './api.js';
+import { clock, duration, element, oldText, timeElement, wallRange } from './format.js';
 
 const MOST_CARDS = 50;
 const MOST_THUMBNAILS = 6;
@@ -61,27 +61,32 @@ export class AnswerCard {
     this.text.append(piece);
   }
 
-  /** `response` is that of response.done. */
-  finish(response) {
+  /** `response` is that of response.done, `shown` the status of the stream that is looked at. */
+  finish(response, shown) {
     const { status, status_details: details, yoco } = response;
     if (status === 'failed') {
       this.fail(details?.error?.message ?? 'The answer failed.');
       return;
     }
     const parts = [yoco ? yoco.streams.map(({ name }) => name).join(', ') : this.asked];
-    if (yoco) parts.push(`${begin(yoco)}as of ${moment(yoco)}`, latency(yoco.latency_ms));
+    if (yoco) {
+      parts.push([...begin(yoco), 'as of ', ...moment(yoco.as_of_time, yoco.as_of)]);
+      if (this.asOf === null) parts.push(...oldFrames(yoco, shown));
+      parts.push(latency(yoco.latency_ms));
+    }
     if (yoco && yoco.precision !== 'full') parts.push(PRECISIONS[yoco.precision]);
     if (status === 'cancelled') parts.push('stopped');
     if (status === 'incomplete') parts.push('cut at the length limit');
-    this.done(parts.join(' · '));
+    this.done(...parts);
     if (!yoco || this.text.textContent === '') return;
     this.showEvidence(yoco.evidence);
     this.actions.mark(this);
   }
 
-  done(figures) {
+  /** `parts`: each a text, or a row of texts and elements. */
+  done(...parts) {
     this.#state('done');
-    this.figures.textContent = figures;
+    this.figures.replaceChildren(...parts.flatMap((part, i) => (i === 0 ? part : [' · ', ...[part].flat()])));
   }
 
   fail(message) {
@@ -130,7 +135,7 @@ export class AnswerCard {
   }
 
   #button(i) {
-    const button = element('button', { type: 'button', title: 'Look closer, or ask as of this moment' });
+    const button = element('button', { type: 'button' });
     button.addEventListener('click', () => this.actions.look(this, this.evidence[i]));
     return button;
   }
@@ -140,6 +145,7 @@ export class AnswerCard {
     bar.style.width = `${Math.round((span.weight / strongest) * 100)}%`;
     const picture = element('span', { className: 'gone', textContent: '…' });
     const label = this.stream === null ? `${span.stream} ${range(span)}` : range(span);
+    button.title = `${wallRange(span.start_time, span.end_time)}. Look closer, or ask as of this moment`;
     button.setAttribute('aria-label', `Evidence at ${label}, ${Math.round(span.weight * 100)} % of the attention`);
     button.replaceChildren(
       picture,
@@ -205,16 +211,29 @@ export function range({ start, end }) {
   return from === to ? from : `${from} – ${to}`;
 }
 
-/** Streams count from their own starts: the moment of several is told by the wall clock. */
-function moment({ as_of: asOf, as_of_time: time }) {
-  return asOf === null ? new Date(time).toLocaleTimeString() : clock(asOf, true);
+/** By the wall clock, and beside it on the stream's own; several streams have none in common: `seconds` is null. */
+function moment(time, seconds) {
+  return seconds === null ? [timeElement(time)] : [`${clock(seconds, true)} (`, timeElement(time), ')'];
 }
 
 /** Where not all that is kept was read. */
 function begin({ since, streams }) {
-  if (since !== null) return `from ${clock(since, true)}, `;
-  const [first] = streams.map(({ since_time: time }) => time).sort();
-  return first ? `from ${new Date(first).toLocaleTimeString()}, ` : '';
+  const [first] = streams
+    .map(({ since_time: time }) => time)
+    .filter((time) => time !== null)
+    .sort();
+  return first === undefined ? [] : ['from ', ...moment(first, since), ', '];
+}
+
+/** Of what was asked about now, where a camera is away. What a question itself limits to an earlier time is no older for that. */
+function oldFrames({ streams }, shown) {
+  return streams
+    .map(({ name, as_of_time: time }) => {
+      const status = shown?.name === name ? shown : null;
+      const newest = [time, status?.last_time ?? time].sort().at(-1);
+      return oldText(newest, serviceNow(), { fps: status?.fps, of: streams.length > 1 ? name : '' });
+    })
+    .filter((text) => text !== '');
 }
 
 function latency({ first_token: first, total }) {

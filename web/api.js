@@ -1,6 +1,8 @@
 /** Calls over HTTP. The key stays in this tab, and travels only in a header. */
 
 const KEY = 'yoco-live-key';
+/** By how much the service's clock is ahead of this device's, ms, to a second. */
+let aheadMs = 0;
 
 export class ApiError extends Error {
   constructor(status, { code, message, retryable } = {}) {
@@ -20,6 +22,11 @@ export function storeKey(key) {
   else sessionStorage.removeItem(KEY);
 }
 
+/** What time it is, ms since 1970, by the clock that dates the frames: how old one is this device's own may not know. */
+export function serviceNow() {
+  return Date.now() + aheadMs;
+}
+
 async function send(path, { method = 'GET', json } = {}) {
   const headers = {};
   const key = storedKey();
@@ -27,6 +34,8 @@ async function send(path, { method = 'GET', json } = {}) {
   if (json !== undefined) headers['content-type'] = 'application/json';
   const body = json === undefined ? undefined : JSON.stringify(json);
   const response = await fetch(path, { method, headers, body });
+  const date = Date.parse(response.headers.get('date') ?? '');
+  if (!Number.isNaN(date)) aheadMs = date - Date.now();
   if (response.ok) return response;
   const parsed = await response.json().catch(() => ({}));
   throw new ApiError(response.status, parsed.error);

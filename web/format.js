@@ -26,6 +26,28 @@ export function duration(ms) {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
 }
 
+const UNITS = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['min', 60_000],
+];
+/** From this age on the newest frame is told of, ms. */
+const OLD_MS = 10_000;
+
+/** `newest frame 3 h old`; '' where it is not old, or there is none. `time` is its RFC 3339 one or null. Of a stream that is seldom looked at two frames are waited for. */
+export function oldText(time, nowMs, { fps = 2, of = '' } = {}) {
+  const age = time === null ? 0 : nowMs - Date.parse(time);
+  if (age <= Math.max(OLD_MS, 2_000 / fps)) return '';
+  const [unit, unitMs] = UNITS.find(([, length]) => age >= length) ?? ['s', 1_000];
+  return `newest frame ${of && `of ${of} `}${Math.floor(age / unitMs)} ${unit} old`;
+}
+
+/** From one moment to another by the wall clock, with the date: for what is not told anew. */
+export function wallRange(from, to) {
+  const format = new Intl.DateTimeFormat(undefined, { dateStyle: 'short', timeStyle: 'medium' });
+  return format.formatRange(new Date(from), new Date(to));
+}
+
 export function element(name, properties = {}, ...children) {
   const made = Object.assign(document.createElement(name), properties);
   made.append(...children);

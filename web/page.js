@@ -1,8 +1,8 @@
 /** Joins the parts of the page: the stream and its picture, the moment, the questions, the dialogs. */
 import { AnswerCard, AnswerList, range } from './answers.js';
-import { createStream, deleteStream, frame, listStreams, storedKey, storeKey } from './api.js';
+import { createStream, deleteStream, frame, listStreams, serviceNow, storedKey, storeKey } from './api.js';
 import { Camera, hasCamera } from './camera.js';
-import { bytes, clock, element, tellTimes } from './format.js';
+import { bytes, clock, element, oldText, tellTimes, wallRange } from './format.js';
 import { Realtime } from './realtime.js';
 import { StandingCard } from './standing.js';
 
@@ -19,6 +19,8 @@ const CAMERA_STREAM = ownName('my-camera');
 const LOOK_AGAIN_MS = 5_000;
 /** How often it is looked whether a new day has begun, ms. */
 const TELL_TIMES_MS = 60_000;
+/** How often it is looked how old the newest frame is, ms: where none comes nothing else says so. */
+const TELL_AGE_MS = 1_000;
 /** States of a source in which its error says why. */
 const TELLING_STATES = ['reconnecting', 'failed', 'ended'];
 const STATE_WORDS = {
@@ -212,16 +214,29 @@ function describeMoment() {
   const live = moment === null;
   const keeps = $('keep-asking').checked;
   const last = status?.last ?? null;
-  const playing = status?.state === 'playing' && realtime.isOpen;
   $('screen').dataset.state = live ? 'live' : 'past';
-  $('badge').dataset.live = String(live && playing);
-  $('badge').textContent = !live ? 'Past' : playing ? 'Live' : realtime.isOpen && status ? status.state : 'Waiting';
+  showBadge();
   $('clock').textContent = clock(live ? last : moment, !live);
   if (live && document.activeElement === $('to-live')) $('moment').focus({ preventScroll: true });
   $('to-live').disabled = live;
   $('when').dataset.past = String(!live && !keeps);
   $('when').textContent = keeps ? 'from now on' : live ? 'as of now' : `as of ${clock(moment, true)}`;
   $('moment').setAttribute('aria-valuetext', live ? `live, ${clock(last)}` : clock(moment, true));
+}
+
+function showBadge() {
+  const text = badgeText();
+  if ($('badge').textContent === text) return;
+  $('badge').dataset.live = String(text === 'Live');
+  $('badge').textContent = text;
+}
+
+function badgeText() {
+  if (moment !== null) return 'Past';
+  if (!realtime.isOpen || status === null) return 'Waiting';
+  const old = oldText(status.last_time, serviceNow(), { fps: status.fps });
+  if (status.state === 'playing') return old || 'Live';
+  return old ? `${status.state}, ${old}` : status.state;
 }
 
 function mark(card) {
@@ -350,7 +365,7 @@ realtime.addEventListener('response.output_text.delta', ({ detail }) => {
 });
 realtime.addEventListener('response.done', ({ detail }) => {
   const card = byResponse(detail.response.id);
-  card?.finish(detail.response);
+  card?.finish(detail.response, status);
   if (detail.response.status === 'failed') takeBack(card);
   if (card) announce(card);
 });
@@ -520,7 +535,8 @@ let looked = 0;
 async function lookAt(span) {
   const mine = ++looked;
   $('frame-title').textContent = `${span.stream} at ${range(span)}`;
-  $('frame-note').textContent = `${Math.round(span.weight * 100)} % of the attention went here.`;
+  const when = wallRange(span.start_time, span.end_time);
+  $('frame-note').textContent = `${when}. ${Math.round(span.weight * 100)} % of the attention went here.`;
   $('frame-ask').onclick = () => {
     $('frame-dialog').close();
     const same = span.stream === $('stream').value;
@@ -606,4 +622,5 @@ $('ideas').append(
 );
 
 setInterval(() => tellTimes($('answers')), TELL_TIMES_MS);
+setInterval(showBadge, TELL_AGE_MS);
 void loadStreams();

@@ -233,6 +233,16 @@ PHRASINGS: dict[str, list[str]] = {
         "what is the count of repetitions?", "how often was {x} done?", "count the repetitions of {x}", "how many times was {x} done?",
         "how many reps of {x} did you see?", "how many repetitions could be counted?",
     ],
+    "times": [
+        "how many times was {x} shown?", "how often was {x} shown?", "how many times did you see {x}?", "how often did you see {x}?",
+        "how many times did {x} appear?", "how often did {x} appear?", "how many times was {x} there?", "how often was {x} there?",
+        "how many times has {x} been shown?", "how many times have you seen {x}?", "how often have you seen {x}?", "how often has {x} been there?",
+        "how many times did {x} come?", "how many times did {x} come by?", "how often did {x} come by?", "count how often {x} was shown",
+        "count how many times you saw {x}", "number of times {x} appeared?", "how many times was {x} visible?", "how often was {x} visible?",
+        "how many times did {x} show up?", "how often did {x} show up?", "how many appearances of {x} were there?", "how many {xs} came by?",
+        "how many {xs} passed by?", "tell me how often {x} was there", "how many times was {x} on screen?", "how often was {x} seen?",
+        "how many times did the camera see {x}?",
+    ],
     "duration": [
         "how long was {x} visible?", "how long was {x} on screen?", "for how many seconds was {x} shown?", "how long did {x} last?",
         "for how long was {x} visible?", "for how long was {x} on screen?", "how many seconds did you see {x}?", "how long has {x} been shown?",

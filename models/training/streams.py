@@ -12,7 +12,7 @@ import numpy as np
 
 from backbone import VECTORS
 from batch import LONG, SHORT, Batch
-from kinds import ALSO_CALLED, PEOPLE, UNCOUNTED, Kinds
+from kinds import ALSO_CALLED, COUNTED, PEOPLE, UNCOUNTED, Kinds
 from model import COUNTED_BELOW, DAY, LONGEST
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NO_CHANGE, NOT_SHOWN, PHRASINGS, STILL_SHOWN
 from signs import SET as SIGNS
@@ -35,16 +35,19 @@ BORDER_FRAMES = 3  # how many frames on each side of a change know of both thing
 # Questions about a thing, and how many of them name one that was never shown.
 OF_A_THING, ABSENT_SHARE = ("before", "after", "when", "left"), 0.2
 TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "ago": 4, "seenwithin": 3, "when": 12, "left": 8, "different": 14, "reads": 2, "ground": 2, "colour": 3,
-              "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 12, "describe": 3, "where": 6, "howmany": 9, "attribute": 2, "chat": 2}
+              "times": 3, "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 12, "describe": 3, "where": 6, "howmany": 9, "attribute": 2, "chat": 2}
 # Of long streams: what must be found among much else.
 LONG_TASKS = {"at": 14, "ago": 4, "seenwithin": 3, "before": 24, "after": 28, "when": 12, "left": 15, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 10,
-              "duration": 10, "different": 12, "repetitions": 1}
+              "times": 6, "duration": 10, "different": 12, "repetitions": 1}
 GONE = 0.5  # share of the things that are asked for now and not there that were there before
 CONFUSED = 0.35  # share of the things that are asked for and not there that a picture shown looks like, by the projector's own account
 # Share of the questions for how many different things that are kept where one came again, and the frames of a stream up to which they are: what
 # began longer ago no key knows, and a tally that is told to leave out what it cannot know counts each thing a little less than once.
 SHOWN_AGAIN, AGAIN_KNOWN = 0.25, 60
 AGAIN = 0.08  # share of the spans that show what was shown before
+COMES_AGAIN = 0.75  # the same of streams of which is asked how often something came
+# Of such questions: share of what never came, how many times a thing came at most, and from how many times on that is asked each time.
+NEVER_CAME, MOST_TIMES, OFTEN_CAME = 0.15, 20, 4
 # Long streams of few things that come again and again, and some that come once: what is to be found is not what is seen most.
 HAYSTACKS, HAY, HAY_AGAIN, HAY_ONCE = 0.5, 12, 0.85, 60
 # Long streams that stand for what an index chose of up to a day: there are gaps between their things, and attention is as sharp as
@@ -118,8 +121,8 @@ class StreamMaker:
         """`again`: how likely it shows what was shown before; 0: never, as far as there are names left."""
         w = self.world
         for _ in range(20):
-            if previous and self.rng.random() < (again if again == AGAIN or len(previous) > HAY else 0):
-                old = self.pick(previous[: HAY + 1] if again != AGAIN else previous)
+            if previous and self.rng.random() < (again if again < HAY_AGAIN or len(previous) > HAY else 0):
+                old = self.pick(previous[: HAY + 1] if again >= HAY_AGAIN else previous)
                 kind, label = old.sample.set, old.identity
                 row = self.pick(w.by_name[(kind, label)]) if label else old.rows[0]
             else:
@@ -442,12 +445,14 @@ class StreamMaker:
             onset = [(s.start, min(s.start + ONSET_FRAMES, s.end, frames))]
             return Question(task, self.phrase(task, x=self.thing(name, True)), clock_text(int(times[s.start])), frames, onset, named=of(s))
         if task == "left":
-            named = [i for i, s in enumerate(past) if alone(s)]
-            if not named:
+            # Of what came again it is asked when it left last.
+            last = [i for i, s in enumerate(past) if s.label is None or all(p.identity != s.label for p in past[i + 1 :])]
+            if not last:
                 return None
-            i = self.pick(named)
+            i = self.pick(last)
             s = past[i]
-            name = self.name_among(s, past)
+            name = self.name_among(s, past[i:])
+            there = [r for p in past if p is s or (s.label is not None and p.identity == s.label) for r in of(p)]
             # Where nothing was seen for a while, when it left is not known.
             if name is None or (i < len(past) - 1 and times[s.end] - times[s.end - 1] > LONGEST):
                 return None
@@ -456,7 +461,7 @@ class StreamMaker:
                 return Question(task, text, STILL_SHOWN, frames, here)
             # What follows tells it: its first frame is the first without the thing, and has it in its window.
             gone = past[i + 1]
-            return Question(task, text, clock_text(int(times[gone.start])), frames, [(gone.start, min(gone.start + ONSET_FRAMES, gone.end, frames))], of(past[i]), of(past[i]))
+            return Question(task, text, clock_text(int(times[gone.start])), frames, [(gone.start, min(gone.start + ONSET_FRAMES, gone.end, frames))], of(s), there)
         if task == "different":
             names = {s.identity for s in past}
             if None in names or (len(names) < len(past) and self.rng.random() > (SHOWN_AGAIN if frames <= AGAIN_KNOWN else 0)) or self.too_small(len(names), max(MUCH, frames / FRAMES_A_THING)):
@@ -475,6 +480,8 @@ class StreamMaker:
                 return None
             text = self.phrase(task, x=self.thing(s.label, True))
             return Question(task, text, "1 second" if seconds == 1 else f"{seconds} seconds", frames, of(s), of(s), cells=(WHOLE,)) if seconds > 0 else None
+        if task == "times":
+            return self.times_shown(spans, past, frames)
         if task in ("changed", "haschanged") and len(past) < 2:
             return None  # it could only be asked in vain, which would be asked too often
         if task == "changed":
@@ -509,6 +516,34 @@ class StreamMaker:
             return Question(task, self.phrase(task, x=x), str(count), frames, begins, begins, cells=(WHOLE,))
         asked, answer = self.pick(CHAT)
         return Question("chat", self.pick(asked), answer, frames)
+
+    def times_shown(self, spans: list[Span], past: list[Span], frames: int) -> Question | None:
+        """How many times a thing came, by its name or by a word for things of many names: where of all others it is known that they are none."""
+        general = self.rng.random() < GENERAL
+        words = sorted({w for s in past for w in self.shows(s).shown} if general else {s.label for s in past if s.label})
+        if not words:
+            return None
+        name = self.pick_kind(words) if general else self.pick(words)
+        shown = [s for s in past if (name in self.shows(s).shown if general else s.label == name)]
+        others = [s for s in past if all(s is not one for one in shown)]
+        if not all(name in self.shows(s).absent if general else self.surely_another(name, s) for s in others):
+            return None
+        if len(shown) > MOST_TIMES or self.too_small(len(shown), OFTEN_CAME):
+            return None
+        if self.rng.random() < NEVER_CAME:
+            none = sorted(frozenset.intersection(*(self.shows(s).absent for s in past))) if general else []
+            name, shown, general = (self.pick_kind(none), [], True) if none else (self.absent(spans, past[-1]), [], False)
+        plural = name if name.endswith("s") else COUNTED.get(name, name + "s")
+        thing = self.thing_of_kind(name) if general else self.thing(name)
+        onsets = [(s.start, s.start + 1) for s in shown]
+        return Question("times", self.phrase("times", x=thing, xs=plural), str(len(shown)), frames, onsets, onsets, cells=(WHOLE,))
+
+    def surely_another(self, name: str, s: Span) -> bool:
+        """That a span is not of this name, nor anything that might be called so."""
+        if name in self.world.kind_words or s.identity is None:
+            return name in self.shows(s).absent
+        words, others = set(name.split()), set(s.identity.split())
+        return name != s.identity and not words <= others and not others <= words
 
     def ago(self, past: list[Span], frames: int, times: np.ndarray) -> Question | None:
         """What was shown so long before the question: as the service asks it, by the time of the clock, where the stream had begun by then."""
@@ -722,15 +757,15 @@ class StreamMaker:
             asked.append(mine)
         return Batch(self, made, asked)
 
-    def batch(self, streams: int, frames: int, questions: int, tasks: dict[str, float] | None = None, long: bool | None = None) -> Batch:
-        """`long`: whether segments may be, which only then may describe; by default sometimes."""
+    def batch(self, streams: int, frames: int, questions: int, tasks: dict[str, float] | None = None, long: bool | None = None, again: float = AGAIN) -> Batch:
+        """`long`: whether segments may be, which only then may describe; by default sometimes. `again`: share of the spans that show what was shown before."""
         tasks = tasks or TASK_SHARE
         long = self.rng.random() < LONG_SHARE if long is None else long
         length, longest = LONG if long else SHORT
         names = [t for t in tasks if long or t != "describe"]
         made, begins = [], []
         for _ in range(streams):
-            spans = self.spans(frames)
+            spans = self.spans(frames, again=again)
             often = {"describe": 4, "repetitions": OFTEN if any(s.period for s in spans) else 0}
             p = np.array([tasks[t] * often.get(t, 1) for t in names], float)
             p = p / p.sum() if p.any() else np.full(len(p), 1 / len(p))

@@ -31,7 +31,7 @@ from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
 from running_mean import RunningMean
 from signs import WORDS
 from spans import WHOLE
-from streams import PART, PLACES, SET_SHARE, StreamMaker
+from streams import COMES_AGAIN, PART, PLACES, SET_SHARE, StreamMaker
 from text import END, digit_tokens, encode, word_embeddings
 from world import World
 
@@ -47,6 +47,8 @@ SHAPES = {
     "signs": [(1, 96, 3), (2, 64, 4), (8, 24, 8), (16, 12, 12), (30, 8, 16), (60, 4, 24)],
     # What is counted, asked alone: among all else these questions are too few for what a tally says to be read soon.
     "counts": [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32)],
+    # How often things came, of streams in which they come again.
+    "times": [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32)],
 }
 # Groups of streams that one question reads, streams in a group, frames of each, questions on each group.
 SEVERAL_SHAPES = [(6, 2, 8, 16), (4, 4, 8, 24), (2, 4, 12, 32), (3, 8, 4, 32)]
@@ -61,7 +63,7 @@ LONG_COUNT_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 64)]
 SHARES = {
     1: {"single": 1},
     2: {"single": 0.45, "short": 0.47, "several": 0.08},
-    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.2, "signs": 0.24, "scenes": 0.36, "several": 0.06, "long": 0.9},
+    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.2, "signs": 0.24, "scenes": 0.36, "several": 0.06, "long": 0.9, "times": 0.1},
 }
 SETS_OF = {
     "usual": SET_SHARE,
@@ -69,6 +71,7 @@ SETS_OF = {
     "scenes": {"flickr": 0.8, "imagenet-samples": 0.1, "boards": 0.1},
     "signs": {"signs": 0.5, "painted": 0.25, "clothing": 0.1, "emoji": 0.05, "flickr": 0.05, "grocery": 0.05},
     "counts": {**SET_SHARE, "exercises": 0.3, "boards": 0.1},
+    "times": {**SET_SHARE, "exercises": 0.04, "boards": 0.02},
     # How many things a stream of minutes showed is asked only where all of them have names.
     "many": {"grocery": 0.4, "clothing": 0.1, "imagenet-samples": 0.4, "emoji": 0.1},
 }
@@ -83,7 +86,7 @@ SURE = 0.9  # share of attention on the right frames from which on there is no m
 EVEN = 0.3
 # What is counted is read evenly, token by token: heads say how many tokens they found.
 EVEN_COUNTED = 0.85
-COUNTED = {"different", "repetitions", "duration", "howmany"}
+COUNTED = {"different", "repetitions", "duration", "howmany", "times"}
 # Asked is whether a thing is there at all, or something of it, which it must have been there for; or whether a change is. A tally of its frames' last tokens
 # tells that among hours of other things as it does among seconds, where shares of attention shrink with all else that there is.
 PRESENCE = {"seen", "seennow", "seenkind", "seennowkind", "when", "before", "after", "left", "haschanged", "seenwithin"}
@@ -91,6 +94,7 @@ PRESENCE = {"seen", "seennow", "seenkind", "seennowkind", "when", "before", "aft
 DETAIL_NOISE = 0.12
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
 COUNT_TASKS = {"different": 6, "duration": 5, "repetitions": 3, "howmany": 4}
+TIMES_TASKS = {"times": 8, "left": 3, "seen": 1, "when": 1, "different": 1, "now": 1}
 SCENE_TASKS = {"describe": 6, "now": 1, "howmanyseen": 2, "chat": 1}
 SIGN_TASKS = {"reads": 5, "ground": 3, "colour": 5, "now": 2, "seen": 1, "when": 1, "before": 1, "after": 1}
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1, "howmanyseen": 1}
@@ -522,6 +526,8 @@ class Trainer:
         if kind == "counts" and self.config.cache == "shared" and random.random() < LONG_COUNTS:
             return makers.get("many", maker).batch_of_one(*random.choice(LONG_COUNT_SHAPES), COUNT_TASKS, distinct=True)
         frames, streams, questions = random.choice(SHAPES[kind])
+        if kind == "times":
+            return maker.batch(streams, frames, questions, TIMES_TASKS, again=COMES_AGAIN)
         if kind == "scenes":
             return maker.batch(streams, frames, questions, SCENE_TASKS, long=True)
         tasks = {"boards": BOARD_TASKS, "signs": SIGN_TASKS, "counts": COUNT_TASKS}.get(kind, SINGLE_TASKS if frames == 1 else None)

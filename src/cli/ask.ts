@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import { YocoError } from '../errors.ts';
 import { checkTime } from '../server/times.ts';
+import { summary } from './answer-summary.ts';
 import { streamNames } from './http-client.ts';
-import { type AskOutcome, RealtimeClient, type StandingAnswer } from './realtime-client.ts';
+import { oldFrames } from './newest-frame.ts';
+import { type AnswerExtra, RealtimeClient, type StandingAnswer } from './realtime-client.ts';
 import { serverOf, serverOption } from './service-address.ts';
-import { spans, stopSignal, stopStatus } from './terminal.ts';
+import { stopSignal, stopStatus } from './terminal.ts';
 
 interface AskFlags {
   readonly server?: string;
@@ -132,7 +134,7 @@ async function stand(client: RealtimeClient, asked: Asked, standing: Standing, f
   });
   try {
     for await (const answer of client.stand(question, { every, holds, streams: streamsOf(asked) })) {
-      printStanding(question, answer, flags);
+      await printStanding(question, answer, flags);
     }
   } catch (error) {
     if (!stop.aborted) throw error;
@@ -140,8 +142,9 @@ async function stand(client: RealtimeClient, asked: Asked, standing: Standing, f
   }
 }
 
-function printStanding(question: string, { answer, previous, status, yoco }: StandingAnswer, { json }: AskFlags): void {
-  if (json === true) {
+async function printStanding(question: string, event: StandingAnswer, flags: AskFlags): Promise<void> {
+  const { answer, previous, status, yoco } = event;
+  if (flags.json === true) {
     const { as_of: asOf, as_of_time: asOfTime, since, evidence, streams, precision } = yoco;
     const line = {
       question,
@@ -159,7 +162,13 @@ function printStanding(question: string, { answer, previous, status, yoco }: Sta
     return;
   }
   process.stdout.write(`${yoco.as_of_time} ${answer}\n`);
-  process.stderr.write(`  ${summary(yoco)}\n`);
+  await tellOf(yoco, flags);
+}
+
+/** What an answer is about, under it; how old the newest frame is has to be said where nobody chose the moment. */
+async function tellOf(yoco: AnswerExtra, flags: AskFlags): Promise<void> {
+  const names = flags.asOf === undefined ? yoco.streams.map(({ name }) => name) : [];
+  process.stderr.write(`  ${summary(yoco, await oldFrames(serverOf(flags), names))}\n`);
 }
 
 /** Of one stream nothing need be said: it is the session's own. */
@@ -184,8 +193,11 @@ async function askOne(client: RealtimeClient, asked: Asked, question: string, fl
   );
   const extra = outcome.yoco;
   if (flags.json === true) {
-    const answer = { question, answer: text, status: outcome.status, as_of: extra?.as_of, since: extra?.since };
+    const answer = { question, answer: text, status: outcome.status };
     const seen = {
+      as_of: extra?.as_of,
+      as_of_time: extra?.as_of_time,
+      since: extra?.since,
       evidence: extra?.evidence,
       streams: extra?.streams,
       precision: extra?.precision,
@@ -195,18 +207,7 @@ async function askOne(client: RealtimeClient, asked: Asked, question: string, fl
     return;
   }
   process.stdout.write('\n');
-  if (extra != null) process.stderr.write(`  ${summary(extra)}\n`);
-}
-
-/** `evidence yard 0:07-0:13, front 0:42; precision int8; first word after 80 ms`. */
-function summary({ evidence, streams, precision, latency_ms: latency }: NonNullable<AskOutcome['yoco']>): string {
-  const named = (one: (typeof evidence)[number]): string =>
-    streams.length > 1 ? `${one.stream} ${spans([one])}` : spans([one]);
-  return [
-    ...(evidence.length > 0 ? [`evidence ${evidence.map(named).join(', ')}`] : []),
-    ...(precision === 'full' ? [] : [`precision ${precision}`]),
-    `first word after ${Math.round(latency.first_token)} ms`,
-  ].join('; ');
+  if (extra != null) await tellOf(extra, flags);
 }
 
 function wireTime(text: string | undefined): number | string | undefined {

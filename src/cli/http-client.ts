@@ -22,6 +22,12 @@ export function authorization(text: string | undefined): { readonly authorizatio
   return { authorization: `Bearer ${key}` };
 }
 
+export interface Told {
+  readonly answer: unknown;
+  /** When, ms since 1970, by the service's clock, which dates its frames and need not be this machine's; to a second. */
+  readonly atMs: number;
+}
+
 /**
  * Sends a request with the key of YOCO_API_KEY, if there is one; returns the parsed answer.
  * Throws `invalid_request` (`server`, or of the key), `service_unreachable`, or the service's error.
@@ -32,8 +38,23 @@ export async function callService(
   path: string,
   body?: object,
 ): Promise<unknown> {
+  return (await send(server, path, { method, ...(body === undefined ? {} : { body }) })).answer;
+}
+
+/** What is there, and when it was. Throws the same, and `service_unreachable` once `signal` is aborted. */
+export function lookAt(server: string, path: string, signal?: AbortSignal): Promise<Told> {
+  return send(server, path, signal === undefined ? {} : { signal });
+}
+
+interface Sent {
+  readonly method?: 'GET' | 'POST';
+  readonly body?: object;
+  readonly signal?: AbortSignal;
+}
+
+async function send(server: string, path: string, { body, ...init }: Sent): Promise<Told> {
   const response = await fetch(endpoint(server, path), {
-    method,
+    ...init,
     headers: {
       ...authorization(process.env['YOCO_API_KEY']),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -45,7 +66,8 @@ export async function callService(
   const text = await bodyOf(response);
   const answer = safeJson(text);
   if (!response.ok || answer === undefined) throw refusal(text, response.status);
-  return answer;
+  const atMs = Date.parse(response.headers.get('date') ?? '');
+  return { answer, atMs: Number.isNaN(atMs) ? Date.now() : atMs };
 }
 
 /** The names of a service's streams, sorted. Throws what `callService` throws. */

@@ -7,6 +7,7 @@ import { addAsk } from './ask.ts';
 import { addDemo } from './demo.ts';
 import { addEval } from './eval.ts';
 import { addEvalClips } from './eval-clips.ts';
+import { addList } from './list.ts';
 import { addRestore } from './restore.ts';
 import { addServe } from './serve.ts';
 import { addSnapshot, addSnapshots } from './snapshot.ts';
@@ -28,7 +29,18 @@ export async function run(argv: readonly string[]): Promise<void> {
     })
     .showHelpAfterError()
     .configureHelp({ showGlobalOptions: true });
-  const commands = [addDemo, addServe, addAsk, addWatch, addSnapshot, addSnapshots, addRestore, addEval, addEvalClips];
+  const commands = [
+    addDemo,
+    addServe,
+    addAsk,
+    addList,
+    addWatch,
+    addSnapshot,
+    addSnapshots,
+    addRestore,
+    addEval,
+    addEvalClips,
+  ];
   for (const add of commands) add(program);
   try {
     await program.parseAsync(argv);

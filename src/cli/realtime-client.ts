@@ -27,7 +27,17 @@ const answerExtra = z
     as_of: z.number().nullable(),
     as_of_time: z.string(),
     since: z.number().nullable(),
-    streams: z.array(z.object({ name: z.string(), as_of: z.number(), as_of_time: z.string() }).loose()),
+    streams: z.array(
+      z
+        .object({
+          name: z.string(),
+          as_of: z.number(),
+          as_of_time: z.string(),
+          /** From when on it was read; null: all that is kept. */
+          since_time: z.string().nullable(),
+        })
+        .loose(),
+    ),
     precision: z.enum(['full', 'int8', 'thinned']),
     evidence: z.array(
       z
@@ -58,6 +68,7 @@ const doneEvent = z.object({
   }),
 });
 
+export type AnswerExtra = z.infer<typeof answerExtra>;
 export type AskOutcome = z.infer<typeof doneEvent>['response'];
 export type StandingAnswer = z.infer<typeof answeredEvent>;
 

@@ -4,7 +4,7 @@ import { EvidenceTally } from '../model/evidence.ts';
 import { type Precision, worstOf } from '../model/kv-cache.ts';
 import type { Model } from '../model/model.ts';
 import type { QuestionSegment } from '../model/question.ts';
-import { type KvSource, readable, type ReaderInput, type Reading } from '../model/reader.ts';
+import { type KvSource, readableFrames, type ReaderInput, type Reading } from '../model/reader.ts';
 import { repeatedTail, saysItTwice } from '../model/repetition.ts';
 import { sample, seededRandom } from '../model/sampling.ts';
 import { camerasToNames, settled } from './camera-names.ts';
@@ -13,7 +13,7 @@ import { nextTurn } from './next-turn.ts';
 import type { AnswerEnd, AskRequest } from './protocol.ts';
 import type { RunTimes } from './run-times.ts';
 
-/** Answers that read a stream through its index, or several streams, in one turn; each needs a reading of its own. */
+/** Answers that read a stream through its index, several streams, or from another time on, in one turn; each needs a reading of its own. */
 const READ_ALONE = 4;
 
 export interface AnswerListener {
@@ -119,20 +119,28 @@ export class Answers {
       if (only === undefined || others.length > 0 || !this.#model.reader.readsAll(decoding.sources)) {
         if (alone++ >= READ_ALONE) continue;
         going.push(...(await this.#decodeAlone(decoding)));
-        // To the end of the line: the next turn begins with those that waited.
-        if (this.#answers.delete(id)) this.#answers.set(id, answer);
+        this.#toTheEnd(id, answer);
         continue;
       }
       const { stream, sinceMs } = only;
       const group = together.find((one) => one.stream === stream && one.sinceMs === sinceMs);
       if (group !== undefined) group.steps.push(decoding);
-      else together.push({ stream, sinceMs, steps: [decoding] });
+      // All that begin at other times are runs of their own, of which a turn has no more than of others.
+      else if (sinceMs === null || alone++ < READ_ALONE) together.push({ stream, sinceMs, steps: [decoding] });
     }
-    for (const group of together) going.push(...(await this.#decodeTogether(group)));
+    for (const group of together) {
+      going.push(...(await this.#decodeTogether(group)));
+      if (group.sinceMs !== null) for (const { id, answer } of group.steps) this.#toTheEnd(id, answer);
+    }
     // What was said goes out now: the next run holds up the event loop, and a picture may come after it.
     await nextTurn();
     if (going.length > 0) await this.#extend(going);
     return true;
+  }
+
+  /** Of the line: the next turn begins with those that waited. */
+  #toTheEnd(id: number, answer: Answer): void {
+    if (this.#answers.delete(id)) this.#answers.set(id, answer);
   }
 
   /** The last token of each answer passes the self-decoder. */
@@ -166,10 +174,11 @@ export class Answers {
       momentMs: asOfMs,
       sinceMs: sinceMs ?? undefined,
     }));
-    if (sources.every((source) => readable(source) === 0)) {
+    if (sources.every((source) => readableFrames(source) === 0)) {
       this.#answers.delete(id);
-      const seen = sources.some((source) => source.frames > 0);
-      answer.listener.failed(new YocoError('time_out_of_range', { param: seen ? 'since' : 'as_of' }));
+      const begins = sources.some((source) => source.frames > 0);
+      const gap = { param: 'since', detail: 'Nothing is kept from then to the moment of the question.' };
+      answer.listener.failed(new YocoError('time_out_of_range', begins ? gap : { param: 'as_of' }));
       return null;
     }
     return { id, answer, sources, input: answer.segment.own };

@@ -1,5 +1,6 @@
 /** Questions on their way to their answers: checked, encoded, and passed through the self-decoder, several in one run. */
 import { type ErrorCode, YocoError } from '../errors.ts';
+import type { KvCache } from '../model/kv-cache.ts';
 import type { Model } from '../model/model.ts';
 import { QuestionSegment, segmentTokens, type SegmentTokens } from '../model/question.ts';
 import { type AnswerListener, type Asked, type Begun, momentsOf, streamGone } from './answers.ts';
@@ -15,6 +16,8 @@ export const MAX_SEGMENT_TOKENS = 1024;
 const ADMISSIONS = 3;
 /** Questions whose tokens are as many, when rounded up to this, pass the self-decoder in one run. */
 const SEGMENT_STEP = 8;
+/** Frames further apart do not count as those of a lively stream. */
+const WITHIN_FRAME_MS = 1_000;
 const TOO_LONG: readonly ErrorCode[] = ['conversation_full', 'question_too_long'];
 
 interface WaitingQuestion {
@@ -178,10 +181,21 @@ export class Questions {
       });
     }
     const untilMs = Math.min(wanted, cache.endOf(cache.framesUpTo(wanted) - 1));
-    // Of one stream the newest frame is always there to be read; one of several that has stalled may have nothing of that time.
-    const begin = sinceMs === null || several ? sinceMs : Math.min(sinceMs, untilMs);
-    return { stream, asOfMs: untilMs, sinceMs: begin !== null && begin > firstMs ? begin : null };
+    return {
+      stream,
+      asOfMs: untilMs,
+      sinceMs: sinceMs === null || sinceMs <= firstMs ? null : onFrame(cache, sinceMs),
+    };
   }
+}
+
+/**
+ * A reading that begins within a frame of a lively stream begins with the frame: so those who ask about the last minute at about the
+ * same time share one. Of a frame that stands for long only the part after `sinceMs` counts.
+ */
+function onFrame(cache: KvCache, sinceMs: number): number {
+  const time = cache.times[cache.firstFrom(sinceMs)] ?? sinceMs;
+  return Math.abs(time - sinceMs) <= WITHIN_FRAME_MS ? time : sinceMs;
 }
 
 /** Of a question that was cancelled before it was begun. */

@@ -29,6 +29,7 @@ import { QUESTIONS_AT_ONCE } from './options.ts';
 import { type PlannedStream, planStreams } from './plan.ts';
 import { BORDER_MS, makePlaylist, type Playlist, type Span } from './playlist.ts';
 import { type EvaluationQuestion, RECALL } from './questions.ts';
+import { makeReturns } from './returns.ts';
 import { randomOfStream, shuffle, type Random } from './random.ts';
 import { type Evaluation, makeReport } from './report.ts';
 import { answeredOf, type Control, controlOf, type Described, type StreamResult } from './results.ts';
@@ -76,6 +77,7 @@ const LEAST_LABELS = 8;
 const CHANGES_BRANCH = 1;
 const KINDS_BRANCH = 2;
 const LATELY_BRANCH = 3;
+const RETURNS_BRANCH = 4;
 
 export async function evaluate(live: Streams, options: EvaluationOptions): Promise<Evaluation> {
   const { data, sets, seed, streams, seconds, controls, heldOut, fps } = options;
@@ -184,6 +186,8 @@ class Run {
     });
     asked.push(...(await this.#play(boards)));
     asked.push(...(await this.#playCameras(random, number)));
+    const returns = randomOfStream(this.#options.seed, number, RETURNS_BRANCH);
+    asked.push(...(await this.#play(makeReturns(this.#pictures, returns, number))));
     const answered = [];
     const described = [];
     for (const { question, result } of asked) {

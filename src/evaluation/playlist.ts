@@ -89,7 +89,7 @@ function countOf(seconds: number, inHalfAMinute: number, labels: number): number
 }
 
 /** "apple" is not asked as absent while an "apple juice" is shown: a person might say yes. */
-function related(a: string, b: string): boolean {
+export function related(a: string, b: string): boolean {
   const [left, right] = [a.split(' '), b.split(' ')];
   return left.every((word) => right.includes(word)) || right.every((word) => left.includes(word));
 }

@@ -11,6 +11,7 @@ const BORROWING_TASKS = [
   'seenbetween',
   'firstwithin',
   'differentwithin',
+  'leftlast',
 ] as const;
 export type Task = PhrasedTask | (typeof BORROWING_TASKS)[number];
 
@@ -101,6 +102,8 @@ export class Asker {
         return PHRASINGS.seen;
       case 'firstwithin':
         return PHRASINGS.first;
+      case 'leftlast':
+        return PHRASINGS.left;
       case 'differentwithin':
         return PHRASINGS.different;
       case 'seennowkind':

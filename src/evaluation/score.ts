@@ -42,7 +42,7 @@ export interface Ratio {
 }
 
 /** How far a number may be off. Times and durations in s; of `repetitions` one that is half done counts either way. */
-const WITHIN: Partial<Record<Task, number>> = { when: 1, left: 1, duration: 1, repetitions: 1 };
+const WITHIN: Partial<Record<Task, number>> = { when: 1, left: 1, leftlast: 1, duration: 1, repetitions: 1 };
 /** Of 95%. */
 const Z = 1.96;
 

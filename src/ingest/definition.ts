@@ -39,6 +39,14 @@ const name = z
   .string()
   .regex(/^[a-z0-9_-][a-z0-9._-]{0,63}$/, 'expected 1 to 64 of a-z, 0-9, ".", "_" and "-", not beginning with a dot');
 
+/** Name of an environment variable; the service's own settings are none of these. */
+const variable = z
+  .string()
+  .regex(
+    /^(?!YOCO_)[A-Za-z_][A-Za-z0-9_]*$/,
+    'expected the name of an environment variable that does not begin with YOCO_',
+  );
+
 const urlSource = z
   .strictObject({
     url: z
@@ -50,10 +58,7 @@ const urlSource = z
     /** How RTSP carries its media; `tcp` passes through firewalls and loses nothing. */
     transport: z.enum(['tcp', 'udp']).optional(),
     /** Name of an environment variable that holds `user:password`. */
-    credentials_env: z
-      .string()
-      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected the name of an environment variable')
-      .optional(),
+    credentials_env: variable.optional(),
     /**
      * Whether it is a camera or a broadcast, which is tried again whatever goes wrong; RTSP always is. An HTTP address counts as a
      * recording, whose failures are final, until it has shown what it is.
@@ -101,14 +106,6 @@ export const snapshotName = z
   .regex(
     /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/,
     'expected 1 to 128 of letters, digits, ".", "_" and "-", not beginning with a dot',
-  );
-
-/** Name of an environment variable; the service's own settings are none of these. */
-const variable = z
-  .string()
-  .regex(
-    /^(?!YOCO_)[A-Za-z_][A-Za-z0-9_]*$/,
-    'expected the name of an environment variable that does not begin with YOCO_',
   );
 
 const webhook = z.strictObject({

@@ -15,11 +15,23 @@ const QUERY_FIELD = /([?&;#])([^?&;#]+)/g;
 /** What a secret may be called nobody can list, so these alone are shown: which picture a camera is to send. */
 const SHOWN_FIELD =
   /^(?:action|camera|channel|codec|compression|fps|height|profile|proto|quality|resolution|stream|subtype|unicast|videocodec|width)(?:=|$)/i;
+/** Of a URL in a text: up to its path, and the path. */
+const PATH = /(?<![a-z0-9+.-])([a-z0-9+.-]+:\/\/[^\s/?#'"]*)(\/[^\s?#'"]*)/gi;
+/** What may stand right behind a URL in a text, and is then no part of it. */
+const AFTER_URL = ':.,;)]';
+/** Of a path, what may be a key: cameras and streaming services have theirs as a name of its own. */
+const KEY_LIKE = /^(?=.*[a-z])(?=.*\d)[\w-]{16,}$/i;
+/** A name between two underscores of a path that is made of words: `main`, `h264Preview`, `channel2`, `01`, `1080p`. */
+const WORD = /^(?:(?:h26[45])?(?:[A-Z]+|[A-Z]?[a-z]+(?:[A-Z][a-z]+)*)\d{0,2}|h26[45]|\d{1,4}(?:p|k|fps|kbps)?)$/;
 const AUTHORIZATION = /(authorization:\s*)\S+(\s+\S+)?/gi;
 
-/** Removes user names, passwords, keys, what queries hold, and each of `secrets` from a text, such as a URL or a line of ffmpeg. */
+/**
+ * Removes user names, passwords, keys, what queries hold, and each of `secrets` from a text, such as a URL or a line of ffmpeg. Of a path goes
+ * what has a colon (`admin:12345`), and what looks like a key.
+ */
 export function redact(text: string, secrets: readonly string[] = []): string {
-  const plain = withoutFields(text.replace(USER_INFO, `$1${HIDDEN}@`));
+  const named = text.replace(USER_INFO, `$1${HIDDEN}@`);
+  const plain = withoutFields(named.replace(PATH, (_, before: string, path: string) => before + ofText(path)));
   let result = plain.replace(QUERY, withoutValues).replace(AUTHORIZATION, `$1${HIDDEN}`);
   for (const secret of secrets) if (secret !== '') result = result.replaceAll(secret, HIDDEN);
   return result;
@@ -34,7 +46,34 @@ export function redactUrl(url: string): string {
   const mayHide = scheme >= 0 && mayEndPassword(url.slice(scheme + '://'.length, end + 1));
   const [address = '', ...query] = (mayHide ? `${url.slice(0, scheme)}://${HIDDEN}${url.slice(end)}` : url).split('?');
   // A quotation mark or a blank, which ends a URL in a text, ends no value here.
-  return redact(address) + withoutValues(query.map((part) => `?${part}`).join(''));
+  const path = address.indexOf('/', scheme < 0 ? 0 : scheme + '://'.length);
+  const shown = path < 0 ? address : address.slice(0, path) + withoutSecrets(address.slice(path));
+  return redact(shown) + withoutValues(query.map((part) => `?${part}`).join(''));
+}
+
+/** Of a path in a text. */
+function ofText(path: string): string {
+  let end = path.length;
+  while (AFTER_URL.includes(path.charAt(end - 1))) end -= 1;
+  return withoutSecrets(path.slice(0, end)) + path.slice(end);
+}
+
+/** Of a whole path. */
+function withoutSecrets(path: string): string {
+  return path
+    .split('/')
+    .map((part) => (isSecret(part) ? HIDDEN : part))
+    .join('/');
+}
+
+/** Of a name between two slashes. */
+function isSecret(part: string): boolean {
+  const plain = decoded(part);
+  return plain.includes(':') || (KEY_LIKE.test(plain) && !(plain.includes('_') && plain.split('_').every(isWord)));
+}
+
+function isWord(text: string): boolean {
+  return WORD.test(text);
 }
 
 /** Of an address up to an `@`. */
@@ -71,13 +110,14 @@ function withoutValues(query: string): string {
   });
 }
 
-/** The credentials that a URL holds, raw and decoded, longest first, to be given to `redact`. */
+/** The credentials that a URL holds, in its path too, raw and decoded, longest first, to be given to `redact`. */
 export function secretsOf(url: string): string[] {
   if (!URL.canParse(url)) return [];
-  const { username, password, search } = new URL(url);
+  const { username, password, pathname, search } = new URL(url);
   const fields = [...search.matchAll(QUERY_FIELD)].map(([, , field = '']) => field);
   const values = fields.filter((field) => !SHOWN_FIELD.test(field)).map((field) => field.slice(field.indexOf('=') + 1));
-  const found = new Set([username, password, ...values].flatMap((value) => [value, decoded(value)]));
+  const parts = pathname.split('/').filter(isSecret);
+  const found = new Set([username, password, ...parts, ...values].flatMap((value) => [value, decoded(value)]));
   // A one-letter user name would blank half of every message; it is hidden where it stands in a URL.
   return [...found].filter((value) => value.length > 2).sort((a, b) => b.length - a.length);
 }

@@ -90,7 +90,7 @@ export class StreamConversation implements Conversation {
           signal?.removeEventListener('abort', cancel);
           const totalMs = performance.now() - begin;
           if (end.finish !== 'cancelled') {
-            this.#turns = [...this.#turns, { question: asked, timeMs: end.asOfMs, answer: end.text }].slice(-MAX_TURNS);
+            this.#turns = [...this.#turns, { question: text, timeMs: end.asOfMs, answer: end.text }].slice(-MAX_TURNS);
           }
           answer.end({ ...end, firstTokenMs: firstTokenMs ?? totalMs, totalMs });
         },

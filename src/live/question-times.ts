@@ -1,6 +1,7 @@
 /** Which part of each stream a question is about: by its options, and by what it says itself ("in the last five minutes"). */
 import { YocoError } from '../errors.ts';
-import { askedSpan, looksBack } from '../model/asked-span.ts';
+import { type AskedSpan, askedSpan, lookBack } from '../model/asked-span.ts';
+import { clockText } from '../clock-text.ts';
 import { momentsAt, newestWallMs } from './moments.ts';
 import type { AskOptions, StreamStatus } from './types.ts';
 
@@ -18,7 +19,7 @@ type Wanted = Pick<AskOptions, 'asOfMs' | 'asOfWallMs' | 'sinceMs' | 'sinceWallM
 
 /**
  * Throws `invalid_request` where times on one stream's clock are given for several, for `asOfWallMs` what `momentsAt` throws, and
- * `time_out_of_range` where a reading would begin after the question's moment.
+ * `time_out_of_range` where a reading would begin after the question's moment, or where nothing is kept of the part that the question names.
  */
 export function questionTimes(question: string, wanted: Wanted, clocks: readonly StreamStatus[]): QuestionTimes {
   checkClock('asOf', clocks, wanted.asOfMs, wanted.asOfWallMs);
@@ -26,7 +27,7 @@ export function questionTimes(question: string, wanted: Wanted, clocks: readonly
   const times = { moments: momentsOf(wanted, clocks), begins: beginsOf(wanted, clocks), question };
   const [only] = clocks;
   if (clocks.length === 1 && only !== undefined) return ofOne(times, only);
-  const last = looksBack(question);
+  const last = lookBack(question);
   if (last === null || clocks.some(({ lastMs }) => lastMs === null)) return times;
   // Counted from one instant: what a camera that has stalled showed before it did was not in the last minute.
   const sinceWallMs = (wanted.asOfWallMs ?? newestWallMs(clocks)) - last.backMs;
@@ -44,8 +45,8 @@ function beginsOf({ sinceMs, sinceWallMs }: Wanted, clocks: readonly StreamStatu
   return sinceWallMs === undefined ? null : clocks.map(({ startedAtMs }) => sinceWallMs - startedAtMs);
 }
 
-/** Of one stream a question may also name times of its clock. What is before its first frame or after its moment it cannot mean. */
-function ofOne(times: QuestionTimes, { firstMs, lastMs }: StreamStatus): QuestionTimes {
+/** Of one stream a question may also name times of its clock, or of the day. */
+function ofOne(times: QuestionTimes, { firstMs, lastMs, startedAtMs }: StreamStatus): QuestionTimes {
   if (firstMs === null || lastMs === null) return times;
   const { moments, begins, question } = times;
   const [momentMs = lastMs] = moments ?? [];
@@ -54,13 +55,28 @@ function ofOne(times: QuestionTimes, { firstMs, lastMs }: StreamStatus): Questio
     const detail = `${beginMs / 1_000} s is after the moment of the question, ${momentMs / 1_000} s.`;
     throw new YocoError('time_out_of_range', { param: 'since', detail });
   }
-  const { sinceMs, untilMs, question: asked } = askedSpan(question, momentMs);
-  if (untilMs !== null && untilMs < Math.max(firstMs, beginMs)) return times;
+  const span = askedSpan(question, { momentMs, startedAtMs });
+  if (span === null) return times;
+  const from = Math.max(beginMs, span.sinceMs ?? -Infinity);
+  const to = Math.min(momentMs, span.untilMs ?? Infinity);
+  // An answer from all that is kept would be about another time, and not say so.
+  if (to < Math.max(from, firstMs)) throw notKept(span, Math.max(firstMs, beginMs), momentMs);
   return {
-    moments: untilMs === null ? moments : [Math.min(momentMs, untilMs)],
-    begins: sinceMs === null ? begins : [Math.max(beginMs, sinceMs)],
-    question: asked,
+    moments: span.untilMs === null ? moments : [to],
+    begins: from === -Infinity ? begins : [from],
+    question: span.question,
   };
+}
+
+function notKept(
+  { sinceMs, untilMs }: Pick<AskedSpan, 'sinceMs' | 'untilMs'>,
+  firstMs: number,
+  lastMs: number,
+): YocoError {
+  const time = (ms: number): string => (ms < 0 ? `${clockText(-ms)} before the stream began` : clockText(ms));
+  const part = [sinceMs === null ? '' : ` from ${time(sinceMs)} on`, untilMs === null ? '' : ` up to ${time(untilMs)}`];
+  const detail = `The question is about what was shown${part.join('')}; there is ${clockText(firstMs)} to ${clockText(lastMs)}.`;
+  return new YocoError('time_out_of_range', { param: 'question', detail });
 }
 
 /** Throws `invalid_request` where a time counts from the beginning of one stream and several are asked, or beside a wall time. */

@@ -143,7 +143,7 @@ function keptFrames(
     .map(([place, share]) => ({
       place,
       startMs: Math.max(fromMs, cache.times[place] ?? 0),
-      endMs: Math.min(cache.endOf(place), untilMs ?? Infinity),
+      endMs: Math.max(fromMs, Math.min(cache.endOf(place), untilMs ?? Infinity)),
       share,
     }))
     .sort((a, b) => a.place - b.place);

@@ -22,7 +22,7 @@ export interface KvCacheOptions extends KvShape {
 export interface KvView extends KvRows {
   readonly tokens: number;
   /**
-   * Of each frame: when it was shown on its stream's clock, how long after the oldest frame that its stream keeps, for how long
+   * Of each frame: when it was shown on its stream's clock, how long after the beginning of what is read of its stream, for how long
    * it stood, and by how much the question's clock is ahead of its own, ms.
    */
   readonly times: readonly number[];
@@ -417,10 +417,10 @@ export class KvCache {
     return lastUpTo(this.#times, timeMs) + 1;
   }
 
-  /** The first kept frame that was still there at `timeMs`, or came later; as many as there are where none was. */
+  /** The kept frame that stood at `timeMs`, or the first one after it; as many as there are where none is. */
   firstFrom(timeMs: number): number {
     const after = this.framesUpTo(timeMs);
-    return after > 0 && this.endOf(after - 1) >= timeMs ? after - 1 : after;
+    return after > 0 && timeMs - this.endOf(after - 1) < LONGEST_MS ? after - 1 : after;
   }
 
   /** The kept frames of `run` without a copy, their times as `timesOf` tells them; null where some of them are sealed. */

@@ -28,10 +28,11 @@ export interface KvCells {
   readonly scales: readonly Float32Array[];
 }
 
-/** The cells from number `from` on, up to and without number `to`. */
+/** The cells from number `from` on, up to and without number `to`, of a reading that begins at `sinceMs`; by default with the first cell. */
 export interface CellRange {
   readonly from: number;
   readonly to: number;
+  readonly sinceMs?: number | undefined;
 }
 
 export class KvIndex {
@@ -213,14 +214,14 @@ export class KvIndex {
   }
 
   /** Inputs of the index graph for a question at `momentMs`: the cells of a range, their keys and codes without a copy. */
-  #feeds({ from, to }: CellRange, momentMs: number, { since, age }: Differences): Record<string, Tensor> {
+  #feeds({ from, to, sinceMs }: CellRange, momentMs: number, { since, age }: Differences): Record<string, Tensor> {
     const { headDim } = this.#shape;
     const cells = to - from;
     const rows = cells * KEYS_PER_CELL;
     const ofRange = <T extends { subarray(begin: number, end: number): T }>(all: T, size: number): T =>
       all.subarray(from * size, to * size);
     const times = ofRange(this.#times, 1);
-    const began = times[0] ?? 0;
+    const began = Math.max(times[0] ?? 0, sinceMs ?? -Infinity);
     const feeds: Record<string, Tensor> = {
       codes: new Tensor('uint8', ofRange(this.#codes.all, TIME_CODE_SIZE), [cells, TIME_CODE_SIZE]),
       since: floats(differences(times, began, 1, since), [cells]),

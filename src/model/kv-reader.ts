@@ -13,10 +13,10 @@ import { type FrameRun, type KvCache, type KvView, worstOf } from './kv-cache.ts
 import { CELL_FRAMES, type CellRanking } from './kv-index.ts';
 import { emptyRows } from './kv-page.ts';
 import {
-  firstOf,
+  firstFrameOf,
   type KvSource,
   momentOf,
-  readable,
+  readableFrames,
   type Reader,
   type ReaderInput,
   type Reading,
@@ -71,14 +71,14 @@ export class KvReader implements Reader {
 
   /** That a question of these streams may see. */
   #tokens(sources: readonly KvSource[]): number {
-    return sources.reduce((sum, source) => sum + readable(source), 0) * this.#config.tokensPerFrame;
+    return sources.reduce((sum, source) => sum + readableFrames(source), 0) * this.#config.tokensPerFrame;
   }
 
   /** One read of one cache, whole from `sinceMs` on, serves many questions; each sees its own number of `frames`. */
   async readTogether(cache: KvCache, inputs: readonly TogetherInput[], sinceMs?: number): Promise<KvReading[]> {
     const { tokensPerFrame } = this.#config;
     const frames = Math.max(...inputs.map((input) => input.frames));
-    const first = firstOf({ cache, frames, sinceMs });
+    const first = firstFrameOf({ cache, frames, sinceMs });
     const runUpTo = (end: number): FrameRun => ({ first, count: Math.max(0, end - first) });
     const all = runUpTo(frames);
     const view = cache.view(all, sinceMs) ?? this.#gather([{ cache, frames, sinceMs }], [[all]]);
@@ -103,7 +103,7 @@ export class KvReader implements Reader {
       }
       return this.#readRuns(
         sources,
-        sources.map((source) => [{ first: firstOf(source), count: readable(source) }]),
+        sources.map((source) => [{ first: firstFrameOf(source), count: readableFrames(source) }]),
         input,
       );
     }
@@ -146,8 +146,9 @@ export class KvReader implements Reader {
     return Promise.all(
       sources.map(async (source) => {
         const { cache, frames } = source;
-        const begin = firstOf(source);
-        const cells = { from: cache.cellsIn(begin), to: cache.cellsIn(Math.max(begin, frames - newest)) };
+        const begin = firstFrameOf(source);
+        const to = cache.cellsIn(Math.max(begin, frames - newest));
+        const cells = { from: cache.cellsIn(begin), to, sinceMs: source.sinceMs };
         const [after] = cache.runsOf([cells.to]);
         const first = Math.max(begin, after?.first ?? 0);
         const tail = { first, count: frames - first };

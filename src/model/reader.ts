@@ -3,7 +3,7 @@ import type { CrossDecoderInput } from './cross-decoder.ts';
 import type { FrameShares } from './evidence.ts';
 import type { KvCache, Precision } from './kv-cache.ts';
 
-/** One stream of a question: of its first `frames` kept frames those may be read that were there at `sinceMs` or came later. */
+/** One stream of a question: of its first `frames` kept frames those may be read that stood at `sinceMs` or came later. */
 export interface KvSource {
   readonly cache: KvCache;
   readonly frames: number;
@@ -48,13 +48,13 @@ export interface Reader {
 }
 
 /** The number of the first kept frame that a source may read. */
-export function firstOf({ cache, frames, sinceMs }: KvSource): number {
+export function firstFrameOf({ cache, frames, sinceMs }: KvSource): number {
   return sinceMs === undefined ? 0 : Math.min(cache.firstFrom(sinceMs), frames);
 }
 
 /** How many kept frames a source may read. */
-export function readable(source: KvSource): number {
-  return source.frames - firstOf(source);
+export function readableFrames(source: KvSource): number {
+  return source.frames - firstFrameOf(source);
 }
 
 /** The question's moment on a source's clock. */

@@ -3,20 +3,16 @@
  * moment of the question, over minutes and hours, it has not learned, and here it is a subtraction.
  */
 import { clockText } from '../clock-text.ts';
-import { msOf, NUMBER, UNIT } from './said-time.ts';
+import { LENGTH, lengthMs } from './said-time.ts';
 
 /** Of times the model knows the digits of a day (`clock_text` of the recipe). */
 const DAY_MS = 86_400_000;
-const AGO = new RegExp(
-  `\\b(?:(?:about|around|roughly) )?${NUMBER} ?${UNIT}(?:,? (?:and )?${NUMBER} ?${UNIT})? ago\\b`,
-  'gi',
-);
+const AGO = new RegExp(`\\b(?:(?:about|around|roughly) )?(${LENGTH}) ago\\b`, 'gi');
 
 /** A question asked at `momentMs` of the stream, ms: "what was shown 10 seconds ago?" at 0:42 is "what was shown at 0:32?". A time before the stream's beginning stays as it is said. */
 export function onTheClock(question: string, momentMs: number): string {
-  return question.replace(AGO, (said: string, ...parts: (string | undefined)[]) => {
-    const [number = '', unit = '', more, moreUnit = ''] = parts;
-    const ms = momentMs - msOf(number, unit) - (more === undefined ? 0 : msOf(more, moreUnit));
+  return question.replace(AGO, (said: string, length: string) => {
+    const ms = momentMs - lengthMs(length);
     return ms < 0 ? said : `at ${clockText(ms % DAY_MS)}`;
   });
 }

@@ -1,42 +1,64 @@
-/** How people say lengths of time and times of a stream, as parts of regular expressions, and what they come to in ms. */
+/** How people say lengths of time and times of a stream, as parts of regular expressions without groups, and what they come to in ms. */
 
-const SECONDS_OF = { s: 1, m: 60, h: 3_600 } as const;
+const SECONDS_OF = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
 /** Numbers that people rather write out. */
 const WORDS: Readonly<Record<string, number>> = {
+  ...{ a: 1, an: 1, one: 1, half: 0.5, 'half a': 0.5, 'half an': 0.5, 'a quarter of an': 0.25 },
   ...{
-    a: 1,
-    an: 1,
-    one: 1,
-    half: 0.5,
-    'half a': 0.5,
-    'half an': 0.5,
     'a couple of': 2,
     'couple of': 2,
+    couple: 2,
+    'a few': 5,
+    few: 5,
     two: 2,
     three: 3,
     four: 4,
-    few: 5,
     five: 5,
     six: 6,
+    seven: 7,
   },
-  ...{ seven: 7, eight: 8, nine: 9, ten: 10, fifteen: 15, twenty: 20, thirty: 30, forty: 40, fifty: 50, sixty: 60 },
+  ...{
+    eight: 8,
+    nine: 9,
+    ten: 10,
+    eleven: 11,
+    twelve: 12,
+    fifteen: 15,
+    twenty: 20,
+    thirty: 30,
+    forty: 40,
+    fifty: 50,
+    sixty: 60,
+  },
 };
-
-/** One group each: how many, and the first letter of the unit; `msOf` takes the two. */
-export const NUMBER = `(\\d{1,5}(?:\\.\\d)?|${Object.keys(WORDS)
+/** With the blank that a word needs before its unit, and digits may have. */
+const NUMBER = `(?:\\d{1,5}(?:\\.\\d)? ?|(?:${Object.keys(WORDS)
   .sort((a, b) => b.length - a.length)
-  .join('|')})`;
-export const UNIT = '(s|m|h)(?:ecs?|econds?|ins?|inutes?|rs?|ours?)?';
-/** One group: `1:42` or `1:02:03`, as answers say times; `clockMs` takes it. */
-export const CLOCK = '(\\d{1,3}:[0-5]\\d(?::[0-5]\\d)?)(?![:\\d])';
+  .join('|')}) )`;
+const UNIT = '(?:s(?:ecs?|econds?)?|m(?:ins?|inutes?)?|h(?:rs?|ours?)?|d(?:ays?)?)';
+const PART = `${NUMBER}${UNIT}`;
+const HALF = '(?: and a half)?';
 
-/** ms of so many of a unit, in any case. */
-export function msOf(number: string, unit: string): number {
-  const count = WORDS[number.toLowerCase()] ?? Number(number);
-  return count * SECONDS_OF[unit.toLowerCase() as keyof typeof SECONDS_OF] * 1_000;
+/** "10 seconds", "an hour and a half", "2 min 30 s". */
+export const LENGTH = `${PART}\\b${HALF}(?:,? (?:and )?${PART}\\b)?`;
+/** "minute", "hour and a half": one of it. */
+export const ONE = `${UNIT}\\b${HALF}`;
+/** `1:42` or `1:02:03`, as answers say times. */
+export const CLOCK = '\\d{1,3}:[0-5]\\d(?::[0-5]\\d)?(?![:\\d])';
+
+const EACH = new RegExp(`\\b(${NUMBER})?(?=(s|m|h|d))${UNIT}\\b( and a half)?`, 'gi');
+
+/** ms of what LENGTH or ONE matches, in any case. */
+export function lengthMs(text: string): number {
+  let ms = 0;
+  for (const [, number = 'one', unit = '', half] of text.matchAll(EACH)) {
+    const count = WORDS[number.trim().toLowerCase()] ?? Number(number);
+    ms += (count + (half === undefined ? 0 : 0.5)) * SECONDS_OF[unit.toLowerCase() as keyof typeof SECONDS_OF] * 1_000;
+  }
+  return ms;
 }
 
-/** ms since the stream began. */
+/** ms since the stream began of what CLOCK matches. */
 export function clockMs(clock: string): number {
   return clock.split(':').reduce((sum, part) => sum * 60 + Number(part), 0) * 1_000;
 }

@@ -65,6 +65,7 @@ const SENT = {
   ChatChunk: wire.chatChunk,
   StandingAnswered: wire.standingAnswered,
   StandingDeleted: wire.standingDeleted,
+  SourceStatus: wire.sourceStatusTold,
 } as const;
 
 const RECEIVED = {
@@ -200,7 +201,8 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
 const WEBHOOKS = {
   standingQuestion: {
     post: {
-      summary: 'A standing question of a stream’s file has a new answer, or is asked no more.',
+      summary:
+        'A standing question of a stream’s file has a new answer, or is asked no more; or the stream’s source is away, back or over.',
       parameters: ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) => ({
         name,
         in: 'header',
@@ -209,7 +211,11 @@ const WEBHOOKS = {
       })),
       requestBody: {
         required: true,
-        content: { 'application/json': { schema: { oneOf: [ref('StandingAnswered'), ref('StandingDeleted')] } } },
+        content: {
+          'application/json': {
+            schema: { oneOf: [ref('StandingAnswered'), ref('StandingDeleted'), ref('SourceStatus')] },
+          },
+        },
       },
       responses: { '2XX': { description: 'It was taken; all else is tried again, or given up.' } },
       security: [{}],

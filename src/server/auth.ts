@@ -5,9 +5,11 @@ import { YocoError } from '../errors.ts';
 import { hostName } from '../host-name.ts';
 import { isLoopback, type ServerLimits } from './limits.ts';
 
-/** What a request has shown. `open` means that no keys are configured. */
+/** What a request has shown. `open` means that no keys are configured; the number of a key is its place among them, from 1 on. */
 export type Grant =
-  { readonly kind: 'open' } | { readonly kind: 'key' } | { readonly kind: 'token'; readonly stream: string | null };
+  | { readonly kind: 'open' }
+  | { readonly kind: 'key'; readonly number: number }
+  | { readonly kind: 'token'; readonly stream: string | null };
 
 /** Subprotocols that carry a credential, since browsers cannot set a header on a WebSocket. */
 const TOKEN_PROTOCOL = 'yoco-token.';
@@ -94,9 +96,9 @@ export class Gate {
   #grant(credential: string, param: string): Grant {
     const given = digest(credential);
     // Every key is compared, so that the time taken does not tell which one came near.
-    let found = false;
-    for (const key of this.#keys) found = timingSafeEqual(key, given) || found;
-    if (found) return { kind: 'key' };
+    let found = 0;
+    for (const [i, key] of this.#keys.entries()) found = timingSafeEqual(key, given) ? i + 1 : found;
+    if (found > 0) return { kind: 'key', number: found };
     const token = this.#fromToken(credential);
     if (token) return token;
     throw new YocoError('unauthorized', { param });

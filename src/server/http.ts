@@ -5,6 +5,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import { YocoError } from '../errors.ts';
 import type { LiveService } from '../live/types.ts';
 import { apiDocumentRoutes } from './api-documents.ts';
+import type { AuditLog, Caller } from './audit.ts';
 import type { Gate, Grant } from './auth.ts';
 import { chatRoutes } from './chat-routes.ts';
 import { fromHttp, fromParser, wireError, writeError } from './errors-http.ts';
@@ -29,12 +30,13 @@ export interface HttpParts {
   readonly gate: Gate;
   readonly limits: ServerLimits;
   readonly metrics: ServerMetrics;
+  readonly audit: AuditLog;
   readonly isDraining: () => boolean;
   /** Hears of each request. */
   readonly began?: (response: ServerResponse) => void;
 }
 
-export function createHttp(live: LiveService, { gate, limits, metrics, isDraining, began }: HttpParts) {
+export function createHttp(live: LiveService, { gate, limits, metrics, audit, isDraining, began }: HttpParts) {
   const shared = {
     logger: false,
     bodyLimit: JSON_BYTES,
@@ -59,8 +61,8 @@ export function createHttp(live: LiveService, { gate, limits, metrics, isDrainin
     ? Fastify({ ...shared, https: { ...http, ...limits.tls } })
     : Fastify({ ...shared, http })) as unknown as FastifyInstance;
 
-  /** The stream that a request's token is for. */
-  const boundTo = new WeakMap<FastifyRequest, string>();
+  /** Who sent a request; kept, since a connection that is closed has no address any more. */
+  const callers = new WeakMap<FastifyRequest, Caller>();
 
   app.setErrorHandler((error, request, reply) => sendError(reply, report(fromHttp(error), request)));
   app.setNotFoundHandler((_request, reply) => sendError(reply, new YocoError('not_found')));
@@ -78,7 +80,7 @@ export function createHttp(live: LiveService, { gate, limits, metrics, isDrainin
     if (isDraining()) throw new YocoError('shutting_down');
     const grant = gate.checkBearer(request.headers);
     checkScope(grant, request);
-    if (grant.kind === 'token' && grant.stream !== null) boundTo.set(request, grant.stream);
+    callers.set(request, { grant, from: request.ip });
   });
 
   app.addHook('onSend', async (_request, reply) => {
@@ -102,9 +104,9 @@ export function createHttp(live: LiveService, { gate, limits, metrics, isDrainin
     throw new YocoError('invalid_request', { param: 'Upgrade', detail: 'This address speaks WebSocket only.' });
   });
   tokenRoutes(app, live, gate);
-  streamRoutes(app, live, limits);
-  snapshotRoutes(app, live);
-  chatRoutes(app, live, { limits, metrics, boundTo: (request) => boundTo.get(request) ?? null });
+  streamRoutes(app, live, limits, changed);
+  snapshotRoutes(app, live, changed);
+  chatRoutes(app, live, { limits, metrics, boundTo });
   apiDocumentRoutes(app, live);
   pageRoutes(app);
   for (const [url, known] of [...methodsOf]) refuseOtherMethods(app, url, known);
@@ -119,7 +121,20 @@ export function createHttp(live: LiveService, { gate, limits, metrics, isDrainin
       .header('vary', 'Origin');
   }
 
+  /** The stream that a request's token is for. */
+  function boundTo(request: FastifyRequest): string | null {
+    const grant = callers.get(request)?.grant;
+    return grant?.kind === 'token' ? grant.stream : null;
+  }
+
+  function changed(request: FastifyRequest, fields: object, message: string): void {
+    const caller = callers.get(request);
+    if (caller !== undefined) audit.changed(caller, fields, message);
+  }
+
   function report(error: YocoError, request: FastifyRequest): YocoError {
+    const { ip: from, method, headers, routeOptions } = request;
+    audit.refused(error, { from, method, route: routeOptions.url, origin: headers.origin });
     if (error.code === 'internal') {
       limits.log.error({ err: error.cause, method: request.method, url: request.url }, 'A request failed.');
     }

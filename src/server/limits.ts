@@ -5,7 +5,7 @@ import { QUESTION_MAX_CHARS } from '../question-limits.ts';
 
 /** Where the server reports what no client is told, e.g. the cause of an `internal` error. pino loggers fit. */
 export interface ServerLog {
-  /** New answers of standing questions that streams' files ask. */
+  /** New answers of standing questions that streams' files ask, and what clients change. */
   info?(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;

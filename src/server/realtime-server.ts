@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { YocoError } from '../errors.ts';
 import type { LiveService, LiveStream } from '../live/types.ts';
+import type { AuditLog } from './audit.ts';
 import type { Gate } from './auth.ts';
 import { writeError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
@@ -14,6 +15,8 @@ import { until } from './until.ts';
 import { isWebSocket } from './upgrade.ts';
 
 export const SUBPROTOCOL = 'realtime';
+/** The one address that is upgraded. */
+const PATH = '/v1/realtime';
 /** Of a close frame's reason (RFC 6455, 5.5: 125 bytes less those of the code). */
 const CLOSE_REASON_BYTES = 123;
 /** Of the protocol, as ws takes them; who asks for another one is told (RFC 6455, 4.4). */
@@ -24,15 +27,17 @@ export class RealtimeServer {
   readonly #gate: Gate;
   readonly #limits: ServerLimits;
   readonly #metrics: ServerMetrics;
+  readonly #audit: AuditLog;
   readonly #connections = new Set<RealtimeConnection>();
   readonly #sockets: WebSocketServer;
   #draining = false;
 
-  constructor(live: LiveService, gate: Gate, limits: ServerLimits, metrics: ServerMetrics) {
+  constructor(live: LiveService, gate: Gate, limits: ServerLimits, metrics: ServerMetrics, audit: AuditLog) {
     this.#live = live;
     this.#gate = gate;
     this.#limits = limits;
     this.#metrics = metrics;
+    this.#audit = audit;
     this.#sockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -62,12 +67,12 @@ export class RealtimeServer {
       }
       if (!URL.canParse(address, base)) throw new YocoError('not_found');
       const url = new URL(address, base);
-      if (url.pathname !== '/v1/realtime') throw new YocoError('not_found');
+      if (url.pathname !== PATH) throw new YocoError('not_found');
       this.#gate.checkAddress(request.headers, this.#limits.tls !== undefined);
       this.#admit(url, request, socket, head);
       socket.off('error', ignore);
     } catch (thrown) {
-      writeError(socket, this.#report(thrown));
+      writeError(socket, this.#report(thrown, request));
     }
   }
 
@@ -92,10 +97,9 @@ export class RealtimeServer {
       stream = this.#findStream(url.searchParams);
       if (this.#connections.size >= this.#limits.maxConnections) throw new YocoError('too_many_connections');
     } catch (thrown) {
-      const error = this.#report(thrown);
       // Only a browser sends an Origin, and a browser's page cannot read the status of a refused upgrade.
-      if (request.headers.origin === undefined) throw error;
-      this.#closeAtOnce(error, request, socket, head);
+      if (request.headers.origin === undefined) throw thrown;
+      this.#closeAtOnce(this.#report(thrown, request), request, socket, head);
       return;
     }
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
@@ -141,8 +145,9 @@ export class RealtimeServer {
     return streamOfModel(this.#live, model);
   }
 
-  #report(thrown: unknown): YocoError {
+  #report(thrown: unknown, { socket, method, headers }: IncomingMessage): YocoError {
     const error = YocoError.from(thrown);
+    this.#audit.refused(error, { from: socket.remoteAddress, method, route: PATH, origin: headers.origin });
     if (error.code === 'internal') this.#limits.log.error({ err: error.cause }, 'An upgrade failed.');
     return error;
   }

@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { YocoError } from '../errors.ts';
 import type { LiveService, LiveStream } from '../live/types.ts';
+import { AuditLog } from './audit.ts';
 import { Gate } from './auth.ts';
 import { createHttp } from './http.ts';
 import { resolveOptions, type ServerOptions } from './limits.ts';
@@ -30,7 +31,8 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
   const limits = resolveOptions(options);
   const gate = new Gate(limits);
   const metrics: ServerMetrics = new ServerMetrics(live, () => realtime.connections);
-  const realtime: RealtimeServer = new RealtimeServer(live, gate, limits, metrics);
+  const audit = new AuditLog(limits.log);
+  const realtime: RealtimeServer = new RealtimeServer(live, gate, limits, metrics, audit);
   const notices = new Notices(limits, metrics);
   let closing: Promise<void> | null = null;
   /** Requests over HTTP that are not answered to their end. */
@@ -70,7 +72,7 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
 
   function build(): ReturnType<typeof createHttp> {
     try {
-      return createHttp(live, { gate, limits, metrics, isDraining: () => closing !== null, began });
+      return createHttp(live, { gate, limits, metrics, audit, isDraining: () => closing !== null, began });
     } catch (cause) {
       if (!limits.tls) throw cause;
       throw new YocoError('config_invalid', { param: 'tls', detail: 'The key and certificate cannot be used.', cause });
@@ -90,6 +92,7 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
     const cut = setTimeout(listening.cut, limits.closeGraceMs);
     await Promise.all([closed, told]);
     clearTimeout(cut);
+    audit.close();
   }
 }
 

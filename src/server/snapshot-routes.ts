@@ -4,11 +4,12 @@ import { z } from 'zod';
 import type { LiveService, SnapshotInfo } from '../live/types.ts';
 import { JSON_BYTES, jsonBody } from './json-body.ts';
 import { parseOrThrow } from './parse-request.ts';
+import type { Changed } from './stream-routes.ts';
 import { seconds, wallTime } from './times.ts';
 
 export const snapshotRequest = z.strictObject({ file: z.string().min(1).max(200).optional() });
 
-export function snapshotRoutes(app: FastifyInstance, live: LiveService): void {
+export function snapshotRoutes(app: FastifyInstance, live: LiveService, changed: Changed): void {
   app.get('/v1/snapshots', async () => ({ object: 'list', data: (await live.snapshots()).map(snapshotJson) }));
 
   app.post<{ Params: { name: string } }>(
@@ -16,7 +17,10 @@ export function snapshotRoutes(app: FastifyInstance, live: LiveService): void {
     { bodyLimit: JSON_BYTES },
     async (request, reply) => {
       const { file } = parseOrThrow(snapshotRequest, jsonBody(request));
-      return reply.code(201).send(snapshotJson(await live.snapshot(request.params.name, file)));
+      const { name } = request.params;
+      const made = await live.snapshot(name, file);
+      changed(request, { stream: name, snapshot: made.file }, 'A client wrote a snapshot.');
+      return reply.code(201).send(snapshotJson(made));
     },
   );
 }

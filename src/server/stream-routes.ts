@@ -12,9 +12,12 @@ interface Named {
   Querystring: { t?: string | string[] };
 }
 
+/** Hears what a request has changed. */
+export type Changed = (request: FastifyRequest, fields: object, message: string) => void;
+
 const PICTURE_TYPES = ['image/jpeg', 'image/png', 'application/octet-stream'];
 
-export function streamRoutes(app: FastifyInstance, live: LiveService, limits: ServerLimits): void {
+export function streamRoutes(app: FastifyInstance, live: LiveService, limits: ServerLimits, changed: Changed): void {
   app.addContentTypeParser(
     PICTURE_TYPES,
     // Without a limit of its own, which would be that of every route.
@@ -31,7 +34,12 @@ export function streamRoutes(app: FastifyInstance, live: LiveService, limits: Se
   });
 
   app.post('/v1/streams', { bodyLimit: JSON_BYTES }, async (request, reply) => {
-    const stream = await live.create(jsonBody(request), 'client');
+    const definition = jsonBody(request);
+    const stream = await live.create(definition, 'client');
+    const { name, source } = stream.status();
+    const { restore } = definition as { readonly restore?: string };
+    const [fields, did] = restore === undefined ? [{}, 'made a stream'] : [{ snapshot: restore }, 'restored a stream'];
+    changed(request, { stream: name, source, ...fields }, `A client ${did}.`);
     return reply
       .code(201)
       .header('location', `/v1/streams/${encodeURIComponent(stream.name)}`)
@@ -43,6 +51,7 @@ export function streamRoutes(app: FastifyInstance, live: LiveService, limits: Se
   app.delete<Named>('/v1/streams/:name', async (request) => {
     const { name } = request.params;
     await live.delete(name);
+    changed(request, { stream: name }, 'A client deleted a stream.');
     return { object: 'yoco.stream.deleted', name, deleted: true };
   });
 

@@ -56,6 +56,10 @@ export class Webhook {
     this.#host = new URL(options.url).host;
   }
 
+  get url(): string {
+    return this.#options.url;
+  }
+
   /** `event` as JSON, with an `id` that stays the same when it is tried again. Returns at once. */
   send(event: object): void {
     if (this.#isStopped()) return;

@@ -290,7 +290,7 @@ export function serverEvent(type: keyof typeof SERVER_EVENTS) {
   return z.object({ type: z.literal(type), event_id: id, ...SERVER_EVENTS[type] });
 }
 
-/** What webhooks get: events of standing questions that streams' files ask. */
+/** What webhooks get: events of standing questions that streams' files ask, and whether frames come from what they are asked about. */
 function webhookEvent<T extends keyof typeof SERVER_EVENTS>(type: T) {
   const about = { id, created_at: wallTime, stream: z.string(), question: z.string() };
   return z.object({ type: z.literal(type), ...about, ...SERVER_EVENTS[type] });
@@ -298,3 +298,14 @@ function webhookEvent<T extends keyof typeof SERVER_EVENTS>(type: T) {
 
 export const standingAnswered = webhookEvent('yoco.standing_question.answered');
 export const standingDeleted = webhookEvent('yoco.standing_question.deleted');
+export const sourceStatusTold = z.object({
+  type: z.literal('yoco.stream.status'),
+  id,
+  created_at: wallTime,
+  stream: z.string(),
+  state: z
+    .enum(['reconnecting', 'playing', 'ended', 'failed'])
+    .describe('`reconnecting`: no frames come; `playing`: they come again.'),
+  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  last_time: wallTime.nullable().describe('Of the newest frame.'),
+});

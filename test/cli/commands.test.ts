@@ -222,7 +222,7 @@ describe('serve and ask', () => {
       const { service, address } = await serve();
       const plain = await askUntilSeen(address, ['door', 'What is shown now?']);
       expect(plain.status).toBe(0);
-      expect(plain.stderr).toMatch(/first word after \d+ ms/);
+      expect(plain.stderr).toMatch(/^ {2}as of [^;]*:\d\d \(\d+:\d\d\); .*first word after \d+ ms\n$/);
 
       const json = await run([
         'ask',
@@ -245,6 +245,7 @@ describe('serve and ask', () => {
           question,
           answer: expect.any(String) as string,
           as_of: 0.5,
+          as_of_time: expect.any(String) as string,
           evidence: expect.any(Array) as unknown[],
           latency_ms: { first_token: expect.any(Number) as number },
         })),
@@ -330,7 +331,9 @@ describe('serve and ask', () => {
       const { address } = await serve({}, false, ['yard']);
       const plain = await askUntilSeen(address, ['door,yard', 'Which camera shows the dog?']);
       expect(plain.status).toBe(0);
-      expect(plain.stderr).toMatch(/^ {2}evidence (door|yard) \d+:\d\d.*; first word after \d+ ms\n$/);
+      expect(plain.stderr).toMatch(
+        /^ {2}as of [^;]*:\d\d; evidence (door|yard) \d+:\d\d.*; first word after \d+ ms\n$/,
+      );
 
       const [named, all] = await Promise.all([
         run(['ask', '--server', address, '--streams', 'yard,door', 'Which?', 'And now?', '--json']),

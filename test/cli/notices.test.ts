@@ -4,12 +4,13 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { testPicture } from '../support/clips.ts';
+import { freePort } from '../support/ports.ts';
 import { interrupt, run, start, workplace } from '../support/cli.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
 
 const place = workplace();
 
-test('A stream’s file asks a standing question: its answer is in the log, and goes to the webhook', async () => {
+test('A stream’s file asks a standing question: its answer is in the log, and goes to the webhook, as does that its camera is away', async () => {
   const bodies: string[] = [];
   const receiver = createServer((request, response) => {
     void request
@@ -29,18 +30,34 @@ standing_questions:
     webhook: { url: '${hook}', secret_env: ${variable} }
 `;
   await writeFile(path.join(streams, 'door.yaml'), definition('DOOR_SECRET'));
+  const gone = `rtsp://admin:a-password@127.0.0.1:${await freePort()}/live`;
+  await writeFile(
+    path.join(streams, 'gate.yaml'),
+    definition('DOOR_SECRET').replace(/\{ file.*/, `{ url: '${gone}' }`),
+  );
   const args = ['serve', '--port', '0', '--streams', streams, '--bundle', TINY_BUNDLE];
   const service = start(args, { DOOR_SECRET: 'a-secret-of-the-tests' });
   place.running.push(service);
   await service.wrote(/"stream":"door","question":"What is shown now\?","answer":".*","msg":"A standing question has/);
-  await expect.poll(() => bodies.length, { timeout: 10_000 }).toBeGreaterThan(0);
-  const { type, stream, previous, yoco } = JSON.parse(bodies[0] ?? '{}') as Record<string, unknown>;
+  const told = (stream: string): Record<string, unknown>[] =>
+    bodies.map((body) => JSON.parse(body) as Record<string, unknown>).filter((event) => event['stream'] === stream);
+  await expect.poll(() => told('door').length, { timeout: 10_000 }).toBeGreaterThan(0);
+  const { type, stream, previous, yoco } = told('door')[0] ?? {};
   expect({ type, stream, previous }).toEqual({
     type: 'yoco.standing_question.answered',
     stream: 'door',
     previous: null,
   });
   expect(yoco).toMatchObject({ stream: 'door', as_of: expect.any(Number) as number });
+
+  await service.wrote(
+    /"stream":"gate","state":"reconnecting","code":"source_unreachable","msg":"The source of a stream/,
+  );
+  await expect.poll(() => told('gate').length, { timeout: 10_000 }).toBe(1);
+  expect(told('gate')).toMatchObject([
+    { type: 'yoco.stream.status', state: 'reconnecting', error: { code: 'source_unreachable' }, last_time: null },
+  ]);
+  expect(bodies.join()).not.toContain('a-password');
   interrupt(service);
   expect((await service.ended).status).toBe(0);
   receiver.close();

@@ -75,6 +75,7 @@ describe('The address of the service', () => {
       const outcomes = await Promise.all([
         run(['ask', '--server', 'localhost:8080', 'door', 'What?']),
         run(['ask', '--all', 'What?'], { YOCO_SERVER: '127.0.0.1:8080' }),
+        run(['list', '--server', 'localhost']),
         run(['snapshots', '--server', '127.0.0.1:8080']),
       ]);
       for (const { status, stdout, stderr } of outcomes) {

@@ -452,24 +452,43 @@ describe('Askers', () => {
   test('rest on nothing that was before the time at which their reading begins', async () => {
     open('a');
     await watch('a', 0, 12);
+    const reads = vi.spyOn(model.crossDecoder, 'step');
     for (let seed = 0; seed < 4; seed++) {
       const end = await answer(request('a', 'what was shown first?', { sinceMs: 4_000, seed }));
       expect(end.streams).toEqual([{ name: 'a', asOfMs: 5_500, sinceMs: 4_000 }]);
       for (const { startMs } of end.evidence) expect(startMs).toBeGreaterThanOrEqual(4_000);
     }
+    expect(reads.mock.calls.flatMap(([view]) => view.times).every((time) => time >= 4_000)).toBe(true);
   });
 
-  test('begin to read at the newest frame at the latest, and tell nothing of a time before the oldest', async () => {
+  test('begin to read with the frame that stood then, and tell nothing of a time before the oldest', async () => {
     open('a');
     await watch('a', 0, 12);
     const since = async (sinceMs: number): Promise<number | null | undefined> =>
       (await answer(request('a', 'what is this?', { sinceMs }))).streams[0]?.sinceMs;
-    expect([await since(5_700), await since(500), await since(0), await since(-60_000)]).toEqual([
+    expect([await since(5_700), await since(700), await since(0), await since(-60_000)]).toEqual([
       5_500,
       500,
       null,
       null,
     ]);
+  });
+
+  test('that begin at other times than others wait for their turn when they are many, and all come', async () => {
+    open('a');
+    await watch('a', 0, 12);
+    const begins = Array.from({ length: 10 }, (_, i) => 500 + i * 500);
+    const asked = begins.map((sinceMs) => request('a', 'what is this?', { sinceMs, temperature: 0 }));
+    const alone: AnswerEnd[] = [];
+    for (const one of asked) alone.push(await answer(one));
+    expect(await Promise.all(asked.map((one) => answer(one)))).toEqual(alone);
+  });
+
+  test('fail where nothing is kept of their part', async () => {
+    open('a');
+    await watch('a', 0, 12);
+    const gone = answer(request('a', 'what is this?', { sinceMs: 60_000 }));
+    await expect(gone).rejects.toMatchObject({ code: 'time_out_of_range', param: 'since' });
   });
 
   test('are the same whether others read from another time on meanwhile', async () => {
@@ -543,10 +562,10 @@ describe('A question over several streams', () => {
       ...request('front', 'what is this?'),
       streams: begins.map((sinceMs, i) => ({ name: NAMES[i] ?? '', asOfMs: null, sinceMs })),
     });
-    const { streams, evidence } = await answer(from(1_000, 3_000));
-    expect(streams.map(({ sinceMs }) => sinceMs)).toEqual([1_000, 3_000]);
+    const { streams, evidence } = await answer(from(1_000, 13_000));
+    expect(streams.map(({ sinceMs }) => sinceMs)).toEqual([1_000, 13_000]);
     expect(new Set(evidence.map(({ stream }) => stream))).toEqual(new Set(['front'])); // the yard has stalled
-    await expect(answer(from(9_000, 9_000))).rejects.toMatchObject({ code: 'time_out_of_range', param: 'since' });
+    await expect(answer(from(20_000, 20_000))).rejects.toMatchObject({ code: 'time_out_of_range', param: 'since' });
   });
 
   test('in the past is the answer that was given at that moment', async () => {

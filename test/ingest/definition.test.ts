@@ -60,6 +60,7 @@ describe('A definition', () => {
     [{ name: 'a', source: { push: true }, colour: 'red' }, 'colour', /unknown/],
     [{ name: 'a', source: { url: 'http://a/', transport: 'udp' } }, 'source.transport', /only for rtsp/],
     [{ name: 'a', source: { url: 'rtsp://a/', credentials_env: 'a:b' } }, 'source.credentials_env', /environment/],
+    [{ name: 'a', source: { url: 'rtsp://a/', credentials_env: 'YOCO_CAM' } }, 'source.credentials_env', /YOCO_/],
     [{ name: 'a', source: { device: '/etc/passwd' } }, 'source.device', /\/dev\/video0/],
     [{ name: 'a', source: { device: '/dev/../etc/passwd' } }, 'source.device', /\/dev\/video0/],
     [{ name: 'a', source: { push: true }, sampling: { fps: 0 } }, 'sampling.fps', /0\.1/],
@@ -359,6 +360,14 @@ describe('Redaction', () => {
     ['rtsp://cam/user=admin_password=hunter2_channel=1.sdp?real', 'rtsp://cam/user=***'],
     ['rtsp://cam/%75ser=admin_channel=1.sdp', 'rtsp://cam/%75ser=***'],
     ['Authorization: Basic YWRtaW4=', 'Authorization: ***'],
+    ['rtsp://cam/onvif1/admin:12345: Connection refused', 'rtsp://cam/onvif1/***: Connection refused'],
+    ['Error opening input file rtsp://cam/0/usrnm:admin/main.', 'Error opening input file rtsp://cam/0/***/main.'],
+    ["Opening 'https://cam/SECRETTOKEN1234567/1.ts' for", "Opening 'https://cam/***/1.ts' for"],
+    ['rtsp://cam:554/live: 404 (http://cam/a)', 'rtsp://cam:554/live: 404 (http://cam/a)'],
+    [
+      'at 12:30:00 file:/media/a:b.mp4 and 16/characters12345',
+      'at 12:30:00 file:/media/a:b.mp4 and 16/characters12345',
+    ],
     ['nothing to hide at rtsp://cam/live?channel=1', 'nothing to hide at rtsp://cam/live?channel=1'],
   ])('of %j', (text, expected) => {
     expect(redact(text)).toBe(expected);
@@ -383,11 +392,42 @@ describe('Redaction', () => {
     ['rtsp://10.0.0.7/user=a_password=b==_c.sdp', 'rtsp://10.0.0.7/user=***'],
     ['rtsp://10.0.0.7/x=a_password=b==&y=c', 'rtsp://10.0.0.7/x=a_password=***&y=c'],
     ['https://example.org/@channel/a.m3u8?mail=a@b', 'https://example.org/@channel/a.m3u8?mail=***'],
+    ['rtsp://cam/onvif1/admin:12345', 'rtsp://cam/onvif1/***'],
+    ['rtsp://cam/onvif1/admin%3A12345', 'rtsp://cam/onvif1/***'],
+    ['rtsp://cam/onvif1/admin:', 'rtsp://cam/onvif1/***'],
+    ['rtsp://cam/0/usrnm:admin/pwd:12345/main', 'rtsp://cam/0/***/***/main'],
+    ['rtsp://10.0.0.7/live it/pass:a b', 'rtsp://10.0.0.7/live it/***'],
+    ['https://cam.example/live/SECRETTOKEN1234567/index.m3u8', 'https://cam.example/live/***/index.m3u8'],
+    ['rtsps://192.168.1.1:7441/8kZQabcdEFGH1234?enableSrtp', 'rtsps://192.168.1.1:7441/***?***'],
+    ['rtsp://admin:12345@[fd00::1]:554/a_key-of-16chars', 'rtsp://***@[fd00::1]:554/***'],
+    ['http://cam/550e8400-e29b-41d4-a716-446655440000/', 'http://cam/***/'],
+    ['http://cam/SECRET_1234567_KEY/a', 'http://cam/***/a'],
   ])('of the whole address %j', (url, expected) => {
     expect(redactUrl(url)).toBe(expected);
   });
 
+  test.each([
+    'rtsp://10.0.0.7:554/Streaming/Channels/101',
+    'https://example.org/live/index.m3u8',
+    'rtsp://10.0.0.7/h264Preview_01_main',
+    'rtsp://10.0.0.7/stream_profile_channel_2',
+    'http://10.0.0.7/hls/stream_1080p_3000kbps/1.ts',
+    'rtsp://[fd00::1]:554/live/ch00_0',
+    'rtsp://10.0.0.7/fifteen-chars-1',
+    'rtsp://10.0.0.7/onlylettersofaword',
+    'rtsp://10.0.0.7/20300131120000000000',
+    'rtsp://10.0.0.7:554',
+  ])('shows all of the ordinary address %j', (url) => {
+    expect([redactUrl(url), redact(`from ${url}: Connection refused`), secretsOf(url)]).toEqual([
+      url,
+      `from ${url}: Connection refused`,
+      [],
+    ]);
+  });
+
   test('takes no longer for each letter of a long name', () => {
+    const colons = `http://10.0.0.7/${':'.repeat(300_000)}`;
+    expect([redact(`${colons}x`), redact(colons)]).toEqual(['http://10.0.0.7/***', colons]);
     const name = 'key'.repeat(100_000);
     expect(redact(`http://10.0.0.7/${name}`)).toBe(`http://10.0.0.7/${name}`);
     expect(redact(`http://10.0.0.7/${name}=value`)).toBe(`http://10.0.0.7/${name}=***`);
@@ -399,6 +439,7 @@ describe('Redaction', () => {
     expect(redact('bad login operator / p@ss word / p%40ss%20word / abcdef', secrets)).toBe(
       'bad login *** / *** / *** / ***',
     );
+    expect(secretsOf('rtsp://cam/live/usrnm%3Aadmin/main')).toEqual(['usrnm%3Aadmin', 'usrnm:admin']);
     expect(secretsOf('http://cam/?channel=main&%70w=hunter%2B2&bare')).toEqual(['hunter%2B2', 'hunter+2', 'bare']);
   });
 });

@@ -318,6 +318,14 @@ describe('An HTTP address', () => {
     expect(source.status.state).toBe('failed');
   });
 
+  test('is told of without what its path hides', async () => {
+    const url = await http((_request, response) => void response.end('no video'.repeat(1_000)));
+    await expect(take(open({ url: `${url}/onvif1/admin:swordfish` }))).rejects.toMatchObject({
+      code: 'source_invalid',
+      message: expect.stringContaining(`${url}/onvif1/***`) as string,
+    });
+  });
+
   test.each([408, 425, 429, 503])('that answers %i for now is tried again', async (status) => {
     const file = await readFile(await clips.make('later.mp4', ...testPicture(1, 10), ...streamable));
     const answers = [status];

@@ -316,11 +316,9 @@ describe('What ffmpeg says becomes an error:', () => {
   });
 
   test('without addresses in memory and without credentials', () => {
-    const error = errorOfFfmpeg(['[tcp @ 0x55d] rtsp://a:b@cam/?key=x hunter2: Connection refused'], 'rtsp', [
-      'hunter2',
-    ]);
-    expect(error.message).toBe(
-      'The source cannot be reached. ffmpeg: rtsp://***@cam/?key=*** ***: Connection refused.',
+    const line = '[tcp @ 0x55d] rtsp://a:b@cam/c:d/?key=x hunter2: Connection refused';
+    expect(errorOfFfmpeg([line], 'rtsp', ['hunter2']).message).toBe(
+      'The source cannot be reached. ffmpeg: rtsp://***@cam/***/?key=*** ***: Connection refused.',
     );
   });
 });

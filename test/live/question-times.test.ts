@@ -53,12 +53,21 @@ describe('A question about one stream', () => {
     expect(ask(words, { asOfMs: 50_000 })).toMatchObject({ moments: [50_000], begins: [10_000] });
   });
 
-  test('is about all that is kept where nothing is kept of the part that it names', () => {
-    for (const question of ['was there a dog before 0:04?', 'was there a dog after 3:00?']) {
-      expect(ask(question)).toEqual({ moments: null, begins: null, question });
-    }
-    const question = 'was there a dog before 0:20?';
-    expect(ask(question, { sinceMs: 30_000 })).toMatchObject({ moments: null, begins: [30_000], question });
+  test.each([
+    ['was there a dog before 0:04?', {}],
+    ['was there a dog after 3:00?', {}],
+    ['was there a dog between 3:00 and 4:00?', {}],
+    ['was there a dog between 0:20 and 0:10?', {}],
+    ['was there a dog before 0:20?', { sinceMs: 30_000 }],
+    ['was there a dog after 1:30?', { asOfMs: 60_000 }],
+    ['was there a dog yesterday?', {}],
+  ])('is refused where nothing is kept of the part that it names: %s %j', (question, options) => {
+    const wrong = { code: 'time_out_of_range', param: 'question' };
+    expect(() => ask(question, options)).toThrow(expect.objectContaining(wrong) as Error);
+  });
+
+  test('is told what there is where it names another part', () => {
+    expect(() => ask('was there a dog after 3:00?')).toThrow(/from 3:00 on; there is 0:05 to 2:00/);
   });
 
   test('is not read from a time on that is after its moment', () => {

@@ -62,6 +62,18 @@ describe('A conversation about several streams', () => {
     expect(asOfMs).toBe(500);
   });
 
+  test('looks back from one instant in each of them, where the question says how far', async () => {
+    const [yard, front] = [await pushed('yard', 5), await pushed('front', 5)];
+    const began = [yard, front].map((stream) => stream.status().startedAtMs);
+    const asked = live.converse(['yard', 'front']).ask('which camera showed a dog in the last second?');
+    const { streams } = await asked.result;
+    const sinceMs = Math.max(...began) + 1_000;
+    streams.forEach((stream, i) => {
+      // It begins with the frame that stood then.
+      expect(Math.abs((stream.sinceMs ?? NaN) - (sinceMs - (began[i] ?? 0)))).toBeLessThanOrEqual(500);
+    });
+  });
+
   test('may be about all that keep something of an instant', async () => {
     const yard = await pushed('yard', 3);
     const asOfWallMs = yard.status().startedAtMs + 600;

@@ -508,6 +508,19 @@ describe('A conversation', () => {
     expect((await stream.converse().ask(longest, { maxTokens: 1 }).result).outputTokens).toBe(1);
   });
 
+  test('reads the part that a question names, asks of it without its time, and remembers what was said', async () => {
+    const conversation = (await pushed('s', 8)).converse();
+    const ask = vi.spyOn(live.engine, 'ask');
+    const { streams } = await conversation.ask('Was there a dog in the last 2 seconds?').result;
+    expect(streams).toEqual([{ name: 's', asOfMs: 3_500, sinceMs: 1_500 }]);
+    const earlier = await conversation.ask('And a cat before 0:02?').result;
+    expect(earlier.streams).toEqual([{ name: 's', asOfMs: 2_000, sinceMs: null }]);
+    const [first, second] = ask.mock.calls.map(([request]) => request);
+    ask.mockRestore();
+    expect([first?.question, second?.question]).toEqual(['Was there a dog?', 'And a cat?']);
+    expect(second?.turns.map(({ question }) => question)).toEqual(['Was there a dog in the last 2 seconds?']);
+  });
+
   test.each([
     ['temperature', { temperature: -1 }],
     ['temperature', { temperature: 3 }],

@@ -131,6 +131,20 @@ describe.skipIf(!found)('A cache on a device', () => {
       }
     });
 
+    test('leaves out, as the host does, a stream of which nothing is kept from a time on', async () => {
+      const [a, b] = [await watch(host, 2, 4), await watch(device, 2, 4)]; // it has stalled
+      const moment = timeOf(FRAMES - 1);
+      const sinceMs = timeOf(3) + 60_000;
+      const sources = (stalled: IntakeStream, running: IntakeStream): KvSource[] => [
+        { cache: stalled.cache, frames: 4, sinceMs },
+        { cache: running.cache, frames: FRAMES, sinceMs: timeOf(18) },
+      ];
+      const expected = await ask(host, sources(a, here), 'which camera shows it?', moment);
+      expect(expected.looked[0]?.times).toEqual([]);
+      expectSame(await ask(device, sources(b, there), 'which camera shows it?', moment), expected);
+      b.close();
+    });
+
     test('serves many questions with one reading', async () => {
       const { config, embeddings, selfDecoder, tokenizer } = host;
       const segments = await Promise.all(

@@ -105,12 +105,14 @@ describe('The cache of a stream', () => {
     });
   });
 
-  test('knows its first frame that was there at a time, or came after it', () => {
+  test('knows its frame that stood at a time, or the first one after it', () => {
     const cache = newCache(100);
     fill(cache, 0, 10);
     const [third = 0, fourth = 0] = cache.times.slice(3, 5);
-    expect([third - 1, third, third + 1, fourth].map((time) => cache.firstFrom(time))).toEqual([3, 3, 4, 4]);
-    expect([-1, (cache.times.at(-1) ?? 0) + 1].map((time) => cache.firstFrom(time))).toEqual([0, 10]);
+    expect([third - 1, third, third + 1, fourth].map((time) => cache.firstFrom(time))).toEqual([2, 3, 3, 4]);
+    const last = cache.times.at(-1) ?? 0;
+    // What a camera that is away showed last does not stand for ever.
+    expect([-1, last + 1, last + LONGEST_MS].map((time) => cache.firstFrom(time))).toEqual([0, 9, 10]);
   });
 
   test('tells of a frame that stands for later ones as of one that began with the reading', () => {

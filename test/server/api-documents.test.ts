@@ -2,6 +2,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { AuditLog } from '../../src/server/audit.ts';
 import { Gate } from '../../src/server/auth.ts';
 import { createHttp } from '../../src/server/http.ts';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
@@ -34,6 +35,11 @@ interface Document {
   operations: Record<string, { messages: { $ref: string }[] }>;
 }
 
+interface Described {
+  webhooks: unknown;
+  components: { schemas: Record<string, { properties: { type: { const: string } } }> };
+}
+
 async function document(path: string): Promise<Document> {
   const response = await fetch(`${server.address}${path}`);
   expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
@@ -63,7 +69,8 @@ function resolves(whole: unknown, ref: string): boolean {
 function routes(): string[] {
   const limits = resolveOptions({});
   const metrics = new ServerMetrics(live, () => 0);
-  const app = createHttp(live, { gate: new Gate(limits), limits, metrics, isDraining: () => false });
+  const audit = new AuditLog(limits.log);
+  const app = createHttp(live, { gate: new Gate(limits), limits, metrics, audit, isDraining: () => false });
   const parts: string[] = [];
   const found: string[] = [];
   for (const line of app.printRoutes({ commonPrefix: false }).split('\n')) {
@@ -137,6 +144,12 @@ describe('the API documents', () => {
     expect(chunks).toHaveLength(6);
     for (const chunk of chunks) expect(problems(wire.chatChunk, JSON.parse(chunk.slice(6)))).toBeNull();
     expect(problems(wire.streamDeleted, await get('/v1/streams/new', { method: 'DELETE' }))).toBeNull();
+  });
+
+  it('name every event that webhooks get', async () => {
+    const { webhooks, components } = (await document('/openapi.json')) as Document & Described;
+    const told = refsOf(webhooks).map((ref) => components.schemas[ref.replace(/.*\//, '')]?.properties.type.const);
+    expect(told).toEqual(['yoco.standing_question.answered', 'yoco.standing_question.deleted', 'yoco.stream.status']);
   });
 
   it('name every event of clients and of the service, and say what each holds', async () => {

@@ -3,9 +3,11 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import OpenAI from 'openai';
 import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest';
+import { YocoError } from '../../src/errors.ts';
 import type { StandingDefinition } from '../../src/ingest/definition.ts';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
-import { standingAnswered, standingDeleted } from '../../src/server/wire-schemas.ts';
+import { Notices } from '../../src/server/notices.ts';
+import { sourceStatusTold, standingAnswered, standingDeleted } from '../../src/server/wire-schemas.ts';
 import { keyOf, MAX_WAITING_EVENTS, Webhook } from '../../src/server/webhook.ts';
 import { FakeLiveService, type FakeStream } from './fake-live-service.ts';
 
@@ -15,6 +17,7 @@ interface Event {
   readonly id: string;
   readonly type: string;
   readonly answer?: string;
+  readonly state?: string;
   readonly error?: { readonly code: string } | null;
   readonly n?: number;
 }
@@ -32,9 +35,17 @@ let answers: number[];
 let receiver: Server;
 let url: string;
 
+const logged: [string, object, string][] = [];
+const log = {
+  info: (fields: object, message: string) => logged.push(['info', fields, message]),
+  warn: (fields: object, message: string) => logged.push(['warn', fields, message]),
+  error: (fields: object, message: string) => logged.push(['error', fields, message]),
+};
+
 beforeEach(async () => {
   heard = [];
   answers = [];
+  logged.length = 0;
   receiver = createServer((request, response) => {
     let body = '';
     request.setEncoding('utf8');
@@ -56,12 +67,6 @@ afterEach(async () => {
 });
 
 describe('A standing question of a stream’s file', () => {
-  const logged: [string, object, string][] = [];
-  const log = {
-    info: (fields: object, message: string) => logged.push(['info', fields, message]),
-    warn: (fields: object, message: string) => logged.push(['warn', fields, message]),
-    error: (fields: object, message: string) => logged.push(['error', fields, message]),
-  };
   let live: FakeLiveService;
   let kitchen: FakeStream;
   let server: RunningServer | null;
@@ -70,7 +75,6 @@ describe('A standing question of a stream’s file', () => {
     live = new FakeLiveService();
     kitchen = live.stream('kitchen');
     server = null;
-    logged.length = 0;
   });
 
   afterEach(async () => {
@@ -171,6 +175,120 @@ describe('A standing question of a stream’s file', () => {
     expect(() => {
       server?.stand(kitchen);
     }).toThrow(expect.objectContaining({ code: 'shutting_down' }));
+  });
+});
+
+describe('The source of a stream with standing questions', () => {
+  const question = { question: 'is there a dog?', every: 3_600, holds: 1 };
+  let kitchen: FakeStream;
+  let notices: Notices;
+
+  beforeEach(() => {
+    kitchen = new FakeLiveService().stream('kitchen');
+    notices = new Notices(
+      { log, maxOutputTokens: 32 },
+      { stood: () => undefined },
+      { awayAfterMs: 100, backAfterMs: 50 },
+    );
+  });
+
+  afterEach(async () => {
+    vi.unstubAllEnvs();
+    await notices.close(1_000);
+  });
+
+  const told = (): Event[] => heard.map(({ event }) => event).filter(({ type }) => type === 'yoco.stream.status');
+  const ofSource = (): [string, object, string][] => logged.filter(([, , message]) => message.startsWith('The source'));
+  const becomes = (state: FakeStream['state'], code: string | null): void => {
+    kitchen.state = state;
+    kitchen.error = code === null ? null : { code, message: 'The source cannot be reached.' };
+    kitchen.changed();
+  };
+
+  it('that is away is told of to the webhook, signed, and again when it is back; both stand in the log', async () => {
+    vi.stubEnv('DOOR_SECRET', SECRET);
+    kitchen.standingQuestions = [{ ...question, webhook: { url, secret_env: 'DOOR_SECRET' } }];
+    notices.stand(kitchen);
+    becomes('reconnecting', 'source_unreachable');
+    await expect.poll(() => told().length).toBe(1);
+    for (let tries = 0; tries < 3; tries++) becomes('reconnecting', 'source_unreachable');
+    // Why it was away is the source's last error still.
+    becomes('playing', 'source_unreachable');
+    await expect.poll(() => told().length).toBe(2);
+
+    expect(told()).toMatchObject([
+      {
+        type: 'yoco.stream.status',
+        stream: 'kitchen',
+        state: 'reconnecting',
+        error: { code: 'source_unreachable', message: 'The source cannot be reached.' },
+        last_time: '2030-01-01T00:01:00.000Z',
+      },
+      { stream: 'kitchen', state: 'playing', error: null },
+    ]);
+    for (const event of told()) expect(sourceStatusTold.strict().parse(event)).toEqual(event);
+    const { body, headers } = heard.find(({ event }) => event === told()[0]) ?? {};
+    const client = new OpenAI({ apiKey: 'none' });
+    const event = await client.webhooks.unwrap(body ?? '', headers, SECRET);
+    expect(event).toMatchObject({ type: 'yoco.stream.status', id: headers?.['webhook-id'] });
+    expect(ofSource()).toEqual([
+      [
+        'warn',
+        { stream: 'kitchen', state: 'reconnecting', code: 'source_unreachable' },
+        'The source of a stream with standing questions is away: The source cannot be reached.',
+      ],
+      ['info', { stream: 'kitchen', state: 'playing' }, 'The source of a stream with standing questions is back.'],
+    ]);
+  });
+
+  it('is told of once at an address, however many questions have it', async () => {
+    const webhooks = [url, `${url}/other`, url].map((address) => ({ ...question, webhook: { url: address } }));
+    kitchen.standingQuestions = [question, ...webhooks];
+    notices.stand(kitchen);
+    becomes('failed', 'source_invalid');
+    await notices.close(1_000);
+    const paths = heard.filter(({ event }) => event.type === 'yoco.stream.status').map(({ path }) => path);
+    expect(paths.sort()).toEqual(['/hook/hidden-part', '/hook/hidden-part/other']);
+    expect(told()).toMatchObject([{ state: 'failed' }, { state: 'failed' }]);
+    expect(ofSource()).toHaveLength(1);
+  });
+
+  it('is told of before a question that ends with it', async () => {
+    kitchen.says = 'no';
+    kitchen.standingQuestions = [{ ...question, every: 0.5, webhook: { url } }];
+    notices.stand(kitchen);
+    await expect.poll(() => heard.length, { timeout: 3_000 }).toBe(1);
+    becomes('ended', null);
+    await expect.poll(() => heard.length, { timeout: 3_000 }).toBe(3);
+    expect(heard.map(({ event }) => event.type)).toEqual([
+      'yoco.standing_question.answered',
+      'yoco.stream.status',
+      'yoco.standing_question.deleted',
+    ]);
+    expect(told()).toMatchObject([{ state: 'ended', error: null }]);
+  });
+
+  it('stands in the log where no question has a webhook', async () => {
+    kitchen.standingQuestions = [question];
+    notices.stand(kitchen);
+    becomes('reconnecting', 'source_silent');
+    await expect.poll(() => ofSource().length).toBe(1);
+    expect(heard).toEqual([]);
+  });
+
+  it('is not told of where nothing is asked, or is asked no more', async () => {
+    notices.stand(kitchen);
+    expect(kitchen.listeners).toBe(0);
+    kitchen.failNext = new YocoError('question_too_long');
+    kitchen.standingQuestions = [{ ...question, webhook: { url } }];
+    notices.stand(kitchen);
+    expect(kitchen.listeners).toBe(1);
+    await expect.poll(() => heard.length).toBe(1);
+    expect(kitchen.listeners).toBe(0);
+    becomes('failed', 'source_invalid');
+    await notices.close(1_000);
+    expect(heard.map(({ event }) => event.type)).toEqual(['yoco.standing_question.deleted']);
+    expect(ofSource()).toEqual([]);
   });
 });
 

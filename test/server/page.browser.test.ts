@@ -102,11 +102,16 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await card.locator('.evidence img').nth(1).waitFor();
     expect(await card.locator('.evidence .span').allTextContents()).toEqual(['1:05 – 1:07', '1:14 – 1:15']);
     expect(await card.locator('.figures').textContent()).toContain('first word 12 ms, all 35 ms');
+    expect(await card.locator('.figures').textContent()).toMatch(/^kitchen · as of 1:15 \(.*:\d\d:15.*\) · first word/);
+    expect(await card.locator('.evidence button').first().getAttribute('title')).toMatch(
+      /\b(20)?30\b.*:\d\d:05.*:\d\d:07.*\. Look closer/,
+    );
     expect(await page.locator('#marks i').count()).toBe(2);
     await shoot('answer');
 
     await card.locator('.evidence button').first().click();
     await page.locator('#frame-dialog img[src]').waitFor();
+    expect(await page.locator('#frame-note').textContent()).toMatch(/:\d\d:05.*:\d\d:07.*\. 61 % of the attention/);
     await shoot('evidence');
     await page.getByRole('button', { name: 'Ask as of this moment' }).click();
     expect(await page.locator('#when').textContent()).toBe('as of 1:07');
@@ -120,6 +125,54 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(await page.locator('#when').textContent()).toBe('as of 1:14.5');
     await page.getByRole('button', { name: 'Back to live' }).click();
     expect(await page.locator('#when').textContent()).toBe('as of now');
+    expect(problems).toEqual([]);
+  });
+
+  it('says how old the newest frame is where none comes, on the picture and with answers about now', async () => {
+    const [kitchen, door] = [live.stream('kitchen'), live.stream('door')];
+    const age = (stream: FakeStream, ms: number): void => {
+      stream.startedAtMs = Date.now() - ms - (stream.lastMs ?? 0);
+      stream.changed();
+    };
+    age(kitchen, 3.5 * 3_600_000);
+    // This device's clock is of no account.
+    await page.clock.install({ time: '2031-01-01T00:00:00Z' });
+    await connect();
+    const badge = page.locator('#badge');
+    await expect.poll(() => badge.textContent()).toBe('newest frame 3 h old');
+    expect(await badge.getAttribute('data-live')).toBe('false');
+    const now = (await ask('What is shown now?')).locator('.figures');
+    await now.getByText('first word').waitFor();
+    expect(await now.textContent()).toMatch(/^kitchen · as of 1:00 \(.+\) · newest frame 3 h old · first word/);
+    kitchen.state = 'reconnecting';
+    kitchen.changed();
+    await expect.poll(() => badge.textContent()).toBe('reconnecting, newest frame 3 h old');
+    await shoot('old');
+    await page.getByLabel('All streams').check();
+    const all = (await ask('Which camera shows it?')).locator('.figures');
+    await all.getByText('first word').waitFor();
+    expect(await all.textContent()).toMatch(
+      /^door, kitchen · as of [^·]+ · newest frame of kitchen 3 h old · first word/,
+    );
+    await page.getByLabel('All streams').uncheck();
+
+    await page.getByLabel('Moment to look at and ask about').fill('30');
+    expect(await badge.textContent()).toBe('Past');
+    const then = (await ask('What was shown then?')).locator('.figures');
+    await then.getByText('first word').waitFor();
+    expect(await then.textContent()).not.toContain('newest');
+    await page.keyboard.press('Escape');
+
+    kitchen.state = 'playing';
+    age(kitchen, 0);
+    await expect.poll(() => badge.textContent()).toBe('Live');
+    expect(await badge.getAttribute('data-live')).toBe('true');
+    // The picture that the status asks for, and with it the service's time, is there by then.
+    await page.waitForTimeout(500);
+    // No status comes where no frame does: time alone makes it old.
+    await page.clock.fastForward('01:00');
+    await expect.poll(() => badge.textContent()).toMatch(/^newest frame (1 min|59 s) old$/);
+    expect(door.asked).toHaveLength(1);
     expect(problems).toEqual([]);
   });
 

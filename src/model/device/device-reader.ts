@@ -11,7 +11,8 @@ import { type KvCache, worstOf } from '../kv-cache.ts';
 import type { CellRanking } from '../kv-index.ts';
 import type { Tensor } from '../onnxruntime.ts';
 import {
-  firstOf,
+  firstFrameOf,
+  readableFrames,
   type KvSource,
   momentOf,
   type Reader,
@@ -101,7 +102,8 @@ export class DeviceReader implements Reader {
 
   /** The pages of a source that hold something that a question may see. */
   #visible(source: KvSource): DevicePage[] {
-    const [from, until] = [fromOf(source), untilOf(source)];
+    if (readableFrames(source) === 0) return [];
+    const [from, until] = [firstFrameMs(source), untilOf(source)];
     return this.#device.memory.pages(source.cache).filter((page) => page.firstMs <= until && page.lastMs >= from);
   }
 
@@ -130,7 +132,7 @@ export class DeviceReader implements Reader {
         const momentMs = momentOf(source, input);
         // The newest page is read anyway, and would have most of the attention. A page holds many cells: the best few lie in one or two.
         const to = cache.cellsIn(cache.framesUpTo((pages.at(-1)?.firstMs ?? 0) - 1));
-        const range = { from: Math.min(to, cache.cellsIn(firstOf(source))), to };
+        const range = { from: Math.min(to, cache.cellsIn(firstFrameOf(source))), to, sinceMs: source.sinceMs };
         const cells = range.to - range.from;
         for (let wanted = share - 1; wanted > 0 && chosen.size < share; wanted *= MORE_CELLS) {
           const best = await this.#ranking.best(cache.index, range, Math.min(wanted, cells), momentMs, queries, dims);
@@ -200,9 +202,9 @@ export class DeviceReader implements Reader {
     const tagV = new Float32Array(pages * size);
     slots.forEach(({ page, source }, i) => {
       const one = sources[source];
-      const began = one === undefined ? 0 : fromOf(one);
-      skipped[i] = countUpTo(page.times, began - JUST_BEFORE_MS);
-      since[i] = (Math.round(page.firstMs) - Math.round(began)) / 1000;
+      if (one === undefined) return;
+      skipped[i] = countBefore(page, one);
+      since[i] = (Math.round(page.firstMs) - Math.round(beganMs(one))) / 1000;
       if (sources.length === 1) return;
       const tag = this.#tags.of(source);
       tagK.set(tag.k, i * size);
@@ -280,10 +282,21 @@ function standing(stoodMs: number, ageMs: number): number {
   return Math.max(0, Math.min(Math.round(stoodMs), Math.round(ageMs))) / 1000;
 }
 
-/** The time of the oldest frame of a source that a question may see, ms. One that was there before a reading begins has its own time here, and stands for as long as it did. */
-function fromOf(source: KvSource): number {
-  const { cache, frames } = source;
-  return cache.times[Math.min(firstOf(source), frames - 1)] ?? 0;
+/** The time of the oldest frame of a source that a question may see, ms. One that stood when the reading begins has its own time here, and stands for as long as it did. */
+function firstFrameMs(source: KvSource): number {
+  return source.cache.times[firstFrameOf(source)] ?? 0;
+}
+
+/** When what is read of a source began, ms. */
+function beganMs(source: KvSource): number {
+  return Math.max(firstFrameMs(source), source.sinceMs ?? -Infinity);
+}
+
+/** How many of a page's frames are before what a question may see; the page still shows what the host's cache has thinned. */
+function countBefore({ times }: DevicePage, source: KvSource): number {
+  const firstMs = firstFrameMs(source);
+  const older = (times[0] ?? 0) >= firstMs ? 0 : countUpTo(times, firstMs - JUST_BEFORE_MS);
+  return source.sinceMs === undefined ? older : Math.max(older, countUpTo(times, source.sinceMs) - 1);
 }
 
 /** The time of the newest frame of a source that a question may see, ms. */
@@ -292,12 +305,13 @@ function untilOf({ cache, frames }: KvSource): number {
 }
 
 /** How many frames of a page a question may see; of one that is not on the device, as the host's cache would fill it. */
-function shownOf({ cache, tensors, times, firstMs, lastMs }: DevicePage, source: KvSource): number {
+function shownOf(page: DevicePage, source: KvSource): number {
+  const { cache, tensors, times, firstMs, lastMs } = page;
   const until = untilOf(source);
-  const from = Math.max(firstMs, fromOf(source));
-  if (tensors === undefined) return cache.framesUpTo(Math.min(lastMs, until)) - cache.framesUpTo(from - JUST_BEFORE_MS);
-  if (from === firstMs && lastMs <= until) return times.length;
-  return countUpTo(times, until) - countUpTo(times, from - JUST_BEFORE_MS);
+  if (tensors !== undefined)
+    return (lastMs <= until ? times.length : countUpTo(times, until)) - countBefore(page, source);
+  const first = Math.max(cache.framesUpTo(firstMs - JUST_BEFORE_MS), firstFrameOf(source));
+  return cache.framesUpTo(Math.min(lastMs, until)) - first;
 }
 
 /** How many of rising times lie at or before one. */

@@ -1,0 +1,33 @@
+/** What stands under an answer for a person: what it is about, what it rests on, and how long it took. */
+import { clockText } from '../clock-text.ts';
+import type { OldFrame } from './newest-frame.ts';
+import type { AnswerExtra } from './realtime-client.ts';
+import { spans } from './terminal.ts';
+import { ageText, wallText } from './wall-text.ts';
+
+/** `as of 14:02:03 (1:42), from 14:01:33 (1:12); newest frame 3 h old; evidence 1:20-1:26, 1:40; precision int8; first word after 80 ms`. */
+export function summary(yoco: AnswerExtra, old: readonly OldFrame[], now = new Date()): string {
+  const { evidence, streams, precision, latency_ms: latency } = yoco;
+  const several = streams.length > 1;
+  const named = (one: (typeof evidence)[number]): string => (several ? `${one.stream} ${spans([one])}` : spans([one]));
+  const aged = ({ stream, ageMs }: OldFrame): string =>
+    `newest frame ${several ? `of ${stream} ` : ''}${ageText(ageMs)} old`;
+  return [
+    about(yoco, now),
+    ...old.map(aged),
+    ...(evidence.length > 0 ? [`evidence ${evidence.map(named).join(', ')}`] : []),
+    ...(precision === 'full' ? [] : [`precision ${precision}`]),
+    `first word after ${Math.round(latency.first_token)} ms`,
+  ].join('; ');
+}
+
+/** Of one stream with the times of its own clock, on which its evidence is told; several have none in common. */
+function about({ as_of: asOf, as_of_time: asOfTime, since, streams }: AnswerExtra, now: Date): string {
+  const moment = (time: string, seconds: number | null): string =>
+    seconds === null ? wallText(time, now) : `${wallText(time, now)} (${clockText(seconds * 1000)})`;
+  const [begin] = streams
+    .map(({ since_time: time }) => time)
+    .filter((time) => time !== null)
+    .sort();
+  return `as of ${moment(asOfTime, asOf)}${begin === undefined ? '' : `, from ${moment(begin, since)}`}`;
+}

@@ -1,0 +1,69 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { clockText } from '../clock-text.ts';
+import { lookAt, serviceOptions } from './http-client.ts';
+import { ageOf } from './newest-frame.ts';
+import { refusal } from './refusal.ts';
+import { serverOf } from './service-address.ts';
+import { ageText } from './wall-text.ts';
+
+interface Flags {
+  readonly server?: string;
+  readonly json?: true;
+}
+
+const stream = z.object({
+  name: z.string(),
+  state: z.string(),
+  error: z.object({ code: z.string() }).nullable(),
+  frames: z.number(),
+  first: z.number().nullable(),
+  last: z.number().nullable(),
+  last_time: z.string().nullable(),
+  cache: z.object({ bytes: z.number(), limit_bytes: z.number() }),
+});
+type Stream = z.output<typeof stream>;
+
+export function addList(program: Command): void {
+  const command = program
+    .command('list')
+    .description('list the streams of a running service: state, frames, how old the newest is, what is kept, memory');
+  serviceOptions(command).action(async ({ json, ...flags }: Flags) => {
+    const { answer, atMs } = await lookAt(serverOf(flags), '/v1/streams');
+    const list = z.object({ data: z.array(stream) }).safeParse(answer);
+    if (!list.success) throw refusal(JSON.stringify(answer), 200);
+    if (json === true) {
+      process.stdout.write(`${JSON.stringify(answer)}\n`);
+      return;
+    }
+    const streams = list.data.data.sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (const line of aligned(streams.map((one) => columns(one, atMs)))) process.stdout.write(`${line}\n`);
+    if (streams.length === 0) process.stderr.write('The service has no streams.\n');
+  });
+}
+
+function columns({ name, state, error, frames, first, last, last_time: time, cache }: Stream, atMs: number): string[] {
+  // Of a source that plays again the error is that of before.
+  const why = error === null || state === 'playing' ? '' : ` (${error.code})`;
+  const ageMs = ageOf(time, atMs);
+  const kept = first === null || last === null ? '' : `${clockText(first * 1000)}-${clockText(last * 1000)}`;
+  return [
+    name,
+    `${state}${why}`,
+    `${frames} ${frames === 1 ? 'frame' : 'frames'}`,
+    ageMs === null ? 'nothing kept' : `newest ${ageText(ageMs)} old`,
+    kept,
+    `${(cache.bytes / 2 ** 20).toFixed(1)} of ${Math.round(cache.limit_bytes / 2 ** 20)} MB`,
+  ];
+}
+
+/** One line a row, with two blanks at least between columns. */
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows.reduce<number[]>((most, row) => row.map((text, i) => Math.max(most[i] ?? 0, text.length)), []);
+  return rows.map((row) =>
+    row
+      .map((text, i) => text.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,77 @@
+/** Streams in which few things come again and again: how often each was there, and when it left last. Times in ms. */
+import type { LabelledPicture } from './labels.ts';
+import { BORDER_MS, type Playlist, related, type Span } from './playlist.ts';
+import { Asker, withArticle } from './questions.ts';
+import { pick, type Random } from './random.ts';
+
+/** How many things a stream has, and how often one comes at most. */
+const THINGS = 3;
+const MOST_TIMES = 5;
+/** How long a thing is shown each time, ms. */
+const LENGTHS_MS = [2_000, 3_000, 4_000, 5_000];
+/** How often pictures are drawn until no two of them are alike. */
+const TRIES = 100;
+
+/** Asks of each thing, and of one that never came, how often it was shown; of one that came again and is gone, when. None where the data has too few names. `stream`: its number. */
+export function makeReturns(
+  pictures: readonly LabelledPicture[],
+  random: Random,
+  stream = 0,
+): Pick<Playlist, 'spans' | 'questions'> {
+  const drawn = unlike(pictures, THINGS + 1, random);
+  const [never, ...things] = drawn;
+  if (never === undefined || things.length < THINGS) return { spans: [], questions: [] };
+  const times = things.map(() => 1 + Math.floor(random() * MOST_TIMES));
+  const spans: Span[] = [];
+  let at = 0;
+  for (const thing of inTurn(times, random)) {
+    const picture = things[thing];
+    if (picture === undefined) continue;
+    const endMs = at + pick(LENGTHS_MS, random);
+    spans.push({ picture, startMs: at, endMs });
+    at = endMs;
+  }
+  const asker = new Asker(stream, random);
+  const asOfMs = at - BORDER_MS;
+  const ask = (label: string, number: number): void => {
+    const words = { x: withArticle(label), xs: label.endsWith('s') ? label : `${label}s` };
+    asker.ask('times', words, { expected: String(number), chance: 1 / (MOST_TIMES + 1), asOfMs, moment: null });
+  };
+  const shown = (picture: LabelledPicture): Span[] => spans.filter((span) => span.picture === picture);
+  for (const picture of things) ask(picture.label, shown(picture).length);
+  ask(never.label, 0);
+  const gone = things.filter((picture) => shown(picture).length > 1 && picture !== spans.at(-1)?.picture);
+  if (gone.length > 0) {
+    const picture = pick(gone, random);
+    const leftMs = shown(picture).at(-1)?.endMs ?? 0;
+    const moment = { set: picture.set, startMs: leftMs - BORDER_MS, endMs: leftMs + 1_000 };
+    const asked = { expected: String(leftMs / 1_000), chance: 1 / spans.length, asOfMs, moment };
+    asker.ask('leftlast', { x: `the ${picture.label}` }, asked);
+  }
+  return { spans, questions: asker.questions };
+}
+
+/** Pictures of so many names, none of which might be taken for another; fewer where the data has no such. */
+function unlike(pictures: readonly LabelledPicture[], count: number, random: Random): LabelledPicture[] {
+  const drawn: LabelledPicture[] = [];
+  for (let tries = 0; tries < TRIES && drawn.length < count; tries++) {
+    const picture = pick(pictures, random);
+    if (drawn.every(({ label }) => !related(label, picture.label))) drawn.push(picture);
+  }
+  return drawn;
+}
+
+/** Each number as often as it says there, in an order in which none follows itself; where that cannot be, fewer of the most frequent. */
+function inTurn(times: readonly number[], random: Random): number[] {
+  const left = [...times];
+  const order: number[] = [];
+  for (;;) {
+    const others = left.flatMap((count, thing) => (count > 0 && thing !== order.at(-1) ? [thing] : []));
+    if (others.length === 0) return order;
+    // What is left most often comes first: else it would be left over in the end.
+    const most = Math.max(...others.map((thing) => left[thing] ?? 0));
+    const thing = pick(random() < 0.5 ? others.filter((one) => left[one] === most) : others, random);
+    order.push(thing);
+    left[thing] = (left[thing] ?? 0) - 1;
+  }
+}

@@ -1,0 +1,176 @@
+/** `list`, and what `ask` says of a newest frame that is old: against a service without a model. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { oldFrames } from '../../src/cli/newest-frame.ts';
+import { wallText } from '../../src/cli/wall-text.ts';
+import { type RunningServer, startServer } from '../../src/server/index.ts';
+import { FakeLiveService, type FakeStream } from '../server/fake-live-service.ts';
+import { run } from '../support/cli.ts';
+
+const SLOW = 60_000;
+const KEY = 'a-key-of-more-than-16-characters';
+const HOUR_MS = 3_600_000;
+
+let live: FakeLiveService;
+let server: RunningServer;
+let kitchen: FakeStream;
+let door: FakeStream;
+beforeEach(async () => {
+  live = new FakeLiveService();
+  server = await startServer(live, { port: 0, drainMs: 0, apiKeys: [KEY] });
+  [kitchen, door] = [live.stream('kitchen'), live.stream('door')];
+});
+afterEach(async () => {
+  await server.close();
+});
+
+/** By which nothing is old, however long a command takes to begin. */
+const AHEAD_MS = HOUR_MS / 2;
+
+/** Dates the stream so that its newest frame is that old now. */
+function age(stream: FakeStream, ms: number): void {
+  stream.startedAtMs = Date.now() - ms - (stream.lastMs ?? 0);
+}
+
+const command = (...args: string[]) => run(args, { YOCO_SERVER: server.address, YOCO_API_KEY: KEY });
+
+describe('list', () => {
+  test(
+    'shows each stream in a line: its state and why, its frames, how old the newest is, what is kept, and its memory',
+    async () => {
+      age(kitchen, 3.5 * HOUR_MS);
+      kitchen.state = 'reconnecting';
+      kitchen.error = { code: 'source_unreachable', message: 'The source cannot be reached.' };
+      [door.firstMs, door.lastMs] = [null, null];
+      // Of a source that plays again it is that of before.
+      door.error = { code: 'source_silent', message: 'The source sent no frame for too long.' };
+      expect(await command('list')).toEqual({
+        status: 0,
+        stdout:
+          'door     playing                            121 frames  nothing kept               1.2 of 488 MB\n' +
+          'kitchen  reconnecting (source_unreachable)  121 frames  newest 3 h old  0:00-1:00  1.2 of 488 MB\n',
+        stderr: '',
+      });
+    },
+    SLOW,
+  );
+
+  test(
+    'prints what the service says with --json, and says where there is no stream',
+    async () => {
+      const { status, stdout } = await command('list', '--json');
+      expect(status).toBe(0);
+      expect(stdout.trim().split('\n')).toHaveLength(1);
+      expect(JSON.parse(stdout)).toMatchObject({
+        object: 'list',
+        bundle: { name: 'tiny' },
+        data: [
+          { name: 'kitchen', state: 'playing', last_time: '2030-01-01T00:01:00.000Z', cache: { bytes: 1_239_040 } },
+          { name: 'door' },
+        ],
+      });
+      live.streams.clear();
+      expect(await command('list')).toEqual({ status: 0, stdout: '', stderr: 'The service has no streams.\n' });
+    },
+    SLOW,
+  );
+
+  test(
+    'needs the key as `ask` does, and a service that is one',
+    async () => {
+      const other = createServer((_request, response) => response.end('{"data":[{"name":"door"}]}'));
+      other.listen(0, '127.0.0.1');
+      await once(other, 'listening');
+      const refused = await Promise.all([
+        run(['list', '--server', server.address]),
+        run(['list', '--server', 'http://127.0.0.1:1']),
+        run(['list', '--server', `http://127.0.0.1:${(other.address() as AddressInfo).port}`]),
+      ]);
+      other.close();
+      expect(refused.map(({ status, stdout, stderr }) => [status, stdout, /\((\w+)\)\n$/.exec(stderr)?.[1]])).toEqual([
+        [1, '', 'unauthorized'],
+        [1, '', 'service_unreachable'],
+        [1, '', 'service_unreachable'],
+      ]);
+    },
+    SLOW,
+  );
+});
+
+describe('ask', () => {
+  test(
+    'says how old the newest frame is where it is old, and not where a moment was chosen',
+    async () => {
+      age(kitchen, 3.5 * HOUR_MS);
+      age(door, -AHEAD_MS);
+      const now = await command('ask', 'kitchen', 'What is shown now?');
+      const asOf = wallText(new Date(kitchen.startedAtMs + 60_000).toISOString());
+      expect(now.stderr).toBe(
+        `  as of ${asOf} (1:00); newest frame 3 h old; evidence 0:50-0:52, 0:59-1:00; first word after 12 ms\n`,
+      );
+      const [chosen, fresh, both] = await Promise.all([
+        command('ask', 'kitchen', 'What is shown now?', '--as-of', '30', '--since', '-20s'),
+        command('ask', 'door', 'What is shown now?'),
+        command('ask', '--all', 'Which?', '--json'),
+      ]);
+      expect(chosen.stderr).toMatch(
+        /^ {2}as of [^;]*:\d\d \(0:30\), from [^;]*:\d\d \(0:10\); evidence [^;]+; first word/,
+      );
+      expect(fresh.stderr).toMatch(/^ {2}as of [^;]*:\d\d \(1:00\); evidence /);
+      expect(JSON.parse(both.stdout)).toMatchObject({
+        as_of: null,
+        as_of_time: new Date(door.startedAtMs + 60_000).toISOString(),
+      });
+    },
+    SLOW,
+  );
+
+  test(
+    'names the stream whose newest frame is old among several, also with each answer of a standing question',
+    async () => {
+      age(kitchen, 3.5 * HOUR_MS);
+      age(door, -AHEAD_MS);
+      const several = await command('ask', 'door,kitchen', 'Which?');
+      expect(several.stderr).toMatch(/^ {2}as of [^;]*:\d\d; newest frame of kitchen 3 h old; evidence door 0:50/);
+      kitchen.state = 'ended';
+      const standing = await command('ask', 'kitchen', 'Now?', '--standing');
+      expect(standing.stderr).toMatch(/^ {2}as of [^;]*\(1:00\); newest frame 3 h old; evidence /);
+    },
+    SLOW,
+  );
+});
+
+describe('The age of a newest frame', () => {
+  /** A service whose clock is an hour behind this machine's, with a stream that had its newest frame so long ago. */
+  async function agesBehind(newestMs: number, fps: number) {
+    const nowMs = Date.now() - HOUR_MS;
+    const behind = createServer((_request, response) => {
+      response.setHeader('date', new Date(nowMs).toUTCString());
+      response.end(JSON.stringify({ fps, last_time: new Date(nowMs - newestMs).toISOString() }));
+    });
+    behind.listen(0, '127.0.0.1');
+    await once(behind, 'listening');
+    const ages = await oldFrames(`http://127.0.0.1:${(behind.address() as AddressInfo).port}`, ['porch']);
+    behind.close();
+    return ages;
+  }
+
+  test('is by the clock of the service, which dated it', async () => {
+    expect(await agesBehind(5_000, 2)).toEqual([]);
+    const [old] = await agesBehind(60_000, 2);
+    expect(old?.stream).toBe('porch');
+    expect(Math.round((old?.ageMs ?? 0) / 1_000)).toBeOneOf([59, 60]);
+  });
+
+  test('is no news of a stream that is looked at that seldom', async () => {
+    expect(await agesBehind(15_000, 0.1)).toEqual([]);
+    expect(await agesBehind(25_000, 0.1)).toHaveLength(1);
+  });
+
+  test('is not told where the service does not say it', async () => {
+    expect(await oldFrames('http://127.0.0.1:1', ['porch'])).toEqual([]);
+    expect(await oldFrames(server.address, ['nobody'])).toEqual([]);
+  });
+});

@@ -1,0 +1,205 @@
+/** What the log says of clients: who changed what, and who was refused, without what they sent as a credential. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { YocoError } from '../../src/errors.ts';
+import { AuditLog, MAX_REFUSED, REFUSALS_EVERY_MS } from '../../src/server/audit.ts';
+import { startServer, type RunningServer } from '../../src/server/index.ts';
+import { FakeLiveService } from './fake-live-service.ts';
+
+const KEYS = ['a-key-for-the-tests-0123', 'another-key-of-tests-45'] as const;
+
+type Line = readonly [level: string, fields: Record<string, unknown>, message: string];
+let lines: Line[];
+const log = {
+  info: (fields: object, message: string) => lines.push(['info', { ...fields }, message]),
+  warn: (fields: object, message: string) => lines.push(['warn', { ...fields }, message]),
+  error: (fields: object, message: string) => lines.push(['error', { ...fields }, message]),
+};
+
+beforeEach(() => {
+  lines = [];
+});
+
+describe('The log of a service', () => {
+  let live: FakeLiveService;
+  let server: RunningServer;
+
+  beforeEach(() => {
+    live = new FakeLiveService();
+  });
+
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    await server.close();
+  });
+
+  async function begin(apiKeys: readonly string[] = KEYS): Promise<void> {
+    server = await startServer(live, { port: 0, drainMs: 0, apiKeys, log });
+  }
+
+  async function send(method: string, path: string, body: unknown, headers: Record<string, string>): Promise<number> {
+    const init = body === undefined ? {} : { body: JSON.stringify(body) };
+    const type: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
+    return (await fetch(server.address + path, { method, ...init, headers: { ...type, ...headers } })).status;
+  }
+
+  const bearer = (key: string): Record<string, string> => ({ authorization: `Bearer ${key}` });
+
+  /** Resolves when the service has ended the connection, or has refused it. */
+  function upgrade(path: string, protocols: string[], headers: Record<string, string> = {}): Promise<void> {
+    return new Promise((resolve) => {
+      const socket = new WebSocket(server.address.replace('http', 'ws') + path, protocols, { headers });
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        resolve();
+      });
+    });
+  }
+
+  it('tells who made, restored and deleted a stream, and who wrote a snapshot, by the number of the key', async () => {
+    await begin();
+    vi.spyOn(live, 'snapshot').mockResolvedValue({ file: 'yard.snap', bytes: 1, summary: null, error: null });
+    const yard = { name: 'yard', source: { url: 'rtsp://admin:hunter2@10.0.0.7/live' } };
+    expect(await send('POST', '/v1/streams', yard, bearer(KEYS[0]))).toBe(201);
+    expect(await send('POST', '/v1/streams/yard/snapshot', {}, bearer(KEYS[1]))).toBe(201);
+    expect(await send('DELETE', '/v1/streams/yard', undefined, bearer(KEYS[1]))).toBe(200);
+    expect(await send('POST', '/v1/streams', { ...yard, restore: 'yard.snap' }, bearer(KEYS[0]))).toBe(201);
+    const [source, from] = ['rtsp://***@10.0.0.7/live', '127.0.0.1'];
+    expect(lines).toEqual([
+      ['info', { stream: 'yard', source, by: 'key 1', from }, 'A client made a stream.'],
+      ['info', { stream: 'yard', snapshot: 'yard.snap', by: 'key 2', from }, 'A client wrote a snapshot.'],
+      ['info', { stream: 'yard', by: 'key 2', from }, 'A client deleted a stream.'],
+      ['info', { stream: 'yard', source, snapshot: 'yard.snap', by: 'key 1', from }, 'A client restored a stream.'],
+    ]);
+  });
+
+  it('says that there was no key where none is asked for, and nothing of what was not done', async () => {
+    await begin([]);
+    await send('POST', '/v1/streams', { name: 'kitchen' }, {});
+    await send('DELETE', '/v1/streams/attic', undefined, {});
+    await send('POST', '/v1/streams/kitchen/snapshot', {}, {});
+    expect(lines).toEqual([]);
+    await send('DELETE', '/v1/streams/kitchen', undefined, {});
+    expect(lines).toMatchObject([['info', { stream: 'kitchen', by: 'none' }, 'A client deleted a stream.']]);
+  });
+
+  it('tells of a refused key, origin and token, once for each, and never what was sent as one', async () => {
+    await begin();
+    const wrong = 'a-wrong-key-that-is-sent';
+    for (let times = 0; times < 3; times++) {
+      expect(await send('GET', `/v1/streams/${wrong}?api_key=${wrong}`, undefined, bearer(wrong))).toBe(401);
+    }
+    await upgrade('/v1/realtime?stream=door', ['realtime', `yoco-token.${wrong}`]);
+    const origin = `https://user:${wrong}@evil.example`;
+    expect(await send('GET', '/', undefined, { origin })).toBe(403);
+    const minted = await fetch(`${server.address}/v1/token`, { method: 'POST', headers: bearer(KEYS[0]) });
+    const { token } = (await minted.json()) as { token: string };
+    expect(await send('DELETE', '/v1/streams/door', undefined, bearer(token))).toBe(403);
+    expect(lines).toEqual([
+      [
+        'warn',
+        { code: 'unauthorized', from: '127.0.0.1', method: 'GET', route: '/v1/streams/:name' },
+        'A request was refused: A valid API key is required.',
+      ],
+      [
+        'warn',
+        { code: 'origin_forbidden', from: '127.0.0.1', method: 'GET', route: '/', origin: 'https://***@evil.example' },
+        'A request was refused: Requests from this web origin are not allowed.',
+      ],
+      [
+        'warn',
+        { code: 'forbidden', from: '127.0.0.1', method: 'DELETE', route: '/v1/streams/:name' },
+        'A request was refused: This request is not allowed here. A token may not do this; use an API key.',
+      ],
+    ]);
+    await server.close();
+    expect(lines.slice(3)).toEqual([
+      [
+        'warn',
+        { code: 'unauthorized', from: '127.0.0.1', requests: 3 },
+        'More requests were refused since the last line about it.',
+      ],
+    ]);
+    expect(JSON.stringify(lines)).not.toContain(wrong);
+    expect(JSON.stringify(lines)).not.toContain(token);
+  });
+
+  it.each([
+    ['a program', {}, 'unauthorized', undefined],
+    ['a page', { origin: 'own' }, 'unauthorized', 'own'],
+    ['a page of another origin', { origin: 'https://evil.example' }, 'origin_forbidden', 'https://evil.example'],
+  ])('tells of the refused WebSocket of %s once', async (_, headers, code, origin) => {
+    await begin();
+    const own = (text?: string): string | undefined => (text === 'own' ? server.address : text);
+    const named = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, own(value) ?? '']));
+    await upgrade('/v1/realtime?stream=door', ['realtime', 'yoco-token.wrong.token'], named);
+    await server.close();
+    expect(lines).toEqual([
+      [
+        'warn',
+        {
+          ...{ code, from: '127.0.0.1', method: 'GET', route: '/v1/realtime' },
+          ...(origin === undefined ? {} : { origin: own(origin) }),
+        },
+        expect.stringMatching(/^A request was refused: /),
+      ],
+    ]);
+  });
+});
+
+describe('Refusals', () => {
+  let audit: AuditLog;
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    audit = new AuditLog(log);
+  });
+
+  afterEach(() => {
+    audit.close();
+    vi.useRealTimers();
+  });
+
+  function refuse(from: string, code: 'unauthorized' | 'forbidden' | 'stream_not_found' = 'unauthorized'): void {
+    audit.refused(new YocoError(code), { from, method: 'GET', route: '/v1/streams', origin: undefined });
+  }
+
+  it('of one address are a line a minute, however many come, until none comes', () => {
+    for (let minute = 0; minute < 3; minute++) {
+      for (let i = 0; i < 1_000; i++) refuse('10.0.0.9');
+      vi.advanceTimersByTime(REFUSALS_EVERY_MS);
+    }
+    const more = lines.map(([, { requests }]) => requests);
+    expect(more).toEqual([undefined, 999, 1_000, 1_000]);
+    vi.advanceTimersByTime(REFUSALS_EVERY_MS);
+    expect([lines.length, vi.getTimerCount()]).toEqual([4, 0]);
+    refuse('10.0.0.9');
+    expect(lines.at(-1)).toMatchObject(['warn', { code: 'unauthorized', from: '10.0.0.9' }, /^A request was refused/]);
+  });
+
+  it('of another kind, or from another address, have a line of their own; other errors have none', () => {
+    refuse('10.0.0.9');
+    refuse('10.0.0.9', 'forbidden');
+    refuse('10.0.0.8');
+    refuse('10.0.0.7', 'stream_not_found');
+    expect(lines.map(([, { code, from }]) => [code, from])).toEqual([
+      ['unauthorized', '10.0.0.9'],
+      ['forbidden', '10.0.0.9'],
+      ['unauthorized', '10.0.0.8'],
+    ]);
+  });
+
+  it('from any number of addresses do not fill the log', () => {
+    for (let i = 0; i < 10_000; i++) refuse(`2001:db8::${i.toString(16)}`);
+    expect(lines).toHaveLength(MAX_REFUSED + 1);
+    vi.advanceTimersByTime(REFUSALS_EVERY_MS);
+    expect(lines).toHaveLength(MAX_REFUSED + 2);
+    expect(lines.at(-1)?.[1]).toEqual({ requests: 10_000 - MAX_REFUSED - 1 });
+  });
+
+  it('of an origin show no more of it than a line can bear', () => {
+    const refused = { from: '10.0.0.9', method: 'GET', route: undefined, origin: 'x'.repeat(10_000) };
+    audit.refused(new YocoError('origin_forbidden'), refused);
+    expect(String(lines[0]?.[1]['origin']).length).toBeLessThan(200);
+  });
+});
