@@ -7,6 +7,7 @@ import { YocoError } from '../errors.ts';
 import { QUESTION_MAX_CHARS, STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../question-limits.ts';
 import { looksLikeAddress } from './ffmpeg-protocols.ts';
 import { mayHoldPassword, redact, redactUrl } from './redact.ts';
+import { MAX_MASKS, regionSchema } from './regions.ts';
 
 /** Frames a second that the model may see. */
 export const FPS = { least: 0.1, most: 30 } as const;
@@ -149,6 +150,10 @@ const fieldsBesideSource = {
     .strictObject({
       /** Frames a second that the model sees, at most; a slower source keeps all of its frames. */
       fps: z.number().min(FPS.least).max(FPS.most).default(2),
+      /** The part of the picture that is watched; default: all of it. */
+      crop: regionSchema.optional(),
+      /** What is made black, of the whole picture: a neighbour's window, a screen. */
+      masks: z.array(regionSchema).max(MAX_MASKS).default([]),
     })
     .prefault({}),
   memory: z

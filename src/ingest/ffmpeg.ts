@@ -6,6 +6,7 @@ import type { FfmpegBinary } from './ffmpeg-binary.ts';
 import { cutShortOf, errorOfFfmpeg } from './ffmpeg-errors.ts';
 import type { FfmpegInput } from './ffmpeg-input.ts';
 import { redact } from './redact.ts';
+import { regionFilters, type Regions } from './regions.ts';
 
 /** What ffmpeg found out about its input, before the first frame. */
 export interface InputInfo {
@@ -22,6 +23,8 @@ export interface FfmpegJob {
   readonly imageSize: number;
   /** Pictures a second at most. */
   readonly fps: number;
+  /** What of them is watched; default: all. */
+  readonly regions?: Regions;
   readonly onInput?: (info: InputInfo) => void;
   /**
    * Called for each picture in order: `imageSize * imageSize * 3` bytes of RGB that belong to the callee, and the time
@@ -263,13 +266,14 @@ class FrameTimes {
   }
 }
 
-function buildCommand({ binary, input, imageSize, fps }: FfmpegJob): ffmpeg.FfmpegCommand {
+function buildCommand({ binary, input, imageSize, fps, regions }: FfmpegJob): ffmpeg.FfmpegCommand {
   const [major, minor] = binary.libavformat;
   const hasFpsMode = major > 59 || (major === 59 && minor >= 27);
   // A frame is taken when it is the first in its slot of 1/fps seconds: exact on average, nothing is duplicated.
   const slot = (time: string): string => `floor((${time}-start_t+${SLOT_TOLERANCE_MS / 1000})*${fps})`;
   const filters = [
     `select=1-eq(${slot('t')}\\,${slot('prev_selected_t')})`,
+    ...(regions === undefined ? [] : regionFilters(regions)),
     `scale=${imageSize}:${imageSize}:flags=bicubic+accurate_rnd+full_chroma_int`,
     'format=rgb24',
     'showinfo',

@@ -31,7 +31,7 @@ describe('A definition', () => {
     expect(parseDefinition({ name: 'door', source: { file: 'a.mp4' } })).toEqual({
       name: 'door',
       source: { file: 'a.mp4', loop: false, pace: 'realtime' },
-      sampling: { fps: 2 },
+      sampling: { fps: 2, masks: [] },
       memory: { limit_mb: 512, merge_below: 0 },
     });
   });

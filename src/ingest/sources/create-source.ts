@@ -13,7 +13,7 @@ import { PushSource } from './push-source.ts';
  */
 export function createSource(definition: StreamDefinition, options: SourceOptions): FrameSource {
   const { source, sampling } = definition;
-  if ('push' in source) return new PushSource(options);
+  if ('push' in source) return new PushSource(options, sampling);
   if ('device' in source && process.platform !== 'linux') {
     throw new YocoError('source_invalid', { detail: 'Devices can be read on Linux only.' });
   }
@@ -22,6 +22,7 @@ export function createSource(definition: StreamDefinition, options: SourceOption
     {
       input,
       fps: sampling.fps,
+      regions: sampling,
       live: input.kind === 'http' ? 'unknown' : input.kind !== 'file',
       declaredLive: 'url' in source && source.live === true,
       presumedHls: input.kind === 'http' && /\.m3u8$/i.test(new URL(input.address).pathname),

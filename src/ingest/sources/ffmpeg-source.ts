@@ -8,6 +8,7 @@ import { type FfmpegInput, timedByArrival } from '../ffmpeg-input.ts';
 import { FrameQueue } from '../frame-queue.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../frame.ts';
 import { redact } from '../redact.ts';
+import type { Regions } from '../regions.ts';
 import { type ClockStart, firstTimeMs, SourceClock } from '../source-clock.ts';
 
 export interface SourceOptions {
@@ -32,6 +33,7 @@ export const SILENT_AFTER_MS = 10_000;
 export interface SourcePlan {
   readonly input: FfmpegInput;
   readonly fps: number;
+  readonly regions: Regions;
   /** `unknown`: an HTTP address, which ffmpeg has to look at first. */
   readonly live: boolean | 'unknown';
   /** Whether its definition says that it is live, whatever ffmpeg finds: no failure and no end is then final. */
@@ -168,11 +170,12 @@ export class FfmpegSource implements FrameSource {
   async #connect(binary: FfmpegBinary): Promise<FfmpegResult> {
     this.#silent = false;
     this.#recorded = false;
-    const { input, fps } = this.#plan;
+    const { input, fps, regions } = this.#plan;
     const run = new FfmpegRun({
       binary,
       input: this.#byArrival ? timedByArrival(input) : input,
       fps,
+      regions,
       imageSize: this.#options.imageSize,
       onInput: (info) => {
         this.#learn(info);

@@ -1,9 +1,10 @@
 /** A source whose pictures are pushed by a client. */
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { YocoError } from '../../errors.ts';
 import { FrameQueue, QUEUE_LIMIT } from '../frame-queue.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../frame.ts';
 import { type ClockStart, firstTimeMs } from '../source-clock.ts';
+import { blacken, pixelsOf, type Regions } from '../regions.ts';
 import type { SourceOptions } from './ffmpeg-source.ts';
 
 export type PushOutcome =
@@ -18,6 +19,7 @@ const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 export class PushSource implements FrameSource {
   readonly #size: number;
+  readonly #regions: Regions;
   readonly #now: () => number;
   readonly #goesOnFrom: ClockStart | undefined;
   readonly #queue = new FrameQueue('hold');
@@ -31,8 +33,9 @@ export class PushSource implements FrameSource {
   /** Where time 0 lies on the clock. */
   #originMs = 0;
 
-  constructor({ imageSize, clock, goesOnFrom }: SourceOptions) {
+  constructor({ imageSize, clock, goesOnFrom }: SourceOptions, regions: Regions) {
     this.#size = imageSize;
+    this.#regions = regions;
     this.#goesOnFrom = goesOnFrom;
     this.#now = clock ?? (() => performance.now());
   }
@@ -87,7 +90,7 @@ export class PushSource implements FrameSource {
     if (timeMs !== undefined && beforeMs !== null && timeMs <= beforeMs) {
       return { accepted: false, reason: 'out_of_order' };
     }
-    const rgb = await decode(image, this.#size);
+    const rgb = await decode(image, this.#size, this.#regions);
     if (this.#isStopped()) throw new YocoError('stream_deleted');
     if (this.#lastMs === null) this.#originMs = arrivedMs - (timeMs ?? firstTimeMs(this.#goesOnFrom, true, 1));
     // The clock goes on from a time that is ahead of it, or what comes without one would have to wait for the clock.
@@ -106,21 +109,35 @@ export class PushSource implements FrameSource {
 }
 
 /** The picture upright, squashed to the square of the model, on black where it is transparent. */
-async function decode(image: Uint8Array, size: number): Promise<Uint8Array> {
+async function decode(image: Uint8Array, size: number, regions: Regions): Promise<Uint8Array> {
   // Looked at first, so that none of libvips' other readers sees what a client sends.
   const begins = (signature: Buffer): boolean => signature.equals(image.subarray(0, signature.length));
   if (!begins(JPEG) && !begins(PNG)) throw undecodable('It is neither JPEG nor PNG.');
   try {
-    return await sharp(image, { limitInputPixels: LARGEST_PICTURE, failOn: 'error' })
+    const upright = sharp(image, { limitInputPixels: LARGEST_PICTURE, failOn: 'error' })
       .rotate()
       .flatten({ background: '#000' })
-      .resize(size, size, { fit: 'fill', kernel: 'cubic' })
-      .toColourspace('srgb')
+      .toColourspace('srgb');
+    return await squeezed(await watched(upright, regions), size)
       .raw()
       .toBuffer();
   } catch (cause) {
     throw undecodable(await whyRefused(image), cause);
   }
+}
+
+function squeezed(picture: Sharp, size: number): Sharp {
+  return picture.resize(size, size, { fit: 'fill', kernel: 'cubic' });
+}
+
+/** What of a picture the model may see. */
+async function watched(picture: Sharp, { crop, masks }: Regions): Promise<Sharp> {
+  if (crop === undefined && masks.length === 0) return picture;
+  const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true });
+  const { width, height } = info;
+  blacken(data, width, height, masks);
+  const whole = sharp(data, { raw: { width, height, channels: 3 } });
+  return crop === undefined ? whole : whole.extract(pixelsOf(crop, width, height));
 }
 
 /** Of a picture that could not be decoded. The error of the limit does not say by how much it was missed. */

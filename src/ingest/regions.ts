@@ -1,0 +1,71 @@
+/** Which part of a source's pictures is watched, and what nobody is to see: the model, thumbnails and snapshots know nothing else. */
+import { z } from 'zod';
+
+/** Less than this share of a side is no picture. */
+const LEAST_SHARE = 0.02;
+export const MAX_MASKS = 16;
+
+const offset = z.number().min(0).max(1);
+const length = z.number().min(LEAST_SHARE).max(1);
+
+/** A rectangle, in shares of the picture's width and height, as it stands upright. */
+export const regionSchema = z
+  .strictObject({ left: offset, top: offset, width: length, height: length })
+  .refine(({ left, width }) => left + width <= 1 + Number.EPSILON, {
+    error: 'left and width must be 1 at most together',
+    path: ['width'],
+  })
+  .refine(({ top, height }) => top + height <= 1 + Number.EPSILON, {
+    error: 'top and height must be 1 at most together',
+    path: ['height'],
+  });
+
+export type Region = z.output<typeof regionSchema>;
+
+export interface Regions {
+  /** What is watched; default: all. */
+  readonly crop?: Region | undefined;
+  /** Blackened before anything is cut out: shares of the whole picture, too. */
+  readonly masks: readonly Region[];
+}
+
+/** ffmpeg's filters for pictures of any size. A mask takes along the pixels that lie in it in part. */
+export function regionFilters({ crop, masks }: Regions): string[] {
+  return [
+    ...masks.map(
+      ({ left, top, width, height }) =>
+        `drawbox=x=floor(iw*${left})-1:y=floor(ih*${top})-1:w=ceil(iw*${width})+2:h=ceil(ih*${height})+2:color=black:t=fill`,
+    ),
+    ...(crop === undefined ? [] : [`crop=w=iw*${crop.width}:h=ih*${crop.height}:x=iw*${crop.left}:y=ih*${crop.top}`]),
+  ];
+}
+
+interface Pixels {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Blackens the masks of a picture of `width * height` RGB pixels. */
+export function blacken(rgb: Uint8Array, width: number, height: number, masks: readonly Region[]): void {
+  for (const mask of masks) {
+    const left = Math.max(0, Math.floor(width * mask.left) - 1);
+    const right = Math.min(width, left + Math.ceil(width * mask.width) + 2);
+    const top = Math.max(0, Math.floor(height * mask.top) - 1);
+    const bottom = Math.min(height, top + Math.ceil(height * mask.height) + 2);
+    for (let row = top; row < bottom; row++) rgb.fill(0, (row * width + left) * 3, (row * width + right) * 3);
+  }
+}
+
+/** The pixels of a region, one at least in each direction. */
+export function pixelsOf(region: Region, width: number, height: number): Pixels {
+  const left = Math.min(width - 1, Math.floor(width * region.left));
+  const top = Math.min(height - 1, Math.floor(height * region.top));
+  return {
+    left,
+    top,
+    width: Math.max(1, Math.min(width - left, Math.round(width * region.width))),
+    height: Math.max(1, Math.min(height - top, Math.round(height * region.height))),
+  };
+}
