@@ -1,5 +1,5 @@
 /** The list of answers: one card a question, written as the answer streams. */
-import { frame, serviceNow } from './api.js';
+import { frame, listStreams, serviceNow } from './api.js';
 import { clock, duration, element, oldText, timeElement, wallRange } from './format.js';
 
 const MOST_CARDS = 50;
@@ -61,8 +61,8 @@ export class AnswerCard {
     this.text.append(piece);
   }
 
-  /** `response` is that of response.done, `shown` the status of the stream that is looked at. */
-  finish(response, shown) {
+  /** `response` is that of response.done. */
+  finish(response) {
     const { status, status_details: details, yoco } = response;
     if (status === 'failed') {
       this.fail(details?.error?.message ?? 'The answer failed.');
@@ -70,8 +70,9 @@ export class AnswerCard {
     }
     const parts = [yoco ? yoco.streams.map(({ name }) => name).join(', ') : this.asked];
     if (yoco) {
-      parts.push([...begin(yoco), 'as of ', ...moment(yoco.as_of_time, yoco.as_of)]);
-      if (this.asOf === null) parts.push(...oldFrames(yoco, shown));
+      const age = element('span');
+      parts.push([...begin(yoco), 'as of ', ...moment(yoco.as_of_time, yoco.as_of), age]);
+      if (this.asOf === null) void tellOldFrames(yoco, age);
       parts.push(latency(yoco.latency_ms));
     }
     if (yoco && yoco.precision !== 'full') parts.push(PRECISIONS[yoco.precision]);
@@ -225,15 +226,18 @@ function begin({ since, streams }) {
   return first === undefined ? [] : ['from ', ...moment(first, since), ', '];
 }
 
-/** Of what was asked about now, where a camera is away. What a question itself limits to an earlier time is no older for that. */
-function oldFrames({ streams }, shown) {
-  return streams
-    .map(({ name, as_of_time: time }) => {
-      const status = shown?.name === name ? shown : null;
-      const newest = [time, status?.last_time ?? time].sort().at(-1);
-      return oldText(newest, serviceNow(), { fps: status?.fps, of: streams.length > 1 ? name : '' });
-    })
-    .filter((text) => text !== '');
+/**
+ * Of what was asked about now, where a camera is away. What a question itself limits to an earlier time is no older for that, so where an
+ * answer may rest on old frames the streams themselves are looked up; of those that cannot be nothing is said.
+ */
+async function tellOldFrames({ streams }, place) {
+  if (streams.every(({ as_of_time: time }) => oldText(time, serviceNow()) === '')) return;
+  const { data } = await listStreams().catch(() => ({ data: [] }));
+  for (const { name } of streams) {
+    const { last_time: time = null, fps } = data.find((stream) => stream.name === name) ?? {};
+    const text = oldText(time, serviceNow(), { fps, of: streams.length > 1 ? name : '' });
+    if (text !== '') place.append(` · ${text}`);
+  }
 }
 
 function latency({ first_token: first, total }) {

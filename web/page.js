@@ -365,7 +365,7 @@ realtime.addEventListener('response.output_text.delta', ({ detail }) => {
 });
 realtime.addEventListener('response.done', ({ detail }) => {
   const card = byResponse(detail.response.id);
-  card?.finish(detail.response, status);
+  card?.finish(detail.response);
   if (detail.response.status === 'failed') takeBack(card);
   if (card) announce(card);
 });

@@ -19,10 +19,19 @@ const SHOWN_FIELD =
 const PATH = /(?<![a-z0-9+.-])([a-z0-9+.-]+:\/\/[^\s/?#'"]*)(\/[^\s?#'"]*)/gi;
 /** What may stand right behind a URL in a text, and is then no part of it. */
 const AFTER_URL = ':.,;)]';
-/** Of a path, what may be a key: cameras and streaming services have theirs as a name of its own. */
-const KEY_LIKE = /^(?=.*[a-z])(?=.*\d)[\w-]{16,}$/i;
-/** A name between two underscores of a path that is made of words: `main`, `h264Preview`, `channel2`, `01`, `1080p`. */
-const WORD = /^(?:(?:h26[45])?(?:[A-Z]+|[A-Z]?[a-z]+(?:[A-Z][a-z]+)*)\d{0,2}|h26[45]|\d{1,4}(?:p|k|fps|kbps)?)$/;
+/** Between the parameters of a name in a path. */
+const PARAMETER_END = /(;|%3b)/i;
+/** Of a name in a path: what it is a file of, which is shown also where the name is a key. */
+const ENDING = /\.[a-z0-9]{1,5}$/i;
+/** Of a path, what may be a key: cameras and streaming services have theirs as a name of its own. A base64 that is encoded has slashes. */
+const KEY_LIKE = /^[\w.~=+%/-]{16,}$/;
+/** The date and time of a recording, which makes no key of its name. */
+const DATE = /(?<![a-z0-9])(?:19|20)\d\d-[01]\d-[0-3]\d(?:[T_-]\d\d-?\d\d(?:-?\d\d)?)?(?![a-z0-9])/gi;
+/** Between words of a name. */
+const WORD_END = /[_.=]/;
+/** Of a name in a path that is made of words: `main`, `h264Preview`, `channel2`, `01`, `1080p`, `1280x720`. */
+const WORD =
+  /^(?:(?:h26[45])?(?:[A-Z]+|[A-Z]?[a-z]+(?:[A-Z][a-z]+)*)\d{0,2}|h26[45]|\d{1,4}(?:p|k|fps|kbps|mb|x\d{1,4})?)$/;
 const AUTHORIZATION = /(authorization:\s*)\S+(\s+\S+)?/gi;
 
 /**
@@ -31,7 +40,8 @@ const AUTHORIZATION = /(authorization:\s*)\S+(\s+\S+)?/gi;
  */
 export function redact(text: string, secrets: readonly string[] = []): string {
   const named = text.replace(USER_INFO, `$1${HIDDEN}@`);
-  const plain = withoutFields(named.replace(PATH, (_, before: string, path: string) => before + ofText(path)));
+  // First of all, since a field's value may have slashes, behind which its name is not seen.
+  const plain = withoutFields(named).replace(PATH, (_, before: string, path: string) => before + ofText(path));
   let result = plain.replace(QUERY, withoutValues).replace(AUTHORIZATION, `$1${HIDDEN}`);
   for (const secret of secrets) if (secret !== '') result = result.replaceAll(secret, HIDDEN);
   return result;
@@ -47,7 +57,7 @@ export function redactUrl(url: string): string {
   const [address = '', ...query] = (mayHide ? `${url.slice(0, scheme)}://${HIDDEN}${url.slice(end)}` : url).split('?');
   // A quotation mark or a blank, which ends a URL in a text, ends no value here.
   const path = address.indexOf('/', scheme < 0 ? 0 : scheme + '://'.length);
-  const shown = path < 0 ? address : address.slice(0, path) + withoutSecrets(address.slice(path));
+  const shown = path < 0 ? address : address.slice(0, path) + withoutSecrets(withoutFields(address.slice(path)));
   return redact(shown) + withoutValues(query.map((part) => `?${part}`).join(''));
 }
 
@@ -62,18 +72,39 @@ function ofText(path: string): string {
 function withoutSecrets(path: string): string {
   return path
     .split('/')
-    .map((part) => (isSecret(part) ? HIDDEN : part))
+    .map((name) => piecesOf(name).map((piece) => (piece.isSecret ? HIDDEN : piece.text)))
+    .map((pieces) => pieces.join(''))
     .join('/');
 }
 
-/** Of a name between two slashes. */
-function isSecret(part: string): boolean {
-  const plain = decoded(part);
-  return plain.includes(':') || (KEY_LIKE.test(plain) && !(plain.includes('_') && plain.split('_').every(isWord)));
+interface Piece {
+  readonly text: string;
+  readonly isSecret: boolean;
 }
 
-function isWord(text: string): boolean {
-  return WORD.test(text);
+/** Of a name between two slashes: all of it, cut into what is shown and what is not. */
+function piecesOf(name: string): Piece[] {
+  // A password may hold what ends a parameter.
+  if (decoded(name).includes(':')) return [{ text: name, isSecret: true }];
+  return name.split(PARAMETER_END).flatMap((part) => {
+    const ending = ENDING.exec(part)?.[0] ?? '';
+    const stem = part.slice(0, part.length - ending.length);
+    return [
+      { text: stem, isSecret: isKey(decoded(stem)) },
+      { text: ending, isSecret: false },
+    ];
+  });
+}
+
+function isKey(text: string): boolean {
+  if (!KEY_LIKE.test(text) || !/[a-z]/i.test(text)) return false;
+  const named = text.replace(DATE, 'date');
+  return /\d/.test(named) && !isOfWords(named);
+}
+
+function isOfWords(text: string): boolean {
+  const words = text.split(WORD_END);
+  return words.length > 1 && words.every((word) => WORD.test(word));
 }
 
 /** Of an address up to an `@`. */
@@ -116,8 +147,13 @@ export function secretsOf(url: string): string[] {
   const { username, password, pathname, search } = new URL(url);
   const fields = [...search.matchAll(QUERY_FIELD)].map(([, , field = '']) => field);
   const values = fields.filter((field) => !SHOWN_FIELD.test(field)).map((field) => field.slice(field.indexOf('=') + 1));
-  const parts = pathname.split('/').filter(isSecret);
-  const found = new Set([username, password, ...parts, ...values].flatMap((value) => [value, decoded(value)]));
+  const parts = pathname
+    .split('/')
+    .flatMap(piecesOf)
+    .filter(({ isSecret }) => isSecret);
+  const found = new Set(
+    [username, password, ...parts.map(({ text }) => text), ...values].flatMap((value) => [value, decoded(value)]),
+  );
   // A one-letter user name would blank half of every message; it is hidden where it stands in a URL.
   return [...found].filter((value) => value.length > 2).sort((a, b) => b.length - a.length);
 }

@@ -1,6 +1,6 @@
 /** Which part of each stream a question is about: by its options, and by what it says itself ("in the last five minutes"). */
 import { YocoError } from '../errors.ts';
-import { type AskedSpan, askedSpan, lookBack } from '../model/asked-span.ts';
+import { askedMoment, type AskedSpan, askedSpan, lookBack } from '../model/asked-span.ts';
 import { clockText } from '../clock-text.ts';
 import { momentsAt, newestWallMs } from './moments.ts';
 import type { AskOptions, StreamStatus } from './types.ts';
@@ -21,12 +21,17 @@ type Wanted = Pick<AskOptions, 'asOfMs' | 'asOfWallMs' | 'sinceMs' | 'sinceWallM
  * Throws `invalid_request` where times on one stream's clock are given for several, for `asOfWallMs` what `momentsAt` throws, and
  * `time_out_of_range` where a reading would begin after the question's moment, or where nothing is kept of the part that the question names.
  */
-export function questionTimes(question: string, wanted: Wanted, clocks: readonly StreamStatus[]): QuestionTimes {
+export function questionTimes(
+  question: string,
+  wanted: Wanted,
+  clocks: readonly StreamStatus[],
+  nowMs = Date.now(),
+): QuestionTimes {
   checkClock('asOf', clocks, wanted.asOfMs, wanted.asOfWallMs);
   checkClock('since', clocks, wanted.sinceMs, wanted.sinceWallMs);
   const times = { moments: momentsOf(wanted, clocks), begins: beginsOf(wanted, clocks), question };
   const [only] = clocks;
-  if (clocks.length === 1 && only !== undefined) return ofOne(times, only);
+  if (clocks.length === 1 && only !== undefined) return ofOne(times, only, nowMs);
   const last = lookBack(question);
   if (last === null || clocks.some(({ lastMs }) => lastMs === null)) return times;
   // Counted from one instant: what a camera that has stalled showed before it did was not in the last minute.
@@ -46,7 +51,7 @@ function beginsOf({ sinceMs, sinceWallMs }: Wanted, clocks: readonly StreamStatu
 }
 
 /** Of one stream a question may also name times of its clock, or of the day. */
-function ofOne(times: QuestionTimes, { firstMs, lastMs, startedAtMs }: StreamStatus): QuestionTimes {
+function ofOne(times: QuestionTimes, { firstMs, lastMs, startedAtMs }: StreamStatus, nowMs: number): QuestionTimes {
   if (firstMs === null || lastMs === null) return times;
   const { moments, begins, question } = times;
   const [momentMs = lastMs] = moments ?? [];
@@ -55,12 +60,26 @@ function ofOne(times: QuestionTimes, { firstMs, lastMs, startedAtMs }: StreamSta
     const detail = `${beginMs / 1_000} s is after the moment of the question, ${momentMs / 1_000} s.`;
     throw new YocoError('time_out_of_range', { param: 'since', detail });
   }
-  const span = askedSpan(question, { momentMs, startedAtMs });
+  // Of a recording that is read faster than it plays the newest frame is of the future.
+  const asking = {
+    momentMs,
+    startedAtMs,
+    nowMs: moments === null ? Math.max(nowMs, startedAtMs + momentMs) : startedAtMs + momentMs,
+  };
+  const moment = askedMoment(question, asking);
+  if (moment !== null) {
+    const { ms } = moment;
+    if (ms < Math.max(firstMs, beginMs) || ms > momentMs)
+      throw notKept({ sinceMs: ms, untilMs: ms }, { firstMs, lastMs: momentMs, startedAtMs });
+    return { ...times, question: moment.question };
+  }
+  const span = askedSpan(question, asking);
   if (span === null) return times;
   const from = Math.max(beginMs, span.sinceMs ?? -Infinity);
   const to = Math.min(momentMs, span.untilMs ?? Infinity);
   // An answer from all that is kept would be about another time, and not say so.
-  if (to < Math.max(from, firstMs)) throw notKept(span, Math.max(firstMs, beginMs), momentMs);
+  if (to < Math.max(from, firstMs))
+    throw notKept(span, { firstMs: Math.max(firstMs, beginMs), lastMs: momentMs, startedAtMs });
   return {
     moments: span.untilMs === null ? moments : [to],
     begins: from === -Infinity ? begins : [from],
@@ -70,12 +89,16 @@ function ofOne(times: QuestionTimes, { firstMs, lastMs, startedAtMs }: StreamSta
 
 function notKept(
   { sinceMs, untilMs }: Pick<AskedSpan, 'sinceMs' | 'untilMs'>,
-  firstMs: number,
-  lastMs: number,
+  { firstMs, lastMs, startedAtMs }: { readonly firstMs: number; readonly lastMs: number; readonly startedAtMs: number },
 ): YocoError {
-  const time = (ms: number): string => (ms < 0 ? `${clockText(-ms)} before the stream began` : clockText(ms));
-  const part = [sinceMs === null ? '' : ` from ${time(sinceMs)} on`, untilMs === null ? '' : ` up to ${time(untilMs)}`];
-  const detail = `The question is about what was shown${part.join('')}; there is ${clockText(firstMs)} to ${clockText(lastMs)}.`;
+  // Before the beginning the stream has no times of its own.
+  const time = (ms: number): string =>
+    `${ms < 0 ? '' : `${clockText(ms)}, `}${new Date(startedAtMs + ms).toISOString()}`;
+  const part = [
+    ...(sinceMs === null ? [] : [`from ${time(sinceMs)} on`]),
+    ...(untilMs === null ? [] : [`up to ${time(untilMs)}`]),
+  ].join(' ');
+  const detail = `The question is about what was shown ${part}; there is ${time(firstMs)} to ${time(lastMs)}.`;
   return new YocoError('time_out_of_range', { param: 'question', detail });
 }
 

@@ -176,6 +176,8 @@ export class StandingQuestion {
     if (this.#abort.signal.aborted) return 'over';
     // A busy service, an engine that starts again, a stream without a frame: the next asking may be answered.
     const unexpected = error.code === 'internal';
+    // "Did anyone come this evening?" may be asked in the morning: nothing is told before there is something of that time.
+    if (error.code === 'time_out_of_range' && !this.#over) return 'still';
     // Of what has ended the same frames would be asked about for ever.
     const outlasts = !unexpected || (this.#host.unexpected !== undefined && !this.#over);
     if (error.retryable && error.code !== 'shutting_down' && outlasts) {

@@ -6,8 +6,9 @@
  * wrongly and does not show it. So what stands beside it must not turn its meaning ("except in the last minute", "just before
  * 1:42"), there is one such phrase, and without it there is still a question.
  */
+import { clockText } from '../clock-text.ts';
 import { CLOCK, clockMs, LENGTH, lengthMs, ONE } from './said-time.ts';
-import { PART_OF_DAY, partOfDay, TIME_OF_DAY, timeOfDay, withEndOf } from './time-of-day.ts';
+import { isTimeOfDay, PART_OF_DAY, partOfDay, TIME_OF_DAY, timeOfDay, timesOfDay } from './time-of-day.ts';
 
 /** A part of a stream, ms of its clock; null: from its beginning, up to the question's moment. */
 export interface AskedSpan {
@@ -17,10 +18,11 @@ export interface AskedSpan {
   readonly question: string;
 }
 
-/** When a question is asked: on the stream's clock, and the wall time of that clock's zero, ms. */
+/** When a question is asked: on the stream's clock, the wall time of that clock's zero, and the wall time that it is, ms; a camera may have been away for long. */
 export interface Asking {
   readonly momentMs: number;
   readonly startedAtMs: number;
+  readonly nowMs: number;
 }
 
 type Times = Omit<AskedSpan, 'question'>;
@@ -39,15 +41,17 @@ const TIME = `${TIME_OF_DAY}|${CLOCK}|(?:${LENGTH}) ago\\b`;
 const ASKS_FOR_A_THING = /\b(?:what|which|who|name)\b/i;
 const ASKS_HOW_LONG = /\bhow (?:long|soon|much later)\b|\bbeen (?:since|after)\b/i;
 const ASKS_FOR_NOW = /\b(?:now|still|again)\b/i;
+/** Where "now" is not the end of the part: "from 0:10 until now". */
+const ASKS_FOR_NOW_TOO = /\b(?<!(?:to|until|till|and) )now\b|\b(?:still|again)\b/i;
 /** In the words of `haschanged` of the recipe, which asks with the time: it stays. */
 const ASKS_FOR_A_CHANGE = /\b(?:chang(?:e|es|ed)|anything new|something new|something else)\b/i;
 
 /** What turns the meaning of a part that stands after it, or before it. */
 const TURNED_BEFORE = new RegExp(
-  `\\b(?:before|after|until|till|since|than|except|besides|other than|apart from|not|and|or|just|right|shortly|immediately|soon|long|exactly|${LENGTH}|${ONE})\\W*$`,
+  `\\b(?:before|after|until|till|since|than|except|besides|other than|apart from|from|as|like|about|compared (?:to|with)|not|and|or|just|right|shortly|immediately|soon|long|exactly|${LENGTH}|${ONE})\\W*$`,
   'i',
 );
-const TURNED_AFTER = /^\W*(?:of|before|after|until|than|and|or|ago)\b/i;
+const TURNED_AFTER = /^\W*(?:of|before|after|until|than|and|or|but|ago)\b/i;
 /** No question of its own. */
 const CUT_OFF = /^\W*(?:and|or|of|then)?\W*$|\b(?:the|a|an|of|or|and|than|before|after|until|since|except)\W*$/i;
 
@@ -59,8 +63,8 @@ const back = ([length = '']: readonly string[], { momentMs }: Asking): Times => 
 const PHRASES: readonly Phrase[] = [
   { said: phrase(`${PREPOSITION} (?:last|past|previous) (${LENGTH}|${ONE})(?: or so)?`), times: back },
   // Where nothing else can be meant: "any dog last 20 seconds?"
-  { said: new RegExp(`^\\W*(?:the )?(?:last|past) (${LENGTH})(?: or so)?,?`, 'i'), times: back },
-  { said: new RegExp(`,? ?\\b(?:the )?(?:last|past) (${LENGTH})(?: or so)?(?=\\W*$)`, 'i'), times: back },
+  { said: new RegExp(`^\\W*(?:the )?(?:last|past) (${LENGTH})(?: or so)?,?`, 'gi'), times: back },
+  { said: new RegExp(`,? ?\\b(?:the )?(?:last|past) (${LENGTH})(?: or so)?(?=\\W*$)`, 'gi'), times: back },
   {
     said: phrase(`${PREPOSITION} (?:very )?first (${LENGTH}|${ONE})`),
     but: ASKS_FOR_NOW,
@@ -68,6 +72,7 @@ const PHRASES: readonly Phrase[] = [
   },
   {
     said: phrase(`(?:between|from) (${TIME}|\\d{1,2}) (?:and|to|until|till) (${TIME}|now\\b)`),
+    but: ASKS_FOR_NOW_TOO,
     times: ([from = '', to = ''], asking) => between(from, to, asking),
   },
   {
@@ -82,28 +87,29 @@ const PHRASES: readonly Phrase[] = [
   },
   {
     said: phrase(`(?:before|until|till|up to) (${TIME})`),
-    but: new RegExp(`${ASKS_FOR_A_THING.source}|${ASKS_HOW_LONG.source}`, 'i'),
+    but: new RegExp(`${ASKS_FOR_A_THING.source}|${ASKS_HOW_LONG.source}|${ASKS_FOR_NOW.source}`, 'i'),
     times: ([time = ''], asking) => ({ sinceMs: null, untilMs: timeMs(time, asking) }),
   },
   {
-    said: phrase(`(${PART_OF_DAY})\\b`),
-    times: ([day = ''], { momentMs, startedAtMs }) => {
-      const [fromMs, toMs] = partOfDay(day, startedAtMs + momentMs).map((wall) => wall - startedAtMs);
+    said: phrase(`(${PART_OF_DAY})`),
+    // "At 7:30 this morning" is a moment.
+    but: new RegExp(`${ASKS_FOR_NOW.source}|${TIME_OF_DAY}|${CLOCK}`, 'i'),
+    times: ([day = ''], { momentMs, startedAtMs, nowMs }) => {
+      const [fromMs, toMs] = partOfDay(day, nowMs).map((wall) => wall - startedAtMs);
       return { sinceMs: fromMs ?? null, untilMs: toMs !== undefined && toMs < momentMs ? toMs : null };
     },
   },
 ];
 
 function phrase(words: string): RegExp {
-  return new RegExp(`,? ?\\b${words},?`, 'i');
+  return new RegExp(`,? ?\\b${words},?`, 'gi');
 }
 
 /** The part that a question is about; null: it does not say, or not surely. */
 export function askedSpan(question: string, asking: Asking): AskedSpan | null {
-  const found = PHRASES.flatMap(({ said, but, times }) => {
-    const match = said.exec(question);
-    return match === null || but?.test(question) === true ? [] : [{ match, times }];
-  });
+  const found = PHRASES.flatMap(({ said, but, times }) =>
+    but?.test(question) === true ? [] : [...question.matchAll(said)].map((match) => ({ match, times })),
+  );
   const [first] = found;
   // "7:30 this morning" is one time, and its "this morning" no other part.
   if (first === undefined || found.some(({ match }) => !lies(match, first.match))) return null;
@@ -111,40 +117,60 @@ export function askedSpan(question: string, asking: Asking): AskedSpan | null {
   if (TURNED_BEFORE.test(start) || TURNED_AFTER.test(end)) return null;
   const rest = `${start}${end}`.trim();
   if (CUT_OFF.test(rest)) return null;
-  return { ...first.times(first.match.slice(1), asking), question: ASKS_FOR_A_CHANGE.test(question) ? question : rest };
+  const { sinceMs, untilMs } = first.times(first.match.slice(1), asking);
+  if (sinceMs !== null && untilMs !== null && untilMs < sinceMs) return null;
+  return { sinceMs, untilMs, question: ASKS_FOR_A_CHANGE.test(question) ? question : rest };
 }
 
 /** How far back from its moment a question says that it looks, ms, and the question without that; null where it does not say. */
 export function lookBack(question: string): { readonly backMs: number; readonly question: string } | null {
-  const span = askedSpan(question, { momentMs: 0, startedAtMs: 0 });
-  if (span === null || !PHRASES.some(({ said, times }) => times === back && said.test(question))) return null;
+  const span = askedSpan(question, { momentMs: 0, startedAtMs: 0, nowMs: 0 });
+  if (span === null || !PHRASES.some(({ said, times }) => times === back && question.search(said) >= 0)) return null;
   return { backMs: -(span.sinceMs ?? 0), question: span.question };
 }
 
-function lies(inner: RegExpExecArray, outer: RegExpExecArray): boolean {
-  return inner.index >= outer.index && inner.index + inner[0].length <= outer.index + outer[0].length;
+const AT_TIME_OF_DAY = new RegExp(`\\bat (${TIME_OF_DAY})`, 'i');
+/** Of times the model knows the digits of a day (`clock_text` of the recipe). */
+const DAY_MS = 86_400_000;
+
+/** "At 7:30 this morning" as a time of the stream's clock, and when that is, ms; null where a question names no such moment. */
+export function askedMoment(
+  question: string,
+  { startedAtMs, nowMs }: Asking,
+): { readonly ms: number; readonly question: string } | null {
+  const [all = '', time = ''] = AT_TIME_OF_DAY.exec(question) ?? [];
+  if (time === '') return null;
+  const ms = timeOfDay(time, nowMs) - startedAtMs;
+  return { ms, question: question.replace(all, `at ${clockText(Math.max(0, ms) % DAY_MS)}`) };
 }
 
-function around(question: string, match: RegExpExecArray): [start: string, end: string] {
-  return [question.slice(0, match.index), question.slice(match.index + match[0].length)];
+function lies(inner: RegExpMatchArray, outer: RegExpMatchArray): boolean {
+  const [begin = 0, within = 0] = [inner.index, outer.index];
+  return begin >= within && begin + inner[0].length <= within + outer[0].length;
+}
+
+function around(question: string, { index = 0, 0: all }: RegExpMatchArray): [start: string, end: string] {
+  return [question.slice(0, index), question.slice(index + all.length)];
 }
 
 function between(from: string, to: string, asking: Asking): Times {
-  const { momentMs, startedAtMs } = asking;
-  const ofDay = new RegExp(`^(?:${TIME_OF_DAY})$`, 'i');
-  const first = ofDay.test(to) && !/ago$/i.test(from) && !ofDay.test(from) ? withEndOf(from, to) : from;
-  const sinceMs = timeMs(first, asking);
-  if (/^now$/i.test(to)) return { sinceMs, untilMs: null };
-  // "Between 10 pm and 2 am": the second time is the next one after the first.
-  const untilMs = ofDay.test(to)
-    ? timeOfDay(to, startedAtMs + momentMs, startedAtMs + sinceMs) - startedAtMs
-    : timeMs(to, asking);
-  return { sinceMs, untilMs };
+  if (/^now$/i.test(to)) return { sinceMs: timeMs(from, asking), untilMs: null };
+  if (isTimeOfDay(to) && !/ago$/i.test(from)) {
+    const [fromMs, toMs] = timesOfDay(from, to, asking.nowMs);
+    return { sinceMs: fromMs - asking.startedAtMs, untilMs: toMs - asking.startedAtMs };
+  }
+  // "Between 10 and 5 minutes ago", in either order; a number before anything else is no time.
+  const bare = /^\d+$/.test(from);
+  if (bare && !/ago$/i.test(to)) return { sinceMs: Infinity, untilMs: -Infinity };
+  const first = bare ? to.replace(/^\S+/, from) : from;
+  const [sinceMs, untilMs] = [timeMs(first, asking), timeMs(to, asking)];
+  return first === from
+    ? { sinceMs, untilMs }
+    : { sinceMs: Math.min(sinceMs, untilMs), untilMs: Math.max(sinceMs, untilMs) };
 }
 
 /** What TIME matches, on the stream's clock. */
-function timeMs(text: string, { momentMs, startedAtMs }: Asking): number {
+function timeMs(text: string, { momentMs, startedAtMs, nowMs }: Asking): number {
   if (/ago$/i.test(text)) return momentMs - lengthMs(text.slice(0, -'ago'.length).trim());
-  if (new RegExp(`^${CLOCK}$`).test(text)) return clockMs(text);
-  return timeOfDay(text, startedAtMs + momentMs) - startedAtMs;
+  return isTimeOfDay(text) ? timeOfDay(text, nowMs) - startedAtMs : clockMs(text);
 }

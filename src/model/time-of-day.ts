@@ -1,62 +1,122 @@
 /** "9 pm", "7:30 this morning", "yesterday": times of the day as people say them, by the clock and the time zone of this machine. Wall times in ms since 1970. */
 
-/** Hours from the midnight before the moment of the question. */
+const HOUR_MS = 3_600_000;
+/** Until this hour it is still tonight. */
+const MORNING = 6;
+const NOON = 12;
+const EVENING = 18;
+const DAY = 24;
+/** Hours from the midnight before. */
 const HOURS_OF: Readonly<Record<string, readonly [from: number, to: number]>> = {
-  today: [0, 24],
-  'this morning': [0, 12],
-  'this afternoon': [12, 18],
-  'this evening': [18, 24],
-  tonight: [18, 24],
-  'last night': [-6, 6],
-  yesterday: [-24, 0],
+  today: [0, DAY],
+  'this morning': [0, NOON],
+  'this afternoon': [NOON, EVENING],
+  'this evening': [EVENING, DAY],
+  tonight: [EVENING, DAY + MORNING],
+  'last night': [EVENING - DAY, MORNING],
+  yesterday: [-DAY, 0],
 };
-const HALF_DAY = 12;
 const DAYS = Object.keys(HOURS_OF).join('|');
 /** Without one of these a time with a colon is one of the stream's clock. */
 const MERIDIEM = ' ?[ap](?:m\\b|\\.m\\.)';
 
 /** `9 pm`, `7:30 am yesterday`, `22:00 last night`. */
 export const TIME_OF_DAY = `\\d{1,2}(?:(?::[0-5]\\d)?${MERIDIEM}(?: (?:${DAYS})\\b)?|:[0-5]\\d (?:${DAYS})\\b)`;
-/** `today`, `this morning`. */
-export const PART_OF_DAY = `(?:${DAYS})`;
+/** `today`, `this morning`; but not `yesterday's`, nor `yesterday evening`. */
+export const PART_OF_DAY = `(?:${DAYS})\\b(?!['’]s| (?:morning|afternoon|evening|night)\\b)`;
 
-const PARTS = new RegExp(`^(\\d{1,2})(?::(\\d{2}))?(?: ?([ap])\\.?m\\.?)?(?: (${DAYS}))?$`, 'i');
+const PARTS = new RegExp(`^(\\d{1,2})(:\\d{2})?(?: ?([ap])\\.?m\\.?)?(?: (${DAYS}))?$`, 'i');
+const WHOLE = new RegExp(`^(?:${TIME_OF_DAY})$`, 'i');
+
+export function isTimeOfDay(text: string): boolean {
+  return WHOLE.test(text);
+}
 
 /** From when to when a part of a day is, for a question asked at `nowMs`. */
 export function partOfDay(text: string, nowMs: number): readonly [fromMs: number, toMs: number] {
-  const [from, to] = HOURS_OF[text.toLowerCase()] ?? [0, 24];
-  return [atHour(nowMs, from), atHour(nowMs, to)];
+  const day = text.toLowerCase();
+  const [from, to] = HOURS_OF[day] ?? [0, DAY];
+  return [atHour(midnightOf(day, nowMs), from), atHour(midnightOf(day, nowMs), to)];
 }
 
-/** When what TIME_OF_DAY matches was last, for a question asked at `nowMs`; with `fromMs` the first time from then on. */
-export function timeOfDay(text: string, nowMs: number, fromMs?: number): number {
-  const [, hours = '0', minutes = '0', half, day] = PARTS.exec(text) ?? [];
-  const said = HOURS_OF[day?.toLowerCase() ?? ''];
-  let hour = Number(hours);
-  if (half !== undefined) hour = (hour % HALF_DAY) + (half.toLowerCase() === 'p' ? HALF_DAY : 0);
-  else if (said !== undefined && hour < HALF_DAY && said[0] >= HALF_DAY) hour += HALF_DAY;
-  const time = hour + Number(minutes) / 60;
-  if (day !== undefined && said !== undefined) {
-    // Of a night the hours of the evening are those of the day before.
-    const earlier = said[0] < 0 && (said[1] <= 0 || time >= HALF_DAY);
-    return atHour(nowMs, earlier ? time - 24 : time);
+/** When what TIME_OF_DAY matches was last, for a question asked at `nowMs`. */
+export function timeOfDay(text: string, nowMs: number): number {
+  const { hours, day } = said(text);
+  if (day !== undefined) {
+    const evening = hours >= NOON;
+    if (day === 'yesterday' || (day === 'last night' && evening)) return atHour(midnightOf(day, nowMs), hours - DAY);
+    return atHour(midnightOf(day, nowMs), day === 'tonight' && hours < MORNING ? hours + DAY : hours);
   }
-  if (fromMs !== undefined) {
-    const then = atHour(fromMs, time);
-    return then >= fromMs ? then : atHour(fromMs, time + 24);
-  }
-  const then = atHour(nowMs, time);
-  return then <= nowMs ? then : atHour(nowMs, time - 24);
+  const then = atHour(nowMs, hours);
+  return then <= nowMs ? then : atHour(nowMs, hours - DAY);
 }
 
-/** So many hours, which may be negative or more than a day's, from the midnight before `nowMs`: on days that are longer or shorter, too. */
-function atHour(nowMs: number, hours: number): number {
-  const date = new Date(nowMs);
+/** From one time of the day to another, of which the one that says less takes over what the other says: "between 8:00 and 9:00 am", "between 8 am and 9 am yesterday". */
+export function timesOfDay(from: string, to: string, nowMs: number): readonly [fromMs: number, toMs: number] {
+  const last = partsOf(to);
+  const first = partsOf(from);
+  const day = first.day ?? last.day;
+  const half = first.half ?? last.half;
+  const begin = { ...first, half, day };
+  // "Between 11 and 1 pm": the first of them is in the other half of the day.
+  const turned = first.half === undefined && last.half !== undefined && hoursOf(begin) > hoursOf({ ...last, day });
+  const fromMs = timeOfDay(textOf(turned ? { ...begin, half: half === 'p' ? 'a' : 'p' } : begin), nowMs);
+  if (last.day !== undefined && last.day !== day) return [fromMs, timeOfDay(to, nowMs)];
+  // "Between 10 pm and 2 am": the second is the next one after the first.
+  return [fromMs, nextAt(hoursOf({ ...last, day }), fromMs)];
+}
+
+interface Parts {
+  readonly hour: string;
+  readonly minutes: string;
+  readonly half: 'a' | 'p' | undefined;
+  readonly day: string | undefined;
+}
+
+function partsOf(text: string): Parts {
+  const [, hour = '0', minutes = '', half, day] = PARTS.exec(text) ?? [];
+  return { hour, minutes, half: half?.toLowerCase() as Parts['half'], day: day?.toLowerCase() };
+}
+
+function textOf({ hour, minutes, half, day }: Parts): string {
+  return `${hour}${minutes}${half === undefined ? '' : ` ${half}m`}${day === undefined ? '' : ` ${day}`}`;
+}
+
+function said(text: string): { hours: number; day: string | undefined } {
+  const parts = partsOf(text);
+  return { hours: hoursOf(parts), day: parts.day };
+}
+
+/** Hours since midnight, with their part. */
+function hoursOf({ hour, minutes, half, day }: Parts): number {
+  let hours = Number(hour);
+  if (half !== undefined) hours = (hours % NOON) + (half === 'p' ? NOON : 0);
+  else if (day === 'last night') hours = hours === NOON ? 0 : hours < NOON && hours >= MORNING ? hours + NOON : hours;
+  else if (
+    day !== undefined &&
+    hours < NOON &&
+    (HOURS_OF[day]?.[0] ?? 0) >= NOON &&
+    !(day === 'tonight' && hours < MORNING)
+  ) {
+    hours += NOON;
+  }
+  return hours + Number(minutes.slice(1)) / 60;
+}
+
+/** Any time of the day from whose midnight hours count: after midnight "tonight" and "this evening" are still those of the day before. */
+function midnightOf(day: string, nowMs: number): number {
+  return day === 'tonight' || day === 'this evening' ? nowMs - MORNING * HOUR_MS : nowMs;
+}
+
+/** The first time from `fromMs` on that it is so many hours since midnight. */
+function nextAt(hours: number, fromMs: number): number {
+  const then = atHour(fromMs, hours);
+  return then >= fromMs ? then : atHour(fromMs, hours + DAY);
+}
+
+/** So many hours, which may be negative or more than a day's, from the midnight before `ms`: on days that are longer or shorter, too. */
+function atHour(ms: number, hours: number): number {
+  const date = new Date(ms);
   date.setHours(0, Math.round(hours * 60), 0, 0);
   return date.getTime();
-}
-
-/** What the second of two times says and the first leaves out: "between 8:00 and 9:00 am". */
-export function withEndOf(first: string, second: string): string {
-  return `${first}${/[\d:]+(.*)/.exec(second)?.[1] ?? ''}`;
 }

@@ -13,7 +13,7 @@ export const REFUSALS_EVERY_MS = 60_000;
 export const MAX_REFUSED = 32;
 /** An origin is whatever the client says. */
 const ORIGIN_CHARS = 100;
-const REFUSALS: readonly string[] = ['unauthorized', 'origin_forbidden', 'forbidden'];
+const REFUSALS: readonly string[] = ['unauthorized', 'origin_forbidden', 'forbidden', 'source_forbidden'];
 
 /** Who asks. */
 export interface Caller {
@@ -52,7 +52,7 @@ export class AuditLog {
     this.#log.info?.({ ...fields, by, from }, message);
   }
 
-  /** Takes any error of a request: those that refuse who asks are told of. */
+  /** Takes any error of a request, or of an event of an open WebSocket: those that refuse who asks are told of. */
   refused(error: YocoError, { from = 'unknown', method, route, origin }: Refused): void {
     const { code, message } = error;
     if (!REFUSALS.includes(code)) return;

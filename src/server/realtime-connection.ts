@@ -1,6 +1,6 @@
 /** One WebSocket: heartbeat, bounded outbound queue, coalesced status, close codes. */
 import type { RawData, WebSocket } from 'ws';
-import { ERRORS, type ErrorCode } from '../errors.ts';
+import { ERRORS, type ErrorCode, type YocoError } from '../errors.ts';
 import type { LiveStream } from '../live/types.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerEvent } from './realtime-events.ts';
@@ -23,13 +23,21 @@ export const CLOSE = {
 /** Status waits while more than this share of the outbound queue is full; answers do not. */
 const STATUS_SHARE = 0.25;
 
+/** What the connection needs from its server. */
+export interface ConnectionHost {
+  /** Called with what was wrong with a message of the client. */
+  failed(error: YocoError): void;
+  /** Called once, when the socket is closed. */
+  gone(): void;
+}
+
 export class RealtimeConnection {
   readonly #socket: WebSocket;
   readonly #stream: LiveStream;
   readonly #limits: ServerLimits;
   readonly #session: RealtimeSession;
   readonly #heartbeat: NodeJS.Timeout;
-  readonly #gone: () => void;
+  readonly #host: ConnectionHost;
   #alive = true;
   #closing = false;
   #draining = false;
@@ -38,12 +46,11 @@ export class RealtimeConnection {
   #statusTimer: NodeJS.Timeout | null = null;
   #statusDue = false;
 
-  /** `gone` is called once, when the socket is closed. */
-  constructor(socket: WebSocket, scope: SessionScope, limits: ServerLimits, gone: () => void) {
+  constructor(socket: WebSocket, scope: SessionScope, limits: ServerLimits, host: ConnectionHost) {
     this.#socket = socket;
     this.#stream = scope.stream;
     this.#limits = limits;
-    this.#gone = gone;
+    this.#host = host;
     socket.on('message', (data, isBinary) => {
       this.#receive(data, isBinary);
     });
@@ -62,7 +69,7 @@ export class RealtimeConnection {
     this.#heartbeat = setInterval(() => {
       this.#beat();
     }, limits.heartbeatMs);
-    const host: SessionHost = {
+    const ofSession: SessionHost = {
       send: (event) => {
         this.send(event);
       },
@@ -72,12 +79,15 @@ export class RealtimeConnection {
       judged: (valid) => {
         this.#judge(valid);
       },
+      failed: (error) => {
+        host.failed(error);
+      },
       isDraining: () => this.#draining,
       idle: () => {
         if (this.#draining) this.close(CLOSE.going_away, 'shutting_down');
       },
     };
-    this.#session = new RealtimeSession(scope, limits, host);
+    this.#session = new RealtimeSession(scope, limits, ofSession);
   }
 
   /** Sends now or, when the client reads too slowly, closes with 1013. Nothing is dropped on an open connection. */
@@ -173,6 +183,6 @@ export class RealtimeConnection {
     clearInterval(this.#heartbeat);
     this.#stopStatus();
     this.#session.close();
-    this.#gone();
+    this.#host.gone();
   }
 }

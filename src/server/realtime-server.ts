@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { YocoError } from '../errors.ts';
 import type { LiveService, LiveStream } from '../live/types.ts';
-import type { AuditLog } from './audit.ts';
+import type { AuditLog, Refused } from './audit.ts';
 import type { Gate } from './auth.ts';
 import { writeError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
@@ -102,10 +102,17 @@ export class RealtimeServer {
       this.#closeAtOnce(this.#report(thrown, request), request, socket, head);
       return;
     }
+    // The socket knows it no more when it is closed.
+    const about = refusedOf(request);
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
       const scope = { live: this.#live, stream, bound: bound !== null, metrics: this.#metrics };
-      const connection = new RealtimeConnection(webSocket, scope, this.#limits, () => {
-        this.#connections.delete(connection);
+      const connection = new RealtimeConnection(webSocket, scope, this.#limits, {
+        failed: (error) => {
+          this.#audit.refused(error, about);
+        },
+        gone: () => {
+          this.#connections.delete(connection);
+        },
       });
       this.#connections.add(connection);
     });
@@ -145,12 +152,17 @@ export class RealtimeServer {
     return streamOfModel(this.#live, model);
   }
 
-  #report(thrown: unknown, { socket, method, headers }: IncomingMessage): YocoError {
+  #report(thrown: unknown, request: IncomingMessage): YocoError {
     const error = YocoError.from(thrown);
-    this.#audit.refused(error, { from: socket.remoteAddress, method, route: PATH, origin: headers.origin });
+    this.#audit.refused(error, refusedOf(request));
     if (error.code === 'internal') this.#limits.log.error({ err: error.cause }, 'An upgrade failed.');
     return error;
   }
+}
+
+/** What the log says of who is refused. */
+function refusedOf({ socket, method, headers }: IncomingMessage): Refused {
+  return { from: socket.remoteAddress, method, route: PATH, origin: headers.origin };
 }
 
 /** Answers a handshake that ws refuses, with the header that tells what would do. */

@@ -43,6 +43,8 @@ export interface SessionHost {
   wantStatus(wanted: boolean): void;
   /** Called after each message: whether it was valid. */
   judged(valid: boolean): void;
+  /** Called with what was wrong with a message. */
+  failed(error: YocoError): void;
   isDraining(): boolean;
   /** Called when the last response in progress has ended. */
   idle(): void;
@@ -394,6 +396,7 @@ export class RealtimeSession {
   #sendError(thrown: unknown, eventId: string | null, frame?: { number: number }): void {
     const error = YocoError.from(thrown);
     if (error.code === 'internal') this.#report(error);
+    this.#host.failed(error);
     this.#host.send({
       type: 'error',
       error: { ...wireError(error), event_id: eventId },

@@ -363,6 +363,8 @@ describe('Redaction', () => {
     ['rtsp://cam/onvif1/admin:12345: Connection refused', 'rtsp://cam/onvif1/***: Connection refused'],
     ['Error opening input file rtsp://cam/0/usrnm:admin/main.', 'Error opening input file rtsp://cam/0/***/main.'],
     ["Opening 'https://cam/SECRETTOKEN1234567/1.ts' for", "Opening 'https://cam/***/1.ts' for"],
+    ['https://cam/hls/SECRETTOKEN1234567.m3u8: 404.', 'https://cam/hls/***.m3u8: 404.'],
+    ['(https://cam/live;SECRETTOKEN1234567)', '(https://cam/live;***)'],
     ['rtsp://cam:554/live: 404 (http://cam/a)', 'rtsp://cam:554/live: 404 (http://cam/a)'],
     [
       'at 12:30:00 file:/media/a:b.mp4 and 16/characters12345',
@@ -402,6 +404,20 @@ describe('Redaction', () => {
     ['rtsp://admin:12345@[fd00::1]:554/a_key-of-16chars', 'rtsp://***@[fd00::1]:554/***'],
     ['http://cam/550e8400-e29b-41d4-a716-446655440000/', 'http://cam/***/'],
     ['http://cam/SECRET_1234567_KEY/a', 'http://cam/***/a'],
+    ['https://cam/hls/0123456789abcdef0123456789.m3u8', 'https://cam/hls/***.m3u8'],
+    ['https://cam/SECRETTOKEN1234567.stream.MP4', 'https://cam/***.MP4'],
+    ['https://cam/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl/a.ts', 'https://cam/***/a.ts'],
+    ['https://cam/QWxhZGRpbjpvcGVu1g==/a', 'https://cam/***/a'],
+    ['https://cam/QWxhZGRpbj+pvcGVu1g%3D%3D', 'https://cam/***'],
+    ['https://cam/QWxhZGR%2FpbjpvcGVu1g', 'https://cam/***'],
+    ['https://cam/QWxhZGR%pbjpvcGVu1g', 'https://cam/***'],
+    ['https://cam/AbCd1234~EfGh5678IjKl', 'https://cam/***'],
+    ['https://cam/live;swordfish1234567890/', 'https://cam/live;***/'],
+    ['https://cam/live.m3u8%3Bswordfish1234567890;a=1', 'https://cam/live.m3u8%3B***;a=1'],
+    ['https://cam/live;admin:123;45/a', 'https://cam/***/a'],
+    ['https://cam/token=AbCd1234EfGh5678/IjKlMn/a', 'https://cam/token=***'],
+    ['https://cam/hash=AbCd1234EfGh5678/a', 'https://cam/***/a'],
+    ['https://cam/2026-11-29-swordfish12', 'https://cam/***'],
   ])('of the whole address %j', (url, expected) => {
     expect(redactUrl(url)).toBe(expected);
   });
@@ -411,11 +427,19 @@ describe('Redaction', () => {
     'https://example.org/live/index.m3u8',
     'rtsp://10.0.0.7/h264Preview_01_main',
     'rtsp://10.0.0.7/stream_profile_channel_2',
+    'rtsp://10.0.0.7/axis-media/media.amp',
+    'rtsp://10.0.0.7/cam/realmonitor',
+    'rtsp://10.0.0.7/stream/channel=1_stream=0.sdp',
+    'https://example.org/videos/2026-11-29-front-door.mp4',
+    'https://example.org/videos/door2_2026-11-29_10-15-00.mp4',
+    'https://example.org/SampleVideo_1280x720_1mb.mp4',
+    'https://example.org/smil/camera1.front_door.smil/playlist_720p.m3u8',
     'http://10.0.0.7/hls/stream_1080p_3000kbps/1.ts',
     'rtsp://[fd00::1]:554/live/ch00_0',
     'rtsp://10.0.0.7/fifteen-chars-1',
     'rtsp://10.0.0.7/onlylettersofaword',
     'rtsp://10.0.0.7/20300131120000000000',
+    'rtsp://10.0.0.7/2030-01-31-120000000',
     'rtsp://10.0.0.7:554',
   ])('shows all of the ordinary address %j', (url) => {
     expect([redactUrl(url), redact(`from ${url}: Connection refused`), secretsOf(url)]).toEqual([
@@ -438,6 +462,10 @@ describe('Redaction', () => {
     const secrets = secretsOf('rtsp://operator:p%40ss%20word@cam/?key=abcdef');
     expect(redact('bad login operator / p@ss word / p%40ss%20word / abcdef', secrets)).toBe(
       'bad login *** / *** / *** / ***',
+    );
+    const inPath = secretsOf('https://cam/SECRETTOKEN1234567.m3u8;swordfish1234567890/QWxhZGRpbj+pvcGVu1g%3D%3D/a');
+    expect(redact('of SECRETTOKEN1234567.m3u8, swordfish1234567890 and QWxhZGRpbj+pvcGVu1g==', inPath)).toBe(
+      'of ***.m3u8, *** and ***',
     );
     expect(secretsOf('rtsp://cam/live/usrnm%3Aadmin/main')).toEqual(['usrnm%3Aadmin', 'usrnm:admin']);
     expect(secretsOf('http://cam/?channel=main&%70w=hunter%2B2&bare')).toEqual(['hunter%2B2', 'hunter+2', 'bare']);

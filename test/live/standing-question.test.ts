@@ -154,6 +154,20 @@ describe('a standing question', () => {
     expect(errors).toEqual([null]);
   });
 
+  it('waits for a part of the day that is still to come, and tells nothing before', async () => {
+    const door = new Door();
+    const early = new YocoError('time_out_of_range', { param: 'question' });
+    door.answers = [early, early, 'yes'];
+    const { heard, errors } = stand(door);
+    await expect.poll(() => heard, { timeout: 5_000 }).toEqual([[null, 'yes']]);
+    expect([door.asked, errors]).toEqual([3, []]);
+    const over = new Door();
+    over.answers = [early];
+    over.state = 'ended';
+    const ended = stand(over);
+    await expect.poll(() => ended.errors, { timeout: 5_000 }).toEqual(['time_out_of_range']);
+  });
+
   it('goes on soon after an error that may pass, and asks again though no frame is new', async () => {
     const door = new Door();
     door.answers = [

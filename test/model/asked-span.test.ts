@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { askedSpan, lookBack } from '../../src/model/asked-span.ts';
+import { askedMoment, askedSpan, lookBack } from '../../src/model/asked-span.ts';
 
 const HOUR_MS = 3_600_000;
 /** A stream that began at six in the morning, asked at a second past four in the afternoon, in the time zone of this machine. */
 const BEGAN = new Date(2026, 10, 29, 6).getTime();
 const NOW_MS = 10 * HOUR_MS + 1_000;
-const ASKING = { momentMs: NOW_MS, startedAtMs: BEGAN };
+const ASKING = { momentMs: NOW_MS, startedAtMs: BEGAN, nowMs: BEGAN + NOW_MS };
 const at = (day: number, hour: number, minute = 0): number => new Date(2026, 10, day, hour, minute).getTime() - BEGAN;
 
 describe('A question that says how far back it looks', () => {
@@ -85,9 +85,43 @@ describe('A question that names times of the day, on the 29th at 16:00', () => {
     ['was there a dog yesterday?', at(28, 0), at(29, 0), 'was there a dog?'],
     ['did anyone come last night?', at(28, 18), at(29, 6), 'did anyone come?'],
     ['did a car pass this morning?', at(29, 0), at(29, 12), 'did a car pass?'],
+    ['between 8 am and 10 am yesterday, any dog?', at(28, 8), at(28, 10), 'any dog?'],
+    ['between 10 pm yesterday and 2 am, any fox?', at(28, 22), at(29, 2), 'any fox?'],
+    ['any dog after 9:30 last night?', at(28, 21, 30), null, 'any dog?'],
+    ['any dog after 12:30 last night?', at(29, 0, 30), null, 'any dog?'],
+    ['any dog between 9:30 and 10:30 last night?', at(28, 21, 30), at(28, 22, 30), 'any dog?'],
+    ['any dog between 11 and 1 pm?', at(29, 11), at(29, 13), 'any dog?'],
+    ['any dog between 9:00 and 5 pm?', at(29, 9), at(29, 17), 'any dog?'],
+    ['any dog from 8 am until now?', at(29, 8), null, 'any dog?'],
   ])('%s', (asked, sinceMs, untilMs, question) => {
     expect(askedSpan(asked, ASKING)).toEqual({ sinceMs, untilMs, question });
   });
+});
+
+describe('A question about the day that is asked', () => {
+  const asked = (question: string, nowMs: number): object | null => askedSpan(question, { ...ASKING, nowMs });
+
+  test('soon after midnight means the evening before with "tonight"', () => {
+    const nowMs = BEGAN + at(30, 0, 30);
+    expect(asked('any dog tonight?', nowMs)).toMatchObject({ sinceMs: at(29, 18) });
+    expect(asked('any dog after 11 pm tonight?', nowMs)).toMatchObject({ sinceMs: at(29, 23) });
+    expect(asked('any dog after 0:10 tonight?', nowMs)).toMatchObject({ sinceMs: at(30, 0, 10) });
+  });
+
+  test('counts from now, and not from the newest frame of a camera that has been away', () => {
+    const nowMs = BEGAN + at(30, 20);
+    expect(asked('any dog today?', nowMs)).toMatchObject({ sinceMs: at(30, 0) });
+    expect(asked('any dog after 9 am?', nowMs)).toMatchObject({ sinceMs: at(30, 9) });
+    expect(asked('any dog in the last minute?', nowMs)).toMatchObject({ sinceMs: NOW_MS - 60_000 });
+  });
+});
+
+test.each([
+  ['What was at the door at 7:30 this morning?', at(29, 7, 30), 'What was at the door at 1:30:00?'],
+  ['what was shown at 3 pm?', at(29, 15), 'what was shown at 9:00:00?'],
+  ['what was shown at 1:42?', null, ''],
+])('A moment of the day is told as the stream tells it: %s', (question, ms, told) => {
+  expect(askedMoment(question, ASKING)).toEqual(ms === null ? null : { ms, question: told });
 });
 
 describe('All that was shown is what is asked about where', () => {
@@ -128,6 +162,19 @@ describe('All that was shown is what is asked about where', () => {
     'was there a dog in the first minute of the last hour?',
     'was there a dog in the last minute or two?',
     'was there a dog before the cat?',
+    'Was the dog there yesterday but not today?',
+    'Is today different from yesterday?',
+    'any dog in the last hour but not in the last minute?',
+    'any dog between 1:00 and 2:00, between 3:00 and 4:00',
+    'any dog between 1 and 2:30?',
+    'was there a dog between 0:20 and 0:10?',
+    'Is the car from last night still there?',
+    "Is yesterday's package still there?",
+    'Is it the same as yesterday?',
+    'What about yesterday?',
+    'was there a dog yesterday evening?',
+    'Is the cup that was there before 1:00 still there?',
+    'Is the cup there now that was there between 1:00 and 2:00?',
   ])('what stands beside the part turns its meaning: %s', (question) => {
     expect(askedSpan(question, ASKING)).toBeNull();
   });

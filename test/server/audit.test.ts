@@ -5,6 +5,7 @@ import { YocoError } from '../../src/errors.ts';
 import { AuditLog, MAX_REFUSED, REFUSALS_EVERY_MS } from '../../src/server/audit.ts';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
 import { FakeLiveService } from './fake-live-service.ts';
+import { RealtimeClient } from './realtime-client.ts';
 
 const KEYS = ['a-key-for-the-tests-0123', 'another-key-of-tests-45'] as const;
 
@@ -70,6 +71,47 @@ describe('The log of a service', () => {
       ['info', { stream: 'yard', snapshot: 'yard.snap', by: 'key 2', from }, 'A client wrote a snapshot.'],
       ['info', { stream: 'yard', by: 'key 2', from }, 'A client deleted a stream.'],
       ['info', { stream: 'yard', source, snapshot: 'yard.snap', by: 'key 1', from }, 'A client restored a stream.'],
+    ]);
+  });
+
+  it('tells of a source that a client may not have, and of the streams that a token asks about on an open WebSocket', async () => {
+    await begin();
+    const yard = { name: 'yard', source: { url: 'rtsp://admin:hunter2@forbidden.example/live' } };
+    expect(await send('POST', '/v1/streams', yard, bearer(KEYS[0]))).toBe(403);
+    const headers = { ...bearer(KEYS[0]), 'content-type': 'application/json' };
+    const body = JSON.stringify({ stream: 'door' });
+    const minted = await fetch(`${server.address}/v1/token`, { method: 'POST', headers, body });
+    const { token } = (await minted.json()) as { token: string };
+    const protocols = ['realtime', `yoco-token.${token}`];
+    const client = await RealtimeClient.open(server.address, 'stream=door', protocols, { origin: server.address });
+    const others = { streams: ['kitchen'] };
+    client.ask('which camera?', { yoco: { streams: 'all' } });
+    client.send({ type: 'session.update', session: { yoco: others } });
+    client.send({ type: 'yoco.standing_question.create', standing_question: { question: 'now?', ...others } });
+    for (let times = 0; times < 3; times++) expect((await client.next('error')).error.code).toBe('forbidden');
+    client.send({ type: 'response.cancel' });
+    expect((await client.next('error')).error.code).toBe('response_not_found');
+    client.close();
+    await server.close();
+    expect(lines).toEqual([
+      [
+        'warn',
+        { code: 'source_forbidden', from: '127.0.0.1', method: 'POST', route: '/v1/streams' },
+        'A request was refused: The source is not allowed by the configuration.',
+      ],
+      [
+        'warn',
+        {
+          ...{ code: 'forbidden', from: '127.0.0.1', method: 'GET', route: '/v1/realtime' },
+          origin: server.address,
+        },
+        'A request was refused: This request is not allowed here. The token is for the stream "door" only.',
+      ],
+      [
+        'warn',
+        { code: 'forbidden', from: '127.0.0.1', requests: 2 },
+        'More requests were refused since the last line about it.',
+      ],
     ]);
   });
 

@@ -35,12 +35,15 @@ export class FakeStream implements LiveStream {
   lastMs: number | null = 60_000;
   state: SourceState = 'playing';
   error: SourceStatus['error'] = null;
+  fps = 2;
   pushDelayMs = 0;
   deleted = false;
   readonly asked: { question: string; options: AskOptions }[] = [];
   aborted = 0;
   /** What is answered in the place of the question's echo. */
   says: string | null = null;
+  /** The moment that questions are about, as if each said so itself. */
+  asksToMs: number | null = null;
   /** What the next question throws. */
   failNext: Error | null = null;
   /** How what is no special question ends. */
@@ -65,7 +68,7 @@ export class FakeStream implements LiveStream {
       source: this.pushable ? 'push' : 'rtsp://***@10.0.0.7/live',
       description: null,
       sourceStatus: { state: this.state, frames: this.#frames, dropped: 0, reconnects: 0, error: this.error },
-      fps: 2,
+      fps: this.fps,
       firstMs: this.firstMs,
       lastMs: this.lastMs,
       startedAtMs: this.startedAtMs,
@@ -155,7 +158,7 @@ export class FakeStream implements LiveStream {
     if (word === 'crash') throw new TypeError('secret detail');
     const moments =
       options.asOfWallMs === undefined
-        ? streams.map((stream) => options.asOfMs ?? stream.lastMs ?? 0)
+        ? streams.map((stream) => options.asOfMs ?? stream.asksToMs ?? stream.lastMs ?? 0)
         : momentsAt(
             options.asOfWallMs,
             streams.map((stream) => stream.status()),

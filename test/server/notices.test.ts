@@ -210,11 +210,11 @@ describe('The source of a stream with standing questions', () => {
     kitchen.standingQuestions = [{ ...question, webhook: { url, secret_env: 'DOOR_SECRET' } }];
     notices.stand(kitchen);
     becomes('reconnecting', 'source_unreachable');
-    await expect.poll(() => told().length).toBe(1);
+    await expect.poll(() => told().length, { timeout: 10_000 }).toBe(1);
     for (let tries = 0; tries < 3; tries++) becomes('reconnecting', 'source_unreachable');
     // Why it was away is the source's last error still.
     becomes('playing', 'source_unreachable');
-    await expect.poll(() => told().length).toBe(2);
+    await expect.poll(() => told().length, { timeout: 10_000 }).toBe(2);
 
     expect(told()).toMatchObject([
       {
@@ -257,9 +257,9 @@ describe('The source of a stream with standing questions', () => {
     kitchen.says = 'no';
     kitchen.standingQuestions = [{ ...question, every: 0.5, webhook: { url } }];
     notices.stand(kitchen);
-    await expect.poll(() => heard.length, { timeout: 3_000 }).toBe(1);
+    await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(1);
     becomes('ended', null);
-    await expect.poll(() => heard.length, { timeout: 3_000 }).toBe(3);
+    await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(3);
     expect(heard.map(({ event }) => event.type)).toEqual([
       'yoco.standing_question.answered',
       'yoco.stream.status',
@@ -272,7 +272,7 @@ describe('The source of a stream with standing questions', () => {
     kitchen.standingQuestions = [question];
     notices.stand(kitchen);
     becomes('reconnecting', 'source_silent');
-    await expect.poll(() => ofSource().length).toBe(1);
+    await expect.poll(() => ofSource().length, { timeout: 10_000 }).toBe(1);
     expect(heard).toEqual([]);
   });
 
@@ -283,7 +283,7 @@ describe('The source of a stream with standing questions', () => {
     kitchen.standingQuestions = [{ ...question, webhook: { url } }];
     notices.stand(kitchen);
     expect(kitchen.listeners).toBe(1);
-    await expect.poll(() => heard.length).toBe(1);
+    await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(1);
     expect(kitchen.listeners).toBe(0);
     becomes('failed', 'source_invalid');
     await notices.close(1_000);
