@@ -100,8 +100,8 @@ test('A stream of which a frame was lost is played anew before it is asked about
   vi.spyOn(live.engine, 'append').mockRejectedValueOnce(new YocoError('engine_restarted'));
   const { tasks } = await evaluate(live, options({ controls: 0 }));
   const played = create.mock.calls.map(([definition]) => (definition as { readonly name: string }).name);
-  // The stream twice; then its four cameras.
-  expect(played).toEqual(['eval-0', 'eval-0', 'eval-1', 'eval-2', 'eval-3', 'eval-4']);
+  // The stream twice; then its four cameras, and the one in which things come again.
+  expect(played).toEqual(['eval-0', 'eval-0', 'eval-1', 'eval-2', 'eval-3', 'eval-4', 'eval-5']);
   expect(tasks.first?.total).toBe(1);
 });
 
