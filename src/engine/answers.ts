@@ -4,7 +4,7 @@ import { EvidenceTally } from '../model/evidence.ts';
 import { type Precision, worstOf } from '../model/kv-cache.ts';
 import type { Model } from '../model/model.ts';
 import type { QuestionSegment } from '../model/question.ts';
-import { type KvSource, readableFrames, type ReaderInput, type Reading } from '../model/reader.ts';
+import { type Begin, type KvSource, readableFrames, type ReaderInput, type Reading } from '../model/reader.ts';
 import { repeatedTail, saysItTwice } from '../model/repetition.ts';
 import { sample, seededRandom } from '../model/sampling.ts';
 import { camerasToNames, settled } from './camera-names.ts';
@@ -26,7 +26,7 @@ export interface AnswerListener {
 export interface Asked {
   readonly stream: EngineStream;
   readonly asOfMs: number;
-  readonly sinceMs: number | null;
+  readonly begin: Begin | null;
 }
 
 /** What an answer begins with. */
@@ -53,7 +53,7 @@ interface Answer extends Begun {
 /** Steps of answers that read the same of one stream: one run is theirs. */
 interface Together {
   readonly stream: EngineStream;
-  readonly sinceMs: number | null;
+  readonly begin: Begin | null;
   readonly steps: Decoding[];
 }
 
@@ -122,15 +122,15 @@ export class Answers {
         this.#toTheEnd(id, answer);
         continue;
       }
-      const { stream, sinceMs } = only;
-      const group = together.find((one) => one.stream === stream && one.sinceMs === sinceMs);
+      const { stream, begin } = only;
+      const group = together.find((one) => one.stream === stream && isTheSame(one.begin, begin));
       if (group !== undefined) group.steps.push(decoding);
       // All that begin at other times are runs of their own, of which a turn has no more than of others.
-      else if (sinceMs === null || alone++ < READ_ALONE) together.push({ stream, sinceMs, steps: [decoding] });
+      else if (begin === null || alone++ < READ_ALONE) together.push({ stream, begin, steps: [decoding] });
     }
     for (const group of together) {
       going.push(...(await this.#decodeTogether(group)));
-      if (group.sinceMs !== null) for (const { id, answer } of group.steps) this.#toTheEnd(id, answer);
+      if (group.begin !== null) for (const { id, answer } of group.steps) this.#toTheEnd(id, answer);
     }
     // What was said goes out now: the next run holds up the event loop, and a picture may come after it.
     await nextTurn();
@@ -168,11 +168,11 @@ export class Answers {
 
   /** What an answer may read now; null when it failed because nothing of that is kept any more. */
   #decoding(id: number, answer: Answer): Decoding | null {
-    const sources = answer.asked.map(({ stream, asOfMs, sinceMs }) => ({
+    const sources = answer.asked.map(({ stream, asOfMs, begin }) => ({
       cache: stream.cache,
       frames: stream.cache.framesUpTo(asOfMs),
       momentMs: asOfMs,
-      sinceMs: sinceMs ?? undefined,
+      begin: begin ?? undefined,
     }));
     if (sources.every((source) => readableFrames(source) === 0)) {
       this.#answers.delete(id);
@@ -197,13 +197,13 @@ export class Answers {
   }
 
   /** One token of every answer that reads the same of one stream; returns those that go on. */
-  async #decodeTogether({ stream, sinceMs, steps }: Together): Promise<Answer[]> {
+  async #decodeTogether({ stream, begin, steps }: Together): Promise<Answer[]> {
     const { reader } = this.#model;
     const inputs = steps.map(({ sources, input }) => ({ frames: sources[0]?.frames ?? 0, input }));
     let outputs: Reading[];
     try {
       outputs = await this.#runs.timed('crossDecoder', () =>
-        reader.readTogether(stream.cache, inputs, sinceMs ?? undefined),
+        reader.readTogether(stream.cache, inputs, begin ?? undefined),
       );
     } catch (error) {
       for (const { id, answer } of steps) if (this.#answers.delete(id)) answer.listener.failed(YocoError.from(error));
@@ -271,11 +271,11 @@ export class Answers {
       streams: momentsOf(answer.asked),
       precision: answer.precision,
       evidence: answer.evidence.spans(
-        answer.asked.map(({ stream, asOfMs, sinceMs }) => ({
+        answer.asked.map(({ stream, asOfMs, begin }) => ({
           name: stream.name,
           cache: stream.cache,
           untilMs: asOfMs,
-          fromMs: sinceMs ?? undefined,
+          fromMs: begin?.sinceMs,
         })),
       ),
       inputTokens: answer.inputTokens,
@@ -290,5 +290,9 @@ export function streamGone(name: string, { streams }: AskRequest): YocoError {
 }
 
 export function momentsOf(asked: readonly Asked[]): AnswerEnd['streams'] {
-  return asked.map(({ stream, asOfMs, sinceMs }) => ({ name: stream.name, asOfMs, sinceMs }));
+  return asked.map(({ stream, asOfMs, begin }) => ({ name: stream.name, asOfMs, sinceMs: begin?.sinceMs ?? null }));
+}
+
+function isTheSame(one: Begin | null, other: Begin | null): boolean {
+  return one?.sinceMs === other?.sinceMs && one?.sceneMs === other?.sceneMs;
 }

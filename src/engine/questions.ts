@@ -2,6 +2,7 @@
 import { type ErrorCode, YocoError } from '../errors.ts';
 import type { KvCache } from '../model/kv-cache.ts';
 import type { Model } from '../model/model.ts';
+import type { Begin } from '../model/reader.ts';
 import { QuestionSegment, segmentTokens, type SegmentTokens } from '../model/question.ts';
 import { type AnswerListener, type Asked, type Begun, momentsOf, streamGone } from './answers.ts';
 import { namesToCameras } from './camera-names.ts';
@@ -184,7 +185,7 @@ export class Questions {
     return {
       stream,
       asOfMs: untilMs,
-      sinceMs: sinceMs === null || sinceMs <= firstMs ? null : onFrame(cache, sinceMs),
+      begin: sinceMs === null || sinceMs <= firstMs ? null : beginOf(cache, sinceMs),
     };
   }
 }
@@ -193,9 +194,13 @@ export class Questions {
  * A reading that begins within a frame of a lively stream begins with the frame: so those who ask about the last minute at about the
  * same time share one. Of a frame that stands for long only the part after `sinceMs` counts.
  */
-function onFrame(cache: KvCache, sinceMs: number): number {
-  const time = cache.times[cache.firstFrom(sinceMs)] ?? sinceMs;
-  return Math.abs(time - sinceMs) <= WITHIN_FRAME_MS ? time : sinceMs;
+function beginOf(cache: KvCache, sinceMs: number): Begin {
+  const first = cache.firstFrom(sinceMs);
+  const time = cache.times[first];
+  // Nothing is kept from then on.
+  if (time === undefined) return { sinceMs, sceneMs: sinceMs };
+  const sceneMs = cache.times[cache.sceneStart(first)] ?? time;
+  return { sinceMs: Math.abs(time - sinceMs) <= WITHIN_FRAME_MS ? time : sinceMs, sceneMs };
 }
 
 /** Of a question that was cancelled before it was begun. */

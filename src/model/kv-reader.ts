@@ -13,6 +13,7 @@ import { type FrameRun, type KvCache, type KvView, worstOf } from './kv-cache.ts
 import { CELL_FRAMES, type CellRanking } from './kv-index.ts';
 import { emptyRows } from './kv-page.ts';
 import {
+  type Begin,
   firstFrameOf,
   type KvSource,
   momentOf,
@@ -74,14 +75,14 @@ export class KvReader implements Reader {
     return sources.reduce((sum, source) => sum + readableFrames(source), 0) * this.#config.tokensPerFrame;
   }
 
-  /** One read of one cache, whole from `sinceMs` on, serves many questions; each sees its own number of `frames`. */
-  async readTogether(cache: KvCache, inputs: readonly TogetherInput[], sinceMs?: number): Promise<KvReading[]> {
+  /** One read of one cache, whole from its beginning on, serves many questions; each sees its own number of `frames`. */
+  async readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: Begin): Promise<KvReading[]> {
     const { tokensPerFrame } = this.#config;
     const frames = Math.max(...inputs.map((input) => input.frames));
-    const first = firstFrameOf({ cache, frames, sinceMs });
+    const first = firstFrameOf({ cache, frames, begin });
     const runUpTo = (end: number): FrameRun => ({ first, count: Math.max(0, end - first) });
     const all = runUpTo(frames);
-    const view = cache.view(all, sinceMs) ?? this.#gather([{ cache, frames, sinceMs }], [[all]]);
+    const view = cache.view(all, begin?.sinceMs) ?? this.#gather([{ cache, frames, begin }], [[all]]);
     const outputs = await this.#crossDecoder.step(
       view,
       inputs.map(({ frames: visible, input }) => {
@@ -97,8 +98,8 @@ export class KvReader implements Reader {
     if (this.readsAll(sources)) {
       const [only, ...others] = sources;
       if (only !== undefined && others.length === 0) {
-        const { cache, frames, sinceMs } = only;
-        const [output] = await this.readTogether(cache, [{ frames, input }], sinceMs);
+        const { cache, frames, begin } = only;
+        const [output] = await this.readTogether(cache, [{ frames, input }], begin);
         if (output !== undefined) return output;
       }
       return this.#readRuns(
@@ -146,17 +147,17 @@ export class KvReader implements Reader {
     return Promise.all(
       sources.map(async (source) => {
         const { cache, frames } = source;
-        const begin = firstFrameOf(source);
-        const to = cache.cellsIn(Math.max(begin, frames - newest));
-        const cells = { from: cache.cellsIn(begin), to, sinceMs: source.sinceMs };
+        const oldest = firstFrameOf(source);
+        const to = cache.cellsIn(Math.max(oldest, frames - newest));
+        const cells = { from: cache.cellsIn(oldest), to, sinceMs: source.begin?.sinceMs };
         const [after] = cache.runsOf([cells.to]);
-        const first = Math.max(begin, after?.first ?? 0);
+        const first = Math.max(oldest, after?.first ?? 0);
         const tail = { first, count: frames - first };
         if (queries === undefined) return [tail];
         const wanted = Math.max(1, Math.floor(share / CELL_FRAMES));
         const dims = [crossLayers, crossHeads, queries.length / crossLayers / crossHeads];
         const chosen = await this.#ranking.best(cache.index, cells, wanted, momentOf(source, input), queries, dims);
-        return [...runsFrom(begin, cache.runsOf(chosen)), tail];
+        return [...runsFrom(oldest, cache.runsOf(chosen)), tail];
       }),
     );
   }
@@ -181,7 +182,9 @@ export class KvReader implements Reader {
       this.#held = { caches: caches.map((cache) => new WeakRef(cache)), versions, runs };
     }
     const cut = (buffer: Float32Array): Float32Array => buffer.subarray(0, tokens * headDim);
-    const when = sources.map(({ cache, sinceMs }, i) => cache.timesOf(runs[i] ?? [], { aheadMs: ahead[i], sinceMs }));
+    const when = sources.map(({ cache, begin }, i) =>
+      cache.timesOf(runs[i] ?? [], { aheadMs: ahead[i], sinceMs: begin?.sinceMs }),
+    );
     return {
       keys: rows.keys.map(cut),
       values: rows.values.map(cut),

@@ -3,12 +3,19 @@ import type { CrossDecoderInput } from './cross-decoder.ts';
 import type { FrameShares } from './evidence.ts';
 import type { KvCache, Precision } from './kv-cache.ts';
 
-/** One stream of a question: of its first `frames` kept frames those may be read that stood at `sinceMs` or came later. */
+/** Where the reading of a stream begins, on its own clock, ms; by default with the oldest kept frame. */
+export interface Begin {
+  /** What is asked about begins here: no frame counts as one that was there before. */
+  readonly sinceMs: number;
+  /** When the first frame is read: that with which began what was there at `sinceMs`, or `sinceMs`. A thing is counted by the frame that showed it first. */
+  readonly sceneMs: number;
+}
+
+/** One stream of a question: of its first `frames` kept frames those may be read that stood at the beginning or came later. */
 export interface KvSource {
   readonly cache: KvCache;
   readonly frames: number;
-  /** When the reading begins, on this stream's own clock, ms; by default with the oldest kept frame. */
-  readonly sinceMs?: number | undefined;
+  readonly begin?: Begin | undefined;
   /** The question's moment on this stream's own clock, ms; where it is not given, the clock is the question's. */
   readonly momentMs?: number;
 }
@@ -41,15 +48,15 @@ export interface Reading {
 export interface Reader {
   /** Whether a question of these streams reads all that it may see. */
   readsAll(sources: readonly KvSource[]): boolean;
-  /** One read of one cache, whole from `sinceMs` on, serves many questions; each sees its own number of `frames`. */
-  readTogether(cache: KvCache, inputs: readonly TogetherInput[], sinceMs?: number): Promise<Reading[]>;
+  /** One read of one cache, whole from its beginning on, serves many questions; each sees its own number of `frames`. */
+  readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: Begin): Promise<Reading[]>;
   /** One token of one question on any number of streams. */
   read(sources: readonly KvSource[], input: ReaderInput): Promise<Reading>;
 }
 
 /** The number of the first kept frame that a source may read. */
-export function firstFrameOf({ cache, frames, sinceMs }: KvSource): number {
-  return sinceMs === undefined ? 0 : Math.min(cache.firstFrom(sinceMs), frames);
+export function firstFrameOf({ cache, frames, begin }: KvSource): number {
+  return begin === undefined ? 0 : Math.min(cache.firstFrom(begin.sceneMs), frames);
 }
 
 /** How many kept frames a source may read. */

@@ -10,7 +10,7 @@ import type { IntakeStream } from '../../src/model/intake.ts';
 import type { Model } from '../../src/model/model.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../../src/model/question.ts';
-import type { KvSource, Reading } from '../../src/model/reader.ts';
+import type { Begin, KvSource, Reading } from '../../src/model/reader.ts';
 import { seededRandom } from '../../src/model/sampling.ts';
 import { run } from '../support/cli.ts';
 import { largestDifference, TINY_BUNDLE } from '../support/golden.ts';
@@ -97,6 +97,9 @@ describe.skipIf(!found)('A cache on a device', () => {
     });
   }
 
+  /** A reading that begins with the frame of this time. */
+  const from = (sinceMs: number): Begin => ({ sinceMs, sceneMs: sinceMs });
+
   describe('with some pages of frames', () => {
     const FRAMES = 21; // three pages of the tiny bundle, the last not full
     let here: IntakeStream;
@@ -125,7 +128,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     test('answers as the host does of what was shown from a time on', async () => {
       const moment = timeOf(FRAMES - 1);
       for (const first of [3, 8, 19]) {
-        const source = { frames: FRAMES, sinceMs: timeOf(first) };
+        const source = { frames: FRAMES, begin: from(timeOf(first)) };
         const expected = await ask(host, [{ cache: here.cache, ...source }], 'what was shown first?', moment);
         expectSame(await ask(device, [{ cache: there.cache, ...source }], 'what was shown first?', moment), expected);
       }
@@ -134,10 +137,9 @@ describe.skipIf(!found)('A cache on a device', () => {
     test('leaves out, as the host does, a stream of which nothing is kept from a time on', async () => {
       const [a, b] = [await watch(host, 2, 4), await watch(device, 2, 4)]; // it has stalled
       const moment = timeOf(FRAMES - 1);
-      const sinceMs = timeOf(3) + 60_000;
       const sources = (stalled: IntakeStream, running: IntakeStream): KvSource[] => [
-        { cache: stalled.cache, frames: 4, sinceMs },
-        { cache: running.cache, frames: FRAMES, sinceMs: timeOf(18) },
+        { cache: stalled.cache, frames: 4, begin: from(timeOf(3) + 60_000) },
+        { cache: running.cache, frames: FRAMES, begin: from(timeOf(18)) },
       ];
       const expected = await ask(host, sources(a, here), 'which camera shows it?', moment);
       expect(expected.looked[0]?.times).toEqual([]);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type KvCache, LONGEST_MS } from '../../src/model/kv-cache.ts';
 import { CELL_FRAMES } from '../../src/model/kv-index.ts';
 import { FULL_READ_TOKENS, INDEXED_TOKENS } from '../../src/model/kv-reader.ts';
-import type { ReaderInput } from '../../src/model/reader.ts';
+import type { Begin, ReaderInput } from '../../src/model/reader.ts';
 import type { Model } from '../../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../../src/model/question.ts';
 import { seededRandom } from '../../src/model/sampling.ts';
@@ -11,6 +11,8 @@ import { loadTiny } from '../support/tiny.ts';
 
 let model: Model;
 let input: ReaderInput;
+/** A reading that begins with the frame of this time. */
+const from = (sinceMs: number): Begin => ({ sinceMs, sceneMs: sinceMs });
 beforeAll(async () => {
   model = await loadTiny();
   const { config, embeddings, selfDecoder, tokenizer } = model;
@@ -133,7 +135,7 @@ describe('A question about a long cache', () => {
     const cache = model.newCache(2 ** 28);
     fill(cache, frames);
     const sinceMs = first * 500;
-    const part = await model.kvReader.read([{ cache, frames, sinceMs }], input);
+    const part = await model.kvReader.read([{ cache, frames, begin: from(sinceMs) }], input);
     expect(part.runs[0]?.[0]?.first).toBeGreaterThanOrEqual(first);
     expect((part.looked[0]?.times[0] ?? 0) >= sinceMs).toBe(true);
     // Of a cache that holds no more the answer is the same: pages are sealed at the same frames of both.
@@ -149,7 +151,7 @@ describe('A question about a long cache', () => {
   test('that begins where little is left is read whole, others with it', async () => {
     const cache = model.newCache(2 ** 28);
     fill(cache, LONG);
-    const source = { cache, frames: LONG, sinceMs: (LONG - 50) * 500 };
+    const source = { cache, frames: LONG, begin: from((LONG - 50) * 500) };
     expect([model.kvReader.readsAll([source]), model.kvReader.readsAll([{ cache, frames: LONG }])]).toEqual([
       true,
       false,
@@ -157,7 +159,7 @@ describe('A question about a long cache', () => {
     const alone = await model.kvReader.read([source], input);
     expect([alone.runs, alone.precision]).toEqual([[[{ first: LONG - 50, count: 50 }]], 'full']);
     const inputs = [LONG, LONG - 20].map((frames) => ({ frames, input }));
-    const [together, earlier] = await model.kvReader.readTogether(cache, inputs, source.sinceMs);
+    const [together, earlier] = await model.kvReader.readTogether(cache, inputs, source.begin);
     together?.logits.forEach((logit, i) => {
       expect(logit).toBeCloseTo(alone.logits[i] ?? NaN, 4);
     });

@@ -11,6 +11,7 @@ import { type KvCache, worstOf } from '../kv-cache.ts';
 import type { CellRanking } from '../kv-index.ts';
 import type { Tensor } from '../onnxruntime.ts';
 import {
+  type Begin,
   firstFrameOf,
   readableFrames,
   type KvSource,
@@ -66,10 +67,10 @@ export class DeviceReader implements Reader {
     return sources.reduce((sum, source) => sum + this.#visible(source).length, 0) <= MOST_PAGES;
   }
 
-  async readTogether(cache: KvCache, inputs: readonly TogetherInput[], sinceMs?: number): Promise<Reading[]> {
+  async readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: Begin): Promise<Reading[]> {
     const frames = Math.max(...inputs.map((input) => input.frames));
-    const all = [{ cache, frames, sinceMs }];
-    const asked = inputs.map(({ frames: mine, input }) => this.#asked([{ cache, frames: mine, sinceMs }], input));
+    const all = [{ cache, frames, begin }];
+    const asked = inputs.map(({ frames: mine, input }) => this.#asked([{ cache, frames: mine, begin }], input));
     return this.#step(all, this.#slots(all), asked);
   }
 
@@ -132,7 +133,7 @@ export class DeviceReader implements Reader {
         const momentMs = momentOf(source, input);
         // The newest page is read anyway, and would have most of the attention. A page holds many cells: the best few lie in one or two.
         const to = cache.cellsIn(cache.framesUpTo((pages.at(-1)?.firstMs ?? 0) - 1));
-        const range = { from: Math.min(to, cache.cellsIn(firstFrameOf(source))), to, sinceMs: source.sinceMs };
+        const range = { from: Math.min(to, cache.cellsIn(firstFrameOf(source))), to, sinceMs: source.begin?.sinceMs };
         const cells = range.to - range.from;
         for (let wanted = share - 1; wanted > 0 && chosen.size < share; wanted *= MORE_CELLS) {
           const best = await this.#ranking.best(cache.index, range, Math.min(wanted, cells), momentMs, queries, dims);
@@ -289,14 +290,14 @@ function firstFrameMs(source: KvSource): number {
 
 /** When what is read of a source began, ms. */
 function beganMs(source: KvSource): number {
-  return Math.max(firstFrameMs(source), source.sinceMs ?? -Infinity);
+  return Math.max(firstFrameMs(source), source.begin?.sinceMs ?? -Infinity);
 }
 
 /** How many of a page's frames are before what a question may see; the page still shows what the host's cache has thinned. */
 function countBefore({ times }: DevicePage, source: KvSource): number {
   const firstMs = firstFrameMs(source);
   const older = (times[0] ?? 0) >= firstMs ? 0 : countUpTo(times, firstMs - JUST_BEFORE_MS);
-  return source.sinceMs === undefined ? older : Math.max(older, countUpTo(times, source.sinceMs) - 1);
+  return source.begin === undefined ? older : Math.max(older, countUpTo(times, source.begin.sceneMs) - 1);
 }
 
 /** The time of the newest frame of a source that a question may see, ms. */
