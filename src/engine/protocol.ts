@@ -18,6 +18,8 @@ export interface AskedStream {
 export interface AskRequest {
   readonly streams: readonly AskedStream[];
   readonly question: string;
+  /** Asks what came or went, to which what was there when the reading begins is nothing new; else it is read from where it came. */
+  readonly ofChanges?: boolean;
   /** Earlier turns of the conversation, oldest first. */
   readonly turns: readonly Turn[];
   readonly maxTokens: number;

@@ -151,7 +151,7 @@ export class Questions {
       throw new YocoError('invalid_request', { param: 'streams', detail });
     }
     const several = request.streams.length > 1;
-    const asked = request.streams.map((one) => this.#moment(one, several));
+    const asked = request.streams.map((one) => this.#moment(one, several, request.ofChanges === true));
     const asOfMs = Math.max(...asked.map((one) => one.asOfMs));
     const names = asked.map((one) => one.stream.name);
     const said = (text: string): string => (several ? namesToCameras(text, names) : text);
@@ -165,7 +165,7 @@ export class Questions {
   }
 
   /** What a question may see of a stream. Errors of one among `several` name it. */
-  #moment({ name, asOfMs, sinceMs }: AskedStream, several: boolean): Asked {
+  #moment({ name, asOfMs, sinceMs }: AskedStream, several: boolean, ofChanges: boolean): Asked {
     const which = several ? { param: 'streams', detail: `It is "${name}".` } : { param: 'stream' };
     const stream = this.#streams.get(name);
     if (stream === undefined) throw new YocoError('stream_not_found', which);
@@ -185,7 +185,7 @@ export class Questions {
     return {
       stream,
       asOfMs: untilMs,
-      begin: sinceMs === null || sinceMs <= firstMs ? null : beginOf(cache, sinceMs),
+      begin: sinceMs === null || sinceMs <= firstMs ? null : beginOf(cache, sinceMs, ofChanges),
     };
   }
 }
@@ -194,12 +194,12 @@ export class Questions {
  * A reading that begins within a frame of a lively stream begins with the frame: so those who ask about the last minute at about the
  * same time share one. Of a frame that stands for long only the part after `sinceMs` counts.
  */
-function beginOf(cache: KvCache, sinceMs: number): Begin {
+function beginOf(cache: KvCache, sinceMs: number, ofChanges: boolean): Begin {
   const first = cache.firstFrom(sinceMs);
   const time = cache.times[first];
   // Nothing is kept from then on.
   if (time === undefined) return { sinceMs, sceneMs: sinceMs };
-  const sceneMs = cache.times[cache.sceneStart(first)] ?? time;
+  const sceneMs = ofChanges ? time : (cache.times[cache.sceneStart(first)] ?? time);
   return { sinceMs: Math.abs(time - sinceMs) <= WITHIN_FRAME_MS ? time : sinceMs, sceneMs };
 }
 

@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import type { Engine } from '../engine/supervisor.ts';
 import { YocoError } from '../errors.ts';
+import { asksForAChange } from '../model/asked-span.ts';
 import type { Turn } from '../model/question.ts';
 import { QUESTION_MAX_CHARS } from '../question-limits.ts';
 import { StreamedAnswer } from './answer.ts';
@@ -73,6 +74,7 @@ export class StreamConversation implements Conversation {
           sinceMs: begins?.[i] ?? null,
         })),
         question: asked,
+        ofChanges: asksForAChange(text),
         turns,
         maxTokens: Math.min(limit, Math.floor(maxTokens)),
         temperature,

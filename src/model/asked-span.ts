@@ -119,7 +119,11 @@ export function askedSpan(question: string, asking: Asking): AskedSpan | null {
   if (CUT_OFF.test(rest)) return null;
   const { sinceMs, untilMs } = first.times(first.match.slice(1), asking);
   if (sinceMs !== null && untilMs !== null && untilMs < sinceMs) return null;
-  return { sinceMs, untilMs, question: ASKS_FOR_A_CHANGE.test(question) ? question : rest };
+  return { sinceMs, untilMs, question: asksForAChange(question) ? question : rest };
+}
+
+export function asksForAChange(question: string): boolean {
+  return ASKS_FOR_A_CHANGE.test(question);
 }
 
 /** How far back from its moment a question says that it looks, ms, and the question without that; null where it does not say. */

@@ -474,6 +474,22 @@ describe('Askers', () => {
     ]);
   });
 
+  test('read what was there then from where it came, but not where they ask for changes', async () => {
+    const cache = open('a');
+    await watch('a', 0, 12);
+    vi.spyOn(cache, 'sceneStart').mockReturnValue(2);
+    const reads = vi.spyOn(model.crossDecoder, 'step');
+    const timesRead = async (ofChanges: boolean): Promise<readonly number[] | undefined> => {
+      reads.mockClear();
+      await answer(request('a', 'what is this?', { sinceMs: 3_000, ofChanges }));
+      return reads.mock.calls[0]?.[0].times;
+    };
+    const after = [3_000, 3_500, 4_000, 4_500, 5_000, 5_500];
+    expect(await timesRead(true)).toEqual(after);
+    // Those before count as of the time from which on is asked.
+    expect(await timesRead(false)).toEqual([3_000, 3_000, 3_000, 3_000, ...after]);
+  });
+
   test('that begin at other times than others wait for their turn when they are many, and all come', async () => {
     open('a');
     await watch('a', 0, 12);
