@@ -2,7 +2,7 @@
 import type { Exercise, LabelledPicture, Scene } from './labels.ts';
 import { type Colour, COLOURS, DARK, PALE, pickColour } from './paint.ts';
 import { BORDER_MS, type Playlist, type Span } from './playlist.ts';
-import { Asker } from './questions.ts';
+import { Asker, plural } from './questions.ts';
 import { pick, type Random, shuffle } from './random.ts';
 
 /** What boards are made of; a task whose pictures are not there is not asked. */
@@ -63,7 +63,7 @@ export function makeBoards(pictures: BoardPictures, random: Random, stream = 0):
     const picture = pick(cutOuts, random);
     const startMs = end();
     show(picture, BOARD_MS, board(cells, random));
-    const xs = picture.label.endsWith('s') ? picture.label : `${picture.label}s`;
+    const xs = plural(picture.label);
     asker.ask('howmany', { xs }, { expected: String(count), chance: 1 / MOST_COPIES, ...now(picture.set, startMs) });
   }
   for (let i = 0; i < EACH && scenes.length > 0; i++) {

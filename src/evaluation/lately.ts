@@ -3,7 +3,8 @@
  * own: what else is drawn for a seed stays as it was.
  */
 import { BORDER_MS, type Playlist, type Span } from './playlist.ts';
-import { Asker, clockText, type EvaluationQuestion, spanText, withArticle } from './questions.ts';
+import { clockText } from '../clock-text.ts';
+import { Asker, type EvaluationQuestion, spanText, withArticle } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
 /** How far back `seenwithin` looks, s, as in the recipe. */
@@ -36,7 +37,7 @@ export function askLately(
         reached.filter((one) => one.span === wanted),
         random,
       );
-      const moment = { set: span.picture.set, startMs: span.startMs, endMs: Math.min(span.endMs, asOfMs) };
+      const moment = momentOf(span, 0, asOfMs);
       asker.ask(
         'ago',
         { a: agoText(seconds) },
@@ -62,6 +63,11 @@ function timesBack({ startMs, endMs }: Span, asOfMs: number): number[] {
   return times;
 }
 
+/** What of a span lies between two times. */
+function momentOf({ picture, startMs, endMs }: Span, fromMs: number, toMs: number): EvaluationQuestion['moment'] {
+  return { set: picture.set, startMs: Math.max(startMs, fromMs), endMs: Math.min(endMs, toMs) };
+}
+
 function agoText(seconds: number): string {
   if (seconds < MINUTES_FROM_S) return seconds === 1 ? 'a second ago' : `${seconds} seconds ago`;
   return `${seconds / 60} minutes ago`;
@@ -80,11 +86,7 @@ function askOfPart(asker: Asker, spans: readonly Span[], asOfMs: number, random:
   if (first === undefined) return;
   const part = `in the last ${spanText(seconds)}`;
   const names = new Set(shown.map(({ picture }) => picture.label));
-  const moment = {
-    set: first.picture.set,
-    startMs: Math.max(first.startMs, asOfMs - seconds * 1000),
-    endMs: Math.min(first.endMs, asOfMs),
-  };
+  const moment = momentOf(first, asOfMs - seconds * 1000, asOfMs);
   const expected = first.picture.label;
   asker.ask('firstwithin', { part }, { expected, chance: 1 / spans.length, asOfMs, moment });
   const number = { expected: String(names.size), chance: 1 / spans.length, asOfMs, moment: null };
@@ -102,13 +104,9 @@ function askBetween(asker: Asker, spans: readonly Span[], asOfMs: number, random
       ({ startMs, endMs }) => endMs <= fromMs - BORDER_MS || (startMs >= toMs + BORDER_MS && startMs < asOfMs),
     );
     if (inside.length === 0 || outside.length === 0 || fromS === toS) continue;
-    const part = `between ${clockText(fromS)} and ${clockText(toS)}`;
+    const part = `between ${clockText(fromMs)} and ${clockText(toMs)}`;
     const [yes, no] = [pick(inside, random), pick(outside, random)];
-    const moment = {
-      set: yes.picture.set,
-      startMs: Math.max(yes.startMs, fromMs),
-      endMs: Math.min(yes.endMs, toMs),
-    };
+    const moment = momentOf(yes, fromMs, toMs);
     const chance = 0.5;
     asker.ask('seenbetween', { x: withArticle(yes.picture.label), part }, { expected: 'yes', chance, asOfMs, moment });
     asker.ask(
@@ -135,9 +133,7 @@ function askWithin(asker: Asker, spans: readonly Span[], asOfMs: number, random:
   const { inside, before } = clear(seconds);
   const d = spanText(seconds);
   const ask = (span: Span, expected: 'yes' | 'no'): void => {
-    const fromMs = Math.max(span.startMs, asOfMs - seconds * 1000);
-    const moment =
-      expected === 'yes' ? { set: span.picture.set, startMs: fromMs, endMs: Math.min(span.endMs, asOfMs) } : null;
+    const moment = expected === 'yes' ? momentOf(span, asOfMs - seconds * 1000, asOfMs) : null;
     asker.ask('seenwithin', { x: withArticle(span.picture.label), d }, { expected, chance: 0.5, asOfMs, moment });
   };
   ask(pick(inside, random), 'yes');

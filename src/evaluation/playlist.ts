@@ -1,6 +1,7 @@
 /** What a stream of the evaluation shows when, and what is asked about it. Everything random comes from one generator. */
 import type { LabelledPicture } from './labels.ts';
-import { Asker, clockText, type EvaluationQuestion, type Task, withArticle } from './questions.ts';
+import { clockText } from '../clock-text.ts';
+import { Asker, type EvaluationQuestion, type Task, withArticle } from './questions.ts';
 import type { Colour } from './paint.ts';
 import { Draws, pick, type Random } from './random.ts';
 
@@ -176,7 +177,7 @@ function askAbout(
     for (let i = 0; i < 2; i++) {
       if (withSecond.length > 0) {
         const span = atTime.next();
-        about('at', span, span.picture.label, ofShown, { t: clockText(secondInside(span, lastMs) ?? 0) });
+        about('at', span, span.picture.label, ofShown, { t: clockText((secondInside(span, lastMs) ?? 0) * 1000) });
       }
       const other = came.next();
       about('when', other, String(other.startMs / 1000), ofShown, the(other));

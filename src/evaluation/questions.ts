@@ -124,7 +124,6 @@ export function spanText(seconds: number): string {
   return seconds === 60 ? 'minute' : `${seconds / 60} minutes`;
 }
 
-/** `0:42`, as the clock of a stream is said. */
-export function clockText(seconds: number): string {
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+export function plural(label: string): string {
+  return label.endsWith('s') ? label : `${label}s`;
 }

@@ -1,7 +1,7 @@
 /** Streams in which few things come again and again: how often each was there, and when it left last. Times in ms. */
 import type { LabelledPicture } from './labels.ts';
 import { BORDER_MS, type Playlist, related, type Span } from './playlist.ts';
-import { Asker, withArticle } from './questions.ts';
+import { Asker, plural, withArticle } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
 /** How many things a stream has, and how often one comes at most. */
@@ -34,7 +34,7 @@ export function makeReturns(
   const asker = new Asker(stream, random);
   const asOfMs = at - BORDER_MS;
   const ask = (label: string, number: number): void => {
-    const words = { x: withArticle(label), xs: label.endsWith('s') ? label : `${label}s` };
+    const words = { x: withArticle(label), xs: plural(label) };
     asker.ask('times', words, { expected: String(number), chance: 1 / (MOST_TIMES + 1), asOfMs, moment: null });
   };
   const shown = (picture: LabelledPicture): Span[] => spans.filter((span) => span.picture === picture);

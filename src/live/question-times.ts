@@ -66,11 +66,11 @@ function ofOne(times: QuestionTimes, { firstMs, lastMs, startedAtMs }: StreamSta
     startedAtMs,
     nowMs: moments === null ? Math.max(nowMs, startedAtMs + momentMs) : startedAtMs + momentMs,
   };
+  const kept = { firstMs: Math.max(firstMs, beginMs), lastMs: momentMs, startedAtMs };
   const moment = askedMoment(question, asking);
   if (moment !== null) {
     const { ms } = moment;
-    if (ms < Math.max(firstMs, beginMs) || ms > momentMs)
-      throw notKept({ sinceMs: ms, untilMs: ms }, { firstMs, lastMs: momentMs, startedAtMs });
+    if (ms < kept.firstMs || ms > momentMs) throw notKept({ sinceMs: ms, untilMs: ms }, kept);
     return { ...times, question: moment.question };
   }
   const span = askedSpan(question, asking);
@@ -78,8 +78,7 @@ function ofOne(times: QuestionTimes, { firstMs, lastMs, startedAtMs }: StreamSta
   const from = Math.max(beginMs, span.sinceMs ?? -Infinity);
   const to = Math.min(momentMs, span.untilMs ?? Infinity);
   // An answer from all that is kept would be about another time, and not say so.
-  if (to < Math.max(from, firstMs))
-    throw notKept(span, { firstMs: Math.max(firstMs, beginMs), lastMs: momentMs, startedAtMs });
+  if (to < Math.max(from, firstMs)) throw notKept(span, kept);
   return {
     moments: span.untilMs === null ? moments : [to],
     begins: from === -Infinity ? begins : [from],

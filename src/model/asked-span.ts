@@ -6,7 +6,7 @@
  * wrongly and does not show it. So what stands beside it must not turn its meaning ("except in the last minute", "just before
  * 1:42"), there is one such phrase, and without it there is still a question.
  */
-import { clockText } from '../clock-text.ts';
+import { atClock } from './relative-time.ts';
 import { CLOCK, clockMs, LENGTH, lengthMs, ONE } from './said-time.ts';
 import { isTimeOfDay, PART_OF_DAY, partOfDay, TIME_OF_DAY, timeOfDay, timesOfDay } from './time-of-day.ts';
 
@@ -31,8 +31,8 @@ interface Phrase {
   readonly said: RegExp;
   /** Questions in which these words mean something else. */
   readonly but?: RegExp;
-  /** `parts`: the groups of the match. */
-  readonly times: (parts: readonly string[], asking: Asking) => Times;
+  /** `parts`: the groups of the match; null: they are no times together. */
+  readonly times: (parts: readonly string[], asking: Asking) => Times | null;
 }
 
 const PREPOSITION = '(?:in|within|during|over|for|throughout)(?: about)?(?: the| these| those)?';
@@ -95,8 +95,9 @@ const PHRASES: readonly Phrase[] = [
     // "At 7:30 this morning" is a moment.
     but: new RegExp(`${ASKS_FOR_NOW.source}|${TIME_OF_DAY}|${CLOCK}`, 'i'),
     times: ([day = ''], { momentMs, startedAtMs, nowMs }) => {
-      const [fromMs, toMs] = partOfDay(day, nowMs).map((wall) => wall - startedAtMs);
-      return { sinceMs: fromMs ?? null, untilMs: toMs !== undefined && toMs < momentMs ? toMs : null };
+      const [fromMs, toMs] = partOfDay(day, nowMs);
+      const untilMs = toMs - startedAtMs;
+      return { sinceMs: fromMs - startedAtMs, untilMs: untilMs < momentMs ? untilMs : null };
     },
   },
 ];
@@ -105,10 +106,16 @@ function phrase(words: string): RegExp {
   return new RegExp(`,? ?\\b${words},?`, 'gi');
 }
 
-/** The part that a question is about; null: it does not say, or not surely. */
-export function askedSpan(question: string, asking: Asking): AskedSpan | null {
-  const found = PHRASES.flatMap(({ said, but, times }) =>
-    but?.test(question) === true ? [] : [...question.matchAll(said)].map((match) => ({ match, times })),
+interface Named {
+  readonly phrase: Phrase;
+  readonly parts: readonly string[];
+  readonly question: string;
+}
+
+/** The phrase that surely names a part, what it says, and the question without it. */
+function namedPart(question: string): Named | null {
+  const found = PHRASES.flatMap((phrase) =>
+    phrase.but?.test(question) === true ? [] : [...question.matchAll(phrase.said)].map((match) => ({ match, phrase })),
   );
   const [first] = found;
   // "7:30 this morning" is one time, and its "this morning" no other part.
@@ -117,9 +124,17 @@ export function askedSpan(question: string, asking: Asking): AskedSpan | null {
   if (TURNED_BEFORE.test(start) || TURNED_AFTER.test(end)) return null;
   const rest = `${start}${end}`.trim();
   if (CUT_OFF.test(rest)) return null;
-  const { sinceMs, untilMs } = first.times(first.match.slice(1), asking);
+  return { phrase: first.phrase, parts: first.match.slice(1), question: asksForAChange(question) ? question : rest };
+}
+
+/** The part that a question is about; null: it does not say, or not surely. */
+export function askedSpan(question: string, asking: Asking): AskedSpan | null {
+  const named = namedPart(question);
+  const times = named?.phrase.times(named.parts, asking);
+  if (named === null || times == null) return null;
+  const { sinceMs, untilMs } = times;
   if (sinceMs !== null && untilMs !== null && untilMs < sinceMs) return null;
-  return { sinceMs, untilMs, question: asksForAChange(question) ? question : rest };
+  return { sinceMs, untilMs, question: named.question };
 }
 
 export function asksForAChange(question: string): boolean {
@@ -128,14 +143,12 @@ export function asksForAChange(question: string): boolean {
 
 /** How far back from its moment a question says that it looks, ms, and the question without that; null where it does not say. */
 export function lookBack(question: string): { readonly backMs: number; readonly question: string } | null {
-  const span = askedSpan(question, { momentMs: 0, startedAtMs: 0, nowMs: 0 });
-  if (span === null || !PHRASES.some(({ said, times }) => times === back && question.search(said) >= 0)) return null;
-  return { backMs: -(span.sinceMs ?? 0), question: span.question };
+  const named = namedPart(question);
+  if (named?.phrase.times !== back) return null;
+  return { backMs: lengthMs(named.parts[0] ?? ''), question: named.question };
 }
 
 const AT_TIME_OF_DAY = new RegExp(`\\bat (${TIME_OF_DAY})`, 'i');
-/** Of times the model knows the digits of a day (`clock_text` of the recipe). */
-const DAY_MS = 86_400_000;
 
 /** "At 7:30 this morning" as a time of the stream's clock, and when that is, ms; null where a question names no such moment. */
 export function askedMoment(
@@ -145,7 +158,7 @@ export function askedMoment(
   const [all = '', time = ''] = AT_TIME_OF_DAY.exec(question) ?? [];
   if (time === '') return null;
   const ms = timeOfDay(time, nowMs) - startedAtMs;
-  return { ms, question: question.replace(all, `at ${clockText(Math.max(0, ms) % DAY_MS)}`) };
+  return { ms, question: question.replace(all, atClock(Math.max(0, ms))) };
 }
 
 function lies(inner: RegExpMatchArray, outer: RegExpMatchArray): boolean {
@@ -157,7 +170,7 @@ function around(question: string, { index = 0, 0: all }: RegExpMatchArray): [sta
   return [question.slice(0, index), question.slice(index + all.length)];
 }
 
-function between(from: string, to: string, asking: Asking): Times {
+function between(from: string, to: string, asking: Asking): Times | null {
   if (/^now$/i.test(to)) return { sinceMs: timeMs(from, asking), untilMs: null };
   if (isTimeOfDay(to) && !/ago$/i.test(from)) {
     const [fromMs, toMs] = timesOfDay(from, to, asking.nowMs);
@@ -165,7 +178,7 @@ function between(from: string, to: string, asking: Asking): Times {
   }
   // "Between 10 and 5 minutes ago", in either order; a number before anything else is no time.
   const bare = /^\d+$/.test(from);
-  if (bare && !/ago$/i.test(to)) return { sinceMs: Infinity, untilMs: -Infinity };
+  if (bare && !/ago$/i.test(to)) return null;
   const first = bare ? to.replace(/^\S+/, from) : from;
   const [sinceMs, untilMs] = [timeMs(first, asking), timeMs(to, asking)];
   return first === from

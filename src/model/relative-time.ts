@@ -13,6 +13,11 @@ const AGO = new RegExp(`\\b(?:(?:about|around|roughly) )?(${LENGTH}) ago\\b`, 'g
 export function onTheClock(question: string, momentMs: number): string {
   return question.replace(AGO, (said: string, length: string) => {
     const ms = momentMs - lengthMs(length);
-    return ms < 0 ? said : `at ${clockText(ms % DAY_MS)}`;
+    return ms < 0 ? said : atClock(ms);
   });
+}
+
+/** "at 0:32", as the model finds what was shown then. */
+export function atClock(ms: number): string {
+  return `at ${clockText(ms % DAY_MS)}`;
 }

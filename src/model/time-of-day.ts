@@ -41,14 +41,7 @@ export function partOfDay(text: string, nowMs: number): readonly [fromMs: number
 
 /** When what TIME_OF_DAY matches was last, for a question asked at `nowMs`. */
 export function timeOfDay(text: string, nowMs: number): number {
-  const { hours, day } = said(text);
-  if (day !== undefined) {
-    const evening = hours >= NOON;
-    if (day === 'yesterday' || (day === 'last night' && evening)) return atHour(midnightOf(day, nowMs), hours - DAY);
-    return atHour(midnightOf(day, nowMs), day === 'tonight' && hours < MORNING ? hours + DAY : hours);
-  }
-  const then = atHour(nowMs, hours);
-  return then <= nowMs ? then : atHour(nowMs, hours - DAY);
+  return lastTime(partsOf(text), nowMs);
 }
 
 /** From one time of the day to another, of which the one that says less takes over what the other says: "between 8:00 and 9:00 am", "between 8 am and 9 am yesterday". */
@@ -60,8 +53,8 @@ export function timesOfDay(from: string, to: string, nowMs: number): readonly [f
   const begin = { ...first, half, day };
   // "Between 11 and 1 pm": the first of them is in the other half of the day.
   const turned = first.half === undefined && last.half !== undefined && hoursOf(begin) > hoursOf({ ...last, day });
-  const fromMs = timeOfDay(textOf(turned ? { ...begin, half: half === 'p' ? 'a' : 'p' } : begin), nowMs);
-  if (last.day !== undefined && last.day !== day) return [fromMs, timeOfDay(to, nowMs)];
+  const fromMs = lastTime(turned ? { ...begin, half: half === 'p' ? 'a' : 'p' } : begin, nowMs);
+  if (last.day !== undefined && last.day !== day) return [fromMs, lastTime(last, nowMs)];
   // "Between 10 pm and 2 am": the second is the next one after the first.
   return [fromMs, nextAt(hoursOf({ ...last, day }), fromMs)];
 }
@@ -78,13 +71,16 @@ function partsOf(text: string): Parts {
   return { hour, minutes, half: half?.toLowerCase() as Parts['half'], day: day?.toLowerCase() };
 }
 
-function textOf({ hour, minutes, half, day }: Parts): string {
-  return `${hour}${minutes}${half === undefined ? '' : ` ${half}m`}${day === undefined ? '' : ` ${day}`}`;
-}
-
-function said(text: string): { hours: number; day: string | undefined } {
-  const parts = partsOf(text);
-  return { hours: hoursOf(parts), day: parts.day };
+function lastTime(parts: Parts, nowMs: number): number {
+  const { day } = parts;
+  const hours = hoursOf(parts);
+  if (day !== undefined) {
+    const evening = hours >= NOON;
+    if (day === 'yesterday' || (day === 'last night' && evening)) return atHour(midnightOf(day, nowMs), hours - DAY);
+    return atHour(midnightOf(day, nowMs), day === 'tonight' && hours < MORNING ? hours + DAY : hours);
+  }
+  const then = atHour(nowMs, hours);
+  return then <= nowMs ? then : atHour(nowMs, hours - DAY);
 }
 
 /** Hours since midnight, with their part. */
@@ -103,7 +99,7 @@ function hoursOf({ hour, minutes, half, day }: Parts): number {
   return hours + Number(minutes.slice(1)) / 60;
 }
 
-/** Any time of the day from whose midnight hours count: after midnight "tonight" and "this evening" are still those of the day before. */
+/** A time of the day from whose midnight hours count: after midnight "tonight" and "this evening" are still those of the day before. */
 function midnightOf(day: string, nowMs: number): number {
   return day === 'tonight' || day === 'this evening' ? nowMs - MORNING * HOUR_MS : nowMs;
 }
