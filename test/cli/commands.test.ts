@@ -216,6 +216,13 @@ describe('serve and ask', () => {
     }
   }
 
+  async function seenUpTo(address: string, stream: string, seconds: number) {
+    await vi.waitFor(async () => {
+      const info = (await (await fetch(`${address}/v1/streams/${stream}`)).json()) as { last: number | null };
+      expect(info.last).toBeGreaterThanOrEqual(seconds);
+    }, 20_000);
+  }
+
   test(
     'answer over the network; what is wrong has its code; Ctrl-C leaves nothing behind',
     async () => {
@@ -224,6 +231,7 @@ describe('serve and ask', () => {
       expect(plain.status).toBe(0);
       expect(plain.stderr).toMatch(/^ {2}as of [^;]*:\d\d \(\d+:\d\d\); .*first word after \d+ ms\n$/);
 
+      await seenUpTo(address, 'door', 1);
       const json = await run([
         'ask',
         '--server',
