@@ -6,6 +6,8 @@
 # Inside the container the service listens on every address, which it does only with at least one API key: without
 # YOCO_API_KEYS it ends at once and says so.
 #
+# Times of the day in questions ("after 9 pm") are UTC unless their zone is set: -e YOCO_TIME_ZONE=Europe/Berlin
+#
 # On a GPU (NVIDIA's container toolkit brings the driver; the image has the Vulkan loader):
 #
 #   docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility -e YOCO_DEVICE=webgpu ...

@@ -159,14 +159,11 @@ async function ask(live: Streams, count: number, rounds: number): Promise<{ answ
 class Phase {
   readonly #rounds: { answers: Answered[]; ms: number }[] = [];
   #engineMs = { vision: 0, selfDecoder: 0, crossDecoder: 0 };
-  #wallMs = 0;
 
   async measure(live: Streams, count: number, rounds: number): Promise<void> {
     const before = await engineTimes(live);
-    const begin = performance.now();
     this.#rounds.push(...(await ask(live, count, rounds)));
     const after = await engineTimes(live);
-    this.#wallMs += performance.now() - begin;
     this.#engineMs = {
       vision: this.#engineMs.vision + after.vision - before.vision,
       selfDecoder: this.#engineMs.selfDecoder + after.selfDecoder - before.selfDecoder,

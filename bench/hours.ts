@@ -11,6 +11,7 @@ import type { AtLength, WorkerResult, WorkerTask } from './transformer-worker.ts
 import { inProcess } from './worker.ts';
 
 const FPS = 2;
+/** In the docs, too; a MB of other benches is 2^20 bytes. */
 const MB = 1e6;
 
 export async function hours(options: BenchOptions): Promise<Record<string, unknown>> {

@@ -6,16 +6,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { loadModel } from '../src/model/model.ts';
-import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
 import { FrameWatch, totals } from './frame-watch.ts';
 import { quantiles, round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
+import { ASKED, encode, firstToken, timed } from './reread.ts';
 import { startLive, startStreams } from './service.ts';
 
 const STREAMS = 4;
 const FULL = { questions: 60, rereadings: 20, warmUpMs: 15_000 };
 const QUICK = { questions: 8, rereadings: 4, warmUpMs: 3_000 };
-const ASKED = ['What is shown now?', 'What was shown first?', 'Have you seen a dog?', 'When did the espresso appear?'];
+const REREAD_FRAMES = 4;
 
 export async function latency(options: BenchOptions): Promise<Record<string, unknown>> {
   const { questions, rereadings, warmUpMs } = options.quick ? QUICK : FULL;
@@ -70,26 +70,17 @@ async function pause(i: number): Promise<void> {
 
 async function rereading(count: number): Promise<{ frames: number; firstTokenMs: ReturnType<typeof quantiles> }> {
   const model = await loadModel(DEFAULT_BUNDLE);
-  const { config, embeddings, reader, selfDecoder, tokenizer, vision } = model;
-  const picture = new Uint8Array(vision.pictureBytes).fill(90);
-  const frames = 4;
-  const times: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const begin = performance.now();
-    const cache = model.newCache(2 ** 26);
-    const window = selfDecoder.newWindow();
-    for (let f = 0; f < frames; f++) {
-      const tokens = await vision.tokens(picture);
-      const timesMs = new Array<number>(config.tokensPerFrame).fill(f * 500);
-      const [step] = await selfDecoder.step([{ window, tokens, timesMs }]);
-      if (step !== undefined) cache.append(f * 500, step.k, step.v);
+  try {
+    const picture = new Uint8Array(model.vision.pictureBytes).fill(90);
+    const pictures = new Array<Uint8Array>(REREAD_FRAMES).fill(picture);
+    const times: number[] = [];
+    for (let i = 0; i < count; i++) {
+      const question = ASKED[i % ASKED.length] ?? '';
+      times.push(await timed(async () => firstToken(model, await encode(model, pictures), question)));
+      await pause(i);
     }
-    const tokens = segmentTokens(tokenizer, config, [], ASKED[i % ASKED.length] ?? '', 1_500);
-    const segment = await QuestionSegment.open(selfDecoder, embeddings, config, tokens);
-    await reader.readTogether(cache, [{ frames: cache.frames, input: segment.own }]);
-    times.push(performance.now() - begin);
-    await pause(i);
+    return { frames: REREAD_FRAMES, firstTokenMs: quantiles(times) };
+  } finally {
+    await model.release();
   }
-  await model.release();
-  return { frames, firstTokenMs: quantiles(times) };
 }

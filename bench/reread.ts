@@ -18,7 +18,12 @@ const LIVE_STREAMS = 4;
 /** Ten minutes in the cache. */
 const CACHED_FRAMES = 1_200;
 const AGAIN = [4, 64];
-const ASKED = ['What is shown now?', 'What was shown first?', 'Have you seen a dog?', 'When did the espresso appear?'];
+export const ASKED = [
+  'What is shown now?',
+  'What was shown first?',
+  'Have you seen a dog?',
+  'When did the espresso appear?',
+];
 
 export async function reread(options: BenchOptions): Promise<Record<string, unknown>> {
   const rounds = options.quick ? 4 : 40;
@@ -62,13 +67,14 @@ export async function reread(options: BenchOptions): Promise<Record<string, unkn
   }
 }
 
-async function timed(run: () => Promise<unknown>): Promise<number> {
+export async function timed(run: () => Promise<unknown>): Promise<number> {
   const begin = performance.now();
   await run();
   return performance.now() - begin;
 }
 
-async function encode(model: Model, pictures: readonly Uint8Array[]): Promise<KvCache> {
+/** A fresh cache of these pictures. */
+export async function encode(model: Model, pictures: readonly Uint8Array[]): Promise<KvCache> {
   const { config, selfDecoder, vision } = model;
   const cache = model.newCache(2 ** 26);
   const window = selfDecoder.newWindow();
@@ -82,7 +88,7 @@ async function encode(model: Model, pictures: readonly Uint8Array[]): Promise<Kv
   return cache;
 }
 
-async function firstToken(model: Model, cache: KvCache, question: string): Promise<number> {
+export async function firstToken(model: Model, cache: KvCache, question: string): Promise<number> {
   const { config, embeddings, reader, selfDecoder, tokenizer } = model;
   const tokens = segmentTokens(tokenizer, config, [], question, cache.times.at(-1) ?? 0);
   const segment = await QuestionSegment.open(selfDecoder, embeddings, config, tokens);

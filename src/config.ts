@@ -6,6 +6,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { YocoError } from './errors.ts';
 import { isHostRule } from './ingest/policy.ts';
+import { A_TIME_ZONE, isTimeZone } from './time-zone.ts';
 
 /** Folder of this package: where the bundled model, page and streams lie. */
 export const PACKAGE_ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -34,6 +35,8 @@ const schema = z.strictObject({
   port: whole(0, 65_535).default(8080),
   /** Keys that clients must present; without any, only this machine is served. */
   api_keys: list.default([]),
+  /** Keys that may only look and ask. */
+  view_keys: list.default([]),
   /** Web origins besides the page's own. */
   allowed_origins: list.default([]),
   /** Host names that requests may name while no key is configured. */
@@ -44,6 +47,8 @@ const schema = z.strictObject({
   media_roots: list.default([]),
   /** Hosts that clients may name as a source: `cam.example`, `*.example`, `10.0.0.0/8` or `*`. */
   source_hosts: z.array(hostRule).default([]),
+  /** Time zone of the times of the day that questions name; default: that of the process. */
+  time_zone: z.string().refine(isTimeZone, `expected ${A_TIME_ZONE}`).optional(),
   max_streams: whole(1, 1_000).default(64),
   /** Answers in progress and waiting. */
   max_answers: whole(1, 1_000).default(64),
@@ -68,7 +73,14 @@ export type ConfigInput = { readonly [K in keyof z.input<typeof schema>]?: unkno
 /** Key of a setting (`tls.key` for a part of it) to the variable that gave it. */
 type Variables = ReadonlyMap<string, string>;
 
-const LISTS = new Set<string>(['api_keys', 'allowed_origins', 'allowed_hosts', 'media_roots', 'source_hosts']);
+const LISTS = new Set<string>([
+  'api_keys',
+  'view_keys',
+  'allowed_origins',
+  'allowed_hosts',
+  'media_roots',
+  'source_hosts',
+]);
 const PREFIX = 'YOCO_';
 /** Variables with the prefix that other modules read. */
 const NOT_SETTINGS = new Set([

@@ -22,6 +22,7 @@ export type * from './live/types.ts';
 export type { SourcePolicy } from './ingest/policy.ts';
 export type { StreamDefinition };
 export { startServer, type RunningServer, type ServerLog, type ServerOptions } from './server/index.ts';
+export type * from './server/wire-types.ts';
 
 type WholeDefinition = z.input<typeof streamDefinitionSchema>;
 /** What `Streams.create` takes, before its defaults; what goes on from a snapshot has its name, and needs no source. */

@@ -47,6 +47,11 @@ describe('A wrong setting', () => {
     [{ YOCO_PORT: 'tcp' }, 'port', ' port (YOCO_PORT): '],
     [{ YOCO_LIVE_PORT: '8080' }, 'live_port', ' live_port (YOCO_LIVE_PORT): is not a setting.'],
     [{ YOCO_TLS_KEY: 'key.pem' }, 'tls.cert', ' tls.cert: '],
+    [
+      { YOCO_TIME_ZONE: 'Berlin' },
+      'time_zone',
+      ' time_zone (YOCO_TIME_ZONE): expected the name of a time zone, such as ',
+    ],
     [{ YOCO_SOURCE_HOSTS: 'cam.example,10.0.0.0/33' }, 'source_hosts.1', ' source_hosts.1 (YOCO_SOURCE_HOSTS): '],
   ])('of %j is named with its variable', async (env, param, message) => {
     await expect(readConfig({}, env)).rejects.toMatchObject(refusal(param, message));
@@ -73,6 +78,25 @@ describe('A wrong setting', () => {
       YOCO_EMPTY: '',
     });
   });
+});
+
+test('Keys of both kinds come from the file or from variables, the variable first', async () => {
+  const file = path.join(folder, 'keys.yaml');
+  await writeFile(file, 'api_keys: [of-the-file]\nview_keys: [seen-by-the-file, and-another]\n');
+  expect(await readConfig({}, {}, file)).toMatchObject({
+    api_keys: ['of-the-file'],
+    view_keys: ['seen-by-the-file', 'and-another'],
+  });
+  expect((await readConfig({}, { YOCO_VIEW_KEYS: 'one, two' }, file)).view_keys).toEqual(['one', 'two']);
+  expect((await readConfig({}, {})).view_keys).toEqual([]);
+});
+
+test('The time zone is a setting of the file, too', async () => {
+  const file = path.join(folder, 'zone.yaml');
+  await writeFile(file, 'time_zone: Europe/Berlin\n');
+  expect((await readConfig({}, {}, file)).time_zone).toBe('Europe/Berlin');
+  expect((await readConfig({}, { YOCO_TIME_ZONE: 'UTC' }, file)).time_zone).toBe('UTC');
+  expect((await readConfig({}, { YOCO_TIME_ZONE: '' })).time_zone).toBeUndefined();
 });
 
 test('An empty variable is none, and so is an empty YOCO_CONFIG', async () => {

@@ -75,6 +75,7 @@ export class AnswerCard {
       if (this.asOf === null) void tellOldFrames(yoco, age);
       parts.push(latency(yoco.latency_ms));
     }
+    if (yoco) parts.push(`confidence ${yoco.confidence.toFixed(2)}`);
     if (yoco && yoco.precision !== 'full') parts.push(PRECISIONS[yoco.precision]);
     if (status === 'cancelled') parts.push('stopped');
     if (status === 'incomplete') parts.push('cut at the length limit');
@@ -234,8 +235,8 @@ async function tellOldFrames({ streams }, place) {
   if (streams.every(({ as_of_time: time }) => oldText(time, serviceNow()) === '')) return;
   const { data } = await listStreams().catch(() => ({ data: [] }));
   for (const { name } of streams) {
-    const { last_time: time = null, fps } = data.find((stream) => stream.name === name) ?? {};
-    const text = oldText(time, serviceNow(), { fps, of: streams.length > 1 ? name : '' });
+    const { last_time: time = null, fps, recorded_at: recorded } = data.find((stream) => stream.name === name) ?? {};
+    const text = oldText(time, serviceNow(), { fps, of: streams.length > 1 ? name : '', recorded });
     if (text !== '') place.append(` · ${text}`);
   }
 }

@@ -53,6 +53,11 @@ export async function deleteStream(name) {
   await send(`v1/streams/${encodeURIComponent(name)}`, { method: 'DELETE' });
 }
 
+/** What the stream's file asks, and what was told of it. */
+export async function standingQuestions(name) {
+  return (await (await send(`v1/streams/${encodeURIComponent(name)}/standing_questions`)).json()).data;
+}
+
 /** The kept frame at or before `t`, in seconds or as wall time (newest when absent): an object URL, to be revoked, and its time. */
 export async function frame(name, t) {
   const query = t === undefined ? '' : `?t=${encodeURIComponent(typeof t === 'number' ? Math.max(0, t) : t)}`;

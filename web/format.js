@@ -34,9 +34,12 @@ const UNITS = [
 /** From this age on the newest frame is told of, ms. */
 const OLD_MS = 10_000;
 
-/** `newest frame 3 h old`; '' where it is not old, or there is none. `time` is its RFC 3339 one or null. Of a stream that is seldom looked at two frames are waited for. */
-export function oldText(time, nowMs, { fps = 2, of = '' } = {}) {
-  const age = time === null ? 0 : nowMs - Date.parse(time);
+/**
+ * `newest frame 3 h old`; '' where it is not old, there is none, or it is one of a recording (`recorded`: when that was made, or null). `time` is its
+ * RFC 3339 one or null. Of a stream that is seldom looked at two frames are waited for.
+ */
+export function oldText(time, nowMs, { fps = 2, of = '', recorded = null } = {}) {
+  const age = time === null || recorded !== null ? 0 : nowMs - Date.parse(time);
   if (age <= Math.max(OLD_MS, 2_000 / fps)) return '';
   const [unit, unitMs] = UNITS.find(([, length]) => age >= length) ?? ['s', 1_000];
   return `newest frame ${of && `of ${of} `}${Math.floor(age / unitMs)} ${unit} old`;

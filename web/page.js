@@ -2,6 +2,7 @@
 import { AnswerCard, AnswerList, range } from './answers.js';
 import { createStream, deleteStream, frame, listStreams, serviceNow, storedKey, storeKey } from './api.js';
 import { Camera, hasCamera } from './camera.js';
+import { FiledQuestions } from './filed.js';
 import { bytes, clock, element, oldText, tellTimes, wallRange } from './format.js';
 import { Realtime } from './realtime.js';
 import { StandingCard } from './standing.js';
@@ -34,6 +35,7 @@ const $ = (id) => document.getElementById(id);
 const realtime = new Realtime();
 const camera = new Camera();
 const answers = new AnswerList($('answers'));
+const filed = new FiledQuestions($('filed'));
 
 /** The stream's last status, and the moment that is looked at in seconds, or null for live. */
 let status = null;
@@ -54,9 +56,9 @@ function ownName(base) {
 
 async function loadStreams(wanted) {
   clearTimeout(looking);
-  let data, bundle;
+  let data, bundle, mayChange;
   try {
-    ({ data, bundle } = await listStreams());
+    ({ data, bundle, may_change: mayChange } = await listStreams());
   } catch (error) {
     if (error.status === 401) askForKey(storedKey() ? 'That key is not accepted.' : '');
     else {
@@ -66,6 +68,8 @@ async function loadStreams(wanted) {
     return;
   }
   $('change-key').hidden = !storedKey();
+  // A view key only looks and asks.
+  $('add-stream').hidden = $('remove-stream').hidden = !mayChange;
   const choose = [wanted, new URLSearchParams(location.search).get('stream'), $('stream').value, data[0]?.name];
   listNames(data, bundle);
   const name = choose.find((candidate) => data.some((stream) => stream.name === candidate));
@@ -114,6 +118,7 @@ function selectStream(name) {
 
 function showNoStream() {
   status = null;
+  filed.look(null);
   realtime.close();
   $('picture').hidden = true;
   $('remove-stream').disabled = true;
@@ -121,7 +126,8 @@ function showNoStream() {
   for (const fact of ['fact-source', 'fact-state', 'fact-frames', 'fact-memory']) $(fact).textContent = '–';
   mark(null);
   goTo(null);
-  $('blank').textContent = 'No stream yet. Add a camera or a video by its address.';
+  const hint = $('add-stream').hidden ? '' : ' Add a camera or a video by its address.';
+  $('blank').textContent = `No stream yet.${hint}`;
   showConnection('closed', 'No stream');
   looking = setTimeout(() => void loadStreams(), LOOK_AGAIN_MS);
 }
@@ -129,10 +135,12 @@ function showNoStream() {
 function showStatus(next) {
   // It was deleted; another may have its name by now.
   if (next.state === 'stopped') {
+    filed.look(null);
     void loadStreams();
     return;
   }
   status = next;
+  filed.look(next.name);
   const { first, last } = next;
   $('fact-source').textContent = next.source;
   // Of a source that plays again the error is that of before.
@@ -234,7 +242,7 @@ function showBadge() {
 function badgeText() {
   if (moment !== null) return 'Past';
   if (!realtime.isOpen || status === null) return 'Waiting';
-  const old = oldText(status.last_time, serviceNow(), { fps: status.fps });
+  const old = oldText(status.last_time, serviceNow(), { fps: status.fps, recorded: status.recorded_at });
   if (status.state === 'playing') return old || 'Live';
   return old ? `${status.state}, ${old}` : status.state;
 }

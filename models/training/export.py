@@ -1,4 +1,4 @@
-"""A checkpoint -> a bundle: three ONNX graphs, the words, the tokenizer, golden inputs and outputs.
+"""A checkpoint -> a bundle: four ONNX graphs and those of a device, the words, the tokenizer, golden inputs and outputs.
 
 python export.py --data DIR --work DIR --name small --out ../yoco-small-1
 """
@@ -21,7 +21,7 @@ from backbone import IMAGE_SIZE, VECTORS, EfficientNetLite0
 from device_graphs import PAGE, PAGE_FRAMES, PAGES, device_graphs, page
 from eyes import SecondLook, second_look
 from labels import read_sets
-from model import COUNTED_AT, COUNTS, DIGITS, Config, YocoLive, of_whole, time_code, waves
+from model import COUNTED_AT, COUNTS, DAY, DIGITS, Config, YocoLive, of_whole, time_code, waves
 from palette import small
 from projector import TOP, Detail, Projector, Vocabulary
 from ranking_graph import overlap, ranking_graph
@@ -297,7 +297,7 @@ def export(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabul
 
 def clock_code(ms: int) -> np.ndarray:
     """What the clock of a device's self-decoder is told of a time: one-hot digits, then waves."""
-    digits = [np.eye(base, dtype=np.float32)[ms // unit % base] for unit, base in DIGITS]
+    digits = [np.eye(base, dtype=np.float32)[(ms if unit >= DAY else ms % DAY) // unit % base] for unit, base in DIGITS]
     return np.concatenate([*digits, waves(torch.tensor(ms)).numpy()])
 
 

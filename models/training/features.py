@@ -82,6 +82,12 @@ def kept(work: Path, plan: list[tuple[int, int]], samples: list[Sample]) -> list
     return views if [(i, n) for i, n, _ in views] == plan[: len(views)] and before == now[: len(before)] else []
 
 
+def forget(work: Path) -> None:
+    """What projector.py and eyes.py have made of other views, row by row, they make anew."""
+    for path in (*work.glob("fold*.done"), work / "maps.json"):
+        path.unlink(missing_ok=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
@@ -95,6 +101,8 @@ def main() -> None:
     views = kept(work, plan, samples)
     if len(views) == len(plan) and (work / "features.npy").exists():
         return
+    if not views:
+        forget(work)
     features = np.lib.format.open_memmap(work / "features.new.npy", "w+", np.float16, (len(plan), VECTORS, FEATURES))
     if views:
         features[: len(views)] = np.load(work / "features.npy", mmap_mode="r")[: len(views)]

@@ -1,5 +1,6 @@
-"""What streams are made of: spans, each of which shows one view for a while, and the questions about them."""
+"""What streams are made of: spans, each of which shows one view for a while; the questions about them, and what these may be about."""
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from labels import Sample
 from model import DAY, LONGEST
 
 WHOLE = CELLS  # the token of a frame that has seen all of it
+ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 
 
 @dataclass
@@ -40,6 +42,32 @@ class Question:
     # Turns before it: what was asked, what was answered, and how many of the stream's frames lay before that.
     earlier: list[tuple[str, str, int]] = field(default_factory=list)
     cells: tuple[int, ...] = ()  # which of a frame's tokens the evidence is, where it is not all of them
+
+
+class Moment:
+    """What is known of a stream once its first `frames` frames were seen: what a question may be about. `times` are those of all its frames, ms."""
+
+    def __init__(self, spans: list[Span], frames: int, times: np.ndarray):
+        self.spans, self.frames, self.times = spans, frames, times
+        self.past = [s for s in spans if s.start < frames]
+        self.now = self.past[-1]
+        self.here = [(self.now.start, frames)]
+        self.times_shown = Counter(s.identity for s in self.past)
+
+    def of(self, s: Span) -> list[tuple[int, int]]:
+        """The frames that show it."""
+        return [(s.start, min(s.end, self.frames))]
+
+    def onset(self, s: Span) -> list[tuple[int, int]]:
+        """Those that tell when it appeared."""
+        return [(s.start, min(s.start + ONSET_FRAMES, s.end, self.frames))]
+
+    def unique(self, s: Span) -> bool:
+        return s.label is not None and self.times_shown[s.label] == 1
+
+    def alone(self, s: Span) -> bool:
+        """A name, or for want of one a word, may mean it and no other."""
+        return s.label is None or self.unique(s)
 
 
 def part_of(spans: list[Span], begin: int) -> list[Span]:

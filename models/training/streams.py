@@ -17,7 +17,7 @@ from model import COUNTED_BELOW, DAY, LONGEST
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NO_CHANGE, NOT_SHOWN, PHRASINGS, STILL_SHOWN
 from signs import SET as SIGNS
 from signs import ground
-from spans import WHOLE, Question, Span, clock_text, later, part_of, standing
+from spans import ONSET_FRAMES, WHOLE, Moment, Question, Span, clock_text, later, part_of, standing
 from text import encode
 from world import World
 
@@ -30,7 +30,6 @@ USUAL_RATE, INTERVALS = 0.7, (200, 250, 1000, 1000, 2000, 3000)
 GAP_STREAMS = 0.5  # share of the streams of several spans with gaps in their time
 BRIEF = 10  # tokens of an answer about a long stream: each reads all of it
 OF_ONE_KIND = 0.45  # share of the streams whose things are all of one set or two: what is to be told apart then looks alike
-ONSET_FRAMES = 2  # how many of a thing's frames tell when it appeared
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
 # Questions about a thing, and how many of them name one that was never shown.
 OF_A_THING, ABSENT_SHARE = ("before", "after", "when", "left"), 0.2
@@ -295,231 +294,239 @@ class StreamMaker:
         return asked
 
     def shown_question(self, task: str, spans: list[Span], frames: int, times: np.ndarray) -> Question | None:
-        past = [s for s in spans if s.start < frames]
-        now = past[-1]
-        here = [(now.start, frames)]
+        return ASKS.get(task, StreamMaker.chat)(self, task, Moment(spans, frames, times))
 
-        times_shown = Counter(s.identity for s in past)
+    def what_is_there(self, task: str, m: Moment) -> Question | None:
+        name = m.now.label or self.shows(m.now).main
+        return Question(task, self.phrase(task), name, m.frames, m.here) if name else None
 
-        def unique(s: Span) -> bool:
-            return s.label is not None and times_shown[s.label] == 1
+    def described(self, task: str, m: Moment) -> Question | None:
+        sentences = m.now.sample.learned or m.now.sample.captions
+        caption = self.pick(sentences).lower().rstrip(" .") if sentences else None
+        return Question(task, self.phrase(task), caption, m.frames, m.here) if caption else None
 
-        def of(s: Span) -> list[tuple[int, int]]:
-            return [(s.start, min(s.end, frames))]
-
-        def alone(s: Span) -> bool:
-            """A name, or for want of one a word, may mean it and no other."""
-            return s.label is None or unique(s)
-
-        if task in ("now", "last"):
-            name = now.label or self.shows(now).main
-            return Question(task, self.phrase(task), name, frames, here) if name else None
-        if task == "describe":
-            sentences = now.sample.learned or now.sample.captions
-            caption = self.pick(sentences).lower().rstrip(" .") if sentences else None
-            return Question(task, self.phrase(task), caption, frames, here) if caption else None
-        if task == "attribute":
-            equipment = now.sample.extra.get("equipment")
-            if equipment:
-                return Question(task, self.phrase(task), equipment, frames, here)
-            if now.sample.qa:
-                q, a = self.pick(now.sample.qa)
-                q = " ".join(w for w in q.replace("?", "").split() if not w.startswith("image"))
-                q = q.removesuffix(" in the").removesuffix(" in this").removesuffix(" in")
-                return Question(task, q, a.split(",")[0].replace("_", " "), frames, here)
+    def attribute(self, task: str, m: Moment) -> Question | None:
+        equipment = m.now.sample.extra.get("equipment")
+        if equipment:
+            return Question(task, self.phrase(task), equipment, m.frames, m.here)
+        if not m.now.sample.qa:
             return None
-        if task == "reads":
-            if now.sample.set == SIGNS:
-                return Question(task, self.phrase(task), now.sample.extra["says"], frames, here, cells=(WHOLE,))
-            mute = now.sample.set in ("grocery", "clothing", "flickr") and self.rng.random() < SAYS_NOTHING
-            return Question(task, self.phrase(task), NO_CHANGE, frames, here, cells=(WHOLE,)) if mute else None
-        if task == "colour":
-            s = self.pick(past) if self.rng.random() < 0.3 else now
-            colour = self.world.colour(s.rows[0])
-            # What is there now can be meant by a name that its picture does not tell.
-            name = s.identity if s is now else s.label
-            if not colour or name is None or sum(p.sample.label == s.sample.label for p in past) > 1 or any(self.world.colour(row) != colour for row in s.rows):
-                return None
-            return Question(task, self.phrase(task, x=self.thing(name, True)), colour, frames, of(s), cells=(WHOLE,))
-        if task == "ground":
-            if now.sample.set != SIGNS:
-                return None
-            colour = ground(self.world.views[now.rows[0]][1])
-            return Question(task, self.phrase(task), colour, frames, here, cells=(WHOLE,))
-        if task == "where":
-            if not now.things or now.things[0][3] > LARGE:
-                return None
-            names = [self.world.samples[t[0]].label for t in now.things]
-            t = self.pick(now.things)
-            name = self.world.samples[t[0]].label
-            if names.count(name) > 1:
-                return None
-            cell = self.cell(t)
-            name = self.called(name, now.sample.set) if len(names) == 1 else name
-            return Question(task, self.phrase(task, x=self.thing(name, True)), PLACES[cell], frames, here, cells=(cell,))
-        if task == "howmany":
-            if not now.things or now.identity is None or now.things[0][3] > LARGE or self.too_small(len(now.things)):
-                return None
-            name = self.called(now.identity, now.sample.set)
-            plural = name if name.endswith("s") else name + "s"
-            # The newest frame alone: over several the things would be counted again.
-            return Question(task, self.phrase(task, xs=plural if self.rng.random() < 0.8 else name), str(len(now.things)), frames,
-                            [(frames - 1, frames)], [(frames - 1, frames)], cells=tuple(self.cell(t) for t in now.things))
-        if task in ("seen", "seennow", "seenwithin"):
-            candidates = [now] if task == "seennow" else past
-            said, of_kind = {}, f"{task}kind"
-            if task == "seenwithin":
-                # Of "the last minute" the service reads that minute alone, which is all that there is then.
-                covered = [n for n in SEEN_WITHIN if n * 1000 >= times[frames - 1] - times[0]]
-                if not covered:
-                    return None
-                said, of_kind = {"d": self.span_text(self.pick(covered[:2]))}, task
-            general = self.rng.random() < GENERAL
-            if self.rng.random() < (0.5 if general else NAMED_YES):
-                # By name, not by span: what came once is asked for as often as what came often.
-                known = sorted({p.label for p in candidates if p.label})
-                kind = self.kind_seen(candidates) if general or not known else None
-                if kind:
-                    return Question(of_kind, self.phrase(task, x=self.thing_of_kind(kind[0]), **said), "yes", frames, [r for p in kind[1] for r in of(p)])
-                if not known:
-                    return None
-                name = self.pick(known)
-                spots = [r for p in candidates if p.label == name for r in of(p)]
-                return Question(task, self.phrase(task, x=self.thing(name), **said), "yes", frames, spots)
-            word = self.kind_not_seen(candidates) if general else None
-            if word:
-                return Question(of_kind, self.phrase(task, x=self.thing_of_kind(word), **said), "no", frames, here if task == "seennow" else [], named=[])
-            others = [s for s in spans if s not in candidates and s.label and s.label not in {c.identity for c in candidates}]
-            near = self.pick(candidates)
-            name = self.pick(others).label if others and self.rng.random() < GONE else self.absent(spans, near)
-            # Not there now: seen where it is not, rather than where it was. Of what was never there nothing tells.
-            return Question(task, self.phrase(task, x=self.thing(name), **said), "no", frames, here if task == "seennow" else [], named=[])
-        if task == "first":
-            return Question(task, self.phrase(task), past[0].label, frames, of(past[0])) if past[0].label else None
-        if task in ("before", "after"):
-            pairs = list(zip(past, past[1:]))
-            pairs = [(a, b) for a, b in pairs if (a if task == "before" else b).label and alone(b if task == "before" else a)]
-            if not pairs:
-                return None
-            a, b = self.pick(pairs)
-            known, wanted = (b, a) if task == "before" else (a, b)
-            name = self.name_among(known, past)
-            if name is None:
-                return None
-            # The frames after a change still see, in their window, what came before it: a chain of two short steps.
-            anchor = [(b.start, min(b.start + BORDER_FRAMES, b.end, frames))] if task == "before" else of(known)
-            return Question(task, self.phrase(task, x=self.thing(name, True)), wanted.label, frames, self.border(task, wanted, frames), anchor, of(known))
-        if task == "at":
-            s = self.pick(past)
-            inside = [f for f in range(s.start, min(s.end, frames)) if times[f] % 1000 < 500 and (f + 1 < s.end or s.end > frames)]
-            if not s.label or not inside:
-                return None
-            f = self.pick(inside)
-            second = int(times[f]) // 1000 * 1000
-            if s.start > 0 and times[s.start] > second:
-                return None
-            if self.rng.random() < NO_SUCH_TIME:
-                later = int(times[frames - 1]) + int(math.exp(self.rng.uniform(math.log(3_000), math.log(3_600_000))))
-                return Question(task, self.phrase(task, t=self.time_text(later)), NOT_SHOWN, frames) if later < DAY else None
-            return Question(task, self.phrase(task, t=self.time_text(second)), s.label, frames,
-                            [(g, g + 1) for g in inside if second <= times[g] < second + 1000])
-        if task == "ago":
-            return self.ago(past, frames, times)
-        if task == "howmanyseen":
-            numbers = self.world.numbers(now.rows[0])
-            if not numbers:
-                return None
-            # Numbers of captions are mostly ones: others are asked all the more.
-            words = list(numbers)
-            word = words[self.rng.choice(len(words), p=np.array(list(numbers.values())) / sum(numbers.values()))]
-            if numbers[word] == 1 and self.rng.random() < 0.5:
-                return None
-            return Question(task, self.phrase("howmany", xs=word), str(numbers[word]), frames, here, cells=(WHOLE,))
-        if task == "when":
-            named = [s for s in past if alone(s)]
-            s = self.pick(named) if named else None
-            name = self.name_among(s, past) if s else None
-            if name is None:
-                return None
-            # Told to look at the first moments of it: there, the frame's own time is the answer.
-            onset = [(s.start, min(s.start + ONSET_FRAMES, s.end, frames))]
-            return Question(task, self.phrase(task, x=self.thing(name, True)), clock_text(int(times[s.start])), frames, onset, named=of(s))
-        if task == "left":
-            # Of what came again it is asked when it left last.
-            last = [i for i, s in enumerate(past) if s.label is None or all(p.identity != s.label for p in past[i + 1 :])]
-            if not last:
-                return None
-            i = self.pick(last)
-            s = past[i]
-            name = self.name_among(s, past[i:])
-            there = [r for p in past if p is s or (s.label is not None and p.identity == s.label) for r in of(p)]
-            # Where nothing was seen for a while, when it left is not known.
-            if name is None or (i < len(past) - 1 and times[s.end] - times[s.end - 1] > LONGEST):
-                return None
-            text = self.phrase(task, x=self.thing(name, True))
-            if i == len(past) - 1:
-                return Question(task, text, STILL_SHOWN, frames, here)
-            # What follows tells it: its first frame is the first without the thing, and has it in its window.
-            gone = past[i + 1]
-            return Question(task, text, clock_text(int(times[gone.start])), frames, [(gone.start, min(gone.start + ONSET_FRAMES, gone.end, frames))], of(s), there)
-        if task == "different":
-            names = {s.identity for s in past}
-            if None in names or (len(names) < len(past) and self.rng.random() > (SHOWN_AGAIN if frames <= AGAIN_KNOWN else 0)) or self.too_small(len(names), max(MUCH, frames / FRAMES_A_THING)):
-                return None
-            onsets = [(s.start, s.start + 1) for i, s in enumerate(past) if all(p.identity != s.identity for p in past[:i])]
-            return Question(task, self.phrase(task), str(len(names)), frames, onsets, onsets, cells=(WHOLE,))
-        if task == "duration":
-            s = self.pick(past)
-            end = min(s.end, frames)
-            # As it is counted, up to the moment of the question.
-            stood = float(standing(times[:frames])[s.start : end].sum()) / 1000
-            seconds = round(stood)
-            if abs(stood - seconds) > CLEARLY:
-                return None
-            if not unique(s) or seconds >= COUNTED_BELOW or self.too_small(seconds):
-                return None
-            text = self.phrase(task, x=self.thing(s.label, True))
-            return Question(task, text, "1 second" if seconds == 1 else f"{seconds} seconds", frames, of(s), of(s), cells=(WHOLE,)) if seconds > 0 else None
-        if task == "times":
-            return self.times_shown(spans, past, frames)
-        if task in ("changed", "haschanged") and len(past) < 2:
-            return None  # it could only be asked in vain, which would be asked too often
-        if task == "changed":
-            if self.rng.random() < UNCHANGED_SHARE:
-                return Question(task, self.phrase(task), NO_CHANGE, self.unchanged(past, frames))
-            changed = now.label is not None and now.label != past[-2].identity
-            return Question(task, self.phrase(task), now.label, frames, here) if changed else None
-        if task == "haschanged":
-            yes, since = self.rng.random() < 0.5, times[frames - 1] - times[now.start]
-            # A yes is asked over hardly more than has passed: over a minute it is nearly always right, and whoever says so need not look.
-            fitting = [n for n in CHANGED_WITHIN if (since < n * 1000 <= max(HARDLY_MORE * since, HARDLY_MORE_MS) if yes else since > n * 1000)]
-            if not yes and (not fitting or self.rng.random() < FIRST_STILL_SHARE):
-                frames, fitting = self.unchanged(past, frames), CHANGED_WITHIN
-            if not fitting:
-                return None
-            seconds = self.pick(fitting)
-            text = self.phrase(task, d=self.span_text(seconds))
-            within = [s for s in past[1:] if times[frames - 1] - times[s.start] <= seconds * 1000] if yes else []
-            began = [(s.start, s.start + 1) for s in within]  # where something else is to be seen than before: that is what is counted
-            return Question(task, text, "yes" if yes else "no", frames, [(s.start, min(s.start + ONSET_FRAMES, s.end, frames)) for s in within], named=began)
-        if task == "repetitions":
-            repeated = [s for s in past if s.period > 0 and min(s.end, frames) - s.start >= s.period]
-            if not repeated or times_shown[repeated[-1].identity] > 1:
-                return None
-            s = repeated[-1]
-            # Where a pose begins, whichever of the two: a movement is seen where it happens, its number is half as large.
-            begins = [(f, f + 1) for f in range(s.start, min(s.end, frames), s.period // 2)]
-            count = len(begins) // 2
-            if len(begins) % 2 or self.too_small(count):  # half a movement is neither
-                return None
-            x = self.thing(self.called(s.identity, s.sample.set), True) if self.rng.random() < 0.7 else self.pick(["the exercise", "the movement", "it"])
-            return Question(task, self.phrase(task, x=x), str(count), frames, begins, begins, cells=(WHOLE,))
-        asked, answer = self.pick(CHAT)
-        return Question("chat", self.pick(asked), answer, frames)
+        q, a = self.pick(m.now.sample.qa)
+        q = " ".join(w for w in q.replace("?", "").split() if not w.startswith("image"))
+        q = q.removesuffix(" in the").removesuffix(" in this").removesuffix(" in")
+        return Question(task, q, a.split(",")[0].replace("_", " "), m.frames, m.here)
 
-    def times_shown(self, spans: list[Span], past: list[Span], frames: int) -> Question | None:
-        """How many times a thing came, by its name or by a word for things of many names: where of all others it is known that they are none."""
+    def reads(self, task: str, m: Moment) -> Question | None:
+        if m.now.sample.set == SIGNS:
+            return Question(task, self.phrase(task), m.now.sample.extra["says"], m.frames, m.here, cells=(WHOLE,))
+        mute = m.now.sample.set in ("grocery", "clothing", "flickr") and self.rng.random() < SAYS_NOTHING
+        return Question(task, self.phrase(task), NO_CHANGE, m.frames, m.here, cells=(WHOLE,)) if mute else None
+
+    def colour(self, task: str, m: Moment) -> Question | None:
+        s = self.pick(m.past) if self.rng.random() < 0.3 else m.now
+        colour = self.world.colour(s.rows[0])
+        # What is there now can be meant by a name that its picture does not tell.
+        name = s.identity if s is m.now else s.label
+        if not colour or name is None or sum(p.sample.label == s.sample.label for p in m.past) > 1 or any(self.world.colour(row) != colour for row in s.rows):
+            return None
+        return Question(task, self.phrase(task, x=self.thing(name, True)), colour, m.frames, m.of(s), cells=(WHOLE,))
+
+    def ground(self, task: str, m: Moment) -> Question | None:
+        if m.now.sample.set != SIGNS:
+            return None
+        colour = ground(self.world.views[m.now.rows[0]][1])
+        return Question(task, self.phrase(task), colour, m.frames, m.here, cells=(WHOLE,))
+
+    def where(self, task: str, m: Moment) -> Question | None:
+        if not m.now.things or m.now.things[0][3] > LARGE:
+            return None
+        names = [self.world.samples[t[0]].label for t in m.now.things]
+        t = self.pick(m.now.things)
+        name = self.world.samples[t[0]].label
+        if names.count(name) > 1:
+            return None
+        cell = self.cell(t)
+        name = self.called(name, m.now.sample.set) if len(names) == 1 else name
+        return Question(task, self.phrase(task, x=self.thing(name, True)), PLACES[cell], m.frames, m.here, cells=(cell,))
+
+    def how_many(self, task: str, m: Moment) -> Question | None:
+        now = m.now
+        if not now.things or now.identity is None or now.things[0][3] > LARGE or self.too_small(len(now.things)):
+            return None
+        name = self.called(now.identity, now.sample.set)
+        plural = name if name.endswith("s") else name + "s"
+        # The newest frame alone: over several the things would be counted again.
+        newest = [(m.frames - 1, m.frames)]
+        return Question(task, self.phrase(task, xs=plural if self.rng.random() < 0.8 else name), str(len(now.things)), m.frames,
+                        newest, newest, cells=tuple(self.cell(t) for t in now.things))
+
+    def how_many_of_a_kind(self, task: str, m: Moment) -> Question | None:
+        numbers = self.world.numbers(m.now.rows[0])
+        if not numbers:
+            return None
+        # Numbers of captions are mostly ones: others are asked all the more.
+        words = list(numbers)
+        word = words[self.rng.choice(len(words), p=np.array(list(numbers.values())) / sum(numbers.values()))]
+        if numbers[word] == 1 and self.rng.random() < 0.5:
+            return None
+        return Question(task, self.phrase("howmany", xs=word), str(numbers[word]), m.frames, m.here, cells=(WHOLE,))
+
+    def seen(self, task: str, m: Moment) -> Question | None:
+        candidates = [m.now] if task == "seennow" else m.past
+        said, of_kind = {}, f"{task}kind"
+        if task == "seenwithin":
+            # Of "the last minute" the service reads that minute alone, which is all that there is then.
+            covered = [n for n in SEEN_WITHIN if n * 1000 >= m.times[m.frames - 1] - m.times[0]]
+            if not covered:
+                return None
+            said, of_kind = {"d": self.span_text(self.pick(covered[:2]))}, task
         general = self.rng.random() < GENERAL
+        if self.rng.random() < (0.5 if general else NAMED_YES):
+            # By name, not by span: what came once is asked for as often as what came often.
+            known = sorted({p.label for p in candidates if p.label})
+            kind = self.kind_seen(candidates) if general or not known else None
+            if kind:
+                return Question(of_kind, self.phrase(task, x=self.thing_of_kind(kind[0]), **said), "yes", m.frames, [r for p in kind[1] for r in m.of(p)])
+            if not known:
+                return None
+            name = self.pick(known)
+            spots = [r for p in candidates if p.label == name for r in m.of(p)]
+            return Question(task, self.phrase(task, x=self.thing(name), **said), "yes", m.frames, spots)
+        # Not there now: seen where it is not, rather than where it was. Of what was never there nothing tells.
+        spots = m.here if task == "seennow" else []
+        word = self.kind_not_seen(candidates) if general else None
+        if word:
+            return Question(of_kind, self.phrase(task, x=self.thing_of_kind(word), **said), "no", m.frames, spots, named=[])
+        others = [s for s in m.spans if s not in candidates and s.label and s.label not in {c.identity for c in candidates}]
+        near = self.pick(candidates)
+        name = self.pick(others).label if others and self.rng.random() < GONE else self.absent(m.spans, near)
+        return Question(task, self.phrase(task, x=self.thing(name), **said), "no", m.frames, spots, named=[])
+
+    def first(self, task: str, m: Moment) -> Question | None:
+        first = m.past[0]
+        return Question(task, self.phrase(task), first.label, m.frames, m.of(first)) if first.label else None
+
+    def neighbour(self, task: str, m: Moment) -> Question | None:
+        pairs = list(zip(m.past, m.past[1:]))
+        pairs = [(a, b) for a, b in pairs if (a if task == "before" else b).label and m.alone(b if task == "before" else a)]
+        if not pairs:
+            return None
+        a, b = self.pick(pairs)
+        known, wanted = (b, a) if task == "before" else (a, b)
+        name = self.name_among(known, m.past)
+        if name is None:
+            return None
+        # The frames after a change still see, in their window, what came before it: a chain of two short steps.
+        anchor = [(b.start, min(b.start + BORDER_FRAMES, b.end, m.frames))] if task == "before" else m.of(known)
+        return Question(task, self.phrase(task, x=self.thing(name, True)), wanted.label, m.frames, self.border(task, wanted, m.frames), anchor, m.of(known))
+
+    def at(self, task: str, m: Moment) -> Question | None:
+        s, frames, times = self.pick(m.past), m.frames, m.times
+        inside = [f for f in range(s.start, min(s.end, frames)) if times[f] % 1000 < 500 and (f + 1 < s.end or s.end > frames)]
+        if not s.label or not inside:
+            return None
+        second = int(times[self.pick(inside)]) // 1000 * 1000
+        if s.start > 0 and times[s.start] > second:
+            return None
+        if self.rng.random() < NO_SUCH_TIME:
+            then = int(times[frames - 1]) + int(math.exp(self.rng.uniform(math.log(3_000), math.log(3_600_000))))
+            return Question(task, self.phrase(task, t=self.time_text(then)), NOT_SHOWN, frames) if then < DAY else None
+        return Question(task, self.phrase(task, t=self.time_text(second)), s.label, frames,
+                        [(g, g + 1) for g in inside if second <= times[g] < second + 1000])
+
+    def when(self, task: str, m: Moment) -> Question | None:
+        named = [s for s in m.past if m.alone(s)]
+        s = self.pick(named) if named else None
+        name = self.name_among(s, m.past) if s else None
+        if name is None:
+            return None
+        # Told to look at the first moments of it: there, the frame's own time is the answer.
+        return Question(task, self.phrase(task, x=self.thing(name, True)), clock_text(int(m.times[s.start])), m.frames, m.onset(s), named=m.of(s))
+
+    def left(self, task: str, m: Moment) -> Question | None:
+        past = m.past
+        # Of what came again it is asked when it left last.
+        last = [i for i, s in enumerate(past) if s.label is None or all(p.identity != s.label for p in past[i + 1 :])]
+        if not last:
+            return None
+        i = self.pick(last)
+        s = past[i]
+        name = self.name_among(s, past[i:])
+        there = [r for p in past if p is s or (s.label is not None and p.identity == s.label) for r in m.of(p)]
+        # Where nothing was seen for a while, when it left is not known.
+        if name is None or (i < len(past) - 1 and m.times[s.end] - m.times[s.end - 1] > LONGEST):
+            return None
+        text = self.phrase(task, x=self.thing(name, True))
+        if i == len(past) - 1:
+            return Question(task, text, STILL_SHOWN, m.frames, m.here)
+        # What follows tells it: its first frame is the first without the thing, and has it in its window.
+        gone = past[i + 1]
+        return Question(task, text, clock_text(int(m.times[gone.start])), m.frames, m.onset(gone), m.of(s), there)
+
+    def different(self, task: str, m: Moment) -> Question | None:
+        past, names = m.past, {s.identity for s in m.past}
+        if None in names or (len(names) < len(past) and self.rng.random() > (SHOWN_AGAIN if m.frames <= AGAIN_KNOWN else 0)) or self.too_small(len(names), max(MUCH, m.frames / FRAMES_A_THING)):
+            return None
+        onsets = [(s.start, s.start + 1) for i, s in enumerate(past) if all(p.identity != s.identity for p in past[:i])]
+        return Question(task, self.phrase(task), str(len(names)), m.frames, onsets, onsets, cells=(WHOLE,))
+
+    def duration(self, task: str, m: Moment) -> Question | None:
+        s = self.pick(m.past)
+        # As it is counted, up to the moment of the question.
+        stood = float(standing(m.times[: m.frames])[s.start : min(s.end, m.frames)].sum()) / 1000
+        seconds = round(stood)
+        if abs(stood - seconds) > CLEARLY:
+            return None
+        if not m.unique(s) or seconds >= COUNTED_BELOW or self.too_small(seconds):
+            return None
+        text = self.phrase(task, x=self.thing(s.label, True))
+        return Question(task, text, "1 second" if seconds == 1 else f"{seconds} seconds", m.frames, m.of(s), m.of(s), cells=(WHOLE,)) if seconds > 0 else None
+
+    def changed(self, task: str, m: Moment) -> Question | None:
+        if len(m.past) < 2:
+            return None  # it could only be asked in vain, which would be asked too often
+        if self.rng.random() < UNCHANGED_SHARE:
+            return Question(task, self.phrase(task), NO_CHANGE, self.unchanged(m.past, m.frames))
+        changed = m.now.label is not None and m.now.label != m.past[-2].identity
+        return Question(task, self.phrase(task), m.now.label, m.frames, m.here) if changed else None
+
+    def has_changed(self, task: str, m: Moment) -> Question | None:
+        if len(m.past) < 2:
+            return None  # as above
+        frames, times = m.frames, m.times
+        yes, since = self.rng.random() < 0.5, times[frames - 1] - times[m.now.start]
+        # A yes is asked over hardly more than has passed: over a minute it is nearly always right, and whoever says so need not look.
+        fitting = [n for n in CHANGED_WITHIN if (since < n * 1000 <= max(HARDLY_MORE * since, HARDLY_MORE_MS) if yes else since > n * 1000)]
+        if not yes and (not fitting or self.rng.random() < FIRST_STILL_SHARE):
+            frames, fitting = self.unchanged(m.past, frames), CHANGED_WITHIN
+        if not fitting:
+            return None
+        seconds = self.pick(fitting)
+        text = self.phrase(task, d=self.span_text(seconds))
+        within = [s for s in m.past[1:] if times[frames - 1] - times[s.start] <= seconds * 1000] if yes else []
+        began = [(s.start, s.start + 1) for s in within]  # where something else is to be seen than before: that is what is counted
+        return Question(task, text, "yes" if yes else "no", frames, [r for s in within for r in m.onset(s)], named=began)
+
+    def repetitions(self, task: str, m: Moment) -> Question | None:
+        repeated = [s for s in m.past if s.period > 0 and min(s.end, m.frames) - s.start >= s.period]
+        if not repeated or m.times_shown[repeated[-1].identity] > 1:
+            return None
+        s = repeated[-1]
+        # Where a pose begins, whichever of the two: a movement is seen where it happens, its number is half as large.
+        begins = [(f, f + 1) for f in range(s.start, min(s.end, m.frames), s.period // 2)]
+        count = len(begins) // 2
+        if len(begins) % 2 or self.too_small(count):  # half a movement is neither
+            return None
+        x = self.thing(self.called(s.identity, s.sample.set), True) if self.rng.random() < 0.7 else self.pick(["the exercise", "the movement", "it"])
+        return Question(task, self.phrase(task, x=x), str(count), m.frames, begins, begins, cells=(WHOLE,))
+
+    def chat(self, _task: str, m: Moment) -> Question:
+        asked, answer = self.pick(CHAT)
+        return Question("chat", self.pick(asked), answer, m.frames)
+
+    def times_shown(self, task: str, m: Moment) -> Question | None:
+        """How many times a thing came, by its name or by a word for things of many names: where of all others it is known that they are none."""
+        past, general = m.past, self.rng.random() < GENERAL
         words = sorted({w for s in past for w in self.shows(s).shown} if general else {s.label for s in past if s.label})
         if not words:
             return None
@@ -532,11 +539,11 @@ class StreamMaker:
             return None
         if self.rng.random() < NEVER_CAME:
             none = sorted(frozenset.intersection(*(self.shows(s).absent for s in past))) if general else []
-            name, shown, general = (self.pick_kind(none), [], True) if none else (self.absent(spans, past[-1]), [], False)
+            name, shown, general = (self.pick_kind(none), [], True) if none else (self.absent(m.spans, m.now), [], False)
         plural = name if name.endswith("s") else COUNTED.get(name, name + "s")
         thing = self.thing_of_kind(name) if general else self.thing(name)
         onsets = [(s.start, s.start + 1) for s in shown]
-        return Question("times", self.phrase("times", x=thing, xs=plural), str(len(shown)), frames, onsets, onsets, cells=(WHOLE,))
+        return Question(task, self.phrase(task, x=thing, xs=plural), str(len(shown)), m.frames, onsets, onsets, cells=(WHOLE,))
 
     def surely_another(self, name: str, s: Span) -> bool:
         """That a span is not of this name, nor anything that might be called so."""
@@ -545,10 +552,11 @@ class StreamMaker:
         words, others = set(name.split()), set(s.identity.split())
         return name != s.identity and not words <= others and not others <= words
 
-    def ago(self, past: list[Span], frames: int, times: np.ndarray) -> Question | None:
+    def ago(self, task: str, m: Moment) -> Question | None:
         """What was shown so long before the question: as the service asks it, by the time of the clock, where the stream had begun by then."""
+        frames, times = m.frames, m.times
         moment = int(times[frames - 1])
-        s = self.pick(past)
+        s = self.pick(m.past)
         end = min(s.end, frames)
         seconds, _ = self.time_back((moment - int(times[int(self.rng.integers(s.start, end))])) / 1000)
         then, about = moment - 1000 * seconds, max(400, ABOUT * 1000 * seconds)
@@ -557,9 +565,9 @@ class StreamMaker:
             return None
         if self.rng.random() < NO_SUCH_TIME and int(times[0]) == 0:
             _, words = self.time_back(moment / 1000 * self.rng.uniform(1.3, 4) + 2)
-            return Question("ago", self.phrase("ago", a=words), NOT_SHOWN, frames)
+            return Question(task, self.phrase(task, a=words), NOT_SHOWN, frames)
         at = max(s.start, int(np.searchsorted(times[:frames], then, "right")) - 1)
-        return Question("ago", self.phrase("ago", a=f"at {clock_text(then)}"), s.label, frames, [(max(s.start, at - 1), min(end, at + 2))])
+        return Question(task, self.phrase(task, a=f"at {clock_text(then)}"), s.label, frames, [(max(s.start, at - 1), min(end, at + 2))])
 
     def time_back(self, seconds: float) -> tuple[int, str]:
         """About so long ago: the seconds that people would say, and how."""
@@ -790,3 +798,16 @@ class StreamMaker:
             made.append((spans, times, [later(q, begin) for q in asked]))
             begins.append(begin)
         return Batch(self, made, begins=begins)
+
+
+# What asks each task; all others are talk.
+ASKS = {
+    "now": StreamMaker.what_is_there, "last": StreamMaker.what_is_there, "describe": StreamMaker.described, "attribute": StreamMaker.attribute,
+    "reads": StreamMaker.reads, "ground": StreamMaker.ground, "colour": StreamMaker.colour, "where": StreamMaker.where,
+    "howmany": StreamMaker.how_many, "howmanyseen": StreamMaker.how_many_of_a_kind,
+    "seen": StreamMaker.seen, "seennow": StreamMaker.seen, "seenwithin": StreamMaker.seen,
+    "first": StreamMaker.first, "before": StreamMaker.neighbour, "after": StreamMaker.neighbour,
+    "at": StreamMaker.at, "ago": StreamMaker.ago, "when": StreamMaker.when, "left": StreamMaker.left,
+    "different": StreamMaker.different, "duration": StreamMaker.duration, "times": StreamMaker.times_shown,
+    "changed": StreamMaker.changed, "haschanged": StreamMaker.has_changed, "repetitions": StreamMaker.repetitions,
+}

@@ -18,19 +18,18 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from backbone import VECTORS
 from batch import Batch
 from colours import COLOURS
 from haystacks import Haystacks
 from layer_caches import LayerCaches
+from losses import miscount, misread, misread_number, unevenness
 from marks import mark_words
-from model import DAY, DIGITS, LATER_PARTS, SAID, TALLIED, Config, Reading, YocoLive, rms
+from model import DAY, DIGITS, LATER_PARTS, SAID, TALLIED, Config, Reading, YocoLive
 from muon import Muon
 from precision import mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
 from running_mean import RunningMean
 from signs import WORDS
-from spans import WHOLE
 from streams import COMES_AGAIN, PART, PLACES, SET_SHARE, StreamMaker
 from text import END, digit_tokens, encode, word_embeddings
 from world import World
@@ -82,10 +81,6 @@ WRITING_PARTS = 4
 # thing after nothing, and neither numbers of things nor what came before can be learned from it.
 SEEN_AGAIN = 12
 SURE = 0.9  # share of attention on the right frames from which on there is no more to learn about where to look
-# Of its equal part, how much attention each right frame has at least: all of the moment is evidence, not its best frame.
-EVEN = 0.3
-# What is counted is read evenly, token by token: heads say how many tokens they found.
-EVEN_COUNTED = 0.85
 COUNTED = {"different", "repetitions", "duration", "howmany", "times"}
 # Asked is whether a thing is there at all, or something of it, which it must have been there for; or whether a change is. A tally of its frames' last tokens
 # tells that among hours of other things as it does among seconds, where shares of attention shrink with all else that there is.
@@ -271,11 +266,11 @@ class Trainer:
             masses.append(mass[told].mean() if told.any() else answer.new_zeros(()))
             if told.any():
                 pointing = pointing - (mass[told].clamp(1e-4, SURE) / SURE).log().sum() / want.sum()
-                even = even + self.unevenness(shares[:, :, 0], frames, tokens, counted)
+                even = even + unevenness(shares[:, :, 0], frames, tokens, counted)
 
         said = want[:, :, :TALLIED]
         first = torch.arange(said.shape[-1]) == 0
-        tally = self.miscount(above, batch, said & (counted.unsqueeze(-1) | presence.unsqueeze(-1) & first), presence)
+        tally = miscount(above, batch, said & (counted.unsqueeze(-1) | presence.unsqueeze(-1) & first), presence)
         b, t = batch.times.shape
         frames = torch.randperm(b * t)[:160]
         last = lambda z: z.view(b * t, c.tokens_per_frame, -1)[:, -1][frames]
@@ -297,80 +292,13 @@ class Trainer:
                 logp = (probe(source[known]) @ self.label_words.T).float().log_softmax(-1)
                 label = label[known]
                 naming = naming - (logp.gather(1, self.bag_ids[label]) * self.bag_p[label]).sum(1).mean() / 4
-        asked = self.misread(read.middle[:, :, 0], batch)
+        asked = misread(self.probes.asked, read.middle[:, :, 0], batch)
         marks = batch.marks[torch.arange(b).unsqueeze(1), batch.frame_row].flatten(0, 1)[frames]
         marked = marks.sum(-1) > MARKED_FROM
         reading = F.binary_cross_entropy_with_logits(self.probes.marks(vv[marked]).float(), marks[marked]) if marked.any() else answer.new_zeros(())
-        written = self.misread_number(vv[marked], marks[marked])
+        written = misread_number(self.model.written, vv[marked], marks[marked])
         total = answer + 0.3 * pointing + 0.15 * even + 0.3 * tally + 0.15 * clock + 0.15 * naming + 0.3 * changing + 0.2 * asked + reading + written
         return total, {"answer": answer, "evidence": pointing, "even": even, "tally": tally, "clock": clock, "names": naming, "change": changing, "asked": asked, "marks": reading, "written": written, "mass": masses[0], "early": masses[1]}
-
-    @staticmethod
-    def miscount(above: torch.Tensor, batch: Batch, told: torch.Tensor, presence: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy of what the tallies of the two middle layers count, for each thing to be counted: the right tokens and no others.
-
-        Its logarithm, since at first there are thousands of others. Where presence is asked, the last token of each frame that shows the
-        thing is right, and its other tokens, of which some show it too, are neither right nor wrong.
-
-        above `[2, B, Q, A, N]` as CrossDecoder.forward gives it, told `[B, Q, A]`: the tokens of answers that count, presence `[B, Q]`.
-        """
-        if not told.any():
-            return above.new_zeros(())
-        presence = presence[..., None]
-        cells = torch.where(presence, torch.arange(VECTORS) == WHOLE, batch.cells)
-        shown = batch.named.unsqueeze(-1) > 0
-        tokens = lambda of: (shown & of.unsqueeze(2)).flatten(2).unsqueeze(2).expand(*told.shape, -1)[told]  # [n, N]
-        right, either = tokens(cells), tokens((presence & ~cells).expand_as(cells))
-        above = above[:, told]
-        missed = F.softplus(-above.masked_fill(~right, 0)) * right  # unseen tokens are at -inf, and never right
-        wrong = F.softplus(above) * ~(right | either)
-        if batch.copies is not None:
-            wrong = wrong * batch.copies.unsqueeze(2).expand(*told.shape, -1)[told]
-        number = right.sum(-1).clamp(min=1)
-        return ((missed + wrong).sum(-1) / number).log1p().mean()
-
-    def misread(self, middle: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Cross-entropy of the digits of the time that a question names, read from what its last token is before evidence is looked for `[B, Q, W]`.
-
-        A near miss mostly answers right, since things are shown for seconds: the answer alone does not teach to the second.
-        """
-        rows = torch.tensor([[task == "at" for task in tasks] for tasks in batch.tasks]) & batch.evidence.any(-1)  # of a time that is not there nothing tells
-        if not rows.any():
-            return middle.new_zeros(())
-        times = batch.times.view(len(batch.tasks), -1)
-        ms = times.gather(1, batch.evidence.argmax(-1))[rows]
-        reading, at, loss = self.probes.asked(rms(middle[rows])).float(), 0, middle.new_zeros(())
-        for unit, base in SAID:
-            loss = loss + F.cross_entropy(reading[:, at : at + base], ms % DAY // unit % base) / len(SAID)
-            at += base
-        return loss
-
-    def misread_number(self, values: torch.Tensor, marks: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy of the digits that frames' values `[n, G * D]` hold, against their marks `[n, marks]`."""
-        if len(values) == 0:
-            return values.new_zeros(())
-        loss = values.new_zeros(())
-        for place, logits in enumerate(self.model.written.places(values)):
-            p = marks[:, place * logits.shape[-1] : (place + 1) * logits.shape[-1]].clone()
-            p[:, -1] += 1 - p.sum(-1)  # marks say nothing of a place that holds no digit
-            loss = loss - (p * logits.float().log_softmax(-1)).sum(-1).mean() / 2
-        return loss
-
-    @staticmethod
-    def unevenness(shares: torch.Tensor, frames: torch.Tensor, tokens: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
-        """By how many nats the right frames (tokens, where they are counted) fall short of their part, in the mean.
-
-        Shares of an answer's first token and the right tokens `[B, Q, N]`, the right frames `[B, Q, F]`, counted `[B, Q]`.
-        """
-        by_frame = shares.unflatten(-1, (frames.shape[-1], -1)).sum(-1)
-        short, told = shares.new_zeros(()), 0
-        for part, right, rows, least in ((shares, tokens, counted, EVEN_COUNTED), (by_frame, frames, ~counted, EVEN)):
-            rows = rows & (right.sum(-1) > 0)
-            right, part = right[rows], part[rows]
-            number = right.sum(-1, keepdim=True)
-            short = short + (((least / number).log() - part.clamp(min=1e-6).log()).clamp(min=0) * right / number).sum()
-            told += len(right)
-        return short / max(told, 1)
 
     # --- evaluation -------------------------------------------------------------------------------------------
 

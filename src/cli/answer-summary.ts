@@ -5,9 +5,9 @@ import type { AnswerExtra } from './realtime-client.ts';
 import { spans } from './terminal.ts';
 import { ageText, wallText } from './wall-text.ts';
 
-/** `as of 14:02:03 (1:42), from 14:01:33 (1:12); newest frame 3 h old; evidence 1:20-1:26, 1:40; precision int8; first word after 80 ms`. */
+/** `as of 14:02:03 (1:42), from 14:01:33 (1:12); newest frame 3 h old; evidence 1:20-1:26, 1:40; precision int8; confidence 0.97; first word after 80 ms`. */
 export function summary(yoco: AnswerExtra, old: readonly OldFrame[], now = new Date()): string {
-  const { evidence, streams, precision, latency_ms: latency } = yoco;
+  const { evidence, streams, precision, confidence, latency_ms: latency } = yoco;
   const several = streams.length > 1;
   const named = (one: (typeof evidence)[number]): string => (several ? `${one.stream} ${spans([one])}` : spans([one]));
   const aged = ({ stream, ageMs }: OldFrame): string =>
@@ -17,6 +17,7 @@ export function summary(yoco: AnswerExtra, old: readonly OldFrame[], now = new D
     ...old.map(aged),
     ...(evidence.length > 0 ? [`evidence ${evidence.map(named).join(', ')}`] : []),
     ...(precision === 'full' ? [] : [`precision ${precision}`]),
+    `confidence ${confidence.toFixed(2)}`,
     `first word after ${Math.round(latency.first_token)} ms`,
   ].join('; ');
 }

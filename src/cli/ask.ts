@@ -17,6 +17,7 @@ interface AskFlags {
   readonly standing?: true;
   readonly every?: string;
   readonly holds?: string;
+  readonly minConfidence?: string;
   readonly followUp?: true;
   readonly json?: true;
 }
@@ -45,6 +46,7 @@ export function addAsk(program: Command): void {
     )
     .option('--every <seconds>', 'with --standing: from one asking to the next (default: 2)')
     .option('--holds <number>', 'with --standing: how many askings in a row must give a new answer (default: 1)')
+    .option('--min-confidence <number>', 'with --standing: an answer of less, from 0 to 1, counts as none (default: 0)')
     .option('--follow-up', 'each question after the ones before it, as in a conversation (default: each by itself)')
     .option('--json', 'print one JSON object for each answer')
     .action(async (words: string[], flags: AskFlags) => {
@@ -96,14 +98,22 @@ interface Standing {
   readonly question: string;
   readonly every: number | undefined;
   readonly holds: number | undefined;
+  readonly minConfidence: number | undefined;
 }
+
+/** What goes with --standing alone, as it is given. */
+const OF_STANDING = [
+  ['every', 'every'],
+  ['holds', 'holds'],
+  ['minConfidence', 'min-confidence'],
+] as const;
 
 /** Null where the questions are asked once. Throws `invalid_request` that names the flag; what the numbers may be the service says. */
 function standingOf(questions: readonly string[], flags: AskFlags): Standing | null {
   const invalid = (param: string, detail: string): YocoError => new YocoError('invalid_request', { param, detail });
   if (flags.standing !== true) {
-    const alone = (['every', 'holds'] as const).find((name) => flags[name] !== undefined);
-    if (alone !== undefined) throw invalid(alone, `--${alone} goes with --standing.`);
+    const alone = OF_STANDING.find(([name]) => flags[name] !== undefined);
+    if (alone !== undefined) throw invalid(alone[1], `--${alone[1]} goes with --standing.`);
     return null;
   }
   const [question = '', ...more] = questions;
@@ -115,25 +125,25 @@ function standingOf(questions: readonly string[], flags: AskFlags): Standing | n
       '--since: a standing question says in its words how far back it looks ("in the last minute").',
     );
   }
-  const number = (name: 'every' | 'holds'): number | undefined => {
+  const [every, holds, minConfidence] = OF_STANDING.map(([name, flag]) => {
     const text = flags[name];
     if (text === undefined) return undefined;
-    if (!NUMBER.test(text)) throw invalid(name, `--${name}: expected a number, and got "${text.slice(0, 40)}".`);
+    if (!NUMBER.test(text)) throw invalid(flag, `--${flag}: expected a number, and got "${text.slice(0, 40)}".`);
     return Number(text);
-  };
-  return { question, every: number('every'), holds: number('holds') };
+  });
+  return { question, every, holds, minConfidence };
 }
 
 /** Prints until Ctrl-C. Throws what ends the question. */
 async function stand(client: RealtimeClient, asked: Asked, standing: Standing, flags: AskFlags): Promise<void> {
-  const { question, every, holds } = standing;
+  const { question, every, holds, minConfidence } = standing;
   const stop = stopSignal();
   const status = stopStatus();
   stop.addEventListener('abort', () => {
     client.close();
   });
   try {
-    for await (const answer of client.stand(question, { every, holds, streams: streamsOf(asked) })) {
+    for await (const answer of client.stand(question, { every, holds, minConfidence, streams: streamsOf(asked) })) {
       await printStanding(question, answer, flags);
     }
   } catch (error) {
@@ -145,7 +155,7 @@ async function stand(client: RealtimeClient, asked: Asked, standing: Standing, f
 async function printStanding(question: string, event: StandingAnswer, flags: AskFlags): Promise<void> {
   const { answer, previous, status, yoco } = event;
   if (flags.json === true) {
-    const { as_of: asOf, as_of_time: asOfTime, since, evidence, streams, precision } = yoco;
+    const { as_of: asOf, as_of_time: asOfTime, since, evidence, streams, precision, confidence } = yoco;
     const line = {
       question,
       answer,
@@ -157,6 +167,7 @@ async function printStanding(question: string, event: StandingAnswer, flags: Ask
       evidence,
       streams,
       precision,
+      confidence,
     };
     process.stdout.write(`${JSON.stringify(line)}\n`);
     return;
@@ -201,6 +212,7 @@ async function askOne(client: RealtimeClient, asked: Asked, question: string, fl
       evidence: extra?.evidence,
       streams: extra?.streams,
       precision: extra?.precision,
+      confidence: extra?.confidence,
       latency_ms: extra?.latency_ms,
     };
     process.stdout.write(`${JSON.stringify({ ...answer, ...seen })}\n`);

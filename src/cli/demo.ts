@@ -52,7 +52,8 @@ export function addDemo(program: Command): void {
 
 /** For this machine alone and the clip alone, without keys and TLS, whatever the service is configured to. */
 function alone(config: Config): Config {
-  const nothing = { api_keys: [], allowed_origins: [], allowed_hosts: [], media_roots: [], source_hosts: [] };
+  const keys = { api_keys: [], view_keys: [] };
+  const nothing = { ...keys, allowed_origins: [], allowed_hosts: [], media_roots: [], source_hosts: [] };
   return { ...config, ...nothing, host: '127.0.0.1', tls: undefined, snapshots: undefined };
 }
 

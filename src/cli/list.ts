@@ -5,7 +5,7 @@ import { lookAt, serviceOptions } from './http-client.ts';
 import { ageOf } from './newest-frame.ts';
 import { refusal } from './refusal.ts';
 import { serverOf } from './service-address.ts';
-import { ageText } from './wall-text.ts';
+import { ageText, wallText } from './wall-text.ts';
 
 interface Flags {
   readonly server?: string;
@@ -20,6 +20,7 @@ const stream = z.object({
   first: z.number().nullable(),
   last: z.number().nullable(),
   last_time: z.string().nullable(),
+  recorded_at: z.string().nullish(),
   cache: z.object({ bytes: z.number(), limit_bytes: z.number() }),
 });
 type Stream = z.output<typeof stream>;
@@ -42,19 +43,26 @@ export function addList(program: Command): void {
   });
 }
 
-function columns({ name, state, error, frames, first, last, last_time: time, cache }: Stream, atMs: number): string[] {
+function columns(stream: Stream, atMs: number): string[] {
+  const { name, state, error, frames, first, last, cache } = stream;
   // Of a source that plays again the error is that of before.
   const why = error === null || state === 'playing' ? '' : ` (${error.code})`;
-  const ageMs = ageOf(time, atMs);
   const kept = first === null || last === null ? '' : `${clockText(first * 1000)}-${clockText(last * 1000)}`;
   return [
     name,
     `${state}${why}`,
     `${frames} ${frames === 1 ? 'frame' : 'frames'}`,
-    ageMs === null ? 'nothing kept' : `newest ${ageText(ageMs)} old`,
+    newestText(stream, atMs),
     kept,
     `${(cache.bytes / 2 ** 20).toFixed(1)} of ${Math.round(cache.limit_bytes / 2 ** 20)} MB`,
   ];
+}
+
+/** Of a recording when it was, since its age says nothing of its source. */
+function newestText({ last_time: time, recorded_at: recordedAt = null }: Stream, atMs: number): string {
+  const ageMs = ageOf(time, atMs);
+  if (time === null || ageMs === null) return 'nothing kept';
+  return recordedAt === null ? `newest ${ageText(ageMs)} old` : `newest of ${wallText(time)}`;
 }
 
 /** One line a row, with two blanks at least between columns. */

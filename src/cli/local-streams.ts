@@ -1,22 +1,31 @@
 /** Streams of this process alone, for commands that need no server. */
 import { engineConfig, readConfig } from '../config.ts';
+import { YocoError } from '../errors.ts';
 import { type LiveServiceOptions, Streams } from '../live/live-service.ts';
 
 /** A command that a person waits for must not connect for ever: a source that refuses this often in a row has failed. */
 const MAX_ATTEMPTS = 3;
 
+interface LocalOptions extends Partial<Pick<LiveServiceOptions, 'thumbnailLimitBytes' | 'onWarning'>> {
+  /** Whether snapshots are kept, in the folder of the settings. */
+  readonly keep?: boolean;
+}
+
 /**
  * `bundle`: the flag, if it was given; `options`: other than those of any command. Warnings go to stderr by default. Throws what
- * `readConfig` and `Streams.start` throw.
+ * `readConfig` and `Streams.start` throw, and `snapshots_off` where `keep` has no folder.
  */
 export async function startLocalStreams(
   bundle: string | undefined,
-  options: Partial<Pick<LiveServiceOptions, 'thumbnailLimitBytes' | 'onWarning'>> = {},
+  { keep = false, ...options }: LocalOptions = {},
 ): Promise<Streams> {
   const config = await readConfig({ bundle });
+  if (keep && config.snapshots === undefined) throw new YocoError('snapshots_off');
   return Streams.start({
     onWarning: (message) => void process.stderr.write(`${message}\n`),
     ...options,
+    ...(keep && config.snapshots !== undefined ? { snapshots: config.snapshots } : {}),
+    ...(config.time_zone === undefined ? {} : { timeZone: config.time_zone }),
     engine: engineConfig(config),
     maxAttempts: MAX_ATTEMPTS,
   });

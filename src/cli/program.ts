@@ -5,6 +5,7 @@ import { YocoError } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import { addAsk } from './ask.ts';
 import { addDemo } from './demo.ts';
+import { errorText } from './error-text.ts';
 import { addEval } from './eval.ts';
 import { addEvalClips } from './eval-clips.ts';
 import { addList } from './list.ts';
@@ -45,13 +46,7 @@ export async function run(argv: readonly string[]): Promise<void> {
   try {
     await program.parseAsync(argv);
   } catch (error) {
-    const known = YocoError.from(error);
-    process.stderr.write(`error: ${known.message} (${known.code})\n`);
-    if (known.code === 'internal') process.stderr.write(`${stack(known.cause)}\n`);
+    process.stderr.write(errorText(YocoError.from(error)));
     process.exitCode = 1;
   }
-}
-
-function stack(cause: unknown): string {
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 }

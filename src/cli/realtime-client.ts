@@ -4,7 +4,7 @@ import { WebSocket } from 'ws';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import { authorization } from './http-client.ts';
-import { errorShape, refusal } from './refusal.ts';
+import { errorShape, refusal, safeJson } from './refusal.ts';
 import { endpoint, noAnswer } from './service-address.ts';
 
 export interface ClientOptions {
@@ -39,6 +39,7 @@ const answerExtra = z
         .loose(),
     ),
     precision: z.enum(['full', 'int8', 'thinned']),
+    confidence: z.number(),
     evidence: z.array(
       z
         .object({ stream: z.string(), start: z.number(), end: z.number(), peak: z.number(), weight: z.number() })
@@ -88,6 +89,8 @@ export interface StandParams {
   readonly every?: number | undefined;
   /** How many askings in a row must give a new answer. */
   readonly holds?: number | undefined;
+  /** An answer of less confidence counts as none, 0..1. */
+  readonly minConfidence?: number | undefined;
   readonly streams?: readonly string[] | 'all' | undefined;
 }
 
@@ -101,13 +104,16 @@ export class RealtimeClient {
     this.#socket = socket;
     this.#listenForLife(socket, silenceMs);
     socket.on('message', (data: Buffer) => {
-      const message: Record<string, unknown> = event.parse(JSON.parse(data.toString('utf8')));
-      if (this.#waiting !== undefined) this.#waiting(message);
+      const { data: message } = event.safeParse(safeJson(data.toString('utf8')));
+      if (message === undefined) {
+        this.#closed ??= refusal('', 0);
+        socket.terminate();
+      } else if (this.#waiting !== undefined) this.#waiting(message);
       else this.#queue.push(message);
     });
     socket.on('close', (code, reason) => {
       const why = reason.length === 0 ? '' : `: ${reason.toString('utf8')}`;
-      this.#closed = new YocoError('connection_closed', { detail: `Close code ${code}${why}.` });
+      this.#closed ??= new YocoError('connection_closed', { detail: `Close code ${code}${why}.` });
       this.#waiting?.({ type: 'closed' });
     });
     socket.on('error', () => undefined);
@@ -146,7 +152,10 @@ export class RealtimeClient {
     return client;
   }
 
-  /** Asks, and calls back with each piece of the answer. Throws the service's error, and `connection_closed`. */
+  /**
+   * Asks, and calls back with each piece of the answer. Throws the service's error, `connection_closed`, and `service_unreachable` where
+   * what answers is not the service.
+   */
   async ask(question: string, onDelta: (piece: string) => void, params: AskParams = {}): Promise<AskOutcome> {
     const item = { type: 'message', role: 'user', content: [{ type: 'input_text', text: question }] };
     const response = { yoco: { as_of: params.asOf, since: params.since, streams: params.streams } };
@@ -162,7 +171,7 @@ export class RealtimeClient {
         onDelta(message['delta']);
       }
       if (message['type'] === 'response.done') {
-        const { response } = doneEvent.parse(message);
+        const { response } = read(doneEvent, message);
         const error = response.status_details?.error;
         if (response.status === 'failed' && error != null) throw refusal(JSON.stringify({ error }), 0);
         return response;
@@ -172,18 +181,20 @@ export class RealtimeClient {
 
   /**
    * Asks again and again, and yields the first answer and each that is another one. Ends when all that is asked has ended, and throws
-   * the service's error, and `connection_closed`.
+   * what `ask` throws.
    */
   async *stand(question: string, params: StandParams = {}): AsyncGenerator<StandingAnswer, void> {
-    this.#send({ type: 'yoco.standing_question.create', standing_question: { question, ...params } });
+    const { minConfidence, ...others } = params;
+    const standing = { question, ...others, min_confidence: minConfidence };
+    this.#send({ type: 'yoco.standing_question.create', standing_question: standing });
     for (;;) {
       const message = await this.#heard();
       switch (message['type']) {
         case 'yoco.standing_question.answered':
-          yield answeredEvent.parse(message);
+          yield read(answeredEvent, message);
           break;
         case 'yoco.standing_question.deleted': {
-          const { error } = deletedEvent.parse(message);
+          const { error } = read(deletedEvent, message);
           if (error === null) return;
           throw refusal(JSON.stringify({ error }), 0);
         }
@@ -216,7 +227,7 @@ export class RealtimeClient {
     this.#socket.send(JSON.stringify(message));
   }
 
-  /** The next event. Throws the service's error, and `connection_closed`. */
+  /** The next event. Throws what `ask` throws. */
   async #heard(): Promise<Record<string, unknown>> {
     const message = await this.#next();
     if (message['type'] === 'closed') throw this.#closed ?? new YocoError('connection_closed');
@@ -235,4 +246,11 @@ export class RealtimeClient {
       };
     });
   }
+}
+
+/** Throws `service_unreachable` where an event has another form than the service's. */
+function read<T>(schema: z.ZodType<T>, message: Record<string, unknown>): T {
+  const parsed = schema.safeParse(message);
+  if (!parsed.success) throw refusal('', 0);
+  return parsed.data;
 }

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { pino } from 'pino';
 import { type Config, type ConfigInput, engineConfig, readConfig, wrongSetting } from '../config.ts';
@@ -12,7 +11,11 @@ import {
   type ServerOptions,
   startServer,
 } from '../server/index.ts';
-import { missingFile } from './missing-file.ts';
+import { ownTimeZone } from '../time-zone.ts';
+import { readCertificate } from './certificate.ts';
+import { Hangups } from './hangups.ts';
+import { checkKept, OperatorStreams } from './operator-streams.ts';
+import { reload } from './reload.ts';
 import { aborted, comesOfStop, ProgressLine, stopSignal } from './terminal.ts';
 
 export function addServe(program: Command): void {
@@ -27,12 +30,15 @@ export function addServe(program: Command): void {
     .option('--device <name>', 'where the caches lie and the decoders run: cpu or webgpu')
     .action(async (options: ConfigInput & { config?: string }) => {
       const stop = stopSignal(); // from here on: what was started by then is to end with it
+      const hangups = new Hangups();
       const { config: file, ...flags } = options;
       const config = await readConfig(flags, process.env, file);
       const log = pino({ level: config.log_level }, pino.destination(2));
       const service = await startService(config, await readDefinitions(config.streams), log, stop);
       if (service !== null) {
-        log.info({ address: service.server.address, streams: service.live.list().length }, 'listening');
+        const time_zone = config.time_zone ?? ownTimeZone();
+        log.info({ address: service.server.address, streams: service.live.list().length, time_zone }, 'listening');
+        hangups.begin(() => reload({ ...service, config, log, stop }));
         await aborted(stop);
       }
       log.info({}, 'stopping');
@@ -43,6 +49,8 @@ export function addServe(program: Command): void {
 export interface RunningService {
   readonly live: Streams;
   readonly server: RunningServer;
+  /** Those of `live` that the definitions made. */
+  readonly streams: OperatorStreams;
   readonly close: () => Promise<void>;
 }
 
@@ -77,12 +85,15 @@ async function start(
     host: config.host,
     port: config.port,
     apiKeys: config.api_keys,
+    viewKeys: config.view_keys,
     allowedOrigins: config.allowed_origins,
     allowedHosts: config.allowed_hosts,
     log,
     ...(tls === undefined ? {} : { tls }),
   };
-  checkServerOptions(options); // before the seconds that the model takes to load
+  // Before the seconds that the model takes to load.
+  checkServerOptions(options);
+  checkKept(definitions, config);
   const progress = new ProgressLine('Loading the model');
   const live = await Streams.start(
     {
@@ -94,6 +105,7 @@ async function start(
       maxStreams: config.max_streams,
       thumbnailLimitBytes: config.pictures_mb * 2 ** 20,
       ...(config.snapshots === undefined ? {} : { snapshots: config.snapshots }),
+      ...(config.time_zone === undefined ? {} : { timeZone: config.time_zone }),
       policy: { mediaRoots: config.media_roots, allowedHosts: config.source_hosts },
       onWarning: (message) => {
         log.warn({}, message);
@@ -104,12 +116,11 @@ async function start(
     },
   );
   progress.end();
+  const streams = new OperatorStreams(live, log);
   try {
     for (const definition of definitions) {
       if (stop.aborted) break;
-      const missing = missingFile(definition);
-      if (missing !== null) log.warn({ stream: definition.name }, missing);
-      await createStream(live, definition);
+      await streams.create(definition);
     }
     if (!stop.aborted) {
       const server = await startServer(live, { ...options, maxOutputTokens: live.engine.bundle.maxAnswerTokens });
@@ -117,7 +128,7 @@ async function start(
         await server.close();
         await live.close();
       };
-      return { live, server, close };
+      return { live, server, streams, close };
     }
   } catch (error) {
     await live.close();
@@ -127,40 +138,9 @@ async function start(
   return null;
 }
 
-/** Throws the stream's error with its name, and that of its snapshot. */
-async function createStream(live: Streams, definition: StreamDefinition): Promise<void> {
-  try {
-    await live.create(definition, 'operator');
-  } catch (error) {
-    const { code, param, detail, cause = error } = YocoError.from(error);
-    const { name, restore } = definition;
-    const which = `Stream ${name}${restore === undefined ? '' : `, snapshot ${restore}`}`;
-    const details = { detail: detail === '' ? `${which}.` : `${which}: ${detail}`, cause };
-    throw new YocoError(code, param === null ? details : { ...details, param });
-  }
-}
-
 /** An error of the server's options, which are named as the settings are but for their case, by the setting. */
 function ofSetting(error: unknown, config: Config): unknown {
   if (!(error instanceof YocoError) || error.code !== 'config_invalid' || error.param === null) return error;
   const key = error.param.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   return wrongSetting(key, error.detail.replace(/\.$/, ''), config.variables, error.cause);
-}
-
-async function readCertificate(files: {
-  readonly key: string;
-  readonly cert: string;
-}): Promise<{ key: Buffer; cert: Buffer }> {
-  const read = async (name: 'key' | 'cert'): Promise<Buffer> => {
-    try {
-      return await readFile(files[name]);
-    } catch (cause) {
-      throw new YocoError('config_invalid', {
-        param: `tls.${name}`,
-        detail: `"${files[name]}" cannot be read.`,
-        cause,
-      });
-    }
-  };
-  return { key: await read('key'), cert: await read('cert') };
 }

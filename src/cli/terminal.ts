@@ -35,8 +35,8 @@ export class ProgressLine {
   }
 }
 
-/** One Ctrl-C may come twice: the terminal sends it to all of a group, and npm, one of them, passes it on. */
-const SAME_CTRL_C_MS = 500;
+/** One Ctrl-C may come twice: the terminal sends it to all of a group, and npm, one of them, passes it on, late where the machine is busy. */
+const SAME_CTRL_C_MS = 1_000;
 
 /** Aborted by the first Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once, with status 130. */
 export function stopSignal(): AbortSignal {

@@ -1,14 +1,17 @@
 /** Moments of the wall clock, and how long ago they were, as a person is told them. */
+import { clockAt, isTimeZone } from '../time-zone.ts';
 
-const two = (n: number): string => String(n).padStart(2, '0');
+/** An RFC 3339 time by the clocks of a zone: `14:02:03`, with the date before it where that is not the one of `now`. */
+export function wallText(time: string, now = new Date(), zone = ownZone()): string {
+  const shown = (ms: number): string[] => new Date(clockAt(ms, zone)).toISOString().slice(0, 19).split('T');
+  const [date = '', clock = ''] = shown(Date.parse(time));
+  return date === shown(now.getTime())[0] ? clock : `${date} ${clock}`;
+}
 
-const dateText = (date: Date): string => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-
-/** An RFC 3339 time by this machine's zone: `14:02:03`, with the date before it where that is not the one of `now`. */
-export function wallText(time: string, now = new Date()): string {
-  const date = new Date(time);
-  const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':');
-  return dateText(date) === dateText(now) ? clock : `${dateText(date)} ${clock}`;
+/** That of the service where it is a setting here too, as in the service's container, whose clock is UTC; else this machine's. */
+function ownZone(): string | undefined {
+  const zone = process.env['YOCO_TIME_ZONE'];
+  return zone !== undefined && isTimeZone(zone) ? zone : undefined;
 }
 
 const UNITS = [

@@ -1,43 +1,79 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import { clockText } from '../clock-text.ts';
 import { YocoError } from '../errors.ts';
 import { FPS, parseDefinition, type StreamDefinition } from '../ingest/definition.ts';
 import type { Streams } from '../live/live-service.ts';
+import { parseWallTime } from '../rfc3339.ts';
+import { KeptRecordings } from './kept-recordings.ts';
 import { startLocalStreams } from './local-streams.ts';
-import { missingFile } from './missing-file.ts';
+import { listQuestions } from './question-list.ts';
+import { findSources, shownSource, type Sources } from './recordings.ts';
 import { isAddress } from './source-argument.ts';
-import { aborted, comesOfStop, ProgressLine, spans, stopSignal, stopStatus } from './terminal.ts';
+import { aborted, comesOfStop, stopSignal, stopStatus } from './terminal.ts';
+import { type Watching, watchRecording } from './watch-recording.ts';
+import { JsonReport, TextReport } from './watch-report.ts';
 
 interface WatchFlags {
+  readonly questions?: string;
+  readonly recursive?: true;
+  readonly keep?: true;
   readonly bundle?: string;
   readonly fps: string;
   readonly seconds?: string;
+  readonly recordedAt?: string;
   readonly json?: true;
 }
 
 export function addWatch(program: Command): void {
   program
     .command('watch')
-    .description('read a video and answer questions about it; no server is needed')
-    .argument('<file|url>', 'a video file, or an rtsp or http address')
-    .argument('<question...>', 'one or more questions, each in quotation marks')
+    .description('read a video, or all of a folder, and answer questions about each; no server is needed')
+    .argument(
+      '<source>',
+      'a video file, an rtsp or http address, a folder of videos, or - for paths on stdin, one a line',
+    )
+    .argument('[question...]', 'questions, each in quotation marks')
+    .option('--questions <file>', 'a file of further questions, one a line; lines that begin with # are left out')
+    .option('--recursive', 'look into the folders of a folder, too')
+    .option('--keep', 'keep a snapshot of each file that is read, and use it in place of the video the next time')
     .option('--bundle <dir>', 'model bundle')
     .option('--fps <number>', 'frames a second that the model sees', '2')
     .option('--seconds <number>', 'stop watching after this long (a live source has no end of its own)')
-    .option('--json', 'print one JSON object')
-    .action(async (source: string, questions: string[], flags: WatchFlags) => {
-      const wanted = checkFlags(source, flags);
+    .option('--recorded-at <time>', 'when a file was recorded (RFC 3339), for questions that name times of the day')
+    .option('--json', 'print one JSON object for each source')
+    .action(async (source: string, given: string[], flags: WatchFlags) => {
+      const limitMs = checkFlags(flags);
+      const questions = await listQuestions(given, flags.questions);
+      const sources = await findSources(source, { recursive: flags.recursive === true, warn: toStderr });
+      if (flags.recordedAt !== undefined && !sources.alone) throw ofOneFile();
+      // What is wrong with one of a list is told when its turn comes.
+      if (sources.alone) definitionOf(source, flags);
       const stop = stopSignal();
       const status = stopStatus();
       let live: Streams | undefined;
+      let watched: string | null = null;
+      const tell = (message: string): void => {
+        if (!stop.aborted) toStderr(watched === null ? message : ofSource(watched, message));
+      };
       try {
         live = await startLocalStreams(flags.bundle, {
+          keep: flags.keep === true,
           onWarning: (message) => {
-            if (!tellsOfTheEnd(message, live)) process.stderr.write(`${message}\n`);
+            if (!tellsOfTheEnd(message, live)) tell(message);
           },
         });
-        if (!stop.aborted) await Promise.race([watch(live, wanted, questions, flags, stop), aborted(stop)]);
+        const oneQuestion = questions.length === 1;
+        const watching: Watching = {
+          live,
+          questions,
+          limitMs,
+          report: flags.json === true ? new JsonReport() : new TextReport({ alone: sources.alone, oneQuestion }),
+          kept: flags.keep === true ? await KeptRecordings.in(live, tell) : null,
+          tell,
+          stop,
+        };
+        const next = (listed: string): void => void (watched = listed);
+        if (!stop.aborted) await Promise.race([watchAll(watching, sources, flags, next), aborted(stop)]);
       } catch (error) {
         // What comes of the stop on the way is no error of its own.
         if (!(await comesOfStop(stop))) throw error;
@@ -48,16 +84,18 @@ export function addWatch(program: Command): void {
     });
 }
 
-interface Wanted {
-  readonly definition: StreamDefinition;
-  /** How much of the video is watched, ms. */
-  readonly limitMs: number;
+const toStderr = (message: string): void => void process.stderr.write(`${message}\n`);
+
+/** A message with the source that it is about: each of a list is the same stream, whose name says nothing. */
+function ofSource(source: string, message: string): string {
+  const [about = '', severity = ''] = /^(warning: )?(?:Stream [^:]+: )?/.exec(message) ?? [];
+  return `${severity}${source}: ${message.slice(about.length)}`;
 }
 
 const NUMBER = /^(?:\d+\.?\d*|\.\d+)$/;
 
-/** Throws `invalid_request` or `definition_invalid` that names the flag, or the field of the source, and what is expected. */
-function checkFlags(source: string, { fps, seconds }: WatchFlags): Wanted {
+/** Returns how much of a source is watched, ms. Throws `invalid_request` or `definition_invalid` that names the flag, and what is expected. */
+function checkFlags({ fps, seconds, keep, recordedAt }: WatchFlags): number {
   if (!NUMBER.test(fps) || Number(fps) < FPS.least || Number(fps) > FPS.most) {
     const detail = `--fps: expected a number from ${FPS.least} to ${FPS.most}.`;
     throw new YocoError('definition_invalid', { param: 'fps', detail });
@@ -65,12 +103,39 @@ function checkFlags(source: string, { fps, seconds }: WatchFlags): Wanted {
   if (seconds !== undefined && !(NUMBER.test(seconds) && Number(seconds) > 0)) {
     throw new YocoError('invalid_request', { param: 'seconds', detail: '--seconds: expected a number above 0.' });
   }
-  const definition = parseDefinition({
+  if (seconds !== undefined && keep === true) {
+    const detail = '--keep: expected no --seconds beside it, since only what was read to its end is kept.';
+    throw new YocoError('invalid_request', { param: 'keep', detail });
+  }
+  if (recordedAt !== undefined && parseWallTime(recordedAt) === null) {
+    const detail = '--recorded-at: expected a wall time with its zone, such as 2030-01-31T12:00:00+01:00.';
+    throw new YocoError('invalid_request', { param: 'recorded_at', detail });
+  }
+  return seconds === undefined ? Infinity : Number(seconds) * 1000;
+}
+
+/** The recordings of a list are of other times each, and what is at an address is a camera, or not known to be a recording. */
+function ofOneFile(): YocoError {
+  return new YocoError('invalid_request', {
+    param: 'recorded_at',
+    detail: '--recorded-at: expected one file to watch.',
+  });
+}
+
+/** Throws `definition_invalid` that names the field of the source, and what is expected, and `invalid_request` for an address that is to be kept. */
+function definitionOf(source: string, { fps, keep, recordedAt }: WatchFlags): StreamDefinition {
+  if (recordedAt !== undefined && isAddress(source)) throw ofOneFile();
+  if (keep === true && isAddress(source)) {
+    const detail = '--keep: expected a file, since what is at an address may change unseen.';
+    throw new YocoError('invalid_request', { param: 'keep', detail });
+  }
+  return parseDefinition({
     name: 'watch',
-    source: isAddress(source) ? { url: source } : { file: path.resolve(source), pace: 'fastest' },
+    source: isAddress(source)
+      ? { url: source }
+      : { file: path.resolve(source), pace: 'fastest', recorded_at: recordedAt },
     sampling: { fps: Number(fps) },
   });
-  return { definition, limitMs: seconds === undefined ? Infinity : Number(seconds) * 1000 };
 }
 
 /** Whether a warning says why the source has failed for good, which this command says itself, with what comes of it. */
@@ -79,67 +144,32 @@ function tellsOfTheEnd(message: string, live: Streams | undefined): boolean {
   return statuses.some(({ state, error }) => state === 'failed' && error !== null && message.endsWith(error.message));
 }
 
-async function watch(
-  live: Streams,
-  { definition, limitMs }: Wanted,
-  questions: readonly string[],
+/** One after the other; `next` hears which of a list it is. One of a list that fails is reported, and the exit status is then 1. */
+async function watchAll(
+  watching: Watching,
+  { all, alone }: Sources,
   flags: WatchFlags,
-  stop: AbortSignal,
+  next: (listed: string) => void,
 ): Promise<void> {
-  const missing = missingFile(definition);
-  if (missing !== null) throw new YocoError('source_not_found', { detail: missing });
-  const stream = await live.create(definition, 'operator');
-  const progress = new ProgressLine('Watching');
-  const enough = new Promise<void>((resolve) => {
-    stream.onChange(() => {
-      const { frames, lastMs } = stream.status();
-      progress.show(
-        Number.isFinite(limitMs) ? Math.min(1, (lastMs ?? 0) / limitMs) : null,
-        `${clockText(lastMs ?? 0)}, ${frames} frames`,
-      );
-      if ((lastMs ?? 0) >= limitMs) resolve();
-    });
-  });
-  const ended = stream.ended().catch((error: unknown) => YocoError.from(error));
-  const failure = await Promise.race([ended, enough]);
-  progress.end();
-  // On Windows a Ctrl-C ends ffmpeg too, and its end may be heard of first.
-  if (stop.aborted || (failure !== undefined && (await comesOfStop(stop)))) return;
-  const status = stream.status();
-  if (failure !== undefined) {
-    // A camera that went away was watched until then.
-    if (status.lastMs === null) throw failure;
-    const seen = `The answers are about the ${status.frames} frames up to ${clockText(status.lastMs)} that came before.`;
-    process.stderr.write(`warning: ${failure.message} ${seen} (${failure.code})\n`);
-  }
-  const answers = [];
-  // A source that is not at its end goes on meanwhile: all questions are about the moment up to which it was watched.
-  const moment = status.lastMs === null ? {} : { asOfMs: status.lastMs };
-  for (const question of questions) {
-    const answer = stream.converse().ask(question, moment);
-    if (flags.json !== true) {
-      process.stdout.write(questions.length > 1 ? `${question}\n  ` : '');
-      for await (const piece of answer) process.stdout.write(piece);
+  const { report, stop } = watching;
+  for (const [i, source] of all.entries()) {
+    if (stop.aborted) return;
+    if (alone) {
+      await watchRecording(watching, { definition: definitionOf(source, flags), listedAs: null, label: 'Watching' });
+      return;
     }
-    const result = await answer.result;
-    const evidence = result.evidence.map(({ startMs, endMs, peakMs, weight }) => ({
-      start: startMs / 1000,
-      end: endMs / 1000,
-      peak: peakMs / 1000,
-      weight: Math.round(weight * 1000) / 1000,
-    }));
-    const sinceMs = result.streams[0]?.sinceMs ?? null;
-    const since = sinceMs === null ? null : sinceMs / 1000;
-    answers.push({ question, answer: result.text, as_of: result.asOfMs / 1000, since, evidence });
-    if (flags.json !== true) {
-      process.stdout.write('\n');
-      if (evidence.length > 0) process.stderr.write(`  evidence ${spans(evidence)}\n`);
+    const listedAs = shownSource(source);
+    next(listedAs);
+    try {
+      const definition = definitionOf(source, flags);
+      const label = `Watching ${i + 1} of ${all.length}, ${listedAs}:`;
+      const answered = await watchRecording(watching, { definition, listedAs, label });
+      // Of one that was stopped the signal says it.
+      if (!answered) process.exitCode ??= 1;
+    } catch (error) {
+      if (await comesOfStop(stop)) return;
+      report.failed(listedAs, YocoError.from(error));
+      process.exitCode = 1;
     }
-  }
-  if (flags.json === true) {
-    const { frames, lastMs } = status;
-    process.stdout.write(
-      `${JSON.stringify({ source: status.source, frames, seconds: (lastMs ?? 0) / 1000, answers })}\n`,
-    );
   }
 }

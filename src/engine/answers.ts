@@ -6,7 +6,7 @@ import type { Model } from '../model/model.ts';
 import type { QuestionSegment } from '../model/question.ts';
 import { type Begin, type KvSource, readableFrames, type ReaderInput, type Reading } from '../model/reader.ts';
 import { repeatedTail, saysItTwice } from '../model/repetition.ts';
-import { sample, seededRandom } from '../model/sampling.ts';
+import { logProbability, sample, seededRandom } from '../model/sampling.ts';
 import { camerasToNames, settled } from './camera-names.ts';
 import type { EngineStream } from './engine-stream.ts';
 import { nextTurn } from './next-turn.ts';
@@ -45,6 +45,8 @@ interface Answer extends Begun {
   readonly random: () => number;
   readonly ids: number[];
   readonly evidence: EvidenceTally;
+  /** Of each token, and of the end. */
+  readonly logProbabilities: number[];
   precision: Precision;
   text: string;
   cancelled: boolean;
@@ -85,6 +87,7 @@ export class Answers {
       random: seededRandom(begun.request.seed),
       ids: [],
       evidence: new EvidenceTally(begun.asked.length),
+      logProbabilities: [],
       precision: 'full',
       text: '',
     });
@@ -227,6 +230,7 @@ export class Answers {
     const ended = token === undefined || token === config.endToken;
     if (!ended || answer.ids.length === 0) answer.evidence.add(output.looked);
     answer.precision = worstOf([answer.precision, output.precision]);
+    answer.logProbabilities.push(logProbability(output.logits, sampled));
     if (ended) {
       this.#finish(id, answer, 'stop');
       return false;
@@ -236,6 +240,7 @@ export class Answers {
     this.#runs.countAnswerToken();
     if (config.endsAtRepetition && saysItTwice(answer.ids, () => this.#model.tokenizer.decode(answer.ids))) {
       answer.ids.length /= 2;
+      answer.logProbabilities.length /= 2;
       this.#finish(id, answer, 'stop');
       return false;
     }
@@ -278,6 +283,7 @@ export class Answers {
           fromMs: begin?.sinceMs,
         })),
       ),
+      confidence: answer.ids.length === 0 ? 0 : Math.exp(answer.logProbabilities.reduce((sum, one) => sum + one, 0)),
       inputTokens: answer.inputTokens,
       outputTokens: answer.ids.length,
     });

@@ -1,12 +1,12 @@
 /** Entry of the engine process: the only process that runs the model. It serves one parent, and ends with it. */
 import type { Model } from '../model/model.ts';
 import { loadModel } from '../model/model.ts';
+import { toEngineError } from './engine-error.ts';
 import { nextTurn } from './next-turn.ts';
 import { Outbox } from './outbox.ts';
 import { type EngineLoad, type FromEngine, NO_TIMES, type ToEngine } from './protocol.ts';
 import { Scheduler } from './scheduler.ts';
 import { Snapshots } from './snapshots.ts';
-import { toWire } from './wire-error.ts';
 
 let model: Model | undefined;
 let scheduler: Scheduler | undefined;
@@ -26,7 +26,7 @@ function reply<T>(id: number, result: Promise<T> | undefined, message: (value: T
       send(message(value));
     },
     (error: unknown) => {
-      send({ type: 'failed', id, error: toWire(error) });
+      send({ type: 'failed', id, error: toEngineError(error) });
     },
   );
 }
@@ -46,7 +46,7 @@ async function load(message: EngineLoad): Promise<void> {
     const { name, parameters, licence, imageSize, maxAnswerTokens, streamTags } = model.config;
     send({ type: 'loaded', bundle: { name, parameters, licence, imageSize, maxAnswerTokens, streamTags } });
   } catch (error) {
-    send({ type: 'load_failed', error: toWire(error) });
+    send({ type: 'load_failed', error: toEngineError(error) });
   }
 }
 
@@ -76,6 +76,7 @@ function handle(message: ToEngine): void {
       scheduler?.open(message.stream, message);
       return;
     case 'close':
+      snapshots?.giveUp(message.stream);
       scheduler?.close(message.stream);
       return;
     case 'frame': {
@@ -84,8 +85,8 @@ function handle(message: ToEngine): void {
       return;
     }
     case 'snapshot': {
-      const { id, stream, file, fps, startedAtMs } = message;
-      const written = snapshots?.write(stream, file, { fps, startedAtMs });
+      const { id, stream, file, fps, startedAtMs, wallTimes } = message;
+      const written = snapshots?.write(stream, file, { fps, startedAtMs, wallTimes });
       reply(id, written, (summary) => ({ type: 'snapshot_done', id, summary }));
       return;
     }
@@ -105,7 +106,7 @@ function handle(message: ToEngine): void {
           send({ type: 'done', id, end: result });
         },
         failed: (error) => {
-          send({ type: 'failed', id, error: toWire(error) });
+          send({ type: 'failed', id, error: toEngineError(error) });
         },
       });
       return;
@@ -120,6 +121,7 @@ process.on('message', (messages) => {
 });
 // The parent is gone, whatever the reason: nobody could ask any more.
 process.on('disconnect', () => void end());
-// The parent decides when to stop; a Ctrl-C in the terminal reaches the whole group.
+// The parent decides when to stop; a Ctrl-C in the terminal reaches the whole group, and so does its end.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
+process.on('SIGHUP', () => undefined);

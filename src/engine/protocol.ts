@@ -3,7 +3,8 @@ import type { EvidenceSpan } from '../model/evidence.ts';
 import type { DeviceName } from '../model/device/device.ts';
 import type { Precision } from '../model/kv-cache.ts';
 import type { Turn } from '../model/question.ts';
-import type { WireError } from './wire-error.ts';
+import type { WallTimes } from '../model/snapshot-format.ts';
+import type { EngineError } from './engine-error.ts';
 
 /**
  * One stream of a question, the moment up to which it may be seen (null: its newest frame) and that from which on (null: its
@@ -48,6 +49,8 @@ export interface AnswerEnd {
   readonly precision: Precision;
   /** Spans that the answer rests on, strongest first. */
   readonly evidence: readonly EvidenceSpan[];
+  /** The probability that the model gives to what it said, 0..1: of all tokens of the answer and its end, at temperature 1; 0 where nothing was said. */
+  readonly confidence: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
 }
@@ -82,6 +85,8 @@ export interface SnapshotFacts {
   readonly fps: number;
   /** Wall time of the stream's time 0, ms since 1970. */
   readonly startedAtMs: number;
+  /** Default: `live`. */
+  readonly wallTimes?: WallTimes | undefined;
 }
 
 /** A snapshot as its header tells of it. */
@@ -93,6 +98,7 @@ export interface SnapshotSummary {
   readonly stream: string;
   readonly fps: number;
   readonly startedAtMs: number;
+  readonly wallTimes?: WallTimes | undefined;
   readonly limitBytes: number;
   readonly mergeBelow: number;
   readonly firstMs: number;
@@ -159,11 +165,11 @@ export const NO_TIMES: EngineTimes = { vision: 0, selfDecoder: 0, crossDecoder: 
 export type FromEngine =
   | { readonly type: 'progress'; readonly share: number }
   | { readonly type: 'loaded'; readonly bundle: LoadedBundle }
-  | { readonly type: 'load_failed'; readonly error: WireError }
+  | { readonly type: 'load_failed'; readonly error: EngineError }
   | { readonly type: 'appended'; readonly id: number; readonly result: Appended }
   | { readonly type: 'delta'; readonly id: number; readonly text: string }
   | { readonly type: 'done'; readonly id: number; readonly end: AnswerEnd }
   | { readonly type: 'snapshot_done'; readonly id: number; readonly summary: SnapshotSummary }
   | { readonly type: 'restored'; readonly id: number; readonly result: Restored }
-  | { readonly type: 'failed'; readonly id: number; readonly error: WireError }
+  | { readonly type: 'failed'; readonly id: number; readonly error: EngineError }
   | { readonly type: 'pong'; readonly rssBytes: number; readonly times: EngineTimes };

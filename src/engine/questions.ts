@@ -4,6 +4,7 @@ import type { KvCache } from '../model/kv-cache.ts';
 import type { Model } from '../model/model.ts';
 import type { Begin } from '../model/reader.ts';
 import { QuestionSegment, segmentTokens, type SegmentTokens } from '../model/question.ts';
+import { sceneStart } from '../model/scene.ts';
 import { type AnswerListener, type Asked, type Begun, momentsOf, streamGone } from './answers.ts';
 import { namesToCameras } from './camera-names.ts';
 import type { EngineStreams } from './engine-stream.ts';
@@ -199,7 +200,7 @@ function beginOf(cache: KvCache, sinceMs: number, ofChanges: boolean): Begin {
   const time = cache.times[first];
   // Nothing is kept from then on.
   if (time === undefined) return { sinceMs, sceneMs: sinceMs };
-  const sceneMs = ofChanges ? time : (cache.times[cache.sceneStart(first)] ?? time);
+  const sceneMs = ofChanges ? time : (cache.times[sceneStart(cache, first)] ?? time);
   return { sinceMs: Math.abs(time - sinceMs) <= WITHIN_FRAME_MS ? time : sinceMs, sceneMs };
 }
 
@@ -212,6 +213,7 @@ function unanswered({ asked, asOfMs, tokens }: Opening): AnswerEnd {
     streams: momentsOf(asked),
     precision: 'full',
     evidence: [],
+    confidence: 0,
     inputTokens: tokens.ids.length,
     outputTokens: 0,
   };

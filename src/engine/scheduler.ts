@@ -1,9 +1,9 @@
 /**
  * One thread of model runs, fed by two queues: frames of all streams, and answers in progress.
  *
- * Each turn of the loop takes one decode step of every answer (one read of a stream's cache serves all who ask it), then
- * frames (at most one of each stream, since a frame needs the window that the one before it left): few while answers are
- * written, but a batch where some have waited for long. So while the machine keeps up no frame waits longer than OVERDUE_MS
+ * Each turn of the loop takes one decode step of every answer (one read of a stream's cache serves all who ask it; of answers
+ * that need a read each, READ_ALONE have a step), then frames (at most one of each stream, since a frame needs the window that
+ * the one before it left): few while answers are written, but a batch where some have waited for long. So while the machine keeps up no frame waits longer than OVERDUE_MS
  * and a decode step, and a new question for one run of the model at most, unless frames are overdue. Nothing here blocks between runs:
  * cancellation and new work are seen at every turn.
  */
@@ -153,7 +153,7 @@ export class Scheduler {
     this.#questions.failThoseOn(name);
   }
 
-  /** Resolves when the frame's K, V are in the cache. Rejects with `stream_not_found` or `stream_deleted`. */
+  /** Resolves when the frame's K, V are in the cache. Rejects with `stream_not_found`, `stream_deleted` or `internal`. */
   append(name: string, timeMs: number, rgb: Uint8Array): Promise<Appended> {
     const stream = this.#streams.get(name);
     if (stream === undefined) return Promise.reject(new YocoError('stream_not_found'));

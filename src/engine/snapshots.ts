@@ -11,6 +11,8 @@ export class Snapshots {
   readonly #model: Model;
   readonly #scheduler: Scheduler;
   readonly #stopped = new AbortController();
+  /** Of each stream that is being restored: raised where it is closed before it is open. */
+  readonly #closed = new Map<string, AbortController>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(model: Model, scheduler: Scheduler) {
@@ -40,21 +42,37 @@ export class Snapshots {
 
   /**
    * Opens a stream from a file; until its checksum is seen to be right there is no stream.
-   * Rejects with `snapshot_not_found`, `snapshot_damaged`, `snapshot_unsupported`, `stream_exists`, `shutting_down`, and with
-   * `definition_invalid` where the limit is less than what the snapshot holds.
+   * Rejects with `snapshot_not_found`, `snapshot_damaged`, `snapshot_unsupported`, `stream_exists`, `stream_deleted`, `shutting_down`,
+   * and with `definition_invalid` where the limit is less than what the snapshot holds.
    */
-  restore(stream: string, file: string, limits: CacheLimits): Promise<Restored> {
-    return this.#next(
-      () => new YocoError('shutting_down'),
-      () => readSnapshot(file, (reader) => this.#restored(stream, reader, limits), this.#stopped.signal),
-    );
+  async restore(stream: string, file: string, limits: CacheLimits): Promise<Restored> {
+    const closed = new AbortController();
+    this.#closed.set(stream, closed);
+    const read = (): Promise<Restored> => {
+      const ended = AbortSignal.any([this.#stopped.signal, closed.signal]);
+      return readSnapshot(file, (reader) => this.#restored(stream, reader, limits, closed.signal), ended);
+    };
+    try {
+      return await this.#next(() => new YocoError('shutting_down'), read);
+    } catch (error) {
+      if (closed.signal.aborted) throw new YocoError('stream_deleted');
+      throw error;
+    } finally {
+      if (this.#closed.get(stream) === closed) this.#closed.delete(stream);
+    }
   }
 
-  async #restored(stream: string, reader: SnapshotReader, limits: CacheLimits): Promise<Restored> {
+  /** Of a stream that is closed: if it is being restored, or waits to be, it is not opened any more. */
+  giveUp(stream: string): void {
+    this.#closed.get(stream)?.abort();
+  }
+
+  async #restored(stream: string, reader: SnapshotReader, limits: CacheLimits, closed: AbortSignal): Promise<Restored> {
     checkModel(reader.header, this.#model.config);
     checkRoom(reader.header, limits);
     const content = await readContent(reader.header, (target) => reader.fill(target));
     await reader.verify();
+    if (closed.aborted) throw new YocoError('stream_deleted');
     try {
       return { snapshot: reader.summary, appended: this.#scheduler.restore(stream, content, limits) };
     } catch (error) {

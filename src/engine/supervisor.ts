@@ -1,6 +1,6 @@
 /**
  * The server's side of the engine: starts the engine process, watches it, and starts it again when it dies or hangs.
- * What was in progress then fails with `engine_restarted`; streams are opened again, empty, before new frames go in.
+ * What was in progress then fails with `engine_restarted`; streams are opened again before new frames go in: empty, or from a file.
  */
 import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { YocoError } from '../errors.ts';
 import type { DeviceName } from '../model/device/device.ts';
 import { forkLean } from './child.ts';
+import { fromEngineError } from './engine-error.ts';
 import { Outbox } from './outbox.ts';
 import {
   type AnswerEnd,
@@ -23,7 +24,6 @@ import {
   type SnapshotSummary,
   type ToEngine,
 } from './protocol.ts';
-import { fromWire } from './wire-error.ts';
 
 export interface EngineOptions {
   /** Folder of the model bundle. */
@@ -77,6 +77,7 @@ type Pending =
     }
   | {
       readonly kind: 'restore';
+      readonly stream: string;
       readonly resolve: (result: Restored) => void;
       readonly reject: (error: YocoError) => void;
     }
@@ -93,6 +94,10 @@ interface EngineEvents {
   ready: [bundle: LoadedBundle];
   /** The process is gone; every stream's cache went with it. */
   lost: [reason: string];
+  /** A stream of the lost process goes on from its file. */
+  wentOn: [stream: string, restored: Restored];
+  /** Its file could not be used, and it goes on empty. */
+  notGoneOn: [stream: string, error: YocoError];
 }
 
 const STOP_MS = 5_000;
@@ -107,6 +112,14 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #options: EngineOptions;
   readonly #pending = new Map<number, Pending>();
   readonly #streams = new Map<string, CacheLimits>();
+  /** Paths of the files from which streams go on when the process is started again; the others are then empty. */
+  readonly #files = new Map<string, string>();
+  /** Streams that are being read from them: not open yet. */
+  readonly #reading = new Set<string>();
+  /** Whether this process began with such a file. */
+  #wentOn = false;
+  /** Whether it is ended for the memory that it holds. */
+  #isTooLarge = false;
   #child: ChildProcess | undefined;
   /** To `#child`. */
   #outbox: Outbox<ToEngine> | undefined;
@@ -189,13 +202,37 @@ export class Engine extends EventEmitter<EngineEvents> {
   close(stream?: string): Promise<void> | undefined {
     if (stream === undefined) return this.#stop();
     this.#streams.delete(stream);
+    this.#files.delete(stream);
+    this.#reading.delete(stream);
     this.#send({ type: 'close', stream });
+    for (const [id, pending] of this.#pending) {
+      if (pending.kind !== 'restore' || pending.stream !== stream) continue;
+      this.#pending.delete(id);
+      pending.reject(new YocoError('stream_deleted'));
+    }
     return undefined;
   }
 
-  /** Resolves when the frame is in the cache; rejects with `engine_unavailable`, `engine_restarted`, `stream_deleted`. */
+  /**
+   * Where a stream that is open goes on when a lost process is started again: from the snapshot at this path, in place of empty. Not
+   * where the process was ended for its memory, nor where one that began with files was lost within a minute: each would be again. Null: empty.
+   */
+  goOnFrom(stream: string, file: string | null): void {
+    if (file === null) this.#files.delete(stream);
+    else if (this.#streams.has(stream)) this.#files.set(stream, file);
+  }
+
+  /** Whether the engine takes frames and questions of a stream: it is ready, and does not read the stream's file. */
+  takes(stream: string): boolean {
+    return this.ready && !this.#reading.has(stream);
+  }
+
+  /**
+   * Resolves when the frame is in the cache; rejects with `engine_unavailable`, `engine_restarted`, `shutting_down`, `stream_not_found`,
+   * `stream_deleted`, and `internal` where it was not taken.
+   */
   append(stream: string, timeMs: number, rgb: Uint8Array): Promise<Appended> {
-    if (!this.#ready) return Promise.reject(new YocoError('engine_unavailable'));
+    if (!this.takes(stream)) return Promise.reject(new YocoError('engine_unavailable'));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { kind: 'frame', resolve, reject });
@@ -208,7 +245,7 @@ export class Engine extends EventEmitter<EngineEvents> {
    * `engine_unavailable` or `engine_restarted`: then there is no new file of that name.
    */
   snapshot(stream: string, file: string, facts: SnapshotFacts): Promise<SnapshotSummary> {
-    if (!this.#ready) return Promise.reject(new YocoError('engine_unavailable'));
+    if (!this.takes(stream)) return Promise.reject(new YocoError('engine_unavailable'));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { kind: 'snapshot', resolve, reject });
@@ -217,26 +254,26 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   /**
-   * Opens a stream from a snapshot in place of `open`. Rejects with what `Snapshots.restore` rejects with, and with
-   * `engine_unavailable` or `engine_restarted`: then the stream is not open.
+   * Opens a stream from a snapshot in place of `open`. Rejects with what `Snapshots.restore` rejects with, with
+   * `engine_unavailable` or `engine_restarted`, and with `stream_deleted` once it is closed: then the stream is not open.
    */
   restore(stream: string, file: string, limits: CacheLimits): Promise<Restored> {
     if (!this.#ready) return Promise.reject(new YocoError('engine_unavailable'));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const done = (result: Restored): void => {
-        // From now on it is a stream like any other: if the engine starts again, it is opened there, empty.
+        // From now on it is a stream like any other: if the engine starts again, it is opened there.
         this.#streams.set(stream, limits);
         resolve(result);
       };
-      this.#pending.set(id, { kind: 'restore', resolve: done, reject });
+      this.#pending.set(id, { kind: 'restore', stream, resolve: done, reject });
       this.#send({ type: 'restore', id, stream, file, ...limits });
     });
   }
 
   /** Begins an answer and returns the function that cancels it. */
   ask(request: AskRequest, callbacks: AnswerCallbacks): () => void {
-    if (!this.#ready) {
+    if (!this.#ready || request.streams.some(({ name }) => this.#reading.has(name))) {
       queueMicrotask(() => {
         callbacks.failed(new YocoError(this.#closing ? 'shutting_down' : 'engine_unavailable'));
       });
@@ -273,12 +310,13 @@ export class Engine extends EventEmitter<EngineEvents> {
         for (const message of messages as readonly FromEngine[]) {
           if (message.type === 'loaded') {
             this.#bundle = message.bundle;
-            for (const [stream, limits] of this.#streams) this.#send({ type: 'open', stream, ...limits });
             this.#ready = true;
             this.#loadedAt = performance.now();
+            this.#wentOn = this.#files.size > 0;
+            for (const [stream, limits] of this.#streams) this.#openAgain(stream, limits);
             this.emit('ready', message.bundle);
             resolve();
-          } else if (message.type === 'load_failed') reject(fromWire(message.error));
+          } else if (message.type === 'load_failed') reject(fromEngineError(message.error));
           else this.#receive(message);
         }
       });
@@ -298,6 +336,31 @@ export class Engine extends EventEmitter<EngineEvents> {
       }, this.#options.heartbeatMs);
       this.#heartbeat.unref();
     });
+  }
+
+  #openAgain(stream: string, limits: CacheLimits): void {
+    const [file, child] = [this.#files.get(stream), this.#child];
+    if (file === undefined) {
+      this.#send({ type: 'open', stream, ...limits });
+      return;
+    }
+    const reading = this.restore(stream, file, limits);
+    this.#reading.add(stream);
+    reading.then(
+      (restored) => {
+        this.#reading.delete(stream);
+        this.emit('wentOn', stream, restored);
+      },
+      (error: unknown) => {
+        const known = YocoError.from(error);
+        // Of a stream that was closed another may have the name by now; a process that is gone is followed by one that opens it.
+        if (known.code === 'stream_deleted' || this.#child !== child || this.#closing) return;
+        this.#files.delete(stream);
+        this.#reading.delete(stream);
+        this.#send({ type: 'open', stream, ...limits });
+        this.emit('notGoneOn', stream, known);
+      },
+    );
   }
 
   #check(child: ChildProcess): void {
@@ -325,6 +388,7 @@ export class Engine extends EventEmitter<EngineEvents> {
         this.#options.onWarning(
           `The engine holds ${message.rssBytes} bytes, more than its limit; it is started again.`,
         );
+        this.#isTooLarge = true;
         this.#child?.kill('SIGKILL');
       }
       return;
@@ -336,7 +400,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       return;
     }
     this.#pending.delete(message.id);
-    if (message.type === 'failed') this.#fail(pending, fromWire(message.error));
+    if (message.type === 'failed') this.#fail(pending, fromEngineError(message.error));
     else if (message.type === 'appended' && pending.kind === 'frame') pending.resolve(message.result);
     else if (message.type === 'snapshot_done' && pending.kind === 'snapshot') pending.resolve(message.summary);
     else if (message.type === 'restored' && pending.kind === 'restore') pending.resolve(message.result);
@@ -352,6 +416,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (this.#restart !== undefined) return; // of a process that ended as it was being started its `exit` was heard first
     this.#ready = false;
     this.#child = undefined;
+    this.#reading.clear();
     clearInterval(this.#heartbeat);
     for (const [id, pending] of [...this.#pending]) {
       this.#pending.delete(id);
@@ -363,12 +428,25 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (this.#loadedAt !== undefined) this.#losses++;
     this.emit('lost', reason);
     if (this.#bundle === undefined) return; // it never loaded: `start` has rejected
-    if (this.#loadedAt !== undefined && performance.now() - this.#loadedAt > STABLE_AFTER_MS) this.#failures = 0;
+    const wasStable = this.#loadedAt !== undefined && performance.now() - this.#loadedAt > STABLE_AFTER_MS;
+    if (wasStable) this.#failures = 0;
+    if (this.#isTooLarge || (this.#wentOn && !wasStable)) this.#forgetFiles();
+    this.#isTooLarge = this.#wentOn = false;
     this.#loadedAt = undefined;
     const [first, longest] = this.#options.backoffMs;
     const wait = Math.min(longest, first * 2 ** this.#failures++);
     this.#options.onWarning(`${reason} It is started again in ${wait} ms.`);
     this.#restart = setTimeout(() => void this.#startAgain(), wait);
+  }
+
+  /** The next process would come to the same end. */
+  #forgetFiles(): void {
+    if (this.#files.size === 0) return;
+    this.#files.clear();
+    const why = this.#isTooLarge
+      ? 'the engine would hold as much again'
+      : 'the engine was lost soon after it had read them';
+    this.#options.onWarning(`Kept streams do not go on from their files, since ${why}: they begin empty.`);
   }
 
   async #startAgain(): Promise<void> {

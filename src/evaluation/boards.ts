@@ -2,7 +2,7 @@
 import type { Exercise, LabelledPicture, Scene } from './labels.ts';
 import { type Colour, COLOURS, DARK, PALE, pickColour } from './paint.ts';
 import { BORDER_MS, type Playlist, type Span } from './playlist.ts';
-import { Asker, plural } from './questions.ts';
+import { Asker, type EvaluationQuestion, plural, type Task, type Words } from './questions.ts';
 import { pick, type Random, shuffle } from './random.ts';
 
 /** What boards are made of; a task whose pictures are not there is not asked. */
@@ -29,76 +29,104 @@ const EACH = 2;
 const BACKGROUNDS = ['#ffffff', '#ececec', '#d8d8d8', '#cfd8dc', '#d7ccc8'];
 
 /** A stream of boards, each asked about while it is shown. `stream`: its number. Empty where there is no picture. */
-export function makeBoards(pictures: BoardPictures, random: Random, stream = 0): Playlist {
-  const { cutOuts, scenes, exercises } = pictures;
-  const spans: Span[] = [];
-  const asker = new Asker(stream, random);
-  const end = (): number => spans.at(-1)?.endMs ?? 0;
-  const show = (picture: LabelledPicture, lengthMs: number, board?: Span['board']): void => {
-    spans.push({ picture, startMs: end(), endMs: end() + lengthMs, ...(board === undefined ? {} : { board }) });
-  };
-  const now = (
-    set: string,
-    startMs: number,
-  ): { asOfMs: number; moment: { set: string; startMs: number; endMs: number } } => {
-    const asOfMs = end() - BORDER_MS;
-    return { asOfMs, moment: { set, startMs, endMs: asOfMs } };
-  };
+export function makeBoards({ cutOuts, scenes, exercises }: BoardPictures, random: Random, stream = 0): Playlist {
+  const boards = new Boards(stream, random);
+  const each = (pictures: readonly unknown[]): number => (pictures.length > 0 ? EACH : 0);
+  for (let i = 0; i < each(cutOuts); i++) boards.where(cutOuts);
+  for (let i = 0; i < each(cutOuts); i++) boards.howMany(cutOuts);
+  for (let i = 0; i < each(scenes); i++) boards.describe(scenes);
+  if (exercises.length > 0) boards.repetitions(exercises);
+  for (let i = 0; i < each(cutOuts); i++) boards.colour(cutOuts);
+  return boards.playlist;
+}
 
-  for (let i = 0; i < EACH && cutOuts.length > 0; i++) {
-    const cell = Math.floor(random() * PLACES.length);
-    const picture = pick(cutOuts, random);
-    const startMs = end();
-    show(picture, BOARD_MS, board([cell], random));
+/** Shows and asks, task by task. What is random is drawn in the order of the calls. */
+class Boards {
+  readonly #spans: Span[] = [];
+  readonly #asker: Asker;
+  readonly #random: Random;
+
+  constructor(stream: number, random: Random) {
+    this.#asker = new Asker(stream, random);
+    this.#random = random;
+  }
+
+  get playlist(): Playlist {
+    return { spans: this.#spans, durationMs: this.#endMs, questions: this.#asker.questions };
+  }
+
+  where(cutOuts: readonly LabelledPicture[]): void {
+    const cell = Math.floor(this.#random() * PLACES.length);
+    const picture = pick(cutOuts, this.#random);
+    const startMs = this.#show(picture, BOARD_MS, board([cell], this.#random));
     const expected = PLACES[cell] ?? '';
-    asker.ask(
-      'where',
-      { x: `the ${picture.label}` },
-      { expected, chance: 1 / PLACES.length, ...now(picture.set, startMs) },
-    );
+    this.#ask('where', the(picture), { expected, chance: 1 / PLACES.length }, picture.set, startMs);
   }
-  for (let i = 0; i < EACH && cutOuts.length > 0; i++) {
-    const count = 1 + Math.floor(random() * MOST_COPIES);
-    const cells = shuffle([...PLACES.keys()], random).slice(0, count);
-    const picture = pick(cutOuts, random);
-    const startMs = end();
-    show(picture, BOARD_MS, board(cells, random));
+
+  howMany(cutOuts: readonly LabelledPicture[]): void {
+    const count = 1 + Math.floor(this.#random() * MOST_COPIES);
+    const cells = shuffle([...PLACES.keys()], this.#random).slice(0, count);
+    const picture = pick(cutOuts, this.#random);
+    const startMs = this.#show(picture, BOARD_MS, board(cells, this.#random));
     const xs = plural(picture.label);
-    asker.ask('howmany', { xs }, { expected: String(count), chance: 1 / MOST_COPIES, ...now(picture.set, startMs) });
+    this.#ask('howmany', { xs }, { expected: String(count), chance: 1 / MOST_COPIES }, picture.set, startMs);
   }
-  for (let i = 0; i < EACH && scenes.length > 0; i++) {
-    const { set, file, captions } = pick(scenes, random);
-    const startMs = end();
+
+  describe(scenes: readonly Scene[]): void {
+    const { set, file, captions } = pick(scenes, this.#random);
     const expected = captions[0] ?? '';
-    show({ set, file, label: expected }, BOARD_MS);
-    asker.ask('describe', {}, { expected, captions, chance: 0, ...now(set, startMs) });
+    const startMs = this.#show({ set, file, label: expected }, BOARD_MS);
+    this.#ask('describe', {}, { expected, captions, chance: 0 }, set, startMs);
   }
-  if (exercises.length > 0) {
-    const { start, end: reached } = pick(exercises, random);
+
+  repetitions(exercises: readonly Exercise[]): void {
+    const { start, end } = pick(exercises, this.#random);
     const [least, most] = REPETITIONS;
-    const count = least + Math.floor(random() * (most - least + 1));
-    const startMs = end();
+    const count = least + Math.floor(this.#random() * (most - least + 1));
+    const startMs = this.#endMs;
     for (let i = 0; i < count; i++) {
-      show(start, POSE_MS);
-      show(reached, POSE_MS);
+      this.#show(start, POSE_MS);
+      this.#show(end, POSE_MS);
     }
     // Within one is right: of the five numbers two or three are.
     const chance = (count === least || count === most ? 2 : 3) / (most - least + 1);
-    asker.ask(
-      'repetitions',
-      { x: `the ${start.label}` },
-      { expected: String(count), chance, ...now(start.set, startMs) },
-    );
+    this.#ask('repetitions', the(start), { expected: String(count), chance }, start.set, startMs);
   }
-  for (let i = 0; i < EACH && cutOuts.length > 0; i++) {
-    const picture = pick(cutOuts, random);
-    const paint = pickColour(random);
-    const startMs = end();
-    show(picture, BOARD_MS, large(paint, random));
+
+  colour(cutOuts: readonly LabelledPicture[]): void {
+    const picture = pick(cutOuts, this.#random);
+    const paint = pickColour(this.#random);
+    const startMs = this.#show(picture, BOARD_MS, large(paint, this.#random));
     const chance = 1 / Object.keys(COLOURS).length;
-    asker.ask('colour', { x: `the ${picture.label}` }, { expected: paint, chance, ...now(picture.set, startMs) });
+    this.#ask('colour', the(picture), { expected: paint, chance }, picture.set, startMs);
   }
-  return { spans, durationMs: end(), questions: asker.questions };
+
+  get #endMs(): number {
+    return this.#spans.at(-1)?.endMs ?? 0;
+  }
+
+  /** Returns when it begins. */
+  #show(picture: LabelledPicture, lengthMs: number, board?: Span['board']): number {
+    const startMs = this.#endMs;
+    this.#spans.push({ picture, startMs, endMs: startMs + lengthMs, ...(board === undefined ? {} : { board }) });
+    return startMs;
+  }
+
+  /** Of what is shown since `startMs`, while it is. */
+  #ask(
+    task: Task,
+    words: Words,
+    asked: Pick<EvaluationQuestion, 'expected' | 'chance' | 'captions'>,
+    set: string,
+    startMs: number,
+  ): void {
+    const asOfMs = this.#endMs - BORDER_MS;
+    this.#asker.ask(task, words, { ...asked, asOfMs, moment: { set, startMs, endMs: asOfMs } });
+  }
+}
+
+function the({ label }: LabelledPicture): Words {
+  return { x: `the ${label}` };
 }
 
 /** One cut-out that fills more than half of the picture, in a colour that can be told from the background. */

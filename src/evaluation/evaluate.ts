@@ -63,6 +63,9 @@ export interface EvaluationOptions {
   readonly onAnswer?: (question: EvaluationQuestion, answer: string, right: boolean | null) => void;
 }
 
+/** "Did you see a dog today?" is asked too: in no time zone does a video that begins then, of an hour at most, go on past midnight. */
+const RECORDED_AT = '2020-01-01T12:00:00Z';
+
 interface Asked {
   readonly question: EvaluationQuestion;
   readonly result: AnswerResult;
@@ -245,7 +248,8 @@ class Run {
     const fill = (stream: SourceStream): Promise<void> => orAborted(stream.ended(), signal);
     try {
       await encodeVideo(spans, file, video, signal);
-      const definition = { name, source: { file, pace: 'fastest' }, sampling: { fps } };
+      const source = { file, pace: 'fastest', recorded_at: RECORDED_AT };
+      const definition = { name, source, sampling: { fps } };
       return await withWholeStream(this.#live, definition, expected, fill, then);
     } finally {
       await rm(file, { force: true });

@@ -46,9 +46,10 @@ export class FinishedStreams {
     return new FinishedStreams(file, results);
   }
 
+  /** Throws `data_invalid` where the file cannot be written. */
   async add(result: StreamResult): Promise<void> {
     this.results.set(result.stream, result);
-    await appendFile(this.#file, `${JSON.stringify(result)}\n`);
+    await changed(this.#file, appendFile(this.#file, `${JSON.stringify(result)}\n`));
   }
 }
 

@@ -1,7 +1,7 @@
 /** What a stream of the evaluation shows when, and what is asked about it. Everything random comes from one generator. */
 import type { LabelledPicture } from './labels.ts';
 import { clockText } from '../clock-text.ts';
-import { Asker, type EvaluationQuestion, type Task, withArticle } from './questions.ts';
+import { Asker, type EvaluationQuestion, type Task, withArticle, type Words } from './questions.ts';
 import type { Colour } from './paint.ts';
 import { Draws, pick, type Random } from './random.ts';
 
@@ -78,7 +78,11 @@ export function makePlaylist(
   const absent = labels.filter((label) => !order.some((other) => related(label, other)));
   const different = countOf(seconds, THINGS[1], labels.length) - countOf(seconds, THINGS[0], labels.length) + 1;
   const known = { names: labels.length, absent, different, rounds: Math.max(1, Math.round(seconds / 60)) };
-  return { spans, durationMs: at, questions: askAbout(spans, at, known, new Asker(stream, random), random) };
+  return {
+    spans,
+    durationMs: at,
+    questions: new WholeStream(spans, at, known, new Asker(stream, random), random).ask(),
+  };
 }
 
 function namesIn(pictures: readonly LabelledPicture[]): string[] {
@@ -106,108 +110,176 @@ interface Known {
   readonly rounds: number;
 }
 
-function askAbout(
-  spans: readonly Span[],
-  endMs: number,
-  known: Known,
-  asker: Asker,
-  random: Random,
-): readonly EvaluationQuestion[] {
-  const lastMs = endMs - BORDER_MS;
-  const { absent } = known;
-  const ofShown = 1 / spans.length;
-  const ofOthers = 1 / Math.max(1, spans.length - 1);
-  const momentOf = (span: Span, asOfMs: number): EvaluationQuestion['moment'] => ({
-    set: span.picture.set,
-    startMs: span.startMs,
-    endMs: Math.min(span.endMs, asOfMs),
-  });
-  /** A question whose answer is seen in `span`. */
-  const about = (task: Task, span: Span, expected: string, chance: number, words = {}, asOfMs = lastMs): void => {
-    asker.ask(task, words, { expected, chance, asOfMs, moment: momentOf(span, asOfMs) });
-  };
-  const inside = (span: Span): number =>
-    span.startMs + BORDER_MS + random() * Math.max(0, span.endMs - span.startMs - 2 * BORDER_MS);
-  const no = (task: Task, label: string, asOfMs: number, never: boolean): void => {
-    const x = withArticle(label);
-    const hallucination = never ? ({ absent: true } as const) : {};
-    asker.ask(task, { x }, { expected: 'no', chance: 0.5, asOfMs, moment: null, ...hallucination });
-  };
-  const the = (span: Span): { x: string } => ({ x: `the ${span.picture.label}` });
-  // Of each task its own: no fact is asked twice in the words of one task while there are others.
-  const draws = <T>(items: readonly T[]): Draws<T> => new Draws(items, random);
-  const earlier = spans.slice(0, -1);
-  const later = spans.slice(1);
-  const [seen, neverSeen, shownNow, neverShownNow] = [draws(spans), draws(absent), draws(spans), draws(absent)];
-  const [gone, lasted, came, notShown] = [draws(earlier), draws(earlier), draws(spans), draws(absent)];
-  const neighbours = { before: draws(later), after: draws(later) };
-  const withSecond = spans.filter((span) => secondInside(span, lastMs) !== null);
-  const atTime = draws(withSecond);
+/** Asks about all that a stream shows, task by task. What is random is drawn in the order in which it is asked. */
+class WholeStream {
+  readonly #spans: readonly Span[];
+  readonly #durationMs: number;
+  /** When most is asked: at the end. */
+  readonly #lastMs: number;
+  readonly #known: Known;
+  readonly #asker: Asker;
+  readonly #random: Random;
+  readonly #draws: ReturnType<typeof drawsOf>;
 
-  for (const span of spans) about('now', span, span.picture.label, 1 / known.names, {}, inside(span));
-  const [first, last] = [spans[0], spans.at(-1)];
-  if (first !== undefined) about('first', first, first.picture.label, ofShown);
-  if (last !== undefined) about('last', last, last.picture.label, ofShown);
-  for (let round = 0; round < known.rounds; round++) {
-    // Where everything was shown there is nothing to say no to, and yes is not asked alone.
-    for (let i = 0; i < 2 && absent.length > 0; i++) {
-      const span = seen.next();
-      about('seen', span, 'yes', 0.5, { x: withArticle(span.picture.label) });
-      no('seen', neverSeen.next(), lastMs, true);
-    }
-    if (absent.length > 0) {
-      const span = shownNow.next();
-      about('seennow', span, 'yes', 0.5, { x: withArticle(span.picture.label) }, inside(span));
-      no('seennow', neverShownNow.next(), inside(pick(spans, random)), true);
-    }
-    // The harder no: it was there, and is there no longer.
-    const now = shownNow.next((span) => span !== first);
-    const before = pick(spans.slice(0, spans.indexOf(now)), random);
-    if (!related(now.picture.label, before.picture.label)) {
-      about('seennow', now, 'yes', 0.5, { x: withArticle(now.picture.label) }, inside(now));
-      no('seennow', before.picture.label, inside(now), false);
-    }
-    for (const task of ['before', 'after'] as const) {
-      const b = neighbours[task].next();
-      const a = spans[spans.indexOf(b) - 1];
-      if (a === undefined) continue;
-      const [named, wanted] = task === 'before' ? [b, a] : [a, b];
-      about(task, wanted, wanted.picture.label, ofOthers, the(named));
-    }
-    for (let i = 0; i < 2; i++) {
-      if (withSecond.length > 0) {
-        const span = atTime.next();
-        about('at', span, span.picture.label, ofShown, { t: clockText((secondInside(span, lastMs) ?? 0) * 1000) });
-      }
-      const other = came.next();
-      about('when', other, String(other.startMs / 1000), ofShown, the(other));
-    }
-    const left = gone.next();
-    asker.ask('left', the(left), {
-      expected: String(left.endMs / 1000),
-      chance: ofOthers,
-      asOfMs: lastMs,
-      moment: momentOf({ ...left, endMs: left.endMs + GONE_MS }, lastMs),
-    });
-    const timed = lasted.next(undefined, rarity);
-    about('duration', timed, String(secondsOf(timed)), Math.min(1, (2 * WITHIN_S + 1) / (endMs / 1000)), the(timed));
-    if (absent.length > 0) {
-      const x = `the ${notShown.next()}`;
-      const chance = 1 / (spans.length + 1);
-      asker.ask('notshown', { x }, { expected: 'not shown', chance, asOfMs: lastMs, moment: null });
-    }
+  constructor(spans: readonly Span[], durationMs: number, known: Known, asker: Asker, random: Random) {
+    this.#spans = spans;
+    this.#durationMs = durationMs;
+    this.#lastMs = durationMs - BORDER_MS;
+    this.#known = known;
+    this.#asker = asker;
+    this.#random = random;
+    this.#draws = drawsOf(spans, known.absent, this.#lastMs, random);
   }
-  asker.ask(
-    'different',
-    {},
-    {
-      expected: String(spans.length),
-      chance: 1 / known.different,
-      asOfMs: lastMs,
-      moment: null,
-    },
-  );
-  return asker.questions;
+
+  ask(): readonly EvaluationQuestion[] {
+    for (const span of this.#spans) this.#now(span);
+    this.#ends();
+    for (let round = 0; round < this.#known.rounds; round++) {
+      for (let i = 0; i < 2; i++) this.#seen();
+      this.#seenNow();
+      this.#seenBefore();
+      for (const task of ['before', 'after'] as const) this.#neighbour(task);
+      for (let i = 0; i < 2; i++) {
+        this.#at();
+        this.#when();
+      }
+      this.#left();
+      this.#duration();
+      this.#notShown();
+    }
+    this.#different();
+    return this.#asker.questions;
+  }
+
+  #now(span: Span): void {
+    this.#about('now', span, span.picture.label, 1 / this.#known.names, {}, this.#inside(span));
+  }
+
+  #ends(): void {
+    const [first, last] = [this.#spans[0], this.#spans.at(-1)];
+    const chance = 1 / this.#spans.length;
+    if (first !== undefined) this.#about('first', first, first.picture.label, chance);
+    if (last !== undefined) this.#about('last', last, last.picture.label, chance);
+  }
+
+  /** Where everything was shown there is nothing to say no to, and yes is not asked alone. */
+  #seen(): void {
+    if (this.#known.absent.length === 0) return;
+    const span = this.#draws.seen.next();
+    this.#about('seen', span, 'yes', 0.5, { x: withArticle(span.picture.label) });
+    this.#no('seen', this.#draws.neverSeen.next(), this.#lastMs, true);
+  }
+
+  #seenNow(): void {
+    if (this.#known.absent.length === 0) return;
+    const span = this.#draws.shownNow.next();
+    this.#about('seennow', span, 'yes', 0.5, { x: withArticle(span.picture.label) }, this.#inside(span));
+    this.#no('seennow', this.#draws.neverShownNow.next(), this.#inside(pick(this.#spans, this.#random)), true);
+  }
+
+  /** The harder no: it was there, and is there no longer. */
+  #seenBefore(): void {
+    const now = this.#draws.shownNow.next((span) => span !== this.#spans[0]);
+    const before = pick(this.#spans.slice(0, this.#spans.indexOf(now)), this.#random);
+    if (related(now.picture.label, before.picture.label)) return;
+    this.#about('seennow', now, 'yes', 0.5, { x: withArticle(now.picture.label) }, this.#inside(now));
+    this.#no('seennow', before.picture.label, this.#inside(now), false);
+  }
+
+  #neighbour(task: 'before' | 'after'): void {
+    const b = this.#draws[task].next();
+    const a = this.#spans[this.#spans.indexOf(b) - 1];
+    if (a === undefined) return;
+    const [named, wanted] = task === 'before' ? [b, a] : [a, b];
+    this.#about(task, wanted, wanted.picture.label, this.#ofOthers, the(named));
+  }
+
+  #at(): void {
+    if (this.#draws.at === null) return;
+    const span = this.#draws.at.next();
+    const t = clockText((secondInside(span, this.#lastMs) ?? 0) * 1000);
+    this.#about('at', span, span.picture.label, 1 / this.#spans.length, { t });
+  }
+
+  #when(): void {
+    const span = this.#draws.came.next();
+    this.#about('when', span, String(span.startMs / 1000), 1 / this.#spans.length, the(span));
+  }
+
+  #left(): void {
+    const span = this.#draws.gone.next();
+    const moment = this.#momentOf({ ...span, endMs: span.endMs + GONE_MS }, this.#lastMs);
+    this.#askAtEnd('left', the(span), String(span.endMs / 1000), this.#ofOthers, moment);
+  }
+
+  #duration(): void {
+    const span = this.#draws.lasted.next(undefined, rarity);
+    const chance = Math.min(1, (2 * WITHIN_S + 1) / (this.#durationMs / 1000));
+    this.#about('duration', span, String(secondsOf(span)), chance, the(span));
+  }
+
+  #notShown(): void {
+    if (this.#known.absent.length === 0) return;
+    const x = `the ${this.#draws.notShown.next()}`;
+    this.#askAtEnd('notshown', { x }, 'not shown', 1 / (this.#spans.length + 1), null);
+  }
+
+  #different(): void {
+    this.#askAtEnd('different', {}, String(this.#spans.length), 1 / this.#known.different, null);
+  }
+
+  get #ofOthers(): number {
+    return 1 / Math.max(1, this.#spans.length - 1);
+  }
+
+  /** A moment at which the span is shown, clear of its borders. */
+  #inside({ startMs, endMs }: Span): number {
+    return startMs + BORDER_MS + this.#random() * Math.max(0, endMs - startMs - 2 * BORDER_MS);
+  }
+
+  #momentOf({ picture, startMs, endMs }: Span, asOfMs: number): EvaluationQuestion['moment'] {
+    return { set: picture.set, startMs, endMs: Math.min(endMs, asOfMs) };
+  }
+
+  /** A question whose answer is seen in `span`. */
+  #about(task: Task, span: Span, expected: string, chance: number, words: Words = {}, asOfMs = this.#lastMs): void {
+    this.#asker.ask(task, words, { expected, chance, asOfMs, moment: this.#momentOf(span, asOfMs) });
+  }
+
+  #no(task: Task, label: string, asOfMs: number, never: boolean): void {
+    const hallucination = never ? ({ absent: true } as const) : {};
+    const asked = { expected: 'no', chance: 0.5, asOfMs, moment: null, ...hallucination };
+    this.#asker.ask(task, { x: withArticle(label) }, asked);
+  }
+
+  #askAtEnd(task: Task, words: Words, expected: string, chance: number, moment: EvaluationQuestion['moment']): void {
+    this.#asker.ask(task, words, { expected, chance, asOfMs: this.#lastMs, moment });
+  }
+}
+
+/** Of each task its own: no fact is asked twice in the words of one task while there are others. */
+function drawsOf(spans: readonly Span[], absent: readonly string[], lastMs: number, random: Random) {
+  const draws = <T>(items: readonly T[]): Draws<T> => new Draws(items, random);
+  const [earlier, later] = [spans.slice(0, -1), spans.slice(1)];
+  const withSecond = spans.filter((span) => secondInside(span, lastMs) !== null);
+  return {
+    seen: draws(spans),
+    neverSeen: draws(absent),
+    shownNow: draws(spans),
+    neverShownNow: draws(absent),
+    before: draws(later),
+    after: draws(later),
+    /** Null where nothing is shown for so long. */
+    at: withSecond.length === 0 ? null : draws(withSecond),
+    came: draws(spans),
+    gone: draws(earlier),
+    lasted: draws(earlier),
+    notShown: draws(absent),
+  };
+}
+
+function the({ picture }: Span): Words {
+  return { x: `the ${picture.label}` };
 }
 
 function secondsOf({ startMs, endMs }: Span): number {

@@ -1,6 +1,7 @@
 /** All measures of an evaluation, from its finished streams. Nothing here plays or asks. */
 import { groupedInterval } from './bootstrap.ts';
 import { CiderD, tokenF1 } from './captions.ts';
+import { confidenceReport, type ConfidenceReport } from './confidence.ts';
 import type { PlannedStream } from './plan.ts';
 import { NAMES_OF_THE_PAST, RECALL, type Task } from './questions.ts';
 import type { Answered, Control, Described, StreamResult } from './results.ts';
@@ -74,6 +75,7 @@ export interface Evaluation {
     /** Length of all evidence over that of the moment. */
     readonly length: Mean;
   };
+  readonly confidence: ConfidenceReport;
   readonly firstTokenMs: { readonly median: number };
 }
 
@@ -170,6 +172,7 @@ export function makeReport(results: readonly StreamResult[], context: ReportCont
       uniformIou: mean(grounded.map(({ overlap }) => overlap?.uniform ?? 0)),
       length: mean(grounded.map(({ overlap }) => overlap?.length ?? 0)),
     },
+    confidence: confidenceReport(answered),
     firstTokenMs: { median: Math.round(firstTokens[Math.floor(firstTokens.length / 2)] ?? 0) },
   };
 }

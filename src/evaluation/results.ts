@@ -12,6 +12,8 @@ const answered = z.object({
   expected: z.string(),
   answer: z.string(),
   right: z.boolean(),
+  /** The model's own, 0..1. */
+  confidence: z.number(),
   chance: z.number(),
   /** What rules that need no memory would answer, by what they are. */
   rules: z.record(z.string(), z.string()).optional(),
@@ -104,6 +106,7 @@ export function answeredOf(question: EvaluationQuestion, result: AnswerResult, f
     expected,
     answer: result.text,
     right: isRight(question, result.text),
+    confidence: result.confidence,
     chance,
     ...(rules === undefined ? {} : { rules }),
     set: moment?.set ?? null,

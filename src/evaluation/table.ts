@@ -6,7 +6,7 @@ import type { Interval, Mean, Ratio, TaskScore } from './score.ts';
 const NAME = 32;
 
 export function table(result: Evaluation): string {
-  const { recall, phrasings, lastFrames, hallucination, describe, conversation } = result;
+  const { recall, phrasings, lastFrames, hallucination, describe, conversation, confidence } = result;
   const head = `${result.bundle}, seed ${result.seed}: ${result.streams} streams of ${result.seconds} s, ${result.questions} questions`;
   const parts = [
     [
@@ -67,6 +67,13 @@ export function table(result: Evaluation): string {
       meanRow('  overlap of the whole video', result.evidence.uniformIou),
       meanRow('  length, times the moment', result.evidence.length),
     ],
+    [
+      `${'right answers surer than wrong'.padEnd(NAME)}${share(confidence.rightIsSurer)}`,
+      `${'  of one task'.padEnd(NAME)}${share(confidence.withinTask)}`,
+      ...Object.entries(confidence.atLeast).map(
+        ([least, of]) => `${row(`  right, sure of ${least} or more`, of)}  ${percent(of.share)} of all`,
+      ),
+    ],
     [`first word of an answer: ${result.firstTokenMs.median} ms (median, up to ${QUESTIONS_AT_ONCE} asked at once)`],
     [result.intervals],
   ];
@@ -75,6 +82,10 @@ export function table(result: Evaluation): string {
 
 function percent(share: number): string {
   return `${(share * 100).toFixed(1)}%`.padStart(7);
+}
+
+function share(of: number | null): string {
+  return of === null ? '      -' : percent(of);
 }
 
 function interval([low, high]: Interval): string {

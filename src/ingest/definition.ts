@@ -5,12 +5,16 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import { QUESTION_MAX_CHARS, STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../question-limits.ts';
+import { parseWallTime } from '../rfc3339.ts';
 import { looksLikeAddress } from './ffmpeg-protocols.ts';
 import { mayHoldPassword, redact, redactUrl } from './redact.ts';
 import { MAX_MASKS, regionSchema } from './regions.ts';
 
 /** Frames a second that the model may see. */
 export const FPS = { least: 0.1, most: 30 } as const;
+
+/** Time from one writing of a kept stream to the next. */
+export const KEEP_EVERY_MS = { least: 10_000, most: 86_400_000, usual: 900_000 } as const;
 
 /** Standing questions of one stream's definition. */
 export const MAX_STANDING_QUESTIONS = 8;
@@ -78,13 +82,26 @@ const path = z
   .refine((value) => !value.startsWith('-') && !value.includes('\0'), 'expected a path that does not begin with "-"')
   .refine((value) => !looksLikeAddress(value), 'expected a path, not an address with a scheme');
 
-const fileSource = z.strictObject({
-  file: path,
-  /** Begins again at the end; the clock of the stream goes on. */
-  loop: z.boolean().default(false),
-  /** `realtime` plays as a camera would; `fastest` reads as quickly as frames are taken. */
-  pace: z.enum(['realtime', 'fastest']).default('realtime'),
-});
+const fileSource = z
+  .strictObject({
+    file: path,
+    /** Begins again at the end; the clock of the stream goes on. */
+    loop: z.boolean().default(false),
+    /** `realtime` plays as a camera would; `fastest` reads as quickly as frames are taken. */
+    pace: z.enum(['realtime', 'fastest']).default('realtime'),
+    /** Wall time of its first frame, RFC 3339: without it a question about a time of the day has no answer, since the file may be of any day. */
+    recorded_at: z
+      .string()
+      .refine(
+        (text) => parseWallTime(text) !== null,
+        'expected a wall time with its zone, such as 2030-01-31T12:00:00+01:00',
+      )
+      .optional(),
+  })
+  .refine((source) => !source.loop || source.recorded_at === undefined, {
+    path: ['recorded_at'],
+    error: 'is not for a file with loop, which is shown at other times each time',
+  });
 
 const deviceSource = z.strictObject({
   device: z
@@ -120,6 +137,8 @@ const webhook = z.strictObject({
     }, 'expected an address without a user and password'),
   /** Name of an environment variable that holds the secret by which what is sent is signed (https://www.standardwebhooks.com). */
   secret_env: variable.optional(),
+  /** Whether a new answer brings a picture of what it rests on. */
+  picture: z.boolean().optional(),
 });
 
 const standingQuestion = z.strictObject({
@@ -135,8 +154,19 @@ const standingQuestion = z.strictObject({
     .default(STANDING_EVERY_MS.usual / 1_000),
   /** How many askings in a row must give a new answer before it is told. */
   holds: z.int().min(1).max(STANDING_HOLDS_MAX).default(1),
+  /** An answer of less confidence counts as none. */
+  min_confidence: z.number().min(0).max(1).default(0),
   /** Where each new answer is sent; without, it stands in the log only. */
   webhook: webhook.optional(),
+});
+
+const keep = z.strictObject({
+  /** Seconds from one writing of the file to the next. */
+  every: z
+    .number()
+    .min(KEEP_EVERY_MS.least / 1_000)
+    .max(KEEP_EVERY_MS.most / 1_000)
+    .default(KEEP_EVERY_MS.usual / 1_000),
 });
 
 const fieldsBesideSource = {
@@ -144,6 +174,8 @@ const fieldsBesideSource = {
   description: z.string().max(1000).optional(),
   /** The stream goes on from this snapshot. Without a source it takes pushed frames, if any. */
   restore: snapshotName.optional(),
+  /** What the stream holds is written to a file by itself, and goes on from it after a restart. For the operator only, and not beside `restore`. */
+  keep: keep.optional(),
   /** Asked for as long as the stream is there: by `startServer` of the streams that there are, later by `stand`. For the operator only. */
   standing_questions: z.array(standingQuestion).max(MAX_STANDING_QUESTIONS).optional(),
   sampling: z
@@ -188,10 +220,21 @@ export type DeviceSourceDefinition = z.output<typeof deviceSource>;
  * Throws `definition_invalid` with the field as `param`; never repeats the value, which may hold a password.
  */
 export function parseDefinition(input: unknown): StreamDefinition {
-  const whole = isObject(input) && 'restore' in input ? { source: { push: true }, ...input } : input;
+  const given = isObject(input) && 'keep' in input && input.keep === true ? { ...input, keep: {} } : input;
+  const whole = isObject(given) && 'restore' in given ? { source: { push: true }, ...given } : given;
   const schema = z.strictObject({ ...fieldsBesideSource, source: SOURCES[sourceKind(whole)] });
   const parsed = schema.safeParse(whole);
   if (!parsed.success) throw invalidDefinition(parsed.error);
+  const { keep, restore, source } = parsed.data;
+  if (keep !== undefined && restore !== undefined) {
+    const detail = 'keep: is not for a stream with restore, since a kept stream goes on from its own file.';
+    throw new YocoError('definition_invalid', { param: 'keep', detail });
+  }
+  if ('file' in source && source.recorded_at !== undefined && (keep ?? restore) !== undefined) {
+    const detail =
+      'source.recorded_at: is not for a stream with restore or keep, whose clock goes on from its snapshot.';
+    throw new YocoError('definition_invalid', { param: 'source.recorded_at', detail });
+  }
   return parsed.data;
 }
 

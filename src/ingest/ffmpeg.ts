@@ -28,14 +28,14 @@ export interface FfmpegJob {
   readonly onInput?: (info: InputInfo) => void;
   /**
    * Called for each picture in order: `imageSize * imageSize * 3` bytes of RGB that belong to the callee, and the time
-   * of the source in ms, or null where it has none. ffmpeg is held back until the promise resolves.
+   * of the source in ms, or null where it has none. ffmpeg is held back until the promise resolves, and ended where it rejects.
    */
   readonly onFrame: (rgb: Uint8Array, ptsMs: number | null) => Promise<void>;
 }
 
 export interface FfmpegResult {
   readonly frames: number;
-  /** Why ffmpeg failed; null when it reached the end or was stopped. */
+  /** Why ffmpeg failed, or a picture was not taken; null when it reached the end or was stopped. */
   readonly error: YocoError | null;
   /** What tells that the input ended before its end, though ffmpeg did not fail; null when nothing does, or it was stopped. */
   readonly cutShort: YocoError | null;
@@ -115,7 +115,13 @@ export class FfmpegRun {
         }, done);
       },
     });
-    const read = new Promise((resolve) => sink.once('finish', resolve));
+    const read = new Promise<Error | null>((resolve) => {
+      sink.once('finish', () => {
+        resolve(null);
+      });
+      // fluent-ffmpeg kills the process then.
+      sink.once('error', resolve);
+    });
     let pid: number | undefined;
     const spawned = (): boolean => pid !== undefined;
     const failure = await new Promise<Error | null>((resolve) => {
@@ -137,10 +143,10 @@ export class FfmpegRun {
     running.delete(this.#command);
     this.#times.end();
     const ran = spawned();
-    if (ran) await read;
-    const stopped = this.#stop.signal.aborted;
-    const error = failure !== null && !stopped ? this.#errorOf(failure, ran) : null;
-    return { frames: this.#frames, error, cutShort: stopped ? null : this.#cutShort };
+    const refused = ran ? await read : null;
+    if (this.#stop.signal.aborted) return { frames: this.#frames, error: null, cutShort: null };
+    const error = refused !== null ? YocoError.from(refused) : failure !== null ? this.#errorOf(failure, ran) : null;
+    return { frames: this.#frames, error, cutShort: this.#cutShort };
   }
 
   #errorOf(failure: Error, ran: boolean): YocoError {

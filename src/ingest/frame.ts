@@ -23,6 +23,8 @@ export interface FrameSource {
   /** Ends when the source ends or is stopped; throws a YocoError when the source has failed for good. */
   frames(): AsyncIterable<Frame>;
   readonly status: SourceStatus;
+  /** Wall time of time 0, ms since 1970, where the source says it and not the clock of this machine. */
+  readonly startedAtMs: number | undefined;
   /** Ends the source and every process that it started; resolves when they are gone. */
   stop(): Promise<void>;
 }

@@ -41,6 +41,10 @@ export function checkSource(
     const detail = 'Only files of the operator have standing questions of their own.';
     throw new YocoError('forbidden', { param: 'standing_questions', detail });
   }
+  // Its files are beyond the limit of snapshots, and last.
+  if (definition.keep !== undefined) {
+    throw new YocoError('forbidden', { param: 'keep', detail: 'Only streams of the operator are kept by themselves.' });
+  }
 
   if ('device' in source) throw forbidden('source.device', 'Devices are opened only for the operator.');
   if ('file' in source) {

@@ -23,11 +23,14 @@ export interface ConversationStream extends Pick<LiveStream, 'name' | 'status'> 
 export class StreamConversation implements Conversation {
   readonly streams: readonly ConversationStream[];
   readonly #engine: Engine;
+  readonly #timeZone: string | undefined;
   #turns: Turn[] = [];
   #busy = false;
 
-  constructor(engine: Engine, streams: readonly ConversationStream[]) {
+  /** `timeZone`: of the times of the day in questions; default: that of the process. */
+  constructor(engine: Engine, streams: readonly ConversationStream[], timeZone?: string) {
     this.#engine = engine;
+    this.#timeZone = timeZone;
     this.streams = streams;
   }
 
@@ -60,6 +63,8 @@ export class StreamConversation implements Conversation {
       text,
       options,
       this.streams.map((stream) => stream.status()),
+      Date.now(),
+      this.#timeZone,
     );
     const turns = options.turns === undefined ? this.#turns : this.#given(options.turns, moments);
     this.#busy = true;

@@ -1,10 +1,13 @@
 /** All streams of one service, over one engine. */
+import type { Restored } from '../engine/protocol.ts';
 import { Engine, ENGINE_DEFAULTS, type EngineOptions } from '../engine/supervisor.ts';
 import { YocoError } from '../errors.ts';
 import { parseDefinition, type StreamDefinition } from '../ingest/definition.ts';
 import { checkSource, type SourcePolicy } from '../ingest/policy.ts';
+import { A_TIME_ZONE, isTimeZone } from '../time-zone.ts';
 import { chooseStreams } from './choose-streams.ts';
 import { StreamConversation } from './conversation.ts';
+import { Keeper } from './keeper.ts';
 import { cacheLimits, SourceStream } from './live-stream.ts';
 import { SnapshotFolder } from './snapshot-folder.ts';
 import type { Conversation, EngineFigures, LiveService, SnapshotInfo, WantedStreams } from './types.ts';
@@ -21,6 +24,8 @@ export interface LiveServiceOptions {
   readonly policy: SourcePolicy;
   /** After this many failed connections in a row a live source fails for good; default: never. */
   readonly maxAttempts?: number;
+  /** Time zone of the times of the day that questions name, as `Europe/Berlin`; default: that of the process. */
+  readonly timeZone?: string;
   readonly onWarning: (message: string) => void;
 }
 
@@ -39,6 +44,7 @@ export class Streams implements LiveService {
   readonly #options: LiveServiceOptions;
   readonly #streams = new Map<string, SourceStream>();
   readonly #snapshots: SnapshotFolder;
+  readonly #keeper: Keeper;
   /** Names of streams that are being restored: taken already. */
   readonly #restoring = new Set<string>();
   #closing = false;
@@ -47,14 +53,18 @@ export class Streams implements LiveService {
     this.#engine = engine;
     this.#options = options;
     this.#snapshots = new SnapshotFolder(options.snapshots);
+    this.#keeper = new Keeper({ engine, folder: this.#snapshots, onWarning: options.onWarning });
   }
 
-  /** Starts the engine; rejects with the bundle's errors (`bundle_not_found`, `bundle_damaged`, ...). */
+  /** Starts the engine; rejects with the bundle's errors (`bundle_not_found`, `bundle_damaged`, ...), and `config_invalid` for a time zone that is none. */
   static async start(
     options: Partial<LiveServiceOptions> & Pick<LiveServiceOptions, 'engine'>,
     onProgress?: (share: number) => void,
   ): Promise<Streams> {
     const all: LiveServiceOptions = { ...LIVE_DEFAULTS, ...options };
+    if (all.timeZone !== undefined && !isTimeZone(all.timeZone)) {
+      throw new YocoError('config_invalid', { param: 'timeZone', detail: `timeZone: expected ${A_TIME_ZONE}.` });
+    }
     const engine = await Engine.start({ onWarning: all.onWarning, ...all.engine }, onProgress);
     return new Streams(engine, all);
   }
@@ -81,14 +91,34 @@ export class Streams implements LiveService {
     if (this.#closing) throw new YocoError('shutting_down');
     const { policy, maxStreams } = this.#options;
     const allowed = checkSource(parseDefinition(completed), origin, policy);
-    const { name, restore } = allowed;
+    const { name, restore, keep } = allowed;
     this.#checkMemory(allowed);
     if (this.#streams.has(name) || this.#restoring.has(name)) throw new YocoError('stream_exists', { param: 'name' });
     if (this.#streams.size + this.#restoring.size >= maxStreams) {
       throw new YocoError('stream_limit', { detail: `The limit is ${maxStreams}.` });
     }
-    if (restore !== undefined) return this.#restore(allowed, this.#snapshots.pathOf(restore, 'restore'));
+    if (restore !== undefined) {
+      const path = this.#snapshots.pathOf(restore, 'restore');
+      return this.#goOn(allowed, () => this.#engine.restore(name, path, cacheLimits(allowed)));
+    }
+    if (keep !== undefined) return this.#goOn(allowed, () => this.#keeper.restore(name, cacheLimits(allowed)));
     return this.#add(new SourceStream(allowed, this.#engine, this.#options));
+  }
+
+  /**
+   * Has a stream go on as another definition of its name says, with what it has seen; `memory` and `restore` stay as they were. For the operator. Throws
+   * `stream_not_found`, `definition_invalid`, `source_invalid` for a device where none can be read, `snapshots_off` for `keep` without a
+   * folder, `shutting_down`: then nothing has changed.
+   */
+  change(definition: unknown): SourceStream {
+    if (this.#closing) throw new YocoError('shutting_down');
+    const allowed = checkSource(parseDefinition(definition), 'operator', this.#options.policy);
+    const { name, keep } = allowed;
+    const stream = this.get(name);
+    if (keep !== undefined) this.#snapshots.keptPath(name);
+    stream.change(allowed);
+    this.#keeper.change(stream, keep === undefined ? undefined : keep.every * 1_000);
+    return stream;
   }
 
   #add(stream: SourceStream): SourceStream {
@@ -127,15 +157,17 @@ export class Streams implements LiveService {
     throw new YocoError('definition_invalid', { param: 'memory.limit_mb', detail });
   }
 
-  /** Opens a stream that goes on from a snapshot; when that fails, there is no stream. */
-  async #restore(definition: StreamDefinition, path: string): Promise<SourceStream> {
-    const { name } = definition;
+  /** Opens a stream that goes on from what `read` restores, if anything; when that fails, there is no stream. */
+  async #goOn(definition: StreamDefinition, read: () => Promise<Restored | undefined>): Promise<SourceStream> {
+    const { name, keep } = definition;
     this.#restoring.add(name);
     try {
-      const restored = await this.#engine.restore(name, path, cacheLimits(definition));
+      const restored = await read();
       try {
         if (this.#closing) throw new YocoError('shutting_down');
-        return this.#add(new SourceStream(definition, this.#engine, this.#options, restored));
+        const stream = this.#add(new SourceStream(definition, this.#engine, this.#options, restored));
+        if (keep !== undefined) this.#keeper.keep(stream, keep.every * 1_000, restored);
+        return stream;
       } catch (error) {
         this.#engine.close(name);
         throw error;
@@ -159,12 +191,14 @@ export class Streams implements LiveService {
 
   converse(streams: WantedStreams, param = 'streams', asOfWallMs?: number): Conversation {
     const most = this.#engine.bundle.streamTags;
-    return new StreamConversation(this.#engine, chooseStreams(streams, this.list(), most, param, asOfWallMs));
+    const chosen = chooseStreams(streams, this.list(), most, param, asOfWallMs);
+    return new StreamConversation(this.#engine, chosen, this.#options.timeZone);
   }
 
   async delete(name: string): Promise<void> {
     const stream = this.get(name);
     this.#streams.delete(name);
+    this.#keeper.forget(name);
     await stream.close();
   }
 
@@ -183,8 +217,19 @@ export class Streams implements LiveService {
     return this.#snapshots.list();
   }
 
+  deleteSnapshot(file: string): Promise<void> {
+    return this.#snapshots.delete(file);
+  }
+
+  /** Writes what a stream with `keep` holds to its file, where that is more than the file does. Failures are warnings. */
+  keep(name: string): Promise<void> {
+    return this.#keeper.write(name);
+  }
+
+  /** Writes all streams with `keep` first. */
   async close(): Promise<void> {
     this.#closing = true;
+    await this.#keeper.close();
     await Promise.all(this.list().map((stream) => stream.close()));
     this.#streams.clear();
     await this.#engine.close();

@@ -1,12 +1,20 @@
 /** One live stream: takes the frames of its source into the engine, keeps their pictures, and opens conversations. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Engine } from '../engine/supervisor.ts';
 import type { Appended, CacheLimits, Restored, SnapshotSummary } from '../engine/protocol.ts';
 import { YocoError } from '../errors.ts';
-import { describeSource, type StandingDefinition, type StreamDefinition } from '../ingest/definition.ts';
+import {
+  describeSource,
+  type SourceDefinition,
+  type StandingDefinition,
+  type StreamDefinition,
+} from '../ingest/definition.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../ingest/frame.ts';
 import { createSource } from '../ingest/sources/create-source.ts';
 import { PushSource } from '../ingest/sources/push-source.ts';
+import type { ClockStart } from '../ingest/source-clock.ts';
+import type { WallTimes } from '../model/snapshot-format.ts';
 import { StreamConversation } from './conversation.ts';
 import { isOver, noFrame } from './no-frame.ts';
 import { Thumbnails } from './thumbnails.ts';
@@ -17,6 +25,8 @@ export interface LiveStreamOptions {
   readonly thumbnailLimitBytes: number;
   /** After this many failed connections in a row a live source fails for good; default: never. */
   readonly maxAttempts?: number;
+  /** Time zone of the times of the day that questions name; default: that of the process. */
+  readonly timeZone?: string;
   readonly onWarning: (message: string) => void;
 }
 
@@ -33,10 +43,11 @@ export const cacheLimits = ({ memory }: StreamDefinition): CacheLimits => ({
 
 export class SourceStream implements LiveStream {
   readonly name: string;
-  readonly #definition: StreamDefinition;
+  readonly #options: LiveStreamOptions;
   readonly #engine: Engine;
-  readonly #source: FrameSource;
-  readonly #thumbnails: Thumbnails;
+  #definition: StreamDefinition;
+  #source: FrameSource;
+  #thumbnails: Thumbnails;
   readonly #listeners = new Set<() => void>();
   /** Says something of this stream to the log. */
   readonly #warn: (message: string) => void;
@@ -46,13 +57,22 @@ export class SourceStream implements LiveStream {
     this.#appended = undefined;
     this.#changed();
   };
+  readonly #wentOnListener = (name: string, { appended }: Restored): void => {
+    if (name !== this.name) return;
+    this.#appended = appended;
+    this.#changed();
+  };
   /** How often the engine was lost, and what the stream held with it. */
   #losses = 0;
   #appended: Appended | undefined;
   #frames = 0;
   #late = 0;
-  /** Wall time of time 0. */
+  /** The newest moment that the engine was given, ms: a source that is begun later goes on from there. */
+  #newestMs: number | undefined;
+  /** Wall time of time 0 by this machine's clock, where the source says no other. */
   #firstFrameAtMs: number | undefined;
+  #wallTimes: WallTimes;
+  readonly #timeZone: string | undefined;
   /** By how much the wall clock was ahead of the monotonic one when time 0 was set by it. */
   #wallAheadMs: number | undefined;
   #stopping = false;
@@ -75,56 +95,121 @@ export class SourceStream implements LiveStream {
     this.name = definition.name;
     this.#definition = definition;
     this.#engine = engine;
+    this.#options = options;
     this.#warn = (message) => {
       options.onWarning(`Stream ${this.name}: ${message}`);
     };
-    const imageSize = engine.bundle.imageSize;
-    this.#thumbnails = new Thumbnails({ size: imageSize, limitBytes: options.thumbnailLimitBytes });
-    const { maxAttempts } = options;
-    const attempts = maxAttempts === undefined ? {} : { maxAttempts };
-    const clock = restored === undefined ? {} : { goesOnFrom: clockOf(restored) };
-    const onChange = (): void => {
-      const { status } = this.#source;
-      if (!isOver(status)) this.#goingState = status.state;
-      this.#tellOfSource();
-      this.#changed();
-    };
-    this.#source = createSource(definition, { imageSize, onWarning: this.#warn, onChange, ...attempts, ...clock });
+    this.#thumbnails = this.#newThumbnails();
+    this.#timeZone = options.timeZone;
+    this.#wallTimes = wallTimesOf(definition.source, restored?.snapshot.wallTimes);
+    this.#source = this.#newSource(definition, restored === undefined ? undefined : clockOf(restored));
     if (restored === undefined) engine.open(this.name, cacheLimits(definition));
     else {
       this.#appended = restored.appended;
       this.#frames = restored.appended.frames;
+      this.#newestMs = restored.appended.lastMs;
       this.#firstFrameAtMs = restored.snapshot.startedAtMs;
     }
     engine.on('lost', this.#lostListener);
-    this.#pumping = this.#pump();
+    engine.on('wentOn', this.#wentOnListener);
+    this.#pumping = this.#pump(this.#source);
+  }
+
+  #newThumbnails(): Thumbnails {
+    return new Thumbnails({ size: this.#engine.bundle.imageSize, limitBytes: this.#options.thumbnailLimitBytes });
+  }
+
+  #newSource(definition: StreamDefinition, goesOnFrom: ClockStart | undefined): FrameSource {
+    const { maxAttempts } = this.#options;
+    const source = createSource(definition, {
+      imageSize: this.#engine.bundle.imageSize,
+      onWarning: this.#warn,
+      onChange: () => {
+        if (source !== this.#source) return;
+        const { status } = source;
+        if (!isOver(status)) this.#goingState = status.state;
+        this.#tellOfSource();
+        this.#changed();
+      },
+      startedAtMs: () => this.#firstFrameAtMs,
+      ...(maxAttempts === undefined ? {} : { maxAttempts }),
+      ...(goesOnFrom === undefined ? {} : { goesOnFrom }),
+    });
+    return source;
+  }
+
+  /**
+   * Goes on as another definition of its name says, with what it has seen. A source or sampling that is another one begins a new source, which goes on from
+   * the newest moment as that of a restored stream does; with other parts of the picture the kept pictures go, which may show what is masked now.
+   * `memory` and `restore` stay as they were. Throws `stream_deleted`, what `createSource` throws, and `definition_invalid` for a
+   * `recorded_at` that the stream's time 0 is not: then nothing has changed.
+   */
+  change(definition: StreamDefinition): void {
+    if (this.#stopping) throw new YocoError('stream_deleted');
+    const before = this.#definition;
+    if (!isDeepStrictEqual(sourcePart(definition), sourcePart(before))) this.#replaceSource(definition);
+    this.#definition = { ...definition, memory: before.memory };
+    if (!isDeepStrictEqual(watchedPart(definition), watchedPart(before))) this.#thumbnails = this.#newThumbnails();
+    this.#changed();
+  }
+
+  #replaceSource(definition: StreamDefinition): void {
+    const lastMs = this.#newestMs;
+    const goesOnFrom = lastMs === undefined ? undefined : { lastMs, startedAtMs: this.status().startedAtMs };
+    if (goesOnFrom !== undefined && 'file' in definition.source && definition.source.recorded_at !== undefined) {
+      const detail = 'source.recorded_at: is not for a stream that goes on, whose time 0 was before.';
+      throw new YocoError('definition_invalid', { param: 'source.recorded_at', detail });
+    }
+    const old = this.#source;
+    this.#source = this.#newSource(definition, goesOnFrom);
+    this.#wallTimes = wallTimesOf(definition.source, goesOnFrom && this.#wallTimes);
+    this.#firstFrameAtMs = goesOnFrom?.startedAtMs;
+    // As after a snapshot: the first frame may move time 0.
+    this.#wallAheadMs = undefined;
+    this.#pumped = false;
+    this.#goingState = 'connecting';
+    this.#failure = undefined;
+    this.#away = undefined;
+    this.#pumping = this.#pump(this.#source, Promise.all([old.stop(), this.#pumping]));
   }
 
   /** Resolves when the source has ended and every frame of it is in the cache; rejects when the source failed. */
   async ended(): Promise<void> {
-    await this.#pumping;
+    let pumping: Promise<void> | undefined;
+    while (pumping !== this.#pumping) await (pumping = this.#pumping);
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  async #pump(): Promise<void> {
+  /** `before`: a camera may take one viewer, so it is connected to when the source before is gone. */
+  async #pump(source: FrameSource, before?: Promise<unknown>): Promise<void> {
+    if (before !== undefined) await before;
     const flying = new Set<Promise<void>>();
+    let failure: YocoError | undefined;
     try {
-      for await (const frame of this.#source.frames()) {
+      for await (const frame of source.frames()) {
+        if (!this.#plays(source)) break;
         this.#keepWallTime(frame);
         if (flying.size >= FRAMES_IN_FLIGHT) await Promise.race(flying);
-        await this.#engineReady();
-        if (this.#stopping) break;
+        await this.#engineReady(source);
+        if (!this.#plays(source)) break;
         const flight = this.#take(frame).finally(() => flying.delete(flight));
         flying.add(flight);
       }
     } catch (error) {
-      this.#failure = YocoError.from(error);
+      failure = YocoError.from(error);
     }
     await Promise.all(flying);
+    if (source !== this.#source) return;
+    this.#failure = failure;
     this.#pumped = true;
     // Whoever hears it finds the state that it speaks of.
-    if (this.#failure !== undefined) this.#warn(this.#failure.message);
+    if (failure !== undefined) this.#warn(failure.message);
     this.#changed();
+  }
+
+  /** Whether its frames are still wanted. */
+  #plays(source: FrameSource): boolean {
+    return source === this.#source && !this.#stopping;
   }
 
   /** The source's own, but that it is over only once its last frames are in the cache: until then they may change an answer. */
@@ -135,18 +220,20 @@ export class SourceStream implements LiveStream {
   }
 
   /**
-   * Resolves when the engine can take a frame, or the stream is closed. A restart of it takes seconds: a live source drops what
+   * Resolves when the engine can take a frame, or none of the source is wanted any more. A restart of it takes seconds: a live source drops what
    * comes meanwhile in its own queue. Waited for by one frame at a time: of several, any could be the first to see it.
    */
-  async #engineReady(): Promise<void> {
-    while (!this.#engine.ready && !this.#stopping) await sleep(ENGINE_POLL_MS);
+  async #engineReady(source: FrameSource): Promise<void> {
+    while (!this.#engine.takes(this.name) && this.#plays(source)) await sleep(ENGINE_POLL_MS);
   }
 
   /**
    * Sets when time 0 was, by the first frame (of a stream that goes on from a snapshot only to an earlier time), and moves it where
-   * the wall clock is set later: all wall times are then by the new one.
+   * the wall clock is set later: all wall times are then by the new one. A recording's are not by this clock, nor are those of pictures that say
+   * themselves when they were taken.
    */
   #keepWallTime(frame: Frame): void {
+    if (this.#source.startedAtMs !== undefined || this.#wallTimes === 'recorded') return;
     const aheadMs = Date.now() - performance.now();
     const beganAtMs = Date.now() - frame.timeMs;
     this.#firstFrameAtMs ??= beganAtMs;
@@ -162,6 +249,7 @@ export class SourceStream implements LiveStream {
   }
 
   async #take(frame: Frame): Promise<void> {
+    this.#newestMs = frame.timeMs;
     try {
       const losses = this.#losses;
       const [appended] = await Promise.all([
@@ -206,7 +294,8 @@ export class SourceStream implements LiveStream {
       fps: sampling.fps,
       firstMs: this.#appended?.firstMs ?? null,
       lastMs: this.#appended?.lastMs ?? null,
-      startedAtMs: this.#firstFrameAtMs ?? this.#startedAtMs,
+      startedAtMs: this.#source.startedAtMs ?? this.#firstFrameAtMs ?? this.#startedAtMs,
+      wallTimes: this.#wallTimes,
       frames: this.#frames,
       lateFrames: this.#late,
       cacheTokens: this.#appended?.cacheTokens ?? 0,
@@ -224,7 +313,7 @@ export class SourceStream implements LiveStream {
   }
 
   converse(): Conversation {
-    return new StreamConversation(this.#engine, [this]);
+    return new StreamConversation(this.#engine, [this], this.#timeZone);
   }
 
   pictures(): { readonly firstMs: number; readonly lastMs: number } | null {
@@ -235,23 +324,32 @@ export class SourceStream implements LiveStream {
     return Promise.resolve().then(() => {
       if (this.#thumbnails.range === null) {
         if (this.#appended === undefined) throw noFrame(this.status());
-        const detail = 'No picture of the stream is kept: it goes on from a snapshot, and no frame has come since.';
+        const why =
+          'it goes on from a snapshot, or other parts of the picture are watched, and no frame has come since';
+        const detail = `No picture of the stream is kept: ${why}.`;
         throw new YocoError('time_out_of_range', { param: 't', detail });
       }
       return this.#thumbnails.at(timeMs);
     });
   }
 
-  push(image: Uint8Array, timeMs?: number): Promise<PushOutcome> {
-    if (!(this.#source instanceof PushSource)) return Promise.reject(new YocoError('stream_not_pushable'));
-    return this.#source.push(image, timeMs);
+  async push(image: Uint8Array, time?: number | Date): Promise<PushOutcome> {
+    const source = this.#source;
+    if (!(source instanceof PushSource)) throw new YocoError('stream_not_pushable');
+    try {
+      return await source.push(image, time);
+    } catch (error) {
+      // Of a source that was replaced meanwhile; the stream is there.
+      if (source !== this.#source && YocoError.from(error).code === 'stream_deleted') return this.push(image, time);
+      throw error;
+    }
   }
 
   /** Writes what the stream holds now to `file`, a path; see `Engine.snapshot`. */
   snapshot(file: string): Promise<SnapshotSummary> {
     if (this.#stopping) return Promise.reject(new YocoError('stream_deleted'));
-    const { fps, startedAtMs } = this.status();
-    return this.#engine.snapshot(this.name, file, { fps, startedAtMs }).catch((error: unknown) => {
+    const { fps, startedAtMs, wallTimes } = this.status();
+    return this.#engine.snapshot(this.name, file, { fps, startedAtMs, wallTimes }).catch((error: unknown) => {
       const known = YocoError.from(error);
       throw known.code === 'stream_empty' ? noFrame(this.status(), { param: 'stream' }) : known;
     });
@@ -266,6 +364,7 @@ export class SourceStream implements LiveStream {
   async close(): Promise<void> {
     this.#stopping = true;
     this.#engine.off('lost', this.#lostListener);
+    this.#engine.off('wentOn', this.#wentOnListener);
     // At once, so that a stream of the same name may be opened while this one's source ends.
     this.#engine.close(this.name);
     // Also of a source that had ended: who looks at the stream is told that it is gone.
@@ -277,6 +376,15 @@ export class SourceStream implements LiveStream {
     this.#thumbnails.clear();
   }
 }
+
+/** `before`: of the snapshot that it goes on from. A camera that goes on from a recording is of now. */
+function wallTimesOf(source: SourceDefinition, before: WallTimes = 'live'): WallTimes {
+  if ('file' in source && !source.loop) return source.recorded_at === undefined ? 'unknown' : 'recorded';
+  return before === 'recorded' && !('push' in source) ? 'live' : before;
+}
+
+const sourcePart = ({ source, sampling }: StreamDefinition) => ({ source, sampling });
+const watchedPart = ({ sampling: { crop, masks } }: StreamDefinition) => ({ crop, masks });
 
 const clockOf = ({ appended, snapshot }: Restored) => ({
   lastMs: appended.lastMs,

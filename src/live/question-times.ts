@@ -1,6 +1,6 @@
 /** Which part of each stream a question is about: by its options, and by what it says itself ("in the last five minutes"). */
 import { YocoError } from '../errors.ts';
-import { askedMoment, type AskedSpan, askedSpan, lookBack } from '../model/asked-span.ts';
+import { askedMoment, type AskedSpan, askedSpan, lookBack, namesTimeOfDay } from '../model/asked-span.ts';
 import { clockText } from '../clock-text.ts';
 import { momentsAt, newestWallMs } from './moments.ts';
 import type { AskOptions, StreamStatus } from './types.ts';
@@ -19,19 +19,23 @@ type Wanted = Pick<AskOptions, 'asOfMs' | 'asOfWallMs' | 'sinceMs' | 'sinceWallM
 
 /**
  * Throws `invalid_request` where times on one stream's clock are given for several, for `asOfWallMs` what `momentsAt` throws, and
- * `time_out_of_range` where a reading would begin after the question's moment, or where nothing is kept of the part that the question names.
+ * `time_out_of_range` where a reading would begin after the question's moment, where nothing is kept of the part that the question names, or what
+ * `withoutDate` returns. `timeZone`: that of the times of the day in the question; default: that of the process.
  */
 export function questionTimes(
   question: string,
   wanted: Wanted,
   clocks: readonly StreamStatus[],
   nowMs = Date.now(),
+  timeZone?: string,
 ): QuestionTimes {
+  const undated = withoutDate(question, clocks);
+  if (undated !== null) throw undated;
   checkClock('asOf', clocks, wanted.asOfMs, wanted.asOfWallMs);
   checkClock('since', clocks, wanted.sinceMs, wanted.sinceWallMs);
   const times = { moments: momentsOf(wanted, clocks), begins: beginsOf(wanted, clocks), question };
   const [only] = clocks;
-  if (clocks.length === 1 && only !== undefined) return ofOne(times, only, nowMs);
+  if (clocks.length === 1 && only !== undefined) return ofOne(times, only, { nowMs, timeZone });
   const last = lookBack(question);
   if (last === null || clocks.some(({ lastMs }) => lastMs === null)) return times;
   // Counted from one instant: what a camera that has stalled showed before it did was not in the last minute.
@@ -50,8 +54,22 @@ function beginsOf({ sinceMs, sinceWallMs }: Wanted, clocks: readonly StreamStatu
   return sinceWallMs === undefined ? null : clocks.map(({ startedAtMs }) => sinceWallMs - startedAtMs);
 }
 
+/** Why a question can have no answer that names times of the day: it is about one recording of which nobody said when it was made. Null of any other. */
+export function withoutDate(question: string, clocks: readonly StreamStatus[]): YocoError | null {
+  const [only] = clocks;
+  if (clocks.length !== 1 || only?.wallTimes !== 'unknown' || !namesTimeOfDay(question)) return null;
+  const detail =
+    'The question names a time of the day, and when the recording was made is not known: give source.recorded_at in its definition ' +
+    '(--recorded-at with watch of one file), the wall time of its first frame.';
+  return new YocoError('time_out_of_range', { param: 'question', detail });
+}
+
 /** Of one stream a question may also name times of its clock, or of the day. */
-function ofOne(times: QuestionTimes, { firstMs, lastMs, startedAtMs }: StreamStatus, nowMs: number): QuestionTimes {
+function ofOne(
+  times: QuestionTimes,
+  { firstMs, lastMs, startedAtMs, wallTimes }: StreamStatus,
+  { nowMs, timeZone }: { readonly nowMs: number; readonly timeZone: string | undefined },
+): QuestionTimes {
   if (firstMs === null || lastMs === null) return times;
   const { moments, begins, question } = times;
   const [momentMs = lastMs] = moments ?? [];
@@ -60,11 +78,13 @@ function ofOne(times: QuestionTimes, { firstMs, lastMs, startedAtMs }: StreamSta
     const detail = `${beginMs / 1_000} s is after the moment of the question, ${momentMs / 1_000} s.`;
     throw new YocoError('time_out_of_range', { param: 'since', detail });
   }
-  // Of a recording that is read faster than it plays the newest frame is of the future.
+  const momentWallMs = startedAtMs + momentMs;
   const asking = {
     momentMs,
     startedAtMs,
-    nowMs: moments === null ? Math.max(nowMs, startedAtMs + momentMs) : startedAtMs + momentMs,
+    // "Last night" of a recording is the one before its end. What is read faster than it plays has its newest frame in the future.
+    nowMs: moments === null && wallTimes !== 'recorded' ? Math.max(nowMs, momentWallMs) : momentWallMs,
+    timeZone,
   };
   const kept = { firstMs: Math.max(firstMs, beginMs), lastMs: momentMs, startedAtMs };
   const moment = askedMoment(question, asking);

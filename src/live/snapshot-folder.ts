@@ -1,13 +1,18 @@
 /** The operator's folder of snapshots: which names it takes, what lies in it. The files themselves are the engine's. */
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { readSnapshot } from '../engine/snapshot-file.ts';
 import { YocoError } from '../errors.ts';
 import { snapshotName } from '../ingest/definition.ts';
+import { systemCode } from '../system-code.ts';
 import type { SnapshotInfo } from './types.ts';
 
 /** Files of the folder; with as many there is no new one, so that clients cannot add to it without end. */
 export const MAX_SNAPSHOTS = 1_000;
+
+/** After the name of a kept stream: its file, one that could not be used, and one that the stream in memory does not go on from. */
+const KEPT = { current: '.keep.snap', bad: '.keep.bad', before: '.keep.before.snap' } as const;
+const IS_KEPT = /\.keep\.(?:snap|bad|before\.snap)$/;
 
 /** A snapshot that is to be written. */
 export interface NewSnapshot {
@@ -42,25 +47,87 @@ export class SnapshotFolder {
 
   /**
    * Where a new snapshot of a stream goes; it counts as a file of the folder from now on until `written` is called, whatever came of it. Without a
-   * name it gets one that no other has. Makes the folder. Throws what `pathOf` throws, and `snapshot_failed`.
+   * name it gets one that no other has. Makes the folder. Throws what `pathOf` throws, `invalid_request` for a name of a kept stream's
+   * files, and `snapshot_failed`.
    */
   async forNew(stream: string, name?: string, nowMs = Date.now()): Promise<NewSnapshot> {
     const stamp = new Date(nowMs).toISOString().replace(/[-:]/g, '').replace('.', '-');
     const base = `${stream}-${stamp}`;
     this.pathOf(name ?? `${base}.snap`, 'file');
-    let others: Set<string>;
-    try {
-      await mkdir(this.#path, { recursive: true });
-      others = new Set([...(await readdir(this.#path)), ...this.#coming]);
-    } catch (cause) {
-      throw new YocoError('snapshot_failed', { detail: 'The folder for snapshots cannot be used.', cause });
+    if (name !== undefined && IS_KEPT.test(name)) {
+      const detail = `file: names that end in ${Object.values(KEPT).join(', ')} are those of kept streams; choose another.`;
+      throw new YocoError('invalid_request', { param: 'file', detail });
     }
+    const others = new Set([...(await this.#madeAndRead()), ...this.#coming]);
     let file = name ?? `${base}.snap`;
     for (let i = 2; name === undefined && others.has(file); i++) file = `${base}-${i}.snap`;
     if (others.size >= MAX_SNAPSHOTS && !others.has(file)) {
       const detail = `The folder holds ${others.size} files, and the limit is ${MAX_SNAPSHOTS}.`;
       throw new YocoError('snapshot_failed', { detail });
     }
+    return this.#reserved(file);
+  }
+
+  /** Where a kept stream's file goes, however full the folder is: each has one. Makes the folder. Throws `snapshots_off` and `snapshot_failed`. */
+  async forKept(stream: string): Promise<NewSnapshot> {
+    await this.#madeAndRead();
+    return this.#reserved(stream + KEPT.current);
+  }
+
+  /** The path of a kept stream's file. Throws `snapshots_off`. */
+  keptPath(stream: string): string {
+    return this.pathOf(stream + KEPT.current, 'keep');
+  }
+
+  /** Whether a kept stream has something under the name of its file, be it one that can be read or not. */
+  async hasKept(stream: string): Promise<boolean> {
+    return lstat(this.keptPath(stream)).then(
+      () => true,
+      (error: unknown) => systemCode(error) !== 'ENOENT',
+    );
+  }
+
+  /**
+   * Gives a kept stream's file, if there is one, another name, in the place of an earlier one of that name. Returns the new name,
+   * or null. Throws `snapshot_failed`.
+   */
+  async setAside(stream: string, as: Exclude<keyof typeof KEPT, 'current'>): Promise<string | null> {
+    const file = stream + KEPT[as];
+    try {
+      await rename(this.keptPath(stream), this.pathOf(file, 'keep'));
+      return file;
+    } catch (cause) {
+      const code = systemCode(cause);
+      if (code === 'ENOENT') return null;
+      const detail = `Its older file cannot be renamed to ${file} (${code ?? 'for a reason that is not known'}).`;
+      throw new YocoError('snapshot_failed', { detail, cause });
+    }
+  }
+
+  /** Removes a snapshot, whole or damaged. Throws what `pathOf` throws, `snapshot_not_found`, and `snapshot_failed` where it cannot be removed. */
+  async delete(file: string): Promise<void> {
+    const target = this.pathOf(file, 'file');
+    if ((await this.#look(file)) === null) throw new YocoError('snapshot_not_found', { param: 'file' });
+    try {
+      await rm(target, { force: true });
+    } catch (cause) {
+      const detail = `It cannot be removed (${systemCode(cause) ?? 'for a reason that is not known'}).`;
+      throw new YocoError('snapshot_failed', { param: 'file', detail, cause });
+    }
+  }
+
+  /** Makes the folder; returns the names in it. Throws `snapshots_off` and `snapshot_failed`. */
+  async #madeAndRead(): Promise<string[]> {
+    const folder = this.#path;
+    try {
+      await mkdir(folder, { recursive: true });
+      return await readdir(folder);
+    } catch (cause) {
+      throw new YocoError('snapshot_failed', { detail: 'The folder for snapshots cannot be used.', cause });
+    }
+  }
+
+  #reserved(file: string): NewSnapshot {
     this.#coming.push(file);
     const written = (): void => {
       const at = this.#coming.indexOf(file);

@@ -8,6 +8,7 @@ import { YocoError } from '../errors.ts';
 import type { SourceStatus } from '../ingest/frame.ts';
 import { STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../question-limits.ts';
 import { isOver } from './no-frame.ts';
+import { withoutDate } from './question-times.ts';
 import type { AnswerResult, Conversation, StreamStatus } from './types.ts';
 
 /** However often something unexpected has happened, it is asked again after so long, ms. */
@@ -19,6 +20,8 @@ export interface StandingOptions {
   readonly everyMs?: number;
   /** How many askings in a row must give a new answer before it is reported: more of them ride out a single wrong one. Default 1. */
   readonly holds?: number;
+  /** An answer of less confidence counts as none, 0..1: neither is it reported, nor does it end a run of others. Default 0. */
+  readonly minConfidence?: number;
   /** Limit of answer tokens. */
   readonly maxTokens?: number;
   /** Which streams to ask, looked at anew each time: a fresh conversation. What it throws is handled as what an answer throws. */
@@ -44,8 +47,8 @@ export interface StandingHost {
    * `close()`.
    */
   ended(error: YocoError | null): void;
-  /** Called after each asking: whether it was answered, or missed for a reason that may pass. */
-  asked?(outcome: 'answered' | 'missed'): void;
+  /** Called after each asking: whether it was answered, or missed for a reason that may pass, which `error` is. */
+  asked?(outcome: 'answered' | 'missed', error: YocoError | null): void;
   /** Called for an error that nobody expected, which the question then outlasts. Without this such an error ends it. */
   unexpected?(error: YocoError): void;
 }
@@ -61,7 +64,7 @@ type Asked = Pick<StreamStatus, 'name' | 'startedAtMs' | 'lastMs'>;
 type Outcome = 'answered' | 'still' | 'missed' | 'over';
 
 export class StandingQuestion {
-  readonly #options: Required<Pick<StandingOptions, 'everyMs' | 'holds'>> & StandingOptions;
+  readonly #options: Required<Pick<StandingOptions, 'everyMs' | 'holds' | 'minConfidence'>> & StandingOptions;
   readonly #host: StandingHost;
   readonly #abort = new AbortController();
   #reported: string | null = null;
@@ -76,7 +79,7 @@ export class StandingQuestion {
 
   /** Begins to ask at once. Throws `invalid_request` for times and numbers outside their bounds. */
   constructor(options: StandingOptions, host: StandingHost) {
-    const { everyMs = STANDING_EVERY_MS.usual, holds = 1 } = options;
+    const { everyMs = STANDING_EVERY_MS.usual, holds = 1, minConfidence = 0 } = options;
     const { least, most } = STANDING_EVERY_MS;
     if (!(everyMs >= least && everyMs <= most)) {
       const detail = `every: expected from ${least / 1_000} to ${most / 1_000} seconds, and got ${everyMs / 1_000}.`;
@@ -86,7 +89,11 @@ export class StandingQuestion {
       const detail = `holds: expected a whole number from 1 to ${STANDING_HOLDS_MAX}, and got ${holds}.`;
       throw new YocoError('invalid_request', { param: 'holds', detail });
     }
-    this.#options = { ...options, everyMs, holds };
+    if (!(minConfidence >= 0 && minConfidence <= 1)) {
+      const detail = `min_confidence: expected from 0 to 1, and got ${minConfidence}.`;
+      throw new YocoError('invalid_request', { param: 'min_confidence', detail });
+    }
+    this.#options = { ...options, everyMs, holds, minConfidence };
     this.#host = host;
     void this.#run();
   }
@@ -126,6 +133,12 @@ export class StandingQuestion {
       if (over && this.#candidate !== null) this.#heard(this.#candidate);
       return over && !mayGrow && this.#candidate === null ? this.#allOver(conversation) : 'still';
     }
+    // Unlike a time that is still to come, this is never answered.
+    const undated = mayGrow ? null : withoutDate(question, statuses);
+    if (undated !== null) {
+      this.#end(undated);
+      return 'over';
+    }
     const answer = conversation.ask(question, {
       signal,
       unattended: true,
@@ -136,10 +149,11 @@ export class StandingQuestion {
       result = await answer.result;
     } catch (thrown) {
       if (signal.aborted) return 'over';
-      const { code } = YocoError.from(thrown);
+      const known = YocoError.from(thrown);
+      const { code } = known;
       // One of several was deleted meanwhile: whether the others can be asked the next asking tells.
-      if (code === 'stream_deleted') return this.#missed();
-      if (code === 'stream_ended' && mayGrow) return this.#missed();
+      if (code === 'stream_deleted') return this.#missed(known);
+      if (code === 'stream_ended' && mayGrow) return this.#missed(known);
       // There is no frame, and none comes any more; of several streams that may be so of one alone. It may have ended only now.
       if (code === 'stream_ended' && areOver(conversation)) {
         while (this.#candidate !== null) this.#heard(this.#candidate);
@@ -154,7 +168,7 @@ export class StandingQuestion {
       lastMs: Math.max(lastMs ?? 0, result.streams[i]?.asOfMs ?? 0),
     }));
     this.#unexpected = 0;
-    this.#host.asked?.('answered');
+    this.#host.asked?.('answered', null);
     if (!signal.aborted) this.#heard({ answer: result.text.trim(), result, conversation });
     return 'answered';
   }
@@ -166,9 +180,9 @@ export class StandingQuestion {
     return 'over';
   }
 
-  #missed(): 'missed' {
+  #missed(error: YocoError): 'missed' {
     this.#asked = [];
-    this.#host.asked?.('missed');
+    this.#host.asked?.('missed', error);
     return 'missed';
   }
 
@@ -185,7 +199,7 @@ export class StandingQuestion {
         this.#unexpected += 1;
         this.#host.unexpected?.(error);
       }
-      return this.#missed();
+      return this.#missed(error);
     }
     this.#end(error);
     return 'over';
@@ -197,6 +211,7 @@ export class StandingQuestion {
   }
 
   #heard({ answer, result, conversation }: Omit<StandingChange, 'previous'>): void {
+    if (result.confidence < this.#options.minConfidence) return;
     if (this.#reported !== null && isTheSame(answer, this.#reported)) {
       this.#candidate = null;
       return;

@@ -4,6 +4,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { StandingDefinition } from '../ingest/definition.ts';
 import type { SourceStatus } from '../ingest/frame.ts';
 import type { PushOutcome } from '../ingest/sources/push-source.ts';
+import type { WallTimes } from '../model/snapshot-format.ts';
 
 export type { PushOutcome } from '../ingest/sources/push-source.ts';
 
@@ -51,7 +52,7 @@ export interface Answer extends AsyncIterable<string> {
   readonly result: Promise<AnswerResult>;
 }
 
-/** A run of turns that share one segment. One question at a time (`response_in_progress` otherwise). */
+/** A run of turns: each question goes with those before it. One question at a time (`response_in_progress` otherwise). */
 export interface Conversation {
   /** The streams that it is about, in the order in which a question reads them; they may be deleted by now. */
   readonly streams: readonly Pick<LiveStream, 'name' | 'status'>[];
@@ -72,6 +73,7 @@ export interface StreamStatus {
   readonly lastMs: number | null;
   /** Wall time of time 0, ms since 1970. */
   readonly startedAtMs: number;
+  readonly wallTimes: WallTimes;
   readonly frames: number;
   /** Frames that the engine could not take in time. */
   readonly lateFrames: number;
@@ -103,8 +105,11 @@ export interface LiveStream {
   pictures(): { readonly firstMs: number; readonly lastMs: number } | null;
   /** The kept frame at or before `timeMs` (default: the newest). Throws `stream_empty`, `stream_ended` or `time_out_of_range`. */
   thumbnail(timeMs?: number): Promise<Thumbnail>;
-  /** Takes a JPEG or PNG into a `push` stream. Throws `stream_not_pushable`, `image_undecodable`. */
-  push(image: Uint8Array, timeMs?: number): Promise<PushOutcome>;
+  /**
+   * Takes a JPEG or PNG into a `push` stream; `time` is when it was taken, in ms since the stream began or by the wall clock, and by default that of
+   * its arrival. Throws `stream_not_pushable`, `image_undecodable`, `invalid_request` for a time that none can have.
+   */
+  push(image: Uint8Array, time?: number | Date): Promise<PushOutcome>;
   /** Calls back after each frame taken in and each change of state; returns the unsubscriber. */
   onChange(listener: () => void): () => void;
 }
@@ -142,9 +147,11 @@ export interface LiveService {
   /** As of the engine's last heartbeat. */
   readonly engineFigures: EngineFigures;
   /**
-   * `definition` is unvalidated input (parsed JSON or YAML); throws `definition_invalid`, `stream_exists`, `stream_limit`,
-   * `source_forbidden`. With `restore` the stream goes on from that snapshot, and name, sampling and memory are by
-   * default the snapshot's; throws `snapshots_off`, `snapshot_not_found`, `snapshot_damaged`, `snapshot_unsupported`.
+   * `definition` is unvalidated input (parsed JSON or YAML); throws `definition_invalid`, `stream_exists`, `stream_limit`, `source_forbidden`,
+   * `source_not_found`, `source_invalid` for a device where none can be read, `forbidden`, `shutting_down`. With `restore` the stream goes on from that
+   * snapshot, and name, sampling and memory are by default the snapshot's; throws `snapshots_off`, `snapshot_not_found`, `snapshot_damaged`,
+   * `snapshot_unsupported`, `engine_unavailable`, `engine_restarted`. With `keep` it goes on from its own file, where there is one that
+   * can be used; throws `snapshots_off`.
    */
   create(definition: unknown, origin: 'operator' | 'client'): Promise<LiveStream>;
   list(): readonly LiveStream[];
@@ -166,5 +173,7 @@ export interface LiveService {
   snapshot(stream: string, file?: string): Promise<SnapshotInfo>;
   /** The snapshots in the operator's folder, newest first. Throws `snapshots_off`. */
   snapshots(): Promise<readonly SnapshotInfo[]>;
+  /** Removes one of them. Throws `snapshots_off`, `snapshot_not_found`, `snapshot_failed`, `invalid_request` for what is no plain name. */
+  deleteSnapshot(file: string): Promise<void>;
   close(): Promise<void>;
 }

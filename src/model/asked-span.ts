@@ -8,7 +8,7 @@
  */
 import { atClock } from './relative-time.ts';
 import { CLOCK, clockMs, LENGTH, lengthMs, ONE } from './said-time.ts';
-import { isTimeOfDay, PART_OF_DAY, partOfDay, TIME_OF_DAY, timeOfDay, timesOfDay } from './time-of-day.ts';
+import { isPartOfDay, isTimeOfDay, PART_OF_DAY, partOfDay, TIME_OF_DAY, timeOfDay, timesOfDay } from './time-of-day.ts';
 
 /** A part of a stream, ms of its clock; null: from its beginning, up to the question's moment. */
 export interface AskedSpan {
@@ -23,6 +23,8 @@ export interface Asking {
   readonly momentMs: number;
   readonly startedAtMs: number;
   readonly nowMs: number;
+  /** That of the times of the day (see `time-zone.ts`); default: that of the process. */
+  readonly timeZone?: string | undefined;
 }
 
 type Times = Omit<AskedSpan, 'question'>;
@@ -94,8 +96,8 @@ const PHRASES: readonly Phrase[] = [
     said: phrase(`(${PART_OF_DAY})`),
     // "At 7:30 this morning" is a moment.
     but: new RegExp(`${ASKS_FOR_NOW.source}|${TIME_OF_DAY}|${CLOCK}`, 'i'),
-    times: ([day = ''], { momentMs, startedAtMs, nowMs }) => {
-      const [fromMs, toMs] = partOfDay(day, nowMs);
+    times: ([day = ''], { momentMs, startedAtMs, nowMs, timeZone }) => {
+      const [fromMs, toMs] = partOfDay(day, nowMs, timeZone);
       const untilMs = toMs - startedAtMs;
       return { sinceMs: fromMs - startedAtMs, untilMs: untilMs < momentMs ? untilMs : null };
     },
@@ -153,12 +155,18 @@ const AT_TIME_OF_DAY = new RegExp(`\\bat (${TIME_OF_DAY})`, 'i');
 /** "At 7:30 this morning" as a time of the stream's clock, and when that is, ms; null where a question names no such moment. */
 export function askedMoment(
   question: string,
-  { startedAtMs, nowMs }: Asking,
+  { startedAtMs, nowMs, timeZone }: Asking,
 ): { readonly ms: number; readonly question: string } | null {
   const [all = '', time = ''] = AT_TIME_OF_DAY.exec(question) ?? [];
   if (time === '') return null;
-  const ms = timeOfDay(time, nowMs) - startedAtMs;
+  const ms = timeOfDay(time, nowMs, timeZone) - startedAtMs;
   return { ms, question: question.replace(all, atClock(Math.max(0, ms))) };
+}
+
+/** Whether a question names a moment or a part by times of the day, which mean nothing of a stream whose wall times nobody knows. */
+export function namesTimeOfDay(question: string): boolean {
+  const parts = namedPart(question)?.parts ?? [];
+  return AT_TIME_OF_DAY.test(question) || parts.some((part) => isTimeOfDay(part) || isPartOfDay(part));
 }
 
 function lies(inner: RegExpMatchArray, outer: RegExpMatchArray): boolean {
@@ -173,7 +181,7 @@ function around(question: string, { index = 0, 0: all }: RegExpMatchArray): [sta
 function between(from: string, to: string, asking: Asking): Times | null {
   if (/^now$/i.test(to)) return { sinceMs: timeMs(from, asking), untilMs: null };
   if (isTimeOfDay(to) && !/ago$/i.test(from)) {
-    const [fromMs, toMs] = timesOfDay(from, to, asking.nowMs);
+    const [fromMs, toMs] = timesOfDay(from, to, asking.nowMs, asking.timeZone);
     return { sinceMs: fromMs - asking.startedAtMs, untilMs: toMs - asking.startedAtMs };
   }
   // "Between 10 and 5 minutes ago", in either order; a number before anything else is no time.
@@ -187,7 +195,7 @@ function between(from: string, to: string, asking: Asking): Times | null {
 }
 
 /** What TIME matches, on the stream's clock. */
-function timeMs(text: string, { momentMs, startedAtMs, nowMs }: Asking): number {
+function timeMs(text: string, { momentMs, startedAtMs, nowMs, timeZone }: Asking): number {
   if (/ago$/i.test(text)) return momentMs - lengthMs(text.slice(0, -'ago'.length).trim());
-  return isTimeOfDay(text) ? timeOfDay(text, nowMs) - startedAtMs : clockMs(text);
+  return isTimeOfDay(text) ? timeOfDay(text, nowMs, timeZone) - startedAtMs : clockMs(text);
 }

@@ -78,8 +78,12 @@ export class HostIntake implements Intake<HostStream> {
     return frames.map(({ stream, timeMs }, i) => {
       const output = outputs[i];
       if (output === undefined) return { cause: new RangeError('fewer outputs than frames') };
-      stream.cache.append(timeMs, output.k, output.v);
-      return null;
+      try {
+        stream.cache.append(timeMs, output.k, output.v);
+        return null;
+      } catch (cause) {
+        return { cause };
+      }
     });
   }
 }

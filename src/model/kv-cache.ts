@@ -74,11 +74,6 @@ const HOT_SHARE = 1 / 2;
 /** A frame stands until the next one, but for no longer than this after it was last seen: a camera that was away showed nothing, ms. As trained (LONGEST of model.py). */
 export const LONGEST_MS = 10_000;
 
-/** How far back the beginning of a scene is looked for, frames. */
-const SCENE_FRAMES = 240;
-/** Cosine from which on two frames in a row show the same: nearly all pictures that stand are above it, also the second one of each, and nearly all cuts below. */
-const ALIKE = 0.6;
-
 export class KvCache {
   readonly #options: KvCacheOptions;
   readonly #hotLimit: number;
@@ -426,34 +421,6 @@ export class KvCache {
   firstFrom(timeMs: number): number {
     const after = this.framesUpTo(timeMs);
     return after > 0 && timeMs - this.endOf(after - 1) < LONGEST_MS ? after - 1 : after;
-  }
-
-  /**
-   * The frame with which began what `frame` still shows: back over frames that are like the one before them, by the keys of their whole
-   * pictures. The same frame where that was more than SCENE_FRAMES ago, or is in full precision no more.
-   */
-  sceneStart(frame: number): number {
-    const oldest = Math.max(this.sealedFrames, frame - SCENE_FRAMES);
-    for (let at = frame; at > oldest; at--) if (this.#likeness(at, at - 1) < ALIKE) return at;
-    return oldest === 0 && this.#dropped === 0 ? 0 : frame;
-  }
-
-  /** Cosine of the keys of two whole pictures, over all heads; both frames in full precision. */
-  #likeness(a: number, b: number): number {
-    const { headDim, tokensPerFrame } = this.#options;
-    const sealed = this.sealedFrames;
-    const of = (frame: number): number => ((frame - sealed) * tokensPerFrame + tokensPerFrame - 1) * headDim;
-    const [first, second] = [of(a), of(b)];
-    let [both, left, right] = [0, 0, 0];
-    for (const keys of this.#keys) {
-      for (let i = 0; i < headDim; i++) {
-        const [x, y] = [keys[first + i] ?? 0, keys[second + i] ?? 0];
-        both += x * y;
-        left += x * x;
-        right += y * y;
-      }
-    }
-    return both / Math.sqrt(left * right || 1);
   }
 
   /** The kept frames of `run` without a copy, their times as `timesOf` tells them; null where some of them are sealed. */

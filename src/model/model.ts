@@ -1,4 +1,4 @@
-/** The loaded model: YOCO at run time. No I/O after loading, no network, no clock. */
+/** The loaded model: YOCO at run time. No network, no clock; after loading it reads rows of words from its bundle only. */
 import type { Bundle, BundleConfig } from './bundle.ts';
 import { bundlePath, readBundle } from './bundle.ts';
 import { CrossDecoder } from './cross-decoder.ts';

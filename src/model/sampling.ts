@@ -30,6 +30,17 @@ export function argmax(logits: Float32Array): number {
   return best;
 }
 
+/** Natural logarithm of the probability of the token at `index`, at temperature 1. */
+export function logProbability(logits: Float32Array, index: number): number {
+  const own = logits[index] ?? -Infinity;
+  const highest = logits[argmax(logits)] ?? own;
+  let total = 0;
+  for (const value of logits) if (value > highest - NEGLIGIBLE) total += Math.exp(value - highest);
+  return own - highest - Math.log(total);
+}
+/** Tokens this much less likely than the best add, all together, less than a thousandth: an exponential of each costs more than the rest of a step. */
+const NEGLIGIBLE = 16;
+
 export function sample(logits: Float32Array, options: SamplingOptions): number {
   const top = argmax(logits);
   if (options.temperature <= 0) return top;

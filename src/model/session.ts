@@ -1,4 +1,4 @@
-/** Sessions of ONNX Runtime. `run` blocks its thread (runtime-limits): only the engine process calls it. */
+/** Sessions of ONNX Runtime. `run` blocks its thread: only the engine process calls it. */
 import { YocoError } from '../errors.ts';
 import { InferenceSession, Tensor } from './onnxruntime.ts';
 

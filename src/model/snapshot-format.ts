@@ -24,6 +24,13 @@ const MAGIC = Buffer.from('YOCOSNAP', 'latin1');
 const FIXED_BYTES = MAGIC.length + 8;
 const MAX_HEADER_BYTES = 64 * 1024;
 
+/**
+ * What the wall times of a stream are: `live`, when its frames came or were taken; `recorded`, those of a recording of which it was said when
+ * it was made; `unknown`, those at which a recording was read.
+ */
+const WALL_TIMES = ['live', 'recorded', 'unknown'] as const;
+export type WallTimes = (typeof WALL_TIMES)[number];
+
 const count = z.int().nonnegative();
 const size = z.int().positive();
 const SECTIONS = [
@@ -50,6 +57,8 @@ const headerSchema = z.object({
     fps: z.number().positive(),
     /** Wall time of the stream's time 0, ms since 1970. */
     startedAtMs: z.number(),
+    /** Files of earlier versions do not say it. */
+    wallTimes: z.enum(WALL_TIMES).optional(),
     limitBytes: z.number().positive(),
     mergeBelow: z.number().nonnegative(),
     firstMs: z.number(),

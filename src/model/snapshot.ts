@@ -20,7 +20,10 @@ export interface StreamContent {
 }
 
 /** What the service knows of a stream, and its answers do not rest on. */
-export type StreamFacts = Pick<SnapshotHeader['stream'], 'name' | 'fps' | 'startedAtMs' | 'limitBytes' | 'mergeBelow'>;
+export type StreamFacts = Pick<
+  SnapshotHeader['stream'],
+  'name' | 'fps' | 'startedAtMs' | 'wallTimes' | 'limitBytes' | 'mergeBelow'
+>;
 
 /** The header of a file that holds `content`, which has at least one frame. */
 export function describeContent(

@@ -1,6 +1,9 @@
-/** "9 pm", "7:30 this morning", "yesterday": times of the day as people say them, by the clock and the time zone of this machine. Wall times in ms since 1970. */
+/** "9 pm", "7:30 this morning", "yesterday": times of the day as people say them, by the clocks of a time zone (default: that of the process). Wall times in ms since 1970. */
+import { clockAt, instantAt } from '../time-zone.ts';
 
+const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
 /** Until this hour it is still tonight. */
 const MORNING = 6;
 const NOON = 12;
@@ -32,20 +35,30 @@ export function isTimeOfDay(text: string): boolean {
   return WHOLE.test(text);
 }
 
+export function isPartOfDay(text: string): boolean {
+  return Object.hasOwn(HOURS_OF, text.toLowerCase());
+}
+
 /** From when to when a part of a day is, for a question asked at `nowMs`. */
-export function partOfDay(text: string, nowMs: number): readonly [fromMs: number, toMs: number] {
+export function partOfDay(text: string, nowMs: number, zone?: string): readonly [fromMs: number, toMs: number] {
   const day = text.toLowerCase();
   const [from, to] = HOURS_OF[day] ?? [0, DAY];
-  return [atHour(midnightOf(day, nowMs), from), atHour(midnightOf(day, nowMs), to)];
+  const midnight = midnightOf(day, nowMs, zone);
+  return [atHour(midnight, from, zone), atHour(midnight, to, zone)];
 }
 
 /** When what TIME_OF_DAY matches was last, for a question asked at `nowMs`. */
-export function timeOfDay(text: string, nowMs: number): number {
-  return lastTime(partsOf(text), nowMs);
+export function timeOfDay(text: string, nowMs: number, zone?: string): number {
+  return lastTime(partsOf(text), nowMs, zone);
 }
 
 /** From one time of the day to another, of which the one that says less takes over what the other says: "between 8:00 and 9:00 am", "between 8 am and 9 am yesterday". */
-export function timesOfDay(from: string, to: string, nowMs: number): readonly [fromMs: number, toMs: number] {
+export function timesOfDay(
+  from: string,
+  to: string,
+  nowMs: number,
+  zone?: string,
+): readonly [fromMs: number, toMs: number] {
   const last = partsOf(to);
   const first = partsOf(from);
   const day = first.day ?? last.day;
@@ -53,10 +66,10 @@ export function timesOfDay(from: string, to: string, nowMs: number): readonly [f
   const begin = { ...first, half, day };
   // "Between 11 and 1 pm": the first of them is in the other half of the day.
   const turned = first.half === undefined && last.half !== undefined && hoursOf(begin) > hoursOf({ ...last, day });
-  const fromMs = lastTime(turned ? { ...begin, half: half === 'p' ? 'a' : 'p' } : begin, nowMs);
-  if (last.day !== undefined && last.day !== day) return [fromMs, lastTime(last, nowMs)];
+  const fromMs = lastTime(turned ? { ...begin, half: half === 'p' ? 'a' : 'p' } : begin, nowMs, zone);
+  if (last.day !== undefined && last.day !== day) return [fromMs, lastTime(last, nowMs, zone)];
   // "Between 10 pm and 2 am": the second is the next one after the first.
-  return [fromMs, nextAt(hoursOf({ ...last, day }), fromMs)];
+  return [fromMs, nextAt(hoursOf({ ...last, day }), fromMs, zone)];
 }
 
 interface Parts {
@@ -71,16 +84,17 @@ function partsOf(text: string): Parts {
   return { hour, minutes, half: half?.toLowerCase() as Parts['half'], day: day?.toLowerCase() };
 }
 
-function lastTime(parts: Parts, nowMs: number): number {
+function lastTime(parts: Parts, nowMs: number, zone: string | undefined): number {
   const { day } = parts;
   const hours = hoursOf(parts);
+  const midnight = midnightOf(day, nowMs, zone);
   if (day !== undefined) {
     const evening = hours >= NOON;
-    if (day === 'yesterday' || (day === 'last night' && evening)) return atHour(midnightOf(day, nowMs), hours - DAY);
-    return atHour(midnightOf(day, nowMs), day === 'tonight' && hours < MORNING ? hours + DAY : hours);
+    if (day === 'yesterday' || (day === 'last night' && evening)) return atHour(midnight, hours - DAY, zone);
+    return atHour(midnight, day === 'tonight' && hours < MORNING ? hours + DAY : hours, zone);
   }
-  const then = atHour(nowMs, hours);
-  return then <= nowMs ? then : atHour(nowMs, hours - DAY);
+  const then = atHour(midnight, hours, zone);
+  return then <= nowMs ? then : atHour(midnight, hours - DAY, zone);
 }
 
 /** Hours since midnight, with their part. */
@@ -99,20 +113,20 @@ function hoursOf({ hour, minutes, half, day }: Parts): number {
   return hours + Number(minutes.slice(1)) / 60;
 }
 
-/** A time of the day from whose midnight hours count: after midnight "tonight" and "this evening" are still those of the day before. */
-function midnightOf(day: string, nowMs: number): number {
-  return day === 'tonight' || day === 'this evening' ? nowMs - MORNING * HOUR_MS : nowMs;
+/** The midnight, on the zone's clocks, from which hours count: after midnight "tonight" and "this evening" are still those of the day before. */
+function midnightOf(day: string | undefined, nowMs: number, zone: string | undefined): number {
+  const back = day === 'tonight' || day === 'this evening' ? MORNING * HOUR_MS : 0;
+  return Math.floor((clockAt(nowMs, zone) - back) / DAY_MS) * DAY_MS;
 }
 
 /** The first time from `fromMs` on that it is so many hours since midnight. */
-function nextAt(hours: number, fromMs: number): number {
-  const then = atHour(fromMs, hours);
-  return then >= fromMs ? then : atHour(fromMs, hours + DAY);
+function nextAt(hours: number, fromMs: number, zone: string | undefined): number {
+  const midnight = midnightOf(undefined, fromMs, zone);
+  const then = atHour(midnight, hours, zone);
+  return then >= fromMs ? then : atHour(midnight, hours + DAY, zone);
 }
 
-/** So many hours, which may be negative or more than a day's, from the midnight before `ms`: on days that are longer or shorter, too. */
-function atHour(ms: number, hours: number): number {
-  const date = new Date(ms);
-  date.setHours(0, Math.round(hours * 60), 0, 0);
-  return date.getTime();
+/** When clocks are so many hours, which may be negative or more than a day's, after that midnight: on days that are longer or shorter, too. */
+function atHour(midnight: number, hours: number, zone: string | undefined): number {
+  return instantAt(midnight + Math.round(hours * 60) * MINUTE_MS, zone);
 }

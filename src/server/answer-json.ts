@@ -25,6 +25,7 @@ export function answerJson(result: AnswerResult, conversation: Conversation) {
     since: only?.since ?? null,
     streams,
     precision: result.precision,
+    confidence: Math.round(result.confidence * 10_000) / 10_000,
     evidence: result.evidence.map(({ stream, startMs, endMs, peakMs, weight }) => ({
       stream,
       start: seconds(startMs),

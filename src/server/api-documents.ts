@@ -9,6 +9,7 @@ import type { LiveService } from '../live/types.ts';
 import { VERSION } from '../version.ts';
 import { chatRequest } from './chat-requests.ts';
 import { CLIENT_EVENTS } from './realtime-events.ts';
+import { refusedBy } from './permissions.ts';
 import { snapshotRequest } from './snapshot-routes.ts';
 import { tokenRequest } from './token-routes.ts';
 import * as wire from './wire-schemas.ts';
@@ -20,7 +21,9 @@ const SECURITY = [{}, { bearer: [] }];
 const BEARER = {
   type: 'http',
   scheme: 'bearer',
-  description: 'A key of the service, or a token of `POST /v1/token`. Not asked for where no keys are configured.',
+  description:
+    'An API key or a view key of the service, or a token of `POST /v1/token`; what one of them may not do is `forbidden`. Not asked for where no ' +
+    'keys are configured.',
 };
 
 export function apiDocumentRoutes(app: FastifyInstance, live: LiveService): void {
@@ -58,11 +61,13 @@ const SENT = {
   FrameTaken: wire.frameTaken,
   Snapshot: wire.snapshotSchema,
   SnapshotList: wire.snapshotList,
+  SnapshotDeleted: wire.snapshotDeleted,
   Token: wire.tokenSchema,
   Model: wire.modelSchema,
   ModelList: wire.modelList,
   ChatCompletion: wire.chatCompletion,
   ChatChunk: wire.chatChunk,
+  StandingQuestionList: wire.standingList,
   StandingAnswered: wire.standingAnswered,
   StandingDeleted: wire.standingDeleted,
   SourceStatus: wire.sourceStatusTold,
@@ -131,7 +136,14 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
     },
     post: {
       summary: 'Takes a picture into a push stream.',
-      parameters: [NAME, { ...TIME, description: 'Seconds since the stream began; default: the time of its arrival.' }],
+      parameters: [
+        NAME,
+        {
+          ...TIME,
+          description:
+            'When it was taken: seconds since the stream began, or RFC 3339; default: the time of its arrival.',
+        },
+      ],
       requestBody: {
         required: true,
         content: Object.fromEntries(
@@ -139,6 +151,13 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
         ),
       },
       holds: 'FrameTaken',
+    },
+  },
+  '/v1/streams/{name}/standing_questions': {
+    get: {
+      summary: 'What a stream’s file asks again as new frames come, and what was told of it.',
+      parameters: [NAME],
+      holds: 'StandingQuestionList',
     },
   },
   '/v1/streams/{name}/snapshot': {
@@ -152,6 +171,13 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
     },
   },
   '/v1/snapshots': { get: { summary: 'The snapshots, newest first.', holds: 'SnapshotList' } },
+  '/v1/snapshots/{file}': {
+    delete: {
+      summary: 'Removes a snapshot.',
+      parameters: [{ name: 'file', in: 'path', required: true, schema: { type: 'string' } }],
+      holds: 'SnapshotDeleted',
+    },
+  },
   '/v1/token': {
     post: {
       summary: 'A short-lived token for a browser, for all streams or one.',
@@ -231,7 +257,12 @@ function openApi(): Json {
   const paths = Object.fromEntries(
     Object.entries(OPERATIONS).map(([path, methods]) => [
       path,
-      Object.fromEntries(Object.entries(methods).map(([method, operation]) => [method, operationJson(operation)])),
+      Object.fromEntries(
+        Object.entries(methods).map(([method, operation]) => [
+          method,
+          { ...operationJson(operation), ...whoMay(path, method, operation) },
+        ]),
+      ),
     ]),
   );
   return {
@@ -248,6 +279,12 @@ function openApi(): Json {
     webhooks: WEBHOOKS,
     components: { schemas, securitySchemes: { bearer: BEARER } },
   };
+}
+
+/** Whom it is forbidden to, by the rules themselves. */
+function whoMay(path: string, method: string, { open }: Operation): Json {
+  const refused = refusedBy(method.toUpperCase(), path.replace(/\{(\w+)\}/g, ':$1'));
+  return open === true || refused.length === 0 ? {} : { description: `Forbidden to ${refused.join(', ')}.` };
 }
 
 function operationJson(operation: Operation): Json {

@@ -1,5 +1,5 @@
 /**
- * Who changed what, and who was refused, in the log: a line for each stream that a client makes or ends and for each snapshot, and for refusals so
+ * Who changed what, and who was refused, in the log: a line for each stream and each snapshot that a client makes or ends, and for refusals so
  * few lines that nobody can fill the log with them. A key is told by its place in the settings; no credential is ever in a line.
  */
 import type { YocoError } from '../errors.ts';
@@ -28,6 +28,8 @@ export interface Refused {
   readonly method: string | undefined;
   readonly route: string | undefined;
   readonly origin: string | undefined;
+  /** What who asked has shown, where that was found out. */
+  readonly grant?: Grant | undefined;
 }
 
 interface Recent {
@@ -48,12 +50,11 @@ export class AuditLog {
   }
 
   changed({ grant, from }: Caller, fields: object, message: string): void {
-    const by = grant.kind === 'key' ? `key ${grant.number}` : grant.kind === 'token' ? 'token' : 'none';
-    this.#log.info?.({ ...fields, by, from }, message);
+    this.#log.info?.({ ...fields, by: byOf(grant), from }, message);
   }
 
   /** Takes any error of a request, or of an event of an open WebSocket: those that refuse who asks are told of. */
-  refused(error: YocoError, { from = 'unknown', method, route, origin }: Refused): void {
+  refused(error: YocoError, { from = 'unknown', method, route, origin, grant }: Refused): void {
     const { code, message } = error;
     if (!REFUSALS.includes(code)) return;
     const own = `${code} ${from}`;
@@ -65,7 +66,8 @@ export class AuditLog {
       return;
     }
     const named = origin === undefined ? {} : { origin: redact(origin.slice(0, ORIGIN_CHARS)) };
-    this.#log.warn({ code, from, method, route, ...named }, `A request was refused: ${message}`);
+    const by = grant === undefined ? {} : { by: byOf(grant) };
+    this.#log.warn({ code, ...by, from, method, route, ...named }, `A request was refused: ${message}`);
     const timer = setTimeout(() => {
       this.#sum(key);
     }, this.#everyMs).unref();
@@ -98,4 +100,11 @@ export class AuditLog {
     if (requests > 0)
       this.#log.warn({ ...about, requests }, 'More requests were refused since the last line about it.');
   }
+}
+
+/** `key 2`, `view key 1`, `token of view key 1`, or `none` where no keys are configured. */
+function byOf(grant: Grant): string {
+  if (grant.kind === 'open') return 'none';
+  const { kind, number } = grant.key;
+  return `${grant.kind === 'token' ? 'token of ' : ''}${kind === 'view' ? 'view ' : ''}key ${number}`;
 }

@@ -1,30 +1,46 @@
-/** Who may call: API keys, browsers' short-lived tokens, and the checks of Host and Origin. */
+/** Who may call: API keys, view keys, browsers' short-lived tokens, and the checks of Host and Origin. */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { YocoError } from '../errors.ts';
 import { hostName } from '../host-name.ts';
 import { isLoopback, type ServerLimits } from './limits.ts';
 
-/** What a request has shown. `open` means that no keys are configured; the number of a key is its place among them, from 1 on. */
+/** A key of the settings. What each kind may do: permissions.ts. */
+export interface KnownKey {
+  readonly kind: 'api' | 'view';
+  /** Its place among those of its kind, from 1 on. */
+  readonly number: number;
+}
+
+/** What a request has shown. `open` means that no keys are configured; `key` of a token is the one that fetched it. */
 export type Grant =
   | { readonly kind: 'open' }
-  | { readonly kind: 'key'; readonly number: number }
-  | { readonly kind: 'token'; readonly stream: string | null };
+  | { readonly kind: 'key'; readonly key: KnownKey }
+  | { readonly kind: 'token'; readonly key: KnownKey; readonly stream: string | null };
 
 /** Subprotocols that carry a credential, since browsers cannot set a header on a WebSocket. */
 const TOKEN_PROTOCOL = 'yoco-token.';
 /** The convention of OpenAI's browser client. */
 const KEY_PROTOCOL = 'openai-insecure-api-key.';
+/** Of a token where no keys are configured: nobody looks at it, and if somebody did it would allow least. */
+const NO_KEY: KnownKey = { kind: 'view', number: 0 };
+
+/** What a token says, signed: when it expires, its stream, the key that fetched it, and what makes it unlike any other. */
+type Payload = [expiresAtMs: number, stream: string | null, kind: KnownKey['kind'], number: number, nonce: string];
+
+interface Digested extends KnownKey {
+  readonly digest: Buffer;
+}
 
 export class Gate {
   readonly #limits: ServerLimits;
-  readonly #keys: readonly Buffer[];
+  readonly #keys: readonly Digested[];
   /** Signs tokens; new with each start, so a restart ends all tokens. */
   readonly #secret = randomBytes(32);
 
   constructor(limits: ServerLimits) {
     this.#limits = limits;
-    this.#keys = limits.apiKeys.map(digest);
+    this.#keys = [...digested('api', limits.apiKeys), ...digested('view', limits.viewKeys)];
   }
 
   /** False when no key is configured and everybody on this machine is served. */
@@ -85,20 +101,24 @@ export class Gate {
     return this.checkBearer(headers);
   }
 
-  /** A token that opens WebSockets, reads, asks and pushes frames over HTTP (of one stream, or of any) until it expires. */
-  issueToken(stream: string | null): { token: string; expiresAtMs: number } {
+  /**
+   * A token that opens WebSockets, reads and asks (of one stream, or of any) until it expires, and pushes frames where the key that `grant` shows
+   * may do so.
+   */
+  issueToken(grant: Grant, stream: string | null): { token: string; expiresAtMs: number } {
     const expiresAtMs = Date.now() + this.#limits.tokenTtlMs;
-    const payload = Buffer.from(JSON.stringify([expiresAtMs, stream, randomBytes(9).toString('base64url')]));
-    const body = payload.toString('base64url');
+    const { kind, number } = grant.kind === 'open' ? NO_KEY : grant.key;
+    const payload: Payload = [expiresAtMs, stream, kind, number, randomBytes(9).toString('base64url')];
+    const body = Buffer.from(JSON.stringify(payload)).toString('base64url');
     return { token: `${body}.${this.#sign(body)}`, expiresAtMs };
   }
 
   #grant(credential: string, param: string): Grant {
     const given = digest(credential);
     // Every key is compared, so that the time taken does not tell which one came near.
-    let found = 0;
-    for (const [i, key] of this.#keys.entries()) found = timingSafeEqual(key, given) ? i + 1 : found;
-    if (found > 0) return { kind: 'key', number: found };
+    let found: KnownKey | null = null;
+    for (const key of this.#keys) found = timingSafeEqual(key.digest, given) ? key : found;
+    if (found !== null) return { kind: 'key', key: { kind: found.kind, number: found.number } };
     const token = this.#fromToken(credential);
     if (token) return token;
     throw new YocoError('unauthorized', { param });
@@ -108,8 +128,8 @@ export class Gate {
     const [body, signature, ...rest] = token.split('.');
     if (body === undefined || signature === undefined || rest.length > 0) return null;
     if (!timingSafeEqual(digest(signature), digest(this.#sign(body)))) return null;
-    const [expiresAtMs, stream] = JSON.parse(Buffer.from(body, 'base64url').toString()) as [number, string | null];
-    return Date.now() < expiresAtMs ? { kind: 'token', stream } : null;
+    const [expiresAtMs, stream, kind, number] = JSON.parse(Buffer.from(body, 'base64url').toString()) as Payload;
+    return Date.now() < expiresAtMs ? { kind: 'token', key: { kind, number }, stream } : null;
   }
 
   #sign(body: string): string {
@@ -120,6 +140,10 @@ export class Gate {
   #isSameHost(origin: string, host: string | undefined): boolean {
     return this.wantsKey && URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
   }
+}
+
+function digested(kind: KnownKey['kind'], keys: readonly string[]): Digested[] {
+  return keys.map((key, i) => ({ kind, number: i + 1, digest: digest(key) }));
 }
 
 function digest(text: string): Buffer {

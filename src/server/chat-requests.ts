@@ -12,14 +12,16 @@ const tokens = z.int().min(1).nullish();
 const text = z.union(
   [
     z.string(),
-    z.array(
-      z.strictObject({
-        type: z.literal('text', { error: 'must be "text": the video comes from the stream' }),
-        text: z.string(),
-      }),
-    ),
+    z
+      .array(
+        z.strictObject({
+          type: z.literal('text', { error: 'must be "text": the video comes from the stream' }),
+          text: z.string(),
+        }),
+      )
+      .max(1_000),
   ],
-  { error: 'must be text, or a list of {type: "text", text}' },
+  { error: 'must be text, or a list of at most 1,000 {type: "text", text}' },
 );
 
 const message = z.strictObject({

@@ -12,7 +12,9 @@ import { fromHttp, fromParser, wireError, writeError } from './errors-http.ts';
 import { JSON_BYTES } from './json-body.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
+import type { Notices } from './notices.ts';
 import { pageRoutes } from './page.ts';
+import { checkRoute, mayChange } from './permissions.ts';
 import { snapshotRoutes } from './snapshot-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
 import { tokenRoutes } from './token-routes.ts';
@@ -31,12 +33,14 @@ export interface HttpParts {
   readonly limits: ServerLimits;
   readonly metrics: ServerMetrics;
   readonly audit: AuditLog;
+  readonly notices: Pick<Notices, 'standing'>;
   readonly isDraining: () => boolean;
   /** Hears of each request. */
   readonly began?: (response: ServerResponse) => void;
 }
 
-export function createHttp(live: LiveService, { gate, limits, metrics, audit, isDraining, began }: HttpParts) {
+export function createHttp(live: LiveService, parts: HttpParts) {
+  const { gate, limits, metrics, audit, notices, isDraining, began } = parts;
   const shared = {
     logger: false,
     bodyLimit: JSON_BYTES,
@@ -69,7 +73,11 @@ export function createHttp(live: LiveService, { gate, limits, metrics, audit, is
 
   app.addHook('onRequest', async (request, reply) => {
     began?.(reply.raw);
-    void reply.header('x-content-type-options', 'nosniff').header('referrer-policy', 'no-referrer');
+    void reply
+      .header('x-content-type-options', 'nosniff')
+      .header('referrer-policy', 'no-referrer')
+      // Of pictures that other sites show in their pages browsers send no Origin.
+      .header('cross-origin-resource-policy', 'same-origin');
     const path = request.url.split('?', 1)[0] ?? '';
     if (HEALTH.includes(path)) return;
     gate.checkAddress(request.headers, limits.tls !== undefined);
@@ -79,8 +87,9 @@ export function createHttp(live: LiveService, { gate, limits, metrics, audit, is
     if (!(route.startsWith('/v1/') || route === METRICS) || request.method === 'OPTIONS') return;
     if (isDraining()) throw new YocoError('shutting_down');
     const grant = gate.checkBearer(request.headers);
-    checkScope(grant, request);
     callers.set(request, { grant, from: request.ip });
+    const { name } = request.params as { name?: string };
+    checkRoute(grant, { method: request.method, route: request.routeOptions.url, name });
   });
 
   app.addHook('onSend', async (_request, reply) => {
@@ -100,11 +109,15 @@ export function createHttp(live: LiveService, { gate, limits, metrics, audit, is
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : isDraining() ? 'draining' : 'loading' });
   });
   app.get(METRICS, async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
+  app.get<{ Params: { name: string } }>('/v1/streams/:name/standing_questions', ({ params }) => ({
+    object: 'list',
+    data: notices.standing(live.get(params.name)),
+  }));
   app.get('/v1/realtime', () => {
     throw new YocoError('invalid_request', { param: 'Upgrade', detail: 'This address speaks WebSocket only.' });
   });
-  tokenRoutes(app, live, gate);
-  streamRoutes(app, live, limits, changed);
+  tokenRoutes(app, live, gate, grantOf);
+  streamRoutes(app, live, limits, changed, (request) => mayChange(grantOf(request)));
   snapshotRoutes(app, live, changed);
   chatRoutes(app, live, { limits, metrics, boundTo });
   apiDocumentRoutes(app, live);
@@ -121,10 +134,17 @@ export function createHttp(live: LiveService, { gate, limits, metrics, audit, is
       .header('vary', 'Origin');
   }
 
+  /** What a request under `/v1` has shown. */
+  function grantOf(request: FastifyRequest): Grant {
+    const caller = callers.get(request);
+    if (caller === undefined) throw new Error(`Nobody was asked for a key at ${request.routeOptions.url ?? ''}.`);
+    return caller.grant;
+  }
+
   /** The stream that a request's token is for. */
   function boundTo(request: FastifyRequest): string | null {
-    const grant = callers.get(request)?.grant;
-    return grant?.kind === 'token' ? grant.stream : null;
+    const grant = grantOf(request);
+    return grant.kind === 'token' ? grant.stream : null;
   }
 
   function changed(request: FastifyRequest, fields: object, message: string): void {
@@ -134,29 +154,16 @@ export function createHttp(live: LiveService, { gate, limits, metrics, audit, is
 
   function report(error: YocoError, request: FastifyRequest): YocoError {
     const { ip: from, method, headers, routeOptions } = request;
-    audit.refused(error, { from, method, route: routeOptions.url, origin: headers.origin });
+    const { grant } = callers.get(request) ?? {};
+    audit.refused(error, { from, method, route: routeOptions.url, origin: headers.origin, grant });
     if (error.code === 'internal') {
-      limits.log.error({ err: error.cause, method: request.method, url: request.url }, 'A request failed.');
+      // Of the query nobody knows what was put there.
+      const [url] = request.url.split('?', 1);
+      limits.log.error({ err: error.cause, method, url }, 'A request failed.');
     }
     return error;
   }
 }
-
-/** A token lets a browser ask, look and push; whoever makes or ends streams or mints tokens needs a key. */
-function checkScope(grant: Grant, request: FastifyRequest): void {
-  if (grant.kind !== 'token') return;
-  // Which streams it asks is in the body, and is looked at there.
-  if (request.method === 'POST' && request.routeOptions.url === '/v1/chat/completions') return;
-  const { name } = request.params as { name?: string };
-  // Which stream a model is, is in its name, and is looked at there.
-  if (reads(request) && request.routeOptions.url === '/v1/models/:model') return;
-  const pushes = request.method === 'POST' && request.routeOptions.url === '/v1/streams/:name/frames';
-  if (!(reads(request) || pushes) || (grant.stream !== null && name !== grant.stream)) {
-    throw new YocoError('forbidden', { detail: 'A token may not do this; use an API key.' });
-  }
-}
-
-const reads = ({ method }: FastifyRequest): boolean => method === 'GET' || method === 'HEAD';
 
 /** Whether an answer has begun, in the middle of which no other one may stand. Node has no other way to tell: its own handler looks there, too. */
 function isBeingAnswered(socket: Socket): boolean {

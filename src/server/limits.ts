@@ -18,6 +18,8 @@ export interface ServerOptions {
   readonly port?: number;
   /** Keys that clients send as `Authorization: Bearer KEY`. Empty: no key is asked for, and only loopback is served. */
   readonly apiKeys?: readonly string[];
+  /** Keys that may only look and ask; sent in the same way. They go with `apiKeys`, and none of them is one of those. */
+  readonly viewKeys?: readonly string[];
   /** Web origins besides the page's own that may call the service, e.g. `https://example.com`. */
   readonly allowedOrigins?: readonly string[];
   /** Host names besides loopback ones that requests may name while no key is configured, e.g. behind a proxy. */
@@ -66,6 +68,7 @@ export const SERVER_DEFAULTS = {
   host: '127.0.0.1',
   port: 8080,
   apiKeys: [],
+  viewKeys: [],
   allowedOrigins: [],
   allowedHosts: [],
   maxPayloadBytes: 8 * 1024 * 1024,
@@ -113,7 +116,7 @@ export const KEY = /^[\x21-\x7e]+$/;
 
 /**
  * Defaults, then `options`, with host names in the form in which they are compared.
- * Throws `config_invalid` that names the option; an API key is never repeated.
+ * Throws `config_invalid` that names the option; a key is never repeated.
  */
 export function resolveOptions(options: ServerOptions): ServerLimits {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
@@ -129,10 +132,13 @@ export function resolveOptions(options: ServerOptions): ServerLimits {
       throw invalid(name, `${name} must be a whole number from ${least} to ${most}, and is ${value}.`);
     }
   }
-  for (const key of limits.apiKeys) {
-    if (key.length < MIN_KEY_CHARS || !KEY.test(key)) {
-      throw invalid('apiKeys', `Each API key needs at least ${MIN_KEY_CHARS} printable ASCII characters, no spaces.`);
-    }
+  checkKeys('apiKeys', 'API key', limits.apiKeys);
+  checkKeys('viewKeys', 'view key', limits.viewKeys);
+  if (limits.viewKeys.length > 0 && limits.apiKeys.length === 0) {
+    throw invalid('viewKeys', 'View keys go with at least one API key: by them alone nobody could change anything.');
+  }
+  if (limits.viewKeys.some((key) => limits.apiKeys.includes(key))) {
+    throw invalid('viewKeys', 'A view key is among the API keys, too, and could change everything.');
   }
   for (const origin of limits.allowedOrigins) {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
@@ -148,6 +154,11 @@ export function resolveOptions(options: ServerOptions): ServerLimits {
 /** Throws what `startServer` would throw for these options, without starting anything. */
 export function checkServerOptions(options: ServerOptions): void {
   resolveOptions(options);
+}
+
+function checkKeys(name: 'apiKeys' | 'viewKeys', what: string, keys: readonly string[]): void {
+  if (keys.every((key) => key.length >= MIN_KEY_CHARS && KEY.test(key))) return;
+  throw invalid(name, `Each ${what} needs at least ${MIN_KEY_CHARS} printable ASCII characters, no spaces.`);
 }
 
 function allowedHost(text: string): string {

@@ -1,6 +1,7 @@
 /** `GET /metrics` for monitors, in Prometheus' text format: what streams and the engine say when it is asked for, and a count of responses. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { EngineFigures, LiveService, StreamStatus } from '../live/types.ts';
+import type { WebhookOutcome } from './webhook.ts';
 
 /** Seconds: from a lone question on a fast machine to one that waits in line. */
 const FIRST_TOKEN_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -33,6 +34,7 @@ export class ServerMetrics {
   readonly #responses: Counter<'status'>;
   readonly #firstToken: Histogram;
   readonly #standing: Counter<'outcome'>;
+  readonly #webhooks: Counter<'outcome'>;
 
   constructor(live: LiveService, connections: () => number) {
     const engine = (): EngineFigures => live.engineFigures;
@@ -70,6 +72,12 @@ export class ServerMetrics {
       labelNames: ['outcome'],
       registers,
     });
+    this.#webhooks = new Counter({
+      name: 'yoco_webhook_events_total',
+      help: 'Events for webhooks: delivered, failed each time that they were tried, or dropped while they waited.',
+      labelNames: ['outcome'],
+      registers,
+    });
     this.#firstToken = new Histogram({
       name: 'yoco_first_token_seconds',
       help: 'From a question to the first piece of its answer.',
@@ -87,6 +95,11 @@ export class ServerMetrics {
   /** A standing question was asked. */
   stood(outcome: 'answered' | 'missed'): void {
     this.#standing.inc({ outcome });
+  }
+
+  /** Events for a webhook reached it, or did not. */
+  sent(outcome: WebhookOutcome, events: number): void {
+    this.#webhooks.inc({ outcome }, events);
   }
 
   get contentType(): string {

@@ -2,23 +2,37 @@
  * Standing questions that streams' files ask: they need no client, and last as long as their stream. Each new answer stands in the log, and
  * goes to the webhook that the file names; so does that no answer can come, since the stream's source is away.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { YocoError } from '../errors.ts';
 import type { StandingDefinition, WebhookDefinition } from '../ingest/definition.ts';
+import { isOver } from '../live/no-frame.ts';
 import { StandingQuestion } from '../live/standing-question.ts';
 import type { LiveStream, StreamStatus } from '../live/types.ts';
 import { changeJson } from './answer-json.ts';
+import { answerPicture, type AnswerPicture } from './answer-picture.ts';
 import { wireError } from './errors-http.ts';
 import { newId } from './ids.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { SourceWatch, type SourceWatchOptions, type ToldState } from './source-watch.ts';
+import { type StandingJson, StandingRecord } from './standing-record.ts';
 import { wallTime } from './times.ts';
 import { KEY_BYTES, keyOf, Webhook } from './webhook.ts';
 
-/** A question of a stream's file, and who is told of its answers. */
+/** A question of a stream's file, who is told of its answers, and what it has told. */
 interface Asked {
+  readonly id: string;
   readonly definition: StandingDefinition;
   readonly webhook: Webhook | null;
+  readonly record: StandingRecord;
+  /** Null before it is asked. */
+  asking: StandingQuestion | null;
+}
+
+/** What a stream's file asks, in its order, also what has ended; and who looks at the source while one of it is asked. */
+interface Stood {
+  asked: readonly Asked[];
+  watch: SourceWatch | null;
 }
 
 /** What the log says of a source. */
@@ -31,16 +45,18 @@ const SOURCE_IS: Readonly<Record<ToldState, string>> = {
 
 export class Notices {
   readonly #limits: Pick<ServerLimits, 'log' | 'maxOutputTokens'>;
-  readonly #metrics: Pick<ServerMetrics, 'stood'>;
+  readonly #metrics: Pick<ServerMetrics, 'stood' | 'sent'>;
   readonly #watching: SourceWatchOptions;
-  readonly #questions = new Set<StandingQuestion>();
+  /** Those that have not ended. */
+  readonly #open = new Set<Asked>();
   readonly #watches = new Set<SourceWatch>();
   readonly #webhooks = new Set<Webhook>();
+  readonly #stood = new WeakMap<LiveStream, Stood>();
   #closed = false;
 
   constructor(
     limits: Pick<ServerLimits, 'log' | 'maxOutputTokens'>,
-    metrics: Pick<ServerMetrics, 'stood'>,
+    metrics: Pick<ServerMetrics, 'stood' | 'sent'>,
     watching: SourceWatchOptions = {},
   ) {
     this.#limits = limits;
@@ -48,70 +64,134 @@ export class Notices {
     this.#watching = watching;
   }
 
-  /** Begins to ask what the stream's definition says. Throws `definition_invalid` where a secret is missing, and `shutting_down`. */
+  /**
+   * Asks what the stream's definition says: what is new in it from now on, what is not in it any more no longer, and what is as it was goes
+   * on. Throws `definition_invalid` where a secret is missing, and `shutting_down`: then nothing has changed.
+   */
   stand(stream: LiveStream): void {
     if (this.#closed) throw new YocoError('shutting_down');
+    const stood = this.#stood.get(stream) ?? { asked: [], watch: null };
+    // What has ended with its source ends again, unless there is another source by now.
+    const over = isOver(stream.status().sourceStatus);
+    const before = stood.asked.filter((question) => over || this.#open.has(question));
     const asked = stream.standingQuestions.map((definition, i): Asked => {
-      return {
-        definition,
-        webhook: this.#webhookOf(definition.webhook, `${stream.name}: standing_questions.${i}.webhook`),
-      };
+      const at = before.findIndex((question) => isDeepStrictEqual(question.definition, definition));
+      const [same] = at < 0 ? [] : before.splice(at, 1);
+      return same ?? this.#newlyAsked(definition, `${stream.name}: standing_questions.${i}.webhook`);
     });
-    if (asked.length === 0) return;
-    /** Those that have not ended. */
-    const open = new Set(asked);
-    const watch = new SourceWatch(
-      stream,
-      (state, status) => {
-        this.#tellOfSource(state, status, open);
-      },
-      this.#watching,
-    );
-    this.#watches.add(watch);
-    for (const question of asked) {
+    for (const question of before) this.#askNoMore(stream, question);
+    stood.asked = asked;
+    this.#stood.set(stream, stood);
+    const begun = asked.filter(({ asking }) => asking === null);
+    for (const question of begun) {
+      this.#open.add(question);
       if (question.webhook !== null) this.#webhooks.add(question.webhook);
-      this.#ask(stream, question, () => {
-        open.delete(question);
-        if (open.size > 0) return;
-        watch.close();
-        this.#watches.delete(watch);
-      });
     }
+    this.#unwatch(stood);
+    if (this.#isAsked(stood) && (stood.watch === null || (stood.watch.closed && !over))) this.#watch(stream, stood);
+    for (const question of begun) this.#ask(stream, question, stood);
+  }
+
+  #newlyAsked(definition: StandingDefinition, where: string): Asked {
+    const id = newId('standing');
+    const webhook = this.#webhookOf(definition.webhook, where);
+    return { id, definition, webhook, record: new StandingRecord(id, definition), asking: null };
+  }
+
+  #isAsked({ asked }: Stood): boolean {
+    return asked.some((question) => this.#open.has(question));
+  }
+
+  #watch(stream: LiveStream, stood: Stood): void {
+    if (stood.watch !== null) this.#watches.delete(stood.watch);
+    const tell = (state: ToldState, status: StreamStatus): void => {
+      const open = stood.asked.filter((question) => this.#open.has(question));
+      this.#tellOfSource(state, status, open);
+    };
+    stood.watch = new SourceWatch(stream, tell, this.#watching);
+    this.#watches.add(stood.watch);
+  }
+
+  /** Once nothing is asked any more. */
+  #unwatch(stood: Stood): void {
+    const { watch } = stood;
+    if (watch === null || this.#isAsked(stood)) return;
+    watch.close();
+    this.#watches.delete(watch);
+    stood.watch = null;
+  }
+
+  /** Of a question that its stream's file has no more. */
+  #askNoMore(stream: LiveStream, question: Asked): void {
+    if (!this.#open.has(question)) return;
+    question.asking?.close();
+    const about = { stream: stream.name, question: question.definition.question };
+    this.#limits.log.info?.(about, 'A standing question is asked no more: the file of its stream has it no more.');
+    this.#tell(stream, question, 'yoco.standing_question.deleted', { error: null });
+    this.#ended(question);
+  }
+
+  #ended(question: Asked): void {
+    this.#open.delete(question);
+    const { webhook } = question;
+    if (webhook !== null) void webhook.drained().then(() => this.#webhooks.delete(webhook));
+  }
+
+  /** What the stream's file asks, in its order. */
+  standing(stream: LiveStream): readonly StandingJson[] {
+    return (this.#stood.get(stream)?.asked ?? []).map(({ record }) => record.json());
   }
 
   /** Asks no more; what waits for a webhook has `graceMs`. */
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
-    for (const question of this.#questions) question.close();
+    for (const { asking } of this.#open) asking?.close();
     for (const watch of this.#watches) watch.close();
     await Promise.all([...this.#webhooks].map((webhook) => webhook.close(graceMs)));
   }
 
-  #ask(stream: LiveStream, { definition, webhook }: Asked, ended: () => void): void {
-    const { question, every, holds } = definition;
+  #tell(stream: LiveStream, asked: Asked, type: string, what: object, picture?: Promise<AnswerPicture | null>): void {
+    const { id, webhook, definition } = asked;
+    const about = { standing_question_id: id, stream: stream.name, question: definition.question };
+    webhook?.send({ type, created_at: new Date().toISOString(), ...about, ...what }, picture);
+  }
+
+  #ask(stream: LiveStream, asked: Asked, stood: Stood): void {
+    const { definition, record } = asked;
+    const { question, every, holds, min_confidence: minConfidence } = definition;
     const { log, maxOutputTokens: maxTokens } = this.#limits;
     const about = { stream: stream.name, question };
-    const tell = (type: string, what: object): void =>
-      webhook?.send({ type, created_at: new Date().toISOString(), standing_question_id: id, ...about, ...what });
-    const id = newId('standing');
-    const standing = new StandingQuestion(
-      { question: question.trim(), everyMs: every * 1_000, holds, maxTokens, converse: () => stream.converse() },
+    const pictured = definition.webhook?.picture === true;
+    asked.asking = new StandingQuestion(
+      {
+        question: question.trim(),
+        everyMs: every * 1_000,
+        holds,
+        minConfidence,
+        maxTokens,
+        converse: () => stream.converse(),
+      },
       {
         changed: (change) => {
           const told = changeJson(change);
+          record.told(told);
           const { answer, previous, yoco } = told;
           log.info?.({ ...about, answer, previous, at: yoco.as_of_time }, 'A standing question has a new answer.');
-          tell('yoco.standing_question.answered', told);
+          const picture = pictured ? answerPicture(change.result, stream) : undefined;
+          this.#tell(stream, asked, 'yoco.standing_question.answered', told, picture);
         },
         ended: (error) => {
+          record.ended(error);
           const fields = error === null ? about : { ...about, code: error.code, err: error.cause };
           log.warn(fields, `A standing question is asked no more: ${error?.message ?? 'the stream has ended.'}`);
-          tell('yoco.standing_question.deleted', { error: error === null ? null : wireError(error) });
-          this.#questions.delete(standing);
-          ended();
-          if (webhook !== null) void webhook.drained().then(() => this.#webhooks.delete(webhook));
+          this.#tell(stream, asked, 'yoco.standing_question.deleted', {
+            error: error === null ? null : wireError(error),
+          });
+          this.#ended(asked);
+          this.#unwatch(stood);
         },
-        asked: (outcome) => {
+        asked: (outcome, error) => {
+          record.asked(outcome, error);
           this.#metrics.stood(outcome);
         },
         // Nobody is there who could ask again.
@@ -120,7 +200,6 @@ export class Notices {
         },
       },
     );
-    this.#questions.add(standing);
   }
 
   /** Whoever waits for an answer hears that none can come, and that they may come again: at each address once, whatever is asked there. */
@@ -162,6 +241,9 @@ export class Notices {
       ...(key === undefined ? {} : { key }),
       onWarning: (message) => {
         this.#limits.log.warn({}, message);
+      },
+      onOutcome: (outcome, events) => {
+        this.#metrics.sent(outcome, events);
       },
     });
   }

@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import { STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../question-limits.ts';
+import { JSON_BYTES } from './json-body.ts';
 import { parseOrThrow } from './parse-request.ts';
 import { noEffect, noTools, seed, streams, temperature, time, topP } from './request-fields.ts';
 
@@ -97,6 +98,7 @@ const standingQuestion = z.strictObject({
     .max(STANDING_EVERY_MS.most / 1_000)
     .optional(),
   holds: z.int().min(1).max(STANDING_HOLDS_MAX).optional(),
+  min_confidence: z.number().min(0).max(1).optional(),
   streams: streams.nullish(),
 });
 
@@ -130,7 +132,11 @@ export const CLIENT_EVENTS = {
     ...envelope,
     type: z.literal('yoco.frame.append'),
     image: z.string().min(1),
-    t: z.number().min(0).optional(),
+    t: z
+      .union([z.number().min(0), z.string().max(64)], {
+        error: 'must be seconds since the stream began, or a wall time with its zone',
+      })
+      .optional(),
   }),
   'yoco.standing_question.create': z.strictObject({
     ...envelope,
@@ -170,6 +176,19 @@ export function parseJson(text: string): Record<string, unknown> {
     throw new YocoError('invalid_request', { detail: 'A message is a JSON object with a type.' });
   }
   return value as Record<string, unknown>;
+}
+
+/**
+ * Throws `message_too_large` where a message has more than `JSON_BYTES` besides the picture that it pushes: what is looked at field by field
+ * keeps all others waiting.
+ */
+export function checkSize(text: string, message: Record<string, unknown>): void {
+  if (Buffer.byteLength(text) <= JSON_BYTES) return;
+  const pushes = message['type'] === 'yoco.frame.append' && typeof message['image'] === 'string';
+  const bytes = Buffer.byteLength(pushes ? JSON.stringify({ ...message, image: '' }) : text);
+  if (bytes <= JSON_BYTES) return;
+  const detail = `Without a picture in yoco.frame.append it has ${bytes} bytes; the limit is ${JSON_BYTES}.`;
+  throw new YocoError('message_too_large', { detail });
 }
 
 /** Throws `unknown_event`, or `invalid_request` whose `param` is the path of the first wrong field. */

@@ -1,12 +1,20 @@
-/** Pictures pushed over one WebSocket: numbered, taken in their order, one reply each, bounded. */
+/** Pictures pushed over one WebSocket: numbered, taken in their order or refused, one reply each, bounded. */
 import { YocoError } from '../errors.ts';
+import { checkCaptureTime } from '../ingest/capture-time.ts';
 import type { LiveStream } from '../live/types.ts';
+import { pushForbidden } from './permissions.ts';
 import type { ServerEvent } from './realtime-events.ts';
 import { seconds, wallTime } from './times.ts';
 
+export interface Allowed {
+  readonly mayPush: boolean;
+  /** Pictures that wait for the engine. */
+  readonly most: number;
+}
+
 export class FrameIntake {
   readonly #stream: LiveStream;
-  readonly #limit: number;
+  readonly #allowed: Allowed;
   readonly #emit: (event: ServerEvent) => void;
   readonly #fail: (error: unknown, eventId: string | null, number: number) => void;
   #number = 0;
@@ -15,31 +23,41 @@ export class FrameIntake {
 
   constructor(
     stream: LiveStream,
-    limit: number,
+    allowed: Allowed,
     emit: (event: ServerEvent) => void,
     fail: (error: unknown, eventId: string | null, number: number) => void,
   ) {
     this.#stream = stream;
-    this.#limit = limit;
+    this.#allowed = allowed;
     this.#emit = emit;
     this.#fail = fail;
   }
 
   /** `eventId` is the client's own, for the reply. The picture is not copied: the caller gives it away. */
-  take(image: Uint8Array, timeMs: number | undefined, eventId: string | null): void {
+  take(image: Uint8Array, time: number | Date | undefined, eventId: string | null): void {
     const number = ++this.#number;
-    if (this.#waiting >= this.#limit) {
+    if (!this.#allowed.mayPush) {
+      this.#fail(pushForbidden(), eventId, number);
+      return;
+    }
+    if (this.#waiting >= this.#allowed.most) {
       this.#emit({ type: 'yoco.frame.dropped', number, reason: 'busy' });
       return;
     }
     this.#waiting += 1;
-    this.#last = this.#last.then(() => this.#push(number, image, timeMs, eventId));
+    this.#last = this.#last.then(() => this.#push(number, image, time, eventId));
   }
 
-  async #push(number: number, image: Uint8Array, timeMs: number | undefined, eventId: string | null): Promise<void> {
+  async #push(
+    number: number,
+    image: Uint8Array,
+    time: number | Date | undefined,
+    eventId: string | null,
+  ): Promise<void> {
     try {
+      checkCaptureTime(time, 't');
       if (image.length === 0) throw new YocoError('image_undecodable', { param: 'image' });
-      const outcome = await this.#stream.push(image, timeMs);
+      const outcome = await this.#stream.push(image, time);
       this.#emit(
         outcome.accepted
           ? {

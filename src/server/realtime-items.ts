@@ -38,7 +38,7 @@ export function questionOf(items: readonly Item[], maxChars: number, param: stri
 export class ItemList {
   readonly #items: Item[] = [];
   readonly #limit: number;
-  /** User items that are part of the model's segment already, by id. */
+  /** User items that a response has taken up, by id. */
   readonly #asked = new Set<string>();
   /** Items of a turn that was cancelled, and what was written before one failed: the model remembers nothing of it. */
   readonly #forgotten = new Set<string>();

@@ -5,11 +5,12 @@ import { WebSocketServer } from 'ws';
 import { YocoError } from '../errors.ts';
 import type { LiveService, LiveStream } from '../live/types.ts';
 import type { AuditLog, Refused } from './audit.ts';
-import type { Gate } from './auth.ts';
+import type { Gate, Grant } from './auth.ts';
 import { writeError } from './errors-http.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { modelName, streamOfModel } from './model-name.ts';
+import { mayPush } from './permissions.ts';
 import { CLOSE, RealtimeConnection } from './realtime-connection.ts';
 import { until } from './until.ts';
 import { isWebSocket } from './upgrade.ts';
@@ -21,6 +22,10 @@ const PATH = '/v1/realtime';
 const CLOSE_REASON_BYTES = 123;
 /** Of the protocol, as ws takes them; who asks for another one is told (RFC 6455, 4.4). */
 const VERSIONS = '13, 8';
+/** Refused WebSockets of pages that are open at once, until they are closed; a further one does not open. */
+const MAX_REFUSED = 64;
+/** Nothing that comes on them is read. */
+const REFUSED_PAYLOAD_BYTES = 125;
 
 export class RealtimeServer {
   readonly #live: LiveService;
@@ -30,6 +35,9 @@ export class RealtimeServer {
   readonly #audit: AuditLog;
   readonly #connections = new Set<RealtimeConnection>();
   readonly #sockets: WebSocketServer;
+  /** For those that are refused: whoever opens one has shown nothing, and is not to fill the memory. */
+  readonly #refusing: WebSocketServer;
+  #refused = 0;
   #draining = false;
 
   constructor(live: LiveService, gate: Gate, limits: ServerLimits, metrics: ServerMetrics, audit: AuditLog) {
@@ -38,15 +46,8 @@ export class RealtimeServer {
     this.#limits = limits;
     this.#metrics = metrics;
     this.#audit = audit;
-    this.#sockets = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      maxPayload: limits.maxPayloadBytes,
-      perMessageDeflate: false,
-      // The protocol that carries a credential is never echoed.
-      handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
-    });
-    this.#sockets.on('wsClientError', refuseHandshake);
+    this.#sockets = webSockets(limits.maxPayloadBytes);
+    this.#refusing = webSockets(REFUSED_PAYLOAD_BYTES);
   }
 
   /** How many are open. */
@@ -88,24 +89,27 @@ export class RealtimeServer {
 
   #admit(url: URL, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     let stream: LiveStream;
+    let grant: Grant | undefined;
     let bound: string | null = null;
     try {
       if (this.#draining) throw new YocoError('shutting_down');
-      const grant = this.#gate.checkUpgrade(request.headers);
+      grant = this.#gate.checkUpgrade(request.headers);
       if (grant.kind === 'token') bound = grant.stream;
       if (bound !== null) this.#checkBound(url.searchParams, bound);
       stream = this.#findStream(url.searchParams);
       if (this.#connections.size >= this.#limits.maxConnections) throw new YocoError('too_many_connections');
     } catch (thrown) {
+      const error = this.#report(thrown, request, grant);
       // Only a browser sends an Origin, and a browser's page cannot read the status of a refused upgrade.
-      if (request.headers.origin === undefined) throw thrown;
-      this.#closeAtOnce(this.#report(thrown, request), request, socket, head);
+      if (request.headers.origin === undefined || this.#refused >= MAX_REFUSED) writeError(socket, error);
+      else this.#closeAtOnce(error, request, socket, head);
       return;
     }
     // The socket knows it no more when it is closed.
-    const about = refusedOf(request);
+    const about = refusedOf(request, grant);
+    const may = { bound: bound !== null, mayPush: mayPush(grant) };
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const scope = { live: this.#live, stream, bound: bound !== null, metrics: this.#metrics };
+      const scope = { live: this.#live, stream, ...may, metrics: this.#metrics };
       const connection = new RealtimeConnection(webSocket, scope, this.#limits, {
         failed: (error) => {
           this.#audit.refused(error, about);
@@ -120,7 +124,9 @@ export class RealtimeServer {
 
   /** Opens and closes at once with a code that the page can read; nothing that it sends is looked at. */
   #closeAtOnce(error: YocoError, request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
+    this.#refusing.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#refused += 1;
+      webSocket.once('close', () => (this.#refused -= 1));
       webSocket.on('error', () => undefined);
       webSocket.close(closeCode(error), closeReason(`${error.code}: ${error.message}`));
       setTimeout(() => {
@@ -152,17 +158,29 @@ export class RealtimeServer {
     return streamOfModel(this.#live, model);
   }
 
-  #report(thrown: unknown, request: IncomingMessage): YocoError {
+  #report(thrown: unknown, request: IncomingMessage, grant?: Grant): YocoError {
     const error = YocoError.from(thrown);
-    this.#audit.refused(error, refusedOf(request));
+    this.#audit.refused(error, refusedOf(request, grant));
     if (error.code === 'internal') this.#limits.log.error({ err: error.cause }, 'An upgrade failed.');
     return error;
   }
 }
 
+function webSockets(maxPayload: number): WebSocketServer {
+  const server = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    maxPayload,
+    perMessageDeflate: false,
+    // The protocol that carries a credential is never echoed.
+    handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+  });
+  return server.on('wsClientError', refuseHandshake);
+}
+
 /** What the log says of who is refused. */
-function refusedOf({ socket, method, headers }: IncomingMessage): Refused {
-  return { from: socket.remoteAddress, method, route: PATH, origin: headers.origin };
+function refusedOf({ socket, method, headers }: IncomingMessage, grant?: Grant): Refused {
+  return { from: socket.remoteAddress, method, route: PATH, origin: headers.origin, grant };
 }
 
 /** Answers a handshake that ws refuses, with the header that tells what would do. */

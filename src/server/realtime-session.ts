@@ -10,6 +10,7 @@ import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { modelName } from './model-name.ts';
 import {
+  checkSize,
   parseEvent,
   parseJson,
   type ClientEvent,
@@ -20,11 +21,11 @@ import {
 import { FrameIntake } from './realtime-frames.ts';
 import { newId } from './ids.ts';
 import { ItemList, questionOf, userItemOf, type Item } from './realtime-items.ts';
-import { RealtimeResponse, type Settled } from './realtime-response.ts';
+import { RealtimeResponse, type ResponseHost, type Settled } from './realtime-response.ts';
 import { questionText, samplingOf } from './request-fields.ts';
 import { StandingQuestions } from './realtime-standing.ts';
 import { streamJson } from './stream-json.ts';
-import { checkTime, frameTimeMs, type WireTime } from './times.ts';
+import { checkTime, frameTime, type WireTime } from './times.ts';
 
 /** What a session may ask about. */
 export interface SessionScope {
@@ -33,6 +34,8 @@ export interface SessionScope {
   readonly stream: LiveStream;
   /** True for a token that is bound to the stream: no other may be asked. */
   readonly bound: boolean;
+  /** False for a view key and its tokens. */
+  readonly mayPush: boolean;
   readonly metrics: Pick<ServerMetrics, 'responded' | 'stood'>;
 }
 
@@ -61,7 +64,7 @@ export class RealtimeSession {
   readonly #frames: FrameIntake;
   readonly #standing: StandingQuestions;
   #conversationId = newId('conv');
-  /** The turns of each choice of streams are apart. */
+  /** The turns of each choice of streams are apart. Each has answered, so that there are no more of them than items. */
   #conversations: Conversation[] = [];
   #items: ItemList;
   #maxTokens: number;
@@ -81,7 +84,7 @@ export class RealtimeSession {
     this.#maxTokens = limits.maxOutputTokens;
     this.#frames = new FrameIntake(
       stream,
-      limits.maxPendingFrames,
+      { mayPush: scope.mayPush, most: limits.maxPendingFrames },
       (event) => {
         host.send(event);
       },
@@ -114,14 +117,18 @@ export class RealtimeSession {
   /** One text message. Never throws: what is wrong with it goes back as an `error` event. */
   receive(text: string): void {
     let eventId: string | null = null;
+    let understood = false;
     try {
       const message = parseJson(text);
       if (typeof message['event_id'] === 'string') eventId = message['event_id'].slice(0, 512);
-      this.#handle(parseEvent(message));
+      checkSize(text, message);
+      const event = parseEvent(message);
+      understood = true;
+      this.#handle(event);
       this.#host.judged(true);
     } catch (error) {
       this.#sendError(error, eventId);
-      this.#host.judged(!isMalformed(error));
+      this.#host.judged(understood && !isInvalid(error));
     }
   }
 
@@ -185,7 +192,7 @@ export class RealtimeSession {
       case 'yoco.frame.append':
         this.#frames.take(
           decodeBase64(event.image),
-          event.t === undefined ? undefined : frameTimeMs(event.t, 't'),
+          event.t === undefined ? undefined : frameTime(event.t, 't'),
           event.event_id ?? null,
         );
         return;
@@ -251,20 +258,8 @@ export class RealtimeSession {
   }
 
   #respond(params: ResponseParams): void {
-    if (this.#host.isDraining()) throw new YocoError('shutting_down');
-    if (this.#responses.size >= this.#limits.maxResponsesPerConnection) {
-      throw new YocoError('too_many_questions', {
-        detail: `${this.#limits.maxResponsesPerConnection} responses are in progress on this connection.`,
-      });
-    }
     const parallel = params.conversation === 'none';
-    if (parallel !== (params.input !== undefined)) {
-      throw new YocoError('invalid_request', {
-        param: 'response.input',
-        detail: 'response.input: goes with response.conversation "none", and only with it.',
-      });
-    }
-    if (!parallel) this.#checkConversation();
+    this.#checkRoom(params, parallel);
     const items = params.input ? params.input.map(userItemOf) : this.#items.pending;
     const question = questionOf(
       items,
@@ -273,8 +268,7 @@ export class RealtimeSession {
     );
     const { fresh, times, streamsParam } = this.#about(params);
     const begun = parallel ? undefined : this.#conversations.find((other) => isAboutTheSame(other, fresh));
-    const conversation = begun ?? fresh;
-    let answer: string | undefined;
+    const turn: OpenTurn | null = parallel ? null : { list: this.#items, asked: [], answerId: undefined };
     const response = new RealtimeResponse(
       {
         question,
@@ -285,44 +279,62 @@ export class RealtimeSession {
             : this.#tokens(params.max_output_tokens, 'response.max_output_tokens'),
         options: { ...times, ...samplingOf(params.yoco ?? {}) },
         metadata: params.metadata ?? null,
-        conversation,
+        conversation: begun ?? fresh,
         streamsParam,
       },
-      {
-        emit: (event) => {
-          this.#host.send(event);
-        },
-        itemBegan: (item) => {
-          if (parallel) return;
-          answer = item.id;
-          this.#addItem(item, true);
-        },
-        itemEnded: (item) => {
-          if (!parallel) this.#itemDone(item);
-        },
-        ended: (status, firstTokenMs) => {
-          this.#scope.metrics.responded(status, firstTokenMs);
-        },
-        reportInternal: (error) => {
-          this.#report(error);
-        },
-      },
+      this.#responseHost(turn),
     );
-    const list = this.#items;
-    const asked = parallel ? [] : list.markAsked();
-    if (!parallel && begun === undefined) this.#conversations.push(fresh);
+    if (turn !== null) turn.asked = turn.list.markAsked();
     this.#responses.set(response.id, response);
     const settled = (how: Settled): void => {
-      if (how === 'answered') return;
-      // The model remembers nothing of it. What failed can be asked again; what was cancelled is not wanted any more.
-      if (how === 'failed') list.takeBack(asked);
-      else list.forget(asked);
-      if (answer !== undefined) list.forget([answer]);
+      if (turn === null) return;
+      if (how !== 'answered') withdraw(turn, how);
+      else if (begun === undefined) this.#conversations.push(fresh);
     };
     void response.run(settled).finally(() => {
       this.#responses.delete(response.id);
       if (this.#responses.size === 0) this.#host.idle();
     });
+  }
+
+  /** Throws what keeps a response from beginning, whatever is asked: `parallel` to the conversation, or as its next turn. */
+  #checkRoom(params: ResponseParams, parallel: boolean): void {
+    if (this.#host.isDraining()) throw new YocoError('shutting_down');
+    if (this.#responses.size >= this.#limits.maxResponsesPerConnection) {
+      throw new YocoError('too_many_questions', {
+        detail: `${this.#limits.maxResponsesPerConnection} responses are in progress on this connection.`,
+      });
+    }
+    if (parallel !== (params.input !== undefined)) {
+      throw new YocoError('invalid_request', {
+        param: 'response.input',
+        detail: 'response.input: goes with response.conversation "none", and only with it.',
+      });
+    }
+    if (!parallel) this.#checkConversation();
+  }
+
+  /** What a response reports to; `turn` is null where it is none of the conversation. */
+  #responseHost(turn: OpenTurn | null): ResponseHost {
+    return {
+      emit: (event) => {
+        this.#host.send(event);
+      },
+      itemBegan: (item) => {
+        if (turn === null) return;
+        turn.answerId = item.id;
+        this.#addItem(item, true);
+      },
+      itemEnded: (item) => {
+        if (turn !== null) this.#itemDone(item);
+      },
+      ended: (status, firstTokenMs) => {
+        this.#scope.metrics.responded(status, firstTokenMs);
+      },
+      reportInternal: (error) => {
+        this.#report(error);
+      },
+    };
   }
 
   #checkConversation(): void {
@@ -409,6 +421,21 @@ export class RealtimeSession {
   }
 }
 
+/** A turn of the conversation that is being answered. */
+interface OpenTurn {
+  readonly list: ItemList;
+  /** Ids of the items that are its question. */
+  asked: readonly string[];
+  answerId: string | undefined;
+}
+
+/** The model remembers nothing of it. What failed can be asked again; what was cancelled is not wanted any more. */
+function withdraw({ list, asked, answerId }: OpenTurn, how: Exclude<Settled, 'answered'>): void {
+  if (how === 'failed') list.takeBack(asked);
+  else list.forget(asked);
+  if (answerId !== undefined) list.forget([answerId]);
+}
+
 /** By the streams themselves: one that was made anew under an old name is another. */
 function isAboutTheSame(a: Conversation, b: Conversation): boolean {
   return a.streams.length === b.streams.length && a.streams.every((stream, i) => stream === b.streams[i]);
@@ -423,7 +450,7 @@ function decodeBase64(text: string): Buffer {
   return Buffer.from(bare, 'base64');
 }
 
-/** A message that no correct client sends, whatever the state of the session. */
-function isMalformed(error: unknown): boolean {
-  return error instanceof YocoError && ['invalid_json', 'invalid_request', 'unknown_event'].includes(error.code);
+/** Of an event that no correct client sends, whatever the state of the session. */
+function isInvalid(error: unknown): boolean {
+  return error instanceof YocoError && error.code === 'invalid_request';
 }

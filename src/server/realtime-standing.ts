@@ -43,7 +43,8 @@ export class StandingQuestions {
       const detail = `This connection has ${this.#open.size} standing questions; the limit is ${this.#most}.`;
       throw new YocoError('too_many_questions', { detail });
     }
-    const { id = newId('standing'), streams = null, every = STANDING_EVERY_MS.usual / 1_000, holds = 1 } = params;
+    const { id = newId('standing'), streams = null, every = STANDING_EVERY_MS.usual / 1_000 } = params;
+    const { holds = 1, min_confidence: minConfidence = 0 } = params;
     if (this.#open.has(id)) {
       const param = 'standing_question.id';
       throw new YocoError('invalid_request', {
@@ -54,12 +55,13 @@ export class StandingQuestions {
     const converse = (): Conversation => this.#host.converse(streams, STREAMS_PARAM);
     this.#checkStreams(converse);
     const standing = this.#stand(
-      { question, everyMs: every * 1_000, holds, maxTokens, converse, mayGrow: streams === 'all' },
+      { question, everyMs: every * 1_000, holds, minConfidence, maxTokens, converse, mayGrow: streams === 'all' },
       id,
     );
     this.#open.set(id, standing);
     const described = { id, object: 'yoco.standing_question', question, streams, every, holds };
-    this.#host.emit({ type: 'yoco.standing_question.created', standing_question: described });
+    const created = { ...described, min_confidence: minConfidence };
+    this.#host.emit({ type: 'yoco.standing_question.created', standing_question: created });
   }
 
   /** Throws `standing_question_not_found`. */

@@ -1,5 +1,7 @@
 /** Starts the service's HTTP and WebSocket side over a `LiveService`. */
 import type { ServerResponse } from 'node:http';
+import { Server as HttpsServer } from 'node:https';
+import { createSecureContext } from 'node:tls';
 import { YocoError } from '../errors.ts';
 import type { LiveService, LiveStream } from '../live/types.ts';
 import { AuditLog } from './audit.ts';
@@ -16,8 +18,16 @@ export interface RunningServer {
   /** Where it listens, e.g. `http://127.0.0.1:8080`, without a slash at the end. */
   readonly address: string;
   readonly port: number;
-  /** Asks the standing questions of a stream that was made after the start. Throws `definition_invalid` where a webhook's secret is missing. */
+  /**
+   * Asks the standing questions of a stream that was made, or whose questions are others, after the start: those that are as they were go on, and
+   * those that are gone are asked no more. Throws `definition_invalid` where a webhook's secret is missing, and `shutting_down`.
+   */
   readonly stand: (stream: LiveStream) => void;
+  /**
+   * Has new connections get another certificate; those that are open go on. Throws `config_invalid` for a key and certificate that
+   * cannot be used, or where the server speaks no TLS: then nothing has changed.
+   */
+  readonly renew: (tls: NonNullable<ServerOptions['tls']>) => void;
   /** Drains and stops listening; leaves the `LiveService` as it is. May be called more than once. */
   readonly close: () => Promise<void>;
 }
@@ -62,8 +72,22 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
     stand: (stream) => {
       notices.stand(stream);
     },
+    renew,
     close: () => (closing ??= close()),
   };
+
+  function renew(tls: NonNullable<ServerOptions['tls']>): void {
+    if (!(app.server instanceof HttpsServer)) {
+      throw new YocoError('config_invalid', { param: 'tls', detail: 'The server was started without TLS.' });
+    }
+    try {
+      // Looked at first: a server that was given what cannot be used might be half changed.
+      createSecureContext(tls);
+      app.server.setSecureContext(tls);
+    } catch (cause) {
+      throw unusableTls(cause);
+    }
+  }
 
   function began(response: ServerResponse): void {
     requests += 1;
@@ -72,10 +96,10 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
 
   function build(): ReturnType<typeof createHttp> {
     try {
-      return createHttp(live, { gate, limits, metrics, audit, isDraining: () => closing !== null, began });
+      return createHttp(live, { gate, limits, metrics, audit, notices, isDraining: () => closing !== null, began });
     } catch (cause) {
       if (!limits.tls) throw cause;
-      throw new YocoError('config_invalid', { param: 'tls', detail: 'The key and certificate cannot be used.', cause });
+      throw unusableTls(cause);
     }
   }
 
@@ -94,6 +118,10 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
     clearTimeout(cut);
     audit.close();
   }
+}
+
+function unusableTls(cause: unknown): YocoError {
+  return new YocoError('config_invalid', { param: 'tls', detail: 'The key and certificate cannot be used.', cause });
 }
 
 function cannotListen(cause: unknown, host: string, port: number): unknown {

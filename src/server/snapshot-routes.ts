@@ -1,4 +1,4 @@
-/** `/v1/snapshots`, and taking one of a stream. Paths of files are never shown. */
+/** `/v1/snapshots`: list and delete, and taking one of a stream. Paths of files are never shown. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { LiveService, SnapshotInfo } from '../live/types.ts';
@@ -11,6 +11,13 @@ export const snapshotRequest = z.strictObject({ file: z.string().min(1).max(200)
 
 export function snapshotRoutes(app: FastifyInstance, live: LiveService, changed: Changed): void {
   app.get('/v1/snapshots', async () => ({ object: 'list', data: (await live.snapshots()).map(snapshotJson) }));
+
+  app.delete<{ Params: { file: string } }>('/v1/snapshots/:file', async (request) => {
+    const { file } = request.params;
+    await live.deleteSnapshot(file);
+    changed(request, { snapshot: file }, 'A client deleted a snapshot.');
+    return { object: 'yoco.snapshot.deleted', file, deleted: true };
+  });
 
   app.post<{ Params: { name: string } }>(
     '/v1/streams/:name/snapshot',

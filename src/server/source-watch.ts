@@ -29,6 +29,7 @@ export class SourceWatch {
   #told: 'reconnecting' | 'playing' = 'playing';
   /** Runs while the source is not as it was told. */
   #timer: NodeJS.Timeout | null = null;
+  #closed = false;
 
   /** `tell` is called with the status that it speaks of; at once for a source that is over already. */
   constructor(
@@ -45,8 +46,14 @@ export class SourceWatch {
     this.#look();
   }
 
+  /** Whether it tells no more: it was closed, or has told that no frame comes any more. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Tells no more. */
   close(): void {
+    this.#closed = true;
     this.#wait(null);
     this.#unsubscribe();
   }

@@ -4,7 +4,7 @@ import { seconds, wallTime } from './times.ts';
 
 /** Times in seconds since the stream began, wall times in RFC 3339, sizes in bytes. */
 export function streamJson(status: StreamStatus) {
-  const { firstMs, lastMs, startedAtMs, sourceStatus } = status;
+  const { firstMs, lastMs, startedAtMs, wallTimes, sourceStatus } = status;
   return {
     object: 'yoco.stream' as const,
     name: status.name,
@@ -22,6 +22,7 @@ export function streamJson(status: StreamStatus) {
     first_time: firstMs === null ? null : wallTime(firstMs, startedAtMs),
     last_time: lastMs === null ? null : wallTime(lastMs, startedAtMs),
     started_at: wallTime(0, startedAtMs),
+    recorded_at: wallTimes === 'recorded' ? wallTime(0, startedAtMs) : null,
     cache: {
       tokens: status.cacheTokens,
       bytes: status.cacheBytes,

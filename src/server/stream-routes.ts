@@ -1,11 +1,13 @@
 /** `/v1/streams`: create, list, look at, delete; the frames that the model saw; pushing frames. */
+import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { YocoError } from '../errors.ts';
+import { checkCaptureTime } from '../ingest/capture-time.ts';
 import type { LiveService } from '../live/types.ts';
 import { JSON_BYTES, jsonBody } from './json-body.ts';
 import type { ServerLimits } from './limits.ts';
 import { streamJson } from './stream-json.ts';
-import { frameTimeMs, momentMs, seconds, wallTime } from './times.ts';
+import { frameTime, momentMs, seconds, wallTime } from './times.ts';
 
 interface Named {
   Params: { name: string };
@@ -17,7 +19,13 @@ export type Changed = (request: FastifyRequest, fields: object, message: string)
 
 const PICTURE_TYPES = ['image/jpeg', 'image/png', 'application/octet-stream'];
 
-export function streamRoutes(app: FastifyInstance, live: LiveService, limits: ServerLimits, changed: Changed): void {
+export function streamRoutes(
+  app: FastifyInstance,
+  live: LiveService,
+  limits: ServerLimits,
+  changed: Changed,
+  mayChange: (request: FastifyRequest) => boolean,
+): void {
   app.addContentTypeParser(
     PICTURE_TYPES,
     // Without a limit of its own, which would be that of every route.
@@ -27,10 +35,11 @@ export function streamRoutes(app: FastifyInstance, live: LiveService, limits: Se
     },
   );
 
-  app.get('/v1/streams', () => {
+  app.get('/v1/streams', (request) => {
     const { name, parameters, licence, streamTags } = live.bundle;
     const data = live.list().map((stream) => streamJson(stream.status()));
-    return { object: 'list', bundle: { name, parameters, licence, streams_per_question: streamTags }, data };
+    const bundle = { name, parameters, licence, streams_per_question: streamTags };
+    return { object: 'list', bundle, may_change: mayChange(request), data };
   });
 
   app.post('/v1/streams', { bodyLimit: JSON_BYTES }, async (request, reply) => {
@@ -55,14 +64,19 @@ export function streamRoutes(app: FastifyInstance, live: LiveService, limits: Se
     return { object: 'yoco.stream.deleted', name, deleted: true };
   });
 
+  frameRoutes(app, live, limits);
+}
+
+function frameRoutes(app: FastifyInstance, live: LiveService, limits: ServerLimits): void {
   app.get<Named>('/v1/streams/:name/frames', async (request, reply) => {
     const stream = live.get(request.params.name);
     const t = oneTime(request.query.t);
     const status = stream.status();
     const clock = { ...status, ...stream.pictures() };
     const frame = await stream.thumbnail(t === undefined ? undefined : momentMs(t, clock, 't'));
-    // A frame at a time never changes, but the same address may show another stream after a delete.
-    const tag = `"${status.startedAtMs}-${frame.timeMs}"`;
+    // A frame at a time never changes, but the same address may show another stream after a delete, which may say that it began at the same time.
+    const picture = createHash('sha256').update(frame.jpeg).digest('base64url');
+    const tag = `"${status.startedAtMs}-${frame.timeMs}-${picture}"`;
     void reply
       .header('x-yoco-time', String(seconds(frame.timeMs)))
       .header('x-yoco-wall-time', wallTime(frame.timeMs, status.startedAtMs))
@@ -86,7 +100,9 @@ export function streamRoutes(app: FastifyInstance, live: LiveService, limits: Se
       throw new YocoError('image_undecodable', { detail: 'The body is empty.' });
     }
     const t = oneTime(query.t);
-    const outcome = await stream.push(body, t === undefined ? undefined : frameTimeMs(t, 't'));
+    const time = t === undefined ? undefined : frameTime(t, 't');
+    checkCaptureTime(time, 't');
+    const outcome = await stream.push(body, time);
     if (!outcome.accepted) return outcome;
     return {
       accepted: true,

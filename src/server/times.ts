@@ -3,6 +3,7 @@ import { YocoError } from '../errors.ts';
 import { CLOCK_SKEW_MS, momentsAt, newestWallMs, type StreamClock } from '../live/moments.ts';
 import { noFrame } from '../live/no-frame.ts';
 import type { AskOptions } from '../live/types.ts';
+import { parseWallTime } from '../rfc3339.ts';
 
 /** What a client may write for a moment. */
 export type WireTime = number | string;
@@ -13,7 +14,6 @@ const SECONDS = /^\d+(\.\d+)?$/;
 /** Minutes and seconds, or hours, minutes and seconds. */
 const CLOCK = /^(?:(\d+):(?=\d{2}:))?(\d+):(\d{2}(?:\.\d+)?)$/;
 const BEFORE_NOW = /^-(\d+(?:\.\d+)?)(ms|s|m|h)$/;
-const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
 /** No stream is that old, and dates this far from today can still be written. */
 const LATEST_MS = 1e13;
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
@@ -126,11 +126,13 @@ export function checkTime(time: WireTime, param: string): void {
   parse(time, param);
 }
 
-/** A pushed frame's own time, ms since the stream began; only seconds are accepted. Throws `invalid_request`. */
-export function frameTimeMs(time: WireTime, param: string): number {
+/** When a pushed frame was taken: ms since the stream began, or its wall time. Throws `invalid_request` for another form. */
+export function frameTime(time: WireTime, param: string): number | Date {
   const ms = sinceBeginningMs(time);
   if (ms !== null) return ms;
-  const detail = `${param} must be seconds since the stream began (12.5): a pushed frame takes its time in no other form.`;
+  const wallMs = typeof time === 'string' ? parseWallTime(time) : null;
+  if (wallMs !== null) return new Date(wallMs);
+  const detail = `${param} must be seconds since the stream began (12.5), or a wall time with its zone ("2030-01-31T12:00:00Z").`;
   throw new YocoError('invalid_request', { param, detail });
 }
 
@@ -161,8 +163,8 @@ function parse(time: WireTime, param: string): { kind: 'seconds' | 'before' | 'w
     const before = BEFORE_NOW.exec(time);
     const ms = before === null ? NaN : Number(before[1]) * UNIT_MS[before[2] as keyof typeof UNIT_MS];
     if (ms < LATEST_MS) return { kind: 'before', ms: Math.round(ms) };
-    const wall = RFC3339.test(time) ? Date.parse(time.replace(' ', 'T')) : NaN;
-    if (!Number.isNaN(wall)) return { kind: 'wall', ms: wall };
+    const wall = parseWallTime(time);
+    if (wall !== null) return { kind: 'wall', ms: wall };
   }
   throw new YocoError('invalid_request', {
     param,

@@ -1,18 +1,21 @@
 /** `/v1/token`: what a browser opens its WebSocket with. */
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { LiveService } from '../live/types.ts';
-import type { Gate } from './auth.ts';
+import type { Gate, Grant } from './auth.ts';
 import { JSON_BYTES, jsonBody } from './json-body.ts';
 import { parseOrThrow } from './parse-request.ts';
 
 export const tokenRequest = z.strictObject({ stream: z.string().min(1).max(200).optional() });
 
-export function tokenRoutes(app: FastifyInstance, live: LiveService, gate: Gate): void {
+/** What a request has shown. */
+type GrantOf = (request: FastifyRequest) => Grant;
+
+export function tokenRoutes(app: FastifyInstance, live: LiveService, gate: Gate, grantOf: GrantOf): void {
   app.post('/v1/token', { bodyLimit: JSON_BYTES }, (request) => {
     const { stream } = parseOrThrow(tokenRequest, jsonBody(request));
     if (stream !== undefined) live.get(stream);
-    const { token, expiresAtMs } = gate.issueToken(stream ?? null);
+    const { token, expiresAtMs } = gate.issueToken(grantOf(request), stream ?? null);
     return { object: 'yoco.token', token, expires_at: new Date(expiresAtMs).toISOString(), stream: stream ?? null };
   });
 }

@@ -6,10 +6,13 @@ import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemCode } from '../system-code.ts';
 import { VERSION } from '../version.ts';
+import type { AnswerPicture } from './answer-picture.ts';
 import { newId } from './ids.ts';
 
 /** Events that wait while one is sent; then the oldest go. */
 export const MAX_WAITING_EVENTS = 100;
+/** Bytes of JPEG that wait with them; beyond that the oldest go without their pictures. */
+export const MAX_WAITING_PICTURE_BYTES = 2 ** 20;
 /** Waits before it is tried again, ms; after the last it is given up. */
 const RETRY_MS: readonly number[] = [1_000, 5_000, 25_000];
 /** Time for an answer, ms. */
@@ -21,16 +24,30 @@ const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 /** Least bytes of a key. */
 export const KEY_BYTES = 16;
 
+/** What became of an event: given up after it was tried (`failed`), or before (`dropped`). */
+export type WebhookOutcome = 'delivered' | 'failed' | 'dropped';
+
 export interface WebhookOptions {
   readonly url: string;
   /** What is signed with; see `keyOf`. */
   readonly key?: Buffer;
   /** Hears why an event was given up; without the address's path, which may be a secret. */
   readonly onWarning: (message: string) => void;
+  /** Hears what became of each event. */
+  readonly onOutcome?: (outcome: WebhookOutcome, events: number) => void;
   /** Default: `RETRY_MS`. */
   readonly retryMs?: readonly number[];
   /** Default: `TIMEOUT_MS`. */
   readonly timeoutMs?: number;
+}
+
+interface Waiting {
+  readonly id: string;
+  readonly event: object;
+  /** Null until it is there, and where it was given up; without it the event has none. */
+  picture?: AnswerPicture | null;
+  /** Resolves when there is no picture to come. */
+  readonly whole: Promise<void>;
 }
 
 interface Message {
@@ -48,7 +65,7 @@ export class Webhook {
   readonly #options: WebhookOptions;
   readonly #host: string;
   readonly #stop = new AbortController();
-  readonly #waiting: Message[] = [];
+  readonly #waiting: Waiting[] = [];
   #sending: Promise<void> | null = null;
 
   constructor(options: WebhookOptions) {
@@ -60,16 +77,47 @@ export class Webhook {
     return this.#options.url;
   }
 
-  /** `event` as JSON, with an `id` that stays the same when it is tried again. Returns at once. */
-  send(event: object): void {
+  /**
+   * `event` as JSON, with an `id` that stays the same when it is tried again, and `picture` as soon as that is there: later events wait for it.
+   * Returns at once. `picture` must not reject.
+   */
+  send(event: object, picture?: Promise<AnswerPicture | null>): void {
     if (this.#isStopped()) return;
-    const id = newId('evt');
-    this.#waiting.push({ id, body: JSON.stringify({ id, ...event }) });
+    this.#waiting.push(this.#waitingFor(event, picture));
     if (this.#waiting.length > MAX_WAITING_EVENTS) {
       this.#waiting.shift();
       this.#warn(`${MAX_WAITING_EVENTS} events wait for it; the oldest is given up.`);
+      this.#tell('dropped');
     }
     this.#sending ??= this.#sendAll();
+  }
+
+  #waitingFor(event: object, picture?: Promise<AnswerPicture | null>): Waiting {
+    const id = newId('evt');
+    if (picture === undefined) return { id, event, whole: Promise.resolve() };
+    const waiting: Waiting = {
+      id,
+      event,
+      picture: null,
+      whole: picture.then((found) => {
+        waiting.picture = found;
+        this.#boundPictures();
+      }),
+    };
+    return waiting;
+  }
+
+  #boundPictures(): void {
+    let bytes = 0;
+    for (const waiting of this.#waiting.toReversed()) {
+      const size = waiting.picture?.jpeg.byteLength ?? 0;
+      bytes += size;
+      if (size === 0 || bytes <= MAX_WAITING_PICTURE_BYTES) continue;
+      waiting.picture = null;
+      this.#warn(
+        `${MAX_WAITING_PICTURE_BYTES / 2 ** 20} MiB of pictures wait for it; the oldest is given up, its event is not.`,
+      );
+    }
   }
 
   /** Resolves when nothing waits any more. */
@@ -89,10 +137,13 @@ export class Webhook {
 
   async #sendAll(): Promise<void> {
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      await this.#deliver(next);
+      await next.whole;
+      await this.#deliver(messageOf(next));
       if (!this.#isStopped()) continue;
       const left = this.#waiting.splice(0).length;
-      if (left > 0) this.#warn(`${left} more that waited were given up.`);
+      if (left === 0) continue;
+      this.#warn(`${left} more that waited were given up.`);
+      this.#tell('dropped', left);
     }
     this.#sending = null;
   }
@@ -101,12 +152,16 @@ export class Webhook {
     const waits = this.#options.retryMs ?? RETRY_MS;
     for (let tries = 0; ; tries++) {
       const failure = await this.#post(message);
-      if (failure === null) return;
+      if (failure === null) {
+        this.#tell('delivered');
+        return;
+      }
       const wait = failure.passes ? waits[tries] : undefined;
       // An aborted wait is how `close` ends it.
       if (wait !== undefined) await sleep(wait, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       if (wait !== undefined && !this.#isStopped()) continue;
       this.#warn(`an event was given up: ${this.#isStopped() ? 'the service ends, and ' : ''}${failure.why}.`);
+      this.#tell('failed');
       return;
     }
   }
@@ -153,6 +208,18 @@ export class Webhook {
   #warn(message: string): void {
     this.#options.onWarning(`The webhook at ${this.#host}: ${message}`);
   }
+
+  #tell(outcome: WebhookOutcome, events = 1): void {
+    this.#options.onOutcome?.(outcome, events);
+  }
+}
+
+function messageOf({ id, event, picture }: Waiting): Message {
+  const pictured =
+    picture === undefined
+      ? {}
+      : { picture: picture === null ? null : { ...picture, jpeg: picture.jpeg.toString('base64') } };
+  return { id, body: JSON.stringify({ id, ...event, ...pictured }) };
 }
 
 /** The key that a secret stands for: of `whsec_` and base64 what it encodes, of any other text its bytes; null where it is shorter than `KEY_BYTES`. */

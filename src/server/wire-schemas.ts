@@ -40,6 +40,9 @@ export const streamSchema = z.object({
   first_time: wallTime.nullable(),
   last_time: wallTime.nullable(),
   started_at: wallTime,
+  recorded_at: wallTime
+    .nullable()
+    .describe('When a recording was made, if its definition says it: then all its wall times are of then.'),
   cache: z.object({
     tokens: count,
     bytes: count,
@@ -54,6 +57,7 @@ export const streamSchema = z.object({
 export const streamList = z.object({
   object: z.literal('list'),
   bundle: z.object({ name: z.string(), parameters: count, licence: z.string(), streams_per_question: count }),
+  may_change: z.boolean().describe('Whether who asks may make and delete streams: no view key may, and no token.'),
   data: z.array(streamSchema),
 });
 
@@ -86,6 +90,12 @@ export const snapshotSchema = z.object({
 
 export const snapshotList = z.object({ object: z.literal('list'), data: z.array(snapshotSchema) });
 
+export const snapshotDeleted = z.object({
+  object: z.literal('yoco.snapshot.deleted'),
+  file: z.string(),
+  deleted: z.literal(true),
+});
+
 export const tokenSchema = z.object({
   object: z.literal('yoco.token'),
   token: z.string(),
@@ -113,6 +123,8 @@ const evidence = z.object({
   peak_time: wallTime,
 });
 
+const confidence = z.number().min(0).max(1).describe('The probability that the model gives to the answer.');
+
 export const answerSchema = z.object({
   stream: z.string().nullable().describe('Null where several streams were asked.'),
   as_of: seconds.nullable(),
@@ -128,9 +140,46 @@ export const answerSchema = z.object({
     }),
   ),
   precision: z.enum(['full', 'int8', 'thinned']),
+  confidence,
   evidence: z.array(evidence),
   latency_ms: z.object({ first_token: count, total: count }),
 });
+
+/** How an answer ended that a standing question tells. */
+const told = z.enum(['completed', 'incomplete']);
+
+/** A standing question of a stream's file. */
+export const standingSchema = z.object({
+  object: z.literal('yoco.standing_question'),
+  id,
+  question: z.string(),
+  every: z.number(),
+  holds: z.int(),
+  min_confidence: z.number(),
+  webhook: z.string().nullable().describe('Host of the address that is told, and its port where it has one.'),
+  state: z
+    .enum(['waiting', 'answered', 'missed', 'ended'])
+    .describe('`waiting`: not asked yet; `answered`, `missed`: when it was asked last; `ended`: asked no more.'),
+  error: errorSchema.nullable().describe('Why it was missed, or ended.'),
+  asked_time: wallTime.nullable(),
+  answer: z.string().nullable().describe('What was told last.'),
+  since_time: wallTime.nullable().describe('The moment of that answer.'),
+  told: z
+    .array(
+      z.object({
+        answer: z.string(),
+        previous: z.string().nullable(),
+        status: told,
+        as_of: seconds.nullable(),
+        as_of_time: wallTime,
+        confidence,
+        evidence: z.array(evidence),
+      }),
+    )
+    .describe('The last answers that were told, newest first.'),
+});
+
+export const standingList = z.object({ object: z.literal('list'), data: z.array(standingSchema) });
 
 const chatUsage = z.object({ prompt_tokens: count, completion_tokens: count, total_tokens: count });
 const finish = z.enum(['stop', 'length']);
@@ -271,13 +320,14 @@ export const SERVER_EVENTS = {
       streams: wanted,
       every: z.number(),
       holds: z.int(),
+      min_confidence: z.number(),
     }),
   },
   'yoco.standing_question.answered': {
     ...standing,
     answer: z.string(),
     previous: z.string().nullable(),
-    status: z.enum(['completed', 'incomplete']),
+    status: told,
     yoco: answerSchema,
   },
   'yoco.standing_question.deleted': { ...standing, error: errorSchema.nullable() },
@@ -296,7 +346,13 @@ function webhookEvent<T extends keyof typeof SERVER_EVENTS>(type: T) {
   return z.object({ type: z.literal(type), ...about, ...SERVER_EVENTS[type] });
 }
 
-export const standingAnswered = webhookEvent('yoco.standing_question.answered');
+export const standingAnswered = webhookEvent('yoco.standing_question.answered').extend({
+  picture: z
+    .object({ stream: z.string(), t: seconds, time: wallTime, jpeg: z.base64() })
+    .nullable()
+    .optional()
+    .describe('Where the file asks for it: what the model saw that the answer rests on most; null where none is kept.'),
+});
 export const standingDeleted = webhookEvent('yoco.standing_question.deleted');
 export const sourceStatusTold = z.object({
   type: z.literal('yoco.stream.status'),

@@ -14,13 +14,16 @@ const ANSWER: AnswerExtra = {
   since: null,
   streams: [{ name: 'yard', as_of: 102, as_of_time: at(14, 2, 3), since_time: null }],
   precision: 'full',
+  confidence: 0.972,
   evidence: [{ stream: 'yard', start: 7.5, end: 13, peak: 8, weight: 0.7 }],
   latency_ms: { first_token: 80.4, total: 120 },
 };
 
 describe('What stands under an answer', () => {
   test('says the time of day, and that of the stream, before what it rests on', () => {
-    expect(summary(ANSWER, [], NOW)).toBe('as of 14:02:03 (1:42); evidence 0:07-0:13; first word after 80 ms');
+    expect(summary(ANSWER, [], NOW)).toBe(
+      'as of 14:02:03 (1:42); evidence 0:07-0:13; confidence 0.97; first word after 80 ms',
+    );
   });
 
   test('says from when on the stream was read, how old its newest frame is, and what is not exact, in this order', () => {
@@ -32,7 +35,7 @@ describe('What stands under an answer', () => {
       NOW,
     );
     expect(text).toBe(
-      'as of 14:02:03 (1:42), from 14:01:33 (1:12); newest frame 3 h old; evidence 0:07-0:13; precision int8; first word after 80 ms',
+      'as of 14:02:03 (1:42), from 14:01:33 (1:12); newest frame 3 h old; evidence 0:07-0:13; precision int8; confidence 0.97; first word after 80 ms',
     );
   });
 
@@ -49,7 +52,7 @@ describe('What stands under an answer', () => {
     }));
     const old = [{ stream: 'yard', ageMs: 12_000 }];
     expect(summary({ ...ANSWER, as_of: null, streams, evidence: [] }, old, NOW)).toBe(
-      'as of 14:02:03, from 14:01:32; newest frame of yard 12 s old; first word after 80 ms',
+      'as of 14:02:03, from 14:01:32; newest frame of yard 12 s old; confidence 0.97; first word after 80 ms',
     );
   });
 });
@@ -58,6 +61,13 @@ test('A moment has its date only where that is not today’s', () => {
   expect(wallText(at(9, 5, 7), NOW)).toBe('09:05:07');
   expect(wallText(at(9, 5, 7, 30), NOW)).toBe('2030-01-30 09:05:07');
   expect(wallText(new Date(2029, 0, 31, 9, 5, 7).toISOString(), NOW)).toBe('2029-01-31 09:05:07');
+});
+
+test('A moment is told in the zone that is named', () => {
+  const now = new Date('2030-01-31T12:00:00Z');
+  expect(wallText('2030-01-31T10:00:00Z', now, 'Europe/Berlin')).toBe('11:00:00');
+  expect(wallText('2030-01-30T23:30:00Z', now, 'Europe/Berlin')).toBe('00:30:00');
+  expect(wallText('2030-01-30T23:30:00Z', now, 'UTC')).toBe('2030-01-30 23:30:00');
 });
 
 test.each([

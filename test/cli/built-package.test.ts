@@ -42,12 +42,16 @@ async function manifest(): Promise<Manifest> {
   return JSON.parse(await readFile(path.join(PACKAGE_ROOT, 'package.json'), 'utf8')) as Manifest;
 }
 
-test('tells its version, from the sources and built', async () => {
-  const { version } = await manifest();
-  const built = await execute(process.execPath, [main, '--version']);
-  const source = await execute(process.execPath, ['--import', 'tsx', 'src/main.ts', '-V'], { cwd: PACKAGE_ROOT });
-  expect([built.stdout, source.stdout]).toEqual([`${version}\n`, `${version}\n`]);
-});
+test(
+  'tells its version, from the sources and built',
+  async () => {
+    const { version } = await manifest();
+    const built = await execute(process.execPath, [main, '--version']);
+    const source = await execute(process.execPath, ['--import', 'tsx', 'src/main.ts', '-V'], { cwd: PACKAGE_ROOT });
+    expect([built.stdout, source.stdout]).toEqual([`${version}\n`, `${version}\n`]);
+  },
+  SLOW,
+);
 
 test(
   'serves its page and ends by SIGTERM, with its engine',
@@ -86,6 +90,7 @@ test(
 
 const CONSUMER = `
 import { startServer, Streams } from 'yoco-live';
+import type { AnswerJson, ClientEvent, ServerEvent, StandingQuestionJson, StreamJson, WebhookEvent } from 'yoco-live';
 import type { RunningServer, ServerOptions, SourceStream, StreamDefinitionInput } from 'yoco-live';
 
 const live: Streams = await Streams.start({ engine: { bundle: 'models/yoco-small-1' } });
@@ -99,6 +104,32 @@ const server: RunningServer = await startServer(live, options);
 const { jpeg } = await stream.thumbnail();
 export const size: number = jpeg.readUInt16BE(0);
 export const address: string = server.address;
+
+export const asked: ClientEvent = { type: 'response.create', response: { yoco: { as_of: '-10s' } } };
+// @ts-expect-error Fields that nobody defines are refused.
+export const refused: ClientEvent = { type: 'response.create', response: { yoco: { as_off: '-10s' } } };
+export function heard(event: ServerEvent): string | number | undefined {
+  switch (event.type) {
+    case 'response.output_text.delta':
+      return event.delta;
+    case 'response.done':
+      return event.response.yoco?.evidence[0]?.peak;
+    case 'yoco.standing_question.answered':
+      return event.yoco.streams[0]?.as_of_time;
+    case 'error':
+      return event.error.code satisfies string;
+    default:
+      return event.event_id;
+  }
+}
+export function told(event: WebhookEvent): string | null | undefined {
+  if (event.type === 'yoco.stream.status') return event.last_time;
+  return event.type === 'yoco.standing_question.answered' ? event.picture?.jpeg : event.error?.message;
+}
+const get = async <T>(address: string): Promise<T> => (await (await fetch(address)).json()) as T;
+export const { cache } = await get<StreamJson>(server.address + '/v1/streams/clip');
+export const { data } = await get<{ data: StandingQuestionJson[] }>(server.address + '/v1/streams/clip/standing_questions');
+export const evidence: AnswerJson['evidence'] | undefined = data[0]?.told[0]?.evidence;
 `;
 
 test(

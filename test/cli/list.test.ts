@@ -6,10 +6,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { oldFrames } from '../../src/cli/newest-frame.ts';
 import { wallText } from '../../src/cli/wall-text.ts';
 import { type RunningServer, startServer } from '../../src/server/index.ts';
-import { FakeLiveService, type FakeStream } from '../server/fake-live-service.ts';
+import { FakeLiveService, FakeStream } from '../server/fake-live-service.ts';
 import { run } from '../support/cli.ts';
 
-const SLOW = 60_000;
+const SLOW = 120_000;
 const KEY = 'a-key-of-more-than-16-characters';
 const HOUR_MS = 3_600_000;
 
@@ -46,11 +46,13 @@ describe('list', () => {
       [door.firstMs, door.lastMs] = [null, null];
       // Of a source that plays again it is that of before.
       door.error = { code: 'source_silent', message: 'The source sent no frame for too long.' };
-      expect(await command('list')).toEqual({
+      live.streams.set('tape', Object.assign(new FakeStream('tape'), { wallTimes: 'recorded', state: 'ended' }));
+      expect(await run(['list'], { YOCO_SERVER: server.address, YOCO_API_KEY: KEY, YOCO_TIME_ZONE: 'UTC' })).toEqual({
         status: 0,
         stdout:
-          'door     playing                            121 frames  nothing kept               1.2 of 488 MB\n' +
-          'kitchen  reconnecting (source_unreachable)  121 frames  newest 3 h old  0:00-1:00  1.2 of 488 MB\n',
+          'door     playing                            121 frames  nothing kept                              1.2 of 488 MB\n' +
+          'kitchen  reconnecting (source_unreachable)  121 frames  newest 3 h old                 0:00-1:00  1.2 of 488 MB\n' +
+          'tape     ended                              121 frames  newest of 2030-01-01 00:01:00  0:00-1:00  1.2 of 488 MB\n',
         stderr: '',
       });
     },
@@ -108,7 +110,7 @@ describe('ask', () => {
       const now = await command('ask', 'kitchen', 'What is shown now?');
       const asOf = wallText(new Date(kitchen.startedAtMs + 60_000).toISOString());
       expect(now.stderr).toBe(
-        `  as of ${asOf} (1:00); newest frame 3 h old; evidence 0:50-0:52, 0:59-1:00; first word after 12 ms\n`,
+        `  as of ${asOf} (1:00); newest frame 3 h old; evidence 0:50-0:52, 0:59-1:00; confidence 0.75; first word after 12 ms\n`,
       );
       const [chosen, fresh, both] = await Promise.all([
         command('ask', 'kitchen', 'What is shown now?', '--as-of', '30', '--since', '-20s'),
@@ -116,7 +118,7 @@ describe('ask', () => {
         command('ask', '--all', 'Which?', '--json'),
       ]);
       expect(chosen.stderr).toMatch(
-        /^ {2}as of [^;]*:\d\d \(0:30\), from [^;]*:\d\d \(0:10\); evidence [^;]+; first word/,
+        /^ {2}as of [^;]*:\d\d \(0:30\), from [^;]*:\d\d \(0:10\); evidence [^;]+; confidence 0\.75; first word/,
       );
       expect(fresh.stderr).toMatch(/^ {2}as of [^;]*:\d\d \(1:00\); evidence /);
       expect(JSON.parse(both.stdout)).toMatchObject({
@@ -128,12 +130,15 @@ describe('ask', () => {
   );
 
   test(
-    'names the stream whose newest frame is old among several, also with each answer of a standing question',
+    'names the stream whose newest frame is old among several, also with each answer of a standing question, and no recording',
     async () => {
       age(kitchen, 3.5 * HOUR_MS);
       age(door, -AHEAD_MS);
       const several = await command('ask', 'door,kitchen', 'Which?');
       expect(several.stderr).toMatch(/^ {2}as of [^;]*:\d\d; newest frame of kitchen 3 h old; evidence door 0:50/);
+      kitchen.wallTimes = 'recorded';
+      expect((await command('ask', 'kitchen', 'What is shown?')).stderr).toMatch(/^ {2}as of [^;]*\(1:00\); evidence /);
+      kitchen.wallTimes = 'live';
       kitchen.state = 'ended';
       const standing = await command('ask', 'kitchen', 'Now?', '--standing');
       expect(standing.stderr).toMatch(/^ {2}as of [^;]*\(1:00\); newest frame 3 h old; evidence /);

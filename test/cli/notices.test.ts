@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { testPicture } from '../support/clips.ts';
 import { freePort } from '../support/ports.ts';
@@ -27,7 +28,7 @@ test('A stream’s file asks a standing question: its answer is in the log, and 
 standing_questions:
   - question: What is shown now?
     every: 0.5
-    webhook: { url: '${hook}', secret_env: ${variable} }
+    webhook: { url: '${hook}', secret_env: ${variable}, picture: true }
 `;
   await writeFile(path.join(streams, 'door.yaml'), definition('DOOR_SECRET'));
   const gone = `rtsp://admin:a-password@127.0.0.1:${await freePort()}/live`;
@@ -41,19 +42,22 @@ standing_questions:
   await service.wrote(/"stream":"door","question":"What is shown now\?","answer":".*","msg":"A standing question has/);
   const told = (stream: string): Record<string, unknown>[] =>
     bodies.map((body) => JSON.parse(body) as Record<string, unknown>).filter((event) => event['stream'] === stream);
-  await expect.poll(() => told('door').length, { timeout: 10_000 }).toBeGreaterThan(0);
-  const { type, stream, previous, yoco } = told('door')[0] ?? {};
+  await expect.poll(() => told('door').length, { timeout: 30_000 }).toBeGreaterThan(0);
+  const { type, stream, previous, yoco, picture } = told('door')[0] ?? {};
   expect({ type, stream, previous }).toEqual({
     type: 'yoco.standing_question.answered',
     stream: 'door',
     previous: null,
   });
   expect(yoco).toMatchObject({ stream: 'door', as_of: expect.any(Number) as number });
+  const { jpeg = '', ...about } = picture as { jpeg?: string };
+  expect(about).toMatchObject({ stream: 'door', t: expect.any(Number) as number });
+  expect(await sharp(Buffer.from(jpeg, 'base64')).metadata()).toMatchObject({ format: 'jpeg' });
 
   await service.wrote(
     /"stream":"gate","state":"reconnecting","code":"source_unreachable","msg":"The source of a stream/,
   );
-  await expect.poll(() => told('gate').length, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => told('gate').length, { timeout: 30_000 }).toBe(1);
   expect(told('gate')).toMatchObject([
     { type: 'yoco.stream.status', state: 'reconnecting', error: { code: 'source_unreachable' }, last_time: null },
   ]);
@@ -65,4 +69,4 @@ standing_questions:
   const without = await run(args);
   expect(without.status).not.toBe(0);
   expect(without.stderr).toMatch(/standing_questions\.0\.webhook\.secret_env: expected DOOR_SECRET to hold/);
-}, 60_000);
+}, 120_000);

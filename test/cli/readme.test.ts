@@ -10,7 +10,7 @@ import { TINY_BUNDLE } from '../support/golden.ts';
 import { freePort } from '../support/ports.ts';
 import { png } from '../support/pushing.ts';
 
-const SLOW = 60_000;
+const SLOW = 120_000;
 
 let live: Streams;
 let server: RunningServer;
@@ -41,7 +41,10 @@ test(
     const early = await runExample(server.port);
     expect(early).toMatchObject({ status: 0, stdout: '', stderr: expect.stringContaining('no frame yet') as string });
 
-    for (let i = 0; i <= 12; i++) await stream.push(await png(i), i * 1000);
+    for (let i = 0; i <= 12; i++) {
+      await stream.push(await png(i), i * 1000);
+      await expect.poll(() => stream.status().frames).toBe(i + 1);
+    }
     const answered = await runExample(server.port);
     expect(answered).toMatchObject({ status: 0, stderr: '' });
     expect(answered.stdout).toContain('peak:');

@@ -12,7 +12,7 @@ import { streamNames } from '../../src/cli/http-client.ts';
 import { RealtimeClient } from '../../src/cli/realtime-client.ts';
 import { run } from '../support/cli.ts';
 
-const SLOW = 60_000;
+const SLOW = 120_000;
 
 const servers: Server[] = [];
 afterEach(async () => {

@@ -58,6 +58,10 @@ test(
     const answer = await command(second.address, 'ask', 'door', 'What is shown now?', '--json');
     expect(JSON.parse(answer.stdout)).toMatchObject({ status: expect.any(String) as string, as_of: 1.5 });
     // The definition's file was played after what the snapshot holds.
+    const headers = { authorization: `Bearer ${KEY}` };
+    const yard = async (): Promise<number | null> =>
+      ((await (await fetch(`${second.address}/v1/streams/yard`, { headers })).json()) as { last: number | null }).last;
+    await expect.poll(yard, { timeout: 30_000 }).toBeGreaterThanOrEqual(3);
     const later = await command(second.address, 'ask', 'yard', 'What is shown now?', '--json', '--as-of', '3');
     expect(JSON.parse(later.stdout)).toMatchObject({ as_of: 3 });
 

@@ -5,7 +5,7 @@ import { testPicture } from '../support/clips.ts';
 import { interrupt, run, start, startProgram, workplace } from '../support/cli.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 120_000;
 
 describe('ask --standing', () => {
   const place = workplace();

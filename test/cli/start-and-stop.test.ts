@@ -3,6 +3,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { DEFAULT_BUNDLE } from '../../src/config.ts';
 import { testPicture } from '../support/clips.ts';
 import { interrupt, run, start, type Started, startProgram, workplace } from '../support/cli.ts';
 import { descendants, type RunningProcess, untilGone } from '../support/processes.ts';
@@ -29,10 +30,10 @@ describe.each(SIGNALS)('%s', (name, signal) => {
     async () => {
       const clip = await place.clips.make('npm.mp4', ...testPicture(3, 10));
       const definitions = await streams({ door: `source: { file: ${clip}, loop: true }\n` });
-      const env = { YOCO_PORT: '0', YOCO_STREAMS: definitions };
+      const env = { YOCO_PORT: '0', YOCO_STREAMS: definitions, YOCO_TIME_ZONE: 'Asia/Tokyo' };
       const service = startProgram('npm', ['start'], env);
       running.push(service);
-      await service.wrote(/"msg":"listening"/);
+      await service.wrote(/"time_zone":"Asia\/Tokyo","msg":"listening"/);
       const children = await descendants(service.child.pid ?? 0);
       signal(service);
       const { status, stderr } = await service.ended;
@@ -45,7 +46,8 @@ describe.each(SIGNALS)('%s', (name, signal) => {
   test(
     'ends a service that still loads its model, with status 0',
     async () => {
-      const service = start(['serve', '--port', '0', '--streams', await streams()]);
+      // The tiny bundle might be loaded before the signal is there.
+      const service = start(['serve', '--port', '0', '--streams', await streams(), '--bundle', DEFAULT_BUNDLE]);
       running.push(service);
       let children: RunningProcess[] = [];
       while (!children.some(({ command }) => command.includes('engine/process'))) {
@@ -83,18 +85,23 @@ test(
     const program = `
       import { stopSignal } from './src/cli/terminal.ts';
       setInterval(() => undefined, 1000);
-      stopSignal().addEventListener('abort', () => console.log('stopping'));
+      stopSignal().addEventListener('abort', () => {
+        console.log('stopping');
+        // As npm does.
+        process.kill(process.pid, 'SIGINT');
+      });
+      process.on('SIGINT', () => console.log('heard'));
       console.log('ready');`;
     const stuck = startProgram(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program]);
     running.push(stuck);
     await stuck.wrote(/ready/);
     interrupt(stuck);
-    await stuck.wrote(/stopping/);
-    interrupt(stuck);
-    await sleep(700);
+    await stuck.wrote(/stopping\nheard\nheard\n/);
+    // Until another one is not the same any more.
+    await sleep(1_500);
     expect(stuck.child.exitCode).toBeNull();
     interrupt(stuck);
-    expect(await stuck.ended).toMatchObject({ status: 130, stdout: 'ready\nstopping\n' });
+    expect(await stuck.ended).toMatchObject({ status: 130, stdout: 'ready\nstopping\nheard\nheard\n' });
   },
   SLOW,
 );
@@ -123,6 +130,10 @@ test(
 describe('What the server refuses', () => {
   test.each([
     ['api_keys (YOCO_API_KEYS)', { YOCO_API_KEYS: 'hunter2' }],
+    [
+      'view_keys (YOCO_VIEW_KEYS)',
+      { YOCO_API_KEYS: 'hunter2-hunter2-hunter2', YOCO_VIEW_KEYS: 'hunter2-hunter2-hunter2' },
+    ],
     ['allowed_origins (YOCO_ALLOWED_ORIGINS)', { YOCO_ALLOWED_ORIGINS: 'https://x/y' }],
     ['allowed_hosts (YOCO_ALLOWED_HOSTS)', { YOCO_ALLOWED_HOSTS: 'h:8080' }],
     ['host (YOCO_HOST)', { YOCO_HOST: '0.0.0.0' }],

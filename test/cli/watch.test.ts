@@ -75,6 +75,7 @@ describe('Before anything is started', () => {
     ['--seconds', '0', 'a number above 0'],
     ['--seconds', '-3', 'a number above 0'],
     ['--fps', 'abc', 'a number from 0.1 to 30'],
+    ['--recorded-at', '9 pm', 'a wall time with its zone, such as 2030-01-31T12:00:00+01:00'],
   ])(
     '%s %j is refused',
     async (flag, value, expected) => {
@@ -95,6 +96,41 @@ describe('Before anything is started', () => {
       expect([status, stdout]).toEqual([1, '']);
       expect(linesOf(stderr)).toEqual([expect.stringMatching(/ source\.url: .*%23.*\(definition_invalid\)$/)]);
       expect(stderr).not.toContain('12345');
+    },
+    SLOW,
+  );
+});
+
+describe('A question that names a time of the day', () => {
+  const QUESTION = 'Was there a dog after 9 pm?';
+
+  test(
+    'is about that of the file, in the zone of the settings, where it is said when it was recorded',
+    async () => {
+      const file = await place.clips.make('evening.mp4', ...CLIP);
+      const args = ['watch', file, QUESTION, '--json', '--recorded-at', '2026-01-05T20:59:59+01:00'];
+      const { status, stdout } = await run(args, { YOCO_TIME_ZONE: 'Europe/Berlin' });
+      expect(status).toBe(0);
+      expect(JSON.parse(stdout)).toMatchObject({ answers: [{ question: QUESTION, as_of: 2.5, since: 1 }] });
+      // In Tokyo it was five in the morning, and all of it after 9 pm.
+      const elsewhere = await run(args, { YOCO_TIME_ZONE: 'Asia/Tokyo' });
+      expect(JSON.parse(elsewhere.stdout)).toMatchObject({ answers: [{ question: QUESTION, since: null }] });
+    },
+    SLOW,
+  );
+
+  test(
+    'is refused where it is not, and an address has none',
+    async () => {
+      const file = await place.clips.make('evening.mp4', ...CLIP);
+      const undated = await run(['watch', file, QUESTION]);
+      expect([undated.status, undated.stderr]).toEqual([1, expect.stringContaining('--recorded-at')]);
+      const args = ['watch', 'http://127.0.0.1:1/a.mp4', QUESTION, '--recorded-at', '2026-01-05T20:59:59Z'];
+      const address = await run(args);
+      expect([address.status, address.stderr]).toEqual([
+        1,
+        expect.stringContaining('--recorded-at: expected one file'),
+      ]);
     },
     SLOW,
   );

@@ -252,10 +252,14 @@ describe('When the engine process dies', () => {
     const again = ready(engine);
     const first = pidOf(engine);
     process.kill(first, 'SIGKILL');
-    const second = await vi.waitFor(() => {
-      expect(engine.pid ?? first).not.toBe(first);
-      return pidOf(engine);
-    }, 10_000);
+    const second = await vi.waitFor(
+      () => {
+        expect(engine.pid ?? first).not.toBe(first);
+        return pidOf(engine);
+      },
+      // It is not to be there before it is killed.
+      { timeout: 10_000, interval: 2 },
+    );
     process.kill(second, 'SIGKILL');
     await again;
     expect(warnings).toHaveLength(2);

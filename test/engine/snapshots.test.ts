@@ -9,7 +9,8 @@ import type { AnswerEnd, AskRequest } from '../../src/engine/protocol.ts';
 import { Scheduler } from '../../src/engine/scheduler.ts';
 import { writeSnapshot } from '../../src/engine/snapshot-file.ts';
 import { Snapshots } from '../../src/engine/snapshots.ts';
-import { Engine } from '../../src/engine/supervisor.ts';
+import { Engine, type EngineOptions } from '../../src/engine/supervisor.ts';
+import { YocoError } from '../../src/errors.ts';
 import { KvCache } from '../../src/model/kv-cache.ts';
 import { CELL_FRAMES } from '../../src/model/kv-index.ts';
 import { KvPage } from '../../src/model/kv-page.ts';
@@ -173,7 +174,7 @@ describe('A scheduler', () => {
     await vi.waitFor(() => {
       collectGarbage();
       expect(cache.deref() === undefined).toBe(true); // an error about the cache itself would keep it
-    });
+    }, 10_000);
     release(new Error('enough'));
     await expect(before).rejects.toThrow('enough');
     expect(await readdir(folder)).toEqual([]);
@@ -313,8 +314,9 @@ describe('An engine', () => {
     for (const engine of engines.splice(0)) await engine.close();
   });
 
-  async function start(): Promise<Engine> {
-    const engine = await Engine.start({ bundle: TINY_BUNDLE, threads: 1, backoffMs: [50, 200], heartbeatMs: 200 });
+  async function start(options: Partial<EngineOptions> = {}): Promise<Engine> {
+    const quick = { bundle: TINY_BUNDLE, threads: 1, backoffMs: [50, 200] as const, heartbeatMs: 200 };
+    const engine = await Engine.start({ ...quick, ...options });
     engines.push(engine);
     return engine;
   }
@@ -367,6 +369,69 @@ describe('An engine', () => {
     expect((await readdir(folder)).sort()).toEqual(['door.snap', 'new.snap']);
     expect((await engine.restore('copy', target, LIMITS)).appended.frames).toBe(1);
   }, 60_000);
+
+  test('that is started again goes on from the files that it was told, and takes nothing of a stream before', async () => {
+    const engine = await start();
+    for (const name of ['door', 'yard']) engine.open(name, LIMITS);
+    await engine.append('door', 0, frame(0));
+    await engine.snapshot('door', file, FACTS);
+    engine.goOnFrom('door', file);
+    engine.goOnFrom('yard', path.join(folder, 'none.snap'));
+    const wentOn = once(engine, 'wentOn', { signal: AbortSignal.timeout(25_000) });
+    const notGoneOn = once(engine, 'notGoneOn', { signal: AbortSignal.timeout(25_000) });
+    const early: Promise<unknown>[] = [];
+    engine.once('ready', () => {
+      early.push(ask(engine, request('door', 'what is this?')).then(({ error }) => error?.code));
+      early.push(engine.append('door', 500, frame(1)).catch((error: unknown) => YocoError.from(error).code));
+      early.push(engine.snapshot('door', file, FACTS).catch((error: unknown) => YocoError.from(error).code));
+    });
+    process.kill(engine.pid ?? NaN, 'SIGKILL');
+    expect(await wentOn).toMatchObject(['door', { appended: { frames: 1, lastMs: 0 } }]);
+    expect(await Promise.all(early)).toEqual(early.map(() => 'engine_unavailable'));
+    expect(early).toHaveLength(3);
+    expect(await notGoneOn).toMatchObject(['yard', { code: 'snapshot_not_found' }]);
+    expect(await engine.append('door', 500, frame(1))).toMatchObject({ frames: 2 });
+    expect(await engine.append('yard', 0, frame(1))).toMatchObject({ frames: 1 });
+  });
+
+  test('does not open a stream that is closed while it is read from its file, also where another has its name by then', async () => {
+    const engine = await start();
+    engine.open('door', LIMITS);
+    await engine.append('door', 0, frame(0));
+    await engine.snapshot('door', file, FACTS);
+    engine.goOnFrom('door', file);
+    const wentOn = vi.fn();
+    engine.on('wentOn', wentOn);
+    const again = ready(engine);
+    engine.once('ready', () => {
+      engine.close('door');
+      engine.open('door', LIMITS);
+    });
+    process.kill(engine.pid ?? NaN, 'SIGKILL');
+    await again;
+    expect(await engine.append('door', 7000, frame(1))).toMatchObject({ frames: 1, firstMs: 7000 });
+    // Files are read one after the other: that one is done with.
+    expect((await engine.restore('copy', file, LIMITS)).appended.frames).toBe(1);
+    expect(await engine.append('door', 7500, frame(2))).toMatchObject({ frames: 2 });
+    expect([wentOn.mock.calls, engine.losses]).toEqual([[], 1]);
+  });
+
+  test('that was ended for its memory does not go on from the files: it would hold as much again', async () => {
+    const first = await start();
+    first.open('door', LIMITS);
+    await first.append('door', 0, frame(0));
+    await first.snapshot('door', file, FACTS);
+    const warnings: string[] = [];
+    const engine = await start({ memoryLimitBytes: 1, onWarning: (message) => warnings.push(message) });
+    // It is looked at after this turn.
+    engine.open('door', LIMITS);
+    engine.goOnFrom('door', file);
+    const wentOn = vi.fn();
+    engine.on('wentOn', wentOn);
+    await ready(engine);
+    expect(warnings).toContainEqual(expect.stringContaining('would hold as much again'));
+    expect(wentOn).not.toHaveBeenCalled();
+  });
 
   test('that is killed while it reads has no such stream afterwards', async () => {
     await writeLarge(128 * 2 ** 20);

@@ -59,7 +59,16 @@ describe('An evaluation that was interrupted', () => {
     const finished = await FinishedStreams.open(file, KEY);
     const answer = { task: 'now', expected: 'apple', answer: 'an apple', right: false } as const;
     const wrong = { ...answer, answer: 'pear', right: true };
-    const rest = { heldOut: false, chance: 0.1, set: 'x', absent: false, inside: null, overlap: null, firstTokenMs: 1 };
+    const rest = {
+      heldOut: false,
+      confidence: 0.5,
+      chance: 0.1,
+      set: 'x',
+      absent: false,
+      inside: null,
+      overlap: null,
+      firstTokenMs: 1,
+    };
     await finished.add({
       ...result(0),
       answered: [answer, wrong].map((one) => ({ ...rest, ...one })),
@@ -112,5 +121,8 @@ describe('An evaluation that was interrupted', () => {
     await expect(FinishedStreams.open(folder, KEY)).rejects.toMatchObject({ code: 'data_invalid', param: 'resume' });
     const nowhere = path.join(folder, 'nowhere', 'file.jsonl');
     await expect(FinishedStreams.open(nowhere, KEY)).rejects.toMatchObject({ code: 'data_invalid', param: 'resume' });
+    const finished = await FinishedStreams.open(file, KEY);
+    await rm(folder, { recursive: true });
+    await expect(finished.add(result(0))).rejects.toMatchObject({ code: 'data_invalid', param: 'resume' });
   });
 });

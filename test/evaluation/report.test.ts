@@ -12,6 +12,7 @@ const answer = (task: Answered['task'], right: boolean, more: Partial<Answered> 
   expected: 'apple',
   answer: right ? 'apple' : 'pear',
   right,
+  confidence: 0.9,
   chance: 0.25,
   set: 'grocery',
   absent: false,

@@ -26,6 +26,8 @@ const standing = (...asked: object[]) => ({
   standing_questions: asked.map((one) => ({ question: 'now?', ...one })),
 });
 
+const WHEN = '2030-01-28T20:00:00+01:00';
+
 describe('A definition', () => {
   test('gets its defaults', () => {
     expect(parseDefinition({ name: 'door', source: { file: 'a.mp4' } })).toEqual({
@@ -34,6 +36,10 @@ describe('A definition', () => {
       sampling: { fps: 2, masks: [] },
       memory: { limit_mb: 512, merge_below: 0 },
     });
+  });
+
+  test.each([[true], [{}], [{ every: 900 }]])('is kept every quarter of an hour with keep: %j', (keep) => {
+    expect(parseDefinition({ name: 'a', source: { push: true }, keep }).keep).toEqual({ every: 900 });
   });
 
   test.each([
@@ -63,11 +69,22 @@ describe('A definition', () => {
     [{ name: 'a', source: { url: 'rtsp://a/', credentials_env: 'YOCO_CAM' } }, 'source.credentials_env', /YOCO_/],
     [{ name: 'a', source: { device: '/etc/passwd' } }, 'source.device', /\/dev\/video0/],
     [{ name: 'a', source: { device: '/dev/../etc/passwd' } }, 'source.device', /\/dev\/video0/],
+    [{ name: 'a', source: { file: 'a', recorded_at: '' } }, 'source.recorded_at', /a wall time with its zone/],
+    [{ name: 'a', source: { file: 'a', recorded_at: '2030-01-31' } }, 'source.recorded_at', /a wall time with/],
+    [{ name: 'a', source: { file: 'a', recorded_at: '2030-01-31T12:00:00' } }, 'source.recorded_at', /with its zone/],
+    [{ name: 'a', source: { file: 'a', recorded_at: WHEN, loop: true } }, 'source.recorded_at', /not for .* loop/],
+    [{ name: 'a', source: { file: 'a', recorded_at: WHEN }, restore: 'a' }, 'source.recorded_at', /not for .* restore/],
+    [{ name: 'a', source: { file: 'a', recorded_at: WHEN }, keep: true }, 'source.recorded_at', /not for .* keep/],
+    [{ name: 'a', source: { push: true, recorded_at: WHEN } }, 'source.recorded_at', /unknown/],
     [{ name: 'a', source: { push: true }, sampling: { fps: 0 } }, 'sampling.fps', /0\.1/],
     [{ name: 'a', source: { push: true }, sampling: { fps: '2' } }, 'sampling.fps', /expected number/],
     [{ name: 'a', source: { push: true }, memory: { limit_mb: 4 } }, 'memory.limit_mb', /16/],
     [{ name: 'a', source: { push: true }, memory: { merge_below: -0.1 } }, 'memory.merge_below', /0/],
     [{ name: 'a', source: { push: true }, memory: { merge_below: 1.1 } }, 'memory.merge_below', /1/],
+    [{ name: 'a', source: { push: true }, keep: { every: 9 } }, 'keep.every', /10/],
+    [{ name: 'a', source: { push: true }, keep: { every: 86_401 } }, 'keep.every', /86400/],
+    [{ name: 'a', source: { push: true }, keep: false }, 'keep', /expected object/],
+    [{ name: 'a', source: { push: true }, keep: {}, restore: 'a.snap' }, 'keep', /not for a stream with restore/],
     [standing({ question: ' ' }), 'standing_questions.0.question', /expected a question/],
     [standing({ question: 'a'.repeat(2_001) }), 'standing_questions.0.question', /2000/],
     [standing({ every: 0.4 }), 'standing_questions.0.every', /0\.5/],
@@ -75,6 +92,7 @@ describe('A definition', () => {
     [standing({ holds: 1.5 }), 'standing_questions.0.holds', /int/],
     [standing({ webhook: { url: 'http://:word@a/b' } }), 'standing_questions.0.webhook.url', /without a user/],
     [standing({ webhook: 'http://a' }), 'standing_questions.0.webhook', /object/],
+    [standing({ webhook: { url: 'http://a', picture: 'yes' } }), 'standing_questions.0.webhook.picture', /boolean/],
     [standing({ webhook: { url: 'ftp://a' } }), 'standing_questions.0.webhook.url', /http/],
     [standing({ webhook: { url: 'http://me:word@a/b' } }), 'standing_questions.0.webhook.url', /without a user/],
     [
@@ -214,7 +232,7 @@ describe('A definition', () => {
 
 describe('A folder of definitions', () => {
   test('is read without its examples, with names from the files and paths below the folder', async () => {
-    await writeFile(join(folder, 'b.yaml'), 'source: { file: clips/b.mp4 }');
+    await writeFile(join(folder, 'b.yaml'), `source: { file: clips/b.mp4, recorded_at: ${WHEN} }`);
     await writeFile(join(folder, 'a.yaml'), 'name: first\nsource: { push: true }');
     await writeFile(join(folder, 'c.yml'), 'source: { push: true }');
     await writeFile(join(folder, 'c.example.yaml'), 'nonsense');
@@ -225,7 +243,7 @@ describe('A folder of definitions', () => {
     await writeFile(join(folder, '.hidden.yaml'), 'source: { push: true }');
     const definitions = await readDefinitions(folder);
     expect(definitions.map(({ name }) => name)).toEqual(['first', 'b', 'c']);
-    expect(definitions[1]?.source).toMatchObject({ file: join(folder, 'clips/b.mp4') });
+    expect(definitions[1]?.source).toMatchObject({ file: join(folder, 'clips/b.mp4'), recorded_at: WHEN });
   });
 
   test.each([

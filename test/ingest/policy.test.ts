@@ -16,8 +16,18 @@ test('A client’s stream has no standing questions of its own: these last, and 
   const input = { name: 'a', source: { push: true }, standing_questions: [{ question: 'is there a dog?' }] };
   const allow = (origin: 'operator' | 'client') =>
     checkSource(parseDefinition(input), origin, { mediaRoots: [], allowedHosts: ['*'] });
-  expect(allow('operator').standing_questions).toEqual([{ question: 'is there a dog?', every: 2, holds: 1 }]);
+  expect(allow('operator').standing_questions).toEqual([
+    { question: 'is there a dog?', every: 2, holds: 1, min_confidence: 0 },
+  ]);
   expect(() => allow('client')).toThrow(expect.objectContaining({ code: 'forbidden', param: 'standing_questions' }));
+});
+
+test('A client’s stream is not kept by itself: its files would last, beyond the limit of snapshots', () => {
+  const definition = parseDefinition({ name: 'a', source: { push: true }, keep: { every: 60 } });
+  const allow = (origin: 'operator' | 'client') =>
+    checkSource(definition, origin, { mediaRoots: [], allowedHosts: ['*'] });
+  expect(allow('operator').keep).toEqual({ every: 60 });
+  expect(() => allow('client')).toThrow(expect.objectContaining({ code: 'forbidden', param: 'keep' }));
 });
 
 test.each([

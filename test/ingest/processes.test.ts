@@ -6,9 +6,12 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
+import { ffmpegInput } from '../../src/ingest/ffmpeg-input.ts';
+import { FfmpegRun } from '../../src/ingest/ffmpeg.ts';
 import { testPicture } from '../support/clips.ts';
 import { interrupt, type Started, startProgram, workplace } from '../support/cli.ts';
-import { descendants, untilGone } from '../support/processes.ts';
+import { descendants, running, untilGone } from '../support/processes.ts';
 
 const place = workplace();
 
@@ -62,7 +65,7 @@ describe('ffmpeg ends with a process', () => {
     interrupt(program);
     await program.ended;
     // Sooner than it would give the server up.
-    await untilGone([ffmpeg], 5_000);
+    await untilGone([ffmpeg], 8_000);
     server.closeAllConnections();
     server.close();
   });
@@ -76,6 +79,23 @@ describe('ffmpeg ends with a process', () => {
     await program.ended;
     await untilGone([ffmpeg]);
   });
+});
+
+test('Where a picture cannot be taken the run ends with what was thrown, and ffmpeg with it', async () => {
+  const file = await place.clips.make('refused.mp4', ...testPicture(60, 10));
+  const cause = new Error('There is no room.');
+  let frames = 0;
+  const run = new FfmpegRun({
+    binary: await findFfmpeg(),
+    input: ffmpegInput({ file, loop: false, pace: 'fastest' }),
+    imageSize: 32,
+    fps: 10,
+    onFrame: () => (++frames === 3 ? Promise.reject(cause) : Promise.resolve()),
+  });
+  expect(await run.done).toMatchObject({ frames: 3, error: { code: 'internal', cause } });
+  await run.stop();
+  const left = (await running()).filter(({ command }) => command.includes(file));
+  await untilGone(left.map(({ pid }) => pid));
 });
 
 test('The copy of npm’s ffmpeg that is made where it may not be run is gone with the process', async () => {

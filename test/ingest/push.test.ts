@@ -1,5 +1,5 @@
 import sharp, { type Sharp } from 'sharp';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { parseDefinition } from '../../src/ingest/definition.ts';
 import { createSource } from '../../src/ingest/sources/create-source.ts';
 import { PushSource } from '../../src/ingest/sources/push-source.ts';
@@ -103,6 +103,73 @@ test('A stream that goes on takes given times after its newest moment, and other
   const ahead = pushSource(() => now, { lastMs: 60_000, startedAtMs: Date.now() });
   expect(await ahead.push(jpeg)).toEqual({ accepted: true, timeMs: 60_001 });
   await ahead.stop();
+});
+
+describe('Pictures that say by the wall clock when they were taken', () => {
+  const AN_HOUR_AGO = Date.now() - 3_600_000;
+  const after = (ms: number): Date => new Date(AN_HOUR_AGO + ms);
+  const taken = async (source: PushSource, time?: number | Date): Promise<number | string> => {
+    const outcome = await source.push(jpeg, time);
+    return outcome.accepted ? outcome.timeMs : outcome.reason;
+  };
+
+  test('begin a stream with the first, and count from it', async () => {
+    let now = 0;
+    const source = pushSource(() => now);
+    expect(source.startedAtMs).toBeUndefined();
+    expect(await taken(source, after(0))).toBe(0);
+    expect(source.startedAtMs).toBe(AN_HOUR_AGO);
+    // They may come faster than they were taken, and slower.
+    expect(await taken(source, after(60_000))).toBe(60_000);
+    now = 300_000;
+    expect(await taken(source, after(60_500))).toBe(60_500);
+    expect(await taken(source, after(60_500))).toBe('out_of_order');
+    expect(await taken(source, after(-1))).toBe('out_of_order');
+    expect(await taken(source, 61.5)).toBe('out_of_order');
+    expect(await taken(source, 61_000)).toBe(61_000);
+    expect(source.startedAtMs).toBe(AN_HOUR_AGO);
+  });
+
+  test('go on from others, whose stream began by the clock of this machine', async () => {
+    let beganMs: number | undefined;
+    const definition = parseDefinition({ name: 'pushed', source: { push: true } });
+    const source = createSource(definition, { imageSize: SIZE, clock: () => 0, startedAtMs: () => beganMs });
+    if (!(source instanceof PushSource)) throw new Error('expected a PushSource');
+    expect(await taken(source)).toBe(0);
+    expect(source.startedAtMs).toBeUndefined();
+    beganMs = AN_HOUR_AGO;
+    expect(await taken(source, after(2_000))).toBe(2_000);
+    // From now on the machine's clock may be set.
+    beganMs += 3_600_000;
+    expect(await taken(source, after(3_000))).toBe(3_000);
+    expect(source.startedAtMs).toBe(AN_HOUR_AGO);
+  });
+
+  test('go on from a snapshot by its wall times', async () => {
+    const source = pushSource(() => 0, { lastMs: 60_000, startedAtMs: AN_HOUR_AGO });
+    expect(await taken(source, after(60_000))).toBe('out_of_order');
+    expect(await taken(source, after(70_000))).toBe(70_000);
+    expect(source.startedAtMs).toBe(AN_HOUR_AGO);
+  });
+
+  test('are as far apart from those that say nothing as their arrivals are', async () => {
+    let now = 0;
+    const source = pushSource(() => now);
+    expect(await taken(source, after(0))).toBe(0);
+    now = 250;
+    expect(await taken(source)).toBe(250);
+  });
+
+  test.each([
+    ['before 1970', new Date(-1)],
+    ['at no time', new Date(NaN)],
+    ['tomorrow', new Date(Date.now() + 86_400_000)],
+  ])('are refused where that is %s, and the next one is taken', async (_when, time) => {
+    const source = pushSource(() => 0);
+    const refusal = { code: 'invalid_request', param: 'time', message: expect.stringContaining('1970') as string };
+    await expect(source.push(jpeg, time)).rejects.toMatchObject(refusal);
+    expect(await taken(source, new Date())).toBe(0);
+  });
 });
 
 test('Frames that nobody takes are refused as late, and those before them are kept in order', async () => {

@@ -102,6 +102,39 @@ describe('A question that names a moment of the day', () => {
   });
 });
 
+describe('A question that names a time of the day of a recording', () => {
+  const recorded = Date.parse('2026-01-05T19:30:00Z');
+  /** Two hours, from half past eight in the evening on in Berlin. */
+  const tape = { ...clock('tape', 0, 7_200_000), startedAtMs: recorded };
+  const months = recorded + 1e10;
+  const asked = (question: string, wallTimes: StreamStatus['wallTimes'], clocks = [tape]) => {
+    const dated = clocks.map((one) => ({ ...one, wallTimes }));
+    return questionTimes(question, {}, dated, months, 'Europe/Berlin');
+  };
+
+  test('is about the last such time before its end, however long ago that was', () => {
+    expect(asked('was there a dog after 9 pm?', 'recorded')).toMatchObject({ begins: [1_800_000] });
+    expect(asked('what was shown at 9 pm?', 'recorded')).toMatchObject({ question: 'what was shown at 30:00?' });
+    const live = (): unknown => asked('was there a dog after 9 pm?', 'live');
+    expect(live).toThrow(expect.objectContaining({ code: 'time_out_of_range' }) as Error);
+  });
+
+  test.each(['was there a dog after 9 pm?', 'what was shown at 9 pm?', 'any dog yesterday?'])(
+    'is refused where nobody has said when it was made, with what to say: %s',
+    (question) => {
+      const refusal = { code: 'time_out_of_range', param: 'question' };
+      expect(() => asked(question, 'unknown')).toThrow(expect.objectContaining(refusal) as Error);
+      expect(() => asked(question, 'unknown')).toThrow(/source\.recorded_at/);
+    },
+  );
+
+  test('is no other question: times of its own clock, and several streams, are asked about as ever', () => {
+    expect(asked('was there a dog after 1:42?', 'unknown')).toMatchObject({ begins: [102_000] });
+    const question = 'was there a dog after 9 pm?';
+    expect(asked(question, 'unknown', [tape, { ...tape, name: 'other' }])).toMatchObject({ question });
+  });
+});
+
 describe('A question about several streams', () => {
   /** It began a minute later, and has stalled for half a minute. */
   const YARD = clock('yard', 0, 30_000, 60_000);

@@ -38,4 +38,14 @@ describe('A folder of snapshots', () => {
     expect((await snapshots.forNew('door', 'later')).file).toBe('later');
     expect(await readdir(folder)).toHaveLength(MAX_SNAPSHOTS - 2);
   });
+
+  test('has room for the files of kept streams however full it is; nobody else may write under their names', async () => {
+    for (let i = 0; i < MAX_SNAPSHOTS; i++) await writeFile(path.join(folder, `${i}.snap`), '');
+    const snapshots = new SnapshotFolder(folder);
+    await expect(snapshots.forNew('door')).rejects.toMatchObject({ code: 'snapshot_failed' });
+    expect((await snapshots.forKept('door')).file).toBe('door.keep.snap');
+    for (const name of ['door.keep.snap', 'yard.keep.before.snap', 'yard.keep.bad']) {
+      await expect(snapshots.forNew('door', name)).rejects.toMatchObject({ code: 'invalid_request', param: 'file' });
+    }
+  });
 });

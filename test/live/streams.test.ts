@@ -186,7 +186,7 @@ describe('A video file', () => {
     );
     try {
       await vi.waitFor(() => {
-        expect(missed).toHaveBeenCalledWith('missed');
+        expect(missed).toHaveBeenCalledWith('missed', expect.anything());
       }, 10_000);
       open();
       await vi.waitFor(() => {
@@ -291,6 +291,81 @@ describe('A push stream', () => {
     expect([stream.pictures(), (await stream.thumbnail(600)).timeMs]).toEqual([{ firstMs: 0, lastMs: 5000 }, 500]);
     expect((await stream.converse().ask('what is this?').result).asOfMs).toBe(5000);
   });
+});
+
+describe('A recording', () => {
+  /** The evening of a day, a second before nine by the clock of this machine. */
+  const RECORDED = new Date(2026, 0, 5, 20, 59, 59);
+  const play = async (source: object): Promise<SourceStream> => {
+    const file = await clips.make('recorded.mp4', ...testPicture(3, 25));
+    return live.create({ name: 'tape', source: { file, ...source } }, 'operator');
+  };
+  const recorded = { pace: 'fastest', recorded_at: RECORDED.toISOString() };
+
+  test('of which it was said when it was made has its wall times, also where the clock of this machine is set', async () => {
+    const now = Date.now.bind(Date);
+    let setMs = 0;
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + setMs);
+    try {
+      const stream = await play(recorded);
+      stream.onChange(() => (setMs += 3_600_000));
+      const status = { startedAtMs: RECORDED.getTime(), wallTimes: 'recorded' };
+      expect(stream.status()).toMatchObject({ ...status, lastMs: null });
+      await stream.ended();
+      expect(stream.status()).toMatchObject({ ...status, lastMs: 2520 });
+      expect(warnings).toEqual([]);
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
+  test('is asked by them about times of the day', async () => {
+    const stream = await play(recorded);
+    await stream.ended();
+    const ask = vi.spyOn(live.engine, 'ask');
+    await stream.converse().ask('Was there a dog after 9 pm?').result;
+    const [request] = ask.mock.calls[0] ?? [];
+    ask.mockRestore();
+    expect(request).toMatchObject({ question: 'Was there a dog?', streams: [{ sinceMs: 1_000, asOfMs: null }] });
+    const early = { code: 'time_out_of_range', param: 'question' };
+    expect(thrown(() => stream.converse().ask('Was there a dog before 8 pm?'))).toMatchObject(early);
+  });
+
+  test('of which nobody said it is not, but where it loops and so is shown now', async () => {
+    const stream = await play({ pace: 'fastest' });
+    const undated = { code: 'time_out_of_range', param: 'question' };
+    expect(thrown(() => stream.converse().ask('Was there a dog after 9 pm?'))).toMatchObject(undated);
+    await stream.ended();
+    expect((await stream.converse().ask('Was there a dog after 0:01?').result).asOfMs).toBe(2520);
+    await live.delete('tape');
+    const looped = await play({ loop: true });
+    await vi.waitFor(() => {
+      expect(looped.status().lastMs).not.toBeNull();
+    }, 20_000);
+    expect((await looped.converse().ask('Was there a dog today?').result).text).toBeTypeOf('string');
+  });
+});
+
+describe('A service with a time zone', () => {
+  test('must have one that there is', async () => {
+    const start = Streams.start({ engine: { bundle: TINY_BUNDLE }, timeZone: 'Europe/Atlantis' });
+    await expect(start).rejects.toMatchObject({ code: 'config_invalid', param: 'timeZone' });
+  });
+});
+
+test('Pictures that say when they were taken are asked about by that, and their stream began with the first', async () => {
+  const stream = await live.create({ name: 'push', source: { push: true } }, 'operator');
+  const began = Date.now() - 86_400_000;
+  for (const i of [0, 1, 2]) {
+    const outcome = await stream.push(await png(i), new Date(began + i * 30_000));
+    expect(outcome).toEqual({ accepted: true, timeMs: i * 30_000 });
+    expect(stream.status().startedAtMs).toBe(began);
+  }
+  await vi.waitFor(() => {
+    expect(stream.status().frames).toBe(3);
+  }, 10_000);
+  const { asOfMs } = await stream.converse().ask('what is shown?', { asOfWallMs: began + 45_000 }).result;
+  expect([asOfMs, stream.status().startedAtMs]).toEqual([30_000, began]);
 });
 
 /** Of polls that take turns one sees the engine first with `more` 0, another one with 1. */

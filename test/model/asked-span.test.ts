@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { askedMoment, askedSpan, lookBack } from '../../src/model/asked-span.ts';
+import { askedMoment, askedSpan, lookBack, namesTimeOfDay } from '../../src/model/asked-span.ts';
 
 const HOUR_MS = 3_600_000;
 /** A stream that began at six in the morning, asked at a second past four in the afternoon, in the time zone of this machine. */
@@ -122,6 +122,65 @@ test.each([
   ['what was shown at 1:42?', null, ''],
 ])('A moment of the day is told as the stream tells it: %s', (question, ms, told) => {
   expect(askedMoment(question, ASKING)).toEqual(ms === null ? null : { ms, question: told });
+});
+
+describe('In a time zone of its own, a question', () => {
+  const began = Date.parse('2026-01-01T00:00:00Z');
+  const ms = (time: string): number => Date.parse(time) - began;
+  const inZone = (nowText: string, timeZone: string) => {
+    const nowMs = Date.parse(nowText);
+    return { momentMs: nowMs - began, startedAtMs: began, nowMs, timeZone };
+  };
+
+  test.each([
+    ['Europe/Berlin', '2026-01-15T08:00:00Z'],
+    ['America/New_York', '2026-01-15T14:00:00Z'],
+    ['Asia/Tokyo', '2026-01-15T00:00:00Z'],
+  ])('about nine in the morning is about that of %s, %s', (timeZone, nine) => {
+    const asking = inZone('2026-01-15T14:30:00Z', timeZone);
+    expect(askedSpan('was anyone here after 9 am?', asking)).toMatchObject({ sinceMs: ms(nine) });
+    expect(askedMoment('what was shown at 9 am?', asking)).toMatchObject({ ms: ms(nine) });
+  });
+
+  test.each([
+    // The day after which is set forward has 23 hours, the one on which they are set back has 25.
+    ['any dog yesterday?', '2026-03-30T10:00:00Z', '2026-03-28T23:00:00Z', '2026-03-29T22:00:00Z'],
+    ['any dog yesterday?', '2026-10-26T10:00:00Z', '2026-10-24T22:00:00Z', '2026-10-25T23:00:00Z'],
+    ['any dog between 1 am and 4 am?', '2026-03-29T10:00:00Z', '2026-03-29T00:00:00Z', '2026-03-29T02:00:00Z'],
+    ['any dog between 1 am and 4 am?', '2026-10-25T10:00:00Z', '2026-10-24T23:00:00Z', '2026-10-25T03:00:00Z'],
+    ['did anyone come last night?', '2026-10-25T10:00:00Z', '2026-10-24T16:00:00Z', '2026-10-25T05:00:00Z'],
+    ['any dog after 9 pm yesterday?', '2026-03-29T10:00:00Z', '2026-03-28T20:00:00Z', null],
+    // Half past five, which is six and a half hours after midnight.
+    ['any dog tonight?', '2026-10-25T04:30:00Z', '2026-10-24T16:00:00Z', null],
+  ])('on a day on which clocks are set means what they show: %s at %s', (question, now, since, until) => {
+    expect(askedSpan(question, inZone(now, 'Europe/Berlin'))).toMatchObject({
+      sinceMs: ms(since),
+      untilMs: until === null ? null : ms(until),
+    });
+  });
+});
+
+describe('A time of the day', () => {
+  test.each([
+    'was there a dog after 9 pm?',
+    'any dog between 8 and 9 am',
+    'did anyone come last night?',
+    'Was there a dog Today?',
+    'what was shown at 7:30 this morning?',
+    'any dog from 8 am until now?',
+  ])('is named: %s', (question) => {
+    expect(namesTimeOfDay(question)).toBe(true);
+  });
+
+  test.each([
+    'was there a dog after 1:42?',
+    'was there a dog in the last 10 minutes?',
+    'what was shown at 1:42?',
+    'is there a dog?',
+    'Is it the same as yesterday?',
+  ])('is not named, or not as the part that is asked about: %s', (question) => {
+    expect(namesTimeOfDay(question)).toBe(false);
+  });
 });
 
 describe('All that was shown is what is asked about where', () => {

@@ -38,7 +38,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     folder = mkdtempSync(path.join(tmpdir(), 'yoco-device-'));
     host = await loadTiny();
     device = await loadModel(TINY_BUNDLE, { threads: 1, device: 'webgpu', deviceProfile: `${folder}/` });
-  }, 60_000);
+  }, 300_000);
   afterAll(async () => {
     await host.release();
     await device.release();
@@ -108,7 +108,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     beforeAll(async () => {
       here = await watch(host, 1, FRAMES);
       there = await watch(device, 1, FRAMES);
-    }, 60_000);
+    }, 300_000);
 
     test('holds the same K and V, and gives them back to be kept', () => {
       const floats = (stream: IntakeStream): Float32Array =>
@@ -217,7 +217,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     expect(await take()).toEqual([{ cause: new Error('lost') }, null]);
     run.mockRestore();
     expect(streams.map(({ cache }) => cache.frames)).toEqual([2, 3]);
-  }, 60_000);
+  }, 300_000);
 
   test('reads a frame from the host that could not be written into its page', async () => {
     const [here, there] = [await watch(host, 8, 9), await watch(device, 8, 8)];
@@ -236,7 +236,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     const [expected, found] = await Promise.all(answers);
     if (expected === undefined || found === undefined) throw new Error('no answers');
     expectSame(found, expected);
-  }, 60_000);
+  }, 300_000);
 
   test('reads what its pages still show though the host has thinned it, as if the host had not', async () => {
     const limit = 70 * device.newCache(LIMIT).bytesPerFrame;
@@ -251,7 +251,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     if (expected === undefined || found === undefined) throw new Error('no answers');
     expectSame(found, expected);
     for (const stream of [here, there]) stream.close();
-  }, 60_000);
+  }, 300_000);
 
   test('reads a stream of more pages than a reading has through the index', async () => {
     const stream = await watch(device, 3, 8 * 18 + 3);
@@ -265,7 +265,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     expect(reading.precision).toBe('full');
     stream.close();
     expect(device.device?.memory.pages(cache)).toEqual([]);
-  }, 60_000);
+  }, 300_000);
 
   describe('crosses to the host and back', () => {
     let stream: IntakeStream;
@@ -288,7 +288,7 @@ describe.skipIf(!found)('A cache on a device', () => {
       // K and V come back to be kept; a page stays where it is.
       const bytes = stream.cache.bytesPerFrame;
       expect(costs[0]?.down).toBe(bytes);
-    }, 60_000);
+    }, 300_000);
 
     test('with no K or V of the stream for an answer', async () => {
       const costs: number[] = [];
@@ -313,7 +313,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     const placement = await placementOf(profiles);
     expect(placement.onDevice).toBeGreaterThan(0);
     expect(placement).toMatchObject({ onHost: 0, copies: 0 });
-  }, 60_000);
+  }, 300_000);
 });
 
 describe.skipIf(!found)('The engine with its caches on a device', () => {
@@ -324,7 +324,7 @@ describe.skipIf(!found)('The engine with its caches on a device', () => {
   beforeAll(async () => {
     host = await loadTiny();
     device = await loadModel(TINY_BUNDLE, { threads: 1, device: 'webgpu' });
-  }, 60_000);
+  }, 300_000);
   afterAll(async () => {
     await host.release();
     await device.release();
@@ -363,7 +363,7 @@ describe.skipIf(!found)('The engine with its caches on a device', () => {
       return 'b';
     });
     expect(texts(moved)).toEqual(expected);
-  }, 60_000);
+  }, 300_000);
 });
 
 describe('The command line', () => {
@@ -376,7 +376,7 @@ describe('The command line', () => {
       // Its words are not compared: they hang on whether one more frame was in before the question.
       expect(JSON.parse(stdout)).toMatchObject({ answers: [{ evidence: [{ start: 0 }] }] });
     },
-    60_000,
+    300_000,
   );
 
   test('says so where there is no device', async () => {

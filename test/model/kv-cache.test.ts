@@ -115,22 +115,6 @@ describe('The cache of a stream', () => {
     expect([-1, last + 1, last + LONGEST_MS].map((time) => cache.firstFrom(time))).toEqual([0, 9, 10]);
   });
 
-  test('knows with which frame began what a frame still shows', () => {
-    const cache = newCache(1_000);
-    const pictures = [0, 0, 0, 1, 1, 1, 1, 2];
-    pictures.forEach((picture, frame) => {
-      const k = new Float32Array(TOKENS * HEADS * HEAD_DIM);
-      // Hardly two frames of a picture are the same.
-      for (let at = 0; at < k.length; at++) k[at] = (at % HEAD_DIM === picture ? 1 : 0) + 0.1 * Math.sin(frame + at);
-      cache.append(frame * 500, k, k);
-    });
-    expect(pictures.map((_, frame) => cache.sceneStart(frame))).toEqual([0, 0, 0, 3, 3, 3, 3, 7]);
-    const still = newCache(1_000);
-    for (let frame = 0; frame < 400; frame++) still.append(frame * 500, values(7), values(7));
-    // What has been there for long has no beginning that is worth to be read.
-    expect([still.sceneStart(240), still.sceneStart(241)]).toEqual([0, 241]);
-  });
-
   test('tells of frames before the time from which on is asked as of that time, and as of no length', () => {
     const cache = newCache(100);
     fill(cache, 0, 10);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { argmax, sample, seededRandom } from '../../src/model/sampling.ts';
+import { argmax, logProbability, sample, seededRandom } from '../../src/model/sampling.ts';
 
 const logits = Float32Array.from([0, 2, 1, -1, 2]);
 
@@ -19,6 +19,15 @@ describe('The next token', () => {
       throw new Error('drawn');
     };
     expect(sample(logits, { temperature: 0, topP: 1, random })).toBe(1);
+  });
+
+  test('has its probability among all, and among many thousands that are far less likely', () => {
+    const total = [...logits].reduce((sum, x) => sum + Math.exp(x), 0);
+    expect(Math.exp(logProbability(logits, 1))).toBeCloseTo(Math.exp(2) / total, 6);
+    expect(Math.exp(logProbability(logits, 3))).toBeCloseTo(Math.exp(-1) / total, 6);
+    const many = new Float32Array(10_000).fill(-30);
+    many[7] = 4;
+    expect(Math.exp(logProbability(many, 7))).toBeCloseTo(1, 3);
   });
 
   test('comes as often as its probability says', () => {

@@ -2,17 +2,13 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { AuditLog } from '../../src/server/audit.ts';
-import { Gate } from '../../src/server/auth.ts';
-import { createHttp } from '../../src/server/http.ts';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
-import { resolveOptions } from '../../src/server/limits.ts';
-import { ServerMetrics } from '../../src/server/metrics.ts';
 import { CLIENT_EVENT_TYPES } from '../../src/server/realtime-events.ts';
 import * as wire from '../../src/server/wire-schemas.ts';
 import { VERSION } from '../../src/version.ts';
 import { FakeLiveService } from './fake-live-service.ts';
 import { RealtimeClient, userMessage } from './realtime-client.ts';
+import { routes } from './routes.ts';
 
 const KEY = 'a-key-for-the-tests-0123';
 const JPEG = Buffer.from([0xff, 0xd8, 0xff, 0xd9]);
@@ -65,23 +61,6 @@ function resolves(whole: unknown, ref: string): boolean {
   return at !== undefined;
 }
 
-/** Every address of the service, as its router draws them: a tree of their parts, four characters deeper at each branch. */
-function routes(): string[] {
-  const limits = resolveOptions({});
-  const metrics = new ServerMetrics(live, () => 0);
-  const audit = new AuditLog(limits.log);
-  const app = createHttp(live, { gate: new Gate(limits), limits, metrics, audit, isDraining: () => false });
-  const parts: string[] = [];
-  const found: string[] = [];
-  for (const line of app.printRoutes({ commonPrefix: false }).split('\n')) {
-    const [, branch = '', part = '', methods] = /^(.*── )(\S+)( \(.+\))?$/.exec(line) ?? [];
-    if (part === '') continue;
-    parts.splice(branch.length / 4 - 1, Infinity, part);
-    if (methods !== undefined) found.push(parts.join(''));
-  }
-  return found;
-}
-
 describe('the API documents', () => {
   it('are whole, have the version of the package, and are told without a key', async () => {
     const locked = await startServer(live, { port: 0, apiKeys: [KEY] });
@@ -106,8 +85,8 @@ describe('the API documents', () => {
     }
     const named = new Set(Object.keys(paths).map((path) => path.replace(/\{(\w+)\}/g, ':$1')));
     const ofPage = /^\/(?:[\w-]+\.(?:html|css|js|svg|png))?$/;
-    const unnamed = routes().filter((route) => !named.has(route) && !ofPage.test(route));
-    expect(routes()).toContain('/v1/streams/:name/frames');
+    const unnamed = routes(live).filter((route) => !named.has(route) && !ofPage.test(route));
+    expect(routes(live)).toContain('/v1/streams/:name/frames');
     expect(unnamed).toEqual([]);
   });
 
@@ -122,9 +101,11 @@ describe('the API documents', () => {
       [wire.streamList, get('/v1/streams')],
       [wire.streamSchema, get('/v1/streams/kitchen')],
       [wire.streamSchema, post('/v1/streams', { name: 'new', source: { push: true } })],
+      [wire.standingList, get('/v1/streams/kitchen/standing_questions')],
       [wire.frameTaken, get('/v1/streams/door/frames?t=70', pushed)],
       [wire.frameTaken, get('/v1/streams/door/frames?t=1', pushed)],
       [wire.snapshotList, get('/v1/snapshots')],
+      [wire.snapshotDeleted, get('/v1/snapshots/door.snap', { method: 'DELETE' })],
       [wire.tokenSchema, post('/v1/token', { stream: 'door' })],
       [wire.modelList, get('/v1/models')],
       [wire.modelSchema, get('/v1/models/tiny@door')],
@@ -173,6 +154,8 @@ describe('the API documents', () => {
     await client.next('response.done');
     client.ask('Which?', { yoco: { streams: 'all' } });
     await client.next('response.done');
+    // So that the second comes while the first waits.
+    live.stream('door').pushDelayMs = 300;
     for (const t of [70, 71]) client.send({ type: 'yoco.frame.append', image: JPEG.toString('base64'), t });
     await client.next('yoco.frame.accepted');
     client.send({ type: 'yoco.frame.append', image: 'AAAA' });

@@ -8,6 +8,7 @@ import { FakeLiveService } from './fake-live-service.ts';
 import { RealtimeClient } from './realtime-client.ts';
 
 const KEYS = ['a-key-for-the-tests-0123', 'another-key-of-tests-45'] as const;
+const VIEW_KEYS = ['a-view-key-of-the-tests-6', 'another-view-key-of-tests'] as const;
 
 type Line = readonly [level: string, fields: Record<string, unknown>, message: string];
 let lines: Line[];
@@ -35,7 +36,8 @@ describe('The log of a service', () => {
   });
 
   async function begin(apiKeys: readonly string[] = KEYS): Promise<void> {
-    server = await startServer(live, { port: 0, drainMs: 0, apiKeys, log });
+    const viewKeys = apiKeys.length === 0 ? [] : VIEW_KEYS;
+    server = await startServer(live, { port: 0, drainMs: 0, apiKeys, viewKeys, log });
   }
 
   async function send(method: string, path: string, body: unknown, headers: Record<string, string>): Promise<number> {
@@ -45,6 +47,8 @@ describe('The log of a service', () => {
   }
 
   const bearer = (key: string): Record<string, string> => ({ authorization: `Bearer ${key}` });
+
+  const told = (): unknown => lines.map(([level, { code, by, route }]) => [level, code, by, route]);
 
   /** Resolves when the service has ended the connection, or has refused it. */
   function upgrade(path: string, protocols: string[], headers: Record<string, string> = {}): Promise<void> {
@@ -57,7 +61,7 @@ describe('The log of a service', () => {
     });
   }
 
-  it('tells who made, restored and deleted a stream, and who wrote a snapshot, by the number of the key', async () => {
+  it('tells who made, restored and deleted a stream, and who wrote and deleted a snapshot, by the number of the key', async () => {
     await begin();
     vi.spyOn(live, 'snapshot').mockResolvedValue({ file: 'yard.snap', bytes: 1, summary: null, error: null });
     const yard = { name: 'yard', source: { url: 'rtsp://admin:hunter2@10.0.0.7/live' } };
@@ -65,12 +69,14 @@ describe('The log of a service', () => {
     expect(await send('POST', '/v1/streams/yard/snapshot', {}, bearer(KEYS[1]))).toBe(201);
     expect(await send('DELETE', '/v1/streams/yard', undefined, bearer(KEYS[1]))).toBe(200);
     expect(await send('POST', '/v1/streams', { ...yard, restore: 'yard.snap' }, bearer(KEYS[0]))).toBe(201);
+    expect(await send('DELETE', '/v1/snapshots/yard.snap', undefined, bearer(KEYS[0]))).toBe(200);
     const [source, from] = ['rtsp://***@10.0.0.7/live', '127.0.0.1'];
     expect(lines).toEqual([
       ['info', { stream: 'yard', source, by: 'key 1', from }, 'A client made a stream.'],
       ['info', { stream: 'yard', snapshot: 'yard.snap', by: 'key 2', from }, 'A client wrote a snapshot.'],
       ['info', { stream: 'yard', by: 'key 2', from }, 'A client deleted a stream.'],
       ['info', { stream: 'yard', source, snapshot: 'yard.snap', by: 'key 1', from }, 'A client restored a stream.'],
+      ['info', { snapshot: 'yard.snap', by: 'key 1', from }, 'A client deleted a snapshot.'],
     ]);
   });
 
@@ -96,13 +102,13 @@ describe('The log of a service', () => {
     expect(lines).toEqual([
       [
         'warn',
-        { code: 'source_forbidden', from: '127.0.0.1', method: 'POST', route: '/v1/streams' },
+        { code: 'source_forbidden', by: 'key 1', from: '127.0.0.1', method: 'POST', route: '/v1/streams' },
         'A request was refused: The source is not allowed by the configuration.',
       ],
       [
         'warn',
         {
-          ...{ code: 'forbidden', from: '127.0.0.1', method: 'GET', route: '/v1/realtime' },
+          ...{ code: 'forbidden', by: 'token of key 1', from: '127.0.0.1', method: 'GET', route: '/v1/realtime' },
           origin: server.address,
         },
         'A request was refused: This request is not allowed here. The token is for the stream "door" only.',
@@ -113,6 +119,41 @@ describe('The log of a service', () => {
         'More requests were refused since the last line about it.',
       ],
     ]);
+  });
+
+  it('tells which view key was refused, and whose token', async () => {
+    await begin();
+    expect(await send('DELETE', '/v1/streams/door', undefined, bearer(VIEW_KEYS[1]))).toBe(403);
+    expect(told()).toEqual([['warn', 'forbidden', 'view key 2', '/v1/streams/:name']]);
+    // The next refusal of the same kind has no line of its own.
+    await server.close();
+    lines = [];
+
+    await begin();
+    const minted = await fetch(`${server.address}/v1/token`, { method: 'POST', headers: bearer(VIEW_KEYS[0]) });
+    const { token } = (await minted.json()) as { token: string };
+    const client = await RealtimeClient.open(server.address, 'stream=door', ['realtime', `yoco-token.${token}`]);
+    client.socket.send(Buffer.from([0xff, 0xd8]));
+    expect((await client.next('error')).error.code).toBe('forbidden');
+    client.close();
+    expect(told()).toEqual([['warn', 'forbidden', 'token of view key 1', '/v1/realtime']]);
+  });
+
+  it('tells whose token was for another stream', async () => {
+    await begin();
+    const headers = { ...bearer(KEYS[1]), 'content-type': 'application/json' };
+    const minted = await fetch(`${server.address}/v1/token`, { method: 'POST', headers, body: '{"stream":"door"}' });
+    const { token } = (await minted.json()) as { token: string };
+    await upgrade('/v1/realtime?stream=kitchen', ['realtime', `yoco-token.${token}`]);
+    expect(told()).toEqual([['warn', 'forbidden', 'token of key 2', '/v1/realtime']]);
+  });
+
+  it('holds nothing of what the address asked where a request fails', async () => {
+    await begin();
+    vi.spyOn(live, 'snapshots').mockRejectedValue(new TypeError('broken'));
+    expect(await send('GET', `/v1/snapshots?api_key=${KEYS[1]}`, undefined, bearer(KEYS[0]))).toBe(500);
+    expect(lines).toMatchObject([['error', { method: 'GET', url: '/v1/snapshots' }, 'A request failed.']]);
+    expect(JSON.stringify(lines)).not.toContain(KEYS[1]);
   });
 
   it('says that there was no key where none is asked for, and nothing of what was not done', async () => {
@@ -150,7 +191,7 @@ describe('The log of a service', () => {
       ],
       [
         'warn',
-        { code: 'forbidden', from: '127.0.0.1', method: 'DELETE', route: '/v1/streams/:name' },
+        { code: 'forbidden', by: 'token of key 1', from: '127.0.0.1', method: 'DELETE', route: '/v1/streams/:name' },
         'A request was refused: This request is not allowed here. A token may not do this; use an API key.',
       ],
     ]);

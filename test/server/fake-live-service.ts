@@ -31,6 +31,7 @@ export class FakeStream implements LiveStream {
   readonly name: string;
   readonly pushable: boolean;
   startedAtMs = Date.parse('2030-01-01T00:00:00Z');
+  wallTimes: StreamStatus['wallTimes'] = 'live';
   firstMs: number | null = 0;
   lastMs: number | null = 60_000;
   state: SourceState = 'playing';
@@ -72,6 +73,7 @@ export class FakeStream implements LiveStream {
       firstMs: this.firstMs,
       lastMs: this.lastMs,
       startedAtMs: this.startedAtMs,
+      wallTimes: this.wallTimes,
       frames: this.#frames,
       lateFrames: 0,
       cacheTokens: this.#frames * 10,
@@ -129,13 +131,15 @@ export class FakeStream implements LiveStream {
     return { timeMs: at, jpeg };
   }
 
-  async push(image: Uint8Array, timeMs?: number): Promise<PushOutcome> {
+  async push(image: Uint8Array, time?: number | Date): Promise<PushOutcome> {
     if (!this.pushable) throw new YocoError('stream_not_pushable');
     if (this.deleted) throw new YocoError('stream_deleted');
     await sleep(this.pushDelayMs);
     const isPicture = (image[0] === 0xff && image[1] === 0xd8) || (image[0] === 0x89 && image[1] === 0x50);
     if (!isPicture) throw new YocoError('image_undecodable');
-    const at = timeMs ?? (this.lastMs ?? -500) + 500;
+    if (time instanceof Date && this.lastMs === null) this.startedAtMs = time.getTime();
+    const given = time instanceof Date ? time.getTime() - this.startedAtMs : time;
+    const at = given ?? (this.lastMs ?? -500) + 500;
     if (this.lastMs !== null && at < this.lastMs) return { accepted: false, reason: 'out_of_order' };
     this.tick(at);
     return { accepted: true, timeMs: at };
@@ -185,6 +189,7 @@ export class FakeStream implements LiveStream {
           return [span(name, at - 10_000, at - 8_000, 0.61234), span(name, at - 1_000, at, 0.2)];
         }),
         inputTokens: 7,
+        confidence: 0.75,
         outputTokens: tokens,
         firstTokenMs: 12.4,
         totalMs: 34.6,
@@ -331,6 +336,10 @@ export class FakeLiveService implements LiveService {
 
   snapshots(): Promise<readonly SnapshotInfo[]> {
     return Promise.resolve([]);
+  }
+
+  deleteSnapshot(): Promise<void> {
+    return Promise.resolve();
   }
 
   async close(): Promise<void> {

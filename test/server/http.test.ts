@@ -207,11 +207,11 @@ describe('frames', () => {
       time: '2030-01-01T00:01:01.000Z',
     });
     expect((await push('door', pictureHead, '?t=2')).body).toEqual({ accepted: false, reason: 'out_of_order' });
-    for (const t of ['-3s', 'abc', '2030-01-31T12:00:00Z', '1e99', '']) {
+    for (const t of ['-3s', 'abc', '2030-01-31T12:00:00', '2030-01-31T12:00:00+01:00', '1e99', '']) {
       expect((await push('door', pictureHead, `?t=${t}`)).body.error).toMatchObject({
         code: 'invalid_request',
         param: 't',
-        message: expect.stringMatching(/t must be seconds since the stream began \(12\.5\)(?!.*-30s)/) as string,
+        message: expect.stringMatching(/t must be seconds since the stream began \(12\.5\), or a wall time/) as string,
       });
     }
     expect((await push('door', new Uint8Array(9))).body.error.code).toBe('image_undecodable');
@@ -219,6 +219,19 @@ describe('frames', () => {
     expect((await push('kitchen', pictureHead)).body.error.code).toBe('stream_not_pushable');
     expect((await push('attic', pictureHead)).body.error.code).toBe('stream_not_found');
     expect((await push('door', new Uint8Array(5_000))).body.error.code).toBe('message_too_large');
+    live.stream('door').startedAtMs = Date.parse('2020-01-01T00:00:00Z');
+    expect((await push('door', pictureHead, '?t=2020-01-01T01:01:02%2B01:00')).body).toEqual({
+      accepted: true,
+      t: 62,
+      time: '2020-01-01T00:01:02.000Z',
+    });
+    for (const t of ['1969-12-31T23:59:59Z', '9999-01-01T00:00:00Z']) {
+      expect((await push('door', pictureHead, `?t=${t}`)).body.error).toMatchObject({
+        code: 'invalid_request',
+        param: 't',
+        message: expect.stringMatching(/after 1970, and at most 10 minutes ahead/) as string,
+      });
+    }
     const json = await call(open, '/v1/streams/door/frames', {
       method: 'POST',
       body: '{}',
@@ -282,6 +295,13 @@ describe('addresses', () => {
     expect(page.body).toContain('<title>');
     expect((await call(open, '/page.js')).headers.get('content-type')).toContain('text/javascript');
     expect((await call(locked, '/')).status).toBe(200);
+  });
+});
+
+describe('what other sites show in their pages', () => {
+  it.each(['/v1/streams/kitchen/frames', '/v1/streams/attic/frames', '/v1/streams', '/'])('is not %s', async (path) => {
+    // A picture's request has no Origin by which it could be refused.
+    expect((await call(open, path)).headers.get('cross-origin-resource-policy')).toBe('same-origin');
   });
 });
 

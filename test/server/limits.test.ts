@@ -1,6 +1,39 @@
 import { describe, expect, test } from 'vitest';
 import { Gate } from '../../src/server/auth.ts';
-import { resolveOptions } from '../../src/server/limits.ts';
+import { resolveOptions, type ServerOptions } from '../../src/server/limits.ts';
+
+describe('viewKeys', () => {
+  const [apiKey, viewKey] = ['a-key-for-the-tests-0123', 'a-view-key-of-the-tests-45'];
+  const refusal = (options: ServerOptions): unknown => {
+    try {
+      return resolveOptions(options);
+    } catch (error) {
+      return error;
+    }
+  };
+
+  test('go with API keys', () => {
+    expect(resolveOptions({ apiKeys: [apiKey], viewKeys: [viewKey] }).viewKeys).toEqual([viewKey]);
+    expect(resolveOptions({ host: '0.0.0.0', apiKeys: [apiKey], viewKeys: [] }).viewKeys).toEqual([]);
+  });
+
+  test.each<[string, ServerOptions, RegExp]>([
+    ['too short', { apiKeys: [apiKey], viewKeys: [viewKey, 'short'] }, /Each view key needs at least 16 /],
+    ['not ASCII', { apiKeys: [apiKey], viewKeys: ['a-view-key-ohne-täuschung'] }, /Each view key needs at least 16 /],
+    ['alone', { viewKeys: [viewKey] }, /with at least one API key/],
+    ['alone, for other machines', { host: '0.0.0.0', viewKeys: [viewKey] }, /with at least one API key/],
+    ['API keys, too', { apiKeys: [apiKey, viewKey], viewKeys: [viewKey] }, /among the API keys, too/],
+  ])('that are %s are refused, without being told', (_how, options, message) => {
+    const error = refusal(options);
+    expect(error).toMatchObject({
+      code: 'config_invalid',
+      param: 'viewKeys',
+      message: expect.stringMatching(message) as string,
+    });
+    expect(String(error)).not.toContain('short');
+    expect(String(error)).not.toContain(viewKey);
+  });
+});
 
 describe('allowedHosts', () => {
   const isServed = (allowed: string, host: string): boolean => {

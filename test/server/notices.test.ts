@@ -7,8 +7,9 @@ import { YocoError } from '../../src/errors.ts';
 import type { StandingDefinition } from '../../src/ingest/definition.ts';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
 import { Notices } from '../../src/server/notices.ts';
-import { sourceStatusTold, standingAnswered, standingDeleted } from '../../src/server/wire-schemas.ts';
-import { keyOf, MAX_WAITING_EVENTS, Webhook } from '../../src/server/webhook.ts';
+import { MAX_TOLD, StandingRecord } from '../../src/server/standing-record.ts';
+import { sourceStatusTold, standingAnswered, standingDeleted, standingList } from '../../src/server/wire-schemas.ts';
+import { keyOf, MAX_WAITING_EVENTS, MAX_WAITING_PICTURE_BYTES, Webhook } from '../../src/server/webhook.ts';
 import { FakeLiveService, type FakeStream } from './fake-live-service.ts';
 
 const SECRET = `whsec_${Buffer.from('a-secret-of-the-tests-0123').toString('base64')}`;
@@ -20,6 +21,12 @@ interface Event {
   readonly state?: string;
   readonly error?: { readonly code: string } | null;
   readonly n?: number;
+  readonly picture?: {
+    readonly stream: string;
+    readonly t: number;
+    readonly time: string;
+    readonly jpeg: string;
+  } | null;
 }
 
 interface Heard {
@@ -83,7 +90,7 @@ describe('A standing question of a stream’s file', () => {
   });
 
   async function ask(more: Partial<StandingDefinition> = {}): Promise<void> {
-    kitchen.standingQuestions = [{ question: 'is there a dog? ', every: 0.5, holds: 1, ...more }];
+    kitchen.standingQuestions = [{ question: 'is there a dog? ', every: 0.5, holds: 1, min_confidence: 0, ...more }];
     server = await startServer(live, { port: 0, drainMs: 1_000, log });
   }
 
@@ -91,12 +98,12 @@ describe('A standing question of a stream’s file', () => {
     vi.stubEnv('DOOR_SECRET', SECRET);
     kitchen.says = 'no';
     await ask({ webhook: { url, secret_env: 'DOOR_SECRET' } });
-    await expect.poll(() => heard.length, { timeout: 3_000 }).toBe(1);
+    await expect.poll(() => heard.length).toBe(1);
     kitchen.tick(61_000);
-    await expect.poll(() => kitchen.asked.length, { timeout: 3_000 }).toBe(2);
+    await expect.poll(() => kitchen.asked.length).toBe(2);
     kitchen.says = 'yes';
     kitchen.tick(62_000);
-    await expect.poll(() => heard.length, { timeout: 3_000 }).toBe(2);
+    await expect.poll(() => heard.length).toBe(2);
 
     for (const { event } of heard) expect(standingAnswered.strict().parse(event)).toEqual(event);
     const client = new OpenAI({ apiKey: 'none' });
@@ -111,24 +118,25 @@ describe('A standing question of a stream’s file', () => {
     await expect(wrong).rejects.toThrow();
     expect(heard.map(({ headers, event }) => headers['webhook-id'] === event.id)).toEqual([true, true]);
     expect(kitchen.asked[0]).toMatchObject({ question: 'is there a dog?', options: { unattended: true } });
-    const figures = await (await fetch(`${server?.address}/metrics`)).text();
-    expect(figures).toContain('yoco_standing_askings_total{outcome="answered"} 3');
+    const figures = async (): Promise<string> => (await fetch(`${server?.address}/metrics`)).text();
+    expect(await figures()).toContain('yoco_standing_askings_total{outcome="answered"} 3');
+    await expect.poll(figures, { timeout: 10_000 }).toContain('yoco_webhook_events_total{outcome="delivered"} 2');
   });
 
   it('stands in the log, with a webhook or without one', async () => {
     kitchen.says = 'no';
     await ask();
-    await expect.poll(() => logged.length, { timeout: 3_000 }).toBe(1);
+    await expect.poll(() => logged.length).toBe(1);
     expect(logged).toMatchObject([['info', { stream: 'kitchen', answer: 'no', previous: null }, /new answer/]]);
     expect(heard).toEqual([]);
   });
 
   it('says that it is asked no more, and why', async () => {
     await ask({ webhook: { url } });
-    await expect.poll(() => heard.length, { timeout: 3_000 }).toBe(1);
+    await expect.poll(() => heard.length).toBe(1);
     kitchen.deleted = true;
     kitchen.tick(61_000);
-    await expect.poll(() => heard.length, { timeout: 3_000 }).toBe(2);
+    await expect.poll(() => heard.length).toBe(2);
     expect(heard[1]?.event).toMatchObject({
       type: 'yoco.standing_question.deleted',
       error: { code: 'stream_deleted' },
@@ -151,26 +159,95 @@ describe('A standing question of a stream’s file', () => {
   it('outlasts an error that nobody expected, which the log has', async () => {
     kitchen.says = 'no';
     await ask();
-    await expect.poll(() => logged.length, { timeout: 3_000 }).toBe(1);
+    await expect.poll(() => logged.length).toBe(1);
     kitchen.failNext = new TypeError('inside');
     kitchen.tick(61_000);
-    await expect.poll(() => logged.length, { timeout: 3_000 }).toBe(2);
+    await expect.poll(() => logged.length).toBe(2);
     expect(logged[1]).toMatchObject([
       'error',
       { question: 'is there a dog? ', err: new TypeError('inside') },
       /not answered/,
     ]);
     kitchen.says = 'yes';
-    await expect.poll(() => logged.length, { timeout: 3_000 }).toBe(3);
+    await expect.poll(() => logged.length).toBe(3);
     expect(logged[2]).toMatchObject(['info', { answer: 'yes', previous: 'no' }, /new answer/]);
+  });
+
+  describe('whose stream’s file is changed', () => {
+    const of = (question: string, variable?: string): StandingDefinition => {
+      const webhook = variable === undefined ? { url } : { url, secret_env: variable };
+      return { question, every: 0.5, holds: 1, min_confidence: 0, webhook };
+    };
+    const told = () => heard.map(({ body }) => JSON.parse(body) as Event & { question: string });
+
+    it('goes on where the file has it still, is asked no more where it has not, and a new one is asked', async () => {
+      kitchen.says = 'no';
+      kitchen.standingQuestions = [of('a dog?'), of('a cat?')];
+      server = await startServer(live, { port: 0, drainMs: 1_000, log });
+      await expect.poll(() => heard.length).toBe(2);
+      kitchen.standingQuestions = [of('a bird?'), of('a dog?')];
+      server.stand(kitchen);
+      await expect.poll(() => heard.length).toBe(4);
+      const later = told().slice(2);
+      expect(later.find(({ question }) => question === 'a cat?')).toMatchObject({
+        type: 'yoco.standing_question.deleted',
+        error: null,
+      });
+      expect(later.find(({ question }) => question === 'a bird?')).toMatchObject({ answer: 'no' });
+      expect(kitchen.listeners).toBe(1);
+
+      kitchen.says = 'yes';
+      kitchen.tick(62_000);
+      await expect.poll(() => heard.length).toBe(6);
+      const answers = told().slice(4);
+      expect(answers.map(({ question }) => question).sort()).toEqual(['a bird?', 'a dog?']);
+      expect(answers).toMatchObject([
+        { answer: 'yes', previous: 'no' },
+        { answer: 'yes', previous: 'no' },
+      ]);
+
+      kitchen.standingQuestions = [];
+      server.stand(kitchen);
+      await expect.poll(() => heard.length).toBe(8);
+      expect(kitchen.listeners).toBe(0);
+    });
+
+    it('is asked as before where a new one has no secret', async () => {
+      kitchen.says = 'no';
+      kitchen.standingQuestions = [of('a dog?')];
+      server = await startServer(live, { port: 0, drainMs: 1_000, log });
+      await expect.poll(() => heard.length).toBe(1);
+      kitchen.standingQuestions = [of('a cat?', 'NOBODY_HAS_SET_THIS')];
+      expect(() => server?.stand(kitchen)).toThrow(expect.objectContaining({ code: 'definition_invalid' }));
+      kitchen.says = 'yes';
+      kitchen.tick(62_000);
+      await expect.poll(() => heard.length).toBe(2);
+      expect(told()[1]).toMatchObject({ question: 'a dog?', answer: 'yes', previous: 'no' });
+    });
+
+    it('is asked again where its source had ended, once there is another', async () => {
+      kitchen.says = 'no';
+      kitchen.standingQuestions = [of('a dog?')];
+      kitchen.state = 'ended';
+      server = await startServer(live, { port: 0, drainMs: 1_000, log });
+      const types = () => told().map(({ type }) => type.replace(/^yoco\./, ''));
+      const once = ['stream.status', 'standing_question.answered', 'standing_question.deleted'];
+      await expect.poll(types).toEqual(once);
+      server.stand(kitchen);
+      kitchen.state = 'playing';
+      kitchen.tick(62_000);
+      server.stand(kitchen);
+      await expect.poll(types).toEqual([...once, 'standing_question.answered']);
+      expect(kitchen.listeners).toBe(1);
+    });
   });
 
   it('can be asked of a stream that is made later', async () => {
     server = await startServer(live, { port: 0, drainMs: 1_000, log });
     kitchen.says = 'no';
-    kitchen.standingQuestions = [{ question: 'is there a dog?', every: 0.5, holds: 1 }];
+    kitchen.standingQuestions = [{ question: 'is there a dog?', every: 0.5, holds: 1, min_confidence: 0 }];
     server.stand(kitchen);
-    await expect.poll(() => logged.length, { timeout: 3_000 }).toBe(1);
+    await expect.poll(() => logged.length).toBe(1);
     await server.close();
     expect(() => {
       server?.stand(kitchen);
@@ -178,8 +255,182 @@ describe('A standing question of a stream’s file', () => {
   });
 });
 
+describe('The picture of a new answer', () => {
+  let kitchen: FakeStream;
+  let notices: Notices;
+
+  beforeEach(() => {
+    kitchen = new FakeLiveService().stream('kitchen');
+    kitchen.says = 'no';
+    notices = new Notices({ log, maxOutputTokens: 32 }, { stood: () => undefined, sent: () => undefined });
+  });
+
+  afterEach(() => notices.close(1_000));
+
+  async function pictureTold(picture?: boolean): Promise<Event['picture']> {
+    const webhook = { url, ...(picture === undefined ? {} : { picture }) };
+    kitchen.standingQuestions = [{ question: 'is there a dog?', every: 0.5, holds: 1, min_confidence: 0, webhook }];
+    notices.stand(kitchen);
+    await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(1);
+    expect(standingAnswered.strict().parse(heard[0]?.event)).toEqual(heard[0]?.event);
+    return heard[0]?.event.picture;
+  }
+
+  it('is what the model saw when the strongest evidence is strongest', async () => {
+    const { jpeg } = await kitchen.thumbnail(51_000);
+    expect(await pictureTold(true)).toEqual({
+      stream: 'kitchen',
+      t: 51,
+      time: '2030-01-01T00:00:51.000Z',
+      jpeg: jpeg.toString('base64'),
+    });
+  });
+
+  it('is not sent where nobody asks for it', async () => {
+    expect(await pictureTold()).toBeUndefined();
+  });
+
+  it('is that of the newest frame where that of the evidence is not kept any more, and null where none is', async () => {
+    const thumbnail = kitchen.thumbnail.bind(kitchen);
+    kitchen.thumbnail = (timeMs) =>
+      timeMs === undefined ? thumbnail() : Promise.reject(new YocoError('time_out_of_range'));
+    expect(await pictureTold(true)).toMatchObject({ t: 60 });
+
+    kitchen.thumbnail = () => Promise.reject(new YocoError('stream_empty'));
+    kitchen.says = 'yes';
+    kitchen.tick(61_000);
+    await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(2);
+    expect(heard[1]?.event).toMatchObject({ answer: 'yes', picture: null });
+  });
+
+  it('is waited for: the engine answers about a frame before its picture is there', async () => {
+    // The evidence's peak is at 51 s.
+    kitchen.pictures = () => ({ firstMs: 0, lastMs: 50_500 });
+    const told = pictureTold(true);
+    await expect.poll(() => kitchen.listeners, { timeout: 10_000 }).toBe(2);
+    expect(heard).toEqual([]);
+    kitchen.pictures = () => ({ firstMs: 0, lastMs: 51_000 });
+    kitchen.changed();
+    expect(await told).toMatchObject({ t: 51 });
+  });
+});
+
+/** An answer as it is told, of which nothing else matters. */
+function changeTo(answer: string) {
+  const latency_ms = { first_token: 10, total: 20 };
+  const of = { stream: 'kitchen', as_of: 60, as_of_time: '2030-01-01T00:01:00.000Z', since: null, streams: [] };
+  const yoco = { ...of, precision: 'full' as const, confidence: 0.9, evidence: [], latency_ms };
+  return { answer, previous: null, status: 'completed' as const, yoco };
+}
+
+describe('What stands', () => {
+  const KEY = 'a-key-for-the-tests-0123';
+  let live: FakeLiveService;
+  let kitchen: FakeStream;
+  let server: RunningServer;
+
+  beforeEach(() => {
+    live = new FakeLiveService();
+    kitchen = live.stream('kitchen');
+    kitchen.says = 'no';
+  });
+
+  afterEach(() => server.close());
+
+  async function stood(name = 'kitchen') {
+    const response = await fetch(`${server.address}/v1/streams/${name}/standing_questions`, {
+      headers: { authorization: `Bearer ${KEY}` },
+    });
+    expect(response.status).toBe(200);
+    return standingList.parse(await response.json()).data;
+  }
+
+  async function ask(...asked: Partial<StandingDefinition>[]): Promise<void> {
+    kitchen.standingQuestions = asked.map((more) => ({
+      question: 'is there a dog?',
+      every: 0.5,
+      holds: 1,
+      min_confidence: 0,
+      ...more,
+    }));
+    server = await startServer(live, { port: 0, drainMs: 1_000, log, apiKeys: [KEY] });
+  }
+
+  it('is told with what it says, since when, and what it said before, without the path of its webhook', async () => {
+    await ask({ webhook: { url } }, { question: 'who is there?', every: 3_600 });
+    await expect.poll(async () => (await stood())[0]?.told.length, { timeout: 10_000 }).toBe(1);
+    kitchen.says = 'yes';
+    kitchen.tick(62_000);
+    await expect.poll(async () => (await stood())[0]?.told.length, { timeout: 10_000 }).toBe(2);
+    const [dog, who] = await stood();
+    expect(dog).toMatchObject({
+      object: 'yoco.standing_question',
+      question: 'is there a dog?',
+      every: 0.5,
+      holds: 1,
+      min_confidence: 0,
+      webhook: new URL(url).host,
+      state: 'answered',
+      error: null,
+      answer: 'yes',
+      since_time: '2030-01-01T00:01:02.000Z',
+      told: [
+        { answer: 'yes', previous: 'no', status: 'completed', as_of: 62, evidence: [{ peak: 53 }, {}] },
+        { answer: 'no', previous: null, as_of_time: '2030-01-01T00:01:00.000Z' },
+      ],
+    });
+    expect(who).toMatchObject({ question: 'who is there?', webhook: null, answer: 'no' });
+    expect(JSON.stringify([dog, who])).not.toContain('hidden-part');
+    expect(await stood('door')).toEqual([]);
+    await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(2);
+    expect(heard.map(({ body }) => (JSON.parse(body) as Record<string, unknown>)['standing_question_id'])).toEqual([
+      dog?.id,
+      dog?.id,
+    ]);
+  });
+
+  it('is told with why it was missed, and why it is asked no more', async () => {
+    kitchen.lastMs = null;
+    await ask({});
+    await expect.poll(async () => (await stood())[0]?.state, { timeout: 10_000 }).toBe('missed');
+    expect(await stood()).toMatchObject([{ error: { code: 'stream_empty' }, answer: null, told: [] }]);
+    kitchen.tick(61_000);
+    await expect.poll(async () => (await stood())[0]?.answer, { timeout: 10_000 }).toBe('no');
+    await server.close();
+
+    kitchen.failNext = new YocoError('question_too_long');
+    await ask({});
+    await expect.poll(async () => (await stood())[0]?.state, { timeout: 10_000 }).toBe('ended');
+    expect(await stood()).toMatchObject([{ error: { code: 'question_too_long' } }]);
+  });
+
+  it('is read with a token of its stream, and with no other one’s', async () => {
+    await ask({});
+    const read = async (bound: string): Promise<number> => {
+      const minted = await fetch(`${server.address}/v1/token`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ stream: bound }),
+      });
+      const { token } = (await minted.json()) as { token: string };
+      const address = `${server.address}/v1/streams/kitchen/standing_questions`;
+      return (await fetch(address, { headers: { authorization: `Bearer ${token}` } })).status;
+    };
+    expect(await read('kitchen')).toBe(200);
+    expect(await read('door')).toBe(403);
+    expect((await fetch(`${server.address}/v1/streams/kitchen/standing_questions`)).status).toBe(401);
+  });
+
+  it('keeps the last answers alone', () => {
+    const record = new StandingRecord('standing_1', { question: 'how many?', every: 2, holds: 1, min_confidence: 0 });
+    for (let n = 0; n < MAX_TOLD + 5; n++) record.told(changeTo(String(n)));
+    const { answer, told } = record.json();
+    expect([answer, told.length, told[0]?.answer, told.at(-1)?.answer]).toEqual(['54', MAX_TOLD, '54', '5']);
+  });
+});
+
 describe('The source of a stream with standing questions', () => {
-  const question = { question: 'is there a dog?', every: 3_600, holds: 1 };
+  const question = { question: 'is there a dog?', every: 3_600, holds: 1, min_confidence: 0 };
   let kitchen: FakeStream;
   let notices: Notices;
 
@@ -187,7 +438,7 @@ describe('The source of a stream with standing questions', () => {
     kitchen = new FakeLiveService().stream('kitchen');
     notices = new Notices(
       { log, maxOutputTokens: 32 },
-      { stood: () => undefined },
+      { stood: () => undefined, sent: () => undefined },
       { awayAfterMs: 100, backAfterMs: 50 },
     );
   });
@@ -246,7 +497,7 @@ describe('The source of a stream with standing questions', () => {
     kitchen.standingQuestions = [question, ...webhooks];
     notices.stand(kitchen);
     becomes('failed', 'source_invalid');
-    await notices.close(1_000);
+    await notices.close(10_000);
     const paths = heard.filter(({ event }) => event.type === 'yoco.stream.status').map(({ path }) => path);
     expect(paths.sort()).toEqual(['/hook/hidden-part', '/hook/hidden-part/other']);
     expect(told()).toMatchObject([{ state: 'failed' }, { state: 'failed' }]);
@@ -306,11 +557,19 @@ test.each([
 
 describe('A webhook', () => {
   const warnings: string[] = [];
+  const outcomes: [string, number][] = [];
   const open = (more: { retryMs?: number[]; timeoutMs?: number } = {}): Webhook =>
-    new Webhook({ url, retryMs: [20, 40], onWarning: (message) => warnings.push(message), ...more });
+    new Webhook({
+      url,
+      retryMs: [20, 40],
+      onWarning: (message) => warnings.push(message),
+      onOutcome: (outcome, events) => outcomes.push([outcome, events]),
+      ...more,
+    });
 
   beforeEach(() => {
     warnings.length = 0;
+    outcomes.length = 0;
   });
 
   it('is tried again with the same id after what may pass, and later events keep their place', async () => {
@@ -320,7 +579,48 @@ describe('A webhook', () => {
     await webhook.close(5_000);
     expect(heard.map(({ event }) => event.n)).toEqual([1, 1, 1, 2]);
     expect(new Set(heard.map(({ event }) => event.id)).size).toBe(2);
+    expect(new Set(heard.map(({ body }) => body)).size).toBe(2);
     expect(warnings).toEqual([]);
+    expect(outcomes).toEqual([
+      ['delivered', 1],
+      ['delivered', 1],
+    ]);
+  });
+
+  const picture = (t: number, bytes: number) => {
+    return { stream: 'kitchen', t, time: '2030-01-01T00:00:00.000Z', jpeg: Buffer.alloc(bytes, t) };
+  };
+
+  it('sends later events after the picture that an earlier one waits for', async () => {
+    const webhook = open();
+    let arrive: (found: ReturnType<typeof picture>) => void = () => undefined;
+    webhook.send({ type: 'test', n: 1 }, new Promise((resolve) => (arrive = resolve)));
+    webhook.send({ type: 'test', n: 2 }, Promise.resolve(null));
+    webhook.send({ type: 'test', n: 3 });
+    arrive(picture(1, 3));
+    await webhook.close(5_000);
+    const jpeg = Buffer.alloc(3, 1).toString('base64');
+    expect(heard.map(({ event }) => [event.n, event.picture])).toMatchObject([
+      [1, { stream: 'kitchen', t: 1, jpeg }],
+      [2, null],
+      [3, undefined],
+    ]);
+  });
+
+  it('lets pictures of a mebibyte wait: then the oldest go, and their events do not', async () => {
+    const webhook = open();
+    let goOn: (found: null) => void = () => undefined;
+    webhook.send({ type: 'test', n: 0 }, new Promise((resolve) => (goOn = resolve)));
+    const quarter = MAX_WAITING_PICTURE_BYTES / 4;
+    for (let n = 1; n <= 6; n++) webhook.send({ type: 'test', n }, Promise.resolve(picture(n, quarter)));
+    await expect.poll(() => warnings.length).toBe(2);
+    goOn(null);
+    await webhook.close(5_000);
+    expect(heard.map(({ event }) => [event.n, event.picture?.t])).toEqual([
+      ...[0, 1, 2].map((n) => [n, undefined]),
+      ...[3, 4, 5, 6].map((n) => [n, n]),
+    ]);
+    expect(warnings[0]).toMatch(/1 MiB of pictures wait for it; the oldest is given up, its event is not\.$/);
   });
 
   it.each([
@@ -338,6 +638,10 @@ describe('A webhook', () => {
       expect(heard.every(({ path }) => path === '/hook/hidden-part')).toBe(true);
       expect(warnings).toEqual([expect.stringMatching(why)]);
       expect(warnings[0]).not.toContain('hidden-part');
+      expect(outcomes).toEqual([
+        ['failed', 1],
+        ['delivered', 1],
+      ]);
     },
   );
 
@@ -367,12 +671,18 @@ describe('A webhook', () => {
     expect(warnings).toHaveLength(2);
     const began = performance.now();
     await webhook.close(100);
-    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(performance.now() - began).toBeLessThan(20_000);
     expect(warnings.slice(2)).toEqual([
       expect.stringMatching(/an event was given up: the service ends, and it has not answered\.$/),
       expect.stringMatching(/100 more that waited were given up/),
     ]);
     webhook.send({ type: 'test' });
     expect(heard).toHaveLength(1);
+    expect(outcomes).toEqual([
+      ['dropped', 1],
+      ['dropped', 1],
+      ['failed', 1],
+      ['dropped', MAX_WAITING_EVENTS],
+    ]);
   });
 });

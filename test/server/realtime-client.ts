@@ -83,7 +83,7 @@ export class RealtimeClient {
   }
 
   /** The next event, among those not yet returned, that fits; those before it count as seen. */
-  async next(fits: string | ((event: Event) => boolean), withinMs = 5_000): Promise<Event> {
+  async next(fits: string | ((event: Event) => boolean), withinMs = 15_000): Promise<Event> {
     const test = typeof fits === 'string' ? (event: Event) => event.type === fits : fits;
     const end = Date.now() + withinMs;
     for (;;) {

@@ -9,7 +9,7 @@ let client: RealtimeClient;
 
 beforeEach(async () => {
   live = new FakeLiveService();
-  server = await startServer(live, { port: 0, drainMs: 300, closeGraceMs: 200 });
+  server = await startServer(live, { port: 0, drainMs: 300, closeGraceMs: 5_000 });
   client = await RealtimeClient.open(server.address);
 });
 
@@ -241,7 +241,7 @@ describe('responses apart from the conversation', () => {
     expect(ids.size).toBe(3);
     const order: string[] = [];
     for (let i = 0; i < 9; i++) order.push((await client.next('response.output_text.delta')).response_id);
-    expect(new Set(order.slice(0, 3)).size).toBe(3);
+    expect(new Set(order).size).toBe(3);
     client.send({ type: 'response.cancel', response_id: ids.get('two') });
     const done = await client.next('response.done');
     expect(done.response).toMatchObject({
@@ -658,6 +658,36 @@ describe('bad input names the field and leaves the connection open', () => {
     await client.next('response.done');
   });
 
+  it('more elements or pairs than a field may have, of whatever kind', async () => {
+    const content = new Array<number>(20_000).fill(0);
+    client.ask('', { input: [{ ...message, content }] });
+    expect((await client.next('error')).error).toMatchObject({
+      code: 'invalid_request',
+      param: 'response.input.0.content',
+    });
+    const metadata = Object.fromEntries(content.slice(0, 4_000).map((_, i) => [`key${i}`, i]));
+    client.ask('', { metadata });
+    expect((await client.next('error')).error).toMatchObject({
+      code: 'invalid_request',
+      param: 'response.metadata.key0',
+    });
+    client.ask('still there?');
+    expect((await client.next('response.done')).response.status).toBe('completed');
+  });
+
+  it('more than 64 KiB besides a picture, which counts as invalid', async () => {
+    const content = new Array<number>(200_000).fill(0);
+    const large = { type: 'response.create', response: { conversation: 'none', input: [{ ...message, content }] } };
+    client.send({ event_id: 'mine', ...large });
+    expect((await client.next('error')).error).toMatchObject({ code: 'message_too_large', event_id: 'mine' });
+    client.send({ type: 'yoco.frame.append', image: 'AAAA', note: 'x'.repeat(70_000) });
+    expect((await client.next('error')).error.code).toBe('message_too_large');
+    client.send({ type: 'yoco.frame.append', image: 'A'.repeat(100_000) });
+    expect((await client.next('error')).error.code).toBe('stream_not_pushable');
+    for (let i = 0; i < 20; i++) client.send(large);
+    expect((await client.closed).code).toBe(4400);
+  });
+
   it('closes with 4400 only after many invalid messages in a row', async () => {
     for (let i = 0; i < 19; i++) client.send('{');
     client.send({ type: 'yoco.ping' });
@@ -690,8 +720,29 @@ describe('pushed frames', () => {
     door.close();
   });
 
+  it('may say by the wall clock when they were taken, and those that cannot have been then close no connection', async () => {
+    live.stream('door').startedAtMs = Date.parse('2020-01-01T00:00:00Z');
+    const door = await RealtimeClient.open(server.address, 'stream=door');
+    const append = (t: string): void => {
+      door.send({ type: 'yoco.frame.append', image: jpeg.toString('base64'), t });
+    };
+    const error = { code: 'invalid_request', param: 't' };
+    for (let frame = 1; frame <= 25; frame++) {
+      append('9999-01-01T00:00:00Z');
+      expect(await door.next('error')).toMatchObject({ error, yoco: { frame } });
+    }
+    append('2020-01-01T01:01:05+01:00');
+    const accepted = { number: 26, t: 65, time: '2020-01-01T00:01:05.000Z' };
+    expect(await door.next('yoco.frame.accepted')).toMatchObject(accepted);
+    append('-5s');
+    const malformed = await door.next('error');
+    expect(malformed).toMatchObject({ error });
+    expect(malformed).not.toHaveProperty('yoco');
+    door.close();
+  });
+
   it('are dropped as busy beyond the limit', async () => {
-    live.stream('door').pushDelayMs = 30;
+    live.stream('door').pushDelayMs = 300;
     const door = await RealtimeClient.open(server.address, 'stream=door');
     for (let i = 0; i < 10; i++) door.socket.send(jpeg);
     const replies = new Map<number, string>();

@@ -161,6 +161,26 @@ describe('A snapshot', () => {
     expect((await answer('on')).asOfMs).toBe(3500);
   });
 
+  test('of a recording knows whether it was said when that was made', async () => {
+    const file = await clips.make('tape.mp4', ...testPicture(2, 10));
+    const recorded = { recorded_at: '2026-01-05T20:00:00+01:00' };
+    for (const [name, source] of Object.entries({ dated: recorded, undated: {} })) {
+      await live.create({ name, source: { file, pace: 'fastest', ...source } }, 'operator');
+      await live.get(name).ended();
+      await call('POST', `/v1/streams/${name}/snapshot`, { file: `${name}.snap` });
+      await call('POST', '/v1/streams', { name: `${name}-again`, restore: `${name}.snap` });
+    }
+    const times = { recorded_at: '2026-01-05T19:00:00.000Z', last_time: '2026-01-05T19:00:01.500Z' };
+    for (const name of ['dated', 'dated-again']) {
+      expect((await call('GET', `/v1/streams/${name}`)).body).toMatchObject(times);
+    }
+    for (const name of ['undated', 'undated-again']) {
+      expect((await call('GET', `/v1/streams/${name}`)).body).toMatchObject({ recorded_at: null });
+      expect(() => live.get(name).converse().ask('Was there a dog today?')).toThrow(/recorded_at/);
+    }
+    expect(live.get('dated-again').status().wallTimes).toBe('recorded');
+  });
+
   test('of what was read faster than it plays goes on with live frames at the time of the clock, not in its future', async () => {
     await pushed('door', 1);
     await live.get('door').push(await png(1), 3_600_000);
@@ -190,6 +210,32 @@ describe('A snapshot', () => {
     expect((await call('GET', '/v1/snapshots', undefined, {}, locked)).status).toBe(401);
     expect((await call('GET', path, undefined, bearer, locked)).status).toBe(405);
   });
+});
+
+test('A snapshot is deleted by who has a key; what is no snapshot is left alone', async () => {
+  await pushed('door', 1);
+  for (const file of ['a', 'b']) await call('POST', '/v1/streams/door/snapshot', { file });
+  await writeFile(path.join(folder, 'notes.txt'), 'mine');
+  await writeFile(path.join(folder, 'cut'), (await readFile(path.join(folder, 'b'))).subarray(0, -1));
+  const token = (await call('POST', '/v1/token', {}, bearer, locked)).body['token'] as string;
+  const remove = (file: string, headers = {}, on = server) =>
+    call('DELETE', `/v1/snapshots/${encodeURIComponent(file)}`, undefined, headers, on);
+  expect((await remove('a', {}, locked)).status).toBe(401);
+  expect((await remove('a', { authorization: `Bearer ${token}` }, locked)).status).toBe(403);
+  const deleted = await remove('a', bearer, locked);
+  expect(deleted).toEqual({ status: 200, body: { object: 'yoco.snapshot.deleted', file: 'a', deleted: true } });
+  // One that is damaged can be no use to anybody.
+  expect((await remove('cut')).status).toBe(200);
+  for (const [file, code] of [
+    ['a', 'snapshot_not_found'],
+    ['notes.txt', 'snapshot_not_found'],
+    ['../b', 'invalid_request'],
+    ['.hidden', 'invalid_request'],
+  ] as const) {
+    const { body } = await remove(file);
+    expect([file, body.error?.code, body.error?.param]).toEqual([file, code, 'file']);
+  }
+  expect((await readdir(folder)).sort()).toEqual(['b', 'notes.txt']);
 });
 
 describe('Refused is', () => {
@@ -283,12 +329,14 @@ test('When the engine restarts meanwhile, both fail with an error that says to t
   await call('POST', '/v1/streams/door/snapshot', { file: 'a' });
   const { pid } = live.engine;
   if (pid === undefined) throw new Error('no engine');
+  const begun = [vi.spyOn(live.engine, 'snapshot'), vi.spyOn(live.engine, 'restore')];
   process.kill(pid, 'SIGSTOP');
   const both = [
     call('POST', '/v1/streams/door/snapshot', { file: 'b' }),
     call('POST', '/v1/streams', { name: 'copy', restore: 'a' }),
   ];
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await expect.poll(() => begun.map((calls) => calls.mock.calls.length)).toEqual([1, 1]);
+  for (const calls of begun) calls.mockRestore();
   const again = once(live.engine, 'ready');
   process.kill(pid, 'SIGKILL');
   for (const { status, body } of await Promise.all(both)) {
@@ -307,6 +355,7 @@ test('A service without a folder refuses them all', async () => {
     for (const [method, at, body] of [
       ['POST', '/v1/streams/door/snapshot', {}],
       ['GET', '/v1/snapshots', undefined],
+      ['DELETE', '/v1/snapshots/a', undefined],
       ['POST', '/v1/streams', { name: 'copy', restore: 'a' }],
     ] as const) {
       const refused = await call(method, at, body, {}, other);

@@ -39,13 +39,14 @@ describe('standing questions over the WebSocket', () => {
       streams: null,
       every: 0.5,
       holds: 1,
+      min_confidence: 0,
     });
     const first = await client.next('yoco.standing_question.answered');
     expect(first).toMatchObject({
       standing_question_id: 'clock',
       answer: 'You asked: what time is it? (turn 1)',
       previous: null,
-      yoco: { stream: 'kitchen', as_of: 60, precision: 'full', evidence: [{ stream: 'kitchen', start: 50 }, {}] },
+      yoco: { stream: 'kitchen', as_of: 60, precision: 'full', confidence: 0.75, evidence: [{ start: 50 }, {}] },
     });
     live.stream('kitchen').tick(61_000);
     live.stream('kitchen').says = 'noon';
@@ -56,11 +57,12 @@ describe('standing questions over the WebSocket', () => {
   it('carry no turns, and are no part of the conversation', async () => {
     stand('who is there?');
     await client.next('yoco.standing_question.answered');
-    for (const at of [61_000, 62_000]) {
+    for (const [i, at] of [61_000, 62_000].entries()) {
       live.stream('kitchen').tick(at);
-      await sleep(700);
+      await expect.poll(() => live.stream('kitchen').asked.length).toBe(i + 2);
     }
-    expect(live.stream('kitchen').asked.length).toBeGreaterThanOrEqual(2);
+    client.send({ type: 'yoco.ping' });
+    await client.next('yoco.pong');
     const types = client.events.map(({ type }) => type);
     expect(types.filter((type) => type === 'yoco.standing_question.answered')).toHaveLength(1);
     expect(types.filter((type) => type.startsWith('response.') || type.startsWith('conversation.'))).toEqual([]);
@@ -90,7 +92,8 @@ describe('standing questions over the WebSocket', () => {
     const asked = live.stream('kitchen').asked.map(({ question }) => question);
     expect(asked.filter((question) => question === 'one?')).toHaveLength(1);
     client.close();
-    await sleep(100);
+    const figures = async (): Promise<string> => (await fetch(`${server.address}/metrics`)).text();
+    await expect.poll(figures).toMatch(/^yoco_connections 0$/m);
     const before = live.stream('kitchen').asked.length;
     live.stream('kitchen').tick(62_000);
     await sleep(700);
@@ -162,6 +165,8 @@ describe('standing questions over the WebSocket', () => {
     expect(await error()).toEqual(['invalid_request', 'standing_question.every', 'mine']);
     stand('now?', { holds: 0 });
     expect(await error()).toEqual(['invalid_request', 'standing_question.holds', 'mine']);
+    stand('now?', { min_confidence: 2 });
+    expect(await error()).toEqual(['invalid_request', 'standing_question.min_confidence', 'mine']);
     stand('now?', { as_of: 3 });
     expect(await error()).toEqual(['invalid_request', 'standing_question.as_of', 'mine']);
     stand('now?', { streams: ['attic'] });

@@ -1,5 +1,6 @@
 /** From a definition to what delivers its frames. */
 import { YocoError } from '../../errors.ts';
+import { parseWallTime } from '../../rfc3339.ts';
 import type { StreamDefinition } from '../definition.ts';
 import { ffmpegInput } from '../ffmpeg-input.ts';
 import type { FrameSource } from '../frame.ts';
@@ -18,6 +19,7 @@ export function createSource(definition: StreamDefinition, options: SourceOption
     throw new YocoError('source_invalid', { detail: 'Devices can be read on Linux only.' });
   }
   const input = ffmpegInput(source);
+  const recordedAtMs = 'file' in source ? parseWallTime(source.recorded_at ?? '') : null;
   return new FfmpegSource(
     {
       input,
@@ -28,6 +30,7 @@ export function createSource(definition: StreamDefinition, options: SourceOption
       presumedHls: input.kind === 'http' && /\.m3u8$/i.test(new URL(input.address).pathname),
       loop: 'file' in source && source.loop,
       paced: 'file' in source && source.pace === 'realtime',
+      ...(recordedAtMs === null ? {} : { recordedAtMs }),
     },
     options,
   );

@@ -26,6 +26,8 @@ export interface SourceOptions {
   readonly maxAttempts?: number;
   /** The stream goes on from here; default: it begins. */
   readonly goesOnFrom?: ClockStart;
+  /** Wall time of the stream's time 0, ms since 1970, once it is known: for pushed pictures, whose own wall times count from it. */
+  readonly startedAtMs?: () => number | undefined;
 }
 
 export const SILENT_AFTER_MS = 10_000;
@@ -43,6 +45,8 @@ export interface SourcePlan {
   readonly loop: boolean;
   /** Whether a file is played in real time. */
   readonly paced: boolean;
+  /** When a recording was made, if it was said, ms since 1970. */
+  readonly recordedAtMs?: number;
 }
 
 /** Over HTTP, these have no end when they have no duration; a WebM without a duration is a mere recording. */
@@ -93,6 +97,10 @@ export class FfmpegSource implements FrameSource {
     const { taken: frames } = this.#queue;
     const dropped = this.#queue.dropped + this.#replayed;
     return { state: this.#state, frames, dropped, reconnects: this.#reconnects, error };
+  }
+
+  get startedAtMs(): number | undefined {
+    return this.#plan.recordedAtMs;
   }
 
   async *frames(): AsyncGenerator<Frame, void> {

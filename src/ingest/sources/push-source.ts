@@ -1,6 +1,7 @@
 /** A source whose pictures are pushed by a client. */
 import sharp, { type Sharp } from 'sharp';
 import { YocoError } from '../../errors.ts';
+import { checkCaptureTime } from '../capture-time.ts';
 import { FrameQueue, QUEUE_LIMIT } from '../frame-queue.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../frame.ts';
 import { type ClockStart, firstTimeMs } from '../source-clock.ts';
@@ -22,6 +23,8 @@ export class PushSource implements FrameSource {
   readonly #regions: Regions;
   readonly #now: () => number;
   readonly #goesOnFrom: ClockStart | undefined;
+  /** Wall time of time 0 by the machine's clock, as the stream knows it. */
+  readonly #beganByClock: () => number | undefined;
   readonly #queue = new FrameQueue('hold');
   #state: SourceState = 'connecting';
   #read = false;
@@ -32,16 +35,25 @@ export class PushSource implements FrameSource {
   #lastMs: number | null = null;
   /** Where time 0 lies on the clock. */
   #originMs = 0;
+  /** Wall time of time 0 as of the first picture: the stream may not have looked at its frame yet. */
+  #firstAtMs: number | undefined;
+  #startedAtMs: number | undefined;
 
-  constructor({ imageSize, clock, goesOnFrom }: SourceOptions, regions: Regions) {
+  constructor({ imageSize, clock, goesOnFrom, startedAtMs }: SourceOptions, regions: Regions) {
     this.#size = imageSize;
     this.#regions = regions;
     this.#goesOnFrom = goesOnFrom;
+    this.#beganByClock = startedAtMs ?? (() => undefined);
     this.#now = clock ?? (() => performance.now());
   }
 
   get status(): SourceStatus {
     return { state: this.#state, frames: this.#queue.taken, dropped: this.#late, reconnects: 0, error: null };
+  }
+
+  /** From the first picture on that says when it was taken: then this is not moved, or the next such one would not be after it. */
+  get startedAtMs(): number | undefined {
+    return this.#startedAtMs;
   }
 
   async *frames(): AsyncGenerator<Frame, void> {
@@ -61,12 +73,14 @@ export class PushSource implements FrameSource {
   }
 
   /**
-   * Takes a JPEG or PNG. Without `timeMs` (ms since the stream began) its time is that of its arrival.
+   * Takes a JPEG or PNG. `time` is when it was taken, in ms since the stream began or by the wall clock, where that of a stream's first picture is
+   * time 0; without it that is its arrival, which counts on from those that said it.
    * Not accepted: `late` when more than a few pictures wait already, `out_of_order` when it is not newer than the last.
    * Throws `image_undecodable`, `invalid_request` for a time that is none, `stream_deleted` after `stop`.
    */
-  async push(image: Uint8Array, timeMs?: number): Promise<PushOutcome> {
-    if (timeMs !== undefined && !(Number.isFinite(timeMs) && timeMs >= 0)) {
+  async push(image: Uint8Array, time?: number | Date): Promise<PushOutcome> {
+    checkCaptureTime(time, 'time');
+    if (typeof time === 'number' && !(Number.isFinite(time) && time >= 0)) {
       throw new YocoError('invalid_request', {
         param: 'time',
         detail: 'The time must be a number that is not negative.',
@@ -80,12 +94,13 @@ export class PushSource implements FrameSource {
     const arrivedMs = this.#now();
     this.#pending += 1;
     // One after the other, so that pictures keep the order in which they came.
-    const push = this.#lastPush.then(() => this.#take(image, timeMs, arrivedMs));
+    const push = this.#lastPush.then(() => this.#take(image, time, arrivedMs));
     this.#lastPush = push.catch(() => undefined);
     return push.finally(() => (this.#pending -= 1));
   }
 
-  async #take(image: Uint8Array, timeMs: number | undefined, arrivedMs: number): Promise<PushOutcome> {
+  async #take(image: Uint8Array, given: number | Date | undefined, arrivedMs: number): Promise<PushOutcome> {
+    const timeMs = given instanceof Date ? this.#sinceStart(given) : given;
     const beforeMs = this.#lastMs ?? this.#goesOnFrom?.lastMs ?? null;
     if (timeMs !== undefined && beforeMs !== null && timeMs <= beforeMs) {
       return { accepted: false, reason: 'out_of_order' };
@@ -96,11 +111,19 @@ export class PushSource implements FrameSource {
     // The clock goes on from a time that is ahead of it, or what comes without one would have to wait for the clock.
     else if (timeMs !== undefined) this.#originMs = Math.min(this.#originMs, arrivedMs - timeMs);
     const time = timeMs ?? Math.max(Math.round(arrivedMs - this.#originMs), (this.#lastMs ?? -1) + 1);
+    if (given instanceof Date) this.#startedAtMs ??= given.getTime() - time;
+    this.#firstAtMs ??= this.#startedAtMs ?? Date.now() - time;
     this.#lastMs = time;
     this.#state = 'playing';
     // Not awaited: the limit was checked on arrival.
     void this.#queue.push({ timeMs: time, rgb });
     return { accepted: true, timeMs: time };
+  }
+
+  /** ms since the stream began; 0 of a picture that begins it. */
+  #sinceStart(taken: Date): number {
+    const start = this.#startedAtMs ?? this.#beganByClock() ?? this.#firstAtMs ?? this.#goesOnFrom?.startedAtMs;
+    return start === undefined ? 0 : Math.round(taken.getTime() - start);
   }
 
   #isStopped(): boolean {

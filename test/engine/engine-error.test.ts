@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { fromWire, toWire } from '../../src/engine/wire-error.ts';
+import { fromEngineError, toEngineError } from '../../src/engine/engine-error.ts';
 import { YocoError } from '../../src/errors.ts';
 
-const sent = (error: unknown): YocoError => fromWire(structuredClone(toWire(error)));
+const sent = (error: unknown): YocoError => fromEngineError(structuredClone(toEngineError(error)));
 
 describe('An error that crosses to the server’s process', () => {
   test('is the same there, without what only a log may hold', () => {

@@ -1,7 +1,7 @@
 /** Errors on their way from the engine process to the server's. */
 import { type ErrorCode, YocoError } from '../errors.ts';
 
-export interface WireError {
+export interface EngineError {
   readonly code: ErrorCode;
   readonly detail: string;
   readonly param: string | null;
@@ -9,14 +9,14 @@ export interface WireError {
   readonly cause?: { readonly message: string; readonly stack: string };
 }
 
-export function toWire(error: unknown): WireError {
+export function toEngineError(error: unknown): EngineError {
   const { code, detail, param, cause } = YocoError.from(error);
   if (code !== 'internal') return { code, detail, param };
   const { message, stack = message } = cause instanceof Error ? cause : new Error(String(cause));
   return { code, detail, param, cause: { message, stack } };
 }
 
-export function fromWire({ code, detail, param, cause }: WireError): YocoError {
+export function fromEngineError({ code, detail, param, cause }: EngineError): YocoError {
   return new YocoError(code, {
     ...(detail === '' ? {} : { detail }),
     ...(param === null ? {} : { param }),

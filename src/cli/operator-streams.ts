@@ -1,0 +1,144 @@
+/** The streams that the operator's files make, and how they follow these files when they change. Streams of clients are none of them. */
+import { isDeepStrictEqual } from 'node:util';
+import { type Config, wrongSetting } from '../config.ts';
+import { YocoError } from '../errors.ts';
+import type { StreamDefinition } from '../ingest/definition.ts';
+import type { Streams } from '../live/live-service.ts';
+import type { SourceStream } from '../live/live-stream.ts';
+import type { RunningServer, ServerLog } from '../server/index.ts';
+import { missingFile } from './missing-file.ts';
+
+/** What became of the streams, by name; `failed` are those that are as they were, since their files say what cannot be done. */
+export interface Followed {
+  readonly created: string[];
+  readonly changed: string[];
+  readonly removed: string[];
+  readonly failed: string[];
+  /** How many were left alone. */
+  left: number;
+}
+
+interface Made {
+  readonly stream: SourceStream;
+  /** What its file said when it was made or changed last. */
+  readonly definition: StreamDefinition;
+}
+
+export class OperatorStreams {
+  readonly #live: Streams;
+  readonly #log: ServerLog;
+  readonly #made = new Map<string, Made>();
+
+  constructor(live: Streams, log: ServerLog) {
+    this.#live = live;
+    this.#log = log;
+  }
+
+  /** Throws the stream's error with its name, and that of its snapshot. */
+  async create(definition: StreamDefinition): Promise<SourceStream> {
+    this.#tellOfMissing(definition);
+    const { name, restore } = definition;
+    try {
+      const stream = await this.#live.create(definition, 'operator');
+      this.#made.set(name, { stream, definition });
+      return stream;
+    } catch (error) {
+      const { code, param, detail, cause = error } = YocoError.from(error);
+      const which = `Stream ${name}${restore === undefined ? '' : `, snapshot ${restore}`}`;
+      const details = { detail: detail === '' ? `${which}.` : `${which}: ${detail}`, cause };
+      throw new YocoError(code, param === null ? details : { ...details, param });
+    }
+  }
+
+  /**
+   * Deletes the streams whose files are gone, changes those whose files say something else, and makes those that are new, also one that a client has
+   * deleted. What goes wrong with one is logged, and leaves the others. Begins with no further one once `stop` is aborted.
+   */
+  async follow(
+    definitions: readonly StreamDefinition[],
+    server: Pick<RunningServer, 'stand'>,
+    stop: AbortSignal,
+  ): Promise<Followed> {
+    const followed: Followed = { created: [], changed: [], removed: [], failed: [], left: 0 };
+    const attempt = async (name: string, done: string[], act: () => Promise<void>): Promise<void> => {
+      if (stop.aborted) return;
+      try {
+        await act();
+        done.push(name);
+      } catch (error) {
+        followed.failed.push(name);
+        this.#tellOfFailure(name, YocoError.from(error));
+      }
+    };
+    const wanted = new Set(definitions.map(({ name }) => name));
+    // First, so that there is room for new ones.
+    for (const [name, made] of this.#made) {
+      if (made.stream.deleted) this.#made.delete(name);
+      else if (!wanted.has(name)) await attempt(name, followed.removed, () => this.#remove(made));
+    }
+    for (const definition of definitions) {
+      const { name } = definition;
+      const made = this.#made.get(name);
+      if (made === undefined) await attempt(name, followed.created, () => this.#createLater(definition, server));
+      else if (isDeepStrictEqual(definition, made.definition)) followed.left += 1;
+      else await attempt(name, followed.changed, () => this.#change(made, definition, server));
+    }
+    return followed;
+  }
+
+  /** What it has seen stays in its file, where it has `keep`. */
+  async #remove({ stream }: Made): Promise<void> {
+    const { name } = stream;
+    await this.#live.keep(name);
+    // A client may have deleted it meanwhile, and made another of its name.
+    if (!stream.deleted) await this.#live.delete(name);
+    this.#made.delete(name);
+  }
+
+  async #createLater(definition: StreamDefinition, server: Pick<RunningServer, 'stand'>): Promise<void> {
+    const stream = await this.create(definition);
+    try {
+      server.stand(stream);
+    } catch (error) {
+      this.#made.delete(stream.name);
+      await this.#live.delete(stream.name);
+      throw error;
+    }
+  }
+
+  async #change(made: Made, definition: StreamDefinition, server: Pick<RunningServer, 'stand'>): Promise<void> {
+    const { name, source, sampling } = definition;
+    const before = made.definition;
+    if (!isDeepStrictEqual([source, sampling], [before.source, before.sampling])) {
+      if ('file' in source && source.recorded_at !== undefined) {
+        this.#log.warn({ stream: name }, 'What the stream had seen is lost: a file with recorded_at begins its clock.');
+        await this.#remove(made);
+        await this.#createLater(definition, server);
+        return;
+      }
+      this.#tellOfMissing(definition);
+    }
+    const stream = this.#live.change(definition);
+    server.stand(stream);
+    this.#made.set(name, { stream, definition });
+    if (isDeepStrictEqual([definition.memory, definition.restore], [before.memory, before.restore])) return;
+    this.#log.warn({ stream: name }, 'What its file says of memory and restore holds from the next start on.');
+  }
+
+  #tellOfMissing(definition: StreamDefinition): void {
+    const missing = missingFile(definition);
+    if (missing !== null) this.#log.warn({ stream: definition.name }, missing);
+  }
+
+  #tellOfFailure(stream: string, { code, param, message, cause }: YocoError): void {
+    const fields = { stream, code, param, ...(code === 'internal' ? { err: cause } : {}) };
+    this.#log.error(fields, `The stream does not follow its file: ${message}`);
+  }
+}
+
+/** Throws `config_invalid` where a stream has `keep` and there is no folder to keep it in. */
+export function checkKept(definitions: readonly StreamDefinition[], { snapshots, variables }: Config): void {
+  const kept = definitions.find(({ keep }) => keep !== undefined);
+  if (kept === undefined || snapshots !== undefined) return;
+  throw wrongSetting('snapshots', `must name a folder, since stream ${kept.name} has keep`, variables);
+}

@@ -1,0 +1,97 @@
+/** What `watch` is to watch: one source, the recordings of a folder, or those that stdin names. */
+import type { Dirent } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { YocoError } from '../errors.ts';
+import { redactUrl } from '../ingest/redact.ts';
+import { systemCode } from '../system-code.ts';
+import { inputLines } from './input-lines.ts';
+import { isAddress } from './source-argument.ts';
+
+/** How the names of a folder's recordings end, in any case. */
+export const VIDEO_ENDINGS: readonly string[] = (
+  '.mp4 .m4v .mov .3gp .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .vob .wmv .asf .flv .ogv .mxf .h264 .h265 .hevc .mjpeg ' +
+  '.mjpg'
+).split(' ');
+
+/** Recordings of one command. */
+const MAX_RECORDINGS = 10_000;
+/** Bytes of paths on stdin. */
+const MAX_LIST_BYTES = 4 * 2 ** 20;
+
+export interface Sources {
+  /** Paths and addresses, as they were given. */
+  readonly all: readonly string[];
+  /** Whether one was named by itself; of a list each is named in what is printed, and one that fails leaves the others. */
+  readonly alone: boolean;
+}
+
+/**
+ * `source` is a file, an address, a folder, or `-` for paths on stdin. `warn` hears of folders in it that cannot be read.
+ * Throws `source_not_found` for a folder without a recording, `invalid_request` for a list that is empty or too long.
+ */
+export async function findSources(
+  source: string,
+  { recursive, warn }: { readonly recursive: boolean; readonly warn: (message: string) => void },
+): Promise<Sources> {
+  if (source === '-') return { all: checkCount(await fromStdin()), alone: false };
+  const isFolder = !isAddress(source) && (await stat(source).catch(() => null))?.isDirectory() === true;
+  return isFolder
+    ? { all: checkCount(await inFolder(source, recursive, warn)), alone: false }
+    : { all: [source], alone: true };
+}
+
+/** A source of a list as it is printed: as it was given, but for what an address holds of passwords. */
+export const shownSource = (source: string): string => (isAddress(source) ? redactUrl(source) : source);
+
+async function fromStdin(): Promise<string[]> {
+  const lines = await inputLines(process.stdin, '-', MAX_LIST_BYTES);
+  const paths = lines.filter((line) => line !== '');
+  if (paths.length > 0) return paths;
+  throw new YocoError('invalid_request', { param: 'source', detail: '-: expected paths on stdin, one a line.' });
+}
+
+/** Sorted by name. */
+async function inFolder(folder: string, recursive: boolean, warn: (message: string) => void): Promise<string[]> {
+  const found: string[] = [];
+  const folders = [folder];
+  for (let at = folders.pop(); at !== undefined && found.length <= MAX_RECORDINGS; at = folders.pop()) {
+    for (const entry of await list(at, at === folder ? null : warn)) {
+      // Hidden files are none of a person's: macOS leaves its `._door.mp4` on other systems' disks.
+      if (entry.name.startsWith('.')) continue;
+      const inside = path.join(at, entry.name);
+      if (isVideo(entry)) found.push(inside);
+      else if (recursive && entry.isDirectory()) folders.push(inside);
+    }
+  }
+  if (found.length > 0) return found.sort();
+  const deeper = recursive ? '' : ' With --recursive the folders in it are looked into, too.';
+  throw new YocoError('source_not_found', {
+    param: 'source',
+    detail: `There is no video file in ${folder}: those count whose names end in ${VIDEO_ENDINGS.join(', ')}.${deeper}`,
+  });
+}
+
+/** A link counts whatever it leads to, which is seen when it is opened; a pipe or a socket would be waited for. */
+function isVideo(entry: Dirent): boolean {
+  const isFile = entry.isFile() || entry.isSymbolicLink();
+  return isFile && VIDEO_ENDINGS.includes(path.extname(entry.name).toLowerCase());
+}
+
+/** Of a folder that cannot be read nothing, which `warn` hears; without it throws `source_not_found`. */
+async function list(folder: string, warn: ((message: string) => void) | null): Promise<Dirent[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (cause) {
+    const detail = `The folder ${folder} cannot be read (${systemCode(cause) ?? 'for a reason that is not known'}).`;
+    if (warn === null) throw new YocoError('source_not_found', { param: 'source', detail, cause });
+    warn(`${detail} It is left out.`);
+    return [];
+  }
+}
+
+function checkCount(sources: string[]): string[] {
+  if (sources.length <= MAX_RECORDINGS) return sources;
+  const detail = `Expected at most ${MAX_RECORDINGS} recordings at once.`;
+  throw new YocoError('invalid_request', { param: 'source', detail });
+}

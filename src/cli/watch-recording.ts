@@ -1,0 +1,114 @@
+/** The part of `watch` that is done for each source: it is read, or its snapshot is, then asked, and let go of. */
+import { clockText } from '../clock-text.ts';
+import { YocoError } from '../errors.ts';
+import { describeSource, type StreamDefinition } from '../ingest/definition.ts';
+import type { Streams } from '../live/live-service.ts';
+import type { SourceStream } from '../live/live-stream.ts';
+import { noFrame } from '../live/no-frame.ts';
+import { type KeptRecordings, recordingNames } from './kept-recordings.ts';
+import { missingFile } from './missing-file.ts';
+import { comesOfStop, ProgressLine } from './terminal.ts';
+import type { WatchReport } from './watch-report.ts';
+
+export interface Watching {
+  readonly live: Streams;
+  readonly questions: readonly string[];
+  /** How much of a source is watched, ms. */
+  readonly limitMs: number;
+  readonly report: WatchReport;
+  /** Null: every recording is read, and none is kept. */
+  readonly kept: KeptRecordings | null;
+  /** Says something of the source that is being watched on stderr. */
+  readonly tell: (message: string) => void;
+  readonly stop: AbortSignal;
+}
+
+/** One source. */
+export interface Watched {
+  readonly definition: StreamDefinition;
+  /** As one of a list it is reported by this name, and so is each of its questions that has no answer. */
+  readonly listedAs: string | null;
+  /** Of the line on stderr that shows how far it is. */
+  readonly label: string;
+}
+
+/**
+ * Returns whether every question has an answer; of a source that is no list's it throws that of the first that has none. Throws
+ * `source_not_found`, and what the source failed with before its first frame. Says nothing more once it is stopped.
+ */
+export async function watchRecording(watching: Watching, { definition, listedAs, label }: Watched): Promise<boolean> {
+  const { live, questions, limitMs, report, kept, stop } = watching;
+  const missing = missingFile(definition);
+  if (missing !== null) throw new YocoError('source_not_found', { detail: missing });
+  const { source } = definition;
+  const names = kept !== null && 'file' in source ? await recordingNames(source.file, definition) : null;
+  const restored = names === null ? null : ((await kept?.restore(names)) ?? null);
+  const stream = restored ?? (await live.create({ ...definition, name: names?.stream ?? definition.name }, 'operator'));
+  try {
+    if (restored === null) {
+      const { losses } = live.engineFigures;
+      const isWhole = await read(stream, { limitMs, label, tell: watching.tell, stop });
+      if (stop.aborted) return false;
+      // What a restarted engine has lost would be missing from every later answer.
+      const isComplete = isWhole && live.engineFigures.losses === losses && stream.status().lateFrames === 0;
+      if (names !== null && isComplete) await kept?.keep(names);
+      else if (names !== null) watching.tell('warning: No snapshot was kept: not all of the video was read.');
+    }
+    const status = stream.status();
+    if (status.lastMs === null) throw noFrame(status, { param: 'stream' });
+    report.begin(listedAs ?? describeSource(source));
+    // A source that is not at its end goes on meanwhile: all questions are about the moment up to which it was watched.
+    const moment = { asOfMs: status.lastMs };
+    let answered = true;
+    for (const question of questions) {
+      try {
+        await report.answer(question, () => stream.converse().ask(question, moment));
+      } catch (error) {
+        if (listedAs === null || (await comesOfStop(stop))) throw error;
+        report.unanswered(question, YocoError.from(error));
+        answered = false;
+      }
+    }
+    report.end(status.frames, status.lastMs);
+    return answered;
+  } finally {
+    // Who was stopped closes all streams.
+    if (!stop.aborted) await live.delete(stream.name);
+  }
+}
+
+/**
+ * Resolves when the source has ended, or has been watched for long enough; with whether it was read to its end. Throws what it
+ * failed with before its first frame.
+ */
+async function read(
+  stream: SourceStream,
+  { limitMs, label, tell, stop }: Pick<Watching, 'limitMs' | 'tell' | 'stop'> & Pick<Watched, 'label'>,
+): Promise<boolean> {
+  const progress = new ProgressLine(label);
+  const enough = new Promise<'enough'>((resolve) => {
+    stream.onChange(() => {
+      const { frames, lastMs } = stream.status();
+      progress.show(
+        Number.isFinite(limitMs) ? Math.min(1, (lastMs ?? 0) / limitMs) : null,
+        `${clockText(lastMs ?? 0)}, ${frames} frames`,
+      );
+      if ((lastMs ?? 0) >= limitMs) resolve('enough');
+    });
+  });
+  const ended = stream.ended().then(
+    () => 'ended' as const,
+    (error: unknown) => YocoError.from(error),
+  );
+  const outcome = await Promise.race([ended, enough]);
+  progress.end();
+  if (!(outcome instanceof YocoError)) return outcome === 'ended';
+  // On Windows a Ctrl-C ends ffmpeg too, and its end may be heard of first.
+  if (stop.aborted || (await comesOfStop(stop))) return false;
+  const { frames, lastMs } = stream.status();
+  // A camera that went away was watched until then.
+  if (lastMs === null) throw outcome;
+  const seen = `The answers are about the ${frames} frames up to ${clockText(lastMs)} that came before.`;
+  tell(`warning: ${outcome.message} ${seen} (${outcome.code})`);
+  return false;
+}

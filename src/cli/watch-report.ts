@@ -1,0 +1,116 @@
+/** How `watch` tells what was seen and answered: for a person, or as one JSON object a line. */
+import type { YocoError } from '../errors.ts';
+import type { Answer, AnswerResult } from '../live/types.ts';
+import { errorText } from './error-text.ts';
+import { spans } from './terminal.ts';
+
+export interface WatchReport {
+  /** What follows is of this source, which was seen. */
+  begin(source: string): void;
+  /** Tells the answer that `ask` begins. Rejects with what that throws, and with what the answer fails with. */
+  answer(question: string, ask: () => Answer): Promise<void>;
+  /** A question of this source that has no answer. */
+  unanswered(question: string, error: YocoError): void;
+  /** All questions were asked; `lastMs`: time of the newest frame. */
+  end(frames: number, lastMs: number | null): void;
+  /** A source of which nothing was seen. */
+  failed(source: string, error: YocoError): void;
+}
+
+export interface WatchReportOptions {
+  /** Whether each source is named. */
+  readonly alone: boolean;
+  /** Whether each question is repeated before its answer. */
+  readonly oneQuestion: boolean;
+}
+
+/** Answers on stdout as they are written, all else on stderr. */
+export class TextReport implements WatchReport {
+  readonly #options: WatchReportOptions;
+  #source = '';
+  #isFirst = true;
+
+  constructor(options: WatchReportOptions) {
+    this.#options = options;
+  }
+
+  begin(source: string): void {
+    this.#source = source;
+    if (this.#options.alone) return;
+    process.stdout.write(`${this.#isFirst ? '' : '\n'}==> ${source} <==\n`);
+    this.#isFirst = false;
+  }
+
+  async answer(question: string, ask: () => Answer): Promise<void> {
+    const answer = ask();
+    process.stdout.write(this.#options.oneQuestion ? '' : `${question}\n  `);
+    try {
+      for await (const piece of answer) process.stdout.write(piece);
+    } finally {
+      process.stdout.write('\n');
+    }
+    const evidence = evidenceOf(await answer.result);
+    if (evidence.length > 0) process.stderr.write(`  evidence ${spans(evidence)}\n`);
+  }
+
+  unanswered(question: string, error: YocoError): void {
+    process.stderr.write(errorText(error, `${this.#source}: ${question}`));
+  }
+
+  end(): void {
+    return;
+  }
+
+  failed(source: string, error: YocoError): void {
+    process.stderr.write(errorText(error, source));
+  }
+}
+
+/** Results and errors on stdout. */
+export class JsonReport implements WatchReport {
+  #source = '';
+  #answers: object[] = [];
+
+  begin(source: string): void {
+    this.#source = source;
+    this.#answers = [];
+  }
+
+  async answer(question: string, ask: () => Answer): Promise<void> {
+    const result = await ask().result;
+    const sinceMs = result.streams[0]?.sinceMs ?? null;
+    const since = sinceMs === null ? null : sinceMs / 1000;
+    const evidence = evidenceOf(result);
+    this.#answers.push({ question, answer: result.text, as_of: result.asOfMs / 1000, since, evidence });
+  }
+
+  unanswered(question: string, error: YocoError): void {
+    this.#answers.push({ question, error: errorJson(error) });
+  }
+
+  end(frames: number, lastMs: number | null): void {
+    write({ source: this.#source, frames, seconds: (lastMs ?? 0) / 1000, answers: this.#answers });
+  }
+
+  failed(source: string, error: YocoError): void {
+    write({ source, error: errorJson(error) });
+  }
+}
+
+const write = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
+
+/** What nobody expected stands on stderr, too, with where it happened. */
+function errorJson(error: YocoError): object {
+  if (error.code === 'internal') process.stderr.write(errorText(error));
+  return { code: error.code, message: error.message };
+}
+
+/** Times in seconds. */
+function evidenceOf({ evidence }: AnswerResult) {
+  return evidence.map(({ startMs, endMs, peakMs, weight }) => ({
+    start: startMs / 1000,
+    end: endMs / 1000,
+    peak: peakMs / 1000,
+    weight: Math.round(weight * 1000) / 1000,
+  }));
+}

@@ -1,0 +1,57 @@
+/** Whether an answer's confidence tells right from wrong. */
+import type { Answered } from './results.ts';
+import { round, score, type TaskScore } from './score.ts';
+
+export interface ConfidenceReport {
+  /** Of a right answer and a wrong one how often the right one is the surer: the area under the ROC curve. 0.5: chance; null: none is wrong, or none right. */
+  readonly rightIsSurer: number | null;
+  /** The same of pairs of one task, so that an easy task does not count as sureness. */
+  readonly withinTask: number | null;
+  /** By the least confidence: the answers that have it, and how many of all they are. */
+  readonly atLeast: Record<string, TaskScore & { readonly share: number }>;
+}
+
+const LEAST = [0.5, 0.7, 0.8, 0.9, 0.95];
+
+type Judged = Pick<Answered, 'task' | 'right' | 'confidence'>;
+
+/** Pairs of a right answer and a wrong one, and in how many the right one is the surer; of equals half a pair. */
+interface Pairs {
+  readonly surer: number;
+  readonly all: number;
+}
+
+export function confidenceReport(answered: readonly Judged[]): ConfidenceReport {
+  const tasks = new Set(answered.map(({ task }) => task));
+  const within = [...tasks].map((name) => pairsOf(answered.filter(({ task }) => task === name)));
+  const atLeast = LEAST.map((least) => {
+    const sure = answered.filter(({ confidence }) => confidence >= least);
+    const tally = { correct: sure.filter(({ right }) => right).length, total: sure.length };
+    return [String(least), { ...score(tally), share: round(sure.length / Math.max(1, answered.length)) }] as const;
+  });
+  return {
+    rightIsSurer: shareOf([pairsOf(answered)]),
+    withinTask: shareOf(within),
+    atLeast: Object.fromEntries(atLeast),
+  };
+}
+
+function pairsOf(answered: readonly Judged[]): Pairs {
+  const rising = [...answered].sort((a, b) => a.confidence - b.confidence);
+  let [surer, wrong] = [0, 0];
+  for (let i = 0; i < rising.length;) {
+    let [right, asWrong] = [0, 0];
+    for (const { confidence } = rising[i] ?? { confidence: NaN }; rising[i]?.confidence === confidence; i++) {
+      if (rising[i]?.right === true) right++;
+      else asWrong++;
+    }
+    surer += right * (wrong + asWrong / 2);
+    wrong += asWrong;
+  }
+  return { surer, all: wrong * (answered.length - wrong) };
+}
+
+function shareOf(pairs: readonly Pairs[]): number | null {
+  const [surer, all] = pairs.reduce(([s, a], one) => [s + one.surer, a + one.all], [0, 0]);
+  return all === 0 ? null : round(surer / all);
+}

@@ -1,0 +1,19 @@
+/** The wall time at which a pushed picture says that it was taken. */
+import { YocoError } from '../errors.ts';
+
+/** A camera's clock may be ahead of this machine's by so much, ms: more is another zone, or was never set. */
+export const LARGEST_AHEAD_MS = 600_000;
+
+/**
+ * Throws `invalid_request` that names `param` for a wall time that is none, is before 1970, or far ahead of `nowMs`. `time`: that, or ms since the
+ * stream began, which is not looked at.
+ */
+export function checkCaptureTime(time: number | Date | undefined, param: string, nowMs = Date.now()): void {
+  if (!(time instanceof Date)) return;
+  const wallMs = time.getTime();
+  if (wallMs >= 0 && wallMs <= nowMs + LARGEST_AHEAD_MS) return;
+  const detail =
+    `${param}: a picture's wall time must be after 1970, and at most ${LARGEST_AHEAD_MS / 60_000} minutes ahead of the service's clock, ` +
+    `which says ${new Date(nowMs).toISOString()}.`;
+  throw new YocoError('invalid_request', { param, detail });
+}

@@ -1,0 +1,233 @@
+/**
+ * Streams whose memory outlives the process: each has a file in the folder of snapshots from which it begins, which is written every so
+ * often and at the end, and from which it goes on when the engine is lost. What goes wrong with a file is told in the log, and ends nothing.
+ */
+import { once } from 'node:events';
+import type { CacheLimits, Restored } from '../engine/protocol.ts';
+import type { Engine } from '../engine/supervisor.ts';
+import { type ErrorCode, YocoError } from '../errors.ts';
+import type { SourceStream } from './live-stream.ts';
+import type { SnapshotFolder } from './snapshot-folder.ts';
+
+/** All streams are written within this time at the end, one after the other, ms; the files of those that are not stay as they were. */
+export const KEEP_AT_END_MS = 60_000;
+/** A stream that begins waits so long for an engine that is started again, ms. */
+const ENGINE_WAIT_MS = 60_000;
+
+/** Of a file that no later start can use either. */
+const UNUSABLE: readonly ErrorCode[] = [
+  'snapshot_not_found', // it is there, but is no file, or may not be opened
+  'snapshot_damaged',
+  'snapshot_unsupported',
+  'definition_invalid', // it holds more than the stream's limit
+];
+/** Why a stream is not written that is told elsewhere, or is no fault. */
+const NO_FAULT: readonly ErrorCode[] = [
+  'engine_unavailable',
+  'engine_restarted',
+  'shutting_down',
+  'stream_deleted',
+  'stream_empty',
+  'stream_ended',
+];
+
+export interface KeeperOptions {
+  readonly engine: Engine;
+  readonly folder: SnapshotFolder;
+  readonly onWarning: (message: string) => void;
+}
+
+interface Kept {
+  readonly stream: SourceStream;
+  timer: NodeJS.Timeout;
+  everyMs: number;
+  /** The newest moment of the file from which the stream in memory goes on, ms; null: if there is a file, it holds what the stream does not. */
+  keptMs: number | null;
+  /** Whether the log was told that it cannot be written. */
+  failing: boolean;
+  /** What is done with its file, one after the other, and how much of that is not done yet. */
+  last: Promise<void>;
+  undone: number;
+}
+
+export class Keeper {
+  readonly #options: KeeperOptions;
+  readonly #kept = new Map<string, Kept>();
+  #closed = false;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+    const { engine } = options;
+    engine.on('lost', () => {
+      for (const kept of this.#kept.values()) kept.keptMs = null;
+    });
+    engine.on('wentOn', (name, { appended }) => {
+      const kept = this.#kept.get(name);
+      if (kept !== undefined) kept.keptMs = appended.lastMs;
+    });
+    engine.on('notGoneOn', (name, error) => {
+      const kept = this.#kept.get(name);
+      if (kept !== undefined) void this.#next(kept, () => this.#tellOfUnusable(name, error));
+    });
+  }
+
+  /**
+   * Opens a stream in the engine from its file. Undefined where there is none, or none that can be used, which is then set aside: the
+   * stream begins empty, and is not open. Throws `snapshots_off`, and `shutting_down` where the engine is being ended.
+   */
+  async restore(name: string, limits: CacheLimits): Promise<Restored | undefined> {
+    const { engine, folder } = this.#options;
+    if (!(await folder.hasKept(name))) return undefined;
+    if (!engine.ready) {
+      await once(engine, 'ready', { signal: AbortSignal.timeout(ENGINE_WAIT_MS) }).catch(() => undefined);
+    }
+    try {
+      return await engine.restore(name, folder.keptPath(name), limits);
+    } catch (error) {
+      const known = YocoError.from(error);
+      if (known.code === 'shutting_down') throw known;
+      await this.#tellOfUnusable(name, known);
+      return undefined;
+    }
+  }
+
+  async #tellOfUnusable(name: string, { code, message, cause }: YocoError): Promise<void> {
+    const why = code === 'internal' ? `${message} (${String(cause)})` : message;
+    const begins = `what was kept of it cannot be used, so it begins empty: ${why}`;
+    if (!UNUSABLE.includes(code)) {
+      this.#warn(name, begins);
+      return;
+    }
+    try {
+      const aside = await this.#options.folder.setAside(name, 'bad');
+      this.#warn(name, aside === null ? begins : `${begins} The file is ${aside} now.`);
+    } catch (error) {
+      this.#warn(name, `${begins} ${YocoError.from(error).detail}`);
+    }
+  }
+
+  /** Writes a stream from now on. `restored`: what it began from; by default it began empty. */
+  keep(stream: SourceStream, everyMs: number, restored?: Restored): void {
+    const kept: Kept = {
+      stream,
+      timer: setInterval(() => {
+        this.#due(kept);
+      }, everyMs).unref(),
+      everyMs,
+      keptMs: restored?.appended.lastMs ?? null,
+      failing: false,
+      last: Promise.resolve(),
+      undone: 0,
+    };
+    const { engine, folder } = this.#options;
+    this.#kept.set(stream.name, kept);
+    if (restored !== undefined) engine.goOnFrom(stream.name, folder.keptPath(stream.name));
+  }
+
+  /** Writes a stream that is there every so often from now on, or no more: then its file stays, and the stream does not go on from it. */
+  change(stream: SourceStream, everyMs: number | undefined): void {
+    const { name } = stream;
+    const kept = this.#kept.get(name);
+    if (everyMs === undefined) {
+      this.forget(name);
+      this.#options.engine.goOnFrom(name, null);
+    } else if (kept === undefined) this.keep(stream, everyMs);
+    else if (kept.everyMs !== everyMs) {
+      clearInterval(kept.timer);
+      kept.everyMs = everyMs;
+      kept.timer = setInterval(() => {
+        this.#due(kept);
+      }, everyMs).unref();
+    }
+  }
+
+  #due(kept: Kept): void {
+    if (kept.undone === 0) void this.#next(kept, () => this.#write(kept));
+  }
+
+  /** Of a stream that is deleted: its file stays, and is written no more. */
+  forget(name: string): void {
+    clearInterval(this.#kept.get(name)?.timer);
+    this.#kept.delete(name);
+  }
+
+  /** Writes what a stream holds now, if that is more than its file does; resolves when it is written, or cannot be. */
+  async write(name: string): Promise<void> {
+    const kept = this.#kept.get(name);
+    if (kept !== undefined) await this.#next(kept, () => this.#write(kept));
+  }
+
+  /** `act` rejects never. */
+  #next(kept: Kept, act: () => Promise<void>): Promise<void> {
+    kept.undone += 1;
+    kept.last = kept.last.then(act).finally(() => (kept.undone -= 1));
+    return kept.last;
+  }
+
+  async #write(kept: Kept): Promise<void> {
+    const { stream } = kept;
+    if (!hasMore(kept)) return;
+    try {
+      const { path, written } = await this.#options.folder.forKept(stream.name);
+      try {
+        if (kept.keptMs === null) await this.#setBefore(stream.name);
+        kept.keptMs = (await stream.snapshot(path)).lastMs;
+        if (this.#kept.get(stream.name) === kept) this.#options.engine.goOnFrom(stream.name, path);
+      } finally {
+        written();
+      }
+      if (kept.failing) this.#warn(stream.name, 'its memory is kept again.');
+      kept.failing = false;
+    } catch (error) {
+      this.#tellOfFailure(kept, YocoError.from(error));
+    }
+  }
+
+  /** The file holds what is in no memory any more: minutes of video must not take its place. */
+  async #setBefore(name: string): Promise<void> {
+    const aside = await this.#options.folder.setAside(name, 'before');
+    if (aside !== null) this.#warn(name, `it does not go on from what was kept of it before: that is ${aside} now.`);
+  }
+
+  #tellOfFailure(kept: Kept, { code, message, cause }: YocoError): void {
+    if (kept.failing || this.#closed || NO_FAULT.includes(code)) return;
+    kept.failing = true;
+    const why = code === 'internal' ? `${message} (${String(cause)})` : message;
+    this.#warn(kept.stream.name, `its memory cannot be kept: ${why} It is tried again.`);
+  }
+
+  /** Writes all of them a last time, within `limitMs`. */
+  async close(limitMs: number = KEEP_AT_END_MS): Promise<void> {
+    const all = [...this.#kept];
+    for (const [, { timer }] of all) clearInterval(timer);
+    const end = performance.now() + limitMs;
+    for (const [name, kept] of all) {
+      // What is begun too late would be given up, with the older file renamed already.
+      const over = performance.now() < end ? await isOverBy(end, this.write(name)) : !hasMore(kept);
+      if (!over) this.#warn(name, 'its memory could not be kept in time: the file is as it was.');
+    }
+    this.#closed = true;
+    this.#kept.clear();
+  }
+
+  #warn(name: string, message: string): void {
+    this.#options.onWarning(`Stream ${name}: ${message}`);
+  }
+}
+
+/** Whether a stream holds what its file does not. */
+function hasMore({ stream, keptMs }: Kept): boolean {
+  const { lastMs } = stream.status();
+  return lastMs !== null && (keptMs === null || lastMs > keptMs);
+}
+
+/** Whether something is over by a time of `performance.now`. */
+async function isOverBy(end: number, something: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, end - performance.now()), false as const);
+  });
+  const over = await Promise.race([something.then(() => true), late]);
+  clearTimeout(timer);
+  return over;
+}

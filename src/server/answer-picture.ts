@@ -1,0 +1,52 @@
+/** The picture that shows what an answer rests on, for who is told of the answer and cannot ask for it. */
+import type { AnswerResult, LiveStream, Thumbnail } from '../live/types.ts';
+import { seconds, wallTime } from './times.ts';
+
+/** How long the picture of an answer's newest frame is waited for, ms: the engine answers about a frame before its picture is there. */
+export const PICTURE_WAIT_MS = 1_000;
+
+/** What the model saw at `t`, seconds of the stream; `time` is the same as RFC 3339. */
+export interface AnswerPicture {
+  readonly stream: string;
+  readonly t: number;
+  readonly time: string;
+  readonly jpeg: Buffer;
+}
+
+type PicturedStream = Pick<LiveStream, 'name' | 'status' | 'pictures' | 'thumbnail' | 'onChange'>;
+
+/**
+ * Of the strongest evidence's peak; where there is no evidence, or no picture of that time any more, of the newest frame. Null where the
+ * stream has no picture.
+ */
+export async function answerPicture(
+  { evidence }: Pick<AnswerResult, 'evidence'>,
+  stream: PicturedStream,
+): Promise<AnswerPicture | null> {
+  const peakMs = evidence[0]?.peakMs;
+  if (peakMs !== undefined) await untilPictured(peakMs, stream);
+  const frame = (await pictureAt(peakMs, stream)) ?? (await pictureAt(undefined, stream));
+  if (frame === null) return null;
+  const { timeMs, jpeg } = frame;
+  return { stream: stream.name, t: seconds(timeMs), time: wallTime(timeMs, stream.status().startedAtMs), jpeg };
+}
+
+function pictureAt(timeMs: number | undefined, stream: PicturedStream): Promise<Thumbnail | null> {
+  return stream.thumbnail(timeMs).catch(() => null);
+}
+
+async function untilPictured(timeMs: number, stream: PicturedStream): Promise<void> {
+  const isThere = (): boolean => (stream.pictures()?.lastMs ?? -Infinity) >= timeMs;
+  if (isThere()) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      unsubscribe();
+      resolve();
+    };
+    const timer = setTimeout(done, PICTURE_WAIT_MS);
+    const unsubscribe = stream.onChange(() => {
+      if (isThere()) done();
+    });
+  });
+}

@@ -1,0 +1,78 @@
+/**
+ * Who may do what, of those whom the gate lets in. An API key may do everything, a view key looks and asks, and a token may do less than the key
+ * that fetched it. What is not named here and is no reading takes an API key, so that a route that is added later is closed to all others.
+ */
+import { YocoError } from '../errors.ts';
+import type { Grant } from './auth.ts';
+
+const ASK = 'POST /v1/chat/completions';
+const FETCH_TOKEN = 'POST /v1/token';
+const PUSH = 'POST /v1/streams/:name/frames';
+/** Of what is about one stream, which is the `:name`. */
+const OF_STREAM = '/v1/streams/:name';
+/** Which stream these are about the address does not say by itself; they look at it. */
+const NAME_A_MODEL: readonly string[] = [ASK, 'GET /v1/models/:model', 'HEAD /v1/models/:model'];
+
+/** What a request asks for. */
+export interface Asked {
+  readonly method: string;
+  /** Of the service, such as `/v1/streams/:name`; undefined where there is none at the address. */
+  readonly route: string | undefined;
+  /** What the address has for `:name`. */
+  readonly name: string | undefined;
+}
+
+const HOLDERS: Readonly<Record<string, Grant>> = {
+  'view keys': { kind: 'key', key: { kind: 'view', number: 1 } },
+  'tokens of view keys': { kind: 'token', key: { kind: 'view', number: 1 }, stream: null },
+  'tokens of API keys': { kind: 'token', key: { kind: 'api', number: 1 }, stream: null },
+};
+
+/** Whether who asks may make, restore and delete streams, and write and delete snapshots. */
+export function mayChange(grant: Grant): boolean {
+  return grant.kind === 'open' || (grant.kind === 'key' && grant.key.kind === 'api');
+}
+
+/** Whether who asks may push frames. */
+export function mayPush(grant: Grant): boolean {
+  return grant.kind === 'open' || grant.key.kind === 'api';
+}
+
+/** Throws `forbidden` that says which key would do. */
+export function checkRoute(grant: Grant, asked: Asked): void {
+  if (mayChange(grant)) return;
+  const operation = `${asked.method} ${asked.route ?? ''}`;
+  if (operation === PUSH && !mayPush(grant)) throw pushForbidden();
+  if (allows(grant, asked, operation)) return;
+  const detail =
+    grant.kind === 'token'
+      ? 'A token may not do this; use an API key.'
+      : 'A view key may only look and ask; use an API key.';
+  throw new YocoError('forbidden', { detail });
+}
+
+/** Whom a route that asks for a key refuses, in words. */
+export function refusedBy(method: string, route: string): string[] {
+  return Object.entries(HOLDERS).flatMap(([who, grant]) => {
+    try {
+      checkRoute(grant, { method, route, name: undefined });
+      return [];
+    } catch {
+      return [who];
+    }
+  });
+}
+
+/** `forbidden` of pushed frames, over HTTP or a WebSocket. */
+export function pushForbidden(): YocoError {
+  const detail = 'A view key and its tokens may not push frames; use an API key or a token of one.';
+  return new YocoError('forbidden', { detail });
+}
+
+function allows(grant: Grant, { method, route, name }: Asked, operation: string): boolean {
+  if (NAME_A_MODEL.includes(operation)) return true;
+  if (operation === FETCH_TOKEN) return grant.kind === 'key';
+  const bound = grant.kind === 'token' ? grant.stream : null;
+  const isOwn = bound === null || (route?.startsWith(OF_STREAM) === true && name === bound);
+  return isOwn && (operation === PUSH || method === 'GET' || method === 'HEAD');
+}

@@ -1,0 +1,71 @@
+/** A standing question of a stream's file as clients read it: how it fares, and what it has told. */
+import type { YocoError } from '../errors.ts';
+import type { StandingDefinition } from '../ingest/definition.ts';
+import type { changeJson } from './answer-json.ts';
+import { wireError } from './errors-http.ts';
+import { wallTime } from './times.ts';
+
+/** Answers that are kept of each question; then the oldest go. */
+export const MAX_TOLD = 50;
+
+/** `waiting`: not asked yet; `answered` and `missed` are of the last asking, `ended`: it is asked no more. */
+type State = 'waiting' | 'answered' | 'missed' | 'ended';
+
+type Change = ReturnType<typeof changeJson>;
+
+export class StandingRecord {
+  readonly #id: string;
+  readonly #definition: StandingDefinition;
+  /** Newest first. */
+  readonly #told: Change[] = [];
+  #state: State = 'waiting';
+  #error: YocoError | null = null;
+  #askedAtMs: number | null = null;
+
+  constructor(id: string, definition: StandingDefinition) {
+    this.#id = id;
+    this.#definition = definition;
+  }
+
+  /** It was asked; `error` is why it was missed. */
+  asked(state: 'answered' | 'missed', error: YocoError | null): void {
+    this.#state = state;
+    this.#error = error;
+    this.#askedAtMs = Date.now();
+  }
+
+  told(change: Change): void {
+    this.#told.unshift(change);
+    this.#told.splice(MAX_TOLD);
+  }
+
+  ended(error: YocoError | null): void {
+    this.#state = 'ended';
+    this.#error = error;
+  }
+
+  /** Of the webhook no more than its host: its path may be a secret. */
+  json() {
+    const { question, every, holds, min_confidence, webhook } = this.#definition;
+    const [newest] = this.#told;
+    return {
+      object: 'yoco.standing_question' as const,
+      id: this.#id,
+      question,
+      every,
+      holds,
+      min_confidence,
+      webhook: webhook === undefined ? null : new URL(webhook.url).host,
+      state: this.#state,
+      error: this.#error === null ? null : wireError(this.#error),
+      asked_time: this.#askedAtMs === null ? null : wallTime(this.#askedAtMs, 0),
+      answer: newest?.answer ?? null,
+      since_time: newest?.yoco.as_of_time ?? null,
+      told: this.#told.map(({ answer, previous, status, yoco: { as_of, as_of_time, confidence, evidence } }) => {
+        return { answer, previous, status, as_of, as_of_time, confidence, evidence };
+      }),
+    };
+  }
+}
+
+export type StandingJson = ReturnType<StandingRecord['json']>;

@@ -1,0 +1,55 @@
+import { spawnSync } from 'node:child_process';
+import { expect, test } from 'vitest';
+import { Hangups } from '../../src/cli/hangups.ts';
+import { startProgram, workplace } from '../support/cli.ts';
+
+const place = workplace();
+
+test('What is heard before it begins is acted on then; what comes while it acts is acted on once, after it', async () => {
+  const hangups = new Hangups();
+  const acts: (() => void)[] = [];
+  const hear = (): void => void process.emit('SIGHUP');
+  hear();
+  hear();
+  hangups.begin(() => new Promise((resolve) => acts.push(resolve)));
+  expect(acts).toHaveLength(1);
+  hear();
+  hear();
+  expect(acts).toHaveLength(1);
+  acts[0]?.();
+  await expect.poll(() => acts.length).toBe(2);
+  acts[1]?.();
+  hear();
+  await expect.poll(() => acts.length).toBe(3);
+});
+
+/** A program in a terminal, which gets the signal, and then is closed; prints how that ended the program. */
+const TERMINAL = `
+import os, pty, signal, sys
+child, terminal = pty.fork()
+if child == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+def until(text):
+    seen = b''
+    while text not in seen:
+        seen += os.read(terminal, 4096)
+until(b'ready')
+os.kill(child, signal.SIGHUP)
+until(b'acted')
+os.close(terminal)
+print('ended by signal', os.WTERMSIG(os.waitpid(child, 0)[1]))
+`;
+
+const hasTerminals = spawnSync('python3', ['-c', 'import pty']).status === 0;
+
+test.skipIf(!hasTerminals)('A terminal that is closed ends the program, as it would without', async () => {
+  const program = `
+    import { Hangups } from './src/cli/hangups.ts';
+    new Hangups().begin(async () => console.log('acted'));
+    setInterval(() => undefined, 1000);
+    console.log('ready');`;
+  const node = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', program];
+  const started = startProgram('python3', ['-c', TERMINAL, ...node]);
+  place.running.push(started);
+  expect(await started.ended).toMatchObject({ status: 0, stdout: 'ended by signal 1\n' });
+});

@@ -1,0 +1,295 @@
+/** SIGHUP: the stream files and the certificate are read anew by a service that goes on. Real processes, the tiny bundle. */
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import tls from 'node:tls';
+import { generate } from 'selfsigned';
+import { expect, test, vi } from 'vitest';
+import { testPicture } from '../support/clips.ts';
+import { interrupt, start, type Started, workplace } from '../support/cli.ts';
+import { descendants } from '../support/processes.ts';
+import { png } from '../support/pushing.ts';
+
+const SLOW = 120_000;
+const PATIENT = { timeout: 25_000 };
+
+const place = workplace();
+
+interface Status {
+  readonly name: string;
+  readonly source: string;
+  readonly state: string;
+  readonly frames: number;
+  readonly first: number | null;
+  readonly last: number | null;
+}
+
+/** A service over a folder of stream files. */
+class Service {
+  readonly #folder: string;
+  readonly #process: Started;
+  #address = '';
+
+  private constructor(folder: string, process: Started) {
+    this.#folder = folder;
+    this.#process = process;
+  }
+
+  static async begin(files: Record<string, string>, env: Record<string, string> = {}): Promise<Service> {
+    const folder = await mkdtemp(path.join(place.folder, 'streams-'));
+    for (const [name, text] of Object.entries(files)) await writeFile(path.join(folder, `${name}.yaml`), text);
+    const process = start(['serve', '--port', '0', '--streams', folder], env);
+    place.running.push(process);
+    const service = new Service(folder, process);
+    [, service.#address = ''] = await process.wrote(/"address":"(https?:[^"]+)"/);
+    return service;
+  }
+
+  get address(): string {
+    return this.#address;
+  }
+
+  async file(name: string, text: string | null): Promise<void> {
+    const file = path.join(this.#folder, `${name}.yaml`);
+    await (text === null ? rm(file) : writeFile(file, text));
+  }
+
+  /** To its engine too, as from a terminal; resolves with the log line that matches then. */
+  async hangup(line: RegExp): Promise<string> {
+    process.kill(-(this.#process.child.pid ?? NaN), 'SIGHUP');
+    return (await this.#process.wrote(line))[0];
+  }
+
+  /** All that it has logged. */
+  async end(): Promise<string> {
+    interrupt(this.#process);
+    const { status, stderr } = await this.#process.ended;
+    expect(status).toBe(0);
+    expect(stderr).not.toContain('The engine');
+    return stderr;
+  }
+
+  async names(): Promise<string[]> {
+    const { data } = (await (await fetch(`${this.#address}/v1/streams`)).json()) as { data: Status[] };
+    return data.map(({ name }) => name).sort();
+  }
+
+  async status(name: string): Promise<Status> {
+    return (await (await fetch(`${this.#address}/v1/streams/${name}`)).json()) as Status;
+  }
+
+  async becomes(name: string, status: Partial<Status>): Promise<Status> {
+    return vi.waitFor(async () => {
+      const now = await this.status(name);
+      expect(now).toMatchObject(status);
+      return now;
+    }, PATIENT);
+  }
+
+  async push(name: string, seconds: number): Promise<void> {
+    const init = { method: 'POST', headers: { 'content-type': 'image/png' }, body: await png(seconds * 2) };
+    const response = await fetch(`${this.#address}/v1/streams/${name}/frames?t=${seconds}`, init);
+    expect(await response.json()).toMatchObject({ accepted: true });
+    await this.becomes(name, { last: seconds });
+  }
+}
+
+/** The line of a reload; of each list the names. */
+function line(lists: { created?: string; changed?: string; removed?: string; failed?: string; left: number }): RegExp {
+  const { created = '', changed = '', removed = '', failed = '', left } = lists;
+  const list = (name: string, names: string): string => `"${name}":\\[${names === '' ? '' : `"${names}"`}\\]`;
+  const all = [list('created', created), list('changed', changed), list('removed', removed), list('failed', failed)];
+  return new RegExp(`${all.join(',')},"left":${left},"msg":"The stream files were read anew\\."`);
+}
+
+const PUSHED = 'source: { push: true }\n';
+
+test(
+  'A camera is added, one removed, and one has another address: all that is there keeps what it has seen',
+  async () => {
+    const [before, after] = [
+      await place.clips.make('before.mp4', ...testPicture(3, 10)),
+      await place.clips.make('after.mp4', ...testPicture(2, 10)),
+    ];
+    const service = await Service.begin({
+      door: PUSHED,
+      gate: PUSHED,
+      yard: `source: { file: ${before}, pace: fastest }\n`,
+    });
+    await service.push('door', 0);
+    await service.push('door', 0.5);
+    await service.becomes('yard', { state: 'ended', frames: 6 });
+
+    // Whatever else the folder says.
+    await service.file('gate', null);
+    await service.file('attic', 'source: { push: perhaps }\n');
+    await service.hangup(/"level":50[^\n]*"msg":"All streams are as they were: [^\n]*attic\.yaml: source\.push: /);
+    expect(await service.names()).toEqual(['door', 'gate', 'yard']);
+
+    await service.file('attic', null);
+    await service.file('shed', PUSHED);
+    await service.file('yard', `source: { file: ${after}, pace: fastest }\n`);
+    await service.hangup(line({ created: 'shed', changed: 'yard', removed: 'gate', left: 1 }));
+    expect(await service.names()).toEqual(['door', 'shed', 'yard']);
+    expect(await service.becomes('yard', { state: 'ended', frames: 10 })).toMatchObject({
+      source: 'file after.mp4',
+      first: 0,
+    });
+    expect(await service.status('door')).toMatchObject({ frames: 2, first: 0, last: 0.5 });
+    await service.push('door', 1);
+    await service.push('shed', 0);
+
+    // A part of the picture is masked, and what the camera saw before is still known.
+    await service.file('door', `${PUSHED}sampling: { masks: [{ left: 0, top: 0, width: 1, height: 1 }] }\n`);
+    await service.hangup(line({ changed: 'door', left: 2 }));
+    expect(await service.status('door')).toMatchObject({ frames: 3, first: 0, last: 1 });
+    const picture = await fetch(`${service.address}/v1/streams/door/frames`);
+    expect(await picture.json()).toMatchObject({ error: { code: 'time_out_of_range' } });
+    await service.push('door', 1.5);
+    expect((await service.status('door')).frames).toBe(4);
+    await service.end();
+  },
+  SLOW,
+);
+
+test(
+  'Streams of clients are left alone, what one of them has deleted is there again, and what cannot be done is said of that stream alone',
+  async () => {
+    const clip = await place.clips.make('dated.mp4', ...testPicture(2, 10));
+    const service = await Service.begin({ door: PUSHED, gate: PUSHED, yard: `source: { file: ${clip} }\n` });
+    const made = await fetch(`${service.address}/v1/streams`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'desk', source: { push: true } }),
+    });
+    expect(made.status).toBe(201);
+    await service.push('desk', 0);
+    await service.push('gate', 0);
+    expect((await fetch(`${service.address}/v1/streams/door`, { method: 'DELETE' })).status).toBe(200);
+
+    await service.file('desk', PUSHED);
+    await service.hangup(line({ created: 'door', failed: 'desk', left: 2 }));
+    expect(await service.names()).toEqual(['desk', 'door', 'gate', 'yard']);
+    expect(await service.status('desk')).toMatchObject({ frames: 1 });
+
+    await service.file('desk', null);
+    await service.file('gate', `${PUSHED}memory: { limit_mb: 64 }\n`);
+    await service.hangup(line({ changed: 'gate', left: 2 }));
+    expect(await service.names()).toEqual(['desk', 'door', 'gate', 'yard']);
+    expect(await service.status('gate')).toMatchObject({ frames: 1 });
+
+    await service.file('yard', `source: { file: ${clip}, recorded_at: '2030-01-01T12:00:00Z' }\n`);
+    await service.hangup(line({ changed: 'yard', left: 2 }));
+    await service.file('door', 'source: { url: rtsp://127.0.0.1/live, credentials_env: NOBODY_HAS_SET_THIS }\n');
+    await service.hangup(line({ failed: 'door', left: 2 }));
+    expect(await service.status('door')).toMatchObject({ source: 'push' });
+
+    const log = await service.end();
+    expect(log).toMatch(/"level":50[^\n]*"stream":"desk","code":"stream_exists"/);
+    expect(log).toMatch(/"level":40[^\n]*"stream":"gate","msg":"[^\n]*memory and restore[^\n]*next start/);
+    expect(log).toMatch(/"level":40[^\n]*"stream":"yard","msg":"What the stream had seen is lost/);
+    expect(log).toMatch(/"level":50[^\n]*"stream":"door","code":"definition_invalid"[^\n]*NOBODY_HAS_SET_THIS/);
+  },
+  SLOW,
+);
+
+test(
+  'A camera is kept from when its file says so: what it had seen before outlives the next restart; what it asks follows, too',
+  async () => {
+    const env = { YOCO_SNAPSHOTS: path.join(place.folder, 'kept') };
+    const asking = 'standing_questions: [{ question: What is shown now?, every: 0.5 }]\n';
+    const service = await Service.begin({ door: PUSHED, gate: PUSHED }, env);
+    await service.push('door', 0);
+    await service.push('gate', 0);
+    await service.file('door', `${PUSHED}keep: true\n${asking}`);
+    await service.hangup(line({ changed: 'door', left: 1 }));
+    const asked = `${service.address}/v1/streams/door/standing_questions`;
+    await vi.waitFor(async () => {
+      expect(await (await fetch(asked)).json()).toMatchObject({ data: [{ state: 'answered' }] });
+    }, PATIENT);
+    await service.file('door', `${PUSHED}keep: true\n`);
+    // Removed, but kept: its file stays as it is.
+    await service.file('gate', null);
+    await service.hangup(line({ changed: 'door', removed: 'gate', left: 0 }));
+    expect(await (await fetch(asked)).json()).toMatchObject({ data: [] });
+    await service.end();
+
+    const next = await Service.begin({ door: `${PUSHED}keep: true\n` }, env);
+    expect(await next.status('door')).toMatchObject({ frames: 1, last: 0 });
+    await next.end();
+  },
+  SLOW,
+);
+
+test(
+  'A hang-up that comes while the service starts does not end it, and is acted on afterwards',
+  async () => {
+    const folder = await mkdtemp(path.join(place.folder, 'streams-'));
+    const service = start(['serve', '--port', '0', '--streams', folder]);
+    place.running.push(service);
+    while (!(await descendants(service.child.pid ?? 0)).some(({ command }) => command.includes('engine/process'))) {
+      await sleep(10);
+    }
+    service.child.kill('SIGHUP');
+    await service.wrote(line({ left: 0 }));
+    interrupt(service);
+    const { status, stderr } = await service.ended;
+    expect([status, stderr.includes('"msg":"listening"')]).toEqual([0, true]);
+  },
+  SLOW,
+);
+
+/** A key and a certificate for localhost in two files. */
+async function certificate(files: { key: string; cert: string }): Promise<{ key: string; cert: string }> {
+  const made = await generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec' });
+  await writeFile(files.key, made.private);
+  await writeFile(files.cert, made.cert);
+  return { key: made.private, cert: made.cert };
+}
+
+async function connected(port: number): Promise<tls.TLSSocket> {
+  // Only whose it is matters here.
+  const socket = tls.connect({ port, host: '127.0.0.1', servername: 'localhost', rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
+async function shown(port: number): Promise<string> {
+  const socket = await connected(port);
+  const pem = socket.getPeerX509Certificate()?.toString() ?? '';
+  socket.destroy();
+  return pem.trim();
+}
+
+test(
+  'A renewed certificate is shown to new connections, and those that are open go on; one that cannot be used is not taken',
+  async () => {
+    const files = { key: path.join(place.folder, 'key.pem'), cert: path.join(place.folder, 'cert.pem') };
+    const first = await certificate(files);
+    const service = await Service.begin({}, { YOCO_TLS_KEY: files.key, YOCO_TLS_CERT: files.cert });
+    const port = Number(new URL(service.address).port);
+    expect(await shown(port)).toBe(first.cert.trim());
+    const open = await connected(port);
+
+    const second = await certificate(files);
+    const told = await service.hangup(/"valid_to":"([^"]+)"[^\n]*"msg":"The certificate was read anew\."/);
+    expect(Date.parse(/"valid_to":"([^"]+)"/.exec(told)?.[1] ?? '')).toBeGreaterThan(Date.now());
+    expect(await shown(port)).toBe(second.cert.trim());
+
+    await writeFile(files.key, first.key);
+    await service.hangup(/"level":50[^\n]*"msg":"The certificate is as it was: [^\n]*cannot be used/);
+    await rm(files.cert);
+    await service.hangup(
+      /"level":50[^\n]*"param":"tls\.cert","msg":"The certificate is as it was: [^\n]*cannot be read/,
+    );
+    expect(await shown(port)).toBe(second.cert.trim());
+
+    open.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    const [answer] = (await once(open, 'data')) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 200 /);
+    open.destroy();
+    await service.end();
+  },
+  SLOW,
+);

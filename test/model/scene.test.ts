@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest';
+import { KvCache } from '../../src/model/kv-cache.ts';
+import { sceneStart } from '../../src/model/scene.ts';
+
+const SHAPE = { heads: 2, headDim: 3, tokensPerFrame: 2 };
+const FLOATS = SHAPE.heads * SHAPE.headDim * SHAPE.tokensPerFrame;
+const FRAME_BYTES = 2 * FLOATS * Float32Array.BYTES_PER_ELEMENT;
+
+/** A cache of at most so many frames in full precision that has seen these pictures; hardly two frames of a picture are the same. */
+function cacheOf(pictures: readonly number[], limitFrames = 1_000): KvCache {
+  const cache = new KvCache({ ...SHAPE, limitBytes: limitFrames * FRAME_BYTES });
+  pictures.forEach((picture, frame) => {
+    const k = Float32Array.from(
+      { length: FLOATS },
+      (_, at) => (at % SHAPE.headDim === picture ? 1 : 0) + 0.1 * Math.sin(frame + at),
+    );
+    cache.append(frame * 500, k, k);
+  });
+  return cache;
+}
+
+describe('What a frame still shows', () => {
+  test('began with the first frame that is like those after it', () => {
+    const pictures = [0, 0, 0, 1, 1, 1, 1, 2];
+    const cache = cacheOf(pictures);
+    expect(pictures.map((_, frame) => sceneStart(cache, frame))).toEqual([0, 0, 0, 3, 3, 3, 3, 7]);
+  });
+
+  test('has no beginning that is worth to be read where it has been there for long', () => {
+    const still = cacheOf(new Array<number>(400).fill(0));
+    expect([sceneStart(still, 240), sceneStart(still, 241)]).toEqual([0, 241]);
+  });
+
+  test('has none where it is in full precision no more', () => {
+    const cache = cacheOf(new Array<number>(400).fill(0), 200);
+    const { sealedFrames } = cache;
+    expect(sealedFrames).toBeGreaterThan(0);
+    expect([sealedFrames - 1, sealedFrames].map((frame) => sceneStart(cache, frame))).toEqual([
+      sealedFrames - 1,
+      sealedFrames,
+    ]);
+  });
+});

@@ -1,0 +1,26 @@
+/** Every address of the service, for tests that hold something against all of them. */
+import { AuditLog } from '../../src/server/audit.ts';
+import { Gate } from '../../src/server/auth.ts';
+import { createHttp } from '../../src/server/http.ts';
+import { resolveOptions } from '../../src/server/limits.ts';
+import { ServerMetrics } from '../../src/server/metrics.ts';
+import { Notices } from '../../src/server/notices.ts';
+import type { FakeLiveService } from './fake-live-service.ts';
+
+/** As its router draws them: a tree of their parts, four characters deeper at each branch. */
+export function routes(live: FakeLiveService): string[] {
+  const limits = resolveOptions({});
+  const metrics = new ServerMetrics(live, () => 0);
+  const audit = new AuditLog(limits.log);
+  const notices = new Notices(limits, metrics);
+  const app = createHttp(live, { gate: new Gate(limits), limits, metrics, audit, notices, isDraining: () => false });
+  const parts: string[] = [];
+  const found: string[] = [];
+  for (const line of app.printRoutes({ commonPrefix: false }).split('\n')) {
+    const [, branch = '', part = '', methods] = /^(.*── )(\S+)( \(.+\))?$/.exec(line) ?? [];
+    if (part === '') continue;
+    parts.splice(branch.length / 4 - 1, Infinity, part);
+    if (methods !== undefined) found.push(parts.join(''));
+  }
+  return found;
+}

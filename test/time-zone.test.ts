@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest';
+import { clockAt, instantAt, isTimeZone, ownTimeZone } from '../src/time-zone.ts';
+
+const at = (time: string): number => Date.parse(time);
+/** What clocks show, as those of UTC would show it. */
+const clock = (time: string): number => Date.parse(`${time}Z`);
+
+describe('The clocks of a zone', () => {
+  test.each([
+    ['Europe/Berlin', '2026-01-15T12:00:00Z', '2026-01-15T13:00:00'],
+    ['Europe/Berlin', '2026-07-15T12:00:00.250Z', '2026-07-15T14:00:00.250'],
+    ['America/New_York', '2026-01-15T03:00:00Z', '2026-01-14T22:00:00'],
+    ['Asia/Kolkata', '2026-01-15T12:00:00Z', '2026-01-15T17:30:00'],
+    ['UTC', '2026-01-15T00:00:00Z', '2026-01-15T00:00:00'],
+    ['Europe/Berlin', '1965-07-15T12:00:00.500Z', '1965-07-15T13:00:00.500'],
+  ])('of %s at %s show %s, and then alone', (zone, time, shown) => {
+    expect(clockAt(at(time), zone)).toBe(clock(shown));
+    expect(instantAt(clock(shown), zone)).toBe(at(time));
+  });
+
+  test.each([
+    ['before they are set forward', '2026-03-29T01:59:00', '2026-03-29T00:59:00Z'],
+    ['which they skip', '2026-03-29T02:30:00', '2026-03-29T01:30:00Z'],
+    ['after it', '2026-03-29T03:00:00', '2026-03-29T01:00:00Z'],
+    ['before they are set back', '2026-10-25T01:59:00', '2026-10-24T23:59:00Z'],
+    ['which they show twice', '2026-10-25T02:30:00', '2026-10-25T00:30:00Z'],
+    ['after both', '2026-10-25T03:00:00', '2026-10-25T02:00:00Z'],
+  ])('show a time %s at one instant: %s is %s', (_when, shown, time) => {
+    expect(instantAt(clock(shown), 'Europe/Berlin')).toBe(at(time));
+  });
+
+  test('are those of this machine where no zone is named', () => {
+    const noon = new Date(2026, 6, 15, 12);
+    expect(clockAt(noon.getTime())).toBe(Date.UTC(2026, 6, 15, 12));
+    expect(instantAt(Date.UTC(2026, 6, 15, 12))).toBe(noon.getTime());
+  });
+});
+
+test('A zone has a name that is known', () => {
+  expect(['Europe/Berlin', 'UTC', ownTimeZone()].map(isTimeZone)).toEqual([true, true, true]);
+  expect(['Berlin', 'Europe/Atlantis', '', 'GMT+25', '12:00'].map(isTimeZone)).toEqual(Array(5).fill(false));
+});
