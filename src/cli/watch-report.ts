@@ -49,8 +49,10 @@ export class TextReport implements WatchReport {
     } finally {
       process.stdout.write('\n');
     }
-    const evidence = evidenceOf(await answer.result);
-    if (evidence.length > 0) process.stderr.write(`  evidence ${spans(evidence)}\n`);
+    const result = await answer.result;
+    const evidence = evidenceOf(result);
+    const rests = evidence.length > 0 ? `evidence ${spans(evidence)}; ` : '';
+    process.stderr.write(`  ${rests}confidence ${result.confidence.toFixed(2)}\n`);
   }
 
   unanswered(question: string, error: YocoError): void {
@@ -80,8 +82,9 @@ export class JsonReport implements WatchReport {
     const result = await ask().result;
     const sinceMs = result.streams[0]?.sinceMs ?? null;
     const since = sinceMs === null ? null : sinceMs / 1000;
+    const confidence = Math.round(result.confidence * 10_000) / 10_000;
     const evidence = evidenceOf(result);
-    this.#answers.push({ question, answer: result.text, as_of: result.asOfMs / 1000, since, evidence });
+    this.#answers.push({ question, answer: result.text, as_of: result.asOfMs / 1000, since, confidence, evidence });
   }
 
   unanswered(question: string, error: YocoError): void {

@@ -43,6 +43,7 @@ describe('watch', () => {
           answer: expect.any(String) as string,
           as_of: 2.5,
           since: null,
+          confidence: expect.any(Number) as number,
           evidence: expect.any(Array) as unknown[],
         })),
       });
@@ -65,7 +66,7 @@ describe('watch', () => {
       const { status, stdout, stderr } = await run(['watch', file, 'What is shown now?', '--fps', '5']);
       expect(status).toBe(0);
       expect(stdout.endsWith('\n')).toBe(true);
-      expect(stderr).toMatch(/^ {2}evidence \d+:\d\d/);
+      expect(stderr).toMatch(/^ {2}evidence \d+:\d\d.*; confidence \d\.\d\d\n$/);
     },
     SLOW,
   );

@@ -38,7 +38,7 @@ function ask(engine: Engine, what: AskRequest, onDelta?: () => void): Promise<Ou
   return outcome;
 }
 
-const ready = (engine: Engine): Promise<unknown> => once(engine, 'ready', { signal: AbortSignal.timeout(25_000) });
+const ready = (engine: Engine): Promise<unknown> => once(engine, 'ready', { signal: AbortSignal.timeout(50_000) });
 
 describe('The engine', () => {
   test('loads the bundle, with progress, and answers what the model itself answers', async () => {
@@ -244,7 +244,7 @@ describe('When the engine process dies', () => {
     expect(warnings.map((text) => /in (\d+) ms/.exec(text)?.[1])).toEqual(['50', '100']);
     engine.open('a', MUCH);
     await engine.append('a', 0, picture(0));
-  }, 60_000);
+  }, 120_000);
 
   test('while it is being started again, it is started once more, and one process is left', async () => {
     const warnings: string[] = [];
@@ -265,7 +265,7 @@ describe('When the engine process dies', () => {
     expect(warnings).toHaveLength(2);
     engine.open('a', MUCH);
     await engine.append('a', 0, picture(0));
-  }, 60_000);
+  }, 120_000);
 
   test('and cannot be started for a while, it is tried until it can', async () => {
     const warnings: string[] = [];
@@ -284,7 +284,7 @@ describe('When the engine process dies', () => {
     await again;
     engine.open('a', MUCH);
     await engine.append('a', 0, picture(0));
-  }, 60_000);
+  }, 120_000);
 
   test('and is closed before it is started again, it stays away', async () => {
     const engine = await start({ backoffMs: [300, 300] });
@@ -309,7 +309,7 @@ describe('When the engine process dies', () => {
     await again;
     expect(await isRunning(pid)).toBe(false);
     expect(warnings[0]).toContain('no sign of life');
-  }, 60_000);
+  }, 120_000);
 
   test('for holding more memory than its limit, it says so', async () => {
     const warnings: string[] = [];

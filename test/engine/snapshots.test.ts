@@ -270,7 +270,7 @@ describe('A scheduler', () => {
       await done;
       expect(frames).toBeGreaterThan(5);
     }
-  }, 60_000);
+  }, 120_000);
 
   test('refuses what it cannot write or open, and keeps no stream of a failed restore', async () => {
     scheduler.open('empty', LIMITS);
@@ -327,7 +327,7 @@ describe('An engine', () => {
     return outcome;
   }
 
-  const ready = (engine: Engine): Promise<unknown> => once(engine, 'ready', { signal: AbortSignal.timeout(25_000) });
+  const ready = (engine: Engine): Promise<unknown> => once(engine, 'ready', { signal: AbortSignal.timeout(50_000) });
 
   test('reads what another process wrote, and answers the same token for token', async () => {
     const [first, second] = [await start(), await start()];
@@ -368,7 +368,7 @@ describe('An engine', () => {
     await engine.snapshot('door', target, FACTS);
     expect((await readdir(folder)).sort()).toEqual(['door.snap', 'new.snap']);
     expect((await engine.restore('copy', target, LIMITS)).appended.frames).toBe(1);
-  }, 60_000);
+  }, 120_000);
 
   test('that is started again goes on from the files that it was told, and takes nothing of a stream before', async () => {
     const engine = await start();
@@ -377,8 +377,8 @@ describe('An engine', () => {
     await engine.snapshot('door', file, FACTS);
     engine.goOnFrom('door', file);
     engine.goOnFrom('yard', path.join(folder, 'none.snap'));
-    const wentOn = once(engine, 'wentOn', { signal: AbortSignal.timeout(25_000) });
-    const notGoneOn = once(engine, 'notGoneOn', { signal: AbortSignal.timeout(25_000) });
+    const wentOn = once(engine, 'wentOn', { signal: AbortSignal.timeout(50_000) });
+    const notGoneOn = once(engine, 'notGoneOn', { signal: AbortSignal.timeout(50_000) });
     const early: Promise<unknown>[] = [];
     engine.once('ready', () => {
       early.push(ask(engine, request('door', 'what is this?')).then(({ error }) => error?.code));
@@ -445,5 +445,5 @@ describe('An engine', () => {
     await expect(engine.restore('door', file, LIMITS)).rejects.toMatchObject({ code: 'engine_unavailable' });
     await again;
     expect((await ask(engine, request('door', 'what is this?'))).error?.code).toBe('stream_not_found');
-  }, 60_000);
+  }, 120_000);
 });

@@ -74,7 +74,7 @@ function pidOf({ engine }: Streams): number {
 
 /** The engine dies, and is there again. */
 async function lose(live: Streams): Promise<void> {
-  const again = once(live.engine, 'ready', { signal: AbortSignal.timeout(25_000) });
+  const again = once(live.engine, 'ready', { signal: AbortSignal.timeout(50_000) });
   process.kill(pidOf(live), 'SIGKILL');
   await again;
 }

@@ -204,7 +204,7 @@ describe('A video file', () => {
     const file = await clips.make('lost.mp4', ...testPicture(1, 10));
     const stream = await live.create({ name: 'file', source: { file, pace: 'fastest' } }, 'operator');
     await stream.ended();
-    const again = once(live.engine, 'ready', { signal: AbortSignal.timeout(25_000) });
+    const again = once(live.engine, 'ready', { signal: AbortSignal.timeout(50_000) });
     process.kill(live.engine.pid ?? 0, 'SIGKILL');
     await again;
     const lost = { code: 'stream_ended', retryable: false, detail: 'What it held was lost when the engine restarted.' };
@@ -278,7 +278,7 @@ describe('A push stream', () => {
   test('goes on after the engine died: what came before is gone, and it says so', async () => {
     const stream = await pushed('push', 2);
     const { engine } = live;
-    const again = once(engine, 'ready', { signal: AbortSignal.timeout(25_000) });
+    const again = once(engine, 'ready', { signal: AbortSignal.timeout(50_000) });
     process.kill(engine.pid ?? 0, 'SIGKILL');
     await once(engine, 'lost');
     expect(live.ready).toBe(false);
@@ -422,7 +422,7 @@ test('Wall times go with the wall clock where it is set while a stream runs, and
 
 test('A stream whose first frame waits for the engine began when that frame came', async () => {
   const { engine } = live;
-  const again = once(engine, 'ready', { signal: AbortSignal.timeout(25_000) });
+  const again = once(engine, 'ready', { signal: AbortSignal.timeout(50_000) });
   process.kill(engine.pid ?? 0, 'SIGKILL');
   await once(engine, 'lost');
   const stream = await live.create({ name: 'push', source: { push: true } }, 'operator');
