@@ -11,7 +11,7 @@ const IDEAS = [
   'What is shown now?',
   'What was shown first?',
   'What was shown 10 seconds ago?',
-  'Have you seen a dog?',
+  'When did the dog appear?',
   'How many different things were shown?',
 ];
 /** Of this browser alone: another one's camera shows other things. */

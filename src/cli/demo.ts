@@ -14,7 +14,7 @@ const STREAM = 'demo';
 const QUESTIONS: readonly { readonly atMs: number; readonly question: string }[] = [
   { atMs: 4_000, question: 'What is shown now?' },
   { atMs: 11_000, question: 'What was shown first?' },
-  { atMs: 18_500, question: 'Have you seen a dog?' },
+  { atMs: 18_500, question: 'When did the dog appear?' },
 ];
 const POLL_MS = 50;
 

@@ -552,7 +552,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.getByLabel('Keep asking').check();
     expect(await when.textContent()).toBe('from now on');
     expect(await when.getAttribute('data-past')).toBe('false');
-    await page.getByRole('button', { name: 'Have you seen a dog?' }).click();
+    await page.getByRole('button', { name: 'When did the dog appear?' }).click();
     await page.getByText('kitchen · since').waitFor();
     expect(live.stream('kitchen').asked.at(-1)?.options.asOfMs).toBeUndefined();
 
