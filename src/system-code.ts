@@ -5,3 +5,8 @@ export function systemCode(cause: unknown): string | undefined {
   }
   return undefined;
 }
+
+/** The same for who reads why something did not work. */
+export function systemReason(cause: unknown): string {
+  return systemCode(cause) ?? 'for a reason that is not known';
+}

@@ -9,3 +9,8 @@ export function errorText({ message, code, cause }: YocoError, of?: string): str
 function stack(cause: unknown): string {
   return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 }
+
+/** What a log has of an error beside its message. */
+export function errorFields({ code, param, cause }: YocoError): object {
+  return { code, param, ...(code === 'internal' ? { err: cause } : {}) };
+}

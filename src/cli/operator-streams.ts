@@ -6,6 +6,7 @@ import type { StreamDefinition } from '../ingest/definition.ts';
 import type { Streams } from '../live/live-service.ts';
 import type { SourceStream } from '../live/live-stream.ts';
 import type { RunningServer, ServerLog } from '../server/index.ts';
+import { errorFields } from './error-text.ts';
 import { missingFile } from './missing-file.ts';
 
 /** What became of the streams, by name; `failed` are those that are as they were, since their files say what cannot be done. */
@@ -130,9 +131,8 @@ export class OperatorStreams {
     if (missing !== null) this.#log.warn({ stream: definition.name }, missing);
   }
 
-  #tellOfFailure(stream: string, { code, param, message, cause }: YocoError): void {
-    const fields = { stream, code, param, ...(code === 'internal' ? { err: cause } : {}) };
-    this.#log.error(fields, `The stream does not follow its file: ${message}`);
+  #tellOfFailure(stream: string, error: YocoError): void {
+    this.#log.error({ stream, ...errorFields(error) }, `The stream does not follow its file: ${error.message}`);
   }
 }
 

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { YocoError } from '../errors.ts';
 import { QUESTION_MAX_CHARS } from '../question-limits.ts';
-import { systemCode } from '../system-code.ts';
+import { systemReason } from '../system-code.ts';
 import { inputLines } from './input-lines.ts';
 
 /** Bytes of a file of questions. */
@@ -42,7 +42,7 @@ async function linesOf(file: string): Promise<string[]> {
     return await inputLines(createReadStream(file), '--questions', MAX_BYTES);
   } catch (cause) {
     if (cause instanceof YocoError) throw cause;
-    const detail = `--questions: ${file} cannot be read (${systemCode(cause) ?? 'for a reason that is not known'}).`;
+    const detail = `--questions: ${file} cannot be read (${systemReason(cause)}).`;
     throw new YocoError('invalid_request', { param: 'questions', detail, cause });
   }
 }

@@ -4,7 +4,7 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { YocoError } from '../errors.ts';
 import { redactUrl } from '../ingest/redact.ts';
-import { systemCode } from '../system-code.ts';
+import { systemReason } from '../system-code.ts';
 import { inputLines } from './input-lines.ts';
 import { isAddress } from './source-argument.ts';
 
@@ -83,7 +83,7 @@ async function list(folder: string, warn: ((message: string) => void) | null): P
   try {
     return await readdir(folder, { withFileTypes: true });
   } catch (cause) {
-    const detail = `The folder ${folder} cannot be read (${systemCode(cause) ?? 'for a reason that is not known'}).`;
+    const detail = `The folder ${folder} cannot be read (${systemReason(cause)}).`;
     if (warn === null) throw new YocoError('source_not_found', { param: 'source', detail, cause });
     warn(`${detail} It is left out.`);
     return [];

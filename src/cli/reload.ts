@@ -5,6 +5,7 @@ import { YocoError } from '../errors.ts';
 import { readDefinitions, type StreamDefinition } from '../ingest/definition.ts';
 import type { RunningServer, ServerLog } from '../server/index.ts';
 import { readCertificate } from './certificate.ts';
+import { errorFields } from './error-text.ts';
 import { checkKept, type OperatorStreams } from './operator-streams.ts';
 
 export interface Reloaded {
@@ -46,6 +47,6 @@ async function renewCertificate({ config, log, server }: Reloaded): Promise<void
 }
 
 function tellOf(log: ServerLog, error: unknown, what: string): void {
-  const { code, param, message, cause } = YocoError.from(error);
-  log.error({ code, param, ...(code === 'internal' ? { err: cause } : {}) }, `${what}: ${message}`);
+  const known = YocoError.from(error);
+  log.error(errorFields(known), `${what}: ${known.message}`);
 }

@@ -91,18 +91,17 @@ export class Keeper {
     }
   }
 
-  async #tellOfUnusable(name: string, { code, message, cause }: YocoError): Promise<void> {
-    const why = code === 'internal' ? `${message} (${String(cause)})` : message;
-    const begins = `what was kept of it cannot be used, so it begins empty: ${why}`;
-    if (!UNUSABLE.includes(code)) {
+  async #tellOfUnusable(name: string, error: YocoError): Promise<void> {
+    const begins = `what was kept of it cannot be used, so it begins empty: ${why(error)}`;
+    if (!UNUSABLE.includes(error.code)) {
       this.#warn(name, begins);
       return;
     }
     try {
       const aside = await this.#options.folder.setAside(name, 'bad');
       this.#warn(name, aside === null ? begins : `${begins} The file is ${aside} now.`);
-    } catch (error) {
-      this.#warn(name, `${begins} ${YocoError.from(error).detail}`);
+    } catch (cause) {
+      this.#warn(name, `${begins} ${YocoError.from(cause).detail}`);
     }
   }
 
@@ -110,9 +109,7 @@ export class Keeper {
   keep(stream: SourceStream, everyMs: number, restored?: Restored): void {
     const kept: Kept = {
       stream,
-      timer: setInterval(() => {
-        this.#due(kept);
-      }, everyMs).unref(),
+      timer: this.#timer(stream.name, everyMs),
       everyMs,
       keptMs: restored?.appended.lastMs ?? null,
       failing: false,
@@ -135,14 +132,17 @@ export class Keeper {
     else if (kept.everyMs !== everyMs) {
       clearInterval(kept.timer);
       kept.everyMs = everyMs;
-      kept.timer = setInterval(() => {
-        this.#due(kept);
-      }, everyMs).unref();
+      kept.timer = this.#timer(name, everyMs);
     }
   }
 
-  #due(kept: Kept): void {
-    if (kept.undone === 0) void this.#next(kept, () => this.#write(kept));
+  /** Writes it every so often, but where something is done with its file already. */
+  #timer(name: string, everyMs: number): NodeJS.Timeout {
+    const due = (): void => {
+      const kept = this.#kept.get(name);
+      if (kept?.undone === 0) void this.#next(kept, () => this.#write(kept));
+    };
+    return setInterval(due, everyMs).unref();
   }
 
   /** Of a stream that is deleted: its file stays, and is written no more. */
@@ -189,11 +189,10 @@ export class Keeper {
     if (aside !== null) this.#warn(name, `it does not go on from what was kept of it before: that is ${aside} now.`);
   }
 
-  #tellOfFailure(kept: Kept, { code, message, cause }: YocoError): void {
-    if (kept.failing || this.#closed || NO_FAULT.includes(code)) return;
+  #tellOfFailure(kept: Kept, error: YocoError): void {
+    if (kept.failing || this.#closed || NO_FAULT.includes(error.code)) return;
     kept.failing = true;
-    const why = code === 'internal' ? `${message} (${String(cause)})` : message;
-    this.#warn(kept.stream.name, `its memory cannot be kept: ${why} It is tried again.`);
+    this.#warn(kept.stream.name, `its memory cannot be kept: ${why(error)} It is tried again.`);
   }
 
   /** Writes all of them a last time, within `limitMs`. */
@@ -219,6 +218,11 @@ export class Keeper {
 function hasMore({ stream, keptMs }: Kept): boolean {
   const { lastMs } = stream.status();
   return lastMs !== null && (keptMs === null || lastMs > keptMs);
+}
+
+/** An error nobody expected says nothing by itself. */
+function why({ code, message, cause }: YocoError): string {
+  return code === 'internal' ? `${message} (${String(cause)})` : message;
 }
 
 /** Whether something is over by a time of `performance.now`. */

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { readSnapshot } from '../engine/snapshot-file.ts';
 import { YocoError } from '../errors.ts';
 import { snapshotName } from '../ingest/definition.ts';
-import { systemCode } from '../system-code.ts';
+import { systemCode, systemReason } from '../system-code.ts';
 import type { SnapshotInfo } from './types.ts';
 
 /** Files of the folder; with as many there is no new one, so that clients cannot add to it without end. */
@@ -97,9 +97,8 @@ export class SnapshotFolder {
       await rename(this.keptPath(stream), this.pathOf(file, 'keep'));
       return file;
     } catch (cause) {
-      const code = systemCode(cause);
-      if (code === 'ENOENT') return null;
-      const detail = `Its older file cannot be renamed to ${file} (${code ?? 'for a reason that is not known'}).`;
+      if (systemCode(cause) === 'ENOENT') return null;
+      const detail = `Its older file cannot be renamed to ${file} (${systemReason(cause)}).`;
       throw new YocoError('snapshot_failed', { detail, cause });
     }
   }
@@ -111,7 +110,7 @@ export class SnapshotFolder {
     try {
       await rm(target, { force: true });
     } catch (cause) {
-      const detail = `It cannot be removed (${systemCode(cause) ?? 'for a reason that is not known'}).`;
+      const detail = `It cannot be removed (${systemReason(cause)}).`;
       throw new YocoError('snapshot_failed', { param: 'file', detail, cause });
     }
   }
