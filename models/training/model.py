@@ -119,6 +119,7 @@ LATER_PARTS = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.thre
                "dated.gate.weight", "dated.gate.bias", "written.read.weight", "written.read.bias", "written.gate.weight", "written.gate.bias", "movement.read.weight", "movement.read.bias", "movement.write.weight")
 # Of what tells a mark from its word: tens and ones have the same words.
 MARKED = 1.0
+OF_KIND = 0.3  # of a kind's word that is in the token of each name of this kind, beside the name's own words
 # What a checkpoint holds for training alone.
 FOR_TRAINING = ("muon", "adam", "last")
 # Tokens of an answer that may have a digit before them or after.
@@ -811,6 +812,11 @@ class YocoLive(nn.Module):
         """What says each mark `[marks, words_width]`: marks begin as names do, so that what reads names reads them."""
         weight = self.visual.from_labels.weight @ words.T
         self.visual.from_marks.weight.copy_(weight + MARKED * torch.randn_like(weight) * (words.norm(dim=-1) > 0))
+
+    @torch.no_grad()
+    def begin_kinds(self, words: torch.Tensor) -> None:
+        """What kinds each name is of `[labels, words_width]`: who asks for a dog finds a German shepherd by the word, and need not know it by heart."""
+        self.visual.label.weight.add_(OF_KIND * words @ self.visual.from_labels.weight.T)
 
     def embed(self, ids: torch.Tensor, ms: torch.Tensor) -> torch.Tensor:
         """Text: ids `[B, n]`, ms `[B, n]` (the moment of the question on its first token, else negative)."""

@@ -56,7 +56,7 @@ INDEXED, LEFT_OUT = 0.3, 200
 COPIED, COPIED_UP_TO = 0.5, 2_000_000
 SYNONYM = 0.4  # share of the things with other names that are asked for by one of them
 NAMED_YES = 0.4  # share of yes where a thing is asked for by its own name: a name is believed too readily, a word for many things is not
-GENERAL = 0.3  # share of the things asked for that are called by a word for things of many names, where one says which is meant
+GENERAL, GENERAL_OF_KINDS = 0.35, 0.75  # share of the things asked for that are called by a word for things of many names, where one says which is meant; and of steps of their own
 UNBALANCED = 4  # by how much such a word may be oftener there than not
 REPEATED = 0.6  # share of the exercises that are done again and again: start and end in turn
 OFTEN = 12  # how much more often their number is asked where there is one
@@ -92,9 +92,9 @@ AFTER_IT = [" please", ", please?", "??", " ?", " then?", ", do you know?", " th
 
 
 class StreamMaker:
-    def __init__(self, world: World, seed: int, held_out_phrasings: bool = False, sets: dict[str, float] | None = None, part: float = 0):
-        """`part`: share of the streams of which only a part is asked."""
-        self.world, self.rng, self.part = world, np.random.default_rng(seed), part
+    def __init__(self, world: World, seed: int, held_out_phrasings: bool = False, sets: dict[str, float] | None = None, part: float = 0, general: float = GENERAL):
+        """`part`: share of the streams of which only a part is asked; `general`: of the things that are called by a word for many."""
+        self.world, self.rng, self.part, self.general = world, np.random.default_rng(seed), part, general
         self.held_out = held_out_phrasings
         share = sets or SET_SHARE
         self.sets = [s for s in share if world.by_set.get(s)]
@@ -213,7 +213,7 @@ class StreamMaker:
     def name_among(self, s: Span, past: list[Span]) -> str | None:
         """What a question may call a span's thing and mean no other: its name, or a word for things of many names."""
         others = [p for p in past if p is not s]
-        if s.label is None or self.rng.random() < GENERAL:
+        if s.label is None or self.rng.random() < self.general:
             words = [w for w in sorted(self.shows(s).shown) if all(w in self.shows(p).absent for p in others)]
             if words:
                 return self.pick(words)
@@ -290,7 +290,9 @@ class StreamMaker:
         # In the place of one that could be asked: where little can be named it would else mostly be said that a thing was not shown.
         if asked and task in OF_A_THING and self.rng.random() < ABSENT_SHARE:
             past = [s for s in spans if s.start < frames]
-            return Question(task, self.phrase(task, x=self.thing(self.absent(spans, self.pick(past)), True)), NOT_SHOWN, frames)
+            words = sorted(frozenset.intersection(*(self.shows(s).absent for s in spans))) if self.rng.random() < self.general else []
+            name = self.pick_kind(words) if words else self.absent(spans, self.pick(past))
+            return Question(task, self.phrase(task, x=self.thing(name, True)), NOT_SHOWN, frames)
         return asked
 
     def shown_question(self, task: str, spans: list[Span], frames: int, times: np.ndarray) -> Question | None:
@@ -380,7 +382,7 @@ class StreamMaker:
             if not covered:
                 return None
             said, of_kind = {"d": self.span_text(self.pick(covered[:2]))}, task
-        general = self.rng.random() < GENERAL
+        general = self.rng.random() < self.general
         if self.rng.random() < (0.5 if general else NAMED_YES):
             # By name, not by span: what came once is asked for as often as what came often.
             known = sorted({p.label for p in candidates if p.label})
@@ -526,7 +528,7 @@ class StreamMaker:
 
     def times_shown(self, task: str, m: Moment) -> Question | None:
         """How many times a thing came, by its name or by a word for things of many names: where of all others it is known that they are none."""
-        past, general = m.past, self.rng.random() < GENERAL
+        past, general = m.past, self.rng.random() < self.general
         words = sorted({w for s in past for w in self.shows(s).shown} if general else {s.label for s in past if s.label})
         if not words:
             return None

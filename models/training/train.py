@@ -30,7 +30,7 @@ from precision import mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
 from running_mean import RunningMean
 from signs import WORDS
-from streams import COMES_AGAIN, PART, PLACES, SET_SHARE, StreamMaker
+from streams import COMES_AGAIN, GENERAL, GENERAL_OF_KINDS, PART, PLACES, SET_SHARE, StreamMaker
 from text import END, digit_tokens, encode, word_embeddings
 from world import World
 
@@ -48,6 +48,8 @@ SHAPES = {
     "counts": [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32)],
     # How often things came, of streams in which they come again.
     "times": [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32)],
+    # A dog, a fruit, a vehicle: things by the words for many.
+    "kinds": [(1, 96, 3), (4, 40, 6), (8, 24, 9), (16, 12, 14), (30, 8, 20)],
 }
 # Groups of streams that one question reads, streams in a group, frames of each, questions on each group.
 SEVERAL_SHAPES = [(6, 2, 8, 16), (4, 4, 8, 24), (2, 4, 12, 32), (3, 8, 4, 32)]
@@ -62,7 +64,7 @@ LONG_COUNT_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 64)]
 SHARES = {
     1: {"single": 1},
     2: {"single": 0.45, "short": 0.47, "several": 0.08},
-    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.2, "signs": 0.24, "scenes": 0.36, "several": 0.06, "long": 0.9, "times": 0.1},
+    3: {"single": 0.08, "short": 0.1, "usual": 0.2, "boards": 0.2, "signs": 0.24, "scenes": 0.36, "several": 0.06, "long": 0.9, "times": 0.1, "kinds": 0.25},
 }
 SETS_OF = {
     "usual": SET_SHARE,
@@ -71,6 +73,7 @@ SETS_OF = {
     "signs": {"signs": 0.5, "painted": 0.25, "clothing": 0.1, "emoji": 0.05, "flickr": 0.05, "grocery": 0.05},
     "counts": {**SET_SHARE, "exercises": 0.3, "boards": 0.1},
     "times": {**SET_SHARE, "exercises": 0.04, "boards": 0.02},
+    "kinds": {"imagenet-samples": 0.6, "grocery": 0.13, "clothing": 0.04, "flickr": 0.13, "stamps": 0.05, "daquar": 0.05},
     # How many things a stream of minutes showed is asked only where all of them have names.
     "many": {"grocery": 0.4, "clothing": 0.1, "imagenet-samples": 0.4, "emoji": 0.1},
 }
@@ -90,6 +93,7 @@ DETAIL_NOISE = 0.12
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
 COUNT_TASKS = {"different": 6, "duration": 5, "repetitions": 3, "howmany": 4}
 TIMES_TASKS = {"times": 8, "left": 3, "seen": 1, "when": 1, "different": 1, "now": 1}
+KIND_TASKS = {"seen": 5, "seennow": 4, "when": 2, "left": 1, "before": 1, "after": 1, "times": 1, "now": 1, "at": 1}
 SCENE_TASKS = {"describe": 6, "now": 1, "howmanyseen": 2, "chat": 1}
 SIGN_TASKS = {"reads": 5, "ground": 3, "colour": 5, "now": 2, "seen": 1, "when": 1, "before": 1, "after": 1}
 SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1, "howmanyseen": 1}
@@ -137,6 +141,7 @@ class Trainer:
         self.answers = answer_vocabulary(self.world)
         self.model = YocoLive(self.config, torch.from_numpy(word_embeddings()), self.answers)
         self.model.begin_marks(mark_words())
+        self.model.begin_kinds(self.world.kinds_of_names())
         if self.config.cache == "layers":
             self.model.caches = LayerCaches(self.config)
         self.probes = Probes(self.config)
@@ -377,7 +382,7 @@ class Trainer:
             mean = {name: value.clone() for name, value in self.model.state_dict().items()}
         state = {"config": self.config.json(), "model": mean, "last": self.model.state_dict(), "averaged": self.mean.count, "probes": self.probes.state_dict(), "muon": self.muon.state_dict(),
                  "adam": self.adam.state_dict(), "step": self.step, "spent": self.spent, "earlier": self.earlier, "stage": self.stage, "questions": self.questions,
-                 "answers": self.answers}
+                 "answers": self.answers, "kinds": True}
         torch.save(state, path.with_suffix(".new"))
         path.with_suffix(".new").rename(path)
 
@@ -398,6 +403,8 @@ class Trainer:
         self.model.load_state_dict(weights)
         if not marked:  # the words' maps are now those that were trained
             self.model.begin_marks(mark_words())
+        if not state.get("kinds"):  # nor did a name's token hold its kinds
+            self.model.begin_kinds(self.world.kinds_of_names())
         self.mean.begin()
         if not self.args.restart_clock and "last" in state:
             self.mean.go_on(state["model"], state.get("averaged", MEAN_STEPS))
@@ -458,11 +465,11 @@ class Trainer:
             return maker.batch(streams, frames, questions, TIMES_TASKS, again=COMES_AGAIN)
         if kind == "scenes":
             return maker.batch(streams, frames, questions, SCENE_TASKS, long=True)
-        tasks = {"boards": BOARD_TASKS, "signs": SIGN_TASKS, "counts": COUNT_TASKS}.get(kind, SINGLE_TASKS if frames == 1 else None)
+        tasks = {"boards": BOARD_TASKS, "signs": SIGN_TASKS, "counts": COUNT_TASKS, "kinds": KIND_TASKS}.get(kind, SINGLE_TASKS if frames == 1 else None)
         return maker.batch(streams, frames, questions, tasks)
 
     def run(self) -> None:
-        makers = {kind: StreamMaker(self.world, self.args.seed + self.step, sets=sets, part=PART) for kind, sets in SETS_OF.items() if self.world.has(sets)}
+        makers = {kind: StreamMaker(self.world, self.args.seed + self.step, sets=sets, part=PART, general=GENERAL_OF_KINDS if kind == "kinds" else GENERAL) for kind, sets in SETS_OF.items() if self.world.has(sets)}
         budget, first = self.args.hours * 3600, self.step
         if first > 0:  # a run that goes on draws anew: not the same kinds of steps again in the same order
             random.seed(self.args.seed + first)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from kinds import Kinds, group_of, kinds_of, numbers_of
 from labels import NOT_SPLIT
@@ -12,6 +13,7 @@ from projector import Vocabulary
 from signs import SET as SIGNS
 from signs import read_all, sign_name
 from spans import WHOLE
+from text import encode, word_embeddings
 from views import BOARD, BOARDS_KEPT, PAINTED, colour_of_view
 
 # Names of ImageNet's classes beside the first, by WordNet id; from WordNet 3.0, without those in Latin and those that mean something else alone.
@@ -69,6 +71,18 @@ class World:
         own = lambda names: [name for name in names if name not in known]
         said = {s.label: 3 * own(everyday.get(s.label, [])) + own(synonyms.get(s.extra["wnid"], [])) for s in self.samples if "wnid" in s.extra}
         return {label: names for label, names in said.items() if names}
+
+    def kinds_of_names(self) -> torch.Tensor:
+        """Of each name the sum of the words' embeddings of its kinds, `[labels, words_width]`: those that each picture of it shows and the name does not say itself."""
+        embeddings, of_name = word_embeddings(), {}
+        for sample, kinds in zip(self.samples, self._kinds):
+            if sample.label in self.vocab.index and (kinds.shown or kinds.absent):
+                of_name[sample.label] = of_name.get(sample.label, kinds.shown) & kinds.shown
+        table = torch.zeros(len(self.vocab.labels), embeddings.shape[1])
+        for name, kinds in of_name.items():
+            for kind in kinds - set(name.split()):
+                table[self.vocab.index[name]] += torch.from_numpy(embeddings[encode(kind)].mean(0))
+        return table
 
     def kinds(self, row: int) -> Kinds:
         sample, _, things = self.views[row]

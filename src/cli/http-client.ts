@@ -28,16 +28,13 @@ export interface Told {
   readonly atMs: number;
 }
 
+type Method = 'GET' | 'POST' | 'DELETE';
+
 /**
  * Sends a request with the key of YOCO_API_KEY, if there is one; returns the parsed answer.
  * Throws `invalid_request` (`server`, or of the key), `service_unreachable`, or the service's error.
  */
-export async function callService(
-  server: string,
-  method: 'GET' | 'POST',
-  path: string,
-  body?: object,
-): Promise<unknown> {
+export async function callService(server: string, method: Method, path: string, body?: object): Promise<unknown> {
   return (await send(server, path, { method, ...(body === undefined ? {} : { body }) })).answer;
 }
 
@@ -47,7 +44,7 @@ export function lookAt(server: string, path: string, signal?: AbortSignal): Prom
 }
 
 interface Sent {
-  readonly method?: 'GET' | 'POST';
+  readonly method?: Method;
   readonly body?: object;
   readonly signal?: AbortSignal;
 }

@@ -1,15 +1,19 @@
-/** Reads the stream files and the certificate of a running service anew. The settings are read at the start alone. */
+/** Reads the stream files, the certificate and the keys of a running service anew. All other settings are read at the start alone. */
 import { X509Certificate } from 'node:crypto';
 import type { Config } from '../config.ts';
 import { YocoError } from '../errors.ts';
 import { readDefinitions, type StreamDefinition } from '../ingest/definition.ts';
-import type { RunningServer, ServerLog } from '../server/index.ts';
+import type { Rekeyed, RunningServer, ServerLog } from '../server/index.ts';
 import { readCertificate } from './certificate.ts';
 import { errorFields } from './error-text.ts';
 import { checkKept, type OperatorStreams } from './operator-streams.ts';
+import { ofSetting } from './setting-error.ts';
 
 export interface Reloaded {
+  /** With which the service was started. */
   readonly config: Config;
+  /** Reads the settings as they are now. Throws as `readConfig`. */
+  readonly readSettings: () => Promise<Config>;
   readonly log: ServerLog;
   readonly server: RunningServer;
   readonly streams: OperatorStreams;
@@ -17,11 +21,15 @@ export interface Reloaded {
   readonly stop: AbortSignal;
 }
 
-/** Never rejects: what goes wrong is logged. A file that is wrong changes no stream, and a certificate that cannot be used is not taken. */
+/** Settings that are followed. */
+const FOLLOWED: ReadonlySet<string> = new Set(['api_keys', 'view_keys']);
+
+/** Never rejects: what goes wrong is logged. A file that is wrong changes no stream; a certificate, or keys, that cannot be used are not taken. */
 export async function reload(service: Reloaded): Promise<void> {
   const { config, log, server, streams, stop } = service;
   if (stop.aborted) return;
   await renewCertificate(service);
+  await renewKeys(service);
   let definitions: StreamDefinition[];
   try {
     definitions = await readDefinitions(config.streams);
@@ -44,6 +52,32 @@ async function renewCertificate({ config, log, server }: Reloaded): Promise<void
   } catch (error) {
     tellOf(log, error, 'The certificate is as it was');
   }
+}
+
+async function renewKeys({ config, readSettings, log, server }: Reloaded): Promise<void> {
+  try {
+    const settings = await readSettings();
+    const { added, removed, closed } = rekeyed(server, settings);
+    if (added + removed > 0) log.info?.({ added, removed, closed }, 'The keys were read anew.');
+    const waiting = changedSettings(config, settings);
+    if (waiting.length > 0) log.warn({ settings: waiting }, 'Settings that changed hold from the next start on.');
+  } catch (error) {
+    tellOf(log, error, 'The keys are as they were');
+  }
+}
+
+function rekeyed(server: RunningServer, settings: Config): Rekeyed {
+  try {
+    return server.rekey({ apiKeys: settings.api_keys, viewKeys: settings.view_keys });
+  } catch (error) {
+    throw ofSetting(error, settings);
+  }
+}
+
+/** Names of the settings that are others now, and are not followed. */
+function changedSettings(before: Config, now: Config): string[] {
+  const names = Object.keys(now) as (keyof Config)[];
+  return names.filter((name) => !FOLLOWED.has(name) && JSON.stringify(now[name]) !== JSON.stringify(before[name]));
 }
 
 function tellOf(log: ServerLog, error: unknown, what: string): void {

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { pino } from 'pino';
-import { type Config, type ConfigInput, engineConfig, readConfig, wrongSetting } from '../config.ts';
-import { YocoError } from '../errors.ts';
+import { type Config, type ConfigInput, engineConfig, readConfig } from '../config.ts';
 import { readDefinitions, type StreamDefinition } from '../ingest/definition.ts';
 import { Streams } from '../live/live-service.ts';
 import {
@@ -16,6 +15,7 @@ import { readCertificate } from './certificate.ts';
 import { Hangups } from './hangups.ts';
 import { checkKept, OperatorStreams } from './operator-streams.ts';
 import { reload } from './reload.ts';
+import { ofSetting } from './setting-error.ts';
 import { aborted, comesOfStop, ProgressLine, stopSignal } from './terminal.ts';
 
 export function addServe(program: Command): void {
@@ -32,13 +32,14 @@ export function addServe(program: Command): void {
       const stop = stopSignal(); // from here on: what was started by then is to end with it
       const hangups = new Hangups();
       const { config: file, ...flags } = options;
-      const config = await readConfig(flags, process.env, file);
+      const readSettings = (): Promise<Config> => readConfig(flags, process.env, file);
+      const config = await readSettings();
       const log = pino({ level: config.log_level }, pino.destination(2));
       const service = await startService(config, await readDefinitions(config.streams), log, stop);
       if (service !== null) {
         const time_zone = config.time_zone ?? ownTimeZone();
         log.info({ address: service.server.address, streams: service.live.list().length, time_zone }, 'listening');
-        hangups.begin(() => reload({ ...service, config, log, stop }));
+        hangups.begin(() => reload({ ...service, config, readSettings, log, stop }));
         await aborted(stop);
       }
       log.info({}, 'stopping');
@@ -136,11 +137,4 @@ async function start(
   }
   await live.close();
   return null;
-}
-
-/** An error of the server's options, which are named as the settings are but for their case, by the setting. */
-function ofSetting(error: unknown, config: Config): unknown {
-  if (!(error instanceof YocoError) || error.code !== 'config_invalid' || error.param === null) return error;
-  const key = error.param.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  return wrongSetting(key, error.detail.replace(/\.$/, ''), config.variables, error.cause);
 }

@@ -7,6 +7,7 @@ import { serverOf } from './service-address.ts';
 interface Flags {
   readonly server?: string;
   readonly file?: string;
+  readonly delete?: readonly string[];
   readonly json?: true;
 }
 
@@ -36,8 +37,16 @@ export function addSnapshot(program: Command): void {
 }
 
 export function addSnapshots(program: Command): void {
-  const command = program.command('snapshots').description('list the snapshots of a running service, newest first');
-  serviceOptions(command).action(async ({ json, ...flags }: Flags) => {
+  const command = program
+    .command('snapshots')
+    .description('list the snapshots of a running service, newest first, or delete some of them')
+    .option('--delete <file...>', 'delete these instead, until one cannot be');
+  serviceOptions(command).action(async ({ json, delete: files = [], ...flags }: Flags) => {
+    for (const file of files) {
+      const gone = await callService(serverOf(flags), 'DELETE', `/v1/snapshots/${encodeURIComponent(file)}`);
+      process.stdout.write(json === true ? `${JSON.stringify(gone)}\n` : `${file} is deleted\n`);
+    }
+    if (files.length > 0) return;
     const list = await callService(serverOf(flags), 'GET', '/v1/snapshots');
     if (json === true) process.stdout.write(`${JSON.stringify(list)}\n`);
     else

@@ -10,7 +10,12 @@ export interface KnownKey {
   readonly kind: 'api' | 'view';
   /** Its place among those of its kind, from 1 on. */
   readonly number: number;
+  /** The same for the same key of a kind while the service runs, wherever it stands; tells nothing of it. */
+  readonly id: string;
 }
+
+/** API keys and view keys, as in `ServerOptions`. */
+export type Keys = Pick<ServerLimits, 'apiKeys' | 'viewKeys'>;
 
 /** What a request has shown. `open` means that no keys are configured; `key` of a token is the one that fetched it. */
 export type Grant =
@@ -23,10 +28,10 @@ const TOKEN_PROTOCOL = 'yoco-token.';
 /** The convention of OpenAI's browser client. */
 const KEY_PROTOCOL = 'openai-insecure-api-key.';
 /** Of a token where no keys are configured: nobody looks at it, and if somebody did it would allow least. */
-const NO_KEY: KnownKey = { kind: 'view', number: 0 };
+const NO_KEY: KnownKey = { kind: 'view', number: 0, id: '' };
 
-/** What a token says, signed: when it expires, its stream, the key that fetched it, and what makes it unlike any other. */
-type Payload = [expiresAtMs: number, stream: string | null, kind: KnownKey['kind'], number: number, nonce: string];
+/** What a token says, signed: when it expires, its stream, the `id` of the key that fetched it, and what makes it unlike any other. */
+type Payload = [expiresAtMs: number, stream: string | null, key: string, nonce: string];
 
 interface Digested extends KnownKey {
   readonly digest: Buffer;
@@ -34,13 +39,30 @@ interface Digested extends KnownKey {
 
 export class Gate {
   readonly #limits: ServerLimits;
-  readonly #keys: readonly Digested[];
+  #keys: readonly Digested[];
   /** Signs tokens; new with each start, so a restart ends all tokens. */
   readonly #secret = randomBytes(32);
 
   constructor(limits: ServerLimits) {
     this.#limits = limits;
-    this.#keys = [...digested('api', limits.apiKeys), ...digested('view', limits.viewKeys)];
+    this.#keys = this.#digested(limits);
+  }
+
+  /** Takes these keys, checked already, in the place of those that there were, with whose tokens it is then over. Says how many are new, and how many are gone. */
+  rekey(keys: Keys): { readonly added: number; readonly removed: number } {
+    const before = this.#keys;
+    this.#keys = this.#digested(keys);
+    const lackingIn = (others: readonly Digested[]) => (key: Digested) => !others.some(({ id }) => id === key.id);
+    return {
+      added: this.#keys.filter(lackingIn(before)).length,
+      removed: before.filter(lackingIn(this.#keys)).length,
+    };
+  }
+
+  /** Whether what a request once showed is good still: keys may have changed since. */
+  holds(grant: Grant): boolean {
+    if (!this.wantsKey) return true;
+    return grant.kind !== 'open' && this.#keys.some(({ id }) => id === grant.key.id);
   }
 
   /** False when no key is configured and everybody on this machine is served. */
@@ -107,8 +129,8 @@ export class Gate {
    */
   issueToken(grant: Grant, stream: string | null): { token: string; expiresAtMs: number } {
     const expiresAtMs = Date.now() + this.#limits.tokenTtlMs;
-    const { kind, number } = grant.kind === 'open' ? NO_KEY : grant.key;
-    const payload: Payload = [expiresAtMs, stream, kind, number, randomBytes(9).toString('base64url')];
+    const { id } = grant.kind === 'open' ? NO_KEY : grant.key;
+    const payload: Payload = [expiresAtMs, stream, id, randomBytes(9).toString('base64url')];
     const body = Buffer.from(JSON.stringify(payload)).toString('base64url');
     return { token: `${body}.${this.#sign(body)}`, expiresAtMs };
   }
@@ -116,9 +138,9 @@ export class Gate {
   #grant(credential: string, param: string): Grant {
     const given = digest(credential);
     // Every key is compared, so that the time taken does not tell which one came near.
-    let found: KnownKey | null = null;
+    let found: Digested | null = null;
     for (const key of this.#keys) found = timingSafeEqual(key.digest, given) ? key : found;
-    if (found !== null) return { kind: 'key', key: { kind: found.kind, number: found.number } };
+    if (found !== null) return { kind: 'key', key: knownOf(found) };
     const token = this.#fromToken(credential);
     if (token) return token;
     throw new YocoError('unauthorized', { param });
@@ -128,8 +150,15 @@ export class Gate {
     const [body, signature, ...rest] = token.split('.');
     if (body === undefined || signature === undefined || rest.length > 0) return null;
     if (!timingSafeEqual(digest(signature), digest(this.#sign(body)))) return null;
-    const [expiresAtMs, stream, kind, number] = JSON.parse(Buffer.from(body, 'base64url').toString()) as Payload;
-    return Date.now() < expiresAtMs ? { kind: 'token', key: { kind, number }, stream } : null;
+    const [expiresAtMs, stream, id] = JSON.parse(Buffer.from(body, 'base64url').toString()) as Payload;
+    const key = this.#keys.find((one) => one.id === id);
+    return key !== undefined && Date.now() < expiresAtMs ? { kind: 'token', key: knownOf(key), stream } : null;
+  }
+
+  #digested({ apiKeys, viewKeys }: Keys): Digested[] {
+    const ofKind = (kind: KnownKey['kind'], keys: readonly string[]): Digested[] =>
+      keys.map((key, i) => ({ kind, number: i + 1, id: this.#sign(`${kind} key ${key}`), digest: digest(key) }));
+    return [...ofKind('api', apiKeys), ...ofKind('view', viewKeys)];
   }
 
   #sign(body: string): string {
@@ -142,8 +171,8 @@ export class Gate {
   }
 }
 
-function digested(kind: KnownKey['kind'], keys: readonly string[]): Digested[] {
-  return keys.map((key, i) => ({ kind, number: i + 1, digest: digest(key) }));
+function knownOf({ kind, number, id }: Digested): KnownKey {
+  return { kind, number, id };
 }
 
 function digest(text: string): Buffer {

@@ -23,9 +23,9 @@ export interface Asked {
 }
 
 const HOLDERS: Readonly<Record<string, Grant>> = {
-  'view keys': { kind: 'key', key: { kind: 'view', number: 1 } },
-  'tokens of view keys': { kind: 'token', key: { kind: 'view', number: 1 }, stream: null },
-  'tokens of API keys': { kind: 'token', key: { kind: 'api', number: 1 }, stream: null },
+  'view keys': { kind: 'key', key: { kind: 'view', number: 1, id: '' } },
+  'tokens of view keys': { kind: 'token', key: { kind: 'view', number: 1, id: '' }, stream: null },
+  'tokens of API keys': { kind: 'token', key: { kind: 'api', number: 1, id: '' }, stream: null },
 };
 
 /** Whether who asks may make, restore and delete streams, and write and delete snapshots. */

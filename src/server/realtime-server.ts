@@ -33,7 +33,8 @@ export class RealtimeServer {
   readonly #limits: ServerLimits;
   readonly #metrics: ServerMetrics;
   readonly #audit: AuditLog;
-  readonly #connections = new Set<RealtimeConnection>();
+  /** With what each has shown. */
+  readonly #connections = new Map<RealtimeConnection, Grant>();
   readonly #sockets: WebSocketServer;
   /** For those that are refused: whoever opens one has shown nothing, and is not to fill the memory. */
   readonly #refusing: WebSocketServer;
@@ -77,13 +78,20 @@ export class RealtimeServer {
     }
   }
 
+  /** Closes those of keys that are taken no more; returns how many. */
+  closeRevoked(): number {
+    const revoked = [...this.#connections].filter(([, grant]) => !this.#gate.holds(grant));
+    for (const [connection] of revoked) connection.close(CLOSE.unauthorized, 'unauthorized');
+    return revoked.length;
+  }
+
   /** Sends `yoco.go_away`, waits for answers in progress, closes with 1001; resolves when all sockets are gone. */
   async drain(): Promise<void> {
     this.#draining = true;
     const { drainMs, closeGraceMs } = this.#limits;
-    for (const connection of this.#connections) connection.drain(drainMs);
+    for (const connection of this.#connections.keys()) connection.drain(drainMs);
     await until(() => this.#connections.size === 0, drainMs);
-    for (const connection of this.#connections) connection.close(CLOSE.going_away, 'shutting_down');
+    for (const connection of this.#connections.keys()) connection.close(CLOSE.going_away, 'shutting_down');
     await until(() => this.#connections.size === 0, closeGraceMs + 1_000);
   }
 
@@ -105,6 +113,7 @@ export class RealtimeServer {
       else this.#closeAtOnce(error, request, socket, head);
       return;
     }
+    const shown = grant;
     // The socket knows it no more when it is closed.
     const about = refusedOf(request, grant);
     const may = { bound: bound !== null, mayPush: mayPush(grant) };
@@ -118,7 +127,7 @@ export class RealtimeServer {
           this.#connections.delete(connection);
         },
       });
-      this.#connections.add(connection);
+      this.#connections.set(connection, shown);
     });
   }
 

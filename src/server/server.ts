@@ -5,7 +5,7 @@ import { createSecureContext } from 'node:tls';
 import { YocoError } from '../errors.ts';
 import type { LiveService, LiveStream } from '../live/types.ts';
 import { AuditLog } from './audit.ts';
-import { Gate } from './auth.ts';
+import { Gate, type Keys } from './auth.ts';
 import { createHttp } from './http.ts';
 import { resolveOptions, type ServerOptions } from './limits.ts';
 import { listen, type Listening } from './listen.ts';
@@ -28,8 +28,20 @@ export interface RunningServer {
    * cannot be used, or where the server speaks no TLS: then nothing has changed.
    */
   readonly renew: (tls: NonNullable<ServerOptions['tls']>) => void;
+  /**
+   * Takes these keys in the place of those that there were. WebSockets that were opened with one that is gone, or without one where none was wanted, are
+   * closed with 4401; answers that are on their way over HTTP are finished. Throws `config_invalid` as `startServer`: then nothing has changed.
+   */
+  readonly rekey: (keys: Keys) => Rekeyed;
   /** Drains and stops listening; leaves the `LiveService` as it is. May be called more than once. */
   readonly close: () => Promise<void>;
+}
+
+/** How many keys are new, how many are gone, and how many WebSockets were closed for it. */
+export interface Rekeyed {
+  readonly added: number;
+  readonly removed: number;
+  readonly closed: number;
 }
 
 /**
@@ -73,6 +85,7 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
       notices.stand(stream);
     },
     renew,
+    rekey,
     close: () => (closing ??= close()),
   };
 
@@ -87,6 +100,11 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
     } catch (cause) {
       throw unusableTls(cause);
     }
+  }
+
+  function rekey({ apiKeys, viewKeys }: Keys): Rekeyed {
+    const changed = gate.rekey(resolveOptions({ ...options, apiKeys, viewKeys }));
+    return { ...changed, closed: realtime.closeRevoked() };
   }
 
   function began(response: ServerResponse): void {

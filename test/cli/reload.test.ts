@@ -1,4 +1,4 @@
-/** SIGHUP: the stream files and the certificate are read anew by a service that goes on. Real processes, the tiny bundle. */
+/** SIGHUP: the stream files, the certificate and the keys are read anew by a service that goes on. Real processes, the tiny bundle. */
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -290,6 +290,36 @@ test(
     expect(answer.toString()).toMatch(/^HTTP\/1\.1 200 /);
     open.destroy();
     await service.end();
+  },
+  SLOW,
+);
+
+test(
+  'Keys of the settings file are followed, and what cannot be is named; wrong ones, and a file that cannot be read, change nothing',
+  async () => {
+    const settings = path.join(place.folder, 'yoco.yaml');
+    const [old, next] = ['the-key-until-now-0123', 'the-key-from-now-on-45'];
+    await writeFile(settings, `api_keys: [${old}]\n`);
+    const service = await Service.begin({}, { YOCO_CONFIG: settings });
+    const statuses = (): Promise<number[]> =>
+      Promise.all(
+        [old, next].map(async (key) => {
+          const headers = { authorization: `Bearer ${key}` };
+          return (await fetch(`${service.address}/v1/streams`, { headers })).status;
+        }),
+      );
+    expect(await statuses()).toEqual([200, 401]);
+
+    await writeFile(settings, `api_keys: [${next}]\nmax_streams: 3\n`);
+    await service.hangup(/"added":1,"removed":1,"closed":0,"msg":"The keys were read anew\."/);
+    expect(await statuses()).toEqual([401, 200]);
+
+    await writeFile(settings, 'api_keys: [short]\n');
+    await service.hangup(/"level":50[^\n]*"msg":"The keys are as they were: [^\n]*api_keys: Each API key needs/);
+    await rm(settings);
+    await service.hangup(/"level":50[^\n]*"msg":"The keys are as they were: [^\n]*yoco\.yaml cannot be read/);
+    expect(await statuses()).toEqual([401, 200]);
+    expect(await service.end()).toMatch(/"level":40[^\n]*"settings":\["max_streams"\],"msg":"[^\n]*next start/);
   },
   SLOW,
 );

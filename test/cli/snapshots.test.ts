@@ -74,6 +74,7 @@ test(
     const refused = await Promise.all([
       command(second.address, 'snapshot', 'nobody'),
       command(second.address, 'restore', 'none.snap'),
+      command(second.address, 'snapshots', '--delete', 'none.snap', 'door.snap'),
       command(second.address, 'snapshot', 'door', '--file', '../door'),
       command(second.address, 'restore', 'door.snap', '--source', 'rtsp://10.0.0.1/live', '--name', 'x'),
       run(['snapshots', '--server', second.address], { YOCO_API_KEY: `${KEY}x` }),
@@ -83,11 +84,16 @@ test(
     expect(refused.map(({ stderr }) => /\((\w+)\)\n$/.exec(stderr)?.[1])).toEqual([
       'stream_not_found',
       'snapshot_not_found',
+      'snapshot_not_found',
       'invalid_request',
       'source_forbidden',
       'unauthorized',
       'service_unreachable',
     ]);
+
+    const gone = await command(second.address, 'snapshots', '--delete', 'door.snap');
+    expect(gone).toMatchObject({ status: 0, stdout: 'door.snap is deleted\n', stderr: '' });
+    expect(await readdir(path.join(place.folder, 'kept'))).toEqual([]);
   },
   SLOW,
 );

@@ -184,10 +184,9 @@ describe('over HTTP', () => {
   });
 
   it('a token that was written anew, for more than its key may do, is none', async () => {
-    const [body = '', signature = ''] = credentials['token of a view key'].split('.');
-    const wider = Buffer.from(body, 'base64url').toString().replace('"view"', '"api"');
-    const forged = `${Buffer.from(wider).toString('base64url')}.${signature}`;
-    expect(forged).not.toBe(credentials['token of a view key']);
+    const [, signature = ''] = credentials['token of a view key'].split('.');
+    const [wider = ''] = credentials['token of an API key'].split('.');
+    const forged = `${wider}.${signature}`;
     expect((await send(forged, 'POST /v1/streams/:name/frames', JPEG)).status).toBe(401);
   });
 });

@@ -1,0 +1,88 @@
+/** Keys that change while the server runs. */
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { startServer, type RunningServer } from '../../src/server/index.ts';
+import { FakeLiveService } from './fake-live-service.ts';
+import { RealtimeClient } from './realtime-client.ts';
+
+const [OLD, NEW, VIEW] = ['the-key-until-now-0123', 'the-key-from-now-on-45', 'a-view-key-of-the-tests-67'];
+
+let server: RunningServer;
+beforeEach(async () => {
+  server = await startServer(new FakeLiveService(), { port: 0, drainMs: 0, apiKeys: [OLD], viewKeys: [VIEW] });
+});
+afterEach(async () => {
+  await server.close();
+});
+
+const bearer = (credential?: string): Record<string, string> =>
+  credential === undefined ? {} : { authorization: `Bearer ${credential}` };
+
+async function statusFor(credential?: string): Promise<number> {
+  return (await fetch(`${server.address}/v1/streams`, { headers: bearer(credential) })).status;
+}
+
+async function tokenOf(key: string): Promise<string> {
+  const response = await fetch(`${server.address}/v1/token`, { method: 'POST', headers: bearer(key) });
+  return ((await response.json()) as { token: string }).token;
+}
+
+const open = (credential?: string): Promise<RealtimeClient> =>
+  RealtimeClient.open(server.address, 'stream=door', [], { headers: bearer(credential) });
+
+it('The new key is taken and the old one refused, its token and its WebSockets with it; what other keys opened goes on', async () => {
+  const [ofOld, ofView] = [await tokenOf(OLD), await tokenOf(VIEW)];
+  const [byOld, byToken, byView] = [await open(OLD), await open(ofOld), await open(VIEW)];
+  expect(server.rekey({ apiKeys: [NEW], viewKeys: [VIEW] })).toEqual({ added: 1, removed: 1, closed: 2 });
+
+  for (const { closed } of [byOld, byToken]) {
+    expect(await closed).toEqual({ code: 4401, reason: expect.stringMatching(/^unauthorized: /) as string });
+  }
+  expect(await Promise.all([statusFor(OLD), statusFor(ofOld), statusFor(NEW)])).toEqual([401, 401, 200]);
+  expect(await Promise.all([statusFor(VIEW), statusFor(ofView)])).toEqual([200, 200]);
+  byView.send({ type: 'yoco.ping' });
+  await byView.next('yoco.pong');
+  byView.socket.close();
+});
+
+it('A key that is at another place of its list is the same key, and one of another kind is another', async () => {
+  const token = await tokenOf(OLD);
+  const [byOld, byView] = [await open(OLD), await open(VIEW)];
+  expect(server.rekey({ apiKeys: [NEW, OLD], viewKeys: [] })).toEqual({ added: 1, removed: 1, closed: 1 });
+  expect((await byView.closed).code).toBe(4401);
+  expect(await statusFor(token)).toBe(200);
+
+  expect(server.rekey({ apiKeys: [NEW], viewKeys: [OLD] })).toEqual({ added: 1, removed: 1, closed: 1 });
+  expect((await byOld.closed).code).toBe(4401);
+  expect(await Promise.all([statusFor(OLD), statusFor(token)])).toEqual([200, 401]);
+});
+
+it('Keys where there were none close what was opened without, and none where there were some open the service to this machine', async () => {
+  expect(server.rekey({ apiKeys: [], viewKeys: [] })).toEqual({ added: 0, removed: 2, closed: 0 });
+  expect(await statusFor()).toBe(200);
+  const byNobody = await open();
+  expect(server.rekey({ apiKeys: [NEW], viewKeys: [] })).toEqual({ added: 1, removed: 0, closed: 1 });
+  expect((await byNobody.closed).code).toBe(4401);
+  expect(await Promise.all([statusFor(), statusFor(NEW)])).toEqual([401, 200]);
+});
+
+it('Keys that are wrong change nothing', async () => {
+  const wrong: [object, string][] = [
+    [{ apiKeys: ['short'], viewKeys: [] }, 'apiKeys'],
+    [{ apiKeys: [], viewKeys: [VIEW] }, 'viewKeys'],
+    [{ apiKeys: [NEW], viewKeys: [NEW] }, 'viewKeys'],
+  ];
+  for (const [keys, param] of wrong) {
+    expect(() => server.rekey(keys as Parameters<RunningServer['rekey']>[0])).toThrow(
+      expect.objectContaining({ code: 'config_invalid', param }) as Error,
+    );
+  }
+  expect(await Promise.all([statusFor(OLD), statusFor(VIEW), statusFor(NEW)])).toEqual([200, 200, 401]);
+});
+
+it('Without keys nothing but a loopback address is served, from then on too', async () => {
+  const wide = await startServer(new FakeLiveService(), { port: 0, host: '0.0.0.0', apiKeys: [OLD] });
+  expect(() => wide.rekey({ apiKeys: [], viewKeys: [] })).toThrow(
+    expect.objectContaining({ code: 'config_invalid', param: 'host' }) as Error,
+  );
+  await wide.close();
+});
