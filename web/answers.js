@@ -4,6 +4,8 @@ import { clock, duration, element, oldText, timeElement, wallRange } from './for
 
 const MOST_CARDS = 50;
 const MOST_THUMBNAILS = 6;
+/** As on the command line: of an answer of less confidence half or more are wrong. */
+const GUESS_BELOW = 0.5;
 const PRECISIONS = { int8: 'older frames rounded', thinned: 'older frames thinned' };
 
 /**
@@ -75,7 +77,11 @@ export class AnswerCard {
       if (this.asOf === null) void tellOldFrames(yoco, age);
       parts.push(latency(yoco.latency_ms));
     }
-    if (yoco) parts.push(`confidence ${yoco.confidence.toFixed(2)}`);
+    if (yoco) {
+      const isGuess = yoco.confidence < GUESS_BELOW;
+      this.element.classList.toggle('guess', isGuess);
+      parts.push(`confidence ${yoco.confidence.toFixed(2)}${isGuess ? ', a guess' : ''}`);
+    }
     if (yoco && yoco.precision !== 'full') parts.push(PRECISIONS[yoco.precision]);
     if (status === 'cancelled') parts.push('stopped');
     if (status === 'incomplete') parts.push('cut at the length limit');

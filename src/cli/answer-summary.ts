@@ -17,9 +17,17 @@ export function summary(yoco: AnswerExtra, old: readonly OldFrame[], now = new D
     ...old.map(aged),
     ...(evidence.length > 0 ? [`evidence ${evidence.map(named).join(', ')}`] : []),
     ...(precision === 'full' ? [] : [`precision ${precision}`]),
-    `confidence ${confidence.toFixed(2)}`,
+    confidenceText(confidence),
     `first word after ${Math.round(latency.first_token)} ms`,
   ].join('; ');
+}
+
+/** Of answers of less confidence half or more are wrong (docs/model.md, How sure): nobody should have to know that. */
+const GUESS_BELOW = 0.5;
+
+/** `confidence 0.97`, or `confidence 0.19, a guess`. */
+export function confidenceText(confidence: number): string {
+  return `confidence ${confidence.toFixed(2)}${confidence < GUESS_BELOW ? ', a guess' : ''}`;
 }
 
 /** Of one stream with the times of its own clock, on which its evidence is told; several have none in common. */

@@ -1,6 +1,7 @@
 /** How `watch` tells what was seen and answered: for a person, or as one JSON object a line. */
 import type { YocoError } from '../errors.ts';
 import type { Answer, AnswerResult } from '../live/types.ts';
+import { confidenceText } from './answer-summary.ts';
 import { errorText } from './error-text.ts';
 import { spans } from './terminal.ts';
 
@@ -52,7 +53,7 @@ export class TextReport implements WatchReport {
     const result = await answer.result;
     const evidence = evidenceOf(result);
     const rests = evidence.length > 0 ? `evidence ${spans(evidence)}; ` : '';
-    process.stderr.write(`  ${rests}confidence ${result.confidence.toFixed(2)}\n`);
+    process.stderr.write(`  ${rests}${confidenceText(result.confidence)}\n`);
   }
 
   unanswered(question: string, error: YocoError): void {

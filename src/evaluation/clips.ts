@@ -5,6 +5,7 @@ import { YocoError } from '../errors.ts';
 import type { Streams } from '../live/live-service.ts';
 import { withWholeStream } from './arrival.ts';
 import { CLIP_QUESTIONS, type ClipKind, type ClipQuestion } from './clip-questions.ts';
+import { confidenceReport, type ConfidenceReport } from './confidence.ts';
 import { normaliseLabel } from './labels.ts';
 import { score, secondsOf, type TaskScore } from './score.ts';
 
@@ -16,12 +17,15 @@ export interface ClipAnswer {
   readonly question: string;
   readonly answer: string;
   readonly right: boolean;
+  readonly confidence: number;
 }
 
 export interface ClipResult {
   readonly score: TaskScore;
   /** What who reads the questions alone would get at best: of each kind one answer to all, chosen on these very questions. */
   readonly baseline: TaskScore;
+  /** Whether the model knows which of its answers are right, about what none of its data is like. */
+  readonly confidence: ConfidenceReport;
   readonly clips: Readonly<Record<string, { readonly score: TaskScore; readonly answers: readonly ClipAnswer[] }>>;
 }
 
@@ -41,7 +45,9 @@ export async function evaluateClips(live: Streams, folder: string): Promise<Clip
     throw new YocoError('data_invalid', { param: 'clips', detail });
   }
   const all = Object.values(clips).flatMap(({ answers }) => answers);
-  return { score: scoreOf(all), baseline: score({ correct: bestByText(asked), total: asked.length }), clips };
+  const judged = all.map((answer, i) => ({ ...answer, task: asked[i]?.kind ?? '' }));
+  const baseline = score({ correct: bestByText(asked), total: asked.length });
+  return { score: scoreOf(all), baseline, confidence: confidenceReport(judged), clips };
 }
 
 /**
@@ -95,8 +101,8 @@ async function askAbout(live: Streams, file: string, questions: readonly ClipQue
       const answers: ClipAnswer[] = [];
       for (const question of questions) {
         const asOfMs = Math.min(question.asOfS === undefined ? Infinity : question.asOfS * 1000, lastMs ?? 0);
-        const { text } = await stream.converse().ask(question.text, { asOfMs }).result;
-        answers.push({ question: question.text, answer: text, right: isClipAnswerRight(question, text) });
+        const { text, confidence } = await stream.converse().ask(question.text, { asOfMs }).result;
+        answers.push({ question: question.text, answer: text, right: isClipAnswerRight(question, text), confidence });
       }
       return answers;
     },

@@ -13,7 +13,10 @@ export interface ConfidenceReport {
 
 const LEAST = [0.5, 0.7, 0.8, 0.9, 0.95];
 
-type Judged = Pick<Answered, 'task' | 'right' | 'confidence'>;
+/** An answer of a kind that is compared within itself. */
+interface Judged extends Pick<Answered, 'right' | 'confidence'> {
+  readonly task: string;
+}
 
 /** Pairs of a right answer and a wrong one, and in how many the right one is the surer; of equals half a pair. */
 interface Pairs {

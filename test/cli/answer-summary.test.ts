@@ -39,6 +39,11 @@ describe('What stands under an answer', () => {
     );
   });
 
+  test('says that an answer of which the model is not sure is a guess', () => {
+    expect(summary({ ...ANSWER, confidence: 0.499 }, [], NOW)).toContain('; confidence 0.50, a guess; ');
+    expect(summary({ ...ANSWER, confidence: 0.5 }, [], NOW)).toContain('; confidence 0.50; ');
+  });
+
   test('has the date of another day', () => {
     expect(summary({ ...ANSWER, as_of_time: at(23, 59, 59, 30) }, [], NOW)).toMatch(/^as of 2030-01-30 23:59:59 \(/);
   });

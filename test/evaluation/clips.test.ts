@@ -109,11 +109,13 @@ describe('A folder of clips', () => {
 
   test('is asked about those that are there, and nothing is left behind', async () => {
     await copyFile(new URL('../../streams/clips/demo.mp4', import.meta.url), path.join(folder, 'cockatoo.mp4'));
-    const { score, baseline, clips } = await evaluateClips(live, folder);
+    const { score, baseline, confidence, clips } = await evaluateClips(live, folder);
     expect(Object.keys(clips)).toEqual(['cockatoo.mp4']);
     const answers = clips['cockatoo.mp4']?.answers ?? [];
     expect(answers.map(({ question }) => question)).toEqual(CLIP_QUESTIONS['cockatoo.mp4']?.map(({ text }) => text));
     expect(score).toMatchObject({ correct: answers.filter(({ right }) => right).length, total: 10 });
+    const sure = answers.filter((answer) => answer.confidence >= 0.5);
+    expect(confidence.atLeast['0.5']).toMatchObject({ total: sure.length });
     expect(baseline).toMatchObject({ correct: bestByText(CLIP_QUESTIONS['cockatoo.mp4'] ?? []), total: 10 });
     expect(live.list()).toEqual([]);
   });

@@ -43,6 +43,8 @@ export class FakeStream implements LiveStream {
   aborted = 0;
   /** What is answered in the place of the question's echo. */
   says: string | null = null;
+  /** Of every answer. */
+  confidence = 0.75;
   /** The moment that questions are about, as if each said so itself. */
   asksToMs: number | null = null;
   /** What the next question throws. */
@@ -189,7 +191,7 @@ export class FakeStream implements LiveStream {
           return [span(name, at - 10_000, at - 8_000, 0.61234), span(name, at - 1_000, at, 0.2)];
         }),
         inputTokens: 7,
-        confidence: 0.75,
+        confidence: this.confidence,
         outputTokens: tokens,
         firstTokenMs: 12.4,
         totalMs: 34.6,

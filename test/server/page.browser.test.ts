@@ -129,6 +129,18 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(problems).toEqual([]);
   });
 
+  it('says of an answer of which the model is not sure that it is a guess', async () => {
+    await connect();
+    const sure = await ask('What is this?');
+    await sure.locator('.figures', { hasText: 'confidence 0.75' }).waitFor();
+    live.stream('kitchen').confidence = 0.19;
+    const guess = await ask('And that?');
+    await guess.locator('.figures', { hasText: 'confidence 0.19, a guess' }).waitFor();
+    expect([await sure.getAttribute('class'), await guess.getAttribute('class')]).toEqual(['answer', 'answer guess']);
+    expect(await sure.locator('.figures').textContent()).not.toContain('guess');
+    expect(problems).toEqual([]);
+  });
+
   it('says how old the newest frame is where none comes, on the picture and with answers about now', async () => {
     const [kitchen, door] = [live.stream('kitchen'), live.stream('door')];
     const age = (stream: FakeStream, ms: number): void => {
