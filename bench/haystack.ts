@@ -21,6 +21,9 @@ export interface Photograph {
   readonly class: string;
   /** What a question calls it. */
   readonly asked: string;
+  /** Words for many things that it surely is, and that it might be called. */
+  readonly kinds: readonly string[];
+  readonly maybe?: readonly string[];
 }
 
 /** One thing shown for `frames` frames. */
@@ -47,7 +50,7 @@ export async function readPhotographs(data?: string): Promise<Photograph[]> {
   if (data !== undefined) {
     const pictures = await readLabels(data, NAMED_SETS);
     const unseen = pictures.filter(({ set, file }) => isHeldOut(set, file));
-    return unseen.map(({ file, label }) => ({ file, class: label, asked: label }));
+    return unseen.map(({ file, label }) => ({ file, class: label, asked: label, kinds: [] }));
   }
   const listed = JSON.parse(await readFile(path.join(PHOTOGRAPHS, 'photos.json'), 'utf8')) as Photograph[];
   return listed.map((photograph) => ({ ...photograph, file: path.join(PHOTOGRAPHS, photograph.file) }));

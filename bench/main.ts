@@ -8,6 +8,7 @@ import { device } from './device.ts';
 import { failures } from './failures.ts';
 import { hours } from './hours.ts';
 import { intake } from './intake.ts';
+import { kinds } from './kinds.ts';
 import { latency } from './latency.ts';
 import { llamacpp } from './llamacpp.ts';
 import { machine } from './machine.ts';
@@ -37,6 +38,7 @@ const BENCHES: Record<string, Bench> = {
   device,
   failures,
   signs,
+  kinds,
   llamacpp,
 };
 

@@ -4,8 +4,9 @@ import { clock, duration, element, oldText, timeElement, wallRange } from './for
 
 const MOST_CARDS = 50;
 const MOST_THUMBNAILS = 6;
-/** As on the command line: of an answer of less confidence half or more are wrong. */
+/** As on the command line, which says why (src/cli/answer-summary.ts). */
 const GUESS_BELOW = 0.5;
+const MOST_WORDS = 5;
 const PRECISIONS = { int8: 'older frames rounded', thinned: 'older frames thinned' };
 
 /**
@@ -78,7 +79,8 @@ export class AnswerCard {
       parts.push(latency(yoco.latency_ms));
     }
     if (yoco) {
-      const isGuess = yoco.confidence < GUESS_BELOW;
+      const words = this.text.textContent.split(' ').filter((word) => word !== '').length;
+      const isGuess = yoco.confidence < GUESS_BELOW && words > 0 && words <= MOST_WORDS;
       this.element.classList.toggle('guess', isGuess);
       parts.push(`confidence ${yoco.confidence.toFixed(2)}${isGuess ? ', a guess' : ''}`);
     }

@@ -21,6 +21,8 @@ def average(states: list[dict], shares: list[float], later_from_first: bool = Fa
         # What a checkpoint from before a field does not say of it is as it is by default.
         if {**Config().json(), **state["config"], "tags": 0} != {**Config().json(), **first["config"], "tags": 0}:
             raise SystemExit("the checkpoints have other configurations")
+        if state.get("kinds", False) != first.get("kinds", False):
+            raise SystemExit("some of the checkpoints have names that begin with their kinds, and some have not")
     weights = {}
     for name, value in first["model"].items():
         mean = not (later_from_first and name.endswith(LATER_PARTS)) and all(name in state["model"] for state in states)

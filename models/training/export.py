@@ -392,7 +392,7 @@ def main() -> None:
     projector.load_state_dict(torch.load(work / "projector.pt"))
     detail = Detail()
     detail.load_state_dict(torch.load(work / "detail.pt"))
-    training = {"steps": state["step"], "questions": state["questions"], "minutes": round((state["spent"] + state.get("earlier", 0)) / 60)}
+    training = {"steps": state["step"], "questions": state["questions"], "minutes": round((state["spent"] + state.get("earlier", 0)) / 60), "kinds": state.get("kinds", False)}
     with torch.no_grad():
         export(model, projector, detail, vocab, net, out, {"licence": "Apache-2.0 (code and recipe); see MODEL_CARD.md for the data", "training": training, "name": args.called or out.name},
                tokenizer_json(), args.weights, look=second_look(work, samples, vocab, net))

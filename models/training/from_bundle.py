@@ -178,7 +178,7 @@ def main() -> None:
         model.into.weight.copy_(solve(model.words, torch.from_numpy(np.array(read_words(bundle / "embeddings.bin", config.width)))))
     training = held.get("training", {})
     state = {"config": config.json(), "model": model.state_dict(), "step": training.get("steps", 0), "spent": 0.0, "earlier": 60.0 * training.get("minutes", 0), "stage": 3,
-             "questions": training.get("questions", 0), "answers": held["answerTokens"], "kinds": True}
+             "questions": training.get("questions", 0), "answers": held["answerTokens"], "kinds": training.get("kinds", False)}
     torch.save(state, work / f"{args.name}.pt")
     lacking = tuple(f"{part}." for part in PROJECTOR_PARTS if part not in had)
     torch.save({name: value for name, value in projector.state_dict().items() if not name.startswith(lacking)}, work / "projector.pt")

@@ -43,7 +43,7 @@ CLASSES: dict[str, list[tuple[int, int]]] = {
     "pig": [(341, 343)],
     "cow": [(345, 345), (690, 690)],
     "sheep": [(348, 349)],
-    "monkey": [(371, 382)],
+    "monkey": [(370, 382)],
     "elephant": [(385, 386)],
     "panda": [(387, 388)],
     "car": [(436, 436), (468, 468), (511, 511), (609, 609), (627, 627), (656, 656), (661, 661), (751, 751), (817, 817)],
@@ -70,6 +70,7 @@ CLASSES: dict[str, list[tuple[int, int]]] = {
     "cup": [(504, 504), (968, 968)],
     "bag": [(414, 414), (636, 636), (748, 748)],
     "knife": [(499, 499), (623, 623)],
+    "tool": [(491, 491), (587, 587), (596, 596), (740, 740), (784, 784), (792, 792)],
     "gun": [(413, 413), (763, 764)],
     "bottle": [(440, 440), (720, 720), (737, 737), (898, 898), (907, 907)],
     "guitar": [(402, 402), (546, 546)],
@@ -94,8 +95,13 @@ LAST_ANIMAL = 397
 # Pictures of things beside which there is an animal, or what looks like one: apiary, barn, bird house, carousel, dogsled, horse cart, mask, muzzle, oxcart, plow, spider web,
 # studio couch, teddy, totem pole, worm fence, coral reef, valley.
 BESIDE_ANIMALS = {410, 425, 448, 476, 537, 603, 643, 676, 690, 730, 815, 831, 850, 863, 912, 973, 979}
-# Where airplanes, trains or pianos may be, too: carrier, airship, parachute, stage.
-BESIDE_LARGE = {403, 405, 701, 819}
+# Where airplanes, trains or instruments may be, too: carrier, airship, parachute, stage, drumstick, pick.
+BESIDE_LARGE = {403, 405, 542, 701, 714, 819}
+# Football helmet, racket, scoreboard, ballplayer.
+BESIDE_BALLS = {560, 752, 781, 981}
+# Where there may be something to eat or to drink, and what it is made with: from bakery to wok, and glasses, plates and shops.
+BESIDE_FOOD = {415, 440, 441, 463, 467, 473, 499, 504, 505, 509, 521, 532, 544, 550, 567, 572, 582, 618, 623, 647, 651, 659, 712, 720, 737, 738, 739, 743, 760, 762, 766, 767, 773, 790, 791, 813, 827, 828, 849, 859, 868,
+               891, 898, 899, 901, 907, 909, 910, 923, *range(924, 970)}
 # Beginnings of a stamp's category.
 STAMPS = {
     "animal": ("animals/",), "fish": ("animals/fish",), "bird": ("animals/birds",), "insect": ("animals/insects",), "lizard": ("animals/lizards",),
@@ -110,7 +116,7 @@ SAID = {
     "animal": "dog dogs cat horse horses cow bird puppy puppies", "dog": "dogs puppy puppies", "cat": "cats kitten", "horse": "horses", "bird": "birds",
     "water": "lake river ocean pool sea stream waves", "snow": "snowy", "grass": "grassy", "beach": "sand", "mountain": "mountains", "rock": "rocks rocky cliff",
     "ball": "balls soccer tennis basketball football baseball", "bicycle": "bike bikes bicycles", "car": "cars", "motorcycle": "motorcycles motorbike", "vehicle": "vehicles car cars truck trucks bus van motorcycle",
-    "boat": "boats kayak canoe", "bag": "bags backpack backpacks purse suitcase", "camera": "cameras", "cup": "cups mug", "street": "road",
+    "boat": "boats kayak canoe", "bag": "bags backpack backpacks purse suitcase", "cup": "cups mug", "street": "road",
     "tree": "trees", "hat": "hats", "bench": "benches", "guitar": "guitars", "building": "buildings", "fence": "", "helmet": "",
     "table": "tables desk", "chair": "chairs armchair", "window": "windows", "lamp": "lamps", "picture": "pictures", "cabinet": "cabinets", "bed": "beds", "sofa": "sofas couch",
     "book": "books", "television": "tv", "mirror": "mirrors", "door": "doors", "pillow": "pillows", "curtain": "curtains", "towel": "towels", "sink": "sinks", "toilet": "",
@@ -134,10 +140,15 @@ TRAFFIC = {"car", "truck", "bus", "train", "airplane", "street", "motorcycle", "
 EATEN = {"food", "fruit", "vegetable", "bread"}
 # What hardly stands in a background by chance.
 SELDOM = ANIMALS - {"insect", "beetle", "butterfly", "spider"}
-LARGE = {"airplane", "train", "piano"}
+LARGE = {"airplane", "train", "ship", "motorcycle", "piano", "guitar", "drum", "musical instrument"}
+EATEN_OR_CUT = EATEN | {"drink", "knife", "mushroom"}
+# Beside things of other kinds they hardly ever lie.
+APART = {"gun", "camera", "tool", "flower"}
+# What people hold, wear or play, and animals are not seen with.
+HELD = {"tool", "camera", "keyboard", "cup", "bag", "knife", "gun", "drum", "guitar", "musical instrument", "drink", "hat", "shoe", "telephone"}
 # What a caption would not leave out.
 FOREMOST = TRAFFIC - {"street", "car", "vehicle"} | {"dog", "horse", "cat", "bird", "animal", "bicycle", "snow", "boat", "beach", "elephant", "snake", "bear", "monkey", "fish", "bed", "sofa",
-                                          "television", "toilet", "sink", "computer", "guitar", "vegetable", "fruit", "ball", "insect", "lizard"}
+                                          "television", "toilet", "sink", "computer", "guitar", "vegetable", "fruit", "ball", "insect", "lizard"} | SELDOM | LARGE
 ANYONE = set("people person persons child children kid kids group crowd couple adult adults player players climber hiker skier rider baby toddler someone".split())
 PEOPLE = {"person", "man", "woman", "boy", "girl", "child", "baby"}
 SEVERAL = set("people men women boys girls children kids group crowd couple players two three four several".split())
@@ -165,7 +176,9 @@ def kinds_of(sample: Sample, number: int | None, groups: set[str]) -> Kinds:
     """number: of the picture's ImageNet class, where it has one; groups: of all groceries."""
     known = _OF_SET.get(sample.set)
     shown, absent = _of_class(number) if number is not None else known(sample, groups) if known else (set(), set())
-    return Kinds(frozenset(shown), frozenset(absent - shown), _main(sample))
+    # A prairie chicken is none, but who asks for a chicken may mean it.
+    own = set((sample.label or "").split())
+    return Kinds(frozenset(shown), frozenset(absent - shown - own), _main(sample))
 
 
 def _of_class(number: int) -> tuple[set[str], set[str]]:
@@ -173,11 +186,14 @@ def _of_class(number: int) -> tuple[set[str], set[str]]:
     shown = {word for word, ranges in CLASSES.items() if any(a <= number <= z for a, z in ranges)}
     if number > LAST_ANIMAL:
         large = set() if number in BESIDE_LARGE or shown & {*TRAFFIC, "boat", "musical instrument"} else LARGE
-        return shown, (set() if number in BESIDE_ANIMALS else SELDOM) | large
+        eaten = set() if number in BESIDE_FOOD else EATEN_OR_CUT
+        held = HELD - {"cup", "drink", "tool"} if shown & EATEN else set()
+        small = {"building"} if shown & {*HELD, *EATEN} else set()
+        return shown, (set() if number in BESIDE_ANIMALS else SELDOM) | large | eaten | held | small | APART | (set() if number in BESIDE_BALLS else {"ball"})
     # Wild dogs and cats are neither, or both; tame ones live with people and what they have.
     wild, tame = 269 <= number <= 293, 151 <= number <= 268 or 281 <= number <= 285
     alone = wild or shown & {"bird", "insect", "spider", "monkey"}
-    return shown, (ANIMALS | EATEN | TRAFFIC | (set() if tame else INDOORS) | (PEOPLE if alone else set())) - ({"dog", "cat"} if wild else set())
+    return shown, (ANIMALS | EATEN_OR_CUT | TRAFFIC | LARGE | APART - {"flower"} | (set() if tame else INDOORS | HELD) | (PEOPLE if alone else set())) - ({"dog", "cat"} if wild else set())
 
 
 def _of_stamp(sample: Sample, _groups: set[str]) -> tuple[set[str], set[str]]:
@@ -190,12 +206,12 @@ def _of_grocery(sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
     shown = next((words for name, words in shelves.items() if name in sample.path), set())
     # "Apple juice" is no apple, but who asks for an apple may mean it.
     others = {group for group in groups if not set(group.split()) & set((sample.label or "").split())}
-    return shown | ({group_of(sample)} if "group" in sample.extra else set()), others | ANIMALS | OUTDOORS | INDOORS | PEOPLE | {"fruit", "vegetable", "shoe", "hat", "ball", "clothes"}
+    return shown | ({group_of(sample)} if "group" in sample.extra else set()), others | ANIMALS | OUTDOORS | INDOORS | PEOPLE | HELD - {"cup", "bag", "drink"} | {"fruit", "vegetable", "ball", "clothes"}
 
 
 def _of_clothing(sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
     worn = {"hat": {"hat"}, "shoes": {"shoe"}}.get(sample.label or "", set())
-    return worn | {"clothes"}, groups | EATEN | ANIMALS | OUTDOORS - {"grass", "fence"} | {"television", "sink", "toilet", "computer", "ball", "bottle"}
+    return worn | {"clothes"}, groups | EATEN | ANIMALS | OUTDOORS - {"grass", "fence"} | {"television", "sink", "toilet", "computer", "ball", "bottle"} | HELD - {"bag", "hat", "shoe"}
 
 
 def _captions(sample: Sample) -> list[set[str]]:

@@ -214,9 +214,11 @@ class StreamMaker:
         """What a question may call a span's thing and mean no other: its name, or a word for things of many names."""
         others = [p for p in past if p is not s]
         if s.label is None or self.rng.random() < self.general:
-            words = [w for w in sorted(self.shows(s).shown) if all(w in self.shows(p).absent for p in others)]
+            words = [w for w in sorted(self.shows(s).shown) if all(w in self.shows(p).absent for p in others) and self.said_yes[w] < UNBALANCED]
             if words:
-                return self.pick(words)
+                word = self.pick(words)
+                self.said_yes[word] += 1
+                return word
         return s.label if all(p.identity != s.label for p in others) else None
 
     def kind_seen(self, candidates: list[Span]) -> tuple[str, list[Span]] | None:
@@ -290,8 +292,7 @@ class StreamMaker:
         # In the place of one that could be asked: where little can be named it would else mostly be said that a thing was not shown.
         if asked and task in OF_A_THING and self.rng.random() < ABSENT_SHARE:
             past = [s for s in spans if s.start < frames]
-            words = sorted(frozenset.intersection(*(self.shows(s).absent for s in spans))) if self.rng.random() < self.general else []
-            name = self.pick_kind(words) if words else self.absent(spans, self.pick(past))
+            name = (self.kind_not_seen(spans) if self.rng.random() < self.general else None) or self.absent(spans, self.pick(past))
             return Question(task, self.phrase(task, x=self.thing(name, True)), NOT_SHOWN, frames)
         return asked
 

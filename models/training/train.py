@@ -73,7 +73,7 @@ SETS_OF = {
     "signs": {"signs": 0.5, "painted": 0.25, "clothing": 0.1, "emoji": 0.05, "flickr": 0.05, "grocery": 0.05},
     "counts": {**SET_SHARE, "exercises": 0.3, "boards": 0.1},
     "times": {**SET_SHARE, "exercises": 0.04, "boards": 0.02},
-    "kinds": {"imagenet-samples": 0.6, "grocery": 0.13, "clothing": 0.04, "flickr": 0.13, "stamps": 0.05, "daquar": 0.05},
+    "kinds": {"imagenet-samples": 0.4, "flickr": 0.33, "grocery": 0.12, "clothing": 0.03, "exercises": 0.03, "stamps": 0.04, "daquar": 0.05},
     # How many things a stream of minutes showed is asked only where all of them have names.
     "many": {"grocery": 0.4, "clothing": 0.1, "imagenet-samples": 0.4, "emoji": 0.1},
 }
@@ -406,7 +406,7 @@ class Trainer:
         if not state.get("kinds"):  # nor did a name's token hold its kinds
             self.model.begin_kinds(self.world.kinds_of_names())
         self.mean.begin()
-        if not self.args.restart_clock and "last" in state:
+        if not self.args.restart_clock and "last" in state and state.get("kinds"):
             self.mean.go_on(state["model"], state.get("averaged", MEAN_STEPS))
         if "probes" in state:
             self.probes.load_state_dict(state["probes"], strict=False)

@@ -5,8 +5,8 @@ import type { AnswerExtra } from './realtime-client.ts';
 import { spans } from './terminal.ts';
 import { ageText, wallText } from './wall-text.ts';
 
-/** `as of 14:02:03 (1:42), from 14:01:33 (1:12); newest frame 3 h old; evidence 1:20-1:26, 1:40; precision int8; confidence 0.97; first word after 80 ms`. */
-export function summary(yoco: AnswerExtra, old: readonly OldFrame[], now = new Date()): string {
+/** `as of 14:02:03 (1:42), from 14:01:33 (1:12); newest frame 3 h old; evidence 1:20-1:26, 1:40; precision int8; confidence 0.97; first word after 80 ms`, of the answer `text`. */
+export function summary(text: string, yoco: AnswerExtra, old: readonly OldFrame[], now = new Date()): string {
   const { evidence, streams, precision, confidence, latency_ms: latency } = yoco;
   const several = streams.length > 1;
   const named = (one: (typeof evidence)[number]): string => (several ? `${one.stream} ${spans([one])}` : spans([one]));
@@ -17,17 +17,21 @@ export function summary(yoco: AnswerExtra, old: readonly OldFrame[], now = new D
     ...old.map(aged),
     ...(evidence.length > 0 ? [`evidence ${evidence.map(named).join(', ')}`] : []),
     ...(precision === 'full' ? [] : [`precision ${precision}`]),
-    confidenceText(confidence),
+    confidenceText(confidence, text),
     `first word after ${Math.round(latency.first_token)} ms`,
   ].join('; ');
 }
 
-/** Of answers of less confidence half or more are wrong (docs/model.md, How sure): nobody should have to know that. */
+/** Of answers of less confidence almost half are wrong, and nearly all about what the data does not hold (docs/model.md, How sure): nobody should have to know that. */
 const GUESS_BELOW = 0.5;
+/** What is longer is a sentence, which can be said in many ways and so has little confidence, right or wrong. */
+const MOST_WORDS = 5;
 
-/** `confidence 0.97`, or `confidence 0.19, a guess`. */
-export function confidenceText(confidence: number): string {
-  return `confidence ${confidence.toFixed(2)}${confidence < GUESS_BELOW ? ', a guess' : ''}`;
+/** `confidence 0.97`, or `confidence 0.19, a guess` of the answer `text`. */
+export function confidenceText(confidence: number, text: string): string {
+  const words = text.split(' ').length;
+  const isGuess = confidence < GUESS_BELOW && text !== '' && words <= MOST_WORDS;
+  return `confidence ${confidence.toFixed(2)}${isGuess ? ', a guess' : ''}`;
 }
 
 /** Of one stream with the times of its own clock, on which its evidence is told; several have none in common. */

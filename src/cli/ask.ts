@@ -173,13 +173,13 @@ async function printStanding(question: string, event: StandingAnswer, flags: Ask
     return;
   }
   process.stdout.write(`${yoco.as_of_time} ${answer}\n`);
-  await tellOf(yoco, flags);
+  await tellOf(answer, yoco, flags);
 }
 
-/** What an answer is about, under it; how old the newest frame is has to be said where nobody chose the moment. */
-async function tellOf(yoco: AnswerExtra, flags: AskFlags): Promise<void> {
+/** What an answer is about, of these words, under it; how old the newest frame is has to be said where nobody chose the moment. */
+async function tellOf(text: string, yoco: AnswerExtra, flags: AskFlags): Promise<void> {
   const names = flags.asOf === undefined ? yoco.streams.map(({ name }) => name) : [];
-  process.stderr.write(`  ${summary(yoco, await oldFrames(serverOf(flags), names))}\n`);
+  process.stderr.write(`  ${summary(text, yoco, await oldFrames(serverOf(flags), names))}\n`);
 }
 
 /** Of one stream nothing need be said: it is the session's own. */
@@ -219,7 +219,7 @@ async function askOne(client: RealtimeClient, asked: Asked, question: string, fl
     return;
   }
   process.stdout.write('\n');
-  if (extra != null) await tellOf(extra, flags);
+  if (extra != null) await tellOf(text, extra, flags);
 }
 
 function wireTime(text: string | undefined): number | string | undefined {

@@ -94,6 +94,9 @@ export interface StandParams {
   readonly streams?: readonly string[] | 'all' | undefined;
 }
 
+/** Close code of a connection whose key is taken no more (docs/protocol.md): to connect again is of no use. */
+const KEY_IS_GONE = 4401;
+
 export class RealtimeClient {
   readonly #socket: WebSocket;
   #waiting: ((message: Record<string, unknown>) => void) | undefined;
@@ -113,7 +116,8 @@ export class RealtimeClient {
     });
     socket.on('close', (code, reason) => {
       const why = reason.length === 0 ? '' : `: ${reason.toString('utf8')}`;
-      this.#closed ??= new YocoError('connection_closed', { detail: `Close code ${code}${why}.` });
+      const kind = code === KEY_IS_GONE ? 'unauthorized' : 'connection_closed';
+      this.#closed ??= new YocoError(kind, { detail: `Close code ${code}${why}.` });
       this.#waiting?.({ type: 'closed' });
     });
     socket.on('error', () => undefined);

@@ -28,8 +28,8 @@ const FOLLOWED: ReadonlySet<string> = new Set(['api_keys', 'view_keys']);
 export async function reload(service: Reloaded): Promise<void> {
   const { config, log, server, streams, stop } = service;
   if (stop.aborted) return;
-  await renewCertificate(service);
   await renewKeys(service);
+  await renewCertificate(service);
   let definitions: StreamDefinition[];
   try {
     definitions = await readDefinitions(config.streams);
@@ -57,8 +57,10 @@ async function renewCertificate({ config, log, server }: Reloaded): Promise<void
 async function renewKeys({ config, readSettings, log, server }: Reloaded): Promise<void> {
   try {
     const settings = await readSettings();
-    const { added, removed, closed } = rekeyed(server, settings);
-    if (added + removed > 0) log.info?.({ added, removed, closed }, 'The keys were read anew.');
+    const fixed = [...FOLLOWED].flatMap((name) => settings.variables.get(name) ?? []);
+    const changed = rekeyed(server, settings);
+    log.info?.(changed, 'The keys were read anew.');
+    if (fixed.length > 0) log.warn({ variables: fixed }, 'Keys that variables give hold until the next start.');
     const waiting = changedSettings(config, settings);
     if (waiting.length > 0) log.warn({ settings: waiting }, 'Settings that changed hold from the next start on.');
   } catch (error) {
@@ -76,7 +78,8 @@ function rekeyed(server: RunningServer, settings: Config): Rekeyed {
 
 /** Names of the settings that are others now, and are not followed. */
 function changedSettings(before: Config, now: Config): string[] {
-  const names = Object.keys(now) as (keyof Config)[];
+  // What is optional, and not there, has no name.
+  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])].sort() as (keyof Config)[];
   return names.filter((name) => !FOLLOWED.has(name) && JSON.stringify(now[name]) !== JSON.stringify(before[name]));
 }
 

@@ -53,7 +53,7 @@ export class TextReport implements WatchReport {
     const result = await answer.result;
     const evidence = evidenceOf(result);
     const rests = evidence.length > 0 ? `evidence ${spans(evidence)}; ` : '';
-    process.stderr.write(`  ${rests}${confidenceText(result.confidence)}\n`);
+    process.stderr.write(`  ${rests}${confidenceText(result.confidence, result.text)}\n`);
   }
 
   unanswered(question: string, error: YocoError): void {

@@ -16,15 +16,14 @@ import type { SourceStream } from '../live/live-stream.ts';
 import type { AnswerResult } from '../live/types.ts';
 import { orAborted } from './abort.ts';
 import { withWholeStream } from './arrival.ts';
-import { makeBoards } from './boards.ts';
+import { type BoardPictures, makeBoards } from './boards.ts';
 import { makeCameras } from './cameras.ts';
 import { NearestCaption, typicalCaption } from './captions.ts';
 import { askChanges } from './changes.ts';
-import { makeClasses } from './classes.ts';
 import { FinishedStreams } from './finished.ts';
 import { askGroups, askScenes, groupsOf } from './kinds.ts';
 import { askLately } from './lately.ts';
-import { isHeldOut, type LabelledPicture, type OtherPictures, readLabels, readOthers, type Scene } from './labels.ts';
+import { isHeldOut, type LabelledPicture, readLabels, readOthers, type Scene } from './labels.ts';
 import { FRAMES_KEPT, type Replay, withFramesFrom, withLastFrames } from './last-frames.ts';
 import { QUESTIONS_AT_ONCE } from './options.ts';
 import { type PlannedStream, planStreams } from './plan.ts';
@@ -76,13 +75,12 @@ interface Asked {
  * Part of the key of finished streams. Raise it when what is played, what is asked of it, how it is asked, or what is measured
  * besides right and wrong is another for the same options: right and wrong are told anew from the answers that are kept.
  */
-const VERSION = 4;
+const VERSION = 3;
 const LEAST_LABELS = 8;
 const CHANGES_BRANCH = 1;
 const KINDS_BRANCH = 2;
 const LATELY_BRANCH = 3;
 const RETURNS_BRANCH = 4;
-const CLASSES_BRANCH = 5;
 
 export async function evaluate(live: Streams, options: EvaluationOptions): Promise<Evaluation> {
   const { data, sets, seed, streams, seconds, controls, heldOut, fps } = options;
@@ -100,8 +98,8 @@ export async function evaluate(live: Streams, options: EvaluationOptions): Promi
   }
   const others = await readOthers(data);
   const known = others.scenes.filter(({ set, file }) => !isHeldOut(set, file));
-  // Of cut-outs, exercises and classes each name has one picture, so none is held out: what is new is how they are shown.
-  const shown = { ...others, scenes: others.scenes.filter(isMeasured) };
+  // Of cut-outs and exercises each name has one picture, so none is held out: what is new is how they are shown.
+  const boards = { ...others, scenes: others.scenes.filter(isMeasured) };
   const finished =
     options.resume === undefined
       ? undefined
@@ -110,12 +108,7 @@ export async function evaluate(live: Streams, options: EvaluationOptions): Promi
           bundle: options.bundleId,
           device: options.device,
           data: await fingerprint(
-            [
-              ...all,
-              ...others.cutOuts,
-              ...others.classes,
-              ...others.exercises.flatMap(({ start, end }) => [start, end]),
-            ],
+            [...all, ...others.cutOuts, ...others.exercises.flatMap(({ start, end }) => [start, end])],
             others.scenes,
           ),
           sets: sets.join(','),
@@ -124,7 +117,7 @@ export async function evaluate(live: Streams, options: EvaluationOptions): Promi
         });
   const folder = await mkdtemp(path.join(tmpdir(), 'yoco-eval-'));
   try {
-    const run = new Run(live, options, pictures, shown, known, folder);
+    const run = new Run(live, options, pictures, boards, known, folder);
     const results: StreamResult[] = [];
     for (const planned of plan) {
       options.signal?.throwIfAborted();
@@ -153,7 +146,7 @@ class Run {
   readonly #options: EvaluationOptions;
   readonly #pictures: readonly LabelledPicture[];
   readonly #groups: readonly string[];
-  readonly #others: OtherPictures;
+  readonly #boards: BoardPictures;
   /** Scenes that training knows. */
   readonly #known: readonly Scene[];
   readonly #folder: string;
@@ -164,7 +157,7 @@ class Run {
     live: Streams,
     options: EvaluationOptions,
     pictures: readonly LabelledPicture[],
-    others: OtherPictures,
+    boards: BoardPictures,
     known: readonly Scene[],
     folder: string,
   ) {
@@ -172,7 +165,7 @@ class Run {
     this.#options = options;
     this.#pictures = pictures;
     this.#groups = groupsOf(pictures);
-    this.#others = others;
+    this.#boards = boards;
     this.#known = known;
     this.#folder = folder;
   }
@@ -185,7 +178,7 @@ class Run {
     const groups = askGroups(shown, this.#groups, kinds, number);
     const lately = askLately(shown, randomOfStream(this.#options.seed, number, LATELY_BRANCH), number);
     const playlist = { ...shown, questions: [...shown.questions, ...changes, ...groups, ...lately] };
-    const made = makeBoards(this.#others, random, number);
+    const made = makeBoards(this.#boards, random, number);
     const boards = { ...made, questions: [...made.questions, ...askScenes(made.questions, kinds, number)] };
     let [lastFrames, emptied, afterAnother]: [Control[], Control[], Control[]] = [[], [], []];
     const asked = await this.#play(playlist, async (stream, name) => {
@@ -198,8 +191,6 @@ class Run {
     asked.push(...(await this.#playCameras(random, number)));
     const returns = randomOfStream(this.#options.seed, number, RETURNS_BRANCH);
     asked.push(...(await this.#play(makeReturns(this.#pictures, returns, number))));
-    const classes = randomOfStream(this.#options.seed, number, CLASSES_BRANCH);
-    asked.push(...(await this.#play(makeClasses(this.#others.classes, classes, number))));
     const answered = [];
     const described = [];
     for (const { question, result } of asked) {

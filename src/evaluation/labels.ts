@@ -45,10 +45,6 @@ const row = z.object({
   caption: z.string().optional(),
   exercise: z.string().optional(),
   pose: z.string().optional(),
-  wnid: z
-    .string()
-    .regex(/^n\d{8}$/)
-    .optional(),
   group: z.string().min(1).optional(),
   captions: z.array(z.string()).optional(),
   qa: z.array(z.unknown()).optional(),
@@ -97,38 +93,25 @@ export async function readLabels(directory: string, sets?: readonly string[]): P
   return pictures;
 }
 
-/** A picture of one of ImageNet's classes, with the number of its WordNet id ("n02085620"). */
-export interface ClassPicture extends LabelledPicture {
-  readonly wordNet: number;
-}
-
-/** What the folder holds besides names that several pictures have: each is empty where its sets are not there. */
-export interface OtherPictures {
-  readonly cutOuts: LabelledPicture[];
-  readonly scenes: Scene[];
-  readonly exercises: Exercise[];
-  readonly classes: ClassPicture[];
-}
-
-/** Throws as `readLabels`. */
-export async function readOthers(directory: string): Promise<OtherPictures> {
-  const classes: ClassPicture[] = [];
+/** What the folder holds besides names: each is empty where its sets are not there. Throws as `readLabels`. */
+export async function readOthers(
+  directory: string,
+): Promise<{ readonly cutOuts: LabelledPicture[]; readonly scenes: Scene[]; readonly exercises: Exercise[] }> {
   const cutOuts: LabelledPicture[] = [];
   const scenes: Scene[] = [];
   const exercises: Exercise[] = [];
   for (const set of await setsIn(directory)) {
     const starts = new Map<string, LabelledPicture>();
-    for (const { file, label, captions, pose, wnid } of await readSet(directory, set)) {
+    for (const { file, label, captions, pose } of await readSet(directory, set)) {
       if (captions.length > 0) scenes.push({ set, file, captions });
       if (label === null) continue;
-      if (wnid !== undefined) classes.push({ set, file, label, wordNet: Number(wnid.slice(1)) });
       if (CUT_OUTS.includes(set) && CUT_OUT_NAME.test(label)) cutOuts.push({ set, file, label });
       const start = starts.get(label);
       if (pose === 'start') starts.set(label, { set, file, label });
       if (pose === 'end' && start !== undefined) exercises.push({ start, end: { set, file, label } });
     }
   }
-  return { cutOuts, scenes, exercises, classes };
+  return { cutOuts, scenes, exercises };
 }
 
 interface Row {
@@ -136,7 +119,6 @@ interface Row {
   readonly label: string | null;
   readonly captions: readonly string[];
   readonly pose: string | undefined;
-  readonly wnid: string | undefined;
   readonly group: string | undefined;
 }
 
@@ -159,7 +141,7 @@ function readRow(folder: string, line: string, where: string): Row {
     const field = parsed.error.issues[0]?.path[0] ?? 'image';
     throw invalid(field === 'image' ? 'image is missing' : `${String(field)} is wrong`);
   }
-  const { image, class: className, name, caption, exercise, pose, wnid, captions = [], qa = [], ...rest } = parsed.data;
+  const { image, class: className, name, caption, exercise, pose, captions = [], qa = [], ...rest } = parsed.data;
   const file = path.join(folder, image);
   if (!existsSync(file)) throw invalid(`${image} is missing`);
   const raw = className ?? name ?? caption ?? exercise;
@@ -167,7 +149,7 @@ function readRow(folder: string, line: string, where: string): Row {
   if (label === '' || captions.some((text) => text.trim() === '')) throw invalid('the label is empty');
   if (label === null && captions.length + qa.length === 0) throw invalid('the label is missing');
   const group = rest.group === undefined ? undefined : normaliseLabel(rest.group);
-  return { file, label, captions, pose, wnid, group };
+  return { file, label, captions, pose, group };
 }
 
 /** The folders that have labels. */

@@ -8,8 +8,6 @@ const BORROWING_TASKS = [
   'notshown',
   'seenkind',
   'seennowkind',
-  'seenclass',
-  'seennowclass',
   'seenbetween',
   'firstwithin',
   'differentwithin',
@@ -100,7 +98,6 @@ export class Asker {
         // What was not shown is asked for in the words of any task that takes it for granted.
         return PHRASINGS[pick(['when', 'left', 'before', 'after'] as const, this.#random)];
       case 'seenkind':
-      case 'seenclass':
       case 'seenbetween':
         return PHRASINGS.seen;
       case 'firstwithin':
@@ -110,7 +107,6 @@ export class Asker {
       case 'differentwithin':
         return PHRASINGS.different;
       case 'seennowkind':
-      case 'seennowclass':
         return PHRASINGS.seennow;
       default:
         return PHRASINGS[task];

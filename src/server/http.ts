@@ -92,6 +92,12 @@ export function createHttp(live: LiveService, parts: HttpParts) {
     checkRoute(grant, { method: request.method, route: request.routeOptions.url, name });
   });
 
+  // Of a body that took its time the key may be gone by now.
+  app.addHook('preHandler', (request, _reply, done) => {
+    const caller = callers.get(request);
+    done(caller === undefined || gate.holds(caller.grant) ? undefined : new YocoError('unauthorized'));
+  });
+
   app.addHook('onSend', async (_request, reply) => {
     if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store');
   });

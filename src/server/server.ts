@@ -30,7 +30,8 @@ export interface RunningServer {
   readonly renew: (tls: NonNullable<ServerOptions['tls']>) => void;
   /**
    * Takes these keys in the place of those that there were. WebSockets that were opened with one that is gone, or without one where none was wanted, are
-   * closed with 4401; answers that are on their way over HTTP are finished. Throws `config_invalid` as `startServer`: then nothing has changed.
+   * closed with 4401; answers that are on their way over HTTP are finished. Throws `config_invalid` as `startServer`, and where none would be left: then nothing has
+   * changed.
    */
   readonly rekey: (keys: Keys) => Rekeyed;
   /** Drains and stops listening; leaves the `LiveService` as it is. May be called more than once. */
@@ -103,6 +104,11 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
   }
 
   function rekey({ apiKeys, viewKeys }: Keys): Rekeyed {
+    if (gate.wantsKey && apiKeys.length === 0) {
+      // A file that is empty for a moment must not open the service to everybody who reaches it.
+      const detail = 'There is none, and a service that wants keys goes on to: restart it to serve without.';
+      throw new YocoError('config_invalid', { param: 'apiKeys', detail });
+    }
     const changed = gate.rekey(resolveOptions({ ...options, apiKeys, viewKeys }));
     return { ...changed, closed: realtime.closeRevoked() };
   }

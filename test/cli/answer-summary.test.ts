@@ -21,7 +21,7 @@ const ANSWER: AnswerExtra = {
 
 describe('What stands under an answer', () => {
   test('says the time of day, and that of the stream, before what it rests on', () => {
-    expect(summary(ANSWER, [], NOW)).toBe(
+    expect(summary('a car', ANSWER, [], NOW)).toBe(
       'as of 14:02:03 (1:42); evidence 0:07-0:13; confidence 0.97; first word after 80 ms',
     );
   });
@@ -30,6 +30,7 @@ describe('What stands under an answer', () => {
     const [stream] = ANSWER.streams;
     const streams = stream === undefined ? [] : [{ ...stream, since_time: at(14, 1, 33) }];
     const text = summary(
+      'a car',
       { ...ANSWER, since: 72, streams, precision: 'int8' },
       [{ stream: 'yard', ageMs: 3.9 * 3_600_000 }],
       NOW,
@@ -39,13 +40,18 @@ describe('What stands under an answer', () => {
     );
   });
 
-  test('says that an answer of which the model is not sure is a guess', () => {
-    expect(summary({ ...ANSWER, confidence: 0.499 }, [], NOW)).toContain('; confidence 0.50, a guess; ');
-    expect(summary({ ...ANSWER, confidence: 0.5 }, [], NOW)).toContain('; confidence 0.50; ');
+  test('says that a short answer of which the model is not sure is a guess, not so a sentence', () => {
+    expect(summary('a car', { ...ANSWER, confidence: 0.499 }, [], NOW)).toContain('; confidence 0.50, a guess; ');
+    expect(summary('a car', { ...ANSWER, confidence: 0.5 }, [], NOW)).toContain('; confidence 0.50; ');
+    const sentence = 'a man in a hat and a white shirt';
+    expect(summary(sentence, { ...ANSWER, confidence: 0.4 }, [], NOW)).toContain('; confidence 0.40; ');
+    expect(summary('', { ...ANSWER, confidence: 0 }, [], NOW)).toContain('; confidence 0.00; ');
   });
 
   test('has the date of another day', () => {
-    expect(summary({ ...ANSWER, as_of_time: at(23, 59, 59, 30) }, [], NOW)).toMatch(/^as of 2030-01-30 23:59:59 \(/);
+    expect(summary('a car', { ...ANSWER, as_of_time: at(23, 59, 59, 30) }, [], NOW)).toMatch(
+      /^as of 2030-01-30 23:59:59 \(/,
+    );
   });
 
   test('of several streams says the wall clock alone, and whose frames are old', () => {
@@ -56,7 +62,7 @@ describe('What stands under an answer', () => {
       since_time: at(14, 1, 33 - i),
     }));
     const old = [{ stream: 'yard', ageMs: 12_000 }];
-    expect(summary({ ...ANSWER, as_of: null, streams, evidence: [] }, old, NOW)).toBe(
+    expect(summary('a car', { ...ANSWER, as_of: null, streams, evidence: [] }, old, NOW)).toBe(
       'as of 14:02:03, from 14:01:32; newest frame of yard 12 s old; confidence 0.97; first word after 80 ms',
     );
   });

@@ -90,6 +90,18 @@ describe('the client of the command line', () => {
     network.close();
   });
 
+  it('tells one who stands and whose key is gone that it is the key', async () => {
+    const peer = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    await once(peer, 'listening');
+    peer.on('connection', (socket) => {
+      socket.close(4401, 'unauthorized: A valid API key is required.');
+    });
+    const { port } = peer.address() as AddressInfo;
+    const client = await RealtimeClient.connect({ server: `http://127.0.0.1:${port}`, stream: 'kitchen' });
+    await expect(client.stand('who is there?').next()).rejects.toMatchObject({ code: 'unauthorized' });
+    peer.close();
+  });
+
   it('does not wait long for the goodbye of a service that is gone', async () => {
     const network = await wire();
     const client = await RealtimeClient.connect({ server: network.address, stream: 'kitchen' });

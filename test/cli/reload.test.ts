@@ -299,7 +299,7 @@ test(
   async () => {
     const settings = path.join(place.folder, 'yoco.yaml');
     const [old, next] = ['the-key-until-now-0123', 'the-key-from-now-on-45'];
-    await writeFile(settings, `api_keys: [${old}]\n`);
+    await writeFile(settings, `api_keys: [${old}]\npictures_mb: 32\ntime_zone: Europe/Rome\n`);
     const service = await Service.begin({}, { YOCO_CONFIG: settings });
     const statuses = (): Promise<number[]> =>
       Promise.all(
@@ -314,12 +314,29 @@ test(
     await service.hangup(/"added":1,"removed":1,"closed":0,"msg":"The keys were read anew\."/);
     expect(await statuses()).toEqual([401, 200]);
 
+    await writeFile(settings, '');
+    await service.hangup(/"level":50[^\n]*"msg":"The keys are as they were: [^\n]*api_keys: There is none/);
     await writeFile(settings, 'api_keys: [short]\n');
     await service.hangup(/"level":50[^\n]*"msg":"The keys are as they were: [^\n]*api_keys: Each API key needs/);
     await rm(settings);
     await service.hangup(/"level":50[^\n]*"msg":"The keys are as they were: [^\n]*yoco\.yaml cannot be read/);
     expect(await statuses()).toEqual([401, 200]);
-    expect(await service.end()).toMatch(/"level":40[^\n]*"settings":\["max_streams"\],"msg":"[^\n]*next start/);
+    expect(await service.end()).toMatch(
+      /"level":40[^\n]*"settings":\["max_streams","pictures_mb","time_zone"\],"msg":"[^\n]*next start/,
+    );
+  },
+  SLOW,
+);
+
+test(
+  'Keys that a variable gives are not in the settings file, and it is said that they stay',
+  async () => {
+    const key = 'the-key-of-the-variable-67';
+    const service = await Service.begin({}, { YOCO_API_KEYS: key });
+    await service.hangup(/"level":40[^\n]*"variables":\["YOCO_API_KEYS"\],"msg":"[^\n]*until the next start/);
+    const answer = await fetch(`${service.address}/v1/streams`, { headers: { authorization: `Bearer ${key}` } });
+    expect(answer.status).toBe(200);
+    await service.end();
   },
   SLOW,
 );

@@ -134,10 +134,15 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     const sure = await ask('What is this?');
     await sure.locator('.figures', { hasText: 'confidence 0.75' }).waitFor();
     live.stream('kitchen').confidence = 0.19;
+    live.stream('kitchen').says = 'a pencil';
     const guess = await ask('And that?');
     await guess.locator('.figures', { hasText: 'confidence 0.19, a guess' }).waitFor();
     expect([await sure.getAttribute('class'), await guess.getAttribute('class')]).toEqual(['answer', 'answer guess']);
     expect(await sure.locator('.figures').textContent()).not.toContain('guess');
+    live.stream('kitchen').says = 'a man in a hat is on a boat';
+    const sentence = await ask('What happens?');
+    await sentence.locator('.figures', { hasText: 'confidence 0.19' }).waitFor();
+    expect(await sentence.locator('.figures').textContent()).not.toContain('guess');
     expect(problems).toEqual([]);
   });
 
