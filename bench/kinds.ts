@@ -1,11 +1,11 @@
 /**
- * Words for many things, of photographs that the data does not hold: "Is this a dog?" of a German shepherd, while it is shown and once
- * others have followed. What each photograph is, and what it might be called, stands in test/recorded/photos/photos.json: of the rest it is none.
+ * Words for many things, of photographs that the data does not hold: "Is this a dog?" and "Is it a dog or a cat?" of a German shepherd while it is shown, and once
+ * others have followed "Have you seen a dog?" and "Which dog was shown?". What each photograph is, and what it might be called, stands in test/recorded/photos/photos.json: of the rest it is none.
  */
 import path from 'node:path';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { withArticle } from '../src/evaluation/questions.ts';
-import { type Random, randomOfStream, shuffle } from '../src/evaluation/random.ts';
+import { pick, type Random, randomOfStream, shuffle } from '../src/evaluation/random.ts';
 import type { KvCache } from '../src/model/kv-cache.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import { greedyText } from './greedy-answer.ts';
@@ -19,6 +19,10 @@ const LIMIT_BYTES = 2 ** 24;
 /** As people ask, in turn; `{x}`: "a dog". */
 const NOW = ['Is this {x}?', 'Do you see {x}?', 'Is there {x}?', 'Can you see {x}?'];
 const EVER = ['Have you seen {x}?', 'Was there {x}?', 'Did you see {x}?', 'Has there been {x}?'];
+/** Two kinds, of which one is there, in turn before the other and after it. */
+const CHOICE = ['Is it {x} or {y}?', 'Do you see {x} or {y}?'];
+/** The one thing of its kind among several. */
+const WHICH = ['Which {x} was shown?', 'What {x} did you see?'];
 /** Words that take no article. */
 const UNCOUNTED = new Set(['fruit']);
 
@@ -44,26 +48,50 @@ export async function kinds(): Promise<Record<string, unknown>> {
     for (const one of photographs) tokens.set(one, await sceneTokens(model, [one]));
     const wrong: string[] = [];
     const random = randomOfStream(1, 0);
-    const ask = async (shown: readonly Photograph[], forms: readonly string[], judged: Judged[]): Promise<void> => {
-      const cache = await shownTo(model, shown, tokens);
-      const of = shown.map(({ file }) => path.basename(file, '.jpg')).join(', ');
-      for (const { thing, expected } of asked(shown, words, random)) {
+    const judge = async (shown: Shown, text: string, expected: string): Promise<boolean> => {
+      const answer = (await greedyText(model, shown.cache, text)).toLowerCase();
+      const right = expected === 'yes' || expected === 'no' ? answer.startsWith(expected) : answer === expected;
+      if (!right) wrong.push(`${shown.of}: ${text} ${answer} (${expected})`);
+      return right;
+    };
+    const yesOrNo = async (shown: Shown, forms: readonly string[], judged: Judged[]): Promise<void> => {
+      for (const { thing, expected } of asked(shown.photographs, words, random)) {
         const text = (forms[judged.length % forms.length] ?? '').replace('{x}', thing);
-        const right = (await greedyText(model, cache, text)).toLowerCase().startsWith(expected);
-        if (!right) wrong.push(`${of}: ${text} not ${expected}`);
-        judged.push({ expected, right });
+        judged.push({ expected, right: await judge(shown, text, expected) });
       }
     };
     const [now, ever]: [Judged[], Judged[]] = [[], []];
-    for (const one of photographs) await ask([one], NOW, now);
-    for (let video = 0; video < VIDEOS; video++) await ask(shuffle(photographs, random).slice(0, SHOWN), EVER, ever);
+    const [choice, which]: [boolean[], boolean[]] = [[], []];
+    for (const one of photographs) {
+      const shown = await shownTo(model, [one], tokens);
+      await yesOrNo(shown, NOW, now);
+      for (const kind of one.kinds) {
+        const other = pick(absentOf([one], words), random);
+        const [x, y] = (choice.length >> 1) % 2 === 0 ? [kind, other] : [other, kind];
+        const form = CHOICE[choice.length % CHOICE.length] ?? '';
+        choice.push(await judge(shown, form.replace('{x}', named(x)).replace('{y}', named(y)), kind));
+      }
+    }
+    for (let video = 0; video < VIDEOS; video++) {
+      const shown = await shownTo(model, shuffle(photographs, random).slice(0, SHOWN), tokens);
+      await yesOrNo(shown, EVER, ever);
+      for (const one of shown.photographs) {
+        const [kind] = one.kinds;
+        const others = shown.photographs.filter((other) => other !== one);
+        if (kind === undefined || !absentOf(others, words).includes(kind)) continue;
+        const form = WHICH[which.length % WHICH.length] ?? '';
+        which.push(await judge(shown, form.replace('{x}', kind), one.class.toLowerCase()));
+      }
+    }
     return {
       photographs: photographs.length,
       note: PHOTOGRAPHS_NOTE,
       words: words.join(', '),
       now: counted(now),
       ever: counted(ever),
-      baselines: { oneAnswerForAll: 0.5 },
+      choice: countOf(choice),
+      which: countOf(which),
+      baselines: { oneAnswerForAll: 0.5, eitherOfTwo: 0.5, whichByChance: round(1 / SHOWN, 2) },
       wrong,
     };
   } finally {
@@ -76,27 +104,44 @@ interface Judged {
   readonly right: boolean;
 }
 
+/** Photographs in a cache, one after the other. */
+interface Shown {
+  readonly photographs: readonly Photograph[];
+  readonly cache: KvCache;
+  /** Their names, for the report. */
+  readonly of: string;
+}
+
 async function shownTo(
   model: Model,
   photographs: readonly Photograph[],
   tokens: ReadonlyMap<Photograph, SceneTokens>,
-): Promise<KvCache> {
+): Promise<Shown> {
   const cache = model.newCache(LIMIT_BYTES);
   const all = photographs.map((one) => [one.file, [...(tokens.get(one)?.values() ?? [])].flat()] as const);
   const scenes = photographs.map(({ file }) => ({ class: file, frames: FRAMES }));
   await show(model, cache, new Map(all), scenes, FPS);
-  return cache;
+  return { photographs, cache, of: photographs.map(({ file }) => path.basename(file, '.jpg')).join(', ') };
+}
+
+/** Words that none of these is, nor might be called. */
+function absentOf(photographs: readonly Photograph[], words: readonly string[]): string[] {
+  return words.filter((word) => !photographs.some(({ kinds, maybe = [] }) => [...kinds, ...maybe].includes(word)));
+}
+
+function named(word: string): string {
+  return UNCOUNTED.has(word) ? word : withArticle(word);
 }
 
 /** Asks for what these photographs are, and as often for what none of them is nor might be called. */
 function asked(shown: readonly Photograph[], words: readonly string[], random: Random): Asked[] {
   const there = [...new Set(shown.flatMap((one) => one.kinds))];
-  const absent = words.filter((word) => !shown.some((one) => [...one.kinds, ...(one.maybe ?? [])].includes(word)));
+  const absent = absentOf(shown, words);
   const most = Math.min(there.length, absent.length);
   const some = (expected: Asked['expected'], from: readonly string[]): Asked[] =>
     shuffle(from, random)
       .slice(0, most)
-      .map((word) => ({ thing: UNCOUNTED.has(word) ? word : withArticle(word), expected }));
+      .map((word) => ({ thing: named(word), expected }));
   return [...some('yes', there), ...some('no', absent)];
 }
 
@@ -108,4 +153,8 @@ function counted(judged: readonly Judged[]): Counted {
   const [yes, no] = [share('yes'), share('no')];
   const text = ([right, all]: [number, number]): string => `${right} of ${all}`;
   return { yes: text(yes), no: text(no), balanced: round((yes[0] / yes[1] + no[0] / no[1]) / 2, 3) };
+}
+
+function countOf(judged: readonly boolean[]): string {
+  return `${judged.filter((right) => right).length} of ${judged.length}`;
 }

@@ -28,6 +28,20 @@ PHRASINGS: dict[str, list[str]] = {
         "what's this scene about?", "in a sentence, what is happening?", "please describe the picture", "what is happening right now?",
         "explain what you see here",
     ],
+    # Of two things or kinds the one that is there.
+    "choice": [
+        "is it {x} or {y}?", "is this {x} or {y}?", "do you see {x} or {y}?", "what is it, {x} or {y}?", "which is it: {x} or {y}?", "{x} or {y}?", "is that {x} or {y}", "am i showing {x} or {y}?",
+        "would you say it is {x} or {y}?", "is there {x} or {y}?", "what do you see, {x} or {y}?", "is what you see {x} or {y}?", "can you see {x} or {y}", "is the thing {x} or {y}?", "is {x} shown or {y}?",
+        "what is this: {x} or {y}", "do i hold {x} or {y}?", "is it {x}, or is it {y}?", "do you think it is {x} or {y}?",
+        "does this look like {x} or {y}?", "tell me if it is {x} or {y}", "would you call this {x} or {y}?",
+    ],
+    # Of a kind the one thing that was there; `{x}` is the kind's word alone.
+    "whichof": [
+        "which {x} was shown?", "which {x} did you see?", "what {x} was it?", "what {x} did you see?", "which {x} have you seen?", "name the {x} that was shown", "what kind of {x} was shown?",
+        "what kind of {x} did you see?", "what {x} was there?", "which {x} was there?", "what sort of {x} was it?", "which kind of {x} was it?", "what {x} is in the video?", "what was the {x}?",
+        "which {x} is it?", "what kind of {x} is it", "what {x} has been shown?", "do you know which {x} it was?",
+        "which {x} came by?", "tell me which {x} you saw", "what type of {x} was shown?",
+    ],
     "where": [
         "where is {x}?", "where's {x}", "in which part of the picture is {x}?", "where do you see {x}?", "where can i find {x}?",
         "on which side is {x}?", "what is the position of {x}?", "tell me where {x} is", "where in the image is {x}?", "locate {x}",

@@ -12,7 +12,7 @@ import numpy as np
 
 from backbone import VECTORS
 from batch import LONG, SHORT, Batch
-from kinds import ALSO_CALLED, COUNTED, PEOPLE, UNCOUNTED, Kinds
+from kinds import ALSO_CALLED, ANIMALS, COUNTED, EATEN, HELD, PEOPLE, TRAFFIC, UNCOUNTED, Kinds
 from model import COUNTED_BELOW, DAY, LONGEST
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NO_CHANGE, NOT_SHOWN, PHRASINGS, STILL_SHOWN
 from signs import SET as SIGNS
@@ -33,7 +33,7 @@ OF_ONE_KIND = 0.45  # share of the streams whose things are all of one set or tw
 BORDER_FRAMES = 3  # how many frames on each side of a change know of both things
 # Questions about a thing, and how many of them name one that was never shown.
 OF_A_THING, ABSENT_SHARE = ("before", "after", "when", "left"), 0.2
-TASK_SHARE = {"now": 14, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "ago": 4, "seenwithin": 3, "when": 12, "left": 8, "different": 14, "reads": 2, "ground": 2, "colour": 3,
+TASK_SHARE = {"now": 14, "choice": 3, "whichof": 2, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "ago": 4, "seenwithin": 3, "when": 12, "left": 8, "different": 14, "reads": 2, "ground": 2, "colour": 3,
               "times": 3, "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 12, "describe": 3, "where": 6, "howmany": 9, "attribute": 2, "chat": 2}
 # Of long streams: what must be found among much else.
 LONG_TASKS = {"at": 14, "ago": 4, "seenwithin": 3, "before": 24, "after": 28, "when": 12, "left": 15, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 10,
@@ -57,6 +57,8 @@ COPIED, COPIED_UP_TO = 0.5, 2_000_000
 SYNONYM = 0.4  # share of the things with other names that are asked for by one of them
 NAMED_YES = 0.4  # share of yes where a thing is asked for by its own name: a name is believed too readily, a word for many things is not
 GENERAL, GENERAL_OF_KINDS = 0.35, 0.75  # share of the things asked for that are called by a word for things of many names, where one says which is meant; and of steps of their own
+# Of two kinds that one has to choose from, how often both are of one family: "a dog or a cat" is asked rather than "a dog or a bus".
+AKIN, FAMILIES = 0.6, (ANIMALS - {"animal"}, PEOPLE, TRAFFIC - {"street", "vehicle"}, EATEN - {"food"}, HELD - {"musical instrument"})
 UNBALANCED = 4  # by how much such a word may be oftener there than not
 REPEATED = 0.6  # share of the exercises that are done again and again: start and end in turn
 OFTEN = 12  # how much more often their number is asked where there is one
@@ -404,6 +406,38 @@ class StreamMaker:
         near = self.pick(candidates)
         name = self.pick(others).label if others and self.rng.random() < GONE else self.absent(m.spans, near)
         return Question(task, self.phrase(task, x=self.thing(name), **said), "no", m.frames, spots, named=[])
+
+    def choice(self, task: str, m: Moment) -> Question | None:
+        """Which of two things or kinds is there now: the other one may have been there before."""
+        shows = self.shows(m.now)
+        if self.rng.random() < self.general and shows.shown and shows.absent:
+            right = self.pick_kind(sorted(shows.shown))
+            akin = sorted(shows.absent & next((family for family in FAMILIES if right in family), frozenset()))
+            wrong = self.pick(akin) if akin and self.rng.random() < AKIN else self.pick_kind(sorted(shows.absent))
+        elif m.now.label:
+            others = [s.label for s in m.past if s.label and self.surely_another(s.label, m.now)]
+            right, wrong = m.now.label, self.pick(others) if others and self.rng.random() < GONE else self.absent([m.now], m.now)
+        else:
+            return None
+        named = [word if word in UNCOUNTED else f"{'an' if word[0] in 'aeiou' else 'a'} {word}" for word in (right, wrong)]
+        if self.rng.random() < 0.15:
+            named = [right, wrong]
+        x, y = named if self.rng.random() < 0.5 else named[::-1]
+        return Question(task, self.phrase(task, x=x, y=y), right, m.frames, m.here)
+
+    def which_of_kind(self, task: str, m: Moment) -> Question | None:
+        """The name of the only thing of a kind that was there; of a kind that was not, that it was not."""
+        s = self.pick(m.past)
+        others = [p for p in m.past if p is not s]
+        kinds = [w for w in sorted(self.shows(s).shown) if w not in (s.label or "").split() and all(w in self.shows(p).absent for p in others) and self.said_yes[w] < UNBALANCED]
+        if s.label is None or not kinds:
+            return None
+        absent = self.kind_not_seen(m.past) if self.rng.random() < ABSENT_SHARE else None
+        if absent:
+            return Question(task, self.phrase(task, x=absent), NOT_SHOWN, m.frames)
+        kind = self.pick(kinds)
+        self.said_yes[kind] += 1
+        return Question(task, self.phrase(task, x=kind), s.label, m.frames, m.of(s))
 
     def first(self, task: str, m: Moment) -> Question | None:
         first = m.past[0]
@@ -809,7 +843,7 @@ ASKS = {
     "reads": StreamMaker.reads, "ground": StreamMaker.ground, "colour": StreamMaker.colour, "where": StreamMaker.where,
     "howmany": StreamMaker.how_many, "howmanyseen": StreamMaker.how_many_of_a_kind,
     "seen": StreamMaker.seen, "seennow": StreamMaker.seen, "seenwithin": StreamMaker.seen,
-    "first": StreamMaker.first, "before": StreamMaker.neighbour, "after": StreamMaker.neighbour,
+    "choice": StreamMaker.choice, "whichof": StreamMaker.which_of_kind, "first": StreamMaker.first, "before": StreamMaker.neighbour, "after": StreamMaker.neighbour,
     "at": StreamMaker.at, "ago": StreamMaker.ago, "when": StreamMaker.when, "left": StreamMaker.left,
     "different": StreamMaker.different, "duration": StreamMaker.duration, "times": StreamMaker.times_shown,
     "changed": StreamMaker.changed, "haschanged": StreamMaker.has_changed, "repetitions": StreamMaker.repetitions,

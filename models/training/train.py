@@ -93,10 +93,10 @@ DETAIL_NOISE = 0.12
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
 COUNT_TASKS = {"different": 6, "duration": 5, "repetitions": 3, "howmany": 4}
 TIMES_TASKS = {"times": 8, "left": 3, "seen": 1, "when": 1, "different": 1, "now": 1}
-KIND_TASKS = {"seen": 5, "seennow": 4, "when": 2, "left": 1, "before": 1, "after": 1, "times": 1, "now": 1, "at": 1}
+KIND_TASKS = {"seen": 5, "seennow": 4, "choice": 3, "whichof": 3, "when": 2, "left": 1, "before": 1, "after": 1, "times": 1, "now": 1, "at": 1}
 SCENE_TASKS = {"describe": 6, "now": 1, "howmanyseen": 2, "chat": 1}
 SIGN_TASKS = {"reads": 5, "ground": 3, "colour": 5, "now": 2, "seen": 1, "when": 1, "before": 1, "after": 1}
-SINGLE_TASKS = {"now": 10, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1, "howmanyseen": 1}
+SINGLE_TASKS = {"now": 10, "choice": 2, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1, "howmanyseen": 1}
 MARKED_FROM = 1.0  # sum of a frame's marks from which on they are told: of what says nothing there is nothing to read
 WARM_UP = 60  # steps
 MEAN_STEPS = 300  # over about as many the weights that are reported and kept are a running mean: without the noise of each step
@@ -105,7 +105,7 @@ BRIEF_REPORT = ("single", "short", "paraphrased")
 
 def answer_vocabulary(world: World) -> list[int]:
     """Every token that an answer of the data may hold."""
-    texts = [*world.vocab.labels, *PLACES, NOT_SHOWN, STILL_SHOWN, *COLOURS, *WORDS, "number", "sign", "camera", "1 second", "2 seconds", "yes", "no", *(a for _, a in CHAT)]
+    texts = [*world.vocab.labels, *PLACES, NOT_SHOWN, STILL_SHOWN, *COLOURS, *WORDS, "number", "sign", "camera", "1 second", "2 seconds", "yes", "no", *(a for _, a in CHAT), *sorted(world.kind_words)]
     for s in world.samples:
         texts += [c.lower().rstrip(" .") for c in s.captions]
         texts += [a.replace("_", " ") for _, q in s.qa for a in q.split(",")]

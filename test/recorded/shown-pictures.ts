@@ -43,13 +43,12 @@ export class ShownPictures {
 
   /** Asks one question of each picture, in their order. The wrong answers are in the message of a failure. */
   async expectRight(asked: readonly AskedPicture[], least: number): Promise<void> {
-    const answers = await Promise.all(
-      asked.map(async ({ question }, i) => {
-        const asOfMs = (i + 1) * SHOWN_MS - BORDER_MS;
-        const { text } = await this.#live.get('shown').converse().ask(question, { asOfMs }).result;
-        return text.trim();
-      }),
-    );
+    const answers: string[] = [];
+    for (const [i, { question }] of asked.entries()) {
+      const asOfMs = (i + 1) * SHOWN_MS - BORDER_MS;
+      const { text } = await this.#live.get('shown').converse().ask(question, { asOfMs }).result;
+      answers.push(text.trim());
+    }
     const wrong = asked.flatMap(({ question, expected }, i) =>
       answers[i] === expected ? [] : [`${question} ${answers[i] ?? ''} (${expected})`],
     );
