@@ -77,8 +77,6 @@ export class AnswerCard {
       parts.push([...begin(yoco), 'as of ', ...moment(yoco.as_of_time, yoco.as_of), age]);
       if (this.asOf === null) void tellOldFrames(yoco, age);
       parts.push(latency(yoco.latency_ms));
-    }
-    if (yoco) {
       const words = this.text.textContent.split(' ').filter((word) => word !== '').length;
       const isGuess = yoco.confidence < GUESS_BELOW && words > 0 && words <= MOST_WORDS;
       this.element.classList.toggle('guess', isGuess);

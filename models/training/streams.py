@@ -93,6 +93,10 @@ BEFORE_IT = ["please, ", "hey, ", "so ", "ok, ", "and ", "now, ", "tell me, ", "
 AFTER_IT = [" please", ", please?", "??", " ?", " then?", ", do you know?", " thanks"]
 
 
+def with_article(word: str) -> str:
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+
+
 class StreamMaker:
     def __init__(self, world: World, seed: int, held_out_phrasings: bool = False, sets: dict[str, float] | None = None, part: float = 0, general: float = GENERAL):
         """`part`: share of the streams of which only a part is asked; `general`: of the things that are called by a word for many."""
@@ -198,10 +202,9 @@ class StreamMaker:
         if label in self.world.synonyms and self.rng.random() < SYNONYM:
             label = self.pick(self.world.synonyms[label])
         r = self.rng.random()
-        article = "an" if label[0] in "aeiou" else "a"
         if definite:
             return f"the {label}" if r < 0.8 else label
-        return f"{article} {label}" if r < 0.55 else f"the {label}" if r < 0.8 else label
+        return with_article(label) if r < 0.55 else f"the {label}" if r < 0.8 else label
 
     def thing_of_kind(self, word: str) -> str:
         also = ALSO_CALLED.get(word)
@@ -212,11 +215,15 @@ class StreamMaker:
     def shows(self, span: Span) -> Kinds:
         return self.world.kinds(span.rows[0])
 
+    def kinds_of_it_alone(self, s: Span, others: list[Span]) -> list[str]:
+        """Words for things of many names that this span shows and no other one, but for those that were oftener there than not."""
+        return [w for w in sorted(self.shows(s).shown) if all(w in self.shows(p).absent for p in others) and self.said_yes[w] < UNBALANCED]
+
     def name_among(self, s: Span, past: list[Span]) -> str | None:
         """What a question may call a span's thing and mean no other: its name, or a word for things of many names."""
         others = [p for p in past if p is not s]
         if s.label is None or self.rng.random() < self.general:
-            words = [w for w in sorted(self.shows(s).shown) if all(w in self.shows(p).absent for p in others) and self.said_yes[w] < UNBALANCED]
+            words = self.kinds_of_it_alone(s, others)
             if words:
                 word = self.pick(words)
                 self.said_yes[word] += 1
@@ -419,7 +426,7 @@ class StreamMaker:
             right, wrong = m.now.label, self.pick(others) if others and self.rng.random() < GONE else self.absent([m.now], m.now)
         else:
             return None
-        named = [word if word in UNCOUNTED else f"{'an' if word[0] in 'aeiou' else 'a'} {word}" for word in (right, wrong)]
+        named = [word if word in UNCOUNTED else with_article(word) for word in (right, wrong)]
         if self.rng.random() < 0.15:
             named = [right, wrong]
         x, y = named if self.rng.random() < 0.5 else named[::-1]
@@ -428,9 +435,10 @@ class StreamMaker:
     def which_of_kind(self, task: str, m: Moment) -> Question | None:
         """The name of the only thing of a kind that was there; of a kind that was not, that it was not."""
         s = self.pick(m.past)
-        others = [p for p in m.past if p is not s]
-        kinds = [w for w in sorted(self.shows(s).shown) if w not in (s.label or "").split() and all(w in self.shows(p).absent for p in others) and self.said_yes[w] < UNBALANCED]
-        if s.label is None or not kinds:
+        if s.label is None:
+            return None
+        kinds = [w for w in self.kinds_of_it_alone(s, [p for p in m.past if p is not s]) if w not in s.label.split()]
+        if not kinds:
             return None
         absent = self.kind_not_seen(m.past) if self.rng.random() < ABSENT_SHARE else None
         if absent:

@@ -22,7 +22,7 @@ export function summary(text: string, yoco: AnswerExtra, old: readonly OldFrame[
   ].join('; ');
 }
 
-/** Of answers of less confidence almost half are wrong, and nearly all about what the data does not hold (docs/model.md, How sure): nobody should have to know that. */
+/** Of answers of less confidence many are wrong, and most about what the data does not hold (docs/model.md, How sure): nobody should have to know that. */
 const GUESS_BELOW = 0.5;
 /** What is longer is a sentence, which can be said in many ways and so has little confidence, right or wrong. */
 const MOST_WORDS = 5;
