@@ -1,4 +1,5 @@
 /** Calls over HTTP. The key stays in this tab, and travels only in a header. */
+import { keptInTab } from './kept.js';
 
 const KEY = 'yoco-live-key';
 /** By how much the service's clock is ahead of this device's, ms, to a second. */
@@ -14,12 +15,12 @@ export class ApiError extends Error {
 }
 
 export function storedKey() {
-  return sessionStorage.getItem(KEY);
+  return keptInTab.get(KEY);
 }
 
 export function storeKey(key) {
-  if (key) sessionStorage.setItem(KEY, key);
-  else sessionStorage.removeItem(KEY);
+  if (key) keptInTab.set(KEY, key);
+  else keptInTab.delete(KEY);
 }
 
 /** What time it is, ms since 1970, by the clock that dates the frames: how old one is this device's own may not know. */

@@ -15,10 +15,11 @@ export function clock(seconds, fine = false) {
   return `${minutes}:${rest}${part}`;
 }
 
+/** As `memory.limit_mb` counts: a MB has 2^20. */
 export function bytes(count) {
-  if (count < 1e6) return `${Math.round(count / 1e3)} KB`;
-  if (count < 1e9) return `${Math.round(count / 1e6)} MB`;
-  return `${(count / 1e9).toFixed(1)} GB`;
+  if (count < 2 ** 20) return `${Math.round(count / 2 ** 10)} KB`;
+  if (count < 2 ** 30) return `${Math.round(count / 2 ** 20)} MB`;
+  return `${(count / 2 ** 30).toFixed(1)} GB`;
 }
 
 /** Milliseconds as `120 ms` or `1.4 s`. */

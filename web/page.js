@@ -1,9 +1,10 @@
 /** Joins the parts of the page: the stream and its picture, the moment, the questions, the dialogs. */
 import { AnswerCard, AnswerList, range } from './answers.js';
-import { createStream, deleteStream, frame, listStreams, serviceNow, storedKey, storeKey } from './api.js';
+import { ApiError, createStream, deleteStream, frame, listStreams, serviceNow, storedKey, storeKey } from './api.js';
 import { Camera, hasCamera } from './camera.js';
 import { FiledQuestions } from './filed.js';
 import { bytes, clock, element, oldText, tellTimes, wallRange } from './format.js';
+import { keptInBrowser } from './kept.js';
 import { Realtime } from './realtime.js';
 import { StandingCard } from './standing.js';
 
@@ -48,22 +49,25 @@ let looking = 0;
 /** `base` and a few letters, the same in this browser. */
 function ownName(base) {
   const key = `yoco-live-${base}`;
-  const letters =
-    localStorage.getItem(key) ?? crypto.getRandomValues(new Uint16Array(1))[0].toString(16).padStart(4, '0');
-  localStorage.setItem(key, letters);
+  const letters = keptInBrowser.get(key) ?? crypto.getRandomValues(new Uint16Array(1))[0].toString(16).padStart(4, '0');
+  keptInBrowser.set(key, letters);
   return `${base}-${letters}`;
 }
 
-async function loadStreams(wanted) {
+/** `before`: the key that one which was just typed stands in for: it is taken back where the new one is not accepted. */
+async function loadStreams(wanted, before) {
   clearTimeout(looking);
   let data, bundle, mayChange;
   try {
     ({ data, bundle, may_change: mayChange } = await listStreams());
   } catch (error) {
-    if (error.status === 401) askForKey(storedKey() ? 'That key is not accepted.' : '');
-    else {
+    if (error.status === 401) {
+      const problem = storedKey() ? 'That key is not accepted.' : '';
+      if (before !== undefined) storeKey(before);
+      askForKey(problem);
+    } else {
       showConnection('waiting');
-      looking = setTimeout(() => void loadStreams(wanted), 2_000);
+      looking = setTimeout(() => void loadStreams(wanted, before), 2_000);
     }
     return;
   }
@@ -103,11 +107,15 @@ async function refreshNames() {
 }
 
 function selectStream(name) {
+  const listed = [...$('stream').options].some(({ value }) => value === name);
+  // It may have come since the list did.
+  if (!listed) $('stream').append(element('option', { value: name, textContent: name }));
   $('stream').value = name;
   const address = new URL(location.href);
   address.searchParams.set('stream', name);
   history.replaceState(null, '', address);
   status = null;
+  picture.missing = undefined;
   $('picture').hidden = true;
   $('blank').textContent = 'Waiting for the first frame';
   $('remove-stream').disabled = false;
@@ -164,7 +172,7 @@ function showStatus(next) {
   $('last').textContent = clock(last);
   drawMarks();
   describeMoment();
-  if (moment === null) void picture.show();
+  if (moment === null || picture.isDue()) void picture.show();
 }
 
 // --- The picture: one request at a time, always for what is wanted last ---
@@ -173,6 +181,13 @@ const picture = {
   busy: false,
   again: false,
   shown: null,
+  /** The moment of which there is none. */
+  missing: undefined,
+
+  /** Whether none is shown, and none was asked for at this moment. */
+  isDue() {
+    return $('picture').hidden && this.missing !== moment;
+  },
 
   async show() {
     if (status === null || status.first === null) return;
@@ -187,8 +202,8 @@ const picture = {
       const { url, t } = await frame(name, wanted ?? undefined);
       if (name === $('stream').value && wanted === moment) this.put(url, t);
       else URL.revokeObjectURL(url);
-    } catch {
-      // The status says what is wrong with the stream; the last picture stays.
+    } catch (error) {
+      if (name === $('stream').value && wanted === moment) this.lack(error);
     }
     this.busy = false;
     if (this.again) {
@@ -197,7 +212,16 @@ const picture = {
     }
   },
 
+  /** Live the last one stays, and the status says what is wrong with the stream. Of a past moment it would be none. */
+  lack(error) {
+    this.missing = moment;
+    if (moment === null && !$('picture').hidden) return;
+    $('picture').hidden = true;
+    if (error instanceof ApiError) $('blank').textContent = error.message;
+  },
+
   put(url, t) {
+    this.missing = undefined;
     const image = $('picture');
     const old = this.shown;
     this.shown = url;
@@ -461,10 +485,15 @@ function showConnection(state, words = STATE_WORDS[state]) {
 // --- Dialogs ---
 
 function askForKey(problem) {
+  // What is connected goes on with the key that it has.
+  if (!realtime.isOpen) showConnection('closed', 'A key is needed');
+  showKeyDialog(problem);
+}
+
+function showKeyDialog(problem) {
   $('key-problem').textContent = problem;
   // The dialog may be left with Esc.
   $('change-key').hidden = false;
-  showConnection('closed', 'A key is needed');
   if (!$('key-dialog').open) $('key-dialog').showModal();
 }
 
@@ -476,8 +505,9 @@ $('key-form').addEventListener('submit', (event) => {
     $('key-problem').textContent = 'A key has letters, digits and signs of ASCII only.';
     return;
   }
+  const before = storedKey();
   storeKey(key);
-  void loadStreams();
+  void loadStreams(undefined, before);
 });
 
 $('add-form').addEventListener('submit', async (event) => {
@@ -578,7 +608,7 @@ async function lookAt(span) {
 $('stream').addEventListener('change', () => selectStream($('stream').value));
 $('stream').addEventListener('focus', () => void refreshNames());
 $('add-stream').addEventListener('click', () => $('add-dialog').showModal());
-$('change-key').addEventListener('click', () => askForKey(''));
+$('change-key').addEventListener('click', () => showKeyDialog(''));
 $('remove-stream').addEventListener('click', async () => {
   const name = $('stream').value;
   if (!confirm(`Remove the stream “${name}” and all that it remembers?`)) return;

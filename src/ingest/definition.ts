@@ -52,28 +52,31 @@ const variable = z
     'expected the name of an environment variable that does not begin with YOCO_',
   );
 
-const urlSource = z
-  .strictObject({
-    url: z
-      .string()
-      .max(4096)
-      .refine((value) => !value.includes('#'), `expected an address without "#"; ${ENCODED}`)
-      .refine(endsItsCredentials, `expected no "@" after the host and its port; ${ENCODED}`)
-      .refine(isSourceUrl, 'expected an rtsp://, rtsps://, http:// or https:// address'),
-    /** How RTSP carries its media; `tcp` passes through firewalls and loses nothing. */
-    transport: z.enum(['tcp', 'udp']).optional(),
-    /** Name of an environment variable that holds `user:password`. */
-    credentials_env: variable.optional(),
-    /**
-     * Whether it is a camera or a broadcast, which is tried again whatever goes wrong; RTSP always is. An HTTP address counts as a
-     * recording, whose failures are final, until it has shown what it is.
-     */
-    live: z.literal(true, 'expected true').optional(),
-  })
-  .refine((source) => source.transport === undefined || source.url.toLowerCase().startsWith('rtsp'), {
+const urlFields = z.strictObject({
+  url: z
+    .string()
+    .max(4096)
+    .refine((value) => !value.includes('#'), `expected an address without "#"; ${ENCODED}`)
+    .refine(endsItsCredentials, `expected no "@" after the host and its port; ${ENCODED}`)
+    .refine(isSourceUrl, 'expected an rtsp://, rtsps://, http:// or https:// address'),
+  /** How RTSP carries its media; `tcp` passes through firewalls and loses nothing. */
+  transport: z.enum(['tcp', 'udp']).optional(),
+  /** Name of an environment variable that holds `user:password`. */
+  credentials_env: variable.optional(),
+  /**
+   * Whether it is a camera or a broadcast, which is tried again whatever goes wrong; RTSP always is. An HTTP address counts as a
+   * recording, whose failures are final, until it has shown what it is.
+   */
+  live: z.literal(true, 'expected true').optional(),
+});
+
+const urlSource = urlFields.refine(
+  (source) => source.transport === undefined || source.url.toLowerCase().startsWith('rtsp'),
+  {
     path: ['transport'],
     error: 'is only for rtsp:// and rtsps:// addresses',
-  });
+  },
+);
 
 const path = z
   .string()
@@ -201,11 +204,20 @@ const fieldsBesideSource = {
     .prefault({}),
 };
 
-/** The whole schema, for the API documents; `parseDefinition` gives better messages. */
+/** The whole schema; `parseDefinition` gives better messages. */
 export const streamDefinitionSchema = z.strictObject({
   ...fieldsBesideSource,
   source: z.union([urlSource, fileSource, deviceSource, pushSource]),
 });
+
+const ofClients = z.strictObject(fieldsBesideSource).omit({ keep: true, standing_questions: true });
+const sourceOfClients = z.union([urlFields.omit({ credentials_env: true }), fileSource, pushSource]);
+
+/** What a client may send (`checkSource`), for the API documents: what goes on from a snapshot needs neither a name nor a source. */
+export const clientDefinitionSchema = z.union([
+  ofClients.omit({ restore: true }).extend({ source: sourceOfClients }),
+  ofClients.partial({ name: true }).extend({ restore: snapshotName, source: sourceOfClients.optional() }),
+]);
 
 export type StreamDefinition = z.output<typeof streamDefinitionSchema>;
 export type StandingDefinition = z.output<typeof standingQuestion>;

@@ -13,6 +13,8 @@ import type { AnswerResult, Conversation, StreamStatus } from './types.ts';
 
 /** However often something unexpected has happened, it is asked again after so long, ms. */
 const LONGEST_SOON_MS = 60_000;
+/** How often it is looked whether a stream has ended or is gone, ms: nobody waits an hour to be told. */
+const LOOK_MS = 1_000;
 
 export interface StandingOptions {
   readonly question: string;
@@ -74,6 +76,9 @@ export class StandingQuestion {
   #asked: readonly Asked[] = [];
   /** Whether all streams had ended when it was asked last. */
   #over = false;
+  /** The streams of the last turn, and how many of them had ended or were gone. */
+  #streams: Conversation['streams'] = [];
+  #gone = 0;
   /** Unexpected errors in a row: each doubles the wait. */
   #unexpected = 0;
 
@@ -109,7 +114,17 @@ export class StandingQuestion {
       const begin = performance.now();
       const outcome = await this.#turn().catch((thrown: unknown) => this.#failed(YocoError.from(thrown)));
       const wait = outcome === 'missed' ? this.#soonMs() : this.#options.everyMs - (performance.now() - begin);
-      await sleep(Math.max(wait, 0), undefined, { signal, ref: false }).catch(() => undefined);
+      await this.#pause(wait);
+    }
+  }
+
+  /** Until the next turn: for `ms`, or until one of the streams ends or is gone. Where all have ended there is nothing to wait for. */
+  async #pause(ms: number): Promise<void> {
+    const { signal } = this.#abort;
+    const until = performance.now() + (this.#over ? Math.min(ms, LOOK_MS) : ms);
+    for (let left = ms; left > 0 && !signal.aborted; left = until - performance.now()) {
+      await sleep(Math.min(left, LOOK_MS), undefined, { signal, ref: false }).catch(() => undefined);
+      if (goneOf(this.#streams) > this.#gone) return;
     }
   }
 
@@ -124,6 +139,8 @@ export class StandingQuestion {
     const { signal } = this.#abort;
     const conversation = converse();
     const statuses = conversation.streams.map((stream) => stream.status());
+    this.#streams = conversation.streams;
+    this.#gone = goneOf(conversation.streams);
     const over = areOver(conversation);
     this.#over = over && !mayGrow;
     // A stream that is deleted is asked all the same: the asking says that it is gone.
@@ -229,6 +246,14 @@ export class StandingQuestion {
 
 function areOver({ streams }: Conversation): boolean {
   return streams.every((stream) => isOver(stream.status().sourceStatus));
+}
+
+/** How many have ended or were deleted. */
+function goneOf(streams: Conversation['streams']): number {
+  return streams.filter((stream) => {
+    const { sourceStatus } = stream.status();
+    return isOver(sourceStatus) || sourceStatus.state === 'stopped';
+  }).length;
 }
 
 /** Whether anything was shown beyond what was asked about, or other streams are asked. */

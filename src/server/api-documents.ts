@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { streamDefinitionSchema } from '../ingest/definition.ts';
+import { clientDefinitionSchema } from '../ingest/definition.ts';
 import type { LiveService } from '../live/types.ts';
 import { VERSION } from '../version.ts';
 import { chatRequest } from './chat-requests.ts';
@@ -74,7 +74,7 @@ const SENT = {
 } as const;
 
 const RECEIVED = {
-  StreamDefinition: streamDefinitionSchema,
+  StreamDefinition: clientDefinitionSchema,
   SnapshotRequest: snapshotRequest,
   TokenRequest: tokenRequest,
   ChatRequest: chatRequest,

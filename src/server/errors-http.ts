@@ -39,7 +39,6 @@ const FASTIFY_CODES = new Map<string, ConstructorParameters<typeof YocoError>>([
   ['FST_ERR_CTP_BODY_TOO_LARGE', ['message_too_large', {}]],
   ['FST_ERR_CTP_INVALID_MEDIA_TYPE', ['media_type_unsupported', { param: 'Content-Type' }]],
   ['FST_ERR_CTP_INVALID_JSON_BODY', ['invalid_json', {}]],
-  ['FST_ERR_CTP_EMPTY_JSON_BODY', ['invalid_json', { detail: 'The body is empty.' }]],
   ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', ['invalid_request', { param: 'Content-Length' }]],
   ['FST_ERR_BAD_URL', ['not_found', {}]],
   ['FST_ERR_MAX_PARAM_LENGTH', ['not_found', {}]],

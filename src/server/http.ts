@@ -98,6 +98,15 @@ export function createHttp(live: LiveService, parts: HttpParts) {
     done(caller === undefined || gate.holds(caller.grant) ? undefined : new YocoError('unauthorized'));
   });
 
+  // JSON alone, and pictures where they are taken: text would reach the routes as it is.
+  app.removeContentTypeParser('text/plain');
+  const asJson = app.getDefaultJsonParser('error', 'error');
+  // Clients that always name a type send it without a body, too.
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined);
+    else void asJson(request, body as string, done);
+  });
+
   app.addHook('onSend', async (_request, reply) => {
     if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store');
   });

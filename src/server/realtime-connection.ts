@@ -25,6 +25,8 @@ const STATUS_SHARE = 0.25;
 
 /** What the connection needs from its server. */
 export interface ConnectionHost {
+  /** Bytes that have come from the client. */
+  bytesRead(): number;
   /** Called with what was wrong with a message of the client. */
   failed(error: YocoError): void;
   /** Called once, when the socket is closed. */
@@ -39,6 +41,7 @@ export class RealtimeConnection {
   readonly #heartbeat: NodeJS.Timeout;
   readonly #host: ConnectionHost;
   #alive = true;
+  #bytesRead = 0;
   #closing = false;
   #draining = false;
   #invalid = 0;
@@ -131,7 +134,11 @@ export class RealtimeConnection {
   }
 
   #beat(): void {
-    if (!this.#alive) {
+    // Of a large message that is on its way for long the answer to a ping comes only behind it.
+    const bytesRead = this.#host.bytesRead();
+    const sends = bytesRead > this.#bytesRead;
+    this.#bytesRead = bytesRead;
+    if (!this.#alive && !sends) {
       this.close(CLOSE.timeout, 'timeout');
       return;
     }

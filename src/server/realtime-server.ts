@@ -1,5 +1,6 @@
 /** `/v1/realtime`: decides on each upgrade, keeps the open connections, and drains them. */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { YocoError } from '../errors.ts';
@@ -120,6 +121,7 @@ export class RealtimeServer {
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
       const scope = { live: this.#live, stream, ...may, metrics: this.#metrics };
       const connection = new RealtimeConnection(webSocket, scope, this.#limits, {
+        bytesRead: () => (socket as Duplex & Pick<Socket, 'bytesRead'>).bytesRead,
         failed: (error) => {
           this.#audit.refused(error, about);
         },

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { YocoError } from '../errors.ts';
 import { checkCaptureTime } from '../ingest/capture-time.ts';
 import type { LiveService } from '../live/types.ts';
+import { holdsTag } from './entity-tag.ts';
 import { JSON_BYTES, jsonBody } from './json-body.ts';
 import type { ServerLimits } from './limits.ts';
 import { streamJson } from './stream-json.ts';
@@ -70,7 +71,7 @@ export function streamRoutes(
 function frameRoutes(app: FastifyInstance, live: LiveService, limits: ServerLimits): void {
   app.get<Named>('/v1/streams/:name/frames', async (request, reply) => {
     const stream = live.get(request.params.name);
-    const t = oneTime(request.query.t);
+    const t = timeOf(request.query);
     const status = stream.status();
     const clock = { ...status, ...stream.pictures() };
     const frame = await stream.thumbnail(t === undefined ? undefined : momentMs(t, clock, 't'));
@@ -82,7 +83,7 @@ function frameRoutes(app: FastifyInstance, live: LiveService, limits: ServerLimi
       .header('x-yoco-wall-time', wallTime(frame.timeMs, status.startedAtMs))
       .header('cache-control', 'private, no-cache')
       .header('etag', tag);
-    if (request.headers['if-none-match'] === tag) return reply.code(304).send();
+    if (holdsTag(request.headers['if-none-match'], tag)) return reply.code(304).send();
     return reply.type('image/jpeg').send(frame.jpeg);
   });
 
@@ -99,7 +100,7 @@ function frameRoutes(app: FastifyInstance, live: LiveService, limits: ServerLimi
     if (!Buffer.isBuffer(body) || body.length === 0) {
       throw new YocoError('image_undecodable', { detail: 'The body is empty.' });
     }
-    const t = oneTime(query.t);
+    const t = timeOf(query);
     const time = t === undefined ? undefined : frameTime(t, 't');
     checkCaptureTime(time, 't');
     const outcome = await stream.push(body, time);
@@ -121,7 +122,16 @@ function pictureTypeError(contentType = ''): YocoError | undefined {
   });
 }
 
-function oneTime(t: string | string[] | undefined): string | undefined {
+/** The `t` of a query, which may hold nothing else: of a frame that is sent with `time=5` the time would be lost in silence. */
+function timeOf(query: Named['Querystring']): string | undefined {
+  const unknown = Object.keys(query).find((name) => name !== 't');
+  if (unknown !== undefined) {
+    // What an address holds may be a secret that was put in the wrong place: the name alone is told, and no long one.
+    const param = unknown.slice(0, 64);
+    throw new YocoError('invalid_request', { param, detail: `${param}: this parameter is unknown; expected t.` });
+  }
+  const { t } = query;
   if (Array.isArray(t)) throw new YocoError('invalid_request', { param: 't', detail: 't may be given once.' });
-  return t;
+  // A zone's "+" that is not written as %2B arrives as a blank.
+  return t?.replace(/ (?=\d\d:\d\d$)/, '+');
 }

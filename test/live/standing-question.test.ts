@@ -101,6 +101,20 @@ describe('a standing question', () => {
     ]);
   });
 
+  it.each<[SourceState, (string | null)[]]>([
+    ['stopped', ['stream_deleted']],
+    ['ended', [null]],
+  ])('does not wait for its next turn to tell that its stream has %s', async (state, errors) => {
+    const door = new Door();
+    const asked = stand(door, { everyMs: 3_600_000 });
+    await expect.poll(() => asked.heard).toEqual([[null, 'no']]);
+    door.frame();
+    door.answers = ['yes'];
+    door.state = state;
+    await expect.poll(() => asked.errors, { timeout: 10_000 }).toEqual(errors);
+    expect(asked.heard.at(-1)).toEqual(state === 'ended' ? ['no', 'yes'] : [null, 'no']);
+  });
+
   it('asks nothing while no frame is new', async () => {
     const door = new Door();
     const { heard } = stand(door);

@@ -127,6 +127,31 @@ describe('the API documents', () => {
     expect(problems(wire.streamDeleted, await get('/v1/streams/new', { method: 'DELETE' }))).toBeNull();
   });
 
+  it('tell of definitions as clients may send them', async () => {
+    const { components } = (await document('/openapi.json')) as unknown as { components: { schemas: object } };
+    const ajv = new Ajv2020({ strict: false });
+    ajv.addSchema({ $id: 'api', components }, 'api');
+    const valid = ajv.compile({ $ref: 'api#/components/schemas/StreamDefinition' });
+    const push = { push: true };
+    for (const definition of [
+      { name: 'a', source: push },
+      { restore: 'monday.snap' },
+      { restore: 'a.snap', source: push },
+    ])
+      expect([definition, valid(definition)]).toEqual([definition, true]);
+    const url = { url: 'rtsp://10.0.0.7/live', credentials_env: 'CAMERA' };
+    const operators = [
+      { keep: {} },
+      { standing_questions: [] },
+      { source: url },
+      { source: { device: '/dev/video0' } },
+    ];
+    for (const more of [...operators, { source: undefined }]) {
+      const definition = JSON.parse(JSON.stringify({ name: 'a', source: push, ...more })) as unknown;
+      expect([definition, valid(definition)]).toEqual([definition, false]);
+    }
+  });
+
   it('name every event that webhooks get', async () => {
     const { webhooks, components } = (await document('/openapi.json')) as Document & Described;
     const told = refsOf(webhooks).map((ref) => components.schemas[ref.replace(/.*\//, '')]?.properties.type.const);

@@ -1,7 +1,8 @@
 import dns from 'node:dns';
 import { once } from 'node:events';
-import { connect as connectSocket } from 'node:net';
+import { connect as connectSocket, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { generate } from 'selfsigned';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { startServer, type RunningServer, type ServerOptions } from '../../src/server/index.ts';
@@ -239,6 +240,22 @@ describe('an open connection', () => {
     await expect.poll(() => pings).toBeGreaterThan(2);
     alive.ask('still here');
     await alive.next('response.done');
+  });
+
+  it('is not closed while a message of it is on its way, though it cannot answer pings meanwhile', async () => {
+    const { address } = await start({ heartbeatMs: 300 });
+    const slow = await connect(address, 'stream=kitchen', [], { autoPong: false });
+    await slow.next('session.created');
+    const payload = Buffer.from(JSON.stringify({ type: 'yoco.ping' }).padEnd(2_000));
+    // One text frame whose mask is zero, as it goes over the wire.
+    const head = Buffer.from([0x81, 0xfe, payload.length >> 8, payload.length & 0xff, 0, 0, 0, 0]);
+    const raw = (slow.socket as unknown as { _socket: Socket })._socket;
+    raw.write(head);
+    for (let at = 0; at < payload.length; at += 100) {
+      raw.write(payload.subarray(at, at + 100));
+      await sleep(100);
+    }
+    await slow.next('yoco.pong');
   });
 
   it('gets a pong for its own ping', async () => {

@@ -128,7 +128,10 @@ describe('streams', () => {
     const broken = await call(open, '/v1/streams', { method: 'POST', body: '{"name":', headers: json });
     expect(broken).toMatchObject({ status: 400, body: { error: { code: 'invalid_json' } } });
     const empty = await call(open, '/v1/streams', { method: 'POST', body: '', headers: json });
-    expect(empty.body.error.code).toBe('invalid_json');
+    expect(empty.body.error.code).toBe('definition_invalid');
+    // As browsers send a text that names no type.
+    const text = await call(open, '/v1/streams', { method: 'POST', body: '{"name":"x","source":{"push":true}}' });
+    expect(text).toMatchObject({ status: 415, body: { error: { code: 'media_type_unsupported' } } });
     const typed = await call(open, '/v1/streams', {
       method: 'POST',
       body: 'name: x',
@@ -143,6 +146,22 @@ describe('streams', () => {
     const headers = { 'content-type': 'application/json' };
     return call(open, path, { method: 'POST', headers, body: JSON.stringify(body) });
   }
+});
+
+describe('a request that needs no body', () => {
+  it.each([
+    ['DELETE', '/v1/streams/bare', 200],
+    ['POST', '/v1/token', 200],
+    // Without a folder for snapshots.
+    ['POST', '/v1/streams/kitchen/snapshot', 403],
+  ])('may name JSON as the type of none (%s %s)', async (method, path, status) => {
+    const headers = { 'content-type': 'application/json' };
+    if (method === 'DELETE') {
+      const body = JSON.stringify({ name: 'bare', source: { push: true } });
+      await fetch(`${open.address}/v1/streams`, { method: 'POST', headers, body });
+    }
+    expect((await fetch(`${open.address}${path}`, { method, headers })).status).toBe(status);
+  });
 });
 
 describe('a picture where JSON belongs', () => {
@@ -180,7 +199,30 @@ describe('frames', () => {
     const tag = past.headers.get('etag') ?? '';
     const again = await call(open, '/v1/streams/kitchen/frames?t=30', { headers: { 'if-none-match': tag } });
     expect(again.status).toBe(304);
+    for (const [held, status] of [
+      [`W/${tag}`, 304],
+      [`"another", ${tag}`, 304],
+      ['*', 304],
+      ['"another"', 200],
+    ] as const) {
+      const headers = { 'if-none-match': held };
+      expect((await fetch(`${open.address}/v1/streams/kitchen/frames?t=30`, { headers })).status, held).toBe(status);
+    }
   });
+
+  it('take the time with its zone as it stands in an address', async () => {
+    const plus = await fetch(`${open.address}/v1/streams/kitchen/frames?t=2030-01-01T01:00:30+01:00`);
+    expect([plus.status, plus.headers.get('x-yoco-time')]).toEqual([200, '30']);
+  });
+
+  it.each(['GET', 'POST'])(
+    'refuse a parameter that is unknown (%s): its time would be lost in silence',
+    async (method) => {
+      const init = method === 'POST' ? { method, body: pictureHead, headers: { 'content-type': 'image/jpeg' } } : {};
+      const result = await call(open, '/v1/streams/kitchen/frames?time=5', init);
+      expect(result).toMatchObject({ status: 400, body: { error: { code: 'invalid_request', param: 'time' } } });
+    },
+  );
 
   it.each([
     ['?t=never', 400, 'invalid_request'],
@@ -207,7 +249,7 @@ describe('frames', () => {
       time: '2030-01-01T00:01:01.000Z',
     });
     expect((await push('door', pictureHead, '?t=2')).body).toEqual({ accepted: false, reason: 'out_of_order' });
-    for (const t of ['-3s', 'abc', '2030-01-31T12:00:00', '2030-01-31T12:00:00+01:00', '1e99', '']) {
+    for (const t of ['-3s', 'abc', '2030-01-31T12:00:00', '2030-01-31T12:00+01:00 x', '1e99', '']) {
       expect((await push('door', pictureHead, `?t=${t}`)).body.error).toMatchObject({
         code: 'invalid_request',
         param: 't',
@@ -220,11 +262,16 @@ describe('frames', () => {
     expect((await push('attic', pictureHead)).body.error.code).toBe('stream_not_found');
     expect((await push('door', new Uint8Array(5_000))).body.error.code).toBe('message_too_large');
     live.stream('door').startedAtMs = Date.parse('2020-01-01T00:00:00Z');
-    expect((await push('door', pictureHead, '?t=2020-01-01T01:01:02%2B01:00')).body).toEqual({
-      accepted: true,
-      t: 62,
-      time: '2020-01-01T00:01:02.000Z',
-    });
+    for (const [seconds, plus] of [
+      [62, '%2B'],
+      [63, '+'],
+    ] as const) {
+      expect((await push('door', pictureHead, `?t=2020-01-01T01:01:0${seconds - 60}${plus}01:00`)).body).toEqual({
+        accepted: true,
+        t: seconds,
+        time: `2020-01-01T00:01:0${seconds - 60}.000Z`,
+      });
+    }
     for (const t of ['1969-12-31T23:59:59Z', '9999-01-01T00:00:00Z']) {
       expect((await push('door', pictureHead, `?t=${t}`)).body.error).toMatchObject({
         code: 'invalid_request',

@@ -625,6 +625,67 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await locked.close();
   });
 
+  it('stays connected with the key that it has where another one is not accepted, or none is typed', async () => {
+    const locked = await startServer(live, { port: 0, apiKeys: [KEY], drainMs: 0 });
+    await page.goto(`${locked.address}/`);
+    await page.getByLabel('API key').fill(KEY);
+    await page.keyboard.press('Enter');
+    await page.getByText('Connected', { exact: true }).waitFor();
+    const button = page.getByRole('button', { name: 'Key', exact: true });
+    await button.click();
+    await page.getByLabel('API key').fill('mistyped');
+    await page.keyboard.press('Enter');
+    await page.getByText('That key is not accepted.').waitFor();
+    await page.keyboard.press('Escape');
+    await page.locator('#key-dialog').waitFor({ state: 'hidden' });
+    expect(await page.locator('#connection').textContent()).toBe('Connected');
+    expect(await page.evaluate(`sessionStorage.getItem('yoco-live-key')`)).toBe(KEY);
+    await (await ask('What is on the table?')).getByText('You asked: What is on the table?').first().waitFor();
+    await locked.close();
+  });
+
+  it('works where the browser keeps nothing for it', async () => {
+    await page.addInitScript(`for (const name of ['localStorage', 'sessionStorage'])
+      Object.defineProperty(window, name, { get() { throw new DOMException('blocked', 'SecurityError'); } });`);
+    const locked = await startServer(live, { port: 0, apiKeys: [KEY], drainMs: 0 });
+    await page.goto(`${locked.address}/`);
+    await page.getByLabel('API key').fill(KEY);
+    await page.keyboard.press('Enter');
+    await page.getByText('Connected', { exact: true }).waitFor();
+    await page.locator('#picture').waitFor();
+    await locked.close();
+  });
+
+  it('shows no picture of another moment where none is kept of the one that is looked at', async () => {
+    await connect();
+    await page.locator('#picture').waitFor();
+    live.stream('kitchen').picturesFromMs = 50_000;
+    await page.locator('#moment').fill('10');
+    await page.locator('#picture').waitFor({ state: 'hidden' });
+    expect(await page.locator('#blank').textContent()).toContain('The time lies outside');
+    live.stream('kitchen').tick(75_000);
+    await expect.poll(() => page.locator('#last').textContent()).toBe('1:15');
+    expect(await page.locator('#picture').isVisible()).toBe(false);
+    await page.locator('#to-live').click();
+    await page.locator('#picture').waitFor();
+    expect(await page.locator('#blank').textContent()).toBe('');
+  });
+
+  it('shows the moment of evidence of another stream, also of one that came after the page', async () => {
+    await connect();
+    const attic = await live.create({ name: 'attic', source: { url: 'rtsp://10.0.0.9/live' } });
+    await page.getByLabel('All streams').check();
+    const card = await ask('Where is it?');
+    const evidence = card.locator('.evidence button').filter({ hasText: 'attic' }).first();
+    await evidence.click();
+    await page.getByRole('button', { name: 'Ask as of this moment' }).click();
+    await page.locator('#picture').waitFor();
+    expect(await page.locator('#stream').inputValue()).toBe('attic');
+    expect(await page.locator('#badge').textContent()).toBe('Past');
+    expect(attic.listeners).toBeGreaterThan(0);
+    expect(problems).toEqual([]);
+  });
+
   it('shows what the stream’s file asks, and what it says, whoever looks', async () => {
     const kitchen = live.stream('kitchen');
     kitchen.standingQuestions = [{ question: 'is there a dog?', every: 0.5, holds: 1, min_confidence: 0 }];
