@@ -2,10 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parse as parseYaml } from 'yaml';
+import { parse as parseYaml, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { YocoError } from './errors.ts';
 import { isHostRule } from './ingest/policy.ts';
+import { systemReason } from './system-code.ts';
 import { A_TIME_ZONE, isTimeZone } from './time-zone.ts';
 
 /** Folder of this package: where the bundled model, page and streams lie. */
@@ -166,11 +167,24 @@ export async function readConfig(
 
 async function readConfigFile(file: string): Promise<ConfigInput> {
   try {
-    const value: unknown = parseYaml(await readFile(file, 'utf8'));
+    // Warnings would quote the line, which may hold a key: an unquoted one that begins with "!" is a tag that nobody knows.
+    const value: unknown = parseYaml(await readFile(file, 'utf8'), { logLevel: 'error' });
     if (value === null) return {};
     if (typeof value === 'object' && !Array.isArray(value)) return value;
   } catch (cause) {
-    throw new YocoError('config_invalid', { param: 'config', detail: `${file} cannot be read.`, cause });
+    throw new YocoError('config_invalid', {
+      param: 'config',
+      detail: `${file} cannot be read (${whyNot(cause)}).`,
+      cause,
+    });
   }
   throw new YocoError('config_invalid', { param: 'config', detail: `${file} does not hold settings.` });
+}
+
+/** `ENOENT`, or `BAD_INDENT at line 3, column 1` of YAML, by the parser's name for it: its sentences may quote the file, which may hold keys. */
+function whyNot(cause: unknown): string {
+  // An alias without its anchor: the parser has no name for it, and no place.
+  if (cause instanceof ReferenceError) return 'a value that begins with "*" needs quotation marks';
+  const [at] = cause instanceof YAMLParseError ? (cause.linePos ?? []) : [];
+  return `${systemReason(cause)}${at === undefined ? '' : ` at line ${at.line}, column ${at.col}`}`;
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { checkVariables, readConfig } from '../src/config.ts';
 
 let folder: string;
@@ -78,6 +78,44 @@ describe('A wrong setting', () => {
       YOCO_EMPTY: '',
     });
   });
+});
+
+describe('A settings file that cannot be read', () => {
+  /** What is said of one with this text, after its name. */
+  async function said(text: string): Promise<string> {
+    const file = path.join(folder, 'unread.yaml');
+    await writeFile(file, text);
+    const error: unknown = await readConfig({}, {}, file).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'config_invalid', param: 'config' });
+    const { detail } = error as { detail: string };
+    expect(detail.startsWith(`${file} `)).toBe(true);
+    return detail.slice(file.length + 1);
+  }
+
+  test.each([
+    ['api_keys: [hunter2\nport: 80\n', 'BAD_INDENT at line 2, column 1'],
+    ['port: 80\napi_keys:\n\t- hunter2\n', 'TAB_AS_INDENT at line 3, column 1'],
+    ['host: a\napi_keys: @hunter2\n', 'BAD_SCALAR_START at line 2, column 11'],
+    ['api_keys: [*hunter2]\n', 'a value that begins with "*" needs quotation marks'],
+  ])('as YAML is told with the place, and not quoted: %j', async (text, why) => {
+    expect(await said(text)).toBe(`cannot be read (${why}).`);
+  });
+
+  test('is told with the reason of the system', async () => {
+    await expect(readConfig({}, {}, path.join(folder, 'nowhere.yaml'))).rejects.toMatchObject({
+      detail: `${path.join(folder, 'nowhere.yaml')} cannot be read (ENOENT).`,
+    });
+    await expect(readConfig({}, {}, folder)).rejects.toMatchObject({ detail: `${folder} cannot be read (EISDIR).` });
+  });
+});
+
+test('A key in the settings file that YAML takes for a tag is not quoted by a warning', async () => {
+  const warned = vi.spyOn(process, 'emitWarning').mockReturnValue();
+  const file = path.join(folder, 'tag.yaml');
+  await writeFile(file, 'api_keys: [!hunter2]\n');
+  await expect(readConfig({}, {}, file)).rejects.toMatchObject({ param: 'api_keys.0' });
+  expect(warned).not.toHaveBeenCalled();
+  warned.mockRestore();
 });
 
 test('Keys of both kinds come from the file or from variables, the variable first', async () => {

@@ -318,8 +318,14 @@ test(
     await service.hangup(/"level":50[^\n]*"msg":"The keys are as they were: [^\n]*api_keys: There is none/);
     await writeFile(settings, 'api_keys: [short]\n');
     await service.hangup(/"level":50[^\n]*"msg":"The keys are as they were: [^\n]*api_keys: Each API key needs/);
+    await writeFile(settings, `port: 0\napi_keys: [${next}\n`);
+    await service.hangup(
+      /"level":50[^\n]*"msg":"The keys are as they were: [^\n]*yoco\.yaml cannot be read \(\w+ at line 3, column 1\)/,
+    );
     await rm(settings);
-    await service.hangup(/"level":50[^\n]*"msg":"The keys are as they were: [^\n]*yoco\.yaml cannot be read/);
+    await service.hangup(
+      /"level":50[^\n]*"msg":"The keys are as they were: [^\n]*yoco\.yaml cannot be read \(ENOENT\)/,
+    );
     expect(await statuses()).toEqual([401, 200]);
     expect(await service.end()).toMatch(
       /"level":40[^\n]*"settings":\["max_streams","pictures_mb","time_zone"\],"msg":"[^\n]*next start/,
