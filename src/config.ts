@@ -16,8 +16,12 @@ export const DEFAULT_BUNDLE = path.join(PACKAGE_ROOT, 'models', 'yoco-small-1');
 
 const list = z.array(z.string().min(1));
 /** A whole number, or text that is one: nothing at all is none. */
-const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
-  z.union([z.number(), z.string().min(1).transform(Number)]).pipe(z.number().int().min(least).max(most));
+const whole = (least: number, most = Number.MAX_SAFE_INTEGER) => {
+  const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+  const error = `expected a whole number ${range}`;
+  const number = z.union([z.number(), z.string().trim().min(1).transform(Number)], error);
+  return number.pipe(z.number(error).int(error).min(least, error).max(most, error));
+};
 const hostRule = z
   .string()
   .refine(
@@ -134,10 +138,18 @@ export function checkVariables(env: NodeJS.ProcessEnv): void {
 
 /** `config_invalid` that names the setting, and the variable where one gave it: `port (YOCO_PORT): ...`. */
 export function wrongSetting(key: string, what: string, variables: Variables, cause?: unknown): YocoError {
+  return new YocoError('config_invalid', { param: key, detail: `${settingName(key, variables)}: ${what}.`, cause });
+}
+
+/** Whether the error says already which setting it is about, as those of `wrongSetting` do. */
+export function namesSetting({ param, detail }: YocoError, variables: Variables): boolean {
+  return param !== null && detail.startsWith(`${settingName(param, variables)}: `);
+}
+
+function settingName(key: string, variables: Variables): string {
   // Of a list or an object the whole is in the variable.
   const variable = variables.get(key) ?? variables.get(key.split('.')[0] ?? '');
-  const name = variable === undefined ? key : `${key} (${variable})`;
-  return new YocoError('config_invalid', { param: key, detail: `${name}: ${what}.`, cause });
+  return variable === undefined ? key : `${key} (${variable})`;
 }
 
 /** What of the configuration the engine needs wherever it runs. */

@@ -44,7 +44,15 @@ describe('A wrong setting', () => {
   });
 
   test.each([
-    [{ YOCO_PORT: 'tcp' }, 'port', ' port (YOCO_PORT): '],
+    [{ YOCO_PORT: 'tcp' }, 'port', ' port (YOCO_PORT): expected a whole number from 0 to 65535.'],
+    [{ YOCO_PORT: '70000' }, 'port', ' port (YOCO_PORT): expected a whole number from 0 to 65535.'],
+    [{ YOCO_PORT: ' ' }, 'port', ' port (YOCO_PORT): expected a whole number from 0 to 65535.'],
+    [{ YOCO_THREADS: '1.5' }, 'threads', ' threads (YOCO_THREADS): expected a whole number from 1 to 256.'],
+    [
+      { YOCO_ENGINE_MEMORY_MB: '8 GB' },
+      'engine_memory_mb',
+      ' engine_memory_mb (YOCO_ENGINE_MEMORY_MB): expected a whole number of at least 512.',
+    ],
     [{ YOCO_LIVE_PORT: '8080' }, 'live_port', ' live_port (YOCO_LIVE_PORT): is not a setting.'],
     [{ YOCO_TLS_KEY: 'key.pem' }, 'tls.cert', ' tls.cert: '],
     [
@@ -62,7 +70,10 @@ describe('A wrong setting', () => {
     await expect(flag).rejects.toMatchObject(refusal('port', ' port: '));
     const file = path.join(folder, 'wrong.yaml');
     await writeFile(file, 'port: eighty\n');
-    await expect(readConfig({}, {}, file)).rejects.toMatchObject(refusal('port', ' port: '));
+    const expected = ' port: expected a whole number from 0 to 65535.';
+    await expect(readConfig({}, {}, file)).rejects.toMatchObject(refusal('port', expected));
+    await writeFile(file, 'port:\n');
+    await expect(readConfig({}, {}, file)).rejects.toMatchObject(refusal('port', expected));
   });
 
   test('is refused by its name where no settings are read, too', () => {

@@ -90,8 +90,7 @@ test(
     await writeFile(path.join(streams, 'yard.yaml'), 'source: { push: true }\nkeep: true\n');
     const { status, stderr } = await run(['serve', '--port', '0', '--streams', streams]);
     expect(status).toBe(1);
-    expect(stderr).toContain('snapshots: must name a folder, since stream yard has keep');
-    expect(stderr).toContain('(config_invalid)');
+    expect(stderr).toContain('not valid. snapshots: must name a folder, since stream yard has keep. (config_invalid)');
   },
   SLOW,
 );
