@@ -18,7 +18,9 @@ export function serviceOptions(command: Command): Command {
 export function authorization(text: string | undefined): { readonly authorization?: string } {
   const key = text?.trim() ?? '';
   if (key === '') return {};
-  if (!KEY.test(key)) throw new YocoError('invalid_request', { detail: 'YOCO_API_KEY: expected printable ASCII.' });
+  if (!KEY.test(key)) {
+    throw new YocoError('invalid_request', { detail: 'YOCO_API_KEY: expected printable ASCII without blanks.' });
+  }
   return { authorization: `Bearer ${key}` };
 }
 

@@ -2,9 +2,9 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
-import { YocoError } from '../errors.ts';
+import { ERRORS, YocoError } from '../errors.ts';
 import { authorization } from './http-client.ts';
-import { errorShape, refusal, safeJson } from './refusal.ts';
+import { errorShape, refusal, safeJson, serviceError } from './refusal.ts';
 import { endpoint, noAnswer } from './service-address.ts';
 
 export interface ClientOptions {
@@ -115,9 +115,7 @@ export class RealtimeClient {
       else this.#queue.push(message);
     });
     socket.on('close', (code, reason) => {
-      const why = reason.length === 0 ? '' : `: ${reason.toString('utf8')}`;
-      const kind = code === KEY_IS_GONE ? 'unauthorized' : 'connection_closed';
-      this.#closed ??= new YocoError(kind, { detail: `Close code ${code}${why}.` });
+      this.#closed ??= closing(code, reason.toString('utf8'));
       this.#waiting?.({ type: 'closed' });
     });
     socket.on('error', () => undefined);
@@ -250,6 +248,15 @@ export class RealtimeClient {
       };
     });
   }
+}
+
+/** Why a connection was closed. The service's own reason is an error's code and message: of these the message is told. */
+function closing(code: number, reason: string): YocoError {
+  const [, name = '', message = ''] = /^(\w+): (.+)$/s.exec(reason) ?? [];
+  const told = Object.hasOwn(ERRORS, name) ? message : reason;
+  const why = told === '' ? '' : `: ${told.replace(/\.$/, '')}`;
+  const error = code === KEY_IS_GONE ? serviceError('unauthorized', told) : null;
+  return error ?? new YocoError('connection_closed', { detail: `Close code ${code}${why}.` });
 }
 
 /** Throws `service_unreachable` where an event has another form than the service's. */

@@ -5,18 +5,26 @@ import { YocoError } from '../errors.ts';
 /** An error as the service writes it, over HTTP and in events. */
 export const errorShape = z.object({ code: z.string(), message: z.string() }).loose();
 
-/** The service speaks of headers, which nobody sends by hand here. */
-const KEY_HINT = 'Of commands: it is read from YOCO_API_KEY.';
-
 /** The service's own error, from its JSON; `service_unreachable` where a program answers that is not the service. */
 export function refusal(body: string, status: number): YocoError {
   const shape = z.object({ error: errorShape }).loose();
   const parsed = shape.safeParse(safeJson(body));
   const { code = '', message = '' } = parsed.data?.error ?? {};
-  const told = YocoError.told(code, code === 'unauthorized' ? `${message} ${KEY_HINT}` : message);
+  const told = serviceError(code, message);
   if (told !== null) return told;
   const how = status === 0 ? '' : ` (HTTP status ${status})`;
   return new YocoError('service_unreachable', { detail: `What answers does not speak its protocol${how}.` });
+}
+
+/**
+ * An error that the service told as its code and its message; null where the catalogue has no such code. Of a key it speaks of headers, which
+ * nobody sends by hand here.
+ */
+export function serviceError(code: string, message: string): YocoError | null {
+  if (code !== 'unauthorized') return YocoError.told(code, message);
+  const isSent = (process.env['YOCO_API_KEY'] ?? '').trim() !== '';
+  if (isSent) return new YocoError(code, { detail: 'The key in YOCO_API_KEY is not accepted.' });
+  return YocoError.told(code, `${message} Of commands: it is read from YOCO_API_KEY.`);
 }
 
 /** The parsed text, or undefined where it is not JSON. */

@@ -98,9 +98,10 @@ function addressOf(source: UrlSourceDefinition): string {
     const value = process.env[source.credentials_env] ?? '';
     const colon = value.indexOf(':');
     if (colon < 1) {
+      const what = value === '' ? 'is not set' : 'does not hold user:password';
       throw new YocoError('definition_invalid', {
         param: 'source.credentials_env',
-        detail: `The environment variable ${source.credentials_env} does not hold user:password.`,
+        detail: `The environment variable ${source.credentials_env} ${what}.`,
       });
     }
     url.username = encodeURIComponent(value.slice(0, colon));

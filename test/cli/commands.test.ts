@@ -397,9 +397,12 @@ describe('serve and ask', () => {
       expect(right.status).toBe(0);
       for (const { status, stdout, stderr } of [none, wrong]) {
         expect([status, stdout]).toEqual([1, '']);
-        expect(stderr).toContain('YOCO_API_KEY. (unauthorized)');
         expect(stderr).not.toContain(KEY);
       }
+      expect(none.stderr).toContain('it is read from YOCO_API_KEY. (unauthorized)');
+      expect(wrong.stderr).toBe(
+        'error: A valid API key is required. The key in YOCO_API_KEY is not accepted. (unauthorized)\n',
+      );
     },
     SLOW,
   );

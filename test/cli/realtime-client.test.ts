@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { RealtimeClient } from '../../src/cli/realtime-client.ts';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
@@ -98,7 +98,12 @@ describe('the client of the command line', () => {
     });
     const { port } = peer.address() as AddressInfo;
     const client = await RealtimeClient.connect({ server: `http://127.0.0.1:${port}`, stream: 'kitchen' });
-    await expect(client.stand('who is there?').next()).rejects.toMatchObject({ code: 'unauthorized' });
+    vi.stubEnv('YOCO_API_KEY', 'the-key-until-now-0123');
+    await expect(client.stand('who is there?').next()).rejects.toMatchObject({
+      code: 'unauthorized',
+      detail: 'The key in YOCO_API_KEY is not accepted.',
+    });
+    vi.unstubAllEnvs();
     peer.close();
   });
 

@@ -154,9 +154,17 @@ describe('An RTSP camera', () => {
   });
 
   test('whose credentials are not in the environment is not opened', () => {
-    expect(() => open({ url: 'rtsp://cam/', credentials_env: 'NO_SUCH_VARIABLE' })).toThrow(
-      expect.objectContaining({ code: 'definition_invalid', param: 'source.credentials_env' }),
-    );
+    const refusal = (what: string): unknown =>
+      expect.objectContaining({
+        code: 'definition_invalid',
+        param: 'source.credentials_env',
+        detail: `The environment variable NO_SUCH_VARIABLE ${what}.`,
+      });
+    const attempt = () => open({ url: 'rtsp://cam/', credentials_env: 'NO_SUCH_VARIABLE' });
+    expect(attempt).toThrow(refusal('is not set'));
+    vi.stubEnv('NO_SUCH_VARIABLE', 'hunter2');
+    expect(attempt).toThrow(refusal('does not hold user:password'));
+    vi.unstubAllEnvs();
   });
 
   test('that refuses the password is tried again slowly, and the password is not shown', async () => {
