@@ -26,15 +26,15 @@ export interface Watching {
 /** One source. */
 export interface Watched {
   readonly definition: StreamDefinition;
-  /** As one of a list it is reported by this name, and so is each of its questions that has no answer. */
+  /** As one of a list it is reported by this name. */
   readonly listedAs: string | null;
   /** Of the line on stderr that shows how far it is. */
   readonly label: string;
 }
 
 /**
- * Returns whether every question has an answer; of a source that is no list's it throws that of the first that has none. Throws
- * `source_not_found`, and what the source failed with before its first frame. Says nothing more once it is stopped.
+ * Returns whether every question has an answer; one that has none is reported, and leaves the others. Throws `source_not_found`, and
+ * what the source failed with before its first frame. Says nothing more once it is stopped.
  */
 export async function watchRecording(watching: Watching, { definition, listedAs, label }: Watched): Promise<boolean> {
   const { live, questions, limitMs, report, kept, stop } = watching;
@@ -64,7 +64,7 @@ export async function watchRecording(watching: Watching, { definition, listedAs,
       try {
         await report.answer(question, () => stream.converse().ask(question, moment));
       } catch (error) {
-        if (listedAs === null || (await comesOfStop(stop))) throw error;
+        if (await comesOfStop(stop)) throw error;
         report.unanswered(question, YocoError.from(error));
         answered = false;
       }

@@ -57,7 +57,9 @@ export class TextReport implements WatchReport {
   }
 
   unanswered(question: string, error: YocoError): void {
-    process.stderr.write(errorText(error, `${this.#source}: ${question}`));
+    const { alone, oneQuestion } = this.#options;
+    const which = alone ? question : `${this.#source}: ${question}`;
+    process.stderr.write(errorText(error, alone && oneQuestion ? undefined : which));
   }
 
   end(): void {

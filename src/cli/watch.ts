@@ -144,7 +144,7 @@ function tellsOfTheEnd(message: string, live: Streams | undefined): boolean {
   return statuses.some(({ state, error }) => state === 'failed' && error !== null && message.endsWith(error.message));
 }
 
-/** One after the other; `next` hears which of a list it is. One of a list that fails is reported, and the exit status is then 1. */
+/** One after the other; `next` hears which of a list it is. One of a list that fails is reported, as is a question without an answer, and the exit status is then 1. */
 async function watchAll(
   watching: Watching,
   { all, alone }: Sources,
@@ -155,7 +155,9 @@ async function watchAll(
   for (const [i, source] of all.entries()) {
     if (stop.aborted) return;
     if (alone) {
-      await watchRecording(watching, { definition: definitionOf(source, flags), listedAs: null, label: 'Watching' });
+      const definition = definitionOf(source, flags);
+      const answered = await watchRecording(watching, { definition, listedAs: null, label: 'Watching' });
+      if (!answered) process.exitCode ??= 1;
       return;
     }
     const listedAs = shownSource(source);

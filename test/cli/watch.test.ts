@@ -136,6 +136,43 @@ describe('A question that names a time of the day', () => {
   );
 });
 
+describe('A question that has no answer', () => {
+  const LATER = 'What was shown between 5:00 and 6:00?';
+  const NOW = 'What is shown now?';
+
+  test(
+    'leaves the others, before and after it, and the exit status is 1',
+    async () => {
+      const file = await place.clips.make('some.mp4', ...CLIP);
+      const json = await run(['watch', file, NOW, LATER, NOW, '--json']);
+      const answered = { question: NOW, answer: expect.any(String) as string };
+      expect([json.status, JSON.parse(json.stdout)]).toMatchObject([
+        1,
+        { answers: [answered, { question: LATER, error: { code: 'time_out_of_range' } }, answered] },
+      ]);
+
+      const { status, stdout, stderr } = await run(['watch', file, LATER, NOW]);
+      expect(status).toBe(1);
+      expect(stdout).toMatch(/^What is shown now\?\n {2}.*\n$/);
+      const [error, ...others] = linesOf(stderr);
+      expect(error).toMatch(/^error: What was shown between 5:00 and 6:00\?: .*\(time_out_of_range\)$/);
+      expect(others).toEqual([expect.stringMatching(/^ {2}.*confidence /)]);
+    },
+    SLOW,
+  );
+
+  test(
+    'and is the only one is not repeated before its error',
+    async () => {
+      const file = await place.clips.make('some.mp4', ...CLIP);
+      const { status, stdout, stderr } = await run(['watch', file, LATER]);
+      expect([status, stdout]).toEqual([1, '']);
+      expect(linesOf(stderr)).toEqual([expect.stringMatching(/^error: The time lies .*\(time_out_of_range\)$/)]);
+    },
+    SLOW,
+  );
+});
+
 describe('A watch of what has no end', () => {
   test.each([
     ['SIGTERM', 143, ({ child }: Started) => child.kill('SIGTERM')],
