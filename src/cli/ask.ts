@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { YocoError } from '../errors.ts';
+import { type ErrorCode, YocoError } from '../errors.ts';
 import { checkTime } from '../server/times.ts';
 import { summary } from './answer-summary.ts';
+import { errorText } from './error-text.ts';
 import { streamNames } from './http-client.ts';
 import { oldFrames } from './newest-frame.ts';
 import { type AnswerExtra, RealtimeClient, type StandingAnswer } from './realtime-client.ts';
@@ -62,7 +63,7 @@ export function addAsk(program: Command): void {
       const client = await RealtimeClient.connect({ ...service, stream });
       try {
         if (standing !== null) await stand(client, asked, standing, flags);
-        else for (const question of questions) await askOne(client, asked, question, flags);
+        else await askAll(client, asked, questions, flags);
       } finally {
         client.close();
       }
@@ -187,21 +188,59 @@ function streamsOf(asked: Asked): Asked | undefined {
   return asked === 'all' || asked.length > 1 ? asked : undefined;
 }
 
+/** What is wrong with the service, the streams or the flags, and so with all questions. */
+const OF_ALL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'service_unreachable',
+  'connection_closed',
+  'shutting_down',
+  'unauthorized',
+  'stream_not_found',
+  'stream_deleted',
+  'stream_empty',
+  'stream_ended',
+  'too_many_streams',
+  'invalid_request',
+]);
+
+/**
+ * One after the other. One that has no answer is told, and leaves the others, and the exit status is then 1. Throws what concerns all, which in a
+ * conversation is each error, since the next question is asked after that one.
+ */
+async function askAll(
+  client: RealtimeClient,
+  asked: Asked,
+  questions: readonly string[],
+  flags: AskFlags,
+): Promise<void> {
+  for (const question of questions) {
+    try {
+      await askOne(client, asked, question, flags);
+    } catch (error) {
+      const endsAll = questions.length === 1 || flags.followUp === true;
+      if (endsAll || !(error instanceof YocoError) || OF_ALL.has(error.code)) throw error;
+      process.stderr.write(errorText(error, question));
+      process.exitCode = 1;
+    }
+  }
+}
+
 async function askOne(client: RealtimeClient, asked: Asked, question: string, flags: AskFlags): Promise<void> {
   let text = '';
-  const outcome = await client.ask(
-    question,
-    (piece) => {
-      text += piece;
-      if (flags.json !== true) process.stdout.write(piece);
-    },
-    {
-      asOf: wireTime(flags.asOf),
-      since: wireTime(flags.since),
-      streams: streamsOf(asked),
-      followUp: flags.followUp,
-    },
-  );
+  const tell = (piece: string): void => {
+    text += piece;
+    if (flags.json !== true) process.stdout.write(piece);
+  };
+  const params = {
+    asOf: wireTime(flags.asOf),
+    since: wireTime(flags.since),
+    streams: streamsOf(asked),
+    followUp: flags.followUp,
+  };
+  const outcome = await client.ask(question, tell, params).catch((error: unknown) => {
+    // Of an answer that breaks off: the error has a line of its own.
+    if (text !== '' && flags.json !== true) process.stdout.write('\n');
+    throw error;
+  });
   const extra = outcome.yoco;
   if (flags.json === true) {
     const answer = { question, answer: text, status: outcome.status };

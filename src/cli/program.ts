@@ -22,6 +22,10 @@ export async function run(argv: readonly string[]): Promise<void> {
     if (error.code !== 'EPIPE') throw error;
     process.exit(NOBODY_READS);
   });
+  // What is said beside the results need not be read.
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   const program = new Command('yoco-live')
     .description('Watches live video and answers questions about it at any time.')
     .version(VERSION, '-V, --version', 'print the version')
