@@ -8,6 +8,7 @@ import { oldFrames } from './newest-frame.ts';
 import { type AnswerExtra, RealtimeClient, type StandingAnswer } from './realtime-client.ts';
 import { serverOf, serverOption } from './service-address.ts';
 import { stopSignal, stopStatus } from './terminal.ts';
+import { wallText } from './wall-text.ts';
 
 interface AskFlags {
   readonly server?: string;
@@ -173,7 +174,7 @@ async function printStanding(question: string, event: StandingAnswer, flags: Ask
     process.stdout.write(`${JSON.stringify(line)}\n`);
     return;
   }
-  process.stdout.write(`${yoco.as_of_time} ${answer}\n`);
+  process.stdout.write(`${wallText(yoco.as_of_time)} ${answer}\n`);
   await tellOf(answer, yoco, flags);
 }
 

@@ -1,7 +1,7 @@
 /** What `ask` prints where a question has no answer, or nobody reads all of it: against a service without a model. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type RunningServer, startServer } from '../../src/server/index.ts';
-import { run, start, workplace } from '../support/cli.ts';
+import { interrupt, run, start, workplace } from '../support/cli.ts';
 import { FakeLiveService } from '../server/fake-live-service.ts';
 
 const SLOW = 120_000;
@@ -94,6 +94,27 @@ test(
     running.push(asking);
     asking.child.stderr?.destroy();
     expect(await asking.ended).toMatchObject({ status: 0, stdout: echo(FIRST) + echo(LAST) });
+  },
+  SLOW,
+);
+
+test(
+  'A standing question tells the time of an answer as the line under it does, and in UTC with --json',
+  async () => {
+    const standing = (...flags: string[]) => {
+      const asking = start(['ask', 'kitchen', FIRST, '--standing', ...flags], { ...env, YOCO_TIME_ZONE: 'Asia/Tokyo' });
+      running.push(asking);
+      return asking;
+    };
+    const text = standing();
+    await text.wrote(/^ {2}as of 2030-01-01 09:01:00 /m);
+    interrupt(text);
+    expect((await text.ended).stdout).toBe(`2030-01-01 09:01:00 ${echo(FIRST)}`);
+    const json = standing('--json');
+    const [line] = await json.wrote(/^\{.*\}\n/);
+    expect(JSON.parse(line)).toMatchObject({ as_of_time: '2030-01-01T00:01:00.000Z' });
+    interrupt(json);
+    await json.ended;
   },
   SLOW,
 );
