@@ -113,14 +113,15 @@ export class StreamConversation implements Conversation {
     return answer;
   }
 
-  /** The engine knows of no sources: that no frame comes any more is to be seen here. */
+  /** The engine knows of no sources: why there is no frame, and that none comes any more, is to be seen here. */
   #withoutFrame(error: YocoError): YocoError {
     const statuses = this.streams.map((stream) => stream.status());
-    const over = statuses.find(({ lastMs, sourceStatus }) => lastMs === null && isOver(sourceStatus));
-    if (over === undefined) return error;
+    const empty = statuses.filter(({ lastMs }) => lastMs === null);
+    const told = empty.find(({ sourceStatus }) => isOver(sourceStatus)) ?? empty[0];
+    if (told === undefined) return error;
     return noFrame(
-      over,
-      statuses.length > 1 ? { param: 'streams', detail: `It is "${over.name}".` } : { param: 'stream' },
+      told,
+      statuses.length > 1 ? { param: 'streams', detail: `It is "${told.name}".` } : { param: 'stream' },
     );
   }
 

@@ -8,16 +8,22 @@ export function isOver({ state }: SourceStatus): boolean {
   return state === 'ended' || state === 'failed';
 }
 
-/** `stream_empty`, or `stream_ended` where trying again cannot help. */
+/** `stream_empty`, or `stream_ended` where trying again cannot help; either says what is wrong with the source. */
 export function noFrame(
   { frames, lateFrames, lastMs, sourceStatus }: Pick<StreamStatus, 'frames' | 'lateFrames' | 'lastMs' | 'sourceStatus'>,
-  details: Pick<ErrorDetails, 'param' | 'detail'> = {},
+  { param, detail }: Pick<ErrorDetails, 'param' | 'detail'> = {},
 ): YocoError {
-  if (lastMs !== null || !isOver(sourceStatus)) return new YocoError('stream_empty', details);
-  const had = frames + lateFrames > 0;
-  const why = had ? 'What it held was lost when the engine restarted.' : 'Its source gave no frame.';
-  return new YocoError('stream_ended', {
-    ...details,
-    detail: details.detail === undefined ? why : `${details.detail} ${why}`,
+  const said = detail === undefined ? [] : [detail];
+  const over = lastMs === null && isOver(sourceStatus);
+  if (over) {
+    const had = frames + lateFrames > 0;
+    said.push(had ? 'What it held was lost when the engine restarted.' : 'Its source gave no frame.');
+  }
+  const { state, error } = sourceStatus;
+  // A source that is back still tells why it was away.
+  if (lastMs === null && state !== 'playing' && error !== null) said.push(error.message);
+  return new YocoError(over ? 'stream_ended' : 'stream_empty', {
+    ...(param === undefined ? {} : { param }),
+    ...(said.length === 0 ? {} : { detail: said.join(' ') }),
   });
 }

@@ -10,6 +10,7 @@ import { MAX_TURNS, TURNS_MAX_CHARS } from '../../src/live/conversation.ts';
 import { QUESTION_MAX_CHARS } from '../../src/question-limits.ts';
 import { Streams } from '../../src/live/live-service.ts';
 import type { SourceStream } from '../../src/live/live-stream.ts';
+import { noFrame } from '../../src/live/no-frame.ts';
 import { StandingQuestion } from '../../src/live/standing-question.ts';
 import { Thumbnails } from '../../src/live/thumbnails.ts';
 import type { Conversation } from '../../src/live/types.ts';
@@ -248,7 +249,8 @@ describe('A video file', () => {
     });
     expect(stream.status().sourceStatus.error?.code).toBe(code);
     expect(warnings.join()).toContain('Stream bad:');
-    const none = { code: 'stream_ended', retryable: false, detail: 'Its source gave no frame.' };
+    const why = stream.status().sourceStatus.error?.message ?? '';
+    const none = { code: 'stream_ended', retryable: false, detail: `Its source gave no frame. ${why}` };
     await expect(stream.converse().ask('what is this?').result).rejects.toMatchObject({ ...none, param: 'stream' });
     await expect(stream.thumbnail()).rejects.toMatchObject(none);
     await expect(stream.snapshot(join(clips.path, 'bad.snap'))).rejects.toMatchObject(none);
@@ -445,6 +447,31 @@ describe('A camera that cannot be reached', () => {
       expect(states).toContain('reconnecting');
     }, 20_000);
     expect(stream.status()).toMatchObject({ frames: 0, sourceStatus: { error: { code: 'source_unreachable' } } });
+  });
+
+  test('is asked about in vain, and each answer says what is wrong with it', async () => {
+    await pushed('other', 1);
+    const url = `rtsp://127.0.0.1:${await freePort()}/`;
+    const stream = await live.create({ name: 'camera', source: { url } }, 'operator');
+    await vi.waitFor(() => {
+      expect(stream.status().sourceStatus.state).toBe('reconnecting');
+    }, 20_000);
+    const { message } = stream.status().sourceStatus.error ?? {};
+    expect(message).toContain('The source cannot be reached.');
+    const why = { code: 'stream_empty', retryable: true, detail: message };
+    await expect(stream.converse().ask('what is this?').result).rejects.toMatchObject({ ...why, param: 'stream' });
+    expect(thrown(() => momentMs('-1s', stream.status(), 'as_of'))).toMatchObject({ ...why, param: 'stream' });
+    await expect(stream.thumbnail()).rejects.toMatchObject(why);
+    const both = live.converse(['other', 'camera']).ask('what is this?').result;
+    const named = `It is "camera". ${message ?? ''}`;
+    await expect(both).rejects.toMatchObject({ ...why, param: 'streams', detail: named });
+  });
+
+  test('is said nothing of once it plays', () => {
+    const error = { code: 'source_unreachable', message: 'The source cannot be reached.' };
+    const sourceStatus = { state: 'playing', frames: 1, dropped: 0, reconnects: 1, error } as const;
+    const status = { frames: 1, lateFrames: 0, lastMs: null, sourceStatus };
+    expect(noFrame(status)).toMatchObject({ code: 'stream_empty', detail: '' });
   });
 
   test('is in the log once, however often it is tried, and again when it is back', async () => {
