@@ -108,8 +108,8 @@ async function start(
       ...(config.snapshots === undefined ? {} : { snapshots: config.snapshots }),
       ...(config.time_zone === undefined ? {} : { timeZone: config.time_zone }),
       policy: { mediaRoots: config.media_roots, allowedHosts: config.source_hosts },
-      onWarning: (message) => {
-        log.warn({}, message);
+      onWarning: (message, fields) => {
+        log.warn(fields, message);
       },
     },
     (share) => {

@@ -8,6 +8,7 @@ import type { Engine } from '../engine/supervisor.ts';
 import { type ErrorCode, YocoError } from '../errors.ts';
 import type { SourceStream } from './live-stream.ts';
 import type { SnapshotFolder } from './snapshot-folder.ts';
+import type { WarningFields } from './types.ts';
 
 /** All streams are written within this time at the end, one after the other, ms; the files of those that are not stay as they were. */
 export const KEEP_AT_END_MS = 60_000;
@@ -34,7 +35,7 @@ const NO_FAULT: readonly ErrorCode[] = [
 export interface KeeperOptions {
   readonly engine: Engine;
   readonly folder: SnapshotFolder;
-  readonly onWarning: (message: string) => void;
+  readonly onWarning: (message: string, fields: WarningFields) => void;
 }
 
 interface Kept {
@@ -94,14 +95,14 @@ export class Keeper {
   async #tellOfUnusable(name: string, error: YocoError): Promise<void> {
     const begins = `what was kept of it cannot be used, so it begins empty: ${why(error)}`;
     if (!UNUSABLE.includes(error.code)) {
-      this.#warn(name, begins);
+      this.#warn(name, begins, error.code);
       return;
     }
     try {
       const aside = await this.#options.folder.setAside(name, 'bad');
-      this.#warn(name, aside === null ? begins : `${begins} The file is ${aside} now.`);
+      this.#warn(name, aside === null ? begins : `${begins} The file is ${aside} now.`, error.code);
     } catch (cause) {
-      this.#warn(name, `${begins} ${YocoError.from(cause).detail}`);
+      this.#warn(name, `${begins} ${YocoError.from(cause).detail}`, error.code);
     }
   }
 
@@ -192,7 +193,7 @@ export class Keeper {
   #tellOfFailure(kept: Kept, error: YocoError): void {
     if (kept.failing || this.#closed || NO_FAULT.includes(error.code)) return;
     kept.failing = true;
-    this.#warn(kept.stream.name, `its memory cannot be kept: ${why(error)} It is tried again.`);
+    this.#warn(kept.stream.name, `its memory cannot be kept: ${why(error)} It is tried again.`, error.code);
   }
 
   /** Writes all of them a last time, within `limitMs`. */
@@ -209,8 +210,8 @@ export class Keeper {
     this.#kept.clear();
   }
 
-  #warn(name: string, message: string): void {
-    this.#options.onWarning(`Stream ${name}: ${message}`);
+  #warn(name: string, message: string, code?: ErrorCode): void {
+    this.#options.onWarning(`Stream ${name}: ${message}`, { stream: name, ...(code === undefined ? {} : { code }) });
   }
 }
 

@@ -10,7 +10,7 @@ import { StreamConversation } from './conversation.ts';
 import { Keeper } from './keeper.ts';
 import { cacheLimits, SourceStream } from './live-stream.ts';
 import { SnapshotFolder } from './snapshot-folder.ts';
-import type { Conversation, EngineFigures, LiveService, SnapshotInfo, WantedStreams } from './types.ts';
+import type { Conversation, EngineFigures, LiveService, SnapshotInfo, WantedStreams, WarningFields } from './types.ts';
 
 export interface LiveServiceOptions {
   readonly engine: Partial<EngineOptions> & Pick<EngineOptions, 'bundle'>;
@@ -26,7 +26,7 @@ export interface LiveServiceOptions {
   readonly maxAttempts?: number;
   /** Time zone of the times of the day that questions name, as `Europe/Berlin`; default: that of the process. */
   readonly timeZone?: string;
-  readonly onWarning: (message: string) => void;
+  readonly onWarning: (message: string, fields: WarningFields) => void;
 }
 
 /** Of the engine's memory, what the bundled model takes before the first frame, about: see `npm run bench -- memory`. */
@@ -65,7 +65,10 @@ export class Streams implements LiveService {
     if (all.timeZone !== undefined && !isTimeZone(all.timeZone)) {
       throw new YocoError('config_invalid', { param: 'timeZone', detail: `timeZone: expected ${A_TIME_ZONE}.` });
     }
-    const engine = await Engine.start({ onWarning: all.onWarning, ...all.engine }, onProgress);
+    const onWarning = (message: string): void => {
+      all.onWarning(message, {});
+    };
+    const engine = await Engine.start({ onWarning, ...all.engine }, onProgress);
     return new Streams(engine, all);
   }
 
@@ -146,6 +149,7 @@ export class Streams implements LiveService {
     this.#options.onWarning(
       `The streams may keep ${mb(promised)} MB together, and the engine has room for ${mb(room)} beside the model: once it is ` +
         'full it is started again, and every cache is lost. Lower memory.limit_mb, or raise engine_memory_mb.',
+      {},
     );
   }
 

@@ -18,7 +18,7 @@ import type { WallTimes } from '../model/snapshot-format.ts';
 import { StreamConversation } from './conversation.ts';
 import { isOver, noFrame } from './no-frame.ts';
 import { Thumbnails } from './thumbnails.ts';
-import type { Conversation, LiveStream, PushOutcome, StreamStatus, Thumbnail } from './types.ts';
+import type { Conversation, LiveStream, PushOutcome, StreamStatus, Thumbnail, WarningFields } from './types.ts';
 
 export interface LiveStreamOptions {
   /** JPEG bytes of seen pictures that a stream keeps. */
@@ -27,7 +27,7 @@ export interface LiveStreamOptions {
   readonly maxAttempts?: number;
   /** Time zone of the times of the day that questions name; default: that of the process. */
   readonly timeZone?: string;
-  readonly onWarning: (message: string) => void;
+  readonly onWarning: (message: string, fields: WarningFields) => void;
 }
 
 /** Frames handed to the engine before the first comes back: one is in a run while the next waits at the door. */
@@ -49,8 +49,8 @@ export class SourceStream implements LiveStream {
   #source: FrameSource;
   #thumbnails: Thumbnails;
   readonly #listeners = new Set<() => void>();
-  /** Says something of this stream to the log. */
-  readonly #warn: (message: string) => void;
+  /** Says something of this stream to the log; `code`: of the error that it tells of. */
+  readonly #warn: (message: string, code?: string) => void;
   readonly #startedAtMs = Date.now();
   readonly #lostListener = (): void => {
     this.#losses++;
@@ -96,8 +96,9 @@ export class SourceStream implements LiveStream {
     this.#definition = definition;
     this.#engine = engine;
     this.#options = options;
-    this.#warn = (message) => {
-      options.onWarning(`Stream ${this.name}: ${message}`);
+    this.#warn = (message, code) => {
+      const fields = { stream: this.name, ...(code === undefined ? {} : { code }) };
+      options.onWarning(`Stream ${this.name}: ${message}`, fields);
     };
     this.#thumbnails = this.#newThumbnails();
     this.#timeZone = options.timeZone;
@@ -203,7 +204,7 @@ export class SourceStream implements LiveStream {
     this.#failure = failure;
     this.#pumped = true;
     // Whoever hears it finds the state that it speaks of.
-    if (failure !== undefined) this.#warn(failure.message);
+    if (failure !== undefined) this.#warn(failure.message, failure.code);
     this.#changed();
   }
 
@@ -263,7 +264,7 @@ export class SourceStream implements LiveStream {
     } catch (error) {
       if (!this.#stopping) this.#late++;
       const known = YocoError.from(error);
-      if (known.code === 'internal') this.#warn(`a frame was lost: ${String(known.cause)}`);
+      if (known.code === 'internal') this.#warn(`a frame was lost: ${String(known.cause)}`, known.code);
     }
     this.#changed();
   }
@@ -273,7 +274,7 @@ export class SourceStream implements LiveStream {
     const { state, error } = this.#source.status;
     if (state === 'reconnecting' && error !== null && error.code !== this.#away) {
       this.#away = error.code;
-      this.#warn(`${error.message} It is tried again. (${error.code})`);
+      this.#warn(`${error.message} It is tried again. (${error.code})`, error.code);
     } else if (state === 'playing' && this.#away !== undefined) {
       this.#away = undefined;
       this.#warn(`its source is back.`);

@@ -8,6 +8,14 @@ import type { WallTimes } from '../model/snapshot-format.ts';
 
 export type { PushOutcome } from '../ingest/sources/push-source.ts';
 
+/** What a warning is about, for a log that has fields of its own for these; its text says it, too. */
+export interface WarningFields {
+  /** Name of the stream; none: it is about the whole service. */
+  readonly stream?: string;
+  /** Of the error that it tells of. */
+  readonly code?: string;
+}
+
 /** Streams of a question: names, in the order in which it reads them, or all that have frames. */
 export type WantedStreams = readonly string[] | 'all';
 

@@ -211,8 +211,8 @@ describe('A file', () => {
   ])('that was cut short is played as far as it goes, and says so: %s', async (name, options) => {
     const file = await clips.make(name, ...testPicture(4, 10), ...options);
     const whole = await readFile(file);
-    const warnings: string[] = [];
-    const onWarning = (message: string): void => void warnings.push(message);
+    const warnings: object[] = [];
+    const onWarning = (message: string, code?: string): void => void warnings.push({ code, message });
     const source = open({ file, pace: 'fastest' }, 2, { onWarning });
     expect(await take(source)).toHaveLength(8);
     expect([source.status.error, warnings]).toEqual([null, []]);
@@ -221,7 +221,7 @@ describe('A file', () => {
     const cut = open({ file, pace: 'fastest' }, 2, { onWarning });
     expect((await take(cut)).length).toBeGreaterThan(0);
     expect(cut.status).toMatchObject({ state: 'ended', error: { code: 'source_incomplete' } });
-    expect(warnings).toEqual([cut.status.error?.message]);
+    expect(warnings).toEqual([cut.status.error]);
 
     const looped = open({ file, pace: 'fastest', loop: true }, 2, { onWarning });
     const round = cut.status.frames;

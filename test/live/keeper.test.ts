@@ -10,6 +10,7 @@ import { Keeper } from '../../src/live/keeper.ts';
 import { Streams } from '../../src/live/live-service.ts';
 import type { SourceStream } from '../../src/live/live-stream.ts';
 import { SnapshotFolder } from '../../src/live/snapshot-folder.ts';
+import type { WarningFields } from '../../src/live/types.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
 import { png } from '../support/pushing.ts';
 
@@ -20,12 +21,15 @@ const SLOW = 120_000;
 let root: string;
 let folder: string;
 let warnings: string[];
+/** What each of them is about. */
+let about: WarningFields[];
 const services: Streams[] = [];
 
 beforeEach(async () => {
   root = await mkdtemp(path.join(tmpdir(), 'yoco-keeper-'));
   folder = path.join(root, 'snapshots');
   warnings = [];
+  about = [];
 });
 afterEach(async () => {
   vi.restoreAllMocks();
@@ -37,7 +41,10 @@ async function start(): Promise<Streams> {
   const live = await Streams.start({
     engine: { bundle: TINY_BUNDLE, threads: 1, backoffMs: [50, 200], heartbeatMs: 200 },
     snapshots: folder,
-    onWarning: (message) => warnings.push(message),
+    onWarning: (message, fields) => {
+      warnings.push(message);
+      about.push(fields);
+    },
   });
   services.push(live);
   return live;
@@ -280,6 +287,7 @@ describe('When the engine is lost, a kept stream', () => {
       await vi.waitFor(async () => {
         expect(await readdir(folder)).toEqual(['door.keep.bad']);
         expect(ofDoor()).toEqual([expect.stringContaining('begins empty')]);
+        expect(about).toContainEqual({ stream: 'door', code: 'snapshot_damaged' });
       }, PATIENT);
       await push(stream, 3, 4);
       expect(stream.status().cacheTokens).toBe(10);
@@ -347,6 +355,7 @@ test(
     await live.keep('door');
     expect(await framesOf('door.keep.snap')).toBe(3);
     expect(ofDoor()[1]).toContain('is kept again');
+    expect(about).toEqual([{ stream: 'door', code: 'snapshot_failed' }, { stream: 'door' }]);
   },
   SLOW,
 );

@@ -13,7 +13,7 @@ import type { SourceStream } from '../../src/live/live-stream.ts';
 import { noFrame } from '../../src/live/no-frame.ts';
 import { StandingQuestion } from '../../src/live/standing-question.ts';
 import { Thumbnails } from '../../src/live/thumbnails.ts';
-import type { Conversation } from '../../src/live/types.ts';
+import type { Conversation, WarningFields } from '../../src/live/types.ts';
 import { momentMs } from '../../src/server/times.ts';
 import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
@@ -25,6 +25,8 @@ import { picture } from '../support/tiny.ts';
 let clips: ClipFolder;
 let live: Streams;
 const warnings: string[] = [];
+/** What each of them is about. */
+const about: WarningFields[] = [];
 
 beforeAll(async () => {
   clips = await clipFolder();
@@ -32,12 +34,15 @@ beforeAll(async () => {
     engine: { bundle: TINY_BUNDLE, threads: 1, backoffMs: [50, 200], maxAnswers: 64 },
     maxStreams: 6,
     policy: { mediaRoots: [clips.path], allowedHosts: [] },
-    onWarning: (message) => warnings.push(message),
+    onWarning: (message, fields) => {
+      warnings.push(message);
+      about.push(fields);
+    },
   });
 });
 afterEach(async () => {
   for (const stream of live.list()) await live.delete(stream.name);
-  warnings.length = 0;
+  warnings.length = about.length = 0;
 });
 afterAll(async () => {
   const { pid } = live.engine;
@@ -69,6 +74,7 @@ describe('Memory that is promised to streams', () => {
     await create('three', 16);
     await create('four', 16);
     expect(warnings).toEqual([expect.stringMatching(/may keep 7888 MB together, and the engine has room for 7872/)]);
+    expect(about).toEqual([{}]);
   });
 });
 
@@ -248,7 +254,8 @@ describe('A video file', () => {
       sourceStatus: { state: 'failed' },
     });
     expect(stream.status().sourceStatus.error?.code).toBe(code);
-    expect(warnings.join()).toContain('Stream bad:');
+    expect(warnings).toEqual([`Stream bad: ${stream.status().sourceStatus.error?.message ?? ''}`]);
+    expect(about).toEqual([{ stream: 'bad', code }]);
     const why = stream.status().sourceStatus.error?.message ?? '';
     const none = { code: 'stream_ended', retryable: false, detail: `Its source gave no frame. ${why}` };
     await expect(stream.converse().ask('what is this?').result).rejects.toMatchObject({ ...none, param: 'stream' });
@@ -482,12 +489,14 @@ describe('A camera that cannot be reached', () => {
       expect(stream.status().sourceStatus.reconnects).toBeGreaterThan(1);
     }, 20_000);
     expect(warnings).toEqual([expect.stringMatching(/^Stream camera: .*cannot be reached.*source_unreachable/)]);
+    expect(about).toEqual([{ stream: 'camera', code: 'source_unreachable' }]);
     const clip = await readFile(await clips.make('camera.ts', ...testPicture(4, 5)));
     const camera = createServer((_request, response) => void response.end(clip)).listen(port, '127.0.0.1');
     try {
       await vi.waitFor(() => {
         // Not the last one: at the end of the clip the source is gone again.
-        expect(warnings).toContain('Stream camera: its source is back.');
+        const back = warnings.indexOf('Stream camera: its source is back.');
+        expect(about[back]).toEqual({ stream: 'camera' });
       }, 20_000);
     } finally {
       camera.close();

@@ -14,8 +14,8 @@ import { type ClockStart, firstTimeMs, SourceClock } from '../source-clock.ts';
 export interface SourceOptions {
   /** Width and height of the frames, pixels. */
   readonly imageSize: number;
-  /** Hears what an operator should know, without credentials. */
-  readonly onWarning?: (message: string) => void;
+  /** Hears what an operator should know, without credentials; `code`: of the error that it tells of. */
+  readonly onWarning?: (message: string, code?: string) => void;
   /** Hears when what `status` says has changed beside the number of frames. */
   readonly onChange?: () => void;
   /** A clock that never goes back, ms; default: that of the process. */
@@ -308,7 +308,7 @@ export class FfmpegSource implements FrameSource {
   #tellOf(cutShort: YocoError | null): void {
     if (cutShort === null) return;
     this.#error = cutShort;
-    if (!this.#warnedOfCut) this.#options.onWarning?.(cutShort.message);
+    if (!this.#warnedOfCut) this.#options.onWarning?.(cutShort.message, cutShort.code);
     this.#warnedOfCut = true;
   }
 
