@@ -52,8 +52,8 @@ export class OperatorStreams {
   }
 
   /**
-   * Deletes the streams whose files are gone, changes those whose files say something else, and makes those that are new, also one that a client has
-   * deleted. What goes wrong with one is logged, and leaves the others. Begins with no further one once `stop` is aborted.
+   * Deletes the streams whose files are gone, changes those whose files say something else or whose sources have failed for good, and makes those that
+   * are new, also one that a client has deleted. What goes wrong with one is logged, and leaves the others. Begins with no further one once `stop` is aborted.
    */
   async follow(
     definitions: readonly StreamDefinition[],
@@ -81,7 +81,7 @@ export class OperatorStreams {
       const { name } = definition;
       const made = this.#made.get(name);
       if (made === undefined) await attempt(name, followed.created, () => this.#createLater(definition, server));
-      else if (isDeepStrictEqual(definition, made.definition)) followed.left += 1;
+      else if (isDeepStrictEqual(definition, made.definition) && !made.stream.mayTryAgain) followed.left += 1;
       else await attempt(name, followed.changed, () => this.#change(made, definition, server));
     }
     return followed;
@@ -110,15 +110,14 @@ export class OperatorStreams {
   async #change(made: Made, definition: StreamDefinition, server: Pick<RunningServer, 'stand'>): Promise<void> {
     const { name, source, sampling } = definition;
     const before = made.definition;
-    if (!isDeepStrictEqual([source, sampling], [before.source, before.sampling])) {
-      if ('file' in source && source.recorded_at !== undefined) {
-        this.#log.warn({ stream: name }, 'What the stream had seen is lost: a file with recorded_at begins its clock.');
-        await this.#remove(made);
-        await this.#createLater(definition, server);
-        return;
-      }
-      this.#tellOfMissing(definition);
+    const isAnother = !isDeepStrictEqual([source, sampling], [before.source, before.sampling]);
+    if (isAnother && 'file' in source && source.recorded_at !== undefined) {
+      this.#log.warn({ stream: name }, 'What the stream had seen is lost: a file with recorded_at begins its clock.');
+      await this.#remove(made);
+      await this.#createLater(definition, server);
+      return;
     }
+    if (isAnother || made.stream.mayTryAgain) this.#tellOfMissing(definition);
     const stream = this.#live.change(definition);
     server.stand(stream);
     this.#made.set(name, { stream, definition });

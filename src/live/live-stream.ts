@@ -140,7 +140,7 @@ export class SourceStream implements LiveStream {
   }
 
   /**
-   * Goes on as another definition of its name says, with what it has seen. A source or sampling that is another one begins a new source, which goes on from
+   * Goes on as another definition of its name says, with what it has seen. A source or sampling that is another one, and a source that `mayTryAgain`, begins a new source, which goes on from
    * the newest moment as that of a restored stream does; with other parts of the picture the kept pictures go, which may show what is masked now.
    * `memory` and `restore` stay as they were. Throws `stream_deleted`, what `createSource` throws, and `definition_invalid` for a
    * `recorded_at` that the stream's time 0 is not: then nothing has changed.
@@ -148,10 +148,17 @@ export class SourceStream implements LiveStream {
   change(definition: StreamDefinition): void {
     if (this.#stopping) throw new YocoError('stream_deleted');
     const before = this.#definition;
-    if (!isDeepStrictEqual(sourcePart(definition), sourcePart(before))) this.#replaceSource(definition);
+    const isAnother = !isDeepStrictEqual(sourcePart(definition), sourcePart(before));
+    if (isAnother || this.mayTryAgain) this.#replaceSource(definition);
     this.#definition = { ...definition, memory: before.memory };
     if (!isDeepStrictEqual(watchedPart(definition), watchedPart(before))) this.#thumbnails = this.#newThumbnails();
     this.#changed();
+  }
+
+  /** Whether its source has failed for good and could be begun anew; not a recording of which frames came, whose `recorded_at` is that of its first one. */
+  get mayTryAgain(): boolean {
+    if (this.#sourceStatus.state !== 'failed') return false;
+    return this.#newestMs === undefined || this.#source.startedAtMs === undefined;
   }
 
   #replaceSource(definition: StreamDefinition): void {

@@ -1,6 +1,6 @@
 /** SIGHUP: the stream files, the certificate and the keys are read anew by a service that goes on. Real processes, the tiny bundle. */
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
@@ -154,6 +154,40 @@ test(
 );
 
 test(
+  'A source that has failed for good is tried again, also where its file says what it said',
+  async () => {
+    const clip = path.join(place.folder, 'later.mp4');
+    const asking = 'standing_questions: [{ question: What is shown now?, every: 0.5 }]\n';
+    const yard = `source: { file: ${clip}, pace: fastest }\n${asking}`;
+    const service = await Service.begin({ door: PUSHED, yard });
+    await service.push('door', 0);
+    await service.becomes('yard', { state: 'failed', frames: 0 });
+    await service.hangup(line({ changed: 'yard', left: 1 }));
+    await service.becomes('yard', { state: 'failed', frames: 0 });
+
+    await copyFile(await place.clips.make('there.mp4', ...testPicture(2, 10)), clip);
+    await service.hangup(line({ changed: 'yard', left: 1 }));
+    await service.becomes('yard', { state: 'ended', frames: 4, first: 0 });
+    const asked = `${service.address}/v1/streams/yard/standing_questions`;
+    await vi.waitFor(async () => {
+      expect(await (await fetch(asked)).json()).toMatchObject({
+        data: [{ answer: expect.stringMatching(/./) as string }],
+      });
+    }, PATIENT);
+    // What has ended, or goes on, is left alone.
+    await service.hangup(line({ left: 2 }));
+    expect(await service.status('door')).toMatchObject({ frames: 1 });
+
+    const log = await service.end();
+    expect(log.match(/"level":40[^\n]*"stream":"yard","msg":"There is no file at /g)).toHaveLength(2);
+    const failed =
+      /"level":40[^\n]*"stream":"yard","code":"source_not_found","msg":"Stream yard: The source does not exist/g;
+    expect(log.match(failed)).toHaveLength(2);
+  },
+  SLOW,
+);
+
+test(
   'Streams of clients are left alone, what one of them has deleted is there again, and what cannot be done is said of that stream alone',
   async () => {
     const clip = await place.clips.make('dated.mp4', ...testPicture(2, 10));
@@ -166,6 +200,8 @@ test(
     expect(made.status).toBe(201);
     await service.push('desk', 0);
     await service.push('gate', 0);
+    // An ffmpeg that just begins is still of the group that hangs up.
+    await service.becomes('yard', { first: 0 });
     expect((await fetch(`${service.address}/v1/streams/door`, { method: 'DELETE' })).status).toBe(200);
 
     await service.file('desk', PUSHED);
@@ -181,6 +217,7 @@ test(
 
     await service.file('yard', `source: { file: ${clip}, recorded_at: '2030-01-01T12:00:00Z' }\n`);
     await service.hangup(line({ changed: 'yard', left: 2 }));
+    await service.becomes('yard', { first: 0 });
     await service.file('door', 'source: { url: rtsp://127.0.0.1/live, credentials_env: NOBODY_HAS_SET_THIS }\n');
     await service.hangup(line({ failed: 'door', left: 2 }));
     expect(await service.status('door')).toMatchObject({ source: 'push' });

@@ -1,5 +1,5 @@
 /** A stream whose definition becomes another one keeps what it has seen: a real engine (tiny bundle), a real ffmpeg. */
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
@@ -8,6 +8,7 @@ import { Streams } from '../../src/live/live-service.ts';
 import type { SourceStream } from '../../src/live/live-stream.ts';
 import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
+import { descendants } from '../support/processes.ts';
 import { png, pushed } from '../support/pushing.ts';
 
 const PATIENT = { timeout: 25_000 };
@@ -55,6 +56,35 @@ test('What comes from another source is later than all that was seen, and what w
   expect(stream.status()).toMatchObject({ firstMs: 0, lastMs: 4_500, frames: 10, sourceStatus: { state: 'ended' } });
   const past = await stream.converse().ask('what is shown now?', { asOfMs: 1_000 }).result;
   expect(past.asOfMs).toBe(1_000);
+});
+
+test('A source that has failed for good is tried again by whatever changes, and goes on after what was seen', async () => {
+  const stream = await pushed(live, 'door', 2);
+  const source = { file: path.join(clips.path, 'later.mp4'), pace: 'fastest' };
+  change({ source });
+  await expect(stream.ended()).rejects.toMatchObject({ code: 'source_not_found' });
+  expect(stream.mayTryAgain).toBe(true);
+  await copyFile(await clips.make('there.mp4', ...testPicture(2, 10)), source.file);
+  change({ source });
+  await stream.ended();
+  expect(stream.status()).toMatchObject({ firstMs: 0, lastMs: 2_500, frames: 6, sourceStatus: { state: 'ended' } });
+  expect(stream.mayTryAgain).toBe(false);
+});
+
+test('A recording that has failed after frames of it is not: its first frame was when it says that it was made', async () => {
+  const file = await clips.make('made-then.mp4', ...testPicture(20, 10));
+  const source = { file, recorded_at: '2030-01-01T00:00:00Z' };
+  const stream = await live.create({ name: 'door', source }, 'operator');
+  await vi.waitFor(() => {
+    expect(stream.status().frames).toBeGreaterThan(0);
+  }, PATIENT);
+  for (const { pid, command } of await descendants(process.pid)) {
+    if (command.includes(file)) process.kill(pid, 'SIGKILL');
+  }
+  await expect(stream.ended()).rejects.toMatchObject({ code: 'ffmpeg_failed' });
+  expect(stream.mayTryAgain).toBe(false);
+  change({ source, description: 'Monday' });
+  expect(stream.status()).toMatchObject({ description: 'Monday', firstMs: 0, sourceStatus: { state: 'failed' } });
 });
 
 test('A source is replaced while it plays: to whoever looks, the stream never stops', async () => {
