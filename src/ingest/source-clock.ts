@@ -25,6 +25,7 @@ export interface ClockStart {
  * Time of a source's first frame, whole ms: 0 for a new stream. A stream that goes on takes a live source's by the wall
  * clock, so that what comes after hours is hours later, and a recording's one step after its newest moment. It never
  * goes back, even where the wall clock did.
+ * @param live whether it is shown as of now: of a live source, and of a file that is looped in real time
  * @param stepMs least time between the newest moment and the frame
  */
 export function firstTimeMs(start: ClockStart | undefined, live: boolean, stepMs: number, wallMs = Date.now()): number {

@@ -163,6 +163,19 @@ describe('A file', () => {
     }
   });
 
+  test('that goes on after what was seen does so as of now where it is looped in real time, as a live source does', async () => {
+    const file = await clips.make('goes-on.mp4', ...testPicture(1, 10));
+    const goesOnFrom = { lastMs: 60_000, startedAtMs: Date.now() - 3_600_000 };
+    const first = async (source: object): Promise<number | undefined> =>
+      times(await take(open({ file, ...source }, 2, { goesOnFrom }), 1))[0];
+    const looped = await first({ loop: true });
+    expect(looped).toBeGreaterThanOrEqual(3_600_000);
+    expect(looped).toBeLessThanOrEqual(Date.now() - goesOnFrom.startedAtMs);
+    // Its own time is all that the others have.
+    expect(await first({})).toBe(60_500);
+    expect(await first({ loop: true, pace: 'fastest' })).toBe(60_500);
+  });
+
   test('that is looped is played again where its ffmpeg was killed', async () => {
     const file = await clips.make('killed.mp4', ...testPicture(20, 10));
     const source = open({ file, loop: true });

@@ -178,7 +178,7 @@ export class FfmpegSource implements FrameSource {
   async #connect(binary: FfmpegBinary): Promise<FfmpegResult> {
     this.#silent = false;
     this.#recorded = false;
-    const { input, fps, regions } = this.#plan;
+    const { input, fps, regions, loop, paced } = this.#plan;
     const run = new FfmpegRun({
       binary,
       input: this.#byArrival ? timedByArrival(input) : input,
@@ -192,7 +192,7 @@ export class FfmpegSource implements FrameSource {
         this.#become('playing');
         this.#watch();
         const live = this.#live === true;
-        this.#firstMs ??= firstTimeMs(this.#options.goesOnFrom, live, 1000 / fps);
+        this.#firstMs ??= firstTimeMs(this.#options.goesOnFrom, live || (loop && paced), 1000 / fps);
         const timeMs = this.#clock.timeOf(ptsMs, this.#now(), live);
         if (timeMs !== null) return this.#queue.push({ timeMs: this.#firstMs + timeMs, rgb });
         this.#replayed += 1;
