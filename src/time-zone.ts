@@ -30,6 +30,12 @@ export function clockAt(ms: number, zone?: string): number {
   return ms + offsetMs(ms, zone);
 }
 
+/** What they show to the second, as it is written: `2026-01-15`, `13:00:00`. */
+export function dateAndTimeAt(ms: number, zone?: string): readonly [date: string, time: string] {
+  const [date = '', time = ''] = new Date(clockAt(ms, zone)).toISOString().slice(0, 19).split('T');
+  return [date, time];
+}
+
 /**
  * The instant at which the zone's clocks show that. Of two, where clocks are set back, it is the first; a time that they skip is as long after
  * the change as it would have been without (2:30 is 3:30).

@@ -1,11 +1,10 @@
 /** Moments of the wall clock, and how long ago they were, as a person is told them. */
-import { clockAt, isTimeZone } from '../time-zone.ts';
+import { dateAndTimeAt, isTimeZone } from '../time-zone.ts';
 
 /** An RFC 3339 time by the clocks of a zone: `14:02:03`, with the date before it where that is not the one of `now`. */
 export function wallText(time: string, now = new Date(), zone = ownZone()): string {
-  const shown = (ms: number): string[] => new Date(clockAt(ms, zone)).toISOString().slice(0, 19).split('T');
-  const [date = '', clock = ''] = shown(Date.parse(time));
-  return date === shown(now.getTime())[0] ? clock : `${date} ${clock}`;
+  const [date, clock] = dateAndTimeAt(Date.parse(time), zone);
+  return date === dateAndTimeAt(now.getTime(), zone)[0] ? clock : `${date} ${clock}`;
 }
 
 /** That of the service where it is a setting here too, as in the service's container, whose clock is UTC; else this machine's. */

@@ -2,6 +2,7 @@
 import { YocoError } from '../errors.ts';
 import { askedMoment, type AskedSpan, askedSpan, lookBack, namesTimeOfDay } from '../model/asked-span.ts';
 import { clockText } from '../clock-text.ts';
+import { dateAndTimeAt } from '../time-zone.ts';
 import { momentsAt, newestWallMs } from './moments.ts';
 import type { AskOptions, StreamStatus } from './types.ts';
 
@@ -86,11 +87,18 @@ function ofOne(
     nowMs: moments === null && wallTimes !== 'recorded' ? Math.max(nowMs, momentWallMs) : momentWallMs,
     timeZone,
   };
-  const kept = { firstMs: Math.max(firstMs, beginMs), lastMs: momentMs, startedAtMs };
+  const readable = { firstMs: Math.max(firstMs, beginMs), lastMs: momentMs };
+  const isAll = readable.firstMs === firstMs && momentMs === lastMs;
+  const notKept = (part: Pick<AskedSpan, 'sinceMs' | 'untilMs'>): YocoError => {
+    const time = (): TimeText => timeText({ startedAtMs, wallTimes }, timeZone);
+    const there = `${isAll ? 'the stream keeps' : 'it may look at'} ${rangeText(readable, time())}`;
+    const detail = `The question is about what was shown ${partText(part, time())}; ${there}.`;
+    return new YocoError('time_out_of_range', { param: 'question', detail });
+  };
   const moment = askedMoment(question, asking);
   if (moment !== null) {
     const { ms } = moment;
-    if (ms < kept.firstMs || ms > momentMs) throw notKept({ sinceMs: ms, untilMs: ms }, kept);
+    if (ms < readable.firstMs || ms > momentMs) throw notKept({ sinceMs: ms, untilMs: ms });
     return { ...times, question: moment.question };
   }
   const span = askedSpan(question, asking);
@@ -98,7 +106,7 @@ function ofOne(
   const from = Math.max(beginMs, span.sinceMs ?? -Infinity);
   const to = Math.min(momentMs, span.untilMs ?? Infinity);
   // An answer from all that is kept would be about another time, and not say so.
-  if (to < Math.max(from, firstMs)) throw notKept(span, kept);
+  if (to < Math.max(from, firstMs)) throw notKept(span);
   return {
     moments: span.untilMs === null ? moments : [to],
     begins: from === -Infinity ? begins : [from],
@@ -106,19 +114,37 @@ function ofOne(
   };
 }
 
-function notKept(
-  { sinceMs, untilMs }: Pick<AskedSpan, 'sinceMs' | 'untilMs'>,
-  { firstMs, lastMs, startedAtMs }: { readonly firstMs: number; readonly lastMs: number; readonly startedAtMs: number },
-): YocoError {
-  // Before the beginning the stream has no times of its own.
-  const time = (ms: number): string =>
-    `${ms < 0 ? '' : `${clockText(ms)}, `}${new Date(startedAtMs + ms).toISOString()}`;
-  const part = [
-    ...(sinceMs === null ? [] : [`from ${time(sinceMs)} on`]),
-    ...(untilMs === null ? [] : [`up to ${time(untilMs)}`]),
-  ].join(' ');
-  const detail = `The question is about what was shown ${part}; there is ${time(firstMs)} to ${time(lastMs)}.`;
-  return new YocoError('time_out_of_range', { param: 'question', detail });
+/** A time of a stream, ms since it began, as an error says it. */
+type TimeText = (ms: number) => string;
+
+/**
+ * `0:42 (2030-01-31 12:00:42)`: on the stream's clock, and what the zone's clocks showed then, where that is known. The date stands with the first, and
+ * where it is another one. Before the beginning the stream has no times of its own.
+ */
+function timeText(
+  { startedAtMs, wallTimes }: Pick<StreamStatus, 'startedAtMs' | 'wallTimes'>,
+  timeZone: string | undefined,
+): TimeText {
+  if (wallTimes === 'unknown') return (ms) => (ms < 0 ? `${clockText(-ms)} before its beginning` : clockText(ms));
+  let dateBefore: string | undefined;
+  return (ms) => {
+    const [date, time] = dateAndTimeAt(startedAtMs + ms, timeZone);
+    const wall = date === dateBefore ? time : `${date} ${time}`;
+    dateBefore = date;
+    return ms < 0 ? wall : `${clockText(ms)} (${wall})`;
+  };
+}
+
+function rangeText({ firstMs, lastMs }: { readonly firstMs: number; readonly lastMs: number }, time: TimeText): string {
+  return `${time(firstMs)} to ${time(lastMs)}`;
+}
+
+/** What a question is about: from when to when, or one moment. */
+function partText({ sinceMs, untilMs }: Pick<AskedSpan, 'sinceMs' | 'untilMs'>, time: TimeText): string {
+  if (sinceMs === null) return untilMs === null ? 'at any time' : `up to ${time(untilMs)}`;
+  if (untilMs === null) return `from ${time(sinceMs)} on`;
+  if (sinceMs === untilMs) return `at ${time(sinceMs)}`;
+  return `from ${rangeText({ firstMs: sinceMs, lastMs: untilMs }, time)}`;
 }
 
 /** Throws `invalid_request` where a time counts from the beginning of one stream and several are asked, or beside a wall time. */

@@ -65,9 +65,46 @@ describe('A question about one stream', () => {
     expect(() => ask(question, options)).toThrow(expect.objectContaining(wrong) as Error);
   });
 
-  test('is told what there is where it names another part', () => {
-    expect(() => ask('was there a dog after 3:00?')).toThrow(
-      /from 3:00, 2026-01-01T00:03:00.000Z on; there is 0:05, \S+ to 2:00, /,
+  /** What a question that is refused is told, of a service in Berlin where the stream began at 01:00. */
+  const told = (question: string, options: AskOptions = {}, wallTimes: StreamStatus['wallTimes'] = 'live'): string => {
+    try {
+      questionTimes(question, options, [{ ...DOOR, wallTimes }], BEGAN_MS + 120_000, 'Europe/Berlin');
+    } catch (error) {
+      return YocoError.from(error).detail;
+    }
+    throw new Error('It was not refused.');
+  };
+
+  test.each([
+    ['after 3:00', 'from 3:00 (2026-01-01 01:03:00) on'],
+    ['before 0:04', 'up to 0:04 (2026-01-01 01:00:04)'],
+    ['between 3:00 and 4:00', 'from 3:00 (2026-01-01 01:03:00) to 4:00 (01:04:00)'],
+    ['yesterday', 'from 2025-12-31 00:00:00 to 2026-01-01 00:00:00'],
+    ['between 10 pm and 11 pm yesterday', 'from 2025-12-31 22:00:00 to 23:00:00'],
+  ])('is told what the stream keeps where it names another part: %s', (part, said) => {
+    const kept = '0:05 (2026-01-01 01:00:05) to 2:00 (01:02:00)';
+    expect(told(`was there a dog ${part}?`)).toBe(
+      `The question is about what was shown ${said}; the stream keeps ${kept}.`,
+    );
+  });
+
+  test('is told one time where it names a moment', () => {
+    expect(told('what was shown at 9 pm?')).toMatch(/^The question is about what was shown at 2025-12-31 21:00:00; /);
+  });
+
+  test('is told what its options leave of that', () => {
+    expect(told('was there a dog after 1:30?', { asOfMs: 60_000 })).toMatch(
+      /; it may look at 0:05 \(2026-01-01 01:00:05\) to 1:00 \(01:01:00\)\.$/,
+    );
+  });
+
+  test('is told no wall times of a recording of which nobody has said when it was made', () => {
+    const kept = 'the stream keeps 0:05 to 2:00.';
+    expect(told('was there a dog between 3:00 and 4:00?', {}, 'unknown')).toBe(
+      `The question is about what was shown from 3:00 to 4:00; ${kept}`,
+    );
+    expect(told('was there a dog until 5 minutes ago?', {}, 'unknown')).toBe(
+      `The question is about what was shown up to 3:00 before its beginning; ${kept}`,
     );
   });
 
