@@ -78,9 +78,16 @@ export function cutShortOf(line: string, secrets: readonly string[]): YocoError 
   return new YocoError('source_incomplete', { detail: readable(line, secrets) });
 }
 
+/** What ffmpeg's options make of an address on the way to it, `tcp://10.0.0.1:554?timeout=10000000`: nobody has written that query. */
+const INNER_QUERY = /(?<![a-z0-9+.-])((?:tcp|tls|udp|rtp|srtp):\/\/[^\s/?'"]*)\?[^\s'"]*/gi;
+/** In front of a file's name: how ffmpeg is told that it is one, and its folder, which is hidden. */
+const BEFORE_FILE = /\bfile:\*{3}/g;
+
 /** Without `[hls @ 0x55...]`, credentials and excess. */
 function readable(line: string, secrets: readonly string[]): string {
   const text = redact(line, secrets)
+    .replace(INNER_QUERY, '$1')
+    .replace(BEFORE_FILE, '')
     .replace(/\[[^\]]* @ 0x[0-9a-f]+\] */gi, '')
     .trim()
     .slice(0, 300);

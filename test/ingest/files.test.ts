@@ -283,7 +283,10 @@ describe('A file that cannot be played fails for good:', () => {
   };
 
   test('missing', async () => {
-    expect(await failure('/nowhere/a.mp4')).toMatchObject({ code: 'source_not_found' });
+    expect(await failure('/nowhere/a.mp4')).toMatchObject({
+      code: 'source_not_found',
+      message: 'The source does not exist. ffmpeg: a.mp4: No such file or directory.',
+    });
     // Also where it would be looped: it never gave a frame.
     await expect(take(open({ file: '/nowhere/a.mp4', loop: true }))).rejects.toMatchObject({
       code: 'source_not_found',

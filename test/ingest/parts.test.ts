@@ -321,6 +321,23 @@ describe('What ffmpeg says becomes an error:', () => {
       'The source cannot be reached. ffmpeg: rtsp://***@cam/***/?key=*** ***: Connection refused.',
     );
   });
+
+  test.each([
+    ['[tcp @ 0x55d] Connection to tcp://10.0.0.1:554?timeout=0 failed: Connection refused', 'tcp://10.0.0.1:554'],
+    ['[tls @ 0x55d] Connection to tls://[fd00::1]:322?verify=0&key=hunter2 failed: timed out', 'tls://[fd00::1]:322'],
+    ['[udp @ 0x55d] Connection to udp://a:hunter2@cam?x=hunter2 failed: timed out', 'udp://***@cam'],
+  ])('with the address on the way without its query, which ffmpeg has made: %s', (line, shown) => {
+    const { detail } = errorOfFfmpeg([line], 'rtsp', ['hunter2']);
+    expect(detail).toMatch(/^ffmpeg: Connection to \S+ failed: /);
+    expect(detail.split(' ')[3]).toBe(shown);
+  });
+
+  test.each([
+    ["file:/srv/b's clips/later.mp4: No such file or directory", 'later.mp4: No such file or directory.'],
+    ["Error opening input file file:/srv/b's clips/a.mp4.", 'Error opening input file a.mp4.'],
+  ])('with the name of a file alone: %s', (line, said) => {
+    expect(errorOfFfmpeg([line], 'file', ["/srv/b's clips/"]).detail).toBe(`ffmpeg: ${said}`);
+  });
 });
 
 describe('That a recording was cut short', () => {

@@ -464,7 +464,7 @@ describe('A camera that cannot be reached', () => {
       expect(stream.status().sourceStatus.state).toBe('reconnecting');
     }, 20_000);
     const { message } = stream.status().sourceStatus.error ?? {};
-    expect(message).toContain('The source cannot be reached.');
+    expect(message).toMatch(/^The source cannot be reached\. ffmpeg: [^?*]*127\.0\.0\.1:\d+[^?*]*$/);
     const why = { code: 'stream_empty', retryable: true, detail: message };
     await expect(stream.converse().ask('what is this?').result).rejects.toMatchObject({ ...why, param: 'stream' });
     expect(thrown(() => momentMs('-1s', stream.status(), 'as_of'))).toMatchObject({ ...why, param: 'stream' });
