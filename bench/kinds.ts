@@ -1,6 +1,6 @@
 /**
  * Words for many things, of photographs that the data does not hold: "Is this a dog?" and "Is it a dog or a cat?" of a German shepherd while it is shown, and once
- * others have followed "Have you seen a dog?" and "Which dog was shown?". What each photograph is, and what it might be called, stands in test/recorded/photos/photos.json: of the rest it is none.
+ * others have followed "Have you seen a dog?" and "Which dog was shown?"; and what is said of each when it is to be described. What each photograph is, and what it might be called, stands in test/recorded/photos/photos.json: of the rest it is none.
  */
 import path from 'node:path';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
@@ -21,6 +21,8 @@ const NOW = ['Is this {x}?', 'Do you see {x}?', 'Is there {x}?', 'Can you see {x
 const EVER = ['Have you seen {x}?', 'Was there {x}?', 'Did you see {x}?', 'Has there been {x}?'];
 /** Two kinds, of which one is there, in turn before the other and after it. */
 const CHOICE = ['Is it {x} or {y}?', 'Do you see {x} or {y}?'];
+/** What is said must hold the photograph's name or a word for what it is. */
+const DESCRIBE = ['Describe what you see.', 'What is going on?', 'Describe the scene.'];
 /** The one thing of its kind among several. */
 const WHICH = ['Which {x} was shown?', 'What {x} did you see?'];
 /** Words that take no article. */
@@ -54,6 +56,12 @@ export async function kinds(): Promise<Record<string, unknown>> {
       if (!right) wrong.push(`${shown.of}: ${text} ${answer} (${expected})`);
       return right;
     };
+    const describes = async (shown: Shown, one: Photograph, text: string): Promise<boolean> => {
+      const answer = ` ${(await greedyText(model, shown.cache, text)).toLowerCase()} `;
+      const right = [one.class.toLowerCase(), one.asked, ...one.kinds].some((word) => answer.includes(` ${word} `));
+      if (!right) wrong.push(`${shown.of}: ${text} ${answer.trim()} (${one.class})`);
+      return right;
+    };
     const yesOrNo = async (shown: Shown, forms: readonly string[], judged: Judged[]): Promise<void> => {
       for (const { thing, expected } of asked(shown.photographs, words, random)) {
         const text = (forms[judged.length % forms.length] ?? '').replace('{x}', thing);
@@ -61,10 +69,11 @@ export async function kinds(): Promise<Record<string, unknown>> {
       }
     };
     const [now, ever]: [Judged[], Judged[]] = [[], []];
-    const [choice, which]: [boolean[], boolean[]] = [[], []];
+    const [choice, which, described]: [boolean[], boolean[], boolean[]] = [[], [], []];
     for (const one of photographs) {
       const shown = await shownTo(model, [one], tokens);
       await yesOrNo(shown, NOW, now);
+      described.push(await describes(shown, one, DESCRIBE[described.length % DESCRIBE.length] ?? ''));
       for (const kind of one.kinds) {
         const other = pick(absentOf([one], words), random);
         const [x, y] = (choice.length >> 1) % 2 === 0 ? [kind, other] : [other, kind];
@@ -91,6 +100,7 @@ export async function kinds(): Promise<Record<string, unknown>> {
       ever: counted(ever),
       choice: countOf(choice),
       which: countOf(which),
+      described: countOf(described),
       baselines: { oneAnswerForAll: 0.5, eitherOfTwo: 0.5, whichByChance: round(1 / SHOWN, 2) },
       wrong,
     };

@@ -25,6 +25,7 @@ import { askGroups, askScenes, groupsOf } from './kinds.ts';
 import { askLately } from './lately.ts';
 import { isHeldOut, type LabelledPicture, readLabels, readOthers, type Scene } from './labels.ts';
 import { FRAMES_KEPT, type Replay, withFramesFrom, withLastFrames } from './last-frames.ts';
+import { askNamedDescriptions } from './named-descriptions.ts';
 import { QUESTIONS_AT_ONCE } from './options.ts';
 import { type PlannedStream, planStreams } from './plan.ts';
 import { BORDER_MS, makePlaylist, type Playlist, type Span } from './playlist.ts';
@@ -75,12 +76,13 @@ interface Asked {
  * Part of the key of finished streams. Raise it when what is played, what is asked of it, how it is asked, or what is measured
  * besides right and wrong is another for the same options: right and wrong are told anew from the answers that are kept.
  */
-const VERSION = 3;
+const VERSION = 4;
 const LEAST_LABELS = 8;
 const CHANGES_BRANCH = 1;
 const KINDS_BRANCH = 2;
 const LATELY_BRANCH = 3;
 const RETURNS_BRANCH = 4;
+const DESCRIPTIONS_BRANCH = 5;
 
 export async function evaluate(live: Streams, options: EvaluationOptions): Promise<Evaluation> {
   const { data, sets, seed, streams, seconds, controls, heldOut, fps } = options;
@@ -146,6 +148,7 @@ class Run {
   readonly #options: EvaluationOptions;
   readonly #pictures: readonly LabelledPicture[];
   readonly #groups: readonly string[];
+  readonly #labels: number;
   readonly #boards: BoardPictures;
   /** Scenes that training knows. */
   readonly #known: readonly Scene[];
@@ -165,6 +168,7 @@ class Run {
     this.#options = options;
     this.#pictures = pictures;
     this.#groups = groupsOf(pictures);
+    this.#labels = new Set(pictures.map(({ label }) => label)).size;
     this.#boards = boards;
     this.#known = known;
     this.#folder = folder;
@@ -177,7 +181,9 @@ class Run {
     const kinds = randomOfStream(this.#options.seed, number, KINDS_BRANCH);
     const groups = askGroups(shown, this.#groups, kinds, number);
     const lately = askLately(shown, randomOfStream(this.#options.seed, number, LATELY_BRANCH), number);
-    const playlist = { ...shown, questions: [...shown.questions, ...changes, ...groups, ...lately] };
+    const describing = randomOfStream(this.#options.seed, number, DESCRIPTIONS_BRANCH);
+    const described = askNamedDescriptions(shown, this.#labels, describing, number);
+    const playlist = { ...shown, questions: [...shown.questions, ...changes, ...groups, ...lately, ...described] };
     const made = makeBoards(this.#boards, random, number);
     const boards = { ...made, questions: [...made.questions, ...askScenes(made.questions, kinds, number)] };
     let [lastFrames, emptied, afterAnother]: [Control[], Control[], Control[]] = [[], [], []];
@@ -192,21 +198,21 @@ class Run {
     const returns = randomOfStream(this.#options.seed, number, RETURNS_BRANCH);
     asked.push(...(await this.#play(makeReturns(this.#pictures, returns, number))));
     const answered = [];
-    const described = [];
+    const captioned = [];
     for (const { question, result } of asked) {
       if (question.captions === undefined) {
         const answer = answeredOf(question, result, this.#options.fps);
         answered.push(answer);
         this.#options.onAnswer?.(question, result.text, answer.right);
       } else {
-        described.push(await this.#described(question, question.captions, result, boards));
+        captioned.push(await this.#described(question, question.captions, result, boards));
         this.#options.onAnswer?.(question, result.text, null);
       }
     }
     const controls = controlled
       ? { emptied, shuffled: await this.#shuffled(playlist, random), lastFrames, afterAnother }
       : null;
-    return { stream: number, seconds, answered, described, controls };
+    return { stream: number, seconds, answered, described: captioned, controls };
   }
 
   /** Plays a video to its end, and asks. `then` may use the stream before it is gone. */

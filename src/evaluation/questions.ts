@@ -12,6 +12,7 @@ const BORROWING_TASKS = [
   'firstwithin',
   'differentwithin',
   'leftlast',
+  'describenamed',
 ] as const;
 export type Task = PhrasedTask | (typeof BORROWING_TASKS)[number];
 
@@ -56,6 +57,9 @@ export interface Words {
   readonly n?: string;
   readonly part?: string;
 }
+
+/** Words of a question that takes it for granted that there are people. */
+const OF_PEOPLE = /\b(they|person)\b/;
 
 type Asked = Omit<EvaluationQuestion, 'task' | 'text' | 'heldOut'>;
 
@@ -104,6 +108,8 @@ export class Asker {
         return PHRASINGS.first;
       case 'leftlast':
         return PHRASINGS.left;
+      case 'describenamed':
+        return PHRASINGS.describe.filter((form) => !OF_PEOPLE.test(form));
       case 'differentwithin':
         return PHRASINGS.different;
       case 'seennowkind':

@@ -72,6 +72,8 @@ export function isRight(question: Pick<EvaluationQuestion, 'task' | 'expected'>,
       return /\b(not|never|no)\b/.test(answer.toLowerCase());
     case 'changed':
       return expected === NO_CHANGE ? /^\s*(nothing|no change)\b/i.test(answer) : isName(answer, expected);
+    case 'describenamed':
+      return ` ${normaliseLabel(answer)} `.includes(` ${normaliseLabel(expected)} `);
     default:
       return isName(answer, expected);
   }
