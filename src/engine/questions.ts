@@ -157,7 +157,7 @@ export class Questions {
     const names = asked.map((one) => one.stream.name);
     const said = (text: string): string => (several ? namesToCameras(text, names) : text);
     const turns = request.turns.map((turn) => ({ ...turn, question: said(turn.question), answer: said(turn.answer) }));
-    const tokens = segmentTokens(tokenizer, config, turns, said(request.question), asOfMs);
+    const tokens = segmentTokens(tokenizer, config, turns, said(request.question), asOfMs, names.length);
     if (tokens.ids.length > MAX_SEGMENT_TOKENS) {
       const detail = `It has ${tokens.ids.length} tokens with its earlier turns; the limit is ${MAX_SEGMENT_TOKENS}.`;
       throw new YocoError(request.turns.length > 0 ? 'conversation_full' : 'question_too_long', { detail });

@@ -1,6 +1,7 @@
 /** Which part of each stream a question is about: by its options, and by what it says itself ("in the last five minutes"). */
 import { YocoError } from '../errors.ts';
 import { askedMoment, type AskedSpan, askedSpan, lookBack, namesTimeOfDay } from '../model/asked-span.ts';
+import { agoOf, atClock, CLOCK_DAY_MS } from '../model/relative-time.ts';
 import { clockText } from '../clock-text.ts';
 import { dateAndTimeAt } from '../time-zone.ts';
 import { momentsAt, newestWallMs } from './moments.ts';
@@ -15,6 +16,13 @@ export interface QuestionTimes {
   /** What is asked of that. */
   readonly question: string;
 }
+
+/** From how long before an instant on several streams are read: what was shown at it, and hardly what was shown before. */
+const ABOUT_THEN_MS = 3_000;
+/** By how much, of the time back to it, a moment may lie before all that is kept: nobody means it to the second. */
+const ABOUT = 0.05;
+/** How far around a moment a stream is read of which the clock shows that time on other days, too. */
+const HALF_A_DAY_MS = CLOCK_DAY_MS / 2;
 
 type Wanted = Pick<AskOptions, 'asOfMs' | 'asOfWallMs' | 'sinceMs' | 'sinceWallMs'>;
 
@@ -37,12 +45,32 @@ export function questionTimes(
   const times = { moments: momentsOf(wanted, clocks), begins: beginsOf(wanted, clocks), question };
   const [only] = clocks;
   if (clocks.length === 1 && only !== undefined) return ofOne(times, only, { nowMs, timeZone });
+  if (clocks.some(({ lastMs }) => lastMs === null)) return times;
   const last = lookBack(question);
-  if (last === null || clocks.some(({ lastMs }) => lastMs === null)) return times;
+  if (last === null) return thenOfSeveral(times, wanted, clocks, nowMs);
   // Counted from one instant: what a camera that has stalled showed before it did was not in the last minute.
   const sinceWallMs = (wanted.asOfWallMs ?? newestWallMs(clocks)) - last.backMs;
   const said = clocks.map(({ startedAtMs }, i) => Math.max(times.begins?.[i] ?? -Infinity, sinceWallMs - startedAtMs));
   return { ...times, begins: said, question: last.question };
+}
+
+/**
+ * Of several streams "30 seconds ago" is one instant, which is another time on each one's clock: what was shown then is read, and asked for. Throws
+ * what `momentsAt` throws.
+ */
+function thenOfSeveral(
+  times: QuestionTimes,
+  { asOfWallMs }: Wanted,
+  clocks: readonly StreamStatus[],
+  nowMs: number,
+): QuestionTimes {
+  const ago = agoOf(times.question);
+  const question = ago === null ? '' : withoutTime(ago.start, ago.end);
+  if (ago === null || question === null) return times;
+  const thenMs = (asOfWallMs ?? newestWallMs(clocks)) - ago.backMs;
+  const moments = momentsAt(thenMs, clocks, 'question', nowMs);
+  const begins = moments.map((ms, i) => Math.max(times.begins?.[i] ?? -Infinity, ms - ABOUT_THEN_MS));
+  return { moments, begins, question };
 }
 
 function momentsOf({ asOfMs, asOfWallMs }: Wanted, clocks: readonly StreamStatus[]): readonly number[] | null {
@@ -96,12 +124,21 @@ function ofOne(
     return new YocoError('time_out_of_range', { param: 'question', detail });
   };
   const moment = askedMoment(question, asking);
-  if (moment !== null) {
-    const { ms } = moment;
+  const span = moment === null ? askedSpan(question, asking) : null;
+  const then = moment ?? (span === null ? momentAgo(question, readable) : null);
+  if (then !== null) {
+    const { ms } = then;
     if (ms < readable.firstMs || ms > momentMs) throw notKept({ sinceMs: ms, untilMs: ms });
-    return { ...times, question: moment.question };
+    // A clock shows each time once a day: of more than that only what is nearest is read.
+    if (Math.max(ms - readable.firstMs, momentMs - ms) < CLOCK_DAY_MS - HALF_A_DAY_MS / 4) {
+      return { ...times, question: then.question };
+    }
+    return {
+      moments: [Math.min(momentMs, ms + HALF_A_DAY_MS)],
+      begins: [Math.max(beginMs, ms - HALF_A_DAY_MS)],
+      question: then.question,
+    };
   }
-  const span = askedSpan(question, asking);
   if (span === null) return times;
   const from = Math.max(beginMs, span.sinceMs ?? -Infinity);
   const to = Math.min(momentMs, span.untilMs ?? Infinity);
@@ -112,6 +149,24 @@ function ofOne(
     begins: from === -Infinity ? begins : [from],
     question: span.question,
   };
+}
+
+/** "10 minutes ago" as a time of the stream's clock, and when that is, ms; null where a question names no such moment, or another time besides. */
+function momentAgo(
+  question: string,
+  { firstMs, lastMs }: { readonly firstMs: number; readonly lastMs: number },
+): { readonly ms: number; readonly question: string } | null {
+  const ago = agoOf(question);
+  if (ago === null || namesTimeOfDay(`${ago.start}${ago.end}`)) return null;
+  const exactMs = lastMs - ago.backMs;
+  const ms = exactMs >= firstMs - ABOUT * ago.backMs ? Math.max(firstMs, exactMs) : exactMs;
+  return { ms, question: ms < 0 ? question : `${ago.start}${atClock(ms)}${ago.end}` };
+}
+
+/** What is left of a question without the time that stood between these; null where nothing is asked any more. */
+function withoutTime(start: string, end: string): string | null {
+  const rest = `${start.trimEnd()}${end}`.trim();
+  return /\w+\W+\w+/.test(rest) ? rest.replace(/^[,\s]+/, '') : null;
 }
 
 /** A time of a stream, ms since it began, as an error says it. */

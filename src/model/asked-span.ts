@@ -8,7 +8,16 @@
  */
 import { atClock } from './relative-time.ts';
 import { CLOCK, clockMs, LENGTH, lengthMs, ONE } from './said-time.ts';
-import { isPartOfDay, isTimeOfDay, PART_OF_DAY, partOfDay, TIME_OF_DAY, timeOfDay, timesOfDay } from './time-of-day.ts';
+import {
+  dayBehindTime,
+  isPartOfDay,
+  isTimeOfDay,
+  PART_OF_DAY,
+  partOfDay,
+  TIME_OF_DAY,
+  timeOfDay,
+  timesOfDay,
+} from './time-of-day.ts';
 
 /** A part of a stream, ms of its clock; null: from its beginning, up to the question's moment. */
 export interface AskedSpan {
@@ -114,8 +123,16 @@ interface Named {
   readonly question: string;
 }
 
+/** Days that a question may name apart from its time: it is then about no other day. */
+const NAMES_A_DAY = new RegExp(
+  '\\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|tonight|(?:this|last) (?:morning|afternoon|evening|night|week|month))\\b' +
+    `|\\b(?:${LENGTH}) ago\\b|\\b\\d{4}-\\d\\d-\\d\\d\\b`,
+  'i',
+);
+
 /** The phrase that surely names a part, what it says, and the question without it. */
-function namedPart(question: string): Named | null {
+function namedPart(asked: string): Named | null {
+  const question = dayBehindTime(asked);
   const found = PHRASES.flatMap((phrase) =>
     phrase.but?.test(question) === true ? [] : [...question.matchAll(phrase.said)].map((match) => ({ match, phrase })),
   );
@@ -125,7 +142,7 @@ function namedPart(question: string): Named | null {
   const [start, end] = around(question, first.match);
   if (TURNED_BEFORE.test(start) || TURNED_AFTER.test(end)) return null;
   const rest = `${start}${end}`.trim();
-  if (CUT_OFF.test(rest)) return null;
+  if (CUT_OFF.test(rest) || NAMES_A_DAY.test(rest)) return null;
   return { phrase: first.phrase, parts: first.match.slice(1), question: asksForAChange(question) ? question : rest };
 }
 
@@ -154,11 +171,12 @@ const AT_TIME_OF_DAY = new RegExp(`\\bat (${TIME_OF_DAY})`, 'i');
 
 /** "At 7:30 this morning" as a time of the stream's clock, and when that is, ms; null where a question names no such moment. */
 export function askedMoment(
-  question: string,
+  asked: string,
   { startedAtMs, nowMs, timeZone }: Asking,
 ): { readonly ms: number; readonly question: string } | null {
+  const question = dayBehindTime(asked);
   const [all = '', time = ''] = AT_TIME_OF_DAY.exec(question) ?? [];
-  if (time === '') return null;
+  if (time === '' || NAMES_A_DAY.test(question.replace(all, ''))) return null;
   const ms = timeOfDay(time, nowMs, timeZone) - startedAtMs;
   return { ms, question: question.replace(all, atClock(Math.max(0, ms))) };
 }
@@ -166,7 +184,7 @@ export function askedMoment(
 /** Whether a question names a moment or a part by times of the day, which mean nothing of a stream whose wall times nobody knows. */
 export function namesTimeOfDay(question: string): boolean {
   const parts = namedPart(question)?.parts ?? [];
-  return AT_TIME_OF_DAY.test(question) || parts.some((part) => isTimeOfDay(part) || isPartOfDay(part));
+  return AT_TIME_OF_DAY.test(dayBehindTime(question)) || parts.some((part) => isTimeOfDay(part) || isPartOfDay(part));
 }
 
 function lies(inner: RegExpMatchArray, outer: RegExpMatchArray): boolean {

@@ -21,13 +21,17 @@ export interface SegmentTokens {
   readonly timesMs: readonly number[];
 }
 
-/** `[start, with its moment] question [end] answer [end] ... [start] question [end]`. */
+/**
+ * `[start, with its moment] question [end] answer [end] ... [start] question [end]`. `clocks`: of how many streams; of several "10 seconds ago" is no
+ * time of one clock, and stays.
+ */
 export function segmentTokens(
   tokenizer: Tokenizer,
   config: BundleConfig,
   turns: readonly Turn[],
   question: string,
   timeMs: number,
+  clocks = 1,
 ): SegmentTokens {
   const ids: number[] = [];
   const timesMs: number[] = [];
@@ -39,7 +43,7 @@ export function segmentTokens(
   };
   const ask = (text: string, time: number): void => {
     add([config.startToken], Math.round(time));
-    add(tokenizer.encode(onTheClock(text, time)));
+    add(tokenizer.encode(clocks > 1 ? text : onTheClock(text, time)));
     add([config.endToken]);
   };
   for (const turn of turns) {

@@ -6,7 +6,7 @@ import { clockText } from '../clock-text.ts';
 import { LENGTH, lengthMs } from './said-time.ts';
 
 /** Of times the model knows the digits of a day (`clock_text` of the recipe). */
-const DAY_MS = 86_400_000;
+export const CLOCK_DAY_MS = 86_400_000;
 const AGO = new RegExp(`\\b(?:(?:about|around|roughly) )?(${LENGTH}) ago\\b`, 'gi');
 
 /** A question asked at `momentMs` of the stream, ms: "what was shown 10 seconds ago?" at 0:42 is "what was shown at 0:32?". A time before the stream's beginning stays as it is said. */
@@ -19,5 +19,16 @@ export function onTheClock(question: string, momentMs: number): string {
 
 /** "at 0:32", as the model finds what was shown then. */
 export function atClock(ms: number): string {
-  return `at ${clockText(ms % DAY_MS)}`;
+  return `at ${clockText(ms % CLOCK_DAY_MS)}`;
+}
+
+/** The only "10 minutes ago" of a question: how long that is, ms, and the question around it; null where there is none, or several. */
+export function agoOf(
+  question: string,
+): { readonly backMs: number; readonly start: string; readonly end: string } | null {
+  const [only, ...others] = question.matchAll(AGO);
+  if (only === undefined || others.length > 0) return null;
+  const [said, length = ''] = only;
+  const end = only.index + said.length;
+  return { backMs: lengthMs(length), start: question.slice(0, only.index), end: question.slice(end) };
 }

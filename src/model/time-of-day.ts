@@ -28,8 +28,21 @@ export const TIME_OF_DAY = `\\d{1,2}(?:(?::[0-5]\\d)?${MERIDIEM}(?: (?:${DAYS})\
 /** `today`, `this morning`; but not `yesterday's`, nor `yesterday evening`. */
 export const PART_OF_DAY = `(?:${DAYS})\\b(?!['’]s| (?:morning|afternoon|evening|night)\\b)`;
 
+const HOUR = '\\d{1,2}(?::[0-5]\\d)?';
+const CLEAR_HOUR = `\\d{1,2}(?::[0-5]\\d(?:${MERIDIEM})?|${MERIDIEM})`;
+/** "Yesterday after 5 pm", "this morning between 8:00 and 9:00". */
+const DAY_FIRST = new RegExp(
+  `\\b(${DAYS}),? ((?:(?:at|after|before|since|until|till|up to) |(?:between|from) ${HOUR}(?:${MERIDIEM})? (?:and|to|until|till) )${CLEAR_HOUR})(?! (?:${DAYS})\\b)`,
+  'i',
+);
+
 const PARTS = new RegExp(`^(\\d{1,2})(:\\d{2})?(?: ?([ap])\\.?m\\.?)?(?: (${DAYS}))?$`, 'i');
 const WHOLE = new RegExp(`^(?:${TIME_OF_DAY})$`, 'i');
+
+/** The same question with its day behind the time that it is the day of, where TIME_OF_DAY has it. */
+export function dayBehindTime(question: string): string {
+  return question.replace(DAY_FIRST, '$2 $1');
+}
 
 export function isTimeOfDay(text: string): boolean {
   return WHOLE.test(text);

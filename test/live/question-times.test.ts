@@ -108,6 +108,57 @@ describe('A question about one stream', () => {
     );
   });
 
+  test('asks by the clock for what was shown some time ago, and is refused where that is not kept', () => {
+    const asked = 'what was shown at 0:30?';
+    expect(ask('what was shown 90 seconds ago?')).toEqual({ moments: null, begins: null, question: asked });
+    // Nobody means it to the second.
+    expect(ask('what was shown 2 minutes ago?').question).toBe('what was shown at 0:05?');
+    const wrong = expect.objectContaining({ code: 'time_out_of_range', param: 'question' }) as Error;
+    for (const ago of ['5 minutes ago', 'an hour ago']) expect(() => ask(`what was shown ${ago}?`)).toThrow(wrong);
+    expect(() => ask('what was shown a minute ago?', { sinceMs: 100_000 })).toThrow(wrong);
+  });
+
+  test('looks around a moment alone where the clock showed that time on another day, too', () => {
+    const [hour, day] = [3_600_000, 86_400_000];
+    const days = clock('door', 0, 3 * day);
+    expect(ask('what was shown 10 minutes ago?', {}, [days])).toEqual({
+      moments: [3 * day],
+      begins: [3 * day - 600_000 - 12 * hour],
+      question: 'what was shown at 23:50:00?',
+    });
+    expect(ask('what was shown 30 hours ago?', {}, [days])).toEqual({
+      moments: [3 * day - 18 * hour],
+      begins: [3 * day - 42 * hour],
+      question: 'what was shown at 18:00:00?',
+    });
+    expect(ask('what was shown 10 minutes ago?', { sinceMs: 2.5 * day }, [days])).toMatchObject({ moments: null });
+    expect(questionTimes('what was shown at 5 pm?', {}, [days], BEGAN_MS + 3 * day, 'UTC')).toEqual({
+      moments: [3 * day],
+      begins: [2 * day + 5 * hour],
+      question: 'what was shown at 17:00:00?',
+    });
+  });
+
+  test.each([
+    ['yesterday after 5 pm', 41, null],
+    ['yesterday between 8 am and 9 am', 32, 33],
+    ['today between 8:00 and 9:00', 56, 57],
+    ['yesterday before 9 am', null, 33],
+    // What says a day in another way is left in the question, which is then about all that is kept.
+    ['on Monday after 9 am', null, null],
+    ['yesterday morning between 8 am and 9 am', null, null],
+    ['two days ago after 9 am', null, null],
+  ])('knows the day that stands before its time: %s', (part, from, to) => {
+    const hour = 3_600_000;
+    const days = clock('door', 0, 68 * hour);
+    const times = questionTimes(`was there a dog ${part}?`, {}, [days], BEGAN_MS + 68 * hour, 'UTC');
+    expect([times.begins, times.moments]).toEqual([
+      from === null ? null : [from * hour],
+      to === null ? null : [to * hour],
+    ]);
+    if (from !== null || to !== null) expect(times.question).toBe('was there a dog?');
+  });
+
   test('is not read from a time on that is after its moment', () => {
     const thrown = (options: AskOptions): unknown => {
       try {
@@ -187,6 +238,18 @@ describe('A question about several streams', () => {
     });
     const sinceWallMs = BEGAN_MS + 100_000;
     expect(ask('a dog in the last 40 seconds?', { sinceWallMs }, both).begins).toEqual([100_000, 40_000]);
+  });
+
+  test('asks for one instant that was some time ago, whatever the clock of each says', () => {
+    expect(ask('what did yard show 50 seconds ago?', {}, both)).toEqual({
+      moments: [70_000, 10_000],
+      begins: [67_000, 7_000],
+      question: 'what did yard show?',
+    });
+    // Of it alone there is no question.
+    expect(ask('20 seconds ago?', {}, both)).toMatchObject({ moments: null, begins: null });
+    const wrong = expect.objectContaining({ code: 'time_out_of_range', param: 'question' }) as Error;
+    expect(() => ask('what did yard show 90 seconds ago?', {}, both)).toThrow(wrong);
   });
 
   test('names no times of the clock: each counts from its own beginning', () => {
