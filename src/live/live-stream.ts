@@ -385,10 +385,16 @@ export class SourceStream implements LiveStream {
   }
 }
 
-/** `before`: of the snapshot that it goes on from. A camera that goes on from a recording is of now. */
+/** `before`: of what it goes on from. A camera that goes on from a recording is of now; what else goes on from one of no date has none. */
 function wallTimesOf(source: SourceDefinition, before: WallTimes = 'live'): WallTimes {
   if ('file' in source && !source.loop) return source.recorded_at === undefined ? 'unknown' : 'recorded';
+  if (isCamera(source)) return 'live';
   return before === 'recorded' && !('push' in source) ? 'live' : before;
+}
+
+/** Whether a source surely shows what is there now; an address of HTTP may be a recording. */
+function isCamera(source: SourceDefinition): boolean {
+  return 'device' in source || ('url' in source && (source.live === true || /^rtsps?:/i.test(source.url)));
 }
 
 const sourcePart = ({ source, sampling }: StreamDefinition) => ({ source, sampling });

@@ -87,6 +87,18 @@ test('A recording that has failed after frames of it is not: its first frame was
   expect(stream.status()).toMatchObject({ description: 'Monday', firstMs: 0, sourceStatus: { state: 'failed' } });
 });
 
+test('A camera in the place of a recording of no date is of now: its times of the day can be asked about', async () => {
+  const file = await clips.make('undated.mp4', ...testPicture(1, 10));
+  const stream = await live.create({ name: 'door', source: { file, pace: 'fastest' } }, 'operator');
+  await stream.ended();
+  expect(stream.status().wallTimes).toBe('unknown');
+  // Over HTTP it may be another recording.
+  change({ source: { url: 'http://127.0.0.1:9/clip.mp4' } });
+  expect(stream.status().wallTimes).toBe('unknown');
+  change({ source: { url: 'rtsp://127.0.0.1:9/live' } });
+  expect(stream.status().wallTimes).toBe('live');
+});
+
 test('A source is replaced while it plays: to whoever looks, the stream never stops', async () => {
   const before = await clips.make('played.mp4', ...testPicture(3, 10));
   const after = await clips.make('next.mp4', ...testPicture(2, 10));
