@@ -217,6 +217,21 @@ describe('An RTSP camera', () => {
     await until(source, () => server.plays >= 2);
   });
 
+  test('that accepts and does not answer is given up by ffmpeg, which says why', async () => {
+    // Hears that the other side has gone.
+    const deaf = createTcpServer((socket) => socket.on('error', () => undefined).resume());
+    await new Promise<void>((resolve) => deaf.listen(0, '127.0.0.1', resolve));
+    closing.push(() => new Promise((resolve) => deaf.close(resolve)));
+    const url = `rtsp://127.0.0.1:${(deaf.address() as AddressInfo).port}/live`;
+    const source = open({ url }, 2, { silentAfterMs: 6_000 });
+    follow(source);
+    await until(source, ({ error }) => error !== null, 30_000);
+    expect(source.status.error).toMatchObject({
+      code: 'source_unreachable',
+      message: expect.stringContaining('ffmpeg: ') as string,
+    });
+  });
+
   test('that is not there is waited for, or given up after as many attempts as were asked for', async () => {
     const url = `rtsp://admin:hunter2@127.0.0.1:${await freePort()}/live`;
     const source = open({ url }, 2, { maxAttempts: 2 });
@@ -367,6 +382,16 @@ describe('An HTTP address', () => {
     const source = open({ url: `${url}/a.ts`, live: true });
     expect((await take(source, 3)).length).toBe(3);
     expect(source.status.reconnects).toBe(2);
+  });
+
+  test('whose first frame takes longer than later ones may is waited for', async () => {
+    const stream = await readFile(await clips.make('slow.ts', ...testPicture(2, 10)));
+    const url = await http((_request, response) => {
+      setTimeout(() => response.end(stream), 3_000);
+    });
+    const source = open({ url: `${url}/a.ts`, live: true }, 2, { silentAfterMs: 2_000 });
+    expect(await take(source, 1)).toHaveLength(1);
+    expect(source.status.reconnects).toBe(0);
   });
 
   test('that is said to be live, and is a recording, is tried again: none of it is taken for what is there now', async () => {

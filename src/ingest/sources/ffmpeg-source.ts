@@ -20,7 +20,7 @@ export interface SourceOptions {
   readonly onChange?: () => void;
   /** A clock that never goes back, ms; default: that of the process. */
   readonly clock?: () => number;
-  /** A live source without a frame for this long is connected anew, ms; default 10 000, for HLS three times as long. */
+  /** A live source without a frame for this long is connected anew, ms; default 10 000, for HLS and the first frame of a connection three times as long. */
   readonly silentAfterMs?: number;
   /** After this many failed connections in a row a live source fails for good; default: never. */
   readonly maxAttempts?: number;
@@ -74,6 +74,8 @@ export class FfmpegSource implements FrameSource {
   #replayed = 0;
   #hls: boolean;
   #silent = false;
+  /** When the first frame of this connection came; null before it. */
+  #firstArrivedMs: number | null = null;
   #liveEnded = false;
   /** What is at an address that was said to be live has an end, on this connection. */
   #recorded = false;
@@ -177,6 +179,7 @@ export class FfmpegSource implements FrameSource {
 
   async #connect(binary: FfmpegBinary): Promise<FfmpegResult> {
     this.#silent = false;
+    this.#firstArrivedMs = null;
     this.#recorded = false;
     const { input, fps, regions, loop, paced } = this.#plan;
     const run = new FfmpegRun({
@@ -190,6 +193,7 @@ export class FfmpegSource implements FrameSource {
       },
       onFrame: (rgb, ptsMs) => {
         this.#become('playing');
+        this.#firstArrivedMs ??= this.#now();
         this.#watch();
         const live = this.#live === true;
         this.#firstMs ??= firstTimeMs(this.#options.goesOnFrom, live || (loop && paced), 1000 / fps);
@@ -242,11 +246,15 @@ export class FfmpegSource implements FrameSource {
     this.#watch();
   }
 
-  /** Starts the wait for the next frame anew. A file is never silent: it may be held back. */
+  /**
+   * Starts the wait for the next frame anew. A file is never silent: it may be held back. A connection may take longer to begin, and where it
+   * cannot, ffmpeg is to say why before it is ended: its own limit is as long as this one.
+   */
   #watch(): void {
     clearTimeout(this.#watchdog);
     if (this.#live === false) return;
-    const patience = (this.#options.silentAfterMs ?? SILENT_AFTER_MS) * (this.#hls ? 3 : 1);
+    const patience =
+      (this.#options.silentAfterMs ?? SILENT_AFTER_MS) * (this.#hls || this.#firstArrivedMs === null ? 3 : 1);
     const sampled = 3000 / this.#plan.fps;
     this.#watchdog = setTimeout(
       () => {
