@@ -209,10 +209,10 @@ describe('A file', () => {
       const source = open({ file: await clips.make('once.mp4', ...testPicture(1, 10)), loop: true });
       const reading = take(source).catch(() => undefined);
       await until(source, ({ frames }) => frames > 0);
-      vi.unstubAllEnvs();
       await rm(script);
       await until(source, ({ error }) => error !== null);
       expect(source.status).toMatchObject({ state: 'reconnecting', error: { code: 'ffmpeg_missing' } });
+      vi.unstubAllEnvs();
       await source.stop();
       await reading;
     },

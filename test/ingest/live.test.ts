@@ -306,6 +306,36 @@ test.skipIf(process.platform === 'win32')('An ffmpeg that ignores SIGTERM is kil
   expect(source.status.state).toBe('stopped');
 });
 
+describe.skipIf(process.platform === 'win32')('An ffmpeg that is missing', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  test('for a moment ends no camera, nor what an address may turn out to be', async () => {
+    const file = await readFile(await clips.make('unknown.mp4', ...testPicture(1, 10), ...streamable));
+    const address = await http((_request, response) => response.end(file));
+    const camera = await rtsp();
+    const { path } = await findFfmpeg();
+    const script = join(clips.path, 'missing-ffmpeg');
+    vi.stubEnv('YOCO_FFMPEG', script);
+    const sources = [open({ url: camera.url }), open({ url: `${address}/a.mp4` })];
+    for (const source of sources) {
+      follow(source);
+      await until(source, ({ reconnects }) => reconnects >= 2);
+      expect(source.status).toMatchObject({ state: 'reconnecting', error: { code: 'ffmpeg_missing' } });
+    }
+    await writeFile(script, `#!/bin/sh\nexec '${path}' "$@"\n`, { mode: 0o755 });
+    for (const source of sources) await until(source, ({ frames }) => frames > 0);
+  });
+
+  test('ends a file at once', async () => {
+    vi.stubEnv('YOCO_FFMPEG', '/nowhere/ffmpeg');
+    const source = open({ file: '/nowhere.mp4', loop: true });
+    await expect(take(source)).rejects.toMatchObject({ code: 'ffmpeg_missing' });
+    expect(source.status).toMatchObject({ state: 'failed', reconnects: 0 });
+  });
+});
+
 /** Debian's own Python, which is the one that sees GStreamer. */
 const python = '/usr/bin/python3';
 const gstreamerServer = 'test/support/rtsp-server.py';

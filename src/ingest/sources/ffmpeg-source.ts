@@ -53,7 +53,7 @@ export interface SourcePlan {
 const LIVE_FORMATS = ['hls', 'mpjpeg', 'mjpeg', 'mpegts', 'flv', 'live_flv'];
 /** Pictures one after the other, without times: ffmpeg gives each 1/25 s, whenever it comes. */
 const WITHOUT_TIMES = ['mpjpeg', 'mjpeg'];
-const ONLY_A_PERSON_CAN_HELP = ['ffmpeg_missing', 'source_unauthorized', 'source_no_video', 'source_invalid'];
+const ONLY_A_PERSON_CAN_HELP = ['source_unauthorized', 'source_no_video', 'source_invalid'];
 
 export class FfmpegSource implements FrameSource {
   readonly #plan: SourcePlan;
@@ -80,6 +80,7 @@ export class FfmpegSource implements FrameSource {
   /** What is at an address that was said to be live has an end, on this connection. */
   #recorded = false;
   #warnedOfCut = false;
+  #warnedOfOldFfmpeg = false;
   /** Frames get their times by arrival, and whether a connection was ended to be made so. */
   #byArrival = false;
   #connectAgain = false;
@@ -132,12 +133,10 @@ export class FfmpegSource implements FrameSource {
   /** Never rejects: what goes wrong is thrown to the reader of the frames. */
   async #play(): Promise<void> {
     try {
-      const binary = await findFfmpeg();
-      this.#warnOfOldFfmpeg(binary);
       let failures = 0;
       while (!this.#isStopped()) {
         const startedAt = this.#now();
-        const result = await this.#connect(binary);
+        const result = await this.#connect();
         if (this.#isStopped()) return;
         if (this.#connectAgain) {
           this.#connectAgain = false;
@@ -177,11 +176,20 @@ export class FfmpegSource implements FrameSource {
     this.#queue.end(error);
   }
 
-  async #connect(binary: FfmpegBinary): Promise<FfmpegResult> {
+  async #connect(): Promise<FfmpegResult> {
     this.#silent = false;
     this.#firstArrivedMs = null;
     this.#recorded = false;
     const { input, fps, regions, loop, paced } = this.#plan;
+    let binary: FfmpegBinary;
+    try {
+      // Each time, since it may be missing for a moment only: it is being replaced, or the machine has no process to spare.
+      binary = await findFfmpeg();
+    } catch (error) {
+      return { frames: 0, error: YocoError.from(error), cutShort: null };
+    }
+    if (this.#isStopped()) return { frames: 0, error: null, cutShort: null };
+    this.#warnOfOldFfmpeg(binary);
     const run = new FfmpegRun({
       binary,
       input: this.#byArrival ? timedByArrival(input) : input,
@@ -279,9 +287,9 @@ export class FfmpegSource implements FrameSource {
   }
 
   #mayRetry(problem: YocoError): boolean {
-    // Of ffmpeg too: it was found, and cannot be started for lack of processes or files, or while it is being replaced.
+    // Of ffmpeg too: it may be there again, or be started when there are processes and files for it.
     if (this.#live !== null) return this.#live || this.#isLooping();
-    return this.#plan.presumedHls || problem.retryable;
+    return this.#plan.presumedHls || problem.retryable || problem.code === 'ffmpeg_missing';
   }
 
   /** A looped file that has given frames is to be played for ever, as a live source is. */
@@ -322,6 +330,8 @@ export class FfmpegSource implements FrameSource {
 
   #warnOfOldFfmpeg(binary: FfmpegBinary): void {
     const { kind } = this.#plan.input;
+    if (this.#warnedOfOldFfmpeg) return;
+    this.#warnedOfOldFfmpeg = true;
     if (binary.libavformat[0] >= 59 || (kind !== 'rtsp' && kind !== 'http')) return;
     this.#options.onWarning?.(
       redact(
