@@ -5,7 +5,10 @@
 import type { SourceState } from '../ingest/frame.ts';
 import type { LiveStream, StreamStatus } from '../live/types.ts';
 
-/** A source that is away for less than this, ms, is not told of: cameras lose a connection for a moment. */
+/**
+ * A source that is away for less than this, ms, is not told of: cameras lose a connection for a moment. At the least two of the intervals
+ * at which it is sampled, since the second frame shows that it is back.
+ */
 export const AWAY_AFTER_MS = 10_000;
 /** Frames must have come for so long, ms, before a source is back: some give one each time they are tried, and go again. */
 export const BACK_AFTER_MS = 3_000;
@@ -23,12 +26,15 @@ export interface SourceWatchOptions {
 export class SourceWatch {
   readonly #stream: Pick<LiveStream, 'status' | 'onChange'>;
   readonly #tell: (state: ToldState, status: StreamStatus) => void;
-  readonly #afterMs: Readonly<Record<'reconnecting' | 'playing', number>>;
+  readonly #awayAfterMs: number;
+  readonly #backAfterMs: number;
   readonly #unsubscribe: () => void;
   /** Who begins to watch expects that frames come. */
   #told: 'reconnecting' | 'playing' = 'playing';
   /** Runs while the source is not as it was told. */
   #timer: NodeJS.Timeout | null = null;
+  /** Frames that had come when the source had played for long enough: the next one tells that it is back. Null until then. */
+  #framesThen: number | null = null;
   #closed = false;
 
   /** `tell` is called with the status that it speaks of; at once for a source that is over already. */
@@ -39,7 +45,8 @@ export class SourceWatch {
   ) {
     this.#stream = stream;
     this.#tell = tell;
-    this.#afterMs = { reconnecting: awayAfterMs, playing: backAfterMs };
+    this.#awayAfterMs = awayAfterMs;
+    this.#backAfterMs = backAfterMs;
     this.#unsubscribe = stream.onChange(() => {
       this.#look();
     });
@@ -54,7 +61,7 @@ export class SourceWatch {
   /** Tells no more. */
   close(): void {
     this.#closed = true;
-    this.#wait(null);
+    this.#forget();
     this.#unsubscribe();
   }
 
@@ -67,8 +74,9 @@ export class SourceWatch {
         return;
       case 'playing':
       case 'reconnecting':
-        if (state === this.#told) this.#wait(null);
-        else if (this.#timer === null) this.#wait(state);
+        if (state === this.#told) this.#forget();
+        else if (this.#framesThen !== null) this.#tellOnceItIsBack(status, this.#framesThen);
+        else if (this.#timer === null) this.#wait(state, status.fps);
         return;
       case 'ended':
       case 'failed':
@@ -81,15 +89,33 @@ export class SourceWatch {
     }
   }
 
-  /** Tells it when it has lasted; null: what is told already holds. */
-  #wait(state: 'reconnecting' | 'playing' | null): void {
+  /** What is told already holds. */
+  #forget(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    if (state === null) return;
+    this.#framesThen = null;
+  }
+
+  /** Tells it when it has lasted. */
+  #wait(state: 'reconnecting' | 'playing', fps: number): void {
+    const forMs = state === 'playing' ? this.#backAfterMs : Math.max(this.#awayAfterMs, 2_000 / fps);
     this.#timer = setTimeout(() => {
       this.#timer = null;
-      this.#told = state;
-      this.#tell(state, this.#stream.status());
-    }, this.#afterMs[state]).unref();
+      const status = this.#stream.status();
+      // It may have hung meanwhile, which is seen later.
+      if (state === 'playing') this.#framesThen = status.sourceStatus.frames;
+      else this.#become(state, status);
+    }, forMs).unref();
+  }
+
+  #tellOnceItIsBack(status: StreamStatus, framesThen: number): void {
+    if (status.sourceStatus.frames === framesThen) return;
+    this.#framesThen = null;
+    this.#become('playing', status);
+  }
+
+  #become(state: 'reconnecting' | 'playing', status: StreamStatus): void {
+    this.#told = state;
+    this.#tell(state, status);
   }
 }

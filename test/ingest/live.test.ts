@@ -4,11 +4,11 @@ import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
 import type { Frame, FrameSource } from '../../src/ingest/frame.ts';
 import { clipFolder, testPicture, type ClipFolder } from '../support/clips.ts';
+import { redJpeg, sendPictures } from '../support/mjpeg.ts';
 import { freePort } from '../support/ports.ts';
 import { RtspServer, type RtspServerOptions } from '../support/rtsp-server.ts';
 import { open, SIZE, take, times, until } from './play.ts';
@@ -55,24 +55,6 @@ async function http(answer: (request: IncomingMessage, response: ServerResponse)
     return new Promise((resolve) => server.close(resolve));
   });
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-const redJpeg = (): Promise<Buffer> =>
-  sharp({ create: { width: 64, height: 64, channels: 3, background: 'red' } })
-    .jpeg()
-    .toBuffer();
-
-/** As a camera does, for as long as somebody looks. */
-function sendPictures(response: ServerResponse, jpeg: Buffer, everyMs: number): void {
-  response.writeHead(200, { 'content-type': 'multipart/x-mixed-replace; boundary=picture' });
-  const timer = setInterval(() => {
-    response.write(`--picture\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\n\r\n`);
-    response.write(jpeg);
-    response.write('\r\n');
-  }, everyMs);
-  response.on('close', () => {
-    clearInterval(timer);
-  });
 }
 
 /** Begins to take the frames of a source that is stopped after the test. */
@@ -305,6 +287,36 @@ test.skipIf(process.platform === 'win32')('An ffmpeg that ignores SIGTERM is kil
   expect(performance.now() - startedAt).toBeLessThan(20_000);
   expect(source.status.state).toBe('stopped');
 });
+
+test.skipIf(process.platform === 'win32')(
+  'A camera that gives a frame each time it is connected to, and hangs, is away, and tried again ever more slowly',
+  async () => {
+    const { path } = await findFfmpeg();
+    const script = join(clips.path, 'one-frame-ffmpeg');
+    const lines = [
+      `[ "$1" = -version ] && exec '${path}' -version`,
+      `echo '[Parsed_showinfo_3 @ 0x1] n:   0 pts:      0 pts_time:0' >&2`,
+      `head -c ${SIZE ** 2 * 3} /dev/zero`,
+      'exec sleep 600',
+    ];
+    await writeFile(script, `#!/bin/sh\n${lines.join('\n')}\n`, { mode: 0o755 });
+    vi.stubEnv('YOCO_FFMPEG', script);
+    let passedMs = 0;
+    const states: string[] = [];
+    const source = open({ url: 'rtsp://127.0.0.1/live' }, 10, {
+      silentAfterMs: 2_000,
+      maxAttempts: 2,
+      clock: () => performance.now() + passedMs,
+      onChange: () => states.push(source.status.state),
+    });
+    // A long silence follows each.
+    follow(source, () => (passedMs += 60_000));
+    await until(source, ({ state }) => state === 'failed');
+    vi.unstubAllEnvs();
+    expect(source.status).toMatchObject({ frames: 2, reconnects: 1, error: { code: 'source_silent' } });
+    expect(states).toEqual(['playing', 'reconnecting', 'failed']);
+  },
+);
 
 describe.skipIf(process.platform === 'win32')('An ffmpeg that is missing', () => {
   afterEach(() => {

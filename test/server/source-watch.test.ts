@@ -70,10 +70,38 @@ test('A source that is back is told of when frames have come for a while, not wh
   expect(told.map(([state]) => state)).toEqual(['reconnecting']);
   becomes('playing');
   for (let frames = 0; frames < 10; frames++) {
-    camera.changed();
+    camera.tick(frames);
     vi.advanceTimersByTime(BACK_AFTER_MS / 2);
   }
   expect(told.map(([state]) => state)).toEqual(['reconnecting', 'playing']);
+});
+
+test('A source that hangs after its first frames is not back, though it is not yet seen that it hangs', () => {
+  begin();
+  becomes('reconnecting');
+  vi.advanceTimersByTime(AWAY_AFTER_MS);
+  for (let tries = 0; tries < 5; tries++) {
+    becomes('playing');
+    camera.tick(tries);
+    vi.advanceTimersByTime(10_000);
+    camera.changed(); // for another reason
+    becomes('reconnecting');
+    vi.advanceTimersByTime(30_000);
+  }
+  expect(told.map(([state]) => state)).toEqual(['reconnecting']);
+});
+
+test('A source of which a frame is taken each ten seconds is given the time to show a second one', () => {
+  camera.fps = 0.1;
+  begin();
+  becomes('reconnecting');
+  vi.advanceTimersByTime(12_000);
+  becomes('playing');
+  vi.advanceTimersByTime(60_000);
+  expect(told).toEqual([]);
+  becomes('reconnecting');
+  vi.advanceTimersByTime(20_000);
+  expect(told.map(([state]) => state)).toEqual(['reconnecting']);
 });
 
 test('A camera that was never reached is away, a push stream to which nobody has pushed is not', () => {

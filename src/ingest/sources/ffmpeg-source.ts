@@ -31,6 +31,8 @@ export interface SourceOptions {
 }
 
 export const SILENT_AFTER_MS = 10_000;
+/** A source that was lost is back with a frame that comes so long after the first one, ms: some give one each time they are tried, and hang. */
+const BACK_AFTER_MS = 1_000;
 
 export interface SourcePlan {
   readonly input: FfmpegInput;
@@ -74,8 +76,9 @@ export class FfmpegSource implements FrameSource {
   #replayed = 0;
   #hls: boolean;
   #silent = false;
-  /** When the first frame of this connection came; null before it. */
+  /** When the first frame of this connection came, null before it, and the newest. */
   #firstArrivedMs: number | null = null;
+  #lastArrivedMs = 0;
   #liveEnded = false;
   /** What is at an address that was said to be live has an end, on this connection. */
   #recorded = false;
@@ -135,7 +138,6 @@ export class FfmpegSource implements FrameSource {
     try {
       let failures = 0;
       while (!this.#isStopped()) {
-        const startedAt = this.#now();
         const result = await this.#connect();
         if (this.#isStopped()) return;
         if (this.#connectAgain) {
@@ -154,8 +156,7 @@ export class FfmpegSource implements FrameSource {
           continue;
         }
         this.#error = problem;
-        const stable = result.frames > 0 && this.#now() - startedAt > STABLE_AFTER_MS;
-        failures = stable ? 1 : failures + 1;
+        failures = this.#cameForMs > STABLE_AFTER_MS ? 1 : failures + 1;
         if (!this.#mayRetry(problem) || failures >= (this.#options.maxAttempts ?? Infinity)) throw problem;
         await this.#waitToReconnect(failures, problem);
       }
@@ -200,15 +201,18 @@ export class FfmpegSource implements FrameSource {
         this.#learn(info);
       },
       onFrame: (rgb, ptsMs) => {
-        this.#become('playing');
-        this.#firstArrivedMs ??= this.#now();
+        this.#lastArrivedMs = this.#now();
+        this.#firstArrivedMs ??= this.#lastArrivedMs;
         this.#watch();
         const live = this.#live === true;
         this.#firstMs ??= firstTimeMs(this.#options.goesOnFrom, live || (loop && paced), 1000 / fps);
-        const timeMs = this.#clock.timeOf(ptsMs, this.#now(), live);
-        if (timeMs !== null) return this.#queue.push({ timeMs: this.#firstMs + timeMs, rgb });
-        this.#replayed += 1;
-        return Promise.resolve();
+        const timeMs = this.#clock.timeOf(ptsMs, this.#lastArrivedMs, live);
+        if (timeMs === null) {
+          this.#replayed += 1;
+          return Promise.resolve();
+        }
+        if (this.#isBack()) this.#become('playing');
+        return this.#queue.push({ timeMs: this.#firstMs + timeMs, rgb });
       },
     });
     this.#run = run;
@@ -219,6 +223,16 @@ export class FfmpegSource implements FrameSource {
       clearTimeout(this.#watchdog);
       this.#run = null;
     }
+  }
+
+  /** How long frames have come on this connection, ms. */
+  get #cameForMs(): number {
+    return this.#firstArrivedMs === null ? 0 : this.#lastArrivedMs - this.#firstArrivedMs;
+  }
+
+  /** Whether frames go on, with the one that came now. A file has its frames. */
+  #isBack(): boolean {
+    return this.#state !== 'reconnecting' || this.#live === false || this.#cameForMs >= BACK_AFTER_MS;
   }
 
   #learn({ format, durationMs }: InputInfo): void {
