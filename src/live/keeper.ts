@@ -99,7 +99,7 @@ export class Keeper {
       return;
     }
     try {
-      const aside = await this.#options.folder.setAside(name, 'bad');
+      const aside = await this.#options.folder.setBad(name);
       this.#warn(name, aside === null ? begins : `${begins} The file is ${aside} now.`, error.code);
     } catch (cause) {
       this.#warn(name, `${begins} ${YocoError.from(cause).detail}`, error.code);
@@ -171,8 +171,8 @@ export class Keeper {
     try {
       const { path, written } = await this.#options.folder.forKept(stream.name);
       try {
-        if (kept.keptMs === null) await this.#setBefore(stream.name);
-        kept.keptMs = (await stream.snapshot(path)).lastMs;
+        if (kept.keptMs === null) await this.#writeBeside(kept);
+        else kept.keptMs = (await stream.snapshot(path)).lastMs;
         if (this.#kept.get(stream.name) === kept) this.#options.engine.goOnFrom(stream.name, path);
       } finally {
         written();
@@ -184,10 +184,22 @@ export class Keeper {
     }
   }
 
-  /** The file holds what is in no memory any more: minutes of video must not take its place. */
-  async #setBefore(name: string): Promise<void> {
-    const aside = await this.#options.folder.setAside(name, 'before');
-    if (aside !== null) this.#warn(name, `it does not go on from what was kept of it before: that is ${aside} now.`);
+  /** The file holds what is in no memory any more: minutes of video must not take its place, nor it go before they are written. */
+  async #writeBeside(kept: Kept): Promise<void> {
+    const { name } = kept.stream;
+    const { folder } = this.#options;
+    const beside = folder.pathBeside(name);
+    // Where the engine is lost from here on, the stream does not go on from this file either.
+    kept.keptMs = (await kept.stream.snapshot(beside)).lastMs;
+    try {
+      const old = await folder.takePlace(name, beside);
+      if (old === null) return;
+      const became = old.setAside ? `is ${old.before} now` : `is gone, since ${old.before} holds more`;
+      this.#warn(name, `it does not go on from what was kept of it before: that ${became}.`);
+    } catch (error) {
+      kept.keptMs = null;
+      throw error;
+    }
   }
 
   #tellOfFailure(kept: Kept, error: YocoError): void {
@@ -202,7 +214,7 @@ export class Keeper {
     for (const [, { timer }] of all) clearInterval(timer);
     const end = performance.now() + limitMs;
     for (const [name, kept] of all) {
-      // What is begun too late would be given up, with the older file renamed already.
+      // What is begun too late would be given up.
       const over = performance.now() < end ? await isOverBy(end, this.write(name)) : !hasMore(kept);
       if (!over) this.#warn(name, 'its memory could not be kept in time: the file is as it was.');
     }

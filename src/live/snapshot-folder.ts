@@ -1,5 +1,6 @@
 /** The operator's folder of snapshots: which names it takes, what lies in it. The files themselves are the engine's. */
-import { lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { link, lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { readSnapshot } from '../engine/snapshot-file.ts';
 import { YocoError } from '../errors.ts';
@@ -13,6 +14,14 @@ export const MAX_SNAPSHOTS = 1_000;
 /** After the name of a kept stream: its file, one that could not be used, and one that the stream in memory does not go on from. */
 const KEPT = { current: '.keep.snap', bad: '.keep.bad', before: '.keep.before.snap' } as const;
 const IS_KEPT = /\.keep\.(?:snap|bad|before\.snap)$/;
+
+/** What became of a kept stream's file whose place another took. */
+export interface TakenPlace {
+  /** The name of what is kept of before. */
+  readonly before: string;
+  /** Whether that is the file; else it was given up, since one that had the name holds more. */
+  readonly setAside: boolean;
+}
 
 /** A snapshot that is to be written. */
 export interface NewSnapshot {
@@ -88,17 +97,43 @@ export class SnapshotFolder {
   }
 
   /**
-   * Gives a kept stream's file, if there is one, another name, in the place of an earlier one of that name. Returns the new name,
-   * or null. Throws `snapshot_failed`.
+   * Gives a kept stream's file, if there is one, the name of one that cannot be used, in the place of an earlier one of that name. Returns
+   * the new name, or null. Throws `snapshot_failed`.
    */
-  async setAside(stream: string, as: Exclude<keyof typeof KEPT, 'current'>): Promise<string | null> {
-    const file = stream + KEPT[as];
+  async setBad(stream: string): Promise<string | null> {
+    const file = stream + KEPT.bad;
     try {
       await rename(this.keptPath(stream), this.pathOf(file, 'keep'));
       return file;
     } catch (cause) {
       if (systemCode(cause) === 'ENOENT') return null;
       const detail = `Its older file cannot be renamed to ${file} (${systemReason(cause)}).`;
+      throw new YocoError('snapshot_failed', { detail, cause });
+    }
+  }
+
+  /** Where what is to take the place of a kept stream's file is written first. Where it is left there, it goes when the next file is written. */
+  pathBeside(stream: string): string {
+    return path.join(this.#path, `.${stream}${KEPT.current}.${randomBytes(6).toString('hex')}.part`);
+  }
+
+  /**
+   * Puts what was written beside a kept stream's file in its place. The file gets another name first, unless what has that name holds more
+   * frames; under its own there is one or the other at any time. Null where there was none. Throws `snapshot_failed`: then what was written is gone.
+   */
+  async takePlace(stream: string, beside: string): Promise<TakenPlace | null> {
+    const current = this.keptPath(stream);
+    const file = stream + KEPT.before;
+    const before = this.pathOf(file, 'keep');
+    try {
+      const isThere = await this.hasKept(stream);
+      const setAside = isThere && (await framesIn(current)) >= (await framesIn(before));
+      if (setAside) await giveName(current, before);
+      await rename(beside, current);
+      return isThere ? { before: file, setAside } : null;
+    } catch (cause) {
+      await rm(beside, { force: true }).catch(() => undefined);
+      const detail = `It cannot take the place of its older file (${systemReason(cause)}).`;
       throw new YocoError('snapshot_failed', { detail, cause });
     }
   }
@@ -183,6 +218,16 @@ export class SnapshotFolder {
       memory: withDefaults(memory, own.memory),
     };
   }
+}
+
+/** Frames of a snapshot, by its beginning; none of what is not there, or cannot be read. */
+const framesIn = (file: string): Promise<number> =>
+  readSnapshot(file, ({ summary }) => Promise.resolve(summary.frames)).catch(() => 0);
+
+/** Gives a file another name beside its own, in the place of what has it. Where a file can have one name only, it has its own no more. */
+async function giveName(file: string, name: string): Promise<void> {
+  await rm(name, { force: true });
+  await link(file, name).catch(() => rename(file, name));
 }
 
 function withDefaults(defaults: object, given: unknown): unknown {

@@ -251,6 +251,63 @@ describe('A kept file that cannot be used', () => {
   );
 });
 
+describe('A kept file from which the stream does not go on', () => {
+  /** A stream that begins empty beside the file, as where the engine was lost when it read that. */
+  async function beginsEmpty(live: Streams): Promise<SourceStream> {
+    vi.spyOn(live.engine, 'restore').mockRejectedValueOnce(new YocoError('engine_restarted'));
+    return door(live);
+  }
+
+  test(
+    'does not take the place of one that was set aside and holds more',
+    async () => {
+      await leftBehind();
+      const live = await start();
+      const framesWhere = async (): Promise<number[]> => [
+        await framesOf('door.keep.before.snap'),
+        await framesOf('door.keep.snap'),
+      ];
+      await push(await beginsEmpty(live), 0, 1);
+      await live.keep('door');
+      expect(await framesWhere()).toEqual([4, 1]);
+
+      await live.delete('door');
+      const again = await beginsEmpty(live);
+      await push(again, 0, 2);
+      await live.keep('door');
+      expect(await framesWhere()).toEqual([4, 2]);
+      expect(ofDoor().at(-1)).toMatch(/ is gone, since door\.keep\.before\.snap holds more\.$/);
+
+      await push(again, 2, 5);
+      await live.keep('door');
+      await live.delete('door');
+      await push(await beginsEmpty(live), 0, 1);
+      await live.keep('door');
+      expect(await framesWhere()).toEqual([5, 1]);
+      expect(ofDoor().at(-1)).toMatch(/ is door\.keep\.before\.snap now\.$/);
+    },
+    SLOW,
+  );
+
+  test(
+    'is there until a new one is written',
+    async () => {
+      await leftBehind();
+      const live = await start();
+      const stream = await beginsEmpty(live);
+      await push(stream, 0, 1);
+      vi.spyOn(stream, 'snapshot').mockRejectedValueOnce(new YocoError('engine_restarted'));
+      await live.keep('door');
+      expect(await readdir(folder)).toEqual(['door.keep.snap']);
+      expect(await framesOf('door.keep.snap')).toBe(4);
+      await live.keep('door');
+      expect((await readdir(folder)).sort()).toEqual(['door.keep.before.snap', 'door.keep.snap']);
+      expect([await framesOf('door.keep.before.snap'), await framesOf('door.keep.snap')]).toEqual([4, 1]);
+    },
+    SLOW,
+  );
+});
+
 describe('When the engine is lost, a kept stream', () => {
   test(
     'goes on from its file, without what came after that was written, and takes new frames',

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -47,5 +47,19 @@ describe('A folder of snapshots', () => {
     for (const name of ['door.keep.snap', 'yard.keep.before.snap', 'yard.keep.bad']) {
       await expect(snapshots.forNew('door', name)).rejects.toMatchObject({ code: 'invalid_request', param: 'file' });
     }
+  });
+
+  test('has a file of a kept stream at any time, also where what was written cannot take its place', async () => {
+    await writeFile(path.join(folder, 'yard.keep.snap'), 'old');
+    const snapshots = new SnapshotFolder(folder);
+    const beside = snapshots.pathBeside('yard');
+    await expect(snapshots.takePlace('yard', beside)).rejects.toMatchObject({ code: 'snapshot_failed' });
+    expect(await readFile(path.join(folder, 'yard.keep.snap'), 'utf8')).toBe('old');
+    await writeFile(beside, 'new');
+    expect(await snapshots.takePlace('yard', beside)).toEqual({ before: 'yard.keep.before.snap', setAside: true });
+    const left = (await readdir(folder)).filter((name) => name.includes('yard')).sort();
+    expect(left).toEqual(['yard.keep.before.snap', 'yard.keep.snap']);
+    expect(await readFile(path.join(folder, 'yard.keep.snap'), 'utf8')).toBe('new');
+    expect(await readFile(path.join(folder, 'yard.keep.before.snap'), 'utf8')).toBe('old');
   });
 });
