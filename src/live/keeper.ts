@@ -167,8 +167,8 @@ export class Keeper {
 
   async #write(kept: Kept): Promise<void> {
     const { stream } = kept;
-    if (!hasMore(kept)) return;
     try {
+      if (!(await this.#hasMore(kept))) return;
       const { path, written } = await this.#options.folder.forKept(stream.name);
       try {
         if (kept.keptMs === null) await this.#writeBeside(kept);
@@ -184,7 +184,13 @@ export class Keeper {
     }
   }
 
-  /** The file holds what is in no memory any more: minutes of video must not take its place, nor it go before they are written. */
+  /** Whether a stream holds what its file does not: all of it, where somebody has removed that. */
+  async #hasMore(kept: Kept): Promise<boolean> {
+    const { name } = kept.stream;
+    return isNewer(kept) || (kept.stream.status().lastMs !== null && !(await this.#options.folder.hasKept(name)));
+  }
+
+  /** The file holds what is in no memory any more: minutes of video must not take its place, and it stays until they are written. */
   async #writeBeside(kept: Kept): Promise<void> {
     const { name } = kept.stream;
     const { folder } = this.#options;
@@ -215,7 +221,7 @@ export class Keeper {
     const end = performance.now() + limitMs;
     for (const [name, kept] of all) {
       // What is begun too late would be given up.
-      const over = performance.now() < end ? await isOverBy(end, this.write(name)) : !hasMore(kept);
+      const over = performance.now() < end ? await isOverBy(end, this.write(name)) : !isNewer(kept);
       if (!over) this.#warn(name, 'its memory could not be kept in time: the file is as it was.');
     }
     this.#closed = true;
@@ -227,8 +233,8 @@ export class Keeper {
   }
 }
 
-/** Whether a stream holds what its file does not. */
-function hasMore({ stream, keptMs }: Kept): boolean {
+/** Whether a stream holds what was not written to its file. */
+function isNewer({ stream, keptMs }: Kept): boolean {
   const { lastMs } = stream.status();
   return lastMs !== null && (keptMs === null || lastMs > keptMs);
 }

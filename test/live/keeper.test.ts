@@ -126,6 +126,22 @@ describe('A kept stream', () => {
   );
 
   test(
+    'is written again where its file was removed, though no frame has come since, also at the end',
+    async () => {
+      const live = await start();
+      await push(await door(live), 0, 2);
+      await live.keep('door');
+      for (const writeAgain of [() => live.keep('door'), () => live.close()]) {
+        await live.deleteSnapshot('door.keep.snap');
+        await writeAgain();
+        expect(await framesOf('door.keep.snap')).toBe(2);
+      }
+      expect(warnings).toEqual([]);
+    },
+    SLOW,
+  );
+
+  test(
     'is written every so often, for as long as it is there',
     async () => {
       const live = await start();
