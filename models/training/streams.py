@@ -5,6 +5,7 @@ seed gives the same streams. Labels come from the data; times are those of the f
 """
 
 import math
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -12,7 +13,9 @@ import numpy as np
 
 from backbone import VECTORS
 from batch import LONG, SHORT, Batch
+from descriptions import described_by_name, with_article
 from kinds import ALSO_CALLED, ANIMALS, COUNTED, EATEN, HELD, PEOPLE, TRAFFIC, UNCOUNTED, Kinds
+from labels import SCENES
 from model import COUNTED_BELOW, DAY, LONGEST
 from phrasings import CHAT, FOLLOW_UPS, HELD_OUT, NO_CHANGE, NOT_SHOWN, PHRASINGS, STILL_SHOWN
 from signs import SET as SIGNS
@@ -84,6 +87,7 @@ AFTER_OTHERS, WRONG_BEFORE = 0.35, 0.2
 PART = 0.25
 CLEARLY = 0.4  # by how much seconds may be more or less than what is said of them: of half a second either number would be right
 SAYS_NOTHING = 0.1  # share of the photographs that are asked what they say, which is mostly nothing that could be read
+OF_PEOPLE = re.compile(r"\b(they|person)\b")  # of a question that takes it for granted that there are people
 LARGE = 0.5  # of a picture's side: a cut-out that large has no place in it
 # Share of the questions where, how many and how often of the only thing there is that name another one: a thing whose name was
 # never trained has a place and a number too.
@@ -91,10 +95,6 @@ MISNAMED = 0.12
 
 BEFORE_IT = ["please, ", "hey, ", "so ", "ok, ", "and ", "now, ", "tell me, ", "please tell me: ", "one question: ", "well, ", "i want to know: ", "do you know, ", "sorry, ", "hi, "]
 AFTER_IT = [" please", ", please?", "??", " ?", " then?", ", do you know?", " thanks"]
-
-
-def with_article(word: str) -> str:
-    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 
 class StreamMaker:
@@ -313,9 +313,17 @@ class StreamMaker:
         return Question(task, self.phrase(task), name, m.frames, m.here) if name else None
 
     def described(self, task: str, m: Moment) -> Question | None:
-        sentences = m.now.sample.learned or m.now.sample.captions
-        caption = self.pick(sentences).lower().rstrip(" .") if sentences else None
-        return Question(task, self.phrase(task), caption, m.frames, m.here) if caption else None
+        now = m.now
+        sentences = now.sample.learned or now.sample.captions
+        text = self.phrase(task)
+        if sentences:
+            said = self.pick(sentences).lower().rstrip(" .")
+        elif OF_PEOPLE.search(text) and now.sample.set not in SCENES:
+            return None
+        else:
+            placed = len(now.things) == 1 and now.things[0][3] <= LARGE
+            said = described_by_name(self.world, now, self.cell(now.things[0]) if placed else None)
+        return Question(task, text, said, m.frames, m.here) if said else None
 
     def attribute(self, task: str, m: Moment) -> Question | None:
         equipment = m.now.sample.extra.get("equipment")

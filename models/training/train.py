@@ -69,7 +69,7 @@ SHARES = {
 SETS_OF = {
     "usual": SET_SHARE,
     "boards": {"boards": 0.8, "flickr": 0.1, "grocery": 0.1},
-    "scenes": {"flickr": 0.8, "imagenet-samples": 0.1, "boards": 0.1},
+    "scenes": {"flickr": 0.6, "imagenet-samples": 0.14, "grocery": 0.06, "clothing": 0.06, "boards": 0.06, "signs": 0.04, "painted": 0.02, "exercises": 0.02},
     "signs": {"signs": 0.5, "painted": 0.25, "clothing": 0.1, "emoji": 0.05, "flickr": 0.05, "grocery": 0.05},
     "counts": {**SET_SHARE, "exercises": 0.3, "boards": 0.1},
     "times": {**SET_SHARE, "exercises": 0.04, "boards": 0.02},

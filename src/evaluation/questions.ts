@@ -58,6 +58,8 @@ export interface Words {
   readonly part?: string;
 }
 
+/** What would make the times of a part times of that day. */
+const OF_A_DAY = /\btoday\b/;
 /** Words of a question that takes it for granted that there are people. */
 const OF_PEOPLE = /\b(they|person)\b/;
 
@@ -102,8 +104,9 @@ export class Asker {
         // What was not shown is asked for in the words of any task that takes it for granted.
         return PHRASINGS[pick(['when', 'left', 'before', 'after'] as const, this.#random)];
       case 'seenkind':
-      case 'seenbetween':
         return PHRASINGS.seen;
+      case 'seenbetween':
+        return PHRASINGS.seen.filter((form) => !OF_A_DAY.test(form));
       case 'firstwithin':
         return PHRASINGS.first;
       case 'leftlast':
