@@ -121,8 +121,9 @@ export class StandingQuestion {
   /** Until the next turn: for `ms`, or until one of the streams ends or is gone. Where all have ended there is nothing to wait for. */
   async #pause(ms: number): Promise<void> {
     const { signal } = this.#abort;
-    const until = performance.now() + (this.#over ? Math.min(ms, LOOK_MS) : ms);
-    for (let left = ms; left > 0 && !signal.aborted; left = until - performance.now()) {
+    const wait = this.#over ? Math.min(ms, LOOK_MS) : ms;
+    const until = performance.now() + wait;
+    for (let left = wait; left > 0 && !signal.aborted; left = until - performance.now()) {
       await sleep(Math.min(left, LOOK_MS), undefined, { signal, ref: false }).catch(() => undefined);
       if (goneOf(this.#streams) > this.#gone) return;
     }
