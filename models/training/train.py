@@ -77,6 +77,8 @@ SETS_OF = {
     # How many things a stream of minutes showed is asked only where all of them have names.
     "many": {"grocery": 0.4, "clothing": 0.1, "imagenet-samples": 0.4, "emoji": 0.1},
 }
+# Of counts a larger share is of parts of streams: what the rest showed is to be left out.
+PART_OF_COUNTS = 0.45
 # Without these sets there is nothing that such steps could ask about.
 NEEDS = {"boards": "boards", "scenes": "flickr"}
 WRITING_PARTS = 4
@@ -469,7 +471,7 @@ class Trainer:
         return maker.batch(streams, frames, questions, tasks)
 
     def run(self) -> None:
-        makers = {kind: StreamMaker(self.world, self.args.seed + self.step, sets=sets, part=PART, general=GENERAL_OF_KINDS if kind == "kinds" else GENERAL) for kind, sets in SETS_OF.items() if self.world.has(sets)}
+        makers = {kind: StreamMaker(self.world, self.args.seed + self.step, sets=sets, part=PART_OF_COUNTS if kind in ("counts", "many") else PART, general=GENERAL_OF_KINDS if kind == "kinds" else GENERAL) for kind, sets in SETS_OF.items() if self.world.has(sets)}
         budget, first = self.args.hours * 3600, self.step
         if first > 0:  # a run that goes on draws anew: not the same kinds of steps again in the same order
             random.seed(self.args.seed + first)

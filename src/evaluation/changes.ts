@@ -3,7 +3,7 @@
  * a seed stays as it was.
  */
 import { NO_CHANGE } from './phrasings.ts';
-import { BORDER_MS, type Playlist, type Span } from './playlist.ts';
+import { BORDER_MS, insideMs, type Playlist, type Span } from './playlist.ts';
 import { Asker, type EvaluationQuestion, spanText } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
@@ -27,8 +27,7 @@ export function askChanges(
   const [first, ...later] = spans;
   if (first === undefined || later.length === 0) return [];
   const asker = new Asker(stream, random);
-  const inside = (fromMs: number, toMs: number): number =>
-    fromMs + BORDER_MS + random() * Math.max(0, toMs - fromMs - 2 * BORDER_MS);
+  const inside = (startMs: number, endMs: number): number => insideMs(random, { startMs, endMs });
 
   const chance = 1 / (spans.length + 1);
   if (stream % UNCHANGED_EVERY === UNCHANGED_EVERY - 1) {

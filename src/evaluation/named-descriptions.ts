@@ -2,7 +2,7 @@
  * "Describe what you see" of a thing, of which the data has no sentences: what is said must name it. Asked with a generator of its own: what
  * else is drawn for a seed stays as it was.
  */
-import { BORDER_MS, type Playlist } from './playlist.ts';
+import { insideMs, type Playlist } from './playlist.ts';
 import { Asker, type EvaluationQuestion } from './questions.ts';
 import { type Random, shuffle } from './random.ts';
 
@@ -18,7 +18,7 @@ export function askNamedDescriptions(
 ): readonly EvaluationQuestion[] {
   const asker = new Asker(stream, random);
   for (const { picture, startMs, endMs } of shuffle(spans, random).slice(0, DESCRIBED)) {
-    const asOfMs = startMs + BORDER_MS + random() * Math.max(0, endMs - startMs - 2 * BORDER_MS);
+    const asOfMs = insideMs(random, { startMs, endMs });
     const moment = { set: picture.set, startMs, endMs: asOfMs };
     asker.ask('describenamed', {}, { expected: picture.label, chance: 1 / Math.max(1, labels), asOfMs, moment });
   }

@@ -152,7 +152,7 @@ class WholeStream {
   }
 
   #now(span: Span): void {
-    this.#about('now', span, span.picture.label, 1 / this.#known.names, {}, this.#inside(span));
+    this.#about('now', span, span.picture.label, 1 / this.#known.names, {}, insideMs(this.#random, span));
   }
 
   #ends(): void {
@@ -173,8 +173,8 @@ class WholeStream {
   #seenNow(): void {
     if (this.#known.absent.length === 0) return;
     const span = this.#draws.shownNow.next();
-    this.#about('seennow', span, 'yes', 0.5, { x: withArticle(span.picture.label) }, this.#inside(span));
-    this.#no('seennow', this.#draws.neverShownNow.next(), this.#inside(pick(this.#spans, this.#random)), true);
+    this.#about('seennow', span, 'yes', 0.5, { x: withArticle(span.picture.label) }, insideMs(this.#random, span));
+    this.#no('seennow', this.#draws.neverShownNow.next(), insideMs(this.#random, pick(this.#spans, this.#random)), true);
   }
 
   /** The harder no: it was there, and is there no longer. */
@@ -182,8 +182,8 @@ class WholeStream {
     const now = this.#draws.shownNow.next((span) => span !== this.#spans[0]);
     const before = pick(this.#spans.slice(0, this.#spans.indexOf(now)), this.#random);
     if (related(now.picture.label, before.picture.label)) return;
-    this.#about('seennow', now, 'yes', 0.5, { x: withArticle(now.picture.label) }, this.#inside(now));
-    this.#no('seennow', before.picture.label, this.#inside(now), false);
+    this.#about('seennow', now, 'yes', 0.5, { x: withArticle(now.picture.label) }, insideMs(this.#random, now));
+    this.#no('seennow', before.picture.label, insideMs(this.#random, now), false);
   }
 
   #neighbour(task: 'before' | 'after'): void {
@@ -230,11 +230,6 @@ class WholeStream {
 
   get #ofOthers(): number {
     return 1 / Math.max(1, this.#spans.length - 1);
-  }
-
-  /** A moment at which the span is shown, clear of its borders. */
-  #inside({ startMs, endMs }: Span): number {
-    return startMs + BORDER_MS + this.#random() * Math.max(0, endMs - startMs - 2 * BORDER_MS);
   }
 
   #momentOf({ picture, startMs, endMs }: Span, asOfMs: number): EvaluationQuestion['moment'] {
@@ -290,6 +285,11 @@ function secondsOf({ startMs, endMs }: Span): number {
 function rarity(span: Span): number {
   const { mean, deviation, atMost } = LENGTHS;
   return Math.min(atMost, Math.exp(((secondsOf(span) - mean) / deviation) ** 2 / 2));
+}
+
+/** A moment at which what is shown from `startMs` to `endMs` is there, clear of its borders. */
+export function insideMs(random: Random, { startMs, endMs }: Pick<Span, 'startMs' | 'endMs'>): number {
+  return startMs + BORDER_MS + random() * Math.max(0, endMs - startMs - 2 * BORDER_MS);
 }
 
 /** A whole second at which it is shown, clear of its borders; null where there is none. */

@@ -1,24 +1,13 @@
 /** Which part of each stream a question is about: by its options, and by what it says itself ("in the last five minutes"). */
 import { YocoError } from '../errors.ts';
-import { askedMoment, type AskedSpan, askedSpan, lookBack, namesTimeOfDay } from '../model/asked-span.ts';
+import { askedMoment, type AskedSpan, askedSpan, type Asking, namesTimeOfDay } from '../model/asked-span.ts';
 import { agoOf, atClock, CLOCK_DAY_MS } from '../model/relative-time.ts';
 import { clockText } from '../clock-text.ts';
 import { dateAndTimeAt } from '../time-zone.ts';
-import { momentsAt, newestWallMs } from './moments.ts';
-import type { AskOptions, StreamStatus } from './types.ts';
+import { commonTimes } from './common-times.ts';
+import { momentsAt } from './moments.ts';
+import type { AskOptions, QuestionTimes, StreamStatus } from './types.ts';
 
-/** Times on each stream's own clock, ms. */
-export interface QuestionTimes {
-  /** Up to when each stream is read; null: its newest frame. */
-  readonly moments: readonly number[] | null;
-  /** From when on each stream is read; null: its oldest frame. A camera that has stalled may have nothing of that time. */
-  readonly begins: readonly number[] | null;
-  /** What is asked of that. */
-  readonly question: string;
-}
-
-/** From how long before an instant on several streams are read: what was shown at it, and hardly what was shown before. */
-const ABOUT_THEN_MS = 3_000;
 /** By how much, of the time back to it, a moment may lie before all that is kept: nobody means it to the second. */
 const ABOUT = 0.05;
 /** How far around a moment a stream is read of which the clock shows that time on other days, too. */
@@ -46,31 +35,7 @@ export function questionTimes(
   const [only] = clocks;
   if (clocks.length === 1 && only !== undefined) return ofOne(times, only, { nowMs, timeZone });
   if (clocks.some(({ lastMs }) => lastMs === null)) return times;
-  const last = lookBack(question);
-  if (last === null) return thenOfSeveral(times, wanted, clocks, nowMs);
-  // Counted from one instant: what a camera that has stalled showed before it did was not in the last minute.
-  const sinceWallMs = (wanted.asOfWallMs ?? newestWallMs(clocks)) - last.backMs;
-  const said = clocks.map(({ startedAtMs }, i) => Math.max(times.begins?.[i] ?? -Infinity, sinceWallMs - startedAtMs));
-  return { ...times, begins: said, question: last.question };
-}
-
-/**
- * Of several streams "30 seconds ago" is one instant, which is another time on each one's clock: what was shown then is read, and asked for. Throws
- * what `momentsAt` throws.
- */
-function thenOfSeveral(
-  times: QuestionTimes,
-  { asOfWallMs }: Wanted,
-  clocks: readonly StreamStatus[],
-  nowMs: number,
-): QuestionTimes {
-  const ago = agoOf(times.question);
-  const question = ago === null ? '' : withoutTime(ago.start, ago.end);
-  if (ago === null || question === null) return times;
-  const thenMs = (asOfWallMs ?? newestWallMs(clocks)) - ago.backMs;
-  const moments = momentsAt(thenMs, clocks, 'question', nowMs);
-  const begins = moments.map((ms, i) => Math.max(times.begins?.[i] ?? -Infinity, ms - ABOUT_THEN_MS));
-  return { moments, begins, question };
+  return commonTimes(times, wanted.asOfWallMs, clocks, { nowMs, timeZone });
 }
 
 function momentsOf({ asOfMs, asOfWallMs }: Wanted, clocks: readonly StreamStatus[]): readonly number[] | null {
@@ -83,12 +48,13 @@ function beginsOf({ sinceMs, sinceWallMs }: Wanted, clocks: readonly StreamStatu
   return sinceWallMs === undefined ? null : clocks.map(({ startedAtMs }) => sinceWallMs - startedAtMs);
 }
 
-/** Why a question can have no answer that names times of the day: it is about one recording of which nobody said when it was made. Null of any other. */
+/** Why a question that names times of the day can have no answer: nobody said of a recording when it was made. Null of any other. */
 export function withoutDate(question: string, clocks: readonly StreamStatus[]): YocoError | null {
-  const [only] = clocks;
-  if (clocks.length !== 1 || only?.wallTimes !== 'unknown' || !namesTimeOfDay(question)) return null;
+  const undated = clocks.find(({ wallTimes }) => wallTimes === 'unknown');
+  if (undated === undefined || !namesTimeOfDay(question)) return null;
+  const which = clocks.length === 1 ? 'the recording' : `the recording "${undated.name}"`;
   const detail =
-    'The question names a time of the day, and when the recording was made is not known: give source.recorded_at in its definition ' +
+    `The question names a time of the day, and when ${which} was made is not known: give source.recorded_at in its definition ` +
     '(--recorded-at with watch of one file), the wall time of its first frame.';
   return new YocoError('time_out_of_range', { param: 'question', detail });
 }
@@ -123,7 +89,7 @@ function ofOne(
     const detail = `The question is about what was shown ${partText(part, time())}; ${there}.`;
     return new YocoError('time_out_of_range', { param: 'question', detail });
   };
-  const moment = askedMoment(question, asking);
+  const moment = momentOfDay(question, asking);
   const span = moment === null ? askedSpan(question, asking) : null;
   const then = moment ?? (span === null ? momentAgo(question, readable) : null);
   if (then !== null) {
@@ -151,6 +117,13 @@ function ofOne(
   };
 }
 
+/** "At 7:30 this morning" as a time of the stream's clock, and when that is, ms; null where a question names no such moment. */
+function momentOfDay(question: string, asking: Asking): { readonly ms: number; readonly question: string } | null {
+  const moment = askedMoment(question, asking);
+  if (moment === null) return null;
+  return { ms: moment.ms, question: `${moment.start}${atClock(Math.max(0, moment.ms))}${moment.end}` };
+}
+
 /** "10 minutes ago" as a time of the stream's clock, and when that is, ms; null where a question names no such moment, or another time besides. */
 function momentAgo(
   question: string,
@@ -161,12 +134,6 @@ function momentAgo(
   const exactMs = lastMs - ago.backMs;
   const ms = exactMs >= firstMs - ABOUT * ago.backMs ? Math.max(firstMs, exactMs) : exactMs;
   return { ms, question: ms < 0 ? question : `${ago.start}${atClock(ms)}${ago.end}` };
-}
-
-/** What is left of a question without the time that stood between these; null where nothing is asked any more. */
-function withoutTime(start: string, end: string): string | null {
-  const rest = `${start.trimEnd()}${end}`.trim();
-  return /\w+\W+\w+/.test(rest) ? rest.replace(/^[,\s]+/, '') : null;
 }
 
 /** A time of a stream, ms since it began, as an error says it. */

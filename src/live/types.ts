@@ -19,6 +19,16 @@ export interface WarningFields {
 /** Streams of a question: names, in the order in which it reads them, or all that have frames. */
 export type WantedStreams = readonly string[] | 'all';
 
+/** Which part of each stream a question is about, in times on each one's own clock, ms. */
+export interface QuestionTimes {
+  /** Up to when each stream is read; null: its newest frame. */
+  readonly moments: readonly number[] | null;
+  /** From when on each stream is read; null: its oldest frame. A camera that has stalled may have nothing of that time. */
+  readonly begins: readonly number[] | null;
+  /** What is asked of that. */
+  readonly question: string;
+}
+
 export interface AskOptions {
   /** The question may look up to this moment; default: the newest frame. Only where one stream is asked. */
   readonly asOfMs?: number;

@@ -6,10 +6,10 @@
  * wrongly and does not show it. So what stands beside it must not turn its meaning ("except in the last minute", "just before
  * 1:42"), there is one such phrase, and without it there is still a question.
  */
-import { atClock } from './relative-time.ts';
 import { CLOCK, clockMs, LENGTH, lengthMs, ONE } from './said-time.ts';
 import {
   dayBehindTime,
+  dayBesideTime,
   isPartOfDay,
   isTimeOfDay,
   PART_OF_DAY,
@@ -48,8 +48,8 @@ interface Phrase {
 
 const PREPOSITION = '(?:in|within|during|over|for|throughout)(?: about)?(?: the| these| those)?';
 const TIME = `${TIME_OF_DAY}|${CLOCK}|(?:${LENGTH}) ago\\b`;
-/** "What was there before 1:00?" asks for what came next to that time, "how long after" for a time. */
-const ASKS_FOR_A_THING = /\b(?:what|which|who|name)\b/i;
+/** "What was there before 1:00?" asks for what came next to that time, "which camera showed a dog before 9 pm" does not, "how long after" for a time. */
+const ASKS_FOR_A_THING = /\b(?:what|which(?! (?:cameras?|streams?|videos?|recordings?|feeds?)\b)|who|name)\b/i;
 const ASKS_HOW_LONG = /\bhow (?:long|soon|much later)\b|\bbeen (?:since|after)\b/i;
 const ASKS_FOR_NOW = /\b(?:now|still|again)\b/i;
 /** Where "now" is not the end of the part: "from 0:10 until now". */
@@ -94,22 +94,18 @@ const PHRASES: readonly Phrase[] = [
   {
     said: phrase(`after (${TIME})`),
     but: new RegExp(`${ASKS_FOR_A_THING.source}|${ASKS_HOW_LONG.source}`, 'i'),
-    times: ([time = ''], asking) => ({ sinceMs: timeMs(time, asking), untilMs: null }),
+    times: ([time = ''], asking) => ({ sinceMs: timeMs(time, asking), untilMs: dayOf(time, asking).untilMs }),
   },
   {
     said: phrase(`(?:before|until|till|up to) (${TIME})`),
     but: new RegExp(`${ASKS_FOR_A_THING.source}|${ASKS_HOW_LONG.source}|${ASKS_FOR_NOW.source}`, 'i'),
-    times: ([time = ''], asking) => ({ sinceMs: null, untilMs: timeMs(time, asking) }),
+    times: ([time = ''], asking) => ({ sinceMs: dayOf(time, asking).sinceMs, untilMs: timeMs(time, asking) }),
   },
   {
     said: phrase(`(${PART_OF_DAY})`),
     // "At 7:30 this morning" is a moment.
     but: new RegExp(`${ASKS_FOR_NOW.source}|${TIME_OF_DAY}|${CLOCK}`, 'i'),
-    times: ([day = ''], { momentMs, startedAtMs, nowMs, timeZone }) => {
-      const [fromMs, toMs] = partOfDay(day, nowMs, timeZone);
-      const untilMs = toMs - startedAtMs;
-      return { sinceMs: fromMs - startedAtMs, untilMs: untilMs < momentMs ? untilMs : null };
-    },
+    times: ([day = ''], asking) => onStream(partOfDay(day, asking.nowMs, asking.timeZone), asking),
   },
 ];
 
@@ -125,7 +121,7 @@ interface Named {
 
 /** Days that a question may name apart from its time: it is then about no other day. */
 const NAMES_A_DAY = new RegExp(
-  '\\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|tonight|(?:this|last) (?:morning|afternoon|evening|night|week|month))\\b' +
+  '\\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|tonight|(?:this|last) (?:morning|afternoon|evening|night|week|month|year))\\b' +
     `|\\b(?:${LENGTH}) ago\\b|\\b\\d{4}-\\d\\d-\\d\\d\\b`,
   'i',
 );
@@ -167,24 +163,34 @@ export function lookBack(question: string): { readonly backMs: number; readonly 
   return { backMs: lengthMs(named.parts[0] ?? ''), question: named.question };
 }
 
+/** Beside times of the day: the first of "between 10 and 5 minutes ago" is a bare number. */
+const INSTANT = /ago$|^now$|^\d{1,2}$/i;
+
 const AT_TIME_OF_DAY = new RegExp(`\\bat (${TIME_OF_DAY})`, 'i');
 
-/** "At 7:30 this morning" as a time of the stream's clock, and when that is, ms; null where a question names no such moment. */
+/** "At 7:30 this morning": when that is, ms of the stream's clock, and the question around it; null where it names no such moment. */
 export function askedMoment(
   asked: string,
   { startedAtMs, nowMs, timeZone }: Asking,
-): { readonly ms: number; readonly question: string } | null {
+): { readonly ms: number; readonly start: string; readonly end: string } | null {
   const question = dayBehindTime(asked);
-  const [all = '', time = ''] = AT_TIME_OF_DAY.exec(question) ?? [];
-  if (time === '' || NAMES_A_DAY.test(question.replace(all, ''))) return null;
-  const ms = timeOfDay(time, nowMs, timeZone) - startedAtMs;
-  return { ms, question: question.replace(all, atClock(Math.max(0, ms))) };
+  const match = AT_TIME_OF_DAY.exec(question);
+  if (match === null) return null;
+  const [start, end] = around(question, match);
+  if (NAMES_A_DAY.test(`${start}${end}`)) return null;
+  return { ms: timeOfDay(match[1] ?? '', nowMs, timeZone) - startedAtMs, start, end };
 }
 
 /** Whether a question names a moment or a part by times of the day, which mean nothing of a stream whose wall times nobody knows. */
 export function namesTimeOfDay(question: string): boolean {
   const parts = namedPart(question)?.parts ?? [];
   return AT_TIME_OF_DAY.test(dayBehindTime(question)) || parts.some((part) => isTimeOfDay(part) || isPartOfDay(part));
+}
+
+/** Whether the part that a question names is one of instants, which several streams have in common: times of the day, and "10 minutes ago"; a time of a stream's own clock is none. */
+export function namesInstants(question: string): boolean {
+  const parts = namedPart(question)?.parts ?? [];
+  return parts.length > 0 && parts.every((part) => isTimeOfDay(part) || isPartOfDay(part) || INSTANT.test(part));
 }
 
 function lies(inner: RegExpMatchArray, outer: RegExpMatchArray): boolean {
@@ -212,8 +218,20 @@ function between(from: string, to: string, asking: Asking): Times | null {
     : { sinceMs: Math.min(sinceMs, untilMs), untilMs: Math.max(sinceMs, untilMs) };
 }
 
+/** A day that is not over has no end yet. */
+function onStream([fromMs, toMs]: readonly [fromMs: number, toMs: number], { momentMs, startedAtMs }: Asking): Times {
+  const untilMs = toMs - startedAtMs;
+  return { sinceMs: fromMs - startedAtMs, untilMs: untilMs < momentMs ? untilMs : null };
+}
+
+/** "After 5 pm yesterday" is about yesterday: its day, on the stream's clock, where what TIME matches names one. */
+function dayOf(text: string, asking: Asking): Times {
+  const day = isTimeOfDay(text) ? dayBesideTime(text, asking.nowMs, asking.timeZone) : null;
+  return day === null ? { sinceMs: null, untilMs: null } : onStream(day, asking);
+}
+
 /** What TIME matches, on the stream's clock. */
 function timeMs(text: string, { momentMs, startedAtMs, nowMs, timeZone }: Asking): number {
-  if (/ago$/i.test(text)) return momentMs - lengthMs(text.slice(0, -'ago'.length).trim());
-  return isTimeOfDay(text) ? timeOfDay(text, nowMs, timeZone) - startedAtMs : clockMs(text);
+  if (isTimeOfDay(text)) return timeOfDay(text, nowMs, timeZone) - startedAtMs;
+  return /ago$/i.test(text) ? momentMs - lengthMs(text.slice(0, -'ago'.length).trim()) : clockMs(text);
 }

@@ -140,14 +140,20 @@ describe('A question about one stream', () => {
   });
 
   test.each([
-    ['yesterday after 5 pm', 41, null],
+    ['yesterday after 5 pm', 41, 48],
+    ['yesterday since 5 pm', 41, null],
     ['yesterday between 8 am and 9 am', 32, 33],
     ['today between 8:00 and 9:00', 56, 57],
-    ['yesterday before 9 am', null, 33],
+    ['yesterday before 9 am', 24, 33],
+    ['yesterday morning between 8 am and 9 am', 32, 33],
+    ['two days ago after 9 am', 9, 24],
+    // The 3rd of January 2026 is a Saturday.
+    ['on Friday after 9 am', 33, 48],
+    ['Thursday evening', 18, 24],
+    ['on the 2nd after 9 am', 33, 48],
     // What says a day in another way is left in the question, which is then about all that is kept.
-    ['on Monday after 9 am', null, null],
-    ['yesterday morning between 8 am and 9 am', null, null],
-    ['two days ago after 9 am', null, null],
+    ['last week after 9 am', null, null],
+    ['on Monday and Tuesday after 9 am', null, null],
   ])('knows the day that stands before its time: %s', (part, from, to) => {
     const hour = 3_600_000;
     const days = clock('door', 0, 68 * hour);
@@ -156,7 +162,7 @@ describe('A question about one stream', () => {
       from === null ? null : [from * hour],
       to === null ? null : [to * hour],
     ]);
-    if (from !== null || to !== null) expect(times.question).toBe('was there a dog?');
+    if (times.begins !== null || times.moments !== null) expect(times.question).toBe('was there a dog?');
   });
 
   test('is not read from a time on that is after its moment', () => {
@@ -216,10 +222,15 @@ describe('A question that names a time of the day of a recording', () => {
     },
   );
 
-  test('is no other question: times of its own clock, and several streams, are asked about as ever', () => {
+  test('is no other question: times of its own clock are asked about as ever', () => {
     expect(asked('was there a dog after 1:42?', 'unknown')).toMatchObject({ begins: [102_000] });
-    const question = 'was there a dog after 9 pm?';
-    expect(asked(question, 'unknown', [tape, { ...tape, name: 'other' }])).toMatchObject({ question });
+  });
+
+  test('is as much one of several of them', () => {
+    const two = [tape, { ...tape, name: 'other' }];
+    const question = 'which recording showed a dog after 9 pm?';
+    expect(asked(question, 'recorded', two)).toMatchObject({ begins: [1_800_000, 1_800_000], moments: null });
+    expect(() => asked(question, 'unknown', two)).toThrow(/the recording "tape".*source\.recorded_at/);
   });
 });
 
@@ -250,6 +261,40 @@ describe('A question about several streams', () => {
     expect(ask('20 seconds ago?', {}, both)).toMatchObject({ moments: null, begins: null });
     const wrong = expect.objectContaining({ code: 'time_out_of_range', param: 'question' }) as Error;
     expect(() => ask('what did yard show 90 seconds ago?', {}, both)).toThrow(wrong);
+  });
+
+  test('names days and their times, which are the same of all', () => {
+    const [hour, day] = [3_600_000, 86_400_000];
+    const since = clock('since', 0, 3 * day + 12 * hour);
+    const later = clock('later', 0, 2 * day, 12 * hour);
+    const several = (question: string, options: AskOptions = {}) =>
+      questionTimes(question, options, [since, later], BEGAN_MS + 3 * day + 12 * hour, 'UTC');
+    expect(several('which camera showed a dog the day before yesterday?')).toEqual({
+      moments: [2 * day, day + 12 * hour],
+      begins: [day, 12 * hour],
+      question: 'which camera showed a dog?',
+    });
+    expect(several('which camera showed a dog since 7:30 this morning?')).toEqual({
+      moments: null,
+      begins: [3 * day + 7.5 * hour, 2 * day + 19.5 * hour],
+      question: 'which camera showed a dog?',
+    });
+    expect(several('which camera showed a dog between 3 hours ago and 2 hours ago?')).toMatchObject({
+      moments: [3 * day + 10 * hour, 2 * day],
+    });
+    expect(several('what did later show at 5 pm yesterday?')).toEqual({
+      moments: [2 * day + 17 * hour, 2 * day - 7 * hour + 12 * hour].map((ms, i) =>
+        Math.min(ms, i === 0 ? ms : 2 * day),
+      ),
+      begins: [2 * day + 17 * hour - 3_000, day + 29 * hour - 3_000],
+      question: 'what did later show?',
+    });
+    const wrong = expect.objectContaining({ code: 'time_out_of_range', param: 'question' }) as Error;
+    // One of them had not begun; and of the evening there is nothing yet.
+    expect(() => several('which camera showed a dog before 9 am on Thursday?')).toThrow(wrong);
+    expect(() => several('which camera showed a dog this evening?')).toThrow(wrong);
+    const asOfWallMs = BEGAN_MS + 2.5 * day;
+    expect(several('which camera showed a dog yesterday?', { asOfWallMs }).moments).toEqual([2 * day, day + 12 * hour]);
   });
 
   test('names no times of the clock: each counts from its own beginning', () => {

@@ -78,23 +78,65 @@ describe('A question that names times of the day, on the 29th at 16:00', () => {
     ['was there a car between 3 pm and 5 pm?', at(29, 15), at(29, 17), 'was there a car?'],
     ['Has anyone come in since 7:30 this morning?', at(29, 7, 30), null, 'Has anyone come in?'],
     ['was there a dog after 3:10 this afternoon?', at(29, 15, 10), null, 'was there a dog?'],
-    ['was anyone here after 22:00 last night?', at(28, 22), null, 'was anyone here?'],
-    ['was anyone here after 2:00 last night?', at(29, 2), null, 'was anyone here?'],
-    ['Was the gate open before 6:00 yesterday?', null, at(28, 6), 'Was the gate open?'],
+    ['was anyone here after 22:00 last night?', at(28, 22), at(29, 6), 'was anyone here?'],
+    ['was anyone here after 2:00 last night?', at(29, 2), at(29, 6), 'was anyone here?'],
+    ['Was the gate open before 6:00 yesterday?', at(28, 0), at(28, 6), 'Was the gate open?'],
     ['was there a dog today?', at(29, 0), null, 'was there a dog?'],
     ['was there a dog yesterday?', at(28, 0), at(29, 0), 'was there a dog?'],
     ['did anyone come last night?', at(28, 18), at(29, 6), 'did anyone come?'],
     ['did a car pass this morning?', at(29, 0), at(29, 12), 'did a car pass?'],
     ['between 8 am and 10 am yesterday, any dog?', at(28, 8), at(28, 10), 'any dog?'],
     ['between 10 pm yesterday and 2 am, any fox?', at(28, 22), at(29, 2), 'any fox?'],
-    ['any dog after 9:30 last night?', at(28, 21, 30), null, 'any dog?'],
-    ['any dog after 12:30 last night?', at(29, 0, 30), null, 'any dog?'],
+    ['any dog after 9:30 last night?', at(28, 21, 30), at(29, 6), 'any dog?'],
+    ['any dog after 12:30 last night?', at(29, 0, 30), at(29, 6), 'any dog?'],
     ['any dog between 9:30 and 10:30 last night?', at(28, 21, 30), at(28, 22, 30), 'any dog?'],
     ['any dog between 11 and 1 pm?', at(29, 11), at(29, 13), 'any dog?'],
     ['any dog between 9:00 and 5 pm?', at(29, 9), at(29, 17), 'any dog?'],
     ['any dog from 8 am until now?', at(29, 8), null, 'any dog?'],
+    ['was anyone here after 5 pm yesterday?', at(28, 17), at(29, 0), 'was anyone here?'],
+    ['has anyone come since 5 pm yesterday?', at(28, 17), null, 'has anyone come?'],
+    ['was anyone here before 9:30 last night?', at(28, 18), at(28, 21, 30), 'was anyone here?'],
+    ['since 12:30 this morning, any fox?', at(29, 0, 30), null, 'any fox?'],
   ])('%s', (asked, sinceMs, untilMs, question) => {
     expect(askedSpan(asked, ASKING)).toEqual({ sinceMs, untilMs, question });
+  });
+});
+
+describe('A question that names another day, on a Sunday the 29th', () => {
+  test.each([
+    ['was there a dog yesterday evening?', at(28, 18), at(29, 0)],
+    ['was there a dog yesterday night?', at(28, 18), at(29, 6)],
+    ['yesterday morning, was there a dog?', at(28, 0), at(28, 12)],
+    ['was there a dog the day before yesterday?', at(27, 0), at(28, 0)],
+    ['was there a dog the day before yesterday, between 8 and 9 am?', at(27, 8), at(27, 9)],
+    ['was there a dog two days ago?', at(27, 0), at(28, 0)],
+    ['was there a dog between 5 and 6 pm 3 days ago?', at(26, 17), at(26, 18)],
+    ['two days ago after 9 am, was there a dog?', at(27, 9), at(28, 0)],
+    ['was there a dog on Friday?', at(27, 0), at(28, 0)],
+    ['was there a dog last Saturday night?', at(28, 18), at(29, 6)],
+    ['was there a dog on Wednesday between 9:30 and 10:30 in the evening?', at(25, 21, 30), at(25, 22, 30)],
+    ['was there a dog after 5 in the afternoon on Wednesday?', at(25, 17), at(26, 0)],
+    ['was there a dog between 7 and 8 in the morning two days ago?', at(27, 7), at(27, 8)],
+    ['was there a dog on Thursday afternoon between 2:30 and 3:30?', at(26, 14, 30), at(26, 15, 30)],
+    ['was there a dog on Monday after 9 am?', at(23, 9), at(24, 0)],
+    ['was there a dog Friday before 9 am?', at(27, 0), at(27, 9)],
+    ['was there a dog on 2026-11-27?', at(27, 0), at(28, 0)],
+    ['was there a dog on November 27 between 8 and 9 am?', at(27, 8), at(27, 9)],
+    ['was there a dog on the 27th of November after 9 pm?', at(27, 21), at(28, 0)],
+    ['was there a dog after 9 pm on 27 Nov?', at(27, 21), at(28, 0)],
+    ['was there a dog on the 27th?', at(27, 0), at(28, 0)],
+    ['was there a dog on the 27th in the morning?', null, null],
+    ['on the 30th, was there a dog?', at(-1, 0), at(0, 0)],
+    // It is said on other days: the one before today.
+    ['was there a dog on Sunday?', at(22, 0), at(23, 0)],
+  ])('%s', (asked, sinceMs, untilMs) => {
+    const expected = sinceMs === null ? null : { sinceMs, untilMs, question: 'was there a dog?' };
+    expect(askedSpan(asked, ASKING)).toEqual(expected);
+  });
+
+  test('two days and some hours ago is an instant, and so is about two days ago', () => {
+    expect(askedSpan('was there a dog 2 days and 3 hours ago?', ASKING)).toBeNull();
+    expect(askedSpan('was there a dog about two days ago?', ASKING)).toBeNull();
   });
 });
 
@@ -106,6 +148,7 @@ describe('A question about the day that is asked', () => {
     expect(asked('any dog tonight?', nowMs)).toMatchObject({ sinceMs: at(29, 18) });
     expect(asked('any dog after 11 pm tonight?', nowMs)).toMatchObject({ sinceMs: at(29, 23) });
     expect(asked('any dog after 0:10 tonight?', nowMs)).toMatchObject({ sinceMs: at(30, 0, 10) });
+    expect(asked('any dog after 12:10 tonight?', nowMs)).toMatchObject({ sinceMs: at(30, 0, 10) });
   });
 
   test('counts from now, and not from the newest frame of a camera that has been away', () => {
@@ -117,11 +160,14 @@ describe('A question about the day that is asked', () => {
 });
 
 test.each([
-  ['What was at the door at 7:30 this morning?', at(29, 7, 30), 'What was at the door at 1:30:00?'],
-  ['what was shown at 3 pm?', at(29, 15), 'what was shown at 9:00:00?'],
-  ['what was shown at 1:42?', null, ''],
-])('A moment of the day is told as the stream tells it: %s', (question, ms, told) => {
-  expect(askedMoment(question, ASKING)).toEqual(ms === null ? null : { ms, question: told });
+  ['What was at the door at 7:30 this morning?', at(29, 7, 30), 'What was at the door ', '?'],
+  ['what was shown at 3 pm?', at(29, 15), 'what was shown ', '?'],
+  ['on Friday at 5 pm, what was shown?', at(27, 17), '', ', what was shown?'],
+  ['what was shown at 5 pm two days ago?', at(27, 17), 'what was shown ', '?'],
+  ['what was shown at 2:00 last night?', at(29, 2), 'what was shown ', '?'],
+  ['what was shown at 1:42?', null, '', ''],
+])('A moment of the day is found in its question: %s', (question, ms, start, end) => {
+  expect(askedMoment(question, ASKING)).toEqual(ms === null ? null : { ms, start, end });
 });
 
 describe('In a time zone of its own, a question', () => {
@@ -149,7 +195,7 @@ describe('In a time zone of its own, a question', () => {
     ['any dog between 1 am and 4 am?', '2026-03-29T10:00:00Z', '2026-03-29T00:00:00Z', '2026-03-29T02:00:00Z'],
     ['any dog between 1 am and 4 am?', '2026-10-25T10:00:00Z', '2026-10-24T23:00:00Z', '2026-10-25T03:00:00Z'],
     ['did anyone come last night?', '2026-10-25T10:00:00Z', '2026-10-24T16:00:00Z', '2026-10-25T05:00:00Z'],
-    ['any dog after 9 pm yesterday?', '2026-03-29T10:00:00Z', '2026-03-28T20:00:00Z', null],
+    ['any dog after 9 pm yesterday?', '2026-03-29T10:00:00Z', '2026-03-28T20:00:00Z', '2026-03-28T23:00:00Z'],
     // Half past five, which is six and a half hours after midnight.
     ['any dog tonight?', '2026-10-25T04:30:00Z', '2026-10-24T16:00:00Z', null],
   ])('on a day on which clocks are set means what they show: %s at %s', (question, now, since, until) => {
@@ -231,7 +277,10 @@ describe('All that was shown is what is asked about where', () => {
     "Is yesterday's package still there?",
     'Is it the same as yesterday?',
     'What about yesterday?',
-    'was there a dog yesterday evening?',
+    'Is it Friday?',
+    'Is it the same as on Friday?',
+    'was there a dog on the 2nd floor?',
+    'was there a man on the 3rd of them?',
     'Is the cup that was there before 1:00 still there?',
     'Is the cup there now that was there between 1:00 and 2:00?',
   ])('what stands beside the part turns its meaning: %s', (question) => {

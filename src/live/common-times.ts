@@ -1,0 +1,78 @@
+/**
+ * Which part of several streams a question says that it is about: in instants, each of which is another time on each one's clock. Times of a
+ * stream's own clock ("between 1:00 and 2:00") mean nothing of several, and are left in the question.
+ */
+import { YocoError } from '../errors.ts';
+import { askedMoment, askedSpan, lookBack, namesInstants } from '../model/asked-span.ts';
+import { agoOf } from '../model/relative-time.ts';
+import { dateAndTimeAt } from '../time-zone.ts';
+import { momentsAt, newestWallMs } from './moments.ts';
+import type { QuestionTimes, StreamStatus } from './types.ts';
+
+/** From how long before an instant on several streams are read: what was shown at it, and hardly what was shown before. */
+const ABOUT_THEN_MS = 3_000;
+
+interface Now {
+  readonly nowMs: number;
+  readonly timeZone: string | undefined;
+}
+
+/**
+ * `times`: what the options of the question allow, with `asOfWallMs` its moment, by default the newest frame of all. Throws `time_out_of_range` where
+ * no stream keeps anything of the part, or one nothing of the instant that is asked about, as `momentsAt` says it.
+ */
+export function commonTimes(
+  times: QuestionTimes,
+  asOfWallMs: number | undefined,
+  clocks: readonly StreamStatus[],
+  { nowMs, timeZone }: Now,
+): QuestionTimes {
+  const { question, begins } = times;
+  const momentMs = asOfWallMs ?? newestWallMs(clocks);
+  const from = (wallMs: number): readonly number[] =>
+    clocks.map(({ startedAtMs }, i) => Math.max(begins?.[i] ?? -Infinity, wallMs - startedAtMs));
+  const at = (wallMs: number): readonly number[] => momentsAt(wallMs, clocks, 'question', nowMs);
+
+  const last = lookBack(question);
+  // Counted from one instant: what a camera that has stalled showed before it did was not in the last minute.
+  if (last !== null) return { ...times, begins: from(momentMs - last.backMs), question: last.question };
+
+  const recorded = asOfWallMs !== undefined || clocks.every(({ wallTimes }) => wallTimes === 'recorded');
+  // On a clock that begins in 1970 times of a stream are wall times.
+  const asking = { momentMs, startedAtMs: 0, nowMs: recorded ? momentMs : Math.max(nowMs, momentMs), timeZone };
+  const span = namesInstants(question) ? askedSpan(question, asking) : null;
+  if (span !== null) {
+    const { sinceMs, untilMs } = span;
+    if (sinceMs !== null && sinceMs > momentMs) throw notYet(sinceMs, momentMs, timeZone);
+    return {
+      moments: untilMs === null || untilMs >= momentMs ? times.moments : at(untilMs),
+      begins: sinceMs === null ? begins : from(sinceMs),
+      question: span.question,
+    };
+  }
+
+  const then = askedMoment(question, asking) ?? momentAgo(question, momentMs);
+  const rest = then === null ? null : withoutTime(then.start, then.end);
+  if (then === null || rest === null) return times;
+  return { moments: at(then.ms), begins: from(then.ms - ABOUT_THEN_MS), question: rest };
+}
+
+function momentAgo(
+  question: string,
+  momentMs: number,
+): { readonly ms: number; readonly start: string; readonly end: string } | null {
+  const ago = agoOf(question);
+  return ago === null ? null : { ms: momentMs - ago.backMs, start: ago.start, end: ago.end };
+}
+
+/** What is left of a question without the time that stood between these; null where nothing is asked any more. */
+function withoutTime(start: string, end: string): string | null {
+  const rest = `${start.trimEnd()}${end}`.trim();
+  return /\w+\W+\w+/.test(rest) ? rest.replace(/^[,\s]+/, '') : null;
+}
+
+function notYet(sinceMs: number, momentMs: number, timeZone: string | undefined): YocoError {
+  const text = (ms: number): string => dateAndTimeAt(ms, timeZone).join(' ');
+  const detail = `The question is about what was shown from ${text(sinceMs)} on; the newest frame of these streams is of ${text(momentMs)}.`;
+  return new YocoError('time_out_of_range', { param: 'question', detail });
+}

@@ -1,0 +1,114 @@
+/**
+ * How people say days and parts of them ("yesterday evening", "on Monday", "on the 2nd"), as parts of regular expressions without groups, and from
+ * when to when those are. Hours count from the midnight with which the day begins; those from 24 on are of the night after it. A clock's time is
+ * the ms since 1970 at which a clock of UTC shows the same.
+ */
+import { COUNT, countOf } from './said-time.ts';
+
+/** Hours, the second after the first. */
+export type Hours = readonly [from: number, to: number];
+
+/** A day by its midnight on the clock, and which hours of it are meant. */
+export interface SaidDay {
+  readonly midnight: number;
+  readonly hours: Hours;
+}
+
+export const DAY_HOURS = 24;
+/** Until this hour it is still tonight. */
+export const MORNING_HOUR = 6;
+export const NOON_HOUR = 12;
+const EVENING_HOUR = 18;
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = DAY_HOURS * HOUR_MS;
+const WEEK = 7;
+
+const WHOLE: Hours = [0, DAY_HOURS];
+const NIGHT: Hours = [EVENING_HOUR, DAY_HOURS + MORNING_HOUR];
+const HOURS_OF: Readonly<Record<string, Hours>> = {
+  morning: [0, NOON_HOUR],
+  afternoon: [NOON_HOUR, EVENING_HOUR],
+  evening: [EVENING_HOUR, DAY_HOURS],
+  night: NIGHT,
+};
+const PART = `(?:${Object.keys(HOURS_OF).join('|')})`;
+const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
+const WEEKDAY = `(?:${WEEKDAYS.join('|')})`;
+const COUNTED = `${COUNT}days? ago`;
+const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+const MONTH =
+  '(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)';
+const NTH = '\\d{1,2}(?:st|nd|rd|th)';
+/** "The 2nd" is also a floor's number. */
+const NTH_ALONE = `the ${NTH}(?=\\W*$|[,;] | (?:at|after|before|since|until|till|up to|between|from|${PART})\\b)`;
+const DATE = `(?:\\d{4}-\\d\\d-\\d\\d|(?:the )?(?:${NTH}|\\d{1,2})(?: of)? ${MONTH}\\b|${MONTH} (?:${NTH}|\\d{1,2})(?!:|\\d| ?[ap]\\.?m)|${NTH_ALONE})`;
+
+/** Beside a time of the day these are surely days; longer ones come first. */
+const DAYS = [
+  'this (?:morning|afternoon|evening)',
+  'tonight',
+  'last night',
+  `(?:the day before yesterday|yesterday)(?: ${PART})?`,
+  'today',
+  COUNTED,
+];
+export const DAY = `(?:${[...DAYS, `(?:on |last |on last )?${WEEKDAY}(?: ${PART})?`, `(?:on )?${DATE}(?: ${PART})?`].join('|')})`;
+/** By itself a weekday, or a date, needs more than its name: "is it Monday?" asks for something else. */
+const ALONE = [
+  ...DAYS,
+  `(?:on |last |on last )${WEEKDAY}(?: ${PART})?`,
+  `${WEEKDAY} ${PART}`,
+  `on ${DATE}(?: ${PART})?`,
+];
+/** But not `yesterday's`, nor `today at`. */
+export const DAY_ALONE = `(?:${ALONE.join('|')})\\b(?!['’]s| ${PART}\\b)`;
+
+const LAST = new RegExp(`^(?:on )?(last )?(${WEEKDAY})`);
+const AGO = new RegExp(`^(${COUNT})days? ago$`);
+const ISO_DATE = /(\d{4})-(\d\d)-(\d\d)/;
+const DAY_OF_MONTH = /\b(\d{1,2})(?:st|nd|rd|th)?\b/;
+const MONTH_SAID = new RegExp(`\\b(${MONTH})\\b`);
+const PART_AT_END = new RegExp(`(${PART})$`);
+
+/** Which day it is that DAY matches, said when the clock shows `nowClock`. Of weekdays it is the last one before that day: "on Monday" is said on other days. */
+export function saidDay(text: string, nowClock: number): SaidDay {
+  const day = text.toLowerCase();
+  const today = midnightBefore(nowClock);
+  const hours = HOURS_OF[PART_AT_END.exec(day)?.[1] ?? ''] ?? WHOLE;
+  // After midnight these are still those of the day before.
+  if (day === 'tonight') return { midnight: midnightBefore(nowClock - MORNING_HOUR * HOUR_MS), hours: NIGHT };
+  if (day === 'this evening') return { midnight: midnightBefore(nowClock - MORNING_HOUR * HOUR_MS), hours };
+  return { midnight: dateOf(day, today) ?? today - daysBack(day, today) * DAY_MS, hours };
+}
+
+/** The midnight of a date, of those without a year or a month the last one up to today; null where a day is said in another way. */
+function dateOf(day: string, today: number): number | null {
+  const iso = ISO_DATE.exec(day);
+  if (iso !== null) return Date.parse(iso[0]);
+  const [, inMonth] = AGO.test(day) ? [] : (DAY_OF_MONTH.exec(day) ?? []);
+  if (inMonth === undefined) return null;
+  const said = MONTH_SAID.exec(day)?.[1];
+  const now = new Date(today);
+  const month = said === undefined ? now.getUTCMonth() : MONTHS.indexOf(said.slice(0, 3));
+  const date = Date.UTC(now.getUTCFullYear(), month, Number(inMonth));
+  if (date <= today) return date;
+  return said === undefined
+    ? Date.UTC(now.getUTCFullYear(), month - 1, Number(inMonth))
+    : Date.UTC(now.getUTCFullYear() - 1, month, Number(inMonth));
+}
+
+function daysBack(day: string, today: number): number {
+  if (day.startsWith('the day before yesterday')) return 2;
+  if (day.startsWith('yesterday') || day === 'last night') return 1;
+  const [, count] = AGO.exec(day) ?? [];
+  if (count !== undefined) return countOf(count);
+  const [, , weekday] = LAST.exec(day) ?? [];
+  if (weekday === undefined) return 0;
+  return (new Date(today).getUTCDay() - WEEKDAYS.indexOf(weekday) + WEEK) % WEEK || WEEK;
+}
+
+/** The midnight before, or at, what a clock shows. */
+export function midnightBefore(clock: number): number {
+  return Math.floor(clock / DAY_MS) * DAY_MS;
+}
