@@ -174,7 +174,12 @@ class WholeStream {
     if (this.#known.absent.length === 0) return;
     const span = this.#draws.shownNow.next();
     this.#about('seennow', span, 'yes', 0.5, { x: withArticle(span.picture.label) }, insideMs(this.#random, span));
-    this.#no('seennow', this.#draws.neverShownNow.next(), insideMs(this.#random, pick(this.#spans, this.#random)), true);
+    this.#no(
+      'seennow',
+      this.#draws.neverShownNow.next(),
+      insideMs(this.#random, pick(this.#spans, this.#random)),
+      true,
+    );
   }
 
   /** The harder no: it was there, and is there no longer. */
