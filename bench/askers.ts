@@ -15,7 +15,7 @@ import { clipPictures, engineTimes, FPS, startLive, startStreams } from './servi
 const ASKERS = 32;
 const LIVE_STREAMS = 4;
 const MINUTES = 10;
-/** Descriptions: the longest answers that the model gives. All are cut here, so that they are of one length. */
+/** All answers are of one length, whatever the clip shows: longer than a name, as a sentence about a scene is. */
 const ANSWER_TOKENS = 8;
 const ASKED = [
   'Describe the scene.',
@@ -125,6 +125,7 @@ function askOnce(live: Streams, question: string): Promise<Answered> {
         temperature: 0,
         topP: 1,
         seed: 1,
+        endless: true,
       },
       {
         delta: () => {

@@ -224,10 +224,10 @@ export class Answers {
   #take({ id, answer }: Decoding, output: Reading): boolean {
     const { config } = this.#model;
     if (this.#answers.get(id) !== answer) return false; // a stream of it was closed during the run
-    const { temperature, topP } = answer.request;
+    const { temperature, topP, endless = false } = answer.request;
     const sampled = sample(output.logits, { temperature, topP, random: answer.random });
     const token = config.answerTokens[sampled];
-    const ended = token === undefined || token === config.endToken;
+    const ended = token === undefined || (token === config.endToken && !endless);
     if (!ended || answer.ids.length === 0) answer.evidence.add(output.looked);
     answer.precision = worstOf([answer.precision, output.precision]);
     answer.logProbabilities.push(logProbability(output.logits, sampled));
@@ -238,7 +238,7 @@ export class Answers {
     answer.segment.take(output);
     answer.ids.push(token);
     this.#runs.countAnswerToken();
-    if (config.endsAtRepetition && saysItTwice(answer.ids, () => this.#model.tokenizer.decode(answer.ids))) {
+    if (config.endsAtRepetition && !endless && saysItTwice(answer.ids, () => this.#model.tokenizer.decode(answer.ids))) {
       answer.ids.length /= 2;
       answer.logProbabilities.length /= 2;
       this.#finish(id, answer, 'stop');

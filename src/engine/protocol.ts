@@ -27,6 +27,8 @@ export interface AskRequest {
   readonly temperature: number;
   readonly topP: number;
   readonly seed: number;
+  /** Of benches, which compare answers of one length: it ends at `maxTokens` and not before, as with `ignore_eos` of vLLM. */
+  readonly endless?: boolean;
   /** Asked by no person: it finds a place only while half of them are free. */
   readonly unattended?: boolean;
 }

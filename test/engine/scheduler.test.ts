@@ -169,6 +169,21 @@ function stopClock(): void {
   vi.spyOn(performance, 'now').mockReturnValue(performance.now());
 }
 
+test('An endless answer has as many tokens as it may have, whatever it would have ended with', async () => {
+  open('cam');
+  await watch('cam', 0, 3);
+  const { answerTokens, endToken } = model.config;
+  const read = model.reader.readTogether.bind(model.reader);
+  vi.spyOn(model.reader, 'readTogether').mockImplementation(async (...args) => {
+    const readings = await read(...args);
+    for (const { logits } of readings) logits[answerTokens.indexOf(endToken)] = 100;
+    return readings;
+  });
+  const asked = request('cam', 'what is shown now?', { maxTokens: 30 });
+  expect(await answer(asked)).toMatchObject({ outputTokens: 0, finish: 'stop' });
+  expect(await answer({ ...asked, endless: true })).toMatchObject({ outputTokens: 30, finish: 'length' });
+});
+
 describe('While answers are written, frames', () => {
   const names = Array.from({ length: FRAME_BATCH + 2 }, (_, i) => `s${i}`);
 
