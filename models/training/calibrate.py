@@ -36,7 +36,7 @@ STEPS = np.arange(0, 3.01, 0.05)
 COST = 0.01
 # A thing that was never there and is claimed does more harm than one that is forgotten. A third of these are look-alikes (CONFUSED,
 # streams.py): of things at random far fewer are claimed.
-NO_RIGHT = 0.95
+NO_RIGHT = 0.965
 LOUDER = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
 # Columns of the map of marks; frames, sets, streams, questions on each and tasks of what is asked about them: the first task is theirs, and "now" what they may cost.
 LOUD = {
