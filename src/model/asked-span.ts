@@ -7,6 +7,7 @@
  * 1:42"), there is one such phrase, and without it there is still a question.
  */
 import { CLOCK, clockMs, LENGTH, lengthMs, ONE } from './said-time.ts';
+import { DAY } from './said-day.ts';
 import {
   dayBehindTime,
   dayBesideTime,
@@ -102,10 +103,30 @@ const PHRASES: readonly Phrase[] = [
     times: ([time = ''], asking) => ({ sinceMs: dayOf(time, asking).sinceMs, untilMs: timeMs(time, asking) }),
   },
   {
-    said: phrase(`(${PART_OF_DAY})`),
+    said: phrase(`(?:ever )?since (${DAY})`),
+    but: ASKS_HOW_LONG,
+    times: ([day = ''], asking) => ({ sinceMs: dayOnStream(day, asking).sinceMs, untilMs: null }),
+  },
+  {
+    said: phrase(`(?<!\\bday )before (${DAY})`),
+    but: new RegExp(`${ASKS_FOR_A_THING.source}|${ASKS_HOW_LONG.source}|${ASKS_FOR_NOW.source}`, 'i'),
+    times: ([day = ''], asking) => ({ sinceMs: null, untilMs: dayOnStream(day, asking).sinceMs }),
+  },
+  {
+    said: phrase(`(?:between|from) (${DAY}) (?:and|to|until|till) (${DAY})`),
+    but: ASKS_FOR_NOW_TOO,
+    times: ([from = '', to = ''], asking) => ({
+      ...dayOnStream(from, asking),
+      untilMs: dayOnStream(to, asking).untilMs,
+    }),
+  },
+  {
+    said: phrase(
+      `(?:(?:earlier|later|early|late|sometime|at some point|at any time|any ?time|all day) )?(${PART_OF_DAY})`,
+    ),
     // "At 7:30 this morning" is a moment.
     but: new RegExp(`${ASKS_FOR_NOW.source}|${TIME_OF_DAY}|${CLOCK}`, 'i'),
-    times: ([day = ''], asking) => onStream(partOfDay(day, asking.nowMs, asking.timeZone), asking),
+    times: ([day = ''], asking) => dayOnStream(day, asking),
   },
 ];
 
@@ -166,7 +187,7 @@ export function lookBack(question: string): { readonly backMs: number; readonly 
 /** Beside times of the day: the first of "between 10 and 5 minutes ago" is a bare number. */
 const INSTANT = /ago$|^now$|^\d{1,2}$/i;
 
-const AT_TIME_OF_DAY = new RegExp(`\\bat (${TIME_OF_DAY})`, 'i');
+const AT_TIME_OF_DAY = new RegExp(`\\b(?:at|around|about|at around|at about) (${TIME_OF_DAY})`, 'i');
 
 /** "At 7:30 this morning": when that is, ms of the stream's clock, and the question around it; null where it names no such moment. */
 export function askedMoment(
@@ -216,6 +237,10 @@ function between(from: string, to: string, asking: Asking): Times | null {
   return first === from
     ? { sinceMs, untilMs }
     : { sinceMs: Math.min(sinceMs, untilMs), untilMs: Math.max(sinceMs, untilMs) };
+}
+
+function dayOnStream(day: string, asking: Asking): Times {
+  return onStream(partOfDay(day, asking.nowMs, asking.timeZone), asking);
 }
 
 /** A day that is not over has no end yet. */

@@ -33,6 +33,7 @@ const HOURS_OF: Readonly<Record<string, Hours>> = {
   night: NIGHT,
 };
 const PART = `(?:${Object.keys(HOURS_OF).join('|')})`;
+const OF_IT = `(?: (?:in the )?${PART}| at night)?`;
 const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
 const WEEKDAY = `(?:${WEEKDAYS.join('|')})`;
 const COUNTED = `${COUNT}days? ago`;
@@ -49,23 +50,26 @@ const DAYS = [
   'this (?:morning|afternoon|evening)',
   'tonight',
   'last night',
-  `(?:the day before yesterday|yesterday)(?: ${PART})?`,
+  `(?:the day before yesterday|yesterday)${OF_IT}`,
   'today',
-  COUNTED,
+  `${COUNTED}${OF_IT}`,
 ];
-export const DAY = `(?:${[...DAYS, `(?:on |last |on last )?${WEEKDAY}(?: ${PART})?`, `(?:on )?${DATE}(?: ${PART})?`].join('|')})`;
+export const DAY = `(?:${[...DAYS, `(?:on |last |on last )?${WEEKDAY}${OF_IT}`, `(?:on )?${DATE}${OF_IT}`].join('|')})`;
 /** By itself a weekday, or a date, needs more than its name: "is it Monday?" asks for something else. */
 const ALONE = [
   ...DAYS,
-  `(?:on |last |on last )${WEEKDAY}(?: ${PART})?`,
+  `(?:on |last |on last )${WEEKDAY}${OF_IT}`,
   `${WEEKDAY} ${PART}`,
-  `on ${DATE}(?: ${PART})?`,
+  `on ${DATE}${OF_IT}`,
+  'overnight',
+  '(?:during|in) the night',
 ];
 /** But not `yesterday's`, nor `today at`. */
-export const DAY_ALONE = `(?:${ALONE.join('|')})\\b(?!['’]s| ${PART}\\b)`;
+export const DAY_ALONE = `(?:${ALONE.join('|')})\\b(?!['’]s| (?:in the )?${PART}\\b)`;
 
 const LAST = new RegExp(`^(?:on )?(last )?(${WEEKDAY})`);
-const AGO = new RegExp(`^(${COUNT})days? ago$`);
+const AGO = new RegExp(`^(${COUNT})days? ago\\b`);
+const THE_NIGHT = /^(?:last night|overnight|(?:during|in) the night)$/;
 const ISO_DATE = /(\d{4})-(\d\d)-(\d\d)/;
 const DAY_OF_MONTH = /\b(\d{1,2})(?:st|nd|rd|th)?\b/;
 const MONTH_SAID = new RegExp(`\\b(${MONTH})\\b`);
@@ -100,7 +104,7 @@ function dateOf(day: string, today: number): number | null {
 
 function daysBack(day: string, today: number): number {
   if (day.startsWith('the day before yesterday')) return 2;
-  if (day.startsWith('yesterday') || day === 'last night') return 1;
+  if (day.startsWith('yesterday') || THE_NIGHT.test(day)) return 1;
   const [, count] = AGO.exec(day) ?? [];
   if (count !== undefined) return countOf(count);
   const [, , weekday] = LAST.exec(day) ?? [];

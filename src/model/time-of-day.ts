@@ -15,20 +15,34 @@ const HOUR = '\\d{1,2}(?::[0-5]\\d)?';
 const CLEAR_HOUR = `\\d{1,2}(?::[0-5]\\d(?:${MERIDIEM})?|${MERIDIEM})`;
 /** "Yesterday after 5 pm", "this morning between 8:00 and 9:00". */
 const DAY_FIRST = new RegExp(
-  `\\b(${DAY}),? ((?:(?:at|after|before|since|until|till|up to) |(?:between|from) ${HOUR}(?:${MERIDIEM})? (?:and|to|until|till) )${CLEAR_HOUR})(?! ${DAY}\\b)`,
+  `\\b(${DAY}),? ((?:(?:at|around|about|after|before|since|until|till|up to) |(?:between|from) ${HOUR}(?:${MERIDIEM})? (?:and|to|until|till) )${CLEAR_HOUR})(?! ${DAY}\\b)`,
   'i',
+);
+/** "Since yesterday at 5 pm", "between yesterday 5 pm and today 8 am". */
+const DAY_INSIDE = new RegExp(
+  `\\b((?<!\\bday )before|since|after|until|till|up to|from|between|and|to) (${DAY}),? (?:at )?(${CLEAR_HOUR})(?! ${DAY}\\b)`,
+  'gi',
+);
+const NOON = /\b(at|around|about|after|before|since|until|till|up to|between|from|and|to) (noon|midnight)\b/gi;
+const O_CLOCK = new RegExp(
+  ` o['’]?clock\\b(?= ${DAY}\\b| in the )|(?<=\\b${DAY},? (?:at|around|about|after|before|since|until|till) \\d{1,2}) o['’]?clock\\b`,
+  'gi',
 );
 
 const PARTS = new RegExp(
   `^(\\d{1,2})(:\\d{2})?(?: ?([ap])\\.?m\\.?| in the (morning|afternoon|evening))?(?: (${DAY}))?$`,
   'i',
 );
-const PART = new RegExp(`^${PART_OF_DAY}$`, 'i');
+const PART = new RegExp(`^(?:${PART_OF_DAY}|${DAY})$`, 'i');
 const WHOLE = new RegExp(`^(?:${TIME_OF_DAY})$`, 'i');
 
-/** The same question with its day behind the time that it is the day of, where TIME_OF_DAY has it. */
+/** The same question with its times as TIME_OF_DAY has them: in digits, each with its day behind it. */
 export function dayBehindTime(question: string): string {
-  return question.replace(DAY_FIRST, '$2 $1');
+  return question
+    .replace(NOON, (_, word: string, time: string) => `${word} 12:00 ${time.toLowerCase() === 'noon' ? 'pm' : 'am'}`)
+    .replace(O_CLOCK, ':00')
+    .replace(DAY_INSIDE, '$1 $3 $2')
+    .replace(DAY_FIRST, '$2 $1');
 }
 
 export function isTimeOfDay(text: string): boolean {

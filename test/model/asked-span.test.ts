@@ -120,6 +120,18 @@ describe('A question that names another day, on a Sunday the 29th', () => {
     ['was there a dog on Thursday afternoon between 2:30 and 3:30?', at(26, 14, 30), at(26, 15, 30)],
     ['was there a dog on Monday after 9 am?', at(23, 9), at(24, 0)],
     ['was there a dog Friday before 9 am?', at(27, 0), at(27, 9)],
+    ['was there a dog three days ago in the evening?', at(26, 18), at(27, 0)],
+    ['was there a dog overnight?', at(28, 18), at(29, 6)],
+    ['was there a dog earlier today?', at(29, 0), null],
+    ['was there a dog all day yesterday?', at(28, 0), at(29, 0)],
+    ['was there a dog since Friday?', at(27, 0), null],
+    ['was there a dog since yesterday at 5 pm?', at(28, 17), null],
+    ['was there a dog before yesterday?', null, at(28, 0)],
+    ['was there a dog the day before yesterday before 5 pm?', at(27, 0), at(27, 17)],
+    ['was there a dog between Monday and Wednesday?', at(23, 0), at(26, 0)],
+    ['was there a dog between yesterday 5 pm and today 8 am?', at(28, 17), at(29, 8)],
+    ['was there a dog after midnight?', at(29, 0), null],
+    ["was there a dog after 9 o'clock yesterday?", at(28, 9), at(29, 0)],
     ['was there a dog on 2026-11-27?', at(27, 0), at(28, 0)],
     ['was there a dog on November 27 between 8 and 9 am?', at(27, 8), at(27, 9)],
     ['was there a dog on the 27th of November after 9 pm?', at(27, 21), at(28, 0)],
@@ -165,7 +177,11 @@ test.each([
   ['on Friday at 5 pm, what was shown?', at(27, 17), '', ', what was shown?'],
   ['what was shown at 5 pm two days ago?', at(27, 17), 'what was shown ', '?'],
   ['what was shown at 2:00 last night?', at(29, 2), 'what was shown ', '?'],
+  ['was anyone there around 5 pm yesterday?', at(28, 17), 'was anyone there ', '?'],
+  ['was anyone there yesterday at noon?', at(28, 12), 'was anyone there ', '?'],
+  ["at 9 o'clock yesterday, what was shown?", at(28, 9), '', ', what was shown?'],
   ['what was shown at 1:42?', null, '', ''],
+  ["what was shown at 9 o'clock?", null, '', ''],
 ])('A moment of the day is found in its question: %s', (question, ms, start, end) => {
   expect(askedMoment(question, ASKING)).toEqual(ms === null ? null : { ms, start, end });
 });
@@ -214,6 +230,8 @@ describe('A time of the day', () => {
     'Was there a dog Today?',
     'what was shown at 7:30 this morning?',
     'any dog from 8 am until now?',
+    'any dog since Monday?',
+    'any dog between Monday and Tuesday?',
   ])('is named: %s', (question) => {
     expect(namesTimeOfDay(question)).toBe(true);
   });
@@ -278,6 +296,8 @@ describe('All that was shown is what is asked about where', () => {
     'Is it the same as yesterday?',
     'What about yesterday?',
     'Is it Friday?',
+    'was there a dog on Saturday and Sunday?',
+    'was there a dog last week?',
     'Is it the same as on Friday?',
     'was there a dog on the 2nd floor?',
     'was there a man on the 3rd of them?',
