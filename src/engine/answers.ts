@@ -238,7 +238,11 @@ export class Answers {
     answer.segment.take(output);
     answer.ids.push(token);
     this.#runs.countAnswerToken();
-    if (config.endsAtRepetition && !endless && saysItTwice(answer.ids, () => this.#model.tokenizer.decode(answer.ids))) {
+    if (
+      config.endsAtRepetition &&
+      !endless &&
+      saysItTwice(answer.ids, () => this.#model.tokenizer.decode(answer.ids))
+    ) {
       answer.ids.length /= 2;
       answer.logProbabilities.length /= 2;
       this.#finish(id, answer, 'stop');
