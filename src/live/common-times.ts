@@ -3,10 +3,10 @@
  * stream's own clock ("between 1:00 and 2:00") mean nothing of several, and are left in the question.
  */
 import { YocoError } from '../errors.ts';
-import { askedMoment, askedSpan, lookBack, namesInstants } from '../model/asked-span.ts';
+import { askedMoment, askedSpan, type Asking, lookBack, namesInstants } from '../model/asked-span.ts';
 import { agoOf } from '../model/relative-time.ts';
 import { dateAndTimeAt } from '../time-zone.ts';
-import { momentsAt, newestWallMs } from './moments.ts';
+import { momentsAt, newestWallMs, reachesBackTo } from './moments.ts';
 import type { QuestionTimes, StreamStatus } from './types.ts';
 
 /** From how long before an instant on several streams are read: what was shown at it, and hardly what was shown before. */
@@ -37,9 +37,7 @@ export function commonTimes(
   // Counted from one instant: what a camera that has stalled showed before it did was not in the last minute.
   if (last !== null) return { ...times, begins: from(momentMs - last.backMs), question: last.question };
 
-  const recorded = asOfWallMs !== undefined || clocks.every(({ wallTimes }) => wallTimes === 'recorded');
-  // On a clock that begins in 1970 times of a stream are wall times.
-  const asking = { momentMs, startedAtMs: 0, nowMs: recorded ? momentMs : Math.max(nowMs, momentMs), timeZone };
+  const asking = askingOfAll(momentMs, asOfWallMs, clocks, { nowMs, timeZone });
   const span = namesInstants(question) ? askedSpan(question, asking) : null;
   if (span !== null) {
     const { sinceMs, untilMs } = span;
@@ -55,6 +53,38 @@ export function commonTimes(
   const rest = then === null ? null : withoutTime(then.start, then.end);
   if (then === null || rest === null) return times;
   return { moments: at(then.ms), begins: from(then.ms - ABOUT_THEN_MS), question: rest };
+}
+
+/**
+ * Of these streams those that keep anything of the part that a question names in instants: one that began later is nothing that "which camera showed a
+ * dog yesterday?" asks about. All of them where fewer than two do, or it names none: then the question says why it has no answer.
+ */
+export function reachedBy<S extends { status(): StreamStatus }>(
+  question: string,
+  asOfWallMs: number | undefined,
+  streams: readonly S[],
+  { nowMs, timeZone }: Now,
+): readonly S[] {
+  const clocks = streams.map((stream) => stream.status());
+  if (clocks.length < 2 || clocks.some(({ lastMs }) => lastMs === null) || !namesInstants(question)) return streams;
+  const momentMs = asOfWallMs ?? newestWallMs(clocks);
+  const untilMs = askedSpan(question, askingOfAll(momentMs, asOfWallMs, clocks, { nowMs, timeZone }))?.untilMs ?? null;
+  const reached = streams.filter((_, i) => {
+    const clock = clocks[i];
+    return untilMs === null || (clock !== undefined && reachesBackTo(untilMs, clock));
+  });
+  return reached.length < 2 ? streams : reached;
+}
+
+/** On a clock that begins in 1970, on which times of a stream are wall times. */
+function askingOfAll(
+  momentMs: number,
+  asOfWallMs: number | undefined,
+  clocks: readonly StreamStatus[],
+  { nowMs, timeZone }: Now,
+): Asking {
+  const recorded = asOfWallMs !== undefined || clocks.every(({ wallTimes }) => wallTimes === 'recorded');
+  return { momentMs, startedAtMs: 0, nowMs: recorded ? momentMs : Math.max(nowMs, momentMs), timeZone };
 }
 
 function momentAgo(

@@ -6,6 +6,7 @@ import { asksForAChange } from '../model/asked-span.ts';
 import type { Turn } from '../model/question.ts';
 import { QUESTION_MAX_CHARS } from '../question-limits.ts';
 import { StreamedAnswer } from './answer.ts';
+import { reachedBy } from './common-times.ts';
 import { isOver, noFrame } from './no-frame.ts';
 import { questionTimes } from './question-times.ts';
 import type { Answer, AskOptions, Conversation, LiveStream, PastTurn } from './types.ts';
@@ -24,13 +25,15 @@ export class StreamConversation implements Conversation {
   readonly streams: readonly ConversationStream[];
   readonly #engine: Engine;
   readonly #timeZone: string | undefined;
+  readonly #anyOf: boolean;
   #turns: Turn[] = [];
   #busy = false;
 
-  /** `timeZone`: of the times of the day in questions; default: that of the process. */
-  constructor(engine: Engine, streams: readonly ConversationStream[], timeZone?: string) {
+  /** `timeZone`: of the times of the day in questions; default: that of the process. `anyOf`: nobody named the streams, and one that keeps nothing of what a question is about is left out. */
+  constructor(engine: Engine, streams: readonly ConversationStream[], timeZone?: string, anyOf = false) {
     this.#engine = engine;
     this.#timeZone = timeZone;
+    this.#anyOf = anyOf;
     this.streams = streams;
   }
 
@@ -55,17 +58,10 @@ export class StreamConversation implements Conversation {
     check('temperature', temperature, 0, 2);
     check('topP', topP, Number.MIN_VALUE, 1);
     check('maxTokens', maxTokens, 1, Infinity);
-    const {
-      moments,
-      begins,
-      question: asked,
-    } = questionTimes(
-      text,
-      options,
-      this.streams.map((stream) => stream.status()),
-      Date.now(),
-      this.#timeZone,
-    );
+    const now = { nowMs: Date.now(), timeZone: this.#timeZone };
+    const streams = this.#anyOf ? reachedBy(text, options.asOfWallMs, this.streams, now) : this.streams;
+    const clocks = streams.map((stream) => stream.status());
+    const { moments, begins, question: asked } = questionTimes(text, options, clocks, now.nowMs, now.timeZone);
     const turns = options.turns === undefined ? this.#turns : this.#given(options.turns, moments);
     this.#busy = true;
     const answer = new StreamedAnswer();
@@ -73,7 +69,7 @@ export class StreamConversation implements Conversation {
     let firstTokenMs: number | undefined;
     const cancel = this.#engine.ask(
       {
-        streams: this.streams.map(({ name }, i) => ({
+        streams: streams.map(({ name }, i) => ({
           name,
           asOfMs: moments?.[i] ?? null,
           sinceMs: begins?.[i] ?? null,

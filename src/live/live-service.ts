@@ -196,7 +196,7 @@ export class Streams implements LiveService {
   converse(streams: WantedStreams, param = 'streams', asOfWallMs?: number): Conversation {
     const most = this.#engine.bundle.streamTags;
     const chosen = chooseStreams(streams, this.list(), most, param, asOfWallMs);
-    return new StreamConversation(this.#engine, chosen, this.#options.timeZone);
+    return new StreamConversation(this.#engine, chosen, this.#options.timeZone, streams === 'all');
   }
 
   async delete(name: string): Promise<void> {

@@ -1,6 +1,7 @@
 /** Which part of each stream a question is about. */
 import { describe, expect, test } from 'vitest';
 import { YocoError } from '../../src/errors.ts';
+import { reachedBy } from '../../src/live/common-times.ts';
 import { questionTimes } from '../../src/live/question-times.ts';
 import type { AskOptions, StreamStatus } from '../../src/live/types.ts';
 
@@ -295,6 +296,35 @@ describe('A question about several streams', () => {
     expect(() => several('which camera showed a dog this evening?')).toThrow(wrong);
     const asOfWallMs = BEGAN_MS + 2.5 * day;
     expect(several('which camera showed a dog yesterday?', { asOfWallMs }).moments).toEqual([2 * day, day + 12 * hour]);
+  });
+
+  test('is about those of all streams that had begun by the end of the part that it names', () => {
+    const hour = 3_600_000;
+    const [old, other, young] = [
+      clock('old', 0, 30 * hour),
+      clock('other', 0, 24 * hour, 6 * hour),
+      clock('young', 0, 2 * hour, 28 * hour),
+    ];
+    const reached = (question: string, clocks = [old, other, young], asOfWallMs?: number) => {
+      const streams = clocks.map((one) => ({ name: one.name, status: () => one }));
+      const now = { nowMs: BEGAN_MS + 30 * hour, timeZone: 'UTC' };
+      return reachedBy(question, asOfWallMs, streams, now).map(({ name }) => name);
+    };
+    const all = ['old', 'other', 'young'];
+    expect(reached('which camera showed a dog yesterday?')).toEqual(['old', 'other']);
+    expect(reached('which camera showed a dog between 5 hours ago and 3 hours ago?')).toEqual(['old', 'other']);
+    for (const question of [
+      'a dog today?',
+      'a dog since yesterday?',
+      'a dog in the last hour?',
+      'a dog before 1:00?',
+      'a dog?',
+    ]) {
+      expect(reached(question)).toEqual(all);
+    }
+    // Of one alone "which camera" is no question: the error says which had not begun.
+    expect(reached('which camera showed a dog before 3 am yesterday?')).toEqual(all);
+    expect(reached('which camera showed a dog yesterday?', [old, clock('new', null, null)])).toEqual(['old', 'new']);
   });
 
   test('names no times of the clock: each counts from its own beginning', () => {
