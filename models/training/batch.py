@@ -2,7 +2,7 @@
 
 import copy
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,15 +10,21 @@ import torch
 from backbone import VECTORS
 from spans import Question, standing
 from text import END, START
-
-if TYPE_CHECKING:
-    from streams import StreamMaker
+from world import World
 
 # Tokens of a whole segment and of its answer. One long segment pads a whole batch, so long ones (captions, follow-ups)
 # come together in batches of their own.
 SHORT, LONG = (30, 10), (48, 16)
 # Asked with them is what tells of one thing among all others; numbers of things and of seconds would be those of the copies.
 ASKED_OF_COPIES = {"seen", "seenkind", "seennow", "seennowkind", "when", "left", "before", "after"}
+
+
+class Maker(Protocol):
+    """Of `StreamMaker` (streams.py), which makes batches, what these need of it."""
+
+    world: World
+
+    def encode(self, text: str) -> list[int]: ...
 
 
 class Batch:
@@ -34,7 +40,7 @@ class Batch:
     cached: tuple[torch.Tensor, torch.Tensor] | None = None
     copies: torch.Tensor | None = None
 
-    def __init__(self, maker: "StreamMaker", made, asked: list[list[Question]] | None = None, parts: int = 1, of: float = 1, begins: list[int] | None = None):
+    def __init__(self, maker: Maker, made, asked: list[list[Question]] | None = None, parts: int = 1, of: float = 1, begins: list[int] | None = None):
         w = maker.world
         self.made = made
         asked = asked or [m[2] for m in made]
