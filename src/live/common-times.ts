@@ -3,7 +3,7 @@
  * stream's own clock ("between 1:00 and 2:00") mean nothing of several, and are left in the question.
  */
 import { YocoError } from '../errors.ts';
-import { askedMoment, askedSpan, type Asking, lookBack, namesInstants } from '../model/asked-span.ts';
+import { askedMoment, type AskedSpan, askedSpan, type Asking, lookBack, namesInstants } from '../model/asked-span.ts';
 import { agoOf } from '../model/relative-time.ts';
 import { dateAndTimeAt } from '../time-zone.ts';
 import { momentsAt, newestWallMs, reachesBackTo } from './moments.ts';
@@ -41,7 +41,9 @@ export function commonTimes(
   const span = namesInstants(question) ? askedSpan(question, asking) : null;
   if (span !== null) {
     const { sinceMs, untilMs } = span;
-    if (sinceMs !== null && sinceMs > momentMs) throw notYet(sinceMs, momentMs, timeZone);
+    const lacking = clocks.find((clock) => untilMs !== null && !reachesBackTo(untilMs, clock));
+    if (lacking !== undefined) throw notKept(span, `"${lacking.name}" keeps`, kept([lacking]), timeZone);
+    if (sinceMs !== null && sinceMs > momentMs) throw notKept(span, 'these streams keep', kept(clocks), timeZone);
     return {
       moments: untilMs === null || untilMs >= momentMs ? times.moments : at(untilMs),
       begins: sinceMs === null ? begins : from(sinceMs),
@@ -101,8 +103,21 @@ function withoutTime(start: string, end: string): string | null {
   return /\w+\W+\w+/.test(rest) ? rest.replace(/^[,\s]+/, '') : null;
 }
 
-function notYet(sinceMs: number, momentMs: number, timeZone: string | undefined): YocoError {
+/** From which wall time to which the streams together keep something, ms since 1970. */
+function kept(clocks: readonly StreamStatus[]): readonly [fromMs: number, toMs: number] {
+  const first = clocks.map(({ startedAtMs, firstMs }) => startedAtMs + (firstMs ?? 0));
+  return [Math.min(...first), newestWallMs(clocks)];
+}
+
+function notKept(
+  { sinceMs, untilMs }: Pick<AskedSpan, 'sinceMs' | 'untilMs'>,
+  who: string,
+  [fromMs, toMs]: readonly [fromMs: number, toMs: number],
+  timeZone: string | undefined,
+): YocoError {
   const text = (ms: number): string => dateAndTimeAt(ms, timeZone).join(' ');
-  const detail = `The question is about what was shown from ${text(sinceMs)} on; the newest frame of these streams is of ${text(momentMs)}.`;
+  const from = sinceMs === null ? '' : ` from ${text(sinceMs)}${untilMs === null ? ' on' : ''}`;
+  const to = untilMs === null ? '' : `${sinceMs === null ? ' up' : ''} to ${text(untilMs)}`;
+  const detail = `The question is about what was shown${from}${to}; ${who} ${text(fromMs)} to ${text(toMs)}.`;
   return new YocoError('time_out_of_range', { param: 'question', detail });
 }

@@ -294,6 +294,12 @@ describe('A question about several streams', () => {
     // One of them had not begun; and of the evening there is nothing yet.
     expect(() => several('which camera showed a dog before 9 am on Thursday?')).toThrow(wrong);
     expect(() => several('which camera showed a dog this evening?')).toThrow(wrong);
+    expect(() => several('which camera showed a dog before 9 am on Thursday?')).toThrow(
+      'The question is about what was shown from 2026-01-01 00:00:00 to 2026-01-01 09:00:00; "later" keeps 2026-01-01 12:00:00 to 2026-01-03 12:00:00.',
+    );
+    expect(() => several('which camera showed a dog this evening?')).toThrow(
+      'The question is about what was shown from 2026-01-04 18:00:00 on; these streams keep 2026-01-01 00:00:00 to 2026-01-04 12:00:00.',
+    );
     const asOfWallMs = BEGAN_MS + 2.5 * day;
     expect(several('which camera showed a dog yesterday?', { asOfWallMs }).moments).toEqual([2 * day, day + 12 * hour]);
   });
