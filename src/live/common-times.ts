@@ -3,7 +3,7 @@
  * stream's own clock ("between 1:00 and 2:00") mean nothing of several, and are left in the question.
  */
 import { YocoError } from '../errors.ts';
-import { askedMoment, type AskedSpan, askedSpan, type Asking, lookBack, namesInstants } from '../model/asked-span.ts';
+import { askedMoment, type AskedSpan, type Asking, lookBack, spanOfInstants } from '../model/asked-span.ts';
 import { agoOf } from '../model/relative-time.ts';
 import { dateAndTimeAt } from '../time-zone.ts';
 import { momentsAt, newestWallMs, reachesBackTo } from './moments.ts';
@@ -38,7 +38,7 @@ export function commonTimes(
   if (last !== null) return { ...times, begins: from(momentMs - last.backMs), question: last.question };
 
   const asking = askingOfAll(momentMs, asOfWallMs, clocks, { nowMs, timeZone });
-  const span = namesInstants(question) ? askedSpan(question, asking) : null;
+  const span = spanOfInstants(question, asking);
   if (span !== null) {
     const { sinceMs, untilMs } = span;
     const lacking = clocks.find((clock) => untilMs !== null && !reachesBackTo(untilMs, clock));
@@ -68,9 +68,10 @@ export function reachedBy<S extends { status(): StreamStatus }>(
   { nowMs, timeZone }: Now,
 ): readonly S[] {
   const clocks = streams.map((stream) => stream.status());
-  if (clocks.length < 2 || clocks.some(({ lastMs }) => lastMs === null) || !namesInstants(question)) return streams;
+  if (clocks.length < 2 || clocks.some(({ lastMs }) => lastMs === null)) return streams;
   const momentMs = asOfWallMs ?? newestWallMs(clocks);
-  const untilMs = askedSpan(question, askingOfAll(momentMs, asOfWallMs, clocks, { nowMs, timeZone }))?.untilMs ?? null;
+  const asking = askingOfAll(momentMs, asOfWallMs, clocks, { nowMs, timeZone });
+  const untilMs = spanOfInstants(question, asking)?.untilMs ?? null;
   const reached = streams.filter((_, i) => {
     const clock = clocks[i];
     return untilMs === null || (clock !== undefined && reachesBackTo(untilMs, clock));

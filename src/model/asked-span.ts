@@ -7,13 +7,12 @@
  * 1:42"), there is one such phrase, and without it there is still a question.
  */
 import { CLOCK, clockMs, LENGTH, lengthMs, ONE } from './said-time.ts';
-import { DAY } from './said-day.ts';
+import { DAY, PART_OF_DAY } from './said-day.ts';
 import {
   dayBehindTime,
   dayBesideTime,
   isPartOfDay,
   isTimeOfDay,
-  PART_OF_DAY,
   partOfDay,
   TIME_OF_DAY,
   timeOfDay,
@@ -208,10 +207,15 @@ export function namesTimeOfDay(question: string): boolean {
   return AT_TIME_OF_DAY.test(dayBehindTime(question)) || parts.some((part) => isTimeOfDay(part) || isPartOfDay(part));
 }
 
-/** Whether the part that a question names is one of instants, which several streams have in common: times of the day, and "10 minutes ago"; a time of a stream's own clock is none. */
-export function namesInstants(question: string): boolean {
+/**
+ * The part that a question is about where it is one of instants, which several streams have in common: times of the day, and "10 minutes ago"; null
+ * where it is by a stream's own clock, too.
+ */
+export function spanOfInstants(question: string, asking: Asking): AskedSpan | null {
   const parts = namedPart(question)?.parts ?? [];
-  return parts.length > 0 && parts.every((part) => isTimeOfDay(part) || isPartOfDay(part) || INSTANT.test(part));
+  return parts.every((part) => isTimeOfDay(part) || isPartOfDay(part) || INSTANT.test(part))
+    ? askedSpan(question, asking)
+    : null;
 }
 
 function lies(inner: RegExpMatchArray, outer: RegExpMatchArray): boolean {

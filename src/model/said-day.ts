@@ -64,25 +64,25 @@ const ALONE = [
   'overnight',
   '(?:during|in) the night',
 ];
-/** But not `yesterday's`, nor `today at`. */
-export const DAY_ALONE = `(?:${ALONE.join('|')})\\b(?!['’]s| (?:in the )?${PART}\\b)`;
+/** `today`, `yesterday evening`, `on Monday`; but not `yesterday's`. */
+export const PART_OF_DAY = `(?:${ALONE.join('|')})\\b(?!['’]s| (?:in the )?${PART}\\b)`;
 
-const LAST = new RegExp(`^(?:on )?(last )?(${WEEKDAY})`);
+const OF_THE_WEEK = new RegExp(`^(?:on )?(?:last )?(${WEEKDAY})`);
 const AGO = new RegExp(`^(${COUNT})days? ago\\b`);
 const THE_NIGHT = /^(?:last night|overnight|(?:during|in) the night)$/;
-const ISO_DATE = /(\d{4})-(\d\d)-(\d\d)/;
+const ISO_DATE = /\d{4}-\d\d-\d\d/;
 const DAY_OF_MONTH = /\b(\d{1,2})(?:st|nd|rd|th)?\b/;
 const MONTH_SAID = new RegExp(`\\b(${MONTH})\\b`);
-const PART_AT_END = new RegExp(`(${PART})$`);
+/** "Tonight" and "overnight" end with theirs, too. */
+const PART_AT_END = new RegExp(`${PART}$`);
 
 /** Which day it is that DAY matches, said when the clock shows `nowClock`. Of weekdays it is the last one before that day: "on Monday" is said on other days. */
 export function saidDay(text: string, nowClock: number): SaidDay {
   const day = text.toLowerCase();
-  const today = midnightBefore(nowClock);
-  const hours = HOURS_OF[PART_AT_END.exec(day)?.[1] ?? ''] ?? WHOLE;
   // After midnight these are still those of the day before.
-  if (day === 'tonight') return { midnight: midnightBefore(nowClock - MORNING_HOUR * HOUR_MS), hours: NIGHT };
-  if (day === 'this evening') return { midnight: midnightBefore(nowClock - MORNING_HOUR * HOUR_MS), hours };
+  const late = day === 'tonight' || day === 'this evening' ? MORNING_HOUR * HOUR_MS : 0;
+  const today = midnightBefore(nowClock - late);
+  const hours = HOURS_OF[PART_AT_END.exec(day)?.[0] ?? ''] ?? WHOLE;
   return { midnight: dateOf(day, today) ?? today - daysBack(day, today) * DAY_MS, hours };
 }
 
@@ -95,11 +95,8 @@ function dateOf(day: string, today: number): number | null {
   const said = MONTH_SAID.exec(day)?.[1];
   const now = new Date(today);
   const month = said === undefined ? now.getUTCMonth() : MONTHS.indexOf(said.slice(0, 3));
-  const date = Date.UTC(now.getUTCFullYear(), month, Number(inMonth));
-  if (date <= today) return date;
-  return said === undefined
-    ? Date.UTC(now.getUTCFullYear(), month - 1, Number(inMonth))
-    : Date.UTC(now.getUTCFullYear() - 1, month, Number(inMonth));
+  const date = (monthsBack: number): number => Date.UTC(now.getUTCFullYear(), month - monthsBack, Number(inMonth));
+  return date(0) <= today ? date(0) : date(said === undefined ? 1 : MONTHS.length);
 }
 
 function daysBack(day: string, today: number): number {
@@ -107,7 +104,7 @@ function daysBack(day: string, today: number): number {
   if (day.startsWith('yesterday') || THE_NIGHT.test(day)) return 1;
   const [, count] = AGO.exec(day) ?? [];
   if (count !== undefined) return countOf(count);
-  const [, , weekday] = LAST.exec(day) ?? [];
+  const [, weekday] = OF_THE_WEEK.exec(day) ?? [];
   if (weekday === undefined) return 0;
   return (new Date(today).getUTCDay() - WEEKDAYS.indexOf(weekday) + WEEK) % WEEK || WEEK;
 }

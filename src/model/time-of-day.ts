@@ -1,6 +1,6 @@
 /** "9 pm", "7:30 this morning", "yesterday": times of the day as people say them, by the clocks of a time zone (default: that of the process). Wall times in ms since 1970. */
 import { clockAt, instantAt } from '../time-zone.ts';
-import { DAY, DAY_ALONE, DAY_HOURS, midnightBefore, MORNING_HOUR, NOON_HOUR, saidDay } from './said-day.ts';
+import { DAY, DAY_HOURS, midnightBefore, MORNING_HOUR, NOON_HOUR, PART_OF_DAY, saidDay } from './said-day.ts';
 
 const MINUTE_MS = 60_000;
 /** Without one of these a time with a colon is one of the stream's clock. */
@@ -8,8 +8,6 @@ const MERIDIEM = '(?: ?[ap](?:m\\b|\\.m\\.)| in the (?:morning|afternoon|evening
 
 /** `9 pm`, `7:30 am yesterday`, `22:00 last night`. */
 export const TIME_OF_DAY = `\\d{1,2}(?:(?::[0-5]\\d)?${MERIDIEM}(?: ${DAY}\\b)?|:[0-5]\\d ${DAY}\\b)`;
-/** `today`, `yesterday evening`, `on Monday`. */
-export const PART_OF_DAY = DAY_ALONE;
 
 const HOUR = '\\d{1,2}(?::[0-5]\\d)?';
 const CLEAR_HOUR = `\\d{1,2}(?::[0-5]\\d(?:${MERIDIEM})?|${MERIDIEM})`;
