@@ -722,7 +722,7 @@ class CellRanking(nn.Module):
     queries `[layers, H, D + CODE]` of one token; codes: int8 `[C, CODE - 2]`, the time of each cell (of its digits all that
     its frames have); since, age `[C]`: ms from its stream's first frame, and to the question; keys: for each of the G heads
     int8 `[C * R, D]`, scales `[C * R]`; count `[1]`. Attention over the cells' keys stands for attention over the cache; returns the cells
-    with the most of it, over all layers and heads, `[count]`. What is exported is ranking_graph.py's.
+    with the most of it, over all layers and heads, `[count]`, the best first. What is exported is ranking_graph.py's.
     """
 
     KEYS = 2
@@ -741,7 +741,7 @@ class CellRanking(nn.Module):
             scores = (cells[head].float() @ mine[:, : c.head_dim].T) * cells[g + head].unsqueeze(1)
             scores = scores.view(-1, self.KEYS, scores.shape[1]).max(1).values + when @ mine[:, c.head_dim :].T
             total = total + scores.softmax(0).sum(1)
-        return total.topk(count[0], sorted=False).indices
+        return total.topk(count[0]).indices
 
 
 class YocoLive(nn.Module):

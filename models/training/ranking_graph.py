@@ -86,7 +86,7 @@ def ranking_graph(c: Config, opset: int) -> onnx.ModelProto:
         best = g.add("ReduceMax", scores, axes=[2], keepdims=0)
         wanted = g.add("Reshape", g.slice(by_head, first, last, 1), g.constant(mine_count, -1))
         shares.append(g.add("ReduceSum", g.add("Softmax", g.add("Add", best, wanted), axis=1), g.constant(0), keepdims=0))
-    g.nodes.append(helper.make_node("TopK", [g.add("Sum", *shares), "count"], ["best", "chosen"], sorted=0))
+    g.nodes.append(helper.make_node("TopK", [g.add("Sum", *shares), "count"], ["best", "chosen"], sorted=1))
     inputs = [("queries", FLOAT, [c.cross_layers, c.cross_heads, size]), ("count", INT64, [1]), ("codes", UINT8, ["cells", CODE - 2]),
               ("since", FLOAT, ["cells"]), ("age", FLOAT, ["cells"]), *((f"keys{h}", UINT8, ["keys", c.head_dim]) for h in range(c.kv_heads)),
               *((f"scales{h}", FLOAT, ["keys"]) for h in range(c.kv_heads))]

@@ -11,6 +11,8 @@ import argparse
 import json
 import math
 import random
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -478,7 +480,8 @@ class Trainer:
             torch.manual_seed(self.args.seed + first)
         window: dict[str, list[float]] = {}
         since_report = since_save = 0.0
-        while self.spent < budget:
+        stopped = asked_to_stop()
+        while self.spent < budget and not stopped.is_set():
             start = time.time()
             decay = self.args.decay_from
             rate = min(1, (self.step - first + 1) / WARM_UP, max(0.02, (1 - self.spent / budget) / (1 - decay)))
@@ -515,8 +518,24 @@ class Trainer:
                 since_save = 0
                 self.save()
         if self.step > first:  # of a run that was done already nothing is reported, and what it left stays
-            self.log(report=self.report())
+            if not stopped.is_set():
+                self.log(report=self.report())
             self.save()
+        if stopped.is_set():
+            raise SystemExit(f"stopped at step {self.step}; --resume goes on from it")
+
+
+def asked_to_stop() -> threading.Event:
+    """Set by SIGTERM or SIGINT: the step in progress is finished, so that a run gives way to others and loses nothing. The second one ends it at once."""
+    event = threading.Event()
+
+    def stop(number: int, _frame: object) -> None:
+        event.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    return event
 
 
 def shares_of(text: str) -> dict[str, float]:

@@ -6,7 +6,8 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
-import { CHANNELS_ALIGNED } from './kv-page.ts';
+import { MOST_CHANNELS } from './dequantise.ts';
+import { CHANNELS_ALIGNED } from './dequantise-wasm.ts';
 
 export const BUNDLE_FORMAT = 7;
 
@@ -50,7 +51,7 @@ const bundleConfig = z.object({
   imageSize: size,
   tokensPerFrame: size,
   width: size,
-  headDim: size.multipleOf(CHANNELS_ALIGNED),
+  headDim: size.multipleOf(CHANNELS_ALIGNED).max(MOST_CHANNELS),
   selfLayers: size,
   selfKvHeads: size,
   crossLayers: size,

@@ -3,7 +3,7 @@
  *
  * Consecutive frames form *cells*. Of each cell, head by head, two keys are kept in int8: the mean of its whole-frame
  * tokens and the mean of all others. Attention over these stands for attention over everything: a cell's score is the
- * share that it gets, added up over all layers and heads, and the cells with the highest scores are read. What a query
+ * share that it gets, added up over all layers and heads, and the cells with the highest scores are read, with the neighbours of the very best. What a query
  * wants of the time is added, by the code of the cell's (time-code.ts). Bounds of each
  * channel (Quest, arXiv:2406.10774) were not taken: keys of unit length in 64 dimensions make them far too loose.
  */
@@ -15,6 +15,8 @@ import { TIME_CODE_SIZE, writeTimeCode } from './time-code.ts';
 
 export const CELL_FRAMES = 4;
 export const KEYS_PER_CELL = 2;
+/** Of the cells that are chosen: so many of the best have their neighbours chosen with them. */
+const NEIGHBOURED_SHARE = 1 / 16;
 /** Keys and codes lie here as the graph takes them: an int8 value plus this, as uint8 (ranking_graph.py says why). */
 const ZERO = 128;
 const FIRST_CAPACITY = 256;
@@ -254,6 +256,17 @@ function differences(times: Float64Array, from: number, sign: number, room: Floa
   return out;
 }
 
+/**
+ * As many cells as `best`, the best first: of the very best both neighbours too, in the place of the last ones. What a question asks for mostly lasts
+ * longer than a cell, and of a cell that holds half of it the means are only half like it; read without it, it may be denied though it is found.
+ */
+function withNeighbours(best: readonly number[], cells: number): number[] {
+  const veryBest = best.slice(0, Math.floor(best.length * NEIGHBOURED_SHARE));
+  const chosen = new Set(veryBest.flatMap((cell) => [cell, cell - 1, cell + 1].filter((c) => c >= 0 && c < cells)));
+  for (const cell of best) if (chosen.size < best.length) chosen.add(cell);
+  return [...chosen];
+}
+
 /** The graph that scores cells. */
 export class CellRanking {
   readonly #session: InferenceSession;
@@ -263,8 +276,8 @@ export class CellRanking {
   }
 
   /**
-   * The `count` best cells of a range, rising, for a question at `momentMs`. `queries`: those of one token, of
-   * these `dims`, as the cross-decoder gave them.
+   * `count` cells of a range, rising, for a question at `momentMs`: the best ones, and those beside the very best. `queries`: those of one
+   * token, of these `dims`, as the cross-decoder gave them.
    */
   async best(
     index: KvIndex,
@@ -281,7 +294,8 @@ export class CellRanking {
     );
     const chosen = results['chosen']?.data;
     if (!(chosen instanceof BigInt64Array)) throw new RangeError('the index graph lacks the output chosen');
-    return Array.from(chosen, (cell) => range.from + Number(cell)).sort((a, b) => a - b);
+    const best = withNeighbours(Array.from(chosen, Number), cells);
+    return best.map((cell) => range.from + cell).sort((a, b) => a - b);
   }
 
   release(): Promise<void> {

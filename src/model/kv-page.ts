@@ -9,6 +9,7 @@
  * Keys are scaled by channel and values by token, as in KIVI (arXiv:2402.02750): keys have channels that are large
  * everywhere, values do not. `tokens = frames * tokensPerFrame`; a value is its int8 times its scale.
  */
+import { scaleChannels, scaleTokens } from './dequantise.ts';
 import { float16Above, fromFloat16, fromFloat16s } from './float16.ts';
 
 /** What does not change over the life of a cache. */
@@ -23,9 +24,6 @@ export interface KvRows {
   readonly keys: readonly Float32Array[];
   readonly values: readonly Float32Array[];
 }
-
-/** A head's channels are a multiple of this (the schema of bundles holds it). */
-export const CHANNELS_ALIGNED = 8;
 
 const SCALE_BYTES = Uint16Array.BYTES_PER_ELEMENT;
 
@@ -173,44 +171,5 @@ export class KvPage {
       }
     });
     return page;
-  }
-}
-
-// The innermost loops of a reading through the index, millions of numbers a token: plain functions over arrays of their own,
-// eight numbers a turn, which V8 makes about twice as fast as one a turn, and as the same loops inside `read`.
-
-/** `out = whole * scales`, a scale for each channel; channels are a multiple of CHANNELS_ALIGNED. */
-function scaleChannels(whole: Int8Array, scales: Float32Array, out: Float32Array): void {
-  const channels = scales.length;
-  for (let c = 0; c < channels; c += CHANNELS_ALIGNED) {
-    const [s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0] = scales.subarray(c, c + CHANNELS_ALIGNED);
-    for (let i = c; i < whole.length; i += channels) {
-      out[i] = (whole[i] ?? 0) * s0;
-      out[i + 1] = (whole[i + 1] ?? 0) * s1;
-      out[i + 2] = (whole[i + 2] ?? 0) * s2;
-      out[i + 3] = (whole[i + 3] ?? 0) * s3;
-      out[i + 4] = (whole[i + 4] ?? 0) * s4;
-      out[i + 5] = (whole[i + 5] ?? 0) * s5;
-      out[i + 6] = (whole[i + 6] ?? 0) * s6;
-      out[i + 7] = (whole[i + 7] ?? 0) * s7;
-    }
-  }
-}
-
-/** `out = whole * scales`, a scale for each token; its channels are a multiple of CHANNELS_ALIGNED. */
-function scaleTokens(whole: Int8Array, scales: Float32Array, out: Float32Array): void {
-  const channels = whole.length / scales.length;
-  let i = 0;
-  for (const scale of scales) {
-    for (const end = i + channels; i < end; i += CHANNELS_ALIGNED) {
-      out[i] = (whole[i] ?? 0) * scale;
-      out[i + 1] = (whole[i + 1] ?? 0) * scale;
-      out[i + 2] = (whole[i + 2] ?? 0) * scale;
-      out[i + 3] = (whole[i + 3] ?? 0) * scale;
-      out[i + 4] = (whole[i + 4] ?? 0) * scale;
-      out[i + 5] = (whole[i + 5] ?? 0) * scale;
-      out[i + 6] = (whole[i + 6] ?? 0) * scale;
-      out[i + 7] = (whole[i + 7] ?? 0) * scale;
-    }
   }
 }

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { KvCache, LONGEST_MS, PAGE_FRAMES } from '../../src/model/kv-cache.ts';
+import { emptyRows } from '../../src/model/kv-page.ts';
 import { rowsOf } from '../support/tiny.ts';
 
 const HEADS = 2;
-const HEAD_DIM = 3;
+const HEAD_DIM = 8;
 const TOKENS = 2;
 const FRAME_BYTES = 2 * HEADS * HEAD_DIM * TOKENS * 4;
 
@@ -186,10 +187,7 @@ describe('The cache of a stream', () => {
     expect(cache.times.at(-1)).toBe(19_999 * 500);
     expect(cache.times.every((time, i) => i === 0 || time > (cache.times[i - 1] ?? 0))).toBe(true);
     const newest = cache.frames - 1;
-    const rows = {
-      keys: [new Float32Array(6), new Float32Array(6)],
-      values: [new Float32Array(6), new Float32Array(6)],
-    };
+    const rows = emptyRows({ heads: HEADS, headDim: HEAD_DIM }, TOKENS);
     cache.copy([{ first: newest, count: 1 }], rows, 0);
     expect([...(rows.keys[1] ?? [])]).toEqual(ofHead(19_999, 1));
   });

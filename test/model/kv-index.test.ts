@@ -9,6 +9,8 @@ import { loadTiny } from '../support/tiny.ts';
 const CELLS = 300;
 const CELL_MS = CELL_FRAMES * 500;
 const MINUTE_CELLS = 60_000 / CELL_MS;
+/** So few that none is chosen for being beside another. */
+const FEW = 15;
 /** Where the features of the time are: the ones of the minutes come after the hours' digits and the tens. */
 const MINUTES = 3 + 10 + 6;
 const SINCE = TIME_CODE_SIZE;
@@ -32,17 +34,17 @@ function cellsAlike(): KvIndex {
   return index;
 }
 
-/** The cells of a minute that are chosen when every head gives `weight` for one feature of the time. */
+/** The FEW cells that are chosen when every head gives `weight` for one feature of the time. */
 function chosen(index: KvIndex, feature: number, weight: number): Promise<number[]> {
   const { crossHeads, crossLayers, headDim } = model.config;
   const size = headDim + TIME_CODE_SIZE + 2;
   const queries = new Float32Array(crossLayers * crossHeads * size);
   for (let at = headDim + feature; at < queries.length; at += size) queries[at] = weight;
   const dims = [crossLayers, crossHeads, size];
-  return model.ranking.best(index, { from: 0, to: index.cells }, MINUTE_CELLS, CELLS * CELL_MS, queries, dims);
+  return model.ranking.best(index, { from: 0, to: index.cells }, FEW, CELLS * CELL_MS, queries, dims);
 }
 
-const from = (first: number): number[] => Array.from({ length: MINUTE_CELLS }, (_, i) => first + i);
+const from = (first: number): number[] => Array.from({ length: FEW }, (_, i) => first + i);
 
 describe('A query that asks for a time', () => {
   test('finds the cells of a minute by its digit', async () => {
@@ -51,7 +53,7 @@ describe('A query that asks for a time', () => {
 
   test('finds the newest cells by their age, and the oldest by the time since the stream began', async () => {
     const index = cellsAlike();
-    expect(await chosen(index, AGE, -5)).toEqual(from(CELLS - MINUTE_CELLS));
+    expect(await chosen(index, AGE, -5)).toEqual(from(CELLS - FEW));
     expect(await chosen(index, SINCE, -5)).toEqual(from(0));
   });
 
@@ -66,5 +68,44 @@ describe('A query that asks for a time', () => {
     for (const some of [index, restored]) {
       expect(await chosen(some, MINUTES + 3, 20)).toEqual(from(2 * MINUTE_CELLS));
     }
+  });
+});
+
+describe('The cells beside the best one', () => {
+  /** 160 cells, of which `best` alone is like the query, and those beside it are less so than any other. */
+  async function choose(best: number, count: number): Promise<number[]> {
+    const { kvHeads: heads, headDim, tokensPerFrame, crossHeads, crossLayers } = model.config;
+    const index = new KvIndex({ heads, headDim, tokensPerFrame });
+    for (let cell = 0; cell < 160; cell++) {
+      const value = cell === best ? 1 : Math.abs(cell - best) === 1 ? -2 : -1 - cell / 1000;
+      const rows = new Float32Array(CELL_FRAMES * tokensPerFrame * headDim).fill(value);
+      const keys = Array.from({ length: heads }, () => rows);
+      index.append(
+        keys,
+        0,
+        Array.from({ length: CELL_FRAMES }, (_, frame) => cell * CELL_MS + frame * 500),
+      );
+    }
+    const size = headDim + TIME_CODE_SIZE + 2;
+    const queries = Float32Array.from({ length: crossLayers * crossHeads * size }, (_, i) =>
+      i % size < headDim ? 0.5 : 0,
+    );
+    const dims = [crossLayers, crossHeads, size];
+    return model.ranking.best(index, { from: 0, to: 160 }, count, 160 * CELL_MS, queries, dims);
+  }
+
+  test('are chosen with it, in the place of the last ones', async () => {
+    const cells = await choose(100, 16);
+    expect(cells).toHaveLength(16);
+    expect(cells).toEqual([...Array.from({ length: 13 }, (_, i) => i), 99, 100, 101]);
+  });
+
+  test('are those that there are, at either end', async () => {
+    expect(await choose(0, 16)).toEqual([...Array.from({ length: 16 }, (_, i) => i)]);
+    expect(await choose(159, 16)).toEqual([...Array.from({ length: 14 }, (_, i) => i), 158, 159]);
+  });
+
+  test('are not, where few are chosen', async () => {
+    expect(await choose(100, 8)).toEqual([...Array.from({ length: 7 }, (_, i) => i), 100]);
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { KvCache } from '../../src/model/kv-cache.ts';
 import { sceneStart } from '../../src/model/scene.ts';
 
-const SHAPE = { heads: 2, headDim: 3, tokensPerFrame: 2 };
+const SHAPE = { heads: 2, headDim: 8, tokensPerFrame: 2 };
 const FLOATS = SHAPE.heads * SHAPE.headDim * SHAPE.tokensPerFrame;
 const FRAME_BYTES = 2 * FLOATS * Float32Array.BYTES_PER_ELEMENT;
 

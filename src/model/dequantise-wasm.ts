@@ -1,0 +1,112 @@
+/**
+ * The loops of `dequantise.ts` as a module of WebAssembly with its 128-bit SIMD, which every Node of `engines` has. Assembled here,
+ * after https://webassembly.github.io/spec/core/binary/: a compiler for two loops would be a dependency more.
+ *
+ *     import stage.memory
+ *     export scaleChannels, scaleTokens: Scale
+ */
+
+/** Values of one turn of the loops. */
+export const CHANNELS_ALIGNED = 8;
+
+/**
+ * From address `at` to `past`: int8 values, token by token, `channels` of each; their scales, float32, from `scale` on; the results
+ * go to `to`. There is one token at least.
+ */
+export type Scale = (at: number, scale: number, to: number, past: number, channels: number) => void;
+
+type Code = readonly number[];
+
+/** LEB128. */
+const unsigned = (value: number): Code => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(value >>> 7)]);
+const sized = (bytes: Code): Code => [...unsigned(bytes.length), ...bytes];
+const list = (items: readonly Code[]): Code => [...unsigned(items.length), ...items.flat()];
+const text = (ascii: string): Code => sized([...Buffer.from(ascii, 'ascii')]);
+
+const I32 = 0x7f;
+const V128 = 0x7b;
+const [LOOP, END, BRANCH_IF, NO_RESULT] = [0x03, 0x0b, 0x0d, 0x40];
+const [LESS_UNSIGNED, ADD] = [0x49, 0x6a];
+const get = (local: number): Code => [0x20, local];
+const set = (local: number): Code => [0x21, local];
+const simd = (operation: number, ...operands: number[]): Code => [0xfd, ...unsigned(operation), ...operands];
+/** v128.load: alignment as a power of two, then the offset. */
+const load = (offset: number): Code => simd(0x00, 4, offset);
+/** v128.load8x8_s: eight int8 as int16. */
+const loadEight = simd(0x01, 3, 0);
+/** v128.load32_splat: a number four times. */
+const loadSplat = simd(0x09, 2, 0);
+const store = (offset: number): Code => simd(0x0b, 4, offset);
+/** i32x4.extend_low_i16x8_s and _high_: four of eight int16. */
+const [lowFour, highFour] = [simd(0xa7), simd(0xa8)];
+/** f32x4.convert_i32x4_s, f32x4.mul. */
+const [toFloats, multiply] = [simd(0xfa), simd(0xe6)];
+
+// The parameters of Scale, then locals: where the token ends, where its next scales are, eight values, a scale four times.
+const [AT, SCALE, TO, PAST, CHANNELS, TOKEN_END, NEXT, EIGHT, SPLAT] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+const locals = [
+  [2, I32],
+  [2, V128],
+];
+
+/** `bytes` of less than 64: there an operand of i32.const is encoded as itself. */
+const advance = (local: number, bytes: number): Code => [...get(local), 0x41, bytes, ADD, ...set(local)];
+
+/** `body` once, and again as long as one local is less than the other. */
+const again = (body: Code, local: number, end: number): Code => {
+  const more = [...get(local), ...get(end), LESS_UNSIGNED, BRANCH_IF, 0];
+  return [LOOP, NO_RESULT, ...body, ...more, END];
+};
+
+/** Stores four of EIGHT times what `scales` loads. */
+const storeFour = (four: Code, scales: Code, offset: number): Code => {
+  const values = [...get(EIGHT), ...four, ...toFloats];
+  return [...get(TO), ...values, ...scales, ...multiply, ...store(offset)];
+};
+
+/** Eight channels of a token: `low` and `high` load the scales of either half. */
+const scaleEight = (low: Code, high: Code): Code => {
+  const loaded = [...get(AT), ...loadEight, ...set(EIGHT)];
+  const stored = [...storeFour(lowFour, low, 0), ...storeFour(highFour, high, 16)];
+  return [...loaded, ...stored, ...advance(AT, CHANNELS_ALIGNED), ...advance(TO, 4 * CHANNELS_ALIGNED)];
+};
+
+/** Of each token `begin`, and `eight` for its channels. */
+const tokenByToken = (begin: Code, eight: Code): Code => {
+  const tokenEnd = [...get(AT), ...get(CHANNELS), ADD, ...set(TOKEN_END)];
+  return again([...tokenEnd, ...begin, ...again(eight, AT, TOKEN_END)], AT, PAST);
+};
+
+const functions: Readonly<Record<string, Code>> = {
+  scaleChannels: tokenByToken(
+    [...get(SCALE), ...set(NEXT)],
+    [...scaleEight([...get(NEXT), ...load(0)], [...get(NEXT), ...load(16)]), ...advance(NEXT, 4 * CHANNELS_ALIGNED)],
+  ),
+  scaleTokens: tokenByToken(
+    [...get(SCALE), ...loadSplat, ...set(SPLAT), ...advance(SCALE, 4)],
+    scaleEight(get(SPLAT), get(SPLAT)),
+  ),
+};
+
+const section = (number: number, items: readonly Code[]): Code => [number, ...sized(list(items))];
+const [FUNCTION_TYPE, FUNCTION, MEMORY] = [0x60, 0x00, 0x02];
+const scaleType = [FUNCTION_TYPE, ...list([[I32], [I32], [I32], [I32], [I32]]), ...list([])];
+const onePageOrMore = [0x00, 1];
+
+export const dequantiseWasm = Uint8Array.from([
+  ...[...Buffer.from('\0asm', 'ascii'), 1, 0, 0, 0],
+  ...section(1, [scaleType]),
+  ...section(2, [[...text('stage'), ...text('memory'), MEMORY, ...onePageOrMore]]),
+  ...section(
+    3,
+    Object.keys(functions).map(() => [0]),
+  ), // both are of type 0
+  ...section(
+    7,
+    Object.keys(functions).map((name, i) => [...text(name), FUNCTION, i]),
+  ),
+  ...section(
+    10,
+    Object.values(functions).map((body) => sized([...list(locals), ...body, END])),
+  ),
+]);

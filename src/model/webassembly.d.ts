@@ -1,0 +1,14 @@
+/** Of WebAssembly's JavaScript interface (https://webassembly.github.io/spec/js-api/) what is used here: @types/node has none of it, and TypeScript only in what belongs to browsers. */
+declare namespace WebAssembly {
+  class Memory {
+    /** In pages of 64 KiB. */
+    constructor(size: { readonly initial: number; readonly maximum: number });
+    readonly buffer: ArrayBuffer;
+  }
+  /** Compiles at once. Throws CompileError. */
+  const Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
+  class Instance {
+    constructor(module: object, imports: Readonly<Record<string, Readonly<Record<string, Memory>>>>);
+    readonly exports: Readonly<Record<string, unknown>>;
+  }
+}
