@@ -25,6 +25,8 @@ export interface FrameSource {
   readonly status: SourceStatus;
   /** Wall time of time 0, ms since 1970, where the source says it and not the clock of this machine. */
   readonly startedAtMs: number | undefined;
+  /** Whether it is known by now that what comes was recorded: a file, or what has an end at its address. */
+  readonly isRecording: boolean;
   /** Ends the source and every process that it started; resolves when they are gone. */
   stop(): Promise<void>;
 }

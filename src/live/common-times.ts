@@ -3,7 +3,15 @@
  * stream's own clock ("between 1:00 and 2:00") mean nothing of several, and are left in the question.
  */
 import { YocoError } from '../errors.ts';
-import { askedMoment, type AskedSpan, type Asking, lookBack, spanOfInstants } from '../model/asked-span.ts';
+import {
+  askedMoment,
+  type AskedSpan,
+  type Asking,
+  asksForNow,
+  isTurned,
+  lookBack,
+  spanOfInstants,
+} from '../model/asked-span.ts';
 import { agoOf } from '../model/relative-time.ts';
 import { dateAndTimeAt } from '../time-zone.ts';
 import { momentsAt, newestWallMs, reachesBackTo } from './moments.ts';
@@ -95,7 +103,8 @@ function momentAgo(
   momentMs: number,
 ): { readonly ms: number; readonly start: string; readonly end: string } | null {
   const ago = agoOf(question);
-  return ago === null ? null : { ms: momentMs - ago.backMs, start: ago.start, end: ago.end };
+  if (ago === null || isTurned(ago.start, ago.end) || asksForNow(question)) return null;
+  return { ms: momentMs - ago.backMs, start: ago.start, end: ago.end };
 }
 
 /** What is left of a question without the time that stood between these; null where nothing is asked any more. */

@@ -163,14 +163,15 @@ export class SourceStream implements LiveStream {
 
   #replaceSource(definition: StreamDefinition): void {
     const lastMs = this.#newestMs;
-    const goesOnFrom = lastMs === undefined ? undefined : { lastMs, startedAtMs: this.status().startedAtMs };
+    const { startedAtMs, wallTimes } = this.status();
+    const goesOnFrom = lastMs === undefined ? undefined : { lastMs, startedAtMs };
     if (goesOnFrom !== undefined && 'file' in definition.source && definition.source.recorded_at !== undefined) {
       const detail = 'source.recorded_at: is not for a stream that goes on, whose time 0 was before.';
       throw new YocoError('definition_invalid', { param: 'source.recorded_at', detail });
     }
     const old = this.#source;
     this.#source = this.#newSource(definition, goesOnFrom);
-    this.#wallTimes = wallTimesOf(definition.source, goesOnFrom && this.#wallTimes);
+    this.#wallTimes = wallTimesOf(definition.source, goesOnFrom && wallTimes);
     this.#firstFrameAtMs = goesOnFrom?.startedAtMs;
     // As after a snapshot: the first frame may move time 0.
     this.#wallAheadMs = undefined;
@@ -303,7 +304,8 @@ export class SourceStream implements LiveStream {
       firstMs: this.#appended?.firstMs ?? null,
       lastMs: this.#appended?.lastMs ?? null,
       startedAtMs: this.#source.startedAtMs ?? this.#firstFrameAtMs ?? this.#startedAtMs,
-      wallTimes: this.#wallTimes,
+      // Of when a recording at an address was made nobody knows.
+      wallTimes: 'url' in source && this.#source.isRecording ? 'unknown' : this.#wallTimes,
       frames: this.#frames,
       lateFrames: this.#late,
       cacheTokens: this.#appended?.cacheTokens ?? 0,
@@ -387,7 +389,9 @@ export class SourceStream implements LiveStream {
 
 /** `before`: of what it goes on from. A camera that goes on from a recording is of now; what else goes on from one of no date has none. */
 function wallTimesOf(source: SourceDefinition, before: WallTimes = 'live'): WallTimes {
-  if ('file' in source && !source.loop) return source.recorded_at === undefined ? 'unknown' : 'recorded';
+  // What is read as fast as it can be shows nothing at its time, also over and over.
+  const once = 'file' in source && (!source.loop || source.pace === 'fastest');
+  if (once) return source.recorded_at === undefined ? 'unknown' : 'recorded';
   if (isCamera(source)) return 'live';
   return before === 'recorded' && !('push' in source) ? 'live' : before;
 }

@@ -1,6 +1,14 @@
 /** Which part of each stream a question is about: by its options, and by what it says itself ("in the last five minutes"). */
 import { YocoError } from '../errors.ts';
-import { askedMoment, type AskedSpan, askedSpan, type Asking, namesTimeOfDay } from '../model/asked-span.ts';
+import {
+  askedMoment,
+  type AskedSpan,
+  askedSpan,
+  type Asking,
+  asksForNow,
+  isTurned,
+  namesTimeOfDay,
+} from '../model/asked-span.ts';
 import { agoOf, atClock, CLOCK_DAY_MS } from '../model/relative-time.ts';
 import { clockText } from '../clock-text.ts';
 import { dateAndTimeAt } from '../time-zone.ts';
@@ -54,7 +62,7 @@ export function withoutDate(question: string, clocks: readonly StreamStatus[]): 
   if (undated === undefined || !namesTimeOfDay(question)) return null;
   const which = clocks.length === 1 ? 'the recording' : `the recording "${undated.name}"`;
   const detail =
-    `The question names a time of the day, and when ${which} was made is not known: give source.recorded_at in its definition ` +
+    `The question names a time of the day, and when ${which} was made is not known: give source.recorded_at in the definition of a file ` +
     '(--recorded-at with watch of one file), the wall time of its first frame.';
   return new YocoError('time_out_of_range', { param: 'question', detail });
 }
@@ -130,7 +138,8 @@ function momentAgo(
   { firstMs, lastMs }: { readonly firstMs: number; readonly lastMs: number },
 ): { readonly ms: number; readonly question: string } | null {
   const ago = agoOf(question);
-  if (ago === null || namesTimeOfDay(`${ago.start}${ago.end}`)) return null;
+  if (ago === null || isTurned(ago.start, ago.end) || asksForNow(question)) return null;
+  if (namesTimeOfDay(`${ago.start}${ago.end}`)) return null;
   const exactMs = lastMs - ago.backMs;
   const ms = exactMs >= firstMs - ABOUT * ago.backMs ? Math.max(firstMs, exactMs) : exactMs;
   return { ms, question: ms < 0 ? question : `${ago.start}${atClock(ms)}${ago.end}` };

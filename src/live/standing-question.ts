@@ -180,10 +180,12 @@ export class StandingQuestion {
       throw thrown;
     }
     // The engine may have answered about a frame of which it tells only now: it is not to be asked about again.
-    this.#asked = statuses.map(({ name, startedAtMs, lastMs }, i) => ({
+    // It reads fewer streams than there are where some had not begun by then.
+    const asOf = new Map(result.streams.map(({ name, asOfMs }) => [name, asOfMs]));
+    this.#asked = statuses.map(({ name, startedAtMs, lastMs }) => ({
       name,
       startedAtMs,
-      lastMs: Math.max(lastMs ?? 0, result.streams[i]?.asOfMs ?? 0),
+      lastMs: Math.max(lastMs ?? 0, asOf.get(name) ?? 0),
     }));
     this.#unexpected = 0;
     this.#host.asked?.('answered', null);

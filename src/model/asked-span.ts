@@ -7,7 +7,7 @@
  * 1:42"), there is one such phrase, and without it there is still a question.
  */
 import { CLOCK, clockMs, LENGTH, lengthMs, ONE } from './said-time.ts';
-import { DAY, PART_OF_DAY } from './said-day.ts';
+import { DATE, DAY, PART_OF_DAY } from './said-day.ts';
 import {
   dayBehindTime,
   dayBesideTime,
@@ -48,6 +48,8 @@ interface Phrase {
 
 const PREPOSITION = '(?:in|within|during|over|for|throughout)(?: about)?(?: the| these| those)?';
 const TIME = `${TIME_OF_DAY}|${CLOCK}|(?:${LENGTH}) ago\\b`;
+/** Nobody means it to the minute. */
+const ABOUT = '(?:(?:about|around) )?';
 /** "What was there before 1:00?" asks for what came next to that time, "which camera showed a dog before 9 pm" does not, "how long after" for a time. */
 const ASKS_FOR_A_THING = /\b(?:what|which(?! (?:cameras?|streams?|videos?|recordings?|feeds?)\b)|who|name)\b/i;
 const ASKS_HOW_LONG = /\bhow (?:long|soon|much later)\b|\bbeen (?:since|after)\b/i;
@@ -57,14 +59,25 @@ const ASKS_FOR_NOW_TOO = /\b(?<!(?:to|until|till|and) )now\b|\b(?:still|again)\b
 /** In the words of `haschanged` of the recipe, which asks with the time: it stays. */
 const ASKS_FOR_A_CHANGE = /\b(?:chang(?:e|es|ed)|anything new|something new|something else)\b/i;
 
+/** "Did the meeting last 2 hours?" */
+const LASTS =
+  /\b(?:do|does|did|will|would|can|could) (?:(?:the|a|an|this|that|these|those|any|each|every|my|your|his|her|its|our|their) \w+|it|they) last\b|\bhow (?:many|long) (?:\w+ ){1,2}last\b/i;
+
 /** What turns the meaning of a part that stands after it, or before it. */
 const TURNED_BEFORE = new RegExp(
-  `\\b(?:before|after|until|till|since|than|except|besides|other than|apart from|from|as|like|about|compared (?:to|with)|not|and|or|just|right|shortly|immediately|soon|long|exactly|${LENGTH}|${ONE})\\W*$`,
+  `\\b(?:before|after|until|till|since|than|between|except|excluding|besides|other than|apart from|from|as|like|unlike|without|counting|about|(?:compared|up|prior|previous) to|compared with|at (?:least|most)|within|each|every|not|and|or|just|right|shortly|immediately|soon|long|exactly|${LENGTH}|${ONE})\\W*$`,
   'i',
 );
-const TURNED_AFTER = /^\W*(?:of|before|after|until|than|and|or|but|ago)\b/i;
+const TURNED_AFTER = new RegExp(
+  `^\\W*(?:(?:of|before|after|until|than|and|or|but|ago)\\b|(?:to|till|through|thru) (?:the |on )?(?:\\d|${DAY}\\b)|[-–] ?\\d)`,
+  'i',
+);
+/** "A bit before 9 am": not all that was before it. */
+const CLOSE_TO = /\b(?:directly|straight|a (?:bit|little|moment|while))\W*$/i;
+const BESIDE = /^\W*(?:after|before)\b/i;
 /** No question of its own. */
-const CUT_OFF = /^\W*(?:and|or|of|then)?\W*$|\b(?:the|a|an|of|or|and|than|before|after|until|since|except)\W*$/i;
+const CUT_OFF =
+  /^\W*(?:and|or|of|then)?\W*$|\b(?:the|a|an|of|or|and|than|before|after|until|since|except|excluding|unlike|without|counting|within|each|every)\W*$/i;
 
 const back = ([length = '']: readonly string[], { momentMs }: Asking): Times => ({
   sinceMs: momentMs - lengthMs(length),
@@ -75,29 +88,33 @@ const PHRASES: readonly Phrase[] = [
   { said: phrase(`${PREPOSITION} (?:last|past|previous) (${LENGTH}|${ONE})(?: or so)?`), times: back },
   // Where nothing else can be meant: "any dog last 20 seconds?"
   { said: new RegExp(`^\\W*(?:the )?(?:last|past) (${LENGTH})(?: or so)?,?`, 'gi'), times: back },
-  { said: new RegExp(`,? ?\\b(?:the )?(?:last|past) (${LENGTH})(?: or so)?(?=\\W*$)`, 'gi'), times: back },
+  {
+    said: new RegExp(`,? ?\\b(?:the )?(?:last|past) (${LENGTH})(?: or so)?(?=\\W*$)`, 'gi'),
+    but: LASTS,
+    times: back,
+  },
   {
     said: phrase(`${PREPOSITION} (?:very )?first (${LENGTH}|${ONE})`),
     but: ASKS_FOR_NOW,
     times: ([length = '']) => ({ sinceMs: null, untilMs: lengthMs(length) }),
   },
   {
-    said: phrase(`(?:between|from) (${TIME}|\\d{1,2}) (?:and|to|until|till) (${TIME}|now\\b)`),
+    said: phrase(`(?:between|from) ${ABOUT}(${TIME}|\\d{1,2}) (?:and|to|until|till) ${ABOUT}(${TIME}|now\\b)`),
     but: ASKS_FOR_NOW_TOO,
     times: ([from = '', to = ''], asking) => between(from, to, asking),
   },
   {
-    said: phrase(`(?:ever )?since (${TIME})`),
+    said: phrase(`(?:ever )?since ${ABOUT}(${TIME})`),
     but: ASKS_HOW_LONG,
     times: ([time = ''], asking) => ({ sinceMs: timeMs(time, asking), untilMs: null }),
   },
   {
-    said: phrase(`after (${TIME})`),
+    said: phrase(`after ${ABOUT}(${TIME})`),
     but: new RegExp(`${ASKS_FOR_A_THING.source}|${ASKS_HOW_LONG.source}`, 'i'),
     times: ([time = ''], asking) => ({ sinceMs: timeMs(time, asking), untilMs: dayOf(time, asking).untilMs }),
   },
   {
-    said: phrase(`(?:before|until|till|up to) (${TIME})`),
+    said: phrase(`(?:before|until|till|up to) ${ABOUT}(${TIME})`),
     but: new RegExp(`${ASKS_FOR_A_THING.source}|${ASKS_HOW_LONG.source}|${ASKS_FOR_NOW.source}`, 'i'),
     times: ([time = ''], asking) => ({ sinceMs: dayOf(time, asking).sinceMs, untilMs: timeMs(time, asking) }),
   },
@@ -142,7 +159,7 @@ interface Named {
 /** Days that a question may name apart from its time: it is then about no other day. */
 const NAMES_A_DAY = new RegExp(
   '\\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|tonight|(?:this|last) (?:morning|afternoon|evening|night|week|month|year))\\b' +
-    `|\\b(?:${LENGTH}) ago\\b|\\b\\d{4}-\\d\\d-\\d\\d\\b`,
+    `|\\b(?:${LENGTH}) ago\\b|\\b${DATE}`,
   'i',
 );
 
@@ -156,10 +173,20 @@ function namedPart(asked: string): Named | null {
   // "7:30 this morning" is one time, and its "this morning" no other part.
   if (first === undefined || found.some(({ match }) => !lies(match, first.match))) return null;
   const [start, end] = around(question, first.match);
-  if (TURNED_BEFORE.test(start) || TURNED_AFTER.test(end)) return null;
+  if (isTurned(start, end) || (BESIDE.test(first.match[0]) && CLOSE_TO.test(start))) return null;
   const rest = `${start}${end}`.trim();
   if (CUT_OFF.test(rest) || NAMES_A_DAY.test(rest)) return null;
   return { phrase: first.phrase, parts: first.match.slice(1), question: asksForAChange(question) ? question : rest };
+}
+
+/** Whether what stands before or after a time turns its meaning: "since", "or at 10 am". */
+export function isTurned(start: string, end: string): boolean {
+  return TURNED_BEFORE.test(start) || TURNED_AFTER.test(end);
+}
+
+/** Whether a question asks for what is there now, also where it names a time besides: "is the car that came at 9 am still there?" */
+export function asksForNow(question: string): boolean {
+  return ASKS_FOR_NOW.test(question);
 }
 
 /** The part that a question is about; null: it does not say, or not surely. */
@@ -168,6 +195,8 @@ export function askedSpan(question: string, asking: Asking): AskedSpan | null {
   const times = named?.phrase.times(named.parts, asking);
   if (named === null || times == null) return null;
   const { sinceMs, untilMs } = times;
+  // A date that there is not is no time.
+  if (Number.isNaN(sinceMs) || Number.isNaN(untilMs)) return null;
   if (sinceMs !== null && untilMs !== null && untilMs < sinceMs) return null;
   return { sinceMs, untilMs, question: named.question };
 }
@@ -197,8 +226,9 @@ export function askedMoment(
   const match = AT_TIME_OF_DAY.exec(question);
   if (match === null) return null;
   const [start, end] = around(question, match);
-  if (NAMES_A_DAY.test(`${start}${end}`)) return null;
-  return { ms: timeOfDay(match[1] ?? '', nowMs, timeZone) - startedAtMs, start, end };
+  if (NAMES_A_DAY.test(`${start}${end}`) || isTurned(start, end) || asksForNow(question)) return null;
+  const ms = timeOfDay(match[1] ?? '', nowMs, timeZone) - startedAtMs;
+  return Number.isNaN(ms) ? null : { ms, start, end };
 }
 
 /** Whether a question names a moment or a part by times of the day, which mean nothing of a stream whose wall times nobody knows. */
@@ -213,10 +243,15 @@ export function namesTimeOfDay(question: string): boolean {
  */
 export function spanOfInstants(question: string, asking: Asking): AskedSpan | null {
   const parts = namedPart(question)?.parts ?? [];
-  return parts.every((part) => isTimeOfDay(part) || isPartOfDay(part) || INSTANT.test(part))
+  // The second of "between 8 am and 9:30" is a time of the day as the first is.
+  const ofDay = parts.some(isTimeOfDay);
+  return parts.every((part) => isTimeOfDay(part) || isPartOfDay(part) || INSTANT.test(part) || (ofDay && isHour(part)))
     ? askedSpan(question, asking)
     : null;
 }
+
+/** `9:30`, which is a time of the day beside one. */
+const isHour = (text: string): boolean => /^\d{1,2}:\d\d$/.test(text);
 
 function lies(inner: RegExpMatchArray, outer: RegExpMatchArray): boolean {
   const [begin = 0, within = 0] = [inner.index, outer.index];
@@ -229,7 +264,7 @@ function around(question: string, { index = 0, 0: all }: RegExpMatchArray): [sta
 
 function between(from: string, to: string, asking: Asking): Times | null {
   if (/^now$/i.test(to)) return { sinceMs: timeMs(from, asking), untilMs: null };
-  if (isTimeOfDay(to) && !/ago$/i.test(from)) {
+  if ((isTimeOfDay(to) && !/ago$/i.test(from)) || (isTimeOfDay(from) && isHour(to))) {
     const [fromMs, toMs] = timesOfDay(from, to, asking.nowMs, asking.timeZone);
     return { sinceMs: fromMs - asking.startedAtMs, untilMs: toMs - asking.startedAtMs };
   }

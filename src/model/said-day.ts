@@ -43,7 +43,11 @@ const MONTH =
 const NTH = '\\d{1,2}(?:st|nd|rd|th)';
 /** "The 2nd" is also a floor's number. */
 const NTH_ALONE = `the ${NTH}(?=\\W*$|[,;] | (?:at|after|before|since|until|till|up to|between|from|${PART})\\b)`;
-const DATE = `(?:\\d{4}-\\d\\d-\\d\\d|(?:the )?(?:${NTH}|\\d{1,2})(?: of)? ${MONTH}\\b|${MONTH} (?:${NTH}|\\d{1,2})(?!:|\\d| ?[ap]\\.?m)|${NTH_ALONE})`;
+const YEAR = '(?:,? (?:19|20)\\d\\d\\b(?!:))?';
+const IN_MONTH = `(?:(?:the )?(?:${NTH}|\\d{1,2})(?: of)? ${MONTH}\\b|${MONTH} (?:${NTH}|\\d{1,2})(?!:|\\d| ?[ap]\\.?m))${YEAR}`;
+/** `2026-11-29`, `November 29`, `29 November 2026`, `the 29th`. */
+export const DATE = `(?:\\d{4}-\\d\\d-\\d\\d|${IN_MONTH}|${NTH_ALONE})`;
+const DATED = `(?:${WEEKDAY},? )?${DATE}`;
 
 /** Beside a time of the day these are surely days; longer ones come first. */
 const DAYS = [
@@ -54,13 +58,15 @@ const DAYS = [
   'today',
   `${COUNTED}${OF_IT}`,
 ];
-export const DAY = `(?:${[...DAYS, `(?:on |last |on last )?${WEEKDAY}${OF_IT}`, `(?:on )?${DATE}${OF_IT}`].join('|')})`;
+export const DAY = `(?:${[...DAYS, `(?:on )?${DATED}${OF_IT}`, `(?:on |last |on last )?${WEEKDAY}${OF_IT}`].join('|')})`;
+/** A day with its part, which says of a bare hour which half of the day it is in. */
+export const PARTED_DAY = `(?:this (?:morning|afternoon|evening)|tonight|last night|(?:the day before yesterday|yesterday|${COUNTED}|(?:on )?${DATED}|(?:on |last |on last )?${WEEKDAY})(?: (?:in the )?${PART}| at night))`;
 /** By itself a weekday, or a date, needs more than its name: "is it Monday?" asks for something else. */
 const ALONE = [
   ...DAYS,
+  `on ${DATED}${OF_IT}`,
   `(?:on |last |on last )${WEEKDAY}${OF_IT}`,
   `${WEEKDAY} ${PART}`,
-  `on ${DATE}${OF_IT}`,
   'overnight',
   '(?:during|in) the night',
 ];
@@ -70,13 +76,14 @@ export const PART_OF_DAY = `(?:${ALONE.join('|')})\\b(?!['’]s| (?:in the )?${P
 const OF_THE_WEEK = new RegExp(`^(?:on )?(?:last )?(${WEEKDAY})`);
 const AGO = new RegExp(`^(${COUNT})days? ago\\b`);
 const THE_NIGHT = /^(?:last night|overnight|(?:during|in) the night)$/;
-const ISO_DATE = /\d{4}-\d\d-\d\d/;
+const ISO_DATE = /(\d{4})-(\d\d)-(\d\d)/;
+const YEAR_SAID = / ((?:19|20)\d\d)\b/;
 const DAY_OF_MONTH = /\b(\d{1,2})(?:st|nd|rd|th)?\b/;
 const MONTH_SAID = new RegExp(`\\b(${MONTH})\\b`);
 /** "Tonight" and "overnight" end with theirs, too. */
 const PART_AT_END = new RegExp(`${PART}$`);
 
-/** Which day it is that DAY matches, said when the clock shows `nowClock`. Of weekdays it is the last one before that day: "on Monday" is said on other days. */
+/** Which day it is that DAY matches, said when the clock shows `nowClock`; its midnight is NaN where there is no such date. Of weekdays it is the last one before that day: "on Monday" is said on other days. */
 export function saidDay(text: string, nowClock: number): SaidDay {
   const day = text.toLowerCase();
   // After midnight these are still those of the day before.
@@ -86,17 +93,39 @@ export function saidDay(text: string, nowClock: number): SaidDay {
   return { midnight: dateOf(day, today) ?? today - daysBack(day, today) * DAY_MS, hours };
 }
 
-/** The midnight of a date, of those without a year or a month the last one up to today; null where a day is said in another way. */
+/** How many months back a date without its own is looked for: there is a 31st at the latest two months ago. */
+const MONTHS_BACK = 2;
+/** The same of a date without a year: there is a February 29th at the latest eight years ago. */
+const YEARS_BACK = 8;
+
+/** The midnight of a date, of those without a year or a month the last one up to today; NaN of one that there is not, null where a day is said in another way. */
 function dateOf(day: string, today: number): number | null {
-  const iso = ISO_DATE.exec(day);
-  if (iso !== null) return Date.parse(iso[0]);
+  const [iso, isoYear, isoMonth, isoDay] = ISO_DATE.exec(day) ?? [];
+  if (iso !== undefined)
+    return Number(isoMonth) < 1 ? NaN : midnightOf(Number(isoYear), Number(isoMonth) - 1, Number(isoDay));
   const [, inMonth] = AGO.test(day) ? [] : (DAY_OF_MONTH.exec(day) ?? []);
   if (inMonth === undefined) return null;
+  const [now, date] = [new Date(today), Number(inMonth)];
   const said = MONTH_SAID.exec(day)?.[1];
-  const now = new Date(today);
-  const month = said === undefined ? now.getUTCMonth() : MONTHS.indexOf(said.slice(0, 3));
-  const date = (monthsBack: number): number => Date.UTC(now.getUTCFullYear(), month - monthsBack, Number(inMonth));
-  return date(0) <= today ? date(0) : date(said === undefined ? 1 : MONTHS.length);
+  const last = (count: number, ago: (i: number) => number): number =>
+    Array.from({ length: count + 1 }, (_, i) => ago(i)).find((midnight) => midnight <= today) ?? NaN;
+  if (said === undefined) {
+    return last(MONTHS_BACK, (months) => midnightOf(now.getUTCFullYear(), now.getUTCMonth() - months, date));
+  }
+  const month = MONTHS.indexOf(said.slice(0, 3));
+  const year = YEAR_SAID.exec(day)?.[1];
+  if (year !== undefined) return midnightOf(Number(year), month, date);
+  return last(YEARS_BACK, (years) => midnightOf(now.getUTCFullYear() - years, month, date));
+}
+
+/** NaN where the month, which may be negative, has no such day. */
+function midnightOf(year: number, month: number, day: number): number {
+  const midnight = Date.UTC(year, month, day);
+  const first = new Date(Date.UTC(year, month, 1));
+  const there = new Date(midnight);
+  return month < MONTHS.length && there.getUTCMonth() === first.getUTCMonth() && there.getUTCDate() === day
+    ? midnight
+    : NaN;
 }
 
 function daysBack(day: string, today: number): number {

@@ -1,19 +1,33 @@
 /** "9 pm", "7:30 this morning", "yesterday": times of the day as people say them, by the clocks of a time zone (default: that of the process). Wall times in ms since 1970. */
 import { clockAt, instantAt } from '../time-zone.ts';
-import { DAY, DAY_HOURS, midnightBefore, MORNING_HOUR, NOON_HOUR, PART_OF_DAY, saidDay } from './said-day.ts';
+import {
+  DAY,
+  DAY_HOURS,
+  midnightBefore,
+  MORNING_HOUR,
+  NOON_HOUR,
+  PART_OF_DAY,
+  PARTED_DAY,
+  saidDay,
+} from './said-day.ts';
 
 const MINUTE_MS = 60_000;
 /** Without one of these a time with a colon is one of the stream's clock. */
 const MERIDIEM = '(?: ?[ap](?:m\\b|\\.m\\.)| in the (?:morning|afternoon|evening)\\b)';
 
-/** `9 pm`, `7:30 am yesterday`, `22:00 last night`. */
-export const TIME_OF_DAY = `\\d{1,2}(?:(?::[0-5]\\d)?${MERIDIEM}(?: ${DAY}\\b)?|:[0-5]\\d ${DAY}\\b)`;
+/** `9 pm`, `7:30 am yesterday`, `22:00 last night`, `9 this morning`. */
+export const TIME_OF_DAY = `\\d{1,2}(?:(?::[0-5]\\d)?${MERIDIEM}(?: ${DAY}\\b)?|:[0-5]\\d ${DAY}\\b| ${PARTED_DAY}\\b)`;
 
 const HOUR = '\\d{1,2}(?::[0-5]\\d)?';
 const CLEAR_HOUR = `\\d{1,2}(?::[0-5]\\d(?:${MERIDIEM})?|${MERIDIEM})`;
 /** "Yesterday after 5 pm", "this morning between 8:00 and 9:00". */
 const DAY_FIRST = new RegExp(
   `\\b(${DAY}),? ((?:(?:at|around|about|after|before|since|until|till|up to) |(?:between|from) ${HOUR}(?:${MERIDIEM})? (?:and|to|until|till) )${CLEAR_HOUR})(?! ${DAY}\\b)`,
+  'i',
+);
+/** "Yesterday evening at 8". */
+const PARTED_DAY_FIRST = new RegExp(
+  `\\b(${PARTED_DAY}),? ((?:at|around|about|after|before|since|until|till|up to) \\d{1,2})(?![\\d:]|${MERIDIEM}| ${DAY}\\b)`,
   'i',
 );
 /** "Since yesterday at 5 pm", "between yesterday 5 pm and today 8 am". */
@@ -40,7 +54,8 @@ export function dayBehindTime(question: string): string {
     .replace(NOON, (_, word: string, time: string) => `${word} 12:00 ${time.toLowerCase() === 'noon' ? 'pm' : 'am'}`)
     .replace(O_CLOCK, ':00')
     .replace(DAY_INSIDE, '$1 $3 $2')
-    .replace(DAY_FIRST, '$2 $1');
+    .replace(DAY_FIRST, '$2 $1')
+    .replace(PARTED_DAY_FIRST, '$2 $1');
 }
 
 export function isTimeOfDay(text: string): boolean {
@@ -51,13 +66,13 @@ export function isPartOfDay(text: string): boolean {
   return PART.test(text);
 }
 
-/** From when to when a part of a day is, for a question asked at `nowMs`. */
+/** From when to when a part of a day is, for a question asked at `nowMs`; NaN of a date that there is not. */
 export function partOfDay(text: string, nowMs: number, zone?: string): readonly [fromMs: number, toMs: number] {
   const { midnight, hours } = saidDay(text, clockAt(nowMs, zone));
   return [atHour(midnight, hours[0], zone), atHour(midnight, hours[1], zone)];
 }
 
-/** When what TIME_OF_DAY matches was last, for a question asked at `nowMs`. */
+/** When what TIME_OF_DAY matches was last, for a question asked at `nowMs`; NaN on a date that there is not. */
 export function timeOfDay(text: string, nowMs: number, zone?: string): number {
   return lastTime(partsOf(text), nowMs, zone);
 }
@@ -88,9 +103,13 @@ export function timesOfDay(
   const turned = first.half === undefined && last.half !== undefined && hoursOf(begin) > hoursOf({ ...last, day });
   const fromMs = lastTime(turned ? { ...begin, half: half === 'p' ? 'a' : 'p' } : begin, nowMs, zone);
   if (last.day !== undefined && last.day !== day) return [fromMs, lastTime(last, nowMs, zone)];
-  // "Between 10 pm and 2 am": the second is the next one after the first.
-  return [fromMs, nextAt(hoursOf({ ...last, day }), fromMs, zone)];
+  // "Between 10 pm and 2 am": the second is the next one after the first, and so it is of "between 5 pm and 6:30", in either half of the day.
+  const halves =
+    first.half !== undefined && last.half === undefined && Number(last.hour) <= NOON_HOUR ? HALVES : [last.half];
+  return [fromMs, Math.min(...halves.map((one) => nextAt(hoursOf({ ...last, half: one, day }), fromMs, zone)))];
 }
+
+const HALVES = ['a', 'p'] as const;
 
 interface Parts {
   readonly hour: string;
@@ -136,5 +155,6 @@ function nextAt(hours: number, fromMs: number, zone: string | undefined): number
 
 /** When clocks are so many hours, which may be negative or more than a day's, after that midnight: on days that are longer or shorter, too. */
 function atHour(midnight: number, hours: number, zone: string | undefined): number {
-  return instantAt(midnight + Math.round(hours * 60) * MINUTE_MS, zone);
+  const clock = midnight + Math.round(hours * 60) * MINUTE_MS;
+  return Number.isNaN(clock) ? NaN : instantAt(clock, zone);
 }

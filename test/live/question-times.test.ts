@@ -332,6 +332,16 @@ describe('A question about several streams', () => {
     expect(reached('which camera showed a dog yesterday?', [old, clock('new', null, null)])).toEqual(['old', 'new']);
   });
 
+  test.each([
+    'which camera showed a dog less than 10 minutes ago?',
+    'is the car that was in the yard 10 minutes ago still there?',
+    'is the car that came at 9 am still there?',
+    'which camera showed a dog at 9 am or at 10 am?',
+    'which camera showed a dog on 2026-13-01?',
+  ])('is about all that is kept where a time in it is not surely the moment that it is about: %s', (question) => {
+    expect(ask(question, {}, both)).toEqual({ moments: null, begins: null, question });
+  });
+
   test('names no times of the clock: each counts from its own beginning', () => {
     const question = 'was there a dog between 0:10 and 1:00?';
     expect(ask(question, {}, both)).toEqual({ moments: null, begins: null, question });

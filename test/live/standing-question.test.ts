@@ -204,6 +204,28 @@ describe('a standing question', () => {
     expect(door.asked).toBe(0);
   });
 
+  it('goes on where one of the streams was left out of the answer, whose clock is another', async () => {
+    const [near, far] = [new Door(), new Door()];
+    far.lastMs = 500_000_000;
+    let asked = 0;
+    const converse = (): Conversation => ({
+      streams: [near, far].map((door, i) => ({
+        name: `door-${i}`,
+        status: () => ({ ...door.converse().streams[0]?.status(), name: `door-${i}` }) as StreamStatus,
+      })),
+      ask: () => {
+        asked++;
+        const streams = [{ name: 'door-1', asOfMs: far.lastMs }];
+        const result = Promise.resolve({ text: 'no', confidence: 1, streams } as unknown as AnswerResult);
+        return { result, [Symbol.asyncIterator]: () => pieces() };
+      },
+    });
+    stand(near, { converse });
+    await expect.poll(() => asked).toBe(1);
+    near.frame();
+    await expect.poll(() => asked, { timeout: 5_000 }).toBe(2);
+  });
+
   it('goes on soon after an error that may pass, and asks again though no frame is new', async () => {
     const door = new Door();
     door.answers = [

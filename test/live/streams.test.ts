@@ -1,7 +1,8 @@
 /** Live streams over a real engine (tiny bundle) and a real ffmpeg. */
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { basename, join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -327,6 +328,30 @@ describe('A recording', () => {
     } finally {
       clock.mockRestore();
     }
+  });
+
+  test('at an address of HTTP is of no date either, once it is known to be one', async () => {
+    const clip = await readFile(await clips.make('served.mp4', ...testPicture(2, 10), '-movflags', '+faststart'));
+    const server = createServer((_request, response) => response.end(clip));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/served.mp4`;
+    try {
+      const stream = await live.create({ name: 'tape', source: { url } }, 'operator');
+      await stream.ended();
+      expect(stream.status().wallTimes).toBe('unknown');
+      const refused = thrown(() => stream.converse().ask('was there a dog today?'));
+      expect(refused).toMatchObject({ code: 'time_out_of_range', param: 'question' });
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
+  test('that is read as fast as it can be over and over is of no date', async () => {
+    const stream = await play({ loop: true, pace: 'fastest' });
+    expect(stream.status().wallTimes).toBe('unknown');
+    await live.delete('tape');
+    expect((await play({ loop: true })).status().wallTimes).toBe('live');
   });
 
   test('is asked by them about times of the day', async () => {

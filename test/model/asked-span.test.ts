@@ -139,6 +139,22 @@ describe('A question that names another day, on a Sunday the 29th', () => {
     ['was there a dog on the 27th?', at(27, 0), at(28, 0)],
     ['was there a dog on the 27th in the morning?', null, null],
     ['on the 30th, was there a dog?', at(-1, 0), at(0, 0)],
+    // Of which there is none in each month.
+    ['was there a dog on the 31st?', at(0, 0), at(1, 0)],
+    ['was there a dog on Friday, November 20?', at(20, 0), at(21, 0)],
+    ['was there a dog on Friday the 20th?', at(20, 0), at(21, 0)],
+    ['was there a dog on November 29, 2025?', at(29 - 365, 0), at(30 - 365, 0)],
+    ['was there a dog on 29 November 2025?', at(29 - 365, 0), at(30 - 365, 0)],
+    ['was there a dog after 9 yesterday morning?', at(28, 9), at(28, 12)],
+    ['was there a dog between 9 and 10 yesterday evening?', at(28, 21), at(28, 22)],
+    ['was there a dog yesterday evening after 8?', at(28, 20), at(29, 0)],
+    ['was there a dog since 9 this morning?', at(29, 9), null],
+    ['was there a dog between 22:00 yesterday and 6:00?', at(28, 22), at(29, 6)],
+    ['was there a dog between 8 am and 9:30?', at(29, 8), at(29, 9, 30)],
+    ['was there a dog between 8 am and 17:30?', at(29, 8), at(29, 17, 30)],
+    ['was there a dog between 5 pm and 6:30?', at(28, 17), at(28, 18, 30)],
+    ['was there a dog since about 9 am?', at(29, 9), null],
+    ['was there a dog between about 9 am and around 10 am?', at(29, 9), at(29, 10)],
     // It is said on other days: the one before today.
     ['was there a dog on Sunday?', at(22, 0), at(23, 0)],
   ])('%s', (asked, sinceMs, untilMs) => {
@@ -296,6 +312,24 @@ describe('All that was shown is what is asked about where', () => {
     "Is yesterday's package still there?",
     'Is it the same as yesterday?',
     'What about yesterday?',
+    'was there a dog prior to the last 5 minutes?',
+    'was it empty up to the last 5 minutes?',
+    'how many dogs came, excluding today?',
+    'not counting today, how many dogs came?',
+    'is the door open, unlike yesterday?',
+    'does he come every Monday morning?',
+    'was the door open directly after 3 am?',
+    'was the door open a bit before 9 am?',
+    'did the meeting last 2 hours?',
+    'did it last 10 minutes?',
+    'how many meetings last 30 minutes?',
+    'was there a dog on November 20-22?',
+    'was there a dog on November 20 to 22?',
+    // There are no such dates.
+    'was there a dog on 2026-13-01?',
+    'was there a dog on 2026-02-30?',
+    'was there a dog since 2026-00-10?',
+    'was there a dog at 17:00 on 2026-13-01?',
     'Is it Friday?',
     'was there a dog on Saturday and Sunday?',
     'was there a dog last week?',
@@ -306,5 +340,18 @@ describe('All that was shown is what is asked about where', () => {
     'Is the cup there now that was there between 1:00 and 2:00?',
   ])('what stands beside the part turns its meaning: %s', (question) => {
     expect(askedSpan(question, ASKING)).toBeNull();
+  });
+});
+
+describe('No moment is named where', () => {
+  test.each([
+    'has anyone come since around 9 am?',
+    'was there a dog at 9 am or at 10 am?',
+    'is the car that came at 9 am still there?',
+    'did anyone come between about 9 am and 10 am?',
+    'was there a dog at 17:00 on 2026-13-01?',
+  ])('its meaning is turned, or it is no time: %s', (question) => {
+    expect(askedMoment(question, ASKING)).toBeNull();
+    expect(askedMoment(question, { ...ASKING, timeZone: 'Europe/Berlin' })).toBeNull();
   });
 });

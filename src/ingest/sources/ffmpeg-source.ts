@@ -109,6 +109,10 @@ export class FfmpegSource implements FrameSource {
     return this.#plan.recordedAtMs;
   }
 
+  get isRecording(): boolean {
+    return this.#live === false;
+  }
+
   async *frames(): AsyncGenerator<Frame, void> {
     if (this.#playing !== null) throw new Error('The frames of a source can be read once.');
     this.#playing = this.#play();

@@ -56,6 +56,8 @@ export class PushSource implements FrameSource {
     return this.#startedAtMs;
   }
 
+  readonly isRecording = false;
+
   async *frames(): AsyncGenerator<Frame, void> {
     if (this.#read) throw new Error('The frames of a source can be read once.');
     this.#read = true;
