@@ -479,6 +479,7 @@ function showConnection(state, words = STATE_WORDS[state]) {
   // Readers of the screen say anew what is written anew.
   if ($('connection').textContent !== words) $('connection').textContent = words;
   $('send').disabled = state !== 'open';
+  for (const idea of $('ideas').children) idea.disabled = state !== 'open';
   describeMoment();
 }
 
@@ -653,7 +654,12 @@ document.addEventListener('keydown', (event) => {
 });
 $('ideas').append(
   ...IDEAS.map((idea) => {
-    const button = element('button', { type: 'button', className: 'quiet small', textContent: idea });
+    const button = element('button', {
+      type: 'button',
+      className: 'quiet small',
+      textContent: idea,
+      disabled: !realtime.isOpen,
+    });
     button.addEventListener('click', () => submit(idea));
     return button;
   }),

@@ -3,7 +3,8 @@ import type { YocoError } from '../errors.ts';
 /** Lines for stderr: what went wrong (`of` what, where that is not plain), and where in the code if nobody expected it. */
 export function errorText({ message, code, cause }: YocoError, of?: string): string {
   const line = `error: ${of === undefined ? '' : `${of}: `}${message} (${code})\n`;
-  return code === 'internal' ? `${line}${stack(cause)}\n` : line;
+  // What a service tells of has its cause there.
+  return code === 'internal' && cause !== undefined ? `${line}${stack(cause)}\n` : line;
 }
 
 function stack(cause: unknown): string {

@@ -19,13 +19,12 @@ const NOBODY_READS = 141;
 
 export async function run(argv: readonly string[]): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(NOBODY_READS);
+    if (error.code === 'EPIPE') process.exit(NOBODY_READS);
+    process.stderr.write(`error: The results cannot be written: ${error.message}\n`);
+    process.exit(1);
   });
-  // What is said beside the results need not be read.
-  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  // What is said beside the results need not be read, and where it cannot be written nobody could be told.
+  process.stderr.on('error', () => undefined);
   const program = new Command('yoco-live')
     .description('Watches live video and answers questions about it at any time.')
     .version(VERSION, '-V, --version', 'print the version')

@@ -13,6 +13,7 @@ import {
 import { ownTimeZone } from '../time-zone.ts';
 import { readCertificate } from './certificate.ts';
 import { Hangups } from './hangups.ts';
+import { logDestination } from './log.ts';
 import { checkKept, OperatorStreams } from './operator-streams.ts';
 import { reload } from './reload.ts';
 import { ofSetting } from './setting-error.ts';
@@ -34,7 +35,7 @@ export function addServe(program: Command): void {
       const { config: file, ...flags } = options;
       const readSettings = (): Promise<Config> => readConfig(flags, process.env, file);
       const config = await readSettings();
-      const log = pino({ level: config.log_level }, pino.destination(2));
+      const log = pino({ level: config.log_level }, logDestination());
       const service = await startService(config, await readDefinitions(config.streams), log, stop);
       if (service !== null) {
         const time_zone = config.time_zone ?? ownTimeZone();

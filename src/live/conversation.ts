@@ -55,11 +55,12 @@ export class StreamConversation implements Conversation {
     if (this.#busy) throw new YocoError('response_in_progress');
     const limit = this.#engine.bundle.maxAnswerTokens;
     const { temperature = 0, topP = 1, seed = randomInt(2 ** 31), maxTokens = limit, unattended, signal } = options;
+    const { anyOf = this.#anyOf } = options;
     check('temperature', temperature, 0, 2);
     check('topP', topP, Number.MIN_VALUE, 1);
     check('maxTokens', maxTokens, 1, Infinity);
     const now = { nowMs: Date.now(), timeZone: this.#timeZone };
-    const streams = this.#anyOf ? reachedBy(text, options.asOfWallMs, this.streams, now) : this.streams;
+    const streams = anyOf ? reachedBy(text, options.asOfWallMs, this.streams, now) : this.streams;
     const clocks = streams.map((stream) => stream.status());
     const { moments, begins, question: asked } = questionTimes(text, options, clocks, now.nowMs, now.timeZone);
     const turns = options.turns === undefined ? this.#turns : this.#given(options.turns, moments);

@@ -110,6 +110,8 @@ export class StandingQuestion {
 
   async #run(): Promise<void> {
     const { signal } = this.#abort;
+    // Whoever opens it has it before the first turn may end it.
+    await Promise.resolve();
     while (!signal.aborted) {
       const begin = performance.now();
       const outcome = await this.#turn().catch((thrown: unknown) => this.#failed(YocoError.from(thrown)));

@@ -47,6 +47,8 @@ export interface AskOptions {
   readonly seed?: number;
   /** Earlier turns, oldest first, in the place of the conversation's own; each counts as asked at the question's moment. */
   readonly turns?: readonly PastTurn[];
+  /** Nobody named the streams: those that keep nothing of what the question is about are left out. Default: as the conversation was begun. */
+  readonly anyOf?: boolean;
   /** Asked by no person: refused as `too_many_questions` while half of the places are taken, so that people find one. */
   readonly unattended?: boolean;
   /** Cancels between two tokens. */

@@ -234,17 +234,21 @@ export class RealtimeSession {
     return wanted === null ? stream.converse() : live.converse(wanted, param);
   }
 
-  /** Comes before the streams are looked at: whoever may not ask is not told which of them exist. Throws `forbidden`. */
+  /**
+   * Comes before the streams are looked at: whoever may not ask is not told which of them exist. Throws `forbidden`, and `stream_deleted` where the
+   * token's stream is gone: another one may have its name by now.
+   */
   #checkScope(wanted: WantedStreams | null, param: string): void {
     const { stream, bound } = this.#scope;
     if (!bound || wanted === null) return;
     if (wanted === 'all' || wanted.some((name) => name !== stream.name)) {
       throw new YocoError('forbidden', { param, detail: `The token is for the stream "${stream.name}" only.` });
     }
+    if (stream.status().sourceStatus.state === 'stopped') throw new YocoError('stream_deleted', { param });
   }
 
-  /** What a response is about: a fresh conversation, and the times. `streamsParam`: where the message says which streams. */
-  #about({ yoco = {} }: ResponseParams): { fresh: Conversation; times: Times; streamsParam: string } {
+  /** What a response is about: a fresh conversation, the times, and whether nobody named the streams. `streamsParam`: where the message says which streams. */
+  #about({ yoco = {} }: ResponseParams): { fresh: Conversation; times: Times; streamsParam: string; anyOf: boolean } {
     const { streams, as_of: asOf = this.#asOf, since = this.#since } = yoco;
     const wanted = streams ?? this.#streams;
     // Of the session's own stream the address says which it is.
@@ -254,7 +258,7 @@ export class RealtimeSession {
     this.#checkScope(wanted, streamsParam);
     const about = { own: this.#stream, wanted, asOf, since, streamsParam, asOfParam, sinceParam };
     const { conversation: fresh, times } = askedStreams(this.#scope.live, about);
-    return { fresh, times, streamsParam };
+    return { fresh, times, streamsParam, anyOf: wanted === 'all' };
   }
 
   #respond(params: ResponseParams): void {
@@ -266,7 +270,7 @@ export class RealtimeSession {
       this.#limits.questionMaxChars,
       parallel ? 'response.input' : 'conversation.item',
     );
-    const { fresh, times, streamsParam } = this.#about(params);
+    const { fresh, times, streamsParam, anyOf } = this.#about(params);
     const begun = parallel ? undefined : this.#conversations.find((other) => isAboutTheSame(other, fresh));
     const turn: OpenTurn | null = parallel ? null : { list: this.#items, asked: [], answerId: undefined };
     const response = new RealtimeResponse(
@@ -277,7 +281,8 @@ export class RealtimeSession {
           params.max_output_tokens === undefined
             ? this.#maxTokens
             : this.#tokens(params.max_output_tokens, 'response.max_output_tokens'),
-        options: { ...times, ...samplingOf(params.yoco ?? {}) },
+        // The conversation may have begun with a question that named them.
+        options: { ...times, ...samplingOf(params.yoco ?? {}), anyOf },
         metadata: params.metadata ?? null,
         conversation: begun ?? fresh,
         streamsParam,

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { DEFAULT_BUNDLE } from '../../src/config.ts';
 import { testPicture } from '../support/clips.ts';
 import { interrupt, run, start, type Started, startProgram, workplace } from '../support/cli.ts';
+import { freePort } from '../support/ports.ts';
 import { descendants, type RunningProcess, untilGone } from '../support/processes.ts';
 
 const SLOW = 120_000;
@@ -146,6 +147,47 @@ describe('What the server refuses', () => {
       expect(stderr).toContain(` ${name}: `);
       expect(stderr).toMatch(/\(config_invalid\)\n$/);
       expect(stderr).not.toContain('hunter2');
+    },
+    SLOW,
+  );
+});
+
+// A device that is always full.
+describe.skipIf(process.platform !== 'linux')('Where nothing more can be written', () => {
+  const full = (redirected: string, args: readonly string[], env: Record<string, string> = {}): Started => {
+    const node = [process.execPath, '--import', 'tsx', 'src/main.ts', ...args];
+    const started = startProgram('sh', ['-c', `exec "$0" "$@" ${redirected}`, ...node], env);
+    running.push(started);
+    return started;
+  };
+
+  test(
+    'a service goes on without its log, and ends when it is told to',
+    async () => {
+      const port = await freePort();
+      const service = full('2>/dev/full', ['serve', '--port', String(port), '--streams', await streams()]);
+      const healthy = async (): Promise<number | null> =>
+        fetch(`http://127.0.0.1:${port}/healthz`).then(
+          ({ status }) => status,
+          () => null,
+        );
+      await expect.poll(healthy, { timeout: 30_000 }).toBe(200);
+      await sleep(500);
+      expect(await healthy()).toBe(200);
+      service.child.kill('SIGTERM');
+      expect((await service.ended).status).toBe(0);
+    },
+    SLOW,
+  );
+
+  test(
+    'a command says that its results could not be written',
+    async () => {
+      const clip = await place.clips.make('full.mp4', ...testPicture(1, 10));
+      const { ended } = full('>/dev/full', ['watch', clip, 'what is shown?']);
+      const { status, stderr } = await ended;
+      expect([status, stderr]).toEqual([1, expect.stringMatching(/^error: The results cannot be written: .*ENOSPC/m)]);
+      expect(stderr).not.toContain('    at ');
     },
     SLOW,
   );

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
-import { FakeLiveService } from './fake-live-service.ts';
+import { FakeLiveService, FakeStream } from './fake-live-service.ts';
 import { RealtimeClient, refusedUpgrade, userMessage } from './realtime-client.ts';
 
 let live: FakeLiveService;
@@ -587,8 +587,27 @@ describe('a question over several streams', () => {
     }
     bound.ask('what is shown?', { yoco: { streams: ['door'] } });
     expect((await bound.next('response.done')).response.status).toBe('completed');
+    // Another stream of that name is not the token's.
+    await live.delete('door');
+    live.streams.set('door', new FakeStream('door'));
+    bound.ask('what is shown?', { yoco: { streams: ['door'] } });
+    expect((await bound.next('error')).error).toMatchObject({ code: 'stream_deleted' });
     bound.close();
     await locked.close();
+  });
+
+  it('is about those that nobody named, or all that were, whatever the conversation began with', async () => {
+    const options = async (streams: unknown): Promise<unknown> => {
+      client.ask('which camera?', { yoco: { streams } });
+      await client.next('response.done');
+      return live.streams.get('door')?.asked.at(-1)?.options.anyOf;
+    };
+    const names = live
+      .list()
+      .map(({ name }) => name)
+      .sort();
+    expect(names[0]).toBe('door');
+    expect([await options('all'), await options(names), await options('all')]).toEqual([true, false, true]);
   });
 });
 

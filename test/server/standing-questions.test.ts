@@ -54,6 +54,18 @@ describe('standing questions over the WebSocket', () => {
     expect(second).toMatchObject({ answer: 'noon', previous: first.answer, yoco: { as_of: 61 } });
   });
 
+  it('are confirmed before they end, and then are open no more', async () => {
+    live.stream('kitchen').wallTimes = 'unknown';
+    for (const id of ['one', 'two', 'three']) {
+      stand('did a dog come after 9 pm?', { id });
+      expect((await client.next('yoco.standing_question.created')).standing_question.id).toBe(id);
+      const ended = await client.next('yoco.standing_question.deleted');
+      expect(ended).toMatchObject({ standing_question_id: id, error: { code: 'time_out_of_range' } });
+    }
+    client.send({ type: 'yoco.standing_question.delete', event_id: 'mine', standing_question_id: 'one' });
+    expect((await error())[0]).toBe('standing_question_not_found');
+  });
+
   it('carry no turns, and are no part of the conversation', async () => {
     stand('who is there?');
     await client.next('yoco.standing_question.answered');
