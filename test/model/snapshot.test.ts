@@ -179,6 +179,15 @@ describe('Refused is', () => {
     });
   });
 
+  test('but not a bundle whose index is read in another way: that holds nothing that was learned', async () => {
+    const before = await read();
+    await tamper((header) => {
+      const { files } = header['bundle'] as { files: Record<string, string> };
+      files['kv_index.onnx'] = '0'.repeat(64);
+    });
+    expect((await read()).cache.times).toEqual(before.cache.times);
+  });
+
   test('another bundle, by the checksums of its files, and another shape', async () => {
     await tamper((header) => {
       const { files } = header['bundle'] as { files: Record<string, string> };
