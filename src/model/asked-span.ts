@@ -86,6 +86,11 @@ const back = ([length = '']: readonly string[], { momentMs }: Asking): Times => 
 
 const PHRASES: readonly Phrase[] = [
   { said: phrase(`${PREPOSITION} (?:last|past|previous) (${LENGTH}|${ONE})(?: or so)?`), times: back },
+  { said: phrase(`(?:less than|no(?:t)? more than|within|under) (${LENGTH}) ago`), times: back },
+  {
+    said: phrase(`(?:more than|at least|over) ((?:${LENGTH}) ago)`),
+    times: ([ago = ''], asking) => ({ sinceMs: null, untilMs: timeMs(ago, asking) }),
+  },
   // Where nothing else can be meant: "any dog last 20 seconds?"
   { said: new RegExp(`^\\W*(?:the )?(?:last|past) (${LENGTH})(?: or so)?,?`, 'gi'), times: back },
   {
