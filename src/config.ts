@@ -114,8 +114,10 @@ function configFromEnvironment(env: NodeJS.ProcessEnv): { input: ConfigInput; va
   const input: Record<string, unknown> = {};
   const tls: Record<string, string> = {};
   const variables = new Map<string, string>();
-  for (const [variable, value] of Object.entries(env)) {
-    if (!variable.startsWith(PREFIX) || NOT_SETTINGS.has(variable) || value === undefined || value === '') continue;
+  for (const [variable, given] of Object.entries(env)) {
+    // A file of variables may have the line ends of Windows.
+    const value = given?.trim() ?? '';
+    if (!variable.startsWith(PREFIX) || NOT_SETTINGS.has(variable) || (given ?? '') === '') continue;
     if (isOfAService(variable, value)) continue;
     const key = variable.slice(PREFIX.length).toLowerCase();
     const part = /^tls_(key|cert)$/.exec(key)?.[1];
@@ -162,7 +164,7 @@ export function engineConfig(config: Config) {
 export async function readConfig(
   flags: ConfigInput,
   env: NodeJS.ProcessEnv = process.env,
-  file: string | undefined = env['YOCO_CONFIG'],
+  file: string | undefined = env['YOCO_CONFIG']?.trim(),
 ): Promise<Config> {
   const fromFile = file === undefined || file === '' ? {} : await readConfigFile(file);
   const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));

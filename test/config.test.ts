@@ -34,6 +34,14 @@ describe('What Kubernetes puts into a pod', () => {
     expect(port).toBe(8080);
     expect((await readConfig({}, { YOCO_PORT: 'udp://10.96.0.7:5000' })).port).toBe(8080);
   });
+
+  test('may have blanks and the line ends of Windows around its value', async () => {
+    const { snapshots, port, host } = await readConfig(
+      {},
+      { YOCO_SNAPSHOTS: '/data\r', YOCO_PORT: ' 9000 ', YOCO_HOST: ' ::1' },
+    );
+    expect([snapshots, port, host]).toEqual(['/data', 9000, '::1']);
+  });
 });
 
 describe('A wrong setting', () => {

@@ -1,4 +1,6 @@
 /** The streams that the operator's files make, and how they follow these files when they change. Streams of clients are none of them. */
+import { constants } from 'node:fs';
+import { access, mkdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type Config, wrongSetting } from '../config.ts';
 import { YocoError } from '../errors.ts';
@@ -6,6 +8,7 @@ import type { StreamDefinition } from '../ingest/definition.ts';
 import type { Streams } from '../live/live-service.ts';
 import type { SourceStream } from '../live/live-stream.ts';
 import type { RunningServer, ServerLog } from '../server/index.ts';
+import { systemReason } from '../system-code.ts';
 import { errorFields } from './error-text.ts';
 import { missingFile } from './missing-file.ts';
 
@@ -140,4 +143,22 @@ export function checkKept(definitions: readonly StreamDefinition[], { snapshots,
   const kept = definitions.find(({ keep }) => keep !== undefined);
   if (kept === undefined || snapshots !== undefined) return;
   throw wrongSetting('snapshots', `must name a folder, since stream ${kept.name} has keep`, variables);
+}
+
+/**
+ * Warns of a folder in which nothing can be written, where streams of these definitions are kept: else that is heard of only when the first of them is,
+ * by default a quarter of an hour later. Makes the folder.
+ */
+export async function checkFolder(
+  definitions: readonly StreamDefinition[],
+  { snapshots }: Pick<Config, 'snapshots'>,
+  log: Pick<ServerLog, 'warn'>,
+): Promise<void> {
+  if (snapshots === undefined || !definitions.some(({ keep }) => keep !== undefined)) return;
+  try {
+    await mkdir(snapshots, { recursive: true });
+    await access(snapshots, constants.W_OK);
+  } catch (cause) {
+    log.warn({ reason: systemReason(cause) }, 'Nothing can be written in the folder of snapshots: no stream is kept.');
+  }
 }

@@ -14,7 +14,7 @@ import { ownTimeZone } from '../time-zone.ts';
 import { readCertificate } from './certificate.ts';
 import { Hangups } from './hangups.ts';
 import { logDestination } from './log.ts';
-import { checkKept, OperatorStreams } from './operator-streams.ts';
+import { checkFolder, checkKept, OperatorStreams } from './operator-streams.ts';
 import { reload } from './reload.ts';
 import { ofSetting } from './setting-error.ts';
 import { aborted, comesOfStop, ProgressLine, stopSignal } from './terminal.ts';
@@ -96,6 +96,7 @@ async function start(
   // Before the seconds that the model takes to load.
   checkServerOptions(options);
   checkKept(definitions, config);
+  await checkFolder(definitions, config, log);
   const progress = new ProgressLine('Loading the model');
   const live = await Streams.start(
     {

@@ -1,7 +1,7 @@
 /** What a stream is: the one schema for YAML files, HTTP bodies and the command line. */
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { parse as parseYaml } from 'yaml';
+import { parseDocument, YAMLError } from 'yaml';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import { QUESTION_MAX_CHARS, STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../question-limits.ts';
@@ -139,7 +139,9 @@ const webhook = z.strictObject({
       return username === '' && password === '';
     }, 'expected an address without a user and password'),
   /** Name of an environment variable that holds the secret by which what is sent is signed (https://www.standardwebhooks.com). */
-  secret_env: variable.optional(),
+  secret_env: variable
+    .refine((name) => !/^whsec_/i.test(name), 'expected the name of an environment variable, not the secret itself')
+    .optional(),
   /** Whether a new answer brings a picture of what it rests on. */
   picture: z.boolean().optional(),
 });
@@ -326,8 +328,10 @@ export async function readDefinition(path: string): Promise<StreamDefinition> {
   try {
     input = parseYaml(await readFile(path, 'utf8'));
   } catch (cause) {
-    const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : '';
-    throw new YocoError('definition_invalid', { detail: `${file}: ${redact(reason)}`, cause });
+    // What is said of YAML quotes the line, which may hold a password.
+    const [reason = ''] = cause instanceof Error ? cause.message.split('\n') : [];
+    const kept = cause instanceof YAMLError ? {} : { cause };
+    throw new YocoError('definition_invalid', { detail: `${file}: ${redact(reason)}`, ...kept });
   }
   let definition: StreamDefinition;
   try {
@@ -340,6 +344,14 @@ export async function readDefinition(path: string): Promise<StreamDefinition> {
   return 'file' in source
     ? { ...definition, source: { ...source, file: resolve(dirname(path), source.file) } }
     : definition;
+}
+
+/** Throws what is wrong, and what would be warned of on stderr with its line: a tag that nobody knows. */
+function parseYaml(text: string): unknown {
+  const document = parseDocument(text, { logLevel: 'error' });
+  const [problem] = [...document.errors, ...document.warnings];
+  if (problem !== undefined) throw problem;
+  return document.toJS();
 }
 
 function inFile(file: string, param: string | null, detail: string): YocoError {

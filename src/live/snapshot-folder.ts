@@ -170,10 +170,13 @@ export class SnapshotFolder {
     return { file, path: this.pathOf(file, 'file'), written };
   }
 
-  /** Newest first; files that are no snapshots are left out. Throws `snapshots_off`. */
+  /** Newest first; files that are no snapshots are left out. Throws `snapshots_off` and `snapshot_failed`. */
   async list(): Promise<SnapshotInfo[]> {
-    // No folder yet: it is made with the first snapshot.
-    const names = await readdir(this.#path).catch(() => []);
+    const names = await readdir(this.#path).catch((cause: unknown) => {
+      // No folder yet: it is made with the first snapshot.
+      if (systemCode(cause) === 'ENOENT') return [];
+      throw new YocoError('snapshot_failed', { detail: 'The folder for snapshots cannot be read.', cause });
+    });
     const all: SnapshotInfo[] = [];
     for (const file of names.sort()) {
       if (!snapshotName.safeParse(file).success) continue;

@@ -28,6 +28,8 @@ export interface StandingOptions {
   readonly maxTokens?: number;
   /** Which streams to ask, looked at anew each time: a fresh conversation. What it throws is handled as what an answer throws. */
   readonly converse: () => Conversation;
+  /** Not asked until a frame comes that is newer than those that there are when it begins. */
+  readonly onlyNew?: boolean;
   /** Whether other streams may be asked later: the question then goes on when those that there are have ended. */
   readonly mayGrow?: boolean;
 }
@@ -99,6 +101,7 @@ export class StandingQuestion {
       throw new YocoError('invalid_request', { param: 'min_confidence', detail });
     }
     this.#options = { ...options, everyMs, holds, minConfidence };
+    if (options.onlyNew === true) this.#asked = options.converse().streams.map((stream) => stream.status());
     this.#host = host;
     void this.#run();
   }

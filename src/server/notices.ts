@@ -169,6 +169,8 @@ export class Notices {
         holds,
         minConfidence,
         maxTokens,
+        // What it went on from was told about when it was new.
+        onlyNew: stream.status().lastMs !== null && stream.status().sourceStatus.state === 'connecting',
         converse: () => stream.converse(),
       },
       {

@@ -113,12 +113,12 @@ export class RealtimeConnection {
     if (!this.#session.responding) this.close(CLOSE.going_away, 'shutting_down');
   }
 
-  /** Starts the closing handshake; the socket is cut when the peer does not answer in time. */
-  close(code: number, reason: ErrorCode): void {
+  /** Starts the closing handshake; the socket is cut when the peer does not answer in time. `words`: what is said of it; default: the error's message. */
+  close(code: number, reason: ErrorCode, words = ERRORS[reason].message): void {
     if (this.#closing) return;
     this.#closing = true;
     this.#session.close();
-    this.#socket.close(code, `${reason}: ${ERRORS[reason].message}`);
+    this.#socket.close(code, `${reason}: ${words}`);
     setTimeout(() => {
       this.#socket.terminate();
     }, this.#limits.closeGraceMs).unref();
@@ -148,7 +148,8 @@ export class RealtimeConnection {
 
   #judge(valid: boolean): void {
     this.#invalid = valid ? 0 : this.#invalid + 1;
-    if (this.#invalid >= this.#limits.maxInvalidMessages) this.close(CLOSE.invalid, 'invalid_request');
+    if (this.#invalid < this.#limits.maxInvalidMessages) return;
+    this.close(CLOSE.invalid, 'invalid_request', 'Too many invalid messages in a row.');
   }
 
   #wantStatus(wanted: boolean): void {

@@ -94,3 +94,13 @@ test(
   },
   SLOW,
 );
+
+test(
+  'A service says at once that nothing can be kept, where its folder cannot be written',
+  async () => {
+    await writeFile(path.join(place.folder, 'no-folder'), '');
+    const { service } = await serve('no-folder');
+    expect(await end(service)).toMatch(/"reason":"EEXIST","msg":"Nothing can be written in the folder of snapshots/);
+  },
+  SLOW,
+);

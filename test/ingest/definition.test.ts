@@ -100,6 +100,11 @@ describe('A definition', () => {
       'standing_questions.0.webhook.secret_env',
       /YOCO_/,
     ],
+    [
+      standing({ webhook: { url: 'http://a', secret_env: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLcNw' } }),
+      'standing_questions.0.webhook.secret_env',
+      /not the secret itself(?!.*MfKQ)/,
+    ],
     [standing(...Array.from({ length: 9 }, () => ({}))), 'standing_questions', /8/],
   ])('is refused: %j', (input, param, detail) => {
     expect(() => parseDefinition(input)).toThrow(
@@ -223,6 +228,18 @@ describe('A definition', () => {
       expect(inspect(error, { depth: Infinity })).not.toMatch(secret);
     }
   });
+
+  test.each(['url: !cam rtsp://admin:SEKRET@127.0.0.1/x', 'url: "rtsp://admin:SEKRET@127.0.0.1/x'])(
+    'is refused where its YAML is wrong or has a tag that nobody knows, without its line: %s',
+    async (line) => {
+      const file = join(folder, 'door.yaml');
+      await writeFile(file, `source:\n  ${line}\n`);
+      const error: unknown = await readDefinition(file).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: 'definition_invalid' });
+      expect((error as Error).message).toMatch(/door\.yaml: .*line \d/);
+      expect(inspect(error, { depth: Infinity })).not.toContain('SEKRET');
+    },
+  );
 
   test('is shown without credentials', () => {
     const { source } = parseDefinition({ name: 'a', source: { url: 'rtsp://admin:hunter2@10.0.0.7/live?token=abc' } });

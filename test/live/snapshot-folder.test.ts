@@ -39,6 +39,13 @@ describe('A folder of snapshots', () => {
     expect(await readdir(folder)).toHaveLength(MAX_SNAPSHOTS - 2);
   });
 
+  test('that is not there yet is empty, and one that cannot be read is an error, not empty', async () => {
+    expect(await new SnapshotFolder(path.join(folder, 'later')).list()).toEqual([]);
+    const file = path.join(folder, 'file.txt');
+    await writeFile(file, '');
+    await expect(new SnapshotFolder(file).list()).rejects.toMatchObject({ code: 'snapshot_failed' });
+  });
+
   test('has room for the files of kept streams however full it is; nobody else may write under their names', async () => {
     for (let i = 0; i < MAX_SNAPSHOTS; i++) await writeFile(path.join(folder, `${i}.snap`), '');
     const snapshots = new SnapshotFolder(folder);

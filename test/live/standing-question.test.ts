@@ -204,6 +204,15 @@ describe('a standing question', () => {
     expect(door.asked).toBe(0);
   });
 
+  it('may leave what there is when it begins to those who were told of it', async () => {
+    const door = new Door();
+    const { heard } = stand(door, { onlyNew: true });
+    await sleep(2 * EVERY_MS);
+    expect(door.asked).toBe(0);
+    door.frame();
+    await expect.poll(() => heard.length, { timeout: 5_000 }).toBe(1);
+  });
+
   it('goes on where one of the streams was left out of the answer, whose clock is another', async () => {
     const [near, far] = [new Door(), new Door()];
     far.lastMs = 500_000_000;
