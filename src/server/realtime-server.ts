@@ -154,11 +154,23 @@ export class RealtimeServer {
     if (!isOwn) throw new YocoError('forbidden', { detail: 'The token is for another stream.' });
   }
 
-  /** `?stream=NAME`, or `?model=BUNDLE@NAME` for clients that send only a model. */
+  /**
+   * `?stream=NAME`, or `?model=BUNDLE@NAME` for clients that send only a model; beside a stream the model may be any, but that of another stream. Throws
+   * `invalid_request` where two are named: one connection is about one, and would be about another than is meant. Other parameters may be there.
+   */
   #findStream(query: URLSearchParams): LiveStream {
-    const named = query.get('stream');
-    if (named !== null) return this.#live.get(named);
-    const model = query.get('model');
+    for (const param of ['stream', 'model']) {
+      if (query.getAll(param).length > 1)
+        throw wrongAddress(param, 'may be given once; a question may name several streams.');
+    }
+    const [named, model] = [query.get('stream'), query.get('model')];
+    if (named !== null) {
+      const stream = this.#live.get(named);
+      if (model?.includes('@') === true && model !== modelName(this.#live, stream)) {
+        throw wrongAddress('model', `names another stream than stream=${stream.name} does.`);
+      }
+      return stream;
+    }
     const bundle = this.#live.bundle.name;
     if (model === null) {
       throw new YocoError('invalid_request', {
@@ -175,6 +187,10 @@ export class RealtimeServer {
     if (error.code === 'internal') this.#limits.log.error({ err: error.cause }, 'An upgrade failed.');
     return error;
   }
+}
+
+function wrongAddress(param: string, what: string): YocoError {
+  return new YocoError('invalid_request', { param, detail: `${param}: ${what}` });
 }
 
 function webSockets(maxPayload: number): WebSocketServer {

@@ -31,6 +31,24 @@ describe('a session', () => {
     });
   });
 
+  it.each([
+    ['stream=kitchen&stream=door', 'stream'],
+    ['model=tiny@kitchen&model=tiny@door', 'model'],
+    ['stream=kitchen&model=tiny@door', 'model'],
+  ])('is refused where two are named: %s', async (query, param) => {
+    const { status, body } = await refusedUpgrade(server.address, query);
+    expect([status, body.error]).toEqual([400, expect.objectContaining({ code: 'invalid_request', param })]);
+  });
+
+  it.each(['stream=kitchen&model=tiny@kitchen', 'stream=kitchen&model=gpt-realtime', 'stream=kitchen&other=1'])(
+    'may be named beside what a client sends by itself: %s',
+    async (query) => {
+      const other = await RealtimeClient.open(server.address, query);
+      expect((await other.next('session.created')).session.model).toContain('kitchen');
+      other.close();
+    },
+  );
+
   it('is found by ?model=BUNDLE@NAME, and refused for another bundle, no stream, or an unknown one', async () => {
     const other = await RealtimeClient.open(server.address, 'model=tiny%40door');
     expect((await other.next('session.created')).session.model).toBe('tiny@door');
