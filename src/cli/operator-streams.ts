@@ -84,6 +84,8 @@ export class OperatorStreams {
       const { name } = definition;
       const made = this.#made.get(name);
       if (made === undefined) await attempt(name, followed.created, () => this.#createLater(definition, server));
+      else if (made.stream.lacksOfRecording)
+        await attempt(name, followed.changed, () => this.#again(made, definition, server));
       else if (isDeepStrictEqual(definition, made.definition) && !made.stream.mayTryAgain) followed.left += 1;
       else await attempt(name, followed.changed, () => this.#change(made, definition, server));
     }
@@ -97,6 +99,11 @@ export class OperatorStreams {
     // A client may have deleted it meanwhile, and made another of its name.
     if (!stream.deleted) await this.#live.delete(name);
     this.#made.delete(name);
+  }
+
+  async #again(made: Made, definition: StreamDefinition, server: Pick<RunningServer, 'stand'>): Promise<void> {
+    await this.#remove(made);
+    await this.#createLater(definition, server);
   }
 
   async #createLater(definition: StreamDefinition, server: Pick<RunningServer, 'stand'>): Promise<void> {
@@ -116,8 +123,7 @@ export class OperatorStreams {
     const isAnother = !isDeepStrictEqual([source, sampling], [before.source, before.sampling]);
     if (isAnother && 'file' in source && source.recorded_at !== undefined) {
       this.#log.warn({ stream: name }, 'What the stream had seen is lost: a file with recorded_at begins its clock.');
-      await this.#remove(made);
-      await this.#createLater(definition, server);
+      await this.#again(made, definition, server);
       return;
     }
     if (isAnother || made.stream.mayTryAgain) this.#tellOfMissing(definition);

@@ -54,16 +54,20 @@ export class SourceStream implements LiveStream {
   readonly #startedAtMs = Date.now();
   readonly #lostListener = (): void => {
     this.#losses++;
+    this.#lacks ||= this.#appended !== undefined;
     this.#appended = undefined;
     this.#changed();
   };
   readonly #wentOnListener = (name: string, { appended }: Restored): void => {
     if (name !== this.name) return;
+    this.#lacks = false;
     this.#appended = appended;
     this.#changed();
   };
   /** How often the engine was lost, and what the stream held with it. */
   #losses = 0;
+  /** Whether something that it had seen went with the engine. */
+  #lacks = false;
   #appended: Appended | undefined;
   #frames = 0;
   #late = 0;
@@ -159,6 +163,12 @@ export class SourceStream implements LiveStream {
   get mayTryAgain(): boolean {
     if (this.#sourceStatus.state !== 'failed') return false;
     return this.#newestMs === undefined || this.#source.startedAtMs === undefined;
+  }
+
+  /** Whether it is of a recording that was read to its end, and what was lost with the engine since is to be had by reading it again. */
+  get lacksOfRecording(): boolean {
+    const { source } = this.#definition;
+    return 'file' in source && !source.loop && this.#lacks && this.#sourceStatus.state === 'ended';
   }
 
   #replaceSource(definition: StreamDefinition): void {

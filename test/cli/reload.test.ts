@@ -383,3 +383,23 @@ test(
   },
   SLOW,
 );
+
+test(
+  'A recording whose memory went with the engine is read again',
+  async () => {
+    const file = await place.clips.make('reread.mp4', ...testPicture(2, 10));
+    const service = await Service.begin({ tape: `source: { file: ${file}, pace: fastest }\n` });
+    const last = async (): Promise<[string, number | null]> => {
+      const { state, last: end } = (await (await fetch(`${service.address}/v1/streams/tape`)).json()) as Status;
+      return [state, end];
+    };
+    await expect.poll(last, PATIENT).toEqual(['ended', 1.5]);
+    const running = place.running.at(-1)?.child.pid ?? NaN;
+    const engine = (await descendants(running)).find(({ command }) => command.includes('engine/process'));
+    process.kill(engine?.pid ?? NaN, 'SIGKILL');
+    await expect.poll(last, PATIENT).toEqual(['ended', null]);
+    await service.hangup(/"changed":\["tape"\]/);
+    await expect.poll(last, PATIENT).toEqual(['ended', 1.5]);
+  },
+  SLOW,
+);
