@@ -53,7 +53,12 @@ export class KeptRecordings {
 
   /** Those in the folder of `live`. `tell` hears what becomes of each. Throws `snapshots_off`. */
   static async in(live: Streams, tell: (message: string) => void): Promise<KeptRecordings> {
-    return new KeptRecordings(live, await live.snapshots(), tell);
+    const known = await live.snapshots().catch((error: unknown) => {
+      // Of a folder that cannot be used is told where a recording is to be kept in it.
+      if (YocoError.from(error).code === 'snapshot_failed') return [];
+      throw error;
+    });
+    return new KeptRecordings(live, known, tell);
   }
 
   /** The stream of a recording as it was read before; null where it has to be read. */
