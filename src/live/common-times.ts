@@ -3,16 +3,7 @@
  * stream's own clock ("between 1:00 and 2:00") mean nothing of several, and are left in the question.
  */
 import { YocoError } from '../errors.ts';
-import {
-  askedMoment,
-  type AskedSpan,
-  type Asking,
-  asksForNow,
-  isTurned,
-  lookBack,
-  spanOfInstants,
-} from '../model/asked-span.ts';
-import { agoOf } from '../model/relative-time.ts';
+import { askedAgo, askedMoment, type AskedSpan, type Asking, lookBack, spanOfInstants } from '../model/asked-span.ts';
 import { dateAndTimeAt } from '../time-zone.ts';
 import { momentsAt, newestWallMs, reachesBackTo } from './moments.ts';
 import type { QuestionTimes, StreamStatus } from './types.ts';
@@ -102,9 +93,8 @@ function momentAgo(
   question: string,
   momentMs: number,
 ): { readonly ms: number; readonly start: string; readonly end: string } | null {
-  const ago = agoOf(question);
-  if (ago === null || isTurned(ago.start, ago.end) || asksForNow(question)) return null;
-  return { ms: momentMs - ago.backMs, start: ago.start, end: ago.end };
+  const ago = askedAgo(question);
+  return ago === null ? null : { ms: momentMs - ago.backMs, start: ago.start, end: ago.end };
 }
 
 /** What is left of a question without the time that stood between these; null where nothing is asked any more. */

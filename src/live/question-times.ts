@@ -1,15 +1,7 @@
 /** Which part of each stream a question is about: by its options, and by what it says itself ("in the last five minutes"). */
 import { YocoError } from '../errors.ts';
-import {
-  askedMoment,
-  type AskedSpan,
-  askedSpan,
-  type Asking,
-  asksForNow,
-  isTurned,
-  namesTimeOfDay,
-} from '../model/asked-span.ts';
-import { agoOf, atClock, CLOCK_DAY_MS } from '../model/relative-time.ts';
+import { askedAgo, askedMoment, type AskedSpan, askedSpan, type Asking, namesTimeOfDay } from '../model/asked-span.ts';
+import { atClock, CLOCK_DAY_MS } from '../model/relative-time.ts';
 import { clockText } from '../clock-text.ts';
 import { dateAndTimeAt } from '../time-zone.ts';
 import { commonTimes } from './common-times.ts';
@@ -137,9 +129,8 @@ function momentAgo(
   question: string,
   { firstMs, lastMs }: { readonly firstMs: number; readonly lastMs: number },
 ): { readonly ms: number; readonly question: string } | null {
-  const ago = agoOf(question);
-  if (ago === null || isTurned(ago.start, ago.end) || asksForNow(question)) return null;
-  if (namesTimeOfDay(`${ago.start}${ago.end}`)) return null;
+  const ago = askedAgo(question);
+  if (ago === null || namesTimeOfDay(`${ago.start}${ago.end}`)) return null;
   const exactMs = lastMs - ago.backMs;
   const ms = exactMs >= firstMs - ABOUT * ago.backMs ? Math.max(firstMs, exactMs) : exactMs;
   return { ms, question: ms < 0 ? question : `${ago.start}${atClock(ms)}${ago.end}` };

@@ -6,6 +6,7 @@
  * wrongly and does not show it. So what stands beside it must not turn its meaning ("except in the last minute", "just before
  * 1:42"), there is one such phrase, and without it there is still a question.
  */
+import { agoOf } from './relative-time.ts';
 import { CLOCK, clockMs, LENGTH, lengthMs, ONE } from './said-time.ts';
 import { DATE, DAY, PART_OF_DAY } from './said-day.ts';
 import {
@@ -185,12 +186,12 @@ function namedPart(asked: string): Named | null {
 }
 
 /** Whether what stands before or after a time turns its meaning: "since", "or at 10 am". */
-export function isTurned(start: string, end: string): boolean {
+function isTurned(start: string, end: string): boolean {
   return TURNED_BEFORE.test(start) || TURNED_AFTER.test(end);
 }
 
 /** Whether a question asks for what is there now, also where it names a time besides: "is the car that came at 9 am still there?" */
-export function asksForNow(question: string): boolean {
+function asksForNow(question: string): boolean {
   return ASKS_FOR_NOW.test(question);
 }
 
@@ -234,6 +235,12 @@ export function askedMoment(
   if (NAMES_A_DAY.test(`${start}${end}`) || isTurned(start, end) || asksForNow(question)) return null;
   const ms = timeOfDay(match[1] ?? '', nowMs, timeZone) - startedAtMs;
   return Number.isNaN(ms) ? null : { ms, start, end };
+}
+
+/** The only "10 minutes ago" of a question, as `agoOf` has it; null also where it is not surely the moment that is asked about. */
+export function askedAgo(question: string): ReturnType<typeof agoOf> {
+  const ago = agoOf(question);
+  return ago === null || isTurned(ago.start, ago.end) || asksForNow(question) ? null : ago;
 }
 
 /** Whether a question names a moment or a part by times of the day, which mean nothing of a stream whose wall times nobody knows. */
