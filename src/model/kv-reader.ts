@@ -44,6 +44,8 @@ interface Held {
 export const FULL_READ_TOKENS = 15_360;
 /** Tokens that are read through the index, over all streams of a question. */
 export const INDEXED_TOKENS = 8_192;
+/** Where frames are brought together there is room for a multiple of so many tokens, or each frame that comes would ask for it anew. */
+const ROOM_TOKENS = 1_024;
 /** Tokens of the reading whose queries choose the first token's: enough for what a question names, in a quarter of the time. */
 const GUIDING_TOKENS = 2_048;
 /** Of all these, the newest frames are always read. */
@@ -199,7 +201,8 @@ export class KvReader implements Reader {
   #room(tokens: number): { keys: Float32Array[]; values: Float32Array[] } {
     if (this.#scratch.tokens < tokens) {
       const { kvHeads: heads, headDim } = this.#config;
-      this.#scratch = { ...emptyRows({ heads, headDim }, tokens), tokens };
+      const room = Math.max(INDEXED_TOKENS, Math.ceil(tokens / ROOM_TOKENS) * ROOM_TOKENS);
+      this.#scratch = { ...emptyRows({ heads, headDim }, room), tokens: room };
       this.#held = null;
     }
     return this.#scratch;
