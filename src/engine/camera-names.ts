@@ -7,26 +7,42 @@ const CAMERA = /\bcamera (\d+)/g;
 /** An end of a text that may become the number of a camera with the next piece. */
 const UNFINISHED = /\bc(?:a(?:m(?:e(?:r(?:a(?: \d*)?)?)?)?)?)?$/;
 
+/** What may stand behind a name of which there is "the": "does the yard show a dog?", and not "the front door". */
+const BEHIND =
+  'cam(?:era)?s?|streams?|views?|feeds?|videos?|shows?|showed|shown|is|was|are|were|has|have|had|sees?|saw|did|do|does|can|could|now|today|yesterday|ever|in|on|at|and|or|but|with|before|after|since|between|when|while|right|still|also|empty|open|closed';
+/** "The front door", "in front of", "the back of": the words of people, which happen to be names. */
+const NOT_IN_WORDS = `(?! of\\b)(?<!\\bin front)(?<!\\b(?:the|a|an) [\\w-]*(?= (?!(?:${BEHIND})\\b)\\w))`;
+
 /**
  * `what does front-door show` -> `what does camera 1 show`. A name counts only where it stands alone, so that `door` is
- * not found in `front-door` or in `front.door`. A name that is a number, or the word `camera` itself, counts only after
+ * not found in `front-door` or in `front.door`, nor where it is a word like others ("in front of", "at the front door"). Its hyphens may be
+ * blanks ("front door", "cam 1"). A name that is a number, one letter, or the word `camera` itself, counts only after
  * the word `camera`: `which camera shows 2 dogs?` names no stream.
  */
 export function namesToCameras(question: string, names: readonly string[]): string {
-  const numbers = new Map(names.map((name, i) => [name, i + 1]));
+  const numbers = new Map(names.map((name, i) => [name.toLowerCase(), i + 1]));
+  const loose = new Map(names.map((name, i) => [loosely(name), i + 1]));
   // All names at once, longer ones first: what one of them has become must not be taken for another.
   const choices = [...names].sort((a, b) => b.length - a.length).map(patternOf);
   const pattern = new RegExp(`(?<![\\w-]|\\w\\.)(?:${choices.join('|')})(?![\\w-]|\\.\\w)`, 'gi');
   return question.replace(pattern, (found) => {
     const text = found.toLowerCase();
-    const number = numbers.get(text) ?? numbers.get(text.replace(/^camera /, ''));
+    const name = text.replace(/^camera /, '');
+    const number = numbers.get(text) ?? numbers.get(name) ?? loose.get(loosely(text)) ?? loose.get(loosely(name));
     return number === undefined ? found : `camera ${number}`;
   });
 }
 
+/** `front_door` and `front door`, `cam1` and `cam 1` alike. */
+const loosely = (name: string): string => name.toLowerCase().replace(/[-_ ]/g, '');
+
 function patternOf(name: string): string {
-  const escaped = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return `(?:camera )${/^(?:\d+|camera)$/.test(name) ? '' : '?'}${escaped}`;
+  const escaped = name
+    .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+    .replace(/(?<=[a-z\d])[-_](?=[a-z\d])/gi, '[-_ ]')
+    .replace(/(?<=[a-z])(?=\d)/gi, ' ?');
+  if (/^(?:\d+|[a-z]|camera)$/i.test(name)) return `camera ${escaped}`;
+  return `camera ${escaped}|${escaped}${NOT_IN_WORDS}`;
 }
 
 /** `camera 2` -> `yard`; a number that is no stream's stays. */

@@ -8,8 +8,11 @@ import { dateAndTimeAt } from '../time-zone.ts';
 import { momentsAt, newestWallMs, reachesBackTo } from './moments.ts';
 import type { QuestionTimes, StreamStatus } from './types.ts';
 
-/** From how long before an instant on several streams are read: what was shown at it, and hardly what was shown before. */
-const ABOUT_THEN_MS = 3_000;
+/** From how long before an instant streams are read: what was shown at it, and hardly what was shown before. */
+export const ABOUT_THEN_MS = 3_000;
+
+const WHICH_STREAM =
+  /\b(?:which|what|where) (?:of (?:the|these|my|all) )?(?:cameras?|streams?|videos?|recordings?|feeds?|ones?)\b|^\W*where\b/i;
 
 interface Now {
   readonly nowMs: number;
@@ -40,8 +43,7 @@ export function commonTimes(
   const span = spanOfInstants(question, asking);
   if (span !== null) {
     const { sinceMs, untilMs } = span;
-    const lacking = clocks.find((clock) => untilMs !== null && !reachesBackTo(untilMs, clock));
-    if (lacking !== undefined) throw notKept(span, `"${lacking.name}" keeps`, kept([lacking]), timeZone);
+    checkReached(span, clocks, timeZone);
     if (sinceMs !== null && sinceMs > momentMs) throw notKept(span, 'these streams keep', kept(clocks), timeZone);
     return {
       moments: untilMs === null || untilMs >= momentMs ? times.moments : at(untilMs),
@@ -50,15 +52,16 @@ export function commonTimes(
     };
   }
 
-  const then = askedMoment(question, asking) ?? momentAgo(question, momentMs);
+  const then = momentOf(question, asking);
   const rest = then === null ? null : withoutTime(then.start, then.end);
   if (then === null || rest === null) return times;
+  checkReached({ sinceMs: then.ms, untilMs: then.ms }, clocks, timeZone);
   return { moments: at(then.ms), begins: from(then.ms - ABOUT_THEN_MS), question: rest };
 }
 
 /**
  * Of these streams those that keep anything of the part that a question names in instants: one that began later is nothing that "which camera showed a
- * dog yesterday?" asks about. All of them where fewer than two do, or it names none: then the question says why it has no answer.
+ * dog yesterday?" asks about. All of them where none does, or one alone and the question is which: then it says why it has no answer.
  */
 export function reachedBy<S extends { status(): StreamStatus }>(
   question: string,
@@ -70,12 +73,16 @@ export function reachedBy<S extends { status(): StreamStatus }>(
   if (clocks.length < 2 || clocks.some(({ lastMs }) => lastMs === null)) return streams;
   const momentMs = asOfWallMs ?? newestWallMs(clocks);
   const asking = askingOfAll(momentMs, asOfWallMs, clocks, { nowMs, timeZone });
-  const untilMs = spanOfInstants(question, asking)?.untilMs ?? null;
+  const span = spanOfInstants(question, asking);
+  const moment = span === null && lookBack(question) === null ? momentOf(question, asking) : null;
+  const untilMs = span?.untilMs ?? moment?.ms ?? null;
   const reached = streams.filter((_, i) => {
     const clock = clocks[i];
     return untilMs === null || (clock !== undefined && reachesBackTo(untilMs, clock));
   });
-  return reached.length < 2 ? streams : reached;
+  // Of one alone "which camera" is no question: the error then says which had not begun.
+  const isEnough = reached.length > 1 || (reached.length === 1 && !WHICH_STREAM.test(question));
+  return isEnough ? reached : streams;
 }
 
 /** On a clock that begins in 1970, on which times of a stream are wall times. */
@@ -89,16 +96,28 @@ function askingOfAll(
   return { momentMs, startedAtMs: 0, nowMs: recorded ? momentMs : Math.max(nowMs, momentMs), timeZone };
 }
 
-function momentAgo(
-  question: string,
-  momentMs: number,
-): { readonly ms: number; readonly start: string; readonly end: string } | null {
+/** The instant that a question names: "at 9 am", "10 minutes ago". */
+function momentOf(question: string, asking: Asking): ReturnType<typeof askedMoment> {
   const ago = askedAgo(question);
-  return ago === null ? null : { ms: momentMs - ago.backMs, start: ago.start, end: ago.end };
+  return (
+    askedMoment(question, asking) ??
+    (ago === null ? null : { ms: asking.momentMs - ago.backMs, start: ago.start, end: ago.end })
+  );
+}
+
+/** Throws `time_out_of_range` where a stream began after the part. */
+function checkReached(
+  part: Pick<AskedSpan, 'sinceMs' | 'untilMs'>,
+  clocks: readonly StreamStatus[],
+  timeZone: string | undefined,
+): void {
+  const { untilMs } = part;
+  const lacking = clocks.find((clock) => untilMs !== null && !reachesBackTo(untilMs, clock));
+  if (lacking !== undefined) throw notKept(part, `"${lacking.name}" keeps`, kept([lacking]), timeZone);
 }
 
 /** What is left of a question without the time that stood between these; null where nothing is asked any more. */
-function withoutTime(start: string, end: string): string | null {
+export function withoutTime(start: string, end: string): string | null {
   const rest = `${start.trimEnd()}${end}`.trim();
   return /\w+\W+\w+/.test(rest) ? rest.replace(/^[,\s]+/, '') : null;
 }
@@ -116,8 +135,9 @@ function notKept(
   timeZone: string | undefined,
 ): YocoError {
   const text = (ms: number): string => dateAndTimeAt(ms, timeZone).join(' ');
-  const from = sinceMs === null ? '' : ` from ${text(sinceMs)}${untilMs === null ? ' on' : ''}`;
-  const to = untilMs === null ? '' : `${sinceMs === null ? ' up' : ''} to ${text(untilMs)}`;
+  const isMoment = sinceMs !== null && sinceMs === untilMs;
+  const from = sinceMs === null ? '' : ` ${isMoment ? 'at' : 'from'} ${text(sinceMs)}${untilMs === null ? ' on' : ''}`;
+  const to = untilMs === null || isMoment ? '' : `${sinceMs === null ? ' up' : ''} to ${text(untilMs)}`;
   const detail = `The question is about what was shown${from}${to}; ${who} ${text(fromMs)} to ${text(toMs)}.`;
   return new YocoError('time_out_of_range', { param: 'question', detail });
 }

@@ -42,7 +42,7 @@ export class StreamConversation implements Conversation {
    * what `questionTimes` throws; the rest fails in the answer.
    */
   ask(question: string, options: AskOptions = {}): Answer {
-    const text = question.trim();
+    const text = question.trim().replace(/\s+/g, ' ');
     if (text === '') throw new YocoError('question_empty', { param: 'question' });
     if (question.length > QUESTION_MAX_CHARS) {
       const detail = `It has ${question.length} characters; the limit is ${QUESTION_MAX_CHARS}.`;
@@ -94,7 +94,9 @@ export class StreamConversation implements Conversation {
           signal?.removeEventListener('abort', cancel);
           const totalMs = performance.now() - begin;
           if (end.finish !== 'cancelled') {
-            this.#turns = [...this.#turns, { question: text, timeMs: end.asOfMs, answer: end.text }].slice(-MAX_TURNS);
+            // As the model was asked: "10 minutes ago" counts from the question, and its moment may be the end of a part.
+            const turn = { question: asked, timeMs: end.asOfMs, answer: end.text };
+            this.#turns = [...this.#turns, turn].slice(-MAX_TURNS);
           }
           answer.end({ ...end, firstTokenMs: firstTokenMs ?? totalMs, totalMs });
         },

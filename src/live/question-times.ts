@@ -1,24 +1,41 @@
 /** Which part of each stream a question is about: by its options, and by what it says itself ("in the last five minutes"). */
 import { YocoError } from '../errors.ts';
-import { askedAgo, askedMoment, type AskedSpan, askedSpan, type Asking, namesTimeOfDay } from '../model/asked-span.ts';
+import {
+  askedAgo,
+  askedClock,
+  askedMoment,
+  type AskedSpan,
+  askedSpan,
+  namedZone,
+  namesTimeOfDay,
+} from '../model/asked-span.ts';
 import { atClock, CLOCK_DAY_MS } from '../model/relative-time.ts';
 import { clockText } from '../clock-text.ts';
 import { dateAndTimeAt } from '../time-zone.ts';
-import { commonTimes } from './common-times.ts';
+import { ABOUT_THEN_MS, commonTimes, withoutTime } from './common-times.ts';
 import { momentsAt } from './moments.ts';
 import type { AskOptions, QuestionTimes, StreamStatus } from './types.ts';
 
 /** By how much, of the time back to it, a moment may lie before all that is kept: nobody means it to the second. */
 const ABOUT = 0.05;
-/** How far around a moment a stream is read of which the clock shows that time on other days, too. */
+/** A clock shows each time once a day: before a moment that is looked for by its digits no more than this is read. */
 const HALF_A_DAY_MS = CLOCK_DAY_MS / 2;
+/** As far back the model is asked by the digits of the clock what was shown: over this it was measured (`ago`, docs/model.md), and thing for thing it is exact. */
+const BY_THE_CLOCK_MS = 300_000;
+/** A stream with fewer frames has none at most moments, ms between them. */
+const SLOW_MS = 2_000;
+/** What `ago` of the recipe asks for: the name of what was shown. */
+const ASKS_FOR_A_NAME =
+  /\b(?:what(?:['’]s| (?:was|were|is|did|do|could|came|appeared))|(?:what|which) (?:thing|object|item)s?|(?:name|tell me|describe) (?:the|what))\b/i;
+const ASKS_FOR_MORE =
+  /\b(?:how|where|say|says|said|signs?|reads?|written|colou?rs?|left|right|top|bottom|middle|side|doing|happen(?:ed|ing)?)\b/i;
 
 type Wanted = Pick<AskOptions, 'asOfMs' | 'asOfWallMs' | 'sinceMs' | 'sinceWallMs'>;
 
 /**
  * Throws `invalid_request` where times on one stream's clock are given for several, for `asOfWallMs` what `momentsAt` throws, and
  * `time_out_of_range` where a reading would begin after the question's moment, where nothing is kept of the part that the question names, or what
- * `withoutDate` returns. `timeZone`: that of the times of the day in the question; default: that of the process.
+ * `withoutDate` or `inAnotherZone` returns. `timeZone`: that of the times of the day in the question; default: that of the process.
  */
 export function questionTimes(
   question: string,
@@ -27,11 +44,15 @@ export function questionTimes(
   nowMs = Date.now(),
   timeZone?: string,
 ): QuestionTimes {
-  const undated = withoutDate(question, clocks);
+  const undated = withoutDate(question, clocks) ?? inAnotherZone(question, timeZone);
   if (undated !== null) throw undated;
   checkClock('asOf', clocks, wanted.asOfMs, wanted.asOfWallMs);
   checkClock('since', clocks, wanted.sinceMs, wanted.sinceWallMs);
-  const times = { moments: momentsOf(wanted, clocks), begins: beginsOf(wanted, clocks), question };
+  const times = {
+    moments: momentsOf(wanted, clocks),
+    begins: beginsOf(wanted, clocks),
+    question: withoutZone(question),
+  };
   const [only] = clocks;
   if (clocks.length === 1 && only !== undefined) return ofOne(times, only, { nowMs, timeZone });
   if (clocks.some(({ lastMs }) => lastMs === null)) return times;
@@ -59,10 +80,34 @@ export function withoutDate(question: string, clocks: readonly StreamStatus[]): 
   return new YocoError('time_out_of_range', { param: 'question', detail });
 }
 
+/** Clocks of these zones show the same. */
+const UTC = /^(?:UTC|GMT|Z)$/;
+
+/** Why a question that names a zone is refused: its times would be taken for those of the service's. Null where it names none, or that one. */
+function inAnotherZone(
+  question: string,
+  timeZone = new Intl.DateTimeFormat().resolvedOptions().timeZone,
+): YocoError | null {
+  const zone = namedZone(question);
+  if (zone === null || (UTC.test(zone) && isUtc(timeZone))) return null;
+  const detail =
+    `Times of day in a question are those of the service's time zone, ${timeZone}, and "${zone}" is not: leave it out, ` +
+    'or give the times in full as as_of and since.';
+  return new YocoError('invalid_request', { param: 'question', detail });
+}
+
+const isUtc = (timeZone: string): boolean => UTC.test(timeZone.replace(/^Etc\//, ''));
+
+/** A zone that is the service's own says nothing. */
+function withoutZone(question: string): string {
+  const zone = namedZone(question);
+  return zone === null ? question : question.replace(new RegExp(` ?\\b${zone}\\b`), '');
+}
+
 /** Of one stream a question may also name times of its clock, or of the day. */
 function ofOne(
   times: QuestionTimes,
-  { firstMs, lastMs, startedAtMs, wallTimes }: StreamStatus,
+  { firstMs, lastMs, startedAtMs, wallTimes, frames }: StreamStatus,
   { nowMs, timeZone }: { readonly nowMs: number; readonly timeZone: string | undefined },
 ): QuestionTimes {
   if (firstMs === null || lastMs === null) return times;
@@ -89,21 +134,17 @@ function ofOne(
     const detail = `The question is about what was shown ${partText(part, time())}; ${there}.`;
     return new YocoError('time_out_of_range', { param: 'question', detail });
   };
-  const moment = momentOfDay(question, asking);
+  const moment = askedMoment(question, asking);
   const span = moment === null ? askedSpan(question, asking) : null;
   const then = moment ?? (span === null ? momentAgo(question, readable) : null);
-  if (then !== null) {
-    const { ms } = then;
-    if (ms < readable.firstMs || ms > momentMs) throw notKept({ sinceMs: ms, untilMs: ms });
-    // A clock shows each time once a day: of more than that only what is nearest is read.
-    if (Math.max(ms - readable.firstMs, momentMs - ms) < CLOCK_DAY_MS - HALF_A_DAY_MS / 4) {
-      return { ...times, question: then.question };
-    }
-    return {
-      moments: [Math.min(momentMs, ms + HALF_A_DAY_MS)],
-      begins: [Math.max(beginMs, ms - HALF_A_DAY_MS)],
-      question: then.question,
-    };
+  const isKept = ({ ms }: Then): boolean => ms >= readable.firstMs && ms <= momentMs;
+  if (then !== null && !isKept(then)) throw notKept({ sinceMs: then.ms, untilMs: then.ms });
+  const onClock = then === null && span === null ? askedClock(question) : null;
+  // Of a time before all that is kept, or to come, the model says that nothing was shown.
+  const named = then ?? (onClock !== null && isKept(onClock) ? onClock : null);
+  if (named !== null) {
+    const byTheClock = momentMs - named.ms <= BY_THE_CLOCK_MS && lastMs <= frames * SLOW_MS;
+    return thenOf(times, named, { ...readable, byTheClock });
   }
   if (span === null) return times;
   const from = Math.max(beginMs, span.sinceMs ?? -Infinity);
@@ -117,23 +158,41 @@ function ofOne(
   };
 }
 
-/** "At 7:30 this morning" as a time of the stream's clock, and when that is, ms; null where a question names no such moment. */
-function momentOfDay(question: string, asking: Asking): { readonly ms: number; readonly question: string } | null {
-  const moment = askedMoment(question, asking);
-  if (moment === null) return null;
-  return { ms: moment.ms, question: `${moment.start}${atClock(Math.max(0, moment.ms))}${moment.end}` };
+/** A moment that a question names, ms of the stream's clock, and the question around it. */
+interface Then {
+  readonly ms: number;
+  readonly start: string;
+  readonly end: string;
 }
 
-/** "10 minutes ago" as a time of the stream's clock, and when that is, ms; null where a question names no such moment, or another time besides. */
+/**
+ * What was shown then. Its name is asked for by the clock's digits, where the model finds it: that tells it from what was shown just before. All else,
+ * which it was not taught to find so ("was there a dog 10 minutes ago?"), is asked of that part alone.
+ */
+function thenOf(
+  times: QuestionTimes,
+  { ms, start, end }: Then,
+  { firstMs, byTheClock }: { readonly firstMs: number; readonly byTheClock: boolean },
+): QuestionTimes {
+  const rest = withoutTime(start, end);
+  const { question } = times;
+  if (rest === null || (byTheClock && ASKS_FOR_A_NAME.test(question) && !ASKS_FOR_MORE.test(question))) {
+    const begins = ms - firstMs > HALF_A_DAY_MS ? [ms - HALF_A_DAY_MS] : times.begins;
+    return { ...times, begins, question: `${start}${atClock(Math.max(0, ms))}${end}` };
+  }
+  return { moments: [ms], begins: [Math.max(firstMs, ms - ABOUT_THEN_MS)], question: rest };
+}
+
+/** "10 minutes ago", ms of the stream's clock; null where a question names no such moment, or another time besides. */
 function momentAgo(
   question: string,
   { firstMs, lastMs }: { readonly firstMs: number; readonly lastMs: number },
-): { readonly ms: number; readonly question: string } | null {
+): Then | null {
   const ago = askedAgo(question);
   if (ago === null || namesTimeOfDay(`${ago.start}${ago.end}`)) return null;
   const exactMs = lastMs - ago.backMs;
   const ms = exactMs >= firstMs - ABOUT * ago.backMs ? Math.max(firstMs, exactMs) : exactMs;
-  return { ms, question: ms < 0 ? question : `${ago.start}${atClock(ms)}${ago.end}` };
+  return { ms, start: ago.start, end: ago.end };
 }
 
 /** A time of a stream, ms since it began, as an error says it. */

@@ -7,7 +7,7 @@
  * 1:42"), there is one such phrase, and without it there is still a question.
  */
 import { agoOf } from './relative-time.ts';
-import { CLOCK, clockMs, LENGTH, lengthMs, ONE } from './said-time.ts';
+import { BARE_NUMBER, CLOCK, clockMs, LENGTH, lengthMs, ONE, UNCUT, withNumber } from './said-time.ts';
 import { DATE, DAY, PART_OF_DAY } from './said-day.ts';
 import {
   dayBehindTime,
@@ -48,15 +48,21 @@ interface Phrase {
 }
 
 const PREPOSITION = '(?:in|within|during|over|for|throughout)(?: about)?(?: the| these| those)?';
-const TIME = `${TIME_OF_DAY}|${CLOCK}|(?:${LENGTH}) ago\\b`;
+/** Of the stream's clock, or before the question. */
+const OWN_TIME = `${CLOCK}(?! ${DAY}\\b)|(?:${LENGTH}) ago\\b`;
+const TIME = `${TIME_OF_DAY}|${OWN_TIME}`;
 /** Nobody means it to the minute. */
 const ABOUT = '(?:(?:about|around) )?';
 /** "What was there before 1:00?" asks for what came next to that time, "which camera showed a dog before 9 pm" does not, "how long after" for a time. */
 const ASKS_FOR_A_THING = /\b(?:what|which(?! (?:cameras?|streams?|videos?|recordings?|feeds?)\b)|who|name)\b/i;
 const ASKS_HOW_LONG = /\bhow (?:long|soon|much later)\b|\bbeen (?:since|after)\b/i;
-const ASKS_FOR_NOW = /\b(?:now|still|again)\b/i;
+const NOW_BESIDES = 'still|again|currently|at the moment|at present|gone|any ?more|any longer';
+const ASKS_FOR_NOW = new RegExp(`\\b(?:now|${NOW_BESIDES})\\b`, 'i');
 /** Where "now" is not the end of the part: "from 0:10 until now". */
-const ASKS_FOR_NOW_TOO = /\b(?<!(?:to|until|till|and) )now\b|\b(?:still|again)\b/i;
+const ASKS_FOR_NOW_TOO = new RegExp(`\\b(?<!(?:to|until|till|and) )now\\b|\\b(?:${NOW_BESIDES})\\b`, 'i');
+/** What stands before a time that says which thing is meant, or what something is compared with: "is the car that came ", "more cars than there were ". */
+const SAYS_WHICH =
+  /^\W*(?:(?:so|and|but) )?(?:is|are|isn['’]t|aren['’]t|has|have|does|do|where(?:['’]s| is| are)|can you see) (?:the|my|your|our|his|her|their|that|this|those|these|it) .*\b(?:that|which|who|whom|i|you|we)\b|\b(?:than|as) (?:\w+ ){0,3}(?:was|were|did|had|is|are|do|does|before|earlier)?\W*(?:at |on |in )?$/i;
 /** In the words of `haschanged` of the recipe, which asks with the time: it stays. */
 const ASKS_FOR_A_CHANGE = /\b(?:chang(?:e|es|ed)|anything new|something new|something else)\b/i;
 
@@ -100,12 +106,27 @@ const PHRASES: readonly Phrase[] = [
     times: back,
   },
   {
+    said: new RegExp(`,? ?\\bthe (?:past|last(?= (?:hour|day|week)\\b)) (${ONE})(?: or so)?(?=\\W*$)`, 'gi'),
+    but: LASTS,
+    times: back,
+  },
+  {
     said: phrase(`${PREPOSITION} (?:very )?first (${LENGTH}|${ONE})`),
     but: ASKS_FOR_NOW,
     times: ([length = '']) => ({ sinceMs: null, untilMs: lengthMs(length) }),
   },
   {
-    said: phrase(`(?:between|from) ${ABOUT}(${TIME}|\\d{1,2}) (?:and|to|until|till) ${ABOUT}(${TIME}|now\\b)`),
+    said: phrase(`(?:between|from) ${ABOUT}(${TIME}|${BARE_NUMBER}) (?:and|to|until|till) ${ABOUT}(${TIME}|now\\b)`),
+    but: ASKS_FOR_NOW_TOO,
+    times: ([from = '', to = ''], asking) => between(from, to, asking),
+  },
+  {
+    said: phrase(`(?:between|from) ${ABOUT}(${TIME_OF_DAY}) (?:and|to|until|till) ${ABOUT}(\\d{1,2})(?=\\W*$|, )`),
+    but: ASKS_FOR_NOW_TOO,
+    times: ([from = '', to = ''], asking) => between(from, `${to}:00`, asking),
+  },
+  {
+    said: new RegExp(`,? ?(?:\\babout )?${UNCUT}(${BARE_NUMBER}) ?(?:to|or|-|–) ?((?:${LENGTH}) ago\\b),?`, 'gi'),
     but: ASKS_FOR_NOW_TOO,
     times: ([from = '', to = ''], asking) => between(from, to, asking),
   },
@@ -115,13 +136,23 @@ const PHRASES: readonly Phrase[] = [
     times: ([time = ''], asking) => ({ sinceMs: timeMs(time, asking), untilMs: null }),
   },
   {
-    said: phrase(`after ${ABOUT}(${TIME})`),
+    said: phrase(`after ${ABOUT}(${OWN_TIME})`),
     but: new RegExp(`${ASKS_FOR_A_THING.source}|${ASKS_HOW_LONG.source}`, 'i'),
+    times: ([time = ''], asking) => ({ sinceMs: timeMs(time, asking), untilMs: null }),
+  },
+  {
+    said: phrase(`after ${ABOUT}(${TIME_OF_DAY})`),
+    but: ASKS_HOW_LONG,
     times: ([time = ''], asking) => ({ sinceMs: timeMs(time, asking), untilMs: dayOf(time, asking).untilMs }),
   },
   {
-    said: phrase(`(?:before|until|till|up to) ${ABOUT}(${TIME})`),
+    said: phrase(`(?:before|until|till|up to) ${ABOUT}(${OWN_TIME})`),
     but: new RegExp(`${ASKS_FOR_A_THING.source}|${ASKS_HOW_LONG.source}|${ASKS_FOR_NOW.source}`, 'i'),
+    times: ([time = ''], asking) => ({ sinceMs: null, untilMs: timeMs(time, asking) }),
+  },
+  {
+    said: phrase(`(?:before|until|till|up to) ${ABOUT}(${TIME_OF_DAY})`),
+    but: new RegExp(`${ASKS_HOW_LONG.source}|${ASKS_FOR_NOW.source}`, 'i'),
     times: ([time = ''], asking) => ({ sinceMs: dayOf(time, asking).sinceMs, untilMs: timeMs(time, asking) }),
   },
   {
@@ -131,7 +162,7 @@ const PHRASES: readonly Phrase[] = [
   },
   {
     said: phrase(`(?<!\\bday )before (${DAY})`),
-    but: new RegExp(`${ASKS_FOR_A_THING.source}|${ASKS_HOW_LONG.source}|${ASKS_FOR_NOW.source}`, 'i'),
+    but: new RegExp(`${ASKS_HOW_LONG.source}|${ASKS_FOR_NOW.source}`, 'i'),
     times: ([day = ''], asking) => ({ sinceMs: null, untilMs: dayOnStream(day, asking).sinceMs }),
   },
   {
@@ -158,7 +189,12 @@ function phrase(words: string): RegExp {
 
 interface Named {
   readonly phrase: Phrase;
+  /** What says it, what it says, and what stands around it. */
+  readonly said: string;
   readonly parts: readonly string[];
+  readonly start: string;
+  readonly end: string;
+  /** Without the phrase; a question for a change as it is. */
   readonly question: string;
 }
 
@@ -180,9 +216,14 @@ function namedPart(asked: string): Named | null {
   if (first === undefined || found.some(({ match }) => !lies(match, first.match))) return null;
   const [start, end] = around(question, first.match);
   if (isTurned(start, end) || (BESIDE.test(first.match[0]) && CLOSE_TO.test(start))) return null;
+  if (SAYS_WHICH.test(start)) return null;
   const rest = `${start}${end}`.trim();
   if (CUT_OFF.test(rest) || NAMES_A_DAY.test(rest)) return null;
-  return { phrase: first.phrase, parts: first.match.slice(1), question: asksForAChange(question) ? question : rest };
+  const { phrase, match } = first;
+  return {
+    ...{ phrase, said: match[0], parts: match.slice(1), start, end },
+    question: asksForAChange(question) ? question : rest,
+  };
 }
 
 /** Whether what stands before or after a time turns its meaning: "since", "or at 10 am". */
@@ -190,9 +231,9 @@ function isTurned(start: string, end: string): boolean {
   return TURNED_BEFORE.test(start) || TURNED_AFTER.test(end);
 }
 
-/** Whether a question asks for what is there now, also where it names a time besides: "is the car that came at 9 am still there?" */
-function asksForNow(question: string): boolean {
-  return ASKS_FOR_NOW.test(question);
+/** Whether a question asks for what is there now, also where it names a time, after `start`: "is the car that came at 9 am still there?" */
+function asksForNow(question: string, start: string): boolean {
+  return ASKS_FOR_NOW.test(question) || SAYS_WHICH.test(start);
 }
 
 /** The part that a question is about; null: it does not say, or not surely. */
@@ -204,7 +245,19 @@ export function askedSpan(question: string, asking: Asking): AskedSpan | null {
   // A date that there is not is no time.
   if (Number.isNaN(sinceMs) || Number.isNaN(untilMs)) return null;
   if (sinceMs !== null && untilMs !== null && untilMs < sinceMs) return null;
-  return { sinceMs, untilMs, question: named.question };
+  const lastsMs = sinceMs === null ? Infinity : (untilMs ?? asking.momentMs) - sinceMs;
+  return { sinceMs, untilMs, question: asksForAChange(question) ? ofAChange(named, lastsMs) : named.question };
+}
+
+/** For how long before a question the model tells whether something changed, ms, and how it is asked: "in the last 20 seconds". */
+const CHANGE_WITHIN_MS = 60_000;
+const IN_THE_LAST = /\b(?:last|past|previous)\b/i;
+
+/** "Has anything changed since 0:05?" in the words that the model knows, where they reach so far. */
+function ofAChange({ said, start, end, question }: Named, lastsMs: number): string {
+  if (IN_THE_LAST.test(said) || lastsMs > CHANGE_WITHIN_MS) return question;
+  const seconds = Math.max(1, Math.round(lastsMs / 1_000));
+  return `${start} in the last ${seconds === 1 ? 'second' : `${seconds} seconds`}${end}`.trim();
 }
 
 export function asksForAChange(question: string): boolean {
@@ -219,7 +272,8 @@ export function lookBack(question: string): { readonly backMs: number; readonly 
 }
 
 /** Beside times of the day: the first of "between 10 and 5 minutes ago" is a bare number. */
-const INSTANT = /ago$|^now$|^\d{1,2}$/i;
+const INSTANT = new RegExp(`ago$|^now$|^${BARE_NUMBER}$`, 'i');
+const BARE = new RegExp(`^${BARE_NUMBER}$`, 'i');
 
 const AT_TIME_OF_DAY = new RegExp(`\\b(?:at|around|about|at around|at about) (${TIME_OF_DAY})`, 'i');
 
@@ -232,15 +286,42 @@ export function askedMoment(
   const match = AT_TIME_OF_DAY.exec(question);
   if (match === null) return null;
   const [start, end] = around(question, match);
-  if (NAMES_A_DAY.test(`${start}${end}`) || isTurned(start, end) || asksForNow(question)) return null;
+  if (NAMES_A_DAY.test(`${start}${end}`) || isTurned(start, end) || asksForNow(question, start)) return null;
   const ms = timeOfDay(match[1] ?? '', nowMs, timeZone) - startedAtMs;
   return Number.isNaN(ms) ? null : { ms, start, end };
+}
+
+const AT_CLOCK = new RegExp(
+  `\\b(?:at|around|about|at around|at about|at time) (${CLOCK})(?! ?[ap]\\b| ${DAY}\\b)`,
+  'i',
+);
+const ANY_CLOCK = new RegExp(CLOCK);
+
+/** "At 1:42", by the stream's clock: when that is, ms, and the question around it; null where it names no such moment, or another time besides. */
+export function askedClock(question: string): ReturnType<typeof askedMoment> {
+  const match = AT_CLOCK.exec(question);
+  if (match === null) return null;
+  const [start, end] = around(question, match);
+  const rest = `${start}${end}`;
+  if (NAMES_A_DAY.test(rest) || ANY_CLOCK.test(rest) || isTurned(start, end) || asksForNow(question, start))
+    return null;
+  return { ms: clockMs(match[1] ?? ''), start, end };
 }
 
 /** The only "10 minutes ago" of a question, as `agoOf` has it; null also where it is not surely the moment that is asked about. */
 export function askedAgo(question: string): ReturnType<typeof agoOf> {
   const ago = agoOf(question);
-  return ago === null || isTurned(ago.start, ago.end) || asksForNow(question) ? null : ago;
+  return ago === null || isTurned(ago.start, ago.end) || asksForNow(question, ago.start) ? null : ago;
+}
+
+const ZONE =
+  '(?:UTC|GMT|Z|[ECMP][SD]T|CES?T|EES?T|WES?T|BST|IST|MSK|JST|KST|AE[SD]T)(?: ?[+-]\\d{1,2}(?::?\\d\\d)?)?(?![\\w-])';
+const IN_A_ZONE = new RegExp(`(?:${TIME_OF_DAY}|${CLOCK}) ?(${ZONE})`, 'gi');
+
+/** The zone that stands behind a time of day, in capitals: "3:46 pm CET". */
+export function namedZone(question: string): string | null {
+  const zones = [...dayBehindTime(question).matchAll(IN_A_ZONE)].map(([, zone = '']) => zone);
+  return zones.find((zone) => zone === zone.toUpperCase()) ?? null;
 }
 
 /** Whether a question names a moment or a part by times of the day, which mean nothing of a stream whose wall times nobody knows. */
@@ -263,7 +344,7 @@ export function spanOfInstants(question: string, asking: Asking): AskedSpan | nu
 }
 
 /** `9:30`, which is a time of the day beside one. */
-const isHour = (text: string): boolean => /^\d{1,2}:\d\d$/.test(text);
+const isHour = (text: string): boolean => /^\d{1,2}(?::\d\d){1,2}$/.test(text);
 
 function lies(inner: RegExpMatchArray, outer: RegExpMatchArray): boolean {
   const [begin = 0, within = 0] = [inner.index, outer.index];
@@ -281,9 +362,9 @@ function between(from: string, to: string, asking: Asking): Times | null {
     return { sinceMs: fromMs - asking.startedAtMs, untilMs: toMs - asking.startedAtMs };
   }
   // "Between 10 and 5 minutes ago", in either order; a number before anything else is no time.
-  const bare = /^\d+$/.test(from);
+  const bare = BARE.test(from);
   if (bare && !/ago$/i.test(to)) return null;
-  const first = bare ? to.replace(/^\S+/, from) : from;
+  const first = bare ? withNumber(to, from) : from;
   const [sinceMs, untilMs] = [timeMs(first, asking), timeMs(to, asking)];
   return first === from
     ? { sinceMs, untilMs }

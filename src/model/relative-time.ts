@@ -3,11 +3,13 @@
  * moment of the question, over minutes and hours, it has not learned, and here it is a subtraction.
  */
 import { clockText } from '../clock-text.ts';
-import { LENGTH, lengthMs } from './said-time.ts';
+import { LENGTH, lengthMs, UNCUT } from './said-time.ts';
 
 /** Of times the model knows the digits of a day (`clock_text` of the recipe). */
 export const CLOCK_DAY_MS = 86_400_000;
-const AGO = new RegExp(`\\b(?:(?:about|around|roughly) )?(${LENGTH}) ago\\b`, 'gi');
+/** "A minute or so ago", "a minute or two ago". */
+const OR_SO = '(?: or (?:so|two))?';
+const AGO = new RegExp(`(?:\\b(?:about|around|roughly|some) )?${UNCUT}(${LENGTH})${OR_SO} ago\\b`, 'gi');
 
 /** A question asked at `momentMs` of the stream, ms: "what was shown 10 seconds ago?" at 0:42 is "what was shown at 0:32?". A time before the stream's beginning stays as it is said. */
 export function onTheClock(question: string, momentMs: number): string {

@@ -1,49 +1,85 @@
 /** How people say lengths of time and times of a stream, as parts of regular expressions without groups, and what they come to in ms. */
 
-const SECONDS_OF = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
-const NUMERALS = {
-  ...{ one: 1, two: 2, three: 3, four: 4, five: 5, six: 6, seven: 7, eight: 8, nine: 9, ten: 10 },
-  ...{ eleven: 11, twelve: 12, fifteen: 15, twenty: 20, thirty: 30, forty: 40, fifty: 50, sixty: 60 },
+const SECONDS_OF = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 } as const;
+const ONES = { one: 1, two: 2, three: 3, four: 4, five: 5, six: 6, seven: 7, eight: 8, nine: 9 } as const;
+const TENS = { twenty: 20, thirty: 30, forty: 40, fifty: 50, sixty: 60, seventy: 70, eighty: 80, ninety: 90 } as const;
+const TEENS = {
+  ...{ ten: 10, eleven: 11, twelve: 12, thirteen: 13, fourteen: 14, fifteen: 15 },
+  ...{ sixteen: 16, seventeen: 17, eighteen: 18, nineteen: 19 },
 } as const;
 /** Numbers that people rather write out. */
 const WORDS: Readonly<Record<string, number>> = {
-  ...{ a: 1, an: 1, half: 0.5, 'half a': 0.5, 'half an': 0.5, 'a quarter of an': 0.25 },
-  ...{ 'a couple of': 2, 'couple of': 2, couple: 2, 'a few': 5, few: 5 },
-  ...NUMERALS,
+  ...{ a: 1, an: 1, half: 0.5, 'half a': 0.5, 'half an': 0.5, 'half of an': 0.5 },
+  ...{ quarter: 0.25, 'a quarter': 0.25, 'a quarter of an': 0.25, 'quarter of an': 0.25, 'three quarters of an': 0.75 },
+  ...{ 'a couple of': 2, 'couple of': 2, couple: 2, 'a couple': 2, 'a few': 5, few: 5 },
+  ...{ hundred: 100, 'a hundred': 100, 'one hundred': 100 },
+  ...{ ...ONES, ...TENS, ...TEENS },
 };
-/** With the blank that a word needs before its unit, and digits may have. */
-const NUMBER = `(?:\\d{1,5}(?:\\.\\d)? ?|(?:${Object.keys(WORDS)
+const anyOf = (words: object): string => Object.keys(words).join('|');
+/** "Five", "twenty five". */
+const NUMERAL = `(?:(?:${anyOf(TENS)})(?:[- ](?:${anyOf(ONES)})\\b)?|${anyOf(TEENS)}|${anyOf(ONES)})`;
+const WORD = Object.keys(WORDS)
   .sort((a, b) => b.length - a.length)
-  .join('|')}) )`;
+  .join('|');
+const AND_PART = '(?: and a (?:half|quarter))?';
+const DIGITS = '(?:\\d{1,3}(?:,\\d{3})+|\\d{1,5}(?:\\.\\d{1,2})?)';
+const FRACTION = '(?:(?:\\d{1,2} )?(?:1/2|1/4|3/4)|\\d{0,2} ?[½¼¾])(?: (?:of )?an)?';
+/** With the blank that a word needs before its unit, and digits may have. */
+const NUMBER = `(?:(?:${FRACTION}|${DIGITS}${AND_PART}) ?|(?:${NUMERAL}|${WORD})${AND_PART} )`;
 /** A whole number, with the blank behind it: "2 ", "two ", "a ". */
-export const COUNT = `(?:\\d{1,3}|a|${Object.keys(NUMERALS).join('|')}) `;
-const UNIT = '(?:s(?:ecs?|econds?)?|m(?:ins?|inutes?)?|h(?:rs?|ours?)?|d(?:ays?)?)';
+export const COUNT = `(?:\\d{1,3}|a|${NUMERAL}) `;
+const UNIT = '(?:s(?:ecs?|econds?)?|m(?:ins?|inutes?)?|h(?:rs?|ours?)?|d(?:ays?)?|weeks?)';
 const PART = `${NUMBER}${UNIT}`;
-const HALF = '(?: and a half)?';
+
+/** Between two numbers of which the second has the unit of both. */
+const JOINED = ' ?(?:to|or|and|and a|-|–) ?';
+/** Where a number surely begins, and no larger one is cut: not at the "5 minutes" of "twenty-five minutes" or of "10 to 5 minutes". */
+export const UNCUT = `(?<![\\w.,/½¼¾-])(?<!\\d${JOINED})(?<!\\b(?:${NUMERAL}|hundred|thousand|point)(?:${JOINED}| ))`;
 
 /** "10 seconds", "an hour and a half", "2 min 30 s". */
-export const LENGTH = `${PART}\\b${HALF}(?:,? (?:and )?${PART}\\b)?`;
+export const LENGTH = `${PART}\\b${AND_PART}(?:,? (?:and )?${PART}\\b)?`;
 /** "minute", "hour and a half": one of it. */
-export const ONE = `${UNIT}\\b${HALF}`;
+export const ONE = `${UNIT}\\b${AND_PART}`;
+/** The first of "between 10 and 5 minutes ago", which has the second's unit. */
+export const BARE_NUMBER = `(?:\\d{1,3}|${NUMERAL})`;
+/** What says of an hour in which half of the day it is. */
+export const MERIDIEM = '(?: ?[ap](?:m\\b|\\.m\\.)| in the (?:morning|afternoon|evening)\\b)';
 /** `1:42` or `1:02:03`, as answers say times. */
-export const CLOCK = '\\d{1,3}:[0-5]\\d(?::[0-5]\\d)?(?![:\\d])';
+export const CLOCK = `\\d{1,3}:[0-5]\\d(?::[0-5]\\d)?(?![:\\d]|${MERIDIEM})`;
 
-const EACH = new RegExp(`\\b(${NUMBER})?(?=(s|m|h|d))${UNIT}\\b( and a half)?`, 'gi');
+const EACH = new RegExp(`(?<!\\w)(${NUMBER})?(?=(s|m|h|d|w))${UNIT}\\b(${AND_PART})`, 'gi');
+const FRACTIONS: Readonly<Record<string, number>> = {
+  ...{ '1/2': 0.5, '1/4': 0.25, '3/4': 0.75, '½': 0.5, '¼': 0.25, '¾': 0.75 },
+  ...{ half: 0.5, quarter: 0.25 },
+};
 
 /** ms of what LENGTH or ONE matches, in any case. */
 export function lengthMs(text: string): number {
   let ms = 0;
-  for (const [, number = 'one', unit = '', half] of text.matchAll(EACH)) {
-    const count = countOf(number);
-    ms += (count + (half === undefined ? 0 : 0.5)) * SECONDS_OF[unit.toLowerCase() as keyof typeof SECONDS_OF] * 1_000;
+  for (const [, number = 'one', unit = '', part = ''] of text.matchAll(EACH)) {
+    const count = countOf(number) + (FRACTIONS[part.replace(' and a ', '').toLowerCase()] ?? 0);
+    ms += count * SECONDS_OF[unit.toLowerCase() as keyof typeof SECONDS_OF] * 1_000;
   }
   return ms;
 }
 
-/** The number that COUNT matches. */
+const NUMBER_FIRST = new RegExp(`^${NUMBER}`, 'i');
+
+/** "5 minutes ago" as "10 minutes ago". */
+export function withNumber(length: string, number: string): string {
+  return length.replace(NUMBER_FIRST, `${number} `);
+}
+
+/** The number that NUMBER or COUNT matches. */
 export function countOf(text: string): number {
   const word = text.trim().toLowerCase();
-  return WORDS[word] ?? Number(word);
+  const [, whole, part = ''] = /^(.+) and a (half|quarter)$/.exec(word) ?? [];
+  if (whole !== undefined) return countOf(whole) + (FRACTIONS[part] ?? 0);
+  const [, ones, fraction] = /^(\d*) ?([13]\/[24]|[½¼¾])(?: (?:of )?an)?$/.exec(word) ?? [];
+  if (fraction !== undefined) return Number(ones) + (FRACTIONS[fraction] ?? 0);
+  const [tens = '', one] = word.split(/[- ]/);
+  if (one !== undefined && tens in TENS) return countOf(tens) + countOf(one);
+  return WORDS[word] ?? Number(word.replaceAll(',', ''));
 }
 
 /** ms since the stream began of what CLOCK matches. */

@@ -10,16 +10,18 @@ import {
   PARTED_DAY,
   saidDay,
 } from './said-day.ts';
+import { MERIDIEM } from './said-time.ts';
 
-const MINUTE_MS = 60_000;
-/** Without one of these a time with a colon is one of the stream's clock. */
-const MERIDIEM = '(?: ?[ap](?:m\\b|\\.m\\.)| in the (?:morning|afternoon|evening)\\b)';
+const SECOND_MS = 1_000;
+const HOUR_ALONE = '(?<![\\w:.,/])(?:[01]?\\d|2[0-4])';
+const MINUTES = ':[0-5]\\d(?::[0-5]\\d)?';
 
 /** `9 pm`, `7:30 am yesterday`, `22:00 last night`, `9 this morning`. */
-export const TIME_OF_DAY = `\\d{1,2}(?:(?::[0-5]\\d)?${MERIDIEM}(?: ${DAY}\\b)?|:[0-5]\\d ${DAY}\\b| ${PARTED_DAY}\\b)`;
+export const TIME_OF_DAY = `${HOUR_ALONE}(?:(?:${MINUTES})?${MERIDIEM}(?: ${DAY}\\b)?|${MINUTES} ${DAY}\\b| ${PARTED_DAY}\\b)`;
 
-const HOUR = '\\d{1,2}(?::[0-5]\\d)?';
-const CLEAR_HOUR = `\\d{1,2}(?::[0-5]\\d(?:${MERIDIEM})?|${MERIDIEM})`;
+const HOUR = `${HOUR_ALONE}(?:${MINUTES})?`;
+/** Without MERIDIEM or a day a time with a colon is one of the stream's clock. */
+const CLEAR_HOUR = `${HOUR_ALONE}(?:${MINUTES}(?:${MERIDIEM})?|${MERIDIEM})`;
 /** "Yesterday after 5 pm", "this morning between 8:00 and 9:00". */
 const DAY_FIRST = new RegExp(
   `\\b(${DAY}),? ((?:(?:at|around|about|after|before|since|until|till|up to) |(?:between|from) ${HOUR}(?:${MERIDIEM})? (?:and|to|until|till) )${CLEAR_HOUR})(?! ${DAY}\\b)`,
@@ -32,7 +34,7 @@ const PARTED_DAY_FIRST = new RegExp(
 );
 /** "Since yesterday at 5 pm", "between yesterday 5 pm and today 8 am". */
 const DAY_INSIDE = new RegExp(
-  `\\b((?<!\\bday )before|since|after|until|till|up to|from|between|and|to) (${DAY}),? (?:at )?(${CLEAR_HOUR})(?! ${DAY}\\b)`,
+  `\\b((?<!\\bday )before|at|since|after|until|till|up to|from|between|and|to) (${DAY}),? (?:at )?(${CLEAR_HOUR})(?! ${DAY}\\b)`,
   'gi',
 );
 const NOON = /\b(at|around|about|after|before|since|until|till|up to|between|from|and|to) (noon|midnight)\b/gi;
@@ -42,7 +44,7 @@ const O_CLOCK = new RegExp(
 );
 
 const PARTS = new RegExp(
-  `^(\\d{1,2})(:\\d{2})?(?: ?([ap])\\.?m\\.?| in the (morning|afternoon|evening))?(?: (${DAY}))?$`,
+  `^(\\d{1,2})((?::\\d{2}){1,2})?(?: ?([ap])\\.?m\\.?| in the (morning|afternoon|evening))?(?: (${DAY}))?$`,
   'i',
 );
 const PART = new RegExp(`^(?:${PART_OF_DAY}|${DAY})$`, 'i');
@@ -143,7 +145,13 @@ function hoursOf({ hour, minutes, half, day }: Parts): number {
   else if (night && said <= NOON_HOUR) hours = onClock >= MORNING_HOUR ? onClock + NOON_HOUR : onClock;
   else if (said < NOON_HOUR && begin >= NOON_HOUR) hours += NOON_HOUR;
   else if (said === NOON_HOUR && end === NOON_HOUR) hours = 0;
-  return (night && hours < NOON_HOUR ? hours + DAY_HOURS : hours) + Number(minutes.slice(1)) / 60;
+  return (night && hours < NOON_HOUR ? hours + DAY_HOURS : hours) + minutesOf(minutes) / 60;
+}
+
+/** `:30` or `:30:15`. */
+function minutesOf(text: string): number {
+  const [, minutes = '0', seconds = '0'] = text.split(':');
+  return Number(minutes) + Number(seconds) / 60;
 }
 
 /** The first time from `fromMs` on that it is so many hours since midnight. */
@@ -155,6 +163,6 @@ function nextAt(hours: number, fromMs: number, zone: string | undefined): number
 
 /** When clocks are so many hours, which may be negative or more than a day's, after that midnight: on days that are longer or shorter, too. */
 function atHour(midnight: number, hours: number, zone: string | undefined): number {
-  const clock = midnight + Math.round(hours * 60) * MINUTE_MS;
+  const clock = midnight + Math.round(hours * 3_600) * SECOND_MS;
   return Number.isNaN(clock) ? NaN : instantAt(clock, zone);
 }

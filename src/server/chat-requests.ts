@@ -33,6 +33,9 @@ const message = z.strictObject({
   refusal: noEffect,
   annotations: noEffect,
   audio: noEffect,
+  // As OpenAI's Python client dumps an answer that is sent back.
+  function_call: z.null({ error: 'must be null: the model calls no functions' }).optional(),
+  tool_calls: z.null({ error: 'must be null: the model calls no tools' }).optional(),
 });
 
 export const chatRequest = z.strictObject({
@@ -50,7 +53,7 @@ export const chatRequest = z.strictObject({
   response_format: z
     .object({ type: z.literal('text', { error: 'must be "text": the service writes text only' }) })
     .nullish(),
-  yoco: z.strictObject({ streams: streams.nullish(), as_of: time.nullish(), since: time.nullish() }).optional(),
+  yoco: z.strictObject({ streams: streams.nullish(), as_of: time.nullish(), since: time.nullish() }).nullish(),
   frequency_penalty: noEffect,
   logit_bias: noEffect,
   logprobs: noEffect,

@@ -37,6 +37,28 @@ describe('Names in a question become numbers', () => {
     expect(namesToCameras('front, camera 2, camera 1', ['2', 'front', '1'])).toBe('camera 2, camera 1, camera 3');
   });
 
+  test.each<[string, readonly string[], string]>([
+    ['is a car in front of the house?', ['front', 'yard'], 'is a car in front of the house?'],
+    ['who was in the back of the van?', ['back', 'yard'], 'who was in the back of the van?'],
+    ['is someone at the front door?', ['front', 'yard'], 'is someone at the front door?'],
+    ['does the yard show a dog?', ['front', 'yard'], 'does the camera 2 show a dog?'],
+    ['who is in the yard now?', ['front', 'yard'], 'who is in the camera 2 now?'],
+    ['what about the front?', ['front', 'yard'], 'what about the camera 1?'],
+    ['is a dog in a or camera b?', ['a', 'b'], 'is a dog in a or camera 2?'],
+  ])('but not words that happen to be names: %j with %j', (question, names, expected) => {
+    expect(namesToCameras(question, names)).toBe(expected);
+  });
+
+  test.each<[string, readonly string[], string]>([
+    ['who is at the front door?', ['yard', 'front-door'], 'who is at the camera 2?'],
+    ['front door or front_door?', ['front_door', 'yard'], 'camera 1 or camera 1?'],
+    ['front-door and front_door', ['front_door', 'front-door'], 'camera 2 and camera 1'],
+    ['what does cam 1 show?', ['yard', 'cam1'], 'what does camera 2 show?'],
+    ['what does camera 2 show?', ['camera2', 'camera1'], 'what does camera 1 show?'],
+  ])('also where their parts stand apart: %j with %j', (question, names, expected) => {
+    expect(namesToCameras(question, names)).toBe(expected);
+  });
+
   test('but a number is a number, and a camera a camera', () => {
     expect(namesToCameras('which camera shows 2 dogs?', ['2', 'camera'])).toBe('which camera shows 2 dogs?');
     expect(namesToCameras('what does camera camera show?', ['2', 'camera'])).toBe('what does camera 2 show?');

@@ -12,6 +12,19 @@ test.each([
   ['a couple of minutes ago, what was it?', 150_000, 'at 0:30, what was it?'],
   ['what was shown twenty min ago', 2 * HOUR_MS, 'what was shown at 1:40:00'],
   ['what was on screen 1 minute and 30 seconds ago?', 2 * HOUR_MS + 100_000, 'what was on screen at 2:00:10?'],
+  ['what was shown two and a half minutes ago?', 200_000, 'what was shown at 0:50?'],
+  ['what was shown 2 and a half minutes ago?', 200_000, 'what was shown at 0:50?'],
+  ['what was shown 2.75 minutes ago?', 200_000, 'what was shown at 0:35?'],
+  ['what was shown twenty five seconds ago?', 200_000, 'what was shown at 2:55?'],
+  ['what was shown forty-five seconds ago?', 200_000, 'what was shown at 2:35?'],
+  ['what was shown 1/2 hour ago?', HOUR_MS, 'what was shown at 30:00?'],
+  ['what was shown 1 1/2 hours ago?', 2 * HOUR_MS, 'what was shown at 30:00?'],
+  ['what was shown ½ an hour ago?', HOUR_MS, 'what was shown at 30:00?'],
+  ['what was shown 1½ hours ago?', 2 * HOUR_MS, 'what was shown at 30:00?'],
+  ['what was shown 1,000 seconds ago?', HOUR_MS, 'what was shown at 43:20?'],
+  ['what was shown a hundred seconds ago?', 200_000, 'what was shown at 1:40?'],
+  ['what was shown a minute or so ago?', 200_000, 'what was shown at 2:20?'],
+  ['what did camera 2 show 5 seconds ago?', 200_000, 'what did camera 2 show at 3:15?'],
   ['what was shown an hour ago?', 26 * HOUR_MS, 'what was shown at 1:00:00?'],
   ['what was shown 2 hours ago?', 3 * HOUR_MS, 'what was shown at 1:00:00?'],
 ])('%s, at %i ms, is a time of the clock', (question, momentMs, asked) => {
@@ -22,6 +35,11 @@ test.each([
   ['what was shown 5 minutes ago?', 60_000], // the stream had not begun
   ['how many seconds ago did the dog appear?', 60_000],
   ['have you seen a dog in the last 10 seconds?', 60_000],
+  // Of more numbers than one the last is no length of its own.
+  ['what was shown between 10 and 5 seconds ago?', 60_000],
+  ['what was shown 10 to 5 seconds ago?', 60_000],
+  ['what was shown 5-10 seconds ago?', 60_000],
+  ['what was shown three hundred and five seconds ago?', 600_000],
   ['was that long ago?', 60_000],
   ['what was shown at 0:10?', 60_000],
 ])('%s stays as it is', (question, momentMs) => {
