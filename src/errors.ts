@@ -35,7 +35,7 @@ export const ERRORS = {
   // Streams and sources
   stream_not_found: entry(404, 'There is no stream with this name.'),
   stream_exists: entry(409, 'A stream with this name exists already.'),
-  stream_limit: entry(429, 'The service holds as many streams as its limit allows.', true),
+  stream_limit: entry(429, 'The service has reached its limit of streams.', true),
   stream_deleted: entry(410, 'The stream was deleted.'),
   too_many_streams: entry(409, 'More streams have frames than one question may read.', true),
   stream_empty: entry(409, 'The stream has no frame yet.', true),
@@ -56,14 +56,14 @@ export const ERRORS = {
   // Snapshots
   snapshots_off: entry(403, 'No snapshots are kept: the setting `snapshots` names no folder.'),
   snapshot_not_found: entry(404, 'There is no snapshot with this name.'),
-  snapshot_damaged: entry(422, 'The snapshot is damaged, or is none.'),
+  snapshot_damaged: entry(422, 'The file is damaged or not a snapshot.'),
   snapshot_unsupported: entry(409, 'The snapshot is of another model or version.'),
   snapshot_failed: entry(500, 'The snapshot could not be written.', true),
   // The way to the service, as the command line sees it
   service_unreachable: entry(502, 'The service cannot be reached.', true),
   connection_closed: entry(502, 'The connection was closed before the answer was complete.', true),
   // The service itself
-  too_many_questions: entry(429, 'More questions wait than the limit allows.', true),
+  too_many_questions: entry(429, 'Too many questions are waiting.', true),
   too_many_connections: entry(429, 'More connections are open than the limit allows.', true),
   client_too_slow: entry(429, 'The client reads more slowly than the answer is written.', true),
   engine_restarted: entry(503, 'The engine restarted while it answered; ask again.', true),

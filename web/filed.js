@@ -45,6 +45,6 @@ export class FiledQuestions {
 
 function itemOf({ question, state, error, answer, since_time: since }) {
   const told = answer === null ? ['not answered yet'] : [answer, ' · since ', timeElement(since)];
-  const problem = error !== null ? ` · ${error.message}` : state === 'ended' ? ' · asked no more' : '';
+  const problem = error !== null ? ` · ${error.message}` : state === 'ended' ? ' · no longer asked' : '';
   return element('li', {}, element('strong', { textContent: question }), ' ', ...told, problem);
 }

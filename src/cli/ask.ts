@@ -42,10 +42,7 @@ export function addAsk(program: Command): void {
       'seconds or 1:42 since the stream began (one stream only), -30s before now, or a wall time (RFC 3339)',
     )
     .option('--since <time>', 'read only what was shown from then on: a time as above, or -5m before the question')
-    .option(
-      '--standing',
-      'ask again as new frames come, and print the first answer and each that is another one, until Ctrl-C',
-    )
+    .option('--standing', 'ask again as new frames come, and print the first answer and every change, until Ctrl-C')
     .option('--every <seconds>', 'with --standing: from one asking to the next (default: 2)')
     .option('--holds <number>', 'with --standing: how many askings in a row must give a new answer (default: 1)')
     .option('--min-confidence <number>', 'with --standing: an answer of less, from 0 to 1, counts as none (default: 0)')

@@ -131,7 +131,7 @@ export class OperatorStreams {
     server.stand(stream);
     this.#made.set(name, { stream, definition });
     if (isDeepStrictEqual([definition.memory, definition.restore], [before.memory, before.restore])) return;
-    this.#log.warn({ stream: name }, 'What its file says of memory and restore holds from the next start on.');
+    this.#log.warn({ stream: name }, 'Changed settings (memory, restore) take effect after a restart.');
   }
 
   #tellOfMissing(definition: StreamDefinition): void {

@@ -182,7 +182,7 @@ export class RealtimeClient {
   }
 
   /**
-   * Asks again and again, and yields the first answer and each that is another one. Ends when all that is asked has ended, and throws
+   * Asks again and again, and yields the first answer and every change. Ends when all that is asked has ended, and throws
    * what `ask` throws.
    */
   async *stand(question: string, params: StandParams = {}): AsyncGenerator<StandingAnswer, void> {

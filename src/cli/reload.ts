@@ -60,9 +60,13 @@ async function renewKeys({ config, readSettings, log, server }: Reloaded): Promi
     const fixed = [...FOLLOWED].flatMap((name) => settings.variables.get(name) ?? []);
     const changed = rekeyed(server, settings);
     log.info?.(changed, 'The keys were read anew.');
-    if (fixed.length > 0) log.warn({ variables: fixed }, 'Keys that variables give hold until the next start.');
+    if (fixed.length > 0)
+      log.warn(
+        { variables: fixed },
+        'Keys set by environment variables cannot be reloaded; they stay valid until a restart.',
+      );
     const waiting = changedSettings(config, settings);
-    if (waiting.length > 0) log.warn({ settings: waiting }, 'Settings that changed hold from the next start on.');
+    if (waiting.length > 0) log.warn({ settings: waiting }, 'Changed settings take effect after a restart.');
   } catch (error) {
     tellOf(log, error, 'The keys are as they were');
   }

@@ -40,7 +40,7 @@ export function addSnapshots(program: Command): void {
   const command = program
     .command('snapshots')
     .description('list the snapshots of a running service, newest first, or delete some of them')
-    .option('--delete <file...>', 'delete these instead, until one cannot be');
+    .option('--delete <file...>', 'delete these instead; stops at the first failure');
   serviceOptions(command).action(async ({ json, delete: files = [], ...flags }: Flags) => {
     for (const file of files) {
       const gone = await callService(serverOf(flags), 'DELETE', `/v1/snapshots/${encodeURIComponent(file)}`);

@@ -169,7 +169,9 @@ export class Questions {
   #moment({ name, asOfMs, sinceMs }: AskedStream, several: boolean, ofChanges: boolean): Asked {
     const which = several ? { param: 'streams', detail: `It is "${name}".` } : { param: 'stream' };
     const stream = this.#streams.get(name);
-    if (stream === undefined) throw new YocoError('stream_not_found', which);
+    if (stream === undefined) {
+      throw new YocoError('stream_not_found', several ? { ...which, detail: `The name was "${name}".` } : which);
+    }
     const { cache } = stream;
     const firstMs = cache.times[0];
     if (firstMs === undefined) throw new YocoError('stream_empty', which);

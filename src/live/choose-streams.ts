@@ -45,6 +45,6 @@ export function chooseStreams<S extends Choosable>(
   return wanted.map((name) => {
     const stream = existing.find((candidate) => candidate.name === name);
     if (stream !== undefined) return stream;
-    throw new YocoError('stream_not_found', { param, detail: `It is "${name.slice(0, SHOWN_CHARS)}".` });
+    throw new YocoError('stream_not_found', { param, detail: `The name was "${name.slice(0, SHOWN_CHARS)}".` });
   });
 }

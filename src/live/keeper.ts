@@ -93,14 +93,14 @@ export class Keeper {
   }
 
   async #tellOfUnusable(name: string, error: YocoError): Promise<void> {
-    const begins = `what was kept of it cannot be used, so it begins empty: ${why(error)}`;
+    const begins = `its saved memory cannot be used, so it starts empty: ${why(error)}`;
     if (!UNUSABLE.includes(error.code)) {
       this.#warn(name, begins, error.code);
       return;
     }
     try {
       const aside = await this.#options.folder.setBad(name);
-      this.#warn(name, aside === null ? begins : `${begins} The file is ${aside} now.`, error.code);
+      this.#warn(name, aside === null ? begins : `${begins} The file is now ${aside}.`, error.code);
     } catch (cause) {
       this.#warn(name, `${begins} ${YocoError.from(cause).detail}`, error.code);
     }
@@ -200,8 +200,8 @@ export class Keeper {
     try {
       const old = await folder.takePlace(name, beside);
       if (old === null) return;
-      const became = old.setAside ? `is ${old.before} now` : `is gone, since ${old.before} holds more`;
-      this.#warn(name, `it does not go on from what was kept of it before: that ${became}.`);
+      const became = old.setAside ? `is now ${old.before}` : `is gone, since ${old.before} holds more`;
+      this.#warn(name, `its earlier saved memory was not resumed; that file ${became}.`);
     } catch (error) {
       kept.keptMs = null;
       throw error;

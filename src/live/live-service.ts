@@ -188,7 +188,7 @@ export class Streams implements LiveService {
   get(name: string): SourceStream {
     const stream = this.#streams.get(name);
     if (stream === undefined) {
-      throw new YocoError('stream_not_found', { param: 'stream', detail: `It is "${name.slice(0, 64)}".` });
+      throw new YocoError('stream_not_found', { param: 'stream', detail: `The name was "${name.slice(0, 64)}".` });
     }
     return stream;
   }

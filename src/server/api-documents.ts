@@ -228,7 +228,7 @@ const WEBHOOKS = {
   standingQuestion: {
     post: {
       summary:
-        'A standing question of a stream’s file has a new answer, or is asked no more; or the stream’s source is away, back or over.',
+        'A standing question of a stream’s file has a new answer, or is no longer asked; or the stream’s source is away, back or over.',
       parameters: ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) => ({
         name,
         in: 'header',

@@ -135,7 +135,7 @@ export function resolveOptions(options: ServerOptions): ServerLimits {
   checkKeys('apiKeys', 'API key', limits.apiKeys);
   checkKeys('viewKeys', 'view key', limits.viewKeys);
   if (limits.viewKeys.length > 0 && limits.apiKeys.length === 0) {
-    throw invalid('viewKeys', 'View keys go with at least one API key: by them alone nobody could change anything.');
+    throw invalid('viewKeys', 'View keys go with at least one API key, since view keys cannot change anything.');
   }
   if (limits.viewKeys.some((key) => limits.apiKeys.includes(key))) {
     throw invalid('viewKeys', 'A view key is among the API keys, too, and could change everything.');

@@ -121,12 +121,12 @@ export class Notices {
     stood.watch = null;
   }
 
-  /** Of a question that its stream's file has no more. */
+  /** Stops a question that its stream's file no longer contains. */
   #askNoMore(stream: LiveStream, question: Asked): void {
     if (!this.#open.has(question)) return;
     question.asking?.close();
     const about = { stream: stream.name, question: question.definition.question };
-    this.#limits.log.info?.(about, 'A standing question is asked no more: the file of its stream has it no more.');
+    this.#limits.log.info?.(about, "A standing question was stopped: its stream's file no longer contains it.");
     this.#tell(stream, question, 'yoco.standing_question.deleted', { error: null });
     this.#ended(question);
   }
@@ -185,7 +185,7 @@ export class Notices {
         ended: (error) => {
           record.ended(error);
           const fields = error === null ? about : { ...about, code: error.code, err: error.cause };
-          log.warn(fields, `A standing question is asked no more: ${error?.message ?? 'the stream has ended.'}`);
+          log.warn(fields, `A standing question was stopped: ${error?.message ?? 'the stream has ended.'}`);
           this.#tell(stream, asked, 'yoco.standing_question.deleted', {
             error: error === null ? null : wireError(error),
           });

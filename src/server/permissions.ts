@@ -1,6 +1,6 @@
 /**
  * Who may do what, of those whom the gate lets in. An API key may do everything, a view key looks and asks, and a token may do less than the key
- * that fetched it. What is not named here and is no reading takes an API key, so that a route that is added later is closed to all others.
+ * that fetched it. Any other route that is not a read needs an API key, so new routes are closed by default.
  */
 import { YocoError } from '../errors.ts';
 import type { Grant } from './auth.ts';

@@ -119,8 +119,8 @@ export class ItemList {
       throw new YocoError('invalid_request', {
         param: 'item_id',
         detail:
-          'item_id: this turn is being answered, or was and the model remembers it; ' +
-          'send yoco.conversation.reset to forget.',
+          'item_id: this turn is in progress, or already part of the conversation; ' +
+          'send yoco.conversation.reset to forget it.',
       });
     }
     this.#items.splice(this.#items.indexOf(item), 1);

@@ -65,7 +65,8 @@ export class RealtimeServer {
     try {
       const [address, base] = [request.url ?? '/', 'http://localhost'];
       if (!isWebSocket(request)) {
-        const detail = 'Only WebSockets are upgraded to; send the request without an Upgrade header, as HTTP/1.1.';
+        const detail =
+          'Only WebSocket upgrades are supported; send the request without an Upgrade header, as HTTP/1.1.';
         throw new YocoError('invalid_request', { param: 'Upgrade', detail });
       }
       if (!URL.canParse(address, base)) throw new YocoError('not_found');

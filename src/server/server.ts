@@ -20,7 +20,7 @@ export interface RunningServer {
   readonly port: number;
   /**
    * Asks the standing questions of a stream that was made, or whose questions are others, after the start: those that are as they were go on, and
-   * those that are gone are asked no more. Throws `definition_invalid` where a webhook's secret is missing, and `shutting_down`.
+   * those that are gone are no longer asked. Throws `definition_invalid` where a webhook's secret is missing, and `shutting_down`.
    */
   readonly stand: (stream: LiveStream) => void;
   /**
@@ -106,7 +106,8 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
   function rekey({ apiKeys, viewKeys }: Keys): Rekeyed {
     if (gate.wantsKey && apiKeys.length === 0) {
       // A file that is empty for a moment must not open the service to everybody who reaches it.
-      const detail = 'There is none, and a service that wants keys goes on to: restart it to serve without.';
+      const detail =
+        'The new list of keys is empty. A service started with keys keeps requiring them; restart it to run without.';
       throw new YocoError('config_invalid', { param: 'apiKeys', detail });
     }
     const changed = gate.rekey(resolveOptions({ ...options, apiKeys, viewKeys }));

@@ -8,7 +8,7 @@ import { wallTime } from './times.ts';
 /** Answers that are kept of each question; then the oldest go. */
 export const MAX_TOLD = 50;
 
-/** `waiting`: not asked yet; `answered` and `missed` are of the last asking, `ended`: it is asked no more. */
+/** `waiting`: not asked yet; `answered` and `missed` are of the last asking, `ended`: it is no longer asked. */
 type State = 'waiting' | 'answered' | 'missed' | 'ended';
 
 type Change = ReturnType<typeof changeJson>;

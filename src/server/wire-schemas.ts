@@ -159,7 +159,7 @@ export const standingSchema = z.object({
   webhook: z.string().nullable().describe('Host of the address that is told, and its port where it has one.'),
   state: z
     .enum(['waiting', 'answered', 'missed', 'ended'])
-    .describe('`waiting`: not asked yet; `answered`, `missed`: when it was asked last; `ended`: asked no more.'),
+    .describe('`waiting`: not asked yet; `answered`, `missed`: when it was asked last; `ended`: no longer asked.'),
   error: errorSchema.nullable().describe('Why it was missed, or ended.'),
   asked_time: wallTime.nullable(),
   answer: z.string().nullable().describe('What was told last.'),

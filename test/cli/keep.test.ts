@@ -76,7 +76,7 @@ test(
     await writeFile(file, (await readFile(file)).subarray(0, -1));
     const third = await serve('kept');
     expect(await statusAt(third.address)).toMatchObject({ frames: 0, last: null });
-    expect(await end(third.service)).toMatch(/"level":40.*Stream door: .*begins empty.*door\.keep\.bad/);
+    expect(await end(third.service)).toMatch(/"level":40.*Stream door: .*starts empty.*door\.keep\.bad/);
     expect(await readdir(folder)).toEqual(['door.keep.bad']);
   },
   SLOW,

@@ -224,7 +224,7 @@ test(
 
     const log = await service.end();
     expect(log).toMatch(/"level":50[^\n]*"stream":"desk","code":"stream_exists"/);
-    expect(log).toMatch(/"level":40[^\n]*"stream":"gate","msg":"[^\n]*memory and restore[^\n]*next start/);
+    expect(log).toMatch(/"level":40[^\n]*"stream":"gate","msg":"[^\n]*memory, restore[^\n]*after a restart/);
     expect(log).toMatch(/"level":40[^\n]*"stream":"yard","msg":"What the stream had seen is lost/);
     expect(log).toMatch(/"level":50[^\n]*"stream":"door","code":"definition_invalid"[^\n]*NOBODY_HAS_SET_THIS/);
   },
@@ -352,7 +352,9 @@ test(
     expect(await statuses()).toEqual([401, 200]);
 
     await writeFile(settings, '');
-    await service.hangup(/"level":50[^\n]*"msg":"The keys are as they were: [^\n]*api_keys: There is none/);
+    await service.hangup(
+      /"level":50[^\n]*"msg":"The keys are as they were: [^\n]*api_keys: The new list of keys is empty/,
+    );
     await writeFile(settings, 'api_keys: [short]\n');
     await service.hangup(/"level":50[^\n]*"msg":"The keys are as they were: [^\n]*api_keys: Each API key needs/);
     await writeFile(settings, `port: 0\napi_keys: [${next}\n`);
@@ -365,7 +367,7 @@ test(
     );
     expect(await statuses()).toEqual([401, 200]);
     expect(await service.end()).toMatch(
-      /"level":40[^\n]*"settings":\["max_streams","pictures_mb","time_zone"\],"msg":"[^\n]*next start/,
+      /"level":40[^\n]*"settings":\["max_streams","pictures_mb","time_zone"\],"msg":"[^\n]*after a restart/,
     );
   },
   SLOW,
@@ -376,7 +378,7 @@ test(
   async () => {
     const key = 'the-key-of-the-variable-67';
     const service = await Service.begin({}, { YOCO_API_KEYS: key });
-    await service.hangup(/"level":40[^\n]*"variables":\["YOCO_API_KEYS"\],"msg":"[^\n]*until the next start/);
+    await service.hangup(/"level":40[^\n]*"variables":\["YOCO_API_KEYS"\],"msg":"[^\n]*until a restart/);
     const answer = await fetch(`${service.address}/v1/streams`, { headers: { authorization: `Bearer ${key}` } });
     expect(answer.status).toBe(200);
     await service.end();

@@ -676,7 +676,11 @@ describe('A question over several streams', () => {
       ask(request(['front', 'new'], 'what?')),
       ask(request(['attic', 'front'], 'what?', { asOfMs: 3000 })),
     ]);
-    expect(unknown.error).toMatchObject({ code: 'stream_not_found', param: 'streams', detail: 'It is "cellar".' });
+    expect(unknown.error).toMatchObject({
+      code: 'stream_not_found',
+      param: 'streams',
+      detail: 'The name was "cellar".',
+    });
     expect(empty.error).toMatchObject({ code: 'stream_empty', param: 'streams', detail: 'It is "new".' });
     expect(past.error).toMatchObject({ code: 'time_out_of_range', detail: 'Kept are 0.0 s to 1.5 s of "front".' });
   });

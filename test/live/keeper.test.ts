@@ -210,7 +210,7 @@ describe('A kept file that cannot be used', () => {
     ['is damaged in the middle', flip, /damaged/],
     ['is cut short', (bytes: Buffer) => bytes.subarray(0, -1), /damaged/],
     ['is of another version', other, /another model or version/],
-    ['is no snapshot', () => Buffer.from('nothing'), /damaged, or is none/],
+    ['is no snapshot', () => Buffer.from('nothing'), /damaged or not a snapshot/],
   ])(
     'since it %s is set aside with a warning; the stream begins empty, and is kept again',
     async (_name, change, why) => {
@@ -259,7 +259,7 @@ describe('A kept file that cannot be used', () => {
       await live.keep('door');
       expect([await framesOf('door.keep.before.snap'), await framesOf('door.keep.snap')]).toEqual([4, 1]);
       expect(ofDoor()).toEqual([
-        expect.stringContaining('begins empty'),
+        expect.stringContaining('starts empty'),
         expect.stringContaining('door.keep.before.snap'),
       ]);
     },
@@ -300,7 +300,7 @@ describe('A kept file from which the stream does not go on', () => {
       await push(await beginsEmpty(live), 0, 1);
       await live.keep('door');
       expect(await framesWhere()).toEqual([5, 1]);
-      expect(ofDoor().at(-1)).toMatch(/ is door\.keep\.before\.snap now\.$/);
+      expect(ofDoor().at(-1)).toMatch(/ is now door\.keep\.before\.snap\.$/);
     },
     SLOW,
   );
@@ -359,7 +359,7 @@ describe('When the engine is lost, a kept stream', () => {
       await lose(live);
       await vi.waitFor(async () => {
         expect(await readdir(folder)).toEqual(['door.keep.bad']);
-        expect(ofDoor()).toEqual([expect.stringContaining('begins empty')]);
+        expect(ofDoor()).toEqual([expect.stringContaining('starts empty')]);
         expect(about).toContainEqual({ stream: 'door', code: 'snapshot_damaged' });
       }, PATIENT);
       await push(stream, 3, 4);

@@ -178,7 +178,7 @@ describe('The streams of a question', () => {
     expect(thrown(() => choose(['yard', 'cellar']))).toMatchObject({
       code: 'stream_not_found',
       param: 'yoco.streams',
-      detail: 'It is "cellar".',
+      detail: 'The name was "cellar".',
     });
     const none = (): unknown => chooseStreams('all', [stream('new', null)], 8, 'streams');
     expect(thrown(none)).toMatchObject({ code: 'stream_empty', param: 'streams' });

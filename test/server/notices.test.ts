@@ -131,7 +131,7 @@ describe('A standing question of a stream’s file', () => {
     expect(heard).toEqual([]);
   });
 
-  it('says that it is asked no more, and why', async () => {
+  it('says that it is no longer asked, and why', async () => {
     await ask({ webhook: { url } });
     await expect.poll(() => heard.length).toBe(1);
     kitchen.deleted = true;
@@ -143,7 +143,7 @@ describe('A standing question of a stream’s file', () => {
     });
     expect(standingDeleted.strict().parse(heard[1]?.event)).toEqual(heard[1]?.event);
     expect(heard[1]?.headers['webhook-signature']).toBeUndefined();
-    expect(logged.at(-1)).toMatchObject(['warn', { code: 'stream_deleted' }, /asked no more/]);
+    expect(logged.at(-1)).toMatchObject(['warn', { code: 'stream_deleted' }, /was stopped/]);
   });
 
   it('needs the secret that its file names: else the service does not start', async () => {

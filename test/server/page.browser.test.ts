@@ -331,7 +331,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
       await page.locator('#question').fill(question);
       await page.keyboard.press('Enter');
     }
-    await page.getByText('More questions wait than the limit allows.').first().waitFor();
+    await page.getByText('Too many questions are waiting.').first().waitFor();
     await page.locator('.answer').nth(2).getByText('word3').waitFor();
     await page.locator('.answer').nth(1).getByRole('button', { name: 'Stop' }).click();
     await page.locator('.answer').nth(1).getByText('stopped').waitFor();

@@ -479,7 +479,7 @@ describe('a question over several streams', () => {
   });
 
   it.each([
-    [['kitchen', 'attic'], 'stream_not_found', 'It is "attic".'],
+    [['kitchen', 'attic'], 'stream_not_found', 'The name was "attic".'],
     [['kitchen', 'door', 'kitchen'], 'invalid_request', 'expected each stream once, and "kitchen" is twice'],
     [['a', 'b', 'c', 'd'], 'invalid_request', 'expected the names of 1 to 3 streams, or "all", and got 4'],
     [[], 'invalid_request', 'expected the names of 1 to 3 streams, or "all", and got 0'],
