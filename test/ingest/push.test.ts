@@ -215,6 +215,15 @@ test.each([
   ['WebP', NO_PICTURE, () => sharp(jpeg).webp().toBuffer()],
   ['a PNG of 10 000 x 10 000', 'It has 100 million pixels; the limit is 50 million.', () => pngOf(10_000, 10_000)],
   ['one of 8 000 x 6 251', 'It has 50.1 million pixels; the limit is 50 million.', () => pngOf(8_000, 6_251)],
+  // Nothing is wrong with it but its size.
+  [
+    'one of as many pixels that is whole',
+    'It has 50.1 million pixels; the limit is 50 million.',
+    () =>
+      sharp({ create: { width: 8_000, height: 6_251, channels: 3, background: '#123456' } })
+        .png()
+        .toBuffer(),
+  ],
 ])('%s is refused and why is said, and the next picture is taken', async (_name, detail, image) => {
   const source = pushSource();
   await expect(source.push(await image(), 10)).rejects.toMatchObject({ code: 'image_undecodable', detail });

@@ -1,6 +1,6 @@
 /** What a snapshot holds, and what becomes of one that is damaged. */
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, open, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, open, readFile, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -119,6 +119,11 @@ describe('A snapshot', () => {
       lastMs: 899 * 500 + 300,
       frames: 901,
     });
+  });
+
+  test('is for nobody to read but who wrote it', async () => {
+    await write(contentFor(config, aged()));
+    expect((await stat(file)).mode & 0o077).toBe(0);
   });
 
   test('goes on under another limit, and makes room', () => {
