@@ -18,10 +18,7 @@ export function answerJson(result: AnswerResult, conversation: Conversation) {
   return {
     stream: only?.name ?? null,
     as_of: only?.as_of ?? null,
-    as_of_time: streams
-      .map((stream) => stream.as_of_time)
-      .sort()
-      .at(-1),
+    as_of_time: streams.reduce((latest, { as_of_time: time }) => (time > latest ? time : latest), ''),
     since: only?.since ?? null,
     streams,
     precision: result.precision,
@@ -47,5 +44,7 @@ export function statusOf({ finish }: Pick<AnswerResult, 'finish'>): 'completed' 
 
 /** What is told of a standing question's new answer, by events and by webhooks. */
 export function changeJson({ answer, previous, result, conversation }: StandingChange) {
-  return { answer, previous, status: statusOf(result), yoco: answerJson(result, conversation) };
+  // Of an asking that was cancelled nothing is told.
+  const status = result.finish === 'length' ? ('incomplete' as const) : ('completed' as const);
+  return { answer, previous, status, yoco: answerJson(result, conversation) };
 }

@@ -2,18 +2,9 @@
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { YocoError } from '../errors.ts';
+import type { ErrorJson } from './wire-types.ts';
 
-export interface WireError {
-  /** Family of the code, in the OpenAI API's words. */
-  readonly type: string;
-  readonly code: string;
-  readonly message: string;
-  /** The field, query parameter or header that was wrong. */
-  readonly param: string | null;
-  readonly retryable: boolean;
-}
-
-export function wireError(error: YocoError): WireError {
+export function wireError(error: YocoError): ErrorJson {
   const { code, message, param, retryable } = error;
   return { type: errorType(error.status), code, message, param, retryable };
 }
@@ -65,7 +56,7 @@ export function fromParser(error: { readonly code?: string | undefined }): YocoE
   return new YocoError('invalid_request', { detail: 'It is not valid HTTP.' });
 }
 
-function errorType(status: number): string {
+function errorType(status: number): ErrorJson['type'] {
   if (status === 401) return 'authentication_error';
   if (status === 403) return 'permission_error';
   if (status === 429) return 'rate_limit_error';

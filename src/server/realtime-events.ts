@@ -8,6 +8,7 @@ import { YocoError } from '../errors.ts';
 import { STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../question-limits.ts';
 import { JSON_BYTES } from './json-body.ts';
 import { parseOrThrow } from './parse-request.ts';
+import type { ServerEvent as WireEvent } from './wire-types.ts';
 import { noEffect, noTools, seed, streams, temperature, time, topP } from './request-fields.ts';
 
 const id = z.string().min(1).max(128);
@@ -162,7 +163,8 @@ export type StandingParams = z.infer<typeof standingQuestion>;
 export type SessionParams = z.infer<typeof session>;
 
 /** An event for a client, before its `event_id` is added. */
-export type ServerEvent = { readonly type: string } & Readonly<Record<string, unknown>>;
+export type ServerEvent = WithoutId<WireEvent>;
+type WithoutId<T> = T extends unknown ? Omit<T, 'event_id'> : never;
 
 /** A client's message as JSON. Throws `invalid_json`, or `invalid_request` when it is not an object. */
 export function parseJson(text: string): Record<string, unknown> {

@@ -10,7 +10,7 @@ export interface Item {
   readonly type: 'message';
   readonly role: 'user' | 'assistant';
   readonly status: 'completed' | 'incomplete' | 'in_progress';
-  readonly content: readonly { readonly type: 'input_text' | 'output_text'; readonly text: string }[];
+  readonly content: { type: 'input_text' | 'output_text'; text: string }[];
 }
 
 export function userItemOf(item: UserItem): Item {

@@ -7,6 +7,7 @@ import { wireError } from './errors-http.ts';
 import type { ServerEvent } from './realtime-events.ts';
 import { newId } from './ids.ts';
 import { assistantItem, type Item } from './realtime-items.ts';
+import type { ResponseJson } from './wire-types.ts';
 
 /** What a response needs from its session. */
 export interface ResponseHost {
@@ -125,7 +126,7 @@ export class RealtimeResponse {
     return item;
   }
 
-  #done(outcome: Outcome, item: Item | null) {
+  #done(outcome: Outcome, item: Item | null): ResponseJson {
     const output = item ? [item] : [];
     if (outcome.kind === 'failed') {
       const error = withStreamsParam(outcome.error, this.#request.streamsParam);
@@ -144,23 +145,23 @@ export class RealtimeResponse {
     };
   }
 
-  #body(status: string) {
+  #body(status: ResponseJson['status']): ResponseJson {
     return {
       object: 'realtime.response',
       id: this.id,
       status,
-      status_details: null as unknown,
-      output: [] as readonly Item[],
+      status_details: null,
+      output: [],
       conversation_id: this.#request.conversationId,
       output_modalities: ['text'],
       max_output_tokens: this.#request.maxTokens,
-      metadata: this.#request.metadata,
-      usage: null as unknown,
+      metadata: this.#request.metadata && { ...this.#request.metadata },
+      usage: null,
     };
   }
 
   #place() {
-    return { response_id: this.id, item_id: this.#itemId, output_index: 0, content_index: 0 };
+    return { response_id: this.id, item_id: this.#itemId, output_index: 0, content_index: 0 } as const;
   }
 }
 

@@ -22,7 +22,7 @@ import { FrameIntake } from './realtime-frames.ts';
 import { newId } from './ids.ts';
 import { ItemList, questionOf, userItemOf, type Item } from './realtime-items.ts';
 import { RealtimeResponse, type ResponseHost, type Settled } from './realtime-response.ts';
-import { questionText, samplingOf } from './request-fields.ts';
+import { questionText, samplingOf, type WireStreams } from './request-fields.ts';
 import { StandingQuestions } from './realtime-standing.ts';
 import { streamJson } from './stream-json.ts';
 import { checkTime, frameTime, type WireTime } from './times.ts';
@@ -69,7 +69,7 @@ export class RealtimeSession {
   #items: ItemList;
   #maxTokens: number;
   #status = false;
-  #streams: WantedStreams | null = null;
+  #streams: WireStreams | null = null;
   #asOf: WireTime | null = null;
   #since: WireTime | null = null;
 
@@ -392,11 +392,11 @@ export class RealtimeSession {
 
   #describe() {
     return {
-      type: 'realtime',
-      object: 'realtime.session',
+      type: 'realtime' as const,
+      object: 'realtime.session' as const,
       id: this.#id,
       model: this.#model,
-      output_modalities: ['text'],
+      output_modalities: ['text'] as ['text'],
       max_output_tokens: this.#maxTokens,
       tools: [],
       yoco: {

@@ -59,7 +59,7 @@ export class StandingQuestions {
       id,
     );
     this.#open.set(id, standing);
-    const described = { id, object: 'yoco.standing_question', question, streams, every, holds };
+    const described = { id, object: 'yoco.standing_question' as const, question, streams, every, holds };
     const created = { ...described, min_confidence: minConfidence };
     this.#host.emit({ type: 'yoco.standing_question.created', standing_question: created });
   }

@@ -12,6 +12,7 @@ export const time = z.union([z.number(), z.string().max(64)]);
 export const streams = z.union([z.literal('all'), z.array(z.string().min(1).max(200)).max(1_000)], {
   error: 'must be a list of names of streams, or "all"',
 });
+export type WireStreams = z.infer<typeof streams>;
 
 export const temperature = z.number().min(0).max(2);
 export const topP = z.number().gt(0).max(1);

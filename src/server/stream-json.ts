@@ -1,12 +1,13 @@
 /** A stream's status as clients read it. */
 import type { StreamStatus } from '../live/types.ts';
 import { seconds, wallTime } from './times.ts';
+import type { StreamJson } from './wire-types.ts';
 
 /** Times in seconds since the stream began, wall times in RFC 3339, sizes in bytes. */
-export function streamJson(status: StreamStatus) {
+export function streamJson(status: StreamStatus): StreamJson {
   const { firstMs, lastMs, startedAtMs, wallTimes, sourceStatus } = status;
   return {
-    object: 'yoco.stream' as const,
+    object: 'yoco.stream',
     name: status.name,
     description: status.description,
     source: status.source,
@@ -34,5 +35,3 @@ export function streamJson(status: StreamStatus) {
     },
   };
 }
-
-export type StreamJson = ReturnType<typeof streamJson>;

@@ -22,6 +22,8 @@ export type WebhookEvent = z.output<
 
 /** The `yoco` object of an answer. */
 export type AnswerJson = z.output<typeof wire.answerSchema>;
+/** The `response` of `response.created` and `response.done`. */
+export type ResponseJson = Extract<ServerEvent, { type: 'response.done' }>['response'];
 export type StreamJson = z.output<typeof wire.streamSchema>;
 /** A standing question of a stream's file, as `GET /v1/streams/NAME/standing_questions` lists it. */
 export type StandingQuestionJson = z.output<typeof wire.standingSchema>;
