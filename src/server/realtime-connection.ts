@@ -40,7 +40,6 @@ export class RealtimeConnection {
   readonly #session: RealtimeSession;
   readonly #heartbeat: NodeJS.Timeout;
   readonly #host: ConnectionHost;
-  #alive = true;
   #bytesRead = 0;
   #closing = false;
   #draining = false;
@@ -56,13 +55,6 @@ export class RealtimeConnection {
     this.#host = host;
     socket.on('message', (data, isBinary) => {
       this.#receive(data, isBinary);
-    });
-    socket.on('pong', () => {
-      this.#alive = true;
-    });
-    // A client that pings is alive too; ws has answered it.
-    socket.on('ping', () => {
-      this.#alive = true;
     });
     // ws closes with 1009 or 1007 by itself; the error needs a listener all the same.
     socket.on('error', () => undefined);
@@ -126,7 +118,6 @@ export class RealtimeConnection {
 
   #receive(data: RawData, isBinary: boolean): void {
     if (this.#closing) return;
-    this.#alive = true;
     // `nodebuffer` is the only binary type in use, so that a message is one Buffer.
     const message = data as Buffer;
     if (isBinary) this.#session.receiveImage(message);
@@ -134,15 +125,13 @@ export class RealtimeConnection {
   }
 
   #beat(): void {
-    // Of a large message that is on its way for long the answer to a ping comes only behind it.
+    // Whatever comes is a sign of life: behind a large message that is on its way for long the answer to a ping has to wait.
     const bytesRead = this.#host.bytesRead();
-    const sends = bytesRead > this.#bytesRead;
-    this.#bytesRead = bytesRead;
-    if (!this.#alive && !sends) {
+    if (bytesRead === this.#bytesRead) {
       this.close(CLOSE.timeout, 'timeout');
       return;
     }
-    this.#alive = false;
+    this.#bytesRead = bytesRead;
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
   }
 

@@ -258,14 +258,6 @@ describe('an open connection', () => {
     await slow.next('yoco.pong');
   });
 
-  it('gets a pong for its own ping', async () => {
-    const { address } = await start();
-    const client = await connect(address);
-    const pong = new Promise((resolve) => client.socket.once('pong', resolve));
-    client.socket.ping();
-    await pong;
-  });
-
   it('is closed with 1013 when it does not read, its answer cancelled, and others go on', async () => {
     const { address } = await start({ maxBufferedBytes: 65_536 });
     const slow = await connect(address);
