@@ -6,9 +6,6 @@ import type { StreamDefinition, streamDefinitionSchema } from './ingest/definiti
 
 export { YocoError, ERRORS, type ErrorCode } from './errors.ts';
 export { loadModel, Model, type LoadOptions } from './model/model.ts';
-export { KvCache, type KvCacheOptions, type KvView } from './model/kv-cache.ts';
-export { QuestionSegment, segmentTokens, type Turn } from './model/question.ts';
-export { Scheduler } from './engine/scheduler.ts';
 export type { EngineOptions } from './engine/supervisor.ts';
 export { Streams, type LiveServiceOptions } from './live/live-service.ts';
 export type { SourceStream } from './live/live-stream.ts';

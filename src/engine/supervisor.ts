@@ -197,10 +197,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (this.#ready) this.#send({ type: 'open', stream, ...limits });
   }
 
-  close(): Promise<void>;
-  close(stream: string): void;
-  close(stream?: string): Promise<void> | undefined {
-    if (stream === undefined) return this.#stop();
+  closeStream(stream: string): void {
     this.#streams.delete(stream);
     this.#files.delete(stream);
     this.#reading.delete(stream);
@@ -210,7 +207,6 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#pending.delete(id);
       pending.reject(new YocoError('stream_deleted'));
     }
-    return undefined;
   }
 
   /**
@@ -285,6 +281,21 @@ export class Engine extends EventEmitter<EngineEvents> {
     return () => {
       if (this.#pending.has(id)) this.#send({ type: 'cancel', id });
     };
+  }
+
+  /** Ends the process; what is in progress fails with `shutting_down`. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#ready = false;
+    clearTimeout(this.#restart);
+    clearInterval(this.#heartbeat);
+    const child = this.#child;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    this.#send({ type: 'stop' });
+    const force = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+    await gone;
+    clearTimeout(force);
   }
 
   #send(message: ToEngine): void {
@@ -467,20 +478,6 @@ export class Engine extends EventEmitter<EngineEvents> {
       }
       this.#child.kill('SIGKILL');
     }
-  }
-
-  async #stop(): Promise<void> {
-    this.#closing = true;
-    this.#ready = false;
-    clearTimeout(this.#restart);
-    clearInterval(this.#heartbeat);
-    const child = this.#child;
-    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise((resolve) => child.once('exit', resolve));
-    this.#send({ type: 'stop' });
-    const force = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-    await gone;
-    clearTimeout(force);
   }
 }
 

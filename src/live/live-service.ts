@@ -173,7 +173,7 @@ export class Streams implements LiveService {
         if (keep !== undefined) this.#keeper.keep(stream, keep.every * 1_000, restored);
         return stream;
       } catch (error) {
-        this.#engine.close(name);
+        this.#engine.closeStream(name);
         throw error;
       }
     } finally {

@@ -386,7 +386,7 @@ export class SourceStream implements LiveStream {
     this.#engine.off('lost', this.#lostListener);
     this.#engine.off('wentOn', this.#wentOnListener);
     // At once, so that a stream of the same name may be opened while this one's source ends.
-    this.#engine.close(this.name);
+    this.#engine.closeStream(this.name);
     // Also of a source that had ended: who looks at the stream is told that it is gone.
     this.#changed();
     await this.#source.stop();

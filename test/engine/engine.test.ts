@@ -88,7 +88,7 @@ describe('The engine', () => {
     });
     const many = await Promise.all([1, 2, 3].map((seed) => ask(engine, request('a', 'what is this?', { seed }))));
     expect(many.map(({ error }) => error?.code)).toEqual([undefined, undefined, 'too_many_questions']);
-    engine.close('a');
+    engine.closeStream('a');
     expect((await ask(engine, request('a', 'what is this?'))).error?.code).toBe('stream_not_found');
   });
 
@@ -219,7 +219,7 @@ describe('When the engine process dies', () => {
     expect(engine.ready).toBe(false);
     expect((await ask(engine, request('a', 'what is this?'))).error).toMatchObject({ code: 'engine_unavailable' });
     // Streams may come and go while it starts again.
-    engine.close('closed');
+    engine.closeStream('closed');
     engine.open('new', MUCH);
     await again;
 

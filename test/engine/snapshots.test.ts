@@ -404,7 +404,7 @@ describe('An engine', () => {
     engine.on('wentOn', wentOn);
     const again = ready(engine);
     engine.once('ready', () => {
-      engine.close('door');
+      engine.closeStream('door');
       engine.open('door', LIMITS);
     });
     process.kill(engine.pid ?? NaN, 'SIGKILL');
