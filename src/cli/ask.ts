@@ -27,7 +27,7 @@ interface AskFlags {
 const NUMBER = /^\d+(\.\d+)?$/;
 
 /** What to ask: one stream, several by name, or all that have frames. */
-type Asked = readonly string[] | 'all';
+type Target = readonly string[] | 'all';
 
 export function addAsk(program: Command): void {
   const command = program
@@ -69,7 +69,7 @@ export function addAsk(program: Command): void {
 }
 
 /** Throws `invalid_request` where a stream or a question is missing, or streams are chosen in two ways. */
-function split(words: readonly string[], flags: AskFlags): { asked: Asked; questions: readonly string[] } {
+function split(words: readonly string[], flags: AskFlags): { asked: Target; questions: readonly string[] } {
   if (flags.all === true && flags.streams !== undefined) {
     throw new YocoError('invalid_request', { param: 'streams', detail: 'Give --streams or --all, not both.' });
   }
@@ -134,7 +134,7 @@ function standingOf(questions: readonly string[], flags: AskFlags): Standing | n
 }
 
 /** Prints until Ctrl-C. Throws what ends the question. */
-async function stand(client: RealtimeClient, asked: Asked, standing: Standing, flags: AskFlags): Promise<void> {
+async function stand(client: RealtimeClient, asked: Target, standing: Standing, flags: AskFlags): Promise<void> {
   const { question, every, holds, minConfidence } = standing;
   const stop = stopSignal();
   const status = stopStatus();
@@ -182,7 +182,7 @@ async function tellOf(text: string, yoco: AnswerExtra, flags: AskFlags): Promise
 }
 
 /** Of one stream nothing need be said: it is the session's own. */
-function streamsOf(asked: Asked): Asked | undefined {
+function streamsOf(asked: Target): Target | undefined {
   return asked === 'all' || asked.length > 1 ? asked : undefined;
 }
 
@@ -206,7 +206,7 @@ const OF_ALL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
  */
 async function askAll(
   client: RealtimeClient,
-  asked: Asked,
+  asked: Target,
   questions: readonly string[],
   flags: AskFlags,
 ): Promise<void> {
@@ -222,7 +222,7 @@ async function askAll(
   }
 }
 
-async function askOne(client: RealtimeClient, asked: Asked, question: string, flags: AskFlags): Promise<void> {
+async function askOne(client: RealtimeClient, asked: Target, question: string, flags: AskFlags): Promise<void> {
   let text = '';
   const tell = (piece: string): void => {
     text += piece;

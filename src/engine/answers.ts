@@ -23,7 +23,7 @@ export interface AnswerListener {
 }
 
 /** A stream that an answer reads, up to the question's moment, and from when on; null: from the oldest frame that is kept. */
-export interface Asked {
+export interface StreamRead {
   readonly stream: EngineStream;
   readonly asOfMs: number;
   readonly begin: Begin | null;
@@ -31,7 +31,7 @@ export interface Asked {
 
 /** What an answer begins with. */
 export interface Begun {
-  readonly asked: readonly Asked[];
+  readonly asked: readonly StreamRead[];
   readonly request: AskRequest;
   readonly listener: AnswerListener;
   readonly segment: QuestionSegment;
@@ -299,7 +299,7 @@ export function streamGone(name: string, { streams }: AskRequest): YocoError {
   return new YocoError('stream_deleted', streams.length > 1 ? { detail: `It is "${name}".` } : {});
 }
 
-export function momentsOf(asked: readonly Asked[]): AnswerEnd['streams'] {
+export function momentsOf(asked: readonly StreamRead[]): AnswerEnd['streams'] {
   return asked.map(({ stream, asOfMs, begin }) => ({ name: stream.name, asOfMs, sinceMs: begin?.sinceMs ?? null }));
 }
 

@@ -5,7 +5,7 @@ import type { Model } from '../model/model.ts';
 import type { Begin } from '../model/reader.ts';
 import { QuestionSegment, segmentTokens, type SegmentTokens } from '../model/question.ts';
 import { sceneStart } from '../model/scene.ts';
-import { type AnswerListener, type Asked, type Begun, momentsOf, streamGone } from './answers.ts';
+import { type AnswerListener, type Begun, momentsOf, type StreamRead, streamGone } from './answers.ts';
 import { namesToCameras } from './camera-names.ts';
 import type { EngineStreams } from './engine-stream.ts';
 import { nextTurn } from './next-turn.ts';
@@ -32,7 +32,7 @@ interface WaitingQuestion {
 interface Opening {
   readonly id: number;
   readonly waiting: WaitingQuestion;
-  readonly asked: readonly Asked[];
+  readonly asked: readonly StreamRead[];
   readonly asOfMs: number;
   readonly tokens: SegmentTokens;
 }
@@ -166,7 +166,7 @@ export class Questions {
   }
 
   /** What a question may see of a stream. Errors of one among `several` name it. */
-  #moment({ name, asOfMs, sinceMs }: AskedStream, several: boolean, ofChanges: boolean): Asked {
+  #moment({ name, asOfMs, sinceMs }: AskedStream, several: boolean, ofChanges: boolean): StreamRead {
     const which = several ? { param: 'streams', detail: `It is "${name}".` } : { param: 'stream' };
     const stream = this.#streams.get(name);
     if (stream === undefined) {

@@ -17,19 +17,19 @@ export interface ClipQuestion {
   readonly seconds?: number;
 }
 
-type Asked = Pick<ClipQuestion, 'asOfS'>;
+type AskMoment = Pick<ClipQuestion, 'asOfS'>;
 
-const yesNo = (text: string, answer: 'yes' | 'no', asked: Asked = {}): ClipQuestion => {
+const yesNo = (text: string, answer: 'yes' | 'no', asked: AskMoment = {}): ClipQuestion => {
   return { kind: 'yesno', text, accept: [answer], ...asked };
 };
-const howMany = (text: string, accept: readonly string[], asked: Asked = {}): ClipQuestion => {
+const howMany = (text: string, accept: readonly string[], asked: AskMoment = {}): ClipQuestion => {
   return { kind: 'number', text, accept, ...asked };
 };
-const name = (text: string, accept: readonly string[], asked: Asked = {}): ClipQuestion => {
+const name = (text: string, accept: readonly string[], asked: AskMoment = {}): ClipQuestion => {
   return { kind: 'name', text, accept, ...asked };
 };
 const sentence = (text: string, accept: readonly string[]): ClipQuestion => ({ kind: 'sentence', text, accept });
-const time = (text: string, seconds: number, asked: Asked = {}): ClipQuestion => {
+const time = (text: string, seconds: number, asked: AskMoment = {}): ClipQuestion => {
   return { kind: 'time', text, accept: [], seconds, ...asked };
 };
 

@@ -67,7 +67,7 @@ export interface EvaluationOptions {
 /** "Did you see a dog today?" is asked too: in no time zone does a video that begins then, of an hour at most, go on past midnight. */
 const RECORDED_AT = '2020-01-01T12:00:00Z';
 
-interface Asked {
+interface AskedQuestion {
   readonly question: EvaluationQuestion;
   readonly result: AnswerResult;
 }
@@ -219,7 +219,7 @@ class Run {
   async #play(
     { spans, questions }: Pick<Playlist, 'spans' | 'questions'>,
     then?: (stream: SourceStream, name: string) => Promise<void>,
-  ): Promise<Asked[]> {
+  ): Promise<AskedQuestion[]> {
     if (spans.length === 0) return [];
     const name = `eval-${this.#number++}`;
     return this.#playing(name, spans, async (stream) => {
@@ -230,15 +230,15 @@ class Run {
   }
 
   /** Plays several videos, each a stream of its own, and asks about all of them together. */
-  async #playCameras(random: Random, number: number): Promise<Asked[]> {
+  async #playCameras(random: Random, number: number): Promise<AskedQuestion[]> {
     const { spans, questions } = makeCameras(this.#pictures, random, number);
     const names = spans.map(() => `eval-${this.#number++}`);
-    const ask = async (question: EvaluationQuestion): Promise<Asked> => {
+    const ask = async (question: EvaluationQuestion): Promise<AskedQuestion> => {
       const result = await orAborted(this.#live.converse(names).ask(question.text).result, this.#options.signal);
       return { question, result: { ...result, text: namesToCameras(result.text, names) } };
     };
     // The last one to have ended asks; the others are kept until then.
-    const play = (i: number): Promise<Asked[]> => {
+    const play = (i: number): Promise<AskedQuestion[]> => {
       const [name, mine] = [names[i], spans[i]];
       if (name === undefined || mine === undefined) return askAll(ask, questions);
       return this.#playing(name, mine, () => play(i + 1));
@@ -292,7 +292,7 @@ class Run {
   async #afterAnother(stream: SourceStream, questions: readonly EvaluationQuestion[]): Promise<Control[]> {
     const asked = nowOrRecall(questions);
     const before = new Map(asked.map((question, i) => [question, asked.at(i - 1) ?? question]));
-    const ask = async (question: EvaluationQuestion): Promise<Asked> => {
+    const ask = async (question: EvaluationQuestion): Promise<AskedQuestion> => {
       const asOfMs = Math.min(question.asOfMs, stream.status().lastMs ?? 0);
       const conversation = stream.converse();
       const first = before.get(question) ?? question;
@@ -307,7 +307,7 @@ class Run {
     return { live: this.#live, name, signal: this.#options.signal };
   }
 
-  async #ask(stream: SourceStream, question: EvaluationQuestion): Promise<Asked> {
+  async #ask(stream: SourceStream, question: EvaluationQuestion): Promise<AskedQuestion> {
     const asOfMs = Math.min(question.asOfMs, stream.status().lastMs ?? 0);
     const answer = stream.converse().ask(question.text, { asOfMs });
     return { question, result: await orAborted(answer.result, this.#options.signal) };
@@ -335,17 +335,17 @@ function recallAmong(questions: readonly EvaluationQuestion[]): EvaluationQuesti
 }
 
 async function askAll(
-  ask: (question: EvaluationQuestion) => Promise<Asked>,
+  ask: (question: EvaluationQuestion) => Promise<AskedQuestion>,
   questions: readonly EvaluationQuestion[],
-): Promise<Asked[]> {
-  const asked: Asked[] = [];
+): Promise<AskedQuestion[]> {
+  const asked: AskedQuestion[] = [];
   for (let i = 0; i < questions.length; i += QUESTIONS_AT_ONCE) {
     asked.push(...(await Promise.all(questions.slice(i, i + QUESTIONS_AT_ONCE).map(ask))));
   }
   return asked;
 }
 
-function controlsOf(asked: readonly Asked[]): Control[] {
+function controlsOf(asked: readonly AskedQuestion[]): Control[] {
   return asked.map(({ question, result }) => controlOf(question, result.text));
 }
 

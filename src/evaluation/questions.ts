@@ -63,7 +63,7 @@ const OF_A_DAY = /\btoday\b/;
 /** Words of a question that takes it for granted that there are people. */
 const OF_PEOPLE = /\b(they|person)\b/;
 
-type Asked = Omit<EvaluationQuestion, 'task' | 'text' | 'heldOut'>;
+type QuestionDraft = Omit<EvaluationQuestion, 'task' | 'text' | 'heldOut'>;
 
 /**
  * Writes the questions of one stream. The questions of each task take trained and held-out phrasings in turn, and every
@@ -80,7 +80,7 @@ export class Asker {
     this.#random = random;
   }
 
-  ask(task: Task, words: Words, asked: Asked): void {
+  ask(task: Task, words: Words, asked: QuestionDraft): void {
     const count = this.#asked.get(task) ?? 0;
     this.#asked.set(task, count + 1);
     const forms = this.#forms(task);

@@ -62,7 +62,7 @@ interface Candidate extends Omit<StandingChange, 'previous'> {
 }
 
 /** Up to where a stream was asked about. */
-type Asked = Pick<StreamStatus, 'name' | 'startedAtMs' | 'lastMs'>;
+type AskedUpTo = Pick<StreamStatus, 'name' | 'startedAtMs' | 'lastMs'>;
 
 /** What became of one turn: `still` where no frame was new, `missed` where the next may be answered, `over` where it was the last. */
 type Outcome = 'answered' | 'still' | 'missed' | 'over';
@@ -75,7 +75,7 @@ export class StandingQuestion {
   /** A new answer, and how many askings in a row gave it. */
   #candidate: Candidate | null = null;
   /** What was asked about last; empty where it is to be asked anew. */
-  #asked: readonly Asked[] = [];
+  #asked: readonly AskedUpTo[] = [];
   /** Whether all streams had ended when it was asked last. */
   #over = false;
   /** The streams of the last turn, and how many of them had ended or were gone. */
@@ -265,7 +265,7 @@ function goneOf(streams: Conversation['streams']): number {
 }
 
 /** Whether anything was shown beyond what was asked about, or other streams are asked. */
-function hasNew(now: readonly Asked[], asked: readonly Asked[]): boolean {
+function hasNew(now: readonly AskedUpTo[], asked: readonly AskedUpTo[]): boolean {
   if (now.length !== asked.length) return true;
   return now.some(({ name, startedAtMs, lastMs }, i) => {
     const before = asked[i];

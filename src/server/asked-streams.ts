@@ -6,7 +6,7 @@ import { asOfInstant, asOfOptions, instantMs, sinceOptions, type WireTime } from
 /** Up to when streams are read, and from when on. */
 export type Times = Pick<AskOptions, 'asOfMs' | 'asOfWallMs' | 'sinceMs' | 'sinceWallMs'>;
 
-export interface Asked {
+export interface QuestionScope {
   /** Asked where no streams are wanted. */
   readonly own: LiveStream;
   readonly wanted: WantedStreams | null;
@@ -21,7 +21,7 @@ export interface Asked {
 }
 
 /** Throws what `LiveService.converse`, `asOfOptions` and `sinceOptions` throw, with the fields of the message. */
-export function askedStreams(live: LiveService, asked: Asked): { conversation: Conversation; times: Times } {
+export function askedStreams(live: LiveService, asked: QuestionScope): { conversation: Conversation; times: Times } {
   const { own, wanted, asOf, since, streamsParam, asOfParam, sinceParam } = asked;
   const instant = wanted === 'all' && asOf !== null ? instantOfAll(live, asOf, asOfParam) : undefined;
   const conversation = wanted === null ? own.converse() : live.converse(wanted, streamsParam, instant);

@@ -20,7 +20,7 @@ import { wallTime } from './times.ts';
 import { KEY_BYTES, keyOf, Webhook } from './webhook.ts';
 
 /** A question of a stream's file, who is told of its answers, and what it has told. */
-interface Asked {
+interface FileQuestion {
   readonly id: string;
   readonly definition: StandingDefinition;
   readonly webhook: Webhook | null;
@@ -31,7 +31,7 @@ interface Asked {
 
 /** What a stream's file asks, in its order, also what has ended; and who looks at the source while one of it is asked. */
 interface Stood {
-  asked: readonly Asked[];
+  asked: readonly FileQuestion[];
   watch: SourceWatch | null;
 }
 
@@ -48,7 +48,7 @@ export class Notices {
   readonly #metrics: Pick<ServerMetrics, 'stood' | 'sent'>;
   readonly #watching: SourceWatchOptions;
   /** Those that have not ended. */
-  readonly #open = new Set<Asked>();
+  readonly #open = new Set<FileQuestion>();
   readonly #watches = new Set<SourceWatch>();
   readonly #webhooks = new Set<Webhook>();
   readonly #stood = new WeakMap<LiveStream, Stood>();
@@ -74,7 +74,7 @@ export class Notices {
     // What has ended with its source ends again, unless there is another source by now.
     const over = isOver(stream.status().sourceStatus);
     const before = stood.asked.filter((question) => over || this.#open.has(question));
-    const asked = stream.standingQuestions.map((definition, i): Asked => {
+    const asked = stream.standingQuestions.map((definition, i): FileQuestion => {
       const at = before.findIndex((question) => isDeepStrictEqual(question.definition, definition));
       const [same] = at < 0 ? [] : before.splice(at, 1);
       return same ?? this.#newlyAsked(definition, `${stream.name}: standing_questions.${i}.webhook`);
@@ -92,7 +92,7 @@ export class Notices {
     for (const question of begun) this.#ask(stream, question, stood);
   }
 
-  #newlyAsked(definition: StandingDefinition, where: string): Asked {
+  #newlyAsked(definition: StandingDefinition, where: string): FileQuestion {
     const id = newId('standing');
     const webhook = this.#webhookOf(definition.webhook, where);
     return { id, definition, webhook, record: new StandingRecord(id, definition), asking: null };
@@ -122,7 +122,7 @@ export class Notices {
   }
 
   /** Stops a question that its stream's file no longer contains. */
-  #askNoMore(stream: LiveStream, question: Asked): void {
+  #askNoMore(stream: LiveStream, question: FileQuestion): void {
     if (!this.#open.has(question)) return;
     question.asking?.close();
     const about = { stream: stream.name, question: question.definition.question };
@@ -131,7 +131,7 @@ export class Notices {
     this.#ended(question);
   }
 
-  #ended(question: Asked): void {
+  #ended(question: FileQuestion): void {
     this.#open.delete(question);
     const { webhook } = question;
     if (webhook !== null) void webhook.drained().then(() => this.#webhooks.delete(webhook));
@@ -150,13 +150,19 @@ export class Notices {
     await Promise.all([...this.#webhooks].map((webhook) => webhook.close(graceMs)));
   }
 
-  #tell(stream: LiveStream, asked: Asked, type: string, what: object, picture?: Promise<AnswerPicture | null>): void {
+  #tell(
+    stream: LiveStream,
+    asked: FileQuestion,
+    type: string,
+    what: object,
+    picture?: Promise<AnswerPicture | null>,
+  ): void {
     const { id, webhook, definition } = asked;
     const about = { standing_question_id: id, stream: stream.name, question: definition.question };
     webhook?.send({ type, created_at: new Date().toISOString(), ...about, ...what }, picture);
   }
 
-  #ask(stream: LiveStream, asked: Asked, stood: Stood): void {
+  #ask(stream: LiveStream, asked: FileQuestion, stood: Stood): void {
     const { definition, record } = asked;
     const { question, every, holds, min_confidence: minConfidence } = definition;
     const { log, maxOutputTokens: maxTokens } = this.#limits;
@@ -205,7 +211,7 @@ export class Notices {
   }
 
   /** Whoever waits for an answer hears that none can come, and that they may come again: at each address once, whatever is asked there. */
-  #tellOfSource(state: ToldState, status: StreamStatus, open: Iterable<Asked>): void {
+  #tellOfSource(state: ToldState, status: StreamStatus, open: Iterable<FileQuestion>): void {
     const { name: stream, lastMs, startedAtMs, sourceStatus } = status;
     // A source that is back still tells why it was away.
     const error = state === 'playing' ? null : sourceStatus.error;

@@ -14,7 +14,7 @@ const OF_STREAM = '/v1/streams/:name';
 const NAME_A_MODEL: readonly string[] = [ASK, 'GET /v1/models/:model', 'HEAD /v1/models/:model'];
 
 /** What a request asks for. */
-export interface Asked {
+export interface RequestedRoute {
   readonly method: string;
   /** Of the service, such as `/v1/streams/:name`; undefined where there is none at the address. */
   readonly route: string | undefined;
@@ -39,7 +39,7 @@ export function mayPush(grant: Grant): boolean {
 }
 
 /** Throws `forbidden` that says which key would do. */
-export function checkRoute(grant: Grant, asked: Asked): void {
+export function checkRoute(grant: Grant, asked: RequestedRoute): void {
   if (mayChange(grant)) return;
   const operation = `${asked.method} ${asked.route ?? ''}`;
   if (operation === PUSH && !mayPush(grant)) throw pushForbidden();
@@ -69,7 +69,7 @@ export function pushForbidden(): YocoError {
   return new YocoError('forbidden', { detail });
 }
 
-function allows(grant: Grant, { method, route, name }: Asked, operation: string): boolean {
+function allows(grant: Grant, { method, route, name }: RequestedRoute, operation: string): boolean {
   if (NAME_A_MODEL.includes(operation)) return true;
   if (operation === FETCH_TOKEN) return grant.kind === 'key';
   const bound = grant.kind === 'token' ? grant.stream : null;

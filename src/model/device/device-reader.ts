@@ -43,7 +43,7 @@ interface Slot {
 }
 
 /** One question of a reading: for each source the time up to which it may see and its moment, ms. */
-interface Asked {
+interface DeviceQuestion {
   readonly input: ReaderInput;
   readonly sources: readonly KvSource[];
   readonly untilMs: readonly number[];
@@ -86,7 +86,7 @@ export class DeviceReader implements Reader {
     return this.#readSlots(sources, await this.#choose(sources, input, queries), asked);
   }
 
-  #asked(sources: readonly KvSource[], input: ReaderInput): Asked {
+  #asked(sources: readonly KvSource[], input: ReaderInput): DeviceQuestion {
     return {
       input,
       sources,
@@ -96,7 +96,7 @@ export class DeviceReader implements Reader {
   }
 
   /** Of how many tokens a question reads: those of its pages, which still show what the host's cache has thinned. */
-  #context({ sources }: Asked): number {
+  #context({ sources }: DeviceQuestion): number {
     const frames = sources.flatMap((source) => this.#visible(source).map((page) => shownOf(page, source)));
     return frames.reduce((sum, count) => sum + count, 0) * this.#config.tokensPerFrame;
   }
@@ -151,13 +151,17 @@ export class DeviceReader implements Reader {
     return slots;
   }
 
-  async #readSlots(sources: readonly KvSource[], slots: readonly Slot[], asked: Asked): Promise<Reading> {
+  async #readSlots(sources: readonly KvSource[], slots: readonly Slot[], asked: DeviceQuestion): Promise<Reading> {
     const [reading] = await this.#step(sources, slots, [asked]);
     if (reading === undefined) throw new RangeError('the cross-decoder gave no output');
     return reading;
   }
 
-  async #step(sources: readonly KvSource[], slots: readonly Slot[], asked: readonly Asked[]): Promise<Reading[]> {
+  async #step(
+    sources: readonly KvSource[],
+    slots: readonly Slot[],
+    asked: readonly DeviceQuestion[],
+  ): Promise<Reading[]> {
     const { memory, crossDecoders } = this.#device;
     const pages = READ_PAGES.find((count) => count >= slots.length) ?? MOST_PAGES;
     const session = crossDecoders.get(pages);
@@ -220,7 +224,7 @@ export class DeviceReader implements Reader {
     };
   }
 
-  #ofQuestions(slots: readonly Slot[], asked: readonly Asked[], pages: number): Record<string, Tensor> {
+  #ofQuestions(slots: readonly Slot[], asked: readonly DeviceQuestion[], pages: number): Record<string, Tensor> {
     const { kvHeads, headDim, width } = this.#config;
     const count = asked.length;
     const own = Math.max(...asked.map(({ input }) => input.ownLength));
