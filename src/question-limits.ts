@@ -5,5 +5,7 @@ export const QUESTION_MAX_CHARS = 2_000;
 
 /** Shortest, longest and usual time between two askings of a standing question, ms. */
 export const STANDING_EVERY_MS = { least: 500, most: 3_600_000, usual: 2_000 } as const;
-/** How many askings in a row may be wanted to agree before a new answer is reported. */
-export const STANDING_HOLDS_MAX = 20;
+/** How many askings in a row must agree before a new answer is reported. */
+export const STANDING_HOLDS = { least: 1, most: 20, usual: 1 } as const;
+/** How much confidence may be wanted of an answer to a standing question: one of less counts as none. */
+export const MIN_CONFIDENCE = { least: 0, most: 1, usual: 0 } as const;

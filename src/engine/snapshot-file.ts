@@ -14,6 +14,7 @@ import {
   readHead,
   type SnapshotHeader,
 } from '../model/snapshot-format.ts';
+import { systemCode } from '../system-code.ts';
 import type { SnapshotSummary } from './protocol.ts';
 
 /**
@@ -103,7 +104,7 @@ async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> 
 /** A folder may hold other things: only a snapshot (whole or not) is replaced. */
 async function checkTarget(file: string): Promise<void> {
   const handle = await open(file, 'r').catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return null;
+    if (systemCode(error) === 'ENOENT') return null;
     throw error;
   });
   if (handle === null) return;
@@ -158,13 +159,9 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 function failed(cause: unknown): YocoError {
-  const code = codeOf(cause);
+  const code = systemCode(cause);
   if (code === undefined) return new YocoError('internal', { cause });
   return new YocoError('snapshot_failed', { param: 'file', detail: REASONS[code] ?? `(${code})`, cause });
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
 /** A snapshot that is being read: its header, and what follows, piece by piece. */
@@ -184,7 +181,7 @@ export async function readSnapshot<T>(
   signal?: AbortSignal,
 ): Promise<T> {
   const handle = await open(file, 'r').catch((cause: unknown) => {
-    const detail = codeOf(cause) === 'ENOENT' ? {} : { detail: 'It cannot be opened.' };
+    const detail = systemCode(cause) === 'ENOENT' ? {} : { detail: 'It cannot be opened.' };
     throw new YocoError('snapshot_not_found', { param: 'restore', ...detail, cause });
   });
   try {
@@ -210,7 +207,7 @@ export async function readSnapshot<T>(
     };
     return await use({ header, summary: summaryOf(header, info.size), fill, verify });
   } catch (error) {
-    const code = codeOf(error);
+    const code = systemCode(error);
     if (error instanceof YocoError || code === undefined) throw error;
     throw damaged(`It cannot be read (${code}).`, error);
   } finally {

@@ -7,6 +7,7 @@ import { EventEmitter } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { YocoError } from '../errors.ts';
 import type { DeviceName } from '../model/device/device.ts';
+import { systemReason } from '../system-code.ts';
 import { forkLean } from './child.ts';
 import { fromEngineError } from './engine-error.ts';
 import { Outbox } from './outbox.ts';
@@ -467,7 +468,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     } catch (error) {
       // A process that was started ends in `exit`, which sees to the next one. For lack of processes, files or memory there is none.
       if (this.#child?.pid === undefined) {
-        if (!this.#closing) this.#lost(`The engine process cannot be started (${reasonOf(error)}).`);
+        const reason = systemReason(error instanceof YocoError ? error.cause : error);
+        if (!this.#closing) this.#lost(`The engine process cannot be started (${reason}).`);
         return;
       }
       const { code, message, cause } = YocoError.from(error);
@@ -479,10 +481,4 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#child.kill('SIGKILL');
     }
   }
-}
-
-/** The system's name for why a process cannot be started. */
-function reasonOf(error: unknown): string {
-  const cause = error instanceof YocoError ? error.cause : error;
-  return cause instanceof Error && 'code' in cause ? String(cause.code) : 'for a reason that is not known';
 }

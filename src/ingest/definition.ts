@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { parseDocument, YAMLError } from 'yaml';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
-import { QUESTION_MAX_CHARS, STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../question-limits.ts';
+import { MIN_CONFIDENCE, QUESTION_MAX_CHARS, STANDING_EVERY_MS, STANDING_HOLDS } from '../question-limits.ts';
 import { parseWallTime } from '../rfc3339.ts';
 import { looksLikeAddress } from './ffmpeg-protocols.ts';
 import { mayHoldPassword, redact, redactUrl } from './redact.ts';
@@ -158,9 +158,9 @@ const standingQuestion = z.strictObject({
     .max(STANDING_EVERY_MS.most / 1_000)
     .default(STANDING_EVERY_MS.usual / 1_000),
   /** How many askings in a row must give a new answer before it is told. */
-  holds: z.int().min(1).max(STANDING_HOLDS_MAX).default(1),
+  holds: z.int().min(STANDING_HOLDS.least).max(STANDING_HOLDS.most).default(STANDING_HOLDS.usual),
   /** An answer of less confidence counts as none. */
-  min_confidence: z.number().min(0).max(1).default(0),
+  min_confidence: z.number().min(MIN_CONFIDENCE.least).max(MIN_CONFIDENCE.most).default(MIN_CONFIDENCE.usual),
   /** Where each new answer is sent; without, it stands in the log only. */
   webhook: webhook.optional(),
 });

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { YocoError } from '../errors.ts';
 import type { SourceStatus } from '../ingest/frame.ts';
-import { STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../question-limits.ts';
+import { MIN_CONFIDENCE, STANDING_EVERY_MS, STANDING_HOLDS } from '../question-limits.ts';
 import { isOver } from './no-frame.ts';
 import { withoutDate } from './question-times.ts';
 import type { AnswerResult, Conversation, StreamStatus } from './types.ts';
@@ -20,9 +20,9 @@ export interface StandingOptions {
   readonly question: string;
   /** From one asking to the next, ms; an asking that takes longer delays the next one. Default: `STANDING_EVERY_MS.usual`. */
   readonly everyMs?: number;
-  /** How many askings in a row must give a new answer before it is reported: more of them ride out a single wrong one. Default 1. */
+  /** How many askings in a row must give a new answer before it is reported: more of them ride out a single wrong one. Default: `STANDING_HOLDS.usual`. */
   readonly holds?: number;
-  /** An answer of less confidence counts as none, 0..1: neither is it reported, nor does it end a run of others. Default 0. */
+  /** An answer of less confidence counts as none, 0..1: neither is it reported, nor does it end a run of others. Default: `MIN_CONFIDENCE.usual`. */
   readonly minConfidence?: number;
   /** Limit of answer tokens. */
   readonly maxTokens?: number;
@@ -86,18 +86,21 @@ export class StandingQuestion {
 
   /** Begins to ask at once. Throws `invalid_request` for times and numbers outside their bounds. */
   constructor(options: StandingOptions, host: StandingHost) {
-    const { everyMs = STANDING_EVERY_MS.usual, holds = 1, minConfidence = 0 } = options;
-    const { least, most } = STANDING_EVERY_MS;
-    if (!(everyMs >= least && everyMs <= most)) {
+    const { everyMs = STANDING_EVERY_MS.usual, holds = STANDING_HOLDS.usual } = options;
+    const { minConfidence = MIN_CONFIDENCE.usual } = options;
+    if (!isWithin(everyMs, STANDING_EVERY_MS)) {
+      const { least, most } = STANDING_EVERY_MS;
       const detail = `every: expected from ${least / 1_000} to ${most / 1_000} seconds, and got ${everyMs / 1_000}.`;
       throw new YocoError('invalid_request', { param: 'every', detail });
     }
-    if (!Number.isInteger(holds) || holds < 1 || holds > STANDING_HOLDS_MAX) {
-      const detail = `holds: expected a whole number from 1 to ${STANDING_HOLDS_MAX}, and got ${holds}.`;
+    if (!Number.isInteger(holds) || !isWithin(holds, STANDING_HOLDS)) {
+      const { least, most } = STANDING_HOLDS;
+      const detail = `holds: expected a whole number from ${least} to ${most}, and got ${holds}.`;
       throw new YocoError('invalid_request', { param: 'holds', detail });
     }
-    if (!(minConfidence >= 0 && minConfidence <= 1)) {
-      const detail = `min_confidence: expected from 0 to 1, and got ${minConfidence}.`;
+    if (!isWithin(minConfidence, MIN_CONFIDENCE)) {
+      const { least, most } = MIN_CONFIDENCE;
+      const detail = `min_confidence: expected from ${least} to ${most}, and got ${minConfidence}.`;
       throw new YocoError('invalid_request', { param: 'min_confidence', detail });
     }
     this.#options = { ...options, everyMs, holds, minConfidence };
@@ -262,6 +265,10 @@ function goneOf(streams: Conversation['streams']): number {
     const { sourceStatus } = stream.status();
     return isOver(sourceStatus) || sourceStatus.state === 'stopped';
   }).length;
+}
+
+function isWithin(value: number, { least, most }: { readonly least: number; readonly most: number }): boolean {
+  return value >= least && value <= most;
 }
 
 /** Whether anything was shown beyond what was asked about, or other streams are asked. */

@@ -11,6 +11,7 @@ import { chatRequest } from './chat-requests.ts';
 import { CLIENT_EVENTS } from './realtime-events.ts';
 import { refusedBy } from './permissions.ts';
 import { snapshotRequest } from './snapshot-routes.ts';
+import { PICTURE_TYPES } from './stream-routes.ts';
 import { tokenRequest } from './token-routes.ts';
 import * as wire from './wire-schemas.ts';
 
@@ -146,9 +147,7 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
       ],
       requestBody: {
         required: true,
-        content: Object.fromEntries(
-          ['image/jpeg', 'image/png', 'application/octet-stream'].map((type) => [type, { schema: picture }]),
-        ),
+        content: Object.fromEntries(PICTURE_TYPES.map((type) => [type, { schema: picture }])),
       },
       holds: 'FrameTaken',
     },

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
-import { STANDING_EVERY_MS, STANDING_HOLDS_MAX } from '../question-limits.ts';
+import { MIN_CONFIDENCE, STANDING_EVERY_MS, STANDING_HOLDS } from '../question-limits.ts';
 import { JSON_BYTES } from './json-body.ts';
 import { parseOrThrow } from './parse-request.ts';
 import type { ServerEvent as WireEvent } from './wire-types.ts';
@@ -98,8 +98,8 @@ const standingQuestion = z.strictObject({
     .min(STANDING_EVERY_MS.least / 1_000)
     .max(STANDING_EVERY_MS.most / 1_000)
     .optional(),
-  holds: z.int().min(1).max(STANDING_HOLDS_MAX).optional(),
-  min_confidence: z.number().min(0).max(1).optional(),
+  holds: z.int().min(STANDING_HOLDS.least).max(STANDING_HOLDS.most).optional(),
+  min_confidence: z.number().min(MIN_CONFIDENCE.least).max(MIN_CONFIDENCE.most).optional(),
   streams: streams.nullish(),
 });
 

@@ -2,7 +2,7 @@
 import { YocoError } from '../errors.ts';
 import { StandingQuestion, type StandingOptions } from '../live/standing-question.ts';
 import type { Conversation, WantedStreams } from '../live/types.ts';
-import { STANDING_EVERY_MS } from '../question-limits.ts';
+import { MIN_CONFIDENCE, STANDING_EVERY_MS, STANDING_HOLDS } from '../question-limits.ts';
 import { changeJson } from './answer-json.ts';
 import { withStreamsParam } from './asked-streams.ts';
 import { wireError } from './errors-http.ts';
@@ -44,7 +44,7 @@ export class StandingQuestions {
       throw new YocoError('too_many_questions', { detail });
     }
     const { id = newId('standing'), streams = null, every = STANDING_EVERY_MS.usual / 1_000 } = params;
-    const { holds = 1, min_confidence: minConfidence = 0 } = params;
+    const { holds = STANDING_HOLDS.usual, min_confidence: minConfidence = MIN_CONFIDENCE.usual } = params;
     if (this.#open.has(id)) {
       const param = 'standing_question.id';
       throw new YocoError('invalid_request', {

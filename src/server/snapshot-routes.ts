@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { LiveService, SnapshotInfo } from '../live/types.ts';
-import { JSON_BYTES, jsonBody } from './json-body.ts';
+import { jsonBody } from './json-body.ts';
 import { parseOrThrow } from './parse-request.ts';
 import type { Changed } from './stream-routes.ts';
 import { seconds, wallTime } from './times.ts';
@@ -19,17 +19,13 @@ export function snapshotRoutes(app: FastifyInstance, live: LiveService, changed:
     return { object: 'yoco.snapshot.deleted', file, deleted: true };
   });
 
-  app.post<{ Params: { name: string } }>(
-    '/v1/streams/:name/snapshot',
-    { bodyLimit: JSON_BYTES },
-    async (request, reply) => {
-      const { file } = parseOrThrow(snapshotRequest, jsonBody(request));
-      const { name } = request.params;
-      const made = await live.snapshot(name, file);
-      changed(request, { stream: name, snapshot: made.file }, 'A client wrote a snapshot.');
-      return reply.code(201).send(snapshotJson(made));
-    },
-  );
+  app.post<{ Params: { name: string } }>('/v1/streams/:name/snapshot', async (request, reply) => {
+    const { file } = parseOrThrow(snapshotRequest, jsonBody(request));
+    const { name } = request.params;
+    const made = await live.snapshot(name, file);
+    changed(request, { stream: name, snapshot: made.file }, 'A client wrote a snapshot.');
+    return reply.code(201).send(snapshotJson(made));
+  });
 }
 
 /** Times in seconds since the stream began, wall times in RFC 3339, sizes in bytes; null where `error` tells why. */

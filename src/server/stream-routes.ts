@@ -5,7 +5,7 @@ import { YocoError } from '../errors.ts';
 import { checkCaptureTime } from '../ingest/capture-time.ts';
 import type { LiveService } from '../live/types.ts';
 import { holdsTag } from './entity-tag.ts';
-import { JSON_BYTES, jsonBody } from './json-body.ts';
+import { jsonBody } from './json-body.ts';
 import type { ServerLimits } from './limits.ts';
 import { streamJson } from './stream-json.ts';
 import { frameTime, momentMs, seconds, wallTime } from './times.ts';
@@ -18,7 +18,8 @@ interface Named {
 /** Hears what a request has changed. */
 export type Changed = (request: FastifyRequest, fields: object, message: string) => void;
 
-const PICTURE_TYPES = ['image/jpeg', 'image/png', 'application/octet-stream'];
+/** What a pushed picture may be sent as. */
+export const PICTURE_TYPES = ['image/jpeg', 'image/png', 'application/octet-stream'];
 
 export function streamRoutes(
   app: FastifyInstance,
@@ -43,7 +44,7 @@ export function streamRoutes(
     return { object: 'list', bundle, may_change: mayChange(request), data };
   });
 
-  app.post('/v1/streams', { bodyLimit: JSON_BYTES }, async (request, reply) => {
+  app.post('/v1/streams', async (request, reply) => {
     const definition = jsonBody(request);
     const stream = await live.create(definition, 'client');
     const { name, source } = stream.status();

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { LiveService } from '../live/types.ts';
 import type { Gate, Grant } from './auth.ts';
-import { JSON_BYTES, jsonBody } from './json-body.ts';
+import { jsonBody } from './json-body.ts';
 import { parseOrThrow } from './parse-request.ts';
 
 export const tokenRequest = z.strictObject({ stream: z.string().min(1).max(200).optional() });
@@ -12,7 +12,7 @@ export const tokenRequest = z.strictObject({ stream: z.string().min(1).max(200).
 type GrantOf = (request: FastifyRequest) => Grant;
 
 export function tokenRoutes(app: FastifyInstance, live: LiveService, gate: Gate, grantOf: GrantOf): void {
-  app.post('/v1/token', { bodyLimit: JSON_BYTES }, (request) => {
+  app.post('/v1/token', (request) => {
     const { stream } = parseOrThrow(tokenRequest, jsonBody(request));
     if (stream !== undefined) live.get(stream);
     const { token, expiresAtMs } = gate.issueToken(grantOf(request), stream ?? null);
