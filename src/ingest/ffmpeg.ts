@@ -272,6 +272,9 @@ class FrameTimes {
   }
 }
 
+/** ffmpeg takes no larger block of memory: a packet or a picture of an endless one would grow to gigabytes. A picture of 8K has 50 MB. */
+const LARGEST_BLOCK = 2 ** 28;
+
 function buildCommand({ binary, input, imageSize, fps, regions }: FfmpegJob): ffmpeg.FfmpegCommand {
   const [major, minor] = binary.libavformat;
   const hasFpsMode = major > 59 || (major === 59 && minor >= 27);
@@ -286,7 +289,8 @@ function buildCommand({ binary, input, imageSize, fps, regions }: FfmpegJob): ff
   ];
   const command = ffmpeg()
     .input(input.address)
-    .inputOptions('-nostdin', '-hide_banner', '-nostats', '-loglevel', 'info', ...input.optionsFor(binary))
+    .inputOptions('-nostdin', '-hide_banner', '-nostats', '-loglevel', 'info', '-max_alloc', String(LARGEST_BLOCK))
+    .inputOptions(...input.optionsFor(binary))
     .outputOptions(
       // V: a video track, but not the cover of a song.
       ...['-map', '0:V:0', '-an', '-sn', '-dn', '-map_metadata', '-1'],

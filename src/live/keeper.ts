@@ -14,6 +14,9 @@ import type { WarningFields } from './types.ts';
 export const KEEP_AT_END_MS = 60_000;
 /** A stream that begins waits so long for an engine that is started again, ms. */
 const ENGINE_WAIT_MS = 60_000;
+/** How often its file is read where the engine is lost meanwhile. */
+const RESTORE_ATTEMPTS = 2;
+const ENGINE_LOST: readonly ErrorCode[] = ['engine_restarted', 'engine_unavailable'];
 
 /** Of a file that no later start can use either. */
 const UNUSABLE: readonly ErrorCode[] = [
@@ -79,16 +82,20 @@ export class Keeper {
   async restore(name: string, limits: CacheLimits): Promise<Restored | undefined> {
     const { engine, folder } = this.#options;
     if (!(await folder.hasKept(name))) return undefined;
-    if (!engine.ready) {
-      await once(engine, 'ready', { signal: AbortSignal.timeout(ENGINE_WAIT_MS) }).catch(() => undefined);
-    }
-    try {
-      return await engine.restore(name, folder.keptPath(name), limits);
-    } catch (error) {
-      const known = YocoError.from(error);
-      if (known.code === 'shutting_down') throw known;
-      await this.#tellOfUnusable(name, known);
-      return undefined;
+    for (let attempt = 1; ; attempt++) {
+      if (!engine.ready) {
+        await once(engine, 'ready', { signal: AbortSignal.timeout(ENGINE_WAIT_MS) }).catch(() => undefined);
+      }
+      try {
+        return await engine.restore(name, folder.keptPath(name), limits);
+      } catch (error) {
+        const known = YocoError.from(error);
+        if (known.code === 'shutting_down') throw known;
+        // The file is as good as it was. Once more only: it may be what the engine was lost of.
+        if (ENGINE_LOST.includes(known.code) && attempt < RESTORE_ATTEMPTS) continue;
+        await this.#tellOfUnusable(name, known);
+        return undefined;
+      }
     }
   }
 
@@ -220,9 +227,13 @@ export class Keeper {
     for (const [, { timer }] of all) clearInterval(timer);
     const end = performance.now() + limitMs;
     for (const [name, kept] of all) {
+      const newestMs = kept.stream.status().lastMs;
       // What is begun too late would be given up.
       const over = performance.now() < end ? await isOverBy(end, this.write(name)) : !isNewer(kept);
       if (!over) this.#warn(name, 'its memory could not be kept in time: the file is as it was.');
+      else if (newestMs !== null && !kept.failing && this.#kept.has(name) && (kept.keptMs ?? -1) < newestMs) {
+        this.#warn(name, 'its newest memory could not be kept: the file is as it was.');
+      }
     }
     this.#closed = true;
     this.#kept.clear();

@@ -209,7 +209,6 @@ export class StandingQuestion {
   }
 
   #missed(error: YocoError): 'missed' {
-    this.#asked = [];
     this.#host.asked?.('missed', error);
     return 'missed';
   }

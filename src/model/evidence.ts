@@ -46,6 +46,8 @@ const FAINT = 0.002;
 const FALL = 0.05;
 /** One frame in between may hold less. */
 const GAP_FRAMES = 2;
+/** Frames further apart are of no one moment: the camera was away in between. Those of a slow stream are closer, ms. */
+const AWAY_MS = 60_000;
 const MAX_SPANS = 5;
 const MIN_WEIGHT = 0.05;
 
@@ -186,6 +188,7 @@ function grow(frames: readonly FrameShare[], taken: Uint8Array, peak: number, wa
     const [frame, edge] = [frames[i], frames[last]];
     if (frame === undefined || edge === undefined || taken[i] === 1) return last;
     if (Math.abs(frame.place - edge.place) > GAP_FRAMES) return last;
+    if (Math.max(frame.startMs - edge.endMs, edge.startMs - frame.endMs) > AWAY_MS) return last;
     if (frame.share < Math.max(FAINT * strongest, FALL * Math.exp(logs / count))) continue;
     last = i;
     logs += Math.log(frame.share);

@@ -1,5 +1,5 @@
 /** With which frame began what a frame still shows: what a reading of a part of a stream takes along. */
-import type { KvCache, KvView } from './kv-cache.ts';
+import { type KvCache, type KvView, LONGEST_MS } from './kv-cache.ts';
 import type { KvShape } from './kv-page.ts';
 
 /** How far back the beginning of a scene is looked for, frames. */
@@ -15,7 +15,10 @@ export function sceneStart(cache: KvCache, frame: number): number {
   const oldest = Math.max(cache.sealedFrames, frame - SCENE_FRAMES);
   const view = frame < oldest ? null : cache.view({ first: oldest, count: frame - oldest + 1 });
   if (view === null) return frame;
-  for (let at = frame; at > oldest; at--) if (likeness(view, cache.shape, at - oldest) < ALIKE) return at;
+  for (let at = frame; at > oldest; at--) {
+    const away = (cache.times[at] ?? 0) - cache.endOf(at - 1) > LONGEST_MS;
+    if (away || likeness(view, cache.shape, at - oldest) < ALIKE) return at;
+  }
   return oldest === 0 && cache.droppedFrames === 0 ? 0 : frame;
 }
 

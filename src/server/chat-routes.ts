@@ -85,7 +85,7 @@ interface Chat {
 
 async function whole(chat: Chat, metrics: ChatParts['metrics']) {
   const result = await chat.answer.result;
-  metrics.responded(statusOf(result), result.firstTokenMs);
+  metrics.responded(statusOf(result), firstTokenOf(result));
   const message = { role: 'assistant', content: result.text, refusal: null };
   return {
     ...head(chat, 'chat.completion'),
@@ -129,7 +129,7 @@ async function* events(
     yield chunk({ role: 'assistant', content: '' });
     for (let piece = first; piece.done !== true; piece = await pieces.next()) yield chunk({ content: piece.value });
     const result = await chat.answer.result;
-    Object.assign(ended, { status: statusOf(result), firstTokenMs: result.firstTokenMs });
+    Object.assign(ended, { status: statusOf(result), firstTokenMs: firstTokenOf(result) });
     yield chunk({}, finishOf(result), { yoco: answerJson(result, chat.conversation) });
     if (chat.params.stream_options?.include_usage === true) {
       yield event({ ...head(chat, 'chat.completion.chunk'), choices: [], usage: usageOf(result) });
@@ -154,6 +154,10 @@ function head({ id, created, params }: Chat, object: string) {
 function finishOf({ finish }: AnswerResult): 'stop' | 'length' {
   return finish === 'length' ? 'length' : 'stop';
 }
+
+/** Of who left before the model was asked there is none. */
+const firstTokenOf = ({ finish, outputTokens, firstTokenMs }: AnswerResult): number | null =>
+  finish === 'cancelled' && outputTokens === 0 ? null : firstTokenMs;
 
 function usageOf({ inputTokens, outputTokens }: AnswerResult) {
   return {

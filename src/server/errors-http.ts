@@ -52,7 +52,7 @@ export function fromHttp(error: unknown): YocoError {
 export function fromParser(error: { readonly code?: string | undefined }): YocoError {
   if (error.code === 'HPE_HEADER_OVERFLOW')
     return new YocoError('message_too_large', { detail: 'Its head is too long.' });
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return new YocoError('timeout', { detail: 'It came too slowly.' });
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return new YocoError('timeout');
   return new YocoError('invalid_request', { detail: 'It is not valid HTTP.' });
 }
 

@@ -248,11 +248,24 @@ describe('A kept file that cannot be used', () => {
   );
 
   test(
-    'since the engine was lost meanwhile stays, and is not replaced by a few new frames',
+    'since the engine was lost meanwhile is read once more',
     async () => {
       await leftBehind();
       const live = await start();
       vi.spyOn(live.engine, 'restore').mockRejectedValueOnce(new YocoError('engine_restarted'));
+      expect((await door(live)).status().frames).toBe(4);
+      expect(ofDoor()).toEqual([]);
+    },
+    SLOW,
+  );
+
+  test(
+    'since the engine was lost again stays, and is not replaced by a few new frames',
+    async () => {
+      await leftBehind();
+      const live = await start();
+      const lost = new YocoError('engine_restarted');
+      vi.spyOn(live.engine, 'restore').mockRejectedValueOnce(lost).mockRejectedValueOnce(lost);
       const stream = await door(live);
       expect(await readdir(folder)).toEqual(['door.keep.snap']);
       await push(stream, 0, 1);
@@ -270,7 +283,8 @@ describe('A kept file that cannot be used', () => {
 describe('A kept file from which the stream does not go on', () => {
   /** A stream that begins empty beside the file, as where the engine was lost when it read that. */
   async function beginsEmpty(live: Streams): Promise<SourceStream> {
-    vi.spyOn(live.engine, 'restore').mockRejectedValueOnce(new YocoError('engine_restarted'));
+    const lost = new YocoError('engine_restarted');
+    vi.spyOn(live.engine, 'restore').mockRejectedValueOnce(lost).mockRejectedValueOnce(lost);
     return door(live);
   }
 
@@ -429,6 +443,25 @@ test(
     expect(await framesOf('door.keep.snap')).toBe(3);
     expect(ofDoor()[1]).toContain('is kept again');
     expect(about).toEqual([{ stream: 'door', code: 'snapshot_failed' }, { stream: 'door' }]);
+  },
+  SLOW,
+);
+
+test(
+  'The end of a service says whose newest memory could not be written since the engine was lost',
+  async () => {
+    const live = await start();
+    const stream = await live.create({ name: 'door', source: { push: true } }, 'operator');
+    const { engine } = live;
+    const keeper = new Keeper({ engine, folder: new SnapshotFolder(folder), onWarning: (text) => warnings.push(text) });
+    keeper.keep(stream, 3_600_000);
+    await push(stream, 0, 1);
+    await keeper.write('door');
+    await push(stream, 1, 2);
+    vi.spyOn(stream, 'snapshot').mockRejectedValue(new YocoError('engine_restarted'));
+    await keeper.close();
+    expect(warnings).toEqual(['Stream door: its newest memory could not be kept: the file is as it was.']);
+    expect(await framesOf('door.keep.snap')).toBe(1);
   },
   SLOW,
 );

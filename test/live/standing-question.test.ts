@@ -161,6 +161,26 @@ describe('a standing question', () => {
     expect(door.asked).toBe(2);
   });
 
+  it('asks nothing about frames from before its last answer, with which a stream goes on when the engine was lost', async () => {
+    const door = new Door();
+    door.answers = ['no', 'no', new YocoError('engine_restarted'), 'yes'];
+    const { heard, outcomes } = stand(door);
+    await askings(door, 3);
+    await expect.poll(() => outcomes).toContain('missed');
+    const newest = door.lastMs;
+    door.lastMs = 500;
+    const before = door.looks;
+    await expect.poll(() => door.looks).toBeGreaterThan(before + 2);
+    expect([door.asked, heard]).toEqual([3, [[null, 'no']]]);
+    door.lastMs = newest + 500;
+    await expect
+      .poll(() => heard)
+      .toEqual([
+        [null, 'no'],
+        ['no', 'yes'],
+      ]);
+  });
+
   it('tells what was answered last before all was lost, though it was to hold for longer', async () => {
     const door = new Door();
     door.answers = ['yes', new YocoError('engine_restarted'), new YocoError('stream_ended')];

@@ -157,6 +157,17 @@ describe('The evidence of an answer', () => {
     expect(times(spans(0.5, 0, 0, 0.5))).toHaveLength(2);
   });
 
+  test('does not go over the time for which a camera was away', () => {
+    const evening = 8 * 3_600_000;
+    const cache = cacheOf([0, 30_000, 60_000, evening, evening + 500]);
+    const tally = new EvidenceTally(1);
+    tally.add(frameShares(new Float32Array(5).fill(0.2), [cache], [[{ first: 0, count: 5 }]]));
+    expect(times(tally.spans([{ name: 'a', cache }]))).toEqual([
+      [0, 60_000],
+      [evening, evening + 500],
+    ]);
+  });
+
   test('leaves out faint spans, and gives at most five', () => {
     const far = (share: number): number[] => [share, 0, 0, 0];
     expect(spans(...far(1), ...far(0.02))).toHaveLength(1);

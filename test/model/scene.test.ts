@@ -26,6 +26,16 @@ describe('What a frame still shows', () => {
     expect(pictures.map((_, frame) => sceneStart(cache, frame))).toEqual([0, 0, 0, 3, 3, 3, 3, 7]);
   });
 
+  test('began anew where the camera had been away, though it shows the same', () => {
+    const cache = cacheOf([0, 0, 0]);
+    const evening = 8 * 3_600_000;
+    for (let i = 0; i < 2; i++) {
+      const k = Float32Array.from({ length: FLOATS }, (_, at) => (at % SHAPE.headDim === 0 ? 1 : 0));
+      cache.append(evening + i * 500, k, k);
+    }
+    expect([2, 3, 4].map((frame) => sceneStart(cache, frame))).toEqual([0, 3, 3]);
+  });
+
   test('has no beginning that is worth to be read where it has been there for long', () => {
     const still = cacheOf(new Array<number>(400).fill(0));
     expect([sceneStart(still, 240), sceneStart(still, 241)]).toEqual([0, 241]);

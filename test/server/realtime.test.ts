@@ -719,6 +719,10 @@ describe('bad input names the field and leaves the connection open', () => {
     expect((await client.next('error')).error).toMatchObject({ code: 'message_too_large', event_id: 'mine' });
     client.send({ type: 'yoco.frame.append', image: 'AAAA', note: 'x'.repeat(70_000) });
     expect((await client.next('error')).error.code).toBe('message_too_large');
+    // Too deep to be written as JSON again.
+    const deep = 300_000;
+    client.send(`{"type":"yoco.frame.append","image":"AAAA","note":${'['.repeat(deep)}${']'.repeat(deep)}}`);
+    expect((await client.next('error')).error.code).toBe('message_too_large');
     client.send({ type: 'yoco.frame.append', image: 'A'.repeat(100_000) });
     expect((await client.next('error')).error.code).toBe('stream_not_pushable');
     for (let i = 0; i < 20; i++) client.send(large);

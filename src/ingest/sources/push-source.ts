@@ -5,6 +5,7 @@ import { checkCaptureTime } from '../capture-time.ts';
 import { FrameQueue, QUEUE_LIMIT } from '../frame-queue.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../frame.ts';
 import { type ClockStart, firstTimeMs } from '../source-clock.ts';
+import { Slots } from '../slots.ts';
 import { blacken, pixelsOf, type Regions } from '../regions.ts';
 import type { SourceOptions } from './ffmpeg-source.ts';
 
@@ -133,22 +134,31 @@ export class PushSource implements FrameSource {
   }
 }
 
+/** Whole pictures in memory at once, over all streams: with masks or a crop each takes three bytes a pixel, up to 150 MB. */
+const WHOLE_PICTURES = 2;
+const wholePictures = new Slots(WHOLE_PICTURES);
+
 /** The picture upright, squashed to the square of the model, on black where it is transparent. */
 async function decode(image: Uint8Array, size: number, regions: Regions): Promise<Uint8Array> {
   // Looked at first, so that none of libvips' other readers sees what a client sends.
   const begins = (signature: Buffer): boolean => signature.equals(image.subarray(0, signature.length));
   if (!begins(JPEG) && !begins(PNG)) throw undecodable('It is neither JPEG nor PNG.');
+  const read = (): Promise<Uint8Array> => squeezedPixels(image, size, regions);
   try {
-    const upright = sharp(image, { limitInputPixels: LARGEST_PICTURE, failOn: 'error' })
-      .rotate()
-      .flatten({ background: '#000' })
-      .toColourspace('srgb');
-    return await squeezed(await watched(upright, regions), size)
-      .raw()
-      .toBuffer();
+    return await (regions.crop === undefined && regions.masks.length === 0 ? read() : wholePictures.run(read));
   } catch (cause) {
     throw undecodable(await whyRefused(image), cause);
   }
+}
+
+async function squeezedPixels(image: Uint8Array, size: number, regions: Regions): Promise<Uint8Array> {
+  const upright = sharp(image, { limitInputPixels: LARGEST_PICTURE, failOn: 'error' })
+    .rotate()
+    .flatten({ background: '#000' })
+    .toColourspace('srgb');
+  return squeezed(await watched(upright, regions), size)
+    .raw()
+    .toBuffer();
 }
 
 function squeezed(picture: Sharp, size: number): Sharp {

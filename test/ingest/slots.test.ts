@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+import { Slots } from '../../src/ingest/slots.ts';
+
+test('so many things are done at a time, the others in the order in which they came, also after one that failed', async () => {
+  const slots = new Slots(2);
+  const begun: number[] = [];
+  const ends: ((fails: boolean) => void)[] = [];
+  const all = [0, 1, 2, 3].map((i) =>
+    slots.run(async () => {
+      begun.push(i);
+      await new Promise<void>((resolve, reject) => {
+        ends[i] = (fails) => {
+          if (fails) reject(new Error(`${i}`));
+          else resolve();
+        };
+      });
+      return i;
+    }),
+  );
+  const settled = Promise.allSettled(all);
+  await Promise.resolve();
+  expect(begun).toEqual([0, 1]);
+  ends[1]?.(true);
+  await expect(all[1]).rejects.toThrow('1');
+  expect(begun).toEqual([0, 1, 2]);
+  ends[0]?.(false);
+  await all[0];
+  await Promise.resolve();
+  expect(begun).toEqual([0, 1, 2, 3]);
+  for (const i of [2, 3]) ends[i]?.(false);
+  expect((await settled).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
+});
