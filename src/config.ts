@@ -52,7 +52,7 @@ const schema = z.strictObject({
   media_roots: list.default([]),
   /** Hosts that clients may name as a source: `cam.example`, `*.example`, `10.0.0.0/8` or `*`. */
   source_hosts: z.array(hostRule).default([]),
-  /** Time zone of the times of the day that questions name; default: that of the process. */
+  /** Time zone of the times of day that questions name; default: that of the process. */
   time_zone: z.string().refine(isTimeZone, `expected ${A_TIME_ZONE}`).optional(),
   max_streams: whole(1, 1_000).default(64),
   /** Answers in progress and waiting. */
@@ -149,7 +149,7 @@ export function namesSetting({ param, detail }: YocoError, variables: Variables)
 }
 
 function settingName(key: string, variables: Variables): string {
-  // Of a list or an object the whole is in the variable.
+  // The variable holds the whole of a list or an object.
   const variable = variables.get(key) ?? variables.get(key.split('.')[0] ?? '');
   return variable === undefined ? key : `${key} (${variable})`;
 }

@@ -37,7 +37,7 @@ export function dateAndTimeAt(ms: number, zone?: string): readonly [date: string
 }
 
 /**
- * The instant at which the zone's clocks show that. Of two, where clocks are set back, it is the first; a time that they skip is as long after
+ * The instant at which the zone's clocks show that. If there are two, since clocks are set back, it is the first; a time that they skip is as long after
  * the change as it would have been without (2:30 is 3:30).
  */
 export function instantAt(clockMs: number, zone?: string): number {

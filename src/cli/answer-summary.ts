@@ -22,7 +22,7 @@ export function summary(text: string, yoco: AnswerExtra, old: readonly OldFrame[
   ].join('; ');
 }
 
-/** Of answers of less confidence many are wrong, and most about what the data does not hold (docs/model.md, How sure): nobody should have to know that. */
+/** Many answers of less confidence are wrong, and most of those about what the data does not hold (docs/model.md, How sure): nobody should have to know that. */
 const GUESS_BELOW = 0.5;
 /** What is longer is a sentence, which can be said in many ways and so has little confidence, right or wrong. */
 const MOST_WORDS = 5;
@@ -34,7 +34,7 @@ export function confidenceText(confidence: number, text: string): string {
   return `confidence ${confidence.toFixed(2)}${isGuess ? ', a guess' : ''}`;
 }
 
-/** Of one stream with the times of its own clock, on which its evidence is told; several have none in common. */
+/** One stream's moment also has the time of its own clock, on which its evidence is told; several streams have none in common. */
 function about({ as_of: asOf, as_of_time: asOfTime, since, streams }: AnswerExtra, now: Date): string {
   const moment = (time: string, seconds: number | null): string =>
     seconds === null ? wallText(time, now) : `${wallText(time, now)} (${clockText(seconds * 1000)})`;

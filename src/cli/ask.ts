@@ -181,7 +181,7 @@ async function tellOf(text: string, yoco: AnswerExtra, flags: AskFlags): Promise
   process.stderr.write(`  ${summary(text, yoco, await oldFrames(serverOf(flags), names))}\n`);
 }
 
-/** Of one stream nothing need be said: it is the session's own. */
+/** One stream need not be named: it is the session's own. */
 function streamsOf(asked: Target): Target | undefined {
   return asked === 'all' || asked.length > 1 ? asked : undefined;
 }
@@ -235,7 +235,7 @@ async function askOne(client: RealtimeClient, asked: Target, question: string, f
     followUp: flags.followUp,
   };
   const outcome = await client.ask(question, tell, params).catch((error: unknown) => {
-    // Of an answer that breaks off: the error has a line of its own.
+    // After an answer that breaks off, the error has a line of its own.
     if (text !== '' && flags.json !== true) process.stdout.write('\n');
     throw error;
   });

@@ -10,7 +10,7 @@ import type { Streams } from '../live/live-service.ts';
 import { startLocalStreams } from './local-streams.ts';
 import { comesOfStop, ProgressLine, stopSignal, stopStatus } from './terminal.ts';
 
-/** Of an hour at eight frames a second: controls look at pictures of all of it, bytes. */
+/** Bytes of the pictures of an hour at eight frames a second: controls look at all of them. */
 const PICTURES_BYTES = 2 ** 30;
 
 interface EvalFlags extends EvaluationFlags {
@@ -87,7 +87,7 @@ export function addEval(program: Command): void {
     });
 }
 
-/** Of its config, which holds the checksum of every file. */
+/** A checksum of its config, which holds the checksum of every file. */
 async function bundleId(bundle: string): Promise<string> {
   const text = await readFile(path.join(bundle, 'config.json'));
   return createHash('sha256').update(text).digest('hex').slice(0, 16);

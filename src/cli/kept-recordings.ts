@@ -14,9 +14,9 @@ const STREAM_NAME_CHARS = 40;
 
 /** By what a recording is found again. */
 export interface RecordingNames {
-  /** Of its snapshot: by its path, so that there is one of each recording, which a newer one replaces. */
+  /** Name of its snapshot: by its path, so that there is one of each recording, which a newer one replaces. */
   readonly snapshot: string;
-  /** Of its stream, which the snapshot holds: by what the file was, and how it was read. */
+  /** Name of its stream, which the snapshot holds: by what the file was, and how it was read. */
   readonly stream: string;
 }
 
@@ -54,7 +54,7 @@ export class KeptRecordings {
   /** Those in the folder of `live`. `tell` hears what becomes of each. Throws `snapshots_off`. */
   static async in(live: Streams, tell: (message: string) => void): Promise<KeptRecordings> {
     const known = await live.snapshots().catch((error: unknown) => {
-      // Of a folder that cannot be used is told where a recording is to be kept in it.
+      // That a folder cannot be used is told when a recording is to be kept in it.
       if (YocoError.from(error).code === 'snapshot_failed') return [];
       throw error;
     });

@@ -45,7 +45,7 @@ export function addList(program: Command): void {
 
 function columns(stream: Stream, atMs: number): string[] {
   const { name, state, error, frames, first, last, cache } = stream;
-  // Of a source that plays again the error is that of before.
+  // The error of a source that plays again is an old one.
   const why = error === null || state === 'playing' ? '' : ` (${error.code})`;
   const kept = first === null || last === null ? '' : `${clockText(first * 1000)}-${clockText(last * 1000)}`;
   return [
@@ -58,7 +58,7 @@ function columns(stream: Stream, atMs: number): string[] {
   ];
 }
 
-/** Of a recording when it was, since its age says nothing of its source. */
+/** For a recording, when it was made, since the age of its newest frame says nothing of its source. */
 function newestText({ last_time: time, recorded_at: recordedAt = null }: Stream, atMs: number): string {
   const ageMs = ageOf(time, atMs);
   if (time === null || ageMs === null) return 'nothing kept';

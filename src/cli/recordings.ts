@@ -78,7 +78,7 @@ function isVideo(entry: Dirent): boolean {
   return isFile && VIDEO_ENDINGS.includes(path.extname(entry.name).toLowerCase());
 }
 
-/** Of a folder that cannot be read nothing, which `warn` hears; without it throws `source_not_found`. */
+/** Nothing for a folder that cannot be read, which `warn` hears; without `warn` it throws `source_not_found`. */
 async function list(folder: string, warn: ((message: string) => void) | null): Promise<Dirent[]> {
   try {
     return await readdir(folder, { withFileTypes: true });

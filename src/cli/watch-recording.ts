@@ -28,7 +28,7 @@ export interface Watched {
   readonly definition: StreamDefinition;
   /** As one of a list it is reported by this name. */
   readonly listedAs: string | null;
-  /** Of the line on stderr that shows how far it is. */
+  /** Label of the line on stderr that shows how far it is. */
   readonly label: string;
 }
 

@@ -39,7 +39,7 @@ export function addWatch(program: Command): void {
     .option('--bundle <dir>', 'model bundle')
     .option('--fps <number>', 'frames a second that the model sees', '2')
     .option('--seconds <number>', 'stop watching after this long (a live source has no end of its own)')
-    .option('--recorded-at <time>', 'when a file was recorded (RFC 3339), for questions that name times of the day')
+    .option('--recorded-at <time>', 'when a file was recorded (RFC 3339), for questions that name times of day')
     .option('--json', 'print one JSON object for each source')
     .action(async (source: string, given: string[], flags: WatchFlags) => {
       const limitMs = checkFlags(flags);
@@ -166,7 +166,7 @@ async function watchAll(
       const definition = definitionOf(source, flags);
       const label = `Watching ${i + 1} of ${all.length}, ${listedAs}:`;
       const answered = await watchRecording(watching, { definition, listedAs, label });
-      // Of one that was stopped the signal says it.
+      // If it was stopped, the signal says so.
       if (!answered) process.exitCode ??= 1;
     } catch (error) {
       if (await comesOfStop(stop)) return;

@@ -141,7 +141,7 @@ export class Answers {
     return true;
   }
 
-  /** Of the line: the next turn begins with those that waited. */
+  /** Moves an answer to the end of the line: the next turn begins with those that waited. */
   #toTheEnd(id: number, answer: Answer): void {
     if (this.#answers.delete(id)) this.#answers.set(id, answer);
   }

@@ -5,7 +5,7 @@ export interface EngineError {
   readonly code: ErrorCode;
   readonly detail: string;
   readonly param: string | null;
-  /** Of an `internal` error: what was thrown, for the log. */
+  /** What was thrown, where the error is `internal`: for the log. */
   readonly cause?: { readonly message: string; readonly stack: string };
 }
 

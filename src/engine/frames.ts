@@ -51,7 +51,7 @@ export class Frames {
     const answering = this.#asking.answering() || this.#asking.waiting();
     const overdue = waiting.filter((stream) => isOverdue(stream.frames[0]));
     const inOrder = [...overdue, ...waiting.filter((stream) => !overdue.includes(stream))];
-    // Of overdue ones no more than a batch either: where all are, answers would wait for every stream at each token.
+    // No more than a batch of overdue ones either: where all are overdue, answers would wait for every stream at each token.
     const most = answering ? Math.min(FRAME_BATCH, Math.max(few, overdue.length)) : FRAME_BATCH;
     await this.#see(inOrder.slice(0, Math.min(most, FRAME_BATCH - begun.length)));
     // A question goes before their step of the self-decoder, too, as long as no frame is overdue for it.
@@ -94,7 +94,7 @@ export class Frames {
   async #takeBatch(): Promise<void> {
     const batch: Seen[] = [];
     for (const seen of this.#seen.splice(0)) {
-      // Of a closed stream what lay outside of JavaScript's memory is freed by now.
+      // What a closed stream had outside of JavaScript's memory is freed by now.
       if (this.#streams.get(seen.stream.name) === seen.stream) batch.push(seen);
       else seen.job.reject(new YocoError('stream_deleted'));
     }

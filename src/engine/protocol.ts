@@ -27,7 +27,7 @@ export interface AskRequest {
   readonly temperature: number;
   readonly topP: number;
   readonly seed: number;
-  /** Of benches, which compare answers of one length: it ends at `maxTokens` and not before, as with `ignore_eos` of vLLM. */
+  /** For benches, which compare answers of one length: it ends at `maxTokens` and not before, as with `ignore_eos` of vLLM. */
   readonly endless?: boolean;
   /** Asked by no person: it finds a place only while half of them are free. */
   readonly unattended?: boolean;
@@ -93,7 +93,7 @@ export interface SnapshotFacts {
 
 /** A snapshot as its header tells of it. */
 export interface SnapshotSummary {
-  /** Of the file. */
+  /** Size of the file. */
   readonly bytes: number;
   readonly createdAtMs: number;
   readonly bundle: string;

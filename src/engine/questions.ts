@@ -195,7 +195,7 @@ export class Questions {
 
 /**
  * A reading that begins within a frame of a lively stream begins with the frame: so those who ask about the last minute at about the
- * same time share one. Of a frame that stands for long only the part after `sinceMs` counts.
+ * same time share one. Only the part after `sinceMs` counts of a frame that stands for long.
  */
 function beginOf(cache: KvCache, sinceMs: number, ofChanges: boolean): Begin {
   const first = cache.firstFrom(sinceMs);
@@ -206,7 +206,7 @@ function beginOf(cache: KvCache, sinceMs: number, ofChanges: boolean): Begin {
   return { sinceMs: Math.abs(time - sinceMs) <= WITHIN_FRAME_MS ? time : sinceMs, sceneMs };
 }
 
-/** Of a question that was cancelled before it was begun. */
+/** The end of a question that was cancelled before it was begun. */
 function unanswered({ asked, asOfMs, tokens }: Opening): AnswerEnd {
   return {
     text: '',

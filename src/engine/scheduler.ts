@@ -19,7 +19,7 @@ import type { Appended, AskRequest, CacheLimits, EngineTimes } from './protocol.
 import { Questions } from './questions.ts';
 import { RunTimes } from './run-times.ts';
 
-/** Of the places for answers, the share up to which they may be taken by askings of no person: people find the others. Of one place it is that one. */
+/** The share of the places for answers that askings of no person may take: people find the others. If there is only one place, they may take it. */
 const UNATTENDED_SHARE = 0.5;
 
 /** A stream as a snapshot takes it. */
@@ -30,7 +30,7 @@ export interface Captured {
 
 /** A snapshot that waits for its moment. */
 export interface Capture {
-  /** Of the moment of `take`. Rejects as soon as there can be none. */
+  /** The stream at the moment of `take`. Rejects as soon as there can be none. */
   readonly captured: Promise<Captured>;
   /** Takes the content between two turns. */
   readonly take: () => void;

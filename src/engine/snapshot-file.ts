@@ -89,7 +89,7 @@ async function writeAll(
   return total + DIGEST_BYTES;
 }
 
-/** Of a snapshot that was not written to its end. */
+/** The error of a snapshot that was not written to its end. */
 export const givenUp = (): YocoError => new YocoError('snapshot_failed', { detail: 'The engine is being ended.' });
 
 function* withHead(head: Uint8Array, sections: Iterable<Uint8Array>): Generator<Uint8Array> {

@@ -11,7 +11,7 @@ export class Snapshots {
   readonly #model: Model;
   readonly #scheduler: Scheduler;
   readonly #stopped = new AbortController();
-  /** Of each stream that is being restored: raised where it is closed before it is open. */
+  /** One for each stream that is being restored: raised where it is closed before it is open. */
   readonly #closed = new Map<string, AbortController>();
   #last: Promise<unknown> = Promise.resolve();
 
@@ -62,7 +62,7 @@ export class Snapshots {
     }
   }
 
-  /** Of a stream that is closed: if it is being restored, or waits to be, it is not opened any more. */
+  /** Gives up a stream that is closed: if it is being restored, or waits to be, it is no longer opened. */
   giveUp(stream: string): void {
     this.#closed.get(stream)?.abort();
   }

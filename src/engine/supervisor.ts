@@ -365,7 +365,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       },
       (error: unknown) => {
         const known = YocoError.from(error);
-        // Of a stream that was closed another may have the name by now; a process that is gone is followed by one that opens it.
+        // Another stream may have the name of a closed one by now; a process that is gone is followed by one that opens it.
         if (known.code === 'stream_deleted' || this.#child !== child || this.#closing) return;
         this.#files.delete(stream);
         this.#reading.delete(stream);

@@ -24,7 +24,7 @@ const BOARD_MS = 3_000;
 const POSE_MS = 1_000;
 const MOST_COPIES = 5;
 const REPETITIONS = [2, 6] as const;
-/** Of each task in one stream. */
+/** Questions of each task in one stream. */
 const EACH = 2;
 const BACKGROUNDS = ['#ffffff', '#ececec', '#d8d8d8', '#cfd8dc', '#d7ccc8'];
 
@@ -112,7 +112,7 @@ class Boards {
     return startMs;
   }
 
-  /** Of what is shown since `startMs`, while it is. */
+  /** Asks about what is shown since `startMs`, while it is. */
   #ask(
     task: Task,
     words: Words,

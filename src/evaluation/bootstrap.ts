@@ -3,7 +3,7 @@ import { type Interval, round, type Tally } from './score.ts';
 import { pick, randomOfStream } from './random.ts';
 
 const DRAWS = 2_000;
-/** Of 95%, on either side. */
+/** Share of the draws outside a 95% interval, on either side. */
 const TAIL = 0.025;
 
 /**

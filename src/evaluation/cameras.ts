@@ -15,7 +15,7 @@ export const CAMERAS = 4;
 /** Things that each shows, one after the other, and how long each of them. */
 const THINGS = 2;
 const THING_MS = 5_000;
-/** Of each task. */
+/** Questions of each task. */
 const EACH = 3;
 /** Cameras are asked about after the first of each so many streams. */
 export const STREAMS_A_GROUP = 4;

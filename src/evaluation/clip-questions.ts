@@ -13,7 +13,7 @@ export interface ClipQuestion {
   readonly asOfS?: number;
   /** What a person would say, who saw the clip and knows no other names than those of every day; not of a time. */
   readonly accept: readonly string[];
-  /** Of a question for a time, s; right within two seconds, since things come and go slowly. */
+  /** The answer to a question for a time, s; right within two seconds, since things come and go slowly. */
   readonly seconds?: number;
 }
 

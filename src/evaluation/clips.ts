@@ -9,7 +9,7 @@ import { confidenceReport, type ConfidenceReport } from './confidence.ts';
 import { normaliseLabel } from './labels.ts';
 import { score, secondsOf, type TaskScore } from './score.ts';
 
-/** Of a time, s. */
+/** How far a time may be off, s. */
 const WITHIN_S = 2;
 const NEGATION = /\b(no|not|never|none|nothing|nobody|without)\b|n't\b/;
 

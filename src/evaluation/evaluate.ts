@@ -100,7 +100,7 @@ export async function evaluate(live: Streams, options: EvaluationOptions): Promi
   }
   const others = await readOthers(data);
   const known = others.scenes.filter(({ set, file }) => !isHeldOut(set, file));
-  // Of cut-outs and exercises each name has one picture, so none is held out: what is new is how they are shown.
+  // Each cut-out and exercise has one picture a name, so none is held out: what is new is how they are shown.
   const boards = { ...others, scenes: others.scenes.filter(isMeasured) };
   const finished =
     options.resume === undefined
@@ -358,7 +358,7 @@ function inAnotherOrder(spans: readonly Span[], random: Random): Span[] {
   return spans.map((span, i) => ({ ...span, picture: pictures[i] ?? span.picture }));
 }
 
-/** Of names, captions and the sizes of the files, so that a file of finished streams is not continued with other data. */
+/** A checksum of names, captions and the sizes of the files, so that a file of finished streams is not continued with other data. */
 async function fingerprint(pictures: readonly LabelledPicture[], scenes: readonly Scene[]): Promise<string> {
   const hash = createHash('sha256');
   const add = async ({ set, file }: { readonly set: string; readonly file: string }, said: string): Promise<void> => {

@@ -17,7 +17,7 @@ const SAID = {
   ),
   dog: new Set(['dog', 'dogs', 'puppy', 'puppies']),
 };
-/** Of a scene's captions: one alone may be mistaken. */
+/** So many captions of a scene must say it: one alone may be mistaken. */
 const SAID_TWICE = 2;
 /** Words that take no article. */
 const UNCOUNTED = /(?:milk|juice|cream|ghurt|s)$/;
@@ -28,7 +28,7 @@ export function groupsOf(pictures: readonly LabelledPicture[]): string[] {
 }
 
 /**
- * Of a stream that shows things with groups: was one of a group seen that it shows, and of one that it does not? None where no
+ * Asks a stream that shows things with groups: was one of a group seen that it shows, and of one that it does not? None where no
  * thing has a group that says more than its name. `groups`: those of all pictures; `stream`: its number.
  */
 export function askGroups(
@@ -56,7 +56,7 @@ export function askGroups(
   return asker.questions;
 }
 
-/** Of each scene that `described` asks to describe: is there a person, is there a dog? Not asked where one caption alone says so. */
+/** For each scene that `described` asks to describe: is there a person, is there a dog? Not asked where one caption alone says so. */
 export function askScenes(
   described: readonly EvaluationQuestion[],
   random: Random,

@@ -6,7 +6,7 @@ import { insideMs, type Playlist } from './playlist.ts';
 import { Asker, type EvaluationQuestion } from './questions.ts';
 import { type Random, shuffle } from './random.ts';
 
-/** Of a stream so many things are described, each while it is shown. */
+/** So many things of a stream are described, each while it is shown. */
 const DESCRIBED = 2;
 
 /** `labels`: how many names there are; `stream`: its number. */

@@ -48,7 +48,7 @@ export function planStreams(streams: string, seconds: string, controls: number):
   });
 }
 
-/** Of digits alone: what else JavaScript takes for a number, nothing at all among it, is a slip here. */
+/** Reads digits alone: what else JavaScript takes for a number, nothing at all among it, is a slip here. */
 function numberOf(text: string): number {
   return /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
 }

@@ -257,7 +257,7 @@ class WholeStream {
   }
 }
 
-/** Of each task its own: no fact is asked twice in the words of one task while there are others. */
+/** Each task has draws of its own: no fact is asked twice in the words of one task while there are others. */
 function drawsOf(spans: readonly Span[], absent: readonly string[], lastMs: number, random: Random) {
   const draws = <T>(items: readonly T[]): Draws<T> => new Draws(items, random);
   const [earlier, later] = [spans.slice(0, -1), spans.slice(1)];

@@ -69,7 +69,7 @@ export interface Evaluation {
   readonly evidence: TaskScore & {
     /** The same of all answers of which the moment is known, the wrong ones too. */
     readonly ofAll: TaskScore;
-    /** Of the correct answers: intersection over union of all evidence with that moment, and of all that could be seen. */
+    /** For the correct answers: intersection over union of all evidence with that moment, and of all that could be seen. */
     readonly iou: Mean;
     readonly uniformIou: Mean;
     /** Length of all evidence over that of the moment. */

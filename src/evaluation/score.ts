@@ -37,13 +37,13 @@ export interface Mean {
 /** One accuracy over another. */
 export interface Ratio {
   readonly ratio: number;
-  /** Of the ratio of two proportions (Katz), null where nothing was right. */
+  /** Interval of the ratio of two proportions (Katz), null where nothing was right. */
   readonly interval: Interval | null;
 }
 
 /** How far a number may be off. Times and durations in s; of `repetitions` one that is half done counts either way. */
 const WITHIN: Partial<Record<Task, number>> = { when: 1, left: 1, leftlast: 1, duration: 1, repetitions: 1 };
-/** Of 95%. */
+/** Standard deviations of a 95% interval. */
 const Z = 1.96;
 
 /** Seconds of `0:42`, `1:02:03`, `42 s` or `42`; null where there is no time. */

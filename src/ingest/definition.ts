@@ -92,7 +92,7 @@ const fileSource = z
     loop: z.boolean().default(false),
     /** `realtime` plays as a camera would; `fastest` reads as quickly as frames are taken. */
     pace: z.enum(['realtime', 'fastest']).default('realtime'),
-    /** Wall time of its first frame, RFC 3339: without it a question about a time of the day has no answer, since the file may be of any day. */
+    /** Wall time of its first frame, RFC 3339: without it a question about a time of day has no answer, since the file may be of any day. */
     recorded_at: z
       .string()
       .refine(

@@ -9,34 +9,34 @@ const FIELD = /(?<![a-z0-9_.%-])([a-z0-9_.%-]+)=/gi;
 const SECRET_NAME =
   /token|key|pass|pwd|pw|auth|sig|secret|cred|user|usr|login|session|jwt|hdn|hmac|code$|(?:^|[_.-])(?:sid|pin)(?:[_.-]|$)/i;
 const VALUE_END = /[&#\s'"]|$/g;
-/** Of a URL in a text. Whether it is one is looked at behind its `?`, so that it is not looked at for each letter. */
+/** The query of a URL in a text. Whether it is a URL is looked at from its `?` on, so that it is not looked at for each letter. */
 const QUERY = /\?(?<=:\/\/[^\s?'"]*\?)[^\s#'"]*/g;
 const QUERY_FIELD = /([?&;#])([^?&;#]+)/g;
-/** What a secret may be called nobody can list, so these alone are shown: which picture a camera is to send. */
+/** Nobody can list what a secret may be called, so only these are shown: which picture a camera is to send. */
 const SHOWN_FIELD =
   /^(?:action|camera|channel|codec|compression|fps|height|profile|proto|quality|resolution|stream|subtype|unicast|videocodec|width)(?:=|$)/i;
-/** Of a URL in a text: up to its path, and the path. */
+/** The two parts of a URL in a text: what comes before its path, and the path. */
 const PATH = /(?<![a-z0-9+.-])([a-z0-9+.-]+:\/\/[^\s/?#'"]*)(\/[^\s?#'"]*)/gi;
 /** What may stand right behind a URL in a text, and is then no part of it. */
 const AFTER_URL = ':.,;)]';
 /** Between the parameters of a name in a path. */
 const PARAMETER_END = /(;|%3b)/i;
-/** Of a name in a path: what it is a file of, which is shown also where the name is a key. */
+/** The ending of a name in a path, which says what kind of file it is; shown also where the name is a key. */
 const ENDING = /\.[a-z0-9]{1,5}$/i;
-/** Of a path, what may be a key: cameras and streaming services have theirs as a name of its own. A base64 that is encoded has slashes. */
+/** What may be a key in a path: cameras and streaming services have theirs as a name of its own. A base64 that is encoded has slashes. */
 const KEY_LIKE = /^[\w.~=+%/-]{16,}$/;
 /** The date and time of a recording, which makes no key of its name. */
 const DATE = /(?<![a-z0-9])(?:19|20)\d\d-[01]\d-[0-3]\d(?:[T_-]\d\d-?\d\d(?:-?\d\d)?)?(?![a-z0-9])/gi;
 /** Between words of a name. */
 const WORD_END = /[_.=]/;
-/** Of a name in a path that is made of words: `main`, `h264Preview`, `channel2`, `01`, `1080p`, `1280x720`. */
+/** A piece of a name in a path that is made of words: `main`, `h264Preview`, `channel2`, `01`, `1080p`, `1280x720`. */
 const WORD =
   /^(?:(?:h26[45])?(?:[A-Z]+|[A-Z]?[a-z]+(?:[A-Z][a-z]+)*)\d{0,2}|h26[45]|\d{1,4}(?:p|k|fps|kbps|mb|x\d{1,4})?)$/;
 const AUTHORIZATION = /(authorization:\s*)\S+(\s+\S+)?/gi;
 
 /**
- * Removes user names, passwords, keys, what queries hold, and each of `secrets` from a text, such as a URL or a line of ffmpeg. Of a path goes
- * what has a colon (`admin:12345`), and what looks like a key.
+ * Removes user names, passwords, keys, what queries hold, and each of `secrets` from a text, such as a URL or a line of ffmpeg. From a path it
+ * removes what has a colon (`admin:12345`), and what looks like a key.
  */
 export function redact(text: string, secrets: readonly string[] = []): string {
   const named = text.replace(USER_INFO, `$1${HIDDEN}@`);
@@ -61,14 +61,14 @@ export function redactUrl(url: string): string {
   return redact(shown) + withoutValues(query.map((part) => `?${part}`).join(''));
 }
 
-/** Of a path in a text. */
+/** Redacts a path in a text. */
 function ofText(path: string): string {
   let end = path.length;
   while (AFTER_URL.includes(path.charAt(end - 1))) end -= 1;
   return withoutSecrets(path.slice(0, end)) + path.slice(end);
 }
 
-/** Of a whole path. */
+/** Redacts a whole path. */
 function withoutSecrets(path: string): string {
   return path
     .split('/')
@@ -82,7 +82,7 @@ interface Piece {
   readonly isSecret: boolean;
 }
 
-/** Of a name between two slashes: all of it, cut into what is shown and what is not. */
+/** A name between two slashes, all of it, cut into what is shown and what is not. */
 function piecesOf(name: string): Piece[] {
   // A password may hold what ends a parameter.
   if (decoded(name).includes(':')) return [{ text: name, isSecret: true }];
@@ -107,13 +107,13 @@ function isOfWords(text: string): boolean {
   return words.length > 1 && words.every((word) => WORD.test(word));
 }
 
-/** Of an address up to an `@`. */
+/** Whether an `@` may end a password after this part of an address. */
 function mayEndPassword(address: string): boolean {
   const [host = ''] = address.split(/[/?\\]/, 1);
   return address.includes('#') || mayHoldPassword(host);
 }
 
-/** Of what stands before the path: a host alone, without a port, is no user with a password, whatever `@` comes after it. */
+/** Whether what stands before the path may hold a password: a host alone, without a port, is no user with a password, whatever `@` comes after it. */
 export function mayHoldPassword(host: string): boolean {
   return /[:@]/.test(host.replace(/^\[[^\]]*\]/, ''));
 }

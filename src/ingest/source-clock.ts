@@ -10,7 +10,7 @@ const WINDOW_MS = 60_000;
 const LARGEST_LEAD_MS = 1_000;
 const SLOWER = 0.1;
 
-/** Of what was shown already a new connection shows no more than this again, ms: one to HLS begins three segments back. */
+/** A new connection shows no more than this again of what was shown already, ms: one to HLS begins three segments back. */
 const LONGEST_REPLAY_MS = 60_000;
 
 /** Where the clock of a stream stands that goes on from a snapshot. */
@@ -147,7 +147,7 @@ export class SourceClock {
     this.#baseMs = this.#replays ? begins : Math.max(begins, next);
   }
 
-  /** Of what was measured nothing holds any more. */
+  /** Nothing that was measured holds any more. */
   #forget(): void {
     this.#leastLagMs = Infinity;
     this.#leastLeadMs = Infinity;

@@ -18,7 +18,7 @@ const ENGINE_WAIT_MS = 60_000;
 const RESTORE_ATTEMPTS = 2;
 const ENGINE_LOST: readonly ErrorCode[] = ['engine_restarted', 'engine_unavailable'];
 
-/** Of a file that no later start can use either. */
+/** Errors of a file that no later start can use either. */
 const UNUSABLE: readonly ErrorCode[] = [
   'snapshot_not_found', // it is there, but is no file, or may not be opened
   'snapshot_damaged',
@@ -129,7 +129,7 @@ export class Keeper {
     if (restored !== undefined) engine.goOnFrom(stream.name, folder.keptPath(stream.name));
   }
 
-  /** Writes a stream that is there every so often from now on, or no more: then its file stays, and the stream does not go on from it. */
+  /** From now on writes a stream that is there every so often, or no longer: then its file stays, and the stream does not go on from it. */
   change(stream: SourceStream, everyMs: number | undefined): void {
     const { name } = stream;
     const kept = this.#kept.get(name);
@@ -153,7 +153,7 @@ export class Keeper {
     return setInterval(due, everyMs).unref();
   }
 
-  /** Of a stream that is deleted: its file stays, and is written no more. */
+  /** Forgets a stream that is deleted: its file stays, and is no longer written. */
   forget(name: string): void {
     clearInterval(this.#kept.get(name)?.timer);
     this.#kept.delete(name);

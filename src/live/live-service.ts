@@ -24,12 +24,12 @@ export interface LiveServiceOptions {
   readonly policy: SourcePolicy;
   /** After this many failed connections in a row a live source fails for good; default: never. */
   readonly maxAttempts?: number;
-  /** Time zone of the times of the day that questions name, as `Europe/Berlin`; default: that of the process. */
+  /** Time zone of the times of day that questions name, as `Europe/Berlin`; default: that of the process. */
   readonly timeZone?: string;
   readonly onWarning: (message: string, fields: WarningFields) => void;
 }
 
-/** Of the engine's memory, what the bundled model takes before the first frame, about: see `npm run bench -- memory`. */
+/** About what the bundled model takes of the engine's memory before the first frame: see `npm run bench -- memory`. */
 const MODEL_BYTES = 320 * 2 ** 20;
 
 export const LIVE_DEFAULTS = {

@@ -25,7 +25,7 @@ export interface LiveStreamOptions {
   readonly thumbnailLimitBytes: number;
   /** After this many failed connections in a row a live source fails for good; default: never. */
   readonly maxAttempts?: number;
-  /** Time zone of the times of the day that questions name; default: that of the process. */
+  /** Time zone of the times of day that questions name; default: that of the process. */
   readonly timeZone?: string;
   readonly onWarning: (message: string, fields: WarningFields) => void;
 }
@@ -314,7 +314,7 @@ export class SourceStream implements LiveStream {
       firstMs: this.#appended?.firstMs ?? null,
       lastMs: this.#appended?.lastMs ?? null,
       startedAtMs: this.#source.startedAtMs ?? this.#firstFrameAtMs ?? this.#startedAtMs,
-      // Of when a recording at an address was made nobody knows.
+      // Nobody knows when a recording at an address was made.
       wallTimes: 'url' in source && this.#source.isRecording ? 'unknown' : this.#wallTimes,
       frames: this.#frames,
       lateFrames: this.#late,
@@ -359,7 +359,7 @@ export class SourceStream implements LiveStream {
     try {
       return await source.push(image, time);
     } catch (error) {
-      // Of a source that was replaced meanwhile; the stream is there.
+      // The error of a source that was replaced meanwhile; the stream is there.
       if (source !== this.#source && YocoError.from(error).code === 'stream_deleted') return this.push(image, time);
       throw error;
     }

@@ -219,7 +219,7 @@ export class StandingQuestion {
     const unexpected = error.code === 'internal';
     // "Did anyone come this evening?" may be asked in the morning: nothing is told before there is something of that time.
     if (error.code === 'time_out_of_range' && !this.#over) return 'still';
-    // Of what has ended the same frames would be asked about for ever.
+    // If all has ended, the same frames would be asked about for ever.
     const outlasts = !unexpected || (this.#host.unexpected !== undefined && !this.#over);
     if (error.retryable && error.code !== 'shutting_down' && outlasts) {
       if (unexpected) {
@@ -284,7 +284,7 @@ function sourceError({ error }: SourceStatus): YocoError {
   return told ?? new YocoError('source_invalid');
 }
 
-/** Of two answers letters' case and the blanks between words make no difference. */
+/** The case of letters and the blanks between words make no difference between two answers. */
 function isTheSame(a: string, b: string): boolean {
   const plain = (text: string): string => text.toLowerCase().split(/\s+/).join(' ');
   return plain(a) === plain(b);

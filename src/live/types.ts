@@ -12,7 +12,7 @@ export type { PushOutcome } from '../ingest/sources/push-source.ts';
 export interface WarningFields {
   /** Name of the stream; none: it is about the whole service. */
   readonly stream?: string;
-  /** Of the error that it tells of. */
+  /** Code of the error that it tells of. */
   readonly code?: string;
 }
 
@@ -85,7 +85,7 @@ export interface StreamStatus {
   readonly description: string | null;
   /** What the source is, with credentials redacted, e.g. `rtsp://***@10.0.0.7/live`. */
   readonly source: string;
-  /** Of the source; `ended` or `failed` only once its last frames are in the cache. */
+  /** State of the source; `ended` or `failed` only once its last frames are in the cache. */
   readonly sourceStatus: SourceStatus;
   readonly fps: number;
   /** Time of the first frame that is kept and of the newest frame; null before the first frame. */
@@ -121,7 +121,7 @@ export interface LiveStream {
   status(): StreamStatus;
   /** A fresh conversation about this stream; holds no resource until it is asked. */
   converse(): Conversation;
-  /** Of the kept pictures, which outlive the cache where the engine is started again; null where there is none. */
+  /** Times of the kept pictures, which outlive the cache where the engine is started again; null where there is none. */
   pictures(): { readonly firstMs: number; readonly lastMs: number } | null;
   /** The kept frame at or before `timeMs` (default: the newest). Throws `stream_empty`, `stream_ended` or `time_out_of_range`. */
   thumbnail(timeMs?: number): Promise<Thumbnail>;

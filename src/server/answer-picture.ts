@@ -16,8 +16,8 @@ export interface AnswerPicture {
 type PicturedStream = Pick<LiveStream, 'name' | 'status' | 'pictures' | 'thumbnail' | 'onChange'>;
 
 /**
- * Of the strongest evidence's peak; where there is no evidence, or no picture of that time any more, of the newest frame. Null where the
- * stream has no picture.
+ * The picture at the peak of the strongest evidence; where there is no evidence, or that picture is no longer there, that of the newest frame.
+ * Null where the stream has no picture.
  */
 export async function answerPicture(
   { evidence }: Pick<AnswerResult, 'evidence'>,

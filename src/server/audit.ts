@@ -7,7 +7,7 @@ import { redact } from '../ingest/redact.ts';
 import type { Grant } from './auth.ts';
 import type { ServerLog } from './limits.ts';
 
-/** Of one address, one refusal is told of at once; how many of the same kind came in so long after it, ms, is told in one line. */
+/** The first refusal of a kind and an address is logged at once; how many more came in so long after it, ms, is told in one line. */
 export const REFUSALS_EVERY_MS = 60_000;
 /** Kinds of refusals by address that are told apart at a time; further ones share one line. */
 export const MAX_REFUSED = 32;

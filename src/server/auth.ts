@@ -27,7 +27,7 @@ export type Grant =
 const TOKEN_PROTOCOL = 'yoco-token.';
 /** The convention of OpenAI's browser client. */
 const KEY_PROTOCOL = 'openai-insecure-api-key.';
-/** Of a token where no keys are configured: nobody looks at it, and if somebody did it would allow least. */
+/** The key of tokens where no keys are configured: nobody looks at it, and if somebody did it would allow least. */
 const NO_KEY: KnownKey = { kind: 'view', number: 0, id: '' };
 
 /** What a token says, signed: when it expires, its stream, the `id` of the key that fetched it, and what makes it unlike any other. */

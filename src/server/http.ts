@@ -76,13 +76,13 @@ export function createHttp(live: LiveService, parts: HttpParts) {
     void reply
       .header('x-content-type-options', 'nosniff')
       .header('referrer-policy', 'no-referrer')
-      // Of pictures that other sites show in their pages browsers send no Origin.
+      // Browsers send no Origin for pictures that other sites show in their pages.
       .header('cross-origin-resource-policy', 'same-origin');
     const path = request.url.split('?', 1)[0] ?? '';
     if (HEALTH.includes(path)) return;
     gate.checkAddress(request.headers, limits.tls !== undefined);
     allowCrossOrigin(request, reply);
-    // Of the route that was found: what was sent may be encoded (`/%761/`) or an address in full, which the router reads too.
+    // The route that was found: what was sent may be encoded (`/%761/`) or an address in full, which the router reads too.
     const route = request.routeOptions.url ?? path;
     if (!(route.startsWith('/v1/') || route === METRICS) || request.method === 'OPTIONS') return;
     if (isDraining()) throw new YocoError('shutting_down');
@@ -92,7 +92,7 @@ export function createHttp(live: LiveService, parts: HttpParts) {
     checkRoute(grant, { method: request.method, route: request.routeOptions.url, name });
   });
 
-  // Of a body that took its time the key may be gone by now.
+  // The key may be gone by now, if the body took its time.
   app.addHook('preHandler', (request, _reply, done) => {
     const caller = callers.get(request);
     done(caller === undefined || gate.holds(caller.grant) ? undefined : new YocoError('unauthorized'));
@@ -172,7 +172,7 @@ export function createHttp(live: LiveService, parts: HttpParts) {
     const { grant } = callers.get(request) ?? {};
     audit.refused(error, { from, method, route: routeOptions.url, origin: headers.origin, grant });
     if (error.code === 'internal') {
-      // Of the query nobody knows what was put there.
+      // Without the query: nobody knows what was put there.
       const [url] = request.url.split('?', 1);
       limits.log.error({ err: error.cause, method, url }, 'A request failed.');
     }

@@ -6,7 +6,7 @@ import type { WebhookOutcome } from './webhook.ts';
 /** Seconds: from a lone question on a fast machine to one that waits in line. */
 const FIRST_TOKEN_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Of each stream: gauges as they are, counters since the stream was made. */
+/** Figures of each stream: gauges as they are, counters since the stream was made. */
 const OF_STREAM: readonly (readonly [name: string, help: string, value: (status: StreamStatus) => number | null])[] = [
   ['playing', '1 while frames come from its source.', ({ sourceStatus }) => Number(sourceStatus.state === 'playing')],
   ['frames_total', 'Frames that were taken.', ({ frames }) => frames],

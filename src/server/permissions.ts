@@ -8,15 +8,15 @@ import type { Grant } from './auth.ts';
 const ASK = 'POST /v1/chat/completions';
 const FETCH_TOKEN = 'POST /v1/token';
 const PUSH = 'POST /v1/streams/:name/frames';
-/** Of what is about one stream, which is the `:name`. */
+/** Routes about one stream, which is the `:name`. */
 const OF_STREAM = '/v1/streams/:name';
-/** Which stream these are about the address does not say by itself; they look at it. */
+/** The address does not say by itself which stream these are about; they look at it. */
 const NAME_A_MODEL: readonly string[] = [ASK, 'GET /v1/models/:model', 'HEAD /v1/models/:model'];
 
 /** What a request asks for. */
 export interface RequestedRoute {
   readonly method: string;
-  /** Of the service, such as `/v1/streams/:name`; undefined where there is none at the address. */
+  /** A route of the service, such as `/v1/streams/:name`; undefined where there is none at the address. */
   readonly route: string | undefined;
   /** What the address has for `:name`. */
   readonly name: string | undefined;

@@ -19,9 +19,9 @@ import { isWebSocket } from './upgrade.ts';
 export const SUBPROTOCOL = 'realtime';
 /** The one address that is upgraded. */
 const PATH = '/v1/realtime';
-/** Of a close frame's reason (RFC 6455, 5.5: 125 bytes less those of the code). */
+/** Longest reason of a close frame (RFC 6455, 5.5: 125 bytes less those of the code). */
 const CLOSE_REASON_BYTES = 123;
-/** Of the protocol, as ws takes them; who asks for another one is told (RFC 6455, 4.4). */
+/** Versions of the protocol that ws takes; who asks for another one is told (RFC 6455, 4.4). */
 const VERSIONS = '13, 8';
 /** Refused WebSockets of pages that are open at once, until they are closed; a further one does not open. */
 const MAX_REFUSED = 64;

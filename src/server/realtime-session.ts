@@ -251,7 +251,7 @@ export class RealtimeSession {
   #about({ yoco = {} }: ResponseParams): { fresh: Conversation; times: Times; streamsParam: string; anyOf: boolean } {
     const { streams, as_of: asOf = this.#asOf, since = this.#since } = yoco;
     const wanted = streams ?? this.#streams;
-    // Of the session's own stream the address says which it is.
+    // Which stream is the session's own is said by the address.
     const streamsParam = wanted === null ? 'stream' : `${streams == null ? 'session' : 'response'}.yoco.streams`;
     const asOfParam = `${yoco.as_of === undefined ? 'session' : 'response'}.yoco.as_of`;
     const sinceParam = `${yoco.since === undefined ? 'session' : 'response'}.yoco.since`;
@@ -455,7 +455,7 @@ function decodeBase64(text: string): Buffer {
   return Buffer.from(bare, 'base64');
 }
 
-/** Of an event that no correct client sends, whatever the state of the session. */
+/** Whether it is the error of an event that no correct client sends, whatever the state of the session. */
 function isInvalid(error: unknown): boolean {
   return error instanceof YocoError && error.code === 'invalid_request';
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import type { AskOptions } from '../live/types.ts';
 
-/** Of OpenAI's API, without a meaning for a short text about video. */
+/** Fields of OpenAI's API that mean nothing for a short text about video. */
 export const noEffect = z.unknown().optional();
 export const noTools = z.array(z.unknown()).max(0, { error: 'must be empty: the model calls no tools' });
 

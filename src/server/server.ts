@@ -135,7 +135,7 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
     const closed = Promise.all([app.close(), listening.close()]);
     // Answers over HTTP have as long as those over WebSockets.
     await until(() => requests === 0, limits.drainMs - (performance.now() - begin));
-    // Of a connection that was busy until now nobody else looks whether it is idle.
+    // Nobody else looks whether a connection that was busy until now is idle.
     app.server.closeIdleConnections();
     // Browsers open some on which they ask nothing: to Node these are not idle.
     const cut = setTimeout(listening.cut, limits.closeGraceMs);

@@ -44,7 +44,7 @@ export class StandingRecord {
     this.#error = error;
   }
 
-  /** Of the webhook no more than its host: its path may be a secret. */
+  /** Tells only the host of the webhook: its path may be a secret. */
   json() {
     const { question, every, holds, min_confidence, webhook } = this.#definition;
     const [newest] = this.#told;

@@ -305,7 +305,7 @@ export class FfmpegSource implements FrameSource {
   }
 
   #mayRetry(problem: YocoError): boolean {
-    // Of ffmpeg too: it may be there again, or be started when there are processes and files for it.
+    // After a problem of ffmpeg, too: it may be there again, or be started when there are processes and files for it.
     if (this.#live !== null) return this.#live || this.#isLooping();
     return this.#plan.presumedHls || problem.retryable || problem.code === 'ffmpeg_missing';
   }

@@ -175,7 +175,7 @@ async function watched(picture: Sharp, { crop, masks }: Regions): Promise<Sharp>
   return crop === undefined ? whole : whole.extract(pixelsOf(crop, width, height));
 }
 
-/** Of a picture that could not be decoded. The error of the limit does not say by how much it was missed. */
+/** Why a picture could not be decoded. The error of the limit does not say by how much it was missed. */
 async function whyRefused(image: Uint8Array): Promise<string> {
   const { width, height } = await sharp(image, { limitInputPixels: false })
     .metadata()
