@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type ErrorCode, YocoError } from '../errors.ts';
+import { numberOf } from '../number-text.ts';
 import { checkTime } from '../server/times.ts';
 import { summary } from './answer-summary.ts';
 import { errorText } from './error-text.ts';
@@ -23,8 +24,6 @@ interface AskFlags {
   readonly followUp?: true;
   readonly json?: true;
 }
-
-const NUMBER = /^\d+(\.\d+)?$/;
 
 /** What to ask: one stream, several by name, or all that have frames. */
 type Target = readonly string[] | 'all';
@@ -127,8 +126,9 @@ function standingOf(questions: readonly string[], flags: AskFlags): Standing | n
   const [every, holds, minConfidence] = OF_STANDING.map(([name, flag]) => {
     const text = flags[name];
     if (text === undefined) return undefined;
-    if (!NUMBER.test(text)) throw invalid(flag, `--${flag}: expected a number, and got "${text.slice(0, 40)}".`);
-    return Number(text);
+    const number = numberOf(text);
+    if (Number.isNaN(number)) throw invalid(flag, `--${flag}: expected a number, and got "${text.slice(0, 40)}".`);
+    return number;
   });
   return { question, every, holds, minConfidence };
 }
@@ -260,5 +260,5 @@ async function askOne(client: RealtimeClient, asked: Target, question: string, f
 }
 
 function wireTime(text: string | undefined): number | string | undefined {
-  return text !== undefined && NUMBER.test(text) ? Number(text) : text;
+  return text === undefined || Number.isNaN(numberOf(text)) ? text : numberOf(text);
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { YocoError } from '../errors.ts';
 import { FPS, parseDefinition, type StreamDefinition } from '../ingest/definition.ts';
 import type { Streams } from '../live/live-service.ts';
+import { numberOf } from '../number-text.ts';
 import { parseWallTime } from '../rfc3339.ts';
 import { KeptRecordings } from './kept-recordings.ts';
 import { startLocalStreams } from './local-streams.ts';
@@ -92,15 +93,13 @@ function ofSource(source: string, message: string): string {
   return `${severity}${source}: ${message.slice(about.length)}`;
 }
 
-const NUMBER = /^(?:\d+\.?\d*|\.\d+)$/;
-
 /** Returns how much of a source is watched, ms. Throws `invalid_request` or `definition_invalid` that names the flag, and what is expected. */
 function checkFlags({ fps, seconds, keep, recordedAt }: WatchFlags): number {
-  if (!NUMBER.test(fps) || Number(fps) < FPS.least || Number(fps) > FPS.most) {
+  if (!(numberOf(fps) >= FPS.least && numberOf(fps) <= FPS.most)) {
     const detail = `--fps: expected a number from ${FPS.least} to ${FPS.most}.`;
     throw new YocoError('definition_invalid', { param: 'fps', detail });
   }
-  if (seconds !== undefined && !(NUMBER.test(seconds) && Number(seconds) > 0)) {
+  if (seconds !== undefined && !(numberOf(seconds) > 0)) {
     throw new YocoError('invalid_request', { param: 'seconds', detail: '--seconds: expected a number above 0.' });
   }
   if (seconds !== undefined && keep === true) {
@@ -111,7 +110,7 @@ function checkFlags({ fps, seconds, keep, recordedAt }: WatchFlags): number {
     const detail = '--recorded-at: expected a wall time with its zone, such as 2030-01-31T12:00:00+01:00.';
     throw new YocoError('invalid_request', { param: 'recorded_at', detail });
   }
-  return seconds === undefined ? Infinity : Number(seconds) * 1000;
+  return seconds === undefined ? Infinity : numberOf(seconds) * 1000;
 }
 
 /** The recordings of a list are of other times each, and what is at an address is a camera, or not known to be a recording. */
@@ -134,7 +133,7 @@ function definitionOf(source: string, { fps, keep, recordedAt }: WatchFlags): St
     source: isAddress(source)
       ? { url: source }
       : { file: path.resolve(source), pace: 'fastest', recorded_at: recordedAt },
-    sampling: { fps: Number(fps) },
+    sampling: { fps: numberOf(fps) },
   });
 }
 

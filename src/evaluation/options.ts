@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import { FPS } from '../ingest/definition.ts';
+import { numberOf } from '../number-text.ts';
 import { planStreams } from './plan.ts';
 import { type Fit, VIDEO_FPS, type VideoOptions } from './video.ts';
 
@@ -33,12 +34,7 @@ export interface CheckedOptions {
 /** Pixels of a side: of less nothing can be told, and the encoder takes even numbers only. */
 const SIDE = { least: 32, most: 4_096 };
 
-const number = (least: number, most: number) =>
-  z
-    .string()
-    .regex(/^\d+(\.\d+)?$/)
-    .transform(Number)
-    .pipe(z.number().min(least).max(most));
+const number = (least: number, most: number) => z.string().transform(numberOf).pipe(z.number().min(least).max(most));
 const side = z.number().min(SIDE.least).max(SIDE.most).multipleOf(2);
 
 const schema = z.object({

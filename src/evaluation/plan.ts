@@ -1,5 +1,6 @@
 /** Which streams an evaluation plays: how many, how long each, and which are also asked without their memory. */
 import { YocoError } from '../errors.ts';
+import { numberOf } from '../number-text.ts';
 
 export interface PlannedStream {
   readonly number: number;
@@ -46,11 +47,6 @@ export function planStreams(streams: string, seconds: string, controls: number):
     ofLength.set(key, k + 1);
     return { number, ...stream, controlled: Math.ceil((k + 1) * controls) > Math.ceil(k * controls) };
   });
-}
-
-/** Reads digits alone: what else JavaScript takes for a number, nothing at all among it, is a slip here. */
-function numberOf(text: string): number {
-  return /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
 }
 
 type Length = Pick<PlannedStream, 'seconds' | 'length'>;

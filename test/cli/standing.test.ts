@@ -24,7 +24,7 @@ describe('ask --standing', () => {
     'prints the first answer with its time, goes on until Ctrl-C, and then ends',
     async () => {
       const address = await serve();
-      const asking = start(['ask', '--server', address, 'door', 'What is shown now?', '--standing', '--every', '0.5']);
+      const asking = start(['ask', '--server', address, 'door', 'What is shown now?', '--standing', '--every', '.5']);
       place.running.push(asking);
       await asking.wrote(/^(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d .*\n/);
       await asking.wrote(/^ {2}as of .*first word after \d+ ms/m);

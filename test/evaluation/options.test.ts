@@ -16,6 +16,7 @@ describe('The options of an evaluation', () => {
     expect(checkOptions({ ...FLAGS, fps: '8', controls: '1', streams: '0,2', seconds: '10,30' })).toMatchObject({
       ...{ fps: 8, controls: 1, streams: '0,2' },
     });
+    expect(checkOptions({ ...FLAGS, fps: '.5', controls: '1.' })).toMatchObject({ fps: 0.5, controls: 1 });
   });
 
   test.each([
