@@ -19,7 +19,7 @@ export function pick<T>(items: readonly T[], random: Random): T {
 }
 
 /** One of `items`, as much more likely than another as its weight (above 0) is larger. */
-export function pickWeighted<T>(items: readonly T[], weightOf: (item: T) => number, random: Random): T {
+function pickWeighted<T>(items: readonly T[], weightOf: (item: T) => number, random: Random): T {
   const weights = items.map(weightOf);
   let left = random() * weights.reduce((sum, weight) => sum + weight, 0);
   const at = weights.findIndex((weight) => (left -= weight) < 0);

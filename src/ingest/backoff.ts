@@ -1,7 +1,7 @@
 /** How long a live source waits before it connects again. */
 
 /** The wait doubles from the first to the longest, ms. */
-export const FIRST_WAIT_MS = 500;
+const FIRST_WAIT_MS = 500;
 export const LONGEST_WAIT_MS = 30_000;
 /** A connection that gave frames for this long, ms, starts the waits from the beginning. */
 export const STABLE_AFTER_MS = 10_000;

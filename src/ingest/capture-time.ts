@@ -2,7 +2,7 @@
 import { YocoError } from '../errors.ts';
 
 /** A camera's clock may be ahead of this machine's by so much, ms: more is another zone, or was never set. */
-export const LARGEST_AHEAD_MS = 600_000;
+const LARGEST_AHEAD_MS = 600_000;
 
 /**
  * Throws `invalid_request` that names `param` for a wall time that is none, is before 1970, or far ahead of `nowMs`. `time`: that, or ms since the

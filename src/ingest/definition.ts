@@ -14,10 +14,10 @@ import { MAX_MASKS, regionSchema } from './regions.ts';
 export const FPS = { least: 0.1, most: 30 } as const;
 
 /** Time from one writing of a kept stream to the next. */
-export const KEEP_EVERY_MS = { least: 10_000, most: 86_400_000, usual: 900_000 } as const;
+const KEEP_EVERY_MS = { least: 10_000, most: 86_400_000, usual: 900_000 } as const;
 
 /** Standing questions of one stream's definition. */
-export const MAX_STANDING_QUESTIONS = 8;
+const MAX_STANDING_QUESTIONS = 8;
 
 /** The host right after `//`, where http could also do without these, or with more of them. */
 const BEFORE_HOST = /^(?:rtsps?|https?):\/\/[^/\\\s]/i;
@@ -227,7 +227,6 @@ export type WebhookDefinition = z.output<typeof webhook>;
 export type SourceDefinition = StreamDefinition['source'];
 export type UrlSourceDefinition = z.output<typeof urlSource>;
 export type FileSourceDefinition = z.output<typeof fileSource>;
-export type DeviceSourceDefinition = z.output<typeof deviceSource>;
 
 /**
  * Checks unvalidated input (parsed JSON or YAML) and fills in the defaults.

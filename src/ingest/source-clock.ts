@@ -1,7 +1,7 @@
 /** Turns the times of ffmpeg, which begin anew at each connection and loop, into one time that never goes back. */
 
 /** Times of a live source that jump by more than this against the arrival, ms, are taken from the arrival instead. */
-export const LARGEST_JUMP_MS = 10_000;
+const LARGEST_JUMP_MS = 10_000;
 
 /** What a live source was behind, or ahead of, the arrival of its frames at the least for so long, ms, stands: after a mere delay it catches up. */
 const WINDOW_MS = 60_000;

@@ -11,7 +11,7 @@ import type { SnapshotFolder } from './snapshot-folder.ts';
 import type { WarningFields } from './types.ts';
 
 /** All streams are written within this time at the end, one after the other, ms; the files of those that are not stay as they were. */
-export const KEEP_AT_END_MS = 60_000;
+const KEEP_AT_END_MS = 60_000;
 /** A stream that begins waits so long for an engine that is started again, ms. */
 const ENGINE_WAIT_MS = 60_000;
 /** How often its file is read where the engine is lost meanwhile. */

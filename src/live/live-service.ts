@@ -32,7 +32,7 @@ export interface LiveServiceOptions {
 /** About what the bundled model takes of the engine's memory before the first frame: see `npm run bench -- memory`. */
 const MODEL_BYTES = 320 * 2 ** 20;
 
-export const LIVE_DEFAULTS = {
+const LIVE_DEFAULTS = {
   maxStreams: 64,
   thumbnailLimitBytes: 64 * 2 ** 20,
   policy: { mediaRoots: [], allowedHosts: [] },

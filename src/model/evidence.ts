@@ -152,7 +152,7 @@ function keptFrames(
 }
 
 /** Spans of one stream, in the order of their peaks. `strongest` and `total` are those over all streams of the question. */
-export function evidenceSpans(
+function evidenceSpans(
   stream: string,
   frames: readonly FrameShare[],
   strongest: number,

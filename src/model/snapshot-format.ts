@@ -18,7 +18,7 @@ import { YocoError } from '../errors.ts';
 import type { BundleConfig } from './bundle.ts';
 import { KEYS_PER_CELL } from './kv-index.ts';
 
-export const SNAPSHOT_VERSION = 2;
+const SNAPSHOT_VERSION = 2;
 export const DIGEST_BYTES = 32;
 const MAGIC = Buffer.from('YOCOSNAP', 'latin1');
 const FIXED_BYTES = MAGIC.length + 8;
@@ -83,8 +83,7 @@ export type SnapshotHeader = z.output<typeof headerSchema>;
 
 export const damaged = (detail: string, cause?: unknown): YocoError =>
   new YocoError('snapshot_damaged', { param: 'restore', detail, cause });
-export const unsupported = (detail: string): YocoError =>
-  new YocoError('snapshot_unsupported', { param: 'restore', detail });
+const unsupported = (detail: string): YocoError => new YocoError('snapshot_unsupported', { param: 'restore', detail });
 
 /** Of a bundle, what makes another bundle's snapshot useless: the checksums of its files. */
 export function bundleIdentity({ name, files }: BundleConfig): SnapshotHeader['bundle'] {

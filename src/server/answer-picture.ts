@@ -3,7 +3,7 @@ import type { AnswerResult, LiveStream, Thumbnail } from '../live/types.ts';
 import { seconds, wallTime } from './times.ts';
 
 /** How long the picture of an answer's newest frame is waited for, ms: the engine answers about a frame before its picture is there. */
-export const PICTURE_WAIT_MS = 1_000;
+const PICTURE_WAIT_MS = 1_000;
 
 /** What the model saw at `t`, seconds of the stream; `time` is the same as RFC 3339. */
 export interface AnswerPicture {

@@ -16,7 +16,7 @@ import { CLOSE, RealtimeConnection } from './realtime-connection.ts';
 import { until } from './until.ts';
 import { isWebSocket } from './upgrade.ts';
 
-export const SUBPROTOCOL = 'realtime';
+const SUBPROTOCOL = 'realtime';
 /** The one address that is upgraded. */
 const PATH = '/v1/realtime';
 /** Longest reason of a close frame (RFC 6455, 5.5: 125 bytes less those of the code). */

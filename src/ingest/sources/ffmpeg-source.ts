@@ -30,7 +30,7 @@ export interface SourceOptions {
   readonly startedAtMs?: () => number | undefined;
 }
 
-export const SILENT_AFTER_MS = 10_000;
+const SILENT_AFTER_MS = 10_000;
 /** A source that was lost is back with a frame that comes so long after the first one, ms: some give one each time they are tried, and hang. */
 const BACK_AFTER_MS = 1_000;
 

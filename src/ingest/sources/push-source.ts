@@ -14,7 +14,7 @@ export type PushOutcome =
   | { readonly accepted: false; readonly reason: 'late' | 'out_of_order' };
 
 /** A larger picture is refused before it is decoded, pixels. */
-export const LARGEST_PICTURE = 50_000_000;
+const LARGEST_PICTURE = 50_000_000;
 
 const JPEG = Buffer.from([0xff, 0xd8, 0xff]);
 const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
