@@ -1,0 +1,33 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+
+const [, section = ''] =
+  /^## Constants and limits\n([^]*?)^## /m.exec(readFileSync('docs/architecture.md', 'utf8')) ?? [];
+
+/** The files whose names end so, of the sources. */
+function filesOf(name: string): string[] {
+  const all = readdirSync('src', { recursive: true, encoding: 'utf8' }).map(
+    (file) => `src/${file.replaceAll('\\', '/')}`,
+  );
+  return all.filter((file) => file === name || file.endsWith(`/${name}`));
+}
+
+/** Of each row's last cell: a file, and the constants that are named behind it. */
+const named = section.split('\n').flatMap((row) => {
+  const cell = row.split('|').at(-2) ?? '';
+  const words = [...cell.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word);
+  let file = '';
+  return words.flatMap((word) => {
+    if (word.endsWith('.ts')) file = word;
+    return /^[A-Z][A-Z0-9_]+$/.test(word) ? [[file, word] as const] : [];
+  });
+});
+
+test('The table of constants names many', () => {
+  expect(named.length).toBeGreaterThan(50);
+});
+
+test.each(named)('%s, where the table of constants says so, has %s', (name, constant) => {
+  const defined = new RegExp(`[\\s{]${constant}(?: =|:)`);
+  expect(filesOf(name).filter((file) => defined.test(readFileSync(file, 'utf8')))).toHaveLength(1);
+});
