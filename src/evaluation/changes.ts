@@ -9,8 +9,8 @@ import { pick, type Random } from './random.ts';
 
 /** One stream in so many is asked what has changed before anything has. */
 const UNCHANGED_EVERY = 5;
-/** How far back `haschanged` looks, s, as in the recipe. */
-const WITHIN_S = [5, 10, 20, 30, 60];
+/** How far back `haschanged` looks, s: some of the recipe's. */
+export const WITHIN_S = [5, 10, 20, 30, 60];
 /** A rule that says yes in the beginning of a stream: up to so many times the seconds that are asked about. */
 const YOUNG = [1, 2, 4];
 

@@ -8,7 +8,7 @@ import { Asker, type EvaluationQuestion, withArticle } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
 /** What captions call a person or a dog, as in models/training/kinds.py. */
-const SAID = {
+export const SAID = {
   person: new Set(
     (
       'person people man men woman women boy boys girl girls child children kid kids baby toddler ' +
@@ -17,8 +17,8 @@ const SAID = {
   ),
   dog: new Set(['dog', 'dogs', 'puppy', 'puppies']),
 };
-/** So many captions of a scene must say it: one alone may be mistaken. */
-const SAID_TWICE = 2;
+/** Of a scene's captions: one alone may be mistaken. */
+export const SAID_TWICE = 2;
 /** Words that take no article. */
 const UNCOUNTED = /(?:milk|juice|cream|ghurt|s)$/;
 

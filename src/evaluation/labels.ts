@@ -31,7 +31,7 @@ export interface Exercise {
 /** Percent of the pictures that the recipe keeps out of training (`Sample.validation` in models/training/labels.py). */
 const VALIDATION_PERCENT = 10;
 /** Sets with one picture a name: the recipe keeps none of them out. */
-const NOT_SPLIT = new Set(['emoji', 'stamps', 'imagenet-samples', 'exercises']);
+export const NOT_SPLIT = new Set(['emoji', 'stamps', 'imagenet-samples', 'exercises']);
 
 /** Sets of cut-outs: one picture a name, transparent around it. */
 const CUT_OUTS = ['emoji', 'stamps'];

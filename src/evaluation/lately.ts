@@ -7,8 +7,8 @@ import { clockText } from '../clock-text.ts';
 import { Asker, type EvaluationQuestion, spanText, withArticle } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
-/** How far back `seenwithin` looks, s, as in the recipe. */
-const WITHIN_S = [5, 10, 15, 20, 30, 60, 120];
+/** How far back `seenwithin` looks, s: some of the recipe's. */
+export const WITHIN_S = [5, 10, 15, 20, 30, 60, 120];
 /** From here on people count in minutes, s. */
 const MINUTES_FROM_S = 90;
 /** How often two times are drawn. */

@@ -1,0 +1,44 @@
+/** What this code and the training recipe must agree on, each in its own language. */
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { WITHIN_S as CHANGED_WITHIN_S } from '../../src/evaluation/changes.ts';
+import { SAID, SAID_TWICE } from '../../src/evaluation/kinds.ts';
+import { NOT_SPLIT } from '../../src/evaluation/labels.ts';
+import { WITHIN_S as SEEN_WITHIN_S } from '../../src/evaluation/lately.ts';
+import { LONGEST_MS } from '../../src/model/kv-cache.ts';
+
+/** The line of a constant in a file of the recipe; of a mapping, the entry `key`. */
+function lineOf(file: string, name: string, key?: string): string {
+  const recipe = readFileSync(new URL(`../../models/training/${file}`, import.meta.url), 'utf8');
+  const [, line = ''] = new RegExp(`^${name} = (.*)$`, 'm').exec(recipe) ?? [];
+  if (key === undefined) return line;
+  const [, mapping = ''] = new RegExp(`^${name} = \\{\\n([^]*?)^\\}`, 'm').exec(recipe) ?? [];
+  return new RegExp(`"${key}": ("[^"]*")`).exec(mapping)?.[1] ?? '';
+}
+
+const strings = (line: string): string[] => [...line.matchAll(/"([^"]*)"/g)].map(([, text = '']) => text);
+const numbers = (line: string): number[] =>
+  [...line.matchAll(/\d[\d_]*/g)].map(([text]) => Number(text.replaceAll('_', '')));
+
+test('A frame stands for as long as the model learned', () => {
+  expect(numbers(lineOf('model.py', 'LONGEST'))).toEqual([LONGEST_MS]);
+});
+
+test.each(Object.entries(SAID))('Captions say %s in the words of the recipe', (kind, words) => {
+  const [said = ''] = strings(lineOf('kinds.py', 'SAID', kind));
+  expect(words).toEqual(new Set([kind, ...said.split(' ')]));
+  expect(numbers(lineOf('kinds.py', 'SAID_TWICE'))[0]).toBe(SAID_TWICE);
+});
+
+test('The sets of which nothing is kept out of training are those of the recipe', () => {
+  expect(lineOf('labels.py', 'NOT_SPLIT')).toMatch(/^SPRITES \| \{/);
+  const sets = ['SPRITES', 'NOT_SPLIT'].flatMap((name) => strings(lineOf('labels.py', name)));
+  expect(NOT_SPLIT).toEqual(new Set(sets));
+});
+
+test.each([
+  ['haschanged', CHANGED_WITHIN_S, 'CHANGED_WITHIN'],
+  ['seenwithin', SEEN_WITHIN_S, 'SEEN_WITHIN'],
+] as const)('%s looks back as far as the model learned', (_task, within, name) => {
+  expect(numbers(lineOf('streams.py', name))).toEqual(expect.arrayContaining([...within]));
+});
