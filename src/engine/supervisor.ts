@@ -44,6 +44,8 @@ export interface EngineOptions {
   readonly hangMs: number;
   /** A process that has not loaded its bundle after this long counts as hung, too. */
   readonly loadMs: number;
+  /** A process that served for longer than this was no failure to start: the pause before the next one is the first again. */
+  readonly stableMs: number;
   /** First and longest pause before a restart; it doubles with each failure in a row. */
   readonly backoffMs: readonly [number, number];
   readonly onWarning: (message: string) => void;
@@ -55,6 +57,7 @@ export const ENGINE_DEFAULTS = {
   heartbeatMs: 1_000,
   hangMs: 30_000,
   loadMs: 180_000,
+  stableMs: 60_000,
   backoffMs: [500, 30_000] as const,
   onWarning: (): void => undefined,
 } satisfies Partial<EngineOptions>;
@@ -104,8 +107,6 @@ interface EngineEvents {
 const STOP_MS = 5_000;
 /** So many heartbeats after the last look at the engine this process itself stood still: it was paused, or its event loop was blocked. */
 const STOOD_STILL_BEATS = 3;
-/** A process that served for this long was no failure to start: the pause before the next one is the first again. */
-const STABLE_AFTER_MS = 60_000;
 const fromSource = import.meta.url.endsWith('.ts');
 const entry = fileURLToPath(new URL(`./process${fromSource ? '.ts' : '.js'}`, import.meta.url));
 
@@ -212,7 +213,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /**
    * Where a stream that is open goes on when a lost process is started again: from the snapshot at this path, in place of empty. Not
-   * where the process was ended for its memory, nor where one that began with files was lost within a minute: each would be again. Null: empty.
+   * where the process was ended for its memory, nor where one that began with files was lost within `stableMs`: each would be again. Null: empty.
    */
   goOnFrom(stream: string, file: string | null): void {
     if (file === null) this.#files.delete(stream);
@@ -440,7 +441,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (this.#loadedAt !== undefined) this.#losses++;
     this.emit('lost', reason);
     if (this.#bundle === undefined) return; // it never loaded: `start` has rejected
-    const wasStable = this.#loadedAt !== undefined && performance.now() - this.#loadedAt > STABLE_AFTER_MS;
+    const wasStable = this.#loadedAt !== undefined && performance.now() - this.#loadedAt > this.#options.stableMs;
     if (wasStable) this.#failures = 0;
     if (this.#isTooLarge || (this.#wentOn && !wasStable)) this.#forgetFiles();
     this.#isTooLarge = this.#wentOn = false;

@@ -246,6 +246,18 @@ describe('When the engine process dies', () => {
     await engine.append('a', 0, picture(0));
   }, 120_000);
 
+  test('after it served for a while, the pauses begin anew', async () => {
+    const warnings: string[] = [];
+    const engine = await start({ stableMs: 300, onWarning: (message) => warnings.push(message) });
+    for (const servedMs of [0, 600, 0]) {
+      const again = ready(engine);
+      await new Promise((resolve) => setTimeout(resolve, servedMs));
+      process.kill(pidOf(engine), 'SIGKILL');
+      await again;
+    }
+    expect(warnings.map((text) => /in (\d+) ms/.exec(text)?.[1])).toEqual(['50', '50', '100']);
+  }, 120_000);
+
   test('while it is being started again, it is started once more, and one process is left', async () => {
     const warnings: string[] = [];
     const engine = await start({ onWarning: (message) => warnings.push(message) });
