@@ -284,7 +284,7 @@ export class Answers {
           name: stream.name,
           cache: stream.cache,
           untilMs: asOfMs,
-          fromMs: begin?.sinceMs,
+          fromMs: shownSince(begin, asOfMs),
         })),
       ),
       confidence: answer.ids.length === 0 ? 0 : Math.exp(answer.logProbabilities.reduce((sum, one) => sum + one, 0)),
@@ -300,7 +300,16 @@ export function streamGone(name: string, { streams }: AskRequest): YocoError {
 }
 
 export function momentsOf(asked: readonly StreamRead[]): AnswerEnd['streams'] {
-  return asked.map(({ stream, asOfMs, begin }) => ({ name: stream.name, asOfMs, sinceMs: begin?.sinceMs ?? null }));
+  return asked.map(({ stream, asOfMs, begin }) => ({
+    name: stream.name,
+    asOfMs,
+    sinceMs: shownSince(begin, asOfMs) ?? null,
+  }));
+}
+
+/** Of several streams one may have its newest frame before that of which the question asks: nothing was read of it. */
+function shownSince(begin: Begin | null, asOfMs: number): number | undefined {
+  return begin === null ? undefined : Math.min(begin.sinceMs, asOfMs);
 }
 
 function isTheSame(one: Begin | null, other: Begin | null): boolean {

@@ -17,7 +17,7 @@ export const SAID = {
   ),
   dog: new Set(['dog', 'dogs', 'puppy', 'puppies']),
 };
-/** Of a scene's captions: one alone may be mistaken. */
+/** So many captions of a scene must say it: one alone may be mistaken. */
 export const SAID_TWICE = 2;
 /** Words that take no article. */
 const UNCOUNTED = /(?:milk|juice|cream|ghurt|s)$/;

@@ -9,7 +9,16 @@ import { momentsAt, newestWallMs, reachesBackTo } from './moments.ts';
 import type { QuestionTimes, StreamStatus } from './types.ts';
 
 /** From how long before an instant streams are read: what was shown at it, and hardly what was shown before. */
-export const ABOUT_THEN_MS = 3_000;
+const ABOUT_THEN_MS = 3_000;
+/** Of a stream with few frames: so many of its pauses, and no more than this; a camera may have been away. */
+const SLOW_PAUSES = 1.5;
+const SLOW_MOST_MS = 120_000;
+
+/** From how long before an instant a stream is read: far enough that a frame is there. */
+export function aboutThen({ lastMs, frames }: Pick<StreamStatus, 'lastMs' | 'frames'>): number {
+  const pauseMs = (lastMs ?? 0) / Math.max(1, frames);
+  return Math.max(ABOUT_THEN_MS, Math.min(SLOW_MOST_MS, SLOW_PAUSES * pauseMs));
+}
 
 const WHICH_STREAM =
   /\b(?:which|what|where) (?:of (?:the|these|my|all) )?(?:cameras?|streams?|videos?|recordings?|feeds?|ones?)\b|^\W*where\b/i;
@@ -31,8 +40,8 @@ export function commonTimes(
 ): QuestionTimes {
   const { question, begins } = times;
   const momentMs = asOfWallMs ?? newestWallMs(clocks);
-  const from = (wallMs: number): readonly number[] =>
-    clocks.map(({ startedAtMs }, i) => Math.max(begins?.[i] ?? -Infinity, wallMs - startedAtMs));
+  const from = (wallMs: number, before: (clock: StreamStatus) => number = () => 0): readonly number[] =>
+    clocks.map((clock, i) => Math.max(begins?.[i] ?? -Infinity, wallMs - clock.startedAtMs - before(clock)));
   const at = (wallMs: number): readonly number[] => momentsAt(wallMs, clocks, 'question', nowMs);
 
   const last = lookBack(question);
@@ -56,7 +65,7 @@ export function commonTimes(
   const rest = then === null ? null : withoutTime(then.start, then.end);
   if (then === null || rest === null) return times;
   checkReached({ sinceMs: then.ms, untilMs: then.ms }, clocks, timeZone);
-  return { moments: at(then.ms), begins: from(then.ms - ABOUT_THEN_MS), question: rest };
+  return { moments: at(then.ms), begins: from(then.ms, aboutThen), question: rest };
 }
 
 /**

@@ -12,7 +12,7 @@ import {
 import { atClock, CLOCK_DAY_MS } from '../model/relative-time.ts';
 import { clockText } from '../clock-text.ts';
 import { dateAndTimeAt } from '../time-zone.ts';
-import { ABOUT_THEN_MS, commonTimes, withoutTime } from './common-times.ts';
+import { aboutThen, commonTimes, withoutTime } from './common-times.ts';
 import { momentsAt } from './moments.ts';
 import type { AskOptions, QuestionTimes, StreamStatus } from './types.ts';
 
@@ -144,7 +144,7 @@ function ofOne(
   const named = then ?? (onClock !== null && isKept(onClock) ? onClock : null);
   if (named !== null) {
     const byTheClock = momentMs - named.ms <= BY_THE_CLOCK_MS && lastMs <= frames * SLOW_MS;
-    return thenOf(times, named, { ...readable, byTheClock });
+    return thenOf(times, named, { ...readable, byTheClock, aboutMs: aboutThen({ lastMs, frames }) });
   }
   if (span === null) return times;
   const from = Math.max(beginMs, span.sinceMs ?? -Infinity);
@@ -172,7 +172,11 @@ interface Then {
 function thenOf(
   times: QuestionTimes,
   { ms, start, end }: Then,
-  { firstMs, byTheClock }: { readonly firstMs: number; readonly byTheClock: boolean },
+  {
+    firstMs,
+    byTheClock,
+    aboutMs,
+  }: { readonly firstMs: number; readonly byTheClock: boolean; readonly aboutMs: number },
 ): QuestionTimes {
   const rest = withoutTime(start, end);
   const { question } = times;
@@ -180,7 +184,7 @@ function thenOf(
     const begins = ms - firstMs > HALF_A_DAY_MS ? [ms - HALF_A_DAY_MS] : times.begins;
     return { ...times, begins, question: `${start}${atClock(Math.max(0, ms))}${end}` };
   }
-  return { moments: [ms], begins: [Math.max(firstMs, ms - ABOUT_THEN_MS)], question: rest };
+  return { moments: [ms], begins: [Math.max(firstMs, ms - aboutMs)], question: rest };
 }
 
 /** "10 minutes ago", ms of the stream's clock; null where a question names no such moment, or another time besides. */
