@@ -119,6 +119,9 @@ async function start(
     },
   );
   progress.end();
+  live.engine.on('ready', () => {
+    log.info?.(whatWasLost(live), 'The engine is ready again.');
+  });
   const streams = new OperatorStreams(live, log);
   try {
     for (const definition of definitions) {
@@ -139,4 +142,14 @@ async function start(
   }
   await live.close();
   return null;
+}
+
+/**
+ * For the log, once the engine was lost and is back: streams that begin empty, and those that are read from their kept files. A recording among the
+ * first has lost what was read of it, which SIGHUP reads again once it has ended.
+ */
+function whatWasLost(live: Streams): Record<string, readonly string[]> {
+  const lacking = live.list().filter(({ lacksMemory }) => lacksMemory);
+  const names = (kept: boolean): string[] => lacking.filter(({ isKept }) => isKept === kept).map(({ name }) => name);
+  return { begin_empty: names(false), read_from_files: names(true) };
 }

@@ -165,6 +165,16 @@ export class SourceStream implements LiveStream {
     return this.#newestMs === undefined || this.#source.startedAtMs === undefined;
   }
 
+  /** Whether something that it had seen went with the engine, and did not come back from a file. */
+  get lacksMemory(): boolean {
+    return this.#lacks;
+  }
+
+  /** Whether it has a file of its own, from which it goes on. */
+  get isKept(): boolean {
+    return this.#definition.keep !== undefined;
+  }
+
   /** Whether it is of a recording that was read to its end, and what was lost with the engine since is to be had by reading it again. */
   get lacksOfRecording(): boolean {
     const { source } = this.#definition;

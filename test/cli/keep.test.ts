@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { interrupt, run, start, type Started, workplace } from '../support/cli.ts';
+import { descendants } from '../support/processes.ts';
 import { png } from '../support/pushing.ts';
 
 const SLOW = 120_000;
@@ -28,18 +29,18 @@ async function serve(kept: string): Promise<{ service: Started; address: string 
   return { service, address };
 }
 
-async function statusAt(address: string): Promise<Status> {
-  return (await (await fetch(`${address}/v1/streams/door`)).json()) as Status;
+async function statusAt(address: string, stream = 'door'): Promise<Status> {
+  return (await (await fetch(`${address}/v1/streams/${stream}`)).json()) as Status;
 }
 
-async function push(address: string, from: number, to: number): Promise<void> {
+async function push(address: string, from: number, to: number, stream = 'door'): Promise<void> {
   for (let i = from; i < to; i++) {
     const init = { method: 'POST', headers: { 'content-type': 'image/png' }, body: await png(i) };
-    const response = await fetch(`${address}/v1/streams/door/frames?t=${i / 2}`, init);
+    const response = await fetch(`${address}/v1/streams/${stream}/frames?t=${i / 2}`, init);
     expect(await response.json()).toMatchObject({ accepted: true });
     await vi.waitFor(
       async () => {
-        expect((await statusAt(address)).last).toBe(i / 2);
+        expect((await statusAt(address, stream)).last).toBe(i / 2);
       },
       { timeout: 25_000 },
     );
@@ -101,6 +102,24 @@ test(
     await writeFile(path.join(place.folder, 'no-folder'), '');
     const { service } = await serve('no-folder');
     expect(await end(service)).toMatch(/"reason":"EEXIST","msg":"Nothing can be written in the folder of snapshots/);
+  },
+  SLOW,
+);
+
+test(
+  'The log says when a lost engine is back, and which streams lost with it what they had seen',
+  async () => {
+    const streams = path.join(place.folder, 'streams');
+    await mkdir(streams, { recursive: true });
+    await writeFile(path.join(streams, 'yard.yaml'), 'source: { push: true }\n');
+    await writeFile(path.join(streams, 'empty.yaml'), 'source: { push: true }\n');
+    const { service, address } = await serve('lost');
+    await push(address, 0, 1);
+    await push(address, 0, 1, 'yard');
+    const [engine] = await descendants(service.child.pid ?? 0);
+    process.kill(engine?.pid ?? NaN, 'SIGKILL');
+    await service.wrote(/"begin_empty":\["yard"\],"read_from_files":\["door"\],"msg":"The engine is ready again\./);
+    await end(service);
   },
   SLOW,
 );
