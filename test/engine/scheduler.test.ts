@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Answers } from '../../src/engine/answers.ts';
 import type { AnswerEnd, AskRequest } from '../../src/engine/protocol.ts';
 import { MERGE_MAX_MS, OVERDUE_MS } from '../../src/engine/frames.ts';
 import { MAX_SEGMENT_TOKENS } from '../../src/engine/questions.ts';
@@ -531,6 +532,29 @@ describe('Askers', () => {
     for (const one of asked) alone.push(await answer(one));
     const together = await Promise.all(asked.map((one) => answer(one)));
     expect(together.map(rounded)).toEqual(alone.map(rounded));
+  });
+
+  test('of what is too long to be read whole are read four in a turn, and the others in the next', async () => {
+    fill(open('long'), 0, FULL_READ_TOKENS / model.config.tokensPerFrame + 1);
+    const read = vi.spyOn(model.reader, 'read');
+    const decode = Reflect.get(Answers.prototype, 'decode');
+    /** Readings of each turn in which all six are being answered. */
+    const turns: number[] = [];
+    vi.spyOn(Answers.prototype, 'decode').mockImplementation(async function (this: Answers) {
+      const before = read.mock.calls.length;
+      const answering = this.size;
+      const any = await decode.call(this);
+      if (answering === 6) turns.push(read.mock.calls.length - before);
+      return any;
+    });
+    const asked = Array.from({ length: 6 }, (_, seed) =>
+      ask(request('long', 'what is this?', { seed, maxTokens: 6, endless: true })),
+    );
+    const ends = (await Promise.all(asked)).map(({ end }) => end);
+    expect(ends.map((end) => end?.outputTokens)).toEqual(ends.map(() => 6));
+    expect(turns).toEqual(turns.map(() => 4));
+    // Were the first four always those that are read, they would have all of their tokens after six turns.
+    expect(turns.length).toBeGreaterThan(6);
   });
 
   test('fail where nothing is kept of their part', async () => {
