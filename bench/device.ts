@@ -1,7 +1,7 @@
 /**
- * The cache on a device: what crosses between it and this process for each frame and each answer token, at growing lengths;
- * what ran where; and whether the answers are those of the host, which are the baseline. With a device in software (as the
- * tests have) the times say nothing, all else does.
+ * The cache on a device: what crosses between it and this process for each frame and each answer token, at growing
+ * lengths; what ran where; and whether the answers are those of the host, which are the baseline. With a device in
+ * software (as the tests have) the times say nothing, all else does.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';

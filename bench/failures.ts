@@ -1,6 +1,7 @@
 /**
- * What the bundle gets wrong: every photograph of the recorded tests for two seconds, "What is shown now?", and the answers
- * that are not its class. The photographs are those whose class the frozen eyes put first (PHOTOGRAPHS_NOTE). `--picture FILE` draws these photographs with what was answered (PNG or JPEG, by its name).
+ * What the bundle gets wrong: every photograph of the recorded tests for two seconds, "What is shown now?", and the
+ * answers that are not its class. The photographs are those whose class the frozen eyes put first (PHOTOGRAPHS_NOTE).
+ * `--picture FILE` draws these photographs with what was answered (PNG or JPEG, by its name).
  */
 import path from 'node:path';
 import sharp, { type OverlayOptions } from 'sharp';

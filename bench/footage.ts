@@ -1,4 +1,7 @@
-/** Visual tokens of real videos, frame by frame, through ffmpeg and vision as the service has them: footage to make haystacks of. */
+/**
+ * Visual tokens of real videos, frame by frame, through ffmpeg and vision as the service has them: footage to make
+ * haystacks of.
+ */
 import path from 'node:path';
 import { findFfmpeg } from '../src/ingest/ffmpeg-binary.ts';
 import { ffmpegInput } from '../src/ingest/ffmpeg-input.ts';
@@ -6,7 +9,10 @@ import { FfmpegRun } from '../src/ingest/ffmpeg.ts';
 import type { Model } from '../src/model/model.ts';
 import type { Scene, SceneTokens } from './haystack.ts';
 
-/** One entry for each file, by its name, with all of its frames in order. Throws the YocoError of a file that cannot be read. */
+/**
+ * One entry for each file, by its name, with all of its frames in order. Throws the YocoError of a file that cannot be
+ * read.
+ */
 export async function footageTokens(model: Model, files: readonly string[], fps: number): Promise<SceneTokens> {
   const binary = await findFfmpeg();
   const all = new Map<string, Float32Array[]>();

@@ -13,10 +13,10 @@ export interface Arrival {
 const REOPENED_MS = 300;
 
 /**
- * How many arrivals, in the order of their times and from the one of that number on, are later than `allowedMs` after their
- * moment. The frame that came soonest tells where the stream's clock lies on ours: in each round of a clip that is looped,
- * `roundMs` long. It is opened anew each time, and the clock of a round lies no more than that takes after the clock of
- * the round before, however late all of its frames are.
+ * How many arrivals, in the order of their times and from the one of that number on, are later than `allowedMs` after
+ * their moment. The frame that came soonest tells where the stream's clock lies on ours: in each round of a clip that
+ * is looped, `roundMs` long. It is opened anew each time, and the clock of a round lies no more than that takes after
+ * the clock of the round before, however late all of its frames are.
  */
 export function lateArrivals(arrivals: readonly Arrival[], allowedMs: number, from = 0, roundMs = Infinity): number {
   const delay = ({ atMs, timeMs }: Arrival): number => atMs - timeMs;

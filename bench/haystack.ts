@@ -1,6 +1,6 @@
 /**
- * Long caches of real video tokens: photographs of the recorded tests, each in several crops, shown scene after scene. A
- * picture passes vision once; every frame passes the self-decoder with its own time, many frames a run.
+ * Long caches of real video tokens: photographs of the recorded tests, each in several crops, shown scene after scene.
+ * A picture passes vision once; every frame passes the self-decoder with its own time, many frames a run.
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -45,7 +45,10 @@ const PHOTOGRAPHS = path.join(PACKAGE_ROOT, 'test', 'recorded', 'photos');
 /** Sets of a data folder whose pictures show one thing by which they can be asked for. */
 const NAMED_SETS = ['grocery', 'clothing'];
 
-/** Those of the recorded tests; of a data folder, the pictures of named things that training did not see. Throws as `readLabels`. */
+/**
+ * Those of the recorded tests; of a data folder, the pictures of named things that training did not see. Throws as
+ * `readLabels`.
+ */
 export async function readPhotographs(data?: string): Promise<Photograph[]> {
   if (data !== undefined) {
     const pictures = await readLabels(data, NAMED_SETS);

@@ -1,6 +1,6 @@
 /**
- * A day in memory: resident bytes and first token from ten minutes to 24 hours at two frames a second, as the service keeps
- * and reads it (int8 pages, index). Baseline: the same model with everything in full precision, and read whole.
+ * A day in memory: resident bytes and first token from ten minutes to 24 hours at two frames a second, as the service
+ * keeps and reads it (int8 pages, index). Baseline: the same model with everything in full precision, and read whole.
  */
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { readBundle } from '../src/model/bundle.ts';

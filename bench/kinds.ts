@@ -1,6 +1,8 @@
 /**
- * Words for many things, of photographs that the data does not hold: "Is this a dog?" and "Is it a dog or a cat?" of a German shepherd while it is shown, and once
- * others have followed "Have you seen a dog?" and "Which dog was shown?"; and what is said of each when it is to be described. What each photograph is, and what it might be called, stands in test/recorded/photos/photos.json: of the rest it is none.
+ * Words for many things, of photographs that the data does not hold: "Is this a dog?" and "Is it a dog or a cat?" of a
+ * German shepherd while it is shown, and once others have followed "Have you seen a dog?" and "Which dog was shown?";
+ * and what is said of each when it is to be described. What each photograph is, and what it might be called, stands in
+ * test/recorded/photos/photos.json: of the rest it is none.
  */
 import path from 'node:path';
 import { DEFAULT_BUNDLE } from '../src/config.ts';

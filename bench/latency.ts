@@ -1,7 +1,7 @@
 /**
  * How soon an answer begins while four live streams run.
- * Baseline, what most services do: the last four frames are encoded again for each question, by the same model, while the same
- * four streams run.
+ * Baseline, what most services do: the last four frames are encoded again for each question, by the same model, while
+ * the same four streams run.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';

@@ -1,6 +1,7 @@
 /**
- * Tokens a second of one asker, against llama.cpp with SmolLM2-135M at four bits: another, larger model, but what one would
- * take for text on such a machine; the ratios so say how many parameters they are of. llama.cpp is no dependency of this package; without it the bench says how to get it.
+ * Tokens a second of one asker, against llama.cpp with SmolLM2-135M at four bits: another, larger model, but what one
+ * would take for text on such a machine; the ratios so say how many parameters they are of. llama.cpp is no dependency
+ * of this package; without it the bench says how to get it.
  */
 import { access } from 'node:fs/promises';
 import path from 'node:path';

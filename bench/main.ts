@@ -1,7 +1,7 @@
 /**
- * `npm run bench [-- NAME... --json --quick]`: figures with their baselines, measured in the same run. With `--json` stdout
- * holds one JSON object and nothing else. Without a name all of them run, one after the other. Where one fails the others'
- * results are printed all the same, and the exit status is 1.
+ * `npm run bench [-- NAME... --json --quick]`: figures with their baselines, measured in the same run. With `--json`
+ * stdout holds one JSON object and nothing else. Without a name all of them run, one after the other. Where one fails
+ * the others' results are printed all the same, and the exit status is 1.
  */
 import { askers } from './askers.ts';
 import { device } from './device.ts';

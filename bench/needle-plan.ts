@@ -23,8 +23,8 @@ export interface Haystack {
 }
 
 /**
- * Haystacks of so many seconds with `wanted` needles together. They depend on the length and the classes alone: they are
- * the same whichever other lengths are measured.
+ * Haystacks of so many seconds with `wanted` needles together. They depend on the length and the classes alone: they
+ * are the same whichever other lengths are measured.
  */
 export function haystacksOf(classes: readonly string[], seconds: number, wanted: number): Haystack[] {
   const random = seededRandom(seconds);
@@ -43,8 +43,9 @@ export function haystacksOf(classes: readonly string[], seconds: number, wanted:
 }
 
 /**
- * The same of footage, none of which is asked for: half of the classes are needles, as many in one haystack as it has room for and `most` at most, and the others
- * absent. Needle after needle they are the same classes and pictures at every length, and beside each the same absent class is asked for.
+ * The same of footage, none of which is asked for: half of the classes are needles, as many in one haystack as it has
+ * room for and `most` at most, and the others absent. Needle after needle they are the same classes and pictures at
+ * every length, and beside each the same absent class is asked for.
  */
 export function haystacksOfFootage(
   classes: readonly string[],
@@ -93,8 +94,9 @@ export function photographsOf(classes: readonly string[], random: () => number):
 }
 
 /**
- * Scenes of the haystack, each as `hay` gives it, with each needle in a slot of its own; `at` are the places of the needles.
- * from: the first of a needle's crops that is shown, where the others follow it (`Scene`). Throws RangeError where they do not fit.
+ * Scenes of the haystack, each as `hay` gives it, with each needle in a slot of its own; `at` are the places of the
+ * needles. from: the first of a needle's crops that is shown, where the others follow it (`Scene`). Throws RangeError
+ * where they do not fit.
  */
 export function plant(
   hay: (frames: number) => Scene,

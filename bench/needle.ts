@@ -1,9 +1,9 @@
 /**
  * Needles in haystacks of real video tokens, from ten seconds to a day: a thing that is shown once, for three seconds,
  * among others. Asked is whether it was seen; right is "yes" with the strongest evidence on the needle. Each needle is
- * asked twice: reading through the index, and reading everything (the baseline). Things never shown are asked as well. The
- * photographs are those that the frozen eyes know (PHOTOGRAPHS_NOTE), or those of a data folder (`--data`); between the needles
- * other photographs are shown, or real videos (`--footage`).
+ * asked twice: reading through the index, and reading everything (the baseline). Things never shown are asked as well.
+ * The photographs are those that the frozen eyes know (PHOTOGRAPHS_NOTE), or those of a data folder (`--data`); between
+ * the needles other photographs are shown, or real videos (`--footage`).
  */
 import { writeFile } from 'node:fs/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
@@ -87,7 +87,10 @@ function summary(results: readonly NeedleResult[]): Record<string, unknown> {
   };
 }
 
-/** Of the needles that reading everything answered right in `before`, the share that the index answers right in `after`, which has the same ones in the same order. */
+/**
+ * Of the needles that reading everything answered right in `before`, the share that the index answers right in `after`,
+ * which has the same ones in the same order.
+ */
 function kept(before: readonly NeedleResult[], after: readonly NeedleResult[]): number | 'none' {
   const [then, now] = [before, after].map((results) => results.filter((result) => result.depth !== null));
   const right = (now ?? []).filter((_, i) => then?.[i] !== undefined && isRight(then[i].everything));

@@ -1,6 +1,6 @@
 /**
- * Several needles in one haystack: 1, 2, 4 and 8 things shown once, for three seconds each, all of which are asked for, as the
- * service reads (whole or through the index). Beside it the paper's figures for N needles at 128K tokens (YOCO,
+ * Several needles in one haystack: 1, 2, 4 and 8 things shown once, for three seconds each, all of which are asked for,
+ * as the service reads (whole or through the index). Beside it the paper's figures for N needles at 128K tokens (YOCO,
  * arXiv:2405.05254), which are of text.
  */
 import { DEFAULT_BUNDLE } from '../src/config.ts';

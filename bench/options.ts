@@ -12,7 +12,10 @@ export interface BenchOptions {
   readonly gguf: string | undefined;
   /** Needles at each length of the video. */
   readonly needles: number;
-  /** Folder of labelled pictures that needles and haystacks are made of, or undefined for the photographs of the recorded tests. */
+  /**
+   * Folder of labelled pictures that needles and haystacks are made of, or undefined for the photographs of the
+   * recorded tests.
+   */
   readonly data: string | undefined;
   /** Videos that haystacks are made of, or undefined for photographs. None of what is asked for may be in them. */
   readonly footage: readonly string[] | undefined;

@@ -1,6 +1,6 @@
 /**
- * What int8 pages change: the same ten minutes of video in full precision and sealed, the same questions, greedy answers.
- * Reported is in how many the whole answer is the same, token for token.
+ * What int8 pages change: the same ten minutes of video in full precision and sealed, the same questions, greedy
+ * answers. Reported is in how many the whole answer is the same, token for token.
  */
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { PAGE_FRAMES } from '../src/model/kv-cache.ts';

@@ -1,7 +1,7 @@
 /**
  * A question asked of the cache, against what most services do: the last frames are encoded again for each question
- * (vision and self-decoder), by the same model. Both in turns in one process, while four live streams play in the service
- * beside it: both share the cores with the same work. The frames that are read again lie in memory, decoded.
+ * (vision and self-decoder), by the same model. Both in turns in one process, while four live streams play in the
+ * service beside it: both share the cores with the same work. The frames that are read again lie in memory, decoded.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';

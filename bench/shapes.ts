@@ -25,7 +25,9 @@ export async function readShapes(): Promise<Record<ShapeName, TransformerShape>>
   return z.object({ transformer: shape, 'smollm2-135m': shape }).parse(JSON.parse(text));
 }
 
-/** Whether the graph `transformer` still has the bundle's shape; of its answers' tokens there may be a few more or less. */
+/**
+ * Whether the graph `transformer` still has the bundle's shape; of its answers' tokens there may be a few more or less.
+ */
 export function fits(s: TransformerShape, c: BundleConfig): boolean {
   return (
     s.layers === c.selfLayers + c.crossLayers &&

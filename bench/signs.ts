@@ -1,6 +1,7 @@
 /**
- * What signs and screens say: the drawn signs of the recorded tests, in faces that the bundle never saw, each for two seconds. Asked
- * is what it says and the colour of its ground; beside it what the answer that is most often right would get.
+ * What signs and screens say: the drawn signs of the recorded tests, in faces that the bundle never saw, each for two
+ * seconds. Asked is what it says and the colour of its ground; beside it what the answer that is most often right would
+ * get.
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,7 +1,7 @@
 /**
- * How many live streams at two frames a second this machine can take: more and more clips are played in real time, until
- * frames are lost or late, or fewer come than are played. Where the time goes at each step. Baselines: what the vision graph alone, and ffmpeg alone,
- * could take with the whole machine.
+ * How many live streams at two frames a second this machine can take: more and more clips are played in real time,
+ * until frames are lost or late, or fewer come than are played. Where the time goes at each step. Baselines: what the
+ * vision graph alone, and ffmpeg alone, could take with the whole machine.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FrameWatch, totals } from './frame-watch.ts';
@@ -107,7 +107,9 @@ function isGood({ lostOrLateShare, keptUp: kept }: Stage): boolean {
   return kept && lostOrLateShare <= ALLOWED;
 }
 
-/** Nearly all frames that `streams` play in so many seconds came; each may miss one, whose clip begins anew just then. */
+/**
+ * Nearly all frames that `streams` play in so many seconds came; each may miss one, whose clip begins anew just then.
+ */
 export function keptUp(frames: number, streams: number, seconds: number): boolean {
   return frames >= (1 - ALLOWED) * streams * (FPS * seconds - 1);
 }

@@ -1,8 +1,9 @@
 /**
- * YOCO against a decoder-only Transformer: bytes that are cached, a frame, a first token, decoding, at cache lengths up to
- * a million tokens. Baselines, run by the same ONNX Runtime with as many threads: a Transformer of the bundle's own shape
- * (every layer with the heads of the bundle's cross-decoder and a K, V of its own), and one of the shape of SmolLM2-135M.
- * Their weights are a formula (models/training/transformer_graph.py): speed and size are measured, nothing else.
+ * YOCO against a decoder-only Transformer: bytes that are cached, a frame, a first token, decoding, at cache lengths up
+ * to a million tokens. Baselines, run by the same ONNX Runtime with as many threads: a Transformer of the bundle's own
+ * shape (every layer with the heads of the bundle's cross-decoder and a K, V of its own), and one of the shape of
+ * SmolLM2-135M. Their weights are a formula (models/training/transformer_graph.py): speed and size are measured,
+ * nothing else.
  */
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { readBundle } from '../src/model/bundle.ts';

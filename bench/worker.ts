@@ -1,4 +1,7 @@
-/** Runs a file of this folder in a process of its own, started as the engine is, which answers one message with one message. */
+/**
+ * Runs a file of this folder in a process of its own, started as the engine is, which answers one message with one
+ * message.
+ */
 import { fileURLToPath } from 'node:url';
 import { forkLean } from '../src/engine/child.ts';
 

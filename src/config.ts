@@ -109,7 +109,9 @@ function isOfAService(variable: string, value: string): boolean {
   return OF_A_SERVICE.test(variable) || (name.test(variable) && address.test(value));
 }
 
-/** `YOCO_PORT=9000` -> `{ port: '9000' }`; lists are separated by commas; `YOCO_TLS_KEY` and `YOCO_TLS_CERT` are files. */
+/**
+ * `YOCO_PORT=9000` -> `{ port: '9000' }`; lists are separated by commas; `YOCO_TLS_KEY` and `YOCO_TLS_CERT` are files.
+ */
 function configFromEnvironment(env: NodeJS.ProcessEnv): { input: ConfigInput; variables: Variables } {
   const input: Record<string, unknown> = {};
   const tls: Record<string, string> = {};
@@ -129,7 +131,9 @@ function configFromEnvironment(env: NodeJS.ProcessEnv): { input: ConfigInput; va
   return { input: Object.keys(tls).length > 0 ? { ...input, tls } : input, variables };
 }
 
-/** Throws `config_invalid` for a variable that begins as settings do and is none, for commands that read no settings. */
+/**
+ * Throws `config_invalid` for a variable that begins as settings do and is none, for commands that read no settings.
+ */
 export function checkVariables(env: NodeJS.ProcessEnv): void {
   const { variables } = configFromEnvironment(env);
   for (const [key, variable] of variables) {
@@ -181,7 +185,8 @@ export async function readConfig(
 
 async function readConfigFile(file: string): Promise<ConfigInput> {
   try {
-    // Warnings would quote the line, which may hold a key: an unquoted one that begins with "!" is a tag that nobody knows.
+    // Warnings would quote the line, which may hold a key: an unquoted one that begins with "!" is a tag that nobody
+    // knows.
     const value: unknown = parseYaml(await readFile(file, 'utf8'), { logLevel: 'error' });
     if (value === null) return {};
     if (typeof value === 'object' && !Array.isArray(value)) return value;
@@ -195,7 +200,10 @@ async function readConfigFile(file: string): Promise<ConfigInput> {
   throw new YocoError('config_invalid', { param: 'config', detail: `${file} does not hold settings.` });
 }
 
-/** `ENOENT`, or `BAD_INDENT at line 3, column 1` of YAML, by the parser's name for it: its sentences may quote the file, which may hold keys. */
+/**
+ * `ENOENT`, or `BAD_INDENT at line 3, column 1` of YAML, by the parser's name for it: its sentences may quote the file,
+ * which may hold keys.
+ */
 function whyNot(cause: unknown): string {
   // An alias without its anchor: the parser has no name for it, and no place.
   if (cause instanceof ReferenceError) return 'a value that begins with "*" needs quotation marks';

@@ -1,6 +1,7 @@
 /**
- * What the clocks of a time zone show. Zones have their names in the database of the IANA ("Europe/Berlin"), which Node brings along; undefined
- * is the zone of the process. A clock's time is the ms since 1970 at which a clock of UTC shows the same.
+ * What the clocks of a time zone show. Zones have their names in the database of the IANA ("Europe/Berlin"), which Node
+ * brings along; undefined is the zone of the process. A clock's time is the ms since 1970 at which a clock of UTC shows
+ * the same.
  */
 
 const DAY_MS = 86_400_000;
@@ -37,8 +38,8 @@ export function dateAndTimeAt(ms: number, zone?: string): readonly [date: string
 }
 
 /**
- * The instant at which the zone's clocks show that. If there are two, since clocks are set back, it is the first; a time that they skip is as long after
- * the change as it would have been without (2:30 is 3:30).
+ * The instant at which the zone's clocks show that. If there are two, since clocks are set back, it is the first; a
+ * time that they skip is as long after the change as it would have been without (2:30 is 3:30).
  */
 export function instantAt(clockMs: number, zone?: string): number {
   const [before, after] = [clockMs - offsetMs(clockMs - DAY_MS, zone), clockMs - offsetMs(clockMs + DAY_MS, zone)];

@@ -10,8 +10,8 @@ const MOST_WORDS = 5;
 const PRECISIONS = { int8: 'older frames rounded', thinned: 'older frames thinned' };
 
 /**
- * One question and its answer. `stream` is the name of the one that is asked, or null for all. `actions`: cancel(card), again(card), look(card, span), mark(card), markAnew(card).
- * States: waiting, writing, done, failed.
+ * One question and its answer. `stream` is the name of the one that is asked, or null for all. `actions`: cancel(card),
+ * again(card), look(card, span), mark(card), markAnew(card). States: waiting, writing, done, failed.
  */
 export class AnswerCard {
   responseId = null;
@@ -186,7 +186,10 @@ export class AnswerCard {
   }
 }
 
-/** Newest first; when there are too many, the oldest go that are not open: a standing question may be older than all others. */
+/**
+ * Newest first; when there are too many, the oldest go that are not open: a standing question may be older than all
+ * others.
+ */
 export class AnswerList {
   #cards = [];
 
@@ -234,8 +237,9 @@ function begin({ since, streams }) {
 }
 
 /**
- * Of what was asked about now, where a camera is away. What a question itself limits to an earlier time is no older for that, so where an
- * answer may rest on old frames the streams themselves are looked up; of those that cannot be nothing is said.
+ * Of what was asked about now, where a camera is away. What a question itself limits to an earlier time is no older for
+ * that, so where an answer may rest on old frames the streams themselves are looked up; of those that cannot be nothing
+ * is said.
  */
 async function tellOldFrames({ streams }, place) {
   if (streams.every(({ as_of_time: time }) => oldText(time, serviceNow()) === '')) return;

@@ -23,7 +23,9 @@ export function storeKey(key) {
   else keptInTab.delete(KEY);
 }
 
-/** What time it is, ms since 1970, by the clock that dates the frames: how old one is this device's own may not know. */
+/**
+ * What time it is, ms since 1970, by the clock that dates the frames: how old one is this device's own may not know.
+ */
 export function serviceNow() {
   return Date.now() + aheadMs;
 }
@@ -59,7 +61,10 @@ export async function standingQuestions(name) {
   return (await (await send(`v1/streams/${encodeURIComponent(name)}/standing_questions`)).json()).data;
 }
 
-/** The kept frame at or before `t`, in seconds or as wall time (newest when absent): an object URL, to be revoked, and its time. */
+/**
+ * The kept frame at or before `t`, in seconds or as wall time (newest when absent): an object URL, to be revoked, and
+ * its time.
+ */
 export async function frame(name, t) {
   const query = t === undefined ? '' : `?t=${encodeURIComponent(typeof t === 'number' ? Math.max(0, t) : t)}`;
   const response = await send(`v1/streams/${encodeURIComponent(name)}/frames${query}`);

@@ -2,7 +2,9 @@
 import { standingQuestions } from './api.js';
 import { element, timeElement } from './format.js';
 
-/** From a new frame to a look at what was told of it, ms: frames come several times a second, and answers after them. */
+/**
+ * From a new frame to a look at what was told of it, ms: frames come several times a second, and answers after them.
+ */
 const LOOK_AFTER_MS = 2_000;
 
 export class FiledQuestions {

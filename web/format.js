@@ -36,8 +36,8 @@ const UNITS = [
 const OLD_MS = 10_000;
 
 /**
- * `newest frame 3 h old`; '' where it is not old, there is none, or it is one of a recording (`recorded`: when that was made, or null). `time` is its
- * RFC 3339 one or null. Of a stream that is seldom looked at two frames are waited for.
+ * `newest frame 3 h old`; '' where it is not old, there is none, or it is one of a recording (`recorded`: when that was
+ * made, or null). `time` is its RFC 3339 one or null. Of a stream that is seldom looked at two frames are waited for.
  */
 export function oldText(time, nowMs, { fps = 2, of = '', recorded = null } = {}) {
   const age = time === null || recorded !== null ? 0 : nowMs - Date.parse(time);

@@ -1,4 +1,7 @@
-/** What the browser keeps for the page. Where it may keep nothing (site data is blocked) memory does, until the page is left. */
+/**
+ * What the browser keeps for the page. Where it may keep nothing (site data is blocked) memory does, until the page is
+ * left.
+ */
 
 function kept(store) {
   const memory = new Map();

@@ -54,7 +54,9 @@ function ownName(base) {
   return `${base}-${letters}`;
 }
 
-/** `before`: the key that one which was just typed stands in for: it is taken back where the new one is not accepted. */
+/**
+ * `before`: the key that one which was just typed stands in for: it is taken back where the new one is not accepted.
+ */
 async function loadStreams(wanted, before) {
   clearTimeout(looking);
   let data, bundle, mayChange;
@@ -319,7 +321,8 @@ function ask(question, asOf = moment, all = $('all-streams').checked) {
   if (text === '' || !realtime.isOpen || status === null) return;
   const stream = all ? null : $('stream').value;
   const followUp = $('follow-up').checked;
-  // A question begins the conversation anew, so that the next one may follow up; beside one that is being answered there it stands alone.
+  // A question begins the conversation anew, so that the next one may follow up; beside one that is being answered
+  // there it stands alone.
   const alone = !followUp && answers.open.some((card) => card.inConversation);
   const card = new AnswerCard({ question: text, stream, asOf }, actions);
   answers.add(card);

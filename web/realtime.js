@@ -21,7 +21,10 @@ export const CLOSED_BECAUSE = {
  */
 export class Realtime extends EventTarget {
   #stream = null;
-  /** Goes up with each `connect` and `close`: what was begun before is of no use then, though it may be of the same stream. */
+  /**
+   * Goes up with each `connect` and `close`: what was begun before is of no use then, though it may be of the same
+   * stream.
+   */
   #turn = 0;
   #socket = null;
   #attempts = 0;

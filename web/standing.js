@@ -35,7 +35,10 @@ export class StandingCard extends AnswerCard {
     this.figures.replaceChildren(`${this.asked} · since `, ...told(yoco), `, ${ASKED_AGAIN}${cut}`);
   }
 
-  /** `event` is a `yoco.standing_question.answered`. False where it is the answer that is shown: after a new connection the first is told again. */
+  /**
+   * `event` is a `yoco.standing_question.answered`. False where it is the answer that is shown: after a new connection
+   * the first is told again.
+   */
   hear(event) {
     const isNew = this.#shown === null || !isTheSame(event.answer, this.#shown.answer);
     if (isNew) this.#show(event);
@@ -60,7 +63,10 @@ export class StandingCard extends AnswerCard {
     this.done(`${this.asked} · stopped`);
   }
 
-  /** The service asks it no more, for this error; null: nothing can change any more. One that shuts down is followed by another. */
+  /**
+   * The service asks it no more, for this error; null: nothing can change any more. One that shuts down is followed by
+   * another.
+   */
   end(error) {
     if (error === null) this.done(`${this.asked} · the video has ended`);
     else if (error.code === 'shutting_down') this.interrupt();

@@ -5,7 +5,10 @@ import type { AnswerExtra } from './realtime-client.ts';
 import { spans } from './terminal.ts';
 import { ageText, wallText } from './wall-text.ts';
 
-/** `as of 14:02:03 (1:42), from 14:01:33 (1:12); newest frame 3 h old; evidence 1:20-1:26, 1:40; precision int8; confidence 0.97; first word after 80 ms`, of the answer `text`. */
+/**
+ * `as of 14:02:03 (1:42), from 14:01:33 (1:12); newest frame 3 h old; evidence 1:20-1:26, 1:40; precision int8;
+ * confidence 0.97; first word after 80 ms`, of the answer `text`.
+ */
 export function summary(text: string, yoco: AnswerExtra, old: readonly OldFrame[], now = new Date()): string {
   const { evidence, streams, precision, confidence, latency_ms: latency } = yoco;
   const several = streams.length > 1;
@@ -22,7 +25,10 @@ export function summary(text: string, yoco: AnswerExtra, old: readonly OldFrame[
   ].join('; ');
 }
 
-/** Many answers of less confidence are wrong, and most of those about what the data does not hold (docs/model.md, How sure): nobody should have to know that. */
+/**
+ * Many answers of less confidence are wrong, and most of those about what the data does not hold (docs/model.md, How
+ * sure): nobody should have to know that.
+ */
 const GUESS_BELOW = 0.5;
 /** What is longer is a sentence, which can be said in many ways and so has little confidence, right or wrong. */
 const MOST_WORDS = 5;
@@ -34,7 +40,10 @@ export function confidenceText(confidence: number, text: string): string {
   return `confidence ${confidence.toFixed(2)}${isGuess ? ', a guess' : ''}`;
 }
 
-/** One stream's moment also has the time of its own clock, on which its evidence is told; several streams have none in common. */
+/**
+ * One stream's moment also has the time of its own clock, on which its evidence is told; several streams have none in
+ * common.
+ */
 function about({ as_of: asOf, as_of_time: asOfTime, since, streams }: AnswerExtra, now: Date): string {
   const moment = (time: string, seconds: number | null): string =>
     seconds === null ? wallText(time, now) : `${wallText(time, now)} (${clockText(seconds * 1000)})`;

@@ -106,7 +106,10 @@ const OF_STANDING = [
   ['minConfidence', 'min-confidence'],
 ] as const;
 
-/** Null where the questions are asked once. Throws `invalid_request` that names the flag; what the numbers may be the service says. */
+/**
+ * Null where the questions are asked once. Throws `invalid_request` that names the flag; what the numbers may be the
+ * service says.
+ */
 function standingOf(questions: readonly string[], flags: AskFlags): Standing | null {
   const invalid = (param: string, detail: string): YocoError => new YocoError('invalid_request', { param, detail });
   if (flags.standing !== true) {
@@ -175,7 +178,10 @@ async function printStanding(question: string, event: StandingAnswer, flags: Ask
   await tellOf(answer, yoco, flags);
 }
 
-/** What an answer is about, of these words, under it; how old the newest frame is has to be said where nobody chose the moment. */
+/**
+ * What an answer is about, of these words, under it; how old the newest frame is has to be said where nobody chose the
+ * moment.
+ */
 async function tellOf(text: string, yoco: AnswerExtra, flags: AskFlags): Promise<void> {
   const names = flags.asOf === undefined ? yoco.streams.map(({ name }) => name) : [];
   process.stderr.write(`  ${summary(text, yoco, await oldFrames(serverOf(flags), names))}\n`);
@@ -201,8 +207,8 @@ const OF_ALL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /**
- * One after the other. One that has no answer is told, and leaves the others, and the exit status is then 1. Throws what concerns all, which in a
- * conversation is each error, since the next question is asked after that one.
+ * One after the other. One that has no answer is told, and leaves the others, and the exit status is then 1. Throws
+ * what concerns all, which in a conversation is each error, since the next question is asked after that one.
  */
 async function askAll(
   client: RealtimeClient,

@@ -6,7 +6,10 @@ export interface Certificate {
   readonly cert: Buffer;
 }
 
-/** `files` are paths. Throws `config_invalid` that names the file's setting; whether the two fit together the server sees. */
+/**
+ * `files` are paths. Throws `config_invalid` that names the file's setting; whether the two fit together the server
+ * sees.
+ */
 export async function readCertificate(files: { readonly key: string; readonly cert: string }): Promise<Certificate> {
   const read = async (name: 'key' | 'cert'): Promise<Buffer> => {
     try {

@@ -1,6 +1,8 @@
 import type { YocoError } from '../errors.ts';
 
-/** Lines for stderr: what went wrong (`of` what, where that is not plain), and where in the code if nobody expected it. */
+/**
+ * Lines for stderr: what went wrong (`of` what, where that is not plain), and where in the code if nobody expected it.
+ */
 export function errorText({ message, code, cause }: YocoError, of?: string): string {
   const line = `error: ${of === undefined ? '' : `${of}: `}${message} (${code})\n`;
   // What a service tells of has its cause there.

@@ -4,8 +4,8 @@ import { isatty } from 'node:tty';
 const STDERR = 2;
 
 /**
- * What SIGHUP does: by convention a service reads its files anew. A terminal that is closed sends it too, and then it ends the process as it would
- * by itself. Not on Windows, where it is the end of a console, and of all that runs there.
+ * What SIGHUP does: by convention a service reads its files anew. A terminal that is closed sends it too, and then it
+ * ends the process as it would by itself. Not on Windows, where it is the end of a console, and of all that runs there.
  */
 export class Hangups {
   #act: (() => Promise<void>) | null = null;
@@ -28,7 +28,10 @@ export class Hangups {
     process.on('SIGHUP', hear);
   }
 
-  /** Acts on each from now on, one at a time: what came before this, or comes meanwhile, is acted on once, after it. `act` must not reject. */
+  /**
+   * Acts on each from now on, one at a time: what came before this, or comes meanwhile, is acted on once, after it.
+   * `act` must not reject.
+   */
   begin(act: () => Promise<void>): void {
     this.#act = act;
     void this.#next();

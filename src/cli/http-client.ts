@@ -12,8 +12,8 @@ export function serviceOptions(command: Command): Command {
 }
 
 /**
- * The header for what YOCO_API_KEY holds; empty is none, and a blank or line end around it, as files have it, is no part of it.
- * Throws `invalid_request` where it can be no key; it is not repeated.
+ * The header for what YOCO_API_KEY holds; empty is none, and a blank or line end around it, as files have it, is no
+ * part of it. Throws `invalid_request` where it can be no key; it is not repeated.
  */
 export function authorization(text: string | undefined): { readonly authorization?: string } {
   const key = text?.trim() ?? '';
@@ -26,7 +26,9 @@ export function authorization(text: string | undefined): { readonly authorizatio
 
 export interface Told {
   readonly answer: unknown;
-  /** When, ms since 1970, by the service's clock, which dates its frames and need not be this machine's; to a second. */
+  /**
+   * When, ms since 1970, by the service's clock, which dates its frames and need not be this machine's; to a second.
+   */
   readonly atMs: number;
 }
 

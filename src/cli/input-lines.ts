@@ -2,8 +2,8 @@
 import { YocoError } from '../errors.ts';
 
 /**
- * The lines of UTF-8, without their ends. `name` is what the error calls them. Throws `invalid_request` where there is more
- * than `maxBytes`, before the rest is read.
+ * The lines of UTF-8, without their ends. `name` is what the error calls them. Throws `invalid_request` where there is
+ * more than `maxBytes`, before the rest is read.
  */
 export async function inputLines(input: AsyncIterable<Uint8Array>, name: string, maxBytes: number): Promise<string[]> {
   const pieces: Uint8Array[] = [];

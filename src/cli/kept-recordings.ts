@@ -1,4 +1,7 @@
-/** Recordings that were read once: a snapshot of each lies in the folder of snapshots, and stands for it while it is the same. */
+/**
+ * Recordings that were read once: a snapshot of each lies in the folder of snapshots, and stands for it while it is the
+ * same.
+ */
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,7 +11,9 @@ import type { Streams } from '../live/live-service.ts';
 import type { SourceStream } from '../live/live-stream.ts';
 import type { SnapshotInfo } from '../live/types.ts';
 
-/** Characters of a recording's own name in that of its snapshot, which has 128 at most, and of its stream, which has 64. */
+/**
+ * Characters of a recording's own name in that of its snapshot, which has 128 at most, and of its stream, which has 64.
+ */
 const SNAPSHOT_NAME_CHARS = 100;
 const STREAM_NAME_CHARS = 40;
 
@@ -82,7 +87,10 @@ export class KeptRecordings {
     }
   }
 
-  /** Keeps a stream that has read all of its recording. Where it cannot be written the answers go on: it is told, and no more. */
+  /**
+   * Keeps a stream that has read all of its recording. Where it cannot be written the answers go on: it is told, and no
+   * more.
+   */
   async keep({ snapshot, stream }: RecordingNames): Promise<void> {
     try {
       this.#known.set(snapshot, await this.#live.snapshot(stream, snapshot));

@@ -3,7 +3,9 @@ import { engineConfig, readConfig } from '../config.ts';
 import { YocoError } from '../errors.ts';
 import { type LiveServiceOptions, Streams } from '../live/live-service.ts';
 
-/** A command that a person waits for must not connect for ever: a source that refuses this often in a row has failed. */
+/**
+ * A command that a person waits for must not connect for ever: a source that refuses this often in a row has failed.
+ */
 const MAX_ATTEMPTS = 3;
 
 interface LocalOptions extends Partial<Pick<LiveServiceOptions, 'thumbnailLimitBytes' | 'onWarning'>> {
@@ -12,8 +14,8 @@ interface LocalOptions extends Partial<Pick<LiveServiceOptions, 'thumbnailLimitB
 }
 
 /**
- * `bundle`: the flag, if it was given; `options`: other than those of any command. Warnings go to stderr by default. Throws what
- * `readConfig` and `Streams.start` throw, and `snapshots_off` where `keep` has no folder.
+ * `bundle`: the flag, if it was given; `options`: other than those of any command. Warnings go to stderr by default.
+ * Throws what `readConfig` and `Streams.start` throw, and `snapshots_off` where `keep` has no folder.
  */
 export async function startLocalStreams(
   bundle: string | undefined,

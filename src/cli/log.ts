@@ -5,8 +5,8 @@ import { type DestinationStream, pino } from 'pino';
 const WAITING_BYTES = 2 ** 20;
 
 /**
- * A log that cannot be written (a full disk, a terminal that is gone) must not end what it tells of, nor keep it from ending: without a listener
- * an error ends the process, and then pino tries for ever to write what is left.
+ * A log that cannot be written (a full disk, a terminal that is gone) must not end what it tells of, nor keep it from
+ * ending: without a listener an error ends the process, and then pino tries for ever to write what is left.
  */
 export function logDestination(): DestinationStream {
   const log = pino.destination({ dest: process.stderr.fd, maxLength: WAITING_BYTES });

@@ -1,4 +1,7 @@
-/** How old the newest frame of a stream is: no answer about "now" is younger, and a camera that is away says nothing of it. */
+/**
+ * How old the newest frame of a stream is: no answer about "now" is younger, and a camera that is away says nothing of
+ * it.
+ */
 import { z } from 'zod';
 import { lookAt } from './http-client.ts';
 
@@ -16,12 +19,18 @@ const newest = z
   .object({ fps: z.number(), last_time: z.string().nullable(), recorded_at: z.string().nullish() })
   .loose();
 
-/** By the clock that said `atMs`; null without a frame. What was read faster than it plays is of the future, and of age 0. */
+/**
+ * By the clock that said `atMs`; null without a frame. What was read faster than it plays is of the future, and of age
+ * 0.
+ */
 export function ageOf(lastTime: string | null, atMs: number): number | null {
   return lastTime === null ? null : Math.max(0, atMs - Date.parse(lastTime));
 }
 
-/** Those of the streams whose newest frame is old, where that is no recording's; of a stream that is seldom looked at only where two frames have not come. */
+/**
+ * Those of the streams whose newest frame is old, where that is no recording's; of a stream that is seldom looked at
+ * only where two frames have not come.
+ */
 export async function oldFrames(server: string, streams: readonly string[]): Promise<OldFrame[]> {
   const ages = await Promise.all(streams.map((stream) => oldFrame(server, stream).catch(() => null)));
   return ages.filter((age) => age !== null);

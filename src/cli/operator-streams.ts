@@ -1,4 +1,7 @@
-/** The streams that the operator's files make, and how they follow these files when they change. Streams of clients are none of them. */
+/**
+ * The streams that the operator's files make, and how they follow these files when they change. Streams of clients are
+ * none of them.
+ */
 import { constants } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
@@ -12,7 +15,10 @@ import { systemReason } from '../system-code.ts';
 import { errorFields } from './error-text.ts';
 import { missingFile } from './missing-file.ts';
 
-/** What became of the streams, by name; `failed` are those that are as they were, since their files say what cannot be done. */
+/**
+ * What became of the streams, by name; `failed` are those that are as they were, since their files say what cannot be
+ * done.
+ */
 export interface Followed {
   readonly created: string[];
   readonly changed: string[];
@@ -55,8 +61,9 @@ export class OperatorStreams {
   }
 
   /**
-   * Deletes the streams whose files are gone, changes those whose files say something else or whose sources have failed for good, and makes those that
-   * are new, also one that a client has deleted. What goes wrong with one is logged, and leaves the others. Begins with no further one once `stop` is aborted.
+   * Deletes the streams whose files are gone, changes those whose files say something else or whose sources have failed
+   * for good, and makes those that are new, also one that a client has deleted. What goes wrong with one is logged, and
+   * leaves the others. Begins with no further one once `stop` is aborted.
    */
   async follow(
     definitions: readonly StreamDefinition[],
@@ -152,8 +159,8 @@ export function checkKept(definitions: readonly StreamDefinition[], { snapshots,
 }
 
 /**
- * Warns of a folder in which nothing can be written, where streams of these definitions are kept: else that is heard of only when the first of them is,
- * by default a quarter of an hour later. Makes the folder.
+ * Warns of a folder in which nothing can be written, where streams of these definitions are kept: else that is heard of
+ * only when the first of them is, by default a quarter of an hour later. Makes the folder.
  */
 export async function checkFolder(
   definitions: readonly StreamDefinition[],

@@ -9,8 +9,8 @@ import { inputLines } from './input-lines.ts';
 const MAX_BYTES = 2 ** 20;
 
 /**
- * `file` has one question a line; blank lines and those that begin with `#` are left out. Throws `invalid_request` where there
- * is no question or the file cannot be read, `question_empty` and `question_too_long`.
+ * `file` has one question a line; blank lines and those that begin with `#` are left out. Throws `invalid_request`
+ * where there is no question or the file cannot be read, `question_empty` and `question_too_long`.
  */
 export async function listQuestions(given: readonly string[], file?: string): Promise<readonly string[]> {
   given.forEach((question) => {

@@ -122,8 +122,8 @@ export class RealtimeClient {
   }
 
   /**
-   * Throws `invalid_request` (`server`, or of the key), `service_unreachable` when no service answers, or what the service answered
-   * instead of opening.
+   * Throws `invalid_request` (`server`, or of the key), `service_unreachable` when no service answers, or what the
+   * service answered instead of opening.
    */
   static async connect(options: ClientOptions): Promise<RealtimeClient> {
     const url = endpoint(options.server, '/v1/realtime');
@@ -155,8 +155,8 @@ export class RealtimeClient {
   }
 
   /**
-   * Asks, and calls back with each piece of the answer. Throws the service's error, `connection_closed`, and `service_unreachable` where
-   * what answers is not the service.
+   * Asks, and calls back with each piece of the answer. Throws the service's error, `connection_closed`, and
+   * `service_unreachable` where what answers is not the service.
    */
   async ask(question: string, onDelta: (piece: string) => void, params: AskParams = {}): Promise<AskOutcome> {
     const item = { type: 'message', role: 'user', content: [{ type: 'input_text', text: question }] };
@@ -182,8 +182,8 @@ export class RealtimeClient {
   }
 
   /**
-   * Asks again and again, and yields the first answer and every change. Ends when all that is asked has ended, and throws
-   * what `ask` throws.
+   * Asks again and again, and yields the first answer and every change. Ends when all that is asked has ended, and
+   * throws what `ask` throws.
    */
   async *stand(question: string, params: StandParams = {}): AsyncGenerator<StandingAnswer, void> {
     const { minConfidence, ...others } = params;
@@ -250,7 +250,9 @@ export class RealtimeClient {
   }
 }
 
-/** Why a connection was closed. The service's own reason is an error's code and message: of these the message is told. */
+/**
+ * Why a connection was closed. The service's own reason is an error's code and message: of these the message is told.
+ */
 function closing(code: number, reason: string): YocoError {
   const [, name = '', message = ''] = /^(\w+): (.+)$/s.exec(reason) ?? [];
   const told = Object.hasOwn(ERRORS, name) ? message : reason;

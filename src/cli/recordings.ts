@@ -22,13 +22,16 @@ const MAX_LIST_BYTES = 4 * 2 ** 20;
 export interface Sources {
   /** Paths and addresses, as they were given. */
   readonly all: readonly string[];
-  /** Whether one was named by itself; of a list each is named in what is printed, and one that fails leaves the others. */
+  /**
+   * Whether one was named by itself; of a list each is named in what is printed, and one that fails leaves the others.
+   */
   readonly alone: boolean;
 }
 
 /**
- * `source` is a file, an address, a folder, or `-` for paths on stdin. `warn` hears of folders in it that cannot be read.
- * Throws `source_not_found` for a folder without a recording, `invalid_request` for a list that is empty or too long.
+ * `source` is a file, an address, a folder, or `-` for paths on stdin. `warn` hears of folders in it that cannot be
+ * read. Throws `source_not_found` for a folder without a recording, `invalid_request` for a list that is empty or too
+ * long.
  */
 export async function findSources(
   source: string,

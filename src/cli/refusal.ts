@@ -17,8 +17,8 @@ export function refusal(body: string, status: number): YocoError {
 }
 
 /**
- * An error that the service told as its code and its message; null where the catalogue has no such code. What it says of
- * a key speaks of headers, which nobody sends by hand here.
+ * An error that the service told as its code and its message; null where the catalogue has no such code. What it says
+ * of a key speaks of headers, which nobody sends by hand here.
  */
 export function serviceError(code: string, message: string): YocoError | null {
   if (code !== 'unauthorized') return YocoError.told(code, message);

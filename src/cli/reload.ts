@@ -1,4 +1,7 @@
-/** Reads the stream files, the certificate and the keys of a running service anew. All other settings are read at the start alone. */
+/**
+ * Reads the stream files, the certificate and the keys of a running service anew. All other settings are read at the
+ * start alone.
+ */
 import { X509Certificate } from 'node:crypto';
 import type { Config } from '../config.ts';
 import { YocoError } from '../errors.ts';
@@ -24,7 +27,10 @@ export interface Reloaded {
 /** Settings that are followed. */
 const FOLLOWED: ReadonlySet<string> = new Set(['api_keys', 'view_keys']);
 
-/** Never rejects: what goes wrong is logged. A file that is wrong changes no stream; a certificate, or keys, that cannot be used are not taken. */
+/**
+ * Never rejects: what goes wrong is logged. A file that is wrong changes no stream; a certificate, or keys, that cannot
+ * be used are not taken.
+ */
 export async function reload(service: Reloaded): Promise<void> {
   const { config, log, server, streams, stop } = service;
   if (stop.aborted) return;

@@ -57,9 +57,9 @@ export interface RunningService {
 }
 
 /**
- * Loads the model, starts these streams, and listens. Null when `stop` was aborted before that: then the step in progress
- * is the last one, and what it has started has ended.
- * Throws `config_invalid` that names the setting, what `Streams.start` throws, and of a stream the error with its name.
+ * Loads the model, starts these streams, and listens. Null when `stop` was aborted before that: then the step in
+ * progress is the last one, and what it has started has ended. Throws `config_invalid` that names the setting, what
+ * `Streams.start` throws, and of a stream the error with its name.
  */
 export async function startService(
   config: Config,
@@ -145,8 +145,8 @@ async function start(
 }
 
 /**
- * For the log, once the engine was lost and is back: streams that begin empty, and those that are read from their kept files. A recording among the
- * first has lost what was read of it, which SIGHUP reads again once it has ended.
+ * For the log, once the engine was lost and is back: streams that begin empty, and those that are read from their kept
+ * files. A recording among the first has lost what was read of it, which SIGHUP reads again once it has ended.
  */
 function whatWasLost(live: Streams): Record<string, readonly string[]> {
   const lacking = live.list().filter(({ lacksMemory }) => lacksMemory);

@@ -42,7 +42,10 @@ export function endpoint(server: string, path: string): URL {
   return url;
 }
 
-/** `service_unreachable` that says where nobody answers, or whose certificate is refused, and why, by the system's name for it. */
+/**
+ * `service_unreachable` that says where nobody answers, or whose certificate is refused, and why, by the system's name
+ * for it.
+ */
 export function noAnswer(server: string, cause: unknown): YocoError {
   const reason = systemCode(cause);
   const why = reason === undefined ? '' : ` (${reason})`;

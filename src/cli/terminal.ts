@@ -35,7 +35,10 @@ export class ProgressLine {
   }
 }
 
-/** One Ctrl-C may come twice: the terminal sends it to all of a group, and npm, one of them, passes it on, late where the machine is busy. */
+/**
+ * One Ctrl-C may come twice: the terminal sends it to all of a group, and npm, one of them, passes it on, late where
+ * the machine is busy.
+ */
 const SAME_CTRL_C_MS = 1_000;
 
 /** Aborted by the first Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once, with status 130. */
@@ -69,8 +72,8 @@ export async function aborted(signal: AbortSignal): Promise<void> {
 const SIGNAL_MS = 100;
 
 /**
- * Whether what went wrong comes of a stop: a Ctrl-C reaches all of a group, the engine too, whose end may be heard of before
- * the signal itself.
+ * Whether what went wrong comes of a stop: a Ctrl-C reaches all of a group, the engine too, whose end may be heard of
+ * before the signal itself.
  */
 export async function comesOfStop(stop: AbortSignal): Promise<boolean> {
   await Promise.race([aborted(stop), sleep(SIGNAL_MS)]);

@@ -7,7 +7,10 @@ export function wallText(time: string, now = new Date(), zone = ownZone()): stri
   return date === dateAndTimeAt(now.getTime(), zone)[0] ? clock : `${date} ${clock}`;
 }
 
-/** That of the service where it is a setting here too, as in the service's container, whose clock is UTC; else this machine's. */
+/**
+ * That of the service where it is a setting here too, as in the service's container, whose clock is UTC; else this
+ * machine's.
+ */
 function ownZone(): string | undefined {
   const zone = process.env['YOCO_TIME_ZONE'];
   return zone !== undefined && isTimeZone(zone) ? zone : undefined;

@@ -33,8 +33,8 @@ export interface Watched {
 }
 
 /**
- * Returns whether every question has an answer; one that has none is reported, and leaves the others. Throws `source_not_found`, and
- * what the source failed with before its first frame. Says nothing more once it is stopped.
+ * Returns whether every question has an answer; one that has none is reported, and leaves the others. Throws
+ * `source_not_found`, and what the source failed with before its first frame. Says nothing more once it is stopped.
  */
 export async function watchRecording(watching: Watching, { definition, listedAs, label }: Watched): Promise<boolean> {
   const { live, questions, limitMs, report, kept, stop } = watching;
@@ -78,8 +78,8 @@ export async function watchRecording(watching: Watching, { definition, listedAs,
 }
 
 /**
- * Resolves when the source has ended, or has been watched for long enough; with whether it was read to its end. Throws what it
- * failed with before its first frame.
+ * Resolves when the source has ended, or has been watched for long enough; with whether it was read to its end. Throws
+ * what it failed with before its first frame.
  */
 async function read(
   stream: SourceStream,

@@ -93,7 +93,10 @@ function ofSource(source: string, message: string): string {
   return `${severity}${source}: ${message.slice(about.length)}`;
 }
 
-/** Returns how much of a source is watched, ms. Throws `invalid_request` or `definition_invalid` that names the flag, and what is expected. */
+/**
+ * Returns how much of a source is watched, ms. Throws `invalid_request` or `definition_invalid` that names the flag,
+ * and what is expected.
+ */
 function checkFlags({ fps, seconds, keep, recordedAt }: WatchFlags): number {
   if (!(numberOf(fps) >= FPS.least && numberOf(fps) <= FPS.most)) {
     const detail = `--fps: expected a number from ${FPS.least} to ${FPS.most}.`;
@@ -113,7 +116,10 @@ function checkFlags({ fps, seconds, keep, recordedAt }: WatchFlags): number {
   return seconds === undefined ? Infinity : numberOf(seconds) * 1000;
 }
 
-/** The recordings of a list are of other times each, and what is at an address is a camera, or not known to be a recording. */
+/**
+ * The recordings of a list are of other times each, and what is at an address is a camera, or not known to be a
+ * recording.
+ */
 function ofOneFile(): YocoError {
   return new YocoError('invalid_request', {
     param: 'recorded_at',
@@ -121,7 +127,10 @@ function ofOneFile(): YocoError {
   });
 }
 
-/** Throws `definition_invalid` that names the field of the source, and what is expected, and `invalid_request` for an address that is to be kept. */
+/**
+ * Throws `definition_invalid` that names the field of the source, and what is expected, and `invalid_request` for an
+ * address that is to be kept.
+ */
 function definitionOf(source: string, { fps, keep, recordedAt }: WatchFlags): StreamDefinition {
   if (recordedAt !== undefined && isAddress(source)) throw ofOneFile();
   if (keep === true && isAddress(source)) {
@@ -143,7 +152,10 @@ function tellsOfTheEnd(message: string, live: Streams | undefined): boolean {
   return statuses.some(({ state, error }) => state === 'failed' && error !== null && message.endsWith(error.message));
 }
 
-/** One after the other; `next` hears which of a list it is. One of a list that fails is reported, as is a question without an answer, and the exit status is then 1. */
+/**
+ * One after the other; `next` hears which of a list it is. One of a list that fails is reported, as is a question
+ * without an answer, and the exit status is then 1.
+ */
 async function watchAll(
   watching: Watching,
   { all, alone }: Sources,

@@ -13,7 +13,10 @@ import { nextTurn } from './next-turn.ts';
 import type { AnswerEnd, AskRequest } from './protocol.ts';
 import type { RunTimes } from './run-times.ts';
 
-/** Answers that read a stream through its index, several streams, or from another time on, in one turn; each needs a reading of its own. */
+/**
+ * Answers that read a stream through its index, several streams, or from another time on, in one turn; each needs a
+ * reading of its own.
+ */
 const READ_ALONE = 4;
 
 export interface AnswerListener {
@@ -22,7 +25,10 @@ export interface AnswerListener {
   failed(error: YocoError): void;
 }
 
-/** A stream that an answer reads, up to the question's moment, and from when on; null: from the oldest frame that is kept. */
+/**
+ * A stream that an answer reads, up to the question's moment, and from when on; null: from the oldest frame that is
+ * kept.
+ */
 export interface StreamRead {
   readonly stream: EngineStream;
   readonly asOfMs: number;

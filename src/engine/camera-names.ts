@@ -15,9 +15,9 @@ const NOT_IN_WORDS = `(?! of\\b)(?<!\\bin front)(?<!\\b(?:the|a|an) [\\w-]*(?= (
 
 /**
  * `what does front-door show` -> `what does camera 1 show`. A name counts only where it stands alone, so that `door` is
- * not found in `front-door` or in `front.door`, nor where it is a word like others ("in front of", "at the front door"). Its hyphens may be
- * blanks ("front door", "cam 1"). A name that is a number, one letter, or the word `camera` itself, counts only after
- * the word `camera`: `which camera shows 2 dogs?` names no stream.
+ * not found in `front-door` or in `front.door`, nor where it is a word like others ("in front of", "at the front
+ * door"). Its hyphens may be blanks ("front door", "cam 1"). A name that is a number, one letter, or the word `camera`
+ * itself, counts only after the word `camera`: `which camera shows 2 dogs?` names no stream.
  */
 export function namesToCameras(question: string, names: readonly string[]): string {
   const numbers = new Map(names.map((name, i) => [name.toLowerCase(), i + 1]));

@@ -1,4 +1,6 @@
-/** How a process that runs the model is started, so that little stays resident in it beside the model and the caches. */
+/**
+ * How a process that runs the model is started, so that little stays resident in it beside the model and the caches.
+ */
 import { type ChildProcess, fork, type ForkOptions } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -8,11 +10,14 @@ import { fileURLToPath } from 'node:url';
  */
 const SEMI_SPACE_MIB = 1;
 const SEMI_SPACE_FLAG = '--max-semi-space-size';
-/** One heap of malloc for all threads: those of a run hardly allocate, and what a heap of their own once held stays there. */
+/**
+ * One heap of malloc for all threads: those of a run hardly allocate, and what a heap of their own once held stays
+ * there.
+ */
 const HEAPS = { MALLOC_ARENA_MAX: '1' };
 /**
- * What a run frees stays in the heap for the next one, which takes longer where it has to fetch each page of memory anew.
- * Both thresholds are set: with one alone malloc maps larger blocks each time (mallopt(3)).
+ * What a run frees stays in the heap for the next one, which takes longer where it has to fetch each page of memory
+ * anew. Both thresholds are set: with one alone malloc maps larger blocks each time (mallopt(3)).
  */
 const KEPT = {
   MALLOC_MMAP_THRESHOLD_: String(32 * 2 ** 20),
@@ -31,7 +36,10 @@ export function forkLean(entry: string, options: ForkOptions = {}): ChildProcess
 }
 
 const LOADS = /^(-r|--require|--import|--loader|--experimental-loader)(=|$)/;
-/** What this process runs in place of a file: a child that took it over would run it again, and start a child of its own. */
+/**
+ * What this process runs in place of a file: a child that took it over would run it again, and start a child of its
+ * own.
+ */
 const EVALUATES = /^(-e|-p|-pe|--eval|--print|--input-type)(=|$)/;
 const IN_TSX = /(^|[\\/])tsx([\\/]|$)/;
 
@@ -50,7 +58,10 @@ export function leanFlags(own: readonly string[], env: NodeJS.ProcessEnv): strin
   return set ? flags : [...flags, `${SEMI_SPACE_FLAG}=${SEMI_SPACE_MIB}`];
 }
 
-/** What somebody has set stays, as a variable or as one of glibc's tunables, which it reads first; of both thresholds if of one. */
+/**
+ * What somebody has set stays, as a variable or as one of glibc's tunables, which it reads first; of both thresholds if
+ * of one.
+ */
 export function leanEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const set = (variable: string, tunable: string): boolean =>
     variable in env || env['GLIBC_TUNABLES']?.includes(tunable) === true;

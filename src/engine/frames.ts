@@ -46,12 +46,14 @@ export class Frames {
     const begun = this.#seen.map(({ stream }) => stream);
     const waiting = this.#streams.withFrames().filter((stream) => !begun.includes(stream));
     if (waiting.length === 0 && begun.length === 0) return false;
-    // Vision takes longest: while answers are written, no more frames than are needed to keep up stand between two tokens.
+    // Vision takes longest: while answers are written, no more frames than are needed to keep up stand between two
+    // tokens.
     const few = Math.min(FRAME_BATCH, Math.ceil(waiting.length / 2));
     const answering = this.#asking.answering() || this.#asking.waiting();
     const overdue = waiting.filter((stream) => isOverdue(stream.frames[0]));
     const inOrder = [...overdue, ...waiting.filter((stream) => !overdue.includes(stream))];
-    // No more than a batch of overdue ones either: where all are overdue, answers would wait for every stream at each token.
+    // No more than a batch of overdue ones either: where all are overdue, answers would wait for every stream at each
+    // token.
     const most = answering ? Math.min(FRAME_BATCH, Math.max(few, overdue.length)) : FRAME_BATCH;
     await this.#see(inOrder.slice(0, Math.min(most, FRAME_BATCH - begun.length)));
     // A question goes before their step of the self-decoder, too, as long as no frame is overdue for it.
@@ -66,7 +68,10 @@ export class Frames {
     return this.#asking.waiting();
   }
 
-  /** Makes the visual tokens of one frame of each of these streams; after the first one a new question goes before the others. */
+  /**
+   * Makes the visual tokens of one frame of each of these streams; after the first one a new question goes before the
+   * others.
+   */
   async #see(chosen: readonly EngineStream[]): Promise<void> {
     const { vision } = this.#model;
     let taken = 0;

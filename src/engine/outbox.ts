@@ -1,6 +1,7 @@
 /**
- * Messages to another process: what is sent in one turn of the event loop goes as one. Each message by itself is a call of
- * the system and a wake-up over there: of many who ask at once the last would be heard of milliseconds after the first.
+ * Messages to another process: what is sent in one turn of the event loop goes as one. Each message by itself is a call
+ * of the system and a wake-up over there: of many who ask at once the last would be heard of milliseconds after the
+ * first.
  */
 export class Outbox<Message> {
   readonly #deliver: (messages: Message[]) => void;

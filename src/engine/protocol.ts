@@ -7,8 +7,8 @@ import type { WallTimes } from '../model/snapshot-format.ts';
 import type { EngineError } from './engine-error.ts';
 
 /**
- * One stream of a question, the moment up to which it may be seen (null: its newest frame) and that from which on (null: its
- * oldest frame).
+ * One stream of a question, the moment up to which it may be seen (null: its newest frame) and that from which on
+ * (null: its oldest frame).
  */
 export interface AskedStream {
   readonly name: string;
@@ -19,7 +19,10 @@ export interface AskedStream {
 export interface AskRequest {
   readonly streams: readonly AskedStream[];
   readonly question: string;
-  /** Asks what came or went, to which what was there when the reading begins is nothing new; else it is read from where it came. */
+  /**
+   * Asks what came or went, to which what was there when the reading begins is nothing new; else it is read from where
+   * it came.
+   */
   readonly ofChanges?: boolean;
   /** Earlier turns of the conversation, oldest first. */
   readonly turns: readonly Turn[];
@@ -27,13 +30,19 @@ export interface AskRequest {
   readonly temperature: number;
   readonly topP: number;
   readonly seed: number;
-  /** For benches, which compare answers of one length: it ends at `maxTokens` and not before, as with `ignore_eos` of vLLM. */
+  /**
+   * For benches, which compare answers of one length: it ends at `maxTokens` and not before, as with `ignore_eos` of
+   * vLLM.
+   */
   readonly endless?: boolean;
   /** Asked by no person: it finds a place only while half of them are free. */
   readonly unattended?: boolean;
 }
 
-/** One stream that an answer read, the moment of the newest of its frames that the answer could see, and since when it read; null: all that is kept. */
+/**
+ * One stream that an answer read, the moment of the newest of its frames that the answer could see, and since when it
+ * read; null: all that is kept.
+ */
 export interface SeenStream {
   readonly name: string;
   readonly asOfMs: number;
@@ -51,7 +60,10 @@ export interface AnswerEnd {
   readonly precision: Precision;
   /** Spans that the answer rests on, strongest first. */
   readonly evidence: readonly EvidenceSpan[];
-  /** The probability that the model gives to what it said, 0..1: of all tokens of the answer and its end, at temperature 1; 0 where nothing was said. */
+  /**
+   * The probability that the model gives to what it said, 0..1: of all tokens of the answer and its end, at temperature
+   * 1; 0 where nothing was said.
+   */
   readonly confidence: number;
   readonly inputTokens: number;
   readonly outputTokens: number;

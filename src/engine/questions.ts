@@ -1,4 +1,6 @@
-/** Questions on their way to their answers: checked, encoded, and passed through the self-decoder, several in one run. */
+/**
+ * Questions on their way to their answers: checked, encoded, and passed through the self-decoder, several in one run.
+ */
 import { type ErrorCode, YocoError } from '../errors.ts';
 import type { KvCache } from '../model/kv-cache.ts';
 import type { Model } from '../model/model.ts';
@@ -194,8 +196,8 @@ export class Questions {
 }
 
 /**
- * A reading that begins within a frame of a lively stream begins with the frame: so those who ask about the last minute at about the
- * same time share one. Only the part after `sinceMs` counts of a frame that stands for long.
+ * A reading that begins within a frame of a lively stream begins with the frame: so those who ask about the last minute
+ * at about the same time share one. Only the part after `sinceMs` counts of a frame that stands for long.
  */
 function beginOf(cache: KvCache, sinceMs: number, ofChanges: boolean): Begin {
   const first = cache.firstFrom(sinceMs);

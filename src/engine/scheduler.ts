@@ -1,11 +1,12 @@
 /**
  * One thread of model runs, fed by two queues: frames of all streams, and answers in progress.
  *
- * Each turn of the loop takes one decode step of every answer (one read of a stream's cache serves all who ask it; of answers
- * that need a read each, READ_ALONE have a step), then frames (at most one of each stream, since a frame needs the window that
- * the one before it left): few while answers are written, but a batch where some have waited for long. So while the machine keeps up no frame waits longer than OVERDUE_MS
- * and a decode step, and a new question for one run of the model at most, unless frames are overdue. Nothing here blocks between runs:
- * cancellation and new work are seen at every turn.
+ * Each turn of the loop takes one decode step of every answer (one read of a stream's cache serves all who ask it; of
+ * answers that need a read each, READ_ALONE have a step), then frames (at most one of each stream, since a frame needs
+ * the window that the one before it left): few while answers are written, but a batch where some have waited for long.
+ * So while the machine keeps up no frame waits longer than OVERDUE_MS and a decode step, and a new question for one run
+ * of the model at most, unless frames are overdue. Nothing here blocks between runs: cancellation and new work are seen
+ * at every turn.
  */
 import { YocoError } from '../errors.ts';
 import { KvCache } from '../model/kv-cache.ts';
@@ -19,7 +20,10 @@ import type { Appended, AskRequest, CacheLimits, EngineTimes } from './protocol.
 import { Questions } from './questions.ts';
 import { RunTimes } from './run-times.ts';
 
-/** The share of the places for answers that askings of no person may take: people find the others. If there is only one place, they may take it. */
+/**
+ * The share of the places for answers that askings of no person may take: people find the others. If there is only one
+ * place, they may take it.
+ */
 const UNATTENDED_SHARE = 0.5;
 
 /** A stream as a snapshot takes it. */
@@ -36,7 +40,10 @@ export interface Capture {
   readonly take: () => void;
 }
 
-/** Empty once the content is taken or the stream is closed: a snapshot that waits must not keep a cache that nobody reads any more. */
+/**
+ * Empty once the content is taken or the stream is closed: a snapshot that waits must not keep a cache that nobody
+ * reads any more.
+ */
 interface Waiting {
   stream: EngineStream | undefined;
   resolve: (captured: Captured) => void;
@@ -85,9 +92,10 @@ export class Scheduler {
   }
 
   /**
-   * What a stream holds, between two frames of it: the stream that has this name now, which is not another one of the same name by
-   * the time its content is taken. Rejects with `stream_not_found`, with `stream_deleted` as soon as it is closed, or with `stream_empty`
-   * where it has no frame yet. The content shares memory with the stream until the stream lets go of it (see `KvCache.content`).
+   * What a stream holds, between two frames of it: the stream that has this name now, which is not another one of the
+   * same name by the time its content is taken. Rejects with `stream_not_found`, with `stream_deleted` as soon as it is
+   * closed, or with `stream_empty` where it has no frame yet. The content shares memory with the stream until the
+   * stream lets go of it (see `KvCache.content`).
    */
   capture(name: string): Capture {
     const waiting: Waiting = { stream: this.#streams.get(name), resolve: () => undefined, reject: () => undefined };
@@ -132,7 +140,10 @@ export class Scheduler {
     return sizesOf(cache, cache.endOf(cache.frames - 1));
   }
 
-  /** Forgets a stream. Its frames, waiting questions, answers in progress and snapshots that wait fail with `stream_deleted`. */
+  /**
+   * Forgets a stream. Its frames, waiting questions, answers in progress and snapshots that wait fail with
+   * `stream_deleted`.
+   */
   close(name: string): void {
     const stream = this.#streams.delete(name);
     if (stream === undefined) return;
@@ -153,7 +164,9 @@ export class Scheduler {
     this.#questions.failThoseOn(name);
   }
 
-  /** Resolves when the frame's K, V are in the cache. Rejects with `stream_not_found`, `stream_deleted` or `internal`. */
+  /**
+   * Resolves when the frame's K, V are in the cache. Rejects with `stream_not_found`, `stream_deleted` or `internal`.
+   */
   append(name: string, timeMs: number, rgb: Uint8Array): Promise<Appended> {
     const stream = this.#streams.get(name);
     if (stream === undefined) return Promise.reject(new YocoError('stream_not_found'));

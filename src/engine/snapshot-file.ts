@@ -168,13 +168,19 @@ function failed(cause: unknown): YocoError {
 export interface SnapshotReader {
   readonly header: SnapshotHeader;
   readonly summary: SnapshotSummary;
-  /** Reads the next bytes into the whole of the target. Throws `snapshot_damaged` at the end of the file, `shutting_down` once it is given up. */
+  /**
+   * Reads the next bytes into the whole of the target. Throws `snapshot_damaged` at the end of the file,
+   * `shutting_down` once it is given up.
+   */
   fill(target: Uint8Array): Promise<void>;
   /** To be called once all sections are read. Throws `snapshot_damaged` unless the checksum is that of the file. */
   verify(): Promise<void>;
 }
 
-/** Opens a snapshot for `use`, until `signal` gives it up. Throws `snapshot_not_found`, `snapshot_damaged`, `snapshot_unsupported`. */
+/**
+ * Opens a snapshot for `use`, until `signal` gives it up. Throws `snapshot_not_found`, `snapshot_damaged`,
+ * `snapshot_unsupported`.
+ */
 export async function readSnapshot<T>(
   file: string,
   use: (reader: SnapshotReader) => Promise<T>,

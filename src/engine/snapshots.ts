@@ -1,4 +1,6 @@
-/** Snapshots of the streams of one scheduler. Files are written and read one after the other, beside everything else. */
+/**
+ * Snapshots of the streams of one scheduler. Files are written and read one after the other, beside everything else.
+ */
 import { YocoError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import { cacheBytes, describeContent, readContent, sectionsOf } from '../model/snapshot.ts';
@@ -42,8 +44,8 @@ export class Snapshots {
 
   /**
    * Opens a stream from a file; until its checksum is seen to be right there is no stream.
-   * Rejects with `snapshot_not_found`, `snapshot_damaged`, `snapshot_unsupported`, `stream_exists`, `stream_deleted`, `shutting_down`,
-   * and with `definition_invalid` where the limit is less than what the snapshot holds.
+   * Rejects with `snapshot_not_found`, `snapshot_damaged`, `snapshot_unsupported`, `stream_exists`, `stream_deleted`,
+   * `shutting_down`, and with `definition_invalid` where the limit is less than what the snapshot holds.
    */
   async restore(stream: string, file: string, limits: CacheLimits): Promise<Restored> {
     const closed = new AbortController();
@@ -97,7 +99,10 @@ export class Snapshots {
   }
 }
 
-/** Before more than the header is read: what does not fit the limit may be more than the whole engine has room for. Throws `definition_invalid`. */
+/**
+ * Before more than the header is read: what does not fit the limit may be more than the whole engine has room for.
+ * Throws `definition_invalid`.
+ */
 function checkRoom(header: SnapshotHeader, { limitBytes }: CacheLimits): void {
   const bytes = cacheBytes(header);
   // Frames in full precision alone are few; the next ones make room.

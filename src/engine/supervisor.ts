@@ -1,6 +1,7 @@
 /**
  * The server's side of the engine: starts the engine process, watches it, and starts it again when it dies or hangs.
- * What was in progress then fails with `engine_restarted`; streams are opened again before new frames go in: empty, or from a file.
+ * What was in progress then fails with `engine_restarted`; streams are opened again before new frames go in: empty, or
+ * from a file.
  */
 import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
@@ -44,7 +45,10 @@ export interface EngineOptions {
   readonly hangMs: number;
   /** A process that has not loaded its bundle after this long counts as hung, too. */
   readonly loadMs: number;
-  /** A process that served for longer than this was no failure to start: the pause before the next one is the first again. */
+  /**
+   * A process that served for longer than this was no failure to start: the pause before the next one is the first
+   * again.
+   */
   readonly stableMs: number;
   /** First and longest pause before a restart; it doubles with each failure in a row. */
   readonly backoffMs: readonly [number, number];
@@ -105,7 +109,10 @@ interface EngineEvents {
 }
 
 const STOP_MS = 5_000;
-/** So many heartbeats after the last look at the engine this process itself stood still: it was paused, or its event loop was blocked. */
+/**
+ * So many heartbeats after the last look at the engine this process itself stood still: it was paused, or its event
+ * loop was blocked.
+ */
 const STOOD_STILL_BEATS = 3;
 const fromSource = import.meta.url.endsWith('.ts');
 const entry = fileURLToPath(new URL(`./process${fromSource ? '.ts' : '.js'}`, import.meta.url));
@@ -212,8 +219,9 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   /**
-   * Where a stream that is open goes on when a lost process is started again: from the snapshot at this path, in place of empty. Not
-   * where the process was ended for its memory, nor where one that began with files was lost within `stableMs`: each would be again. Null: empty.
+   * Where a stream that is open goes on when a lost process is started again: from the snapshot at this path, in place
+   * of empty. Not where the process was ended for its memory, nor where one that began with files was lost within
+   * `stableMs`: each would be again. Null: empty.
    */
   goOnFrom(stream: string, file: string | null): void {
     if (file === null) this.#files.delete(stream);
@@ -226,8 +234,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   /**
-   * Resolves when the frame is in the cache; rejects with `engine_unavailable`, `engine_restarted`, `shutting_down`, `stream_not_found`,
-   * `stream_deleted`, and `internal` where it was not taken.
+   * Resolves when the frame is in the cache; rejects with `engine_unavailable`, `engine_restarted`, `shutting_down`,
+   * `stream_not_found`, `stream_deleted`, and `internal` where it was not taken.
    */
   append(stream: string, timeMs: number, rgb: Uint8Array): Promise<Appended> {
     if (!this.takes(stream)) return Promise.reject(new YocoError('engine_unavailable'));
@@ -253,7 +261,8 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /**
    * Opens a stream from a snapshot in place of `open`. Rejects with what `Snapshots.restore` rejects with, with
-   * `engine_unavailable` or `engine_restarted`, and with `stream_deleted` once it is closed: then the stream is not open.
+   * `engine_unavailable` or `engine_restarted`, and with `stream_deleted` once it is closed: then the stream is not
+   * open.
    */
   restore(stream: string, file: string, limits: CacheLimits): Promise<Restored> {
     if (!this.#ready) return Promise.reject(new YocoError('engine_unavailable'));
@@ -366,7 +375,8 @@ export class Engine extends EventEmitter<EngineEvents> {
       },
       (error: unknown) => {
         const known = YocoError.from(error);
-        // Another stream may have the name of a closed one by now; a process that is gone is followed by one that opens it.
+        // Another stream may have the name of a closed one by now; a process that is gone is followed by one that opens
+        // it.
         if (known.code === 'stream_deleted' || this.#child !== child || this.#closing) return;
         this.#files.delete(stream);
         this.#reading.delete(stream);
@@ -467,7 +477,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     try {
       await this.#spawn();
     } catch (error) {
-      // A process that was started ends in `exit`, which sees to the next one. For lack of processes, files or memory there is none.
+      // A process that was started ends in `exit`, which sees to the next one. For lack of processes, files or memory
+      // there is none.
       if (this.#child?.pid === undefined) {
         const reason = systemReason(error instanceof YocoError ? error.cause : error);
         if (!this.#closing) this.#lost(`The engine process cannot be started (${reason}).`);

@@ -15,9 +15,9 @@ export interface Expected {
 }
 
 /**
- * Opens a stream of `definition`, lets `fill` play it to its end, and hands it to `then`; it is deleted afterwards. What has not come
- * whole (frames lost, or all of them with an engine that was started again) is played anew. Throws `internal`, which says what
- * is missing, where it does not come whole in several attempts.
+ * Opens a stream of `definition`, lets `fill` play it to its end, and hands it to `then`; it is deleted afterwards.
+ * What has not come whole (frames lost, or all of them with an engine that was started again) is played anew. Throws
+ * `internal`, which says what is missing, where it does not come whole in several attempts.
  */
 export async function withWholeStream<T>(
   live: Pick<Streams, 'create' | 'delete'>,

@@ -7,8 +7,9 @@ const DRAWS = 2_000;
 const TAIL = 0.025;
 
 /**
- * 95% interval of the share of all groups together: the percentiles of what as many groups give that are drawn from them, each time
- * anew and with replacement. The same for the same groups. Null of fewer than two; of no width where all are right, or none.
+ * 95% interval of the share of all groups together: the percentiles of what as many groups give that are drawn from
+ * them, each time anew and with replacement. The same for the same groups. Null of fewer than two; of no width where
+ * all are right, or none.
  */
 export function groupedInterval(groups: readonly Tally[]): Interval | null {
   const asked = groups.filter(({ total }) => total > 0);

@@ -21,8 +21,8 @@ const EACH = 3;
 export const STREAMS_A_GROUP = 4;
 
 /**
- * No thing is shown by two cameras. `stream`: the number of the stream after which they are played. None where that is not the first of
- * its group, or the data has too few names.
+ * No thing is shown by two cameras. `stream`: the number of the stream after which they are played. None where that is
+ * not the first of its group, or the data has too few names.
  */
 export function makeCameras(pictures: readonly LabelledPicture[], random: Random, stream = 0): Cameras {
   if (stream % STREAMS_A_GROUP !== 0) return { spans: [], questions: [] };

@@ -34,8 +34,9 @@ function overlapF1(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number
 }
 
 /**
- * CIDEr-D (Vedantam, Zitnick, Parikh 2015): likeness of runs of one to four words, each weighed by how few pictures have it,
- * clipped, with a penalty on length; mean over the captions, times 10. `corpus`: the captions of each picture that weighs.
+ * CIDEr-D (Vedantam, Zitnick, Parikh 2015): likeness of runs of one to four words, each weighed by how few pictures
+ * have it, clipped, with a penalty on length; mean over the captions, times 10. `corpus`: the captions of each picture
+ * that weighs.
  */
 export class CiderD {
   readonly #pictures: number;
@@ -113,7 +114,9 @@ interface Known {
   readonly look: Buffer;
 }
 
-/** Answers with the first caption of the picture whose thumbnail is nearest: what looking alone gives, without a model. */
+/**
+ * Answers with the first caption of the picture whose thumbnail is nearest: what looking alone gives, without a model.
+ */
 export class NearestCaption {
   readonly #known: readonly Known[];
 

@@ -1,6 +1,6 @@
 /**
- * What is different from before in a stream, and whether anything is. Asked with a generator of its own: what else is drawn for
- * a seed stays as it was.
+ * What is different from before in a stream, and whether anything is. Asked with a generator of its own: what else is
+ * drawn for a seed stays as it was.
  */
 import { NO_CHANGE } from './phrasings.ts';
 import { BORDER_MS, insideMs, type Playlist, type Span } from './playlist.ts';
@@ -15,9 +15,10 @@ export const WITHIN_S = [5, 10, 20, 30, 60];
 const YOUNG = [1, 2, 4];
 
 /**
- * One `changed`; and a yes and a no of `haschanged` over the same number of seconds, both while a later thing is shown: no when one
- * has been there for longer, yes before it has, or when the next one has not. Neither the first thing, nor the number, nor how
- * late it is tells which. None of `haschanged` where no later thing is shown for long enough. `stream`: its number.
+ * One `changed`; and a yes and a no of `haschanged` over the same number of seconds, both while a later thing is shown:
+ * no when one has been there for longer, yes before it has, or when the next one has not. Neither the first thing, nor
+ * the number, nor how late it is tells which. None of `haschanged` where no later thing is shown for long enough.
+ * `stream`: its number.
  */
 export function askChanges(
   { spans }: Pick<Playlist, 'spans'>,

@@ -1,6 +1,6 @@
 /**
- * Real clips, and what a person who looked at them would answer: ten questions each. The clips are not in the repository;
- * they are sample videos of intel-iot-devkit (CC-BY-4.0) and imageio.
+ * Real clips, and what a person who looked at them would answer: ten questions each. The clips are not in the
+ * repository; they are sample videos of intel-iot-devkit (CC-BY-4.0) and imageio.
  */
 
 /** What can be right: "yes" or "no", a number, the name of a thing, a sentence that names it, or a time. */
@@ -39,7 +39,8 @@ const CLOTHED = [...WOMAN, 'sweatshirt', 'hoodie'];
 const PLANT = ['pot', 'flowerpot', 'plant', 'houseplant', 'tree'];
 
 export const CLIP_QUESTIONS: Readonly<Record<string, readonly ClipQuestion[]>> = {
-  // A parking place from above. A white car from 4.5 to 8 s, a light blue one from 14.5 to 18 and a red one from 15 to 18.5, another white one from 25.5 to 27.5.
+  // A parking place from above. A white car from 4.5 to 8 s, a light blue one from 14.5 to 18 and a red one from 15 to
+  // 18.5, another white one from 25.5 to 27.5.
   'car-detection.mp4': [
     name('What is shown now?', ['car', 'vehicle'], { asOfS: 6 }),
     yesNo('Have you seen a car?', 'yes'),

@@ -22,7 +22,10 @@ export interface ClipAnswer {
 
 export interface ClipResult {
   readonly score: TaskScore;
-  /** What who reads the questions alone would get at best: of each kind one answer to all, chosen on these very questions. */
+  /**
+   * What who reads the questions alone would get at best: of each kind one answer to all, chosen on these very
+   * questions.
+   */
   readonly baseline: TaskScore;
   /** Whether the model knows which of its answers are right, about what none of its data is like. */
   readonly confidence: ConfidenceReport;
@@ -51,8 +54,9 @@ export async function evaluateClips(live: Streams, folder: string): Promise<Clip
 }
 
 /**
- * Of "yes" and "no" the first word counts; of a number the whole answer; of a name the whole answer or its end ("a white car" is
- * a car, a "car mirror" is none); a sentence has one of the names somewhere. What denies is no name and no sentence.
+ * Of "yes" and "no" the first word counts; of a number the whole answer; of a name the whole answer or its end ("a
+ * white car" is a car, a "car mirror" is none); a sentence has one of the names somewhere. What denies is no name and
+ * no sentence.
  */
 export function isClipAnswerRight(question: Omit<ClipQuestion, 'text'>, answer: string): boolean {
   const { kind, accept, seconds } = question;

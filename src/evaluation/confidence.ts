@@ -3,7 +3,10 @@ import type { Answered } from './results.ts';
 import { round, score, type TaskScore } from './score.ts';
 
 export interface ConfidenceReport {
-  /** How often the right one of a right and a wrong answer is the surer: the area under the ROC curve. 0.5: chance; null: none is wrong, or none right. */
+  /**
+   * How often the right one of a right and a wrong answer is the surer: the area under the ROC curve. 0.5: chance;
+   * null: none is wrong, or none right.
+   */
   readonly rightIsSurer: number | null;
   /** The same of pairs of one task, so that an easy task does not count as sureness. */
   readonly withinTask: number | null;

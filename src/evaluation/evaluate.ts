@@ -1,8 +1,8 @@
 /**
  * Plays labelled pictures as videos through the real path (encoder, ffmpeg, vision, self-decoder, cache, questions) and
- * counts what is answered right. In the same run the memory is taken away in three ways, and recall must fall to chance:
- * the cache holds only the last thing shown (as if it were emptied before), the pictures are played in another order, and
- * only the last few frames before the question are there.
+ * counts what is answered right. In the same run the memory is taken away in three ways, and recall must fall to
+ * chance: the cache holds only the last thing shown (as if it were emptied before), the pictures are played in another
+ * order, and only the last few frames before the question are there.
  */
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
@@ -64,7 +64,10 @@ export interface EvaluationOptions {
   readonly onAnswer?: (question: EvaluationQuestion, answer: string, right: boolean | null) => void;
 }
 
-/** "Did you see a dog today?" is asked too: in no time zone does a video that begins then, of an hour at most, go on past midnight. */
+/**
+ * "Did you see a dog today?" is asked too: in no time zone does a video that begins then, of an hour at most, go on
+ * past midnight.
+ */
 const RECORDED_AT = '2020-01-01T12:00:00Z';
 
 interface AskedQuestion {
@@ -73,8 +76,9 @@ interface AskedQuestion {
 }
 
 /**
- * Part of the key of finished streams. Raise it when what is played, what is asked of it, how it is asked, or what is measured
- * besides right and wrong is another for the same options: right and wrong are told anew from the answers that are kept.
+ * Part of the key of finished streams. Raise it when what is played, what is asked of it, how it is asked, or what is
+ * measured besides right and wrong is another for the same options: right and wrong are told anew from the answers that
+ * are kept.
  */
 const VERSION = 4;
 const LEAST_LABELS = 8;
@@ -288,7 +292,10 @@ class Run {
     );
   }
 
-  /** The same questions, each after another one of the stream in a conversation: they have nothing to do with each other. */
+  /**
+   * The same questions, each after another one of the stream in a conversation: they have nothing to do with each
+   * other.
+   */
   async #afterAnother(stream: SourceStream, questions: readonly EvaluationQuestion[]): Promise<Control[]> {
     const asked = nowOrRecall(questions);
     const before = new Map(asked.map((question, i) => [question, asked.at(i - 1) ?? question]));
@@ -358,7 +365,10 @@ function inAnotherOrder(spans: readonly Span[], random: Random): Span[] {
   return spans.map((span, i) => ({ ...span, picture: pictures[i] ?? span.picture }));
 }
 
-/** A checksum of names, captions and the sizes of the files, so that a file of finished streams is not continued with other data. */
+/**
+ * A checksum of names, captions and the sizes of the files, so that a file of finished streams is not continued with
+ * other data.
+ */
 async function fingerprint(pictures: readonly LabelledPicture[], scenes: readonly Scene[]): Promise<string> {
   const hash = createHash('sha256');
   const add = async ({ set, file }: { readonly set: string; readonly file: string }, said: string): Promise<void> => {

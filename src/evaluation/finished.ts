@@ -19,8 +19,9 @@ export class FinishedStreams {
   }
 
   /**
-   * Reads the file, or begins it. Throws `resume_mismatch` where it holds an evaluation of other options, `data_invalid` where
-   * it is none. A last line that was cut off is forgotten. Whether an answer was right is told anew.
+   * Reads the file, or begins it. Throws `resume_mismatch` where it holds an evaluation of other options,
+   * `data_invalid` where it is none. A last line that was cut off is forgotten. Whether an answer was right is told
+   * anew.
    */
   static async open(file: string, key: EvaluationKey): Promise<FinishedStreams> {
     const text = await readFile(file, 'utf8').catch((cause: unknown) => {

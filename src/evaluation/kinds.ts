@@ -1,6 +1,6 @@
 /**
- * Words for things of many names: "milk" of a carton, "a person" of a scene, as who watches a camera asks. Asked with a generator of
- * its own: what else is drawn for a seed stays as it was.
+ * Words for things of many names: "milk" of a carton, "a person" of a scene, as who watches a camera asks. Asked with a
+ * generator of its own: what else is drawn for a seed stays as it was.
  */
 import type { LabelledPicture } from './labels.ts';
 import { BORDER_MS, type Playlist } from './playlist.ts';
@@ -28,8 +28,8 @@ export function groupsOf(pictures: readonly LabelledPicture[]): string[] {
 }
 
 /**
- * Asks a stream that shows things with groups: was one of a group seen that it shows, and of one that it does not? None where no
- * thing has a group that says more than its name. `groups`: those of all pictures; `stream`: its number.
+ * Asks a stream that shows things with groups: was one of a group seen that it shows, and of one that it does not? None
+ * where no thing has a group that says more than its name. `groups`: those of all pictures; `stream`: its number.
  */
 export function askGroups(
   { spans, durationMs }: Pick<Playlist, 'spans' | 'durationMs'>,
@@ -56,7 +56,10 @@ export function askGroups(
   return asker.questions;
 }
 
-/** For each scene that `described` asks to describe: is there a person, is there a dog? Not asked where one caption alone says so. */
+/**
+ * For each scene that `described` asks to describe: is there a person, is there a dog? Not asked where one caption
+ * alone says so.
+ */
 export function askScenes(
   described: readonly EvaluationQuestion[],
   random: Random,

@@ -73,8 +73,8 @@ export function isHeldOut(set: string, file: string): boolean {
 }
 
 /**
- * The labelled pictures of the named sets (default: every folder that has labels); scenes without a label are passed over.
- * Throws `data_invalid` that names the file and the line.
+ * The labelled pictures of the named sets (default: every folder that has labels); scenes without a label are passed
+ * over. Throws `data_invalid` that names the file and the line.
  */
 export async function readLabels(directory: string, sets?: readonly string[]): Promise<LabelledPicture[]> {
   const there = await setsIn(directory);

@@ -20,8 +20,8 @@ export interface Replay {
 }
 
 /**
- * Hands `ask` a stream of the last frames, at their own times, for each moment at which `questions` are asked. The frames are
- * the kept JPEGs of what the model saw, so a little is lost of each. Throws as `withWholeStream`.
+ * Hands `ask` a stream of the last frames, at their own times, for each moment at which `questions` are asked. The
+ * frames are the kept JPEGs of what the model saw, so a little is lost of each. Throws as `withWholeStream`.
  */
 export async function withLastFrames<T>(
   replay: Replay,

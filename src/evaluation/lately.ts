@@ -1,6 +1,6 @@
 /**
- * What was shown so long before the question, and whether a thing was seen within so many seconds or between two times. Asked with a generator of its
- * own: what else is drawn for a seed stays as it was.
+ * What was shown so long before the question, and whether a thing was seen within so many seconds or between two times.
+ * Asked with a generator of its own: what else is drawn for a seed stays as it was.
  */
 import { BORDER_MS, type Playlist, type Span } from './playlist.ts';
 import { clockText } from '../clock-text.ts';
@@ -17,9 +17,9 @@ const BETWEEN_TRIES = 50;
 const ROUND_MS = 60_000;
 
 /**
- * A round: two of `ago`, and a yes and a no of `seenwithin` over the same number of seconds, and of `seenbetween` over the same part
- * of the stream, all about things that were shown: only when tells which; what was first, and how many things there were, within so
- * many seconds. `stream`: its number.
+ * A round: two of `ago`, and a yes and a no of `seenwithin` over the same number of seconds, and of `seenbetween` over
+ * the same part of the stream, all about things that were shown: only when tells which; what was first, and how many
+ * things there were, within so many seconds. `stream`: its number.
  */
 export function askLately(
   { spans, durationMs }: Pick<Playlist, 'spans' | 'durationMs'>,

@@ -1,6 +1,6 @@
 /**
- * "Describe what you see" of a thing, of which the data has no sentences: what is said must name it. Asked with a generator of its own: what
- * else is drawn for a seed stays as it was.
+ * "Describe what you see" of a thing, of which the data has no sentences: what is said must name it. Asked with a
+ * generator of its own: what else is drawn for a seed stays as it was.
  */
 import { insideMs, type Playlist } from './playlist.ts';
 import { Asker, type EvaluationQuestion } from './questions.ts';

@@ -1,4 +1,6 @@
-/** Cut-outs painted in one colour, as the recipe paints them (`models/training/colours.py`): no name tells their colour. */
+/**
+ * Cut-outs painted in one colour, as the recipe paints them (`models/training/colours.py`): no name tells their colour.
+ */
 import { pick, type Random } from './random.ts';
 import { CHANNELS, pictureOf, readRgba } from './rgba.ts';
 

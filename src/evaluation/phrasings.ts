@@ -1,9 +1,9 @@
 /**
- * How questions are asked: for each task the phrasings of the recipe (`models/training/phrasings.py`), the last HELD_OUT of
- * which are never trained on. A test holds the two files against each other.
+ * How questions are asked: for each task the phrasings of the recipe (`models/training/phrasings.py`), the last
+ * HELD_OUT of which are never trained on. A test holds the two files against each other.
  *
- * `{x}` is a thing with or without its article, `{xs}` its plural, `{t}` a time of the stream, `{a}` how long before the question
- * ("10 seconds ago"), `{d}` how long ("10 seconds", "minute"), `{n}` the number of a camera.
+ * `{x}` is a thing with or without its article, `{xs}` its plural, `{t}` a time of the stream, `{a}` how long before
+ * the question ("10 seconds ago"), `{d}` how long ("10 seconds", "minute"), `{n}` the number of a camera.
  */
 
 /** Phrasings at the end of each list that training never uses; they measure paraphrase. */

@@ -15,9 +15,9 @@ const SHORTEST_S = 4;
 const LONGEST_S = 3_600;
 
 /**
- * `seconds`: a length, several (`10,30,60`), or a range (`10-300`), which the streams cover evenly on a logarithmic scale.
- * `streams`: how many in all, the lengths taking turns; or as many numbers as there are lengths.
- * `controls`: share of the streams of each length that are controlled, 0..1. Throws `invalid_request` that names the option.
+ * `seconds`: a length, several (`10,30,60`), or a range (`10-300`), which the streams cover evenly on a logarithmic
+ * scale. `streams`: how many in all, the lengths taking turns; or as many numbers as there are lengths. `controls`:
+ * share of the streams of each length that are controlled, 0..1. Throws `invalid_request` that names the option.
  */
 export function planStreams(streams: string, seconds: string, controls: number): PlannedStream[] {
   const [low = NaN, high = NaN, ...more] = seconds.split('-').map(numberOf);

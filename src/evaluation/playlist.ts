@@ -1,4 +1,6 @@
-/** What a stream of the evaluation shows when, and what is asked about it. Everything random comes from one generator. */
+/**
+ * What a stream of the evaluation shows when, and what is asked about it. Everything random comes from one generator.
+ */
 import type { LabelledPicture } from './labels.ts';
 import { clockText } from '../clock-text.ts';
 import { Asker, type EvaluationQuestion, type Task, withArticle, type Words } from './questions.ts';
@@ -40,8 +42,9 @@ const GONE_MS = 1_000;
 /** Of `duration`. */
 const WITHIN_S = 1;
 /**
- * For how long things are shown, s: about a normal distribution of this mean and deviation. `duration` asks of a thing the rather
- * the rarer its length is, at most so many times as often: else one answer for all would be right in more than half.
+ * For how long things are shown, s: about a normal distribution of this mean and deviation. `duration` asks of a thing
+ * the rather the rarer its length is, at most so many times as often: else one answer for all would be right in more
+ * than half.
  */
 const LENGTHS = { mean: 5, deviation: 1.4, atMost: 250 };
 

@@ -28,7 +28,10 @@ export interface EvaluationQuestion {
   readonly task: Task;
   readonly text: string;
   readonly asOfMs: number;
-  /** A name, "yes" or "no", a number, seconds, "camera 2", "not shown" or "nothing" (has changed). Of `describe`: the first caption. */
+  /**
+   * A name, "yes" or "no", a number, seconds, "camera 2", "not shown" or "nothing" (has changed). Of `describe`: the
+   * first caption.
+   */
   readonly expected: string;
   /** When the thing that the answer rests on was shown; null where nothing was. */
   readonly moment: { readonly set: string; readonly startMs: number; readonly endMs: number } | null;
@@ -45,8 +48,8 @@ export interface EvaluationQuestion {
 }
 
 /**
- * What is put into a phrasing: a thing, its plural, a time, how long before ("10 seconds ago"), how long ("10 seconds", "minute"), a camera's
- * number; and what is said after it: which part of the stream is meant.
+ * What is put into a phrasing: a thing, its plural, a time, how long before ("10 seconds ago"), how long ("10 seconds",
+ * "minute"), a camera's number; and what is said after it: which part of the stream is meant.
  */
 export interface Words {
   readonly x?: string;

@@ -5,8 +5,8 @@ import { seededRandom } from '../model/sampling.ts';
 export type Random = () => number;
 
 /**
- * Each stream has a generator of its own: what it shows does not depend on the streams before it. `branch`: further ones of the
- * same stream, for what must not shift the draws of the first.
+ * Each stream has a generator of its own: what it shows does not depend on the streams before it. `branch`: further
+ * ones of the same stream, for what must not shift the draws of the first.
  */
 export function randomOfStream(seed: number, stream: number, branch = 0): Random {
   return seededRandom(Math.imul(seed, 0x9e3779b1) ^ Math.imul(stream + 1, 0x85ebca6b) ^ Math.imul(branch, 0xc2b2ae35));

@@ -65,11 +65,15 @@ export interface Evaluation {
   readonly byLength: Record<string, { readonly streams: number; readonly now: TaskScore; readonly recall: TaskScore }>;
   /** Sentences about scenes; null where there was no scene. */
   readonly describe: CaptionReport | null;
-  /** Correct answers whose strongest evidence peaks inside the moment that it should, half a second more on either side. */
+  /**
+   * Correct answers whose strongest evidence peaks inside the moment that it should, half a second more on either side.
+   */
   readonly evidence: TaskScore & {
     /** The same of all answers of which the moment is known, the wrong ones too. */
     readonly ofAll: TaskScore;
-    /** For the correct answers: intersection over union of all evidence with that moment, and of all that could be seen. */
+    /**
+     * For the correct answers: intersection over union of all evidence with that moment, and of all that could be seen.
+     */
     readonly iou: Mean;
     readonly uniformIou: Mean;
     /** Length of all evidence over that of the moment. */
@@ -82,7 +86,9 @@ export interface Evaluation {
 export interface TaskWithBaselines extends TaskScore {
   /** What an answer drawn evenly from those that can be one would reach, and what the most frequent one would. */
   readonly random: number;
-  /** The best of all answers, chosen on these very questions: of a number within its tolerance any number, said of all. */
+  /**
+   * The best of all answers, chosen on these very questions: of a number within its tolerance any number, said of all.
+   */
   readonly mostFrequent: number;
   /** 95% interval that takes the questions of one stream together (`groupedInterval`). */
   readonly overStreams: Interval | null;
@@ -222,7 +228,9 @@ function chanceOf(answered: readonly Answered[]): number {
   return round(answered.reduce((sum, { chance }) => sum + chance, 0) / Math.max(1, answered.length));
 }
 
-/** The share that the best single answer would have right: it is chosen on these very questions, so a strict baseline. */
+/**
+ * The share that the best single answer would have right: it is chosen on these very questions, so a strict baseline.
+ */
 function mostFrequent(answered: readonly Answered[]): number {
   const candidates = new Set(answered.flatMap(({ task, expected }) => constantsFor(task, expected)));
   const right = (candidate: string): number => answered.filter((one) => isRight(one, candidate)).length;
@@ -230,8 +238,9 @@ function mostFrequent(answered: readonly Answered[]): number {
 }
 
 /**
- * Constants among which the best one is. All that a number has right within its tolerance lie in an interval, which can be moved up
- * until its low end is one of the expected numbers: then the best constant is that number and the tolerance.
+ * Constants among which the best one is. All that a number has right within its tolerance lie in an interval, which can
+ * be moved up until its low end is one of the expected numbers: then the best constant is that number and the
+ * tolerance.
  */
 function constantsFor(task: Task, expected: string): string[] {
   const within = toleranceOf(task);

@@ -72,8 +72,8 @@ const EVIDENCE_SLACK_MS = 500;
 type Range = readonly [startMs: number, endMs: number];
 
 /**
- * How the evidence of an answer covers the moment that it should, and how all that could be seen would. A sampled frame stands for
- * the time until the next, `frameMs`.
+ * How the evidence of an answer covers the moment that it should, and how all that could be seen would. A sampled frame
+ * stands for the time until the next, `frameMs`.
  */
 export function overlapOf(
   evidence: readonly Range[],
@@ -130,7 +130,9 @@ export function controlOf(question: Pick<EvaluationQuestion, 'task' | 'expected'
   return { task: asked, expected, answer, right: isRight(question, answer) };
 }
 
-/** With right and wrong told anew from the answers: they may have been kept by a version that told them in another way. */
+/**
+ * With right and wrong told anew from the answers: they may have been kept by a version that told them in another way.
+ */
 export function scoredAnew(result: StreamResult): StreamResult {
   const anew = <T extends Control>(answers: readonly T[]): T[] =>
     answers.map((one) => ({ ...one, right: isRight(one, one.answer) }));

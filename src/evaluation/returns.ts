@@ -12,7 +12,10 @@ const LENGTHS_MS = [2_000, 3_000, 4_000, 5_000];
 /** How often pictures are drawn until no two of them are alike. */
 const TRIES = 100;
 
-/** Asks of each thing, and of one that never came, how often it was shown; of one that came again and is gone, when. None where the data has too few names. `stream`: its number. */
+/**
+ * Asks of each thing, and of one that never came, how often it was shown; of one that came again and is gone, when.
+ * None where the data has too few names. `stream`: its number.
+ */
 export function makeReturns(
   pictures: readonly LabelledPicture[],
   random: Random,
@@ -61,7 +64,10 @@ function unlike(pictures: readonly LabelledPicture[], count: number, random: Ran
   return drawn;
 }
 
-/** Each number as often as it says there, in an order in which none follows itself; where that cannot be, fewer of the most frequent. */
+/**
+ * Each number as often as it says there, in an order in which none follows itself; where that cannot be, fewer of the
+ * most frequent.
+ */
 function inTurn(times: readonly number[], random: Random): number[] {
   const left = [...times];
   const order: number[] = [];

@@ -79,7 +79,10 @@ export function isRight(question: Pick<EvaluationQuestion, 'task' | 'expected'>,
   }
 }
 
-/** By how much the number that answers a task may be off and is right still; null where the answer is no number, or must be exact. */
+/**
+ * By how much the number that answers a task may be off and is right still; null where the answer is no number, or must
+ * be exact.
+ */
 export function toleranceOf(task: Task): number | null {
   return WITHIN[task] ?? null;
 }

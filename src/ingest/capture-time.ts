@@ -5,8 +5,8 @@ import { YocoError } from '../errors.ts';
 const LARGEST_AHEAD_MS = 600_000;
 
 /**
- * Throws `invalid_request` that names `param` for a wall time that is none, is before 1970, or far ahead of `nowMs`. `time`: that, or ms since the
- * stream began, which is not looked at.
+ * Throws `invalid_request` that names `param` for a wall time that is none, is before 1970, or far ahead of `nowMs`.
+ * `time`: that, or ms since the stream began, which is not looked at.
  */
 export function checkCaptureTime(time: number | Date | undefined, param: string, nowMs = Date.now()): void {
   if (!(time instanceof Date)) return;

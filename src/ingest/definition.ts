@@ -30,8 +30,8 @@ const ENCODED =
   'in a user or password write "#" as %23, "?" as %3F, "/" as %2F and "@" as %40, or use source.credentials_env';
 
 /**
- * Whether an address has no `@` that may end a user and password, of which a `/` or `?` is then taken for the end of the
- * host: what follows would be shown, and be asked of a host that is a piece of them.
+ * Whether an address has no `@` that may end a user and password, of which a `/` or `?` is then taken for the end of
+ * the host: what follows would be shown, and be asked of a host that is a piece of them.
  */
 function endsItsCredentials(value: string): boolean {
   const hostEnd = /^http/i.test(value) ? /[/?\\]/ : /[/?]/;
@@ -64,8 +64,8 @@ const urlFields = z.strictObject({
   /** Name of an environment variable that holds `user:password`. */
   credentials_env: variable.optional(),
   /**
-   * Whether it is a camera or a broadcast, which is tried again whatever goes wrong; RTSP always is. An HTTP address counts as a
-   * recording, whose failures are final, until it has shown what it is.
+   * Whether it is a camera or a broadcast, which is tried again whatever goes wrong; RTSP always is. An HTTP address
+   * counts as a recording, whose failures are final, until it has shown what it is.
    */
   live: z.literal(true, 'expected true').optional(),
 });
@@ -92,7 +92,10 @@ const fileSource = z
     loop: z.boolean().default(false),
     /** `realtime` plays as a camera would; `fastest` reads as quickly as frames are taken. */
     pace: z.enum(['realtime', 'fastest']).default('realtime'),
-    /** Wall time of its first frame, RFC 3339: without it a question about a time of day has no answer, since the file may be of any day. */
+    /**
+     * Wall time of its first frame, RFC 3339: without it a question about a time of day has no answer, since the file
+     * may be of any day.
+     */
     recorded_at: z
       .string()
       .refine(
@@ -138,7 +141,10 @@ const webhook = z.strictObject({
       const { username, password } = URL.canParse(value) ? new URL(value) : { username: '', password: '' };
       return username === '' && password === '';
     }, 'expected an address without a user and password'),
-  /** Name of an environment variable that holds the secret by which what is sent is signed (https://www.standardwebhooks.com). */
+  /**
+   * Name of an environment variable that holds the secret by which what is sent is signed
+   * (https://www.standardwebhooks.com).
+   */
   secret_env: variable
     .refine((name) => !/^whsec_/i.test(name), 'expected the name of an environment variable, not the secret itself')
     .optional(),
@@ -179,9 +185,15 @@ const fieldsBesideSource = {
   description: z.string().max(1000).optional(),
   /** The stream goes on from this snapshot. Without a source it takes pushed frames, if any. */
   restore: snapshotName.optional(),
-  /** What the stream holds is written to a file by itself, and goes on from it after a restart. For the operator only, and not beside `restore`. */
+  /**
+   * What the stream holds is written to a file by itself, and goes on from it after a restart. For the operator only,
+   * and not beside `restore`.
+   */
   keep: keep.optional(),
-  /** Asked for as long as the stream is there: by `startServer` of the streams that there are, later by `stand`. For the operator only. */
+  /**
+   * Asked for as long as the stream is there: by `startServer` of the streams that there are, later by `stand`. For the
+   * operator only.
+   */
   standing_questions: z.array(standingQuestion).max(MAX_STANDING_QUESTIONS).optional(),
   sampling: z
     .strictObject({
@@ -215,7 +227,10 @@ export const streamDefinitionSchema = z.strictObject({
 const ofClients = z.strictObject(fieldsBesideSource).omit({ keep: true, standing_questions: true });
 const sourceOfClients = z.union([urlFields.omit({ credentials_env: true }), fileSource, pushSource]);
 
-/** What a client may send (`checkSource`), for the API documents: what goes on from a snapshot needs neither a name nor a source. */
+/**
+ * What a client may send (`checkSource`), for the API documents: what goes on from a snapshot needs neither a name nor
+ * a source.
+ */
 export const clientDefinitionSchema = z.union([
   ofClients.omit({ restore: true }).extend({ source: sourceOfClients }),
   ofClients.partial({ name: true }).extend({ restore: snapshotName, source: sourceOfClients.optional() }),
@@ -287,9 +302,9 @@ function sentenceOf(message: string): string {
 }
 
 /**
- * Reads each `*.yaml` and `*.yml` of a folder but `*.example.yaml` and hidden ones, sorted by name; one definition a file, whose
- * `name` is by default the name of the file, and whose `source.file` is relative to the folder.
- * Throws `definition_invalid` naming the file and the field.
+ * Reads each `*.yaml` and `*.yml` of a folder but `*.example.yaml` and hidden ones, sorted by name; one definition a
+ * file, whose `name` is by default the name of the file, and whose `source.file` is relative to the folder. Throws
+ * `definition_invalid` naming the file and the field.
  */
 export async function readDefinitions(dir: string): Promise<StreamDefinition[]> {
   const files = (await listFiles(dir)).filter(isDefinition);

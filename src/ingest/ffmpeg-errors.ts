@@ -17,8 +17,8 @@ type Kind = FfmpegInput['kind'];
 const NETWORK: readonly Kind[] = ['rtsp', 'http'];
 
 /**
- * In the order of their force: the first that matches any line wins, so the cause goes before its consequences. Some hold for
- * inputs of some kinds only.
+ * In the order of their force: the first that matches any line wins, so the cause goes before its consequences. Some
+ * hold for inputs of some kinds only.
  */
 const SIGNS: readonly (readonly [RegExp, ErrorCode, (readonly Kind[])?])[] = [
   // A signal that it hears makes whatever it was doing go wrong.
@@ -64,8 +64,8 @@ export function errorOfFfmpeg(lines: readonly string[], kind: Kind, secrets: rea
 }
 
 /**
- * What ffmpeg says of a recording that it then plays as if it were whole: by its container data is missing, or it could not be
- * read to its end. That a connection was lost is not yet such a sign, since ffmpeg connects again.
+ * What ffmpeg says of a recording that it then plays as if it were whole: by its container data is missing, or it could
+ * not be read to its end. That a connection was lost is not yet such a sign, since ffmpeg connects again.
  */
 const CUT_SHORT = [
   /^\[\S+ @ 0x[0-9a-f]+\] (?:File ended prematurely|Read error$|stream \d+, offset 0x[0-9a-f]+: partial file)/i,
@@ -78,7 +78,10 @@ export function cutShortOf(line: string, secrets: readonly string[]): YocoError 
   return new YocoError('source_incomplete', { detail: readable(line, secrets) });
 }
 
-/** What ffmpeg's options make of an address on the way to it, `tcp://10.0.0.1:554?timeout=10000000`: nobody has written that query. */
+/**
+ * What ffmpeg's options make of an address on the way to it, `tcp://10.0.0.1:554?timeout=10000000`: nobody has written
+ * that query.
+ */
 const INNER_QUERY = /(?<![a-z0-9+.-])((?:tcp|tls|udp|rtp|srtp):\/\/[^\s/?'"]*)\?[^\s'"]*/gi;
 /** In front of a file's name: how ffmpeg is told that it is one, and its folder, which is hidden. */
 const BEFORE_FILE = /\bfile:\*{3}/g;

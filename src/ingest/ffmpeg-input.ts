@@ -21,9 +21,9 @@ const NETWORK_TIMEOUT_US = 10_000_000;
 const WITHOUT_FRAME_RATE = ['-fpsprobesize', '0'];
 
 /**
- * Containers that are read. Left out on purpose: `concat`, `sdp`, `dash`, `lavfi` and, for files, `hls`, whose text can name
- * other files and addresses, and `image2`, which takes a name for a pattern of names. `jpeg_pipe` reads, as `mjpeg`, what
- * was opened and nothing else: it is what newer versions of ffmpeg take raw MJPEG for.
+ * Containers that are read. Left out on purpose: `concat`, `sdp`, `dash`, `lavfi` and, for files, `hls`, whose text can
+ * name other files and addresses, and `image2`, which takes a name for a pattern of names. `jpeg_pipe` reads, as
+ * `mjpeg`, what was opened and nothing else: it is what newer versions of ffmpeg take raw MJPEG for.
  */
 const CONTAINERS =
   'mov,matroska,avi,gif,apng,mpegts,mpeg,mpegvideo,flv,live_flv,asf,ogg,mxf,nut,dv,m4v,h264,hevc,ivf,av1,obu,mjpeg,jpeg_pipe,' +

@@ -10,8 +10,8 @@ const PROTOCOLS =
 const ADDRESS = new RegExp(`^(?:[a-z][a-z0-9+.-]+://|(?:${PROTOCOLS})(?:\\+[^/]*)?:|subfile,)`, 'i');
 
 /**
- * Whether a path begins as an address does. It is no more than a clear answer to who wrote one: files are given to ffmpeg
- * as `file:` with the whole path (see `ffmpegInput`), of which it takes no other part for a protocol.
+ * Whether a path begins as an address does. It is no more than a clear answer to who wrote one: files are given to
+ * ffmpeg as `file:` with the whole path (see `ffmpegInput`), of which it takes no other part for a protocol.
  */
 export function looksLikeAddress(path: string): boolean {
   return ADDRESS.test(path);

@@ -28,7 +28,8 @@ export interface FfmpegJob {
   readonly onInput?: (info: InputInfo) => void;
   /**
    * Called for each picture in order: `imageSize * imageSize * 3` bytes of RGB that belong to the callee, and the time
-   * of the source in ms, or null where it has none. ffmpeg is held back until the promise resolves, and ended where it rejects.
+   * of the source in ms, or null where it has none. ffmpeg is held back until the promise resolves, and ended where it
+   * rejects.
    */
   readonly onFrame: (rgb: Uint8Array, ptsMs: number | null) => Promise<void>;
 }
@@ -37,7 +38,10 @@ export interface FfmpegResult {
   readonly frames: number;
   /** Why ffmpeg failed, or a picture was not taken; null when it reached the end or was stopped. */
   readonly error: YocoError | null;
-  /** What tells that the input ended before its end, though ffmpeg did not fail; null when nothing does, or it was stopped. */
+  /**
+   * What tells that the input ended before its end, though ffmpeg did not fail; null when nothing does, or it was
+   * stopped.
+   */
   readonly cutShort: YocoError | null;
 }
 
@@ -204,7 +208,9 @@ export class FfmpegRun {
     return Math.floor(((ptsMs - this.#firstPtsMs + SLOT_TOLERANCE_MS) * this.#job.fps) / 1000);
   }
 
-  /** Not `Promise.race` with one promise for the stop: each race would stay registered there for as long as ffmpeg runs. */
+  /**
+   * Not `Promise.race` with one promise for the stop: each race would stay registered there for as long as ffmpeg runs.
+   */
   #unlessStopped<T>(waiting: Promise<T>): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
       this.#release = () => {
@@ -224,8 +230,8 @@ interface FrameTime {
   /** null: it has none. */
   readonly ptsMs: number | null;
   /**
-   * Whether it is the first one from its filters. Where the size or format of the pictures changes ffmpeg makes its filters anew, which take
-   * the first picture whenever the one before it came.
+   * Whether it is the first one from its filters. Where the size or format of the pictures changes ffmpeg makes its
+   * filters anew, which take the first picture whenever the one before it came.
    */
   readonly beginsFilters: boolean;
 }
@@ -272,7 +278,10 @@ class FrameTimes {
   }
 }
 
-/** ffmpeg takes no larger block of memory: a packet or a picture of an endless one would grow to gigabytes. A picture of 8K has 50 MB. */
+/**
+ * ffmpeg takes no larger block of memory: a packet or a picture of an endless one would grow to gigabytes. A picture of
+ * 8K has 50 MB.
+ */
 const LARGEST_BLOCK = 2 ** 28;
 
 function buildCommand({ binary, input, imageSize, fps, regions }: FfmpegJob): ffmpeg.FfmpegCommand {
@@ -328,8 +337,8 @@ function withoutProbes(command: ffmpeg.FfmpegCommand): void {
 }
 
 /**
- * Where no process can be started fluent-ffmpeg would ask for its output, of which there is none, or for its pipes, and throw where
- * nobody can catch it.
+ * Where no process can be started fluent-ffmpeg would ask for its output, of which there is none, or for its pipes, and
+ * throw where nobody can catch it.
  */
 function tellingOfFailedStarts(command: ffmpeg.FfmpegCommand): void {
   const internals = command as unknown as CommandInternals;
@@ -349,8 +358,8 @@ function tellingOfFailedStarts(command: ffmpeg.FfmpegCommand): void {
 }
 
 /**
- * A Ctrl-C in a terminal goes to all of a process group, and would end ffmpeg while what is in progress may still be done. On Windows
- * such a process would get a console of its own.
+ * A Ctrl-C in a terminal goes to all of a process group, and would end ffmpeg while what is in progress may still be
+ * done. On Windows such a process would get a console of its own.
  */
 function outOfOurGroup(command: ffmpeg.FfmpegCommand): void {
   const internals = command as unknown as CommandInternals;

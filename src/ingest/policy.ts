@@ -20,7 +20,8 @@ export interface SourcePolicy {
 
 /**
  * Returns the definition to use, in which a client's file is the real path.
- * Throws `source_forbidden`, `source_not_found` for a file that would be allowed, or `forbidden` for what else only the operator may say.
+ * Throws `source_forbidden`, `source_not_found` for a file that would be allowed, or `forbidden` for what else only the
+ * operator may say.
  */
 export function checkSource(
   definition: StreamDefinition,

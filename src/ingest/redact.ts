@@ -4,12 +4,18 @@ const HIDDEN = '***';
 
 // Each run of letters is tried once, from its beginning: in linear time, since a client's URL may be all of one name.
 const USER_INFO = /(?<![a-z0-9+.-])([a-z0-9+.-]+:\/\/)[^\s/?#'"]*@/gi;
-/** `name=` anywhere, since some cameras carry `user=admin_password=...` in the path; a name begins where no other one does. */
+/**
+ * `name=` anywhere, since some cameras carry `user=admin_password=...` in the path; a name begins where no other one
+ * does.
+ */
 const FIELD = /(?<![a-z0-9_.%-])([a-z0-9_.%-]+)=/gi;
 const SECRET_NAME =
   /token|key|pass|pwd|pw|auth|sig|secret|cred|user|usr|login|session|jwt|hdn|hmac|code$|(?:^|[_.-])(?:sid|pin)(?:[_.-]|$)/i;
 const VALUE_END = /[&#\s'"]|$/g;
-/** The query of a URL in a text. Whether it is a URL is looked at from its `?` on, so that it is not looked at for each letter. */
+/**
+ * The query of a URL in a text. Whether it is a URL is looked at from its `?` on, so that it is not looked at for each
+ * letter.
+ */
 const QUERY = /\?(?<=:\/\/[^\s?'"]*\?)[^\s#'"]*/g;
 const QUERY_FIELD = /([?&;#])([^?&;#]+)/g;
 /** Nobody can list what a secret may be called, so only these are shown: which picture a camera is to send. */
@@ -23,7 +29,10 @@ const AFTER_URL = ':.,;)]';
 const PARAMETER_END = /(;|%3b)/i;
 /** The ending of a name in a path, which says what kind of file it is; shown also where the name is a key. */
 const ENDING = /\.[a-z0-9]{1,5}$/i;
-/** What may be a key in a path: cameras and streaming services have theirs as a name of its own. A base64 that is encoded has slashes. */
+/**
+ * What may be a key in a path: cameras and streaming services have theirs as a name of its own. A base64 that is
+ * encoded has slashes.
+ */
 const KEY_LIKE = /^[\w.~=+%/-]{16,}$/;
 /** The date and time of a recording, which makes no key of its name. */
 const DATE = /(?<![a-z0-9])(?:19|20)\d\d-[01]\d-[0-3]\d(?:[T_-]\d\d-?\d\d(?:-?\d\d)?)?(?![a-z0-9])/gi;
@@ -35,8 +44,8 @@ const WORD =
 const AUTHORIZATION = /(authorization:\s*)\S+(\s+\S+)?/gi;
 
 /**
- * Removes user names, passwords, keys, what queries hold, and each of `secrets` from a text, such as a URL or a line of ffmpeg. From a path it
- * removes what has a colon (`admin:12345`), and what looks like a key.
+ * Removes user names, passwords, keys, what queries hold, and each of `secrets` from a text, such as a URL or a line of
+ * ffmpeg. From a path it removes what has a colon (`admin:12345`), and what looks like a key.
  */
 export function redact(text: string, secrets: readonly string[] = []): string {
   const named = text.replace(USER_INFO, `$1${HIDDEN}@`);
@@ -48,8 +57,8 @@ export function redact(text: string, secrets: readonly string[] = []): string {
 }
 
 /**
- * As `redact`, of one URL. All before its last `@` is hidden where that may end a password, which may hold any character, also
- * one that ends a password for whoever reads the URL by its rules.
+ * As `redact`, of one URL. All before its last `@` is hidden where that may end a password, which may hold any
+ * character, also one that ends a password for whoever reads the URL by its rules.
  */
 export function redactUrl(url: string): string {
   const [scheme, end] = [url.indexOf('://'), url.lastIndexOf('@')];
@@ -113,7 +122,10 @@ function mayEndPassword(address: string): boolean {
   return address.includes('#') || mayHoldPassword(host);
 }
 
-/** Whether what stands before the path may hold a password: a host alone, without a port, is no user with a password, whatever `@` comes after it. */
+/**
+ * Whether what stands before the path may hold a password: a host alone, without a port, is no user with a password,
+ * whatever `@` comes after it.
+ */
 export function mayHoldPassword(host: string): boolean {
   return /[:@]/.test(host.replace(/^\[[^\]]*\]/, ''));
 }

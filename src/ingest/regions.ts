@@ -1,4 +1,7 @@
-/** Which part of a source's pictures is watched, and what nobody is to see: the model, thumbnails and snapshots know nothing else. */
+/**
+ * Which part of a source's pictures is watched, and what nobody is to see: the model, thumbnails and snapshots know
+ * nothing else.
+ */
 import { z } from 'zod';
 
 /** Less than this share of a side is no picture. */

@@ -3,14 +3,22 @@
 /** Times of a live source that jump by more than this against the arrival, ms, are taken from the arrival instead. */
 const LARGEST_JUMP_MS = 10_000;
 
-/** What a live source was behind, or ahead of, the arrival of its frames at the least for so long, ms, stands: after a mere delay it catches up. */
+/**
+ * What a live source was behind, or ahead of, the arrival of its frames at the least for so long, ms, stands: after a
+ * mere delay it catches up.
+ */
 const WINDOW_MS = 60_000;
 
-/** A live source may stay ahead of the arrival of its frames by so much, ms; to take back more its time runs slower by this share. */
+/**
+ * A live source may stay ahead of the arrival of its frames by so much, ms; to take back more its time runs slower by
+ * this share.
+ */
 const LARGEST_LEAD_MS = 1_000;
 const SLOWER = 0.1;
 
-/** A new connection shows no more than this again of what was shown already, ms: one to HLS begins three segments back. */
+/**
+ * A new connection shows no more than this again of what was shown already, ms: one to HLS begins three segments back.
+ */
 const LONGEST_REPLAY_MS = 60_000;
 
 /** Where the clock of a stream stands that goes on from a snapshot. */
@@ -76,8 +84,9 @@ export class SourceClock {
   }
 
   /**
-   * The next frame begins a new round of a looped file, whose last round had `durationMs` (null: unknown). It is never earlier
-   * than its arrival where the file is played in real time (`paced`): to open it took time that the clock would lose.
+   * The next frame begins a new round of a looped file, whose last round had `durationMs` (null: unknown). It is never
+   * earlier than its arrival where the file is played in real time (`paced`): to open it took time that the clock would
+   * lose.
    */
   loop(durationMs: number | null, frameMs: number, paced: boolean): void {
     const last = this.#lastMs;
@@ -93,7 +102,8 @@ export class SourceClock {
   }
 
   /**
-   * Time of a frame, whole ms since the first frame of the source; null where a new connection shows what was shown already.
+   * Time of a frame, whole ms since the first frame of the source; null where a new connection shows what was shown
+   * already.
    * @param ptsMs time that ffmpeg gave it; null: it has none, and gets that of its arrival
    * @param arrivalMs a monotonic clock at its arrival
    * @param live whether jumps are to be judged by the arrival
@@ -154,7 +164,10 @@ export class SourceClock {
     this.#leadMs = 0;
   }
 
-  /** Slowly, so that no frames come close together: what HLS loads at once when it begins, or what a camera's fast clock adds. */
+  /**
+   * Slowly, so that no frames come close together: what HLS loads at once when it begins, or what a camera's fast clock
+   * adds.
+   */
   #takeBack(stepMs: number): void {
     const slower = Math.min(stepMs * SLOWER, Math.max(0, this.#leadMs - LARGEST_LEAD_MS));
     this.#baseMs -= slower;
@@ -164,7 +177,10 @@ export class SourceClock {
     this.#leastLagMs += slower;
   }
 
-  /** What a camera's slow clock, or a server that paused and went on as if it had not, has lost against the wall clock is added. */
+  /**
+   * What a camera's slow clock, or a server that paused and went on as if it had not, has lost against the wall clock
+   * is added.
+   */
   #makeUp(arrived: number, timeMs: number): void {
     if (this.#leastLagMs === Infinity) this.#windowFromMs = arrived;
     this.#leastLagMs = Math.min(this.#leastLagMs, arrived - timeMs);

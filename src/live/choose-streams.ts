@@ -12,10 +12,10 @@ interface Choosable {
 const SHOWN_CHARS = 64;
 
 /**
- * `"all"` is every stream that has a frame, by name; with `asOfWallMs` (ms since 1970) of these the ones that keep something of
- * that instant, if any does: else the instant is to be refused. At most `most` streams; `param` is the field that errors name.
- * Throws `invalid_request` (none, too many, one twice), `stream_not_found` that names the stream, `stream_empty`
- * where `"all"` is none, or `too_many_streams` where it is too many, which may pass.
+ * `"all"` is every stream that has a frame, by name; with `asOfWallMs` (ms since 1970) of these the ones that keep
+ * something of that instant, if any does: else the instant is to be refused. At most `most` streams; `param` is the
+ * field that errors name. Throws `invalid_request` (none, too many, one twice), `stream_not_found` that names the
+ * stream, `stream_empty` where `"all"` is none, or `too_many_streams` where it is too many, which may pass.
  */
 export function chooseStreams<S extends Choosable>(
   wanted: WantedStreams,

@@ -1,6 +1,7 @@
 /**
- * Which part of several streams a question says that it is about: in instants, each of which is another time on each one's clock. Times of a
- * stream's own clock ("between 1:00 and 2:00") mean nothing of several, and are left in the question.
+ * Which part of several streams a question says that it is about: in instants, each of which is another time on each
+ * one's clock. Times of a stream's own clock ("between 1:00 and 2:00") mean nothing of several, and are left in the
+ * question.
  */
 import { YocoError } from '../errors.ts';
 import { askedAgo, askedMoment, type AskedSpan, type Asking, lookBack, spanOfInstants } from '../model/asked-span.ts';
@@ -29,8 +30,9 @@ interface Now {
 }
 
 /**
- * `times`: what the options of the question allow, with `asOfWallMs` its moment, by default the newest frame of all. Throws `time_out_of_range` where
- * no stream keeps anything of the part, or one nothing of the instant that is asked about, as `momentsAt` says it.
+ * `times`: what the options of the question allow, with `asOfWallMs` its moment, by default the newest frame of all.
+ * Throws `time_out_of_range` where no stream keeps anything of the part, or one nothing of the instant that is asked
+ * about, as `momentsAt` says it.
  */
 export function commonTimes(
   times: QuestionTimes,
@@ -69,8 +71,9 @@ export function commonTimes(
 }
 
 /**
- * Of these streams those that keep anything of the part that a question names in instants: one that began later is nothing that "which camera showed a
- * dog yesterday?" asks about. All of them where none does, or one alone and the question is which: then it says why it has no answer.
+ * Of these streams those that keep anything of the part that a question names in instants: one that began later is
+ * nothing that "which camera showed a dog yesterday?" asks about. All of them where none does, or one alone and the
+ * question is which: then it says why it has no answer.
  */
 export function reachedBy<S extends { status(): StreamStatus }>(
   question: string,

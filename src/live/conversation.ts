@@ -1,4 +1,6 @@
-/** A run of turns on one stream or several: validates a question, hands it to the engine, remembers what was answered. */
+/**
+ * A run of turns on one stream or several: validates a question, hands it to the engine, remembers what was answered.
+ */
 import { randomInt } from 'node:crypto';
 import type { Engine } from '../engine/supervisor.ts';
 import { YocoError } from '../errors.ts';
@@ -13,7 +15,10 @@ import type { Answer, AskOptions, Conversation, LiveStream, PastTurn } from './t
 
 /** Turns that a conversation keeps; the oldest are forgotten, so that one can go on for hours. */
 export const MAX_TURNS = 8;
-/** Characters of turns that a caller gives: more would not fit into a question's tokens, and encoding them takes the engine's time. */
+/**
+ * Characters of turns that a caller gives: more would not fit into a question's tokens, and encoding them takes the
+ * engine's time.
+ */
 export const TURNS_MAX_CHARS = 8_000;
 
 export interface ConversationStream extends Pick<LiveStream, 'name' | 'status'> {
@@ -29,7 +34,10 @@ export class StreamConversation implements Conversation {
   #turns: Turn[] = [];
   #busy = false;
 
-  /** `timeZone`: of the times of the day in questions; default: that of the process. `anyOf`: nobody named the streams, and one that keeps nothing of what a question is about is left out. */
+  /**
+   * `timeZone`: of the times of the day in questions; default: that of the process. `anyOf`: nobody named the streams,
+   * and one that keeps nothing of what a question is about is left out.
+   */
   constructor(engine: Engine, streams: readonly ConversationStream[], timeZone?: string, anyOf = false) {
     this.#engine = engine;
     this.#timeZone = timeZone;
@@ -38,8 +46,8 @@ export class StreamConversation implements Conversation {
   }
 
   /**
-   * Throws `question_empty`, `question_too_long`, `conversation_full`, `stream_deleted`, `response_in_progress` or `invalid_request`, and
-   * what `questionTimes` throws; the rest fails in the answer.
+   * Throws `question_empty`, `question_too_long`, `conversation_full`, `stream_deleted`, `response_in_progress` or
+   * `invalid_request`, and what `questionTimes` throws; the rest fails in the answer.
    */
   ask(question: string, options: AskOptions = {}): Answer {
     const text = question.trim().replace(/\s+/g, ' ');
@@ -94,7 +102,8 @@ export class StreamConversation implements Conversation {
           signal?.removeEventListener('abort', cancel);
           const totalMs = performance.now() - begin;
           if (end.finish !== 'cancelled') {
-            // As the model was asked: "10 minutes ago" counts from the question, and its moment may be the end of a part.
+            // As the model was asked: "10 minutes ago" counts from the question, and its moment may be the end of a
+            // part.
             const turn = { question: asked, timeMs: end.asOfMs, answer: end.text };
             this.#turns = [...this.#turns, turn].slice(-MAX_TURNS);
           }

@@ -1,6 +1,7 @@
 /**
- * Streams whose memory outlives the process: each has a file in the folder of snapshots from which it begins, which is written every so
- * often and at the end, and from which it goes on when the engine is lost. What goes wrong with a file is told in the log, and ends nothing.
+ * Streams whose memory outlives the process: each has a file in the folder of snapshots from which it begins, which is
+ * written every so often and at the end, and from which it goes on when the engine is lost. What goes wrong with a file
+ * is told in the log, and ends nothing.
  */
 import { once } from 'node:events';
 import type { CacheLimits, Restored } from '../engine/protocol.ts';
@@ -10,7 +11,10 @@ import type { SourceStream } from './live-stream.ts';
 import type { SnapshotFolder } from './snapshot-folder.ts';
 import type { WarningFields } from './types.ts';
 
-/** All streams are written within this time at the end, one after the other, ms; the files of those that are not stay as they were. */
+/**
+ * All streams are written within this time at the end, one after the other, ms; the files of those that are not stay as
+ * they were.
+ */
 const KEEP_AT_END_MS = 60_000;
 /** A stream that begins waits so long for an engine that is started again, ms. */
 const ENGINE_WAIT_MS = 60_000;
@@ -45,7 +49,10 @@ interface Kept {
   readonly stream: SourceStream;
   timer: NodeJS.Timeout;
   everyMs: number;
-  /** The newest moment of the file from which the stream in memory goes on, ms; null: if there is a file, it holds what the stream does not. */
+  /**
+   * The newest moment of the file from which the stream in memory goes on, ms; null: if there is a file, it holds what
+   * the stream does not.
+   */
   keptMs: number | null;
   /** Whether the log was told that it cannot be written. */
   failing: boolean;
@@ -76,8 +83,9 @@ export class Keeper {
   }
 
   /**
-   * Opens a stream in the engine from its file. Undefined where there is none, or none that can be used, which is then set aside: the
-   * stream begins empty, and is not open. Throws `snapshots_off`, and `shutting_down` where the engine is being ended.
+   * Opens a stream in the engine from its file. Undefined where there is none, or none that can be used, which is then
+   * set aside: the stream begins empty, and is not open. Throws `snapshots_off`, and `shutting_down` where the engine
+   * is being ended.
    */
   async restore(name: string, limits: CacheLimits): Promise<Restored | undefined> {
     const { engine, folder } = this.#options;
@@ -129,7 +137,10 @@ export class Keeper {
     if (restored !== undefined) engine.goOnFrom(stream.name, folder.keptPath(stream.name));
   }
 
-  /** From now on writes a stream that is there every so often, or no longer: then its file stays, and the stream does not go on from it. */
+  /**
+   * From now on writes a stream that is there every so often, or no longer: then its file stays, and the stream does
+   * not go on from it.
+   */
   change(stream: SourceStream, everyMs: number | undefined): void {
     const { name } = stream;
     const kept = this.#kept.get(name);
@@ -197,7 +208,10 @@ export class Keeper {
     return isNewer(kept) || (kept.stream.status().lastMs !== null && !(await this.#options.folder.hasKept(name)));
   }
 
-  /** The file holds what is in no memory any more: minutes of video must not take its place, and it stays until they are written. */
+  /**
+   * The file holds what is in no memory any more: minutes of video must not take its place, and it stays until they are
+   * written.
+   */
   async #writeBeside(kept: Kept): Promise<void> {
     const { name } = kept.stream;
     const { folder } = this.#options;

@@ -56,7 +56,10 @@ export class Streams implements LiveService {
     this.#keeper = new Keeper({ engine, folder: this.#snapshots, onWarning: options.onWarning });
   }
 
-  /** Starts the engine; rejects with the bundle's errors (`bundle_not_found`, `bundle_damaged`, ...), and `config_invalid` for a time zone that is none. */
+  /**
+   * Starts the engine; rejects with the bundle's errors (`bundle_not_found`, `bundle_damaged`, ...), and
+   * `config_invalid` for a time zone that is none.
+   */
   static async start(
     options: Partial<LiveServiceOptions> & Pick<LiveServiceOptions, 'engine'>,
     onProgress?: (share: number) => void,
@@ -109,9 +112,9 @@ export class Streams implements LiveService {
   }
 
   /**
-   * Has a stream go on as another definition of its name says, with what it has seen; `memory` and `restore` stay as they were. For the operator. Throws
-   * `stream_not_found`, `definition_invalid`, `source_invalid` for a device where none can be read, `snapshots_off` for `keep` without a
-   * folder, `shutting_down`: then nothing has changed.
+   * Has a stream go on as another definition of its name says, with what it has seen; `memory` and `restore` stay as
+   * they were. For the operator. Throws `stream_not_found`, `definition_invalid`, `source_invalid` for a device where
+   * none can be read, `snapshots_off` for `keep` without a folder, `shutting_down`: then nothing has changed.
    */
   change(definition: unknown): SourceStream {
     if (this.#closing) throw new YocoError('shutting_down');
@@ -225,7 +228,9 @@ export class Streams implements LiveService {
     return this.#snapshots.delete(file);
   }
 
-  /** Writes what a stream with `keep` holds to its file, where that is more than the file does. Failures are warnings. */
+  /**
+   * Writes what a stream with `keep` holds to its file, where that is more than the file does. Failures are warnings.
+   */
   keep(name: string): Promise<void> {
     return this.#keeper.write(name);
   }

@@ -33,7 +33,10 @@ export interface LiveStreamOptions {
 /** Frames handed to the engine before the first comes back: one is in a run while the next waits at the door. */
 const FRAMES_IN_FLIGHT = 2;
 const ENGINE_POLL_MS = 50;
-/** A change of the wall clock against the monotonic one by more than this, ms, is no drift: it was set, or the machine slept. */
+/**
+ * A change of the wall clock against the monotonic one by more than this, ms, is no drift: it was set, or the machine
+ * slept.
+ */
 const WALL_CLOCK_STEP_MS = 1_000;
 
 export const cacheLimits = ({ memory }: StreamDefinition): CacheLimits => ({
@@ -144,9 +147,10 @@ export class SourceStream implements LiveStream {
   }
 
   /**
-   * Goes on as another definition of its name says, with what it has seen. A source or sampling that is another one, and a source that `mayTryAgain`, begins a new source, which goes on from
-   * the newest moment as that of a restored stream does; with other parts of the picture the kept pictures go, which may show what is masked now.
-   * `memory` and `restore` stay as they were. Throws `stream_deleted`, what `createSource` throws, and `definition_invalid` for a
+   * Goes on as another definition of its name says, with what it has seen. A source or sampling that is another one,
+   * and a source that `mayTryAgain`, begins a new source, which goes on from the newest moment as that of a restored
+   * stream does; with other parts of the picture the kept pictures go, which may show what is masked now. `memory` and
+   * `restore` stay as they were. Throws `stream_deleted`, what `createSource` throws, and `definition_invalid` for a
    * `recorded_at` that the stream's time 0 is not: then nothing has changed.
    */
   change(definition: StreamDefinition): void {
@@ -159,7 +163,10 @@ export class SourceStream implements LiveStream {
     this.#changed();
   }
 
-  /** Whether its source has failed for good and could be begun anew; not a recording of which frames came, whose `recorded_at` is that of its first one. */
+  /**
+   * Whether its source has failed for good and could be begun anew; not a recording of which frames came, whose
+   * `recorded_at` is that of its first one.
+   */
   get mayTryAgain(): boolean {
     if (this.#sourceStatus.state !== 'failed') return false;
     return this.#newestMs === undefined || this.#source.startedAtMs === undefined;
@@ -175,7 +182,10 @@ export class SourceStream implements LiveStream {
     return this.#definition.keep !== undefined;
   }
 
-  /** Whether it is of a recording that was read to its end, and what was lost with the engine since is to be had by reading it again. */
+  /**
+   * Whether it is of a recording that was read to its end, and what was lost with the engine since is to be had by
+   * reading it again.
+   */
   get lacksOfRecording(): boolean {
     const { source } = this.#definition;
     return 'file' in source && !source.loop && this.#lacks && this.#sourceStatus.state === 'ended';
@@ -241,7 +251,10 @@ export class SourceStream implements LiveStream {
     return source === this.#source && !this.#stopping;
   }
 
-  /** The source's own, but that it is over only once its last frames are in the cache: until then they may change an answer. */
+  /**
+   * The source's own, but that it is over only once its last frames are in the cache: until then they may change an
+   * answer.
+   */
   get #sourceStatus(): SourceStatus {
     const { status } = this.#source;
     if (this.#stopping) return { ...status, state: 'stopped' };
@@ -249,17 +262,18 @@ export class SourceStream implements LiveStream {
   }
 
   /**
-   * Resolves when the engine can take a frame, or none of the source is wanted any more. A restart of it takes seconds: a live source drops what
-   * comes meanwhile in its own queue. Waited for by one frame at a time: of several, any could be the first to see it.
+   * Resolves when the engine can take a frame, or none of the source is wanted any more. A restart of it takes seconds:
+   * a live source drops what comes meanwhile in its own queue. Waited for by one frame at a time: of several, any could
+   * be the first to see it.
    */
   async #engineReady(source: FrameSource): Promise<void> {
     while (!this.#engine.takes(this.name) && this.#plays(source)) await sleep(ENGINE_POLL_MS);
   }
 
   /**
-   * Sets when time 0 was, by the first frame (of a stream that goes on from a snapshot only to an earlier time), and moves it where
-   * the wall clock is set later: all wall times are then by the new one. A recording's are not by this clock, nor are those of pictures that say
-   * themselves when they were taken.
+   * Sets when time 0 was, by the first frame (of a stream that goes on from a snapshot only to an earlier time), and
+   * moves it where the wall clock is set later: all wall times are then by the new one. A recording's are not by this
+   * clock, nor are those of pictures that say themselves when they were taken.
    */
   #keepWallTime(frame: Frame): void {
     if (this.#source.startedAtMs !== undefined || this.#wallTimes === 'recorded') return;
@@ -285,7 +299,8 @@ export class SourceStream implements LiveStream {
         this.#engine.append(this.name, frame.timeMs, frame.rgb),
         this.#thumbnails.add(frame),
       ]);
-      // Thumbnails are not done in the order of their frames: what a later frame has told stays, and that the engine was lost.
+      // Thumbnails are not done in the order of their frames: what a later frame has told stays, and that the engine
+      // was lost.
       const newest = appended.lastMs >= (this.#appended?.lastMs ?? -Infinity);
       if (newest && losses === this.#losses) this.#appended = appended;
       this.#frames++;
@@ -407,7 +422,10 @@ export class SourceStream implements LiveStream {
   }
 }
 
-/** `before`: of what it goes on from. A camera that goes on from a recording is of now; what else goes on from one of no date has none. */
+/**
+ * `before`: of what it goes on from. A camera that goes on from a recording is of now; what else goes on from one of no
+ * date has none.
+ */
 function wallTimesOf(source: SourceDefinition, before: WallTimes = 'live'): WallTimes {
   // What is read as fast as it can be shows nothing at its time, also over and over.
   const once = 'file' in source && (!source.loop || source.pace === 'fastest');

@@ -1,4 +1,6 @@
-/** One instant on the clocks of several streams: each counts from its own start, and the wall clock is common to all. */
+/**
+ * One instant on the clocks of several streams: each counts from its own start, and the wall clock is common to all.
+ */
 import { YocoError } from '../errors.ts';
 import { noFrame } from './no-frame.ts';
 import type { StreamStatus } from './types.ts';
@@ -11,14 +13,18 @@ export type StreamClock = Pick<
 /** Clocks of clients may run this far ahead of ours before a wall time counts as the future. */
 export const CLOCK_SKEW_MS = 1_000;
 
-/** Wall time of the newest frame of all streams, ms since 1970. Throws `stream_empty` or `stream_ended` that names the first without one. */
+/**
+ * Wall time of the newest frame of all streams, ms since 1970. Throws `stream_empty` or `stream_ended` that names the
+ * first without one.
+ */
 export function newestWallMs(clocks: readonly StreamClock[]): number {
   return Math.max(...clocks.map((clock) => clock.startedAtMs + rangeOf(clock).lastMs));
 }
 
 /**
  * What the wall time `wallMs` (ms since 1970) is on each stream's own clock, ms since it began, never later than its
- * newest frame. Throws `stream_empty`, `stream_ended`, or `time_out_of_range` that names the stream with its first and last time.
+ * newest frame. Throws `stream_empty`, `stream_ended`, or `time_out_of_range` that names the stream with its first and
+ * last time.
  */
 export function momentsAt(wallMs: number, clocks: readonly StreamClock[], param: string, nowMs = Date.now()): number[] {
   const latest = Math.max(nowMs, newestWallMs(clocks));
@@ -36,7 +42,10 @@ export function momentsAt(wallMs: number, clocks: readonly StreamClock[], param:
   });
 }
 
-/** Whether a stream keeps anything of the instant `wallMs`, or a newest frame before it; not of an instant before its first frame. */
+/**
+ * Whether a stream keeps anything of the instant `wallMs`, or a newest frame before it; not of an instant before its
+ * first frame.
+ */
 export function reachesBackTo(
   wallMs: number,
   { firstMs, startedAtMs }: Pick<StreamStatus, 'firstMs' | 'startedAtMs'>,

@@ -1,4 +1,7 @@
-/** Which part of each stream a question is about: by its options, and by what it says itself ("in the last five minutes"). */
+/**
+ * Which part of each stream a question is about: by its options, and by what it says itself ("in the last five
+ * minutes").
+ */
 import { YocoError } from '../errors.ts';
 import {
   askedAgo,
@@ -20,7 +23,10 @@ import type { AskOptions, QuestionTimes, StreamStatus } from './types.ts';
 const ABOUT = 0.05;
 /** A clock shows each time once a day: before a moment that is looked for by its digits no more than this is read. */
 const HALF_A_DAY_MS = CLOCK_DAY_MS / 2;
-/** As far back the model is asked by the digits of the clock what was shown: over this it was measured (`ago`, docs/model.md), and thing for thing it is exact. */
+/**
+ * As far back the model is asked by the digits of the clock what was shown: over this it was measured (`ago`,
+ * docs/model.md), and thing for thing it is exact.
+ */
 const BY_THE_CLOCK_MS = 300_000;
 /** A stream with fewer frames has none at most moments, ms between them. */
 const SLOW_MS = 2_000;
@@ -33,9 +39,10 @@ const ASKS_FOR_MORE =
 type Wanted = Pick<AskOptions, 'asOfMs' | 'asOfWallMs' | 'sinceMs' | 'sinceWallMs'>;
 
 /**
- * Throws `invalid_request` where times on one stream's clock are given for several, for `asOfWallMs` what `momentsAt` throws, and
- * `time_out_of_range` where a reading would begin after the question's moment, where nothing is kept of the part that the question names, or what
- * `withoutDate` or `inAnotherZone` returns. `timeZone`: that of the times of the day in the question; default: that of the process.
+ * Throws `invalid_request` where times on one stream's clock are given for several, for `asOfWallMs` what `momentsAt`
+ * throws, and `time_out_of_range` where a reading would begin after the question's moment, where nothing is kept of the
+ * part that the question names, or what `withoutDate` or `inAnotherZone` returns. `timeZone`: that of the times of the
+ * day in the question; default: that of the process.
  */
 export function questionTimes(
   question: string,
@@ -69,7 +76,10 @@ function beginsOf({ sinceMs, sinceWallMs }: Wanted, clocks: readonly StreamStatu
   return sinceWallMs === undefined ? null : clocks.map(({ startedAtMs }) => sinceWallMs - startedAtMs);
 }
 
-/** Why a question that names times of the day can have no answer: nobody said of a recording when it was made. Null of any other. */
+/**
+ * Why a question that names times of the day can have no answer: nobody said of a recording when it was made. Null of
+ * any other.
+ */
 export function withoutDate(question: string, clocks: readonly StreamStatus[]): YocoError | null {
   const undated = clocks.find(({ wallTimes }) => wallTimes === 'unknown');
   if (undated === undefined || !namesTimeOfDay(question)) return null;
@@ -83,7 +93,10 @@ export function withoutDate(question: string, clocks: readonly StreamStatus[]): 
 /** Clocks of these zones show the same. */
 const UTC = /^(?:UTC|GMT|Z)$/;
 
-/** Why a question that names a zone is refused: its times would be taken for those of the service's. Null where it names none, or that one. */
+/**
+ * Why a question that names a zone is refused: its times would be taken for those of the service's. Null where it names
+ * none, or that one.
+ */
 function inAnotherZone(
   question: string,
   timeZone = new Intl.DateTimeFormat().resolvedOptions().timeZone,
@@ -122,7 +135,8 @@ function ofOne(
   const asking = {
     momentMs,
     startedAtMs,
-    // "Last night" of a recording is the one before its end. What is read faster than it plays has its newest frame in the future.
+    // "Last night" of a recording is the one before its end. What is read faster than it plays has its newest frame in
+    // the future.
     nowMs: moments === null && wallTimes !== 'recorded' ? Math.max(nowMs, momentWallMs) : momentWallMs,
     timeZone,
   };
@@ -166,8 +180,9 @@ interface Then {
 }
 
 /**
- * What was shown then. Its name is asked for by the clock's digits, where the model finds it: that tells it from what was shown just before. All else,
- * which it was not taught to find so ("was there a dog 10 minutes ago?"), is asked of that part alone.
+ * What was shown then. Its name is asked for by the clock's digits, where the model finds it: that tells it from what
+ * was shown just before. All else, which it was not taught to find so ("was there a dog 10 minutes ago?"), is asked of
+ * that part alone.
  */
 function thenOf(
   times: QuestionTimes,
@@ -203,8 +218,8 @@ function momentAgo(
 type TimeText = (ms: number) => string;
 
 /**
- * `0:42 (2030-01-31 12:00:42)`: on the stream's clock, and what the zone's clocks showed then, where that is known. The date stands with the first, and
- * where it is another one. Before the beginning the stream has no times of its own.
+ * `0:42 (2030-01-31 12:00:42)`: on the stream's clock, and what the zone's clocks showed then, where that is known. The
+ * date stands with the first, and where it is another one. Before the beginning the stream has no times of its own.
  */
 function timeText(
   { startedAtMs, wallTimes }: Pick<StreamStatus, 'startedAtMs' | 'wallTimes'>,
@@ -232,7 +247,10 @@ function partText({ sinceMs, untilMs }: Pick<AskedSpan, 'sinceMs' | 'untilMs'>, 
   return `from ${rangeText({ firstMs: sinceMs, lastMs: untilMs }, time)}`;
 }
 
-/** Throws `invalid_request` where a time counts from the beginning of one stream and several are asked, or beside a wall time. */
+/**
+ * Throws `invalid_request` where a time counts from the beginning of one stream and several are asked, or beside a wall
+ * time.
+ */
 function checkClock(name: 'asOf' | 'since', clocks: readonly unknown[], ms?: number, wallMs?: number): void {
   if (ms === undefined || (clocks.length === 1 && wallMs === undefined)) return;
   const detail = `${name}Ms is for one stream, each counts from its own start; give ${name}WallMs alone.`;

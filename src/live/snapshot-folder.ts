@@ -11,7 +11,10 @@ import type { SnapshotInfo } from './types.ts';
 /** Files of the folder; with as many there is no new one, so that clients cannot add to it without end. */
 export const MAX_SNAPSHOTS = 1_000;
 
-/** After the name of a kept stream: its file, one that could not be used, and one that the stream in memory does not go on from. */
+/**
+ * After the name of a kept stream: its file, one that could not be used, and one that the stream in memory does not go
+ * on from.
+ */
 const KEPT = { current: '.keep.snap', bad: '.keep.bad', before: '.keep.before.snap' } as const;
 const IS_KEPT = /\.keep\.(?:snap|bad|before\.snap)$/;
 
@@ -55,9 +58,9 @@ export class SnapshotFolder {
   }
 
   /**
-   * Where a new snapshot of a stream goes; it counts as a file of the folder from now on until `written` is called, whatever came of it. Without a
-   * name it gets one that no other has. Makes the folder. Throws what `pathOf` throws, `invalid_request` for a name of a kept stream's
-   * files, and `snapshot_failed`.
+   * Where a new snapshot of a stream goes; it counts as a file of the folder from now on until `written` is called,
+   * whatever came of it. Without a name it gets one that no other has. Makes the folder. Throws what `pathOf` throws,
+   * `invalid_request` for a name of a kept stream's files, and `snapshot_failed`.
    */
   async forNew(stream: string, name?: string, nowMs = Date.now()): Promise<NewSnapshot> {
     const stamp = new Date(nowMs).toISOString().replace(/[-:]/g, '').replace('.', '-');
@@ -77,7 +80,10 @@ export class SnapshotFolder {
     return this.#reserved(file);
   }
 
-  /** Where a kept stream's file goes, however full the folder is: each has one. Makes the folder. Throws `snapshots_off` and `snapshot_failed`. */
+  /**
+   * Where a kept stream's file goes, however full the folder is: each has one. Makes the folder. Throws `snapshots_off`
+   * and `snapshot_failed`.
+   */
   async forKept(stream: string): Promise<NewSnapshot> {
     await this.#madeAndRead();
     return this.#reserved(stream + KEPT.current);
@@ -97,8 +103,8 @@ export class SnapshotFolder {
   }
 
   /**
-   * Gives a kept stream's file, if there is one, the name of one that cannot be used, in the place of an earlier one of that name. Returns
-   * the new name, or null. Throws `snapshot_failed`.
+   * Gives a kept stream's file, if there is one, the name of one that cannot be used, in the place of an earlier one of
+   * that name. Returns the new name, or null. Throws `snapshot_failed`.
    */
   async setBad(stream: string): Promise<string | null> {
     const file = stream + KEPT.bad;
@@ -112,14 +118,18 @@ export class SnapshotFolder {
     }
   }
 
-  /** Where what is to take the place of a kept stream's file is written first. Where it is left there, it goes when the next file is written. */
+  /**
+   * Where what is to take the place of a kept stream's file is written first. Where it is left there, it goes when the
+   * next file is written.
+   */
   pathBeside(stream: string): string {
     return path.join(this.#path, `.${stream}${KEPT.current}.${randomBytes(6).toString('hex')}.part`);
   }
 
   /**
-   * Puts what was written beside a kept stream's file in its place. The file gets another name first, unless what has that name holds more
-   * frames; under its own there is one or the other at any time. Null where there was none. Throws `snapshot_failed`: then what was written is gone.
+   * Puts what was written beside a kept stream's file in its place. The file gets another name first, unless what has
+   * that name holds more frames; under its own there is one or the other at any time. Null where there was none. Throws
+   * `snapshot_failed`: then what was written is gone.
    */
   async takePlace(stream: string, beside: string): Promise<TakenPlace | null> {
     const current = this.keptPath(stream);
@@ -138,7 +148,10 @@ export class SnapshotFolder {
     }
   }
 
-  /** Removes a snapshot, whole or damaged. Throws what `pathOf` throws, `snapshot_not_found`, and `snapshot_failed` where it cannot be removed. */
+  /**
+   * Removes a snapshot, whole or damaged. Throws what `pathOf` throws, `snapshot_not_found`, and `snapshot_failed`
+   * where it cannot be removed.
+   */
   async delete(file: string): Promise<void> {
     const target = this.pathOf(file, 'file');
     if ((await this.#look(file)) === null) throw new YocoError('snapshot_not_found', { param: 'file' });
@@ -227,7 +240,10 @@ export class SnapshotFolder {
 const framesIn = (file: string): Promise<number> =>
   readSnapshot(file, ({ summary }) => Promise.resolve(summary.frames)).catch(() => 0);
 
-/** Gives a file another name beside its own, in the place of what has it. Where a file can have one name only, it has its own no more. */
+/**
+ * Gives a file another name beside its own, in the place of what has it. Where a file can have one name only, it has
+ * its own no more.
+ */
 async function giveName(file: string, name: string): Promise<void> {
   await rm(name, { force: true });
   await link(file, name).catch(() => rename(file, name));

@@ -1,7 +1,7 @@
 /**
- * A question that is asked again as new frames come, and whose answer is reported when it changes. Each asking is a conversation
- * of its own, about the newest frame: earlier answers must not talk the model into the next. While no frame is new nothing is
- * asked, since the answer could not be another one.
+ * A question that is asked again as new frames come, and whose answer is reported when it changes. Each asking is a
+ * conversation of its own, about the newest frame: earlier answers must not talk the model into the next. While no
+ * frame is new nothing is asked, since the answer could not be another one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { YocoError } from '../errors.ts';
@@ -18,15 +18,27 @@ const LOOK_MS = 1_000;
 
 export interface StandingOptions {
   readonly question: string;
-  /** From one asking to the next, ms; an asking that takes longer delays the next one. Default: `STANDING_EVERY_MS.usual`. */
+  /**
+   * From one asking to the next, ms; an asking that takes longer delays the next one. Default:
+   * `STANDING_EVERY_MS.usual`.
+   */
   readonly everyMs?: number;
-  /** How many askings in a row must give a new answer before it is reported: more of them ride out a single wrong one. Default: `STANDING_HOLDS.usual`. */
+  /**
+   * How many askings in a row must give a new answer before it is reported: more of them ride out a single wrong one.
+   * Default: `STANDING_HOLDS.usual`.
+   */
   readonly holds?: number;
-  /** An answer of less confidence counts as none, 0..1: neither is it reported, nor does it end a run of others. Default: `MIN_CONFIDENCE.usual`. */
+  /**
+   * An answer of less confidence counts as none, 0..1: neither is it reported, nor does it end a run of others.
+   * Default: `MIN_CONFIDENCE.usual`.
+   */
   readonly minConfidence?: number;
   /** Limit of answer tokens. */
   readonly maxTokens?: number;
-  /** Which streams to ask, looked at anew each time: a fresh conversation. What it throws is handled as what an answer throws. */
+  /**
+   * Which streams to ask, looked at anew each time: a fresh conversation. What it throws is handled as what an answer
+   * throws.
+   */
   readonly converse: () => Conversation;
   /** Not asked until a frame comes that is newer than those that there are when it begins. */
   readonly onlyNew?: boolean;
@@ -47,8 +59,8 @@ export interface StandingChange {
 export interface StandingHost {
   changed(change: StandingChange): void;
   /**
-   * Nothing more is asked: for this error, or, with null, since all streams have ended and the last answer was reported. Not called after
-   * `close()`.
+   * Nothing more is asked: for this error, or, with null, since all streams have ended and the last answer was
+   * reported. Not called after `close()`.
    */
   ended(error: YocoError | null): void;
   /** Called after each asking: whether it was answered, or missed for a reason that may pass, which `error` is. */
@@ -64,7 +76,10 @@ interface Candidate extends Omit<StandingChange, 'previous'> {
 /** Up to where a stream was asked about. */
 type AskedUpTo = Pick<StreamStatus, 'name' | 'startedAtMs' | 'lastMs'>;
 
-/** What became of one turn: `still` where no frame was new, `missed` where the next may be answered, `over` where it was the last. */
+/**
+ * What became of one turn: `still` where no frame was new, `missed` where the next may be answered, `over` where it was
+ * the last.
+ */
 type Outcome = 'answered' | 'still' | 'missed' | 'over';
 
 export class StandingQuestion {
@@ -126,7 +141,10 @@ export class StandingQuestion {
     }
   }
 
-  /** Until the next turn: for `ms`, or until one of the streams ends or is gone. Where all have ended there is nothing to wait for. */
+  /**
+   * Until the next turn: for `ms`, or until one of the streams ends or is gone. Where all have ended there is nothing
+   * to wait for.
+   */
   async #pause(ms: number): Promise<void> {
     const { signal } = this.#abort;
     const wait = this.#over ? Math.min(ms, LOOK_MS) : ms;
@@ -180,7 +198,8 @@ export class StandingQuestion {
       // One of several was deleted meanwhile: whether the others can be asked the next asking tells.
       if (code === 'stream_deleted') return this.#missed(known);
       if (code === 'stream_ended' && mayGrow) return this.#missed(known);
-      // There is no frame, and none comes any more; of several streams that may be so of one alone. It may have ended only now.
+      // There is no frame, and none comes any more; of several streams that may be so of one alone. It may have ended
+      // only now.
       if (code === 'stream_ended' && areOver(conversation)) {
         while (this.#candidate !== null) this.#heard(this.#candidate);
         return this.#allOver(conversation);
@@ -217,7 +236,8 @@ export class StandingQuestion {
     if (this.#abort.signal.aborted) return 'over';
     // A busy service, an engine that starts again, a stream without a frame: the next asking may be answered.
     const unexpected = error.code === 'internal';
-    // "Did anyone come this evening?" may be asked in the morning: nothing is told before there is something of that time.
+    // "Did anyone come this evening?" may be asked in the morning: nothing is told before there is something of that
+    // time.
     if (error.code === 'time_out_of_range' && !this.#over) return 'still';
     // If all has ended, the same frames would be asked about for ever.
     const outlasts = !unexpected || (this.#host.unexpected !== undefined && !this.#over);

@@ -23,7 +23,9 @@ export type WantedStreams = readonly string[] | 'all';
 export interface QuestionTimes {
   /** Up to when each stream is read; null: its newest frame. */
   readonly moments: readonly number[] | null;
-  /** From when on each stream is read; null: its oldest frame. A camera that has stalled may have nothing of that time. */
+  /**
+   * From when on each stream is read; null: its oldest frame. A camera that has stalled may have nothing of that time.
+   */
   readonly begins: readonly number[] | null;
   /** What is asked of that. */
   readonly question: string;
@@ -34,7 +36,10 @@ export interface AskOptions {
   readonly asOfMs?: number;
   /** The same as wall time, ms since 1970: one instant in all streams that are asked. Not beside `asOfMs`. */
   readonly asOfWallMs?: number;
-  /** The question is about this moment and what came after it; default: all that is kept. Only where one stream is asked. */
+  /**
+   * The question is about this moment and what came after it; default: all that is kept. Only where one stream is
+   * asked.
+   */
   readonly sinceMs?: number;
   /** The same as wall time, ms since 1970: one instant in all streams that are asked. Not beside `sinceMs`. */
   readonly sinceWallMs?: number;
@@ -45,11 +50,18 @@ export interface AskOptions {
   readonly topP?: number;
   /** Makes a sampled answer repeatable. */
   readonly seed?: number;
-  /** Earlier turns, oldest first, in the place of the conversation's own; each counts as asked at the question's moment. */
+  /**
+   * Earlier turns, oldest first, in the place of the conversation's own; each counts as asked at the question's moment.
+   */
   readonly turns?: readonly PastTurn[];
-  /** Nobody named the streams: those that keep nothing of what the question is about are left out. Default: as the conversation was begun. */
+  /**
+   * Nobody named the streams: those that keep nothing of what the question is about are left out. Default: as the
+   * conversation was begun.
+   */
   readonly anyOf?: boolean;
-  /** Asked by no person: refused as `too_many_questions` while half of the places are taken, so that people find one. */
+  /**
+   * Asked by no person: refused as `too_many_questions` while half of the places are taken, so that people find one.
+   */
   readonly unattended?: boolean;
   /** Cancels between two tokens. */
   readonly signal?: AbortSignal;
@@ -67,12 +79,17 @@ export interface AnswerResult extends AnswerEnd {
   readonly totalMs: number;
 }
 
-/** An answer as it is written: iterate for the pieces of text; `result` resolves (or rejects with a YocoError) at the end. */
+/**
+ * An answer as it is written: iterate for the pieces of text; `result` resolves (or rejects with a YocoError) at the
+ * end.
+ */
 export interface Answer extends AsyncIterable<string> {
   readonly result: Promise<AnswerResult>;
 }
 
-/** A run of turns: each question goes with those before it. One question at a time (`response_in_progress` otherwise). */
+/**
+ * A run of turns: each question goes with those before it. One question at a time (`response_in_progress` otherwise).
+ */
 export interface Conversation {
   /** The streams that it is about, in the order in which a question reads them; they may be deleted by now. */
   readonly streams: readonly Pick<LiveStream, 'name' | 'status'>[];
@@ -121,13 +138,19 @@ export interface LiveStream {
   status(): StreamStatus;
   /** A fresh conversation about this stream; holds no resource until it is asked. */
   converse(): Conversation;
-  /** Times of the kept pictures, which outlive the cache where the engine is started again; null where there is none. */
+  /**
+   * Times of the kept pictures, which outlive the cache where the engine is started again; null where there is none.
+   */
   pictures(): { readonly firstMs: number; readonly lastMs: number } | null;
-  /** The kept frame at or before `timeMs` (default: the newest). Throws `stream_empty`, `stream_ended` or `time_out_of_range`. */
+  /**
+   * The kept frame at or before `timeMs` (default: the newest). Throws `stream_empty`, `stream_ended` or
+   * `time_out_of_range`.
+   */
   thumbnail(timeMs?: number): Promise<Thumbnail>;
   /**
-   * Takes a JPEG or PNG into a `push` stream; `time` is when it was taken, in ms since the stream began or by the wall clock, and by default that of
-   * its arrival. Throws `stream_not_pushable`, `image_undecodable`, `invalid_request` for a time that none can have.
+   * Takes a JPEG or PNG into a `push` stream; `time` is when it was taken, in ms since the stream began or by the wall
+   * clock, and by default that of its arrival. Throws `stream_not_pushable`, `image_undecodable`, `invalid_request` for
+   * a time that none can have.
    */
   push(image: Uint8Array, time?: number | Date): Promise<PushOutcome>;
   /** Calls back after each frame taken in and each change of state; returns the unsubscriber. */
@@ -167,11 +190,12 @@ export interface LiveService {
   /** As of the engine's last heartbeat. */
   readonly engineFigures: EngineFigures;
   /**
-   * `definition` is unvalidated input (parsed JSON or YAML); throws `definition_invalid`, `stream_exists`, `stream_limit`, `source_forbidden`,
-   * `source_not_found`, `source_invalid` for a device where none can be read, `forbidden`, `shutting_down`. With `restore` the stream goes on from that
-   * snapshot, and name, sampling and memory are by default the snapshot's; throws `snapshots_off`, `snapshot_not_found`, `snapshot_damaged`,
-   * `snapshot_unsupported`, `engine_unavailable`, `engine_restarted`. With `keep` it goes on from its own file, where there is one that
-   * can be used; throws `snapshots_off`.
+   * `definition` is unvalidated input (parsed JSON or YAML); throws `definition_invalid`, `stream_exists`,
+   * `stream_limit`, `source_forbidden`, `source_not_found`, `source_invalid` for a device where none can be read,
+   * `forbidden`, `shutting_down`. With `restore` the stream goes on from that snapshot, and name, sampling and memory
+   * are by default the snapshot's; throws `snapshots_off`, `snapshot_not_found`, `snapshot_damaged`,
+   * `snapshot_unsupported`, `engine_unavailable`, `engine_restarted`. With `keep` it goes on from its own file, where
+   * there is one that can be used; throws `snapshots_off`.
    */
   create(definition: unknown, origin: 'operator' | 'client'): Promise<LiveStream>;
   list(): readonly LiveStream[];
@@ -179,21 +203,24 @@ export interface LiveService {
   get(name: string): LiveStream;
   /**
    * A fresh conversation about several streams. Throws `invalid_request`, `stream_not_found` or `stream_empty` (see
-   * `chooseStreams`) with the field `param`, by default `streams`. `asOfWallMs`: `"all"` are those that keep something of the
-   * instant that is to be asked about.
+   * `chooseStreams`) with the field `param`, by default `streams`. `asOfWallMs`: `"all"` are those that keep something
+   * of the instant that is to be asked about.
    */
   converse(streams: WantedStreams, param?: string, asOfWallMs?: number): Conversation;
   /** Throws `stream_not_found`. Ends the source, frees the cache; answers in progress fail with `stream_deleted`. */
   delete(name: string): Promise<void>;
   /**
    * Writes what a stream holds now to the operator's folder, by default under a name made of the stream's and the time.
-   * A snapshot of that name is replaced. Throws `stream_not_found`, `stream_empty`, `stream_ended`, `snapshots_off`, `snapshot_failed`,
-   * `invalid_request` for another name, `engine_restarted`.
+   * A snapshot of that name is replaced. Throws `stream_not_found`, `stream_empty`, `stream_ended`, `snapshots_off`,
+   * `snapshot_failed`, `invalid_request` for another name, `engine_restarted`.
    */
   snapshot(stream: string, file?: string): Promise<SnapshotInfo>;
   /** The snapshots in the operator's folder, newest first. Throws `snapshots_off`. */
   snapshots(): Promise<readonly SnapshotInfo[]>;
-  /** Removes one of them. Throws `snapshots_off`, `snapshot_not_found`, `snapshot_failed`, `invalid_request` for what is no plain name. */
+  /**
+   * Removes one of them. Throws `snapshots_off`, `snapshot_not_found`, `snapshot_failed`, `invalid_request` for what is
+   * no plain name.
+   */
   deleteSnapshot(file: string): Promise<void>;
   close(): Promise<void>;
 }

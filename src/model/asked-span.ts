@@ -1,10 +1,10 @@
 /**
- * Of which part of a stream a question says that it is about: "in the last five minutes", "between 1:00 and 2:00". To tell within a
- * time from ever the model has not learned; here only what was shown then is read.
+ * Of which part of a stream a question says that it is about: "in the last five minutes", "between 1:00 and 2:00". To
+ * tell within a time from ever the model has not learned; here only what was shown then is read.
  *
- * What is not surely meant so is left in the question, which is then about all that is kept: a part that is read in vain answers
- * wrongly and does not show it. So what stands beside it must not turn its meaning ("except in the last minute", "just before
- * 1:42"), there is one such phrase, and without it there is still a question.
+ * What is not surely meant so is left in the question, which is then about all that is kept: a part that is read in
+ * vain answers wrongly and does not show it. So what stands beside it must not turn its meaning ("except in the last
+ * minute", "just before 1:42"), there is one such phrase, and without it there is still a question.
  */
 import { agoOf } from './relative-time.ts';
 import { BARE_NUMBER, CLOCK, clockMs, LENGTH, lengthMs, ONE, UNCUT, withNumber } from './said-time.ts';
@@ -28,7 +28,10 @@ export interface AskedSpan {
   readonly question: string;
 }
 
-/** When a question is asked: on the stream's clock, the wall time of that clock's zero, and the wall time that it is, ms; a camera may have been away for long. */
+/**
+ * When a question is asked: on the stream's clock, the wall time of that clock's zero, and the wall time that it is,
+ * ms; a camera may have been away for long.
+ */
 export interface Asking {
   readonly momentMs: number;
   readonly startedAtMs: number;
@@ -53,14 +56,20 @@ const OWN_TIME = `${CLOCK}(?! ${DAY}\\b)|(?:${LENGTH}) ago\\b`;
 const TIME = `${TIME_OF_DAY}|${OWN_TIME}`;
 /** Nobody means it to the minute. */
 const ABOUT = '(?:(?:about|around) )?';
-/** "What was there before 1:00?" asks for what came next to that time, "which camera showed a dog before 9 pm" does not, "how long after" for a time. */
+/**
+ * "What was there before 1:00?" asks for what came next to that time, "which camera showed a dog before 9 pm" does not,
+ * "how long after" for a time.
+ */
 const ASKS_FOR_A_THING = /\b(?:what|which(?! (?:cameras?|streams?|videos?|recordings?|feeds?)\b)|who|name)\b/i;
 const ASKS_HOW_LONG = /\bhow (?:long|soon|much later)\b|\bbeen (?:since|after)\b/i;
 const NOW_BESIDES = 'still|again|currently|at the moment|at present|gone|any ?more|any longer';
 const ASKS_FOR_NOW = new RegExp(`\\b(?:now|${NOW_BESIDES})\\b`, 'i');
 /** Where "now" is not the end of the part: "from 0:10 until now". */
 const ASKS_FOR_NOW_TOO = new RegExp(`\\b(?<!(?:to|until|till|and) )now\\b|\\b(?:${NOW_BESIDES})\\b`, 'i');
-/** What stands before a time that says which thing is meant, or what something is compared with: "is the car that came ", "more cars than there were ". */
+/**
+ * What stands before a time that says which thing is meant, or what something is compared with: "is the car that came
+ * ", "more cars than there were ".
+ */
 const SAYS_WHICH =
   /^\W*(?:(?:so|and|but) )?(?:is|are|isn['’]t|aren['’]t|has|have|does|do|where(?:['’]s| is| are)|can you see) (?:the|my|your|our|his|her|their|that|this|those|these|it) .*\b(?:that|which|who|whom|i|you|we)\b|\b(?:than|as) (?:\w+ ){0,3}(?:was|were|did|had|is|are|do|does|before|earlier)?\W*(?:at |on |in )?$/i;
 /** In the words of `haschanged` of the recipe, which asks with the time: it stays. */
@@ -231,7 +240,10 @@ function isTurned(start: string, end: string): boolean {
   return TURNED_BEFORE.test(start) || TURNED_AFTER.test(end);
 }
 
-/** Whether a question asks for what is there now, also where it names a time, after `start`: "is the car that came at 9 am still there?" */
+/**
+ * Whether a question asks for what is there now, also where it names a time, after `start`: "is the car that came at 9
+ * am still there?"
+ */
 function asksForNow(question: string, start: string): boolean {
   return ASKS_FOR_NOW.test(question) || SAYS_WHICH.test(start);
 }
@@ -249,7 +261,10 @@ export function askedSpan(question: string, asking: Asking): AskedSpan | null {
   return { sinceMs, untilMs, question: asksForAChange(question) ? ofAChange(named, lastsMs) : named.question };
 }
 
-/** For how long before a question the model tells whether something changed, ms, and how it is asked: "in the last 20 seconds". */
+/**
+ * For how long before a question the model tells whether something changed, ms, and how it is asked: "in the last 20
+ * seconds".
+ */
 const CHANGE_WITHIN_MS = 60_000;
 const IN_THE_LAST = /\b(?:last|past|previous)\b/i;
 
@@ -264,7 +279,10 @@ export function asksForAChange(question: string): boolean {
   return ASKS_FOR_A_CHANGE.test(question);
 }
 
-/** How far back from its moment a question says that it looks, ms, and the question without that; null where it does not say. */
+/**
+ * How far back from its moment a question says that it looks, ms, and the question without that; null where it does not
+ * say.
+ */
 export function lookBack(question: string): { readonly backMs: number; readonly question: string } | null {
   const named = namedPart(question);
   if (named?.phrase.times !== back) return null;
@@ -277,7 +295,10 @@ const BARE = new RegExp(`^${BARE_NUMBER}$`, 'i');
 
 const AT_TIME_OF_DAY = new RegExp(`\\b(?:at|around|about|at around|at about) (${TIME_OF_DAY})`, 'i');
 
-/** "At 7:30 this morning": when that is, ms of the stream's clock, and the question around it; null where it names no such moment. */
+/**
+ * "At 7:30 this morning": when that is, ms of the stream's clock, and the question around it; null where it names no
+ * such moment.
+ */
 export function askedMoment(
   asked: string,
   { startedAtMs, nowMs, timeZone }: Asking,
@@ -297,7 +318,10 @@ const AT_CLOCK = new RegExp(
 );
 const ANY_CLOCK = new RegExp(CLOCK);
 
-/** "At 1:42", by the stream's clock: when that is, ms, and the question around it; null where it names no such moment, or another time besides. */
+/**
+ * "At 1:42", by the stream's clock: when that is, ms, and the question around it; null where it names no such moment,
+ * or another time besides.
+ */
 export function askedClock(question: string): ReturnType<typeof askedMoment> {
   const match = AT_CLOCK.exec(question);
   if (match === null) return null;
@@ -308,7 +332,10 @@ export function askedClock(question: string): ReturnType<typeof askedMoment> {
   return { ms: clockMs(match[1] ?? ''), start, end };
 }
 
-/** The only "10 minutes ago" of a question, as `agoOf` has it; null also where it is not surely the moment that is asked about. */
+/**
+ * The only "10 minutes ago" of a question, as `agoOf` has it; null also where it is not surely the moment that is asked
+ * about.
+ */
 export function askedAgo(question: string): ReturnType<typeof agoOf> {
   const ago = agoOf(question);
   return ago === null || isTurned(ago.start, ago.end) || asksForNow(question, ago.start) ? null : ago;
@@ -324,15 +351,18 @@ export function namedZone(question: string): string | null {
   return zones.find((zone) => zone === zone.toUpperCase()) ?? null;
 }
 
-/** Whether a question names a moment or a part by times of the day, which mean nothing of a stream whose wall times nobody knows. */
+/**
+ * Whether a question names a moment or a part by times of the day, which mean nothing of a stream whose wall times
+ * nobody knows.
+ */
 export function namesTimeOfDay(question: string): boolean {
   const parts = namedPart(question)?.parts ?? [];
   return AT_TIME_OF_DAY.test(dayBehindTime(question)) || parts.some((part) => isTimeOfDay(part) || isPartOfDay(part));
 }
 
 /**
- * The part that a question is about where it is one of instants, which several streams have in common: times of the day, and "10 minutes ago"; null
- * where it is by a stream's own clock, too.
+ * The part that a question is about where it is one of instants, which several streams have in common: times of the
+ * day, and "10 minutes ago"; null where it is by a stream's own clock, too.
  */
 export function spanOfInstants(question: string, asking: Asking): AskedSpan | null {
   const parts = namedPart(question)?.parts ?? [];

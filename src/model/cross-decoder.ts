@@ -11,7 +11,9 @@ export interface CrossDecoderInput {
   readonly momentMs: number;
   /** How many tokens of the view this question may see. */
   readonly visible: number;
-  /** From how many tokens those were chosen; the same where nothing was left out. Attention is as sharp as for so many. */
+  /**
+   * From how many tokens those were chosen; the same where nothing was left out. Attention is as sharp as for so many.
+   */
   readonly context: number;
   /** The segment's own K and V, `[ownLength, kvHeads, headDim]`. */
   readonly ownK: Float32Array;

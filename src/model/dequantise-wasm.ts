@@ -1,6 +1,7 @@
 /**
- * The loops of `dequantise.ts` as a module of WebAssembly with its 128-bit SIMD, which every Node of `engines` has. Assembled here,
- * after https://webassembly.github.io/spec/core/binary/: a compiler for two loops would be a dependency more.
+ * The loops of `dequantise.ts` as a module of WebAssembly with its 128-bit SIMD, which every Node of `engines` has.
+ * Assembled here, after https://webassembly.github.io/spec/core/binary/: a compiler for two loops would be a dependency
+ * more.
  *
  *     import stage.memory
  *     export scaleChannels, scaleTokens: Scale
@@ -10,8 +11,8 @@
 export const CHANNELS_ALIGNED = 8;
 
 /**
- * From address `at` to `past`: int8 values, token by token, `channels` of each; their scales, float32, from `scale` on; the results
- * go to `to`. There is one token at least.
+ * From address `at` to `past`: int8 values, token by token, `channels` of each; their scales, float32, from `scale` on;
+ * the results go to `to`. There is one token at least.
  */
 export type Scale = (at: number, scale: number, to: number, past: number, channels: number) => void;
 
@@ -42,7 +43,8 @@ const [lowFour, highFour] = [simd(0xa7), simd(0xa8)];
 /** f32x4.convert_i32x4_s, f32x4.mul. */
 const [toFloats, multiply] = [simd(0xfa), simd(0xe6)];
 
-// The parameters of Scale, then locals: where the token ends, where its next scales are, eight values, a scale four times.
+// The parameters of Scale, then locals: where the token ends, where its next scales are, eight values, a scale four
+// times.
 const [AT, SCALE, TO, PAST, CHANNELS, TOKEN_END, NEXT, EIGHT, SPLAT] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
 const locals = [
   [2, I32],

@@ -1,7 +1,7 @@
 /**
- * int8 back to float32: millions of numbers for each token of an answer that reads through the index. JavaScript takes them one at a
- * time; here eight pass in one turn (dequantise-wasm.ts). WebAssembly computes in a memory of its own: a stage for some tokens at a
- * time, so that the rows can lie anywhere.
+ * int8 back to float32: millions of numbers for each token of an answer that reads through the index. JavaScript takes
+ * them one at a time; here eight pass in one turn (dequantise-wasm.ts). WebAssembly computes in a memory of its own: a
+ * stage for some tokens at a time, so that the rows can lie anywhere.
  */
 import { CHANNELS_ALIGNED, dequantiseWasm, type Scale } from './dequantise-wasm.ts';
 
@@ -33,7 +33,10 @@ export function scaleTokens(whole: Int8Array, scales: Float32Array, out: Float32
   });
 }
 
-/** Calls `scale` for as many tokens as fit the stage, again and again: with their numbers, and where on the stage their int8 values end. */
+/**
+ * Calls `scale` for as many tokens as fit the stage, again and again: with their numbers, and where on the stage their
+ * int8 values end.
+ */
 function inTurns(
   channels: number,
   whole: Int8Array,

@@ -1,6 +1,7 @@
 /**
  * Word embeddings at the model's width: int8 rows and a scale for each (`words_table` in models/training/export.py). A
- * token needs one row: they stay in the file, which the system keeps in memory as long as there is room, and are read one by one.
+ * token needs one row: they stay in the file, which the system keeps in memory as long as there is room, and are read
+ * one by one.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { stat } from 'node:fs/promises';

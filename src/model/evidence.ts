@@ -1,7 +1,10 @@
 /** From the cross-attention's shares to spans of time: the moments that an answer rests on. */
 import type { FrameRun, KvCache } from './kv-cache.ts';
 
-/** Attention on frames of one stream, each by its time in ms; there may be times of more frames, after those of the shares. */
+/**
+ * Attention on frames of one stream, each by its time in ms; there may be times of more frames, after those of the
+ * shares.
+ */
 export interface FrameShares {
   readonly times: readonly number[];
   readonly shares: Float32Array;
@@ -40,8 +43,9 @@ const SEED = 0.03;
 /** and grows both ways over frames that hold at least this share of it, */
 const FAINT = 0.002;
 /**
- * and at least this share of what those of the span so far hold, in the geometric mean. Attention differs much within a moment, and what
- * was shown before it may hold more than its faintest frame: one threshold for all frames does not part them.
+ * and at least this share of what those of the span so far hold, in the geometric mean. Attention differs much within a
+ * moment, and what was shown before it may hold more than its faintest frame: one threshold for all frames does not
+ * part them.
  */
 const FALL = 0.05;
 /** One frame in between may hold less. */
@@ -101,7 +105,9 @@ export class EvidenceTally {
     this.#latest[stream] = { times: [], sums: new Float32Array(0) };
   }
 
-  /** The spans, strongest first; their weights add up to at most 1. What nothing that is kept stands for is left out. */
+  /**
+   * The spans, strongest first; their weights add up to at most 1. What nothing that is kept stands for is left out.
+   */
   spans(streams: readonly EvidenceStream[]): EvidenceSpan[] {
     const looked = streams.map((stream, i) => {
       this.#flush(i);
@@ -119,7 +125,10 @@ export class EvidenceTally {
   }
 }
 
-/** Whether the first `count` of `times` begin with the first `known` of `before`: all of them, since an index chooses anew for each token, and what it chose between may differ. */
+/**
+ * Whether the first `count` of `times` begin with the first `known` of `before`: all of them, since an index chooses
+ * anew for each token, and what it chose between may differ.
+ */
 function goesOn(before: readonly number[], known: number, times: readonly number[], count: number): boolean {
   if (known > count) return false;
   if (before === times) return true;
@@ -151,7 +160,9 @@ function keptFrames(
     .sort((a, b) => a.place - b.place);
 }
 
-/** Spans of one stream, in the order of their peaks. `strongest` and `total` are those over all streams of the question. */
+/**
+ * Spans of one stream, in the order of their peaks. `strongest` and `total` are those over all streams of the question.
+ */
 function evidenceSpans(
   stream: string,
   frames: readonly FrameShare[],

@@ -1,6 +1,6 @@
 /**
- * Positive numbers in 16 bits: as IEEE 754's float16, five bits of exponent and ten of mantissa, but all of them normal, from
- * 2^-15 to almost 2^17. Scales need no more, and take half.
+ * Positive numbers in 16 bits: as IEEE 754's float16, five bits of exponent and ten of mantissa, but all of them
+ * normal, from 2^-15 to almost 2^17. Scales need no more, and take half.
  */
 const bits = new Uint32Array(1);
 const float = new Float32Array(bits.buffer);
@@ -10,7 +10,10 @@ const DROPPED_BITS = 13;
 const BIAS = (127 - 15) << 10;
 const MOST = 0x7fff;
 
-/** The least that is not below the float32 of `value`: what is divided by it stays within its range. Throws RangeError above 2^17. */
+/**
+ * The least that is not below the float32 of `value`: what is divided by it stays within its range. Throws RangeError
+ * above 2^17.
+ */
 export function float16Above(value: number): number {
   float[0] = value;
   const half = (((bits[0] ?? 0) + (1 << DROPPED_BITS) - 1) >>> DROPPED_BITS) - BIAS;

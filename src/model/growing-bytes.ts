@@ -1,6 +1,6 @@
 /**
- * Bytes that grow in their place: nothing is copied, no old block is left for the garbage collector, and what is not written
- * takes no memory. Only addresses are reserved; when these are used up, all of it moves on to twice as many.
+ * Bytes that grow in their place: nothing is copied, no old block is left for the garbage collector, and what is not
+ * written takes no memory. Only addresses are reserved; when these are used up, all of it moves on to twice as many.
  */
 const FIRST_RESERVE = 16 * 2 ** 20;
 

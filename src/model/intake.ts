@@ -4,7 +4,10 @@ import type { KvCache } from './kv-cache.ts';
 import type { SelfDecoder } from './self-decoder.ts';
 import type { SegmentWindow, WindowContent } from './window.ts';
 
-/** Streams in one batch of frames: the shape is fixed and padded, so that a stream's K, V do not depend on its neighbours. */
+/**
+ * Streams in one batch of frames: the shape is fixed and padded, so that a stream's K, V do not depend on its
+ * neighbours.
+ */
 export const FRAME_BATCH = 4;
 
 /** A stream as the self-decoder sees it: a cache, and the window that its next frame needs. */
@@ -29,7 +32,10 @@ export type Taken = { readonly cause: unknown } | null;
 export interface Intake<Stream extends IntakeStream = IntakeStream> {
   /** A stream whose frames go to `cache`; with a window it goes on from there. */
   open(cache: KvCache, window?: WindowContent): Stream;
-  /** Takes one frame of each of these streams, at most FRAME_BATCH, into their windows and caches. Rejects where none is taken. */
+  /**
+   * Takes one frame of each of these streams, at most FRAME_BATCH, into their windows and caches. Rejects where none is
+   * taken.
+   */
   take(frames: readonly IntakeFrame<Stream>[]): Promise<Taken[]>;
 }
 

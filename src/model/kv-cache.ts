@@ -22,8 +22,8 @@ export interface KvCacheOptions extends KvShape {
 export interface KvView extends KvRows {
   readonly tokens: number;
   /**
-   * Of each frame: when it was shown on its stream's clock, how long after the beginning of what is read of its stream, for how long
-   * it stood, and by how much the question's clock is ahead of its own, ms.
+   * Of each frame: when it was shown on its stream's clock, how long after the beginning of what is read of its stream,
+   * for how long it stood, and by how much the question's clock is ahead of its own, ms.
    */
   readonly times: readonly number[];
   readonly since: readonly number[];
@@ -71,7 +71,10 @@ const MIN_FRAMES = 64;
 /** Share of the limit that frames in full precision may take, where pages are to have room. */
 const HOT_SHARE = 1 / 2;
 
-/** A frame stands until the next one, but for no longer than this after it was last seen: a camera that was away showed nothing, ms. As trained (LONGEST of model.py). */
+/**
+ * A frame stands until the next one, but for no longer than this after it was last seen: a camera that was away showed
+ * nothing, ms. As trained (LONGEST of model.py).
+ */
 export const LONGEST_MS = 10_000;
 
 export class KvCache {
@@ -232,7 +235,10 @@ export class KvCache {
     return this.#ends[frame] ?? 0;
   }
 
-  /** For how long a kept frame stood, ms: until the next one came; of the newest, which goes on, LONGEST_MS from when it was last seen. */
+  /**
+   * For how long a kept frame stood, ms: until the next one came; of the newest, which goes on, LONGEST_MS from when it
+   * was last seen.
+   */
   stoodOf(frame: number): number {
     const end = this.endOf(frame);
     return end - (this.#times[frame] ?? 0) + Math.min(LONGEST_MS, (this.#times[frame + 1] ?? Infinity) - end);
@@ -357,7 +363,10 @@ export class KvCache {
     this.#restart();
   }
 
-  /** Of the frames from `start` on, the one before those that go stands for them, too, unless nothing was seen in between. */
+  /**
+   * Of the frames from `start` on, the one before those that go stands for them, too, unless nothing was seen in
+   * between.
+   */
   #standOn(start: number, keep: readonly boolean[]): void {
     let standing = start - 1;
     keep.forEach((kept, i) => {
@@ -423,7 +432,9 @@ export class KvCache {
     return after > 0 && timeMs - this.endOf(after - 1) < LONGEST_MS ? after - 1 : after;
   }
 
-  /** The kept frames of `run` without a copy, their times as `timesOf` tells them; null where some of them are sealed. */
+  /**
+   * The kept frames of `run` without a copy, their times as `timesOf` tells them; null where some of them are sealed.
+   */
   view(run: FrameRun, sinceMs?: number): KvView | null {
     const sealed = this.sealedFrames;
     if (run.count > 0 && run.first < sealed) return null;
@@ -444,8 +455,8 @@ export class KvCache {
   }
 
   /**
-   * The same, and what else a view tells of their times. `aheadMs`: the question's clock of this one. To a reading that begins
-   * at `sinceMs` the stream begins there, and so does a frame that was there already.
+   * The same, and what else a view tells of their times. `aheadMs`: the question's clock of this one. To a reading that
+   * begins at `sinceMs` the stream begins there, and so does a frame that was there already.
    */
   timesOf(
     runs: readonly FrameRun[],

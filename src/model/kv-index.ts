@@ -3,9 +3,10 @@
  *
  * Consecutive frames form *cells*. Of each cell, head by head, two keys are kept in int8: the mean of its whole-frame
  * tokens and the mean of all others. Attention over these stands for attention over everything: a cell's score is the
- * share that it gets, added up over all layers and heads, and the cells with the highest scores are read, with the neighbours of the very best. What a query
- * wants of the time is added, by the code of the cell's (time-code.ts). Bounds of each
- * channel (Quest, arXiv:2406.10774) were not taken: keys of unit length in 64 dimensions make them far too loose.
+ * share that it gets, added up over all layers and heads, and the cells with the highest scores are read, with the
+ * neighbours of the very best. What a query wants of the time is added, by the code of the cell's (time-code.ts).
+ * Bounds of each channel (Quest, arXiv:2406.10774) were not taken: keys of unit length in 64 dimensions make them far
+ * too loose.
  */
 import { GrowingBytes } from './growing-bytes.ts';
 import { int8Scale, type KvShape } from './kv-page.ts';
@@ -30,7 +31,10 @@ export interface KvCells {
   readonly scales: readonly Float32Array[];
 }
 
-/** The cells from number `from` on, up to and without number `to`, of a reading that begins at `sinceMs`; by default with the first cell. */
+/**
+ * The cells from number `from` on, up to and without number `to`, of a reading that begins at `sinceMs`; by default
+ * with the first cell.
+ */
 export interface CellRange {
   readonly from: number;
   readonly to: number;
@@ -44,7 +48,10 @@ export class KvIndex {
   /** For each head `[capacity * KEYS_PER_CELL, headDim]`, and their scales. */
   readonly #keys: readonly GrowingBytes[];
   #scales: Float32Array[];
-  /** Of each cell the time of its first frame in ms, and the code of its time: `[capacity]`, `[capacity, TIME_CODE_SIZE]`. */
+  /**
+   * Of each cell the time of its first frame in ms, and the code of its time: `[capacity]`, `[capacity,
+   * TIME_CODE_SIZE]`.
+   */
   #times: Float64Array;
   readonly #codes: GrowingBytes;
   /** For one cell at a time: two means, and the code of its time. */
@@ -63,8 +70,8 @@ export class KvIndex {
   }
 
   /**
-   * An index of these cells, which are copied; `times`: those of each cell's frames. Throws RangeError where they are not
-   * of this shape.
+   * An index of these cells, which are copied; `times`: those of each cell's frames. Throws RangeError where they are
+   * not of this shape.
    */
   static from(shape: KvShape, { keys, scales }: KvCells, times: readonly (readonly number[])[]): KvIndex {
     const index = new KvIndex(shape);
@@ -121,7 +128,10 @@ export class KvIndex {
     this.#write(this.#cells++, keys, from, times);
   }
 
-  /** Puts the cells of `keys` (frames of these times, a cell for each CELL_FRAMES) in the place of `count` cells from `at` on. */
+  /**
+   * Puts the cells of `keys` (frames of these times, a cell for each CELL_FRAMES) in the place of `count` cells from
+   * `at` on.
+   */
   replace(at: number, count: number, keys: Keys, times: readonly number[]): void {
     const added = Math.ceil(times.length / CELL_FRAMES);
     this.#move(at + count, at + added);
@@ -198,8 +208,9 @@ export class KvIndex {
   }
 
   /**
-   * Calls `run` with the inputs of the index graph for the cells of `range`, which are good until it is done. The largest of them that are made for
-   * it serve the next run, too: dead ones would lie among what runs allocate, which then takes ever new memory.
+   * Calls `run` with the inputs of the index graph for the cells of `range`, which are good until it is done. The
+   * largest of them that are made for it serve the next run, too: dead ones would lie among what runs allocate, which
+   * then takes ever new memory.
    */
   async withFeeds<T>(
     range: CellRange,
@@ -215,7 +226,9 @@ export class KvIndex {
     return result;
   }
 
-  /** Inputs of the index graph for a question at `momentMs`: the cells of a range, their keys and codes without a copy. */
+  /**
+   * Inputs of the index graph for a question at `momentMs`: the cells of a range, their keys and codes without a copy.
+   */
   #feeds({ from, to, sinceMs }: CellRange, momentMs: number, { since, age }: Differences): Record<string, Tensor> {
     const { headDim } = this.#shape;
     const cells = to - from;
@@ -257,8 +270,9 @@ function differences(times: Float64Array, from: number, sign: number, room: Floa
 }
 
 /**
- * As many cells as `best`, the best first: of the very best both neighbours too, in the place of the last ones. What a question asks for mostly lasts
- * longer than a cell, and of a cell that holds half of it the means are only half like it; read without it, it may be denied though it is found.
+ * As many cells as `best`, the best first: of the very best both neighbours too, in the place of the last ones. What a
+ * question asks for mostly lasts longer than a cell, and of a cell that holds half of it the means are only half like
+ * it; read without it, it may be denied though it is found.
  */
 function withNeighbours(best: readonly number[], cells: number): number[] {
   const veryBest = best.slice(0, Math.floor(best.length * NEIGHBOURED_SHARE));
@@ -276,8 +290,8 @@ export class CellRanking {
   }
 
   /**
-   * `count` cells of a range, rising, for a question at `momentMs`: the best ones, and those beside the very best. `queries`: those of one
-   * token, of these `dims`, as the cross-decoder gave them.
+   * `count` cells of a range, rising, for a question at `momentMs`: the best ones, and those beside the very best.
+   * `queries`: those of one token, of these `dims`, as the cross-decoder gave them.
    */
   async best(
     index: KvIndex,

@@ -1,5 +1,6 @@
 /**
- * A page: a fixed run of frames of the cache, sealed in int8. One block of memory, so that it is stored and moved as one:
+ * A page: a fixed run of frames of the cache, sealed in int8. One block of memory, so that it is stored and moved as
+ * one:
  *
  *     kScale   float16 [heads, headDim]       one a channel of a head
  *     vScale   float16 [tokens]               one a token
@@ -81,7 +82,10 @@ export class KvPage {
     return page;
   }
 
-  /** A page of its bytes, as `bytes` gave them; they are the page's from then on. Throws RangeError when the length is another. */
+  /**
+   * A page of its bytes, as `bytes` gave them; they are the page's from then on. Throws RangeError when the length is
+   * another.
+   */
   static from(shape: KvShape, frames: number, thinned: boolean, bytes: Uint8Array): KvPage {
     if (bytes.length !== KvPage.bytesFor(shape, frames)) throw new RangeError('a page of another size');
     return new KvPage(shape, frames, thinned, bytes);

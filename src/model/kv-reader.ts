@@ -2,9 +2,9 @@
  * How the cross-decoder reads a cache: whole as long as that is fast, through the index beyond.
  *
  * Reading through the index takes two passes for an answer's first token. The queries of the first layer depend on the
- * question alone; those of the others on what was read before them. So the newest frames are read first; then the best of
- * what all these queries find; then what the queries of that reading find, and this is the answer's. Every later token
- * begins with the queries of the token before it. All layers read the same frames.
+ * question alone; those of the others on what was read before them. So the newest frames are read first; then the best
+ * of what all these queries find; then what the queries of that reading find, and this is the answer's. Every later
+ * token begins with the queries of the token before it. All layers read the same frames.
  */
 import type { BundleConfig } from './bundle.ts';
 import type { CrossDecoder, CrossDecoderOutput } from './cross-decoder.ts';
@@ -44,9 +44,15 @@ interface Held {
 export const FULL_READ_TOKENS = 15_360;
 /** Tokens that are read through the index, over all streams of a question. */
 export const INDEXED_TOKENS = 8_192;
-/** Where frames are brought together there is room for a multiple of so many tokens, or each frame that comes would ask for it anew. */
+/**
+ * Where frames are brought together there is room for a multiple of so many tokens, or each frame that comes would ask
+ * for it anew.
+ */
 const ROOM_TOKENS = 1_024;
-/** Tokens of the reading whose queries choose the first token's: enough for what a question names, in a quarter of the time. */
+/**
+ * Tokens of the reading whose queries choose the first token's: enough for what a question names, in a quarter of the
+ * time.
+ */
 const GUIDING_TOKENS = 2_048;
 /** Of all these, the newest frames are always read. */
 const NEWEST_FRAMES = 64;
@@ -77,7 +83,9 @@ export class KvReader implements Reader {
     return sources.reduce((sum, source) => sum + readableFrames(source), 0) * this.#config.tokensPerFrame;
   }
 
-  /** One read of one cache, whole from its beginning on, serves many questions; each sees its own number of `frames`. */
+  /**
+   * One read of one cache, whole from its beginning on, serves many questions; each sees its own number of `frames`.
+   */
   async readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: Begin): Promise<KvReading[]> {
     const { tokensPerFrame } = this.#config;
     const frames = Math.max(...inputs.map((input) => input.frames));
@@ -124,8 +132,8 @@ export class KvReader implements Reader {
     runs: readonly (readonly FrameRun[])[],
     input: ReaderInput,
   ): Promise<KvReading> {
-    // Clocks of several streams begin when each was opened. A frame keeps its own stream's time; how long ago it was counts to
-    // its own stream's moment, which is the newest frame of one that has stalled.
+    // Clocks of several streams begin when each was opened. A frame keeps its own stream's time; how long ago it was
+    // counts to its own stream's moment, which is the newest frame of one that has stalled.
     const ahead = sources.map((source) => input.momentMs - momentOf(source, input));
     const view = this.#gather(sources, runs, ahead);
     const [output] = await this.#crossDecoder.step(view, [
@@ -136,7 +144,9 @@ export class KvReader implements Reader {
     return reading(output, caches, runs);
   }
 
-  /** The newest frames of each source and, with queries, the cells that they find before those: `limit` tokens in all. */
+  /**
+   * The newest frames of each source and, with queries, the cells that they find before those: `limit` tokens in all.
+   */
   #choose(
     sources: readonly KvSource[],
     input: ReaderInput,
@@ -164,7 +174,10 @@ export class KvReader implements Reader {
     );
   }
 
-  /** The frames of all sources, one after the other, the question's clock `ahead` of each; with the streams' tags where they are several. */
+  /**
+   * The frames of all sources, one after the other, the question's clock `ahead` of each; with the streams' tags where
+   * they are several.
+   */
   #gather(sources: readonly KvSource[], runs: readonly (readonly FrameRun[])[], ahead: readonly number[] = []): KvView {
     const caches = sources.map((source) => source.cache);
     const { headDim, tokensPerFrame } = this.#config;

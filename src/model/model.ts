@@ -1,4 +1,6 @@
-/** The loaded model: YOCO at run time. No network, no clock; after loading it reads rows of words from its bundle only. */
+/**
+ * The loaded model: YOCO at run time. No network, no clock; after loading it reads rows of words from its bundle only.
+ */
 import type { Bundle, BundleConfig } from './bundle.ts';
 import { bundlePath, readBundle } from './bundle.ts';
 import { CrossDecoder } from './cross-decoder.ts';
@@ -78,7 +80,9 @@ export class Model {
   }
 }
 
-/** Loads a bundle. Throws YocoError `bundle_not_found`, `bundle_damaged`, `bundle_unsupported`, `device_unavailable`. */
+/**
+ * Loads a bundle. Throws YocoError `bundle_not_found`, `bundle_damaged`, `bundle_unsupported`, `device_unavailable`.
+ */
 export async function loadModel(directory: string, options: LoadOptions = {}): Promise<Model> {
   const progress = options.onProgress ?? (() => undefined);
   const bundle = await readBundle(directory);

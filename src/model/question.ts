@@ -22,8 +22,8 @@ export interface SegmentTokens {
 }
 
 /**
- * `[start, with its moment] question [end] answer [end] ... [start] question [end]`. `clocks`: of how many streams; of several "10 seconds ago" is no
- * time of one clock, and stays.
+ * `[start, with its moment] question [end] answer [end] ... [start] question [end]`. `clocks`: of how many streams; of
+ * several "10 seconds ago" is no time of one clock, and stays.
  */
 export function segmentTokens(
   tokenizer: Tokenizer,
@@ -55,7 +55,10 @@ export function segmentTokens(
   return { ids, timesMs };
 }
 
-/** Grows by one token a step; holds K, V of the segment, which no other segment sees, and what its tokens take over from those before. */
+/**
+ * Grows by one token a step; holds K, V of the segment, which no other segment sees, and what its tokens take over from
+ * those before.
+ */
 export class QuestionSegment {
   readonly window: SegmentWindow;
   /** The moment of the question, ms. */

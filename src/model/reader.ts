@@ -7,11 +7,17 @@ import type { KvCache, Precision } from './kv-cache.ts';
 export interface Begin {
   /** What is asked about begins here: no frame counts as one that was there before. */
   readonly sinceMs: number;
-  /** When the first frame is read: that with which began what was there at `sinceMs`, or `sinceMs`. A thing is counted by the frame that showed it first. */
+  /**
+   * When the first frame is read: that with which began what was there at `sinceMs`, or `sinceMs`. A thing is counted
+   * by the frame that showed it first.
+   */
   readonly sceneMs: number;
 }
 
-/** One stream of a question: of its first `frames` kept frames those may be read that stood at the beginning or came later. */
+/**
+ * One stream of a question: of its first `frames` kept frames those may be read that stood at the beginning or came
+ * later.
+ */
 export interface KvSource {
   readonly cache: KvCache;
   readonly frames: number;
@@ -48,7 +54,9 @@ export interface Reading {
 export interface Reader {
   /** Whether a question of these streams reads all that it may see. */
   readsAll(sources: readonly KvSource[]): boolean;
-  /** One read of one cache, whole from its beginning on, serves many questions; each sees its own number of `frames`. */
+  /**
+   * One read of one cache, whole from its beginning on, serves many questions; each sees its own number of `frames`.
+   */
   readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: Begin): Promise<Reading[]>;
   /** One token of one question on any number of streams. */
   read(sources: readonly KvSource[], input: ReaderInput): Promise<Reading>;

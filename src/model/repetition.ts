@@ -1,9 +1,11 @@
 /**
- * An answer that has said what it has to say and says it again: a small model sometimes misses its end, and would repeat
- * a name until its tokens are used up. Numbers and times may repeat ("11", "1:11"); words may not.
+ * An answer that has said what it has to say and says it again: a small model sometimes misses its end, and would
+ * repeat a name until its tokens are used up. Numbers and times may repeat ("11", "1:11"); words may not.
  */
 
-/** How many tokens at the end of `ids` say its beginning again, so far: all that stands before them, or the start of it. */
+/**
+ * How many tokens at the end of `ids` say its beginning again, so far: all that stands before them, or the start of it.
+ */
 export function repeatedTail(ids: readonly number[]): number {
   for (let tail = Math.floor(ids.length / 2); tail > 0; tail--) {
     const before = ids.length - tail;

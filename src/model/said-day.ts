@@ -1,7 +1,8 @@
 /**
- * How people say days and parts of them ("yesterday evening", "on Monday", "on the 2nd"), as parts of regular expressions without groups, and from
- * when to when those are. Hours count from the midnight with which the day begins; those from 24 on are of the night after it. A clock's time is
- * the ms since 1970 at which a clock of UTC shows the same.
+ * How people say days and parts of them ("yesterday evening", "on Monday", "on the 2nd"), as parts of regular
+ * expressions without groups, and from when to when those are. Hours count from the midnight with which the day begins;
+ * those from 24 on are of the night after it. A clock's time is the ms since 1970 at which a clock of UTC shows the
+ * same.
  */
 import { COUNT, countOf } from './said-time.ts';
 
@@ -83,7 +84,10 @@ const MONTH_SAID = new RegExp(`\\b(${MONTH})\\b`);
 /** "Tonight" and "overnight" end with theirs, too. */
 const PART_AT_END = new RegExp(`${PART}$`);
 
-/** Which day it is that DAY matches, said when the clock shows `nowClock`; its midnight is NaN where there is no such date. Of weekdays it is the last one before that day: "on Monday" is said on other days. */
+/**
+ * Which day it is that DAY matches, said when the clock shows `nowClock`; its midnight is NaN where there is no such
+ * date. Of weekdays it is the last one before that day: "on Monday" is said on other days.
+ */
 export function saidDay(text: string, nowClock: number): SaidDay {
   const day = text.toLowerCase();
   // After midnight these are still those of the day before.
@@ -98,7 +102,10 @@ const MONTHS_BACK = 2;
 /** The same of a date without a year: there is a February 29th at the latest eight years ago. */
 const YEARS_BACK = 8;
 
-/** The midnight of a date, of those without a year or a month the last one up to today; NaN of one that there is not, null where a day is said in another way. */
+/**
+ * The midnight of a date, of those without a year or a month the last one up to today; NaN of one that there is not,
+ * null where a day is said in another way.
+ */
 function dateOf(day: string, today: number): number | null {
   const [iso, isoYear, isoMonth, isoDay] = ISO_DATE.exec(day) ?? [];
   if (iso !== undefined)

@@ -1,4 +1,7 @@
-/** How people say lengths of time and times of a stream, as parts of regular expressions without groups, and what they come to in ms. */
+/**
+ * How people say lengths of time and times of a stream, as parts of regular expressions without groups, and what they
+ * come to in ms.
+ */
 
 const SECONDS_OF = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 } as const;
 const ONES = { one: 1, two: 2, three: 3, four: 4, five: 5, six: 6, seven: 7, eight: 8, nine: 9 } as const;
@@ -33,7 +36,10 @@ const PART = `${NUMBER}${UNIT}`;
 
 /** Between two numbers of which the second has the unit of both. */
 const JOINED = ' ?(?:to|or|and|and a|-|–) ?';
-/** Where a number surely begins, and no larger one is cut: not at the "5 minutes" of "twenty-five minutes" or of "10 to 5 minutes". */
+/**
+ * Where a number surely begins, and no larger one is cut: not at the "5 minutes" of "twenty-five minutes" or of "10 to
+ * 5 minutes".
+ */
 export const UNCUT = `(?<![\\w.,/½¼¾-])(?<!\\d${JOINED})(?<!\\b(?:${NUMERAL}|hundred|thousand|point)(?:${JOINED}| ))`;
 
 /** "10 seconds", "an hour and a half", "2 min 30 s". */

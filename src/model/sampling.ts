@@ -38,7 +38,10 @@ export function logProbability(logits: Float32Array, index: number): number {
   for (const value of logits) if (value > highest - NEGLIGIBLE) total += Math.exp(value - highest);
   return own - highest - Math.log(total);
 }
-/** Tokens this much less likely than the best add, all together, less than a thousandth: an exponential of each costs more than the rest of a step. */
+/**
+ * Tokens this much less likely than the best add, all together, less than a thousandth: an exponential of each costs
+ * more than the rest of a step.
+ */
 const NEGLIGIBLE = 16;
 
 export function sample(logits: Float32Array, options: SamplingOptions): number {

@@ -4,12 +4,15 @@ import type { KvShape } from './kv-page.ts';
 
 /** How far back the beginning of a scene is looked for, frames. */
 const SCENE_FRAMES = 240;
-/** Cosine from which on two frames in a row show the same: nearly all pictures that stand are above it, also the second one of each, and nearly all cuts below. */
+/**
+ * Cosine from which on two frames in a row show the same: nearly all pictures that stand are above it, also the second
+ * one of each, and nearly all cuts below.
+ */
 const ALIKE = 0.6;
 
 /**
- * The frame with which began what `frame` still shows: back over frames that are like the one before them, by the keys of their whole
- * pictures. The same frame where that was more than SCENE_FRAMES ago, or is in full precision no more.
+ * The frame with which began what `frame` still shows: back over frames that are like the one before them, by the keys
+ * of their whole pictures. The same frame where that was more than SCENE_FRAMES ago, or is in full precision no more.
  */
 export function sceneStart(cache: KvCache, frame: number): number {
   const oldest = Math.max(cache.sealedFrames, frame - SCENE_FRAMES);

@@ -1,6 +1,6 @@
 /**
- * The half of the model that every token passes once: new tokens in, their shared K and V out. What it carries from step
- * to step is of the bundle's kind: the last keys and values of sliding-window attention, or the states of a gated
+ * The half of the model that every token passes once: new tokens in, their shared K and V out. What it carries from
+ * step to step is of the bundle's kind: the last keys and values of sliding-window attention, or the states of a gated
  * retention (models/training/retention.py), which are as large from the first token on.
  */
 import type { BundleConfig } from './bundle.ts';
@@ -25,7 +25,10 @@ export interface SelfDecoderOutput {
   readonly v: Float32Array;
 }
 
-/** Buffers up to this are kept for the next run: those of a batch of frames are, and those of many long conversations are not. */
+/**
+ * Buffers up to this are kept for the next run: those of a batch of frames are, and those of many long conversations
+ * are not.
+ */
 const SPARE_FLOATS = 2 ** 20;
 
 export class SelfDecoder {
@@ -50,10 +53,10 @@ export class SelfDecoder {
   }
 
   /**
-   * Runs one step for several segments and appends to their windows. Where some have fewer new tokens than others, they are
-   * padded behind them, where no token of theirs looks.
-   * `rows` and `past` fix the shape of the run (padded): the bits of one segment's K and V then do not depend on how
-   * many others are served. Without them the shape is as small as the inputs allow.
+   * Runs one step for several segments and appends to their windows. Where some have fewer new tokens than others, they
+   * are padded behind them, where no token of theirs looks. `rows` and `past` fix the shape of the run (padded): the
+   * bits of one segment's K and V then do not depend on how many others are served. Without them the shape is as small
+   * as the inputs allow.
    */
   async step(inputs: readonly SelfDecoderInput[], rows = inputs.length, past?: number): Promise<SelfDecoderOutput[]> {
     const [c, retains] = [this.#config, this.#retains];
@@ -106,8 +109,8 @@ export class SelfDecoder {
   }
 
   /**
-   * Two buffers of at least `size` zeros. A run of frames needs megabytes: new ones each time would lie about, dead, until the
-   * garbage collector comes by. A run that begins beside another has its own.
+   * Two buffers of at least `size` zeros. A run of frames needs megabytes: new ones each time would lie about, dead,
+   * until the garbage collector comes by. A run that begins beside another has its own.
    */
   #takeBuffers(size: number): readonly [Float32Array, Float32Array] {
     const spare = this.#spare;

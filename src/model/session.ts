@@ -8,8 +8,9 @@ export interface SessionOptions {
   /** Where it runs; what it cannot compute runs on the CPU. Default: `cpu`. */
   readonly provider?: 'cpu' | 'webgpu';
   /**
-   * Whether what a run needs for itself lies in one arena, kept for the next. For a graph with few large shapes: glibc's
-   * heap cannot give a freed aligned block out again for one of the same size (before 2.38), and grows by the difference.
+   * Whether what a run needs for itself lies in one arena, kept for the next. For a graph with few large shapes:
+   * glibc's heap cannot give a freed aligned block out again for one of the same size (before 2.38), and grows by the
+   * difference.
    */
   readonly arena?: boolean;
 }
@@ -22,8 +23,9 @@ export async function openSession(filename: string, options: SessionOptions = {}
       // By default none: shapes vary with every question, and an arena would keep the largest of each for ever.
       enableCpuMemArena: options.arena ?? false,
       enableMemPattern: false,
-      // Vision, both decoders and the index take turns, each with threads of its own. By default those that have just run
-      // spin in wait of more, against the session whose turn it is, ffmpeg and the service (onnxruntime #11841, #17011).
+      // Vision, both decoders and the index take turns, each with threads of its own. By default those that have just
+      // run spin in wait of more, against the session whose turn it is, ffmpeg and the service (onnxruntime #11841,
+      // #17011).
       extra: { session: { intra_op: { allow_spinning: '0' } } },
       logSeverityLevel: 3,
       ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),

@@ -25,8 +25,8 @@ const FIXED_BYTES = MAGIC.length + 8;
 const MAX_HEADER_BYTES = 64 * 1024;
 
 /**
- * What the wall times of a stream are: `live`, when its frames came or were taken; `recorded`, those of a recording of which it was said when
- * it was made; `unknown`, those at which a recording was read.
+ * What the wall times of a stream are: `live`, when its frames came or were taken; `recorded`, those of a recording of
+ * which it was said when it was made; `unknown`, those at which a recording was read.
  */
 const WALL_TIMES = ['live', 'recorded', 'unknown'] as const;
 export type WallTimes = (typeof WALL_TIMES)[number];

@@ -1,4 +1,6 @@
-/** What a stream's answers rest on, as one: taken out of its parts, laid out as the sections of a file, and read back. */
+/**
+ * What a stream's answers rest on, as one: taken out of its parts, laid out as the sections of a file, and read back.
+ */
 import type { BundleConfig } from './bundle.ts';
 import { KvCache, type KvContent } from './kv-cache.ts';
 import { KEYS_PER_CELL } from './kv-index.ts';

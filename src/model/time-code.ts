@@ -1,7 +1,8 @@
 /**
- * Times as features, as the decoders compute them of a frame's time (`time_code` and `Clock` in models/training/model.py):
- * one-hot digits of the clock; sine and cosine of the time in periods of powers of two of a second. The index keeps those of
- * its cells in int8; graphs of a device, which compute no 64-bit integers, are given them.
+ * Times as features, as the decoders compute them of a frame's time (`time_code` and `Clock` in
+ * models/training/model.py): one-hot digits of the clock; sine and cosine of the time in periods of powers of two of a
+ * second. The index keeps those of its cells in int8; graphs of a device, which compute no 64-bit integers, are given
+ * them.
  */
 
 /** Milliseconds of a digit's unit, and how many digits there are: what a question can ask for. */
@@ -25,8 +26,8 @@ export const CLOCK_CODE_SIZE = CLOCK_DIGITS.reduce((sum, [, base]) => sum + base
 export const TIME_CODE_ONE = 127;
 
 /**
- * Writes the code of a cell, `[TIME_CODE_SIZE]`, to `out` at `at`. It has every digit that one of its frames has, so that
- * a question for one second finds a cell of several; its waves are those of the middle of its time.
+ * Writes the code of a cell, `[TIME_CODE_SIZE]`, to `out` at `at`. It has every digit that one of its frames has, so
+ * that a question for one second finds a cell of several; its waves are those of the middle of its time.
  */
 export function writeTimeCode(timesMs: readonly number[], out: Int8Array, at: number): void {
   out.fill(0, at, at + TIME_CODE_SIZE);

@@ -1,4 +1,7 @@
-/** "9 pm", "7:30 this morning", "yesterday": times of the day as people say them, by the clocks of a time zone (default: that of the process). Wall times in ms since 1970. */
+/**
+ * "9 pm", "7:30 this morning", "yesterday": times of the day as people say them, by the clocks of a time zone (default:
+ * that of the process). Wall times in ms since 1970.
+ */
 import { clockAt, instantAt } from '../time-zone.ts';
 import {
   DAY,
@@ -89,7 +92,10 @@ export function dayBesideTime(
   return day === undefined ? null : partOfDay(day, nowMs, zone);
 }
 
-/** From one time of the day to another, of which the one that says less takes over what the other says: "between 8:00 and 9:00 am", "between 8 am and 9 am yesterday". */
+/**
+ * From one time of the day to another, of which the one that says less takes over what the other says: "between 8:00
+ * and 9:00 am", "between 8 am and 9 am yesterday".
+ */
 export function timesOfDay(
   from: string,
   to: string,
@@ -105,7 +111,8 @@ export function timesOfDay(
   const turned = first.half === undefined && last.half !== undefined && hoursOf(begin) > hoursOf({ ...last, day });
   const fromMs = lastTime(turned ? { ...begin, half: half === 'p' ? 'a' : 'p' } : begin, nowMs, zone);
   if (last.day !== undefined && last.day !== day) return [fromMs, lastTime(last, nowMs, zone)];
-  // "Between 10 pm and 2 am": the second is the next one after the first, and so it is of "between 5 pm and 6:30", in either half of the day.
+  // "Between 10 pm and 2 am": the second is the next one after the first, and so it is of "between 5 pm and 6:30", in
+  // either half of the day.
   const halves =
     first.half !== undefined && last.half === undefined && Number(last.hour) <= NOON_HOUR ? HALVES : [last.half];
   return [fromMs, Math.min(...halves.map((one) => nextAt(hoursOf({ ...last, half: one, day }), fromMs, zone)))];
@@ -134,7 +141,10 @@ function lastTime(parts: Parts, nowMs: number, zone: string | undefined): number
   return then <= nowMs ? then : atHour(midnightBefore(now), hoursOf(parts) - DAY_HOURS, zone);
 }
 
-/** Hours since the midnight of their day, with their part. Of an evening or an afternoon "9:30" is 21:30; of a night "2:00" is the next morning's. */
+/**
+ * Hours since the midnight of their day, with their part. Of an evening or an afternoon "9:30" is 21:30; of a night
+ * "2:00" is the next morning's.
+ */
 function hoursOf({ hour, minutes, half, day }: Parts): number {
   const [begin, end] = day === undefined ? [0, DAY_HOURS] : saidDay(day, 0).hours;
   const said = Number(hour);
@@ -161,7 +171,10 @@ function nextAt(hours: number, fromMs: number, zone: string | undefined): number
   return then >= fromMs ? then : atHour(midnight, (hours % DAY_HOURS) + DAY_HOURS, zone);
 }
 
-/** When clocks are so many hours, which may be negative or more than a day's, after that midnight: on days that are longer or shorter, too. */
+/**
+ * When clocks are so many hours, which may be negative or more than a day's, after that midnight: on days that are
+ * longer or shorter, too.
+ */
 function atHour(midnight: number, hours: number, zone: string | undefined): number {
   const clock = midnight + Math.round(hours * 3_600) * SECOND_MS;
   return Number.isNaN(clock) ? NaN : instantAt(clock, zone);

@@ -45,7 +45,9 @@ export class Tokenizer {
     }
   }
 
-  /** Token ids of a text; special tokens that occur in it are text like any other, so that no question can forge a turn. */
+  /**
+   * Token ids of a text; special tokens that occur in it are text like any other, so that no question can forge a turn.
+   */
   encode(text: string): number[] {
     const harmless = normaliseText(text).replaceAll('<|', '< |');
     return this.#bpe.encode(harmless, { add_special_tokens: false }).ids;

@@ -1,4 +1,7 @@
-/** Of WebAssembly's JavaScript interface (https://webassembly.github.io/spec/js-api/) what is used here: @types/node has none of it, and TypeScript only in what belongs to browsers. */
+/**
+ * Of WebAssembly's JavaScript interface (https://webassembly.github.io/spec/js-api/) what is used here: @types/node has
+ * none of it, and TypeScript only in what belongs to browsers.
+ */
 declare namespace WebAssembly {
   class Memory {
     /** In pages of 64 KiB. */

@@ -9,8 +9,8 @@ export interface WindowContent {
  * The state of one segment in the self-decoder: the last keys and values of each layer, unrotated, and how many of them
  * are real. Its size is constant once it is full: this is what makes a frame cost the same after hours.
  *
- * A retention's states are kept here too, `[layers, headDim / 2, heads * headDim]` twice: the first and the second half of the
- * keys' side, row by row in place of tokens.
+ * A retention's states are kept here too, `[layers, headDim / 2, heads * headDim]` twice: the first and the second half
+ * of the keys' side, row by row in place of tokens.
  */
 export class SegmentWindow {
   readonly layers: number;

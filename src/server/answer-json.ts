@@ -1,4 +1,7 @@
-/** What the service tells of an answer beside its text: the `yoco` object of a response, and of a standing question's answer. */
+/**
+ * What the service tells of an answer beside its text: the `yoco` object of a response, and of a standing question's
+ * answer.
+ */
 import type { StandingChange } from '../live/standing-question.ts';
 import type { AnswerResult, Conversation } from '../live/types.ts';
 import { seconds, wallTime } from './times.ts';

@@ -2,7 +2,10 @@
 import type { AnswerResult, LiveStream, Thumbnail } from '../live/types.ts';
 import { seconds, wallTime } from './times.ts';
 
-/** How long the picture of an answer's newest frame is waited for, ms: the engine answers about a frame before its picture is there. */
+/**
+ * How long the picture of an answer's newest frame is waited for, ms: the engine answers about a frame before its
+ * picture is there.
+ */
 const PICTURE_WAIT_MS = 1_000;
 
 /** What the model saw at `t`, seconds of the stream; `time` is the same as RFC 3339. */
@@ -16,8 +19,8 @@ export interface AnswerPicture {
 type PicturedStream = Pick<LiveStream, 'name' | 'status' | 'pictures' | 'thumbnail' | 'onChange'>;
 
 /**
- * The picture at the peak of the strongest evidence; where there is no evidence, or that picture is no longer there, that of the newest frame.
- * Null where the stream has no picture.
+ * The picture at the peak of the strongest evidence; where there is no evidence, or that picture is no longer there,
+ * that of the newest frame. Null where the stream has no picture.
  */
 export async function answerPicture(
   { evidence }: Pick<AnswerResult, 'evidence'>,

@@ -1,6 +1,6 @@
 /**
- * `GET /openapi.json` (OpenAPI 3.1) and `GET /asyncapi.json` (AsyncAPI 3.0): the interface for programs that read it, made from the schemas that
- * check what clients send, and from those of what the service sends (wire-schemas.ts).
+ * `GET /openapi.json` (OpenAPI 3.1) and `GET /asyncapi.json` (AsyncAPI 3.0): the interface for programs that read it,
+ * made from the schemas that check what clients send, and from those of what the service sends (wire-schemas.ts).
  */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
@@ -39,7 +39,10 @@ export function apiDocumentRoutes(app: FastifyInstance, live: LiveService): void
   }
 }
 
-/** As a part of a document. What the service sends may get more fields later: clients are told of those that there are, and to bear others. */
+/**
+ * As a part of a document. What the service sends may get more fields later: clients are told of those that there are,
+ * and to bear others.
+ */
 function schema(of: z.ZodType, io: 'input' | 'output'): Json {
   const made: Json = z.toJSONSchema(of, {
     io,

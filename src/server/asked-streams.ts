@@ -40,7 +40,9 @@ export function askedStreams(live: LiveService, asked: QuestionScope): { convers
   }
 }
 
-/** What a time is in all streams that have frames; undefined where that is one at most, on whose own clock it may be. */
+/**
+ * What a time is in all streams that have frames; undefined where that is one at most, on whose own clock it may be.
+ */
 function instantOfAll(live: LiveService, asOf: WireTime, param: string): number | undefined {
   const clocks = live.list().map((stream) => stream.status());
   const seen = clocks.filter(({ lastMs }) => lastMs !== null);

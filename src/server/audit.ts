@@ -1,13 +1,17 @@
 /**
- * Who changed what, and who was refused, in the log: a line for each stream and each snapshot that a client makes or ends, and for refusals so
- * few lines that nobody can fill the log with them. A key is told by its place in the settings; no credential is ever in a line.
+ * Who changed what, and who was refused, in the log: a line for each stream and each snapshot that a client makes or
+ * ends, and for refusals so few lines that nobody can fill the log with them. A key is told by its place in the
+ * settings; no credential is ever in a line.
  */
 import type { YocoError } from '../errors.ts';
 import { redact } from '../ingest/redact.ts';
 import type { Grant } from './auth.ts';
 import type { ServerLog } from './limits.ts';
 
-/** The first refusal of a kind and an address is logged at once; how many more came in so long after it, ms, is told in one line. */
+/**
+ * The first refusal of a kind and an address is logged at once; how many more came in so long after it, ms, is told in
+ * one line.
+ */
 export const REFUSALS_EVERY_MS = 60_000;
 /** Kinds of refusals by address that are told apart at a time; further ones share one line. */
 export const MAX_REFUSED = 32;
@@ -22,7 +26,10 @@ export interface Caller {
   readonly from: string;
 }
 
-/** What was refused. `route` is that of the service, since an address may hold what its sender should have kept to himself. */
+/**
+ * What was refused. `route` is that of the service, since an address may hold what its sender should have kept to
+ * himself.
+ */
 export interface Refused {
   readonly from: string | undefined;
   readonly method: string | undefined;

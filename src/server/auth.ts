@@ -30,7 +30,10 @@ const KEY_PROTOCOL = 'openai-insecure-api-key.';
 /** The key of tokens where no keys are configured: nobody looks at it, and if somebody did it would allow least. */
 const NO_KEY: KnownKey = { kind: 'view', number: 0, id: '' };
 
-/** What a token says, signed: when it expires, its stream, the `id` of the key that fetched it, and what makes it unlike any other. */
+/**
+ * What a token says, signed: when it expires, its stream, the `id` of the key that fetched it, and what makes it unlike
+ * any other.
+ */
 type Payload = [expiresAtMs: number, stream: string | null, key: string, nonce: string];
 
 interface Digested extends KnownKey {
@@ -48,7 +51,10 @@ export class Gate {
     this.#keys = this.#digested(limits);
   }
 
-  /** Takes these keys, checked already, in the place of those that there were, with whose tokens it is then over. Says how many are new, and how many are gone. */
+  /**
+   * Takes these keys, checked already, in the place of those that there were, with whose tokens it is then over. Says
+   * how many are new, and how many are gone.
+   */
   rekey(keys: Keys): { readonly added: number; readonly removed: number } {
     const before = this.#keys;
     this.#keys = this.#digested(keys);
@@ -124,8 +130,8 @@ export class Gate {
   }
 
   /**
-   * A token that opens WebSockets, reads and asks (of one stream, or of any) until it expires, and pushes frames where the key that `grant` shows
-   * may do so.
+   * A token that opens WebSockets, reads and asks (of one stream, or of any) until it expires, and pushes frames where
+   * the key that `grant` shows may do so.
    */
   issueToken(grant: Grant, stream: string | null): { token: string; expiresAtMs: number } {
     const expiresAtMs = Date.now() + this.#limits.tokenTtlMs;

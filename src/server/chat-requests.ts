@@ -1,6 +1,7 @@
 /**
- * What a client may ask of `POST /v1/chat/completions`: names and shapes are those of OpenAI's API, extensions are under `yoco`. Fields
- * that have no meaning for a short text about video are accepted without effect, fields that nobody defines are refused.
+ * What a client may ask of `POST /v1/chat/completions`: names and shapes are those of OpenAI's API, extensions are
+ * under `yoco`. Fields that have no meaning for a short text about video are accepted without effect, fields that
+ * nobody defines are refused.
  */
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
@@ -76,8 +77,9 @@ export const chatRequest = z.strictObject({
 export type ChatRequest = z.infer<typeof chatRequest>;
 
 /**
- * The last user messages as one question, and the turns before them. What a system or developer says has no effect, nor has an answer without a
- * question. Throws `invalid_request` where the last message is no user's, `question_empty`, `question_too_long`.
+ * The last user messages as one question, and the turns before them. What a system or developer says has no effect, nor
+ * has an answer without a question. Throws `invalid_request` where the last message is no user's, `question_empty`,
+ * `question_too_long`.
  */
 export function questionAndTurns(
   messages: ChatRequest['messages'],

@@ -95,7 +95,9 @@ async function whole(chat: Chat, metrics: ChatParts['metrics']) {
   };
 }
 
-/** Server-sent events. What fails before the first piece of the answer has a status of its own; later it is an event. */
+/**
+ * Server-sent events. What fails before the first piece of the answer has a status of its own; later it is an event.
+ */
 async function streamed(chat: Chat, reply: FastifyReply, parts: ChatParts): Promise<FastifyReply> {
   const pieces = chat.answer[Symbol.asyncIterator]();
   const first = await pieces.next();

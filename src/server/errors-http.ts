@@ -1,4 +1,6 @@
-/** Errors as clients read them: one JSON object over HTTP, in a refused upgrade, and in the WebSocket's `error` event. */
+/**
+ * Errors as clients read them: one JSON object over HTTP, in a refused upgrade, and in the WebSocket's `error` event.
+ */
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { YocoError } from '../errors.ts';
@@ -9,7 +11,10 @@ export function wireError(error: YocoError): ErrorJson {
   return { type: errorType(error.status), code, message, param, retryable };
 }
 
-/** Answers on a bare socket, with further headers, and ends it: a refused upgrade, which never opens, or a request that is not HTTP. */
+/**
+ * Answers on a bare socket, with further headers, and ends it: a refused upgrade, which never opens, or a request that
+ * is not HTTP.
+ */
 export function writeError(socket: Duplex, error: YocoError, headers: readonly string[] = []): void {
   const body = JSON.stringify({ error: wireError(error) });
   const head = [

@@ -82,7 +82,8 @@ export function createHttp(live: LiveService, parts: HttpParts) {
     if (HEALTH.includes(path)) return;
     gate.checkAddress(request.headers, limits.tls !== undefined);
     allowCrossOrigin(request, reply);
-    // The route that was found: what was sent may be encoded (`/%761/`) or an address in full, which the router reads too.
+    // The route that was found: what was sent may be encoded (`/%761/`) or an address in full, which the router reads
+    // too.
     const route = request.routeOptions.url ?? path;
     if (!(route.startsWith('/v1/') || route === METRICS) || request.method === 'OPTIONS') return;
     if (isDraining()) throw new YocoError('shutting_down');
@@ -180,7 +181,10 @@ export function createHttp(live: LiveService, parts: HttpParts) {
   }
 }
 
-/** Whether an answer has begun, in the middle of which no other one may stand. Node has no other way to tell: its own handler looks there, too. */
+/**
+ * Whether an answer has begun, in the middle of which no other one may stand. Node has no other way to tell: its own
+ * handler looks there, too.
+ */
 function isBeingAnswered(socket: Socket): boolean {
   const { _httpMessage: answer } = socket as Socket & { readonly _httpMessage?: ServerResponse | null };
   return answer?.headersSent === true;

@@ -18,7 +18,9 @@ export interface ServerOptions {
   readonly port?: number;
   /** Keys that clients send as `Authorization: Bearer KEY`. Empty: no key is asked for, and only loopback is served. */
   readonly apiKeys?: readonly string[];
-  /** Keys that may only look and ask; sent in the same way. They go with `apiKeys`, and none of them is one of those. */
+  /**
+   * Keys that may only look and ask; sent in the same way. They go with `apiKeys`, and none of them is one of those.
+   */
   readonly viewKeys?: readonly string[];
   /** Web origins besides the page's own that may call the service, e.g. `https://example.com`. */
   readonly allowedOrigins?: readonly string[];

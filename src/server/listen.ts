@@ -6,15 +6,20 @@ import type { FastifyInstance } from 'fastify';
 
 export interface Listening {
   readonly port: number;
-  /** Takes no further connections at the addresses that the app's own server does not have; resolves when none of them is left. */
+  /**
+   * Takes no further connections at the addresses that the app's own server does not have; resolves when none of them
+   * is left.
+   */
   readonly close: () => Promise<void>;
-  /** Ends every connection, also those on which nothing was asked, or no TLS was spoken: Node looks for requests only. */
+  /**
+   * Ends every connection, also those on which nothing was asked, or no TLS was spoken: Node looks for requests only.
+   */
   readonly cut: () => void;
 }
 
 /**
- * `localhost` is two addresses on most machines, and some clients try one of them only. fastify would open a second server for
- * the other one, whose connections nobody can end; here all connections are those of the app's server.
+ * `localhost` is two addresses on most machines, and some clients try one of them only. fastify would open a second
+ * server for the other one, whose connections nobody can end; here all connections are those of the app's server.
  * Throws what the system says of the first address; where another one cannot be had, the first has to do.
  */
 export async function listen(app: FastifyInstance, host: string, port: number): Promise<Listening> {

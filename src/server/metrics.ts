@@ -1,4 +1,7 @@
-/** `GET /metrics` for monitors, in Prometheus' text format: what streams and the engine say when it is asked for, and a count of responses. */
+/**
+ * `GET /metrics` for monitors, in Prometheus' text format: what streams and the engine say when it is asked for, and a
+ * count of responses.
+ */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { EngineFigures, LiveService, StreamStatus } from '../live/types.ts';
 import type { WebhookOutcome } from './webhook.ts';
@@ -116,7 +119,10 @@ export class ServerMetrics {
     });
   }
 
-  /** `tell` says all values whenever the figures are asked for: what is not said any more, as of a stream that is gone, is not told. */
+  /**
+   * `tell` says all values whenever the figures are asked for: what is not said any more, as of a stream that is gone,
+   * is not told.
+   */
   #several(name: string, help: string, labelNames: readonly string[], tell: (say: Say) => void): void {
     const common = { name, help, labelNames: [...labelNames], registers: [this.#registry] };
     // What only grows is a counter, and ends in `_total` (Prometheus' naming).

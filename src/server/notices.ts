@@ -1,6 +1,7 @@
 /**
- * Standing questions that streams' files ask: they need no client, and last as long as their stream. Each new answer stands in the log, and
- * goes to the webhook that the file names; so does that no answer can come, since the stream's source is away.
+ * Standing questions that streams' files ask: they need no client, and last as long as their stream. Each new answer
+ * stands in the log, and goes to the webhook that the file names; so does that no answer can come, since the stream's
+ * source is away.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { YocoError } from '../errors.ts';
@@ -29,7 +30,9 @@ interface FileQuestion {
   asking: StandingQuestion | null;
 }
 
-/** What a stream's file asks, in its order, also what has ended; and who looks at the source while one of it is asked. */
+/**
+ * What a stream's file asks, in its order, also what has ended; and who looks at the source while one of it is asked.
+ */
 interface Stood {
   asked: readonly FileQuestion[];
   watch: SourceWatch | null;
@@ -65,8 +68,9 @@ export class Notices {
   }
 
   /**
-   * Asks what the stream's definition says: what is new in it from now on, what is not in it any more no longer, and what is as it was goes
-   * on. Throws `definition_invalid` where a secret is missing, and `shutting_down`: then nothing has changed.
+   * Asks what the stream's definition says: what is new in it from now on, what is not in it any more no longer, and
+   * what is as it was goes on. Throws `definition_invalid` where a secret is missing, and `shutting_down`: then nothing
+   * has changed.
    */
   stand(stream: LiveStream): void {
     if (this.#closed) throw new YocoError('shutting_down');
@@ -210,7 +214,10 @@ export class Notices {
     );
   }
 
-  /** Whoever waits for an answer hears that none can come, and that they may come again: at each address once, whatever is asked there. */
+  /**
+   * Whoever waits for an answer hears that none can come, and that they may come again: at each address once, whatever
+   * is asked there.
+   */
   #tellOfSource(state: ToldState, status: StreamStatus, open: Iterable<FileQuestion>): void {
     const { name: stream, lastMs, startedAtMs, sourceStatus } = status;
     // A source that is back still tells why it was away.

@@ -1,6 +1,7 @@
 /**
- * Who may do what, of those whom the gate lets in. An API key may do everything, a view key looks and asks, and a token may do less than the key
- * that fetched it. Any other route that is not a read needs an API key, so new routes are closed by default.
+ * Who may do what, of those whom the gate lets in. An API key may do everything, a view key looks and asks, and a token
+ * may do less than the key that fetched it. Any other route that is not a read needs an API key, so new routes are
+ * closed by default.
  */
 import { YocoError } from '../errors.ts';
 import type { Grant } from './auth.ts';

@@ -105,7 +105,10 @@ export class RealtimeConnection {
     if (!this.#session.responding) this.close(CLOSE.going_away, 'shutting_down');
   }
 
-  /** Starts the closing handshake; the socket is cut when the peer does not answer in time. `words`: what is said of it; default: the error's message. */
+  /**
+   * Starts the closing handshake; the socket is cut when the peer does not answer in time. `words`: what is said of it;
+   * default: the error's message.
+   */
   close(code: number, reason: ErrorCode, words = ERRORS[reason].message): void {
     if (this.#closing) return;
     this.#closing = true;
@@ -125,7 +128,8 @@ export class RealtimeConnection {
   }
 
   #beat(): void {
-    // Whatever comes is a sign of life: behind a large message that is on its way for long the answer to a ping has to wait.
+    // Whatever comes is a sign of life: behind a large message that is on its way for long the answer to a ping has to
+    // wait.
     const bytesRead = this.#host.bytesRead();
     if (bytesRead === this.#bytesRead) {
       this.close(CLOSE.timeout, 'timeout');

@@ -181,8 +181,8 @@ export function parseJson(text: string): Record<string, unknown> {
 }
 
 /**
- * Throws `message_too_large` where a message has more than `JSON_BYTES` besides the picture that it pushes: what is looked at field by field
- * keeps all others waiting.
+ * Throws `message_too_large` where a message has more than `JSON_BYTES` besides the picture that it pushes: what is
+ * looked at field by field keeps all others waiting.
  */
 export function checkSize(text: string, message: Record<string, unknown>): void {
   if (Buffer.byteLength(text) <= JSON_BYTES) return;

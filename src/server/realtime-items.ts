@@ -112,7 +112,9 @@ export class ItemList {
     return item;
   }
 
-  /** Takes back an item that was not asked, or in vain. Throws `item_not_found`, or `invalid_request` for another one. */
+  /**
+   * Takes back an item that was not asked, or in vain. Throws `item_not_found`, or `invalid_request` for another one.
+   */
   remove(id: string): void {
     const item = this.get(id);
     if ((item.role === 'assistant' || this.#asked.has(id)) && !this.#forgotten.has(id)) {

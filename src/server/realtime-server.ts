@@ -156,8 +156,9 @@ export class RealtimeServer {
   }
 
   /**
-   * `?stream=NAME`, or `?model=BUNDLE@NAME` for clients that send only a model; beside a stream the model may be any, but that of another stream. Throws
-   * `invalid_request` where two are named: one connection is about one, and would be about another than is meant. Other parameters may be there.
+   * `?stream=NAME`, or `?model=BUNDLE@NAME` for clients that send only a model; beside a stream the model may be any,
+   * but that of another stream. Throws `invalid_request` where two are named: one connection is about one, and would be
+   * about another than is meant. Other parameters may be there.
    */
   #findStream(query: URLSearchParams): LiveStream {
     for (const param of ['stream', 'model']) {

@@ -1,6 +1,6 @@
 /**
- * One client's session on one stream, which may ask others too: its conversations, its responses, its standing questions, its
- * pushed frames. Knows nothing of sockets.
+ * One client's session on one stream, which may ask others too: its conversations, its responses, its standing
+ * questions, its pushed frames. Knows nothing of sockets.
  */
 import { YocoError } from '../errors.ts';
 import type { Conversation, LiveService, LiveStream, WantedStreams } from '../live/types.ts';
@@ -235,8 +235,8 @@ export class RealtimeSession {
   }
 
   /**
-   * Comes before the streams are looked at: whoever may not ask is not told which of them exist. Throws `forbidden`, and `stream_deleted` where the
-   * token's stream is gone: another one may have its name by now.
+   * Comes before the streams are looked at: whoever may not ask is not told which of them exist. Throws `forbidden`,
+   * and `stream_deleted` where the token's stream is gone: another one may have its name by now.
    */
   #checkScope(wanted: WantedStreams | null, param: string): void {
     const { stream, bound } = this.#scope;
@@ -247,7 +247,10 @@ export class RealtimeSession {
     if (stream.status().sourceStatus.state === 'stopped') throw new YocoError('stream_deleted', { param });
   }
 
-  /** What a response is about: a fresh conversation, the times, and whether nobody named the streams. `streamsParam`: where the message says which streams. */
+  /**
+   * What a response is about: a fresh conversation, the times, and whether nobody named the streams. `streamsParam`:
+   * where the message says which streams.
+   */
   #about({ yoco = {} }: ResponseParams): { fresh: Conversation; times: Times; streamsParam: string; anyOf: boolean } {
     const { streams, as_of: asOf = this.#asOf, since = this.#since } = yoco;
     const wanted = streams ?? this.#streams;
@@ -302,7 +305,10 @@ export class RealtimeSession {
     });
   }
 
-  /** Throws what keeps a response from beginning, whatever is asked: `parallel` to the conversation, or as its next turn. */
+  /**
+   * Throws what keeps a response from beginning, whatever is asked: `parallel` to the conversation, or as its next
+   * turn.
+   */
   #checkRoom(params: ResponseParams, parallel: boolean): void {
     if (this.#host.isDraining()) throw new YocoError('shutting_down');
     if (this.#responses.size >= this.#limits.maxResponsesPerConnection) {

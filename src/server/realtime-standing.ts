@@ -35,8 +35,8 @@ export class StandingQuestions {
   }
 
   /**
-   * `question` is what `params` asks, checked. Throws `too_many_questions`, `invalid_request`, and what is wrong with the streams;
-   * a stream without a frame is waited for.
+   * `question` is what `params` asks, checked. Throws `too_many_questions`, `invalid_request`, and what is wrong with
+   * the streams; a stream without a frame is waited for.
    */
   create(params: StandingParams, question: string, maxTokens: number): void {
     if (this.#open.size >= this.#most) {

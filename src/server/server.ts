@@ -19,19 +19,20 @@ export interface RunningServer {
   readonly address: string;
   readonly port: number;
   /**
-   * Asks the standing questions of a stream that was made, or whose questions are others, after the start: those that are as they were go on, and
-   * those that are gone are no longer asked. Throws `definition_invalid` where a webhook's secret is missing, and `shutting_down`.
+   * Asks the standing questions of a stream that was made, or whose questions are others, after the start: those that
+   * are as they were go on, and those that are gone are no longer asked. Throws `definition_invalid` where a webhook's
+   * secret is missing, and `shutting_down`.
    */
   readonly stand: (stream: LiveStream) => void;
   /**
-   * Has new connections get another certificate; those that are open go on. Throws `config_invalid` for a key and certificate that
-   * cannot be used, or where the server speaks no TLS: then nothing has changed.
+   * Has new connections get another certificate; those that are open go on. Throws `config_invalid` for a key and
+   * certificate that cannot be used, or where the server speaks no TLS: then nothing has changed.
    */
   readonly renew: (tls: NonNullable<ServerOptions['tls']>) => void;
   /**
-   * Takes these keys in the place of those that there were. WebSockets that were opened with one that is gone, or without one where none was wanted, are
-   * closed with 4401; answers that are on their way over HTTP are finished. Throws `config_invalid` as `startServer`, and where none would be left: then nothing has
-   * changed.
+   * Takes these keys in the place of those that there were. WebSockets that were opened with one that is gone, or
+   * without one where none was wanted, are closed with 4401; answers that are on their way over HTTP are finished.
+   * Throws `config_invalid` as `startServer`, and where none would be left: then nothing has changed.
    */
   readonly rekey: (keys: Keys) => Rekeyed;
   /** Drains and stops listening; leaves the `LiveService` as it is. May be called more than once. */
@@ -46,9 +47,9 @@ export interface Rekeyed {
 }
 
 /**
- * Listens as soon as it resolves, and asks the standing questions of the streams that there are. The caller keeps `live` and closes it after the server.
- * Throws `config_invalid` that names the option, also when the port is taken or the certificate cannot be used, and `definition_invalid` where a
- * webhook's secret is missing.
+ * Listens as soon as it resolves, and asks the standing questions of the streams that there are. The caller keeps
+ * `live` and closes it after the server. Throws `config_invalid` that names the option, also when the port is taken or
+ * the certificate cannot be used, and `definition_invalid` where a webhook's secret is missing.
  */
 export async function startServer(live: LiveService, options: ServerOptions = {}): Promise<RunningServer> {
   const limits = resolveOptions(options);

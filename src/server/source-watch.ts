@@ -1,16 +1,18 @@
 /**
- * Whether frames come from a stream's source: tells when it is away, back, or over. Each of these once, however often the source is tried
- * meanwhile, since whoever is told may be woken by it.
+ * Whether frames come from a stream's source: tells when it is away, back, or over. Each of these once, however often
+ * the source is tried meanwhile, since whoever is told may be woken by it.
  */
 import type { SourceState } from '../ingest/frame.ts';
 import type { LiveStream, StreamStatus } from '../live/types.ts';
 
 /**
- * A source that is away for less than this, ms, is not told of: cameras lose a connection for a moment. At the least two of the intervals
- * at which it is sampled, since the second frame shows that it is back.
+ * A source that is away for less than this, ms, is not told of: cameras lose a connection for a moment. At the least
+ * two of the intervals at which it is sampled, since the second frame shows that it is back.
  */
 export const AWAY_AFTER_MS = 10_000;
-/** Frames must have come for so long, ms, before a source is back: some give one each time they are tried, and go again. */
+/**
+ * Frames must have come for so long, ms, before a source is back: some give one each time they are tried, and go again.
+ */
 export const BACK_AFTER_MS = 3_000;
 
 /** What is told of a source: that it is away (`reconnecting`), back (`playing`), or gives no more. */
@@ -33,7 +35,10 @@ export class SourceWatch {
   #told: 'reconnecting' | 'playing' = 'playing';
   /** Runs while the source is not as it was told. */
   #timer: NodeJS.Timeout | null = null;
-  /** Frames that had come when the source had played for long enough: the next one tells that it is back. Null until then. */
+  /**
+   * Frames that had come when the source had played for long enough: the next one tells that it is back. Null until
+   * then.
+   */
   #framesThen: number | null = null;
   #closed = false;
 

@@ -76,7 +76,8 @@ function frameRoutes(app: FastifyInstance, live: LiveService, limits: ServerLimi
     const status = stream.status();
     const clock = { ...status, ...stream.pictures() };
     const frame = await stream.thumbnail(t === undefined ? undefined : momentMs(t, clock, 't'));
-    // A frame at a time never changes, but the same address may show another stream after a delete, which may say that it began at the same time.
+    // A frame at a time never changes, but the same address may show another stream after a delete, which may say that
+    // it began at the same time.
     const picture = createHash('sha256').update(frame.jpeg).digest('base64url');
     const tag = `"${status.startedAtMs}-${frame.timeMs}-${picture}"`;
     void reply
@@ -123,7 +124,10 @@ function pictureTypeError(contentType = ''): YocoError | undefined {
   });
 }
 
-/** The `t` of a query, which may hold nothing else: of a frame that is sent with `time=5` the time would be lost in silence. */
+/**
+ * The `t` of a query, which may hold nothing else: of a frame that is sent with `time=5` the time would be lost in
+ * silence.
+ */
 function timeOf(query: Named['Querystring']): string | undefined {
   const unknown = Object.keys(query).find((name) => name !== 't');
   if (unknown !== undefined) {

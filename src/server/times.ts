@@ -1,4 +1,7 @@
-/** Times on the wire: seconds since the stream began (also as answers say them, `1:42`), `-30s` before its newest frame, or wall time (RFC 3339). */
+/**
+ * Times on the wire: seconds since the stream began (also as answers say them, `1:42`), `-30s` before its newest frame,
+ * or wall time (RFC 3339).
+ */
 import { YocoError } from '../errors.ts';
 import { CLOCK_SKEW_MS, momentsAt, newestWallMs, type StreamClock } from '../live/moments.ts';
 import { noFrame } from '../live/no-frame.ts';
@@ -20,7 +23,8 @@ const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
 /**
  * The moment that a client means, ms since the stream began, never later than the newest frame.
- * Throws `invalid_request` for another form, `stream_empty`, `stream_ended`, or `time_out_of_range` that names the first and last time.
+ * Throws `invalid_request` for another form, `stream_empty`, `stream_ended`, or `time_out_of_range` that names the
+ * first and last time.
  */
 export function momentMs(time: WireTime, clock: Clock, param: string, nowMs = Date.now()): number {
   const { firstMs, lastMs, startedAtMs } = clock;
@@ -69,8 +73,8 @@ export function asOfInstant(
 }
 
 /**
- * The instant that a client means in several streams, ms since 1970; `-30s` counts from the newest frame of them all. Throws
- * `invalid_request` for another form or for seconds since a beginning, or `stream_empty`.
+ * The instant that a client means in several streams, ms since 1970; `-30s` counts from the newest frame of them all.
+ * Throws `invalid_request` for another form or for seconds since a beginning, or `stream_empty`.
  */
 export function instantMs(time: WireTime, clocks: readonly StreamClock[], param: string): number {
   const form = parse(time, param);
@@ -79,9 +83,10 @@ export function instantMs(time: WireTime, clocks: readonly StreamClock[], param:
 }
 
 /**
- * From when on a client wants streams to be read, on the one stream's clock or as an instant in several; `-5m` counts back from the
- * question's moment, which is `moment` or the newest frame. Before the oldest kept frame is from that on. Throws `invalid_request` for
- * another form and for seconds since a beginning of several, `stream_empty`, or `time_out_of_range` for a time after the moment.
+ * From when on a client wants streams to be read, on the one stream's clock or as an instant in several; `-5m` counts
+ * back from the question's moment, which is `moment` or the newest frame. Before the oldest kept frame is from that on.
+ * Throws `invalid_request` for another form and for seconds since a beginning of several, `stream_empty`, or
+ * `time_out_of_range` for a time after the moment.
  */
 export function sinceOptions(
   time: WireTime,
@@ -126,7 +131,10 @@ export function checkTime(time: WireTime, param: string): void {
   parse(time, param);
 }
 
-/** When a pushed frame was taken: ms since the stream began, or its wall time. Throws `invalid_request` for another form. */
+/**
+ * When a pushed frame was taken: ms since the stream began, or its wall time. Throws `invalid_request` for another
+ * form.
+ */
 export function frameTime(time: WireTime, param: string): number | Date {
   const ms = sinceBeginningMs(time);
   if (ms !== null) return ms;

@@ -1,6 +1,6 @@
 /**
- * Sends events to an address of the operator's, in their order, as https://www.standardwebhooks.com has it: what is sent has an id, a time,
- * and, with a secret, a signature over both and the body.
+ * Sends events to an address of the operator's, in their order, as https://www.standardwebhooks.com has it: what is
+ * sent has an id, a time, and, with a secret, a signature over both and the body.
  */
 import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -78,8 +78,8 @@ export class Webhook {
   }
 
   /**
-   * `event` as JSON, with an `id` that stays the same when it is tried again, and `picture` as soon as that is there: later events wait for it.
-   * Returns at once. `picture` must not reject.
+   * `event` as JSON, with an `id` that stays the same when it is tried again, and `picture` as soon as that is there:
+   * later events wait for it. Returns at once. `picture` must not reject.
    */
   send(event: object, picture?: Promise<AnswerPicture | null>): void {
     if (this.#isStopped()) return;
@@ -222,7 +222,10 @@ function messageOf({ id, event, picture }: Waiting): Message {
   return { id, body: JSON.stringify({ id, ...event, ...pictured }) };
 }
 
-/** The key that a secret stands for: of `whsec_` and base64 what it encodes, of any other text its bytes; null where it is shorter than `KEY_BYTES`. */
+/**
+ * The key that a secret stands for: of `whsec_` and base64 what it encodes, of any other text its bytes; null where it
+ * is shorter than `KEY_BYTES`.
+ */
 export function keyOf(secret: string): Buffer | null {
   const encoded = secret.startsWith(SECRET_PREFIX) ? secret.slice(SECRET_PREFIX.length) : null;
   if (encoded !== null && !BASE64.test(encoded)) return null;

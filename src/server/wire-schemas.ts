@@ -1,4 +1,6 @@
-/** What the service sends, as schemas: for the API documents, and for tests that hold the documents against the service. */
+/**
+ * What the service sends, as schemas: for the API documents, and for tests that hold the documents against the service.
+ */
 import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../errors.ts';
 
@@ -340,7 +342,10 @@ export function serverEvent(type: keyof typeof SERVER_EVENTS) {
   return z.object({ type: z.literal(type), event_id: id, ...SERVER_EVENTS[type] });
 }
 
-/** What webhooks get: events of standing questions that streams' files ask, and whether frames come from what they are asked about. */
+/**
+ * What webhooks get: events of standing questions that streams' files ask, and whether frames come from what they are
+ * asked about.
+ */
 function webhookEvent<T extends keyof typeof SERVER_EVENTS>(type: T) {
   const about = { id, created_at: wallTime, stream: z.string(), question: z.string() };
   return z.object({ type: z.literal(type), ...about, ...SERVER_EVENTS[type] });

@@ -1,4 +1,7 @@
-/** What goes over the wire, as types for programs of TypeScript: made from the schemas that check it (realtime-events.ts, wire-schemas.ts). */
+/**
+ * What goes over the wire, as types for programs of TypeScript: made from the schemas that check it
+ * (realtime-events.ts, wire-schemas.ts).
+ */
 import type { z } from 'zod';
 import type { CLIENT_EVENTS } from './realtime-events.ts';
 import type * as wire from './wire-schemas.ts';

@@ -1,4 +1,7 @@
-/** The package as it is built and installed: its program without tsx, what it packs, and its types for a program of TypeScript. */
+/**
+ * The package as it is built and installed: its program without tsx, what it packs, and its types for a program of
+ * TypeScript.
+ */
 import { execFile } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,6 @@
-/** What a user adds to this folder and git and Docker's build must never take: cameras' addresses, settings and keys. */
+/**
+ * What a user adds to this folder and git and Docker's build must never take: cameras' addresses, settings and keys.
+ */
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';

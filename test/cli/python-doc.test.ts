@@ -1,4 +1,7 @@
-/** The programs of docs/python.md, as a reader runs them; those are skipped for which this machine lacks Python or a package. */
+/**
+ * The programs of docs/python.md, as a reader runs them; those are skipped for which this machine lacks Python or a
+ * package.
+ */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,4 +1,7 @@
-/** SIGHUP: the stream files, the certificate and the keys are read anew by a service that goes on. Real processes, the tiny bundle. */
+/**
+ * SIGHUP: the stream files, the certificate and the keys are read anew by a service that goes on. Real processes, the
+ * tiny bundle.
+ */
 import { once } from 'node:events';
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';

@@ -188,7 +188,9 @@ test('An endless answer has as many tokens as it may have, whatever it would hav
 describe('While answers are written, frames', () => {
   const names = Array.from({ length: FRAME_BATCH + 2 }, (_, i) => `s${i}`);
 
-  /** How many of one frame of each stream are in before each step; they come with the first step. Steps take `stepMs`. */
+  /**
+   * How many of one frame of each stream are in before each step; they come with the first step. Steps take `stepMs`.
+   */
   async function takenBeforeSteps(stepMs: number): Promise<number[]> {
     for (const name of names) open(name);
     open('asked');
@@ -244,7 +246,10 @@ describe('While answers are written, frames', () => {
 describe('A question that comes while frames are seen', () => {
   const names = ['s0', 's1', 's2'];
 
-  /** Calls back after the first run of vision, once the event loop has gone round, as it does for what another process sends. */
+  /**
+   * Calls back after the first run of vision, once the event loop has gone round, as it does for what another process
+   * sends.
+   */
   function onFirstSeen(callback: () => void): void {
     const see = model.vision.tokens.bind(model.vision);
     vi.spyOn(model.vision, 'tokens').mockImplementationOnce(async (...args) => {

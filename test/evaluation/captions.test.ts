@@ -51,8 +51,8 @@ describe('CIDEr-D', () => {
   });
 
   test('is the mean over the captions, worked out by hand', () => {
-    // "dog" is in one of two pictures: weight log 2 in both; the sentence lacks "runs", so cos = 1 / sqrt(2) for single words,
-    // and no longer run is shared. One word of difference in length.
+    // "dog" is in one of two pictures: weight log 2 in both; the sentence lacks "runs", so cos = 1 / sqrt(2) for single
+    // words, and no longer run is shared. One word of difference in length.
     const small = new CiderD([['dog runs'], ['cat']]);
     const expected = ((10 / 4) * Math.exp(-1 / 72)) / Math.SQRT2;
     expect(small.score('dog', ['dog runs'])).toBeCloseTo(expected);

@@ -13,7 +13,10 @@ import { createSource } from '../../src/ingest/sources/create-source.ts';
 import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
 import { open, openFile, SIZE, take, times, until } from './play.ts';
 
-/** JPEG after JPEG, and nothing between them; each larger than what ffmpeg looks at first, which makes it another format. */
+/**
+ * JPEG after JPEG, and nothing between them; each larger than what ffmpeg looks at first, which makes it another
+ * format.
+ */
 const RAW_MJPEG = [
   ...['-f', 'lavfi', '-i', 'testsrc=size=320x240:rate=10', '-t', '2'],
   ...['-c:v', 'mjpeg', '-q:v', '2', '-f', 'mjpeg'],

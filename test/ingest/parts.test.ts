@@ -61,7 +61,9 @@ describe('The clock of a source', () => {
     expect(play(100, step).at(-1)).toBe(arrival - step);
   });
 
-  /** Frames of a live source, half a second apart, whose connections bring the newest 18 s at once, as those to HLS do. */
+  /**
+   * Frames of a live source, half a second apart, whose connections bring the newest 18 s at once, as those to HLS do.
+   */
   class Hls {
     readonly clock = new SourceClock();
     arrival = 0;

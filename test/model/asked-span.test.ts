@@ -2,7 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { askedMoment, askedSpan, lookBack, namesTimeOfDay } from '../../src/model/asked-span.ts';
 
 const HOUR_MS = 3_600_000;
-/** A stream that began at six in the morning, asked at a second past four in the afternoon, in the time zone of this machine. */
+/**
+ * A stream that began at six in the morning, asked at a second past four in the afternoon, in the time zone of this
+ * machine.
+ */
 const BEGAN = new Date(2026, 10, 29, 6).getTime();
 const NOW_MS = 10 * HOUR_MS + 1_000;
 const ASKING = { momentMs: NOW_MS, startedAtMs: BEGAN, nowMs: BEGAN + NOW_MS };

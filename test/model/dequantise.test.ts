@@ -9,7 +9,8 @@ function whole(tokens: number, channels: number): Int8Array {
 /** Scales that binary fractions do not hold: how a product is rounded shows. */
 const scales = (count: number): Float32Array => Float32Array.from({ length: count }, (_, i) => (i + 1) / 381);
 
-// The stage holds 8,192 values, or the scales of 1,024 tokens: less than a turn, a turn exactly, several and a part of one.
+// The stage holds 8,192 values, or the scales of 1,024 tokens: less than a turn, a turn exactly, several and a part of
+// one.
 describe.each([
   [1, 8],
   [40, 64],

@@ -1,4 +1,7 @@
-/** The cache on a device against the cache of the host. The device is one in software: the graphs and what lies where are the same. */
+/**
+ * The cache on a device against the cache of the host. The device is one in software: the graphs and what lies where
+ * are the same.
+ */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

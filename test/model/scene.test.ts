@@ -6,7 +6,10 @@ const SHAPE = { heads: 2, headDim: 8, tokensPerFrame: 2 };
 const FLOATS = SHAPE.heads * SHAPE.headDim * SHAPE.tokensPerFrame;
 const FRAME_BYTES = 2 * FLOATS * Float32Array.BYTES_PER_ELEMENT;
 
-/** A cache of at most so many frames in full precision that has seen these pictures; hardly two frames of a picture are the same. */
+/**
+ * A cache of at most so many frames in full precision that has seen these pictures; hardly two frames of a picture are
+ * the same.
+ */
 function cacheOf(pictures: readonly number[], limitFrames = 1_000): KvCache {
   const cache = new KvCache({ ...SHAPE, limitBytes: limitFrames * FRAME_BYTES });
   pictures.forEach((picture, frame) => {

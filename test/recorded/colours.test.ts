@@ -1,4 +1,7 @@
-/** That the bundled model tells the colour of things, through the whole path: drawn shapes, which it was not trained on, each painted in every colour. */
+/**
+ * That the bundled model tells the colour of things, through the whole path: drawn shapes, which it was not trained on,
+ * each painted in every colour.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -14,7 +17,10 @@ const SHAPES = {
   car: 'M4 62 L16 58 L28 38 L68 38 L82 58 L96 62 L96 76 L84 76 A9 9 0 0 1 66 76 L34 76 A9 9 0 0 1 16 76 L4 76 Z',
   mug: 'M18 20 L70 20 L70 34 L84 34 L84 66 L70 66 L70 84 L18 84 Z',
 };
-/** Of 33, one less than it tells: plain shapes are harder than the cut-outs that it learned from. The answer that is most often right would get one in eleven. */
+/**
+ * Of 33, one less than it tells: plain shapes are harder than the cut-outs that it learned from. The answer that is
+ * most often right would get one in eleven.
+ */
 const RIGHT_SHARE = 0.5;
 
 interface Drawn {

@@ -1,4 +1,7 @@
-/** That the bundled model knows what kind of thing a photograph shows that is none of its data, through the whole path: "is this a dog?" of a German shepherd. */
+/**
+ * That the bundled model knows what kind of thing a photograph shows that is none of its data, through the whole path:
+ * "is this a dog?" of a German shepherd.
+ */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, test } from 'vitest';

@@ -1,4 +1,6 @@
-/** That the recorded tests ask what they mean to ask: every question has a counter-video, and no constant answer passes. */
+/**
+ * That the recorded tests ask what they mean to ask: every question has a counter-video, and no constant answer passes.
+ */
 import { describe, expect, test } from 'vitest';
 import {
   isRight,

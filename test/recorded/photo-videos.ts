@@ -1,9 +1,9 @@
 /**
  * Videos of photographs, and questions about them whose right answers are known.
  *
- * 36 photographs of 36 classes, in six groups of six. Each group makes two videos: one in order, and its counter-video in
- * reverse. The same questions are asked about both, and every one has another right answer there. Where a question is
- * whether something was seen, the counter-video is that of the next group.
+ * 36 photographs of 36 classes, in six groups of six. Each group makes two videos: one in order, and its counter-video
+ * in reverse. The same questions are asked about both, and every one has another right answer there. Where a question
+ * is whether something was seen, the counter-video is that of the next group.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -122,7 +122,9 @@ const words = (text: string): string[] =>
     .filter((word) => word !== '' && !STOP_WORDS.has(word))
     .map((word) => word.replace(/(?<=.{3})s$/, ''));
 
-/** The class by its name, or what the photograph shows in everyday words, in whole or in part ("panda" of "red panda"). */
+/**
+ * The class by its name, or what the photograph shows in everyday words, in whole or in part ("panda" of "red panda").
+ */
 export function names(photo: Photo, answer: string): boolean {
   if (normaliseLabel(answer) === normaliseLabel(photo.class)) return true;
   const said = words(answer);

@@ -1,6 +1,6 @@
 /**
- * The whole path with the bundled model: photographs become H.264, played from files and by an RTSP server over TCP into the
- * service, and questions go through the WebSocket. Thresholds: thresholds.ts; what is asked: photo-videos.ts.
+ * The whole path with the bundled model: photographs become H.264, played from files and by an RTSP server over TCP
+ * into the service, and questions go through the WebSocket. Thresholds: thresholds.ts; what is asked: photo-videos.ts.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';

@@ -1,4 +1,7 @@
-/** That the bundled model reads drawn signs, in faces that it was not trained on, through the whole path: a video of them all, and questions about each while it is shown. */
+/**
+ * That the bundled model reads drawn signs, in faces that it was not trained on, through the whole path: a video of
+ * them all, and questions about each while it is shown.
+ */
 import path from 'node:path';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { readSigns, type Sign, SIGNS } from '../../bench/signs.ts';
@@ -6,7 +9,10 @@ import { ShownPictures } from './shown-pictures.ts';
 
 const MINUTE = 60_000;
 const NUMBER = 16;
-/** Of 16 numbers; of eleven colours: two answers less than it reads. An answer that is always the same would get one in 16, and one in eight. */
+/**
+ * Of 16 numbers; of eleven colours: two answers less than it reads. An answer that is always the same would get one in
+ * 16, and one in eight.
+ */
 const READ_SHARE = 0.65;
 const GROUND_SHARE = 0.75;
 

@@ -1,7 +1,7 @@
 /**
- * What the bundle `yoco-small-1` must reach on photographs that it never saw: a few answers less than it does, so that a loss
- * is seen. An answer that is always the same stays far below. Played by a camera some frames fall elsewhere: of both ways the
- * worse one counts.
+ * What the bundle `yoco-small-1` must reach on photographs that it never saw: a few answers less than it does, so that
+ * a loss is seen. An answer that is always the same stays far below. Played by a camera some frames fall elsewhere: of
+ * both ways the worse one counts.
  */
 import type { Task } from './photo-videos.ts';
 

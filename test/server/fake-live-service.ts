@@ -24,8 +24,9 @@ import type {
 /**
  * Questions that do something special:
  * `fail CODE` fails after its first piece; `throw CODE` throws at once; `crash` throws no YocoError;
- * `slow` writes a piece each 20 ms, up to 200, `endless` for a minute; `silent` writes none until it is cancelled; `flood` writes 400 pieces of 64 KiB; `long` stops at the token limit;
- * anything else is echoed as `You asked: ...`, with the number of the turn.
+ * `slow` writes a piece each 20 ms, up to 200, `endless` for a minute; `silent` writes none until it is cancelled;
+ * `flood` writes 400 pieces of 64 KiB; `long` stops at the token limit; anything else is echoed as `You asked: ...`,
+ * with the number of the turn.
  */
 export class FakeStream implements LiveStream {
   readonly name: string;

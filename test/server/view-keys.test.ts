@@ -1,4 +1,7 @@
-/** View keys and their tokens look and ask: held against every operation over HTTP, and every event of the WebSocket, that the service has. */
+/**
+ * View keys and their tokens look and ask: held against every operation over HTTP, and every event of the WebSocket,
+ * that the service has.
+ */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
 import { CLIENT_EVENT_TYPES } from '../../src/server/realtime-events.ts';

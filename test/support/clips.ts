@@ -39,7 +39,9 @@ export const redAndBlue = (seconds: number, rate: number): string[] => [
   ...['-t', String(seconds), '-pix_fmt', 'yuv420p', '-c:v', 'libx264', '-preset', 'ultrafast'],
 ];
 
-/** Writes "show a quarter turn clockwise" into an MP4, as phones do; options for this differ between versions of ffmpeg. */
+/**
+ * Writes "show a quarter turn clockwise" into an MP4, as phones do; options for this differ between versions of ffmpeg.
+ */
 export async function rotateMp4(file: string): Promise<void> {
   const bytes = await readFile(file);
   const matrix = bytes.indexOf('tkhd') + 4 + 40;

@@ -1,6 +1,6 @@
 /**
- * A small RTSP server for tests: plays an H.264 stream in a loop, in real time, over TCP interleaved with RTSP (RFC 2326
- * section 10.12, RFC 6184). Basic and digest authentication.
+ * A small RTSP server for tests: plays an H.264 stream in a loop, in real time, over TCP interleaved with RTSP (RFC
+ * 2326 section 10.12, RFC 6184). Basic and digest authentication.
  */
 import { createHash } from 'node:crypto';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';

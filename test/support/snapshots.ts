@@ -1,4 +1,7 @@
-/** Snapshots of caches without a model: content of any size, for the tests of files; and what a stream of a scheduler holds. */
+/**
+ * Snapshots of caches without a model: content of any size, for the tests of files; and what a stream of a scheduler
+ * holds.
+ */
 import { createHash } from 'node:crypto';
 import type { Captured, Scheduler } from '../../src/engine/scheduler.ts';
 import type { BundleConfig } from '../../src/model/bundle.ts';

@@ -1,4 +1,7 @@
-/** A Vulkan device in software, so that the path of a GPU is tested on machines without one: SwiftShader, as chromium brings it. */
+/**
+ * A Vulkan device in software, so that the path of a GPU is tested on machines without one: SwiftShader, as chromium
+ * brings it.
+ */
 import { existsSync } from 'node:fs';
 
 const DRIVERS = ['/usr/lib/chromium/vk_swiftshader_icd.json', '/usr/lib64/chromium-browser/vk_swiftshader_icd.json'];

@@ -20,18 +20,27 @@ export interface SourceOptions {
   readonly onChange?: () => void;
   /** A clock that never goes back, ms; default: that of the process. */
   readonly clock?: () => number;
-  /** A live source without a frame for this long is connected anew, ms; default 10 000, for HLS and the first frame of a connection three times as long. */
+  /**
+   * A live source without a frame for this long is connected anew, ms; default 10 000, for HLS and the first frame of a
+   * connection three times as long.
+   */
   readonly silentAfterMs?: number;
   /** After this many failed connections in a row a live source fails for good; default: never. */
   readonly maxAttempts?: number;
   /** The stream goes on from here; default: it begins. */
   readonly goesOnFrom?: ClockStart;
-  /** Wall time of the stream's time 0, ms since 1970, once it is known: for pushed pictures, whose own wall times count from it. */
+  /**
+   * Wall time of the stream's time 0, ms since 1970, once it is known: for pushed pictures, whose own wall times count
+   * from it.
+   */
   readonly startedAtMs?: () => number | undefined;
 }
 
 const SILENT_AFTER_MS = 10_000;
-/** A source that was lost is back with a frame that comes so long after the first one, ms: some give one each time they are tried, and hang. */
+/**
+ * A source that was lost is back with a frame that comes so long after the first one, ms: some give one each time they
+ * are tried, and hang.
+ */
 const BACK_AFTER_MS = 1_000;
 
 export interface SourcePlan {
@@ -42,7 +51,10 @@ export interface SourcePlan {
   readonly live: boolean | 'unknown';
   /** Whether its definition says that it is live, whatever ffmpeg finds: no failure and no end is then final. */
   readonly declaredLive: boolean;
-  /** While it is unknown: whether it is to be HLS, by its name. Its failures are those of a live source, and its silences longer. */
+  /**
+   * While it is unknown: whether it is to be HLS, by its name. Its failures are those of a live source, and its
+   * silences longer.
+   */
   readonly presumedHls: boolean;
   readonly loop: boolean;
   /** Whether a file is played in real time. */
@@ -188,7 +200,8 @@ export class FfmpegSource implements FrameSource {
     const { input, fps, regions, loop, paced } = this.#plan;
     let binary: FfmpegBinary;
     try {
-      // Each time, since it may be missing for a moment only: it is being replaced, or the machine has no process to spare.
+      // Each time, since it may be missing for a moment only: it is being replaced, or the machine has no process to
+      // spare.
       binary = await findFfmpeg();
     } catch (error) {
       return { frames: 0, error: YocoError.from(error), cutShort: null };
@@ -246,7 +259,8 @@ export class FfmpegSource implements FrameSource {
     if (!this.#byArrival && durationMs === null && names.some((name) => WITHOUT_TIMES.includes(name))) {
       this.#byArrival = true;
       this.#connectAgain = true;
-      // It has shown that it is live: a camera that takes one viewer may refuse the next connection until it has let go of this one.
+      // It has shown that it is live: a camera that takes one viewer may refuse the next connection until it has let go
+      // of this one.
       this.#live = true;
       this.#queue.policy = 'drop';
       void this.#run?.stop();
@@ -273,8 +287,8 @@ export class FfmpegSource implements FrameSource {
   }
 
   /**
-   * Starts the wait for the next frame anew. A file is never silent: it may be held back. A connection may take longer to begin, and where it
-   * cannot, ffmpeg is to say why before it is ended: its own limit is as long as this one.
+   * Starts the wait for the next frame anew. A file is never silent: it may be held back. A connection may take longer
+   * to begin, and where it cannot, ffmpeg is to say why before it is ended: its own limit is as long as this one.
    */
   #watch(): void {
     clearTimeout(this.#watchdog);
@@ -315,7 +329,10 @@ export class FfmpegSource implements FrameSource {
     return this.#plan.loop && this.#clock.lastMs !== null;
   }
 
-  /** Waits for the time of the next round where it is to be played in real time: one of a single picture is over at once. */
+  /**
+   * Waits for the time of the next round where it is to be played in real time: one of a single picture is over at
+   * once.
+   */
   async #nextRound(durationMs: number | null): Promise<void> {
     const { fps, paced } = this.#plan;
     this.#clock.loop(durationMs, 1000 / fps, paced);

@@ -52,7 +52,10 @@ export class PushSource implements FrameSource {
     return { state: this.#state, frames: this.#queue.taken, dropped: this.#late, reconnects: 0, error: null };
   }
 
-  /** From the first picture on that says when it was taken: then this is not moved, or the next such one would not be after it. */
+  /**
+   * From the first picture on that says when it was taken: then this is not moved, or the next such one would not be
+   * after it.
+   */
   get startedAtMs(): number | undefined {
     return this.#startedAtMs;
   }
@@ -76,9 +79,9 @@ export class PushSource implements FrameSource {
   }
 
   /**
-   * Takes a JPEG or PNG. `time` is when it was taken, in ms since the stream began or by the wall clock, where that of a stream's first picture is
-   * time 0; without it that is its arrival, which counts on from those that said it.
-   * Not accepted: `late` when more than a few pictures wait already, `out_of_order` when it is not newer than the last.
+   * Takes a JPEG or PNG. `time` is when it was taken, in ms since the stream began or by the wall clock, where that of
+   * a stream's first picture is time 0; without it that is its arrival, which counts on from those that said it. Not
+   * accepted: `late` when more than a few pictures wait already, `out_of_order` when it is not newer than the last.
    * Throws `image_undecodable`, `invalid_request` for a time that is none, `stream_deleted` after `stop`.
    */
   async push(image: Uint8Array, time?: number | Date): Promise<PushOutcome> {
@@ -134,7 +137,10 @@ export class PushSource implements FrameSource {
   }
 }
 
-/** Whole pictures in memory at once, over all streams: with masks or a crop each takes three bytes a pixel, up to 150 MB. */
+/**
+ * Whole pictures in memory at once, over all streams: with masks or a crop each takes three bytes a pixel, up to 150
+ * MB.
+ */
 const WHOLE_PICTURES = 2;
 const wholePictures = new Slots(WHOLE_PICTURES);
 

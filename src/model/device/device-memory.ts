@@ -2,9 +2,9 @@
  * The pages of all streams on a device: the cache that questions read there.
  *
  * A page holds consecutive frames of one stream in full precision, in the layout of models/training/device_graphs.py. A
- * frame is written into the newest page by a graph, whose output is the page from then on. Pages beyond the limit leave the
- * device, those that were used least recently first; one that is needed again is filled from the cache of the host, as
- * precise as it is there. What the host's cache thins stays on the device as long as its page does.
+ * frame is written into the newest page by a graph, whose output is the page from then on. Pages beyond the limit leave
+ * the device, those that were used least recently first; one that is needed again is filled from the cache of the host,
+ * as precise as it is there. What the host's cache thins stays on the device as long as its page does.
  */
 import type { BundleConfig } from '../bundle.ts';
 import type { KvCache, Precision } from '../kv-cache.ts';
@@ -116,8 +116,9 @@ export class DeviceMemory {
   }
 
   /**
-   * Writes a frame that the host's cache has already into the newest page of its stream. The tensors stay the caller's. Where that
-   * fails, for lack of memory say, the page leaves the device, to be filled from the host's cache when it is read.
+   * Writes a frame that the host's cache has already into the newest page of its stream. The tensors stay the caller's.
+   * Where that fails, for lack of memory say, the page leaves the device, to be filled from the host's cache when it is
+   * read.
    */
   async append(cache: KvCache, timeMs: number, frame: FrameTensors): Promise<void> {
     const pages = this.#pagesOf.get(cache);

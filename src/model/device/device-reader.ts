@@ -1,8 +1,9 @@
 /**
  * How the cross-decoder reads caches on a device: pages, all in one softmax, where they lie.
  *
- * Up to the most pages of a graph everything is read. Beyond, the index of the host chooses whole pages by their best cells, in
- * the passes of kv-reader.ts; a device reads a page as fast as a part of it. All layers and all heads read the same pages.
+ * Up to the most pages of a graph everything is read. Beyond, the index of the host chooses whole pages by their best
+ * cells, in the passes of kv-reader.ts; a device reads a page as fast as a part of it. All layers and all heads read
+ * the same pages.
  */
 import type { BundleConfig } from '../bundle.ts';
 import { COUNTS, countedOf } from '../cross-decoder.ts';
@@ -108,7 +109,10 @@ export class DeviceReader implements Reader {
     return this.#device.memory.pages(source.cache).filter((page) => page.firstMs <= until && page.lastMs >= from);
   }
 
-  /** For how long a page's frame stood, ms: no longer than until the next page's first, also where the host has thinned that one. */
+  /**
+   * For how long a page's frame stood, ms: no longer than until the next page's first, also where the host has thinned
+   * that one.
+   */
   #stoodOf({ cache }: DevicePage, timeMs: number): number {
     const next = this.#device.memory.pages(cache).find((page) => page.firstMs > timeMs);
     const shownMs = next?.tensors === undefined ? Infinity : next.firstMs - timeMs;
@@ -131,7 +135,8 @@ export class DeviceReader implements Reader {
         const dims = [crossLayers, crossHeads, queries.length / crossLayers / crossHeads];
         const { cache } = source;
         const momentMs = momentOf(source, input);
-        // The newest page is read anyway, and would have most of the attention. A page holds many cells: the best few lie in one or two.
+        // The newest page is read anyway, and would have most of the attention. A page holds many cells: the best few
+        // lie in one or two.
         const to = cache.cellsIn(cache.framesUpTo((pages.at(-1)?.firstMs ?? 0) - 1));
         const range = { from: Math.min(to, cache.cellsIn(firstFrameOf(source))), to, sinceMs: source.begin?.sinceMs };
         const cells = range.to - range.from;
@@ -287,7 +292,10 @@ function standing(stoodMs: number, ageMs: number): number {
   return Math.max(0, Math.min(Math.round(stoodMs), Math.round(ageMs))) / 1000;
 }
 
-/** The time of the oldest frame of a source that a question may see, ms. One that stood when the reading begins has its own time here, and stands for as long as it did. */
+/**
+ * The time of the oldest frame of a source that a question may see, ms. One that stood when the reading begins has its
+ * own time here, and stands for as long as it did.
+ */
 function firstFrameMs(source: KvSource): number {
   return source.cache.times[firstFrameOf(source)] ?? 0;
 }
@@ -297,7 +305,10 @@ function beganMs(source: KvSource): number {
   return Math.max(firstFrameMs(source), source.begin?.sinceMs ?? -Infinity);
 }
 
-/** How many of a page's frames are before what a question may see; the page still shows what the host's cache has thinned. */
+/**
+ * How many of a page's frames are before what a question may see; the page still shows what the host's cache has
+ * thinned.
+ */
 function countBefore({ times }: DevicePage, source: KvSource): number {
   const firstMs = firstFrameMs(source);
   const older = (times[0] ?? 0) >= firstMs ? 0 : countUpTo(times, firstMs - JUST_BEFORE_MS);
@@ -309,7 +320,9 @@ function untilOf({ cache, frames }: KvSource): number {
   return cache.times[frames - 1] ?? -Infinity;
 }
 
-/** How many frames of a page a question may see; of one that is not on the device, as the host's cache would fill it. */
+/**
+ * How many frames of a page a question may see; of one that is not on the device, as the host's cache would fill it.
+ */
 function shownOf(page: DevicePage, source: KvSource): number {
   const { cache, tensors, times, firstMs, lastMs } = page;
   const until = untilOf(source);

@@ -1,4 +1,6 @@
-/** The decoders on a device (models/training/device_graphs.py): their graphs, and the pages that they read and write. */
+/**
+ * The decoders on a device (models/training/device_graphs.py): their graphs, and the pages that they read and write.
+ */
 import { YocoError } from '../../errors.ts';
 import { type Bundle, type BundleConfig, bundlePath, pageFramesOf } from '../bundle.ts';
 import { DeviceMemory } from './device-memory.ts';
