@@ -10,6 +10,16 @@ import { agoOf } from './relative-time.ts';
 import { BARE_NUMBER, CLOCK, clockMs, LENGTH, lengthMs, ONE, UNCUT, withNumber } from './said-time.ts';
 import { DATE, DAY, PART_OF_DAY } from './said-day.ts';
 import {
+  ASKS_FOR_NOW,
+  ASKS_FOR_NOW_TOO,
+  asksForNow,
+  isCloseTo,
+  isCutOff,
+  isTurned,
+  LASTS,
+  saysWhich,
+} from './turned-meaning.ts';
+import {
   dayBehindTime,
   dayBesideTime,
   isPartOfDay,
@@ -62,38 +72,8 @@ const ABOUT = '(?:(?:about|around) )?';
  */
 const ASKS_FOR_A_THING = /\b(?:what|which(?! (?:cameras?|streams?|videos?|recordings?|feeds?)\b)|who|name)\b/i;
 const ASKS_HOW_LONG = /\bhow (?:long|soon|much later)\b|\bbeen (?:since|after)\b/i;
-const NOW_BESIDES = 'still|again|currently|at the moment|at present|gone|any ?more|any longer';
-const ASKS_FOR_NOW = new RegExp(`\\b(?:now|${NOW_BESIDES})\\b`, 'i');
-/** Where "now" is not the end of the part: "from 0:10 until now". */
-const ASKS_FOR_NOW_TOO = new RegExp(`\\b(?<!(?:to|until|till|and) )now\\b|\\b(?:${NOW_BESIDES})\\b`, 'i');
-/**
- * What stands before a time that says which thing is meant, or what something is compared with: "is the car that came
- * ", "more cars than there were ".
- */
-const SAYS_WHICH =
-  /^\W*(?:(?:so|and|but) )?(?:is|are|isn['’]t|aren['’]t|has|have|does|do|where(?:['’]s| is| are)|can you see) (?:the|my|your|our|his|her|their|that|this|those|these|it) .*\b(?:that|which|who|whom|i|you|we)\b|\b(?:than|as) (?:\w+ ){0,3}(?:was|were|did|had|is|are|do|does|before|earlier)?\W*(?:at |on |in )?$/i;
 /** In the words of `haschanged` of the recipe, which asks with the time: it stays. */
 const ASKS_FOR_A_CHANGE = /\b(?:chang(?:e|es|ed)|anything new|something new|something else)\b/i;
-
-/** "Did the meeting last 2 hours?" */
-const LASTS =
-  /\b(?:do|does|did|will|would|can|could) (?:(?:the|a|an|this|that|these|those|any|each|every|my|your|his|her|its|our|their) \w+|it|they) last\b|\bhow (?:many|long) (?:\w+ ){1,2}last\b/i;
-
-/** What turns the meaning of a part that stands after it, or before it. */
-const TURNED_BEFORE = new RegExp(
-  `\\b(?:before|after|until|till|since|than|between|except|excluding|besides|other than|apart from|from|as|like|unlike|without|counting|about|(?:compared|up|prior|previous) to|compared with|at (?:least|most)|within|each|every|not|and|or|just|right|shortly|immediately|soon|long|exactly|${LENGTH}|${ONE})\\W*$`,
-  'i',
-);
-const TURNED_AFTER = new RegExp(
-  `^\\W*(?:(?:of|before|after|until|than|and|or|but|ago)\\b|(?:to|till|through|thru) (?:the |on )?(?:\\d|${DAY}\\b)|[-–] ?\\d)`,
-  'i',
-);
-/** "A bit before 9 am": not all that was before it. */
-const CLOSE_TO = /\b(?:directly|straight|a (?:bit|little|moment|while))\W*$/i;
-const BESIDE = /^\W*(?:after|before)\b/i;
-/** No question of its own. */
-const CUT_OFF =
-  /^\W*(?:and|or|of|then)?\W*$|\b(?:the|a|an|of|or|and|than|before|after|until|since|except|excluding|unlike|without|counting|within|each|every)\W*$/i;
 
 const back = ([length = '']: readonly string[], { momentMs }: Asking): Times => ({
   sinceMs: momentMs - lengthMs(length),
@@ -224,28 +204,14 @@ function namedPart(asked: string): Named | null {
   // "7:30 this morning" is one time, and its "this morning" no other part.
   if (first === undefined || found.some(({ match }) => !lies(match, first.match))) return null;
   const [start, end] = around(question, first.match);
-  if (isTurned(start, end) || (BESIDE.test(first.match[0]) && CLOSE_TO.test(start))) return null;
-  if (SAYS_WHICH.test(start)) return null;
+  if (isTurned(start, end) || isCloseTo(start, first.match[0]) || saysWhich(start)) return null;
   const rest = `${start}${end}`.trim();
-  if (CUT_OFF.test(rest) || NAMES_A_DAY.test(rest)) return null;
+  if (isCutOff(rest) || NAMES_A_DAY.test(rest)) return null;
   const { phrase, match } = first;
   return {
     ...{ phrase, said: match[0], parts: match.slice(1), start, end },
     question: asksForAChange(question) ? question : rest,
   };
-}
-
-/** Whether what stands before or after a time turns its meaning: "since", "or at 10 am". */
-function isTurned(start: string, end: string): boolean {
-  return TURNED_BEFORE.test(start) || TURNED_AFTER.test(end);
-}
-
-/**
- * Whether a question asks for what is there now, also where it names a time, after `start`: "is the car that came at 9
- * am still there?"
- */
-function asksForNow(question: string, start: string): boolean {
-  return ASKS_FOR_NOW.test(question) || SAYS_WHICH.test(start);
 }
 
 /** The part that a question is about; null: it does not say, or not surely. */

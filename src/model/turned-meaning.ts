@@ -1,0 +1,121 @@
+/**
+ * What stands beside a time in a question and turns what it means: "except in the last hour", "just before 1:42", "is the
+ * car that came at 9 am still there?". Where it does, the time is no part that is asked about.
+ */
+import { DAY } from './said-day.ts';
+import { LENGTH, ONE } from './said-time.ts';
+
+const anyOf = (...words: readonly string[]): string => `(?:${words.join('|')})`;
+const THE = anyOf(
+  'the',
+  'a',
+  'an',
+  'this',
+  'that',
+  'these',
+  'those',
+  'any',
+  'each',
+  'every',
+  'my',
+  'your',
+  'his',
+  'her',
+  'its',
+  'our',
+  'their',
+);
+const IT = anyOf('the', 'my', 'your', 'our', 'his', 'her', 'their', 'that', 'this', 'those', 'these', 'it');
+
+/** Ends of what stands before a time. */
+const TURNED_BEFORE = new RegExp(
+  `\\b${anyOf(
+    // Another part than the one that is named.
+    ...['before', 'after', 'until', 'till', 'since', 'between', 'from', 'within'],
+    ...['except', 'excluding', 'besides', 'other than', 'apart from', 'without', 'counting', 'not'],
+    // What something is compared with.
+    ...['than', 'as', 'like', 'unlike', '(?:compared|up|prior|previous) to', 'compared with'],
+    // More times than one.
+    ...['and', 'or', 'each', 'every'],
+    // A moment beside the one that is named.
+    ...[
+      'about',
+      'at (?:least|most)',
+      'just',
+      'right',
+      'shortly',
+      'immediately',
+      'soon',
+      'long',
+      'exactly',
+      LENGTH,
+      ONE,
+    ],
+  )}\\W*$`,
+  'i',
+);
+/** Beginnings of what stands behind a time. */
+const TURNED_AFTER = new RegExp(
+  `^\\W*(?:${anyOf('of', 'before', 'after', 'until', 'than', 'and', 'or', 'but', 'ago')}\\b` +
+    `|(?:to|till|through|thru) (?:the |on )?(?:\\d|${DAY}\\b)|[-–] ?\\d)`,
+  'i',
+);
+
+/** Whether what stands before or after a time turns its meaning: "since", "or at 10 am". */
+export function isTurned(start: string, end: string): boolean {
+  return TURNED_BEFORE.test(start) || TURNED_AFTER.test(end);
+}
+
+const BESIDE = /^\W*(?:after|before)\b/i;
+const CLOSE_TO = /\b(?:directly|straight|a (?:bit|little|moment|while))\W*$/i;
+
+/** "A bit before 9 am": not all that was before it. */
+export function isCloseTo(start: string, said: string): boolean {
+  return BESIDE.test(said) && CLOSE_TO.test(start);
+}
+
+const NOW_BESIDES = ['still', 'again', 'currently', 'at the moment', 'at present', 'gone', 'any ?more', 'any longer'];
+export const ASKS_FOR_NOW = new RegExp(`\\b${anyOf('now', ...NOW_BESIDES)}\\b`, 'i');
+/** Where "now" is not the end of the part: "from 0:10 until now". */
+export const ASKS_FOR_NOW_TOO = new RegExp(`\\b(?<!(?:to|until|till|and) )now\\b|\\b${anyOf(...NOW_BESIDES)}\\b`, 'i');
+/** "Is the car that came ", "where is the box which was there ": the time says which. */
+const SAYS_WHICH = new RegExp(
+  "^\\W*(?:(?:so|and|but) )?(?:(?:is|are)(?:n['’]t)?|has|have|does|do|where(?:['’]s| is| are)|can you see) " +
+    `${IT} .*\\b(?:that|which|who|whom|i|you|we)\\b`,
+  'i',
+);
+/** "More cars than there were ", "the same as it did ". */
+const COMPARES = new RegExp(
+  '\\b(?:than|as) (?:\\w+ ){0,3}' +
+    `${anyOf('was', 'were', 'did', 'had', 'is', 'are', 'do', 'does', 'before', 'earlier')}?\\W*(?:at |on |in )?$`,
+  'i',
+);
+
+/** Whether the time after `start` says which thing is meant, or with what something is compared. */
+export function saysWhich(start: string): boolean {
+  return SAYS_WHICH.test(start) || COMPARES.test(start);
+}
+
+/** Whether a question asks for what is there now, also where it names a time, after `start`. */
+export function asksForNow(question: string, start: string): boolean {
+  return ASKS_FOR_NOW.test(question) || saysWhich(start);
+}
+
+/** "Did the meeting last 2 hours?" */
+export const LASTS = new RegExp(
+  `\\b(?:do|does|did|will|would|can|could) (?:${THE} \\w+|it|they) last\\b|\\bhow (?:many|long) (?:\\w+ ){1,2}last\\b`,
+  'i',
+);
+
+/** Without its time no question of its own: "and", "what was there except". */
+const CUT_OFF = new RegExp(
+  `^\\W*(?:and|or|of|then)?\\W*$|\\b${anyOf(
+    ...['the', 'a', 'an', 'of', 'or', 'and', 'than', 'before', 'after', 'until', 'since'],
+    ...['except', 'excluding', 'unlike', 'without', 'counting', 'within', 'each', 'every'],
+  )}\\W*$`,
+  'i',
+);
+
+export function isCutOff(rest: string): boolean {
+  return CUT_OFF.test(rest);
+}
