@@ -1,7 +1,7 @@
 /** Answers that are being written: one token of each at a time, of those that read a stream together in one run. */
 import { YocoError } from '../errors.ts';
 import { EvidenceTally } from '../model/evidence.ts';
-import { type Precision, worstOf } from '../model/kv-cache.ts';
+import { type Precision, worstOf } from '../model/precision.ts';
 import type { Model } from '../model/model.ts';
 import type { QuestionSegment } from '../model/question.ts';
 import { type Begin, type KvSource, readableFrames, type ReaderInput, type Reading } from '../model/reader.ts';

@@ -1,7 +1,7 @@
 /** Messages between the server process and the engine process. Times in ms since the stream began. */
 import type { EvidenceSpan } from '../model/evidence.ts';
 import type { DeviceName } from '../model/device/device.ts';
-import type { Precision } from '../model/kv-cache.ts';
+import type { Precision } from '../model/precision.ts';
 import type { Turn } from '../model/question.ts';
 import type { WallTimes } from '../model/snapshot-format.ts';
 import type { EngineError } from './engine-error.ts';

@@ -10,6 +10,8 @@
  */
 import { CELL_FRAMES, type KvCells, KvIndex } from './kv-index.ts';
 import { emptyRows, KvPage, type KvRows, type KvShape } from './kv-page.ts';
+import type { Precision } from './precision.ts';
+import { mostDistinct } from './thinning.ts';
 
 export interface KvCacheOptions extends KvShape {
   /** Bytes of pages, index, and K and V in full precision together; at least MIN_FRAMES frames are always kept. */
@@ -49,16 +51,6 @@ export interface KvContent {
 export interface FrameRun {
   readonly first: number;
   readonly count: number;
-}
-
-/** What became of the K and V that a reading holds, worst first: some frames were left out, rounded, or neither. */
-export type Precision = 'thinned' | 'int8' | 'full';
-
-const PRECISIONS: readonly Precision[] = ['thinned', 'int8', 'full'];
-
-/** Of nothing: full. */
-export function worstOf(precisions: readonly Precision[]): Precision {
-  return PRECISIONS.find((precision) => precisions.includes(precision)) ?? 'full';
 }
 
 /** Frames of a page. */
@@ -552,33 +544,4 @@ function timesOfCells(times: Float64Array, pages: readonly KvPage[]): number[][]
   }
   for (; at + CELL_FRAMES <= times.length; at += CELL_FRAMES) cells.push([...times.subarray(at, at + CELL_FRAMES)]);
   return cells;
-}
-
-/** For which frames of a page to keep: `count` of them, chosen so that each kept one differs from the one before it. */
-function mostDistinct(page: KvPage, count: number): boolean[] {
-  const size = page.shape.tokensPerFrame * page.shape.headDim;
-  const rows = emptyRows(page.shape, page.tokens);
-  page.read(0, page.frames, rows, 0);
-  const keep = new Array<boolean>(page.frames).fill(true);
-  const distance = (a: number, b: number): number => {
-    let sum = 0;
-    for (const keys of rows.keys) {
-      for (let i = 0; i < size; i++) sum += ((keys[a * size + i] ?? 0) - (keys[b * size + i] ?? 0)) ** 2;
-    }
-    return sum;
-  };
-  for (let left = page.frames; left > count; left--) {
-    let nearest = -1;
-    let least = Infinity;
-    let before = 0; // the first frame always stays
-    for (let frame = 1; frame < page.frames; frame++) {
-      if (keep[frame] !== true) continue;
-      const d = distance(before, frame);
-      if (d < least) [least, nearest] = [d, frame];
-      before = frame;
-    }
-    if (nearest < 0) break;
-    keep[nearest] = false;
-  }
-  return keep;
 }

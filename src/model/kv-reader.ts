@@ -9,7 +9,8 @@
 import type { BundleConfig } from './bundle.ts';
 import type { CrossDecoder, CrossDecoderOutput } from './cross-decoder.ts';
 import { frameShares } from './evidence.ts';
-import { type FrameRun, type KvCache, type KvView, worstOf } from './kv-cache.ts';
+import type { FrameRun, KvCache, KvView } from './kv-cache.ts';
+import { worstOf } from './precision.ts';
 import { CELL_FRAMES, type CellRanking } from './kv-index.ts';
 import { emptyRows } from './kv-page.ts';
 import {

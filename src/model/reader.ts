@@ -1,7 +1,8 @@
 /** How an answer's tokens read caches, wherever those lie. */
 import type { CrossDecoderInput } from './cross-decoder.ts';
 import type { FrameShares } from './evidence.ts';
-import type { KvCache, Precision } from './kv-cache.ts';
+import type { KvCache } from './kv-cache.ts';
+import type { Precision } from './precision.ts';
 
 /** Where the reading of a stream begins, on its own clock, ms; by default with the oldest kept frame. */
 export interface Begin {

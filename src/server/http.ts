@@ -39,8 +39,8 @@ export interface HttpParts {
   readonly began?: (response: ServerResponse) => void;
 }
 
-export function createHttp(live: LiveService, parts: HttpParts) {
-  const { gate, limits, metrics, audit, notices, isDraining, began } = parts;
+/** An application without a route, which answers what goes wrong before there is one. */
+function newApp(limits: ServerLimits): FastifyInstance {
   const shared = {
     logger: false,
     bodyLimit: JSON_BYTES,
@@ -61,9 +61,23 @@ export function createHttp(live: LiveService, parts: HttpParts) {
   // Newer than the types of Node.
   const http = { shouldUpgradeCallback: isWebSocket } as ServerOptions;
   // fastify types an https server apart; the routes are the same.
-  const app = (limits.tls
-    ? Fastify({ ...shared, https: { ...http, ...limits.tls } })
-    : Fastify({ ...shared, http })) as unknown as FastifyInstance;
+  return limits.tls ? Fastify({ ...shared, https: { ...http, ...limits.tls } }) : Fastify({ ...shared, http });
+}
+
+/** JSON alone, and pictures where they are taken: text would reach the routes as it is. */
+function takeJson(app: FastifyInstance): void {
+  app.removeContentTypeParser('text/plain');
+  const asJson = app.getDefaultJsonParser('error', 'error');
+  // Clients that always name a type send it without a body, too.
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined);
+    else void asJson(request, body as string, done);
+  });
+}
+
+export function createHttp(live: LiveService, parts: HttpParts) {
+  const { gate, limits, metrics, audit, notices, isDraining, began } = parts;
+  const app = newApp(limits);
 
   /** Who sent a request; kept, since a connection that is closed has no address any more. */
   const callers = new WeakMap<FastifyRequest, Caller>();
@@ -99,14 +113,7 @@ export function createHttp(live: LiveService, parts: HttpParts) {
     done(caller === undefined || gate.holds(caller.grant) ? undefined : new YocoError('unauthorized'));
   });
 
-  // JSON alone, and pictures where they are taken: text would reach the routes as it is.
-  app.removeContentTypeParser('text/plain');
-  const asJson = app.getDefaultJsonParser('error', 'error');
-  // Clients that always name a type send it without a body, too.
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, undefined);
-    else void asJson(request, body as string, done);
-  });
+  takeJson(app);
 
   app.addHook('onSend', async (_request, reply) => {
     if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store');

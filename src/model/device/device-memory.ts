@@ -7,7 +7,8 @@
  * as precise as it is there. What the host's cache thins stays on the device as long as its page does.
  */
 import type { BundleConfig } from '../bundle.ts';
-import type { KvCache, Precision } from '../kv-cache.ts';
+import type { KvCache } from '../kv-cache.ts';
+import type { Precision } from '../precision.ts';
 import { emptyRows } from '../kv-page.ts';
 import type * as ort from '../onnxruntime.ts';
 import { floats } from '../session.ts';

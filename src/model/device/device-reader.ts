@@ -8,7 +8,8 @@
 import type { BundleConfig } from '../bundle.ts';
 import { COUNTS, countedOf } from '../cross-decoder.ts';
 import type { FrameShares } from '../evidence.ts';
-import { type KvCache, worstOf } from '../kv-cache.ts';
+import type { KvCache } from '../kv-cache.ts';
+import { worstOf } from '../precision.ts';
 import type { CellRanking } from '../kv-index.ts';
 import type { Tensor } from '../onnxruntime.ts';
 import {
