@@ -1,10 +1,12 @@
 /** Joins the parts of the page: the stream and its picture, the moment, the questions, the dialogs. */
-import { AnswerCard, AnswerList, range } from './answers.js';
-import { ApiError, createStream, deleteStream, frame, listStreams, serviceNow, storedKey, storeKey } from './api.js';
+import { AnswerCard, AnswerList } from './answers.js';
+import { createStream, deleteStream, listStreams, serviceNow, storedKey, storeKey } from './api.js';
 import { Camera, hasCamera } from './camera.js';
+import { EvidenceDialog } from './evidence-dialog.js';
 import { FiledQuestions } from './filed.js';
-import { bytes, clock, element, oldText, tellTimes, wallRange } from './format.js';
+import { bytes, clock, element, oldText, tellTimes } from './format.js';
 import { keptInBrowser } from './kept.js';
+import { Picture } from './picture.js';
 import { Realtime } from './realtime.js';
 import { StandingCard } from './standing.js';
 
@@ -37,6 +39,11 @@ const realtime = new Realtime();
 const camera = new Camera();
 const answers = new AnswerList($('answers'));
 const filed = new FiledQuestions($('filed'));
+const picture = new Picture($('picture'), $('blank'), () => ({
+  name: $('stream').value,
+  moment,
+  isEmpty: status === null || status.first === null,
+}));
 
 /** The stream's last status, and the moment that is looked at in seconds, or null for live. */
 let status = null;
@@ -117,9 +124,7 @@ function selectStream(name) {
   address.searchParams.set('stream', name);
   history.replaceState(null, '', address);
   status = null;
-  picture.missing = undefined;
-  $('picture').hidden = true;
-  $('blank').textContent = 'Waiting for the first frame';
+  picture.clear('Waiting for the first frame');
   $('remove-stream').disabled = false;
   mark(null);
   goTo(null);
@@ -130,14 +135,13 @@ function showNoStream() {
   status = null;
   filed.look(null);
   realtime.close();
-  $('picture').hidden = true;
   $('remove-stream').disabled = true;
   $('moment').disabled = true;
   for (const fact of ['fact-source', 'fact-state', 'fact-frames', 'fact-memory']) $(fact).textContent = '–';
   mark(null);
   goTo(null);
   const hint = $('add-stream').hidden ? '' : ' Add a camera or a video by its address.';
-  $('blank').textContent = `No stream yet.${hint}`;
+  picture.clear(`No stream yet.${hint}`);
   showConnection('closed', 'No stream');
   looking = setTimeout(() => void loadStreams(), LOOK_AGAIN_MS);
 }
@@ -174,66 +178,8 @@ function showStatus(next) {
   $('last').textContent = clock(last);
   drawMarks();
   describeMoment();
-  if (moment === null || picture.isDue()) void picture.show();
+  if (moment === null || picture.isDue) void picture.show();
 }
-
-// --- The picture: one request at a time, always for what is wanted last ---
-
-const picture = {
-  busy: false,
-  again: false,
-  shown: null,
-  /** The moment of which there is none. */
-  missing: undefined,
-
-  /** Whether none is shown, and none was asked for at this moment. */
-  isDue() {
-    return $('picture').hidden && this.missing !== moment;
-  },
-
-  async show() {
-    if (status === null || status.first === null) return;
-    if (this.busy) {
-      this.again = true;
-      return;
-    }
-    this.busy = true;
-    const name = $('stream').value;
-    const wanted = moment;
-    try {
-      const { url, t } = await frame(name, wanted ?? undefined);
-      if (name === $('stream').value && wanted === moment) this.put(url, t);
-      else URL.revokeObjectURL(url);
-    } catch (error) {
-      if (name === $('stream').value && wanted === moment) this.lack(error);
-    }
-    this.busy = false;
-    if (this.again) {
-      this.again = false;
-      void this.show();
-    }
-  },
-
-  /** Live the last one stays, and the status says what is wrong with the stream. Of a past moment it would be none. */
-  lack(error) {
-    this.missing = moment;
-    if (moment === null && !$('picture').hidden) return;
-    $('picture').hidden = true;
-    if (error instanceof ApiError) $('blank').textContent = error.message;
-  },
-
-  put(url, t) {
-    this.missing = undefined;
-    const image = $('picture');
-    const old = this.shown;
-    this.shown = url;
-    image.src = url;
-    image.alt = `What the model saw at ${clock(t)}`;
-    image.hidden = false;
-    $('blank').textContent = '';
-    if (old) URL.revokeObjectURL(old);
-  },
-};
 
 // --- The moment ---
 
@@ -381,7 +327,7 @@ const actions = {
     else $('question').value = card.question;
   },
   look(_card, span) {
-    void lookAt(span);
+    void evidence.show(span);
   },
   mark,
   markAnew,
@@ -572,40 +518,14 @@ $('stop-camera').addEventListener('click', () => {
   $('stop-camera').hidden = true;
 });
 
-let looked = 0;
-
-async function lookAt(span) {
-  const mine = ++looked;
-  $('frame-title').textContent = `${span.stream} at ${range(span)}`;
-  const when = wallRange(span.start_time, span.end_time);
-  $('frame-note').textContent = `${when}. ${Math.round(span.weight * 100)} % of the attention went here.`;
-  $('frame-ask').onclick = () => {
-    $('frame-dialog').close();
-    const same = span.stream === $('stream').value;
-    if (!same) selectStream(span.stream);
-    askOnce();
-    // The stream may have begun anew since the answer.
-    goTo(same && status ? (Date.parse(span.end_time) - Date.parse(status.started_at)) / 1_000 : span.end);
-    $('question').focus();
-  };
-  const image = $('frame-picture');
-  image.removeAttribute('src');
-  image.alt = '';
-  $('frame-dialog').showModal();
-  try {
-    const { url, t } = await frame(span.stream, span.peak_time);
-    // Meanwhile another one may be looked at, or none.
-    if (mine !== looked || !$('frame-dialog').open) {
-      URL.revokeObjectURL(url);
-      return;
-    }
-    image.alt = `What the model saw at ${clock(t, true)}`;
-    image.src = url;
-    $('frame-dialog').addEventListener('close', () => URL.revokeObjectURL(url), { once: true });
-  } catch (error) {
-    if (mine === looked) $('frame-note').textContent = error.message;
-  }
-}
+const evidence = new EvidenceDialog($('frame-dialog'), (span) => {
+  const same = span.stream === $('stream').value;
+  if (!same) selectStream(span.stream);
+  askOnce();
+  // The stream may have begun anew since the answer.
+  goTo(same && status ? (Date.parse(span.end_time) - Date.parse(status.started_at)) / 1_000 : span.end);
+  $('question').focus();
+});
 
 // --- Controls ---
 
