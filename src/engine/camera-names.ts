@@ -7,11 +7,14 @@ const CAMERA = /\bcamera (\d+)/g;
 /** An end of a text that may become the number of a camera with the next piece. */
 const UNFINISHED = /\bc(?:a(?:m(?:e(?:r(?:a(?: \d*)?)?)?)?)?)?$/;
 
-/** What may stand behind a name of which there is "the": "does the yard show a dog?", and not "the front door". */
-const BEHIND =
-  'cam(?:era)?s?|streams?|views?|feeds?|videos?|shows?|showed|shown|is|was|are|were|has|have|had|sees?|saw|did|do|does|can|could|now|today|yesterday|ever|in|on|at|and|or|but|with|before|after|since|between|when|while|right|still|also|empty|open|closed';
+/** Behind "the" and a name they say that it is a word like others: "at the front door". */
+const THINGS = [
+  ...['doors?', 'doorway', 'gates?', 'windows?', 'lights?', 'lamps?', 'bells?', 'doorbell', 'steps', 'stairs', 'porch'],
+  ...['walls?', 'fences?', 'floors?', 'rooms?', 'roof', 'lawn', 'garden', 'entrance', 'exit', 'corner', 'pages?'],
+  ...['tables?', 'desks?', 'counters?', 'seats?', 'rows?', 'wheels?', 'bumper', 'half', 'part', 'sides?', 'end', 'edge'],
+].join('|');
 /** "The front door", "in front of", "the back of": the words of people, which happen to be names. */
-const NOT_IN_WORDS = `(?! of\\b)(?<!\\bin front)(?<!\\b(?:the|a|an) [\\w-]*(?= (?!(?:${BEHIND})\\b)\\w))`;
+const NOT_IN_WORDS = `(?! of\\b)(?<!\\bin front)(?<!\\b(?:the|a|an) [\\w-]*(?= (?:${THINGS})\\b))`;
 
 /**
  * `what does front-door show` -> `what does camera 1 show`. A name counts only where it stands alone, so that `door` is
@@ -40,7 +43,7 @@ function patternOf(name: string): string {
   const escaped = name
     .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
     .replace(/(?<=[a-z\d])[-_](?=[a-z\d])/gi, '[-_ ]')
-    .replace(/(?<=[a-z])(?=\d)/gi, ' ?');
+    .replace(/^(cam(?:era)?|channel|stream|video)(?=\d)/i, '$1 ?');
   if (/^(?:\d+|[a-z]|camera)$/i.test(name)) return `camera ${escaped}`;
   return `camera ${escaped}|${escaped}${NOT_IN_WORDS}`;
 }

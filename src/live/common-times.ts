@@ -4,7 +4,15 @@
  * question.
  */
 import { YocoError } from '../errors.ts';
-import { askedAgo, askedMoment, type AskedSpan, type Asking, lookBack, spanOfInstants } from '../model/asked-span.ts';
+import {
+  askedAgo,
+  type AskedMoment,
+  askedMoment,
+  type AskedSpan,
+  type Asking,
+  lookBack,
+  spanOfInstants,
+} from '../model/asked-span.ts';
 import { dateAndTimeAt } from '../time-zone.ts';
 import { momentsAt, newestWallMs, reachesBackTo } from './moments.ts';
 import type { QuestionTimes, StreamStatus } from './types.ts';
@@ -13,7 +21,7 @@ import type { QuestionTimes, StreamStatus } from './types.ts';
 const ABOUT_THEN_MS = 3_000;
 /** Of a stream with few frames: so many of its pauses, and no more than this; a camera may have been away. */
 const SLOW_PAUSES = 1.5;
-const SLOW_MOST_MS = 120_000;
+const SLOW_MOST_MS = 1_800_000;
 
 /** From how long before an instant a stream is read: far enough that a frame is there. */
 export function aboutThen({ lastMs, frames }: Pick<StreamStatus, 'lastMs' | 'frames'>): number {
@@ -67,7 +75,12 @@ export function commonTimes(
   const rest = then === null ? null : withoutTime(then.start, then.end);
   if (then === null || rest === null) return times;
   checkReached({ sinceMs: then.ms, untilMs: then.ms }, clocks, timeZone);
-  return { moments: at(then.ms), begins: from(then.ms, aboutThen), question: rest };
+  const { ms, beforeMs, afterMs } = then;
+  return {
+    moments: at(Math.min(momentMs, ms + afterMs)),
+    begins: from(ms, (clock) => Math.max(aboutThen(clock), beforeMs)),
+    question: rest,
+  };
 }
 
 /**
@@ -109,12 +122,9 @@ function askingOfAll(
 }
 
 /** The instant that a question names: "at 9 am", "10 minutes ago". */
-function momentOf(question: string, asking: Asking): ReturnType<typeof askedMoment> {
+function momentOf(question: string, asking: Asking): AskedMoment | null {
   const ago = askedAgo(question);
-  return (
-    askedMoment(question, asking) ??
-    (ago === null ? null : { ms: asking.momentMs - ago.backMs, start: ago.start, end: ago.end })
-  );
+  return askedMoment(question, asking) ?? (ago === null ? null : { ...ago, ms: asking.momentMs - ago.backMs });
 }
 
 /** Throws `time_out_of_range` where a stream began after the part. */
@@ -131,7 +141,7 @@ function checkReached(
 /** What is left of a question without the time that stood between these; null where nothing is asked any more. */
 export function withoutTime(start: string, end: string): string | null {
   const rest = `${start.trimEnd()}${end}`.trim();
-  return /\w+\W+\w+/.test(rest) ? rest.replace(/^[,\s]+/, '') : null;
+  return /\w+\W+\w+/.test(rest) ? rest.replace(/^[,\s]+/, '').replace(/ ?\(\s*\)/, '') : null;
 }
 
 /** From which wall time to which the streams together keep something, ms since 1970. */

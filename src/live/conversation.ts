@@ -10,7 +10,7 @@ import { QUESTION_MAX_CHARS } from '../question-limits.ts';
 import { StreamedAnswer } from './answer.ts';
 import { reachedBy } from './common-times.ts';
 import { isOver, noFrame } from './no-frame.ts';
-import { questionTimes } from './question-times.ts';
+import { inServiceZone, questionTimes } from './question-times.ts';
 import type { Answer, AskOptions, Conversation, LiveStream, PastTurn } from './types.ts';
 
 /** Turns that a conversation keeps; the oldest are forgotten, so that one can go on for hours. */
@@ -50,8 +50,8 @@ export class StreamConversation implements Conversation {
    * `invalid_request`, and what `questionTimes` throws; the rest fails in the answer.
    */
   ask(question: string, options: AskOptions = {}): Answer {
-    const text = question.trim().replace(/\s+/g, ' ');
-    if (text === '') throw new YocoError('question_empty', { param: 'question' });
+    const said = question.trim().replace(/\s+/g, ' ');
+    if (said === '') throw new YocoError('question_empty', { param: 'question' });
     if (question.length > QUESTION_MAX_CHARS) {
       const detail = `It has ${question.length} characters; the limit is ${QUESTION_MAX_CHARS}.`;
       throw new YocoError('question_too_long', { param: 'question', detail });
@@ -68,6 +68,7 @@ export class StreamConversation implements Conversation {
     check('topP', topP, Number.MIN_VALUE, 1);
     check('maxTokens', maxTokens, 1, Infinity);
     const now = { nowMs: Date.now(), timeZone: this.#timeZone };
+    const text = inServiceZone(said, this.#timeZone);
     const streams = anyOf ? reachedBy(text, options.asOfWallMs, this.streams, now) : this.streams;
     const clocks = streams.map((stream) => stream.status());
     const { moments, begins, question: asked } = questionTimes(text, options, clocks, now.nowMs, now.timeZone);

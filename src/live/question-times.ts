@@ -6,11 +6,13 @@ import { YocoError } from '../errors.ts';
 import {
   askedAgo,
   askedClock,
+  type AskedMoment,
   askedMoment,
   type AskedSpan,
   askedSpan,
-  namedZone,
+  namedZones,
   namesTimeOfDay,
+  withoutZones,
 } from '../model/asked-span.ts';
 import { atClock, CLOCK_DAY_MS } from '../model/relative-time.ts';
 import { clockText } from '../clock-text.ts';
@@ -51,15 +53,12 @@ export function questionTimes(
   nowMs = Date.now(),
   timeZone?: string,
 ): QuestionTimes {
-  const undated = withoutDate(question, clocks) ?? inAnotherZone(question, timeZone);
+  const asked = inServiceZone(question, timeZone);
+  const undated = withoutDate(asked, clocks);
   if (undated !== null) throw undated;
   checkClock('asOf', clocks, wanted.asOfMs, wanted.asOfWallMs);
   checkClock('since', clocks, wanted.sinceMs, wanted.sinceWallMs);
-  const times = {
-    moments: momentsOf(wanted, clocks),
-    begins: beginsOf(wanted, clocks),
-    question: withoutZone(question),
-  };
+  const times = { moments: momentsOf(wanted, clocks), begins: beginsOf(wanted, clocks), question: asked };
   const [only] = clocks;
   if (clocks.length === 1 && only !== undefined) return ofOne(times, only, { nowMs, timeZone });
   if (clocks.some(({ lastMs }) => lastMs === null)) return times;
@@ -94,28 +93,23 @@ export function withoutDate(question: string, clocks: readonly StreamStatus[]): 
 const UTC = /^(?:UTC|GMT|Z)$/;
 
 /**
- * Why a question that names a zone is refused: its times would be taken for those of the service's. Null where it names
- * none, or that one.
+ * A question that names the zone of the service, without that. Throws `invalid_request` where it names another one: its
+ * times would be taken for those of the service's.
  */
-function inAnotherZone(
+export function inServiceZone(
   question: string,
   timeZone = new Intl.DateTimeFormat().resolvedOptions().timeZone,
-): YocoError | null {
-  const zone = namedZone(question);
-  if (zone === null || (UTC.test(zone) && isUtc(timeZone))) return null;
+): string {
+  const zones = namedZones(question);
+  const other = zones.find((zone) => !(UTC.test(zone) && isUtc(timeZone)));
+  if (other === undefined) return zones.length === 0 ? question : withoutZones(question, zones);
   const detail =
-    `Times of day in a question are those of the service's time zone, ${timeZone}, and "${zone}" is not: leave it out, ` +
-    'or give the times in full as as_of and since.';
-  return new YocoError('invalid_request', { param: 'question', detail });
+    `Times of day in a question are those of the service's time zone, ${timeZone}, and "${other}" is not: give them in ` +
+    'that zone, with am or pm or a day ("3:35 pm"), or in full as as_of and since.';
+  throw new YocoError('invalid_request', { param: 'question', detail });
 }
 
 const isUtc = (timeZone: string): boolean => UTC.test(timeZone.replace(/^Etc\//, ''));
-
-/** A zone that is the service's own says nothing. */
-function withoutZone(question: string): string {
-  const zone = namedZone(question);
-  return zone === null ? question : question.replace(new RegExp(` ?\\b${zone}\\b`), '');
-}
 
 /** Of one stream a question may also name times of its clock, or of the day. */
 function ofOne(
@@ -150,15 +144,12 @@ function ofOne(
   };
   const moment = askedMoment(question, asking);
   const span = moment === null ? askedSpan(question, asking) : null;
-  const then = moment ?? (span === null ? momentAgo(question, readable) : null);
-  const isKept = ({ ms }: Then): boolean => ms >= readable.firstMs && ms <= momentMs;
-  if (then !== null && !isKept(then)) throw notKept({ sinceMs: then.ms, untilMs: then.ms });
-  const onClock = then === null && span === null ? askedClock(question) : null;
-  // Of a time before all that is kept, or to come, the model says that nothing was shown.
-  const named = then ?? (onClock !== null && isKept(onClock) ? onClock : null);
-  if (named !== null) {
-    const byTheClock = momentMs - named.ms <= BY_THE_CLOCK_MS && lastMs <= frames * SLOW_MS;
-    return thenOf(times, named, { ...readable, byTheClock, aboutMs: aboutThen({ lastMs, frames }) });
+  const then = moment ?? (span === null ? (momentAgo(question, readable) ?? askedClock(question, momentMs)) : null);
+  if (then !== null) {
+    const { ms, beforeMs, afterMs } = then;
+    if (ms + afterMs < readable.firstMs || ms - beforeMs > momentMs) throw notKept({ sinceMs: ms, untilMs: ms });
+    const byTheClock = momentMs - ms <= BY_THE_CLOCK_MS && lastMs <= frames * SLOW_MS;
+    return thenOf(times, then, { ...readable, byTheClock, aboutMs: aboutThen({ lastMs, frames }) });
   }
   if (span === null) return times;
   const from = Math.max(beginMs, span.sinceMs ?? -Infinity);
@@ -172,13 +163,6 @@ function ofOne(
   };
 }
 
-/** A moment that a question names, ms of the stream's clock, and the question around it. */
-interface Then {
-  readonly ms: number;
-  readonly start: string;
-  readonly end: string;
-}
-
 /**
  * What was shown then. Its name is asked for by the clock's digits, where the model finds it: that tells it from what
  * was shown just before. All else, which it was not taught to find so ("was there a dog 10 minutes ago?"), is asked of
@@ -186,32 +170,33 @@ interface Then {
  */
 function thenOf(
   times: QuestionTimes,
-  { ms, start, end }: Then,
-  {
-    firstMs,
-    byTheClock,
-    aboutMs,
-  }: { readonly firstMs: number; readonly byTheClock: boolean; readonly aboutMs: number },
+  { ms, beforeMs, afterMs, start, end }: AskedMoment,
+  about: { readonly firstMs: number; readonly lastMs: number; readonly byTheClock: boolean; readonly aboutMs: number },
 ): QuestionTimes {
+  const { firstMs, lastMs, byTheClock, aboutMs } = about;
   const rest = withoutTime(start, end);
   const { question } = times;
   if (rest === null || (byTheClock && ASKS_FOR_A_NAME.test(question) && !ASKS_FOR_MORE.test(question))) {
     const begins = ms - firstMs > HALF_A_DAY_MS ? [ms - HALF_A_DAY_MS] : times.begins;
     return { ...times, begins, question: `${start}${atClock(Math.max(0, ms))}${end}` };
   }
-  return { moments: [ms], begins: [Math.max(firstMs, ms - aboutMs)], question: rest };
+  return {
+    moments: [Math.min(lastMs, ms + afterMs)],
+    begins: [Math.max(firstMs, ms - Math.max(aboutMs, beforeMs))],
+    question: rest,
+  };
 }
 
-/** "10 minutes ago", ms of the stream's clock; null where a question names no such moment, or another time besides. */
+/** "10 minutes ago", on the stream's clock; null where a question names no such moment, or another time besides. */
 function momentAgo(
   question: string,
   { firstMs, lastMs }: { readonly firstMs: number; readonly lastMs: number },
-): Then | null {
+): AskedMoment | null {
   const ago = askedAgo(question);
   if (ago === null || namesTimeOfDay(`${ago.start}${ago.end}`)) return null;
-  const exactMs = lastMs - ago.backMs;
-  const ms = exactMs >= firstMs - ABOUT * ago.backMs ? Math.max(firstMs, exactMs) : exactMs;
-  return { ms, start: ago.start, end: ago.end };
+  const { backMs, ...around } = ago;
+  const exactMs = lastMs - backMs;
+  return { ms: exactMs >= firstMs - ABOUT * backMs ? Math.max(firstMs, exactMs) : exactMs, ...around };
 }
 
 /** A time of a stream, ms since it began, as an error says it. */

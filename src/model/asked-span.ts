@@ -6,7 +6,7 @@
  * vain answers wrongly and does not show it. So what stands beside it must not turn its meaning ("except in the last
  * minute", "just before 1:42"), there is one such phrase, and without it there is still a question.
  */
-import { agoOf } from './relative-time.ts';
+import { type Ago, agoOf, CLOCK_DAY_MS } from './relative-time.ts';
 import { BARE_NUMBER, CLOCK, clockMs, LENGTH, lengthMs, ONE, UNCUT, withNumber } from './said-time.ts';
 import { DATE, DAY, PART_OF_DAY } from './said-day.ts';
 import {
@@ -53,6 +53,8 @@ export interface Asking {
 type Times = Omit<AskedSpan, 'question'>;
 
 interface Phrase {
+  /** A word of it: the expressions are long, and V8 takes a second to compile them all, anew when they were not used. */
+  readonly word: RegExp;
   readonly said: RegExp;
   /** Questions in which these words mean something else. */
   readonly but?: RegExp;
@@ -80,81 +82,108 @@ const back = ([length = '']: readonly string[], { momentMs }: Asking): Times => 
   untilMs: null,
 });
 
+const LAST = /\b(?:last|past|previous)\b/i;
+const FIRST = /\bfirst\b/i;
+const AGO = /\bago\b/i;
+const BETWEEN = /\b(?:between|from)\b/i;
+const SINCE = /\bsince\b/i;
+const AFTER = /\bafter\b/i;
+const BEFORE = /\b(?:before|until|till|up to)\b/i;
+const DAY_WORD = /day|night|morning|afternoon|evening|\bon\b/i;
+
 const PHRASES: readonly Phrase[] = [
-  { said: phrase(`${PREPOSITION} (?:last|past|previous) (${LENGTH}|${ONE})(?: or so)?`), times: back },
-  { said: phrase(`(?:less than|no(?:t)? more than|within|under) (${LENGTH}) ago`), times: back },
+  { word: LAST, said: phrase(`${PREPOSITION} (?:last|past|previous) (${LENGTH}|${ONE})(?: or so)?`), times: back },
+  { word: AGO, said: phrase(`(?:less than|no(?:t)? more than|within|under) (${LENGTH}) ago`), times: back },
   {
+    word: AGO,
     said: phrase(`(?:more than|at least|over) ((?:${LENGTH}) ago)`),
     times: ([ago = ''], asking) => ({ sinceMs: null, untilMs: timeMs(ago, asking) }),
   },
   // Where nothing else can be meant: "any dog last 20 seconds?"
-  { said: new RegExp(`^\\W*(?:the )?(?:last|past) (${LENGTH})(?: or so)?,?`, 'gi'), times: back },
+  { word: LAST, said: new RegExp(`^\\W*(?:the )?(?:last|past) (${LENGTH})(?: or so)?,?`, 'gi'), times: back },
   {
+    word: LAST,
     said: new RegExp(`,? ?\\b(?:the )?(?:last|past) (${LENGTH})(?: or so)?(?=\\W*$)`, 'gi'),
     but: LASTS,
     times: back,
   },
   {
-    said: new RegExp(`,? ?\\bthe (?:past|last(?= (?:hour|day|week)\\b)) (${ONE})(?: or so)?(?=\\W*$)`, 'gi'),
+    word: LAST,
+    said: new RegExp(
+      `(?<!\\b(?:on|at|in|of|was|were|is|about|for)),? \\bthe (?:past|last(?= (?:hour|day|week)\\b)) (${ONE})(?: or so)?(?=\\W*$)`,
+      'gi',
+    ),
     but: LASTS,
     times: back,
   },
   {
+    word: FIRST,
     said: phrase(`${PREPOSITION} (?:very )?first (${LENGTH}|${ONE})`),
     but: ASKS_FOR_NOW,
     times: ([length = '']) => ({ sinceMs: null, untilMs: lengthMs(length) }),
   },
   {
+    word: BETWEEN,
     said: phrase(`(?:between|from) ${ABOUT}(${TIME}|${BARE_NUMBER}) (?:and|to|until|till) ${ABOUT}(${TIME}|now\\b)`),
     but: ASKS_FOR_NOW_TOO,
     times: ([from = '', to = ''], asking) => between(from, to, asking),
   },
   {
+    word: BETWEEN,
     said: phrase(`(?:between|from) ${ABOUT}(${TIME_OF_DAY}) (?:and|to|until|till) ${ABOUT}(\\d{1,2})(?=\\W*$|, )`),
     but: ASKS_FOR_NOW_TOO,
     times: ([from = '', to = ''], asking) => between(from, `${to}:00`, asking),
   },
   {
+    word: AGO,
     said: new RegExp(`,? ?(?:\\babout )?${UNCUT}(${BARE_NUMBER}) ?(?:to|or|-|–) ?((?:${LENGTH}) ago\\b),?`, 'gi'),
     but: ASKS_FOR_NOW_TOO,
     times: ([from = '', to = ''], asking) => between(from, to, asking),
   },
   {
+    word: SINCE,
     said: phrase(`(?:ever )?since ${ABOUT}(${TIME})`),
     but: ASKS_HOW_LONG,
     times: ([time = ''], asking) => ({ sinceMs: timeMs(time, asking), untilMs: null }),
   },
   {
+    word: AFTER,
     said: phrase(`after ${ABOUT}(${OWN_TIME})`),
     but: new RegExp(`${ASKS_FOR_A_THING.source}|${ASKS_HOW_LONG.source}`, 'i'),
     times: ([time = ''], asking) => ({ sinceMs: timeMs(time, asking), untilMs: null }),
   },
   {
+    word: AFTER,
     said: phrase(`after ${ABOUT}(${TIME_OF_DAY})`),
     but: ASKS_HOW_LONG,
     times: ([time = ''], asking) => ({ sinceMs: timeMs(time, asking), untilMs: dayOf(time, asking).untilMs }),
   },
   {
+    word: BEFORE,
     said: phrase(`(?:before|until|till|up to) ${ABOUT}(${OWN_TIME})`),
     but: new RegExp(`${ASKS_FOR_A_THING.source}|${ASKS_HOW_LONG.source}|${ASKS_FOR_NOW.source}`, 'i'),
     times: ([time = ''], asking) => ({ sinceMs: null, untilMs: timeMs(time, asking) }),
   },
   {
+    word: BEFORE,
     said: phrase(`(?:before|until|till|up to) ${ABOUT}(${TIME_OF_DAY})`),
     but: new RegExp(`${ASKS_HOW_LONG.source}|${ASKS_FOR_NOW.source}`, 'i'),
     times: ([time = ''], asking) => ({ sinceMs: dayOf(time, asking).sinceMs, untilMs: timeMs(time, asking) }),
   },
   {
+    word: SINCE,
     said: phrase(`(?:ever )?since (${DAY})`),
     but: ASKS_HOW_LONG,
     times: ([day = ''], asking) => ({ sinceMs: dayOnStream(day, asking).sinceMs, untilMs: null }),
   },
   {
+    word: BEFORE,
     said: phrase(`(?<!\\bday )before (${DAY})`),
     but: new RegExp(`${ASKS_HOW_LONG.source}|${ASKS_FOR_NOW.source}`, 'i'),
     times: ([day = ''], asking) => ({ sinceMs: null, untilMs: dayOnStream(day, asking).sinceMs }),
   },
   {
+    word: BETWEEN,
     said: phrase(`(?:between|from) (${DAY}) (?:and|to|until|till) (${DAY})`),
     but: ASKS_FOR_NOW_TOO,
     times: ([from = '', to = ''], asking) => ({
@@ -163,6 +192,7 @@ const PHRASES: readonly Phrase[] = [
     }),
   },
   {
+    word: DAY_WORD,
     said: phrase(
       `(?:(?:earlier|later|early|late|sometime|at some point|at any time|any ?time|all day) )?(${PART_OF_DAY})`,
     ),
@@ -197,14 +227,15 @@ const NAMES_A_DAY = new RegExp(
 /** The phrase that surely names a part, what it says, and the question without it. */
 function namedPart(asked: string): Named | null {
   const question = dayBehindTime(asked);
-  const found = PHRASES.flatMap((phrase) =>
-    phrase.but?.test(question) === true ? [] : [...question.matchAll(phrase.said)].map((match) => ({ match, phrase })),
-  );
+  const found = PHRASES.filter(({ word }) => word.test(question)).flatMap((phrase) => {
+    const matches = [...question.matchAll(phrase.said)];
+    return matches.length > 0 && phrase.but?.test(question) === true ? [] : matches.map((match) => ({ match, phrase }));
+  });
   const [first] = found;
   // "7:30 this morning" is one time, and its "this morning" no other part.
   if (first === undefined || found.some(({ match }) => !lies(match, first.match))) return null;
   const [start, end] = around(question, first.match);
-  if (isTurned(start, end) || isCloseTo(start, first.match[0]) || saysWhich(start)) return null;
+  if (isTurned(start, end) || isCloseTo(start, first.match[0]) || saysWhich(start, end)) return null;
   const rest = `${start}${end}`.trim();
   if (isCutOff(rest) || NAMES_A_DAY.test(rest)) return null;
   const { phrase, match } = first;
@@ -259,62 +290,97 @@ export function lookBack(question: string): { readonly backMs: number; readonly 
 const INSTANT = new RegExp(`ago$|^now$|^${BARE_NUMBER}$`, 'i');
 const BARE = new RegExp(`^${BARE_NUMBER}$`, 'i');
 
-const AT_TIME_OF_DAY = new RegExp(`\\b(?:at|around|about|at around|at about) (${TIME_OF_DAY})`, 'i');
-
-/**
- * "At 7:30 this morning": when that is, ms of the stream's clock, and the question around it; null where it names no
- * such moment.
- */
-export function askedMoment(
-  asked: string,
-  { startedAtMs, nowMs, timeZone }: Asking,
-): { readonly ms: number; readonly start: string; readonly end: string } | null {
-  const question = dayBehindTime(asked);
-  const match = AT_TIME_OF_DAY.exec(question);
-  if (match === null) return null;
-  const [start, end] = around(question, match);
-  if (NAMES_A_DAY.test(`${start}${end}`) || isTurned(start, end) || asksForNow(question, start)) return null;
-  const ms = timeOfDay(match[1] ?? '', nowMs, timeZone) - startedAtMs;
-  return Number.isNaN(ms) ? null : { ms, start, end };
+/** A moment that a question names, and the question around it. */
+export interface AskedMoment {
+  /** On the stream's clock, ms, and how much before and after it is meant, too. */
+  readonly ms: number;
+  readonly beforeMs: number;
+  readonly afterMs: number;
+  readonly start: string;
+  readonly end: string;
 }
 
-const AT_CLOCK = new RegExp(
-  `\\b(?:at|around|about|at around|at about|at time) (${CLOCK})(?! ?[ap]\\b| ${DAY}\\b)`,
-  'i',
-);
-const ANY_CLOCK = new RegExp(CLOCK);
+const AT = '(at|around|about|at around|at about|at time)';
+/** Before the expressions below, which take long to compile. */
+const SAYS_AT = /\b(?:at|around|about|time) \d/i;
+const AT_TIME_OF_DAY = new RegExp(`\\b${AT} (${TIME_OF_DAY})`, 'i');
+const ANY_TIME = new RegExp(`${TIME_OF_DAY}|${CLOCK}`, 'i');
+/** "Around 9 am" is said of what came within so long before it or after it, ms. */
+const AROUND_MS = 300_000;
+/** "At 9 am" lasts as long as clocks show it, ms. */
+const MINUTE_MS = 60_000;
 
 /**
- * "At 1:42", by the stream's clock: when that is, ms, and the question around it; null where it names no such moment,
- * or another time besides.
+ * "At 7:30 this morning", on the stream's clock; null where a question names no such moment, or another time besides.
  */
-export function askedClock(question: string): ReturnType<typeof askedMoment> {
-  const match = AT_CLOCK.exec(question);
+export function askedMoment(asked: string, { startedAtMs, nowMs, timeZone }: Asking): AskedMoment | null {
+  const question = dayBehindTime(asked);
+  const match = SAYS_AT.test(question) ? AT_TIME_OF_DAY.exec(question) : null;
+  if (match === null) return null;
+  const [, at = '', said = ''] = match;
+  const [start, end] = around(question, match);
+  const rest = `${start}${end}`;
+  if (NAMES_A_DAY.test(rest) || ANY_TIME.test(rest) || isTurned(start, end) || asksForNow(question, start, end)) {
+    return null;
+  }
+  const ms = timeOfDay(said, nowMs, timeZone) - startedAtMs;
+  if (Number.isNaN(ms)) return null;
+  if (/around|about/i.test(at)) return { ms, beforeMs: AROUND_MS, afterMs: AROUND_MS, start, end };
+  const hasSeconds = /:\d\d:\d\d/.test(said);
+  return { ms, beforeMs: 0, afterMs: hasSeconds ? 0 : MINUTE_MS - 1, start, end };
+}
+
+const AT_CLOCK = new RegExp(`\\b${AT} (${CLOCK})(?! ?[ap]\\b| ${DAY}\\b)`, 'i');
+
+/**
+ * "At 1:42", by the stream's clock; null where a question names no such moment, or another time besides. Clocks show a
+ * time once a day: it is the last one up to `momentMs`.
+ */
+export function askedClock(question: string, momentMs: number): AskedMoment | null {
+  const match = SAYS_AT.test(question) ? AT_CLOCK.exec(question) : null;
   if (match === null) return null;
   const [start, end] = around(question, match);
   const rest = `${start}${end}`;
-  if (NAMES_A_DAY.test(rest) || ANY_CLOCK.test(rest) || isTurned(start, end) || asksForNow(question, start))
+  if (NAMES_A_DAY.test(rest) || ANY_TIME.test(rest) || isTurned(start, end) || asksForNow(question, start, end)) {
     return null;
-  return { ms: clockMs(match[1] ?? ''), start, end };
+  }
+  const said = clockMs(match[2] ?? '');
+  const ms = said + Math.max(0, Math.floor((momentMs - said) / CLOCK_DAY_MS)) * CLOCK_DAY_MS;
+  return { ms, beforeMs: 0, afterMs: 0, start, end };
 }
 
 /**
  * The only "10 minutes ago" of a question, as `agoOf` has it; null also where it is not surely the moment that is asked
  * about.
  */
-export function askedAgo(question: string): ReturnType<typeof agoOf> {
+export function askedAgo(question: string): Ago | null {
   const ago = agoOf(question);
-  return ago === null || isTurned(ago.start, ago.end) || asksForNow(question, ago.start) ? null : ago;
+  return ago === null || isTurned(ago.start, ago.end) || asksForNow(question, ago.start, ago.end) ? null : ago;
 }
 
 const ZONE =
   '(?:UTC|GMT|Z|[ECMP][SD]T|CES?T|EES?T|WES?T|BST|IST|MSK|JST|KST|AE[SD]T)(?: ?[+-]\\d{1,2}(?::?\\d\\d)?)?(?![\\w-])';
 const IN_A_ZONE = new RegExp(`(?:${TIME_OF_DAY}|${CLOCK}) ?(${ZONE})`, 'gi');
 
-/** The zone that stands behind a time of day, in capitals: "3:46 pm CET". */
-export function namedZone(question: string): string | null {
+/** Before the expression above, which takes long to compile. */
+const SAYS_A_ZONE = /\d(?: ?[AaPp]\.?[Mm]\.?)?(?: ?[A-Z]{1,4})\b/;
+
+/** The zones that stand behind times of day, in capitals: "3:46 pm CET". */
+export function namedZones(question: string): string[] {
+  if (!SAYS_A_ZONE.test(question)) return [];
   const zones = [...dayBehindTime(question).matchAll(IN_A_ZONE)].map(([, zone = '']) => zone);
-  return zones.find((zone) => zone === zone.toUpperCase()) ?? null;
+  return zones.filter((zone) => zone === zone.toUpperCase());
+}
+
+/** The same question without these zones: `15:35 UTC` is "3:35 pm", and no time of the stream's clock. */
+export function withoutZones(question: string, zones: readonly string[]): string {
+  const zone = [...new Set(zones)].map((one) => one.replace('+', '\\+')).join('|');
+  const timed = new RegExp(`(\\d{1,2})((?::[0-5]\\d){0,2})( ?[ap](?:m\\b|\\.m\\.))? ?(?:${zone})(?![\\w-])`, 'gi');
+  return question.replace(timed, (_, hour: string, minutes: string, half: string | undefined) =>
+    half === undefined
+      ? `${Number(hour) % 12 || 12}${minutes} ${Number(hour) % 24 < 12 ? 'am' : 'pm'}`
+      : `${hour}${minutes}${half}`,
+  );
 }
 
 /**

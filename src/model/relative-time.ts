@@ -7,16 +7,21 @@ import { LENGTH, lengthMs, UNCUT } from './said-time.ts';
 
 /** Of times the model knows the digits of a day (`clock_text` of the recipe). */
 export const CLOCK_DAY_MS = 86_400_000;
-/** "A minute or so ago", "a minute or two ago". */
-const OR_SO = '(?: or (?:so|two))?';
-const AGO = new RegExp(`(?:\\b(?:about|around|roughly|some) )?${UNCUT}(${LENGTH})${OR_SO} ago\\b`, 'gi');
+/** Nobody means it to the second: "about 10 minutes ago", "a few minutes ago", "an hour or so ago". */
+const ROUGHLY = '(?:\\b(?:about|around|roughly|approximately|approx\\.?|some|nearly|almost|maybe) |~ ?)';
+const FEW = /\b(?:few|couple)\b/i;
+const ROUGH_SHARE = 0.1;
+const AGO = new RegExp(`(${ROUGHLY})?${UNCUT}(${LENGTH})( or (?:so|two))? ago\\b`, 'gi');
+/** Before the expression above, which takes long to compile. */
+const SAYS_AGO = /\bago\b/i;
 
 /**
  * A question asked at `momentMs` of the stream, ms: "what was shown 10 seconds ago?" at 0:42 is "what was shown at
  * 0:32?". A time before the stream's beginning stays as it is said.
  */
 export function onTheClock(question: string, momentMs: number): string {
-  return question.replace(AGO, (said: string, length: string) => {
+  if (!SAYS_AGO.test(question)) return question;
+  return question.replace(AGO, (said: string, _roughly: unknown, length: string) => {
     const ms = momentMs - lengthMs(length);
     return ms < 0 ? said : atClock(ms);
   });
@@ -27,16 +32,26 @@ export function atClock(ms: number): string {
   return `at ${clockText(ms % CLOCK_DAY_MS)}`;
 }
 
-/**
- * The only "10 minutes ago" of a question: how long that is, ms, and the question around it; null where there is none,
- * or several.
- */
-export function agoOf(
-  question: string,
-): { readonly backMs: number; readonly start: string; readonly end: string } | null {
+export interface Ago {
+  /** How long ago, ms, and by how much more or less it may have been. */
+  readonly backMs: number;
+  readonly beforeMs: number;
+  readonly afterMs: number;
+  /** The question around it. */
+  readonly start: string;
+  readonly end: string;
+}
+
+/** The only "10 minutes ago" of a question; null where there is none, or several. */
+export function agoOf(question: string): Ago | null {
+  if (!SAYS_AGO.test(question)) return null;
   const [only, ...others] = question.matchAll(AGO);
   if (only === undefined || others.length > 0) return null;
-  const [said, length = ''] = only;
+  const [said, roughly, length = '', more] = only;
+  const backMs = lengthMs(length);
+  const roughMs = roughly !== undefined || more !== undefined || FEW.test(length) ? ROUGH_SHARE * backMs : 0;
+  // "A minute or two ago."
+  const beforeMs = more === ' or two' ? backMs + roughMs : roughMs;
   const end = only.index + said.length;
-  return { backMs: lengthMs(length), start: question.slice(0, only.index), end: question.slice(end) };
+  return { backMs, beforeMs, afterMs: roughMs, start: question.slice(0, only.index), end: question.slice(end) };
 }

@@ -12,15 +12,21 @@ const TEENS = {
 } as const;
 /** Numbers that people rather write out. */
 const WORDS: Readonly<Record<string, number>> = {
-  ...{ a: 1, an: 1, half: 0.5, 'half a': 0.5, 'half an': 0.5, 'half of an': 0.5 },
-  ...{ quarter: 0.25, 'a quarter': 0.25, 'a quarter of an': 0.25, 'quarter of an': 0.25, 'three quarters of an': 0.75 },
+  ...{ a: 1, an: 1, half: 0.5, 'a half': 0.5, 'half a': 0.5, 'half an': 0.5, 'half of an': 0.5 },
+  ...{ quarter: 0.25, 'a quarter': 0.25, 'a quarter of an': 0.25, 'quarter of an': 0.25 },
+  ...{ 'three quarters of an': 0.75, 'three-quarters of an': 0.75 },
   ...{ 'a couple of': 2, 'couple of': 2, couple: 2, 'a couple': 2, 'a few': 5, few: 5 },
   ...{ hundred: 100, 'a hundred': 100, 'one hundred': 100 },
   ...{ ...ONES, ...TENS, ...TEENS },
 };
 const anyOf = (words: object): string => Object.keys(words).join('|');
-/** "Five", "twenty five". */
-const NUMERAL = `(?:(?:${anyOf(TENS)})(?:[- ](?:${anyOf(ONES)})\\b)?|${anyOf(TEENS)}|${anyOf(ONES)})`;
+const ONE_TO_NINE = anyOf(ONES);
+const TEN_TO_NINETEEN = anyOf(TEENS);
+const TWENTY_AND_MORE = anyOf(TENS);
+/** "Five", "twenty five"; not the "twenty" of "twenty-five". */
+const NUMERAL =
+  `(?:(?:${TWENTY_AND_MORE})(?:[- ](?:${ONE_TO_NINE})\\b|(?![- ](?:${ONE_TO_NINE})\\b))` +
+  `|${TEN_TO_NINETEEN}|${ONE_TO_NINE})`;
 const WORD = Object.keys(WORDS)
   .sort((a, b) => b.length - a.length)
   .join('|');
@@ -40,7 +46,11 @@ const JOINED = ' ?(?:to|or|and|and a|-|–) ?';
  * Where a number surely begins, and no larger one is cut: not at the "5 minutes" of "twenty-five minutes" or of "10 to
  * 5 minutes".
  */
-export const UNCUT = `(?<![\\w.,/½¼¾-])(?<!\\d${JOINED})(?<!\\b(?:${NUMERAL}|hundred|thousand|point)(?:${JOINED}| ))`;
+export const UNCUT =
+  `(?<![\\w.,:/½¼¾-])(?<!\\d${JOINED})` +
+  `(?<!\\b(?:${TWENTY_AND_MORE}|${TEN_TO_NINETEEN}|${ONE_TO_NINE}|hundred|thousand|point)${JOINED})` +
+  `(?<!\\b(?:${TWENTY_AND_MORE}|hundred|thousand|point) )` +
+  `(?<!\\b(?:${TEN_TO_NINETEEN}|${ONE_TO_NINE}) (?=hundred\\b))`;
 
 /** "10 seconds", "an hour and a half", "2 min 30 s". */
 export const LENGTH = `${PART}\\b${AND_PART}(?:,? (?:and )?${PART}\\b)?`;

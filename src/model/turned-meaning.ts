@@ -74,31 +74,43 @@ export function isCloseTo(start: string, said: string): boolean {
   return BESIDE.test(said) && CLOSE_TO.test(start);
 }
 
-const NOW_BESIDES = ['still', 'again', 'currently', 'at the moment', 'at present', 'gone', 'any ?more', 'any longer'];
+const NOW_BESIDES = [
+  'still',
+  'again',
+  'currently',
+  'at the moment',
+  'at present',
+  'gone(?=\\W*$)',
+  'any ?more',
+  'any longer',
+];
 export const ASKS_FOR_NOW = new RegExp(`\\b${anyOf('now', ...NOW_BESIDES)}\\b`, 'i');
 /** Where "now" is not the end of the part: "from 0:10 until now". */
 export const ASKS_FOR_NOW_TOO = new RegExp(`\\b(?<!(?:to|until|till|and) )now\\b|\\b${anyOf(...NOW_BESIDES)}\\b`, 'i');
 /** "Is the car that came ", "where is the box which was there ": the time says which. */
 const SAYS_WHICH = new RegExp(
-  "^\\W*(?:(?:so|and|but) )?(?:(?:is|are)(?:n['’]t)?|has|have|does|do|where(?:['’]s| is| are)|can you see) " +
+  "^\\W*(?:(?:so|and|but) )?(?:(?:is|are)(?:n['’]t)?|has|have|does|do|(?:how long )?did|(?:what|where)(?:['’]s| is| are)|can you see) " +
     `${IT} .*\\b(?:that|which|who|whom|i|you|we)\\b`,
   'i',
 );
+const ASKS_WHETHER = /^\W*(?:(?:so|and|but) )?(?:has|have|does|do|did)\b/i;
 /** "More cars than there were ", "the same as it did ". */
 const COMPARES = new RegExp(
-  '\\b(?:than|as) (?:\\w+ ){0,3}' +
-    `${anyOf('was', 'were', 'did', 'had', 'is', 'are', 'do', 'does', 'before', 'earlier')}?\\W*(?:at |on |in )?$`,
+  '\\b(?:than|as) (?:(?:\\w+ ){0,3}' +
+    `${anyOf('was', 'were', 'did', 'had', 'is', 'are', 'do', 'does', 'before', 'earlier')})?\\W*(?:at |on |in )?$`,
   'i',
 );
 
-/** Whether the time after `start` says which thing is meant, or with what something is compared. */
-export function saysWhich(start: string): boolean {
-  return SAYS_WHICH.test(start) || COMPARES.test(start);
+/** Whether the time between `start` and `end` says which thing is meant, or with what something is compared. */
+export function saysWhich(start: string, end: string): boolean {
+  // "Has the dog that lives here come ": then is when it may have.
+  const isWhen = ASKS_WHETHER.test(start) && !/\w/.test(end);
+  return (SAYS_WHICH.test(start) && !isWhen) || COMPARES.test(start);
 }
 
-/** Whether a question asks for what is there now, also where it names a time, after `start`. */
-export function asksForNow(question: string, start: string): boolean {
-  return ASKS_FOR_NOW.test(question) || saysWhich(start);
+/** Whether a question asks for what is there now, also where it names a time, between `start` and `end`. */
+export function asksForNow(question: string, start: string, end: string): boolean {
+  return ASKS_FOR_NOW.test(question) || saysWhich(start, end);
 }
 
 /** "Did the meeting last 2 hours?" */

@@ -138,20 +138,28 @@ describe('A question about one stream', () => {
     expect(ask('what was shown a minute ago?', {}, slow)).toMatchObject({ moments: [3_540_000], begins: [3_495_000] });
   });
 
-  test('asks so of a time of the clock, too', () => {
-    expect(ask('was there a dog at 0:30?')).toEqual({
-      moments: [30_000],
-      begins: [27_000],
-      question: 'was there a dog?',
-    });
+  test('asks so of a time of the clock, too, and is refused where that is not kept, or still to come', () => {
+    const dog = 'was there a dog?';
+    expect(ask('was there a dog at 0:30?')).toEqual({ moments: [30_000], begins: [27_000], question: dog });
+    expect(ask('was there a dog (at 0:30)?')).toMatchObject({ question: dog });
+    const wrong = expect.objectContaining({ code: 'time_out_of_range', param: 'question' }) as Error;
+    for (const time of ['0:02', '3:00']) expect(() => ask(`was there a dog at ${time}?`)).toThrow(wrong);
     const asked = [
       'what was shown at 0:30?',
-      'was there a dog at 0:02?',
-      'was there a dog at 3:00?',
       'was there a dog at 0:30 and at 0:40?',
       'is the dog that was there at 0:30 there?',
     ];
     for (const question of asked) expect(ask(question)).toEqual({ moments: null, begins: null, question });
+  });
+
+  test('looks around a moment that nobody means so exactly', () => {
+    const hour = [{ ...clock('door', 0, 3_600_000), frames: 7_200 }];
+    const asked = (question: string): unknown => ask(question, {}, hour);
+    expect(asked('was there a dog about ten minutes ago?')).toMatchObject({
+      moments: [3_060_000],
+      begins: [2_940_000],
+    });
+    expect(asked('was there a dog a minute or two ago?')).toMatchObject({ moments: [3_546_000], begins: [3_474_000] });
   });
 
   test('looks around a moment alone where the clock showed that time on another day, too', () => {
@@ -195,6 +203,12 @@ describe('A question about one stream', () => {
 
   test('may name the time zone of the service where that is UTC', () => {
     const asked = (question: string): unknown => questionTimes(question, {}, [DOOR], BEGAN_MS + 120_000, 'Etc/UTC');
+    for (const time of ['0:01 UTC', '00:01:00 UTC', '12:01 am UTC']) {
+      expect(asked(`was there a dog between ${time} and 0:02 UTC?`)).toMatchObject({
+        moments: [120_000],
+        begins: [60_000],
+      });
+    }
     expect(asked('was there a dog after 12:01 am UTC?')).toMatchObject({
       begins: [60_000],
       question: 'was there a dog?',
@@ -252,9 +266,9 @@ describe('A question that names a moment of the day', () => {
       begins: null,
       question: 'what was shown at 1:00?',
     });
-    const then = { moments: [60_000], begins: [57_000], question: 'was there a dog?' };
-    expect(asked('was there a dog at 12 pm?')).toEqual(then);
-    expect(asked('was there a dog at 12:00:00 pm today?')).toEqual(then);
+    const then = { begins: [57_000], question: 'was there a dog?' };
+    expect(asked('was there a dog at 12 pm?')).toEqual({ ...then, moments: [119_999] });
+    expect(asked('was there a dog at 12:00:00 pm today?')).toEqual({ ...then, moments: [60_000] });
   });
 
   test('is refused where nothing is kept of it', () => {
@@ -277,7 +291,7 @@ describe('A question that names a time of the day of a recording', () => {
 
   test('is about the last such time before its end, however long ago that was', () => {
     expect(asked('was there a dog after 9 pm?', 'recorded')).toMatchObject({ begins: [1_800_000] });
-    expect(asked('what was shown at 9 pm?', 'recorded')).toMatchObject({ moments: [1_800_000] });
+    expect(asked('what was shown at 9 pm?', 'recorded')).toMatchObject({ moments: [1_859_999] });
     const live = (): unknown => asked('was there a dog after 9 pm?', 'live');
     expect(live).toThrow(expect.objectContaining({ code: 'time_out_of_range' }) as Error);
   });
@@ -353,7 +367,7 @@ describe('A question about several streams', () => {
     });
     expect(several('what did later show at 5 pm yesterday?')).toEqual({
       // The newest frame of the other one is older.
-      moments: [2 * day + 17 * hour, 2 * day],
+      moments: [2 * day + 17 * hour + 59_999, 2 * day],
       begins: [2 * day + 17 * hour - 3_000, day + 29 * hour - 3_000],
       question: 'what did later show?',
     });

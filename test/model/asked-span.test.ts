@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { askedMoment, askedSpan, lookBack, namesTimeOfDay } from '../../src/model/asked-span.ts';
+import { askedClock, askedMoment, askedSpan, lookBack, namesTimeOfDay } from '../../src/model/asked-span.ts';
 
 const HOUR_MS = 3_600_000;
 /**
@@ -37,6 +37,9 @@ describe('A question that says how far back it looks', () => {
     ['was there a dog in the last week?', 7 * 24 * HOUR_MS, 'was there a dog?'],
     ['any dog the past hour?', HOUR_MS, 'any dog?'],
     ['anyone here the last hour?', HOUR_MS, 'anyone here?'],
+    ['has the dog that lives here come in the last hour?', HOUR_MS, 'has the dog that lives here come?'],
+    ['how many cars have gone by in the last hour?', HOUR_MS, 'how many cars have gone by?'],
+    ['were there more than 3 people in the last hour?', HOUR_MS, 'were there more than 3 people?'],
     ['is there anything that I missed in the last hour?', HOUR_MS, 'is there anything that I missed?'],
     ['any dog last 20 seconds?', 20_000, 'any dog?'],
     ['any dog the last 20 seconds', 20_000, 'any dog'],
@@ -74,6 +77,8 @@ describe('A question that names times of the clock', () => {
     ['was there a dog 5 to 10 minutes ago?', NOW_MS - 600_000, NOW_MS - 300_000, 'was there a dog?'],
     ['10-15 minutes ago, was there a dog?', NOW_MS - 900_000, NOW_MS - 600_000, 'was there a dog?'],
     ['what was shown two or three minutes ago?', NOW_MS - 180_000, NOW_MS - 120_000, 'what was shown?'],
+    ['was there a dog after forty-five minutes ago?', NOW_MS - 45 * 60_000, null, 'was there a dog?'],
+    ['was there a dog since twenty-four minutes ago?', NOW_MS - 24 * 60_000, null, 'was there a dog?'],
     ['was there a dog after 1:42?', 102_000, null, 'was there a dog?'],
     ['was there a dog before 1:42?', null, 102_000, 'was there a dog?'],
     ['Tell me whether there was a dog before 1:42', null, 102_000, 'Tell me whether there was a dog'],
@@ -222,7 +227,23 @@ test.each([
   ['what was shown at 1:42?', null, '', ''],
   ["what was shown at 9 o'clock?", null, '', ''],
 ])('A moment of the day is found in its question: %s', (question, ms, start, end) => {
-  expect(askedMoment(question, ASKING)).toEqual(ms === null ? null : { ms, start, end });
+  const moment = askedMoment(question, ASKING);
+  if (ms === null) expect(moment).toBeNull();
+  else expect(moment).toMatchObject({ ms, start, end });
+});
+
+test('A moment lasts as long as clocks show it, and may have been before or after where nobody means it so exactly', () => {
+  const meant = (time: string) => askedMoment(`was there a dog ${time}?`, ASKING);
+  expect(meant('at 9 am')).toMatchObject({ ms: at(29, 9), beforeMs: 0, afterMs: 59_999 });
+  expect(meant('at 9:00:30 am')).toMatchObject({ beforeMs: 0, afterMs: 0 });
+  expect(meant('around 9 am')).toMatchObject({ ms: at(29, 9), beforeMs: 300_000, afterMs: 300_000 });
+});
+
+test('A time of the stream’s clock is the last one that it showed', () => {
+  const days = 2.6 * 24 * HOUR_MS;
+  expect(askedClock('what was shown at 1:42?', days)).toMatchObject({ ms: 2 * 24 * HOUR_MS + 102_000 });
+  expect(askedClock('what was shown at 20:00:00?', days)).toMatchObject({ ms: (24 + 20) * HOUR_MS });
+  expect(askedClock('what was shown at 1:42?', 60_000)).toMatchObject({ ms: 102_000 });
 });
 
 describe('In a time zone of its own, a question', () => {
@@ -367,6 +388,10 @@ describe('All that was shown is what is asked about where', () => {
     'does it look the same as it did yesterday?',
     'are there more cars than there were yesterday?',
     'did he come at the last minute?',
+    'how was the last hour?',
+    'was there a dog at the last hour?',
+    'did the man who came in the first minute leave?',
+    'what is the man doing who came in the first minute?',
     'was there a dog at 25:00 yesterday?',
     'was there a dog after 30 pm?',
     'Is the cup that was there before 1:00 still there?',
@@ -380,6 +405,9 @@ describe('No moment is named where', () => {
   test.each([
     'has anyone come since around 9 am?',
     'was there a dog at 9 am or at 10 am?',
+    'at 9 am there was a dog; was it there at 10 am?',
+    'was a dog there at 9 am, 10 am and 11 am?',
+    'did the man who came at 9 am leave?',
     'is the car that came at 9 am still there?',
     'did anyone come between about 9 am and 10 am?',
     'was there a dog at 17:00 on 2026-13-01?',

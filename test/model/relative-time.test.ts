@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { onTheClock } from '../../src/model/relative-time.ts';
+import { agoOf, onTheClock } from '../../src/model/relative-time.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -22,6 +22,11 @@ test.each([
   ['what was shown ½ an hour ago?', HOUR_MS, 'what was shown at 30:00?'],
   ['what was shown 1½ hours ago?', 2 * HOUR_MS, 'what was shown at 30:00?'],
   ['what was shown 1,000 seconds ago?', HOUR_MS, 'what was shown at 43:20?'],
+  ['was there one 5 seconds ago?', 200_000, 'was there one at 3:15?'],
+  ['was the red one there 10 seconds ago?', 200_000, 'was the red one there at 3:10?'],
+  ['what was shown a half minute ago?', 200_000, 'what was shown at 2:50?'],
+  ['what was shown three-quarters of an hour ago?', HOUR_MS, 'what was shown at 15:00?'],
+  ['what was shown approximately 10 seconds ago?', 200_000, 'what was shown at 3:10?'],
   ['what was shown a hundred seconds ago?', 200_000, 'what was shown at 1:40?'],
   ['what was shown a minute or so ago?', 200_000, 'what was shown at 2:20?'],
   ['what did camera 2 show 5 seconds ago?', 200_000, 'what did camera 2 show at 3:15?'],
@@ -39,9 +44,21 @@ test.each([
   ['what was shown between 10 and 5 seconds ago?', 60_000],
   ['what was shown 10 to 5 seconds ago?', 60_000],
   ['what was shown 5-10 seconds ago?', 60_000],
+  ['what was shown 1:30 hours ago?', 100 * HOUR_MS],
   ['what was shown three hundred and five seconds ago?', 600_000],
   ['was that long ago?', 60_000],
   ['what was shown at 0:10?', 60_000],
 ])('%s stays as it is', (question, momentMs) => {
   expect(onTheClock(question, momentMs)).toBe(question);
+});
+
+test.each([
+  ['10 minutes ago', 600_000, 0, 0],
+  ['about ten minutes ago', 600_000, 60_000, 60_000],
+  ['~10 minutes ago', 600_000, 60_000, 60_000],
+  ['a few minutes ago', 300_000, 30_000, 30_000],
+  ['an hour or so ago', HOUR_MS, 360_000, 360_000],
+  ['an hour or two ago', HOUR_MS, 3_960_000, 360_000],
+])('%s is so long ago, and nobody means it more exactly than he says', (ago, backMs, beforeMs, afterMs) => {
+  expect(agoOf(`was there a dog ${ago}?`)).toEqual({ backMs, beforeMs, afterMs, start: 'was there a dog ', end: '?' });
 });
