@@ -24,9 +24,12 @@ const SLOW_PAUSES = 1.5;
 const SLOW_MOST_MS = 1_800_000;
 
 /** From how long before an instant a stream is read: far enough that a frame is there. */
-export function aboutThen({ lastMs, frames }: Pick<StreamStatus, 'lastMs' | 'frames'>): number {
+export function aboutThen(
+  { lastMs, frames }: Pick<StreamStatus, 'lastMs' | 'frames'>,
+  leastMs = ABOUT_THEN_MS,
+): number {
   const pauseMs = (lastMs ?? 0) / Math.max(1, frames);
-  return Math.max(ABOUT_THEN_MS, Math.min(SLOW_MOST_MS, SLOW_PAUSES * pauseMs));
+  return pauseMs <= leastMs ? leastMs : Math.max(leastMs, Math.min(SLOW_MOST_MS, SLOW_PAUSES * pauseMs));
 }
 
 const WHICH_STREAM =

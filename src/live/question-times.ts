@@ -14,7 +14,7 @@ import {
   namesTimeOfDay,
   withoutZones,
 } from '../model/asked-span.ts';
-import { atClock, CLOCK_DAY_MS } from '../model/relative-time.ts';
+import { atClock } from '../model/relative-time.ts';
 import { clockText } from '../clock-text.ts';
 import { dateAndTimeAt } from '../time-zone.ts';
 import { aboutThen, commonTimes, withoutTime } from './common-times.ts';
@@ -23,16 +23,11 @@ import type { AskOptions, QuestionTimes, StreamStatus } from './types.ts';
 
 /** By how much, of the time back to it, a moment may lie before all that is kept: nobody means it to the second. */
 const ABOUT = 0.05;
-/** A clock shows each time once a day: before a moment that is looked for by its digits no more than this is read. */
-const HALF_A_DAY_MS = CLOCK_DAY_MS / 2;
 /**
- * As far back the model is asked by the digits of the clock what was shown: over this it was measured (`ago`,
- * docs/model.md), and thing for thing it is exact.
+ * Who asks for the name of what was shown means the very moment: just before it may have been another thing. About a
+ * frame, ms.
  */
-const BY_THE_CLOCK_MS = 300_000;
-/** A stream with fewer frames has none at most moments, ms between them. */
-const SLOW_MS = 2_000;
-/** What `ago` of the recipe asks for: the name of what was shown. */
+const NAMED_AT_MS = 500;
 const ASKS_FOR_A_NAME =
   /\b(?:what(?:['’]s| (?:was|were|is|did|do|could|came|appeared))|(?:what|which) (?:thing|object|item)s?|(?:name|tell me|describe) (?:the|what))\b/i;
 const ASKS_FOR_MORE =
@@ -148,8 +143,16 @@ function ofOne(
   if (then !== null) {
     const { ms, beforeMs, afterMs } = then;
     if (ms + afterMs < readable.firstMs || ms - beforeMs > momentMs) throw notKept({ sinceMs: ms, untilMs: ms });
-    const byTheClock = momentMs - ms <= BY_THE_CLOCK_MS && lastMs <= frames * SLOW_MS;
-    return thenOf(times, then, { ...readable, byTheClock, aboutMs: aboutThen({ lastMs, frames }) });
+    const rest = withoutTime(then.start, then.end);
+    // Of it alone there is no question.
+    if (rest === null) return { ...times, question: `${then.start}${atClock(Math.max(0, ms))}${then.end}` };
+    const isName = beforeMs === 0 && ASKS_FOR_A_NAME.test(question) && !ASKS_FOR_MORE.test(question);
+    const aboutMs = Math.max(aboutThen({ lastMs, frames }, isName ? NAMED_AT_MS : undefined), beforeMs);
+    return {
+      moments: [Math.min(momentMs, ms + afterMs)],
+      begins: [Math.max(readable.firstMs, ms - aboutMs)],
+      question: rest,
+    };
   }
   if (span === null) return times;
   const from = Math.max(beginMs, span.sinceMs ?? -Infinity);
@@ -160,30 +163,6 @@ function ofOne(
     moments: span.untilMs === null ? moments : [to],
     begins: from === -Infinity ? begins : [from],
     question: span.question,
-  };
-}
-
-/**
- * What was shown then. Its name is asked for by the clock's digits, where the model finds it: that tells it from what
- * was shown just before. All else, which it was not taught to find so ("was there a dog 10 minutes ago?"), is asked of
- * that part alone.
- */
-function thenOf(
-  times: QuestionTimes,
-  { ms, beforeMs, afterMs, start, end }: AskedMoment,
-  about: { readonly firstMs: number; readonly lastMs: number; readonly byTheClock: boolean; readonly aboutMs: number },
-): QuestionTimes {
-  const { firstMs, lastMs, byTheClock, aboutMs } = about;
-  const rest = withoutTime(start, end);
-  const { question } = times;
-  if (rest === null || (byTheClock && ASKS_FOR_A_NAME.test(question) && !ASKS_FOR_MORE.test(question))) {
-    const begins = ms - firstMs > HALF_A_DAY_MS ? [ms - HALF_A_DAY_MS] : times.begins;
-    return { ...times, begins, question: `${start}${atClock(Math.max(0, ms))}${end}` };
-  }
-  return {
-    moments: [Math.min(lastMs, ms + afterMs)],
-    begins: [Math.max(firstMs, ms - Math.max(aboutMs, beforeMs))],
-    question: rest,
   };
 }
 
