@@ -262,10 +262,14 @@ function askOnce() {
   describeMoment();
 }
 
-function ask(question, asOf = moment, all = $('all-streams').checked) {
+const chosenStream = () => ($('all-streams').checked ? null : $('stream').value);
+
+/** `stream`: the name of the one that is asked, whichever is looked at; null for all. */
+function ask(question, asOf = moment, stream = chosenStream()) {
   const text = question.trim();
   if (text === '' || !realtime.isOpen || status === null) return;
-  const stream = all ? null : $('stream').value;
+  const all = stream === null;
+  const isOther = !all && stream !== $('stream').value;
   const followUp = $('follow-up').checked;
   // A question begins the conversation anew, so that the next one may follow up; beside one that is being answered
   // there it stands alone.
@@ -278,7 +282,7 @@ function ask(question, asOf = moment, all = $('all-streams').checked) {
     metadata: { card: card.id },
     yoco: {
       ...(asOf === null ? {} : { as_of: all ? wallTime(asOf) : asOf }),
-      ...(all ? { streams: 'all' } : {}),
+      ...(all ? { streams: 'all' } : isOther ? { streams: [stream] } : {}),
     },
     ...(alone ? { conversation: 'none', input: [item] } : {}),
   };
@@ -292,8 +296,7 @@ function ask(question, asOf = moment, all = $('all-streams').checked) {
 function keepAsking(question) {
   const text = question.trim();
   if (text === '' || !realtime.isOpen || status === null) return;
-  const stream = $('all-streams').checked ? null : $('stream').value;
-  const card = new StandingCard({ question: text, stream, asOf: null }, actions);
+  const card = new StandingCard({ question: text, stream: chosenStream(), asOf: null }, actions);
   answers.add(card);
   $('hint').hidden = true;
   realtime.send(card.request);
@@ -323,8 +326,7 @@ const actions = {
   },
   again(card) {
     if (card instanceof StandingCard) askOnce();
-    if (card.stream === null || card.stream === $('stream').value) ask(card.question, null, card.stream === null);
-    else $('question').value = card.question;
+    ask(card.question, null, card.stream);
   },
   look(_card, span) {
     void evidence.show(span);
@@ -522,8 +524,8 @@ const evidence = new EvidenceDialog($('frame-dialog'), (span) => {
   const same = span.stream === $('stream').value;
   if (!same) selectStream(span.stream);
   askOnce();
-  // The stream may have begun anew since the answer.
-  goTo(same && status ? (Date.parse(span.end_time) - Date.parse(status.started_at)) / 1_000 : span.end);
+  // The moment of the picture that was looked at. The stream may have begun anew since the answer.
+  goTo(same && status ? (Date.parse(span.peak_time) - Date.parse(status.started_at)) / 1_000 : span.peak);
   $('question').focus();
 });
 
@@ -548,7 +550,11 @@ $('remove-stream').addEventListener('click', async () => {
   if (name === CAMERA_STREAM) $('stop-camera').click();
   await loadStreams();
 });
-$('moment').addEventListener('input', () => goTo(Number($('moment').value)));
+$('moment').addEventListener('input', () => {
+  const { value, max, step } = $('moment');
+  // The last step before the newest frame is its right end.
+  goTo(Number(max) - Number(value) < Number(step) ? null : Number(value));
+});
 $('to-live').addEventListener('click', () => goTo(null));
 $('keep-asking').addEventListener('change', () => describeMoment());
 $('ask').addEventListener('submit', (event) => {

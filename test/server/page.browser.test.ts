@@ -114,12 +114,13 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.locator('#frame-dialog img[src]').waitFor();
     expect(await page.locator('#frame-note').textContent()).toMatch(/:\d\d:05.*:\d\d:07.*\. 61 % of the attention/);
     await shoot('evidence');
+    expect(await page.locator('#frame-picture').getAttribute('alt')).toBe('What the model saw at 1:06');
     await page.getByRole('button', { name: 'Ask as of this moment' }).click();
-    expect(await page.locator('#when').textContent()).toBe('as of 1:07');
+    expect(await page.locator('#when').textContent()).toBe('as of 1:06');
     await page.locator('#question').fill('And then?');
     await page.getByRole('button', { name: 'Ask', exact: true }).click();
-    await page.locator('.answer').first().getByText('as of 1:07').waitFor();
-    expect(live.stream('kitchen').asked.at(-1)?.options.asOfMs).toBe(67_000);
+    await page.locator('.answer').first().getByText('as of 1:06').waitFor();
+    expect(live.stream('kitchen').asked.at(-1)?.options.asOfMs).toBe(66_000);
     await page.keyboard.press('Escape');
     await page.getByLabel('Moment to look at and ask about').press('ArrowLeft');
     expect(await page.locator('#badge').textContent()).toBe('Past');
@@ -313,15 +314,54 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(await page.locator('#frame-title').textContent()).toBe('door at 0:50 – 0:52');
     await page.getByRole('button', { name: 'Ask as of this moment' }).click();
     expect(await page.getByLabel('Stream', { exact: true }).inputValue()).toBe('door');
-    expect(await page.locator('#when').textContent()).toBe('as of 0:52');
+    expect(await page.locator('#when').textContent()).toBe('as of 0:51');
     await page.getByText('Connected', { exact: true }).waitFor();
     await page.locator('#question').fill('And then?');
     await page.keyboard.press('Enter');
     await page.locator('.answer').first().locator('.evidence .name').first().waitFor();
     const asked = live.stream('door').asked.at(-1);
-    // 52 s of the door, which began five seconds before the kitchen.
-    expect(asked?.options.asOfWallMs).toBe(live.stream('kitchen').startedAtMs + 47_000);
+    // 51 s of the door, which began five seconds before the kitchen.
+    expect(asked?.options.asOfWallMs).toBe(live.stream('kitchen').startedAtMs + 46_000);
     expect(problems).toEqual([]);
+  });
+
+  it('asks again on the card of another stream: there, and what is typed stays', async () => {
+    await connect();
+    const first = await ask('What is on the table?');
+    await first.getByText('You asked').waitFor();
+    await page.getByLabel('Stream', { exact: true }).selectOption('door');
+    await page.getByText('Connected', { exact: true }).waitFor();
+    await expect.poll(() => page.locator('#fact-source').textContent()).toBe('push');
+    await page.locator('#question').fill('Did it');
+    await first.getByRole('button', { name: 'Ask again now' }).click();
+    await expect.poll(() => page.locator('.answer').count()).toBe(2);
+    await page
+      .locator('.answer')
+      .first()
+      .locator('.figures', { hasText: /^kitchen · as of/ })
+      .waitFor();
+    expect(live.stream('kitchen').asked).toHaveLength(2);
+    expect(live.stream('door').asked).toHaveLength(0);
+    expect(await page.getByLabel('Stream', { exact: true }).inputValue()).toBe('door');
+    expect(await page.locator('#question').inputValue()).toBe('Did it');
+    // What is asked next is about the stream that is looked at.
+    await (await ask('Did it ring?')).locator('.figures', { hasText: /^door · as of/ }).waitFor();
+    expect(problems).toEqual([]);
+  });
+
+  it('is live at the right end of the slider, wherever its steps lie', async () => {
+    live.stream('kitchen').lastMs = 60_450;
+    await connect();
+    const [slider, when] = [page.locator('#moment'), page.locator('#when')];
+    await expect.poll(() => slider.inputValue()).toBe('60');
+    await slider.press('ArrowLeft');
+    expect(await when.textContent()).toBe('as of 0:59.5');
+    await slider.press('ArrowRight');
+    expect(await when.textContent()).toBe('as of now');
+    await slider.press('Home');
+    expect(await when.textContent()).toBe('as of 0:00');
+    await slider.press('End');
+    expect(await when.textContent()).toBe('as of now');
   });
 
   it('stops an answer, shows an error in its card, and keeps several in flight', async () => {
@@ -583,7 +623,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
       .last()
       .click();
     await page.getByRole('button', { name: 'Ask as of this moment' }).click();
-    expect(await when.textContent()).toBe('as of 1:00');
+    expect(await when.textContent()).toBe('as of 0:59.5');
   });
 
   it('says of a standing answer its date on another day, that it was cut, and that the video has ended', async () => {
@@ -729,13 +769,16 @@ describe.skipIf(executablePath === undefined)('the page', () => {
 
   it('fits a narrow window, light and dark, and every control has a name', async () => {
     await page.setViewportSize({ width: 360, height: 740 });
+    const longest = 'a'.repeat(64);
+    live.streams.set(longest, new FakeStream(longest));
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await page.goto(`${server.address}/`);
+      await page.goto(`${server.address}/?stream=${longest}`);
       await page.getByText('Connected', { exact: true }).waitFor();
       await page.locator('#question').fill('What is here?');
       await page.keyboard.press('Enter');
       await page.locator('.answer .evidence img').first().waitFor();
+      await page.locator('.figures', { hasText: 'confidence' }).waitFor();
       const overflow = await page.evaluate(
         'document.documentElement.scrollWidth - document.documentElement.clientWidth',
       );
