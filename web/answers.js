@@ -77,10 +77,9 @@ export class AnswerCard {
       parts.push([...begin(yoco), 'as of ', ...moment(yoco.as_of_time, yoco.as_of), age]);
       if (this.asOf === null) void tellOldFrames(yoco, age);
       parts.push(latency(yoco.latency_ms));
-      const words = this.text.textContent.split(' ').filter((word) => word !== '').length;
-      const isGuess = yoco.confidence < GUESS_BELOW && words > 0 && words <= MOST_WORDS;
+      const isGuess = mayBeGuess(this.text.textContent, yoco.confidence);
       this.element.classList.toggle('guess', isGuess);
-      parts.push(`confidence ${yoco.confidence.toFixed(2)}${isGuess ? ', a guess' : ''}`);
+      parts.push(sureness(this.text.textContent, yoco.confidence));
     }
     if (yoco && yoco.precision !== 'full') parts.push(PRECISIONS[yoco.precision]);
     if (status === 'cancelled') parts.push('stopped');
@@ -215,6 +214,16 @@ export class AnswerList {
   get open() {
     return this.#cards.filter((card) => card.isOpen);
   }
+}
+
+export function mayBeGuess(answer, confidence) {
+  const words = answer.split(' ').filter((word) => word !== '').length;
+  return confidence < GUESS_BELOW && words > 0 && words <= MOST_WORDS;
+}
+
+/** `confidence 0.57`, and whether that is a guess. */
+export function sureness(answer, confidence) {
+  return `confidence ${confidence.toFixed(2)}${mayBeGuess(answer, confidence) ? ', a guess' : ''}`;
 }
 
 export function range({ start, end }) {

@@ -1,6 +1,7 @@
 /** What a stream's file asks, whoever looks at the page: read-only, with what was told of each question last. */
+import { sureness } from './answers.js';
 import { standingQuestions } from './api.js';
-import { element, timeElement } from './format.js';
+import { element, tellTimes, timeElement } from './format.js';
 
 /**
  * From a new frame to a look at what was told of it, ms: frames come several times a second, and answers after them.
@@ -13,6 +14,8 @@ export class FiledQuestions {
   /** The stream that is shown. */
   #name = null;
   #timer = null;
+  /** By their ids, in their order: what is opened, or has the focus, stays while its question does. */
+  #shown = new Map();
 
   constructor(place) {
     this.#place = place;
@@ -41,12 +44,42 @@ export class FiledQuestions {
 
   #put(asked) {
     this.#place.hidden = asked.length === 0;
-    this.#list.replaceChildren(...asked.map(itemOf));
+    const before = [...this.#shown.keys()].join();
+    this.#shown = new Map(asked.map(({ id, question }) => [id, this.#shown.get(id) ?? new FiledQuestion(question)]));
+    for (const question of asked) this.#shown.get(question.id).show(question);
+    if ([...this.#shown.keys()].join() === before) return;
+    this.#list.replaceChildren(...[...this.#shown.values()].map(({ element }) => element));
   }
 }
 
-function itemOf({ question, state, error, answer, since_time: since }) {
-  const told = answer === null ? ['not answered yet'] : [answer, ' · since ', timeElement(since)];
-  const problem = error !== null ? ` · ${error.message}` : state === 'ended' ? ' · no longer asked' : '';
-  return element('li', {}, element('strong', { textContent: question }), ' ', ...told, problem);
+class FiledQuestion {
+  #newest = element('span');
+  #told = element('ol', { className: 'changes' });
+  #all = element('details', { hidden: true }, element('summary', { textContent: 'Answers' }), this.#told);
+  /** What is listed, to be listed anew only where it is another. */
+  #listed = '';
+
+  constructor(question) {
+    this.#all.firstChild.setAttribute('aria-label', `Answers to “${question}”, newest first`);
+    this.element = element('li', {}, element('strong', { textContent: question }), ' ', this.#newest, this.#all);
+  }
+
+  show({ state, error, answer, since_time: since, told }) {
+    const problem = error !== null ? ` · ${error.message}` : state === 'ended' ? ' · no longer asked' : '';
+    const newest =
+      answer === null
+        ? ['not answered yet']
+        : [answer, ' · since ', timeElement(since), ` · ${sureness(answer, told[0].confidence)}`];
+    this.#newest.replaceChildren(...newest, problem);
+    this.#all.hidden = told.length === 0;
+    tellTimes(this.#told);
+    const listed = told.map((one) => `${one.as_of_time} ${one.answer}`).join();
+    if (listed === this.#listed) return;
+    this.#listed = listed;
+    this.#told.replaceChildren(...told.map(itemOf));
+  }
+}
+
+function itemOf({ answer, as_of_time: time, confidence }) {
+  return element('li', {}, timeElement(time), ` ${answer} · ${sureness(answer, confidence)}`);
 }

@@ -1,5 +1,5 @@
 /** A question that is asked again as new frames come: its card shows the newest answer, and when it changed. */
-import { AnswerCard } from './answers.js';
+import { AnswerCard, mayBeGuess, sureness } from './answers.js';
 import { clock, element, timeElement } from './format.js';
 
 const MOST_CHANGES = 20;
@@ -30,9 +30,10 @@ export class StandingCard extends AnswerCard {
       this.figures.textContent = `${this.asked} · ${ASKED_AGAIN}`;
       return;
     }
-    const { status, yoco } = this.#shown;
+    const { answer, status, yoco } = this.#shown;
     const cut = status === 'incomplete' ? ' · cut at the length limit' : '';
-    this.figures.replaceChildren(`${this.asked} · since `, ...told(yoco), `, ${ASKED_AGAIN}${cut}`);
+    const sure = sureness(answer, yoco.confidence);
+    this.figures.replaceChildren(`${this.asked} · since `, ...told(yoco), `, ${ASKED_AGAIN} · ${sure}${cut}`);
   }
 
   /**
@@ -51,6 +52,7 @@ export class StandingCard extends AnswerCard {
     this.#shown = event;
     this.text.textContent = '';
     this.write(answer);
+    this.element.classList.toggle('guess', mayBeGuess(answer, yoco.confidence));
     this.changes.prepend(element('li', {}, ...told(yoco), ` ${answer}`));
     while (this.changes.children.length > MOST_CHANGES) this.changes.lastChild.remove();
     this.changes.hidden = this.changes.children.length < 2;

@@ -81,7 +81,7 @@ export class Notices {
     const asked = stream.standingQuestions.map((definition, i): FileQuestion => {
       const at = before.findIndex((question) => isDeepStrictEqual(question.definition, definition));
       const [same] = at < 0 ? [] : before.splice(at, 1);
-      return same ?? this.#newlyAsked(definition, `${stream.name}: standing_questions.${i}.webhook`);
+      return same ?? this.#newlyAsked(stream.name, definition, i);
     });
     for (const question of before) this.#askNoMore(stream, question);
     stood.asked = asked;
@@ -96,9 +96,10 @@ export class Notices {
     for (const question of begun) this.#ask(stream, question, stood);
   }
 
-  #newlyAsked(definition: StandingDefinition, where: string): FileQuestion {
+  /** The `i`th question of the stream's file. */
+  #newlyAsked(stream: string, definition: StandingDefinition, i: number): FileQuestion {
     const id = newId('standing');
-    const webhook = this.#webhookOf(definition.webhook, where);
+    const webhook = this.#webhookOf(stream, definition.webhook, `standing_questions.${i}.webhook`);
     return { id, definition, webhook, record: new StandingRecord(id, definition), asking: null };
   }
 
@@ -188,7 +189,8 @@ export class Notices {
           const told = changeJson(change);
           record.told(told);
           const { answer, previous, yoco } = told;
-          log.info?.({ ...about, answer, previous, at: yoco.as_of_time }, 'A standing question has a new answer.');
+          const { as_of_time: at, confidence } = yoco;
+          log.info?.({ ...about, answer, previous, at, confidence }, 'A standing question has a new answer.');
           const picture = pictured ? answerPicture(change.result, stream) : undefined;
           this.#tell(stream, asked, 'yoco.standing_question.answered', told, picture);
         },
@@ -242,20 +244,21 @@ export class Notices {
     }
   }
 
-  #webhookOf(definition: WebhookDefinition | undefined, where: string): Webhook | null {
+  /** `where`: its place in the stream's file. */
+  #webhookOf(stream: string, definition: WebhookDefinition | undefined, where: string): Webhook | null {
     if (definition === undefined) return null;
     const { url, secret_env: variable } = definition;
     const key = variable === undefined ? undefined : keyOf(process.env[variable] ?? '');
     if (key === null) {
       const expected = `"whsec_" and the base64 of at least ${KEY_BYTES} bytes, or as many of plain text`;
-      const detail = `${where}.secret_env: expected ${variable ?? 'it'} to hold ${expected}.`;
+      const detail = `${stream}: ${where}.secret_env: expected ${variable ?? 'it'} to hold ${expected}.`;
       throw new YocoError('definition_invalid', { param: 'standing_questions', detail });
     }
     return new Webhook({
       url,
       ...(key === undefined ? {} : { key }),
       onWarning: (message) => {
-        this.#limits.log.warn({}, message);
+        this.#limits.log.warn({ stream }, message);
       },
       onOutcome: (outcome, events) => {
         this.#metrics.sent(outcome, events);

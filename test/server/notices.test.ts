@@ -127,7 +127,9 @@ describe('A standing question of a stream’s file', () => {
     kitchen.says = 'no';
     await ask();
     await expect.poll(() => logged.length).toBe(1);
-    expect(logged).toMatchObject([['info', { stream: 'kitchen', answer: 'no', previous: null }, /new answer/]]);
+    expect(logged).toMatchObject([
+      ['info', { stream: 'kitchen', answer: 'no', previous: null, confidence: 0.75 }, /new answer/],
+    ]);
     expect(heard).toEqual([]);
   });
 
@@ -144,6 +146,13 @@ describe('A standing question of a stream’s file', () => {
     expect(standingDeleted.strict().parse(heard[1]?.event)).toEqual(heard[1]?.event);
     expect(heard[1]?.headers['webhook-signature']).toBeUndefined();
     expect(logged.at(-1)).toMatchObject(['warn', { code: 'stream_deleted' }, /was stopped/]);
+  });
+
+  it('says in the log which stream’s webhook is wrong', async () => {
+    answers = [400];
+    await ask({ webhook: { url } });
+    const warned = () => logged.filter(([, , message]) => message.startsWith('The webhook at 127.0.0.1'));
+    await expect.poll(warned).toMatchObject([['warn', { stream: 'kitchen' }, /400/]]);
   });
 
   it('needs the secret that its file names: else the service does not start', async () => {
