@@ -50,6 +50,8 @@ let status = null;
 let moment = null;
 let marked = null;
 let looking = 0;
+/** The stream that the page's address named when it was opened, until it is known whether there is one. */
+let linked = new URLSearchParams(location.search).get('stream');
 
 // --- Streams ---
 
@@ -85,14 +87,21 @@ async function loadStreams(wanted, before) {
   $('add-stream').hidden = $('remove-stream').hidden = !mayChange;
   const choose = [wanted, new URLSearchParams(location.search).get('stream'), $('stream').value, data[0]?.name];
   listNames(data, bundle);
-  const name = choose.find((candidate) => data.some((stream) => stream.name === candidate));
+  const isThere = (candidate) => data.some((stream) => stream.name === candidate);
+  const name = choose.find(isThere);
+  $('link-problem').textContent = linked && !isThere(linked) ? `There is no stream “${linked.slice(0, 64)}”.` : '';
+  if (name !== undefined) linked = null;
   if (name === undefined) showNoStream();
   else selectStream(name);
 }
 
 function listNames(streams, { streams_per_question: most }) {
   const chosen = $('stream').value;
-  $('stream').replaceChildren(...streams.map(({ name }) => element('option', { value: name, textContent: name })));
+  $('stream').replaceChildren(
+    ...streams.map(({ name, description }) =>
+      element('option', { value: name, textContent: name, title: description ?? '' }),
+    ),
+  );
   if (streams.some(({ name }) => name === chosen)) $('stream').value = chosen;
   offerAll(streams, most);
 }
@@ -102,6 +111,7 @@ function offerAll(streams, most) {
   const shown = streams.filter(({ last }) => last !== null).length;
   const tooMany = shown > most;
   $('all-choice').hidden = streams.length < 2;
+  $('all-words').textContent = `All streams (up to ${most})`;
   $('all-choice').title = tooMany ? `One question reads up to ${most} streams, and ${shown} have frames` : '';
   $('all-streams').disabled = tooMany;
   if ($('all-choice').hidden || tooMany) $('all-streams').checked = false;
@@ -123,6 +133,7 @@ function selectStream(name) {
   const address = new URL(location.href);
   address.searchParams.set('stream', name);
   history.replaceState(null, '', address);
+  document.title = `${name} – yoco-live`;
   status = null;
   picture.clear('Waiting for the first frame');
   $('remove-stream').disabled = false;
@@ -133,6 +144,8 @@ function selectStream(name) {
 
 function showNoStream() {
   status = null;
+  document.title = 'yoco-live';
+  $('description').hidden = true;
   filed.look(null);
   realtime.close();
   $('remove-stream').disabled = true;
@@ -156,6 +169,8 @@ function showStatus(next) {
   status = next;
   filed.look(next.name);
   const { first, last } = next;
+  $('description').hidden = !next.description;
+  $('fact-description').textContent = next.description ?? '';
   $('fact-source').textContent = next.source;
   // Of a source that plays again the error is that of before.
   const problem = TELLING_STATES.includes(next.state) ? next.error : null;
@@ -439,6 +454,8 @@ function showConnection(state, words = STATE_WORDS[state]) {
 function askForKey(problem) {
   // What is connected goes on with the key that it has.
   if (!realtime.isOpen) showConnection('closed', 'A key is needed');
+  // The dialog may be left.
+  if ($('picture').hidden) $('blank').textContent = 'A key is needed';
   showKeyDialog(problem);
 }
 
@@ -531,9 +548,15 @@ const evidence = new EvidenceDialog($('frame-dialog'), (span) => {
 
 // --- Controls ---
 
-$('stream').addEventListener('change', () => selectStream($('stream').value));
+$('stream').addEventListener('change', () => {
+  $('link-problem').textContent = '';
+  selectStream($('stream').value);
+});
 $('stream').addEventListener('focus', () => void refreshNames());
-$('add-stream').addEventListener('click', () => $('add-dialog').showModal());
+$('add-stream').addEventListener('click', () => {
+  $('add-problem').textContent = '';
+  $('add-dialog').showModal();
+});
 $('change-key').addEventListener('click', () => showKeyDialog(''));
 $('remove-stream').addEventListener('click', async () => {
   const name = $('stream').value;

@@ -31,6 +31,7 @@ import type {
 export class FakeStream implements LiveStream {
   readonly name: string;
   readonly pushable: boolean;
+  description: string | null = null;
   startedAtMs = Date.parse('2030-01-01T00:00:00Z');
   wallTimes: StreamStatus['wallTimes'] = 'live';
   firstMs: number | null = 0;
@@ -70,7 +71,7 @@ export class FakeStream implements LiveStream {
     return {
       name: this.name,
       source: this.pushable ? 'push' : 'rtsp://***@10.0.0.7/live',
-      description: null,
+      description: this.description,
       sourceStatus: { state: this.state, frames: this.#frames, dropped: 0, reconnects: 0, error: this.error },
       fps: this.fps,
       firstMs: this.firstMs,

@@ -280,7 +280,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
   it('says why all streams cannot be asked at once where more have frames than one question reads', async () => {
     for (const name of ['hall', 'yard']) live.streams.set(name, new FakeStream(name));
     await connect();
-    expect(await page.getByLabel('All streams').isDisabled()).toBe(true);
+    expect(await page.getByLabel('All streams (up to 3)').isDisabled()).toBe(true);
     expect(await page.locator('#all-choice').getAttribute('title')).toContain('up to 3 streams, and 4 have frames');
   });
 
@@ -406,6 +406,9 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.getByText('The source is not allowed by the configuration.').waitFor();
     await shoot('add');
     await page.getByLabel('Address of the camera or video').fill('rtsp://10.0.0.9/live');
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Add a stream' }).click();
+    expect(await page.locator('#add-problem').textContent()).toBe('');
     await page.getByRole('button', { name: 'Add', exact: true }).click();
     await expect.poll(() => page.getByLabel('Stream', { exact: true }).inputValue()).toBe('yard');
     await page.getByRole('button', { name: 'Remove this stream' }).click();
@@ -520,7 +523,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     const waiting = await keepAsking('Did it ring?');
     await waiting.getByText('door · asked again as new frames come').waitFor();
     expect(await answered.locator('.figures').textContent()).toMatch(
-      /^kitchen · since .*\(1:00\), asked again as new frames come$/,
+      /^kitchen · since .*\(1:00\), asked again as new frames come · confidence 0\.75$/,
     );
     await page.getByLabel('Stream', { exact: true }).selectOption('kitchen');
     await page.getByText('Connected', { exact: true }).waitFor();
@@ -638,12 +641,12 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.clock.fastForward('48:00:00');
     await expect.poll(() => change.textContent()).not.toBe(today);
     expect(await change.textContent()).toMatch(/\b(20)?30\b.* \(1:00\) no$/);
-    expect(await figures.textContent()).toMatch(/since .*\b(20)?30\b.* \(1:00\), asked again as new frames come$/);
+    expect(await figures.textContent()).toMatch(/since .*\b(20)?30\b.* \(1:00\), asked again as new frames come · /);
 
     kitchen.says = 'one and';
     kitchen.finish = 'length';
     kitchen.tick(61_000);
-    await figures.getByText('asked again as new frames come · cut at the length limit').waitFor();
+    await figures.getByText('asked again as new frames come · confidence 0.75 · cut at the length limit').waitFor();
     kitchen.state = 'ended';
     kitchen.changed();
     await figures.getByText('kitchen · the video has ended', { exact: true }).waitFor();
@@ -654,6 +657,12 @@ describe.skipIf(executablePath === undefined)('the page', () => {
   it('asks for a key where the service wants one', async () => {
     const locked = await startServer(live, { port: 0, apiKeys: [KEY], drainMs: 0 });
     await page.goto(`${locked.address}/`);
+    await page.locator('#key-dialog').waitFor();
+    await page.keyboard.press('Escape');
+    await page.locator('#key-dialog').waitFor({ state: 'hidden' });
+    expect(await page.locator('#blank').textContent()).toBe('A key is needed');
+    expect(await page.locator('#badge').textContent()).toBe('Waiting');
+    await page.getByRole('button', { name: 'Key', exact: true }).click();
     await page.getByLabel('API key').fill('wrong');
     await page.keyboard.press('Enter');
     await page.getByText('That key is not accepted.').waitFor();
@@ -738,9 +747,23 @@ describe.skipIf(executablePath === undefined)('the page', () => {
       kitchen.tick((kitchen.lastMs ?? 0) + 500);
       return filed.textContent();
     };
-    await expect.poll(shown, { timeout: 20_000, interval: 500 }).toMatch(/is there a dog\? no · since .*:\d\d/);
+    await expect
+      .poll(shown, { timeout: 20_000, interval: 500 })
+      .toMatch(/is there a dog\? no · since .*:\d\d.* · confidence 0\.75/);
+    await filed.getByText('Answers').click();
+    await filed.locator('summary').focus();
+    expect(await filed.locator('li li').allTextContents()).toEqual([expect.stringMatching(/ no · confidence 0\.75$/)]);
     kitchen.says = 'yes';
-    await expect.poll(shown, { timeout: 20_000, interval: 500 }).toMatch(/is there a dog\? yes · since .*:\d\d/);
+    kitchen.confidence = 0.41;
+    await expect
+      .poll(shown, { timeout: 20_000, interval: 500 })
+      .toMatch(/is there a dog\? yes · since .*:\d\d.* · confidence 0\.41, a guess/);
+    // What is open, and where the focus is, stays.
+    expect(await filed.locator('li li:visible').allTextContents()).toEqual([
+      expect.stringMatching(/ yes · confidence 0\.41, a guess$/),
+      expect.stringMatching(/ no · confidence 0\.75$/),
+    ]);
+    expect(await page.locator(':focus').textContent()).toBe('Answers');
     await shoot('filed');
     await page.locator('#stream').selectOption('door');
     await filed.waitFor({ state: 'hidden' });
@@ -765,6 +788,49 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await enter(KEY);
     for (const button of changes) await button.waitFor();
     await locked.close();
+  });
+
+  it('tells what a stream is: its description, and its name in the title of the page', async () => {
+    live.stream('kitchen').description = 'The one with the window';
+    await connect();
+    const description = page.locator('#description');
+    await description.getByText('The one with the window').waitFor();
+    expect(await page.title()).toBe('kitchen – yoco-live');
+    expect(await page.locator('#stream option').first().getAttribute('title')).toBe('The one with the window');
+    await page.getByLabel('Stream', { exact: true }).selectOption('door');
+    await description.waitFor({ state: 'hidden' });
+    expect(await page.title()).toBe('door – yoco-live');
+  });
+
+  it('says that there is no stream where a link names none, until one is chosen', async () => {
+    await page.goto(`${server.address}/?stream=nosuch`);
+    await page.getByText('There is no stream “nosuch”.').waitFor();
+    await page.getByText('Connected', { exact: true }).waitFor();
+    expect(await page.getByLabel('Stream', { exact: true }).inputValue()).toBe('kitchen');
+    await page.getByLabel('Stream', { exact: true }).selectOption('door');
+    expect(await page.locator('#link-problem').textContent()).toBe('');
+    // One that goes while it is looked at was no link.
+    await live.delete('door');
+    await expect.poll(() => page.getByLabel('Stream', { exact: true }).inputValue()).toBe('kitchen');
+    expect(await page.locator('#link-problem').textContent()).toBe('');
+  });
+
+  it('reaches all that stands under the picture in a low window, however many answers there are', async () => {
+    await page.setViewportSize({ width: 1280, height: 560 });
+    await connect();
+    for (let i = 0; i < 8; i++) await ask(`What is ${i}?`);
+    await expect.poll(() => page.locator('.answer[data-state=done]').count()).toBe(8);
+    const button = page.getByRole('button', { name: 'Remove this stream' });
+    const bottom = async (): Promise<number> => {
+      const box = await button.boundingBox();
+      return (box?.y ?? Infinity) + (box?.height ?? 0);
+    };
+    expect(await bottom()).toBeGreaterThan(560);
+    await page.locator('#screen').hover();
+    await page.mouse.wheel(0, 400);
+    await expect.poll(bottom).toBeLessThanOrEqual(560);
+    await shoot('low');
+    await page.setViewportSize({ width: 1280, height: 860 });
   });
 
   it('fits a narrow window, light and dark, and every control has a name', async () => {
