@@ -14,6 +14,7 @@ interface Flags {
 
 const stream = z.object({
   name: z.string(),
+  description: z.string().nullish(),
   state: z.string(),
   error: z.object({ code: z.string() }).nullable(),
   frames: z.number(),
@@ -28,7 +29,9 @@ type Stream = z.output<typeof stream>;
 export function addList(program: Command): void {
   const command = program
     .command('list')
-    .description('list the streams of a running service: state, frames, how old the newest is, what is kept, memory');
+    .description(
+      'list the streams of a running service: state, frames, how old the newest is, what is kept, memory, description',
+    );
   serviceOptions(command).action(async ({ json, ...flags }: Flags) => {
     const { answer, atMs } = await lookAt(serverOf(flags), '/v1/streams');
     const list = z.object({ data: z.array(stream) }).safeParse(answer);
@@ -55,6 +58,8 @@ function columns(stream: Stream, atMs: number): string[] {
     newestText(stream, atMs),
     kept,
     `${(cache.bytes / 2 ** 20).toFixed(1)} of ${Math.round(cache.limit_bytes / 2 ** 20)} MB`,
+    // A line each.
+    (stream.description ?? '').replace(/\s+/g, ' '),
   ];
 }
 

@@ -38,11 +38,12 @@ const command = (...args: string[]) => run(args, { YOCO_SERVER: server.address, 
 
 describe('list', () => {
   test(
-    'shows each stream in a line: its state and why, its frames, how old the newest is, what is kept, and its memory',
+    'shows each stream in a line: its state and why, its frames, how old the newest is, what is kept, its memory, and what it is',
     async () => {
       age(kitchen, 3.5 * HOUR_MS);
       kitchen.state = 'reconnecting';
       kitchen.error = { code: 'source_unreachable', message: 'The source cannot be reached.' };
+      door.description = 'Front\ndoor';
       [door.firstMs, door.lastMs] = [null, null];
       // Of a source that plays again it is that of before.
       door.error = { code: 'source_silent', message: 'The source sent no frame for too long.' };
@@ -50,7 +51,7 @@ describe('list', () => {
       expect(await run(['list'], { YOCO_SERVER: server.address, YOCO_API_KEY: KEY, YOCO_TIME_ZONE: 'UTC' })).toEqual({
         status: 0,
         stdout:
-          'door     playing                            121 frames  nothing kept                              1.2 of 488 MB\n' +
+          'door     playing                            121 frames  nothing kept                              1.2 of 488 MB  Front door\n' +
           'kitchen  reconnecting (source_unreachable)  121 frames  newest 3 h old                 0:00-1:00  1.2 of 488 MB\n' +
           'tape     ended                              121 frames  newest of 2030-01-01 00:01:00  0:00-1:00  1.2 of 488 MB\n',
         stderr: '',
