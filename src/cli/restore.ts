@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { clockText } from '../clock-text.ts';
+import { YocoError } from '../errors.ts';
 import { callService, serviceOptions } from './http-client.ts';
 import { serverOf } from './service-address.ts';
 import { isAddress } from './source-argument.ts';
@@ -26,6 +27,9 @@ export function addRestore(program: Command): void {
       restore,
       ...(name === undefined ? {} : { name }),
       ...(source === undefined ? {} : { source: isAddress(source) ? { url: source } : { file: source } }),
+    }).catch((error: unknown) => {
+      const isTaken = error instanceof YocoError && error.code === 'stream_exists';
+      throw isTaken ? new YocoError(error.code, { detail: `${error.detail} Give another with --name.`.trim() }) : error;
     });
     if (json === true) {
       process.stdout.write(`${JSON.stringify(stream)}\n`);

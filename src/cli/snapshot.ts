@@ -49,9 +49,13 @@ export function addSnapshots(program: Command): void {
     }
     if (files.length > 0) return;
     const list = await callService(serverOf(flags), 'GET', '/v1/snapshots');
-    if (json === true) process.stdout.write(`${JSON.stringify(list)}\n`);
-    else
-      for (const one of z.object({ data: z.array(snapshot) }).parse(list).data) process.stdout.write(`${line(one)}\n`);
+    if (json === true) {
+      process.stdout.write(`${JSON.stringify(list)}\n`);
+      return;
+    }
+    const { data } = z.object({ data: z.array(snapshot) }).parse(list);
+    for (const one of data) process.stdout.write(`${line(one)}\n`);
+    if (data.length === 0) process.stderr.write('There are no snapshots.\n');
   });
 }
 

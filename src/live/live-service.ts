@@ -99,7 +99,9 @@ export class Streams implements LiveService {
     const allowed = checkSource(parseDefinition(completed), origin, policy);
     const { name, restore, keep } = allowed;
     this.#checkMemory(allowed);
-    if (this.#streams.has(name) || this.#restoring.has(name)) throw new YocoError('stream_exists', { param: 'name' });
+    if (this.#streams.has(name) || this.#restoring.has(name)) {
+      throw new YocoError('stream_exists', { param: 'name', detail: `The name was "${name}".` });
+    }
     if (this.#streams.size + this.#restoring.size >= maxStreams) {
       throw new YocoError('stream_limit', { detail: `The limit is ${maxStreams}.` });
     }

@@ -154,11 +154,11 @@ export class SnapshotFolder {
    */
   async delete(file: string): Promise<void> {
     const target = this.pathOf(file, 'file');
-    if ((await this.#look(file)) === null) throw new YocoError('snapshot_not_found', { param: 'file' });
+    if ((await this.#look(file)) === null) throw notThere(file, 'file');
     try {
       await rm(target, { force: true });
     } catch (cause) {
-      const detail = `It cannot be removed (${systemReason(cause)}).`;
+      const detail = `It cannot be removed (${systemReason(cause)}). The name was "${file}".`;
       throw new YocoError('snapshot_failed', { param: 'file', detail, cause });
     }
   }
@@ -224,7 +224,10 @@ export class SnapshotFolder {
     const target = this.pathOf(parsed.data, 'restore');
     const { stream, fps, limitBytes, mergeBelow } = await readSnapshot(target, (reader) =>
       Promise.resolve(reader.summary),
-    );
+    ).catch((error: unknown) => {
+      const isMissing = error instanceof YocoError && error.code === 'snapshot_not_found' && error.detail === '';
+      throw isMissing ? notThere(parsed.data, 'restore', error.cause) : error;
+    });
     const own = definition as { readonly sampling?: unknown; readonly memory?: unknown };
     const memory = { limit_mb: Math.max(16, Math.ceil(limitBytes / 2 ** 20)), merge_below: mergeBelow };
     return {
@@ -235,6 +238,10 @@ export class SnapshotFolder {
     };
   }
 }
+
+/** That there is no snapshot of this name, which a request for several does not tell from the others. */
+const notThere = (file: string, param: string, cause?: unknown): YocoError =>
+  new YocoError('snapshot_not_found', { param, detail: `The name was "${file}".`, cause });
 
 /** Frames of a snapshot, by its beginning; none of what is not there, or cannot be read. */
 const framesIn = (file: string): Promise<number> =>

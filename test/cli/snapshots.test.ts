@@ -90,10 +90,15 @@ test(
       'unauthorized',
       'service_unreachable',
     ]);
+    for (const { stderr } of refused.slice(1, 3)) expect(stderr).toContain('The name was "none.snap".');
+    const taken = await command(second.address, 'restore', 'door.snap');
+    expect(taken.stderr).toMatch(/The name was "door"\. Give another with --name\. \(stream_exists\)\n$/);
 
     const gone = await command(second.address, 'snapshots', '--delete', 'door.snap');
     expect(gone).toMatchObject({ status: 0, stdout: 'door.snap is deleted\n', stderr: '' });
     expect(await readdir(path.join(place.folder, 'kept'))).toEqual([]);
+    const none = await command(second.address, 'snapshots');
+    expect(none).toMatchObject({ status: 0, stdout: '', stderr: 'There are no snapshots.\n' });
   },
   SLOW,
 );
