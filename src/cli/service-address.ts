@@ -15,6 +15,10 @@ const UNKNOWN_ISSUER = [
 ];
 /** What else a certificate is refused for. */
 const BAD_CERTIFICATE = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID', 'ERR_TLS_CERT_ALTNAME_INVALID'];
+/** What is told of a service without TLS that is asked for it, by `fetch` and by `ws`. */
+const NO_TLS = ['ERR_SSL_WRONG_VERSION_NUMBER', 'EPROTO'];
+/** The same of one that takes nothing but TLS, and of one that goes away. */
+const HUNG_UP = ['UND_ERR_SOCKET', 'ECONNRESET'];
 
 /** `--server`, as every command has it that talks to a service. */
 export function serverOption(command: Command): Command {
@@ -43,8 +47,8 @@ export function endpoint(server: string, path: string): URL {
 }
 
 /**
- * `service_unreachable` that says where nobody answers, or whose certificate is refused, and why, by the system's name
- * for it.
+ * `service_unreachable` that says where nobody answers, or whose certificate is refused, or that https was asked where
+ * http is spoken, or the other way round; and why, by the system's name for it.
  */
 export function noAnswer(server: string, cause: unknown): YocoError {
   const reason = systemCode(cause);
@@ -56,6 +60,11 @@ export function noAnswer(server: string, cause: unknown): YocoError {
       detail: `The certificate at ${server} is refused${why}.${help}`,
       cause,
     });
+  }
+  const isHttps = /^https:/i.test(server);
+  if ((isHttps ? NO_TLS : HUNG_UP).includes(reason ?? '')) {
+    const how = isHttps ? `speaks no TLS${why}: try http` : `ends the connection${why}: try https`;
+    return new YocoError('service_unreachable', { detail: `What answers at ${server} ${how}.`, cause });
   }
   return new YocoError('service_unreachable', { detail: `No service answers at ${server}${why}.`, cause });
 }

@@ -142,6 +142,23 @@ test('A certificate that is not known is told as such, with the variable that ma
   }
 });
 
+test('A service that is asked over https and speaks http, or the other way round, is told as such', async () => {
+  const made = await generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec' });
+  const server = createTlsServer({ key: made.private, cert: made.cert });
+  servers.push(server.listen(0, '127.0.0.1'));
+  await once(server, 'listening');
+  const [tls, plain] = [(server.address() as AddressInfo).port, new URL(await serve({})).port];
+  for (const [address, how] of [
+    [`https://127.0.0.1:${plain}`, /^What answers at https:\S+ speaks no TLS \(E\w+\): try http\.$/],
+    [`http://127.0.0.1:${tls}`, /^What answers at http:\S+ ends the connection \(\w+\): try https\.$/],
+  ] as const) {
+    for (const ask of [() => streamNames(address), () => RealtimeClient.connect({ server: address, stream: 'door' })]) {
+      const detail = expect.stringMatching(how) as string;
+      await expect(ask()).rejects.toMatchObject({ code: 'service_unreachable', detail });
+    }
+  }
+});
+
 describe('A service behind a path of a proxy', () => {
   test(
     'is asked there, over HTTP and over WebSocket',
