@@ -164,17 +164,21 @@ export function engineConfig(config: Config) {
   return { bundle, device, deviceBytes: deviceMb * 2 ** 20, ...(threads === undefined ? {} : { threads }) };
 }
 
-/** Throws `config_invalid` that names the key, and the environment variable if it came from one; never its value. */
+/**
+ * `defaults`: in the place of the settings' own. Throws `config_invalid` that names the key, and the environment
+ * variable if it came from one; never its value.
+ */
 export async function readConfig(
   flags: ConfigInput,
   env: NodeJS.ProcessEnv = process.env,
   file: string | undefined = env['YOCO_CONFIG']?.trim(),
+  defaults: ConfigInput = {},
 ): Promise<Config> {
   const fromFile = file === undefined || file === '' ? {} : await readConfigFile(file);
   const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
   const { input, variables: all } = configFromEnvironment(env);
   const variables = new Map([...all].filter(([key]) => !Object.hasOwn(given, key)));
-  const parsed = schema.safeParse({ ...fromFile, ...input, ...given });
+  const parsed = schema.safeParse({ ...defaults, ...fromFile, ...input, ...given });
   if (parsed.success) return { ...parsed.data, variables };
   const issue = parsed.error.issues[0];
   const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;

@@ -35,6 +35,11 @@ describe('What Kubernetes puts into a pod', () => {
     expect((await readConfig({}, { YOCO_PORT: 'udp://10.96.0.7:5000' })).port).toBe(8080);
   });
 
+  test('stands before a default, that of the one who reads too', async () => {
+    expect((await readConfig({}, {}, undefined, { port: 0 })).port).toBe(0);
+    expect((await readConfig({}, { YOCO_PORT: '9000' }, undefined, { port: 0 })).port).toBe(9000);
+  });
+
   test('may have blanks and the line ends of Windows around its value', async () => {
     const { snapshots, port, host } = await readConfig(
       {},

@@ -26,7 +26,8 @@ export function addDemo(program: Command): void {
     .option('--port <number>', 'port to listen on; 0 takes a free one')
     .action(async (flags: { once?: true; port?: string }) => {
       const stop = stopSignal();
-      const config = await readConfig({ port: flags.port ?? (flags.once === true ? 0 : undefined), log_level: 'warn' });
+      const defaults = flags.once === true ? { port: 0 } : {};
+      const config = await readConfig({ port: flags.port, log_level: 'warn' }, undefined, undefined, defaults);
       const warn = (_fields: object, message: string): void => void process.stderr.write(`${message}\n`);
       const clip = await readDefinition(path.join(PACKAGE_ROOT, 'streams', `${STREAM}.yaml`));
       const service = await startService(alone(config), [clip], { warn, error: warn }, stop);

@@ -345,7 +345,7 @@ export async function readDefinition(path: string): Promise<StreamDefinition> {
     // What is said of YAML quotes the line, which may hold a password.
     const [reason = ''] = cause instanceof Error ? cause.message.split('\n') : [];
     const kept = cause instanceof YAMLError ? {} : { cause };
-    throw new YocoError('definition_invalid', { detail: `${file}: ${redact(reason)}`, ...kept });
+    throw new YocoError('definition_invalid', { detail: `${file}: ${redact(reason).replace(/:$/, '.')}`, ...kept });
   }
   let definition: StreamDefinition;
   try {

@@ -709,13 +709,14 @@ describe('demo', () => {
         STREAMS: '/nowhere',
         HOST: '0.0.0.0',
         ALLOWED_ORIGINS: 'not an origin',
+        PORT: String(await freePort()),
       };
       const env = Object.fromEntries(Object.entries(configured).map(([name, value]) => [`YOCO_${name}`, value]));
       const demo = start(['demo', '--once'], env);
       running.push(demo);
       const [, address = ''] = await demo.wrote(/The page: {2}(http:\S+)\//);
       const children = await descendants(demo.child.pid ?? 0);
-      expect(new URL(address).hostname).toBe('127.0.0.1');
+      expect(new URL(address).host).toBe(`127.0.0.1:${configured.PORT}`);
       const { status, stdout, stderr } = await demo.ended;
       expect([status, stderr]).toEqual([0, '']);
       for (const question of ['What is shown now?', 'What was shown first?']) expect(stdout).toContain(question);

@@ -236,7 +236,7 @@ describe('A definition', () => {
       await writeFile(file, `source:\n  ${line}\n`);
       const error: unknown = await readDefinition(file).catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ code: 'definition_invalid' });
-      expect((error as Error).message).toMatch(/door\.yaml: .*line \d/);
+      expect((error as Error).message).toMatch(/door\.yaml: .*line \d+, column \d+\.$/);
       expect(inspect(error, { depth: Infinity })).not.toContain('SEKRET');
     },
   );
