@@ -826,6 +826,9 @@ describe.skipIf(executablePath === undefined)('the page', () => {
       return (box?.y ?? Infinity) + (box?.height ?? 0);
     };
     expect(await bottom()).toBeGreaterThan(560);
+    const [screen, timeline] = [await page.locator('#screen').boundingBox(), page.locator('.timeline')];
+    const screenEnd = (screen?.y ?? Infinity) + (screen?.height ?? 0);
+    expect((await timeline.boundingBox())?.y).toBeGreaterThanOrEqual(screenEnd);
     await page.locator('#screen').hover();
     await page.mouse.wheel(0, 400);
     await expect.poll(bottom).toBeLessThanOrEqual(560);
