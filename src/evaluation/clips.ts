@@ -3,6 +3,7 @@ import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { YocoError } from '../errors.ts';
 import type { Streams } from '../live/live-service.ts';
+import { answerUnlessRefused } from './refusal.ts';
 import { withWholeStream } from './arrival.ts';
 import { CLIP_QUESTIONS, type ClipKind, type ClipQuestion } from './clip-questions.ts';
 import { confidenceReport, type ConfidenceReport } from './confidence.ts';
@@ -105,7 +106,8 @@ async function askAbout(live: Streams, file: string, questions: readonly ClipQue
       const answers: ClipAnswer[] = [];
       for (const question of questions) {
         const asOfMs = Math.min(question.asOfS === undefined ? Infinity : question.asOfS * 1000, lastMs ?? 0);
-        const { text, confidence } = await stream.converse().ask(question.text, { asOfMs }).result;
+        const ask = () => stream.converse().ask(question.text, { asOfMs }).result;
+        const { text, confidence } = (await answerUnlessRefused(ask)) ?? { text: '', confidence: 0 };
         answers.push({ question: question.text, answer: text, right: isClipAnswerRight(question, text), confidence });
       }
       return answers;

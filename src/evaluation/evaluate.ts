@@ -30,6 +30,7 @@ import { QUESTIONS_AT_ONCE } from './options.ts';
 import { type PlannedStream, planStreams } from './plan.ts';
 import { BORDER_MS, makePlaylist, type Playlist, type Span } from './playlist.ts';
 import { type EvaluationQuestion, RECALL } from './questions.ts';
+import { answerUnlessRefused } from './refusal.ts';
 import { makeReturns } from './returns.ts';
 import { randomOfStream, shuffle, type Random } from './random.ts';
 import { type Evaluation, makeReport } from './report.ts';
@@ -80,7 +81,7 @@ interface AskedQuestion {
  * measured besides right and wrong is another for the same options: right and wrong are told anew from the answers that
  * are kept.
  */
-const VERSION = 4;
+const VERSION = 5;
 const LEAST_LABELS = 8;
 const CHANGES_BRANCH = 1;
 const KINDS_BRANCH = 2;
@@ -273,8 +274,17 @@ class Run {
     // The frame at the cut may be of both pictures.
     const fromMs = (spans.at(-1)?.startMs ?? 0) + BORDER_MS / 2;
     return withFramesFrom(this.#replay(`${name}-emptied`), stream, fromMs, async (short) =>
-      controlsOf(await askAll((question) => this.#ask(short, question), asked)),
+      this.#askOfWhatIsLeft(short, asked),
     );
+  }
+
+  /** A question about a time of which nothing is left is refused, and so not answered. */
+  async #askOfWhatIsLeft(stream: SourceStream, questions: readonly EvaluationQuestion[]): Promise<Control[]> {
+    const ask = async (question: EvaluationQuestion): Promise<Control> => {
+      const asked = await answerUnlessRefused(() => this.#ask(stream, question));
+      return controlOf(question, asked?.result.text ?? '');
+    };
+    return askAll(ask, questions);
   }
 
   async #shuffled({ spans, questions }: Playlist, random: Random): Promise<Control[]> {
@@ -288,7 +298,7 @@ class Run {
   ): Promise<Control[]> {
     const asked = nowOrRecall(questions);
     return withLastFrames(this.#replay(`${name}-last`), stream, asked, async (short, mine) =>
-      controlsOf(await askAll((question) => this.#ask(short, question), mine)),
+      this.#askOfWhatIsLeft(short, mine),
     );
   }
 
@@ -341,11 +351,11 @@ function recallAmong(questions: readonly EvaluationQuestion[]): EvaluationQuesti
   return questions.filter(({ task }) => RECALL.includes(task));
 }
 
-async function askAll(
-  ask: (question: EvaluationQuestion) => Promise<AskedQuestion>,
+async function askAll<T>(
+  ask: (question: EvaluationQuestion) => Promise<T>,
   questions: readonly EvaluationQuestion[],
-): Promise<AskedQuestion[]> {
-  const asked: AskedQuestion[] = [];
+): Promise<T[]> {
+  const asked: T[] = [];
   for (let i = 0; i < questions.length; i += QUESTIONS_AT_ONCE) {
     asked.push(...(await Promise.all(questions.slice(i, i + QUESTIONS_AT_ONCE).map(ask))));
   }
