@@ -11,7 +11,20 @@ const UNFINISHED = /\bc(?:a(?:m(?:e(?:r(?:a(?: \d*)?)?)?)?)?)?$/;
 const THINGS = [
   ...['doors?', 'doorway', 'gates?', 'windows?', 'lights?', 'lamps?', 'bells?', 'doorbell', 'steps', 'stairs', 'porch'],
   ...['walls?', 'fences?', 'floors?', 'rooms?', 'roof', 'lawn', 'garden', 'entrance', 'exit', 'corner', 'pages?'],
-  ...['tables?', 'desks?', 'counters?', 'seats?', 'rows?', 'wheels?', 'bumper', 'half', 'part', 'sides?', 'end', 'edge'],
+  ...[
+    'tables?',
+    'desks?',
+    'counters?',
+    'seats?',
+    'rows?',
+    'wheels?',
+    'bumper',
+    'half',
+    'part',
+    'sides?',
+    'end',
+    'edge',
+  ],
 ].join('|');
 /** "The front door", "in front of", "the back of": the words of people, which happen to be names. */
 const NOT_IN_WORDS = `(?! of\\b)(?<!\\bin front)(?<!\\b(?:the|a|an) [\\w-]*(?= (?:${THINGS})\\b))`;

@@ -35,7 +35,7 @@ export class StreamConversation implements Conversation {
   #busy = false;
 
   /**
-   * `timeZone`: of the times of the day in questions; default: that of the process. `anyOf`: nobody named the streams,
+   * `timeZone`: of the times of day in questions; default: that of the process. `anyOf`: nobody named the streams,
    * and one that keeps nothing of what a question is about is left out.
    */
   constructor(engine: Engine, streams: readonly ConversationStream[], timeZone?: string, anyOf = false) {

@@ -71,7 +71,7 @@ function beginsOf({ sinceMs, sinceWallMs }: Wanted, clocks: readonly StreamStatu
 }
 
 /**
- * Why a question that names times of the day can have no answer: nobody said of a recording when it was made. Null of
+ * Why a question that names times of day can have no answer: nobody said of a recording when it was made. Null of
  * any other.
  */
 export function withoutDate(question: string, clocks: readonly StreamStatus[]): YocoError | null {
@@ -79,7 +79,7 @@ export function withoutDate(question: string, clocks: readonly StreamStatus[]): 
   if (undated === undefined || !namesTimeOfDay(question)) return null;
   const which = clocks.length === 1 ? 'the recording' : `the recording "${undated.name}"`;
   const detail =
-    `The question names a time of the day, and when ${which} was made is not known: give source.recorded_at in the definition of a file ` +
+    `The question names a time of day, and when ${which} was made is not known: give source.recorded_at in the definition of a file ` +
     '(--recorded-at with watch of one file), the wall time of its first frame.';
   return new YocoError('time_out_of_range', { param: 'question', detail });
 }

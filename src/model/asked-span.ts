@@ -46,7 +46,7 @@ export interface Asking {
   readonly momentMs: number;
   readonly startedAtMs: number;
   readonly nowMs: number;
-  /** That of the times of the day (see `time-zone.ts`); default: that of the process. */
+  /** That of the times of day (see `time-zone.ts`); default: that of the process. */
   readonly timeZone?: string | undefined;
 }
 
@@ -286,7 +286,7 @@ export function lookBack(question: string): { readonly backMs: number; readonly 
   return { backMs: lengthMs(named.parts[0] ?? ''), question: named.question };
 }
 
-/** Beside times of the day: the first of "between 10 and 5 minutes ago" is a bare number. */
+/** Beside times of day: the first of "between 10 and 5 minutes ago" is a bare number. */
 const INSTANT = new RegExp(`ago$|^now$|^${BARE_NUMBER}$`, 'i');
 const BARE = new RegExp(`^${BARE_NUMBER}$`, 'i');
 
@@ -384,7 +384,7 @@ export function withoutZones(question: string, zones: readonly string[]): string
 }
 
 /**
- * Whether a question names a moment or a part by times of the day, which mean nothing of a stream whose wall times
+ * Whether a question names a moment or a part by times of day, which mean nothing of a stream whose wall times
  * nobody knows.
  */
 export function namesTimeOfDay(question: string): boolean {
@@ -398,14 +398,14 @@ export function namesTimeOfDay(question: string): boolean {
  */
 export function spanOfInstants(question: string, asking: Asking): AskedSpan | null {
   const parts = namedPart(question)?.parts ?? [];
-  // The second of "between 8 am and 9:30" is a time of the day as the first is.
+  // The second of "between 8 am and 9:30" is a time of day as the first is.
   const ofDay = parts.some(isTimeOfDay);
   return parts.every((part) => isTimeOfDay(part) || isPartOfDay(part) || INSTANT.test(part) || (ofDay && isHour(part)))
     ? askedSpan(question, asking)
     : null;
 }
 
-/** `9:30`, which is a time of the day beside one. */
+/** `9:30`, which is a time of day beside one. */
 const isHour = (text: string): boolean => /^\d{1,2}(?::\d\d){1,2}$/.test(text);
 
 function lies(inner: RegExpMatchArray, outer: RegExpMatchArray): boolean {

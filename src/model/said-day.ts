@@ -50,7 +50,7 @@ const IN_MONTH = `(?:(?:the )?(?:${NTH}|\\d{1,2})(?: of)? ${MONTH}\\b|${MONTH} (
 export const DATE = `(?:\\d{4}-\\d\\d-\\d\\d|${IN_MONTH}|${NTH_ALONE})`;
 const DATED = `(?:${WEEKDAY},? )?${DATE}`;
 
-/** Beside a time of the day these are surely days; longer ones come first. */
+/** Beside a time of day these are surely days; longer ones come first. */
 const DAYS = [
   'this (?:morning|afternoon|evening)',
   'tonight',

@@ -1,5 +1,5 @@
 /**
- * "9 pm", "7:30 this morning", "yesterday": times of the day as people say them, by the clocks of a time zone (default:
+ * "9 pm", "7:30 this morning", "yesterday": times of day as people say them, by the clocks of a time zone (default:
  * that of the process). Wall times in ms since 1970.
  */
 import { clockAt, instantAt } from '../time-zone.ts';
@@ -97,7 +97,7 @@ export function dayBesideTime(
 }
 
 /**
- * From one time of the day to another, of which the one that says less takes over what the other says: "between 8:00
+ * From one time of day to another, of which the one that says less takes over what the other says: "between 8:00
  * and 9:00 am", "between 8 am and 9 am yesterday".
  */
 export function timesOfDay(

@@ -101,7 +101,7 @@ describe('Before anything is started', () => {
   );
 });
 
-describe('A question that names a time of the day', () => {
+describe('A question that names a time of day', () => {
   const QUESTION = 'Was there a dog after 9 pm?';
 
   test(

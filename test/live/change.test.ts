@@ -87,7 +87,7 @@ test('A recording that has failed after frames of it is not: its first frame was
   expect(stream.status()).toMatchObject({ description: 'Monday', firstMs: 0, sourceStatus: { state: 'failed' } });
 });
 
-test('A camera in the place of a recording of no date is of now: its times of the day can be asked about', async () => {
+test('A camera in the place of a recording of no date is of now: its times of day can be asked about', async () => {
   const file = await clips.make('undated.mp4', ...testPicture(1, 10));
   const stream = await live.create({ name: 'door', source: { file, pace: 'fastest' } }, 'operator');
   await stream.ended();

@@ -257,7 +257,7 @@ describe('A question that names a moment of the day', () => {
   });
 });
 
-describe('A question that names a time of the day of a recording', () => {
+describe('A question that names a time of day of a recording', () => {
   const recorded = Date.parse('2026-01-05T19:30:00Z');
   /** Two hours, from half past eight in the evening on in Berlin. */
   const tape = { ...clock('tape', 0, 7_200_000), startedAtMs: recorded };

@@ -354,7 +354,7 @@ describe('A recording', () => {
     expect((await play({ loop: true })).status().wallTimes).toBe('live');
   });
 
-  test('is asked by them about times of the day', async () => {
+  test('is asked by them about times of day', async () => {
     const stream = await play(recorded);
     await stream.ended();
     const ask = vi.spyOn(live.engine, 'ask');

@@ -89,7 +89,7 @@ describe('A question that names times of the clock', () => {
   });
 });
 
-describe('A question that names times of the day, on the 29th at 16:00', () => {
+describe('A question that names times of day, on the 29th at 16:00', () => {
   test.each([
     ['was anyone here after 9 am?', at(29, 9), null, 'was anyone here?'],
     ['Was anyone at the door after 9:00 pm?', at(28, 21), null, 'Was anyone at the door?'],
@@ -282,7 +282,7 @@ describe('In a time zone of its own, a question', () => {
   });
 });
 
-describe('A time of the day', () => {
+describe('A time of day', () => {
   test.each([
     'was there a dog after 9 pm?',
     'any dog between 8 and 9 am',
