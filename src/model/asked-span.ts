@@ -53,7 +53,9 @@ export interface Asking {
 type Times = Omit<AskedSpan, 'question'>;
 
 interface Phrase {
-  /** A word of it: the expressions are long, and V8 takes a second to compile them all, anew when they were not used. */
+  /**
+   * A word of it: the expressions are long, and V8 takes a second to compile them all, anew when they were not used.
+   */
   readonly word: RegExp;
   readonly said: RegExp;
   /** Questions in which these words mean something else. */

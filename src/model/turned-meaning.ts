@@ -1,6 +1,6 @@
 /**
- * What stands beside a time in a question and turns what it means: "except in the last hour", "just before 1:42", "is the
- * car that came at 9 am still there?". Where it does, the time is no part that is asked about.
+ * What stands beside a time in a question and turns what it means: "except in the last hour", "just before 1:42", "is
+ * the car that came at 9 am still there?". Where it does, the time is no part that is asked about.
  */
 import { DAY } from './said-day.ts';
 import { LENGTH, ONE } from './said-time.ts';

@@ -39,7 +39,9 @@ standing_questions:
   const args = ['serve', '--port', '0', '--streams', streams, '--bundle', TINY_BUNDLE];
   const service = start(args, { DOOR_SECRET: 'a-secret-of-the-tests' });
   place.running.push(service);
-  await service.wrote(/"stream":"door","question":"What is shown now\?","answer":".*","confidence":[\d.]+,"msg":"A standing question has/);
+  await service.wrote(
+    /"stream":"door","question":"What is shown now\?","answer":".*","confidence":[\d.]+,"msg":"A standing question has/,
+  );
   const told = (stream: string): Record<string, unknown>[] =>
     bodies.map((body) => JSON.parse(body) as Record<string, unknown>).filter((event) => event['stream'] === stream);
   await expect.poll(() => told('door').length, { timeout: 30_000 }).toBeGreaterThan(0);

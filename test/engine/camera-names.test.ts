@@ -45,7 +45,11 @@ describe('Names in a question become numbers', () => {
     ['what does the yard look like?', ['front', 'yard'], 'what does the camera 2 look like?'],
     ['is the yard clear?', ['front', 'yard'], 'is the camera 2 clear?'],
     ['was anyone in the yard 10 minutes ago?', ['front', 'yard'], 'was anyone in the camera 2 10 minutes ago?'],
-    ['more dogs in the yard than in the street?', ['yard', 'street'], 'more dogs in the camera 1 than in the camera 2?'],
+    [
+      'more dogs in the yard than in the street?',
+      ['yard', 'street'],
+      'more dogs in the camera 1 than in the camera 2?',
+    ],
     ['did you see the gate 2 times?', ['gate2', 'yard'], 'did you see the gate 2 times?'],
     ['who is in the yard now?', ['front', 'yard'], 'who is in the camera 2 now?'],
     ['what about the front?', ['front', 'yard'], 'what about the camera 1?'],
