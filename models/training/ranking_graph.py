@@ -7,7 +7,6 @@ number for each cell, stays as it is.
 Keys and codes come as uint8, 128 for zero: ONNX Runtime multiplies uint8 with int8 five times as fast as int8 with int8 where
 the processor lacks VNNI. It adds the products of neighbours in 16 bits there, so queries are rounded to 63 and not to 127:
 `2 * 255 * 63` still fits. What follows the products has the cells in its last axis, along which all of it is fast.
-The keys of one head are multiplied at a time, a third of them at once: the products of a day's keys are large.
 """
 
 from pathlib import Path
@@ -21,7 +20,6 @@ from model import CODE, CellRanking, Config
 
 FLOAT, INT8, UINT8, INT64 = TensorProto.FLOAT, TensorProto.INT8, TensorProto.UINT8, TensorProto.INT64
 LARGEST, ZERO = 63, 128
-PARTS = 3
 
 
 class Graph:
@@ -56,10 +54,6 @@ class Graph:
         scales = self.add("Mul", self.constant(*np.eye(count).tolist(), kind=np.float32), scale)
         return self.add("Gemm", scales, self.add("Cast", y, to=FLOAT), transB=1)
 
-    def part(self, x: str, number: int, size: str) -> str:
-        """The rows of `x` from `number * size` on, at most `size`."""
-        return self.add("Slice", x, self.add("Mul", size, self.constant(number)), self.add("Mul", size, self.constant(number + 1)), self.constant(0))
-
     def row(self, x: str) -> str:
         return self.add("Unsqueeze", x, self.constant(0))
 
@@ -75,24 +69,23 @@ class Graph:
 def ranking_graph(c: Config, opset: int) -> onnx.ModelProto:
     """Inputs and output as of `CellRanking.forward`, but for keys and codes, to which ZERO is added."""
     g, group, size = Graph(), c.cross_heads // c.kv_heads, c.head_dim + CODE
-    count = c.cross_layers * group
+    heads, mine_count = c.cross_layers * c.cross_heads, c.cross_layers * group
     times = g.add("Concat", g.log_seconds("since"), g.log_seconds("age"), axis=0)  # [2, C]
-    cells = g.add("Div", g.add("Add", g.add("Shape", "since"), g.constant(PARTS - 1)), g.constant(PARTS))
-    keys = g.add("Mul", cells, g.constant(CellRanking.KEYS))
+    every = g.add("Reshape", "queries", g.constant(heads, size))
+    asked = g.slice(every, c.head_dim, size, 1)  # what is asked of the time, [layers * H, CODE]
+    # The codes hold 127 for one.
+    when = g.add("Div", g.product("codes", g.slice(asked, 0, CODE - 2, 1), heads), g.constant(127, kind=np.float32, scalar=True))
+    when = g.add("Add", when, g.add("MatMul", g.slice(asked, CODE - 2, CODE, 1), times))  # [layers * H, C]
+    by_head = g.add("Reshape", when, g.constant(c.cross_layers, c.cross_heads, -1))
     shares = []
     for head in range(c.kv_heads):
-        every = g.add("Reshape", g.slice("queries", head * group, (head + 1) * group, 1), g.constant(count, size))
-        asked = g.slice(every, c.head_dim, size, 1)  # what is asked of the time, [layers * group, CODE]
-        # The codes hold 127 for one.
-        when = g.add("Div", g.product("codes", g.slice(asked, 0, CODE - 2, 1), count), g.constant(127, kind=np.float32, scalar=True))
-        when = g.add("Add", when, g.add("MatMul", g.slice(asked, CODE - 2, CODE, 1), times))  # [layers * group, C]
-        best = []
-        for part in range(PARTS):
-            scores = g.product(g.part(f"keys{head}", part, keys), g.slice(every, 0, c.head_dim, 1), count)
-            scores = g.add("Mul", scores, g.row(g.part(f"scales{head}", part, keys)))
-            best.append(g.add("ReduceMax", g.add("Reshape", scores, g.constant(count, -1, CellRanking.KEYS)), axes=[2], keepdims=0))
-        scores = g.add("Add", g.add("Concat", *best, axis=1), when)
-        shares.append(g.add("ReduceSum", g.add("Softmax", scores, axis=1), g.constant(0), keepdims=0))
+        first, last = head * group, (head + 1) * group
+        mine = g.add("Reshape", g.slice(g.slice("queries", first, last, 1), 0, c.head_dim, 2), g.constant(mine_count, c.head_dim))
+        scores = g.add("Mul", g.product(f"keys{head}", mine, mine_count), g.row(f"scales{head}"))
+        scores = g.add("Reshape", scores, g.constant(mine_count, -1, CellRanking.KEYS))
+        best = g.add("ReduceMax", scores, axes=[2], keepdims=0)
+        wanted = g.add("Reshape", g.slice(by_head, first, last, 1), g.constant(mine_count, -1))
+        shares.append(g.add("ReduceSum", g.add("Softmax", g.add("Add", best, wanted), axis=1), g.constant(0), keepdims=0))
     g.nodes.append(helper.make_node("TopK", [g.add("Sum", *shares), "count"], ["best", "chosen"], sorted=1))
     inputs = [("queries", FLOAT, [c.cross_layers, c.cross_heads, size]), ("count", INT64, [1]), ("codes", UINT8, ["cells", CODE - 2]),
               ("since", FLOAT, ["cells"]), ("age", FLOAT, ["cells"]), *((f"keys{h}", UINT8, ["keys", c.head_dim]) for h in range(c.kv_heads)),
