@@ -313,18 +313,30 @@ const AROUND_MS = 300_000;
 const MINUTE_MS = 60_000;
 
 /**
- * "At 7:30 this morning", on the stream's clock; null where a question names no such moment, or another time besides.
+ * The time that `pattern` finds behind a word of AT, and what stands around it; null where it is not surely what is
+ * asked about.
  */
-export function askedMoment(asked: string, { startedAtMs, nowMs, timeZone }: Asking): AskedMoment | null {
-  const question = dayBehindTime(asked);
-  const match = SAYS_AT.test(question) ? AT_TIME_OF_DAY.exec(question) : null;
+function timeAt(
+  question: string,
+  pattern: RegExp,
+): { readonly at: string; readonly said: string; readonly start: string; readonly end: string } | null {
+  const match = SAYS_AT.test(question) ? pattern.exec(question) : null;
   if (match === null) return null;
   const [, at = '', said = ''] = match;
   const [start, end] = around(question, match);
   const rest = `${start}${end}`;
-  if (NAMES_A_DAY.test(rest) || ANY_TIME.test(rest) || isTurned(start, end) || asksForNow(question, start, end)) {
-    return null;
-  }
+  const isUnsure =
+    NAMES_A_DAY.test(rest) || ANY_TIME.test(rest) || isTurned(start, end) || asksForNow(question, start, end);
+  return isUnsure ? null : { at, said, start, end };
+}
+
+/**
+ * "At 7:30 this morning", on the stream's clock; null where a question names no such moment, or another time besides.
+ */
+export function askedMoment(asked: string, { startedAtMs, nowMs, timeZone }: Asking): AskedMoment | null {
+  const found = timeAt(dayBehindTime(asked), AT_TIME_OF_DAY);
+  if (found === null) return null;
+  const { at, said, start, end } = found;
   const ms = timeOfDay(said, nowMs, timeZone) - startedAtMs;
   if (Number.isNaN(ms)) return null;
   if (/around|about/i.test(at)) return { ms, beforeMs: AROUND_MS, afterMs: AROUND_MS, start, end };
@@ -339,14 +351,10 @@ const AT_CLOCK = new RegExp(`\\b${AT} (${CLOCK})(?! ?[ap]\\b| ${DAY}\\b)`, 'i');
  * time once a day: it is the last one up to `momentMs`.
  */
 export function askedClock(question: string, momentMs: number): AskedMoment | null {
-  const match = SAYS_AT.test(question) ? AT_CLOCK.exec(question) : null;
-  if (match === null) return null;
-  const [start, end] = around(question, match);
-  const rest = `${start}${end}`;
-  if (NAMES_A_DAY.test(rest) || ANY_TIME.test(rest) || isTurned(start, end) || asksForNow(question, start, end)) {
-    return null;
-  }
-  const said = clockMs(match[2] ?? '');
+  const found = timeAt(question, AT_CLOCK);
+  if (found === null) return null;
+  const { start, end } = found;
+  const said = clockMs(found.said);
   const ms = said + Math.max(0, Math.floor((momentMs - said) / CLOCK_DAY_MS)) * CLOCK_DAY_MS;
   return { ms, beforeMs: 0, afterMs: 0, start, end };
 }
@@ -391,7 +399,10 @@ export function withoutZones(question: string, zones: readonly string[]): string
  */
 export function namesTimeOfDay(question: string): boolean {
   const parts = namedPart(question)?.parts ?? [];
-  return AT_TIME_OF_DAY.test(dayBehindTime(question)) || parts.some((part) => isTimeOfDay(part) || isPartOfDay(part));
+  const timed = dayBehindTime(question);
+  return (
+    (SAYS_AT.test(timed) && AT_TIME_OF_DAY.test(timed)) || parts.some((part) => isTimeOfDay(part) || isPartOfDay(part))
+  );
 }
 
 /**
