@@ -1,9 +1,11 @@
 /**
  * A day in memory: resident bytes and first token from ten minutes to 24 hours at two frames a second, as the service
- * keeps and reads it (int8 pages, index). Baseline: the same model with everything in full precision, and read whole.
+ * keeps and reads it (int8 pages, index), and how much longer a first token takes than at ten minutes. Baseline: the
+ * same model with everything in full precision, and read whole.
  */
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { readBundle } from '../src/model/bundle.ts';
+import type { FirstTokenTask } from './first-token-worker.ts';
 import { limits, round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
 import { speeds } from './transformer.ts';
@@ -23,7 +25,8 @@ export async function hours(options: BenchOptions): Promise<Record<string, unkno
   const most = (options.limitGiB * 2 ** 30) / bytesAToken;
   const kept = await work({ model: 'yoco-indexed', lengths: tokens, seconds });
   const whole = await work({ model: 'yoco', lengths: tokens.filter((length) => length <= most), seconds });
-  const [first] = kept.atLength;
+  const turns: FirstTokenTask = { lengths: tokens, seconds };
+  const firstTokens = await inProcess<number[]>('first-token-worker.ts', turns);
   return {
     limits: await limits(),
     framesASecond: FPS,
@@ -35,7 +38,7 @@ export async function hours(options: BenchOptions): Promise<Record<string, unkno
           {
             tokens: at.tokens,
             ...figures(at),
-            firstTokenRatioToTenMinutes: round(at.firstTokenMs / (first?.firstTokenMs ?? NaN), 2),
+            firstTokenRatioToTenMinutes: round(firstTokens[i] ?? NaN, 2),
             everythingInFullPrecision:
               baseline === undefined ? 'does not fit' : { ...figures(baseline), ratios: ratios(at, baseline) },
           },

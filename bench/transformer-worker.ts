@@ -17,6 +17,7 @@ import { Tokenizer } from '../src/model/tokenizer.ts';
 import { Vision } from '../src/model/vision.ts';
 import { answerOnce } from './answer-once.ts';
 import { forgetPeak, GRAPHS, median, repeat, residentBytes } from './machine.ts';
+import { appendNoise, fill, fillCache, NOISE } from './noise.ts';
 import { readShapes, type ShapeName } from './shapes.ts';
 
 export interface WorkerTask {
@@ -48,12 +49,6 @@ export interface WorkerResult {
 }
 
 const QUESTION = 'What was shown first?';
-
-/** Repeats a block of unit variance; its values are not looked at. */
-function fill(target: Float32Array, from: number, to: number): void {
-  for (let at = from; at < to; at += NOISE.length) target.set(NOISE.subarray(0, Math.min(NOISE.length, to - at)), at);
-}
-const NOISE = Float32Array.from({ length: 65_536 }, (_, i) => Math.SQRT2 * Math.sin(i * 12.9898 + i * i * 0.001));
 
 async function atEach(
   task: WorkerTask,
@@ -92,12 +87,6 @@ async function yoco(task: WorkerTask, indexed: boolean): Promise<WorkerResult> {
   // Without the index everything stays in full precision, and is read.
   const room = (longest + 100_000) * 2 * config.kvHeads * config.headDim * 4;
   const cache = indexed ? model.newCache(room) : model.newCache(2 * room, PAGE_FRAMES * Math.ceil(longest / 100));
-  const frameFloats = config.tokensPerFrame * config.kvHeads * config.headDim;
-  const append = (frame: number): void => {
-    const at = (frame * 1_009) % (NOISE.length - frameFloats);
-    const noise = NOISE.subarray(at, at + frameFloats);
-    cache.append(frame * 500, noise, noise);
-  };
   const window = selfDecoder.newWindow();
   const timesMs = new Array<number>(config.tokensPerFrame).fill(1_000);
   const tokens = NOISE.slice(0, config.tokensPerFrame * config.width);
@@ -122,13 +111,13 @@ async function yoco(task: WorkerTask, indexed: boolean): Promise<WorkerResult> {
   const atLength = await atEach(
     task,
     (length) => {
-      while (cache.frames * config.tokensPerFrame < length) append(cache.frames);
+      fillCache(cache, length);
       frames = Math.floor(length / config.tokensPerFrame);
     },
     {
       frame: async () => {
         await step(1);
-        append(cache.frames);
+        appendNoise(cache);
       },
       first: async () => {
         answering = await open();

@@ -40,27 +40,22 @@ class Graph:
         return name
 
     def quantised(self, x: str) -> tuple[str, str]:
-        """Rows `[Q, n]` -> int8 `[n, Q]`, and the scale of each, `[Q, 1]`."""
+        """Rows `[Q, n]` -> int8 `[Q, n]`, and the scale of each, `[Q, 1]`."""
         most = self.add("ReduceMax", self.add("Abs", x), axes=[1], keepdims=1)
         scale = self.add("Max", self.add("Div", most, self.constant(LARGEST, kind=np.float32, scalar=True)), self.constant(1e-12, kind=np.float32, scalar=True))
-        whole = self.add("Cast", self.add("Round", self.add("Div", x, scale)), to=INT8)
-        return self.add("Transpose", whole, perm=[1, 0]), scale
+        return self.add("Cast", self.add("Round", self.add("Div", x, scale)), to=INT8), scale
 
-    def product(self, rows: str, x: str, count: int) -> str:
-        """uint8 rows `[n, k]`, x `[count, k]` -> `[count, n]`."""
-        whole, scale = self.quantised(x)
-        y = self.add("MatMulInteger", rows, whole, self.constant(ZERO, kind=np.uint8, scalar=True))
+    def product(self, rows: str, whole: str, scale: str, count: int, *added: str, one: float = 1) -> str:
+        """uint8 rows `[n, k]`, x / one as `quantised` gives it, `[count, k]` -> `[count, n]`, with what is `added` to it."""
+        y = self.add("MatMulInteger", rows, self.add("Transpose", whole, perm=[1, 0]), self.constant(ZERO, kind=np.uint8, scalar=True))
         # One product brings in the scales and turns the result; to multiply rows of so few numbers takes longer.
-        scales = self.add("Mul", self.constant(*np.eye(count).tolist(), kind=np.float32), scale)
-        return self.add("Gemm", scales, self.add("Cast", y, to=FLOAT), transB=1)
-
-    def row(self, x: str) -> str:
-        return self.add("Unsqueeze", x, self.constant(0))
+        scales = self.add("Mul", self.constant(*(np.eye(count) / one).tolist(), kind=np.float32), scale)
+        return self.add("Gemm", scales, self.add("Cast", y, to=FLOAT), *added, transB=1)
 
     def log_seconds(self, ms: str) -> str:
         """ms `[C]` -> `[1, C]`."""
         seconds = self.add("Div", self.add("Max", ms, self.constant(0, kind=np.float32, scalar=True)), self.constant(1000, kind=np.float32, scalar=True))
-        return self.row(self.add("Log", self.add("Add", seconds, self.constant(1, kind=np.float32, scalar=True))))
+        return self.add("Unsqueeze", self.add("Log", self.add("Add", seconds, self.constant(1, kind=np.float32, scalar=True))), self.constant(0))
 
     def slice(self, x: str, start: int, end: int, axis: int) -> str:
         return self.add("Slice", x, self.constant(start), self.constant(end), self.constant(axis))
@@ -69,24 +64,21 @@ class Graph:
 def ranking_graph(c: Config, opset: int) -> onnx.ModelProto:
     """Inputs and output as of `CellRanking.forward`, but for keys and codes, to which ZERO is added."""
     g, group, size = Graph(), c.cross_heads // c.kv_heads, c.head_dim + CODE
-    heads, mine_count = c.cross_layers * c.cross_heads, c.cross_layers * group
+    count = c.cross_layers * group  # of one head's queries
     times = g.add("Concat", g.log_seconds("since"), g.log_seconds("age"), axis=0)  # [2, C]
-    every = g.add("Reshape", "queries", g.constant(heads, size))
-    asked = g.slice(every, c.head_dim, size, 1)  # what is asked of the time, [layers * H, CODE]
-    # The codes hold 127 for one.
-    when = g.add("Div", g.product("codes", g.slice(asked, 0, CODE - 2, 1), heads), g.constant(127, kind=np.float32, scalar=True))
-    when = g.add("Add", when, g.add("MatMul", g.slice(asked, CODE - 2, CODE, 1), times))  # [layers * H, C]
-    by_head = g.add("Reshape", when, g.constant(c.cross_layers, c.cross_heads, -1))
-    shares = []
+    total = None
     for head in range(c.kv_heads):
-        first, last = head * group, (head + 1) * group
-        mine = g.add("Reshape", g.slice(g.slice("queries", first, last, 1), 0, c.head_dim, 2), g.constant(mine_count, c.head_dim))
-        scores = g.add("Mul", g.product(f"keys{head}", mine, mine_count), g.row(f"scales{head}"))
-        scores = g.add("Reshape", scores, g.constant(mine_count, -1, CellRanking.KEYS))
-        best = g.add("ReduceMax", scores, axes=[2], keepdims=0)
-        wanted = g.add("Reshape", g.slice(by_head, first, last, 1), g.constant(mine_count, -1))
-        shares.append(g.add("ReduceSum", g.add("Softmax", g.add("Add", best, wanted), axis=1), g.constant(0), keepdims=0))
-    g.nodes.append(helper.make_node("TopK", [g.add("Sum", *shares), "count"], ["best", "chosen"], sorted=1))
+        asked = g.add("Reshape", g.slice("queries", head * group, (head + 1) * group, 1), g.constant(count, size))
+        best = best_key(g, c, head, g.slice(asked, 0, c.head_dim, 1), count)
+        # Of this head's queries alone: what all of them want of the times would take three times the memory.
+        of_ages = g.add("MatMul", g.slice(asked, size - 2, size, 1), times)
+        # The codes hold 127 for one.
+        wanted = g.product("codes", *g.quantised(g.slice(asked, c.head_dim, size - 2, 1)), count, of_ages, one=127)
+        shares = g.add("Softmax", g.add("Add", best, wanted), axis=1)
+        share = g.add("MatMul", g.constant(*np.ones((1, count)).tolist(), kind=np.float32), shares)  # faster than ReduceSum
+        total = share if total is None else g.add("Add", total, share)
+    total = g.add("Reshape", total, g.constant(-1))
+    g.nodes.append(helper.make_node("TopK", [total, "count"], ["best", "chosen"], sorted=1))
     inputs = [("queries", FLOAT, [c.cross_layers, c.cross_heads, size]), ("count", INT64, [1]), ("codes", UINT8, ["cells", CODE - 2]),
               ("since", FLOAT, ["cells"]), ("age", FLOAT, ["cells"]), *((f"keys{h}", UINT8, ["keys", c.head_dim]) for h in range(c.kv_heads)),
               *((f"scales{h}", FLOAT, ["keys"]) for h in range(c.kv_heads))]
@@ -95,6 +87,24 @@ def ranking_graph(c: Config, opset: int) -> onnx.ModelProto:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     onnx.checker.check_model(model)
     return model
+
+
+def best_key(g: Graph, c: Config, head: int, mine: str, count: int) -> str:
+    """Of each cell the score of that of its keys which is most like a query, `[count, C]`.
+
+    All keys of a cell are one row here, and each query stands once for each of them, among zeros: their scores then lie in
+    rows of their own, and the larger of two rows is found several times as fast as that of two neighbours.
+    """
+    keys, (whole, scale) = CellRanking.KEYS, g.quantised(mine)
+    none = g.constant(*np.zeros((count, c.head_dim)).tolist(), kind=np.int8)
+    each = [g.add("Concat", *(whole if at == key else none for at in range(keys)), axis=1) for key in range(keys)]
+    rows = g.add("Reshape", f"keys{head}", g.constant(-1, keys * c.head_dim))
+    scores = g.product(rows, g.add("Concat", *each, axis=0), g.add("Concat", *[scale] * keys, axis=0), count * keys)
+    scales = g.add("Transpose", g.add("Reshape", f"scales{head}", g.constant(-1, keys)), perm=[1, 0])
+    scores = g.add("Mul", g.add("Reshape", scores, g.constant(keys, count, -1)), g.add("Unsqueeze", scales, g.constant(1)))
+    names = [f"scores{head}_{key}" for key in range(keys)]
+    g.nodes.append(helper.make_node("Split", [scores], names, axis=0))
+    return g.add("Reshape", g.add("Max", *names), g.constant(count, -1))
 
 
 def example(c: Config, cells: int, seed: int = 1) -> dict[str, np.ndarray]:
