@@ -179,7 +179,7 @@ export class Answers {
   #decoding(id: number, answer: Answer): Decoding | null {
     const sources = answer.asked.map(({ stream, asOfMs, begin }) => ({
       cache: stream.cache,
-      frames: stream.cache.framesUpTo(asOfMs),
+      frames: stream.cache.times.upTo(asOfMs),
       momentMs: asOfMs,
       begin: begin ?? undefined,
     }));

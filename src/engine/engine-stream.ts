@@ -67,7 +67,7 @@ export class EngineStreams {
 export function sizesOf(cache: KvCache, lastMs: number): Appended {
   const { frames, mergedFrames, thinnedFrames, droppedFrames, sealedFrames } = cache;
   return {
-    firstMs: cache.times[0] ?? lastMs,
+    firstMs: cache.times.at(0) ?? lastMs,
     lastMs,
     frames: frames + mergedFrames + thinnedFrames + droppedFrames,
     cacheTokens: frames * cache.shape.tokensPerFrame,

@@ -83,7 +83,7 @@ export class Frames {
       this.#streams.served(stream);
       try {
         // Before the window of its stream has seen it.
-        stream.cache.checkTime(job.timeMs);
+        stream.cache.times.check(job.timeMs);
         const tokens = await this.#runs.timed('vision', () => vision.tokens(job.rgb));
         if (isStill(stream, job.timeMs, tokens)) {
           stream.cache.merge(job.timeMs);

@@ -175,9 +175,9 @@ export class Questions {
       throw new YocoError('stream_not_found', several ? { ...which, detail: `The name was "${name}".` } : which);
     }
     const { cache } = stream;
-    const firstMs = cache.times[0];
+    const firstMs = cache.times.at(0);
     if (firstMs === undefined) throw new YocoError('stream_empty', which);
-    const lastMs = cache.endOf(cache.frames - 1);
+    const lastMs = cache.times.endOf(cache.frames - 1);
     const wanted = asOfMs ?? lastMs;
     if (wanted < firstMs || wanted > lastMs) {
       const range = `${(firstMs / 1000).toFixed(1)} s to ${(lastMs / 1000).toFixed(1)} s`;
@@ -186,7 +186,7 @@ export class Questions {
         detail: `Kept are ${range}${several ? ` of "${name}"` : ''}.`,
       });
     }
-    const untilMs = Math.min(wanted, cache.endOf(cache.framesUpTo(wanted) - 1));
+    const untilMs = Math.min(wanted, cache.times.endOf(cache.times.upTo(wanted) - 1));
     return {
       stream,
       asOfMs: untilMs,
@@ -200,11 +200,11 @@ export class Questions {
  * at about the same time share one. Only the part after `sinceMs` counts of a frame that stands for long.
  */
 function beginOf(cache: KvCache, sinceMs: number, ofChanges: boolean): Begin {
-  const first = cache.firstFrom(sinceMs);
-  const time = cache.times[first];
+  const first = cache.times.firstFrom(sinceMs);
+  const time = cache.times.at(first);
   // Nothing is kept from then on.
   if (time === undefined) return { sinceMs, sceneMs: sinceMs };
-  const sceneMs = ofChanges ? time : (cache.times[sceneStart(cache, first)] ?? time);
+  const sceneMs = ofChanges ? time : (cache.times.at(sceneStart(cache, first)) ?? time);
   return { sinceMs: Math.abs(time - sinceMs) <= WITHIN_FRAME_MS ? time : sinceMs, sceneMs };
 }
 

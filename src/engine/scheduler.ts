@@ -137,7 +137,7 @@ export class Scheduler {
     const cache = KvCache.from({ ...empty.shape, limitBytes }, content.cache);
     const intake = this.#model.intake.open(cache, content.window);
     this.#streams.add({ name, cache, intake, frames: [], mergeBelow, kept: content.kept });
-    return sizesOf(cache, cache.endOf(cache.frames - 1));
+    return sizesOf(cache, cache.times.endOf(cache.frames - 1));
   }
 
   /**

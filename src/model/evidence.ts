@@ -1,12 +1,16 @@
 /** From the cross-attention's shares to spans of time: the moments that an answer rests on. */
+import type { FrameTimes } from './frame-times.ts';
 import type { FrameRun, KvCache } from './kv-cache.ts';
+
+/** Times of frames, ms, by their place. */
+type Times = Pick<FrameTimes, 'at'>;
 
 /**
  * Attention on frames of one stream, each by its time in ms; there may be times of more frames, after those of the
  * shares.
  */
 export interface FrameShares {
-  readonly times: readonly number[];
+  readonly times: Times;
   readonly shares: Float32Array;
 }
 
@@ -77,7 +81,7 @@ export class EvidenceTally {
   /** For each stream, by the time of the frame: its place changes when older frames go. */
   readonly #shares: Map<number, number>[];
   /** For each stream what its last tokens looked at, as long as they looked at the same frames and newer ones. */
-  readonly #latest: { times: readonly number[]; sums: Float32Array }[];
+  readonly #latest: { times: Times; sums: Float32Array }[];
 
   constructor(streams: number) {
     this.#shares = Array.from({ length: streams }, () => new Map<number, number>());
@@ -99,7 +103,7 @@ export class EvidenceTally {
     const { times, sums } = this.#latest[stream] ?? { times: [], sums: new Float32Array(0) };
     const shares = this.#shares[stream];
     sums.forEach((sum, frame) => {
-      const time = times[frame] ?? 0;
+      const time = times.at(frame) ?? 0;
       shares?.set(time, (shares.get(time) ?? 0) + sum);
     });
     this.#latest[stream] = { times: [], sums: new Float32Array(0) };
@@ -129,10 +133,10 @@ export class EvidenceTally {
  * Whether the first `count` of `times` begin with the first `known` of `before`: all of them, since an index chooses
  * anew for each token, and what it chose between may differ.
  */
-function goesOn(before: readonly number[], known: number, times: readonly number[], count: number): boolean {
+function goesOn(before: Times, known: number, times: Times, count: number): boolean {
   if (known > count) return false;
   if (before === times) return true;
-  for (let i = 0; i < known; i++) if (before[i] !== times[i]) return false;
+  for (let i = 0; i < known; i++) if (before.at(i) !== times.at(i)) return false;
   return true;
 }
 
@@ -147,14 +151,14 @@ function keptFrames(
 ): FrameShare[] {
   const byPlace = new Map<number, number>();
   for (const [time, share] of shares ?? []) {
-    const place = cache.framesUpTo(time) - 1;
-    if (place >= 0 && time <= cache.endOf(place)) byPlace.set(place, (byPlace.get(place) ?? 0) + share);
+    const place = cache.times.upTo(time) - 1;
+    if (place >= 0 && time <= cache.times.endOf(place)) byPlace.set(place, (byPlace.get(place) ?? 0) + share);
   }
   return [...byPlace]
     .map(([place, share]) => ({
       place,
-      startMs: Math.max(fromMs, cache.times[place] ?? 0),
-      endMs: Math.max(fromMs, Math.min(cache.endOf(place), untilMs ?? Infinity)),
+      startMs: Math.max(fromMs, cache.times.at(place) ?? 0),
+      endMs: Math.max(fromMs, Math.min(cache.times.endOf(place), untilMs ?? Infinity)),
       share,
     }))
     .sort((a, b) => a.place - b.place);

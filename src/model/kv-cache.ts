@@ -8,6 +8,7 @@
  *
  * Frames are numbered by their place among those that are kept; `times` says when each was, and until when it stood.
  */
+import { FrameTimes, lastUpTo } from './frame-times.ts';
 import { CELL_FRAMES, type KvCells, KvIndex } from './kv-index.ts';
 import { emptyRows, KvPage, type KvRows, type KvShape } from './kv-page.ts';
 import type { Precision } from './precision.ts';
@@ -63,12 +64,6 @@ const MIN_FRAMES = 64;
 /** Share of the limit that frames in full precision may take, where pages are to have room. */
 const HOT_SHARE = 1 / 2;
 
-/**
- * A frame stands until the next one, but for no longer than this after it was last seen: a camera that was away showed
- * nothing, ms. As trained (LONGEST of model.py).
- */
-export const LONGEST_MS = 10_000;
-
 export class KvCache {
   readonly #options: KvCacheOptions;
   readonly #hotLimit: number;
@@ -82,8 +77,7 @@ export class KvCache {
   #values: Float32Array[];
   /** Whether a `content` still reads the buffers: what they hold may then be added to, and not changed. */
   #shared = false;
-  #times: number[] = [];
-  #ends: number[] = [];
+  #times = new FrameTimes();
   #pageBytes = 0;
   #dropped = 0;
   #thinned = 0;
@@ -120,8 +114,7 @@ export class KvCache {
     ({ keys: cache.#keys, values: cache.#values } = cache.#room());
     hot.keys.forEach((row, head) => cache.#keys[head]?.set(row));
     hot.values.forEach((row, head) => cache.#values[head]?.set(row));
-    cache.#times = Array.from(times);
-    cache.#ends = Array.from(ends);
+    cache.#times = FrameTimes.of(times, ends);
     cache.#merged = content.mergedFrames;
     cache.#thinned = content.thinnedFrames;
     cache.#dropped = content.droppedFrames;
@@ -140,8 +133,7 @@ export class KvCache {
     const cut = (buffer: Float32Array): Float32Array => buffer.subarray(0, end);
     this.#shared = true;
     return {
-      times: Float64Array.from(this.#times),
-      ends: Float64Array.from(this.#ends),
+      ...this.#times.content(),
       pages: [...this.#pages],
       hot: { keys: this.#keys.map(cut), values: this.#values.map(cut) },
       index: this.#index.content(),
@@ -217,41 +209,14 @@ export class KvCache {
     return this.#index;
   }
 
-  /** Times of the kept frames in ms, rising. New frames are added to it; where kept ones go there is another array. */
-  get times(): readonly number[] {
+  /** When the kept frames were shown. New frames are added to it; where kept ones go there is another one. */
+  get times(): FrameTimes {
     return this.#times;
   }
 
-  /** Until when a kept frame stood, ms: its own time, or that of the last frame that was merged into it. */
-  endOf(frame: number): number {
-    return this.#ends[frame] ?? 0;
-  }
-
-  /**
-   * For how long a kept frame stood, ms: until the next one came; of the newest, which goes on, LONGEST_MS from when it
-   * was last seen.
-   */
-  stoodOf(frame: number): number {
-    const end = this.endOf(frame);
-    return end - (this.#times[frame] ?? 0) + Math.min(LONGEST_MS, (this.#times[frame + 1] ?? Infinity) - end);
-  }
-
-  /** The same of the frame at `timeMs`, also where it is not kept any more. */
-  stoodAt(timeMs: number): number {
-    const after = this.framesUpTo(timeMs);
-    if (this.#times[after - 1] === timeMs) return this.stoodOf(after - 1);
-    return Math.min(LONGEST_MS, (this.#times[after] ?? Infinity) - timeMs);
-  }
-
-  /** Throws RangeError for a time before the newest: frames are found by their times, which therefore rise. */
-  checkTime(timeMs: number): void {
-    const newest = this.#ends.at(-1) ?? -Infinity;
-    if (timeMs < newest) throw new RangeError(`a frame at ${timeMs} ms after one at ${newest} ms`);
-  }
-
-  /** Appends one frame: `k` and `v` are `[tokensPerFrame, heads, headDim]`. Throws what `checkTime` throws. */
+  /** Appends one frame: `k` and `v` are `[tokensPerFrame, heads, headDim]`. Throws what `FrameTimes.check` throws. */
   append(timeMs: number, k: Float32Array, v: Float32Array): void {
-    this.checkTime(timeMs);
+    this.#times.check(timeMs);
     // More than one page only after a restore under a smaller limit.
     while (this.#hotFrames >= this.#hotLimit) this.#seal();
     if (this.#hotFrames >= this.#capacity) this.#grow();
@@ -266,20 +231,17 @@ export class KvCache {
         values?.set(v.subarray(from, from + headDim), (base + token) * headDim);
       }
     }
-    this.#times.push(timeMs);
-    this.#ends.push(timeMs);
+    this.#times.append(timeMs);
     if (this.#hotFrames % CELL_FRAMES === 0) {
       const first = this.#hotFrames - CELL_FRAMES;
-      this.#index.append(this.#keys, first * tokensPerFrame, this.#times.slice(-CELL_FRAMES));
+      this.#index.append(this.#keys, first * tokensPerFrame, this.#times.slice(this.frames - CELL_FRAMES, this.frames));
     }
     while (this.bytes > this.#options.limitBytes && this.#pages.length > 0) this.#makeRoom();
   }
 
-  /** The last frame stands until `timeMs`, too. Throws what `checkTime` throws. */
+  /** The last frame stands until `timeMs`, too. Throws what `FrameTimes.extend` throws. */
   merge(timeMs: number): void {
-    this.checkTime(timeMs);
-    if (this.frames === 0) throw new RangeError('nothing to merge into');
-    this.#ends[this.frames - 1] = timeMs;
+    this.#times.extend(timeMs);
     this.#merged++;
   }
 
@@ -343,11 +305,8 @@ export class KvCache {
     const cells = Math.ceil(page.frames / CELL_FRAMES);
     const rows = emptyRows(this.#options, thin.tokens);
     thin.read(0, thin.frames, rows, 0);
-    const left = (all: number[]): number[] => all.filter((_, i) => i < start || (keep[i - start] ?? true));
     const cell = this.#cellOf(start);
-    this.#standOn(start, keep);
-    this.#ends = left(this.#ends);
-    this.#times = left(this.#times);
+    this.#times = this.#times.thinned(start, keep);
     this.#index.replace(cell, cells, rows.keys, this.#times.slice(start, start + thin.frames));
     this.#pages[at] = thin;
     this.#pageBytes += thin.bytes.length - page.bytes.length;
@@ -355,26 +314,11 @@ export class KvCache {
     this.#restart();
   }
 
-  /**
-   * Of the frames from `start` on, the one before those that go stands for them, too, unless nothing was seen in
-   * between.
-   */
-  #standOn(start: number, keep: readonly boolean[]): void {
-    let standing = start - 1;
-    keep.forEach((kept, i) => {
-      const frame = start + i;
-      const end = this.endOf(standing);
-      if (kept) standing = frame;
-      else if (standing >= 0 && (this.#times[frame] ?? 0) - end <= LONGEST_MS) this.#ends[standing] = this.endOf(frame);
-    });
-  }
-
   #dropPage(): void {
     const page = this.#pages.shift();
     if (page === undefined) return;
     this.#index.dropOldest(Math.ceil(page.frames / CELL_FRAMES));
-    this.#times = this.#times.slice(page.frames);
-    this.#ends = this.#ends.slice(page.frames);
+    this.#times = this.#times.from(page.frames);
     this.#pageBytes -= page.bytes.length;
     this.#dropped += page.frames;
     this.#firstUnthinned = Math.max(0, this.#firstUnthinned - 1);
@@ -413,17 +357,6 @@ export class KvCache {
     return runs;
   }
 
-  /** How many of the kept frames lie at or before `timeMs`. */
-  framesUpTo(timeMs: number): number {
-    return lastUpTo(this.#times, timeMs) + 1;
-  }
-
-  /** The kept frame that stood at `timeMs`, or the first one after it; as many as there are where none is. */
-  firstFrom(timeMs: number): number {
-    const after = this.framesUpTo(timeMs);
-    return after > 0 && timeMs - this.endOf(after - 1) < LONGEST_MS ? after - 1 : after;
-  }
-
   /**
    * The kept frames of `run` without a copy, their times as `timesOf` tells them; null where some of them are sealed.
    */
@@ -455,10 +388,12 @@ export class KvCache {
     { aheadMs = 0, sinceMs }: { readonly aheadMs?: number | undefined; readonly sinceMs?: number | undefined } = {},
   ): Pick<KvView, 'times' | 'since' | 'stood' | 'ahead'> {
     const from = sinceMs ?? -Infinity;
-    const began = Math.max(from, this.#times[sinceMs === undefined ? 0 : this.firstFrom(sinceMs)] ?? 0);
+    const began = Math.max(from, this.#times.at(sinceMs === undefined ? 0 : this.#times.firstFrom(sinceMs)) ?? 0);
     const shown = this.timesIn(runs);
     const times = shown.map((time) => Math.max(from, time));
-    const stood = runs.flatMap(({ first, count }) => Array.from({ length: count }, (_, i) => this.stoodOf(first + i)));
+    const stood = runs.flatMap(({ first, count }) =>
+      Array.from({ length: count }, (_, i) => this.#times.stoodOf(first + i)),
+    );
     return {
       times,
       since: times.map((time) => time - began),
@@ -518,18 +453,6 @@ export class KvCache {
 /** Bytes of a frame in full precision. */
 function frameBytes({ heads, headDim, tokensPerFrame }: KvShape): number {
   return 2 * heads * headDim * tokensPerFrame * Float32Array.BYTES_PER_ELEMENT;
-}
-
-/** Where in a list of rising numbers the last one up to `value` is; -1: all are above it. */
-function lastUpTo(rising: readonly number[], value: number): number {
-  let low = 0;
-  let high = rising.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((rising[middle] ?? Infinity) <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }
 
 /** The times of the frames of each whole cell; cells never cross the border of a page. */

@@ -65,7 +65,7 @@ export interface Reader {
 
 /** The number of the first kept frame that a source may read. */
 export function firstFrameOf({ cache, frames, begin }: KvSource): number {
-  return begin === undefined ? 0 : Math.min(cache.firstFrom(begin.sceneMs), frames);
+  return begin === undefined ? 0 : Math.min(cache.times.firstFrom(begin.sceneMs), frames);
 }
 
 /** How many kept frames a source may read. */

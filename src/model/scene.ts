@@ -1,5 +1,6 @@
 /** With which frame began what a frame still shows: what a reading of a part of a stream takes along. */
-import { type KvCache, type KvView, LONGEST_MS } from './kv-cache.ts';
+import { LONGEST_MS } from './frame-times.ts';
+import type { KvCache, KvView } from './kv-cache.ts';
 import type { KvShape } from './kv-page.ts';
 
 /** How far back the beginning of a scene is looked for, frames. */
@@ -19,7 +20,7 @@ export function sceneStart(cache: KvCache, frame: number): number {
   const view = frame < oldest ? null : cache.view({ first: oldest, count: frame - oldest + 1 });
   if (view === null) return frame;
   for (let at = frame; at > oldest; at--) {
-    const away = (cache.times[at] ?? 0) - cache.endOf(at - 1) > LONGEST_MS;
+    const away = (cache.times.at(at) ?? 0) - cache.times.endOf(at - 1) > LONGEST_MS;
     if (away || likeness(view, cache.shape, at - oldest) < ALIKE) return at;
   }
   return oldest === 0 && cache.droppedFrames === 0 ? 0 : frame;

@@ -45,7 +45,7 @@ export function describeContent(
     bundle: bundleIdentity(config),
     stream: {
       ...facts,
-      firstMs: cache.times[0] ?? 0,
+      firstMs: cache.times.at(0) ?? 0,
       lastMs: cache.ends.at(-1) ?? 0,
       taken: frames + mergedFrames + thinnedFrames + droppedFrames,
     },

@@ -88,15 +88,15 @@ describe('The evidence of several tokens', () => {
     for (const time of all) cache.append(time, new Float32Array(8), new Float32Array(8));
     expect([cache.thinnedFrames > 0, cache.droppedFrames > 0]).toEqual([true, true]);
     const dropped = 0;
-    const thinned = all.find((time) => time > (cache.times[0] ?? 0) && !cache.times.includes(time)) ?? NaN;
-    const place = cache.framesUpTo(thinned) - 1;
-    const standing = cache.times[place] ?? NaN;
+    const thinned = all.find((time) => time > (cache.times.at(0) ?? 0) && !cache.times.slice().includes(time)) ?? NaN;
+    const place = cache.times.upTo(thinned) - 1;
+    const standing = cache.times.at(place) ?? NaN;
     const newest = cache.times.at(-1) ?? NaN;
     const shares = all.map((time) => ({ [dropped]: 2, [standing]: 0.25, [thinned]: 0.5, [newest]: 0.25 })[time] ?? 0);
     const tally = new EvidenceTally(1);
     tally.add([looked(all, shares)]);
     expect(tally.spans([{ name: 'a', cache }])).toEqual([
-      { stream: 'a', startMs: standing, endMs: cache.endOf(place), peakMs: standing, weight: 0.75 },
+      { stream: 'a', startMs: standing, endMs: cache.times.endOf(place), peakMs: standing, weight: 0.75 },
       { stream: 'a', startMs: newest, endMs: newest, peakMs: newest, weight: 0.25 },
     ]);
   });

@@ -17,5 +17,5 @@ test('A frame that its cache refuses leaves those of other streams taken', async
   const timeMs = 500;
   const taken = await intake.take([first, second, third].map((stream) => ({ stream, tokens, timeMs })));
   expect(taken).toEqual([null, { cause: expect.any(RangeError) as RangeError }, null]);
-  expect([first, second, third].map(({ cache }) => [...cache.times])).toEqual([[500], [1_000], [500]]);
+  expect([first, second, third].map(({ cache }) => cache.times.slice())).toEqual([[500], [1_000], [500]]);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { KvCache, LONGEST_MS, PAGE_FRAMES } from '../../src/model/kv-cache.ts';
+import { LONGEST_MS } from '../../src/model/frame-times.ts';
+import { KvCache, PAGE_FRAMES } from '../../src/model/kv-cache.ts';
 import { emptyRows } from '../../src/model/kv-page.ts';
 import { rowsOf } from '../support/tiny.ts';
 
@@ -45,7 +46,7 @@ describe('The cache of a stream', () => {
   test('is empty at first', () => {
     const cache = newCache(100);
     expect([cache.frames, cache.bytes, cache.droppedFrames]).toEqual([0, 0, 0]);
-    expect(cache.times).toEqual([]);
+    expect(cache.times.slice()).toEqual([]);
     expect(cache.view({ first: 0, count: 0 })?.tokens).toBe(0);
   });
 
@@ -59,7 +60,7 @@ describe('The cache of a stream', () => {
     expect(() => {
       cache.merge(400);
     }).toThrow(RangeError);
-    expect([cache.times, cache.endOf(1), cache.mergedFrames]).toEqual([[0, 500], 900, 1]);
+    expect([cache.times.slice(), cache.times.endOf(1), cache.mergedFrames]).toEqual([[0, 500], 900, 1]);
     cache.append(900, values(2), values(2, -1));
     expectFrames(cache, 0, 3);
   });
@@ -68,7 +69,7 @@ describe('The cache of a stream', () => {
     const cache = newCache(100);
     fill(cache, 0, 3);
     expectFrames(cache, 0, 3);
-    expect(cache.times).toEqual([0, 500, 1000]);
+    expect(cache.times.slice()).toEqual([0, 500, 1000]);
     expect(cache.bytes).toBe(3 * FRAME_BYTES);
   });
 
@@ -99,7 +100,7 @@ describe('The cache of a stream', () => {
       expect(keys.buffer).toBe(whole?.keys[head]?.buffer);
       expect(keys).toEqual(whole?.keys[head]?.subarray(4 * size, 7 * size));
     });
-    const times = [4, 5, 6].map((frame) => cache.times[frame] ?? 0);
+    const times = [4, 5, 6].map((frame) => cache.times.at(frame) ?? 0);
     expect(cache.view({ first: 4, count: 3 }, times[0])).toMatchObject({
       times,
       since: times.map((time) => time - (times[0] ?? 0)),
@@ -110,20 +111,20 @@ describe('The cache of a stream', () => {
     const cache = newCache(100);
     fill(cache, 0, 10);
     const [third = 0, fourth = 0] = cache.times.slice(3, 5);
-    expect([third - 1, third, third + 1, fourth].map((time) => cache.firstFrom(time))).toEqual([2, 3, 3, 4]);
+    expect([third - 1, third, third + 1, fourth].map((time) => cache.times.firstFrom(time))).toEqual([2, 3, 3, 4]);
     const last = cache.times.at(-1) ?? 0;
     // What a camera that is away showed last does not stand for ever.
-    expect([-1, last + 1, last + LONGEST_MS].map((time) => cache.firstFrom(time))).toEqual([0, 9, 10]);
+    expect([-1, last + 1, last + LONGEST_MS].map((time) => cache.times.firstFrom(time))).toEqual([0, 9, 10]);
   });
 
   test('tells of frames before the time from which on is asked as of that time, and as of no length', () => {
     const cache = newCache(100);
     fill(cache, 0, 10);
-    const [, second = 0, third = 0] = cache.times;
+    const [, second = 0, third = 0] = cache.times.slice();
     const read = cache.timesOf([{ first: 0, count: 4 }], { sinceMs: second + 100 });
-    expect(read.times).toEqual([second + 100, second + 100, third, cache.times[3]]);
-    expect(read.since).toEqual([0, 0, third - second - 100, (cache.times[3] ?? 0) - second - 100]);
-    expect(read.stood).toEqual([0, third - second - 100, cache.stoodOf(2), cache.stoodOf(3)]);
+    expect(read.times).toEqual([second + 100, second + 100, third, cache.times.at(3)]);
+    expect(read.since).toEqual([0, 0, third - second - 100, (cache.times.at(3) ?? 0) - second - 100]);
+    expect(read.stood).toEqual([0, third - second - 100, cache.times.stoodOf(2), cache.times.stoodOf(3)]);
   });
 
   test('tells of a frame that stands for later ones as of one that began with the reading', () => {
@@ -132,7 +133,7 @@ describe('The cache of a stream', () => {
     const last = cache.times.at(-1) ?? 0;
     cache.merge(last + 20_000);
     const sinceMs = last + 15_000;
-    expect(cache.firstFrom(sinceMs)).toBe(2);
+    expect(cache.times.firstFrom(sinceMs)).toBe(2);
     const newest = [{ first: 2, count: 1 }];
     const whole = cache.timesOf(newest);
     const part = cache.timesOf(newest, { sinceMs });
@@ -170,10 +171,10 @@ describe('The cache of a stream', () => {
       for (; !until() && frame < 5_000; frame++) fill(cache, frame, frame + 1);
     };
     goOn(() => cache.thinnedFrames > 0);
-    expect([cache.droppedFrames, cache.times[0]]).toEqual([0, 0]);
+    expect([cache.droppedFrames, cache.times.at(0)]).toEqual([0, 0]);
     expect(cache.precisionOf([{ first: 0, count: cache.frames }])).toBe('thinned');
     goOn(() => cache.droppedFrames > 0);
-    expect(cache.times[0]).toBeGreaterThan(0);
+    expect(cache.times.at(0)).toBeGreaterThan(0);
     expect(cache.frames + cache.thinnedFrames + cache.droppedFrames).toBe(frame);
   });
 
@@ -185,7 +186,7 @@ describe('The cache of a stream', () => {
     }
     expect(cache.droppedFrames + cache.thinnedFrames + cache.frames).toBe(20_000);
     expect(cache.times.at(-1)).toBe(19_999 * 500);
-    expect(cache.times.every((time, i) => i === 0 || time > (cache.times[i - 1] ?? 0))).toBe(true);
+    expect(cache.times.slice().every((time, i) => i === 0 || time > (cache.times.at(i - 1) ?? 0))).toBe(true);
     const newest = cache.frames - 1;
     const rows = emptyRows({ heads: HEADS, headDim: HEAD_DIM }, TOKENS);
     cache.copy([{ first: newest, count: 1 }], rows, 0);
@@ -207,7 +208,7 @@ describe('The cache of a stream', () => {
     fill(cache, 0, 2);
     cache.merge(1_000);
     cache.merge(1_500);
-    expect([cache.frames, cache.mergedFrames, cache.endOf(0), cache.endOf(1)]).toEqual([2, 2, 0, 1_500]);
+    expect([cache.frames, cache.mergedFrames, cache.times.endOf(0), cache.times.endOf(1)]).toEqual([2, 2, 0, 1_500]);
     expect(() => {
       newCache(100).merge(0);
     }).toThrow('nothing to merge into');
@@ -219,12 +220,12 @@ describe('The cache of a stream', () => {
     cache.merge(5_000);
     const [first, away] = [cache.times.at(-1) ?? NaN, 60_000];
     cache.append(away, values(3), values(3, -1));
-    expect([0, 1].map((frame) => cache.stoodOf(frame))).toEqual(
-      [0, 1].map((frame) => (cache.times[frame + 1] ?? NaN) - (cache.times[frame] ?? NaN)),
+    expect([0, 1].map((frame) => cache.times.stoodOf(frame))).toEqual(
+      [0, 1].map((frame) => (cache.times.at(frame + 1) ?? NaN) - (cache.times.at(frame) ?? NaN)),
     );
-    expect([cache.stoodOf(2), cache.stoodOf(3)]).toEqual([5_000 - first + LONGEST_MS, LONGEST_MS]);
+    expect([cache.times.stoodOf(2), cache.times.stoodOf(3)]).toEqual([5_000 - first + LONGEST_MS, LONGEST_MS]);
     // Also where it is not kept any more.
-    expect([cache.stoodAt(first), cache.stoodAt(first + 1), cache.stoodAt(away - 1)]).toEqual([
+    expect([cache.times.stoodAt(first), cache.times.stoodAt(first + 1), cache.times.stoodAt(away - 1)]).toEqual([
       5_000 - first + LONGEST_MS,
       LONGEST_MS,
       1,
@@ -235,15 +236,15 @@ describe('The cache of a stream', () => {
     const [cache, step] = [newCache(300), 3_000];
     for (let frame = 0; frame < 1_000; frame++) cache.append(frame * step, values(frame), values(frame, -1));
     expect(cache.thinnedFrames).toBeGreaterThan(100);
-    const stood = cache.times.slice(0, -1).map((_, frame) => cache.stoodOf(frame));
-    expect(stood.reduce((sum, ms) => sum + ms, 0)).toBe(999 * step - (cache.times[0] ?? NaN));
+    const stood = cache.times.slice(0, cache.frames - 1).map((_, frame) => cache.times.stoodOf(frame));
+    expect(stood.reduce((sum, ms) => sum + ms, 0)).toBe(999 * step - (cache.times.at(0) ?? NaN));
   });
 
   test('lets none stand for one that came after a long absence', () => {
     const cache = newCache(300);
     for (let frame = 0; frame < 1_000; frame++) cache.append(frame * 60_000, values(frame), values(frame, -1));
     expect(cache.thinnedFrames).toBeGreaterThan(cache.droppedFrames);
-    expect(cache.times.every((_, frame) => cache.stoodOf(frame) === LONGEST_MS)).toBe(true);
+    expect(cache.times.slice().every((_, frame) => cache.times.stoodOf(frame) === LONGEST_MS)).toBe(true);
   });
 
   test.each([64, 200, 1_000])('finds the frames of a cell, thinned or not, at a limit of %i frames', (limit) => {
@@ -273,13 +274,13 @@ describe('The cache of a stream', () => {
   ])('counts the frames up to %d ms: %d', (timeMs, frames) => {
     const cache = newCache(100);
     fill(cache, 0, 5);
-    expect(cache.framesUpTo(timeMs)).toBe(frames);
+    expect(cache.times.upTo(timeMs)).toBe(frames);
   });
 
   test('counts only kept frames after it dropped some', () => {
     const cache = newCache(0);
     fill(cache, 0, 65);
-    expect(cache.framesUpTo(PAGE_FRAMES * 500 - 1)).toBe(0);
-    expect(cache.framesUpTo(PAGE_FRAMES * 500)).toBe(1);
+    expect(cache.times.upTo(PAGE_FRAMES * 500 - 1)).toBe(0);
+    expect(cache.times.upTo(PAGE_FRAMES * 500)).toBe(1);
   });
 });

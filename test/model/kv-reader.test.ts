@@ -1,6 +1,7 @@
 /** Reading a cache that is too long to be read whole: what is found, and what is left out. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type KvCache, LONGEST_MS } from '../../src/model/kv-cache.ts';
+import { LONGEST_MS } from '../../src/model/frame-times.ts';
+import type { KvCache } from '../../src/model/kv-cache.ts';
 import { CELL_FRAMES } from '../../src/model/kv-index.ts';
 import { FULL_READ_TOKENS, INDEXED_TOKENS } from '../../src/model/kv-reader.ts';
 import type { Begin, ReaderInput } from '../../src/model/reader.ts';
@@ -137,7 +138,7 @@ describe('A question about a long cache', () => {
     const sinceMs = first * 500;
     const part = await model.kvReader.read([{ cache, frames, begin: from(sinceMs) }], input);
     expect(part.runs[0]?.[0]?.first).toBeGreaterThanOrEqual(first);
-    expect((part.looked[0]?.times[0] ?? 0) >= sinceMs).toBe(true);
+    expect((part.looked[0]?.times.at(0) ?? 0) >= sinceMs).toBe(true);
     // Of a cache that holds no more the answer is the same: pages are sealed at the same frames of both.
     const alone = later(first, frames);
     const expected = await model.kvReader.read([{ cache: alone, frames: frames - first }], input);

@@ -5,7 +5,7 @@ import { WITHIN_S as CHANGED_WITHIN_S } from '../../src/evaluation/changes.ts';
 import { SAID, SAID_TWICE } from '../../src/evaluation/kinds.ts';
 import { NOT_SPLIT } from '../../src/evaluation/labels.ts';
 import { WITHIN_S as SEEN_WITHIN_S } from '../../src/evaluation/lately.ts';
-import { LONGEST_MS } from '../../src/model/kv-cache.ts';
+import { LONGEST_MS } from '../../src/model/frame-times.ts';
 
 /** The line of a constant in a file of the recipe; of a mapping, the entry `key`. */
 function lineOf(file: string, name: string, key?: string): string {

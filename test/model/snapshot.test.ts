@@ -115,7 +115,7 @@ describe('A snapshot', () => {
       startedAtMs: FACTS.startedAtMs,
       limitBytes: FACTS.limitBytes,
       mergeBelow: 0.01,
-      firstMs: cache.times[0],
+      firstMs: cache.times.at(0),
       lastMs: 899 * 500 + 300,
       frames: 901,
     });

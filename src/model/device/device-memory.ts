@@ -129,7 +129,7 @@ export class DeviceMemory {
       page = new DevicePage(cache);
       pages.push(page);
     }
-    const stoodMs = page.times.length === 0 ? 0 : cache.stoodAt(page.lastMs);
+    const stoodMs = page.times.length === 0 ? 0 : cache.times.stoodAt(page.lastMs);
     page.times.push(timeMs);
     try {
       await this.#write(page, stoodMs, frame);
@@ -206,8 +206,8 @@ export class DeviceMemory {
   #filled(page: DevicePage): PageTensors {
     const { cache } = page;
     const { kvHeads, headDim, tokensPerFrame } = this.#config;
-    const first = cache.framesUpTo(page.firstMs - 1e-6);
-    const count = cache.framesUpTo(page.lastMs) - first;
+    const first = cache.times.upTo(page.firstMs - 1e-6);
+    const count = cache.times.upTo(page.lastMs) - first;
     page.times = cache.times.slice(first, first + count);
     page.precision = cache.precisionOf([{ first, count }]);
     const tokens = count * tokensPerFrame;
@@ -229,7 +229,7 @@ export class DeviceMemory {
     page.times.forEach((time, frame) => {
       timeCode(time).forEach((value, i) => (codes[i * this.pageFrames + frame] = value));
       times[frame] = (Math.round(time) - Math.round(page.firstMs)) / 1000;
-      before[frame] = frame === 0 ? 0 : Math.round(cache.stoodOf(first + frame - 1)) / 1000;
+      before[frame] = frame === 0 ? 0 : Math.round(cache.times.stoodOf(first + frame - 1)) / 1000;
     });
     return tensors;
   }
@@ -255,7 +255,7 @@ export class DeviceMemory {
   /** Pages of which the host keeps nothing any more. */
   #forgetDropped(pages: DevicePage[]): void {
     for (let [page] = pages; page !== undefined; [page] = pages) {
-      if (page.lastMs >= (page.cache.times[0] ?? -Infinity)) return;
+      if (page.lastMs >= (page.cache.times.at(0) ?? -Infinity)) return;
       this.#leave(page);
       pages.shift();
     }

@@ -117,7 +117,7 @@ export class DeviceReader implements Reader {
   #stoodOf({ cache }: DevicePage, timeMs: number): number {
     const next = this.#device.memory.pages(cache).find((page) => page.firstMs > timeMs);
     const shownMs = next?.tensors === undefined ? Infinity : next.firstMs - timeMs;
-    return Math.min(cache.stoodAt(timeMs), shownMs);
+    return Math.min(cache.times.stoodAt(timeMs), shownMs);
   }
 
   #slots(sources: readonly KvSource[]): Slot[] {
@@ -138,14 +138,14 @@ export class DeviceReader implements Reader {
         const momentMs = momentOf(source, input);
         // The newest page is read anyway, and would have most of the attention. A page holds many cells: the best few
         // lie in one or two.
-        const to = cache.cellsIn(cache.framesUpTo((pages.at(-1)?.firstMs ?? 0) - 1));
+        const to = cache.cellsIn(cache.times.upTo((pages.at(-1)?.firstMs ?? 0) - 1));
         const range = { from: Math.min(to, cache.cellsIn(firstFrameOf(source))), to, sinceMs: source.begin?.sinceMs };
         const cells = range.to - range.from;
         for (let wanted = share - 1; wanted > 0 && chosen.size < share; wanted *= MORE_CELLS) {
           const best = await this.#ranking.best(cache.index, range, Math.min(wanted, cells), momentMs, queries, dims);
           for (const { first, count } of cache.runsOf(best)) {
             for (let frame = first; frame < first + count; frame++) {
-              const page = pageAt(pages, cache.times[frame] ?? 0);
+              const page = pageAt(pages, cache.times.at(frame) ?? 0);
               if (page !== undefined && chosen.size < share) chosen.add(page);
             }
           }
@@ -298,7 +298,7 @@ function standing(stoodMs: number, ageMs: number): number {
  * own time here, and stands for as long as it did.
  */
 function firstFrameMs(source: KvSource): number {
-  return source.cache.times[firstFrameOf(source)] ?? 0;
+  return source.cache.times.at(firstFrameOf(source)) ?? 0;
 }
 
 /** When what is read of a source began, ms. */
@@ -318,7 +318,7 @@ function countBefore({ times }: DevicePage, source: KvSource): number {
 
 /** The time of the newest frame of a source that a question may see, ms. */
 function untilOf({ cache, frames }: KvSource): number {
-  return cache.times[frames - 1] ?? -Infinity;
+  return cache.times.at(frames - 1) ?? -Infinity;
 }
 
 /**
@@ -329,8 +329,8 @@ function shownOf(page: DevicePage, source: KvSource): number {
   const until = untilOf(source);
   if (tensors !== undefined)
     return (lastMs <= until ? times.length : countUpTo(times, until)) - countBefore(page, source);
-  const first = Math.max(cache.framesUpTo(firstMs - JUST_BEFORE_MS), firstFrameOf(source));
-  return cache.framesUpTo(Math.min(lastMs, until)) - first;
+  const first = Math.max(cache.times.upTo(firstMs - JUST_BEFORE_MS), firstFrameOf(source));
+  return cache.times.upTo(Math.min(lastMs, until)) - first;
 }
 
 /** How many of rising times lie at or before one. */
