@@ -3,22 +3,17 @@
  * What was in progress then fails with `engine_restarted`; streams are opened again before new frames go in: empty, or
  * from a file.
  */
-import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { YocoError } from '../errors.ts';
-import type { DeviceName } from '../model/device/device.ts';
 import { systemReason } from '../system-code.ts';
-import { forkLean } from './child.ts';
 import { fromEngineError } from './engine-error.ts';
-import { Outbox } from './outbox.ts';
+import { EngineProcess, type EngineProcessOptions, type Said } from './engine-process.ts';
 import {
   type AnswerEnd,
   type Appended,
   type AskRequest,
   type CacheLimits,
   type EngineTimes,
-  type FromEngine,
   type LoadedBundle,
   NO_TIMES,
   type Restored,
@@ -27,24 +22,7 @@ import {
   type ToEngine,
 } from './protocol.ts';
 
-export interface EngineOptions {
-  /** Folder of the model bundle. */
-  readonly bundle: string;
-  /** Threads inside one operator; default: one a core. */
-  readonly threads?: number;
-  /** Where the caches lie and the decoders run; default: `cpu`. */
-  readonly device?: DeviceName;
-  /** Bytes of caches on a device; default: that of the model. */
-  readonly deviceBytes?: number;
-  /** Answers in progress and waiting, over all streams. */
-  readonly maxAnswers: number;
-  /** The engine process is ended and started again when its resident memory passes this. */
-  readonly memoryLimitBytes: number;
-  readonly heartbeatMs: number;
-  /** Without a heartbeat for this long the engine counts as hung. One run takes well under a second. */
-  readonly hangMs: number;
-  /** A process that has not loaded its bundle after this long counts as hung, too. */
-  readonly loadMs: number;
+export interface EngineOptions extends EngineProcessOptions {
   /**
    * A process that served for longer than this was no failure to start: the pause before the next one is the first
    * again.
@@ -52,7 +30,6 @@ export interface EngineOptions {
   readonly stableMs: number;
   /** First and longest pause before a restart; it doubles with each failure in a row. */
   readonly backoffMs: readonly [number, number];
-  readonly onWarning: (message: string) => void;
 }
 
 export const ENGINE_DEFAULTS = {
@@ -108,15 +85,6 @@ interface EngineEvents {
   notGoneOn: [stream: string, error: YocoError];
 }
 
-const STOP_MS = 5_000;
-/**
- * So many heartbeats after the last look at the engine this process itself stood still: it was paused, or its event
- * loop was blocked.
- */
-const STOOD_STILL_BEATS = 3;
-const fromSource = import.meta.url.endsWith('.ts');
-const entry = fileURLToPath(new URL(`./process${fromSource ? '.ts' : '.js'}`, import.meta.url));
-
 export class Engine extends EventEmitter<EngineEvents> {
   readonly #options: EngineOptions;
   readonly #pending = new Map<number, Pending>();
@@ -127,24 +95,14 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #reading = new Set<string>();
   /** Whether this process began with such a file. */
   #wentOn = false;
-  /** Whether it is ended for the memory that it holds. */
-  #isTooLarge = false;
-  #child: ChildProcess | undefined;
-  /** To `#child`. */
-  #outbox: Outbox<ToEngine> | undefined;
+  /** Undefined while there is none, before it is started again. */
+  #process: EngineProcess | undefined;
   #bundle: LoadedBundle | undefined;
   #ready = false;
   #closing = false;
   #nextId = 1;
   #failures = 0;
-  #loadedAt: number | undefined;
-  #heartbeat: NodeJS.Timeout | undefined;
   #restart: NodeJS.Timeout | undefined;
-  #heardAt = 0;
-  /** When it was last looked at whether the engine hangs. */
-  #checkedAt = 0;
-  #times = NO_TIMES;
-  #rssBytes = 0;
   #losses = 0;
 
   private constructor(options: EngineOptions) {
@@ -183,12 +141,12 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   get pid(): number | undefined {
-    return this.#child?.pid;
+    return this.#process?.pid;
   }
 
   /** Since the process started, as of its last heartbeat. */
   get times(): EngineTimes {
-    return this.#times;
+    return this.#process?.times ?? NO_TIMES;
   }
 
   /** How often a process that had loaded the bundle was lost. */
@@ -197,7 +155,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   get rssBytes(): number {
-    return this.#rssBytes;
+    return this.#process?.rssBytes ?? 0;
   }
 
   open(stream: string, limits: CacheLimits): void {
@@ -299,69 +257,36 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#closing = true;
     this.#ready = false;
     clearTimeout(this.#restart);
-    clearInterval(this.#heartbeat);
-    const child = this.#child;
-    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise((resolve) => child.once('exit', resolve));
-    this.#send({ type: 'stop' });
-    const force = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-    await gone;
-    clearTimeout(force);
+    await this.#process?.stop();
   }
 
   #send(message: ToEngine): void {
-    if (this.#child?.connected === true) this.#outbox?.add(message);
+    this.#process?.send(message);
   }
 
-  /** Rejects, too, where no process can be started; it then has no id, and no `exit` follows. */
+  /** Rejects, too, where no process can be started; it then has no id, and `#lost` is not called for it. */
   async #spawn(): Promise<void> {
-    const child = forkLean(entry, {
-      serialization: 'advanced',
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    this.#process = new EngineProcess(this.#options, {
+      said: (message) => {
+        this.#receive(message);
+      },
+      ended: (reason) => {
+        this.#lost(reason);
+      },
     });
-    this.#child = child;
-    this.#outbox = new Outbox((messages) => {
-      if (child.connected) child.send(messages, () => undefined);
-    });
-    this.#heardAt = performance.now();
-    this.#checkedAt = this.#heardAt;
-    await new Promise<void>((resolve, reject) => {
-      child.on('message', (messages) => {
-        if (this.#child !== child) return;
-        this.#heardAt = performance.now();
-        for (const message of messages as readonly FromEngine[]) {
-          if (message.type === 'loaded') {
-            this.#bundle = message.bundle;
-            this.#ready = true;
-            this.#loadedAt = performance.now();
-            this.#wentOn = this.#files.size > 0;
-            for (const [stream, limits] of this.#streams) this.#openAgain(stream, limits);
-            this.emit('ready', message.bundle);
-            resolve();
-          } else if (message.type === 'load_failed') reject(fromEngineError(message.error));
-          else this.#receive(message);
-        }
-      });
-      child.on('error', (cause) => {
-        reject(new YocoError('engine_unavailable', { cause }));
-      });
-      child.on('exit', (code, signal) => {
-        const reason = `The engine process ended (${signal ?? `exit code ${code ?? '?'}`}).`;
-        reject(new YocoError('engine_unavailable', { detail: reason }));
-        if (this.#child === child) this.#lost(reason);
-      });
-      const { bundle, threads = null, device = 'cpu', deviceBytes = null, maxAnswers } = this.#options;
-      this.#send({ type: 'load', bundle, threads, device, deviceBytes, maxAnswers });
-      clearInterval(this.#heartbeat);
-      this.#heartbeat = setInterval(() => {
-        this.#check(child);
-      }, this.#options.heartbeatMs);
-      this.#heartbeat.unref();
-    });
+    await this.#process.loaded;
+  }
+
+  #loaded(bundle: LoadedBundle): void {
+    this.#bundle = bundle;
+    this.#ready = true;
+    this.#wentOn = this.#files.size > 0;
+    for (const [stream, limits] of this.#streams) this.#openAgain(stream, limits);
+    this.emit('ready', bundle);
   }
 
   #openAgain(stream: string, limits: CacheLimits): void {
-    const [file, child] = [this.#files.get(stream), this.#child];
+    const [file, reader] = [this.#files.get(stream), this.#process];
     if (file === undefined) {
       this.#send({ type: 'open', stream, ...limits });
       return;
@@ -377,7 +302,7 @@ export class Engine extends EventEmitter<EngineEvents> {
         const known = YocoError.from(error);
         // Another stream may have the name of a closed one by now; a process that is gone is followed by one that opens
         // it.
-        if (known.code === 'stream_deleted' || this.#child !== child || this.#closing) return;
+        if (known.code === 'stream_deleted' || this.#process !== reader || this.#closing) return;
         this.#files.delete(stream);
         this.#reading.delete(stream);
         this.#send({ type: 'open', stream, ...limits });
@@ -386,34 +311,13 @@ export class Engine extends EventEmitter<EngineEvents> {
     );
   }
 
-  #check(child: ChildProcess): void {
-    if (this.#child !== child) return;
-    const { heartbeatMs, hangMs, loadMs, onWarning } = this.#options;
-    const now = performance.now();
-    // What the engine sent while this process stood still is read only after this timer.
-    if (now - this.#checkedAt > STOOD_STILL_BEATS * heartbeatMs) this.#heardAt = now;
-    this.#checkedAt = now;
-    if (now - this.#heardAt > (this.#ready ? hangMs : loadMs)) {
-      onWarning('The engine gave no sign of life for too long; it is ended.');
-      child.kill('SIGKILL');
-    } else if (this.#ready) this.#send({ type: 'ping' });
-  }
-
-  #receive(message: Exclude<FromEngine, { type: 'loaded' | 'load_failed' }>): void {
+  #receive(message: Said): void {
     if (message.type === 'progress') {
       this.emit('progress', message.share);
       return;
     }
-    if (message.type === 'pong') {
-      this.#times = message.times;
-      this.#rssBytes = message.rssBytes;
-      if (message.rssBytes > this.#options.memoryLimitBytes) {
-        this.#options.onWarning(
-          `The engine holds ${message.rssBytes} bytes, more than its limit; it is started again.`,
-        );
-        this.#isTooLarge = true;
-        this.#child?.kill('SIGKILL');
-      }
+    if (message.type === 'loaded') {
+      this.#loaded(message.bundle);
       return;
     }
     const pending = this.#pending.get(message.id);
@@ -437,10 +341,10 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   #lost(reason: string): void {
     if (this.#restart !== undefined) return; // of a process that ended as it was being started its `exit` was heard first
+    const { servedMs, isTooLarge = false } = this.#process ?? {};
     this.#ready = false;
-    this.#child = undefined;
+    this.#process = undefined;
     this.#reading.clear();
-    clearInterval(this.#heartbeat);
     for (const [id, pending] of [...this.#pending]) {
       this.#pending.delete(id);
       const detail = LOST_DETAIL[pending.kind];
@@ -448,14 +352,14 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#fail(pending, new YocoError(this.#closing ? 'shutting_down' : 'engine_restarted', details));
     }
     if (this.#closing) return;
-    if (this.#loadedAt !== undefined) this.#losses++;
+    if (servedMs !== undefined) this.#losses++;
     this.emit('lost', reason);
     if (this.#bundle === undefined) return; // it never loaded: `start` has rejected
-    const wasStable = this.#loadedAt !== undefined && performance.now() - this.#loadedAt > this.#options.stableMs;
+    const wasStable = servedMs !== undefined && servedMs > this.#options.stableMs;
     if (wasStable) this.#failures = 0;
-    if (this.#isTooLarge || (this.#wentOn && !wasStable)) this.#forgetFiles();
-    this.#isTooLarge = this.#wentOn = false;
-    this.#loadedAt = undefined;
+    if (isTooLarge) this.#forgetFiles('the engine would hold as much again');
+    else if (this.#wentOn && !wasStable) this.#forgetFiles('the engine was lost soon after it had read them');
+    this.#wentOn = false;
     const [first, longest] = this.#options.backoffMs;
     const wait = Math.min(longest, first * 2 ** this.#failures++);
     this.#options.onWarning(`${reason} It is started again in ${wait} ms.`);
@@ -463,12 +367,9 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   /** The next process would come to the same end. */
-  #forgetFiles(): void {
+  #forgetFiles(why: string): void {
     if (this.#files.size === 0) return;
     this.#files.clear();
-    const why = this.#isTooLarge
-      ? 'the engine would hold as much again'
-      : 'the engine was lost soon after it had read them';
     this.#options.onWarning(`Kept streams do not go on from their files, since ${why}: they begin empty.`);
   }
 
@@ -479,7 +380,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     } catch (error) {
       // A process that was started ends in `exit`, which sees to the next one. For lack of processes, files or memory
       // there is none.
-      if (this.#child?.pid === undefined) {
+      if (this.#process?.pid === undefined) {
         const reason = systemReason(error instanceof YocoError ? error.cause : error);
         if (!this.#closing) this.#lost(`The engine process cannot be started (${reason}).`);
         return;
@@ -490,7 +391,7 @@ export class Engine extends EventEmitter<EngineEvents> {
         const why = cause instanceof Error ? ` (${cause.message})` : '';
         this.#options.onWarning(`The engine cannot load its bundle: ${message}${why}`);
       }
-      this.#child.kill('SIGKILL');
+      this.#process.kill();
     }
   }
 }
