@@ -3,9 +3,9 @@ import type { RawData, WebSocket } from 'ws';
 import { ERRORS, type ErrorCode, type YocoError } from '../errors.ts';
 import type { LiveStream } from '../live/types.ts';
 import type { ServerLimits } from './limits.ts';
-import type { ServerEvent } from './realtime-events.ts';
 import { newId } from './ids.ts';
 import { RealtimeSession, type SessionHost, type SessionScope } from './realtime-session.ts';
+import type { UnsentEvent } from './unsent-event.ts';
 
 /** Close codes: 4xxx after graphql-ws's protocol, the others from RFC 6455 and its registry. */
 export const CLOSE = {
@@ -86,7 +86,7 @@ export class RealtimeConnection {
   }
 
   /** Sends now or, when the client reads too slowly, closes with 1013. Nothing is dropped on an open connection. */
-  send(event: ServerEvent): void {
+  send(event: UnsentEvent): void {
     if (this.#closing) return;
     if (this.#socket.bufferedAmount > this.#limits.maxBufferedBytes) {
       this.close(CLOSE.try_again_later, 'client_too_slow');

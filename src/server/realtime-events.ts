@@ -8,7 +8,6 @@ import { YocoError } from '../errors.ts';
 import { MIN_CONFIDENCE, STANDING_EVERY_MS, STANDING_HOLDS } from '../question-limits.ts';
 import { JSON_BYTES } from './json-body.ts';
 import { parseOrThrow } from './parse-request.ts';
-import type { ServerEvent as WireEvent } from './wire-types.ts';
 import { noEffect, noTools, seed, streams, temperature, time, topP } from './request-fields.ts';
 
 const id = z.string().min(1).max(128);
@@ -161,10 +160,6 @@ export type UserItem = z.infer<typeof userItem>;
 export type ResponseParams = z.infer<typeof response>;
 export type StandingParams = z.infer<typeof standingQuestion>;
 export type SessionParams = z.infer<typeof session>;
-
-/** An event for a client, before its `event_id` is added. */
-export type ServerEvent = WithoutId<WireEvent>;
-type WithoutId<T> = T extends unknown ? Omit<T, 'event_id'> : never;
 
 /** A client's message as JSON. Throws `invalid_json`, or `invalid_request` when it is not an object. */
 export function parseJson(text: string): Record<string, unknown> {

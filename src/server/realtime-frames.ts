@@ -3,8 +3,8 @@ import { YocoError } from '../errors.ts';
 import { checkCaptureTime } from '../ingest/capture-time.ts';
 import type { LiveStream } from '../live/types.ts';
 import { pushForbidden } from './permissions.ts';
-import type { ServerEvent } from './realtime-events.ts';
 import { seconds, wallTime } from './times.ts';
+import type { UnsentEvent } from './unsent-event.ts';
 
 export interface Allowed {
   readonly mayPush: boolean;
@@ -15,7 +15,7 @@ export interface Allowed {
 export class FrameIntake {
   readonly #stream: LiveStream;
   readonly #allowed: Allowed;
-  readonly #emit: (event: ServerEvent) => void;
+  readonly #emit: (event: UnsentEvent) => void;
   readonly #fail: (error: unknown, eventId: string | null, number: number) => void;
   #number = 0;
   #waiting = 0;
@@ -24,7 +24,7 @@ export class FrameIntake {
   constructor(
     stream: LiveStream,
     allowed: Allowed,
-    emit: (event: ServerEvent) => void,
+    emit: (event: UnsentEvent) => void,
     fail: (error: unknown, eventId: string | null, number: number) => void,
   ) {
     this.#stream = stream;

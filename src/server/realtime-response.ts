@@ -4,14 +4,14 @@ import type { Answer, AnswerResult, AskOptions, Conversation } from '../live/typ
 import { answerJson, statusOf } from './answer-json.ts';
 import { withStreamsParam } from './asked-streams.ts';
 import { wireError } from './errors-http.ts';
-import type { ServerEvent } from './realtime-events.ts';
 import { newId } from './ids.ts';
 import { assistantItem, type Item } from './realtime-items.ts';
+import type { UnsentEvent } from './unsent-event.ts';
 import type { ResponseJson } from './wire-types.ts';
 
 /** What a response needs from its session. */
 export interface ResponseHost {
-  emit(event: ServerEvent): void;
+  emit(event: UnsentEvent): void;
   /** Called when the answer's item begins, and again when it is complete. */
   itemBegan(item: Item): void;
   itemEnded(item: Item): void;

@@ -15,7 +15,6 @@ import {
   parseJson,
   type ClientEvent,
   type ResponseParams,
-  type ServerEvent,
   type SessionParams,
 } from './realtime-events.ts';
 import { FrameIntake } from './realtime-frames.ts';
@@ -26,6 +25,7 @@ import { questionText, samplingOf, type WireStreams } from './request-fields.ts'
 import { StandingQuestions } from './realtime-standing.ts';
 import { streamJson } from './stream-json.ts';
 import { checkTime, frameTime, type WireTime } from './times.ts';
+import type { UnsentEvent } from './unsent-event.ts';
 
 /** What a session may ask about. */
 export interface SessionScope {
@@ -41,7 +41,7 @@ export interface SessionScope {
 
 /** What the session needs from its connection. */
 export interface SessionHost {
-  send(event: ServerEvent): void;
+  send(event: UnsentEvent): void;
   /** Called with true when the client wants the stream's status. */
   wantStatus(wanted: boolean): void;
   /** Called after each message: whether it was valid. */

@@ -6,14 +6,15 @@ import { MIN_CONFIDENCE, STANDING_EVERY_MS, STANDING_HOLDS } from '../question-l
 import { changeJson } from './answer-json.ts';
 import { withStreamsParam } from './asked-streams.ts';
 import { wireError } from './errors-http.ts';
-import type { ServerEvent, StandingParams } from './realtime-events.ts';
+import type { StandingParams } from './realtime-events.ts';
 import { newId } from './ids.ts';
+import type { UnsentEvent } from './unsent-event.ts';
 
 /** What standing questions need from their session. */
 export interface StandingQuestionsHost {
   /** A fresh conversation about the streams that are wanted; null: the session's own. */
   converse(wanted: WantedStreams | null, param: string): Conversation;
-  emit(event: ServerEvent): void;
+  emit(event: UnsentEvent): void;
   /** Called after each asking. */
   asked(outcome: 'answered' | 'missed'): void;
   /** Called for errors that nobody expected. */
