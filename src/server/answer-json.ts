@@ -5,9 +5,10 @@
 import type { StandingChange } from '../live/standing-question.ts';
 import type { AnswerResult, Conversation } from '../live/types.ts';
 import { seconds, wallTime } from './times.ts';
+import type { AnswerJson } from './wire-types.ts';
 
 /** Times in seconds on each stream's clock and as RFC 3339; `conversation` is the one that was asked. */
-export function answerJson(result: AnswerResult, conversation: Conversation) {
+export function answerJson(result: AnswerResult, conversation: Conversation): AnswerJson {
   const began = new Map(conversation.streams.map((stream) => [stream.name, stream.status().startedAtMs]));
   const wall = (stream: string, ms: number): string => wallTime(ms, began.get(stream) ?? 0);
   const streams = result.streams.map(({ name, asOfMs, sinceMs }) => ({

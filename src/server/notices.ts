@@ -16,9 +16,10 @@ import { newId } from './ids.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { SourceWatch, type SourceWatchOptions, type ToldState } from './source-watch.ts';
-import { type StandingJson, StandingRecord } from './standing-record.ts';
+import { StandingRecord } from './standing-record.ts';
 import { wallTime } from './times.ts';
 import { KEY_BYTES, keyOf, Webhook } from './webhook.ts';
+import type { StandingQuestionJson } from './wire-types.ts';
 
 /** A question of a stream's file, who is told of its answers, and what it has told. */
 interface FileQuestion {
@@ -143,7 +144,7 @@ export class Notices {
   }
 
   /** What the stream's file asks, in its order. */
-  standing(stream: LiveStream): readonly StandingJson[] {
+  standing(stream: LiveStream): readonly StandingQuestionJson[] {
     return (this.#stood.get(stream)?.asked ?? []).map(({ record }) => record.json());
   }
 

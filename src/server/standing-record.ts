@@ -4,12 +4,10 @@ import type { StandingDefinition } from '../ingest/definition.ts';
 import type { changeJson } from './answer-json.ts';
 import { wireError } from './errors-http.ts';
 import { wallTime } from './times.ts';
+import type { StandingQuestionJson } from './wire-types.ts';
 
 /** Answers that are kept of each question; then the oldest go. */
 export const MAX_TOLD = 50;
-
-/** `waiting`: not asked yet; `answered` and `missed` are of the last asking, `ended`: it is no longer asked. */
-type State = 'waiting' | 'answered' | 'missed' | 'ended';
 
 type Change = ReturnType<typeof changeJson>;
 
@@ -18,7 +16,7 @@ export class StandingRecord {
   readonly #definition: StandingDefinition;
   /** Newest first. */
   readonly #told: Change[] = [];
-  #state: State = 'waiting';
+  #state: StandingQuestionJson['state'] = 'waiting';
   #error: YocoError | null = null;
   #askedAtMs: number | null = null;
 
@@ -45,11 +43,11 @@ export class StandingRecord {
   }
 
   /** Tells only the host of the webhook: its path may be a secret. */
-  json() {
+  json(): StandingQuestionJson {
     const { question, every, holds, min_confidence, webhook } = this.#definition;
     const [newest] = this.#told;
     return {
-      object: 'yoco.standing_question' as const,
+      object: 'yoco.standing_question',
       id: this.#id,
       question,
       every,
@@ -67,5 +65,3 @@ export class StandingRecord {
     };
   }
 }
-
-export type StandingJson = ReturnType<StandingRecord['json']>;
