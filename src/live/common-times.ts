@@ -35,8 +35,11 @@ export function aboutThen(
 const WHICH_STREAM =
   /\b(?:which|what|where) (?:of (?:the|these|my|all) )?(?:cameras?|streams?|videos?|recordings?|feeds?|ones?)\b|^\W*where\b/i;
 
-interface Now {
+/** When and where a question is asked. */
+export interface Now {
+  /** ms since 1970. */
   readonly nowMs: number;
+  /** Zone of the times of day in it; undefined: that of the process. */
   readonly timeZone: string | undefined;
 }
 

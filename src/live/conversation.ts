@@ -8,9 +8,8 @@ import { asksForAChange } from '../model/asked-span.ts';
 import type { Turn } from '../model/question.ts';
 import { QUESTION_MAX_CHARS } from '../question-limits.ts';
 import { StreamedAnswer } from './answer.ts';
-import { reachedBy } from './common-times.ts';
 import { isOver, noFrame } from './no-frame.ts';
-import { inServiceZone, questionTimes } from './question-times.ts';
+import { askedParts } from './question-times.ts';
 import type { Answer, AskOptions, Conversation, LiveStream, PastTurn } from './types.ts';
 
 /** Turns that a conversation keeps; the oldest are forgotten, so that one can go on for hours. */
@@ -47,7 +46,7 @@ export class StreamConversation implements Conversation {
 
   /**
    * Throws `question_empty`, `question_too_long`, `conversation_full`, `stream_deleted`, `response_in_progress` or
-   * `invalid_request`, and what `questionTimes` throws; the rest fails in the answer.
+   * `invalid_request`, and what `askedParts` throws; the rest fails in the answer.
    */
   ask(question: string, options: AskOptions = {}): Answer {
     const said = question.trim().replace(/\s+/g, ' ');
@@ -68,10 +67,7 @@ export class StreamConversation implements Conversation {
     check('topP', topP, Number.MIN_VALUE, 1);
     check('maxTokens', maxTokens, 1, Infinity);
     const now = { nowMs: Date.now(), timeZone: this.#timeZone };
-    const text = inServiceZone(said, this.#timeZone);
-    const streams = anyOf ? reachedBy(text, options.asOfWallMs, this.streams, now) : this.streams;
-    const clocks = streams.map((stream) => stream.status());
-    const { moments, begins, question: asked } = questionTimes(text, options, clocks, now.nowMs, now.timeZone);
+    const { streams, moments, begins, question: asked } = askedParts(said, { ...options, anyOf }, this.streams, now);
     const turns = options.turns === undefined ? this.#turns : this.#given(options.turns, moments);
     this.#busy = true;
     const answer = new StreamedAnswer();
@@ -85,7 +81,7 @@ export class StreamConversation implements Conversation {
           sinceMs: begins?.[i] ?? null,
         })),
         question: asked,
-        ofChanges: asksForAChange(text),
+        ofChanges: asksForAChange(said),
         turns,
         maxTokens: Math.min(limit, Math.floor(maxTokens)),
         temperature,

@@ -1,5 +1,5 @@
 /**
- * Which part of each stream a question is about: by its options, and by what it says itself ("in the last five
+ * Which streams a question reads, and which part of each: by its options, and by what it says itself ("in the last five
  * minutes").
  */
 import { YocoError } from '../errors.ts';
@@ -16,8 +16,8 @@ import {
 } from '../model/asked-span.ts';
 import { atClock } from '../model/relative-time.ts';
 import { clockText } from '../clock-text.ts';
-import { dateAndTimeAt } from '../time-zone.ts';
-import { aboutThen, commonTimes, withoutTime } from './common-times.ts';
+import { dateAndTimeAt, ownTimeZone } from '../time-zone.ts';
+import { aboutThen, commonTimes, type Now, reachedBy, withoutTime } from './common-times.ts';
 import { momentsAt } from './moments.ts';
 import type { AskOptions, QuestionTimes, StreamStatus } from './types.ts';
 
@@ -35,29 +35,39 @@ const ASKS_FOR_MORE =
 
 type Wanted = Pick<AskOptions, 'asOfMs' | 'asOfWallMs' | 'sinceMs' | 'sinceWallMs'>;
 
+/** What a question reads: of which streams, and which part of each. */
+export interface AskedParts<S> extends QuestionTimes {
+  readonly streams: readonly S[];
+}
+
 /**
- * Throws `invalid_request` where times on one stream's clock are given for several, for `asOfWallMs` what `momentsAt`
- * throws, and `time_out_of_range` where a reading would begin after the question's moment, where nothing is kept of the
- * part that the question names, or what `withoutDate` or `inAnotherZone` returns. `timeZone`: that of the times of the
- * day in the question; default: that of the process.
+ * `among`: the streams that it was asked of, of which with `anyOf` those are left out that keep nothing of what it is
+ * about. Throws `invalid_request` where times on one stream's clock are given for several, or the question names
+ * another time zone, for `asOfWallMs` what `momentsAt` throws, and `time_out_of_range` where a reading would begin after
+ * the question's moment, where nothing is kept of the part that the question names, or what `withoutDate` returns.
  */
-export function questionTimes(
-  question: string,
-  wanted: Wanted,
-  clocks: readonly StreamStatus[],
-  nowMs = Date.now(),
-  timeZone?: string,
-): QuestionTimes {
-  const asked = inServiceZone(question, timeZone);
-  const undated = withoutDate(asked, clocks);
+export function askedParts<S extends { status(): StreamStatus }>(
+  said: string,
+  { anyOf = false, ...wanted }: Wanted & Pick<AskOptions, 'anyOf'>,
+  among: readonly S[],
+  now: Now,
+): AskedParts<S> {
+  const question = inServiceZone(said, now.timeZone);
+  const streams = anyOf ? reachedBy(question, wanted.asOfWallMs, among, now) : among;
+  const clocks = streams.map((stream) => stream.status());
+  return { streams, ...questionTimes(question, wanted, clocks, now) };
+}
+
+function questionTimes(question: string, wanted: Wanted, clocks: readonly StreamStatus[], now: Now): QuestionTimes {
+  const undated = withoutDate(question, clocks);
   if (undated !== null) throw undated;
   checkClock('asOf', clocks, wanted.asOfMs, wanted.asOfWallMs);
   checkClock('since', clocks, wanted.sinceMs, wanted.sinceWallMs);
-  const times = { moments: momentsOf(wanted, clocks), begins: beginsOf(wanted, clocks), question: asked };
+  const times = { moments: momentsOf(wanted, clocks), begins: beginsOf(wanted, clocks), question };
   const [only] = clocks;
-  if (clocks.length === 1 && only !== undefined) return ofOne(times, only, { nowMs, timeZone });
+  if (clocks.length === 1 && only !== undefined) return ofOne(times, only, now);
   if (clocks.some(({ lastMs }) => lastMs === null)) return times;
-  return commonTimes(times, wanted.asOfWallMs, clocks, { nowMs, timeZone });
+  return commonTimes(times, wanted.asOfWallMs, clocks, now);
 }
 
 function momentsOf({ asOfMs, asOfWallMs }: Wanted, clocks: readonly StreamStatus[]): readonly number[] | null {
@@ -91,10 +101,7 @@ const UTC = /^(?:UTC|GMT|Z)$/;
  * A question that names the zone of the service, without that. Throws `invalid_request` where it names another one: its
  * times would be taken for those of the service's.
  */
-export function inServiceZone(
-  question: string,
-  timeZone = new Intl.DateTimeFormat().resolvedOptions().timeZone,
-): string {
+function inServiceZone(question: string, timeZone = ownTimeZone()): string {
   const zones = namedZones(question);
   const other = zones.find((zone) => !(UTC.test(zone) && isUtc(timeZone)));
   if (other === undefined) return zones.length === 0 ? question : withoutZones(question, zones);
@@ -110,7 +117,7 @@ const isUtc = (timeZone: string): boolean => UTC.test(timeZone.replace(/^Etc\//,
 function ofOne(
   times: QuestionTimes,
   { firstMs, lastMs, startedAtMs, wallTimes, frames }: StreamStatus,
-  { nowMs, timeZone }: { readonly nowMs: number; readonly timeZone: string | undefined },
+  { nowMs, timeZone }: Now,
 ): QuestionTimes {
   if (firstMs === null || lastMs === null) return times;
   const { moments, begins, question } = times;

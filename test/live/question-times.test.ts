@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { YocoError } from '../../src/errors.ts';
 import { reachedBy } from '../../src/live/common-times.ts';
-import { questionTimes } from '../../src/live/question-times.ts';
-import type { AskOptions, StreamStatus } from '../../src/live/types.ts';
+import { askedParts } from '../../src/live/question-times.ts';
+import type { AskOptions, QuestionTimes, StreamStatus } from '../../src/live/types.ts';
 
 const BEGAN_MS = Date.parse('2026-01-01T00:00:00Z');
 
@@ -18,6 +18,18 @@ const clock = (name: string, firstMs: number | null, lastMs: number | null, late
     lateFrames: 0,
     sourceStatus: { state: 'running', error: null },
   }) as unknown as StreamStatus;
+
+function questionTimes(
+  question: string,
+  options: AskOptions,
+  clocks: readonly StreamStatus[],
+  nowMs = Date.now(),
+  timeZone?: string,
+): QuestionTimes {
+  const streams = clocks.map((status) => ({ status: () => status }));
+  const { moments, begins, question: asked } = askedParts(question, options, streams, { nowMs, timeZone });
+  return { moments, begins, question: asked };
+}
 
 const DOOR = clock('door', 5_000, 120_000);
 const ask = (question: string, options: AskOptions = {}, clocks: readonly StreamStatus[] = [DOOR]) =>
