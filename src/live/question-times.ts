@@ -86,7 +86,8 @@ function beginsOf({ sinceMs, sinceWallMs }: Wanted, clocks: readonly StreamStatu
  */
 export function withoutDate(question: string, clocks: readonly StreamStatus[]): YocoError | null {
   const undated = clocks.find(({ wallTimes }) => wallTimes === 'unknown');
-  if (undated === undefined || !namesTimeOfDay(question)) return null;
+  // "After 15:35 UTC" names a time of day by its zone alone.
+  if (undated === undefined || !namesTimeOfDay(withoutZones(question, namedZones(question)))) return null;
   const which = clocks.length === 1 ? 'the recording' : `the recording "${undated.name}"`;
   const detail =
     `The question names a time of day, and when ${which} was made is not known: give source.recorded_at in the definition of a file ` +
@@ -104,7 +105,7 @@ const UTC = /^(?:UTC|GMT|Z)$/;
 function inServiceZone(question: string, timeZone = ownTimeZone()): string {
   const zones = namedZones(question);
   const other = zones.find((zone) => !(UTC.test(zone) && isUtc(timeZone)));
-  if (other === undefined) return zones.length === 0 ? question : withoutZones(question, zones);
+  if (other === undefined) return withoutZones(question, zones);
   const detail =
     `Times of day in a question are those of the service's time zone, ${timeZone}, and "${other}" is not: give them in ` +
     'that zone, with am or pm or a day ("3:35 pm"), or in full as as_of and since.';

@@ -384,6 +384,7 @@ export function namedZones(question: string): string[] {
 
 /** The same question without these zones: `15:35 UTC` is "3:35 pm", and no time of the stream's clock. */
 export function withoutZones(question: string, zones: readonly string[]): string {
+  if (zones.length === 0) return question;
   const zone = [...new Set(zones)].map((one) => one.replace('+', '\\+')).join('|');
   const timed = new RegExp(`(\\d{1,2})((?::[0-5]\\d){0,2})( ?[ap](?:m\\b|\\.m\\.))? ?(?:${zone})(?![\\w-])`, 'gi');
   return question.replace(timed, (_, hour: string, minutes: string, half: string | undefined) =>
