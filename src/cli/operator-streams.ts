@@ -2,14 +2,13 @@
  * The streams that the operator's files make, and how they follow these files when they change. Streams of clients are
  * none of them.
  */
-import { constants } from 'node:fs';
-import { access, mkdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type Config, wrongSetting } from '../config.ts';
 import { YocoError } from '../errors.ts';
 import type { StreamDefinition } from '../ingest/definition.ts';
 import type { Streams } from '../live/live-service.ts';
 import type { SourceStream } from '../live/live-stream.ts';
+import { SnapshotFolder } from '../live/snapshot-folder.ts';
 import type { RunningServer, ServerLog } from '../server/index.ts';
 import { systemReason } from '../system-code.ts';
 import { errorFields } from './error-text.ts';
@@ -169,9 +168,9 @@ export async function checkFolder(
 ): Promise<void> {
   if (snapshots === undefined || !definitions.some(({ keep }) => keep !== undefined)) return;
   try {
-    await mkdir(snapshots, { recursive: true });
-    await access(snapshots, constants.W_OK);
-  } catch (cause) {
+    await new SnapshotFolder(snapshots).checkWritable();
+  } catch (error) {
+    const { cause } = YocoError.from(error);
     log.warn({ reason: systemReason(cause) }, 'Nothing can be written in the folder of snapshots: no stream is kept.');
   }
 }

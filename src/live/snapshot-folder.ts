@@ -1,6 +1,6 @@
 /** The operator's folder of snapshots: which names it takes, what lies in it. The files themselves are the engine's. */
 import { randomBytes } from 'node:crypto';
-import { link, lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, link, lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { readSnapshot } from '../engine/snapshot-file.ts';
 import { YocoError } from '../errors.ts';
@@ -163,12 +163,21 @@ export class SnapshotFolder {
     }
   }
 
+  /** Makes the folder. Throws `snapshots_off`, and `snapshot_failed` where nothing can be written in it. */
+  async checkWritable(): Promise<void> {
+    await this.#made((folder) => access(folder, constants.W_OK));
+  }
+
   /** Makes the folder; returns the names in it. Throws `snapshots_off` and `snapshot_failed`. */
-  async #madeAndRead(): Promise<string[]> {
+  #madeAndRead(): Promise<string[]> {
+    return this.#made((folder) => readdir(folder));
+  }
+
+  async #made<T>(use: (folder: string) => Promise<T>): Promise<T> {
     const folder = this.#path;
     try {
       await mkdir(folder, { recursive: true });
-      return await readdir(folder);
+      return await use(folder);
     } catch (cause) {
       throw new YocoError('snapshot_failed', { detail: 'The folder for snapshots cannot be used.', cause });
     }
