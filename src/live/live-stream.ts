@@ -4,21 +4,16 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Engine } from '../engine/supervisor.ts';
 import type { Appended, CacheLimits, Restored, SnapshotSummary } from '../engine/protocol.ts';
 import { YocoError } from '../errors.ts';
-import {
-  describeSource,
-  type SourceDefinition,
-  type StandingDefinition,
-  type StreamDefinition,
-} from '../ingest/definition.ts';
+import { describeSource, type StandingDefinition, type StreamDefinition } from '../ingest/definition.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../ingest/frame.ts';
 import { createSource } from '../ingest/sources/create-source.ts';
 import { PushSource } from '../ingest/sources/push-source.ts';
 import type { ClockStart } from '../ingest/source-clock.ts';
-import type { WallTimes } from '../model/snapshot-format.ts';
 import { StreamConversation } from './conversation.ts';
 import { isOver, noFrame } from './no-frame.ts';
 import { Thumbnails } from './thumbnails.ts';
 import type { Conversation, LiveStream, PushOutcome, StreamStatus, Thumbnail, WarningFields } from './types.ts';
+import { WallClock } from './wall-clock.ts';
 
 export interface LiveStreamOptions {
   /** JPEG bytes of seen pictures that a stream keeps. */
@@ -33,12 +28,6 @@ export interface LiveStreamOptions {
 /** Frames handed to the engine before the first comes back: one is in a run while the next waits at the door. */
 const FRAMES_IN_FLIGHT = 2;
 const ENGINE_POLL_MS = 50;
-/**
- * A change of the wall clock against the monotonic one by more than this, ms, is no drift: it was set, or the machine
- * slept.
- */
-const WALL_CLOCK_STEP_MS = 1_000;
-
 export const cacheLimits = ({ memory }: StreamDefinition): CacheLimits => ({
   limitBytes: memory.limit_mb * 2 ** 20,
   mergeBelow: memory.merge_below,
@@ -76,12 +65,9 @@ export class SourceStream implements LiveStream {
   #late = 0;
   /** The newest moment that the engine was given, ms: a source that is begun later goes on from there. */
   #newestMs: number | undefined;
-  /** Wall time of time 0 by this machine's clock, where the source says no other. */
-  #firstFrameAtMs: number | undefined;
-  #wallTimes: WallTimes;
+  /** Of this source, which may say itself when time 0 was. */
+  #wallClock: WallClock;
   readonly #timeZone: string | undefined;
-  /** By how much the wall clock was ahead of the monotonic one when time 0 was set by it. */
-  #wallAheadMs: number | undefined;
   #stopping = false;
   #pumping: Promise<void> = Promise.resolve();
   /** Whether every frame that the source gave has been taken, and none comes any more. */
@@ -109,14 +95,13 @@ export class SourceStream implements LiveStream {
     };
     this.#thumbnails = this.#newThumbnails();
     this.#timeZone = options.timeZone;
-    this.#wallTimes = wallTimesOf(definition.source, restored?.snapshot.wallTimes);
+    this.#wallClock = new WallClock(definition.source, restored?.snapshot);
     this.#source = this.#newSource(definition, restored === undefined ? undefined : clockOf(restored));
     if (restored === undefined) engine.open(this.name, cacheLimits(definition));
     else {
       this.#appended = restored.appended;
       this.#frames = restored.appended.frames;
       this.#newestMs = restored.appended.lastMs;
-      this.#firstFrameAtMs = restored.snapshot.startedAtMs;
     }
     engine.on('lost', this.#lostListener);
     engine.on('wentOn', this.#wentOnListener);
@@ -139,7 +124,7 @@ export class SourceStream implements LiveStream {
         this.#tellOfSource();
         this.#changed();
       },
-      startedAtMs: () => this.#firstFrameAtMs,
+      startedAtMs: () => this.#wallClock.startedAtMs,
       ...(maxAttempts === undefined ? {} : { maxAttempts }),
       ...(goesOnFrom === undefined ? {} : { goesOnFrom }),
     });
@@ -201,10 +186,7 @@ export class SourceStream implements LiveStream {
     }
     const old = this.#source;
     this.#source = this.#newSource(definition, goesOnFrom);
-    this.#wallTimes = wallTimesOf(definition.source, goesOnFrom && wallTimes);
-    this.#firstFrameAtMs = goesOnFrom?.startedAtMs;
-    // As after a snapshot: the first frame may move time 0.
-    this.#wallAheadMs = undefined;
+    this.#wallClock = new WallClock(definition.source, goesOnFrom && { startedAtMs, wallTimes });
     this.#pumped = false;
     this.#goingState = 'connecting';
     this.#failure = undefined;
@@ -270,23 +252,11 @@ export class SourceStream implements LiveStream {
     while (!this.#engine.takes(this.name) && this.#plays(source)) await sleep(ENGINE_POLL_MS);
   }
 
-  /**
-   * Sets when time 0 was, by the first frame (of a stream that goes on from a snapshot only to an earlier time), and
-   * moves it where the wall clock is set later: all wall times are then by the new one. A recording's are not by this
-   * clock, nor are those of pictures that say themselves when they were taken.
-   */
   #keepWallTime(frame: Frame): void {
-    if (this.#source.startedAtMs !== undefined || this.#wallTimes === 'recorded') return;
-    const aheadMs = Date.now() - performance.now();
-    const beganAtMs = Date.now() - frame.timeMs;
-    this.#firstFrameAtMs ??= beganAtMs;
-    // After a snapshot of what was read faster than it plays all that comes live would be in the future.
-    if (this.#wallAheadMs === undefined) this.#firstFrameAtMs = Math.min(this.#firstFrameAtMs, beganAtMs);
-    this.#wallAheadMs ??= aheadMs;
-    const changeMs = Math.round(aheadMs - this.#wallAheadMs);
-    if (Math.abs(changeMs) <= WALL_CLOCK_STEP_MS) return;
-    this.#wallAheadMs = aheadMs;
-    this.#firstFrameAtMs += changeMs;
+    // Not of pictures that say themselves when they were taken, nor of a recording.
+    if (this.#source.startedAtMs !== undefined) return;
+    const changeMs = this.#wallClock.frameCame(frame.timeMs);
+    if (changeMs === 0) return;
     const change = `${(Math.abs(changeMs) / 1_000).toFixed(1)} s ${changeMs < 0 ? 'back' : 'forward'}`;
     this.#warn(`the wall clock went ${change}, and the wall times of all its frames with it.`);
   }
@@ -338,9 +308,9 @@ export class SourceStream implements LiveStream {
       fps: sampling.fps,
       firstMs: this.#appended?.firstMs ?? null,
       lastMs: this.#appended?.lastMs ?? null,
-      startedAtMs: this.#source.startedAtMs ?? this.#firstFrameAtMs ?? this.#startedAtMs,
+      startedAtMs: this.#source.startedAtMs ?? this.#wallClock.startedAtMs ?? this.#startedAtMs,
       // Nobody knows when a recording at an address was made.
-      wallTimes: 'url' in source && this.#source.isRecording ? 'unknown' : this.#wallTimes,
+      wallTimes: 'url' in source && this.#source.isRecording ? 'unknown' : this.#wallClock.wallTimes,
       frames: this.#frames,
       lateFrames: this.#late,
       cacheTokens: this.#appended?.cacheTokens ?? 0,
@@ -420,23 +390,6 @@ export class SourceStream implements LiveStream {
     // Connections to it may last, and need its pictures no more.
     this.#thumbnails.clear();
   }
-}
-
-/**
- * `before`: of what it goes on from. A camera that goes on from a recording is of now; what else goes on from one of no
- * date has none.
- */
-function wallTimesOf(source: SourceDefinition, before: WallTimes = 'live'): WallTimes {
-  // What is read as fast as it can be shows nothing at its time, also over and over.
-  const once = 'file' in source && (!source.loop || source.pace === 'fastest');
-  if (once) return source.recorded_at === undefined ? 'unknown' : 'recorded';
-  if (isCamera(source)) return 'live';
-  return before === 'recorded' && !('push' in source) ? 'live' : before;
-}
-
-/** Whether a source surely shows what is there now; an address of HTTP may be a recording. */
-function isCamera(source: SourceDefinition): boolean {
-  return 'device' in source || ('url' in source && (source.live === true || /^rtsps?:/i.test(source.url)));
 }
 
 const sourcePart = ({ source, sampling }: StreamDefinition) => ({ source, sampling });
