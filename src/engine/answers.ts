@@ -10,7 +10,7 @@ import { logProbability, sample, seededRandom } from '../model/sampling.ts';
 import { camerasToNames, settled } from './camera-names.ts';
 import type { EngineStream } from './engine-stream.ts';
 import { nextTurn } from './next-turn.ts';
-import type { AnswerEnd, AskRequest } from './protocol.ts';
+import type { AnswerEnd, AnswerListener, AskRequest } from './protocol.ts';
 import type { RunTimes } from './run-times.ts';
 
 /**
@@ -18,12 +18,6 @@ import type { RunTimes } from './run-times.ts';
  * reading of its own.
  */
 const READ_ALONE = 4;
-
-export interface AnswerListener {
-  delta(text: string): void;
-  done(end: AnswerEnd): void;
-  failed(error: YocoError): void;
-}
 
 /**
  * A stream that an answer reads, up to the question's moment, and from when on; null: from the oldest frame that is

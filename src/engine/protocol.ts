@@ -1,4 +1,5 @@
 /** Messages between the server process and the engine process. Times in ms since the stream began. */
+import type { YocoError } from '../errors.ts';
 import type { EvidenceSpan } from '../model/evidence.ts';
 import type { DeviceName } from '../model/device/device.ts';
 import type { Precision } from '../model/precision.ts';
@@ -67,6 +68,13 @@ export interface AnswerEnd {
   readonly confidence: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+}
+
+/** Hears of an answer as it is written: in the engine, and of whoever asks on the server's side. */
+export interface AnswerListener {
+  delta(text: string): void;
+  done(end: AnswerEnd): void;
+  failed(error: YocoError): void;
 }
 
 export interface Appended {

@@ -7,11 +7,11 @@ import type { Model } from '../model/model.ts';
 import type { Begin } from '../model/reader.ts';
 import { QuestionSegment, segmentTokens, type SegmentTokens } from '../model/question.ts';
 import { sceneStart } from '../model/scene.ts';
-import { type AnswerListener, type Begun, momentsOf, type StreamRead, streamGone } from './answers.ts';
+import { type Begun, momentsOf, type StreamRead, streamGone } from './answers.ts';
 import { namesToCameras } from './camera-names.ts';
 import type { EngineStreams } from './engine-stream.ts';
 import { nextTurn } from './next-turn.ts';
-import type { AnswerEnd, AskedStream, AskRequest } from './protocol.ts';
+import type { AnswerEnd, AnswerListener, AskedStream, AskRequest } from './protocol.ts';
 import type { RunTimes } from './run-times.ts';
 
 /** Tokens of a question with its earlier turns. */

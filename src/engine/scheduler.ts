@@ -12,11 +12,11 @@ import { YocoError } from '../errors.ts';
 import { KvCache } from '../model/kv-cache.ts';
 import type { Model } from '../model/model.ts';
 import type { StreamContent } from '../model/snapshot.ts';
-import { type AnswerListener, Answers } from './answers.ts';
+import { Answers } from './answers.ts';
 import { type EngineStream, EngineStreams, sizesOf } from './engine-stream.ts';
 import { Frames } from './frames.ts';
 import { nextTurn } from './next-turn.ts';
-import type { Appended, AskRequest, CacheLimits, EngineTimes } from './protocol.ts';
+import type { AnswerListener, Appended, AskRequest, CacheLimits, EngineTimes } from './protocol.ts';
 import { Questions } from './questions.ts';
 import { RunTimes } from './run-times.ts';
 

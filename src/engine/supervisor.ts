@@ -9,7 +9,7 @@ import { systemReason } from '../system-code.ts';
 import { fromEngineError } from './engine-error.ts';
 import { EngineProcess, type EngineProcessOptions, type Said } from './engine-process.ts';
 import {
-  type AnswerEnd,
+  type AnswerListener,
   type Appended,
   type AskRequest,
   type CacheLimits,
@@ -43,12 +43,6 @@ export const ENGINE_DEFAULTS = {
   onWarning: (): void => undefined,
 } satisfies Partial<EngineOptions>;
 
-export interface AnswerCallbacks {
-  delta(text: string): void;
-  done(end: AnswerEnd): void;
-  failed(error: YocoError): void;
-}
-
 type Pending =
   | {
       readonly kind: 'frame';
@@ -66,7 +60,7 @@ type Pending =
       readonly resolve: (result: Restored) => void;
       readonly reject: (error: YocoError) => void;
     }
-  | { readonly kind: 'answer'; readonly callbacks: AnswerCallbacks };
+  | { readonly kind: 'answer'; readonly listener: AnswerListener };
 
 /** What a lost process left undone, where it is not plain. */
 const LOST_DETAIL: Partial<Record<Pending['kind'], string>> = {
@@ -237,15 +231,15 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   /** Begins an answer and returns the function that cancels it. */
-  ask(request: AskRequest, callbacks: AnswerCallbacks): () => void {
+  ask(request: AskRequest, listener: AnswerListener): () => void {
     if (!this.#ready || request.streams.some(({ name }) => this.#reading.has(name))) {
       queueMicrotask(() => {
-        callbacks.failed(new YocoError(this.#closing ? 'shutting_down' : 'engine_unavailable'));
+        listener.failed(new YocoError(this.#closing ? 'shutting_down' : 'engine_unavailable'));
       });
       return () => undefined;
     }
     const id = this.#nextId++;
-    this.#pending.set(id, { kind: 'answer', callbacks });
+    this.#pending.set(id, { kind: 'answer', listener });
     this.#send({ type: 'ask', id, request });
     return () => {
       if (this.#pending.has(id)) this.#send({ type: 'cancel', id });
@@ -323,7 +317,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     const pending = this.#pending.get(message.id);
     if (pending === undefined) return;
     if (message.type === 'delta') {
-      if (pending.kind === 'answer') pending.callbacks.delta(message.text);
+      if (pending.kind === 'answer') pending.listener.delta(message.text);
       return;
     }
     this.#pending.delete(message.id);
@@ -331,11 +325,11 @@ export class Engine extends EventEmitter<EngineEvents> {
     else if (message.type === 'appended' && pending.kind === 'frame') pending.resolve(message.result);
     else if (message.type === 'snapshot_done' && pending.kind === 'snapshot') pending.resolve(message.summary);
     else if (message.type === 'restored' && pending.kind === 'restore') pending.resolve(message.result);
-    else if (message.type === 'done' && pending.kind === 'answer') pending.callbacks.done(message.end);
+    else if (message.type === 'done' && pending.kind === 'answer') pending.listener.done(message.end);
   }
 
   #fail(pending: Pending, error: YocoError): void {
-    if (pending.kind === 'answer') pending.callbacks.failed(error);
+    if (pending.kind === 'answer') pending.listener.failed(error);
     else pending.reject(error);
   }
 

@@ -1,6 +1,5 @@
 /** Questions to a scheduler or an engine, as promises. */
-import type { AnswerListener } from '../../src/engine/answers.ts';
-import type { AnswerEnd, AskRequest } from '../../src/engine/protocol.ts';
+import type { AnswerEnd, AnswerListener, AskRequest } from '../../src/engine/protocol.ts';
 import type { YocoError } from '../../src/errors.ts';
 
 export interface Outcome {
