@@ -1,12 +1,16 @@
-/** One run of ffmpeg: a source in, sampled pictures with their times out. The only file that knows fluent-ffmpeg. */
+/** One run of ffmpeg: a source in, sampled pictures with their times out. */
 import { Writable } from 'node:stream';
-import ffmpeg from 'fluent-ffmpeg';
 import { YocoError } from '../errors.ts';
-import type { FfmpegBinary } from './ffmpeg-binary.ts';
+import {
+  buildCommand,
+  type FfmpegCommand,
+  type FfmpegCommandOptions,
+  pidOf,
+  SLOT_TOLERANCE_MS,
+} from './ffmpeg-command.ts';
 import { cutShortOf, errorOfFfmpeg } from './ffmpeg-errors.ts';
-import type { FfmpegInput } from './ffmpeg-input.ts';
+import { FrameTimes } from './frame-times.ts';
 import { redact } from './redact.ts';
-import { regionFilters, type Regions } from './regions.ts';
 
 /** What ffmpeg found out about its input, before the first frame. */
 export interface InputInfo {
@@ -16,15 +20,7 @@ export interface InputInfo {
   readonly durationMs: number | null;
 }
 
-export interface FfmpegJob {
-  readonly binary: FfmpegBinary;
-  readonly input: FfmpegInput;
-  /** Width and height of the pictures, pixels. */
-  readonly imageSize: number;
-  /** Pictures a second at most. */
-  readonly fps: number;
-  /** What of them is watched; default: all. */
-  readonly regions?: Regions;
+export interface FfmpegJob extends FfmpegCommandOptions {
   readonly onInput?: (info: InputInfo) => void;
   /**
    * Called for each picture in order: `imageSize * imageSize * 3` bytes of RGB that belong to the callee, and the time
@@ -48,11 +44,9 @@ export interface FfmpegResult {
 /** After SIGTERM ffmpeg has this long to leave, ms, before it is killed. */
 const KILL_AFTER_MS = 2_000;
 const KEPT_LINES = 60;
-/** Containers such as Matroska round their times to it. */
-const SLOT_TOLERANCE_MS = 1;
 
 /** Those that run. This process takes them with it, since the signal that ends it does not reach them. */
-const running = new Set<ffmpeg.FfmpegCommand>();
+const running = new Set<FfmpegCommand>();
 process.on('exit', () => {
   for (const command of running) command.kill('SIGKILL');
 });
@@ -75,7 +69,7 @@ export class FfmpegRun {
   /** Resolves when ffmpeg is gone and the last picture was taken; never rejects. */
   readonly done: Promise<FfmpegResult>;
   readonly #job: FfmpegJob;
-  readonly #command: ffmpeg.FfmpegCommand;
+  readonly #command: FfmpegCommand;
   readonly #times = new FrameTimes();
   readonly #lines: string[] = [];
   #cutShort: YocoError | null = null;
@@ -131,7 +125,7 @@ export class FfmpegRun {
     const failure = await new Promise<Error | null>((resolve) => {
       this.#command
         .on('start', () => {
-          pid = processOf(this.#command)?.pid;
+          pid = pidOf(this.#command);
           running.add(this.#command);
           if (this.#stop.signal.aborted) this.#command.kill('SIGTERM');
         })
@@ -224,151 +218,4 @@ export class FfmpegRun {
     // Not from Node's shared pool, since the picture may be kept and passed on.
     return Buffer.from(new ArrayBuffer(this.#job.imageSize ** 2 * 3));
   }
-}
-
-interface FrameTime {
-  /** null: it has none. */
-  readonly ptsMs: number | null;
-  /**
-   * Whether it is the first one from its filters. Where the size or format of the pictures changes ffmpeg makes its
-   * filters anew, which take the first picture whenever the one before it came.
-   */
-  readonly beginsFilters: boolean;
-}
-
-/** The times of the pictures, which `showinfo` writes to stderr in the order of the pictures on stdout. */
-class FrameTimes {
-  readonly #times: FrameTime[] = [];
-  #filtersBegin = false;
-  #msPerTick: number | null = null;
-  #wake: (() => void) | null = null;
-  #ended = false;
-
-  /** True when the line was showinfo's. Another thread may write into the line, so it is looked for anywhere in it. */
-  hear(line: string): boolean {
-    const timeBase = /config in time_base: (\d+)\/(\d+)/.exec(line);
-    if (timeBase !== null) {
-      this.#msPerTick = (Number(timeBase[1]) / Number(timeBase[2])) * 1000;
-      this.#filtersBegin = true;
-    }
-    // Two spaces begin the dump of the input, whose metadata anybody may have written.
-    const found = line.startsWith('  ') ? [] : [...line.matchAll(/n: *\d+ pts: *(-?\d+|NOPTS) +pts_time:(\S+)/g)];
-    for (const [, pts = 'NOPTS', seconds = ''] of found) {
-      // pts_time has six digits only, which after a day no longer tell seconds apart.
-      const time = this.#msPerTick === null ? Number(seconds) * 1000 : Number(pts) * this.#msPerTick;
-      this.#times.push({ ptsMs: Number.isFinite(time) ? time : null, beginsFilters: this.#filtersBegin });
-      this.#filtersBegin = false;
-    }
-    if (found.length > 0) this.#wake?.();
-    return line.includes('Parsed_showinfo') || found.length > 0;
-  }
-
-  /** Time of the next picture. */
-  async next(): Promise<FrameTime> {
-    while (this.#times.length === 0 && !this.#ended) {
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
-    return this.#times.shift() ?? { ptsMs: null, beginsFilters: false };
-  }
-
-  /** No line comes any more. */
-  end(): void {
-    this.#ended = true;
-    this.#wake?.();
-  }
-}
-
-/**
- * ffmpeg takes no larger block of memory: a packet or a picture of an endless one would grow to gigabytes. A picture of
- * 8K has 50 MB.
- */
-const LARGEST_BLOCK = 2 ** 28;
-
-function buildCommand({ binary, input, imageSize, fps, regions }: FfmpegJob): ffmpeg.FfmpegCommand {
-  const [major, minor] = binary.libavformat;
-  const hasFpsMode = major > 59 || (major === 59 && minor >= 27);
-  // A frame is taken when it is the first in its slot of 1/fps seconds: exact on average, nothing is duplicated.
-  const slot = (time: string): string => `floor((${time}-start_t+${SLOT_TOLERANCE_MS / 1000})*${fps})`;
-  const filters = [
-    `select=1-eq(${slot('t')}\\,${slot('prev_selected_t')})`,
-    ...(regions === undefined ? [] : regionFilters(regions)),
-    `scale=${imageSize}:${imageSize}:flags=bicubic+accurate_rnd+full_chroma_int`,
-    'format=rgb24',
-    'showinfo',
-  ];
-  const command = ffmpeg()
-    .input(input.address)
-    .inputOptions('-nostdin', '-hide_banner', '-nostats', '-loglevel', 'info', '-max_alloc', String(LARGEST_BLOCK))
-    .inputOptions(...input.optionsFor(binary))
-    .outputOptions(
-      // V: a video track, but not the cover of a song.
-      ...['-map', '0:V:0', '-an', '-sn', '-dn', '-map_metadata', '-1'],
-      ...['-filter:v', filters.join(','), hasFpsMode ? '-fps_mode' : '-vsync', 'passthrough'],
-      ...['-f', 'rawvideo', '-flush_packets', '1'],
-    );
-  withoutProbes(command);
-  tellingOfFailedStarts(command);
-  outOfOurGroup(command);
-  // fluent-ffmpeg keeps the path for all commands together; it is read when the command is run, right after this.
-  return command.setFfmpegPath(binary.path);
-}
-
-type Ended = (error: Error | null, stdout?: { get(): string }, stderr?: { get(): string }) => void;
-
-interface CommandInternals {
-  ffmpegProc?: { readonly pid?: number };
-  _spawnFfmpeg: (args: string[], options: object, started: (...of: unknown[]) => void, ended: Ended) => void;
-  _checkCapabilities: (done: (error: Error | null) => void) => void;
-  availableEncoders: (done: (error: Error | null, encoders: object) => void) => void;
-}
-
-/**
- * fluent-ffmpeg would first run ffmpeg several times to ask for its formats and codecs. The command needs none but what
- * every ffmpeg has, and the lists of ffmpeg 7 are misread (it finds no v4l2 in them).
- */
-function withoutProbes(command: ffmpeg.FfmpegCommand): void {
-  const internals = command as unknown as CommandInternals;
-  internals._checkCapabilities = (done) => {
-    done(null);
-  };
-  internals.availableEncoders = (done) => {
-    done(null, {});
-  };
-}
-
-/**
- * Where no process can be started fluent-ffmpeg would ask for its output, of which there is none, or for its pipes, and
- * throw where nobody can catch it.
- */
-function tellingOfFailedStarts(command: ffmpeg.FfmpegCommand): void {
-  const internals = command as unknown as CommandInternals;
-  const spawn = internals._spawnFfmpeg.bind(command);
-  const nothing = { get: () => '' };
-  internals._spawnFfmpeg = (args, options, started, ended) => {
-    const tell: Ended = (error, stdout = nothing, stderr = nothing) => {
-      ended(error, stdout, stderr);
-    };
-    try {
-      spawn(args, options, started, tell);
-    } catch (error) {
-      // Why there are no pipes is told first, if it is; of two ends the first counts.
-      setImmediate(tell, error instanceof Error ? error : new Error(String(error)));
-    }
-  };
-}
-
-/**
- * A Ctrl-C in a terminal goes to all of a process group, and would end ffmpeg while what is in progress may still be
- * done. On Windows such a process would get a console of its own.
- */
-function outOfOurGroup(command: ffmpeg.FfmpegCommand): void {
-  const internals = command as unknown as CommandInternals;
-  const spawn = internals._spawnFfmpeg.bind(command);
-  internals._spawnFfmpeg = (args, options, started, ended) => {
-    spawn(args, { ...options, detached: process.platform !== 'win32' }, started, ended);
-  };
-}
-
-function processOf(command: ffmpeg.FfmpegCommand): CommandInternals['ffmpegProc'] {
-  return (command as unknown as CommandInternals).ffmpegProc;
 }
