@@ -19,7 +19,8 @@ import {
 } from './realtime-events.ts';
 import { FrameIntake } from './realtime-frames.ts';
 import { newId } from './ids.ts';
-import { ItemList, questionOf, userItemOf, type Item } from './realtime-items.ts';
+import { SessionConversation, type Turn } from './realtime-conversation.ts';
+import { questionOf, userItemOf } from './realtime-items.ts';
 import { RealtimeResponse, type ResponseHost, type Settled } from './realtime-response.ts';
 import { questionText, samplingOf, type WireStreams } from './request-fields.ts';
 import { StandingQuestions } from './realtime-standing.ts';
@@ -63,10 +64,7 @@ export class RealtimeSession {
   readonly #responses = new Map<string, RealtimeResponse>();
   readonly #frames: FrameIntake;
   readonly #standing: StandingQuestions;
-  #conversationId = newId('conv');
-  /** The turns of each choice of streams are apart. Each has answered, so that there are no more of them than items. */
-  #conversations: Conversation[] = [];
-  #items: ItemList;
+  readonly #conversation: SessionConversation;
   #maxTokens: number;
   #status = false;
   #streams: WireStreams | null = null;
@@ -80,7 +78,9 @@ export class RealtimeSession {
     this.#limits = limits;
     this.#host = host;
     this.#model = modelName(scope.live, stream);
-    this.#items = new ItemList(limits.maxConversationItems);
+    this.#conversation = new SessionConversation(limits.maxConversationItems, (event) => {
+      host.send(event);
+    });
     this.#maxTokens = limits.maxOutputTokens;
     this.#frames = new FrameIntake(
       stream,
@@ -160,25 +160,17 @@ export class RealtimeSession {
         this.#host.wantStatus(this.#status);
         return;
       case 'conversation.item.create': {
-        const previous = event.previous_item_id ?? null;
-        if (previous !== null && previous !== (this.#items.lastId ?? 'root')) {
-          throw new YocoError('invalid_request', {
-            param: 'previous_item_id',
-            detail: 'previous_item_id: items can only be added at the end.',
-          });
-        }
+        this.#conversation.checkPrevious(event.previous_item_id ?? null);
         const item = userItemOf(event.item);
         questionOf([item], this.#limits.questionMaxChars, 'item.content');
-        this.#addItem(item);
-        this.#itemDone(item);
+        this.#conversation.add(item);
         return;
       }
       case 'conversation.item.retrieve':
-        this.#host.send({ type: 'conversation.item.retrieved', item: this.#items.get(event.item_id) });
+        this.#host.send({ type: 'conversation.item.retrieved', item: this.#conversation.item(event.item_id) });
         return;
       case 'conversation.item.delete':
-        this.#items.remove(event.item_id);
-        this.#host.send({ type: 'conversation.item.deleted', item_id: event.item_id });
+        this.#conversation.remove(event.item_id);
         return;
       case 'response.create':
         this.#respond(event.response ?? {});
@@ -267,19 +259,18 @@ export class RealtimeSession {
   #respond(params: ResponseParams): void {
     const parallel = params.conversation === 'none';
     this.#checkRoom(params, parallel);
-    const items = params.input ? params.input.map(userItemOf) : this.#items.pending;
+    const items = params.input ? params.input.map(userItemOf) : this.#conversation.pending;
     const question = questionOf(
       items,
       this.#limits.questionMaxChars,
       parallel ? 'response.input' : 'conversation.item',
     );
     const { fresh, times, streamsParam, anyOf } = this.#about(params);
-    const begun = parallel ? undefined : this.#conversations.find((other) => isAboutTheSame(other, fresh));
-    const turn: OpenTurn | null = parallel ? null : { list: this.#items, asked: [], answerId: undefined };
+    const turn = parallel ? null : this.#conversation.turn(fresh);
     const response = new RealtimeResponse(
       {
         question,
-        conversationId: parallel ? null : this.#conversationId,
+        conversationId: parallel ? null : this.#conversation.id,
         maxTokens:
           params.max_output_tokens === undefined
             ? this.#maxTokens
@@ -287,17 +278,15 @@ export class RealtimeSession {
         // The conversation may have begun with a question that named them.
         options: { ...times, ...samplingOf(params.yoco ?? {}), anyOf },
         metadata: params.metadata ?? null,
-        conversation: begun ?? fresh,
+        conversation: turn?.conversation ?? fresh,
         streamsParam,
       },
       this.#responseHost(turn),
     );
-    if (turn !== null) turn.asked = turn.list.markAsked();
+    turn?.asked();
     this.#responses.set(response.id, response);
     const settled = (how: Settled): void => {
-      if (turn === null) return;
-      if (how !== 'answered') withdraw(turn, how);
-      else if (begun === undefined) this.#conversations.push(fresh);
+      turn?.settled(how);
     };
     void response.run(settled).finally(() => {
       this.#responses.delete(response.id);
@@ -326,18 +315,16 @@ export class RealtimeSession {
   }
 
   /** What a response reports to; `turn` is null where it is none of the conversation. */
-  #responseHost(turn: OpenTurn | null): ResponseHost {
+  #responseHost(turn: Turn | null): ResponseHost {
     return {
       emit: (event) => {
         this.#host.send(event);
       },
       itemBegan: (item) => {
-        if (turn === null) return;
-        turn.answerId = item.id;
-        this.#addItem(item, true);
+        turn?.answerBegan(item);
       },
       itemEnded: (item) => {
-        if (turn !== null) this.#itemDone(item);
+        turn?.answerEnded(item);
       },
       ended: (status, firstTokenMs) => {
         this.#scope.metrics.responded(status, firstTokenMs);
@@ -352,7 +339,7 @@ export class RealtimeSession {
     if ([...this.#responses.values()].some(({ conversationId }) => conversationId !== null)) {
       throw new YocoError('response_in_progress');
     }
-    this.#items.assertRoom();
+    this.#conversation.assertRoom();
   }
 
   #tokens(value: number | 'inf', param: string): number {
@@ -375,25 +362,7 @@ export class RealtimeSession {
     if ([...this.#responses.values()].some(({ conversationId }) => conversationId !== null)) {
       throw new YocoError('response_in_progress', { detail: 'Cancel it first.' });
     }
-    this.#conversations = [];
-    this.#items = new ItemList(this.#limits.maxConversationItems);
-    this.#conversationId = newId('conv');
-    this.#host.send({
-      type: 'conversation.created',
-      conversation: { id: this.#conversationId, object: 'realtime.conversation' },
-    });
-  }
-
-  #addItem(item: Item, isAnswer = false): void {
-    const previous = this.#items.lastId;
-    if (isAnswer) this.#items.appendAnswer(item);
-    else this.#items.append(item);
-    this.#host.send({ type: 'conversation.item.added', previous_item_id: previous, item });
-  }
-
-  #itemDone(item: Item): void {
-    this.#items.replace(item);
-    this.#host.send({ type: 'conversation.item.done', previous_item_id: this.#items.before(item.id), item });
+    this.#conversation.reset();
   }
 
   #describe() {
@@ -411,7 +380,7 @@ export class RealtimeSession {
         as_of: this.#asOf,
         since: this.#since,
         status: this.#status,
-        conversation_id: this.#conversationId,
+        conversation_id: this.#conversation.id,
       },
     };
   }
@@ -430,26 +399,6 @@ export class RealtimeSession {
   #report(error: YocoError): void {
     this.#limits.log.error({ err: error.cause, stream: this.#stream.name }, 'A realtime event failed.');
   }
-}
-
-/** A turn of the conversation that is being answered. */
-interface OpenTurn {
-  readonly list: ItemList;
-  /** Ids of the items that are its question. */
-  asked: readonly string[];
-  answerId: string | undefined;
-}
-
-/** The model remembers nothing of it. What failed can be asked again; what was cancelled is not wanted any more. */
-function withdraw({ list, asked, answerId }: OpenTurn, how: Exclude<Settled, 'answered'>): void {
-  if (how === 'failed') list.takeBack(asked);
-  else list.forget(asked);
-  if (answerId !== undefined) list.forget([answerId]);
-}
-
-/** By the streams themselves: one that was made anew under an old name is another. */
-function isAboutTheSame(a: Conversation, b: Conversation): boolean {
-  return a.streams.length === b.streams.length && a.streams.every((stream, i) => stream === b.streams[i]);
 }
 
 /** Throws `invalid_request` when the text is not base64. */

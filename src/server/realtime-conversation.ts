@@ -1,0 +1,125 @@
+/** The conversation of one session: its items, told as events, and its turns. */
+import { YocoError } from '../errors.ts';
+import type { Conversation } from '../live/types.ts';
+import { newId } from './ids.ts';
+import { type Item, ItemList } from './realtime-items.ts';
+import type { Settled } from './realtime-response.ts';
+import type { UnsentEvent } from './unsent-event.ts';
+
+export class SessionConversation {
+  readonly #maxItems: number;
+  readonly #emit: (event: UnsentEvent) => void;
+  #id = newId('conv');
+  #items: ItemList;
+  /** The turns of each choice of streams are apart. Each has answered, so that there are no more of them than items. */
+  #answered: Conversation[] = [];
+
+  constructor(maxItems: number, emit: (event: UnsentEvent) => void) {
+    this.#maxItems = maxItems;
+    this.#emit = emit;
+    this.#items = new ItemList(maxItems);
+  }
+
+  get id(): string {
+    return this.#id;
+  }
+
+  /** User items that no response has taken up yet. */
+  get pending(): readonly Item[] {
+    return this.#items.pending;
+  }
+
+  /** Throws `conversation_full` unless one more item fits. */
+  assertRoom(): void {
+    this.#items.assertRoom();
+  }
+
+  /** Throws `item_not_found`. */
+  item(id: string): Item {
+    return this.#items.get(id);
+  }
+
+  /** Throws `invalid_request` where items would come after the one that is named as `previous`; null: none is. */
+  checkPrevious(previous: string | null): void {
+    if (previous === null || previous === (this.#items.lastId ?? 'root')) return;
+    throw new YocoError('invalid_request', {
+      param: 'previous_item_id',
+      detail: 'previous_item_id: items can only be added at the end.',
+    });
+  }
+
+  /** Adds a user's item. Throws what `ItemList.append` throws. */
+  add(item: Item): void {
+    const previous = this.#items.lastId;
+    this.#items.append(item);
+    this.#emit({ type: 'conversation.item.added', previous_item_id: previous, item });
+    this.#done(item);
+  }
+
+  /** Throws what `ItemList.remove` throws. */
+  remove(id: string): void {
+    this.#items.remove(id);
+    this.#emit({ type: 'conversation.item.deleted', item_id: id });
+  }
+
+  /** Begins anew; no turn may be in progress. */
+  reset(): void {
+    this.#answered = [];
+    this.#items = new ItemList(this.#maxItems);
+    this.#id = newId('conv');
+    this.#emit({ type: 'conversation.created', conversation: { id: this.#id, object: 'realtime.conversation' } });
+  }
+
+  /** The next turn, on the streams of `fresh`: in the conversation about them, where one has answered already. */
+  turn(fresh: Conversation): Turn {
+    const begun = this.#answered.find((other) => isAboutTheSame(other, fresh));
+    let asked: readonly string[] = [];
+    let answerId: string | undefined;
+    return {
+      conversation: begun ?? fresh,
+      asked: () => {
+        asked = this.#items.markAsked();
+      },
+      answerBegan: (item) => {
+        answerId = item.id;
+        const previous = this.#items.lastId;
+        this.#items.appendAnswer(item);
+        this.#emit({ type: 'conversation.item.added', previous_item_id: previous, item });
+      },
+      answerEnded: (item) => {
+        this.#done(item);
+      },
+      settled: (how) => {
+        if (how === 'answered') {
+          if (begun === undefined) this.#answered.push(fresh);
+          return;
+        }
+        // The model remembers nothing of it. What failed can be asked again; what was cancelled is not wanted any more.
+        if (how === 'failed') this.#items.takeBack(asked);
+        else this.#items.forget(asked);
+        if (answerId !== undefined) this.#items.forget([answerId]);
+      },
+    };
+  }
+
+  #done(item: Item): void {
+    this.#items.replace(item);
+    this.#emit({ type: 'conversation.item.done', previous_item_id: this.#items.before(item.id), item });
+  }
+}
+
+/** One turn, in the order of its life. */
+export interface Turn {
+  /** What is to be asked. */
+  readonly conversation: Conversation;
+  /** It has begun: all pending items are its question. */
+  asked(): void;
+  answerBegan(item: Item): void;
+  answerEnded(item: Item): void;
+  settled(how: Settled): void;
+}
+
+/** By the streams themselves: one that was made anew under an old name is another. */
+function isAboutTheSame(a: Conversation, b: Conversation): boolean {
+  return a.streams.length === b.streams.length && a.streams.every((stream, i) => stream === b.streams[i]);
+}
