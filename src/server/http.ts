@@ -9,6 +9,7 @@ import type { AuditLog, Caller } from './audit.ts';
 import type { Gate, Grant } from './auth.ts';
 import { chatRoutes } from './chat-routes.ts';
 import { fromHttp, fromParser, wireError, writeError } from './errors-http.ts';
+import { Gathered } from './gathered.ts';
 import { JSON_BYTES } from './json-body.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
@@ -111,6 +112,10 @@ export function createHttp(live: LiveService, parts: HttpParts) {
   app.addHook('preHandler', (request, _reply, done) => {
     const caller = callers.get(request);
     done(caller === undefined || gate.holds(caller.grant) ? undefined : new YocoError('unauthorized'));
+  });
+
+  app.addHook('preParsing', (_request, _reply, body, done) => {
+    done(null, new Gathered(body));
   });
 
   takeJson(app);

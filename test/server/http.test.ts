@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import OpenAI from 'openai';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startServer, type RunningServer, type ServerOptions } from '../../src/server/index.ts';
 import { FakeLiveService } from './fake-live-service.ts';
 
@@ -310,6 +310,22 @@ describe('frames', () => {
     const pushed = await call(open, '/v1/streams/door/frames', { ...init, body: pictureHead });
     expect(pushed.body).toMatchObject({ accepted: expect.any(Boolean) as boolean });
     expect((await call(open, '/v1/streams/door/frames', init)).body.error.code).toBe('image_undecodable');
+  });
+
+  it('are kept in few pieces while they come, however they are sent', async () => {
+    const { hostname, port } = new URL(open.address);
+    const concat = vi.spyOn(Buffer, 'concat');
+    const socket = connect(Number(port), hostname);
+    socket.write(
+      `POST /v1/streams/door/frames HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Type: image/jpeg\r\n` +
+        `Transfer-Encoding: chunked\r\n\r\n${'1\r\nx\r\n'.repeat(4_000)}0\r\n\r\n`,
+    );
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    socket.destroy();
+    const pieces = concat.mock.calls.map(([list]) => list.length);
+    concat.mockRestore();
+    expect(answer.toString()).toContain('"image_undecodable"');
+    expect(Math.max(0, ...pieces)).toBeLessThan(10);
   });
 
   async function push(name: string, body: Uint8Array<ArrayBuffer>, query = '') {

@@ -1,0 +1,50 @@
+/** Bodies of requests in few pieces, however they were sent. */
+import { pipeline, type Readable, Transform, type TransformCallback } from 'node:stream';
+
+/** Bytes of one piece; only the last one has less. */
+export const PIECE_BYTES = 64 * 1024;
+
+/**
+ * What is read of a body is kept piece by piece until its end has come, and each piece takes some hundred bytes more
+ * than it holds: a picture sent byte by byte would take gigabytes. Nothing is taken of a body that nobody reads.
+ */
+export class Gathered extends Transform {
+  readonly #body: Readable;
+  #begun = false;
+  #piece: Buffer | null = null;
+  #filled = 0;
+
+  constructor(body: Readable) {
+    super();
+    this.#body = body;
+  }
+
+  override _read(bytes: number): void {
+    // Where the request breaks off, whoever reads hears of it as an error of this stream.
+    if (!this.#begun) pipeline(this.#body, this, () => undefined);
+    this.#begun = true;
+    super._read(bytes);
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    for (let at = 0; at < chunk.length;) {
+      this.#piece ??= Buffer.allocUnsafeSlow(PIECE_BYTES);
+      const copied = chunk.copy(this.#piece, this.#filled, at);
+      at += copied;
+      this.#filled += copied;
+      if (this.#filled === PIECE_BYTES) this.#give(this.#piece);
+    }
+    done();
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (this.#piece !== null) this.#give(this.#piece.subarray(0, this.#filled));
+    done();
+  }
+
+  #give(piece: Buffer): void {
+    this.push(piece);
+    this.#piece = null;
+    this.#filled = 0;
+  }
+}

@@ -1,0 +1,32 @@
+import { Readable } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { Gathered, PIECE_BYTES } from '../../src/server/gathered.ts';
+
+async function piecesOf(body: Iterable<Buffer>): Promise<Buffer[]> {
+  const pieces: Buffer[] = [];
+  for await (const piece of new Gathered(Readable.from(body, { objectMode: false }))) pieces.push(piece as Buffer);
+  return pieces;
+}
+
+describe('A body', () => {
+  it('that comes byte by byte is kept in few pieces', async () => {
+    const bytes = Buffer.from(Array.from({ length: 2 * PIECE_BYTES + 7 }, (_, i) => i % 251));
+    const pieces = await piecesOf(Array.from(bytes, (_, i) => bytes.subarray(i, i + 1)));
+    expect(pieces.length).toBeLessThanOrEqual(3);
+    expect(Buffer.concat(pieces).equals(bytes)).toBe(true);
+  });
+
+  it.each([0, 1, PIECE_BYTES, 3 * PIECE_BYTES])('of %i bytes is whole', async (length) => {
+    const bytes = Buffer.alloc(length, 5);
+    expect(Buffer.concat(await piecesOf(length === 0 ? [] : [bytes])).equals(bytes)).toBe(true);
+  });
+
+  it('that nobody reads is left alone, and one that breaks off ends with an error', async () => {
+    const body = new Readable({ read: () => undefined });
+    const gathered = new Gathered(body);
+    expect(body.readableFlowing).toBeNull();
+    const read = gathered.toArray();
+    body.destroy(new Error('aborted'));
+    await expect(read).rejects.toThrow('aborted');
+  });
+});
