@@ -31,6 +31,14 @@ const MAX_HEADER_BYTES = 64 * 1024;
 const WALL_TIMES = ['live', 'recorded', 'unknown'] as const;
 export type WallTimes = (typeof WALL_TIMES)[number];
 
+/**
+ * Half of the time that a `Date` knows, ms, so that the sum of two is one of its times, too: with any other nothing
+ * could be told of the stream, nor of those that are told of beside it.
+ */
+const MOST_MS = 4.32e15;
+const timeMs = z.number().min(-MOST_MS).max(MOST_MS);
+/** What people read of a file that somebody may have sent them: it must do nothing to their terminals. */
+const shown = z.string().regex(/^\P{Cc}+$/u);
 const count = z.int().nonnegative();
 const size = z.int().positive();
 const SECTIONS = [
@@ -50,19 +58,19 @@ export type SectionName = (typeof SECTIONS)[number];
 
 const headerSchema = z.object({
   /** Wall time, ms since 1970. */
-  createdAtMs: z.number(),
-  bundle: z.object({ name: z.string(), files: z.record(z.string(), z.string()) }),
+  createdAtMs: timeMs,
+  bundle: z.object({ name: shown, files: z.record(shown, z.string()) }),
   stream: z.object({
-    name: z.string().min(1),
+    name: shown,
     fps: z.number().positive(),
     /** Wall time of the stream's time 0, ms since 1970. */
-    startedAtMs: z.number(),
+    startedAtMs: timeMs,
     /** Files of earlier versions do not say it. */
     wallTimes: z.enum(WALL_TIMES).optional(),
     limitBytes: z.number().positive(),
     mergeBelow: z.number().nonnegative(),
-    firstMs: z.number(),
-    lastMs: z.number(),
+    firstMs: timeMs,
+    lastMs: timeMs,
     /** Frames taken in since the stream began, whatever became of them. */
     taken: count,
   }),
@@ -75,7 +83,7 @@ const headerSchema = z.object({
   mergedFrames: count,
   thinnedFrames: count,
   droppedFrames: count,
-  keptTimeMs: z.number().nullable(),
+  keptTimeMs: timeMs.nullable(),
   sections: z.array(z.object({ name: z.enum(SECTIONS), bytes: count })),
 });
 

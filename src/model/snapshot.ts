@@ -92,7 +92,7 @@ const pageBytes = ({ sections }: SnapshotHeader): number => sections.find(({ nam
 
 /**
  * Reads the sections that a header tells of; `fill` gives the next bytes of the file, as many as the target takes.
- * Throws what `fill` throws, and `snapshot_damaged` where the pages do not fit the header.
+ * Throws what `fill` throws, and `snapshot_damaged` where the pages or the times do not fit the header.
  */
 export async function readContent(
   header: SnapshotHeader,
@@ -110,6 +110,7 @@ export async function readContent(
   };
   const times = await read(new Float64Array(frames));
   const ends = await read(new Float64Array(frames));
+  checkTimes(header, times, ends);
   const table = await read(new Uint8Array(header.pages * 2));
   const pages = await readPages(header, table, read);
   const hotFloats = header.hotFrames * shape.tokensPerFrame * shape.headDim;
@@ -133,6 +134,20 @@ export async function readContent(
     window: { keys, values, length: window.length },
     kept: keptTimeMs === null ? undefined : { tokens, timeMs: keptTimeMs },
   };
+}
+
+/** Frames are found by their times, which therefore rise, between those that the header tells. */
+function checkTimes({ stream }: SnapshotHeader, times: Float64Array, ends: Float64Array): void {
+  let before = stream.firstMs;
+  const rise = times.every((time, i) => {
+    const end = ends[i] ?? NaN;
+    const rises = time >= before && end >= time;
+    before = end;
+    return rises;
+  });
+  if (!rise || times[0] !== stream.firstMs || before !== stream.lastMs) {
+    throw damaged('The times of its frames do not rise, or are not those of its header.');
+  }
 }
 
 async function readPages(

@@ -225,6 +225,39 @@ describe('Refused is', () => {
   });
 });
 
+describe('Refused is, however right its checksums are,', () => {
+  beforeEach(async () => {
+    await write(contentFor(config, aged()));
+  });
+
+  test.each([{ startedAtMs: 1e300 }, { startedAtMs: -9e15 }, { lastMs: 1e300 }, { firstMs: 1 }, { lastMs: 7 }])(
+    'a time that no stream has, or not this one: %j',
+    async (change) => {
+      await tamper(({ stream }) => Object.assign(stream as object, change));
+      expect(await refused()).toMatchObject({ code: 'snapshot_damaged' });
+    },
+  );
+
+  test('a name that would do something to the terminal of who reads it', async () => {
+    await tamper(({ stream }) => Object.assign(stream as object, { name: 'door\u001b]0;x\u0007' }));
+    expect(await refused()).toMatchObject({ code: 'snapshot_damaged' });
+  });
+
+  test('frames whose times do not rise', async () => {
+    const content = contentFor(config, aged());
+    for (const [at, time] of [
+      [1, NaN],
+      [5, 0],
+      [8, 1e300],
+    ] as const) {
+      const times = Float64Array.from(content.cache.times);
+      times[at] = time;
+      await write({ ...content, cache: { ...content.cache, times } });
+      expect(await refused(), String(time)).toMatchObject({ code: 'snapshot_damaged' });
+    }
+  });
+});
+
 describe('When a snapshot cannot be written', () => {
   const content = (): StreamContent => {
     const cache = cacheFor(config, 2 ** 24);
