@@ -4,6 +4,8 @@ export interface Frame {
   readonly timeMs: number;
   /** RGB, row by row, `size * size * 3` bytes. */
   readonly rgb: Uint8Array;
+  /** Wall time of its arrival, ms since 1970, where it is handed on only later. */
+  readonly arrivedAtMs?: number;
 }
 
 export type SourceState = 'connecting' | 'playing' | 'reconnecting' | 'ended' | 'failed' | 'stopped';

@@ -255,7 +255,7 @@ export class SourceStream implements LiveStream {
   #keepWallTime(frame: Frame): void {
     // Not of pictures that say themselves when they were taken, nor of a recording.
     if (this.#source.startedAtMs !== undefined) return;
-    const changeMs = this.#wallClock.frameCame(frame.timeMs);
+    const changeMs = this.#wallClock.frameCame(frame);
     if (changeMs === 0) return;
     const change = `${(Math.abs(changeMs) / 1_000).toFixed(1)} s ${changeMs < 0 ? 'back' : 'forward'}`;
     this.#warn(`the wall clock went ${change}, and the wall times of all its frames with it.`);

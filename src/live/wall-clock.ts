@@ -1,5 +1,6 @@
 /** The wall times of what one source shows: when the stream's time 0 was, and what these times are. */
 import type { SourceDefinition } from '../ingest/definition.ts';
+import type { Frame } from '../ingest/frame.ts';
 import type { WallTimes } from '../model/snapshot-format.ts';
 
 /**
@@ -36,10 +37,10 @@ export class WallClock {
    * wall clock is set later: all wall times are then by the new one. Returns by how much, ms; 0 where it was not set. A
    * recording's are not by this clock.
    */
-  frameCame(timeMs: number): number {
+  frameCame({ timeMs, arrivedAtMs = Date.now() }: Pick<Frame, 'timeMs' | 'arrivedAtMs'>): number {
     if (this.wallTimes === 'recorded') return 0;
     const aheadMs = Date.now() - performance.now();
-    const beganAtMs = Date.now() - timeMs;
+    const beganAtMs = arrivedAtMs - timeMs;
     this.#startedAtMs ??= beganAtMs;
     // After a snapshot of what was read faster than it plays all that comes live would be in the future.
     if (this.#aheadMs === undefined) this.#startedAtMs = Math.min(this.#startedAtMs, beganAtMs);

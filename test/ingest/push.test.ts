@@ -53,6 +53,25 @@ test('Pushed JPEG and PNG become frames with the times of their arrival', async 
   expect(source.status).toMatchObject({ state: 'stopped', frames: 3 });
 });
 
+test('The wall time of an arrival is that before the picture was decoded', async () => {
+  let now = 0;
+  const startedAtMs = Date.now() - 100_000;
+  for (const goesOnFrom of [undefined, { lastMs: 60_000, startedAtMs }]) {
+    const source = pushSource(() => now, goesOnFrom);
+    const taken = take(source, 1);
+    const arrivedAtMs = Date.now();
+    const pushing = source.push(jpeg);
+    now += 30_000;
+    const outcome = await pushing;
+    const [frame] = await taken;
+    const sinceMs = (frame?.arrivedAtMs ?? 0) - (arrivedAtMs - 30_000);
+    expect(sinceMs).toBeGreaterThanOrEqual(0);
+    expect(sinceMs).toBeLessThan(10_000);
+    // What goes on is placed by the wall clock: so long ago, too.
+    if (goesOnFrom !== undefined && outcome.accepted) expect(outcome.timeMs).toBeLessThan(80_000);
+  }
+});
+
 test('Given times are kept, and those that are not newer are refused', async () => {
   let now = 0;
   const source = pushSource(() => now);

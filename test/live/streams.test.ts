@@ -1,4 +1,5 @@
 /** Live streams over a real engine (tiny bundle) and a real ffmpeg. */
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -468,6 +469,20 @@ test('A stream whose first frame waits for the engine began when that frame came
     expect(stream.status().frames).toBe(1);
   }, 10_000);
   expect(stream.status().startedAtMs).toBeLessThanOrEqual(pushedAtMs);
+});
+
+test('A stream began when its first picture came, however long that took to decode', async () => {
+  const large = await sharp(randomBytes(3_000 * 2_000 * 3), { raw: { width: 3_000, height: 2_000, channels: 3 } })
+    .jpeg()
+    .toBuffer();
+  const stream = await live.create({ name: 'push', source: { push: true } }, 'operator');
+  const pushedAtMs = Date.now();
+  await stream.push(large);
+  const decodedAtMs = Date.now();
+  await vi.waitFor(() => {
+    expect(stream.status().frames).toBe(1);
+  }, 10_000);
+  expect(stream.status().startedAtMs - pushedAtMs).toBeLessThan((decodedAtMs - pushedAtMs) / 2);
 });
 
 describe('A camera that cannot be reached', () => {

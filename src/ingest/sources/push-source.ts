@@ -113,16 +113,18 @@ export class PushSource implements FrameSource {
     }
     const rgb = await decode(image, this.#size, this.#regions);
     if (this.#isStopped()) throw new YocoError('stream_deleted');
-    if (this.#lastMs === null) this.#originMs = arrivedMs - (timeMs ?? firstTimeMs(this.#goesOnFrom, true, 1));
+    // A large picture takes a while to decode: its arrival does not wait for that.
+    const wallMs = Date.now() - Math.round(this.#now() - arrivedMs);
+    if (this.#lastMs === null) this.#originMs = arrivedMs - (timeMs ?? firstTimeMs(this.#goesOnFrom, true, 1, wallMs));
     // The clock goes on from a time that is ahead of it, or what comes without one would have to wait for the clock.
     else if (timeMs !== undefined) this.#originMs = Math.min(this.#originMs, arrivedMs - timeMs);
     const time = timeMs ?? Math.max(Math.round(arrivedMs - this.#originMs), (this.#lastMs ?? -1) + 1);
     if (given instanceof Date) this.#startedAtMs ??= given.getTime() - time;
-    this.#firstAtMs ??= this.#startedAtMs ?? Date.now() - time;
+    this.#firstAtMs ??= this.#startedAtMs ?? wallMs - time;
     this.#lastMs = time;
     this.#state = 'playing';
     // Not awaited: the limit was checked on arrival.
-    void this.#queue.push({ timeMs: time, rgb });
+    void this.#queue.push({ timeMs: time, rgb, arrivedAtMs: wallMs });
     return { accepted: true, timeMs: time };
   }
 
