@@ -348,14 +348,15 @@ export class SourceStream implements LiveStream {
     });
   }
 
-  async push(image: Uint8Array, time?: number | Date): Promise<PushOutcome> {
+  async push(image: Uint8Array, time?: number | Date, waitedMs?: number): Promise<PushOutcome> {
     const source = this.#source;
     if (!(source instanceof PushSource)) throw new YocoError('stream_not_pushable');
     try {
-      return await source.push(image, time);
+      return await source.push(image, time, waitedMs);
     } catch (error) {
       // The error of a source that was replaced meanwhile; the stream is there.
-      if (source !== this.#source && YocoError.from(error).code === 'stream_deleted') return this.push(image, time);
+      if (source !== this.#source && YocoError.from(error).code === 'stream_deleted')
+        return this.push(image, time, waitedMs);
       throw error;
     }
   }

@@ -149,10 +149,10 @@ export interface LiveStream {
   thumbnail(timeMs?: number): Promise<Thumbnail>;
   /**
    * Takes a JPEG or PNG into a `push` stream; `time` is when it was taken, in ms since the stream began or by the wall
-   * clock, and by default that of its arrival. Throws `stream_not_pushable`, `image_undecodable`, `invalid_request` for
-   * a time that none can have.
+   * clock, and by default that of its arrival, which was `waitedMs` ago (default: 0). Throws `stream_not_pushable`,
+   * `image_undecodable`, `invalid_request` for a time that none can have.
    */
-  push(image: Uint8Array, time?: number | Date): Promise<PushOutcome>;
+  push(image: Uint8Array, time?: number | Date, waitedMs?: number): Promise<PushOutcome>;
   /** Calls back after each frame taken in and each change of state; returns the unsubscriber. */
   onChange(listener: () => void): () => void;
 }

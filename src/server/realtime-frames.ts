@@ -12,6 +12,14 @@ export interface Allowed {
   readonly most: number;
 }
 
+/** A picture whose turn is to come. */
+interface Waiting {
+  readonly image: Uint8Array;
+  readonly time: number | Date | undefined;
+  /** When it came, by the clock of `performance`. */
+  readonly cameMs: number;
+}
+
 export class FrameIntake {
   readonly #stream: LiveStream;
   readonly #allowed: Allowed;
@@ -45,19 +53,16 @@ export class FrameIntake {
       return;
     }
     this.#waiting += 1;
-    this.#last = this.#last.then(() => this.#push(number, image, time, eventId));
+    const cameMs = performance.now();
+    this.#last = this.#last.then(() => this.#push(number, { image, time, cameMs }, eventId));
   }
 
-  async #push(
-    number: number,
-    image: Uint8Array,
-    time: number | Date | undefined,
-    eventId: string | null,
-  ): Promise<void> {
+  async #push(number: number, { image, time, cameMs }: Waiting, eventId: string | null): Promise<void> {
     try {
       checkCaptureTime(time, 't');
       if (image.length === 0) throw new YocoError('image_undecodable', { param: 'image' });
-      const outcome = await this.#stream.push(image, time);
+      // It came then, though those before it had to be decoded first.
+      const outcome = await this.#stream.push(image, time, performance.now() - cameMs);
       this.#emit(
         outcome.accepted
           ? {

@@ -40,6 +40,8 @@ export class FakeStream implements LiveStream {
   error: SourceStatus['error'] = null;
   fps = 2;
   pushDelayMs = 0;
+  /** Of each pushed picture how long ago it came, ms. */
+  readonly waitedMs: number[] = [];
   deleted = false;
   readonly asked: { question: string; options: AskOptions }[] = [];
   aborted = 0;
@@ -135,7 +137,8 @@ export class FakeStream implements LiveStream {
     return { timeMs: at, jpeg };
   }
 
-  async push(image: Uint8Array, time?: number | Date): Promise<PushOutcome> {
+  async push(image: Uint8Array, time?: number | Date, waitedMs = 0): Promise<PushOutcome> {
+    this.waitedMs.push(waitedMs);
     if (!this.pushable) throw new YocoError('stream_not_pushable');
     if (this.deleted) throw new YocoError('stream_deleted');
     await sleep(this.pushDelayMs);

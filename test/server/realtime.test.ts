@@ -782,6 +782,18 @@ describe('pushed frames', () => {
     door.close();
   });
 
+  it('came when they came, however long those before them take', async () => {
+    live.stream('door').pushDelayMs = 200;
+    const door = await RealtimeClient.open(server.address, 'stream=door');
+    for (let i = 0; i < 3; i++) door.socket.send(jpeg);
+    for (const number of [1, 2, 3]) expect(await door.next('yoco.frame.accepted')).toMatchObject({ number });
+    const [first = NaN, second = NaN, third = NaN] = live.stream('door').waitedMs;
+    expect(first).toBeLessThan(190);
+    expect(second).toBeGreaterThan(190);
+    expect(third).toBeGreaterThan(390);
+    door.close();
+  });
+
   it('are dropped as busy beyond the limit', async () => {
     live.stream('door').pushDelayMs = 300;
     const door = await RealtimeClient.open(server.address, 'stream=door');
