@@ -15,7 +15,7 @@ type Clock = Omit<StreamClock, 'name'>;
 
 const SECONDS = /^\d+(\.\d+)?$/;
 /** Minutes and seconds, or hours, minutes and seconds. */
-const CLOCK = /^(?:(\d+):(?=\d{2}:))?(\d+):(\d{2}(?:\.\d+)?)$/;
+const CLOCK = /^(?:(\d+):(?=[0-5]\d:))?(\d+):([0-5]\d(?:\.\d+)?)$/;
 const BEFORE_NOW = /^-(\d+(?:\.\d+)?)(ms|s|m|h)$/;
 /** No stream is that old, and dates this far from today can still be written. */
 const LATEST_MS = 1e13;

@@ -70,6 +70,7 @@ describe('A definition', () => {
     [{ name: 'a', source: { device: '/etc/passwd' } }, 'source.device', /\/dev\/video0/],
     [{ name: 'a', source: { device: '/dev/../etc/passwd' } }, 'source.device', /\/dev\/video0/],
     [{ name: 'a', source: { file: 'a', recorded_at: '' } }, 'source.recorded_at', /a wall time with its zone/],
+    [{ name: 'a', source: { file: 'a', recorded_at: '2030-02-30T12:00:00Z' } }, 'source.recorded_at', /a wall time/],
     [{ name: 'a', source: { file: 'a', recorded_at: '2030-01-31' } }, 'source.recorded_at', /a wall time with/],
     [{ name: 'a', source: { file: 'a', recorded_at: '2030-01-31T12:00:00' } }, 'source.recorded_at', /with its zone/],
     [{ name: 'a', source: { file: 'a', recorded_at: WHEN, loop: true } }, 'source.recorded_at', /not for .* loop/],

@@ -249,7 +249,15 @@ describe('frames', () => {
       time: '2030-01-01T00:01:01.000Z',
     });
     expect((await push('door', pictureHead, '?t=2')).body).toEqual({ accepted: false, reason: 'out_of_order' });
-    for (const t of ['-3s', 'abc', '2030-01-31T12:00:00', '2030-01-31T12:00+01:00 x', '1e99', '']) {
+    for (const t of [
+      '-3s',
+      'abc',
+      '2026-02-30T12:00:00Z',
+      '2030-01-31T12:00:00',
+      '2030-01-31T12:00+01:00 x',
+      '1e99',
+      '',
+    ]) {
       expect((await push('door', pictureHead, `?t=${t}`)).body.error).toMatchObject({
         code: 'invalid_request',
         param: 't',

@@ -355,6 +355,10 @@ describe('as_of', () => {
     ['yesterday', 'invalid_request'],
     [-30, 'invalid_request'],
     ['', 'invalid_request'],
+    ['0:60', 'invalid_request'],
+    ['0:60:00', 'invalid_request'],
+    ['2029-02-29T00:00:00Z', 'invalid_request'],
+    ['2029-04-31T00:00:00+01:00', 'invalid_request'],
   ])('%s is refused as %s', async (asOf, code) => {
     client.ask('hello', { yoco: { as_of: asOf } });
     const { error } = await client.next('error');
