@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { YocoError } from '../errors.ts';
 import type { Answer, AnswerResult, Conversation, LiveService, LiveStream } from '../live/types.ts';
 import { answerJson, statusOf } from './answer-json.ts';
-import { askedStreams } from './asked-streams.ts';
+import { askedStreams, withStreamsParam } from './asked-streams.ts';
 import { type ChatRequest, chatRequest, questionAndTurns } from './chat-requests.ts';
 import { wireError } from './errors-http.ts';
 import { jsonBody } from './json-body.ts';
@@ -64,12 +64,14 @@ export function chatRoutes(app: FastifyInstance, live: LiveService, parts: ChatP
     });
     // It is awaited after the last piece; an earlier rejection must not count as unhandled.
     answer.result.catch(() => undefined);
-    const chat: Chat = { id: newId('chatcmpl'), created: Math.floor(Date.now() / 1_000), params, conversation, answer };
+    const { streamsParam } = about;
+    const created = Math.floor(Date.now() / 1_000);
+    const chat: Chat = { id: newId('chatcmpl'), created, params, conversation, streamsParam, answer };
     try {
       return await (params.stream === true ? streamed(chat, reply, parts) : whole(chat, metrics));
     } catch (error) {
       metrics.responded('failed', null);
-      throw error;
+      throw withStreamsParam(YocoError.from(error), streamsParam);
     }
   });
 }
@@ -80,6 +82,8 @@ interface Chat {
   readonly created: number;
   readonly params: ChatRequest;
   readonly conversation: Conversation;
+  /** The field of the request that says which streams. */
+  readonly streamsParam: string;
   readonly answer: Answer;
 }
 
@@ -139,7 +143,7 @@ async function* events(
     yield 'data: [DONE]\n\n';
   } catch (thrown) {
     ended.status = 'failed';
-    const error = YocoError.from(thrown);
+    const error = withStreamsParam(YocoError.from(thrown), chat.streamsParam);
     if (error.code === 'internal') limits.log.error({ err: error.cause, model: chat.params.model }, 'A chat failed.');
     yield event({ error: wireError(error) });
   } finally {

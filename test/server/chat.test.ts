@@ -140,7 +140,10 @@ describe('chat completions', () => {
     live.stream('kitchen').lastMs = null;
     for (const stream of [false, true]) {
       const { status, body } = await post(ask('Now?', { stream }));
-      expect([status, body.error.code]).toEqual([409, 'stream_empty']);
+      expect([status, body.error.code, body.error.param]).toEqual([409, 'stream_empty', 'model']);
+      const yoco = { streams: ['kitchen', 'door'] };
+      const several = (await post(ask('Now?', { stream, yoco }))).body.error;
+      expect([several.code, several.param]).toEqual(['stream_empty', 'yoco.streams']);
     }
   });
 

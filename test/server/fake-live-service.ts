@@ -164,7 +164,9 @@ export class FakeStream implements LiveStream {
     this.failNext = null;
     if (failure !== null) throw failure;
     if (word === 'throw') throw new YocoError(code as ErrorCode);
-    if (this.lastMs === null) throw new YocoError('stream_empty');
+    if (this.lastMs === null) {
+      return failed(new YocoError('stream_empty', { param: streams.length > 1 ? 'streams' : 'stream' }));
+    }
     if (this.deleted) throw new YocoError('stream_deleted');
     if (word === 'crash') throw new TypeError('secret detail');
     const moments =
@@ -249,6 +251,18 @@ export class FakeStream implements LiveStream {
     }
     finish(text, tokens, 'stop');
   }
+}
+
+/** What the engine refuses is told in the answer. */
+function failed(error: YocoError): Answer {
+  const result = Promise.reject<AnswerResult>(error);
+  result.catch(() => undefined);
+  return {
+    async *[Symbol.asyncIterator]() {
+      yield await Promise.reject<string>(error);
+    },
+    result,
+  };
 }
 
 /** First words of questions that do something special. */
