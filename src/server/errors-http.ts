@@ -33,7 +33,11 @@ export function writeError(socket: Duplex, error: YocoError, headers: readonly s
 
 const FASTIFY_CODES = new Map<string, ConstructorParameters<typeof YocoError>>([
   ['FST_ERR_CTP_BODY_TOO_LARGE', ['message_too_large', {}]],
-  ['FST_ERR_CTP_INVALID_MEDIA_TYPE', ['media_type_unsupported', { param: 'Content-Type' }]],
+  // The one address that takes pictures says itself what it takes.
+  [
+    'FST_ERR_CTP_INVALID_MEDIA_TYPE',
+    ['media_type_unsupported', { param: 'Content-Type', detail: 'Send application/json.' }],
+  ],
   ['FST_ERR_CTP_INVALID_JSON_BODY', ['invalid_json', {}]],
   ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', ['invalid_request', { param: 'Content-Length' }]],
   ['FST_ERR_BAD_URL', ['not_found', {}]],

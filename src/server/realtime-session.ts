@@ -405,7 +405,9 @@ export class RealtimeSession {
 function decodeBase64(text: string): Buffer {
   const bare = text.replace(/^data:image\/(jpeg|png);base64,/, '');
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(bare) || bare.length % 4 === 1) {
-    throw new YocoError('invalid_request', { param: 'image', detail: 'image: must be base64 of a JPEG or PNG.' });
+    const detail =
+      'image: must be base64 without line breaks, or a data URL ("data:image/jpeg;base64,..."), of a JPEG or PNG.';
+    throw new YocoError('invalid_request', { param: 'image', detail });
   }
   return Buffer.from(bare, 'base64');
 }

@@ -2,12 +2,13 @@
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import type { AskOptions } from '../live/types.ts';
+import { TIME_FORMS } from './times.ts';
 
 /** Fields of OpenAI's API that mean nothing for a short text about video. */
 export const noEffect = z.unknown().optional();
 export const noTools = z.array(z.unknown()).max(0, { error: 'must be empty: the model calls no tools' });
 
-export const time = z.union([z.number(), z.string().max(64)]);
+export const time = z.union([z.number(), z.string().max(64)], { error: TIME_FORMS });
 /** Names of streams that exist and fit the limit are looked up later. */
 export const streams = z.union([z.literal('all'), z.array(z.string().min(1).max(200)).max(1_000)], {
   error: 'must be a list of names of streams, or "all"',

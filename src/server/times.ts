@@ -13,6 +13,11 @@ export type WireTime = number | string;
 
 type Clock = Omit<StreamClock, 'name'>;
 
+/** What is said of a time that is none. */
+export const TIME_FORMS =
+  'must be seconds since the stream began (12.5, or "1:42"), a time before the newest frame ("-30s"), ' +
+  'or a wall time with its zone ("2030-01-31T12:00:00Z")';
+
 const SECONDS = /^\d+(\.\d+)?$/;
 /** Minutes and seconds, or hours, minutes and seconds. */
 const CLOCK = /^(?:(\d+):(?=[0-5]\d:))?(\d+):([0-5]\d(?:\.\d+)?)$/;
@@ -174,10 +179,5 @@ function parse(time: WireTime, param: string): { kind: 'seconds' | 'before' | 'w
     const wall = parseWallTime(time);
     if (wall !== null) return { kind: 'wall', ms: wall };
   }
-  throw new YocoError('invalid_request', {
-    param,
-    detail:
-      `${param} must be seconds since the stream began (12.5, or "1:42"), a time before the newest frame ("-30s"), ` +
-      'or a wall time with its zone ("2030-01-31T12:00:00Z").',
-  });
+  throw new YocoError('invalid_request', { param, detail: `${param} ${TIME_FORMS}.` });
 }

@@ -134,6 +134,12 @@ describe('chat completions', () => {
       expect([refused.status, refused.body.error.code, refused.body.error.param]).toEqual([status, code, param]);
     }
     expect(live.stream('kitchen').asked).toEqual([]);
+    for (const asOf of [true, {}]) {
+      const { message } = (await post(ask('Now?', { yoco: { as_of: asOf } }))).body.error;
+      expect(message).toContain('yoco.as_of: must be seconds since the stream began');
+    }
+    const typed = await post(ask('Now?'), { 'content-type': 'application/x-www-form-urlencoded' });
+    expect([typed.status, typed.body.error.message]).toEqual([415, expect.stringContaining('Send application/json.')]);
   });
 
   it('have a status of their own where the answer fails before its first piece', async () => {
