@@ -10,6 +10,7 @@ import { Notices } from '../../src/server/notices.ts';
 import { MAX_TOLD, StandingRecord } from '../../src/server/standing-record.ts';
 import { sourceStatusTold, standingAnswered, standingDeleted, standingList } from '../../src/server/wire-schemas.ts';
 import { keyOf, MAX_WAITING_EVENTS, MAX_WAITING_PICTURE_BYTES, Webhook } from '../../src/server/webhook.ts';
+import { collectGarbage } from '../support/garbage.ts';
 import { FakeLiveService, type FakeStream } from './fake-live-service.ts';
 
 const SECRET = `whsec_${Buffer.from('a-secret-of-the-tests-0123').toString('base64')}`;
@@ -664,6 +665,16 @@ describe('A webhook', () => {
     webhook.send({ type: 'test' });
     await webhook.close(5_000);
     expect(warnings).toEqual([expect.stringMatching(/no answer within 0\.1 s/)]);
+  });
+
+  it('is given up after that time also where the garbage is collected meanwhile', async () => {
+    answers = [0];
+    const webhook = open({ retryMs: [], timeoutMs: 500 });
+    webhook.send({ type: 'test' });
+    await expect.poll(() => heard.length).toBe(1);
+    collectGarbage();
+    await expect.poll(() => warnings, { timeout: 5_000 }).toEqual([expect.stringMatching(/no answer within 0\.5 s/)]);
+    await webhook.close(0);
   });
 
   it('that cannot be reached is said why', async () => {
