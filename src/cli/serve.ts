@@ -150,6 +150,8 @@ async function start(
  */
 function whatWasLost(live: Streams): Record<string, readonly string[]> {
   const lacking = live.list().filter(({ lacksMemory }) => lacksMemory);
-  const names = (kept: boolean): string[] => lacking.filter(({ isKept }) => isKept === kept).map(({ name }) => name);
+  // A kept stream may have no file yet, and none is read where the engine had passed its memory limit.
+  const names = (read: boolean): string[] =>
+    lacking.map(({ name }) => name).filter((name) => live.engine.takes(name) !== read);
   return { begin_empty: names(false), read_from_files: names(true) };
 }

@@ -162,11 +162,6 @@ export class SourceStream implements LiveStream {
     return this.#lacks;
   }
 
-  /** Whether it has a file of its own, from which it goes on. */
-  get isKept(): boolean {
-    return this.#definition.keep !== undefined;
-  }
-
   /**
    * Whether it is of a recording that was read to its end, and what was lost with the engine since is to be had by
    * reading it again.

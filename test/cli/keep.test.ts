@@ -111,14 +111,21 @@ test(
   async () => {
     const streams = path.join(place.folder, 'streams');
     await mkdir(streams, { recursive: true });
+    const before = await serve('lost');
+    await push(before.address, 0, 1);
+    await end(before.service);
     await writeFile(path.join(streams, 'yard.yaml'), 'source: { push: true }\n');
     await writeFile(path.join(streams, 'empty.yaml'), 'source: { push: true }\n');
+    // Has no file yet.
+    await writeFile(path.join(streams, 'shed.yaml'), 'source: { push: true }\nkeep: { every: 3600 }\n');
     const { service, address } = await serve('lost');
-    await push(address, 0, 1);
+    await push(address, 0, 1, 'shed');
     await push(address, 0, 1, 'yard');
     const [engine] = await descendants(service.child.pid ?? 0);
     process.kill(engine?.pid ?? NaN, 'SIGKILL');
-    await service.wrote(/"begin_empty":\["yard"\],"read_from_files":\["door"\],"msg":"The engine is ready again\./);
+    await service.wrote(
+      /"begin_empty":\["shed","yard"\],"read_from_files":\["door"\],"msg":"The engine is ready again\./,
+    );
     await end(service);
   },
   SLOW,
