@@ -90,6 +90,11 @@ export class FfmpegRun {
     this.done = this.#run();
   }
 
+  /** Undefined where it was not started. */
+  get pid(): number | undefined {
+    return processOf(this.#command)?.pid;
+  }
+
   /** SIGTERM, then SIGKILL; resolves when the process is gone. Pictures that were not taken yet are discarded. */
   async stop(): Promise<void> {
     if (!this.#stop.signal.aborted) {

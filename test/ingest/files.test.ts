@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
@@ -86,8 +88,9 @@ describe('A file', () => {
     expect(times(await take(openFile(file, 1)))).toEqual([0, 1000]);
   });
 
-  test('waits for a slow taker and loses nothing', async () => {
-    const source = openFile(await clips.make('slow.mp4', ...testPicture(10, 10)), 10);
+  test('waits for a slow taker and loses nothing, and its ffmpeg does not count as hung meanwhile', async () => {
+    const file = await clips.make('slow.mp4', ...testPicture(10, 10));
+    const source = open({ file, pace: 'fastest' }, 10, { hungAfterMs: 300 });
     let count = 0;
     for await (const frame of source.frames()) {
       expect(frame.timeMs).toBe(count * 100);
@@ -253,6 +256,37 @@ describe('A file', () => {
     expect(source.status.state).toBe('stopped');
     expect((await iterator.next()).done).toBe(true);
     expect(await ffmpegsWith(file)).toEqual([]);
+  });
+
+  test('that is looped is played again where its ffmpeg hangs', async () => {
+    const file = await clips.make('hangs.mp4', ...testPicture(1, 10));
+    const source = open({ file, loop: true }, 2, { hungAfterMs: 1_000 });
+    const frames: Frame[] = [];
+    const reading = (async () => {
+      for await (const frame of source.frames()) frames.push(frame);
+    })();
+    await until(source, ({ frames: count }) => count > 0);
+    for (const { pid } of await ffmpegsWith(file)) process.kill(pid, 'SIGSTOP');
+    await until(source, ({ reconnects }) => reconnects > 0);
+    expect(source.status).toMatchObject({ state: 'reconnecting', error: { code: 'source_silent' } });
+    const before = frames.length;
+    await until(source, ({ frames: count }) => count >= before + 2);
+    await source.stop();
+    await reading;
+  });
+
+  test('from which nothing comes has failed after a time', async () => {
+    const file = join(clips.path, 'nobody-writes.mp4');
+    await promisify(execFile)('mkfifo', [file]);
+    const source = open({ file }, 2, { hungAfterMs: 1_000 });
+    await expect(take(source)).rejects.toMatchObject({ code: 'source_silent' });
+    expect(source.status.state).toBe('failed');
+  });
+
+  test('that is played in real time does not hang while it waits for the time of its next picture', async () => {
+    const gap = ['-vf', "select='not(between(t,0.95,3.95))'", '-vsync', 'vfr'];
+    const source = open({ file: await clips.make('gap.mkv', ...testPicture(5, 10), ...gap) }, 2, { hungAfterMs: 500 });
+    expect(times(await take(source))).toEqual([0, 500, 4000, 4500]);
   });
 
   test('is stopped by leaving the loop over its frames', async () => {

@@ -7,6 +7,7 @@ import { FfmpegRun, type FfmpegResult, type InputInfo } from '../ffmpeg.ts';
 import { type FfmpegInput, timedByArrival } from '../ffmpeg-input.ts';
 import { FrameQueue } from '../frame-queue.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../frame.ts';
+import { watchForHang } from '../hang-watch.ts';
 import { redact } from '../redact.ts';
 import type { Regions } from '../regions.ts';
 import { type ClockStart, firstTimeMs, SourceClock } from '../source-clock.ts';
@@ -25,6 +26,8 @@ export interface SourceOptions {
    * connection three times as long.
    */
   readonly silentAfterMs?: number;
+  /** A file whose ffmpeg does nothing for this long is given up, ms; default 180 000. */
+  readonly hungAfterMs?: number;
   /** After this many failed connections in a row a live source fails for good; default: never. */
   readonly maxAttempts?: number;
   /** The stream goes on from here; default: it begins. */
@@ -37,6 +40,8 @@ export interface SourceOptions {
 }
 
 const SILENT_AFTER_MS = 10_000;
+/** A file may lie on a disk, or a network, that takes long to answer. */
+const HUNG_AFTER_MS = 180_000;
 /**
  * A source that was lost is back with a frame that comes so long after the first one, ms: some give one each time they
  * are tried, and hang.
@@ -91,6 +96,10 @@ export class FfmpegSource implements FrameSource {
   /** When the first frame of this connection came, null before it, and the newest. */
   #firstArrivedMs: number | null = null;
   #lastArrivedMs = 0;
+  /** Whether ffmpeg has begun to play, on this connection. */
+  #opened = false;
+  /** Whether a picture waits for room, and holds ffmpeg back. */
+  #held = false;
   #liveEnded = false;
   /** What is at an address that was said to be live has an end, on this connection. */
   #recorded = false;
@@ -196,6 +205,8 @@ export class FfmpegSource implements FrameSource {
   async #connect(): Promise<FfmpegResult> {
     this.#silent = false;
     this.#firstArrivedMs = null;
+    this.#opened = false;
+    this.#held = false;
     this.#recorded = false;
     const { input, fps, regions, loop, paced } = this.#plan;
     let binary: FfmpegBinary;
@@ -229,14 +240,19 @@ export class FfmpegSource implements FrameSource {
           return Promise.resolve();
         }
         if (this.#isBack()) this.#become('playing');
-        return this.#queue.push({ timeMs: this.#firstMs + timeMs, rgb });
+        this.#held = true;
+        return this.#queue.push({ timeMs: this.#firstMs + timeMs, rgb }).finally(() => {
+          this.#held = false;
+        });
       },
     });
     this.#run = run;
     this.#watch();
+    const endWatch = this.#watchFile(run);
     try {
       return await run.done;
     } finally {
+      endWatch();
       clearTimeout(this.#watchdog);
       this.#run = null;
     }
@@ -254,6 +270,7 @@ export class FfmpegSource implements FrameSource {
 
   #learn({ format, durationMs }: InputInfo): void {
     this.#durationMs = durationMs;
+    this.#opened = true;
     if (this.#plan.live !== 'unknown') return;
     const names = format.split(',');
     if (!this.#byArrival && durationMs === null && names.some((name) => WITHOUT_TIMES.includes(name))) {
@@ -287,8 +304,8 @@ export class FfmpegSource implements FrameSource {
   }
 
   /**
-   * Starts the wait for the next frame anew. A file is never silent: it may be held back. A connection may take longer
-   * to begin, and where it cannot, ffmpeg is to say why before it is ended: its own limit is as long as this one.
+   * Starts the wait for the next frame anew; a file may be held back (`#watchFile`). A connection may take longer to
+   * begin, and where it cannot, ffmpeg is to say why before it is ended: its own limit is as long as this one.
    */
   #watch(): void {
     clearTimeout(this.#watchdog);
@@ -303,6 +320,23 @@ export class FfmpegSource implements FrameSource {
       },
       Math.max(patience, sampled),
     );
+  }
+
+  /** Ends the ffmpeg of a file that hangs. Returns what ends the watch. */
+  #watchFile(run: FfmpegRun): () => void {
+    const { input, paced } = this.#plan;
+    if (input.kind !== 'file') return () => undefined;
+    return watchForHang({
+      pid: () => run.pid,
+      given: () => (this.#held ? null : this.#lastArrivedMs),
+      afterMs: this.#options.hungAfterMs ?? HUNG_AFTER_MS,
+      // In real time the next picture may be due at the end of the file.
+      longerMs: () => (paced && this.#opened ? (this.#durationMs ?? Infinity) : 0),
+      onHang: () => {
+        this.#silent = true;
+        void run.stop();
+      },
+    });
   }
 
   /** Why the connection is no longer there; null when the source came to its end. */
