@@ -45,6 +45,11 @@ export function chooseStreams<S extends Choosable>(
   return wanted.map((name) => {
     const stream = existing.find((candidate) => candidate.name === name);
     if (stream !== undefined) return stream;
-    throw new YocoError('stream_not_found', { param, detail: `The name was "${name.slice(0, SHOWN_CHARS)}".` });
+    throw noStream(name, param);
   });
+}
+
+/** That there is no stream of this name, which `param` gave. */
+export function noStream(name: string, param: string): YocoError {
+  return new YocoError('stream_not_found', { param, detail: `The name was "${name.slice(0, SHOWN_CHARS)}".` });
 }

@@ -49,17 +49,7 @@ export class StreamConversation implements Conversation {
    * `invalid_request`, and what `askedParts` throws; the rest fails in the answer.
    */
   ask(question: string, options: AskOptions = {}): Answer {
-    const said = question.trim().replace(/\s+/g, ' ');
-    if (said === '') throw new YocoError('question_empty', { param: 'question' });
-    if (question.length > QUESTION_MAX_CHARS) {
-      const detail = `It has ${question.length} characters; the limit is ${QUESTION_MAX_CHARS}.`;
-      throw new YocoError('question_too_long', { param: 'question', detail });
-    }
-    const gone = this.streams.find((stream) => stream.deleted);
-    if (gone !== undefined) {
-      throw new YocoError('stream_deleted', this.streams.length > 1 ? { detail: `It is "${gone.name}".` } : {});
-    }
-    if (this.#busy) throw new YocoError('response_in_progress');
+    const said = this.#checked(question);
     const limit = this.#engine.bundle.maxAnswerTokens;
     const { temperature = 0, topP = 1, seed = randomInt(2 ** 31), maxTokens = limit, unattended, signal } = options;
     const { anyOf = this.#anyOf } = options;
@@ -116,6 +106,22 @@ export class StreamConversation implements Conversation {
     if (signal?.aborted === true) cancel();
     else signal?.addEventListener('abort', cancel, { once: true });
     return answer;
+  }
+
+  /** The question as it is asked. Throws what keeps it from being asked at all, whatever its options. */
+  #checked(question: string): string {
+    const said = question.trim().replace(/\s+/g, ' ');
+    if (said === '') throw new YocoError('question_empty', { param: 'question' });
+    if (question.length > QUESTION_MAX_CHARS) {
+      const detail = `It has ${question.length} characters; the limit is ${QUESTION_MAX_CHARS}.`;
+      throw new YocoError('question_too_long', { param: 'question', detail });
+    }
+    const gone = this.streams.find((stream) => stream.deleted);
+    if (gone !== undefined) {
+      throw new YocoError('stream_deleted', this.streams.length > 1 ? { detail: `It is "${gone.name}".` } : {});
+    }
+    if (this.#busy) throw new YocoError('response_in_progress');
+    return said;
   }
 
   /** The engine knows of no sources: why there is no frame, and that none comes any more, is to be seen here. */

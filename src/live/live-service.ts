@@ -5,28 +5,21 @@ import { YocoError } from '../errors.ts';
 import { parseDefinition, type StreamDefinition } from '../ingest/definition.ts';
 import { checkSource, type SourcePolicy } from '../ingest/policy.ts';
 import { A_TIME_ZONE, isTimeZone } from '../time-zone.ts';
-import { chooseStreams } from './choose-streams.ts';
+import { chooseStreams, noStream } from './choose-streams.ts';
 import { StreamConversation } from './conversation.ts';
 import { Keeper } from './keeper.ts';
-import { cacheLimits, SourceStream } from './live-stream.ts';
+import { cacheLimits, type LiveStreamOptions, SourceStream } from './live-stream.ts';
 import { SnapshotFolder } from './snapshot-folder.ts';
-import type { Conversation, EngineFigures, LiveService, SnapshotInfo, WantedStreams, WarningFields } from './types.ts';
+import type { Conversation, EngineFigures, LiveService, SnapshotInfo, WantedStreams } from './types.ts';
 
-export interface LiveServiceOptions {
+export interface LiveServiceOptions extends LiveStreamOptions {
   readonly engine: Partial<EngineOptions> & Pick<EngineOptions, 'bundle'>;
   /** Streams at once. */
   readonly maxStreams: number;
-  /** JPEG bytes of seen pictures that each stream keeps. */
-  readonly thumbnailLimitBytes: number;
   /** Folder of snapshots; default: none are kept. */
   readonly snapshots?: string;
   /** What clients may name as a source; the operator may name anything. */
   readonly policy: SourcePolicy;
-  /** After this many failed connections in a row a live source fails for good; default: never. */
-  readonly maxAttempts?: number;
-  /** Time zone of the times of day that questions name, as `Europe/Berlin`; default: that of the process. */
-  readonly timeZone?: string;
-  readonly onWarning: (message: string, fields: WarningFields) => void;
 }
 
 /** About what the bundled model takes of the engine's memory before the first frame: see `npm run bench -- memory`. */
@@ -192,9 +185,7 @@ export class Streams implements LiveService {
 
   get(name: string): SourceStream {
     const stream = this.#streams.get(name);
-    if (stream === undefined) {
-      throw new YocoError('stream_not_found', { param: 'stream', detail: `The name was "${name.slice(0, 64)}".` });
-    }
+    if (stream === undefined) throw noStream(name, 'stream');
     return stream;
   }
 

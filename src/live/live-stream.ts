@@ -16,11 +16,11 @@ import type { Conversation, LiveStream, PushOutcome, StreamStatus, Thumbnail, Wa
 import { WallClock } from './wall-clock.ts';
 
 export interface LiveStreamOptions {
-  /** JPEG bytes of seen pictures that a stream keeps. */
+  /** JPEG bytes of seen pictures that each stream keeps. */
   readonly thumbnailLimitBytes: number;
   /** After this many failed connections in a row a live source fails for good; default: never. */
   readonly maxAttempts?: number;
-  /** Time zone of the times of day that questions name; default: that of the process. */
+  /** Time zone of the times of day that questions name, as `Europe/Berlin`; default: that of the process. */
   readonly timeZone?: string;
   readonly onWarning: (message: string, fields: WarningFields) => void;
 }

@@ -43,8 +43,9 @@ export interface AskedParts<S> extends QuestionTimes {
 /**
  * `among`: the streams that it was asked of, of which with `anyOf` those are left out that keep nothing of what it is
  * about. Throws `invalid_request` where times on one stream's clock are given for several, or the question names
- * another time zone, for `asOfWallMs` what `momentsAt` throws, and `time_out_of_range` where a reading would begin after
- * the question's moment, where nothing is kept of the part that the question names, or what `withoutDate` returns.
+ * another time zone, for `asOfWallMs` what `momentsAt` throws, and `time_out_of_range` where a reading would begin
+ * after the question's moment, where nothing is kept of the part that the question names, or what `withoutDate`
+ * returns.
  */
 export function askedParts<S extends { status(): StreamStatus }>(
   said: string,
