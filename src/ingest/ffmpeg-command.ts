@@ -26,7 +26,7 @@ export const SLOT_TOLERANCE_MS = 1;
  */
 const LARGEST_BLOCK = 2 ** 28;
 
-/** Writes raw RGB to stdout, and their times (`FrameTimes`) among what it says on stderr. */
+/** Writes raw RGB to stdout, and their times (`PictureTimes`) among what it says on stderr. */
 export function buildCommand({ binary, input, imageSize, fps, regions }: FfmpegCommandOptions): FfmpegCommand {
   const [major, minor] = binary.libavformat;
   const hasFpsMode = major > 59 || (major === 59 && minor >= 27);

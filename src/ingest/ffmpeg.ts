@@ -9,7 +9,7 @@ import {
   SLOT_TOLERANCE_MS,
 } from './ffmpeg-command.ts';
 import { cutShortOf, errorOfFfmpeg } from './ffmpeg-errors.ts';
-import { FrameTimes } from './frame-times.ts';
+import { PictureTimes } from './picture-times.ts';
 import { redact } from './redact.ts';
 
 /** What ffmpeg found out about its input, before the first frame. */
@@ -70,7 +70,7 @@ export class FfmpegRun {
   readonly done: Promise<FfmpegResult>;
   readonly #job: FfmpegJob;
   readonly #command: FfmpegCommand;
-  readonly #times = new FrameTimes();
+  readonly #times = new PictureTimes();
   readonly #lines: string[] = [];
   #cutShort: YocoError | null = null;
   readonly #stop = new AbortController();
@@ -92,7 +92,7 @@ export class FfmpegRun {
 
   /** Undefined where it was not started. */
   get pid(): number | undefined {
-    return processOf(this.#command)?.pid;
+    return pidOf(this.#command);
   }
 
   /** SIGTERM, then SIGKILL; resolves when the process is gone. Pictures that were not taken yet are discarded. */

@@ -1,6 +1,6 @@
 /** The times of the pictures of one run of ffmpeg, which `showinfo` writes to stderr. */
 
-export interface FrameTime {
+export interface PictureTime {
   /** null: it has none. */
   readonly ptsMs: number | null;
   /**
@@ -11,8 +11,8 @@ export interface FrameTime {
 }
 
 /** In the order of the pictures on stdout. */
-export class FrameTimes {
-  readonly #times: FrameTime[] = [];
+export class PictureTimes {
+  readonly #times: PictureTime[] = [];
   #filtersBegin = false;
   #msPerTick: number | null = null;
   #wake: (() => void) | null = null;
@@ -38,7 +38,7 @@ export class FrameTimes {
   }
 
   /** Time of the next picture. */
-  async next(): Promise<FrameTime> {
+  async next(): Promise<PictureTime> {
     while (this.#times.length === 0 && !this.#ended) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
