@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 const LOOKS = 18;
 /** Ticks of the processor's time in /proc, each second. */
 const TICKS = 100;
-/** Share of a processor below which nothing is computed: ffmpeg looks now and then whether what it waits for is there. */
+/** Share of a processor below which nothing is computed: ffmpeg looks now and then for what it waits for. */
 const LEAST_SHARE = 0.01;
 
 export interface HangWatchOptions {
