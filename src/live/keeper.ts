@@ -242,10 +242,17 @@ export class Keeper {
     const end = performance.now() + limitMs;
     for (const [name, kept] of all) {
       const newestMs = kept.stream.status().lastMs;
+      // Else the log has just heard of it.
+      const toldLongAgo = kept.failing;
       // What is begun too late would be given up.
       const over = performance.now() < end ? await isOverBy(end, this.write(name)) : !isNewer(kept);
       if (!over) this.#warn(name, 'its memory could not be kept in time: the file is as it was.');
-      else if (newestMs !== null && !kept.failing && this.#kept.has(name) && (kept.keptMs ?? -1) < newestMs) {
+      else if (
+        newestMs !== null &&
+        kept.failing === toldLongAgo &&
+        this.#kept.has(name) &&
+        (kept.keptMs ?? -1) < newestMs
+      ) {
         this.#warn(name, 'its newest memory could not be kept: the file is as it was.');
       }
     }

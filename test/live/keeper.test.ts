@@ -467,6 +467,29 @@ test(
 );
 
 test(
+  'The end of a service says once whose memory could not be written, also where the log was told so long before',
+  async () => {
+    const live = await start();
+    const { engine } = live;
+    const keeper = new Keeper({ engine, folder: new SnapshotFolder(folder), onWarning: (text) => warnings.push(text) });
+    for (const name of ['door', 'yard']) {
+      const stream = await live.create({ name, source: { push: true } }, 'operator');
+      keeper.keep(stream, 3_600_000);
+      await push(stream, 0, 1);
+    }
+    await writeFile(folder, '');
+    await keeper.write('door');
+    await keeper.close();
+    expect(warnings).toEqual([
+      expect.stringMatching(/^Stream door: its memory cannot be kept: /),
+      'Stream door: its newest memory could not be kept: the file is as it was.',
+      expect.stringMatching(/^Stream yard: its memory cannot be kept: /),
+    ]);
+  },
+  SLOW,
+);
+
+test(
   'The end of a service waits for what is written no longer than it may, and says whose file is as it was',
   async () => {
     const live = await start();
