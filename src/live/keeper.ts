@@ -164,6 +164,11 @@ export class Keeper {
     return setInterval(due, everyMs).unref();
   }
 
+  /** Whether the newest attempt to write a stream failed; null for one that is not kept. */
+  fails(name: string): boolean | null {
+    return this.#kept.get(name)?.failing ?? null;
+  }
+
   /** Forgets a stream that is deleted: its file stays, and is no longer written. */
   forget(name: string): void {
     clearInterval(this.#kept.get(name)?.timer);
@@ -242,7 +247,7 @@ export class Keeper {
     const end = performance.now() + limitMs;
     for (const [name, kept] of all) {
       const newestMs = kept.stream.status().lastMs;
-      // Else the log has just heard of it.
+      // Where it fails now for the first time the log has just heard of it.
       const toldLongAgo = kept.failing;
       // What is begun too late would be given up.
       const over = performance.now() < end ? await isOverBy(end, this.write(name)) : !isNewer(kept);

@@ -228,6 +228,10 @@ export class Streams implements LiveService {
     return this.#keeper.write(name);
   }
 
+  keepFails(name: string): boolean | null {
+    return this.#keeper.fails(name);
+  }
+
   /** Writes all streams with `keep` first. */
   async close(): Promise<void> {
     this.#closing = true;

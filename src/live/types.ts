@@ -222,5 +222,7 @@ export interface LiveService {
    * no plain name.
    */
   deleteSnapshot(file: string): Promise<void>;
+  /** Whether what a stream with `keep` holds could not be written when that was tried last; null: it has no `keep`. */
+  keepFails(name: string): boolean | null;
   close(): Promise<void>;
 }

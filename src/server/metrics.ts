@@ -62,6 +62,13 @@ export class ServerMetrics {
         }
       });
     }
+    const keepHelp = '1 where what a stream with keep holds could not be written; only of these.';
+    this.#several('yoco_stream_keep_failing', keepHelp, ['stream'], (say) => {
+      for (const { name: stream } of live.list()) {
+        const fails = live.keepFails(stream);
+        if (fails !== null) say({ stream }, Number(fails));
+      }
+    });
     const registers = [this.#registry];
     this.#responses = new Counter({
       name: 'yoco_responses_total',

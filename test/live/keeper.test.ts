@@ -430,6 +430,7 @@ test(
     const stream = await door(live);
     await push(stream, 0, 1);
     await live.keep('door');
+    expect(live.keepFails('door')).toBe(false);
     await rename(folder, `${folder}-away`);
     await writeFile(folder, '');
     for (const frames of [2, 3]) {
@@ -437,10 +438,14 @@ test(
       await live.keep('door');
     }
     expect(ofDoor()).toEqual([expect.stringMatching(/cannot be kept: .*folder for snapshots.* It is tried again\.$/)]);
+    expect(live.keepFails('door')).toBe(true);
     await rm(folder);
     await mkdir(folder);
     await live.keep('door');
     expect(await framesOf('door.keep.snap')).toBe(3);
+    expect(live.keepFails('door')).toBe(false);
+    await live.create({ name: 'yard', source: { push: true } }, 'operator');
+    expect(live.keepFails('yard')).toBe(null);
     expect(ofDoor()[1]).toContain('is kept again');
     expect(about).toEqual([{ stream: 'door', code: 'snapshot_failed' }, { stream: 'door' }]);
   },

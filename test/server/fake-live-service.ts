@@ -326,6 +326,11 @@ export class FakeLiveService implements LiveService {
     return [...this.streams.values()];
   }
 
+  /** The door is kept, where its disk is full. */
+  keepFails(name: string): boolean | null {
+    return name === 'door' ? true : null;
+  }
+
   get(name: string): FakeStream {
     const stream = this.streams.get(name);
     if (!stream) throw new YocoError('stream_not_found', { detail: `"${name.slice(0, 64)}" is not among them.` });

@@ -46,6 +46,11 @@ describe('GET /metrics', () => {
     });
   });
 
+  it('tells of which kept streams the memory cannot be written, and nothing of others', async () => {
+    const told = [...(await figures())].filter(([name]) => name.startsWith('yoco_stream_keep_failing'));
+    expect(told).toEqual([['yoco_stream_keep_failing{stream="door"}', 1]]);
+  });
+
   it('says the same when it is asked again, and nothing of streams that are gone', async () => {
     const first = await figures();
     expect(await figures()).toEqual(first);
