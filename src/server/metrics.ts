@@ -9,6 +9,11 @@ import type { WebhookOutcome } from './webhook.ts';
 /** Seconds: from a lone question on a fast machine to one that waits in line. */
 const FIRST_TOKEN_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** All values of the labels of what is counted here. */
+const STATUSES = ['completed', 'incomplete', 'cancelled', 'failed'];
+const ASKED = ['answered', 'missed'];
+const SENT: readonly WebhookOutcome[] = ['delivered', 'failed', 'dropped'];
+
 /** Figures of each stream: gauges as they are, counters since the stream was made. */
 const OF_STREAM: readonly (readonly [name: string, help: string, value: (status: StreamStatus) => number | null])[] = [
   ['playing', '1 while frames come from its source.', ({ sourceStatus }) => Number(sourceStatus.state === 'playing')],
@@ -88,6 +93,10 @@ export class ServerMetrics {
       labelNames: ['outcome'],
       registers,
     });
+    // A counter that begins with its first event has no increase by which a monitor could see that one.
+    for (const status of STATUSES) this.#responses.inc({ status }, 0);
+    for (const outcome of ASKED) this.#standing.inc({ outcome }, 0);
+    for (const outcome of SENT) this.#webhooks.inc({ outcome }, 0);
     this.#firstToken = new Histogram({
       name: 'yoco_first_token_seconds',
       help: 'From a question to the first piece of its answer.',

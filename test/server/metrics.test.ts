@@ -46,6 +46,17 @@ describe('GET /metrics', () => {
     });
   });
 
+  it('has each count from the beginning, so that a monitor sees the first of them as an increase', async () => {
+    const counts = [...(await figures())].filter(([name]) => /^yoco_(responses|standing|webhook)/.test(name));
+    const of = (name: string, label: string, values: string[]): [string, number][] =>
+      values.map((value) => [`yoco_${name}_total{${label}="${value}"}`, 0]);
+    expect(counts).toEqual([
+      ...of('responses', 'status', ['completed', 'incomplete', 'cancelled', 'failed']),
+      ...of('standing_askings', 'outcome', ['answered', 'missed']),
+      ...of('webhook_events', 'outcome', ['delivered', 'failed', 'dropped']),
+    ]);
+  });
+
   it('tells of which kept streams the memory cannot be written, and nothing of others', async () => {
     const told = [...(await figures())].filter(([name]) => name.startsWith('yoco_stream_keep_failing'));
     expect(told).toEqual([['yoco_stream_keep_failing{stream="door"}', 1]]);
