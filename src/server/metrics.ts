@@ -4,10 +4,14 @@
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { EngineFigures, LiveService, StreamStatus } from '../live/types.ts';
+import { VERSION } from '../version.ts';
 import type { WebhookOutcome } from './webhook.ts';
 
 /** Seconds: from a lone question on a fast machine to one that waits in line. */
 const FIRST_TOKEN_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Whole, and the same each time: a monitor takes another one for a restart. */
+const STARTED_AT_MS = Math.round(performance.timeOrigin);
 
 /** All values of the labels of what is counted here. */
 const STATUSES = ['completed', 'incomplete', 'cancelled', 'failed'];
@@ -47,6 +51,16 @@ export class ServerMetrics {
   constructor(live: LiveService, connections: () => number) {
     const engine = (): EngineFigures => live.engineFigures;
     this.#one('yoco_ready', '1 while the engine answers.', () => Number(live.ready));
+    const { name: bundle } = live.bundle;
+    this.#several('yoco_info', '1, with the version of the service and its bundle.', ['version', 'bundle'], (say) => {
+      say({ version: VERSION, bundle }, 1);
+    });
+    this.#one('process_start_time_seconds', 'When the server began, since 1970.', () => STARTED_AT_MS / 1_000);
+    this.#one('process_resident_memory_bytes', 'Memory of the server.', () => process.memoryUsage.rss());
+    this.#one('process_cpu_seconds_total', 'Time of processors that the server took.', () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1e6;
+    });
     this.#one('yoco_streams', 'Streams that there are.', () => live.list().length);
     this.#one('yoco_connections', 'WebSockets that are open.', connections);
     this.#one('yoco_engine_losses_total', 'How often the engine was lost, with all caches.', () => engine().losses);
