@@ -144,10 +144,13 @@ function checkReached(
   if (lacking !== undefined) throw notKept(part, `"${lacking.name}" keeps`, kept([lacking]), timeZone);
 }
 
+/** "Dog 9 am?", but not "what at 9 am?". */
+const IS_A_THING = /^\W*(?!(?:and|what|how|then|now|also|same|who|where|when|anything)\b)[a-z]{3,}\W*$/i;
+
 /** What is left of a question without the time that stood between these; null where nothing is asked any more. */
 export function withoutTime(start: string, end: string): string | null {
   const rest = `${start.trimEnd()}${end}`.trim();
-  return /\w+\W+\w+/.test(rest) ? rest.replace(/^[,\s]+/, '').replace(/ ?\(\s*\)/, '') : null;
+  return /\w+\W+\w+/.test(rest) || IS_A_THING.test(rest) ? rest.replace(/^[,\s]+/, '').replace(/ ?\(\s*\)/, '') : null;
 }
 
 /** From which wall time to which the streams together keep something, ms since 1970. */

@@ -79,6 +79,11 @@ const ASKS_HOW_LONG = /\bhow (?:long|soon|much later)\b|\bbeen (?:since|after)\b
 /** In the words of `haschanged` of the recipe, which asks with the time: it stays. */
 const ASKS_FOR_A_CHANGE = /\b(?:chang(?:e|es|ed)|anything new|something new|something else)\b/i;
 
+/** Says no more than the day behind it. */
+const ALL_OF_IT =
+  '(?:earlier|later|early|late|some ?time|at (?:some|any) (?:point|time)|any ?time|first thing|so far|yet|during|within|throughout' +
+  '|(?:over|during) the course of|(?:for )?all of|all (?:day|night)(?: long)?|(?:the )?(?:whole|entire) (?:day|night))';
+
 const back = ([length = '']: readonly string[], { momentMs }: Asking): Times => ({
   sinceMs: momentMs - lengthMs(length),
   untilMs: null,
@@ -105,14 +110,14 @@ const PHRASES: readonly Phrase[] = [
   { word: LAST, said: new RegExp(`^\\W*(?:the )?(?:last|past) (${LENGTH})(?: or so)?,?`, 'gi'), times: back },
   {
     word: LAST,
-    said: new RegExp(`,? ?\\b(?:the )?(?:last|past) (${LENGTH})(?: or so)?(?=\\W*$)`, 'gi'),
+    said: new RegExp(`,? ?\\b(?:the |these |those )?(?:last|past) (${LENGTH})(?: or so)?(?=\\W*$)`, 'gi'),
     but: LASTS,
     times: back,
   },
   {
     word: LAST,
     said: new RegExp(
-      `(?<!\\b(?:on|at|in|of|was|were|is|about|for)),? \\bthe (?:past|last(?= (?:hour|day|week)\\b)) (${ONE})(?: or so)?(?=\\W*$)`,
+      `(?<!\\b(?:on|at|in|of|was|were|is|about|for)),? \\b(?:the past|the last(?= (?:hour|day|week)\\b)|last(?= (?:hour|hr)\\b)) (${ONE})(?: or so)?(?=\\W*$)`,
       'gi',
     ),
     but: LASTS,
@@ -195,9 +200,7 @@ const PHRASES: readonly Phrase[] = [
   },
   {
     word: DAY_WORD,
-    said: phrase(
-      `(?:(?:earlier|later|early|late|sometime|at some point|at any time|any ?time|all day) )?(${PART_OF_DAY})`,
-    ),
+    said: phrase(`(?:${ALL_OF_IT} )?(${PART_OF_DAY})`),
     // "At 7:30 this morning" is a moment.
     but: new RegExp(`${ASKS_FOR_NOW.source}|${TIME_OF_DAY}|${CLOCK}`, 'i'),
     times: ([day = ''], asking) => dayOnStream(day, asking),
@@ -222,7 +225,7 @@ interface Named {
 /** Days that a question may name apart from its time: it is then about no other day. */
 const NAMES_A_DAY = new RegExp(
   '\\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|tonight|(?:this|last) (?:morning|afternoon|evening|night|week|month|year))\\b' +
-    `|\\b(?:${LENGTH}) ago\\b|\\b${DATE}`,
+    `|\\b(?:${LENGTH}) ago\\b|\\b${DATE}|\\bon \\d{1,2}[/.]\\d{1,2}\\b`,
   'i',
 );
 
@@ -238,7 +241,7 @@ function namedPart(asked: string): Named | null {
   if (first === undefined || found.some(({ match }) => !lies(match, first.match))) return null;
   const [start, end] = around(question, first.match);
   if (isTurned(start, end) || isCloseTo(start, first.match[0]) || saysWhich(start, end)) return null;
-  const rest = `${start}${end}`.trim();
+  const rest = `${start}${end}`.replace(/^[\s:;–—-]+/, '').trim();
   if (isCutOff(rest) || NAMES_A_DAY.test(rest)) return null;
   const { phrase, match } = first;
   return {
@@ -312,6 +315,9 @@ const AROUND_MS = 300_000;
 /** "At 9 am" lasts as long as clocks show it, ms. */
 const MINUTE_MS = 60_000;
 
+/** "Has anyone come since the dog left ": what came then is not meant. */
+const BESIDE_A_CLAUSE = /\b(?:since|after|until|till|(?<!\bday )before) (?:\w+ ){2,}(?:at )?$/i;
+
 /**
  * The time that `pattern` finds behind a word of AT, and what stands around it; null where it is not surely what is
  * asked about.
@@ -326,7 +332,11 @@ function timeAt(
   const [start, end] = around(question, match);
   const rest = `${start}${end}`;
   const isUnsure =
-    NAMES_A_DAY.test(rest) || ANY_TIME.test(rest) || isTurned(start, end) || asksForNow(question, start, end);
+    BESIDE_A_CLAUSE.test(start) ||
+    NAMES_A_DAY.test(rest) ||
+    ANY_TIME.test(rest) ||
+    isTurned(start, end) ||
+    asksForNow(question, start, end);
   return isUnsure ? null : { at, said, start, end };
 }
 
@@ -365,7 +375,10 @@ export function askedClock(question: string, momentMs: number): AskedMoment | nu
  */
 export function askedAgo(question: string): Ago | null {
   const ago = agoOf(question);
-  return ago === null || isTurned(ago.start, ago.end) || asksForNow(question, ago.start, ago.end) ? null : ago;
+  if (ago === null) return null;
+  const isUnsure =
+    BESIDE_A_CLAUSE.test(ago.start) || isTurned(ago.start, ago.end) || asksForNow(question, ago.start, ago.end);
+  return isUnsure ? null : ago;
 }
 
 const ZONE =

@@ -8,7 +8,8 @@ import { LENGTH, lengthMs, UNCUT } from './said-time.ts';
 /** Of times the model knows the digits of a day (`clock_text` of the recipe). */
 export const CLOCK_DAY_MS = 86_400_000;
 /** Nobody means it to the second: "about 10 minutes ago", "a few minutes ago", "an hour or so ago". */
-const ROUGHLY = '(?:\\b(?:about|around|roughly|approximately|approx\\.?|some|nearly|almost|maybe) |~ ?)';
+const ROUGHLY =
+  '(?:\\b(?<!\\b(?:how|what) )(?:about|around|roughly|approximately|approx\\.?|some|nearly|almost|maybe) |~ ?)';
 const FEW = /\b(?:few|couple)\b/i;
 const ROUGH_SHARE = 0.1;
 const AGO = new RegExp(`(${ROUGHLY})?${UNCUT}(${LENGTH})( or (?:so|two))? ago\\b`, 'gi');

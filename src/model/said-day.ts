@@ -69,14 +69,14 @@ const ALONE = [
   `(?:on |last |on last )${WEEKDAY}${OF_IT}`,
   `${WEEKDAY} ${PART}`,
   'overnight',
-  '(?:during|in) the night',
+  '(?:during|in|through|throughout) the night',
 ];
 /** `today`, `yesterday evening`, `on Monday`; but not `yesterday's`. */
 export const PART_OF_DAY = `(?:${ALONE.join('|')})\\b(?!['’]s| (?:in the )?${PART}\\b)`;
 
 const OF_THE_WEEK = new RegExp(`^(?:on )?(?:last )?(${WEEKDAY})`);
 const AGO = new RegExp(`^(${COUNT})days? ago\\b`);
-const THE_NIGHT = /^(?:last night|overnight|(?:during|in) the night)$/;
+const THE_NIGHT = /^(?:last night|overnight|(?:during|in|through|throughout) the night)$/;
 const ISO_DATE = /(\d{4})-(\d\d)-(\d\d)/;
 const YEAR_SAID = / ((?:19|20)\d\d)\b/;
 const DAY_OF_MONTH = /\b(\d{1,2})(?:st|nd|rd|th)?\b/;

@@ -34,7 +34,7 @@ const TURNED_BEFORE = new RegExp(
     ...['before', 'after', 'until', 'till', 'since', 'between', 'from', 'within'],
     ...['except', 'excluding', 'besides', 'other than', 'apart from', 'without', 'counting', 'not'],
     // What something is compared with.
-    ...['than', 'as', 'like', 'unlike', '(?:compared|up|prior|previous) to', 'compared with'],
+    ...['than', 'as', 'like', 'unlike', 'as of', '(?:compared|up|prior|previous) to', 'compared with'],
     // More times than one.
     ...['and', 'or', 'each', 'every'],
     // A moment beside the one that is named.
@@ -121,7 +121,7 @@ export const LASTS = new RegExp(
 
 /** Without its time no question of its own: "and", "what was there except". */
 const CUT_OFF = new RegExp(
-  `^\\W*(?:and|or|of|then)?\\W*$|\\b${anyOf(
+  `^\\W*(?:and|or|of|then)?\\W*$|^\\W*(?:and )?(?:the )?same (?:for|on|in|at)?\\W*$|\\b${anyOf(
     ...['the', 'a', 'an', 'of', 'or', 'and', 'than', 'before', 'after', 'until', 'since'],
     ...['except', 'excluding', 'unlike', 'without', 'counting', 'within', 'each', 'every'],
   )}\\W*$`,

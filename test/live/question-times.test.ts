@@ -161,6 +161,12 @@ describe('A question about one stream', () => {
     for (const question of asked) expect(ask(question)).toEqual({ moments: null, begins: null, question });
   });
 
+  test('asks for a thing alone of that moment, too', () => {
+    expect(ask('dog 90 seconds ago?')).toEqual({ moments: [30_000], begins: [27_000], question: 'dog?' });
+    // What has gone before is not to be seen here.
+    expect(ask('how about 90 seconds ago?')).toMatchObject({ question: 'how about 90 seconds ago?' });
+  });
+
   test('looks around a moment that nobody means so exactly', () => {
     const hour = [{ ...clock('door', 0, 3_600_000), frames: 7_200 }];
     const asked = (question: string): unknown => ask(question, {}, hour);
