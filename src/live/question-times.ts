@@ -14,6 +14,7 @@ import {
   namesTimeOfDay,
   withoutZones,
 } from '../model/asked-span.ts';
+import { plainTimes } from '../model/plain-times.ts';
 import { atClock } from '../model/relative-time.ts';
 import { clockText } from '../clock-text.ts';
 import { dateAndTimeAt, ownTimeZone } from '../time-zone.ts';
@@ -53,7 +54,7 @@ export function askedParts<S extends { status(): StreamStatus }>(
   among: readonly S[],
   now: Now,
 ): AskedParts<S> {
-  const question = inServiceZone(said, now.timeZone);
+  const question = plainQuestion(said, now.timeZone);
   const streams = anyOf ? reachedBy(question, wanted.asOfWallMs, among, now) : among;
   const clocks = streams.map((stream) => stream.status());
   return { streams, ...questionTimes(question, wanted, clocks, now) };
@@ -94,6 +95,14 @@ export function withoutDate(question: string, clocks: readonly StreamStatus[]): 
     `The question names a time of day, and when ${which} was made is not known: give source.recorded_at in the definition of a file ` +
     '(--recorded-at with watch of one file), the wall time of its first frame.';
   return new YocoError('time_out_of_range', { param: 'question', detail });
+}
+
+/**
+ * A question with its times in words that the expressions know, by the clocks of the service. Throws what
+ * `inServiceZone` throws.
+ */
+function plainQuestion(question: string, timeZone?: string): string {
+  return inServiceZone(plainTimes(question), timeZone);
 }
 
 /** Clocks of these zones show the same. */
