@@ -14,6 +14,7 @@ import {
   namesTimeOfDay,
   withoutZones,
 } from '../model/asked-span.ts';
+import { inHalves } from '../model/bare-hours.ts';
 import { plainTimes } from '../model/plain-times.ts';
 import { atClock } from '../model/relative-time.ts';
 import { clockText } from '../clock-text.ts';
@@ -54,7 +55,8 @@ export function askedParts<S extends { status(): StreamStatus }>(
   among: readonly S[],
   now: Now,
 ): AskedParts<S> {
-  const question = plainQuestion(said, now.timeZone);
+  const statuses = among.map((stream) => stream.status());
+  const question = plainQuestion(said, wanted, statuses, now);
   const streams = anyOf ? reachedBy(question, wanted.asOfWallMs, among, now) : among;
   const clocks = streams.map((stream) => stream.status());
   return { streams, ...questionTimes(question, wanted, clocks, now) };
@@ -99,10 +101,30 @@ export function withoutDate(question: string, clocks: readonly StreamStatus[]): 
 
 /**
  * A question with its times in words that the expressions know, by the clocks of the service. Throws what
- * `inServiceZone` throws.
+ * `inServiceZone` throws, and `invalid_request` where it names an hour that may be in either half of a day.
  */
-function plainQuestion(question: string, timeZone?: string): string {
-  return inServiceZone(plainTimes(question), timeZone);
+function plainQuestion(
+  question: string,
+  { asOfMs, asOfWallMs }: Wanted,
+  clocks: readonly StreamStatus[],
+  { nowMs, timeZone }: Now,
+): string {
+  const plain = inServiceZone(plainTimes(question), timeZone);
+  const kept = clocks.flatMap(({ firstMs, lastMs, startedAtMs, wallTimes }) =>
+    firstMs === null || lastMs === null || wallTimes === 'unknown'
+      ? []
+      : [{ fromMs: startedAtMs + firstMs, toMs: startedAtMs + lastMs, startedAtMs, wallTimes }],
+  );
+  const [one] = kept;
+  if (one === undefined) return plain;
+  const toMs = Math.max(...kept.map((part) => part.toMs));
+  const momentMs = asOfWallMs ?? (asOfMs === undefined ? toMs : one.startedAtMs + asOfMs);
+  const isPast = momentMs !== toMs || kept.every(({ wallTimes }) => wallTimes === 'recorded');
+  const fromMs = Math.min(...kept.map((part) => part.fromMs));
+  const halves = inHalves(plain, { fromMs, nowMs: isPast ? momentMs : Math.max(nowMs, toMs), timeZone });
+  if (halves.unsure === null) return halves.question;
+  const detail = `"${halves.unsure}" may be ${halves.unsure} am or ${halves.unsure} pm: say which.`;
+  throw new YocoError('invalid_request', { param: 'question', detail });
 }
 
 /** Clocks of these zones show the same. */

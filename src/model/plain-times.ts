@@ -124,6 +124,12 @@ const RULES: readonly Rule[] = [
     ),
     as: (_, hour = '', minutes) => `${countOf(hour)}${minutes === undefined ? '' : `:${two(minutesOf(minutes))}`}`,
   },
+  // "Yesterday around five".
+  {
+    word: /day|night|morning|afternoon|evening/i,
+    said: new RegExp(`(?<=\\b${DAY},? (?:${AT}|(?:between|from) ${HOUR} ${TO}) )(${HOUR_WORD})${ENDS}`, 'gi'),
+    as: (_, hour = '') => String(countOf(hour)),
+  },
   {
     word: /\b(?:between|from)\b/i,
     said: new RegExp(`(?<=\\b(?:between|from) )(${HOUR_WORD})(?= ${TO} \\d)`, 'gi'),

@@ -240,6 +240,50 @@ describe('A question about one stream', () => {
     if (times.begins !== null || times.moments !== null) expect(times.question).toBe('was there a dog?');
   });
 
+  describe('that does not say in which half of the day an hour is', () => {
+    const hour = 3_600_000;
+    /** Asked on a Saturday at 20:00 of a stream that began on Thursday at 6:00. */
+    const days = { ...clock('door', 6 * hour, 68 * hour), frames: 489_600 };
+    const asked = (part: string, nowMs = 68 * hour) =>
+      questionTimes(`was there a dog ${part}?`, {}, [{ ...days, lastMs: nowMs }], BEGAN_MS + nowMs, 'UTC');
+
+    test.each([
+      // The only one of the day that there was.
+      ['today around 9', 57 * hour - 300_000, 57 * hour + 300_000],
+      ['at 9 today', 57 * hour - 3_000, 57 * hour + 59_999],
+      ['on Thursday before 5', 0, 17 * hour],
+      ['yesterday after 17', 41 * hour, 48 * hour],
+      // The last one.
+      ["at 9 o'clock", 57 * hour - 3_000, 57 * hour + 59_999],
+      ["after 7 o'clock", 67 * hour, null],
+      ["between 5 and 6 o'clock", 65 * hour, 66 * hour],
+      ['at half past seven', 67.5 * hour - 3_000, 67.5 * hour + 59_999],
+      ['since half past nine this morning', 57.5 * hour, null],
+    ])('is about that which there was: %s', (part, from, to) => {
+      const times = asked(part);
+      const begins = from < 6 * hour ? [6 * hour] : [from];
+      expect(times.begins?.map((ms) => Math.max(ms, 6 * hour))).toEqual(begins);
+      expect(times.moments).toEqual(to === null ? null : [to]);
+      expect(times.question).toBe('was there a dog?');
+    });
+
+    test.each(['yesterday around 5', 'at 5 yesterday', 'yesterday between 5 and 6', 'after 5 on Friday'])(
+      'is refused where there were both: %s',
+      (part) => {
+        const refusal = { code: 'invalid_request', param: 'question' };
+        expect(() => asked(part)).toThrow(expect.objectContaining(refusal) as Error);
+        expect(() => asked(part)).toThrow(/may be \d am or \d pm: say which/);
+      },
+    );
+
+    test.each(['yesterday around 5 people came', 'are there more than 5 today', 'at 9'])(
+      'is no hour of a day: %s',
+      (part) => {
+        expect(questionTimes(part, {}, [days], BEGAN_MS + 68 * hour, 'UTC').question).toMatch(/[59]/);
+      },
+    );
+  });
+
   test('is not read from a time on that is after its moment', () => {
     const thrown = (options: AskOptions): unknown => {
       try {

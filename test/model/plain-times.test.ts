@@ -7,6 +7,8 @@ describe('A time that is said or typed in a hurry', () => {
     ['was there a dog at nine am', 'was there a dog at 9 am'],
     ['was there a dog at one thirty pm?', 'was there a dog at 1:30 pm?'],
     ['was there a dog between nine and ten this morning?', 'was there a dog between 9 and 10 this morning?'],
+    ['was there a dog yesterday evening around eight?', 'was there a dog yesterday evening around 8?'],
+    ['was there a dog yesterday between five and six?', 'was there a dog yesterday between 5 and 6?'],
     ['was there a dog at half past nine this morning?', 'was there a dog at 9:30 this morning?'],
     ['was there a dog between half past nine and 10 am?', "was there a dog between 9:30 o'clock and 10 am?"],
     ['was there a dog at a quarter to 10 yesterday?', "was there a dog at 9:45 o'clock yesterday?"],

@@ -1,0 +1,78 @@
+/**
+ * Hours of which a question does not say in which half of the day they are: "yesterday around 5", "at 9 o'clock". They
+ * are those that there were; where both were, nobody but the asker knows which.
+ */
+import { MERIDIEM } from './said-time.ts';
+import { DAY, PARTED_DAY } from './said-day.ts';
+import { timeOfDay } from './time-of-day.ts';
+
+export interface Times {
+  /** When the question is asked, and from when on anything is kept, wall times in ms. */
+  readonly nowMs: number;
+  readonly fromMs: number;
+  /** Default: that of the process. */
+  readonly timeZone?: string | undefined;
+}
+
+const O_CLOCK = " o['’]?clock\\b";
+const BARE = `(?:\\d{1,2}(?:${O_CLOCK})?|\\d{1,2}:[0-5]\\d${O_CLOCK})(?![:\\d]|${MERIDIEM})`;
+const AT = '(?:at|around|about|at around|at about|after|before|since|until|till)';
+const FROM_TO = `(?:between|from) (?:${BARE}) (?:and|to|until|till)`;
+/** Not before what is counted: "yesterday around 5 people". */
+const ENDS = `(?=\\W*$|[,;:] | (?:did|was|were|is|are|has|have|had|do|does|could|can|what|who|which|how|when)\\b)`;
+
+/** "Around 5 yesterday", "between 5 and 6 on Friday". */
+const BEFORE_DAY = new RegExp(`\\b(${AT}|${FROM_TO}) (${BARE})(?= (${DAY})\\b)`, 'gi');
+/** "Yesterday around 5", "on Friday between 5 and 6". */
+const BEHIND_DAY = new RegExp(`\\b(${DAY}),? (${AT}|${FROM_TO}) (${BARE})(?! ${DAY}\\b)${ENDS}`, 'gi');
+/** "At 9 o'clock". */
+const ALONE = new RegExp(
+  `\\b(${AT}|${FROM_TO}) (\\d{1,2}(?::[0-5]\\d)?${O_CLOCK})(?! (?:in the|at night|${DAY})\\b)`,
+  'gi',
+);
+
+/** Before the expressions above, which take long to compile. */
+const SAYS_A_NUMBER = /\b(?:at|around|about|after|before|since|until|till|and|to) \d/i;
+
+const LAST_O_CLOCK = new RegExp(`${O_CLOCK}(?=\\W*$| (?:and|to|until|till)$)`, 'i');
+/** Of "between 5 and". */
+const FIRST_HOUR = /\d{1,2}(?::\d\d)?/;
+const IS_PARTED = new RegExp(`^${PARTED_DAY}$`, 'i');
+const HOURS = 24;
+const HALF = 12;
+
+/**
+ * The same question with `am` or `pm` behind each of these hours, and one of which both may be meant: "5", or null.
+ * Without a day it is the last one that there was.
+ */
+export function inHalves(
+  question: string,
+  times: Times,
+): { readonly question: string; readonly unsure: string | null } {
+  if (!SAYS_A_NUMBER.test(question)) return { question, unsure: null };
+  let unsure: string | null = null;
+  const inHalf = (before: string, said: string, day = ''): string => {
+    const from = before.replace(LAST_O_CLOCK, '');
+    const time = said.replace(LAST_O_CLOCK, '');
+    // "9 this morning" says it, and so does "9:30 this evening".
+    if (IS_PARTED.test(day)) return `${from} ${time.includes(':') ? time : said}`;
+    const [hours = '', minutes] = time.split(':');
+    const hour = Number(hours);
+    if (hour > HOURS) return `${before} ${said}`;
+    const on12 = `${hour % HALF || HALF}${minutes === undefined ? '' : `:${minutes}`}`;
+    const halves = hour % HOURS === 0 ? ['am'] : hour > HALF ? ['pm'] : ['am', 'pm'];
+    // "Between 5 and 6 yesterday" begins at 5.
+    const first = FIRST_HOUR.exec(from)?.[0] ?? on12;
+    const [kept, another] = halves
+      .map((half) => ({ half, ms: timeOfDay(`${first} ${half} ${day}`.trim(), times.nowMs, times.timeZone) }))
+      .filter(({ ms }) => ms >= times.fromMs && ms <= times.nowMs)
+      .sort((a, b) => b.ms - a.ms);
+    if (another !== undefined && day !== '') unsure ??= on12;
+    return `${from} ${on12} ${kept?.half ?? halves[0] ?? ''}`;
+  };
+  const told = question
+    .replace(BEHIND_DAY, (_, day: string, before: string, said: string) => `${day} ${inHalf(before, said, day)}`)
+    .replace(BEFORE_DAY, (_, before: string, said: string, day: string) => inHalf(before, said, day))
+    .replace(ALONE, (_, before: string, said: string) => inHalf(before, said));
+  return { question: told, unsure };
+}
