@@ -57,7 +57,9 @@ export class StreamConversation implements Conversation {
     check('topP', topP, Number.MIN_VALUE, 1);
     check('maxTokens', maxTokens, 1, Infinity);
     const now = { nowMs: Date.now(), timeZone: this.#timeZone };
-    const { streams, moments, begins, question: asked } = askedParts(said, { ...options, anyOf }, this.streams, now);
+    const before = (options.turns ?? this.#turns).at(-1)?.question;
+    const parts = askedParts(said, { ...options, anyOf, before }, this.streams, now);
+    const { streams, moments, begins, question: asked, whole } = parts;
     const turns = options.turns === undefined ? this.#turns : this.#given(options.turns, moments);
     this.#busy = true;
     const answer = new StreamedAnswer();
@@ -71,7 +73,7 @@ export class StreamConversation implements Conversation {
           sinceMs: begins?.[i] ?? null,
         })),
         question: asked,
-        ofChanges: asksForAChange(said),
+        ofChanges: asksForAChange(whole),
         turns,
         maxTokens: Math.min(limit, Math.floor(maxTokens)),
         temperature,

@@ -4,6 +4,7 @@
  */
 import { YocoError } from '../errors.ts';
 import {
+  afterQuestion,
   askedAgo,
   askedClock,
   type AskedMoment,
@@ -40,26 +41,31 @@ type Wanted = Pick<AskOptions, 'asOfMs' | 'asOfWallMs' | 'sinceMs' | 'sinceWallM
 /** What a question reads: of which streams, and which part of each. */
 export interface AskedParts<S> extends QuestionTimes {
   readonly streams: readonly S[];
+  /** The whole question, with its times in words that the expressions know. */
+  readonly whole: string;
 }
+
+type Asked = Wanted & Pick<AskOptions, 'anyOf'> & { readonly before?: string | undefined };
 
 /**
  * `among`: the streams that it was asked of, of which with `anyOf` those are left out that keep nothing of what it is
- * about. Throws `invalid_request` where times on one stream's clock are given for several, or the question names
- * another time zone, for `asOfWallMs` what `momentsAt` throws, and `time_out_of_range` where a reading would begin
- * after the question's moment, where nothing is kept of the part that the question names, or what `withoutDate`
- * returns.
+ * about; `before`: the question before it in the conversation. Throws `invalid_request` where times on one stream's
+ * clock are given for several, or the question names another time zone, for `asOfWallMs` what `momentsAt` throws, and
+ * `time_out_of_range` where a reading would begin after the question's moment, where nothing is kept of the part that
+ * the question names, or what `withoutDate` returns.
  */
 export function askedParts<S extends { status(): StreamStatus }>(
   said: string,
-  { anyOf = false, ...wanted }: Wanted & Pick<AskOptions, 'anyOf'>,
+  { anyOf = false, before, ...wanted }: Asked,
   among: readonly S[],
   now: Now,
 ): AskedParts<S> {
   const statuses = among.map((stream) => stream.status());
-  const question = plainQuestion(said, wanted, statuses, now);
-  const streams = anyOf ? reachedBy(question, wanted.asOfWallMs, among, now) : among;
+  const plain = plainQuestion(said, wanted, statuses, now);
+  const whole = before === undefined ? plain : afterQuestion(plain, plainTimes(before));
+  const streams = anyOf ? reachedBy(whole, wanted.asOfWallMs, among, now) : among;
   const clocks = streams.map((stream) => stream.status());
-  return { streams, ...questionTimes(question, wanted, clocks, now) };
+  return { streams, whole, ...questionTimes(whole, wanted, clocks, now) };
 }
 
 function questionTimes(question: string, wanted: Wanted, clocks: readonly StreamStatus[], now: Now): QuestionTimes {

@@ -407,6 +407,31 @@ export function withoutZones(question: string, zones: readonly string[]): string
   );
 }
 
+const A_QUESTION = 'was it there';
+/** "And yesterday?", "what about at noon?", "same for this morning". */
+const AND_THEN =
+  /^\W*(?:(?:and|so|ok|okay|then|now)\b\W*)*(?:(?:what|how) about |the same (?:for )?|same (?:question )?(?:for )?)?(.*?)[?.!\s]*$/i;
+
+/**
+ * What `before` asks, about the time that is all that a question says: "was there a dog today?", then "and yesterday?".
+ * The question itself where it says more, or no time.
+ */
+export function afterQuestion(question: string, before: string): string {
+  const [, time = ''] = AND_THEN.exec(question) ?? [];
+  if (time === '' || withoutItsTime(`${A_QUESTION} ${time}`) !== A_QUESTION) return question;
+  return `${withoutItsTime(before).replace(/[?.!\s]*$/, '')} ${time}?`;
+}
+
+/** A question without the part or the moment that it surely names; as it is where it names none. */
+function withoutItsTime(question: string): string {
+  const found =
+    namedPart(question) ??
+    timeAt(dayBehindTime(question), AT_TIME_OF_DAY) ??
+    timeAt(question, AT_CLOCK) ??
+    askedAgo(question);
+  return found === null ? question : `${found.start.trimEnd()}${found.end}`.replace(/^[,:\s]+/, '').trim();
+}
+
 /**
  * Whether a question names a moment or a part by times of day, which mean nothing of a stream whose wall times
  * nobody knows.

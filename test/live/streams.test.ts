@@ -676,6 +676,19 @@ describe('A conversation', () => {
     expect(second?.turns).toMatchObject([{ question: 'Was there a dog?', timeMs: 3_500 }]);
   });
 
+  test('asks of another time what was asked before, where a question says that alone', async () => {
+    const conversation = (await pushed('s', 8)).converse();
+    const ask = vi.spyOn(live.engine, 'ask');
+    await conversation.ask('Was there a dog in the last 2 seconds?').result;
+    const { streams } = await conversation.ask('And before 0:02?').result;
+    expect(streams).toEqual([{ name: 's', asOfMs: 2_000, sinceMs: null }]);
+    const turns = [{ question: 'Was there a cat at 0:01?', answer: 'no' }];
+    await conversation.ask('and in the last second?', { turns }).result;
+    const asked = ask.mock.calls.map(([request]) => request.question);
+    ask.mockRestore();
+    expect(asked).toEqual(['Was there a dog?', 'Was there a dog?', 'Was there a cat?']);
+  });
+
   test.each([
     ['temperature', { temperature: -1 }],
     ['temperature', { temperature: 3 }],

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { askedClock, askedMoment, askedSpan, lookBack, namesTimeOfDay } from '../../src/model/asked-span.ts';
+import {
+  afterQuestion,
+  askedClock,
+  askedMoment,
+  askedSpan,
+  lookBack,
+  namesTimeOfDay,
+} from '../../src/model/asked-span.ts';
 
 const HOUR_MS = 3_600_000;
 /**
@@ -426,5 +433,31 @@ describe('No moment is named where', () => {
   ])('its meaning is turned, or it is no time: %s', (question) => {
     expect(askedMoment(question, ASKING)).toBeNull();
     expect(askedMoment(question, { ...ASKING, timeZone: 'Europe/Berlin' })).toBeNull();
+  });
+});
+
+describe('A question that is a time alone', () => {
+  test.each([
+    ['and yesterday?', 'was there a dog today?', 'was there a dog yesterday?'],
+    ['What about at noon?', 'was there a dog?', 'was there a dog at noon?'],
+    ['10 minutes ago?', 'was there a dog at 1:42?', 'was there a dog 10 minutes ago?'],
+    ['and in the last hour', 'in the last minute, was there a dog?', 'was there a dog in the last hour?'],
+    ['how about between 9 and 10 am?', 'how many dogs came?', 'how many dogs came between 9 and 10 am?'],
+    ['and since 9 am?', 'has anything changed in the last minute?', 'has anything changed since 9 am?'],
+    ['same for last night', 'what was shown 20 seconds ago?', 'what was shown last night?'],
+    ['and at 1:42?', 'what was shown at 7:30 this morning?', 'what was shown at 1:42?'],
+  ])('asks what was asked before: %s', (question, before, asked) => {
+    expect(afterQuestion(question, before)).toBe(asked);
+  });
+
+  test.each([
+    'and the cat?',
+    'and after that?',
+    'and the cat yesterday?',
+    'was it there at noon?',
+    'and when?',
+    'now?',
+  ])('is none where it says more, or no time: %s', (question) => {
+    expect(afterQuestion(question, 'was there a dog today?')).toBe(question);
   });
 });
