@@ -133,7 +133,7 @@ function momentOf(question: string, asking: Asking): AskedMoment | null {
   return askedMoment(question, asking) ?? (ago === null ? null : { ...ago, ms: asking.momentMs - ago.backMs });
 }
 
-/** Throws `time_out_of_range` where a stream began after the part. */
+/** Throws `time_out_of_range` where a stream began after the part; it says which others to ask of it. */
 function checkReached(
   part: Pick<AskedSpan, 'sinceMs' | 'untilMs'>,
   clocks: readonly StreamStatus[],
@@ -141,7 +141,11 @@ function checkReached(
 ): void {
   const { untilMs } = part;
   const lacking = clocks.find((clock) => untilMs !== null && !reachesBackTo(untilMs, clock));
-  if (lacking !== undefined) throw notKept(part, `"${lacking.name}" keeps`, kept([lacking]), timeZone);
+  if (lacking === undefined) return;
+  const reached = clocks.filter((clock) => untilMs === null || reachesBackTo(untilMs, clock));
+  const names = reached.map(({ name }) => `"${name}"`).join(', ');
+  const others = names === '' ? '' : ` Ask without those that began later: of ${names}.`;
+  throw notKept(part, `"${lacking.name}" keeps`, kept([lacking]), timeZone, others);
 }
 
 /** "Dog 9 am?", but not "what at 9 am?". */
@@ -164,11 +168,12 @@ function notKept(
   who: string,
   [fromMs, toMs]: readonly [fromMs: number, toMs: number],
   timeZone: string | undefined,
+  hint = '',
 ): YocoError {
   const text = (ms: number): string => dateAndTimeAt(ms, timeZone).join(' ');
   const isMoment = sinceMs !== null && sinceMs === untilMs;
   const from = sinceMs === null ? '' : ` ${isMoment ? 'at' : 'from'} ${text(sinceMs)}${untilMs === null ? ' on' : ''}`;
   const to = untilMs === null || isMoment ? '' : `${sinceMs === null ? ' up' : ''} to ${text(untilMs)}`;
-  const detail = `The question is about what was shown${from}${to}; ${who} ${text(fromMs)} to ${text(toMs)}.`;
+  const detail = `The question is about what was shown${from}${to}; ${who} ${text(fromMs)} to ${text(toMs)}.${hint}`;
   return new YocoError('time_out_of_range', { param: 'question', detail });
 }

@@ -416,7 +416,7 @@ describe('A question about several streams', () => {
     expect(() => several('which camera showed a dog before 9 am on Thursday?')).toThrow(wrong);
     expect(() => several('which camera showed a dog this evening?')).toThrow(wrong);
     expect(() => several('which camera showed a dog before 9 am on Thursday?')).toThrow(
-      'The question is about what was shown from 2026-01-01 00:00:00 to 2026-01-01 09:00:00; "later" keeps 2026-01-01 12:00:00 to 2026-01-03 12:00:00.',
+      'The question is about what was shown from 2026-01-01 00:00:00 to 2026-01-01 09:00:00; "later" keeps 2026-01-01 12:00:00 to 2026-01-03 12:00:00. Ask without those that began later: of "since".',
     );
     expect(() => several('which camera showed a dog this evening?')).toThrow(
       'The question is about what was shown from 2026-01-04 18:00:00 on; these streams keep 2026-01-01 00:00:00 to 2026-01-04 12:00:00.',
