@@ -8,6 +8,7 @@ import { bytes, clock, element, oldText, tellTimes } from './format.js';
 import { keptInBrowser } from './kept.js';
 import { Picture } from './picture.js';
 import { Realtime } from './realtime.js';
+import { Recall } from './recall.js';
 import { StandingCard } from './standing.js';
 
 const IDEAS = [
@@ -25,6 +26,8 @@ const LOOK_AGAIN_MS = 5_000;
 const TELL_TIMES_MS = 60_000;
 /** How often it is looked how old the newest frame is, ms: where none comes nothing else says so. */
 const TELL_AGE_MS = 1_000;
+/** Errors of questions that may be asked in other words. */
+const REFUSED_FOR_ITS_WORDS = ['time_out_of_range', 'invalid_request', 'question_too_long'];
 /** States of a source in which its error says why. */
 const TELLING_STATES = ['reconnecting', 'failed', 'ended'];
 const STATE_WORDS = {
@@ -38,6 +41,7 @@ const $ = (id) => document.getElementById(id);
 const realtime = new Realtime();
 const camera = new Camera();
 const answers = new AnswerList($('answers'));
+const recall = new Recall($('question'));
 const filed = new FiledQuestions($('filed'));
 const picture = new Picture($('picture'), $('blank'), () => ({
   name: $('stream').value,
@@ -376,6 +380,7 @@ realtime.addEventListener('error', ({ detail: { error } }) => {
   }
   const full = error.code === 'conversation_full';
   card.fail(full ? `${error.message} It was begun anew: ask again.` : error.message);
+  if (REFUSED_FOR_ITS_WORDS.includes(error.code)) recall.offer(card.question);
   announce(card);
   if (full) realtime.send({ type: 'yoco.conversation.reset' });
   else takeBack(card);
@@ -583,8 +588,10 @@ $('keep-asking').addEventListener('change', () => describeMoment());
 $('ask').addEventListener('submit', (event) => {
   event.preventDefault();
   if (!realtime.isOpen) return;
-  submit($('question').value);
+  const question = $('question').value;
+  recall.add(question);
   $('question').value = '';
+  submit(question);
   $('question').focus();
 });
 $('question').addEventListener('keydown', (event) => {

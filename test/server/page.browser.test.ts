@@ -87,6 +87,33 @@ describe.skipIf(executablePath === undefined)('the page', () => {
 
   const announced = (): Promise<string | null> => page.locator('#announce').textContent();
 
+  it('brings back earlier questions with the arrow keys, and one that was refused by itself', async () => {
+    await connect();
+    const field = page.locator('#question');
+    for (const question of ['what is shown?', 'and now?']) await ask(question);
+    for (const [key, text] of [
+      ['ArrowUp', 'and now?'],
+      ['ArrowUp', 'what is shown?'],
+      ['ArrowUp', 'what is shown?'],
+      ['ArrowDown', 'and now?'],
+      ['ArrowDown', ''],
+    ] as const) {
+      await field.press(key);
+      expect(await field.inputValue()).toBe(text);
+    }
+    // In a text that is being written they move the cursor.
+    await field.fill('is there');
+    await field.press('ArrowUp');
+    expect(await field.inputValue()).toBe('is there');
+
+    const card = await ask('throw time_out_of_range');
+    await card.locator('.problem', { hasText: /./ }).waitFor();
+    expect(await field.inputValue()).toBe('throw time_out_of_range');
+    await page.keyboard.type('at 5 pm?');
+    expect(await field.inputValue()).toBe('at 5 pm?');
+    expect(problems).toEqual([]);
+  });
+
   it('shows the picture, streams an answer with its evidence, and asks about the past', async () => {
     await page.goto(`${server.address}/`);
     await page.getByText('Connected', { exact: true }).waitFor();
