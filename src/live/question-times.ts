@@ -115,7 +115,8 @@ function plainQuestion(
   clocks: readonly StreamStatus[],
   { nowMs, timeZone }: Now,
 ): string {
-  const plain = inServiceZone(plainTimes(question), timeZone);
+  // Of "9 am UTC: ..." the zone goes first, and that of "half past nine EST" is seen only behind its digits.
+  const plain = inServiceZone(plainTimes(inServiceZone(question, timeZone)), timeZone);
   const kept = clocks.flatMap(({ firstMs, lastMs, startedAtMs, wallTimes }) =>
     firstMs === null || lastMs === null || wallTimes === 'unknown'
       ? []

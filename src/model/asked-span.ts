@@ -383,10 +383,11 @@ export function askedAgo(question: string): Ago | null {
 
 const ZONE =
   '(?:UTC|GMT|Z|[ECMP][SD]T|CES?T|EES?T|WES?T|BST|IST|MSK|JST|KST|AE[SD]T)(?: ?[+-]\\d{1,2}(?::?\\d\\d)?)?(?![\\w-])';
-const IN_A_ZONE = new RegExp(`(?:${TIME_OF_DAY}|${CLOCK}) ?(${ZONE})`, 'gi');
+const O_CLOCK = "\\d o['’]?clock";
+const IN_A_ZONE = new RegExp(`(?:${TIME_OF_DAY}|${CLOCK}|${O_CLOCK}) ?(${ZONE})`, 'gi');
 
 /** Before the expression above, which takes long to compile. */
-const SAYS_A_ZONE = /\d(?: ?[AaPp]\.?[Mm]\.?)?(?: ?[A-Z]{1,4})\b/;
+const SAYS_A_ZONE = /\d(?: ?[AaPp]\.?[Mm]\.?| o['’]?clock)?(?: ?[A-Z]{1,4})\b/;
 
 /** The zones that stand behind times of day, in capitals: "3:46 pm CET". */
 export function namedZones(question: string): string[] {

@@ -267,6 +267,7 @@ const RULES: readonly Rule[] = [
   {
     word: /sec|min|hour/i,
     said: new RegExp(`\\bat (?:the )?(\\d{1,4}[- ]?${LONG_UNIT})(?:[- ]mark)?${ENDS}`, 'gi'),
+    but: ASKS_WHAT_IT_SAYS,
     as: (_, length = '') => `at ${clockText(lengthMs(length.replace('-', ' ')))}`,
   },
   // "In the evening yesterday", "on the morning of the 29th".
@@ -306,7 +307,11 @@ const RULES: readonly Rule[] = [
     as: 'between $1 and ',
   },
   // "On 11/29": which of them is the month only a number above 12 tells.
-  { word: /\d\/\d/, said: /(?<=\bon )(\d{1,2})\/(\d{1,2})\b(?!\/)/gi, as: monthAndDay },
+  {
+    word: /\d\/\d/,
+    said: new RegExp(`(?<=\\bon )(\\d{1,2})/(\\d{1,2})(?=\\W*$|, | ${AT_OR_PART})(?!/)`, 'gi'),
+    as: monthAndDay,
+  },
   // "On Fri", "Fri at 9 am".
   {
     word: /\b(?:mon|tue|wed|thu|fri|sat|sun)/i,

@@ -190,7 +190,7 @@ describe('A question about one stream', () => {
     expect(since('since 0:10')).toMatchObject({ begins: [10_000], question: 'Has anything changed since 0:10?' });
   });
 
-  test.each(['at 3:46 pm CET', 'after 9 am EST', 'between 9:00 and 10:00 UTC+2'])(
+  test.each(['at 3:46 pm CET', 'at half past nine EST', 'after 9 am EST', 'between 9:00 and 10:00 UTC+2'])(
     'is refused with the service’s time zone where it names another one: %s',
     (part) => {
       const refusal = { code: 'invalid_request', param: 'question' };
@@ -208,6 +208,7 @@ describe('A question about one stream', () => {
         begins: [60_000],
       });
     }
+    expect(asked('12:01 am UTC: was there a dog?')).toMatchObject({ begins: [57_000], question: 'was there a dog?' });
     expect(asked('was there a dog after 12:01 am UTC?')).toMatchObject({
       begins: [60_000],
       question: 'was there a dog?',

@@ -66,6 +66,8 @@ describe('A time that is said or typed in a hurry', () => {
     'is the car close to midnight blue?',
     'was there a dog on 5/6 at 9 am?',
     'what about the cat?',
+    'is the timer at 5 minutes?',
+    'is it on 16/9 screens?',
     'did anyone come after the dog?',
   ])('is none where something else may be meant: %s', (question) => {
     expect(plainTimes(question)).toBe(question);
