@@ -59,6 +59,8 @@ function schema(of: z.ZodType, io: 'input' | 'output'): Json {
 
 const SENT = {
   Error: wire.errorBody,
+  Health: wire.healthSchema,
+  Readiness: wire.readinessSchema,
   Stream: wire.streamSchema,
   StreamList: wire.streamList,
   StreamDeleted: wire.streamDeleted,
@@ -104,13 +106,22 @@ interface Operation {
   readonly holds?: Known;
   readonly content?: Json;
   readonly headers?: Json;
+  /** What else is no error, or has no error's form, by status. */
+  readonly also?: Json;
   /** Whether anybody may ask, without a key. */
   readonly open?: boolean;
 }
 
 const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> = {
-  '/healthz': { get: { summary: 'Whether the process runs.', open: true } },
-  '/readyz': { get: { summary: 'Whether the model is loaded; 503 while it loads or the service ends.', open: true } },
+  '/healthz': { get: { summary: 'Whether the process runs.', holds: 'Health', open: true } },
+  '/readyz': {
+    get: {
+      summary: 'Whether the model is loaded; 503 while it loads or the service ends.',
+      holds: 'Readiness',
+      also: { 503: { description: 'It loads, or ends.', content: json('Readiness') } },
+      open: true,
+    },
+  },
   '/metrics': {
     get: { summary: 'Figures in Prometheus’ text format.', content: { 'text/plain': { schema: { type: 'string' } } } },
   },
@@ -131,12 +142,18 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
   '/v1/streams/{name}/frames': {
     get: {
       summary: 'What the model saw at a time, or sees now.',
-      parameters: [NAME, { ...TIME, description: 'Seconds since the stream began, "-30s", or RFC 3339.' }],
+      parameters: [
+        NAME,
+        { ...TIME, description: 'Seconds since the stream began (also as "1:42"), "-30s", or RFC 3339.' },
+        { name: 'if-none-match', in: 'header', schema: { type: 'string' }, description: 'The `etag` of a picture.' },
+      ],
       content: { 'image/jpeg': { schema: picture } },
       headers: {
         'x-yoco-time': { description: 'Seconds since the stream began.', schema: { type: 'number' } },
         'x-yoco-wall-time': { schema: { type: 'string', format: 'date-time' } },
+        etag: { schema: { type: 'string' } },
       },
+      also: { 304: { description: 'It is the picture of `if-none-match`.' } },
     },
     post: {
       summary: 'Takes a picture into a push stream.',
@@ -290,7 +307,8 @@ function whoMay(path: string, method: string, { open }: Operation): Json {
 }
 
 function operationJson(operation: Operation): Json {
-  const { summary, parameters, body, bodyRequired = true, requestBody, status = 200, holds, headers, open } = operation;
+  const { summary, parameters, body, bodyRequired = true, requestBody } = operation;
+  const { status = 200, holds, headers, also, open } = operation;
   const content = operation.content ?? (holds === undefined ? undefined : json(holds));
   return {
     summary,
@@ -303,6 +321,7 @@ function operationJson(operation: Operation): Json {
         ...(content === undefined ? {} : { content }),
         ...(headers === undefined ? {} : { headers }),
       },
+      ...also,
       default: { description: 'What went wrong.', content: json('Error') },
     },
     ...(open === true ? { security: [{}] } : {}),

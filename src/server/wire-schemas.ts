@@ -25,6 +25,10 @@ export const errorSchema = z.object({
 
 export const errorBody = z.object({ error: errorSchema });
 
+export const healthSchema = z.object({ status: z.literal('ok') });
+
+export const readinessSchema = z.object({ status: z.enum(['ready', 'loading', 'draining']) });
+
 export const streamSchema = z.object({
   object: z.literal('yoco.stream'),
   name: z.string(),

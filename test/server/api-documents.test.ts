@@ -98,6 +98,8 @@ describe('the API documents', () => {
     const pushed = { method: 'POST', headers: { 'content-type': 'image/jpeg' }, body: JPEG };
     const chat = { model: 'tiny@kitchen', messages: [{ role: 'user', content: 'What is shown?' }] };
     const answers: [z.ZodType, Promise<unknown>][] = [
+      [wire.healthSchema, get('/healthz')],
+      [wire.readinessSchema, get('/readyz')],
       [wire.streamList, get('/v1/streams')],
       [wire.streamSchema, get('/v1/streams/kitchen')],
       [wire.streamSchema, post('/v1/streams', { name: 'new', source: { push: true } })],
@@ -125,6 +127,19 @@ describe('the API documents', () => {
     expect(chunks).toHaveLength(6);
     for (const chunk of chunks) expect(problems(wire.chatChunk, JSON.parse(chunk.slice(6)))).toBeNull();
     expect(problems(wire.streamDeleted, await get('/v1/streams/new', { method: 'DELETE' }))).toBeNull();
+  });
+
+  it('tell of what is neither the answer nor an error: a service that is not ready, a picture that is known', async () => {
+    const { paths } = await document('/openapi.json');
+    const statusesOf = (path: string): string[] => Object.keys(paths[path]?.['get']?.responses ?? {});
+    live.ready = false;
+    const loading = await fetch(`${server.address}/readyz`);
+    expect(problems(wire.readinessSchema, await loading.json())).toBeNull();
+    expect([loading.status, statusesOf('/readyz')]).toEqual([503, ['200', '503', 'default']]);
+    const frames = `${server.address}/v1/streams/kitchen/frames`;
+    const etag = (await fetch(frames)).headers.get('etag') ?? '';
+    const known = await fetch(frames, { headers: { 'if-none-match': etag } });
+    expect([known.status, statusesOf('/v1/streams/{name}/frames')]).toEqual([304, ['200', '304', 'default']]);
   });
 
   it('tell of definitions as clients may send them', async () => {
