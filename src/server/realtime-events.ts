@@ -72,7 +72,7 @@ const response = z.strictObject({
   tools: noTools.optional(),
   yoco: z
     .strictObject({
-      streams: streams.optional(),
+      streams: streams.nullish(),
       as_of: time.nullish(),
       since: time.nullish(),
       temperature: temperature.optional(),

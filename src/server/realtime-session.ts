@@ -244,10 +244,10 @@ export class RealtimeSession {
    * where the message says which streams.
    */
   #about({ yoco = {} }: ResponseParams): { fresh: Conversation; times: Times; streamsParam: string; anyOf: boolean } {
-    const { streams, as_of: asOf = this.#asOf, since = this.#since } = yoco;
-    const wanted = streams ?? this.#streams;
+    const { streams: wanted = this.#streams, as_of: asOf = this.#asOf, since = this.#since } = yoco;
     // Which stream is the session's own is said by the address.
-    const streamsParam = wanted === null ? 'stream' : `${streams == null ? 'session' : 'response'}.yoco.streams`;
+    const streamsParam =
+      wanted === null ? 'stream' : `${yoco.streams === undefined ? 'session' : 'response'}.yoco.streams`;
     const asOfParam = `${yoco.as_of === undefined ? 'session' : 'response'}.yoco.as_of`;
     const sinceParam = `${yoco.since === undefined ? 'session' : 'response'}.yoco.since`;
     this.#checkScope(wanted, streamsParam);

@@ -560,6 +560,8 @@ describe('a question over several streams', () => {
     expect((await client.next('response.done')).response.yoco.streams.map(({ as_of }) => as_of)).toEqual([55, 50]);
     client.ask('which camera?', { yoco: { streams: ['door'], as_of: null } });
     expect((await client.next('response.done')).response.yoco).toMatchObject({ stream: 'door', as_of: 60 });
+    client.ask('what is shown?', { yoco: { streams: null } });
+    expect((await client.next('response.done')).response.yoco).toMatchObject({ stream: 'kitchen', as_of: 50 });
     client.send({ type: 'session.update', session: { yoco: { as_of: 5 } } });
     await client.next('session.updated');
     client.ask('which camera?');
