@@ -44,10 +44,13 @@ const FASTIFY_CODES = new Map<string, ConstructorParameters<typeof YocoError>>([
   ['FST_ERR_MAX_PARAM_LENGTH', ['not_found', {}]],
 ]);
 
-/** Anything thrown while an HTTP request was handled, fastify's own errors included. */
-export function fromHttp(error: unknown): YocoError {
+/** Anything thrown while an HTTP request was handled, fastify's own errors included; `bodyLimit` is the route's. */
+export function fromHttp(error: unknown, bodyLimit?: number): YocoError {
   if (error instanceof YocoError) return error;
   const code = (error as { code?: unknown } | null)?.code;
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE' && bodyLimit !== undefined) {
+    return new YocoError('message_too_large', { detail: `The limit of this address is ${bodyLimit} bytes.` });
+  }
   const known = typeof code === 'string' ? FASTIFY_CODES.get(code) : undefined;
   if (known) return new YocoError(...known);
   // Malformed JSON reaches us as a SyntaxError of status 400 when the parser is not fastify's own.

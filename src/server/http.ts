@@ -83,7 +83,9 @@ export function createHttp(live: LiveService, parts: HttpParts) {
   /** Who sent a request; kept, since a connection that is closed has no address any more. */
   const callers = new WeakMap<FastifyRequest, Caller>();
 
-  app.setErrorHandler((error, request, reply) => sendError(reply, report(fromHttp(error), request)));
+  app.setErrorHandler((error, request, reply) =>
+    sendError(reply, report(fromHttp(error, request.routeOptions.bodyLimit), request)),
+  );
   app.setNotFoundHandler((_request, reply) => sendError(reply, new YocoError('not_found')));
 
   app.addHook('onRequest', async (request, reply) => {

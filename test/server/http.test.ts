@@ -268,7 +268,10 @@ describe('frames', () => {
     expect((await push('door', new Uint8Array(0))).body.error.code).toBe('image_undecodable');
     expect((await push('kitchen', pictureHead)).body.error.code).toBe('stream_not_pushable');
     expect((await push('attic', pictureHead)).body.error.code).toBe('stream_not_found');
-    expect((await push('door', new Uint8Array(5_000))).body.error.code).toBe('message_too_large');
+    expect((await push('door', new Uint8Array(5_000))).body.error).toMatchObject({
+      code: 'message_too_large',
+      message: expect.stringContaining('The limit of this address is 4096 bytes.') as string,
+    });
     live.stream('door').startedAtMs = Date.parse('2020-01-01T00:00:00Z');
     for (const [seconds, plus] of [
       [62, '%2B'],
