@@ -4,6 +4,18 @@
 const LARGEST_JUMP_MS = 10_000;
 
 /**
+ * A recording in which nothing comes for longer, ms, has a time that is damaged, or was made up: the frame then comes
+ * one step after the one before, as where times go back.
+ */
+const LONGEST_GAP_MS = 31_536_000_000;
+
+/**
+ * No stream is that old, ms, and dates this far from today can still be written: a single time that cannot would keep
+ * the status of all streams from being told.
+ */
+export const LATEST_MS = 1e13;
+
+/**
  * What a live source was behind, or ahead of, the arrival of its frames at the least for so long, ms, stands: after a
  * mere delay it catches up.
  */
@@ -126,14 +138,14 @@ export class SourceClock {
         this.#forget();
       } else this.#takeBack(step);
       this.#makeUp(arrived, this.#baseMs + pts - this.#firstPtsMs);
-    } else if (pts < this.#lastPtsMs - this.#stepMs) {
+    } else if (pts < this.#lastPtsMs - this.#stepMs || pts > this.#lastPtsMs + LONGEST_GAP_MS) {
       // Recordings that were put one after the other: the next one begins a step after the last picture.
       this.#baseMs = this.#lastMs + this.#stepMs;
       this.#firstPtsMs = pts;
     } else if (pts > this.#lastPtsMs) this.#stepMs = pts - this.#lastPtsMs;
     this.#lastPtsMs = pts;
     this.#lastArrivalMs = arrivalMs;
-    const timeMs = Math.round(this.#baseMs + pts - this.#firstPtsMs);
+    const timeMs = Math.min(LATEST_MS, Math.round(this.#baseMs + (pts - this.#firstPtsMs)));
     this.#replays &&= timeMs <= this.#lastMs;
     if (this.#replays) return null;
     this.#lastMs = Math.max(this.#lastMs, timeMs);

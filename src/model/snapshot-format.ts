@@ -32,10 +32,10 @@ const WALL_TIMES = ['live', 'recorded', 'unknown'] as const;
 export type WallTimes = (typeof WALL_TIMES)[number];
 
 /**
- * Half of the time that a `Date` knows, ms, so that the sum of two is one of its times, too: with any other nothing
- * could be told of the stream, nor of those that are told of beside it.
+ * A quarter of the time that a `Date` knows, ms: the sum of two is one of its times, and so is what comes after it. With
+ * any other nothing could be told of the stream, nor of those that are told of beside it.
  */
-const MOST_MS = 4.32e15;
+const MOST_MS = 2.16e15;
 const timeMs = z.number().min(-MOST_MS).max(MOST_MS);
 /** What people read of a file that somebody may have sent them: it must do nothing to their terminals. */
 const shown = z.string().regex(/^\P{Cc}+$/u);

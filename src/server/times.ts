@@ -3,6 +3,7 @@
  * or wall time (RFC 3339).
  */
 import { YocoError } from '../errors.ts';
+import { LATEST_MS } from '../ingest/source-clock.ts';
 import { CLOCK_SKEW_MS, momentsAt, newestWallMs, type StreamClock } from '../live/moments.ts';
 import { noFrame } from '../live/no-frame.ts';
 import type { AskOptions } from '../live/types.ts';
@@ -22,8 +23,6 @@ const SECONDS = /^\d+(\.\d+)?$/;
 /** Minutes and seconds, or hours, minutes and seconds. */
 const CLOCK = /^(?:(\d+):(?=[0-5]\d:))?(\d+):([0-5]\d(?:\.\d+)?)$/;
 const BEFORE_NOW = /^-(\d+(?:\.\d+)?)(ms|s|m|h)$/;
-/** No stream is that old, and dates this far from today can still be written. */
-const LATEST_MS = 1e13;
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
 /**

@@ -4,7 +4,7 @@ import { YocoError } from '../../errors.ts';
 import { checkCaptureTime } from '../capture-time.ts';
 import { FrameQueue, QUEUE_LIMIT } from '../frame-queue.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../frame.ts';
-import { type ClockStart, firstTimeMs } from '../source-clock.ts';
+import { type ClockStart, firstTimeMs, LATEST_MS } from '../source-clock.ts';
 import { Slots } from '../slots.ts';
 import { blacken, pixelsOf, type Regions } from '../regions.ts';
 import type { SourceOptions } from './ffmpeg-source.ts';
@@ -86,10 +86,10 @@ export class PushSource implements FrameSource {
    */
   async push(image: Uint8Array, time?: number | Date, waitedMs = 0): Promise<PushOutcome> {
     checkCaptureTime(time, 'time');
-    if (typeof time === 'number' && !(Number.isFinite(time) && time >= 0)) {
+    if (typeof time === 'number' && !(time >= 0 && time < LATEST_MS)) {
       throw new YocoError('invalid_request', {
         param: 'time',
-        detail: 'The time must be a number that is not negative.',
+        detail: `The time must be a number of ms that is not negative, and below ${LATEST_MS}.`,
       });
     }
     if (this.#state === 'stopped') throw new YocoError('stream_deleted');
