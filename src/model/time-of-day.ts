@@ -98,7 +98,7 @@ export function dayBesideTime(
 
 /**
  * From one time of day to another, of which the one that says less takes over what the other says: "between 8:00
- * and 9:00 am", "between 8 am and 9 am yesterday".
+ * and 9:00 am", "between 8 am and 9 am yesterday"; NaN on a date that there is not.
  */
 export function timesOfDay(
   from: string,
@@ -114,6 +114,7 @@ export function timesOfDay(
   // "Between 11 and 1 pm": the first of them is in the other half of the day.
   const turned = first.half === undefined && last.half !== undefined && hoursOf(begin) > hoursOf({ ...last, day });
   const fromMs = lastTime(turned ? { ...begin, half: half === 'p' ? 'a' : 'p' } : begin, nowMs, zone);
+  if (Number.isNaN(fromMs)) return [NaN, NaN];
   if (last.day !== undefined && last.day !== day) return [fromMs, lastTime(last, nowMs, zone)];
   // "Between 10 pm and 2 am": the second is the next one after the first, and so it is of "between 5 pm and 6:30", in
   // either half of the day.

@@ -295,6 +295,13 @@ describe('In a time zone of its own, a question', () => {
       untilMs: until === null ? null : ms(until),
     });
   });
+
+  test.each(['between 11 am and 1 pm on 2026-02-30', 'from 11 am February 30 to 1 pm', 'after 9 am on 2026-13-01'])(
+    'about a date that there is not names no part: %s',
+    (part) => {
+      expect(askedSpan(`was there a dog ${part}?`, inZone('2026-03-30T10:00:00Z', 'Europe/Berlin'))).toBeNull();
+    },
+  );
 });
 
 describe('A time of day', () => {
