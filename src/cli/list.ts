@@ -58,8 +58,8 @@ function columns(stream: Stream, atMs: number): string[] {
     newestText(stream, atMs),
     kept,
     `${(cache.bytes / 2 ** 20).toFixed(1)} of ${Math.round(cache.limit_bytes / 2 ** 20)} MB`,
-    // A line each.
-    (stream.description ?? '').replace(/\s+/g, ' '),
+    // A line each, which does nothing to the terminal: clients may write descriptions.
+    (stream.description ?? '').replace(/[\s\p{Cc}]+/gu, ' '),
   ];
 }
 

@@ -43,7 +43,7 @@ describe('list', () => {
       age(kitchen, 3.5 * HOUR_MS);
       kitchen.state = 'reconnecting';
       kitchen.error = { code: 'source_unreachable', message: 'The source cannot be reached.' };
-      door.description = 'Front\ndoor';
+      door.description = 'Front\n\u001b\u009bdoor';
       [door.firstMs, door.lastMs] = [null, null];
       // Of a source that plays again it is that of before.
       door.error = { code: 'source_silent', message: 'The source sent no frame for too long.' };
