@@ -230,6 +230,23 @@ describe('an open connection', () => {
     await other.next('response.done');
   });
 
+  it('is closed with 1008 by a message of too many fragments, and cut where it reads no answers to its pings', async () => {
+    const { address } = await start();
+    const client = await connect(address);
+    for (let i = 0; i <= 16_384; i++) client.socket.send('x', { fin: false });
+    expect((await client.closed).code).toBe(1008);
+    const deaf = await connect(address);
+    deaf.socket.pause();
+    const cut = once(deaf.socket, 'error').catch(() => undefined);
+    const flood = setInterval(() => {
+      for (let i = 0; i < 1_000; i++) deaf.socket.ping('x'.repeat(125), undefined, () => undefined);
+    }, 5);
+    await Promise.race([cut, deaf.closed]);
+    clearInterval(flood);
+    deaf.socket.resume();
+    expect((await deaf.closed).code).toBe(1006);
+  });
+
   it('is closed when it does not answer pings, while one that does stays', async () => {
     const { address } = await start({ heartbeatMs: 1_000 });
     const dead = await connect(address, 'stream=kitchen', [], { autoPong: false });
