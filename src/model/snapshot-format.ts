@@ -32,8 +32,8 @@ const WALL_TIMES = ['live', 'recorded', 'unknown'] as const;
 export type WallTimes = (typeof WALL_TIMES)[number];
 
 /**
- * A quarter of the time that a `Date` knows, ms: the sum of two is one of its times, and so is what comes after it. With
- * any other nothing could be told of the stream, nor of those that are told of beside it.
+ * A quarter of the time that a `Date` knows, ms: the sum of two is one of its times, and so is what comes after it.
+ * With any other nothing could be told of the stream, nor of those that are told of beside it.
  */
 const MOST_MS = 2.16e15;
 const timeMs = z.number().min(-MOST_MS).max(MOST_MS);

@@ -81,8 +81,8 @@ export class PushSource implements FrameSource {
   /**
    * Takes a JPEG or PNG. `time` is when it was taken, in ms since the stream began or by the wall clock, where that of
    * a stream's first picture is time 0; without it that is its arrival, `waitedMs` ago, which counts on from those that
-   * said it. Not accepted: `late` when more than a few pictures wait already, `out_of_order` when it is not newer than the last.
-   * Throws `image_undecodable`, `invalid_request` for a time that is none, `stream_deleted` after `stop`.
+   * said it. Not accepted: `late` when more than a few pictures wait already, `out_of_order` when it is not newer than
+   * the last. Throws `image_undecodable`, `invalid_request` for a time that is none, `stream_deleted` after `stop`.
    */
   async push(image: Uint8Array, time?: number | Date, waitedMs = 0): Promise<PushOutcome> {
     checkCaptureTime(time, 'time');
