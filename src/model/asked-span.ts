@@ -384,6 +384,7 @@ export function askedAgo(question: string): Ago | null {
 const ZONE =
   '(?:UTC|GMT|Z|[ECMP][SD]T|CES?T|EES?T|WES?T|BST|IST|MSK|JST|KST|AE[SD]T)(?: ?[+-]\\d{1,2}(?::?\\d\\d)?)?(?![\\w-])';
 const O_CLOCK = "\\d o['’]?clock";
+const AT_O_CLOCK = new RegExp(`\\b(?:at|around|about|after|before|since|until|till|and|to) [\\d:]*${O_CLOCK}\\b`, 'i');
 const IN_A_ZONE = new RegExp(`(?:${TIME_OF_DAY}|${CLOCK}|${O_CLOCK}) ?(${ZONE})`, 'gi');
 
 /** Before the expression above, which takes long to compile. */
@@ -413,6 +414,8 @@ const A_QUESTION = 'was it there';
 const AND_THEN =
   /^\W*(?:(?:and|so|ok|okay|then|now)\b\W*)*(?:(?:what|how) about |the same (?:for )?|same (?:question )?(?:for )?)?(.*?)[?.!\s]*$/i;
 
+const SAYS_NOW = / ?\b(?:right now|just now|now|at the moment|currently)\b/gi;
+
 /**
  * What `before` asks, about the time that is all that a question says: "was there a dog today?", then "and yesterday?".
  * The question itself where it says more, or no time.
@@ -420,7 +423,9 @@ const AND_THEN =
 export function afterQuestion(question: string, before: string): string {
   const [, time = ''] = AND_THEN.exec(question) ?? [];
   if (time === '' || withoutItsTime(`${A_QUESTION} ${time}`) !== A_QUESTION) return question;
-  return `${withoutItsTime(before).replace(/[?.!\s]*$/, '')} ${time}?`;
+  return `${withoutItsTime(before)
+    .replace(SAYS_NOW, '')
+    .replace(/[?.!\s]*$/, '')} ${time}?`;
 }
 
 /** A question without the part or the moment that it surely names; as it is where it names none. */
@@ -441,7 +446,9 @@ export function namesTimeOfDay(question: string): boolean {
   const parts = namedPart(question)?.parts ?? [];
   const timed = dayBehindTime(question);
   return (
-    (SAYS_AT.test(timed) && AT_TIME_OF_DAY.test(timed)) || parts.some((part) => isTimeOfDay(part) || isPartOfDay(part))
+    (SAYS_AT.test(timed) && AT_TIME_OF_DAY.test(timed)) ||
+    AT_O_CLOCK.test(question) ||
+    parts.some((part) => isTimeOfDay(part) || isPartOfDay(part))
   );
 }
 

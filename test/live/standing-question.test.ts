@@ -216,7 +216,7 @@ describe('a standing question', () => {
     await expect.poll(() => ended.errors).toEqual(['time_out_of_range']);
   });
 
-  it.each(['did anyone come this evening?', 'did anyone come after 15:35 UTC?'])(
+  it.each(['did anyone come this evening?', 'did anyone come after 15:35 UTC?', 'did anyone come at half past nine?'])(
     'does not wait for a time of day of a recording of which nobody knows when it was made: %s',
     async (question) => {
       const door = new Door();

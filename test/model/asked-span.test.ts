@@ -453,6 +453,7 @@ describe('A question that is a time alone', () => {
     ['and since 9 am?', 'has anything changed in the last minute?', 'has anything changed since 9 am?'],
     ['same for last night', 'what was shown 20 seconds ago?', 'what was shown last night?'],
     ['and at 1:42?', 'what was shown at 7:30 this morning?', 'what was shown at 1:42?'],
+    ['and 5 minutes ago?', 'What is shown right now?', 'What is shown 5 minutes ago?'],
   ])('asks what was asked before: %s', (question, before, asked) => {
     expect(afterQuestion(question, before)).toBe(asked);
   });
