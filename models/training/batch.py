@@ -41,9 +41,15 @@ class Batch:
     copies: torch.Tensor | None = None
 
     def __init__(self, maker: Maker, made, asked: list[list[Question]] | None = None, parts: int = 1, of: float = 1, begins: list[int] | None = None):
-        w = maker.world
         self.made = made
-        asked = asked or [m[2] for m in made]
+        with torch.device("cpu"):  # of many small pieces, each of which a GPU would be sent by itself
+            self._fill(maker, made, asked or [m[2] for m in made], parts, of, begins)
+        for name, value in vars(self).items():
+            if isinstance(value, torch.Tensor):
+                setattr(self, name, value.to(torch.get_default_device()))
+
+    def _fill(self, maker: Maker, made, asked: list[list[Question]], parts: int, of: float, begins: list[int] | None) -> None:
+        w = maker.world
         self.together, self.parts, self.of = len(made) // len(asked), parts, of
         b, t = len(made), len(made[0][1])
         rows: list[list[int]] = []

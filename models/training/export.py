@@ -389,9 +389,9 @@ def main() -> None:
     model.load_state_dict(state["model"])
     net = EfficientNetLite0.pretrained().fold()
     projector = vocab.projector()
-    projector.load_state_dict(torch.load(work / "projector.pt"))
+    projector.load_state_dict(torch.load(work / "projector.pt", map_location="cpu"))
     detail = Detail()
-    detail.load_state_dict(torch.load(work / "detail.pt"))
+    detail.load_state_dict(torch.load(work / "detail.pt", map_location="cpu"))
     training = {"steps": state["step"], "questions": state["questions"], "minutes": round((state["spent"] + state.get("earlier", 0)) / 60), "kinds": state.get("kinds", False)}
     with torch.no_grad():
         export(model, projector, detail, vocab, net, out, {"licence": "Apache-2.0 (code and recipe); see MODEL_CARD.md for the data", "training": training, "name": args.called or out.name},

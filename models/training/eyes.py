@@ -25,7 +25,7 @@ from torch import nn
 from backbone import CELLS, FEATURES, EfficientNetLite0
 from features import write_seen
 from labels import Sample
-from precision import mixed_precision
+from precision import add_device, mixed_precision
 from projector import Stage0, Vocabulary, cosine
 from signs import read_all
 
@@ -90,7 +90,8 @@ def write_maps(data: str, work: Path, views: list, rows: list[int], seed: int) -
     plan = [(views[r][0], views[r][1]) for r in rows]
     if path.exists() and listed.exists() and json.loads(listed.read_text()) == [list(p) for p in plan]:
         return np.load(path)
-    write_seen(Front(EfficientNetLite0.pretrained()), work / "front.onnx", path, data, seed, plan)
+    with torch.device("cpu"):  # through ONNX Runtime
+        write_seen(Front(EfficientNetLite0.pretrained()), work / "front.onnx", path, data, seed, plan)
     listed.write_text(json.dumps(plan))
     return np.load(path)
 
@@ -100,7 +101,7 @@ def second_look(work: Path, samples: list[Sample], vocab: Vocabulary, frozen: Ef
     if not (work / "eyes.pt").exists():
         return None
     look = SecondLook.of(samples, vocab, frozen)
-    look.load_state_dict(torch.load(work / "eyes.pt"))
+    look.load_state_dict(torch.load(work / "eyes.pt", map_location="cpu"))
     return look.eval()
 
 
@@ -115,11 +116,11 @@ class Lesson:
         self.rows = (~drawn & (stage.held_out | (named & (not done)))).nonzero().flatten()
         self.named, self.held_out = named[self.rows], stage.held_out[self.rows]
         self.sets = [sets[r] for r in self.rows.tolist()]
-        self.maps = torch.from_numpy(write_maps(data, work, stage.views, self.rows.tolist(), view_seed))
+        self.maps = torch.from_numpy(write_maps(data, work, stage.views, self.rows.tolist(), view_seed)).to(torch.get_default_device())
         frozen = EfficientNetLite0.pretrained().fold()
         self.look = second_look(work, stage.samples, stage.vocab, frozen) or SecondLook.of(stage.samples, stage.vocab, frozen)
         self.projector = stage.new()
-        self.projector.load_state_dict(torch.load(work / "projector.pt"))
+        self.projector.load_state_dict(torch.load(work / "projector.pt", map_location="cpu"))
         self.projector.eval()
         self.right = self.look.column[stage.labels[self.rows, CELLS].clamp(min=0)]
 
@@ -196,9 +197,9 @@ class Lesson:
             with mixed_precision():
                 told = self.look(self.maps[b].float()).float()
                 p, _ = self.projector.mixtures(features, self.stage.net.classify(features), lambda label: self.look.joined(label.float(), told))
-            top, rows = p.topk(out["top"].shape[-1], -1), self.rows[b].numpy()
+            top, rows = p.topk(out["top"].shape[-1], -1), self.rows[b].cpu().numpy()
             for key, value in {"label_mix": p @ self.stage.label_table, "top": top.indices, "top_p": top.values}.items():
-                out[key][rows] = value.float().numpy().astype(out[key].dtype)
+                out[key][rows] = value.float().cpu().numpy().astype(out[key].dtype)
         for array in out.values():
             array.flush()
 
@@ -212,6 +213,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.0, help="what the rates of learning are multiplied with")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--view-seed", type=int, default=1, help="that of features.py")
+    add_device(parser)
     args = parser.parse_args()
     work = Path(args.work)
     if not any(sample.set in NAMED for sample in read_all(args.data)):

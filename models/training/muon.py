@@ -2,12 +2,12 @@
 
 import torch
 
-from precision import BFLOAT16
+from precision import bfloat16
 
 
 def orthogonalise(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
     """Newton-Schulz iteration towards the nearest semi-orthogonal matrices, of matrices of one shape `[n, rows, columns]`; coefficients of the original."""
-    x = g.bfloat16() if BFLOAT16 else g.clone()
+    x = g.bfloat16() if bfloat16() else g.clone()
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)

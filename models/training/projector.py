@@ -29,7 +29,7 @@ import occupied
 from backbone import CELLS, CLASSES, FEATURES, VECTORS, EfficientNetLite0
 from colours import colours_of
 from labels import FOLDS, SCENES, SPRITES, Sample
-from precision import mixed_precision
+from precision import add_device, mixed_precision
 from signs import SET as SIGNS
 from signs import read_all
 from text import WIDTH, encode, word_embeddings
@@ -76,7 +76,7 @@ class Vocabulary:
         self.word_index = {w: i for i, w in enumerate(self.words)}
 
     def tensors(self) -> tuple[torch.Tensor, torch.Tensor]:
-        e = torch.from_numpy(word_embeddings())
+        e = torch.tensor(word_embeddings())
         labels = torch.stack([e[ids].mean(0) for ids in self.label_ids])
         return labels, e[self.words]
 
@@ -204,8 +204,8 @@ class Stage0:
     def __init__(self, data: str, work: str, folds: int = FOLDS):
         self.samples = read_all(data)
         self.views = json.loads((Path(work) / "views.json").read_text())
-        self.features = torch.from_numpy(np.load(Path(work) / "features.npy"))
-        self.pixels = torch.from_numpy(np.load(Path(work) / "small.npy"))
+        self.features = torch.from_numpy(np.load(Path(work) / "features.npy")).to(torch.get_default_device())
+        self.pixels = torch.from_numpy(np.load(Path(work) / "small.npy")).to(torch.get_default_device())
         self.vocab = Vocabulary(self.samples)
         self.label_table, self.word_table = self.vocab.tensors()
         self.labels, bags = targets(self.samples, self.views, self.vocab)
@@ -265,7 +265,7 @@ class Stage0:
         none = self.vocab.index[NOTHING]
         things = torch.tensor([bool(t) for _, _, t in self.views])
         boards, photos = (things & ~self.kept & ~self.painted).nonzero().flatten(), (~things & ~self.held_out & ~self.sign).nonzero().flatten()
-        photos = photos[torch.randperm(len(photos), generator=torch.Generator().manual_seed(seed))[:PHOTOS_FITTED]]
+        photos = photos[torch.randperm(len(photos), generator=torch.Generator(torch.get_default_device()).manual_seed(seed))[:PHOTOS_FITTED]]
         shown = (self.labels[:, :CELLS] != none).float()
         projector.occupied = occupied.fit(self.features, boards, shown[boards], photos, seed)
         kept, others = self.kept.nonzero().flatten(), (~things & self.held_out).nonzero().flatten()
@@ -345,6 +345,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=FOLDS, help="fewer are sooner done, and their tokens a little softer")
     parser.add_argument("--done-folds", type=int, default=FOLDS, help="stop after this many: training then goes without the pictures of the others")
     parser.add_argument("--seed", type=int, default=1)
+    add_device(parser)
     args = parser.parse_args()
     work = Path(args.work)
     stage = Stage0(args.data, args.work, args.folds)
@@ -364,17 +365,17 @@ def main() -> None:
     def write(projector: Projector, rows: torch.Tensor) -> None:
         for b, label_mix, word_mix, top, top_p in stage.outputs(projector, rows):
             for key, value in (("label_mix", label_mix), ("word_mix", word_mix), ("top", top), ("top_p", top_p)):
-                out[key][b.numpy()] = value.numpy().astype(out[key].dtype)
+                out[key][b.cpu().numpy()] = value.cpu().numpy().astype(out[key].dtype)
 
     if (work / "detail.pt").exists():
         detail = Detail()
-        detail.load_state_dict(torch.load(work / "detail.pt"))
+        detail.load_state_dict(torch.load(work / "detail.pt", map_location="cpu"))
     else:
         detail = fit_detail(stage.samples, stage.views, stage.features)
         torch.save(detail.state_dict(), work / "detail.pt")
     details = np.lib.format.open_memmap(work / "detail.npy", "w+", np.float16, (n, VECTORS, DETAIL))
     for b in torch.arange(n).split(1024):
-        details[b.numpy()] = detail(stage.features[b].float()).numpy()
+        details[b.cpu().numpy()] = detail(stage.features[b].float()).cpu().numpy()
     details.flush()
 
     path = work / "projector.pt"
@@ -383,7 +384,7 @@ def main() -> None:
         shipped = stage.new()
         sizes = {name: value.shape for name, value in shipped.state_dict().items()}
         # What was of another size then is fitted anew, as what is lacking.
-        weights = {name: value for name, value in torch.load(path).items() if value.shape == sizes.get(name)}
+        weights = {name: value for name, value in torch.load(path, map_location="cpu").items() if value.shape == sizes.get(name)}
         missing = shipped.load_state_dict(weights, strict=False).missing_keys
         lacking = {name.split(".")[0] for name in missing}
         if lacking - set(fits):
@@ -397,7 +398,7 @@ def main() -> None:
     written = np.lib.format.open_memmap(work / "marks.npy", "w+", np.float16, (n, marks.MARKS))
     with torch.no_grad():
         for b in torch.arange(n).split(1024):
-            written[b.numpy()] = shipped.marks(stage.features[b].float(), stage.pixels[b].float() / 255).numpy()
+            written[b.cpu().numpy()] = shipped.marks(stage.features[b].float(), stage.pixels[b].float() / 255).cpu().numpy()
     written.flush()
     validation = stage.held_out.nonzero().flatten()
     print(json.dumps({"stage": 0, "run": "all", "validation": stage.accuracy(shipped, validation),

@@ -22,7 +22,7 @@ class RunningMean:
     def go_on(self, weights: dict[str, torch.Tensor], count: int) -> None:
         """From a mean that was kept, of the last `count` updates, if it is one of these weights."""
         if all(name in weights and weights[name].shape == weight.shape for name, weight in zip(self.names, self.weights)):
-            self.mean, self.count = [weights[name].clone() for name in self.names], count
+            self.mean, self.count = [weights[name].to(weight.device, copy=True) for name, weight in zip(self.names, self.weights)], count
 
     @torch.no_grad()
     def update(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from precision import BFLOAT16
+from precision import add_device, bfloat16
 from streams import StreamMaker
 from train import BOARD_TASKS, SINGLE_TASKS, Trainer
 
@@ -21,14 +21,21 @@ STEPS = 3
 PEAK_SIZE = 2048
 
 
+def now() -> float:
+    """Seconds on a clock, once a GPU has done what it was given."""
+    if torch.get_default_device().type != "cpu":
+        torch.accelerator.synchronize()
+    return time.perf_counter()
+
+
 def peak() -> float:
     """GFLOPS of a large matrix product, the best of several."""
-    a, b = (torch.randn(PEAK_SIZE, PEAK_SIZE, dtype=torch.bfloat16 if BFLOAT16 else torch.float32) for _ in range(2))
+    a, b = (torch.randn(PEAK_SIZE, PEAK_SIZE, dtype=torch.bfloat16 if bfloat16() else torch.float32) for _ in range(2))
     best = float("inf")
     for _ in range(8):
-        begin = time.perf_counter()
+        begin = now()
         a @ b
-        best = min(best, time.perf_counter() - begin)
+        best = min(best, now() - begin)
     return 2 * PEAK_SIZE**3 / best / 1e9
 
 
@@ -38,6 +45,7 @@ def main() -> None:
     parser.add_argument("--work", required=True)
     parser.add_argument("--name", help="a checkpoint to take the weights of; default: new ones")
     parser.add_argument("--config", default="{}")
+    add_device(parser)
     args = parser.parse_args()
     trainer = Trainer(argparse.Namespace(data=args.data, work=args.work, name=args.name, seed=1, config=args.config, lr=1e-4, adam_lr=1e-5, restart_clock=True))
     if args.name and (Path(args.work) / f"{args.name}.pt").exists():
@@ -56,7 +64,7 @@ def main() -> None:
     }
 
     most = peak()
-    print(f"peak: {most:.0f} GFLOPS in {'bfloat16' if BFLOAT16 else 'float32'}, {torch.get_num_threads()} threads")
+    print(f"peak: {most:.0f} GFLOPS in {'bfloat16' if bfloat16() else 'float32'}, {torch.get_num_threads()} threads")
     print(f"{'batch':34} {'s a step':>9} {'questions/s':>12} {'tokens/s':>9} {'GFLOP':>7} {'GFLOPS':>7} {'of peak':>8}")
     for name, make in shapes.items():
         trainer.update(make())
@@ -65,10 +73,10 @@ def main() -> None:
         gflop = counter.get_total_flops() / 1e9
         took = questions = tokens = 0.0
         for _ in range(STEPS):
-            begin = time.perf_counter()
+            begin = now()
             batch = make()
             trainer.update(batch)
-            took += time.perf_counter() - begin
+            took += now() - begin
             questions += batch.sep.numel()
             tokens += batch.times.numel() * trainer.config.tokens_per_frame + int(batch.lengths.sum())
         rate = gflop * STEPS / took

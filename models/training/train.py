@@ -28,7 +28,7 @@ from losses import miscount, misread, misread_number, unevenness
 from marks import mark_words
 from model import DAY, DIGITS, LATER_PARTS, SAID, TALLIED, Config, Reading, YocoLive
 from muon import Muon
-from precision import mixed_precision
+from precision import add_device, mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
 from running_mean import RunningMean
 from signs import WORDS
@@ -143,7 +143,7 @@ class Trainer:
         self.unseen = World(args.data, args.work, validation=True)
         self.config = Config(labels=len(self.world.vocab.labels), **json.loads(args.config))
         self.answers = answer_vocabulary(self.world)
-        self.model = YocoLive(self.config, torch.from_numpy(word_embeddings()), self.answers)
+        self.model = YocoLive(self.config, torch.tensor(word_embeddings()), self.answers)
         self.model.begin_marks(mark_words())
         self.model.begin_kinds(self.world.kinds_of_names())
         if self.config.cache == "layers":
@@ -391,7 +391,7 @@ class Trainer:
         path.with_suffix(".new").rename(path)
 
     def resume(self) -> None:
-        state = torch.load(Path(self.args.work) / f"{self.args.name}.pt")
+        state = torch.load(Path(self.args.work) / f"{self.args.name}.pt", map_location="cpu")
         # A model from before there were some of its parts may go on: these are new.
         if {**self.config.json(), **state["config"], "tags": self.config.tags} != self.config.json():
             raise SystemExit(f"the checkpoint has another configuration: {state['config']}")
@@ -493,12 +493,12 @@ class Trainer:
             parts = self.update(batch)
             self.step += 1
             self.questions += batch.answer.shape[0] * batch.answer.shape[1]
+            for k, v in parts.items():  # before the clock is read: it waits for what a GPU still computes
+                window.setdefault(k, []).append(float(v.detach()))
             took = time.time() - start
             self.spent += took
             since_report += took
             since_save += took
-            for k, v in parts.items():
-                window.setdefault(k, []).append(float(v.detach()))
             window.setdefault("s", []).append(took)
             window.setdefault("tokens_s", []).append((batch.times.numel() * self.config.tokens_per_frame + int(batch.lengths.sum())) / took)
             if self.step % 50 == 0 or self.spent >= budget:
@@ -570,6 +570,7 @@ def main() -> None:
     parser.add_argument("--haystack-share", type=float, default=HAYSTACK_SHARE, help="share of the long streams that are haystacks of up to a day")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--restart-clock", action="store_true", help="with --resume: a new run's schedule from the old weights")
+    add_device(parser)
     args = parser.parse_args()
     if args.resume and not (Path(args.work) / f"{args.name}.pt").exists():
         parser.error(f"--resume: {Path(args.work) / args.name}.pt is missing")

@@ -81,7 +81,7 @@ class World:
         table = torch.zeros(len(self.vocab.labels), embeddings.shape[1])
         for name, kinds in of_name.items():
             for kind in kinds - set(name.split()):
-                table[self.vocab.index[name]] += torch.from_numpy(embeddings[encode(kind)].mean(0))
+                table[self.vocab.index[name]] += torch.tensor(embeddings[encode(kind)].mean(0))
         return table
 
     def kinds(self, row: int) -> Kinds:

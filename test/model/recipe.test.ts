@@ -1,11 +1,19 @@
 /** What this code and the training recipe must agree on, each in its own language. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { WITHIN_S as CHANGED_WITHIN_S } from '../../src/evaluation/changes.ts';
 import { SAID, SAID_TWICE } from '../../src/evaluation/kinds.ts';
 import { NOT_SPLIT } from '../../src/evaluation/labels.ts';
 import { WITHIN_S as SEEN_WITHIN_S } from '../../src/evaluation/lately.ts';
 import { LONGEST_MS } from '../../src/model/frame-times.ts';
+
+const RECIPE = fileURLToPath(new URL('../../models/training', import.meta.url));
+const SLOW = 120_000;
+
+const python = (...args: string[]) =>
+  spawnSync('python3', args, { cwd: RECIPE, encoding: 'utf8', env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } });
 
 /** The line of a constant in a file of the recipe; of a mapping, the entry `key`. */
 function lineOf(file: string, name: string, key?: string): string {
@@ -41,4 +49,12 @@ test.each([
   ['seenwithin', SEEN_WITHIN_S, 'SEEN_WITHIN'],
 ] as const)('%s looks back as far as the model learned', (_task, within, name) => {
   expect(numbers(lineOf('streams.py', name))).toEqual(expect.arrayContaining([...within]));
+});
+
+const trains = python('-c', 'import torch, gguf, tokenizers, onnx, onnxruntime, PIL').status === 0;
+
+test.skipIf(!trains)('Training keeps what it promises, on made-up pictures', { timeout: SLOW }, () => {
+  const { status, stderr } = python('-W', 'ignore', '-m', 'unittest', '-q', 'test_recipe');
+  expect(stderr).toContain('OK');
+  expect(status).toBe(0);
 });

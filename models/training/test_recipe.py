@@ -1,0 +1,100 @@
+"""What must hold of training, on a few made-up pictures: `python -m unittest test_recipe`. Needs what requirements.txt names, and no data."""
+
+import json
+import random
+import tempfile
+import unittest
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from backbone import VECTORS
+from marks import MARKS
+from projector import DETAIL, TOP, Vocabulary
+from signs import SET as SIGNS
+from signs import read_all
+from spans import WHOLE
+from streams import StreamMaker
+from text import WIDTH
+from train import Trainer
+
+TINY = {"width": 32, "ffn": 32, "head_dim": 8, "self_heads": 2, "self_kv_heads": 1, "cross_heads": 3, "self_layers": 2, "cross_layers": 2, "window": 64}
+LABELS = {
+    "grocery": [{"class": name, "group": "fruit"} for name in ("kiwi", "lemon", "pear", "plum")],
+    "clothing": [{"class": name} for name in ("hat", "shirt", "dress")],
+    "flickr": [{"captions": ["A dog runs.", "Two dogs run on grass."]}, {"captions": ["A man climbs a rock.", "The man climbs."]}],
+}
+
+
+def make_data(data: Path, work: Path) -> None:
+    """A picture of each label and view, in training and kept out of it, and tokens of them that hold their names."""
+    for name, rows in LABELS.items():
+        (data / name).mkdir(parents=True)
+        lines = [{"image": f"{i}-{copy}.png", **row} for i, row in enumerate(rows) for copy in range(30)]
+        for line in lines:
+            Image.new("RGB", (8, 8)).save(data / name / line["image"])
+        (data / name / "labels.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    samples, rng = read_all(str(data)), np.random.default_rng(1)
+    vocab, views = Vocabulary(samples), [(i, number, []) for i, s in enumerate(samples) for number in range(24 if s.set == SIGNS else 2)]
+    count = len(views)
+    top = rng.integers(len(vocab.labels), size=(count, VECTORS, TOP))
+    top[:, WHOLE, 0] = [vocab.index.get(samples[i].label, 0) for i, *_ in views]
+    numbers = {"label_mix": WIDTH, "word_mix": WIDTH, "top_p": TOP, "detail": DETAIL}
+    arrays = {"top": top.astype(np.int16), "marks": rng.random((count, MARKS)), **{key: rng.random((count, VECTORS, size)) for key, size in numbers.items()}}
+    work.mkdir()
+    for key, array in arrays.items():
+        np.save(work / f"{key}.npy", array if key == "top" else array.astype(np.float16))
+    for name, value in {"views": views, "sentences": {}, "colours": {}}.items():
+        (work / f"{name}.json").write_text(json.dumps(value))
+
+
+class Training(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.data, cls.work = Path(folder.name, "data"), Path(folder.name, "work")
+        make_data(cls.data, cls.work)
+
+    def trainer(self, **config: object) -> Trainer:
+        return Trainer(Namespace(data=str(self.data), work=str(self.work), name="small", seed=1, config=json.dumps({**TINY, **config}), lr=0.01, adam_lr=1e-3, restart_clock=False))
+
+    def steps(self, trainer: Trainer, seed: int, number: int = 2) -> list[float]:
+        """The losses of some steps, which a seed decides."""
+        torch.manual_seed(seed)
+        random.seed(seed)
+        maker = StreamMaker(trainer.world, seed, part=0.3)
+        losses = []
+        for _ in range(number):
+            losses += [float(value.detach()) for value in trainer.update(maker.batch(2, 12, 6)).values()]
+        return losses
+
+    def test_a_seed_decides_all(self) -> None:
+        self.assertEqual(self.steps(self.trainer(), 3), self.steps(self.trainer(), 3))
+
+    def test_goes_on_as_if_it_had_not_been_interrupted(self) -> None:
+        trainer, resumed = self.trainer(), self.trainer()
+        self.steps(trainer, 3)
+        trainer.save()
+        resumed.resume()
+        self.assertEqual(self.steps(trainer, 4), self.steps(resumed, 4))
+        for one, other in zip(trainer.mean.mean, resumed.mean.mean, strict=True):
+            self.assertTrue(torch.equal(one, other))
+
+    def test_all_is_made_on_the_device_that_is_chosen(self) -> None:
+        with torch.device("meta"):
+            trainer = self.trainer()
+            maker = StreamMaker(trainer.world, 1)
+            batches = [maker.batch(2, 12, 6), maker.batch_of_several(1, 2, 8, 4), maker.batch_of_one(240, 4, 8, {"seen": 1}, hay=True)]
+        held = {f"batch {i}, {name}": value for i, batch in enumerate(batches) for name, value in vars(batch).items() if isinstance(value, torch.Tensor)}
+        for part in (trainer.model, trainer.probes):
+            held |= dict(part.named_parameters()) | dict(part.named_buffers())
+        held |= {name: value for name, value in vars(trainer).items() if isinstance(value, torch.Tensor)}
+        self.assertEqual([name for name, value in held.items() if value.device.type != "meta"], [])
+
+
+if __name__ == "__main__":
+    unittest.main()
