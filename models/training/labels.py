@@ -12,6 +12,7 @@ from pathlib import Path
 SETS = ["grocery", "clothing", "imagenet-samples", "emoji", "stamps", "exercises", "flickr", "daquar"]
 SPRITES = {"emoji", "stamps"}  # RGBA cut-outs, one image a name: shown on other pictures
 SCENES = {"flickr", "daquar", "exercises"}  # of many things: none of them is what the picture shows
+NAMELESS = {"flickr", "daquar"}  # have captions, or questions with answers; the pictures of all other sets have names
 # One picture a name: kept out of training, the name would be unknown.
 NOT_SPLIT = SPRITES | {"imagenet-samples", "exercises"}
 FOLDS = 5
@@ -82,9 +83,13 @@ def _read_line(set_name: str, folder: Path, number: int, line: str) -> Sample:
     if set_name == "imagenet-samples" and not (isinstance(row.get("wnid"), str) and row["wnid"]):
         raise DataError(f"{where}: wnid is missing, by which the class is known")
     qa = [(q["q"], q["a"]) for q in asked]
-    if label == "" or not (label or captions or qa) or not all(isinstance(text, str) and text.strip() for text in captions):
+    told = [*captions, *(text for pair in qa for text in pair)]
+    if label == "" or not (label or (told and set_name in NAMELESS)) or not all(isinstance(text, str) and text.strip() for text in told):
         raise DataError(f"{where}: the label is empty")
     extra = {k: row[k] for k in ("group", "pose", "equipment", "category", "wnid") if row.get(k)}
+    for name, value in extra.items():
+        if not isinstance(value, str):
+            raise DataError(f"{where}: {name}: expected a text")
     return Sample(set_name, str(folder / image), label, captions, qa, extra)
 
 
@@ -104,7 +109,12 @@ def read_sets(data: str, sets: list[str] | None = None) -> list[Sample]:
         if not (folder / "labels.jsonl").is_file():
             raise DataError(f"{folder / 'labels.jsonl'}: missing")
         with open(folder / "labels.jsonl", encoding="utf-8") as lines:
-            samples += [_read_line(name, folder, i, line) for i, line in enumerate(lines, 1) if line.strip()]
+            try:
+                samples += [_read_line(name, folder, i, line) for i, line in enumerate(lines, 1) if line.strip()]
+            except UnicodeDecodeError as error:
+                raise DataError(f"{folder / 'labels.jsonl'}: not UTF-8 ({error})") from None
+    if not samples:
+        raise DataError(f"{root}: the sets hold no pictures")
     classes = len({s.extra["wnid"] for s in samples if s.set == "imagenet-samples"})
     if classes not in (0, IMAGENET_CLASSES):
         # A class's number is its place among all: with one missing those after it would have their neighbours' names.

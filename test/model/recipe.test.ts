@@ -51,7 +51,12 @@ test.each([
   expect(numbers(lineOf('streams.py', name))).toEqual(expect.arrayContaining([...within]));
 });
 
+const runs = python('-c', 'import sys; sys.exit(sys.version_info < (3, 11))').status === 0;
 const trains = python('-c', 'import torch, gguf, tokenizers, onnx, onnxruntime, PIL').status === 0;
+
+test.skipIf(!runs)('Bad data is refused by name before any work begins', () => {
+  expect(python('-m', 'unittest', '-q', 'test_labels')).toMatchObject({ status: 0 });
+});
 
 test.skipIf(!trains)('Training keeps what it promises, on made-up pictures', { timeout: SLOW }, () => {
   const { status, stderr } = python('-W', 'ignore', '-m', 'unittest', '-q', 'test_recipe');
