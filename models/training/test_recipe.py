@@ -4,7 +4,7 @@ import json
 import random
 import tempfile
 import unittest
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from signs import read_all
 from spans import WHOLE
 from streams import StreamMaker
 from text import WIDTH
-from train import Trainer
+from train import Trainer, config_of
 
 TINY = {"width": 32, "ffn": 32, "head_dim": 8, "self_heads": 2, "self_kv_heads": 1, "cross_heads": 3, "self_layers": 2, "cross_layers": 2, "window": 64}
 LABELS = {
@@ -83,6 +83,17 @@ class Training(unittest.TestCase):
         self.assertEqual(self.steps(trainer, 4), self.steps(resumed, 4))
         for one, other in zip(trainer.mean.mean, resumed.mean.mean, strict=True):
             self.assertTrue(torch.equal(one, other))
+
+    def test_says_which_fields_of_a_checkpoint_are_others(self) -> None:
+        self.trainer().save()
+        with self.assertRaisesRegex(SystemExit, "another configuration: width 32 in place of 16$"):
+            self.trainer(width=16).resume()
+
+    def test_fields_that_there_are_not_are_refused_before_data_is_read(self) -> None:
+        for text in ('{"widht": 64}', '{"width": "64"}', '{"cache": "layer"}', '{"labels": 3}', "[]", "{"):
+            with self.assertRaises(ArgumentTypeError):
+                config_of(text)
+        self.assertEqual(config_of('{"width": 64, "self_decoder": "retention"}'), '{"width": 64, "self_decoder": "retention"}')
 
     def test_all_is_made_on_the_device_that_is_chosen(self) -> None:
         with torch.device("meta"):

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from precision import add_device, bfloat16
 from streams import StreamMaker
-from train import BOARD_TASKS, SINGLE_TASKS, Trainer
+from train import BOARD_TASKS, SINGLE_TASKS, Trainer, config_of
 
 STEPS = 3
 PEAK_SIZE = 2048
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--work", required=True)
     parser.add_argument("--name", help="a checkpoint to take the weights of; default: new ones")
-    parser.add_argument("--config", default="{}")
+    parser.add_argument("--config", type=config_of, default="{}")
     add_device(parser)
     args = parser.parse_args()
     trainer = Trainer(argparse.Namespace(data=args.data, work=args.work, name=args.name, seed=1, config=args.config, lr=1e-4, adam_lr=1e-5, restart_clock=True))

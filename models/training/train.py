@@ -393,8 +393,11 @@ class Trainer:
     def resume(self) -> None:
         state = torch.load(Path(self.args.work) / f"{self.args.name}.pt", map_location="cpu")
         # A model from before there were some of its parts may go on: these are new.
-        if {**self.config.json(), **state["config"], "tags": self.config.tags} != self.config.json():
-            raise SystemExit(f"the checkpoint has another configuration: {state['config']}")
+        own = self.config.json()
+        others = [f"{field} {value} in place of {own.get(field)}" for field, value in state["config"].items() if field != "tags" and value != own.get(field)]
+        if others:
+            why = " (labels are the names of the data, which must be those that it was trained on)" if state["config"]["labels"] != own["labels"] else ""
+            raise SystemExit(f"the checkpoint has another configuration: {', '.join(others)}{why}")
         # A new run goes on from the mean, one that was interrupted from where it was.
         weights, now = state["model"] if self.args.restart_clock else state.get("last", state["model"]), self.model.state_dict()
         marked = "visual.from_marks.weight" in weights
@@ -551,6 +554,27 @@ def shares_of(text: str) -> dict[str, float]:
     return shares
 
 
+CHOICES = {"self_decoder": ("window", "retention"), "cache": ("shared", "layers")}  # of fields of Config that are no numbers
+
+
+def config_of(text: str) -> str:
+    """JSON as it is, once it is known to be of fields of Config."""
+    try:
+        fields = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"not JSON ({error})") from None
+    known = Config().json()
+    if not isinstance(fields, dict):
+        raise argparse.ArgumentTypeError("expected an object")
+    for field, value in fields.items():
+        if field not in known or field == "labels":  # as many as the data has
+            raise argparse.ArgumentTypeError(f"there is no field {field!r}; there are {', '.join(name for name in known if name != 'labels')}")
+        choices = CHOICES.get(field)
+        if (value not in choices) if choices else type(value) is not int:
+            raise argparse.ArgumentTypeError(f"{field}: expected {' or '.join(choices) if choices else 'a whole number'}")
+    return text
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
@@ -561,7 +585,7 @@ def main() -> None:
     parser.add_argument("--adam-lr", type=float, default=1e-3)
     parser.add_argument("--decay-from", type=float, default=0.5, help="share of the time after which the rates fall, linearly")
     parser.add_argument("--name", default="small")
-    parser.add_argument("--config", default="{}", help="fields of Config as JSON")
+    parser.add_argument("--config", type=config_of, default="{}", help="fields of Config as JSON")
     parser.add_argument("--report-minutes", type=float, default=3)
     parser.add_argument("--report", choices=("all", "brief"), default="all", help="brief: single frames, short streams and paraphrases only, which large models are sooner done with")
     parser.add_argument("--reading-share", type=float, default=0.0, help="share of the steps that train the cross-decoder alone, which are far cheaper")
