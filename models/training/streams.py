@@ -614,7 +614,9 @@ class StreamMaker:
         seconds, _ = self.time_back((moment - int(times[int(self.rng.integers(s.start, end))])) / 1000)
         then, about = moment - 1000 * seconds, max(400, ABOUT * 1000 * seconds)
         left = times[s.end] if s.end < frames else moment + about
-        if s.label is None or seconds == 0 or (s.start > 0 and times[s.start] > then - about) or times[s.start] > then or left < then + about or left - times[end - 1] > LONGEST:
+        # Of a second in which one thing followed another, `at` asks for the first.
+        began = s.start == 0 or times[s.start] <= min(then - about, then // 1000 * 1000)
+        if s.label is None or seconds == 0 or not began or times[s.start] > then or left < then + about or left - times[end - 1] > LONGEST:
             return None
         if self.rng.random() < NO_SUCH_TIME and int(times[0]) == 0:
             _, words = self.time_back(moment / 1000 * self.rng.uniform(1.3, 4) + 2)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import tempfile
 import unittest
 from argparse import ArgumentTypeError, Namespace
@@ -13,6 +14,8 @@ from PIL import Image
 
 from backbone import VECTORS
 from marks import MARKS
+from model import DAY
+from phrasings import NOT_SHOWN
 from projector import DETAIL, TOP, Vocabulary
 from signs import SET as SIGNS
 from signs import read_all
@@ -94,6 +97,21 @@ class Training(unittest.TestCase):
             with self.assertRaises(ArgumentTypeError):
                 config_of(text)
         self.assertEqual(config_of('{"width": 64, "self_decoder": "retention"}'), '{"width": 64, "self_decoder": "retention"}')
+
+    def test_a_time_means_what_was_there_when_its_second_began(self) -> None:
+        maker, seconds = StreamMaker(self.trainer().world, 1), re.compile(r"(?:(\d+):)?(\d+):(\d\d)")
+        asked = 0
+        for _ in range(80):
+            for spans, times, questions in maker.batch(4, 40, 12, {"ago": 1}, long=True).made:
+                for q in questions:
+                    named = seconds.search(q.text)
+                    if q.task != "ago" or q.answer == NOT_SHOWN or not named or q.earlier:
+                        continue
+                    hours, minutes, rest = (int(part or 0) for part in named.groups())
+                    frame = max(np.searchsorted(times, times[0] // DAY * DAY + 1000 * (3600 * hours + 60 * minutes + rest), "right") - 1, 0)
+                    asked += 1
+                    self.assertIn(q.answer, [s.label for s in spans if s.start <= frame < s.end], q.text)
+        self.assertGreater(asked, 1000)
 
     def test_all_is_made_on_the_device_that_is_chosen(self) -> None:
         with torch.device("meta"):
