@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import streams
 from marks import MARKS
 from model import FOR_TRAINING
 from palette import NAMED
@@ -35,7 +34,7 @@ ABSENT_SHARE = 0.4
 STEPS = np.arange(0, 3.01, 0.05)
 COST = 0.01
 # A thing that was never there and is claimed does more harm than one that is forgotten. A third of these are look-alikes (CONFUSED,
-# streams.py): of things at random far fewer are claimed.
+# asker.py): of things at random far fewer are claimed.
 NO_RIGHT = 0.965
 LOUDER = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
 # Columns of the map of marks; frames, sets, streams, questions on each and tasks of what is asked about them: the first task is theirs, and "now" what they may cost.
@@ -49,11 +48,10 @@ LOUD = {
 def margins(trainer: Trainer, yes: int, no: int, not_shown: int):
     """yes over no where each is right; NOT_SHOWN over the best other answer where it is right, and elsewhere if that other is right."""
     of_yes, of_no, absent, shown = [], [], [], []
-    streams.ABSENT_SHARE = ABSENT_SHARE
     for sets, frames, number, questions, batches in STREAMS:
         if not trainer.unseen.has(sets):
             continue
-        maker = StreamMaker(trainer.unseen, SEED, sets=sets)
+        maker = StreamMaker(trainer.unseen, SEED, sets=sets, absent_share=ABSENT_SHARE)
         for _ in range(batches):
             batch = maker.batch_of_one(frames, frames // PART, questions, TASKS) if frames > MINUTES else maker.batch(number, frames, questions, TASKS)
             logits, target, want, *_ = trainer.forward(batch)

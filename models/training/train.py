@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from asker import GENERAL, GENERAL_OF_KINDS
 from batch import Batch
 from colours import COLOURS
 from haystacks import Haystacks
@@ -30,9 +31,10 @@ from model import DAY, DIGITS, LATER_PARTS, SAID, TALLIED, Config, Reading, Yoco
 from muon import Muon
 from precision import add_device, mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
+from questions_now import PLACES
 from running_mean import RunningMean
 from signs import WORDS
-from streams import COMES_AGAIN, GENERAL, GENERAL_OF_KINDS, PART, PLACES, SET_SHARE, StreamMaker
+from streams import COMES_AGAIN, PART, SET_SHARE, StreamMaker
 from text import END, digit_tokens, encode, word_embeddings
 from world import World
 

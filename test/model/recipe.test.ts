@@ -48,7 +48,7 @@ test.each([
   ['haschanged', CHANGED_WITHIN_S, 'CHANGED_WITHIN'],
   ['seenwithin', SEEN_WITHIN_S, 'SEEN_WITHIN'],
 ] as const)('%s looks back as far as the model learned', (_task, within, name) => {
-  expect(numbers(lineOf('streams.py', name))).toEqual(expect.arrayContaining([...within]));
+  expect(numbers(lineOf('questions_past.py', name))).toEqual(expect.arrayContaining([...within]));
 });
 
 const runs = python('-c', 'import sys; sys.exit(sys.version_info < (3, 11))').status === 0;
