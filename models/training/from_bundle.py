@@ -28,6 +28,7 @@ from weights import stored
 # What a projector of older bundles lacks: the layers of each part in the order of the graph, and which of its products the first of them is.
 PROJECTOR_PARTS = {"occupied": (("cell", "around", "one", "narrow", "mixed", "all"), 4), "marks": (("palette.about", "palette.none", "shades", "narrow", "mixed", "all"), -7)}
 LOOK = 4  # the place of the second look's product
+OTHER = 0.4  # from how far off on a name or word is another one; rounding makes 0.01 of it
 
 
 class Graph:
@@ -45,6 +46,15 @@ class Graph:
 def solve(words: torch.Tensor, product: torch.Tensor) -> torch.Tensor:
     """`product = words @ W.T` -> W."""
     return torch.linalg.lstsq(words.double(), product.double()).solution.T.float()
+
+
+def must_be_of_data(table: torch.Tensor, product: torch.Tensor, what: str) -> None:
+    """SystemExit where the data's names or words are not those that a product of the bundle was made of: all that was learned of them would be in the wrong places."""
+    only = "it can be read back with the data that it was trained on only"
+    if len(table) != len(product):
+        raise SystemExit(f"the bundle knows {len(product)} {what}, and the data has {len(table)}: {only}")
+    if ((table @ solve(table, product).T - product).norm(dim=1) > OTHER * product.norm(dim=1)).any():
+        raise SystemExit(f"the bundle knows other {what} than the data has: {only}")
 
 
 def fill_self(model: YocoLive, graph: Graph) -> None:
@@ -161,9 +171,8 @@ def main() -> None:
     model = YocoLive(config, torch.from_numpy(word_embeddings()), held["answerTokens"])
     projector, detail = vocab.projector(), Detail()
     vision, look = Graph(bundle / "vision.onnx"), None
-    known = vision.values["labels"].shape[0]
-    if known != len(vocab.labels):
-        raise SystemExit(f"the bundle knows {known} names, and the data has {len(vocab.labels)}: it can be read back with the data that it was trained on only")
+    for what, kind, table in zip(("names", "words"), ("labels", "words"), vocab.tensors()):
+        must_be_of_data(table, vision.values[kind], what)
     with torch.no_grad():
         fill_self(model, Graph(bundle / "self_decoder.onnx"))
         fill_cross(model, Graph(bundle / "cross_decoder.onnx"), held["answerTokens"])

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from backbone import VECTORS
+from from_bundle import must_be_of_data
 from marks import MARKS
 from model import DAY
 from phrasings import NOT_SHOWN
@@ -97,6 +98,14 @@ class Training(unittest.TestCase):
             with self.assertRaises(ArgumentTypeError):
                 config_of(text)
         self.assertEqual(config_of('{"width": 64, "self_decoder": "retention"}'), '{"width": 64, "self_decoder": "retention"}')
+
+    def test_a_bundle_of_other_names_is_not_read_back(self) -> None:
+        names, weight = torch.randn(60, 20), torch.randn(8, 20)
+        must_be_of_data(names, names @ weight.T * (1 + 0.01 * torch.randn(60, 8)), "names")
+        with self.assertRaisesRegex(SystemExit, "knows 60 names, and the data has 59"):
+            must_be_of_data(names[:59], names @ weight.T, "names")
+        with self.assertRaisesRegex(SystemExit, "knows other names"):
+            must_be_of_data(torch.cat([torch.randn(1, 20), names[1:]]), names @ weight.T, "names")
 
     def test_a_time_means_what_was_there_when_its_second_began(self) -> None:
         maker, seconds = StreamMaker(self.trainer().world, 1), re.compile(r"(?:(\d+):)?(\d+):(\d\d)")
