@@ -2,8 +2,9 @@
 
 python recipe.py --data DIR --work DIR --hours 3 --out ../yoco-small-1 [--bundle ../yoco-small-1]
 
-Each stage is a program of its own and says what it does; what is done already is not done again, and a stage that was cut off
-goes on where it was. With --bundle training goes on from what is shipped. `--hours` is the time of stages 1 to 3.
+Each stage is a program of its own and says what it does; what is done already is not done again. Training that was cut off goes
+on where it was, stage 0 with the fold it was at; features, small pictures and the second look begin anew.
+With --bundle training goes on from what is shipped. `--hours` is the time of stages 1 to 3.
 """
 
 import argparse
@@ -19,7 +20,7 @@ def run(program: str, *arguments: str) -> None:
     print("$", program, *arguments, flush=True)
     done = subprocess.run(command)
     if done.returncode != 0:
-        raise SystemExit(f"{program} ended with {done.returncode}; what it has done is kept, and the same command goes on from there")
+        raise SystemExit(f"{program} ended with {done.returncode}; the same command goes on from there")
 
 
 def main() -> None:
