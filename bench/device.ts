@@ -112,7 +112,7 @@ async function compare(host: Model, there: Model, options: BenchOptions): Promis
     }
     const frame = [...tokens.values()][0]?.[0] ?? new Float32Array(0);
     const take = (): Promise<unknown> =>
-      there.intake.take([{ stream, tokens: frame, timeMs: (cache.times.at(-1) ?? 0) + 1000 / FPS }]);
+      there.intake.take([{ stream, tokens: frame, timeMs: (cache.times.newest ?? 0) + 1000 / FPS }]);
     await take();
     const frameBytes = await crossed(take);
     lengths[`${seconds} s`] = {

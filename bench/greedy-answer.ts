@@ -7,7 +7,7 @@ import { argmax } from '../src/model/sampling.ts';
 /** The greedy answer's tokens, to a question at the last moment of the cache, the end included. */
 export async function greedyAnswer(model: Model, cache: KvCache, question: string): Promise<number[]> {
   const { config, embeddings, reader, selfDecoder, tokenizer } = model;
-  const asked = segmentTokens(tokenizer, config, [], question, cache.times.at(-1) ?? 0);
+  const asked = segmentTokens(tokenizer, config, [], question, cache.times.newest ?? 0);
   const segment = await QuestionSegment.open(selfDecoder, embeddings, config, asked);
   const tokens: number[] = [];
   while (tokens.length < config.maxAnswerTokens) {

@@ -136,7 +136,7 @@ async function atLength(
 
 export async function question(model: Model, cache: KvCache, name: string): Promise<ReaderInput> {
   const { config, embeddings, selfDecoder, tokenizer } = model;
-  const now = cache.times.at(-1) ?? 0;
+  const now = cache.times.newest ?? 0;
   const asked = segmentTokens(tokenizer, config, [], `have you seen ${withArticle(name)}?`, now);
   return (await QuestionSegment.open(selfDecoder, embeddings, config, asked)).own;
 }

@@ -90,7 +90,7 @@ export async function encode(model: Model, pictures: readonly Uint8Array[]): Pro
 
 export async function firstToken(model: Model, cache: KvCache, question: string): Promise<number> {
   const { config, embeddings, reader, selfDecoder, tokenizer } = model;
-  const tokens = segmentTokens(tokenizer, config, [], question, cache.times.at(-1) ?? 0);
+  const tokens = segmentTokens(tokenizer, config, [], question, cache.times.newest ?? 0);
   const segment = await QuestionSegment.open(selfDecoder, embeddings, config, tokens);
   const answer = await reader.read([{ cache, frames: cache.frames }], segment.own);
   return argmax(answer.logits);

@@ -8,6 +8,8 @@ import { secretsOf } from './redact.ts';
 export interface FfmpegInput {
   readonly kind: 'rtsp' | 'http' | 'file' | 'device';
   readonly address: string;
+  /** Of a file: where it lies. */
+  readonly path?: string;
   /** Options of the input, which differ between versions of ffmpeg. */
   readonly optionsFor: (binary: FfmpegBinary) => string[];
   /** What must not be shown of the address. */
@@ -39,6 +41,7 @@ export function ffmpegInput(source: Exclude<SourceDefinition, { push: true }>): 
     return {
       kind: 'file',
       address: `file:${resolve(source.file)}`,
+      path: resolve(source.file),
       // Where on the machine it lies is nobody's business.
       secrets: [dirname(resolve(source.file)) + sep],
       optionsFor: () => [

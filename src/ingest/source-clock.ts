@@ -102,7 +102,9 @@ export class SourceClock {
    */
   loop(durationMs: number | null, frameMs: number, paced: boolean): void {
     const last = this.#lastMs;
-    this.#baseMs = Math.max(this.#roundBaseMs + (durationMs ?? 0), last + frameMs);
+    const end = this.#roundBaseMs + (durationMs ?? 0);
+    // The length of a file with a damaged time is damaged, too.
+    this.#baseMs = end > last + LONGEST_GAP_MS ? last + frameMs : Math.max(end, last + frameMs);
     this.#lastPtsMs = 0;
     this.#firstPtsMs = null;
     this.#round = paced ? 'paced' : 'unpaced';

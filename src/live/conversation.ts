@@ -57,7 +57,7 @@ export class StreamConversation implements Conversation {
     check('topP', topP, Number.MIN_VALUE, 1);
     check('maxTokens', maxTokens, 1, Infinity);
     const now = { nowMs: Date.now(), timeZone: this.#timeZone };
-    const before = (options.turns ?? this.#turns).at(-1)?.question;
+    const before = questionOf((options.turns ?? this.#turns).at(-1));
     const parts = askedParts(said, { ...options, anyOf, before }, this.streams, now);
     const { streams, moments, begins, question: asked, whole } = parts;
     const turns = options.turns === undefined ? this.#turns : this.#given(options.turns, moments);
@@ -112,7 +112,7 @@ export class StreamConversation implements Conversation {
 
   /** The question as it is asked. Throws what keeps it from being asked at all, whatever its options. */
   #checked(question: string): string {
-    const said = question.trim().replace(/\s+/g, ' ');
+    const said = inOneLine(question);
     if (said === '') throw new YocoError('question_empty', { param: 'question' });
     if (question.length > QUESTION_MAX_CHARS) {
       const detail = `It has ${question.length} characters; the limit is ${QUESTION_MAX_CHARS}.`;
@@ -156,4 +156,11 @@ function check(name: string, value: number, least: number, most: number): void {
   if (value >= least && value <= most) return;
   const detail = `${name} must be from ${least} to ${most}, and is ${value}.`;
   throw new YocoError('invalid_request', { param: name, detail });
+}
+
+const inOneLine = (question: string): string => question.trim().replace(/\s+/g, ' ');
+
+/** What a turn that a client gave says it asked; undefined where nothing so long could have been asked. */
+function questionOf(turn: PastTurn | Turn | undefined): string | undefined {
+  return turn === undefined || turn.question.length > QUESTION_MAX_CHARS ? undefined : inOneLine(turn.question);
 }

@@ -316,7 +316,8 @@ const AROUND_MS = 300_000;
 const MINUTE_MS = 60_000;
 
 /** "Has anyone come since the dog left ": what came then is not meant. */
-const BESIDE_A_CLAUSE = /\b(?:since|after|until|till|(?<!\bday )before) (?:\w+ ){2,}(?:at )?$/i;
+const BESIDE_A_CLAUSE =
+  /\b(?:since|after|until|till|(?<!\bday )before) (?:i|we|you|he|she|it|they|(?:the|a|an|my|his|her|our|their) \w+) (?:\w+ed|was|were|had|left|came|went|got|began|stopped|started|fell|ran) (?:\w+ )*(?:at )?$/i;
 
 /**
  * The time that `pattern` finds behind a word of AT, and what stands around it; null where it is not surely what is
@@ -384,7 +385,10 @@ export function askedAgo(question: string): Ago | null {
 const ZONE =
   '(?:UTC|GMT|Z|[ECMP][SD]T|CES?T|EES?T|WES?T|BST|IST|MSK|JST|KST|AE[SD]T)(?: ?[+-]\\d{1,2}(?::?\\d\\d)?)?(?![\\w-])';
 const O_CLOCK = "\\d o['’]?clock";
-const AT_O_CLOCK = new RegExp(`\\b(?:at|around|about|after|before|since|until|till|and|to) [\\d:]*${O_CLOCK}\\b`, 'i');
+const AT_O_CLOCK = new RegExp(
+  `\\b(?:at|around|about|after|before|since|until|till) [\\d:]*${O_CLOCK}\\b(?! (?:from|of|position|direction|side|hand)\\b)`,
+  'i',
+);
 const IN_A_ZONE = new RegExp(`(?:${TIME_OF_DAY}|${CLOCK}|${O_CLOCK}) ?(${ZONE})`, 'gi');
 
 /** Before the expression above, which takes long to compile. */
@@ -414,7 +418,7 @@ const A_QUESTION = 'was it there';
 const AND_THEN =
   /^\W*(?:(?:and|so|ok|okay|then|now)\b\W*)*(?:(?:what|how) about |the same (?:for )?|same (?:question )?(?:for )?)?(.*?)[?.!\s]*$/i;
 
-const SAYS_NOW = / ?\b(?:right now|just now|now|at the moment|currently)\b/gi;
+const SAYS_NOW = / (?:right now|just now|now|at the moment|currently)(?=[?.!,\s]*$)|(?<=\b(?:is|are) )currently /gi;
 
 /**
  * What `before` asks, about the time that is all that a question says: "was there a dog today?", then "and yesterday?".
@@ -423,9 +427,9 @@ const SAYS_NOW = / ?\b(?:right now|just now|now|at the moment|currently)\b/gi;
 export function afterQuestion(question: string, before: string): string {
   const [, time = ''] = AND_THEN.exec(question) ?? [];
   if (time === '' || withoutItsTime(`${A_QUESTION} ${time}`) !== A_QUESTION) return question;
-  return `${withoutItsTime(before)
-    .replace(SAYS_NOW, '')
-    .replace(/[?.!\s]*$/, '')} ${time}?`;
+  const asked = withoutItsTime(withoutZones(before, namedZones(before))).replace(SAYS_NOW, '');
+  // "Are there more people than yesterday?"
+  return NAMES_A_DAY.test(asked) ? question : `${asked.replace(/[?.!\s]*$/, '')} ${time}?`;
 }
 
 /** A question without the part or the moment that it surely names; as it is where it names none. */

@@ -27,12 +27,16 @@ const BEFORE_DAY = new RegExp(`\\b(${AT}|${FROM_TO}) (${BARE})(?= (${DAY})\\b)`,
 const BEHIND_DAY = new RegExp(`\\b(${DAY}),? (${AT}|${FROM_TO}) (${BARE})(?! ${DAY}\\b)${ENDS}`, 'gi');
 /** "At 9 o'clock". */
 const ALONE = new RegExp(
-  `\\b(${AT}|${FROM_TO}) (\\d{1,2}(?::[0-5]\\d)?${O_CLOCK})(?! (?:in the|at night|${DAY})\\b)`,
+  `\\b(${AT}|${FROM_TO}) (\\d{1,2}(?::[0-5]\\d)?${O_CLOCK})(?! (?:in the|at night|from|of|position|direction|side|hand|${DAY})\\b)`,
   'gi',
 );
 
 /** Before the expressions above, which take long to compile. */
 const SAYS_A_NUMBER = /\b(?:at|around|about|after|before|since|until|till|and|to) \d/i;
+
+/** "Were there about five yesterday?", "has it gone from 2 to 5 today?": no hours. */
+const IS_A_NUMBER =
+  /\b(?:was|were|is|are) there (?:about|around|at) \d|\bhow (?:many|much)\b[^?]*, (?:about|around) \d|\b(?:go(?:es|ne|ing)?|went|r[io]se|risen|f[ae]ll(?:en)?|dropp?(?:ed)?|scale|rate|count|number|temperature|thermometer|level|score|price)\b|\bclock\b(?<!o['’ ]?clock)/i;
 
 const LAST_O_CLOCK = new RegExp(`${O_CLOCK}(?=\\W*$| (?:and|to|until|till)$)`, 'i');
 /** Of "between 5 and". */
@@ -49,7 +53,7 @@ export function inHalves(
   question: string,
   times: Times,
 ): { readonly question: string; readonly unsure: string | null } {
-  if (!SAYS_A_NUMBER.test(question)) return { question, unsure: null };
+  if (!SAYS_A_NUMBER.test(question) || IS_A_NUMBER.test(question)) return { question, unsure: null };
   let unsure: string | null = null;
   const inHalf = (before: string, said: string, day = ''): string => {
     const from = before.replace(LAST_O_CLOCK, '');
@@ -67,8 +71,11 @@ export function inHalves(
       .map((half) => ({ half, ms: timeOfDay(`${first} ${half} ${day}`.trim(), times.nowMs, times.timeZone) }))
       .filter(({ ms }) => ms >= times.fromMs && ms <= times.nowMs)
       .sort((a, b) => b.ms - a.ms);
-    if (another !== undefined && day !== '') unsure ??= on12;
-    return `${from} ${on12} ${kept?.half ?? halves[0] ?? ''}`;
+    if (another !== undefined && day !== '') unsure ??= first;
+    const half = kept?.half ?? halves[0] ?? '';
+    // "Between 11 and 1": the half that was found is that of the first, and the second is in the other one.
+    const over = halves.length > 1 && parseInt(first, 10) % HALF > Number(hours) % HALF;
+    return `${from} ${on12} ${over ? (half === 'am' ? 'pm' : 'am') : half}`;
   };
   const told = question
     .replace(BEHIND_DAY, (_, day: string, before: string, said: string) => `${day} ${inHalf(before, said, day)}`)

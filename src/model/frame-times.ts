@@ -36,10 +36,14 @@ export class FrameTimes {
     return this.#length;
   }
 
-  /** The time of a frame, ms; as `Array.at`. */
+  /** The time of a frame, ms; undefined where there is none. */
   at(place: number): number | undefined {
-    const from = place < 0 ? this.#length + place : place;
-    return from < this.#length ? this.#times[from] : undefined;
+    return place < this.#length ? this.#times[place] : undefined;
+  }
+
+  /** The time of the newest frame, ms. */
+  get newest(): number | undefined {
+    return this.at(this.#length - 1);
   }
 
   /** Until when a frame stood, ms: its own time, or that of the last frame that was merged into it. */
@@ -90,7 +94,7 @@ export class FrameTimes {
   /** The same of the frame at `timeMs`, also where it is not kept any more. */
   stoodAt(timeMs: number): number {
     const after = this.upTo(timeMs);
-    if (after > 0 && this.at(after - 1) === timeMs) return this.stoodOf(after - 1);
+    if (this.at(after - 1) === timeMs) return this.stoodOf(after - 1);
     return Math.min(LONGEST_MS, (this.at(after) ?? Infinity) - timeMs);
   }
 

@@ -36,7 +36,6 @@ const SAID_OF_A_HALF = `${HALF_OF_DAY}|${IN_THE}| o['’]?clock\\b| ${DAY}\\b`;
 const TIMED = `\\d{1,2}(?::[0-5]\\d){0,2}${HALF_OF_DAY}`;
 const A_TIME = `(?:${TIMED}|noon\\b|midnight\\b(?! blue)|\\d{1,2}(?::[0-5]\\d)? ?(?:o['’]?clock|${DAY})\\b)`;
 const DASH = ' ?[-–—] ?';
-const TO = '(?:and|to|until|till)';
 const LONG_UNIT = '(?:sec(?:ond)?s?|min(?:ute)?s?|hours?)';
 const PART = '(?:morning|afternoon|evening|night)';
 const AT_OR_PART = `(?:${PART}|at|around|after|before|between)\\b`;
@@ -70,7 +69,7 @@ const MISTYPED: Readonly<Record<string, string>> = {
 
 /** The time is what the picture shows. */
 const ASKS_WHAT_IT_SAYS =
-  /\b(?:signs?|says?|said|reads?|written|label|scores?|timer|display)\b|(?<!o['’ ]?)\bclocks?\b/i;
+  /\b(?:signs?|says?|said|reads?|written|label|scores?|timer|display|show(?! me\b)|shows|showing|mentions?|lists?|posters?|menus?|tickets?|schedules?|alarm|jersey|ratio|write|(?:is|was|what) the time|(?:does|do)\b.*\b(?:open|close))\b|(?<!o['’ ]?)\bclocks?\b/i;
 
 const twelve = (hour: number): number => hour % 12 || 12;
 const two = (minutes: number): string => String(minutes).padStart(2, '0');
@@ -93,11 +92,6 @@ function monthAndDay(said: string, a = '', b = ''): string {
 
 /** In this order: later ones take what earlier ones leave. */
 const RULES: readonly Rule[] = [
-  {
-    word: /[a-z]/i,
-    said: new RegExp(`\\b(?:${Object.keys(MISTYPED).join('|')})\\b`, 'gi'),
-    as: (said) => MISTYPED[said.toLowerCase()] ?? said,
-  },
   { word: /@/, said: /(?<!\S)@ ?(?=\d|noon\b|midnight\b)/gi, as: 'at ' },
   { word: /midday/i, said: /\bmid-?day\b/gi, as: 'noon' },
   { word: /\d\.\d/, said: /(?<![\d.])(\d{1,2})\.([0-5]\d)(?= ?[ap](?:m\b|\.m\.))/gi, as: '$1:$2' },
@@ -119,20 +113,17 @@ const RULES: readonly Rule[] = [
   {
     word: /\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b/i,
     said: new RegExp(
-      `(?<=\\b${AT_OR_TO} )(${HOUR_WORD})(?: (${MINUTES_AFTER}))?(?=${HALF_OF_DAY}| o['’]?clock\\b|${IN_THE}| (?!${LONG_UNIT})${DAY}\\b)`,
+      `(?<=\\b${AT_OR_TO} )(${HOUR_WORD})(?: (${MINUTES_AFTER}))?(?=${HALF_OF_DAY}| o['’]?clock\\b|${IN_THE}| (?:this ${PART}|tonight|last night)\\b)`,
       'gi',
     ),
     as: (_, hour = '', minutes) => `${countOf(hour)}${minutes === undefined ? '' : `:${two(minutesOf(minutes))}`}`,
   },
-  // "Yesterday around five".
-  {
-    word: /day|night|morning|afternoon|evening/i,
-    said: new RegExp(`(?<=\\b${DAY},? (?:${AT}|(?:between|from) ${HOUR} ${TO}) )(${HOUR_WORD})${ENDS}`, 'gi'),
-    as: (_, hour = '') => String(countOf(hour)),
-  },
   {
     word: /\b(?:between|from)\b/i,
-    said: new RegExp(`(?<=\\b(?:between|from) )(${HOUR_WORD})(?= ${TO} \\d)`, 'gi'),
+    said: new RegExp(
+      `(?<=\\b(?:between|from) )(${HOUR_WORD})(?= (?:and|to|until|till) ${HOUR}(?:${HALF_OF_DAY}|${IN_THE}| (?:this ${PART}|tonight|last night)\\b))`,
+      'gi',
+    ),
     as: (_, hour = '') => String(countOf(hour)),
   },
   // "Half past nine am": it is said which half of the day that is.
@@ -148,7 +139,7 @@ const RULES: readonly Rule[] = [
   {
     word: /\dh|\d h/i,
     said: new RegExp(
-      `(?<=\\b${AT_OR_TO} )([01]?\\d|2[0-3])(?::([0-5]\\d)|(?<=\\d\\d)([0-5]\\d)) ?(?:hrs?|hours?|h)\\b(?! ago| (?:before|after)\\b)`,
+      `(?<=\\b${AT_OR_TO} )([01]?\\d|2[0-3])(?::([0-5]\\d)|(?<=\\d\\d)([0-5]\\d)) ?(?:hrs?|hours?|h)\\b(?<!\\b(?:for|to|about|around|and) \\d+ ?h\\w*)(?! ago| (?:before|after)\\b)`,
       'gi',
     ),
     as: (_, hour = '', minutes, digits) =>
@@ -181,7 +172,7 @@ const RULES: readonly Rule[] = [
   {
     word: /time|point/i,
     said: new RegExp(
-      `\\b(?:some ?time|any ?time|at (?:any|some) (?:point|time))(?: (?=(?:after|before|between|since|until|till|in|within|during|over) (?:the (?:last|past|first)\\b|${A_TIME}|\\d)))`,
+      `(?<!\\b(?:there|the|this|is|was|what) )\\b(?:some ?time|any ?time|at (?:any|some) (?:point|time))(?: (?=(?:after|before|between|since|until|till|in|within|during|over) (?:the (?:last|past|first)\\b|${A_TIME}|\\d)))`,
       'gi',
     ),
     as: '',
@@ -193,7 +184,6 @@ const RULES: readonly Rule[] = [
       `\\b(?:(?:at|in|between|from|around) )?(?<![\\d.,:/-])(\\d{1,2}(?::[0-5]\\d)?${HALF_OF_DAY}?)${DASH}(\\d{1,2}(?::[0-5]\\d)?${HALF_OF_DAY})`,
       'gi',
     ),
-    but: ASKS_WHAT_IT_SAYS,
     as: 'between $1 and $2',
   },
   {
@@ -202,13 +192,11 @@ const RULES: readonly Rule[] = [
       `\\b(?:(?:at|in|between|from) )?(?<![\\d.,:/-])(\\d{1,2}:[0-5]\\d(?::[0-5]\\d)?)${DASH}(\\d{1,2}:[0-5]\\d(?::[0-5]\\d)?)(?![\\d:])`,
       'gi',
     ),
-    but: ASKS_WHAT_IT_SAYS,
     as: 'between $1 and $2',
   },
   {
     word: /m\.? (?:to|till|until) \d/i,
     said: new RegExp(`(?<!\\b${AT_OR_TO} )(?<![\\d:.])(${TIMED}) (?:to|till|until) (${TIMED})`, 'gi'),
-    but: ASKS_WHAT_IT_SAYS,
     as: 'from $1 to $2',
   },
   // "Door open 9pm?", "9 am: was there a dog?", "yesterday 5 pm".
@@ -218,13 +206,13 @@ const RULES: readonly Rule[] = [
       `(?<=\\w )(?<!\\b(?:${AT_OR_TO}|than|of|for|the|a|an|next|each|every|not|only|just|it|is|was|[ap]m) )(?<![\\d:.])(${TIMED}(?: ${DAY})?)${ENDS}`,
       'gi',
     ),
-    but: ASKS_WHAT_IT_SAYS,
     as: 'at $1',
   },
   { word: /^\W*\d/, said: new RegExp(`^\\W*(${TIMED}(?: ${DAY})?)[,:;]? (?=\\w)`, 'gi'), as: 'at $1, ' },
   {
     word: /\bby\b/i,
     said: new RegExp(`\\bby (?=${TIMED}|noon\\b|midnight\\b|\\d{1,2} (?:this|yesterday)\\b)`, 'gi'),
+    but: /\b(?:will|won['’]t|going to|up by|down by)\b|['’]ll\b/i,
     as: 'until ',
   },
   {
@@ -239,12 +227,11 @@ const RULES: readonly Rule[] = [
   { word: /or two/i, said: /\b(?<=\b(?:last|past|previous) )(second|minute|hour|day) or two\b/gi, as: '2 $1s' },
   {
     word: /\b(?:last|past)\b/i,
-    said: /(?<=\b(?:last|past) )(?:\d{1,3}|one|two|three|four|five|ten) ?(?:to|or|-|–) ?(?=(?:\d{1,3}|two|three|four|five|six|ten|fifteen|twenty) )/gi,
+    said: /(?<=\b(?:last|past) )(?:\d{1,3}|one|two|three|four|five|ten) ?(?:to|or|-|–) ?(?=(?:\d{1,3}|two|three|four|five|six|ten|fifteen|twenty) (?:or so )?(?:sec(?:ond)?s?|min(?:ute)?s?|hours?|hrs?|days?|weeks?)\b)/gi,
     as: '',
   },
-  { word: /several/i, said: new RegExp(`\\bseveral (?=(?:${LONG_UNIT}|days)\\b)`, 'gi'), as: 'few ' },
   { word: /ago or so/i, said: new RegExp(`\\b(${LENGTH}) ago or so\\b`, 'gi'), as: 'about $1 ago' },
-  { word: /back/i, said: new RegExp(`\\b(${LENGTH}) back(?=\\W*$)`, 'gi'), as: '$1 ago' },
+  { word: /back/i, said: new RegExp(`\\b(${LENGTH}) back(?<!\\d ?[smd] back)(?=\\W*$)`, 'gi'), as: '$1 ago' },
   // "At minute 5", "5 minutes in", "at 90 seconds", "between minutes 5 and 10".
   {
     word: /minute/i,
@@ -267,7 +254,6 @@ const RULES: readonly Rule[] = [
   {
     word: /sec|min|hour/i,
     said: new RegExp(`\\bat (?:the )?(\\d{1,4}[- ]?${LONG_UNIT})(?:[- ]mark)?${ENDS}`, 'gi'),
-    but: ASKS_WHAT_IT_SAYS,
     as: (_, length = '') => `at ${clockText(lengthMs(length.replace('-', ' ')))}`,
   },
   // "In the evening yesterday", "on the morning of the 29th".
@@ -288,10 +274,10 @@ const RULES: readonly Rule[] = [
   {
     word: /\b(?:since|after|before|until)\b/i,
     said: new RegExp(
-      `\\b(since|after|before|until) (?:i|we|you|he|she|they) (?:\\w+ ){1,4}?(?:(?:at|around) (?=${A_TIME})|(?=${UNCUT}(?:${LENGTH}) ago\\b))`,
+      `\\b(?:(since|after|before|until) (?:i|we|you|he|she|they) (?:\\w+ ){1,4}?(?:at|around) (?=${A_TIME})|(since) (?:i|we|you|he|she|they) (?:\\w+ ){1,4}?(?=${UNCUT}(?:${LENGTH}) ago\\b))`,
       'gi',
     ),
-    as: '$1 ',
+    as: (_, timed, ago = '') => `${timed ?? ago} `,
   },
   {
     word: /\b(?:what|how) about\b/i,
@@ -301,33 +287,32 @@ const RULES: readonly Rule[] = [
     ),
     as: '',
   },
-  {
-    word: /\bor (?:today|this)\b/i,
-    said: /\b(?:either )?(yesterday|last night) or (?=(?:today|this morning|this afternoon)\b)/gi,
-    as: 'between $1 and ',
-  },
   // "On 11/29": which of them is the month only a number above 12 tells.
   {
     word: /\d\/\d/,
-    said: new RegExp(`(?<=\\bon )(\\d{1,2})/(\\d{1,2})(?=\\W*$|, | ${AT_OR_PART})(?!/)`, 'gi'),
+    said: new RegExp(`(?<=\\bon )(?!24/7\\b|16/9\\b)(\\d{1,2})/(\\d{1,2})(?=\\W*$|, | ${AT_OR_PART})(?!/)`, 'gi'),
     as: monthAndDay,
   },
   // "On Fri", "Fri at 9 am".
   {
     word: /\b(?:mon|tue|wed|thu|fri|sat|sun)/i,
     said: new RegExp(
-      `(?<=\\b(?:on|last) )(?:${SHORT_WEEKDAY}|weds?|sat|sun)\\b\\.?(?=\\W*$|,| ${AT_OR_PART})|\\b${SHORT_WEEKDAY}\\b\\.?(?= ${AT_OR_PART})`,
+      `(?<=\\b(?:on|last) )(?:${SHORT_WEEKDAY}|weds?|(?<!last )sat|sun|sat(?= ${PART}))\\b\\.?(?=\\W*$|,| ${AT_OR_PART})|\\b${SHORT_WEEKDAY}\\b\\.?(?= ${AT_OR_PART})`,
       'gi',
     ),
     as: (said) => WEEKDAYS[said.slice(0, 3).toLowerCase()] ?? said,
   },
 ];
 
+const IS_MISTYPED = new RegExp(`\\b(?:${Object.keys(MISTYPED).join('|')})\\b`, 'gi');
+
 /** The same question with its times so. */
 export function plainTimes(question: string): string {
+  const spelt = question.replace(IS_MISTYPED, (said) => MISTYPED[said.toLowerCase()] ?? said);
+  if (ASKS_WHAT_IT_SAYS.test(spelt)) return spelt;
   return RULES.reduce(
     (text, { word, said, but, as }) =>
       word.test(text) && but?.test(text) !== true ? text.replace(said, as as Rewrite) : text,
-    question,
+    spelt,
   );
 }

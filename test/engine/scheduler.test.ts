@@ -1110,7 +1110,7 @@ describe('The precision of an answer', () => {
     expect([cache.sealedFrames > 0, cache.thinnedFrames, cache.droppedFrames]).toEqual([true, 0, 0]);
     const int8 = await answer(request('a', 'what is this?', { maxTokens: 3 }));
     while (cache.thinnedFrames === 0)
-      fill(cache, (cache.times.at(-1) ?? 0) / 500 + 1, (cache.times.at(-1) ?? 0) / 500 + 2);
+      fill(cache, (cache.times.newest ?? 0) / 500 + 1, (cache.times.newest ?? 0) / 500 + 2);
     const thinned = await answer(request('a', 'what is this?', { maxTokens: 3 }));
     expect([full.precision, int8.precision, thinned.precision]).toEqual(['full', 'int8', 'thinned']);
     expect(cache.bytes).toBeLessThanOrEqual(SOME);

@@ -1,6 +1,9 @@
 import { execFile } from 'node:child_process';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -275,12 +278,26 @@ describe('A file', () => {
     await reading;
   });
 
-  test('from which nothing comes has failed after a time', async () => {
-    const file = join(clips.path, 'nobody-writes.mp4');
-    await promisify(execFile)('mkfifo', [file]);
-    const source = open({ file }, 2, { hungAfterMs: 1_000 });
-    await expect(take(source)).rejects.toMatchObject({ code: 'source_silent' });
+  test('has failed where its ffmpeg hangs', async () => {
+    const source = open({ file: await clips.make('hangs-once.mp4', ...testPicture(9, 10)) }, 2, { hungAfterMs: 1_000 });
+    const taken = take(source);
+    const failed = expect(taken).rejects.toMatchObject({ code: 'source_silent' });
+    await until(source, ({ frames: count }) => count > 0);
+    for (const { pid } of await ffmpegsWith('hangs-once.mp4')) process.kill(pid, 'SIGSTOP');
+    await failed;
     expect(source.status.state).toBe('failed');
+  });
+
+  test('that is a pipe waits for its writer', async () => {
+    const video = await clips.make('piped.mkv', ...testPicture(2, 10));
+    const file = join(clips.path, 'pipe.mkv');
+    await promisify(execFile)('mkfifo', [file]);
+    const source = open({ file, pace: 'fastest' }, 2, { hungAfterMs: 300 });
+    const taken = take(source);
+    await sleep(1_500);
+    expect(source.status.state).toBe('connecting');
+    await pipeline(createReadStream(video), createWriteStream(file));
+    expect(times(await taken)).toEqual([0, 500, 1_000, 1_500]);
   });
 
   test('that is played in real time does not hang while it waits for the time of its next picture', async () => {

@@ -454,6 +454,9 @@ describe('A question that is a time alone', () => {
     ['same for last night', 'what was shown 20 seconds ago?', 'what was shown last night?'],
     ['and at 1:42?', 'what was shown at 7:30 this morning?', 'what was shown at 1:42?'],
     ['and 5 minutes ago?', 'What is shown right now?', 'What is shown 5 minutes ago?'],
+    ['and at noon?', 'Is there a NOW HIRING sign?', 'Is there a NOW HIRING sign at noon?'],
+    ['and at 10 am?', 'was there a dog at 3 pm UTC?', 'was there a dog at 10 am?'],
+    ['and yesterday?', 'are there more people than yesterday?', 'and yesterday?'],
   ])('asks what was asked before: %s', (question, before, asked) => {
     expect(afterQuestion(question, before)).toBe(asked);
   });

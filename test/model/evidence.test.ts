@@ -91,7 +91,7 @@ describe('The evidence of several tokens', () => {
     const thinned = all.find((time) => time > (cache.times.at(0) ?? 0) && !cache.times.slice().includes(time)) ?? NaN;
     const place = cache.times.upTo(thinned) - 1;
     const standing = cache.times.at(place) ?? NaN;
-    const newest = cache.times.at(-1) ?? NaN;
+    const newest = cache.times.newest ?? NaN;
     const shares = all.map((time) => ({ [dropped]: 2, [standing]: 0.25, [thinned]: 0.5, [newest]: 0.25 })[time] ?? 0);
     const tally = new EvidenceTally(1);
     tally.add([looked(all, shares)]);

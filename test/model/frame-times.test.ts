@@ -12,13 +12,13 @@ function every(count: number, ms = HALF): FrameTimes {
 
 test('a day of frames is kept to the millisecond', () => {
   const times = every(172_800);
-  expect([times.length, times.at(0), times.at(100_000), times.at(-1)]).toEqual([
+  expect([times.length, times.at(0), times.at(100_000), times.newest]).toEqual([
     172_800,
     0,
     100_000 * HALF,
     172_799 * HALF,
   ]);
-  expect([times.at(172_800), times.endOf(172_800), times.at(-172_801)]).toEqual([undefined, 0, undefined]);
+  expect([times.at(172_800), times.endOf(172_800), times.at(-1)]).toEqual([undefined, 0, undefined]);
   expect(times.slice(4_094, 4_098)).toEqual([4_094, 4_095, 4_096, 4_097].map((frame) => frame * HALF));
   expect(times.slice(172_799, 172_900)).toEqual([172_799 * HALF]);
   expect([times.upTo(-1), times.upTo(HALF), times.upTo(1e9)]).toEqual([0, 2, 172_800]);

@@ -112,7 +112,7 @@ describe('The cache of a stream', () => {
     fill(cache, 0, 10);
     const [third = 0, fourth = 0] = cache.times.slice(3, 5);
     expect([third - 1, third, third + 1, fourth].map((time) => cache.times.firstFrom(time))).toEqual([2, 3, 3, 4]);
-    const last = cache.times.at(-1) ?? 0;
+    const last = cache.times.newest ?? 0;
     // What a camera that is away showed last does not stand for ever.
     expect([-1, last + 1, last + LONGEST_MS].map((time) => cache.times.firstFrom(time))).toEqual([0, 9, 10]);
   });
@@ -130,7 +130,7 @@ describe('The cache of a stream', () => {
   test('tells of a frame that stands for later ones as of one that began with the reading', () => {
     const cache = newCache(100);
     fill(cache, 0, 3);
-    const last = cache.times.at(-1) ?? 0;
+    const last = cache.times.newest ?? 0;
     cache.merge(last + 20_000);
     const sinceMs = last + 15_000;
     expect(cache.times.firstFrom(sinceMs)).toBe(2);
@@ -185,7 +185,7 @@ describe('The cache of a stream', () => {
       expect(cache.bytes <= 200 * FRAME_BYTES).toBe(true);
     }
     expect(cache.droppedFrames + cache.thinnedFrames + cache.frames).toBe(20_000);
-    expect(cache.times.at(-1)).toBe(19_999 * 500);
+    expect(cache.times.newest).toBe(19_999 * 500);
     expect(cache.times.slice().every((time, i) => i === 0 || time > (cache.times.at(i - 1) ?? 0))).toBe(true);
     const newest = cache.frames - 1;
     const rows = emptyRows({ heads: HEADS, headDim: HEAD_DIM }, TOKENS);
@@ -218,7 +218,7 @@ describe('The cache of a stream', () => {
     const cache = newCache(100);
     fill(cache, 0, 3);
     cache.merge(5_000);
-    const [first, away] = [cache.times.at(-1) ?? NaN, 60_000];
+    const [first, away] = [cache.times.newest ?? NaN, 60_000];
     cache.append(away, values(3), values(3, -1));
     expect([0, 1].map((frame) => cache.times.stoodOf(frame))).toEqual(
       [0, 1].map((frame) => (cache.times.at(frame + 1) ?? NaN) - (cache.times.at(frame) ?? NaN)),

@@ -132,7 +132,7 @@ describe('A snapshot', () => {
     for (const limitBytes of [1, cache.limitBytes / 2, cache.limitBytes * 4]) {
       const restored = KvCache.from({ ...shapeOf(config), limitBytes }, content);
       fill(restored, 900, 1100);
-      expect(restored.times.at(-1)).toBe(1099 * 500);
+      expect(restored.times.newest).toBe(1099 * 500);
       expect(restored.index.cells).toBeGreaterThan(0);
     }
     expect(digestOf(content)).toEqual(digestOf(cache.content()));

@@ -1,4 +1,5 @@
 /** A source that ffmpeg reads: plays it, connects again, and keeps its time. */
+import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { YocoError } from '../../errors.ts';
 import { STABLE_AFTER_MS, waitBefore } from '../backoff.ts';
@@ -42,6 +43,8 @@ export interface SourceOptions {
 const SILENT_AFTER_MS = 10_000;
 /** A file may lie on a disk, or a network, that takes long to answer. */
 const HUNG_AFTER_MS = 180_000;
+/** Within this time the file system says of what kind a file is, ms. */
+const STAT_MS = 2_000;
 /**
  * A source that was lost is back with a frame that comes so long after the first one, ms: some give one each time they
  * are tried, and hang.
@@ -322,10 +325,11 @@ export class FfmpegSource implements FrameSource {
     );
   }
 
-  /** Ends the ffmpeg of a file that hangs. Returns what ends the watch. */
+  /** Ends the ffmpeg of a file that hangs; who reads a pipe waits for its writer. Returns what ends the watch. */
   #watchFile(run: FfmpegRun): () => void {
     const { input, paced } = this.#plan;
-    if (input.kind !== 'file') return () => undefined;
+    const { path } = input;
+    if (path === undefined) return () => undefined;
     return watchForHang({
       pid: () => run.pid,
       given: () => (this.#held ? null : this.#lastArrivedMs),
@@ -333,10 +337,15 @@ export class FfmpegSource implements FrameSource {
       // In real time the next picture may be due at the end of the file.
       longerMs: () => (paced && this.#opened ? (this.#durationMs ?? Infinity) : 0),
       onHang: () => {
-        this.#silent = true;
-        void run.stop();
+        void this.#endHanging(run, path);
       },
     });
+  }
+
+  async #endHanging(run: FfmpegRun, path: string): Promise<void> {
+    if (!(await isRegular(path)) || this.#run !== run) return;
+    this.#silent = true;
+    void run.stop();
   }
 
   /** Why the connection is no longer there; null when the source came to its end. */
@@ -409,4 +418,13 @@ export class FfmpegSource implements FrameSource {
       ),
     );
   }
+}
+
+/** Whether a file is no pipe; of a file system that does not answer nothing else is known. */
+function isRegular(path: string): Promise<boolean> {
+  const answered = stat(path).then(
+    (stats) => stats.isFile(),
+    () => true,
+  );
+  return Promise.race([answered, sleep(STAT_MS, true, { ref: false })]);
 }
