@@ -53,6 +53,19 @@ test('Pushed JPEG and PNG become frames with the times of their arrival', async 
   expect(source.status).toMatchObject({ state: 'stopped', frames: 3 });
 });
 
+test('Large pictures are decoded two at a time, whatever streams they are pushed to', async () => {
+  const large = await sharp({ create: { width: 3_000, height: 2_000, channels: 3, background: 'red' } })
+    .jpeg({ progressive: true })
+    .toBuffer();
+  const sources = Array.from({ length: 6 }, () => pushSource());
+  let most = 0;
+  const look = setInterval(() => (most = Math.max(most, sharp.counters().process)), 1);
+  const pushed = await Promise.all(sources.map((source) => source.push(large)));
+  clearInterval(look);
+  expect(pushed).toEqual(Array.from({ length: 6 }, () => ({ accepted: true, timeMs: 0 })));
+  expect([1, 2]).toContain(most);
+});
+
 test('The wall time of an arrival is that before the picture was decoded', async () => {
   let now = 0;
   const startedAtMs = Date.now() - 100_000;

@@ -140,11 +140,15 @@ export class PushSource implements FrameSource {
 }
 
 /**
- * Whole pictures in memory at once, over all streams: with masks or a crop each takes three bytes a pixel, up to 150
- * MB.
+ * Whole pictures in memory at once, over all streams: each takes three bytes a pixel and more, up to some hundred MB.
+ * With masks or a crop all are decoded as wholes, and any large one may be written so that it must be: interlaced, or
+ * progressive.
  */
 const WHOLE_PICTURES = 2;
 const wholePictures = new Slots(WHOLE_PICTURES);
+/** Pixels of a large picture; cameras of four megapixels send none. */
+const LARGE_PICTURE = 5_000_000;
+const READING = { limitInputPixels: LARGEST_PICTURE, failOn: 'error' } as const;
 
 /** The picture upright, squashed to the square of the model, on black where it is transparent. */
 async function decode(image: Uint8Array, size: number, regions: Regions): Promise<Uint8Array> {
@@ -153,17 +157,20 @@ async function decode(image: Uint8Array, size: number, regions: Regions): Promis
   if (!begins(JPEG) && !begins(PNG)) throw undecodable('It is neither JPEG nor PNG.');
   const read = (): Promise<Uint8Array> => squeezedPixels(image, size, regions);
   try {
-    return await (regions.crop === undefined && regions.masks.length === 0 ? read() : wholePictures.run(read));
+    const isWhole = regions.crop !== undefined || regions.masks.length > 0 || (await isLarge(image));
+    return await (isWhole ? wholePictures.run(read) : read());
   } catch (cause) {
     throw undecodable(await whyRefused(image), cause);
   }
 }
 
+async function isLarge(image: Uint8Array): Promise<boolean> {
+  const { width, height } = await sharp(image, READING).metadata();
+  return width * height > LARGE_PICTURE;
+}
+
 async function squeezedPixels(image: Uint8Array, size: number, regions: Regions): Promise<Uint8Array> {
-  const upright = sharp(image, { limitInputPixels: LARGEST_PICTURE, failOn: 'error' })
-    .rotate()
-    .flatten({ background: '#000' })
-    .toColourspace('srgb');
+  const upright = sharp(image, READING).rotate().flatten({ background: '#000' }).toColourspace('srgb');
   return squeezed(await watched(upright, regions), size)
     .raw()
     .toBuffer();
