@@ -16,7 +16,8 @@ export const MAX_SNAPSHOTS = 1_000;
  * on from.
  */
 const KEPT = { current: '.keep.snap', bad: '.keep.bad', before: '.keep.before.snap' } as const;
-const IS_KEPT = /\.keep\.(?:snap|bad|before\.snap)$/;
+/** Also on file systems that do not tell capitals apart. */
+const IS_KEPT = /\.keep\.(?:snap|bad|before\.snap)$/i;
 
 /** What became of a kept stream's file whose place another took. */
 export interface TakenPlace {

@@ -51,7 +51,7 @@ describe('A folder of snapshots', () => {
     const snapshots = new SnapshotFolder(folder);
     await expect(snapshots.forNew('door')).rejects.toMatchObject({ code: 'snapshot_failed' });
     expect((await snapshots.forKept('door')).file).toBe('door.keep.snap');
-    for (const name of ['door.keep.snap', 'yard.keep.before.snap', 'yard.keep.bad']) {
+    for (const name of ['door.keep.snap', 'yard.keep.before.snap', 'yard.keep.bad', 'door.keep.SNAP']) {
       await expect(snapshots.forNew('door', name)).rejects.toMatchObject({ code: 'invalid_request', param: 'file' });
     }
   });
