@@ -109,7 +109,7 @@ const RULES: readonly Rule[] = [
     ),
     as: onTheClock,
   },
-  // "Nine thirty this morning", "nine am", "between nine and ten yesterday".
+  // "Nine thirty this morning", "nine am", "between nine and ten this morning".
   {
     word: /\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b/i,
     said: new RegExp(
