@@ -1,6 +1,7 @@
 """Vision features of every view, once: `[views, 10, 1280]` in float16, through ONNX Runtime.
 
-Views that `views.json` already lists are kept: after views were added to the plan, only those are made.
+Views that `views.json` already lists are kept: after views were added to the plan, only those are made. A run that is cut off
+goes on where it last wrote what it had (every SAVED views).
 
 python features.py --data DIR --work DIR
 """
@@ -21,7 +22,9 @@ from labels import Sample
 from signs import read_all
 from views import Views, plan_views
 
-BATCH = 8
+BATCH, SAVED = 8, 512
+# What a run has so far: values, the pictures they are of, and a line of views.json for each view.
+NEW_VALUES, NEW_PICTURES, NEW_VIEWS = "features.new.npy", "pictures.new.json", "views.new.jsonl"
 _state: dict = {}
 
 
@@ -76,10 +79,36 @@ def pictures(samples: list[Sample]) -> list[str]:
 
 def kept(work: Path, plan: list[tuple[int, int]], samples: list[Sample]) -> list:
     """The views of an earlier run, if they are the plan's beginning, and of the same pictures."""
-    if not all((work / name).exists() for name in ("views.json", "pictures.json")):
+    if not all((work / name).exists() for name in ("views.json", "pictures.json", "features.npy")):
         return []
     views, before, now = json.loads((work / "views.json").read_text()), json.loads((work / "pictures.json").read_text()), pictures(samples)
     return views if [(i, n) for i, n, _ in views] == plan[: len(views)] and before == now[: len(before)] else []
+
+
+def cut_off(work: Path, plan: list[tuple[int, int]], samples: list[Sample]) -> list:
+    """The views of a run that was cut off, if it made this plan's, of the same pictures."""
+    if not all((work / name).exists() for name in (NEW_VALUES, NEW_PICTURES, NEW_VIEWS)) or json.loads((work / NEW_PICTURES).read_text()) != pictures(samples):
+        return []
+    whole, _, _ = (work / NEW_VIEWS).read_text().rpartition("\n")
+    views = [json.loads(line) for line in whole.splitlines()]
+    fits = len(np.load(work / NEW_VALUES, mmap_mode="r")) == len(plan) and [(i, n) for i, n, _ in views] == plan[: len(views)]
+    return views if fits else []
+
+
+def lines_of(views: list) -> str:
+    return "".join(json.dumps(row) + "\n" for row in views)
+
+
+def begin(work: Path, plan: list[tuple[int, int]], samples: list[Sample], views: list) -> np.memmap:
+    """The file of a new run's values, of which those of `views` are there already."""
+    if not views:
+        forget(work)
+    features = np.lib.format.open_memmap(work / NEW_VALUES, "w+", np.float16, (len(plan), VECTORS, FEATURES))
+    if views:
+        features[: len(views)] = np.load(work / "features.npy", mmap_mode="r")[: len(views)]
+    (work / NEW_VIEWS).write_text(lines_of(views))
+    (work / NEW_PICTURES).write_text(json.dumps(pictures(samples)))
+    return features
 
 
 def forget(work: Path) -> None:
@@ -99,20 +128,28 @@ def main() -> None:
     samples = read_all(args.data)
     plan = plan_views(samples)
     views = kept(work, plan, samples)
-    if len(views) == len(plan) and (work / "features.npy").exists():
+    if len(views) == len(plan):
         return
-    if not views:
-        forget(work)
-    features = np.lib.format.open_memmap(work / "features.new.npy", "w+", np.float16, (len(plan), VECTORS, FEATURES))
-    if views:
-        features[: len(views)] = np.load(work / "features.npy", mmap_mode="r")[: len(views)]
+    begun = cut_off(work, plan, samples)
+    if len(begun) > len(views):
+        views, features = begun, np.lib.format.open_memmap(work / NEW_VALUES, "r+")
+        (work / NEW_VIEWS).write_text(lines_of(views))  # without a line that was being written
+    else:
+        features = begin(work, plan, samples, views)
+    saved = len(views)
     for values, rows in seen_by(EfficientNetLite0.pretrained(), work / "backbone.onnx", args.data, args.seed, plan[len(views) :]):
         features[len(views) : len(views) + len(rows)] = values
         views += rows
+        if len(views) - saved >= SAVED:
+            features.flush()  # before the lines that say that they are there
+            with open(work / NEW_VIEWS, "a") as lines:
+                lines.write(lines_of(views[saved:]))
+            saved = len(views)
     features.flush()
-    (work / "features.new.npy").rename(work / "features.npy")
+    (work / NEW_VALUES).rename(work / "features.npy")
     (work / "views.json").write_text(json.dumps(views))
-    (work / "pictures.json").write_text(json.dumps(pictures(samples)))
+    (work / NEW_PICTURES).rename(work / "pictures.json")
+    (work / NEW_VIEWS).unlink()
 
 
 if __name__ == "__main__":

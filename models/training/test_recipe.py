@@ -7,11 +7,13 @@ import tempfile
 import unittest
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
 from PIL import Image
 
+import features
 from backbone import VECTORS
 from from_bundle import must_be_of_data
 from marks import MARKS
@@ -53,6 +55,62 @@ def make_data(data: Path, work: Path) -> None:
         np.save(work / f"{key}.npy", array if key == "top" else array.astype(np.float16))
     for name, value in {"views": views, "sentences": {}, "colours": {}}.items():
         (work / f"{name}.json").write_text(json.dumps(value))
+
+
+class Features(unittest.TestCase):
+    """The eyes are made up: what they see of a view is its number."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.data, self.work = Path(folder.name, "data"), Path(folder.name, "work")
+        make_data(self.data, Path(folder.name, "tokens"))
+        self.made: list[int] = []
+
+    def run_until(self, views: int) -> None:
+        """As many views at most are made; the run is then cut off."""
+
+        def seen_by(_eyes, _graph, _data, _seed, plan):
+            self.made.append(len(plan))
+            for at in range(0, len(plan), features.BATCH):
+                if at >= views:
+                    raise KeyboardInterrupt
+                some = plan[at : at + features.BATCH]
+                yield np.array([[[i * 100 + n]] for i, n in some], np.float16), [[i, n, []] for i, n in some]
+
+        arguments = ["features.py", "--data", str(self.data), "--work", str(self.work)]
+        with mock.patch("features.seen_by", seen_by), mock.patch("features.EfficientNetLite0"), mock.patch("sys.argv", arguments), mock.patch("features.SAVED", 16):
+            features.main()
+
+    def cut_off_at(self, views: int) -> None:
+        with self.assertRaises(KeyboardInterrupt):
+            self.run_until(views)
+
+    def values(self) -> np.ndarray:
+        return np.load(self.work / "features.npy")[:, 0, 0]
+
+    def test_a_run_that_is_cut_off_goes_on(self) -> None:
+        self.run_until(10**6)
+        whole, views = self.values(), (self.work / "views.json").read_text()
+        for path in self.work.iterdir():
+            path.unlink()
+        self.made.clear()
+        self.cut_off_at(40)
+        with open(self.work / "views.new.jsonl", "a") as lines:
+            lines.write("[1, 2")  # a line that was being written
+        self.cut_off_at(24)
+        self.run_until(10**6)
+        self.assertEqual(self.made, [len(whole), len(whole) - 32, len(whole) - 48])
+        np.testing.assert_array_equal(self.values(), whole)
+        self.assertEqual((self.work / "views.json").read_text(), views)
+        self.run_until(10**6)
+        self.assertEqual(len(self.made), 3)
+
+    def test_of_other_pictures_it_begins_anew(self) -> None:
+        self.cut_off_at(40)
+        Image.new("RGB", (9, 9)).save(self.data / "grocery" / "0-0.png", compress_level=0)
+        self.run_until(10**6)
+        self.assertEqual(self.made[0], self.made[1])
 
 
 class Training(unittest.TestCase):
