@@ -5,9 +5,8 @@
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import type { KvCache } from '../src/model/kv-cache.ts';
 import { loadModel } from '../src/model/model.ts';
-import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
-import { argmax } from '../src/model/sampling.ts';
 import { answerOnce } from './answer-once.ts';
+import { firstToken } from './greedy-answer.ts';
 import { median, repeat } from './machine.ts';
 import { fillCache } from './noise.ts';
 
@@ -22,16 +21,14 @@ const QUESTION = 'What was shown first?';
 
 async function firstTokens({ lengths, seconds }: FirstTokenTask): Promise<number[]> {
   const model = await loadModel(DEFAULT_BUNDLE);
-  const { config, embeddings, reader, selfDecoder, tokenizer } = model;
+  const { config } = model;
   const bytesAToken = 2 * config.kvHeads * config.headDim * Float32Array.BYTES_PER_ELEMENT;
   const room = (lengths.at(-1) ?? 0) * bytesAToken;
   const [shortest, growing] = [model.newCache(room), model.newCache(room)];
   fillCache(shortest, lengths[0] ?? 0);
-  const question = segmentTokens(tokenizer, config, [], QUESTION, 0);
   const first = async (cache: KvCache): Promise<number> => {
     const begin = performance.now();
-    const segment = await QuestionSegment.open(selfDecoder, embeddings, config, question);
-    argmax((await reader.read([{ cache, frames: cache.frames }], segment.own)).logits);
+    await firstToken(model, cache, QUESTION);
     return performance.now() - begin;
   };
   const ratios: number[] = [];

@@ -1,14 +1,26 @@
-/** An answer without the engine around it. */
+/** Questions and answers without the engine around them. */
 import type { KvCache } from '../src/model/kv-cache.ts';
 import type { Model } from '../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
 import { argmax } from '../src/model/sampling.ts';
 
+/** A question at the last moment of the cache. */
+export function openQuestion(model: Model, cache: KvCache, question: string): Promise<QuestionSegment> {
+  const { config, embeddings, selfDecoder, tokenizer } = model;
+  const asked = segmentTokens(tokenizer, config, [], question, cache.times.newest ?? 0);
+  return QuestionSegment.open(selfDecoder, embeddings, config, asked);
+}
+
+/** The first token of its answer. */
+export async function firstToken(model: Model, cache: KvCache, question: string): Promise<number> {
+  const segment = await openQuestion(model, cache, question);
+  return argmax((await model.reader.read([{ cache, frames: cache.frames }], segment.own)).logits);
+}
+
 /** The greedy answer's tokens, to a question at the last moment of the cache, the end included. */
 export async function greedyAnswer(model: Model, cache: KvCache, question: string): Promise<number[]> {
-  const { config, embeddings, reader, selfDecoder, tokenizer } = model;
-  const asked = segmentTokens(tokenizer, config, [], question, cache.times.newest ?? 0);
-  const segment = await QuestionSegment.open(selfDecoder, embeddings, config, asked);
+  const { config, embeddings, reader, selfDecoder } = model;
+  const segment = await openQuestion(model, cache, question);
   const tokens: number[] = [];
   while (tokens.length < config.maxAnswerTokens) {
     const reading = await reader.read([{ cache, frames: cache.frames }], segment.own);

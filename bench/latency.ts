@@ -7,9 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { loadModel } from '../src/model/model.ts';
 import { FrameWatch, totals } from './frame-watch.ts';
+import { firstToken } from './greedy-answer.ts';
 import { quantiles, round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
-import { ASKED, encode, firstToken, timed } from './reread.ts';
+import { ASKED, encode, timed } from './reread.ts';
 import { startLive, startStreams } from './service.ts';
 
 const STREAMS = 4;

@@ -13,9 +13,9 @@ import type { KvCache } from '../src/model/kv-cache.ts';
 import { FULL_READ_TOKENS } from '../src/model/kv-reader.ts';
 import type { ReaderInput, Reading } from '../src/model/reader.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
-import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
 import { argmax } from '../src/model/sampling.ts';
 import { footageTokens } from './footage.ts';
+import { openQuestion } from './greedy-answer.ts';
 import { type Photograph, PHOTOGRAPHS_NOTE, readPhotographs, sceneTokens, type SceneTokens, show } from './haystack.ts';
 import { round } from './machine.ts';
 import { heatmap } from './needle-picture.ts';
@@ -135,10 +135,7 @@ async function atLength(
 }
 
 export async function question(model: Model, cache: KvCache, name: string): Promise<ReaderInput> {
-  const { config, embeddings, selfDecoder, tokenizer } = model;
-  const now = cache.times.newest ?? 0;
-  const asked = segmentTokens(tokenizer, config, [], `have you seen ${withArticle(name)}?`, now);
-  return (await QuestionSegment.open(selfDecoder, embeddings, config, asked)).own;
+  return (await openQuestion(model, cache, `have you seen ${withArticle(name)}?`)).own;
 }
 
 async function readEverything(model: Model, cache: KvCache, inputs: readonly ReaderInput[]): Promise<Reading[]> {

@@ -7,9 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import type { KvCache } from '../src/model/kv-cache.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
-import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
-import { argmax } from '../src/model/sampling.ts';
 import { synthetic } from './askers.ts';
+import { firstToken } from './greedy-answer.ts';
 import { quantiles, round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
 import { clipPictures, FPS, startLive, startStreams } from './service.ts';
@@ -86,12 +85,4 @@ export async function encode(model: Model, pictures: readonly Uint8Array[]): Pro
     if (step !== undefined) cache.append(timeMs, step.k, step.v);
   }
   return cache;
-}
-
-export async function firstToken(model: Model, cache: KvCache, question: string): Promise<number> {
-  const { config, embeddings, reader, selfDecoder, tokenizer } = model;
-  const tokens = segmentTokens(tokenizer, config, [], question, cache.times.newest ?? 0);
-  const segment = await QuestionSegment.open(selfDecoder, embeddings, config, tokens);
-  const answer = await reader.read([{ cache, frames: cache.frames }], segment.own);
-  return argmax(answer.logits);
 }

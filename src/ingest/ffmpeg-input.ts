@@ -37,13 +37,14 @@ const HTTP_CONTAINERS = `${CONTAINERS},hls,mpjpeg,webvtt`;
 /** How to open a source with ffmpeg. Throws `definition_invalid` when its credentials are not in the environment. */
 export function ffmpegInput(source: Exclude<SourceDefinition, { push: true }>): FfmpegInput {
   if ('file' in source) {
+    const path = resolve(source.file);
     // With `file:` in front, no name can be taken for an option or another protocol.
     return {
       kind: 'file',
-      address: `file:${resolve(source.file)}`,
-      path: resolve(source.file),
+      address: `file:${path}`,
+      path,
       // Where on the machine it lies is nobody's business.
-      secrets: [dirname(resolve(source.file)) + sep],
+      secrets: [dirname(path) + sep],
       optionsFor: () => [
         ...['-protocol_whitelist', 'file', '-format_whitelist', CONTAINERS],
         ...(source.pace === 'realtime' ? ['-re'] : []),

@@ -94,30 +94,26 @@ export function commonTimes(
  * nothing that "which camera showed a dog yesterday?" asks about. All of them where none does, or one alone and the
  * question is which: then it says why it has no answer.
  */
-export function reachedBy<S extends { status(): StreamStatus }>(
+export function reachedBy(
   question: string,
   asOfWallMs: number | undefined,
-  streams: readonly S[],
+  clocks: readonly StreamStatus[],
   { nowMs, timeZone }: Now,
-): readonly S[] {
-  const clocks = streams.map((stream) => stream.status());
-  if (clocks.length < 2 || clocks.some(({ lastMs }) => lastMs === null)) return streams;
+): readonly StreamStatus[] {
+  if (clocks.length < 2 || clocks.some(({ lastMs }) => lastMs === null)) return clocks;
   const momentMs = asOfWallMs ?? newestWallMs(clocks);
   const asking = askingOfAll(momentMs, asOfWallMs, clocks, { nowMs, timeZone });
   const span = spanOfInstants(question, asking);
   const moment = span === null && lookBack(question) === null ? momentOf(question, asking) : null;
   const untilMs = span?.untilMs ?? moment?.ms ?? null;
-  const reached = streams.filter((_, i) => {
-    const clock = clocks[i];
-    return untilMs === null || (clock !== undefined && reachesBackTo(untilMs, clock));
-  });
+  const reached = clocks.filter((clock) => untilMs === null || reachesBackTo(untilMs, clock));
   // Of one alone "which camera" is no question: the error then says which had not begun.
   const isEnough = reached.length > 1 || (reached.length === 1 && !WHICH_STREAM.test(question));
-  return isEnough ? reached : streams;
+  return isEnough ? reached : clocks;
 }
 
 /** On a clock that begins in 1970, on which times of a stream are wall times. */
-function askingOfAll(
+export function askingOfAll(
   momentMs: number,
   asOfWallMs: number | undefined,
   clocks: readonly StreamStatus[],
@@ -158,7 +154,7 @@ export function withoutTime(start: string, end: string): string | null {
 }
 
 /** From which wall time to which the streams together keep something, ms since 1970. */
-function kept(clocks: readonly StreamStatus[]): readonly [fromMs: number, toMs: number] {
+export function kept(clocks: readonly StreamStatus[]): readonly [fromMs: number, toMs: number] {
   const first = clocks.map(({ startedAtMs, firstMs }) => startedAtMs + (firstMs ?? 0));
   return [Math.min(...first), newestWallMs(clocks)];
 }

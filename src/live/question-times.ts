@@ -20,7 +20,7 @@ import { plainTimes } from '../model/plain-times.ts';
 import { atClock } from '../model/relative-time.ts';
 import { clockText } from '../clock-text.ts';
 import { dateAndTimeAt, ownTimeZone } from '../time-zone.ts';
-import { aboutThen, commonTimes, type Now, reachedBy, withoutTime } from './common-times.ts';
+import { aboutThen, askingOfAll, commonTimes, kept, type Now, reachedBy, withoutTime } from './common-times.ts';
 import { momentsAt } from './moments.ts';
 import type { AskOptions, QuestionTimes, StreamStatus } from './types.ts';
 
@@ -60,11 +60,12 @@ export function askedParts<S extends { status(): StreamStatus }>(
   among: readonly S[],
   now: Now,
 ): AskedParts<S> {
-  const statuses = among.map((stream) => stream.status());
-  const plain = plainQuestion(said, wanted, statuses, now);
+  const asked = among.map((stream) => ({ stream, status: stream.status() }));
+  const all = asked.map(({ status }) => status);
+  const plain = plainQuestion(said, wanted, all, now);
   const whole = before === undefined ? plain : afterQuestion(plain, plainTimes(before));
-  const streams = anyOf ? reachedBy(whole, wanted.asOfWallMs, among, now) : among;
-  const clocks = streams.map((stream) => stream.status());
+  const clocks = anyOf ? reachedBy(whole, wanted.asOfWallMs, all, now) : all;
+  const streams = asked.filter(({ status }) => clocks.includes(status)).map(({ stream }) => stream);
   return { streams, whole, ...questionTimes(whole, wanted, clocks, now) };
 }
 
@@ -96,8 +97,9 @@ function beginsOf({ sinceMs, sinceWallMs }: Wanted, clocks: readonly StreamStatu
  */
 export function withoutDate(question: string, clocks: readonly StreamStatus[]): YocoError | null {
   const undated = clocks.find(({ wallTimes }) => wallTimes === 'unknown');
+  if (undated === undefined) return null;
   // "After 15:35 UTC" names a time of day by its zone alone.
-  if (undated === undefined || !namesTimeOfDay(withoutZones(question, namedZones(question)))) return null;
+  if (!namesTimeOfDay(plainTimes(withoutZones(question, namedZones(question))))) return null;
   const which = clocks.length === 1 ? 'the recording' : `the recording "${undated.name}"`;
   const detail =
     `The question names a time of day, and when ${which} was made is not known: give source.recorded_at in the definition of a file ` +
@@ -113,22 +115,18 @@ function plainQuestion(
   question: string,
   { asOfMs, asOfWallMs }: Wanted,
   clocks: readonly StreamStatus[],
-  { nowMs, timeZone }: Now,
+  now: Now,
 ): string {
+  const { timeZone } = now;
   // Of "9 am UTC: ..." the zone goes first, and that of "half past nine EST" is seen only behind its digits.
   const plain = inServiceZone(plainTimes(inServiceZone(question, timeZone)), timeZone);
-  const kept = clocks.flatMap(({ firstMs, lastMs, startedAtMs, wallTimes }) =>
-    firstMs === null || lastMs === null || wallTimes === 'unknown'
-      ? []
-      : [{ fromMs: startedAtMs + firstMs, toMs: startedAtMs + lastMs, startedAtMs, wallTimes }],
-  );
-  const [one] = kept;
+  const known = clocks.filter(({ lastMs, wallTimes }) => lastMs !== null && wallTimes !== 'unknown');
+  const [one] = known;
   if (one === undefined) return plain;
-  const toMs = Math.max(...kept.map((part) => part.toMs));
-  const momentMs = asOfWallMs ?? (asOfMs === undefined ? toMs : one.startedAtMs + asOfMs);
-  const isPast = momentMs !== toMs || kept.every(({ wallTimes }) => wallTimes === 'recorded');
-  const fromMs = Math.min(...kept.map((part) => part.fromMs));
-  const halves = inHalves(plain, { fromMs, nowMs: isPast ? momentMs : Math.max(nowMs, toMs), timeZone });
+  const [fromMs, toMs] = kept(known);
+  const asOf = asOfWallMs ?? (asOfMs === undefined ? undefined : one.startedAtMs + asOfMs);
+  const asking = askingOfAll(asOf ?? toMs, asOf, known, now);
+  const halves = inHalves(plain, { fromMs, nowMs: asking.nowMs, timeZone });
   if (halves.unsure === null) return halves.question;
   const detail = `"${halves.unsure}" may be ${halves.unsure} am or ${halves.unsure} pm: say which.`;
   throw new YocoError('invalid_request', { param: 'question', detail });

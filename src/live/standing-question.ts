@@ -6,7 +6,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { YocoError } from '../errors.ts';
 import type { SourceStatus } from '../ingest/frame.ts';
-import { plainTimes } from '../model/plain-times.ts';
 import { MIN_CONFIDENCE, STANDING_EVERY_MS, STANDING_HOLDS } from '../question-limits.ts';
 import { isOver } from './no-frame.ts';
 import { withoutDate } from './question-times.ts';
@@ -179,7 +178,7 @@ export class StandingQuestion {
       return over && !mayGrow && this.#candidate === null ? this.#allOver(conversation) : 'still';
     }
     // Unlike a time that is still to come, this is never answered.
-    const undated = mayGrow ? null : withoutDate(plainTimes(question), statuses);
+    const undated = mayGrow ? null : withoutDate(question, statuses);
     if (undated !== null) {
       this.#end(undated);
       return 'over';

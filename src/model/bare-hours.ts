@@ -2,7 +2,7 @@
  * Hours of which a question does not say in which half of the day they are: "yesterday around 5", "at 9 o'clock". They
  * are those that there were; where both were, nobody but the asker knows which.
  */
-import { MERIDIEM } from './said-time.ts';
+import { MERIDIEM, O_CLOCK } from './said-time.ts';
 import { DAY, PARTED_DAY } from './said-day.ts';
 import { timeOfDay } from './time-of-day.ts';
 
@@ -14,7 +14,6 @@ export interface Times {
   readonly timeZone?: string | undefined;
 }
 
-const O_CLOCK = " o['’]?clock\\b";
 const BARE = `(?:\\d{1,2}(?:${O_CLOCK})?|\\d{1,2}:[0-5]\\d${O_CLOCK})(?![:\\d]|${MERIDIEM})`;
 const AT = '(?:at|around|about|at around|at about|after|before|since|until|till)';
 const FROM_TO = `(?:between|from) (?:${BARE}) (?:and|to|until|till)`;

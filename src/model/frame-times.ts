@@ -128,8 +128,8 @@ export class FrameTimes {
 
   /** Without the frames before place `first`. */
   from(first: number): FrameTimes {
-    const { times, ends } = this.content();
-    return FrameTimes.of(times.subarray(first), ends.subarray(first));
+    const cut = (all: Float64Array): Float64Array => all.subarray(first, this.#length);
+    return FrameTimes.of(cut(this.#times), cut(this.#ends));
   }
 
   #reserve(frames: number): void {

@@ -3,8 +3,8 @@
  * the words that `said-time.ts`, `said-day.ts` and `time-of-day.ts` know. What is surely no such time stays as it is.
  */
 import { clockText } from '../clock-text.ts';
-import { DATE, DAY } from './said-day.ts';
-import { countOf, LENGTH, lengthMs, UNCUT } from './said-time.ts';
+import { DATE, DAY, MONTHS, PART, WEEKDAYS } from './said-day.ts';
+import { AM_PM, countOf, LENGTH, lengthMs, MERIDIEM, O_CLOCK, UNCUT } from './said-time.ts';
 
 /** A group that matches nothing is undefined. */
 type Rewrite = (said: string, ...groups: (string | undefined)[]) => string;
@@ -20,42 +20,24 @@ interface Rule {
 
 const HOUR_WORD = '(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)';
 const HOUR = `(?:\\d{1,2}|${HOUR_WORD})`;
-const MINUTE_WORDS: Readonly<Record<string, number>> = {
-  ...{ quarter: 15, 'a quarter': 15, half: 30, fifteen: 15, thirty: 30, forty: 40, 'forty-five': 45, 'forty five': 45 },
-  ...{ five: 5, ten: 10, twenty: 20, 'twenty-five': 25, 'twenty five': 25, fifty: 50 },
-};
 const SOME_MINUTES = '(?:\\d{1,2}|twenty[- ]five|five|ten|twenty)';
 const MINUTES_AFTER = '(?:fifteen|thirty|forty[- ]five|forty|twenty|fifty)';
-const HALF_OF_DAY = '(?: ?[ap](?:m\\b|\\.m\\.))';
-const IN_THE = ' in the (?:morning|afternoon|evening)\\b';
 /** What stands before a time of day. */
 const AT = 'at|around|about|after|before|since|until|till|by';
 /** ... or a range of two. */
 const AT_OR_TO = `(?:${AT}|past|from|between|and|to)`;
-const SAID_OF_A_HALF = `${HALF_OF_DAY}|${IN_THE}| o['’]?clock\\b| ${DAY}\\b`;
-const TIMED = `\\d{1,2}(?::[0-5]\\d){0,2}${HALF_OF_DAY}`;
+const SAID_OF_A_HALF = `${MERIDIEM}|${O_CLOCK}| ${DAY}\\b`;
+const TIMED = `\\d{1,2}(?::[0-5]\\d){0,2}${AM_PM}`;
 const A_TIME = `(?:${TIMED}|noon\\b|midnight\\b(?! blue)|\\d{1,2}(?::[0-5]\\d)? ?(?:o['’]?clock|${DAY})\\b)`;
 const DASH = ' ?[-–—] ?';
 const LONG_UNIT = '(?:sec(?:ond)?s?|min(?:ute)?s?|hours?)';
-const PART = '(?:morning|afternoon|evening|night)';
 const AT_OR_PART = `(?:${PART}|at|around|after|before|between)\\b`;
 const ENDS = '(?=\\W*$|[,;:] )';
 
-const WEEKDAYS: Readonly<Record<string, string>> = {
-  ...{
-    mon: 'Monday',
-    tue: 'Tuesday',
-    wed: 'Wednesday',
-    thu: 'Thursday',
-    fri: 'Friday',
-    sat: 'Saturday',
-    sun: 'Sunday',
-  },
-};
 const SHORT_WEEKDAY = '(?:mon|tues?|thu(?:rs?)?|fri)';
 
 /** "Nine" behind "half past". */
-const AN_HOUR = `(${HOUR})(?! ?[:\\d]| ${LONG_UNIT}\\b)(?: o['’]?clock\\b)?`;
+const AN_HOUR = `(${HOUR})(?! ?[:\\d]| ${LONG_UNIT}\\b)(?:${O_CLOCK})?`;
 
 /** How these words are mistyped most often. */
 const MISTYPED: Readonly<Record<string, string>> = {
@@ -73,7 +55,11 @@ const ASKS_WHAT_IT_SAYS =
 
 const twelve = (hour: number): number => hour % 12 || 12;
 const two = (minutes: number): string => String(minutes).padStart(2, '0');
-const minutesOf = (text: string): number => MINUTE_WORDS[text.toLowerCase()] ?? Number(text);
+/** Of "half" and "a quarter", too. */
+function minutesOf(text: string): number {
+  const count = countOf(text);
+  return count < 1 ? count * 60 : count;
+}
 
 function onTheClock(_: string, past = '', hour = ''): string {
   const minutes = minutesOf(past.replace(/(?: minutes?)? (?:past|to)$/i, ''));
@@ -82,7 +68,11 @@ function onTheClock(_: string, past = '', hour = ''): string {
     : `${countOf(hour)}:${two(minutes)} o'clock`;
 }
 
-const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'june', 'july', 'aug', 'sep', 'oct', 'nov', 'dec'];
+/** `Friday` of "fri". */
+function weekdayOf(said: string): string {
+  const day = WEEKDAYS.find((name) => name.startsWith(said.slice(0, 3).toLowerCase())) ?? said;
+  return `${day.charAt(0).toUpperCase()}${day.slice(1)}`;
+}
 
 function monthAndDay(said: string, a = '', b = ''): string {
   const [month, day] = Number(a) > MONTHS.length ? [b, a] : [a, b];
@@ -113,7 +103,7 @@ const RULES: readonly Rule[] = [
   {
     word: /\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b/i,
     said: new RegExp(
-      `(?<=\\b${AT_OR_TO} )(${HOUR_WORD})(?: (${MINUTES_AFTER}))?(?=${HALF_OF_DAY}| o['’]?clock\\b|${IN_THE}| (?:this ${PART}|tonight|last night)\\b)`,
+      `(?<=\\b${AT_OR_TO} )(${HOUR_WORD})(?: (${MINUTES_AFTER}))?(?=${MERIDIEM}|${O_CLOCK}| (?:this ${PART}|tonight|last night)\\b)`,
       'gi',
     ),
     as: (_, hour = '', minutes) => `${countOf(hour)}${minutes === undefined ? '' : `:${two(minutesOf(minutes))}`}`,
@@ -121,7 +111,7 @@ const RULES: readonly Rule[] = [
   {
     word: /\b(?:between|from)\b/i,
     said: new RegExp(
-      `(?<=\\b(?:between|from) )(${HOUR_WORD})(?= (?:and|to|until|till) ${HOUR}(?:${HALF_OF_DAY}|${IN_THE}| (?:this ${PART}|tonight|last night)\\b))`,
+      `(?<=\\b(?:between|from) )(${HOUR_WORD})(?= (?:and|to|until|till) ${HOUR}(?:${MERIDIEM}| (?:this ${PART}|tonight|last night)\\b))`,
       'gi',
     ),
     as: (_, hour = '') => String(countOf(hour)),
@@ -129,10 +119,7 @@ const RULES: readonly Rule[] = [
   // "Half past nine am": it is said which half of the day that is.
   {
     word: /clock/i,
-    said: new RegExp(
-      `(:[0-5]\\d) o['’]?clock(?=${HALF_OF_DAY}|${IN_THE}| (?:this ${PART}|tonight|last night)\\b)`,
-      'gi',
-    ),
+    said: new RegExp(`(:[0-5]\\d) o['’]?clock(?=${MERIDIEM}| (?:this ${PART}|tonight|last night)\\b)`, 'gi'),
     as: '$1',
   },
   // "21:00 hrs", "1730 hours".
@@ -148,7 +135,7 @@ const RULES: readonly Rule[] = [
   // "9ish", "5 pm or so", "roughly at 5 pm", "at exactly 5 pm".
   {
     word: /ish\b/i,
-    said: new RegExp(`\\b(?:at |around |about )*(\\d{1,2}(?::[0-5]\\d)?)(${HALF_OF_DAY}?)[- ]?ish\\b`, 'gi'),
+    said: new RegExp(`\\b(?:at |around |about )*(\\d{1,2}(?::[0-5]\\d)?)(${AM_PM}?)[- ]?ish\\b`, 'gi'),
     as: 'around $1$2',
   },
   {
@@ -181,7 +168,7 @@ const RULES: readonly Rule[] = [
   {
     word: /\d ?(?:[ap]\.?m\.?)? ?[-–—]/i,
     said: new RegExp(
-      `\\b(?:(?:at|in|between|from|around) )?(?<![\\d.,:/-])(\\d{1,2}(?::[0-5]\\d)?${HALF_OF_DAY}?)${DASH}(\\d{1,2}(?::[0-5]\\d)?${HALF_OF_DAY})`,
+      `\\b(?:(?:at|in|between|from|around) )?(?<![\\d.,:/-])(\\d{1,2}(?::[0-5]\\d)?${AM_PM}?)${DASH}(\\d{1,2}(?::[0-5]\\d)?${AM_PM})`,
       'gi',
     ),
     as: 'between $1 and $2',
@@ -300,7 +287,7 @@ const RULES: readonly Rule[] = [
       `(?<=\\b(?:on|last) )(?:${SHORT_WEEKDAY}|weds?|(?<!last )sat|sun|sat(?= ${PART}))\\b\\.?(?=\\W*$|,| ${AT_OR_PART})|\\b${SHORT_WEEKDAY}\\b\\.?(?= ${AT_OR_PART})`,
       'gi',
     ),
-    as: (said) => WEEKDAYS[said.slice(0, 3).toLowerCase()] ?? said,
+    as: (said) => weekdayOf(said),
   },
 ];
 

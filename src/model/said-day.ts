@@ -33,12 +33,12 @@ const HOURS_OF: Readonly<Record<string, Hours>> = {
   evening: [EVENING_HOUR, DAY_HOURS],
   night: NIGHT,
 };
-const PART = `(?:${Object.keys(HOURS_OF).join('|')})`;
+export const PART = `(?:${Object.keys(HOURS_OF).join('|')})`;
 const OF_IT = `(?: (?:in the )?${PART}| at night)?`;
-const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
+export const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
 const WEEKDAY = `(?:${WEEKDAYS.join('|')})`;
 const COUNTED = `${COUNT}days? ago`;
-const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+export const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const MONTH =
   '(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)';
 const NTH = '\\d{1,2}(?:st|nd|rd|th)';

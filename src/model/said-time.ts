@@ -58,8 +58,12 @@ export const LENGTH = `${PART}\\b${AND_PART}(?:,? (?:and )?${PART}\\b)?`;
 export const ONE = `${UNIT}\\b${AND_PART}`;
 /** The first of "between 10 and 5 minutes ago", which has the second's unit. */
 export const BARE_NUMBER = `(?:\\d{1,3}|${NUMERAL})`;
+/** "am", "p.m.", with the blank before it. */
+export const AM_PM = '(?: ?[ap](?:m\\b|\\.m\\.))';
 /** What says of an hour in which half of the day it is. */
-export const MERIDIEM = '(?: ?[ap](?:m\\b|\\.m\\.)| in the (?:morning|afternoon|evening)\\b)';
+export const MERIDIEM = `(?:${AM_PM}| in the (?:morning|afternoon|evening)\\b)`;
+/** Of a whole hour, with the blank before it. */
+export const O_CLOCK = " o['’]?clock\\b";
 /** `1:42` or `1:02:03`, as answers say times. */
 export const CLOCK = `\\d{1,3}:[0-5]\\d(?::[0-5]\\d)?(?![:\\d]|${MERIDIEM})`;
 

@@ -434,9 +434,8 @@ describe('A question about several streams', () => {
       clock('young', 0, 2 * hour, 28 * hour),
     ];
     const reached = (question: string, clocks = [old, other, young], asOfWallMs?: number) => {
-      const streams = clocks.map((one) => ({ name: one.name, status: () => one }));
       const now = { nowMs: BEGAN_MS + 30 * hour, timeZone: 'UTC' };
-      return reachedBy(question, asOfWallMs, streams, now).map(({ name }) => name);
+      return reachedBy(question, asOfWallMs, clocks, now).map(({ name }) => name);
     };
     const all = ['old', 'other', 'young'];
     expect(reached('which camera showed a dog yesterday?')).toEqual(['old', 'other']);
