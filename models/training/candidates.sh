@@ -1,8 +1,9 @@
 #!/bin/sh
-# Trains each candidate for the same time, one after the other, and draws their curves side by side:
+# Trains each candidate for the same hours of one processor, one after the other, and draws their curves side by side:
 #
 #   ./candidates.sh DATA WORK HOURS [NAME...]
 #
+# With OMP_NUM_THREADS=1 as many of them can run at once, each with other names, as there are cores. What runs beside takes nothing of their hours.
 # Needs what features.py, projector.py and consensus.py leave in WORK. One that is done is not trained again; one that was cut off goes on.
 set -eu
 data=$1 work=$2 hours=$3
@@ -41,8 +42,8 @@ for name in "$@"; do
   shape=$(config "$name")
   resume=''
   [ -f "$work/$name.pt" ] && resume=--resume
-  python "$here/train.py" --data "$data" --work "$work" --name "$name" --config "$shape" $resume $(rates "$name") --hours "$hours" \
-    --report brief --report-minutes "$(python -c "print($hours * 60 / 4)")"
+  python "$here/train.py" --data "$data" --work "$work" --name "$name" --config "$shape" $resume $(rates "$name") --hours "$hours" --clock processor \
+    --report brief --report-minutes "$(python -c "print($hours * 60 / 18)")"
   touch "$work/$name.done"
 done
 mkdir -p "$here/runs/candidates"

@@ -486,8 +486,9 @@ class Trainer:
         window: dict[str, list[float]] = {}
         since_report = since_save = 0.0
         stopped = asked_to_stop()
+        now = time.process_time if self.args.clock == "processor" else time.time
         while self.spent < budget and not stopped.is_set():
-            start = time.time()
+            start = now()
             decay = self.args.decay_from
             rate = min(1, (self.step - first + 1) / WARM_UP, max(0.02, (1 - self.spent / budget) / (1 - decay)))
             self.muon.param_groups[0]["lr"] = self.args.lr * rate
@@ -500,7 +501,7 @@ class Trainer:
             self.questions += batch.answer.shape[0] * batch.answer.shape[1]
             for k, v in parts.items():  # before the clock is read: it waits for what a GPU still computes
                 window.setdefault(k, []).append(float(v.detach()))
-            took = time.time() - start
+            took = now() - start
             self.spent += took
             since_report += took
             since_save += took
@@ -582,6 +583,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--work", required=True)
     parser.add_argument("--hours", type=float, default=3)
+    parser.add_argument("--clock", choices=("wall", "processor"), default="wall", help="what the hours are of; of processors those of all threads count together, and what runs beside takes none")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lr", type=float, default=0.02)
     parser.add_argument("--adam-lr", type=float, default=1e-3)
