@@ -27,6 +27,8 @@ const VERSIONS = '13, 8';
 const MAX_REFUSED = 64;
 /** Nothing that comes on them is read. */
 const REFUSED_PAYLOAD_BYTES = 125;
+/** Largest message of a client that may not push pictures; events above JSON_BYTES are refused with an error first. */
+const TEXT_PAYLOAD_BYTES = 1024 * 1024;
 
 export class RealtimeServer {
   readonly #live: LiveService;
@@ -36,7 +38,9 @@ export class RealtimeServer {
   readonly #audit: AuditLog;
   /** With what each has shown. */
   readonly #connections = new Map<RealtimeConnection, Grant>();
-  readonly #sockets: WebSocketServer;
+  readonly #pushing: WebSocketServer;
+  /** For clients that may only look and ask: their messages are small. */
+  readonly #asking: WebSocketServer;
   /** For those that are refused: whoever opens one has shown nothing, and is not to fill the memory. */
   readonly #refusing: WebSocketServer;
   #refused = 0;
@@ -48,7 +52,8 @@ export class RealtimeServer {
     this.#limits = limits;
     this.#metrics = metrics;
     this.#audit = audit;
-    this.#sockets = webSockets(limits.maxPayloadBytes);
+    this.#pushing = webSockets(limits.maxPayloadBytes);
+    this.#asking = webSockets(Math.min(limits.maxPayloadBytes, TEXT_PAYLOAD_BYTES));
     this.#refusing = webSockets(REFUSED_PAYLOAD_BYTES);
   }
 
@@ -119,7 +124,8 @@ export class RealtimeServer {
     // The socket knows it no more when it is closed.
     const about = refusedOf(request, grant);
     const may = { bound: bound !== null, mayPush: mayPush(grant) };
-    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
+    const sockets = may.mayPush ? this.#pushing : this.#asking;
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
       const scope = { live: this.#live, stream, ...may, metrics: this.#metrics };
       const connection = new RealtimeConnection(webSocket, scope, this.#limits, {
         bytesRead: () => (socket as Duplex & Pick<Socket, 'bytesRead'>).bytesRead,
