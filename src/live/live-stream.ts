@@ -11,6 +11,7 @@ import { PushSource } from '../ingest/sources/push-source.ts';
 import type { ClockStart } from '../ingest/source-clock.ts';
 import { StreamConversation } from './conversation.ts';
 import { isOver, noFrame } from './no-frame.ts';
+import { PictureChange } from './picture-change.ts';
 import { Thumbnails } from './thumbnails.ts';
 import type { Conversation, LiveStream, PushOutcome, StreamStatus, Thumbnail, WarningFields } from './types.ts';
 import { WallClock } from './wall-clock.ts';
@@ -65,6 +66,7 @@ export class SourceStream implements LiveStream {
   #late = 0;
   /** The newest moment that the engine was given, ms: a source that is begun later goes on from there. */
   #newestMs: number | undefined;
+  readonly #pictureChange = new PictureChange();
   /** Of this source, which may say itself when time 0 was. */
   #wallClock: WallClock;
   readonly #timeZone: string | undefined;
@@ -205,6 +207,7 @@ export class SourceStream implements LiveStream {
       for await (const frame of source.frames()) {
         if (!this.#plays(source)) break;
         this.#keepWallTime(frame);
+        this.#pictureChange.frameCame(frame);
         if (flying.size >= FRAMES_IN_FLIGHT) await Promise.race(flying);
         await this.#engineReady(source);
         if (!this.#plays(source)) break;
@@ -303,6 +306,7 @@ export class SourceStream implements LiveStream {
       fps: sampling.fps,
       firstMs: this.#appended?.firstMs ?? null,
       lastMs: this.#appended?.lastMs ?? null,
+      pictureChangedMs: this.#pictureChange.changedMs,
       startedAtMs: this.#source.startedAtMs ?? this.#wallClock.startedAtMs ?? this.#startedAtMs,
       // Nobody knows when a recording at an address was made.
       wallTimes: 'url' in source && this.#source.isRecording ? 'unknown' : this.#wallClock.wallTimes,

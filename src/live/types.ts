@@ -108,6 +108,11 @@ export interface StreamStatus {
   /** Time of the first frame that is kept and of the newest frame; null before the first frame. */
   readonly firstMs: number | null;
   readonly lastMs: number | null;
+  /**
+   * Time of the newest frame whose picture differs from the one before it at all; null before a frame came. It lags far
+   * behind `lastMs` where a camera has frozen.
+   */
+  readonly pictureChangedMs: number | null;
   /** Wall time of time 0, ms since 1970. */
   readonly startedAtMs: number;
   readonly wallTimes: WallTimes;

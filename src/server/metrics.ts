@@ -34,6 +34,12 @@ const OF_STREAM: readonly (readonly [name: string, help: string, value: (status:
     'Wall time of the newest frame, since 1970.',
     ({ lastMs, startedAtMs }) => (lastMs === null ? null : (startedAtMs + lastMs) / 1_000),
   ],
+  [
+    'picture_changed_timestamp_seconds',
+    'Wall time of the newest frame whose picture differs from the one before it, since 1970.',
+    ({ pictureChangedMs, startedAtMs }) =>
+      pictureChangedMs === null ? null : (startedAtMs + pictureChangedMs) / 1_000,
+  ],
   ['cache_bytes', 'Size of its cache.', ({ cacheBytes }) => cacheBytes],
   ['cache_limit_bytes', 'Size at which the oldest is thinned and dropped.', ({ memoryLimitBytes }) => memoryLimitBytes],
 ];

@@ -5,7 +5,7 @@ import type { StreamJson } from './wire-types.ts';
 
 /** Times in seconds since the stream began, wall times in RFC 3339, sizes in bytes. */
 export function streamJson(status: StreamStatus): StreamJson {
-  const { firstMs, lastMs, startedAtMs, wallTimes, sourceStatus } = status;
+  const { firstMs, lastMs, pictureChangedMs, startedAtMs, wallTimes, sourceStatus } = status;
   return {
     object: 'yoco.stream',
     name: status.name,
@@ -22,6 +22,8 @@ export function streamJson(status: StreamStatus): StreamJson {
     last: lastMs === null ? null : seconds(lastMs),
     first_time: firstMs === null ? null : wallTime(firstMs, startedAtMs),
     last_time: lastMs === null ? null : wallTime(lastMs, startedAtMs),
+    last_change: pictureChangedMs === null ? null : seconds(pictureChangedMs),
+    last_change_time: pictureChangedMs === null ? null : wallTime(pictureChangedMs, startedAtMs),
     started_at: wallTime(0, startedAtMs),
     recorded_at: wallTimes === 'recorded' ? wallTime(0, startedAtMs) : null,
     cache: {

@@ -45,6 +45,10 @@ export const streamSchema = z.object({
   last: seconds.nullable(),
   first_time: wallTime.nullable(),
   last_time: wallTime.nullable(),
+  last_change: seconds
+    .nullable()
+    .describe('Time of the newest frame whose picture differs from the one before it; null before a frame came.'),
+  last_change_time: wallTime.nullable(),
   started_at: wallTime,
   recorded_at: wallTime
     .nullable()

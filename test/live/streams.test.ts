@@ -269,6 +269,24 @@ describe('A video file', () => {
 });
 
 describe('A push stream', () => {
+  test('says when its picture last changed, which a frozen camera stops doing', async () => {
+    const stream = await live.create({ name: 'frozen', source: { push: true } }, 'operator');
+    expect(stream.status().pictureChangedMs).toBeNull();
+    const shown: [picture: number, timeMs: number, changedMs: number][] = [
+      [1, 0, 0],
+      [2, 500, 500],
+      [2, 1000, 500],
+      [2, 60_000, 500],
+      [1, 60_500, 60_500],
+    ];
+    for (const [picture, timeMs, changedMs] of shown) {
+      await stream.push(await png(picture), timeMs);
+      await vi.waitFor(() => {
+        expect(stream.status()).toMatchObject({ lastMs: timeMs, pictureChangedMs: changedMs });
+      });
+    }
+  });
+
   test('takes pictures with their times', async () => {
     const stream = await live.create({ name: 'push', source: { push: true } }, 'operator');
     expect(await stream.push(await png(0), 0)).toEqual({ accepted: true, timeMs: 0 });

@@ -78,6 +78,7 @@ export class FakeStream implements LiveStream {
       fps: this.fps,
       firstMs: this.firstMs,
       lastMs: this.lastMs,
+      pictureChangedMs: this.lastMs === null ? null : this.lastMs - 500,
       startedAtMs: this.startedAtMs,
       wallTimes: this.wallTimes,
       frames: this.#frames,

@@ -44,6 +44,7 @@ describe('GET /metrics', () => {
       'yoco_engine_run_seconds_total{part="crossDecoder"}': 4,
       'yoco_stream_playing{stream="kitchen"}': 1,
       'yoco_stream_newest_frame_timestamp_seconds{stream="kitchen"}': (startedAtMs + (lastMs ?? 0)) / 1_000,
+      'yoco_stream_picture_changed_timestamp_seconds{stream="kitchen"}': (startedAtMs + (lastMs ?? 0) - 500) / 1_000,
     });
   });
 
