@@ -42,10 +42,16 @@ export function addAsk(program: Command): void {
     )
     .option('--since <time>', 'read only what was shown from then on: a time as above, or -5m before the question')
     .option('--standing', 'ask again as new frames come, and print the first answer and every change, until Ctrl-C')
-    .option('--every <seconds>', 'with --standing: from one asking to the next (default: 2)')
-    .option('--holds <number>', 'with --standing: how many askings in a row must give a new answer (default: 1)')
-    .option('--min-confidence <number>', 'with --standing: an answer of less, from 0 to 1, counts as none (default: 0)')
-    .option('--follow-up', 'each question after the ones before it, as in a conversation (default: each by itself)')
+    .option('--every <seconds>', 'with --standing: time between two askings (default: 2)')
+    .option(
+      '--holds <number>',
+      'with --standing: print a new answer once it came this many times in a row (default: 1)',
+    )
+    .option(
+      '--min-confidence <number>',
+      'with --standing: ignore answers with less confidence, from 0 to 1 (default: 0)',
+    )
+    .option('--follow-up', 'ask the questions as one conversation (default: each by itself)')
     .option('--json', 'print one JSON object for each answer')
     .action(async (words: string[], flags: AskFlags) => {
       if (flags.asOf !== undefined) checkTime(flags.asOf, '--as-of');
@@ -114,7 +120,7 @@ function standingOf(questions: readonly string[], flags: AskFlags): Standing | n
   const invalid = (param: string, detail: string): YocoError => new YocoError('invalid_request', { param, detail });
   if (flags.standing !== true) {
     const alone = OF_STANDING.find(([name]) => flags[name] !== undefined);
-    if (alone !== undefined) throw invalid(alone[1], `--${alone[1]} goes with --standing.`);
+    if (alone !== undefined) throw invalid(alone[1], `--${alone[1]} needs --standing.`);
     return null;
   }
   const [question = '', ...more] = questions;
@@ -130,7 +136,7 @@ function standingOf(questions: readonly string[], flags: AskFlags): Standing | n
     const text = flags[name];
     if (text === undefined) return undefined;
     const number = numberOf(text);
-    if (Number.isNaN(number)) throw invalid(flag, `--${flag}: expected a number, and got "${text.slice(0, 40)}".`);
+    if (Number.isNaN(number)) throw invalid(flag, `--${flag}: expected a number; got "${text.slice(0, 40)}".`);
     return number;
   });
   return { question, every, holds, minConfidence };

@@ -5,7 +5,9 @@ import { startLocalStreams } from './local-streams.ts';
 export function addEvalClips(program: Command): void {
   program
     .command('eval-clips')
-    .description('ask about real clips what a person has written the answers to, and print how many are right')
+    .description(
+      'ask questions about real clips, compare the answers with those of a person, and print how many are right',
+    )
     .argument('<folder>', 'folder of the clips')
     .option('--bundle <dir>', 'model bundle')
     .option('--json', 'print one JSON object')
@@ -25,7 +27,9 @@ export function addEvalClips(program: Command): void {
         }
         process.stdout.write(`${score.correct} of ${score.total} right, by text alone ${baseline.correct}\n`);
         const { rightIsSurer, atLeast } = confidence;
-        process.stdout.write(`a right answer is surer than a wrong one in ${rightIsSurer ?? 'none'} of the pairs\n`);
+        process.stdout.write(
+          `a right answer has more confidence than a wrong one in ${rightIsSurer ?? 'none'} of the pairs\n`,
+        );
         for (const [least, { correct, total }] of Object.entries(atLeast)) {
           process.stdout.write(`of confidence ${least} or more: ${correct} of ${total} right\n`);
         }

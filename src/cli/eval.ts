@@ -25,7 +25,7 @@ interface EvalFlags extends EvaluationFlags {
 export function addEval(program: Command): void {
   program
     .command('eval')
-    .description('play labelled pictures as videos through the real path, and print the accuracy of each task')
+    .description('play labelled pictures as videos through the whole service, and print the accuracy of each task')
     .requiredOption('--data <dir>', 'folder of sets: <set>/labels.jsonl and their pictures')
     .option('--sets <names>', 'sets to name, separated by commas; "all" for every set with labels', 'grocery,clothing')
     .option('--bundle <dir>', 'model bundle')
@@ -40,7 +40,7 @@ export function addEval(program: Command): void {
     )
     .option('--fps <number>', 'frames a second that the model sees', '2')
     .option('--controls <share>', 'share of the streams that are also asked without their memory', '0.3')
-    .option('--resume <file>', 'keep finished streams in this file, and go on from those that are in it')
+    .option('--resume <file>', 'save finished streams to this file, and resume from it')
     .option('--held-out', 'only pictures that the bundled model did not train on (of the sets it knows)')
     .option('--answers', 'print every answer on stderr')
     .option('--json', 'print one JSON object')

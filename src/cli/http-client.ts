@@ -19,7 +19,7 @@ export function authorization(text: string | undefined): { readonly authorizatio
   const key = text?.trim() ?? '';
   if (key === '') return {};
   if (!KEY.test(key)) {
-    throw new YocoError('invalid_request', { detail: 'YOCO_API_KEY: expected printable ASCII without blanks.' });
+    throw new YocoError('invalid_request', { detail: 'YOCO_API_KEY: expected printable ASCII without spaces.' });
   }
   return { authorization: `Bearer ${key}` };
 }

@@ -72,17 +72,17 @@ export class KeptRecordings {
     if (info === undefined) return null;
     if (info.summary !== null && info.summary.stream !== stream) {
       this.#tell(
-        `The snapshot ${snapshot} is of another version of the file, or of other options; the video is read anew.`,
+        `The snapshot ${snapshot} was made from another version of the file or with other options; reading the video again.`,
       );
       return null;
     }
     try {
       const restored = await this.#live.create({ name: stream, restore: snapshot }, 'operator');
-      this.#tell(`The snapshot ${snapshot} is used; the video is not read again.`);
+      this.#tell(`The snapshot ${snapshot} is used instead of reading the video again.`);
       return restored;
     } catch (error) {
       const { message, code } = YocoError.from(error);
-      this.#tell(`warning: The snapshot ${snapshot} cannot be used; the video is read anew. ${message} (${code})`);
+      this.#tell(`warning: The snapshot ${snapshot} cannot be used; reading the video again. ${message} (${code})`);
       return null;
     }
   }

@@ -128,7 +128,10 @@ export class OperatorStreams {
     const before = made.definition;
     const isAnother = !isDeepStrictEqual([source, sampling], [before.source, before.sampling]);
     if (isAnother && 'file' in source && source.recorded_at !== undefined) {
-      this.#log.warn({ stream: name }, 'What the stream had seen is lost: a file with recorded_at begins its clock.');
+      this.#log.warn(
+        { stream: name },
+        'The stream starts over and forgets what it had seen: recorded_at of its file sets a new clock.',
+      );
       await this.#again(made, definition, server);
       return;
     }
@@ -146,7 +149,10 @@ export class OperatorStreams {
   }
 
   #tellOfFailure(stream: string, error: YocoError): void {
-    this.#log.error({ stream, ...errorFields(error) }, `The stream does not follow its file: ${error.message}`);
+    this.#log.error(
+      { stream, ...errorFields(error) },
+      `The stream could not be changed to match its file: ${error.message}`,
+    );
   }
 }
 
@@ -171,6 +177,6 @@ export async function checkFolder(
     await new SnapshotFolder(snapshots).checkWritable();
   } catch (error) {
     const { cause } = YocoError.from(error);
-    log.warn({ reason: systemReason(cause) }, 'Nothing can be written in the folder of snapshots: no stream is kept.');
+    log.warn({ reason: systemReason(cause) }, 'The snapshot folder is not writable: no stream is kept.');
   }
 }

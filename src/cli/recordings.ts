@@ -68,10 +68,10 @@ async function inFolder(folder: string, recursive: boolean, warn: (message: stri
     }
   }
   if (found.length > 0) return found.sort();
-  const deeper = recursive ? '' : ' With --recursive the folders in it are looked into, too.';
+  const deeper = recursive ? '' : ' Use --recursive to search its subfolders, too.';
   throw new YocoError('source_not_found', {
     param: 'source',
-    detail: `There is no video file in ${folder}: those count whose names end in ${VIDEO_ENDINGS.join(', ')}.${deeper}`,
+    detail: `There is no video file in ${folder}. Names of video files end in ${VIDEO_ENDINGS.join(', ')}.${deeper}`,
   });
 }
 
@@ -88,7 +88,7 @@ async function list(folder: string, warn: ((message: string) => void) | null): P
   } catch (cause) {
     const detail = `The folder ${folder} cannot be read (${systemReason(cause)}).`;
     if (warn === null) throw new YocoError('source_not_found', { param: 'source', detail, cause });
-    warn(`${detail} It is left out.`);
+    warn(`${detail} Skipping it.`);
     return [];
   }
 }

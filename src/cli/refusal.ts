@@ -13,7 +13,7 @@ export function refusal(body: string, status: number): YocoError {
   const told = serviceError(code, message);
   if (told !== null) return told;
   const how = status === 0 ? '' : ` (HTTP status ${status})`;
-  return new YocoError('service_unreachable', { detail: `What answers does not speak its protocol${how}.` });
+  return new YocoError('service_unreachable', { detail: `The server there does not speak its protocol${how}.` });
 }
 
 /**
@@ -24,7 +24,7 @@ export function serviceError(code: string, message: string): YocoError | null {
   if (code !== 'unauthorized') return YocoError.told(code, message);
   const isSent = (process.env['YOCO_API_KEY'] ?? '').trim() !== '';
   if (isSent) return new YocoError(code, { detail: 'The key in YOCO_API_KEY is not accepted.' });
-  return YocoError.told(code, `${message} Of commands: it is read from YOCO_API_KEY.`);
+  return YocoError.told(code, `${message} Commands read it from YOCO_API_KEY.`);
 }
 
 /** The parsed text, or undefined where it is not JSON. */

@@ -41,11 +41,11 @@ export async function reload(service: Reloaded): Promise<void> {
     definitions = await readDefinitions(config.streams);
     checkKept(definitions, config);
   } catch (error) {
-    tellOf(log, error, 'All streams are as they were');
+    tellOf(log, error, 'The streams are unchanged');
     return;
   }
   const followed = await streams.follow(definitions, server, stop);
-  log.info?.(followed, 'The stream files were read anew.');
+  log.info?.(followed, 'The stream files were reloaded.');
 }
 
 async function renewCertificate({ config, log, server }: Reloaded): Promise<void> {
@@ -54,9 +54,9 @@ async function renewCertificate({ config, log, server }: Reloaded): Promise<void
     const certificate = await readCertificate(config.tls);
     server.renew(certificate);
     const { validTo } = new X509Certificate(certificate.cert);
-    log.info?.({ valid_to: new Date(validTo).toISOString() }, 'The certificate was read anew.');
+    log.info?.({ valid_to: new Date(validTo).toISOString() }, 'The certificate was reloaded.');
   } catch (error) {
-    tellOf(log, error, 'The certificate is as it was');
+    tellOf(log, error, 'The certificate is unchanged');
   }
 }
 
@@ -65,7 +65,7 @@ async function renewKeys({ config, readSettings, log, server }: Reloaded): Promi
     const settings = await readSettings();
     const fixed = [...FOLLOWED].flatMap((name) => settings.variables.get(name) ?? []);
     const changed = rekeyed(server, settings);
-    log.info?.(changed, 'The keys were read anew.');
+    log.info?.(changed, 'The keys were reloaded.');
     if (fixed.length > 0)
       log.warn(
         { variables: fixed },
@@ -74,7 +74,7 @@ async function renewKeys({ config, readSettings, log, server }: Reloaded): Promi
     const waiting = changedSettings(config, settings);
     if (waiting.length > 0) log.warn({ settings: waiting }, 'Changed settings take effect after a restart.');
   } catch (error) {
-    tellOf(log, error, 'The keys are as they were');
+    tellOf(log, error, 'The keys are unchanged');
   }
 }
 

@@ -18,8 +18,8 @@ const created = z.object({ name: z.string(), frames: z.number(), last: z.number(
 export function addRestore(program: Command): void {
   const command = program
     .command('restore')
-    .description('make a stream of a running service that goes on from a snapshot')
-    .argument('<snapshot>', 'name of the file in the folder of the service')
+    .description('create a stream in a running service that resumes from a snapshot')
+    .argument('<snapshot>', 'name of the file in the snapshot folder of the service')
     .option('--name <stream>', 'name of the stream; default: that of the snapshot')
     .option('--source <file|url>', 'where new frames come from; default: only those that are pushed');
   serviceOptions(command).action(async (restore: string, { name, source, json, ...flags }: Flags) => {

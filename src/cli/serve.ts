@@ -28,7 +28,7 @@ export function addServe(program: Command): void {
     .option('--streams <dir>', 'folder of stream definitions')
     .option('--host <address>', 'address to listen on')
     .option('--port <number>', 'port to listen on')
-    .option('--device <name>', 'where the caches lie and the decoders run: cpu or webgpu')
+    .option('--device <name>', 'device that holds the caches and runs the decoders: cpu or webgpu')
     .action(async (options: ConfigInput & { config?: string }) => {
       const stop = stopSignal(); // from here on: what was started by then is to end with it
       const hangups = new Hangups();

@@ -55,16 +55,16 @@ export function noAnswer(server: string, cause: unknown): YocoError {
   const why = reason === undefined ? '' : ` (${reason})`;
   const isUnknown = UNKNOWN_ISSUER.includes(reason ?? '');
   if (isUnknown || BAD_CERTIFICATE.includes(reason ?? '')) {
-    const help = isUnknown ? ' One of your own needs NODE_EXTRA_CA_CERTS=cert.pem.' : '';
+    const help = isUnknown ? ' If it is your own, set NODE_EXTRA_CA_CERTS=cert.pem.' : '';
     return new YocoError('service_unreachable', {
-      detail: `The certificate at ${server} is refused${why}.${help}`,
+      detail: `The certificate at ${server} is not trusted${why}.${help}`,
       cause,
     });
   }
   const isHttps = /^https:/i.test(server);
   if ((isHttps ? NO_TLS : HUNG_UP).includes(reason ?? '')) {
-    const how = isHttps ? `speaks no TLS${why}: try http` : `ends the connection${why}: try https`;
-    return new YocoError('service_unreachable', { detail: `What answers at ${server} ${how}.`, cause });
+    const how = isHttps ? `does not speak TLS${why}: try http` : `closes the connection${why}: try https`;
+    return new YocoError('service_unreachable', { detail: `The server at ${server} ${how}.`, cause });
   }
   return new YocoError('service_unreachable', { detail: `No service answers at ${server}${why}.`, cause });
 }

@@ -26,7 +26,7 @@ const snapshot = z.object({
 export function addSnapshot(program: Command): void {
   const command = program
     .command('snapshot')
-    .description('keep what a stream of a running service holds, as a file in the folder of the service')
+    .description('save what a stream of a running service holds to a file in its snapshot folder')
     .argument('<stream>', 'name of the stream')
     .option('--file <name>', 'name of the file; default: the name of the stream and the time');
   serviceOptions(command).action(async (stream: string, { file, json, ...flags }: Flags) => {

@@ -35,8 +35,8 @@ export function addWatch(program: Command): void {
     )
     .argument('[question...]', 'questions, each in quotation marks')
     .option('--questions <file>', 'a file of further questions, one a line; lines that begin with # are left out')
-    .option('--recursive', 'look into the folders of a folder, too')
-    .option('--keep', 'keep a snapshot of each file that is read, and use it in place of the video the next time')
+    .option('--recursive', 'search subfolders, too')
+    .option('--keep', 'save a snapshot of each file, and use it instead of reading the video the next time')
     .option('--bundle <dir>', 'model bundle')
     .option('--fps <number>', 'frames a second that the model sees', '2')
     .option('--seconds <number>', 'stop watching after this long (a live source has no end of its own)')
@@ -106,7 +106,7 @@ function checkFlags({ fps, seconds, keep, recordedAt }: WatchFlags): number {
     throw new YocoError('invalid_request', { param: 'seconds', detail: '--seconds: expected a number above 0.' });
   }
   if (seconds !== undefined && keep === true) {
-    const detail = '--keep: expected no --seconds beside it, since only what was read to its end is kept.';
+    const detail = '--keep: cannot be used with --seconds, since only a video that was read to its end is kept.';
     throw new YocoError('invalid_request', { param: 'keep', detail });
   }
   if (recordedAt !== undefined && parseWallTime(recordedAt) === null) {
@@ -134,7 +134,7 @@ function ofOneFile(): YocoError {
 function definitionOf(source: string, { fps, keep, recordedAt }: WatchFlags): StreamDefinition {
   if (recordedAt !== undefined && isAddress(source)) throw ofOneFile();
   if (keep === true && isAddress(source)) {
-    const detail = '--keep: expected a file, since what is at an address may change unseen.';
+    const detail = '--keep: expected a file, since the video at an address may change unnoticed.';
     throw new YocoError('invalid_request', { param: 'keep', detail });
   }
   return parseDefinition({

@@ -170,7 +170,7 @@ export class EngineProcess {
     this.#checkedAt = now;
     const isLoaded = this.#loadedAt !== undefined;
     if (now - this.#heardAt > (isLoaded ? hangMs : loadMs)) {
-      onWarning('The engine gave no sign of life for too long; it is ended.');
+      onWarning('The engine stopped responding and is being killed.');
       this.kill();
     } else if (isLoaded) this.send({ type: 'ping' });
   }
@@ -181,7 +181,7 @@ export class EngineProcess {
     const { memoryLimitBytes, onWarning } = this.#options;
     if (rssBytes <= memoryLimitBytes) return;
     this.#isTooLarge = true;
-    onWarning(`The engine holds ${rssBytes} bytes, more than its limit; it is started again.`);
+    onWarning(`The engine holds ${rssBytes} bytes, more than its limit, and is being restarted.`);
     this.kill();
   }
 }

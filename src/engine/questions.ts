@@ -150,7 +150,7 @@ export class Questions {
     const { tokenizer, config } = this.#model;
     const most = config.streamTags;
     if (request.streams.length < 1 || request.streams.length > most) {
-      const detail = `One question may read 1 to ${most} streams, and names ${request.streams.length}.`;
+      const detail = `One question may read 1 to ${most} streams; this one names ${request.streams.length}.`;
       throw new YocoError('invalid_request', { param: 'streams', detail });
     }
     const several = request.streams.length > 1;

@@ -90,7 +90,7 @@ async function writeAll(
 }
 
 /** The error of a snapshot that was not written to its end. */
-export const givenUp = (): YocoError => new YocoError('snapshot_failed', { detail: 'The engine is being ended.' });
+export const givenUp = (): YocoError => new YocoError('snapshot_failed', { detail: 'The engine is shutting down.' });
 
 function* withHead(head: Uint8Array, sections: Iterable<Uint8Array>): Generator<Uint8Array> {
   yield head;
@@ -148,14 +148,14 @@ async function syncFolder(folder: string): Promise<void> {
 /** The system's reasons, by name; its own messages hold paths. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'The disk is full.',
-  EDQUOT: 'The disk quota is used up.',
-  EFBIG: 'The file would be larger than is allowed.',
-  EACCES: 'The folder for snapshots may not be written to.',
-  EPERM: 'The folder for snapshots may not be written to.',
-  EROFS: 'The folder for snapshots may not be written to.',
-  ENOENT: 'The folder for snapshots is not there, or another process has taken the file away.',
-  ENOTDIR: 'The folder for snapshots is not a folder.',
-  EISDIR: 'There is a folder of this name.',
+  EDQUOT: 'The disk quota is exceeded.',
+  EFBIG: 'The file would exceed a size limit.',
+  EACCES: 'The snapshot folder is not writable.',
+  EPERM: 'The snapshot folder is not writable.',
+  EROFS: 'The snapshot folder is not writable.',
+  ENOENT: 'The snapshot folder does not exist, or another process removed the file.',
+  ENOTDIR: 'The path of the snapshot folder is not a folder.',
+  EISDIR: 'A folder has this name.',
 };
 
 function failed(cause: unknown): YocoError {
@@ -193,7 +193,7 @@ export async function readSnapshot<T>(
   try {
     const info = await handle.stat();
     if (!info.isFile()) {
-      throw new YocoError('snapshot_not_found', { param: 'restore', detail: 'What has this name is not a file.' });
+      throw new YocoError('snapshot_not_found', { param: 'restore', detail: 'It is not a file.' });
     }
     const { header, bytes } = await readHead(async (length) => {
       const buffer = Buffer.alloc(length);

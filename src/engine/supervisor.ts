@@ -351,12 +351,12 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (this.#bundle === undefined) return; // it never loaded: `start` has rejected
     const wasStable = servedMs !== undefined && servedMs > this.#options.stableMs;
     if (wasStable) this.#failures = 0;
-    if (isTooLarge) this.#forgetFiles('the engine would hold as much again');
-    else if (this.#wentOn && !wasStable) this.#forgetFiles('the engine was lost soon after it had read them');
+    if (isTooLarge) this.#forgetFiles('the engine would reach its memory limit again');
+    else if (this.#wentOn && !wasStable) this.#forgetFiles('the engine was lost soon after reading them');
     this.#wentOn = false;
     const [first, longest] = this.#options.backoffMs;
     const wait = Math.min(longest, first * 2 ** this.#failures++);
-    this.#options.onWarning(`${reason} It is started again in ${wait} ms.`);
+    this.#options.onWarning(`${reason} Restarting it in ${wait} ms.`);
     this.#restart = setTimeout(() => void this.#startAgain(), wait);
   }
 
@@ -364,7 +364,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   #forgetFiles(why: string): void {
     if (this.#files.size === 0) return;
     this.#files.clear();
-    this.#options.onWarning(`Kept streams do not go on from their files, since ${why}: they begin empty.`);
+    this.#options.onWarning(`Kept streams start empty and do not resume from their files, since ${why}.`);
   }
 
   async #startAgain(): Promise<void> {

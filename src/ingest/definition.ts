@@ -106,7 +106,7 @@ const fileSource = z
   })
   .refine((source) => !source.loop || source.recorded_at === undefined, {
     path: ['recorded_at'],
-    error: 'is not for a file with loop, which is shown at other times each time',
+    error: 'cannot be used for a file with loop: each round is shown at another time',
   });
 
 const deviceSource = z.strictObject({
@@ -255,12 +255,11 @@ export function parseDefinition(input: unknown): StreamDefinition {
   if (!parsed.success) throw invalidDefinition(parsed.error);
   const { keep, restore, source } = parsed.data;
   if (keep !== undefined && restore !== undefined) {
-    const detail = 'keep: is not for a stream with restore, since a kept stream goes on from its own file.';
+    const detail = 'keep: cannot be combined with restore: a kept stream resumes from its own file.';
     throw new YocoError('definition_invalid', { param: 'keep', detail });
   }
   if ('file' in source && source.recorded_at !== undefined && (keep ?? restore) !== undefined) {
-    const detail =
-      'source.recorded_at: is not for a stream with restore or keep, whose clock goes on from its snapshot.';
+    const detail = 'source.recorded_at: cannot be combined with restore or keep: the clock goes on from the snapshot.';
     throw new YocoError('definition_invalid', { param: 'source.recorded_at', detail });
   }
   return parsed.data;
@@ -313,7 +312,7 @@ export async function readDefinitions(dir: string): Promise<StreamDefinition[]> 
   for (const file of files.sort()) {
     const definition = await readDefinition(join(dir, file));
     const other = fileOfName.get(definition.name);
-    if (other !== undefined) throw inFile(file, 'name', `the name is taken already by ${other}.`);
+    if (other !== undefined) throw inFile(file, 'name', `the name is already used by ${other}.`);
     fileOfName.set(definition.name, file);
     definitions.push(definition);
   }

@@ -70,7 +70,7 @@ function bundledPath(): string {
     return installer.path;
   } catch (cause) {
     throw new YocoError('ffmpeg_missing', {
-      detail: 'There is none on PATH and npm has none for this machine; install ffmpeg or set YOCO_FFMPEG.',
+      detail: 'There is none on PATH, and npm has none for this platform; install ffmpeg or set YOCO_FFMPEG.',
       cause,
     });
   }

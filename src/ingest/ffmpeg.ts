@@ -156,7 +156,7 @@ export class FfmpegRun {
     const { kind, secrets } = this.#job.input;
     if (!ran) return new YocoError('ffmpeg_missing', { detail: redact(failure.message, secrets) });
     const signal = /^ffmpeg was killed with signal (\w+)$/.exec(failure.message)?.[1];
-    if (signal !== undefined) return new YocoError('ffmpeg_failed', { detail: `It was ended by ${signal}.` });
+    if (signal !== undefined) return new YocoError('ffmpeg_failed', { detail: `It was killed by ${signal}.` });
     return errorOfFfmpeg(this.#lines, kind, secrets);
   }
 

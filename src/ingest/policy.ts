@@ -31,30 +31,30 @@ export function checkSource(
   const { source } = definition;
   // Schemes are checked by the schema; this holds for definitions that were not made by `parseDefinition`, too.
   if ('url' in source && !/^(?:rtsps?|https?):\/\//i.test(source.url)) {
-    throw forbidden('source.url', 'Only rtsp, rtsps, http and https addresses are taken.');
+    throw forbidden('source.url', 'Only rtsp, rtsps, http and https addresses are accepted.');
   }
   if ('file' in source && (source.file.startsWith('-') || looksLikeAddress(source.file))) {
-    throw forbidden('source.file', 'Only plain paths are taken.');
+    throw forbidden('source.file', 'Only plain paths are accepted.');
   }
   if (origin === 'operator') return definition;
   // What a client asks ends with its connection, and a webhook would have the service call whom the client likes.
   if (definition.standing_questions !== undefined) {
-    const detail = 'Only files of the operator have standing questions of their own.';
+    const detail = 'Only streams that the operator defines may have standing questions of their own.';
     throw new YocoError('forbidden', { param: 'standing_questions', detail });
   }
   // Its files are beyond the limit of snapshots, and last.
   if (definition.keep !== undefined) {
-    throw new YocoError('forbidden', { param: 'keep', detail: 'Only streams of the operator are kept by themselves.' });
+    throw new YocoError('forbidden', { param: 'keep', detail: 'Only streams that the operator defines may be kept.' });
   }
 
-  if ('device' in source) throw forbidden('source.device', 'Devices are opened only for the operator.');
+  if ('device' in source) throw forbidden('source.device', 'Only the operator may open devices.');
   if ('file' in source) {
     return { ...definition, source: { ...source, file: allowedFile(source.file, policy.mediaRoots) } };
   }
   if ('url' in source) {
     // A client that names a variable and a host would have the variable's value sent to that host.
     if (source.credentials_env !== undefined) {
-      throw forbidden('source.credentials_env', 'Variables of the service are read only for the operator.');
+      throw forbidden('source.credentials_env', 'Only the operator may use environment variables of the service.');
     }
     const host = new URL(source.url).hostname;
     if (!policy.allowedHosts.some((rule) => hostMatches(host, rule))) {

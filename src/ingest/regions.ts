@@ -15,11 +15,11 @@ const length = z.number().min(LEAST_SHARE).max(1);
 export const regionSchema = z
   .strictObject({ left: offset, top: offset, width: length, height: length })
   .refine(({ left, width }) => left + width <= 1 + Number.EPSILON, {
-    error: 'left and width must be 1 at most together',
+    error: 'left + width must be at most 1',
     path: ['width'],
   })
   .refine(({ top, height }) => top + height <= 1 + Number.EPSILON, {
-    error: 'top and height must be 1 at most together',
+    error: 'top + height must be at most 1',
     path: ['height'],
   });
 

@@ -38,10 +38,11 @@ export function chooseStreams<S extends Choosable>(
     return all.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
   if (wanted.length < 1 || wanted.length > most) {
-    throw invalid(`expected the names of 1 to ${most} streams, or "all", and got ${wanted.length}.`);
+    throw invalid(`expected the names of 1 to ${most} streams, or "all"; got ${wanted.length}.`);
   }
   const twice = wanted.find((name, i) => wanted.indexOf(name) < i);
-  if (twice !== undefined) throw invalid(`expected each stream once, and "${twice.slice(0, SHOWN_CHARS)}" is twice.`);
+  if (twice !== undefined)
+    throw invalid(`expected each stream once, but "${twice.slice(0, SHOWN_CHARS)}" is named twice.`);
   return wanted.map((name) => {
     const stream = existing.find((candidate) => candidate.name === name);
     if (stream !== undefined) return stream;

@@ -154,7 +154,7 @@ export class StreamConversation implements Conversation {
 
 function check(name: string, value: number, least: number, most: number): void {
   if (value >= least && value <= most) return;
-  const detail = `${name} must be from ${least} to ${most}, and is ${value}.`;
+  const detail = `${name} must be from ${least} to ${most}; it is ${value}.`;
   throw new YocoError('invalid_request', { param: name, detail });
 }
 

@@ -200,7 +200,7 @@ export class Keeper {
       } finally {
         written();
       }
-      if (kept.failing) this.#warn(stream.name, 'its memory is kept again.');
+      if (kept.failing) this.#warn(stream.name, 'its memory is saved again.');
       kept.failing = false;
     } catch (error) {
       this.#tellOfFailure(kept, YocoError.from(error));
@@ -237,7 +237,7 @@ export class Keeper {
   #tellOfFailure(kept: Kept, error: YocoError): void {
     if (kept.failing || this.#closed || NO_FAULT.includes(error.code)) return;
     kept.failing = true;
-    this.#warn(kept.stream.name, `its memory cannot be kept: ${why(error)} It is tried again.`, error.code);
+    this.#warn(kept.stream.name, `its memory could not be saved: ${why(error)} Retrying.`, error.code);
   }
 
   /** Writes all of them a last time, within `limitMs`. */
@@ -251,14 +251,14 @@ export class Keeper {
       const toldLongAgo = kept.failing;
       // What is begun too late would be given up.
       const over = performance.now() < end ? await isOverBy(end, this.write(name)) : !isNewer(kept);
-      if (!over) this.#warn(name, 'its memory could not be kept in time: the file is as it was.');
+      if (!over) this.#warn(name, 'its memory could not be saved in time; the file is unchanged.');
       else if (
         newestMs !== null &&
         kept.failing === toldLongAgo &&
         this.#kept.has(name) &&
         (kept.keptMs ?? -1) < newestMs
       ) {
-        this.#warn(name, 'its newest memory could not be kept: the file is as it was.');
+        this.#warn(name, 'its newest memory could not be saved; the file is unchanged.');
       }
     }
     this.#closed = true;

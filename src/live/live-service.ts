@@ -146,7 +146,7 @@ export class Streams implements LiveService {
     const mb = (bytes: number): number => Math.max(0, Math.floor(bytes / 2 ** 20));
     this.#options.onWarning(
       `The streams may keep ${mb(promised)} MB together, and the engine has room for ${mb(room)} beside the model: once it is ` +
-        'full it is started again, and every cache is lost. Lower memory.limit_mb, or raise engine_memory_mb.',
+        'full it restarts, and every cache is lost. Lower memory.limit_mb, or raise engine_memory_mb.',
       {},
     );
   }

@@ -178,7 +178,7 @@ export class SourceStream implements LiveStream {
     const { startedAtMs, wallTimes } = this.status();
     const goesOnFrom = lastMs === undefined ? undefined : { lastMs, startedAtMs };
     if (goesOnFrom !== undefined && 'file' in definition.source && definition.source.recorded_at !== undefined) {
-      const detail = 'source.recorded_at: is not for a stream that goes on, whose time 0 was before.';
+      const detail = 'source.recorded_at: cannot be set for a stream that goes on: its clock already runs.';
       throw new YocoError('definition_invalid', { param: 'source.recorded_at', detail });
     }
     const old = this.#source;
@@ -256,7 +256,7 @@ export class SourceStream implements LiveStream {
     const changeMs = this.#wallClock.frameCame(frame);
     if (changeMs === 0) return;
     const change = `${(Math.abs(changeMs) / 1_000).toFixed(1)} s ${changeMs < 0 ? 'back' : 'forward'}`;
-    this.#warn(`the wall clock went ${change}, and the wall times of all its frames with it.`);
+    this.#warn(`the wall clock jumped ${change}; the wall times of all its frames moved with it.`);
   }
 
   async #take(frame: Frame): Promise<void> {
@@ -285,7 +285,7 @@ export class SourceStream implements LiveStream {
     const { state, error } = this.#source.status;
     if (state === 'reconnecting' && error !== null && error.code !== this.#away) {
       this.#away = error.code;
-      this.#warn(`${error.message} It is tried again. (${error.code})`, error.code);
+      this.#warn(`${error.message} Retrying. (${error.code})`, error.code);
     } else if (state === 'playing' && this.#away !== undefined) {
       this.#away = undefined;
       this.#warn(`its source is back.`);

@@ -180,7 +180,7 @@ export class SnapshotFolder {
       await mkdir(folder, { recursive: true });
       return await use(folder);
     } catch (cause) {
-      throw new YocoError('snapshot_failed', { detail: 'The folder for snapshots cannot be used.', cause });
+      throw new YocoError('snapshot_failed', { detail: 'The snapshot folder cannot be used.', cause });
     }
   }
 
@@ -198,7 +198,7 @@ export class SnapshotFolder {
     const names = await readdir(this.#path).catch((cause: unknown) => {
       // No folder yet: it is made with the first snapshot.
       if (systemCode(cause) === 'ENOENT') return [];
-      throw new YocoError('snapshot_failed', { detail: 'The folder for snapshots cannot be read.', cause });
+      throw new YocoError('snapshot_failed', { detail: 'The snapshot folder cannot be read.', cause });
     });
     const all: SnapshotInfo[] = [];
     for (const file of names.sort()) {

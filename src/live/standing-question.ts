@@ -105,17 +105,17 @@ export class StandingQuestion {
     const { minConfidence = MIN_CONFIDENCE.usual } = options;
     if (!isWithin(everyMs, STANDING_EVERY_MS)) {
       const { least, most } = STANDING_EVERY_MS;
-      const detail = `every: expected from ${least / 1_000} to ${most / 1_000} seconds, and got ${everyMs / 1_000}.`;
+      const detail = `every: expected from ${least / 1_000} to ${most / 1_000} seconds; got ${everyMs / 1_000}.`;
       throw new YocoError('invalid_request', { param: 'every', detail });
     }
     if (!Number.isInteger(holds) || !isWithin(holds, STANDING_HOLDS)) {
       const { least, most } = STANDING_HOLDS;
-      const detail = `holds: expected a whole number from ${least} to ${most}, and got ${holds}.`;
+      const detail = `holds: expected a whole number from ${least} to ${most}; got ${holds}.`;
       throw new YocoError('invalid_request', { param: 'holds', detail });
     }
     if (!isWithin(minConfidence, MIN_CONFIDENCE)) {
       const { least, most } = MIN_CONFIDENCE;
-      const detail = `min_confidence: expected from ${least} to ${most}, and got ${minConfidence}.`;
+      const detail = `min_confidence: expected from ${least} to ${most}; got ${minConfidence}.`;
       throw new YocoError('invalid_request', { param: 'min_confidence', detail });
     }
     this.#options = { ...options, everyMs, holds, minConfidence };

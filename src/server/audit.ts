@@ -105,7 +105,7 @@ export class AuditLog {
 
   #tellOfMore(about: object, requests: number): void {
     if (requests > 0)
-      this.#log.warn({ ...about, requests }, 'More requests were refused since the last line about it.');
+      this.#log.warn({ ...about, requests }, 'More requests were refused since the last message about this.');
   }
 }
 

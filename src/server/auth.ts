@@ -85,7 +85,7 @@ export class Gate {
     if (!this.wantsKey && (host === null || !(isLoopback(host) || this.#limits.allowedHosts.includes(host)))) {
       throw new YocoError('forbidden', {
         param: 'Host',
-        detail: 'Without API keys only loopback host names are served.',
+        detail: 'Without API keys only requests to loopback host names are answered.',
       });
     }
     const { origin } = headers;
@@ -119,7 +119,7 @@ export class Gate {
         if (grant) return grant;
         throw new YocoError('unauthorized', {
           param: 'Sec-WebSocket-Protocol',
-          detail: 'The token is wrong or too old.',
+          detail: 'The token is wrong or has expired.',
         });
       }
       if (offered.startsWith(KEY_PROTOCOL)) {

@@ -97,7 +97,7 @@ export function questionAndTurns(
   if (asked.length === 0) {
     throw new YocoError('invalid_request', {
       param: 'messages',
-      detail: 'messages: the last one must be a user’s, and is the question.',
+      detail: 'messages: the last one must be from the user: it is the question.',
     });
   }
   return { question: questionText(asked.join('\n'), maxChars, 'messages'), turns };

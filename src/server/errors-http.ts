@@ -63,7 +63,7 @@ export function fromHttp(error: unknown, bodyLimit?: number): YocoError {
 /** What Node found wrong with a connection before there was a request. */
 export function fromParser(error: { readonly code?: string | undefined }): YocoError {
   if (error.code === 'HPE_HEADER_OVERFLOW')
-    return new YocoError('message_too_large', { detail: 'Its head is too long.' });
+    return new YocoError('message_too_large', { detail: 'Its header is too long.' });
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return new YocoError('timeout');
   return new YocoError('invalid_request', { detail: 'It is not valid HTTP.' });
 }

@@ -144,7 +144,10 @@ export function createHttp(live: LiveService, parts: HttpParts) {
     data: notices.standing(live.get(params.name)),
   }));
   app.get('/v1/realtime', () => {
-    throw new YocoError('invalid_request', { param: 'Upgrade', detail: 'This address speaks WebSocket only.' });
+    throw new YocoError('invalid_request', {
+      param: 'Upgrade',
+      detail: 'This address accepts WebSocket connections only.',
+    });
   });
   tokenRoutes(app, live, gate, grantOf);
   streamRoutes(app, live, limits, changed, (request) => mayChange(grantOf(request)));
@@ -167,7 +170,7 @@ export function createHttp(live: LiveService, parts: HttpParts) {
   /** What a request under `/v1` has shown. */
   function grantOf(request: FastifyRequest): Grant {
     const caller = callers.get(request);
-    if (caller === undefined) throw new Error(`Nobody was asked for a key at ${request.routeOptions.url ?? ''}.`);
+    if (caller === undefined) throw new Error(`No API key was checked at ${request.routeOptions.url ?? ''}.`);
     return caller.grant;
   }
 
@@ -212,7 +215,7 @@ function refuseOtherMethods(app: FastifyInstance, url: string, known: ReadonlySe
     // Before the body is read.
     onRequest: async (request, reply) => {
       void reply.header('allow', allow);
-      if (request.method !== 'OPTIONS') throw new YocoError('method_not_allowed', { detail: `It takes ${allow}.` });
+      if (request.method !== 'OPTIONS') throw new YocoError('method_not_allowed', { detail: `It accepts ${allow}.` });
     },
     handler: (request, reply) =>
       reply

@@ -131,16 +131,19 @@ export function resolveOptions(options: ServerOptions): ServerLimits {
   for (const [name, [least, most]] of Object.entries(SERVER_BOUNDS)) {
     const value = limits[name as keyof typeof SERVER_BOUNDS];
     if (!Number.isInteger(value) || value < least || value > most) {
-      throw invalid(name, `${name} must be a whole number from ${least} to ${most}, and is ${value}.`);
+      throw invalid(name, `${name} must be a whole number from ${least} to ${most}; it is ${value}.`);
     }
   }
   checkKeys('apiKeys', 'API key', limits.apiKeys);
   checkKeys('viewKeys', 'view key', limits.viewKeys);
   if (limits.viewKeys.length > 0 && limits.apiKeys.length === 0) {
-    throw invalid('viewKeys', 'View keys go with at least one API key, since view keys cannot change anything.');
+    throw invalid(
+      'viewKeys',
+      'View keys need at least one API key beside them: they cannot change anything themselves.',
+    );
   }
   if (limits.viewKeys.some((key) => limits.apiKeys.includes(key))) {
-    throw invalid('viewKeys', 'A view key is among the API keys, too, and could change everything.');
+    throw invalid('viewKeys', 'A view key is also an API key, and could change everything.');
   }
   for (const origin of limits.allowedOrigins) {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
@@ -148,7 +151,7 @@ export function resolveOptions(options: ServerOptions): ServerLimits {
     }
   }
   if (limits.apiKeys.length === 0 && !isLoopback(limits.host)) {
-    throw invalid('host', `Without API keys only a loopback address can be served, and host is "${limits.host}".`);
+    throw invalid('host', `Without API keys the host must be a loopback address; it is "${limits.host}".`);
   }
   return limits;
 }

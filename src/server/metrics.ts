@@ -21,14 +21,10 @@ const SENT: readonly WebhookOutcome[] = ['delivered', 'failed', 'dropped'];
 /** Figures of each stream: gauges as they are, counters since the stream was made. */
 const OF_STREAM: readonly (readonly [name: string, help: string, value: (status: StreamStatus) => number | null])[] = [
   ['playing', '1 while frames come from its source.', ({ sourceStatus }) => Number(sourceStatus.state === 'playing')],
-  ['frames_total', 'Frames that were taken.', ({ frames }) => frames],
+  ['frames_total', 'Frames taken in.', ({ frames }) => frames],
   ['dropped_frames_total', 'Frames not taken from the source in time.', ({ sourceStatus }) => sourceStatus.dropped],
   ['late_frames_total', 'Frames not taken by the engine.', ({ lateFrames }) => lateFrames],
-  [
-    'reconnects_total',
-    'Connections to the source that were tried again.',
-    ({ sourceStatus }) => sourceStatus.reconnects,
-  ],
+  ['reconnects_total', 'Reconnections to the source.', ({ sourceStatus }) => sourceStatus.reconnects],
   [
     'newest_frame_timestamp_seconds',
     'Wall time of the newest frame, since 1970.',
@@ -40,8 +36,12 @@ const OF_STREAM: readonly (readonly [name: string, help: string, value: (status:
     ({ pictureChangedMs, startedAtMs }) =>
       pictureChangedMs === null ? null : (startedAtMs + pictureChangedMs) / 1_000,
   ],
-  ['cache_bytes', 'Size of its cache.', ({ cacheBytes }) => cacheBytes],
-  ['cache_limit_bytes', 'Size at which the oldest is thinned and dropped.', ({ memoryLimitBytes }) => memoryLimitBytes],
+  ['cache_bytes', 'Size of the cache.', ({ cacheBytes }) => cacheBytes],
+  [
+    'cache_limit_bytes',
+    'Size at which the oldest frames are thinned, then dropped.',
+    ({ memoryLimitBytes }) => memoryLimitBytes,
+  ],
 ];
 
 type Labels = Record<string, string>;
@@ -56,23 +56,27 @@ export class ServerMetrics {
 
   constructor(live: LiveService, connections: () => number) {
     const engine = (): EngineFigures => live.engineFigures;
-    this.#one('yoco_ready', '1 while the engine answers.', () => Number(live.ready));
+    this.#one('yoco_ready', '1 while the engine is ready.', () => Number(live.ready));
     const { name: bundle } = live.bundle;
     this.#several('yoco_info', '1, with the version of the service and its bundle.', ['version', 'bundle'], (say) => {
       say({ version: VERSION, bundle }, 1);
     });
-    this.#one('process_start_time_seconds', 'When the server began, since 1970.', () => STARTED_AT_MS / 1_000);
-    this.#one('process_resident_memory_bytes', 'Memory of the server.', () => process.memoryUsage.rss());
-    this.#one('process_cpu_seconds_total', 'Time of processors that the server took.', () => {
+    this.#one('process_start_time_seconds', 'When the server started, since 1970.', () => STARTED_AT_MS / 1_000);
+    this.#one('process_resident_memory_bytes', 'Resident memory of the server.', () => process.memoryUsage.rss());
+    this.#one('process_cpu_seconds_total', 'Processor time of the server.', () => {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;
     });
-    this.#one('yoco_streams', 'Streams that there are.', () => live.list().length);
-    this.#one('yoco_connections', 'WebSockets that are open.', connections);
-    this.#one('yoco_engine_losses_total', 'How often the engine was lost, with all caches.', () => engine().losses);
-    this.#one('yoco_engine_resident_bytes', 'Memory of the engine.', () => engine().residentBytes);
-    this.#one('yoco_engine_frames_total', 'Frames since the engine began.', () => engine().times.frames);
-    this.#one('yoco_engine_answer_tokens_total', 'Tokens of answers since the engine began.', () => {
+    this.#one('yoco_streams', 'Number of streams.', () => live.list().length);
+    this.#one('yoco_connections', 'Number of open WebSockets.', connections);
+    this.#one(
+      'yoco_engine_losses_total',
+      'How often the engine was lost, and all caches with it.',
+      () => engine().losses,
+    );
+    this.#one('yoco_engine_resident_bytes', 'Resident memory of the engine.', () => engine().residentBytes);
+    this.#one('yoco_engine_frames_total', 'Frames since the engine started.', () => engine().times.frames);
+    this.#one('yoco_engine_answer_tokens_total', 'Answer tokens since the engine started.', () => {
       return engine().times.answerTokens;
     });
     this.#several('yoco_engine_run_seconds_total', 'Time in each part of the model.', ['part'], (say) => {
@@ -87,7 +91,7 @@ export class ServerMetrics {
         }
       });
     }
-    const keepHelp = '1 where what a stream with keep holds could not be written; only of these.';
+    const keepHelp = '1 while the memory of a stream with keep cannot be saved; streams with keep only.';
     this.#several('yoco_stream_keep_failing', keepHelp, ['stream'], (say) => {
       for (const { name: stream } of live.list()) {
         const fails = live.keepFails(stream);
@@ -97,19 +101,19 @@ export class ServerMetrics {
     const registers = [this.#registry];
     this.#responses = new Counter({
       name: 'yoco_responses_total',
-      help: 'Responses that ended, by how.',
+      help: 'Finished responses, by status.',
       labelNames: ['status'],
       registers,
     });
     this.#standing = new Counter({
       name: 'yoco_standing_askings_total',
-      help: 'Askings of standing questions: answered, or missed for a reason that may pass.',
+      help: 'Askings of standing questions: answered, or missed for a temporary reason.',
       labelNames: ['outcome'],
       registers,
     });
     this.#webhooks = new Counter({
       name: 'yoco_webhook_events_total',
-      help: 'Events for webhooks: delivered, failed each time that they were tried, or dropped while they waited.',
+      help: 'Webhook events: delivered, failed after all retries, or dropped while queued.',
       labelNames: ['outcome'],
       registers,
     });
@@ -119,7 +123,7 @@ export class ServerMetrics {
     for (const outcome of SENT) this.#webhooks.inc({ outcome }, 0);
     this.#firstToken = new Histogram({
       name: 'yoco_first_token_seconds',
-      help: 'From a question to the first piece of its answer.',
+      help: 'Time from a question to the first piece of its answer.',
       buckets: FIRST_TOKEN_BUCKETS,
       registers,
     });

@@ -65,7 +65,7 @@ export class ItemList {
   append(item: Item): void {
     this.assertRoom();
     if (this.#items.some(({ id }) => id === item.id)) {
-      throw new YocoError('invalid_request', { param: 'item.id', detail: 'item.id: an item has this id already.' });
+      throw new YocoError('invalid_request', { param: 'item.id', detail: 'item.id: another item has this id.' });
     }
     this.#items.push(item);
   }

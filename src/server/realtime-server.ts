@@ -183,7 +183,7 @@ export class RealtimeServer {
     if (model === null) {
       throw new YocoError('invalid_request', {
         param: 'stream',
-        detail: `Say which stream: ?stream=NAME, or ?model=${bundle}@NAME.`,
+        detail: `Name the stream: ?stream=NAME, or ?model=${bundle}@NAME.`,
       });
     }
     return streamOfModel(this.#live, model);
@@ -221,7 +221,7 @@ function refusedOf({ socket, method, headers }: IncomingMessage, grant?: Grant):
 /** Answers a handshake that ws refuses, with the header that tells what would do. */
 function refuseHandshake({ message }: Error, socket: Duplex, { method }: IncomingMessage): void {
   if (method !== 'GET') {
-    writeError(socket, new YocoError('method_not_allowed', { detail: 'It takes GET.' }), ['Allow: GET']);
+    writeError(socket, new YocoError('method_not_allowed', { detail: 'It accepts GET.' }), ['Allow: GET']);
     return;
   }
   const header = /Sec-WebSocket-\w+/.exec(message)?.[0];

@@ -308,7 +308,7 @@ export class RealtimeSession {
     if (parallel !== (params.input !== undefined)) {
       throw new YocoError('invalid_request', {
         param: 'response.input',
-        detail: 'response.input: goes with response.conversation "none", and only with it.',
+        detail: 'response.input: requires response.conversation "none", and the other way round.',
       });
     }
     if (!parallel) this.#checkConversation();

@@ -50,7 +50,7 @@ export class StandingQuestions {
       const param = 'standing_question.id';
       throw new YocoError('invalid_request', {
         param,
-        detail: `${param}: the connection has a standing question with this id.`,
+        detail: `${param}: another standing question of the connection has this id.`,
       });
     }
     const converse = (): Conversation => this.#host.converse(streams, STREAMS_PARAM);

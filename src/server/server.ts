@@ -153,13 +153,13 @@ function unusableTls(cause: unknown): YocoError {
 function cannotListen(cause: unknown, host: string, port: number): unknown {
   const code = (cause as NodeJS.ErrnoException).code;
   if (code === 'EADDRINUSE' || code === 'EACCES') {
-    const why = code === 'EADDRINUSE' ? 'is in use already' : 'may not be used by this account';
+    const why = code === 'EADDRINUSE' ? 'is already in use' : 'cannot be used by this account';
     return new YocoError('config_invalid', { param: 'port', detail: `Port ${port} on ${host} ${why}.`, cause });
   }
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
     return new YocoError('config_invalid', {
       param: 'host',
-      detail: `"${host}" is no address of this machine.`,
+      detail: `"${host}" is not an address of this machine.`,
       cause,
     });
   }

@@ -86,7 +86,7 @@ export class Webhook {
     this.#waiting.push(this.#waitingFor(event, picture));
     if (this.#waiting.length > MAX_WAITING_EVENTS) {
       this.#waiting.shift();
-      this.#warn(`${MAX_WAITING_EVENTS} events wait for it; the oldest is given up.`);
+      this.#warn(`${MAX_WAITING_EVENTS} events are queued; the oldest was dropped.`);
       this.#tell('dropped');
     }
     this.#sending ??= this.#sendAll();
@@ -115,7 +115,7 @@ export class Webhook {
       if (size === 0 || bytes <= MAX_WAITING_PICTURE_BYTES) continue;
       waiting.picture = null;
       this.#warn(
-        `${MAX_WAITING_PICTURE_BYTES / 2 ** 20} MiB of pictures wait for it; the oldest is given up, its event is not.`,
+        `${MAX_WAITING_PICTURE_BYTES / 2 ** 20} MiB of pictures are queued; the oldest was dropped, but not its event.`,
       );
     }
   }
@@ -142,7 +142,7 @@ export class Webhook {
       if (!this.#isStopped()) continue;
       const left = this.#waiting.splice(0).length;
       if (left === 0) continue;
-      this.#warn(`${left} more that waited were given up.`);
+      this.#warn(`${left} more queued events were dropped.`);
       this.#tell('dropped', left);
     }
     this.#sending = null;
@@ -160,7 +160,9 @@ export class Webhook {
       // An aborted wait is how `close` ends it.
       if (wait !== undefined) await sleep(wait, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       if (wait !== undefined && !this.#isStopped()) continue;
-      this.#warn(`an event was given up: ${this.#isStopped() ? 'the service ends, and ' : ''}${failure.why}.`);
+      this.#warn(
+        `an event was dropped: ${this.#isStopped() ? 'the service is shutting down, and ' : ''}${failure.why}.`,
+      );
       this.#tell('failed');
       return;
     }
@@ -204,7 +206,7 @@ export class Webhook {
       if (status >= 200 && status < 300) return null;
       return { why: `it answers ${status}`, passes: status >= 500 || TRIED_AGAIN.includes(status) };
     } catch (error) {
-      if (this.#isStopped()) return { why: 'it has not answered', passes: false };
+      if (this.#isStopped()) return { why: 'it did not answer', passes: false };
       if (cut.signal.aborted) return { why: `no answer within ${timeoutMs / 1_000} s`, passes: true };
       const code = systemCode(error);
       return { why: `it cannot be reached${code === undefined ? '' : ` (${code})`}`, passes: true };

@@ -101,7 +101,7 @@ test(
   async () => {
     await writeFile(path.join(place.folder, 'no-folder'), '');
     const { service } = await serve('no-folder');
-    expect(await end(service)).toMatch(/"reason":"EEXIST","msg":"Nothing can be written in the folder of snapshots/);
+    expect(await end(service)).toMatch(/"reason":"EEXIST","msg":"The snapshot folder is not writable/);
   },
   SLOW,
 );

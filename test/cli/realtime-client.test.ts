@@ -71,7 +71,7 @@ describe('the client of the command line', () => {
     });
     const { port } = peer.address() as AddressInfo;
     const client = await RealtimeClient.connect({ server: `http://127.0.0.1:${port}`, stream: 'kitchen' });
-    const error = { code: 'service_unreachable', detail: 'What answers does not speak its protocol.' };
+    const error = { code: 'service_unreachable', detail: 'The server there does not speak its protocol.' };
     await expect(client.ask('what is shown now?', () => undefined)).rejects.toMatchObject(error);
     client.close();
     peer.close();

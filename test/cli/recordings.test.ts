@@ -229,7 +229,7 @@ describe('A recording that was kept', () => {
       const again = await watch(folder);
       expect([again.status, again.stderr]).toEqual([
         0,
-        `${file}: The snapshot ${kept.join()} is used; the video is not read again.\n`,
+        `${file}: The snapshot ${kept.join()} is used instead of reading the video again.\n`,
       ]);
       expect(JSON.parse(again.stdout)).toEqual({ ...(JSON.parse(first.stdout) as object), source: file });
 

@@ -103,7 +103,7 @@ function line(lists: { created?: string; changed?: string; removed?: string; fai
   const { created = '', changed = '', removed = '', failed = '', left } = lists;
   const list = (name: string, names: string): string => `"${name}":\\[${names === '' ? '' : `"${names}"`}\\]`;
   const all = [list('created', created), list('changed', changed), list('removed', removed), list('failed', failed)];
-  return new RegExp(`${all.join(',')},"left":${left},"msg":"The stream files were read anew\\."`);
+  return new RegExp(`${all.join(',')},"left":${left},"msg":"The stream files were reloaded\\."`);
 }
 
 const PUSHED = 'source: { push: true }\n';
@@ -127,7 +127,7 @@ test(
     // Whatever else the folder says.
     await service.file('gate', null);
     await service.file('attic', 'source: { push: perhaps }\n');
-    await service.hangup(/"level":50[^\n]*"msg":"All streams are as they were: [^\n]*attic\.yaml: source\.push: /);
+    await service.hangup(/"level":50[^\n]*"msg":"The streams are unchanged: [^\n]*attic\.yaml: source\.push: /);
     expect(await service.names()).toEqual(['door', 'gate', 'yard']);
 
     await service.file('attic', null);
@@ -313,15 +313,15 @@ test(
     const open = await connected(port);
 
     const second = await certificate(files);
-    const told = await service.hangup(/"valid_to":"([^"]+)"[^\n]*"msg":"The certificate was read anew\."/);
+    const told = await service.hangup(/"valid_to":"([^"]+)"[^\n]*"msg":"The certificate was reloaded\."/);
     expect(Date.parse(/"valid_to":"([^"]+)"/.exec(told)?.[1] ?? '')).toBeGreaterThan(Date.now());
     expect(await shown(port)).toBe(second.cert.trim());
 
     await writeFile(files.key, first.key);
-    await service.hangup(/"level":50[^\n]*"msg":"The certificate is as it was: [^\n]*cannot be used/);
+    await service.hangup(/"level":50[^\n]*"msg":"The certificate is unchanged: [^\n]*cannot be used/);
     await rm(files.cert);
     await service.hangup(
-      /"level":50[^\n]*"param":"tls\.cert","msg":"The certificate is as it was: [^\n]*cannot be read/,
+      /"level":50[^\n]*"param":"tls\.cert","msg":"The certificate is unchanged: [^\n]*cannot be read/,
     );
     expect(await shown(port)).toBe(second.cert.trim());
 
@@ -351,23 +351,21 @@ test(
     expect(await statuses()).toEqual([200, 401]);
 
     await writeFile(settings, `api_keys: [${next}]\nmax_streams: 3\n`);
-    await service.hangup(/"added":1,"removed":1,"closed":0,"msg":"The keys were read anew\."/);
+    await service.hangup(/"added":1,"removed":1,"closed":0,"msg":"The keys were reloaded\."/);
     expect(await statuses()).toEqual([401, 200]);
 
     await writeFile(settings, '');
     await service.hangup(
-      /"level":50[^\n]*"msg":"The keys are as they were: [^\n]*api_keys: The new list of keys is empty/,
+      /"level":50[^\n]*"msg":"The keys are unchanged: [^\n]*api_keys: The new list of keys is empty/,
     );
     await writeFile(settings, 'api_keys: [short]\n');
-    await service.hangup(/"level":50[^\n]*"msg":"The keys are as they were: [^\n]*api_keys: Each API key needs/);
+    await service.hangup(/"level":50[^\n]*"msg":"The keys are unchanged: [^\n]*api_keys: Each API key needs/);
     await writeFile(settings, `port: 0\napi_keys: [${next}\n`);
     await service.hangup(
-      /"level":50[^\n]*"msg":"The keys are as they were: [^\n]*yoco\.yaml cannot be read \(\w+ at line 3, column 1\)/,
+      /"level":50[^\n]*"msg":"The keys are unchanged: [^\n]*yoco\.yaml cannot be read \(\w+ at line 3, column 1\)/,
     );
     await rm(settings);
-    await service.hangup(
-      /"level":50[^\n]*"msg":"The keys are as they were: [^\n]*yoco\.yaml cannot be read \(ENOENT\)/,
-    );
+    await service.hangup(/"level":50[^\n]*"msg":"The keys are unchanged: [^\n]*yoco\.yaml cannot be read \(ENOENT\)/);
     expect(await statuses()).toEqual([401, 200]);
     expect(await service.end()).toMatch(
       /"level":40[^\n]*"settings":\["max_streams","pictures_mb","time_zone"\],"msg":"[^\n]*after a restart/,

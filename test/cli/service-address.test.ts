@@ -121,7 +121,7 @@ describe('The key', () => {
       const error: unknown = await ask().catch((reason: unknown) => reason);
       expect(error).toMatchObject({
         code: 'invalid_request',
-        detail: 'YOCO_API_KEY: expected printable ASCII without blanks.',
+        detail: 'YOCO_API_KEY: expected printable ASCII without spaces.',
       });
       expect(inspect(error, { depth: Infinity })).not.toMatch(/h.nter2/);
     }
@@ -137,7 +137,7 @@ test('A certificate that is not known is told as such, with the variable that ma
   for (const ask of [() => streamNames(address), () => RealtimeClient.connect({ server: address, stream: 'door' })]) {
     await expect(ask()).rejects.toMatchObject({
       code: 'service_unreachable',
-      detail: `The certificate at ${address} is refused (DEPTH_ZERO_SELF_SIGNED_CERT). One of your own needs NODE_EXTRA_CA_CERTS=cert.pem.`,
+      detail: `The certificate at ${address} is not trusted (DEPTH_ZERO_SELF_SIGNED_CERT). If it is your own, set NODE_EXTRA_CA_CERTS=cert.pem.`,
     });
   }
 });
@@ -149,8 +149,8 @@ test('A service that is asked over https and speaks http, or the other way round
   await once(server, 'listening');
   const [tls, plain] = [(server.address() as AddressInfo).port, new URL(await serve({})).port];
   for (const [address, how] of [
-    [`https://127.0.0.1:${plain}`, /^What answers at https:\S+ speaks no TLS \(E\w+\): try http\.$/],
-    [`http://127.0.0.1:${tls}`, /^What answers at http:\S+ ends the connection \(\w+\): try https\.$/],
+    [`https://127.0.0.1:${plain}`, /^The server at https:\S+ does not speak TLS \(E\w+\): try http\.$/],
+    [`http://127.0.0.1:${tls}`, /^The server at http:\S+ closes the connection \(\w+\): try https\.$/],
   ] as const) {
     for (const ask of [() => streamNames(address), () => RealtimeClient.connect({ server: address, stream: 'door' })]) {
       const detail = expect.stringMatching(how) as string;

@@ -74,7 +74,7 @@ describe('ask --standing', () => {
       expect(refused.map(({ status, stderr }) => [status, /\((\w+)\)\s*$/.exec(stderr)?.[1]])).toEqual(
         refused.map(() => [1, 'invalid_request']),
       );
-      const said = ['--every goes with --standing', '--every: expected a number', 'question.every', 'one question'];
+      const said = ['--every needs --standing', '--every: expected a number', 'question.every', 'one question'];
       refused.forEach(({ stderr }, i) => {
         expect(stderr).toContain(said[i]);
       });

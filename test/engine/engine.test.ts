@@ -167,7 +167,7 @@ test('An engine that hangs while it loads is ended, and its start fails', async 
   // No process loads a bundle this quickly, and so it counts as hung.
   const options = { loadMs: 1, heartbeatMs: 5, onWarning: (message: string) => warnings.push(message) };
   await expect(start(options)).rejects.toMatchObject({ code: 'engine_unavailable', retryable: true });
-  expect(warnings[0]).toContain('no sign of life');
+  expect(warnings[0]).toContain('stopped responding');
 });
 
 test('An engine is not ended where this process itself stood still for longer than a hang', async () => {
@@ -320,7 +320,7 @@ describe('When the engine process dies', () => {
     expect(error?.code).toBe('engine_restarted');
     await again;
     expect(await isRunning(pid)).toBe(false);
-    expect(warnings[0]).toContain('no sign of life');
+    expect(warnings[0]).toContain('stopped responding');
   }, 120_000);
 
   test('for holding more memory than its limit, it says so', async () => {

@@ -429,7 +429,7 @@ describe('An engine', () => {
     const wentOn = vi.fn();
     engine.on('wentOn', wentOn);
     await ready(engine);
-    expect(warnings).toContainEqual(expect.stringContaining('would hold as much again'));
+    expect(warnings).toContainEqual(expect.stringContaining('would reach its memory limit again'));
     expect(wentOn).not.toHaveBeenCalled();
   });
 

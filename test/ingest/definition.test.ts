@@ -280,7 +280,7 @@ describe('A folder of definitions', () => {
   test('refuses two streams of one name', async () => {
     await writeFile(join(folder, 'a.yaml'), 'source: { push: true }');
     await writeFile(join(folder, 'b.yaml'), 'name: a\nsource: { push: true }');
-    await expect(readDefinitions(folder)).rejects.toThrow(/b\.yaml: the name is taken already by a\.yaml/);
+    await expect(readDefinitions(folder)).rejects.toThrow(/b\.yaml: the name is already used by a\.yaml/);
   });
 
   test('must exist', async () => {

@@ -73,8 +73,8 @@ describe.each([
 });
 
 test.each([
-  [{ crop: { left: 0.6, top: 0, width: 0.5, height: 1 } }, 'sampling.crop.width', '1 at most together'],
-  [{ crop: { left: 0, top: 0.1, width: 1, height: 1 } }, 'sampling.crop.height', '1 at most together'],
+  [{ crop: { left: 0.6, top: 0, width: 0.5, height: 1 } }, 'sampling.crop.width', 'at most 1'],
+  [{ crop: { left: 0, top: 0.1, width: 1, height: 1 } }, 'sampling.crop.height', 'at most 1'],
   [{ crop: { left: -0.1, top: 0, width: 1, height: 1 } }, 'sampling.crop.left', '>=0'],
   [{ crop: { left: 0, top: 0, width: 0, height: 1 } }, 'sampling.crop.width', '>=0.02'],
   [{ crop: { left: 0, top: 0, width: 1 } }, 'sampling.crop.height', 'number'],

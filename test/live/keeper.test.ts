@@ -437,7 +437,7 @@ test(
       await push(stream, frames - 1, frames);
       await live.keep('door');
     }
-    expect(ofDoor()).toEqual([expect.stringMatching(/cannot be kept: .*folder for snapshots.* It is tried again\.$/)]);
+    expect(ofDoor()).toEqual([expect.stringMatching(/could not be saved: .*snapshot folder.* Retrying\.$/)]);
     expect(live.keepFails('door')).toBe(true);
     await rm(folder);
     await mkdir(folder);
@@ -446,7 +446,7 @@ test(
     expect(live.keepFails('door')).toBe(false);
     await live.create({ name: 'yard', source: { push: true } }, 'operator');
     expect(live.keepFails('yard')).toBe(null);
-    expect(ofDoor()[1]).toContain('is kept again');
+    expect(ofDoor()[1]).toContain('is saved again');
     expect(about).toEqual([{ stream: 'door', code: 'snapshot_failed' }, { stream: 'door' }]);
   },
   SLOW,
@@ -465,7 +465,7 @@ test(
     await push(stream, 1, 2);
     vi.spyOn(stream, 'snapshot').mockRejectedValue(new YocoError('engine_restarted'));
     await keeper.close();
-    expect(warnings).toEqual(['Stream door: its newest memory could not be kept: the file is as it was.']);
+    expect(warnings).toEqual(['Stream door: its newest memory could not be saved; the file is unchanged.']);
     expect(await framesOf('door.keep.snap')).toBe(1);
   },
   SLOW,
@@ -486,9 +486,9 @@ test(
     await keeper.write('door');
     await keeper.close();
     expect(warnings).toEqual([
-      expect.stringMatching(/^Stream door: its memory cannot be kept: /),
-      'Stream door: its newest memory could not be kept: the file is as it was.',
-      expect.stringMatching(/^Stream yard: its memory cannot be kept: /),
+      expect.stringMatching(/^Stream door: its memory could not be saved: /),
+      'Stream door: its newest memory could not be saved; the file is unchanged.',
+      expect.stringMatching(/^Stream yard: its memory could not be saved: /),
     ]);
   },
   SLOW,
@@ -512,7 +512,7 @@ test(
     process.kill(pidOf(live), 'SIGSTOP');
     try {
       await keeper.close(50);
-      expect(warnings).toEqual(['Stream door: its memory could not be kept in time: the file is as it was.']);
+      expect(warnings).toEqual(['Stream door: its memory could not be saved in time; the file is unchanged.']);
       expect(await framesOf('door.keep.snap')).toBe(1);
     } finally {
       process.kill(pidOf(live), 'SIGCONT');

@@ -154,9 +154,9 @@ describe('The streams of a question', () => {
   });
 
   test.each([
-    [[], 8, 'yoco.streams: expected the names of 1 to 8 streams, or "all", and got 0.'],
-    [['yard', 'attic', 'front'], 2, 'yoco.streams: expected the names of 1 to 2 streams, or "all", and got 3.'],
-    [['yard', 'attic', 'yard'], 8, 'yoco.streams: expected each stream once, and "yard" is twice.'],
+    [[], 8, 'yoco.streams: expected the names of 1 to 8 streams, or "all"; got 0.'],
+    [['yard', 'attic', 'front'], 2, 'yoco.streams: expected the names of 1 to 2 streams, or "all"; got 3.'],
+    [['yard', 'attic', 'yard'], 8, 'yoco.streams: expected each stream once, but "yard" is named twice.'],
   ] as const)('%j of at most %d are refused: %s', (wanted, most, detail) => {
     expect(thrown(() => choose(wanted, most))).toMatchObject({
       code: 'invalid_request',

@@ -464,7 +464,7 @@ test('Wall times go with the wall clock where it is set while a stream runs, and
     setMs = 3_600_000;
     expect([await moved(2), await moved(3)]).toEqual([3_600, 3_600]);
     expect(warnings).toEqual([
-      'Stream push: the wall clock went 3600.0 s forward, and the wall times of all its frames with it.',
+      'Stream push: the wall clock jumped 3600.0 s forward; the wall times of all its frames moved with it.',
     ]);
     setMs = 0;
     expect(await moved(4)).toBeCloseTo(0); // of a millisecond less it is -0

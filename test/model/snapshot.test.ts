@@ -289,7 +289,7 @@ describe('When a snapshot cannot be written', () => {
     await writeFile(path.join(folder, 'text'), '');
     await expect(write(content())).rejects.toMatchObject({
       code: 'snapshot_failed',
-      detail: 'The folder for snapshots is not a folder.',
+      detail: 'The path of the snapshot folder is not a folder.',
     });
   });
 

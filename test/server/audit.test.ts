@@ -116,7 +116,7 @@ describe('The log of a service', () => {
       [
         'warn',
         { code: 'forbidden', from: '127.0.0.1', requests: 2 },
-        'More requests were refused since the last line about it.',
+        'More requests were refused since the last message about this.',
       ],
     ]);
   });
@@ -200,7 +200,7 @@ describe('The log of a service', () => {
       [
         'warn',
         { code: 'unauthorized', from: '127.0.0.1', requests: 3 },
-        'More requests were refused since the last line about it.',
+        'More requests were refused since the last message about this.',
       ],
     ]);
     expect(JSON.stringify(lines)).not.toContain(wrong);

@@ -634,7 +634,7 @@ describe('A webhook', () => {
       ...[0, 1, 2].map((n) => [n, undefined]),
       ...[3, 4, 5, 6].map((n) => [n, n]),
     ]);
-    expect(warnings[0]).toMatch(/1 MiB of pictures wait for it; the oldest is given up, its event is not\.$/);
+    expect(warnings[0]).toMatch(/1 MiB of pictures are queued; the oldest was dropped, but not its event\.$/);
   });
 
   it.each([
@@ -697,8 +697,8 @@ describe('A webhook', () => {
     await webhook.close(100);
     expect(performance.now() - began).toBeLessThan(20_000);
     expect(warnings.slice(2)).toEqual([
-      expect.stringMatching(/an event was given up: the service ends, and it has not answered\.$/),
-      expect.stringMatching(/100 more that waited were given up/),
+      expect.stringMatching(/an event was dropped: the service is shutting down, and it did not answer\.$/),
+      expect.stringMatching(/100 more queued events were dropped/),
     ]);
     webhook.send({ type: 'test' });
     expect(heard).toHaveLength(1);

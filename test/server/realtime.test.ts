@@ -484,9 +484,9 @@ describe('a question over several streams', () => {
 
   it.each([
     [['kitchen', 'attic'], 'stream_not_found', 'The name was "attic".'],
-    [['kitchen', 'door', 'kitchen'], 'invalid_request', 'expected each stream once, and "kitchen" is twice'],
-    [['a', 'b', 'c', 'd'], 'invalid_request', 'expected the names of 1 to 3 streams, or "all", and got 4'],
-    [[], 'invalid_request', 'expected the names of 1 to 3 streams, or "all", and got 0'],
+    [['kitchen', 'door', 'kitchen'], 'invalid_request', 'expected each stream once, but "kitchen" is named twice'],
+    [['a', 'b', 'c', 'd'], 'invalid_request', 'expected the names of 1 to 3 streams, or "all"; got 4'],
+    [[], 'invalid_request', 'expected the names of 1 to 3 streams, or "all"; got 0'],
     ['everything', 'invalid_request', 'must be a list of names of streams, or "all"'],
     ['kitchen', 'invalid_request', 'must be a list of names of streams, or "all"'],
     [[7], 'invalid_request', 'must be a list of names of streams, or "all"'],

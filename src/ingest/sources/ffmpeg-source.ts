@@ -352,7 +352,7 @@ export class FfmpegSource implements FrameSource {
   #problemOf(result: FfmpegResult): YocoError | null {
     if (this.#liveEnded) return null;
     if (this.#recorded) {
-      return new YocoError('source_invalid', { detail: 'It is a recording, and was said to be live.' });
+      return new YocoError('source_invalid', { detail: 'It is a recording, but the definition says live.' });
     }
     if (this.#silent) return new YocoError('source_silent');
     if (result.error !== null) return result.error;
