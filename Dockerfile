@@ -3,12 +3,12 @@
 #   docker build -t yoco-live .
 #   docker run -p 127.0.0.1:8080:8080 -e YOCO_API_KEYS=at-least-16-characters yoco-live
 #
-# Inside the container the service listens on every address, which it does only with at least one API key: without
-# YOCO_API_KEYS it ends at once and says so.
+# Inside the container the service listens on every address, which requires at least one API key. Without YOCO_API_KEYS
+# it exits at once and says so.
 #
-# Times of the day in questions ("after 9 pm") are UTC unless their zone is set: -e YOCO_TIME_ZONE=Europe/Berlin
+# Times of day in questions ("after 9 pm") are UTC unless a time zone is set: -e YOCO_TIME_ZONE=Europe/Berlin
 #
-# On a GPU (NVIDIA's container toolkit brings the driver; the image has the Vulkan loader):
+# On a GPU (NVIDIA's container toolkit provides the driver, the image the Vulkan loader):
 #
 #   docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility -e YOCO_DEVICE=webgpu ...
 
@@ -23,7 +23,7 @@ RUN npm run build
 FROM node:22-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# Debian's ffmpeg takes the place of npm's, and the runtimes of other systems are of no use here.
+# Debian's ffmpeg replaces npm's, and ONNX Runtime's binaries for other systems are not needed.
 RUN npm ci --omit=dev \
   && rm -rf node_modules/@ffmpeg-installer \
     node_modules/onnxruntime-node/bin/napi-v*/darwin \
@@ -41,12 +41,12 @@ COPY --from=build /app/dist dist
 COPY web web
 COPY models models
 COPY streams streams
-# A volume that is mounted here belongs to the user, too.
+# A new volume mounted here inherits this owner.
 RUN install -d -o node -g node /snapshots
 USER node
 EXPOSE 8080
-# The process is alive as soon as it listens; /readyz also says whether the engine has loaded the model.
-# With YOCO_TLS_KEY and YOCO_TLS_CERT the address is https: give the container a health check of its own then.
+# Healthy means that the service listens; /readyz also says whether the engine has loaded the model.
+# With YOCO_TLS_KEY and YOCO_TLS_CERT the address is https: override this health check.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8080/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "dist/main.js", "serve"]
