@@ -1,4 +1,4 @@
-/** A bundle: one folder with all files of one model. Read, validated, and checked against its checksums. */
+/** A bundle: one folder with all files of one model. It is validated and its checksums are verified on reading. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
@@ -18,7 +18,7 @@ const FILES = [
   'vision.onnx',
   'self_decoder.onnx',
   'cross_decoder.onnx',
-  // Of the graphs of both decoders, here and on a device.
+  // Shared by the graphs of both decoders, here and on a device.
   'decoders.weights',
   'kv_index.onnx',
   'stream_tags.bin',
@@ -26,7 +26,7 @@ const FILES = [
   'tokenizer.json',
 ] as const;
 
-/** For a device (src/model/device); a bundle without them runs on the processor only. */
+/** Used on a device (src/model/device); a bundle without them runs on the processor only. */
 const DEVICE_FILES = [
   'device_self_decoder.onnx',
   'device_append.onnx',
@@ -45,9 +45,9 @@ const bundleConfig = z.object({
   format: z.int(),
   name: z.string().min(1),
   licence: z.string(),
-  /** What a segment carries in the self-decoder: sliding-window attention, or gated retention. */
+  /** The self-decoder's layers: sliding-window attention or gated retention. It determines what a segment carries. */
   selfDecoder: z.enum(['window', 'retention']),
-  /** Pixels of a side of the square picture that the model sees. */
+  /** Side length, in pixels, of the square picture that the model sees. */
   imageSize: size,
   tokensPerFrame: size,
   width: size,
@@ -60,17 +60,19 @@ const bundleConfig = z.object({
   kvHeads: size,
   /** How many streams one question may read. */
   streamTags: size,
-  /** Rows of a segment's state in each layer: tokens that a window looks back, or half of a retention's `headDim`. */
+  /**
+   * Rows of a segment's state in each layer: the tokens that a window looks back, or half of a retention's `headDim`.
+   */
   window: size,
   vocabulary: size,
-  /** Opens a turn and carries its moment. */
+  /** Opens a turn and carries its time. */
   startToken: z.int().nonnegative(),
-  /** Closes a question, and an answer. */
+  /** Ends a question, and an answer. */
   endToken: z.int().nonnegative(),
   maxAnswerTokens: size,
-  /** The token of an answer, from 0, whose count all after it take over: all digits are to be of one number. */
+  /** Index of the answer token whose count all later tokens reuse, so that all digits belong to one number. */
   countedAt: z.int().nonnegative(),
-  /** Whether an answer that says its words a second time ends there. */
+  /** Whether an answer ends as soon as it has said its words a second time. */
   endsAtRepetition: z.boolean(),
   /** Ids of the tokens that an answer may hold, in the order of the logits. */
   answerTokens: z.array(z.int().nonnegative()).min(1),
@@ -94,8 +96,8 @@ async function sha256(filename: string): Promise<string> {
 }
 
 /**
- * Reads `config.json` and checks every file that it lists.
- * Throws YocoError `bundle_not_found`, `bundle_damaged` or `bundle_unsupported`; the detail names the file and field.
+ * Reads `config.json` and checks every file that it lists. Throws YocoError `bundle_not_found`, `bundle_damaged` or
+ * `bundle_unsupported`; the detail names the file and the field.
  */
 export async function readBundle(directory: string): Promise<Bundle> {
   const configFile = path.join(directory, 'config.json');
@@ -147,7 +149,7 @@ export async function readBundle(directory: string): Promise<Bundle> {
   return { directory, config };
 }
 
-/** Frames of a page on a device, where the bundle has the graphs for one. */
+/** Frames of a page on a device; undefined unless the bundle has all graphs for one. */
 export function pageFramesOf({ devicePageFrames, files }: BundleConfig): number | undefined {
   return DEVICE_FILES.every((name) => files[name] !== undefined) ? devicePageFrames : undefined;
 }

@@ -1,7 +1,7 @@
 /**
  * Word embeddings at the model's width: int8 rows and a scale for each (`words_table` in models/training/export.py). A
- * token needs one row: they stay in the file, which the system keeps in memory as long as there is room, and are read
- * one by one.
+ * token needs only one row, so the rows stay in the file and are read one by one; the operating system caches them
+ * while there is memory.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -38,7 +38,7 @@ export class Embeddings {
     ids.forEach((id, i) => {
       const scale = this.#scales[id];
       if (scale === undefined) throw new RangeError(`token ${id} is outside the vocabulary`);
-      // A file that was cut short meanwhile would leave another token's numbers here.
+      // If the file were cut short meanwhile, the buffer would still hold another token's row.
       if (readSync(this.#file, row, 0, width, id * width) !== width) {
         throw new YocoError('bundle_damaged', { detail: `The row of token ${id} cannot be read.` });
       }
@@ -47,7 +47,7 @@ export class Embeddings {
     return out;
   }
 
-  /** No lookups after it. */
+  /** Closes the file; no lookups may follow. */
   release(): void {
     closeSync(this.#file);
   }

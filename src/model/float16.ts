@@ -1,18 +1,18 @@
 /**
- * Positive numbers in 16 bits: as IEEE 754's float16, five bits of exponent and ten of mantissa, but all of them
- * normal, from 2^-15 to almost 2^17. Scales need no more, and take half.
+ * Positive numbers in 16 bits: like IEEE 754 float16, five bits of exponent and ten of mantissa, but every number is
+ * normal. The range is 2^-15 to just below 2^17. Scales need no more, and take half the memory of float32.
  */
 const bits = new Uint32Array(1);
 const float = new Float32Array(bits.buffer);
 
 const DROPPED_BITS = 13;
-/** Between the exponents of float32 and float16, in units of a float16's mantissa. */
+/** Difference between the exponent biases of float32 and float16, in units of a float16's mantissa. */
 const BIAS = (127 - 15) << 10;
 const MOST = 0x7fff;
 
 /**
- * The least that is not below the float32 of `value`: what is divided by it stays within its range. Throws RangeError
- * above 2^17.
+ * The bits of the smallest number that is not below the float32 of `value`, so that a quotient by it stays within its
+ * range. Throws RangeError if `value` is above the largest number.
  */
 export function float16Above(value: number): number {
   float[0] = value;

@@ -1,28 +1,29 @@
 /**
- * When the kept frames of a stream were shown, and until when each stood. Frames are numbered by their place.
+ * When each kept frame of a stream was shown, and until when it stood. Frames are numbered by their place among the
+ * kept ones.
  *
- * A day's are two hundred thousand: they lie in bytes that grow in their place. An array of JavaScript grows by half,
- * and would leave as much unused.
+ * A day has two hundred thousand frames, so their times lie in bytes that grow in place. A JavaScript array grows by
+ * half, and would leave as much unused.
  */
 import { GrowingBytes } from './growing-bytes.ts';
 
 /**
- * A frame stands until the next one, but for no longer than this after it was last seen: a camera that was away showed
- * nothing, ms. As trained (LONGEST of model.py).
+ * A frame stands until the next one, but at most this long, in ms, after it was last seen: while a camera is away,
+ * nothing is shown. The same as in training (LONGEST in model.py).
  */
 export const LONGEST_MS = 10_000;
-/** Room is made for so many frames at once. */
+/** Capacity grows in steps of this many frames. */
 const STEP_FRAMES = 4_096;
 const BYTES = Float64Array.BYTES_PER_ELEMENT;
 
-/** Frames are added to it; where kept ones go there is another one (`thinned`, `from`). */
+/** Appending changes an instance; removing frames returns a new one (`thinned`, `from`). */
 export class FrameTimes {
   #length = 0;
   readonly #bytes = { times: new GrowingBytes(0), ends: new GrowingBytes(0) };
   #times = new Float64Array(0);
   #ends = new Float64Array(0);
 
-  /** Of each frame its time, and until when it stood, ms; they are copied. */
+  /** From each frame's time and the time until which it stood, ms. Copies both. */
   static of(times: ArrayLike<number>, ends: ArrayLike<number>): FrameTimes {
     const all = new FrameTimes();
     all.#reserve(times.length);
@@ -36,7 +37,7 @@ export class FrameTimes {
     return this.#length;
   }
 
-  /** The time of a frame, ms; undefined where there is none. */
+  /** The time of the frame at `place`, ms; undefined if there is none. */
   at(place: number): number | undefined {
     return place < this.#length ? this.#times[place] : undefined;
   }
@@ -46,22 +47,22 @@ export class FrameTimes {
     return this.at(this.#length - 1);
   }
 
-  /** Until when a frame stood, ms: its own time, or that of the last frame that was merged into it. */
+  /** Until when a frame stood, ms: its own time, or that of the last frame merged into it. */
   endOf(place: number): number {
     return place < this.#length ? (this.#ends[place] ?? 0) : 0;
   }
 
-  /** The times of the frames from place `first` on, up to and without place `end`; by default all of them. */
+  /** The times of the frames from place `first` up to, but not including, place `end`; by default all. */
   slice(first = 0, end = this.#length): number[] {
     return Array.from(this.#times.subarray(first, Math.min(end, this.#length)));
   }
 
-  /** Copies: of each frame its time, and until when it stood. */
+  /** Copies of each frame's time and the time until which it stood. */
   content(): { readonly times: Float64Array; readonly ends: Float64Array } {
     return { times: this.#times.slice(0, this.#length), ends: this.#ends.slice(0, this.#length) };
   }
 
-  /** A frame after all others. Throws what `check` throws. */
+  /** Appends a frame. Throws what `check` throws. */
   append(timeMs: number): void {
     this.check(timeMs);
     this.#reserve(this.#length + 1);
@@ -69,49 +70,52 @@ export class FrameTimes {
     this.#ends[this.#length++] = timeMs;
   }
 
-  /** The last frame stands until `timeMs`, too. Throws what `check` throws. */
+  /**
+   * Merges a frame at `timeMs` into the last one, which then stands until `timeMs`. Throws what `check` throws, and
+   * RangeError if there is no frame.
+   */
   extend(timeMs: number): void {
     this.check(timeMs);
     if (this.#length === 0) throw new RangeError('nothing to merge into');
     this.#ends[this.#length - 1] = timeMs;
   }
 
-  /** Throws RangeError for a time before the newest: frames are found by their times, which therefore rise. */
+  /** Throws RangeError for a time before the newest: frames are looked up by time, so times must not fall. */
   check(timeMs: number): void {
     const newest = this.#length === 0 ? -Infinity : this.endOf(this.#length - 1);
     if (timeMs < newest) throw new RangeError(`a frame at ${timeMs} ms after one at ${newest} ms`);
   }
 
   /**
-   * For how long a frame stood, ms: until the next one came; of the newest, which goes on, LONGEST_MS from when it was
-   * last seen.
+   * How long a frame stood, ms: until the next one came, at most LONGEST_MS after it was last seen. The newest frame
+   * gets LONGEST_MS.
    */
   stoodOf(place: number): number {
     const end = this.endOf(place);
     return end - (this.at(place) ?? 0) + Math.min(LONGEST_MS, (this.at(place + 1) ?? Infinity) - end);
   }
 
-  /** The same of the frame at `timeMs`, also where it is not kept any more. */
+  /** The same for the frame at `timeMs`, even if it is no longer kept. */
   stoodAt(timeMs: number): number {
     const after = this.upTo(timeMs);
     if (this.at(after - 1) === timeMs) return this.stoodOf(after - 1);
     return Math.min(LONGEST_MS, (this.at(after) ?? Infinity) - timeMs);
   }
 
-  /** How many frames lie at or before `timeMs`. */
+  /** How many frames were shown at or before `timeMs`. */
   upTo(timeMs: number): number {
     return lastUpTo(this.#times, timeMs, this.#length) + 1;
   }
 
-  /** The frame that stood at `timeMs`, or the first one after it; as many as there are where none is. */
+  /** Place of the frame that stood at `timeMs`, else of the first one after it, else `length`. */
   firstFrom(timeMs: number): number {
     const after = this.upTo(timeMs);
     return after > 0 && timeMs - this.endOf(after - 1) < LONGEST_MS ? after - 1 : after;
   }
 
   /**
-   * Without those of the frames from `start` on for which `keep` says no. The one before them stands for them, too,
-   * unless nothing was seen in between.
+   * A copy without the frames, counted from `start`, for which `keep` is false. The kept frame before them stands for
+   * them too, unless nothing was seen for longer than LONGEST_MS in between.
    */
   thinned(start: number, keep: readonly boolean[]): FrameTimes {
     const { times, ends } = this.content();
@@ -126,7 +130,7 @@ export class FrameTimes {
     return FrameTimes.of(times.filter(stays), ends.filter(stays));
   }
 
-  /** Without the frames before place `first`. */
+  /** A copy without the frames before place `first`. */
   from(first: number): FrameTimes {
     const cut = (all: Float64Array): Float64Array => all.subarray(first, this.#length);
     return FrameTimes.of(cut(this.#times), cut(this.#ends));
@@ -140,13 +144,13 @@ export class FrameTimes {
   }
 }
 
-/** The numbers in bytes that were made `length`. */
+/** Grows `bytes` to `length` and returns them as numbers. */
 function grown(bytes: GrowingBytes, length: number): Float64Array<ArrayBuffer> {
   bytes.grow(length);
   return new Float64Array(bytes.all.buffer as ArrayBuffer, 0, length / BYTES);
 }
 
-/** Where among the first `count` of rising numbers the last one up to `value` is; -1: all are above it. */
+/** Index of the last of the first `count` of rising numbers that is at most `value`; -1 if all are above it. */
 export function lastUpTo(rising: ArrayLike<number>, value: number, count = rising.length): number {
   let low = 0;
   let high = count;

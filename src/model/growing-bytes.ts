@@ -1,6 +1,7 @@
 /**
- * Bytes that grow in their place: nothing is copied, no old block is left for the garbage collector, and what is not
- * written takes no memory. Only addresses are reserved; when these are used up, all of it moves on to twice as many.
+ * A byte array that grows in place: growing copies nothing, leaves no old block to the garbage collector, and bytes
+ * that were never written take no memory. Only address space is reserved. Once it is used up, everything moves to a
+ * buffer of twice the size.
  */
 const FIRST_RESERVE = 16 * 2 ** 20;
 
@@ -13,12 +14,12 @@ export class GrowingBytes {
     this.#bytes = new Uint8Array(this.#buffer, 0, length);
   }
 
-  /** All of them, until they grow: another view then. Earlier ones stay readable. */
+  /** All bytes. Growing replaces this view; earlier ones stay readable. */
   get all(): Uint8Array {
     return this.#bytes;
   }
 
-  /** To `length` bytes, not less than before; what is new is zero. */
+  /** Grows to `length` bytes, which must not be less than before. New bytes are zero. */
   grow(length: number): void {
     const { maxByteLength } = this.#buffer;
     if (length <= maxByteLength) this.#buffer.resize(length);
@@ -29,7 +30,7 @@ export class GrowingBytes {
   }
 }
 
-/** ES2024, which Node 20 has of it; the types of ES2023 do not. */
+/** ES2024. Node 20 has it, but TypeScript's ES2023 library does not declare it. */
 interface ResizableBuffer extends ArrayBuffer {
   readonly maxByteLength: number;
   resize(length: number): void;

@@ -1,21 +1,21 @@
-/** How frames enter caches, wherever the window that they pass through lies. */
+/** How frames enter caches, whether their window lies on the host or on a device. */
 import type { BundleConfig } from './bundle.ts';
 import type { KvCache } from './kv-cache.ts';
 import type { SelfDecoder } from './self-decoder.ts';
 import type { SegmentWindow, WindowContent } from './window.ts';
 
 /**
- * Streams in one batch of frames: the shape is fixed and padded, so that a stream's K, V do not depend on its
- * neighbours.
+ * Streams in one batch of frames. The shape is fixed and padded, so that a stream's K and V do not depend on which
+ * other streams are in the batch.
  */
 export const FRAME_BATCH = 4;
 
-/** A stream as the self-decoder sees it: a cache, and the window that its next frame needs. */
+/** A stream as the self-decoder sees it: a cache, and the window for its next frame. */
 export interface IntakeStream {
   readonly cache: KvCache;
-  /** What the window holds, copied. */
+  /** A copy of the window's content. */
   window(): Promise<WindowContent>;
-  /** Frees what is held outside of JavaScript's memory. */
+  /** Frees memory outside the JavaScript heap. */
   close(): void;
 }
 
@@ -26,15 +26,15 @@ export interface IntakeFrame<Stream extends IntakeStream> {
   readonly timeMs: number;
 }
 
-/** What became of a frame: null where it is in its cache, else why it is not. */
+/** Outcome for one frame: null if it is in its cache, otherwise the cause of the failure. */
 export type Taken = { readonly cause: unknown } | null;
 
 export interface Intake<Stream extends IntakeStream = IntakeStream> {
-  /** A stream whose frames go to `cache`; with a window it goes on from there. */
+  /** Opens a stream whose frames go to `cache`, and resumes from `window` if given. */
   open(cache: KvCache, window?: WindowContent): Stream;
   /**
-   * Takes one frame of each of these streams, at most FRAME_BATCH, into their windows and caches. Rejects where none is
-   * taken.
+   * Takes one frame of each of these streams, at most FRAME_BATCH, into their windows and caches. Rejects if no frame
+   * was taken.
    */
   take(frames: readonly IntakeFrame<Stream>[]): Promise<Taken[]>;
 }
@@ -53,11 +53,11 @@ export class HostStream implements IntakeStream {
   }
 
   close(): void {
-    // All of it is JavaScript's memory.
+    // Everything is in the JavaScript heap.
   }
 }
 
-/** On the processor: one run of the self-decoder for all. */
+/** Intake on the processor: one run of the self-decoder for all streams. */
 export class HostIntake implements Intake<HostStream> {
   readonly #selfDecoder: SelfDecoder;
   readonly #config: BundleConfig;

@@ -1,5 +1,6 @@
 /**
- * The loaded model: YOCO at run time. No network, no clock; after loading it reads rows of words from its bundle only.
+ * The loaded model: YOCO at run time. It uses no network and no clock. After loading it reads only word embeddings from
+ * its bundle.
  */
 import type { Bundle, BundleConfig } from './bundle.ts';
 import { bundlePath, readBundle } from './bundle.ts';
@@ -23,11 +24,11 @@ import { Vision } from './vision.ts';
 export interface LoadOptions extends Pick<SessionOptions, 'threads'> {
   /** Default: `cpu`. */
   readonly device?: DeviceName;
-  /** Bytes of caches on a device; default DEVICE_BYTES. */
+  /** Limit of the caches on a device, in bytes; default DEVICE_BYTES. */
   readonly deviceBytes?: number;
-  /** Prefix of the files to which the graphs of a device write what ran where. */
+  /** Filename prefix of the profiles that the device's graphs write: which operators ran where. */
   readonly deviceProfile?: string;
-  /** Called as each part is ready, 0..1. */
+  /** Called with the loaded share, 0..1, as each part becomes ready. */
   readonly onProgress?: (share: number) => void;
 }
 
@@ -39,11 +40,11 @@ export class Model {
   readonly selfDecoder: SelfDecoder;
   readonly crossDecoder: CrossDecoder;
   readonly ranking: CellRanking;
-  /** Takes frames in, where the cache lies. */
+  /** Takes frames into caches, wherever those lie: host or device. */
   readonly intake: Intake;
-  /** Reads the cache, where it lies. */
+  /** Reads caches, wherever those lie. */
   readonly reader: Reader;
-  /** Reads a cache of this process's memory. */
+  /** Reads caches in this process's memory. */
   readonly kvReader: KvReader;
   readonly device: Device | undefined;
 
@@ -71,7 +72,7 @@ export class Model {
     return new KvCache({ ...shape, limitBytes, ...(hotFrames === undefined ? {} : { hotFrames }) });
   }
 
-  /** Frees the sessions; a process that ends without it may abort. */
+  /** Frees the sessions. A process that exits without calling it may abort. */
   async release(): Promise<void> {
     const sessions = [this.vision, this.selfDecoder, this.crossDecoder, this.ranking];
     await Promise.all(sessions.map((session) => session.release()));

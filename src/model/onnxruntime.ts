@@ -1,3 +1,3 @@
-/** ONNX Runtime. Whoever uses it takes it from here, since it must not be loaded before `telemetry-off.ts`. */
+/** ONNX Runtime. Always import it from here: `telemetry-off.ts` must be loaded first. */
 import './telemetry-off.ts';
 export { InferenceSession, Tensor } from 'onnxruntime-node';

@@ -1,11 +1,14 @@
-/** What an answer says of how exactly that was kept which it rests on. */
+/** How precisely the K and V behind an answer were kept. */
 
-/** What became of the K and V that a reading holds, worst first: some frames were left out, rounded, or neither. */
+/**
+ * Precision of the K and V that a reading covers, worst first: some frames were thinned out, some rounded to int8, or
+ * neither.
+ */
 export type Precision = 'thinned' | 'int8' | 'full';
 
 const PRECISIONS: readonly Precision[] = ['thinned', 'int8', 'full'];
 
-/** Of nothing: full. */
+/** The worst of several precisions; `full` for none. */
 export function worstOf(precisions: readonly Precision[]): Precision {
   return PRECISIONS.find((precision) => precisions.includes(precision)) ?? 'full';
 }

@@ -1,10 +1,11 @@
 /**
- * An answer that has said what it has to say and says it again: a small model sometimes misses its end, and would
- * repeat a name until its tokens are used up. Numbers and times may repeat ("11", "1:11"); words may not.
+ * Detects an answer that repeats itself. A small model sometimes misses its end and would repeat a name until it runs
+ * out of tokens. Numbers and times may repeat ("11", "1:11"); words may not.
  */
 
 /**
- * How many tokens at the end of `ids` say its beginning again, so far: all that stands before them, or the start of it.
+ * Length of the longest tail of `ids` that may be the answer starting over: it equals the beginning of `ids`, and is at
+ * most half of it.
  */
 export function repeatedTail(ids: readonly number[]): number {
   for (let tail = Math.floor(ids.length / 2); tail > 0; tail--) {
@@ -14,7 +15,7 @@ export function repeatedTail(ids: readonly number[]): number {
   return 0;
 }
 
-/** Whether `ids`, whose text is `text()`, are the same words twice and nothing else. */
+/** Whether `ids`, whose text is `text()`, consist of the same words twice and nothing else. */
 export function saysItTwice(ids: readonly number[], text: () => string): boolean {
   return ids.length > 1 && repeatedTail(ids) * 2 === ids.length && !/\d/.test(text());
 }

@@ -2,13 +2,13 @@
 export interface SamplingOptions {
   /** 0 is greedy. */
   readonly temperature: number;
-  /** Only the most likely tokens whose probabilities add up to this are drawn from; 1 is all. */
+  /** Nucleus sampling: draws only from the most likely tokens whose probabilities add up to this; 1 keeps all. */
   readonly topP: number;
-  /** Draws from [0, 1). */
+  /** Returns numbers in [0, 1). */
   readonly random: () => number;
 }
 
-/** A small seeded generator (mulberry32), so that a sampled answer can be repeated. */
+/** A small seeded generator (mulberry32), so that a sampled answer can be reproduced. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -19,7 +19,7 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** Index of the largest; the first of equals. */
+/** Index of the largest logit; the first one of equals. */
 export function argmax(logits: Float32Array): number {
   let best = 0;
   let most = logits[0] ?? 0;
@@ -39,8 +39,8 @@ export function logProbability(logits: Float32Array, index: number): number {
   return own - highest - Math.log(total);
 }
 /**
- * Tokens this much less likely than the best add, all together, less than a thousandth: an exponential of each costs
- * more than the rest of a step.
+ * Logits this far below the best are skipped: all such tokens together add less than a thousandth, and exponentiating
+ * each would cost more than the rest of a step.
  */
 const NEGLIGIBLE = 16;
 

@@ -1,19 +1,20 @@
-/** With which frame began what a frame still shows: what a reading of a part of a stream takes along. */
+/** Finds the frame that began the scene which a frame still shows. A reading of part of a stream starts there. */
 import { LONGEST_MS } from './frame-times.ts';
 import type { KvCache, KvView } from './kv-cache.ts';
 import type { KvShape } from './kv-page.ts';
 
-/** How far back the beginning of a scene is looked for, frames. */
+/** How many frames back the beginning of a scene is searched for. */
 const SCENE_FRAMES = 240;
 /**
- * Cosine from which on two frames in a row show the same: nearly all pictures that stand are above it, also the second
- * one of each, and nearly all cuts below.
+ * Cosine from which two successive frames show the same scene. Nearly all frames of a still picture are above it, the
+ * second one of each included; nearly all cuts are below.
  */
 const ALIKE = 0.6;
 
 /**
- * The frame with which began what `frame` still shows: back over frames that are like the one before them, by the keys
- * of their whole pictures. The same frame where that was more than SCENE_FRAMES ago, or is in full precision no more.
+ * The first frame of the scene that `frame` shows: goes back while successive frames are alike by the keys of their
+ * whole-frame tokens. Returns `frame` itself if the scene began more than SCENE_FRAMES ago, or before the frames in
+ * full precision.
  */
 export function sceneStart(cache: KvCache, frame: number): number {
   const oldest = Math.max(cache.sealedFrames, frame - SCENE_FRAMES);
@@ -26,7 +27,7 @@ export function sceneStart(cache: KvCache, frame: number): number {
   return oldest === 0 && cache.droppedFrames === 0 ? 0 : frame;
 }
 
-/** Cosine of the keys of a whole picture and of the one before it, over all heads. */
+/** Cosine between the whole-frame keys of a frame and the one before it, over all heads. */
 function likeness({ keys }: KvView, { headDim, tokensPerFrame }: KvShape, frame: number): number {
   const second = (frame * tokensPerFrame + tokensPerFrame - 1) * headDim;
   const first = second - tokensPerFrame * headDim;

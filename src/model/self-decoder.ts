@@ -1,7 +1,7 @@
 /**
- * The half of the model that every token passes once: new tokens in, their shared K and V out. What it carries from
- * step to step is of the bundle's kind: the last keys and values of sliding-window attention, or the states of a gated
- * retention (models/training/retention.py), which are as large from the first token on.
+ * The half of the model that every token passes through once: new tokens in, their shared K and V out. The bundle
+ * determines the state that it carries from step to step: the last keys and values of sliding-window attention, or the
+ * states of a gated retention (models/training/retention.py), whose size is constant from the first token on.
  */
 import type { BundleConfig } from './bundle.ts';
 import type { InferenceSession } from './onnxruntime.ts';
@@ -13,12 +13,12 @@ export interface SelfDecoderInput {
   readonly window: SegmentWindow;
   /** `[n, width]`. */
   readonly tokens: Float32Array;
-  /** Time of each token in ms; negative where a token carries no time. */
+  /** Time of each token in ms; negative for a token without one. */
   readonly timesMs: readonly number[];
 }
 
 export interface SelfDecoderOutput {
-  /** Hidden state of the last token, `[width]`: where the cross-decoder begins. */
+  /** Hidden state of the last token, `[width]`: the cross-decoder's input. */
   readonly hidden: Float32Array;
   /** Shared K and V of the new tokens, `[n, kvHeads, headDim]`. */
   readonly k: Float32Array;
@@ -26,15 +26,14 @@ export interface SelfDecoderOutput {
 }
 
 /**
- * Buffers up to this are kept for the next run: those of a batch of frames are, and those of many long conversations
- * are not.
+ * Buffers up to this size are kept for the next run. A batch of frames fits; one of many long conversations does not.
  */
 const SPARE_FLOATS = 2 ** 20;
 
 export class SelfDecoder {
   readonly #session: InferenceSession;
   readonly #config: BundleConfig;
-  /** Of a run before: where what is carried was brought together. */
+  /** Buffers of an earlier run in which the segments' states were gathered, for reuse. */
   #spare: readonly [Float32Array, Float32Array] | undefined;
 
   constructor(session: InferenceSession, config: BundleConfig) {
@@ -42,7 +41,7 @@ export class SelfDecoder {
     this.#config = config;
   }
 
-  /** The state of a new segment; `capacity` is what it starts with (a question is short, a stream fills its window). */
+  /** The state of a new segment. `capacity`: initial tokens; a question is short, a stream fills its window. */
   newWindow(capacity?: number): SegmentWindow {
     const c = this.#config;
     return new SegmentWindow(c.selfLayers, c.selfKvHeads * c.headDim, c.window, this.#retains ? c.window : capacity);
@@ -53,9 +52,9 @@ export class SelfDecoder {
   }
 
   /**
-   * Runs one step for several segments and appends to their windows. Where some have fewer new tokens than others, they
-   * are padded behind them, where no token of theirs looks. `rows` and `past` fix the shape of the run (padded): the
-   * bits of one segment's K and V then do not depend on how many others are served. Without them the shape is as small
+   * Runs one step for several segments and appends to their windows. Segments with fewer new tokens than the longest
+   * are padded at the end, where none of their tokens look. `rows` and `past` fix the padded shape of the run, so that
+   * the bits of one segment's K and V do not depend on how many others share the run. By default the shape is as small
    * as the inputs allow.
    */
   async step(inputs: readonly SelfDecoderInput[], rows = inputs.length, past?: number): Promise<SelfDecoderOutput[]> {
@@ -81,7 +80,7 @@ export class SelfDecoder {
       time_ms: integers(times, [rows, n]),
       past_k: floats(pastK, pastDims),
       past_v: floats(pastV, pastDims),
-      // What is padded behind the new tokens must not enter a retention's states; a window keeps it out by itself.
+      // Padding behind the new tokens must not enter a retention's states. A window's `append` drops it.
       [retains ? 'new_length' : 'past_length']: integers(lengths),
     });
     if (buffers[0].length <= SPARE_FLOATS) this.#spare = buffers;
@@ -93,7 +92,7 @@ export class SelfDecoder {
     const tokenSize = c.kvHeads * c.headDim;
     return inputs.map((input, i) => {
       const own = input.timesMs.length;
-      // As many rows as fit push all others out: a retention's states are replaced.
+      // A retention's states fill the whole window, so appending them replaces the old ones.
       const [rowsGiven, rowsKept] = retains ? [p, p] : [n, own];
       const size = c.selfKvHeads * c.headDim;
       const begun = (rows: Float32Array): Float32Array =>
@@ -109,8 +108,8 @@ export class SelfDecoder {
   }
 
   /**
-   * Two buffers of at least `size` zeros. A run of frames needs megabytes: new ones each time would lie about, dead,
-   * until the garbage collector comes by. A run that begins beside another has its own.
+   * Two buffers whose first `size` floats are zero. A run of frames needs megabytes: fresh buffers each time would pile
+   * up until the next garbage collection. A run that starts during another one gets its own.
    */
   #takeBuffers(size: number): readonly [Float32Array, Float32Array] {
     const spare = this.#spare;
@@ -125,7 +124,7 @@ export class SelfDecoder {
   }
 }
 
-/** Of `count` rows of `size` numbers, from row `first`: the first `kept` numbers of each, one after the other. */
+/** The first `kept` numbers of each of `count` rows of `size` numbers, starting at row `first`, concatenated. */
 function beginnings(all: Float32Array, first: number, count: number, size: number, kept: number): Float32Array {
   if (kept === size) return all.subarray(first * size, (first + count) * size);
   const cut = new Float32Array(count * kept);

@@ -1,15 +1,15 @@
-/** Sessions of ONNX Runtime. `run` blocks its thread: only the engine process calls it. */
+/** ONNX Runtime sessions. `run` blocks its thread, so only the engine process calls it. */
 import { YocoError } from '../errors.ts';
 import { InferenceSession, Tensor } from './onnxruntime.ts';
 
 export interface SessionOptions {
-  /** Threads inside one operator; default: ONNX Runtime's choice, one a core. */
+  /** Threads within one operator; default: ONNX Runtime's choice, one per core. */
   readonly threads?: number;
-  /** Where it runs; what it cannot compute runs on the CPU. Default: `cpu`. */
+  /** Execution provider; operators that it does not support run on the CPU. Default: `cpu`. */
   readonly provider?: 'cpu' | 'webgpu';
   /**
-   * Whether what a run needs for itself lies in one arena, kept for the next. For a graph with few large shapes:
-   * glibc's heap cannot give a freed aligned block out again for one of the same size (before 2.38), and grows by the
+   * Whether the memory of a run comes from an arena that is kept for the next run. Meant for graphs with few large
+   * shapes: glibc before 2.38 cannot reuse a freed aligned block for another of the same size, so its heap grows by the
    * difference.
    */
   readonly arena?: boolean;
@@ -20,11 +20,11 @@ export async function openSession(filename: string, options: SessionOptions = {}
     return await InferenceSession.create(filename, {
       executionProviders: [options.provider ?? 'cpu'],
       graphOptimizationLevel: 'all',
-      // By default none: shapes vary with every question, and an arena would keep the largest of each for ever.
+      // Off by default: shapes vary with every question, and an arena would keep the largest of each forever.
       enableCpuMemArena: options.arena ?? false,
       enableMemPattern: false,
-      // Vision, both decoders and the index take turns, each with threads of its own. By default those that have just
-      // run spin in wait of more, against the session whose turn it is, ffmpeg and the service (onnxruntime #11841,
+      // Vision, both decoders and the index take turns, each with its own threads. By default, threads that have just
+      // run spin while they wait for work, which slows the next session, ffmpeg and the service (onnxruntime #11841,
       // #17011).
       extra: { session: { intra_op: { allow_spinning: '0' } } },
       logSeverityLevel: 3,
@@ -43,7 +43,7 @@ export function integers(values: readonly number[], dims: readonly number[] = [v
   return new Tensor('int64', BigInt64Array.from(values, BigInt), dims);
 }
 
-/** The float32 output of that name. */
+/** The float32 output of this name. Throws `bundle_damaged` if there is none. */
 export function output(results: InferenceSession.OnnxValueMapType, name: string): Float32Array {
   const tensor = results[name];
   if (!(tensor?.data instanceof Float32Array)) {

@@ -1,7 +1,7 @@
 /**
- * From 1.30 on ONNX Runtime reports to Microsoft from each process that loads it: it keeps a file of events with an id
- * of the machine in the user's cache folder, and sends them over HTTPS. The variable is read when the library is
- * loaded, and what somebody has set stays. (In a worker thread this would not reach it: set the variable for the
- * process there.) Found in its source: onnxruntime/core/platform/posix/telemetry.cc.
+ * Since 1.30, ONNX Runtime reports to Microsoft from each process that loads it: it keeps a file of events with a
+ * machine id in the user's cache folder and sends them over HTTPS (onnxruntime/core/platform/posix/telemetry.cc). It
+ * reads this variable when the library is loaded. A value that is already set stays. Setting it in a worker thread has
+ * no effect: set it for the process instead.
  */
 process.env['ORT_DISABLE_TELEMETRY'] ??= '1';

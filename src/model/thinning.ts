@@ -1,7 +1,10 @@
-/** Which frames of an old page stay when a cache has reached its limit: frames that are alike go first. */
+/** Which frames of an old page stay when a cache reaches its limit: of frames that are alike, some are dropped. */
 import { emptyRows, type KvPage } from './kv-page.ts';
 
-/** For which frames of a page to keep: `count` of them, chosen so that each kept one differs from the one before it. */
+/**
+ * Which frames of a page to keep: `count` of them. Repeatedly drops the frame that differs least from the kept frame
+ * before it.
+ */
 export function mostDistinct(page: KvPage, count: number): boolean[] {
   const size = page.shape.tokensPerFrame * page.shape.headDim;
   const rows = emptyRows(page.shape, page.tokens);

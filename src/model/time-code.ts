@@ -1,11 +1,10 @@
 /**
- * Times as features, as the decoders compute them of a frame's time (`time_code` and `Clock` in
- * models/training/model.py): one-hot digits of the clock; sine and cosine of the time in periods of powers of two of a
- * second. The index keeps those of its cells in int8; graphs of a device, which compute no 64-bit integers, are given
- * them.
+ * Times as features, as the decoders compute them (`time_code` and `Clock` in models/training/model.py): one-hot digits
+ * of the clock, then sine and cosine of the time at periods of powers of two seconds. The index keeps those of its
+ * cells in int8. Device graphs get them as inputs, since those compute no 64-bit integers.
  */
 
-/** Milliseconds of a digit's unit, and how many digits there are: what a question can ask for. */
+/** The clock digits that a question can ask for: each one's unit in ms, and its base. */
 const DIGITS: readonly (readonly [unit: number, base: number])[] = [
   [36_000_000, 3],
   [3_600_000, 10],
@@ -15,19 +14,19 @@ const DIGITS: readonly (readonly [unit: number, base: number])[] = [
   [1_000, 10],
 ];
 const DAY_MS = 86_400_000;
-/** What the self-decoder is told of the time. */
+/** The clock digits that the self-decoder gets. */
 const CLOCK_DIGITS: typeof DIGITS = [[10 * DAY_MS, 10], [DAY_MS, 10], ...DIGITS, [100, 10]];
 const PERIODS_MS = Array.from({ length: 18 }, (_, i) => 2_000 * 2 ** i);
 const DIGITS_SIZE = DIGITS.reduce((sum, [, base]) => sum + base, 0);
 
 export const TIME_CODE_SIZE = DIGITS_SIZE + 2 * PERIODS_MS.length;
 export const CLOCK_CODE_SIZE = CLOCK_DIGITS.reduce((sum, [, base]) => sum + base, 0) + 2 * PERIODS_MS.length;
-/** Values of a code are its int8 divided by this. */
+/** An int8 code divided by this gives the feature's value. */
 export const TIME_CODE_ONE = 127;
 
 /**
- * Writes the code of a cell, `[TIME_CODE_SIZE]`, to `out` at `at`. It has every digit that one of its frames has, so
- * that a question for one second finds a cell of several; its waves are those of the middle of its time.
+ * Writes the code of a cell, `[TIME_CODE_SIZE]`, to `out` at `at`. It has every digit that any of its frames has, so
+ * that a question for one second finds a cell that spans several. Its waves are those of the middle of its time.
  */
 export function writeTimeCode(timesMs: readonly number[], out: Int8Array, at: number): void {
   out.fill(0, at, at + TIME_CODE_SIZE);

@@ -1,4 +1,4 @@
-/** Text to token ids and back, as the model was trained: one line, lower case, one space before. */
+/** Text to token ids and back. Text is normalised as in training: one line, lower case, one leading space. */
 import { readFile } from 'node:fs/promises';
 import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
 import { YocoError } from '../errors.ts';
@@ -8,15 +8,15 @@ export function normaliseText(text: string): string {
   return ` ${text.toLowerCase().split(/\s+/u).filter(Boolean).join(' ')}`;
 }
 
-/** Exactly the text of the tokens: a space before a question mark is one. */
+/** Decodes exactly the text of the tokens: a space before a question mark is kept. */
 const DECODING = { skip_special_tokens: true, clean_up_tokenization_spaces: false };
 
-/** What is used of the library; its own types do not resolve under Node's rules for modules. */
+/** The part of the library that is used here; its own types do not resolve under Node's module rules. */
 interface Bpe {
   encode(text: string, options: { readonly add_special_tokens: boolean }): { readonly ids: number[] };
   decode(ids: number[], options: typeof DECODING): string;
 }
-/** What is large in a `tokenizer.json`. */
+/** The large parts of a `tokenizer.json`. */
 interface Vocabulary {
   readonly model: { merges: (string | string[])[]; vocab: Record<string, number> };
 }
@@ -33,10 +33,10 @@ export class Tokenizer {
     try {
       const json = JSON.parse(await readFile(filename, 'utf8')) as Vocabulary;
       const { model } = json;
-      // In pairs the library takes them as they are; in words it makes pairs that nobody else could free.
+      // The library keeps pairs as they are. From strings it would make pairs of its own, which nobody else could free.
       model.merges = model.merges.map((merge) => (typeof merge === 'string' ? merge.split(' ', 2) : merge));
       const bpe = new Bpe(json, {});
-      // It has made maps of these, and would keep both: ten megabytes.
+      // The library has copied these into maps and would keep both: ten megabytes.
       model.merges.length = 0;
       model.vocab = {};
       return new Tokenizer(bpe);
@@ -45,15 +45,13 @@ export class Tokenizer {
     }
   }
 
-  /**
-   * Token ids of a text; special tokens that occur in it are text like any other, so that no question can forge a turn.
-   */
+  /** Token ids of a text. Special tokens in it are ordinary text, so that no question can forge a turn. */
   encode(text: string): number[] {
     const harmless = normaliseText(text).replaceAll('<|', '< |');
     return this.#bpe.encode(harmless, { add_special_tokens: false }).ids;
   }
 
-  /** The text of ids, with its leading space: pieces of an answer can be joined. */
+  /** The text of ids, with its leading space, so that pieces of an answer can be concatenated. */
   decode(ids: readonly number[]): string {
     return ids.length === 0 ? '' : this.#bpe.decode([...ids], DECODING);
   }

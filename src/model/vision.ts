@@ -18,9 +18,8 @@ export class Vision {
   }
 
   /**
-   * `rgb`: one picture, `[size, size, 3]` bytes. Returns its tokens, `[tokensPerFrame, width]`.
-   * One picture a run: convolutions gain nothing from a batch on a CPU, and a picture's tokens then cannot depend on
-   * the pictures beside it.
+   * `rgb`: one picture, `[size, size, 3]` bytes. Returns its tokens, `[tokensPerFrame, width]`. Each run takes one
+   * picture: on a CPU, convolutions gain nothing from a batch, and a picture's tokens cannot depend on its neighbours.
    */
   async tokens(rgb: Uint8Array): Promise<Float32Array> {
     const size = this.#config.imageSize;

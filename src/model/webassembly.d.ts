@@ -1,6 +1,6 @@
 /**
- * Of WebAssembly's JavaScript interface (https://webassembly.github.io/spec/js-api/) what is used here: @types/node has
- * none of it, and TypeScript only in what belongs to browsers.
+ * The part of WebAssembly's JavaScript interface (https://webassembly.github.io/spec/js-api/) that is used here:
+ * @types/node declares none of it, and TypeScript only does so in its browser library.
  */
 declare namespace WebAssembly {
   class Memory {
@@ -8,7 +8,7 @@ declare namespace WebAssembly {
     constructor(size: { readonly initial: number; readonly maximum: number });
     readonly buffer: ArrayBuffer;
   }
-  /** Compiles at once. Throws CompileError. */
+  /** Compiles synchronously. Throws CompileError. */
   const Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
   class Instance {
     constructor(module: object, imports: Readonly<Record<string, Readonly<Record<string, Memory>>>>);

@@ -1,4 +1,4 @@
-/** The real tokens of a window: keys and values, each `[layers, length, tokenSize]`. */
+/** The real tokens of a window, without free capacity: keys and values, each `[layers, length, tokenSize]`. */
 export interface WindowContent {
   readonly keys: Float32Array;
   readonly values: Float32Array;
@@ -6,24 +6,24 @@ export interface WindowContent {
 }
 
 /**
- * The state of one segment in the self-decoder: the last keys and values of each layer, unrotated, and how many of them
- * are real. Its size is constant once it is full: this is what makes a frame cost the same after hours.
+ * A segment's state in the self-decoder: each layer's last keys and values, with keys unrotated, and how many are real.
+ * Once full, its size is constant, so a frame costs the same after hours.
  *
- * A retention's states are kept here too, `[layers, headDim / 2, heads * headDim]` twice: the first and the second half
- * of the keys' side, row by row in place of tokens.
+ * It also holds a retention's states, twice `[layers, headDim / 2, heads * headDim]`: `keys` takes the first half of
+ * the key dimension and `values` the second, with rows in place of tokens.
  */
 export class SegmentWindow {
   readonly layers: number;
   /** Floats of one token in one layer. */
   readonly tokenSize: number;
   readonly limit: number;
-  /** `[layers, capacity, tokenSize]`, the newest last. */
+  /** `[layers, capacity, tokenSize]`, newest token last. */
   keys: Float32Array;
   values: Float32Array;
   #capacity: number;
   #length = 0;
 
-  /** `limit`: tokens kept. A window that starts small grows to it. */
+  /** `limit`: tokens kept. A window with a smaller `capacity` grows up to it. */
   constructor(layers: number, tokenSize: number, limit: number, capacity = limit) {
     this.layers = layers;
     this.tokenSize = tokenSize;
@@ -61,7 +61,7 @@ export class SegmentWindow {
     this.#length = wanted;
   }
 
-  /** The tokens that are real, copied: keys and values, each `[layers, length, tokenSize]`. */
+  /** A copy of the real tokens: keys and values, each `[layers, length, tokenSize]`. */
   content(): WindowContent {
     const size = this.layers * this.#length * this.tokenSize;
     const [keys, values] = [new Float32Array(size), new Float32Array(size)];
