@@ -1,4 +1,6 @@
-/** The half that video never enters: one new token of each question on one stream, read from its cache. */
+/**
+ * The half of the model that video never enters: for each question on one stream, one new token is read from the cache.
+ */
 import type { BundleConfig } from './bundle.ts';
 import type { KvView } from './kv-cache.ts';
 import type { InferenceSession, Tensor } from './onnxruntime.ts';
@@ -12,31 +14,32 @@ export interface CrossDecoderInput {
   /** How many tokens of the view this question may see. */
   readonly visible: number;
   /**
-   * From how many tokens those were chosen; the same where nothing was left out. Attention is as sharp as for so many.
+   * Number of tokens from which the visible ones were chosen; equal to `visible` if nothing was left out. It sets how
+   * sharp attention is.
    */
   readonly context: number;
-  /** The segment's own K and V, `[ownLength, kvHeads, headDim]`. */
+  /** K and V of the question's own segment, `[ownLength, kvHeads, headDim]`. */
   readonly ownK: Float32Array;
   readonly ownV: Float32Array;
   readonly ownLength: number;
-  /** What an earlier token of the answer counted and this one takes over; without, it counts anew. */
+  /** The counts of an earlier token of the answer, reused by this one; undefined: count anew. */
   readonly counted?: Float32Array | undefined;
 }
 
 export interface CrossDecoderOutput {
-  /** Over the answer's tokens (`answerTokens` of the bundle). */
+  /** Logits over the answer's tokens (`answerTokens` of the bundle). */
   readonly logits: Float32Array;
-  /** Share of attention on each of the view's frames; what is missing to 1 went to the segment itself. */
+  /** Share of attention on each of the view's frames; the rest, up to 1, went to the segment itself. */
   readonly evidence: Float32Array;
-  /** Of all layers, what an index is asked with: `[crossLayers, crossHeads, headDim + features of time]`. */
+  /** Queries of all layers, with which to ask an index: `[crossLayers, crossHeads, headDim + features of time]`. */
   readonly queries: Float32Array;
-  /** What the tally counted of what is asked for, `[COUNTS]`; what was taken over where something was. */
+  /** What the tally counted of the thing asked for, `[COUNTS]`; the input's `counted` if that was given. */
   readonly counts: Float32Array;
 }
 
-/** What a tally says: how many tokens it found, and for how many seconds their frames had stood. */
+/** Size of a tally's result: the number of tokens it found, and the seconds for which their frames had stood. */
 export const COUNTS = 2;
-/** In the graph, of a token that counts anew. */
+/** Tells the graph to count anew. */
 const ANEW = -1;
 
 export class CrossDecoder {
@@ -99,7 +102,7 @@ export class CrossDecoder {
   }
 }
 
-/** `[questions, COUNTS]`, as the graphs take it. */
+/** The graphs' `counted` input, `[questions, COUNTS]`. */
 export function countedOf(inputs: readonly Pick<CrossDecoderInput, 'counted'>[]): Float32Array {
   const all = new Float32Array(inputs.length * COUNTS).fill(ANEW);
   inputs.forEach(({ counted }, i) => {

@@ -1,18 +1,18 @@
 /**
- * The loops of `dequantise.ts` as a module of WebAssembly with its 128-bit SIMD, which every Node of `engines` has.
- * Assembled here, after https://webassembly.github.io/spec/core/binary/: a compiler for two loops would be a dependency
- * more.
+ * The loops of `dequantise.ts` as a WebAssembly module with 128-bit SIMD, which every Node version of `engines`
+ * supports. It is assembled here, after https://webassembly.github.io/spec/core/binary/, because a compiler for two
+ * loops would be one more dependency.
  *
  *     import stage.memory
  *     export scaleChannels, scaleTokens: Scale
  */
 
-/** Values of one turn of the loops. */
+/** Values per iteration of the loops. */
 export const CHANNELS_ALIGNED = 8;
 
 /**
- * From address `at` to `past`: int8 values, token by token, `channels` of each; their scales, float32, from `scale` on;
- * the results go to `to`. There is one token at least.
+ * Scales the int8 values from address `at` to `past`, exclusive: token by token, `channels` each. Their float32 scales
+ * begin at `scale`; the results go to `to`. Needs at least one token.
  */
 export type Scale = (at: number, scale: number, to: number, past: number, channels: number) => void;
 

@@ -1,17 +1,19 @@
 /**
- * int8 back to float32: millions of numbers for each token of an answer that reads through the index. JavaScript takes
- * them one at a time; here eight pass in one turn (dequantise-wasm.ts). WebAssembly computes in a memory of its own: a
- * stage for some tokens at a time, so that the rows can lie anywhere.
+ * Converts int8 back to float32: millions of numbers for each token of an answer that reads through the index.
+ * JavaScript converts them one at a time; SIMD takes eight per iteration (dequantise-wasm.ts). WebAssembly computes in
+ * its own memory, so rows are copied through a stage, some tokens at a time, and can lie anywhere.
  */
 import { CHANNELS_ALIGNED, dequantiseWasm, type Scale } from './dequantise-wasm.ts';
 
-/** A head's channels are a multiple of CHANNELS_ALIGNED, and so many at most (the schema of bundles holds both). */
+/**
+ * Most channels of a head; their number must also be a multiple of CHANNELS_ALIGNED. The schema of bundles checks both.
+ */
 export const MOST_CHANNELS = 1_024;
 
-/** The stage: where the scales, the int8 values and the results of one turn lie, in bytes. */
+/** Layout of the stage: byte offsets of the scales, the int8 values and the results. */
 const [SCALES, WHOLE, SCALED] = [0, 4_096, 16_384];
 const STAGED_VALUES = 8_192;
-/** A page of WebAssembly's, in bytes: the stage is one. */
+/** The stage is one page of WebAssembly memory. */
 const STAGE_BYTES = 65_536;
 
 /** `out[t, c] = whole[t, c] * scales[c]`: a scale for each channel. */
@@ -34,8 +36,8 @@ export function scaleTokens(whole: Int8Array, scales: Float32Array, out: Float32
 }
 
 /**
- * Calls `scale` for as many tokens as fit the stage, again and again: with their numbers, and where on the stage their
- * int8 values end.
+ * Splits the tokens into chunks that fit the stage and calls `scale` for each, with the numbers of its first and last
+ * token, the latter exclusive, and the address where its int8 values end.
  */
 function inTurns(
   channels: number,

@@ -16,7 +16,7 @@ export const LONGEST_MS = 10_000;
 const STEP_FRAMES = 4_096;
 const BYTES = Float64Array.BYTES_PER_ELEMENT;
 
-/** Appending changes an instance; removing frames returns a new one (`thinned`, `from`). */
+/** Frames are appended and merged in place; removing frames returns a new instance (`thinned`, `from`). */
 export class FrameTimes {
   #length = 0;
   readonly #bytes = { times: new GrowingBytes(0), ends: new GrowingBytes(0) };
@@ -87,8 +87,8 @@ export class FrameTimes {
   }
 
   /**
-   * How long a frame stood, ms: until the next one came, at most LONGEST_MS after it was last seen. The newest frame
-   * gets LONGEST_MS.
+   * How long a frame stood, ms: until the next one came, or until LONGEST_MS after it was last seen, whichever is
+   * earlier. The newest frame has no next one.
    */
   stoodOf(place: number): number {
     const end = this.endOf(place);

@@ -1,12 +1,12 @@
 /**
- * The one K, V of a stream: written once, append only.
+ * The one K, V of a stream: each frame is written once, at the end.
  *
- * The newest frames lie in full precision, each head's keys (and values) in one buffer `[tokens, headDim]`, so that a
- * prefix goes to the cross-decoder as a view: nothing is copied to ask. What is older is sealed into int8 pages, and
- * indexed as it comes (kv-index.ts). When the limit of memory is reached, old pages are thinned (of frames that are
- * alike, every other one goes); when all are thin, the oldest page is dropped.
+ * The newest frames lie in full precision, each head's keys (and values) in one buffer `[tokens, headDim]`, so that the
+ * cross-decoder gets a prefix as a view: asking copies nothing. Older frames are sealed into int8 pages. All frames are
+ * indexed as they arrive (kv-index.ts). At the memory limit, old pages are thinned first: half of a page's frames go,
+ * those most like the frame before. Once all pages are thin, the oldest one is dropped.
  *
- * Frames are numbered by their place among those that are kept; `times` says when each was, and until when it stood.
+ * Frames are numbered by their place among the kept ones. `times` tells when each was shown, and until when it stood.
  */
 import { FrameTimes, lastUpTo } from './frame-times.ts';
 import { CELL_FRAMES, type KvCells, KvIndex } from './kv-index.ts';
@@ -15,18 +15,24 @@ import type { Precision } from './precision.ts';
 import { mostDistinct } from './thinning.ts';
 
 export interface KvCacheOptions extends KvShape {
-  /** Bytes of pages, index, and K and V in full precision together; at least MIN_FRAMES frames are always kept. */
+  /**
+   * Limit in bytes for pages, index, and K and V in full precision together. A limit too small for MIN_FRAMES frames in
+   * full precision is exceeded.
+   */
   readonly limitBytes: number;
-  /** Frames in full precision at most, a multiple of PAGE_FRAMES; default HOT_FRAMES. Above it, for measuring only. */
+  /**
+   * Most frames in full precision, a multiple of PAGE_FRAMES; default HOT_FRAMES. Larger values are for measurements
+   * only.
+   */
   readonly hotFrames?: number;
 }
 
-/** What a reader may see: views that stay valid until the cache is next appended to. */
+/** What a reader sees of a cache: views, valid until the next append. */
 export interface KvView extends KvRows {
   readonly tokens: number;
   /**
-   * Of each frame: when it was shown on its stream's clock, how long after the beginning of what is read of its stream,
-   * for how long it stood, and by how much the question's clock is ahead of its own, ms.
+   * For each frame, in ms: when it was shown on its stream's clock; how long that was after the reading of its stream
+   * begins; how long it stood; and by how much the question's clock is ahead of its stream's.
    */
   readonly times: readonly number[];
   readonly since: readonly number[];
@@ -34,13 +40,13 @@ export interface KvView extends KvRows {
   readonly ahead: readonly number[];
 }
 
-/** All that a cache holds at one moment. What happens to the cache afterwards leaves it as it is. */
+/** All that a cache holds at one moment. Later changes to the cache do not affect it. */
 export interface KvContent {
-  /** Of each kept frame: its time, and until when it stood, ms. */
+  /** For each kept frame: its time, and the time until which it stood, ms. */
   readonly times: Float64Array;
   readonly ends: Float64Array;
   readonly pages: readonly KvPage[];
-  /** The frames after those of the pages, in full precision: for each head exactly their tokens. */
+  /** The frames after the pages, in full precision: for each head exactly their tokens. */
   readonly hot: KvRows;
   readonly index: KvCells;
   readonly mergedFrames: number;
@@ -56,12 +62,12 @@ export interface FrameRun {
 
 /** Frames of a page. */
 export const PAGE_FRAMES = 32;
-/** Frames in full precision at most; a thirteenth of them is sealed at once. */
+/** Most frames in full precision. When they are full, a thirteenth is sealed at once. */
 export const HOT_FRAMES = 1_664;
 const SEAL_SHARE = 1 / 13;
-/** A smaller limit than this many frames in full precision is not kept. */
+/** Room for this many frames in full precision is kept even if the limit is smaller. */
 const MIN_FRAMES = 64;
-/** Share of the limit that frames in full precision may take, where pages are to have room. */
+/** The frames in full precision may take at most this share of the limit, so that pages have room. */
 const HOT_SHARE = 1 / 2;
 
 export class KvCache {
@@ -69,13 +75,13 @@ export class KvCache {
   readonly #hotLimit: number;
   #index: KvIndex;
   #pages: KvPage[] = [];
-  /** Number of the first frame of each page, then that of the first frame in full precision; and the same of cells. */
+  /** Number of the first frame of each page, then of the first frame in full precision; likewise for cells. */
   #starts: number[] = [0];
   #cellStarts: number[] = [0];
   #capacity: number;
   #keys: Float32Array[];
   #values: Float32Array[];
-  /** Whether a `content` still reads the buffers: what they hold may then be added to, and not changed. */
+  /** Whether a `content` may still view the buffers. They may then be appended to, but not overwritten. */
   #shared = false;
   #times = new FrameTimes();
   #pageBytes = 0;
@@ -95,8 +101,8 @@ export class KvCache {
   }
 
   /**
-   * A cache that holds `content` and goes on from it; the content stays as it is. With another limit the next frames
-   * that are appended make room. Throws RangeError where the parts of the content do not fit together.
+   * A cache that starts from a copy of `content`. If its limit is smaller, the next appends make room. Throws
+   * RangeError if the parts of the content do not fit together.
    */
   static from(options: KvCacheOptions, content: KvContent): KvCache {
     const cache = new KvCache(options);
@@ -118,14 +124,14 @@ export class KvCache {
     cache.#merged = content.mergedFrames;
     cache.#thinned = content.thinnedFrames;
     cache.#dropped = content.droppedFrames;
-    // Pages are thinned from the oldest on.
+    // Pages are thinned oldest first.
     cache.#firstUnthinned = pages.filter((page) => page.thinned).length;
     return cache;
   }
 
   /**
-   * What the cache holds now. Nothing large is copied but the index: pages never change, and frames in full precision
-   * are shared with the cache until it seals some of them, which then go to new buffers.
+   * What the cache holds now. Of the large parts only the index is copied: pages never change, and the frames in full
+   * precision are shared until the cache seals some of them, when it moves the rest to new buffers.
    */
   content(): KvContent {
     const { headDim, tokensPerFrame } = this.#options;
@@ -143,7 +149,7 @@ export class KvCache {
     };
   }
 
-  /** For as many frames as the capacity. */
+  /** Buffers for `#capacity` frames. */
   #room(): { keys: Float32Array[]; values: Float32Array[] } {
     return emptyRows(this.#options, this.#capacity * this.#options.tokensPerFrame);
   }
@@ -161,42 +167,42 @@ export class KvCache {
     return frameBytes(this.#options);
   }
 
-  /** Bytes of a cache that keeps so many frames in full precision, so many bytes of pages and so many cells. */
+  /** Bytes of a cache with this many frames in full precision, bytes of pages, and cells. */
   static bytesFor(shape: KvShape, hotFrames: number, pageBytes: number, cells: number): number {
     return hotFrames * frameBytes(shape) + pageBytes + KvIndex.bytesFor(shape, cells);
   }
 
-  /** Bytes of what is kept, index included. */
+  /** Bytes in use, index included. */
   get bytes(): number {
     return KvCache.bytesFor(this.#options, this.#hotFrames, this.#pageBytes, this.#index.cells);
   }
 
-  /** Frames that are kept. */
+  /** Number of kept frames. */
   get frames(): number {
     return this.#times.length;
   }
 
-  /** Frames that were dropped for good, the oldest ones. */
+  /** Number of frames dropped for good; these were the oldest. */
   get droppedFrames(): number {
     return this.#dropped;
   }
 
-  /** Frames that were taken out of old pages; those beside them are kept. */
+  /** Number of frames thinned out of old pages; frames beside them are kept. */
   get thinnedFrames(): number {
     return this.#thinned;
   }
 
-  /** Frames that hardly differed from the one before, which stands for them. */
+  /** Number of frames merged: each hardly differed from the one before, which stands for it. */
   get mergedFrames(): number {
     return this.#merged;
   }
 
-  /** Kept frames in int8 pages: all before the first one in full precision. */
+  /** Number of kept frames in int8 pages; all later frames are in full precision. */
   get sealedFrames(): number {
     return this.#starts.at(-1) ?? 0;
   }
 
-  /** Another one as soon as a kept frame is at another place, or in another precision. New frames change none. */
+  /** Changes whenever a kept frame changes its place or its precision. Adding a frame does not by itself change it. */
   get version(): number {
     return this.#version;
   }
@@ -209,7 +215,7 @@ export class KvCache {
     return this.#index;
   }
 
-  /** When the kept frames were shown. New frames are added to it; where kept ones go there is another one. */
+  /** When the kept frames were shown. Appends and merges change this instance; removing frames replaces it. */
   get times(): FrameTimes {
     return this.#times;
   }
@@ -217,7 +223,7 @@ export class KvCache {
   /** Appends one frame: `k` and `v` are `[tokensPerFrame, heads, headDim]`. Throws what `FrameTimes.check` throws. */
   append(timeMs: number, k: Float32Array, v: Float32Array): void {
     this.#times.check(timeMs);
-    // More than one page only after a restore under a smaller limit.
+    // More than one pass only after a restore under a smaller limit.
     while (this.#hotFrames >= this.#hotLimit) this.#seal();
     if (this.#hotFrames >= this.#capacity) this.#grow();
     const { heads, headDim, tokensPerFrame } = this.#options;
@@ -239,7 +245,10 @@ export class KvCache {
     while (this.bytes > this.#options.limitBytes && this.#pages.length > 0) this.#makeRoom();
   }
 
-  /** The last frame stands until `timeMs`, too. Throws what `FrameTimes.extend` throws. */
+  /**
+   * Merges a frame at `timeMs` into the last one, which then stands until `timeMs`. Throws what `FrameTimes.extend`
+   * throws.
+   */
   merge(timeMs: number): void {
     this.#times.extend(timeMs);
     this.#merged++;
@@ -250,7 +259,7 @@ export class KvCache {
     this.#copyBuffers();
   }
 
-  /** The frames in full precision go to buffers of their own, of the capacity. */
+  /** Moves the frames in full precision to new buffers for `#capacity` frames. */
   #copyBuffers(): void {
     const { keys, values } = this.#room();
     keys.forEach((row, head) => {
@@ -264,7 +273,7 @@ export class KvCache {
     this.#shared = false;
   }
 
-  /** The oldest frames in full precision become pages. */
+  /** Seals the oldest frames in full precision into pages. */
   #seal(): void {
     const { headDim, tokensPerFrame } = this.#options;
     const pages = Math.max(1, Math.floor((this.#hotLimit * SEAL_SHARE) / PAGE_FRAMES));
@@ -295,7 +304,7 @@ export class KvCache {
     else this.#dropPage();
   }
 
-  /** Takes half of a page's frames out: those that are most like the kept one before them. */
+  /** Drops half of a page's frames: those most like the kept frame before them. */
   #thin(at: number): void {
     const page = this.#pages[at];
     const start = this.#starts[at];
@@ -332,7 +341,7 @@ export class KvCache {
     for (const page of this.#pages) this.#number(page);
   }
 
-  /** The cell that a kept frame lies in; cells never cross the border of a page. */
+  /** The cell of a kept frame. Cells never cross a page boundary. */
   #cellOf(frame: number): number {
     const page = lastUpTo(this.#starts, frame);
     return (this.#cellStarts[page] ?? 0) + Math.floor((frame - (this.#starts[page] ?? 0)) / CELL_FRAMES);
@@ -343,7 +352,7 @@ export class KvCache {
     return Math.min(this.#index.cells, this.#cellOf(frames));
   }
 
-  /** The frames of rising cells, neighbours joined. */
+  /** The frames of cells in rising order; adjacent runs are merged. */
   runsOf(cells: readonly number[]): FrameRun[] {
     const runs: { first: number; count: number }[] = [];
     for (const cell of cells) {
@@ -357,9 +366,7 @@ export class KvCache {
     return runs;
   }
 
-  /**
-   * The kept frames of `run` without a copy, their times as `timesOf` tells them; null where some of them are sealed.
-   */
+  /** The kept frames of `run`, without a copy, with their times as in `timesOf`; null if any of them is sealed. */
   view(run: FrameRun, sinceMs?: number): KvView | null {
     const sealed = this.sealedFrames;
     if (run.count > 0 && run.first < sealed) return null;
@@ -380,8 +387,9 @@ export class KvCache {
   }
 
   /**
-   * The same, and what else a view tells of their times. `aheadMs`: the question's clock of this one. To a reading that
-   * begins at `sinceMs` the stream begins there, and so does a frame that was there already.
+   * The times of the frames of `runs`, as a view holds them. `aheadMs`: by how much the question's clock is ahead of
+   * this stream's. With `sinceMs`, the stream begins there for the reading, and so does a frame that was already
+   * standing.
    */
   timesOf(
     runs: readonly FrameRun[],
@@ -402,7 +410,7 @@ export class KvCache {
     };
   }
 
-  /** Copies frames, in full precision or as their pages hold them, to `rows` from token `at` on. */
+  /** Copies frames into `rows` from token `at` on; sealed ones are dequantised. */
   copy(runs: readonly FrameRun[], rows: KvRows, at: number): void {
     const { tokensPerFrame } = this.#options;
     for (const { first, count } of runs) {
@@ -416,7 +424,7 @@ export class KvCache {
     }
   }
 
-  /** Copies from one page, or from what is in full precision; returns how many frames. */
+  /** Copies from one page, or from the frames in full precision; returns the number of frames copied. */
   #copySome(frame: number, end: number, rows: KvRows, at: number): number {
     const sealed = this.sealedFrames;
     if (frame >= sealed) {
@@ -437,13 +445,13 @@ export class KvCache {
     return count;
   }
 
-  /** What became of the frames of `runs`. */
+  /** The worst precision among the frames of `runs`. */
   precisionOf(runs: readonly FrameRun[]): Precision {
     let worst: Precision = 'full';
     for (const { first, count } of runs) {
       if (count === 0 || first >= this.sealedFrames) continue;
       worst = 'int8';
-      // Pages are thinned from the oldest on, so that a run's first frame lies in its thinnest page.
+      // Pages are thinned oldest first, so if any page of a run is thinned, the first one is.
       if (this.#pages[lastUpTo(this.#starts, first)]?.thinned === true) return 'thinned';
     }
     return worst;
@@ -455,7 +463,7 @@ function frameBytes({ heads, headDim, tokensPerFrame }: KvShape): number {
   return 2 * heads * headDim * tokensPerFrame * Float32Array.BYTES_PER_ELEMENT;
 }
 
-/** The times of the frames of each whole cell; cells never cross the border of a page. */
+/** The times of the frames of each complete cell. Cells never cross a page boundary. */
 function timesOfCells(times: Float64Array, pages: readonly KvPage[]): number[][] {
   const cells: number[][] = [];
   let at = 0;

@@ -1,12 +1,12 @@
 /**
  * Which parts of a long cache a token should read: one index for all layers of the cross-decoder.
  *
- * Consecutive frames form *cells*. Of each cell, head by head, two keys are kept in int8: the mean of its whole-frame
- * tokens and the mean of all others. Attention over these stands for attention over everything: a cell's score is the
- * share that it gets, added up over all layers and heads, and the cells with the highest scores are read, with the
- * neighbours of the very best. What a query wants of the time is added, by the code of the cell's (time-code.ts).
- * Bounds of each channel (Quest, arXiv:2406.10774) were not taken: keys of unit length in 64 dimensions make them far
- * too loose.
+ * Consecutive frames form *cells*. For each cell and head, two keys are kept in int8: the mean of the whole-frame
+ * tokens and the mean of all other tokens. Attention over these keys stands in for attention over everything. A cell's
+ * score is the share of attention that it gets, summed over all layers and heads. The cells with the highest scores are
+ * read, together with the neighbours of the very best. What a query asks of the time is scored against the cell's time
+ * code (time-code.ts). Bounds for each channel (Quest, arXiv:2406.10774) were rejected: for keys of unit length in 64
+ * dimensions they are far too loose.
  */
 import { GrowingBytes } from './growing-bytes.ts';
 import { int8Scale, type KvShape } from './kv-page.ts';
@@ -16,9 +16,12 @@ import { TIME_CODE_SIZE, writeTimeCode } from './time-code.ts';
 
 export const CELL_FRAMES = 4;
 export const KEYS_PER_CELL = 2;
-/** Of the cells that are chosen: so many of the best have their neighbours chosen with them. */
+/** Of the chosen cells, this share, the best ones, bring their neighbours along. */
 const NEIGHBOURED_SHARE = 1 / 16;
-/** Keys and codes lie here as the graph takes them: an int8 value plus this, as uint8 (ranking_graph.py says why). */
+/**
+ * Keys and codes are stored as the graph takes them: int8 plus this offset, as uint8 (see ranking_graph.py for the
+ * reason).
+ */
 const ZERO = 128;
 const FIRST_CAPACITY = 256;
 
@@ -32,8 +35,8 @@ export interface KvCells {
 }
 
 /**
- * The cells from number `from` on, up to and without number `to`, of a reading that begins at `sinceMs`; by default
- * with the first cell.
+ * The cells from number `from` up to, but not including, `to`. `sinceMs`: where the reading begins; by default with the
+ * first of these cells.
  */
 export interface CellRange {
   readonly from: number;
@@ -49,15 +52,14 @@ export class KvIndex {
   readonly #keys: readonly GrowingBytes[];
   #scales: Float32Array[];
   /**
-   * Of each cell the time of its first frame in ms, and the code of its time: `[capacity]`, `[capacity,
-   * TIME_CODE_SIZE]`.
+   * For each cell, the time of its first frame in ms, and its time code: `[capacity]`, `[capacity, TIME_CODE_SIZE]`.
    */
   #times: Float64Array;
   readonly #codes: GrowingBytes;
-  /** For one cell at a time: two means, and the code of its time. */
+  /** Scratch space for one cell: its two means, and its time code. */
   readonly #means: readonly [Float32Array, Float32Array];
   readonly #code = new Int8Array(TIME_CODE_SIZE);
-  /** Of a run before: where the times since the beginning and before the question were written. */
+  /** Buffers of an earlier run for `since` and `age`, for reuse. */
   #spare: Differences | undefined;
 
   constructor(shape: KvShape) {
@@ -70,8 +72,8 @@ export class KvIndex {
   }
 
   /**
-   * An index of these cells, which are copied; `times`: those of each cell's frames. Throws RangeError where they are
-   * not of this shape.
+   * An index of these cells, which are copied. `times`: the times of each cell's frames. Throws RangeError if the parts
+   * do not fit `shape` or each other.
    */
   static from(shape: KvShape, { keys, scales }: KvCells, times: readonly (readonly number[])[]): KvIndex {
     const index = new KvIndex(shape);
@@ -117,20 +119,20 @@ export class KvIndex {
     return this.#cells;
   }
 
-  /** Bytes of so many cells. */
+  /** Bytes of this many cells. */
   static bytesFor({ heads, headDim }: KvShape, cells: number): number {
     return cells * (heads * KEYS_PER_CELL * (headDim + 4) + TIME_CODE_SIZE + 8);
   }
 
-  /** Appends the cell of the frames of these times, whose tokens begin at token `from` of `keys`. */
+  /** Appends a cell for the frames with these times; their tokens begin at token `from` of `keys`. */
   append(keys: Keys, from: number, times: readonly number[]): void {
     if (this.#cells === this.#capacity) this.#grow();
     this.#write(this.#cells++, keys, from, times);
   }
 
   /**
-   * Puts the cells of `keys` (frames of these times, a cell for each CELL_FRAMES) in the place of `count` cells from
-   * `at` on.
+   * Replaces `count` cells from cell `at` on by the cells of `keys`, whose frames have these times: one cell per
+   * CELL_FRAMES.
    */
   replace(at: number, count: number, keys: Keys, times: readonly number[]): void {
     const added = Math.ceil(times.length / CELL_FRAMES);
@@ -141,12 +143,12 @@ export class KvIndex {
     }
   }
 
-  /** Forgets the first `count` cells. */
+  /** Drops the first `count` cells. */
   dropOldest(count: number): void {
     this.#move(count, 0);
   }
 
-  /** Moves all cells from `from` on to `to`. */
+  /** Moves all cells from number `from` on so that they begin at `to`. */
   #move(from: number, to: number): void {
     while (this.#cells + to - from > this.#capacity) this.#grow();
     const { headDim } = this.#shape;
@@ -161,7 +163,7 @@ export class KvIndex {
   }
 
   #grow(): void {
-    // By a half: doubling would leave up to half of a day's index unused.
+    // By half: doubling would leave up to half of a day's index unused.
     this.#capacity = Math.ceil(this.#capacity * 1.5);
     for (const keys of this.#keys) keys.grow(this.#capacity * KEYS_PER_CELL * this.#shape.headDim);
     this.#codes.grow(this.#capacity * TIME_CODE_SIZE);
@@ -208,9 +210,9 @@ export class KvIndex {
   }
 
   /**
-   * Calls `run` with the inputs of the index graph for the cells of `range`, which are good until it is done. The
-   * largest of them that are made for it serve the next run, too: dead ones would lie among what runs allocate, which
-   * then takes ever new memory.
+   * Calls `run` with the index graph's inputs for the cells of `range`; they are valid until it resolves. The buffers
+   * made for them are kept for the next run: dead ones would fragment the heap among what runs allocate, and make it
+   * grow without end.
    */
   async withFeeds<T>(
     range: CellRange,
@@ -226,9 +228,7 @@ export class KvIndex {
     return result;
   }
 
-  /**
-   * Inputs of the index graph for a question at `momentMs`: the cells of a range, their keys and codes without a copy.
-   */
+  /** The index graph's inputs for a question at `momentMs`: the cells of a range, with keys and codes as views. */
   #feeds({ from, to, sinceMs }: CellRange, momentMs: number, { since, age }: Differences): Record<string, Tensor> {
     const { headDim } = this.#shape;
     const cells = to - from;
@@ -252,7 +252,7 @@ export class KvIndex {
 
 const asBytes = (values: Int8Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.length);
 
-/** int8 to int8 plus ZERO, or back: both turn the highest bit. */
+/** Adds ZERO to int8, or subtracts it: both flip the highest bit. */
 function moveZero(from: Uint8Array, to: Uint8Array): void {
   for (let i = 0; i < from.length; i++) to[i] = (from[i] ?? 0) ^ ZERO;
 }
@@ -262,7 +262,10 @@ interface Differences {
   readonly age: Float32Array;
 }
 
-/** `sign * (time - from)` of each time. A loop: for a day's cells `Float32Array.from` takes a hundred times as long. */
+/**
+ * `sign * (time - from)` of each time. A loop, because for a day's cells `Float32Array.from` takes a hundred times as
+ * long.
+ */
 function differences(times: Float64Array, from: number, sign: number, room: Float32Array): Float32Array {
   const out = room.subarray(0, times.length);
   for (let i = 0; i < out.length; i++) out[i] = sign * ((times[i] ?? 0) - from);
@@ -270,9 +273,9 @@ function differences(times: Float64Array, from: number, sign: number, room: Floa
 }
 
 /**
- * As many cells as `best`, the best first: of the very best both neighbours too, in the place of the last ones. What a
- * question asks for mostly lasts longer than a cell, and of a cell that holds half of it the means are only half like
- * it; read without it, it may be denied though it is found.
+ * As many cells as `best`, which is sorted best first: both neighbours of the very best replace the last ones. What a
+ * question asks about mostly lasts longer than a cell. A cell that holds only part of it has means that match only
+ * partly and may be missed; without it, the answer may deny what the index did find.
  */
 function withNeighbours(best: readonly number[], cells: number): number[] {
   const veryBest = best.slice(0, Math.floor(best.length * NEIGHBOURED_SHARE));
@@ -290,8 +293,8 @@ export class CellRanking {
   }
 
   /**
-   * `count` cells of a range, rising, for a question at `momentMs`: the best ones, and those beside the very best.
-   * `queries`: those of one token, of these `dims`, as the cross-decoder gave them.
+   * The numbers of `count` cells of a range, in rising order, for a question at `momentMs`: the best cells, and the
+   * neighbours of the very best. `queries`: one token's queries, of shape `dims`, as the cross-decoder returned them.
    */
   async best(
     index: KvIndex,

@@ -1,19 +1,19 @@
 /**
- * A page: a fixed run of frames of the cache, sealed in int8. One block of memory, so that it is stored and moved as
- * one:
+ * A page: a fixed run of frames of the cache, sealed in int8. It is one block of memory, so that it is stored and moved
+ * in one piece:
  *
- *     kScale   float16 [heads, headDim]       one a channel of a head
- *     vScale   float16 [tokens]               one a token
+ *     kScale   float16 [heads, headDim]       one per channel of a head
+ *     vScale   float16 [tokens]               one per token
  *     k        int8    [heads, tokens, headDim]
  *     v        int8    [heads, tokens, headDim]
  *
- * Keys are scaled by channel and values by token, as in KIVI (arXiv:2402.02750): keys have channels that are large
- * everywhere, values do not. `tokens = frames * tokensPerFrame`; a value is its int8 times its scale.
+ * Keys are scaled by channel and values by token, as in KIVI (arXiv:2402.02750): some channels of keys are large in all
+ * tokens, while values have no such channels. `tokens = frames * tokensPerFrame`. A number is its int8 times its scale.
  */
 import { scaleChannels, scaleTokens } from './dequantise.ts';
 import { float16Above, fromFloat16, fromFloat16s } from './float16.ts';
 
-/** What does not change over the life of a cache. */
+/** The dimensions of a cache, constant over its life. */
 export interface KvShape {
   readonly heads: number;
   readonly headDim: number;
@@ -28,10 +28,10 @@ export interface KvRows {
 
 const SCALE_BYTES = Uint16Array.BYTES_PER_ELEMENT;
 
-/** What int8 values of which the largest stands for `most` are multiplied with. */
+/** The scale of int8 values of which the largest stands for `most`. */
 export const int8Scale = (most: number): number => most / 127 || 1;
 
-/** Room for `tokens` tokens. */
+/** Zeroed rows for `tokens` tokens. */
 export function emptyRows({ heads, headDim }: Pick<KvShape, 'heads' | 'headDim'>, tokens: number) {
   const buffers = (): Float32Array[] => Array.from({ length: heads }, () => new Float32Array(tokens * headDim));
   return { keys: buffers(), values: buffers() } satisfies KvRows;
@@ -40,9 +40,12 @@ export function emptyRows({ heads, headDim }: Pick<KvShape, 'heads' | 'headDim'>
 export class KvPage {
   readonly shape: KvShape;
   readonly frames: number;
-  /** True once frames were taken out of it. */
+  /** Whether frames were thinned out of it. */
   readonly thinned: boolean;
-  /** All that a page keeps: views of its parts would take half a kilobyte for each of a day's five thousand pages. */
+  /**
+   * The page's only storage. Cached views of its parts would take half a kilobyte for each of a day's five thousand
+   * pages.
+   */
   readonly #block: Uint8Array;
 
   private constructor(shape: KvShape, frames: number, thinned: boolean, block: Uint8Array) {
@@ -72,7 +75,7 @@ export class KvPage {
     return (heads * headDim + tokens) * SCALE_BYTES + 2 * heads * tokens * headDim;
   }
 
-  /** `rows` holds exactly the tokens of `frames` frames. */
+  /** `rows` must hold exactly the tokens of `frames` frames. */
   static seal(shape: KvShape, frames: number, rows: KvRows): KvPage {
     const page = new KvPage(shape, frames, false, new Uint8Array(KvPage.bytesFor(shape, frames)));
     for (let head = 0; head < shape.heads; head++) {
@@ -83,8 +86,8 @@ export class KvPage {
   }
 
   /**
-   * A page of its bytes, as `bytes` gave them; they are the page's from then on. Throws RangeError when the length is
-   * another.
+   * A page from the bytes that `bytes` returned; it takes ownership of them. Throws RangeError if their length does not
+   * match.
    */
   static from(shape: KvShape, frames: number, thinned: boolean, bytes: Uint8Array): KvPage {
     if (bytes.length !== KvPage.bytesFor(shape, frames)) throw new RangeError('a page of another size');
@@ -135,7 +138,7 @@ export class KvPage {
     }
   }
 
-  /** Writes `count` frames from `first` on, in full precision, to each head's rows at token `at`. */
+  /** Dequantises `count` frames from frame `first` into each head's rows, starting at token `at`. */
   read(first: number, count: number, rows: KvRows, at: number): void {
     const { heads, headDim, tokensPerFrame } = this.shape;
     const { kScale, vScale, k, v } = this.#parts();
@@ -155,7 +158,7 @@ export class KvPage {
     }
   }
 
-  /** A new page with the frames for which `keep` says so, in their order; the scales are those of this page. */
+  /** A new page with only the frames for which `keep` is true, in order, with the scales of this page. */
   thin(keep: readonly boolean[]): KvPage {
     const { heads, headDim, tokensPerFrame } = this.shape;
     const kept = keep.flatMap((wanted, frame) => (wanted ? [frame] : []));

@@ -1,10 +1,11 @@
 /**
- * How the cross-decoder reads a cache: whole as long as that is fast, through the index beyond.
+ * How the cross-decoder reads a cache: all of it while that is fast, through the index beyond.
  *
- * Reading through the index takes two passes for an answer's first token. The queries of the first layer depend on the
- * question alone; those of the others on what was read before them. So the newest frames are read first; then the best
- * of what all these queries find; then what the queries of that reading find, and this is the answer's. Every later
- * token begins with the queries of the token before it. All layers read the same frames.
+ * Reading through the index takes two extra passes for an answer's first token, because only the first layer's queries
+ * depend on the question alone; those of later layers depend on what was read before them. The first pass reads the
+ * newest frames. The second reads the best cells that its queries find. The third reads the cells that the second's
+ * queries find, and gives the answer's token. Every later token starts from the queries of the token before it. All
+ * layers read the same frames.
  */
 import type { BundleConfig } from './bundle.ts';
 import type { CrossDecoder, CrossDecoderOutput } from './cross-decoder.ts';
@@ -29,33 +30,30 @@ import type { StreamTags } from './stream-tags.ts';
 export interface KvReading extends Reading {
   /** Share of attention on each frame that was read. */
   readonly evidence: Float32Array;
-  /** For each source the frames that were read; `evidence` goes through them in this order. */
+  /** For each source the frames that were read, in the order of `evidence`. */
   readonly runs: readonly (readonly FrameRun[])[];
 }
 
-/** What the rows hold where frames are brought together. */
+/** What the gathering buffers hold. */
 interface Held {
-  /** Not to keep a cache whose stream is closed. */
+  /** Weak, so that the cache of a closed stream can be freed. */
   readonly caches: readonly WeakRef<KvCache>[];
   readonly versions: readonly number[];
   readonly runs: readonly (readonly FrameRun[])[];
 }
 
-/** Up to this many tokens of all its streams together a question reads everything. */
+/** A question whose streams have at most this many tokens together reads all of them. */
 export const FULL_READ_TOKENS = 15_360;
-/** Tokens that are read through the index, over all streams of a question. */
+/** Tokens that one indexed reading covers, over all streams of a question. */
 export const INDEXED_TOKENS = 8_192;
-/**
- * Where frames are brought together there is room for a multiple of so many tokens, or each frame that comes would ask
- * for it anew.
- */
+/** Gathering buffers grow in multiples of this many tokens; otherwise each new frame would reallocate them. */
 const ROOM_TOKENS = 1_024;
 /**
- * Tokens of the reading whose queries choose the first token's: enough for what a question names, in a quarter of the
- * time.
+ * Tokens of the reading whose queries choose what the first token reads: enough to find what a question names, in a
+ * quarter of the time.
  */
 const GUIDING_TOKENS = 2_048;
-/** Of all these, the newest frames are always read. */
+/** Every indexed reading includes this many of the newest frames. */
 const NEWEST_FRAMES = 64;
 
 export class KvReader implements Reader {
@@ -63,7 +61,7 @@ export class KvReader implements Reader {
   readonly #crossDecoder: CrossDecoder;
   readonly #ranking: CellRanking;
   readonly #tags: StreamTags;
-  /** Where frames are brought together; it grows to the largest reading. */
+  /** What the gathering buffers hold; the buffers below grow to the largest reading. */
   #held: Held | null = null;
   #scratch: { keys: Float32Array[]; values: Float32Array[]; tokens: number } = { keys: [], values: [], tokens: 0 };
 
@@ -74,18 +72,19 @@ export class KvReader implements Reader {
     this.#tags = tags;
   }
 
-  /** Whether a question of these streams reads all that it may see. */
+  /** Whether a question on these streams reads everything it may see. */
   readsAll(sources: readonly KvSource[]): boolean {
     return this.#tokens(sources) <= FULL_READ_TOKENS;
   }
 
-  /** That a question of these streams may see. */
+  /** How many tokens a question on these streams may see. */
   #tokens(sources: readonly KvSource[]): number {
     return sources.reduce((sum, source) => sum + readableFrames(source), 0) * this.#config.tokensPerFrame;
   }
 
   /**
-   * One read of one cache, whole from its beginning on, serves many questions; each sees its own number of `frames`.
+   * Serves many questions with one read of one cache, from the beginning of the reading on. Each question sees its own
+   * number of `frames`.
    */
   async readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: Begin): Promise<KvReading[]> {
     const { tokensPerFrame } = this.#config;
@@ -104,7 +103,7 @@ export class KvReader implements Reader {
     return outputs.map((output, i) => reading(output, [cache], [[runUpTo(inputs[i]?.frames ?? 0)]]));
   }
 
-  /** One token of one question on any number of streams. */
+  /** Reads one token of one question on any number of streams. */
   async read(sources: readonly KvSource[], input: ReaderInput): Promise<KvReading> {
     if (this.readsAll(sources)) {
       const [only, ...others] = sources;
@@ -133,8 +132,8 @@ export class KvReader implements Reader {
     runs: readonly (readonly FrameRun[])[],
     input: ReaderInput,
   ): Promise<KvReading> {
-    // Clocks of several streams begin when each was opened. A frame keeps its own stream's time; how long ago it was
-    // counts to its own stream's moment, which is the newest frame of one that has stalled.
+    // Each stream's clock starts when that stream was opened. A frame keeps its own stream's time, but its age counts
+    // to the moment on its own stream's clock, which for a stalled stream is that of its newest frame.
     const ahead = sources.map((source) => input.momentMs - momentOf(source, input));
     const view = this.#gather(sources, runs, ahead);
     const [output] = await this.#crossDecoder.step(view, [
@@ -146,7 +145,8 @@ export class KvReader implements Reader {
   }
 
   /**
-   * The newest frames of each source and, with queries, the cells that they find before those: `limit` tokens in all.
+   * The newest frames of each source. With `queries`, also the cells that they find before those. Takes `limit` tokens
+   * in all.
    */
   #choose(
     sources: readonly KvSource[],
@@ -176,8 +176,8 @@ export class KvReader implements Reader {
   }
 
   /**
-   * The frames of all sources, one after the other, the question's clock `ahead` of each; with the streams' tags where
-   * they are several.
+   * Concatenates the frames of all sources; adds the streams' tags if there are several. `ahead`: by how much the
+   * question's clock is ahead of each source's.
    */
   #gather(sources: readonly KvSource[], runs: readonly (readonly FrameRun[])[], ahead: readonly number[] = []): KvView {
     const caches = sources.map((source) => source.cache);
@@ -185,7 +185,7 @@ export class KvReader implements Reader {
     const sizes = runs.map((mine) => mine.reduce((sum, run) => sum + run.count, 0) * tokensPerFrame);
     const tokens = sizes.reduce((sum, size) => sum + size, 0);
     const rows = this.#room(tokens);
-    // The tokens of an answer mostly read the same frames.
+    // Successive tokens of an answer mostly read the same frames, which are then not copied again.
     if (this.#held === null || !holds(this.#held, caches, runs)) {
       let at = 0;
       caches.forEach((cache, i) => {
@@ -223,7 +223,7 @@ export class KvReader implements Reader {
   }
 }
 
-/** Of rising runs what is not before the frame `first`. */
+/** The parts of rising runs that are not before frame `first`. */
 function runsFrom(first: number, runs: readonly FrameRun[]): FrameRun[] {
   return runs
     .map((run) => ({ first: Math.max(first, run.first), count: Math.min(run.count, run.first + run.count - first) }))

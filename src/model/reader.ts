@@ -1,69 +1,70 @@
-/** How an answer's tokens read caches, wherever those lie. */
+/** How an answer's tokens read caches, whether those lie on the host or on a device. */
 import type { CrossDecoderInput } from './cross-decoder.ts';
 import type { FrameShares } from './evidence.ts';
 import type { KvCache } from './kv-cache.ts';
 import type { Precision } from './precision.ts';
 
-/** Where the reading of a stream begins, on its own clock, ms; by default with the oldest kept frame. */
+/** Where the reading of a stream begins, ms on the stream's own clock; by default at the oldest kept frame. */
 export interface Begin {
-  /** What is asked about begins here: no frame counts as one that was there before. */
+  /** Start of the part that is asked about: no frame counts as having stood before it. */
   readonly sinceMs: number;
   /**
-   * When the first frame is read: that with which began what was there at `sinceMs`, or `sinceMs`. A thing is counted
-   * by the frame that showed it first.
+   * Time of the first frame that is read: the one that began the scene standing at `sinceMs`, or `sinceMs` itself. It
+   * is needed because things are counted by the frame that showed them first.
    */
   readonly sceneMs: number;
 }
 
 /**
- * One stream of a question: of its first `frames` kept frames those may be read that stood at the beginning or came
- * later.
+ * One stream of a question. Of its first `frames` kept frames, the question may read those from the beginning of the
+ * reading on, including the frame that stood then.
  */
 export interface KvSource {
   readonly cache: KvCache;
   readonly frames: number;
   readonly begin?: Begin | undefined;
-  /** The question's moment on this stream's own clock, ms; where it is not given, the clock is the question's. */
+  /** The question's moment on this stream's own clock, ms; by default the question's own `momentMs`. */
   readonly momentMs?: number;
 }
 
 export type ReaderInput = Omit<CrossDecoderInput, 'visible' | 'context'> & {
-  /** Of the answer's token before this one. */
+  /** The queries of the answer's previous token. */
   readonly queries?: Float32Array | undefined;
 };
 
-/** One of several questions on one cache, which may read its first `frames` kept frames. */
+/** One of several questions on one cache; it may read the first `frames` kept frames. */
 export interface TogetherInput {
   readonly frames: number;
   readonly input: ReaderInput;
 }
 
-/** One token of an answer. */
+/** What was read for one token of an answer. */
 export interface Reading {
   /** Over the answer's tokens (`answerTokens` of the bundle). */
   readonly logits: Float32Array;
-  /** What an index is asked with for the next token: `[crossLayers, crossHeads, headDim + features of time]`. */
+  /** The queries to the index for the next token: `[crossLayers, crossHeads, headDim + features of time]`. */
   readonly queries: Float32Array;
-  /** What the tally counted of what is asked for, `[COUNTS]`. */
+  /** What the tally counted of the thing asked for, `[COUNTS]`. */
   readonly counts: Float32Array;
   /** For each source the frames that were read, with their shares of attention. */
   readonly looked: readonly FrameShares[];
-  /** The worst that became of what was read. */
+  /** The worst precision among the frames that were read. */
   readonly precision: Precision;
 }
 
 export interface Reader {
-  /** Whether a question of these streams reads all that it may see. */
+  /** Whether a question on these streams reads everything it may see. */
   readsAll(sources: readonly KvSource[]): boolean;
   /**
-   * One read of one cache, whole from its beginning on, serves many questions; each sees its own number of `frames`.
+   * Serves many questions with one read of one cache, from the beginning of the reading on. Each question sees its own
+   * number of `frames`.
    */
   readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: Begin): Promise<Reading[]>;
-  /** One token of one question on any number of streams. */
+  /** Reads one token of one question on any number of streams. */
   read(sources: readonly KvSource[], input: ReaderInput): Promise<Reading>;
 }
 
-/** The number of the first kept frame that a source may read. */
+/** The place of the first kept frame that a source may read. */
 export function firstFrameOf({ cache, frames, begin }: KvSource): number {
   return begin === undefined ? 0 : Math.min(cache.times.firstFrom(begin.sceneMs), frames);
 }

@@ -80,7 +80,8 @@ export class SelfDecoder {
       time_ms: integers(times, [rows, n]),
       past_k: floats(pastK, pastDims),
       past_v: floats(pastV, pastDims),
-      // Padding behind the new tokens must not enter a retention's states. A window's `append` drops it.
+      // Padding behind the new tokens must not enter a retention's states. Of a window's rows, only the real ones are
+      // appended below.
       [retains ? 'new_length' : 'past_length']: integers(lengths),
     });
     if (buffers[0].length <= SPARE_FLOATS) this.#spare = buffers;
