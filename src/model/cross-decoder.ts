@@ -1,5 +1,6 @@
 /**
- * The half of the model that video never enters: for each question on one stream, one new token is read from the cache.
+ * The half of the model that video never enters. Each step reads one view of a cache for one new token of each
+ * question.
  */
 import type { BundleConfig } from './bundle.ts';
 import type { KvView } from './kv-cache.ts';

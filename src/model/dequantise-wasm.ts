@@ -35,45 +35,45 @@ const simd = (operation: number, ...operands: number[]): Code => [0xfd, ...unsig
 const load = (offset: number): Code => simd(0x00, 4, offset);
 /** v128.load8x8_s: eight int8 as int16. */
 const loadEight = simd(0x01, 3, 0);
-/** v128.load32_splat: a number four times. */
+/** v128.load32_splat: one number, four times. */
 const loadSplat = simd(0x09, 2, 0);
 const store = (offset: number): Code => simd(0x0b, 4, offset);
-/** i32x4.extend_low_i16x8_s and _high_: four of eight int16. */
+/** i32x4.extend_low_i16x8_s and _high_: widen four of eight int16. */
 const [lowFour, highFour] = [simd(0xa7), simd(0xa8)];
 /** f32x4.convert_i32x4_s, f32x4.mul. */
 const [toFloats, multiply] = [simd(0xfa), simd(0xe6)];
 
-// The parameters of Scale, then locals: where the token ends, where its next scales are, eight values, a scale four
-// times.
+// The parameters of Scale, then its locals: the token's end, the address of its next scales, eight values, and one
+// scale four times.
 const [AT, SCALE, TO, PAST, CHANNELS, TOKEN_END, NEXT, EIGHT, SPLAT] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
 const locals = [
   [2, I32],
   [2, V128],
 ];
 
-/** `bytes` of less than 64: there an operand of i32.const is encoded as itself. */
+/** Adds `bytes` to a local. Must be below 64, where an operand of i32.const is encoded as itself. */
 const advance = (local: number, bytes: number): Code => [...get(local), 0x41, bytes, ADD, ...set(local)];
 
-/** `body` once, and again as long as one local is less than the other. */
+/** Runs `body` once, then repeats it while one local is less than the other. */
 const again = (body: Code, local: number, end: number): Code => {
   const more = [...get(local), ...get(end), LESS_UNSIGNED, BRANCH_IF, 0];
   return [LOOP, NO_RESULT, ...body, ...more, END];
 };
 
-/** Stores four of EIGHT times what `scales` loads. */
+/** Stores four values of EIGHT, each multiplied by the scale that `scales` loads. */
 const storeFour = (four: Code, scales: Code, offset: number): Code => {
   const values = [...get(EIGHT), ...four, ...toFloats];
   return [...get(TO), ...values, ...scales, ...multiply, ...store(offset)];
 };
 
-/** Eight channels of a token: `low` and `high` load the scales of either half. */
+/** Scales eight channels of a token. `low` and `high` load the scales of either half. */
 const scaleEight = (low: Code, high: Code): Code => {
   const loaded = [...get(AT), ...loadEight, ...set(EIGHT)];
   const stored = [...storeFour(lowFour, low, 0), ...storeFour(highFour, high, 16)];
   return [...loaded, ...stored, ...advance(AT, CHANNELS_ALIGNED), ...advance(TO, 4 * CHANNELS_ALIGNED)];
 };
 
-/** Of each token `begin`, and `eight` for its channels. */
+/** For each token: `begin`, then `eight` for every eight channels. */
 const tokenByToken = (begin: Code, eight: Code): Code => {
   const tokenEnd = [...get(AT), ...get(CHANNELS), ADD, ...set(TOKEN_END)];
   return again([...tokenEnd, ...begin, ...again(eight, AT, TOKEN_END)], AT, PAST);

@@ -1,14 +1,11 @@
-/** From the cross-attention's shares to spans of time: the moments that an answer rests on. */
+/** Turns shares of cross-attention into spans of time: the moments that an answer rests on. */
 import type { FrameTimes } from './frame-times.ts';
 import type { FrameRun, KvCache } from './kv-cache.ts';
 
-/** Times of frames, ms, by their place. */
+/** Times of frames by their place, ms. */
 type Times = Pick<FrameTimes, 'at'>;
 
-/**
- * Attention on frames of one stream, each by its time in ms; there may be times of more frames, after those of the
- * shares.
- */
+/** Attention on frames of one stream, in the order of `times`, ms. `times` may go on after the last share. */
 export interface FrameShares {
   readonly times: Times;
   readonly shares: Float32Array;
@@ -19,13 +16,13 @@ export interface EvidenceSpan {
   readonly stream: string;
   readonly startMs: number;
   readonly endMs: number;
-  /** The frame of the span that was looked at most: the moment to show. */
+  /** Time of the span's frame with the most attention: the moment to show. */
   readonly peakMs: number;
-  /** Share of the attention on the streams that fell into the span, 0..1. */
+  /** The span's share of the attention on all streams, 0..1. */
   readonly weight: number;
 }
 
-/** A stream of a question; what is after `untilMs`, its moment, or before `fromMs` the question did not see. */
+/** A stream of a question. The question sees nothing after `untilMs`, its moment on this stream, or before `fromMs`. */
 export interface EvidenceStream {
   readonly name: string;
   readonly cache: KvCache;
@@ -33,7 +30,7 @@ export interface EvidenceStream {
   readonly fromMs?: number | undefined;
 }
 
-/** A frame that was looked at. */
+/** A frame that got attention. */
 export interface FrameShare {
   /** Its place among the kept frames. */
   readonly place: number;
@@ -42,24 +39,26 @@ export interface FrameShare {
   readonly share: number;
 }
 
-/** A span begins with a frame that holds at least this share of the strongest frame's attention, */
+/** A span begins at a frame with at least this share of the strongest frame's attention. */
 const SEED = 0.03;
-/** and grows both ways over frames that hold at least this share of it, */
+/** It grows both ways over frames with at least this share of the strongest frame's attention */
 const FAINT = 0.002;
 /**
- * and at least this share of what those of the span so far hold, in the geometric mean. Attention differs much within a
- * moment, and what was shown before it may hold more than its faintest frame: one threshold for all frames does not
- * part them.
+ * and at least this share of the geometric mean of the span so far. A single threshold does not separate moments:
+ * attention varies much within one, and a frame shown before it may hold more than its faintest frame.
  */
 const FALL = 0.05;
-/** One frame in between may hold less. */
+/** Most places between neighbouring frames of a span: it may skip one weaker frame. */
 const GAP_FRAMES = 2;
-/** Frames further apart are of no one moment: the camera was away in between. Those of a slow stream are closer, ms. */
+/**
+ * Frames further apart than this, ms, are never in one span: the camera was away in between. A slow stream's frames are
+ * closer.
+ */
 const AWAY_MS = 60_000;
 const MAX_SPANS = 5;
 const MIN_WEIGHT = 0.05;
 
-/** `evidence`: attention on the frames of `runs`, stream after stream. */
+/** Splits `evidence`, the attention on the frames of `runs`, stream by stream. */
 export function frameShares(
   evidence: Float32Array,
   caches: readonly KvCache[],
@@ -71,16 +70,20 @@ export function frameShares(
     const count = mine.reduce((sum, run) => sum + run.count, 0);
     const shares = evidence.subarray(at, at + count);
     at += count;
-    // Of a reading of everything no times are copied: for each token of each asker that took longer than all else here.
+    // A reading of everything shares the cache's times. Copying them for each token of each asker took longer than all
+    // else here.
     return { times: mine.length === 1 && mine[0]?.first === 0 ? cache.times : cache.timesIn(mine), shares };
   });
 }
 
-/** Attention on the frames of the streams of one question, added up over the tokens of its answer. */
+/** Sums the attention on the frames of one question's streams over the tokens of its answer. */
 export class EvidenceTally {
-  /** For each stream, by the time of the frame: its place changes when older frames go. */
+  /** For each stream, the sums by frame time; a frame's place changes when older frames are dropped. */
   readonly #shares: Map<number, number>[];
-  /** For each stream what its last tokens looked at, as long as they looked at the same frames and newer ones. */
+  /**
+   * For each stream, the sums of the latest tokens, as long as each looked at the same frames as the one before, or
+   * also at newer ones.
+   */
   readonly #latest: { times: Times; sums: Float32Array }[];
 
   constructor(streams: number) {
@@ -88,7 +91,7 @@ export class EvidenceTally {
     this.#latest = Array.from({ length: streams }, () => ({ times: [], sums: new Float32Array(0) }));
   }
 
-  /** `looked`: what one token of the answer looked at, stream by stream. */
+  /** Adds one answer token's attention, `looked`, stream by stream. */
   add(looked: readonly FrameShares[]): void {
     looked.forEach(({ times, shares }, i) => {
       const { times: before, sums } = this.#latest[i] ?? { times, sums: new Float32Array(0) };
@@ -110,7 +113,8 @@ export class EvidenceTally {
   }
 
   /**
-   * The spans, strongest first; their weights add up to at most 1. What nothing that is kept stands for is left out.
+   * The spans, strongest first; their weights add up to at most 1. Attention on frames that no kept frame stands for is
+   * left out.
    */
   spans(streams: readonly EvidenceStream[]): EvidenceSpan[] {
     const looked = streams.map((stream, i) => {
@@ -130,8 +134,8 @@ export class EvidenceTally {
 }
 
 /**
- * Whether the first `count` of `times` begin with the first `known` of `before`: all of them, since an index chooses
- * anew for each token, and what it chose between may differ.
+ * Whether the first `count` of `times` begin with the first `known` of `before`. Compares all of them: an index chooses
+ * anew for each token, so the frames in between may differ.
  */
 function goesOn(before: Times, known: number, times: Times, count: number): boolean {
   if (known > count) return false;
@@ -144,7 +148,10 @@ function addTo(total: Float32Array, some: Float32Array): void {
   for (let i = 0; i < some.length; i++) total[i] = (total[i] ?? 0) + (some[i] ?? 0);
 }
 
-/** What was thinned meanwhile, or long ago where a device still has it, counts for the frame that stands for it. */
+/**
+ * The attention on the frames of a stream, by place. What a thinned frame got counts for the kept frame that stands for
+ * it. A device may still hold frames that were thinned long ago.
+ */
 function keptFrames(
   { cache, untilMs, fromMs = -Infinity }: EvidenceStream,
   shares: ReadonlyMap<number, number> | undefined,
@@ -165,7 +172,8 @@ function keptFrames(
 }
 
 /**
- * Spans of one stream, in the order of their peaks. `strongest` and `total` are those over all streams of the question.
+ * The spans of one stream, in the order of their peaks' strength. `strongest` and `total` cover all streams of the
+ * question.
  */
 function evidenceSpans(
   stream: string,
@@ -188,13 +196,13 @@ function evidenceSpans(
   return spans;
 }
 
-/** Where spans may begin: indices of frames, strongest first. */
+/** Indices of the frames where spans may begin, strongest first. */
 function seeds(frames: readonly FrameShare[], strongest: number): number[] {
   const shareOf = (i: number): number => frames[i]?.share ?? 0;
   return [...frames.keys()].filter((i) => shareOf(i) >= SEED * strongest).sort((a, b) => shareOf(b) - shareOf(a));
 }
 
-/** The last frame that belongs to the span of `peak`, going `way` (1 or -1). */
+/** Index of the last frame of the span around `peak` in direction `way` (1 or -1). */
 function grow(frames: readonly FrameShare[], taken: Uint8Array, peak: number, way: number, strongest: number): number {
   let last = peak;
   let logs = Math.log(frames[peak]?.share ?? 0);

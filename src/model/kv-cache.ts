@@ -2,9 +2,9 @@
  * The one K, V of a stream: each frame is written once, at the end.
  *
  * The newest frames lie in full precision, each head's keys (and values) in one buffer `[tokens, headDim]`, so that the
- * cross-decoder gets a prefix as a view: asking copies nothing. Older frames are sealed into int8 pages. All frames are
- * indexed as they arrive (kv-index.ts). At the memory limit, old pages are thinned first: half of a page's frames go,
- * those most like the frame before. Once all pages are thin, the oldest one is dropped.
+ * cross-decoder gets a prefix as a view: asking copies nothing. Older frames are sealed into int8 pages. Frames are
+ * indexed as they arrive, cell by cell (kv-index.ts). At the memory limit, old pages are thinned first: half of a
+ * page's frames go, those most like the frame before. Once all pages are thin, the oldest one is dropped.
  *
  * Frames are numbered by their place among the kept ones. `times` tells when each was shown, and until when it stood.
  */
@@ -101,8 +101,8 @@ export class KvCache {
   }
 
   /**
-   * A cache that starts from a copy of `content`. If its limit is smaller, the next appends make room. Throws
-   * RangeError if the parts of the content do not fit together.
+   * A cache that resumes from `content`, which stays unchanged. If its limit is smaller, the next appends make room.
+   * Throws RangeError if the parts of the content do not fit together.
    */
   static from(options: KvCacheOptions, content: KvContent): KvCache {
     const cache = new KvCache(options);

@@ -17,13 +17,13 @@ export interface Turn {
 
 export interface SegmentTokens {
   readonly ids: readonly number[];
-  /** Time of each token; -1 where it carries none. */
+  /** Time of each token, ms; -1 for a token without one. */
   readonly timesMs: readonly number[];
 }
 
 /**
- * `[start, with its moment] question [end] answer [end] ... [start] question [end]`. `clocks`: of how many streams; of
- * several "10 seconds ago" is no time of one clock, and stays.
+ * `[start, with its moment] question [end] answer [end] ... [start] question [end]`. `clocks`: number of streams. Each
+ * has its own clock, so "10 seconds ago" is only rewritten as a time if there is one.
  */
 export function segmentTokens(
   tokenizer: Tokenizer,
@@ -56,12 +56,12 @@ export function segmentTokens(
 }
 
 /**
- * Grows by one token a step; holds K, V of the segment, which no other segment sees, and what its tokens take over from
- * those before.
+ * Grows by one token per step. Holds the K and V of the segment, which no other segment sees, and what each token
+ * passes on to later ones: queries and counts.
  */
 export class QuestionSegment {
   readonly window: SegmentWindow;
-  /** The moment of the question, ms. */
+  /** The moment of the question, ms: the time of the segment's last token that carries one. */
   readonly momentMs: number;
   hidden: Float32Array;
   #k: Float32Array;
@@ -69,9 +69,9 @@ export class QuestionSegment {
   #length: number;
   readonly #tokenSize: number;
   readonly #countedAt: number;
-  /** Tokens of the answer that were read. */
+  /** Number of answer tokens read so far. */
   #read = 0;
-  /** Of the last of them, for the index. */
+  /** Queries of the last one, for the index. */
   #queries: Float32Array | undefined;
   #counted: Float32Array | undefined;
 
@@ -91,7 +91,7 @@ export class QuestionSegment {
     this.#v = first.v.slice();
   }
 
-  /** Begins segments in one run: the closer their numbers of tokens, the less is in vain. */
+  /** Opens segments in one run. Shorter ones are padded, so similar lengths waste the least. */
   static async openAll(
     decoder: SelfDecoder,
     embeddings: Embeddings,
@@ -121,7 +121,7 @@ export class QuestionSegment {
     return segment;
   }
 
-  /** What a reader takes of the segment for its next token. */
+  /** The reader's input for the segment's next token. */
   get own(): ReaderInput {
     return {
       hidden: this.hidden,
@@ -146,14 +146,14 @@ export class QuestionSegment {
     return this.#v.subarray(0, this.#length * this.#tokenSize);
   }
 
-  /** Takes what was read for a token of the answer: those after it begin with it. */
+  /** Takes the reader's output for an answer token; later tokens start from it. */
   take({ queries, counts }: Pick<CrossDecoderOutput, 'queries' | 'counts'>): void {
     this.#queries = queries;
     if (this.#read === this.#countedAt) this.#counted = counts;
     this.#read++;
   }
 
-  /** Takes the self-decoder's output for one more token of the answer. */
+  /** Appends the self-decoder's output for one more answer token. */
   extend(next: SelfDecoderOutput): void {
     const end = this.#length * this.#tokenSize;
     if (end + this.#tokenSize > this.#k.length) {

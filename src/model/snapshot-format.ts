@@ -1,15 +1,16 @@
 /**
- * The file of a snapshot. Numbers are little-endian:
+ * The snapshot file format. Numbers are little-endian:
  *
  *     8    magic `YOCOSNAP`
  *     4    version, uint32
  *     4    bytes of the header, uint32
  *     n    header, JSON in UTF-8
- *     32   SHA-256 of all before
+ *     32   SHA-256 of everything before
  *          sections, in the order of the header, without gaps
- *     32   SHA-256 of all before
+ *     32   SHA-256 of everything before
  *
- * The header has a checksum of its own, so that what a snapshot is of can be told, and trusted, without reading it all.
+ * The header has a checksum of its own, so that its description of the snapshot can be trusted without reading the
+ * whole file.
  */
 import { createHash } from 'node:crypto';
 import { endianness } from 'node:os';
@@ -25,19 +26,22 @@ const FIXED_BYTES = MAGIC.length + 8;
 const MAX_HEADER_BYTES = 64 * 1024;
 
 /**
- * What the wall times of a stream are: `live`, when its frames came or were taken; `recorded`, those of a recording of
- * which it was said when it was made; `unknown`, those at which a recording was read.
+ * What a stream's wall times are. `live`: when its frames arrived or were taken. `recorded`: when a recording was made,
+ * as stated by the user. `unknown`: when a recording was read.
  */
 const WALL_TIMES = ['live', 'recorded', 'unknown'] as const;
 export type WallTimes = (typeof WALL_TIMES)[number];
 
 /**
- * A quarter of the time that a `Date` knows, ms: the sum of two is one of its times, and so is what comes after it.
- * With any other nothing could be told of the stream, nor of those that are told of beside it.
+ * A quarter of the range of `Date`, ms, so that the sum of two times, and times after it, are valid dates. A time
+ * beyond would break every report on the stream, and on those listed with it.
  */
 const MOST_MS = 2.16e15;
 const timeMs = z.number().min(-MOST_MS).max(MOST_MS);
-/** What people read of a file that somebody may have sent them: it must do nothing to their terminals. */
+/**
+ * Text that people see. Someone else may have sent the file, so control characters, which could act on a terminal, are
+ * rejected.
+ */
 const shown = z.string().regex(/^\P{Cc}+$/u);
 const count = z.int().nonnegative();
 const size = z.int().positive();
@@ -65,13 +69,13 @@ const headerSchema = z.object({
     fps: z.number().positive(),
     /** Wall time of the stream's time 0, ms since 1970. */
     startedAtMs: timeMs,
-    /** Files of earlier versions do not say it. */
+    /** Absent in files of earlier releases. */
     wallTimes: z.enum(WALL_TIMES).optional(),
     limitBytes: z.number().positive(),
     mergeBelow: z.number().nonnegative(),
     firstMs: timeMs,
     lastMs: timeMs,
-    /** Frames taken in since the stream began, whatever became of them. */
+    /** Frames taken in since the stream began, whether kept or not. */
     taken: count,
   }),
   shape: z.object({ heads: size, headDim: size, tokensPerFrame: size }),
@@ -93,13 +97,13 @@ export const damaged = (detail: string, cause?: unknown): YocoError =>
   new YocoError('snapshot_damaged', { param: 'restore', detail, cause });
 const unsupported = (detail: string): YocoError => new YocoError('snapshot_unsupported', { param: 'restore', detail });
 
-/** Of a bundle, what makes another bundle's snapshot useless: the checksums of its files. */
+/** Identifies a bundle by the checksums of its files. A snapshot of a different bundle is useless. */
 export function bundleIdentity({ name, files }: BundleConfig): SnapshotHeader['bundle'] {
   const listed = Object.entries(files).flatMap(([file, entry]) => (entry === undefined ? [] : [[file, entry.sha256]]));
   return { name, files: Object.fromEntries(listed) as Record<string, string> };
 }
 
-/** Bytes of every section but `pages`, whose length is the sum of its pages'. */
+/** Bytes of every section except `pages`, whose length is the sum of its pages' bytes. */
 function sectionBytes(header: Omit<SnapshotHeader, 'sections'>, keptFloats: number): Record<SectionName, number> {
   const { heads, headDim, tokensPerFrame } = header.shape;
   const hot = header.hotFrames * tokensPerFrame * heads * headDim * 4;
@@ -120,7 +124,7 @@ function sectionBytes(header: Omit<SnapshotHeader, 'sections'>, keptFloats: numb
   };
 }
 
-/** The header with its sections: their names in order, and their bytes. */
+/** The header with its sections: their names in order, and their lengths in bytes. */
 export function withSections(
   header: Omit<SnapshotHeader, 'sections'>,
   pageBytes: number,
@@ -148,8 +152,8 @@ export interface SnapshotHead {
 }
 
 /**
- * Reads the beginning of a file of `fileBytes` bytes; `read` gives the next bytes of it, fewer at its end.
- * Throws `snapshot_damaged` for what is no snapshot, is cut short or does not match its checksum, and
+ * Reads the beginning of a file of `fileBytes` bytes. `read` returns the next bytes of it, fewer at the end. Throws
+ * `snapshot_damaged` if the file is no snapshot, is cut short or does not match its checksum, and
  * `snapshot_unsupported` for another version.
  */
 export async function readHead(read: (bytes: number) => Promise<Buffer>, fileBytes: number): Promise<SnapshotHead> {
@@ -175,7 +179,7 @@ export async function readHead(read: (bytes: number) => Promise<Buffer>, fileByt
   return { header, bytes };
 }
 
-/** Whether bytes are, as far as they go, the beginning of a snapshot. */
+/** Whether bytes begin like a snapshot, as far as they go. */
 export function isSnapshot(bytes: Uint8Array): boolean {
   return bytes.length >= MAGIC.length && MAGIC.equals(bytes.subarray(0, MAGIC.length));
 }
@@ -187,7 +191,7 @@ function parseHeader(json: Buffer): SnapshotHeader {
   } catch (cause) {
     throw damaged('Its header does not hold what it should.', cause);
   }
-  // The lengths say what is read into what: they must follow from the counts.
+  // The lengths determine what is read into which buffer, so they must follow from the counts.
   const bytesOf = new Map(header.sections.map(({ name, bytes }) => [name, bytes]));
   const expected = withSections(header, bytesOf.get('pages') ?? 0, (bytesOf.get('kept_tokens') ?? 0) / 4);
   if (JSON.stringify(expected.sections) !== JSON.stringify(header.sections)) {
@@ -196,10 +200,13 @@ function parseHeader(json: Buffer): SnapshotHeader {
   return header;
 }
 
-/** It holds nothing that was learned, and cells are made by this code: a better one reads those of before. */
+/**
+ * May differ from the snapshot's: it holds no trained weights, and the cells are made by this code, so a better index
+ * graph reads older cells.
+ */
 const READS_ONLY = 'kv_index.onnx';
 
-/** Throws `snapshot_unsupported` where a snapshot is of another model than this. */
+/** Throws `snapshot_unsupported` if the snapshot belongs to another model. */
 export function checkModel(header: SnapshotHeader, config: BundleConfig): void {
   const own = bundleIdentity(config);
   const files = Object.keys({ ...own.files, ...header.bundle.files });

@@ -1,5 +1,5 @@
 /**
- * What a stream's answers rest on, as one: taken out of its parts, laid out as the sections of a file, and read back.
+ * The state that a stream's answers rest on: taken from the stream, laid out as the sections of a file, and read back.
  */
 import type { BundleConfig } from './bundle.ts';
 import { KvCache, type KvContent } from './kv-cache.ts';
@@ -14,20 +14,20 @@ export interface KeptFrame {
   readonly timeMs: number;
 }
 
-/** A stream at one moment. Nothing that happens to the stream afterwards changes it. */
+/** A stream at one moment. Later changes to the stream do not affect it. */
 export interface StreamContent {
   readonly cache: KvContent;
   readonly window: WindowContent;
   readonly kept: KeptFrame | undefined;
 }
 
-/** What the service knows of a stream, and its answers do not rest on. */
+/** What the service knows about a stream beyond what its answers rest on. */
 export type StreamFacts = Pick<
   SnapshotHeader['stream'],
   'name' | 'fps' | 'startedAtMs' | 'wallTimes' | 'limitBytes' | 'mergeBelow'
 >;
 
-/** The header of a file that holds `content`, which has at least one frame. */
+/** The header of a file that holds `content`, which must have at least one frame. */
 export function describeContent(
   config: BundleConfig,
   shape: KvShape,
@@ -69,7 +69,7 @@ export function describeContent(
   return withSections(header, sealedBytes, kept?.tokens.length ?? 0);
 }
 
-/** The bytes of the sections, in the order of the format, as views. */
+/** The sections' bytes in file order; large ones are views. */
 export function* sectionsOf({ cache, window, kept }: StreamContent): Generator<Uint8Array> {
   yield bytesOf(cache.times);
   yield bytesOf(cache.ends);
@@ -83,7 +83,10 @@ export function* sectionsOf({ cache, window, kept }: StreamContent): Generator<U
   if (kept !== undefined) yield bytesOf(kept.tokens);
 }
 
-/** Bytes of the cache of a snapshot, as `KvCache.bytes` counts them; its header tells, before the rest is read. */
+/**
+ * Bytes of a snapshot's cache, as `KvCache.bytes` counts them. Needs only the header, so it is known before the rest is
+ * read.
+ */
 export function cacheBytes(header: SnapshotHeader): number {
   return KvCache.bytesFor(header.shape, header.hotFrames, pageBytes(header), header.cells);
 }
@@ -91,8 +94,8 @@ export function cacheBytes(header: SnapshotHeader): number {
 const pageBytes = ({ sections }: SnapshotHeader): number => sections.find(({ name }) => name === 'pages')?.bytes ?? 0;
 
 /**
- * Reads the sections that a header tells of; `fill` gives the next bytes of the file, as many as the target takes.
- * Throws what `fill` throws, and `snapshot_damaged` where the pages or the times do not fit the header.
+ * Reads the sections that a header lists. `fill` fills its target with the next bytes of the file. Throws what `fill`
+ * throws, and `snapshot_damaged` if the pages or the times do not fit the header.
  */
 export async function readContent(
   header: SnapshotHeader,
@@ -136,7 +139,7 @@ export async function readContent(
   };
 }
 
-/** Frames are found by their times, which therefore rise, between those that the header tells. */
+/** Frames are looked up by time, so times must rise, between the first and the last time in the header. */
 function checkTimes({ stream }: SnapshotHeader, times: Float64Array, ends: Float64Array): void {
   let before = stream.firstMs;
   const rise = times.every((time, i) => {
@@ -157,7 +160,7 @@ async function readPages(
 ): Promise<KvPage[]> {
   const sizes = Array.from({ length: header.pages }, (_, i) => table[i * 2] ?? 0);
   const bytes = sizes.reduce((sum, frames) => sum + KvPage.bytesFor(header.shape, frames), 0);
-  // Before the first of them is read: a damaged table must not say what is taken for a page.
+  // Checked before any page is read, so that a damaged table cannot determine the size of a page.
   if (bytes !== pageBytes(header)) throw damaged('Its table of pages does not fit its pages.');
   const pages: KvPage[] = [];
   for (const [i, frames] of sizes.entries()) {

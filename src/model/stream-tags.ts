@@ -1,4 +1,6 @@
-/** What tells the streams of one question apart: a trained vector for each, added to its K and V as they are read. */
+/**
+ * Tells the streams of one question apart: a trained vector for each stream is added to its K and V as they are read.
+ */
 import { readFile } from 'node:fs/promises';
 import type { KvRows } from './kv-page.ts';
 
@@ -22,14 +24,14 @@ export class StreamTags {
     return new StreamTags(new Float32Array(new Uint8Array(bytes).buffer), heads, headDim);
   }
 
-  /** What is added to K and to V of stream `number`, `[heads, headDim]` each. */
+  /** The vectors that are added to K and to V of stream `number`, `[heads, headDim]` each. */
   of(number: number): { readonly k: Float32Array; readonly v: Float32Array } {
     const size = this.#heads * this.#headDim;
     const from = number * 2 * size;
     return { k: this.#table.subarray(from, from + size), v: this.#table.subarray(from + size, from + 2 * size) };
   }
 
-  /** Adds the tag of stream `number` to `tokens` tokens of `rows` from token `at` on. */
+  /** Adds the tag of stream `number` to `tokens` tokens of `rows`, from token `at` on. */
   add(number: number, rows: KvRows, at: number, tokens: number): void {
     [rows.keys, rows.values].forEach((heads, kind) => {
       heads.forEach((row, head) => {

@@ -1,6 +1,6 @@
 /**
- * What stands beside a time in a question and turns what it means: "except in the last hour", "just before 1:42", "is
- * the car that came at 9 am still there?". Where it does, the time is no part that is asked about.
+ * Words next to a time in a question that change its meaning: "except in the last hour", "just before 1:42", "is the
+ * car that came at 9 am still there?". With such words, the time is not the part that the question is about.
  */
 import { DAY } from './said-day.ts';
 import { LENGTH, ONE } from './said-time.ts';
@@ -27,17 +27,17 @@ const THE = anyOf(
 );
 const IT = anyOf('the', 'my', 'your', 'our', 'his', 'her', 'their', 'that', 'this', 'those', 'these', 'it');
 
-/** Ends of what stands before a time. */
+/** How the text before a time may end so that the meaning changes. */
 const TURNED_BEFORE = new RegExp(
   `\\b${anyOf(
-    // Another part than the one that is named.
+    // A part other than the named one.
     ...['before', 'after', 'until', 'till', 'since', 'between', 'from', 'within'],
     ...['except', 'excluding', 'besides', 'other than', 'apart from', 'without', 'counting', 'not'],
-    // What something is compared with.
+    // A comparison.
     ...['than', 'as', 'like', 'unlike', 'as of', '(?:compared|up|prior|previous) to', 'compared with'],
-    // More times than one.
+    // More than one time.
     ...['and', 'or', 'each', 'every'],
-    // A moment beside the one that is named.
+    // A moment near the named one.
     ...[
       'about',
       'at (?:least|most)',
@@ -54,14 +54,14 @@ const TURNED_BEFORE = new RegExp(
   )}\\W*$`,
   'i',
 );
-/** Beginnings of what stands behind a time. */
+/** How the text after a time may begin so that the meaning changes. */
 const TURNED_AFTER = new RegExp(
   `^\\W*(?:${anyOf('of', 'before', 'after', 'until', 'than', 'and', 'or', 'but', 'ago')}\\b` +
     `|(?:to|till|through|thru) (?:the |on )?(?:\\d|${DAY}\\b)|[-–] ?\\d)`,
   'i',
 );
 
-/** Whether what stands before or after a time turns its meaning: "since", "or at 10 am". */
+/** Whether the text before or after a time changes its meaning: "since", "or at 10 am". */
 export function isTurned(start: string, end: string): boolean {
   return TURNED_BEFORE.test(start) || TURNED_AFTER.test(end);
 }
@@ -69,7 +69,7 @@ export function isTurned(start: string, end: string): boolean {
 const BESIDE = /^\W*(?:after|before)\b/i;
 const CLOSE_TO = /\b(?:directly|straight|a (?:bit|little|moment|while))\W*$/i;
 
-/** "A bit before 9 am": not all that was before it. */
+/** "A bit before 9 am" does not mean all the time before it. */
 export function isCloseTo(start: string, said: string): boolean {
   return BESIDE.test(said) && CLOSE_TO.test(start);
 }
@@ -85,9 +85,9 @@ const NOW_BESIDES = [
   'any longer',
 ];
 export const ASKS_FOR_NOW = new RegExp(`\\b${anyOf('now', ...NOW_BESIDES)}\\b`, 'i');
-/** Where "now" is not the end of the part: "from 0:10 until now". */
+/** Matches "now" unless it ends the part: "from 0:10 until now". */
 export const ASKS_FOR_NOW_TOO = new RegExp(`\\b(?<!(?:to|until|till|and) )now\\b|\\b${anyOf(...NOW_BESIDES)}\\b`, 'i');
-/** "Is the car that came ", "where is the box which was there ": the time says which. */
+/** "Is the car that came ", "where is the box which was there ": the time identifies the thing. */
 const SAYS_WHICH = new RegExp(
   "^\\W*(?:(?:so|and|but) )?(?:(?:is|are)(?:n['’]t)?|has|have|does|do|(?:how long )?did|(?:what|where)(?:['’]s| is| are)|can you see) " +
     `${IT} .*\\b(?:that|which|who|whom|i|you|we)\\b`,
@@ -101,14 +101,14 @@ const COMPARES = new RegExp(
   'i',
 );
 
-/** Whether the time between `start` and `end` says which thing is meant, or with what something is compared. */
+/** Whether the time between `start` and `end` identifies a thing, or is one that something is compared with. */
 export function saysWhich(start: string, end: string): boolean {
-  // "Has the dog that lives here come ": then is when it may have.
+  // "Has the dog that lives here come ": the time is when it may have come.
   const isWhen = ASKS_WHETHER.test(start) && !/\w/.test(end);
   return (SAYS_WHICH.test(start) && !isWhen) || COMPARES.test(start);
 }
 
-/** Whether a question asks for what is there now, also where it names a time, between `start` and `end`. */
+/** Whether a question asks about the present although it names a time, which stands between `start` and `end`. */
 export function asksForNow(question: string, start: string, end: string): boolean {
   return ASKS_FOR_NOW.test(question) || saysWhich(start, end);
 }
@@ -119,7 +119,7 @@ export const LASTS = new RegExp(
   'i',
 );
 
-/** Without its time no question of its own: "and", "what was there except". */
+/** Text that is no question without its time: "and", "what was there except". */
 const CUT_OFF = new RegExp(
   `^\\W*(?:and|or|of|then)?\\W*$|^\\W*(?:and )?(?:the )?same (?:for|on|in|at)?\\W*$|\\b${anyOf(
     ...['the', 'a', 'an', 'of', 'or', 'and', 'than', 'before', 'after', 'until', 'since'],

@@ -1,4 +1,7 @@
-/** Frames through a self-decoder on a device: window, K and V stay there; a copy of K and V comes back to be kept. */
+/**
+ * Takes frames through a self-decoder on a device. Window, K and V stay there; a copy of K and V returns for the host's
+ * cache.
+ */
 import type { Intake, IntakeFrame, IntakeStream, Taken } from '../intake.ts';
 import type { KvCache } from '../kv-cache.ts';
 import type { Tensor } from '../onnxruntime.ts';
@@ -15,7 +18,7 @@ export class DeviceStream implements IntakeStream {
   readonly #device: Device;
   #pastK: Tensor;
   #pastV: Tensor;
-  /** Tokens of the window that are real. */
+  /** Number of real tokens in the window. */
   #length: number;
 
   constructor(device: Device, cache: KvCache, content?: WindowContent) {
@@ -69,7 +72,7 @@ export class DeviceStream implements IntakeStream {
     this.#length = Math.min(window, this.#length + n);
     const frame = { k: tensor(results, 'k'), v: tensor(results, 'v') };
     try {
-      // The host first: it decides what is dropped, and the device follows.
+      // The host comes first: it decides what is dropped, and the device follows.
       this.cache.append(timeMs, output(results, 'host_k'), output(results, 'host_v'));
       await memory.append(this.cache, timeMs, frame);
     } finally {
@@ -90,7 +93,9 @@ export class DeviceIntake implements Intake<DeviceStream> {
     return new DeviceStream(this.#device, cache, window);
   }
 
-  /** One after the other: a stream's window stays where it is, and is not brought together with others for a batch. */
+  /**
+   * Takes frames one by one: each stream's window stays in place on the device instead of being gathered into a batch.
+   */
   async take(frames: readonly IntakeFrame<DeviceStream>[]): Promise<Taken[]> {
     const taken: Taken[] = [];
     for (const { stream, tokens, timeMs } of frames) {

@@ -1,10 +1,10 @@
 /**
  * The pages of all streams on a device: the cache that questions read there.
  *
- * A page holds consecutive frames of one stream in full precision, in the layout of models/training/device_graphs.py. A
- * frame is written into the newest page by a graph, whose output is the page from then on. Pages beyond the limit leave
- * the device, those that were used least recently first; one that is needed again is filled from the cache of the host,
- * as precise as it is there. What the host's cache thins stays on the device as long as its page does.
+ * A page holds consecutive frames of one stream as float32, in the layout of models/training/device_graphs.py. To add a
+ * frame, a graph takes the newest page and returns the page that replaces it. Beyond the memory limit, the least
+ * recently used pages are evicted. A page that is needed again is refilled from the host's cache, as precisely as that
+ * holds it. Frames that the host's cache thins stay on the device as long as their page does.
  */
 import type { BundleConfig } from '../bundle.ts';
 import type { KvCache } from '../kv-cache.ts';
@@ -25,18 +25,18 @@ export interface PageTensors {
   readonly codes: ort.Tensor;
   /** `[frames]`, seconds since the page's first frame. */
   readonly times: ort.Tensor;
-  /** `[frames]`, for how many seconds the frame before each stood. */
+  /** `[frames]`, for how many seconds the frame before each one stood. */
   readonly before: ort.Tensor;
 }
 
 /** Consecutive frames of one stream. */
 export class DevicePage {
   readonly cache: KvCache;
-  /** Of its frames, in ms, rising; never empty once it is in use. */
+  /** Times of its frames, ms, rising; never empty once the page is in use. */
   times: number[] = [];
-  /** What its frames were when they came to the device. */
+  /** The worst precision of its frames when they came to the device. */
   precision: Precision = 'full';
-  /** Undefined while it is not on the device. */
+  /** Undefined while the page is not on the device. */
   tensors: PageTensors | undefined;
 
   constructor(cache: KvCache) {
@@ -58,7 +58,7 @@ export interface FrameTensors {
   readonly v: ort.Tensor;
 }
 
-/** A frame and its place in a page: -1 for none; `stoodMs`: for how long the frame before it stood. */
+/** A frame and its place in a page; -1 writes none. `stoodMs`: how long the frame before it stood. */
 interface Placed extends FrameTensors {
   readonly timeMs: number;
   readonly firstMs: number;
@@ -72,11 +72,11 @@ export class DeviceMemory {
   readonly #append: DeviceSession;
   readonly #limitBytes: number;
   readonly #pagesOf = new Map<KvCache, DevicePage[]>();
-  /** Those on the device, the one that was used least recently first. */
+  /** Pages on the device, least recently used first. */
   readonly #resident = new Set<DevicePage>();
   #empty: PageTensors | undefined;
 
-  /** `pageFrames`: frames of a page; `limitBytes`: of all pages. */
+  /** `pageFrames`: frames per page; `limitBytes`: limit for all pages together. */
   constructor(config: BundleConfig, append: DeviceSession, pageFrames: number, limitBytes: number) {
     this.#config = config;
     this.pageFrames = pageFrames;
@@ -94,12 +94,12 @@ export class DeviceMemory {
     return this.#resident.size * this.pageBytes;
   }
 
-  /** Pages of a stream, in the order of their times; none of them is empty. */
+  /** Pages of a stream in time order; none is empty. */
   pages(cache: KvCache): readonly DevicePage[] {
     return this.#pagesOf.get(cache) ?? [];
   }
 
-  /** Begins a stream; what its cache holds already comes to the device when it is read. */
+  /** Registers a stream. What its cache already holds comes to the device when it is read. */
   open(cache: KvCache): void {
     const pages: DevicePage[] = [];
     for (let first = 0; first < cache.frames; first += this.pageFrames) {
@@ -110,16 +110,16 @@ export class DeviceMemory {
     this.#pagesOf.set(cache, pages);
   }
 
-  /** Forgets a stream. */
+  /** Evicts a stream's pages and forgets it. */
   drop(cache: KvCache): void {
     for (const page of this.pages(cache)) this.#leave(page);
     this.#pagesOf.delete(cache);
   }
 
   /**
-   * Writes a frame that the host's cache has already into the newest page of its stream. The tensors stay the caller's.
-   * Where that fails, for lack of memory say, the page leaves the device, to be filled from the host's cache when it is
-   * read.
+   * Writes a frame that the host's cache already has into its stream's newest page. The caller keeps ownership of the
+   * tensors. If writing fails, for lack of memory say, the page is evicted, to be refilled from the host's cache when
+   * it is read.
    */
   async append(cache: KvCache, timeMs: number, frame: FrameTensors): Promise<void> {
     const pages = this.#pagesOf.get(cache);
@@ -140,7 +140,7 @@ export class DeviceMemory {
     this.#makeRoom(page);
   }
 
-  /** The last frame of a page, which the device does not have yet. */
+  /** Writes the last frame of a page, which the device does not have yet. */
   async #write(page: DevicePage, stoodMs: number, { k, v }: FrameTensors): Promise<void> {
     const place = page.times.length - 1;
     if (place > 0 && page.tensors === undefined) {
@@ -155,13 +155,13 @@ export class DeviceMemory {
     this.#used(page);
   }
 
-  /** A page that holds nothing, for readings that have fewer than their graph takes. */
+  /** An empty page that pads readings with fewer pages than their graph takes. */
   async empty(): Promise<PageTensors> {
     this.#empty ??= await this.#brought(hostTensors(this.#config, this.pageFrames));
     return this.#empty;
   }
 
-  /** The page's tensors; it comes to the device where it is not there. Pages in `needed` stay. */
+  /** The page's tensors; brings it to the device if it is not there. Pages in `needed` are not evicted for it. */
   async reside(page: DevicePage, needed: ReadonlySet<DevicePage> = new Set()): Promise<PageTensors> {
     page.tensors ??= await this.#brought(this.#filled(page));
     this.#used(page);
@@ -175,7 +175,7 @@ export class DeviceMemory {
     this.#empty = undefined;
   }
 
-  /** A page of this process's memory on the device: with a frame at no place what comes out is what went in. */
+  /** Copies a page from this process's memory to the device: writing a frame at no place returns the page as it was. */
   #brought(page: PageTensors): Promise<PageTensors> {
     const { kvHeads, headDim, tokensPerFrame } = this.#config;
     const nothing = floats(new Float32Array(tokensPerFrame * kvHeads * headDim), [tokensPerFrame, kvHeads, headDim]);
@@ -202,7 +202,7 @@ export class DeviceMemory {
     };
   }
 
-  /** The page as the host's cache has it; frames that it does not keep any more are gone from it. */
+  /** The page as the host's cache holds it. Frames that the host no longer keeps are removed from the page's times. */
   #filled(page: DevicePage): PageTensors {
     const { cache } = page;
     const { kvHeads, headDim, tokensPerFrame } = this.#config;
@@ -252,7 +252,7 @@ export class DeviceMemory {
     this.#resident.delete(page);
   }
 
-  /** Pages of which the host keeps nothing any more. */
+  /** Forgets pages of which the host keeps no frame any more. */
   #forgetDropped(pages: DevicePage[]): void {
     for (let [page] = pages; page !== undefined; [page] = pages) {
       if (page.lastMs >= (page.cache.times.at(0) ?? -Infinity)) return;

@@ -1,9 +1,9 @@
 /**
- * How the cross-decoder reads caches on a device: pages, all in one softmax, where they lie.
+ * How the cross-decoder reads caches on a device: pages in place, all in one softmax.
  *
- * Up to the most pages of a graph everything is read. Beyond, the index of the host chooses whole pages by their best
- * cells, in the passes of kv-reader.ts; a device reads a page as fast as a part of it. All layers and all heads read
- * the same pages.
+ * Everything is read while it fits the largest graph. Beyond, the host's index chooses whole pages by their best cells,
+ * in the passes of kv-reader.ts: a device reads a whole page as fast as a part of it. All layers and all heads read the
+ * same pages.
  */
 import type { BundleConfig } from '../bundle.ts';
 import { COUNTS, countedOf } from '../cross-decoder.ts';
@@ -29,22 +29,22 @@ import type { Device } from './device.ts';
 import { READ_PAGES } from './device.ts';
 import type { DevicePage } from './device-memory.ts';
 
-/** Pages of one reading at most. */
+/** Most pages of one reading. */
 const MOST_PAGES = Math.max(...READ_PAGES);
-/** So many times as many cells are ranked where the best ones lie in too few pages. */
+/** Factor by which more cells are ranked when the best ones lie in too few pages. */
 const MORE_CELLS = 4;
-/** Before a frame and after any other, ms. */
+/** Just before a frame's time, but after any earlier frame, ms. */
 const JUST_BEFORE_MS = 1e-6;
-/** What is added to the score of a token that must not be seen. */
+/** Added to the score of a token that must not be seen. */
 const UNSEEN = -1e30;
 
-/** A page in a reading, and the number of its stream among those of the question. */
+/** A page in a reading, and the index of its stream among the question's streams. */
 interface Slot {
   readonly page: DevicePage;
   readonly source: number;
 }
 
-/** One question of a reading: for each source the time up to which it may see and its moment, ms. */
+/** One question of a reading: for each source, the time of the newest frame it may see and its moment, ms. */
 interface DeviceQuestion {
   readonly input: ReaderInput;
   readonly sources: readonly KvSource[];
@@ -97,13 +97,16 @@ export class DeviceReader implements Reader {
     };
   }
 
-  /** Of how many tokens a question reads: those of its pages, which still show what the host's cache has thinned. */
+  /**
+   * Number of tokens that a question may read: those of its pages, which may still hold frames that the host's cache
+   * has thinned.
+   */
   #context({ sources }: DeviceQuestion): number {
     const frames = sources.flatMap((source) => this.#visible(source).map((page) => shownOf(page, source)));
     return frames.reduce((sum, count) => sum + count, 0) * this.#config.tokensPerFrame;
   }
 
-  /** The pages of a source that hold something that a question may see. */
+  /** The pages of a source with at least one frame that a question may see. */
   #visible(source: KvSource): DevicePage[] {
     if (readableFrames(source) === 0) return [];
     const [from, until] = [firstFrameMs(source), untilOf(source)];
@@ -111,7 +114,7 @@ export class DeviceReader implements Reader {
   }
 
   /**
-   * For how long a page's frame stood, ms: no longer than until the next page's first, also where the host has thinned
+   * How long a page's frame stood, ms: at most until the first frame of the next page, even if the host has thinned
    * that one.
    */
   #stoodOf({ cache }: DevicePage, timeMs: number): number {
@@ -124,7 +127,10 @@ export class DeviceReader implements Reader {
     return sources.flatMap((source, i) => this.#visible(source).map((page) => ({ page, source: i })));
   }
 
-  /** The newest page of each source and, with queries, those whose cells they find best; without, the newest ones. */
+  /**
+   * With `queries`, the newest page of each source and the pages in which they find the best cells; without, the newest
+   * pages.
+   */
   async #choose(sources: readonly KvSource[], input: ReaderInput, queries: Float32Array | undefined): Promise<Slot[]> {
     const { crossLayers, crossHeads } = this.#config;
     const share = Math.max(1, Math.floor(MOST_PAGES / sources.length));
@@ -136,8 +142,8 @@ export class DeviceReader implements Reader {
         const dims = [crossLayers, crossHeads, queries.length / crossLayers / crossHeads];
         const { cache } = source;
         const momentMs = momentOf(source, input);
-        // The newest page is read anyway, and would have most of the attention. A page holds many cells: the best few
-        // lie in one or two.
+        // The newest page is read anyway, and its cells would take most of the attention. A page holds many cells, so
+        // the best few may lie in one or two pages.
         const to = cache.cellsIn(cache.times.upTo((pages.at(-1)?.firstMs ?? 0) - 1));
         const range = { from: Math.min(to, cache.cellsIn(firstFrameOf(source))), to, sinceMs: source.begin?.sinceMs };
         const cells = range.to - range.from;
@@ -203,7 +209,7 @@ export class DeviceReader implements Reader {
     }));
   }
 
-  /** What a reading says of its pages, the same for all its questions. */
+  /** The graph's inputs that depend on a reading's pages and are the same for all its questions. */
   #ofPages(sources: readonly KvSource[], slots: readonly Slot[], pages: number): Record<string, Tensor> {
     const { kvHeads, headDim } = this.#config;
     const skipped = new Float32Array(pages);
@@ -272,7 +278,7 @@ export class DeviceReader implements Reader {
     };
   }
 
-  /** `evidence`: of each frame of each page. */
+  /** The attention of one question by source. `evidence`: its share on each frame of each page. */
   #looked(sources: number, slots: readonly Slot[], evidence: Float32Array): FrameShares[] {
     const { pageFrames } = this.#device.memory;
     return Array.from({ length: sources }, (_, source) => {
@@ -288,27 +294,27 @@ export class DeviceReader implements Reader {
   }
 }
 
-/** For how long a frame that stands for `stoodMs` had been shown after `ageMs`, seconds. */
+/** For how many seconds a frame that stood for `stoodMs` had been shown when its age was `ageMs`. */
 function standing(stoodMs: number, ageMs: number): number {
   return Math.max(0, Math.min(Math.round(stoodMs), Math.round(ageMs))) / 1000;
 }
 
 /**
- * The time of the oldest frame of a source that a question may see, ms. One that stood when the reading begins has its
- * own time here, and stands for as long as it did.
+ * The time of the oldest frame of a source that a question may see, ms. A frame that stood when the reading begins
+ * keeps its own time here, and counts as long as it really stood.
  */
 function firstFrameMs(source: KvSource): number {
   return source.cache.times.at(firstFrameOf(source)) ?? 0;
 }
 
-/** When what is read of a source began, ms. */
+/** When the reading of a source begins, ms. */
 function beganMs(source: KvSource): number {
   return Math.max(firstFrameMs(source), source.begin?.sinceMs ?? -Infinity);
 }
 
 /**
- * How many of a page's frames are before what a question may see; the page still shows what the host's cache has
- * thinned.
+ * How many of a page's frames come before those that a question may see. The page may still hold frames that the host's
+ * cache has thinned.
  */
 function countBefore({ times }: DevicePage, source: KvSource): number {
   const firstMs = firstFrameMs(source);
@@ -322,7 +328,8 @@ function untilOf({ cache, frames }: KvSource): number {
 }
 
 /**
- * How many frames of a page a question may see; of one that is not on the device, as the host's cache would fill it.
+ * How many frames of a page a question may see. A page that is not on the device counts as it would be refilled from
+ * the host's cache.
  */
 function shownOf(page: DevicePage, source: KvSource): number {
   const { cache, tensors, times, firstMs, lastMs } = page;
@@ -333,7 +340,7 @@ function shownOf(page: DevicePage, source: KvSource): number {
   return cache.times.upTo(Math.min(lastMs, until)) - first;
 }
 
-/** How many of rising times lie at or before one. */
+/** How many of rising times are at or before `untilMs`. */
 function countUpTo(times: readonly number[], untilMs: number): number {
   const after = times.findIndex((time) => time > untilMs);
   return after < 0 ? times.length : after;

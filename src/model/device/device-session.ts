@@ -1,8 +1,10 @@
-/** Graphs on a device: what their runs leave there stays there, and what crosses to it and back is counted. */
+/**
+ * ONNX Runtime sessions on a device. Chosen outputs stay there, and bytes transferred in either direction are counted.
+ */
 import { YocoError } from '../../errors.ts';
 import * as ort from '../onnxruntime.ts';
 
-/** Bytes that crossed between this process and the device. */
+/** Bytes transferred between this process and the device. */
 export interface Transfers {
   toDevice: number;
   toHost: number;
@@ -18,8 +20,8 @@ export class DeviceSession {
   }
 
   /**
-   * `kept`: the outputs that stay on the device; their tensors are to be disposed of. Throws `device_unavailable` where
-   * there is no device that WebGPU can use. `profile`: a file's prefix, to which what ran where is written.
+   * `kept`: outputs that stay on the device; the caller must dispose of their tensors. `profile`: filename prefix of a
+   * profile that tells which operators ran where. Throws `device_unavailable` if WebGPU finds no usable device.
    */
   static async open(
     filename: string,
@@ -58,7 +60,7 @@ export class DeviceSession {
 /** All graphs hold float32. */
 const bytesOf = (tensor: ort.Tensor): number => tensor.size * Float32Array.BYTES_PER_ELEMENT;
 
-/** A result that stays on the device. */
+/** An output that stays on the device. */
 export function tensor(results: Readonly<Record<string, ort.Tensor>>, name: string): ort.Tensor {
   const found = results[name];
   if (found === undefined) throw new YocoError('bundle_damaged', { detail: `A graph lacks the output ${name}.` });

@@ -6,20 +6,20 @@ import { type Bundle, type BundleConfig, bundlePath, pageFramesOf } from '../bun
 import { DeviceMemory } from './device-memory.ts';
 import { DeviceSession, type Transfers } from './device-session.ts';
 
-/** Pages that one reading may have; each number has a graph of its own. */
+/** Page counts that a reading may have, each with a graph of its own. */
 export const READ_PAGES = [1, 4, 16] as const;
 
 /** Where the caches lie and the decoders run. */
 export type DeviceName = 'cpu' | 'webgpu';
 
 export interface DeviceOptions {
-  /** Bytes of pages on the device; beyond them those that were read least recently leave it. */
+  /** Limit for pages on the device, in bytes; beyond it, the least recently used pages are evicted. */
   readonly limitBytes: number;
-  /** Prefix of files to which each graph's profile is written. */
+  /** Filename prefix of each graph's profile. */
   readonly profile?: string;
 }
 
-/** Bytes of pages on a device where nothing else is said. */
+/** Default limit for pages on a device, in bytes. */
 export const DEVICE_BYTES = 4 * 2 ** 30;
 
 export interface Device {
