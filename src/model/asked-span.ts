@@ -1,10 +1,11 @@
 /**
- * Of which part of a stream a question says that it is about: "in the last five minutes", "between 1:00 and 2:00". To
- * tell within a time from ever the model has not learned; here only what was shown then is read.
+ * Which part of a stream a question asks about: "in the last five minutes", "between 1:00 and 2:00". The model has not
+ * learned to tell "within a time" from "ever", so only what was shown in that part is read.
  *
- * What is not surely meant so is left in the question, which is then about all that is kept: a part that is read in
- * vain answers wrongly and does not show it. So what stands beside it must not turn its meaning ("except in the last
- * minute", "just before 1:42"), there is one such phrase, and without it there is still a question.
+ * A phrase that does not surely name a part stays in the question, which is then about everything kept: reading the
+ * wrong part gives a wrong answer without any sign of it. So no words next to the phrase may change its meaning
+ * ("except in the last minute", "just before 1:42"), it must be the only such phrase, and what is left without it must
+ * still be a question.
  */
 import { type Ago, agoOf, CLOCK_DAY_MS } from './relative-time.ts';
 import { BARE_NUMBER, CLOCK, clockMs, LENGTH, lengthMs, ONE, UNCUT, withNumber } from './said-time.ts';
@@ -30,23 +31,23 @@ import {
   timesOfDay,
 } from './time-of-day.ts';
 
-/** A part of a stream, ms of its clock; null: from its beginning, up to the question's moment. */
+/** A part of a stream, ms on its clock. null: from the stream's beginning, or up to the question's moment. */
 export interface AskedSpan {
   readonly sinceMs: number | null;
   readonly untilMs: number | null;
-  /** The question without that, which the reading holds then: "was there a dog?" */
+  /** The question without the phrase, since the reading is limited to the part: "was there a dog?" */
   readonly question: string;
 }
 
 /**
- * When a question is asked: on the stream's clock, the wall time of that clock's zero, and the wall time that it is,
- * ms; a camera may have been away for long.
+ * When a question is asked, ms: its moment on the stream's clock, the wall time of that clock's zero, and the current
+ * wall time. A camera may have been away for long, so the latter may be far past the moment.
  */
 export interface Asking {
   readonly momentMs: number;
   readonly startedAtMs: number;
   readonly nowMs: number;
-  /** That of the times of day (see `time-zone.ts`); default: that of the process. */
+  /** Time zone of the times of day (see `time-zone.ts`); default: the process's. */
   readonly timeZone?: string | undefined;
 }
 
@@ -54,32 +55,36 @@ type Times = Omit<AskedSpan, 'question'>;
 
 interface Phrase {
   /**
-   * A word of it: the expressions are long, and V8 takes a second to compile them all, anew when they were not used.
+   * Matches a word of the phrase. A cheap test before `said`: the expressions are long, and V8 takes a second to
+   * compile them all, again after a time without use.
    */
   readonly word: RegExp;
   readonly said: RegExp;
-  /** Questions in which these words mean something else. */
+  /** Matches questions in which the phrase means something else. */
   readonly but?: RegExp;
-  /** `parts`: the groups of the match; null: they are no times together. */
+  /** `parts`: the groups of the match. Returns null if they make no time together. */
   readonly times: (parts: readonly string[], asking: Asking) => Times | null;
 }
 
 const PREPOSITION = '(?:in|within|during|over|for|throughout)(?: about)?(?: the| these| those)?';
-/** Of the stream's clock, or before the question. */
+/** A time on the stream's clock, or relative to the question. */
 const OWN_TIME = `${CLOCK}(?! ${DAY}\\b)|(?:${LENGTH}) ago\\b`;
 const TIME = `${TIME_OF_DAY}|${OWN_TIME}`;
-/** Nobody means it to the minute. */
+/** Ignored: nobody means it to the minute. */
 const ABOUT = '(?:(?:about|around) )?';
 /**
- * "What was there before 1:00?" asks for what came next to that time, "which camera showed a dog before 9 pm" does not,
- * "how long after" for a time.
+ * "What was there before 1:00?" asks for what came next to that time; "which camera showed a dog before 9 pm" does not.
+ * "How long after" asks for a length of time.
  */
 const ASKS_FOR_A_THING = /\b(?:what|which(?! (?:cameras?|streams?|videos?|recordings?|feeds?)\b)|who|name)\b/i;
 const ASKS_HOW_LONG = /\bhow (?:long|soon|much later)\b|\bbeen (?:since|after)\b/i;
-/** In the words of `haschanged` of the recipe, which asks with the time: it stays. */
+/**
+ * Questions about a change keep their time: the model was trained on them with the time included (`haschanged` of the
+ * recipe).
+ */
 const ASKS_FOR_A_CHANGE = /\b(?:chang(?:e|es|ed)|anything new|something new|something else)\b/i;
 
-/** Says no more than the day behind it. */
+/** Adds nothing to the day that follows. */
 const ALL_OF_IT =
   '(?:earlier|later|early|late|some ?time|at (?:some|any) (?:point|time)|any ?time|first thing|so far|yet|during|within|throughout' +
   '|(?:over|during) the course of|(?:for )?all of|all (?:day|night)(?: long)?|(?:the )?(?:whole|entire) (?:day|night))';
@@ -106,7 +111,7 @@ const PHRASES: readonly Phrase[] = [
     said: phrase(`(?:more than|at least|over) ((?:${LENGTH}) ago)`),
     times: ([ago = ''], asking) => ({ sinceMs: null, untilMs: timeMs(ago, asking) }),
   },
-  // Where nothing else can be meant: "any dog last 20 seconds?"
+  // At the start or end of a question, where nothing else can be meant: "any dog last 20 seconds?"
   { word: LAST, said: new RegExp(`^\\W*(?:the )?(?:last|past) (${LENGTH})(?: or so)?,?`, 'gi'), times: back },
   {
     word: LAST,
@@ -201,7 +206,7 @@ const PHRASES: readonly Phrase[] = [
   {
     word: DAY_WORD,
     said: phrase(`(?:${ALL_OF_IT} )?(${PART_OF_DAY})`),
-    // "At 7:30 this morning" is a moment.
+    // "At 7:30 this morning" is a moment, not a part.
     but: new RegExp(`${ASKS_FOR_NOW.source}|${TIME_OF_DAY}|${CLOCK}`, 'i'),
     times: ([day = ''], asking) => dayOnStream(day, asking),
   },
@@ -213,23 +218,23 @@ function phrase(words: string): RegExp {
 
 interface Named {
   readonly phrase: Phrase;
-  /** What says it, what it says, and what stands around it. */
+  /** The matched text, its groups, and the text before and after it. */
   readonly said: string;
   readonly parts: readonly string[];
   readonly start: string;
   readonly end: string;
-  /** Without the phrase; a question for a change as it is. */
+  /** The question without the phrase, or unchanged if it asks about a change. */
   readonly question: string;
 }
 
-/** Days that a question may name apart from its time: it is then about no other day. */
+/** Days named outside the phrase. The question is then about that day and no other. */
 const NAMES_A_DAY = new RegExp(
   '\\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|tonight|(?:this|last) (?:morning|afternoon|evening|night|week|month|year))\\b' +
     `|\\b(?:${LENGTH}) ago\\b|\\b${DATE}|\\bon \\d{1,2}[/.]\\d{1,2}\\b`,
   'i',
 );
 
-/** The phrase that surely names a part, what it says, and the question without it. */
+/** The phrase that surely names a part, its match, and the question without it; null if there is none. */
 function namedPart(asked: string): Named | null {
   const question = dayBehindTime(asked);
   const found = PHRASES.filter(({ word }) => word.test(question)).flatMap((phrase) => {
@@ -237,7 +242,7 @@ function namedPart(asked: string): Named | null {
     return matches.length > 0 && phrase.but?.test(question) === true ? [] : matches.map((match) => ({ match, phrase }));
   });
   const [first] = found;
-  // "7:30 this morning" is one time, and its "this morning" no other part.
+  // "7:30 this morning" is one time; the "this morning" in it is not another part.
   if (first === undefined || found.some(({ match }) => !lies(match, first.match))) return null;
   const [start, end] = around(question, first.match);
   if (isTurned(start, end) || isCloseTo(start, first.match[0]) || saysWhich(start, end)) return null;
@@ -250,27 +255,24 @@ function namedPart(asked: string): Named | null {
   };
 }
 
-/** The part that a question is about; null: it does not say, or not surely. */
+/** The part that a question is about; null if it names none, or none for sure. */
 export function askedSpan(question: string, asking: Asking): AskedSpan | null {
   const named = namedPart(question);
   const times = named?.phrase.times(named.parts, asking);
   if (named === null || times == null) return null;
   const { sinceMs, untilMs } = times;
-  // A date that there is not is no time.
+  // A date that does not exist is no time.
   if (Number.isNaN(sinceMs) || Number.isNaN(untilMs)) return null;
   if (sinceMs !== null && untilMs !== null && untilMs < sinceMs) return null;
   const lastsMs = sinceMs === null ? Infinity : (untilMs ?? asking.momentMs) - sinceMs;
   return { sinceMs, untilMs, question: asksForAChange(question) ? ofAChange(named, lastsMs) : named.question };
 }
 
-/**
- * For how long before a question the model tells whether something changed, ms, and how it is asked: "in the last 20
- * seconds".
- */
+/** How far back, ms, the model can tell whether something changed. It is asked as "in the last 20 seconds". */
 const CHANGE_WITHIN_MS = 60_000;
 const IN_THE_LAST = /\b(?:last|past|previous)\b/i;
 
-/** "Has anything changed since 0:05?" in the words that the model knows, where they reach so far. */
+/** Puts "has anything changed since 0:05?" in the words that the model knows, if they reach that far back. */
 function ofAChange({ said, start, end, question }: Named, lastsMs: number): string {
   if (IN_THE_LAST.test(said) || lastsMs > CHANGE_WITHIN_MS) return question;
   const seconds = Math.max(1, Math.round(lastsMs / 1_000));
@@ -282,8 +284,8 @@ export function asksForAChange(question: string): boolean {
 }
 
 /**
- * How far back from its moment a question says that it looks, ms, and the question without that; null where it does not
- * say.
+ * How far back from its moment a question says that it looks, ms, and the question without that phrase; null if it does
+ * not say.
  */
 export function lookBack(question: string): { readonly backMs: number; readonly question: string } | null {
   const named = namedPart(question);
@@ -291,13 +293,13 @@ export function lookBack(question: string): { readonly backMs: number; readonly 
   return { backMs: lengthMs(named.parts[0] ?? ''), question: named.question };
 }
 
-/** Beside times of day: the first of "between 10 and 5 minutes ago" is a bare number. */
+/** Instants other than times of day. The first of "between 10 and 5 minutes ago" is a bare number. */
 const INSTANT = new RegExp(`ago$|^now$|^${BARE_NUMBER}$`, 'i');
 const BARE = new RegExp(`^${BARE_NUMBER}$`, 'i');
 
-/** A moment that a question names, and the question around it. */
+/** A moment that a question names, and the text around it. */
 export interface AskedMoment {
-  /** On the stream's clock, ms, and how much before and after it is meant, too. */
+  /** On the stream's clock, ms, and how much before and after it is meant as well. */
   readonly ms: number;
   readonly beforeMs: number;
   readonly afterMs: number;
@@ -306,22 +308,22 @@ export interface AskedMoment {
 }
 
 const AT = '(at|around|about|at around|at about|at time)';
-/** Before the expressions below, which take long to compile. */
+/** Tested before the expressions below, which take long to compile. */
 const SAYS_AT = /\b(?:at|around|about|time) \d/i;
 const AT_TIME_OF_DAY = new RegExp(`\\b${AT} (${TIME_OF_DAY})`, 'i');
 const ANY_TIME = new RegExp(`${TIME_OF_DAY}|${CLOCK}`, 'i');
-/** "Around 9 am" is said of what came within so long before it or after it, ms. */
+/** "Around 9 am" covers this much before and after it, ms. */
 const AROUND_MS = 300_000;
 /** "At 9 am" lasts as long as clocks show it, ms. */
 const MINUTE_MS = 60_000;
 
-/** "Has anyone come since the dog left ": what came then is not meant. */
+/** "Has anyone come since the dog left ": the time that follows is not the one asked about. */
 const BESIDE_A_CLAUSE =
   /\b(?:since|after|until|till|(?<!\bday )before) (?:i|we|you|he|she|it|they|(?:the|a|an|my|his|her|our|their) \w+) (?:\w+ed|was|were|had|left|came|went|got|began|stopped|started|fell|ran) (?:\w+ )*(?:at )?$/i;
 
 /**
- * The time that `pattern` finds behind a word of AT, and what stands around it; null where it is not surely what is
- * asked about.
+ * The time that `pattern` finds after a word of AT, and the text around it; null unless it is surely what is asked
+ * about.
  */
 function timeAt(
   question: string,
@@ -342,7 +344,8 @@ function timeAt(
 }
 
 /**
- * "At 7:30 this morning", on the stream's clock; null where a question names no such moment, or another time besides.
+ * The moment of "at 7:30 this morning", on the stream's clock; null if the question names no such moment, or another
+ * time as well.
  */
 export function askedMoment(asked: string, { startedAtMs, nowMs, timeZone }: Asking): AskedMoment | null {
   const found = timeAt(dayBehindTime(asked), AT_TIME_OF_DAY);
@@ -358,8 +361,8 @@ export function askedMoment(asked: string, { startedAtMs, nowMs, timeZone }: Ask
 const AT_CLOCK = new RegExp(`\\b${AT} (${CLOCK})(?! ?[ap]\\b| ${DAY}\\b)`, 'i');
 
 /**
- * "At 1:42", by the stream's clock; null where a question names no such moment, or another time besides. Clocks show a
- * time once a day: it is the last one up to `momentMs`.
+ * The moment of "at 1:42", on the stream's clock; null if the question names no such moment, or another time as well.
+ * Clocks show a time once a day, so the last one up to `momentMs` is meant.
  */
 export function askedClock(question: string, momentMs: number): AskedMoment | null {
   const found = timeAt(question, AT_CLOCK);
@@ -370,10 +373,7 @@ export function askedClock(question: string, momentMs: number): AskedMoment | nu
   return { ms, beforeMs: 0, afterMs: 0, start, end };
 }
 
-/**
- * The only "10 minutes ago" of a question, as `agoOf` has it; null also where it is not surely the moment that is asked
- * about.
- */
+/** The only "10 minutes ago" of a question, as from `agoOf`; null also unless it is surely the moment asked about. */
 export function askedAgo(question: string): Ago | null {
   const ago = agoOf(question);
   if (ago === null) return null;
@@ -391,17 +391,20 @@ const AT_O_CLOCK = new RegExp(
 );
 const IN_A_ZONE = new RegExp(`(?:${TIME_OF_DAY}|${CLOCK}|${O_CLOCK}) ?(${ZONE})`, 'gi');
 
-/** Before the expression above, which takes long to compile. */
+/** Tested before the expression above, which takes long to compile. */
 const SAYS_A_ZONE = /\d(?: ?[AaPp]\.?[Mm]\.?| o['’]?clock)?(?: ?[A-Z]{1,4})\b/;
 
-/** The zones that stand behind times of day, in capitals: "3:46 pm CET". */
+/** The upper-case time zones that follow times of day: "3:46 pm CET". */
 export function namedZones(question: string): string[] {
   if (!SAYS_A_ZONE.test(question)) return [];
   const zones = [...dayBehindTime(question).matchAll(IN_A_ZONE)].map(([, zone = '']) => zone);
   return zones.filter((zone) => zone === zone.toUpperCase());
 }
 
-/** The same question without these zones: `15:35 UTC` is "3:35 pm", and no time of the stream's clock. */
+/**
+ * The question without these zones. `15:35 UTC` becomes "3:35 pm": a bare `15:35` would be a time on the stream's
+ * clock.
+ */
 export function withoutZones(question: string, zones: readonly string[]): string {
   if (zones.length === 0) return question;
   const zone = [...new Set(zones)].map((one) => one.replace('+', '\\+')).join('|');
@@ -414,25 +417,25 @@ export function withoutZones(question: string, zones: readonly string[]): string
 }
 
 const A_QUESTION = 'was it there';
-/** "And yesterday?", "what about at noon?", "same for this morning". */
+/** Follow-ups that only name a time: "and yesterday?", "what about at noon?", "same for this morning". */
 const AND_THEN =
   /^\W*(?:(?:and|so|ok|okay|then|now)\b\W*)*(?:(?:what|how) about |the same (?:for )?|same (?:question )?(?:for )?)?(.*?)[?.!\s]*$/i;
 
 const SAYS_NOW = / (?:right now|just now|now|at the moment|currently)(?=[?.!,\s]*$)|(?<=\b(?:is|are) )currently /gi;
 
 /**
- * What `before` asks, about the time that is all that a question says: "was there a dog today?", then "and yesterday?".
- * The question itself where it says more, or no time.
+ * The question that `before` asks, about the time in `question`: "was there a dog today?", then "and yesterday?".
+ * Returns `question` itself if it says more than a time, or no time.
  */
 export function afterQuestion(question: string, before: string): string {
   const [, time = ''] = AND_THEN.exec(question) ?? [];
   if (time === '' || withoutItsTime(`${A_QUESTION} ${time}`) !== A_QUESTION) return question;
   const asked = withoutItsTime(withoutZones(before, namedZones(before))).replace(SAYS_NOW, '');
-  // "Are there more people than yesterday?"
+  // "Are there more people than yesterday?" still names a day.
   return NAMES_A_DAY.test(asked) ? question : `${asked.replace(/[?.!\s]*$/, '')} ${time}?`;
 }
 
-/** A question without the part or the moment that it surely names; as it is where it names none. */
+/** A question without the part or moment that it surely names; unchanged if it names none. */
 function withoutItsTime(question: string): string {
   const found =
     namedPart(question) ??
@@ -443,8 +446,7 @@ function withoutItsTime(question: string): string {
 }
 
 /**
- * Whether a question names a moment or a part by times of day, which mean nothing of a stream whose wall times
- * nobody knows.
+ * Whether a question names a moment or a part by times of day, which mean nothing for a stream of unknown wall times.
  */
 export function namesTimeOfDay(question: string): boolean {
   const parts = namedPart(question)?.parts ?? [];
@@ -457,19 +459,19 @@ export function namesTimeOfDay(question: string): boolean {
 }
 
 /**
- * The part that a question is about where it is one of instants, which several streams have in common: times of the
- * day, and "10 minutes ago"; null where it is by a stream's own clock, too.
+ * The part that a question is about, if only instants that several streams share bound it: times of day, and "10
+ * minutes ago". Null if it depends on a stream's own clock.
  */
 export function spanOfInstants(question: string, asking: Asking): AskedSpan | null {
   const parts = namedPart(question)?.parts ?? [];
-  // The second of "between 8 am and 9:30" is a time of day as the first is.
+  // The second time of "between 8 am and 9:30" is a time of day like the first.
   const ofDay = parts.some(isTimeOfDay);
   return parts.every((part) => isTimeOfDay(part) || isPartOfDay(part) || INSTANT.test(part) || (ofDay && isHour(part)))
     ? askedSpan(question, asking)
     : null;
 }
 
-/** `9:30`, which is a time of day beside one. */
+/** `9:30`: a time of day only when paired with one. */
 const isHour = (text: string): boolean => /^\d{1,2}(?::\d\d){1,2}$/.test(text);
 
 function lies(inner: RegExpMatchArray, outer: RegExpMatchArray): boolean {
@@ -487,7 +489,7 @@ function between(from: string, to: string, asking: Asking): Times | null {
     const [fromMs, toMs] = timesOfDay(from, to, asking.nowMs, asking.timeZone);
     return { sinceMs: fromMs - asking.startedAtMs, untilMs: toMs - asking.startedAtMs };
   }
-  // "Between 10 and 5 minutes ago", in either order; a number before anything else is no time.
+  // "Between 10 and 5 minutes ago", in either order. Before anything but "ago", a bare number is no time.
   const bare = BARE.test(from);
   if (bare && !/ago$/i.test(to)) return null;
   const first = bare ? withNumber(to, from) : from;
@@ -501,19 +503,22 @@ function dayOnStream(day: string, asking: Asking): Times {
   return onStream(partOfDay(day, asking.nowMs, asking.timeZone), asking);
 }
 
-/** A day that is not over has no end yet. */
+/** A day that is not over yet has no end. */
 function onStream([fromMs, toMs]: readonly [fromMs: number, toMs: number], { momentMs, startedAtMs }: Asking): Times {
   const untilMs = toMs - startedAtMs;
   return { sinceMs: fromMs - startedAtMs, untilMs: untilMs < momentMs ? untilMs : null };
 }
 
-/** "After 5 pm yesterday" is about yesterday: its day, on the stream's clock, where what TIME matches names one. */
+/**
+ * The day that a match of TIME names, on the stream's clock: "after 5 pm yesterday" is only about yesterday. Unbounded
+ * if it names none.
+ */
 function dayOf(text: string, asking: Asking): Times {
   const day = isTimeOfDay(text) ? dayBesideTime(text, asking.nowMs, asking.timeZone) : null;
   return day === null ? { sinceMs: null, untilMs: null } : onStream(day, asking);
 }
 
-/** What TIME matches, on the stream's clock. */
+/** The time of a match of TIME on the stream's clock, ms. */
 function timeMs(text: string, { momentMs, startedAtMs, nowMs, timeZone }: Asking): number {
   if (isTimeOfDay(text)) return timeOfDay(text, nowMs, timeZone) - startedAtMs;
   return /ago$/i.test(text) ? momentMs - lengthMs(text.slice(0, -'ago'.length).trim()) : clockMs(text);

@@ -1,23 +1,23 @@
 /**
- * Hours of which a question does not say in which half of the day they are: "yesterday around 5", "at 9 o'clock". They
- * are those that there were; where both were, nobody but the asker knows which.
+ * Hours without their half of the day: "yesterday around 5", "at 9 o'clock". The half is the one within the kept time.
+ * If both are, only the asker knows which is meant.
  */
 import { MERIDIEM, O_CLOCK } from './said-time.ts';
 import { DAY, PARTED_DAY } from './said-day.ts';
 import { timeOfDay } from './time-of-day.ts';
 
 export interface Times {
-  /** When the question is asked, and from when on anything is kept, wall times in ms. */
+  /** When the question is asked, and when the kept time begins; wall times in ms. */
   readonly nowMs: number;
   readonly fromMs: number;
-  /** Default: that of the process. */
+  /** Default: the process's. */
   readonly timeZone?: string | undefined;
 }
 
 const BARE = `(?:\\d{1,2}(?:${O_CLOCK})?|\\d{1,2}:[0-5]\\d${O_CLOCK})(?![:\\d]|${MERIDIEM})`;
 const AT = '(?:at|around|about|at around|at about|after|before|since|until|till)';
 const FROM_TO = `(?:between|from) (?:${BARE}) (?:and|to|until|till)`;
-/** Not before what is counted: "yesterday around 5 people". */
+/** Rules out numbers of things: "yesterday around 5 people". */
 const ENDS = `(?=\\W*$|[,;:] | (?:did|was|were|is|are|has|have|had|do|does|could|can|what|who|which|how|when)\\b)`;
 
 /** "Around 5 yesterday", "between 5 and 6 on Friday". */
@@ -30,23 +30,23 @@ const ALONE = new RegExp(
   'gi',
 );
 
-/** Before the expressions above, which take long to compile. */
+/** Tested before the expressions above, which take long to compile. */
 const SAYS_A_NUMBER = /\b(?:at|around|about|after|before|since|until|till|and|to) \d/i;
 
-/** "Were there about five yesterday?", "has it gone from 2 to 5 today?": no hours. */
+/** Numbers that are no hours: "were there about five yesterday?", "has it gone from 2 to 5 today?" */
 const IS_A_NUMBER =
   /\b(?:was|were|is|are) there (?:about|around|at) \d|\bhow (?:many|much)\b[^?]*, (?:about|around) \d|\b(?:go(?:es|ne|ing)?|went|r[io]se|risen|f[ae]ll(?:en)?|dropp?(?:ed)?|scale|rate|count|number|temperature|thermometer|level|score|price)\b|\bclock\b(?<!o['’ ]?clock)/i;
 
 const LAST_O_CLOCK = new RegExp(`${O_CLOCK}(?=\\W*$| (?:and|to|until|till)$)`, 'i');
-/** Of "between 5 and". */
+/** The hour in "between 5 and". */
 const FIRST_HOUR = /\d{1,2}(?::\d\d)?/;
 const IS_PARTED = new RegExp(`^${PARTED_DAY}$`, 'i');
 const HOURS = 24;
 const HALF = 12;
 
 /**
- * The same question with `am` or `pm` behind each of these hours, and one of which both may be meant: "5", or null.
- * Without a day it is the last one that there was.
+ * The question with `am` or `pm` after each of these hours. `unsure`: the first hour that may be in either half of its
+ * day, such as "5", or null. Without a day, the latest one up to now is meant.
  */
 export function inHalves(
   question: string,
@@ -57,14 +57,14 @@ export function inHalves(
   const inHalf = (before: string, said: string, day = ''): string => {
     const from = before.replace(LAST_O_CLOCK, '');
     const time = said.replace(LAST_O_CLOCK, '');
-    // "9 this morning" says it, and so does "9:30 this evening".
+    // "9 this morning" already tells the half, and so does "9:30 this evening".
     if (IS_PARTED.test(day)) return `${from} ${time.includes(':') ? time : said}`;
     const [hours = '', minutes] = time.split(':');
     const hour = Number(hours);
     if (hour > HOURS) return `${before} ${said}`;
     const on12 = `${hour % HALF || HALF}${minutes === undefined ? '' : `:${minutes}`}`;
     const halves = hour % HOURS === 0 ? ['am'] : hour > HALF ? ['pm'] : ['am', 'pm'];
-    // "Between 5 and 6 yesterday" begins at 5.
+    // The first hour decides: "between 5 and 6 yesterday" begins at 5.
     const first = FIRST_HOUR.exec(from)?.[0] ?? on12;
     const [kept, another] = halves
       .map((half) => ({ half, ms: timeOfDay(`${first} ${half} ${day}`.trim(), times.nowMs, times.timeZone) }))
@@ -72,7 +72,7 @@ export function inHalves(
       .sort((a, b) => b.ms - a.ms);
     if (another !== undefined && day !== '') unsure ??= first;
     const half = kept?.half ?? halves[0] ?? '';
-    // "Between 11 and 1": the half that was found is that of the first, and the second is in the other one.
+    // "Between 11 and 1": the half that was found is that of 11, and 1 is in the other half.
     const over = halves.length > 1 && parseInt(first, 10) % HALF > Number(hours) % HALF;
     return `${from} ${on12} ${over ? (half === 'am' ? 'pm' : 'am') : half}`;
   };

@@ -41,11 +41,12 @@ export interface FrameShare {
 
 /** A span begins at a frame with at least this share of the strongest frame's attention. */
 const SEED = 0.03;
-/** It grows both ways over frames with at least this share of the strongest frame's attention */
+/** Frames that it grows over also have at least this share of the strongest frame's attention. */
 const FAINT = 0.002;
 /**
- * and at least this share of the geometric mean of the span so far. A single threshold does not separate moments:
- * attention varies much within one, and a frame shown before it may hold more than its faintest frame.
+ * They also have at least this share of the span's attention so far, in the geometric mean. A single threshold would
+ * not separate moments: attention varies much within one, and what was shown before it may get more than its faintest
+ * frame.
  */
 const FALL = 0.05;
 /** Most places between neighbouring frames of a span: it may skip one weaker frame. */

@@ -1,19 +1,23 @@
 /**
- * Times as people say and type them in a hurry ("half past nine", "@ 9am", "9-10am", "21:00 hrs", "5 minutes in"), in
- * the words that `said-time.ts`, `said-day.ts` and `time-of-day.ts` know. What is surely no such time stays as it is.
+ * Rewrites times as people say and type them in a hurry ("half past nine", "@ 9am", "9-10am", "21:00 hrs", "5 minutes
+ * in") into the words that `said-time.ts`, `said-day.ts` and `time-of-day.ts` know. Text that is not surely such a time
+ * stays as it is.
  */
 import { clockText } from '../clock-text.ts';
 import { DATE, DAY, MONTHS, PART, WEEKDAYS } from './said-day.ts';
 import { AM_PM, countOf, LENGTH, lengthMs, MERIDIEM, O_CLOCK, UNCUT } from './said-time.ts';
 
-/** A group that matches nothing is undefined. */
+/** A group that takes no part in the match is undefined. */
 type Rewrite = (said: string, ...groups: (string | undefined)[]) => string;
 
 interface Rule {
-  /** A word of it: the expressions are long, and V8 takes long to compile them. */
+  /**
+   * Matches a word of the phrase. A cheap test before `said`: the expressions are long, and V8 takes long to compile
+   * them.
+   */
   readonly word: RegExp;
   readonly said: RegExp;
-  /** Questions in which these words mean something else. */
+  /** Matches questions in which the phrase means something else. */
   readonly but?: RegExp;
   readonly as: string | Rewrite;
 }
@@ -22,9 +26,9 @@ const HOUR_WORD = '(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|tw
 const HOUR = `(?:\\d{1,2}|${HOUR_WORD})`;
 const SOME_MINUTES = '(?:\\d{1,2}|twenty[- ]five|five|ten|twenty)';
 const MINUTES_AFTER = '(?:fifteen|thirty|forty[- ]five|forty|twenty|fifty)';
-/** What stands before a time of day. */
+/** Words before a time of day. */
 const AT = 'at|around|about|after|before|since|until|till|by';
-/** ... or a range of two. */
+/** Words before a time of day, or around a range of two. */
 const AT_OR_TO = `(?:${AT}|past|from|between|and|to)`;
 const SAID_OF_A_HALF = `${MERIDIEM}|${O_CLOCK}| ${DAY}\\b`;
 const TIMED = `\\d{1,2}(?::[0-5]\\d){0,2}${AM_PM}`;
@@ -36,10 +40,10 @@ const ENDS = '(?=\\W*$|[,;:] )';
 
 const SHORT_WEEKDAY = '(?:mon|tues?|thu(?:rs?)?|fri)';
 
-/** "Nine" behind "half past". */
+/** The hour after "half past". */
 const AN_HOUR = `(${HOUR})(?! ?[:\\d]| ${LONG_UNIT}\\b)(?:${O_CLOCK})?`;
 
-/** How these words are mistyped most often. */
+/** The most common misspellings of these words. */
 const MISTYPED: Readonly<Record<string, string>> = {
   ...{ minuts: 'minutes', minuets: 'minutes', minites: 'minutes', mintues: 'minutes', minuites: 'minutes' },
   ...{ secounds: 'seconds', secons: 'seconds', secods: 'seconds', secnds: 'seconds', agao: 'ago', teh: 'the' },
@@ -49,13 +53,13 @@ const MISTYPED: Readonly<Record<string, string>> = {
   ...{ evning: 'evening', eveing: 'evening', evenning: 'evening', betwen: 'between', bewteen: 'between' },
 };
 
-/** The time is what the picture shows. */
+/** Questions about a time that the picture shows. */
 const ASKS_WHAT_IT_SAYS =
   /\b(?:signs?|says?|said|reads?|written|label|scores?|timer|display|show(?! me\b)|shows|showing|mentions?|lists?|posters?|menus?|tickets?|schedules?|alarm|jersey|ratio|write|(?:is|was|what) the time|(?:does|do)\b.*\b(?:open|close))\b|(?<!o['’ ]?)\bclocks?\b/i;
 
 const twelve = (hour: number): number => hour % 12 || 12;
 const two = (minutes: number): string => String(minutes).padStart(2, '0');
-/** Of "half" and "a quarter", too. */
+/** Also converts "half" and "a quarter", of an hour. */
 function minutesOf(text: string): number {
   const count = countOf(text);
   return count < 1 ? count * 60 : count;
@@ -68,7 +72,7 @@ function onTheClock(_: string, past = '', hour = ''): string {
     : `${countOf(hour)}:${two(minutes)} o'clock`;
 }
 
-/** `Friday` of "fri". */
+/** "Fri" becomes `Friday`. */
 function weekdayOf(said: string): string {
   const day = WEEKDAYS.find((name) => name.startsWith(said.slice(0, 3).toLowerCase())) ?? said;
   return `${day.charAt(0).toUpperCase()}${day.slice(1)}`;
@@ -80,12 +84,12 @@ function monthAndDay(said: string, a = '', b = ''): string {
   return Number(day) > MONTHS.length && name !== undefined ? `${name} ${day}` : said;
 }
 
-/** In this order: later ones take what earlier ones leave. */
+/** Applied in this order: later rules work on what earlier ones leave. */
 const RULES: readonly Rule[] = [
   { word: /@/, said: /(?<!\S)@ ?(?=\d|noon\b|midnight\b)/gi, as: 'at ' },
   { word: /midday/i, said: /\bmid-?day\b/gi, as: 'noon' },
   { word: /\d\.\d/, said: /(?<![\d.])(\d{1,2})\.([0-5]\d)(?= ?[ap](?:m\b|\.m\.))/gi, as: '$1:$2' },
-  // "Half past nine", "ten to nine this morning": with `o'clock`, since it is no time of the stream's.
+  // "Half past nine", "ten to nine this morning": with `o'clock`, since the result is no time on the stream's clock.
   {
     word: /\b(?:half|quarter)\b/i,
     said: new RegExp(`(?<=\\b${AT_OR_TO} )(half past|(?:a )?quarter (?:past|to)) ${AN_HOUR}`, 'gi'),
@@ -116,7 +120,7 @@ const RULES: readonly Rule[] = [
     ),
     as: (_, hour = '') => String(countOf(hour)),
   },
-  // "Half past nine am": it is said which half of the day that is.
+  // "Half past nine am": the half of the day is known, so `o'clock` goes.
   {
     word: /clock/i,
     said: new RegExp(`(:[0-5]\\d) o['’]?clock(?=${MERIDIEM}| (?:this ${PART}|tonight|last night)\\b)`, 'gi'),
@@ -274,7 +278,7 @@ const RULES: readonly Rule[] = [
     ),
     as: '',
   },
-  // "On 11/29": which of them is the month only a number above 12 tells.
+  // "On 11/29": only a number above 12 tells which of the two is the month.
   {
     word: /\d\/\d/,
     said: new RegExp(`(?<=\\bon )(?!24/7\\b|16/9\\b)(\\d{1,2})/(\\d{1,2})(?=\\W*$|, | ${AT_OR_PART})(?!/)`, 'gi'),
@@ -293,7 +297,7 @@ const RULES: readonly Rule[] = [
 
 const IS_MISTYPED = new RegExp(`\\b(?:${Object.keys(MISTYPED).join('|')})\\b`, 'gi');
 
-/** The same question with its times so. */
+/** The question with misspellings corrected and its times in these words. */
 export function plainTimes(question: string): string {
   const spelt = question.replace(IS_MISTYPED, (said) => MISTYPED[said.toLowerCase()] ?? said);
   if (ASKS_WHAT_IT_SAYS.test(spelt)) return spelt;

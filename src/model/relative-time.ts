@@ -1,24 +1,26 @@
 /**
- * "10 seconds ago" on the stream's clock. What was shown at 1:42 the model finds by the digits of that time; to take
- * seconds from the moment of the question, over minutes and hours, it has not learned, and here it is a subtraction.
+ * "10 seconds ago" on the stream's clock. The model finds what was shown at 1:42 by the digits of that time. It has not
+ * learned to subtract seconds from the question's moment across minutes and hours, so that is done here.
  */
 import { clockText } from '../clock-text.ts';
 import { LENGTH, lengthMs, UNCUT } from './said-time.ts';
 
-/** Of times the model knows the digits of a day (`clock_text` of the recipe). */
+/** The model knows a time by its digits within a day (`clock_text` of the recipe). */
 export const CLOCK_DAY_MS = 86_400_000;
-/** Nobody means it to the second: "about 10 minutes ago", "a few minutes ago", "an hour or so ago". */
+/**
+ * Words of times that are not meant to the second: "about 10 minutes ago", "a few minutes ago", "an hour or so ago".
+ */
 const ROUGHLY =
   '(?:\\b(?<!\\b(?:how|what) )(?:about|around|roughly|approximately|approx\\.?|some|nearly|almost|maybe) |~ ?)';
 const FEW = /\b(?:few|couple)\b/i;
 const ROUGH_SHARE = 0.1;
 const AGO = new RegExp(`(${ROUGHLY})?${UNCUT}(${LENGTH})( or (?:so|two))? ago\\b`, 'gi');
-/** Before the expression above, which takes long to compile. */
+/** Tested before the expression above, which takes long to compile. */
 const SAYS_AGO = /\bago\b/i;
 
 /**
- * A question asked at `momentMs` of the stream, ms: "what was shown 10 seconds ago?" at 0:42 is "what was shown at
- * 0:32?". A time before the stream's beginning stays as it is said.
+ * Rewrites a question asked at `momentMs` on the stream's clock: "what was shown 10 seconds ago?" at 0:42 becomes "what
+ * was shown at 0:32?". A time before the stream's beginning stays as it is.
  */
 export function onTheClock(question: string, momentMs: number): string {
   if (!SAYS_AGO.test(question)) return question;
@@ -28,22 +30,22 @@ export function onTheClock(question: string, momentMs: number): string {
   });
 }
 
-/** "at 0:32", as the model finds what was shown then. */
+/** "at 0:32": the words by which the model finds what was shown then. */
 export function atClock(ms: number): string {
   return `at ${clockText(ms % CLOCK_DAY_MS)}`;
 }
 
 export interface Ago {
-  /** How long ago, ms, and by how much more or less it may have been. */
+  /** How long ago, ms, and how much earlier or later it may have been. */
   readonly backMs: number;
   readonly beforeMs: number;
   readonly afterMs: number;
-  /** The question around it. */
+  /** The text before and after it. */
   readonly start: string;
   readonly end: string;
 }
 
-/** The only "10 minutes ago" of a question; null where there is none, or several. */
+/** The only "10 minutes ago" of a question; null if there is none, or more than one. */
 export function agoOf(question: string): Ago | null {
   if (!SAYS_AGO.test(question)) return null;
   const [only, ...others] = question.matchAll(AGO);

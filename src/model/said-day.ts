@@ -1,22 +1,21 @@
 /**
- * How people say days and parts of them ("yesterday evening", "on Monday", "on the 2nd"), as parts of regular
- * expressions without groups, and from when to when those are. Hours count from the midnight with which the day begins;
- * those from 24 on are of the night after it. A clock's time is the ms since 1970 at which a clock of UTC shows the
- * same.
+ * How people name days and parts of days ("yesterday evening", "on Monday", "on the 2nd"): parts of regular expressions
+ * without groups, and the times that they cover. Hours count from the midnight that begins the day; those from 24 on
+ * belong to the night after it. A clock's time is the ms since 1970 at which a UTC clock shows the same.
  */
 import { COUNT, countOf } from './said-time.ts';
 
-/** Hours, the second after the first. */
+/** A range of hours; `to` is after `from`. */
 export type Hours = readonly [from: number, to: number];
 
-/** A day by its midnight on the clock, and which hours of it are meant. */
+/** A day, by its midnight on the clock, and the hours of it that are meant. */
 export interface SaidDay {
   readonly midnight: number;
   readonly hours: Hours;
 }
 
 export const DAY_HOURS = 24;
-/** Until this hour it is still tonight. */
+/** Tonight ends at this hour. */
 export const MORNING_HOUR = 6;
 export const NOON_HOUR = 12;
 const EVENING_HOUR = 18;
@@ -42,7 +41,7 @@ export const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', '
 const MONTH =
   '(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)';
 const NTH = '\\d{1,2}(?:st|nd|rd|th)';
-/** "The 2nd" is also a floor's number. */
+/** "The 2nd" may also be a floor. */
 const NTH_ALONE = `the ${NTH}(?=\\W*$|[,;] | (?:at|after|before|since|until|till|up to|between|from|${PART})\\b)`;
 const YEAR = '(?:,? (?:19|20)\\d\\d\\b(?!:))?';
 const IN_MONTH = `(?:(?:the )?(?:${NTH}|\\d{1,2})(?: of)? ${MONTH}\\b|${MONTH} (?:${NTH}|\\d{1,2})(?!:|\\d| ?[ap]\\.?m))${YEAR}`;
@@ -50,7 +49,7 @@ const IN_MONTH = `(?:(?:the )?(?:${NTH}|\\d{1,2})(?: of)? ${MONTH}\\b|${MONTH} (
 export const DATE = `(?:\\d{4}-\\d\\d-\\d\\d|${IN_MONTH}|${NTH_ALONE})`;
 const DATED = `(?:${WEEKDAY},? )?${DATE}`;
 
-/** Beside a time of day these are surely days; longer ones come first. */
+/** Next to a time of day these are surely days. Longer ones come first. */
 const DAYS = [
   'this (?:morning|afternoon|evening)',
   'tonight',
@@ -60,9 +59,9 @@ const DAYS = [
   `${COUNTED}${OF_IT}`,
 ];
 export const DAY = `(?:${[...DAYS, `(?:on )?${DATED}${OF_IT}`, `(?:on |last |on last )?${WEEKDAY}${OF_IT}`].join('|')})`;
-/** A day with its part, which says of a bare hour which half of the day it is in. */
+/** A day with its part, which tells the half of the day of a bare hour. */
 export const PARTED_DAY = `(?:this (?:morning|afternoon|evening)|tonight|last night|(?:the day before yesterday|yesterday|${COUNTED}|(?:on )?${DATED}|(?:on |last |on last )?${WEEKDAY})(?: (?:in the )?${PART}| at night))`;
-/** By itself a weekday, or a date, needs more than its name: "is it Monday?" asks for something else. */
+/** Without a time, a weekday or a date needs more than its name: "is it Monday?" asks something else. */
 const ALONE = [
   ...DAYS,
   `on ${DATED}${OF_IT}`,
@@ -81,30 +80,30 @@ const ISO_DATE = /(\d{4})-(\d\d)-(\d\d)/;
 const YEAR_SAID = / ((?:19|20)\d\d)\b/;
 const DAY_OF_MONTH = /\b(\d{1,2})(?:st|nd|rd|th)?\b/;
 const MONTH_SAID = new RegExp(`\\b(${MONTH})\\b`);
-/** "Tonight" and "overnight" end with theirs, too. */
+/** "Tonight" and "overnight" also end with "night". */
 const PART_AT_END = new RegExp(`${PART}$`);
 
 /**
- * Which day it is that DAY matches, said when the clock shows `nowClock`; its midnight is NaN where there is no such
- * date. Of weekdays it is the last one before that day: "on Monday" is said on other days.
+ * The day that a match of DAY means when the clock shows `nowClock`. Its midnight is NaN if the date does not exist. A
+ * weekday means the last one before today: "on Monday" is said on other days.
  */
 export function saidDay(text: string, nowClock: number): SaidDay {
   const day = text.toLowerCase();
-  // After midnight these are still those of the day before.
+  // After midnight, these still mean the day before.
   const late = day === 'tonight' || day === 'this evening' ? MORNING_HOUR * HOUR_MS : 0;
   const today = midnightBefore(nowClock - late);
   const hours = HOURS_OF[PART_AT_END.exec(day)?.[0] ?? ''] ?? WHOLE;
   return { midnight: dateOf(day, today) ?? today - daysBack(day, today) * DAY_MS, hours };
 }
 
-/** How many months back a date without its own is looked for: there is a 31st at the latest two months ago. */
+/** How many months back to look for a date without a month: the latest 31st is at most two months ago. */
 const MONTHS_BACK = 2;
-/** The same of a date without a year: there is a February 29th at the latest eight years ago. */
+/** The same in years for a date without a year: the latest February 29th is at most eight years ago. */
 const YEARS_BACK = 8;
 
 /**
- * The midnight of a date, of those without a year or a month the last one up to today; NaN of one that there is not,
- * null where a day is said in another way.
+ * The midnight of a date; without a year or a month, that of the latest such date up to today. NaN if the date does not
+ * exist; null if the day is not said as a date.
  */
 function dateOf(day: string, today: number): number | null {
   const [iso, isoYear, isoMonth, isoDay] = ISO_DATE.exec(day) ?? [];
@@ -125,7 +124,7 @@ function dateOf(day: string, today: number): number | null {
   return last(YEARS_BACK, (years) => midnightOf(now.getUTCFullYear() - years, month, date));
 }
 
-/** NaN where the month, which may be negative, has no such day. */
+/** NaN if the month has no such day. `month` may be negative. */
 function midnightOf(year: number, month: number, day: number): number {
   const midnight = Date.UTC(year, month, day);
   const first = new Date(Date.UTC(year, month, 1));
@@ -145,7 +144,7 @@ function daysBack(day: string, today: number): number {
   return (new Date(today).getUTCDay() - WEEKDAYS.indexOf(weekday) + WEEK) % WEEK || WEEK;
 }
 
-/** The midnight before, or at, what a clock shows. */
+/** The last midnight at or before a clock's time. */
 export function midnightBefore(clock: number): number {
   return Math.floor(clock / DAY_MS) * DAY_MS;
 }

@@ -1,6 +1,6 @@
 /**
- * How people say lengths of time and times of a stream, as parts of regular expressions without groups, and what they
- * come to in ms.
+ * How people state durations and times of a stream: parts of regular expressions without groups, and their values in
+ * ms.
  */
 
 const SECONDS_OF = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 } as const;
@@ -10,7 +10,7 @@ const TEENS = {
   ...{ ten: 10, eleven: 11, twelve: 12, thirteen: 13, fourteen: 14, fifteen: 15 },
   ...{ sixteen: 16, seventeen: 17, eighteen: 18, nineteen: 19 },
 } as const;
-/** Numbers that people rather write out. */
+/** Numbers that people tend to write out. */
 const WORDS: Readonly<Record<string, number>> = {
   ...{ a: 1, an: 1, half: 0.5, 'a half': 0.5, 'half a': 0.5, 'half an': 0.5, 'half of an': 0.5 },
   ...{ quarter: 0.25, 'a quarter': 0.25, 'a quarter of an': 0.25, 'quarter of an': 0.25 },
@@ -23,7 +23,7 @@ const anyOf = (words: object): string => Object.keys(words).join('|');
 const ONE_TO_NINE = anyOf(ONES);
 const TEN_TO_NINETEEN = anyOf(TEENS);
 const TWENTY_AND_MORE = anyOf(TENS);
-/** "Five", "twenty five"; not the "twenty" of "twenty-five". */
+/** "Five", "twenty five"; never just the "twenty" of "twenty-five". */
 const NUMERAL =
   `(?:(?:${TWENTY_AND_MORE})(?:[- ](?:${ONE_TO_NINE})\\b|(?![- ](?:${ONE_TO_NINE})\\b))` +
   `|${TEN_TO_NINETEEN}|${ONE_TO_NINE})`;
@@ -33,18 +33,18 @@ const WORD = Object.keys(WORDS)
 const AND_PART = '(?: and a (?:half|quarter))?';
 const DIGITS = '(?:\\d{1,3}(?:,\\d{3})+|\\d{1,5}(?:\\.\\d{1,2})?)';
 const FRACTION = '(?:(?:\\d{1,2} )?(?:1/2|1/4|3/4)|\\d{0,2} ?[½¼¾])(?: (?:of )?an)?';
-/** With the blank that a word needs before its unit, and digits may have. */
+/** Includes the space before the unit, which words need and digits may have. */
 const NUMBER = `(?:(?:${FRACTION}|${DIGITS}${AND_PART}) ?|(?:${NUMERAL}|${WORD})${AND_PART} )`;
-/** A whole number, with the blank behind it: "2 ", "two ", "a ". */
+/** A whole number and the space after it: "2 ", "two ", "a ". */
 export const COUNT = `(?:\\d{1,3}|a|${NUMERAL}) `;
 const UNIT = '(?:s(?:ecs?|econds?)?|m(?:ins?|inutes?)?|h(?:rs?|ours?)?|d(?:ays?)?|weeks?)';
 const PART = `${NUMBER}${UNIT}`;
 
-/** Between two numbers of which the second has the unit of both. */
+/** Stands between two numbers that share the unit of the second. */
 const JOINED = ' ?(?:to|or|and|and a|-|–) ?';
 /**
- * Where a number surely begins, and no larger one is cut: not at the "5 minutes" of "twenty-five minutes" or of "10 to
- * 5 minutes".
+ * Asserts that a number begins here and is not the tail of a larger one: fails at the "5 minutes" of "twenty-five
+ * minutes" or of "10 to 5 minutes".
  */
 export const UNCUT =
   `(?<![\\w.,:/½¼¾-])(?<!\\d${JOINED})` +
@@ -54,17 +54,17 @@ export const UNCUT =
 
 /** "10 seconds", "an hour and a half", "2 min 30 s". */
 export const LENGTH = `${PART}\\b${AND_PART}(?:,? (?:and )?${PART}\\b)?`;
-/** "minute", "hour and a half": one of it. */
+/** "minute", "hour and a half": a unit without a number means one. */
 export const ONE = `${UNIT}\\b${AND_PART}`;
-/** The first of "between 10 and 5 minutes ago", which has the second's unit. */
+/** The first number of "between 10 and 5 minutes ago", which takes its unit from the second. */
 export const BARE_NUMBER = `(?:\\d{1,3}|${NUMERAL})`;
-/** "am", "p.m.", with the blank before it. */
+/** "am", "p.m.", including the space before it. */
 export const AM_PM = '(?: ?[ap](?:m\\b|\\.m\\.))';
-/** What says of an hour in which half of the day it is. */
+/** Tells which half of the day an hour is in. */
 export const MERIDIEM = `(?:${AM_PM}| in the (?:morning|afternoon|evening)\\b)`;
-/** Of a whole hour, with the blank before it. */
+/** Follows a whole hour; includes the space before it. */
 export const O_CLOCK = " o['’]?clock\\b";
-/** `1:42` or `1:02:03`, as answers say times. */
+/** `1:42` or `1:02:03`, the form of times in answers. */
 export const CLOCK = `\\d{1,3}:[0-5]\\d(?::[0-5]\\d)?(?![:\\d]|${MERIDIEM})`;
 
 const EACH = new RegExp(`(?<!\\w)(${NUMBER})?(?=(s|m|h|d|w))${UNIT}\\b(${AND_PART})`, 'gi');
@@ -73,7 +73,7 @@ const FRACTIONS: Readonly<Record<string, number>> = {
   ...{ half: 0.5, quarter: 0.25 },
 };
 
-/** ms of what LENGTH or ONE matches, in any case. */
+/** The length in ms of a match of LENGTH or ONE, in any case. */
 export function lengthMs(text: string): number {
   let ms = 0;
   for (const [, number = 'one', unit = '', part = ''] of text.matchAll(EACH)) {
@@ -85,12 +85,12 @@ export function lengthMs(text: string): number {
 
 const NUMBER_FIRST = new RegExp(`^${NUMBER}`, 'i');
 
-/** "5 minutes ago" as "10 minutes ago". */
+/** Replaces the number of a length: "5 minutes ago" becomes "10 minutes ago". */
 export function withNumber(length: string, number: string): string {
   return length.replace(NUMBER_FIRST, `${number} `);
 }
 
-/** The number that NUMBER or COUNT matches. */
+/** The value of a match of NUMBER or COUNT. */
 export function countOf(text: string): number {
   const word = text.trim().toLowerCase();
   const [, whole, part = ''] = /^(.+) and a (half|quarter)$/.exec(word) ?? [];
@@ -102,7 +102,7 @@ export function countOf(text: string): number {
   return WORDS[word] ?? Number(word.replaceAll(',', ''));
 }
 
-/** ms since the stream began of what CLOCK matches. */
+/** The ms since the stream began of a match of CLOCK. */
 export function clockMs(clock: string): number {
   return clock.split(':').reduce((sum, part) => sum * 60 + Number(part), 0) * 1_000;
 }

@@ -1,6 +1,6 @@
 /**
- * "9 pm", "7:30 this morning", "yesterday": times of day as people say them, by the clocks of a time zone (default:
- * that of the process). Wall times in ms since 1970.
+ * "9 pm", "7:30 this morning", "yesterday": times of day as people say them, on the clocks of a time zone (default: the
+ * process's). Results are wall times in ms since 1970.
  */
 import { clockAt, instantAt } from '../time-zone.ts';
 import {
@@ -23,7 +23,7 @@ const MINUTES = ':[0-5]\\d(?::[0-5]\\d)?';
 export const TIME_OF_DAY = `${HOUR_ALONE}(?:(?:${MINUTES})?${MERIDIEM}(?: ${DAY}\\b)?|${MINUTES} ${DAY}\\b| ${PARTED_DAY}\\b)`;
 
 const HOUR = `${HOUR_ALONE}(?:${MINUTES})?`;
-/** Without MERIDIEM or a day a time with a colon is one of the stream's clock. */
+/** Without MERIDIEM or a day, a time with a colon is one on the stream's clock. */
 const CLEAR_HOUR = `${HOUR_ALONE}(?:${MINUTES}(?:${MERIDIEM})?|${MERIDIEM})`;
 /** "Yesterday after 5 pm", "this morning between 8:00 and 9:00". */
 const DAY_FIRST = new RegExp(
@@ -53,10 +53,10 @@ const PARTS = new RegExp(
 const PART = new RegExp(`^(?:${PART_OF_DAY}|${DAY})$`, 'i');
 const WHOLE = new RegExp(`^(?:${TIME_OF_DAY})$`, 'i');
 
-/** Before the expressions above, which take long to compile. */
+/** Tested before the expressions above, which take long to compile. */
 const SAYS_A_TIME = /\d|\b(?:noon|midnight)\b/i;
 
-/** The same question with its times as TIME_OF_DAY has them: in digits, each with its day behind it. */
+/** The question with its times in the form of TIME_OF_DAY: in digits, each followed by its day. */
 export function dayBehindTime(question: string): string {
   if (!SAYS_A_TIME.test(question)) return question;
   return question
@@ -75,18 +75,21 @@ export function isPartOfDay(text: string): boolean {
   return PART.test(text);
 }
 
-/** From when to when a part of a day is, for a question asked at `nowMs`; NaN of a date that there is not. */
+/** The start and end of a part of a day, for a question asked at `nowMs`; NaN if the date does not exist. */
 export function partOfDay(text: string, nowMs: number, zone?: string): readonly [fromMs: number, toMs: number] {
   const { midnight, hours } = saidDay(text, clockAt(nowMs, zone));
   return [atHour(midnight, hours[0], zone), atHour(midnight, hours[1], zone)];
 }
 
-/** When what TIME_OF_DAY matches was last, for a question asked at `nowMs`; NaN on a date that there is not. */
+/**
+ * The time of a match of TIME_OF_DAY, for a question asked at `nowMs`; without a day, the latest one up to then. NaN if
+ * the date does not exist.
+ */
 export function timeOfDay(text: string, nowMs: number, zone?: string): number {
   return lastTime(partsOf(text), nowMs, zone);
 }
 
-/** From when to when the day is that stands beside the time in what TIME_OF_DAY matches; null where none does. */
+/** The start and end of the day named in a match of TIME_OF_DAY; null if it names none. */
 export function dayBesideTime(
   text: string,
   nowMs: number,
@@ -97,8 +100,8 @@ export function dayBesideTime(
 }
 
 /**
- * From one time of day to another, of which the one that says less takes over what the other says: "between 8:00
- * and 9:00 am", "between 8 am and 9 am yesterday"; NaN on a date that there is not.
+ * The start and end of a range between two times of day. The one that says less takes what it lacks from the other:
+ * "between 8:00 and 9:00 am", "between 8 am and 9 am yesterday". NaN if the date does not exist.
  */
 export function timesOfDay(
   from: string,
@@ -111,13 +114,13 @@ export function timesOfDay(
   const day = first.day ?? last.day;
   const half = first.half ?? last.half;
   const begin = { ...first, half, day };
-  // "Between 11 and 1 pm": the first of them is in the other half of the day.
+  // "Between 11 and 1 pm": 11 is in the other half of the day.
   const turned = first.half === undefined && last.half !== undefined && hoursOf(begin) > hoursOf({ ...last, day });
   const fromMs = lastTime(turned ? { ...begin, half: half === 'p' ? 'a' : 'p' } : begin, nowMs, zone);
   if (Number.isNaN(fromMs)) return [NaN, NaN];
   if (last.day !== undefined && last.day !== day) return [fromMs, lastTime(last, nowMs, zone)];
-  // "Between 10 pm and 2 am": the second is the next one after the first, and so it is of "between 5 pm and 6:30", in
-  // either half of the day.
+  // The second time is the next one after the first: "between 10 pm and 2 am". Without a half of the day, it is the
+  // next one in either: "between 5 pm and 6:30".
   const halves =
     first.half !== undefined && last.half === undefined && Number(last.hour) <= NOON_HOUR ? HALVES : [last.half];
   return [fromMs, Math.min(...halves.map((one) => nextAt(hoursOf({ ...last, half: one, day }), fromMs, zone)))];
@@ -147,8 +150,8 @@ function lastTime(parts: Parts, nowMs: number, zone: string | undefined): number
 }
 
 /**
- * Hours since the midnight of their day, with their part. Of an evening or an afternoon "9:30" is 21:30; of a night
- * "2:00" is the next morning's.
+ * Hours since the midnight that begins the day. The part of the day counts: "9:30" of an evening or an afternoon is
+ * 21:30, and "2:00" of a night is the next morning's.
  */
 function hoursOf({ hour, minutes, half, day }: Parts): number {
   const [begin, end] = day === undefined ? [0, DAY_HOURS] : saidDay(day, 0).hours;
@@ -169,7 +172,7 @@ function minutesOf(text: string): number {
   return Number(minutes) + Number(seconds) / 60;
 }
 
-/** The first time from `fromMs` on that it is so many hours since midnight. */
+/** The first time at or after `fromMs` that is this many hours after a midnight. */
 function nextAt(hours: number, fromMs: number, zone: string | undefined): number {
   const midnight = midnightBefore(clockAt(fromMs, zone));
   const then = atHour(midnight, hours % DAY_HOURS, zone);
@@ -177,8 +180,8 @@ function nextAt(hours: number, fromMs: number, zone: string | undefined): number
 }
 
 /**
- * When clocks are so many hours, which may be negative or more than a day's, after that midnight: on days that are
- * longer or shorter, too.
+ * The instant when clocks are this many hours after that midnight, also on days that are longer or shorter. `hours` may
+ * be negative, or more than a day.
  */
 function atHour(midnight: number, hours: number, zone: string | undefined): number {
   const clock = midnight + Math.round(hours * 3_600) * SECOND_MS;
