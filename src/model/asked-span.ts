@@ -41,7 +41,7 @@ export interface AskedSpan {
 
 /**
  * When a question is asked, ms: its moment on the stream's clock, the wall time of that clock's zero, and the current
- * wall time. A camera may have been away for long, so the latter may be far past the moment.
+ * wall time. If a camera has been away, the moment may be long past.
  */
 export interface Asking {
   readonly momentMs: number;
@@ -55,8 +55,8 @@ type Times = Omit<AskedSpan, 'question'>;
 
 interface Phrase {
   /**
-   * Matches a word of the phrase. A cheap test before `said`: the expressions are long, and V8 takes a second to
-   * compile them all, again after a time without use.
+   * Matches a word of the phrase, as a cheap first test: V8 takes a second to compile all the long expressions, and
+   * again after a time without use.
    */
   readonly word: RegExp;
   readonly said: RegExp;
@@ -78,10 +78,7 @@ const ABOUT = '(?:(?:about|around) )?';
  */
 const ASKS_FOR_A_THING = /\b(?:what|which(?! (?:cameras?|streams?|videos?|recordings?|feeds?)\b)|who|name)\b/i;
 const ASKS_HOW_LONG = /\bhow (?:long|soon|much later)\b|\bbeen (?:since|after)\b/i;
-/**
- * Questions about a change keep their time: the model was trained on them with the time included (`haschanged` of the
- * recipe).
- */
+/** Questions about a change keep their time, as in training (`haschanged` of the recipe). */
 const ASKS_FOR_A_CHANGE = /\b(?:chang(?:e|es|ed)|anything new|something new|something else)\b/i;
 
 /** Adds nothing to the day that follows. */
@@ -111,7 +108,7 @@ const PHRASES: readonly Phrase[] = [
     said: phrase(`(?:more than|at least|over) ((?:${LENGTH}) ago)`),
     times: ([ago = ''], asking) => ({ sinceMs: null, untilMs: timeMs(ago, asking) }),
   },
-  // At the start or end of a question, where nothing else can be meant: "any dog last 20 seconds?"
+  // At the start or end, where nothing else can be meant: "any dog last 20 seconds?"
   { word: LAST, said: new RegExp(`^\\W*(?:the )?(?:last|past) (${LENGTH})(?: or so)?,?`, 'gi'), times: back },
   {
     word: LAST,
@@ -227,7 +224,7 @@ interface Named {
   readonly question: string;
 }
 
-/** Days named outside the phrase. The question is then about that day and no other. */
+/** Days outside the phrase. The question is then about those, so the phrase is not surely its part. */
 const NAMES_A_DAY = new RegExp(
   '\\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|tonight|(?:this|last) (?:morning|afternoon|evening|night|week|month|year))\\b' +
     `|\\b(?:${LENGTH}) ago\\b|\\b${DATE}|\\bon \\d{1,2}[/.]\\d{1,2}\\b`,
@@ -344,8 +341,7 @@ function timeAt(
 }
 
 /**
- * The moment of "at 7:30 this morning", on the stream's clock; null if the question names no such moment, or another
- * time as well.
+ * The moment of "at 7:30 this morning", on the stream's clock; null if the question names none, or another time too.
  */
 export function askedMoment(asked: string, { startedAtMs, nowMs, timeZone }: Asking): AskedMoment | null {
   const found = timeAt(dayBehindTime(asked), AT_TIME_OF_DAY);
@@ -361,8 +357,8 @@ export function askedMoment(asked: string, { startedAtMs, nowMs, timeZone }: Ask
 const AT_CLOCK = new RegExp(`\\b${AT} (${CLOCK})(?! ?[ap]\\b| ${DAY}\\b)`, 'i');
 
 /**
- * The moment of "at 1:42", on the stream's clock; null if the question names no such moment, or another time as well.
- * Clocks show a time once a day, so the last one up to `momentMs` is meant.
+ * The moment of "at 1:42", on the stream's clock; null if the question names none, or another time too. Clocks show a
+ * time once a day: the last one up to `momentMs` is meant.
  */
 export function askedClock(question: string, momentMs: number): AskedMoment | null {
   const found = timeAt(question, AT_CLOCK);
@@ -401,10 +397,7 @@ export function namedZones(question: string): string[] {
   return zones.filter((zone) => zone === zone.toUpperCase());
 }
 
-/**
- * The question without these zones. `15:35 UTC` becomes "3:35 pm": a bare `15:35` would be a time on the stream's
- * clock.
- */
+/** The question without these zones. `15:35 UTC` becomes "3:35 pm": `15:35` would be on the stream's clock. */
 export function withoutZones(question: string, zones: readonly string[]): string {
   if (zones.length === 0) return question;
   const zone = [...new Set(zones)].map((one) => one.replace('+', '\\+')).join('|');
@@ -417,7 +410,7 @@ export function withoutZones(question: string, zones: readonly string[]): string
 }
 
 const A_QUESTION = 'was it there';
-/** Follow-ups that only name a time: "and yesterday?", "what about at noon?", "same for this morning". */
+/** Questions that only name a time: "and yesterday?", "what about at noon?", "same for this morning". */
 const AND_THEN =
   /^\W*(?:(?:and|so|ok|okay|then|now)\b\W*)*(?:(?:what|how) about |the same (?:for )?|same (?:question )?(?:for )?)?(.*?)[?.!\s]*$/i;
 
@@ -509,10 +502,7 @@ function onStream([fromMs, toMs]: readonly [fromMs: number, toMs: number], { mom
   return { sinceMs: fromMs - startedAtMs, untilMs: untilMs < momentMs ? untilMs : null };
 }
 
-/**
- * The day that a match of TIME names, on the stream's clock: "after 5 pm yesterday" is only about yesterday. Unbounded
- * if it names none.
- */
+/** The day that a match of TIME names, if any: "after 5 pm yesterday" is about yesterday. */
 function dayOf(text: string, asking: Asking): Times {
   const day = isTimeOfDay(text) ? dayBesideTime(text, asking.nowMs, asking.timeZone) : null;
   return day === null ? { sinceMs: null, untilMs: null } : onStream(day, asking);

@@ -46,7 +46,7 @@ const HALF = 12;
 
 /**
  * The question with `am` or `pm` after each of these hours. `unsure`: the first hour that may be in either half of its
- * day, such as "5", or null. Without a day, the latest one up to now is meant.
+ * day ("5"), or null. Without a day, the latest hour is meant.
  */
 export function inHalves(
   question: string,

@@ -60,9 +60,7 @@ const bundleConfig = z.object({
   kvHeads: size,
   /** How many streams one question may read. */
   streamTags: size,
-  /**
-   * Rows of a segment's state in each layer: the tokens that a window looks back, or half of a retention's `headDim`.
-   */
+  /** Rows of a segment's state in each layer: tokens that a window looks back, or half of a retention's `headDim`. */
   window: size,
   vocabulary: size,
   /** Opens a turn and carries its time. */

@@ -1,7 +1,4 @@
-/**
- * The half of the model that video never enters. Each step reads one view of a cache for one new token of each
- * question.
- */
+/** The half of the model that video never enters: reads a view of a cache for one new token of each question. */
 import type { BundleConfig } from './bundle.ts';
 import type { KvView } from './kv-cache.ts';
 import type { InferenceSession, Tensor } from './onnxruntime.ts';
@@ -14,10 +11,7 @@ export interface CrossDecoderInput {
   readonly momentMs: number;
   /** How many tokens of the view this question may see. */
   readonly visible: number;
-  /**
-   * Number of tokens from which the visible ones were chosen; equal to `visible` if nothing was left out. It sets how
-   * sharp attention is.
-   */
+  /** Number of tokens from which those were chosen; equal if nothing was left out. Sets how sharp attention is. */
   readonly context: number;
   /** K and V of the question's own segment, `[ownLength, kvHeads, headDim]`. */
   readonly ownK: Float32Array;

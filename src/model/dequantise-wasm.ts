@@ -60,7 +60,7 @@ const again = (body: Code, local: number, end: number): Code => {
   return [LOOP, NO_RESULT, ...body, ...more, END];
 };
 
-/** Stores four values of EIGHT, each multiplied by the scale that `scales` loads. */
+/** Stores four values of EIGHT times what `scales` loads. */
 const storeFour = (four: Code, scales: Code, offset: number): Code => {
   const values = [...get(EIGHT), ...four, ...toFloats];
   return [...get(TO), ...values, ...scales, ...multiply, ...store(offset)];

@@ -5,9 +5,7 @@
  */
 import { CHANNELS_ALIGNED, dequantiseWasm, type Scale } from './dequantise-wasm.ts';
 
-/**
- * Most channels of a head; their number must also be a multiple of CHANNELS_ALIGNED. The schema of bundles checks both.
- */
+/** Most channels of a head, which are a multiple of CHANNELS_ALIGNED; the schema of bundles checks both. */
 export const MOST_CHANNELS = 1_024;
 
 /** Layout of the stage: byte offsets of the scales, the int8 values and the results. */
@@ -36,8 +34,8 @@ export function scaleTokens(whole: Int8Array, scales: Float32Array, out: Float32
 }
 
 /**
- * Splits the tokens into chunks that fit the stage and calls `scale` for each, with the numbers of its first and last
- * token, the latter exclusive, and the address where its int8 values end.
+ * Calls `scale` for chunks of tokens that fit the stage, with the chunk's first token, its end, and the address where
+ * its int8 values end.
  */
 function inTurns(
   channels: number,

@@ -49,12 +49,9 @@ const FAINT = 0.002;
  * frame.
  */
 const FALL = 0.05;
-/** Most places between neighbouring frames of a span: it may skip one weaker frame. */
+/** Neighbouring frames of a span are at most this many places apart, so it may skip one weaker frame. */
 const GAP_FRAMES = 2;
-/**
- * Frames further apart than this, ms, are never in one span: the camera was away in between. A slow stream's frames are
- * closer.
- */
+/** Frames this far apart, ms, are never in one span: the camera was away. A slow stream's frames are closer. */
 const AWAY_MS = 60_000;
 const MAX_SPANS = 5;
 const MIN_WEIGHT = 0.05;
@@ -81,10 +78,7 @@ export function frameShares(
 export class EvidenceTally {
   /** For each stream, the sums by frame time; a frame's place changes when older frames are dropped. */
   readonly #shares: Map<number, number>[];
-  /**
-   * For each stream, the sums of the latest tokens, as long as each looked at the same frames as the one before, or
-   * also at newer ones.
-   */
+  /** For each stream, the sums of the latest tokens, as long as they look at the same frames and newer ones. */
   readonly #latest: { times: Times; sums: Float32Array }[];
 
   constructor(streams: number) {
@@ -113,10 +107,7 @@ export class EvidenceTally {
     this.#latest[stream] = { times: [], sums: new Float32Array(0) };
   }
 
-  /**
-   * The spans, strongest first; their weights add up to at most 1. Attention on frames that no kept frame stands for is
-   * left out.
-   */
+  /** The spans, strongest first; their weights add up to at most 1. What no kept frame stands for is left out. */
   spans(streams: readonly EvidenceStream[]): EvidenceSpan[] {
     const looked = streams.map((stream, i) => {
       this.#flush(i);
@@ -149,10 +140,7 @@ function addTo(total: Float32Array, some: Float32Array): void {
   for (let i = 0; i < some.length; i++) total[i] = (total[i] ?? 0) + (some[i] ?? 0);
 }
 
-/**
- * The attention on the frames of a stream, by place. What a thinned frame got counts for the kept frame that stands for
- * it. A device may still hold frames that were thinned long ago.
- */
+/** A thinned frame's attention counts for the kept frame that stands for it; a device may still read thinned frames. */
 function keptFrames(
   { cache, untilMs, fromMs = -Infinity }: EvidenceStream,
   shares: ReadonlyMap<number, number> | undefined,
@@ -172,10 +160,7 @@ function keptFrames(
     .sort((a, b) => a.place - b.place);
 }
 
-/**
- * The spans of one stream, in the order of their peaks' strength. `strongest` and `total` cover all streams of the
- * question.
- */
+/** The spans of one stream, strongest peak first. `strongest` and `total` cover all streams of the question. */
 function evidenceSpans(
   stream: string,
   frames: readonly FrameShare[],

@@ -1,6 +1,6 @@
 /**
- * Positive numbers in 16 bits: like IEEE 754 float16, five bits of exponent and ten of mantissa, but every number is
- * normal. The range is 2^-15 to just below 2^17. Scales need no more, and take half the memory of float32.
+ * Positive numbers in 16 bits: like IEEE 754 float16, five bits of exponent and ten of mantissa, but all of them
+ * normal, from 2^-15 to just below 2^17. Scales need no more, and take half the memory.
  */
 const bits = new Uint32Array(1);
 const float = new Float32Array(bits.buffer);
@@ -11,8 +11,8 @@ const BIAS = (127 - 15) << 10;
 const MOST = 0x7fff;
 
 /**
- * The bits of the smallest number that is not below the float32 of `value`, so that a quotient by it stays within its
- * range. Throws RangeError if `value` is above the largest number.
+ * The bits of the smallest number that is not below the float32 of `value`, so that quotients by it stay in range.
+ * Throws RangeError above the largest number.
  */
 export function float16Above(value: number): number {
   float[0] = value;

@@ -1,6 +1,5 @@
 /**
- * When each kept frame of a stream was shown, and until when it stood. Frames are numbered by their place among the
- * kept ones.
+ * When each kept frame of a stream was shown, and until when it stood. Frames are numbered by their place.
  *
  * A day has two hundred thousand frames, so their times lie in bytes that grow in place. A JavaScript array grows by
  * half, and would leave as much unused.
@@ -70,10 +69,7 @@ export class FrameTimes {
     this.#ends[this.#length++] = timeMs;
   }
 
-  /**
-   * Merges a frame at `timeMs` into the last one, which then stands until `timeMs`. Throws what `check` throws, and
-   * RangeError if there is no frame.
-   */
+  /** Merges a frame into the last one, which then stands until `timeMs`. Throws what `check` throws. */
   extend(timeMs: number): void {
     this.check(timeMs);
     if (this.#length === 0) throw new RangeError('nothing to merge into');
@@ -87,8 +83,7 @@ export class FrameTimes {
   }
 
   /**
-   * How long a frame stood, ms: until the next one came, or until LONGEST_MS after it was last seen, whichever is
-   * earlier. The newest frame has no next one.
+   * How long a frame stood, ms: until the next one came, at most LONGEST_MS after it was last seen, as for the newest.
    */
   stoodOf(place: number): number {
     const end = this.endOf(place);
@@ -114,8 +109,8 @@ export class FrameTimes {
   }
 
   /**
-   * A copy without the frames, counted from `start`, for which `keep` is false. The kept frame before them stands for
-   * them too, unless nothing was seen for longer than LONGEST_MS in between.
+   * A copy without the frames from `start` on for which `keep` is false. The kept frame before them stands for them
+   * too, unless nothing was seen in between for LONGEST_MS.
    */
   thinned(start: number, keep: readonly boolean[]): FrameTimes {
     const { times, ends } = this.content();

@@ -1,7 +1,6 @@
 /**
- * A byte array that grows in place: growing copies nothing, leaves no old block to the garbage collector, and bytes
- * that were never written take no memory. Only address space is reserved. Once it is used up, everything moves to a
- * buffer of twice the size.
+ * Bytes that grow in place: nothing is copied, no old block is left to the garbage collector, and what was never
+ * written takes no memory. Only address space is reserved; once it is used up, everything moves to twice as much.
  */
 const FIRST_RESERVE = 16 * 2 ** 20;
 

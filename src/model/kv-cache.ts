@@ -1,12 +1,12 @@
 /**
- * The one K, V of a stream: each frame is written once, at the end.
+ * The one K, V of a stream: written once, append only.
  *
  * The newest frames lie in full precision, each head's keys (and values) in one buffer `[tokens, headDim]`, so that the
  * cross-decoder gets a prefix as a view: asking copies nothing. Older frames are sealed into int8 pages. Frames are
- * indexed as they arrive, cell by cell (kv-index.ts). At the memory limit, old pages are thinned first: half of a
- * page's frames go, those most like the frame before. Once all pages are thin, the oldest one is dropped.
+ * indexed as they arrive (kv-index.ts). At the memory limit, old pages are thinned: the half of a page's frames that
+ * are most like the frame before go. Once all pages are thin, the oldest is dropped.
  *
- * Frames are numbered by their place among the kept ones. `times` tells when each was shown, and until when it stood.
+ * Frames are numbered by their place among the kept ones; `times` tells when each was shown, and until when it stood.
  */
 import { FrameTimes, lastUpTo } from './frame-times.ts';
 import { CELL_FRAMES, type KvCells, KvIndex } from './kv-index.ts';
@@ -15,15 +15,9 @@ import type { Precision } from './precision.ts';
 import { mostDistinct } from './thinning.ts';
 
 export interface KvCacheOptions extends KvShape {
-  /**
-   * Limit in bytes for pages, index, and K and V in full precision together. A limit too small for MIN_FRAMES frames in
-   * full precision is exceeded.
-   */
+  /** Limit in bytes for pages, index and frames in full precision; MIN_FRAMES of the latter may exceed it. */
   readonly limitBytes: number;
-  /**
-   * Most frames in full precision, a multiple of PAGE_FRAMES; default HOT_FRAMES. Larger values are for measurements
-   * only.
-   */
+  /** Most frames in full precision, a multiple of PAGE_FRAMES; default HOT_FRAMES. More is for measurements only. */
   readonly hotFrames?: number;
 }
 
@@ -245,10 +239,7 @@ export class KvCache {
     while (this.bytes > this.#options.limitBytes && this.#pages.length > 0) this.#makeRoom();
   }
 
-  /**
-   * Merges a frame at `timeMs` into the last one, which then stands until `timeMs`. Throws what `FrameTimes.extend`
-   * throws.
-   */
+  /** Merges a frame into the last one, which then stands until `timeMs`. Throws what `FrameTimes.extend` throws. */
   merge(timeMs: number): void {
     this.#times.extend(timeMs);
     this.#merged++;
@@ -387,9 +378,8 @@ export class KvCache {
   }
 
   /**
-   * The times of the frames of `runs`, as a view holds them. `aheadMs`: by how much the question's clock is ahead of
-   * this stream's. With `sinceMs`, the stream begins there for the reading, and so does a frame that was already
-   * standing.
+   * The times of the frames of `runs`, as a view holds them. `aheadMs`: of the question's clock over this stream's. To
+   * a reading with `sinceMs`, the stream begins there, and so does a frame that already stood.
    */
   timesOf(
     runs: readonly FrameRun[],

@@ -1,12 +1,11 @@
 /**
  * Which parts of a long cache a token should read: one index for all layers of the cross-decoder.
  *
- * Consecutive frames form *cells*. For each cell and head, two keys are kept in int8: the mean of the whole-frame
- * tokens and the mean of all other tokens. Attention over these keys stands in for attention over everything. A cell's
- * score is the share of attention that it gets, summed over all layers and heads. The cells with the highest scores are
- * read, together with the neighbours of the very best. What a query asks of the time is scored against the cell's time
- * code (time-code.ts). Bounds for each channel (Quest, arXiv:2406.10774) were rejected: for keys of unit length in 64
- * dimensions they are far too loose.
+ * Consecutive frames form *cells*. For each cell and head, two keys are kept in int8: the mean of its whole-frame
+ * tokens and the mean of all others. Attention over these stands in for attention over everything: a cell's score is
+ * its share, summed over all layers and heads. The cells with the highest scores are read, with the neighbours of the
+ * very best. Scores include what a query asks of the time, by the cell's time code (time-code.ts). Bounds for each
+ * channel (Quest, arXiv:2406.10774) were rejected: for keys of unit length in 64 dimensions they are far too loose.
  */
 import { GrowingBytes } from './growing-bytes.ts';
 import { int8Scale, type KvShape } from './kv-page.ts';
@@ -18,10 +17,7 @@ export const CELL_FRAMES = 4;
 export const KEYS_PER_CELL = 2;
 /** Of the chosen cells, this share, the best ones, bring their neighbours along. */
 const NEIGHBOURED_SHARE = 1 / 16;
-/**
- * Keys and codes are stored as the graph takes them: int8 plus this offset, as uint8 (see ranking_graph.py for the
- * reason).
- */
+/** Keys and codes are stored as the graph takes them: int8 plus this, as uint8 (ranking_graph.py says why). */
 const ZERO = 128;
 const FIRST_CAPACITY = 256;
 
@@ -148,7 +144,7 @@ export class KvIndex {
     this.#move(count, 0);
   }
 
-  /** Moves all cells from number `from` on so that they begin at `to`. */
+  /** Moves all cells from number `from` on to number `to`. */
   #move(from: number, to: number): void {
     while (this.#cells + to - from > this.#capacity) this.#grow();
     const { headDim } = this.#shape;
@@ -262,10 +258,7 @@ interface Differences {
   readonly age: Float32Array;
 }
 
-/**
- * `sign * (time - from)` of each time. A loop, because for a day's cells `Float32Array.from` takes a hundred times as
- * long.
- */
+/** `sign * (time - from)` of each time. A loop: `Float32Array.from` takes a hundred times as long for a day's cells. */
 function differences(times: Float64Array, from: number, sign: number, room: Float32Array): Float32Array {
   const out = room.subarray(0, times.length);
   for (let i = 0; i < out.length; i++) out[i] = sign * ((times[i] ?? 0) - from);
@@ -293,8 +286,8 @@ export class CellRanking {
   }
 
   /**
-   * The numbers of `count` cells of a range, in rising order, for a question at `momentMs`: the best cells, and the
-   * neighbours of the very best. `queries`: one token's queries, of shape `dims`, as the cross-decoder returned them.
+   * `count` cells of a range, rising, for a question at `momentMs`: the best ones, and the neighbours of the very best.
+   * `queries`: those of one token, of shape `dims`, as the cross-decoder returned them.
    */
   async best(
     index: KvIndex,

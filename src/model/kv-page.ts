@@ -1,6 +1,6 @@
 /**
- * A page: a fixed run of frames of the cache, sealed in int8. It is one block of memory, so that it is stored and moved
- * in one piece:
+ * A page: a fixed run of frames of the cache, sealed in int8. One block of memory, so that it is stored and moved in
+ * one piece:
  *
  *     kScale   float16 [heads, headDim]       one per channel of a head
  *     vScale   float16 [tokens]               one per token
@@ -8,7 +8,7 @@
  *     v        int8    [heads, tokens, headDim]
  *
  * Keys are scaled by channel and values by token, as in KIVI (arXiv:2402.02750): some channels of keys are large in all
- * tokens, while values have no such channels. `tokens = frames * tokensPerFrame`. A number is its int8 times its scale.
+ * tokens; values have none. `tokens = frames * tokensPerFrame`; a number is its int8 times its scale.
  */
 import { scaleChannels, scaleTokens } from './dequantise.ts';
 import { float16Above, fromFloat16, fromFloat16s } from './float16.ts';
@@ -42,10 +42,7 @@ export class KvPage {
   readonly frames: number;
   /** Whether frames were thinned out of it. */
   readonly thinned: boolean;
-  /**
-   * The page's only storage. Cached views of its parts would take half a kilobyte for each of a day's five thousand
-   * pages.
-   */
+  /** All that a page stores: keeping views would take half a kilobyte for each of a day's five thousand pages. */
   readonly #block: Uint8Array;
 
   private constructor(shape: KvShape, frames: number, thinned: boolean, block: Uint8Array) {

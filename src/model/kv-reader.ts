@@ -1,11 +1,10 @@
 /**
  * How the cross-decoder reads a cache: all of it while that is fast, through the index beyond.
  *
- * Reading through the index takes two extra passes for an answer's first token, because only the first layer's queries
- * depend on the question alone; those of later layers depend on what was read before them. The first pass reads the
- * newest frames. The second reads the best cells that its queries find. The third reads the cells that the second's
- * queries find, and gives the answer's token. Every later token starts from the queries of the token before it. All
- * layers read the same frames.
+ * Only the first layer's queries depend on the question alone; those of later layers depend on what was read before
+ * them. So an answer's first token takes three passes through the index. The first reads the newest frames, the second
+ * the best cells that its queries find, and the third, the answer's, what the second's queries find. Every later token
+ * starts from the queries of the token before it. All layers read the same frames.
  */
 import type { BundleConfig } from './bundle.ts';
 import type { CrossDecoder, CrossDecoderOutput } from './cross-decoder.ts';
@@ -82,10 +81,7 @@ export class KvReader implements Reader {
     return sources.reduce((sum, source) => sum + readableFrames(source), 0) * this.#config.tokensPerFrame;
   }
 
-  /**
-   * Serves many questions with one read of one cache, from the beginning of the reading on. Each question sees its own
-   * number of `frames`.
-   */
+  /** One read of one cache from `begin` on serves many questions; each sees its own number of `frames`. */
   async readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: Begin): Promise<KvReading[]> {
     const { tokensPerFrame } = this.#config;
     const frames = Math.max(...inputs.map((input) => input.frames));
@@ -145,8 +141,7 @@ export class KvReader implements Reader {
   }
 
   /**
-   * The newest frames of each source. With `queries`, also the cells that they find before those. Takes `limit` tokens
-   * in all.
+   * The newest frames of each source and, with `queries`, the cells that they find before those: `limit` tokens in all.
    */
   #choose(
     sources: readonly KvSource[],
@@ -185,7 +180,7 @@ export class KvReader implements Reader {
     const sizes = runs.map((mine) => mine.reduce((sum, run) => sum + run.count, 0) * tokensPerFrame);
     const tokens = sizes.reduce((sum, size) => sum + size, 0);
     const rows = this.#room(tokens);
-    // Successive tokens of an answer mostly read the same frames, which are then not copied again.
+    // Successive tokens of an answer mostly read the same frames.
     if (this.#held === null || !holds(this.#held, caches, runs)) {
       let at = 0;
       caches.forEach((cache, i) => {

@@ -1,7 +1,4 @@
-/**
- * The loaded model: YOCO at run time. It uses no network and no clock. After loading it reads only word embeddings from
- * its bundle.
- */
+/** The loaded model: YOCO at run time. No network, no clock; after loading, its only reads are of word embeddings. */
 import type { Bundle, BundleConfig } from './bundle.ts';
 import { bundlePath, readBundle } from './bundle.ts';
 import { CrossDecoder } from './cross-decoder.ts';
@@ -28,7 +25,7 @@ export interface LoadOptions extends Pick<SessionOptions, 'threads'> {
   readonly deviceBytes?: number;
   /** Filename prefix of the profiles that the device's graphs write: which operators ran where. */
   readonly deviceProfile?: string;
-  /** Called with the loaded share, 0..1, as each part becomes ready. */
+  /** Called with the share that is loaded, 0..1. */
   readonly onProgress?: (share: number) => void;
 }
 

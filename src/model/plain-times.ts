@@ -1,7 +1,6 @@
 /**
  * Rewrites times as people say and type them in a hurry ("half past nine", "@ 9am", "9-10am", "21:00 hrs", "5 minutes
- * in") into the words that `said-time.ts`, `said-day.ts` and `time-of-day.ts` know. Text that is not surely such a time
- * stays as it is.
+ * in") in the words that `said-time.ts`, `said-day.ts` and `time-of-day.ts` know. Other text stays as it is.
  */
 import { clockText } from '../clock-text.ts';
 import { DATE, DAY, MONTHS, PART, WEEKDAYS } from './said-day.ts';
@@ -11,10 +10,7 @@ import { AM_PM, countOf, LENGTH, lengthMs, MERIDIEM, O_CLOCK, UNCUT } from './sa
 type Rewrite = (said: string, ...groups: (string | undefined)[]) => string;
 
 interface Rule {
-  /**
-   * Matches a word of the phrase. A cheap test before `said`: the expressions are long, and V8 takes long to compile
-   * them.
-   */
+  /** Matches a word of the phrase, as a cheap first test: V8 takes long to compile the long expressions. */
   readonly word: RegExp;
   readonly said: RegExp;
   /** Matches questions in which the phrase means something else. */
@@ -28,7 +24,7 @@ const SOME_MINUTES = '(?:\\d{1,2}|twenty[- ]five|five|ten|twenty)';
 const MINUTES_AFTER = '(?:fifteen|thirty|forty[- ]five|forty|twenty|fifty)';
 /** Words before a time of day. */
 const AT = 'at|around|about|after|before|since|until|till|by';
-/** Words before a time of day, or around a range of two. */
+/** The same, or words of a range of two. */
 const AT_OR_TO = `(?:${AT}|past|from|between|and|to)`;
 const SAID_OF_A_HALF = `${MERIDIEM}|${O_CLOCK}| ${DAY}\\b`;
 const TIMED = `\\d{1,2}(?::[0-5]\\d){0,2}${AM_PM}`;
@@ -297,7 +293,7 @@ const RULES: readonly Rule[] = [
 
 const IS_MISTYPED = new RegExp(`\\b(?:${Object.keys(MISTYPED).join('|')})\\b`, 'gi');
 
-/** The question with misspellings corrected and its times in these words. */
+/** The question with its spelling corrected and its times in these words. */
 export function plainTimes(question: string): string {
   const spelt = question.replace(IS_MISTYPED, (said) => MISTYPED[said.toLowerCase()] ?? said);
   if (ASKS_WHAT_IT_SAYS.test(spelt)) return spelt;

@@ -1,14 +1,11 @@
 /** How precisely the K and V behind an answer were kept. */
 
-/**
- * Precision of the K and V that a reading covers, worst first: some frames were thinned out, some rounded to int8, or
- * neither.
- */
+/** Precision of the K and V that a reading covers, worst first: some frames thinned out, some rounded, or neither. */
 export type Precision = 'thinned' | 'int8' | 'full';
 
 const PRECISIONS: readonly Precision[] = ['thinned', 'int8', 'full'];
 
-/** The worst of several precisions; `full` for none. */
+/** The worst of them; `full` if there are none. */
 export function worstOf(precisions: readonly Precision[]): Precision {
   return PRECISIONS.find((precision) => precisions.includes(precision)) ?? 'full';
 }

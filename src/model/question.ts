@@ -61,7 +61,7 @@ export function segmentTokens(
  */
 export class QuestionSegment {
   readonly window: SegmentWindow;
-  /** The moment of the question, ms: the time of the segment's last token that carries one. */
+  /** The moment of the question, ms. */
   readonly momentMs: number;
   hidden: Float32Array;
   #k: Float32Array;

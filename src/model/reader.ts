@@ -1,4 +1,4 @@
-/** How an answer's tokens read caches, whether those lie on the host or on a device. */
+/** How an answer's tokens read caches, on the host or on a device. */
 import type { CrossDecoderInput } from './cross-decoder.ts';
 import type { FrameShares } from './evidence.ts';
 import type { KvCache } from './kv-cache.ts';
@@ -9,16 +9,13 @@ export interface Begin {
   /** Start of the part that is asked about: no frame counts as having stood before it. */
   readonly sinceMs: number;
   /**
-   * Time of the first frame that is read: the one that began the scene standing at `sinceMs`, or `sinceMs` itself. It
-   * is needed because things are counted by the frame that showed them first.
+   * Time of the first frame that is read: the one that began the scene at `sinceMs`, or `sinceMs` itself. Things are
+   * counted by the frame that showed them first.
    */
   readonly sceneMs: number;
 }
 
-/**
- * One stream of a question. Of its first `frames` kept frames, the question may read those from the beginning of the
- * reading on, including the frame that stood then.
- */
+/** One stream of a question, which may read its first `frames` kept frames, from the frame that stood at `begin` on. */
 export interface KvSource {
   readonly cache: KvCache;
   readonly frames: number;
@@ -55,10 +52,7 @@ export interface Reading {
 export interface Reader {
   /** Whether a question on these streams reads everything it may see. */
   readsAll(sources: readonly KvSource[]): boolean;
-  /**
-   * Serves many questions with one read of one cache, from the beginning of the reading on. Each question sees its own
-   * number of `frames`.
-   */
+  /** One read of one cache from `begin` on serves many questions; each sees its own number of `frames`. */
   readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: Begin): Promise<Reading[]>;
   /** Reads one token of one question on any number of streams. */
   read(sources: readonly KvSource[], input: ReaderInput): Promise<Reading>;

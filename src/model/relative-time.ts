@@ -7,9 +7,7 @@ import { LENGTH, lengthMs, UNCUT } from './said-time.ts';
 
 /** The model knows a time by its digits within a day (`clock_text` of the recipe). */
 export const CLOCK_DAY_MS = 86_400_000;
-/**
- * Words of times that are not meant to the second: "about 10 minutes ago", "a few minutes ago", "an hour or so ago".
- */
+/** Not meant to the second: "about 10 minutes ago", "a few minutes ago", "an hour or so ago". */
 const ROUGHLY =
   '(?:\\b(?<!\\b(?:how|what) )(?:about|around|roughly|approximately|approx\\.?|some|nearly|almost|maybe) |~ ?)';
 const FEW = /\b(?:few|couple)\b/i;

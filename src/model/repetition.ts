@@ -3,10 +3,7 @@
  * out of tokens. Numbers and times may repeat ("11", "1:11"); words may not.
  */
 
-/**
- * Length of the longest tail of `ids` that may be the answer starting over: it equals the beginning of `ids`, and is at
- * most half of it.
- */
+/** Length of the longest tail of `ids`, at most half of them, that equals their beginning: a repetition under way. */
 export function repeatedTail(ids: readonly number[]): number {
   for (let tail = Math.floor(ids.length / 2); tail > 0; tail--) {
     const before = ids.length - tail;

@@ -85,7 +85,7 @@ export function lengthMs(text: string): number {
 
 const NUMBER_FIRST = new RegExp(`^${NUMBER}`, 'i');
 
-/** Replaces the number of a length: "5 minutes ago" becomes "10 minutes ago". */
+/** Turns "5 minutes ago" into "10 minutes ago". */
 export function withNumber(length: string, number: string): string {
   return length.replace(NUMBER_FIRST, `${number} `);
 }

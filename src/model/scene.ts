@@ -12,9 +12,8 @@ const SCENE_FRAMES = 240;
 const ALIKE = 0.6;
 
 /**
- * The first frame of the scene that `frame` shows: goes back while successive frames are alike by the keys of their
- * whole-frame tokens. Returns `frame` itself if the scene began more than SCENE_FRAMES ago, or before the frames in
- * full precision.
+ * The first frame of the scene that `frame` shows: goes back while successive frames are alike by their whole-frame
+ * keys. Returns `frame` itself if that frame is more than SCENE_FRAMES back, or no longer in full precision.
  */
 export function sceneStart(cache: KvCache, frame: number): number {
   const oldest = Math.max(cache.sealedFrames, frame - SCENE_FRAMES);

@@ -80,8 +80,7 @@ export class SelfDecoder {
       time_ms: integers(times, [rows, n]),
       past_k: floats(pastK, pastDims),
       past_v: floats(pastV, pastDims),
-      // Padding behind the new tokens must not enter a retention's states. Of a window's rows, only the real ones are
-      // appended below.
+      // Padding must not enter a retention's states; of a window's new rows only the real ones are appended.
       [retains ? 'new_length' : 'past_length']: integers(lengths),
     });
     if (buffers[0].length <= SPARE_FLOATS) this.#spare = buffers;

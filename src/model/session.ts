@@ -43,7 +43,7 @@ export function integers(values: readonly number[], dims: readonly number[] = [v
   return new Tensor('int64', BigInt64Array.from(values, BigInt), dims);
 }
 
-/** The float32 output of this name. Throws `bundle_damaged` if there is none. */
+/** The float32 output of this name. */
 export function output(results: InferenceSession.OnnxValueMapType, name: string): Float32Array {
   const tensor = results[name];
   if (!(tensor?.data instanceof Float32Array)) {

@@ -26,8 +26,8 @@ const FIXED_BYTES = MAGIC.length + 8;
 const MAX_HEADER_BYTES = 64 * 1024;
 
 /**
- * What a stream's wall times are. `live`: when its frames arrived or were taken. `recorded`: when a recording was made,
- * as stated by the user. `unknown`: when a recording was read.
+ * Where a stream's wall times come from. `live`: when its frames arrived or were taken. `recorded`: the stated date of
+ * a recording. `unknown`: when a recording without one was read.
  */
 const WALL_TIMES = ['live', 'recorded', 'unknown'] as const;
 export type WallTimes = (typeof WALL_TIMES)[number];
@@ -38,17 +38,14 @@ export type WallTimes = (typeof WALL_TIMES)[number];
  */
 const MOST_MS = 2.16e15;
 const timeMs = z.number().min(-MOST_MS).max(MOST_MS);
-/**
- * Text that people see. Someone else may have sent the file, so control characters, which could act on a terminal, are
- * rejected.
- */
+/** Text that people see. The file may come from a stranger, so control characters must not reach a terminal. */
 const shown = z.string().regex(/^\P{Cc}+$/u);
 const count = z.int().nonnegative();
 const size = z.int().positive();
 const SECTIONS = [
   'times', // float64 [frames], ms
   'ends', // float64 [frames], ms
-  'page_table', // uint8 [pages, 2]: frames of the page, 1 where it was thinned
+  'page_table', // uint8 [pages, 2]: frames of the page, 1 if it was thinned
   'pages', // the pages' blocks, see kv-page.ts
   'hot_keys', // float32 [heads, tokens, headDim] of the frames after the pages
   'hot_values',
@@ -56,7 +53,7 @@ const SECTIONS = [
   'index_scales', // float32 [heads, cells * KEYS_PER_CELL]
   'window_keys', // float32 [layers, length, tokenSize]
   'window_values',
-  'kept_tokens', // float32 [tokensPerFrame, width]: visual tokens of the last kept frame; empty where none is known
+  'kept_tokens', // float32 [tokensPerFrame, width]: visual tokens of the last kept frame; empty if none is known
 ] as const;
 export type SectionName = (typeof SECTIONS)[number];
 
@@ -200,10 +197,7 @@ function parseHeader(json: Buffer): SnapshotHeader {
   return header;
 }
 
-/**
- * May differ from the snapshot's: it holds no trained weights, and the cells are made by this code, so a better index
- * graph reads older cells.
- */
+/** Holds no trained weights, and this code makes the cells: a better index graph reads older cells, too. */
 const READS_ONLY = 'kv_index.onnx';
 
 /** Throws `snapshot_unsupported` if the snapshot belongs to another model. */

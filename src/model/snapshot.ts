@@ -83,10 +83,7 @@ export function* sectionsOf({ cache, window, kept }: StreamContent): Generator<U
   if (kept !== undefined) yield bytesOf(kept.tokens);
 }
 
-/**
- * Bytes of a snapshot's cache, as `KvCache.bytes` counts them. Needs only the header, so it is known before the rest is
- * read.
- */
+/** Bytes of a snapshot's cache, as `KvCache.bytes` counts them: known from the header, before the rest is read. */
 export function cacheBytes(header: SnapshotHeader): number {
   return KvCache.bytesFor(header.shape, header.hotFrames, pageBytes(header), header.cells);
 }

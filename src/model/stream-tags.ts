@@ -1,6 +1,4 @@
-/**
- * Tells the streams of one question apart: a trained vector for each stream is added to its K and V as they are read.
- */
+/** Tells the streams of one question apart: a trained vector for each, added to its K and V as they are read. */
 import { readFile } from 'node:fs/promises';
 import type { KvRows } from './kv-page.ts';
 

@@ -1,10 +1,7 @@
 /** Which frames of an old page stay when a cache reaches its limit: of frames that are alike, some are dropped. */
 import { emptyRows, type KvPage } from './kv-page.ts';
 
-/**
- * Which frames of a page to keep: `count` of them. Repeatedly drops the frame that differs least from the kept frame
- * before it.
- */
+/** Which `count` frames of a page to keep: time and again drops the frame most like the kept one before it. */
 export function mostDistinct(page: KvPage, count: number): boolean[] {
   const size = page.shape.tokensPerFrame * page.shape.headDim;
   const rows = emptyRows(page.shape, page.tokens);

@@ -81,10 +81,7 @@ export function partOfDay(text: string, nowMs: number, zone?: string): readonly 
   return [atHour(midnight, hours[0], zone), atHour(midnight, hours[1], zone)];
 }
 
-/**
- * The time of a match of TIME_OF_DAY, for a question asked at `nowMs`; without a day, the latest one up to then. NaN if
- * the date does not exist.
- */
+/** The time of a match of TIME_OF_DAY, without a day the latest up to `nowMs`; NaN if the date does not exist. */
 export function timeOfDay(text: string, nowMs: number, zone?: string): number {
   return lastTime(partsOf(text), nowMs, zone);
 }

@@ -27,7 +27,7 @@ const THE = anyOf(
 );
 const IT = anyOf('the', 'my', 'your', 'our', 'his', 'her', 'their', 'that', 'this', 'those', 'these', 'it');
 
-/** How the text before a time may end so that the meaning changes. */
+/** Ends of text before a time. */
 const TURNED_BEFORE = new RegExp(
   `\\b${anyOf(
     // A part other than the named one.
@@ -54,7 +54,7 @@ const TURNED_BEFORE = new RegExp(
   )}\\W*$`,
   'i',
 );
-/** How the text after a time may begin so that the meaning changes. */
+/** Beginnings of text after a time. */
 const TURNED_AFTER = new RegExp(
   `^\\W*(?:${anyOf('of', 'before', 'after', 'until', 'than', 'and', 'or', 'but', 'ago')}\\b` +
     `|(?:to|till|through|thru) (?:the |on )?(?:\\d|${DAY}\\b)|[-–] ?\\d)`,

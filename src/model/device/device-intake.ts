@@ -1,7 +1,4 @@
-/**
- * Takes frames through a self-decoder on a device. Window, K and V stay there; a copy of K and V returns for the host's
- * cache.
- */
+/** Takes frames through a self-decoder on a device. Window, K and V stay there; a copy of K and V goes to the host. */
 import type { Intake, IntakeFrame, IntakeStream, Taken } from '../intake.ts';
 import type { KvCache } from '../kv-cache.ts';
 import type { Tensor } from '../onnxruntime.ts';
@@ -93,9 +90,7 @@ export class DeviceIntake implements Intake<DeviceStream> {
     return new DeviceStream(this.#device, cache, window);
   }
 
-  /**
-   * Takes frames one by one: each stream's window stays in place on the device instead of being gathered into a batch.
-   */
+  /** One frame after the other: a stream's window stays in place instead of being gathered into a batch. */
   async take(frames: readonly IntakeFrame<DeviceStream>[]): Promise<Taken[]> {
     const taken: Taken[] = [];
     for (const { stream, tokens, timeMs } of frames) {

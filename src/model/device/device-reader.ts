@@ -97,10 +97,7 @@ export class DeviceReader implements Reader {
     };
   }
 
-  /**
-   * Number of tokens that a question may read: those of its pages, which may still hold frames that the host's cache
-   * has thinned.
-   */
+  /** Number of tokens a question may read: those of its pages, which still hold frames that the host has thinned. */
   #context({ sources }: DeviceQuestion): number {
     const frames = sources.flatMap((source) => this.#visible(source).map((page) => shownOf(page, source)));
     return frames.reduce((sum, count) => sum + count, 0) * this.#config.tokensPerFrame;
@@ -127,10 +124,7 @@ export class DeviceReader implements Reader {
     return sources.flatMap((source, i) => this.#visible(source).map((page) => ({ page, source: i })));
   }
 
-  /**
-   * With `queries`, the newest page of each source and the pages in which they find the best cells; without, the newest
-   * pages.
-   */
+  /** The newest page of each source and, with `queries`, the pages of their best cells; without, the newest pages. */
   async #choose(sources: readonly KvSource[], input: ReaderInput, queries: Float32Array | undefined): Promise<Slot[]> {
     const { crossLayers, crossHeads } = this.#config;
     const share = Math.max(1, Math.floor(MOST_PAGES / sources.length));
@@ -209,7 +203,7 @@ export class DeviceReader implements Reader {
     }));
   }
 
-  /** The graph's inputs that depend on a reading's pages and are the same for all its questions. */
+  /** The graph's inputs for the pages of a reading, the same for all its questions. */
   #ofPages(sources: readonly KvSource[], slots: readonly Slot[], pages: number): Record<string, Tensor> {
     const { kvHeads, headDim } = this.#config;
     const skipped = new Float32Array(pages);
@@ -278,7 +272,7 @@ export class DeviceReader implements Reader {
     };
   }
 
-  /** The attention of one question by source. `evidence`: its share on each frame of each page. */
+  /** One question's attention by source. `evidence`: on each frame of each page. */
   #looked(sources: number, slots: readonly Slot[], evidence: Float32Array): FrameShares[] {
     const { pageFrames } = this.#device.memory;
     return Array.from({ length: sources }, (_, source) => {
@@ -327,10 +321,7 @@ function untilOf({ cache, frames }: KvSource): number {
   return cache.times.at(frames - 1) ?? -Infinity;
 }
 
-/**
- * How many frames of a page a question may see. A page that is not on the device counts as it would be refilled from
- * the host's cache.
- */
+/** How many frames of a page a question may see; if it is not on the device, as many as a refill would bring. */
 function shownOf(page: DevicePage, source: KvSource): number {
   const { cache, tensors, times, firstMs, lastMs } = page;
   const until = untilOf(source);

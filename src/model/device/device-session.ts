@@ -1,6 +1,4 @@
-/**
- * ONNX Runtime sessions on a device. Chosen outputs stay there, and bytes transferred in either direction are counted.
- */
+/** ONNX Runtime sessions on a device: chosen outputs stay there, and the bytes transferred are counted. */
 import { YocoError } from '../../errors.ts';
 import * as ort from '../onnxruntime.ts';
 
