@@ -25,8 +25,8 @@ export interface KvCacheOptions extends KvShape {
 export interface KvView extends KvRows {
   readonly tokens: number;
   /**
-   * For each frame, in ms: when it was shown on its stream's clock; how long that was after the reading of its stream
-   * begins; how long it stood; and by how much the question's clock is ahead of its stream's.
+   * For each frame, in ms: when it was shown on its stream's clock; how long after the reading of its stream begins;
+   * how long it stood; and by how much the question's clock is ahead of its stream's.
    */
   readonly times: readonly number[];
   readonly since: readonly number[];
