@@ -1,4 +1,4 @@
-/** Answers that are being written: one token of each at a time, of those that read a stream together in one run. */
+/** Answers in progress, one token per step; answers that read the same part of a stream share one run. */
 import { YocoError } from '../errors.ts';
 import { EvidenceTally } from '../model/evidence.ts';
 import { type Precision, worstOf } from '../model/precision.ts';
@@ -14,22 +14,19 @@ import type { AnswerEnd, AnswerListener, AskRequest } from './protocol.ts';
 import type { RunTimes } from './run-times.ts';
 
 /**
- * Answers that read a stream through its index, several streams, or from another time on, in one turn; each needs a
- * reading of its own.
+ * Cache reads per turn for answers that need a read of their own: through an index, over several streams, or from a
+ * later begin on. Answers with the same begin share one.
  */
 const READ_ALONE = 4;
 
-/**
- * A stream that an answer reads, up to the question's moment, and from when on; null: from the oldest frame that is
- * kept.
- */
+/** A stream that an answer reads, up to the question's moment; a null `begin` starts at the oldest kept frame. */
 export interface StreamRead {
   readonly stream: EngineStream;
   readonly asOfMs: number;
   readonly begin: Begin | null;
 }
 
-/** What an answer begins with. */
+/** A question whose answer can begin. */
 export interface Begun {
   readonly asked: readonly StreamRead[];
   readonly request: AskRequest;
@@ -37,7 +34,7 @@ export interface Begun {
   readonly segment: QuestionSegment;
   readonly inputTokens: number;
   readonly asOfMs: number;
-  /** While its question was opened. */
+  /** Whether it was cancelled while its question was opened. */
   readonly cancelled: boolean;
 }
 
@@ -45,21 +42,21 @@ interface Answer extends Begun {
   readonly random: () => number;
   readonly ids: number[];
   readonly evidence: EvidenceTally;
-  /** Of each token, and of the end. */
+  /** One per token, and one for the end. */
   readonly logProbabilities: number[];
   precision: Precision;
   text: string;
   cancelled: boolean;
 }
 
-/** Steps of answers that read the same of one stream: one run is theirs. */
+/** Steps of answers that read the same part of one stream and share one run. */
 interface Together {
   readonly stream: EngineStream;
   readonly begin: Begin | null;
   readonly steps: Decoding[];
 }
 
-/** One step of an answer: what it may read, and with what. */
+/** One decode step of an answer: what it may read, and its input. */
 interface Decoding {
   readonly id: number;
   readonly answer: Answer;
@@ -99,7 +96,7 @@ export class Answers {
     if (answer !== undefined) answer.cancelled = true;
   }
 
-  /** Those that read a stream which was closed fail. */
+  /** Fails the answers that read a closed stream. */
   failThoseOn(stream: EngineStream): void {
     for (const [id, { asked, request, listener }] of this.#answers) {
       if (!asked.some((one) => one.stream === stream)) continue;
@@ -108,7 +105,7 @@ export class Answers {
     }
   }
 
-  /** One token of every answer, of those that are read alone of READ_ALONE; returns whether there was any. */
+  /** Decodes a token of every answer, with at most READ_ALONE separate reads; returns whether there were answers. */
   async decode(): Promise<boolean> {
     if (this.#answers.size === 0) return false;
     for (const [id, answer] of this.#answers) if (answer.cancelled) this.#finish(id, answer, 'cancelled');
@@ -128,25 +125,25 @@ export class Answers {
       const { stream, begin } = only;
       const group = together.find((one) => one.stream === stream && isTheSame(one.begin, begin));
       if (group !== undefined) group.steps.push(decoding);
-      // All that begin at other times are runs of their own, of which a turn has no more than of others.
+      // Each begin needs a run of its own; these count towards READ_ALONE.
       else if (begin === null || alone++ < READ_ALONE) together.push({ stream, begin, steps: [decoding] });
     }
     for (const group of together) {
       going.push(...(await this.#decodeTogether(group)));
       if (group.begin !== null) for (const { id, answer } of group.steps) this.#toTheEnd(id, answer);
     }
-    // What was said goes out now: the next run holds up the event loop, and a picture may come after it.
+    // Sends the new text now: the next run blocks the event loop, and vision may follow it.
     await nextTurn();
     if (going.length > 0) await this.#extend(going);
     return true;
   }
 
-  /** Moves an answer to the end of the line: the next turn begins with those that waited. */
+  /** Moves an answer to the end of the queue, so that the next turn starts with those that waited. */
   #toTheEnd(id: number, answer: Answer): void {
     if (this.#answers.delete(id)) this.#answers.set(id, answer);
   }
 
-  /** The last token of each answer passes the self-decoder. */
+  /** Passes the last token of each answer through the self-decoder. */
   async #extend(going: readonly Answer[]): Promise<void> {
     const { embeddings, selfDecoder } = this.#model;
     try {
@@ -169,7 +166,7 @@ export class Answers {
     }
   }
 
-  /** What an answer may read now; null when it failed because nothing of that is kept any more. */
+  /** What an answer may read now. If no frame of it is kept any more, the answer fails and the result is null. */
   #decoding(id: number, answer: Answer): Decoding | null {
     const sources = answer.asked.map(({ stream, asOfMs, begin }) => ({
       cache: stream.cache,
@@ -187,7 +184,7 @@ export class Answers {
     return { id, answer, sources, input: answer.segment.own };
   }
 
-  /** One token of an answer that reads several streams, or one through its index. */
+  /** Decodes one token of an answer that reads several streams, or one stream through its index. */
   async #decodeAlone(decoding: Decoding): Promise<Answer[]> {
     const { reader } = this.#model;
     try {
@@ -199,7 +196,7 @@ export class Answers {
     }
   }
 
-  /** One token of every answer that reads the same of one stream; returns those that go on. */
+  /** Decodes one token of answers that read the same part of one stream; returns those that continue. */
   async #decodeTogether({ stream, begin, steps }: Together): Promise<Answer[]> {
     const { reader } = this.#model;
     const inputs = steps.map(({ sources, input }) => ({ frames: sources[0]?.frames ?? 0, input }));
@@ -220,10 +217,10 @@ export class Answers {
       .map(({ answer }) => answer);
   }
 
-  /** Takes one token into an answer; returns whether the answer goes on. */
+  /** Adds a token to an answer; returns whether the answer continues. */
   #take({ id, answer }: Decoding, output: Reading): boolean {
     const { config } = this.#model;
-    if (this.#answers.get(id) !== answer) return false; // a stream of it was closed during the run
+    if (this.#answers.get(id) !== answer) return false; // one of its streams was closed during the run
     const { temperature, topP, endless = false } = answer.request;
     const sampled = sample(output.logits, { temperature, topP, random: answer.random });
     const token = config.answerTokens[sampled];
@@ -255,8 +252,8 @@ export class Answers {
   }
 
   /**
-   * Sends what is new of the text; a character whose bytes are not complete waits for the next token, and so do tokens
-   * that may turn out to say the answer again.
+   * Sends the new text. An incomplete character waits for its next bytes, and so do tokens that may turn out to repeat
+   * the answer.
    */
   #say(answer: Answer, complete = false): void {
     const { config, tokenizer } = this.#model;
@@ -294,7 +291,7 @@ export class Answers {
   }
 }
 
-/** Why a question ends of which a stream was closed. */
+/** The error of a question one of whose streams was closed. */
 export function streamGone(name: string, { streams }: AskRequest): YocoError {
   return new YocoError('stream_deleted', streams.length > 1 ? { detail: `It is "${name}".` } : {});
 }
@@ -307,7 +304,7 @@ export function momentsOf(asked: readonly StreamRead[]): AnswerEnd['streams'] {
   }));
 }
 
-/** Of several streams one may have its newest frame before that of which the question asks: nothing was read of it. */
+/** One of several streams may end before the begin: nothing of it was read, and its begin is shown as its end. */
 function shownSince(begin: Begin | null, asOfMs: number): number | undefined {
   return begin === null ? undefined : Math.min(begin.sinceMs, asOfMs);
 }

@@ -1,23 +1,21 @@
-/**
- * How a process that runs the model is started, so that little stays resident in it beside the model and the caches.
- */
+/** Starts processes that run the model, tuned so that little stays resident besides the model and the caches. */
 import { type ChildProcess, fork, type ForkOptions } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /**
- * MiB of each half of V8's young generation. It holds what a run leaves behind, and 16 by default: what is dead already
- * then keeps as much again of buffers alive outside.
+ * MiB of each semi-space of V8's young generation, which holds the garbage of the runs. With the default of 16, dead
+ * objects keep as much again in buffers alive outside the heap.
  */
 const SEMI_SPACE_MIB = 1;
 const SEMI_SPACE_FLAG = '--max-semi-space-size';
 /**
- * One heap of malloc for all threads: those of a run hardly allocate, and what a heap of their own once held stays
- * there.
+ * One malloc arena for all threads: the threads of a run hardly allocate, and memory that was once in an arena of their
+ * own stays there.
  */
 const HEAPS = { MALLOC_ARENA_MAX: '1' };
 /**
- * What a run frees stays in the heap for the next one, which takes longer where it has to fetch each page of memory
- * anew. Both thresholds are set: with one alone malloc maps larger blocks each time (mallopt(3)).
+ * Freed memory stays in the heap for the next run, which is slower if it has to fault every page in again. Both
+ * thresholds are set, since with only one malloc maps larger blocks each time (mallopt(3)).
  */
 const KEPT = {
   MALLOC_MMAP_THRESHOLD_: String(32 * 2 ** 20),
@@ -26,24 +24,24 @@ const KEPT = {
 
 const launcher = fileURLToPath(new URL('./from-source.js', import.meta.url));
 
-/** `entry`: the file, compiled or of the sources. Flags and variables that somebody has set stay as they are. */
+/** `entry` is the compiled or the source file. Flags and variables that are already set stay as they are. */
 export function forkLean(entry: string, options: ForkOptions = {}): ChildProcess {
   const flags = [...leanFlags(process.execArgv, process.env), ...(options.execArgv ?? [])];
   const env = leanEnvironment(process.env);
-  // From source by the launcher: the loader of `tsx` for modules keeps a thread with a heap of its own, for good.
+  // Sources go through the launcher: tsx's loader for ES modules keeps a thread with a heap of its own for good.
   const [file, args] = entry.endsWith('.ts') ? [launcher, [entry]] : [entry, []];
   return fork(file, args, { ...options, execArgv: flags, env });
 }
 
 const LOADS = /^(-r|--require|--import|--loader|--experimental-loader)(=|$)/;
 /**
- * What this process runs in place of a file: a child that took it over would run it again, and start a child of its
+ * Code that this process runs in place of a file. A child that inherited it would run it again and start a child of its
  * own.
  */
 const EVALUATES = /^(-e|-p|-pe|--eval|--print|--input-type)(=|$)/;
 const IN_TSX = /(^|[\\/])tsx([\\/]|$)/;
 
-/** Flags of this process that a child of its own loader takes over, and what it takes besides. */
+/** This process's flags without tsx's loader and code to evaluate, plus the semi-space size, for a child. */
 export function leanFlags(own: readonly string[], env: NodeJS.ProcessEnv): string[] {
   const flags: string[] = [];
   for (let i = 0; i < own.length; i++) {
@@ -59,8 +57,8 @@ export function leanFlags(own: readonly string[], env: NodeJS.ProcessEnv): strin
 }
 
 /**
- * What somebody has set stays, as a variable or as one of glibc's tunables, which it reads first; of both thresholds if
- * of one.
+ * Adds the malloc settings that are not set yet, be it as a variable or as a glibc tunable, which glibc reads first. If
+ * either threshold is set, both stay as they are.
  */
 export function leanEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const set = (variable: string, tunable: string): boolean =>

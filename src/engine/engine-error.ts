@@ -1,11 +1,11 @@
-/** Errors on their way from the engine process to the server's. */
+/** Errors on their way from the engine process to the server process. */
 import { type ErrorCode, YocoError } from '../errors.ts';
 
 export interface EngineError {
   readonly code: ErrorCode;
   readonly detail: string;
   readonly param: string | null;
-  /** What was thrown, where the error is `internal`: for the log. */
+  /** What was thrown, for the log; only with `internal`. */
   readonly cause?: { readonly message: string; readonly stack: string };
 }
 

@@ -1,6 +1,6 @@
 /**
- * One process of the engine, as the server's process sees it: started, spoken to, watched, and ended. What is done when
- * it is gone: supervisor.ts.
+ * One engine process as the server sees it: starts it, talks to it, watches it and stops it. Restarts are in
+ * supervisor.ts.
  */
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -14,36 +14,36 @@ import { type EngineTimes, type FromEngine, NO_TIMES, type ToEngine } from './pr
 export interface EngineProcessOptions {
   /** Folder of the model bundle. */
   readonly bundle: string;
-  /** Threads inside one operator; default: one a core. */
+  /** Threads inside one operator; default: one per core. */
   readonly threads?: number;
-  /** Where the caches lie and the decoders run; default: `cpu`. */
+  /** Where the caches live and the decoders run; default: `cpu`. */
   readonly device?: DeviceName;
-  /** Bytes of caches on a device; default: that of the model. */
+  /** Bytes of caches on a device; default: the model's. */
   readonly deviceBytes?: number;
-  /** Answers in progress and waiting, over all streams. */
+  /** Limit of answers in progress and waiting, over all streams. */
   readonly maxAnswers: number;
-  /** The engine process is ended and started again when its resident memory passes this. */
+  /** The engine process is killed and restarted when its resident memory exceeds this. */
   readonly memoryLimitBytes: number;
   readonly heartbeatMs: number;
-  /** Without a heartbeat for this long the engine counts as hung. One run takes well under a second. */
+  /** The engine counts as hung after this long without a message. One run takes well under a second. */
   readonly hangMs: number;
-  /** A process that has not loaded its bundle after this long counts as hung, too. */
+  /** The same limit while the bundle loads; progress messages count. */
   readonly loadMs: number;
   readonly onWarning: (message: string) => void;
 }
 
-/** What it says to its supervisor: not how it is, and not that it could not load, which `loaded` rejects with. */
+/** Messages passed on to the supervisor. `pong` is handled here, and `load_failed` rejects `loaded`. */
 export type Said = Exclude<FromEngine, { type: 'pong' | 'load_failed' }>;
 
 export interface EngineProcessHost {
   said(message: Said): void;
-  /** It is gone, and says nothing any more. Not called for one that could not be started. */
+  /** The process is gone; no message follows. Not called if it could not be started. */
   ended(reason: string): void;
 }
 
 const STOP_MS = 5_000;
 /**
- * So many heartbeats after the last look at the engine this process itself stood still: it was paused, or its event
+ * If checks are further apart than this many heartbeats, this process itself stood still: it was paused, or its event
  * loop was blocked.
  */
 const STOOD_STILL_BEATS = 3;
@@ -52,8 +52,8 @@ const entry = fileURLToPath(new URL(`./process${fromSource ? '.ts' : '.js'}`, im
 
 export class EngineProcess {
   /**
-   * Resolves when the bundle is loaded, after the host has heard it. Rejects with the loading error, and
-   * `engine_unavailable` for a process that ended before, or could not be started: then it has no `pid`.
+   * Resolves when the bundle is loaded, after the host was told. Rejects with the loading error, or with
+   * `engine_unavailable` if the process ended first or could not be started; in the latter case it has no `pid`.
    */
   readonly loaded: Promise<void>;
   readonly #options: EngineProcessOptions;
@@ -64,13 +64,13 @@ export class EngineProcess {
   #ended = false;
   #loadedAt: number | undefined;
   #heardAt = performance.now();
-  /** When it was last looked at whether it hangs. */
+  /** When the last check for a hang ran. */
   #checkedAt = this.#heardAt;
   #times = NO_TIMES;
   #rssBytes = 0;
   #isTooLarge = false;
 
-  /** Throws, too, where no process can be started. */
+  /** Some failures to start a process throw here; the others reject `loaded`. */
   constructor(options: EngineProcessOptions, host: EngineProcessHost) {
     this.#options = options;
     this.#host = host;
@@ -92,7 +92,7 @@ export class EngineProcess {
     return this.#child.pid;
   }
 
-  /** Since it started, as of its last heartbeat. */
+  /** Since the process started, as of its last heartbeat. */
   get times(): EngineTimes {
     return this.#times;
   }
@@ -101,12 +101,12 @@ export class EngineProcess {
     return this.#rssBytes;
   }
 
-  /** How long ago it had loaded its bundle, ms; undefined before. */
+  /** Time since the bundle was loaded, ms; undefined before that. */
   get servedMs(): number | undefined {
     return this.#loadedAt === undefined ? undefined : performance.now() - this.#loadedAt;
   }
 
-  /** Whether it is ended for the memory that it holds. */
+  /** Whether the process is being killed because it exceeds its memory limit. */
   get isTooLarge(): boolean {
     return this.#isTooLarge;
   }
@@ -119,7 +119,7 @@ export class EngineProcess {
     this.#child.kill('SIGKILL');
   }
 
-  /** Lets it end by itself, and kills it if that takes too long; resolves when it is gone. */
+  /** Asks the process to end, and kills it if that takes too long; resolves when it is gone. */
   async stop(): Promise<void> {
     clearInterval(this.#watch);
     const { pid, exitCode, signalCode } = this.#child;
@@ -149,7 +149,7 @@ export class EngineProcess {
         }
       });
       this.#child.on('error', (cause) => {
-        if (this.pid === undefined) clearInterval(this.#watch); // it was not started, and no `exit` follows
+        if (this.pid === undefined) clearInterval(this.#watch); // it never started, so no `exit` follows
         reject(new YocoError('engine_unavailable', { cause }));
       });
       this.#child.on('exit', (code, signal) => {
@@ -165,7 +165,7 @@ export class EngineProcess {
   #check(): void {
     const { heartbeatMs, hangMs, loadMs, onWarning } = this.#options;
     const now = performance.now();
-    // What the engine sent while this process stood still is read only after this timer.
+    // Messages that arrived while this process stood still are read only after this timer.
     if (now - this.#checkedAt > STOOD_STILL_BEATS * heartbeatMs) this.#heardAt = now;
     this.#checkedAt = now;
     const isLoaded = this.#loadedAt !== undefined;

@@ -1,4 +1,4 @@
-/** The streams that the engine holds: each with its cache, its place in the self-decoder, and the frames that wait. */
+/** The streams that the engine holds, each with its cache, its self-decoder window and its queued frames. */
 import { YocoError } from '../errors.ts';
 import type { IntakeStream } from '../model/intake.ts';
 import type { KvCache } from '../model/kv-cache.ts';
@@ -11,14 +11,14 @@ export interface EngineStream {
   readonly intake: IntakeStream;
   readonly frames: FrameJob[];
   readonly mergeBelow: number;
-  /** Visual tokens of the last frame that was kept, and its time. */
+  /** Visual tokens and time of the last frame that was kept. */
   kept: KeptFrame | undefined;
 }
 
 export interface FrameJob {
   readonly timeMs: number;
   readonly rgb: Uint8Array;
-  /** When it came, ms of `performance.now`. */
+  /** Arrival time, in ms of `performance.now`. */
   readonly arrivedMs: number;
   readonly resolve: (appended: Appended) => void;
   readonly reject: (error: YocoError) => void;
@@ -26,7 +26,7 @@ export interface FrameJob {
 
 export class EngineStreams {
   readonly #byName = new Map<string, EngineStream>();
-  /** In the order in which their turn comes; the one served last goes to the end. */
+  /** In order of their turns; the stream served last goes to the end. */
   #turn: EngineStream[] = [];
 
   get(name: string): EngineStream | undefined {
@@ -43,7 +43,7 @@ export class EngineStreams {
     this.#turn.push(stream);
   }
 
-  /** Returns the stream that had this name. */
+  /** Returns the stream that had this name, if any. */
   delete(name: string): EngineStream | undefined {
     const stream = this.#byName.get(name);
     this.#byName.delete(name);
@@ -51,19 +51,19 @@ export class EngineStreams {
     return stream;
   }
 
-  /** Those with frames that wait, in turn. */
+  /** Streams with queued frames, in order of their turns. */
   withFrames(): EngineStream[] {
     return this.#turn.filter((stream) => stream.frames.length > 0);
   }
 
-  /** The turn of this one comes last now. */
+  /** Moves a stream to the end of the turn order. */
   served(stream: EngineStream): void {
     const others = this.#turn.filter((other) => other !== stream);
     if (others.length < this.#turn.length) this.#turn = [...others, stream];
   }
 }
 
-/** What a stream holds, the newest of it from `lastMs`. */
+/** Counts and sizes of a stream's cache; `lastMs` is its newest moment. */
 export function sizesOf(cache: KvCache, lastMs: number): Appended {
   const { frames, mergedFrames, thinnedFrames, droppedFrames, sealedFrames } = cache;
   return {

@@ -6,12 +6,12 @@ import { type EngineStream, type EngineStreams, type FrameJob, sizesOf } from '.
 import { nextTurn } from './next-turn.ts';
 import type { RunTimes } from './run-times.ts';
 
-/** A frame that has waited for so long is taken in this turn, however many answers are being written. */
+/** A frame that has waited this long is overdue: it is taken in ahead of others, even while answers are written. */
 export const OVERDUE_MS = 250;
 /** A still scene is kept at least this often, so that every moment of it can be found by its time. */
 export const MERGE_MAX_MS = 10_000;
 
-/** What frames give way to. */
+/** Work that has priority over frames. */
 export interface Asking {
   /** Whether a question waits. */
   waiting(): boolean;
@@ -19,7 +19,7 @@ export interface Asking {
   answering(): boolean;
 }
 
-/** A frame whose visual tokens are made, and that is not in its cache yet. */
+/** A frame whose visual tokens are computed, but which is not in its cache yet. */
 interface Seen {
   readonly stream: EngineStream;
   readonly job: FrameJob;
@@ -31,7 +31,7 @@ export class Frames {
   readonly #streams: EngineStreams;
   readonly #runs: RunTimes;
   readonly #asking: Asking;
-  /** At most one of each stream, and FRAME_BATCH in all. */
+  /** At most one per stream, and FRAME_BATCH in total. */
   #seen: Seen[] = [];
 
   constructor(model: Model, streams: EngineStreams, runs: RunTimes, asking: Asking) {
@@ -41,36 +41,35 @@ export class Frames {
     this.#asking = asking;
   }
 
-  /** Takes in what this turn has room for; returns whether there was anything. */
+  /** Takes in as many frames as fit into this turn; returns whether there were any. */
   async takeSome(): Promise<boolean> {
     const begun = this.#seen.map(({ stream }) => stream);
     const waiting = this.#streams.withFrames().filter((stream) => !begun.includes(stream));
     if (waiting.length === 0 && begun.length === 0) return false;
-    // Vision takes longest: while answers are written, no more frames than are needed to keep up stand between two
-    // tokens.
+    // Vision is the slowest part: while answers are written, only as many frames as are needed to keep up go between
+    // two tokens.
     const few = Math.min(FRAME_BATCH, Math.ceil(waiting.length / 2));
     const answering = this.#asking.answering() || this.#asking.waiting();
     const overdue = waiting.filter((stream) => isOverdue(stream.frames[0]));
     const inOrder = [...overdue, ...waiting.filter((stream) => !overdue.includes(stream))];
-    // No more than a batch of overdue ones either: where all are overdue, answers would wait for every stream at each
-    // token.
+    // Overdue frames are limited to a batch, too: if all were taken, answers would wait for every stream at each token.
     const most = answering ? Math.min(FRAME_BATCH, Math.max(few, overdue.length)) : FRAME_BATCH;
     await this.#see(inOrder.slice(0, Math.min(most, FRAME_BATCH - begun.length)));
-    // A question goes before their step of the self-decoder, too, as long as no frame is overdue for it.
+    // A question also goes ahead of the batch's self-decoder step, unless the batch is full or has an overdue frame.
     const full = this.#seen.length === FRAME_BATCH || this.#seen.some(({ job }) => isOverdue(job));
     if (full || !(await this.#questionWaits())) await this.#takeBatch();
     return true;
   }
 
-  /** Whether a question waits, of those too that came during the last run: it held up the event loop. */
+  /** Whether a question waits, including those that arrived while the last run blocked the event loop. */
   async #questionWaits(): Promise<boolean> {
     await nextTurn();
     return this.#asking.waiting();
   }
 
   /**
-   * Makes the visual tokens of one frame of each of these streams; after the first one a new question goes before the
-   * others.
+   * Computes the visual tokens of one frame of each of these streams. After the first frame, a new question goes ahead
+   * of those that are not overdue.
    */
   async #see(chosen: readonly EngineStream[]): Promise<void> {
     const { vision } = this.#model;
@@ -82,7 +81,7 @@ export class Frames {
       taken++;
       this.#streams.served(stream);
       try {
-        // Before the window of its stream has seen it.
+        // Checked before the frame enters its stream's window.
         stream.cache.times.check(job.timeMs);
         const tokens = await this.#runs.timed('vision', () => vision.tokens(job.rgb));
         if (isStill(stream, job.timeMs, tokens)) {
@@ -95,11 +94,11 @@ export class Frames {
     }
   }
 
-  /** Takes what was seen into the caches, in one run. */
+  /** Takes the seen frames into the caches, in one run. */
   async #takeBatch(): Promise<void> {
     const batch: Seen[] = [];
     for (const seen of this.#seen.splice(0)) {
-      // What a closed stream had outside of JavaScript's memory is freed by now.
+      // What a closed stream held outside JavaScript's memory is already freed.
       if (this.#streams.get(seen.stream.name) === seen.stream) batch.push(seen);
       else seen.job.reject(new YocoError('stream_deleted'));
     }
@@ -123,7 +122,7 @@ export class Frames {
     }
   }
 
-  /** Tells that a frame is in the cache of its stream, which may have been closed meanwhile. */
+  /** Reports that a frame is in its stream's cache, unless the stream was closed meanwhile. */
   #appended({ name, cache }: EngineStream, job: FrameJob): void {
     if (this.#streams.get(name)?.cache !== cache) {
       job.reject(new YocoError('stream_deleted'));
@@ -134,12 +133,12 @@ export class Frames {
   }
 }
 
-/** Whether a frame has waited for too long. */
+/** Whether a frame is overdue. */
 function isOverdue(job: FrameJob | undefined): boolean {
   return job !== undefined && performance.now() - job.arrivedMs > OVERDUE_MS;
 }
 
-/** Whether a frame hardly differs from the last one that was kept, and that one is recent. */
+/** Whether a frame hardly differs from the last kept one, which is recent enough to merge it into. */
 function isStill({ kept, mergeBelow }: EngineStream, timeMs: number, tokens: Float32Array): boolean {
   if (mergeBelow <= 0 || kept === undefined || timeMs - kept.timeMs >= MERGE_MAX_MS) return false;
   let difference = 0;

@@ -1,5 +1,2 @@
-/**
- * Lets the event loop go round once: what other processes have sent meanwhile is seen, and no more time passes than
- * that takes.
- */
+/** Yields for one turn of the event loop, so that messages from other processes are received. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,7 +1,7 @@
 /**
- * Messages to another process: what is sent in one turn of the event loop goes as one. Each message by itself is a call
- * of the system and a wake-up over there: of many who ask at once the last would be heard of milliseconds after the
- * first.
+ * Batches messages to another process: all messages of one turn of the event loop go out as one. A message on its own
+ * costs a system call and a wake-up of the receiver; when many callers ask at once, the last would arrive milliseconds
+ * after the first.
  */
 export class Outbox<Message> {
   readonly #deliver: (messages: Message[]) => void;

@@ -1,4 +1,4 @@
-/** Entry of the engine process: the only process that runs the model. It serves one parent, and ends with it. */
+/** Entry point of the engine process, the only process that runs the model. It serves one parent and ends with it. */
 import type { Model } from '../model/model.ts';
 import { loadModel } from '../model/model.ts';
 import { toEngineError } from './engine-error.ts';
@@ -54,7 +54,7 @@ async function end(): Promise<void> {
   await snapshots?.stop();
   await scheduler?.stop();
   await model?.release();
-  // What was sent last goes out first.
+  // Lets the last messages go out first.
   await nextTurn();
   process.exit(0);
 }
@@ -119,9 +119,9 @@ function handle(message: ToEngine): void {
 process.on('message', (messages) => {
   (messages as readonly ToEngine[]).forEach(handle);
 });
-// The parent is gone, whatever the reason: nobody could ask any more.
+// The parent is gone, for whatever reason: nobody is left to ask.
 process.on('disconnect', () => void end());
-// The parent decides when to stop; a Ctrl-C in the terminal reaches the whole group, and so does its end.
+// The parent decides when to stop: a Ctrl-C in the terminal signals the whole process group.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
 process.on('SIGHUP', () => undefined);

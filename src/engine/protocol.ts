@@ -1,4 +1,4 @@
-/** Messages between the server process and the engine process. Times in ms since the stream began. */
+/** Messages between the server process and the engine process. Times are in ms since the stream began. */
 import type { YocoError } from '../errors.ts';
 import type { EvidenceSpan } from '../model/evidence.ts';
 import type { DeviceName } from '../model/device/device.ts';
@@ -8,8 +8,8 @@ import type { WallTimes } from '../model/snapshot-format.ts';
 import type { EngineError } from './engine-error.ts';
 
 /**
- * One stream of a question, the moment up to which it may be seen (null: its newest frame) and that from which on
- * (null: its oldest frame).
+ * One stream of a question. It is seen up to `asOfMs` (null: its newest frame) and from `sinceMs` on (null: its oldest
+ * frame).
  */
 export interface AskedStream {
   readonly name: string;
@@ -21,8 +21,8 @@ export interface AskRequest {
   readonly streams: readonly AskedStream[];
   readonly question: string;
   /**
-   * Asks what came or went, to which what was there when the reading begins is nothing new; else it is read from where
-   * it came.
+   * The question asks what changed, so whatever was there when the reading begins is not new. Otherwise the reading
+   * goes back to the start of the scene.
    */
   readonly ofChanges?: boolean;
   /** Earlier turns of the conversation, oldest first. */
@@ -32,17 +32,17 @@ export interface AskRequest {
   readonly topP: number;
   readonly seed: number;
   /**
-   * For benches, which compare answers of one length: it ends at `maxTokens` and not before, as with `ignore_eos` of
+   * For benches that compare answers of equal length: the answer ends exactly at `maxTokens`, like `ignore_eos` of
    * vLLM.
    */
   readonly endless?: boolean;
-  /** Asked by no person: it finds a place only while half of them are free. */
+  /** Not asked by a person: refused while half of the answer slots are taken. */
   readonly unattended?: boolean;
 }
 
 /**
- * One stream that an answer read, the moment of the newest of its frames that the answer could see, and since when it
- * read; null: all that is kept.
+ * A stream that an answer read: the time of the newest frame it could see, and when the reading began (null: at the
+ * oldest kept frame).
  */
 export interface SeenStream {
   readonly name: string;
@@ -53,24 +53,24 @@ export interface SeenStream {
 export interface AnswerEnd {
   readonly text: string;
   readonly finish: 'stop' | 'length' | 'cancelled';
-  /** The moment of the newest frame that the answer could see; of the latest, where several streams were asked. */
+  /** Time of the newest frame that the answer could see; the latest over all streams of the question. */
   readonly asOfMs: number;
   /** In the order of the question. */
   readonly streams: readonly SeenStream[];
-  /** What became of the frames that were read, at worst. */
+  /** The worst precision of the frames that were read. */
   readonly precision: Precision;
-  /** Spans that the answer rests on, strongest first. */
+  /** Spans that support the answer, strongest first. */
   readonly evidence: readonly EvidenceSpan[];
   /**
-   * The probability that the model gives to what it said, 0..1: of all tokens of the answer and its end, at temperature
-   * 1; 0 where nothing was said.
+   * Probability that the model gives to the whole answer, 0..1: of all its tokens and its end, at temperature 1. 0 for
+   * an empty answer.
    */
   readonly confidence: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
 }
 
-/** Hears of an answer as it is written: in the engine, and of whoever asks on the server's side. */
+/** Receives an answer as it is written, both in the engine and in the server. */
 export interface AnswerListener {
   delta(text: string): void;
   done(end: AnswerEnd): void;
@@ -80,13 +80,13 @@ export interface AnswerListener {
 export interface Appended {
   readonly firstMs: number;
   readonly lastMs: number;
-  /** Frames taken in since the stream began, whatever became of them. */
+  /** Frames taken in since the stream began, including those merged, thinned or dropped since. */
   readonly frames: number;
   readonly cacheTokens: number;
   readonly cacheBytes: number;
   /** Kept frames that lie in int8 pages. */
   readonly sealedFrames: number;
-  /** Frames that stand in the one before them, that were taken out of old pages, and that were dropped. */
+  /** Frames merged into the one before, thinned out of old pages, and dropped. */
   readonly mergedFrames: number;
   readonly thinnedFrames: number;
   readonly droppedFrames: number;
@@ -96,13 +96,13 @@ export interface Appended {
 export interface CacheLimits {
   readonly limitBytes: number;
   /**
-   * A frame whose visual tokens differ from those of the last kept frame by less than this (the length of the
-   * difference over that of the tokens) is merged into it; 0: never.
+   * A frame is merged into the last kept frame if their visual tokens differ by less than this: the norm of the
+   * difference over the norm of the kept frame's tokens. 0: never.
    */
   readonly mergeBelow: number;
 }
 
-/** What a snapshot keeps of a stream besides what the engine holds of it. */
+/** What a snapshot records of a stream besides the engine's own state. */
 export interface SnapshotFacts {
   readonly fps: number;
   /** Wall time of the stream's time 0, ms since 1970. */
@@ -111,7 +111,7 @@ export interface SnapshotFacts {
   readonly wallTimes?: WallTimes | undefined;
 }
 
-/** A snapshot as its header tells of it. */
+/** A snapshot as described by its header. */
 export interface SnapshotSummary {
   /** Size of the file. */
   readonly bytes: number;
@@ -148,7 +148,7 @@ export type ToEngine =
   | ({ readonly type: 'load' } & EngineLoad)
   | ({ readonly type: 'open'; readonly stream: string } & CacheLimits)
   | { readonly type: 'close'; readonly stream: string }
-  /** `file`: a path; the file's bytes never cross between the processes. */
+  /** `file` is a path: the file's bytes never cross between the processes. */
   | ({ readonly type: 'snapshot'; readonly id: number; readonly stream: string; readonly file: string } & SnapshotFacts)
   | ({ readonly type: 'restore'; readonly id: number; readonly stream: string; readonly file: string } & CacheLimits)
   | {
@@ -173,7 +173,7 @@ export interface LoadedBundle {
   readonly streamTags: number;
 }
 
-/** Milliseconds that the engine spent in each part since it started, and what it did. */
+/** Milliseconds spent in each part of the model since the engine started, and the work done. */
 export interface EngineTimes {
   readonly vision: number;
   readonly selfDecoder: number;

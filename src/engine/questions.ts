@@ -1,6 +1,4 @@
-/**
- * Questions on their way to their answers: checked, encoded, and passed through the self-decoder, several in one run.
- */
+/** Questions that wait for their answers: checked, encoded, and passed through the self-decoder in batches. */
 import { type ErrorCode, YocoError } from '../errors.ts';
 import type { KvCache } from '../model/kv-cache.ts';
 import type { Model } from '../model/model.ts';
@@ -14,13 +12,13 @@ import { nextTurn } from './next-turn.ts';
 import type { AnswerEnd, AnswerListener, AskedStream, AskRequest } from './protocol.ts';
 import type { RunTimes } from './run-times.ts';
 
-/** Tokens of a question with its earlier turns. */
+/** Limit of a question's tokens together with its earlier turns. */
 export const MAX_SEGMENT_TOKENS = 1024;
-/** How often new questions are opened in one turn before its decode step. */
+/** Rounds in which a turn opens new questions before its decode step. */
 const ADMISSIONS = 3;
-/** Questions whose tokens are as many, when rounded up to this, pass the self-decoder in one run. */
+/** Questions whose token counts round up to the same multiple of this share a run of the self-decoder. */
 const SEGMENT_STEP = 8;
-/** Frames further apart do not count as those of a lively stream. */
+/** A begin at most this far from a frame's time is moved to it, ms. */
 const WITHIN_FRAME_MS = 1_000;
 const TOO_LONG: readonly ErrorCode[] = ['conversation_full', 'question_too_long'];
 
@@ -30,7 +28,7 @@ interface WaitingQuestion {
   cancelled: boolean;
 }
 
-/** A question that is checked and encoded, and whose segment is not begun. */
+/** A question that is checked and encoded, but whose segment is not opened yet. */
 interface Opening {
   readonly id: number;
   readonly waiting: WaitingQuestion;
@@ -46,7 +44,7 @@ export class Questions {
   readonly #begin: (id: number, begun: Begun) => void;
   readonly #waiting = new Map<number, WaitingQuestion>();
 
-  /** `begin` gets each question whose answer can be written now. */
+  /** `begin` receives each question whose answer can be written now. */
   constructor(model: Model, streams: EngineStreams, runs: RunTimes, begin: (id: number, begun: Begun) => void) {
     this.#model = model;
     this.#streams = streams;
@@ -67,7 +65,7 @@ export class Questions {
     if (question !== undefined) question.cancelled = true;
   }
 
-  /** Those that name a stream which was closed fail. */
+  /** Fails the questions that name a closed stream. */
   failThoseOn(name: string): void {
     for (const [id, { request, listener }] of this.#waiting) {
       if (!request.streams.some((asked) => asked.name === name)) continue;
@@ -76,22 +74,22 @@ export class Questions {
     }
   }
 
-  /** Opens what waits, as far as one turn has room for it; returns whether any was opened. */
+  /** Opens as many waiting questions as fit into one turn; returns whether any was opened. */
   async admit(): Promise<boolean> {
     let taken = 0;
-    // Questions that come while others are opened join them: those of a burst get their first tokens in one step.
+    // Questions that arrive while others are opened join them, so a burst gets its first tokens in one step.
     for (let i = 0; i < ADMISSIONS && this.#waiting.size > 0 && taken < MAX_SEGMENT_TOKENS; i++) {
       taken += await this.#admitUpTo(MAX_SEGMENT_TOKENS - taken);
-      // A run holds up the event loop: those that came meanwhile are heard of only now.
+      // A run blocks the event loop: questions that arrived meanwhile are received only now.
       await nextTurn();
     }
     return taken > 0;
   }
 
-  /** Opens waiting questions of up to `room` tokens in all, and one at least; returns of how many. */
+  /** Opens waiting questions of up to `room` tokens in total, but at least one; returns their token count. */
   async #admitUpTo(room: number): Promise<number> {
     let taken = 0;
-    // Questions of about as many tokens pass the self-decoder in one run.
+    // Questions of about the same length share a run of the self-decoder.
     const groups: Opening[][] = [];
     const byLength = new Map<number, Opening[]>();
     for (const [id, waiting] of this.#waiting) {
@@ -116,7 +114,7 @@ export class Questions {
         this.#waiting.delete(id);
         const known = YocoError.from(error);
         waiting.listener.failed(known);
-        // Encoding it took time, and was in vain: the others wait until the event loop has gone round.
+        // Encoding it took time in vain: the others wait until the event loop has turned.
         if (TOO_LONG.includes(known.code)) break;
       }
     }
@@ -133,7 +131,7 @@ export class Questions {
       );
       segments.forEach((segment, i) => {
         const opening = group[i];
-        // It is gone when its stream was closed meanwhile.
+        // It is gone if its stream was closed meanwhile.
         if (opening === undefined || !this.#waiting.delete(opening.id)) return;
         this.#begin(opening.id, begun(opening, segment));
       });
@@ -167,7 +165,7 @@ export class Questions {
     return { id, waiting, asked, asOfMs, tokens };
   }
 
-  /** What a question may see of a stream. Errors of one among `several` name it. */
+  /** What a question may see of one stream. With `several` streams, errors name the stream. */
   #moment({ name, asOfMs, sinceMs }: AskedStream, several: boolean, ofChanges: boolean): StreamRead {
     const which = several ? { param: 'streams', detail: `It is "${name}".` } : { param: 'stream' };
     const stream = this.#streams.get(name);
@@ -196,19 +194,19 @@ export class Questions {
 }
 
 /**
- * A reading that begins within a frame of a lively stream begins with the frame: so those who ask about the last minute
- * at about the same time share one. Only the part after `sinceMs` counts of a frame that stands for long.
+ * Moves a begin within WITHIN_FRAME_MS of a frame to that frame, so that questions about "the last minute" asked at
+ * about the same time share a reading. Of a frame that stood for longer, only the part after `sinceMs` counts.
  */
 function beginOf(cache: KvCache, sinceMs: number, ofChanges: boolean): Begin {
   const first = cache.times.firstFrom(sinceMs);
   const time = cache.times.at(first);
-  // Nothing is kept from then on.
+  // No frame is kept from then on.
   if (time === undefined) return { sinceMs, sceneMs: sinceMs };
   const sceneMs = ofChanges ? time : (cache.times.at(sceneStart(cache, first)) ?? time);
   return { sinceMs: Math.abs(time - sinceMs) <= WITHIN_FRAME_MS ? time : sinceMs, sceneMs };
 }
 
-/** The end of a question that was cancelled before it was begun. */
+/** The end of a question that was cancelled before it was opened. */
 function unanswered({ asked, asOfMs, tokens }: Opening): AnswerEnd {
   return {
     text: '',

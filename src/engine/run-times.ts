@@ -1,4 +1,4 @@
-/** Where the engine's time goes: ms in each part of the model since it started, and what was done in them. */
+/** Where the engine's time goes: ms in each part of the model since it started, and the work done. */
 import { type EngineTimes, NO_TIMES } from './protocol.ts';
 
 type Part = 'vision' | 'selfDecoder' | 'crossDecoder';

@@ -1,12 +1,12 @@
 /**
- * One thread of model runs, fed by two queues: frames of all streams, and answers in progress.
+ * Serialises all model runs over two queues: frames of all streams, and answers in progress.
  *
- * Each turn of the loop takes one decode step of every answer (one read of a stream's cache serves all who ask it; of
- * answers that need a read each, READ_ALONE have a step), then frames (at most one of each stream, since a frame needs
- * the window that the one before it left): few while answers are written, but a batch where some have waited for long.
- * So while the machine keeps up no frame waits longer than OVERDUE_MS and a decode step, and a new question for one run
- * of the model at most, unless frames are overdue. Nothing here blocks between runs: cancellation and new work are seen
- * at every turn.
+ * Each turn opens waiting questions, runs one decode step of every answer, and then takes in frames. Answers that read
+ * the same part of a stream share one read; of answers that need a read of their own, READ_ALONE get a step. Frames are
+ * taken at most one per stream, since each needs the window left by the one before it: while answers are written a few,
+ * or as many as are overdue, up to a batch. So while the machine keeps up, no frame waits longer than OVERDUE_MS and a
+ * decode step, and a new question waits for one model run at most unless frames are overdue. Nothing blocks between
+ * runs: every turn sees cancellations and new work.
  */
 import { YocoError } from '../errors.ts';
 import { KvCache } from '../model/kv-cache.ts';
@@ -21,28 +21,28 @@ import { Questions } from './questions.ts';
 import { RunTimes } from './run-times.ts';
 
 /**
- * The share of the places for answers that askings of no person may take: people find the others. If there is only one
- * place, they may take it.
+ * Share of the answer slots that unattended questions may use, so that people find the others free. They may use a
+ * single slot, too.
  */
 const UNATTENDED_SHARE = 0.5;
 
-/** A stream as a snapshot takes it. */
+/** A stream's content and limits, for a snapshot. */
 export interface Captured {
   readonly content: StreamContent;
   readonly limits: CacheLimits;
 }
 
-/** A snapshot that waits for its moment. */
+/** A snapshot waiting to be taken. */
 export interface Capture {
-  /** The stream at the moment of `take`. Rejects as soon as there can be none. */
+  /** The stream's content at the moment of `take`. Rejects as soon as it cannot be taken any more. */
   readonly captured: Promise<Captured>;
-  /** Takes the content between two turns. */
+  /** Takes the content before the next turn. */
   readonly take: () => void;
 }
 
 /**
- * Empty once the content is taken or the stream is closed: a snapshot that waits must not keep a cache that nobody
- * reads any more.
+ * `stream` is cleared once the content is taken or the stream is closed: a waiting snapshot must not keep a cache alive
+ * that nobody reads any more.
  */
 interface Waiting {
   stream: EngineStream | undefined;
@@ -58,9 +58,9 @@ export class Scheduler {
   readonly #questions: Questions;
   readonly #answers: Answers;
   readonly #frames: Frames;
-  /** What waits for a moment between two turns, when no stream is half through a frame and none is read. */
+  /** Work for the moment between two turns, when no stream is half-way through a frame and none is being read. */
   #between: (() => Promise<void>)[] = [];
-  /** Snapshots whose moment has not come yet. */
+  /** Snapshots whose content is not taken yet. */
   readonly #captures = new Set<Waiting>();
   #running = false;
   #stopped = false;
@@ -83,7 +83,7 @@ export class Scheduler {
     return this.#runs.total;
   }
 
-  /** Opens an empty stream; one of that name must not be open. */
+  /** Opens an empty stream. Throws `stream_exists`. */
   open(name: string, { limitBytes, mergeBelow }: CacheLimits): void {
     this.#streams.checkFree(name);
     const cache = this.#model.newCache(limitBytes);
@@ -92,10 +92,10 @@ export class Scheduler {
   }
 
   /**
-   * What a stream holds, between two frames of it: the stream that has this name now, which is not another one of the
-   * same name by the time its content is taken. Rejects with `stream_not_found`, with `stream_deleted` as soon as it is
-   * closed, or with `stream_empty` where it has no frame yet. The content shares memory with the stream until the
-   * stream lets go of it (see `KvCache.content`).
+   * Captures a stream's content between two of its frames. The capture is bound to the stream that has this name now,
+   * not to a later one of the same name. It rejects with `stream_not_found`, with `stream_deleted` as soon as the
+   * stream is closed, or with `stream_empty` if it has no frame yet. The content shares memory with the stream until
+   * the stream releases it (see `KvCache.content`).
    */
   capture(name: string): Capture {
     const waiting: Waiting = { stream: this.#streams.get(name), resolve: () => undefined, reject: () => undefined };
@@ -128,8 +128,8 @@ export class Scheduler {
   }
 
   /**
-   * Opens a stream that goes on from `content`. Throws `stream_exists`, and RangeError where its parts do not fit
-   * together.
+   * Opens a stream that continues from `content`. Throws `stream_exists`, and RangeError if the parts of the content do
+   * not fit together.
    */
   restore(name: string, content: StreamContent, { limitBytes, mergeBelow }: CacheLimits): Appended {
     this.#streams.checkFree(name);
@@ -141,13 +141,13 @@ export class Scheduler {
   }
 
   /**
-   * Forgets a stream. Its frames, waiting questions, answers in progress and snapshots that wait fail with
+   * Closes a stream. Its queued frames, waiting questions, answers in progress and waiting snapshots fail with
    * `stream_deleted`.
    */
   close(name: string): void {
     const stream = this.#streams.delete(name);
     if (stream === undefined) return;
-    // Between two turns, when no run reads it.
+    // Deferred to between two turns, when no run reads it.
     this.#between.push(() => {
       stream.intake.close();
       return Promise.resolve();
@@ -176,7 +176,7 @@ export class Scheduler {
     });
   }
 
-  /** Begins an answer; everything that follows reaches the listener. */
+  /** Queues a question; everything that follows goes to the listener. */
   ask(id: number, request: AskRequest, listener: AnswerListener): void {
     const unattended = Math.max(1, Math.floor(this.#maxAnswers * UNATTENDED_SHARE));
     const places = request.unattended === true ? unattended : this.#maxAnswers;
@@ -188,14 +188,14 @@ export class Scheduler {
     this.#wake();
   }
 
-  /** Takes effect before the next token. An unknown id is an answer that has just ended. */
+  /** Takes effect before the next token. An unknown id belongs to an answer that has just ended. */
   cancel(id: number): void {
     this.#questions.cancel(id);
     this.#answers.cancel(id);
     this.#wake();
   }
 
-  /** Ends after the run in progress; what waits is abandoned. */
+  /** Ends after the run in progress; queued work is abandoned. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#idle;
@@ -208,7 +208,7 @@ export class Scheduler {
   }
 
   async #loop(): Promise<void> {
-    // One turn of the event loop first: work that arrives together is served together.
+    // Yields first, so that work arriving together is served together.
     await nextTurn();
     while (!this.#stopped && (await this.#turnOnce())) await nextTurn();
     this.#running = false;
@@ -220,7 +220,7 @@ export class Scheduler {
     const admitted = await this.#questions.admit();
     const decoded = await this.#answers.decode();
     const taken = await this.#frames.takeSome();
-    // Who waited for a moment may have brought new work while this turn passed.
+    // Work may have been queued during this turn.
     const more = this.#questions.size > 0 || this.#between.length > 0;
     return between.length > 0 || admitted || more || decoded || taken;
   }

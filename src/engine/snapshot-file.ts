@@ -1,6 +1,6 @@
 /**
- * Snapshots as files, in bounded memory. A file is written under another name, synced, and renamed: under its own name
- * there is a whole snapshot or none. Every piece is an `await` on the file, between which the engine serves everybody.
+ * Reads and writes snapshot files in bounded memory. A file is written under a temporary name, synced and then renamed,
+ * so its own name holds a complete snapshot or nothing. Each piece is awaited: the engine does other work in between.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
@@ -18,17 +18,17 @@ import { systemCode } from '../system-code.ts';
 import type { SnapshotSummary } from './protocol.ts';
 
 /**
- * Bytes that are hashed and written (or read) at once: a few milliseconds. While the engine is busy, one of its runs
- * passes between two pieces, so that smaller ones would make a large file take minutes.
+ * Bytes hashed and written (or read) at once, a few milliseconds' work. On a busy engine one model run passes between
+ * two pieces, so smaller pieces would make a large file take minutes.
  */
 const PIECE_BYTES = 2 ** 22;
 
-/** What another process has left of any name is removed after this long: until then it may be writing, ms. */
+/** Age at which a partial file of any name counts as abandoned, ms. A younger one may still be being written. */
 const LEFT_BEHIND_MS = 3_600_000;
 
 /**
- * Writes a snapshot; what was there under this name is replaced once the new one is complete. Returns its bytes.
- * Throws `snapshot_failed`, also when it is given up, and `invalid_request` where a file of that name is no snapshot.
+ * Writes a snapshot and returns its size, bytes. A snapshot of this name is replaced once the new one is complete.
+ * Throws `snapshot_failed`, also when aborted, and `invalid_request` if a file of this name is not a snapshot.
  */
 export async function writeSnapshot(
   file: string,
@@ -89,8 +89,8 @@ async function writeAll(
   return total + DIGEST_BYTES;
 }
 
-/** The error of a snapshot that was not written to its end. */
-export const givenUp = (): YocoError => new YocoError('snapshot_failed', { detail: 'The engine is shutting down.' });
+/** The error of a snapshot whose writing was aborted. */
+export const givenUp = (): YocoError => new YocoError('snapshot_failed', { detail: 'The engine is being ended.' });
 
 function* withHead(head: Uint8Array, sections: Iterable<Uint8Array>): Generator<Uint8Array> {
   yield head;
@@ -101,7 +101,7 @@ async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> 
   for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at, bytes.length - at)).bytesWritten;
 }
 
-/** A folder may hold other things: only a snapshot (whole or not) is replaced. */
+/** The folder may hold other files: only a snapshot, complete or damaged, is replaced. */
 async function checkTarget(file: string): Promise<void> {
   const handle = await open(file, 'r').catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT') return null;
@@ -119,7 +119,7 @@ async function checkTarget(file: string): Promise<void> {
   throw new YocoError('invalid_request', { param: 'file', detail });
 }
 
-/** What a process that was ended while it wrote has left: of this name, and after a while of any. */
+/** Removes partial files of processes that ended while writing: any of this name, and old ones of any name. */
 async function removeLeftovers(file: string): Promise<void> {
   const folder = path.dirname(file);
   for (const name of await readdir(folder)) {
@@ -135,7 +135,7 @@ async function isOld(file: string): Promise<boolean> {
   return info?.isFile() === true && Date.now() - info.mtimeMs > LEFT_BEHIND_MS;
 }
 
-/** Makes the new name last; not every system can sync a folder, and then the name lasts all but always. */
+/** Makes the rename durable. Best effort: not every system can sync a folder. */
 async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, 'r');
@@ -145,7 +145,7 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** The system's reasons, by name; its own messages hold paths. */
+/** Reasons by system error code; the system's own messages contain paths. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'The disk is full.',
   EDQUOT: 'The disk quota is exceeded.',
@@ -164,21 +164,21 @@ function failed(cause: unknown): YocoError {
   return new YocoError('snapshot_failed', { param: 'file', detail: REASONS[code] ?? `(${code})`, cause });
 }
 
-/** A snapshot that is being read: its header, and what follows, piece by piece. */
+/** A snapshot being read: its header, then the rest piece by piece. */
 export interface SnapshotReader {
   readonly header: SnapshotHeader;
   readonly summary: SnapshotSummary;
   /**
-   * Reads the next bytes into the whole of the target. Throws `snapshot_damaged` at the end of the file,
-   * `shutting_down` once it is given up.
+   * Fills the whole target with the next bytes. Throws `snapshot_damaged` at the end of the file and `shutting_down`
+   * once aborted.
    */
   fill(target: Uint8Array): Promise<void>;
-  /** To be called once all sections are read. Throws `snapshot_damaged` unless the checksum is that of the file. */
+  /** To be called once all sections are read. Throws `snapshot_damaged` if the checksum does not match. */
   verify(): Promise<void>;
 }
 
 /**
- * Opens a snapshot for `use`, until `signal` gives it up. Throws `snapshot_not_found`, `snapshot_damaged`,
+ * Opens a snapshot for `use`; `signal` aborts the reading. Throws `snapshot_not_found`, `snapshot_damaged` or
  * `snapshot_unsupported`.
  */
 export async function readSnapshot<T>(
@@ -221,7 +221,7 @@ export async function readSnapshot<T>(
   }
 }
 
-/** Fills targets one after the other from pieces of the file. */
+/** Fills consecutive targets, reading the file in pieces. */
 function inPieces(handle: FileHandle): (target: Uint8Array) => Promise<void> {
   let buffer: Buffer | undefined;
   let piece: Buffer = Buffer.alloc(0);

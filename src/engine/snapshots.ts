@@ -1,6 +1,4 @@
-/**
- * Snapshots of the streams of one scheduler. Files are written and read one after the other, beside everything else.
- */
+/** Snapshots of one scheduler's streams. Files are written and read one at a time, beside all other work. */
 import { YocoError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import { cacheBytes, describeContent, readContent, sectionsOf } from '../model/snapshot.ts';
@@ -13,7 +11,7 @@ export class Snapshots {
   readonly #model: Model;
   readonly #scheduler: Scheduler;
   readonly #stopped = new AbortController();
-  /** One for each stream that is being restored: raised where it is closed before it is open. */
+  /** One per stream being restored; aborted if the stream is closed before it is open. */
   readonly #closed = new Map<string, AbortController>();
   #last: Promise<unknown> = Promise.resolve();
 
@@ -23,9 +21,9 @@ export class Snapshots {
   }
 
   /**
-   * Writes what a stream holds when the file's turn comes; the stream goes on meanwhile. While it is written, what the
-   * stream lets go of is kept: pages that it thins or drops, and the frames in full precision that it seals.
-   * Rejects with `stream_not_found`, `stream_deleted`, `stream_empty`, `snapshot_failed`, `invalid_request`.
+   * Writes the stream's content as of when the file's turn comes; the stream continues meanwhile. Until the file is
+   * written, memory that the stream releases stays allocated: pages it thins or drops, and full-precision frames it
+   * seals. Rejects with `stream_not_found`, `stream_deleted`, `stream_empty`, `snapshot_failed` or `invalid_request`.
    */
   write(stream: string, file: string, facts: SnapshotFacts): Promise<SnapshotSummary> {
     const { captured, take } = this.#scheduler.capture(stream);
@@ -38,14 +36,14 @@ export class Snapshots {
       const header = describeContent(this.#model.config, shape, all, content, Date.now());
       return summaryOf(header, await writeSnapshot(file, header, sectionsOf(content), this.#stopped.signal));
     });
-    // Who waits for others to be written or read hears at once that there is nothing left to write.
+    // Rejects without waiting for its turn if there is nothing to write any more.
     return Promise.race([written, captured.then(() => written)]);
   }
 
   /**
-   * Opens a stream from a file; until its checksum is seen to be right there is no stream.
-   * Rejects with `snapshot_not_found`, `snapshot_damaged`, `snapshot_unsupported`, `stream_exists`, `stream_deleted`,
-   * `shutting_down`, and with `definition_invalid` where the limit is less than what the snapshot holds.
+   * Restores a stream from a file; the stream is not opened before the checksum is verified. Rejects with
+   * `snapshot_not_found`, `snapshot_damaged`, `snapshot_unsupported`, `stream_exists`, `stream_deleted`,
+   * `shutting_down`, and with `definition_invalid` if the snapshot exceeds the limit.
    */
   async restore(stream: string, file: string, limits: CacheLimits): Promise<Restored> {
     const closed = new AbortController();
@@ -64,7 +62,7 @@ export class Snapshots {
     }
   }
 
-  /** Gives up a stream that is closed: if it is being restored, or waits to be, it is no longer opened. */
+  /** Aborts the restore, running or queued, of a stream that is being closed. */
   giveUp(stream: string): void {
     this.#closed.get(stream)?.abort();
   }
@@ -82,13 +80,13 @@ export class Snapshots {
     }
   }
 
-  /** Gives up what is being written or read, or waits to be; resolves when nothing of it is left on the disk. */
+  /** Aborts all writes and reads, running or queued; resolves when no partial file is left on disk. */
   async stop(): Promise<void> {
     this.#stopped.abort();
     await this.#last;
   }
 
-  /** `stopped`: what it rejects with where the engine is ended before its turn. */
+  /** `stopped` makes the error with which a queued run rejects when the engine is stopped. */
   #next<T>(stopped: () => YocoError, run: () => Promise<T>): Promise<T> {
     const next = this.#last.then(() => {
       if (this.#stopped.signal.aborted) throw stopped();
@@ -100,14 +98,14 @@ export class Snapshots {
 }
 
 /**
- * Before more than the header is read: what does not fit the limit may be more than the whole engine has room for.
- * Throws `definition_invalid`.
+ * Checks the header before the rest is read: content over the limit may exceed the memory of the whole engine. Throws
+ * `definition_invalid`.
  */
 function checkRoom(header: SnapshotHeader, { limitBytes }: CacheLimits): void {
   const bytes = cacheBytes(header);
-  // Frames in full precision alone are few; the next ones make room.
+  // Without pages there are only a few frames, all in full precision; the next frames make room.
   if (bytes <= limitBytes || header.pages === 0) return;
-  // Making room for all of it at once would stop every stream for seconds.
+  // Evicting the excess at once would stall every stream for seconds.
   const detail = `memory.limit_mb: the snapshot needs at least ${Math.ceil(bytes / 2 ** 20)}.`;
   throw new YocoError('definition_invalid', { param: 'memory.limit_mb', detail });
 }

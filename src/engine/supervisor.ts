@@ -1,7 +1,7 @@
 /**
- * The server's side of the engine: starts the engine process, watches it, and starts it again when it dies or hangs.
- * What was in progress then fails with `engine_restarted`; streams are opened again before new frames go in: empty, or
- * from a file.
+ * The server's side of the engine: starts the engine process, watches it, and restarts it when it dies or hangs. Work
+ * in progress then fails with `engine_restarted`. Streams are reopened before new frames go in, either empty or from a
+ * file.
  */
 import { EventEmitter } from 'node:events';
 import { YocoError } from '../errors.ts';
@@ -23,10 +23,7 @@ import {
 } from './protocol.ts';
 
 export interface EngineOptions extends EngineProcessOptions {
-  /**
-   * A process that served for longer than this was no failure to start: the pause before the next one is the first
-   * again.
-   */
+  /** A process that served for longer than this resets the restart backoff. */
   readonly stableMs: number;
   /** First and longest pause before a restart; it doubles with each failure in a row. */
   readonly backoffMs: readonly [number, number];
@@ -62,7 +59,7 @@ type Pending =
     }
   | { readonly kind: 'answer'; readonly listener: AnswerListener };
 
-/** What a lost process left undone, where it is not plain. */
+/** What a lost process left undone, where the error code alone does not tell. */
 const LOST_DETAIL: Partial<Record<Pending['kind'], string>> = {
   snapshot: 'No snapshot was written.',
   restore: 'The stream was not restored.',
@@ -71,11 +68,11 @@ const LOST_DETAIL: Partial<Record<Pending['kind'], string>> = {
 interface EngineEvents {
   progress: [share: number];
   ready: [bundle: LoadedBundle];
-  /** The process is gone; every stream's cache went with it. */
+  /** The process is gone, and with it every stream's cache. */
   lost: [reason: string];
-  /** A stream of the lost process goes on from its file. */
+  /** After a restart, a stream was restored from its file. */
   wentOn: [stream: string, restored: Restored];
-  /** Its file could not be used, and it goes on empty. */
+  /** After a restart, a stream's file could not be used; the stream continues empty. */
   notGoneOn: [stream: string, error: YocoError];
 }
 
@@ -83,13 +80,13 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #options: EngineOptions;
   readonly #pending = new Map<number, Pending>();
   readonly #streams = new Map<string, CacheLimits>();
-  /** Paths of the files from which streams go on when the process is started again; the others are then empty. */
+  /** Files from which streams are restored after a restart; the other streams start empty. */
   readonly #files = new Map<string, string>();
-  /** Streams that are being read from them: not open yet. */
+  /** Streams that are being restored after a restart, and are not open yet. */
   readonly #reading = new Set<string>();
-  /** Whether this process began with such a file. */
+  /** Whether this process restored streams from such files. */
   #wentOn = false;
-  /** Undefined while there is none, before it is started again. */
+  /** Undefined after a loss, until the next start. */
   #process: EngineProcess | undefined;
   #bundle: LoadedBundle | undefined;
   #ready = false;
@@ -105,7 +102,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#options = options;
   }
 
-  /** Starts the process and loads the bundle. Rejects with the loading error: a bundle does not mend itself. */
+  /** Starts the process and loads the bundle. Rejects with the loading error: a retry would not repair a bundle. */
   static async start(
     options: Partial<EngineOptions> & Pick<EngineOptions, 'bundle'>,
     onProgress?: (share: number) => void,
@@ -118,7 +115,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       await engine.close();
       throw error;
     } finally {
-      // Later processes load, too, and are nobody's start.
+      // Later processes load, too, but no caller of `start` waits for them.
       if (onProgress !== undefined) engine.off('progress', onProgress);
     }
     return engine;
@@ -128,7 +125,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     return this.#ready;
   }
 
-  /** What is known of the bundle; loaded before `start` resolves. */
+  /** Metadata of the bundle; available once `start` has resolved. */
   get bundle(): LoadedBundle {
     if (this.#bundle === undefined) throw new YocoError('engine_unavailable');
     return this.#bundle;
@@ -143,7 +140,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     return this.#process?.times ?? NO_TIMES;
   }
 
-  /** How often a process that had loaded the bundle was lost. */
+  /** Number of losses of a process that had loaded the bundle. */
   get losses(): number {
     return this.#losses;
   }
@@ -154,7 +151,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   open(stream: string, limits: CacheLimits): void {
     this.#streams.set(stream, limits);
-    // While the process starts again it is told of all streams once it has loaded.
+    // A process that is still loading is told of all streams once it has loaded.
     if (this.#ready) this.#send({ type: 'open', stream, ...limits });
   }
 
@@ -171,23 +168,23 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   /**
-   * Where a stream that is open goes on when a lost process is started again: from the snapshot at this path, in place
-   * of empty. Not where the process was ended for its memory, nor where one that began with files was lost within
-   * `stableMs`: each would be again. Null: empty.
+   * Sets the snapshot file from which an open stream is restored when a lost process is restarted; null: it starts
+   * empty. Files are not used after a process was killed for its memory, nor after one that had such files was lost
+   * within `stableMs`: the next process would end the same way.
    */
   goOnFrom(stream: string, file: string | null): void {
     if (file === null) this.#files.delete(stream);
     else if (this.#streams.has(stream)) this.#files.set(stream, file);
   }
 
-  /** Whether the engine takes frames and questions of a stream: it is ready, and does not read the stream's file. */
+  /** Whether the engine takes a stream's frames and questions: it is ready, and it is not restoring the stream. */
   takes(stream: string): boolean {
     return this.ready && !this.#reading.has(stream);
   }
 
   /**
-   * Resolves when the frame is in the cache; rejects with `engine_unavailable`, `engine_restarted`, `shutting_down`,
-   * `stream_not_found`, `stream_deleted`, and `internal` where it was not taken.
+   * Resolves when the frame is in the cache. Rejects with `engine_unavailable`, `engine_restarted`, `shutting_down`,
+   * `stream_not_found` or `stream_deleted`, and with `internal` if the frame could not be taken in.
    */
   append(stream: string, timeMs: number, rgb: Uint8Array): Promise<Appended> {
     if (!this.takes(stream)) return Promise.reject(new YocoError('engine_unavailable'));
@@ -199,8 +196,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   /**
-   * Writes a snapshot of a stream to `file`, a path. Rejects with what `Snapshots.write` rejects with, and with
-   * `engine_unavailable` or `engine_restarted`: then there is no new file of that name.
+   * Writes a snapshot of a stream to the path `file`. Rejects with the errors of `Snapshots.write`, and with
+   * `engine_unavailable`, `engine_restarted` or `shutting_down`.
    */
   snapshot(stream: string, file: string, facts: SnapshotFacts): Promise<SnapshotSummary> {
     if (!this.takes(stream)) return Promise.reject(new YocoError('engine_unavailable'));
@@ -212,8 +209,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   /**
-   * Opens a stream from a snapshot in place of `open`. Rejects with what `Snapshots.restore` rejects with, with
-   * `engine_unavailable` or `engine_restarted`, and with `stream_deleted` once it is closed: then the stream is not
+   * Opens a stream from a snapshot instead of `open`. Rejects with the errors of `Snapshots.restore`, with
+   * `engine_unavailable` or `engine_restarted`, and with `stream_deleted` once the stream is closed; it is then not
    * open.
    */
   restore(stream: string, file: string, limits: CacheLimits): Promise<Restored> {
@@ -221,7 +218,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const done = (result: Restored): void => {
-        // From now on it is a stream like any other: if the engine starts again, it is opened there.
+        // From now on a stream like any other, which is reopened after a restart.
         this.#streams.set(stream, limits);
         resolve(result);
       };
@@ -230,7 +227,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     });
   }
 
-  /** Begins an answer and returns the function that cancels it. */
+  /** Starts an answer and returns the function that cancels it. */
   ask(request: AskRequest, listener: AnswerListener): () => void {
     if (!this.#ready || request.streams.some(({ name }) => this.#reading.has(name))) {
       queueMicrotask(() => {
@@ -246,7 +243,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     };
   }
 
-  /** Ends the process; what is in progress fails with `shutting_down`. */
+  /** Ends the process; work in progress fails with `shutting_down`. */
   async close(): Promise<void> {
     this.#closing = true;
     this.#ready = false;
@@ -258,7 +255,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#process?.send(message);
   }
 
-  /** Rejects, too, where no process can be started; it then has no id, and `#lost` is not called for it. */
+  /** Also rejects if no process can be started; it then has no pid, and `#lost` is not called for it. */
   async #spawn(): Promise<void> {
     this.#process = new EngineProcess(this.#options, {
       said: (message) => {
@@ -294,8 +291,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       },
       (error: unknown) => {
         const known = YocoError.from(error);
-        // Another stream may have the name of a closed one by now; a process that is gone is followed by one that opens
-        // it.
+        // The name may belong to another stream by now. If the process is gone, the next one reopens this stream.
         if (known.code === 'stream_deleted' || this.#process !== reader || this.#closing) return;
         this.#files.delete(stream);
         this.#reading.delete(stream);
@@ -334,7 +330,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   #lost(reason: string): void {
-    if (this.#restart !== undefined) return; // of a process that ended as it was being started its `exit` was heard first
+    if (this.#restart !== undefined) return; // the process exited while starting, and its `exit` came first
     const { servedMs, isTooLarge = false } = this.#process ?? {};
     this.#ready = false;
     this.#process = undefined;
@@ -360,7 +356,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#restart = setTimeout(() => void this.#startAgain(), wait);
   }
 
-  /** The next process would come to the same end. */
+  /** The next process would end the same way. */
   #forgetFiles(why: string): void {
     if (this.#files.size === 0) return;
     this.#files.clear();
@@ -372,15 +368,15 @@ export class Engine extends EventEmitter<EngineEvents> {
     try {
       await this.#spawn();
     } catch (error) {
-      // A process that was started ends in `exit`, which sees to the next one. For lack of processes, files or memory
-      // there is none.
+      // A process that was started ends in `exit`, which schedules the next one. If none could be started, for lack of
+      // processes, files or memory, there is no `exit`.
       if (this.#process?.pid === undefined) {
         const reason = systemReason(error instanceof YocoError ? error.cause : error);
         if (!this.#closing) this.#lost(`The engine process cannot be started (${reason}).`);
         return;
       }
       const { code, message, cause } = YocoError.from(error);
-      // Where `exit` came first it is told there.
+      // `exit` reports this one.
       if (code !== 'engine_unavailable') {
         const why = cause instanceof Error ? ` (${cause.message})` : '';
         this.#options.onWarning(`The engine cannot load its bundle: ${message}${why}`);
