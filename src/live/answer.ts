@@ -16,7 +16,7 @@ export class StreamedAnswer implements Answer {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    // Who only iterates sees the error there; an unread promise must not end the process.
+    // Callers who only iterate see the error there; an unhandled rejection must not end the process.
     this.result.catch(() => undefined);
   }
 

@@ -1,4 +1,4 @@
-/** Which streams a question over several is about. */
+/** Which streams a question over several streams reads. */
 import { YocoError } from '../errors.ts';
 import { reachesBackTo } from './moments.ts';
 import type { StreamStatus, WantedStreams } from './types.ts';
@@ -8,14 +8,14 @@ interface Choosable {
   status(): Pick<StreamStatus, 'firstMs' | 'lastMs' | 'startedAtMs'>;
 }
 
-/** Names are repeated in errors up to this length. */
+/** Errors quote at most this many characters of a name. */
 const SHOWN_CHARS = 64;
 
 /**
- * `"all"` is every stream that has a frame, by name; with `asOfWallMs` (ms since 1970) of these the ones that keep
- * something of that instant, if any does: else the instant is to be refused. At most `most` streams; `param` is the
- * field that errors name. Throws `invalid_request` (none, too many, one twice), `stream_not_found` that names the
- * stream, `stream_empty` where `"all"` is none, or `too_many_streams` where it is too many, which may pass.
+ * `"all"` selects every stream that has a frame, by name. With `asOfWallMs` (ms since 1970) it selects those of them
+ * that reach back to that instant, unless none does: the instant is then refused later. At most `most` streams. Errors
+ * name the field `param`. Throws `invalid_request` (none, too many, a duplicate), `stream_not_found` naming the stream,
+ * `stream_empty` if `"all"` selects none, and `too_many_streams`, which may pass, if it selects too many.
  */
 export function chooseStreams<S extends Choosable>(
   wanted: WantedStreams,
@@ -50,7 +50,7 @@ export function chooseStreams<S extends Choosable>(
   });
 }
 
-/** That there is no stream of this name, which `param` gave. */
+/** The error for a name, given as `param`, that no stream has. */
 export function noStream(name: string, param: string): YocoError {
   return new YocoError('stream_not_found', { param, detail: `The name was "${name.slice(0, SHOWN_CHARS)}".` });
 }

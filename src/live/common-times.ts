@@ -1,6 +1,6 @@
 /**
- * Which part of several streams a question says that it is about: in instants, each of which is another time on each
- * one's clock. Times of a stream's own clock ("between 1:00 and 2:00") mean nothing of several, and are left in the
+ * Which part of several streams a question is about, as instants; each stream's clock shows a different time at an
+ * instant. Times on a stream's own clock ("between 1:00 and 2:00") mean nothing for several streams, and stay in the
  * question.
  */
 import { YocoError } from '../errors.ts';
@@ -17,13 +17,13 @@ import { dateAndTimeAt } from '../time-zone.ts';
 import { momentsAt, newestWallMs, reachesBackTo } from './moments.ts';
 import type { QuestionTimes, StreamStatus } from './types.ts';
 
-/** From how long before an instant streams are read: what was shown at it, and hardly what was shown before. */
+/** How long before an instant reading starts, ms: it covers what was shown then, and little of what was before. */
 const ABOUT_THEN_MS = 3_000;
-/** Of a stream with few frames: so many of its pauses, and no more than this; a camera may have been away. */
+/** For a stream with few frames: this many mean pauses, and no more than this: a camera may have been away. */
 const SLOW_PAUSES = 1.5;
 const SLOW_MOST_MS = 1_800_000;
 
-/** From how long before an instant a stream is read: far enough that a frame is there. */
+/** How long before an instant to start reading a stream, ms, so that a frame is included. */
 export function aboutThen(
   { lastMs, frames }: Pick<StreamStatus, 'lastMs' | 'frames'>,
   leastMs = ABOUT_THEN_MS,
@@ -39,14 +39,14 @@ const WHICH_STREAM =
 export interface Now {
   /** ms since 1970. */
   readonly nowMs: number;
-  /** Zone of the times of day in it; undefined: that of the process. */
+  /** Time zone of times of day in the question; undefined: the process's. */
   readonly timeZone: string | undefined;
 }
 
 /**
- * `times`: what the options of the question allow, with `asOfWallMs` its moment, by default the newest frame of all.
- * Throws `time_out_of_range` where no stream keeps anything of the part, or one nothing of the instant that is asked
- * about, as `momentsAt` says it.
+ * Narrows `times`, which the question's options allow, to the part that its words name. `asOfWallMs` is the question's
+ * moment, by default the newest frame of all streams. Throws `time_out_of_range` if a stream began after the part, if
+ * the part begins after the moment, and as `momentsAt` does.
  */
 export function commonTimes(
   times: QuestionTimes,
@@ -61,7 +61,7 @@ export function commonTimes(
   const at = (wallMs: number): readonly number[] => momentsAt(wallMs, clocks, 'question', nowMs);
 
   const last = lookBack(question);
-  // Counted from one instant: what a camera that has stalled showed before it did was not in the last minute.
+  // Counted back from one instant: what a stalled camera showed before it stalled was not in the last minute.
   if (last !== null) return { ...times, begins: from(momentMs - last.backMs), question: last.question };
 
   const asking = askingOfAll(momentMs, asOfWallMs, clocks, { nowMs, timeZone });
@@ -90,9 +90,9 @@ export function commonTimes(
 }
 
 /**
- * Of these streams those that keep anything of the part that a question names in instants: one that began later is
- * nothing that "which camera showed a dog yesterday?" asks about. All of them where none does, or one alone and the
- * question is which: then it says why it has no answer.
+ * The streams that reach back to the part that a question names in instants: "which camera showed a dog yesterday?" is
+ * not about a stream that began later. All of them if none does, or if only one does and the question asks which: the
+ * error then says why there is no answer.
  */
 export function reachedBy(
   question: string,
@@ -107,12 +107,12 @@ export function reachedBy(
   const moment = span === null && lookBack(question) === null ? momentOf(question, asking) : null;
   const untilMs = span?.untilMs ?? moment?.ms ?? null;
   const reached = clocks.filter((clock) => untilMs === null || reachesBackTo(untilMs, clock));
-  // Of one alone "which camera" is no question: the error then says which had not begun.
+  // "Which camera" is no question about a single stream; the error then says which had not begun.
   const isEnough = reached.length > 1 || (reached.length === 1 && !WHICH_STREAM.test(question));
   return isEnough ? reached : clocks;
 }
 
-/** On a clock that begins in 1970, on which times of a stream are wall times. */
+/** The `Asking` of several streams: its clock starts in 1970, so that its times are wall times. */
 export function askingOfAll(
   momentMs: number,
   asOfWallMs: number | undefined,
@@ -129,7 +129,7 @@ function momentOf(question: string, asking: Asking): AskedMoment | null {
   return askedMoment(question, asking) ?? (ago === null ? null : { ...ago, ms: asking.momentMs - ago.backMs });
 }
 
-/** Throws `time_out_of_range` where a stream began after the part; it says which others to ask of it. */
+/** Throws `time_out_of_range` if a stream began after the part; the error says which streams can be asked. */
 function checkReached(
   part: Pick<AskedSpan, 'sinceMs' | 'untilMs'>,
   clocks: readonly StreamStatus[],
@@ -144,16 +144,16 @@ function checkReached(
   throw notKept(part, `"${lacking.name}" keeps`, kept([lacking]), timeZone, others);
 }
 
-/** "Dog 9 am?", but not "what at 9 am?". */
+/** Matches what is left of "Dog 9 am?", but not of "what at 9 am?". */
 const IS_A_THING = /^\W*(?!(?:and|what|how|then|now|also|same|who|where|when|anything)\b)[a-z]{3,}\W*$/i;
 
-/** What is left of a question without the time that stood between these; null where nothing is asked any more. */
+/** The question without the time between `start` and `end`; null if it asks nothing any more. */
 export function withoutTime(start: string, end: string): string | null {
   const rest = `${start.trimEnd()}${end}`.trim();
   return /\w+\W+\w+/.test(rest) || IS_A_THING.test(rest) ? rest.replace(/^[,\s]+/, '').replace(/ ?\(\s*\)/, '') : null;
 }
 
-/** From which wall time to which the streams together keep something, ms since 1970. */
+/** The earliest and latest wall time of which any of the streams keeps something, ms since 1970. */
 export function kept(clocks: readonly StreamStatus[]): readonly [fromMs: number, toMs: number] {
   const first = clocks.map(({ startedAtMs, firstMs }) => startedAtMs + (firstMs ?? 0));
   return [Math.min(...first), newestWallMs(clocks)];

@@ -1,6 +1,4 @@
-/**
- * A run of turns on one stream or several: validates a question, hands it to the engine, remembers what was answered.
- */
+/** Turns over one or several streams: validates questions, passes them to the engine, and remembers the answers. */
 import { randomInt } from 'node:crypto';
 import type { Engine } from '../engine/supervisor.ts';
 import { YocoError } from '../errors.ts';
@@ -12,16 +10,16 @@ import { isOver, noFrame } from './no-frame.ts';
 import { askedParts } from './question-times.ts';
 import type { Answer, AskOptions, Conversation, LiveStream, PastTurn } from './types.ts';
 
-/** Turns that a conversation keeps; the oldest are forgotten, so that one can go on for hours. */
+/** Turns that a conversation keeps. The oldest are forgotten, so that it can continue for hours. */
 export const MAX_TURNS = 8;
 /**
- * Characters of turns that a caller gives: more would not fit into a question's tokens, and encoding them takes the
- * engine's time.
+ * Limit of characters in turns given by a caller: more would not fit into a question's tokens, and encoding them takes
+ * engine time.
  */
 export const TURNS_MAX_CHARS = 8_000;
 
 export interface ConversationStream extends Pick<LiveStream, 'name' | 'status'> {
-  /** Whether the stream is gone; another may have its name by then. */
+  /** Whether the stream was deleted; another may have its name by then. */
   readonly deleted: boolean;
 }
 
@@ -34,8 +32,8 @@ export class StreamConversation implements Conversation {
   #busy = false;
 
   /**
-   * `timeZone`: of the times of day in questions; default: that of the process. `anyOf`: nobody named the streams,
-   * and one that keeps nothing of what a question is about is left out.
+   * `timeZone`: of times of day in questions; default: the process's. `anyOf`: nobody named the streams, so those that
+   * keep nothing of what a question is about are left out.
    */
   constructor(engine: Engine, streams: readonly ConversationStream[], timeZone?: string, anyOf = false) {
     this.#engine = engine;
@@ -45,8 +43,8 @@ export class StreamConversation implements Conversation {
   }
 
   /**
-   * Throws `question_empty`, `question_too_long`, `conversation_full`, `stream_deleted`, `response_in_progress` or
-   * `invalid_request`, and what `askedParts` throws; the rest fails in the answer.
+   * Throws `question_empty`, `question_too_long`, `conversation_full`, `stream_deleted`, `response_in_progress`,
+   * `invalid_request`, and the errors of `askedParts`; other errors fail the answer.
    */
   ask(question: string, options: AskOptions = {}): Answer {
     const said = this.#checked(question);
@@ -91,7 +89,7 @@ export class StreamConversation implements Conversation {
           signal?.removeEventListener('abort', cancel);
           const totalMs = performance.now() - begin;
           if (end.finish !== 'cancelled') {
-            // As the model was asked: "10 minutes ago" counts from the question, and its moment may be the end of a
+            // As the model was asked: "10 minutes ago" counts from the question, but its moment may be the end of a
             // part.
             const turn = { question: asked, timeMs: end.asOfMs, answer: end.text };
             this.#turns = [...this.#turns, turn].slice(-MAX_TURNS);
@@ -110,7 +108,7 @@ export class StreamConversation implements Conversation {
     return answer;
   }
 
-  /** The question as it is asked. Throws what keeps it from being asked at all, whatever its options. */
+  /** The normalised question. Throws errors that do not depend on its options. */
   #checked(question: string): string {
     const said = inOneLine(question);
     if (said === '') throw new YocoError('question_empty', { param: 'question' });
@@ -126,7 +124,7 @@ export class StreamConversation implements Conversation {
     return said;
   }
 
-  /** The engine knows of no sources: why there is no frame, and that none comes any more, is to be seen here. */
+  /** The engine knows no sources, so the reason for a missing frame is added here, and whether one may still come. */
   #withoutFrame(error: YocoError): YocoError {
     const statuses = this.streams.map((stream) => stream.status());
     const empty = statuses.filter(({ lastMs }) => lastMs === null);
@@ -138,7 +136,7 @@ export class StreamConversation implements Conversation {
     );
   }
 
-  /** Turns that the caller remembers, the newest of them. Throws `conversation_full`. */
+  /** The newest of the turns given by the caller. Throws `conversation_full`. */
   #given(turns: readonly PastTurn[], moments: readonly number[] | null): Turn[] {
     const kept = turns.slice(-MAX_TURNS);
     const chars = kept.reduce((sum, { question, answer }) => sum + question.length + answer.length, 0);
@@ -160,7 +158,7 @@ function check(name: string, value: number, least: number, most: number): void {
 
 const inOneLine = (question: string): string => question.trim().replace(/\s+/g, ' ');
 
-/** What a turn that a client gave says it asked; undefined where nothing so long could have been asked. */
+/** The question of an earlier turn; undefined if it is too long to have been asked. */
 function questionOf(turn: PastTurn | Turn | undefined): string | undefined {
   return turn === undefined || turn.question.length > QUESTION_MAX_CHARS ? undefined : inOneLine(turn.question);
 }

@@ -1,7 +1,7 @@
 /**
- * Streams whose memory outlives the process: each has a file in the folder of snapshots from which it begins, which is
- * written every so often and at the end, and from which it goes on when the engine is lost. What goes wrong with a file
- * is told in the log, and ends nothing.
+ * Kept streams: streams whose memory outlives the process. Each has a file in the snapshot folder, from which it starts
+ * and from which it is restored after an engine loss. The file is written periodically and at shutdown. Problems with a
+ * file are logged and never end the stream.
  */
 import { once } from 'node:events';
 import type { CacheLimits, Restored } from '../engine/protocol.ts';
@@ -12,24 +12,24 @@ import type { SnapshotFolder } from './snapshot-folder.ts';
 import type { WarningFields } from './types.ts';
 
 /**
- * All streams are written within this time at the end, one after the other, ms; the files of those that are not stay as
- * they were.
+ * Limit for writing all streams at shutdown, one after the other, ms. Files that are not written in time stay as they
+ * were.
  */
 const KEEP_AT_END_MS = 60_000;
-/** A stream that begins waits so long for an engine that is started again, ms. */
+/** How long a starting stream waits for an engine that is restarting, ms. */
 const ENGINE_WAIT_MS = 60_000;
-/** How often its file is read where the engine is lost meanwhile. */
+/** Attempts to restore a file if the engine is lost meanwhile. */
 const RESTORE_ATTEMPTS = 2;
 const ENGINE_LOST: readonly ErrorCode[] = ['engine_restarted', 'engine_unavailable'];
 
-/** Errors of a file that no later start can use either. */
+/** Errors that make a file unusable for later starts, too. */
 const UNUSABLE: readonly ErrorCode[] = [
-  'snapshot_not_found', // it is there, but is no file, or may not be opened
+  'snapshot_not_found', // it exists, but is not a file or cannot be opened
   'snapshot_damaged',
   'snapshot_unsupported',
   'definition_invalid', // it holds more than the stream's limit
 ];
-/** Why a stream is not written that is told elsewhere, or is no fault. */
+/** Errors of a write that are reported elsewhere, or are no fault. */
 const NO_FAULT: readonly ErrorCode[] = [
   'engine_unavailable',
   'engine_restarted',
@@ -50,13 +50,13 @@ interface Kept {
   timer: NodeJS.Timeout;
   everyMs: number;
   /**
-   * The newest moment of the file from which the stream in memory goes on, ms; null: if there is a file, it holds what
-   * the stream does not.
+   * Newest moment of the file, ms, if the stream in memory continues from that file. Null: if there is a file, it holds
+   * frames that the stream does not.
    */
   keptMs: number | null;
-  /** Whether the log was told that it cannot be written. */
+  /** Whether a failure to write the file was logged. */
   failing: boolean;
-  /** What is done with its file, one after the other, and how much of that is not done yet. */
+  /** Tail of the queue of operations on its file, and how many are not done yet. */
   last: Promise<void>;
   undone: number;
 }
@@ -83,9 +83,9 @@ export class Keeper {
   }
 
   /**
-   * Opens a stream in the engine from its file. Undefined where there is none, or none that can be used, which is then
-   * set aside: the stream begins empty, and is not open. Throws `snapshots_off`, and `shutting_down` where the engine
-   * is being ended.
+   * Restores a stream from its file. Undefined if there is no file or it cannot be used; the stream is then not open,
+   * and starts empty. A file that no later start could use either is set aside. Throws `snapshots_off`, and
+   * `shutting_down` while the engine is being stopped.
    */
   async restore(name: string, limits: CacheLimits): Promise<Restored | undefined> {
     const { engine, folder } = this.#options;
@@ -99,7 +99,7 @@ export class Keeper {
       } catch (error) {
         const known = YocoError.from(error);
         if (known.code === 'shutting_down') throw known;
-        // The file is as good as it was. Once more only: it may be what the engine was lost of.
+        // The file may be intact, so try again, but only once: it may be what killed the engine.
         if (ENGINE_LOST.includes(known.code) && attempt < RESTORE_ATTEMPTS) continue;
         await this.#tellOfUnusable(name, known);
         return undefined;
@@ -121,7 +121,7 @@ export class Keeper {
     }
   }
 
-  /** Writes a stream from now on. `restored`: what it began from; by default it began empty. */
+  /** Starts writing a stream periodically. `restored`: what it was restored from; by default it started empty. */
   keep(stream: SourceStream, everyMs: number, restored?: Restored): void {
     const kept: Kept = {
       stream,
@@ -138,8 +138,8 @@ export class Keeper {
   }
 
   /**
-   * From now on writes a stream that is there every so often, or no longer: then its file stays, and the stream does
-   * not go on from it.
+   * Changes how often an existing stream is written. Undefined: it is no longer written; its file stays, but the stream
+   * is not restored from it.
    */
   change(stream: SourceStream, everyMs: number | undefined): void {
     const { name } = stream;
@@ -155,7 +155,7 @@ export class Keeper {
     }
   }
 
-  /** Writes it every so often, but where something is done with its file already. */
+  /** Writes the stream periodically, unless an operation on its file is pending. */
   #timer(name: string, everyMs: number): NodeJS.Timeout {
     const due = (): void => {
       const kept = this.#kept.get(name);
@@ -164,24 +164,24 @@ export class Keeper {
     return setInterval(due, everyMs).unref();
   }
 
-  /** Whether the newest attempt to write a stream failed; null for one that is not kept. */
+  /** Whether the last attempt to write a stream failed; null if it is not kept. */
   fails(name: string): boolean | null {
     return this.#kept.get(name)?.failing ?? null;
   }
 
-  /** Forgets a stream that is deleted: its file stays, and is no longer written. */
+  /** Stops writing a stream. Its file stays. */
   forget(name: string): void {
     clearInterval(this.#kept.get(name)?.timer);
     this.#kept.delete(name);
   }
 
-  /** Writes what a stream holds now, if that is more than its file does; resolves when it is written, or cannot be. */
+  /** Writes a stream if it holds more than its file; resolves when that is done or has failed. */
   async write(name: string): Promise<void> {
     const kept = this.#kept.get(name);
     if (kept !== undefined) await this.#next(kept, () => this.#write(kept));
   }
 
-  /** `act` rejects never. */
+  /** `act` must not reject. */
   #next(kept: Kept, act: () => Promise<void>): Promise<void> {
     kept.undone += 1;
     kept.last = kept.last.then(act).finally(() => (kept.undone -= 1));
@@ -207,21 +207,21 @@ export class Keeper {
     }
   }
 
-  /** Whether a stream holds what its file does not: all of it, where somebody has removed that. */
+  /** Whether a stream holds more than its file, which somebody may have removed. */
   async #hasMore(kept: Kept): Promise<boolean> {
     const { name } = kept.stream;
     return isNewer(kept) || (kept.stream.status().lastMs !== null && !(await this.#options.folder.hasKept(name)));
   }
 
   /**
-   * The file holds what is in no memory any more: minutes of video must not take its place, and it stays until they are
-   * written.
+   * The existing file holds frames that are no longer in memory: minutes of new video must not overwrite it, and it
+   * stays until they are written.
    */
   async #writeBeside(kept: Kept): Promise<void> {
     const { name } = kept.stream;
     const { folder } = this.#options;
     const beside = folder.pathBeside(name);
-    // Where the engine is lost from here on, the stream does not go on from this file either.
+    // Set before the file takes its place: an engine loss from here on resets it to null.
     kept.keptMs = (await kept.stream.snapshot(beside)).lastMs;
     try {
       const old = await folder.takePlace(name, beside);
@@ -240,16 +240,16 @@ export class Keeper {
     this.#warn(kept.stream.name, `its memory could not be saved: ${why(error)} Retrying.`, error.code);
   }
 
-  /** Writes all of them a last time, within `limitMs`. */
+  /** Writes all kept streams a last time, within `limitMs`. */
   async close(limitMs: number = KEEP_AT_END_MS): Promise<void> {
     const all = [...this.#kept];
     for (const [, { timer }] of all) clearInterval(timer);
     const end = performance.now() + limitMs;
     for (const [name, kept] of all) {
       const newestMs = kept.stream.status().lastMs;
-      // Where it fails now for the first time the log has just heard of it.
+      // A write that fails now for the first time has just been logged.
       const toldLongAgo = kept.failing;
-      // What is begun too late would be given up.
+      // A write that starts too late would be aborted.
       const over = performance.now() < end ? await isOverBy(end, this.write(name)) : !isNewer(kept);
       if (!over) this.#warn(name, 'its memory could not be saved in time; the file is unchanged.');
       else if (
@@ -270,18 +270,18 @@ export class Keeper {
   }
 }
 
-/** Whether a stream holds what was not written to its file. */
+/** Whether a stream has frames that were not written to its file. */
 function isNewer({ stream, keptMs }: Kept): boolean {
   const { lastMs } = stream.status();
   return lastMs !== null && (keptMs === null || lastMs > keptMs);
 }
 
-/** An error nobody expected says nothing by itself. */
+/** The message of an unexpected error says nothing by itself, so its cause is added. */
 function why({ code, message, cause }: YocoError): string {
   return code === 'internal' ? `${message} (${String(cause)})` : message;
 }
 
-/** Whether something is over by a time of `performance.now`. */
+/** Whether `something` is done by `end`, a time of `performance.now`. */
 async function isOverBy(end: number, something: Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {

@@ -14,15 +14,15 @@ import type { Conversation, EngineFigures, LiveService, SnapshotInfo, WantedStre
 
 export interface LiveServiceOptions extends LiveStreamOptions {
   readonly engine: Partial<EngineOptions> & Pick<EngineOptions, 'bundle'>;
-  /** Streams at once. */
+  /** Limit of streams at once. */
   readonly maxStreams: number;
   /** Folder of snapshots; default: none are kept. */
   readonly snapshots?: string;
-  /** What clients may name as a source; the operator may name anything. */
+  /** Sources that clients may name; the operator may name any. */
   readonly policy: SourcePolicy;
 }
 
-/** About what the bundled model takes of the engine's memory before the first frame: see `npm run bench -- memory`. */
+/** Approximate memory of the engine with the bundled model before the first frame: see `npm run bench -- memory`. */
 const MODEL_BYTES = 320 * 2 ** 20;
 
 const LIVE_DEFAULTS = {
@@ -38,7 +38,7 @@ export class Streams implements LiveService {
   readonly #streams = new Map<string, SourceStream>();
   readonly #snapshots: SnapshotFolder;
   readonly #keeper: Keeper;
-  /** Names of streams that are being restored: taken already. */
+  /** Names of streams being restored, which are already taken. */
   readonly #restoring = new Set<string>();
   #closing = false;
 
@@ -50,8 +50,8 @@ export class Streams implements LiveService {
   }
 
   /**
-   * Starts the engine; rejects with the bundle's errors (`bundle_not_found`, `bundle_damaged`, ...), and
-   * `config_invalid` for a time zone that is none.
+   * Starts the engine. Rejects with the bundle's errors (`bundle_not_found`, `bundle_damaged`, ...), and with
+   * `config_invalid` for an unknown time zone.
    */
   static async start(
     options: Partial<LiveServiceOptions> & Pick<LiveServiceOptions, 'engine'>,
@@ -107,9 +107,9 @@ export class Streams implements LiveService {
   }
 
   /**
-   * Has a stream go on as another definition of its name says, with what it has seen; `memory` and `restore` stay as
-   * they were. For the operator. Throws `stream_not_found`, `definition_invalid`, `source_invalid` for a device where
-   * none can be read, `snapshots_off` for `keep` without a folder, `shutting_down`: then nothing has changed.
+   * Applies another definition to the running stream of its name, which keeps what it has seen; `memory` and `restore`
+   * are not applied. For the operator. Throws `stream_not_found`, `definition_invalid`, `source_invalid` for a device
+   * where none can be read, `snapshots_off` for `keep` without a folder, `shutting_down`; nothing has changed then.
    */
   change(definition: unknown): SourceStream {
     if (this.#closing) throw new YocoError('shutting_down');
@@ -129,7 +129,7 @@ export class Streams implements LiveService {
     return stream;
   }
 
-  /** What all caches may grow to. */
+  /** The size to which all caches may grow together. */
   get #promisedBytes(): number {
     return this.list().reduce((sum, stream) => sum + stream.status().memoryLimitBytes, 0);
   }
@@ -138,7 +138,7 @@ export class Streams implements LiveService {
     return this.#options.engine.memoryLimitBytes ?? ENGINE_DEFAULTS.memoryLimitBytes;
   }
 
-  /** Hours may pass until caches are full: whoever gave them more than there is hears of it when the stream is made. */
+  /** Caches may take hours to fill, so a total beyond the engine's memory is warned about when a stream is created. */
   #warnOfMemory(before: number): void {
     const room = this.#engineBytes - MODEL_BYTES;
     const promised = this.#promisedBytes;
@@ -151,7 +151,7 @@ export class Streams implements LiveService {
     );
   }
 
-  /** A cache that is given more than the engine has would end all others with it. Throws `definition_invalid`. */
+  /** A cache limit beyond the engine's memory would end all other streams, too. Throws `definition_invalid`. */
   #checkMemory({ memory }: StreamDefinition): void {
     const most = Math.floor(this.#engineBytes / 2 ** 20);
     if (memory.limit_mb <= most) return;
@@ -159,7 +159,7 @@ export class Streams implements LiveService {
     throw new YocoError('definition_invalid', { param: 'memory.limit_mb', detail });
   }
 
-  /** Opens a stream that goes on from what `read` restores, if anything; when that fails, there is no stream. */
+  /** Opens a stream that continues from what `read` restores, if anything. If that fails, there is no stream. */
   async #goOn(definition: StreamDefinition, read: () => Promise<Restored | undefined>): Promise<SourceStream> {
     const { name, keep } = definition;
     this.#restoring.add(name);
@@ -221,9 +221,7 @@ export class Streams implements LiveService {
     return this.#snapshots.delete(file);
   }
 
-  /**
-   * Writes what a stream with `keep` holds to its file, where that is more than the file does. Failures are warnings.
-   */
+  /** Writes a stream with `keep` to its file if it holds more than the file. Failures are logged as warnings. */
   keep(name: string): Promise<void> {
     return this.#keeper.write(name);
   }

@@ -17,16 +17,16 @@ import type { Conversation, LiveStream, PushOutcome, StreamStatus, Thumbnail, Wa
 import { WallClock } from './wall-clock.ts';
 
 export interface LiveStreamOptions {
-  /** JPEG bytes of seen pictures that each stream keeps. */
+  /** Limit of JPEG bytes of seen pictures, per stream. */
   readonly thumbnailLimitBytes: number;
   /** After this many failed connections in a row a live source fails for good; default: never. */
   readonly maxAttempts?: number;
-  /** Time zone of the times of day that questions name, as `Europe/Berlin`; default: that of the process. */
+  /** Time zone of times of day in questions, such as `Europe/Berlin`; default: the process's. */
   readonly timeZone?: string;
   readonly onWarning: (message: string, fields: WarningFields) => void;
 }
 
-/** Frames handed to the engine before the first comes back: one is in a run while the next waits at the door. */
+/** Frames in flight to the engine: one is being processed while the next is queued. */
 const FRAMES_IN_FLIGHT = 2;
 const ENGINE_POLL_MS = 50;
 export const cacheLimits = ({ memory }: StreamDefinition): CacheLimits => ({
@@ -42,7 +42,7 @@ export class SourceStream implements LiveStream {
   #source: FrameSource;
   #thumbnails: Thumbnails;
   readonly #listeners = new Set<() => void>();
-  /** Says something of this stream to the log; `code`: of the error that it tells of. */
+  /** Logs a warning about this stream; `code` is that of the error it reports. */
   readonly #warn: (message: string, code?: string) => void;
   readonly #startedAtMs = Date.now();
   readonly #lostListener = (): void => {
@@ -57,35 +57,34 @@ export class SourceStream implements LiveStream {
     this.#appended = appended;
     this.#changed();
   };
-  /** How often the engine was lost, and what the stream held with it. */
+  /** Number of engine losses; each one discards the stream's cache. */
   #losses = 0;
-  /** Whether something that it had seen went with the engine. */
+  /** Whether an engine loss discarded the stream's memory, and no file restored it. */
   #lacks = false;
   #appended: Appended | undefined;
   #frames = 0;
   #late = 0;
-  /** The newest moment that the engine was given, ms: a source that is begun later goes on from there. */
+  /** Newest frame time handed to the engine, ms; a later source continues from there. */
   #newestMs: number | undefined;
-  readonly #pictureChange = new PictureChange();
-  /** Of this source, which may say itself when time 0 was. */
+  /** Belongs to the current source, which may itself say when time 0 was. */
   #wallClock: WallClock;
   readonly #timeZone: string | undefined;
   #stopping = false;
   #pumping: Promise<void> = Promise.resolve();
-  /** Whether every frame that the source gave has been taken, and none comes any more. */
+  /** Whether the source is over and all its frames have been taken in. */
   #pumped = false;
-  /** What the source was before it was over. */
+  /** Last state of the source before it was over. */
   #goingState: SourceState = 'connecting';
   #failure: YocoError | undefined;
-  /** Why the source was away when the log was last told, until it is back. */
+  /** Code of the error last logged for a source that is away; undefined once it is back. */
   #away: string | undefined;
 
-  /** Whether it was deleted; another may have its name by now. */
+  /** Whether the stream was deleted; another may have its name by now. */
   get deleted(): boolean {
     return this.#stopping;
   }
 
-  /** Opens the stream in the engine, where it was not restored from a snapshot, and starts its source. */
+  /** Starts the source, and opens the stream in the engine unless it was restored from a snapshot. */
   constructor(definition: StreamDefinition, engine: Engine, options: LiveStreamOptions, restored?: Restored) {
     this.name = definition.name;
     this.#definition = definition;
@@ -134,11 +133,11 @@ export class SourceStream implements LiveStream {
   }
 
   /**
-   * Goes on as another definition of its name says, with what it has seen. A source or sampling that is another one,
-   * and a source that `mayTryAgain`, begins a new source, which goes on from the newest moment as that of a restored
-   * stream does; with other parts of the picture the kept pictures go, which may show what is masked now. `memory` and
-   * `restore` stay as they were. Throws `stream_deleted`, what `createSource` throws, and `definition_invalid` for a
-   * `recorded_at` that the stream's time 0 is not: then nothing has changed.
+   * Applies another definition of the same name to the running stream, which keeps what it has seen. A new source is
+   * started if source or sampling differ, or if the source `mayTryAgain`; it continues from the newest moment, as after
+   * a restore. If the crop or the masks differ, the kept pictures are discarded, since they may show what is masked
+   * now. `memory` and `restore` are not applied. Throws `stream_deleted`, the errors of `createSource`, and
+   * `definition_invalid` for a `recorded_at` if the stream already has a time 0; nothing has changed then.
    */
   change(definition: StreamDefinition): void {
     if (this.#stopping) throw new YocoError('stream_deleted');
@@ -151,22 +150,22 @@ export class SourceStream implements LiveStream {
   }
 
   /**
-   * Whether its source has failed for good and could be begun anew; not a recording of which frames came, whose
-   * `recorded_at` is that of its first one.
+   * Whether the source has failed for good and may be started anew. A dated recording that has delivered frames may
+   * not: its `recorded_at` is the time of its first frame.
    */
   get mayTryAgain(): boolean {
     if (this.#sourceStatus.state !== 'failed') return false;
     return this.#newestMs === undefined || this.#source.startedAtMs === undefined;
   }
 
-  /** Whether something that it had seen went with the engine, and did not come back from a file. */
+  /** Whether an engine loss discarded the stream's memory, and no file restored it. */
   get lacksMemory(): boolean {
     return this.#lacks;
   }
 
   /**
-   * Whether it is of a recording that was read to its end, and what was lost with the engine since is to be had by
-   * reading it again.
+   * Whether the source is a recording that was read to its end, and reading it again would restore what an engine loss
+   * discarded.
    */
   get lacksOfRecording(): boolean {
     const { source } = this.#definition;
@@ -198,7 +197,7 @@ export class SourceStream implements LiveStream {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** `before`: a camera may take one viewer, so it is connected to when the source before is gone. */
+  /** `before` settles when the previous source is gone: a camera may allow only one viewer. */
   async #pump(source: FrameSource, before?: Promise<unknown>): Promise<void> {
     if (before !== undefined) await before;
     const flying = new Set<Promise<void>>();
@@ -221,19 +220,19 @@ export class SourceStream implements LiveStream {
     if (source !== this.#source) return;
     this.#failure = failure;
     this.#pumped = true;
-    // Whoever hears it finds the state that it speaks of.
+    // Logged only now, so that whoever sees the warning finds the state it describes.
     if (failure !== undefined) this.#warn(failure.message, failure.code);
     this.#changed();
   }
 
-  /** Whether its frames are still wanted. */
+  /** Whether frames of this source are still wanted. */
   #plays(source: FrameSource): boolean {
     return source === this.#source && !this.#stopping;
   }
 
   /**
-   * The source's own, but that it is over only once its last frames are in the cache: until then they may change an
-   * answer.
+   * The source's status, except that it counts as over only once its last frames are in the cache: until then they may
+   * change an answer.
    */
   get #sourceStatus(): SourceStatus {
     const { status } = this.#source;
@@ -242,16 +241,16 @@ export class SourceStream implements LiveStream {
   }
 
   /**
-   * Resolves when the engine can take a frame, or none of the source is wanted any more. A restart of it takes seconds:
-   * a live source drops what comes meanwhile in its own queue. Waited for by one frame at a time: of several, any could
-   * be the first to see it.
+   * Resolves when the engine can take a frame, or when frames of this source are no longer wanted. An engine restart
+   * takes seconds; a live source drops frames from its own queue meanwhile. Only one frame waits here at a time: of
+   * several, any could be the first to see the engine back.
    */
   async #engineReady(source: FrameSource): Promise<void> {
     while (!this.#engine.takes(this.name) && this.#plays(source)) await sleep(ENGINE_POLL_MS);
   }
 
   #keepWallTime(frame: Frame): void {
-    // Not of pictures that say themselves when they were taken, nor of a recording.
+    // Not if the source itself says when time 0 was: pictures pushed with their times, or a dated recording.
     if (this.#source.startedAtMs !== undefined) return;
     const changeMs = this.#wallClock.frameCame(frame);
     if (changeMs === 0) return;
@@ -267,8 +266,7 @@ export class SourceStream implements LiveStream {
         this.#engine.append(this.name, frame.timeMs, frame.rgb),
         this.#thumbnails.add(frame),
       ]);
-      // Thumbnails are not done in the order of their frames: what a later frame has told stays, and that the engine
-      // was lost.
+      // Thumbnails finish out of order: neither what a later frame has reported nor an engine loss may be overwritten.
       const newest = appended.lastMs >= (this.#appended?.lastMs ?? -Infinity);
       if (newest && losses === this.#losses) this.#appended = appended;
       this.#frames++;
@@ -280,7 +278,7 @@ export class SourceStream implements LiveStream {
     this.#changed();
   }
 
-  /** The log says once why a source is away, again where the reason is another one, and that it is back. */
+  /** Logs once why a source is away, again if the reason changes, and once when it is back. */
   #tellOfSource(): void {
     const { state, error } = this.#source.status;
     if (state === 'reconnecting' && error !== null && error.code !== this.#away) {
@@ -308,7 +306,7 @@ export class SourceStream implements LiveStream {
       lastMs: this.#appended?.lastMs ?? null,
       pictureChangedMs: this.#pictureChange.changedMs,
       startedAtMs: this.#source.startedAtMs ?? this.#wallClock.startedAtMs ?? this.#startedAtMs,
-      // Nobody knows when a recording at an address was made.
+      // It is unknown when a recording at an address was made.
       wallTimes: 'url' in source && this.#source.isRecording ? 'unknown' : this.#wallClock.wallTimes,
       frames: this.#frames,
       lateFrames: this.#late,
@@ -353,14 +351,14 @@ export class SourceStream implements LiveStream {
     try {
       return await source.push(image, time, waitedMs);
     } catch (error) {
-      // The error of a source that was replaced meanwhile; the stream is there.
+      // The source was replaced meanwhile; the stream still exists.
       if (source !== this.#source && YocoError.from(error).code === 'stream_deleted')
         return this.push(image, time, waitedMs);
       throw error;
     }
   }
 
-  /** Writes what the stream holds now to `file`, a path; see `Engine.snapshot`. */
+  /** Writes a snapshot of the stream to the path `file`; see `Engine.snapshot`. */
   snapshot(file: string): Promise<SnapshotSummary> {
     if (this.#stopping) return Promise.reject(new YocoError('stream_deleted'));
     const { fps, startedAtMs, wallTimes } = this.status();
@@ -380,14 +378,14 @@ export class SourceStream implements LiveStream {
     this.#stopping = true;
     this.#engine.off('lost', this.#lostListener);
     this.#engine.off('wentOn', this.#wentOnListener);
-    // At once, so that a stream of the same name may be opened while this one's source ends.
+    // Done first, so that a stream of the same name can be opened while this one's source ends.
     this.#engine.closeStream(this.name);
-    // Also of a source that had ended: who looks at the stream is told that it is gone.
+    // Listeners learn that the stream is gone, even if its source had already ended.
     this.#changed();
     await this.#source.stop();
     await this.#pumping;
     this.#listeners.clear();
-    // Connections to it may last, and need its pictures no more.
+    // Connections may outlive the stream, but no longer need its pictures.
     this.#thumbnails.clear();
   }
 }

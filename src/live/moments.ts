@@ -14,17 +14,16 @@ export type StreamClock = Pick<
 export const CLOCK_SKEW_MS = 1_000;
 
 /**
- * Wall time of the newest frame of all streams, ms since 1970. Throws `stream_empty` or `stream_ended` that names the
- * first without one.
+ * Wall time of the newest frame of all streams, ms since 1970. Throws `stream_empty` or `stream_ended`, naming the
+ * first stream without a frame.
  */
 export function newestWallMs(clocks: readonly StreamClock[]): number {
   return Math.max(...clocks.map((clock) => clock.startedAtMs + rangeOf(clock).lastMs));
 }
 
 /**
- * What the wall time `wallMs` (ms since 1970) is on each stream's own clock, ms since it began, never later than its
- * newest frame. Throws `stream_empty`, `stream_ended`, or `time_out_of_range` that names the stream with its first and
- * last time.
+ * The wall time `wallMs` (ms since 1970) on each stream's own clock, ms since it began, but no later than its newest
+ * frame. Throws `stream_empty`, `stream_ended`, or `time_out_of_range` naming the stream with its first and last time.
  */
 export function momentsAt(wallMs: number, clocks: readonly StreamClock[], param: string, nowMs = Date.now()): number[] {
   const latest = Math.max(nowMs, newestWallMs(clocks));
@@ -43,8 +42,8 @@ export function momentsAt(wallMs: number, clocks: readonly StreamClock[], param:
 }
 
 /**
- * Whether a stream keeps anything of the instant `wallMs`, or a newest frame before it; not of an instant before its
- * first frame.
+ * Whether a stream keeps something of the instant `wallMs` or, if it stalled before, an earlier frame. False for an
+ * instant before its first kept frame.
  */
 export function reachesBackTo(
   wallMs: number,

@@ -1,14 +1,14 @@
-/** What is told of a stream that holds no frame: none has come yet, or none comes any more. */
+/** Errors for a stream without frames: none has come yet, or none will come any more. */
 import { type ErrorDetails, YocoError } from '../errors.ts';
 import type { SourceStatus } from '../ingest/frame.ts';
 import type { StreamStatus } from './types.ts';
 
-/** Whether no more frames come from a source. */
+/** Whether a source will deliver no more frames. */
 export function isOver({ state }: SourceStatus): boolean {
   return state === 'ended' || state === 'failed';
 }
 
-/** `stream_empty`, or `stream_ended` where trying again cannot help; either says what is wrong with the source. */
+/** `stream_empty`, or `stream_ended` if retrying cannot help. Both say what is wrong with the source. */
 export function noFrame(
   { frames, lateFrames, lastMs, sourceStatus }: Pick<StreamStatus, 'frames' | 'lateFrames' | 'lastMs' | 'sourceStatus'>,
   { param, detail }: Pick<ErrorDetails, 'param' | 'detail'> = {},
@@ -20,7 +20,7 @@ export function noFrame(
     said.push(had ? 'What it held was lost when the engine restarted.' : 'Its source gave no frame.');
   }
   const { state, error } = sourceStatus;
-  // A source that is back still tells why it was away.
+  // A source that is playing again still holds the error of its last absence.
   if (lastMs === null && state !== 'playing' && error !== null) said.push(error.message);
   return new YocoError(over ? 'stream_ended' : 'stream_empty', {
     ...(param === undefined ? {} : { param }),

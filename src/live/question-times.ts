@@ -1,5 +1,5 @@
 /**
- * Which streams a question reads, and which part of each: by its options, and by what it says itself ("in the last five
+ * Which streams a question reads, and which part of each, by its options and by its own words ("in the last five
  * minutes").
  */
 import { YocoError } from '../errors.ts';
@@ -24,11 +24,11 @@ import { aboutThen, askingOfAll, commonTimes, kept, type Now, reachedBy, without
 import { momentsAt } from './moments.ts';
 import type { AskOptions, QuestionTimes, StreamStatus } from './types.ts';
 
-/** By how much, of the time back to it, a moment may lie before all that is kept: nobody means it to the second. */
+/** How far before the oldest kept frame "10 minutes ago" may lie, as a share: nobody means it to the second. */
 const ABOUT = 0.05;
 /**
- * Who asks for the name of what was shown means the very moment: just before it may have been another thing. About a
- * frame, ms.
+ * How long before the moment a question for the name of what was shown reads, ms: about one frame. It means that very
+ * moment; just before, something else may have been shown.
  */
 const NAMED_AT_MS = 500;
 const ASKS_FOR_A_NAME =
@@ -38,7 +38,7 @@ const ASKS_FOR_MORE =
 
 type Wanted = Pick<AskOptions, 'asOfMs' | 'asOfWallMs' | 'sinceMs' | 'sinceWallMs'>;
 
-/** What a question reads: of which streams, and which part of each. */
+/** Which streams a question reads, and which part of each. */
 export interface AskedParts<S> extends QuestionTimes {
   readonly streams: readonly S[];
   /** The whole question, with its times in words that the expressions know. */
@@ -48,11 +48,11 @@ export interface AskedParts<S> extends QuestionTimes {
 type Asked = Wanted & Pick<AskOptions, 'anyOf'> & { readonly before?: string | undefined };
 
 /**
- * `among`: the streams that it was asked of, of which with `anyOf` those are left out that keep nothing of what it is
- * about; `before`: the question before it in the conversation. Throws `invalid_request` where times on one stream's
- * clock are given for several, or the question names another time zone, for `asOfWallMs` what `momentsAt` throws, and
- * `time_out_of_range` where a reading would begin after the question's moment, where nothing is kept of the part that
- * the question names, or what `withoutDate` returns.
+ * `among`: the streams of the question; with `anyOf`, those that keep nothing of what it is about are left out.
+ * `before`: the previous question of the conversation. Throws `invalid_request` for times on one stream's clock with
+ * several streams, for another time zone, and for an hour that may be am or pm; the errors of `momentsAt` for
+ * `asOfWallMs`; and `time_out_of_range` if the reading would begin after the question's moment, if nothing is kept of
+ * the part that the question names, or if `withoutDate` returns an error.
  */
 export function askedParts<S extends { status(): StreamStatus }>(
   said: string,
@@ -92,8 +92,7 @@ function beginsOf({ sinceMs, sinceWallMs }: Wanted, clocks: readonly StreamStatu
 }
 
 /**
- * Why a question that names times of day can have no answer: nobody said of a recording when it was made. Null of
- * any other.
+ * The error of a question that names a time of day although nobody said when a recording was made; null for any other.
  */
 export function withoutDate(question: string, clocks: readonly StreamStatus[]): YocoError | null {
   const undated = clocks.find(({ wallTimes }) => wallTimes === 'unknown');
@@ -108,8 +107,8 @@ export function withoutDate(question: string, clocks: readonly StreamStatus[]): 
 }
 
 /**
- * A question with its times in words that the expressions know, by the clocks of the service. Throws what
- * `inServiceZone` throws, and `invalid_request` where it names an hour that may be in either half of a day.
+ * The question with its times in words that the expressions know, in the service's zone. Throws the errors of
+ * `inServiceZone`, and `invalid_request` for an hour that may be am or pm.
  */
 function plainQuestion(
   question: string,
@@ -118,7 +117,7 @@ function plainQuestion(
   now: Now,
 ): string {
   const { timeZone } = now;
-  // Of "9 am UTC: ..." the zone goes first, and that of "half past nine EST" is seen only behind its digits.
+  // Twice: the zone of "9 am UTC: ..." must go first, but that of "half past nine EST" is found only behind digits.
   const plain = inServiceZone(plainTimes(inServiceZone(question, timeZone)), timeZone);
   const known = clocks.filter(({ lastMs, wallTimes }) => lastMs !== null && wallTimes !== 'unknown');
   const [one] = known;
@@ -132,12 +131,12 @@ function plainQuestion(
   throw new YocoError('invalid_request', { param: 'question', detail });
 }
 
-/** Clocks of these zones show the same. */
+/** Names of the same zone. */
 const UTC = /^(?:UTC|GMT|Z)$/;
 
 /**
- * A question that names the zone of the service, without that. Throws `invalid_request` where it names another one: its
- * times would be taken for those of the service's.
+ * The question without the name of the service's zone. Throws `invalid_request` if it names another zone, since its
+ * times would be taken for times in the service's.
  */
 function inServiceZone(question: string, timeZone = ownTimeZone()): string {
   const zones = namedZones(question);
@@ -151,7 +150,7 @@ function inServiceZone(question: string, timeZone = ownTimeZone()): string {
 
 const isUtc = (timeZone: string): boolean => UTC.test(timeZone.replace(/^Etc\//, ''));
 
-/** Of one stream a question may also name times of its clock, or of the day. */
+/** A question about one stream may also name times of the stream's clock, or times of day. */
 function ofOne(
   times: QuestionTimes,
   { firstMs, lastMs, startedAtMs, wallTimes, frames }: StreamStatus,
@@ -169,7 +168,7 @@ function ofOne(
   const asking = {
     momentMs,
     startedAtMs,
-    // "Last night" of a recording is the one before its end. What is read faster than it plays has its newest frame in
+    // "Last night" of a recording is the one before its end. A file read faster than real time has its newest frame in
     // the future.
     nowMs: moments === null && wallTimes !== 'recorded' ? Math.max(nowMs, momentWallMs) : momentWallMs,
     timeZone,
@@ -189,7 +188,7 @@ function ofOne(
     const { ms, beforeMs, afterMs } = then;
     if (ms + afterMs < readable.firstMs || ms - beforeMs > momentMs) throw notKept({ sinceMs: ms, untilMs: ms });
     const rest = withoutTime(then.start, then.end);
-    // Of it alone there is no question.
+    // Nothing would be left to ask without the time.
     if (rest === null) return { ...times, question: `${then.start}${atClock(Math.max(0, ms))}${then.end}` };
     const isName = beforeMs === 0 && ASKS_FOR_A_NAME.test(question) && !ASKS_FOR_MORE.test(question);
     const aboutMs = Math.max(aboutThen({ lastMs, frames }, isName ? NAMED_AT_MS : undefined), beforeMs);
@@ -202,7 +201,7 @@ function ofOne(
   if (span === null) return times;
   const from = Math.max(beginMs, span.sinceMs ?? -Infinity);
   const to = Math.min(momentMs, span.untilMs ?? Infinity);
-  // An answer from all that is kept would be about another time, and not say so.
+  // An answer from everything that is kept would be about another time without saying so.
   if (to < Math.max(from, firstMs)) throw notKept(span);
   return {
     moments: span.untilMs === null ? moments : [to],
@@ -211,7 +210,7 @@ function ofOne(
   };
 }
 
-/** "10 minutes ago", on the stream's clock; null where a question names no such moment, or another time besides. */
+/** "10 minutes ago", on the stream's clock; null if the question names no such moment, or another time as well. */
 function momentAgo(
   question: string,
   { firstMs, lastMs }: { readonly firstMs: number; readonly lastMs: number },
@@ -223,12 +222,12 @@ function momentAgo(
   return { ms: exactMs >= firstMs - ABOUT * backMs ? Math.max(firstMs, exactMs) : exactMs, ...around };
 }
 
-/** A time of a stream, ms since it began, as an error says it. */
+/** Formats a time of a stream, ms since it began, for an error. */
 type TimeText = (ms: number) => string;
 
 /**
- * `0:42 (2030-01-31 12:00:42)`: on the stream's clock, and what the zone's clocks showed then, where that is known. The
- * date stands with the first, and where it is another one. Before the beginning the stream has no times of its own.
+ * `0:42 (2030-01-31 12:00:42)`: the stream's clock, and the zone's clock if it is known. The date is given with the
+ * first time and whenever it changes. Times before the stream began have no time on its clock.
  */
 function timeText(
   { startedAtMs, wallTimes }: Pick<StreamStatus, 'startedAtMs' | 'wallTimes'>,
@@ -248,7 +247,7 @@ function rangeText({ firstMs, lastMs }: { readonly firstMs: number; readonly las
   return `${time(firstMs)} to ${time(lastMs)}`;
 }
 
-/** What a question is about: from when to when, or one moment. */
+/** The part that a question is about: a range, or one moment. */
 function partText({ sinceMs, untilMs }: Pick<AskedSpan, 'sinceMs' | 'untilMs'>, time: TimeText): string {
   if (sinceMs === null) return untilMs === null ? 'at any time' : `up to ${time(untilMs)}`;
   if (untilMs === null) return `from ${time(sinceMs)} on`;
@@ -256,10 +255,7 @@ function partText({ sinceMs, untilMs }: Pick<AskedSpan, 'sinceMs' | 'untilMs'>, 
   return `from ${rangeText({ firstMs: sinceMs, lastMs: untilMs }, time)}`;
 }
 
-/**
- * Throws `invalid_request` where a time counts from the beginning of one stream and several are asked, or beside a wall
- * time.
- */
+/** Throws `invalid_request` if a time on a stream's own clock is given for several streams, or beside a wall time. */
 function checkClock(name: 'asOf' | 'since', clocks: readonly unknown[], ms?: number, wallMs?: number): void {
   if (ms === undefined || (clocks.length === 1 && wallMs === undefined)) return;
   const detail = `${name}Ms is for one stream, each counts from its own start; give ${name}WallMs alone.`;

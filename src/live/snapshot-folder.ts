@@ -1,4 +1,4 @@
-/** The operator's folder of snapshots: which names it takes, what lies in it. The files themselves are the engine's. */
+/** The operator's snapshot folder: its file names and contents. The engine writes and restores the files. */
 import { randomBytes } from 'node:crypto';
 import { access, constants, link, lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,26 +8,26 @@ import { snapshotName } from '../ingest/definition.ts';
 import { systemCode, systemReason } from '../system-code.ts';
 import type { SnapshotInfo } from './types.ts';
 
-/** Files of the folder; with as many there is no new one, so that clients cannot add to it without end. */
+/** Limit of files in the folder, so that clients cannot fill it without end. */
 export const MAX_SNAPSHOTS = 1_000;
 
 /**
- * After the name of a kept stream: its file, one that could not be used, and one that the stream in memory does not go
- * on from.
+ * Suffixes of a kept stream's files: the current file, one that could not be used, and one that was set aside because
+ * the stream in memory does not continue from it.
  */
 const KEPT = { current: '.keep.snap', bad: '.keep.bad', before: '.keep.before.snap' } as const;
-/** Also on file systems that do not tell capitals apart. */
+/** Case-insensitive, as some file systems are. */
 const IS_KEPT = /\.keep\.(?:snap|bad|before\.snap)$/i;
 
-/** What became of a kept stream's file whose place another took. */
+/** What became of a kept stream's current file when another took its place. */
 export interface TakenPlace {
-  /** The name of what is kept of before. */
+  /** Name of the file that keeps the earlier memory. */
   readonly before: string;
-  /** Whether that is the file; else it was given up, since one that had the name holds more. */
+  /** Whether that is the replaced file. If not, the replaced file was discarded because this one held more. */
   readonly setAside: boolean;
 }
 
-/** A snapshot that is to be written. */
+/** A snapshot to be written. */
 export interface NewSnapshot {
   readonly file: string;
   readonly path: string;
@@ -36,7 +36,7 @@ export interface NewSnapshot {
 
 export class SnapshotFolder {
   readonly #folder: string | undefined;
-  /** Names of files that are being written, one for each. */
+  /** Names of files being written, once per writer. */
   readonly #coming: string[] = [];
 
   constructor(folder: string | undefined) {
@@ -48,7 +48,7 @@ export class SnapshotFolder {
     return this.#folder;
   }
 
-  /** Throws `snapshots_off`, or `invalid_request` for what is no plain name. */
+  /** Throws `snapshots_off`, or `invalid_request` if `file` is not a plain name. */
   pathOf(file: string, param: string): string {
     const parsed = snapshotName.safeParse(file);
     if (!parsed.success) {
@@ -59,9 +59,9 @@ export class SnapshotFolder {
   }
 
   /**
-   * Where a new snapshot of a stream goes; it counts as a file of the folder from now on until `written` is called,
-   * whatever came of it. Without a name it gets one that no other has. Makes the folder. Throws what `pathOf` throws,
-   * `invalid_request` for a name of a kept stream's files, and `snapshot_failed`.
+   * Reserves a file for a new snapshot of a stream. It counts as a file of the folder until `written` is called, even
+   * if writing fails. Without a name it gets an unused one. Creates the folder. Throws the errors of `pathOf`,
+   * `invalid_request` for a name reserved for kept streams, and `snapshot_failed`.
    */
   async forNew(stream: string, name?: string, nowMs = Date.now()): Promise<NewSnapshot> {
     const stamp = new Date(nowMs).toISOString().replace(/[-:]/g, '').replace('.', '-');
@@ -82,8 +82,8 @@ export class SnapshotFolder {
   }
 
   /**
-   * Where a kept stream's file goes, however full the folder is: each has one. Makes the folder. Throws `snapshots_off`
-   * and `snapshot_failed`.
+   * Reserves a kept stream's file. The limit of files does not apply, since each kept stream has one. Creates the
+   * folder. Throws `snapshots_off` and `snapshot_failed`.
    */
   async forKept(stream: string): Promise<NewSnapshot> {
     await this.#madeAndRead();
@@ -95,7 +95,7 @@ export class SnapshotFolder {
     return this.pathOf(stream + KEPT.current, 'keep');
   }
 
-  /** Whether a kept stream has something under the name of its file, be it one that can be read or not. */
+  /** Whether anything has the name of a kept stream's file, readable or not. */
   async hasKept(stream: string): Promise<boolean> {
     return lstat(this.keptPath(stream)).then(
       () => true,
@@ -104,8 +104,8 @@ export class SnapshotFolder {
   }
 
   /**
-   * Gives a kept stream's file, if there is one, the name of one that cannot be used, in the place of an earlier one of
-   * that name. Returns the new name, or null. Throws `snapshot_failed`.
+   * Renames a kept stream's file, if there is one, to `.keep.bad`, replacing an earlier file of that name. Returns the
+   * new name, or null. Throws `snapshot_failed`.
    */
   async setBad(stream: string): Promise<string | null> {
     const file = stream + KEPT.bad;
@@ -120,17 +120,18 @@ export class SnapshotFolder {
   }
 
   /**
-   * Where what is to take the place of a kept stream's file is written first. Where it is left there, it goes when the
-   * next file is written.
+   * Temporary path for a file that is to replace a kept stream's file. A leftover is removed when the next file is
+   * written.
    */
   pathBeside(stream: string): string {
     return path.join(this.#path, `.${stream}${KEPT.current}.${randomBytes(6).toString('hex')}.part`);
   }
 
   /**
-   * Puts what was written beside a kept stream's file in its place. The file gets another name first, unless what has
-   * that name holds more frames; under its own there is one or the other at any time. Null where there was none. Throws
-   * `snapshot_failed`: then what was written is gone.
+   * Moves the file written at `beside` into the place of a kept stream's current file. First the current file is moved
+   * to `.keep.before.snap`, unless the file there holds more frames; then `beside` gets the current name. That name
+   * always refers to one of the two files, except for a moment where hard links are not supported. Null if there was no
+   * current file. Throws `snapshot_failed`; `beside` is then deleted.
    */
   async takePlace(stream: string, beside: string): Promise<TakenPlace | null> {
     const current = this.keptPath(stream);
@@ -150,8 +151,8 @@ export class SnapshotFolder {
   }
 
   /**
-   * Removes a snapshot, whole or damaged. Throws what `pathOf` throws, `snapshot_not_found`, and `snapshot_failed`
-   * where it cannot be removed.
+   * Removes a snapshot, complete or damaged. Throws the errors of `pathOf`, `snapshot_not_found`, and `snapshot_failed`
+   * if it cannot be removed.
    */
   async delete(file: string): Promise<void> {
     const target = this.pathOf(file, 'file');
@@ -164,12 +165,12 @@ export class SnapshotFolder {
     }
   }
 
-  /** Makes the folder. Throws `snapshots_off`, and `snapshot_failed` where nothing can be written in it. */
+  /** Creates the folder. Throws `snapshots_off`, and `snapshot_failed` if it is not writable. */
   async checkWritable(): Promise<void> {
     await this.#made((folder) => access(folder, constants.W_OK));
   }
 
-  /** Makes the folder; returns the names in it. Throws `snapshots_off` and `snapshot_failed`. */
+  /** Creates the folder; returns the names in it. Throws `snapshots_off` and `snapshot_failed`. */
   #madeAndRead(): Promise<string[]> {
     return this.#made((folder) => readdir(folder));
   }
@@ -193,10 +194,10 @@ export class SnapshotFolder {
     return { file, path: this.pathOf(file, 'file'), written };
   }
 
-  /** Newest first; files that are no snapshots are left out. Throws `snapshots_off` and `snapshot_failed`. */
+  /** Newest first; files that are not snapshots are left out. Throws `snapshots_off` and `snapshot_failed`. */
   async list(): Promise<SnapshotInfo[]> {
     const names = await readdir(this.#path).catch((cause: unknown) => {
-      // No folder yet: it is made with the first snapshot.
+      // There is no folder yet: the first snapshot creates it.
       if (systemCode(cause) === 'ENOENT') return [];
       throw new YocoError('snapshot_failed', { detail: 'The snapshot folder cannot be read.', cause });
     });
@@ -209,7 +210,7 @@ export class SnapshotFolder {
     return all.sort((a, b) => (b.summary?.createdAtMs ?? 0) - (a.summary?.createdAtMs ?? 0));
   }
 
-  /** Reads the beginning only: that the rest matches its checksum is seen when it is restored. */
+  /** Reads only the header: the checksum is verified when the snapshot is restored. */
   async #look(file: string): Promise<SnapshotInfo | null> {
     const target = path.join(this.#path, file);
     try {
@@ -224,13 +225,13 @@ export class SnapshotFolder {
   }
 
   /**
-   * A definition that names a snapshot, with the snapshot's name, sampling and memory where it has none of its own; any
+   * Completes a definition that names a snapshot: name, sampling and memory default to the snapshot's. Returns any
    * other as it is. Throws `snapshots_off`, `snapshot_not_found`, `snapshot_damaged`, `snapshot_unsupported`.
    */
   async complete(definition: unknown): Promise<unknown> {
     if (typeof definition !== 'object' || definition === null || !('restore' in definition)) return definition;
     const parsed = snapshotName.safeParse(definition.restore);
-    if (!parsed.success) return definition; // refused with the other fields
+    if (!parsed.success) return definition; // refused later, with the other fields
     const target = this.pathOf(parsed.data, 'restore');
     const { stream, fps, limitBytes, mergeBelow } = await readSnapshot(target, (reader) =>
       Promise.resolve(reader.summary),
@@ -249,17 +250,17 @@ export class SnapshotFolder {
   }
 }
 
-/** That there is no snapshot of this name, which a request for several does not tell from the others. */
+/** The error for a missing snapshot. It repeats the name, since a request may concern several. */
 const notThere = (file: string, param: string, cause?: unknown): YocoError =>
   new YocoError('snapshot_not_found', { param, detail: `The name was "${file}".`, cause });
 
-/** Frames of a snapshot, by its beginning; none of what is not there, or cannot be read. */
+/** Number of frames in a snapshot's header; 0 if the file is missing or cannot be read. */
 const framesIn = (file: string): Promise<number> =>
   readSnapshot(file, ({ summary }) => Promise.resolve(summary.frames)).catch(() => 0);
 
 /**
- * Gives a file another name beside its own, in the place of what has it. Where a file can have one name only, it has
- * its own no more.
+ * Gives a file a second name beside its own, replacing any file that has it. Where hard links are not supported, the
+ * file loses its own name.
  */
 async function giveName(file: string, name: string): Promise<void> {
   await rm(name, { force: true });

@@ -1,7 +1,7 @@
 /**
- * A question that is asked again as new frames come, and whose answer is reported when it changes. Each asking is a
- * conversation of its own, about the newest frame: earlier answers must not talk the model into the next. While no
- * frame is new nothing is asked, since the answer could not be another one.
+ * A question that is asked again as new frames come, and whose answer is reported when it changes. Each asking is a new
+ * conversation about the newest frame, so that earlier answers do not influence the next. Without a new frame nothing
+ * is asked, since the answer would be the same.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { YocoError } from '../errors.ts';
@@ -11,61 +11,61 @@ import { isOver } from './no-frame.ts';
 import { withoutDate } from './question-times.ts';
 import type { AnswerResult, Conversation, StreamStatus } from './types.ts';
 
-/** However often something unexpected has happened, it is asked again after so long, ms. */
+/** Longest wait before a retry, however many unexpected errors have occurred, ms. */
 const LONGEST_SOON_MS = 60_000;
-/** How often it is looked whether a stream has ended or is gone, ms: nobody waits an hour to be told. */
+/** How often to check whether a stream has ended or is gone, ms, so that nobody waits an hour to be told. */
 const LOOK_MS = 1_000;
 
 export interface StandingOptions {
   readonly question: string;
   /**
-   * From one asking to the next, ms; an asking that takes longer delays the next one. Default:
+   * Time from one asking to the next, ms; an asking that takes longer delays the next. Default:
    * `STANDING_EVERY_MS.usual`.
    */
   readonly everyMs?: number;
   /**
-   * How many askings in a row must give a new answer before it is reported: more of them ride out a single wrong one.
+   * How many askings in a row must give a new answer before it is reported; more of them ride out a single wrong one.
    * Default: `STANDING_HOLDS.usual`.
    */
   readonly holds?: number;
   /**
-   * An answer of less confidence counts as none, 0..1: neither is it reported, nor does it end a run of others.
+   * Answers of less confidence, 0..1, are ignored: they are not reported, and do not interrupt a run of equal answers.
    * Default: `MIN_CONFIDENCE.usual`.
    */
   readonly minConfidence?: number;
   /** Limit of answer tokens. */
   readonly maxTokens?: number;
   /**
-   * Which streams to ask, looked at anew each time: a fresh conversation. What it throws is handled as what an answer
-   * throws.
+   * Opens a new conversation for each asking, and so chooses its streams. Its errors are handled like those of an
+   * answer.
    */
   readonly converse: () => Conversation;
-  /** Not asked until a frame comes that is newer than those that there are when it begins. */
+  /** Whether the first asking waits for a frame newer than those present at the start. */
   readonly onlyNew?: boolean;
-  /** Whether other streams may be asked later: the question then goes on when those that there are have ended. */
+  /** Whether streams may be added later: the question then continues after all present ones have ended. */
   readonly mayGrow?: boolean;
 }
 
-/** An answer that is not the one that was reported before. */
+/** An answer that differs from the one reported before. */
 export interface StandingChange {
   readonly answer: string;
-  /** The answer that was reported before; null at first. */
+  /** The answer reported before; null at first. */
   readonly previous: string | null;
   readonly result: AnswerResult;
-  /** What was asked, for the names and clocks of its streams. */
+  /** The conversation that was asked, for the names and clocks of its streams. */
   readonly conversation: Conversation;
 }
 
 export interface StandingHost {
   changed(change: StandingChange): void;
   /**
-   * Nothing more is asked: for this error, or, with null, since all streams have ended and the last answer was
+   * No more is asked: because of this error or, with null, because all streams have ended and the last answer was
    * reported. Not called after `close()`.
    */
   ended(error: YocoError | null): void;
-  /** Called after each asking: whether it was answered, or missed for a reason that may pass, which `error` is. */
+  /** Called after each asking: it was answered, or missed because of `error`, which may pass. */
   asked?(outcome: 'answered' | 'missed', error: YocoError | null): void;
-  /** Called for an error that nobody expected, which the question then outlasts. Without this such an error ends it. */
+  /** Called for an unexpected error that the question survives. Without this method such an error ends the question. */
   unexpected?(error: YocoError): void;
 }
 
@@ -73,12 +73,12 @@ interface Candidate extends Omit<StandingChange, 'previous'> {
   readonly times: number;
 }
 
-/** Up to where a stream was asked about. */
+/** A stream, and the newest moment of it that was asked about. */
 type AskedUpTo = Pick<StreamStatus, 'name' | 'startedAtMs' | 'lastMs'>;
 
 /**
- * What became of one turn: `still` where no frame was new, `missed` where the next may be answered, `over` where it was
- * the last.
+ * Outcome of a turn: `still` if there was nothing new to ask about, `missed` if the next turn may be answered, `over`
+ * if it was the last.
  */
 type Outcome = 'answered' | 'still' | 'missed' | 'over';
 
@@ -89,17 +89,17 @@ export class StandingQuestion {
   #reported: string | null = null;
   /** A new answer, and how many askings in a row gave it. */
   #candidate: Candidate | null = null;
-  /** What was asked about last; empty where it is to be asked anew. */
+  /** What the last answer was about; empty before the first. */
   #asked: readonly AskedUpTo[] = [];
-  /** Whether all streams had ended when it was asked last. */
+  /** Whether all streams had ended at the last turn, and none can be added. */
   #over = false;
   /** The streams of the last turn, and how many of them had ended or were gone. */
   #streams: Conversation['streams'] = [];
   #gone = 0;
-  /** Unexpected errors in a row: each doubles the wait. */
+  /** Unexpected errors in a row; each doubles the wait. */
   #unexpected = 0;
 
-  /** Begins to ask at once. Throws `invalid_request` for times and numbers outside their bounds. */
+  /** Starts asking at once. Throws `invalid_request` for numbers out of their bounds. */
   constructor(options: StandingOptions, host: StandingHost) {
     const { everyMs = STANDING_EVERY_MS.usual, holds = STANDING_HOLDS.usual } = options;
     const { minConfidence = MIN_CONFIDENCE.usual } = options;
@@ -124,14 +124,14 @@ export class StandingQuestion {
     void this.#run();
   }
 
-  /** Asks no more, and reports nothing any more. */
+  /** Stops asking; neither a change nor the end is reported any more. */
   close(): void {
     this.#abort.abort();
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#abort;
-    // Whoever opens it has it before the first turn may end it.
+    // The caller gets the object before the first turn can end the question.
     await Promise.resolve();
     while (!signal.aborted) {
       const begin = performance.now();
@@ -141,10 +141,7 @@ export class StandingQuestion {
     }
   }
 
-  /**
-   * Until the next turn: for `ms`, or until one of the streams ends or is gone. Where all have ended there is nothing
-   * to wait for.
-   */
+  /** Waits `ms` for the next turn, or until a stream ends or is gone; at most LOOK_MS once all streams have ended. */
   async #pause(ms: number): Promise<void> {
     const { signal } = this.#abort;
     const wait = this.#over ? Math.min(ms, LOOK_MS) : ms;
@@ -155,7 +152,7 @@ export class StandingQuestion {
     }
   }
 
-  /** After what may pass nobody waits for an hour; and those who were refused together do not come back together. */
+  /** Wait before a retry: short even for an hourly question, and random so that refused askings spread out. */
   #soonMs(): number {
     const soon = Math.min(this.#options.everyMs, STANDING_EVERY_MS.usual) * 2 ** this.#unexpected;
     return Math.min(soon, LONGEST_SOON_MS) * (0.5 + Math.random() / 2);
@@ -170,14 +167,14 @@ export class StandingQuestion {
     this.#gone = goneOf(conversation.streams);
     const over = areOver(conversation);
     this.#over = over && !mayGrow;
-    // A stream that is deleted is asked all the same: the asking says that it is gone.
+    // A deleted stream is asked all the same: the asking reports that it is gone.
     const stopped = statuses.some(({ sourceStatus: { state } }) => state === 'stopped');
     if (!hasNew(statuses, this.#asked) && !stopped) {
-      // The same frames would give the same answer, and no more come that could agree with it.
+      // The same frames would give the same answer, and no more come that could confirm it.
       if (over && this.#candidate !== null) this.#heard(this.#candidate);
       return over && !mayGrow && this.#candidate === null ? this.#allOver(conversation) : 'still';
     }
-    // Unlike a time that is still to come, this is never answered.
+    // Unlike a question about a time still to come, this one can never be answered.
     const undated = mayGrow ? null : withoutDate(question, statuses);
     if (undated !== null) {
       this.#end(undated);
@@ -195,19 +192,19 @@ export class StandingQuestion {
       if (signal.aborted) return 'over';
       const known = YocoError.from(thrown);
       const { code } = known;
-      // One of several was deleted meanwhile: whether the others can be asked the next asking tells.
+      // One of several streams was deleted meanwhile: the next asking shows whether the others can be asked.
       if (code === 'stream_deleted') return this.#missed(known);
       if (code === 'stream_ended' && mayGrow) return this.#missed(known);
-      // There is no frame, and none comes any more; of several streams that may be so of one alone. It may have ended
-      // only now.
+      // No frame is left, and none will come. Of several streams this may be true of one alone, so all must be over;
+      // they may have ended only now.
       if (code === 'stream_ended' && areOver(conversation)) {
         while (this.#candidate !== null) this.#heard(this.#candidate);
         return this.#allOver(conversation);
       }
       throw thrown;
     }
-    // The engine may have answered about a frame of which it tells only now: it is not to be asked about again.
-    // It reads fewer streams than there are where some had not begun by then.
+    // The answer may be about a frame newer than the statuses show, which must not be asked about again. It reads fewer
+    // streams if some had not begun by then.
     const asOf = new Map(result.streams.map(({ name, asOfMs }) => [name, asOfMs]));
     this.#asked = statuses.map(({ name, startedAtMs, lastMs }) => ({
       name,
@@ -220,7 +217,7 @@ export class StandingQuestion {
     return 'answered';
   }
 
-  /** Ends, with what the first of the sources that failed says of it. */
+  /** Ends the question, with the error of the first failed source if there is one. */
   #allOver({ streams }: Conversation): 'over' {
     const failed = streams.map((stream) => stream.status().sourceStatus).find(({ state }) => state === 'failed');
     this.#end(failed === undefined ? null : sourceError(failed));
@@ -234,12 +231,12 @@ export class StandingQuestion {
 
   #failed(error: YocoError): Outcome {
     if (this.#abort.signal.aborted) return 'over';
-    // A busy service, an engine that starts again, a stream without a frame: the next asking may be answered.
+    // A busy service, a restarting engine, a stream without a frame: the next asking may be answered.
     const unexpected = error.code === 'internal';
-    // "Did anyone come this evening?" may be asked in the morning: nothing is told before there is something of that
+    // "Did anyone come this evening?" may be asked in the morning: nothing is reported before there are frames of that
     // time.
     if (error.code === 'time_out_of_range' && !this.#over) return 'still';
-    // If all has ended, the same frames would be asked about for ever.
+    // Once all streams have ended, the same frames would be asked about for ever.
     const outlasts = !unexpected || (this.#host.unexpected !== undefined && !this.#over);
     if (error.retryable && error.code !== 'shutting_down' && outlasts) {
       if (unexpected) {
@@ -278,7 +275,7 @@ function areOver({ streams }: Conversation): boolean {
   return streams.every((stream) => isOver(stream.status().sourceStatus));
 }
 
-/** How many have ended or were deleted. */
+/** How many streams have ended or were deleted. */
 function goneOf(streams: Conversation['streams']): number {
   return streams.filter((stream) => {
     const { sourceStatus } = stream.status();
@@ -290,7 +287,7 @@ function isWithin(value: number, { least, most }: { readonly least: number; read
   return value >= least && value <= most;
 }
 
-/** Whether anything was shown beyond what was asked about, or other streams are asked. */
+/** Whether there are frames newer than those asked about, or other streams. */
 function hasNew(now: readonly AskedUpTo[], asked: readonly AskedUpTo[]): boolean {
   if (now.length !== asked.length) return true;
   return now.some(({ name, startedAtMs, lastMs }, i) => {
@@ -304,7 +301,7 @@ function sourceError({ error }: SourceStatus): YocoError {
   return told ?? new YocoError('source_invalid');
 }
 
-/** The case of letters and the blanks between words make no difference between two answers. */
+/** Answers that differ only in case and whitespace are the same. */
 function isTheSame(a: string, b: string): boolean {
   const plain = (text: string): string => text.toLowerCase().split(/\s+/).join(' ');
   return plain(a) === plain(b);

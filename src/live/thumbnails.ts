@@ -26,7 +26,7 @@ export class Thumbnails {
     const { size, limitBytes } = this.#options;
     const raw = { width: size, height: size, channels: 3 } as const;
     const jpeg = await sharp(frame.rgb, { raw }).jpeg({ quality: QUALITY }).toBuffer();
-    // Pictures are compressed beside each other: a later one may be done first.
+    // Pictures are compressed concurrently: a later one may be done first.
     const after = this.#kept.findLastIndex((kept) => kept.timeMs <= frame.timeMs) + 1;
     this.#kept.splice(after, 0, { timeMs: frame.timeMs, jpeg });
     this.#bytes += jpeg.byteLength;
@@ -48,7 +48,7 @@ export class Thumbnails {
     this.#bytes = 0;
   }
 
-  /** The one at or before `timeMs`, by default the newest. Throws `stream_empty` or `time_out_of_range`. */
+  /** The picture at or before `timeMs`, by default the newest. Throws `stream_empty` or `time_out_of_range`. */
   at(timeMs?: number): Thumbnail {
     const first = this.#kept[0];
     const last = this.#kept.at(-1);

@@ -1,15 +1,15 @@
-/** The wall times of what one source shows: when the stream's time 0 was, and what these times are. */
+/** The wall times of one source: when the stream's time 0 was, and what kind of times they are. */
 import type { SourceDefinition } from '../ingest/definition.ts';
 import type { Frame } from '../ingest/frame.ts';
 import type { WallTimes } from '../model/snapshot-format.ts';
 
 /**
- * A change of the wall clock against the monotonic one by more than this, ms, is no drift: it was set, or the machine
- * slept.
+ * If the wall clock moves against the monotonic clock by more than this, ms, it is not drift: the clock was set, or the
+ * machine slept.
  */
 const WALL_CLOCK_STEP_MS = 1_000;
 
-/** What a source goes on from: a snapshot, or the source before it. */
+/** What a source continues from: a snapshot, or the previous source. */
 export interface Before {
   readonly startedAtMs: number;
   /** Default: `live`. */
@@ -19,7 +19,7 @@ export interface Before {
 export class WallClock {
   readonly wallTimes: WallTimes;
   #startedAtMs: number | undefined;
-  /** By how much the wall clock was ahead of the monotonic one when time 0 was set by it. */
+  /** How far the wall clock was ahead of the monotonic clock when it set time 0. */
   #aheadMs: number | undefined;
 
   constructor(source: SourceDefinition, before?: Before) {
@@ -33,16 +33,16 @@ export class WallClock {
   }
 
   /**
-   * Sets when time 0 was, by the first frame (of a stream that goes on only to an earlier time), and moves it where the
-   * wall clock is set later: all wall times are then by the new one. Returns by how much, ms; 0 where it was not set. A
-   * recording's are not by this clock.
+   * Sets time 0 by the first frame; on a stream that continues, only to an earlier time. Moves it when the wall clock
+   * is set later, so that all wall times follow the new clock, and returns the change, ms; otherwise 0. The times of a
+   * recording do not depend on this clock.
    */
   frameCame({ timeMs, arrivedAtMs = Date.now() }: Pick<Frame, 'timeMs' | 'arrivedAtMs'>): number {
     if (this.wallTimes === 'recorded') return 0;
     const aheadMs = Date.now() - performance.now();
     const beganAtMs = arrivedAtMs - timeMs;
     this.#startedAtMs ??= beganAtMs;
-    // After a snapshot of what was read faster than it plays all that comes live would be in the future.
+    // After a snapshot of a file read faster than real time, all live frames would be in the future.
     if (this.#aheadMs === undefined) this.#startedAtMs = Math.min(this.#startedAtMs, beganAtMs);
     this.#aheadMs ??= aheadMs;
     const changeMs = Math.round(aheadMs - this.#aheadMs);
@@ -54,18 +54,18 @@ export class WallClock {
 }
 
 /**
- * `before`: of what it goes on from. A camera that goes on from a recording is of now; what else goes on from one of no
- * date has none.
+ * `before`: the kind of wall times that the source continues from. A camera's are live in any case. Other sources keep
+ * `unknown`; after `recorded` they are live, except for pushed pictures.
  */
 function wallTimesOf(source: SourceDefinition, before: WallTimes = 'live'): WallTimes {
-  // What is read as fast as it can be shows nothing at its time, also over and over.
+  // A file read as fast as possible shows nothing at its own time, even if it loops.
   const once = 'file' in source && (!source.loop || source.pace === 'fastest');
   if (once) return source.recorded_at === undefined ? 'unknown' : 'recorded';
   if (isCamera(source)) return 'live';
   return before === 'recorded' && !('push' in source) ? 'live' : before;
 }
 
-/** Whether a source surely shows what is there now; an address of HTTP may be a recording. */
+/** Whether a source surely shows the present; an HTTP address may be a recording. */
 function isCamera(source: SourceDefinition): boolean {
   return 'device' in source || ('url' in source && (source.live === true || /^rtsps?:/i.test(source.url)));
 }
