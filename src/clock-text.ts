@@ -1,4 +1,4 @@
-/** A time of a stream as it is said: `0:42`, or `1:02:03` from an hour on. */
+/** Formats a time of a stream: `0:42`, or `1:02:03` from an hour on. */
 export function clockText(ms: number): string {
   const s = Math.floor(ms / 1000);
   const two = (n: number): string => String(n).padStart(2, '0');

@@ -9,13 +9,13 @@ import { isHostRule } from './ingest/policy.ts';
 import { systemReason } from './system-code.ts';
 import { A_TIME_ZONE, isTimeZone } from './time-zone.ts';
 
-/** Folder of this package: where the bundled model, page and streams lie. */
+/** Folder of this package, which holds the bundled model, page and streams. */
 export const PACKAGE_ROOT = fileURLToPath(new URL('..', import.meta.url));
-/** The bundle that is used where none is named. */
+/** The bundle used by default. */
 export const DEFAULT_BUNDLE = path.join(PACKAGE_ROOT, 'models', 'yoco-small-1');
 
 const list = z.array(z.string().min(1));
-/** A whole number, or text that is one: nothing at all is none. */
+/** A whole number, or its text; empty text is invalid. */
 const whole = (least: number, most = Number.MAX_SAFE_INTEGER) => {
   const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
   const error = `expected a whole number ${range}`;
@@ -34,7 +34,7 @@ const schema = z.strictObject({
   bundle: z.string().min(1).default(DEFAULT_BUNDLE),
   /** Folder of stream definitions. */
   streams: z.string().min(1).default(path.join(PACKAGE_ROOT, 'streams')),
-  /** Folder in which snapshots of streams are kept; default: none are. */
+  /** Folder for snapshots of streams; default: snapshots are off. */
   snapshots: z.string().min(1).optional(),
   host: z.string().min(1).default('127.0.0.1'),
   port: whole(0, 65_535).default(8080),
@@ -42,7 +42,7 @@ const schema = z.strictObject({
   api_keys: list.default([]),
   /** Keys that may only look and ask. */
   view_keys: list.default([]),
-  /** Web origins besides the page's own. */
+  /** Allowed web origins besides the page's own. */
   allowed_origins: list.default([]),
   /** Host names that requests may name while no key is configured. */
   allowed_hosts: list.default([]),
@@ -52,30 +52,30 @@ const schema = z.strictObject({
   media_roots: list.default([]),
   /** Hosts that clients may name as a source: `cam.example`, `*.example`, `10.0.0.0/8` or `*`. */
   source_hosts: z.array(hostRule).default([]),
-  /** Time zone of the times of day that questions name; default: that of the process. */
+  /** Time zone of times of day in questions; default: the process's. */
   time_zone: z.string().refine(isTimeZone, `expected ${A_TIME_ZONE}`).optional(),
   max_streams: whole(1, 1_000).default(64),
-  /** Answers in progress and waiting. */
+  /** Limit of answers in progress and waiting. */
   max_answers: whole(1, 1_000).default(64),
-  /** Threads inside one operator of the model; default: one a core. */
+  /** Threads inside one operator of the model; default: one per core. */
   threads: whole(1, 256).optional(),
-  /** Where the caches lie and the decoders run. */
+  /** Where the caches live and the decoders run. */
   device: z.enum(['cpu', 'webgpu']).default('cpu'),
-  /** Caches on a device at most, MB; what was read least recently leaves it, and comes back when it is read. */
+  /** Limit of cache pages on a device, MB; the least recently read are evicted, and reloaded when they are read. */
   device_memory_mb: whole(64).default(4096),
-  /** Resident memory at which the engine is started again, MB. */
+  /** Resident memory at which the engine is restarted, MB. */
   engine_memory_mb: whole(512).default(8192),
-  /** JPEG of the pictures that each stream has seen, MB; the oldest go first. */
+  /** Limit of JPEG of seen pictures, per stream, MB; the oldest are dropped first. */
   pictures_mb: whole(1, 65_536).default(64),
   log_level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 
 export type Config = z.output<typeof schema> & {
-  /** The environment variable of each setting that came from one: what a person has to look for. */
+  /** The environment variable of each setting that came from one, so that people know where to look. */
   readonly variables: Variables;
 };
 export type ConfigInput = { readonly [K in keyof z.input<typeof schema>]?: unknown };
-/** Key of a setting (`tls.key` for a part of it) to the variable that gave it. */
+/** Key of a setting (`tls.key` for a part of one) to the variable that set it. */
 type Variables = ReadonlyMap<string, string>;
 
 const LISTS = new Set<string>([
@@ -87,7 +87,7 @@ const LISTS = new Set<string>([
   'source_hosts',
 ]);
 const PREFIX = 'YOCO_';
-/** Variables with the prefix that other modules read. */
+/** Variables with this prefix that are read elsewhere. */
 const NOT_SETTINGS = new Set([
   'YOCO_FFMPEG',
   'YOCO_API_KEY',
@@ -98,7 +98,7 @@ const NOT_SETTINGS = new Set([
 ]);
 
 /**
- * What Kubernetes puts into every pod for a Service that is called `yoco` or `yoco-something`: `YOCO_SERVICE_HOST`,
+ * Variables that Kubernetes sets in every pod for a Service called `yoco` or `yoco-something`: `YOCO_SERVICE_HOST`,
  * `YOCO_SERVICE_PORT_HTTP`, `YOCO_PORT_8080_TCP_ADDR`, and `YOCO_PORT`, whose value is an address (below).
  */
 const OF_A_SERVICE = /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
@@ -110,14 +110,14 @@ function isOfAService(variable: string, value: string): boolean {
 }
 
 /**
- * `YOCO_PORT=9000` -> `{ port: '9000' }`; lists are separated by commas; `YOCO_TLS_KEY` and `YOCO_TLS_CERT` are files.
+ * `YOCO_PORT=9000` -> `{ port: '9000' }`. Lists are separated by commas; `YOCO_TLS_KEY` and `YOCO_TLS_CERT` name files.
  */
 function configFromEnvironment(env: NodeJS.ProcessEnv): { input: ConfigInput; variables: Variables } {
   const input: Record<string, unknown> = {};
   const tls: Record<string, string> = {};
   const variables = new Map<string, string>();
   for (const [variable, given] of Object.entries(env)) {
-    // A file of variables may have the line ends of Windows.
+    // A file of variables may have Windows line endings.
     const value = given?.trim() ?? '';
     if (!variable.startsWith(PREFIX) || NOT_SETTINGS.has(variable) || (given ?? '') === '') continue;
     if (isOfAService(variable, value)) continue;
@@ -131,9 +131,7 @@ function configFromEnvironment(env: NodeJS.ProcessEnv): { input: ConfigInput; va
   return { input: Object.keys(tls).length > 0 ? { ...input, tls } : input, variables };
 }
 
-/**
- * Throws `config_invalid` for a variable that begins as settings do and is none, for commands that read no settings.
- */
+/** Throws `config_invalid` for a `YOCO_` variable that is not a setting, for commands that read no settings. */
 export function checkVariables(env: NodeJS.ProcessEnv): void {
   const { variables } = configFromEnvironment(env);
   for (const [key, variable] of variables) {
@@ -142,31 +140,31 @@ export function checkVariables(env: NodeJS.ProcessEnv): void {
   }
 }
 
-/** `config_invalid` that names the setting, and the variable where one gave it: `port (YOCO_PORT): ...`. */
+/** `config_invalid` naming the setting, and the variable if one set it: `port (YOCO_PORT): ...`. */
 export function wrongSetting(key: string, what: string, variables: Variables, cause?: unknown): YocoError {
   return new YocoError('config_invalid', { param: key, detail: `${settingName(key, variables)}: ${what}.`, cause });
 }
 
-/** Whether the error says already which setting it is about, as those of `wrongSetting` do. */
+/** Whether the error already names its setting, like those of `wrongSetting`. */
 export function namesSetting({ param, detail }: YocoError, variables: Variables): boolean {
   return param !== null && detail.startsWith(`${settingName(param, variables)}: `);
 }
 
 function settingName(key: string, variables: Variables): string {
-  // The variable holds the whole of a list or an object.
+  // A list or an object is set as a whole by its variable.
   const variable = variables.get(key) ?? variables.get(key.split('.')[0] ?? '');
   return variable === undefined ? key : `${key} (${variable})`;
 }
 
-/** What of the configuration the engine needs wherever it runs. */
+/** The settings that the engine needs wherever it runs. */
 export function engineConfig(config: Config) {
   const { bundle, device, device_memory_mb: deviceMb, threads } = config;
   return { bundle, device, deviceBytes: deviceMb * 2 ** 20, ...(threads === undefined ? {} : { threads }) };
 }
 
 /**
- * `defaults`: in the place of the settings' own. Throws `config_invalid` that names the key, and the environment
- * variable if it came from one; never its value.
+ * `defaults` replace the settings' own defaults. Throws `config_invalid` that names the key, and the environment
+ * variable if one set it, but never the value.
  */
 export async function readConfig(
   flags: ConfigInput,
@@ -189,8 +187,7 @@ export async function readConfig(
 
 async function readConfigFile(file: string): Promise<ConfigInput> {
   try {
-    // Warnings would quote the line, which may hold a key: an unquoted one that begins with "!" is a tag that nobody
-    // knows.
+    // Suppresses warnings, which would quote the line: an unquoted key that begins with "!" is an unknown tag.
     const value: unknown = parseYaml(await readFile(file, 'utf8'), { logLevel: 'error' });
     if (value === null) return {};
     if (typeof value === 'object' && !Array.isArray(value)) return value;
@@ -205,11 +202,11 @@ async function readConfigFile(file: string): Promise<ConfigInput> {
 }
 
 /**
- * `ENOENT`, or `BAD_INDENT at line 3, column 1` of YAML, by the parser's name for it: its sentences may quote the file,
- * which may hold keys.
+ * `ENOENT`, or for YAML `BAD_INDENT at line 3, column 1`. Only the parser's error code is used: its messages may quote
+ * the file, which may hold keys.
  */
 function whyNot(cause: unknown): string {
-  // An alias without its anchor: the parser has no name for it, and no place.
+  // An alias without its anchor, for which the parser gives neither a code nor a position.
   if (cause instanceof ReferenceError) return 'a value that begins with "*" needs quotation marks';
   const [at] = cause instanceof YAMLParseError ? (cause.linePos ?? []) : [];
   return `${systemReason(cause)}${at === undefined ? '' : ` at line ${at.line}, column ${at.col}`}`;

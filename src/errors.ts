@@ -1,4 +1,4 @@
-/** The one catalogue of errors: what can go wrong, the HTTP status it has, and whether trying again can help. */
+/** The single catalogue of errors, each with its HTTP status and whether a retry can help. */
 
 export interface ErrorEntry {
   readonly message: string;
@@ -10,7 +10,7 @@ export interface ErrorEntry {
 
 const entry = (status: number, message: string, retryable = false): ErrorEntry => ({ status, message, retryable });
 
-/** `docs/protocol.md` lists these; a test holds the two against each other. */
+/** `docs/protocol.md` lists these; a test keeps the two in step. */
 export const ERRORS = {
   // What a client sent
   invalid_json: entry(400, 'The message is not valid JSON.'),
@@ -93,7 +93,7 @@ export interface ErrorDetails {
 /** Any error that a user may see. Its message is the catalogue's sentence, then the detail. */
 export class YocoError extends Error {
   readonly code: ErrorCode;
-  /** What exactly was wrong; empty where the catalogue's sentence says it all. */
+  /** What exactly was wrong; empty if the catalogue's sentence says it all. */
   readonly detail: string;
   readonly param: string | null;
   override readonly name = 'YocoError';
@@ -114,7 +114,7 @@ export class YocoError extends Error {
     return ERRORS[this.code].retryable;
   }
 
-  /** An error that was told as its code and its whole message; null where the catalogue has no such code. */
+  /** Restores an error from its code and its whole message; null if the catalogue has no such code. */
   static told(code: string, message: string): YocoError | null {
     if (!Object.hasOwn(ERRORS, code)) return null;
     const known = code as ErrorCode;
@@ -122,7 +122,7 @@ export class YocoError extends Error {
     return new YocoError(known, detail === '' ? {} : { detail });
   }
 
-  /** Anything thrown, as a YocoError; what is not one becomes `internal` and keeps its cause for the log. */
+  /** Converts anything thrown to a YocoError: others become `internal` and stay as its cause, for the log. */
   static from(error: unknown): YocoError {
     return error instanceof YocoError ? error : new YocoError('internal', { cause: error });
   }

@@ -1,12 +1,12 @@
-/** Names of hosts as an operator writes them and as requests and addresses have them, in one form to compare. */
+/** Normalises host names, so that those of the configuration can be compared with those of requests and addresses. */
 import { isIP } from 'node:net';
 
-/** What no host has: blanks, a scheme, a user, a port, a path, a wildcard. */
+/** Never in a host: blanks, and characters of a scheme, a user, a port, a path or a wildcard. */
 const NO_HOST = /[\s:/?#@\\%*[\]]/;
 
 /**
- * The host in lower case (other letters as punycode), without a dot at the end; IPv6 in its shortest form, without
- * brackets. Null for what is no host, or more than one, such as `cam.example:554`.
+ * The host in lower case (non-ASCII letters as punycode), without a trailing dot; IPv6 in its shortest form, without
+ * brackets. Null for anything but a single host, such as `cam.example:554`.
  */
 export function hostName(text: string): string | null {
   const bare = text.replace(/^\[(.*)\]$/, '$1');

@@ -1,5 +1,5 @@
 /** The library: `import { loadModel, Streams } from 'yoco-live'`. */
-// Declarations name Buffer and modules of Node; not every program has Node's types among its own.
+// The declarations refer to Buffer and to modules of Node, and not every program includes Node's types.
 /// <reference types="node" preserve="true" />
 import type { z } from 'zod';
 import type { StreamDefinition, streamDefinitionSchema } from './ingest/definition.ts';
@@ -22,5 +22,5 @@ export { startServer, type RunningServer, type ServerLog, type ServerOptions } f
 export type * from './server/wire-types.ts';
 
 type WholeDefinition = z.input<typeof streamDefinitionSchema>;
-/** What `Streams.create` takes, before its defaults; what goes on from a snapshot has its name, and needs no source. */
+/** What `Streams.create` takes, before defaults. A stream restored from a snapshot needs neither name nor source. */
 export type StreamDefinitionInput = WholeDefinition | (Partial<WholeDefinition> & { restore: string });

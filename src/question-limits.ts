@@ -1,11 +1,11 @@
-/** Limits of questions, the same for clients, for the library, and for what a stream's file asks. */
+/** Limits of questions, the same for clients, for the library, and for standing questions of a stream's file. */
 
-/** Characters of one question. */
+/** Limit of characters of one question. */
 export const QUESTION_MAX_CHARS = 2_000;
 
-/** Shortest, longest and usual time between two askings of a standing question, ms. */
+/** Shortest, longest and default time between two askings of a standing question, ms. */
 export const STANDING_EVERY_MS = { least: 500, most: 3_600_000, usual: 2_000 } as const;
 /** How many askings in a row must agree before a new answer is reported. */
 export const STANDING_HOLDS = { least: 1, most: 20, usual: 1 } as const;
-/** How much confidence may be wanted of an answer to a standing question: one of less counts as none. */
+/** Confidence required of an answer to a standing question; answers below it are ignored. */
 export const MIN_CONFIDENCE = { least: 0, most: 1, usual: 0 } as const;

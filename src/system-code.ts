@@ -1,4 +1,4 @@
-/** `ECONNREFUSED`, or what the system calls it; `fetch` has it in the cause of its error. */
+/** `ECONNREFUSED` or another system error code; `fetch` puts it into the cause of its error. */
 export function systemCode(cause: unknown): string | undefined {
   for (let error = cause; error instanceof Error; error = error.cause) {
     if ('code' in error && typeof error.code === 'string') return error.code;
@@ -6,7 +6,7 @@ export function systemCode(cause: unknown): string | undefined {
   return undefined;
 }
 
-/** The same for who reads why something did not work. */
+/** The same as text for people. */
 export function systemReason(cause: unknown): string {
   return systemCode(cause) ?? 'for a reason that is not known';
 }

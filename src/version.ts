@@ -1,4 +1,4 @@
-/** The version of the package, as its package.json has it. */
+/** The version of the package, from its package.json. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 

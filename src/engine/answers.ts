@@ -14,8 +14,8 @@ import type { AnswerEnd, AnswerListener, AskRequest } from './protocol.ts';
 import type { RunTimes } from './run-times.ts';
 
 /**
- * Cache reads per turn for answers that need a read of their own: through an index, over several streams, or from a
- * later begin on. Answers with the same begin share one.
+ * Limit of separate cache reads per turn: of answers that read through an index, several streams, or from a `begin` on.
+ * Answers on one stream with the same `begin` share a read.
  */
 const READ_ALONE = 4;
 

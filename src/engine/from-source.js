@@ -1,7 +1,7 @@
 /** Runs a TypeScript file of the sources in this thread: `node from-source.js FILE`. */
 import { createRequire } from 'node:module';
 
-// Where the sources have changed esbuild compiles them, else with a thread and a process of its own that stay.
+// esbuild compiles changed sources; by default it would keep a thread and a process of its own for that.
 process.env.ESBUILD_WORKER_THREADS ??= '0';
 const require = createRequire(import.meta.url);
 require('tsx/cjs');
