@@ -43,8 +43,8 @@ export interface EngineProcessHost {
 
 const STOP_MS = 5_000;
 /**
- * If checks are further apart than this many heartbeats, this process itself stood still: it was paused, or its event
- * loop was blocked.
+ * If checks are further apart than this many heartbeats, this process itself stalled: it was paused, or its event loop
+ * was blocked.
  */
 const STOOD_STILL_BEATS = 3;
 const fromSource = import.meta.url.endsWith('.ts');
@@ -165,7 +165,7 @@ export class EngineProcess {
   #check(): void {
     const { heartbeatMs, hangMs, loadMs, onWarning } = this.#options;
     const now = performance.now();
-    // Messages that arrived while this process stood still are read only after this timer.
+    // Messages that arrived while this process stalled are read only after this timer.
     if (now - this.#checkedAt > STOOD_STILL_BEATS * heartbeatMs) this.#heardAt = now;
     this.#checkedAt = now;
     const isLoaded = this.#loadedAt !== undefined;

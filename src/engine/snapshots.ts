@@ -1,4 +1,4 @@
-/** Snapshots of one scheduler's streams. Files are written and read one at a time, beside all other work. */
+/** Snapshots of one scheduler's streams. Files are written and read one at a time, alongside all other work. */
 import { YocoError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import { cacheBytes, describeContent, readContent, sectionsOf } from '../model/snapshot.ts';
@@ -36,7 +36,7 @@ export class Snapshots {
       const header = describeContent(this.#model.config, shape, all, content, Date.now());
       return summaryOf(header, await writeSnapshot(file, header, sectionsOf(content), this.#stopped.signal));
     });
-    // Rejects without waiting for its turn if there is nothing to write any more.
+    // Rejects without waiting for its turn once there is nothing left to write.
     return Promise.race([written, captured.then(() => written)]);
   }
 

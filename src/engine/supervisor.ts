@@ -59,7 +59,7 @@ type Pending =
     }
   | { readonly kind: 'answer'; readonly listener: AnswerListener };
 
-/** What a lost process left undone, where the error code alone does not tell. */
+/** What a lost process left undone, where the error code does not say it. */
 const LOST_DETAIL: Partial<Record<Pending['kind'], string>> = {
   snapshot: 'No snapshot was written.',
   restore: 'The stream was not restored.',

@@ -17,13 +17,13 @@ import { dateAndTimeAt } from '../time-zone.ts';
 import { momentsAt, newestWallMs, reachesBackTo } from './moments.ts';
 import type { QuestionTimes, StreamStatus } from './types.ts';
 
-/** How long before an instant reading starts, ms: it covers what was shown then, and little of what was before. */
+/** Look-back before an instant, ms: long enough for what was shown then, too short for much of what came before. */
 const ABOUT_THEN_MS = 3_000;
 /** For a stream with few frames: this many mean pauses, and no more than this: a camera may have been away. */
 const SLOW_PAUSES = 1.5;
 const SLOW_MOST_MS = 1_800_000;
 
-/** How long before an instant to start reading a stream, ms, so that a frame is included. */
+/** Look-back before an instant for one stream, ms: far enough that a frame is included. */
 export function aboutThen(
   { lastMs, frames }: Pick<StreamStatus, 'lastMs' | 'frames'>,
   leastMs = ABOUT_THEN_MS,

@@ -27,8 +27,8 @@ import type { AskOptions, QuestionTimes, StreamStatus } from './types.ts';
 /** How far before the oldest kept frame "10 minutes ago" may lie, as a share: nobody means it to the second. */
 const ABOUT = 0.05;
 /**
- * How long before the moment a question for the name of what was shown reads, ms: about one frame. It means that very
- * moment; just before, something else may have been shown.
+ * Look-back of a question that asks for the name of what was shown, ms: about one frame. It means that very moment;
+ * just before, something else may have been shown.
  */
 const NAMED_AT_MS = 500;
 const ASKS_FOR_A_NAME =
