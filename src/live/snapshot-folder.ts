@@ -120,8 +120,8 @@ export class SnapshotFolder {
   }
 
   /**
-   * Temporary path for a file that is to replace a kept stream's file. A leftover is removed when the next file is
-   * written.
+   * Temporary path for a file that is to replace a kept stream's file. A leftover is removed by the next write of that
+   * file, or by any write once it is an hour old.
    */
   pathBeside(stream: string): string {
     return path.join(this.#path, `.${stream}${KEPT.current}.${randomBytes(6).toString('hex')}.part`);

@@ -29,8 +29,8 @@ export interface StandingOptions {
    */
   readonly holds?: number;
   /**
-   * Answers of less confidence, 0..1, are ignored: they are not reported, and do not interrupt a run of equal answers.
-   * Default: `MIN_CONFIDENCE.usual`.
+   * Answers below this confidence, 0..1, are ignored: they are not reported, and do not interrupt a run of equal
+   * answers. Default: `MIN_CONFIDENCE.usual`.
    */
   readonly minConfidence?: number;
   /** Limit of answer tokens. */
@@ -59,7 +59,7 @@ export interface StandingChange {
 export interface StandingHost {
   changed(change: StandingChange): void;
   /**
-   * No more is asked: because of this error or, with null, because all streams have ended and the last answer was
+   * Nothing more is asked: because of this error or, with null, because all streams have ended and the last answer was
    * reported. Not called after `close()`.
    */
   ended(error: YocoError | null): void;
