@@ -1,14 +1,11 @@
-/** The picture that shows what an answer rests on, for who is told of the answer and cannot ask for it. */
+/** The picture of an answer's evidence, for webhooks: their receivers cannot request it themselves. */
 import type { AnswerResult, LiveStream, Thumbnail } from '../live/types.ts';
 import { seconds, wallTime } from './times.ts';
 
-/**
- * How long the picture of an answer's newest frame is waited for, ms: the engine answers about a frame before its
- * picture is there.
- */
+/** Longest wait for a picture, ms: the engine may answer about the newest frame before its picture is ready. */
 const PICTURE_WAIT_MS = 1_000;
 
-/** What the model saw at `t`, seconds of the stream; `time` is the same as RFC 3339. */
+/** What the model saw at `t`, in seconds since the stream began; `time` is the same moment in RFC 3339. */
 export interface AnswerPicture {
   readonly stream: string;
   readonly t: number;
@@ -19,8 +16,8 @@ export interface AnswerPicture {
 type PicturedStream = Pick<LiveStream, 'name' | 'status' | 'pictures' | 'thumbnail' | 'onChange'>;
 
 /**
- * The picture at the peak of the strongest evidence; where there is no evidence, or that picture is no longer there,
- * that of the newest frame. Null where the stream has no picture.
+ * The picture at the peak of the strongest evidence, or that of the newest frame if there is no evidence or its picture
+ * is gone. Null if the stream has no picture.
  */
 export async function answerPicture(
   { evidence }: Pick<AnswerResult, 'evidence'>,

@@ -5,19 +5,21 @@ import { YocoError } from '../errors.ts';
 import { hostName } from '../host-name.ts';
 import { isLoopback, type ServerLimits } from './limits.ts';
 
-/** A key of the settings. What each kind may do: permissions.ts. */
+/** A configured key. permissions.ts says what each kind may do. */
 export interface KnownKey {
   readonly kind: 'api' | 'view';
-  /** Its place among those of its kind, from 1 on. */
+  /** Position among the keys of its kind, from 1. */
   readonly number: number;
-  /** The same for the same key of a kind while the service runs, wherever it stands; tells nothing of it. */
+  /** Stable for a key of this kind while the service runs, whatever its position; does not reveal the key. */
   readonly id: string;
 }
 
 /** API keys and view keys, as in `ServerOptions`. */
 export type Keys = Pick<ServerLimits, 'apiKeys' | 'viewKeys'>;
 
-/** What a request has shown. `open` means that no keys are configured; `key` of a token is the one that fetched it. */
+/**
+ * The credential that a request presented. `open`: no keys are configured. A token's `key` is the one that fetched it.
+ */
 export type Grant =
   | { readonly kind: 'open' }
   | { readonly kind: 'key'; readonly key: KnownKey }
@@ -27,13 +29,10 @@ export type Grant =
 const TOKEN_PROTOCOL = 'yoco-token.';
 /** The convention of OpenAI's browser client. */
 const KEY_PROTOCOL = 'openai-insecure-api-key.';
-/** The key of tokens where no keys are configured: nobody looks at it, and if somebody did it would allow least. */
+/** The key of tokens while no keys are configured. It is never checked; if it were, it would allow the least. */
 const NO_KEY: KnownKey = { kind: 'view', number: 0, id: '' };
 
-/**
- * What a token says, signed: when it expires, its stream, the `id` of the key that fetched it, and what makes it unlike
- * any other.
- */
+/** The signed content of a token: expiry, stream, the `id` of the key that fetched it, and a nonce. */
 type Payload = [expiresAtMs: number, stream: string | null, key: string, nonce: string];
 
 interface Digested extends KnownKey {
@@ -43,7 +42,7 @@ interface Digested extends KnownKey {
 export class Gate {
   readonly #limits: ServerLimits;
   #keys: readonly Digested[];
-  /** Signs tokens; new with each start, so a restart ends all tokens. */
+  /** Signs tokens; new at each start, so a restart invalidates all tokens. */
   readonly #secret = randomBytes(32);
 
   constructor(limits: ServerLimits) {
@@ -52,8 +51,8 @@ export class Gate {
   }
 
   /**
-   * Takes these keys, checked already, in the place of those that there were, with whose tokens it is then over. Says
-   * how many are new, and how many are gone.
+   * Replaces the keys by `keys`, which must be validated already; tokens of removed keys become invalid. Returns how
+   * many keys were added and removed.
    */
   rekey(keys: Keys): { readonly added: number; readonly removed: number } {
     const before = this.#keys;
@@ -65,7 +64,7 @@ export class Gate {
     };
   }
 
-  /** Whether what a request once showed is good still: keys may have changed since. */
+  /** Whether an earlier grant is still valid: keys may have changed since. */
   holds(grant: Grant): boolean {
     if (!this.wantsKey) return true;
     return grant.kind !== 'open' && this.#keys.some(({ id }) => id === grant.key.id);
@@ -95,7 +94,7 @@ export class Gate {
     }
   }
 
-  /** True for an origin that the configuration names, which then also gets CORS headers. */
+  /** True for a configured origin, which also gets CORS headers. */
   isListedOrigin(origin: string): boolean {
     return this.#limits.allowedOrigins.includes(origin);
   }
@@ -130,8 +129,8 @@ export class Gate {
   }
 
   /**
-   * A token that opens WebSockets, reads and asks (of one stream, or of any) until it expires, and pushes frames where
-   * the key that `grant` shows may do so.
+   * Issues a token that may open WebSockets, read and ask until it expires: about `stream`, or about any if that is
+   * null. It may push frames if the key of `grant` may.
    */
   issueToken(grant: Grant, stream: string | null): { token: string; expiresAtMs: number } {
     const expiresAtMs = Date.now() + this.#limits.tokenTtlMs;
@@ -143,7 +142,7 @@ export class Gate {
 
   #grant(credential: string, param: string): Grant {
     const given = digest(credential);
-    // Every key is compared, so that the time taken does not tell which one came near.
+    // Every key is compared, so that the time taken does not reveal which one came near.
     let found: Digested | null = null;
     for (const key of this.#keys) found = timingSafeEqual(key.digest, given) ? key : found;
     if (found !== null) return { kind: 'key', key: knownOf(found) };
@@ -171,7 +170,7 @@ export class Gate {
     return createHmac('sha256', this.#secret).update(body).digest('base64url');
   }
 
-  /** Behind a proxy that ends TLS the scheme differs, and only the host can be compared. */
+  /** Behind a proxy that terminates TLS the scheme differs, so only the host can be compared. */
   #isSameHost(origin: string, host: string | undefined): boolean {
     return this.wantsKey && URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
   }

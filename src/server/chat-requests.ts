@@ -1,7 +1,6 @@
 /**
- * What a client may ask of `POST /v1/chat/completions`: names and shapes are those of OpenAI's API, extensions are
- * under `yoco`. Fields that have no meaning for a short text about video are accepted without effect, fields that
- * nobody defines are refused.
+ * Schema of `POST /v1/chat/completions`: names and shapes follow OpenAI's API, with extensions under `yoco`. OpenAI
+ * fields without meaning for a short text about video are accepted and ignored; unknown fields are refused.
  */
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
@@ -34,7 +33,7 @@ const message = z.strictObject({
   refusal: noEffect,
   annotations: noEffect,
   audio: noEffect,
-  // As OpenAI's Python client dumps an answer that is sent back.
+  // OpenAI's Python client dumps these as null when an answer is sent back.
   function_call: z.null({ error: 'must be null: the model calls no functions' }).optional(),
   tool_calls: z.null({ error: 'must be null: the model calls no tools' }).optional(),
 });
@@ -77,9 +76,9 @@ export const chatRequest = z.strictObject({
 export type ChatRequest = z.infer<typeof chatRequest>;
 
 /**
- * The last user messages as one question, and the turns before them. What a system or developer says has no effect, nor
- * has an answer without a question. Throws `invalid_request` where the last message is no user's, `question_empty`,
- * `question_too_long`.
+ * Joins the user messages after the last answer into the question, and pairs the earlier ones into turns. System and
+ * developer messages are ignored, as are answers without a question. Throws `invalid_request` if no user message
+ * follows the last answer, `question_empty`, `question_too_long`.
  */
 export function questionAndTurns(
   messages: ChatRequest['messages'],

@@ -1,4 +1,4 @@
-/** `/v1/chat/completions` and `/v1/models`: one question over HTTP, in the words of OpenAI's API; stateless. */
+/** `/v1/chat/completions` and `/v1/models`: one question over HTTP, in the format of OpenAI's API; stateless. */
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { YocoError } from '../errors.ts';
@@ -15,13 +15,13 @@ import { parseOrThrow } from './parse-request.ts';
 import { newId } from './ids.ts';
 import { samplingOf } from './request-fields.ts';
 
-/** Messages of a whole conversation; the question alone has `questionMaxChars`. */
+/** Body limit for the messages of a whole conversation; the question itself is limited by `questionMaxChars`. */
 const CHAT_BYTES = 1024 * 1024;
 
 export interface ChatParts {
   readonly limits: ServerLimits;
   readonly metrics: Pick<ServerMetrics, 'responded'>;
-  /** The stream that a request may ask alone; null: all. */
+  /** The only stream that a request may ask; null: any. */
   readonly boundTo: (request: FastifyRequest) => string | null;
 }
 
@@ -51,7 +51,7 @@ export function chatRoutes(app: FastifyInstance, live: LiveService, parts: ChatP
     };
     const { conversation, times } = askedStreams(live, about);
     const abort = new AbortController();
-    // The connection ended before the answer did: nobody reads the rest.
+    // If the connection ends before the answer does, nobody reads the rest.
     reply.raw.once('close', () => {
       abort.abort();
     });
@@ -62,7 +62,7 @@ export function chatRoutes(app: FastifyInstance, live: LiveService, parts: ChatP
       maxTokens: tokensOf(params, limits.maxOutputTokens),
       signal: abort.signal,
     });
-    // It is awaited after the last piece; an earlier rejection must not count as unhandled.
+    // The result is awaited after the last piece; an earlier rejection must not count as unhandled.
     answer.result.catch(() => undefined);
     const { streamsParam } = about;
     const created = Math.floor(Date.now() / 1_000);
@@ -82,7 +82,7 @@ interface Chat {
   readonly created: number;
   readonly params: ChatRequest;
   readonly conversation: Conversation;
-  /** The field of the request that says which streams. */
+  /** The field of the request that names the streams. */
   readonly streamsParam: string;
   readonly answer: Answer;
 }
@@ -99,14 +99,12 @@ async function whole(chat: Chat, metrics: ChatParts['metrics']) {
   };
 }
 
-/**
- * Server-sent events. What fails before the first piece of the answer has a status of its own; later it is an event.
- */
+/** Answers with server-sent events. An error before the first piece sets the HTTP status; a later one is an event. */
 async function streamed(chat: Chat, reply: FastifyReply, parts: ChatParts): Promise<FastifyReply> {
   const pieces = chat.answer[Symbol.asyncIterator]();
   const first = await pieces.next();
   if (reply.raw.destroyed) {
-    // Who asked has left: the events, which count all others, are never begun.
+    // The client has left, so `events`, which counts all other outcomes, never runs.
     parts.metrics.responded('cancelled', null);
     return reply.hijack();
   }
@@ -129,7 +127,7 @@ async function* events(
       choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
       ...more,
     });
-  // Unless it ends: who asked is gone.
+  // Stays `cancelled` if the client leaves before the end.
   const ended: { status: string; firstTokenMs: number | null } = { status: 'cancelled', firstTokenMs: null };
   try {
     yield chunk({ role: 'assistant', content: '' });
@@ -161,7 +159,7 @@ function finishOf({ finish }: AnswerResult): 'stop' | 'length' {
   return finish === 'length' ? 'length' : 'stop';
 }
 
-/** Of who left before the model was asked there is none. */
+/** Null if the client left before the first token. */
 const firstTokenOf = ({ finish, outputTokens, firstTokenMs }: AnswerResult): number | null =>
   finish === 'cancelled' && outputTokens === 0 ? null : firstTokenMs;
 
@@ -173,12 +171,12 @@ function usageOf({ inputTokens, outputTokens }: AnswerResult) {
   };
 }
 
-/** Clients ask for far more than answers hold, as their defaults have it: that is no error here. */
+/** Caps the limit instead of refusing it: the defaults of clients are far above what answers hold. */
 function tokensOf({ max_completion_tokens: tokens, max_tokens: older }: ChatRequest, most: number): number {
   return Math.min(tokens ?? older ?? most, most);
 }
 
-/** Throws `forbidden`, before it is looked up which streams there are. */
+/** Throws `forbidden` before any stream is looked up, so that a refused client does not learn which exist. */
 function checkBound(
   { model, yoco }: Pick<ChatRequest, 'model' | 'yoco'>,
   live: LiveService,

@@ -1,6 +1,6 @@
 /**
- * Whether a client holds already what has this entity tag: `If-None-Match` compares weakly (RFC 9110, 13.1.2), since
- * what lies between may have made a tag weak.
+ * Whether `If-None-Match` contains `tag`. The comparison is weak (RFC 9110, 13.1.2), since a proxy may have weakened
+ * the tag.
  */
 export function holdsTag(ifNoneMatch: string | undefined, tag: string): boolean {
   if (ifNoneMatch === undefined) return false;

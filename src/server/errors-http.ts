@@ -1,5 +1,6 @@
 /**
- * Errors as clients read them: one JSON object over HTTP, in a refused upgrade, and in the WebSocket's `error` event.
+ * Errors as clients see them: the same JSON object over HTTP, in a refused upgrade, and in the WebSocket's `error`
+ * event.
  */
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -12,8 +13,8 @@ export function wireError(error: YocoError): ErrorJson {
 }
 
 /**
- * Answers on a bare socket, with further headers, and ends it: a refused upgrade, which never opens, or a request that
- * is not HTTP.
+ * Writes an HTTP error with optional extra headers to a bare socket and ends it: for refused upgrades and for requests
+ * that are not valid HTTP.
  */
 export function writeError(socket: Duplex, error: YocoError, headers: readonly string[] = []): void {
   const body = JSON.stringify({ error: wireError(error) });
@@ -33,7 +34,7 @@ export function writeError(socket: Duplex, error: YocoError, headers: readonly s
 
 const FASTIFY_CODES = new Map<string, ConstructorParameters<typeof YocoError>>([
   ['FST_ERR_CTP_BODY_TOO_LARGE', ['message_too_large', {}]],
-  // The one address that takes pictures says itself what it takes.
+  // The one route that takes pictures reports its types itself.
   [
     'FST_ERR_CTP_INVALID_MEDIA_TYPE',
     ['media_type_unsupported', { param: 'Content-Type', detail: 'Send application/json.' }],
@@ -44,7 +45,7 @@ const FASTIFY_CODES = new Map<string, ConstructorParameters<typeof YocoError>>([
   ['FST_ERR_MAX_PARAM_LENGTH', ['not_found', {}]],
 ]);
 
-/** Anything thrown while an HTTP request was handled, fastify's own errors included; `bodyLimit` is the route's. */
+/** Converts anything thrown while handling an HTTP request, including fastify's errors; `bodyLimit` is the route's. */
 export function fromHttp(error: unknown, bodyLimit?: number): YocoError {
   if (error instanceof YocoError) return error;
   const code = (error as { code?: unknown } | null)?.code;
@@ -53,14 +54,14 @@ export function fromHttp(error: unknown, bodyLimit?: number): YocoError {
   }
   const known = typeof code === 'string' ? FASTIFY_CODES.get(code) : undefined;
   if (known) return new YocoError(...known);
-  // Malformed JSON reaches us as a SyntaxError of status 400 when the parser is not fastify's own.
+  // fastify sets status 400 on an error of the body's stream, e.g. when the connection breaks off.
   const status = (error as { statusCode?: unknown } | null)?.statusCode;
   if (status === 400) return new YocoError('invalid_request', { cause: error });
   if (status === 408) return new YocoError('timeout', { cause: error });
   return YocoError.from(error);
 }
 
-/** What Node found wrong with a connection before there was a request. */
+/** Converts what Node reports about a connection before there is a request. */
 export function fromParser(error: { readonly code?: string | undefined }): YocoError {
   if (error.code === 'HPE_HEADER_OVERFLOW')
     return new YocoError('message_too_large', { detail: 'Its header is too long.' });

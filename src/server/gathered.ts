@@ -1,12 +1,12 @@
-/** Bodies of requests in few pieces, however they were sent. */
+/** Coalesces a request body into few large pieces, however it was sent. */
 import { pipeline, type Readable, Transform, type TransformCallback } from 'node:stream';
 
-/** Bytes of one piece; only the last one has less. */
+/** Bytes of one piece; only the last may have fewer. */
 export const PIECE_BYTES = 64 * 1024;
 
 /**
- * What is read of a body is kept piece by piece until its end has come, and each piece takes some hundred bytes more
- * than it holds: a picture sent byte by byte would take gigabytes. Nothing is taken of a body that nobody reads.
+ * A body's pieces are buffered until its end, and each costs some hundred bytes beyond its content: a picture sent byte
+ * by byte would take gigabytes. A body that nobody reads is not consumed.
  */
 export class Gathered extends Transform {
   readonly #body: Readable;
@@ -20,7 +20,7 @@ export class Gathered extends Transform {
   }
 
   override _read(bytes: number): void {
-    // Where the request breaks off, whoever reads hears of it as an error of this stream.
+    // If the request breaks off, the reader gets an error from this stream.
     if (!this.#begun) pipeline(this.#body, this, () => undefined);
     this.#begun = true;
     super._read(bytes);

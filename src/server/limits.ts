@@ -3,9 +3,9 @@ import { YocoError } from '../errors.ts';
 import { hostName } from '../host-name.ts';
 import { QUESTION_MAX_CHARS } from '../question-limits.ts';
 
-/** Where the server reports what no client is told, e.g. the cause of an `internal` error. pino loggers fit. */
+/** Receives what clients are not told, e.g. the cause of an `internal` error. A pino logger fits. */
 export interface ServerLog {
-  /** New answers of standing questions that streams' files ask, and what clients change. */
+  /** Changes made by clients, and news of the standing questions in streams' files. */
   info?(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
@@ -16,15 +16,15 @@ export interface ServerOptions {
   readonly host?: string;
   /** TCP port, 0..65535; 0 takes a free one. */
   readonly port?: number;
-  /** Keys that clients send as `Authorization: Bearer KEY`. Empty: no key is asked for, and only loopback is served. */
+  /** Keys that clients send as `Authorization: Bearer KEY`. Empty: no key is required, and only loopback is served. */
   readonly apiKeys?: readonly string[];
   /**
-   * Keys that may only look and ask; sent in the same way. They go with `apiKeys`, and none of them is one of those.
+   * Keys that may only read and ask; sent the same way. They require at least one API key, and must differ from those.
    */
   readonly viewKeys?: readonly string[];
   /** Web origins besides the page's own that may call the service, e.g. `https://example.com`. */
   readonly allowedOrigins?: readonly string[];
-  /** Host names besides loopback ones that requests may name while no key is configured, e.g. behind a proxy. */
+  /** Host names accepted besides loopback ones while no key is configured, e.g. behind a proxy. */
   readonly allowedHosts?: readonly string[];
   /** PEM texts; with them the service speaks https and wss. */
   readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer };
@@ -36,7 +36,7 @@ export interface ServerOptions {
   readonly maxResponsesPerConnection?: number;
   /** Standing questions at once on one WebSocket; 0 allows none. */
   readonly maxStandingQuestionsPerConnection?: number;
-  /** Pushed pictures of one WebSocket that wait for the engine; more are dropped as `busy`. */
+  /** Pushed pictures of one WebSocket that may wait for the engine; further ones are dropped as `busy`. */
   readonly maxPendingFrames?: number;
   /** Items in one conversation. */
   readonly maxConversationItems?: number;
@@ -44,7 +44,7 @@ export interface ServerOptions {
   readonly maxInvalidMessages?: number;
   /** Unsent bytes of one WebSocket before it is closed with 1013. */
   readonly maxBufferedBytes?: number;
-  /** Time between two pings, ms; a WebSocket that does not answer one before the next is closed with 4408. */
+  /** Time between two pings, ms; a WebSocket from which no byte arrives in between is closed with 4408. */
   readonly heartbeatMs?: number;
   /** Shortest time between two `yoco.stream.status` events, ms. */
   readonly statusIntervalMs?: number;
@@ -52,7 +52,7 @@ export interface ServerOptions {
   readonly questionMaxChars?: number;
   /** Largest `max_output_tokens`, and what `"inf"` means. */
   readonly maxOutputTokens?: number;
-  /** How long a browser's token is valid, ms; a WebSocket that it opened stays open. */
+  /** Lifetime of a browser's token, ms; a WebSocket opened with it stays open beyond that. */
   readonly tokenTtlMs?: number;
   /** How long `close()` waits for answers in progress, ms. */
   readonly drainMs?: number;
@@ -113,12 +113,12 @@ export const SERVER_BOUNDS = {
 
 /** Keys shorter than this are refused: they could be guessed. */
 const MIN_KEY_CHARS = 16;
-/** What keys are of. */
+/** A key: printable ASCII without spaces. */
 export const KEY = /^[\x21-\x7e]+$/;
 
 /**
- * Defaults, then `options`, with host names in the form in which they are compared.
- * Throws `config_invalid` that names the option; a key is never repeated.
+ * Merges `options` over the defaults and normalises host names for comparison. Throws `config_invalid` naming the
+ * option; its message never repeats a key.
  */
 export function resolveOptions(options: ServerOptions): ServerLimits {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));

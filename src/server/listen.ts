@@ -1,4 +1,4 @@
-/** Where the service listens, and what is connected to it. */
+/** Listens on the service's addresses and tracks the open connections. */
 import dns from 'node:dns';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { promisify } from 'node:util';
@@ -7,20 +7,18 @@ import type { FastifyInstance } from 'fastify';
 export interface Listening {
   readonly port: number;
   /**
-   * Takes no further connections at the addresses that the app's own server does not have; resolves when none of them
-   * is left.
+   * Stops listening on the addresses that the app's own server does not cover; resolves when their connections have
+   * ended.
    */
   readonly close: () => Promise<void>;
-  /**
-   * Ends every connection, also those on which nothing was asked, or no TLS was spoken: Node looks for requests only.
-   */
+  /** Destroys every connection, including those without a request or a TLS handshake: Node tracks requests only. */
   readonly cut: () => void;
 }
 
 /**
- * `localhost` is two addresses on most machines, and some clients try one of them only. fastify would open a second
- * server for the other one, whose connections nobody can end; here all connections are those of the app's server.
- * Throws what the system says of the first address; where another one cannot be had, the first has to do.
+ * `localhost` has two addresses on most machines, and some clients try only one of them. fastify would open a second
+ * server for the other address, and its connections could not be ended; here all connections belong to the app's
+ * server. Throws the system's error for the first address; if another one is unavailable, the first has to do.
  */
 export async function listen(app: FastifyInstance, host: string, port: number): Promise<Listening> {
   const sockets = new Set<Socket>();
@@ -47,10 +45,10 @@ async function addressesOf(host: string): Promise<string[]> {
   return (await promisify(dns.lookup)(host, { all: true })).map(({ address }) => address);
 }
 
-/** Hands its connections on to the app's server; closed already where the address cannot be had. */
+/** A listener that hands its connections to the app's server; already closed if its address is unavailable. */
 function door(app: FastifyInstance, host: string, port: number): Promise<Server> {
   return new Promise((resolve) => {
-    // As a server for HTTP has them.
+    // The socket options of Node's HTTP server.
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       app.server.emit('connection', socket);
     });

@@ -1,4 +1,4 @@
-/** `BUNDLE@STREAM`: how clients that choose a model only say which stream they ask. */
+/** `BUNDLE@STREAM`: lets clients that can only choose a model name the stream that they ask. */
 import { YocoError } from '../errors.ts';
 import type { LiveService, LiveStream } from '../live/types.ts';
 

@@ -7,7 +7,7 @@ import { newId } from './ids.ts';
 import { RealtimeSession, type SessionHost, type SessionScope } from './realtime-session.ts';
 import type { UnsentEvent } from './unsent-event.ts';
 
-/** Close codes: 4xxx after graphql-ws's protocol, the others from RFC 6455 and its registry. */
+/** Close codes: 4xxx follow graphql-ws's protocol, the others come from RFC 6455 and its registry. */
 export const CLOSE = {
   going_away: 1001,
   too_large: 1009,
@@ -20,14 +20,14 @@ export const CLOSE = {
   too_many: 4429,
 } as const;
 
-/** Status waits while more than this share of the outbound queue is full; answers do not. */
+/** Status events wait while more than this share of the outbound queue is full; answers do not. */
 const STATUS_SHARE = 0.25;
 
 /** What the connection needs from its server. */
 export interface ConnectionHost {
-  /** Bytes that have come from the client. */
+  /** Bytes received from the client so far. */
   bytesRead(): number;
-  /** Called with what was wrong with a message of the client. */
+  /** Called with each error of a client's message. */
   failed(error: YocoError): void;
   /** Called once, when the socket is closed. */
   gone(): void;
@@ -56,7 +56,7 @@ export class RealtimeConnection {
     socket.on('message', (data, isBinary) => {
       this.#receive(data, isBinary);
     });
-    // ws closes with 1009 or 1007 by itself; the error needs a listener all the same.
+    // ws itself closes the socket, e.g. with 1009 or 1007; the error needs a listener all the same.
     socket.on('error', () => undefined);
     socket.once('close', () => {
       this.#end();
@@ -95,19 +95,19 @@ export class RealtimeConnection {
     this.#socket.send(JSON.stringify({ event_id: newId('event'), ...event }));
   }
 
-  /** Says goodbye: no new responses; closes with 1001 when those in progress are done. */
+  /** Sends `yoco.go_away` and refuses new responses; closes with 1001 once those in progress are done. */
   drain(timeLeftMs: number): void {
     if (this.#draining) return;
     this.send({ type: 'yoco.go_away', time_left: timeLeftMs / 1_000 });
     this.#draining = true;
-    // They would take the turns of the answers that are waited for.
+    // Standing questions would compete with the answers being drained.
     this.#session.standDown();
     if (!this.#session.responding) this.close(CLOSE.going_away, 'shutting_down');
   }
 
   /**
-   * Starts the closing handshake; the socket is cut when the peer does not answer in time. `words`: what is said of it;
-   * default: the error's message.
+   * Starts the closing handshake; terminates the socket if the peer does not answer in time. `words` follow `reason` in
+   * the close frame; default: the error's message.
    */
   close(code: number, reason: ErrorCode, words = ERRORS[reason].message): void {
     if (this.#closing) return;
@@ -121,15 +121,14 @@ export class RealtimeConnection {
 
   #receive(data: RawData, isBinary: boolean): void {
     if (this.#closing) return;
-    // `nodebuffer` is the only binary type in use, so that a message is one Buffer.
+    // The socket's binary type is `nodebuffer`, so a message is one Buffer.
     const message = data as Buffer;
     if (isBinary) this.#session.receiveImage(message);
     else this.#session.receive(message.toString('utf8'));
   }
 
   #beat(): void {
-    // Whatever comes is a sign of life: behind a large message that is on its way for long the answer to a ping has to
-    // wait.
+    // Any byte is a sign of life: a pong can be stuck behind a large message that takes long to arrive.
     const bytesRead = this.#host.bytesRead();
     if (bytesRead === this.#bytesRead) {
       this.close(CLOSE.timeout, 'timeout');
@@ -158,7 +157,7 @@ export class RealtimeConnection {
     });
   }
 
-  /** At most one status event in each interval, always with the newest state. */
+  /** Sends at most one status event per interval, always with the newest state. */
   #scheduleStatus(): void {
     this.#statusTimer ??= setTimeout(() => {
       this.#statusTimer = null;

@@ -1,7 +1,7 @@
 /**
- * What a client may send on the WebSocket. Names and shapes are those of the OpenAI Realtime API (GA), extensions are
- * under `yoco`. Fields of that API that have no meaning for a text answer about video are accepted without effect
- * (`noEffect`); fields that nobody defines are refused, so that a typing error does not pass in silence.
+ * Schemas of what a client may send on the WebSocket. Names and shapes follow the OpenAI Realtime API (GA), with
+ * extensions under `yoco`. Fields of that API without meaning for a text answer about video are accepted and ignored
+ * (`noEffect`); unknown fields are refused, so that a typo does not pass silently.
  */
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
@@ -102,7 +102,7 @@ const standingQuestion = z.strictObject({
   streams: streams.nullish(),
 });
 
-/** What each event of a client may hold, by its type. */
+/** Schema of each client event, by type. */
 export const CLIENT_EVENTS = {
   'session.update': z.strictObject({ ...envelope, type: z.literal('session.update'), session }),
   'conversation.item.create': z.strictObject({
@@ -161,7 +161,7 @@ export type ResponseParams = z.infer<typeof response>;
 export type StandingParams = z.infer<typeof standingQuestion>;
 export type SessionParams = z.infer<typeof session>;
 
-/** A client's message as JSON. Throws `invalid_json`, or `invalid_request` when it is not an object. */
+/** Parses a client's message. Throws `invalid_json`, or `invalid_request` if it is not an object. */
 export function parseJson(text: string): Record<string, unknown> {
   let value: unknown;
   try {
@@ -176,13 +176,13 @@ export function parseJson(text: string): Record<string, unknown> {
 }
 
 /**
- * Throws `message_too_large` where a message has more than `JSON_BYTES` besides the picture that it pushes: what is
- * looked at field by field keeps all others waiting.
+ * Throws `message_too_large` if a message exceeds `JSON_BYTES` without the picture that it pushes: validating a large
+ * message field by field would block all other clients.
  */
 export function checkSize(text: string, message: Record<string, unknown>): void {
   if (Buffer.byteLength(text) <= JSON_BYTES) return;
   const { type, image } = message;
-  // Not written as JSON again: what is nested deep enough would overflow the stack.
+  // Not measured by serialising the rest again: deep nesting would overflow the stack.
   const picture = type === 'yoco.frame.append' && typeof image === 'string' ? Buffer.byteLength(image) : 0;
   const bytes = Buffer.byteLength(text) - picture;
   if (bytes <= JSON_BYTES) return;

@@ -1,4 +1,4 @@
-/** Pictures pushed over one WebSocket: numbered, taken in their order or refused, one reply each, bounded. */
+/** Pictures pushed over one WebSocket: numbered, processed in order, one reply each, in a bounded queue. */
 import { YocoError } from '../errors.ts';
 import { checkCaptureTime } from '../ingest/capture-time.ts';
 import type { LiveStream } from '../live/types.ts';
@@ -8,15 +8,15 @@ import type { UnsentEvent } from './unsent-event.ts';
 
 export interface Allowed {
   readonly mayPush: boolean;
-  /** Pictures that wait for the engine. */
+  /** Limit of pictures that wait for the engine. */
   readonly most: number;
 }
 
-/** A picture whose turn is to come. */
+/** A queued picture. */
 interface Waiting {
   readonly image: Uint8Array;
   readonly time: number | Date | undefined;
-  /** When it came, by the clock of `performance`. */
+  /** Arrival, by `performance.now()`. */
   readonly cameMs: number;
 }
 
@@ -41,7 +41,7 @@ export class FrameIntake {
     this.#fail = fail;
   }
 
-  /** `eventId` is the client's own, for the reply. The picture is not copied: the caller gives it away. */
+  /** `eventId` is the client's own, for errors. The picture is not copied: the caller must not reuse it. */
   take(image: Uint8Array, time: number | Date | undefined, eventId: string | null): void {
     const number = ++this.#number;
     if (!this.#allowed.mayPush) {
@@ -61,7 +61,7 @@ export class FrameIntake {
     try {
       checkCaptureTime(time, 't');
       if (image.length === 0) throw new YocoError('image_undecodable', { param: 'image' });
-      // It came then, though those before it had to be decoded first.
+      // Its time is its arrival, not the moment when the pictures before it were decoded.
       const outcome = await this.#stream.push(image, time, performance.now() - cameMs);
       this.#emit(
         outcome.accepted

@@ -29,18 +29,18 @@ export function assistantItem(id: string, status: Item['status'], text: string |
   return { id, object: 'realtime.item', type: 'message', role: 'assistant', status, content };
 }
 
-/** The text of some items as one question. Throws `question_empty` or `question_too_long`, naming `param`. */
+/** Joins the text of `items` into one question. Throws `question_empty` or `question_too_long`, naming `param`. */
 export function questionOf(items: readonly Item[], maxChars: number, param: string): string {
   return questionText(items.flatMap((item) => item.content.map((part) => part.text)).join('\n'), maxChars, param);
 }
 
-/** The order of a conversation's items, and which of them were asked. */
+/** A conversation's items in order, and which of them have been asked. */
 export class ItemList {
   readonly #items: Item[] = [];
   readonly #limit: number;
   /** User items that a response has taken up, by id. */
   readonly #asked = new Set<string>();
-  /** Items of a turn that was cancelled, and what was written before one failed: the model remembers nothing of it. */
+  /** Items of cancelled turns, and partial answers of failed turns: the model's context holds none of them. */
   readonly #forgotten = new Set<string>();
 
   constructor(limit: number) {
@@ -56,7 +56,7 @@ export class ItemList {
     return this.#items.filter((item) => item.role === 'user' && !this.#asked.has(item.id));
   }
 
-  /** An answer's item always fits: there was room when it was asked, and others may have come since. */
+  /** Ignores the limit: there was room when the question was asked, and items added since must not block its answer. */
   appendAnswer(item: Item): void {
     this.#items.push(item);
   }
@@ -89,12 +89,12 @@ export class ItemList {
     return ids;
   }
 
-  /** These are pending again: the response that took them up failed. */
+  /** Makes items pending again after the response that took them up failed. */
   takeBack(ids: readonly string[]): void {
     for (const id of ids) this.#asked.delete(id);
   }
 
-  /** The model remembers nothing of these: they stay, and may be removed. */
+  /** Marks items that the model's context does not hold: they stay listed, but may be removed. */
   forget(ids: readonly string[]): void {
     for (const id of ids) this.#forgotten.add(id);
   }
@@ -113,7 +113,7 @@ export class ItemList {
   }
 
   /**
-   * Takes back an item that was not asked, or in vain. Throws `item_not_found`, or `invalid_request` for another one.
+   * Removes an item that was not asked or was forgotten. Throws `item_not_found`, or `invalid_request` for any other.
    */
   remove(id: string): void {
     const item = this.get(id);
@@ -126,7 +126,7 @@ export class ItemList {
       });
     }
     this.#items.splice(this.#items.indexOf(item), 1);
-    // A client may use its id again.
+    // The client may reuse the id.
     this.#asked.delete(id);
     this.#forgotten.delete(id);
   }

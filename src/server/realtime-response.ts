@@ -1,4 +1,4 @@
-/** One response: an answer of the live service as the events of OpenAI Realtime, in their order. */
+/** One response: turns an answer of the live service into the event sequence of OpenAI Realtime. */
 import { YocoError } from '../errors.ts';
 import type { Answer, AnswerResult, AskOptions, Conversation } from '../live/types.ts';
 import { answerJson, statusOf } from './answer-json.ts';
@@ -15,9 +15,9 @@ export interface ResponseHost {
   /** Called when the answer's item begins, and again when it is complete. */
   itemBegan(item: Item): void;
   itemEnded(item: Item): void;
-  /** Called at the end with the response's status, and when its first piece came: null where none did. */
+  /** Called at the end with the response's status; `firstTokenMs` is null if it failed or was cancelled. */
   ended(status: string, firstTokenMs: number | null): void;
-  /** Called for errors that nobody expected, once each. */
+  /** Called once for each unexpected error. */
   reportInternal(error: YocoError): void;
 }
 
@@ -29,11 +29,11 @@ export interface ResponseRequest {
   readonly options: Omit<AskOptions, 'signal' | 'maxTokens'>;
   readonly metadata: Readonly<Record<string, string>> | null;
   readonly conversation: Conversation;
-  /** Where the message says which streams are asked. */
+  /** The field that errors about the streams name. */
   readonly streamsParam: string;
 }
 
-/** How a response ended, for the conversation: `forgotten` is a turn that was cancelled. */
+/** How a response ended, for the conversation; a cancelled turn is `forgotten`. */
 export type Settled = 'answered' | 'forgotten' | 'failed';
 
 type Outcome =
@@ -51,7 +51,7 @@ export class RealtimeResponse {
   #text = '';
   #itemOpen = false;
 
-  /** Begins to ask. Throws what `ask` throws, and then no event was sent. */
+  /** Asks the question. Throws what `ask` throws, before any event is sent. */
   constructor(request: ResponseRequest, host: ResponseHost) {
     this.#request = request;
     this.#host = host;
@@ -73,7 +73,7 @@ export class RealtimeResponse {
     this.#abort.abort();
   }
 
-  /** Sends every event of the response; `settled` hears how it ended before that is told. Never rejects. */
+  /** Sends every event of the response; calls `settled` before `response.done`. Never rejects. */
   async run(settled: (how: Settled) => void): Promise<void> {
     this.#host.emit({ type: 'response.created', response: this.#body('in_progress') });
     const outcome = await this.#write();

@@ -1,6 +1,6 @@
 /**
- * One client's session on one stream, which may ask others too: its conversations, its responses, its standing
- * questions, its pushed frames. Knows nothing of sockets.
+ * One client's session on one stream, which may also ask others: its conversation, responses, standing questions and
+ * pushed frames. Knows nothing of sockets.
  */
 import { YocoError } from '../errors.ts';
 import type { Conversation, LiveService, LiveStream, WantedStreams } from '../live/types.ts';
@@ -31,9 +31,9 @@ import type { UnsentEvent } from './unsent-event.ts';
 /** What a session may ask about. */
 export interface SessionScope {
   readonly live: LiveService;
-  /** The session's own: asked by default, pushed to, and reported by `yoco.stream.status`. */
+  /** The session's own stream: asked by default, pushed to, and reported by `yoco.stream.status`. */
   readonly stream: LiveStream;
-  /** True for a token that is bound to the stream: no other may be asked. */
+  /** True for a token bound to this stream: no other may be asked. */
   readonly bound: boolean;
   /** False for a view key and its tokens. */
   readonly mayPush: boolean;
@@ -43,11 +43,11 @@ export interface SessionScope {
 /** What the session needs from its connection. */
 export interface SessionHost {
   send(event: UnsentEvent): void;
-  /** Called with true when the client wants the stream's status. */
+  /** Called with whether the client wants the stream's status. */
   wantStatus(wanted: boolean): void;
-  /** Called after each message: whether it was valid. */
+  /** Called after each text message with whether it was valid. */
   judged(valid: boolean): void;
-  /** Called with what was wrong with a message. */
+  /** Called with each error that is sent to the client. */
   failed(error: YocoError): void;
   isDraining(): boolean;
   /** Called when the last response in progress has ended. */
@@ -114,7 +114,7 @@ export class RealtimeSession {
     return this.#responses.size > 0;
   }
 
-  /** One text message. Never throws: what is wrong with it goes back as an `error` event. */
+  /** Handles one text message. Never throws: errors go back as `error` events. */
   receive(text: string): void {
     let eventId: string | null = null;
     let understood = false;
@@ -132,7 +132,7 @@ export class RealtimeSession {
     }
   }
 
-  /** One binary message: a JPEG or PNG that is timed by its arrival. */
+  /** Handles one binary message: a JPEG or PNG, timed by its arrival. */
   receiveImage(image: Uint8Array): void {
     this.#frames.take(image, undefined, null);
   }
@@ -141,12 +141,12 @@ export class RealtimeSession {
     this.#host.send({ type: 'yoco.stream.status', stream: streamJson(this.#stream.status()) });
   }
 
-  /** Asks the standing questions no more, without a word: the connection is about to end. */
+  /** Stops the standing questions without an event: the connection is about to end. */
   standDown(): void {
     this.#standing.close();
   }
 
-  /** Cancels every response, and asks nothing more; the connection is gone. */
+  /** Cancels every response and stops the standing questions; the connection is gone. */
   close(): void {
     this.#standing.close();
     for (const response of this.#responses.values()) response.cancel();
@@ -204,11 +204,11 @@ export class RealtimeSession {
     }
   }
 
-  /** Takes over all fields, or none of them when one is wrong. */
+  /** Applies all fields, or none if one is wrong. */
   #update({ max_output_tokens: tokens, yoco = {} }: SessionParams): void {
     const maxTokens = tokens === undefined ? this.#maxTokens : this.#tokens(tokens, 'session.max_output_tokens');
     const { streams = this.#streams, as_of: asOf = this.#asOf, since = this.#since } = yoco;
-    // Who "all" are is seen at each question.
+    // "all" is resolved at each question.
     if (Array.isArray(yoco.streams)) this.#converse(yoco.streams, 'session.yoco.streams');
     if (yoco.as_of != null) checkTime(yoco.as_of, 'session.yoco.as_of');
     if (yoco.since != null) checkTime(yoco.since, 'session.yoco.since');
@@ -219,7 +219,7 @@ export class RealtimeSession {
     this.#since = since;
   }
 
-  /** A fresh conversation about the streams that are wanted; null: the session's own. */
+  /** A fresh conversation about the wanted streams; null: the session's own. */
   #converse(wanted: WantedStreams | null, param: string): Conversation {
     const { live, stream } = this.#scope;
     this.#checkScope(wanted, param);
@@ -227,8 +227,8 @@ export class RealtimeSession {
   }
 
   /**
-   * Comes before the streams are looked at: whoever may not ask is not told which of them exist. Throws `forbidden`,
-   * and `stream_deleted` where the token's stream is gone: another one may have its name by now.
+   * Runs before the streams are looked up, so that a refused client does not learn which exist. Throws `forbidden`, or
+   * `stream_deleted` if the token's stream is gone: another one may have its name by now.
    */
   #checkScope(wanted: WantedStreams | null, param: string): void {
     const { stream, bound } = this.#scope;
@@ -240,12 +240,12 @@ export class RealtimeSession {
   }
 
   /**
-   * What a response is about: a fresh conversation, the times, and whether nobody named the streams. `streamsParam`:
-   * where the message says which streams.
+   * What a response is about: a fresh conversation, the times, the field that names the streams (`streamsParam`), and
+   * whether no stream was named (`anyOf`).
    */
   #about({ yoco = {} }: ResponseParams): { fresh: Conversation; times: Times; streamsParam: string; anyOf: boolean } {
     const { streams: wanted = this.#streams, as_of: asOf = this.#asOf, since = this.#since } = yoco;
-    // Which stream is the session's own is said by the address.
+    // The address names the session's own stream.
     const streamsParam =
       wanted === null ? 'stream' : `${yoco.streams === undefined ? 'session' : 'response'}.yoco.streams`;
     const asOfParam = `${yoco.as_of === undefined ? 'session' : 'response'}.yoco.as_of`;
@@ -275,7 +275,7 @@ export class RealtimeSession {
           params.max_output_tokens === undefined
             ? this.#maxTokens
             : this.#tokens(params.max_output_tokens, 'response.max_output_tokens'),
-        // The conversation may have begun with a question that named them.
+        // Passed each time: the conversation may have begun with a question that named its streams.
         options: { ...times, ...samplingOf(params.yoco ?? {}), anyOf },
         metadata: params.metadata ?? null,
         conversation: turn?.conversation ?? fresh,
@@ -295,8 +295,7 @@ export class RealtimeSession {
   }
 
   /**
-   * Throws what keeps a response from beginning, whatever is asked: `parallel` to the conversation, or as its next
-   * turn.
+   * Throws if no response may begin, whatever its question. `parallel`: outside the conversation, not as its next turn.
    */
   #checkRoom(params: ResponseParams, parallel: boolean): void {
     if (this.#host.isDraining()) throw new YocoError('shutting_down');
@@ -314,7 +313,7 @@ export class RealtimeSession {
     if (!parallel) this.#checkConversation();
   }
 
-  /** What a response reports to; `turn` is null where it is none of the conversation. */
+  /** The host of a response; `turn` is null outside the conversation. */
   #responseHost(turn: Turn | null): ResponseHost {
     return {
       emit: (event) => {
@@ -412,7 +411,7 @@ function decodeBase64(text: string): Buffer {
   return Buffer.from(bare, 'base64');
 }
 
-/** Whether it is the error of an event that no correct client sends, whatever the state of the session. */
+/** Whether no correct client sends such an event, whatever the state of the session. */
 function isInvalid(error: unknown): boolean {
   return error instanceof YocoError && error.code === 'invalid_request';
 }

@@ -1,4 +1,4 @@
-/** A standing question of a stream's file as clients read it: how it fares, and what it has told. */
+/** A standing question of a stream's file as clients see it: its state and the answers that it has reported. */
 import type { YocoError } from '../errors.ts';
 import type { StandingDefinition } from '../ingest/definition.ts';
 import type { changeJson } from './answer-json.ts';
@@ -6,7 +6,7 @@ import { wireError } from './errors-http.ts';
 import { wallTime } from './times.ts';
 import type { StandingQuestionJson } from './wire-types.ts';
 
-/** Answers that are kept of each question; then the oldest go. */
+/** Reported answers kept per question; beyond that the oldest are dropped. */
 export const MAX_TOLD = 50;
 
 type Change = ReturnType<typeof changeJson>;
@@ -25,7 +25,7 @@ export class StandingRecord {
     this.#definition = definition;
   }
 
-  /** It was asked; `error` is why it was missed. */
+  /** Records an asking; `error` says why it was missed. */
   asked(state: 'answered' | 'missed', error: YocoError | null): void {
     this.#state = state;
     this.#error = error;
@@ -42,7 +42,7 @@ export class StandingRecord {
     this.#error = error;
   }
 
-  /** Tells only the host of the webhook: its path may be a secret. */
+  /** Shows only the webhook's host: its path may be a secret. */
   json(): StandingQuestionJson {
     const { question, every, holds, min_confidence, webhook } = this.#definition;
     const [newest] = this.#told;

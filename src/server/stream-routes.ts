@@ -1,4 +1,4 @@
-/** `/v1/streams`: create, list, look at, delete; the frames that the model saw; pushing frames. */
+/** `/v1/streams`: create, list, read and delete streams; read the frames that the model saw; push frames. */
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { YocoError } from '../errors.ts';
@@ -15,10 +15,10 @@ interface Named {
   Querystring: { t?: string | string[] };
 }
 
-/** Hears what a request has changed. */
+/** Called with what a request has changed. */
 export type Changed = (request: FastifyRequest, fields: object, message: string) => void;
 
-/** What a pushed picture may be sent as. */
+/** Content types of a pushed picture. */
 export const PICTURE_TYPES = ['image/jpeg', 'image/png', 'application/octet-stream'];
 
 export function streamRoutes(
@@ -30,7 +30,7 @@ export function streamRoutes(
 ): void {
   app.addContentTypeParser(
     PICTURE_TYPES,
-    // Without a limit of its own, which would be that of every route.
+    // No `bodyLimit` here: it would apply to every route.
     { parseAs: 'buffer' },
     (_request, body, done) => {
       done(null, body);
@@ -76,8 +76,8 @@ function frameRoutes(app: FastifyInstance, live: LiveService, limits: ServerLimi
     const status = stream.status();
     const clock = { ...status, ...stream.pictures() };
     const frame = await stream.thumbnail(t === undefined ? undefined : momentMs(t, clock, 't'));
-    // A frame at a time never changes, but the same address may show another stream after a delete, which may say that
-    // it began at the same time.
+    // The frame at a given time never changes, but after a delete a new stream may have the same name and even the same
+    // start time: hence the picture's hash.
     const picture = createHash('sha256').update(frame.jpeg).digest('base64url');
     const tag = `"${status.startedAtMs}-${frame.timeMs}-${picture}"`;
     void reply
@@ -91,7 +91,7 @@ function frameRoutes(app: FastifyInstance, live: LiveService, limits: ServerLimi
 
   const push = {
     bodyLimit: limits.maxPayloadBytes,
-    // Before the body is read: the parsers, which serve all addresses, do not know what this one takes.
+    // Before the body is read: the parsers serve all routes and cannot know what this one accepts.
     onRequest: ({ headers }: FastifyRequest, _reply: unknown, done: (error?: Error) => void) => {
       done(pictureTypeError(headers['content-type']));
     },
@@ -124,19 +124,16 @@ function pictureTypeError(contentType = ''): YocoError | undefined {
   });
 }
 
-/**
- * The `t` of a query, which may hold nothing else: of a frame that is sent with `time=5` the time would be lost in
- * silence.
- */
+/** The `t` of a query. Any other parameter is refused: a frame pushed with `time=5` would silently lose its time. */
 function timeOf(query: Named['Querystring']): string | undefined {
   const unknown = Object.keys(query).find((name) => name !== 't');
   if (unknown !== undefined) {
-    // What an address holds may be a secret that was put in the wrong place: the name alone is told, and no long one.
+    // A query may hold a misplaced secret: only the start of the parameter's name is repeated.
     const param = unknown.slice(0, 64);
     throw new YocoError('invalid_request', { param, detail: `${param}: this parameter is unknown; expected t.` });
   }
   const { t } = query;
   if (Array.isArray(t)) throw new YocoError('invalid_request', { param: 't', detail: 't may be given once.' });
-  // A zone's "+" that is not written as %2B arrives as a blank.
+  // A time zone's "+" arrives as a space unless it was encoded as %2B.
   return t?.replace(/ (?=\d\d:\d\d$)/, '+');
 }

@@ -1,24 +1,21 @@
-/**
- * What goes over the wire, as types for programs of TypeScript: made from the schemas that check it
- * (realtime-events.ts, wire-schemas.ts).
- */
+/** TypeScript types of the wire formats, inferred from their schemas (realtime-events.ts, wire-schemas.ts). */
 import type { z } from 'zod';
 import type { CLIENT_EVENTS } from './realtime-events.ts';
 import type * as wire from './wire-schemas.ts';
 
-/** What a client sends on the WebSocket, by its `type`. */
+/** An event that a client sends on the WebSocket, by its `type`. */
 export type ClientEvent = {
   [K in keyof typeof CLIENT_EVENTS]: z.input<(typeof CLIENT_EVENTS)[K]>;
 }[keyof typeof CLIENT_EVENTS];
 
 type ServerEvents = typeof wire.SERVER_EVENTS;
 
-/** What the service sends on the WebSocket, by its `type`. */
+/** An event that the service sends on the WebSocket, by its `type`. */
 export type ServerEvent = {
   [K in keyof ServerEvents]: { type: K; event_id: string } & z.output<z.ZodObject<ServerEvents[K]>>;
 }[keyof ServerEvents];
 
-/** What a webhook gets, by its `type`. */
+/** The body of a webhook request, by its `type`. */
 export type WebhookEvent = z.output<
   typeof wire.standingAnswered | typeof wire.standingDeleted | typeof wire.sourceStatusTold
 >;
@@ -30,5 +27,5 @@ export type ResponseJson = Extract<ServerEvent, { type: 'response.done' }>['resp
 export type StreamJson = z.output<typeof wire.streamSchema>;
 /** A standing question of a stream's file, as `GET /v1/streams/NAME/standing_questions` lists it. */
 export type StandingQuestionJson = z.output<typeof wire.standingSchema>;
-/** What went wrong, as over HTTP in `error`, in events and in a failed response. */
+/** An error, as sent in HTTP bodies, in events and in failed responses. */
 export type ErrorJson = z.output<typeof wire.errorSchema>;
