@@ -1,7 +1,4 @@
-/**
- * What the service tells of an answer beside its text: the `yoco` object of a response, and of a standing question's
- * answer.
- */
+/** What the service sends besides an answer's text: the `yoco` object of a response or a standing question's answer. */
 import type { StandingChange } from '../live/standing-question.ts';
 import type { AnswerResult, Conversation } from '../live/types.ts';
 import { seconds, wallTime } from './times.ts';
@@ -41,14 +38,14 @@ export function answerJson(result: AnswerResult, conversation: Conversation): An
   };
 }
 
-/** How an answer ended, as a response's status says it. */
+/** How an answer ended, as the status of a response. */
 export function statusOf({ finish }: Pick<AnswerResult, 'finish'>): 'completed' | 'incomplete' | 'cancelled' {
   return ({ stop: 'completed', length: 'incomplete', cancelled: 'cancelled' } as const)[finish];
 }
 
-/** What is told of a standing question's new answer, by events and by webhooks. */
+/** A standing question's new answer, for events and webhooks. */
 export function changeJson({ answer, previous, result, conversation }: StandingChange) {
-  // Of an asking that was cancelled nothing is told.
+  // A cancelled asking is never reported.
   const status = result.finish === 'length' ? ('incomplete' as const) : ('completed' as const);
   return { answer, previous, status, yoco: answerJson(result, conversation) };
 }

@@ -1,6 +1,6 @@
 /**
- * `GET /openapi.json` (OpenAPI 3.1) and `GET /asyncapi.json` (AsyncAPI 3.0): the interface for programs that read it,
- * made from the schemas that check what clients send, and from those of what the service sends (wire-schemas.ts).
+ * `GET /openapi.json` (OpenAPI 3.1) and `GET /asyncapi.json` (AsyncAPI 3.0): the machine-readable interface, generated
+ * from the schemas that validate what clients send and from those of what the service sends (wire-schemas.ts).
  */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
@@ -30,7 +30,7 @@ const BEARER = {
 export function apiDocumentRoutes(app: FastifyInstance, live: LiveService): void {
   const documents = { '/openapi.json': openApi, '/asyncapi.json': asyncApi };
   for (const [path, document] of Object.entries(documents)) {
-    // Made when it is asked for: hardly any service ever is.
+    // Generated on the first request: hardly any service ever gets one.
     let text: string | undefined;
     app.get(path, (_request, reply) => {
       text ??= JSON.stringify(document(live));
@@ -39,10 +39,7 @@ export function apiDocumentRoutes(app: FastifyInstance, live: LiveService): void
   }
 }
 
-/**
- * As a part of a document. What the service sends may get more fields later: clients are told of those that there are,
- * and to bear others.
- */
+/** A schema as JSON Schema. Output may get more fields later, so its schema allows fields that it does not list. */
 function schema(of: z.ZodType, io: 'input' | 'output'): Json {
   const made: Json = z.toJSONSchema(of, {
     io,
@@ -101,14 +98,14 @@ interface Operation {
   readonly body?: Known;
   readonly bodyRequired?: boolean;
   readonly requestBody?: Json;
-  /** Of the answer: its status, and what it holds. */
+  /** Status of the answer, and the schema of its body. */
   readonly status?: number;
   readonly holds?: Known;
   readonly content?: Json;
   readonly headers?: Json;
-  /** What else is no error, or has no error's form, by status. */
+  /** Other answers that are no errors, or lack the error format, by status. */
   readonly also?: Json;
-  /** Whether anybody may ask, without a key. */
+  /** Whether no key is needed. */
   readonly open?: boolean;
 }
 
@@ -242,7 +239,7 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
   '/asyncapi.json': { get: { summary: 'The WebSocket’s events.', open: true } },
 };
 
-/** What the service itself sends, to the addresses that streams' files name. */
+/** Requests that the service itself sends, to the addresses that streams' files name. */
 const WEBHOOKS = {
   standingQuestion: {
     post: {
@@ -300,7 +297,7 @@ function openApi(): Json {
   };
 }
 
-/** Whom it is forbidden to, by the rules themselves. */
+/** Which credentials are refused, according to the permission rules. */
 function whoMay(path: string, method: string, { open }: Operation): Json {
   const refused = refusedBy(method.toUpperCase(), path.replace(/\{(\w+)\}/g, ':$1'));
   return open === true || refused.length === 0 ? {} : { description: `Forbidden to ${refused.join(', ')}.` };
@@ -374,7 +371,7 @@ function asyncApi(live: LiveService): Json {
       },
     },
     operations: {
-      // As the service sees it.
+      // From the service's point of view.
       receive: { action: 'receive', channel, messages: refs(Object.keys(fromClient)) },
       send: { action: 'send', channel, messages: refs(Object.keys(fromServer)) },
     },
@@ -382,7 +379,7 @@ function asyncApi(live: LiveService): Json {
   };
 }
 
-/** Clients and the server may have a type in common. */
+/** Prefixed by the side: clients and the server may share an event type. */
 function keyOf(side: 'client' | 'server', type: string): string {
   return `${side}.${type}`;
 }

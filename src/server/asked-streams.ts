@@ -3,24 +3,24 @@ import { YocoError } from '../errors.ts';
 import type { AskOptions, Conversation, LiveService, LiveStream, WantedStreams } from '../live/types.ts';
 import { asOfInstant, asOfOptions, instantMs, sinceOptions, type WireTime } from './times.ts';
 
-/** Up to when streams are read, and from when on. */
+/** The times up to which, and from which on, streams are read. */
 export type Times = Pick<AskOptions, 'asOfMs' | 'asOfWallMs' | 'sinceMs' | 'sinceWallMs'>;
 
 export interface QuestionScope {
-  /** Asked where no streams are wanted. */
+  /** Asked if `wanted` is null. */
   readonly own: LiveStream;
   readonly wanted: WantedStreams | null;
   /** null: the newest frame. */
   readonly asOf: WireTime | null;
   /** null: all that is kept. */
   readonly since: WireTime | null;
-  /** The fields of the message that say which streams and which times. */
+  /** The fields of the message that name the streams and the times. */
   readonly streamsParam: string;
   readonly asOfParam: string;
   readonly sinceParam: string;
 }
 
-/** Throws what `LiveService.converse`, `asOfOptions` and `sinceOptions` throw, with the fields of the message. */
+/** Throws what `LiveService.converse`, `asOfOptions` and `sinceOptions` throw, naming the fields of the message. */
 export function askedStreams(live: LiveService, asked: QuestionScope): { conversation: Conversation; times: Times } {
   const { own, wanted, asOf, since, streamsParam, asOfParam, sinceParam } = asked;
   const instant = wanted === 'all' && asOf !== null ? instantOfAll(live, asOf, asOfParam) : undefined;
@@ -41,7 +41,8 @@ export function askedStreams(live: LiveService, asked: QuestionScope): { convers
 }
 
 /**
- * What a time is in all streams that have frames; undefined where that is one at most, on whose own clock it may be.
+ * The instant that a time means across all streams with frames; undefined if at most one has any, since the time may
+ * then be on its own clock.
  */
 function instantOfAll(live: LiveService, asOf: WireTime, param: string): number | undefined {
   const clocks = live.list().map((stream) => stream.status());
@@ -49,7 +50,7 @@ function instantOfAll(live: LiveService, asOf: WireTime, param: string): number 
   return seen.length > 1 ? instantMs(asOf, seen, param) : undefined;
 }
 
-/** The error, with the place in the message of the streams that it is about. */
+/** The error; if it is about the streams, it names the field `param`. */
 export function withStreamsParam(error: YocoError, param: string): YocoError {
   if (error.param !== 'streams' && error.param !== 'stream') return error;
   return new YocoError(error.code, { param, ...(error.detail === '' ? {} : { detail: error.detail }) });

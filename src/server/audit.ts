@@ -1,7 +1,7 @@
 /**
- * Who changed what, and who was refused, in the log: a line for each stream and each snapshot that a client makes or
- * ends, and for refusals so few lines that nobody can fill the log with them. A key is told by its place in the
- * settings; no credential is ever in a line.
+ * Logs who changed what and who was refused: a line for each stream or snapshot that a client creates or deletes, and
+ * rate-limited lines for refusals, so that nobody can flood the log. A line identifies a key by its position in the
+ * settings and never holds a credential.
  */
 import type { YocoError } from '../errors.ts';
 import { redact } from '../ingest/redact.ts';
@@ -9,38 +9,35 @@ import type { Grant } from './auth.ts';
 import type { ServerLog } from './limits.ts';
 
 /**
- * The first refusal of a kind and an address is logged at once; how many more came in so long after it, ms, is told in
- * one line.
+ * The first refusal of an error code and address is logged at once; further ones are counted in one line per this
+ * interval, ms.
  */
 export const REFUSALS_EVERY_MS = 60_000;
-/** Kinds of refusals by address that are told apart at a time; further ones share one line. */
+/** Pairs of error code and address that are counted separately at a time; further ones share one line. */
 export const MAX_REFUSED = 32;
-/** An origin is whatever the client says. */
+/** An origin is whatever the client sends, so it is cut to this length. */
 const ORIGIN_CHARS = 100;
 const REFUSALS: readonly string[] = ['unauthorized', 'origin_forbidden', 'forbidden', 'source_forbidden'];
 
-/** Who asks. */
+/** Who sent a request. */
 export interface Caller {
   readonly grant: Grant;
   /** Address of the other end of the connection. */
   readonly from: string;
 }
 
-/**
- * What was refused. `route` is that of the service, since an address may hold what its sender should have kept to
- * himself.
- */
+/** A refused request. `route` is the route's pattern, since the address as sent may hold a secret. */
 export interface Refused {
   readonly from: string | undefined;
   readonly method: string | undefined;
   readonly route: string | undefined;
   readonly origin: string | undefined;
-  /** What who asked has shown, where that was found out. */
+  /** The credential that was presented, if it was checked by then. */
   readonly grant?: Grant | undefined;
 }
 
 interface Recent {
-  /** What the lines of further refusals have. */
+  /** Fields of the lines about further refusals. */
   readonly about: object;
   readonly timer: NodeJS.Timeout;
   more: number;
@@ -60,7 +57,7 @@ export class AuditLog {
     this.#log.info?.({ ...fields, by: byOf(grant), from }, message);
   }
 
-  /** Takes any error of a request, or of an event of an open WebSocket: those that refuse who asks are told of. */
+  /** Takes any error of a request or of a WebSocket event, and logs those that refuse access. */
   refused(error: YocoError, { from = 'unknown', method, route, origin, grant }: Refused): void {
     const { code, message } = error;
     if (!REFUSALS.includes(code)) return;
@@ -81,7 +78,7 @@ export class AuditLog {
     this.#recent.set(key, { about: shares ? {} : { code, from }, timer, more: 0 });
   }
 
-  /** Tells what is not told yet. */
+  /** Logs the counts that are still outstanding. */
   close(): void {
     for (const { about, timer, more } of this.#recent.values()) {
       clearTimeout(timer);
@@ -90,7 +87,7 @@ export class AuditLog {
     this.#recent.clear();
   }
 
-  /** Goes on for as long as refusals come. */
+  /** Logs the count and runs again, for as long as refusals come. */
   #sum(key: string): void {
     const recent = this.#recent.get(key);
     if (recent === undefined) return;

@@ -1,4 +1,4 @@
-/** The HTTP side: who may call, health, tokens, streams, the page, and one form for all errors. */
+/** The HTTP side: access control, health, tokens, streams, the page, and one format for all errors. */
 import type { ServerOptions, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify';
@@ -21,9 +21,9 @@ import { streamRoutes } from './stream-routes.ts';
 import { tokenRoutes } from './token-routes.ts';
 import { isWebSocket } from './upgrade.ts';
 
-/** Answered to anybody, whatever Host they name: probes know neither keys nor names. */
+/** Answered without a key and for any Host header: probes know neither keys nor names. */
 const HEALTH = ['/healthz', '/readyz'];
-/** Where monitors look. It tells the streams' names, so it needs what `/v1/streams` needs. */
+/** Scraped by monitors. It reveals the streams' names, so it needs the same access as `/v1/streams`. */
 const METRICS = '/metrics';
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const HEADER_NAMES = /^[a-z0-9-]{1,64}(?:, ?[a-z0-9-]{1,64}){0,40}$/i;
@@ -36,11 +36,11 @@ export interface HttpParts {
   readonly audit: AuditLog;
   readonly notices: Pick<Notices, 'standing'>;
   readonly isDraining: () => boolean;
-  /** Hears of each request. */
+  /** Called at the start of each request. */
   readonly began?: (response: ServerResponse) => void;
 }
 
-/** An application without a route, which answers what goes wrong before there is one. */
+/** An application without routes; it answers errors that occur before routing. */
 function newApp(limits: ServerLimits): FastifyInstance {
   const shared = {
     logger: false,
@@ -48,7 +48,7 @@ function newApp(limits: ServerLimits): FastifyInstance {
     requestTimeout: 60_000,
     routerOptions: { maxParamLength: 200 },
     exposeHeadRoutes: true,
-    // fastify's answer would have a form of its own; `isDraining` gives ours.
+    // fastify's 503 has its own format; `isDraining` gives ours.
     return503OnClosing: false,
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket): void => {
       if (error.code === 'ECONNRESET' || !socket.writable || isBeingAnswered(socket)) socket.destroy();
@@ -59,17 +59,17 @@ function newApp(limits: ServerLimits): FastifyInstance {
       void sendError(reply, fromHttp(error));
     },
   } as const;
-  // Newer than the types of Node.
+  // The option is newer than Node's type declarations.
   const http = { shouldUpgradeCallback: isWebSocket } as ServerOptions;
-  // fastify types an https server apart; the routes are the same.
+  // fastify has a separate type for an https server; the routes are the same.
   return limits.tls ? Fastify({ ...shared, https: { ...http, ...limits.tls } }) : Fastify({ ...shared, http });
 }
 
-/** JSON alone, and pictures where they are taken: text would reach the routes as it is. */
+/** Accepts JSON only (stream-routes.ts adds pictures): plain text would reach the routes unparsed. */
 function takeJson(app: FastifyInstance): void {
   app.removeContentTypeParser('text/plain');
   const asJson = app.getDefaultJsonParser('error', 'error');
-  // Clients that always name a type send it without a body, too.
+  // Some clients send a content type even without a body.
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') done(null, undefined);
     else void asJson(request, body as string, done);
@@ -80,7 +80,7 @@ export function createHttp(live: LiveService, parts: HttpParts) {
   const { gate, limits, metrics, audit, notices, isDraining, began } = parts;
   const app = newApp(limits);
 
-  /** Who sent a request; kept, since a connection that is closed has no address any more. */
+  /** Who sent each request; stored because a closed connection no longer has an address. */
   const callers = new WeakMap<FastifyRequest, Caller>();
 
   app.setErrorHandler((error, request, reply) =>
@@ -93,14 +93,13 @@ export function createHttp(live: LiveService, parts: HttpParts) {
     void reply
       .header('x-content-type-options', 'nosniff')
       .header('referrer-policy', 'no-referrer')
-      // Browsers send no Origin for pictures that other sites show in their pages.
+      // Browsers send no Origin for pictures that other sites embed.
       .header('cross-origin-resource-policy', 'same-origin');
     const path = request.url.split('?', 1)[0] ?? '';
     if (HEALTH.includes(path)) return;
     gate.checkAddress(request.headers, limits.tls !== undefined);
     allowCrossOrigin(request, reply);
-    // The route that was found: what was sent may be encoded (`/%761/`) or an address in full, which the router reads
-    // too.
+    // The matched route, not the path as sent: the router also accepts encoded (`/%761/`) and absolute addresses.
     const route = request.routeOptions.url ?? path;
     if (!(route.startsWith('/v1/') || route === METRICS) || request.method === 'OPTIONS') return;
     if (isDraining()) throw new YocoError('shutting_down');
@@ -110,7 +109,7 @@ export function createHttp(live: LiveService, parts: HttpParts) {
     checkRoute(grant, { method: request.method, route: request.routeOptions.url, name });
   });
 
-  // The key may be gone by now, if the body took its time.
+  // The key may have been removed while the body arrived.
   app.addHook('preHandler', (request, _reply, done) => {
     const caller = callers.get(request);
     done(caller === undefined || gate.holds(caller.grant) ? undefined : new YocoError('unauthorized'));
@@ -167,14 +166,14 @@ export function createHttp(live: LiveService, parts: HttpParts) {
       .header('vary', 'Origin');
   }
 
-  /** What a request under `/v1` has shown. */
+  /** The credential that a request under `/v1` presented. */
   function grantOf(request: FastifyRequest): Grant {
     const caller = callers.get(request);
     if (caller === undefined) throw new Error(`No API key was checked at ${request.routeOptions.url ?? ''}.`);
     return caller.grant;
   }
 
-  /** The stream that a request's token is for. */
+  /** The stream that a request's token is bound to. */
   function boundTo(request: FastifyRequest): string | null {
     const grant = grantOf(request);
     return grant.kind === 'token' ? grant.stream : null;
@@ -190,7 +189,7 @@ export function createHttp(live: LiveService, parts: HttpParts) {
     const { grant } = callers.get(request) ?? {};
     audit.refused(error, { from, method, route: routeOptions.url, origin: headers.origin, grant });
     if (error.code === 'internal') {
-      // Without the query: nobody knows what was put there.
+      // Without the query, which may hold a secret.
       const [url] = request.url.split('?', 1);
       limits.log.error({ err: error.cause, method, url }, 'A request failed.');
     }
@@ -199,8 +198,8 @@ export function createHttp(live: LiveService, parts: HttpParts) {
 }
 
 /**
- * Whether an answer has begun, in the middle of which no other one may stand. Node has no other way to tell: its own
- * handler looks there, too.
+ * Whether a response has begun, into which no error may be written. Node has no public way to tell: its own handler
+ * reads the same field.
  */
 function isBeingAnswered(socket: Socket): boolean {
   const { _httpMessage: answer } = socket as Socket & { readonly _httpMessage?: ServerResponse | null };
@@ -227,7 +226,7 @@ function refuseOtherMethods(app: FastifyInstance, url: string, known: ReadonlySe
   });
 }
 
-/** Clients of OpenAI's API send headers about themselves; a page that may send its own requests may send these. */
+/** Clients of OpenAI's API add headers about themselves; a page that may call the service may send these, too. */
 function headersAllowed({ headers }: FastifyRequest): string {
   const asked = headers['access-control-request-headers'];
   return asked !== undefined && HEADER_NAMES.test(asked) ? asked : 'authorization, content-type';

@@ -1,24 +1,24 @@
 /**
- * `GET /metrics` for monitors, in Prometheus' text format: what streams and the engine say when it is asked for, and a
- * count of responses.
+ * `GET /metrics` in Prometheus' text format: figures of streams and engine as of the scrape, and counts of responses,
+ * askings and webhook events.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { EngineFigures, LiveService, StreamStatus } from '../live/types.ts';
 import { VERSION } from '../version.ts';
 import type { WebhookOutcome } from './webhook.ts';
 
-/** Seconds: from a lone question on a fast machine to one that waits in line. */
+/** Seconds: from a lone question on a fast machine to one that waits in a queue. */
 const FIRST_TOKEN_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Whole, and the same each time: a monitor takes another one for a restart. */
+/** Rounded once, so that each scrape gives the same value: a monitor takes a change for a restart. */
 const STARTED_AT_MS = Math.round(performance.timeOrigin);
 
-/** All values of the labels of what is counted here. */
+/** All label values of the counters below. */
 const STATUSES = ['completed', 'incomplete', 'cancelled', 'failed'];
 const ASKED = ['answered', 'missed'];
 const SENT: readonly WebhookOutcome[] = ['delivered', 'failed', 'dropped'];
 
-/** Figures of each stream: gauges as they are, counters since the stream was made. */
+/** Figures of each stream: gauges of its present state, counters since it was created. */
 const OF_STREAM: readonly (readonly [name: string, help: string, value: (status: StreamStatus) => number | null])[] = [
   ['playing', '1 while frames come from its source.', ({ sourceStatus }) => Number(sourceStatus.state === 'playing')],
   ['frames_total', 'Frames taken in.', ({ frames }) => frames],
@@ -117,7 +117,7 @@ export class ServerMetrics {
       labelNames: ['outcome'],
       registers,
     });
-    // A counter that begins with its first event has no increase by which a monitor could see that one.
+    // Counters start at 0: one that appeared with its first event would show no increase for it.
     for (const status of STATUSES) this.#responses.inc({ status }, 0);
     for (const outcome of ASKED) this.#standing.inc({ outcome }, 0);
     for (const outcome of SENT) this.#webhooks.inc({ outcome }, 0);
@@ -129,18 +129,18 @@ export class ServerMetrics {
     });
   }
 
-  /** A response ended; `firstTokenMs` is null where nothing was answered. */
+  /** Counts a response that ended; `firstTokenMs` is null if nothing was answered. */
   responded(status: string, firstTokenMs: number | null): void {
     this.#responses.inc({ status });
     if (firstTokenMs !== null) this.#firstToken.observe(firstTokenMs / 1_000);
   }
 
-  /** A standing question was asked. */
+  /** Counts one asking of a standing question. */
   stood(outcome: 'answered' | 'missed'): void {
     this.#standing.inc({ outcome });
   }
 
-  /** Events for a webhook reached it, or did not. */
+  /** Counts webhook events by outcome. */
   sent(outcome: WebhookOutcome, events: number): void {
     this.#webhooks.inc({ outcome }, events);
   }
@@ -160,12 +160,12 @@ export class ServerMetrics {
   }
 
   /**
-   * `tell` says all values whenever the figures are asked for: what is not said any more, as of a stream that is gone,
-   * is not told.
+   * `tell` gives all values at each scrape; labels that it no longer gives, such as those of a deleted stream,
+   * disappear.
    */
   #several(name: string, help: string, labelNames: readonly string[], tell: (say: Say) => void): void {
     const common = { name, help, labelNames: [...labelNames], registers: [this.#registry] };
-    // What only grows is a counter, and ends in `_total` (Prometheus' naming).
+    // By Prometheus' naming, a figure that only grows is a counter and ends in `_total`.
     if (!name.endsWith('_total')) {
       const gauge: Gauge = new Gauge({
         ...common,

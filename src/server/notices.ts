@@ -1,7 +1,7 @@
 /**
- * Standing questions that streams' files ask: they need no client, and last as long as their stream. Each new answer
- * stands in the log, and goes to the webhook that the file names; so does that no answer can come, since the stream's
- * source is away.
+ * Standing questions of streams' files: they need no client, and last as long as their stream. Each new answer is
+ * logged and sent to the webhook that the file names; so is the news that the stream's source is away and no answer can
+ * come.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { YocoError } from '../errors.ts';
@@ -21,7 +21,7 @@ import { wallTime } from './times.ts';
 import { KEY_BYTES, keyOf, Webhook } from './webhook.ts';
 import type { StandingQuestionJson } from './wire-types.ts';
 
-/** A question of a stream's file, who is told of its answers, and what it has told. */
+/** A question of a stream's file, the webhook that gets its answers, and the record of those. */
 interface FileQuestion {
   readonly id: string;
   readonly definition: StandingDefinition;
@@ -32,14 +32,14 @@ interface FileQuestion {
 }
 
 /**
- * What a stream's file asks, in its order, also what has ended; and who looks at the source while one of it is asked.
+ * A stream's questions in the order of its file, including ended ones, and the watch on its source while any is asked.
  */
 interface Stood {
   asked: readonly FileQuestion[];
   watch: SourceWatch | null;
 }
 
-/** What the log says of a source. */
+/** How the log describes a source. */
 const SOURCE_IS: Readonly<Record<ToldState, string>> = {
   reconnecting: 'is away',
   playing: 'is back',
@@ -51,7 +51,7 @@ export class Notices {
   readonly #limits: Pick<ServerLimits, 'log' | 'maxOutputTokens'>;
   readonly #metrics: Pick<ServerMetrics, 'stood' | 'sent'>;
   readonly #watching: SourceWatchOptions;
-  /** Those that have not ended. */
+  /** Questions that have not ended. */
   readonly #open = new Set<FileQuestion>();
   readonly #watches = new Set<SourceWatch>();
   readonly #webhooks = new Set<Webhook>();
@@ -69,14 +69,13 @@ export class Notices {
   }
 
   /**
-   * Asks what the stream's definition says: what is new in it from now on, what is not in it any more no longer, and
-   * what is as it was goes on. Throws `definition_invalid` where a secret is missing, and `shutting_down`: then nothing
-   * has changed.
+   * Applies the questions of the stream's definition: new ones start, removed ones stop, unchanged ones continue.
+   * Throws `definition_invalid` if a secret is missing, and `shutting_down`; then nothing has changed.
    */
   stand(stream: LiveStream): void {
     if (this.#closed) throw new YocoError('shutting_down');
     const stood = this.#stood.get(stream) ?? { asked: [], watch: null };
-    // What has ended with its source ends again, unless there is another source by now.
+    // A question that ended is asked again only if there is another source by now: with the old one it would end again.
     const over = isOver(stream.status().sourceStatus);
     const before = stood.asked.filter((question) => over || this.#open.has(question));
     const asked = stream.standingQuestions.map((definition, i): FileQuestion => {
@@ -118,7 +117,7 @@ export class Notices {
     this.#watches.add(stood.watch);
   }
 
-  /** Once nothing is asked any more. */
+  /** Ends the watch once no question is asked any more. */
   #unwatch(stood: Stood): void {
     const { watch } = stood;
     if (watch === null || this.#isAsked(stood)) return;
@@ -143,12 +142,12 @@ export class Notices {
     if (webhook !== null) void webhook.drained().then(() => this.#webhooks.delete(webhook));
   }
 
-  /** What the stream's file asks, in its order. */
+  /** The stream's questions, in the order of its file. */
   standing(stream: LiveStream): readonly StandingQuestionJson[] {
     return (this.#stood.get(stream)?.asked ?? []).map(({ record }) => record.json());
   }
 
-  /** Asks no more; what waits for a webhook has `graceMs`. */
+  /** Stops asking; events that wait for a webhook have `graceMs` to be sent. */
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
     for (const { asking } of this.#open) asking?.close();
@@ -181,7 +180,7 @@ export class Notices {
         holds,
         minConfidence,
         maxTokens,
-        // What it went on from was told about when it was new.
+        // What a restored stream already held was reported when it was new.
         onlyNew: stream.status().lastMs !== null && stream.status().sourceStatus.state === 'connecting',
         converse: () => stream.converse(),
       },
@@ -209,7 +208,7 @@ export class Notices {
           record.asked(outcome, error);
           this.#metrics.stood(outcome);
         },
-        // Nobody is there who could ask again.
+        // No client is there to ask again, so the question outlasts the error.
         unexpected: (error) => {
           log.error({ ...about, err: error.cause ?? error }, 'A standing question was not answered.');
         },
@@ -218,12 +217,12 @@ export class Notices {
   }
 
   /**
-   * Whoever waits for an answer hears that none can come, and that they may come again: at each address once, whatever
-   * is asked there.
+   * Tells webhooks that no answer can come, or that answers may come again: once per address, however many questions
+   * have it.
    */
   #tellOfSource(state: ToldState, status: StreamStatus, open: Iterable<FileQuestion>): void {
     const { name: stream, lastMs, startedAtMs, sourceStatus } = status;
-    // A source that is back still tells why it was away.
+    // A source that is back still reports why it was away.
     const error = state === 'playing' ? null : sourceStatus.error;
     const { log } = this.#limits;
     const message = `The source of a stream with standing questions ${SOURCE_IS[state]}${error === null ? '.' : `: ${error.message}`}`;
@@ -245,7 +244,7 @@ export class Notices {
     }
   }
 
-  /** `where`: its place in the stream's file. */
+  /** `where`: its field in the stream's file. */
   #webhookOf(stream: string, definition: WebhookDefinition | undefined, where: string): Webhook | null {
     if (definition === undefined) return null;
     const { url, secret_env: variable } = definition;

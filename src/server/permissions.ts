@@ -1,7 +1,7 @@
 /**
- * Who may do what, of those whom the gate lets in. An API key may do everything, a view key looks and asks, and a token
- * may do less than the key that fetched it. Any other route that is not a read needs an API key, so new routes are
- * closed by default.
+ * What each credential may do once the gate has let it in. An API key may do everything, a view key may read and ask,
+ * and a token may do less than the key that fetched it. A route that is neither a read nor listed here needs an API
+ * key, so new routes that change something are closed by default.
  */
 import { YocoError } from '../errors.ts';
 import type { Grant } from './auth.ts';
@@ -9,17 +9,17 @@ import type { Grant } from './auth.ts';
 const ASK = 'POST /v1/chat/completions';
 const FETCH_TOKEN = 'POST /v1/token';
 const PUSH = 'POST /v1/streams/:name/frames';
-/** Routes about one stream, which is the `:name`. */
+/** Start of the routes about one stream, their `:name`. */
 const OF_STREAM = '/v1/streams/:name';
-/** The address does not say by itself which stream these are about; they look at it. */
+/** Their path has no `:name`, so the routes themselves check a token's stream. */
 const NAME_A_MODEL: readonly string[] = [ASK, 'GET /v1/models/:model', 'HEAD /v1/models/:model'];
 
 /** What a request asks for. */
 export interface RequestedRoute {
   readonly method: string;
-  /** A route of the service, such as `/v1/streams/:name`; undefined where there is none at the address. */
+  /** The matched route, such as `/v1/streams/:name`; undefined if there is none. */
   readonly route: string | undefined;
-  /** What the address has for `:name`. */
+  /** The value of `:name`. */
   readonly name: string | undefined;
 }
 
@@ -29,17 +29,17 @@ const HOLDERS: Readonly<Record<string, Grant>> = {
   'tokens of API keys': { kind: 'token', key: { kind: 'api', number: 1, id: '' }, stream: null },
 };
 
-/** Whether who asks may make, restore and delete streams, and write and delete snapshots. */
+/** Whether the caller may create, restore and delete streams, and write and delete snapshots. */
 export function mayChange(grant: Grant): boolean {
   return grant.kind === 'open' || (grant.kind === 'key' && grant.key.kind === 'api');
 }
 
-/** Whether who asks may push frames. */
+/** Whether the caller may push frames. */
 export function mayPush(grant: Grant): boolean {
   return grant.kind === 'open' || grant.key.kind === 'api';
 }
 
-/** Throws `forbidden` that says which key would do. */
+/** Throws `forbidden`, saying which kind of key is needed. */
 export function checkRoute(grant: Grant, asked: RequestedRoute): void {
   if (mayChange(grant)) return;
   const operation = `${asked.method} ${asked.route ?? ''}`;
@@ -52,7 +52,7 @@ export function checkRoute(grant: Grant, asked: RequestedRoute): void {
   throw new YocoError('forbidden', { detail });
 }
 
-/** Whom a route that asks for a key refuses, in words. */
+/** The kinds of credentials, in words, that a route refuses. */
 export function refusedBy(method: string, route: string): string[] {
   return Object.entries(HOLDERS).flatMap(([who, grant]) => {
     try {
@@ -64,7 +64,7 @@ export function refusedBy(method: string, route: string): string[] {
   });
 }
 
-/** `forbidden` of pushed frames, over HTTP or a WebSocket. */
+/** The `forbidden` of pushed frames, over HTTP or a WebSocket. */
 export function pushForbidden(): YocoError {
   const detail = 'A view key and its tokens may not push frames; use an API key or a token of one.';
   return new YocoError('forbidden', { detail });

@@ -1,4 +1,4 @@
-/** The conversation of one session: its items, told as events, and its turns. */
+/** The conversation of one session: its items, reported as events, and its turns. */
 import { YocoError } from '../errors.ts';
 import type { Conversation } from '../live/types.ts';
 import { newId } from './ids.ts';
@@ -11,7 +11,9 @@ export class SessionConversation {
   readonly #emit: (event: UnsentEvent) => void;
   #id = newId('conv');
   #items: ItemList;
-  /** The turns of each choice of streams are apart. Each has answered, so that there are no more of them than items. */
+  /**
+   * One conversation per choice of streams. Only those that have answered are kept, so there are never more than items.
+   */
   #answered: Conversation[] = [];
 
   constructor(maxItems: number, emit: (event: UnsentEvent) => void) {
@@ -39,7 +41,7 @@ export class SessionConversation {
     return this.#items.get(id);
   }
 
-  /** Throws `invalid_request` where items would come after the one that is named as `previous`; null: none is. */
+  /** Throws `invalid_request` unless `previous` is the last item, `root` if there is none, or null. */
   checkPrevious(previous: string | null): void {
     if (previous === null || previous === (this.#items.lastId ?? 'root')) return;
     throw new YocoError('invalid_request', {
@@ -62,7 +64,7 @@ export class SessionConversation {
     this.#emit({ type: 'conversation.item.deleted', item_id: id });
   }
 
-  /** Begins anew; no turn may be in progress. */
+  /** Starts a new, empty conversation; no turn may be in progress. */
   reset(): void {
     this.#answered = [];
     this.#items = new ItemList(this.#maxItems);
@@ -70,7 +72,9 @@ export class SessionConversation {
     this.#emit({ type: 'conversation.created', conversation: { id: this.#id, object: 'realtime.conversation' } });
   }
 
-  /** The next turn, on the streams of `fresh`: in the conversation about them, where one has answered already. */
+  /**
+   * The next turn, on the streams of `fresh`. It continues the conversation about the same streams if one has answered.
+   */
   turn(fresh: Conversation): Turn {
     const begun = this.#answered.find((other) => isAboutTheSame(other, fresh));
     let asked: readonly string[] = [];
@@ -94,7 +98,8 @@ export class SessionConversation {
           if (begun === undefined) this.#answered.push(fresh);
           return;
         }
-        // The model remembers nothing of it. What failed can be asked again; what was cancelled is not wanted any more.
+        // The model's context holds nothing of this turn. A failed question can be asked again; a cancelled one is not
+        // wanted any more.
         if (how === 'failed') this.#items.takeBack(asked);
         else this.#items.forget(asked);
         if (answerId !== undefined) this.#items.forget([answerId]);
@@ -108,18 +113,18 @@ export class SessionConversation {
   }
 }
 
-/** One turn, in the order of its life. */
+/** One turn; its methods are called in this order. */
 export interface Turn {
-  /** What is to be asked. */
+  /** The conversation to ask. */
   readonly conversation: Conversation;
-  /** It has begun: all pending items are its question. */
+  /** The turn has begun: all pending items form its question. */
   asked(): void;
   answerBegan(item: Item): void;
   answerEnded(item: Item): void;
   settled(how: Settled): void;
 }
 
-/** By the streams themselves: one that was made anew under an old name is another. */
+/** Compares the streams, not their names: one that was recreated under an old name is another. */
 function isAboutTheSame(a: Conversation, b: Conversation): boolean {
   return a.streams.length === b.streams.length && a.streams.every((stream, i) => stream === b.streams[i]);
 }

@@ -1,4 +1,4 @@
-/** `/v1/realtime`: decides on each upgrade, keeps the open connections, and drains them. */
+/** `/v1/realtime`: accepts or refuses each upgrade, tracks the open connections, and drains them. */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -17,15 +17,15 @@ import { until } from './until.ts';
 import { isWebSocket } from './upgrade.ts';
 
 const SUBPROTOCOL = 'realtime';
-/** The one address that is upgraded. */
+/** The only address that accepts upgrades. */
 const PATH = '/v1/realtime';
 /** Longest reason of a close frame (RFC 6455, 5.5: 125 bytes less those of the code). */
 const CLOSE_REASON_BYTES = 123;
-/** Versions of the protocol that ws takes; who asks for another one is told (RFC 6455, 4.4). */
+/** Protocol versions that ws accepts; any other is answered with these (RFC 6455, 4.4). */
 const VERSIONS = '13, 8';
-/** Refused WebSockets of pages that are open at once, until they are closed; a further one does not open. */
+/** Refused WebSockets of pages that may be open at once to deliver their close code; further ones get an HTTP error. */
 const MAX_REFUSED = 64;
-/** Nothing that comes on them is read. */
+/** Nothing that arrives on them is read. */
 const REFUSED_PAYLOAD_BYTES = 125;
 /** Largest message of a client that may not push pictures; events above JSON_BYTES are refused with an error first. */
 const TEXT_PAYLOAD_BYTES = 1024 * 1024;
@@ -36,12 +36,10 @@ export class RealtimeServer {
   readonly #limits: ServerLimits;
   readonly #metrics: ServerMetrics;
   readonly #audit: AuditLog;
-  /** With what each has shown. */
+  /** Each with the credential that it presented. */
   readonly #connections = new Map<RealtimeConnection, Grant>();
-  readonly #pushing: WebSocketServer;
-  /** For clients that may only look and ask: their messages are small. */
-  readonly #asking: WebSocketServer;
-  /** For those that are refused: whoever opens one has shown nothing, and is not to fill the memory. */
+  readonly #sockets: WebSocketServer;
+  /** For refused clients, which may have no credential and must not fill the memory. */
   readonly #refusing: WebSocketServer;
   #refused = 0;
   #draining = false;
@@ -57,7 +55,7 @@ export class RealtimeServer {
     this.#refusing = webSockets(REFUSED_PAYLOAD_BYTES);
   }
 
-  /** How many are open. */
+  /** Number of open connections. */
   get connections(): number {
     return this.#connections.size;
   }
@@ -85,14 +83,17 @@ export class RealtimeServer {
     }
   }
 
-  /** Closes those of keys that are taken no more; returns how many. */
+  /** Closes the connections whose keys are no longer accepted; returns how many. */
   closeRevoked(): number {
     const revoked = [...this.#connections].filter(([, grant]) => !this.#gate.holds(grant));
     for (const [connection] of revoked) connection.close(CLOSE.unauthorized, 'unauthorized');
     return revoked.length;
   }
 
-  /** Sends `yoco.go_away`, waits for answers in progress, closes with 1001; resolves when all sockets are gone. */
+  /**
+   * Sends `yoco.go_away`, waits for answers in progress, closes with 1001; resolves when all sockets are gone or the
+   * grace period is over.
+   */
   async drain(): Promise<void> {
     this.#draining = true;
     const { drainMs, closeGraceMs } = this.#limits;
@@ -115,13 +116,13 @@ export class RealtimeServer {
       if (this.#connections.size >= this.#limits.maxConnections) throw new YocoError('too_many_connections');
     } catch (thrown) {
       const error = this.#report(thrown, request, grant);
-      // Only a browser sends an Origin, and a browser's page cannot read the status of a refused upgrade.
+      // Only browsers send an Origin, and a page cannot read the status of a refused upgrade.
       if (request.headers.origin === undefined || this.#refused >= MAX_REFUSED) writeError(socket, error);
       else this.#closeAtOnce(error, request, socket, head);
       return;
     }
     const shown = grant;
-    // The socket knows it no more when it is closed.
+    // Captured now: a closed socket no longer knows its address.
     const about = refusedOf(request, grant);
     const may = { bound: bound !== null, mayPush: mayPush(grant) };
     const sockets = may.mayPush ? this.#pushing : this.#asking;
@@ -140,7 +141,7 @@ export class RealtimeServer {
     });
   }
 
-  /** Opens and closes at once with a code that the page can read; nothing that it sends is looked at. */
+  /** Accepts the WebSocket and closes it at once with a code that the page can read; ignores what it sends. */
   #closeAtOnce(error: YocoError, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#refusing.handleUpgrade(request, socket, head, (webSocket) => {
       this.#refused += 1;
@@ -153,7 +154,7 @@ export class RealtimeServer {
     });
   }
 
-  /** Throws `forbidden` where another stream is named, before it is looked up which there are. */
+  /** Throws `forbidden` if another stream is named, before a look-up could reveal which exist. */
   #checkBound(query: URLSearchParams, bound: string): void {
     const [named, model] = [query.get('stream'), query.get('model')];
     const own = modelName(this.#live, { name: bound });
@@ -162,9 +163,9 @@ export class RealtimeServer {
   }
 
   /**
-   * `?stream=NAME`, or `?model=BUNDLE@NAME` for clients that send only a model; beside a stream the model may be any,
-   * but that of another stream. Throws `invalid_request` where two are named: one connection is about one, and would be
-   * about another than is meant. Other parameters may be there.
+   * `?stream=NAME`, or `?model=BUNDLE@NAME` for clients that send only a model. Beside `stream`, any model is accepted
+   * except that of another stream. Throws `invalid_request` if no stream is named, or two: a connection is about one,
+   * and it might not be the one that is meant. Other parameters are ignored.
    */
   #findStream(query: URLSearchParams): LiveStream {
     for (const param of ['stream', 'model']) {
@@ -207,18 +208,18 @@ function webSockets(maxPayload: number): WebSocketServer {
     clientTracking: false,
     maxPayload,
     perMessageDeflate: false,
-    // The protocol that carries a credential is never echoed.
+    // A subprotocol that carries a credential is never echoed.
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   });
   return server.on('wsClientError', refuseHandshake);
 }
 
-/** What the log says of who is refused. */
+/** What the log says about a refused client. */
 function refusedOf({ socket, method, headers }: IncomingMessage, grant?: Grant): Refused {
   return { from: socket.remoteAddress, method, route: PATH, origin: headers.origin, grant };
 }
 
-/** Answers a handshake that ws refuses, with the header that tells what would do. */
+/** Answers a handshake that ws refuses, with the header that says what it would accept. */
 function refuseHandshake({ message }: Error, socket: Duplex, { method }: IncomingMessage): void {
   if (method !== 'GET') {
     writeError(socket, new YocoError('method_not_allowed', { detail: 'It accepts GET.' }), ['Allow: GET']);
@@ -229,7 +230,7 @@ function refuseHandshake({ message }: Error, socket: Duplex, { method }: Incomin
   writeError(socket, new YocoError('invalid_request', details), [`Sec-WebSocket-Version: ${VERSIONS}`]);
 }
 
-/** What fits into a close frame. */
+/** Cuts `text` to what fits into a close frame. */
 function closeReason(text: string): string {
   let reason = text;
   while (Buffer.byteLength(reason) > CLOSE_REASON_BYTES) reason = reason.slice(0, -1);

@@ -12,12 +12,12 @@ import type { UnsentEvent } from './unsent-event.ts';
 
 /** What standing questions need from their session. */
 export interface StandingQuestionsHost {
-  /** A fresh conversation about the streams that are wanted; null: the session's own. */
+  /** A fresh conversation about the wanted streams; null: the session's own. */
   converse(wanted: WantedStreams | null, param: string): Conversation;
   emit(event: UnsentEvent): void;
   /** Called after each asking. */
   asked(outcome: 'answered' | 'missed'): void;
-  /** Called for errors that nobody expected. */
+  /** Called for unexpected errors. */
   reportInternal(error: YocoError): void;
 }
 
@@ -36,8 +36,8 @@ export class StandingQuestions {
   }
 
   /**
-   * `question` is what `params` asks, checked. Throws `too_many_questions`, `invalid_request`, and what is wrong with
-   * the streams; a stream without a frame is waited for.
+   * `question` is the validated text of `params`. Throws `too_many_questions`, `invalid_request`, or the error of the
+   * streams; a stream without a frame is waited for.
    */
   create(params: StandingParams, question: string, maxTokens: number): void {
     if (this.#open.size >= this.#most) {
@@ -97,7 +97,7 @@ export class StandingQuestions {
     });
   }
 
-  /** Names that no stream has are told at once; a stream may get its first frame later. */
+  /** Reports unknown names at once; a stream may get its first frame later. */
   #checkStreams(converse: () => Conversation): void {
     try {
       converse();

@@ -1,15 +1,15 @@
-/** Fields that the WebSocket's events and `/v1/chat/completions` have in common, and what they mean to an asking. */
+/** Fields that the WebSocket's events and `/v1/chat/completions` share, and how they map to `AskOptions`. */
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import type { AskOptions } from '../live/types.ts';
 import { TIME_FORMS } from './times.ts';
 
-/** Fields of OpenAI's API that mean nothing for a short text about video. */
+/** Accepted and ignored: fields of OpenAI's API without meaning for a short text about video. */
 export const noEffect = z.unknown().optional();
 export const noTools = z.array(z.unknown()).max(0, { error: 'must be empty: the model calls no tools' });
 
 export const time = z.union([z.number(), z.string().max(64)], { error: TIME_FORMS });
-/** Names of streams that exist and fit the limit are looked up later. */
+/** Whether the streams exist and fit the limit is checked later. */
 export const streams = z.union([z.literal('all'), z.array(z.string().min(1).max(200)).max(1_000)], {
   error: 'must be a list of names of streams, or "all"',
 });
@@ -25,7 +25,7 @@ interface Sampling {
   readonly seed?: number | null | undefined;
 }
 
-/** What is not said stays the service's own: greedy, also where OpenAI's default is to sample. */
+/** Omitted fields keep the service's default, greedy decoding, although OpenAI's default is to sample. */
 export function samplingOf(asked: Sampling): Pick<AskOptions, 'temperature' | 'topP' | 'seed'> {
   return {
     ...(asked.temperature == null ? {} : { temperature: asked.temperature }),
@@ -34,11 +34,11 @@ export function samplingOf(asked: Sampling): Pick<AskOptions, 'temperature' | 't
   };
 }
 
-/** A question as it is asked. Throws `question_empty`, `question_too_long`. */
+/** The trimmed question. Throws `question_empty`, `question_too_long`. */
 export function questionText(written: string, maxChars: number, param: string): string {
   const question = written.trim();
   if (question === '') throw new YocoError('question_empty', { param });
-  // Blanks count: an item is kept as it was written.
+  // The limit includes surrounding blanks: an item is kept as it was written.
   if (written.length > maxChars) {
     throw new YocoError('question_too_long', {
       param,

@@ -15,31 +15,31 @@ import { RealtimeServer } from './realtime-server.ts';
 import { until } from './until.ts';
 
 export interface RunningServer {
-  /** Where it listens, e.g. `http://127.0.0.1:8080`, without a slash at the end. */
+  /** Base URL, e.g. `http://127.0.0.1:8080`, without a trailing slash. */
   readonly address: string;
   readonly port: number;
   /**
-   * Asks the standing questions of a stream that was made, or whose questions are others, after the start: those that
-   * are as they were go on, and those that are gone are no longer asked. Throws `definition_invalid` where a webhook's
-   * secret is missing, and `shutting_down`.
+   * Applies the standing questions of a stream that was created or redefined after the start: new questions start,
+   * unchanged ones continue, removed ones stop. Throws `definition_invalid` if a webhook's secret is missing, and
+   * `shutting_down`.
    */
   readonly stand: (stream: LiveStream) => void;
   /**
-   * Has new connections get another certificate; those that are open go on. Throws `config_invalid` for a key and
-   * certificate that cannot be used, or where the server speaks no TLS: then nothing has changed.
+   * Uses another certificate for new connections; open ones continue. Throws `config_invalid` if the key and
+   * certificate are unusable or the server was started without TLS; then nothing has changed.
    */
   readonly renew: (tls: NonNullable<ServerOptions['tls']>) => void;
   /**
-   * Takes these keys in the place of those that there were. WebSockets that were opened with one that is gone, or
-   * without one where none was wanted, are closed with 4401; answers that are on their way over HTTP are finished.
-   * Throws `config_invalid` as `startServer`, and where none would be left: then nothing has changed.
+   * Replaces the keys. WebSockets opened with a removed key, or while no key was required, are closed with 4401; HTTP
+   * answers in progress are finished. Throws `config_invalid` like `startServer`, and if the last API key would go;
+   * then nothing has changed.
    */
   readonly rekey: (keys: Keys) => Rekeyed;
-  /** Drains and stops listening; leaves the `LiveService` as it is. May be called more than once. */
+  /** Drains and stops listening; leaves the `LiveService` running. May be called more than once. */
   readonly close: () => Promise<void>;
 }
 
-/** How many keys are new, how many are gone, and how many WebSockets were closed for it. */
+/** How many keys were added and removed, and how many WebSockets were closed because of it. */
 export interface Rekeyed {
   readonly added: number;
   readonly removed: number;
@@ -47,9 +47,9 @@ export interface Rekeyed {
 }
 
 /**
- * Listens as soon as it resolves, and asks the standing questions of the streams that there are. The caller keeps
- * `live` and closes it after the server. Throws `config_invalid` that names the option, also when the port is taken or
- * the certificate cannot be used, and `definition_invalid` where a webhook's secret is missing.
+ * Resolves once the server listens and asks the standing questions of the existing streams. The caller owns `live` and
+ * closes it after the server. Throws `config_invalid` naming the option, also if the port is taken or the certificate
+ * is unusable, and `definition_invalid` if a webhook's secret is missing.
  */
 export async function startServer(live: LiveService, options: ServerOptions = {}): Promise<RunningServer> {
   const limits = resolveOptions(options);
@@ -59,7 +59,7 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
   const realtime: RealtimeServer = new RealtimeServer(live, gate, limits, metrics, audit);
   const notices = new Notices(limits, metrics);
   let closing: Promise<void> | null = null;
-  /** Requests over HTTP that are not answered to their end. */
+  /** HTTP requests whose responses have not ended. */
   let requests = 0;
   const app = build();
   app.server.on('upgrade', (request, socket, head) => {
@@ -96,7 +96,7 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
       throw new YocoError('config_invalid', { param: 'tls', detail: 'The server was started without TLS.' });
     }
     try {
-      // Looked at first: a server that was given what cannot be used might be half changed.
+      // Validated first: an unusable certificate might leave the server half changed.
       createSecureContext(tls);
       app.server.setSecureContext(tls);
     } catch (cause) {
@@ -106,7 +106,7 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
 
   function rekey({ apiKeys, viewKeys }: Keys): Rekeyed {
     if (gate.wantsKey && apiKeys.length === 0) {
-      // A file that is empty for a moment must not open the service to everybody who reaches it.
+      // A key file that is briefly empty must not open the service to everybody who reaches it.
       const detail =
         'The new list of keys is empty. A service started with keys keeps requiring them; restart it to run without.';
       throw new YocoError('config_invalid', { param: 'apiKeys', detail });
@@ -134,11 +134,11 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
     const told = notices.close(limits.drainMs);
     await realtime.drain();
     const closed = Promise.all([app.close(), listening.close()]);
-    // Answers over HTTP have as long as those over WebSockets.
+    // Answers over HTTP get the same time as those over WebSockets.
     await until(() => requests === 0, limits.drainMs - (performance.now() - begin));
-    // Nobody else looks whether a connection that was busy until now is idle.
+    // Nothing else closes a connection that was busy until now and is idle.
     app.server.closeIdleConnections();
-    // Browsers open some on which they ask nothing: to Node these are not idle.
+    // Browsers preconnect without sending a request; Node does not count such connections as idle.
     const cut = setTimeout(listening.cut, limits.closeGraceMs);
     await Promise.all([closed, told]);
     clearTimeout(cut);

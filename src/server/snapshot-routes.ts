@@ -1,4 +1,4 @@
-/** `/v1/snapshots`: list and delete, and taking one of a stream. Paths of files are never shown. */
+/** `/v1/snapshots`: list and delete snapshots, and take one of a stream. File paths are never shown. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { LiveService, SnapshotInfo } from '../live/types.ts';
@@ -28,7 +28,7 @@ export function snapshotRoutes(app: FastifyInstance, live: LiveService, changed:
   });
 }
 
-/** Times in seconds since the stream began, wall times in RFC 3339, sizes in bytes; null where `error` tells why. */
+/** Times in seconds since the stream began, wall times in RFC 3339, sizes in bytes; null where `error` says why. */
 function snapshotJson({ file, bytes, summary, error }: SnapshotInfo) {
   const of = <T>(value: (known: NonNullable<typeof summary>) => T): T | null =>
     summary === null ? null : value(summary);

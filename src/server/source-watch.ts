@@ -1,21 +1,19 @@
 /**
- * Whether frames come from a stream's source: tells when it is away, back, or over. Each of these once, however often
- * the source is tried meanwhile, since whoever is told may be woken by it.
+ * Watches a stream's source and reports when it is away, back or over. Each change is reported once, however often the
+ * source reconnects meanwhile, since the report may wake somebody up.
  */
 import type { SourceState } from '../ingest/frame.ts';
 import type { LiveStream, StreamStatus } from '../live/types.ts';
 
 /**
- * A source that is away for less than this, ms, is not told of: cameras lose a connection for a moment. At the least
- * two of the intervals at which it is sampled, since the second frame shows that it is back.
+ * Shorter outages, ms, are not reported: cameras lose a connection for a moment. The wait is at least two sampling
+ * intervals, since only the second frame shows that the source is back.
  */
 export const AWAY_AFTER_MS = 10_000;
-/**
- * Frames must have come for so long, ms, before a source is back: some give one each time they are tried, and go again.
- */
+/** A source must play for this long, ms, to count as back: some give one frame at each attempt and fail again. */
 export const BACK_AFTER_MS = 3_000;
 
-/** What is told of a source: that it is away (`reconnecting`), back (`playing`), or gives no more. */
+/** Reported state of a source: away (`reconnecting`), back (`playing`), or over. */
 export type ToldState = Extract<SourceState, 'reconnecting' | 'playing' | 'ended' | 'failed'>;
 
 export interface SourceWatchOptions {
@@ -31,18 +29,18 @@ export class SourceWatch {
   readonly #awayAfterMs: number;
   readonly #backAfterMs: number;
   readonly #unsubscribe: () => void;
-  /** Who begins to watch expects that frames come. */
+  /** The last reported state; at first frames are expected. */
   #told: 'reconnecting' | 'playing' = 'playing';
-  /** Runs while the source is not as it was told. */
+  /** Runs while the source's state differs from the reported one. */
   #timer: NodeJS.Timeout | null = null;
-  /**
-   * Frames that had come when the source had played for long enough: the next one tells that it is back. Null until
-   * then.
-   */
+  /** Frame count when the source had played for long enough; the next frame shows that it is back. Null until then. */
   #framesThen: number | null = null;
   #closed = false;
 
-  /** `tell` is called with the status that it speaks of; at once for a source that is over already. */
+  /**
+   * `tell` gets the reported state and the status that shows it; for a source that is already over it is called at
+   * once.
+   */
   constructor(
     stream: Pick<LiveStream, 'status' | 'onChange'>,
     tell: (state: ToldState, status: StreamStatus) => void,
@@ -58,12 +56,12 @@ export class SourceWatch {
     this.#look();
   }
 
-  /** Whether it tells no more: it was closed, or has told that no frame comes any more. */
+  /** Whether nothing more is reported: the watch was closed, or the source is over or stopped. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Tells no more. */
+  /** Stops reporting. */
   close(): void {
     this.#closed = true;
     this.#forget();
@@ -74,7 +72,7 @@ export class SourceWatch {
     const status = this.#stream.status();
     const { state } = status.sourceStatus;
     switch (state) {
-      // It was never tried again: a camera is connected to for the first time, or nobody has pushed yet.
+      // No outage: the first connection to a camera, or a stream to which nobody has pushed yet.
       case 'connecting':
         return;
       case 'playing':
@@ -88,26 +86,26 @@ export class SourceWatch {
         this.close();
         this.#tell(state, status);
         return;
-      // The stream was deleted, by whoever knows of it.
+      // The stream was deleted: whoever did so knows.
       case 'stopped':
         this.close();
     }
   }
 
-  /** What is told already holds. */
+  /** Drops a pending report: the reported state holds again. */
   #forget(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#framesThen = null;
   }
 
-  /** Tells it when it has lasted. */
+  /** Reports `state` once it has lasted long enough. */
   #wait(state: 'reconnecting' | 'playing', fps: number): void {
     const forMs = state === 'playing' ? this.#backAfterMs : Math.max(this.#awayAfterMs, 2_000 / fps);
     this.#timer = setTimeout(() => {
       this.#timer = null;
       const status = this.#stream.status();
-      // It may have hung meanwhile, which is seen later.
+      // The source may have hung meanwhile, which shows only later: one more frame must come.
       if (state === 'playing') this.#framesThen = status.sourceStatus.frames;
       else this.#become(state, status);
     }, forMs).unref();

@@ -1,6 +1,6 @@
 /**
- * Times on the wire: seconds since the stream began (also as answers say them, `1:42`), `-30s` before its newest frame,
- * or wall time (RFC 3339).
+ * Times on the wire: seconds since the stream began (also written as in answers, `1:42`), `-30s` before its newest
+ * frame, or wall time (RFC 3339).
  */
 import { YocoError } from '../errors.ts';
 import { LATEST_MS } from '../ingest/source-clock.ts';
@@ -9,12 +9,12 @@ import { noFrame } from '../live/no-frame.ts';
 import type { AskOptions } from '../live/types.ts';
 import { parseWallTime } from '../rfc3339.ts';
 
-/** What a client may write for a moment. */
+/** A moment as a client may write it. */
 export type WireTime = number | string;
 
 type Clock = Omit<StreamClock, 'name'>;
 
-/** What is said of a time that is none. */
+/** Error text for a malformed time. */
 export const TIME_FORMS =
   'must be seconds since the stream began (12.5, or "1:42"), a time before the newest frame ("-30s"), ' +
   'or a wall time with its zone ("2030-01-31T12:00:00Z")';
@@ -26,9 +26,9 @@ const BEFORE_NOW = /^-(\d+(?:\.\d+)?)(ms|s|m|h)$/;
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
 /**
- * The moment that a client means, ms since the stream began, never later than the newest frame.
- * Throws `invalid_request` for another form, `stream_empty`, `stream_ended`, or `time_out_of_range` that names the
- * first and last time.
+ * The moment that a client means, ms since the stream began, never later than the newest frame. Throws
+ * `invalid_request` for a malformed time, `stream_empty`, `stream_ended`, or `time_out_of_range`, naming the first and
+ * last time.
  */
 export function momentMs(time: WireTime, clock: Clock, param: string, nowMs = Date.now()): number {
   const { firstMs, lastMs, startedAtMs } = clock;
@@ -50,9 +50,9 @@ export function momentMs(time: WireTime, clock: Clock, param: string, nowMs = Da
 }
 
 /**
- * The moment that a client means in each of the streams that it asks: on the one stream's clock, or the same instant in
- * several, where `-30s` counts from the newest frame of them all, and seconds since a beginning are refused.
- * Throws what `momentMs` throws; errors of one among several name it.
+ * The moment that a client means in the asked streams. One stream: on its own clock. Several: one instant, where `-30s`
+ * counts from the newest frame of them all and seconds since the start are refused. Throws what `momentMs` throws; an
+ * error about one of several streams names it.
  */
 export function asOfOptions(
   time: WireTime,
@@ -65,7 +65,7 @@ export function asOfOptions(
   return asOfInstant(instantMs(time, clocks, param), clocks, param, nowMs);
 }
 
-/** The same of an instant, ms since 1970, in one stream or several. Throws what `momentsAt` throws. */
+/** The same for an instant, ms since 1970, in one stream or several. Throws what `momentsAt` throws. */
 export function asOfInstant(
   asOfWallMs: number,
   clocks: readonly StreamClock[],
@@ -78,7 +78,7 @@ export function asOfInstant(
 
 /**
  * The instant that a client means in several streams, ms since 1970; `-30s` counts from the newest frame of them all.
- * Throws `invalid_request` for another form or for seconds since a beginning, or `stream_empty`.
+ * Throws `invalid_request` for a malformed time or for seconds since the start, `stream_empty` or `stream_ended`.
  */
 export function instantMs(time: WireTime, clocks: readonly StreamClock[], param: string): number {
   const form = parse(time, param);
@@ -87,10 +87,10 @@ export function instantMs(time: WireTime, clocks: readonly StreamClock[], param:
 }
 
 /**
- * From when on a client wants streams to be read, on the one stream's clock or as an instant in several; `-5m` counts
- * back from the question's moment, which is `moment` or the newest frame. Before the oldest kept frame is from that on.
- * Throws `invalid_request` for another form and for seconds since a beginning of several, `stream_empty`, or
- * `time_out_of_range` for a time after the moment.
+ * The time from which on a client wants streams to be read, on one stream's clock or as an instant in several. `-5m`
+ * counts back from the question's moment, which is `moment` or the newest frame. A time before the oldest kept frame
+ * means from that frame on. Throws `invalid_request` for a malformed time or for seconds since the start in several
+ * streams, `stream_empty`, `stream_ended`, or `time_out_of_range` for a time after the moment.
  */
 export function sinceOptions(
   time: WireTime,
@@ -130,13 +130,13 @@ function ofOneStream(param: string, asked: number): YocoError {
   });
 }
 
-/** Throws `invalid_request` where a time has none of the forms. */
+/** Throws `invalid_request` for a malformed time. */
 export function checkTime(time: WireTime, param: string): void {
   parse(time, param);
 }
 
 /**
- * When a pushed frame was taken: ms since the stream began, or its wall time. Throws `invalid_request` for another
+ * When a pushed frame was taken: ms since the stream began, or its wall time. Throws `invalid_request` for any other
  * form.
  */
 export function frameTime(time: WireTime, param: string): number | Date {
@@ -153,12 +153,12 @@ export function seconds(ms: number): number {
   return Math.round(ms) / 1_000;
 }
 
-/** RFC 3339 in UTC of a stream's time. */
+/** A stream's time as RFC 3339 in UTC. */
 export function wallTime(ms: number, startedAtMs: number): string {
   return new Date(Math.round(startedAtMs + ms)).toISOString();
 }
 
-/** null where it is not in seconds. */
+/** Null if the time is not in seconds. */
 function sinceBeginningMs(time: WireTime): number | null {
   if (typeof time === 'string' && !SECONDS.test(time)) return null;
   const ms = Number(time) * 1_000;

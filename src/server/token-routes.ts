@@ -1,4 +1,4 @@
-/** `/v1/token`: what a browser opens its WebSocket with. */
+/** `/v1/token`: short-lived tokens with which browsers open WebSockets. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { LiveService } from '../live/types.ts';
@@ -8,7 +8,7 @@ import { parseOrThrow } from './parse-request.ts';
 
 export const tokenRequest = z.strictObject({ stream: z.string().min(1).max(200).optional() });
 
-/** What a request has shown. */
+/** Returns the credential that a request presented. */
 type GrantOf = (request: FastifyRequest) => Grant;
 
 export function tokenRoutes(app: FastifyInstance, live: LiveService, gate: Gate, grantOf: GrantOf): void {

@@ -1,6 +1,6 @@
 /**
- * Sends events to an address of the operator's, in their order, as https://www.standardwebhooks.com has it: what is
- * sent has an id, a time, and, with a secret, a signature over both and the body.
+ * Sends events in order to an address that the operator chose, following https://www.standardwebhooks.com: each request
+ * has an id, a time and, with a secret, a signature over both and the body.
  */
 import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,31 +9,31 @@ import { VERSION } from '../version.ts';
 import type { AnswerPicture } from './answer-picture.ts';
 import { newId } from './ids.ts';
 
-/** Events that wait while one is sent; then the oldest go. */
+/** Events that may wait while one is sent; beyond that the oldest are dropped. */
 export const MAX_WAITING_EVENTS = 100;
-/** Bytes of JPEG that wait with them; beyond that the oldest go without their pictures. */
+/** JPEG bytes that may wait with them; beyond that the oldest events lose their pictures. */
 export const MAX_WAITING_PICTURE_BYTES = 2 ** 20;
-/** Waits before it is tried again, ms; after the last it is given up. */
+/** Delays before each retry, ms; after the last retry the event is given up. */
 const RETRY_MS: readonly number[] = [1_000, 5_000, 25_000];
-/** Time for an answer, ms. */
+/** Time limit for a response, ms. */
 const TIMEOUT_MS = 10_000;
-/** Besides those of the server: it asks to be tried later. */
+/** Statuses retried besides 5xx: they ask to be tried later. */
 const TRIED_AGAIN: readonly number[] = [408, 425, 429];
 const SECRET_PREFIX = 'whsec_';
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
-/** Least bytes of a key. */
+/** Shortest key, bytes. */
 export const KEY_BYTES = 16;
 
-/** What became of an event: given up after it was tried (`failed`), or before (`dropped`). */
+/** Outcome of an event: given up after it was tried (`failed`), or before (`dropped`). */
 export type WebhookOutcome = 'delivered' | 'failed' | 'dropped';
 
 export interface WebhookOptions {
   readonly url: string;
-  /** What is signed with; see `keyOf`. */
+  /** Signing key; see `keyOf`. */
   readonly key?: Buffer;
-  /** Hears why an event was given up; without the address's path, which may be a secret. */
+  /** Called with why an event or picture was given up; omits the address's path, which may be a secret. */
   readonly onWarning: (message: string) => void;
-  /** Hears what became of each event. */
+  /** Called with the outcome of each event. */
   readonly onOutcome?: (outcome: WebhookOutcome, events: number) => void;
   /** Default: `RETRY_MS`. */
   readonly retryMs?: readonly number[];
@@ -44,9 +44,9 @@ export interface WebhookOptions {
 interface Waiting {
   readonly id: string;
   readonly event: object;
-  /** Null until it is there, and where it was given up; without it the event has none. */
+  /** Null until it arrives, and after it was given up; absent if the event has none. */
   picture?: AnswerPicture | null;
-  /** Resolves when there is no picture to come. */
+  /** Resolves once no picture is outstanding. */
   readonly whole: Promise<void>;
 }
 
@@ -78,8 +78,8 @@ export class Webhook {
   }
 
   /**
-   * `event` as JSON, with an `id` that stays the same when it is tried again, and `picture` as soon as that is there:
-   * later events wait for it. Returns at once. `picture` must not reject.
+   * Queues `event` and returns at once. It is sent as JSON with an `id` that stays the same across retries, and with
+   * `picture` once that resolves; later events wait for it. `picture` must not reject.
    */
   send(event: object, picture?: Promise<AnswerPicture | null>): void {
     if (this.#isStopped()) return;
@@ -120,12 +120,12 @@ export class Webhook {
     }
   }
 
-  /** Resolves when nothing waits any more. */
+  /** Resolves when no event is waiting or being sent. */
   async drained(): Promise<void> {
     await this.#sending;
   }
 
-  /** What waits has `graceMs` to be sent, and is given up then. */
+  /** Waiting events have `graceMs` to be sent and are then given up. */
   async close(graceMs: number): Promise<void> {
     const cut = setTimeout(() => {
       this.#stop.abort();
@@ -157,7 +157,7 @@ export class Webhook {
         return;
       }
       const wait = failure.passes ? waits[tries] : undefined;
-      // An aborted wait is how `close` ends it.
+      // `close` ends the wait by aborting it.
       if (wait !== undefined) await sleep(wait, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       if (wait !== undefined && !this.#isStopped()) continue;
       this.#warn(
@@ -173,12 +173,12 @@ export class Webhook {
     return this.#stop.signal.aborted;
   }
 
-  /** Null when it was taken. */
+  /** Null when the receiver accepted it. */
   async #post({ id, body }: Message): Promise<Failure | null> {
     const { url, key, timeoutMs = TIMEOUT_MS } = this.#options;
     const timestamp = String(Math.floor(Date.now() / 1_000));
     const signature = key === undefined ? {} : { 'webhook-signature': sign(key, `${id}.${timestamp}.${body}`) };
-    // Not `AbortSignal.any` with `AbortSignal.timeout`: such a timeout of Node 20 is lost when garbage is collected.
+    // Not `AbortSignal.any` with `AbortSignal.timeout`: in Node 20 such a timeout can be garbage-collected.
     const cut = new AbortController();
     const abort = (): void => {
       cut.abort();
@@ -197,7 +197,7 @@ export class Webhook {
           ...signature,
         },
         body,
-        // Where it leads is not the operator's word.
+        // The operator did not choose where a redirect leads.
         redirect: 'manual',
         signal: cut.signal,
       });
@@ -234,8 +234,8 @@ function messageOf({ id, event, picture }: Waiting): Message {
 }
 
 /**
- * The key that a secret stands for: of `whsec_` and base64 what it encodes, of any other text its bytes; null where it
- * is shorter than `KEY_BYTES`.
+ * The signing key of a secret: the decoded base64 after `whsec_`, or the bytes of any other text. Null if the base64 is
+ * invalid or the key is shorter than `KEY_BYTES`.
  */
 export function keyOf(secret: string): Buffer | null {
   const encoded = secret.startsWith(SECRET_PREFIX) ? secret.slice(SECRET_PREFIX.length) : null;

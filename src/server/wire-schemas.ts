@@ -1,6 +1,4 @@
-/**
- * What the service sends, as schemas: for the API documents, and for tests that hold the documents against the service.
- */
+/** Schemas of what the service sends, for the API documents and for the tests that check the service against them. */
 import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../errors.ts';
 
@@ -155,7 +153,7 @@ export const answerSchema = z.object({
   latency_ms: z.object({ first_token: count, total: count }),
 });
 
-/** How an answer ended that a standing question tells. */
+/** How a reported answer of a standing question ended. */
 const told = z.enum(['completed', 'incomplete']);
 
 /** A standing question of a stream's file. */
@@ -293,7 +291,7 @@ const ofPart = { ...ofResponse, item_id: id, content_index: z.literal(0) };
 const part = z.object({ type: z.literal('text'), text: z.string() });
 const standing = { standing_question_id: id };
 
-/** Their fields beside `type` and `event_id`, by type. */
+/** The fields of each event besides `type` and `event_id`, by type. */
 export const SERVER_EVENTS = {
   'session.created': { session },
   'session.updated': { session },
@@ -345,15 +343,12 @@ export const SERVER_EVENTS = {
   'yoco.go_away': { time_left: z.number().min(0) },
 } as const satisfies Record<string, z.ZodRawShape>;
 
-/** One event as a schema. */
+/** The schema of one event. */
 export function serverEvent(type: keyof typeof SERVER_EVENTS) {
   return z.object({ type: z.literal(type), event_id: id, ...SERVER_EVENTS[type] });
 }
 
-/**
- * What webhooks get: events of standing questions that streams' files ask, and whether frames come from what they are
- * asked about.
- */
+/** The schema of a webhook's event about a standing question of a stream's file. */
 function webhookEvent<T extends keyof typeof SERVER_EVENTS>(type: T) {
   const about = { id, created_at: wallTime, stream: z.string(), question: z.string() };
   return z.object({ type: z.literal(type), ...about, ...SERVER_EVENTS[type] });
