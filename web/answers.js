@@ -1,23 +1,23 @@
-/** The list of answers: one card a question, written as the answer streams. */
+/** The list of answers: one card per question, written as the answer streams. */
 import { frame, listStreams, serviceNow } from './api.js';
 import { clock, duration, element, oldText, timeElement, wallRange } from './format.js';
 
 const MOST_CARDS = 50;
 const MOST_THUMBNAILS = 6;
-/** As on the command line, which says why (src/cli/answer-summary.ts). */
+/** As on the command line; src/cli/answer-summary.ts says why. */
 const GUESS_BELOW = 0.5;
 const MOST_WORDS = 5;
 const PRECISIONS = { int8: 'older frames rounded', thinned: 'older frames thinned' };
 
 /**
- * One question and its answer. `stream` is the name of the one that is asked, or null for all. `actions`: cancel(card),
+ * One question and its answer. `stream` is the name of the asked stream, or null for all. `actions`: cancel(card),
  * again(card), look(card, span), mark(card), markAnew(card). States: waiting, writing, done, failed.
  */
 export class AnswerCard {
   responseId = null;
-  /** Whether it is a turn of the conversation; else it was asked apart. */
+  /** Whether it is a turn of the conversation; otherwise it was asked outside of it. */
   inConversation = false;
-  /** Whether it is to be stopped, which may be wanted before its response is known. */
+  /** Whether to cancel it, which may be requested before its response is known. */
   stopped = false;
   evidence = [];
   #urls = [];
@@ -90,7 +90,7 @@ export class AnswerCard {
     this.actions.mark(this);
   }
 
-  /** `parts`: each a text, or a row of texts and elements. */
+  /** `parts`: each a text, or an array of texts and elements. */
   done(...parts) {
     this.#state('done');
     this.figures.replaceChildren(...parts.flatMap((part, i) => (i === 0 ? part : [' · ', ...[part].flat()])));
@@ -102,7 +102,7 @@ export class AnswerCard {
     this.figures.textContent = this.asked;
   }
 
-  /** The connection ended meanwhile. */
+  /** The connection ended before the answer did. */
   interrupt() {
     this.fail('Interrupted: the connection ended. Ask again.');
   }
@@ -120,7 +120,7 @@ export class AnswerCard {
     for (const url of this.#urls.splice(0)) URL.revokeObjectURL(url);
   }
 
-  /** In the place of what was shown before. */
+  /** Replaces the evidence that was shown before. */
   showEvidence(evidence) {
     this.#forgetPictures();
     this.evidence = evidence.slice(0, MOST_THUMBNAILS);
@@ -130,7 +130,7 @@ export class AnswerCard {
     for (const [i, span] of this.evidence.entries()) this.#fill(this.thumbnails.children[i], span, strongest);
   }
 
-  /** The buttons that are wanted still stay, and with them the focus; that of one that goes passes to Stop. */
+  /** Keeps the buttons that are still needed, and with them the focus; that of a removed one passes to Stop. */
   #fitButtons(count) {
     const { children } = this.thumbnails;
     while (children.length < count) this.thumbnails.append(this.#button(children.length));
@@ -165,7 +165,7 @@ export class AnswerCard {
 
   async #picture(span, place) {
     try {
-      // By the wall clock: where the stream began anew meanwhile, its own seconds mean other moments.
+      // By wall time: if the stream was started anew meanwhile, its seconds mean other moments.
       const { url } = await frame(span.stream, span.peak_time);
       this.#urls.push(url);
       place.replaceWith(element('img', { src: url, alt: '' }));
@@ -179,15 +179,15 @@ export class AnswerCard {
     this.element.dataset.state = state === 'waiting' ? 'writing' : state;
     const [shown, hidden] = this.isOpen ? [this.stop, this.again] : [this.again, this.stop];
     shown.hidden = false;
-    // Else it would be lost with the button that has it.
+    // Otherwise the focus would be lost with the hidden button.
     if (hidden === document.activeElement) shown.focus({ preventScroll: true });
     hidden.hidden = true;
   }
 }
 
 /**
- * Newest first; when there are too many, the oldest go that are not open: a standing question may be older than all
- * others.
+ * Newest first. If there are too many, the oldest that are not open are removed: an open standing question may be older
+ * than all others.
  */
 export class AnswerList {
   #cards = [];
@@ -221,7 +221,7 @@ export function mayBeGuess(answer, confidence) {
   return confidence < GUESS_BELOW && words > 0 && words <= MOST_WORDS;
 }
 
-/** `confidence 0.57`, and whether that is a guess. */
+/** `confidence 0.57`, marked if the answer may be a guess. */
 export function sureness(answer, confidence) {
   return `confidence ${confidence.toFixed(2)}${mayBeGuess(answer, confidence) ? ', a guess' : ''}`;
 }
@@ -231,12 +231,14 @@ export function range({ start, end }) {
   return from === to ? from : `${from} – ${to}`;
 }
 
-/** By the wall clock, and beside it on the stream's own; several streams have none in common: `seconds` is null. */
+/**
+ * A moment on the stream's clock and by the wall clock; `seconds` is null for several streams, which share no clock.
+ */
 function moment(time, seconds) {
   return seconds === null ? [timeElement(time)] : [`${clock(seconds, true)} (`, timeElement(time), ')'];
 }
 
-/** Where not all that is kept was read. */
+/** The start of what was read; empty if all that is kept was read. */
 function begin({ since, streams }) {
   const [first] = streams
     .map(({ since_time: time }) => time)
@@ -246,9 +248,9 @@ function begin({ since, streams }) {
 }
 
 /**
- * Of what was asked about now, where a camera is away. What a question itself limits to an earlier time is no older for
- * that, so where an answer may rest on old frames the streams themselves are looked up; of those that cannot be nothing
- * is said.
+ * Warns of old newest frames, e.g. of a camera that is away, below an answer about now. An old moment alone proves
+ * nothing, since the question itself may name an earlier time, so the streams' status is loaded; a stream without one
+ * is skipped.
  */
 async function tellOldFrames({ streams }, place) {
   if (streams.every(({ as_of_time: time }) => oldText(time, serviceNow()) === '')) return;

@@ -2,7 +2,7 @@
 import { keptInTab } from './kept.js';
 
 const KEY = 'yoco-live-key';
-/** By how much the service's clock is ahead of this device's, ms, to a second. */
+/** How far the service's clock is ahead of this device's, ms, accurate to a second. */
 let aheadMs = 0;
 
 export class ApiError extends Error {
@@ -24,7 +24,8 @@ export function storeKey(key) {
 }
 
 /**
- * What time it is, ms since 1970, by the clock that dates the frames: how old one is this device's own may not know.
+ * The time by the service's clock, ms since 1970. That clock dates the frames; this device's may be wrong about their
+ * age.
  */
 export function serviceNow() {
   return Date.now() + aheadMs;
@@ -56,14 +57,14 @@ export async function deleteStream(name) {
   await send(`v1/streams/${encodeURIComponent(name)}`, { method: 'DELETE' });
 }
 
-/** What the stream's file asks, and what was told of it. */
+/** The standing questions of the stream's file, and their answers. */
 export async function standingQuestions(name) {
   return (await (await send(`v1/streams/${encodeURIComponent(name)}/standing_questions`)).json()).data;
 }
 
 /**
- * The kept frame at or before `t`, in seconds or as wall time (newest when absent): an object URL, to be revoked, and
- * its time.
+ * The kept frame at or before `t`, in seconds or as wall time (newest when absent): its time, and an object URL that
+ * the caller revokes.
  */
 export async function frame(name, t) {
   const query = t === undefined ? '' : `?t=${encodeURIComponent(typeof t === 'number' ? Math.max(0, t) : t)}`;

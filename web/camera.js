@@ -29,7 +29,7 @@ export class Camera {
     this.#media ??= await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 }, audio: false });
   }
 
-  /** Sends pictures to the push stream `name` until `stop`; `onEnd` hears why where it ends by itself. */
+  /** Sends pictures to the push stream `name` until `stop`; `onEnd` is called with the reason if it ends by itself. */
   async start(name, onEnd) {
     clearInterval(this.#timer);
     this.#onEnd = onEnd;

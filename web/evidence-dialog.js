@@ -1,4 +1,4 @@
-/** The picture on which an answer rests, and the way to ask about that moment. */
+/** Shows the picture that an answer rests on, and offers to ask about its moment. */
 import { range } from './answers.js';
 import { frame } from './api.js';
 import { clock, wallRange } from './format.js';
@@ -8,7 +8,7 @@ export class EvidenceDialog {
   #askAbout;
   #looked = 0;
 
-  /** `askAbout`: is given the span that somebody wants to ask about. */
+  /** `askAbout`: called with the span to ask about. */
   constructor(dialog, askAbout) {
     this.#dialog = dialog;
     this.#askAbout = askAbout;
@@ -30,7 +30,7 @@ export class EvidenceDialog {
     dialog.showModal();
     try {
       const { url, t } = await frame(span.stream, span.peak_time);
-      // Meanwhile another one may be looked at, or none.
+      // Meanwhile another picture may have been opened, or the dialog closed.
       if (mine !== this.#looked || !dialog.open) {
         URL.revokeObjectURL(url);
         return;

@@ -1,11 +1,9 @@
-/** What a stream's file asks, whoever looks at the page: read-only, with what was told of each question last. */
+/** The standing questions of a stream's file: read-only, with the last answers to each. */
 import { sureness } from './answers.js';
 import { standingQuestions } from './api.js';
 import { element, tellTimes, timeElement } from './format.js';
 
-/**
- * From a new frame to a look at what was told of it, ms: frames come several times a second, and answers after them.
- */
+/** Delay from a new frame to loading its answers, ms: frames come several times a second, and answers after them. */
 const LOOK_AFTER_MS = 2_000;
 
 export class FiledQuestions {
@@ -14,7 +12,7 @@ export class FiledQuestions {
   /** The stream that is shown. */
   #name = null;
   #timer = null;
-  /** By their ids, in their order: what is opened, or has the focus, stays while its question does. */
+  /** By id, in order. Elements are reused, so that what is opened or has the focus stays while its question does. */
   #shown = new Map();
 
   constructor(place) {
@@ -22,7 +20,7 @@ export class FiledQuestions {
     this.#list = place.querySelector('ul');
   }
 
-  /** The stream has shown something new, or is another one than before; null: there is none. */
+  /** Call when the stream has a new frame or another stream is shown; null: there is none. */
   look(name) {
     const isOther = name !== this.#name;
     this.#name = name;
@@ -56,7 +54,7 @@ class FiledQuestion {
   #newest = element('span');
   #told = element('ol', { className: 'changes' });
   #all = element('details', { hidden: true }, element('summary', { textContent: 'Answers' }), this.#told);
-  /** What is listed, to be listed anew only where it is another. */
+  /** Key of the listed answers, which are rebuilt only when it changes. */
   #listed = '';
 
   constructor(question) {

@@ -1,6 +1,6 @@
 /** Numbers and times as people read them. */
 
-/** Seconds as `0:42`, `1:02:03` or `2 d 1:02:03`; tenths when they are not whole and `fine` is wanted. */
+/** Seconds as `0:42`, `1:02:03` or `2 d 1:02:03`; with tenths if `fine` and not whole. */
 export function clock(seconds, fine = false) {
   if (seconds === null || seconds === undefined) return '–:––';
   const tenths = fine ? Math.round(seconds * 10) / 10 : Math.floor(seconds);
@@ -15,7 +15,7 @@ export function clock(seconds, fine = false) {
   return `${minutes}:${rest}${part}`;
 }
 
-/** As `memory.limit_mb` counts: a MB has 2^20. */
+/** In the units of `memory.limit_mb`: a MB is 2^20 bytes. */
 export function bytes(count) {
   if (count < 2 ** 20) return `${Math.round(count / 2 ** 10)} KB`;
   if (count < 2 ** 30) return `${Math.round(count / 2 ** 20)} MB`;
@@ -32,12 +32,13 @@ const UNITS = [
   ['h', 3_600_000],
   ['min', 60_000],
 ];
-/** From this age on the newest frame is told of, ms. */
+/** A newest frame older than this counts as old, ms. */
 const OLD_MS = 10_000;
 
 /**
- * `newest frame 3 h old`; '' where it is not old, there is none, or it is one of a recording (`recorded`: when that was
- * made, or null). `time` is its RFC 3339 one or null. Of a stream that is seldom looked at two frames are waited for.
+ * `newest frame 3 h old`; '' if it is not old, there is none, or it belongs to a recording (`recorded`: when that was
+ * made, or null). `time` is its time in RFC 3339, or null. At a low `fps` it counts as old only after two frame
+ * intervals.
  */
 export function oldText(time, nowMs, { fps = 2, of = '', recorded = null } = {}) {
   const age = time === null || recorded !== null ? 0 : nowMs - Date.parse(time);
@@ -46,7 +47,7 @@ export function oldText(time, nowMs, { fps = 2, of = '', recorded = null } = {})
   return `newest frame ${of && `of ${of} `}${Math.floor(age / unitMs)} ${unit} old`;
 }
 
-/** From one moment to another by the wall clock, with the date: for what is not told anew. */
+/** A span by the wall clock, with the date: for text that is not refreshed. */
 export function wallRange(from, to) {
   const format = new Intl.DateTimeFormat(undefined, { dateStyle: 'short', timeStyle: 'medium' });
   return format.formatRange(new Date(from), new Date(to));
@@ -58,14 +59,14 @@ export function element(name, properties = {}, ...children) {
   return made;
 }
 
-/** A moment by the wall clock, to be told anew by `tellTimes`. `time` is an RFC 3339 one. */
+/** A moment by the wall clock, refreshed by `tellTimes`. `time` is in RFC 3339. */
 export function timeElement(time) {
   const made = element('time', { dateTime: time });
   tellTime(made);
   return made;
 }
 
-/** At midnight the times of today become those of another day. */
+/** Refreshes all times below `root`: from midnight on today's times need a date. */
 export function tellTimes(root) {
   for (const made of root.querySelectorAll('time')) tellTime(made);
 }

@@ -1,7 +1,4 @@
-/**
- * What the browser keeps for the page. Where it may keep nothing (site data is blocked) memory does, until the page is
- * left.
- */
+/** Storage of the browser for the page. If site data is blocked, memory stands in until the page is left. */
 
 function kept(store) {
   const memory = new Map();
@@ -25,6 +22,6 @@ function kept(store) {
   };
 }
 
-/** Of this tab, and of this browser. */
+/** Per tab, and per browser. */
 export const keptInTab = kept('sessionStorage');
 export const keptInBrowser = kept('localStorage');

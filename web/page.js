@@ -1,4 +1,4 @@
-/** Joins the parts of the page: the stream and its picture, the moment, the questions, the dialogs. */
+/** Connects the parts of the page: the stream and its picture, the moment, the questions, the dialogs. */
 import { AnswerCard, AnswerList } from './answers.js';
 import { createStream, deleteStream, listStreams, serviceNow, storedKey, storeKey } from './api.js';
 import { Camera, hasCamera } from './camera.js';
@@ -18,17 +18,17 @@ const IDEAS = [
   'When did the dog appear?',
   'How many different things were shown?',
 ];
-/** Of this browser alone: another one's camera shows other things. */
+/** Unique to this browser: another one's camera shows other things. */
 const CAMERA_STREAM = ownName('my-camera');
-/** How often it is looked for a first stream, ms. */
+/** Interval of looking for a first stream, ms. */
 const LOOK_AGAIN_MS = 5_000;
-/** How often it is looked whether a new day has begun, ms. */
+/** Interval of refreshing the shown times, ms: from midnight on they need a date. */
 const TELL_TIMES_MS = 60_000;
-/** How often it is looked how old the newest frame is, ms: where none comes nothing else says so. */
+/** Interval of refreshing the age of the newest frame, ms: while no frame comes no event does so. */
 const TELL_AGE_MS = 1_000;
-/** Errors of questions that may be asked in other words. */
+/** Errors after which a question may be reworded. */
 const REFUSED_FOR_ITS_WORDS = ['time_out_of_range', 'invalid_request', 'question_too_long'];
-/** States of a source in which its error says why. */
+/** States of a source that its error explains. */
 const TELLING_STATES = ['reconnecting', 'failed', 'ended'];
 const STATE_WORDS = {
   connecting: 'Connecting',
@@ -49,17 +49,17 @@ const picture = new Picture($('picture'), $('blank'), () => ({
   isEmpty: status === null || status.first === null,
 }));
 
-/** The stream's last status, and the moment that is looked at in seconds, or null for live. */
+/** The stream's last status, and the selected moment in seconds, or null for live. */
 let status = null;
 let moment = null;
 let marked = null;
 let looking = 0;
-/** The stream that the page's address named when it was opened, until it is known whether there is one. */
+/** The stream that the page's address named when it was opened; null once a stream has been selected. */
 let linked = new URLSearchParams(location.search).get('stream');
 
 // --- Streams ---
 
-/** `base` and a few letters, the same in this browser. */
+/** `base` and a random suffix that stays the same in this browser. */
 function ownName(base) {
   const key = `yoco-live-${base}`;
   const letters = keptInBrowser.get(key) ?? crypto.getRandomValues(new Uint16Array(1))[0].toString(16).padStart(4, '0');
@@ -67,9 +67,7 @@ function ownName(base) {
   return `${base}-${letters}`;
 }
 
-/**
- * `before`: the key that one which was just typed stands in for: it is taken back where the new one is not accepted.
- */
+/** `before`: the key that a newly typed one replaced; restored if the new one is refused. */
 async function loadStreams(wanted, before) {
   clearTimeout(looking);
   let data, bundle, mayChange;
@@ -87,7 +85,7 @@ async function loadStreams(wanted, before) {
     return;
   }
   $('change-key').hidden = !storedKey();
-  // A view key only looks and asks.
+  // A view key may only read and ask.
   $('add-stream').hidden = $('remove-stream').hidden = !mayChange;
   const choose = [wanted, new URLSearchParams(location.search).get('stream'), $('stream').value, data[0]?.name];
   listNames(data, bundle);
@@ -110,7 +108,7 @@ function listNames(streams, { streams_per_question: most }) {
   offerAll(streams, most);
 }
 
-/** "All streams" are those with a frame, as many as one question may read. */
+/** "All streams" means those with a frame; disabled if they are more than one question may read. */
 function offerAll(streams, most) {
   const shown = streams.filter(({ last }) => last !== null).length;
   const tooMany = shown > most;
@@ -121,7 +119,7 @@ function offerAll(streams, most) {
   if ($('all-choice').hidden || tooMany) $('all-streams').checked = false;
 }
 
-/** Streams may come and go elsewhere. */
+/** Streams may be added and removed elsewhere. */
 async function refreshNames() {
   const { data, bundle } = await listStreams().catch(() => ({ data: null }));
   const names = [...$('stream').options].map(({ value }) => value);
@@ -131,7 +129,7 @@ async function refreshNames() {
 
 function selectStream(name) {
   const listed = [...$('stream').options].some(({ value }) => value === name);
-  // It may have come since the list did.
+  // It may be newer than the list.
   if (!listed) $('stream').append(element('option', { value: name, textContent: name }));
   $('stream').value = name;
   const address = new URL(location.href);
@@ -164,7 +162,7 @@ function showNoStream() {
 }
 
 function showStatus(next) {
-  // It was deleted; another may have its name by now.
+  // The stream was deleted; another may have its name by now.
   if (next.state === 'stopped') {
     filed.look(null);
     void loadStreams();
@@ -176,7 +174,7 @@ function showStatus(next) {
   $('description').hidden = !next.description;
   $('fact-description').textContent = next.description ?? '';
   $('fact-source').textContent = next.source;
-  // Of a source that plays again the error is that of before.
+  // A source that plays again still reports its last error.
   const problem = TELLING_STATES.includes(next.state) ? next.error : null;
   $('fact-state').textContent = problem ? `${next.state}: ${problem.message}` : next.state;
   $('fact-frames').textContent = `${next.frames.toLocaleString()} at ${next.fps} a second`;
@@ -191,7 +189,7 @@ function showStatus(next) {
   }
   slider.min = first;
   slider.max = last;
-  // The range may have been another stream's when the moment was chosen.
+  // The slider may have had another stream's range when the moment was selected.
   slider.value = moment ?? last;
   $('first').textContent = clock(first);
   $('last').textContent = clock(last);
@@ -243,7 +241,7 @@ function mark(card) {
   drawMarks();
 }
 
-/** Its evidence changed by itself: that takes the marks from no other card. */
+/** Updates the marks after a card's evidence changed by itself, which must not take them from another card. */
 function markAnew(card) {
   if (marked === null || marked === card) mark(card);
 }
@@ -275,7 +273,7 @@ function submit(question) {
   else ask(question);
 }
 
-/** The question that is written next is asked once. */
+/** The next question is asked once only. */
 function askOnce() {
   $('keep-asking').checked = false;
   describeMoment();
@@ -283,15 +281,15 @@ function askOnce() {
 
 const chosenStream = () => ($('all-streams').checked ? null : $('stream').value);
 
-/** `stream`: the name of the one that is asked, whichever is looked at; null for all. */
+/** `stream`: name of the stream to ask, whichever is shown; null for all. */
 function ask(question, asOf = moment, stream = chosenStream()) {
   const text = question.trim();
   if (text === '' || !realtime.isOpen || status === null) return;
   const all = stream === null;
   const isOther = !all && stream !== $('stream').value;
   const followUp = $('follow-up').checked;
-  // A question begins the conversation anew, so that the next one may follow up; beside one that is being answered
-  // there it stands alone.
+  // A question that is no follow-up starts a new conversation, on which the next may follow up. While the conversation
+  // has an open question, it is asked outside of it.
   const alone = !followUp && answers.open.some((card) => card.inConversation);
   const card = new AnswerCard({ question: text, stream, asOf }, actions);
   answers.add(card);
@@ -311,7 +309,7 @@ function ask(question, asOf = moment, stream = chosenStream()) {
   realtime.send({ type: 'response.create', event_id: card.id, response });
 }
 
-/** Is about what is shown now, whatever moment is looked at. */
+/** Always asks about now, whatever moment is selected. */
 function keepAsking(question) {
   const text = question.trim();
   if (text === '' || !realtime.isOpen || status === null) return;
@@ -323,12 +321,12 @@ function keepAsking(question) {
 
 const itemOf = (card) => `item_${card.id}`;
 
-/** A question that was refused or failed is not asked with the next one. */
+/** Deletes a refused or failed question, so that it is not asked with the next one. */
 function takeBack(card) {
   if (card?.inConversation) realtime.send({ type: 'conversation.item.delete', item_id: itemOf(card) });
 }
 
-/** Streams count from their own starts; to all of them a moment is told by the wall clock. */
+/** Each stream counts from its own start, so a moment in all of them is sent as wall time. */
 function wallTime(seconds) {
   return new Date(Date.parse(status.started_at) + seconds * 1_000).toISOString();
 }
@@ -388,14 +386,14 @@ realtime.addEventListener('error', ({ detail: { error } }) => {
 realtime.addEventListener('lost', () => {
   for (const card of answers.open) {
     card.interrupt();
-    // A standing question goes on, and its answer is no news; each try to connect comes here too.
+    // A standing question continues, so there is nothing to announce; each failed attempt to connect ends here, too.
     if (!(card instanceof StandingCard)) announce(card);
   }
-  // What the conversation was is gone with the connection.
+  // The conversation is lost with the connection.
   $('follow-up').checked = false;
 });
 
-/** The service asks it no more: for this error, or null since the video has ended. */
+/** The service stopped asking: because of `error`, or, if that is null, because the video has ended. */
 function endStanding(card, error) {
   card.end(error);
   if (!card.isOpen) announce(card, card.problem.textContent || 'The video has ended.');
@@ -415,7 +413,7 @@ realtime.addEventListener('yoco.standing_question.deleted', ({ detail }) => {
   if (card) endStanding(card, detail.error);
 });
 
-/** To who does not see the card. */
+/** For screen readers. */
 function announce(card, news = `${card.text.textContent}${card.problem.textContent}`) {
   $('announce').textContent = `${card.question} ${news}`;
 }
@@ -424,7 +422,7 @@ function announce(card, news = `${card.text.textContent}${card.problem.textConte
 
 realtime.addEventListener('session.created', ({ detail }) => {
   const { stream } = detail.session.yoco;
-  // The stream began anew: its seconds are those of other moments now.
+  // The stream was started anew, so its seconds mean other moments now.
   if (status !== null && status.started_at !== stream.started_at) {
     mark(null);
     goTo(null);
@@ -436,7 +434,7 @@ realtime.addEventListener('session.created', ({ detail }) => {
 realtime.addEventListener('yoco.stream.status', ({ detail }) => showStatus(detail.stream));
 realtime.addEventListener('yoco.go_away', () => {
   showConnection('waiting', 'The service is restarting');
-  // Answers in progress go on meanwhile; standing questions wait for the next connection.
+  // Answers in progress continue; standing questions wait for the next connection.
   for (const card of answers.open) if (card instanceof StandingCard) card.interrupt();
 });
 realtime.addEventListener('state', ({ detail: { state, code } }) => {
@@ -447,7 +445,7 @@ realtime.addEventListener('state', ({ detail: { state, code } }) => {
 
 function showConnection(state, words = STATE_WORDS[state]) {
   $('connection').dataset.state = state;
-  // Readers of the screen say anew what is written anew.
+  // Screen readers repeat text that is set again.
   if ($('connection').textContent !== words) $('connection').textContent = words;
   $('send').disabled = state !== 'open';
   for (const idea of $('ideas').children) idea.disabled = state !== 'open';
@@ -457,16 +455,16 @@ function showConnection(state, words = STATE_WORDS[state]) {
 // --- Dialogs ---
 
 function askForKey(problem) {
-  // What is connected goes on with the key that it has.
+  // An open connection keeps the key that it has.
   if (!realtime.isOpen) showConnection('closed', 'A key is needed');
-  // The dialog may be left.
+  // The dialog may be dismissed.
   if ($('picture').hidden) $('blank').textContent = 'A key is needed';
   showKeyDialog(problem);
 }
 
 function showKeyDialog(problem) {
   $('key-problem').textContent = problem;
-  // The dialog may be left with Esc.
+  // The dialog may be dismissed with Esc; this button opens it again.
   $('change-key').hidden = false;
   if (!$('key-dialog').open) $('key-dialog').showModal();
 }
@@ -493,7 +491,7 @@ $('add-form').addEventListener('submit', async (event) => {
   }
 });
 
-/** True when the stream was made; else the dialog says why not. */
+/** True if the stream was created; otherwise the dialog says why not. */
 async function addStream(definition) {
   $('add-problem').textContent = '';
   try {
@@ -546,7 +544,7 @@ const evidence = new EvidenceDialog($('frame-dialog'), (span) => {
   const same = span.stream === $('stream').value;
   if (!same) selectStream(span.stream);
   askOnce();
-  // The moment of the picture that was looked at. The stream may have begun anew since the answer.
+  // The picture's moment, from its wall time: the stream may have been started anew since the answer.
   goTo(same && status ? (Date.parse(span.peak_time) - Date.parse(status.started_at)) / 1_000 : span.peak);
   $('question').focus();
 });
@@ -569,7 +567,7 @@ $('remove-stream').addEventListener('click', async () => {
   try {
     await deleteStream(name);
   } catch (error) {
-    // Gone already is as good.
+    // A stream that is gone already is no error.
     if (error.status !== 404) {
       alert(`The stream “${name}” cannot be removed: ${error.message}`);
       return;
@@ -580,7 +578,7 @@ $('remove-stream').addEventListener('click', async () => {
 });
 $('moment').addEventListener('input', () => {
   const { value, max, step } = $('moment');
-  // The last step before the newest frame is its right end.
+  // Less than one step from the newest frame is the slider's right end: live.
   goTo(Number(max) - Number(value) < Number(step) ? null : Number(value));
 });
 $('to-live').addEventListener('click', () => goTo(null));

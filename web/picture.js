@@ -1,4 +1,4 @@
-/** What the model saw at the moment that is looked at: one request at a time, always for what is wanted last. */
+/** What the model saw at the selected moment: one request at a time, always for the latest selection. */
 import { ApiError, frame } from './api.js';
 import { clock } from './format.js';
 
@@ -9,12 +9,12 @@ export class Picture {
   #busy = false;
   #again = false;
   #shown = null;
-  /** The moment of which there is none. */
+  /** The moment that has no picture. */
   #missing;
 
   /**
-   * `blank`: what stands in place of the picture. `wanted`: the stream's name, the moment in seconds or null for live,
-   * and whether the stream has no frame.
+   * `blank`: the element shown in place of the picture. `wanted()`: the stream's name, the moment in seconds or null
+   * for live, and whether the stream has no frame.
    */
   constructor(image, blank, wanted) {
     this.#image = image;
@@ -22,7 +22,7 @@ export class Picture {
     this.#wanted = wanted;
   }
 
-  /** Whether none is shown, and none was asked for at this moment. */
+  /** Whether no picture is shown and this moment is not known to have none. */
   get isDue() {
     return this.#image.hidden && this.#missing !== this.#wanted().moment;
   }
@@ -56,7 +56,10 @@ export class Picture {
     }
   }
 
-  /** Live the last one stays, and the status says what is wrong with the stream. Of a past moment it would be none. */
+  /**
+   * When live, the last picture stays, and the status says what is wrong with the stream. At a past moment it would be
+   * the wrong one.
+   */
   #lack(error, moment) {
     this.#missing = moment;
     if (moment === null && !this.#image.hidden) return;

@@ -1,14 +1,14 @@
-/** The WebSocket: connects, comes back after a loss, and hands events on by their type. */
+/** The WebSocket: connects, reconnects after a loss, and dispatches events by type. */
 import { subprotocols } from './api.js';
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
-/** A connection that was silent for this long is asked for a sign of life, and given up after as long again. */
+/** A connection silent for this long is pinged, and given up after as long again without an answer. */
 const SILENCE_MS = 20_000;
 
-/** Close codes after which trying again as before is of no use. */
+/** Close codes after which retrying is of no use. */
 const FINAL = { 4401: 'unauthorized', 4403: 'forbidden', 4404: 'stream_not_found' };
-/** Their codes, as a person reads them. */
+/** The same reasons, as a person reads them. */
 export const CLOSED_BECAUSE = {
   unauthorized: 'the key is not accepted',
   forbidden: 'the service does not allow it',
@@ -16,14 +16,13 @@ export const CLOSED_BECAUSE = {
 };
 
 /**
- * Events: `state` ({state, code}: connecting, open, waiting, closed), `lost`, and the server's, with the server's
- * event as `detail`.
+ * Events: `state` ({state, code}: connecting, open, waiting, closed), `lost`, and each event of the server by its type,
+ * with that event as `detail`.
  */
 export class Realtime extends EventTarget {
   #stream = null;
   /**
-   * Goes up with each `connect` and `close`: what was begun before is of no use then, though it may be of the same
-   * stream.
+   * Incremented by each `connect` and `close`: an attempt begun before is discarded, even if it is for the same stream.
    */
   #turn = 0;
   #socket = null;
@@ -31,7 +30,7 @@ export class Realtime extends EventTarget {
   #timer = 0;
   #watch = 0;
   #heard = 0;
-  /** When a sign of life was asked for, ms; null while none is. */
+  /** When the outstanding ping was sent, ms; null if there is none. */
   #asked = null;
 
   connect(stream) {
@@ -112,7 +111,7 @@ export class Realtime extends EventTarget {
 
   #listen(socket) {
     const now = Date.now();
-    // Of a hidden tab browsers run timers rarely: that nothing came meanwhile says nothing where nothing was asked for.
+    // Browsers throttle the timers of hidden tabs, so silence proves nothing unless a ping is outstanding.
     const unanswered = this.#asked !== null && now - this.#asked > SILENCE_MS;
     if (unanswered || (!this.isOpen && now - this.#heard > SILENCE_MS * 2)) {
       socket.close();

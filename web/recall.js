@@ -1,11 +1,11 @@
-/** Questions that were asked on this page, which the arrow keys bring back into the field that they were typed in. */
+/** The questions asked on this page; the arrow keys bring them back into the field. */
 
 const MOST_QUESTIONS = 50;
 
 export class Recall {
   #field;
   #asked = [];
-  /** How many questions back the one in the field is; 0: it is none of them. */
+  /** How many questions back the one in the field is; 0: none of them. */
   #back = 0;
 
   constructor(field) {
@@ -28,7 +28,7 @@ export class Recall {
     this.#back = 0;
   }
 
-  /** Has a question that was refused mended: unless another one is being written. */
+  /** Puts a refused question back into the field to be edited, unless another one is being written. */
   offer(question) {
     if (this.#field.value !== '') return;
     this.#field.value = question;
@@ -36,7 +36,7 @@ export class Recall {
     this.#back = this.#asked[0] === question ? 1 : 0;
   }
 
-  /** In a text that is being written the arrows move the cursor. */
+  /** False for a text that is being written: there the arrows move the cursor. */
   get #isUntouched() {
     return this.#field.value === (this.#back === 0 ? '' : this.#asked[this.#back - 1]);
   }

@@ -18,13 +18,13 @@ export class StandingCard extends AnswerCard {
     this.element.dataset.standing = 'true';
   }
 
-  /** What the service is asked for, each time that a connection begins. */
+  /** The event that starts the question, sent on each new connection. */
   get request() {
     const standing = { id: this.id, question: this.question, streams: this.stream === null ? 'all' : [this.stream] };
     return { type: 'yoco.standing_question.create', event_id: this.id, standing_question: standing };
   }
 
-  /** The service asks it, for the first time or on a new connection. */
+  /** The service has started to ask it, for the first time or on a new connection. */
   goOn() {
     if (this.#shown === null) {
       this.figures.textContent = `${this.asked} · ${ASKED_AGAIN}`;
@@ -37,8 +37,8 @@ export class StandingCard extends AnswerCard {
   }
 
   /**
-   * `event` is a `yoco.standing_question.answered`. False where it is the answer that is shown: after a new connection
-   * the first is told again.
+   * `event` is a `yoco.standing_question.answered`. False if its answer is shown already: each new connection reports
+   * its first answer again.
    */
   hear(event) {
     const isNew = this.#shown === null || !isTheSame(event.answer, this.#shown.answer);
@@ -60,14 +60,14 @@ export class StandingCard extends AnswerCard {
     this.actions.markAnew(this);
   }
 
-  /** The person wants it no more; what was answered stays. */
+  /** The person stopped it; its answers stay. */
   halt() {
     this.done(`${this.asked} · stopped`);
   }
 
   /**
-   * The service asks it no more, for this error; null: nothing can change any more. One that shuts down is followed by
-   * another.
+   * The service stopped asking because of `error`; null: the video has ended. After a shutdown another service is
+   * expected.
    */
   end(error) {
     if (error === null) this.done(`${this.asked} · the video has ended`);
@@ -75,18 +75,18 @@ export class StandingCard extends AnswerCard {
     else this.fail(error.message);
   }
 
-  /** The next connection goes on with it. */
+  /** The next connection resumes it. */
   interrupt() {
     this.figures.textContent = `${this.asked} · goes on when the connection is back`;
   }
 }
 
-/** By the wall clock: an answer stands for days, and a stream may have begun anew meanwhile. */
+/** By wall time: an answer may stand for days, and the stream may have been started anew meanwhile. */
 function told({ as_of_time: time, as_of: asOf }) {
   return [timeElement(time), asOf === null ? '' : ` (${clock(asOf, true)})`];
 }
 
-/** As the service compares answers: letters' case and blanks make no difference. */
+/** Compares answers as the service does: case and whitespace make no difference. */
 function isTheSame(a, b) {
   const plain = (text) => text.trim().toLowerCase().split(/\s+/).join(' ');
   return plain(a) === plain(b);
