@@ -129,7 +129,7 @@ async function refreshNames() {
 
 function selectStream(name) {
   const listed = [...$('stream').options].some(({ value }) => value === name);
-  // It may be newer than the list.
+  // The stream may be newer than the list.
   if (!listed) $('stream').append(element('option', { value: name, textContent: name }));
   $('stream').value = name;
   const address = new URL(location.href);
@@ -273,7 +273,7 @@ function submit(question) {
   else ask(question);
 }
 
-/** The next question is asked once only. */
+/** Makes the next question an ordinary one, asked once. */
 function askOnce() {
   $('keep-asking').checked = false;
   describeMoment();
@@ -288,8 +288,8 @@ function ask(question, asOf = moment, stream = chosenStream()) {
   const all = stream === null;
   const isOther = !all && stream !== $('stream').value;
   const followUp = $('follow-up').checked;
-  // A question that is no follow-up starts a new conversation, on which the next may follow up. While the conversation
-  // has an open question, it is asked outside of it.
+  // A question that is no follow-up starts a new conversation, so that the next can follow up on it. While the current
+  // conversation is still answering, it is asked outside of it instead.
   const alone = !followUp && answers.open.some((card) => card.inConversation);
   const card = new AnswerCard({ question: text, stream, asOf }, actions);
   answers.add(card);
@@ -457,7 +457,7 @@ function showConnection(state, words = STATE_WORDS[state]) {
 function askForKey(problem) {
   // An open connection keeps the key that it has.
   if (!realtime.isOpen) showConnection('closed', 'A key is needed');
-  // The dialog may be dismissed.
+  // Still shown if the dialog is dismissed.
   if ($('picture').hidden) $('blank').textContent = 'A key is needed';
   showKeyDialog(problem);
 }

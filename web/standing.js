@@ -66,8 +66,8 @@ export class StandingCard extends AnswerCard {
   }
 
   /**
-   * The service stopped asking because of `error`; null: the video has ended. After a shutdown another service is
-   * expected.
+   * The service stopped asking because of `error`; null: the video has ended. A service that shuts down is expected
+   * back.
    */
   end(error) {
     if (error === null) this.done(`${this.asked} · the video has ended`);

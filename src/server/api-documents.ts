@@ -103,9 +103,9 @@ interface Operation {
   readonly holds?: Known;
   readonly content?: Json;
   readonly headers?: Json;
-  /** Other answers that are no errors, or lack the error format, by status. */
+  /** Further answers, by status, that are no errors or lack the error format. */
   readonly also?: Json;
-  /** Whether no key is needed. */
+  /** True if no key is needed. */
   readonly open?: boolean;
 }
 

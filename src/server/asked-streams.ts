@@ -3,7 +3,7 @@ import { YocoError } from '../errors.ts';
 import type { AskOptions, Conversation, LiveService, LiveStream, WantedStreams } from '../live/types.ts';
 import { asOfInstant, asOfOptions, instantMs, sinceOptions, type WireTime } from './times.ts';
 
-/** The times up to which, and from which on, streams are read. */
+/** The range of time in which the streams are read. */
 export type Times = Pick<AskOptions, 'asOfMs' | 'asOfWallMs' | 'sinceMs' | 'sinceWallMs'>;
 
 export interface QuestionScope {

@@ -32,7 +32,7 @@ export interface Refused {
   readonly method: string | undefined;
   readonly route: string | undefined;
   readonly origin: string | undefined;
-  /** The credential that was presented, if it was checked by then. */
+  /** The credential that was accepted before the refusal, if any. */
   readonly grant?: Grant | undefined;
 }
 

@@ -51,8 +51,8 @@ export class Gate {
   }
 
   /**
-   * Replaces the keys by `keys`, which must be validated already; tokens of removed keys become invalid. Returns how
-   * many keys were added and removed.
+   * Replaces the keys with `keys`, which are validated already; tokens of removed keys become invalid. Returns how many
+   * keys were added and removed.
    */
   rekey(keys: Keys): { readonly added: number; readonly removed: number } {
     const before = this.#keys;

@@ -1,4 +1,4 @@
-/** Every option of the server, with its default and its bounds. `docs/protocol.md` repeats this table. */
+/** Every option of the server, with its default and its bounds. `docs/protocol.md` lists the same limits. */
 import { YocoError } from '../errors.ts';
 import { hostName } from '../host-name.ts';
 import { QUESTION_MAX_CHARS } from '../question-limits.ts';

@@ -11,7 +11,9 @@ export interface Listening {
    * ended.
    */
   readonly close: () => Promise<void>;
-  /** Destroys every connection, including those without a request or a TLS handshake: Node tracks requests only. */
+  /**
+   * Destroys every connection, even without a request or a TLS handshake: Node itself only knows those with requests.
+   */
   readonly cut: () => void;
 }
 

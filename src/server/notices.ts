@@ -75,7 +75,8 @@ export class Notices {
   stand(stream: LiveStream): void {
     if (this.#closed) throw new YocoError('shutting_down');
     const stood = this.#stood.get(stream) ?? { asked: [], watch: null };
-    // A question that ended is asked again only if there is another source by now: with the old one it would end again.
+    // While the source is over, an ended question stays ended: asked again, it would only end again. Otherwise it
+    // starts anew.
     const over = isOver(stream.status().sourceStatus);
     const before = stood.asked.filter((question) => over || this.#open.has(question));
     const asked = stream.standingQuestions.map((definition, i): FileQuestion => {
@@ -180,7 +181,7 @@ export class Notices {
         holds,
         minConfidence,
         maxTokens,
-        // What a restored stream already held was reported when it was new.
+        // Frames that a restored stream already holds were reported on when they were new.
         onlyNew: stream.status().lastMs !== null && stream.status().sourceStatus.state === 'connecting',
         converse: () => stream.converse(),
       },

@@ -43,7 +43,7 @@ export interface SessionScope {
 /** What the session needs from its connection. */
 export interface SessionHost {
   send(event: UnsentEvent): void;
-  /** Called with whether the client wants the stream's status. */
+  /** Called after each `session.update` with whether the client wants the stream's status. */
   wantStatus(wanted: boolean): void;
   /** Called after each text message with whether it was valid. */
   judged(valid: boolean): void;

@@ -47,9 +47,9 @@ export interface Rekeyed {
 }
 
 /**
- * Resolves once the server listens and asks the standing questions of the existing streams. The caller owns `live` and
- * closes it after the server. Throws `config_invalid` naming the option, also if the port is taken or the certificate
- * is unusable, and `definition_invalid` if a webhook's secret is missing.
+ * Starts to listen, then to ask the standing questions of the existing streams. The caller owns `live` and closes it
+ * after the server. Throws `config_invalid` naming the option, also if the port is taken or the certificate is
+ * unusable, and `definition_invalid` if a webhook's secret is missing.
  */
 export async function startServer(live: LiveService, options: ServerOptions = {}): Promise<RunningServer> {
   const limits = resolveOptions(options);
@@ -136,7 +136,7 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
     const closed = Promise.all([app.close(), listening.close()]);
     // Answers over HTTP get the same time as those over WebSockets.
     await until(() => requests === 0, limits.drainMs - (performance.now() - begin));
-    // Nothing else closes a connection that was busy until now and is idle.
+    // Nothing else closes connections that became idle only now.
     app.server.closeIdleConnections();
     // Browsers preconnect without sending a request; Node does not count such connections as idle.
     const cut = setTimeout(listening.cut, limits.closeGraceMs);

@@ -33,7 +33,7 @@ export interface WebhookOptions {
   readonly key?: Buffer;
   /** Called with why an event or picture was given up; omits the address's path, which may be a secret. */
   readonly onWarning: (message: string) => void;
-  /** Called with the outcome of each event. */
+  /** Called with an outcome and the number of events that had it. */
   readonly onOutcome?: (outcome: WebhookOutcome, events: number) => void;
   /** Default: `RETRY_MS`. */
   readonly retryMs?: readonly number[];
