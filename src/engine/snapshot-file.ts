@@ -90,7 +90,7 @@ async function writeAll(
 }
 
 /** The error of a snapshot whose writing was aborted. */
-export const givenUp = (): YocoError => new YocoError('snapshot_failed', { detail: 'The engine is being ended.' });
+export const givenUp = (): YocoError => new YocoError('snapshot_failed', { detail: 'The engine is shutting down.' });
 
 function* withHead(head: Uint8Array, sections: Iterable<Uint8Array>): Generator<Uint8Array> {
   yield head;

@@ -66,6 +66,7 @@ export class SourceStream implements LiveStream {
   #late = 0;
   /** Newest frame time handed to the engine, ms; a later source continues from there. */
   #newestMs: number | undefined;
+  readonly #pictureChange = new PictureChange();
   /** Belongs to the current source, which may itself say when time 0 was. */
   #wallClock: WallClock;
   readonly #timeZone: string | undefined;

@@ -38,7 +38,10 @@ export class RealtimeServer {
   readonly #audit: AuditLog;
   /** Each with the credential that it presented. */
   readonly #connections = new Map<RealtimeConnection, Grant>();
-  readonly #sockets: WebSocketServer;
+  /** For clients that may push pictures. */
+  readonly #pushing: WebSocketServer;
+  /** For clients that may only look and ask: their messages are small. */
+  readonly #asking: WebSocketServer;
   /** For refused clients, which may have no credential and must not fill the memory. */
   readonly #refusing: WebSocketServer;
   #refused = 0;
