@@ -1,15 +1,15 @@
-/** How long a live source waits before it connects again. */
+/** Exponential backoff of a live source's reconnections. */
 
-/** The wait doubles from the first to the longest, ms. */
+/** The wait doubles with each attempt, from the first to the longest, ms. */
 const FIRST_WAIT_MS = 500;
 export const LONGEST_WAIT_MS = 30_000;
-/** A connection that gave frames for this long, ms, starts the waits from the beginning. */
+/** A connection that delivered frames for this long, ms, resets the backoff. */
 export const STABLE_AFTER_MS = 10_000;
 
 /**
- * The wait before attempt `attempt` (1 is the first retry), ms, between half and all of the doubled time, so that many
- * cameras that were lost together do not all come back in the same instant. A problem that only a person can solve
- * (wrong password, no video) waits as long as possible from the start.
+ * The wait before attempt `attempt` (1 is the first retry), ms. It is drawn from the upper half of the doubled time, so
+ * that cameras lost together do not all reconnect at once. A problem that only a person can solve (wrong password, no
+ * video) gets the longest wait from the start.
  */
 export function waitBefore(attempt: number, permanent: boolean, random: () => number = Math.random): number {
   const longest = permanent

@@ -1,12 +1,12 @@
-/** The wall time at which a pushed picture says that it was taken. */
+/** Validates the wall time at which a pushed picture was taken. */
 import { YocoError } from '../errors.ts';
 
-/** A camera's clock may be ahead of this machine's by so much, ms: more is another zone, or was never set. */
+/** A camera's clock may be ahead of this machine's by this much, ms; more means another time zone or an unset clock. */
 const LARGEST_AHEAD_MS = 600_000;
 
 /**
- * Throws `invalid_request` that names `param` for a wall time that is none, is before 1970, or far ahead of `nowMs`.
- * `time`: that, or ms since the stream began, which is not looked at.
+ * Throws `invalid_request`, naming `param`, for a wall time that is invalid, before 1970, or far ahead of `nowMs`. A
+ * number, which is ms since the stream began, is not checked.
  */
 export function checkCaptureTime(time: number | Date | undefined, param: string, nowMs = Date.now()): void {
   if (!(time instanceof Date)) return;

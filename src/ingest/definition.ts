@@ -1,4 +1,4 @@
-/** What a stream is: the one schema for YAML files, HTTP bodies and the command line. */
+/** Stream definitions: one schema for YAML files, HTTP bodies and the command line. */
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseDocument, YAMLError } from 'yaml';
@@ -10,16 +10,16 @@ import { looksLikeAddress } from './ffmpeg-protocols.ts';
 import { mayHoldPassword, redact, redactUrl } from './redact.ts';
 import { MAX_MASKS, regionSchema } from './regions.ts';
 
-/** Frames a second that the model may see. */
+/** Limits of the sampling rate, frames per second. */
 export const FPS = { least: 0.1, most: 30 } as const;
 
-/** Time from one writing of a kept stream to the next. */
+/** Interval between writes of a kept stream's file, ms. */
 const KEEP_EVERY_MS = { least: 10_000, most: 86_400_000, usual: 900_000 } as const;
 
-/** Standing questions of one stream's definition. */
+/** Most standing questions in one definition. */
 const MAX_STANDING_QUESTIONS = 8;
 
-/** The host right after `//`, where http could also do without these, or with more of them. */
+/** Requires the host right after `//`: URL parsers also accept http addresses with fewer or more slashes. */
 const BEFORE_HOST = /^(?:rtsps?|https?):\/\/[^/\\\s]/i;
 
 function isSourceUrl(value: string): boolean {
@@ -30,8 +30,9 @@ const ENCODED =
   'in a user or password write "#" as %23, "?" as %3F, "/" as %2F and "@" as %40, or use source.credentials_env';
 
 /**
- * Whether an address has no `@` that may end a user and password, of which a `/` or `?` is then taken for the end of
- * the host: what follows would be shown, and be asked of a host that is a piece of them.
+ * False when the credentials may contain an unescaped `/` or `?` that ends the host early: what looks like the host may
+ * hold a password, and an `@` follows it. The rest of the password would then be shown, and part of the credentials
+ * contacted as the host.
  */
 function endsItsCredentials(value: string): boolean {
   const hostEnd = /^http/i.test(value) ? /[/?\\]/ : /[/?]/;
@@ -44,7 +45,7 @@ const name = z
   .string()
   .regex(/^[a-z0-9_-][a-z0-9._-]{0,63}$/, 'expected 1 to 64 of a-z, 0-9, ".", "_" and "-", not beginning with a dot');
 
-/** Name of an environment variable; the service's own settings are none of these. */
+/** Name of an environment variable; the service's own settings are excluded. */
 const variable = z
   .string()
   .regex(
@@ -59,13 +60,14 @@ const urlFields = z.strictObject({
     .refine((value) => !value.includes('#'), `expected an address without "#"; ${ENCODED}`)
     .refine(endsItsCredentials, `expected no "@" after the host and its port; ${ENCODED}`)
     .refine(isSourceUrl, 'expected an rtsp://, rtsps://, http:// or https:// address'),
-  /** How RTSP carries its media; `tcp` passes through firewalls and loses nothing. */
+  /** Transport of RTSP media; `tcp` passes through firewalls and loses nothing. */
   transport: z.enum(['tcp', 'udp']).optional(),
   /** Name of an environment variable that holds `user:password`. */
   credentials_env: variable.optional(),
   /**
-   * Whether it is a camera or a broadcast, which is tried again whatever goes wrong; RTSP always is. An HTTP address
-   * counts as a recording, whose failures are final, until it has shown what it is.
+   * Declares a camera or broadcast, which is retried whatever goes wrong; RTSP always is. Until ffmpeg has identified
+   * it, any other HTTP address is retried only after temporary failures, unless its name ends in `.m3u8`. A recording's
+   * failures are final.
    */
   live: z.literal(true, 'expected true').optional(),
 });
@@ -88,13 +90,13 @@ const path = z
 const fileSource = z
   .strictObject({
     file: path,
-    /** Begins again at the end; the clock of the stream goes on. */
+    /** Restarts the file at its end; the stream's clock continues. */
     loop: z.boolean().default(false),
-    /** `realtime` plays as a camera would; `fastest` reads as quickly as frames are taken. */
+    /** `realtime` plays as a camera would; `fastest` reads as fast as frames are consumed. */
     pace: z.enum(['realtime', 'fastest']).default('realtime'),
     /**
-     * Wall time of its first frame, RFC 3339: without it a question about a time of day has no answer, since the file
-     * may be of any day.
+     * Wall time of the first frame, RFC 3339. Without it a question about a time of day has no answer, since the file
+     * may be from any day.
      */
     recorded_at: z
       .string()
@@ -124,7 +126,7 @@ const SOURCES = { url: urlSource, file: fileSource, device: deviceSource, push: 
 type SourceKind = keyof typeof SOURCES;
 const SOURCE_KINDS = Object.keys(SOURCES) as SourceKind[];
 
-/** Name of a snapshot's file in the operator's folder: never a path, and never hidden. */
+/** Name of a snapshot file in the operator's folder: never a path, never hidden. */
 export const snapshotName = z
   .string()
   .regex(
@@ -142,13 +144,12 @@ const webhook = z.strictObject({
       return username === '' && password === '';
     }, 'expected an address without a user and password'),
   /**
-   * Name of an environment variable that holds the secret by which what is sent is signed
-   * (https://www.standardwebhooks.com).
+   * Name of an environment variable that holds the secret for signing deliveries (https://www.standardwebhooks.com).
    */
   secret_env: variable
     .refine((name) => !/^whsec_/i.test(name), 'expected the name of an environment variable, not the secret itself')
     .optional(),
-  /** Whether a new answer brings a picture of what it rests on. */
+  /** Whether a new answer includes a picture of its evidence. */
   picture: z.boolean().optional(),
 });
 
@@ -157,22 +158,22 @@ const standingQuestion = z.strictObject({
     .string()
     .max(QUESTION_MAX_CHARS)
     .refine((text) => text.trim() !== '', 'expected a question'),
-  /** Seconds from one asking to the next. */
+  /** Seconds between askings. */
   every: z
     .number()
     .min(STANDING_EVERY_MS.least / 1_000)
     .max(STANDING_EVERY_MS.most / 1_000)
     .default(STANDING_EVERY_MS.usual / 1_000),
-  /** How many askings in a row must give a new answer before it is told. */
+  /** How many consecutive askings must give a new answer before it is reported. */
   holds: z.int().min(STANDING_HOLDS.least).max(STANDING_HOLDS.most).default(STANDING_HOLDS.usual),
-  /** An answer of less confidence counts as none. */
+  /** An answer with lower confidence counts as none. */
   min_confidence: z.number().min(MIN_CONFIDENCE.least).max(MIN_CONFIDENCE.most).default(MIN_CONFIDENCE.usual),
-  /** Where each new answer is sent; without, it stands in the log only. */
+  /** Where each new answer is sent; without a webhook it is only logged. */
   webhook: webhook.optional(),
 });
 
 const keep = z.strictObject({
-  /** Seconds from one writing of the file to the next. */
+  /** Seconds between writes of the file. */
   every: z
     .number()
     .min(KEEP_EVERY_MS.least / 1_000)
@@ -183,25 +184,25 @@ const keep = z.strictObject({
 const fieldsBesideSource = {
   name,
   description: z.string().max(1000).optional(),
-  /** The stream goes on from this snapshot. Without a source it takes pushed frames, if any. */
+  /** The stream resumes from this snapshot. Without a source it takes pushed frames, if any. */
   restore: snapshotName.optional(),
   /**
-   * What the stream holds is written to a file by itself, and goes on from it after a restart. For the operator only,
-   * and not beside `restore`.
+   * Writes the stream's cache to a file periodically; after a restart the stream resumes from it. Operator only, and
+   * not together with `restore`.
    */
   keep: keep.optional(),
   /**
-   * Asked for as long as the stream is there: by `startServer` of the streams that there are, later by `stand`. For the
-   * operator only.
+   * Asked for as long as the stream exists: by `startServer` for streams that exist at startup, by `stand` for later
+   * ones. Operator only.
    */
   standing_questions: z.array(standingQuestion).max(MAX_STANDING_QUESTIONS).optional(),
   sampling: z
     .strictObject({
-      /** Frames a second that the model sees, at most; a slower source keeps all of its frames. */
+      /** Most frames per second that the model sees; a slower source keeps all its frames. */
       fps: z.number().min(FPS.least).max(FPS.most).default(2),
       /** The part of the picture that is watched; default: all of it. */
       crop: regionSchema.optional(),
-      /** What is made black, of the whole picture: a neighbour's window, a screen. */
+      /** Parts of the whole picture that are blacked out: a neighbour's window, a screen. */
       masks: z.array(regionSchema).max(MAX_MASKS).default([]),
     })
     .prefault({}),
@@ -210,8 +211,8 @@ const fieldsBesideSource = {
       /** Size of the stream's cache, MB. */
       limit_mb: z.number().int().min(16).default(512),
       /**
-       * A frame that differs from the last kept one by less than this share is merged into it: a still scene then
-       * takes little memory. 0: every frame is kept.
+       * A frame that differs from the last kept one by less than this share is merged into it, so a still scene takes
+       * little memory. 0 keeps every frame.
        */
       merge_below: z.number().min(0).max(1).default(0),
     })
@@ -228,8 +229,8 @@ const ofClients = z.strictObject(fieldsBesideSource).omit({ keep: true, standing
 const sourceOfClients = z.union([urlFields.omit({ credentials_env: true }), fileSource, pushSource]);
 
 /**
- * What a client may send (`checkSource`), for the API documents: what goes on from a snapshot needs neither a name nor
- * a source.
+ * What a client may send (see `checkSource`), for the API documents. A stream that resumes from a snapshot needs
+ * neither a name nor a source.
  */
 export const clientDefinitionSchema = z.union([
   ofClients.omit({ restore: true }).extend({ source: sourceOfClients }),
@@ -295,15 +296,15 @@ function invalidDefinition(error: z.ZodError): YocoError {
   return new YocoError('definition_invalid', { param: field, detail: `${field}: ${expected}.` });
 }
 
-/** zod's own sentences begin with a capital and may say what was received, which is a type and not the value. */
+/** zod's messages begin with a capital. They may name the received type, but never the value. */
 function sentenceOf(message: string): string {
   return message.replace(/^Invalid input: /, '').replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase());
 }
 
 /**
- * Reads each `*.yaml` and `*.yml` of a folder but `*.example.yaml` and hidden ones, sorted by name; one definition a
- * file, whose `name` is by default the name of the file, and whose `source.file` is relative to the folder. Throws
- * `definition_invalid` naming the file and the field.
+ * Reads the `*.yaml` and `*.yml` files of a folder in order of name, except hidden files and examples
+ * (`*.example.yaml`). Each file holds one definition. `name` defaults to the file's name without its extension;
+ * `source.file` is relative to the folder. Throws `definition_invalid`, naming the file and the field.
  */
 export async function readDefinitions(dir: string): Promise<StreamDefinition[]> {
   const files = (await listFiles(dir)).filter(isDefinition);
@@ -321,7 +322,10 @@ export async function readDefinitions(dir: string): Promise<StreamDefinition[]> 
 
 const YAML = /\.ya?ml$/;
 
-/** Hidden files are none of the operator's: editors leave them, and macOS its `._door.yaml` on other systems' disks. */
+/**
+ * Hidden files are not the operator's: editors leave them behind, and macOS writes `._door.yaml` to other systems'
+ * disks.
+ */
 function isDefinition(file: string): boolean {
   return YAML.test(file) && !/\.example\.ya?ml$/.test(file) && !file.startsWith('.');
 }
@@ -341,7 +345,7 @@ export async function readDefinition(path: string): Promise<StreamDefinition> {
   try {
     input = parseYaml(await readFile(path, 'utf8'));
   } catch (cause) {
-    // What is said of YAML quotes the line, which may hold a password.
+    // YAML errors quote the offending line, which may hold a password.
     const [reason = ''] = cause instanceof Error ? cause.message.split('\n') : [];
     const kept = cause instanceof YAMLError ? {} : { cause };
     throw new YocoError('definition_invalid', { detail: `${file}: ${redact(reason).replace(/:$/, '.')}`, ...kept });
@@ -359,7 +363,10 @@ export async function readDefinition(path: string): Promise<StreamDefinition> {
     : definition;
 }
 
-/** Throws what is wrong, and what would be warned of on stderr with its line: a tag that nobody knows. */
+/**
+ * Throws the first error or warning. Warnings, such as an unknown tag, would otherwise go to stderr with the offending
+ * line.
+ */
 function parseYaml(text: string): unknown {
   const document = parseDocument(text, { logLevel: 'error' });
   const [problem] = [...document.errors, ...document.warnings];
@@ -371,7 +378,9 @@ function inFile(file: string, param: string | null, detail: string): YocoError {
   return new YocoError('definition_invalid', { detail: `${file}: ${detail}`, ...(param === null ? {} : { param }) });
 }
 
-/** The source in words for status and logs, with credentials and folders hidden, such as `rtsp://***@10.0.0.7/live`. */
+/**
+ * Describes the source for status and logs, with credentials and folders hidden, such as `rtsp://***@10.0.0.7/live`.
+ */
 export function describeSource(source: SourceDefinition): string {
   if ('url' in source) return redactUrl(source.url);
   if ('file' in source) return `file ${basename(source.file)}`;

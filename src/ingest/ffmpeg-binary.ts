@@ -9,16 +9,19 @@ import { YocoError } from '../errors.ts';
 
 export interface FfmpegBinary {
   readonly path: string;
-  /** As it names itself, such as `5.1.9-0+deb12u1`. */
+  /** As it reports itself, such as `5.1.9-0+deb12u1`. */
   readonly version: string;
   readonly origin: 'YOCO_FFMPEG' | 'PATH' | 'bundled';
-  /** Version of libavformat, major and minor; a surer sign of what it can do than its own name. 58 is ffmpeg 4. */
+  /** Major and minor version of libavformat, a more reliable sign of features than `version`. 58 is ffmpeg 4. */
   readonly libavformat: readonly [major: number, minor: number];
 }
 
 const found = new Map<string, Promise<FfmpegBinary>>();
 
-/** The ffmpeg of this process; looked for once for each YOCO_FFMPEG and PATH. Throws `ffmpeg_missing`. */
+/**
+ * The ffmpeg of this process, looked up once per value of YOCO_FFMPEG and PATH unless that fails. Throws
+ * `ffmpeg_missing`.
+ */
 export function findFfmpeg(): Promise<FfmpegBinary> {
   const key = JSON.stringify([process.env['YOCO_FFMPEG'], process.env['PATH']]);
   let binary = found.get(key);
@@ -76,7 +79,9 @@ function bundledPath(): string {
   }
 }
 
-/** The installer's script sets the executable bit; where scripts are off, it is set here, on a copy if need be. */
+/**
+ * The installer's script sets the executable bit. Where scripts are disabled, sets it here; if that fails, on a copy.
+ */
 function executableCopy(path: string): string {
   if (isExecutable(path)) return path;
   try {

@@ -1,4 +1,4 @@
-/** The command that one run of ffmpeg is. The only file that knows fluent-ffmpeg, and what it has to be kept from. */
+/** Builds the command of one ffmpeg run. The only file that knows fluent-ffmpeg and the workarounds it needs. */
 import ffmpeg from 'fluent-ffmpeg';
 import type { FfmpegBinary } from './ffmpeg-binary.ts';
 import type { FfmpegInput } from './ffmpeg-input.ts';
@@ -13,24 +13,24 @@ export interface FfmpegCommandOptions {
   readonly imageSize: number;
   /** Pictures a second at most. */
   readonly fps: number;
-  /** What of them is watched; default: all. */
+  /** Which parts of the pictures are watched; default: all. */
   readonly regions?: Regions;
 }
 
-/** Containers such as Matroska round their times to it. */
+/** Containers such as Matroska round timestamps to this unit. */
 export const SLOT_TOLERANCE_MS = 1;
 
 /**
- * ffmpeg takes no larger block of memory: a packet or a picture of an endless one would grow to gigabytes. A picture of
- * 8K has 50 MB.
+ * Largest block of memory that ffmpeg may allocate, bytes: an endless packet or picture would otherwise grow to
+ * gigabytes. An 8K picture takes 50 MB.
  */
 const LARGEST_BLOCK = 2 ** 28;
 
-/** Writes raw RGB to stdout, and their times (`PictureTimes`) among what it says on stderr. */
+/** The command writes raw RGB to stdout, and the pictures' timestamps (`PictureTimes`) among the messages on stderr. */
 export function buildCommand({ binary, input, imageSize, fps, regions }: FfmpegCommandOptions): FfmpegCommand {
   const [major, minor] = binary.libavformat;
   const hasFpsMode = major > 59 || (major === 59 && minor >= 27);
-  // A frame is taken when it is the first in its slot of 1/fps seconds: exact on average, nothing is duplicated.
+  // Takes the first frame in each slot of 1/fps seconds: the rate is exact on average and no frame is duplicated.
   const slot = (time: string): string => `floor((${time}-start_t+${SLOT_TOLERANCE_MS / 1000})*${fps})`;
   const filters = [
     `select=1-eq(${slot('t')}\\,${slot('prev_selected_t')})`,
@@ -44,7 +44,7 @@ export function buildCommand({ binary, input, imageSize, fps, regions }: FfmpegC
     .inputOptions('-nostdin', '-hide_banner', '-nostats', '-loglevel', 'info', '-max_alloc', String(LARGEST_BLOCK))
     .inputOptions(...input.optionsFor(binary))
     .outputOptions(
-      // V: a video track, but not the cover of a song.
+      // `V` selects video tracks, but not the cover art of a song.
       ...['-map', '0:V:0', '-an', '-sn', '-dn', '-map_metadata', '-1'],
       ...['-filter:v', filters.join(','), hasFpsMode ? '-fps_mode' : '-vsync', 'passthrough'],
       ...['-f', 'rawvideo', '-flush_packets', '1'],
@@ -52,7 +52,7 @@ export function buildCommand({ binary, input, imageSize, fps, regions }: FfmpegC
   withoutProbes(command);
   tellingOfFailedStarts(command);
   outOfOurGroup(command);
-  // fluent-ffmpeg keeps the path for all commands together; it is read when the command is run, right after this.
+  // fluent-ffmpeg stores the path globally and reads it when a command is run, which happens right after this.
   return command.setFfmpegPath(binary.path);
 }
 
@@ -66,8 +66,8 @@ interface CommandInternals {
 }
 
 /**
- * fluent-ffmpeg would first run ffmpeg several times to ask for its formats and codecs. The command needs none but what
- * every ffmpeg has, and the lists of ffmpeg 7 are misread (it finds no v4l2 in them).
+ * fluent-ffmpeg would first run ffmpeg several times to list its formats and codecs. The command needs only what every
+ * ffmpeg has, and fluent-ffmpeg misreads the lists of ffmpeg 7 (it finds no v4l2 in them).
  */
 function withoutProbes(command: FfmpegCommand): void {
   const internals = command as unknown as CommandInternals;
@@ -80,8 +80,8 @@ function withoutProbes(command: FfmpegCommand): void {
 }
 
 /**
- * Where no process can be started fluent-ffmpeg would ask for its output, of which there is none, or for its pipes, and
- * throw where nobody can catch it.
+ * When no process can be started, fluent-ffmpeg would use the missing process's output or pipes and throw where nobody
+ * can catch it.
  */
 function tellingOfFailedStarts(command: FfmpegCommand): void {
   const internals = command as unknown as CommandInternals;
@@ -94,15 +94,16 @@ function tellingOfFailedStarts(command: FfmpegCommand): void {
     try {
       spawn(args, options, started, tell);
     } catch (error) {
-      // Why there are no pipes is told first, if it is; of two ends the first counts.
+      // The spawn error that explains the missing pipes, if there is one, is reported first; only the first report
+      // counts.
       setImmediate(tell, error instanceof Error ? error : new Error(String(error)));
     }
   };
 }
 
 /**
- * A Ctrl-C in a terminal goes to all of a process group, and would end ffmpeg while what is in progress may still be
- * done. On Windows such a process would get a console of its own.
+ * Ctrl-C in a terminal signals the whole process group, and would end ffmpeg while work in progress may still finish.
+ * On Windows a detached process would get its own console.
  */
 function outOfOurGroup(command: FfmpegCommand): void {
   const internals = command as unknown as CommandInternals;
@@ -112,7 +113,7 @@ function outOfOurGroup(command: FfmpegCommand): void {
   };
 }
 
-/** The process of a command that runs. */
+/** Process id of a running command. */
 export function pidOf(command: FfmpegCommand): number | undefined {
   return (command as unknown as CommandInternals).ffmpegProc?.pid;
 }

@@ -1,11 +1,11 @@
-/** What ffmpeg says on stderr, as an error of the catalogue. */
+/** Maps ffmpeg's messages on stderr to errors of the catalogue. */
 import { YocoError, type ErrorCode } from '../errors.ts';
 import type { FfmpegInput } from './ffmpeg-input.ts';
 import { redact } from './redact.ts';
 
-/** What to do about a line that does not say so itself. */
+/** Advice for messages that give none. */
 const HINTS: readonly (readonly [RegExp, string])[] = [
-  // The server knows no such transport.
+  // The server does not support this transport.
   [/method [A-Z_]+ failed: 461\b/i, 'Try the other `source.transport`.'],
   [
     /^Format (?:image2|\w+_pipe) not on whitelist/,
@@ -17,23 +17,24 @@ type Kind = FfmpegInput['kind'];
 const NETWORK: readonly Kind[] = ['rtsp', 'http'];
 
 /**
- * In the order of their force: the first that matches any line wins, so the cause goes before its consequences. Some
- * hold for inputs of some kinds only.
+ * In order of precedence: the first pattern that matches any line wins, so a cause comes before its consequences. Some
+ * apply only to certain kinds of input.
  */
 const SIGNS: readonly (readonly [RegExp, ErrorCode, (readonly Kind[])?])[] = [
-  // A signal that it hears makes whatever it was doing go wrong.
+  // After a signal, whatever ffmpeg was doing fails too.
   [/^exiting normally, received signal \d+/i, 'ffmpeg_failed'],
   [/opening (?:de|en)coder.*(?:resource temporarily unavailable|cannot allocate memory)/i, 'ffmpeg_failed'],
   [/\b40[13] (?:unauthorized|forbidden)|(?:failed|returned):? 40[13]\b|authorization failed/i, 'source_unauthorized'],
   [/404 not found|returned:? 404|failed:? 404/i, 'source_not_found'],
   [/no such file or directory|no such device|cannot find a proper format.*v4l2/i, 'source_not_found'],
   [/matches no streams|does not contain any stream/i, 'source_no_video'],
-  // A server that speaks RTSP and does not play now, such as 453 where too many watch.
+  // An RTSP server that cannot play at the moment, such as 453 when too many clients watch.
   [/method [A-Z_]+ failed: [45]\d\d\b/i, 'source_unreachable'],
-  // A server that is asked too often, or too slowly, and will answer later.
+  // A server that was asked too often or too slowly, and will answer later.
   [/HTTP error (?:408|425|429)\b|429 Too Many/i, 'source_unreachable'],
   [/\b4XX Client Error/i, 'source_not_found'],
-  // A connection that was accepted and closed: the way to a camera, such as a tunnel, is there, and the camera is not.
+  // A connection that was accepted and then closed: the route to the camera, such as a tunnel, is up, but the camera is
+  // not.
   [/^(?:rtsps?:\S*|\[in#\d+.*\] error opening input:) invalid data found/i, 'source_unreachable', ['rtsp']],
   [
     /not on whitelist|moov atom not found|invalid data found|unsupported protocol|no protocol handler/i,
@@ -48,7 +49,7 @@ const SIGNS: readonly (readonly [RegExp, ErrorCode, (readonly Kind[])?])[] = [
   [/is a directory|input\/output error|end of file|immediate exit/i, 'source_invalid', ['file', 'device']],
 ];
 
-/** The error that the last lines of a failed ffmpeg speak of; its detail is the line itself, without credentials. */
+/** The error that the last lines of a failed ffmpeg indicate. Its detail is the line itself, without credentials. */
 export function errorOfFfmpeg(lines: readonly string[], kind: Kind, secrets: readonly string[]): YocoError {
   for (const [sign, code, kinds] of SIGNS) {
     if (kinds !== undefined && !kinds.includes(kind)) continue;
@@ -64,29 +65,29 @@ export function errorOfFfmpeg(lines: readonly string[], kind: Kind, secrets: rea
 }
 
 /**
- * What ffmpeg says of a recording that it then plays as if it were whole: by its container data is missing, or it could
- * not be read to its end. That a connection was lost is not yet such a sign, since ffmpeg connects again.
+ * What ffmpeg reports about a recording that it still plays as if it were whole: the container says that data is
+ * missing, or reading failed before the end. A lost connection alone is no such sign, since ffmpeg reconnects.
  */
 const CUT_SHORT = [
   /^\[\S+ @ 0x[0-9a-f]+\] (?:File ended prematurely|Read error$|stream \d+, offset 0x[0-9a-f]+: partial file)/i,
   /^(?:(?:https?|file):.*|\[in#\d+.*\] Error during demuxing): (?:input\/output error|(?:connection|operation) .*)$/i,
 ];
 
-/** The error of a recording that ended before its end, where a line tells of one. */
+/** The error of a recording that ended early, if the line reports one. */
 export function cutShortOf(line: string, secrets: readonly string[]): YocoError | null {
   if (!CUT_SHORT.some((sign) => sign.test(line))) return null;
   return new YocoError('source_incomplete', { detail: readable(line, secrets) });
 }
 
 /**
- * What ffmpeg's options make of an address on the way to it, `tcp://10.0.0.1:554?timeout=10000000`: nobody has written
- * that query.
+ * The query that ffmpeg builds from its own options for an inner address, as in `tcp://10.0.0.1:554?timeout=10000000`.
+ * No user wrote it.
  */
 const INNER_QUERY = /(?<![a-z0-9+.-])((?:tcp|tls|udp|rtp|srtp):\/\/[^\s/?'"]*)\?[^\s'"]*/gi;
-/** In front of a file's name: how ffmpeg is told that it is one, and its folder, which is hidden. */
+/** Precedes a file's name: the scheme that marks it as a file, and its hidden folder. */
 const BEFORE_FILE = /\bfile:\*{3}/g;
 
-/** Without `[hls @ 0x55...]`, credentials and excess. */
+/** Removes `[hls @ 0x55...]` and credentials, and truncates the line. */
 function readable(line: string, secrets: readonly string[]): string {
   const text = redact(line, secrets)
     .replace(INNER_QUERY, '$1')

@@ -1,4 +1,4 @@
-/** The part of ffmpeg's command that stands before `-i`: how to open a source, and what it may reach. */
+/** The part of ffmpeg's command before `-i`: how to open a source, and what it may access. */
 import { dirname, resolve, sep } from 'node:path';
 import { YocoError } from '../errors.ts';
 import type { SourceDefinition, UrlSourceDefinition } from './definition.ts';
@@ -8,29 +8,29 @@ import { secretsOf } from './redact.ts';
 export interface FfmpegInput {
   readonly kind: 'rtsp' | 'http' | 'file' | 'device';
   readonly address: string;
-  /** Of a file: where it lies. */
+  /** Absolute path of a file. */
   readonly path?: string;
-  /** Options of the input, which differ between versions of ffmpeg. */
+  /** Input options, which depend on the version of ffmpeg. */
   readonly optionsFor: (binary: FfmpegBinary) => string[];
-  /** What must not be shown of the address. */
+  /** Parts of the address that must not be shown. */
   readonly secrets: readonly string[];
 }
 
 /** A server that does not answer is given up after this time, microseconds. */
 const NETWORK_TIMEOUT_US = 10_000_000;
 
-/** The frame rate is of no use here, and finding it out would delay the first frame. */
+/** The frame rate is not needed, and probing it would delay the first frame. */
 const WITHOUT_FRAME_RATE = ['-fpsprobesize', '0'];
 
 /**
- * Containers that are read. Left out on purpose: `concat`, `sdp`, `dash`, `lavfi` and, for files, `hls`, whose text can
- * name other files and addresses, and `image2`, which takes a name for a pattern of names. `jpeg_pipe` reads, as
- * `mjpeg`, what was opened and nothing else: it is what newer versions of ffmpeg take raw MJPEG for.
+ * Containers that may be read. Excluded on purpose: `concat`, `sdp`, `dash`, `lavfi` and, for files, `hls`, whose text
+ * can name other files and addresses; `image2`, which treats a name as a pattern. `jpeg_pipe` is safe: like `mjpeg`, it
+ * reads nothing but the opened file. Newer versions of ffmpeg detect raw MJPEG as `jpeg_pipe`.
  */
 const CONTAINERS =
   'mov,matroska,avi,gif,apng,mpegts,mpeg,mpegvideo,flv,live_flv,asf,ogg,mxf,nut,dv,m4v,h264,hevc,ivf,av1,obu,mjpeg,jpeg_pipe,' +
   'yuv4mpegpipe,' +
-  // Known so that a file with sound alone is told apart from one that is no media at all.
+  // Allowed so that a file with sound alone can be told apart from one that is not media at all.
   'mp3,wav,flac,aac';
 const HTTP_CONTAINERS = `${CONTAINERS},hls,mpjpeg,webvtt`;
 
@@ -43,7 +43,7 @@ export function ffmpegInput(source: Exclude<SourceDefinition, { push: true }>): 
       kind: 'file',
       address: `file:${path}`,
       path,
-      // Where on the machine it lies is nobody's business.
+      // Must not reveal where on the machine the file lies.
       secrets: [dirname(path) + sep],
       optionsFor: () => [
         ...['-protocol_whitelist', 'file', '-format_whitelist', CONTAINERS],
@@ -63,7 +63,7 @@ export function ffmpegInput(source: Exclude<SourceDefinition, { push: true }>): 
   return { kind: 'http', address, secrets, optionsFor: httpOptions };
 }
 
-/** The same input, whose pictures get the times at which they arrive. */
+/** The same input, with pictures timestamped on arrival. */
 export function timedByArrival(input: FfmpegInput): FfmpegInput {
   return {
     ...input,
@@ -75,7 +75,7 @@ function rtspOptions(transport: string, binary: FfmpegBinary): string[] {
   return [
     ...['-protocol_whitelist', 'rtp,rtsp,rtsps,srtp,udp,tcp,tls,crypto', '-format_whitelist', 'rtsp,asf'],
     ...['-rtsp_transport', transport, '-allowed_media_types', 'video'],
-    // Before ffmpeg 5, -timeout made ffmpeg listen for a camera that calls.
+    // Before ffmpeg 5, `-timeout` made ffmpeg listen for an incoming connection.
     ...[binary.libavformat[0] >= 59 ? '-timeout' : '-stimeout', String(NETWORK_TIMEOUT_US)],
     ...WITHOUT_FRAME_RATE,
   ];
@@ -83,17 +83,18 @@ function rtspOptions(transport: string, binary: FfmpegBinary): string[] {
 
 function httpOptions(): string[] {
   return [
-    // What an HLS playlist names is opened under the same list, so it cannot reach files.
+    // The same whitelist applies to whatever an HLS playlist names, so a playlist cannot reach files.
     ...['-protocol_whitelist', 'http,https,httpproxy,tcp,tls,crypto', '-format_whitelist', HTTP_CONTAINERS],
     ...['-rw_timeout', String(NETWORK_TIMEOUT_US), ...WITHOUT_FRAME_RATE],
-    // Goes on where it was when the server closed a file that was held back for long.
+    // Resumes at the same position after the server closed a connection that was held back for long.
     ...['-reconnect', '1', '-reconnect_delay_max', '5'],
   ];
 }
 
 /**
- * The address as Node reads it, written anew, so that ffmpeg cannot read another host in it than was checked.
- * Credentials stand in ffmpeg's arguments, which other users of the machine may see; ffmpeg offers no other way.
+ * The address as Node parses and serialises it, so that ffmpeg cannot see another host in it than the one that was
+ * checked. Credentials appear in ffmpeg's arguments, where other users of the machine may see them; ffmpeg offers no
+ * other way.
  */
 function addressOf(source: UrlSourceDefinition): string {
   const url = new URL(source.url);

@@ -12,19 +12,19 @@ import { cutShortOf, errorOfFfmpeg } from './ffmpeg-errors.ts';
 import { PictureTimes } from './picture-times.ts';
 import { redact } from './redact.ts';
 
-/** What ffmpeg found out about its input, before the first frame. */
+/** What ffmpeg reports about its input before the first frame. */
 export interface InputInfo {
-  /** ffmpeg's name of the container, such as `hls` or `mov,mp4,m4a,3gp,3g2,mj2`. */
+  /** ffmpeg's name for the container, such as `hls` or `mov,mp4,m4a,3gp,3g2,mj2`. */
   readonly format: string;
-  /** null: unknown, as for anything live. */
+  /** null when unknown, as for anything live. */
   readonly durationMs: number | null;
 }
 
 export interface FfmpegJob extends FfmpegCommandOptions {
   readonly onInput?: (info: InputInfo) => void;
   /**
-   * Called for each picture in order: `imageSize * imageSize * 3` bytes of RGB that belong to the callee, and the time
-   * of the source in ms, or null where it has none. ffmpeg is held back until the promise resolves, and ended where it
+   * Called for each picture in order. `rgb` has `imageSize * imageSize * 3` bytes and belongs to the callee; `ptsMs` is
+   * the source's timestamp, ms, or null if it has none. ffmpeg is held back until the promise resolves, and ended if it
    * rejects.
    */
   readonly onFrame: (rgb: Uint8Array, ptsMs: number | null) => Promise<void>;
@@ -32,41 +32,40 @@ export interface FfmpegJob extends FfmpegCommandOptions {
 
 export interface FfmpegResult {
   readonly frames: number;
-  /** Why ffmpeg failed, or a picture was not taken; null when it reached the end or was stopped. */
+  /** Why ffmpeg failed or `onFrame` rejected; null when the input ended or ffmpeg was stopped. */
   readonly error: YocoError | null;
   /**
-   * What tells that the input ended before its end, though ffmpeg did not fail; null when nothing does, or it was
-   * stopped.
+   * Evidence that the input ended early, even if ffmpeg did not fail; null when there is none or ffmpeg was stopped.
    */
   readonly cutShort: YocoError | null;
 }
 
-/** After SIGTERM ffmpeg has this long to leave, ms, before it is killed. */
+/** ffmpeg has this long to exit after SIGTERM, ms, before it is killed. */
 const KILL_AFTER_MS = 2_000;
 const KEPT_LINES = 60;
 
-/** Those that run. This process takes them with it, since the signal that ends it does not reach them. */
+/** Running commands. This process kills them when it exits, since the signal that ends it does not reach them. */
 const running = new Set<FfmpegCommand>();
 process.on('exit', () => {
   for (const command of running) command.kill('SIGKILL');
 });
 
-/** Raw MJPEG is recognised by newer versions as pictures in a row, which are read in the same way. */
+/** Newer versions detect raw MJPEG as a sequence of JPEG pictures, which they read in the same way. */
 const SAME_FORMAT: Readonly<Record<string, string>> = { jpeg_pipe: 'mjpeg' };
-/** ffmpeg names the format that it has recognised only before the message, and then the whole list. */
+/** ffmpeg names the detected format only in front of the message, which then lists the entire whitelist. */
 const NOT_ON_WHITELIST = /^\[(\S+) @ 0x[0-9a-f]+\] Format not on whitelist.*$/i;
 const DURATION = /^ {2}Duration: (?:N\/A|(\d+):(\d+):([\d.]+))(?:, start: (-?[\d.]+))?/;
 
-/** ms; null where it is unknown, or 0, as that of a live FLV is. */
+/** ms; null when unknown or 0, as for a live FLV. */
 function durationOf(format: string, [, hours, minutes, seconds, start]: RegExpExecArray): number | null {
-  // Matroska does not say how long it is, but when it ends.
+  // Matroska states its end time, not its length.
   const before = format.startsWith('matroska') ? Number(start ?? 0) : 0;
   const ms = (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds) - before) * 1000;
   return ms > 0 ? ms : null;
 }
 
 export class FfmpegRun {
-  /** Resolves when ffmpeg is gone and the last picture was taken; never rejects. */
+  /** Resolves when ffmpeg has exited and the last picture was taken; never rejects. */
   readonly done: Promise<FfmpegResult>;
   readonly #job: FfmpegJob;
   readonly #command: FfmpegCommand;
@@ -79,7 +78,7 @@ export class FfmpegRun {
   #filled = 0;
   #frames = 0;
   #firstPtsMs: number | null = null;
-  /** Slot of the newest picture that was delivered; null before the first, and where it has no time. */
+  /** Slot of the last delivered picture; null before the first one, and when that picture has no timestamp. */
   #slot: number | null = null;
   #format = '';
 
@@ -90,12 +89,12 @@ export class FfmpegRun {
     this.done = this.#run();
   }
 
-  /** Undefined where it was not started. */
+  /** Undefined when no process was started. */
   get pid(): number | undefined {
     return pidOf(this.#command);
   }
 
-  /** SIGTERM, then SIGKILL; resolves when the process is gone. Pictures that were not taken yet are discarded. */
+  /** Sends SIGTERM, then SIGKILL; resolves when the process is gone. Pictures not yet taken are discarded. */
   async stop(): Promise<void> {
     if (!this.#stop.signal.aborted) {
       this.#stop.abort();
@@ -108,7 +107,7 @@ export class FfmpegRun {
   }
 
   async #run(): Promise<FfmpegResult> {
-    // 'close' would make fluent-ffmpeg kill a process that is about to leave by itself, hence no automatic destruction.
+    // On 'close' fluent-ffmpeg would kill a process that is about to exit by itself, hence no automatic destruction.
     const sink = new Writable({
       autoDestroy: false,
       emitClose: false,
@@ -122,7 +121,7 @@ export class FfmpegRun {
       sink.once('finish', () => {
         resolve(null);
       });
-      // fluent-ffmpeg kills the process then.
+      // fluent-ffmpeg then kills the process.
       sink.once('error', resolve);
     });
     let pid: number | undefined;
@@ -175,7 +174,7 @@ export class FfmpegRun {
     if (this.#lines.length > KEPT_LINES) this.#lines.shift();
   }
 
-  /** Cuts the bytes of stdout into pictures. */
+  /** Splits the bytes of stdout into pictures. */
   async #take(chunk: Buffer): Promise<void> {
     let offset = 0;
     while (offset < chunk.length && !this.#stop.signal.aborted) {
@@ -200,7 +199,7 @@ export class FfmpegRun {
     await this.#unlessStopped(this.#job.onFrame(rgb, ptsMs));
   }
 
-  /** The slot of 1/fps seconds that a picture lies in, as the filter counts them. */
+  /** The slot of 1/fps seconds that contains a picture, counted as the filter does. */
   #slotOf(ptsMs: number | null): number | null {
     if (ptsMs === null) return null;
     this.#firstPtsMs ??= ptsMs;
@@ -208,7 +207,8 @@ export class FfmpegRun {
   }
 
   /**
-   * Not `Promise.race` with one promise for the stop: each race would stay registered there for as long as ffmpeg runs.
+   * Resolves to undefined on stop. Not `Promise.race` with a shared stop promise: each race would stay registered on it
+   * for as long as ffmpeg runs.
    */
   #unlessStopped<T>(waiting: Promise<T>): Promise<T | undefined> {
     return new Promise((resolve, reject) => {

@@ -1,15 +1,15 @@
-/** The short queue between a source and who takes its frames. */
+/** The short queue between a source and the consumer of its frames. */
 import type { Frame } from './frame.ts';
 
-/** Frames that wait for their taker; at 224 x 224 one has 147 KiB. */
+/** Most frames that wait for the consumer; at 224 x 224 a frame takes 147 KiB. */
 export const QUEUE_LIMIT = 8;
 
 /**
- * Single reader. When full it either holds the writer back (`hold`: files, nothing is lost) or drops the oldest
- * frame and counts it (`drop`: live sources, where the newest picture is what matters).
+ * Single reader. When full it either blocks the writer (`hold`: files, nothing is lost) or drops the oldest frame and
+ * counts it (`drop`: live sources, where the newest picture is what matters).
  */
 export class FrameQueue {
-  /** May change while the source finds out whether it is live. */
+  /** May change while the source determines whether it is live. */
   policy: 'hold' | 'drop';
   #frames: Frame[] = [];
   #ended = false;
@@ -29,7 +29,7 @@ export class FrameQueue {
     return this.#dropped;
   }
 
-  /** Frames that were handed to the reader. */
+  /** Frames handed to the reader. */
   get taken(): number {
     return this.#taken;
   }
@@ -54,7 +54,7 @@ export class FrameQueue {
     }
   }
 
-  /** No frame comes any more; those that wait are still handed on, then `error` is thrown, if there is one. */
+  /** No more frames come. Queued frames are still delivered, then `error` is thrown, if there is one. */
   end(error: unknown = null): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -62,7 +62,7 @@ export class FrameQueue {
     this.#wake();
   }
 
-  /** Ends, and forgets the frames that wait. */
+  /** Ends, and discards the queued frames. */
   cancel(): void {
     this.#frames = [];
     this.#error = null;

@@ -1,10 +1,10 @@
-/** One sampled picture at the size of the model. */
+/** One sampled picture at the model's input size. */
 export interface Frame {
   /** Milliseconds since the stream began; never goes back within a stream. */
   readonly timeMs: number;
   /** RGB, row by row, `size * size * 3` bytes. */
   readonly rgb: Uint8Array;
-  /** Wall time of its arrival, ms since 1970, where it is handed on only later. */
+  /** Wall time of arrival, ms since 1970, if the frame is delivered only later. */
   readonly arrivedAtMs?: number;
 }
 
@@ -12,7 +12,7 @@ export type SourceState = 'connecting' | 'playing' | 'reconnecting' | 'ended' | 
 
 export interface SourceStatus {
   readonly state: SourceState;
-  /** Frames handed on, and frames dropped: they were not taken in time, or showed again what was shown already. */
+  /** Frames delivered, and frames dropped because they were not taken in time or repeated what was already shown. */
   readonly frames: number;
   readonly dropped: number;
   readonly reconnects: number;
@@ -20,15 +20,15 @@ export interface SourceStatus {
   readonly error: { readonly code: string; readonly message: string } | null;
 }
 
-/** Where the frames of one stream come from. `frames()` is read once. */
+/** Supplies the frames of one stream. `frames()` can be read only once. */
 export interface FrameSource {
   /** Ends when the source ends or is stopped; throws a YocoError when the source has failed for good. */
   frames(): AsyncIterable<Frame>;
   readonly status: SourceStatus;
-  /** Wall time of time 0, ms since 1970, where the source says it and not the clock of this machine. */
+  /** Wall time of time 0, ms since 1970, if the source states it; otherwise this machine's clock decides. */
   readonly startedAtMs: number | undefined;
-  /** Whether it is known by now that what comes was recorded: a file, or what has an end at its address. */
+  /** Whether the source is known by now to be a recording: a file, or an address whose content has an end. */
   readonly isRecording: boolean;
-  /** Ends the source and every process that it started; resolves when they are gone. */
+  /** Ends the source and every process it started; resolves when they are gone. */
   stop(): Promise<void>;
 }

@@ -1,27 +1,30 @@
 /**
- * Notices a process that hangs while it reads a file: it gives nothing, reads nothing and hardly computes, though
- * nothing holds it back. By Linux' /proc; elsewhere nothing is noticed.
+ * Detects a process that hangs while it reads a file: it outputs nothing, reads nothing and hardly computes, though
+ * nothing holds it back. Relies on Linux's /proc; elsewhere no hang is detected.
  */
 import { readFile } from 'node:fs/promises';
 
-/** How often it is looked at, in the time after which it hangs: where all stood still together that is one look. */
+/** Number of checks within `afterMs`. A pause of the whole machine counts as only one check. */
 const LOOKS = 18;
-/** Ticks of the processor's time in /proc, each second. */
+/** Ticks per second of the CPU times in /proc. */
 const TICKS = 100;
-/** Share of a processor below which nothing is computed: ffmpeg looks now and then for what it waits for. */
+/** CPU share below which the process counts as idle: a waiting ffmpeg still polls now and then. */
 const LEAST_SHARE = 0.01;
 
 export interface HangWatchOptions {
   readonly pid: () => number | undefined;
-  /** Another number after each thing that it gives; null while it is held back. */
+  /** A number that changes with each output; null while the process is held back. */
   readonly given: () => number | null;
-  /** After so long without doing anything, ms, it hangs; `longerMs`: by how much longer it may wait at the moment. */
+  /**
+   * The process hangs once it has been idle for `afterMs` plus `longerMs()`, which is the extra wait allowed at the
+   * moment.
+   */
   readonly afterMs: number;
   readonly longerMs: () => number;
   readonly onHang: () => void;
 }
 
-/** Returns what ends the watch, as a hang does. */
+/** Returns a function that ends the watch. A detected hang ends it, too. */
 export function watchForHang({ pid, given, afterMs, longerMs, onHang }: HangWatchOptions): () => void {
   const everyMs = afterMs / LOOKS;
   const leastTicks = (LEAST_SHARE * TICKS * everyMs) / 1000;
@@ -51,19 +54,19 @@ export function watchForHang({ pid, given, afterMs, longerMs, onHang }: HangWatc
   return end;
 }
 
-/** What a process has done since it began. */
+/** What a process has done since it started. */
 interface Done {
   readonly given: number;
   readonly readBytes: number;
   readonly ticks: number;
 }
 
-/** Null where that cannot be known. */
+/** Null when unavailable. */
 async function doneBy(pid: number, given: number): Promise<Done | null> {
   try {
     const [io, stat] = await Promise.all(['io', 'stat'].map((name) => readFile(`/proc/${pid}/${name}`, 'utf8')));
     const readBytes = Number(/^rchar: (\d+)$/m.exec(io ?? '')?.[1]);
-    // Its name, in brackets, may hold anything. User time and system time are the 14th and the 15th of all.
+    // The process name, in brackets, may contain anything. User and system time are fields 14 and 15 of the line.
     const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
     const ticks = Number(fields[11]) + Number(fields[12]);
     return Number.isFinite(readBytes + ticks) ? { given, readBytes, ticks } : null;

@@ -1,11 +1,11 @@
-/** The times of the pictures of one run of ffmpeg, which `showinfo` writes to stderr. */
+/** The timestamps of the pictures of one ffmpeg run, which `showinfo` writes to stderr. */
 
 export interface PictureTime {
-  /** null: it has none. */
+  /** null when the picture has no timestamp. */
   readonly ptsMs: number | null;
   /**
-   * Whether it is the first one from its filters. Where the size or format of the pictures changes ffmpeg makes its
-   * filters anew, which take the first picture whenever the one before it came.
+   * Whether this is the first picture out of newly built filters. ffmpeg rebuilds its filters when the size or format
+   * of the pictures changes. New filters take their first picture however soon it follows the previous one.
    */
   readonly beginsFilters: boolean;
 }
@@ -18,17 +18,19 @@ export class PictureTimes {
   #wake: (() => void) | null = null;
   #ended = false;
 
-  /** True when the line was showinfo's. Another thread may write into the line, so it is looked for anywhere in it. */
+  /**
+   * Returns true when the line was showinfo's. Matches anywhere in the line, since another thread may write into it.
+   */
   hear(line: string): boolean {
     const timeBase = /config in time_base: (\d+)\/(\d+)/.exec(line);
     if (timeBase !== null) {
       this.#msPerTick = (Number(timeBase[1]) / Number(timeBase[2])) * 1000;
       this.#filtersBegin = true;
     }
-    // Two spaces begin the dump of the input, whose metadata anybody may have written.
+    // Lines indented by two spaces dump the input, whose metadata is untrusted.
     const found = line.startsWith('  ') ? [] : [...line.matchAll(/n: *\d+ pts: *(-?\d+|NOPTS) +pts_time:(\S+)/g)];
     for (const [, pts = 'NOPTS', seconds = ''] of found) {
-      // pts_time has six digits only, which after a day no longer tell seconds apart.
+      // pts_time has only six significant digits: after 28 hours it no longer resolves fractions of a second.
       const time = this.#msPerTick === null ? Number(seconds) * 1000 : Number(pts) * this.#msPerTick;
       this.#times.push({ ptsMs: Number.isFinite(time) ? time : null, beginsFilters: this.#filtersBegin });
       this.#filtersBegin = false;
@@ -37,7 +39,7 @@ export class PictureTimes {
     return line.includes('Parsed_showinfo') || found.length > 0;
   }
 
-  /** Time of the next picture. */
+  /** Time of the next picture; null once the lines have ended. */
   async next(): Promise<PictureTime> {
     while (this.#times.length === 0 && !this.#ended) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
@@ -45,7 +47,7 @@ export class PictureTimes {
     return this.#times.shift() ?? { ptsMs: null, beginsFilters: false };
   }
 
-  /** No line comes any more. */
+  /** No more lines come. */
   end(): void {
     this.#ended = true;
     this.#wake?.();

@@ -11,17 +11,17 @@ export interface SourcePolicy {
   /** Folders whose files a client may play; a relative path is looked up in each. */
   readonly mediaRoots: readonly string[];
   /**
-   * Hosts that a client may connect to: `cam.example`, `*.example` (any name below it), `10.0.0.0/8`, or `*`.
-   * A range of addresses matches addresses only: names are not resolved, since the answer may change between the
-   * check and the connection. What an allowed host redirects to is not checked; allow only hosts that are trusted.
+   * Hosts that a client may connect to: `cam.example`, `*.example` (any name below it), `10.0.0.0/8`, or `*`. A range
+   * matches addresses only: names are not resolved, since the answer may change between the check and the connection.
+   * Redirects from an allowed host are not checked; allow only trusted hosts.
    */
   readonly allowedHosts: readonly string[];
 }
 
 /**
- * Returns the definition to use, in which a client's file is the real path.
- * Throws `source_forbidden`, `source_not_found` for a file that would be allowed, or `forbidden` for what else only the
- * operator may say.
+ * Returns the definition to use, with a client's file replaced by its real path. Throws `source_forbidden`,
+ * `source_not_found` for a missing file below a media root, or `forbidden` for other fields that only the operator may
+ * set.
  */
 export function checkSource(
   definition: StreamDefinition,
@@ -29,7 +29,7 @@ export function checkSource(
   policy: SourcePolicy,
 ): StreamDefinition {
   const { source } = definition;
-  // Schemes are checked by the schema; this holds for definitions that were not made by `parseDefinition`, too.
+  // The schema checks schemes; this also covers definitions that do not come from `parseDefinition`.
   if ('url' in source && !/^(?:rtsps?|https?):\/\//i.test(source.url)) {
     throw forbidden('source.url', 'Only rtsp, rtsps, http and https addresses are accepted.');
   }
@@ -37,12 +37,12 @@ export function checkSource(
     throw forbidden('source.file', 'Only plain paths are accepted.');
   }
   if (origin === 'operator') return definition;
-  // What a client asks ends with its connection, and a webhook would have the service call whom the client likes.
+  // A client's questions end with its connection, and a webhook would have the service call any host the client likes.
   if (definition.standing_questions !== undefined) {
     const detail = 'Only streams that the operator defines may have standing questions of their own.';
     throw new YocoError('forbidden', { param: 'standing_questions', detail });
   }
-  // Its files are beyond the limit of snapshots, and last.
+  // Kept files are exempt from the limit on snapshots, and outlast the stream.
   if (definition.keep !== undefined) {
     throw new YocoError('forbidden', { param: 'keep', detail: 'Only streams that the operator defines may be kept.' });
   }
@@ -52,7 +52,7 @@ export function checkSource(
     return { ...definition, source: { ...source, file: allowedFile(source.file, policy.mediaRoots) } };
   }
   if ('url' in source) {
-    // A client that names a variable and a host would have the variable's value sent to that host.
+    // Otherwise a client that names a variable and a host would have the variable's value sent to that host.
     if (source.credentials_env !== undefined) {
       throw forbidden('source.credentials_env', 'Only the operator may use environment variables of the service.');
     }
@@ -68,7 +68,7 @@ function forbidden(param: string, detail: string): YocoError {
   return new YocoError('source_forbidden', { param, detail });
 }
 
-/** The real path of a client's file; symbolic links are followed before the comparison. */
+/** The real path of a client's file; symbolic links are resolved before the comparison. */
 function allowedFile(file: string, mediaRoots: readonly string[]): string {
   const roots = mediaRoots.map(realPath).filter((root) => root !== null);
   for (const root of roots) {
@@ -101,8 +101,8 @@ const RANGE = /^(.+)\/(\d+)$/;
 const ANY_BELOW = '*.';
 
 /**
- * Whether a rule of allowed hosts can match anything: a host without scheme and port, a range with a prefix that its
- * family has, or a wildcard before the whole of a name.
+ * Whether a rule of the allowed hosts can match anything: a host without scheme and port, a range with a prefix length
+ * that its address family has, or a wildcard before a whole name.
  */
 export function isHostRule(rule: string): boolean {
   if (rule === '*') return true;
@@ -116,7 +116,7 @@ export function isHostRule(rule: string): boolean {
   return family !== 0 && Number(range[2]) <= (family === 6 ? 128 : 32);
 }
 
-/** `host` as an address has it. */
+/** `host` is written as in an address. */
 function hostMatches(host: string, rule: string): boolean {
   if (rule === '*') return true;
   const plainHost = hostName(host);

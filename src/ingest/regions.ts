@@ -1,17 +1,17 @@
 /**
- * Which part of a source's pictures is watched, and what nobody is to see: the model, thumbnails and snapshots know
- * nothing else.
+ * Which part of a source's pictures is watched, and what is masked. The model, thumbnails and snapshots see nothing
+ * else.
  */
 import { z } from 'zod';
 
-/** Less than this share of a side is no picture. */
+/** The least share of a side that a region may cover. */
 const LEAST_SHARE = 0.02;
 export const MAX_MASKS = 16;
 
 const offset = z.number().min(0).max(1);
 const length = z.number().min(LEAST_SHARE).max(1);
 
-/** A rectangle, in shares of the picture's width and height, as it stands upright. */
+/** A rectangle in shares of the upright picture's width and height. */
 export const regionSchema = z
   .strictObject({ left: offset, top: offset, width: length, height: length })
   .refine(({ left, width }) => left + width <= 1 + Number.EPSILON, {
@@ -26,13 +26,13 @@ export const regionSchema = z
 export type Region = z.output<typeof regionSchema>;
 
 export interface Regions {
-  /** What is watched; default: all. */
+  /** The part that is watched; default: all of the picture. */
   readonly crop?: Region | undefined;
-  /** Blackened before anything is cut out: shares of the whole picture, too. */
+  /** Blackened before the crop, hence also in shares of the whole picture. */
   readonly masks: readonly Region[];
 }
 
-/** ffmpeg's filters for pictures of any size. A mask takes along the pixels that lie in it in part. */
+/** ffmpeg filters for pictures of any size. A mask includes pixels that it covers only in part. */
 export function regionFilters({ crop, masks }: Regions): string[] {
   return [
     ...masks.map(
@@ -50,7 +50,7 @@ interface Pixels {
   readonly height: number;
 }
 
-/** Blackens the masks of a picture of `width * height` RGB pixels. */
+/** Blackens the masks in a picture of `width * height` RGB pixels. */
 export function blacken(rgb: Uint8Array, width: number, height: number, masks: readonly Region[]): void {
   for (const mask of masks) {
     const left = Math.max(0, Math.floor(width * mask.left) - 1);
@@ -61,7 +61,7 @@ export function blacken(rgb: Uint8Array, width: number, height: number, masks: r
   }
 }
 
-/** The pixels of a region, one at least in each direction. */
+/** A region in pixels, at least one in each direction. */
 export function pixelsOf(region: Region, width: number, height: number): Pixels {
   const left = Math.min(width - 1, Math.floor(width * region.left));
   const top = Math.min(height - 1, Math.floor(height * region.top));

@@ -1,4 +1,4 @@
-/** Lets so many things be done at a time; the others wait for their turn, in the order in which they came. */
+/** Runs at most `count` tasks at a time; the others wait in order of arrival. */
 export class Slots {
   #free: number;
   readonly #waiting: (() => void)[] = [];

@@ -1,39 +1,40 @@
-/** Turns the times of ffmpeg, which begin anew at each connection and loop, into one time that never goes back. */
+/** Maps ffmpeg's timestamps, which restart at each connection and loop, to one time that never goes back. */
 
-/** Times of a live source that jump by more than this against the arrival, ms, are taken from the arrival instead. */
+/**
+ * A live source's timestamps that jump ahead of the arrivals, or stay behind them, by more than this, ms, are realigned
+ * with the arrivals.
+ */
 const LARGEST_JUMP_MS = 10_000;
 
 /**
- * A recording in which nothing comes for longer, ms, has a time that is damaged, or was made up: the frame then comes
- * one step after the one before, as where times go back.
+ * A longer gap in a recording, ms, means that a timestamp is damaged or made up. The frame then comes one step after
+ * the previous one, as when timestamps go back.
  */
 const LONGEST_GAP_MS = 31_536_000_000;
 
 /**
- * No stream is that old, ms, and dates this far from today can still be written: a single time that cannot would keep
- * the status of all streams from being told.
+ * Latest stream time, ms. No stream is that old, and dates this far from today can still be formatted; a single time
+ * that cannot would break the status of all streams.
  */
 export const LATEST_MS = 1e13;
 
 /**
- * What a live source was behind, or ahead of, the arrival of its frames at the least for so long, ms, stands: after a
- * mere delay it catches up.
+ * A lag or lead against the arrivals that a live source never falls below for this long, ms, is permanent: after a mere
+ * delay it catches up.
  */
 const WINDOW_MS = 60_000;
 
 /**
- * A live source may stay ahead of the arrival of its frames by so much, ms; to take back more its time runs slower by
- * this share.
+ * A live source may stay ahead of its arrivals by this much, ms. A larger lead is reduced by slowing its time by
+ * `SLOWER`.
  */
 const LARGEST_LEAD_MS = 1_000;
 const SLOWER = 0.1;
 
-/**
- * A new connection shows no more than this again of what was shown already, ms: one to HLS begins three segments back.
- */
+/** A new connection replays at most this much of what was already shown, ms: one to HLS begins three segments back. */
 const LONGEST_REPLAY_MS = 60_000;
 
-/** Where the clock of a stream stands that goes on from a snapshot. */
+/** Where the clock of a resumed stream stands. */
 export interface ClockStart {
   /** The newest moment of the snapshot, ms since the stream began. */
   readonly lastMs: number;
@@ -42,10 +43,10 @@ export interface ClockStart {
 }
 
 /**
- * Time of a source's first frame, whole ms: 0 for a new stream. A stream that goes on takes a live source's by the wall
- * clock, so that what comes after hours is hours later, and a recording's one step after its newest moment. It never
- * goes back, even where the wall clock did.
- * @param live whether it is shown as of now: of a live source, and of a file that is looped in real time
+ * Time of a source's first frame, whole ms: 0 for a new stream. A resumed stream places a live source by the wall
+ * clock, so that frames that come hours later are hours later, and a recording one step after the stream's newest
+ * moment. The time never goes back, even if the wall clock did.
+ * @param live whether the source shows the present: a live source, or a file looped in real time
  * @param stepMs least time between the newest moment and the frame
  */
 export function firstTimeMs(start: ClockStart | undefined, live: boolean, stepMs: number, wallMs = Date.now()): number {
@@ -59,35 +60,38 @@ export class SourceClock {
   #firstPtsMs: number | null = null;
   #lastMs = -1;
   #lastPtsMs = 0;
-  /** Between the last two frames whose times were in order, ms. */
+  /** Between the last two frames whose timestamps were in order, ms. */
   #stepMs = 1;
   #startedAtMs: number | null = null;
   #lastArrivalMs = 0;
-  /** The next frame begins a round of a file; `paced`: in real time. */
+  /** The next frame begins a round of a looped file; `paced`: in real time. */
   #round: 'paced' | 'unpaced' | null = null;
-  /** Time at which the round, or the connection, began. */
+  /** Time at which the round or connection began. */
   #roundBaseMs = 0;
-  /** Whether a new connection may show what was shown already, and whether this one does. */
+  /** Whether a new connection may replay what was already shown, and whether this one does. */
   #mayReplay = false;
   #replays = false;
-  /** How far back connections begin, and how much of that was taken back from the lead that it makes, ms. */
+  /** How far back connections begin, and how much of the resulting lead was taken back, ms. */
   #depthMs = 0;
   #takenBackMs = 0;
-  /** Whole windows of the connection. */
+  /** Complete windows on this connection. */
   #windows = 0;
-  /** Since this arrival, how far times were behind it and ahead of it at the least, ms. */
+  /** Start of the window, and the least lag and lead of timestamps against arrivals since then, ms. */
   #windowFromMs = 0;
   #leastLagMs = Infinity;
   #leastLeadMs = Infinity;
-  /** The least lead of the last whole window, less what was taken back since, ms. */
+  /** The least lead of the last complete window, minus what was taken back since, ms. */
   #leadMs = 0;
 
-  /** The newest time given out, ms; null before the first frame. */
+  /** The newest time returned, ms; null before the first frame. */
   get lastMs(): number | null {
     return this.#lastMs < 0 ? null : this.#lastMs;
   }
 
-  /** The next frame begins a new connection, which `mayReplay` what was shown already: the clock goes on by arrival. */
+  /**
+   * The next frame begins a new connection; the clock continues by arrival. `mayReplay`: it may repeat what was already
+   * shown.
+   */
   reconnect(mayReplay: boolean): void {
     this.#firstPtsMs = null;
     this.#mayReplay = mayReplay;
@@ -96,31 +100,31 @@ export class SourceClock {
   }
 
   /**
-   * The next frame begins a new round of a looped file, whose last round had `durationMs` (null: unknown). It is never
-   * earlier than its arrival where the file is played in real time (`paced`): to open it took time that the clock would
-   * lose.
+   * The next frame begins a new round of a looped file, whose last round lasted `durationMs` (null: unknown). When the
+   * file is played in real time (`paced`), the frame is never placed before its arrival: opening the file takes time,
+   * which the clock would otherwise lose.
    */
   loop(durationMs: number | null, frameMs: number, paced: boolean): void {
     const last = this.#lastMs;
     const end = this.#roundBaseMs + (durationMs ?? 0);
-    // The length of a file with a damaged time is damaged, too.
+    // A file with a damaged timestamp has a damaged duration, too.
     this.#baseMs = end > last + LONGEST_GAP_MS ? last + frameMs : Math.max(end, last + frameMs);
     this.#lastPtsMs = 0;
     this.#firstPtsMs = null;
     this.#round = paced ? 'paced' : 'unpaced';
   }
 
-  /** How far the round that begins is ahead of `nowMs`, ms: so long has one that is played in real time to wait. */
+  /** How far the next round is ahead of `nowMs`, ms: the time to wait before playing it in real time. */
   aheadMs(nowMs: number): number {
     return this.#startedAtMs === null ? 0 : Math.max(0, this.#startedAtMs + this.#baseMs - nowMs);
   }
 
   /**
-   * Time of a frame, whole ms since the first frame of the source; null where a new connection shows what was shown
-   * already.
-   * @param ptsMs time that ffmpeg gave it; null: it has none, and gets that of its arrival
+   * Time of a frame, whole ms since the first frame of the source; null when a new connection repeats what was already
+   * shown.
+   * @param ptsMs ffmpeg's timestamp; null: it has none, and the frame's arrival counts
    * @param arrivalMs a monotonic clock at its arrival
-   * @param live whether jumps are to be judged by the arrival
+   * @param live whether jumps are judged by the arrival
    */
   timeOf(ptsMs: number | null, arrivalMs: number, live: boolean): number | null {
     this.#startedAtMs ??= arrivalMs;
@@ -141,7 +145,7 @@ export class SourceClock {
       } else this.#takeBack(step);
       this.#makeUp(arrived, this.#baseMs + pts - this.#firstPtsMs);
     } else if (pts < this.#lastPtsMs - this.#stepMs || pts > this.#lastPtsMs + LONGEST_GAP_MS) {
-      // Recordings that were put one after the other: the next one begins a step after the last picture.
+      // Concatenated recordings: the next one begins one step after the last picture.
       this.#baseMs = this.#lastMs + this.#stepMs;
       this.#firstPtsMs = pts;
     } else if (pts > this.#lastPtsMs) this.#stepMs = pts - this.#lastPtsMs;
@@ -164,14 +168,14 @@ export class SourceClock {
     if (this.#lastMs < 0) return;
     const next = this.#lastMs + 1;
     this.#takenBackMs = this.#mayReplay ? Math.min(this.#takenBackMs, this.#depthMs) : 0;
-    // It begins as far back as the one before it did, of which that much was taken back since.
+    // The connection begins as far back as the previous one did; what has been taken back of that lead is subtracted.
     const begins = arrived - this.#takenBackMs;
-    // Were it put behind a lead that stands, each connection would add what it loads at once.
+    // If it were placed after the remaining lead instead, every connection would add its initial burst to the lead.
     this.#replays = this.#mayReplay && next > begins && next - begins <= LONGEST_REPLAY_MS;
     this.#baseMs = this.#replays ? begins : Math.max(begins, next);
   }
 
-  /** Nothing that was measured holds any more. */
+  /** Discards all measurements. */
   #forget(): void {
     this.#leastLagMs = Infinity;
     this.#leastLeadMs = Infinity;
@@ -179,8 +183,8 @@ export class SourceClock {
   }
 
   /**
-   * Slowly, so that no frames come close together: what HLS loads at once when it begins, or what a camera's fast clock
-   * adds.
+   * Reduces the lead slowly, so that frames do not bunch up. A lead comes from the burst with which HLS begins, or from
+   * a camera's fast clock.
    */
   #takeBack(stepMs: number): void {
     const slower = Math.min(stepMs * SLOWER, Math.max(0, this.#leadMs - LARGEST_LEAD_MS));
@@ -192,8 +196,8 @@ export class SourceClock {
   }
 
   /**
-   * What a camera's slow clock, or a server that paused and went on as if it had not, has lost against the wall clock
-   * is added.
+   * Adds the time lost against the wall clock by a camera's slow clock, or by a server that paused and resumed as if it
+   * had not.
    */
   #makeUp(arrived: number, timeMs: number): void {
     if (this.#leastLagMs === Infinity) this.#windowFromMs = arrived;
@@ -202,7 +206,8 @@ export class SourceClock {
     if (arrived - this.#windowFromMs < WINDOW_MS) return;
     if (this.#leastLagMs > LARGEST_JUMP_MS) this.#baseMs += this.#leastLagMs;
     const leadMs = this.#leastLeadMs;
-    // The first holds what is loaded at once, so the second tells; later ones hold what a camera's fast clock added.
+    // The first window includes the initial burst, so the second decides; later ones include what a camera's fast clock
+    // added.
     if (++this.#windows <= 2) this.#depthMs = Math.max(0, leadMs) + this.#takenBackMs;
     this.#forget();
     this.#leadMs = leadMs;

@@ -1,4 +1,4 @@
-/** From a definition to what delivers its frames. */
+/** Creates the source that a definition describes. */
 import { YocoError } from '../../errors.ts';
 import { parseWallTime } from '../../rfc3339.ts';
 import type { StreamDefinition } from '../definition.ts';
@@ -8,9 +8,8 @@ import { FfmpegSource, type SourceOptions } from './ffmpeg-source.ts';
 import { PushSource } from './push-source.ts';
 
 /**
- * The source of a definition, which starts when its frames are read. Whether it may be opened is not asked here: see
- * `checkSource`. Throws `definition_invalid` when credentials are missing, `source_invalid` for a device where there
- * is no Video4Linux.
+ * The source starts when its frames are read. Whether it may be opened is not checked here: see `checkSource`. Throws
+ * `definition_invalid` when credentials are missing, `source_invalid` for a device on a system without Video4Linux.
  */
 export function createSource(definition: StreamDefinition, options: SourceOptions): FrameSource {
   const { source, sampling } = definition;

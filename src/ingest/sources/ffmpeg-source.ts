@@ -1,4 +1,4 @@
-/** A source that ffmpeg reads: plays it, connects again, and keeps its time. */
+/** A source that ffmpeg reads: plays it, reconnects, and keeps its time. */
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { YocoError } from '../../errors.ts';
@@ -16,38 +16,35 @@ import { type ClockStart, firstTimeMs, SourceClock } from '../source-clock.ts';
 export interface SourceOptions {
   /** Width and height of the frames, pixels. */
   readonly imageSize: number;
-  /** Hears what an operator should know, without credentials; `code`: of the error that it tells of. */
+  /** Receives warnings for the operator, without credentials; `code`: of the error that a warning reports. */
   readonly onWarning?: (message: string, code?: string) => void;
-  /** Hears when what `status` says has changed beside the number of frames. */
+  /** Called when `status` changes in more than the number of frames. */
   readonly onChange?: () => void;
-  /** A clock that never goes back, ms; default: that of the process. */
+  /** A monotonic clock, ms; default: that of the process. */
   readonly clock?: () => number;
   /**
-   * A live source without a frame for this long is connected anew, ms; default 10 000, for HLS and the first frame of a
-   * connection three times as long.
+   * A live source without a frame for this long is reconnected, ms; default 10 000, and three times as long for HLS and
+   * for the first frame of a connection.
    */
   readonly silentAfterMs?: number;
   /** A file whose ffmpeg does nothing for this long is given up, ms; default 180 000. */
   readonly hungAfterMs?: number;
   /** After this many failed connections in a row a live source fails for good; default: never. */
   readonly maxAttempts?: number;
-  /** The stream goes on from here; default: it begins. */
+  /** Where the stream resumes; default: a new stream. */
   readonly goesOnFrom?: ClockStart;
-  /**
-   * Wall time of the stream's time 0, ms since 1970, once it is known: for pushed pictures, whose own wall times count
-   * from it.
-   */
+  /** Wall time of the stream's time 0, ms since 1970, once known. The wall times of pushed pictures count from it. */
   readonly startedAtMs?: () => number | undefined;
 }
 
 const SILENT_AFTER_MS = 10_000;
-/** A file may lie on a disk, or a network, that takes long to answer. */
+/** A file may lie on a disk or network that takes long to respond. */
 const HUNG_AFTER_MS = 180_000;
-/** Within this time the file system says of what kind a file is, ms. */
+/** How long the file system may take to say what kind of file it is, ms. */
 const STAT_MS = 2_000;
 /**
- * A source that was lost is back with a frame that comes so long after the first one, ms: some give one each time they
- * are tried, and hang.
+ * A lost source is back with a frame that comes this long after the connection's first, ms: some deliver one frame per
+ * attempt and then hang.
  */
 const BACK_AFTER_MS = 1_000;
 
@@ -55,25 +52,25 @@ export interface SourcePlan {
   readonly input: FfmpegInput;
   readonly fps: number;
   readonly regions: Regions;
-  /** `unknown`: an HTTP address, which ffmpeg has to look at first. */
+  /** `unknown`: an HTTP address, which ffmpeg has to inspect first. */
   readonly live: boolean | 'unknown';
-  /** Whether its definition says that it is live, whatever ffmpeg finds: no failure and no end is then final. */
+  /** Whether the definition declares it live, whatever ffmpeg finds: then no failure and no end is final. */
   readonly declaredLive: boolean;
   /**
-   * While it is unknown: whether it is to be HLS, by its name. Its failures are those of a live source, and its
-   * silences longer.
+   * Whether its name suggests HLS, while that is unknown. It then fails like a live source, and may be silent for
+   * longer.
    */
   readonly presumedHls: boolean;
   readonly loop: boolean;
   /** Whether a file is played in real time. */
   readonly paced: boolean;
-  /** When a recording was made, if it was said, ms since 1970. */
+  /** When a recording was made, ms since 1970, if stated. */
   readonly recordedAtMs?: number;
 }
 
-/** Over HTTP, these have no end when they have no duration; a WebM without a duration is a mere recording. */
+/** Over HTTP, these are live when they have no duration. A WebM without a duration is just a recording. */
 const LIVE_FORMATS = ['hls', 'mpjpeg', 'mjpeg', 'mpegts', 'flv', 'live_flv'];
-/** Pictures one after the other, without times: ffmpeg gives each 1/25 s, whenever it comes. */
+/** Sequences of pictures without timestamps: ffmpeg gives each 1/25 s, whenever it arrives. */
 const WITHOUT_TIMES = ['mpjpeg', 'mjpeg'];
 const ONLY_A_PERSON_CAN_HELP = ['source_unauthorized', 'source_no_video', 'source_invalid'];
 
@@ -92,23 +89,23 @@ export class FfmpegSource implements FrameSource {
   #run: FfmpegRun | null = null;
   #playing: Promise<void> | null = null;
   #durationMs: number | null = null;
-  /** Frames of new connections that show what was shown already. */
+  /** Frames of new connections that repeat what was already shown. */
   #replayed = 0;
   #hls: boolean;
   #silent = false;
-  /** When the first frame of this connection came, null before it, and the newest. */
+  /** Arrival of this connection's first frame, null before it, and of the newest. */
   #firstArrivedMs: number | null = null;
   #lastArrivedMs = 0;
-  /** Whether ffmpeg has begun to play, on this connection. */
+  /** Whether ffmpeg has opened the input on this connection. */
   #opened = false;
-  /** Whether a picture waits for room, and holds ffmpeg back. */
+  /** Whether a picture waits for room in the queue and holds ffmpeg back. */
   #held = false;
   #liveEnded = false;
-  /** What is at an address that was said to be live has an end, on this connection. */
+  /** On this connection, an address that was declared live turned out to have an end. */
   #recorded = false;
   #warnedOfCut = false;
   #warnedOfOldFfmpeg = false;
-  /** Frames get their times by arrival, and whether a connection was ended to be made so. */
+  /** Whether frames are timestamped on arrival, and whether the connection was ended to switch to that. */
   #byArrival = false;
   #connectAgain = false;
   #watchdog: NodeJS.Timeout | undefined;
@@ -161,7 +158,7 @@ export class FfmpegSource implements FrameSource {
     this.#options.onChange?.();
   }
 
-  /** Never rejects: what goes wrong is thrown to the reader of the frames. */
+  /** Never rejects: errors are thrown to the reader of the frames. */
   async #play(): Promise<void> {
     try {
       let failures = 0;
@@ -214,8 +211,7 @@ export class FfmpegSource implements FrameSource {
     const { input, fps, regions, loop, paced } = this.#plan;
     let binary: FfmpegBinary;
     try {
-      // Each time, since it may be missing for a moment only: it is being replaced, or the machine has no process to
-      // spare.
+      // Every time, since ffmpeg may be missing only for a moment: it is being replaced, or no process can be started.
       binary = await findFfmpeg();
     } catch (error) {
       return { frames: 0, error: YocoError.from(error), cutShort: null };
@@ -261,12 +257,12 @@ export class FfmpegSource implements FrameSource {
     }
   }
 
-  /** How long frames have come on this connection, ms. */
+  /** Time from the first to the newest frame of this connection, ms. */
   get #cameForMs(): number {
     return this.#firstArrivedMs === null ? 0 : this.#lastArrivedMs - this.#firstArrivedMs;
   }
 
-  /** Whether frames go on, with the one that came now. A file has its frames. */
+  /** Whether frames keep coming, now that one has arrived. A recording needs no such proof. */
   #isBack(): boolean {
     return this.#state !== 'reconnecting' || this.#live === false || this.#cameForMs >= BACK_AFTER_MS;
   }
@@ -279,8 +275,8 @@ export class FfmpegSource implements FrameSource {
     if (!this.#byArrival && durationMs === null && names.some((name) => WITHOUT_TIMES.includes(name))) {
       this.#byArrival = true;
       this.#connectAgain = true;
-      // It has shown that it is live: a camera that takes one viewer may refuse the next connection until it has let go
-      // of this one.
+      // It is known to be live by now, so the reconnection is retried: a camera that accepts one viewer may refuse the
+      // next connection until it has released this one.
       this.#live = true;
       this.#queue.policy = 'drop';
       void this.#run?.stop();
@@ -290,13 +286,13 @@ export class FfmpegSource implements FrameSource {
     const { declaredLive } = this.#plan;
     const live = durationMs === null && (declaredLive || names.some((name) => LIVE_FORMATS.includes(name)));
     if (declaredLive && !live) {
-      // Read as fast as it comes, and again and again, its pictures would be of times that have not been.
+      // Read at full speed, again and again, its pictures would get times in the future.
       this.#recorded = true;
       void this.#run?.stop();
       return;
     }
     if (this.#live === true && !live) {
-      // The live stream came to its end, and what is left at its address is the recording.
+      // The live stream has ended, and its address now serves the recording.
       this.#liveEnded = true;
       void this.#run?.stop();
       return;
@@ -307,8 +303,9 @@ export class FfmpegSource implements FrameSource {
   }
 
   /**
-   * Starts the wait for the next frame anew; a file may be held back (`#watchFile`). A connection may take longer to
-   * begin, and where it cannot, ffmpeg is to say why before it is ended: its own limit is as long as this one.
+   * Restarts the wait for the next frame. Recordings are exempt, since they may be held back (`#watchFile`). A
+   * connection may take longer to begin: if it fails, ffmpeg should report why before it is ended, and its own timeout
+   * is as long as this one.
    */
   #watch(): void {
     clearTimeout(this.#watchdog);
@@ -325,7 +322,10 @@ export class FfmpegSource implements FrameSource {
     );
   }
 
-  /** Ends the ffmpeg of a file that hangs; who reads a pipe waits for its writer. Returns what ends the watch. */
+  /**
+   * Ends the ffmpeg of a file that hangs; a pipe is exempt, since its reader waits for its writer. Returns a function
+   * that ends the watch.
+   */
   #watchFile(run: FfmpegRun): () => void {
     const { input, paced } = this.#plan;
     const { path } = input;
@@ -334,7 +334,7 @@ export class FfmpegSource implements FrameSource {
       pid: () => run.pid,
       given: () => (this.#held ? null : this.#lastArrivedMs),
       afterMs: this.#options.hungAfterMs ?? HUNG_AFTER_MS,
-      // In real time the next picture may be due at the end of the file.
+      // In real time the next picture may be due only at the end of the file.
       longerMs: () => (paced && this.#opened ? (this.#durationMs ?? Infinity) : 0),
       onHang: () => {
         void this.#endHanging(run, path);
@@ -348,7 +348,7 @@ export class FfmpegSource implements FrameSource {
     void run.stop();
   }
 
-  /** Why the connection is no longer there; null when the source came to its end. */
+  /** Why the connection ended; null when the source came to its end. */
   #problemOf(result: FfmpegResult): YocoError | null {
     if (this.#liveEnded) return null;
     if (this.#recorded) {
@@ -362,20 +362,17 @@ export class FfmpegSource implements FrameSource {
   }
 
   #mayRetry(problem: YocoError): boolean {
-    // After a problem of ffmpeg, too: it may be there again, or be started when there are processes and files for it.
+    // Also after a failure of ffmpeg itself: it may be back later, or start once there are processes and files for it.
     if (this.#live !== null) return this.#live || this.#isLooping();
     return this.#plan.presumedHls || problem.retryable || problem.code === 'ffmpeg_missing';
   }
 
-  /** A looped file that has given frames is to be played for ever, as a live source is. */
+  /** A looped file that has delivered frames plays for ever, like a live source. */
   #isLooping(): boolean {
     return this.#plan.loop && this.#clock.lastMs !== null;
   }
 
-  /**
-   * Waits for the time of the next round where it is to be played in real time: one of a single picture is over at
-   * once.
-   */
+  /** In real time, waits until the next round is due: a round of a single picture is over at once. */
   async #nextRound(durationMs: number | null): Promise<void> {
     const { fps, paced } = this.#plan;
     this.#clock.loop(durationMs, 1000 / fps, paced);
@@ -389,16 +386,16 @@ export class FfmpegSource implements FrameSource {
     const waitMs = waitBefore(failures, ONLY_A_PERSON_CAN_HELP.includes(problem.code));
     await this.#sleep(waitMs);
     if (this.#isLooping()) await this.#nextRound(null);
-    // A camera shows what is there now; over HTTP what it loads may begin earlier.
+    // A camera shows the present; a new connection over HTTP may begin earlier.
     else this.#clock.reconnect(this.#plan.input.kind === 'http');
   }
 
   async #sleep(ms: number): Promise<void> {
-    // An aborted wait is how `stop` ends it.
+    // `stop` aborts the wait.
     await sleep(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined);
   }
 
-  /** A recording that was cut short is played as far as it goes. */
+  /** Reports a recording that was cut short; it is played as far as it goes. */
   #tellOf(cutShort: YocoError | null): void {
     if (cutShort === null) return;
     this.#error = cutShort;
@@ -420,7 +417,7 @@ export class FfmpegSource implements FrameSource {
   }
 }
 
-/** Whether a file is no pipe; of a file system that does not answer nothing else is known. */
+/** Whether a file is not a pipe; assumed when the file system does not answer. */
 function isRegular(path: string): Promise<boolean> {
   const answered = stat(path).then(
     (stats) => stats.isFile(),

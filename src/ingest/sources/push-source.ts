@@ -1,4 +1,4 @@
-/** A source whose pictures are pushed by a client. */
+/** A source whose pictures a client pushes. */
 import sharp, { type Sharp } from 'sharp';
 import { YocoError } from '../../errors.ts';
 import { checkCaptureTime } from '../capture-time.ts';
@@ -24,19 +24,19 @@ export class PushSource implements FrameSource {
   readonly #regions: Regions;
   readonly #now: () => number;
   readonly #goesOnFrom: ClockStart | undefined;
-  /** Wall time of time 0 by the machine's clock, as the stream knows it. */
+  /** Wall time of the stream's time 0 by this machine's clock, once the stream knows it. */
   readonly #beganByClock: () => number | undefined;
   readonly #queue = new FrameQueue('hold');
   #state: SourceState = 'connecting';
   #read = false;
   #late = 0;
-  /** Pushes that are decoded or wait for it. */
+  /** Pushes that are being decoded or wait for it. */
   #pending = 0;
   #lastPush: Promise<unknown> = Promise.resolve();
   #lastMs: number | null = null;
-  /** Where time 0 lies on the clock. */
+  /** Reading of `#now` at time 0. */
   #originMs = 0;
-  /** Wall time of time 0 as of the first picture: the stream may not have looked at its frame yet. */
+  /** Wall time of time 0 according to the first picture: the stream may not have processed its frame yet. */
   #firstAtMs: number | undefined;
   #startedAtMs: number | undefined;
 
@@ -53,8 +53,8 @@ export class PushSource implements FrameSource {
   }
 
   /**
-   * From the first picture on that says when it was taken: then this is not moved, or the next such one would not be
-   * after it.
+   * Set by the first picture that states when it was taken. It is then fixed, since the next such picture might
+   * otherwise come before it.
    */
   get startedAtMs(): number | undefined {
     return this.#startedAtMs;
@@ -79,10 +79,10 @@ export class PushSource implements FrameSource {
   }
 
   /**
-   * Takes a JPEG or PNG. `time` is when it was taken, in ms since the stream began or by the wall clock, where that of
-   * a stream's first picture is time 0; without it that is its arrival, `waitedMs` ago, which counts on from those that
-   * said it. Not accepted: `late` when more than a few pictures wait already, `out_of_order` when it is not newer than
-   * the last. Throws `image_undecodable`, `invalid_request` for a time that is none, `stream_deleted` after `stop`.
+   * Takes a JPEG or PNG. `time` is when it was taken, in ms since the stream began or as a wall time; the wall time of
+   * a stream's first picture is time 0. Without it, the arrival `waitedMs` ago counts, continuing from pictures that
+   * stated a time. Not accepted: `late` when too many pictures already wait, `out_of_order` when it is not newer than
+   * the last. Throws `image_undecodable`, `invalid_request` for an invalid time, `stream_deleted` after `stop`.
    */
   async push(image: Uint8Array, time?: number | Date, waitedMs = 0): Promise<PushOutcome> {
     checkCaptureTime(time, 'time');
@@ -99,7 +99,7 @@ export class PushSource implements FrameSource {
     }
     const arrivedMs = this.#now() - waitedMs;
     this.#pending += 1;
-    // One after the other, so that pictures keep the order in which they came.
+    // One after the other, so that pictures keep their order of arrival.
     const push = this.#lastPush.then(() => this.#take(image, time, arrivedMs));
     this.#lastPush = push.catch(() => undefined);
     return push.finally(() => (this.#pending -= 1));
@@ -113,10 +113,11 @@ export class PushSource implements FrameSource {
     }
     const rgb = await decode(image, this.#size, this.#regions);
     if (this.#isStopped()) throw new YocoError('stream_deleted');
-    // A large picture takes a while to decode: its arrival does not wait for that.
+    // The time spent decoding, long for a large picture, does not count towards its arrival.
     const wallMs = Date.now() - Math.round(this.#now() - arrivedMs);
     if (this.#lastMs === null) this.#originMs = arrivedMs - (timeMs ?? firstTimeMs(this.#goesOnFrom, true, 1, wallMs));
-    // The clock goes on from a time that is ahead of it, or what comes without one would have to wait for the clock.
+    // The clock moves up to a stated time that is ahead of it. Otherwise pictures without a time would bunch up until
+    // the clock caught up.
     else if (timeMs !== undefined) this.#originMs = Math.min(this.#originMs, arrivedMs - timeMs);
     const time = timeMs ?? Math.max(Math.round(arrivedMs - this.#originMs), (this.#lastMs ?? -1) + 1);
     if (given instanceof Date) this.#startedAtMs ??= given.getTime() - time;
@@ -128,7 +129,7 @@ export class PushSource implements FrameSource {
     return { accepted: true, timeMs: time };
   }
 
-  /** ms since the stream began; 0 of a picture that begins it. */
+  /** ms since the stream began; 0 for a picture that begins it. */
   #sinceStart(taken: Date): number {
     const start = this.#startedAtMs ?? this.#beganByClock() ?? this.#firstAtMs ?? this.#goesOnFrom?.startedAtMs;
     return start === undefined ? 0 : Math.round(taken.getTime() - start);
@@ -140,19 +141,19 @@ export class PushSource implements FrameSource {
 }
 
 /**
- * Whole pictures in memory at once, over all streams: each takes three bytes a pixel and more, up to some hundred MB.
- * With masks or a crop all are decoded as wholes, and any large one may be written so that it must be: interlaced, or
+ * Whole pictures in memory at once, across all streams: each takes three bytes per pixel or more, up to some hundred
+ * MB. Masks or a crop require decoding the whole picture; so may any large picture, which can be interlaced or
  * progressive.
  */
 const WHOLE_PICTURES = 2;
 const wholePictures = new Slots(WHOLE_PICTURES);
-/** Pixels of a large picture; cameras of four megapixels send none. */
+/** A picture with more pixels is large; four-megapixel cameras send none. */
 const LARGE_PICTURE = 5_000_000;
 const READING = { limitInputPixels: LARGEST_PICTURE, failOn: 'error' } as const;
 
-/** The picture upright, squashed to the square of the model, on black where it is transparent. */
+/** The upright picture, squashed to the model's square; transparent areas become black. */
 async function decode(image: Uint8Array, size: number, regions: Regions): Promise<Uint8Array> {
-  // Looked at first, so that none of libvips' other readers sees what a client sends.
+  // Checked first, so that client data never reaches libvips' other readers.
   const begins = (signature: Buffer): boolean => signature.equals(image.subarray(0, signature.length));
   if (!begins(JPEG) && !begins(PNG)) throw undecodable('It is neither JPEG nor PNG.');
   const read = (): Promise<Uint8Array> => squeezedPixels(image, size, regions);
@@ -180,7 +181,7 @@ function squeezed(picture: Sharp, size: number): Sharp {
   return picture.resize(size, size, { fit: 'fill', kernel: 'cubic' });
 }
 
-/** What of a picture the model may see. */
+/** The part of a picture that the model may see. */
 async function watched(picture: Sharp, { crop, masks }: Regions): Promise<Sharp> {
   if (crop === undefined && masks.length === 0) return picture;
   const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true });
@@ -190,13 +191,13 @@ async function watched(picture: Sharp, { crop, masks }: Regions): Promise<Sharp>
   return crop === undefined ? whole : whole.extract(pixelsOf(crop, width, height));
 }
 
-/** Why a picture could not be decoded. The error of the limit does not say by how much it was missed. */
+/** Why a picture could not be decoded. sharp's own error does not say by how much the limit was exceeded. */
 async function whyRefused(image: Uint8Array): Promise<string> {
   const { width, height } = await sharp(image, { limitInputPixels: false })
     .metadata()
     .catch(() => ({ width: 0, height: 0 }));
   if (width * height <= LARGEST_PICTURE) return 'It is cut off or damaged.';
-  // Upwards, so that none just above the limit reads like the limit.
+  // Rounded up, so that a picture just above the limit does not appear to be at it.
   const millions = Math.ceil((width * height) / 100_000) / 10;
   return `It has ${millions} million pixels; the limit is ${LARGEST_PICTURE / 1_000_000} million.`;
 }
