@@ -1,4 +1,4 @@
-/** What stands under an answer for a person: what it is about, what it rests on, and how long it took. */
+/** The line below an answer for a person: what it is about, what its evidence is, and how long it took. */
 import { clockText } from '../clock-text.ts';
 import type { OldFrame } from './newest-frame.ts';
 import type { AnswerExtra } from './realtime-client.ts';
@@ -6,8 +6,8 @@ import { spans } from './terminal.ts';
 import { ageText, wallText } from './wall-text.ts';
 
 /**
- * `as of 14:02:03 (1:42), from 14:01:33 (1:12); newest frame 3 h old; evidence 1:20-1:26, 1:40; precision int8;
- * confidence 0.97; first word after 80 ms`, of the answer `text`.
+ * The line for the answer `text`, such as `as of 14:02:03 (1:42), from 14:01:33 (1:12); newest frame 3 h old; evidence
+ * 1:20-1:26, 1:40; precision int8; confidence 0.97; first word after 80 ms`.
  */
 export function summary(text: string, yoco: AnswerExtra, old: readonly OldFrame[], now = new Date()): string {
   const { evidence, streams, precision, confidence, latency_ms: latency } = yoco;
@@ -26,14 +26,14 @@ export function summary(text: string, yoco: AnswerExtra, old: readonly OldFrame[
 }
 
 /**
- * Many answers of less confidence are wrong, and most of those about what the data does not hold (docs/model.md, How
- * sure): nobody should have to know that.
+ * Many answers below this confidence are wrong, and most of those about things that the training data does not hold
+ * (docs/model.md, How sure). A person should not have to know that, so they are called guesses.
  */
 const GUESS_BELOW = 0.5;
-/** What is longer is a sentence, which can be said in many ways and so has little confidence, right or wrong. */
+/** A longer answer is a sentence, which can be phrased in many ways and so has low confidence, right or wrong. */
 const MOST_WORDS = 5;
 
-/** `confidence 0.97`, or `confidence 0.19, a guess` of the answer `text`. */
+/** `confidence 0.97`, or `confidence 0.19, a guess`, for the answer `text`. */
 export function confidenceText(confidence: number, text: string): string {
   const words = text.split(' ').length;
   const isGuess = confidence < GUESS_BELOW && text !== '' && words <= MOST_WORDS;
@@ -41,8 +41,8 @@ export function confidenceText(confidence: number, text: string): string {
 }
 
 /**
- * One stream's moment also has the time of its own clock, on which its evidence is told; several streams have none in
- * common.
+ * For one stream the moment is also given on the stream's own clock, which its evidence uses; several streams share no
+ * such clock.
  */
 function about({ as_of: asOf, as_of_time: asOfTime, since, streams }: AnswerExtra, now: Date): string {
   const moment = (time: string, seconds: number | null): string =>

@@ -60,7 +60,7 @@ export function addAsk(program: Command): void {
       const standing = standingOf(questions, flags);
       const key = process.env['YOCO_API_KEY'];
       const service = { server: serverOf(flags), ...(key ? { key } : {}) };
-      // A session is on one stream; which of them does not matter to a question that names its own.
+      // A session is bound to one stream; which one does not matter to a question that names its streams.
       const [stream] = asked === 'all' ? await streamNames(service.server) : asked;
       if (stream === undefined) throw new YocoError('stream_not_found', { detail: 'The service has none.' });
       const client = await RealtimeClient.connect({ ...service, stream });
@@ -73,7 +73,7 @@ export function addAsk(program: Command): void {
     });
 }
 
-/** Throws `invalid_request` where a stream or a question is missing, or streams are chosen in two ways. */
+/** Throws `invalid_request` when a stream or a question is missing, or streams are chosen in two ways. */
 function split(words: readonly string[], flags: AskFlags): { asked: Target; questions: readonly string[] } {
   if (flags.all === true && flags.streams !== undefined) {
     throw new YocoError('invalid_request', { param: 'streams', detail: 'Give --streams or --all, not both.' });
@@ -88,12 +88,12 @@ function split(words: readonly string[], flags: AskFlags): { asked: Target; ques
   return { asked: namesOf(streams), questions: quoted(questions) };
 }
 
-/** Where no question has a blank the quotation marks were forgotten: the words are one question. */
+/** If no question contains a blank, the quotation marks were forgotten: the words are one question. */
 function quoted(words: readonly string[]): readonly string[] {
   return words.some((word) => /\s/.test(word)) ? words : [words.join(' ')];
 }
 
-/** Names hold no commas and no spaces. */
+/** Names contain no commas or spaces. */
 function namesOf(list: string): string[] {
   return list.split(',').map((name) => name.trim());
 }
@@ -105,7 +105,7 @@ interface Standing {
   readonly minConfidence: number | undefined;
 }
 
-/** What goes with --standing alone, as it is given. */
+/** Flags that require --standing: property name and flag name. */
 const OF_STANDING = [
   ['every', 'every'],
   ['holds', 'holds'],
@@ -113,8 +113,8 @@ const OF_STANDING = [
 ] as const;
 
 /**
- * Null where the questions are asked once. Throws `invalid_request` that names the flag; what the numbers may be the
- * service says.
+ * Null when the questions are asked once. Throws `invalid_request`, naming the flag. The service checks the ranges of
+ * the numbers.
  */
 function standingOf(questions: readonly string[], flags: AskFlags): Standing | null {
   const invalid = (param: string, detail: string): YocoError => new YocoError('invalid_request', { param, detail });
@@ -142,7 +142,7 @@ function standingOf(questions: readonly string[], flags: AskFlags): Standing | n
   return { question, every, holds, minConfidence };
 }
 
-/** Prints until Ctrl-C. Throws what ends the question. */
+/** Prints answers until Ctrl-C. Throws the error that ends the question. */
 async function stand(client: RealtimeClient, asked: Target, standing: Standing, flags: AskFlags): Promise<void> {
   const { question, every, holds, minConfidence } = standing;
   const stop = stopSignal();
@@ -185,7 +185,7 @@ async function printStanding(question: string, event: StandingAnswer, flags: Ask
 }
 
 /**
- * What an answer is about, of these words, under it; how old the newest frame is has to be said where nobody chose the
+ * Prints what the answer `text` is about below it. The age of the newest frame matters only when nobody chose the
  * moment.
  */
 async function tellOf(text: string, yoco: AnswerExtra, flags: AskFlags): Promise<void> {
@@ -193,12 +193,12 @@ async function tellOf(text: string, yoco: AnswerExtra, flags: AskFlags): Promise
   process.stderr.write(`  ${summary(text, yoco, await oldFrames(serverOf(flags), names))}\n`);
 }
 
-/** One stream need not be named: it is the session's own. */
+/** A single stream is not named: it is the session's own. */
 function streamsOf(asked: Target): Target | undefined {
   return asked === 'all' || asked.length > 1 ? asked : undefined;
 }
 
-/** What is wrong with the service, the streams or the flags, and so with all questions. */
+/** Errors of the service, the streams or the flags, which therefore affect all questions. */
 const OF_ALL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'service_unreachable',
   'connection_closed',
@@ -213,8 +213,9 @@ const OF_ALL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /**
- * One after the other. One that has no answer is told, and leaves the others, and the exit status is then 1. Throws
- * what concerns all, which in a conversation is each error, since the next question is asked after that one.
+ * Asks one question after the other. A question that fails is reported without ending the others, and the exit status
+ * becomes 1. Throws an error that affects all questions; in a conversation that is every error, since the next question
+ * builds on the failed one.
  */
 async function askAll(
   client: RealtimeClient,
@@ -247,7 +248,7 @@ async function askOne(client: RealtimeClient, asked: Target, question: string, f
     followUp: flags.followUp,
   };
   const outcome = await client.ask(question, tell, params).catch((error: unknown) => {
-    // After an answer that breaks off, the error has a line of its own.
+    // After a partial answer, the error gets its own line.
     if (text !== '' && flags.json !== true) process.stdout.write('\n');
     throw error;
   });

@@ -7,8 +7,8 @@ export interface Certificate {
 }
 
 /**
- * `files` are paths. Throws `config_invalid` that names the file's setting; whether the two fit together the server
- * sees.
+ * `files` are paths. Throws `config_invalid`, naming the file's setting. The server checks whether key and certificate
+ * match.
  */
 export async function readCertificate(files: { readonly key: string; readonly cert: string }): Promise<Certificate> {
   const read = async (name: 'key' | 'cert'): Promise<Buffer> => {

@@ -10,7 +10,7 @@ import { startService } from './serve.ts';
 import { aborted, spans, stopSignal } from './terminal.ts';
 
 const STREAM = 'demo';
-/** When on the clip's clock each question is asked, and what. */
+/** The questions, and when each is asked on the clip's clock. */
 const QUESTIONS: readonly { readonly atMs: number; readonly question: string }[] = [
   { atMs: 4_000, question: 'What is shown now?' },
   { atMs: 11_000, question: 'What was shown first?' },
@@ -51,14 +51,14 @@ export function addDemo(program: Command): void {
     });
 }
 
-/** For this machine alone and the clip alone, without keys and TLS, whatever the service is configured to. */
+/** Restricts the service to this machine and the clip, without keys or TLS, whatever its configuration. */
 function alone(config: Config): Config {
   const keys = { api_keys: [], view_keys: [] };
   const nothing = { ...keys, allowed_origins: [], allowed_hosts: [], media_roots: [], source_hosts: [] };
   return { ...config, ...nothing, host: '127.0.0.1', tls: undefined, snapshots: undefined };
 }
 
-/** Ends early, between or in questions, when `stop` is raised. */
+/** Ends early if `stop` is aborted during the wait for a question's turn. */
 async function askAll(stream: SourceStream, server: string, stop: AbortSignal): Promise<void> {
   const client = await RealtimeClient.connect({ server, stream: STREAM });
   try {

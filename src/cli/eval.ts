@@ -10,7 +10,7 @@ import type { Streams } from '../live/live-service.ts';
 import { startLocalStreams } from './local-streams.ts';
 import { comesOfStop, ProgressLine, stopSignal, stopStatus } from './terminal.ts';
 
-/** Bytes of the pictures of an hour at eight frames a second: controls look at all of them. */
+/** Room for the pictures of an hour at eight frames a second, bytes: controls look at all of them. */
 const PICTURES_BYTES = 2 ** 30;
 
 interface EvalFlags extends EvaluationFlags {
@@ -78,7 +78,7 @@ export function addEval(program: Command): void {
         process.stdout.write(flags.json === true ? `${JSON.stringify(result)}\n` : table(result));
       } catch (error) {
         progress.end();
-        // Whoever stopped it knows why; what comes of the stop on the way is no error of its own.
+        // An error that results from a stop is not reported: whoever stopped the command knows why.
         if (!(await comesOfStop(signal))) throw error;
         process.exitCode = status();
       } finally {
@@ -87,7 +87,7 @@ export function addEval(program: Command): void {
     });
 }
 
-/** A checksum of its config, which holds the checksum of every file. */
+/** A checksum of the bundle's config, which contains the checksum of every file. */
 async function bundleId(bundle: string): Promise<string> {
   const text = await readFile(path.join(bundle, 'config.json'));
   return createHash('sha256').update(text).digest('hex').slice(0, 16);

@@ -4,15 +4,15 @@ import { isatty } from 'node:tty';
 const STDERR = 2;
 
 /**
- * What SIGHUP does: by convention a service reads its files anew. A terminal that is closed sends it too, and then it
- * ends the process as it would by itself. Not on Windows, where it is the end of a console, and of all that runs there.
+ * Handles SIGHUP: by convention a service rereads its files. A closing terminal sends SIGHUP too, and then it ends the
+ * process as by default. Not on Windows, where SIGHUP means that the console, with everything running in it, is ending.
  */
 export class Hangups {
   #act: (() => Promise<void>) | null = null;
   #heard = false;
   #acting = false;
 
-  /** From here on it does not end the process, but where the terminal that the log goes to is gone. */
+  /** From here on SIGHUP does not end the process, unless the terminal that the log goes to is gone. */
   constructor() {
     if (process.platform === 'win32') return;
     const inTerminal = isatty(STDERR);
@@ -29,8 +29,8 @@ export class Hangups {
   }
 
   /**
-   * Acts on each from now on, one at a time: what came before this, or comes meanwhile, is acted on once, after it.
-   * `act` must not reject.
+   * Acts on SIGHUPs from now on, one at a time. Those that came before this call, or that come while `act` runs, are
+   * acted on once, afterwards. `act` must not reject.
    */
   begin(act: () => Promise<void>): void {
     this.#act = act;

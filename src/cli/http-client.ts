@@ -6,14 +6,14 @@ import { KEY } from '../server/limits.ts';
 import { refusal, safeJson } from './refusal.ts';
 import { bodyOf, endpoint, noAnswer, serverOption } from './service-address.ts';
 
-/** `--server` and `--json`, as every command has them that talks to a service. */
+/** Adds `--server` and `--json`, the options of every command that talks to a service. */
 export function serviceOptions(command: Command): Command {
   return serverOption(command).option('--json', 'print one JSON object');
 }
 
 /**
- * The header for what YOCO_API_KEY holds; empty is none, and a blank or line end around it, as files have it, is no
- * part of it. Throws `invalid_request` where it can be no key; it is not repeated.
+ * The header for the value of YOCO_API_KEY. An empty value is no key; surrounding blanks and line ends, as files have
+ * them, are trimmed. Throws `invalid_request` for what cannot be a key, without repeating it.
  */
 export function authorization(text: string | undefined): { readonly authorization?: string } {
   const key = text?.trim() ?? '';
@@ -27,7 +27,8 @@ export function authorization(text: string | undefined): { readonly authorizatio
 export interface Told {
   readonly answer: unknown;
   /**
-   * When, ms since 1970, by the service's clock, which dates its frames and need not be this machine's; to a second.
+   * Time of the answer, ms since 1970, to the second, by the service's clock. That clock dates the service's frames and
+   * may differ from this machine's.
    */
   readonly atMs: number;
 }
@@ -35,14 +36,17 @@ export interface Told {
 type Method = 'GET' | 'POST' | 'DELETE';
 
 /**
- * Sends a request with the key of YOCO_API_KEY, if there is one; returns the parsed answer.
- * Throws `invalid_request` (`server`, or of the key), `service_unreachable`, or the service's error.
+ * Sends a request with the key of YOCO_API_KEY, if there is one; returns the parsed answer. Throws `invalid_request`
+ * (`server`, or for the key), `service_unreachable`, `connection_closed`, or the service's error.
  */
 export async function callService(server: string, method: Method, path: string, body?: object): Promise<unknown> {
   return (await send(server, path, { method, ...(body === undefined ? {} : { body }) })).answer;
 }
 
-/** What is there, and when it was. Throws the same, and `service_unreachable` once `signal` is aborted. */
+/**
+ * Gets the resource at `path`, with the time of the answer. Throws what `callService` throws; aborting `signal` makes
+ * it throw `service_unreachable` or `connection_closed`.
+ */
 export function lookAt(server: string, path: string, signal?: AbortSignal): Promise<Told> {
   return send(server, path, signal === undefined ? {} : { signal });
 }

@@ -1,9 +1,9 @@
-/** Lists that are read as text, one item a line: paths on stdin, questions in a file. */
+/** Lists given as text, one item a line: paths on stdin, questions in a file. */
 import { YocoError } from '../errors.ts';
 
 /**
- * The lines of UTF-8, without their ends. `name` is what the error calls them. Throws `invalid_request` where there is
- * more than `maxBytes`, before the rest is read.
+ * Decodes UTF-8 into lines, without line ends. `name` identifies the input in the error. Throws `invalid_request` for
+ * more than `maxBytes`, without reading the rest.
  */
 export async function inputLines(input: AsyncIterable<Uint8Array>, name: string, maxBytes: number): Promise<string[]> {
   const pieces: Uint8Array[] = [];
@@ -15,6 +15,6 @@ export async function inputLines(input: AsyncIterable<Uint8Array>, name: string,
       throw new YocoError('invalid_request', { detail: `${name}: expected at most ${maxBytes} bytes.` });
     }
   }
-  // As editors of Windows write it: with a mark at the beginning, which `TextDecoder` takes away, and CR before LF.
+  // Windows editors write a byte order mark, which `TextDecoder` removes, and CR before LF.
   return new TextDecoder().decode(Buffer.concat(pieces)).split(/\r?\n/);
 }

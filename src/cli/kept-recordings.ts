@@ -1,6 +1,6 @@
 /**
- * Recordings that were read once: a snapshot of each lies in the folder of snapshots, and stands for it while it is the
- * same.
+ * Recordings that were read before: each has a snapshot in the folder of snapshots, which replaces it as long as the
+ * file is unchanged.
  */
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
@@ -12,20 +12,21 @@ import type { SourceStream } from '../live/live-stream.ts';
 import type { SnapshotInfo } from '../live/types.ts';
 
 /**
- * Characters of a recording's own name in that of its snapshot, which has 128 at most, and of its stream, which has 64.
+ * Characters of a recording's own name within the name of its snapshot, which may have 128, and of its stream, which
+ * may have 64.
  */
 const SNAPSHOT_NAME_CHARS = 100;
 const STREAM_NAME_CHARS = 40;
 
-/** By what a recording is found again. */
+/** Names by which a recording is found again. */
 export interface RecordingNames {
-  /** Name of its snapshot: by its path, so that there is one of each recording, which a newer one replaces. */
+  /** Name of its snapshot, derived from its path: each recording has one snapshot, which a newer one replaces. */
   readonly snapshot: string;
-  /** Name of its stream, which the snapshot holds: by what the file was, and how it was read. */
+  /** Name of its stream, which the snapshot contains: derived from the file's size and time, and how it was read. */
   readonly stream: string;
 }
 
-/** `definition` is of a file. Throws `source_not_found`. */
+/** The source of `definition` is the file. Throws `source_not_found`. */
 export async function recordingNames(file: string, definition: StreamDefinition): Promise<RecordingNames> {
   const { size, mtimeMs } = await stat(file).catch((cause: unknown) => {
     throw new YocoError('source_not_found', { detail: `There is no file at ${file}.`, cause });
@@ -37,7 +38,7 @@ export async function recordingNames(file: string, definition: StreamDefinition)
   };
 }
 
-/** The name of a file in letters that names of snapshots and streams may have. */
+/** A file's name, limited to characters that names of snapshots and streams may have. */
 function plain(file: string, chars: number): string {
   const name = path.basename(file).replace(/[^A-Za-z0-9._]+/g, '-');
   return name.replace(/^[.-]+/, '').slice(0, chars) || 'recording';
@@ -56,17 +57,17 @@ export class KeptRecordings {
     this.#tell = tell;
   }
 
-  /** Those in the folder of `live`. `tell` hears what becomes of each. Throws `snapshots_off`. */
+  /** The kept recordings in the folder of `live`. `tell` receives messages about each. Throws `snapshots_off`. */
   static async in(live: Streams, tell: (message: string) => void): Promise<KeptRecordings> {
     const known = await live.snapshots().catch((error: unknown) => {
-      // That a folder cannot be used is told when a recording is to be kept in it.
+      // An unusable folder is reported when a recording is to be kept in it.
       if (YocoError.from(error).code === 'snapshot_failed') return [];
       throw error;
     });
     return new KeptRecordings(live, known, tell);
   }
 
-  /** The stream of a recording as it was read before; null where it has to be read. */
+  /** Restores the stream of a recording that was read before; null when the recording must be read. */
   async restore({ snapshot, stream }: RecordingNames): Promise<SourceStream | null> {
     const info = this.#known.get(snapshot);
     if (info === undefined) return null;
@@ -88,8 +89,8 @@ export class KeptRecordings {
   }
 
   /**
-   * Keeps a stream that has read all of its recording. Where it cannot be written the answers go on: it is told, and no
-   * more.
+   * Keeps a stream that has read all of its recording. If the snapshot cannot be written, warns and lets the answers go
+   * on.
    */
   async keep({ snapshot, stream }: RecordingNames): Promise<void> {
     try {

@@ -48,7 +48,7 @@ export function addList(program: Command): void {
 
 function columns(stream: Stream, atMs: number): string[] {
   const { name, state, error, frames, first, last, cache } = stream;
-  // The error of a source that plays again is an old one.
+  // Once a source plays again, its error is outdated.
   const why = error === null || state === 'playing' ? '' : ` (${error.code})`;
   const kept = first === null || last === null ? '' : `${clockText(first * 1000)}-${clockText(last * 1000)}`;
   return [
@@ -58,19 +58,19 @@ function columns(stream: Stream, atMs: number): string[] {
     newestText(stream, atMs),
     kept,
     `${(cache.bytes / 2 ** 20).toFixed(1)} of ${Math.round(cache.limit_bytes / 2 ** 20)} MB`,
-    // A line each, which does nothing to the terminal: clients may write descriptions.
+    // One line without control characters for the terminal, since clients may write descriptions.
     (stream.description ?? '').replace(/[\s\p{Cc}]+/gu, ' '),
   ];
 }
 
-/** For a recording, when it was made, since the age of its newest frame says nothing of its source. */
+/** For a recording, the wall time of its newest frame, since the frame's age says nothing about the source. */
 function newestText({ last_time: time, recorded_at: recordedAt = null }: Stream, atMs: number): string {
   const ageMs = ageOf(time, atMs);
   if (time === null || ageMs === null) return 'nothing kept';
   return recordedAt === null ? `newest ${ageText(ageMs)} old` : `newest of ${wallText(time)}`;
 }
 
-/** One line a row, with two blanks at least between columns. */
+/** One line a row, with at least two blanks between columns. */
 function aligned(rows: readonly (readonly string[])[]): string[] {
   const widths = rows.reduce<number[]>((most, row) => row.map((text, i) => Math.max(most[i] ?? 0, text.length)), []);
   return rows.map((row) =>

@@ -4,18 +4,19 @@ import { YocoError } from '../errors.ts';
 import { type LiveServiceOptions, Streams } from '../live/live-service.ts';
 
 /**
- * A command that a person waits for must not connect for ever: a source that refuses this often in a row has failed.
+ * A command that a person waits for must not reconnect for ever: after this many failures in a row the source has
+ * failed.
  */
 const MAX_ATTEMPTS = 3;
 
 interface LocalOptions extends Partial<Pick<LiveServiceOptions, 'thumbnailLimitBytes' | 'onWarning'>> {
-  /** Whether snapshots are kept, in the folder of the settings. */
+  /** Whether snapshots are kept, in the folder that the settings name. */
   readonly keep?: boolean;
 }
 
 /**
- * `bundle`: the flag, if it was given; `options`: other than those of any command. Warnings go to stderr by default.
- * Throws what `readConfig` and `Streams.start` throw, and `snapshots_off` where `keep` has no folder.
+ * `bundle`: the flag, if given. `options`: those that not every command shares. Warnings go to stderr by default.
+ * Throws what `readConfig` and `Streams.start` throw, and `snapshots_off` when `keep` has no folder.
  */
 export async function startLocalStreams(
   bundle: string | undefined,

@@ -1,12 +1,12 @@
 /** Where the log of a service goes: stderr. */
 import { type DestinationStream, pino } from 'pino';
 
-/** Bytes that wait to be written; of what comes beyond them nothing is kept. */
+/** Most bytes that wait to be written; anything beyond them is dropped. */
 const WAITING_BYTES = 2 ** 20;
 
 /**
- * A log that cannot be written (a full disk, a terminal that is gone) must not end what it tells of, nor keep it from
- * ending: without a listener an error ends the process, and then pino tries for ever to write what is left.
+ * A log that cannot be written (a full disk, a terminal that is gone) must neither end the process nor keep it from
+ * ending. Without a listener an error would end the process, and pino would then try for ever to flush the rest.
  */
 export function logDestination(): DestinationStream {
   const log = pino.destination({ dest: process.stderr.fd, maxLength: WAITING_BYTES });

@@ -2,8 +2,8 @@ import { existsSync, statSync } from 'node:fs';
 import type { StreamDefinition } from '../ingest/definition.ts';
 
 /**
- * For the operator, where a stream's file was looked for in vain: the stream's own error, which clients may read, does
- * not tell the folder. Null where it is there, or the source is none.
+ * Tells the operator which file of a stream is missing. The stream's own error, which clients may read, hides the
+ * folder. Null when the file exists or the source is not a file.
  */
 export function missingFile({ source }: StreamDefinition): string | null {
   if (!('file' in source)) return null;

@@ -1,13 +1,13 @@
 /**
- * How old the newest frame of a stream is: no answer about "now" is younger, and a camera that is away says nothing of
- * it.
+ * The age of a stream's newest frame: no answer about "now" is younger, and when a camera is away the answer does not
+ * say so.
  */
 import { z } from 'zod';
 import { lookAt } from './http-client.ts';
 
-/** From this age on it is told, ms. */
+/** From this age on it is reported, ms. */
 const OLD_MS = 10_000;
-/** The answer is there already: no more than this, ms, is waited for the service to say how old it is. */
+/** The answer is already printed, so the service may take no longer than this to state the age, ms. */
 const WAIT_MS = 2_000;
 
 export interface OldFrame {
@@ -20,16 +20,16 @@ const newest = z
   .loose();
 
 /**
- * By the clock that said `atMs`; null without a frame. What was read faster than it plays is of the future, and of age
- * 0.
+ * Age at `atMs`, by the same clock; null without a frame. A frame that was read faster than it plays lies in the future
+ * and has age 0.
  */
 export function ageOf(lastTime: string | null, atMs: number): number | null {
   return lastTime === null ? null : Math.max(0, atMs - Date.parse(lastTime));
 }
 
 /**
- * Those of the streams whose newest frame is old, where that is no recording's; of a stream that is seldom looked at
- * only where two frames have not come.
+ * The streams whose newest frame is old, except recordings. A stream with a low frame rate counts only once two frames
+ * are overdue.
  */
 export async function oldFrames(server: string, streams: readonly string[]): Promise<OldFrame[]> {
   const ages = await Promise.all(streams.map((stream) => oldFrame(server, stream).catch(() => null)));

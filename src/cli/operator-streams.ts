@@ -1,6 +1,6 @@
 /**
- * The streams that the operator's files make, and how they follow these files when they change. Streams of clients are
- * none of them.
+ * The streams that the operator's files define, and how they follow changes to these files. Clients' streams are not
+ * among them.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type Config, wrongSetting } from '../config.ts';
@@ -14,22 +14,19 @@ import { systemReason } from '../system-code.ts';
 import { errorFields } from './error-text.ts';
 import { missingFile } from './missing-file.ts';
 
-/**
- * What became of the streams, by name; `failed` are those that are as they were, since their files say what cannot be
- * done.
- */
+/** What became of the streams, by name. `failed`: those that could not follow their files. */
 export interface Followed {
   readonly created: string[];
   readonly changed: string[];
   readonly removed: string[];
   readonly failed: string[];
-  /** How many were left alone. */
+  /** Number of streams that stayed as they were. */
   left: number;
 }
 
 interface Made {
   readonly stream: SourceStream;
-  /** What its file said when it was made or changed last. */
+  /** Its file's definition when the stream was last made or changed. */
   readonly definition: StreamDefinition;
 }
 
@@ -43,7 +40,7 @@ export class OperatorStreams {
     this.#log = log;
   }
 
-  /** Throws the stream's error with its name, and that of its snapshot. */
+  /** Throws the stream's error, with the names of the stream and its snapshot. */
   async create(definition: StreamDefinition): Promise<SourceStream> {
     this.#tellOfMissing(definition);
     const { name, restore } = definition;
@@ -60,9 +57,9 @@ export class OperatorStreams {
   }
 
   /**
-   * Deletes the streams whose files are gone, changes those whose files say something else or whose sources have failed
-   * for good, and makes those that are new, also one that a client has deleted. What goes wrong with one is logged, and
-   * leaves the others. Begins with no further one once `stop` is aborted.
+   * Deletes streams whose files are gone. Changes those whose files differ, whose sources have failed for good, or
+   * whose recording was lost with the engine. Makes those that are new or that a client has deleted. A failure is
+   * logged and does not affect the other streams. Starts on no further stream once `stop` is aborted.
    */
   async follow(
     definitions: readonly StreamDefinition[],
@@ -81,7 +78,7 @@ export class OperatorStreams {
       }
     };
     const wanted = new Set(definitions.map(({ name }) => name));
-    // First, so that there is room for new ones.
+    // Removals first, so that there is room for new streams.
     for (const [name, made] of this.#made) {
       if (made.stream.deleted) this.#made.delete(name);
       else if (!wanted.has(name)) await attempt(name, followed.removed, () => this.#remove(made));
@@ -98,11 +95,11 @@ export class OperatorStreams {
     return followed;
   }
 
-  /** What it has seen stays in its file, where it has `keep`. */
+  /** A stream with `keep` is written to its file before it is deleted. */
   async #remove({ stream }: Made): Promise<void> {
     const { name } = stream;
     await this.#live.keep(name);
-    // A client may have deleted it meanwhile, and made another of its name.
+    // Meanwhile a client may have deleted it and made another one with its name.
     if (!stream.deleted) await this.#live.delete(name);
     this.#made.delete(name);
   }
@@ -156,7 +153,7 @@ export class OperatorStreams {
   }
 }
 
-/** Throws `config_invalid` where a stream has `keep` and there is no folder to keep it in. */
+/** Throws `config_invalid` if a stream has `keep` and there is no folder to keep it in. */
 export function checkKept(definitions: readonly StreamDefinition[], { snapshots, variables }: Config): void {
   const kept = definitions.find(({ keep }) => keep !== undefined);
   if (kept === undefined || snapshots !== undefined) return;
@@ -164,8 +161,8 @@ export function checkKept(definitions: readonly StreamDefinition[], { snapshots,
 }
 
 /**
- * Warns of a folder in which nothing can be written, where streams of these definitions are kept: else that is heard of
- * only when the first of them is, by default a quarter of an hour later. Makes the folder.
+ * Makes the folder, and warns if nothing can be written in it while streams of these definitions are to be kept.
+ * Otherwise that would show only when the first of them is written, by default a quarter of an hour later.
  */
 export async function checkFolder(
   definitions: readonly StreamDefinition[],

@@ -14,7 +14,7 @@ import { addServe } from './serve.ts';
 import { addSnapshot, addSnapshots } from './snapshot.ts';
 import { addWatch } from './watch.ts';
 
-/** As of a program that SIGPIPE ended: whoever read its results has read enough (`| head`). */
+/** Exit status of a program that SIGPIPE ended: whoever read its results has read enough (`| head`). */
 const NOBODY_READS = 141;
 
 export async function run(argv: readonly string[]): Promise<void> {
@@ -23,7 +23,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     process.stderr.write(`error: The results cannot be written: ${error.message}\n`);
     process.exit(1);
   });
-  // What is said beside the results need not be read, and where it cannot be written nobody could be told.
+  // Nobody has to read stderr, and when it cannot be written the failure cannot be reported.
   process.stderr.on('error', () => undefined);
   const program = new Command('yoco-live')
     .description('Watches live video and answers questions about it at any time.')

@@ -5,12 +5,12 @@ import { QUESTION_MAX_CHARS } from '../question-limits.ts';
 import { systemReason } from '../system-code.ts';
 import { inputLines } from './input-lines.ts';
 
-/** Bytes of a file of questions. */
+/** Largest file of questions, bytes. */
 const MAX_BYTES = 2 ** 20;
 
 /**
- * `file` has one question a line; blank lines and those that begin with `#` are left out. Throws `invalid_request`
- * where there is no question or the file cannot be read, `question_empty` and `question_too_long`.
+ * `file` has one question a line; blank lines and lines that begin with `#` are skipped. Throws `invalid_request` when
+ * there is no question or the file cannot be read, `question_empty` and `question_too_long`.
  */
 export async function listQuestions(given: readonly string[], file?: string): Promise<readonly string[]> {
   given.forEach((question) => {

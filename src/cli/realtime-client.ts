@@ -1,4 +1,4 @@
-/** A small client of `/v1/realtime`: what `ask` and the demo use, and no more. */
+/** A small client of `/v1/realtime`, limited to what `ask` and the demo use. */
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
@@ -8,12 +8,12 @@ import { errorShape, refusal, safeJson, serviceError } from './refusal.ts';
 import { endpoint, noAnswer } from './service-address.ts';
 
 export interface ClientOptions {
-  /** `http://127.0.0.1:8080`, or https; a path that a proxy puts before the service's own belongs to it. */
+  /** `http://127.0.0.1:8080`, or https; includes the path that a proxy puts before the service's own. */
   readonly server: string;
   readonly stream: string;
-  /** What YOCO_API_KEY holds. */
+  /** The value of YOCO_API_KEY. */
   readonly key?: string;
-  /** After so long without a sign of life the service is pinged, and given up after as long again, ms. */
+  /** The service is pinged after this long without a sign of life, and given up after as long again, ms. */
   readonly silenceMs?: number;
 }
 
@@ -23,7 +23,7 @@ const CLOSE_MS = 1_000;
 
 const answerExtra = z
   .object({
-    /** Null where several streams were asked: each has its own in `streams`. */
+    /** Null when several streams were asked: each has its own in `streams`. */
     as_of: z.number().nullable(),
     as_of_time: z.string(),
     since: z.number().nullable(),
@@ -33,7 +33,7 @@ const answerExtra = z
           name: z.string(),
           as_of: z.number(),
           as_of_time: z.string(),
-          /** From when on it was read; null: all that is kept. */
+          /** Start of the part that was read; null: all that is kept. */
           since_time: z.string().nullable(),
         })
         .loose(),
@@ -51,7 +51,7 @@ const answerExtra = z
 
 const answeredEvent = z.object({
   answer: z.string(),
-  /** The answer before; null at first. */
+  /** The previous answer; null at first. */
   previous: z.string().nullable(),
   status: z.enum(['completed', 'incomplete']),
   yoco: answerExtra,
@@ -78,23 +78,23 @@ const event = z.object({ type: z.string() }).loose();
 export interface AskParams {
   readonly asOf?: number | string | undefined;
   readonly since?: number | string | undefined;
-  /** By default the stream that the client is connected to. */
+  /** Default: the stream that the client is connected to. */
   readonly streams?: readonly string[] | 'all' | undefined;
-  /** Whether the turns before it go with it; by default it is asked apart. */
+  /** Whether the previous turns are part of the prompt; by default the question is asked by itself. */
   readonly followUp?: boolean | undefined;
 }
 
 export interface StandParams {
-  /** Seconds from one asking to the next. */
+  /** Seconds between askings. */
   readonly every?: number | undefined;
-  /** How many askings in a row must give a new answer. */
+  /** How many consecutive askings must give a new answer before it is reported. */
   readonly holds?: number | undefined;
-  /** An answer of less confidence counts as none, 0..1. */
+  /** An answer with lower confidence counts as none, 0..1. */
   readonly minConfidence?: number | undefined;
   readonly streams?: readonly string[] | 'all' | undefined;
 }
 
-/** Close code of a connection whose key is taken no more (docs/protocol.md): to connect again is of no use. */
+/** Close code of a connection whose key is no longer accepted (docs/protocol.md): reconnecting is of no use. */
 const KEY_IS_GONE = 4401;
 
 export class RealtimeClient {
@@ -122,8 +122,8 @@ export class RealtimeClient {
   }
 
   /**
-   * Throws `invalid_request` (`server`, or of the key), `service_unreachable` when no service answers, or what the
-   * service answered instead of opening.
+   * Throws `invalid_request` (`server`, or for the key), `service_unreachable` when no service answers, or what the
+   * service answered instead of opening the connection.
    */
   static async connect(options: ClientOptions): Promise<RealtimeClient> {
     const url = endpoint(options.server, '/v1/realtime');
@@ -147,7 +147,7 @@ export class RealtimeClient {
     try {
       await Promise.race([once(socket, 'open'), refused]);
     } catch (error) {
-      // Else it is watched for signs of life until it counts as dead, and the process with it.
+      // Otherwise the liveness timer would keep the process running until the connection counts as dead.
       socket.terminate();
       throw error;
     }
@@ -156,7 +156,7 @@ export class RealtimeClient {
 
   /**
    * Asks, and calls back with each piece of the answer. Throws the service's error, `connection_closed`, and
-   * `service_unreachable` where what answers is not the service.
+   * `service_unreachable` if what answers is not the service.
    */
   async ask(question: string, onDelta: (piece: string) => void, params: AskParams = {}): Promise<AskOutcome> {
     const item = { type: 'message', role: 'user', content: [{ type: 'input_text', text: question }] };
@@ -182,8 +182,8 @@ export class RealtimeClient {
   }
 
   /**
-   * Asks again and again, and yields the first answer and every change. Ends when all that is asked has ended, and
-   * throws what `ask` throws.
+   * Asks repeatedly, and yields the first answer and every change. Ends when everything it asks about has ended. Throws
+   * what `ask` throws.
    */
   async *stand(question: string, params: StandParams = {}): AsyncGenerator<StandingAnswer, void> {
     const { minConfidence, ...others } = params;
@@ -211,7 +211,7 @@ export class RealtimeClient {
     }, CLOSE_MS).unref();
   }
 
-  /** A network that goes away says nothing, and an answer may be waited for for hours. */
+  /** A lost network gives no sign, and an answer may take hours to come. */
   #listenForLife(socket: WebSocket, mostMs: number): void {
     let heardAt = performance.now();
     for (const sign of ['message', 'ping', 'pong']) socket.on(sign, () => (heardAt = performance.now()));
@@ -250,9 +250,7 @@ export class RealtimeClient {
   }
 }
 
-/**
- * Why a connection was closed. The service's own reason is an error's code and message: of these the message is told.
- */
+/** Why a connection was closed. The service's own reason is an error's code and message; only the message is shown. */
 function closing(code: number, reason: string): YocoError {
   const [, name = '', message = ''] = /^(\w+): (.+)$/s.exec(reason) ?? [];
   const told = Object.hasOwn(ERRORS, name) ? message : reason;
@@ -261,7 +259,7 @@ function closing(code: number, reason: string): YocoError {
   return error ?? new YocoError('connection_closed', { detail: `Close code ${code}${why}.` });
 }
 
-/** Throws `service_unreachable` where an event has another form than the service's. */
+/** Throws `service_unreachable` if an event does not have the service's form. */
 function read<T>(schema: z.ZodType<T>, message: Record<string, unknown>): T {
   const parsed = schema.safeParse(message);
   if (!parsed.success) throw refusal('', 0);

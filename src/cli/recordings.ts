@@ -1,4 +1,4 @@
-/** What `watch` is to watch: one source, the recordings of a folder, or those that stdin names. */
+/** What `watch` is to watch: one source, the recordings in a folder, or those listed on stdin. */
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,30 +8,31 @@ import { systemReason } from '../system-code.ts';
 import { inputLines } from './input-lines.ts';
 import { isAddress } from './source-argument.ts';
 
-/** How the names of a folder's recordings end, in any case. */
+/** File extensions of the recordings in a folder, in any case. */
 export const VIDEO_ENDINGS: readonly string[] = (
   '.mp4 .m4v .mov .3gp .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .vob .wmv .asf .flv .ogv .mxf .h264 .h265 .hevc .mjpeg ' +
   '.mjpg'
 ).split(' ');
 
-/** Recordings of one command. */
+/** Most recordings in one command. */
 const MAX_RECORDINGS = 10_000;
-/** Bytes of paths on stdin. */
+/** Most bytes of paths on stdin. */
 const MAX_LIST_BYTES = 4 * 2 ** 20;
 
 export interface Sources {
-  /** Paths and addresses, as they were given. */
+  /** Paths and addresses, as given. */
   readonly all: readonly string[];
   /**
-   * Whether one was named by itself; of a list each is named in what is printed, and one that fails leaves the others.
+   * Whether the source was named by itself. The sources of a list are named in the output, and one that fails does not
+   * affect the others.
    */
   readonly alone: boolean;
 }
 
 /**
- * `source` is a file, an address, a folder, or `-` for paths on stdin. `warn` hears of folders in it that cannot be
- * read. Throws `source_not_found` for a folder without a recording, `invalid_request` for a list that is empty or too
- * long.
+ * `source` is a file, an address, a folder, or `-` for paths on stdin. `warn` receives a message about each subfolder
+ * that cannot be read. Throws `source_not_found` for a folder without a recording, `invalid_request` for a list that is
+ * empty or too long.
  */
 export async function findSources(
   source: string,
@@ -44,7 +45,7 @@ export async function findSources(
     : { all: [source], alone: true };
 }
 
-/** A source of a list as it is printed: as it was given, but for what an address holds of passwords. */
+/** A source of a list as printed: as given, but without the passwords of an address. */
 export const shownSource = (source: string): string => (isAddress(source) ? redactUrl(source) : source);
 
 async function fromStdin(): Promise<string[]> {
@@ -60,7 +61,7 @@ async function inFolder(folder: string, recursive: boolean, warn: (message: stri
   const folders = [folder];
   for (let at = folders.pop(); at !== undefined && found.length <= MAX_RECORDINGS; at = folders.pop()) {
     for (const entry of await list(at, at === folder ? null : warn)) {
-      // Hidden files are none of a person's: macOS leaves its `._door.mp4` on other systems' disks.
+      // Hidden files are not the user's: macOS leaves its `._door.mp4` on other systems' disks.
       if (entry.name.startsWith('.')) continue;
       const inside = path.join(at, entry.name);
       if (isVideo(entry)) found.push(inside);
@@ -75,13 +76,16 @@ async function inFolder(folder: string, recursive: boolean, warn: (message: stri
   });
 }
 
-/** A link counts whatever it leads to, which is seen when it is opened; a pipe or a socket would be waited for. */
+/**
+ * A link counts whatever its target, which shows when it is opened. Pipes and sockets do not, since reading them would
+ * block.
+ */
 function isVideo(entry: Dirent): boolean {
   const isFile = entry.isFile() || entry.isSymbolicLink();
   return isFile && VIDEO_ENDINGS.includes(path.extname(entry.name).toLowerCase());
 }
 
-/** Nothing for a folder that cannot be read, which `warn` hears; without `warn` it throws `source_not_found`. */
+/** Returns nothing for a folder that cannot be read, and tells `warn`. Without `warn` it throws `source_not_found`. */
 async function list(folder: string, warn: ((message: string) => void) | null): Promise<Dirent[]> {
   try {
     return await readdir(folder, { withFileTypes: true });

@@ -1,11 +1,11 @@
-/** What a service says when it refuses. */
+/** Errors with which a service refuses. */
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 
 /** An error as the service writes it, over HTTP and in events. */
 export const errorShape = z.object({ code: z.string(), message: z.string() }).loose();
 
-/** The service's own error, from its JSON; `service_unreachable` where a program answers that is not the service. */
+/** The service's own error, from its JSON; `service_unreachable` if what answers is not the service. */
 export function refusal(body: string, status: number): YocoError {
   const shape = z.object({ error: errorShape }).loose();
   const parsed = shape.safeParse(safeJson(body));
@@ -17,8 +17,8 @@ export function refusal(body: string, status: number): YocoError {
 }
 
 /**
- * An error that the service told as its code and its message; null where the catalogue has no such code. What it says
- * of a key speaks of headers, which nobody sends by hand here.
+ * An error that the service reported by code and message; null if the catalogue has no such code. Messages about keys
+ * are adapted: the service's own speak of headers, which nobody sends by hand here.
  */
 export function serviceError(code: string, message: string): YocoError | null {
   if (code !== 'unauthorized') return YocoError.told(code, message);
@@ -27,7 +27,7 @@ export function serviceError(code: string, message: string): YocoError | null {
   return YocoError.told(code, `${message} Commands read it from YOCO_API_KEY.`);
 }
 
-/** The parsed text, or undefined where it is not JSON. */
+/** The parsed text, or undefined if it is not JSON. */
 export function safeJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,6 +1,6 @@
 /**
- * Reads the stream files, the certificate and the keys of a running service anew. All other settings are read at the
- * start alone.
+ * Rereads the stream files, the certificate and the keys of a running service. All other settings are read only at
+ * startup.
  */
 import { X509Certificate } from 'node:crypto';
 import type { Config } from '../config.ts';
@@ -13,23 +13,23 @@ import { checkKept, type OperatorStreams } from './operator-streams.ts';
 import { ofSetting } from './setting-error.ts';
 
 export interface Reloaded {
-  /** With which the service was started. */
+  /** The settings with which the service was started. */
   readonly config: Config;
-  /** Reads the settings as they are now. Throws as `readConfig`. */
+  /** Reads the current settings. Throws what `readConfig` throws. */
   readonly readSettings: () => Promise<Config>;
   readonly log: ServerLog;
   readonly server: RunningServer;
   readonly streams: OperatorStreams;
-  /** Ends it after the stream in progress. */
+  /** Ends the reload after the stream in progress. */
   readonly stop: AbortSignal;
 }
 
-/** Settings that are followed. */
+/** Settings that take effect on a reload. */
 const FOLLOWED: ReadonlySet<string> = new Set(['api_keys', 'view_keys']);
 
 /**
- * Never rejects: what goes wrong is logged. A file that is wrong changes no stream; a certificate, or keys, that cannot
- * be used are not taken.
+ * Never rejects: failures are logged. An invalid stream file changes no stream; an unusable certificate and unusable
+ * keys are not adopted.
  */
 export async function reload(service: Reloaded): Promise<void> {
   const { config, log, server, streams, stop } = service;
@@ -86,9 +86,9 @@ function rekeyed(server: RunningServer, settings: Config): Rekeyed {
   }
 }
 
-/** Names of the settings that are others now, and are not followed. */
+/** Names of the settings that have changed but do not take effect on a reload. */
 function changedSettings(before: Config, now: Config): string[] {
-  // What is optional, and not there, has no name.
+  // An optional setting that is absent has no key.
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])].sort() as (keyof Config)[];
   return names.filter((name) => !FOLLOWED.has(name) && JSON.stringify(now[name]) !== JSON.stringify(before[name]));
 }

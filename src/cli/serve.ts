@@ -30,7 +30,7 @@ export function addServe(program: Command): void {
     .option('--port <number>', 'port to listen on')
     .option('--device <name>', 'device that holds the caches and runs the decoders: cpu or webgpu')
     .action(async (options: ConfigInput & { config?: string }) => {
-      const stop = stopSignal(); // from here on: what was started by then is to end with it
+      const stop = stopSignal(); // first, so that a stop also ends whatever starts from here on
       const hangups = new Hangups();
       const { config: file, ...flags } = options;
       const readSettings = (): Promise<Config> => readConfig(flags, process.env, file);
@@ -51,15 +51,15 @@ export function addServe(program: Command): void {
 export interface RunningService {
   readonly live: Streams;
   readonly server: RunningServer;
-  /** Those of `live` that the definitions made. */
+  /** The streams of `live` that the definitions made. */
   readonly streams: OperatorStreams;
   readonly close: () => Promise<void>;
 }
 
 /**
- * Loads the model, starts these streams, and listens. Null when `stop` was aborted before that: then the step in
- * progress is the last one, and what it has started has ended. Throws `config_invalid` that names the setting, what
- * `Streams.start` throws, and of a stream the error with its name.
+ * Loads the model, starts these streams, and listens. Null when `stop` was aborted before that: the step in progress is
+ * then the last one, and everything it started has ended. Throws `config_invalid`, naming the setting, what
+ * `Streams.start` throws, and a stream's error with the stream's name.
  */
 export async function startService(
   config: Config,
@@ -70,7 +70,7 @@ export async function startService(
   try {
     return await start(config, definitions, log, stop);
   } catch (error) {
-    // An engine that has hardly started ends by a Ctrl-C.
+    // Ctrl-C also ends an engine that has just started.
     if (await comesOfStop(stop)) return null;
     throw ofSetting(error, config);
   }
@@ -93,7 +93,7 @@ async function start(
     log,
     ...(tls === undefined ? {} : { tls }),
   };
-  // Before the seconds that the model takes to load.
+  // Before the model takes seconds to load.
   checkServerOptions(options);
   checkKept(definitions, config);
   await checkFolder(definitions, config, log);
@@ -145,12 +145,12 @@ async function start(
 }
 
 /**
- * For the log, once the engine was lost and is back: streams that begin empty, and those that are read from their kept
- * files. A recording among the first has lost what was read of it, which SIGHUP reads again once it has ended.
+ * Log fields once a lost engine is back: streams that begin empty, and streams that are read from their kept files. A
+ * recording that begins empty has lost what was read of it; a SIGHUP reads it again once it has ended.
  */
 function whatWasLost(live: Streams): Record<string, readonly string[]> {
   const lacking = live.list().filter(({ lacksMemory }) => lacksMemory);
-  // A kept stream may have no file yet, and none is read where the engine had passed its memory limit.
+  // A kept stream may have no file yet, and no file is read if the engine had exceeded its memory limit.
   const names = (read: boolean): string[] =>
     lacking.map(({ name }) => name).filter((name) => live.engine.takes(name) !== read);
   return { begin_empty: names(false), read_from_files: names(true) };

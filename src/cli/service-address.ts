@@ -1,11 +1,11 @@
-/** Where a running service is: what `--server` and YOCO_SERVER take, and the addresses that follow from it. */
+/** Where a running service is: the values of `--server` and YOCO_SERVER, and the addresses derived from them. */
 import type { Command } from 'commander';
 import { YocoError } from '../errors.ts';
 import { systemCode } from '../system-code.ts';
 
 const DEFAULT_SERVER = 'http://127.0.0.1:8080';
 
-/** By Node's names, what a certificate lacks whose issuer is not known. */
+/** Node's error codes for a certificate whose issuer is unknown. */
 const UNKNOWN_ISSUER = [
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'SELF_SIGNED_CERT_IN_CHAIN',
@@ -13,27 +13,27 @@ const UNKNOWN_ISSUER = [
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ];
-/** What else a certificate is refused for. */
+/** Node's error codes for a certificate that is refused for other reasons. */
 const BAD_CERTIFICATE = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID', 'ERR_TLS_CERT_ALTNAME_INVALID'];
-/** What is told of a service without TLS that is asked for it, by `fetch` and by `ws`. */
+/** Error codes of `fetch` and `ws` when a service without TLS is asked for it. */
 const NO_TLS = ['ERR_SSL_WRONG_VERSION_NUMBER', 'EPROTO'];
-/** The same of one that takes nothing but TLS, and of one that goes away. */
+/** Error codes when a service that takes only TLS is asked without it, or when a service goes away. */
 const HUNG_UP = ['UND_ERR_SOCKET', 'ECONNRESET'];
 
-/** `--server`, as every command has it that talks to a service. */
+/** Adds `--server`, an option of every command that talks to a service. */
 export function serverOption(command: Command): Command {
   return command.option('--server <url>', `address of the service (default: YOCO_SERVER, else ${DEFAULT_SERVER})`);
 }
 
-/** The flag, else YOCO_SERVER, else this machine; empty is none. */
+/** The flag, else YOCO_SERVER, else this machine; an empty value counts as unset. */
 export function serverOf(flags: { readonly server?: string }, env: NodeJS.ProcessEnv = process.env): string {
   const given = [flags.server, env['YOCO_SERVER']].find((text) => text !== undefined && text.trim() !== '');
   return given?.trim() ?? DEFAULT_SERVER;
 }
 
 /**
- * A path of the service (`/v1/streams`), below the path that its address may have behind a proxy.
- * Throws `invalid_request` (`server`) where the address is none; it may hold a password, and is not repeated.
+ * The URL of a path of the service (`/v1/streams`), below the path that a proxy may add to its address. Throws
+ * `invalid_request` (`server`) for an invalid address, without repeating it, since it may hold a password.
  */
 export function endpoint(server: string, path: string): URL {
   const url = URL.canParse(server) ? new URL(server) : undefined;
@@ -47,8 +47,8 @@ export function endpoint(server: string, path: string): URL {
 }
 
 /**
- * `service_unreachable` that says where nobody answers, or whose certificate is refused, or that https was asked where
- * http is spoken, or the other way round; and why, by the system's name for it.
+ * `service_unreachable` with the likely cause: nobody answers, the certificate is refused, or https was asked for where
+ * http is spoken or the reverse. Includes the system's error code.
  */
 export function noAnswer(server: string, cause: unknown): YocoError {
   const reason = systemCode(cause);
@@ -69,7 +69,7 @@ export function noAnswer(server: string, cause: unknown): YocoError {
   return new YocoError('service_unreachable', { detail: `No service answers at ${server}${why}.`, cause });
 }
 
-/** The whole of an answer. Throws `connection_closed` where it is cut off. */
+/** The whole body of a response. Throws `connection_closed` if it is cut off. */
 export function bodyOf(response: Response): Promise<string> {
   return response.text().catch((cause: unknown) => {
     throw new YocoError('connection_closed', { cause });

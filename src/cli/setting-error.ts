@@ -2,8 +2,8 @@ import { type Config, namesSetting, wrongSetting } from '../config.ts';
 import { YocoError } from '../errors.ts';
 
 /**
- * An error of the server's options, which are named as the settings are but for their case, by the setting; any other
- * error as it is.
+ * Renames the option in an error about the server's options to its setting; the names differ only in case style. Any
+ * other error is returned unchanged.
  */
 export function ofSetting(error: unknown, config: Pick<Config, 'variables'>): unknown {
   if (!(error instanceof YocoError) || error.code !== 'config_invalid' || error.param === null) return error;

@@ -44,7 +44,7 @@ export function addSnapshots(program: Command): void {
   serviceOptions(command).action(async ({ json, delete: files = [], ...flags }: Flags) => {
     for (const file of files) {
       const gone = await callService(serverOf(flags), 'DELETE', `/v1/snapshots/${encodeURIComponent(file)}`);
-      // A line each: of several some may be gone when one cannot be.
+      // One line each: when one cannot be deleted, others may already be gone.
       process.stdout.write(json === true ? `${JSON.stringify(gone)}\n` : `${file} is deleted\n`);
     }
     if (files.length > 0) return;

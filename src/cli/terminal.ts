@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clockText } from '../clock-text.ts';
 
-/** A line on stderr that is drawn over itself; silent where stderr is not a terminal. */
+/** A line on stderr that overwrites itself; silent when stderr is not a terminal. */
 export class ProgressLine {
   readonly #label: string;
   #last = '';
@@ -13,7 +13,7 @@ export class ProgressLine {
     this.#label = label;
   }
 
-  /** `share` 0..1, or null where the end is unknown. */
+  /** `share` is 0..1, or null when the end is unknown. */
   show(share: number | null, note = ''): void {
     const width = 24;
     const bar =
@@ -27,7 +27,7 @@ export class ProgressLine {
     this.#shown = true;
   }
 
-  /** Ends the line; `text` replaces it, also where stderr is not a terminal. */
+  /** Ends the line; `text` replaces it, even when stderr is not a terminal. */
   end(text?: string): void {
     if (this.#shown) process.stderr.write('\r\u001b[2K');
     if (text !== undefined) process.stderr.write(`${text}\n`);
@@ -36,8 +36,8 @@ export class ProgressLine {
 }
 
 /**
- * One Ctrl-C may come twice: the terminal sends it to all of a group, and npm, one of them, passes it on, late where
- * the machine is busy.
+ * One Ctrl-C may arrive twice: the terminal signals the whole process group, and npm, a member of it, forwards the
+ * signal, late on a busy machine.
  */
 const SAME_CTRL_C_MS = 1_000;
 
@@ -56,24 +56,26 @@ export function stopSignal(): AbortSignal {
   return stop.signal;
 }
 
-/** The exit status, as shells give it, of a command that is stopped before it is done: of SIGTERM once one has come. */
+/**
+ * The exit status, as shells report it, of a command that is stopped before it is done: 143 after a SIGTERM, else 130.
+ */
 export function stopStatus(): () => number {
   let status = 130;
   process.once('SIGTERM', () => (status = 143));
   return () => status;
 }
 
-/** Resolves when the signal is aborted, or was. */
+/** Resolves once the signal is aborted; at once if it already was. */
 export async function aborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort');
 }
 
-/** How long one's own signal may take when that of another process of the group has been heard of. */
+/** How long this process's own signal may lag behind that of another process in the group. */
 const SIGNAL_MS = 100;
 
 /**
- * Whether what went wrong comes of a stop: a Ctrl-C reaches all of a group, the engine too, whose end may be heard of
- * before the signal itself.
+ * Whether an error results from a stop. Ctrl-C signals the whole process group, including the engine, whose end may be
+ * noticed before the signal itself.
  */
 export async function comesOfStop(stop: AbortSignal): Promise<boolean> {
   await Promise.race([aborted(stop), sleep(SIGNAL_MS)]);

@@ -1,4 +1,4 @@
-/** The part of `watch` that is done for each source: it is read, or its snapshot is, then asked, and let go of. */
+/** The part of `watch` that runs for each source: reads it or restores its snapshot, asks, and deletes the stream. */
 import { clockText } from '../clock-text.ts';
 import { YocoError } from '../errors.ts';
 import { describeSource, type StreamDefinition } from '../ingest/definition.ts';
@@ -16,9 +16,9 @@ export interface Watching {
   /** How much of a source is watched, ms. */
   readonly limitMs: number;
   readonly report: WatchReport;
-  /** Null: every recording is read, and none is kept. */
+  /** Null: every recording is read and none is kept. */
   readonly kept: KeptRecordings | null;
-  /** Says something of the source that is being watched on stderr. */
+  /** Prints a message about the current source on stderr. */
   readonly tell: (message: string) => void;
   readonly stop: AbortSignal;
 }
@@ -26,15 +26,15 @@ export interface Watching {
 /** One source. */
 export interface Watched {
   readonly definition: StreamDefinition;
-  /** As one of a list it is reported by this name. */
+  /** Name under which a source of a list is reported; null for a single source. */
   readonly listedAs: string | null;
-  /** Label of the line on stderr that shows how far it is. */
+  /** Label of the progress line on stderr. */
   readonly label: string;
 }
 
 /**
- * Returns whether every question has an answer; one that has none is reported, and leaves the others. Throws
- * `source_not_found`, and what the source failed with before its first frame. Says nothing more once it is stopped.
+ * Returns whether every question has an answer; one that has none is reported and does not affect the others. Throws
+ * `source_not_found`, and the source's failure before its first frame. Reports nothing more once it is stopped.
  */
 export async function watchRecording(watching: Watching, { definition, listedAs, label }: Watched): Promise<boolean> {
   const { live, questions, limitMs, report, kept, stop } = watching;
@@ -49,7 +49,7 @@ export async function watchRecording(watching: Watching, { definition, listedAs,
       const { losses } = live.engineFigures;
       const isWhole = await read(stream, { limitMs, label, tell: watching.tell, stop });
       if (stop.aborted) return false;
-      // What a restarted engine has lost would be missing from every later answer.
+      // Frames lost with an engine would be missing from every later answer.
       const isComplete = isWhole && live.engineFigures.losses === losses && stream.status().lateFrames === 0;
       if (names !== null && isComplete) await kept?.keep(names);
       else if (names !== null) watching.tell('warning: No snapshot was kept: not all of the video was read.');
@@ -57,7 +57,7 @@ export async function watchRecording(watching: Watching, { definition, listedAs,
     const status = stream.status();
     if (status.lastMs === null) throw noFrame(status, { param: 'stream' });
     report.begin(listedAs ?? describeSource(source));
-    // A source that is not at its end goes on meanwhile: all questions are about the moment up to which it was watched.
+    // A source that has not ended continues meanwhile: all questions are about the moment up to which it was watched.
     const moment = { asOfMs: status.lastMs };
     let answered = true;
     for (const question of questions) {
@@ -72,14 +72,14 @@ export async function watchRecording(watching: Watching, { definition, listedAs,
     report.end(status.frames, status.lastMs);
     return answered;
   } finally {
-    // Who was stopped closes all streams.
+    // After a stop the caller closes all streams.
     if (!stop.aborted) await live.delete(stream.name);
   }
 }
 
 /**
- * Resolves when the source has ended, or has been watched for long enough; with whether it was read to its end. Throws
- * what it failed with before its first frame.
+ * Resolves when the source has ended or was watched for long enough, with whether it was read to its end. Throws its
+ * failure before the first frame.
  */
 async function read(
   stream: SourceStream,
@@ -103,10 +103,10 @@ async function read(
   const outcome = await Promise.race([ended, enough]);
   progress.end();
   if (!(outcome instanceof YocoError)) return outcome === 'ended';
-  // On Windows a Ctrl-C ends ffmpeg too, and its end may be heard of first.
+  // On Windows Ctrl-C ends ffmpeg too, and that may be noticed first.
   if (stop.aborted || (await comesOfStop(stop))) return false;
   const { frames, lastMs } = stream.status();
-  // A camera that went away was watched until then.
+  // A camera that went away was watched up to then.
   if (lastMs === null) throw outcome;
   const seen = `The answers are about the ${frames} frames up to ${clockText(lastMs)} that came before.`;
   tell(`warning: ${outcome.message} ${seen} (${outcome.code})`);

@@ -1,4 +1,4 @@
-/** How `watch` tells what was seen and answered: for a person, or as one JSON object a line. */
+/** The output of `watch`: for a person, or as one JSON object a line. */
 import type { YocoError } from '../errors.ts';
 import type { Answer, AnswerResult } from '../live/types.ts';
 import { confidenceText } from './answer-summary.ts';
@@ -6,26 +6,26 @@ import { errorText } from './error-text.ts';
 import { spans } from './terminal.ts';
 
 export interface WatchReport {
-  /** What follows is of this source, which was seen. */
+  /** What follows is about this source, of which frames were seen. */
   begin(source: string): void;
-  /** Tells the answer that `ask` begins. Rejects with what that throws, and with what the answer fails with. */
+  /** Prints the answer that `ask` begins. Rejects with what `ask` throws, and with the answer's failure. */
   answer(question: string, ask: () => Answer): Promise<void>;
-  /** A question of this source that has no answer. */
+  /** A question about this source that has no answer. */
   unanswered(question: string, error: YocoError): void;
   /** All questions were asked; `lastMs`: time of the newest frame. */
   end(frames: number, lastMs: number | null): void;
-  /** A source of which nothing was seen. */
+  /** A source of which no frame was seen. */
   failed(source: string, error: YocoError): void;
 }
 
 export interface WatchReportOptions {
-  /** Whether each source is named. */
+  /** Whether there is a single source; in a list each source is named. */
   readonly alone: boolean;
-  /** Whether each question is repeated before its answer. */
+  /** Whether there is a single question; several are each repeated before their answers. */
   readonly oneQuestion: boolean;
 }
 
-/** Answers on stdout as they are written, all else on stderr. */
+/** Streams answers to stdout, below their sources and questions; everything else goes to stderr. */
 export class TextReport implements WatchReport {
   readonly #options: WatchReportOptions;
   #source = '';
@@ -71,7 +71,7 @@ export class TextReport implements WatchReport {
   }
 }
 
-/** Results and errors on stdout. */
+/** Writes results and errors to stdout. */
 export class JsonReport implements WatchReport {
   #source = '';
   #answers: object[] = [];
@@ -105,7 +105,7 @@ export class JsonReport implements WatchReport {
 
 const write = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 
-/** What nobody expected stands on stderr, too, with where it happened. */
+/** An unexpected error also goes to stderr, with its stack trace. */
 function errorJson(error: YocoError): object {
   if (error.code === 'internal') process.stderr.write(errorText(error));
   return { code: error.code, message: error.message };

@@ -47,7 +47,7 @@ export function addWatch(program: Command): void {
       const questions = await listQuestions(given, flags.questions);
       const sources = await findSources(source, { recursive: flags.recursive === true, warn: toStderr });
       if (flags.recordedAt !== undefined && !sources.alone) throw ofOneFile();
-      // What is wrong with one of a list is told when its turn comes.
+      // Errors of a list's sources are reported when their turn comes.
       if (sources.alone) definitionOf(source, flags);
       const stop = stopSignal();
       const status = stopStatus();
@@ -76,7 +76,7 @@ export function addWatch(program: Command): void {
         const next = (listed: string): void => void (watched = listed);
         if (!stop.aborted) await Promise.race([watchAll(watching, sources, flags, next), aborted(stop)]);
       } catch (error) {
-        // What comes of the stop on the way is no error of its own.
+        // An error that results from the stop is not reported.
         if (!(await comesOfStop(stop))) throw error;
       } finally {
         await live?.close();
@@ -87,15 +87,15 @@ export function addWatch(program: Command): void {
 
 const toStderr = (message: string): void => void process.stderr.write(`${message}\n`);
 
-/** A message with the source that it is about: each of a list is the same stream, whose name says nothing. */
+/** Prefixes a message with its source instead of the stream's name, which says nothing in a list. */
 function ofSource(source: string, message: string): string {
   const [about = '', severity = ''] = /^(warning: )?(?:Stream [^:]+: )?/.exec(message) ?? [];
   return `${severity}${source}: ${message.slice(about.length)}`;
 }
 
 /**
- * Returns how much of a source is watched, ms. Throws `invalid_request` or `definition_invalid` that names the flag,
- * and what is expected.
+ * Returns how much of a source is watched, ms. Throws `invalid_request` or `definition_invalid`, naming the flag and
+ * what is expected.
  */
 function checkFlags({ fps, seconds, keep, recordedAt }: WatchFlags): number {
   if (!(numberOf(fps) >= FPS.least && numberOf(fps) <= FPS.most)) {
@@ -116,10 +116,7 @@ function checkFlags({ fps, seconds, keep, recordedAt }: WatchFlags): number {
   return seconds === undefined ? Infinity : numberOf(seconds) * 1000;
 }
 
-/**
- * The recordings of a list are of other times each, and what is at an address is a camera, or not known to be a
- * recording.
- */
+/** Each recording of a list is from another time, and an address is a camera's, or not known to be a recording's. */
 function ofOneFile(): YocoError {
   return new YocoError('invalid_request', {
     param: 'recorded_at',
@@ -128,8 +125,8 @@ function ofOneFile(): YocoError {
 }
 
 /**
- * Throws `definition_invalid` that names the field of the source, and what is expected, and `invalid_request` for an
- * address that is to be kept.
+ * Throws `definition_invalid`, naming the source's field and what is expected, and `invalid_request` for an address
+ * with a flag that is only for files.
  */
 function definitionOf(source: string, { fps, keep, recordedAt }: WatchFlags): StreamDefinition {
   if (recordedAt !== undefined && isAddress(source)) throw ofOneFile();
@@ -146,15 +143,17 @@ function definitionOf(source: string, { fps, keep, recordedAt }: WatchFlags): St
   });
 }
 
-/** Whether a warning says why the source has failed for good, which this command says itself, with what comes of it. */
+/**
+ * Whether a warning says why the source has failed for good: this command reports that itself, with the consequences.
+ */
 function tellsOfTheEnd(message: string, live: Streams | undefined): boolean {
   const statuses = live?.list().map((stream) => stream.status().sourceStatus) ?? [];
   return statuses.some(({ state, error }) => state === 'failed' && error !== null && message.endsWith(error.message));
 }
 
 /**
- * One after the other; `next` hears which of a list it is. One of a list that fails is reported, as is a question
- * without an answer, and the exit status is then 1.
+ * Watches one source after the other; `next` receives the current one of a list. A source of a list that fails, or a
+ * question without an answer, is reported, and the exit status becomes 1.
  */
 async function watchAll(
   watching: Watching,
@@ -177,7 +176,7 @@ async function watchAll(
       const definition = definitionOf(source, flags);
       const label = `Watching ${i + 1} of ${all.length}, ${listedAs}:`;
       const answered = await watchRecording(watching, { definition, listedAs, label });
-      // If it was stopped, the signal says so.
+      // After a stop, the signal's status replaces this one.
       if (!answered) process.exitCode ??= 1;
     } catch (error) {
       if (await comesOfStop(stop)) return;

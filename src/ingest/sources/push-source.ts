@@ -113,7 +113,7 @@ export class PushSource implements FrameSource {
     }
     const rgb = await decode(image, this.#size, this.#regions);
     if (this.#isStopped()) throw new YocoError('stream_deleted');
-    // The time spent decoding, long for a large picture, does not count towards its arrival.
+    // Decoding, slow for a large picture, does not delay the arrival time.
     const wallMs = Date.now() - Math.round(this.#now() - arrivedMs);
     if (this.#lastMs === null) this.#originMs = arrivedMs - (timeMs ?? firstTimeMs(this.#goesOnFrom, true, 1, wallMs));
     // The clock moves up to a stated time that is ahead of it. Otherwise pictures without a time would bunch up until
