@@ -1,6 +1,9 @@
-/** An evaluation that is stopped: what waits is left at once, so that what was opened is closed. */
+/** Stopping an evaluation: pending waits end at once, so that whatever was opened is closed. */
 
-/** The promise, or the signal's reason as soon as it is aborted. What the promise then comes to is not looked at. */
+/**
+ * Settles like the promise, or rejects with the signal's reason as soon as it is aborted. The promise's later outcome
+ * is ignored.
+ */
 export function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {

@@ -1,23 +1,23 @@
-/** Whether a stream holds all that was played into it: an answer about less says nothing of the model. */
+/** Whether a stream holds everything that was played into it: an answer about less says nothing about the model. */
 import { YocoError } from '../errors.ts';
 import type { Streams } from '../live/live-service.ts';
 import type { SourceStream } from '../live/live-stream.ts';
 import type { StreamStatus } from '../live/types.ts';
 
-/** How often a stream is played until it is given up. */
+/** How often a stream is played before it is given up. */
 const ATTEMPTS = 3;
 
 export interface Expected {
-  /** How many frames; default: those that its source handed on. */
+  /** Number of frames; default: as many as the source delivered. */
   readonly frames?: number;
-  /** When the first one is, ms; default: it may be at any time. */
+  /** Time of the first frame, ms; default: any. */
   readonly firstMs?: number;
 }
 
 /**
- * Opens a stream of `definition`, lets `fill` play it to its end, and hands it to `then`; it is deleted afterwards.
- * What has not come whole (frames lost, or all of them with an engine that was started again) is played anew. Throws
- * `internal`, which says what is missing, where it does not come whole in several attempts.
+ * Creates a stream of `definition`, lets `fill` play it to its end, passes it to `then`, and deletes it. An incomplete
+ * stream (frames lost, or all of them when the engine restarted) is played again. Throws `internal`, naming what is
+ * missing, if it is incomplete in every attempt.
  */
 export async function withWholeStream<T>(
   live: Pick<Streams, 'create' | 'delete'>,
@@ -41,7 +41,7 @@ export async function withWholeStream<T>(
   throw new YocoError('internal', { detail, cause: new Error(detail) });
 }
 
-/** In words; null where all is there. */
+/** A description; null when nothing is missing. */
 export function whatIsMissing(status: StreamStatus, expected: Expected): string | null {
   const { frames, lateFrames, droppedFrames, firstMs, sourceStatus } = status;
   const wanted = expected.frames ?? sourceStatus.frames;

@@ -1,18 +1,18 @@
-/** Pictures that are made or chosen for one question each: where, how many, what happens, how often, which colour. */
+/** Pictures made or chosen for one question each: where, how many, what happens, how often, which colour. */
 import type { Exercise, LabelledPicture, Scene } from './labels.ts';
 import { type Colour, COLOURS, DARK, PALE, pickColour } from './paint.ts';
 import { BORDER_MS, type Playlist, type Span } from './playlist.ts';
 import { Asker, type EvaluationQuestion, plural, type Task, type Words } from './questions.ts';
 import { pick, type Random, shuffle } from './random.ts';
 
-/** What boards are made of; a task whose pictures are not there is not asked. */
+/** What boards are made of; a task without pictures is not asked. */
 export interface BoardPictures {
   readonly cutOuts: readonly LabelledPicture[];
   readonly scenes: readonly Scene[];
   readonly exercises: readonly Exercise[];
 }
 
-/** Row by row, as the recipe names the cells of a picture. */
+/** The recipe's names for the cells of a picture, row by row. */
 export const PLACES = [
   ...['top left', 'top', 'top right'],
   ...['left', 'middle', 'right'],
@@ -20,7 +20,7 @@ export const PLACES = [
 ];
 
 const BOARD_MS = 3_000;
-/** How long the start or the end of an exercise is shown: two frames. */
+/** How long the start or end of an exercise is shown, ms: two frames. */
 const POSE_MS = 1_000;
 const MOST_COPIES = 5;
 const REPETITIONS = [2, 6] as const;
@@ -28,7 +28,7 @@ const REPETITIONS = [2, 6] as const;
 const EACH = 2;
 const BACKGROUNDS = ['#ffffff', '#ececec', '#d8d8d8', '#cfd8dc', '#d7ccc8'];
 
-/** A stream of boards, each asked about while it is shown. `stream`: its number. Empty where there is no picture. */
+/** A stream of boards, each asked about while it is shown; empty when there are no pictures. `stream`: its number. */
 export function makeBoards({ cutOuts, scenes, exercises }: BoardPictures, random: Random, stream = 0): Playlist {
   const boards = new Boards(stream, random);
   const each = (pictures: readonly unknown[]): number => (pictures.length > 0 ? EACH : 0);
@@ -40,7 +40,7 @@ export function makeBoards({ cutOuts, scenes, exercises }: BoardPictures, random
   return boards.playlist;
 }
 
-/** Shows and asks, task by task. What is random is drawn in the order of the calls. */
+/** Shows and asks, task by task. Random draws follow the order of the calls. */
 class Boards {
   readonly #spans: Span[] = [];
   readonly #asker: Asker;
@@ -88,7 +88,7 @@ class Boards {
       this.#show(start, POSE_MS);
       this.#show(end, POSE_MS);
     }
-    // Within one is right: of the five numbers two or three are.
+    // A count that is off by one is right, too: two or three of the five counts are.
     const chance = (count === least || count === most ? 2 : 3) / (most - least + 1);
     this.#ask('repetitions', the(start), { expected: String(count), chance }, start.set, startMs);
   }
@@ -105,14 +105,14 @@ class Boards {
     return this.#spans.at(-1)?.endMs ?? 0;
   }
 
-  /** Returns when it begins. */
+  /** Returns the start time of the span. */
   #show(picture: LabelledPicture, lengthMs: number, board?: Span['board']): number {
     const startMs = this.#endMs;
     this.#spans.push({ picture, startMs, endMs: startMs + lengthMs, ...(board === undefined ? {} : { board }) });
     return startMs;
   }
 
-  /** Asks about what is shown since `startMs`, while it is. */
+  /** Asks about what has been shown since `startMs`, while it is still shown. */
   #ask(
     task: Task,
     words: Words,
@@ -129,13 +129,13 @@ function the({ label }: LabelledPicture): Words {
   return { x: `the ${label}` };
 }
 
-/** One cut-out that fills more than half of the picture, in a colour that can be told from the background. */
+/** One cut-out that fills more than half of the picture, in a colour that stands out from the background. */
 function large(paint: Colour, random: Random): Span['board'] {
   const background = PALE.has(paint) ? DARK : pick(BACKGROUNDS, random);
   return { background, things: [{ x: 0.5, y: 0.5, size: 0.6 + random() * 0.3 }], paint };
 }
 
-/** Copies of a cut-out in these cells of a 3 x 3 grid: about as large as the recipe pastes them, and never touching. */
+/** Copies of a cut-out in these cells of a 3 x 3 grid, about as large as the recipe pastes them, and never touching. */
 function board(cells: readonly number[], random: Random): Span['board'] {
   const jitter = (): number => (random() - 0.5) * 0.04;
   const things = cells.map((cell) => ({

@@ -1,15 +1,14 @@
-/** Intervals of shares whose questions hang together in groups, as those of one stream do. */
+/** Intervals of shares whose questions are correlated within groups, as those of one stream are. */
 import { type Interval, round, type Tally } from './score.ts';
 import { pick, randomOfStream } from './random.ts';
 
 const DRAWS = 2_000;
-/** Share of the draws outside a 95% interval, on either side. */
+/** Share of the draws outside a 95% interval, on each side. */
 const TAIL = 0.025;
 
 /**
- * 95% interval of the share of all groups together: the percentiles of what as many groups give that are drawn from
- * them, each time anew and with replacement. The same for the same groups. Null of fewer than two; of no width where
- * all are right, or none.
+ * 95% interval of the overall share by cluster bootstrap: percentiles over draws of as many groups, with replacement.
+ * The same for the same groups. Null for fewer than two groups; of zero width when all answers are right, or none.
  */
 export function groupedInterval(groups: readonly Tally[]): Interval | null {
   const asked = groups.filter(({ total }) => total > 0);

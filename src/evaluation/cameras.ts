@@ -7,21 +7,21 @@ import { pick, type Random, shuffle } from './random.ts';
 export interface Cameras {
   /** What each camera shows. */
   readonly spans: readonly (readonly Span[])[];
-  /** Asked when all have ended. The cameras are called `camera 1`, `camera 2`, ... */
+  /** Asked after all streams have ended. The cameras are called `camera 1`, `camera 2`, ... */
   readonly questions: readonly EvaluationQuestion[];
 }
 
 export const CAMERAS = 4;
-/** Things that each shows, one after the other, and how long each of them. */
+/** Things that each camera shows, one after the other, and how long each is shown. */
 const THINGS = 2;
 const THING_MS = 5_000;
 /** Questions of each task. */
 const EACH = 3;
-/** Cameras are asked about after the first of each so many streams. */
+/** Streams in a group; cameras are played and asked about after the first one of each group. */
 export const STREAMS_A_GROUP = 4;
 
 /**
- * No thing is shown by two cameras. `stream`: the number of the stream after which they are played. None where that is
+ * No two cameras show the same thing. `stream`: the number of the stream after which they are played. Empty if that is
  * not the first of its group, or the data has too few names.
  */
 export function makeCameras(pictures: readonly LabelledPicture[], random: Random, stream = 0): Cameras {
@@ -38,7 +38,7 @@ export function makeCameras(pictures: readonly LabelledPicture[], random: Random
   const spans = Array.from({ length: CAMERAS }, (_, camera) =>
     labels.slice(camera * THINGS, (camera + 1) * THINGS).map(span),
   );
-  // By the group's number: streams' own are all even here, and would give trained words twice as often.
+  // The group's number, since the streams' own are all even here and would favour trained phrasings two to one.
   const asker = new Asker(stream / STREAMS_A_GROUP, random);
   const asOfMs = THINGS * THING_MS;
   const order = shuffle([...spans.keys()], random).slice(0, EACH);

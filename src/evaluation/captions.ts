@@ -1,15 +1,15 @@
-/** How near a sentence comes to what people wrote of the same picture, and what can be said without a model. */
+/** How close a sentence is to what people wrote about the same picture, and baselines without a model. */
 import sharp from 'sharp';
 import { YocoError } from '../errors.ts';
 import type { Scene } from './labels.ts';
 
-/** Longest run of words that is compared. */
+/** Longest n-gram that is compared, words. */
 const LONGEST = 4;
-/** Words of difference in length that a sentence may have before it counts less (a Gaussian's standard deviation). */
+/** Standard deviation of the Gaussian penalty on a difference in length, words. */
 const SIGMA = 6;
-/** Pixels of a side of the thumbnails that tell how like two pictures are. */
+/** Side of the thumbnails that tell how alike two pictures are, pixels. */
 const THUMBNAIL = 8;
-/** Sentences that are tried as the typical one. */
+/** Sentences tried as the typical one. */
 const CANDIDATES = 200;
 
 export function wordsOf(sentence: string): string[] {
@@ -20,7 +20,7 @@ export function wordsOf(sentence: string): string[] {
     .filter((word) => /[\p{L}\p{N}]/u.test(word));
 }
 
-/** Harmonic mean of precision and recall of the words, 0..1, against the caption that it is nearest to. */
+/** Harmonic mean of the precision and recall of words, 0..1, against the closest caption. */
 export function tokenF1(sentence: string, captions: readonly string[]): number {
   const said = counts(wordsOf(sentence));
   return Math.max(0, ...captions.map((caption) => overlapF1(said, counts(wordsOf(caption)))));
@@ -34,9 +34,9 @@ function overlapF1(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number
 }
 
 /**
- * CIDEr-D (Vedantam, Zitnick, Parikh 2015): likeness of runs of one to four words, each weighed by how few pictures
- * have it, clipped, with a penalty on length; mean over the captions, times 10. `corpus`: the captions of each picture
- * that weighs.
+ * CIDEr-D (Vedantam, Zitnick, Parikh 2015): similarity of n-grams of one to four words, each weighted by how few
+ * pictures have it, clipped, with a length penalty; mean over the captions, times 10. `corpus`: the captions of each
+ * picture, from which the weights are computed.
  */
 export class CiderD {
   readonly #pictures: number;
@@ -94,7 +94,7 @@ function sum(values: Iterable<number>): number {
   return total;
 }
 
-/** The sentence that shares most words with all others: what to say about any picture. Null where there is none. */
+/** The sentence that shares most words with all others: the best to say about any picture. Null when there is none. */
 export function typicalCaption(scenes: readonly Scene[]): string | null {
   const all = scenes
     .flatMap(({ captions }) => captions.slice(0, 1))
@@ -114,9 +114,7 @@ interface Known {
   readonly look: Buffer;
 }
 
-/**
- * Answers with the first caption of the picture whose thumbnail is nearest: what looking alone gives, without a model.
- */
+/** Answers with the first caption of the picture with the nearest thumbnail: what looks alone give, without a model. */
 export class NearestCaption {
   readonly #known: readonly Known[];
 
@@ -130,7 +128,7 @@ export class NearestCaption {
     return new NearestCaption(known);
   }
 
-  /** Null where no other picture is known. */
+  /** Null when no other picture is known. */
   async captionFor(file: string): Promise<string | null> {
     const look = await lookOf(file);
     let best: { caption: string; distance: number } | null = null;

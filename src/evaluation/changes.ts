@@ -1,24 +1,24 @@
 /**
- * What is different from before in a stream, and whether anything is. Asked with a generator of its own: what else is
- * drawn for a seed stays as it was.
+ * What has changed in a stream, and whether anything has. Uses a random generator of its own, so that other draws for a
+ * seed stay as they were.
  */
 import { NO_CHANGE } from './phrasings.ts';
 import { BORDER_MS, insideMs, type Playlist, type Span } from './playlist.ts';
 import { Asker, type EvaluationQuestion, spanText } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
-/** One stream in so many is asked what has changed before anything has. */
+/** One stream in this many is asked what has changed before anything has. */
 const UNCHANGED_EVERY = 5;
-/** How far back `haschanged` looks, s: some of the recipe's. */
+/** How far back `haschanged` looks, s: some of the recipe's values. */
 export const WITHIN_S = [5, 10, 20, 30, 60];
-/** A rule that says yes in the beginning of a stream: up to so many times the seconds that are asked about. */
+/** For rules that say yes early in a stream: up to this many times the seconds asked about. */
 const YOUNG = [1, 2, 4];
 
 /**
- * One `changed`; and a yes and a no of `haschanged` over the same number of seconds, both while a later thing is shown:
- * no when one has been there for longer, yes before it has, or when the next one has not. Neither the first thing, nor
- * the number, nor how late it is tells which. None of `haschanged` where no later thing is shown for long enough.
- * `stream`: its number.
+ * Asks one `changed`, and a yes and a no of `haschanged` over the same number of seconds, both while a later thing is
+ * shown. No is right once a thing has been there for longer; yes before that, or until the next thing has been. So
+ * neither the first thing, nor the number of seconds, nor the age of the stream gives the answer away. Skips
+ * `haschanged` if no later thing is shown for long enough. `stream`: its number.
  */
 export function askChanges(
   { spans }: Pick<Playlist, 'spans'>,
@@ -52,7 +52,7 @@ export function askChanges(
   const passedMs = (span: Span): number => span.startMs + seconds * 1000;
   const d = spanText(seconds);
   const ask = (expected: 'yes' | 'no', asOfMs: number): void => {
-    // Several things may have come within that time: there is no single moment to hold the evidence against.
+    // Several things may have come within that time, so there is no single moment to compare the evidence with.
     const rules = rulesFor(asOfMs, seconds, asOfMs < first.endMs);
     asker.ask('haschanged', { d }, { expected, chance: 0.5, asOfMs, moment: null, rules });
   };
@@ -61,7 +61,7 @@ export function askChanges(
   return asker.questions;
 }
 
-/** What is said without having seen any change: by what is shown first, or by how young the stream is. */
+/** Answers without having seen any change: by whether the first thing is shown, or by how young the stream is. */
 function rulesFor(asOfMs: number, seconds: number, firstIsShown: boolean): Record<string, string> {
   const young = YOUNG.map((times): [string, string] => [
     `yes up to ${times} x the seconds asked about`,

@@ -1,9 +1,9 @@
 /**
- * Real clips, and what a person who looked at them would answer: ten questions each. The clips are not in the
- * repository; they are sample videos of intel-iot-devkit (CC-BY-4.0) and imageio.
+ * Real clips, and what a person who watched them would answer: ten questions each. The clips are not in the repository;
+ * they are sample videos of intel-iot-devkit (CC-BY-4.0) and imageio.
  */
 
-/** What can be right: "yes" or "no", a number, the name of a thing, a sentence that names it, or a time. */
+/** Form of the right answer: "yes" or "no", a number, the name of a thing, a sentence that names it, or a time. */
 export type ClipKind = 'yesno' | 'number' | 'name' | 'sentence' | 'time';
 
 export interface ClipQuestion {
@@ -11,9 +11,9 @@ export interface ClipQuestion {
   readonly text: string;
   /** Asked as of this moment, s; default: the end of the clip. */
   readonly asOfS?: number;
-  /** What a person would say, who saw the clip and knows no other names than those of every day; not of a time. */
+  /** What a person would say who saw the clip and knows only everyday names; empty for a time. */
   readonly accept: readonly string[];
-  /** The answer to a question for a time, s; right within two seconds, since things come and go slowly. */
+  /** The answer to a question about a time, s; right within two seconds, since things come and go slowly. */
   readonly seconds?: number;
 }
 
@@ -39,8 +39,8 @@ const CLOTHED = [...WOMAN, 'sweatshirt', 'hoodie'];
 const PLANT = ['pot', 'flowerpot', 'plant', 'houseplant', 'tree'];
 
 export const CLIP_QUESTIONS: Readonly<Record<string, readonly ClipQuestion[]>> = {
-  // A parking place from above. A white car from 4.5 to 8 s, a light blue one from 14.5 to 18 and a red one from 15 to
-  // 18.5, another white one from 25.5 to 27.5.
+  // A car park from above. A white car from 4.5 to 8 s, a light blue one from 14.5 to 18 and a red one from 15 to 18.5,
+  // another white one from 25.5 to 27.5.
   'car-detection.mp4': [
     name('What is shown now?', ['car', 'vehicle'], { asOfS: 6 }),
     yesNo('Have you seen a car?', 'yes'),

@@ -24,16 +24,18 @@ export interface ClipAnswer {
 export interface ClipResult {
   readonly score: TaskScore;
   /**
-   * What who reads the questions alone would get at best: of each kind one answer to all, chosen on these very
+   * What can be reached at best by reading the questions alone: one answer to all of each kind, chosen on these very
    * questions.
    */
   readonly baseline: TaskScore;
-  /** Whether the model knows which of its answers are right, about what none of its data is like. */
+  /** Whether the model knows which of its answers are right, about clips that are unlike its training data. */
   readonly confidence: ConfidenceReport;
   readonly clips: Readonly<Record<string, { readonly score: TaskScore; readonly answers: readonly ClipAnswer[] }>>;
 }
 
-/** Plays the clips that are in `folder`. Throws `data_invalid` where none of them is, and as `withWholeStream`. */
+/**
+ * Plays the clips that `folder` contains. Throws `data_invalid` if it contains none, and what `withWholeStream` throws.
+ */
 export async function evaluateClips(live: Streams, folder: string): Promise<ClipResult> {
   const clips: Record<string, { score: TaskScore; answers: ClipAnswer[] }> = {};
   const asked: ClipQuestion[] = [];
@@ -55,9 +57,9 @@ export async function evaluateClips(live: Streams, folder: string): Promise<Clip
 }
 
 /**
- * Of "yes" and "no" the first word counts; of a number the whole answer; of a name the whole answer or its end ("a
- * white car" is a car, a "car mirror" is none); a sentence has one of the names somewhere. What denies is no name and
- * no sentence.
+ * For "yes" and "no" the first word counts; for a number the whole answer; for a name the whole answer or its end ("a
+ * white car" is a car, a "car mirror" is not); for a sentence any mention of one of the names. A negated name or
+ * sentence is wrong.
  */
 export function isClipAnswerRight(question: Omit<ClipQuestion, 'text'>, answer: string): boolean {
   const { kind, accept, seconds } = question;
@@ -78,7 +80,7 @@ export function isClipAnswerRight(question: Omit<ClipQuestion, 'text'>, answer: 
   }
 }
 
-/** How many questions are right at most where each kind of question has one answer. */
+/** Most questions that are right when each kind of question gets one answer. */
 export function bestByText(questions: readonly ClipQuestion[]): number {
   const kinds = new Set(questions.map(({ kind }) => kind));
   const best = (kind: ClipKind): number => {
@@ -89,7 +91,7 @@ export function bestByText(questions: readonly ClipQuestion[]): number {
   return [...kinds].reduce((sum, kind) => sum + best(kind), 0);
 }
 
-/** Right ones, among which the best constant is: of times also the latest that is right still. */
+/** Right answers, among which the best constant is; for a time also the latest that is still right. */
 function answersTo({ accept, seconds }: ClipQuestion): readonly string[] {
   return seconds === undefined ? accept : [String(seconds), String(seconds + WITHIN_S)];
 }

@@ -4,24 +4,24 @@ import { round, score, type TaskScore } from './score.ts';
 
 export interface ConfidenceReport {
   /**
-   * How often the right one of a right and a wrong answer is the surer: the area under the ROC curve. 0.5: chance;
-   * null: none is wrong, or none right.
+   * How often the right one of a right and a wrong answer is the surer: the area under the ROC curve. 0.5 is chance;
+   * null when none is wrong, or none right.
    */
   readonly rightIsSurer: number | null;
-  /** The same of pairs of one task, so that an easy task does not count as sureness. */
+  /** The same for pairs within one task, so that an easy task does not count as sureness. */
   readonly withinTask: number | null;
-  /** By the least confidence: the answers that have it, and how many of all they are. */
+  /** By least confidence: the score of the answers that have it, and their share of all. */
   readonly atLeast: Record<string, TaskScore & { readonly share: number }>;
 }
 
 const LEAST = [0.5, 0.7, 0.8, 0.9, 0.95];
 
-/** An answer of a kind that is compared within itself. */
+/** An answer, with the task within which it is also compared. */
 interface Judged extends Pick<Answered, 'right' | 'confidence'> {
   readonly task: string;
 }
 
-/** Pairs of a right answer and a wrong one, and in how many the right one is the surer; of equals half a pair. */
+/** Pairs of a right and a wrong answer, and in how many the right one is surer; ties count half. */
 interface Pairs {
   readonly surer: number;
   readonly all: number;

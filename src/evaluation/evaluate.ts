@@ -1,8 +1,8 @@
 /**
  * Plays labelled pictures as videos through the real path (encoder, ffmpeg, vision, self-decoder, cache, questions) and
- * counts what is answered right. In the same run the memory is taken away in three ways, and recall must fall to
- * chance: the cache holds only the last thing shown (as if it were emptied before), the pictures are played in another
- * order, and only the last few frames before the question are there.
+ * counts right answers. The same run takes the memory away in three ways, and recall must then fall to chance: the
+ * cache holds only the last thing shown (as if it had been emptied before), the pictures are played in another order,
+ * or only the last few frames before the question are there.
  */
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
@@ -39,10 +39,10 @@ import { encodeVideo, sampledFrames, type VideoOptions } from './video.ts';
 
 export interface EvaluationOptions {
   readonly data: string;
-  /** Sets whose pictures are played and named; none: every set with labels. */
+  /** Sets whose pictures are played and named; empty: every set with labels. */
   readonly sets: readonly string[];
   readonly seed: number;
-  /** How many streams, and how long, s: as `planStreams` reads them. */
+  /** Number and lengths, s, of the streams, as `planStreams` reads them. */
   readonly streams: string;
   readonly seconds: string;
   /** Only pictures that the bundled model did not train on. */
@@ -52,13 +52,13 @@ export interface EvaluationOptions {
   readonly fps: number;
   /** Share of the streams that are also asked without their memory, 0..1. */
   readonly controls: number;
-  /** File of the finished streams: those in it are not played again. */
+  /** File of the finished streams; those in it are not played again. */
   readonly resume?: string;
-  /** Tells bundles apart, for `resume`; a bundle's name stays the same when it is trained anew. */
+  /** Identifies the bundle, for `resume`: a bundle's name stays the same when it is retrained. */
   readonly bundleId: string;
-  /** Where the model runs, for `resume`: answers may differ. */
+  /** Where the model runs, for `resume`: answers may differ between devices. */
   readonly device: string;
-  /** Stops the evaluation: it rejects with the signal's reason, and leaves no stream and no file behind. */
+  /** Stops the evaluation, which then rejects with the signal's reason and leaves no stream and no video behind. */
   readonly signal?: AbortSignal;
   readonly onProgress: (done: number, total: number) => void;
   /** Each answer as it is scored; `right` is null for a description. */
@@ -66,8 +66,8 @@ export interface EvaluationOptions {
 }
 
 /**
- * "Did you see a dog today?" is asked too: in no time zone does a video that begins then, of an hour at most, go on
- * past midnight.
+ * "Did you see a dog today?" is asked too: in no time zone does a video that begins then, of an hour at most, cross
+ * midnight.
  */
 const RECORDED_AT = '2020-01-01T12:00:00Z';
 
@@ -77,9 +77,9 @@ interface AskedQuestion {
 }
 
 /**
- * Part of the key of finished streams. Raise it when what is played, what is asked of it, how it is asked, or what is
- * measured besides right and wrong is another for the same options: right and wrong are told anew from the answers that
- * are kept.
+ * Part of the key of finished streams. Raise it when the same options lead to a change in what is played, what is
+ * asked, how it is asked, or what is measured besides right and wrong. Right and wrong are scored again from the kept
+ * answers.
  */
 const VERSION = 5;
 const LEAST_LABELS = 8;
@@ -92,7 +92,7 @@ const DESCRIPTIONS_BRANCH = 5;
 export async function evaluate(live: Streams, options: EvaluationOptions): Promise<Evaluation> {
   const { data, sets, seed, streams, seconds, controls, heldOut, fps } = options;
   const plan = planStreams(streams, seconds, controls);
-  // Each question that is on its way waits for it.
+  // Every question in flight listens to it.
   if (options.signal !== undefined) setMaxListeners(2 * QUESTIONS_AT_ONCE, options.signal);
   const isMeasured = ({ set, file }: { set: string; file: string }): boolean => !heldOut || isHeldOut(set, file);
   const all = await readLabels(data, sets.length > 0 ? sets : undefined);
@@ -105,7 +105,7 @@ export async function evaluate(live: Streams, options: EvaluationOptions): Promi
   }
   const others = await readOthers(data);
   const known = others.scenes.filter(({ set, file }) => !isHeldOut(set, file));
-  // Each cut-out and exercise has one picture a name, so none is held out: what is new is how they are shown.
+  // Cut-outs and exercises have one picture a name, so none is held out: what is new is how they are shown.
   const boards = { ...others, scenes: others.scenes.filter(isMeasured) };
   const finished =
     options.resume === undefined
@@ -155,7 +155,7 @@ class Run {
   readonly #groups: readonly string[];
   readonly #labels: number;
   readonly #boards: BoardPictures;
-  /** Scenes that training knows. */
+  /** Scenes that training used. */
   readonly #known: readonly Scene[];
   readonly #folder: string;
   #nearest: Promise<NearestCaption> | undefined;
@@ -220,7 +220,7 @@ class Run {
     return { stream: number, seconds, answered, described: captioned, controls };
   }
 
-  /** Plays a video to its end, and asks. `then` may use the stream before it is gone. */
+  /** Plays a video to its end, and asks. `then` may use the stream before it is deleted. */
   async #play(
     { spans, questions }: Pick<Playlist, 'spans' | 'questions'>,
     then?: (stream: SourceStream, name: string) => Promise<void>,
@@ -234,7 +234,7 @@ class Run {
     });
   }
 
-  /** Plays several videos, each a stream of its own, and asks about all of them together. */
+  /** Plays several videos, each as its own stream, and asks about all of them together. */
   async #playCameras(random: Random, number: number): Promise<AskedQuestion[]> {
     const { spans, questions } = makeCameras(this.#pictures, random, number);
     const names = spans.map(() => `eval-${this.#number++}`);
@@ -242,7 +242,7 @@ class Run {
       const result = await orAborted(this.#live.converse(names).ask(question.text).result, this.#options.signal);
       return { question, result: { ...result, text: namesToCameras(result.text, names) } };
     };
-    // The last one to have ended asks; the others are kept until then.
+    // The questions are asked once the last stream has ended; the others stay open until then.
     const play = (i: number): Promise<AskedQuestion[]> => {
       const [name, mine] = [names[i], spans[i]];
       if (name === undefined || mine === undefined) return askAll(ask, questions);
@@ -251,7 +251,7 @@ class Run {
     return spans.length === 0 ? [] : play(0);
   }
 
-  /** Plays a video to its end; the stream is there until `then` is done. Throws as `withWholeStream`. */
+  /** Plays a video to its end; the stream exists until `then` is done. Throws what `withWholeStream` throws. */
   async #playing<T>(name: string, spans: readonly Span[], then: (stream: SourceStream) => Promise<T>): Promise<T> {
     const { fps, signal, video } = this.#options;
     const file = path.join(this.#folder, `${name}.mp4`);
@@ -268,17 +268,17 @@ class Run {
     }
   }
 
-  /** The same questions at the same moment, when only the last thing is still in the cache. */
+  /** The same questions at the same moment, with only the last thing still in the cache. */
   async #emptied(stream: SourceStream, name: string, { spans, questions }: Playlist): Promise<Control[]> {
     const asked = recallAmong(questions);
-    // The frame at the cut may be of both pictures.
+    // The frame at the cut may mix both pictures.
     const fromMs = (spans.at(-1)?.startMs ?? 0) + BORDER_MS / 2;
     return withFramesFrom(this.#replay(`${name}-emptied`), stream, fromMs, async (short) =>
       this.#askOfWhatIsLeft(short, asked),
     );
   }
 
-  /** A question about a time of which nothing is left is refused, and so not answered. */
+  /** A question about a time of which nothing is left is refused, and counts as an empty answer. */
   async #askOfWhatIsLeft(stream: SourceStream, questions: readonly EvaluationQuestion[]): Promise<Control[]> {
     const ask = async (question: EvaluationQuestion): Promise<Control> => {
       const asked = await answerUnlessRefused(() => this.#ask(stream, question));
@@ -302,10 +302,7 @@ class Run {
     );
   }
 
-  /**
-   * The same questions, each after another one of the stream in a conversation: they have nothing to do with each
-   * other.
-   */
+  /** The same questions, each in a conversation after another, unrelated one about the stream. */
   async #afterAnother(stream: SourceStream, questions: readonly EvaluationQuestion[]): Promise<Control[]> {
     const asked = nowOrRecall(questions);
     const before = new Map(asked.map((question, i) => [question, asked.at(i - 1) ?? question]));
@@ -366,7 +363,7 @@ function controlsOf(asked: readonly AskedQuestion[]): Control[] {
   return asked.map(({ question, result }) => controlOf(question, result.text));
 }
 
-/** The same pictures in another order, on the same borders. */
+/** The same pictures in another order, with the same borders. */
 function inAnotherOrder(spans: readonly Span[], random: Random): Span[] {
   const pictures = shuffle(
     spans.map(({ picture }) => picture),
@@ -376,8 +373,7 @@ function inAnotherOrder(spans: readonly Span[], random: Random): Span[] {
 }
 
 /**
- * A checksum of names, captions and the sizes of the files, so that a file of finished streams is not continued with
- * other data.
+ * A checksum of names, captions and file sizes, so that a file of finished streams is not continued with other data.
  */
 async function fingerprint(pictures: readonly LabelledPicture[], scenes: readonly Scene[]): Promise<string> {
   const hash = createHash('sha256');

@@ -1,10 +1,10 @@
-/** The finished streams of an evaluation in a file, a JSON object a line, so that one that was interrupted goes on. */
+/** Keeps an evaluation's finished streams in a file, one JSON object a line, so that an interrupted one can resume. */
 import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import { scoredAnew, type StreamResult, streamResult } from './results.ts';
 
-/** All that an answer depends on, by name. */
+/** Everything that an answer depends on, by name. */
 export type EvaluationKey = Readonly<Record<string, string | number | boolean>>;
 
 const head = z.object({ evaluation: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])) });
@@ -19,9 +19,8 @@ export class FinishedStreams {
   }
 
   /**
-   * Reads the file, or begins it. Throws `resume_mismatch` where it holds an evaluation of other options,
-   * `data_invalid` where it is none. A last line that was cut off is forgotten. Whether an answer was right is told
-   * anew.
+   * Reads the file, or creates it. Throws `resume_mismatch` if it holds an evaluation with other options,
+   * `data_invalid` if it is not an evaluation. Drops a last line that was cut off. Scores the answers again.
    */
   static async open(file: string, key: EvaluationKey): Promise<FinishedStreams> {
     const text = await readFile(file, 'utf8').catch((cause: unknown) => {
@@ -32,7 +31,7 @@ export class FinishedStreams {
     const [first, ...lines] = whole.split('\n').filter((line) => line !== '');
     const results = new Map<number, StreamResult>();
     if (first === undefined) {
-      // Some other file without an end of line must not be lost.
+      // Do not overwrite an unrelated file that has no line end.
       if (text !== '' && !text.startsWith('{"evaluation":')) throw invalid(file, 1);
       await changed(file, writeFile(file, `${JSON.stringify({ evaluation: key })}\n`));
       return new FinishedStreams(file, results);
@@ -42,12 +41,12 @@ export class FinishedStreams {
       const result = parse(streamResult, line, file, i + 2);
       results.set(result.stream, scoredAnew(result));
     });
-    // Only its end is cut: were all of it written anew, finished streams could be lost on the way.
+    // Truncated, not rewritten: an interrupted rewrite could lose finished streams.
     if (whole !== text) await changed(file, truncate(file, Buffer.byteLength(whole)));
     return new FinishedStreams(file, results);
   }
 
-  /** Throws `data_invalid` where the file cannot be written. */
+  /** Throws `data_invalid` if the file cannot be written. */
   async add(result: StreamResult): Promise<void> {
     this.results.set(result.stream, result);
     await changed(this.#file, appendFile(this.#file, `${JSON.stringify(result)}\n`));

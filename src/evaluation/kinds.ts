@@ -1,13 +1,13 @@
 /**
- * Words for things of many names: "milk" of a carton, "a person" of a scene, as who watches a camera asks. Asked with a
- * generator of its own: what else is drawn for a seed stays as it was.
+ * Words for things with many names: "milk" for a carton, "a person" in a scene, as someone who watches a camera asks.
+ * Uses a random generator of its own, so that other draws for a seed stay as they were.
  */
 import type { LabelledPicture } from './labels.ts';
 import { BORDER_MS, type Playlist } from './playlist.ts';
 import { Asker, type EvaluationQuestion, withArticle } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
-/** What captions call a person or a dog, as in models/training/kinds.py. */
+/** Words that captions use for a person or a dog, as in models/training/kinds.py. */
 export const SAID = {
   person: new Set(
     (
@@ -17,19 +17,20 @@ export const SAID = {
   ),
   dog: new Set(['dog', 'dogs', 'puppy', 'puppies']),
 };
-/** So many captions of a scene must say it: one alone may be mistaken. */
+/** Captions of a scene that must say it: a single one may be mistaken. */
 export const SAID_TWICE = 2;
 /** Words that take no article. */
 const UNCOUNTED = /(?:milk|juice|cream|ghurt|s)$/;
 
-/** The groups of things that `pictures` holds. */
+/** The groups that `pictures` belong to. */
 export function groupsOf(pictures: readonly LabelledPicture[]): string[] {
   return [...new Set(pictures.flatMap(({ group }) => group ?? []))].sort();
 }
 
 /**
- * Asks a stream that shows things with groups: was one of a group seen that it shows, and of one that it does not? None
- * where no thing has a group that says more than its name. `groups`: those of all pictures; `stream`: its number.
+ * Asks whether a member of a group was seen: once for a group that the stream shows, once for one that it does not.
+ * Asks nothing if no thing has a group that differs from its name. `groups`: those of all pictures; `stream`: its
+ * number.
  */
 export function askGroups(
   { spans, durationMs }: Pick<Playlist, 'spans' | 'durationMs'>,
@@ -57,8 +58,8 @@ export function askGroups(
 }
 
 /**
- * For each scene that `described` asks to describe: is there a person, is there a dog? Not asked where one caption
- * alone says so.
+ * Asks for each scene that `described` asks to describe whether there is a person, and whether there is a dog. Skips
+ * what only one caption mentions.
  */
 export function askScenes(
   described: readonly EvaluationQuestion[],

@@ -11,7 +11,7 @@ export interface LabelledPicture {
   readonly file: string;
   /** What a person would answer to "What is shown now?". */
   readonly label: string;
-  /** What several names of its set are together: "apple" of a Granny Smith. */
+  /** What several names of its set have in common: "apple" for a Granny Smith. */
   readonly group?: string;
 }
 
@@ -22,20 +22,22 @@ export interface Scene {
   readonly captions: readonly string[];
 }
 
-/** An exercise as two pictures, its start and its end. */
+/** An exercise as two pictures: its start and its end. */
 export interface Exercise {
   readonly start: LabelledPicture;
   readonly end: LabelledPicture;
 }
 
-/** Percent of the pictures that the recipe keeps out of training (`Sample.validation` in models/training/labels.py). */
+/**
+ * Percentage of the pictures that the recipe holds out of training (`Sample.validation` in models/training/labels.py).
+ */
 const VALIDATION_PERCENT = 10;
-/** Sets with one picture a name: the recipe keeps none of them out. */
+/** Sets with one picture a name: the recipe holds none of them out. */
 export const NOT_SPLIT = new Set(['emoji', 'stamps', 'imagenet-samples', 'exercises']);
 
-/** Sets of cut-outs: one picture a name, transparent around it. */
+/** Sets of cut-outs: one picture a name, on a transparent background. */
 const CUT_OUTS = ['emoji', 'stamps'];
-/** Longer names are sentences, or no names at all ("squared cjk unified ideograph-6709"). */
+/** Longer names are sentences, or not names at all ("squared cjk unified ideograph-6709"). */
 const CUT_OUT_NAME = /^[a-z]+(?: [a-z]+){0,2}$/;
 
 const row = z.object({
@@ -50,7 +52,7 @@ const row = z.object({
   qa: z.array(z.unknown()).optional(),
 });
 
-/** The same as `normalise` in models/training/labels.py: lower case, no article, no bracket, no final stop. */
+/** Same as `normalise` in models/training/labels.py: lower case, no article, no brackets, no final full stop. */
 export function normaliseLabel(label: string): string {
   let text = label.replaceAll('_', ' ').replace(/\([^)]*\)/g, ' ');
   if (!text.toLowerCase().includes('t-shirt')) text = text.replaceAll('-', ' ');
@@ -63,7 +65,7 @@ export function normaliseLabel(label: string): string {
   return text.replace(/^(a|an|the|some)\s+/, '');
 }
 
-/** True for pictures that the bundled model never trained on. */
+/** Whether the bundled model never trained on a picture. */
 export function isHeldOut(set: string, file: string): boolean {
   if (NOT_SPLIT.has(set)) return false;
   const hash = createHash('sha256')
@@ -73,8 +75,8 @@ export function isHeldOut(set: string, file: string): boolean {
 }
 
 /**
- * The labelled pictures of the named sets (default: every folder that has labels); scenes without a label are passed
- * over. Throws `data_invalid` that names the file and the line.
+ * Reads the labelled pictures of the named sets (default: every folder that has labels), and skips scenes without a
+ * label. Throws `data_invalid`, naming the file and the line.
  */
 export async function readLabels(directory: string, sets?: readonly string[]): Promise<LabelledPicture[]> {
   const there = await setsIn(directory);
@@ -93,7 +95,10 @@ export async function readLabels(directory: string, sets?: readonly string[]): P
   return pictures;
 }
 
-/** What the folder holds besides names: each is empty where its sets are not there. Throws as `readLabels`. */
+/**
+ * Reads what the folder holds besides names; each list is empty if its sets are missing. Throws what `readLabels`
+ * throws.
+ */
 export async function readOthers(
   directory: string,
 ): Promise<{ readonly cutOuts: LabelledPicture[]; readonly scenes: Scene[]; readonly exercises: Exercise[] }> {

@@ -1,4 +1,4 @@
-/** Controls: the same weights with only the last frames in the cache, as of a model that keeps no memory. */
+/** Controls: the same weights with only the last frames in the cache, like a model that keeps no memory. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { YocoError } from '../errors.ts';
 import type { Streams } from '../live/live-service.ts';
@@ -8,11 +8,11 @@ import { orAborted } from './abort.ts';
 import { withWholeStream } from './arrival.ts';
 import type { EvaluationQuestion } from './questions.ts';
 
-/** Sampled frames that the cache holds. */
+/** Sampled frames in the cache. */
 export const FRAMES_KEPT = 4;
 const WAIT_MS = 20;
 
-/** Where frames are shown again: under which name, and until when. */
+/** Where frames are replayed: the name of the stream, and the signal that ends the replay. */
 export interface Replay {
   readonly live: Pick<Streams, 'create' | 'delete'>;
   readonly name: string;
@@ -20,8 +20,9 @@ export interface Replay {
 }
 
 /**
- * Hands `ask` a stream of the last frames, at their own times, for each moment at which `questions` are asked. The
- * frames are the kept JPEGs of what the model saw, so a little is lost of each. Throws as `withWholeStream`.
+ * For each moment at which `questions` are asked, passes `ask` a stream of the last frames, at their own times. The
+ * frames are the kept JPEGs of what the model saw, so each loses a little quality. Throws what `withWholeStream`
+ * throws.
  */
 export async function withLastFrames<T>(
   replay: Replay,
@@ -43,7 +44,7 @@ export async function withLastFrames<T>(
   return all;
 }
 
-/** The same, of all frames from `fromMs` on, and of the newest at least: what came before is forgotten. */
+/** The same with all frames from `fromMs` on, and at least the newest: everything earlier is forgotten. */
 export async function withFramesFrom<T>(
   replay: Replay,
   stream: SourceStream,
@@ -53,7 +54,7 @@ export async function withFramesFrom<T>(
   return replayed(replay, await framesUpTo(stream, stream.status().lastMs ?? 0, { fromMs }), ask);
 }
 
-/** Hands `ask` a stream that shows these frames alone. */
+/** Passes `ask` a stream that shows only these frames. */
 function replayed<T>(
   { live, name, signal }: Replay,
   frames: readonly Thumbnail[],
@@ -68,7 +69,9 @@ function replayed<T>(
   return withWholeStream(live, { name, source: { push: true } }, expected, fill, ask);
 }
 
-/** A picture that comes too early for the engine waits. Throws `internal` where it is refused for good. */
+/**
+ * Waits and tries again while a picture comes too early for the engine. Throws `internal` if it is refused for good.
+ */
 async function pushed(stream: SourceStream, jpeg: Buffer, timeMs: number, signal?: AbortSignal): Promise<void> {
   for (;;) {
     signal?.throwIfAborted();
@@ -82,7 +85,7 @@ async function pushed(stream: SourceStream, jpeg: Buffer, timeMs: number, signal
   }
 }
 
-/** Oldest first: from `fromMs` on, the newest in any case, and the last `most` of them. */
+/** Frames up to `lastMs`, oldest first: the last `most` from `fromMs` on, and the newest in any case. */
 async function framesUpTo(
   stream: SourceStream,
   lastMs: number,
@@ -99,7 +102,7 @@ async function framesUpTo(
   return frames;
 }
 
-/** Resolves when every frame has come back from the engine, taken in or lost. */
+/** Resolves once every frame has come back from the engine, taken in or lost. */
 function allBack(stream: SourceStream, frames: number): Promise<void> {
   return new Promise((resolve) => {
     const look = (): void => {

@@ -1,25 +1,25 @@
 /**
- * What was shown so long before the question, and whether a thing was seen within so many seconds or between two times.
- * Asked with a generator of its own: what else is drawn for a seed stays as it was.
+ * What was shown a given time before the question, and whether a thing was seen within the last seconds or between two
+ * times. Uses a random generator of its own, so that other draws for a seed stay as they were.
  */
 import { BORDER_MS, type Playlist, type Span } from './playlist.ts';
 import { clockText } from '../clock-text.ts';
 import { Asker, type EvaluationQuestion, spanText, withArticle } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
-/** How far back `seenwithin` looks, s: some of the recipe's. */
+/** How far back `seenwithin` looks, s: some of the recipe's values. */
 export const WITHIN_S = [5, 10, 15, 20, 30, 60, 120];
-/** From here on people count in minutes, s. */
+/** From this length on people count in minutes, s. */
 const MINUTES_FROM_S = 90;
-/** How often two times are drawn. */
+/** Most attempts to draw two times. */
 const BETWEEN_TRIES = 50;
-/** One round for each of so many seconds, as of the other questions about the past. */
+/** A stream gets one round of questions for each of these periods, ms, as for the other questions about the past. */
 const ROUND_MS = 60_000;
 
 /**
- * A round: two of `ago`, and a yes and a no of `seenwithin` over the same number of seconds, and of `seenbetween` over
- * the same part of the stream, all about things that were shown: only when tells which; what was first, and how many
- * things there were, within so many seconds. `stream`: its number.
+ * A round asks two of `ago`; a yes and a no of `seenwithin` over the same number of seconds; a yes and a no of
+ * `seenbetween` over the same part of the stream; and what was first, and how many things there were, within a number
+ * of seconds. All ask about things that were shown, so only the time tells yes from no. `stream`: its number.
  */
 export function askLately(
   { spans, durationMs }: Pick<Playlist, 'spans' | 'durationMs'>,
@@ -53,7 +53,7 @@ export function askLately(
   return asker.questions;
 }
 
-/** Seconds before `asOfMs` that lie inside a span, clear of its borders, as far as people would say them. */
+/** Seconds before `asOfMs` that lie inside a span, clear of its borders, and that people would say. */
 function timesBack({ startMs, endMs }: Span, asOfMs: number): number[] {
   const [least, most] = [asOfMs - Math.min(endMs, asOfMs) + BORDER_MS, asOfMs - startMs - BORDER_MS];
   const times: number[] = [];
@@ -63,7 +63,7 @@ function timesBack({ startMs, endMs }: Span, asOfMs: number): number[] {
   return times;
 }
 
-/** What of a span lies between two times. */
+/** The part of a span between two times. */
 function momentOf({ picture, startMs, endMs }: Span, fromMs: number, toMs: number): EvaluationQuestion['moment'] {
   return { set: picture.set, startMs: Math.max(startMs, fromMs), endMs: Math.min(endMs, toMs) };
 }
@@ -73,7 +73,7 @@ function agoText(seconds: number): string {
   return `${seconds / 60} minutes ago`;
 }
 
-/** None where each number of seconds begins close to a border of two things, or holds one thing alone. */
+/** Asks nothing if each number of seconds begins close to a border between two things, or covers only one thing. */
 function askOfPart(asker: Asker, spans: readonly Span[], asOfMs: number, random: Random): void {
   const parts = WITHIN_S.map((seconds) => {
     const fromMs = asOfMs - seconds * 1000;
@@ -93,7 +93,7 @@ function askOfPart(asker: Asker, spans: readonly Span[], asOfMs: number, random:
   asker.ask('differentwithin', { part }, number);
 }
 
-/** None where no whole seconds have things clearly inside and outside of them. */
+/** Asks nothing if no two whole seconds are found that have things clearly inside and outside of them. */
 function askBetween(asker: Asker, spans: readonly Span[], asOfMs: number, random: Random): void {
   for (let tries = 0; tries < BETWEEN_TRIES; tries++) {
     const times = [random(), random()].map((share) => Math.floor((share * asOfMs) / 1000)).sort((a, b) => a - b);
@@ -118,7 +118,7 @@ function askBetween(asker: Asker, spans: readonly Span[], asOfMs: number, random
   }
 }
 
-/** None where no number of seconds has things clearly on both sides of it. */
+/** Asks nothing if no number of seconds has things clearly on both sides of it. */
 function askWithin(asker: Asker, spans: readonly Span[], asOfMs: number, random: Random): void {
   const clear = (seconds: number): { inside: Span[]; before: Span[] } => {
     const fromMs = asOfMs - seconds * 1000;

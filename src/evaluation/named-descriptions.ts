@@ -1,15 +1,15 @@
 /**
- * "Describe what you see" of a thing, of which the data has no sentences: what is said must name it. Asked with a
- * generator of its own: what else is drawn for a seed stays as it was.
+ * "Describe what you see" for a thing, for which the data has no sentences: the answer must name it. Uses a random
+ * generator of its own, so that other draws for a seed stay as they were.
  */
 import { insideMs, type Playlist } from './playlist.ts';
 import { Asker, type EvaluationQuestion } from './questions.ts';
 import { type Random, shuffle } from './random.ts';
 
-/** So many things of a stream are described, each while it is shown. */
+/** Things of a stream that are described, each while it is shown. */
 const DESCRIBED = 2;
 
-/** `labels`: how many names there are; `stream`: its number. */
+/** `labels`: how many names the data has; `stream`: its number. */
 export function askNamedDescriptions(
   { spans }: Pick<Playlist, 'spans'>,
   labels: number,

@@ -1,4 +1,4 @@
-/** What `eval` takes from its command line, checked before anything is started or played. */
+/** The command-line options of `eval`, checked before anything is started or played. */
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import { FPS } from '../ingest/definition.ts';
@@ -6,10 +6,10 @@ import { numberOf } from '../number-text.ts';
 import { planStreams } from './plan.ts';
 import { type Fit, VIDEO_FPS, type VideoOptions } from './video.ts';
 
-/** Questions on their way at once: well below the answers that an engine takes. */
+/** Questions in flight at once: well below the answers that an engine takes. */
 export const QUESTIONS_AT_ONCE = 16;
 
-/** As written: each option is text. */
+/** As written: every option is text. */
 export interface EvaluationFlags {
   readonly sets: string;
   readonly seed: string;
@@ -31,7 +31,7 @@ export interface CheckedOptions {
   readonly controls: number;
 }
 
-/** Pixels of a side: of less nothing can be told, and the encoder takes even numbers only. */
+/** Side of a video, pixels: a smaller one shows nothing, and the encoder takes only even numbers. */
 const SIDE = { least: 32, most: 4_096 };
 
 const number = (least: number, most: number) => z.string().transform(numberOf).pipe(z.number().min(least).max(most));
@@ -64,7 +64,7 @@ const EXPECTED: Record<keyof z.output<typeof schema>, string> = {
   controls: 'must be a share from 0 to 1',
 };
 
-/** Throws `invalid_request` that names the option and says what is expected. */
+/** Throws `invalid_request`, naming the option and what is expected. */
 export function checkOptions(flags: EvaluationFlags): CheckedOptions {
   const parsed = schema.safeParse(flags);
   if (!parsed.success) {

@@ -6,7 +6,7 @@ import { CHANNELS, pictureOf, readRgba } from './rgba.ts';
 
 type Rgb = readonly [number, number, number];
 
-/** A test holds these against the recipe. */
+/** A test compares these with the recipe. */
 export const COLOURS = {
   red: [205, 30, 35],
   orange: [245, 140, 25],
@@ -24,10 +24,10 @@ export const COLOURS = {
 export type Colour = keyof typeof COLOURS;
 
 const NAMES = Object.keys(COLOURS) as Colour[];
-/** How much of a cut-out's own light and shade is left. */
+/** How much of a cut-out's own light and shade remains. */
 const SHADE = 0.2;
 const MOST_SHADE = 110;
-/** Colours that are hard to see on a pale ground, and a ground for them. */
+/** Colours that are hard to see on a pale background, and a background for them. */
 export const PALE: ReadonlySet<Colour> = new Set<Colour>(['white', 'grey']);
 export const DARK = '#1e3a5f';
 
@@ -35,7 +35,7 @@ export function pickColour(random: Random): Colour {
   return pick(NAMES, random);
 }
 
-/** A cut-out (any picture that sharp reads, its transparency kept) in this colour, as PNG. */
+/** A cut-out (any picture that sharp reads, with its transparency) in this colour, as PNG. */
 export async function painted(cutOut: Buffer, colour: Colour): Promise<Buffer> {
   const pixels = await readRgba(cutOut);
   const { data } = pixels;

@@ -1,15 +1,15 @@
 /**
  * How questions are asked: for each task the phrasings of the recipe (`models/training/phrasings.py`), the last
- * HELD_OUT of which are never trained on. A test holds the two files against each other.
+ * HELD_OUT of which are never trained on. A test compares the two files.
  *
- * `{x}` is a thing with or without its article, `{xs}` its plural, `{t}` a time of the stream, `{a}` how long before
- * the question ("10 seconds ago"), `{d}` how long ("10 seconds", "minute"), `{n}` the number of a camera.
+ * `{x}` is a thing with or without its article, `{xs}` its plural, `{t}` a time of the stream, `{a}` a time before the
+ * question ("10 seconds ago"), `{d}` a duration ("10 seconds", "minute"), `{n}` the number of a camera.
  */
 
-/** Phrasings at the end of each list that training never uses; they measure paraphrase. */
+/** Phrasings at the end of each list that training never uses; they measure robustness to paraphrase. */
 export const HELD_OUT = 3;
 
-/** What is said where nothing has changed. */
+/** The answer when nothing has changed. */
 export const NO_CHANGE = 'nothing';
 
 export const PHRASINGS = {

@@ -1,13 +1,13 @@
-/** Which streams an evaluation plays: how many, how long each, and which are also asked without their memory. */
+/** Which streams an evaluation plays: how many, how long each is, and which are also asked without their memory. */
 import { YocoError } from '../errors.ts';
 import { numberOf } from '../number-text.ts';
 
 export interface PlannedStream {
   readonly number: number;
   readonly seconds: number;
-  /** What this length is reported under. */
+  /** The length under which it is reported. */
   readonly length: string;
-  /** Asked without its memory too. */
+  /** Whether it is also asked without its memory. */
   readonly controlled: boolean;
 }
 
@@ -16,8 +16,8 @@ const LONGEST_S = 3_600;
 
 /**
  * `seconds`: a length, several (`10,30,60`), or a range (`10-300`), which the streams cover evenly on a logarithmic
- * scale. `streams`: how many in all, the lengths taking turns; or as many numbers as there are lengths. `controls`:
- * share of the streams of each length that are controlled, 0..1. Throws `invalid_request` that names the option.
+ * scale. `streams`: the total, with the lengths taking turns, or one number for each length. `controls`: share of the
+ * streams of each length that are controlled, 0..1. Throws `invalid_request`, naming the option.
  */
 export function planStreams(streams: string, seconds: string, controls: number): PlannedStream[] {
   const [low = NaN, high = NaN, ...more] = seconds.split('-').map(numberOf);
@@ -51,7 +51,7 @@ export function planStreams(streams: string, seconds: string, controls: number):
 
 type Length = Pick<PlannedStream, 'seconds' | 'length'>;
 
-/** Reported in steps of a doubling. */
+/** Reported in bins, each up to twice its shortest length. */
 function acrossRange(count: number, low: number, high: number): Length[] {
   return Array.from({ length: count }, (_, i) => {
     const seconds = Math.round(low * (high / low) ** ((i + 0.5) / count));

@@ -1,6 +1,4 @@
-/**
- * What a stream of the evaluation shows when, and what is asked about it. Everything random comes from one generator.
- */
+/** What an evaluation's stream shows when, and what is asked about it. All random draws come from one generator. */
 import type { LabelledPicture } from './labels.ts';
 import { clockText } from '../clock-text.ts';
 import { Asker, type EvaluationQuestion, type Task, withArticle, type Words } from './questions.ts';
@@ -13,7 +11,7 @@ export interface Board {
   readonly background: string;
   /** Centre as shares of width and height, size of the longer side as a share of the picture's shorter one. */
   readonly things: readonly { readonly x: number; readonly y: number; readonly size: number }[];
-  /** The cut-out is painted in it. */
+  /** Colour in which the cut-out is painted. */
   readonly paint?: Colour;
 }
 
@@ -22,7 +20,7 @@ export interface Span {
   readonly picture: LabelledPicture;
   readonly startMs: number;
   readonly endMs: number;
-  /** The picture is a cut-out that is pasted here; otherwise it fills the frame. */
+  /** Set if the picture is a cut-out that is pasted here; otherwise it fills the frame. */
   readonly board?: Board;
 }
 
@@ -32,23 +30,23 @@ export interface Playlist {
   readonly questions: readonly EvaluationQuestion[];
 }
 
-/** A frame of slack at the borders of a span, where an encoder may mix two pictures. */
+/** Slack at the borders of a span, about a frame, where an encoder may mix two pictures. */
 export const BORDER_MS = 600;
 /** Fewest and most things in half a minute. */
 const THINGS = [4, 7] as const;
 const SHORTEST_MS = 2_000;
-/** After a cut: what stands there now tells when the thing before it left. */
+/** Time after a cut in which the next thing shows that the previous one has left. */
 const GONE_MS = 1_000;
-/** Of `duration`. */
+/** Tolerance of `duration`, s. */
 const WITHIN_S = 1;
 /**
- * For how long things are shown, s: about a normal distribution of this mean and deviation. `duration` asks of a thing
- * the rather the rarer its length is, at most so many times as often: else one answer for all would be right in more
- * than half.
+ * How long things are shown, s: roughly a normal distribution with this mean and deviation. `duration` favours things
+ * of rarer lengths, by a factor of `atMost` at most: otherwise one constant answer would be right more than half of the
+ * time.
  */
 const LENGTHS = { mean: 5, deviation: 1.4, atMost: 250 };
 
-/** Builds a stream of about `seconds`, of 4 to 7 different things in half a minute. `stream`: its number. */
+/** Builds a stream of about `seconds`, with 4 to 7 different things in half a minute. `stream`: its number. */
 export function makePlaylist(
   pictures: readonly LabelledPicture[],
   seconds: number,
@@ -65,7 +63,7 @@ export function makePlaylist(
   while (shown.size < count) {
     // By set first, then by name: a set of ten names must not vanish beside one of eighty.
     const names = namesOf.get(pick(sets, random))?.filter((name) => !shown.has(name)) ?? [];
-    // A set whose names are all shown already has none to give.
+    // A set may have no names left.
     if (names.length > 0) shown.add(pick(names, random));
   }
   const order = [...shown];
@@ -96,28 +94,31 @@ function countOf(seconds: number, inHalfAMinute: number, labels: number): number
   return Math.min(labels, Math.max(2, Math.round((seconds / 30) * inHalfAMinute)));
 }
 
-/** "apple" is not asked as absent while an "apple juice" is shown: a person might say yes. */
+/**
+ * Whether all words of one name are in the other. "apple" is not asked as absent while an "apple juice" is shown: a
+ * person might say yes.
+ */
 export function related(a: string, b: string): boolean {
   const [left, right] = [a.split(' '), b.split(' ')];
   return left.every((word) => right.includes(word)) || right.every((word) => left.includes(word));
 }
 
 interface Known {
-  /** How many names the data has. */
+  /** Number of names in the data. */
   readonly names: number;
-  /** Names of things that this stream does not show, nor anything like them. */
+  /** Names that are not related to anything that this stream shows. */
   readonly absent: readonly string[];
-  /** How many numbers of things a stream of this length can show. */
+  /** How many different numbers of things a stream of this length can show. */
   readonly different: number;
-  /** A longer stream is asked more: the same share of what it showed. */
+  /** Rounds of questions: a longer stream is asked more, about the same share of what it showed. */
   readonly rounds: number;
 }
 
-/** Asks about all that a stream shows, task by task. What is random is drawn in the order in which it is asked. */
+/** Asks about everything a stream shows, task by task. Random draws follow the order of the questions. */
 class WholeStream {
   readonly #spans: readonly Span[];
   readonly #durationMs: number;
-  /** When most is asked: at the end. */
+  /** When most questions are asked: at the end. */
   readonly #lastMs: number;
   readonly #known: Known;
   readonly #asker: Asker;
@@ -165,7 +166,7 @@ class WholeStream {
     if (last !== undefined) this.#about('last', last, last.picture.label, chance);
   }
 
-  /** Where everything was shown there is nothing to say no to, and yes is not asked alone. */
+  /** If everything was shown, nothing can be answered with no, and yes is not asked alone. */
   #seen(): void {
     if (this.#known.absent.length === 0) return;
     const span = this.#draws.seen.next();
@@ -185,7 +186,7 @@ class WholeStream {
     );
   }
 
-  /** The harder no: it was there, and is there no longer. */
+  /** The harder no: the thing was shown, and no longer is. */
   #seenBefore(): void {
     const now = this.#draws.shownNow.next((span) => span !== this.#spans[0]);
     const before = pick(this.#spans.slice(0, this.#spans.indexOf(now)), this.#random);
@@ -244,7 +245,7 @@ class WholeStream {
     return { set: picture.set, startMs, endMs: Math.min(endMs, asOfMs) };
   }
 
-  /** A question whose answer is seen in `span`. */
+  /** A question whose answer is visible in `span`. */
   #about(task: Task, span: Span, expected: string, chance: number, words: Words = {}, asOfMs = this.#lastMs): void {
     this.#asker.ask(task, words, { expected, chance, asOfMs, moment: this.#momentOf(span, asOfMs) });
   }
@@ -260,7 +261,7 @@ class WholeStream {
   }
 }
 
-/** Each task has draws of its own: no fact is asked twice in the words of one task while there are others. */
+/** Each task has its own draws: no fact is asked twice in the words of one task while others remain. */
 function drawsOf(spans: readonly Span[], absent: readonly string[], lastMs: number, random: Random) {
   const draws = <T>(items: readonly T[]): Draws<T> => new Draws(items, random);
   const [earlier, later] = [spans.slice(0, -1), spans.slice(1)];
@@ -272,7 +273,7 @@ function drawsOf(spans: readonly Span[], absent: readonly string[], lastMs: numb
     neverShownNow: draws(absent),
     before: draws(later),
     after: draws(later),
-    /** Null where nothing is shown for so long. */
+    /** Null when nothing is shown for long enough. */
     at: withSecond.length === 0 ? null : draws(withSecond),
     came: draws(spans),
     gone: draws(earlier),
@@ -289,18 +290,18 @@ function secondsOf({ startMs, endMs }: Span): number {
   return (endMs - startMs) / 1000;
 }
 
-/** How few things last about as long: 1 of the most common length. */
+/** How rare the length of a span is: 1 for the most common length. */
 function rarity(span: Span): number {
   const { mean, deviation, atMost } = LENGTHS;
   return Math.min(atMost, Math.exp(((secondsOf(span) - mean) / deviation) ** 2 / 2));
 }
 
-/** A moment at which what is shown from `startMs` to `endMs` is there, clear of its borders. */
+/** A random moment while something is shown from `startMs` to `endMs`, clear of its borders. */
 export function insideMs(random: Random, { startMs, endMs }: Pick<Span, 'startMs' | 'endMs'>): number {
   return startMs + BORDER_MS + random() * Math.max(0, endMs - startMs - 2 * BORDER_MS);
 }
 
-/** A whole second at which it is shown, clear of its borders; null where there is none. */
+/** The first whole second of a span, clear of its borders; null if there is none. */
 function secondInside({ startMs, endMs }: Span, lastMs: number): number | null {
   const second = Math.ceil((startMs + BORDER_MS) / 1000);
   return second * 1000 <= Math.min(endMs - BORDER_MS, lastMs) ? second : null;

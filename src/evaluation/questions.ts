@@ -1,9 +1,9 @@
-/** What can be asked of a stream whose content is known, and in which words. Times in ms since the stream began. */
+/** Questions about a stream whose content is known, and their wording. Times in ms since the stream began. */
 import { pick, type Random } from './random.ts';
 import { HELD_OUT, PHRASINGS } from './phrasings.ts';
 
 type PhrasedTask = keyof typeof PHRASINGS;
-/** Asked in the words of other tasks. */
+/** Tasks that are asked in the words of other tasks. */
 const BORROWING_TASKS = [
   'notshown',
   'seenkind',
@@ -18,10 +18,12 @@ export type Task = PhrasedTask | (typeof BORROWING_TASKS)[number];
 
 export const TASKS: readonly [Task, ...Task[]] = [...BORROWING_TASKS, ...(Object.keys(PHRASINGS) as PhrasedTask[])];
 
-/** Tasks whose answer is in the past: these fall to chance when the memory is taken away. */
+/** Tasks whose answer is in the past: they fall to chance when the memory is taken away. */
 export const RECALL: readonly Task[] = ['first', 'before', 'after', 'at', 'when'];
 
-/** Tasks whose answer is the name of a thing, as that of `now` is: recognising it bounds what they can reach. */
+/**
+ * Tasks whose answer is the name of a thing, as for `now`: how well the model recognises things bounds their accuracy.
+ */
 export const NAMES_OF_THE_PAST: readonly Task[] = ['first', 'last', 'before', 'after', 'at', 'ago'];
 
 export interface EvaluationQuestion {
@@ -29,27 +31,27 @@ export interface EvaluationQuestion {
   readonly text: string;
   readonly asOfMs: number;
   /**
-   * A name, "yes" or "no", a number, seconds, "camera 2", "not shown" or "nothing" (has changed). Of `describe`: the
+   * A name, "yes" or "no", a number, seconds, "camera 2", "not shown" or "nothing" (has changed). For `describe`: the
    * first caption.
    */
   readonly expected: string;
-  /** When the thing that the answer rests on was shown; null where nothing was. */
+  /** When the thing that the answer rests on was shown; null when there is no such single moment. */
   readonly moment: { readonly set: string; readonly startMs: number; readonly endMs: number } | null;
-  /** In words that training never uses. */
+  /** Asked in words that training never uses. */
   readonly heldOut: boolean;
-  /** How probable it is that an answer drawn evenly from those that can be one is right, 0..1. */
+  /** Probability that an answer drawn uniformly from the possible ones is right, 0..1. */
   readonly chance: number;
   /** Asks whether something was seen that was never shown: "yes" is a hallucination. */
   readonly absent?: true;
-  /** What rules that need no memory would answer, by what they are; their best is a baseline of the task. */
+  /** Answers of rules that need no memory, by rule; the best rule is a baseline of the task. */
   readonly rules?: Readonly<Record<string, string>>;
   /** All captions of the scene (`describe`). */
   readonly captions?: readonly string[];
 }
 
 /**
- * What is put into a phrasing: a thing, its plural, a time, how long before ("10 seconds ago"), how long ("10 seconds",
- * "minute"), a camera's number; and what is said after it: which part of the stream is meant.
+ * What is put into a phrasing: a thing, its plural, a time, a time before the question ("10 seconds ago"), a duration
+ * ("10 seconds", "minute"), a camera's number. `part` is appended: the part of the stream that is meant.
  */
 export interface Words {
   readonly x?: string;
@@ -61,16 +63,16 @@ export interface Words {
   readonly part?: string;
 }
 
-/** What would make the times of a part times of that day. */
+/** A word that would make the times of a part times of that day. */
 const OF_A_DAY = /\btoday\b/;
-/** Words of a question that takes it for granted that there are people. */
+/** Words of a question that presupposes people. */
 const OF_PEOPLE = /\b(they|person)\b/;
 
 type QuestionDraft = Omit<EvaluationQuestion, 'task' | 'text' | 'heldOut'>;
 
 /**
- * Writes the questions of one stream. The questions of each task take trained and held-out phrasings in turn, and every
- * second stream begins with the other: so each half holds the same tasks.
+ * Writes the questions of one stream. Each task's questions alternate between trained and held-out phrasings, and every
+ * second stream begins with held-out ones, so both halves hold the same tasks.
  */
 export class Asker {
   readonly questions: EvaluationQuestion[] = [];
@@ -104,7 +106,7 @@ export class Asker {
   #forms(task: Task): readonly string[] {
     switch (task) {
       case 'notshown':
-        // What was not shown is asked for in the words of any task that takes it for granted.
+        // A thing that was not shown is asked about in the words of any task that presupposes it.
         return PHRASINGS[pick(['when', 'left', 'before', 'after'] as const, this.#random)];
       case 'seenkind':
         return PHRASINGS.seen;
@@ -130,7 +132,7 @@ export function withArticle(label: string): string {
   return `${/^[aeiou]/.test(label) ? 'an' : 'a'} ${label}`;
 }
 
-/** How long: "10 seconds", "minute", "2 minutes". */
+/** A duration: "10 seconds", "minute", "2 minutes". */
 export function spanText(seconds: number): string {
   if (seconds % 60 !== 0) return `${seconds} seconds`;
   return seconds === 60 ? 'minute' : `${seconds / 60} minutes`;

@@ -1,12 +1,12 @@
-/** Choices from one seed. */
+/** Random choices from one seed. */
 import { seededRandom } from '../model/sampling.ts';
 
 /** Draws from [0, 1). */
 export type Random = () => number;
 
 /**
- * Each stream has a generator of its own: what it shows does not depend on the streams before it. `branch`: further
- * ones of the same stream, for what must not shift the draws of the first.
+ * Each stream has its own generator, so what it shows does not depend on the streams before it. `branch` selects
+ * further generators of the same stream, for draws that must not shift those of the first.
  */
 export function randomOfStream(seed: number, stream: number, branch = 0): Random {
   return seededRandom(Math.imul(seed, 0x9e3779b1) ^ Math.imul(stream + 1, 0x85ebca6b) ^ Math.imul(branch, 0xc2b2ae35));
@@ -18,18 +18,18 @@ export function pick<T>(items: readonly T[], random: Random): T {
   return item;
 }
 
-/** One of `items`, as much more likely than another as its weight (above 0) is larger. */
+/** One of `items`, with a probability proportional to its weight (above 0). */
 function pickWeighted<T>(items: readonly T[], weightOf: (item: T) => number, random: Random): T {
   const weights = items.map(weightOf);
   let left = random() * weights.reduce((sum, weight) => sum + weight, 0);
   const at = weights.findIndex((weight) => (left -= weight) < 0);
-  // Rounding may leave a crumb after the last one.
+  // Rounding may leave a remainder: `at` is then -1, the last item.
   const item = items.at(at);
   if (item === undefined) throw new RangeError('nothing to pick from');
   return item;
 }
 
-/** Draws without putting back: none comes a second time before all that could be drawn have come once. */
+/** Draws without replacement: no item is drawn again before every item that fits has been drawn once. */
 export class Draws<T> {
   readonly #items: readonly T[];
   readonly #random: Random;
@@ -40,7 +40,7 @@ export class Draws<T> {
     this.#random = random;
   }
 
-  /** One of those for which `fits` holds. Throws a RangeError where it holds for none. */
+  /** Draws an item for which `fits` holds. Throws a RangeError if there is none. */
   next(fits: (item: T) => boolean = () => true, weightOf: (item: T) => number = () => 1): T {
     const fitting = this.#items.filter(fits);
     const fresh = fitting.filter((item) => !this.#drawn.has(item));

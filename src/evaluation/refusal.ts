@@ -1,6 +1,6 @@
 import { YocoError } from '../errors.ts';
 
-/** What `ask` resolves to; undefined where the question is about a time of which nothing is kept, and so refused. */
+/** What `ask` resolves to; undefined if the question is refused, since nothing is kept of the time it asks about. */
 export async function answerUnlessRefused<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
     return await ask();

@@ -1,4 +1,4 @@
-/** All measures of an evaluation, from its finished streams. Nothing here plays or asks. */
+/** All measures of an evaluation, computed from its finished streams. Nothing here plays or asks. */
 import { groupedInterval } from './bootstrap.ts';
 import { CiderD, tokenF1 } from './captions.ts';
 import { confidenceReport, type ConfidenceReport } from './confidence.ts';
@@ -27,56 +27,57 @@ export interface Evaluation {
   readonly bundle: string;
   readonly seed: number;
   readonly streams: number;
-  /** Lengths as they were asked for, s. */
+  /** Lengths as requested, s. */
   readonly seconds: string;
   readonly questions: number;
   /** What the intervals are, and what they leave out. */
   readonly intervals: string;
   readonly tasks: Partial<Record<Task, TaskWithBaselines>>;
-  /** `now` of each set of pictures. */
+  /** `now` for each set of pictures. */
   readonly nowBySet: Record<string, TaskScore>;
   /** "yes" to whether something was seen that was never shown. */
   readonly hallucination: Rate;
-  /** All recall tasks together: as they are, and without their memory. */
+  /** All recall tasks together, with and without their memory. */
   readonly recall: TaskScore & {
-    /** With their memory, on the streams that were also asked without. */
+    /** With their memory, on the streams that were also asked without it. */
     readonly controlled: TaskScore;
     /** 95% interval that takes the questions of one stream together (`groupedInterval`). */
     readonly overStreams: Interval | null;
     readonly emptied: TaskScore;
     readonly shuffled: TaskScore;
-    /** A random one of the things shown. */
+    /** For a random one of the things shown. */
     readonly chance: number;
   };
-  /** Only the last sampled frames before the question are in the cache. */
+  /** With only the last sampled frames before the question in the cache. */
   readonly lastFrames: { readonly frames: number; readonly now: TaskScore; readonly recall: TaskScore };
-  /** `now` and recall by themselves, and each as a conversation's second question, of the same streams. */
+  /** `now` and recall, each asked by itself and as a conversation's second question, on the same streams. */
   readonly conversation: { readonly alone: TaskScore; readonly afterAnother: TaskScore };
-  /** Accuracy of naming a thing of the past over that of naming what is there now. */
+  /** Accuracy of naming a thing of the past, divided by that of naming the present one. */
   readonly relativeToNow: Partial<Record<Task, Ratio | null>>;
   /** All tasks, asked in words that training uses and in words that it never does. */
   readonly phrasings: {
     readonly trained: TaskScore;
     readonly heldOut: TaskScore;
-    /** Held-out less trained. */
+    /** Held-out minus trained. */
     readonly difference: number;
     readonly interval: Interval;
   };
   readonly byLength: Record<string, { readonly streams: number; readonly now: TaskScore; readonly recall: TaskScore }>;
-  /** Sentences about scenes; null where there was no scene. */
+  /** Sentences about scenes; null if there was no scene. */
   readonly describe: CaptionReport | null;
   /**
-   * Correct answers whose strongest evidence peaks inside the moment that it should, half a second more on either side.
+   * Correct answers whose strongest evidence peaks inside the right moment, with half a second of slack on either side.
    */
   readonly evidence: TaskScore & {
-    /** The same of all answers of which the moment is known, the wrong ones too. */
+    /** The same for all answers whose moment is known, including wrong ones. */
     readonly ofAll: TaskScore;
     /**
-     * For the correct answers: intersection over union of all evidence with that moment, and of all that could be seen.
+     * For the correct answers: intersection over union with that moment, of all evidence and of everything that could
+     * be seen.
      */
     readonly iou: Mean;
     readonly uniformIou: Mean;
-    /** Length of all evidence over that of the moment. */
+    /** Length of all evidence divided by that of the moment. */
     readonly length: Mean;
   };
   readonly confidence: ConfidenceReport;
@@ -84,15 +85,16 @@ export interface Evaluation {
 }
 
 export interface TaskWithBaselines extends TaskScore {
-  /** What an answer drawn evenly from those that can be one would reach, and what the most frequent one would. */
+  /** Accuracy of an answer drawn uniformly from the possible ones. */
   readonly random: number;
   /**
-   * The best of all answers, chosen on these very questions: of a number within its tolerance any number, said of all.
+   * Accuracy of the best constant answer, chosen on these very questions. Where a number has a tolerance, the constant
+   * may be any number.
    */
   readonly mostFrequent: number;
   /** 95% interval that takes the questions of one stream together (`groupedInterval`). */
   readonly overStreams: Interval | null;
-  /** The best rule that needs no memory of what was shown; null where none is known. */
+  /** The best rule that needs no memory of what was shown; null if none is known. */
   readonly rule: { readonly name: string; readonly accuracy: number } | null;
 }
 
@@ -114,7 +116,7 @@ export interface ReportContext {
   readonly plan: readonly PlannedStream[];
   /** Frames that the control `lastFrames` keeps. */
   readonly lastFrames: number;
-  /** Captions of all scenes of the data, which tell how rare their words are. */
+  /** Captions of all scenes of the data, which tell how rare words are. */
   readonly corpus: readonly (readonly string[])[];
   /** The caption that is said of every picture as a baseline. */
   readonly typical: string | null;
@@ -229,7 +231,8 @@ function chanceOf(answered: readonly Answered[]): number {
 }
 
 /**
- * The share that the best single answer would have right: it is chosen on these very questions, so a strict baseline.
+ * The share that the best single answer would get right. It is chosen on these very questions, so it is a strict
+ * baseline.
  */
 function mostFrequent(answered: readonly Answered[]): number {
   const candidates = new Set(answered.flatMap(({ task, expected }) => constantsFor(task, expected)));
@@ -238,9 +241,9 @@ function mostFrequent(answered: readonly Answered[]): number {
 }
 
 /**
- * Constants among which the best one is. All that a number has right within its tolerance lie in an interval, which can
- * be moved up until its low end is one of the expected numbers: then the best constant is that number and the
- * tolerance.
+ * Candidates for the best constant. All expected numbers that a constant gets right within the tolerance lie in an
+ * interval. That interval can be moved up until its low end is one of the expected numbers; the best constant is then
+ * that number plus the tolerance.
  */
 function constantsFor(task: Task, expected: string): string[] {
   const within = toleranceOf(task);

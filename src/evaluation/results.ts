@@ -1,4 +1,4 @@
-/** What one finished stream gives: plain data, which a file can keep and a report is made of. */
+/** The results of one finished stream: plain data that a file can keep and a report is made from. */
 import { z } from 'zod';
 import type { AnswerResult } from '../live/types.ts';
 import { TASKS, type EvaluationQuestion } from './questions.ts';
@@ -12,24 +12,24 @@ const answered = z.object({
   expected: z.string(),
   answer: z.string(),
   right: z.boolean(),
-  /** The model's own, 0..1. */
+  /** The model's own confidence, 0..1. */
   confidence: z.number(),
   chance: z.number(),
-  /** What rules that need no memory would answer, by what they are. */
+  /** Answers of rules that need no memory, by rule. */
   rules: z.record(z.string(), z.string()).optional(),
-  /** Set of the picture that the answer rests on; null where there is none. */
+  /** Set of the picture that the answer rests on; null if there is none. */
   set: z.string().nullable(),
-  /** Asks about a thing that was never shown. */
+  /** Whether it asks about a thing that was never shown. */
   absent: z.boolean(),
-  /** The middle of the strongest evidence lies in the moment that it should; null where there is none. */
+  /** Whether the strongest evidence peaks inside the right moment, with some slack; null if there is no such moment. */
   inside: z.boolean().nullable(),
-  /** All evidence against that moment; null where there is none. */
+  /** All evidence compared with that moment; null if there is none. */
   overlap: z
     .object({
-      /** Intersection over union, of the evidence and of all that could be seen. */
+      /** Intersection over union with the moment: of the evidence, and of everything that could be seen. */
       iou: z.number(),
       uniform: z.number(),
-      /** Length of the evidence over that of the moment. */
+      /** Length of the evidence divided by that of the moment. */
       length: z.number(),
     })
     .nullable(),
@@ -39,7 +39,7 @@ const answered = z.object({
 const described = z.object({
   captions: z.array(z.string()),
   answer: z.string(),
-  /** What the picture that looks most alike has as its caption. */
+  /** Caption of the training picture that looks most alike. */
   nearest: z.string().nullable(),
 });
 
@@ -50,7 +50,7 @@ export const streamResult = z.object({
   seconds: z.number(),
   answered: z.array(answered),
   described: z.array(described),
-  /** The same questions without the memory; null where this stream was not asked so. */
+  /** The same questions without the memory; null if this stream was not asked so. */
   controls: z
     .object({
       emptied: z.array(control),
@@ -72,8 +72,8 @@ const EVIDENCE_SLACK_MS = 500;
 type Range = readonly [startMs: number, endMs: number];
 
 /**
- * How the evidence of an answer covers the moment that it should, and how all that could be seen would. A sampled frame
- * stands for the time until the next, `frameMs`.
+ * How well an answer's evidence covers the right moment, and how well everything that could be seen would. A sampled
+ * frame stands for the time until the next, `frameMs`.
  */
 export function overlapOf(
   evidence: readonly Range[],
@@ -130,9 +130,7 @@ export function controlOf(question: Pick<EvaluationQuestion, 'task' | 'expected'
   return { task: asked, expected, answer, right: isRight(question, answer) };
 }
 
-/**
- * With right and wrong told anew from the answers: they may have been kept by a version that told them in another way.
- */
+/** Scores the answers again: they may have been kept by a version with other rules for right and wrong. */
 export function scoredAnew(result: StreamResult): StreamResult {
   const anew = <T extends Control>(answers: readonly T[]): T[] =>
     answers.map((one) => ({ ...one, right: isRight(one, one.answer) }));

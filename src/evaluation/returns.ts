@@ -1,20 +1,20 @@
-/** Streams in which few things come again and again: how often each was there, and when it left last. Times in ms. */
+/** Streams in which few things keep coming back: how often each was shown, and when it last left. Times in ms. */
 import type { LabelledPicture } from './labels.ts';
 import { BORDER_MS, type Playlist, related, type Span } from './playlist.ts';
 import { Asker, plural, withArticle } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
-/** How many things a stream has, and how often one comes at most. */
+/** Number of things in a stream, and most appearances of one. */
 const THINGS = 3;
 const MOST_TIMES = 5;
 /** How long a thing is shown each time, ms. */
 const LENGTHS_MS = [2_000, 3_000, 4_000, 5_000];
-/** How often pictures are drawn until no two of them are alike. */
+/** Most attempts to draw pictures of which no two are alike. */
 const TRIES = 100;
 
 /**
- * Asks of each thing, and of one that never came, how often it was shown; of one that came again and is gone, when.
- * None where the data has too few names. `stream`: its number.
+ * Asks how often each thing, and one that never came, was shown; and when one that came again and is gone left last.
+ * Empty if the data has too few names. `stream`: its number.
  */
 export function makeReturns(
   pictures: readonly LabelledPicture[],
@@ -54,7 +54,7 @@ export function makeReturns(
   return { spans, questions: asker.questions };
 }
 
-/** Pictures of so many names, none of which might be taken for another; fewer where the data has no such. */
+/** `count` pictures whose names cannot be mistaken for each other; fewer if no more are found. */
 function unlike(pictures: readonly LabelledPicture[], count: number, random: Random): LabelledPicture[] {
   const drawn: LabelledPicture[] = [];
   for (let tries = 0; tries < TRIES && drawn.length < count; tries++) {
@@ -65,8 +65,8 @@ function unlike(pictures: readonly LabelledPicture[], count: number, random: Ran
 }
 
 /**
- * Each number as often as it says there, in an order in which none follows itself; where that cannot be, fewer of the
- * most frequent.
+ * Each index of `times` as often as its value says, in an order in which none follows itself. Where that is impossible,
+ * the most frequent one appears less often.
  */
 function inTurn(times: readonly number[], random: Random): number[] {
   const left = [...times];
@@ -74,7 +74,7 @@ function inTurn(times: readonly number[], random: Random): number[] {
   for (;;) {
     const others = left.flatMap((count, thing) => (count > 0 && thing !== order.at(-1) ? [thing] : []));
     if (others.length === 0) return order;
-    // What is left most often comes first: else it would be left over in the end.
+    // Every other draw takes what is left most often: it would otherwise be left over at the end.
     const most = Math.max(...others.map((thing) => left[thing] ?? 0));
     const thing = pick(random() < 0.5 ? others.filter((one) => left[one] === most) : others, random);
     order.push(thing);

@@ -1,4 +1,4 @@
-/** Pixels of a picture, whatever it is stored as: RGB and how opaque each is. */
+/** Pixels of a picture, whatever its format: RGB and opacity. */
 import sharp, { type Sharp } from 'sharp';
 
 export const CHANNELS = 4;
@@ -10,7 +10,7 @@ export interface Rgba {
   readonly height: number;
 }
 
-/** Throws what sharp throws of a picture that cannot be decoded. */
+/** Throws sharp's error for a picture that cannot be decoded. */
 export async function readRgba(picture: string | Buffer): Promise<Rgba> {
   const pixels = sharp(picture).toColourspace('srgb').ensureAlpha().raw();
   const { data, info } = await pixels.toBuffer({ resolveWithObject: true });

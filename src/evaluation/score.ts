@@ -1,4 +1,4 @@
-/** Whether an answer is right, and how often: counts with their 95% intervals. */
+/** Whether an answer is right, and how often: counts with 95% intervals. */
 import { normaliseLabel } from './labels.ts';
 import { NO_CHANGE } from './phrasings.ts';
 import type { EvaluationQuestion, Task } from './questions.ts';
@@ -8,7 +8,7 @@ export interface Tally {
   total: number;
 }
 
-/** From low to high, 95%. */
+/** 95% interval, from low to high. */
 export type Interval = readonly [low: number, high: number];
 
 export interface TaskScore {
@@ -27,7 +27,7 @@ export interface Rate {
   readonly interval: Interval;
 }
 
-/** A mean of measures that are no counts; the interval is that of the mean (normal approximation). */
+/** A mean of measures that are not counts; the interval is that of the mean (normal approximation). */
 export interface Mean {
   readonly mean: number;
   readonly total: number;
@@ -37,16 +37,16 @@ export interface Mean {
 /** One accuracy over another. */
 export interface Ratio {
   readonly ratio: number;
-  /** Interval of the ratio of two proportions (Katz), null where nothing was right. */
+  /** Interval of the ratio of two proportions (Katz); null when nothing was right. */
   readonly interval: Interval | null;
 }
 
-/** How far a number may be off. Times and durations in s; of `repetitions` one that is half done counts either way. */
+/** How far a number may be off. Times and durations in s; for `repetitions` one that is half done counts either way. */
 const WITHIN: Partial<Record<Task, number>> = { when: 1, left: 1, leftlast: 1, duration: 1, repetitions: 1 };
-/** Standard deviations of a 95% interval. */
+/** Half-width of a 95% interval, in standard deviations. */
 const Z = 1.96;
 
-/** Seconds of `0:42`, `1:02:03`, `42 s` or `42`; null where there is no time. */
+/** Seconds of `0:42`, `1:02:03`, `42 s` or `42`; null if there is no time. */
 export function secondsOf(text: string): number | null {
   const clock = /(?:(\d+):)?(\d+):(\d\d)/.exec(text);
   if (clock !== null) return Number(clock[1] ?? 0) * 3600 + Number(clock[2]) * 60 + Number(clock[3]);
@@ -80,8 +80,8 @@ export function isRight(question: Pick<EvaluationQuestion, 'task' | 'expected'>,
 }
 
 /**
- * By how much the number that answers a task may be off and is right still; null where the answer is no number, or must
- * be exact.
+ * How far off the number that answers a task may be and still be right; null if the answer is not a number, or must be
+ * exact.
  */
 export function toleranceOf(task: Task): number | null {
   return WITHIN[task] ?? null;
@@ -109,7 +109,7 @@ export class Scores {
     return Object.fromEntries([...this.#tallies].map(([task, tally]) => [task, score(tally)]));
   }
 
-  /** All of the named tasks together. */
+  /** The named tasks taken together. */
   together(tasks: readonly Task[]): TaskScore {
     const sum = { correct: 0, total: 0 };
     for (const task of tasks) {
@@ -139,7 +139,7 @@ function wilson(count: number, total: number): Interval {
   return total === 0 ? [0, 1] : [centre - half, centre + half];
 }
 
-/** a - b with its interval (Newcombe's, of the two Wilson intervals). */
+/** a - b with its interval (Newcombe's, from the two Wilson intervals). */
 export function difference(a: Tally, b: Tally): { readonly difference: number; readonly interval: Interval } {
   const of = ({ correct, total }: Tally): number => correct / Math.max(1, total);
   const [lowA, highA] = wilson(a.correct, a.total);
@@ -150,7 +150,7 @@ export function difference(a: Tally, b: Tally): { readonly difference: number; r
   return { difference: round(d), interval: [round(low), round(high)] };
 }
 
-/** a / b; null where b has nothing right. */
+/** a / b; null when a is empty or b has nothing right. */
 export function ratio(a: Tally, b: Tally): Ratio | null {
   if (a.total === 0 || b.correct === 0) return null;
   const r = a.correct / a.total / (b.correct / b.total);
@@ -167,7 +167,7 @@ export function mean(values: readonly number[]): Mean {
   return { mean: round(m), total: n, interval: [round(m - half), round(m + half)] };
 }
 
-/** To a thousandth. */
+/** Rounds to a thousandth. */
 export function round(x: number): number {
   return Math.round(x * 1000) / 1000;
 }

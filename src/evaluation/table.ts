@@ -1,4 +1,4 @@
-/** An evaluation as a person reads it. */
+/** An evaluation as a table for a person. */
 import { QUESTIONS_AT_ONCE } from './options.ts';
 import type { CaptionScores, Evaluation } from './report.ts';
 import type { Interval, Mean, Ratio, TaskScore } from './score.ts';

@@ -1,4 +1,4 @@
-/** Encodes a playlist as a video (H.264), as a camera's recording would be. */
+/** Encodes a playlist as a video (H.264), like a camera's recording. */
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -19,12 +19,13 @@ export interface VideoOptions {
   readonly fit: Fit;
 }
 
-/** Pictures a second of the videos. */
+/** Frames a second of the videos. */
 export const VIDEO_FPS = 8;
 
 /**
- * Writes `file`; its folder holds the pictures meanwhile. Transparent pictures are shown on white.
- * Throws `data_invalid` that names a picture that cannot be decoded, and the reason of `signal` when it is aborted.
+ * Writes `file`. The folder `FILE.pictures` holds its pictures, and the caller deletes it. Transparent pictures are
+ * shown on white. Throws `data_invalid`, naming a picture that cannot be decoded, `internal` if ffmpeg fails, and the
+ * reason of `signal` when it is aborted.
  */
 export async function encodeVideo(
   spans: readonly Span[],
@@ -41,14 +42,14 @@ export async function encodeVideo(
     try {
       const drawn =
         span.board === undefined ? fill(span.picture.file, options) : await paste(span, span.board, options);
-      // All of one pixel format: where it changes, ffmpeg begins its filters anew and drops the picture before.
+      // All in one pixel format: when it changes, ffmpeg rebuilds its filters and drops the previous picture.
       await drawn.toColourspace('srgb').removeAlpha().png({ compressionLevel: 1 }).toFile(picture);
     } catch (cause) {
       throw new YocoError('data_invalid', { param: 'data', detail: `${span.picture.file} cannot be decoded.`, cause });
     }
     list.push(`file '${i}.png'`, `duration ${(span.endMs - span.startMs) / 1000}`);
   }
-  // The concat demuxer forgets the last duration unless its file is named again.
+  // The concat demuxer ignores the last duration unless its file is named again.
   list.push(`file '${spans.length - 1}.png'`);
   const concat = path.join(folder, 'list.txt');
   await writeFile(concat, list.join('\n'));
@@ -65,10 +66,10 @@ export async function encodeVideo(
   }
 }
 
-/** How many frames a stream of the video takes in that samples `fps` frames a second, at most VIDEO_FPS. */
+/** Number of frames that a stream takes in from the video when it samples `fps` frames a second, at most VIDEO_FPS. */
 export function sampledFrames(spans: readonly Span[], fps: number): number {
   const lastS = (spans.at(-1)?.endMs ?? 0) / 1000 - 1 / VIDEO_FPS;
-  // The first picture in each slot of 1/fps seconds; of times in ms, with as much tolerance as the sampling has.
+  // The first picture in each slot of 1/fps seconds, with the sampling's tolerance of 1 ms.
   return Math.floor((lastS + 0.001) * fps) + 1;
 }
 
@@ -93,7 +94,7 @@ async function paste({ picture }: Span, board: Board, { width, height }: VideoOp
   return background.composite(await Promise.all(pasted));
 }
 
-/** What of a cut-out can be seen, as PNG: the transparent margin would shift its centre. */
+/** The visible part of a cut-out, as PNG: the transparent margin would shift its centre. */
 async function withoutMargin(file: string): Promise<Buffer> {
   const pixels = await readRgba(file);
   const { data, width, height } = pixels;
