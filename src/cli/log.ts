@@ -1,7 +1,7 @@
 /** Where the log of a service goes: stderr. */
 import { type DestinationStream, pino } from 'pino';
 
-/** Most bytes that wait to be written; anything beyond them is dropped. */
+/** Maximum number of bytes that wait to be written; anything beyond them is dropped. */
 const WAITING_BYTES = 2 ** 20;
 
 /**

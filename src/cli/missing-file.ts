@@ -2,8 +2,8 @@ import { existsSync, statSync } from 'node:fs';
 import type { StreamDefinition } from '../ingest/definition.ts';
 
 /**
- * Tells the operator which file of a stream is missing. The stream's own error, which clients may read, hides the
- * folder. Null when the file exists or the source is not a file.
+ * Tells the operator that a stream's file is missing, or is a folder: the stream's own error, which clients may read,
+ * hides the path. Null when the file exists or the source is not a file.
  */
 export function missingFile({ source }: StreamDefinition): string | null {
   if (!('file' in source)) return null;

@@ -5,7 +5,7 @@ import { QUESTION_MAX_CHARS } from '../question-limits.ts';
 import { systemReason } from '../system-code.ts';
 import { inputLines } from './input-lines.ts';
 
-/** Largest file of questions, bytes. */
+/** Maximum size of a file of questions, bytes. */
 const MAX_BYTES = 2 ** 20;
 
 /**

@@ -14,9 +14,9 @@ export const VIDEO_ENDINGS: readonly string[] = (
   '.mjpg'
 ).split(' ');
 
-/** Most recordings in one command. */
+/** Maximum number of recordings in one command. */
 const MAX_RECORDINGS = 10_000;
-/** Most bytes of paths on stdin. */
+/** Maximum size of the list of paths on stdin, bytes. */
 const MAX_LIST_BYTES = 4 * 2 ** 20;
 
 export interface Sources {

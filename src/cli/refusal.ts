@@ -1,4 +1,4 @@
-/** Errors with which a service refuses. */
+/** Errors with which a service answers a request that it refuses. */
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 

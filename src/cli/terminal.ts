@@ -41,7 +41,10 @@ export class ProgressLine {
  */
 const SAME_CTRL_C_MS = 1_000;
 
-/** Aborted by the first Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once, with status 130. */
+/**
+ * Aborted by the first Ctrl-C or SIGTERM. A Ctrl-C more than a second after the first ends the process at once, with
+ * status 130.
+ */
 export function stopSignal(): AbortSignal {
   const stop = new AbortController();
   let firstAt: number | undefined;

@@ -129,7 +129,10 @@ function the({ label }: LabelledPicture): Words {
   return { x: `the ${label}` };
 }
 
-/** One cut-out that fills more than half of the picture, in a colour that stands out from the background. */
+/**
+ * One large cut-out, more than half as long as the picture's shorter side, in a colour that stands out from the
+ * background.
+ */
 function large(paint: Colour, random: Random): Span['board'] {
   const background = PALE.has(paint) ? DARK : pick(BACKGROUNDS, random);
   return { background, things: [{ x: 0.5, y: 0.5, size: 0.6 + random() * 0.3 }], paint };

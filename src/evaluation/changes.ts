@@ -16,8 +16,8 @@ const YOUNG = [1, 2, 4];
 
 /**
  * Asks one `changed`, and a yes and a no of `haschanged` over the same number of seconds, both while a later thing is
- * shown. No is right once a thing has been there for longer; yes before that, or until the next thing has been. So
- * neither the first thing, nor the number of seconds, nor the age of the stream gives the answer away. Skips
+ * shown. No is right once a thing has been there for longer than that; yes is right before, be it for this thing or the
+ * next. So neither the first thing, nor the number of seconds, nor the age of the stream gives the answer away. Skips
  * `haschanged` if no later thing is shown for long enough. `stream`: its number.
  */
 export function askChanges(

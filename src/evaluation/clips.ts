@@ -80,7 +80,7 @@ export function isClipAnswerRight(question: Omit<ClipQuestion, 'text'>, answer: 
   }
 }
 
-/** Most questions that are right when each kind of question gets one answer. */
+/** Maximum number of questions that are right when each kind of question gets one answer. */
 export function bestByText(questions: readonly ClipQuestion[]): number {
   const kinds = new Set(questions.map(({ kind }) => kind));
   const best = (kind: ClipKind): number => {

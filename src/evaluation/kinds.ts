@@ -17,7 +17,7 @@ export const SAID = {
   ),
   dog: new Set(['dog', 'dogs', 'puppy', 'puppies']),
 };
-/** Captions of a scene that must say it: a single one may be mistaken. */
+/** Number of captions of a scene that must mention it: a single one may be mistaken. */
 export const SAID_TWICE = 2;
 /** Words that take no article. */
 const UNCOUNTED = /(?:milk|juice|cream|ghurt|s)$/;

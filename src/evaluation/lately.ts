@@ -11,7 +11,7 @@ import { pick, type Random } from './random.ts';
 export const WITHIN_S = [5, 10, 15, 20, 30, 60, 120];
 /** From this length on people count in minutes, s. */
 const MINUTES_FROM_S = 90;
-/** Most attempts to draw two times. */
+/** Maximum number of attempts to draw two times. */
 const BETWEEN_TRIES = 50;
 /** A stream gets one round of questions for each of these periods, ms, as for the other questions about the past. */
 const ROUND_MS = 60_000;

@@ -6,7 +6,7 @@ import { insideMs, type Playlist } from './playlist.ts';
 import { Asker, type EvaluationQuestion } from './questions.ts';
 import { type Random, shuffle } from './random.ts';
 
-/** Things of a stream that are described, each while it is shown. */
+/** Number of things described in each stream, each while it is shown. */
 const DESCRIBED = 2;
 
 /** `labels`: how many names the data has; `stream`: its number. */

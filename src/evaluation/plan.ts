@@ -51,7 +51,7 @@ export function planStreams(streams: string, seconds: string, controls: number):
 
 type Length = Pick<PlannedStream, 'seconds' | 'length'>;
 
-/** Reported in bins, each up to twice its shortest length. */
+/** Lengths are reported in bins whose bounds double. */
 function acrossRange(count: number, low: number, high: number): Length[] {
   return Array.from({ length: count }, (_, i) => {
     const seconds = Math.round(low * (high / low) ** ((i + 0.5) / count));

@@ -9,7 +9,7 @@ import { Draws, pick, type Random } from './random.ts';
 export interface Board {
   /** CSS colour. */
   readonly background: string;
-  /** Centre as shares of width and height, size of the longer side as a share of the picture's shorter one. */
+  /** Centre in shares of width and height; size of the longer side as a share of the picture's shorter one. */
   readonly things: readonly { readonly x: number; readonly y: number; readonly size: number }[];
   /** Colour in which the cut-out is painted. */
   readonly paint?: Colour;

@@ -4,12 +4,12 @@ import { BORDER_MS, type Playlist, related, type Span } from './playlist.ts';
 import { Asker, plural, withArticle } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
-/** Number of things in a stream, and most appearances of one. */
+/** Number of things in a stream, and the maximum number of times that one is shown. */
 const THINGS = 3;
 const MOST_TIMES = 5;
 /** How long a thing is shown each time, ms. */
 const LENGTHS_MS = [2_000, 3_000, 4_000, 5_000];
-/** Most attempts to draw pictures of which no two are alike. */
+/** Maximum number of attempts to draw pictures of which no two are alike. */
 const TRIES = 100;
 
 /**
@@ -74,7 +74,7 @@ function inTurn(times: readonly number[], random: Random): number[] {
   for (;;) {
     const others = left.flatMap((count, thing) => (count > 0 && thing !== order.at(-1) ? [thing] : []));
     if (others.length === 0) return order;
-    // Every other draw takes what is left most often: it would otherwise be left over at the end.
+    // Half of the draws take what is left most often: it would otherwise be left over at the end.
     const most = Math.max(...others.map((thing) => left[thing] ?? 0));
     const thing = pick(random() < 0.5 ? others.filter((one) => left[one] === most) : others, random);
     order.push(thing);

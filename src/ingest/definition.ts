@@ -16,7 +16,7 @@ export const FPS = { least: 0.1, most: 30 } as const;
 /** Interval between writes of a kept stream's file, ms. */
 const KEEP_EVERY_MS = { least: 10_000, most: 86_400_000, usual: 900_000 } as const;
 
-/** Most standing questions in one definition. */
+/** Maximum number of standing questions in one definition. */
 const MAX_STANDING_QUESTIONS = 8;
 
 /** Requires the host right after `//`: URL parsers also accept http addresses with fewer or more slashes. */
@@ -198,7 +198,7 @@ const fieldsBesideSource = {
   standing_questions: z.array(standingQuestion).max(MAX_STANDING_QUESTIONS).optional(),
   sampling: z
     .strictObject({
-      /** Most frames per second that the model sees; a slower source keeps all its frames. */
+      /** Maximum frames per second that the model sees; a slower source keeps all its frames. */
       fps: z.number().min(FPS.least).max(FPS.most).default(2),
       /** The part of the picture that is watched; default: all of it. */
       crop: regionSchema.optional(),

@@ -11,7 +11,7 @@ export interface FfmpegCommandOptions {
   readonly input: FfmpegInput;
   /** Width and height of the pictures, pixels. */
   readonly imageSize: number;
-  /** Pictures a second at most. */
+  /** Maximum number of pictures per second. */
   readonly fps: number;
   /** Which parts of the pictures are watched; default: all. */
   readonly regions?: Regions;

@@ -34,9 +34,7 @@ export interface FfmpegResult {
   readonly frames: number;
   /** Why ffmpeg failed or `onFrame` rejected; null when the input ended or ffmpeg was stopped. */
   readonly error: YocoError | null;
-  /**
-   * Evidence that the input ended early, even if ffmpeg did not fail; null when there is none or ffmpeg was stopped.
-   */
+  /** A sign that the input ended early, even if ffmpeg did not fail; null when there is none or ffmpeg was stopped. */
   readonly cutShort: YocoError | null;
 }
 

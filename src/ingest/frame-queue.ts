@@ -1,7 +1,7 @@
 /** The short queue between a source and the consumer of its frames. */
 import type { Frame } from './frame.ts';
 
-/** Most frames that wait for the consumer; at 224 x 224 a frame takes 147 KiB. */
+/** Maximum number of frames that wait for the consumer; at 224 x 224 a frame takes 147 KiB. */
 export const QUEUE_LIMIT = 8;
 
 /**

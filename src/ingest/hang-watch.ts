@@ -16,8 +16,7 @@ export interface HangWatchOptions {
   /** A number that changes with each output; null while the process is held back. */
   readonly given: () => number | null;
   /**
-   * The process hangs once it has been idle for `afterMs` plus `longerMs()`, which is the extra wait allowed at the
-   * moment.
+   * The process hangs once it has been idle for `afterMs` plus `longerMs()`, ms: the extra wait allowed at the moment.
    */
   readonly afterMs: number;
   readonly longerMs: () => number;

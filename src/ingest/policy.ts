@@ -75,7 +75,7 @@ function allowedFile(file: string, mediaRoots: readonly string[]): string {
     const real = realPath(resolve(root, file));
     if (real !== null && isInside(real, root)) return real;
   }
-  // Only below a root may a client learn whether a file exists.
+  // A client may learn whether a file exists only below a root.
   const isMissing = (path: string, root: string): boolean => isInside(path, root) && realPath(path) === null;
   if (roots.some((root) => isMissing(resolve(root, file), root))) {
     throw new YocoError('source_not_found', { param: 'source.file' });

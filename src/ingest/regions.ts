@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-/** The least share of a side that a region may cover. */
+/** Minimum share of a side that a region covers. */
 const LEAST_SHARE = 0.02;
 export const MAX_MASKS = 16;
 
