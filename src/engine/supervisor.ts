@@ -61,7 +61,7 @@ type Pending =
 
 /** What a lost process left undone, where the error code does not say it. */
 const LOST_DETAIL: Partial<Record<Pending['kind'], string>> = {
-  snapshot: 'No snapshot was written.',
+  snapshot: 'Look whether the snapshot was written.',
   restore: 'The stream was not restored.',
 };
 

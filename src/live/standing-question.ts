@@ -212,8 +212,9 @@ export class StandingQuestion {
       lastMs: Math.max(lastMs ?? 0, asOf.get(name) ?? 0),
     }));
     this.#unexpected = 0;
+    if (signal.aborted) return 'over';
     this.#host.asked?.('answered', null);
-    if (!signal.aborted) this.#heard({ answer: result.text.trim(), result, conversation });
+    this.#heard({ answer: result.text.trim(), result, conversation });
     return 'answered';
   }
 

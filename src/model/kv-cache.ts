@@ -120,6 +120,9 @@ export class KvCache {
     cache.#dropped = content.droppedFrames;
     // Pages are thinned oldest first.
     cache.#firstUnthinned = pages.filter((page) => page.thinned).length;
+    if (pages.slice(0, cache.#firstUnthinned).some((page) => !page.thinned)) {
+      throw new RangeError('a page of a cache is thinned before an older one');
+    }
     return cache;
   }
 

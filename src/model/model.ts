@@ -97,7 +97,12 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
   progress(0.85);
   const crossDecoder = new CrossDecoder(await openSession(bundlePath(bundle, 'cross_decoder.onnx'), options), config);
   const ranking = new CellRanking(await openSession(bundlePath(bundle, 'kv_index.onnx'), { ...options, arena: true }));
-  const tags = await StreamTags.load(bundlePath(bundle, 'stream_tags.bin'), config.kvHeads, config.headDim);
+  const tags = await StreamTags.load(
+    bundlePath(bundle, 'stream_tags.bin'),
+    config.streamTags,
+    config.kvHeads,
+    config.headDim,
+  );
   const kvReader = new KvReader(config, crossDecoder, ranking, tags);
   const intake = device === undefined ? new HostIntake(selfDecoder, config) : new DeviceIntake(device);
   const reader = device === undefined ? kvReader : new DeviceReader(device, ranking, tags);

@@ -1,5 +1,6 @@
 /** Tells the streams of one question apart: a trained vector for each, added to its K and V as they are read. */
 import { readFile } from 'node:fs/promises';
+import { YocoError } from '../errors.ts';
 import type { KvRows } from './kv-page.ts';
 
 export class StreamTags {
@@ -17,8 +18,12 @@ export class StreamTags {
     this.count = table.length / (2 * heads * headDim);
   }
 
-  static async load(filename: string, heads: number, headDim: number): Promise<StreamTags> {
+  /** Throws `bundle_damaged` if the file does not hold `count` tags. */
+  static async load(filename: string, count: number, heads: number, headDim: number): Promise<StreamTags> {
     const bytes = await readFile(filename);
+    if (bytes.length !== count * 2 * heads * headDim * 4) {
+      throw new YocoError('bundle_damaged', { detail: `${filename} does not hold ${count} tags.` });
+    }
     return new StreamTags(new Float32Array(new Uint8Array(bytes).buffer), heads, headDim);
   }
 

@@ -160,8 +160,9 @@ function finishOf({ finish }: AnswerResult): 'stop' | 'length' {
 }
 
 /** Null if the client left before the first token. */
-const firstTokenOf = ({ finish, outputTokens, firstTokenMs }: AnswerResult): number | null =>
-  finish === 'cancelled' && outputTokens === 0 ? null : firstTokenMs;
+/** Null for a cancelled answer, as over a WebSocket: the histogram holds answers that somebody waited for. */
+const firstTokenOf = ({ finish, firstTokenMs }: AnswerResult): number | null =>
+  finish === 'cancelled' ? null : firstTokenMs;
 
 function usageOf({ inputTokens, outputTokens }: AnswerResult) {
   return {
