@@ -47,6 +47,17 @@ export function oldText(time, nowMs, { fps = 2, of = '', recorded = null } = {})
   return `newest frame ${of && `of ${of} `}${Math.floor(age / unitMs)} ${unit} old`;
 }
 
+/** A picture that has not changed at all for so long is mentioned, s: the camera may have frozen. */
+const UNCHANGED_S = 60;
+
+/** `picture unchanged for 5 min`; '' if it has changed lately, the source does not play, or it is a recording. */
+export function unchangedText({ state, last, last_change: changed, recorded_at: recorded }) {
+  const ms = ((last ?? 0) - (changed ?? last ?? 0)) * 1_000;
+  if (state !== 'playing' || recorded !== null || ms < UNCHANGED_S * 1_000) return '';
+  const [unit, unitMs] = UNITS.find(([, length]) => ms >= length) ?? ['s', 1_000];
+  return `picture unchanged for ${Math.floor(ms / unitMs)} ${unit}`;
+}
+
 /** A span by the wall clock, with the date: for text that is not refreshed. */
 export function wallRange(from, to) {
   const format = new Intl.DateTimeFormat(undefined, { dateStyle: 'short', timeStyle: 'medium' });

@@ -4,7 +4,7 @@ import { createStream, deleteStream, listStreams, serviceNow, storedKey, storeKe
 import { Camera, hasCamera } from './camera.js';
 import { EvidenceDialog } from './evidence-dialog.js';
 import { FiledQuestions } from './filed.js';
-import { bytes, clock, element, oldText, tellTimes } from './format.js';
+import { bytes, clock, element, oldText, tellTimes, unchangedText } from './format.js';
 import { keptInBrowser } from './kept.js';
 import { Picture } from './picture.js';
 import { Realtime } from './realtime.js';
@@ -176,7 +176,9 @@ function showStatus(next) {
   $('fact-source').textContent = next.source;
   // A source that plays again still reports its last error.
   const problem = TELLING_STATES.includes(next.state) ? next.error : null;
-  $('fact-state').textContent = problem ? `${next.state}: ${problem.message}` : next.state;
+  const unchanged = unchangedText(next);
+  const why = problem ? `: ${problem.message}` : unchanged && `, ${unchanged}`;
+  $('fact-state').textContent = `${next.state}${why}`;
   $('fact-frames').textContent = `${next.frames.toLocaleString()} at ${next.fps} a second`;
   $('fact-memory').textContent = `${bytes(next.cache.bytes)} of ${bytes(next.cache.limit_bytes)}`;
   const slider = $('moment');

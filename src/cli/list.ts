@@ -7,6 +7,9 @@ import { refusal } from './refusal.ts';
 import { serverOf } from './service-address.ts';
 import { ageText, wallText } from './wall-text.ts';
 
+/** A picture that has not changed at all for so long is mentioned, ms: the camera may have frozen. */
+const UNCHANGED_MS = 60_000;
+
 interface Flags {
   readonly server?: string;
   readonly json?: true;
@@ -20,6 +23,7 @@ const stream = z.object({
   frames: z.number(),
   first: z.number().nullable(),
   last: z.number().nullable(),
+  last_change: z.number().nullish(),
   last_time: z.string().nullable(),
   recorded_at: z.string().nullish(),
   cache: z.object({ bytes: z.number(), limit_bytes: z.number() }),
@@ -50,10 +54,12 @@ function columns(stream: Stream, atMs: number): string[] {
   const { name, state, error, frames, first, last, cache } = stream;
   // Once a source plays again, its error is outdated.
   const why = error === null || state === 'playing' ? '' : ` (${error.code})`;
+  const still = unchangedMs(stream);
+  const frozen = still < UNCHANGED_MS ? '' : `, picture unchanged for ${ageText(still)}`;
   const kept = first === null || last === null ? '' : `${clockText(first * 1000)}-${clockText(last * 1000)}`;
   return [
     name,
-    `${state}${why}`,
+    `${state}${why}${frozen}`,
     `${frames} ${frames === 1 ? 'frame' : 'frames'}`,
     newestText(stream, atMs),
     kept,
@@ -61,6 +67,12 @@ function columns(stream: Stream, atMs: number): string[] {
     // One line without control characters for the terminal, since clients may write descriptions.
     (stream.description ?? '').replace(/[\s\p{Cc}]+/gu, ' '),
   ];
+}
+
+/** For how long the picture of a source that plays has not changed at all. */
+function unchangedMs({ state, last, last_change: changed, recorded_at: recordedAt = null }: Stream): number {
+  if (state !== 'playing' || recordedAt !== null || last === null) return 0;
+  return (last - (changed ?? last)) * 1000;
 }
 
 /** For a recording, the wall time of its newest frame, since the frame's age says nothing about the source. */

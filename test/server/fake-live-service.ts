@@ -36,6 +36,8 @@ export class FakeStream implements LiveStream {
   wallTimes: StreamStatus['wallTimes'] = 'live';
   firstMs: number | null = 0;
   lastMs: number | null = 60_000;
+  /** For how long the picture has not changed, ms. */
+  unchangedMs = 500;
   state: SourceState = 'playing';
   error: SourceStatus['error'] = null;
   fps = 2;
@@ -78,7 +80,7 @@ export class FakeStream implements LiveStream {
       fps: this.fps,
       firstMs: this.firstMs,
       lastMs: this.lastMs,
-      pictureChangedMs: this.lastMs === null ? null : this.lastMs - 500,
+      pictureChangedMs: this.lastMs === null ? null : this.lastMs - this.unchangedMs,
       startedAtMs: this.startedAtMs,
       wallTimes: this.wallTimes,
       frames: this.#frames,
