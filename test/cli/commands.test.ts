@@ -399,7 +399,7 @@ describe('serve and ask', () => {
         expect([status, stdout]).toEqual([1, '']);
         expect(stderr).not.toContain(KEY);
       }
-      expect(none.stderr).toContain('it is read from YOCO_API_KEY. (unauthorized)');
+      expect(none.stderr).toContain('Commands read it from YOCO_API_KEY. (unauthorized)');
       expect(wrong.stderr).toBe(
         'error: A valid API key is required. The key in YOCO_API_KEY is not accepted. (unauthorized)\n',
       );

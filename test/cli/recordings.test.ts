@@ -148,7 +148,12 @@ describe('Before anything is started', () => {
     ['an empty question', ['a.mp4', ' '], 'question_empty', ''],
     ['a file of questions that is not there', ['a.mp4', '--questions', '/nowhere'], 'invalid_request', 'ENOENT'],
     ['--keep of an address', ['http://127.0.0.1/a.mp4', NOW, '--keep'], 'invalid_request', 'expected a file'],
-    ['--keep beside --seconds', ['a.mp4', NOW, '--keep', '--seconds', '3'], 'invalid_request', 'no --seconds'],
+    [
+      '--keep beside --seconds',
+      ['a.mp4', NOW, '--keep', '--seconds', '3'],
+      'invalid_request',
+      'cannot be used with --seconds',
+    ],
     ['--keep without a folder', ['a.mp4', NOW, '--keep'], 'snapshots_off', '`snapshots`'],
   ])(
     '%s is refused',
@@ -236,7 +241,7 @@ describe('A recording that was kept', () => {
       await writeFile(file, video);
       const changed = await watch(file);
       expect([changed.status, changed.stdout]).toEqual([0, first.stdout]);
-      expect(changed.stderr).toContain('is of another version of the file');
+      expect(changed.stderr).toContain('was made from another version of the file');
       // In the place of the one before.
       expect(await readdir(snapshots)).toEqual(kept);
     },

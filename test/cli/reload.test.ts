@@ -228,7 +228,7 @@ test(
     const log = await service.end();
     expect(log).toMatch(/"level":50[^\n]*"stream":"desk","code":"stream_exists"/);
     expect(log).toMatch(/"level":40[^\n]*"stream":"gate","msg":"[^\n]*memory, restore[^\n]*after a restart/);
-    expect(log).toMatch(/"level":40[^\n]*"stream":"yard","msg":"What the stream had seen is lost/);
+    expect(log).toMatch(/"level":40[^\n]*"stream":"yard","msg":"The stream starts over and forgets/);
     expect(log).toMatch(/"level":50[^\n]*"stream":"door","code":"definition_invalid"[^\n]*NOBODY_HAS_SET_THIS/);
   },
   SLOW,

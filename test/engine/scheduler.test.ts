@@ -730,7 +730,7 @@ describe('A question over several streams', () => {
       expect((await ask(request(names, 'which camera?'))).error).toMatchObject({
         code: 'invalid_request',
         param: 'streams',
-        detail: `One question may read 1 to 8 streams, and names ${count}.`,
+        detail: `One question may read 1 to 8 streams; this one names ${count}.`,
       });
     }
   });

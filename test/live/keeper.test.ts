@@ -394,7 +394,9 @@ describe('When the engine is lost, a kept stream', () => {
         expect(stream.status().lastMs).toBe(1000);
       }, PATIENT);
       await lose(live);
-      expect(warnings).toContainEqual(expect.stringContaining('Kept streams do not go on from their files'));
+      expect(warnings).toContainEqual(
+        expect.stringContaining('Kept streams start empty and do not resume from their files'),
+      );
       await push(stream, 3, 4);
       expect(stream.status()).toMatchObject({ firstMs: 1500, cacheTokens: 10 });
       await live.keep('door');
