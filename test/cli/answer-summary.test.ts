@@ -4,7 +4,7 @@ import type { AnswerExtra } from '../../src/cli/realtime-client.ts';
 import { ageText, wallText } from '../../src/cli/wall-text.ts';
 
 const NOW = new Date(2030, 0, 31, 14, 2, 5);
-/** A time of day of this machine's zone, on the wire. */
+/** A time of day in this machine's zone, as sent on the wire. */
 const at = (hour: number, minute: number, second: number, day = 31): string =>
   new Date(2030, 0, day, hour, minute, second, 900).toISOString();
 
@@ -19,14 +19,14 @@ const ANSWER: AnswerExtra = {
   latency_ms: { first_token: 80.4, total: 120 },
 };
 
-describe('What stands under an answer', () => {
-  test('says the time of day, and that of the stream, before what it rests on', () => {
+describe('The line under an answer', () => {
+  test('shows the wall time and the stream time before the evidence', () => {
     expect(summary('a car', ANSWER, [], NOW)).toBe(
       'as of 14:02:03 (1:42); evidence 0:07-0:13; confidence 0.97; first word after 80 ms',
     );
   });
 
-  test('says from when on the stream was read, how old its newest frame is, and what is not exact, in this order', () => {
+  test('shows the start of what was read, the age of an old newest frame, and reduced precision, in this order', () => {
     const [stream] = ANSWER.streams;
     const streams = stream === undefined ? [] : [{ ...stream, since_time: at(14, 1, 33) }];
     const text = summary(
@@ -40,7 +40,7 @@ describe('What stands under an answer', () => {
     );
   });
 
-  test('says that a short answer of which the model is not sure is a guess, not so a sentence', () => {
+  test('marks a short answer of low confidence as a guess, but not a sentence', () => {
     expect(summary('a car', { ...ANSWER, confidence: 0.499 }, [], NOW)).toContain('; confidence 0.50, a guess; ');
     expect(summary('a car', { ...ANSWER, confidence: 0.5 }, [], NOW)).toContain('; confidence 0.50; ');
     const sentence = 'a man in a hat and a white shirt';
@@ -48,13 +48,13 @@ describe('What stands under an answer', () => {
     expect(summary('', { ...ANSWER, confidence: 0 }, [], NOW)).toContain('; confidence 0.00; ');
   });
 
-  test('has the date of another day', () => {
+  test('includes the date when it is another day', () => {
     expect(summary('a car', { ...ANSWER, as_of_time: at(23, 59, 59, 30) }, [], NOW)).toMatch(
       /^as of 2030-01-30 23:59:59 \(/,
     );
   });
 
-  test('of several streams says the wall clock alone, and whose frames are old', () => {
+  test('for several streams shows only wall times, and names those with old frames', () => {
     const streams = ['front', 'yard'].map((name, i) => ({
       name,
       as_of: 102 + i,
@@ -68,13 +68,13 @@ describe('What stands under an answer', () => {
   });
 });
 
-test('A moment has its date only where that is not today’s', () => {
+test('A wall time includes its date only when that is not today’s', () => {
   expect(wallText(at(9, 5, 7), NOW)).toBe('09:05:07');
   expect(wallText(at(9, 5, 7, 30), NOW)).toBe('2030-01-30 09:05:07');
   expect(wallText(new Date(2029, 0, 31, 9, 5, 7).toISOString(), NOW)).toBe('2029-01-31 09:05:07');
 });
 
-test('A moment is told in the zone that is named', () => {
+test('A wall time is shown in the given zone', () => {
   const now = new Date('2030-01-31T12:00:00Z');
   expect(wallText('2030-01-31T10:00:00Z', now, 'Europe/Berlin')).toBe('11:00:00');
   expect(wallText('2030-01-30T23:30:00Z', now, 'Europe/Berlin')).toBe('00:30:00');

@@ -1,4 +1,4 @@
-/** What `ask` prints where a question has no answer, or nobody reads all of it: against a service without a model. */
+/** What `ask` prints when a question has no answer, or nobody reads all of it. The service has no model. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type RunningServer, startServer } from '../../src/server/index.ts';
 import { interrupt, run, start, workplace } from '../support/cli.ts';
@@ -25,7 +25,7 @@ const echo = (question: string, turn = 1): string => `You asked: ${question} (tu
 
 describe('One of several questions that has no answer', () => {
   test(
-    'is told with its error, and leaves the others; the exit status is 1',
+    'is reported with its error and leaves the others answered; the exit status is 1',
     async () => {
       const [text, json] = await Promise.all([
         ask(FIRST, 'throw time_out_of_range', LAST),
@@ -47,7 +47,7 @@ describe('One of several questions that has no answer', () => {
   );
 
   test(
-    'ends a conversation, where the next one is asked after it',
+    'ends a conversation of follow-ups',
     async () => {
       const { status, stdout, stderr } = await ask(FIRST, 'throw time_out_of_range', LAST, '--follow-up');
       expect([status, stdout]).toEqual([1, echo(FIRST)]);
@@ -69,7 +69,7 @@ describe('One of several questions that has no answer', () => {
 
 describe('An answer that breaks off', () => {
   test(
-    'has a line of its own, and its error another',
+    'is printed on a line of its own, apart from its error',
     async () => {
       const { status, stdout, stderr } = await ask('fail engine_restarted');
       expect([status, stdout]).toEqual([1, 'You asked: \n']);
@@ -79,7 +79,7 @@ describe('An answer that breaks off', () => {
   );
 
   test(
-    'is nothing with --json',
+    'is not printed with --json',
     async () => {
       expect(await ask('fail engine_restarted', '--json')).toMatchObject({ status: 1, stdout: '' });
     },
@@ -88,7 +88,7 @@ describe('An answer that breaks off', () => {
 });
 
 test(
-  'Answers are whole, and the exit status 0, where nobody reads what is said beside it',
+  'Answers are complete, and the exit status is 0, when stderr is closed',
   async () => {
     const asking = start(['ask', 'kitchen', FIRST, LAST], env);
     running.push(asking);
@@ -99,7 +99,7 @@ test(
 );
 
 test(
-  'A standing question tells the time of an answer as the line under it does, and in UTC with --json',
+  'A standing question prints times in the configured zone, as the line under an answer does; in UTC with --json',
   async () => {
     const standing = (...flags: string[]) => {
       const asking = start(['ask', 'kitchen', FIRST, '--standing', ...flags], { ...env, YOCO_TIME_ZONE: 'Asia/Tokyo' });

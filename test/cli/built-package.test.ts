@@ -1,6 +1,6 @@
 /**
- * The package as it is built and installed: its program without tsx, what it packs, and its types for a program of
- * TypeScript.
+ * The package as it is built and installed: its program without tsx, the files that it packs, and its types for a
+ * TypeScript program.
  */
 import { execFile } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -27,7 +27,7 @@ beforeAll(async () => {
   await mkdir(path.join(built, 'streams'), { recursive: true });
   await copyFile(path.join(PACKAGE_ROOT, 'package.json'), path.join(built, 'package.json'));
   for (const name of ['node_modules', 'web']) await symlink(path.join(PACKAGE_ROOT, name), path.join(built, name));
-  // Types are checked by themselves; here it takes a third of the time without.
+  // Types are checked separately; without that the build takes a third of the time.
   await tsc('-p', 'tsconfig.build.json', '--noCheck', '--outDir', path.join(built, 'dist'));
 }, SLOW);
 afterEach(() => {
@@ -46,7 +46,7 @@ async function manifest(): Promise<Manifest> {
 }
 
 test(
-  'tells its version, from the sources and built',
+  'prints its version, from source and when built',
   async () => {
     const { version } = await manifest();
     const built = await execute(process.execPath, [main, '--version']);
@@ -57,7 +57,7 @@ test(
 );
 
 test(
-  'serves its page and ends by SIGTERM, with its engine',
+  'serves its page, and ends on SIGTERM together with its engine',
   async () => {
     const service = startProgram(process.execPath, [main, 'serve', '--port', '0']);
     running.push(service);
@@ -74,11 +74,11 @@ test(
 );
 
 test(
-  'packs what the program needs when it runs, and nothing of its own streams, tests and sources',
+  'packs what the program needs at run time, and no local streams, tests or sources',
   async () => {
     const args = ['pack', '--dry-run', '--json', '--ignore-scripts'];
     const { stdout } = await execute('npm', args, { cwd: PACKAGE_ROOT, maxBuffer: 2 ** 24 });
-    // npm 12 has an object, by the name of the package.
+    // npm 12 prints an object keyed by package name, older versions an array.
     const [packed] = Object.values(JSON.parse(stdout) as Record<string, { files: { path: string }[] }>);
     const names = (packed?.files ?? []).map((file) => file.path);
     const needed = ['web/index.html', 'models/yoco-small-1/config.json', 'streams/demo.yaml', 'streams/clips/demo.mp4'];
@@ -136,7 +136,7 @@ export const evidence: AnswerJson['evidence'] | undefined = data[0]?.told[0]?.ev
 `;
 
 test(
-  'has types that a program can use whose own settings name no types of Node',
+  'has types that compile in a program whose settings include no Node types',
   async () => {
     const consumer = path.join(folder, 'consumer');
     await mkdir(path.join(consumer, 'node_modules'), { recursive: true });
@@ -157,7 +157,7 @@ test(
       (error: unknown) => error as { stdout: string; code: number },
     );
     expect(checked).toEqual({ stdout: '', code: 0 });
-    // Found above among the packages of development, too; whoever installs the package gets those of this list.
+    // Above, a dev dependency would be found as well; whoever installs the package gets only those of this list.
     expect((await manifest()).dependencies).toHaveProperty('@types/node');
   },
   SLOW,

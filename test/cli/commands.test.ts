@@ -60,7 +60,7 @@ describe('watch', () => {
   );
 
   test(
-    'prints for a person the answer on stdout and its evidence on stderr',
+    'prints without --json the answer on stdout and its evidence on stderr',
     async () => {
       const file = await place.clips.make('person.mp4', ...testPicture(2, 10));
       const { status, stdout, stderr } = await run(['watch', file, 'What is shown now?', '--fps', '5']);
@@ -113,7 +113,7 @@ describe('watch', () => {
   );
 
   test(
-    'takes no wrong numbers',
+    'rejects invalid numbers',
     async () => {
       const file = await place.clips.make('numbers.mp4', ...testPicture(1, 5));
       const outcomes = await Promise.all([
@@ -129,7 +129,7 @@ describe('watch', () => {
   );
 });
 
-describe('A configuration that is wrong', () => {
+describe('An invalid configuration', () => {
   test.each([
     ['port', ['serve', '--port', 'eighty'], {}],
     ['port', ['serve'], { YOCO_PORT: '70000' }],
@@ -140,7 +140,7 @@ describe('A configuration that is wrong', () => {
     ['threads', ['watch', 'a.mp4', 'What?'], { YOCO_THREADS: 'all' }],
     ['source_hosts.0', ['serve'], { YOCO_SOURCE_HOSTS: '10.0.0.0/33' }],
   ] as const)(
-    'is refused by the name of its setting: %s',
+    'is refused, naming the setting: %s',
     async (name, args, env) => {
       const { status, stdout, stderr } = await run(args, env);
       expect([status, stdout]).toEqual([1, '']);
@@ -151,7 +151,7 @@ describe('A configuration that is wrong', () => {
   );
 
   test(
-    'in a file is refused too; a value is never repeated',
+    'in a file is refused too, without repeating the value',
     async () => {
       const file = path.join(place.folder, 'settings.yaml');
       await writeFile(file, 'port:\n');
@@ -171,7 +171,7 @@ describe('A configuration that is wrong', () => {
     ['bundle_not_found', '/nowhere'],
     ['bundle_not_found', tmpdir()],
   ])(
-    'with a bundle that is none ends with %s',
+    'with a path that holds no bundle ends with %s',
     async (code, bundle) => {
       const { status, stderr } = await run(['watch', 'a.mp4', 'What?', '--bundle', bundle]);
       expect(status).toBe(1);
@@ -181,7 +181,7 @@ describe('A configuration that is wrong', () => {
   );
 
   test(
-    'of the command line shows how it is used',
+    'of the command line prints the usage',
     async () => {
       const { status, stderr } = await run(['watch']);
       expect(status).toBe(1);
@@ -225,7 +225,7 @@ describe('serve and ask', () => {
   }
 
   test(
-    'answer over the network; what is wrong has its code; Ctrl-C leaves nothing behind',
+    'answer over the network, report errors with their codes, and leave no process behind after Ctrl-C',
     async () => {
       const { service, address } = await serve();
       const plain = await askUntilSeen(address, ['door', 'What is shown now?']);
@@ -267,7 +267,7 @@ describe('serve and ask', () => {
         run(['ask', '--server', address, 'door', 'What is this?', '--as-of', 'yesterday']),
         run(['ask', '--server', address, 'door', ' ']),
       ]);
-      // Whoever is refused has the prompt back: the connection is not waited for.
+      // A refused command exits at once: it does not wait for its connection to close.
       expect(performance.now() - began).toBeLessThan(30_000);
       expect(form.stderr).toContain('--as-of must be seconds');
 
@@ -299,7 +299,7 @@ describe('serve and ask', () => {
         [1, '', 'question_empty'],
       ]);
 
-      // Between two rounds of the clip there is no ffmpeg for a moment.
+      // Between two loops of the clip no ffmpeg runs for a moment.
       const children = await vi.waitFor(async () => {
         const all = await descendants(service.child.pid ?? 0);
         expect(all.some(({ command }) => command.includes('engine/process'))).toBe(true);
@@ -317,7 +317,7 @@ describe('serve and ask', () => {
   );
 
   test(
-    'end cleanly too when started with npx, and by the signal of a service manager',
+    'end cleanly when started with npx, and on the signal of a service manager',
     async () => {
       const { service } = await serve({}, true);
       const children = await descendants(service.child.pid ?? 0);
@@ -335,7 +335,7 @@ describe('serve and ask', () => {
   );
 
   test(
-    'answer about several streams at once, by name or about all, and say which stream the evidence lies in',
+    'answer about several streams at once, by name or all of them, and name the stream of the evidence',
     async () => {
       const { address } = await serve({}, false, ['yard']);
       const plain = await askUntilSeen(address, ['door,yard', 'Which camera shows the dog?']);
@@ -408,7 +408,7 @@ describe('serve and ask', () => {
   );
 
   test(
-    'say so where no service answers',
+    'say so when no service answers',
     async () => {
       const port = await freePort();
       const { status, stderr } = await run(['ask', '--server', `http://127.0.0.1:${port}`, 'door', 'What is this?']);
@@ -421,7 +421,7 @@ describe('serve and ask', () => {
   );
 
   test(
-    'end when a stream is wrong, naming the file and the field, or when the port is taken',
+    'fail when a stream file is invalid, naming the file and the field, or the port is in use',
     async () => {
       const streams = await mkdtemp(path.join(place.folder, 'streams-'));
       await writeFile(path.join(streams, 'door.yaml'), 'source: { file: a.mp4 }\nsampling: { fps: 1000 }\n');
@@ -466,7 +466,7 @@ describe('eval', () => {
   const THINGS = ['apple', 'pear', 'plum', 'kiwi', 'leek', 'lemon', 'mango', 'onion', 'papaya', 'potato'];
 
   test(
-    'plays labelled pictures and prints one object: tasks with counts, and recall without memory',
+    'plays labelled pictures and prints one object: counts by task, and recall without memory',
     async () => {
       const directory = await data(THINGS);
       const args = [
@@ -514,7 +514,7 @@ describe('eval', () => {
   );
 
   test(
-    'asks what cut-outs and scenes are there for',
+    'asks where and how many with cut-outs, and for descriptions with scenes',
     async () => {
       const directory = await data(THINGS);
       const raw = { width: 224, height: 224, channels: 3 } as const;
@@ -540,7 +540,7 @@ describe('eval', () => {
   );
 
   test(
-    'goes on from a file of finished streams: those are not played again, the missing ones are; and not with other options',
+    'resumes from a file of finished streams, plays only the missing ones, and rejects other options',
     async () => {
       const directory = await data(THINGS);
       const file = path.join(directory, 'finished.jsonl');
@@ -549,7 +549,7 @@ describe('eval', () => {
       const whole = await run(resumed);
       expect([whole.status, whole.stderr]).toEqual([0, '']);
       const [head = '', first = '', second = ''] = (await readFile(file, 'utf8')).split('\n');
-      // Playing the stream again would answer its questions, and write another line.
+      // Playing this stream again would answer its questions, and write another line.
       const kept = JSON.stringify({ ...(JSON.parse(first) as object), answered: [], seconds: 77 });
       await writeFile(file, `${head}\n${kept}\n${second.slice(0, 20)}`);
       const again = await run(resumed);
@@ -573,7 +573,7 @@ describe('eval', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const)(
-    'that %s stops leaves no process and no video behind, and ends with status %d',
+    'stopped by %s leaves no process and no video behind, and ends with status %d',
     async (name, expected) => {
       const directory = await data(THINGS);
       const temporary = await mkdtemp(path.join(place.folder, 'temporary-'));
@@ -586,7 +586,7 @@ describe('eval', () => {
       if (name === 'SIGTERM') evaluating.child.kill(name);
       else {
         interrupt(evaluating);
-        // As npm passes it on.
+        // As npm forwards the signal.
         await new Promise((resolve) => setTimeout(resolve, 10));
         evaluating.child.kill(name);
       }
@@ -600,7 +600,7 @@ describe('eval', () => {
   );
 
   test(
-    'prints a table for a person',
+    'prints a table without --json',
     async () => {
       const directory = await data(THINGS);
       const args = [
@@ -654,7 +654,7 @@ describe('eval', () => {
     ['--streams', ''],
     ['--size', '161x121'],
   ])(
-    'takes no wrong numbers, and says which before anything is started: %s %j',
+    'rejects an invalid number by name, before anything is started: %s %j',
     async (flag, value) => {
       const { status, stdout, stderr } = await run(['eval', '--data', '/nowhere', flag, value]);
       expect([status, stdout]).toEqual([1, '']);
@@ -667,7 +667,7 @@ describe('eval', () => {
 
 describe('eval-clips', () => {
   test(
-    'plays the clips that are in a folder, and prints answers, counts, and what a text alone would get',
+    'plays the clips of a folder, and prints answers, counts, and the text-only baseline',
     async () => {
       const directory = await mkdtemp(path.join(place.folder, 'clips-'));
       const clip = await place.clips.make('cockatoo.mp4', ...testPicture(3, 10));
@@ -689,7 +689,7 @@ describe('eval-clips', () => {
   );
 
   test(
-    'of a folder without any of them ends with data_invalid',
+    'of a folder without any known clip ends with data_invalid',
     async () => {
       const { status, stdout, stderr } = await run(['eval-clips', place.folder]);
       expect([status, stdout]).toEqual([1, '']);
@@ -701,7 +701,7 @@ describe('eval-clips', () => {
 
 describe('demo', () => {
   test(
-    '--once plays the clip, asks its questions, prints the answers with their evidence, and ends, however the service is set up',
+    '--once plays the clip, prints answers with evidence to its questions, and ends, whatever the settings',
     async () => {
       const configured = {
         API_KEYS: KEY,
@@ -732,7 +732,7 @@ describe('demo', () => {
     ['while it answers', /^\[0:0\d\] What is shown now\?/m],
     ['between two questions', /\(evidence .*; first word after/],
   ])(
-    'goes on until Ctrl-C %s, and then leaves nothing behind',
+    'is stopped by Ctrl-C %s, and leaves no process behind',
     async (_name, moment) => {
       const demo = start(['demo', '--port', '0']);
       running.push(demo);

@@ -5,7 +5,7 @@ import { startProgram, workplace } from '../support/cli.ts';
 
 const place = workplace();
 
-test('What is heard before it begins is acted on then; what comes while it acts is acted on once, after it', async () => {
+test('Hang-ups before `begin` cause one action then; those during an action cause one more after it', async () => {
   const hangups = new Hangups();
   const acts: (() => void)[] = [];
   const hear = (): void => void process.emit('SIGHUP');
@@ -23,7 +23,7 @@ test('What is heard before it begins is acted on then; what comes while it acts 
   await expect.poll(() => acts.length).toBe(3);
 });
 
-/** A program in a terminal, which gets the signal, and then is closed; prints how that ended the program. */
+/** Runs a program in a terminal, sends it SIGHUP, closes the terminal, and prints which signal ended the program. */
 const TERMINAL = `
 import os, pty, signal, sys
 child, terminal = pty.fork()
@@ -42,7 +42,7 @@ print('ended by signal', os.WTERMSIG(os.waitpid(child, 0)[1]))
 
 const hasTerminals = spawnSync('python3', ['-c', 'import pty']).status === 0;
 
-test.skipIf(!hasTerminals)('A terminal that is closed ends the program, as it would without', async () => {
+test.skipIf(!hasTerminals)('Closing the terminal ends the program, as it would without a handler', async () => {
   const program = `
     import { Hangups } from './src/cli/hangups.ts';
     new Hangups().begin(async () => console.log('acted'));

@@ -1,4 +1,4 @@
-/** A stream's memory from one start of the service to the next, without a command: real processes, the tiny bundle. */
+/** Kept streams across restarts of the service: real processes, the tiny bundle. */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test, vi } from 'vitest';
@@ -17,7 +17,7 @@ interface Status {
   readonly last: number | null;
 }
 
-/** A service whose one stream is kept in the folder of this name. */
+/** Starts a service with the stream `door`, which is kept in the folder of this name. */
 async function serve(kept: string): Promise<{ service: Started; address: string }> {
   const streams = path.join(place.folder, 'streams');
   await mkdir(streams, { recursive: true });
@@ -55,7 +55,7 @@ async function end(service: Started): Promise<string> {
 }
 
 test(
-  'A stream with keep remembers what it saw before the service ended, whatever becomes of its file',
+  'A kept stream remembers what it saw before a restart, and starts empty if its file is damaged',
   async () => {
     const first = await serve('kept');
     expect(await statusAt(first.address)).toMatchObject({ frames: 0, last: null });
@@ -84,7 +84,7 @@ test(
 );
 
 test(
-  'A stream with keep needs the setting that says where: the start ends before the model is loaded',
+  'A kept stream needs the setting `snapshots`, else the service does not start',
   async () => {
     const streams = path.join(place.folder, 'homeless');
     await mkdir(streams);
@@ -97,7 +97,7 @@ test(
 );
 
 test(
-  'A service says at once that nothing can be kept, where its folder cannot be written',
+  'A service warns at the start when its snapshot folder cannot be written',
   async () => {
     await writeFile(path.join(place.folder, 'no-folder'), '');
     const { service } = await serve('no-folder');
@@ -107,7 +107,7 @@ test(
 );
 
 test(
-  'The log says when a lost engine is back, and which streams lost with it what they had seen',
+  'The log says when a lost engine is ready again, and which streams begin empty or are read from files',
   async () => {
     const streams = path.join(place.folder, 'streams');
     await mkdir(streams, { recursive: true });
@@ -116,7 +116,7 @@ test(
     await end(before.service);
     await writeFile(path.join(streams, 'yard.yaml'), 'source: { push: true }\n');
     await writeFile(path.join(streams, 'empty.yaml'), 'source: { push: true }\n');
-    // Has no file yet.
+    // Is kept, but has no file yet.
     await writeFile(path.join(streams, 'shed.yaml'), 'source: { push: true }\nkeep: { every: 3600 }\n');
     const { service, address } = await serve('lost');
     await push(address, 0, 1, 'shed');

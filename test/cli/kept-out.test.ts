@@ -1,5 +1,5 @@
 /**
- * What a user adds to this folder and git and Docker's build must never take: cameras' addresses, settings and keys.
+ * What users add to this folder, and git and Docker's build must never pick up: camera addresses, settings and keys.
  */
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { PACKAGE_ROOT } from '../../src/config.ts';
 
 const execute = promisify(execFile);
 
-/** As an editor or a backup leaves them, too. */
+/** A file, with the copies that editors and backups leave of it. */
 const leftovers = (folder: string, name: string): string[] =>
   [name, `${name}~`, `${name}.bak`, `.${name}.swp`, `.${name}.swo`, `#${name}#`, `.#${name}`].map((one) =>
     path.posix.join(folder, one),
@@ -51,7 +51,7 @@ describe('Git', () => {
     try {
       await execute('git', ['init', '-q', folder]);
       await copyFile(path.join(PACKAGE_ROOT, '.gitignore'), path.join(folder, '.gitignore'));
-      // Its status is 1 where none is.
+      // The exit status is 1 when no name is ignored.
       const args = ['-c', 'core.quotePath=false', '-c', 'core.excludesFile=', 'check-ignore', ...names];
       const { stdout } = await execute('git', args, { cwd: folder }).catch(
         (error: unknown) => error as { stdout: string },
@@ -62,22 +62,22 @@ describe('Git', () => {
     }
   }
 
-  test('leaves out streams, settings and keys that a user adds', async () => {
+  test('ignores the streams, settings and keys that a user adds', async () => {
     expect(await ignored(SECRETS)).toEqual(SECRETS);
   });
 
-  test('takes what belongs to the package', async () => {
+  test('does not ignore what belongs to the package', async () => {
     expect(await ignored([...NEEDED, 'streams/clips/README.md', 'streams/clips/make.sh', 'src/keys.ts'])).toEqual([]);
   });
 
-  test.skipIf(!existsSync(path.join(PACKAGE_ROOT, '.git')))('leaves out nothing that it tracks', async () => {
+  test.skipIf(!existsSync(path.join(PACKAGE_ROOT, '.git')))('ignores no tracked file', async () => {
     const { stdout } = await execute('git', ['ls-files', '-ci', '--exclude-standard'], { cwd: PACKAGE_ROOT });
     expect(stdout).toBe('');
   });
 });
 
 describe('Docker’s build', () => {
-  /** As Docker reads it: the last pattern that matches the file, or a folder that it lies in, decides. */
+  /** As Docker reads .dockerignore: the last pattern that matches the file, or one of its folders, decides. */
   async function leftOut(names: readonly string[]): Promise<string[]> {
     const text = await readFile(path.join(PACKAGE_ROOT, '.dockerignore'), 'utf8');
     const patterns = text
@@ -93,7 +93,7 @@ describe('Docker’s build', () => {
     return new RegExp(`^${source}(?:/.*)?$`);
   }
 
-  test('is not sent streams, settings and keys that a user adds', async () => {
+  test('is not sent the streams, settings and keys that a user adds', async () => {
     expect(await leftOut(SECRETS)).toEqual(SECRETS);
   });
 

@@ -1,4 +1,4 @@
-/** `list`, and what `ask` says of a newest frame that is old: against a service without a model. */
+/** `list`, and what `ask` says of an old newest frame. The service has no model. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -26,10 +26,10 @@ afterEach(async () => {
   await server.close();
 });
 
-/** By which nothing is old, however long a command takes to begin. */
+/** Dating a newest frame this far ahead keeps it from being old, however long a command takes to start. */
 const AHEAD_MS = HOUR_MS / 2;
 
-/** Dates the stream so that its newest frame is that old now. */
+/** Dates the stream so that its newest frame is `ms` old now. */
 function age(stream: FakeStream, ms: number): void {
   stream.startedAtMs = Date.now() - ms - (stream.lastMs ?? 0);
 }
@@ -38,14 +38,14 @@ const command = (...args: string[]) => run(args, { YOCO_SERVER: server.address, 
 
 describe('list', () => {
   test(
-    'shows each stream in a line: its state and why, its frames, how old the newest is, what is kept, its memory, and what it is',
+    'prints a line per stream: state and error, frames, age of the newest, what is kept, memory, description',
     async () => {
       age(kitchen, 3.5 * HOUR_MS);
       kitchen.state = 'reconnecting';
       kitchen.error = { code: 'source_unreachable', message: 'The source cannot be reached.' };
       door.description = 'Front\n\u001b\u009bdoor';
       [door.firstMs, door.lastMs] = [null, null];
-      // Of a source that plays again it is that of before.
+      // A source that plays again still has its last error.
       door.error = { code: 'source_silent', message: 'The source sent no frame for too long.' };
       live.streams.set('tape', Object.assign(new FakeStream('tape'), { wallTimes: 'recorded', state: 'ended' }));
       expect(await run(['list'], { YOCO_SERVER: server.address, YOCO_API_KEY: KEY, YOCO_TIME_ZONE: 'UTC' })).toEqual({
@@ -61,27 +61,7 @@ describe('list', () => {
   );
 
   test(
-    'mentions a camera that has sent the same picture for a minute or more, but no recording and no source that is away',
-    async () => {
-      const still = { lastMs: 400_000, unchangedMs: 330_000 };
-      Object.assign(kitchen, still);
-      Object.assign(door, still, { unchangedMs: 59_500 });
-      live.streams.set('tape', Object.assign(new FakeStream('tape'), still, { wallTimes: 'recorded' }));
-      live.streams.set('yard', Object.assign(new FakeStream('yard'), still, { state: 'reconnecting' }));
-      const { stdout } = await command('list');
-      expect(stdout.split('\n').map((line) => line.split(/ {2,}/)[1])).toEqual([
-        'playing',
-        'playing, picture unchanged for 5 min',
-        'playing',
-        'reconnecting',
-        undefined,
-      ]);
-    },
-    SLOW,
-  );
-
-  test(
-    'prints what the service says with --json, and says where there is no stream',
+    'prints the response of the service with --json, and says when there are no streams',
     async () => {
       const { status, stdout } = await command('list', '--json');
       expect(status).toBe(0);
@@ -101,7 +81,7 @@ describe('list', () => {
   );
 
   test(
-    'needs the key as `ask` does, and a service that is one',
+    'needs the key, as `ask` does, and a yoco-live service',
     async () => {
       const other = createServer((_request, response) => response.end('{"data":[{"name":"door"}]}'));
       other.listen(0, '127.0.0.1');
@@ -124,7 +104,7 @@ describe('list', () => {
 
 describe('ask', () => {
   test(
-    'says how old the newest frame is where it is old, and not where a moment was chosen',
+    'reports an old newest frame, but not when a moment was chosen',
     async () => {
       age(kitchen, 3.5 * HOUR_MS);
       age(door, -AHEAD_MS);
@@ -151,7 +131,7 @@ describe('ask', () => {
   );
 
   test(
-    'names the stream whose newest frame is old among several, also with each answer of a standing question, and no recording',
+    'names the stream with an old newest frame among several, also for standing questions, but no recording',
     async () => {
       age(kitchen, 3.5 * HOUR_MS);
       age(door, -AHEAD_MS);
@@ -169,7 +149,7 @@ describe('ask', () => {
 });
 
 describe('The age of a newest frame', () => {
-  /** A service whose clock is an hour behind this machine's, with a stream that had its newest frame so long ago. */
+  /** The old frames found by the clock of a service that is an hour behind, where the newest is `newestMs` old. */
   async function agesBehind(newestMs: number, fps: number) {
     const nowMs = Date.now() - HOUR_MS;
     const behind = createServer((_request, response) => {
@@ -183,19 +163,19 @@ describe('The age of a newest frame', () => {
     return ages;
   }
 
-  test('is by the clock of the service, which dated it', async () => {
+  test('is measured by the clock of the service, which dated the frame', async () => {
     expect(await agesBehind(5_000, 2)).toEqual([]);
     const [old] = await agesBehind(60_000, 2);
     expect(old?.stream).toBe('porch');
     expect(Math.round((old?.ageMs ?? 0) / 1_000)).toBeOneOf([59, 60]);
   });
 
-  test('is no news of a stream that is looked at that seldom', async () => {
+  test('is not reported for a slow stream within two frame intervals', async () => {
     expect(await agesBehind(15_000, 0.1)).toEqual([]);
     expect(await agesBehind(25_000, 0.1)).toHaveLength(1);
   });
 
-  test('is not told where the service does not say it', async () => {
+  test('is not reported when the service gives none', async () => {
     expect(await oldFrames('http://127.0.0.1:1', ['porch'])).toEqual([]);
     expect(await oldFrames(server.address, ['nobody'])).toEqual([]);
   });

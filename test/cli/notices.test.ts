@@ -11,7 +11,7 @@ import { TINY_BUNDLE } from '../support/golden.ts';
 
 const place = workplace();
 
-test('A stream’s file asks a standing question: its answer is in the log, and goes to the webhook, as does that its camera is away', async () => {
+test('Answers to a standing question of a stream file, and the loss of its camera, reach the log and the webhook', async () => {
   const bodies: string[] = [];
   const receiver = createServer((request, response) => {
     void request

@@ -1,6 +1,6 @@
 /**
- * The programs of docs/python.md, as a reader runs them; those are skipped for which this machine lacks Python or a
- * package.
+ * The programs of docs/python.md, as a reader runs them. Programs for which this machine lacks Python or a package are
+ * skipped.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ const programs = readFileSync(path.join(PACKAGE_ROOT, 'docs', 'python.md'), 'utf
   .slice(1)
   .map((text) => text.split('```')[0] ?? '');
 
-/** The one that imports `name`, or does something else that has this text. */
+/** The one program that contains `name`. Throws unless there is exactly one. */
 function program(name: string): string {
   const found = programs.filter((text) => text.includes(name));
   if (found.length !== 1) throw new Error(`${found.length} programs have ${name}.`);
@@ -94,7 +94,7 @@ describe('docs/python.md', () => {
   );
 
   it.skipIf(!imports('http.server'))(
-    'takes what a webhook is told where its signature is right, and nothing else',
+    'accepts webhook events with a valid signature, and no others',
     async () => {
       const port = await freePort();
       const receiver = run(program('HTTPServer').replace('9000', String(port)));
@@ -103,7 +103,7 @@ describe('docs/python.md', () => {
         new Webhook({
           url: `http://127.0.0.1:${port}/`,
           key: keyOf(secret) ?? Buffer.alloc(0),
-          // It may be sent before Python listens.
+          // The first attempts may come before Python listens.
           retryMs: Array.from({ length: 100 }, () => 200),
           onWarning: (message) => warnings.push(message),
         });

@@ -27,7 +27,7 @@ afterAll(async () => {
   await live.close();
 });
 
-/** Node 20 has no WebSocket of its own. */
+/** Imports `ws`, as Node 20 has no WebSocket of its own. */
 function runExample(port: number, stream = 'demo'): Promise<Ended> {
   const code = example.replace('127.0.0.1:8080', `127.0.0.1:${port}`).replace('stream=demo', `stream=${stream}`);
   return startProgram(process.execPath, ['--input-type=module', '-e', `import { WebSocket } from 'ws';\n${code}`])
@@ -35,7 +35,7 @@ function runExample(port: number, stream = 'demo'): Promise<Ended> {
 }
 
 test(
-  'The example says what went wrong, and otherwise prints the answer and its evidence',
+  'The example prints the answer and its evidence, or says what went wrong',
   async () => {
     const stream = await live.create({ name: 'demo', source: { push: true } }, 'operator');
     const early = await runExample(server.port);

@@ -20,7 +20,7 @@ afterEach(async () => {
   await server.close();
 });
 
-/** Between a client and the service; once it is cut it hands nothing on and says nothing, as a network that is gone. */
+/** A proxy to the service. Once cut, it forwards nothing and closes nothing, like a network that is gone. */
 async function wire(): Promise<{ address: string; cut(): void; close(): void }> {
   const sockets: Socket[] = [];
   const proxy = createServer((near) => {
@@ -63,7 +63,7 @@ describe('the client of the command line', () => {
     ['is no JSON', 'hello'],
     ['is no event', '[]'],
     ['has another form than the service’s', '{"type": "response.done", "response": null}'],
-  ])('says that what answers is not the service where what it sends %s', async (_, text) => {
+  ])('rejects with service_unreachable when what the peer sends %s', async (_, text) => {
     const peer = new WebSocketServer({ port: 0, host: '127.0.0.1' });
     await once(peer, 'listening');
     peer.on('connection', (socket) => {
@@ -90,7 +90,7 @@ describe('the client of the command line', () => {
     network.close();
   });
 
-  it('tells one who stands and whose key is gone that it is the key', async () => {
+  it('rejects a standing question with unauthorized when its key is removed', async () => {
     const peer = new WebSocketServer({ port: 0, host: '127.0.0.1' });
     await once(peer, 'listening');
     peer.on('connection', (socket) => {
@@ -107,7 +107,7 @@ describe('the client of the command line', () => {
     peer.close();
   });
 
-  it('does not wait long for the goodbye of a service that is gone', async () => {
+  it('does not wait long for a service that is gone to close the connection', async () => {
     const network = await wire();
     const client = await RealtimeClient.connect({ server: network.address, stream: 'kitchen' });
     const answers = client.stand('who is there?');
@@ -117,7 +117,7 @@ describe('the client of the command line', () => {
     const begin = performance.now();
     client.close();
     expect(await next).toMatchObject({ code: 'connection_closed' });
-    // A WebSocket that nobody cuts waits for half a minute.
+    // Without being terminated, the WebSocket would wait for half a minute.
     expect(performance.now() - begin).toBeLessThan(15_000);
     network.close();
   });

@@ -1,4 +1,4 @@
-/** Questions over many recordings, of a folder or of a list on stdin, and over those that were kept. */
+/** `watch` over many recordings, from a folder or a list on stdin, and over recordings kept as snapshots. */
 import { copyFile, mkdir, mkdtemp, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -27,7 +27,7 @@ beforeAll(async () => {
 const text = (name: string, content: string): Promise<string> =>
   writeFile(path.join(place.folder, name), content).then(() => path.join(place.folder, name));
 
-/** With the file `list` as its stdin. */
+/** Starts `watch -` with the file `list` as its stdin. */
 function startListed(list: string, ...args: string[]): Started {
   const command = [process.execPath, '--import', 'tsx', 'src/main.ts', 'watch', '-', ...args];
   return startProgram('sh', ['-c', 'exec "$@" < "$0"', list, ...command]);
@@ -53,7 +53,7 @@ describe('A folder of recordings', () => {
   });
 
   test(
-    'is asked all questions of a file, one recording after the other, and one that fails leaves the others',
+    'is asked all questions of a file, recording by recording, and goes on after one that fails',
     async () => {
       const questions = await text('questions.txt', `# of each day\r\n\r\n  ${NOW} \r\n#\r\n${FIRST}`);
       const { status, stdout, stderr } = await run(['watch', folder, '--questions', questions, '--json']);
@@ -69,7 +69,7 @@ describe('A folder of recordings', () => {
   );
 
   test(
-    'has for a person a heading for each, also those further down with --recursive, and errors on stderr',
+    'prints a heading per recording, also in subfolders with --recursive, and errors on stderr',
     async () => {
       const { status, stdout, stderr } = await run(['watch', folder, NOW, '--recursive']);
       expect(status).toBe(1);
@@ -86,7 +86,7 @@ describe('A folder of recordings', () => {
 
 describe('A list of recordings', () => {
   test(
-    'is told by the names that were given, but for passwords, and a question without an answer leaves the others',
+    'is reported by the names given, without passwords, and goes on after a question without an answer',
     async () => {
       const given = path.relative(PACKAGE_ROOT, clip);
       const address = `http://user:hunter2@127.0.0.1:${await freePort()}/door.mp4`;
@@ -112,9 +112,9 @@ describe('A list of recordings', () => {
   );
 
   test(
-    'is ended by Ctrl-C with what it has come to, and leaves nothing behind',
+    'is stopped by Ctrl-C after printing what is finished, and leaves no process behind',
     async () => {
-      // Begins, and never goes on.
+      // Sends one byte, and then nothing more.
       const server = createServer((_request, response) => response.write('a'));
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/live.ts`;
@@ -158,7 +158,7 @@ describe('Before anything is started', () => {
   ])(
     '%s is refused',
     async (_name, args, code, expected) => {
-      // A bundle that is not there is found out by whoever starts the engine.
+      // If the engine were started, it would report the missing bundle instead.
       const { status, stdout, stderr } = await run(['watch', ...args, '--bundle', '/nowhere']);
       expect([status, stdout]).toEqual([1, '']);
       expect(stderr).toMatch(new RegExp(`^error: .*\\(${code}\\)\n$`));
@@ -168,7 +168,7 @@ describe('Before anything is started', () => {
   );
 
   test(
-    'a file without a question that can be asked is refused, with the line',
+    'a file without questions, or with one that is too long, is refused, naming the line',
     async () => {
       const none = await text('none.txt', '# only this\n\n');
       const long = await text('long.txt', `${NOW}\n${'x'.repeat(2_001)}\n`);
@@ -188,7 +188,7 @@ describe('Before anything is started', () => {
   );
 
   test(
-    'a folder without a video file is refused, and it is said which count, as in the documentation',
+    'a folder without a video file is refused, listing the file endings as documented',
     async () => {
       const folder = await mkdtemp(path.join(place.folder, 'empty-'));
       await writeFile(path.join(folder, 'notes.txt'), '');
@@ -203,10 +203,10 @@ describe('Before anything is started', () => {
   );
 });
 
-describe('A recording that was kept', () => {
+describe('A kept recording', () => {
   const DATE = new Date('2030-01-01T12:00:00Z');
 
-  /** A copy of the clip in a folder of its own, its commands, and where its snapshots are. */
+  /** A copy of the clip in a folder of its own, the folder for its snapshots, and a function that watches it. */
   async function recording() {
     const folder = await mkdtemp(path.join(place.folder, 'kept-'));
     const file = path.join(folder, 'Über uns #1.mp4');
@@ -219,7 +219,7 @@ describe('A recording that was kept', () => {
   }
 
   test(
-    'is not read again while it is the same, and is once it has changed',
+    'is not read again until it has changed',
     async () => {
       const { folder, file, snapshots, watch } = await recording();
       const first = await watch(file);
@@ -227,7 +227,7 @@ describe('A recording that was kept', () => {
       const kept = await readdir(snapshots);
       expect(kept).toEqual([expect.stringMatching(/^ber-uns-1\.mp4-[0-9a-f]{16}\.snap$/)]);
 
-      // Another content of the same size and time: who reads it finds no video.
+      // Other content of the same size and time: reading it would find no video.
       const video = await readFile(file);
       await writeFile(file, Buffer.alloc((await stat(file)).size, 'a'));
       await utimes(file, DATE, DATE);
@@ -241,15 +241,15 @@ describe('A recording that was kept', () => {
       await writeFile(file, video);
       const changed = await watch(file);
       expect([changed.status, changed.stdout]).toEqual([0, first.stdout]);
-      expect(changed.stderr).toContain('was made from another version of the file');
-      // In the place of the one before.
+      expect(changed.stderr).toContain('is of another version of the file');
+      // The new snapshot replaces the old one.
       expect(await readdir(snapshots)).toEqual(kept);
     },
     SLOW,
   );
 
   test(
-    'is read anew, with a warning, where its snapshot is damaged or of another model',
+    'is read again, with a warning, when its snapshot is damaged or of another model',
     async () => {
       const { file, snapshots, watch } = await recording();
       const first = await watch(file);
@@ -275,7 +275,7 @@ describe('A recording that was kept', () => {
   );
 
   test(
-    'is answered about where no snapshot can be written, with a warning',
+    'is answered about, with a warning, even when no snapshot can be written',
     async () => {
       const { file, watch } = await recording();
       const { status, stdout, stderr } = await watch(file, { YOCO_SNAPSHOTS: clip });
@@ -287,7 +287,7 @@ describe('A recording that was kept', () => {
   );
 
   test(
-    'leaves nothing half-written when it is stopped while it is read',
+    'leaves no partial snapshot when stopped while being read',
     async () => {
       const long = await place.clips.make('long.mp4', ...testPicture(600, 5));
       const snapshots = path.join(place.folder, 'stopped-snapshots');

@@ -1,6 +1,5 @@
 /**
- * SIGHUP: the stream files, the certificate and the keys are read anew by a service that goes on. Real processes, the
- * tiny bundle.
+ * SIGHUP: a running service reloads its stream files, its certificate and its keys. Real processes, the tiny bundle.
  */
 import { once } from 'node:events';
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -58,13 +57,13 @@ class Service {
     await (text === null ? rm(file) : writeFile(file, text));
   }
 
-  /** To its engine too, as from a terminal; resolves with the log line that matches then. */
+  /** Sends SIGHUP, to the engine too, as a terminal does; resolves with the matching log line. */
   async hangup(line: RegExp): Promise<string> {
     process.kill(-(this.#process.child.pid ?? NaN), 'SIGHUP');
     return (await this.#process.wrote(line))[0];
   }
 
-  /** All that it has logged. */
+  /** Stops the service; resolves with all that it has logged. */
   async end(): Promise<string> {
     interrupt(this.#process);
     const { status, stderr } = await this.#process.ended;
@@ -98,7 +97,7 @@ class Service {
   }
 }
 
-/** The line of a reload; of each list the names. */
+/** Matches the log line of a reload; each list has one name or none. */
 function line(lists: { created?: string; changed?: string; removed?: string; failed?: string; left: number }): RegExp {
   const { created = '', changed = '', removed = '', failed = '', left } = lists;
   const list = (name: string, names: string): string => `"${name}":\\[${names === '' ? '' : `"${names}"`}\\]`;
@@ -109,7 +108,7 @@ function line(lists: { created?: string; changed?: string; removed?: string; fai
 const PUSHED = 'source: { push: true }\n';
 
 test(
-  'A camera is added, one removed, and one has another address: all that is there keeps what it has seen',
+  'A reload adds and removes cameras and changes addresses; streams that stay keep what they have seen',
   async () => {
     const [before, after] = [
       await place.clips.make('before.mp4', ...testPicture(3, 10)),
@@ -124,7 +123,7 @@ test(
     await service.push('door', 0.5);
     await service.becomes('yard', { state: 'ended', frames: 6 });
 
-    // Whatever else the folder says.
+    // A file that is wrong leaves all streams as they were, whatever else has changed.
     await service.file('gate', null);
     await service.file('attic', 'source: { push: perhaps }\n');
     await service.hangup(/"level":50[^\n]*"msg":"The streams are unchanged: [^\n]*attic\.yaml: source\.push: /);
@@ -143,7 +142,7 @@ test(
     await service.push('door', 1);
     await service.push('shed', 0);
 
-    // A part of the picture is masked, and what the camera saw before is still known.
+    // Masking a part of the picture keeps what the camera saw before.
     await service.file('door', `${PUSHED}sampling: { masks: [{ left: 0, top: 0, width: 1, height: 1 }] }\n`);
     await service.hangup(line({ changed: 'door', left: 2 }));
     expect(await service.status('door')).toMatchObject({ frames: 3, first: 0, last: 1 });
@@ -157,7 +156,7 @@ test(
 );
 
 test(
-  'A source that has failed for good is tried again, also where its file says what it said',
+  'A source that has failed for good is retried, even if its file is unchanged',
   async () => {
     const clip = path.join(place.folder, 'later.mp4');
     const asking = 'standing_questions: [{ question: What is shown now?, every: 0.5 }]\n';
@@ -177,7 +176,7 @@ test(
         data: [{ answer: expect.stringMatching(/./) as string }],
       });
     }, PATIENT);
-    // What has ended, or goes on, is left alone.
+    // Sources that have ended, or go on, are left alone.
     await service.hangup(line({ left: 2 }));
     expect(await service.status('door')).toMatchObject({ frames: 1 });
 
@@ -191,7 +190,7 @@ test(
 );
 
 test(
-  'Streams of clients are left alone, what one of them has deleted is there again, and what cannot be done is said of that stream alone',
+  'Streams of clients are left alone, one that a client deleted is recreated, and failures are reported by stream',
   async () => {
     const clip = await place.clips.make('dated.mp4', ...testPicture(2, 10));
     const service = await Service.begin({ door: PUSHED, gate: PUSHED, yard: `source: { file: ${clip} }\n` });
@@ -203,7 +202,7 @@ test(
     expect(made.status).toBe(201);
     await service.push('desk', 0);
     await service.push('gate', 0);
-    // An ffmpeg that just begins is still of the group that hangs up.
+    // While it starts, ffmpeg is still in the process group that gets the SIGHUP.
     await service.becomes('yard', { first: 0 });
     expect((await fetch(`${service.address}/v1/streams/door`, { method: 'DELETE' })).status).toBe(200);
 
@@ -235,7 +234,7 @@ test(
 );
 
 test(
-  'A camera is kept from when its file says so: what it had seen before outlives the next restart; what it asks follows, too',
+  'A reload applies `keep`, so that earlier frames survive the next restart, and standing questions',
   async () => {
     const env = { YOCO_SNAPSHOTS: path.join(place.folder, 'kept') };
     const asking = 'standing_questions: [{ question: What is shown now?, every: 0.5 }]\n';
@@ -249,7 +248,6 @@ test(
       expect(await (await fetch(asked)).json()).toMatchObject({ data: [{ state: 'answered' }] });
     }, PATIENT);
     await service.file('door', `${PUSHED}keep: true\n`);
-    // Removed, but kept: its file stays as it is.
     await service.file('gate', null);
     await service.hangup(line({ changed: 'door', removed: 'gate', left: 0 }));
     expect(await (await fetch(asked)).json()).toMatchObject({ data: [] });
@@ -263,7 +261,7 @@ test(
 );
 
 test(
-  'A hang-up that comes while the service starts does not end it, and is acted on afterwards',
+  'A SIGHUP during the start does not end the service, and is acted on afterwards',
   async () => {
     const folder = await mkdtemp(path.join(place.folder, 'streams-'));
     const service = start(['serve', '--port', '0', '--streams', folder]);
@@ -289,7 +287,7 @@ async function certificate(files: { key: string; cert: string }): Promise<{ key:
 }
 
 async function connected(port: number): Promise<tls.TLSSocket> {
-  // Only whose it is matters here.
+  // The tests compare the certificate, and need not trust it.
   const socket = tls.connect({ port, host: '127.0.0.1', servername: 'localhost', rejectUnauthorized: false });
   await once(socket, 'secureConnect');
   return socket;
@@ -303,7 +301,7 @@ async function shown(port: number): Promise<string> {
 }
 
 test(
-  'A renewed certificate is shown to new connections, and those that are open go on; one that cannot be used is not taken',
+  'A renewed certificate serves new connections while open ones go on; an unusable one is rejected',
   async () => {
     const files = { key: path.join(place.folder, 'key.pem'), cert: path.join(place.folder, 'cert.pem') };
     const first = await certificate(files);
@@ -335,7 +333,7 @@ test(
 );
 
 test(
-  'Keys of the settings file are followed, and what cannot be is named; wrong ones, and a file that cannot be read, change nothing',
+  'Keys of the settings file are reloaded, and other changed settings named; invalid keys or files change nothing',
   async () => {
     const settings = path.join(place.folder, 'yoco.yaml');
     const [old, next] = ['the-key-until-now-0123', 'the-key-from-now-on-45'];
@@ -375,7 +373,7 @@ test(
 );
 
 test(
-  'Keys that a variable gives are not in the settings file, and it is said that they stay',
+  'Keys from an environment variable stay as they are, which the log says',
   async () => {
     const key = 'the-key-of-the-variable-67';
     const service = await Service.begin({}, { YOCO_API_KEYS: key });
@@ -388,7 +386,7 @@ test(
 );
 
 test(
-  'A recording whose memory went with the engine is read again',
+  'A recording whose cache was lost with the engine is read again',
   async () => {
     const file = await place.clips.make('reread.mp4', ...testPicture(2, 10));
     const service = await Service.begin({ tape: `source: { file: ${file}, pace: fastest }\n` });

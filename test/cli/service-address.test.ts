@@ -1,4 +1,4 @@
-/** Where the commands look for a service, and what they say when it is not there, or goes away. */
+/** Where the commands look for a service, and what they say when it is missing or goes away. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
@@ -23,7 +23,7 @@ afterEach(async () => {
   }
 });
 
-/** Answers requests with what stands under their path, with 404 elsewhere, and WebSockets under any path. */
+/** Serves `bodies` by path and 404 elsewhere, and accepts WebSockets on any path. */
 async function serve(bodies: Record<string, string>, onSocket?: (socket: WebSocket, path: string) => void) {
   const server = createServer((request, response) => {
     const body = bodies[request.url ?? ''];
@@ -40,7 +40,7 @@ async function serve(bodies: Record<string, string>, onSocket?: (socket: WebSock
 }
 
 describe('The address of the service', () => {
-  test('is the flag, else YOCO_SERVER, else this machine; empty is none', () => {
+  test('is the flag, else YOCO_SERVER, else this machine; empty values do not count', () => {
     const here = 'http://127.0.0.1:8080';
     expect(serverOf({ server: 'http://a' }, { YOCO_SERVER: 'http://b' })).toBe('http://a');
     expect(serverOf({}, { YOCO_SERVER: 'http://b' })).toBe('http://b');
@@ -49,7 +49,7 @@ describe('The address of the service', () => {
     expect(serverOf({}, {})).toBe(here);
   });
 
-  test('keeps the path that a proxy has put before', () => {
+  test('keeps the path prefix of a proxy', () => {
     expect(endpoint('https://h/cameras/', '/v1/streams').href).toBe('https://h/cameras/v1/streams');
     expect(endpoint('http://h:81', '/v1/streams').href).toBe('http://h:81/v1/streams');
   });
@@ -63,7 +63,7 @@ describe('The address of the service', () => {
     'http://',
     'http://u:hunter2@h',
     'http://h/?x=hunter2',
-  ])('is refused by name where it is none: %j', (address) => {
+  ])('is refused when it is invalid, without repeating secrets: %j', (address) => {
     const attempt = () => endpoint(address, '/v1/streams');
     expect(attempt).toThrow(expect.objectContaining({ code: 'invalid_request', param: 'server' }));
     expect(attempt).not.toThrow('hunter2');
@@ -108,7 +108,7 @@ describe('The key', () => {
     return seen;
   }
 
-  test('may have a line end, as a file has it, and may be empty', async () => {
+  test('may end with a line break, as in a file, and may be empty', async () => {
     expect(await sent('a-key-0123456789\r')).toEqual(['Bearer a-key-0123456789', 'Bearer a-key-0123456789']);
     expect(await sent(' ')).toEqual([undefined, undefined]);
   });
@@ -128,7 +128,7 @@ describe('The key', () => {
   });
 });
 
-test('A certificate that is not known is told as such, with the variable that makes it known', async () => {
+test('An untrusted certificate is reported as such, with the variable that makes it trusted', async () => {
   const made = await generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec' });
   const server = createTlsServer({ key: made.private, cert: made.cert });
   servers.push(server.listen(0, '127.0.0.1'));
@@ -142,7 +142,7 @@ test('A certificate that is not known is told as such, with the variable that ma
   }
 });
 
-test('A service that is asked over https and speaks http, or the other way round, is told as such', async () => {
+test('Asking an http service over https, or the reverse, is reported as such', async () => {
   const made = await generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec' });
   const server = createTlsServer({ key: made.private, cert: made.cert });
   servers.push(server.listen(0, '127.0.0.1'));
@@ -159,9 +159,9 @@ test('A service that is asked over https and speaks http, or the other way round
   }
 });
 
-describe('A service behind a path of a proxy', () => {
+describe('A service behind a proxy path', () => {
   test(
-    'is asked there, over HTTP and over WebSocket',
+    'is reached under that path, over HTTP and over WebSocket',
     async () => {
       const paths: string[] = [];
       const list = { '/cameras/v1/snapshots': '{"object":"list","data":[]}' };
@@ -179,7 +179,7 @@ describe('A service behind a path of a proxy', () => {
   );
 });
 
-describe('A service that is not there to the end', () => {
+describe('A service that is missing or goes away', () => {
   test.each([
     ['of a proxy', 'shutting down', 'Close code 1001: shutting down.'],
     [
@@ -189,7 +189,7 @@ describe('A service that is not there to the end', () => {
     ],
     ['that is none', '', 'Close code 1001.'],
   ])(
-    'has its own code where the connection is closed in an answer, with the reason %s',
+    'is reported as connection_closed when it closes mid-answer, with the reason %s',
     async (_name, reason, detail) => {
       const address = await serve({}, (socket) => {
         socket.on('message', () => {
@@ -209,7 +209,7 @@ describe('A service that is not there to the end', () => {
     ['another program', {}, 'HTTP status 404'],
     ['a page', { '/v1/snapshots': '<h1>Welcome</h1>' }, 'HTTP status 200'],
   ])(
-    'is told from %s that answers in its place',
+    'is reported as service_unreachable when %s answers in its place',
     async (_name, bodies, how) => {
       const address = await serve(bodies);
       const { status, stdout, stderr } = await run(['snapshots', '--server', address]);
@@ -221,7 +221,7 @@ describe('A service that is not there to the end', () => {
   );
 });
 
-test('An answer that is cut off is told as a connection that was closed', async () => {
+test('A truncated HTTP response is reported as connection_closed', async () => {
   const server = createServer((_request, response) => {
     response.writeHead(200, { 'content-length': '100' }).write('{"data": [');
     setTimeout(() => response.destroy(), 20);
@@ -233,7 +233,7 @@ test('An answer that is cut off is told as a connection that was closed', async 
 });
 
 test(
-  'A variable that begins as settings do, and is none, is refused by commands without settings too',
+  'An unknown YOCO_ variable is refused even by commands without settings',
   async () => {
     const { status, stderr } = await run(['ask', 'door', 'What?'], { YOCO_SEVER: 'http://127.0.0.1:9' });
     expect(status).toBe(1);

@@ -1,4 +1,4 @@
-/** The commands for snapshots as a user runs them: from one service to the next. */
+/** The snapshot commands as a user runs them, from one service to the next. */
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
@@ -11,7 +11,7 @@ const SLOW = 120_000;
 const place = workplace();
 const { running } = place;
 
-/** A service whose folder of streams holds these definitions. */
+/** Starts a service with a folder of these stream definitions. */
 async function serve(
   name: string,
   definitions: Record<string, string>,
@@ -30,7 +30,7 @@ async function serve(
 
 const command = (address: string, ...args: string[]) => run(args, { YOCO_SERVER: address, YOCO_API_KEY: KEY });
 
-/** Until the clip was read to its end, at 1.5 s. */
+/** Takes snapshots until one has all 4 frames of the clip, up to 1.5 s; returns what that command printed. */
 async function untilRead(address: string): Promise<string> {
   for (let tries = 0; tries < 20; tries++) {
     const { stdout, status } = await command(address, 'snapshot', 'door', '--file', 'door.snap');
@@ -40,7 +40,7 @@ async function untilRead(address: string): Promise<string> {
 }
 
 test(
-  'A stream is kept by one service and goes on in the next, by a command and by a definition',
+  'A snapshot of one service is restored in the next, by a command and by a definition',
   async () => {
     const clip = await place.clips.make('door.mp4', ...testPicture(2, 10));
     const source = `source: { file: ${clip}, pace: fastest }\n`;
@@ -57,7 +57,7 @@ test(
     expect(JSON.parse(restored.stdout)).toMatchObject({ name: 'door', source: 'push', frames: 4, last: 1.5 });
     const answer = await command(second.address, 'ask', 'door', 'What is shown now?', '--json');
     expect(JSON.parse(answer.stdout)).toMatchObject({ status: expect.any(String) as string, as_of: 1.5 });
-    // The definition's file was played after what the snapshot holds.
+    // The definition's file is played after the frames of the snapshot.
     const headers = { authorization: `Bearer ${KEY}` };
     const yard = async (): Promise<number | null> =>
       ((await (await fetch(`${second.address}/v1/streams/yard`, { headers })).json()) as { last: number | null }).last;
@@ -104,7 +104,7 @@ test(
 );
 
 test(
-  'A definition whose snapshot is not there ends the start',
+  'A service does not start with a definition whose snapshot is missing',
   async () => {
     const streams = path.join(place.folder, 'missing');
     await mkdir(streams);

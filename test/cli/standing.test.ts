@@ -21,7 +21,7 @@ describe('ask --standing', () => {
   }
 
   it(
-    'prints the first answer with its time, goes on until Ctrl-C, and then ends',
+    'prints the first answer with its time, and runs until Ctrl-C',
     async () => {
       const address = await serve();
       const asking = start(['ask', '--server', address, 'door', 'What is shown now?', '--standing', '--every', '.5']);
@@ -36,7 +36,7 @@ describe('ask --standing', () => {
   );
 
   it(
-    'ends when the recording has ended, and when nobody reads it any more',
+    'ends when the recording has ended, and when its output pipe is closed',
     async () => {
       const address = await serve('loop: false');
       const ended = await run(['ask', '--server', address, 'door', 'Now?', '--standing', '--every', '0.5']);
@@ -54,7 +54,7 @@ describe('ask --standing', () => {
   );
 
   it(
-    'prints objects with --json, and names a flag that is wrong',
+    'prints JSON objects with --json, and names a wrong flag',
     async () => {
       const address = await serve();
       const asking = start(['ask', '--server', address, '--all', 'Which?', '--standing', '--holds', '2', '--json']);

@@ -27,7 +27,7 @@ const SIGNALS: readonly [string, (service: Started) => unknown][] = [
 
 describe.each(SIGNALS)('%s', (name, signal) => {
   test(
-    'ends a service that npm has started, and all that it has started, in good order',
+    'stops a service that npm has started in good order, with all its processes',
     async () => {
       const clip = await place.clips.make('npm.mp4', ...testPicture(3, 10));
       const definitions = await streams({ door: `source: { file: ${clip}, loop: true }\n` });
@@ -45,9 +45,9 @@ describe.each(SIGNALS)('%s', (name, signal) => {
   );
 
   test(
-    'ends a service that still loads its model, with status 0',
+    'stops a service that is still loading its model, with status 0',
     async () => {
-      // The tiny bundle might be loaded before the signal is there.
+      // The tiny bundle might be loaded before the signal arrives.
       const service = start(['serve', '--port', '0', '--streams', await streams(), '--bundle', DEFAULT_BUNDLE]);
       running.push(service);
       let children: RunningProcess[] = [];
@@ -65,7 +65,7 @@ describe.each(SIGNALS)('%s', (name, signal) => {
 });
 
 test(
-  'A service says in its log, and to nobody else, where it looked for a file that is not there',
+  'A service reveals the path of a missing source file only in its log',
   async () => {
     const definitions = await streams({ door: 'source: { file: clips/door.mp4 }\n' });
     const service = start(['serve', '--port', '0', '--streams', definitions]);
@@ -81,7 +81,7 @@ test(
 );
 
 test(
-  'A Ctrl-C that comes twice, from the terminal and from npm, is one; the next one ends the process at once',
+  'A Ctrl-C that arrives twice, from the terminal and from npm, counts once; the next one ends the process at once',
   async () => {
     const program = `
       import { stopSignal } from './src/cli/terminal.ts';
@@ -98,7 +98,7 @@ test(
     await stuck.wrote(/ready/);
     interrupt(stuck);
     await stuck.wrote(/stopping\nheard\nheard\n/);
-    // Until another one is not the same any more.
+    // Longer than the time within which another SIGINT counts as the same Ctrl-C.
     await sleep(1_500);
     expect(stuck.child.exitCode).toBeNull();
     interrupt(stuck);
@@ -128,7 +128,7 @@ test(
   SLOW,
 );
 
-describe('What the server refuses', () => {
+describe('A setting that the server refuses', () => {
   test.each([
     ['api_keys (YOCO_API_KEYS)', { YOCO_API_KEYS: 'hunter2' }],
     [
@@ -140,7 +140,7 @@ describe('What the server refuses', () => {
     ['host (YOCO_HOST)', { YOCO_HOST: '0.0.0.0' }],
     ['tls.key (YOCO_TLS_KEY)', { YOCO_TLS_KEY: '/nowhere/key.pem', YOCO_TLS_CERT: '/nowhere/cert.pem' }],
   ])(
-    'is named as the setting that it is: %s',
+    'is named, without its value: %s',
     async (name, env) => {
       const { status, stdout, stderr } = await run(['serve', '--streams', place.folder], env);
       expect([status, stdout]).toEqual([1, '']);
@@ -152,8 +152,8 @@ describe('What the server refuses', () => {
   );
 });
 
-// A device that is always full.
-describe.skipIf(process.platform !== 'linux')('Where nothing more can be written', () => {
+// Needs /dev/full, a device that is always full.
+describe.skipIf(process.platform !== 'linux')('When output cannot be written', () => {
   const full = (redirected: string, args: readonly string[], env: Record<string, string> = {}): Started => {
     const node = [process.execPath, '--import', 'tsx', 'src/main.ts', ...args];
     const started = startProgram('sh', ['-c', `exec "$0" "$@" ${redirected}`, ...node], env);
@@ -162,7 +162,7 @@ describe.skipIf(process.platform !== 'linux')('Where nothing more can be written
   };
 
   test(
-    'a service goes on without its log, and ends when it is told to',
+    'a service runs on without its log, and stops on SIGTERM',
     async () => {
       const port = await freePort();
       const service = full('2>/dev/full', ['serve', '--port', String(port), '--streams', await streams()]);
@@ -181,7 +181,7 @@ describe.skipIf(process.platform !== 'linux')('Where nothing more can be written
   );
 
   test(
-    'a command says that its results could not be written',
+    'a command reports that its results cannot be written',
     async () => {
       const clip = await place.clips.make('full.mp4', ...testPicture(1, 10));
       const { ended } = full('>/dev/full', ['watch', clip, 'what is shown?']);

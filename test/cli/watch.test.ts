@@ -15,14 +15,14 @@ const CLIP = testPicture(3, 10);
 const place = workplace();
 const { running } = place;
 
-/** But for what is said of an old ffmpeg. */
+/** The lines that are not empty, without the warning about an old ffmpeg. */
 const linesOf = (text: string): string[] => text.split('\n').filter((line) => !/^$|is older than version 5/.test(line));
 
 describe('A source that goes away', () => {
   test(
-    'after frames of it were seen is asked about, with a warning',
+    'after its first frames is still asked about, with a warning',
     async () => {
-      // Without a length, as live MPEG-TS is; the first connection is the only one that brings anything.
+      // Without a length, like live MPEG-TS; only the first connection delivers anything.
       const video = await readFile(await place.clips.make('live.ts', ...CLIP));
       let requests = 0;
       const server = createServer((_request, response) => {
@@ -47,7 +47,7 @@ describe('A source that goes away', () => {
   );
 
   test(
-    'before that is said once',
+    'before its first frame is reported once',
     async () => {
       const missing = await run(['watch', '/nowhere/video.mp4', 'What is this?']);
       expect([missing.status, linesOf(missing.stderr)]).toEqual([
@@ -77,7 +77,7 @@ describe('Before anything is started', () => {
   ])(
     '%s %j is refused',
     async (flag, value, expected) => {
-      // A bundle that is not there is found out by whoever starts the engine.
+      // If the engine were started, it would report the missing bundle instead.
       const args = ['watch', 'a.mp4', 'What?', '--bundle', '/nowhere', flag, value];
       const { status, stdout, stderr } = await run(args);
       expect([status, stdout]).toEqual([1, '']);
@@ -87,7 +87,7 @@ describe('Before anything is started', () => {
   );
 
   test(
-    'so is an address whose password is not encoded, which is not repeated',
+    'an address whose password is not URL-encoded is refused, without repeating the password',
     async () => {
       const args = ['watch', 'rtsp://admin:12345#@127.0.0.1/live', 'What?', '--bundle', '/nowhere'];
       const { status, stdout, stderr } = await run(args);
@@ -103,14 +103,14 @@ describe('A question that names a time of day', () => {
   const QUESTION = 'Was there a dog after 9 pm?';
 
   test(
-    'is about that of the file, in the zone of the settings, where it is said when it was recorded',
+    'is about the time of the recording, in the configured zone, with --recorded-at',
     async () => {
       const file = await place.clips.make('evening.mp4', ...CLIP);
       const args = ['watch', file, QUESTION, '--json', '--recorded-at', '2026-01-05T20:59:59+01:00'];
       const { status, stdout } = await run(args, { YOCO_TIME_ZONE: 'Europe/Berlin' });
       expect(status).toBe(0);
       expect(JSON.parse(stdout)).toMatchObject({ answers: [{ question: QUESTION, as_of: 2.5, since: 1 }] });
-      // In Tokyo it was five in the morning, and all of it after 9 pm.
+      // In Tokyo it was five in the morning, so all of it was after 9 pm.
       const elsewhere = await run(args, { YOCO_TIME_ZONE: 'Asia/Tokyo' });
       expect(JSON.parse(elsewhere.stdout)).toMatchObject({ answers: [{ question: QUESTION, since: null }] });
     },
@@ -118,7 +118,7 @@ describe('A question that names a time of day', () => {
   );
 
   test(
-    'is refused where it is not, and an address has none',
+    'is refused without --recorded-at, which addresses may not have',
     async () => {
       const file = await place.clips.make('evening.mp4', ...CLIP);
       const undated = await run(['watch', file, QUESTION]);
@@ -139,7 +139,7 @@ describe('A question that has no answer', () => {
   const NOW = 'What is shown now?';
 
   test(
-    'leaves the others, before and after it, and the exit status is 1',
+    'leaves those before and after it answered, and makes the exit status 1',
     async () => {
       const file = await place.clips.make('some.mp4', ...CLIP);
       const json = await run(['watch', file, NOW, LATER, NOW, '--json']);
@@ -160,7 +160,7 @@ describe('A question that has no answer', () => {
   );
 
   test(
-    'and is the only one is not repeated before its error',
+    'is not repeated before its error if it is the only one',
     async () => {
       const file = await place.clips.make('some.mp4', ...CLIP);
       const { status, stdout, stderr } = await run(['watch', file, LATER]);
@@ -171,14 +171,14 @@ describe('A question that has no answer', () => {
   );
 });
 
-describe('A watch of what has no end', () => {
+describe('Watching a source without end', () => {
   test.each([
     ['SIGTERM', 143, ({ child }: Started) => child.kill('SIGTERM')],
     ['Ctrl-C', 130, interrupt],
   ] as const)(
-    'is ended by %s, with its ffmpeg, with status %d',
+    'is stopped by %s, together with its ffmpeg, and exits with status %d',
     async (_name, expected, signal) => {
-      // Begins, and never goes on.
+      // Sends one byte, and then nothing more.
       const server = createServer((_request, response) => response.write('a'));
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/live.ts`;

@@ -1,4 +1,4 @@
-/** The API documents, held against the service: its routes, what it answers, and every event that it sends. */
+/** The API documents checked against the service: its routes, its responses, and every event that it sends. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -42,7 +42,7 @@ async function document(path: string): Promise<Document> {
   return (await response.json()) as Document;
 }
 
-/** What is wrong with a value by a schema; unlike zod's own check, fields that the schema does not name are wrong. */
+/** How a value violates a schema, or null. Unlike zod's own check, it reports fields that the schema does not name. */
 function problems(of: z.ZodType, value: unknown): unknown {
   const ajv = new Ajv2020({ strict: false, formats: { 'date-time': true } });
   const valid = ajv.compile(z.toJSONSchema(of, { io: 'output' }));
@@ -62,7 +62,7 @@ function resolves(whole: unknown, ref: string): boolean {
 }
 
 describe('the API documents', () => {
-  it('are whole, have the version of the package, and are told without a key', async () => {
+  it('have no dangling references, carry the package version, and need no key', async () => {
     const locked = await startServer(live, { port: 0, apiKeys: [KEY] });
     for (const path of ['/openapi.json', '/asyncapi.json']) {
       const told = await document(path);
@@ -75,7 +75,7 @@ describe('the API documents', () => {
     await locked.close();
   });
 
-  it('name every address and method that the service takes, and no other', async () => {
+  it('list every route and method that the service accepts, and no other', async () => {
     const { paths } = await document('/openapi.json');
     for (const [path, methods] of Object.entries(paths)) {
       const address = `${server.address}${path.replace('{name}', 'kitchen').replace('{model}', 'tiny@kitchen')}`;
@@ -90,7 +90,7 @@ describe('the API documents', () => {
     expect(unnamed).toEqual([]);
   });
 
-  it('say what each address answers', async () => {
+  it('describe the response of each route', async () => {
     const get = async (path: string, init: RequestInit = {}): Promise<unknown> =>
       (await fetch(`${server.address}${path}`, init)).json();
     const post = (path: string, body: unknown): Promise<unknown> =>
@@ -129,7 +129,7 @@ describe('the API documents', () => {
     expect(problems(wire.streamDeleted, await get('/v1/streams/new', { method: 'DELETE' }))).toBeNull();
   });
 
-  it('tell of what is neither the answer nor an error: a service that is not ready, a picture that is known', async () => {
+  it('describe the 503 of a service that is not ready, and the 304 of an unchanged picture', async () => {
     const { paths } = await document('/openapi.json');
     const statusesOf = (path: string): string[] => Object.keys(paths[path]?.['get']?.responses ?? {});
     live.ready = false;
@@ -142,7 +142,7 @@ describe('the API documents', () => {
     expect([known.status, statusesOf('/v1/streams/{name}/frames')]).toEqual([304, ['200', '304', 'default']]);
   });
 
-  it('tell of definitions as clients may send them', async () => {
+  it('describe stream definitions as clients may send them', async () => {
     const { components } = (await document('/openapi.json')) as unknown as { components: { schemas: object } };
     const ajv = new Ajv2020({ strict: false });
     ajv.addSchema({ $id: 'api', components }, 'api');
@@ -167,13 +167,13 @@ describe('the API documents', () => {
     }
   });
 
-  it('name every event that webhooks get', async () => {
+  it('list every event that webhooks get', async () => {
     const { webhooks, components } = (await document('/openapi.json')) as Document & Described;
     const told = refsOf(webhooks).map((ref) => components.schemas[ref.replace(/.*\//, '')]?.properties.type.const);
     expect(told).toEqual(['yoco.standing_question.answered', 'yoco.standing_question.deleted', 'yoco.stream.status']);
   });
 
-  it('name every event of clients and of the service, and say what each holds', async () => {
+  it('list every event of clients and of the service, and describe what the service sends', async () => {
     const { operations } = await document('/asyncapi.json');
     const named = (operation: string, side: string): string[] =>
       (operations[operation]?.messages ?? []).map(({ $ref }) => $ref.replace(/.*\//, '').replace(`${side}.`, ''));
@@ -194,7 +194,7 @@ describe('the API documents', () => {
     await client.next('response.done');
     client.ask('Which?', { yoco: { streams: 'all' } });
     await client.next('response.done');
-    // So that the second comes while the first waits.
+    // So that the second frame arrives while the first is pending.
     live.stream('door').pushDelayMs = 300;
     for (const t of [70, 71]) client.send({ type: 'yoco.frame.append', image: JPEG.toString('base64'), t });
     await client.next('yoco.frame.accepted');

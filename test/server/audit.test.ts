@@ -1,4 +1,4 @@
-/** What the log says of clients: who changed what, and who was refused, without what they sent as a credential. */
+/** What the log says of clients: who changed what and who was refused, but never the credential they sent. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { YocoError } from '../../src/errors.ts';
@@ -50,7 +50,7 @@ describe('The log of a service', () => {
 
   const told = (): unknown => lines.map(([level, { code, by, route }]) => [level, code, by, route]);
 
-  /** Resolves when the service has ended the connection, or has refused it. */
+  /** Resolves when the service has closed or refused the connection. */
   function upgrade(path: string, protocols: string[], headers: Record<string, string> = {}): Promise<void> {
     return new Promise((resolve) => {
       const socket = new WebSocket(server.address.replace('http', 'ws') + path, protocols, { headers });
@@ -61,7 +61,7 @@ describe('The log of a service', () => {
     });
   }
 
-  it('tells who made, restored and deleted a stream, and who wrote and deleted a snapshot, by the number of the key', async () => {
+  it('names by key number who created, restored or deleted a stream, and who wrote or deleted a snapshot', async () => {
     await begin();
     vi.spyOn(live, 'snapshot').mockResolvedValue({ file: 'yard.snap', bytes: 1, summary: null, error: null });
     const yard = { name: 'yard', source: { url: 'rtsp://admin:hunter2@10.0.0.7/live' } };
@@ -80,7 +80,7 @@ describe('The log of a service', () => {
     ]);
   });
 
-  it('tells of a source that a client may not have, and of the streams that a token asks about on an open WebSocket', async () => {
+  it('records a forbidden source, and forbidden streams that a token asks about on an open WebSocket', async () => {
     await begin();
     const yard = { name: 'yard', source: { url: 'rtsp://admin:hunter2@forbidden.example/live' } };
     expect(await send('POST', '/v1/streams', yard, bearer(KEYS[0]))).toBe(403);
@@ -121,11 +121,11 @@ describe('The log of a service', () => {
     ]);
   });
 
-  it('tells which view key was refused, and whose token', async () => {
+  it('says which view key, or whose token, was refused', async () => {
     await begin();
     expect(await send('DELETE', '/v1/streams/door', undefined, bearer(VIEW_KEYS[1]))).toBe(403);
     expect(told()).toEqual([['warn', 'forbidden', 'view key 2', '/v1/streams/:name']]);
-    // The next refusal of the same kind has no line of its own.
+    // A new service, since the next refusal of the same kind has no line of its own.
     await server.close();
     lines = [];
 
@@ -139,7 +139,7 @@ describe('The log of a service', () => {
     expect(told()).toEqual([['warn', 'forbidden', 'token of view key 1', '/v1/realtime']]);
   });
 
-  it('tells whose token was for another stream', async () => {
+  it('says whose token was refused for another stream', async () => {
     await begin();
     const headers = { ...bearer(KEYS[1]), 'content-type': 'application/json' };
     const minted = await fetch(`${server.address}/v1/token`, { method: 'POST', headers, body: '{"stream":"door"}' });
@@ -148,7 +148,7 @@ describe('The log of a service', () => {
     expect(told()).toEqual([['warn', 'forbidden', 'token of key 2', '/v1/realtime']]);
   });
 
-  it('holds nothing of what the address asked where a request fails', async () => {
+  it('leaves out the query string of a request that fails', async () => {
     await begin();
     vi.spyOn(live, 'snapshots').mockRejectedValue(new TypeError('broken'));
     expect(await send('GET', `/v1/snapshots?api_key=${KEYS[1]}`, undefined, bearer(KEYS[0]))).toBe(500);
@@ -156,7 +156,7 @@ describe('The log of a service', () => {
     expect(JSON.stringify(lines)).not.toContain(KEYS[1]);
   });
 
-  it('says that there was no key where none is asked for, and nothing of what was not done', async () => {
+  it('records `none` as the key where none is required, and nothing about changes that failed', async () => {
     await begin([]);
     await send('POST', '/v1/streams', { name: 'kitchen' }, {});
     await send('DELETE', '/v1/streams/attic', undefined, {});
@@ -166,7 +166,7 @@ describe('The log of a service', () => {
     expect(lines).toMatchObject([['info', { stream: 'kitchen', by: 'none' }, 'A client deleted a stream.']]);
   });
 
-  it('tells of a refused key, origin and token, once for each, and never what was sent as one', async () => {
+  it('records a refused key, origin and token once each, and never the credential itself', async () => {
     await begin();
     const wrong = 'a-wrong-key-that-is-sent';
     for (let times = 0; times < 3; times++) {
@@ -211,7 +211,7 @@ describe('The log of a service', () => {
     ['a program', {}, 'unauthorized', undefined],
     ['a page', { origin: 'own' }, 'unauthorized', 'own'],
     ['a page of another origin', { origin: 'https://evil.example' }, 'origin_forbidden', 'https://evil.example'],
-  ])('tells of the refused WebSocket of %s once', async (_, headers, code, origin) => {
+  ])('records the refused WebSocket of %s once', async (_, headers, code, origin) => {
     await begin();
     const own = (text?: string): string | undefined => (text === 'own' ? server.address : text);
     const named = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, own(value) ?? '']));
@@ -247,7 +247,7 @@ describe('Refusals', () => {
     audit.refused(new YocoError(code), { from, method: 'GET', route: '/v1/streams', origin: undefined });
   }
 
-  it('of one address are a line a minute, however many come, until none comes', () => {
+  it('from one address are one log line a minute, however many come, until they stop', () => {
     for (let minute = 0; minute < 3; minute++) {
       for (let i = 0; i < 1_000; i++) refuse('10.0.0.9');
       vi.advanceTimersByTime(REFUSALS_EVERY_MS);
@@ -260,7 +260,7 @@ describe('Refusals', () => {
     expect(lines.at(-1)).toMatchObject(['warn', { code: 'unauthorized', from: '10.0.0.9' }, /^A request was refused/]);
   });
 
-  it('of another kind, or from another address, have a line of their own; other errors have none', () => {
+  it('of another kind or from another address get their own line; other errors get none', () => {
     refuse('10.0.0.9');
     refuse('10.0.0.9', 'forbidden');
     refuse('10.0.0.8');
@@ -272,7 +272,7 @@ describe('Refusals', () => {
     ]);
   });
 
-  it('from any number of addresses do not fill the log', () => {
+  it('from any number of addresses do not flood the log', () => {
     for (let i = 0; i < 10_000; i++) refuse(`2001:db8::${i.toString(16)}`);
     expect(lines).toHaveLength(MAX_REFUSED + 1);
     vi.advanceTimersByTime(REFUSALS_EVERY_MS);
@@ -280,7 +280,7 @@ describe('Refusals', () => {
     expect(lines.at(-1)?.[1]).toEqual({ requests: 10_000 - MAX_REFUSED - 1 });
   });
 
-  it('of an origin show no more of it than a line can bear', () => {
+  it('of a long origin truncate it in the log', () => {
     const refused = { from: '10.0.0.9', method: 'GET', route: undefined, origin: 'x'.repeat(10_000) };
     audit.refused(new YocoError('origin_forbidden'), refused);
     expect(String(lines[0]?.[1]['origin']).length).toBeLessThan(200);

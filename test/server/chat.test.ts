@@ -42,7 +42,7 @@ const ask = (content: unknown, more: object = {}) => ({
 });
 
 describe('chat completions', () => {
-  it('answer a question about a stream, with what the answer rests on', async () => {
+  it('answer a question about a stream, with evidence', async () => {
     const { status, body } = await post(ask('What is shown?'));
     expect([status, body]).toEqual([
       200,
@@ -66,7 +66,7 @@ describe('chat completions', () => {
     expect(body.yoco.evidence).toHaveLength(2);
   });
 
-  it('carry the turns of the messages, and no system’s words', async () => {
+  it('pass earlier messages on as turns, and ignore system messages', async () => {
     await post({
       model: 'tiny@kitchen',
       messages: [
@@ -83,7 +83,7 @@ describe('chat completions', () => {
     expect(asked?.options.turns).toEqual([{ question: 'What is it?', answer: 'a kiwi' }]);
   });
 
-  it('read a past moment, only the newest time, several streams, or all', async () => {
+  it('read a past moment, a recent part, several streams, or all of them', async () => {
     expect((await post(ask('Then?', { yoco: { as_of: '-10s' } }))).body.yoco).toMatchObject({ as_of: 50, since: null });
     expect((await post(ask('Lately?', { yoco: { since: '-10s' } }))).body.yoco).toMatchObject({ as_of: 60, since: 50 });
     expect((await post(ask('Which?', { yoco: { streams: ['door', 'kitchen'] } }))).body.yoco.streams).toHaveLength(2);
@@ -93,7 +93,7 @@ describe('chat completions', () => {
     });
   });
 
-  it('pass on how to sample; more tokens than the limit are as many as the limit', async () => {
+  it('pass sampling options on, and clamp max tokens to the limit', async () => {
     await post(ask('Now?', { temperature: 0.5, top_p: 0.9, seed: 7, max_tokens: 5 }));
     await post(ask('Now?', { max_completion_tokens: 100_000, temperature: null }));
     const [first, second] = live.stream('kitchen').asked.map(({ options }) => options);
@@ -102,7 +102,7 @@ describe('chat completions', () => {
     expect(second).not.toHaveProperty('temperature');
   });
 
-  it('are refused by the field that is wrong', async () => {
+  it('are rejected with the field that is wrong', async () => {
     const wrong: [unknown, number, string, string | null][] = [
       ['{', 400, 'invalid_json', null],
       [{ messages: [] }, 400, 'invalid_request', 'model'],
@@ -142,7 +142,7 @@ describe('chat completions', () => {
     expect([typed.status, typed.body.error.message]).toEqual([415, expect.stringContaining('Send application/json.')]);
   });
 
-  it('have a status of their own where the answer fails before its first piece', async () => {
+  it('report the error as HTTP status when the answer fails before its first piece', async () => {
     live.stream('kitchen').lastMs = null;
     for (const stream of [false, true]) {
       const { status, body } = await post(ask('Now?', { stream }));
@@ -153,7 +153,7 @@ describe('chat completions', () => {
     }
   });
 
-  it('want a key where the service does, and a bound token asks its own stream only', async () => {
+  it('require a key where keys are configured, and limit a bound token to its stream', async () => {
     const secured = await startServer(live, { port: 0, apiKeys: [KEY] });
     const { address } = secured;
     const key = { authorization: `Bearer ${KEY}` };
@@ -178,7 +178,7 @@ describe('chat completions', () => {
     await secured.close();
   });
 
-  it('stop when nobody reads them any more', async () => {
+  it('are cancelled when the client disconnects', async () => {
     const leave = new AbortController();
     const response = await fetch(`${server.address}/v1/chat/completions`, {
       method: 'POST',
@@ -195,7 +195,7 @@ describe('chat completions', () => {
 describe('the official client', () => {
   const client = () => new OpenAI({ apiKey: 'none', baseURL: `${server.address}/v1`, maxRetries: 0 });
 
-  it('lists the streams as models, and finds one', async () => {
+  it('lists the streams as models, and retrieves one', async () => {
     const ids: string[] = [];
     for await (const model of client().models.list()) ids.push(model.id);
     expect(ids).toEqual(['tiny@kitchen', 'tiny@door']);
@@ -206,7 +206,7 @@ describe('the official client', () => {
     });
   });
 
-  it('reads an answer whole, and piece by piece with its usage', async () => {
+  it('reads an answer whole, and as a stream with usage', async () => {
     const messages = [{ role: 'user' as const, content: 'What is shown?' }];
     const whole = await client().chat.completions.create({ model: 'tiny@kitchen', messages });
     expect(whole.choices[0]?.message.content).toBe('You asked: What is shown? (turn 1)');
@@ -230,7 +230,7 @@ describe('the official client', () => {
     expect(usage).toEqual({ prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 });
   });
 
-  it('is told nothing about an unexpected error in the middle of an answer, which the log has', async () => {
+  it('gets only `internal` for an unexpected error mid-answer; the log has the error', async () => {
     const logged: unknown[] = [];
     const log = { warn: () => undefined, error: (about: object) => logged.push(about) };
     const own = await startServer(live, { port: 0, log });
@@ -247,7 +247,7 @@ describe('the official client', () => {
     await own.close();
   });
 
-  it('is told where an answer was cut at the limit', async () => {
+  it('gets finish_reason `length` for an answer cut at the token limit', async () => {
     const pieces = await client().chat.completions.create({
       model: 'tiny@kitchen',
       messages: [{ role: 'user', content: 'long answer' }],
@@ -259,7 +259,7 @@ describe('the official client', () => {
     expect(finishes.at(-1)).toBe('length');
   });
 
-  it('hears of an error in the middle of an answer', async () => {
+  it('gets the error that ends an answer midway', async () => {
     const pieces = await client().chat.completions.create({
       model: 'tiny@kitchen',
       messages: [{ role: 'user', content: 'fail engine_restarted' }],

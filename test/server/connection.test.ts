@@ -38,8 +38,8 @@ afterEach(async () => {
   server = null;
 });
 
-describe('who may connect', () => {
-  it('needs a key when keys are configured: 401 before it opens', async () => {
+describe('a connection attempt', () => {
+  it('needs a key where keys are configured, else gets 401 before the upgrade', async () => {
     const { address } = await start({ apiKeys: ['another-key-0123456789', KEY] });
     const wrong: Parameters<typeof refusedUpgrade>[2][] = [
       {},
@@ -51,13 +51,13 @@ describe('who may connect', () => {
       expect([status, body.error['code'], body.error['type']]).toEqual([401, 'unauthorized', 'authentication_error']);
     }
     expect((await refusedUpgrade(address, `stream=kitchen&api_key=${KEY}&token=${KEY}`)).status).toBe(401);
-    // Whoever has no key does not learn which streams exist.
+    // A client without a key does not learn which streams exist.
     expect((await refusedUpgrade(address, 'stream=attic')).status).toBe(401);
     const client = await connect(address, 'stream=kitchen', [], bearer);
     await client.next('session.created');
   });
 
-  it('does not learn by a token of one stream which others there are', async () => {
+  it('with a bound token does not reveal which other streams exist', async () => {
     const { address } = await start({ apiKeys: [KEY] });
     const headers = { ...bearer.headers, 'content-type': 'application/json' };
     const made = await fetch(`${address}/v1/token`, { method: 'POST', headers, body: '{"stream":"door"}' });
@@ -74,7 +74,7 @@ describe('who may connect', () => {
     }
   });
 
-  it('takes a browser’s token or OpenAI’s key as a subprotocol, and does not echo it', async () => {
+  it('may carry a token or an OpenAI-style key as a subprotocol, which is not echoed', async () => {
     const { address } = await start({ apiKeys: [KEY], tokenTtlMs: 30_000 });
     const made = await fetch(`${address}/v1/token`, { method: 'POST', ...bearer });
     const { token, expires_at: expires } = (await made.json()) as { token: string; expires_at: string };
@@ -90,7 +90,7 @@ describe('who may connect', () => {
     expect(late.status).toBe(401);
   });
 
-  it('tells a browser by close codes 4401, 4403, 4404 and 4429 what it cannot read from a refused upgrade', async () => {
+  it('of a page is refused by close code (4401, 4403, 4404, 4429), as pages cannot read a refused upgrade', async () => {
     const { address } = await start({ apiKeys: [KEY], maxConnections: 1 });
     const origin = { origin: address };
     const headers = { ...bearer.headers, 'content-type': 'application/json' };
@@ -113,7 +113,7 @@ describe('who may connect', () => {
     expect(reason).toContain('too_many_connections');
   });
 
-  it('opens no further one to tell a page why it is refused while 64 such are open', async () => {
+  it('of a page is refused without an upgrade while 64 refused connections are still open', async () => {
     const { address, port } = await start({ apiKeys: [KEY], closeGraceMs: 10_000 });
     const upgrade = [
       'GET /v1/realtime?stream=kitchen HTTP/1.1',
@@ -124,7 +124,7 @@ describe('who may connect', () => {
       'Sec-WebSocket-Version: 13',
       `Sec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}`,
     ];
-    // They never answer the close.
+    // These clients never answer the close.
     const open = await Promise.all(
       Array.from({ length: 64 }, async () => {
         const socket = connectSocket(port, '127.0.0.1');
@@ -147,7 +147,7 @@ describe('who may connect', () => {
     }, 15_000);
   });
 
-  it('refuses other origins and host names before it opens', async () => {
+  it('from another origin or host name is refused before the upgrade', async () => {
     const { address, port } = await start();
     const evil = await refusedUpgrade(address, 'stream=kitchen', { origin: 'https://evil.example' });
     expect([evil.status, evil.body.error['code']]).toEqual([403, 'origin_forbidden']);
@@ -159,42 +159,46 @@ describe('who may connect', () => {
     await connect(address, 'stream=kitchen', [], { origin: address });
   });
 
-  it.each(LOOPBACK)('listens on the loopback address %s', async (host) => {
+  it.each(LOOPBACK)('succeeds on the loopback address %s', async (host) => {
     const { address } = await start({ host });
     const client = await connect(address);
     await client.next('session.created');
   });
 
-  // Where there are other loopback addresses than the first one.
-  it.skipIf(process.platform !== 'linux')('listens on each address of localhost, and leaves none open', async () => {
-    const addresses = [
-      { address: '127.0.0.1', family: 4 },
-      { address: '127.0.0.2', family: 4 },
-    ];
-    vi.spyOn(dns, 'lookup').mockImplementation((name: string, ...more: unknown[]) => {
-      const found = more.pop() as (...of: unknown[]) => void;
-      const [options] = more as { all?: boolean }[];
-      if (options?.all === true) process.nextTick(found, null, addresses);
-      else process.nextTick(found, null, name === 'localhost' ? '127.0.0.1' : name, 4);
-    });
-    const { address, port, close } = await start({ host: 'localhost', closeGraceMs: 200 });
-    expect(address).toBe(`http://localhost:${port}`);
-    const idle = [];
-    for (const { address: host } of addresses) {
-      const client = await connect(`http://${host}:${port}`);
-      await client.next('session.created');
-      expect((await fetch(`http://${host}:${port}/healthz`)).status).toBe(200);
-      // Browsers open some on which they ask nothing.
-      const socket = connectSocket(port, host);
-      await once(socket, 'connect');
-      idle.push(once(socket.resume(), 'close'));
-    }
-    await close();
-    await Promise.all(idle);
-    for (const { address: host } of addresses) await expect(fetch(`http://${host}:${port}/healthz`)).rejects.toThrow();
-  });
+  // Needs 127.0.0.2, which other platforms may lack.
+  it.skipIf(process.platform !== 'linux')(
+    'succeeds on each address of localhost, until the server closes all of them',
+    async () => {
+      const addresses = [
+        { address: '127.0.0.1', family: 4 },
+        { address: '127.0.0.2', family: 4 },
+      ];
+      vi.spyOn(dns, 'lookup').mockImplementation((name: string, ...more: unknown[]) => {
+        const found = more.pop() as (...of: unknown[]) => void;
+        const [options] = more as { all?: boolean }[];
+        if (options?.all === true) process.nextTick(found, null, addresses);
+        else process.nextTick(found, null, name === 'localhost' ? '127.0.0.1' : name, 4);
+      });
+      const { address, port, close } = await start({ host: 'localhost', closeGraceMs: 200 });
+      expect(address).toBe(`http://localhost:${port}`);
+      const idle = [];
+      for (const { address: host } of addresses) {
+        const client = await connect(`http://${host}:${port}`);
+        await client.next('session.created');
+        expect((await fetch(`http://${host}:${port}/healthz`)).status).toBe(200);
+        // Browsers also open connections on which they send no request.
+        const socket = connectSocket(port, host);
+        await once(socket, 'connect');
+        idle.push(once(socket.resume(), 'close'));
+      }
+      await close();
+      await Promise.all(idle);
+      for (const { address: host } of addresses)
+        await expect(fetch(`http://${host}:${port}/healthz`)).rejects.toThrow();
+    },
+  );
 
-  it('leaves no connection open on which no TLS was spoken', async () => {
+  it('that never starts TLS is cut when the server closes', async () => {
     const made = await generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec' });
     const { port, close } = await start({ tls: { key: made.private, cert: made.cert }, closeGraceMs: 200 });
     const socket = connectSocket(port, '127.0.0.1').resume();
@@ -202,7 +206,7 @@ describe('who may connect', () => {
     await Promise.all([close(), once(socket, 'close')]);
   });
 
-  it('refuses more connections than the limit with 429, and takes one when another has left', async () => {
+  it('beyond the limit is refused with 429, until another client has left', async () => {
     const { address } = await start({ maxConnections: 1 });
     const first = await connect(address);
     const { status, body } = await refusedUpgrade(address, 'stream=kitchen');
@@ -220,7 +224,7 @@ describe('who may connect', () => {
 });
 
 describe('an open connection', () => {
-  it('is closed with 1009 by an oversized message', async () => {
+  it('is closed with 1009 after an oversized message', async () => {
     const { address } = await start({ maxPayloadBytes: 2_048 });
     const client = await connect(address);
     client.ask('x'.repeat(3_000));
@@ -230,17 +234,7 @@ describe('an open connection', () => {
     await other.next('response.done');
   });
 
-  it('is closed with 1009 by a message above 1 MiB where its key may not push pictures', async () => {
-    const viewKey = 'a-view-key-for-the-tests';
-    const { address } = await start({ apiKeys: [KEY], viewKeys: [viewKey] });
-    const viewer = await connect(address, 'stream=kitchen', [], { headers: { authorization: `Bearer ${viewKey}` } });
-    const pusher = await connect(address, 'stream=kitchen', [], bearer);
-    for (const client of [viewer, pusher]) client.ask('x'.repeat(1024 * 1024));
-    expect((await viewer.closed).code).toBe(1009);
-    expect((await pusher.next('error'))['error']).toMatchObject({ code: 'message_too_large' });
-  });
-
-  it('is closed with 1008 by a message of too many fragments, and cut where it reads no answers to its pings', async () => {
+  it('is closed with 1008 after a message of too many fragments, and cut if it sends pings but reads no pongs', async () => {
     const { address } = await start();
     const client = await connect(address);
     for (let i = 0; i <= 16_384; i++) client.socket.send('x', { fin: false });
@@ -257,7 +251,7 @@ describe('an open connection', () => {
     expect((await deaf.closed).code).toBe(1006);
   });
 
-  it('is closed when it does not answer pings, while one that does stays', async () => {
+  it('is closed with 4408 when it does not answer pings, while others stay open', async () => {
     const { address } = await start({ heartbeatMs: 1_000 });
     const dead = await connect(address, 'stream=kitchen', [], { autoPong: false });
     const alive = await connect(address);
@@ -269,12 +263,12 @@ describe('an open connection', () => {
     await alive.next('response.done');
   });
 
-  it('is not closed while a message of it is on its way, though it cannot answer pings meanwhile', async () => {
+  it('stays open while a message is still arriving, although it cannot answer pings meanwhile', async () => {
     const { address } = await start({ heartbeatMs: 300 });
     const slow = await connect(address, 'stream=kitchen', [], { autoPong: false });
     await slow.next('session.created');
     const payload = Buffer.from(JSON.stringify({ type: 'yoco.ping' }).padEnd(2_000));
-    // One text frame whose mask is zero, as it goes over the wire.
+    // The bytes of one text frame on the wire, with a zero mask.
     const head = Buffer.from([0x81, 0xfe, payload.length >> 8, payload.length & 0xff, 0, 0, 0, 0]);
     const raw = (slow.socket as unknown as { _socket: Socket })._socket;
     raw.write(head);
@@ -285,7 +279,7 @@ describe('an open connection', () => {
     await slow.next('yoco.pong');
   });
 
-  it('is closed with 1013 when it does not read, its answer cancelled, and others go on', async () => {
+  it('is closed with 1013 and its answer cancelled when it does not read, while others go on', async () => {
     const { address } = await start({ maxBufferedBytes: 65_536 });
     const slow = await connect(address);
     const other = await connect(address);
@@ -297,12 +291,12 @@ describe('an open connection', () => {
     slow.socket.resume();
     expect((await slow.closed).code).toBe(1013);
     const deltas = slow.events.filter(({ type }) => type === 'response.output_text.delta');
-    // Nothing in between was dropped: what arrived is the beginning of the answer.
+    // No delta was dropped in between: what arrived is the beginning of the answer.
     expect(deltas.length).toBeGreaterThan(0);
     expect(deltas.every(({ delta }) => delta.length === 65_536)).toBe(true);
   });
 
-  it('that never reads again is cut after the grace', async () => {
+  it('that never reads again is cut after the grace period', async () => {
     const { address } = await start({ maxBufferedBytes: 65_536, closeGraceMs: 200 });
     const slow = await connect(address);
     slow.socket.pause();
@@ -315,7 +309,7 @@ describe('an open connection', () => {
 });
 
 describe('shutdown', () => {
-  it('says yoco.go_away, lets answers finish, and closes with 1001', async () => {
+  it('sends yoco.go_away, lets answers finish, and closes with 1001', async () => {
     const { address, close } = await start({ drainMs: 25_000 });
     const idle = await connect(address);
     const busy = await connect(address);
@@ -339,7 +333,7 @@ describe('shutdown', () => {
     await expect(fetch(`${address}/healthz`)).rejects.toThrow();
   });
 
-  it('says so in the one error form on a connection that is still in use', async () => {
+  it('answers further requests on a busy connection with shutting_down, in the common error format', async () => {
     const { address, port, close } = await start({ drainMs: 25_000 });
     const socket = connectSocket(port, '127.0.0.1').setEncoding('utf8');
     const body = JSON.stringify({ model: 'tiny@kitchen', messages: [{ role: 'user', content: 'hello' }] });
@@ -371,7 +365,7 @@ describe('shutdown', () => {
     await expect.poll(() => live.stream('kitchen').asked.length).toBe(1);
     const began = Date.now();
     await close();
-    // Longer than connections are left open once nothing is waited for.
+    // Longer than closeGraceMs: the server waited for the answer.
     expect(Date.now() - began).toBeGreaterThan(1_000);
     expect(await (await asked).text()).toMatch(/data: \[DONE\]\n\n$/);
   });
@@ -384,7 +378,7 @@ describe('shutdown', () => {
     client.socket.pause();
     const began = Date.now();
     await close();
-    // It would go on for a minute.
+    // Uncut, the answer would take a minute.
     expect(Date.now() - began).toBeLessThan(20_000);
     expect(live.stream('kitchen').aborted).toBe(1);
   });

@@ -1,4 +1,4 @@
-/** A LiveService without a model, for tests of the server: answers are scripted by the words of the question. */
+/** A LiveService without a model, for server tests. The first word of a question selects how it is answered. */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
@@ -22,11 +22,11 @@ import type {
 } from '../../src/live/types.ts';
 
 /**
- * Questions that do something special:
- * `fail CODE` fails after its first piece; `throw CODE` throws at once; `crash` throws no YocoError;
- * `slow` writes a piece each 20 ms, up to 200, `endless` for a minute; `silent` writes none until it is cancelled;
- * `flood` writes 400 pieces of 64 KiB; `long` stops at the token limit; anything else is echoed as `You asked: ...`,
- * with the number of the turn.
+ * First words that make a question special:
+ * `fail CODE` fails after its first piece; `throw CODE` throws at once; `crash` throws an error that is no YocoError;
+ * `slow` writes 200 pieces, one every 20 ms; `endless` does so for a minute; `silent` writes nothing until cancelled;
+ * `flood` writes 400 pieces of 64 KiB; `long` stops at the token limit. Any other question is echoed as
+ * `You asked: ...` with the number of its turn.
  */
 export class FakeStream implements LiveStream {
   readonly name: string;
@@ -42,20 +42,20 @@ export class FakeStream implements LiveStream {
   error: SourceStatus['error'] = null;
   fps = 2;
   pushDelayMs = 0;
-  /** Of each pushed picture how long ago it came, ms. */
+  /** How long each pushed picture had waited since it arrived, ms. */
   readonly waitedMs: number[] = [];
   deleted = false;
   readonly asked: { question: string; options: AskOptions }[] = [];
   aborted = 0;
-  /** What is answered in the place of the question's echo. */
+  /** The answer that replaces the echo of the question. */
   says: string | null = null;
-  /** Of every answer. */
+  /** The confidence of every answer. */
   confidence = 0.75;
-  /** The moment that questions are about, as if each said so itself. */
+  /** The moment that questions are about, as if their text named it. */
   asksToMs: number | null = null;
-  /** What the next question throws. */
+  /** The error that the next question throws. */
   failNext: Error | null = null;
-  /** How what is no special question ends. */
+  /** How a question without a special first word ends. */
   finish: AnswerResult['finish'] = 'stop';
   standingQuestions: readonly StandingDefinition[] = [];
   readonly #listeners = new Set<() => void>();
@@ -112,13 +112,13 @@ export class FakeStream implements LiveStream {
     return this.converseWith([this]);
   }
 
-  /** This stream answers for all; the evidence lies in each of them. */
+  /** This stream answers for all of `streams`; each of them gets evidence. */
   converseWith(streams: readonly FakeStream[]): Conversation {
     let turns = 0;
     return { streams, ask: (question, options = {}) => this.#ask(question, options, ++turns, streams) };
   }
 
-  /** Set where the pictures reach further back than the cache. */
+  /** Time of the oldest picture, where pictures reach further back than the cache. */
   picturesFromMs: number | null = null;
 
   pictures(): { firstMs: number; lastMs: number } | null {
@@ -207,7 +207,7 @@ export class FakeStream implements LiveStream {
         totalMs: 34.6,
       });
     };
-    // As of any answer, the end comes also where nobody reads the pieces.
+    // As with the real service, the result resolves even if nobody reads the pieces.
     if (!SPECIAL.has(word)) {
       const written = [...this.#words(question, word, turn)];
       finish(written.join(''), written.length, this.finish);
@@ -256,7 +256,7 @@ export class FakeStream implements LiveStream {
   }
 }
 
-/** What the engine refuses is told in the answer. */
+/** An error of the engine: the answer rejects, while `ask` itself does not throw. */
 function failed(error: YocoError): Answer {
   const result = Promise.reject<AnswerResult>(error);
   result.catch(() => undefined);
@@ -268,10 +268,10 @@ function failed(error: YocoError): Answer {
   };
 }
 
-/** First words of questions that do something special. */
+/** The first words that make a question special; see `FakeStream`. */
 const SPECIAL = new Set(['fail', 'throw', 'crash', 'slow', 'endless', 'silent', 'flood', 'long']);
 
-/** Evidence from `startMs` to `endMs`, read most in its middle. */
+/** Evidence from `startMs` to `endMs`, with its peak in the middle. */
 function span(stream: string, startMs: number, endMs: number, weight: number): AnswerResult['evidence'][number] {
   const [from, to] = [Math.max(0, startMs), Math.max(0, endMs)];
   return { stream, startMs: from, endMs: to, peakMs: (from + to) / 2, weight };
@@ -329,7 +329,7 @@ export class FakeLiveService implements LiveService {
     return [...this.streams.values()];
   }
 
-  /** The door is kept, where its disk is full. */
+  /** `door` is a kept stream whose disk is full. */
   keepFails(name: string): boolean | null {
     return name === 'door' ? true : null;
   }

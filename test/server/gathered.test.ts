@@ -9,19 +9,19 @@ async function piecesOf(body: Iterable<Buffer>): Promise<Buffer[]> {
 }
 
 describe('A body', () => {
-  it('that comes byte by byte is kept in few pieces', async () => {
+  it('that arrives byte by byte is kept in few pieces', async () => {
     const bytes = Buffer.from(Array.from({ length: 2 * PIECE_BYTES + 7 }, (_, i) => i % 251));
     const pieces = await piecesOf(Array.from(bytes, (_, i) => bytes.subarray(i, i + 1)));
     expect(pieces.length).toBeLessThanOrEqual(3);
     expect(Buffer.concat(pieces).equals(bytes)).toBe(true);
   });
 
-  it.each([0, 1, PIECE_BYTES, 3 * PIECE_BYTES])('of %i bytes is whole', async (length) => {
+  it.each([0, 1, PIECE_BYTES, 3 * PIECE_BYTES])('of %i bytes is passed on complete', async (length) => {
     const bytes = Buffer.alloc(length, 5);
     expect(Buffer.concat(await piecesOf(length === 0 ? [] : [bytes])).equals(bytes)).toBe(true);
   });
 
-  it('that nobody reads is left alone, and one that breaks off ends with an error', async () => {
+  it('is not consumed before it is read, and fails when its source breaks off', async () => {
     const body = new Readable({ read: () => undefined });
     const gathered = new Gathered(body);
     expect(body.readableFlowing).toBeNull();

@@ -24,7 +24,7 @@ afterAll(async () => {
   await Promise.all([open.close(), locked.close()]);
 });
 
-/** The fields that tests look into, as if every body had them. */
+/** The fields that the tests read, typed as if every body had them. */
 interface Body {
   error: { code: string };
   data: { name: string }[];
@@ -39,7 +39,7 @@ async function call(server: RunningServer, path: string, init: RequestInit = {})
   return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as Body };
 }
 
-/** fetch does not let a caller set Host; this does. */
+/** The status of a request with these headers. Unlike fetch it lets a caller set `Host`. */
 function statusWith(server: RunningServer, path: string, headers: Record<string, string>): Promise<number> {
   return new Promise((resolve, reject) => {
     httpRequest(server.address + path, { headers }, (response) => {
@@ -51,7 +51,7 @@ function statusWith(server: RunningServer, path: string, headers: Record<string,
   });
 }
 
-/** The status line of a request whose target is sent as it is: fetch would put it in order. */
+/** The status of a request whose target is sent verbatim; fetch would normalise it. */
 function statusOfTarget(server: RunningServer, method: string, target: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(server.address);
@@ -67,8 +67,8 @@ function statusOfTarget(server: RunningServer, method: string, target: string): 
   });
 }
 
-describe('health', () => {
-  it('is alive at once and ready with the engine', async () => {
+describe('health checks', () => {
+  it('report that the process is alive, and whether the engine is ready', async () => {
     expect((await call(open, '/healthz')).status).toBe(200);
     expect((await call(open, '/readyz')).body).toEqual({ status: 'ready' });
     live.ready = false;
@@ -79,7 +79,7 @@ describe('health', () => {
 });
 
 describe('streams', () => {
-  it('are listed, created, looked at and deleted', async () => {
+  it('are listed, created, read and deleted', async () => {
     const list = await call(open, '/v1/streams');
     expect(list.body).toMatchObject({ object: 'list', bundle: { name: 'tiny' } });
     expect(list.body.data.map(({ name }) => name)).toEqual(['kitchen', 'door']);
@@ -117,7 +117,7 @@ describe('streams', () => {
     expect((await call(open, '/v1/streams/yard', { method: 'DELETE' })).status).toBe(404);
   });
 
-  it('refuse bad definitions', async () => {
+  it('reject invalid definitions', async () => {
     expect((await postJson('/v1/streams', {})).body.error).toMatchObject({ code: 'definition_invalid', param: 'name' });
     const forbidden = { name: 'x', source: { url: 'http://forbidden.example/' } };
     expect(await postJson('/v1/streams', forbidden)).toMatchObject({
@@ -129,7 +129,7 @@ describe('streams', () => {
     expect(broken).toMatchObject({ status: 400, body: { error: { code: 'invalid_json' } } });
     const empty = await call(open, '/v1/streams', { method: 'POST', body: '', headers: json });
     expect(empty.body.error.code).toBe('definition_invalid');
-    // As browsers send a text that names no type.
+    // Without a type, fetch sends a string as text/plain, as browsers do.
     const text = await call(open, '/v1/streams', { method: 'POST', body: '{"name":"x","source":{"push":true}}' });
     expect(text).toMatchObject({ status: 415, body: { error: { code: 'media_type_unsupported' } } });
     const typed = await call(open, '/v1/streams', {
@@ -152,9 +152,9 @@ describe('a request that needs no body', () => {
   it.each([
     ['DELETE', '/v1/streams/bare', 200],
     ['POST', '/v1/token', 200],
-    // Without a folder for snapshots.
+    // 403 is `snapshots_off`: the service has no snapshot folder.
     ['POST', '/v1/streams/kitchen/snapshot', 403],
-  ])('may name JSON as the type of none (%s %s)', async (method, path, status) => {
+  ])('may have the content type JSON and no body (%s %s)', async (method, path, status) => {
     const headers = { 'content-type': 'application/json' };
     if (method === 'DELETE') {
       const body = JSON.stringify({ name: 'bare', source: { push: true } });
@@ -164,7 +164,7 @@ describe('a request that needs no body', () => {
   });
 });
 
-describe('a picture where JSON belongs', () => {
+describe('a picture sent where JSON is expected', () => {
   it.each(['/v1/streams', '/v1/streams/kitchen/snapshot', '/v1/token'])('is refused by %s', async (path) => {
     const init = { method: 'POST', body: pictureHead, headers: { 'content-type': 'image/jpeg' } };
     const refused = await call(open, path, init);
@@ -174,8 +174,8 @@ describe('a picture where JSON belongs', () => {
   });
 });
 
-describe('a method that an address does not take', () => {
-  it('is refused before the body is read, however large it says that is', async () => {
+describe('a method that a route does not support', () => {
+  it('is refused before the body is read, whatever its Content-Length', async () => {
     const socket = connect(open.port, '127.0.0.1');
     const lines = ['POST / HTTP/1.1', 'Host: localhost', 'Content-Type: image/jpeg', 'Content-Length: 8000000'];
     socket.write(`${lines.join('\r\n')}\r\n\r\n`);
@@ -187,7 +187,7 @@ describe('a method that an address does not take', () => {
 });
 
 describe('frames', () => {
-  it('are shown with their time, and not sent twice', async () => {
+  it('are served with their times and an ETag for conditional requests', async () => {
     const newest = await fetch(`${open.address}/v1/streams/kitchen/frames`);
     expect(newest.headers.get('content-type')).toBe('image/jpeg');
     expect(newest.headers.get('x-yoco-time')).toBe('60');
@@ -210,13 +210,13 @@ describe('frames', () => {
     }
   });
 
-  it('take the time with its zone as it stands in an address', async () => {
+  it('accept a literal + in the time zone of ?t=', async () => {
     const plus = await fetch(`${open.address}/v1/streams/kitchen/frames?t=2030-01-01T01:00:30+01:00`);
     expect([plus.status, plus.headers.get('x-yoco-time')]).toEqual([200, '30']);
   });
 
   it.each(['GET', 'POST'])(
-    'refuse a parameter that is unknown (%s): its time would be lost in silence',
+    'reject an unknown query parameter (%s), whose time would be silently ignored',
     async (method) => {
       const init = method === 'POST' ? { method, body: pictureHead, headers: { 'content-type': 'image/jpeg' } } : {};
       const result = await call(open, '/v1/streams/kitchen/frames?time=5', init);
@@ -228,12 +228,12 @@ describe('frames', () => {
     ['?t=never', 400, 'invalid_request'],
     ['?t=99999', 400, 'time_out_of_range'],
     ['?t=1&t=2', 400, 'invalid_request'],
-  ])('refuse %s', async (query, status, code) => {
+  ])('reject the query %s', async (query, status, code) => {
     const result = await call(open, `/v1/streams/kitchen/frames${query}`);
     expect(result).toMatchObject({ status, body: { error: { code, param: 't' } } });
   });
 
-  it('are shown of times that the cache has lost when the engine was started again', async () => {
+  it('are still served for times that the cache lost in an engine restart', async () => {
     const door = live.stream('door');
     const { firstMs, lastMs } = door;
     Object.assign(door, { firstMs: null, lastMs: null, picturesFromMs: 10_000 });
@@ -242,7 +242,7 @@ describe('frames', () => {
     Object.assign(door, { firstMs, lastMs, picturesFromMs: null });
   });
 
-  it('are pushed', async () => {
+  it('are pushed, or rejected with the matching error', async () => {
     expect((await push('door', pictureHead, '?t=61')).body).toEqual({
       accepted: true,
       t: 61,
@@ -299,7 +299,7 @@ describe('frames', () => {
   });
 
   it.each(['image/webp', 'application/json', 'image/jpegs', ''])(
-    'of the type %j are refused, with those that are taken',
+    'of content type %j are rejected, naming the accepted types',
     async (type) => {
       const headers = type === '' ? {} : { 'content-type': type };
       const refused = await call(open, '/v1/streams/door/frames', { method: 'POST', headers, body: pictureHead });
@@ -316,14 +316,17 @@ describe('frames', () => {
     },
   );
 
-  it.each(['image/jpeg', 'IMAGE/PNG; q=1', 'application/octet-stream'])('of the type %s are taken', async (type) => {
-    const init = { method: 'POST', headers: { 'content-type': type } };
-    const pushed = await call(open, '/v1/streams/door/frames', { ...init, body: pictureHead });
-    expect(pushed.body).toMatchObject({ accepted: expect.any(Boolean) as boolean });
-    expect((await call(open, '/v1/streams/door/frames', init)).body.error.code).toBe('image_undecodable');
-  });
+  it.each(['image/jpeg', 'IMAGE/PNG; q=1', 'application/octet-stream'])(
+    'of content type %s are accepted',
+    async (type) => {
+      const init = { method: 'POST', headers: { 'content-type': type } };
+      const pushed = await call(open, '/v1/streams/door/frames', { ...init, body: pictureHead });
+      expect(pushed.body).toMatchObject({ accepted: expect.any(Boolean) as boolean });
+      expect((await call(open, '/v1/streams/door/frames', init)).body.error.code).toBe('image_undecodable');
+    },
+  );
 
-  it('are kept in few pieces while they come, however they are sent', async () => {
+  it('are buffered in few pieces while they arrive, even if sent byte by byte', async () => {
     const { hostname, port } = new URL(open.address);
     const concat = vi.spyOn(Buffer, 'concat');
     const socket = connect(Number(port), hostname);
@@ -345,8 +348,8 @@ describe('frames', () => {
   }
 });
 
-describe('addresses', () => {
-  it('answer 404, 405 and a plain request for the WebSocket in the one error form', async () => {
+describe('routes', () => {
+  it('answer 404, 405 and a WebSocket request without an upgrade in the common error format', async () => {
     expect(await call(open, '/v1/nothing')).toMatchObject({
       status: 404,
       body: { error: { type: 'invalid_request_error', code: 'not_found', param: null, retryable: false } },
@@ -360,7 +363,7 @@ describe('addresses', () => {
     expect((await call(open, '/../package.json')).status).toBe(404);
   });
 
-  it('serve the page with a strict policy', async () => {
+  it('serve the page with a strict content security policy', async () => {
     const page = await call(open, '/');
     expect(page.status).toBe(200);
     expect(page.headers.get('content-security-policy')).toBe(
@@ -374,18 +377,21 @@ describe('addresses', () => {
   });
 });
 
-describe('what other sites show in their pages', () => {
-  it.each(['/v1/streams/kitchen/frames', '/v1/streams/attic/frames', '/v1/streams', '/'])('is not %s', async (path) => {
-    // A picture's request has no Origin by which it could be refused.
-    expect((await call(open, path)).headers.get('cross-origin-resource-policy')).toBe('same-origin');
-  });
+describe('pages of other origins', () => {
+  it.each(['/v1/streams/kitchen/frames', '/v1/streams/attic/frames', '/v1/streams', '/'])(
+    'cannot embed %s',
+    async (path) => {
+      // An image request carries no Origin by which it could be refused.
+      expect((await call(open, path)).headers.get('cross-origin-resource-policy')).toBe('same-origin');
+    },
+  );
 });
 
-describe('what is not HTTP', () => {
+describe('malformed HTTP', () => {
   it.each([
     ['a head of 40 KB', `GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ${'x'.repeat(40_000)}\r\n\r\n`, 413],
     ['no request at all', 'hello there\r\n\r\n', 400],
-  ])('%s gets an error of the same form', async (_what, sent, status) => {
+  ])('%s gets an error in the common format', async (_what, sent, status) => {
     const socket = connect(open.port, '127.0.0.1');
     socket.write(sent);
     const answer = (await socket.setEncoding('utf8').toArray()).join('');
@@ -393,7 +399,7 @@ describe('what is not HTTP', () => {
     expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ error: { retryable: false } });
   });
 
-  it('cuts an answer that is being written, and puts no other one into it', async () => {
+  it('cuts off an answer in progress rather than writing an error into it', async () => {
     const socket = connect(open.port, '127.0.0.1').setEncoding('utf8');
     const body = JSON.stringify({
       model: 'tiny@kitchen',
@@ -414,13 +420,13 @@ describe('what is not HTTP', () => {
   });
 });
 
-describe('a handshake that is none', () => {
+describe('an invalid WebSocket handshake', () => {
   const right = { 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' };
   it.each([
     ['GET', { ...right, 'Sec-WebSocket-Version': '12' }, 400, 'invalid_request', 'Sec-WebSocket-Version'],
     ['GET', { ...right, 'Sec-WebSocket-Key': 'aaaa' }, 400, 'invalid_request', 'Sec-WebSocket-Key'],
     ['POST', right, 405, 'method_not_allowed', null],
-  ])('is refused in the one error form: %s %j', async (method, handshake, status, code, param) => {
+  ])('is refused in the common error format: %s %j', async (method, handshake, status, code, param) => {
     const headers = { host: `127.0.0.1:${open.port}`, connection: 'Upgrade', upgrade: 'websocket', ...handshake };
     const request = httpRequest(`${open.address}/v1/realtime?stream=kitchen`, { method, headers }).end();
     const [response] = (await once(request, 'response')) as [IncomingMessage];
@@ -433,7 +439,7 @@ describe('a handshake that is none', () => {
 });
 
 describe('keys and tokens', () => {
-  it('are asked for under /v1', async () => {
+  it('are required under /v1', async () => {
     const refused = await call(locked, '/v1/streams');
     expect(refused).toMatchObject({
       status: 401,
@@ -454,11 +460,11 @@ describe('keys and tokens', () => {
     ['POST', '/%761/token'],
     ['GET', 'http://anything.example/v1/streams'],
     ['POST', 'http://anything.example/v1/token'],
-  ])('are asked for however the address is written: %s %s', async (method, target) => {
+  ])('are required however the target is written: %s %s', async (method, target) => {
     expect(await statusOfTarget(locked, method, target)).toBe(401);
   });
 
-  it('tokens look and push, but make nothing', async () => {
+  it('let a token read and push, but neither delete streams nor fetch tokens', async () => {
     const { body } = await call(locked, '/v1/token', { method: 'POST', headers: bearer });
     expect(Date.parse(body.expires_at) - Date.now()).toBeLessThanOrEqual(60_000);
     const headers = { authorization: `Bearer ${body.token}` };
@@ -475,7 +481,7 @@ describe('keys and tokens', () => {
     expect((await call(locked, '/v1/streams', { headers: forged })).status).toBe(401);
   });
 
-  it('tokens can be for one stream', async () => {
+  it('include tokens that are bound to one stream', async () => {
     const headers = { ...bearer, 'content-type': 'application/json' };
     const made = await call(locked, '/v1/token', { method: 'POST', headers, body: '{"stream":"door"}' });
     const own = { authorization: `Bearer ${made.body.token}` };
@@ -490,7 +496,7 @@ describe('keys and tokens', () => {
 });
 
 describe('web origins and host names', () => {
-  it('only loopback names reach an open service (DNS rebinding)', async () => {
+  it('only loopback host names reach a service without keys (DNS rebinding)', async () => {
     expect(await statusWith(open, '/v1/streams', { host: `localhost:${open.port}` })).toBe(200);
     expect(await statusWith(open, '/v1/streams', { host: `[::1]:${open.port}` })).toBe(200);
     for (const host of ['evil.example', `127.0.0.1.evil.example:${open.port}`, 'localhost.evil.example', 'a b']) {
@@ -501,17 +507,17 @@ describe('web origins and host names', () => {
     expect(await statusWith(locked, '/v1/streams', { host: 'cameras.example', ...bearer })).toBe(200);
   });
 
-  it('a name that is listed reaches an open service', async () => {
+  it('a listed host name reaches a service without keys', async () => {
     const named = await startServer(live, { port: 0, allowedHosts: ['cameras.example'] });
     expect(await statusWith(named, '/v1/streams', { host: 'cameras.example' })).toBe(200);
     expect(await statusWith(named, '/v1/streams', { host: 'other.example' })).toBe(403);
     await named.close();
   });
 
-  it('only the page’s own origin and those listed may call', async () => {
+  it('only the page’s own origin and listed origins may call', async () => {
     const own = await call(open, '/v1/streams', { headers: { origin: open.address } });
     expect(own.status).toBe(200);
-    // A proxy that ends TLS is believed in only where keys protect the service.
+    // Behind a proxy that terminates TLS the origin is https; it is accepted only where keys protect the service.
     const secure = (server: RunningServer): string => server.address.replace('http', 'https');
     expect((await call(locked, '/v1/streams', { headers: { origin: secure(locked), ...bearer } })).status).toBe(200);
     for (const origin of ['https://evil.example', 'null', `http://127.0.0.1:${open.port + 1}`, secure(open)]) {
@@ -529,7 +535,7 @@ describe('web origins and host names', () => {
     expect(preflight.headers.get('access-control-allow-headers')).toContain('authorization');
   });
 
-  it('the official client may call from a page of a listed origin: its own headers are allowed', async () => {
+  it('the official client may call from a listed origin: the preflight allows its headers', async () => {
     const seen: string[] = [];
     const client = new OpenAI({
       apiKey: KEY,
@@ -550,10 +556,10 @@ describe('web origins and host names', () => {
     expect(refused.headers.get('access-control-allow-headers')).toBe('authorization, content-type');
   });
 
-  it('offers to speak HTTP/2 are not taken for WebSockets', async () => {
+  it('an h2c upgrade offer is not mistaken for a WebSocket', async () => {
     const headers = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABk' };
     const status = await statusWith(open, '/v1/streams', headers);
-    // Node lets a server pass the offer over from version 24.9 on; before, the answer names the header.
+    // From version 24.9 on Node lets a server ignore the offer; on older versions the answer names the header.
     const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
     expect(status).toBe(major > 24 || (major === 24 && minor >= 9) ? 200 : 400);
   });
@@ -571,11 +577,11 @@ describe('options', () => {
     [{ apiKeys: ['has a space in the middle'] }, 'apiKeys'],
     [{ allowedOrigins: ['https://friend.example/'] }, 'allowedOrigins'],
     [{ tls: { key: 'no key', cert: 'no certificate' } }, 'tls'],
-  ])('%j is refused, naming the option', async (options, param) => {
+  ])('%j is rejected, naming the option', async (options, param) => {
     await expect(startServer(live, { port: 0, ...options })).rejects.toMatchObject({ code: 'config_invalid', param });
   });
 
-  it('a taken port is named', async () => {
+  it('a port in use is rejected, naming the option', async () => {
     await expect(startServer(live, { port: open.port })).rejects.toMatchObject({
       code: 'config_invalid',
       param: 'port',

@@ -12,7 +12,7 @@ describe('viewKeys', () => {
     }
   };
 
-  test('go with API keys', () => {
+  test('are accepted beside API keys', () => {
     expect(resolveOptions({ apiKeys: [apiKey], viewKeys: [viewKey] }).viewKeys).toEqual([viewKey]);
     expect(resolveOptions({ host: '0.0.0.0', apiKeys: [apiKey], viewKeys: [] }).viewKeys).toEqual([]);
   });
@@ -23,7 +23,7 @@ describe('viewKeys', () => {
     ['alone', { viewKeys: [viewKey] }, /with at least one API key/],
     ['alone, for other machines', { host: '0.0.0.0', viewKeys: [viewKey] }, /with at least one API key/],
     ['API keys, too', { apiKeys: [apiKey, viewKey], viewKeys: [viewKey] }, /among the API keys, too/],
-  ])('that are %s are refused, without being told', (_how, options, message) => {
+  ])('that are %s are rejected, without repeating the key', (_how, options, message) => {
     const error = refusal(options);
     expect(error).toMatchObject({
       code: 'config_invalid',
@@ -52,12 +52,12 @@ describe('allowedHosts', () => {
     ['FD00:0::1', '[fd00::1]:8080'],
     ['[fd00::1]', '[fd00::1]'],
     ['10.0.0.7', '10.0.0.7:8080'],
-  ])('serves under %j a request that names %j', (allowed, host) => {
+  ])('of %j admits a request for the host %j', (allowed, host) => {
     expect(isServed(allowed, host)).toBe(true);
     expect(isServed(allowed, 'evil.example')).toBe(false);
   });
 
-  test.each(['https://x/y', 'x/y', 'h:8080', 'foo bar', '*cam', '*', 'user@host', '', '[x]'])('refuses %j', (host) => {
+  test.each(['https://x/y', 'x/y', 'h:8080', 'foo bar', '*cam', '*', 'user@host', '', '[x]'])('rejects %j', (host) => {
     expect(() => resolveOptions({ allowedHosts: [host] })).toThrow(
       expect.objectContaining({ code: 'config_invalid', param: 'allowedHosts' }),
     );

@@ -21,7 +21,7 @@ afterEach(async () => {
   await server.close();
 });
 
-/** The figures by their names with labels, as `yoco_streams` or `yoco_stream_frames_total{stream="door"}`. */
+/** The metrics by name and labels, such as `yoco_streams` or `yoco_stream_frames_total{stream="door"}`. */
 async function figures(): Promise<Map<string, number>> {
   const response = await fetch(`${server.address}/metrics`);
   expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
@@ -30,7 +30,7 @@ async function figures(): Promise<Map<string, number>> {
 }
 
 describe('GET /metrics', () => {
-  it('tells how the engine and each stream are', async () => {
+  it('reports the state of the engine and of each stream', async () => {
     const told = await figures();
     const { lastMs, startedAtMs } = live.stream('kitchen').status();
     expect(Object.fromEntries(told)).toMatchObject({
@@ -48,7 +48,7 @@ describe('GET /metrics', () => {
     });
   });
 
-  it('tells which version runs, since when, and what the server itself takes', async () => {
+  it('reports the version, the start time and the resources of the server process', async () => {
     const told = await figures();
     expect(told.get(`yoco_info{version="${VERSION}",bundle="tiny"}`)).toBe(1);
     expect(told.get('process_start_time_seconds')).toBeCloseTo(Date.now() / 1_000 - process.uptime(), 0);
@@ -56,7 +56,7 @@ describe('GET /metrics', () => {
     expect(told.get('process_cpu_seconds_total')).toBeGreaterThan(0);
   });
 
-  it('has each count from the beginning, so that a monitor sees the first of them as an increase', async () => {
+  it('exports every counter from zero, so that a monitor sees the first increase', async () => {
     const counts = [...(await figures())].filter(([name]) => /^yoco_(responses|standing|webhook)/.test(name));
     const of = (name: string, label: string, values: string[]): [string, number][] =>
       values.map((value) => [`yoco_${name}_total{${label}="${value}"}`, 0]);
@@ -67,12 +67,12 @@ describe('GET /metrics', () => {
     ]);
   });
 
-  it('tells of which kept streams the memory cannot be written, and nothing of others', async () => {
+  it('reports whether a kept stream cannot be saved, and nothing for other streams', async () => {
     const told = [...(await figures())].filter(([name]) => name.startsWith('yoco_stream_keep_failing'));
     expect(told).toEqual([['yoco_stream_keep_failing{stream="door"}', 1]]);
   });
 
-  it('says the same when it is asked again, and nothing of streams that are gone', async () => {
+  it('repeats the same figures when scraped again, and drops deleted streams', async () => {
     const first = await figures();
     const again = await figures();
     for (const name of ['process_resident_memory_bytes', 'process_cpu_seconds_total']) {
@@ -94,7 +94,7 @@ describe('GET /metrics', () => {
     client.close();
   });
 
-  it('counts connections, responses by how they ended, and when their first piece came', async () => {
+  it('counts connections, responses by outcome, and times to the first token', async () => {
     const client = await RealtimeClient.open(server.address);
     for (const question of ['hello', 'fail engine_restarted', 'again']) {
       client.ask(question);
@@ -108,7 +108,7 @@ describe('GET /metrics', () => {
     client.close();
   });
 
-  it('counts an answer over HTTP that was left before its first piece', async () => {
+  it('counts an HTTP answer abandoned before its first piece as cancelled', async () => {
     const leave = new AbortController();
     const asked = fetch(`${server.address}/v1/chat/completions`, {
       method: 'POST',
@@ -123,7 +123,7 @@ describe('GET /metrics', () => {
     await expect.poll(async () => (await figures()).get('yoco_responses_total{status="cancelled"}')).toBe(1);
   });
 
-  it('is told of in docs/operations.md, every figure of it', async () => {
+  it('is documented in docs/operations.md, metric by metric', async () => {
     const text = await (await fetch(`${server.address}/metrics`)).text();
     const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name);
     const docs = await readFile(path.join(PACKAGE_ROOT, 'docs', 'operations.md'), 'utf8');
@@ -131,7 +131,7 @@ describe('GET /metrics', () => {
     expect(names.filter((name) => !docs.includes(`\`${name}\``))).toEqual([]);
   });
 
-  it('needs a key where there are keys, and no token of one stream reads it', async () => {
+  it('requires a key where keys are configured, and refuses a token bound to a stream', async () => {
     const locked = await startServer(live, { port: 0, apiKeys: [KEY] });
     const bearer = { authorization: `Bearer ${KEY}` };
     const status = async (headers: Record<string, string>): Promise<number> =>

@@ -1,4 +1,4 @@
-/** Standing questions of streams' files, and the webhooks that hear of their answers. */
+/** Standing questions of stream files, and the webhooks that receive their answers. */
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import OpenAI from 'openai';
@@ -37,7 +37,7 @@ interface Heard {
   readonly event: Event;
 }
 
-/** What was sent to the webhook, and what it answers: statuses in their order, then 204. */
+/** The requests that the webhook received, and the statuses that it answers with, in order; after those, 204. */
 let heard: Heard[];
 let answers: number[];
 let receiver: Server;
@@ -61,7 +61,7 @@ beforeEach(async () => {
     request.on('end', () => {
       heard.push({ path: request.url ?? '', headers: request.headers, body, event: JSON.parse(body) as Event });
       const status = answers.shift() ?? 204;
-      // 0: no answer at all.
+      // 0: it never answers.
       if (status !== 0) response.writeHead(status, status === 302 ? { location: '/elsewhere' } : {}).end();
     });
   });
@@ -95,7 +95,7 @@ describe('A standing question of a stream’s file', () => {
     server = await startServer(live, { port: 0, drainMs: 1_000, log });
   }
 
-  it('sends its first answer to the webhook, and each that is another one, signed as the official client checks it', async () => {
+  it('sends its first answer and each change to the webhook, signed so that the official client verifies it', async () => {
     vi.stubEnv('DOOR_SECRET', SECRET);
     kitchen.says = 'no';
     await ask({ webhook: { url, secret_env: 'DOOR_SECRET' } });
@@ -124,7 +124,7 @@ describe('A standing question of a stream’s file', () => {
     await expect.poll(figures, { timeout: 10_000 }).toContain('yoco_webhook_events_total{outcome="delivered"} 2');
   });
 
-  it('stands in the log, with a webhook or without one', async () => {
+  it('has its answers logged even without a webhook', async () => {
     kitchen.says = 'no';
     await ask();
     await expect.poll(() => logged.length).toBe(1);
@@ -134,7 +134,7 @@ describe('A standing question of a stream’s file', () => {
     expect(heard).toEqual([]);
   });
 
-  it('says that it is no longer asked, and why', async () => {
+  it('tells the webhook when it is no longer asked, and why', async () => {
     await ask({ webhook: { url } });
     await expect.poll(() => heard.length).toBe(1);
     kitchen.deleted = true;
@@ -149,14 +149,14 @@ describe('A standing question of a stream’s file', () => {
     expect(logged.at(-1)).toMatchObject(['warn', { code: 'stream_deleted' }, /was stopped/]);
   });
 
-  it('says in the log which stream’s webhook is wrong', async () => {
+  it('names the stream in the log when its webhook fails', async () => {
     answers = [400];
     await ask({ webhook: { url } });
     const warned = () => logged.filter(([, , message]) => message.startsWith('The webhook at 127.0.0.1'));
     await expect.poll(warned).toMatchObject([['warn', { stream: 'kitchen' }, /400/]]);
   });
 
-  it('needs the secret that its file names: else the service does not start', async () => {
+  it('needs the secret that its file names, else the service does not start', async () => {
     vi.stubEnv('DOOR_SECRET', 'short');
     await expect(ask({ webhook: { url, secret_env: 'DOOR_SECRET' } })).rejects.toMatchObject({
       code: 'definition_invalid',
@@ -166,7 +166,7 @@ describe('A standing question of a stream’s file', () => {
     expect(kitchen.asked).toEqual([]);
   });
 
-  it('outlasts an error that nobody expected, which the log has', async () => {
+  it('survives an unexpected error, which is logged', async () => {
     kitchen.says = 'no';
     await ask();
     await expect.poll(() => logged.length).toBe(1);
@@ -183,14 +183,14 @@ describe('A standing question of a stream’s file', () => {
     expect(logged[2]).toMatchObject(['info', { answer: 'yes', previous: 'no' }, /new answer/]);
   });
 
-  describe('whose stream’s file is changed', () => {
+  describe('after a change of the file', () => {
     const of = (question: string, variable?: string): StandingDefinition => {
       const webhook = variable === undefined ? { url } : { url, secret_env: variable };
       return { question, every: 0.5, holds: 1, min_confidence: 0, webhook };
     };
     const told = () => heard.map(({ body }) => JSON.parse(body) as Event & { question: string });
 
-    it('goes on where the file has it still, is asked no more where it has not, and a new one is asked', async () => {
+    it('goes on if the file still contains it, else ends, while new ones begin', async () => {
       kitchen.says = 'no';
       kitchen.standingQuestions = [of('a dog?'), of('a cat?')];
       server = await startServer(live, { port: 0, drainMs: 1_000, log });
@@ -222,7 +222,7 @@ describe('A standing question of a stream’s file', () => {
       expect(kitchen.listeners).toBe(0);
     });
 
-    it('is asked as before where a new one has no secret', async () => {
+    it('goes on as before if a new one lacks its secret', async () => {
       kitchen.says = 'no';
       kitchen.standingQuestions = [of('a dog?')];
       server = await startServer(live, { port: 0, drainMs: 1_000, log });
@@ -235,7 +235,7 @@ describe('A standing question of a stream’s file', () => {
       expect(told()[1]).toMatchObject({ question: 'a dog?', answer: 'yes', previous: 'no' });
     });
 
-    it('is asked again where its source had ended, once there is another', async () => {
+    it('is asked again after its source had ended, once there is a new source', async () => {
       kitchen.says = 'no';
       kitchen.standingQuestions = [of('a dog?')];
       kitchen.state = 'ended';
@@ -252,7 +252,7 @@ describe('A standing question of a stream’s file', () => {
     });
   });
 
-  it('can be asked of a stream that is made later', async () => {
+  it('can be asked of a stream that is created later, until the service shuts down', async () => {
     server = await startServer(live, { port: 0, drainMs: 1_000, log });
     kitchen.says = 'no';
     kitchen.standingQuestions = [{ question: 'is there a dog?', every: 0.5, holds: 1, min_confidence: 0 }];
@@ -286,7 +286,7 @@ describe('The picture of a new answer', () => {
     return heard[0]?.event.picture;
   }
 
-  it('is what the model saw when the strongest evidence is strongest', async () => {
+  it('is what the model saw at the peak of the strongest evidence', async () => {
     const { jpeg } = await kitchen.thumbnail(51_000);
     expect(await pictureTold(true)).toEqual({
       stream: 'kitchen',
@@ -296,11 +296,11 @@ describe('The picture of a new answer', () => {
     });
   });
 
-  it('is not sent where nobody asks for it', async () => {
+  it('is sent only on request', async () => {
     expect(await pictureTold()).toBeUndefined();
   });
 
-  it('is that of the newest frame where that of the evidence is not kept any more, and null where none is', async () => {
+  it('falls back to the newest frame if that of the evidence is no longer kept, then to null', async () => {
     const thumbnail = kitchen.thumbnail.bind(kitchen);
     kitchen.thumbnail = (timeMs) =>
       timeMs === undefined ? thumbnail() : Promise.reject(new YocoError('time_out_of_range'));
@@ -313,7 +313,7 @@ describe('The picture of a new answer', () => {
     expect(heard[1]?.event).toMatchObject({ answer: 'yes', picture: null });
   });
 
-  it('is waited for: the engine answers about a frame before its picture is there', async () => {
+  it('is waited for, as the engine may answer about a frame before its picture is there', async () => {
     // The evidence's peak is at 51 s.
     kitchen.pictures = () => ({ firstMs: 0, lastMs: 50_500 });
     const told = pictureTold(true);
@@ -325,7 +325,7 @@ describe('The picture of a new answer', () => {
   });
 });
 
-/** An answer as it is told, of which nothing else matters. */
+/** A change as it is told; only the answer matters here. */
 function changeTo(answer: string) {
   const latency_ms = { first_token: 10, total: 20 };
   const of = { stream: 'kitchen', as_of: 60, as_of_time: '2030-01-01T00:01:00.000Z', since: null, streams: [] };
@@ -333,7 +333,7 @@ function changeTo(answer: string) {
   return { answer, previous: null, status: 'completed' as const, yoco };
 }
 
-describe('What stands', () => {
+describe('The list of standing questions', () => {
   const KEY = 'a-key-for-the-tests-0123';
   let live: FakeLiveService;
   let kitchen: FakeStream;
@@ -366,7 +366,7 @@ describe('What stands', () => {
     server = await startServer(live, { port: 0, drainMs: 1_000, log, apiKeys: [KEY] });
   }
 
-  it('is told with what it says, since when, and what it said before, without the path of its webhook', async () => {
+  it('shows each answer, its time and the answers before it, but not the path of the webhook', async () => {
     await ask({ webhook: { url } }, { question: 'who is there?', every: 3_600 });
     await expect.poll(async () => (await stood())[0]?.told.length, { timeout: 10_000 }).toBe(1);
     kitchen.says = 'yes';
@@ -399,7 +399,7 @@ describe('What stands', () => {
     ]);
   });
 
-  it('is told with why it was missed, and why it is asked no more', async () => {
+  it('shows why an asking was missed, and why a question has ended', async () => {
     kitchen.lastMs = null;
     await ask({});
     await expect.poll(async () => (await stood())[0]?.state, { timeout: 10_000 }).toBe('missed');
@@ -414,7 +414,7 @@ describe('What stands', () => {
     expect(await stood()).toMatchObject([{ error: { code: 'question_too_long' } }]);
   });
 
-  it('is read with a token of its stream, and with no other one’s', async () => {
+  it('can be read with a token bound to its stream, not with that of another', async () => {
     await ask({});
     const read = async (bound: string): Promise<number> => {
       const minted = await fetch(`${server.address}/v1/token`, {
@@ -431,7 +431,7 @@ describe('What stands', () => {
     expect((await fetch(`${server.address}/v1/streams/kitchen/standing_questions`)).status).toBe(401);
   });
 
-  it('keeps the last answers alone', () => {
+  it('keeps only the last answers', () => {
     const record = new StandingRecord('standing_1', { question: 'how many?', every: 2, holds: 1, min_confidence: 0 });
     for (let n = 0; n < MAX_TOLD + 5; n++) record.told(changeTo(String(n)));
     const { answer, told } = record.json();
@@ -466,14 +466,14 @@ describe('The source of a stream with standing questions', () => {
     kitchen.changed();
   };
 
-  it('that is away is told of to the webhook, signed, and again when it is back; both stand in the log', async () => {
+  it('is reported to the webhook, signed, and logged, when it goes away and when it is back', async () => {
     vi.stubEnv('DOOR_SECRET', SECRET);
     kitchen.standingQuestions = [{ ...question, webhook: { url, secret_env: 'DOOR_SECRET' } }];
     notices.stand(kitchen);
     becomes('reconnecting', 'source_unreachable');
     await expect.poll(() => told().length, { timeout: 10_000 }).toBe(1);
     for (let tries = 0; tries < 3; tries++) becomes('reconnecting', 'source_unreachable');
-    // Why it was away is the source's last error still.
+    // A source that is back still has its last error.
     becomes('playing', 'source_unreachable');
     const cameBack = (): number => {
       kitchen.tick(60_000);
@@ -506,7 +506,7 @@ describe('The source of a stream with standing questions', () => {
     ]);
   });
 
-  it('is told of once at an address, however many questions have it', async () => {
+  it('is reported once per address, however many questions use it', async () => {
     const webhooks = [url, `${url}/other`, url].map((address) => ({ ...question, webhook: { url: address } }));
     kitchen.standingQuestions = [question, ...webhooks];
     notices.stand(kitchen);
@@ -518,7 +518,7 @@ describe('The source of a stream with standing questions', () => {
     expect(ofSource()).toHaveLength(1);
   });
 
-  it('is told of before a question that ends with it', async () => {
+  it('is reported before the end of a question that ends with it', async () => {
     kitchen.says = 'no';
     kitchen.standingQuestions = [{ ...question, every: 0.5, webhook: { url } }];
     notices.stand(kitchen);
@@ -533,7 +533,7 @@ describe('The source of a stream with standing questions', () => {
     expect(told()).toMatchObject([{ state: 'ended', error: null }]);
   });
 
-  it('stands in the log where no question has a webhook', async () => {
+  it('is logged even if no question has a webhook', async () => {
     kitchen.standingQuestions = [question];
     notices.stand(kitchen);
     becomes('reconnecting', 'source_silent');
@@ -541,7 +541,7 @@ describe('The source of a stream with standing questions', () => {
     expect(heard).toEqual([]);
   });
 
-  it('is not told of where nothing is asked, or is asked no more', async () => {
+  it('is not reported before a question is asked, or after the last has ended', async () => {
     notices.stand(kitchen);
     expect(kitchen.listeners).toBe(0);
     kitchen.failNext = new YocoError('question_too_long');
@@ -586,7 +586,7 @@ describe('A webhook', () => {
     outcomes.length = 0;
   });
 
-  it('is tried again with the same id after what may pass, and later events keep their place', async () => {
+  it('is retried with the same id after a transient failure, and later events keep their place', async () => {
     answers = [503, 429];
     const webhook = open();
     for (const n of [1, 2]) webhook.send({ type: 'test', n });
@@ -605,7 +605,7 @@ describe('A webhook', () => {
     return { stream: 'kitchen', t, time: '2030-01-01T00:00:00.000Z', jpeg: Buffer.alloc(bytes, t) };
   };
 
-  it('sends later events after the picture that an earlier one waits for', async () => {
+  it('holds back later events until the picture of an earlier one is there', async () => {
     const webhook = open();
     let arrive: (found: ReturnType<typeof picture>) => void = () => undefined;
     webhook.send({ type: 'test', n: 1 }, new Promise((resolve) => (arrive = resolve)));
@@ -621,7 +621,7 @@ describe('A webhook', () => {
     ]);
   });
 
-  it('lets pictures of a mebibyte wait: then the oldest go, and their events do not', async () => {
+  it('queues up to 1 MiB of pictures, then drops the oldest, but not their events', async () => {
     const webhook = open();
     let goOn: (found: null) => void = () => undefined;
     webhook.send({ type: 'test', n: 0 }, new Promise((resolve) => (goOn = resolve)));
@@ -642,7 +642,7 @@ describe('A webhook', () => {
     ['leads elsewhere, which is not followed', [302], /it answers 302/, 1],
     ['fails each time', [500, 500, 500], /it answers 500/, 3],
   ] as const)(
-    'that %s is given up, and the next event is tried; the log does not show its path',
+    'that %s is given up for that event only, with a warning that hides its path',
     async (_, all, why, tries) => {
       answers = [...all];
       const webhook = open();
@@ -659,7 +659,7 @@ describe('A webhook', () => {
     },
   );
 
-  it('that does not answer is given up after a time', async () => {
+  it('that does not answer is given up after the timeout', async () => {
     answers = [0, 0];
     const webhook = open({ retryMs: [10], timeoutMs: 100 });
     webhook.send({ type: 'test' });
@@ -667,7 +667,7 @@ describe('A webhook', () => {
     expect(warnings).toEqual([expect.stringMatching(/no answer within 0\.1 s/)]);
   });
 
-  it('is given up after that time also where the garbage is collected meanwhile', async () => {
+  it('is given up after the timeout even if garbage is collected meanwhile', async () => {
     answers = [0];
     const webhook = open({ retryMs: [], timeoutMs: 500 });
     webhook.send({ type: 'test' });
@@ -677,7 +677,7 @@ describe('A webhook', () => {
     await webhook.close(0);
   });
 
-  it('that cannot be reached is said why', async () => {
+  it('that cannot be reached is reported with the reason', async () => {
     receiver.closeAllConnections();
     await new Promise((resolve) => receiver.close(resolve));
     const webhook = open({ retryMs: [] });
@@ -686,12 +686,12 @@ describe('A webhook', () => {
     expect(warnings).toEqual([expect.stringMatching(/it cannot be reached \(ECONNREFUSED\)\.$/)]);
   });
 
-  it('lets a hundred events wait, and no end of the service longer than its grace', async () => {
+  it('queues a hundred events, and delays shutdown by no more than the grace period', async () => {
     answers = [0];
     const webhook = open({ timeoutMs: 60_000 });
     for (let n = 0; n < MAX_WAITING_EVENTS + 3; n++) webhook.send({ type: 'test', n });
     await expect.poll(() => heard.length).toBe(1);
-    // One is being sent, a hundred wait.
+    // One is being sent, a hundred wait, two were dropped.
     expect(warnings).toHaveLength(2);
     const began = performance.now();
     await webhook.close(100);

@@ -1,4 +1,4 @@
-/** The official client against our server, over TLS with a certificate made here. */
+/** The official OpenAI client against the server, over TLS with a self-signed certificate. */
 import OpenAI from 'openai';
 import { OpenAIRealtimeWS } from 'openai/realtime/ws';
 import { generate } from 'selfsigned';
@@ -61,7 +61,7 @@ describe('the openai package', () => {
     await closed;
   });
 
-  it('asks apart from the conversation, and gets errors as its own error class', async () => {
+  it('asks outside the conversation, and receives errors with their code and event_id', async () => {
     const realtime = connect('tiny@door');
     await new Promise((resolve) => realtime.on('session.created', resolve));
     const failed = new Promise<unknown>((resolve) => realtime.on('error', resolve));

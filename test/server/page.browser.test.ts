@@ -70,7 +70,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.getByText('Connected', { exact: true }).waitFor();
   }
 
-  /** Types a question, and gives its card. */
+  /** Asks a question and returns its card. */
   async function ask(question: string): Promise<Locator> {
     await page.locator('#question').fill(question);
     await page.keyboard.press('Enter');
@@ -87,7 +87,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
 
   const announced = (): Promise<string | null> => page.locator('#announce').textContent();
 
-  it('brings back earlier questions with the arrow keys, and one that was refused by itself', async () => {
+  it('recalls earlier questions with the arrow keys, and puts a refused one back into the field', async () => {
     await connect();
     const field = page.locator('#question');
     for (const question of ['what is shown?', 'and now?']) await ask(question);
@@ -101,7 +101,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
       await field.press(key);
       expect(await field.inputValue()).toBe(text);
     }
-    // In a text that is being written they move the cursor.
+    // While a text is being typed, they move the cursor instead.
     await field.fill('is there');
     await field.press('ArrowUp');
     expect(await field.inputValue()).toBe('is there');
@@ -157,7 +157,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(problems).toEqual([]);
   });
 
-  it('says of an answer of which the model is not sure that it is a guess', async () => {
+  it('marks a short answer of low confidence as a guess, but not a sentence', async () => {
     await connect();
     const sure = await ask('What is this?');
     await sure.locator('.figures', { hasText: 'confidence 0.75' }).waitFor();
@@ -174,14 +174,14 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(problems).toEqual([]);
   });
 
-  it('says how old the newest frame is where none comes, on the picture and with answers about now', async () => {
+  it('shows the age of an old newest frame, on the picture and with answers about now', async () => {
     const [kitchen, door] = [live.stream('kitchen'), live.stream('door')];
     const age = (stream: FakeStream, ms: number): void => {
       stream.startedAtMs = Date.now() - ms - (stream.lastMs ?? 0);
       stream.changed();
     };
     age(kitchen, 3.5 * 3_600_000);
-    // This device's clock is of no account.
+    // The clock of this device does not matter.
     await page.clock.install({ time: '2031-01-01T00:00:00Z' });
     await connect();
     const badge = page.locator('#badge');
@@ -193,7 +193,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     kitchen.state = 'reconnecting';
     kitchen.changed();
     await expect.poll(() => badge.textContent()).toBe('reconnecting, newest frame 3 h old');
-    // Of a recording that is said when it was made nothing is old.
+    // A recording with a known date is never old.
     kitchen.wallTimes = 'recorded';
     kitchen.changed();
     await expect.poll(() => badge.textContent()).toBe('reconnecting');
@@ -202,7 +202,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await expect.poll(() => badge.textContent()).toBe('reconnecting, newest frame 3 h old');
     await shoot('old');
     await page.getByLabel('All streams').check();
-    // One that is seldom looked at, and one about whose past is asked, are no older for that.
+    // Neither a low frame rate nor a question about the past makes the newest frame old.
     door.fps = 0.01;
     age(door, 30_000);
     await askAll('Which camera shows it?');
@@ -221,14 +221,14 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await showsAnew(() => page.keyboard.press('Escape'));
 
     kitchen.state = 'playing';
-    // With the picture that the status asks for comes the service's time.
+    // The status makes the page fetch a picture, whose response brings the service's time.
     await showsAnew(() => {
       age(kitchen, 0);
     });
     await expect.poll(() => badge.textContent()).toBe('Live');
     expect(await badge.getAttribute('data-live')).toBe('true');
     await expect.poll(() => page.locator('.evidence .gone').count()).toBe(0);
-    // No status comes where no frame does: time alone makes it old.
+    // Without frames there is no status: the passing of time alone makes the frame old.
     await page.clock.fastForward('01:00');
     await expect.poll(() => badge.textContent()).toMatch(/^newest frame (1 min|59 s) old$/);
     expect(door.asked).toHaveLength(2);
@@ -242,7 +242,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
       );
     }
 
-    /** Resolves when the live picture that is asked for by then has come. */
+    /** Resolves when the page shows the live picture that `by` makes it fetch. */
     async function showsAnew(by: () => Promise<void> | void): Promise<void> {
       const picture = page.locator('#picture');
       const before = await picture.getAttribute('src');
@@ -253,9 +253,9 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     }
   });
 
-  it('keeps one connection, however quickly streams are chosen', async () => {
+  it('keeps one connection, however quickly the stream is switched', async () => {
     await connect();
-    // As over a slow line: the token of each try comes late.
+    // As over a slow network: the token of each attempt arrives late.
     await page.evaluate(`sessionStorage.setItem('yoco-live-key', '${KEY}')`);
     await page.route('**/v1/token', async (route) => {
       await new Promise((resolve) => setTimeout(resolve, 200));
@@ -273,7 +273,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(problems).toEqual([]);
   });
 
-  it('tells a source’s error while it lasts, not when it plays again', async () => {
+  it('shows the error of a source until it plays again', async () => {
     const kitchen = live.stream('kitchen');
     kitchen.error = { code: 'source_unreachable', message: 'The source cannot be reached.' };
     kitchen.state = 'reconnecting';
@@ -285,20 +285,8 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await expect.poll(() => state.textContent()).toBe('playing');
   });
 
-  it('says for how long a camera has sent the same picture', async () => {
-    const kitchen = live.stream('kitchen');
-    kitchen.lastMs = 400_000;
-    kitchen.unchangedMs = 330_000;
-    await connect();
-    const state = page.locator('#fact-state');
-    await expect.poll(() => state.textContent()).toBe('playing, picture unchanged for 5 min');
-    kitchen.unchangedMs = 0;
-    kitchen.tick(400_500);
-    await expect.poll(() => state.textContent()).toBe('playing');
-  });
-
-  it('stops an answer whose beginning is not known yet, and keeps the focus', async () => {
-    // What the service says comes late.
+  it('stops an answer that the service has not yet confirmed, and keeps the focus', async () => {
+    // Events of the service arrive late.
     await page.routeWebSocket('**/v1/realtime?**', (socket) => {
       const service = socket.connectToServer();
       service.onMessage((message) => {
@@ -316,14 +304,14 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await expect.poll(() => live.stream('kitchen').aborted).toBe(1);
   });
 
-  it('says why all streams cannot be asked at once where more have frames than one question reads', async () => {
+  it('says why all streams cannot be asked at once when more have frames than one question reads', async () => {
     for (const name of ['hall', 'yard']) live.streams.set(name, new FakeStream(name));
     await connect();
     expect(await page.getByLabel('All streams (up to 3)').isDisabled()).toBe(true);
     expect(await page.locator('#all-choice').getAttribute('title')).toContain('up to 3 streams, and 4 have frames');
   });
 
-  it('shows no times of the stream before where a stream has no frame yet', async () => {
+  it('shows no times for a stream without frames, not even those of the previous stream', async () => {
     await connect();
     await expect.poll(() => page.locator('#last').textContent()).toBe('1:00');
     const empty = await live.create({ name: 'porch', source: { push: true } });
@@ -345,7 +333,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     const names = await card.locator('.evidence .name').allTextContents();
     expect(names).toEqual(['door', 'door', 'kitchen', 'kitchen']);
     expect(await card.locator('.figures').textContent()).toMatch(/^door, kitchen · as of .* · older frames rounded$/);
-    expect(await page.locator('#marks i').count()).toBe(2); // those of the stream that is looked at
+    expect(await page.locator('#marks i').count()).toBe(2); // only those of the selected stream
     await shoot('all-streams');
 
     await card.getByRole('button', { name: /^Evidence at door 0:50/ }).click();
@@ -359,12 +347,12 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.keyboard.press('Enter');
     await page.locator('.answer').first().locator('.evidence .name').first().waitFor();
     const asked = live.stream('door').asked.at(-1);
-    // 51 s of the door, which began five seconds before the kitchen.
+    // 51 s on the clock of `door`, which began five seconds before that of `kitchen`.
     expect(asked?.options.asOfWallMs).toBe(live.stream('kitchen').startedAtMs + 46_000);
     expect(problems).toEqual([]);
   });
 
-  it('asks again on the card of another stream: there, and what is typed stays', async () => {
+  it('asks a card of another stream again about that stream, and keeps the typed text', async () => {
     await connect();
     const first = await ask('What is on the table?');
     await first.getByText('You asked').waitFor();
@@ -383,12 +371,12 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(live.stream('door').asked).toHaveLength(0);
     expect(await page.getByLabel('Stream', { exact: true }).inputValue()).toBe('door');
     expect(await page.locator('#question').inputValue()).toBe('Did it');
-    // What is asked next is about the stream that is looked at.
+    // The next question is about the selected stream.
     await (await ask('Did it ring?')).locator('.figures', { hasText: /^door · as of/ }).waitFor();
     expect(problems).toEqual([]);
   });
 
-  it('is live at the right end of the slider, wherever its steps lie', async () => {
+  it('is live at the right end of the slider, even if the newest frame lies between two steps', async () => {
     live.stream('kitchen').lastMs = 60_450;
     await connect();
     const [slider, when] = [page.locator('#moment'), page.locator('#when')];
@@ -418,7 +406,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(problems).toEqual([]);
   });
 
-  it('keeps the turns of follow-ups', async () => {
+  it('keeps earlier turns for follow-ups only', async () => {
     await page.goto(`${server.address}/`);
     await page.getByText('Connected', { exact: true }).waitFor();
     for (const [question, turn, followUp] of [
@@ -455,7 +443,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await expect.poll(() => page.getByLabel('Stream', { exact: true }).inputValue()).toBe('kitchen');
   });
 
-  it('watches through this device’s camera', async () => {
+  it('streams from this device’s camera', async () => {
     await page.goto(`${server.address}/`);
     await page.getByRole('button', { name: 'Add a stream' }).click();
     await page.getByRole('button', { name: 'Use my camera instead' }).click();
@@ -472,7 +460,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.getByRole('button', { name: 'Use my camera instead' }).click();
     await page.getByRole('button', { name: 'Stop my camera' }).waitFor();
     const chosen = (): Promise<string> => page.getByLabel('Stream', { exact: true }).inputValue();
-    // The page goes over to the camera's stream once the list has it.
+    // The page selects the camera's stream once the list contains it.
     await expect.poll(chosen).not.toBe('kitchen');
     await live.delete(await chosen());
     await page.getByRole('button', { name: 'Stop my camera' }).waitFor({ state: 'hidden', timeout: 20_000 });
@@ -480,7 +468,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await expect.poll(chosen).toBe('kitchen');
   });
 
-  it('follows a stream that is deleted and made anew, and one that is the first', async () => {
+  it('follows a stream that is deleted and recreated, and the first stream of an empty service', async () => {
     await page.goto(`${server.address}/`);
     await page.getByText('Connected', { exact: true }).waitFor();
     const camera = { source: { url: 'rtsp://10.0.0.9/live' } };
@@ -493,11 +481,11 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await live.create({ name: 'porch', ...camera });
     await page.getByText('Connected', { exact: true }).waitFor();
     expect(await page.getByLabel('Stream', { exact: true }).inputValue()).toBe('porch');
-    // A picture of the deleted stream may have been asked for just before.
+    // A picture of the deleted stream may have been requested just before.
     expect(problems.filter((text) => !text.includes('404'))).toEqual([]);
   });
 
-  it('comes back after the service was away', async () => {
+  it('reconnects after the service was away', async () => {
     await page.goto(`${server.address}/`);
     await page.getByText('Connected', { exact: true }).waitFor();
     const { port } = server;
@@ -508,7 +496,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.getByText('Connected', { exact: true }).waitFor();
   });
 
-  it('keeps asking: shows each new answer with its time, goes on after the service was away, and stops', async () => {
+  it('keeps asking: shows each new answer with its time, resumes after the service was away, and stops', async () => {
     const kitchen = live.stream('kitchen');
     kitchen.says = 'no';
     await page.goto(`${server.address}/`);
@@ -541,7 +529,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
 
     await card.getByRole('button', { name: 'Stop' }).click();
     await card.getByText('stopped').waitFor();
-    // What is answered now was sent after that.
+    // Once this later question is answered, the service has received the stop.
     await page.getByLabel('Keep asking').uncheck();
     await (await ask('And now?')).getByText('no', { exact: true }).waitFor();
     const before = kitchen.asked.length;
@@ -550,7 +538,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(kitchen.asked).toHaveLength(before);
   });
 
-  it('takes up a standing question after a lost connection: the same answer is no change, and an old one no news', async () => {
+  it('resumes standing questions after a lost connection, and neither lists nor announces an unchanged answer', async () => {
     const [kitchen, door] = [live.stream('kitchen'), live.stream('door')];
     kitchen.says = 'no one';
     [door.firstMs, door.lastMs] = [null, null];
@@ -583,7 +571,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(await announced()).toBe('What is it? no one');
   });
 
-  it('keeps a standing question that a service refuses since it shuts down for the next connection', async () => {
+  it('keeps a standing question that a draining service refuses, and asks it on the next connection', async () => {
     await server.close();
     server = await startServer(live, { port: 0, drainMs: 20_000 });
     await connect();
@@ -603,7 +591,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await before.getByText('asked again as new frames come').waitFor();
   });
 
-  it('leaves the focus and the marks of the timeline where they are when a standing answer changes', async () => {
+  it('keeps the focus and the marks of the timeline when a standing answer changes', async () => {
     const [kitchen, door] = [live.stream('kitchen'), live.stream('door')];
     await connect();
     await page.getByLabel('Moment to look at and ask about').fill('30');
@@ -632,7 +620,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(await page.locator(':focus').textContent()).toBe('Stop');
   });
 
-  it('drops the oldest answers when there are many, but no question that is still asked', async () => {
+  it('drops the oldest of many answers, but no question that is still asked', async () => {
     await connect();
     const card = await keepAsking('Is there a person?');
     await card.getByText('You asked').first().waitFor();
@@ -644,7 +632,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(await card.getByRole('button', { name: 'Stop' }).isVisible()).toBe(true);
   });
 
-  it('asks from now on while “Keep asking” is checked, whatever moment is looked at', async () => {
+  it('asks from now on while “Keep asking” is checked, whatever moment is shown', async () => {
     await connect();
     const when = page.locator('#when');
     await page.getByLabel('Moment to look at and ask about').fill('12');
@@ -668,7 +656,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(await when.textContent()).toBe('as of 0:59.5');
   });
 
-  it('says of a standing answer its date on another day, that it was cut, and that the video has ended', async () => {
+  it('shows the date of a standing answer of another day, that it was cut, and that the video has ended', async () => {
     const kitchen = live.stream('kitchen');
     await page.clock.install({ time: '2030-01-01T00:01:00Z' });
     kitchen.says = 'no';
@@ -693,7 +681,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(await card.getByRole('button', { name: 'Stop' }).isVisible()).toBe(false);
   });
 
-  it('asks for a key where the service wants one', async () => {
+  it('asks for a key where the service requires one', async () => {
     const locked = await startServer(live, { port: 0, apiKeys: [KEY], drainMs: 0 });
     await page.goto(`${locked.address}/`);
     await page.locator('#key-dialog').waitFor();
@@ -713,7 +701,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await locked.close();
   });
 
-  it('stays connected with the key that it has where another one is not accepted, or none is typed', async () => {
+  it('stays connected with its key when another is rejected and the dialog is closed', async () => {
     const locked = await startServer(live, { port: 0, apiKeys: [KEY], drainMs: 0 });
     await page.goto(`${locked.address}/`);
     await page.getByLabel('API key').fill(KEY);
@@ -732,7 +720,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await locked.close();
   });
 
-  it('works where the browser keeps nothing for it', async () => {
+  it('works when the browser blocks storage', async () => {
     await page.addInitScript(`for (const name of ['localStorage', 'sessionStorage'])
       Object.defineProperty(window, name, { get() { throw new DOMException('blocked', 'SecurityError'); } });`);
     const locked = await startServer(live, { port: 0, apiKeys: [KEY], drainMs: 0 });
@@ -744,7 +732,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await locked.close();
   });
 
-  it('shows no picture of another moment where none is kept of the one that is looked at', async () => {
+  it('shows no picture for a moment of which none is kept, even when new frames arrive', async () => {
     await connect();
     await page.locator('#picture').waitFor();
     live.stream('kitchen').picturesFromMs = 50_000;
@@ -759,7 +747,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(await page.locator('#blank').textContent()).toBe('');
   });
 
-  it('shows the moment of evidence of another stream, also of one that came after the page', async () => {
+  it('shows the moment of evidence from another stream, even one created after the page was loaded', async () => {
     await connect();
     const attic = await live.create({ name: 'attic', source: { url: 'rtsp://10.0.0.9/live' } });
     await page.getByLabel('All streams').check();
@@ -774,14 +762,14 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(problems).toEqual([]);
   });
 
-  it('shows what the stream’s file asks, and what it says, whoever looks', async () => {
+  it('shows the standing questions of the stream’s file, with their answers', async () => {
     const kitchen = live.stream('kitchen');
     kitchen.standingQuestions = [{ question: 'is there a dog?', every: 0.5, holds: 1, min_confidence: 0 }];
     kitchen.says = 'no';
     server.stand(kitchen);
     await connect();
     const filed = page.locator('#filed');
-    /** Looked at anew with each frame. */
+    /** The text after one more frame, with which the page fetches the questions again. */
     const shown = (): Promise<string | null> => {
       kitchen.tick((kitchen.lastMs ?? 0) + 500);
       return filed.textContent();
@@ -797,7 +785,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await expect
       .poll(shown, { timeout: 20_000, interval: 500 })
       .toMatch(/is there a dog\? yes · since .*:\d\d.* · confidence 0\.41, a guess/);
-    // What is open, and where the focus is, stays.
+    // The list stays open, and the focus stays in place.
     expect(await filed.locator('li li:visible').allTextContents()).toEqual([
       expect.stringMatching(/ yes · confidence 0\.41, a guess$/),
       expect.stringMatching(/ no · confidence 0\.75$/),
@@ -809,7 +797,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(problems).toEqual([]);
   });
 
-  it('shows who has a view key the streams and the answers, and nothing that would change them', async () => {
+  it('shows streams and answers with a view key, but no controls that change streams', async () => {
     const locked = await startServer(live, { port: 0, apiKeys: [KEY], viewKeys: [VIEW_KEY], drainMs: 0 });
     const enter = async (key: string): Promise<void> => {
       await page.getByLabel('API key').fill(key);
@@ -829,7 +817,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await locked.close();
   });
 
-  it('tells what a stream is: its description, and its name in the title of the page', async () => {
+  it('shows the description of the stream, and its name in the page title', async () => {
     live.stream('kitchen').description = 'The one with the window';
     await connect();
     const description = page.locator('#description');
@@ -841,20 +829,20 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(await page.title()).toBe('door – yoco-live');
   });
 
-  it('says that there is no stream where a link names none, until one is chosen', async () => {
+  it('says that the stream of a link does not exist, until another is selected', async () => {
     await page.goto(`${server.address}/?stream=nosuch`);
     await page.getByText('There is no stream “nosuch”.').waitFor();
     await page.getByText('Connected', { exact: true }).waitFor();
     expect(await page.getByLabel('Stream', { exact: true }).inputValue()).toBe('kitchen');
     await page.getByLabel('Stream', { exact: true }).selectOption('door');
     expect(await page.locator('#link-problem').textContent()).toBe('');
-    // One that goes while it is looked at was no link.
+    // The deletion of the selected stream is no problem of the link.
     await live.delete('door');
     await expect.poll(() => page.getByLabel('Stream', { exact: true }).inputValue()).toBe('kitchen');
     expect(await page.locator('#link-problem').textContent()).toBe('');
   });
 
-  it('reaches all that stands under the picture in a low window, however many answers there are', async () => {
+  it('scrolls to everything under the picture in a low window, however many answers there are', async () => {
     await page.setViewportSize({ width: 1280, height: 560 });
     await connect();
     for (let i = 0; i < 8; i++) await ask(`What is ${i}?`);
@@ -875,7 +863,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await page.setViewportSize({ width: 1280, height: 860 });
   });
 
-  it('fits a narrow window, light and dark, and every control has a name', async () => {
+  it('fits a narrow window in light and dark, and gives every control a name', async () => {
     await page.setViewportSize({ width: 360, height: 740 });
     const longest = 'a'.repeat(64);
     live.streams.set(longest, new FakeStream(longest));

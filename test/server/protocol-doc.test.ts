@@ -41,12 +41,12 @@ describe('docs/protocol.md', () => {
     }
   });
 
-  it('names every event of a client, and no other', () => {
+  it('lists every client event, and no other', () => {
     const documented = table('From the client').map(([type]) => type);
     expect(documented).toEqual(CLIENT_EVENT_TYPES.map((type) => `\`${type}\``));
   });
 
-  it('names every close code that is sent', () => {
+  it('lists every close code that is sent', () => {
     const documented = table('Close codes').map(([code]) => Number(code));
     expect(documented).toEqual(expect.arrayContaining(Object.values(CLOSE)));
   });

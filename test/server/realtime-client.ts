@@ -1,8 +1,8 @@
-/** A plain WebSocket client for tests: keeps every event, and waits for the next one that fits. */
+/** A plain WebSocket client for tests: records every event, and waits for the next match. */
 import { once } from 'node:events';
 import WebSocket, { type ClientOptions } from 'ws';
 
-/** The fields that tests look into, as if every event had them: a wrong event fails the expectation, not the type. */
+/** The fields that tests read, typed as if every event had them: a wrong event fails an expectation, not a type. */
 export interface Event {
   type: string;
   event_id: string;
@@ -56,7 +56,7 @@ export class RealtimeClient {
     });
   }
 
-  /** `address` is the server's own, `http://...`. Rejects when the upgrade is refused. */
+  /** `address` is the server's `http://...` address. Rejects when the upgrade is refused. */
   static async open(
     address: string,
     query = 'stream=kitchen',
@@ -73,7 +73,7 @@ export class RealtimeClient {
     this.socket.send(typeof event === 'string' ? event : JSON.stringify(event));
   }
 
-  /** A response apart from the conversation. */
+  /** Asks for a response outside the conversation. */
   ask(text: string, response: object = {}, eventId?: string): void {
     this.send({
       type: 'response.create',
@@ -82,7 +82,7 @@ export class RealtimeClient {
     });
   }
 
-  /** The next event, among those not yet returned, that fits; those before it count as seen. */
+  /** The next unseen event that matches; the events before it count as seen from then on. */
   async next(fits: string | ((event: Event) => boolean), withinMs = 15_000): Promise<Event> {
     const test = typeof fits === 'string' ? (event: Event) => event.type === fits : fits;
     const end = Date.now() + withinMs;
@@ -117,7 +117,7 @@ export function userMessage(text: string) {
   return { type: 'message', role: 'user', content: [{ type: 'input_text', text }] };
 }
 
-/** The answer to an upgrade that is refused. */
+/** The response to an upgrade that the server refuses; rejects if it accepts. */
 export async function refusedUpgrade(
   address: string,
   query: string,

@@ -7,7 +7,7 @@ import { RealtimeConnection } from '../../src/server/realtime-connection.ts';
 import { FakeLiveService } from './fake-live-service.ts';
 import { type Event, userMessage } from './realtime-client.ts';
 
-/** A client that reads as much as the test says. */
+/** A socket whose send queue is as full as the test says. */
 class FakeSocket extends EventEmitter {
   readonly OPEN = 1;
   readonly readyState = 1;
@@ -40,7 +40,7 @@ afterEach(() => {
   socket.close();
 });
 
-it('keeps status back from a client of whose queue more than a quarter is full, and answers not', async () => {
+it('holds back status events, but not answers, while more than a quarter of the send queue is full', async () => {
   const live = new FakeLiveService();
   const kitchen = live.stream('kitchen');
   const limits = resolveOptions({ maxBufferedBytes: 100_000, statusIntervalMs: 20 });
@@ -61,6 +61,6 @@ it('keeps status back from a client of whose queue more than a quarter is full, 
   kitchen.tick(61_000);
   socket.bufferedAmount = 25_000;
   await expect.poll(() => socket.ofType('yoco.stream.status').length).toBe(2);
-  // The newest only.
+  // Only the newest status is sent.
   expect(socket.ofType('yoco.stream.status').at(-1)?.stream.last).toBe(61);
 });

@@ -35,13 +35,13 @@ describe('a session', () => {
     ['stream=kitchen&stream=door', 'stream'],
     ['model=tiny@kitchen&model=tiny@door', 'model'],
     ['stream=kitchen&model=tiny@door', 'model'],
-  ])('is refused where two are named: %s', async (query, param) => {
+  ])('is refused when the query names two streams: %s', async (query, param) => {
     const { status, body } = await refusedUpgrade(server.address, query);
     expect([status, body.error]).toEqual([400, expect.objectContaining({ code: 'invalid_request', param })]);
   });
 
   it.each(['stream=kitchen&model=tiny@kitchen', 'stream=kitchen&model=gpt-realtime', 'stream=kitchen&other=1'])(
-    'may be named beside what a client sends by itself: %s',
+    'accepts ?stream= beside other parameters that clients send: %s',
     async (query) => {
       const other = await RealtimeClient.open(server.address, query);
       expect((await other.next('session.created')).session.model).toContain('kitchen');
@@ -49,7 +49,7 @@ describe('a session', () => {
     },
   );
 
-  it('is found by ?model=BUNDLE@NAME, and refused for another bundle, no stream, or an unknown one', async () => {
+  it('opens by ?model=BUNDLE@NAME, and is refused for another bundle, no stream or an unknown one', async () => {
     const other = await RealtimeClient.open(server.address, 'model=tiny%40door');
     expect((await other.next('session.created')).session.model).toBe('tiny@door');
     other.close();
@@ -72,7 +72,7 @@ describe('a session', () => {
     other.close();
   });
 
-  it('is updated, with OpenAI fields that have no effect here accepted', async () => {
+  it('is updated, and accepts OpenAI fields that have no effect here', async () => {
     client.send({
       type: 'session.update',
       session: { type: 'realtime', instructions: 'Be kind.', max_output_tokens: 12, audio: {}, tools: [] },
@@ -90,7 +90,7 @@ describe('a session', () => {
 });
 
 describe('a conversation', () => {
-  it('sends the events of the GA API in their order and keeps its turns', async () => {
+  it('sends the events of the GA API in order, and keeps its turns', async () => {
     client.send({ type: 'conversation.item.create', item: { id: 'q1', ...userMessage('What is shown?') } });
     client.send({ type: 'response.create' });
     const done = await client.next('response.done');
@@ -164,7 +164,7 @@ describe('a conversation', () => {
     expect((await client.next('error')).error).toMatchObject({ code: 'invalid_request', param: 'item_id' });
   });
 
-  it('keeps the question of a response that failed, to be asked again or taken back', async () => {
+  it('keeps the question of a failed response, to be asked again or deleted', async () => {
     client.send({ type: 'conversation.item.create', item: { id: 'q1', ...userMessage('fail engine_restarted') } });
     client.send({ type: 'response.create' });
     expect((await client.next('response.done')).response.status).toBe('failed');
@@ -182,7 +182,7 @@ describe('a conversation', () => {
     ]);
   });
 
-  it('does not ask again what was cancelled, and takes it back with what was written of its answer', async () => {
+  it('does not ask a cancelled question again, and lets it and its partial answer be deleted', async () => {
     client.send({ type: 'conversation.item.create', item: { id: 'q1', ...userMessage('slow') } });
     client.send({ type: 'response.create' });
     const { item } = await client.next(
@@ -203,7 +203,7 @@ describe('a conversation', () => {
     expect((await client.next('response.output_text.done')).text).toContain('You asked: fresh');
   });
 
-  it('does not take back answers', async () => {
+  it('does not delete completed answers', async () => {
     client.send({ type: 'conversation.item.create', item: userMessage('one') });
     client.send({ type: 'response.create' });
     const { response } = await client.next('response.done');
@@ -211,7 +211,7 @@ describe('a conversation', () => {
     expect((await client.next('error')).error).toMatchObject({ code: 'invalid_request', param: 'item_id' });
   });
 
-  it('has one response at a time, and begins anew after yoco.conversation.reset', async () => {
+  it('has one response at a time, and starts over after yoco.conversation.reset', async () => {
     client.send({ type: 'conversation.item.create', item: userMessage('slow') });
     client.send({ type: 'response.create' });
     await client.next('response.created');
@@ -228,7 +228,7 @@ describe('a conversation', () => {
     expect((await client.next('response.output_text.done')).text).toBe('You asked: fresh (turn 1)');
   });
 
-  it('is refused more items than its limit', async () => {
+  it('holds no more items than its limit', async () => {
     const small = await startServer(live, { port: 0, maxConversationItems: 2, drainMs: 0 });
     const other = await RealtimeClient.open(small.address);
     for (const text of ['a', 'b', 'c']) other.send({ type: 'conversation.item.create', item: userMessage(text) });
@@ -247,7 +247,7 @@ describe('a conversation', () => {
   });
 });
 
-describe('responses apart from the conversation', () => {
+describe('responses outside the conversation', () => {
   it('run side by side and carry their metadata', async () => {
     for (const word of ['one', 'two', 'three']) client.ask(`slow ${word}`, { metadata: { word } });
     const ids = new Map<string, string>();
@@ -303,14 +303,14 @@ describe('responses apart from the conversation', () => {
     expect((await client.next('error')).error).toMatchObject({ code: 'too_many_questions', event_id: 'q9' });
   });
 
-  it('tell nothing about an unexpected error', async () => {
+  it('reveal nothing about an unexpected error', async () => {
     client.ask('crash');
     const { error } = await client.next('error');
     expect(error.code).toBe('internal');
     expect(JSON.stringify(client.events)).not.toContain('secret detail');
   });
 
-  it('end when the client goes away', async () => {
+  it('are cancelled when the client disconnects', async () => {
     client.ask('slow');
     await client.next('response.output_text.delta');
     client.close();
@@ -372,7 +372,7 @@ describe('as_of', () => {
     expect((await client.next('error')).error).toMatchObject({ code: 'stream_empty', param: 'stream' });
   });
 
-  it('is refused while one of several streams is empty, with the field that chose them', async () => {
+  it('is refused while one of several streams is empty, naming the field that chose them', async () => {
     live.stream('door').lastMs = null;
     client.ask('hello', { yoco: { streams: ['kitchen', 'door'], as_of: '-1s' } });
     expect((await client.next('error')).error).toMatchObject({ code: 'stream_empty', param: 'response.yoco.streams' });
@@ -425,7 +425,7 @@ describe('since', () => {
     expect(live.stream('kitchen').asked).toEqual([]);
   });
 
-  it('of the session holds for its questions until it is null', async () => {
+  it('of the session holds for its questions until set to null', async () => {
     client.send({ type: 'session.update', session: { yoco: { since: '-10s' } } });
     expect((await client.next('session.updated')).session.yoco).toMatchObject({ since: '-10s' });
     client.ask('hello');
@@ -445,7 +445,7 @@ describe('a question over several streams', () => {
     live.stream('door').startedAtMs -= 5_000;
   });
 
-  it('names the stream of each piece of evidence, and gives its wall time on that stream’s clock', async () => {
+  it('names the stream of each piece of evidence, with wall times by that stream’s clock', async () => {
     client.ask('which camera shows the dog?', { yoco: { streams: ['kitchen', 'door'] } });
     const { response } = await client.next('response.done');
     expect(response.yoco).toMatchObject({
@@ -466,7 +466,7 @@ describe('a question over several streams', () => {
     });
   });
 
-  it('may be about all that have frames, by name', async () => {
+  it('about "all" reads every stream that has frames, sorted by name', async () => {
     const attic = await live.create({ name: 'attic', source: { push: true } });
     client.ask('which camera?', { yoco: { streams: 'all' } });
     const names = async (): Promise<string[]> =>
@@ -490,23 +490,26 @@ describe('a question over several streams', () => {
     ['everything', 'invalid_request', 'must be a list of names of streams, or "all"'],
     ['kitchen', 'invalid_request', 'must be a list of names of streams, or "all"'],
     [[7], 'invalid_request', 'must be a list of names of streams, or "all"'],
-  ])('%j is refused, whoever asks: the error names the field and what was expected', async (streams, code, words) => {
-    client.ask('which camera?', { yoco: { streams } });
-    const { error } = await client.next('error');
-    expect([error.code, error.param]).toEqual([code, 'response.yoco.streams']);
-    expect(error.message).toContain(words);
-    client.send({ type: 'session.update', session: { yoco: { streams } } });
-    const second = (await client.next('error')).error;
-    expect([second.code, second.param]).toEqual([code, 'session.yoco.streams']);
-    client.ask('still there?');
-    expect((await client.next('response.done')).response.status).toBe('completed');
-  });
+  ])(
+    'with the streams %j is refused in a response and in a session, naming the field and what was expected',
+    async (streams, code, words) => {
+      client.ask('which camera?', { yoco: { streams } });
+      const { error } = await client.next('error');
+      expect([error.code, error.param]).toEqual([code, 'response.yoco.streams']);
+      expect(error.message).toContain(words);
+      client.send({ type: 'session.update', session: { yoco: { streams } } });
+      const second = (await client.next('error')).error;
+      expect([second.code, second.param]).toEqual([code, 'session.yoco.streams']);
+      client.ask('still there?');
+      expect((await client.next('response.done')).response.status).toBe('completed');
+    },
+  );
 
   it.each([
     ['-30s', '2030-01-01T00:00:30.000Z'],
     ['2030-01-01T00:00:30Z', '2030-01-01T00:00:30.000Z'],
     ['2030-01-01T00:00:58Z', '2030-01-01T00:00:58.000Z'],
-  ])('as of %s is about one instant in all of them', async (asOf, time) => {
+  ])('as of %s is about one instant in all streams', async (asOf, time) => {
     client.ask('which camera?', { yoco: { streams: 'all', as_of: asOf } });
     const { streams } = (await client.next('response.done')).response.yoco;
     const seconds = (Date.parse(time) - Date.parse('2030-01-01T00:00:00Z')) / 1_000;
@@ -517,8 +520,8 @@ describe('a question over several streams', () => {
     expect(live.stream('door').asked[0]?.options.asOfWallMs).toBe(Date.parse(time));
   });
 
-  it('that is about all at a time leaves out those that began after it, and is refused where none is left', async () => {
-    // From the kitchen's newest frame, which is the newest of all, also where the kitchen is left out.
+  it('about "all" at a time leaves out streams that began later, and is refused if none is left', async () => {
+    // `-62s` counts from the newest frame of all, which is the kitchen's, although the kitchen is left out.
     for (const asOf of ['-62s', '2029-12-31T23:59:58Z']) {
       client.ask('which camera?', { yoco: { streams: 'all', as_of: asOf } });
       const { response } = await client.next('response.done');
@@ -530,7 +533,7 @@ describe('a question over several streams', () => {
     expect(error.message).toContain('is before the first frame of "door"');
   });
 
-  it('is refused seconds since a beginning, as each has its own', async () => {
+  it('may not give as_of in seconds, as each stream has its own clock', async () => {
     for (const asOf of [12, '12.5']) {
       client.ask('which camera?', { yoco: { streams: 'all', as_of: asOf } });
       const { error } = await client.next('error');
@@ -552,7 +555,7 @@ describe('a question over several streams', () => {
     expect(error.message).toContain(words);
   });
 
-  it('is the default of a session that says so, until it says otherwise', async () => {
+  it('takes its streams and as_of from the session until they are reset', async () => {
     client.send({ type: 'session.update', session: { yoco: { streams: ['door', 'kitchen'], as_of: '-10s' } } });
     const { session } = await client.next('session.updated');
     expect(session.yoco).toMatchObject({ streams: ['door', 'kitchen'], as_of: '-10s' });
@@ -572,7 +575,7 @@ describe('a question over several streams', () => {
     expect((await client.next('response.done')).response.yoco).toMatchObject({ stream: 'kitchen', as_of: 60 });
   });
 
-  it('that is wrong in one field of session.update changes nothing', async () => {
+  it('is not affected by a session.update with one wrong field', async () => {
     const yoco = { streams: ['door'], as_of: 'yesterday' };
     client.send({ type: 'session.update', session: { max_output_tokens: 5, yoco } });
     expect((await client.next('error')).error).toMatchObject({ code: 'invalid_request', param: 'session.yoco.as_of' });
@@ -581,7 +584,7 @@ describe('a question over several streams', () => {
     expect(session).toMatchObject({ max_output_tokens: 256, yoco: { streams: null, as_of: null } });
   });
 
-  it('has turns of its own in the conversation', async () => {
+  it('has its own turns in the conversation', async () => {
     const inConversation = async (text: string, streams?: string[]): Promise<string> => {
       client.send({ type: 'conversation.item.create', item: userMessage(text) });
       client.send({ type: 'response.create', response: streams === undefined ? {} : { yoco: { streams } } });
@@ -590,12 +593,12 @@ describe('a question over several streams', () => {
     expect(await inConversation('a')).toContain('(turn 1)');
     expect(await inConversation('b', ['kitchen', 'door'])).toContain('(turn 1)');
     expect(await inConversation('c', ['kitchen', 'door'])).toContain('(turn 2)');
-    expect(await inConversation('d', ['kitchen'])).toContain('(turn 2)'); // the session's own
+    expect(await inConversation('d', ['kitchen'])).toContain('(turn 2)'); // the session's own stream
     client.send({ type: 'yoco.conversation.reset' });
     expect(await inConversation('e', ['kitchen', 'door'])).toContain('(turn 1)');
   });
 
-  it('is refused to a token of one of them', async () => {
+  it('is refused to a token bound to one of them', async () => {
     const key = 'a-key-for-the-tests-0123';
     const locked = await startServer(live, { port: 0, apiKeys: [key], drainMs: 0 });
     const response = await fetch(`${locked.address}/v1/token`, {
@@ -611,7 +614,7 @@ describe('a question over several streams', () => {
     }
     bound.ask('what is shown?', { yoco: { streams: ['door'] } });
     expect((await bound.next('response.done')).response.status).toBe('completed');
-    // Another stream of that name is not the token's.
+    // A new stream of the same name is not the one that the token is for.
     await live.delete('door');
     live.streams.set('door', new FakeStream('door'));
     bound.ask('what is shown?', { yoco: { streams: ['door'] } });
@@ -620,7 +623,7 @@ describe('a question over several streams', () => {
     await locked.close();
   });
 
-  it('is about those that nobody named, or all that were, whatever the conversation began with', async () => {
+  it('passes on whether streams were named or "all" was, whatever the conversation began with', async () => {
     const options = async (streams: unknown): Promise<unknown> => {
       client.ask('which camera?', { yoco: { streams } });
       await client.next('response.done');
@@ -664,7 +667,7 @@ describe('bad input names the field and leaves the connection open', () => {
     [{ type: 'response.create', response: { metadata: { a: 1 } } }, 'invalid_request', 'response.metadata.a'],
     [{ type: 'response.create' }, 'question_empty', 'conversation.item'],
     [{ type: 'conversation.item.create', item: userMessage('   ') }, 'question_empty', 'item.content'],
-    // Blanks are kept with the item, and count.
+    // Blanks are kept in the item, and count towards the limit.
     [
       { type: 'conversation.item.create', item: userMessage(`${' '.repeat(3_000)}hi`) },
       'question_too_long',
@@ -701,7 +704,7 @@ describe('bad input names the field and leaves the connection open', () => {
     await client.next('response.done');
   });
 
-  it('more elements or pairs than a field may have, of whatever kind', async () => {
+  it('more elements or pairs than a field may have, whatever their type', async () => {
     const content = new Array<number>(20_000).fill(0);
     client.ask('', { input: [{ ...message, content }] });
     expect((await client.next('error')).error).toMatchObject({
@@ -718,14 +721,14 @@ describe('bad input names the field and leaves the connection open', () => {
     expect((await client.next('response.done')).response.status).toBe('completed');
   });
 
-  it('more than 64 KiB besides a picture, which counts as invalid', async () => {
+  it('a message of more than 64 KiB besides its picture, which counts as invalid', async () => {
     const content = new Array<number>(200_000).fill(0);
     const large = { type: 'response.create', response: { conversation: 'none', input: [{ ...message, content }] } };
     client.send({ event_id: 'mine', ...large });
     expect((await client.next('error')).error).toMatchObject({ code: 'message_too_large', event_id: 'mine' });
     client.send({ type: 'yoco.frame.append', image: 'AAAA', note: 'x'.repeat(70_000) });
     expect((await client.next('error')).error.code).toBe('message_too_large');
-    // Too deep to be written as JSON again.
+    // Nested too deeply to be serialised as JSON again.
     const deep = 300_000;
     client.send(`{"type":"yoco.frame.append","image":"AAAA","note":${'['.repeat(deep)}${']'.repeat(deep)}}`);
     expect((await client.next('error')).error.code).toBe('message_too_large');
@@ -735,7 +738,7 @@ describe('bad input names the field and leaves the connection open', () => {
     expect(await client.closed).toMatchObject({ code: 4400, reason: expect.stringContaining('in a row') as string });
   });
 
-  it('closes with 4400 only after many invalid messages in a row', async () => {
+  it('until many invalid messages in a row close it with 4400', async () => {
     for (let i = 0; i < 19; i++) client.send('{');
     client.send({ type: 'yoco.ping' });
     await client.next('yoco.pong');
@@ -747,7 +750,7 @@ describe('bad input names the field and leaves the connection open', () => {
 describe('pushed frames', () => {
   const jpeg = Buffer.from([0xff, 0xd8, 0xff, 0xe0]);
 
-  it('get one reply each, numbered in their order', async () => {
+  it('get one reply each, numbered in order', async () => {
     const door = await RealtimeClient.open(server.address, 'stream=door');
     door.send({ type: 'yoco.frame.append', image: jpeg.toString('base64'), t: 61 });
     door.socket.send(jpeg);
@@ -767,7 +770,7 @@ describe('pushed frames', () => {
     door.close();
   });
 
-  it('may say by the wall clock when they were taken, and those that cannot have been then close no connection', async () => {
+  it('may carry wall times; impossible ones are rejected without closing the connection', async () => {
     live.stream('door').startedAtMs = Date.parse('2020-01-01T00:00:00Z');
     const door = await RealtimeClient.open(server.address, 'stream=door');
     const append = (t: string): void => {
@@ -788,7 +791,7 @@ describe('pushed frames', () => {
     door.close();
   });
 
-  it('came when they came, however long those before them take', async () => {
+  it('keep their arrival times however long earlier frames take', async () => {
     live.stream('door').pushDelayMs = 200;
     const door = await RealtimeClient.open(server.address, 'stream=door');
     for (let i = 0; i < 3; i++) door.socket.send(jpeg);
@@ -816,7 +819,7 @@ describe('pushed frames', () => {
 });
 
 describe('yoco.stream.status', () => {
-  it('is sent on subscription, coalesced, and stops', async () => {
+  it('is sent on subscription and after changes, coalesced, until unsubscribed', async () => {
     const kitchen = live.stream('kitchen');
     client.send({ type: 'session.update', session: { yoco: { status: true } } });
     expect((await client.next('yoco.stream.status')).stream.last).toBe(60);
@@ -828,7 +831,7 @@ describe('yoco.stream.status', () => {
     expect(kitchen.listeners).toBe(0);
   });
 
-  it('says that the stream was deleted; questions then fail and nothing else stops', async () => {
+  it('reports a deleted stream; questions then fail, but the connection stays open', async () => {
     client.send({ type: 'session.update', session: { yoco: { status: true } } });
     await client.next('yoco.stream.status');
     await live.delete('kitchen');
@@ -838,7 +841,7 @@ describe('yoco.stream.status', () => {
     expect((await refusedUpgrade(server.address, 'stream=kitchen')).status).toBe(404);
   });
 
-  it('leaves no listener behind when the client goes', async () => {
+  it('leaves no listener behind when the client disconnects', async () => {
     client.send({ type: 'session.update', session: { yoco: { status: true } } });
     await client.next('yoco.stream.status');
     client.close();

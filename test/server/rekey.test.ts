@@ -1,4 +1,4 @@
-/** Keys that change while the server runs. */
+/** Keys that are replaced while the server runs. */
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -31,7 +31,7 @@ async function tokenOf(key: string): Promise<string> {
 const open = (credential?: string): Promise<RealtimeClient> =>
   RealtimeClient.open(server.address, 'stream=door', [], { headers: bearer(credential) });
 
-it('The new key is taken and the old one refused, its token and its WebSockets with it; what other keys opened goes on', async () => {
+it('A replaced key is refused, with its tokens and open WebSockets; those of other keys go on', async () => {
   const [ofOld, ofView] = [await tokenOf(OLD), await tokenOf(VIEW)];
   const [byOld, byToken, byView] = [await open(OLD), await open(ofOld), await open(VIEW)];
   expect(server.rekey({ apiKeys: [NEW], viewKeys: [VIEW] })).toEqual({ added: 1, removed: 1, closed: 2 });
@@ -46,7 +46,7 @@ it('The new key is taken and the old one refused, its token and its WebSockets w
   byView.socket.close();
 });
 
-it('A key that is at another place of its list is the same key, and one of another kind is another', async () => {
+it('A key keeps its tokens and WebSockets when it moves within its list, not when it becomes a view key', async () => {
   const token = await tokenOf(OLD);
   const [byOld, byView] = [await open(OLD), await open(VIEW)];
   expect(server.rekey({ apiKeys: [NEW, OLD], viewKeys: [] })).toEqual({ added: 1, removed: 1, closed: 1 });
@@ -58,7 +58,7 @@ it('A key that is at another place of its list is the same key, and one of anoth
   expect(await Promise.all([statusFor(OLD), statusFor(token)])).toEqual([200, 401]);
 });
 
-it('Keys where there were none close what was opened without', async () => {
+it('The first keys of a service close the connections that were opened without one', async () => {
   const free = await startServer(new FakeLiveService(), { port: 0, drainMs: 0 });
   const byNobody = await RealtimeClient.open(free.address);
   expect(free.rekey({ apiKeys: [NEW], viewKeys: [] })).toEqual({ added: 1, removed: 0, closed: 1 });
@@ -67,12 +67,12 @@ it('Keys where there were none close what was opened without', async () => {
   await free.close();
 });
 
-it('A change that began before its key was gone is not made', async () => {
+it('A request whose key is removed before its body has arrived is refused', async () => {
   const body = JSON.stringify({ name: 'late', source: { push: true } });
   const headers = { ...bearer(OLD), 'content-type': 'application/json', 'content-length': String(body.length) };
   const late = request(`${server.address}/v1/streams`, { method: 'POST', headers });
   late.write(body.slice(0, 10));
-  await expect.poll(() => statusFor(OLD)).toBe(200); // its head has been read by then
+  await expect.poll(() => statusFor(OLD)).toBe(200); // by now the head of the request has been read
   server.rekey({ apiKeys: [NEW], viewKeys: [] });
   late.end(body.slice(10));
   const [answer] = (await once(late, 'response')) as [IncomingMessage];
@@ -80,7 +80,7 @@ it('A change that began before its key was gone is not made', async () => {
   expect(answer.statusCode).toBe(401);
 });
 
-it('Keys that are wrong change nothing', async () => {
+it('Invalid keys are rejected and change nothing', async () => {
   const wrong: [object, string][] = [
     [{ apiKeys: ['short'], viewKeys: [] }, 'apiKeys'],
     [{ apiKeys: [], viewKeys: [] }, 'apiKeys'],

@@ -5,7 +5,7 @@ import { FakeLiveService } from './fake-live-service.ts';
 
 const made = () => generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec' });
 
-it('A server without TLS takes no certificate, one with TLS none that does not fit its key', async () => {
+it('A new certificate is rejected by a server without TLS, and if it does not match its key', async () => {
   const [one, other] = [await made(), await made()];
   const plain = await startServer(new FakeLiveService(), { port: 0 });
   const secure = await startServer(new FakeLiveService(), { port: 0, tls: { key: one.private, cert: one.cert } });

@@ -1,4 +1,4 @@
-/** Every address of the service, for tests that hold something against all of them. */
+/** Every route of the service, for tests that check something on all of them. */
 import { AuditLog } from '../../src/server/audit.ts';
 import { Gate } from '../../src/server/auth.ts';
 import { createHttp } from '../../src/server/http.ts';
@@ -7,7 +7,7 @@ import { ServerMetrics } from '../../src/server/metrics.ts';
 import { Notices } from '../../src/server/notices.ts';
 import type { FakeLiveService } from './fake-live-service.ts';
 
-/** As its router draws them: a tree of their parts, four characters deeper at each branch. */
+/** Parsed from the tree that the router prints, where each level is indented by four more characters. */
 export function routes(live: FakeLiveService): string[] {
   const limits = resolveOptions({});
   const metrics = new ServerMetrics(live, () => 0);

@@ -84,7 +84,7 @@ const answer = async (name: string) => {
 };
 
 describe('A snapshot', () => {
-  test('is taken, listed, and restored as another stream, which goes on by itself', async () => {
+  test('is taken, listed, and restored as another stream that runs independently', async () => {
     await pushed('door', 6);
     const taken = await call('POST', '/v1/streams/door/snapshot', { file: 'monday.snap' });
     expect(taken).toMatchObject({
@@ -120,7 +120,7 @@ describe('A snapshot', () => {
         cache: { tokens: 60, limit_bytes: 20 * 2 ** 20 },
       },
     });
-    // Pictures are not in a snapshot.
+    // A snapshot holds no pictures.
     for (const query of ['', '?t=1']) {
       const { status, body } = await call('GET', `/v1/streams/copy/frames${query}`);
       expect([status, body.error?.code]).toEqual([400, 'time_out_of_range']);
@@ -131,12 +131,12 @@ describe('A snapshot', () => {
     expect(await answer('copy')).toEqual(await answer('door'));
     expect(live.get('copy').status()).toMatchObject({ frames: 9, lastMs: 4000 });
     await live.delete('door');
-    // The name is that of the snapshot where none is given.
+    // Without a name of its own the stream gets that of the snapshot.
     expect((await call('POST', '/v1/streams', { restore: 'monday.snap' })).body['name']).toBe('door');
     expect((await call('POST', '/v1/streams', { restore: 'monday.snap' })).body.error?.code).toBe('stream_exists');
   });
 
-  test('has a name of its own by default, and replaces one of the same name', async () => {
+  test('gets a generated name by default, and replaces one of the same name', async () => {
     await pushed('door', 1);
     const taken = await call('POST', '/v1/streams/door/snapshot');
     expect(taken.body['file']).toMatch(/^door-\d{8}T\d{6}-\d{3}Z\.snap$/);
@@ -150,7 +150,7 @@ describe('A snapshot', () => {
     ]);
   });
 
-  test('goes on with a file right after its newest moment', async () => {
+  test('resumes with a file source right after its newest frame', async () => {
     await pushed('door', 4);
     await call('POST', '/v1/streams/door/snapshot', { file: 'a.snap' });
     const file = await clips.make('on.mp4', ...testPicture(2, 10));
@@ -161,7 +161,7 @@ describe('A snapshot', () => {
     expect((await answer('on')).asOfMs).toBe(3500);
   });
 
-  test('of a recording knows whether it was said when that was made', async () => {
+  test('of a recording keeps whether its recorded_at is known', async () => {
     const file = await clips.make('tape.mp4', ...testPicture(2, 10));
     const recorded = { recorded_at: '2026-01-05T20:00:00+01:00' };
     for (const [name, source] of Object.entries({ dated: recorded, undated: {} })) {
@@ -181,7 +181,7 @@ describe('A snapshot', () => {
     expect(live.get('dated-again').status().wallTimes).toBe('recorded');
   });
 
-  test('of what was read faster than it plays goes on with live frames at the time of the clock, not in its future', async () => {
+  test('of a stream ahead of the wall clock resumes live at the current time, not in the future', async () => {
     await pushed('door', 1);
     await live.get('door').push(await png(1), 3_600_000);
     await vi.waitFor(() => {
@@ -200,7 +200,7 @@ describe('A snapshot', () => {
     expect(startedAtMs + (lastMs ?? NaN)).toBeLessThanOrEqual(Date.now());
   });
 
-  test('is the business of who has a key', async () => {
+  test('requires an API key; a token is not enough', async () => {
     await pushed('door', 1);
     const token = (await call('POST', '/v1/token', {}, bearer, locked)).body['token'] as string;
     const path = '/v1/streams/door/snapshot';
@@ -212,7 +212,7 @@ describe('A snapshot', () => {
   });
 });
 
-test('A snapshot is deleted by who has a key; what is no snapshot is left alone', async () => {
+test('An API key may delete snapshots, even damaged ones, but no other files', async () => {
   await pushed('door', 1);
   for (const file of ['a', 'b']) await call('POST', '/v1/streams/door/snapshot', { file });
   await writeFile(path.join(folder, 'notes.txt'), 'mine');
@@ -224,7 +224,7 @@ test('A snapshot is deleted by who has a key; what is no snapshot is left alone'
   expect((await remove('a', { authorization: `Bearer ${token}` }, locked)).status).toBe(403);
   const deleted = await remove('a', bearer, locked);
   expect(deleted).toEqual({ status: 200, body: { object: 'yoco.snapshot.deleted', file: 'a', deleted: true } });
-  // One that is damaged can be no use to anybody.
+  // A damaged snapshot is of no use to anybody.
   expect((await remove('cut')).status).toBe(200);
   for (const [file, code] of [
     ['a', 'snapshot_not_found'],
@@ -238,7 +238,7 @@ test('A snapshot is deleted by who has a key; what is no snapshot is left alone'
   expect((await readdir(folder)).sort()).toEqual(['b', 'notes.txt']);
 });
 
-describe('Refused is', () => {
+describe('Snapshot requests are refused for', () => {
   test.each(['../a', 'a/b', '.hidden', '', 'a\\b', 'ä', 'a'.repeat(129), '/etc/passwd'])(
     'the name %j',
     async (file) => {
@@ -251,7 +251,7 @@ describe('Refused is', () => {
     },
   );
 
-  test('what is missing, damaged, or no snapshot; no stream is left, and the others go on', async () => {
+  test('a missing, damaged or foreign file, which leaves no stream behind and others running', async () => {
     await pushed('door', 3);
     await call('POST', '/v1/streams/door/snapshot', { file: 'good' });
     const bytes = await readFile(path.join(folder, 'good'));
@@ -276,7 +276,7 @@ describe('Refused is', () => {
     }
     expect((await call('GET', '/v1/streams')).body.data.map(({ name }) => name)).toEqual(['door']);
     const list = (await call('GET', '/v1/snapshots')).body.data;
-    // That a byte in the middle is another one is seen when it is restored.
+    // A flipped byte in the middle is noticed only on restore.
     expect(new Map(list.map(({ file, error }) => [file, error]))).toEqual(
       new Map([
         ['flipped', null],
@@ -291,7 +291,7 @@ describe('Refused is', () => {
     expect((await call('POST', '/v1/streams', { name: 'copy', restore: 'good' })).status).toBe(201);
   });
 
-  test('a source that may not be opened, before anything is read, and a stream without a frame', async () => {
+  test('a forbidden source, an empty or unknown stream, and an unknown field', async () => {
     await pushed('door', 1);
     await call('POST', '/v1/streams/door/snapshot', { file: 'a' });
     const url = { name: 'copy', restore: 'a', source: { url: 'http://10.0.0.1/' } };
@@ -303,7 +303,7 @@ describe('Refused is', () => {
     expect(unknown.body.error?.code).toBe('invalid_request');
   });
 
-  test('a definition whose credentials are missing, after it was read: no stream is left', async () => {
+  test('a definition whose credentials are missing, which leaves no stream behind', async () => {
     await pushed('door', 1);
     await call('POST', '/v1/streams/door/snapshot', { file: 'a' });
     const source = { url: 'rtsp://10.0.0.1/', credentials_env: 'NOT_SET_ANYWHERE' };
@@ -314,7 +314,7 @@ describe('Refused is', () => {
   });
 });
 
-test('While one is restored its name is taken, and streams beside it may be made', async () => {
+test('A stream name is reserved during a restore, and other streams can be restored meanwhile', async () => {
   await pushed('door', 2);
   await call('POST', '/v1/streams/door/snapshot', { file: 'a' });
   const made = await Promise.all(
@@ -324,7 +324,7 @@ test('While one is restored its name is taken, and streams beside it may be made
   expect((await call('POST', '/v1/streams', { name: 'w', restore: 'a' })).body.error?.code).toBe('stream_limit');
 });
 
-test('When the engine restarts meanwhile, both fail with an error that says to try again', async () => {
+test('Saving and restoring fail with a retryable error when the engine restarts meanwhile', async () => {
   await pushed('door', 1);
   await call('POST', '/v1/streams/door/snapshot', { file: 'a' });
   const { pid } = live.engine;
@@ -347,7 +347,7 @@ test('When the engine restarts meanwhile, both fail with an error that says to t
   expect((await call('POST', '/v1/streams', { name: 'copy', restore: 'a' })).status).toBe(201);
 });
 
-test('A service without a folder refuses them all', async () => {
+test('A service without a snapshot folder refuses every snapshot request', async () => {
   const plain = await Streams.start({ engine: { bundle: TINY_BUNDLE, threads: 1 } });
   const other = await startServer(plain, { port: 0 });
   try {

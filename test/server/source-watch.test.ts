@@ -1,4 +1,4 @@
-/** When it is told that a stream's source is away, back, or over. */
+/** When a watcher reports that a stream's source is away, back, or over. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { SourceState } from '../../src/ingest/frame.ts';
 import { AWAY_AFTER_MS, BACK_AFTER_MS, SourceWatch } from '../../src/server/source-watch.ts';
@@ -31,7 +31,7 @@ function becomes(state: SourceState, code: string | null = null): void {
   camera.changed();
 }
 
-test('A source that is away for ten seconds is told of once, however often it is tried, with the newest reason', () => {
+test('A source that is away for ten seconds is reported once, with the newest reason, however often it is retried', () => {
   begin();
   becomes('reconnecting', 'source_unreachable');
   vi.advanceTimersByTime(AWAY_AFTER_MS - 1);
@@ -46,7 +46,7 @@ test('A source that is away for ten seconds is told of once, however often it is
   expect(told).toHaveLength(1);
 });
 
-test('A source that is back sooner is not told of, nor are the times that it was away added up', () => {
+test('A shorter outage is not reported, and several of them are not added up', () => {
   begin();
   for (let times = 0; times < 5; times++) {
     becomes('reconnecting');
@@ -57,7 +57,7 @@ test('A source that is back sooner is not told of, nor are the times that it was
   expect(told).toEqual([]);
 });
 
-test('A source that is back is told of when frames have come for a while, not where each try gives one', () => {
+test('A source is reported back once frames keep coming, not when each retry yields one', () => {
   begin();
   becomes('reconnecting');
   vi.advanceTimersByTime(AWAY_AFTER_MS);
@@ -76,7 +76,7 @@ test('A source that is back is told of when frames have come for a while, not wh
   expect(told.map(([state]) => state)).toEqual(['reconnecting', 'playing']);
 });
 
-test('A source that hangs after its first frames is not back, though it is not yet seen that it hangs', () => {
+test('A source that hangs after its first frame is not reported back, even before the hang is noticed', () => {
   begin();
   becomes('reconnecting');
   vi.advanceTimersByTime(AWAY_AFTER_MS);
@@ -84,14 +84,14 @@ test('A source that hangs after its first frames is not back, though it is not y
     becomes('playing');
     camera.tick(tries);
     vi.advanceTimersByTime(10_000);
-    camera.changed(); // for another reason
+    camera.changed(); // a change without a new frame
     becomes('reconnecting');
     vi.advanceTimersByTime(30_000);
   }
   expect(told.map(([state]) => state)).toEqual(['reconnecting']);
 });
 
-test('A source of which a frame is taken each ten seconds is given the time to show a second one', () => {
+test('A source sampled every ten seconds gets the time for a second frame before it counts as away', () => {
   camera.fps = 0.1;
   begin();
   becomes('reconnecting');
@@ -104,7 +104,7 @@ test('A source of which a frame is taken each ten seconds is given the time to s
   expect(told.map(([state]) => state)).toEqual(['reconnecting']);
 });
 
-test('A camera that was never reached is away, a push stream to which nobody has pushed is not', () => {
+test('A camera that was never reached is reported away; a push stream without frames is not', () => {
   begin('connecting');
   camera.changed();
   vi.advanceTimersByTime(600_000);
@@ -114,7 +114,7 @@ test('A camera that was never reached is away, a push stream to which nobody has
   expect(told).toEqual([['reconnecting', 'source_unreachable']]);
 });
 
-test.each(['ended', 'failed'] as const)('A source that has %s is told of at once, and then nothing more', (state) => {
+test.each(['ended', 'failed'] as const)('A source that has %s is reported at once, and nothing after that', (state) => {
   begin();
   becomes('reconnecting');
   becomes(state, 'source_invalid');
@@ -124,7 +124,7 @@ test.each(['ended', 'failed'] as const)('A source that has %s is told of at once
   expect(told).toHaveLength(1);
 });
 
-test('A source that is over when it begins to be watched is told of', () => {
+test('A source that is over before it is watched is reported', () => {
   begin('ended');
   expect(told).toEqual([['ended', null]]);
 });
@@ -137,7 +137,7 @@ test.each([
     },
   ],
   ['one that is watched no more', (): void => watch?.close()],
-])('Nothing is told of %s', (_, end) => {
+])('Nothing is reported of %s', (_, end) => {
   begin();
   becomes('reconnecting');
   end();

@@ -30,7 +30,7 @@ const error = async (): Promise<[string, string | null, string | null]> => {
 };
 
 describe('standing questions over the WebSocket', () => {
-  it('are confirmed, answered with what the answer rests on, and answered anew when frames change it', async () => {
+  it('are confirmed, answered with evidence, and answered again when new frames change the answer', async () => {
     stand('  what time is it?  ', { id: 'clock' });
     expect((await client.next('yoco.standing_question.created')).standing_question).toEqual({
       id: 'clock',
@@ -54,7 +54,7 @@ describe('standing questions over the WebSocket', () => {
     expect(second).toMatchObject({ answer: 'noon', previous: first.answer, yoco: { as_of: 61 } });
   });
 
-  it('are confirmed before they end, and then are open no more', async () => {
+  it('that fail at once are confirmed before they end, and then free their place', async () => {
     live.stream('kitchen').wallTimes = 'unknown';
     for (const id of ['one', 'two', 'three']) {
       stand('did a dog come after 9 pm?', { id });
@@ -66,7 +66,7 @@ describe('standing questions over the WebSocket', () => {
     expect((await error())[0]).toBe('standing_question_not_found');
   });
 
-  it('carry no turns, and are no part of the conversation', async () => {
+  it('carry no turns, and stay out of the conversation', async () => {
     stand('who is there?');
     await client.next('yoco.standing_question.answered');
     for (const [i, at] of [61_000, 62_000].entries()) {
@@ -80,7 +80,7 @@ describe('standing questions over the WebSocket', () => {
     expect(types.filter((type) => type.startsWith('response.') || type.startsWith('conversation.'))).toEqual([]);
   });
 
-  it('read several streams, or all, looked up anew each time', async () => {
+  it('about all streams look them up anew each time', async () => {
     stand('which camera?', { streams: 'all' });
     const first = await client.next('yoco.standing_question.answered');
     expect(first.yoco.streams.map(({ name }) => name)).toEqual(['door', 'kitchen']);
@@ -90,7 +90,7 @@ describe('standing questions over the WebSocket', () => {
     expect(second.yoco.streams.map(({ name }) => name)).toEqual(['kitchen']);
   });
 
-  it('are asked no more once they are deleted, or the connection is gone', async () => {
+  it('are no longer asked once they are deleted or the connection is closed', async () => {
     stand('one?', { id: 'one' });
     stand('two?', { id: 'two' });
     await client.next((event) => isAnswered(event, 'one'));
@@ -112,7 +112,7 @@ describe('standing questions over the WebSocket', () => {
     expect(live.stream('kitchen').asked).toHaveLength(before);
   });
 
-  it('end with their stream, and say why', async () => {
+  it('end with `stream_deleted` when their stream is deleted', async () => {
     stand('still there?', { id: 'there' });
     await client.next('yoco.standing_question.answered');
     await live.delete('kitchen');
@@ -122,7 +122,7 @@ describe('standing questions over the WebSocket', () => {
     });
   });
 
-  it('end with what the source says once it has failed, and without an error once a recording has ended', async () => {
+  it('end with the error of a source that has failed, and without one when it has ended', async () => {
     for (const [state, error] of [
       ['ended', null],
       ['failed', { code: 'source_invalid' }],
@@ -136,13 +136,13 @@ describe('standing questions over the WebSocket', () => {
     }
   });
 
-  it('say where an answer was cut at the limit', async () => {
+  it('report an answer cut at the token limit as incomplete', async () => {
     live.stream('kitchen').finish = 'length';
     stand('a long story?');
     expect((await client.next('yoco.standing_question.answered')).status).toBe('incomplete');
   });
 
-  it('are asked no more while the service waits for its last answers', async () => {
+  it('are no longer asked while the service drains', async () => {
     stand('anything new?');
     await client.next('yoco.standing_question.answered');
     client.ask('slow');
@@ -168,7 +168,7 @@ describe('standing questions over the WebSocket', () => {
     expect((await client.next('yoco.standing_question.answered')).yoco.as_of).toBe(0.5);
   });
 
-  it('are refused by the field that is wrong', async () => {
+  it('are rejected with the field that is wrong', async () => {
     stand('  ');
     expect(await error()).toEqual(['question_empty', 'standing_question.question', 'mine']);
     stand('x'.repeat(2_001));
@@ -188,7 +188,7 @@ describe('standing questions over the WebSocket', () => {
     expect(live.stream('kitchen').asked).toEqual([]);
   });
 
-  it('have ids of their own, and are as many as the limit allows', async () => {
+  it('need unique ids, and are limited in number per connection', async () => {
     stand('one?', { id: 'one' });
     stand('one again?', { id: 'one' });
     expect(await error()).toEqual(['invalid_request', 'standing_question.id', 'mine']);
@@ -200,7 +200,7 @@ describe('standing questions over the WebSocket', () => {
     await client.next((event) => isAnswered(event, 'three'));
   });
 
-  it('of a token that is bound to a stream ask that stream only', async () => {
+  it('of a bound token may ask its stream only', async () => {
     const secured = await startServer(live, { port: 0, apiKeys: ['a-key-for-the-tests-0123'] });
     const headers = { authorization: 'Bearer a-key-for-the-tests-0123', 'content-type': 'application/json' };
     const made = await fetch(`${secured.address}/v1/token`, { method: 'POST', headers, body: '{"stream": "kitchen"}' });

@@ -1,6 +1,6 @@
 /**
- * View keys and their tokens look and ask: held against every operation over HTTP, and every event of the WebSocket,
- * that the service has.
+ * View keys and their tokens may only look and ask. Checked against every HTTP operation and every WebSocket event of
+ * the service.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
@@ -13,17 +13,17 @@ const KEY = 'a-key-for-the-tests-0123';
 const VIEW_KEY = 'a-view-key-of-the-tests-45';
 const JPEG = Buffer.from([0xff, 0xd8, 0xff, 0xd9]);
 
-/** Who has a credential that is no API key; the last one's token is for the stream `door`. */
+/** Holders of a credential that is no API key; the bound token is for the stream `door`. */
 const HOLDERS = ['view key', 'token of a view key', 'token of an API key', 'bound token of a view key'] as const;
 type Holder = (typeof HOLDERS)[number];
 
 interface Operation {
-  /** Who may do it; an API key may do everything. */
+  /** Who may do it, besides an API key, which may do everything. */
   readonly may: readonly Holder[];
   readonly body?: object;
 }
 
-/** Every operation that is no reading. One that is new is to be decided on here: it fails a test until it is. */
+/** Every operation that is not a read. A new operation fails a test until it is added here. */
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   'POST /v1/chat/completions': {
     may: HOLDERS,
@@ -37,7 +37,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   'DELETE /v1/snapshots/:file': { may: [] },
 };
 
-/** What each event holds, and whether a view key may send it. */
+/** Every client event: whether a view key may send it, and its fields. */
 const EVENTS: Readonly<Record<string, { readonly may: boolean; readonly fields?: object }>> = {
   'session.update': { may: true, fields: { session: { yoco: { status: true } } } },
   'conversation.item.create': { may: true, fields: { item: { id: 'q', ...userMessage('What is shown?') } } },
@@ -108,7 +108,7 @@ function open(credential: string): Promise<RealtimeClient> {
 const held = (): unknown => live.list().map((stream) => [stream.name, stream.status().frames]);
 
 describe('over HTTP', () => {
-  it('it is decided of every operation who may do it', async () => {
+  it('every operation that is not a read has an entry in OPERATIONS', async () => {
     const found: string[] = [];
     for (const route of routes(live)) {
       const { headers } = await fetch(server.address + addressOf(route), { method: 'OPTIONS' });
@@ -121,7 +121,7 @@ describe('over HTTP', () => {
   });
 
   it.each(Object.entries(OPERATIONS))(
-    '%s is done for whom it is said, and for nobody else',
+    '%s is allowed to the listed holders, and to nobody else',
     async (operation, { may, body }) => {
       for (const holder of HOLDERS) {
         const before = held();
@@ -153,7 +153,7 @@ describe('over HTTP', () => {
     expect(told).toBe(`Forbidden to ${refused.join(', ')}.`);
   });
 
-  it('all that there is to read is read', async () => {
+  it('a view key and its token may read every route', async () => {
     for (const route of routes(live)) {
       for (const holder of ['view key', 'token of a view key'] as const) {
         const { status } = await fetch(server.address + addressOf(route), {
@@ -164,7 +164,7 @@ describe('over HTTP', () => {
     }
   });
 
-  it('a token for one stream reads that stream alone', async () => {
+  it('a bound token reads its stream only', async () => {
     const bound = credentials['bound token of a view key'];
     expect((await send(bound, 'GET /v1/streams/door')).status).toBe(200);
     for (const path of ['/v1/streams/kitchen', '/v1/streams', '/v1/snapshots', '/metrics']) {
@@ -172,7 +172,7 @@ describe('over HTTP', () => {
     }
   });
 
-  it('whoever lists the streams is told whether it may make and delete them', async () => {
+  it('may_change says whether the caller may create and delete streams', async () => {
     const mayChange = async (address: string, credential: string): Promise<unknown> => {
       const response = await fetch(`${address}/v1/streams`, { headers: { authorization: `Bearer ${credential}` } });
       return ((await response.json()) as { may_change: unknown }).may_change;
@@ -186,7 +186,7 @@ describe('over HTTP', () => {
     await unlocked.close();
   });
 
-  it('a token that was written anew, for more than its key may do, is none', async () => {
+  it('a token forged to allow more than its key is refused', async () => {
     const [, signature = ''] = credentials['token of a view key'].split('.');
     const [wider = ''] = credentials['token of an API key'].split('.');
     const forged = `${wider}.${signature}`;
@@ -195,12 +195,12 @@ describe('over HTTP', () => {
 });
 
 describe('over the WebSocket', () => {
-  it('it is decided of every event who may send it', () => {
+  it('every client event has an entry in EVENTS', () => {
     expect(Object.keys(EVENTS)).toEqual(CLIENT_EVENT_TYPES);
   });
 
   it.each(['view key', 'token of a view key', 'bound token of a view key'] as const)(
-    'a %s asks, and pushes nothing',
+    'a %s may ask, but not push',
     async (holder) => {
       const client = await open(credentials[holder]);
       const before = held();
@@ -230,7 +230,7 @@ describe('over the WebSocket', () => {
     },
   );
 
-  it('all streams are asked at once', async () => {
+  it('a token of a view key may ask all streams at once', async () => {
     const client = await open(credentials['token of a view key']);
     client.ask('Which one?', { yoco: { streams: 'all' } });
     const { response } = await client.next('response.done');
@@ -238,7 +238,7 @@ describe('over the WebSocket', () => {
     client.close();
   });
 
-  it('a token of an API key pushes as before', async () => {
+  it('a token of an API key may push', async () => {
     const client = await open(credentials['token of an API key']);
     client.socket.send(JPEG);
     expect((await client.next('yoco.frame.accepted')).number).toBe(1);
