@@ -60,7 +60,7 @@ describe('watch', () => {
   );
 
   test(
-    'prints without --json the answer on stdout and its evidence on stderr',
+    'prints the answer on stdout and its evidence on stderr without --json',
     async () => {
       const file = await place.clips.make('person.mp4', ...testPicture(2, 10));
       const { status, stdout, stderr } = await run(['watch', file, 'What is shown now?', '--fps', '5']);

@@ -234,7 +234,7 @@ test(
 );
 
 test(
-  'A reload applies `keep`, so that earlier frames survive the next restart, and standing questions',
+  'A reload applies `keep` and standing questions; frames from before it survive the next restart',
   async () => {
     const env = { YOCO_SNAPSHOTS: path.join(place.folder, 'kept') };
     const asking = 'standing_questions: [{ question: What is shown now?, every: 0.5 }]\n';

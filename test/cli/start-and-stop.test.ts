@@ -27,7 +27,7 @@ const SIGNALS: readonly [string, (service: Started) => unknown][] = [
 
 describe.each(SIGNALS)('%s', (name, signal) => {
   test(
-    'stops a service that npm has started in good order, with all its processes',
+    'cleanly stops a service that npm has started, with all its processes',
     async () => {
       const clip = await place.clips.make('npm.mp4', ...testPicture(3, 10));
       const definitions = await streams({ door: `source: { file: ${clip}, loop: true }\n` });

@@ -200,7 +200,7 @@ describe('standing questions over the WebSocket', () => {
     await client.next((event) => isAnswered(event, 'three'));
   });
 
-  it('of a bound token may ask its stream only', async () => {
+  it('with a bound token may ask its stream only', async () => {
     const secured = await startServer(live, { port: 0, apiKeys: ['a-key-for-the-tests-0123'] });
     const headers = { authorization: 'Bearer a-key-for-the-tests-0123', 'content-type': 'application/json' };
     const made = await fetch(`${secured.address}/v1/token`, { method: 'POST', headers, body: '{"stream": "kitchen"}' });
