@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { camerasToNames, namesToCameras, settled } from '../../src/engine/camera-names.ts';
 
-describe('Names in a question become numbers', () => {
+describe('Camera names in a question become numbers', () => {
   test.each<[string, readonly string[], string]>([
     ['what does front show?', ['front', 'yard'], 'what does camera 1 show?'],
     ['Front or YARD?', ['front', 'yard'], 'camera 1 or camera 2?'],
@@ -20,7 +20,7 @@ describe('Names in a question become numbers', () => {
     ['front.door. door.', ['door', 'front.door'], 'camera 2. camera 1.'],
     ['front.door and door.old', ['door'], 'front.door and door.old'],
     ['door_2 and door', ['door', 'door_2'], 'camera 2 and camera 1'],
-  ])('also where one lies in another: %j with %j', (question, names, expected) => {
+  ])('a name that contains another one counts as a whole: %j with %j', (question, names, expected) => {
     expect(namesToCameras(question, names)).toBe(expected);
   });
 
@@ -29,11 +29,11 @@ describe('Names in a question become numbers', () => {
     ['and ...?', ['_.-', 'c'], 'and ...?'],
     ['what of _.- here', ['_.-', 'c'], 'what of camera 1 here'],
     ['$& or a+b', ['a+b', '$&'], 'camera 2 or camera 1'],
-  ])('whatever characters they have: %j with %j', (question, names, expected) => {
+  ])('names with special characters: %j with %j', (question, names, expected) => {
     expect(namesToCameras(question, names)).toBe(expected);
   });
 
-  test('and none is taken for what another has become', () => {
+  test('a replacement is not taken for another name', () => {
     expect(namesToCameras('front, camera 2, camera 1', ['2', 'front', '1'])).toBe('camera 2, camera 1, camera 3');
   });
 
@@ -54,7 +54,7 @@ describe('Names in a question become numbers', () => {
     ['who is in the yard now?', ['front', 'yard'], 'who is in the camera 2 now?'],
     ['what about the front?', ['front', 'yard'], 'what about the camera 1?'],
     ['is a dog in a or camera b?', ['a', 'b'], 'is a dog in a or camera 2?'],
-  ])('but not words that happen to be names: %j with %j', (question, names, expected) => {
+  ])('everyday words that happen to be names stay: %j with %j', (question, names, expected) => {
     expect(namesToCameras(question, names)).toBe(expected);
   });
 
@@ -64,17 +64,17 @@ describe('Names in a question become numbers', () => {
     ['front-door and front_door', ['front_door', 'front-door'], 'camera 2 and camera 1'],
     ['what does cam 1 show?', ['yard', 'cam1'], 'what does camera 2 show?'],
     ['what does camera 2 show?', ['camera2', 'camera1'], 'what does camera 1 show?'],
-  ])('also where their parts stand apart: %j with %j', (question, names, expected) => {
+  ])('the parts of a name may stand apart: %j with %j', (question, names, expected) => {
     expect(namesToCameras(question, names)).toBe(expected);
   });
 
-  test('but a number is a number, and a camera a camera', () => {
+  test('names that are a number or the word "camera" count only after the word "camera"', () => {
     expect(namesToCameras('which camera shows 2 dogs?', ['2', 'camera'])).toBe('which camera shows 2 dogs?');
     expect(namesToCameras('what does camera camera show?', ['2', 'camera'])).toBe('what does camera 2 show?');
   });
 });
 
-describe('Numbers in an answer become names', () => {
+describe('Camera numbers in an answer become names', () => {
   test.each([
     ['camera 1 and camera 2', 'front and yard'],
     ['camera 12', 'camera 12'],
@@ -87,7 +87,7 @@ describe('Numbers in an answer become names', () => {
     expect(camerasToNames(answer, ['front', 'yard'])).toBe(expected);
   });
 
-  test('a name is put in as it is', () => {
+  test('a name with replacement patterns is inserted literally', () => {
     expect(camerasToNames('camera 1', ['$&$1'])).toBe('$&$1');
   });
 });
@@ -105,7 +105,7 @@ describe('An answer in progress', () => {
     ['(camera 1', '('],
     ['a cat', 'a cat'],
     ['a music', 'a music'],
-  ])('holds back what may become a name: %j', (answer, expected) => {
+  ])('holds back an ending that may become a name: %j', (answer, expected) => {
     expect(settled(answer)).toBe(expected);
   });
 
@@ -114,7 +114,7 @@ describe('An answer in progress', () => {
     '(camera 1) a cup, a c, camera',
     'camera 2 camera 2',
     'c ca cam came camer camera camera 1',
-  ])('is only ever added to, however it is cut: %j', (answer) => {
+  ])('only ever grows, wherever it is cut: %j', (answer) => {
     const names = ['a-much-longer-name', 'y'];
     let said = '';
     for (let end = 0; end <= answer.length; end++) {

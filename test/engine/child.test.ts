@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { leanEnvironment, leanFlags } from '../../src/engine/child.ts';
 
-describe('flags of the process', () => {
+describe('Flags of the engine process', () => {
   test('keep its young generation small', () => {
     expect(leanFlags([], {})).toEqual(['--max-semi-space-size=1']);
   });
@@ -19,7 +19,7 @@ describe('flags of the process', () => {
     expect(leanFlags(own, {})).toEqual(['--inspect', '-r', './a.cjs', '--max-semi-space-size=1']);
   });
 
-  test('are not what this process runs in place of a file', () => {
+  test('leave out code that this process evaluates', () => {
     expect(leanFlags(['--input-type=module', '-e', 'import("yoco-live")', '--inspect'], {})).toEqual([
       '--inspect',
       '--max-semi-space-size=1',
@@ -27,18 +27,18 @@ describe('flags of the process', () => {
     expect(leanFlags(['--eval=1', '-p', '2'], {})).toEqual(['--max-semi-space-size=1']);
   });
 
-  test('load what only has tsx in its name', () => {
+  test('keep a loader that merely has tsx in its name', () => {
     expect(leanFlags(['--import=/x/tsx-app/trace.mjs'], {})).toContain('--import=/x/tsx-app/trace.mjs');
   });
 
-  test('leave what somebody has set', () => {
+  test('keep a semi-space size that somebody has set', () => {
     expect(leanFlags(['--max_semi_space_size=32'], {})).toEqual(['--max_semi_space_size=32']);
     expect(leanFlags([], { NODE_OPTIONS: '--max-semi-space-size=8' })).toEqual([]);
   });
 });
 
-describe('the environment of the process', () => {
-  test('has one heap for all threads that keeps what runs free, and all that this process has', () => {
+describe('The environment of the engine process', () => {
+  test('adds one malloc arena for all threads and thresholds that retain freed memory', () => {
     expect(leanEnvironment({ HOME: '/root' })).toEqual({
       HOME: '/root',
       MALLOC_ARENA_MAX: '1',
@@ -47,7 +47,7 @@ describe('the environment of the process', () => {
     });
   });
 
-  test('leaves what somebody has set, of both thresholds where one of them is', () => {
+  test('keeps malloc settings that somebody has made: one threshold set keeps both', () => {
     expect(leanEnvironment({ MALLOC_ARENA_MAX: '4' })['MALLOC_ARENA_MAX']).toBe('4');
     const one = { MALLOC_TRIM_THRESHOLD_: '1000000' };
     expect(leanEnvironment(one)).toEqual({ ...one, MALLOC_ARENA_MAX: '1' });

@@ -4,8 +4,8 @@ import { YocoError } from '../../src/errors.ts';
 
 const sent = (error: unknown): YocoError => fromEngineError(structuredClone(toEngineError(error)));
 
-describe('An error that crosses to the server’s process', () => {
-  test('is the same there, without what only a log may hold', () => {
+describe('An error sent to the server process', () => {
+  test('arrives unchanged, without its cause', () => {
     const error = new YocoError('stream_empty', {
       param: 'stream',
       detail: 'It is "door".',
@@ -16,7 +16,7 @@ describe('An error that crosses to the server’s process', () => {
     expect(cause).toBeUndefined();
   });
 
-  test('that nobody expected brings what was thrown, and where, for the log', () => {
+  test('that was unexpected carries the message and stack of what was thrown, for the log', () => {
     const thrown = new RangeError('a segment needs a token');
     const { code, message, cause } = sent(thrown);
     expect([code, message]).toEqual(['internal', new YocoError('internal').message]);

@@ -1,4 +1,4 @@
-/** The engine process, and what its supervisor makes of its death. Real processes, real signals. */
+/** The engine process, and how its supervisor handles its death. Uses real processes and real signals. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdtemp, rm, truncate } from 'node:fs/promises';
@@ -41,13 +41,13 @@ function ask(engine: Engine, what: AskRequest, onDelta?: () => void): Promise<Ou
 const ready = (engine: Engine): Promise<unknown> => once(engine, 'ready', { signal: AbortSignal.timeout(50_000) });
 
 describe('The engine', () => {
-  test('loads the bundle, with progress, and answers what the model itself answers', async () => {
+  test('loads the bundle, reports progress, and answers as the model does in this process', async () => {
     const shares: number[] = [];
     const engine = await start({}, (share) => shares.push(share));
     expect(engine.ready).toBe(true);
     expect(engine.bundle).toMatchObject({ name: 'tiny', imageSize: 224, maxAnswerTokens: 32 });
     expect(shares.at(-1)).toBe(1);
-    expect(engine.listenerCount('progress')).toBe(0); // processes after it are nobody's start
+    expect(engine.listenerCount('progress')).toBe(0); // later processes also load, but nobody waits for their progress
 
     engine.open('a', MUCH);
     for (let i = 0; i < 5; i++) {
@@ -72,7 +72,7 @@ describe('The engine', () => {
     expect(engine.rssBytes).toBeGreaterThan(2 ** 20);
   });
 
-  test('gives the errors of a question and of a frame as they are', async () => {
+  test('passes on the errors of questions and frames unchanged', async () => {
     const engine = await start({ maxAnswers: 2 });
     engine.open('a', MUCH);
     expect((await ask(engine, request('a', 'what is this?'))).error?.code).toBe('stream_empty');
@@ -103,7 +103,7 @@ describe('The engine', () => {
     expect(cancel).not.toThrow();
   });
 
-  test('leaves no process when it is closed, and asks after that are refused', async () => {
+  test('leaves no process behind when closed, and refuses later questions and frames', async () => {
     const engine = await start();
     const pid = pidOf(engine);
     engine.open('a', MUCH);
@@ -118,7 +118,7 @@ describe('The engine', () => {
     await engine.close();
   });
 
-  test('ends when its parent is killed', async () => {
+  test('exits when its parent is killed', async () => {
     const script = path.resolve(import.meta.dirname, '../support/engine-parent.ts');
     const parent = spawn(process.execPath, ['--import', 'tsx', script], { stdio: ['ignore', 'pipe', 'inherit'] });
     closing.push(() => Promise.resolve(parent.kill('SIGKILL')));
@@ -129,7 +129,7 @@ describe('The engine', () => {
     await untilGone([pid]);
   });
 
-  test('is not ended by a Ctrl-C that reaches the whole terminal: its parent decides', async () => {
+  test('ignores SIGINT and SIGTERM: a Ctrl-C reaches the whole terminal, and the parent decides', async () => {
     const engine = await start();
     process.kill(pidOf(engine), 'SIGINT');
     process.kill(pidOf(engine), 'SIGTERM');
@@ -139,7 +139,7 @@ describe('The engine', () => {
   });
 });
 
-describe('An engine whose bundle', () => {
+describe('The start of an engine', () => {
   let folder: string;
   async function damaged(): Promise<string> {
     folder = await mkdtemp(path.join(tmpdir(), 'yoco-engine-'));
@@ -149,7 +149,7 @@ describe('An engine whose bundle', () => {
     return folder;
   }
 
-  test('is damaged does not start, and says which file', async () => {
+  test('fails when the bundle is damaged, and names the file', async () => {
     const bundle = await damaged();
     await expect(Engine.start({ bundle, threads: 1 })).rejects.toMatchObject({
       code: 'bundle_damaged',
@@ -157,20 +157,20 @@ describe('An engine whose bundle', () => {
     });
   });
 
-  test('does not exist does not start', async () => {
+  test('fails when the bundle does not exist', async () => {
     await expect(Engine.start({ bundle: '/nowhere' })).rejects.toMatchObject({ code: 'bundle_not_found' });
   });
 });
 
-test('An engine that hangs while it loads is ended, and its start fails', async () => {
+test('An engine that hangs while loading is killed, and its start fails', async () => {
   const warnings: string[] = [];
-  // No process loads a bundle this quickly, and so it counts as hung.
+  // No process loads a bundle in 1 ms, so it counts as hung.
   const options = { loadMs: 1, heartbeatMs: 5, onWarning: (message: string) => warnings.push(message) };
   await expect(start(options)).rejects.toMatchObject({ code: 'engine_unavailable', retryable: true });
   expect(warnings[0]).toContain('stopped responding');
 });
 
-test('An engine is not ended where this process itself stood still for longer than a hang', async () => {
+test('An engine is not killed when its supervisor itself stood still for longer than the hang limit', async () => {
   const warnings: string[] = [];
   const engine = await start({ onWarning: (message) => warnings.push(message) });
   const [pid, before] = [pidOf(engine), engine.times];
@@ -178,7 +178,7 @@ test('An engine is not ended where this process itself stood still for longer th
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + 60_000);
   try {
     await vi.waitFor(() => {
-      expect(engine.times === before && warnings.length === 0).toBe(false); // until it is looked at
+      expect(engine.times === before && warnings.length === 0).toBe(false); // until the next check
     }, 10_000);
   } finally {
     clock.mockRestore();
@@ -190,7 +190,7 @@ test('An engine is not ended where this process itself stood still for longer th
 });
 
 describe('When the engine process dies', () => {
-  test('askers and frames in progress fail with a retryable error, it starts again, and streams go on', async () => {
+  test('pending questions and frames fail with a retryable error, it restarts, and streams continue', async () => {
     const warnings: string[] = [];
     const engine = await start({ onWarning: (message) => warnings.push(message) });
     const pid = pidOf(engine);
@@ -203,7 +203,7 @@ describe('When the engine process dies', () => {
     const killed = new Promise<void>((resolve) => {
       const first = ask(engine, request('a', 'what is shown now?', { temperature: 0 }), () => {
         if (asked !== undefined) return;
-        // In the middle of an answer it stops where it is; what comes after can not be served before it dies.
+        // Pause it in the middle of an answer: it can not serve what follows before it dies.
         process.kill(pid, 'SIGSTOP');
         asked = ask(engine, request('a', 'and now?'));
         frame = engine.append('a', 500, picture(1)).catch((error: unknown) => error);
@@ -218,7 +218,7 @@ describe('When the engine process dies', () => {
     expect(await frame).toMatchObject({ code: 'engine_restarted' });
     expect(engine.ready).toBe(false);
     expect((await ask(engine, request('a', 'what is this?'))).error).toMatchObject({ code: 'engine_unavailable' });
-    // Streams may come and go while it starts again.
+    // Streams may be opened and closed while the engine restarts.
     engine.closeStream('closed');
     engine.open('new', MUCH);
     await again;
@@ -233,7 +233,7 @@ describe('When the engine process dies', () => {
     await expect(engine.append('closed', 0, picture(0))).rejects.toMatchObject({ code: 'stream_not_found' });
   });
 
-  test('again and again, it is started again each time, after longer pauses', async () => {
+  test('repeatedly, each restart waits longer', async () => {
     const warnings: string[] = [];
     const engine = await start({ onWarning: (message) => warnings.push(message) });
     for (let i = 0; i < 2; i++) {
@@ -246,7 +246,7 @@ describe('When the engine process dies', () => {
     await engine.append('a', 0, picture(0));
   }, 120_000);
 
-  test('after it served for a while, the pauses begin anew', async () => {
+  test('after a stable time, the restart pauses start over', async () => {
     const warnings: string[] = [];
     const engine = await start({ stableMs: 300, onWarning: (message) => warnings.push(message) });
     for (const servedMs of [0, 600, 0]) {
@@ -258,7 +258,7 @@ describe('When the engine process dies', () => {
     expect(warnings.map((text) => /in (\d+) ms/.exec(text)?.[1])).toEqual(['50', '50', '100']);
   }, 120_000);
 
-  test('while it is being started again, it is started once more, and one process is left', async () => {
+  test('while it restarts, it is restarted once more, and one process is left', async () => {
     const warnings: string[] = [];
     const engine = await start({ onWarning: (message) => warnings.push(message) });
     const again = ready(engine);
@@ -269,7 +269,7 @@ describe('When the engine process dies', () => {
         expect(engine.pid ?? first).not.toBe(first);
         return pidOf(engine);
       },
-      // It is not to be there before it is killed.
+      // Poll often, to kill it before it has loaded.
       { timeout: 10_000, interval: 2 },
     );
     process.kill(second, 'SIGKILL');
@@ -279,7 +279,7 @@ describe('When the engine process dies', () => {
     await engine.append('a', 0, picture(0));
   }, 120_000);
 
-  test('and cannot be started for a while, it is tried until it can', async () => {
+  test('and cannot be started, the supervisor keeps trying until it can', async () => {
     const warnings: string[] = [];
     const node = process.execPath;
     const engine = await start({ onWarning: (message) => warnings.push(message) });
@@ -298,7 +298,7 @@ describe('When the engine process dies', () => {
     await engine.append('a', 0, picture(0));
   }, 120_000);
 
-  test('and is closed before it is started again, it stays away', async () => {
+  test('and the engine is closed before the restart, no process is started', async () => {
     const engine = await start({ backoffMs: [300, 300] });
     const lost = once(engine, 'lost');
     process.kill(pidOf(engine), 'SIGKILL');
@@ -308,7 +308,7 @@ describe('When the engine process dies', () => {
     expect(engine.pid).toBeUndefined();
   });
 
-  test('for lack of an answer to its heartbeat, it is killed and started again', async () => {
+  test('or stops answering heartbeats, it is killed and restarted', async () => {
     const warnings: string[] = [];
     const engine = await start({ hangMs: 3_000, onWarning: (message) => warnings.push(message) });
     const pid = pidOf(engine);
@@ -323,7 +323,7 @@ describe('When the engine process dies', () => {
     expect(warnings[0]).toContain('stopped responding');
   }, 120_000);
 
-  test('for holding more memory than its limit, it says so', async () => {
+  test('after exceeding its memory limit, a warning says so', async () => {
     const warnings: string[] = [];
     const engine = await start({ memoryLimitBytes: 1, onWarning: (message) => warnings.push(message) });
     await once(engine, 'lost', { signal: AbortSignal.timeout(20_000) });

@@ -3,7 +3,7 @@ import { nextTurn } from '../../src/engine/next-turn.ts';
 import { Outbox } from '../../src/engine/outbox.ts';
 
 describe('Messages to another process', () => {
-  test('go as one where they are sent in one turn of the event loop, and in their order', async () => {
+  test('of one turn of the event loop are sent as one batch, in order', async () => {
     const delivered: string[][] = [];
     const outbox = new Outbox<string>((messages) => delivered.push(messages));
     outbox.add('a');
@@ -17,11 +17,11 @@ describe('Messages to another process', () => {
     expect(delivered).toEqual([['a', 'b'], ['c']]);
   });
 
-  test('go before the next run of a model, which holds up the event loop', async () => {
+  test('are sent before the next model run blocks the event loop', async () => {
     const order: string[] = [];
     const outbox = new Outbox<string>((messages) => order.push(...messages));
     outbox.add('sent');
-    setImmediate(() => order.push('run')); // as ONNX Runtime begins one
+    setImmediate(() => order.push('run')); // ONNX Runtime starts a run the same way
     await nextTurn();
     expect(order).toEqual(['sent', 'run']);
   });

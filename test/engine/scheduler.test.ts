@@ -18,7 +18,7 @@ vi.mock(import('../../src/model/scene.ts'), { spy: true });
 
 const QUESTIONS = ['what is shown now?', 'have you seen a dog?', 'what was shown first?', 'when did the cat appear?'];
 const MUCH = 2 ** 24;
-/** The smallest cache keeps 64 frames, and drops 8 at a time. */
+/** Rounded up to the smallest cache: it keeps 64 frames, and lets go of a page of 32 at a time. */
 const LEAST = 1;
 
 let model: Model;
@@ -54,12 +54,12 @@ async function watch(name: string, from: number, to: number): Promise<void> {
   for (let i = from; i < to; i++) await scheduler.append(name, i * 500, frameOf(name, i));
 }
 
-/** Each stream shows other things, each for three frames. */
+/** Each stream shows different pictures, each picture for three frames. */
 function frameOf(name: string, i: number): Uint8Array {
   return pictures[(Math.floor(i / 3) + name.charCodeAt(0)) % pictures.length] ?? new Uint8Array();
 }
 
-/** Word for word; shares of attention and of probability differ in their last digits with the shape of the batch. */
+/** Exact in its words; shares of attention and probabilities differ in their last digits with the batch shape. */
 const rounded = (end: AnswerEnd): AnswerEnd => ({
   ...end,
   evidence: end.evidence.map((span) => ({ ...span, weight: Number(span.weight.toFixed(6)) })),
@@ -78,7 +78,7 @@ async function answer(what: AskRequest): Promise<AnswerEnd> {
   return end;
 }
 
-/** Frames of random keys and values, half a second apart: a long cache without the time that real ones take. */
+/** Frames of random keys and values, half a second apart: a long cache without the cost of real frames. */
 function fill(cache: KvCache, from: number, to: number): void {
   const { heads, headDim, tokensPerFrame } = cache.shape;
   const random = seededRandom(from + 1);
@@ -115,7 +115,7 @@ describe('The cache of a stream', () => {
     expect(quiet.frames).toBe(12);
   });
 
-  test('has the same bits alone and beside any number of other streams', async () => {
+  test('has the same bits alone and beside other streams', async () => {
     const alone = open('alone');
     await watch('alone', 0, 10);
     const beside = open('a');
@@ -130,7 +130,7 @@ describe('The cache of a stream', () => {
     expect(bitsOf(beside).equals(bitsOf(alone))).toBe(true);
   });
 
-  test('differs where the pictures or the times differ', async () => {
+  test('differs when the pictures or the times differ', async () => {
     const [a, b, late] = [open('a'), open('b'), open('late')];
     await watch('a', 0, 6);
     await watch('b', 0, 6);
@@ -139,7 +139,7 @@ describe('The cache of a stream', () => {
     expect(bitsOf(a).equals(bitsOf(late))).toBe(false);
   });
 
-  test('gets frames in order although they are handed over at once, and says what it holds', async () => {
+  test('takes frames submitted at once in order, and reports what it holds', async () => {
     const cache = open('a');
     const all = await Promise.all([0, 1, 2, 3, 4].map((i) => scheduler.append('a', i * 500, frameOf('a', i))));
     expect(cache.times.slice()).toEqual([0, 500, 1000, 1500, 2000]);
@@ -149,7 +149,7 @@ describe('The cache of a stream', () => {
     expect(all[4]).toMatchObject({ firstMs: 0, lastMs: 2000, cacheBytes: cache.bytes });
   });
 
-  test('is served in turn: a stream that floods does not starve another', async () => {
+  test('gets its frames in turn: a flooding stream does not starve another', async () => {
     const names = Array.from({ length: FRAME_BATCH + 2 }, (_, i) => `s${i}`);
     for (const name of names) open(name);
     const order: string[] = [];
@@ -165,12 +165,12 @@ describe('The cache of a stream', () => {
   });
 });
 
-/** Frames wait for no time, however slow this machine is: none of them is overdue. */
+/** Stops the clock: no frame becomes overdue, however slow this machine is. */
 function stopClock(): void {
   vi.spyOn(performance, 'now').mockReturnValue(performance.now());
 }
 
-test('An endless answer has as many tokens as it may have, whatever it would have ended with', async () => {
+test('An endless answer runs to its token limit, past the end token', async () => {
   open('cam');
   await watch('cam', 0, 3);
   const { answerTokens, endToken } = model.config;
@@ -189,7 +189,8 @@ describe('While answers are written, frames', () => {
   const names = Array.from({ length: FRAME_BATCH + 2 }, (_, i) => `s${i}`);
 
   /**
-   * How many of one frame of each stream are in before each step; they come with the first step. Steps take `stepMs`.
+   * For each step, how many frames were taken in before it. One frame of each stream arrives with the first step; a
+   * step takes `stepMs`.
    */
   async function takenBeforeSteps(stepMs: number): Promise<number[]> {
     for (const name of names) open(name);
@@ -211,16 +212,16 @@ describe('While answers are written, frames', () => {
     return before;
   }
 
-  test('are taken a few at a time', async () => {
+  test('are taken in a few at a time', async () => {
     stopClock();
     expect(await takenBeforeSteps(0)).toEqual([0, 3, 5, 6]);
   });
 
-  test('are taken by the batch, and no more, before the next token once they have waited for long', async () => {
+  test('that are overdue are taken in before the next token, at most one batch', async () => {
     expect(await takenBeforeSteps(OVERDUE_MS + 20)).toEqual([0, FRAME_BATCH, names.length, names.length]);
   });
 
-  test('that have waited for long go before those whose turn it is', async () => {
+  test('that are overdue go before those whose turn it is', async () => {
     for (const name of names) open(name);
     open('asked');
     await watch('asked', 0, 3);
@@ -243,12 +244,12 @@ describe('While answers are written, frames', () => {
   });
 });
 
-describe('A question that comes while frames are seen', () => {
+describe('A question that arrives while frames are processed', () => {
   const names = ['s0', 's1', 's2'];
 
   /**
-   * Calls back after the first run of vision, once the event loop has gone round, as it does for what another process
-   * sends.
+   * Calls back after the first run of vision, one turn of the event loop later, when messages of other processes
+   * arrive.
    */
   function onFirstSeen(callback: () => void): void {
     const see = model.vision.tokens.bind(model.vision);
@@ -259,7 +260,7 @@ describe('A question that comes while frames are seen', () => {
     });
   }
 
-  test('goes before the next of them, and before those that were seen go on; their bits are the same', async () => {
+  test('goes before the remaining frames and before the next self-decoder step, and leaves the bits of frames unchanged', async () => {
     stopClock();
     const quiet = open('quiet');
     await watch('quiet', 0, 4);
@@ -281,7 +282,7 @@ describe('A question that comes while frames are seen', () => {
     expect(bitsOf(asked).equals(bitsOf(quiet))).toBe(true);
   });
 
-  test('and another at each step do not keep them out for ever', async () => {
+  test('does not starve frames, even when another arrives at each step', async () => {
     open('asked');
     open('s0');
     await watch('asked', 0, 3);
@@ -302,7 +303,7 @@ describe('A question that comes while frames are seen', () => {
     expect((await Promise.all(asking)).every(({ end }) => end !== undefined)).toBe(true);
   });
 
-  test('does not save a frame whose stream is closed meanwhile', async () => {
+  test('does not keep a frame whose stream is closed meanwhile', async () => {
     stopClock();
     open('asked');
     open('s0');
@@ -319,11 +320,11 @@ describe('A question that comes while frames are seen', () => {
   });
 });
 
-describe('Askers', () => {
+describe('Questions about a stream', () => {
   test.each([
     ['greedy', 0],
     ['sampled', 1],
-  ])('who ask together get the answers that each gets alone (%s)', async (_name, temperature) => {
+  ])('asked together get the answers that each gets alone (%s)', async (_name, temperature) => {
     open('a');
     open('b');
     await watch('a', 0, 9);
@@ -350,7 +351,7 @@ describe('Askers', () => {
     if (temperature > 0) expect(new Set(alone.map(({ text }) => text)).size).toBeGreaterThan(4);
   });
 
-  test('who join while another is answered change nothing for it', async () => {
+  test('that join while another is answered do not change its answer', async () => {
     open('a');
     await watch('a', 0, 9);
     const alone = await answer(request('a', 'what is shown now?'));
@@ -359,12 +360,12 @@ describe('Askers', () => {
       if (steps < 6) joining.push(ask(request('a', QUESTIONS[steps % 4] ?? '', { seed: steps, maxTokens: 1 + steps })));
     });
     const among = await answer(request('a', 'what is shown now?'));
-    // Segments of other lengths beside it pad its own, which may round a sum otherwise.
+    // Other lengths in the batch pad its segment, which may change how a sum rounds.
     expect(rounded(among)).toEqual(rounded(alone));
     expect((await Promise.all(joining)).every(({ end }) => end !== undefined)).toBe(true);
   });
 
-  test('who come while others are opened get their first token in the same step', async () => {
+  test('that arrive while others are opened get their first token in the same step', async () => {
     open('cam');
     await watch('cam', 0, 4);
     const step = model.selfDecoder.step.bind(model.selfDecoder);
@@ -379,7 +380,7 @@ describe('Askers', () => {
     expect(together.mock.calls.map(([, inputs]) => inputs.length)).toEqual([2]);
   });
 
-  test('who came while a run held up the event loop get their first token in the same step, too', async () => {
+  test('that arrive while a run blocks the event loop get their first token in the same step', async () => {
     open('cam');
     await watch('cam', 0, 4);
     const step = model.selfDecoder.step.bind(model.selfDecoder);
@@ -397,7 +398,7 @@ describe('Askers', () => {
     expect(together.mock.calls.map(([, inputs]) => inputs.length)).toEqual([2]);
   });
 
-  test('who ask long questions are begun a few at a time, and none is forgotten', async () => {
+  test('that are long are opened a few at a time, and all are answered', async () => {
     open('a');
     await watch('a', 0, 3);
     const openings = vi.spyOn(QuestionSegment, 'openAll');
@@ -411,7 +412,7 @@ describe('Askers', () => {
     expect(Math.max(...sizes)).toBeLessThanOrEqual(MAX_SEGMENT_TOKENS);
   });
 
-  test('get in pieces exactly the text that they get in the end', async () => {
+  test('stream deltas that add up to the final text', async () => {
     open('a');
     await watch('a', 0, 6);
     for (let seed = 0; seed < 8; seed++) {
@@ -420,7 +421,7 @@ describe('Askers', () => {
     }
   });
 
-  test('of a past moment get, token by token, the answer that was given at that moment', async () => {
+  test('as of a past moment get, token by token, the answer given at that moment', async () => {
     open('a');
     const live: AnswerEnd[] = [];
     for (let i = 0; i < 12; i++) {
@@ -434,7 +435,7 @@ describe('Askers', () => {
     expect(new Set(live.map(({ text }) => text)).size).toBeGreaterThan(6);
   });
 
-  test('of a moment between two frames see up to the one before', async () => {
+  test('as of a moment between two frames read up to the earlier one', async () => {
     open('a');
     await watch('a', 0, 6);
     const end = await answer(request('a', 'what is this?', { asOfMs: 1499 }));
@@ -442,7 +443,7 @@ describe('Askers', () => {
     expect(end).toEqual(await answer(request('a', 'what is this?', { asOfMs: 1000 })));
   });
 
-  test('while frames arrive see those of their own moment, and no later ones', async () => {
+  test('do not see frames that arrive while they are answered', async () => {
     open('a');
     await watch('a', 0, 6);
     const alone = await answer(request('a', 'what is shown now?'));
@@ -458,7 +459,7 @@ describe('Askers', () => {
     expect(end.evidence.every(({ endMs }) => endMs <= 2500)).toBe(true);
   });
 
-  test('may repeat a sampled answer by its seed', async () => {
+  test('with the same seed get the same sampled answer', async () => {
     open('a');
     await watch('a', 0, 3);
     const texts = await Promise.all(
@@ -468,14 +469,14 @@ describe('Askers', () => {
     expect(texts[0]).not.toBe(texts[2]);
   });
 
-  test('get no more tokens than they wanted', async () => {
+  test('get at most as many tokens as they allow', async () => {
     open('a');
     await watch('a', 0, 3);
     const end = await answer(request('a', 'what is this?', { temperature: 0, maxTokens: 3 }));
     expect(end).toMatchObject({ finish: 'length', outputTokens: 3 });
   });
 
-  test('of another turn of a conversation are told of the turns before', async () => {
+  test('with earlier turns take those turns into account', async () => {
     open('a');
     await watch('a', 0, 6);
     const first = await answer(request('a', 'and now?'));
@@ -487,7 +488,7 @@ describe('Askers', () => {
     expect((await answer(request('a', 'and now?', { turns: otherTurns }))).text).not.toBe(second.text);
   });
 
-  test('rest on nothing that was before the time at which their reading begins', async () => {
+  test('with a start time rest on no earlier frames', async () => {
     open('a');
     await watch('a', 0, 12);
     const reads = vi.spyOn(model.crossDecoder, 'step');
@@ -499,7 +500,7 @@ describe('Askers', () => {
     expect(reads.mock.calls.flatMap(([view]) => view.times).every((time) => time >= 4_000)).toBe(true);
   });
 
-  test('begin to read with the frame that stood then, and tell nothing of a time before the oldest', async () => {
+  test('read from the frame standing at their start time, and report no start when it precedes the oldest frame', async () => {
     open('a');
     await watch('a', 0, 12);
     const since = async (sinceMs: number): Promise<number | null | undefined> =>
@@ -512,7 +513,7 @@ describe('Askers', () => {
     ]);
   });
 
-  test('read what was there then from where it came, but not where they ask for changes', async () => {
+  test('read the scene standing at their start time from its beginning, unless they ask for changes', async () => {
     open('a');
     await watch('a', 0, 12);
     vi.mocked(sceneStart).mockReturnValue(2);
@@ -524,11 +525,11 @@ describe('Askers', () => {
     };
     const after = [3_000, 3_500, 4_000, 4_500, 5_000, 5_500];
     expect(await timesRead(true)).toEqual(after);
-    // Those before count as of the time from which on is asked.
+    // Earlier frames of the scene are read with the start time of the question.
     expect(await timesRead(false)).toEqual([3_000, 3_000, 3_000, 3_000, ...after]);
   });
 
-  test('that begin at other times than others wait for their turn when they are many, and all come', async () => {
+  test('with many different start times take turns, and all are answered', async () => {
     open('a');
     await watch('a', 0, 12);
     const begins = Array.from({ length: 10 }, (_, i) => 500 + i * 500);
@@ -539,11 +540,11 @@ describe('Askers', () => {
     expect(together.map(rounded)).toEqual(alone.map(rounded));
   });
 
-  test('of what is too long to be read whole are read four in a turn, and the others in the next', async () => {
+  test('about a cache too long to read whole are read four per turn, in rotation', async () => {
     fill(open('long'), 0, FULL_READ_TOKENS / model.config.tokensPerFrame + 1);
     const read = vi.spyOn(model.reader, 'read');
     const decode = Reflect.get(Answers.prototype, 'decode');
-    /** Readings of each turn in which all six are being answered. */
+    /** The number of readings in each turn in which all six are being answered. */
     const turns: number[] = [];
     vi.spyOn(Answers.prototype, 'decode').mockImplementation(async function (this: Answers) {
       const before = read.mock.calls.length;
@@ -558,18 +559,18 @@ describe('Askers', () => {
     const ends = (await Promise.all(asked)).map(({ end }) => end);
     expect(ends.map((end) => end?.outputTokens)).toEqual(ends.map(() => 6));
     expect(turns).toEqual(turns.map(() => 4));
-    // Were the first four always those that are read, they would have all of their tokens after six turns.
+    // Without rotation, the first four answers would have all their tokens after six turns.
     expect(turns.length).toBeGreaterThan(6);
   });
 
-  test('fail where nothing is kept of their part', async () => {
+  test('fail when nothing is kept of their span', async () => {
     open('a');
     await watch('a', 0, 12);
     const gone = answer(request('a', 'what is this?', { sinceMs: 60_000 }));
     await expect(gone).rejects.toMatchObject({ code: 'time_out_of_range', param: 'since' });
   });
 
-  test('are the same whether others read from another time on meanwhile', async () => {
+  test('get the same answers while others read from another start time', async () => {
     open('a');
     await watch('a', 0, 12);
     const asked = [null, 2_000, 2_000, 4_000].map((sinceMs, i) =>
@@ -599,7 +600,7 @@ describe('A question over several streams', () => {
     }
   });
 
-  test('has an answer that tells the moment in each, and its evidence names streams of the question', async () => {
+  test('reports the moment of each stream, and cites only streams of the question', async () => {
     for (let seed = 0; seed < 4; seed++) {
       const end = await answer(request(NAMES, 'which camera shows the dog?', { seed }));
       expect(end.streams).toEqual([
@@ -618,7 +619,7 @@ describe('A question over several streams', () => {
     }
   });
 
-  test('reads each of them, in their order, and each up to its own moment', async () => {
+  test('reads each stream, in order, up to its own moment', async () => {
     const texts = async (...asked: [string, number | null][]): Promise<string> => {
       const streams = asked.map(([name, asOfMs]) => ({ name, asOfMs, sinceMs: null }));
       const ends = [1, 2, 3].map((seed) => answer({ ...request('front', 'what is this?', { seed }), streams }));
@@ -636,26 +637,26 @@ describe('A question over several streams', () => {
     expect(await texts(['front', 1500], ['yard', 2500])).toBe(both);
   });
 
-  test('reads each from its own time on, and fails where none has anything of that time', async () => {
+  test('reads each stream from its own start time, and fails when none has later frames', async () => {
     const from = (...begins: number[]): AskRequest => ({
       ...request('front', 'what is this?'),
       streams: begins.map((sinceMs, i) => ({ name: NAMES[i] ?? '', asOfMs: null, sinceMs })),
     });
     const { streams, evidence } = await answer(from(1_000, 13_000));
-    // Of the yard, which has stalled, nothing is read.
+    // The yard has stalled: nothing of it is read.
     expect(streams.map(({ sinceMs }) => sinceMs)).toEqual([1_000, 2_500]);
     expect(new Set(evidence.map(({ stream }) => stream))).toEqual(new Set(['front']));
     await expect(answer(from(20_000, 20_000))).rejects.toMatchObject({ code: 'time_out_of_range', param: 'since' });
   });
 
-  test('in the past is the answer that was given at that moment', async () => {
+  test('as of a past moment gets the answer given at that moment', async () => {
     const then = await answer(request(NAMES, 'what was shown first?'));
     const streams = then.streams;
     for (const name of NAMES) await watch(name, 8, 10);
     expect(await answer({ ...request(NAMES, 'what was shown first?'), streams })).toEqual(then);
   });
 
-  test('has the same greedy answer when others ask meanwhile, of the same streams and of one of them', async () => {
+  test('gets the same greedy answer while others ask about the same streams or one of them', async () => {
     const several = request(['front', 'yard'], 'which camera shows the dog?', { temperature: 0 });
     const alone = await answer(several);
     const single = request('yard', 'what is shown now?', { temperature: 0 });
@@ -673,7 +674,7 @@ describe('A question over several streams', () => {
     expect(rest).toHaveLength(8);
   });
 
-  test('leaves the caches as they are', async () => {
+  test('leaves the caches unchanged', async () => {
     const quiet = open('quiet');
     const asked = open('qasked');
     await watch('quiet', 0, 6);
@@ -682,7 +683,7 @@ describe('A question over several streams', () => {
     expect(bitsOf(asked).equals(bitsOf(quiet))).toBe(true);
   });
 
-  test('fails alone, naming the stream, when one of its streams is closed', async () => {
+  test('fails alone when one of its streams is closed, and names that stream', async () => {
     onStep((steps) => {
       if (steps === 4) scheduler.close('yard');
     });
@@ -699,7 +700,7 @@ describe('A question over several streams', () => {
     expect((await answer(request(['front', 'attic'], 'and now?'))).streams).toHaveLength(2);
   });
 
-  test('is refused where one is unknown, or empty, or keeps nothing of the moment; the error names it', async () => {
+  test('is refused when a stream is unknown, empty, or has nothing of that moment, and names that stream', async () => {
     open('new');
     const [unknown, empty, past] = await Promise.all([
       ask(request(['front', 'cellar'], 'what?')),
@@ -715,7 +716,7 @@ describe('A question over several streams', () => {
     expect(past.error).toMatchObject({ code: 'time_out_of_range', detail: 'Kept are 0.0 s to 1.5 s of "front".' });
   });
 
-  test('may name as many as the bundle has tags, and no more, and no fewer than one', async () => {
+  test('may name one to as many streams as the bundle has tags', async () => {
     const many = Array.from({ length: model.config.streamTags + 1 }, (_, i) => `s${i}`);
     for (const name of many) {
       open(name);
@@ -735,7 +736,7 @@ describe('A question over several streams', () => {
     }
   });
 
-  test('says names where the model says cameras, and the model reads numbers, also in earlier turns', async () => {
+  test('reaches the model with camera numbers, also in earlier turns, and is answered with stream names', async () => {
     const { tokenizer } = model;
     const heard: string[] = [];
     const encode = tokenizer.encode.bind(tokenizer);
@@ -754,13 +755,13 @@ describe('A question over several streams', () => {
     expect(deltas.join('')).toBe(end?.text);
   });
 
-  test('of one stream alone leaves names and numbers as they are', async () => {
+  test('keeps names and numbers unchanged when it names one stream only', async () => {
     const heard = vi.spyOn(model.tokenizer, 'encode');
     await answer(request('front', 'is front camera 1?', { maxTokens: 1 }));
     expect(heard).toHaveBeenCalledWith('is front camera 1?');
   });
 
-  test('works over caches that are too long to be read whole', async () => {
+  test('works over caches too long to read whole', async () => {
     const frames = FULL_READ_TOKENS / model.config.tokensPerFrame;
     const [long, short] = [open('long'), open('short', LEAST)];
     fill(long, 0, frames);
@@ -781,7 +782,7 @@ describe('A question over several streams', () => {
 });
 
 describe('An answer', () => {
-  test('is heard of piece by piece: what was said goes out before the next run holds up the event loop', async () => {
+  test('is streamed piece by piece: a delta goes out before the next run blocks the event loop', async () => {
     open('a');
     await watch('a', 0, 4);
     const order: string[] = [];
@@ -791,7 +792,7 @@ describe('An answer', () => {
       return step(inputs);
     });
     const { listener, outcome } = listen();
-    // As messages to another process are sent: in the next turn of the event loop.
+    // Messages to another process go out in the next turn of the event loop.
     const delta = (text: string): void => {
       order.push('said');
       listener.delta(text);
@@ -805,7 +806,7 @@ describe('An answer', () => {
     expect(new Set(after)).toEqual(new Set(['sent']));
   });
 
-  test('is cancelled between two tokens', async () => {
+  test('can be cancelled between two tokens', async () => {
     open('a');
     await watch('a', 0, 3);
     const id = nextId++;
@@ -817,7 +818,7 @@ describe('An answer', () => {
     expect(end?.evidence.length).toBeGreaterThan(0);
   });
 
-  test('is cancelled before its first token', async () => {
+  test('can be cancelled before its first token', async () => {
     open('a');
     await watch('a', 0, 3);
     const id = nextId++;
@@ -826,7 +827,7 @@ describe('An answer', () => {
     expect((await outcome).end).toMatchObject({ finish: 'cancelled', outputTokens: 0, text: '', evidence: [] });
   });
 
-  test('that is cancelled while it waits is never begun', async () => {
+  test('cancelled while it waits is never begun', async () => {
     open('a');
     await watch('a', 0, 3);
     const runs = vi.spyOn(model.selfDecoder, 'step');
@@ -837,7 +838,7 @@ describe('An answer', () => {
     expect(runs).not.toHaveBeenCalled();
   });
 
-  test('that ends on its own first words has all of them', async () => {
+  test('ending with a repeat of its first words keeps all of them', async () => {
     vi.spyOn(model, 'config', 'get').mockReturnValue({ ...model.config, endsAtRepetition: true });
     open('a');
     await watch('a', 0, 3);
@@ -858,13 +859,13 @@ describe('An answer', () => {
     expect(deltas.join('')).toBe(end?.text);
   });
 
-  test('fails where the model does, and frames and later questions go on', async () => {
+  test('fails when the model does, and frames and later questions continue', async () => {
     open('a');
     await watch('a', 0, 3);
     const step = model.selfDecoder.step.bind(model.selfDecoder);
     let runs = 0;
     const failing = vi.spyOn(model.selfDecoder, 'step').mockImplementation((...args) => {
-      // The first one opens the question, the second one takes its first token.
+      // The first run opens the question, the second one takes its first token.
       return ++runs === 2 ? Promise.reject(new Error('no memory')) : step(...args);
     });
     expect((await ask(request('a', 'what is this?'))).error?.code).toBe('internal');
@@ -873,7 +874,7 @@ describe('An answer', () => {
     expect((await ask(request('a', 'what is this?'))).end?.asOfMs).toBe(2_000);
   });
 
-  test('that is cancelled leaves the others as they are', async () => {
+  test('when cancelled leaves the others unchanged', async () => {
     open('a');
     await watch('a', 0, 6);
     const alone = await answer(request('a', 'what is this?'));
@@ -886,13 +887,13 @@ describe('An answer', () => {
     expect((await other).end?.finish).toBe('cancelled');
   });
 
-  test('whose id is unknown is cancelled in vain', () => {
+  test('with an unknown id may be cancelled, to no effect', () => {
     expect(() => {
       scheduler.cancel(12_345);
     }).not.toThrow();
   });
 
-  test('of a stream that is closed meanwhile fails, and so do its frames; other streams go on', async () => {
+  test('fails together with the frames of its stream when that is closed, and other streams continue', async () => {
     open('a');
     open('b');
     await watch('a', 0, 3);
@@ -913,7 +914,7 @@ describe('An answer', () => {
     expect((await ask(request('a', 'what is this?'))).error?.code).toBe('stream_not_found');
   });
 
-  test('that waits for its turn fails too when its stream is closed, also where one of that name is opened at once', async () => {
+  test('still waiting fails when its stream is closed, even when its name is reused at once', async () => {
     open('a');
     await watch('a', 0, 3);
     const waiting = QUESTIONS.map((question) => ask(request('a', question)));
@@ -923,7 +924,7 @@ describe('An answer', () => {
     expect((await Promise.all(waiting)).map(({ error }) => error?.code)).toEqual(QUESTIONS.map(() => 'stream_deleted'));
   });
 
-  test('of a stream that was opened again is about its new pictures only', async () => {
+  test('on a reopened stream rests on its new pictures only', async () => {
     open('a');
     await watch('a', 0, 6);
     scheduler.close('a');
@@ -949,14 +950,14 @@ describe('A question is refused', () => {
     expect((await ask(request('a', 'what is this?'))).error).toMatchObject({ code: 'stream_empty', retryable: true });
   });
 
-  test.each([-1, 2500.5, 1e12])('of the moment %d ms, which names the times that are kept', async (asOfMs) => {
+  test.each([-1, 2500.5, 1e12])('as of %d ms, out of range, with the times that are kept', async (asOfMs) => {
     open('a');
     await watch('a', 0, 6);
     const { error } = await ask(request('a', 'what is this?', { asOfMs }));
     expect(error).toMatchObject({ code: 'time_out_of_range', param: 'as_of', detail: 'Kept are 0.0 s to 2.5 s.' });
   });
 
-  test('of no person while half of the places are taken: people find the others', async () => {
+  test('when no person asks it and half of the places are taken, which leaves the rest to people', async () => {
     open('a');
     await watch('a', 0, 2);
     const unattended = Array.from({ length: 10 }, () => ask({ ...request('a', 'what is this?'), unattended: true }));
@@ -971,7 +972,7 @@ describe('A question is refused', () => {
     [2, 1],
     [3, 1],
     [5, 2],
-  ])('of no person beyond half of the places, of %d beyond %d', async (maxAnswers, places) => {
+  ])('when no person asks it beyond half of the places: of %d beyond %d', async (maxAnswers, places) => {
     const few = new Scheduler(model, { maxAnswers });
     const codes: unknown[] = [];
     for (let id = 0; id < maxAnswers; id++) {
@@ -984,7 +985,7 @@ describe('A question is refused', () => {
     expect(codes).toEqual(Array<string>(maxAnswers - places).fill('too_many_questions'));
   });
 
-  test('when as many as the limit are in progress; the first are answered', async () => {
+  test('when as many as the limit are in progress, and those are answered', async () => {
     open('a');
     await watch('a', 0, 2);
     const outcomes = await Promise.all(Array.from({ length: 18 }, () => ask(request('a', 'what is this?'))));
@@ -996,7 +997,7 @@ describe('A question is refused', () => {
     expect((await ask(request('a', 'what is this?'))).end).toBeDefined();
   });
 
-  test('that has too many tokens, alone or with its earlier turns', async () => {
+  test('when it has too many tokens, alone or with its earlier turns', async () => {
     open('a');
     await watch('a', 0, 2);
     const long = 'é'.repeat(1200);
@@ -1007,7 +1008,7 @@ describe('A question is refused', () => {
     expect(error?.detail).toMatch(/^It has \d+ tokens with its earlier turns; the limit is 1024\.$/);
   });
 
-  test('that is too long holds up nobody else: the next one is encoded after a turn of the event loop', async () => {
+  test('for its length without holding up others: the next one is encoded a turn of the event loop later', async () => {
     open('a');
     await watch('a', 0, 2);
     const order: string[] = [];
@@ -1027,7 +1028,7 @@ describe('A question is refused', () => {
     expect(order).toEqual(['question_too_long', 'turn', 'question_too_long']);
   });
 
-  test('but not in another script', async () => {
+  test('never for its script, nor for emoji', async () => {
     open('a');
     await watch('a', 0, 2);
     for (const question of ['这是什么？', 'что это?', 'ما هذا؟', '🐶❓']) {
@@ -1036,12 +1037,12 @@ describe('A question is refused', () => {
   });
 });
 
-describe('When the limit of memory is reached', () => {
-  /** Of the oldest page half of the frames are taken out first, then the others go too. */
+describe('When the memory limit is reached', () => {
+  /** Half of the oldest page's frames are thinned first; then the rest are dropped. */
   const half = PAGE_FRAMES / 2;
   const keptFromMs = PAGE_FRAMES * 500;
 
-  test('the oldest frames go, and the newest stay and are asked about', async () => {
+  test('the oldest frames go, and the newest stay and can be asked about', async () => {
     const cache = open('a', LEAST);
     await watch('a', 0, 65);
     expect([cache.droppedFrames, cache.thinnedFrames, cache.frames]).toEqual([half, half, 65 - PAGE_FRAMES]);
@@ -1060,7 +1061,7 @@ describe('When the limit of memory is reached', () => {
     expect((await answer(request('a', 'what is this?', { asOfMs: keptFromMs }))).asOfMs).toBe(keptFromMs);
   });
 
-  test('an asker of a moment that is dropped meanwhile is told so; others go on with what is kept', async () => {
+  test('a question as of a moment that is dropped meanwhile fails, and others continue with what is kept', async () => {
     open('a', LEAST);
     await watch('a', 0, 64);
     const frames: Promise<unknown>[] = [];
@@ -1078,7 +1079,7 @@ describe('When the limit of memory is reached', () => {
     expect(recent.end?.evidence.every(({ startMs }) => startMs >= keptFromMs)).toBe(true);
   });
 
-  test('an answer that is cancelled after frames went has the evidence of frames that are kept, at their times', async () => {
+  test('a cancelled answer cites only frames that are still kept, at their times', async () => {
     open('a', LEAST);
     await watch('a', 0, 64);
     const id = nextId++;
@@ -1099,10 +1100,10 @@ describe('When the limit of memory is reached', () => {
 });
 
 describe('The precision of an answer', () => {
-  /** Room for the 64 frames that are always in full precision and, in pages, some more. */
+  /** Room for the 64 frames always kept in full precision, and for some pages. */
   const SOME = 2 * 64 * 2_560;
 
-  test('is full while nothing was sealed, int8 where sealed frames were read, and thinned where some are gone', async () => {
+  test('is full until frames are sealed, int8 when sealed frames were read, and thinned when some are gone', async () => {
     const cache = open('a', SOME);
     fill(cache, 0, 64);
     const full = await answer(request('a', 'what is this?', { maxTokens: 3 }));
@@ -1116,7 +1117,7 @@ describe('The precision of an answer', () => {
     expect(cache.bytes).toBeLessThanOrEqual(SOME);
   });
 
-  test('is the worst of the streams that were asked, and of one alone its own', async () => {
+  test('is the worst of the streams asked; one asked alone has its own', async () => {
     fill(open('old', SOME), 0, 100);
     fill(open('new', SOME), 0, 10);
     const [both, one] = await Promise.all([
@@ -1126,7 +1127,7 @@ describe('The precision of an answer', () => {
     expect([both.precision, one.precision]).toEqual(['int8', 'full']);
   });
 
-  test('is that of the frames that were asked: an early moment of a sealed cache is int8, too', async () => {
+  test('is that of the frames read: an early moment of a sealed cache is int8', async () => {
     fill(open('a', SOME), 0, 100);
     const end = await answer(request('a', 'what is this?', { asOfMs: 1000, maxTokens: 3 }));
     expect([end.asOfMs, end.precision]).toEqual([1000, 'int8']);
@@ -1136,7 +1137,7 @@ describe('The precision of an answer', () => {
 describe('Frames that hardly differ', () => {
   const show = (i: number, number: number) => scheduler.append('a', i * 500, picture(number));
 
-  test('are merged where the limits say so; the scene stands until the last of them', async () => {
+  test('are merged when the limits say so, and the scene stands until the last of them', async () => {
     const cache = open('a', MUCH, 0.02);
     for (let i = 0; i < 6; i++) await show(i, 1);
     const appended = await show(6, 2);
@@ -1148,20 +1149,20 @@ describe('Frames that hardly differ', () => {
     for (const { startMs, endMs } of still.evidence) expect([startMs, endMs]).toEqual([0, 2400]);
   });
 
-  test('are kept each where they say nothing', async () => {
+  test('are all kept when the limits do not merge', async () => {
     const cache = open('a');
     for (let i = 0; i < 4; i++) await show(i, 1);
     expect([cache.frames, cache.mergedFrames]).toEqual([4, 0]);
   });
 
-  test('are kept now and then all the same', async () => {
+  test('are still kept at least every MERGE_MAX_MS', async () => {
     const cache = open('a', MUCH, 0.02);
     const still = MERGE_MAX_MS / 500;
     for (let i = 0; i <= 2 * still; i++) await show(i, 1);
     expect(cache.times.slice()).toEqual([0, MERGE_MAX_MS, 2 * MERGE_MAX_MS]);
   });
 
-  test('count from the one that is kept, so that slow changes are not lost', async () => {
+  test('are compared with the last kept frame, so that slow changes are not lost', async () => {
     const cache = open('a', MUCH, 0.02);
     for (const [i, number] of [1, 2, 1, 1, 2].entries()) await show(i, number);
     expect(cache.times.slice()).toEqual([0, 500, 1000, 2000]);
@@ -1169,8 +1170,8 @@ describe('Frames that hardly differ', () => {
   });
 });
 
-describe('A frame before the newest one of its stream', () => {
-  test('is refused alone, before the window of the stream has seen it', async () => {
+describe('A frame older than the newest one of its stream', () => {
+  test('is refused alone, before it enters the window of the stream', async () => {
     for (const name of ['a', 'plain']) open(name);
     const order = [0, 1000, 500, 1500];
     const outcomes = await Promise.allSettled(order.map((ms) => scheduler.append('a', ms, frameOf('a', ms / 500))));
@@ -1185,8 +1186,8 @@ describe('A frame before the newest one of its stream', () => {
   });
 });
 
-describe('A picture of a wrong size', () => {
-  test('fails alone: the stream and its neighbours go on', async () => {
+describe('A picture of the wrong size', () => {
+  test('fails alone: its stream and the others continue', async () => {
     const cache = open('a');
     open('b');
     const bad = scheduler.append('a', 0, new Uint8Array(10));

@@ -1,4 +1,4 @@
-/** Snapshots by a scheduler that goes on working, and by an engine process that may die. */
+/** Snapshots by a scheduler that keeps working, and by an engine process that may die. */
 import { once } from 'node:events';
 import { watch } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -51,7 +51,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Of a day's size in little time: pages are repeated. */
+/** A content as large as a day's, made quickly by repeating one page. */
 function large(bytes: number): StreamContent {
   const shape = shapeOf(model.config);
   const cache = cacheFor(model.config, 2 ** 30);
@@ -91,14 +91,14 @@ async function writeLarge(bytes: number): Promise<void> {
   );
 }
 
-/** An answer without the names of streams; shares of attention may differ in their last digits. */
+/** An answer without stream names, its attention weights rounded: they may differ in their last digits. */
 function unnamed(end: AnswerEnd | undefined) {
   if (end === undefined) throw new Error('no answer');
   const evidence = end.evidence.map((span) => ({ ...span, stream: '', weight: Math.round(span.weight * 1e6) / 1e6 }));
   return { ...end, evidence, streams: end.streams.map((one) => ({ ...one, name: '' })) };
 }
 
-describe('A scheduler', () => {
+describe("A snapshot of a scheduler's stream", () => {
   let scheduler: Scheduler;
   let snapshots: Snapshots;
   beforeEach(() => {
@@ -122,7 +122,7 @@ describe('A scheduler', () => {
 
   const contentOf = async (name: string): Promise<StreamContent> => (await capturedNow(scheduler, name)).content;
 
-  test('restores a stream under another name: same bytes, same answers, and both go on alike', async () => {
+  test('restores it under another name with the same bytes and answers, and both continue alike', async () => {
     scheduler.open('door', { ...LIMITS, mergeBelow: 0.001 });
     await show('door', 0, 90);
     await scheduler.append('door', 89 * 500 + 100, frame(89)); // merged
@@ -147,7 +147,7 @@ describe('A scheduler', () => {
     expect((await contentOf('copy')).cache.times.at(-1)).toBe(111 * 500);
   });
 
-  test('is of the stream that was asked for, not of another that has its name by then', async () => {
+  test('is of the stream that was asked for, not of a later one with its name', async () => {
     scheduler.open('door', LIMITS);
     await show('door', 0, 3);
     const refused = expect(snapshots.write('door', file, FACTS)).rejects.toMatchObject({ code: 'stream_deleted' });
@@ -158,7 +158,7 @@ describe('A scheduler', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  test('that waits for another one fails at once when its stream is deleted, and keeps nothing of it', async () => {
+  test('waiting for another one fails at once when its stream is deleted, and does not retain the cache', async () => {
     let release: (error: Error) => void = () => undefined;
     const captured = new Promise<never>((_, reject) => (release = reject));
     vi.spyOn(scheduler, 'capture').mockReturnValueOnce({ captured, take: () => undefined });
@@ -173,14 +173,14 @@ describe('A scheduler', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'stream_deleted', param: 'stream' });
     await vi.waitFor(() => {
       collectGarbage();
-      expect(cache.deref() === undefined).toBe(true); // an error about the cache itself would keep it
+      expect(cache.deref() === undefined).toBe(true); // an assertion error about the cache itself would retain it
     }, 10_000);
     release(new Error('enough'));
     await expect(before).rejects.toThrow('enough');
     expect(await readdir(folder)).toEqual([]);
   });
 
-  test('is taken at once, also where a question is refused in the same turn', async () => {
+  test('is captured at once, even when a question is refused in the same turn', async () => {
     scheduler.open('door', LIMITS);
     await show('door', 0, 2);
     const taken = new Promise((resolve, reject) => {
@@ -192,7 +192,7 @@ describe('A scheduler', () => {
     expect(await taken).toMatchObject({ limits: LIMITS });
   });
 
-  test('that is being written when the engine is ended leaves nothing behind', async () => {
+  test('being written when the engine stops leaves no file behind', async () => {
     scheduler.open('door', LIMITS);
     await show('door', 0, 3);
     const written = snapshots.write('door', file, FACTS);
@@ -200,7 +200,7 @@ describe('A scheduler', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  test('that waits when the engine is ended is not begun, be it to be written or to be read', async () => {
+  test('waiting to be written or restored when the engine stops is never begun', async () => {
     scheduler.open('door', LIMITS);
     await show('door', 0, 3);
     await snapshots.write('door', file, FACTS);
@@ -217,7 +217,7 @@ describe('A scheduler', () => {
     expect(await readdir(folder)).toEqual(['door.snap']);
   });
 
-  test('that is being read when the engine is ended is read no further', async () => {
+  test('being restored when the engine stops is read no further', async () => {
     await writeLarge(2 ** 22);
     let stopping: Promise<void> | undefined;
     const page = KvPage.from.bind(KvPage);
@@ -231,9 +231,9 @@ describe('A scheduler', () => {
     expect(read).toHaveBeenCalledTimes(1);
   });
 
-  test('writes one moment while frames keep arriving, are sealed and thinned, and answers are given', async () => {
+  test('holds one moment while frames arrive, are sealed and thinned, and questions are answered', async () => {
     const spy = vi.spyOn(model, 'newCache');
-    // Of the smallest size: it seals, thins and drops all the time.
+    // With a cache this small, it seals, thins and drops all the time.
     scheduler.open('door', { limitBytes: 70 * model.newCache(1).bytesPerFrame, mergeBelow: 0 });
     const cache = spy.mock.results.at(-1)?.value as KvCache;
     await show('door', 0, 200);
@@ -249,14 +249,14 @@ describe('A scheduler', () => {
     await snapshots.restore('copy', file, { limitBytes: cache.limitBytes, mergeBelow: 0 });
     const copy = await contentOf('copy');
     expect(copy.cache.times.at(-1)).toBe(lastMs);
-    // The same moment of a stream that was never written.
+    // The same moment of a stream of which no snapshot was taken.
     scheduler.open('again', { limitBytes: cache.limitBytes, mergeBelow: 0 });
     await show('again', 0, lastMs / 500 + 1);
     expect(digestOf(copy)).toEqual(digestOf(await contentOf('again')));
     expect(sealed).toBeGreaterThan(0);
   });
 
-  test('goes on with frames while a large snapshot is written and read', async () => {
+  test('does not hold up the frames of other streams while it is written or read', async () => {
     await writeLarge(64 * 2 ** 20);
     scheduler.open('other', LIMITS);
     for (const work of [
@@ -272,7 +272,7 @@ describe('A scheduler', () => {
     }
   }, 120_000);
 
-  test('refuses what it cannot write or open, and keeps no stream of a failed restore', async () => {
+  test('fails when it cannot be written or opened, and a failed restore leaves no stream', async () => {
     scheduler.open('empty', LIMITS);
     await expect(snapshots.write('empty', file, FACTS)).rejects.toMatchObject({ code: 'stream_empty' });
     await expect(snapshots.write('none', file, FACTS)).rejects.toMatchObject({ code: 'stream_not_found' });
@@ -291,18 +291,18 @@ describe('A scheduler', () => {
     await snapshots.restore('copy', file, LIMITS);
   });
 
-  test('refuses a limit of memory that is less than what a snapshot holds, and says how much it takes', async () => {
+  test('is refused when the memory limit is too small for it', async () => {
     await writeLarge(40 * 2 ** 20);
     const restoring = snapshots.restore('door', file, LIMITS);
     await expect(restoring).rejects.toMatchObject({ code: 'definition_invalid', param: 'memory.limit_mb' });
     await snapshots.restore('door', file, { ...LIMITS, limitBytes: 2 ** 28 });
   });
 
-  test('refuses it by the header alone: what follows is not read', async () => {
+  test('is refused by its header alone when the memory limit is too small: its pages are not read', async () => {
     await writeLarge(20 * 2 ** 20);
     const read = vi.spyOn(KvPage, 'from');
     const bytes = await readFile(file);
-    await writeFile(file, bytes.fill(0, bytes.length - 32)); // its checksum
+    await writeFile(file, bytes.fill(0, bytes.length - 32)); // zero its checksum
     await expect(snapshots.restore('door', file, LIMITS)).rejects.toMatchObject({ code: 'definition_invalid' });
     expect(read).not.toHaveBeenCalled();
   });
@@ -329,7 +329,7 @@ describe('An engine', () => {
 
   const ready = (engine: Engine): Promise<unknown> => once(engine, 'ready', { signal: AbortSignal.timeout(50_000) });
 
-  test('reads what another process wrote, and answers the same token for token', async () => {
+  test('restores what another process wrote, and answers the same token for token', async () => {
     const [first, second] = [await start(), await start()];
     first.open('door', LIMITS);
     for (let i = 0; i < 12; i++) await first.append('door', i * 500, frame(i));
@@ -343,7 +343,7 @@ describe('An engine', () => {
     expect(unnamed((await ask(second, greedy)).end)).toEqual(unnamed((await ask(first, greedy)).end));
   });
 
-  test('that is killed while it writes leaves no half file; it starts again, and the next one is whole', async () => {
+  test('killed while writing leaves no partial snapshot; it restarts, and the next snapshot is complete', async () => {
     await writeLarge(128 * 2 ** 20);
     const engine = await start();
     await engine.restore('door', file, { limitBytes: 2 ** 30, mergeBelow: 0 });
@@ -361,7 +361,7 @@ describe('An engine', () => {
     expect(left).not.toContain('new.snap');
     expect(left.filter((name) => name.endsWith('.part'))).toHaveLength(1);
 
-    // The stream is there again, empty, as after any restart.
+    // The stream is open again, empty, as after any restart.
     await again;
     await expect(engine.snapshot('door', target, FACTS)).rejects.toMatchObject({ code: 'stream_empty' });
     await engine.append('door', 0, frame(0));
@@ -370,7 +370,7 @@ describe('An engine', () => {
     expect((await engine.restore('copy', target, LIMITS)).appended.frames).toBe(1);
   }, 120_000);
 
-  test('that is started again goes on from the files that it was told, and takes nothing of a stream before', async () => {
+  test('that restarts resumes streams from their files, and takes nothing for a stream until it is read', async () => {
     const engine = await start();
     for (const name of ['door', 'yard']) engine.open(name, LIMITS);
     await engine.append('door', 0, frame(0));
@@ -394,7 +394,7 @@ describe('An engine', () => {
     expect(await engine.append('yard', 0, frame(1))).toMatchObject({ frames: 1 });
   });
 
-  test('does not open a stream that is closed while it is read from its file, also where another has its name by then', async () => {
+  test('does not open a stream closed while its file is read, even when another one takes its name', async () => {
     const engine = await start();
     engine.open('door', LIMITS);
     await engine.append('door', 0, frame(0));
@@ -410,20 +410,20 @@ describe('An engine', () => {
     process.kill(engine.pid ?? NaN, 'SIGKILL');
     await again;
     expect(await engine.append('door', 7000, frame(1))).toMatchObject({ frames: 1, firstMs: 7000 });
-    // Files are read one after the other: that one is done with.
+    // Files are read one after the other: once this restore is done, so is the first read.
     expect((await engine.restore('copy', file, LIMITS)).appended.frames).toBe(1);
     expect(await engine.append('door', 7500, frame(2))).toMatchObject({ frames: 2 });
     expect([wentOn.mock.calls, engine.losses]).toEqual([[], 1]);
   });
 
-  test('that was ended for its memory does not go on from the files: it would hold as much again', async () => {
+  test('killed for its memory does not resume from files: it would hold as much again', async () => {
     const first = await start();
     first.open('door', LIMITS);
     await first.append('door', 0, frame(0));
     await first.snapshot('door', file, FACTS);
     const warnings: string[] = [];
     const engine = await start({ memoryLimitBytes: 1, onWarning: (message) => warnings.push(message) });
-    // It is looked at after this turn.
+    // Memory is checked only in a later turn of the event loop.
     engine.open('door', LIMITS);
     engine.goOnFrom('door', file);
     const wentOn = vi.fn();
@@ -433,7 +433,7 @@ describe('An engine', () => {
     expect(wentOn).not.toHaveBeenCalled();
   });
 
-  test('that is killed while it reads has no such stream afterwards', async () => {
+  test('killed while restoring does not have the stream afterwards', async () => {
     await writeLarge(128 * 2 ** 20);
     const engine = await start();
     const again = ready(engine);
