@@ -1,4 +1,4 @@
-/** A stream whose definition becomes another one keeps what it has seen: a real engine (tiny bundle), a real ffmpeg. */
+/** A stream whose definition changes keeps what it has seen. Uses a real engine (tiny bundle) and a real ffmpeg. */
 import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -42,7 +42,7 @@ async function pushNext(stream: SourceStream, timeMs: number): Promise<void> {
   }, PATIENT);
 }
 
-test('What comes from another source is later than all that was seen, and what was seen can be asked about', async () => {
+test('Frames of a replaced source come after all earlier ones, which can still be asked about', async () => {
   const before = await clips.make('before.mp4', ...testPicture(3, 10));
   const after = await clips.make('after.mp4', ...testPicture(2, 10));
   const stream = await live.create({ name: 'door', source: { file: before, pace: 'fastest' } }, 'operator');
@@ -58,7 +58,7 @@ test('What comes from another source is later than all that was seen, and what w
   expect(past.asOfMs).toBe(1_000);
 });
 
-test('A source that has failed for good is tried again by whatever changes, and goes on after what was seen', async () => {
+test('A source that failed for good is retried on any change, and continues after what was seen', async () => {
   const stream = await pushed(live, 'door', 2);
   const source = { file: path.join(clips.path, 'later.mp4'), pace: 'fastest' };
   change({ source });
@@ -71,7 +71,7 @@ test('A source that has failed for good is tried again by whatever changes, and 
   expect(stream.mayTryAgain).toBe(false);
 });
 
-test('A recording that has failed after frames of it is not: its first frame was when it says that it was made', async () => {
+test('A dated recording that failed after some frames is not retried: its date is that of its first frame', async () => {
   const file = await clips.make('made-then.mp4', ...testPicture(20, 10));
   const source = { file, recorded_at: '2030-01-01T00:00:00Z' };
   const stream = await live.create({ name: 'door', source }, 'operator');
@@ -87,19 +87,19 @@ test('A recording that has failed after frames of it is not: its first frame was
   expect(stream.status()).toMatchObject({ description: 'Monday', firstMs: 0, sourceStatus: { state: 'failed' } });
 });
 
-test('A camera in the place of a recording of no date is of now: its times of day can be asked about', async () => {
+test('A camera that replaces an undated recording has live wall times', async () => {
   const file = await clips.make('undated.mp4', ...testPicture(1, 10));
   const stream = await live.create({ name: 'door', source: { file, pace: 'fastest' } }, 'operator');
   await stream.ended();
   expect(stream.status().wallTimes).toBe('unknown');
-  // Over HTTP it may be another recording.
+  // A URL over HTTP may be a recording, too.
   change({ source: { url: 'http://127.0.0.1:9/clip.mp4' } });
   expect(stream.status().wallTimes).toBe('unknown');
   change({ source: { url: 'rtsp://127.0.0.1:9/live' } });
   expect(stream.status().wallTimes).toBe('live');
 });
 
-test('A source is replaced while it plays: to whoever looks, the stream never stops', async () => {
+test('A source is replaced while it plays without the stream appearing stopped', async () => {
   const before = await clips.make('played.mp4', ...testPicture(3, 10));
   const after = await clips.make('next.mp4', ...testPicture(2, 10));
   const stream = await live.create({ name: 'door', source: { file: before, loop: true } }, 'operator');
@@ -121,7 +121,7 @@ test('A source is replaced while it plays: to whoever looks, the stream never st
   expect(times).toEqual(times.toSorted((a, b) => a - b));
 });
 
-test('With other masks the kept pictures go, which may show what is masked now; the memory stays', async () => {
+test('Other masks drop the kept pictures, which may show what is now masked; the memory stays', async () => {
   const stream = await pushed(live, 'door', 2);
   expect(stream.pictures()).toEqual({ firstMs: 0, lastMs: 500 });
   change({ sampling: { masks: [{ left: 0, top: 0, width: 1, height: 1 }] } });
@@ -139,21 +139,21 @@ test('With other masks the kept pictures go, which may show what is masked now; 
   expect(channels.map(({ max }) => max)).toEqual([0, 0, 0]);
 });
 
-test('Another description is told at once, and the source goes on', async () => {
+test('A changed description shows at once and leaves the source running', async () => {
   const stream = await pushed(live, 'door', 2);
   change({ description: 'Front door' });
   expect(stream.status()).toMatchObject({ description: 'Front door', frames: 2, sourceStatus: { frames: 2 } });
   expect(stream.pictures()).toEqual({ firstMs: 0, lastMs: 500 });
 });
 
-test('A definition that cannot be had changes nothing', async () => {
+test('An invalid definition changes nothing', async () => {
   const stream = await pushed(live, 'door', 2);
   const file = await clips.make('dated.mp4', ...testPicture(1, 10));
   const url = 'rtsp://127.0.0.1/live';
   const wrong: [object, string][] = [
     [{ source: { url, credentials_env: 'NOBODY_HAS_SET_THIS' } }, 'definition_invalid'],
     [{ source: { url: 'ftp://127.0.0.1' } }, 'definition_invalid'],
-    // Its clock would have to begin where the file says.
+    // The stream's clock would have to start at the file's `recorded_at`.
     [{ source: { file, recorded_at: '2030-01-01T00:00:00Z' } }, 'definition_invalid'],
     [{ name: 'nobody' }, 'stream_not_found'],
   ];
@@ -164,7 +164,7 @@ test('A definition that cannot be had changes nothing', async () => {
   await pushNext(stream, 1_000);
 });
 
-test('A picture that is on its way when the source is replaced is taken by the next one', async () => {
+test('A picture being pushed while the source is replaced goes to the new source', async () => {
   const stream = await pushed(live, 'door', 2);
   const coming = stream.push(await png(2), 1_000);
   change({ sampling: { fps: 1 } });
@@ -174,7 +174,7 @@ test('A picture that is on its way when the source is replaced is taken by the n
   }, PATIENT);
 });
 
-test('Wall times that pictures themselves have said stay', async () => {
+test('Wall times that pushed pictures gave survive a change', async () => {
   const began = Date.parse('2020-01-01T12:00:00Z');
   const stream = await live.create({ name: 'door', source: { push: true } }, 'operator');
   await stream.push(await png(0), new Date(began));
@@ -187,7 +187,7 @@ test('Wall times that pictures themselves have said stay', async () => {
   expect(stream.status().startedAtMs).toBe(began);
 });
 
-test('A stream is kept from when its definition says so, until it does not', async () => {
+test('A stream is kept only while its definition says so', async () => {
   await pushed(live, 'door', 2);
   await live.keep('door');
   expect(await readdir(folder)).toEqual([]);
@@ -195,7 +195,7 @@ test('A stream is kept from when its definition says so, until it does not', asy
   await live.keep('door');
   expect(await readdir(folder)).toEqual(['door.keep.snap']);
   await pushNext(live.get('door'), 1_000);
-  // Another interval alone: the stream goes on from the same file, which is not set aside.
+  // A new interval alone keeps using the same file; nothing is set aside.
   change({ keep: { every: 60 } });
   await live.keep('door');
   expect(await readdir(folder)).toEqual(['door.keep.snap']);

@@ -1,4 +1,4 @@
-/** Streams whose memory outlives the service and its engine: a real engine (tiny bundle), real files. */
+/** Streams whose memory outlives the service and its engine. Uses a real engine (tiny bundle) and real files. */
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ const SLOW = 120_000;
 let root: string;
 let folder: string;
 let warnings: string[];
-/** What each of them is about. */
+/** The fields of each warning. */
 let about: WarningFields[];
 const services: Streams[] = [];
 
@@ -66,7 +66,7 @@ async function push(stream: SourceStream, from: number, to: number): Promise<voi
   }
 }
 
-/** A folder in which a service has left what it saw: four frames. */
+/** Leaves a folder with the kept file of an earlier service: four frames. */
 async function leftBehind(): Promise<void> {
   const live = await start();
   await push(await door(live), 0, 4);
@@ -79,7 +79,7 @@ function pidOf({ engine }: Streams): number {
   return engine.pid;
 }
 
-/** The engine dies, and is there again. */
+/** Kills the engine and waits until it is ready again. */
 async function lose(live: Streams): Promise<void> {
   const again = once(live.engine, 'ready', { signal: AbortSignal.timeout(50_000) });
   process.kill(pidOf(live), 'SIGKILL');
@@ -88,7 +88,7 @@ async function lose(live: Streams): Promise<void> {
 
 describe('A kept stream', () => {
   test(
-    'goes on in the next service from what it held at the end of the last, and is asked about all of it',
+    'resumes in the next service from what it held at the end of the last, and all of it can be asked about',
     async () => {
       await leftBehind();
       const live = await start();
@@ -107,7 +107,7 @@ describe('A kept stream', () => {
   );
 
   test(
-    'begins empty where nothing was kept, and is not written before its first frame, nor again without a new one',
+    'begins empty without a file, and is written only when it has new frames',
     async () => {
       const live = await start();
       const stream = await door(live);
@@ -126,7 +126,7 @@ describe('A kept stream', () => {
   );
 
   test(
-    'is written again where its file was removed, though no frame has come since, also at the end',
+    'is written again when its file was removed, even without a new frame, and at shutdown',
     async () => {
       const live = await start();
       await push(await door(live), 0, 2);
@@ -142,7 +142,7 @@ describe('A kept stream', () => {
   );
 
   test(
-    'is written every so often, for as long as it is there',
+    'is written at every interval until it is forgotten',
     async () => {
       const live = await start();
       const stream = await live.create({ name: 'door', source: { push: true } }, 'operator');
@@ -169,7 +169,7 @@ describe('A kept stream', () => {
   );
 
   test(
-    'that is deleted is written no more; its file stays, and a stream that is made again goes on from it',
+    'is no longer written once deleted; its file stays, and a new stream of its name resumes from it',
     async () => {
       const live = await start();
       await push(await door(live), 0, 1);
@@ -183,7 +183,7 @@ describe('A kept stream', () => {
   );
 
   test(
-    'needs a folder, and is the operator’s',
+    'requires a snapshot folder and an operator',
     async () => {
       const live = await Streams.start({ engine: { bundle: TINY_BUNDLE, threads: 1 } });
       services.push(live);
@@ -212,7 +212,7 @@ describe('A kept file that cannot be used', () => {
     ['is of another version', other, /another model or version/],
     ['is no snapshot', () => Buffer.from('nothing'), /damaged or not a snapshot/],
   ])(
-    'since it %s is set aside with a warning; the stream begins empty, and is kept again',
+    'is set aside with a warning when it %s; the stream begins empty and is kept again',
     async (_name, change, why) => {
       await leftBehind();
       const bytes = change(await readFile(file('door.keep.snap')));
@@ -233,7 +233,7 @@ describe('A kept file that cannot be used', () => {
   );
 
   test(
-    'since the stream’s limit does not hold it is set aside, too',
+    'is set aside when the memory limit of its stream is too small for it',
     async () => {
       await leftBehind();
       const live = await start();
@@ -248,7 +248,7 @@ describe('A kept file that cannot be used', () => {
   );
 
   test(
-    'since the engine was lost meanwhile is read once more',
+    'is read once more when the engine is lost meanwhile',
     async () => {
       await leftBehind();
       const live = await start();
@@ -260,7 +260,7 @@ describe('A kept file that cannot be used', () => {
   );
 
   test(
-    'since the engine was lost again stays, and is not replaced by a few new frames',
+    'is preserved when the engine is lost again: a few new frames do not replace it',
     async () => {
       await leftBehind();
       const live = await start();
@@ -280,8 +280,8 @@ describe('A kept file that cannot be used', () => {
   );
 });
 
-describe('A kept file from which the stream does not go on', () => {
-  /** A stream that begins empty beside the file, as where the engine was lost when it read that. */
+describe('A kept file from which its stream did not resume', () => {
+  /** A stream that begins empty beside its file, as when the engine is lost twice while reading it. */
   async function beginsEmpty(live: Streams): Promise<SourceStream> {
     const lost = new YocoError('engine_restarted');
     vi.spyOn(live.engine, 'restore').mockRejectedValueOnce(lost).mockRejectedValueOnce(lost);
@@ -289,7 +289,7 @@ describe('A kept file from which the stream does not go on', () => {
   }
 
   test(
-    'does not take the place of one that was set aside and holds more',
+    'does not replace a set-aside file that holds more',
     async () => {
       await leftBehind();
       const live = await start();
@@ -320,7 +320,7 @@ describe('A kept file from which the stream does not go on', () => {
   );
 
   test(
-    'is there until a new one is written',
+    'stays in place until a new one is written',
     async () => {
       await leftBehind();
       const live = await start();
@@ -338,9 +338,9 @@ describe('A kept file from which the stream does not go on', () => {
   );
 });
 
-describe('When the engine is lost, a kept stream', () => {
+describe('After an engine loss, a kept stream', () => {
   test(
-    'goes on from its file, without what came after that was written, and takes new frames',
+    'resumes from its file, without the frames since it was written, and takes new frames',
     async () => {
       const live = await start();
       const stream = await door(live);
@@ -363,7 +363,7 @@ describe('When the engine is lost, a kept stream', () => {
   );
 
   test(
-    'begins empty where its file is damaged by then, which is set aside',
+    'begins empty when its file is damaged, and that file is set aside',
     async () => {
       const live = await start();
       const stream = await door(live);
@@ -383,7 +383,7 @@ describe('When the engine is lost, a kept stream', () => {
   );
 
   test(
-    'begins empty where the engine that had read its file is lost at once; the file is not replaced by minutes of video',
+    'begins empty when the engine is lost soon after reading its file, which minutes of video do not replace',
     async () => {
       const live = await start();
       const stream = await door(live);
@@ -402,7 +402,7 @@ describe('When the engine is lost, a kept stream', () => {
       await live.keep('door');
       expect([await framesOf('door.keep.before.snap'), await framesOf('door.keep.snap')]).toEqual([3, 1]);
       expect(ofDoor()).toEqual([expect.stringContaining('door.keep.before.snap')]);
-      // It is kept as any other again.
+      // From here on it is kept as usual.
       await push(stream, 4, 5);
       await live.keep('door');
       expect([await framesOf('door.keep.before.snap'), await framesOf('door.keep.snap')]).toEqual([3, 2]);
@@ -412,7 +412,7 @@ describe('When the engine is lost, a kept stream', () => {
   );
 
   test(
-    'waits for it at its beginning, too',
+    'created meanwhile waits for the engine to read its file',
     async () => {
       await leftBehind();
       const live = await start();
@@ -426,7 +426,7 @@ describe('When the engine is lost, a kept stream', () => {
 });
 
 test(
-  'A stream that cannot be written is told of once, goes on, and is written as soon as it can be',
+  'A stream that cannot be written is reported once, continues, and is written as soon as possible',
   async () => {
     const live = await start();
     const stream = await door(live);
@@ -455,7 +455,7 @@ test(
 );
 
 test(
-  'The end of a service says whose newest memory could not be written since the engine was lost',
+  'On shutdown, the log names a stream that could not be written since the engine was lost',
   async () => {
     const live = await start();
     const stream = await live.create({ name: 'door', source: { push: true } }, 'operator');
@@ -474,7 +474,7 @@ test(
 );
 
 test(
-  'The end of a service says once whose memory could not be written, also where the log was told so long before',
+  'On shutdown, the log names each stream that could not be written once, even one reported long before',
   async () => {
     const live = await start();
     const { engine } = live;
@@ -497,7 +497,7 @@ test(
 );
 
 test(
-  'The end of a service waits for what is written no longer than it may, and says whose file is as it was',
+  'On shutdown, a write that exceeds the time limit is abandoned, and the log names its stream',
   async () => {
     const live = await start();
     const { engine } = live;

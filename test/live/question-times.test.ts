@@ -7,7 +7,7 @@ import type { AskOptions, QuestionTimes, StreamStatus } from '../../src/live/typ
 
 const BEGAN_MS = Date.parse('2026-01-01T00:00:00Z');
 
-/** A stream that keeps `firstMs` to `lastMs` of its own time, and began so long after the first. */
+/** A stream that keeps `firstMs` to `lastMs` of its own time, and began `laterMs` after BEGAN_MS. */
 const clock = (name: string, firstMs: number | null, lastMs: number | null, laterMs = 0): StreamStatus =>
   ({
     name,
@@ -36,17 +36,17 @@ const ask = (question: string, options: AskOptions = {}, clocks: readonly Stream
   questionTimes(question, options, clocks);
 
 describe('A question about one stream', () => {
-  test('is about all that is kept, up to the newest frame', () => {
+  test('covers all that is kept, up to the newest frame', () => {
     expect(ask('is there a dog?')).toEqual({ moments: null, begins: null, question: 'is there a dog?' });
   });
 
-  test('is about the times of its options', () => {
+  test('covers the times of its options', () => {
     expect(ask('a dog?', { asOfMs: 60_000, sinceMs: 20_000 })).toMatchObject({ moments: [60_000], begins: [20_000] });
     const wall = { asOfWallMs: BEGAN_MS + 60_000, sinceWallMs: BEGAN_MS + 20_000 };
     expect(ask('a dog?', wall)).toMatchObject({ moments: [60_000], begins: [20_000] });
   });
 
-  test('says itself of which part it is, back from its moment or on the clock', () => {
+  test('may name its part, counted back from its moment or on the clock of the stream', () => {
     expect(ask('a dog in the last minute?')).toMatchObject({ moments: null, begins: [60_000] });
     expect(ask('a dog in the last minute?', { asOfMs: 100_000 })).toMatchObject({
       moments: [100_000],
@@ -60,7 +60,7 @@ describe('A question about one stream', () => {
     expect(ask('was there a dog before 1:00?')).toMatchObject({ moments: [60_000], begins: null });
   });
 
-  test('reads what its words and its options both allow', () => {
+  test('covers what its words and its options both allow', () => {
     const words = 'was there a dog between 0:10 and 1:00?';
     expect(ask(words, { sinceMs: 30_000 })).toMatchObject({ moments: [60_000], begins: [30_000] });
     expect(ask(words, { asOfMs: 50_000 })).toMatchObject({ moments: [50_000], begins: [10_000] });
@@ -73,12 +73,12 @@ describe('A question about one stream', () => {
     ['was there a dog before 0:20?', { sinceMs: 30_000 }],
     ['was there a dog after 1:30?', { asOfMs: 60_000 }],
     ['was there a dog yesterday?', {}],
-  ])('is refused where nothing is kept of the part that it names: %s %j', (question, options) => {
+  ])('is refused when nothing is kept of the part it names: %s %j', (question, options) => {
     const wrong = { code: 'time_out_of_range', param: 'question' };
     expect(() => ask(question, options)).toThrow(expect.objectContaining(wrong) as Error);
   });
 
-  /** What a question that is refused is told, of a service in Berlin where the stream began at 01:00. */
+  /** The detail of a refusal by a service in Berlin, where the stream began at 01:00. */
   const told = (question: string, options: AskOptions = {}, wallTimes: StreamStatus['wallTimes'] = 'live'): string => {
     try {
       questionTimes(question, options, [{ ...DOOR, wallTimes }], BEGAN_MS + 120_000, 'Europe/Berlin');
@@ -94,24 +94,24 @@ describe('A question about one stream', () => {
     ['between 3:00 and 4:00', 'from 3:00 (2026-01-01 01:03:00) to 4:00 (01:04:00)'],
     ['yesterday', 'from 2025-12-31 00:00:00 to 2026-01-01 00:00:00'],
     ['between 10 pm and 11 pm yesterday', 'from 2025-12-31 22:00:00 to 23:00:00'],
-  ])('is told what the stream keeps where it names another part: %s', (part, said) => {
+  ])('is refused with the part it names and what the stream keeps: %s', (part, said) => {
     const kept = '0:05 (2026-01-01 01:00:05) to 2:00 (01:02:00)';
     expect(told(`was there a dog ${part}?`)).toBe(
       `The question is about what was shown ${said}; the stream keeps ${kept}.`,
     );
   });
 
-  test('is told one time where it names a moment', () => {
+  test('is refused with a single time when it names a moment', () => {
     expect(told('what was shown at 9 pm?')).toMatch(/^The question is about what was shown at 2025-12-31 21:00:00; /);
   });
 
-  test('is told what its options leave of that', () => {
+  test('is refused with what its options allow', () => {
     expect(told('was there a dog after 1:30?', { asOfMs: 60_000 })).toMatch(
       /; it may look at 0:05 \(2026-01-01 01:00:05\) to 1:00 \(01:01:00\)\.$/,
     );
   });
 
-  test('is told no wall times of a recording of which nobody has said when it was made', () => {
+  test('is refused without wall times when the recording is undated', () => {
     const kept = 'the stream keeps 0:05 to 2:00.';
     expect(told('was there a dog between 3:00 and 4:00?', {}, 'unknown')).toBe(
       `The question is about what was shown from 3:00 to 4:00; ${kept}`,
@@ -121,20 +121,20 @@ describe('A question about one stream', () => {
     );
   });
 
-  test('asks for what was shown some time ago of that moment alone, and is refused where that is not kept', () => {
+  test('about some time ago reads that moment alone, and is refused when it is not kept', () => {
     const then = { moments: [30_000], begins: [29_500], question: 'what was shown?' };
     expect(ask('what was shown 90 seconds ago?')).toEqual(then);
     expect(ask('90 seconds ago, what did you see?')).toEqual({ ...then, question: 'what did you see?' });
-    // Nobody means it to the second.
+    // The oldest frame counts within 5% of the time back: nobody means it to the second.
     expect(ask('what was shown 2 minutes ago?')).toMatchObject({ moments: [5_000], begins: [5_000] });
     const wrong = expect.objectContaining({ code: 'time_out_of_range', param: 'question' }) as Error;
     for (const ago of ['5 minutes ago', 'an hour ago']) expect(() => ask(`what was shown ${ago}?`)).toThrow(wrong);
     expect(() => ask('what was shown a minute ago?', { sinceMs: 100_000 })).toThrow(wrong);
-    // Of the time alone there is no question.
+    // A time alone is no question.
     expect(ask('90 seconds ago?')).toEqual({ moments: null, begins: null, question: 'at 0:30?' });
   });
 
-  test('looks somewhat further back where it does not ask for what was shown at that very moment', () => {
+  test('about some time ago reads a little before that moment, unless it asks for the name of what was shown', () => {
     const then = { moments: [30_000], begins: [27_000] };
     const rest = {
       'was there a dog 90 seconds ago?': 'was there a dog?',
@@ -144,14 +144,14 @@ describe('A question about one stream', () => {
     };
     for (const [question, asked] of Object.entries(rest)) expect(ask(question)).toEqual({ ...then, question: asked });
     expect(ask('was there a dog 90 seconds ago?', { sinceMs: 29_000 })).toMatchObject({ begins: [29_000] });
-    // Between the frames of a stream that has few.
+    // Far enough back to reach a frame when the stream has few.
     const slow = [{ ...clock('door', 0, 3_600_000), frames: 120 }];
     const asked = { moments: [3_540_000], begins: [3_495_000] };
     expect(ask('what was shown a minute ago?', {}, slow)).toMatchObject(asked);
     expect(ask('was there a dog a minute ago?', {}, slow)).toMatchObject(asked);
   });
 
-  test('asks so of a time of the clock, too, and is refused where that is not kept, or still to come', () => {
+  test('may name a time on the clock of the stream, and is refused when that is not kept or still to come', () => {
     const dog = 'was there a dog?';
     expect(ask('was there a dog at 0:30?')).toEqual({ moments: [30_000], begins: [27_000], question: dog });
     expect(ask('was there a dog (at 0:30)?')).toMatchObject({ question: dog });
@@ -161,13 +161,13 @@ describe('A question about one stream', () => {
     for (const question of asked) expect(ask(question)).toEqual({ moments: null, begins: null, question });
   });
 
-  test('asks for a thing alone of that moment, too', () => {
+  test('may consist of a thing and a time', () => {
     expect(ask('dog 90 seconds ago?')).toEqual({ moments: [30_000], begins: [27_000], question: 'dog?' });
-    // What has gone before is not to be seen here.
+    // It refers to an earlier question, which is not known here.
     expect(ask('how about 90 seconds ago?')).toMatchObject({ question: 'how about 90 seconds ago?' });
   });
 
-  test('looks around a moment that nobody means so exactly', () => {
+  test('about an approximate moment reads around it', () => {
     const hour = [{ ...clock('door', 0, 3_600_000), frames: 7_200 }];
     const asked = (question: string): unknown => ask(question, {}, hour);
     expect(asked('was there a dog about ten minutes ago?')).toMatchObject({
@@ -177,7 +177,7 @@ describe('A question about one stream', () => {
     expect(asked('was there a dog a minute or two ago?')).toMatchObject({ moments: [3_546_000], begins: [3_474_000] });
   });
 
-  test('asks for a change in the words that the model knows, as far back as it tells one', () => {
+  test('about a change is put in the words that the model knows, as far back as it can tell a change', () => {
     const since = (words: string): unknown => ask(`Has anything changed ${words}?`);
     const asked = { begins: [100_000], question: 'Has anything changed in the last 20 seconds?' };
     for (const words of ['since 1:40', 'since 20 seconds ago', 'after 1:40']) expect(since(words)).toMatchObject(asked);
@@ -191,7 +191,7 @@ describe('A question about one stream', () => {
   });
 
   test.each(['at 3:46 pm CET', 'at half past nine EST', 'after 9 am EST', 'between 9:00 and 10:00 UTC+2'])(
-    'is refused with the service’s time zone where it names another one: %s',
+    'is refused with the time zone of the service when it names another: %s',
     (part) => {
       const refusal = { code: 'invalid_request', param: 'question' };
       const refused = (): unknown => questionTimes(`was there a dog ${part}?`, {}, [DOOR], BEGAN_MS, 'Asia/Tokyo');
@@ -200,7 +200,7 @@ describe('A question about one stream', () => {
     },
   );
 
-  test('may name the time zone of the service where that is UTC', () => {
+  test('may name UTC when that is the time zone of the service', () => {
     const asked = (question: string): unknown => questionTimes(question, {}, [DOOR], BEGAN_MS + 120_000, 'Etc/UTC');
     for (const time of ['0:01 UTC', '00:01:00 UTC', '12:01 am UTC']) {
       expect(asked(`was there a dog between ${time} and 0:02 UTC?`)).toMatchObject({
@@ -227,10 +227,10 @@ describe('A question about one stream', () => {
     ['on Friday after 9 am', 33, 48],
     ['Thursday evening', 18, 24],
     ['on the 2nd after 9 am', 33, 48],
-    // What says a day in another way is left in the question, which is then about all that is kept.
+    // A day said in another way stays in the question, which is then about all that is kept.
     ['last week after 9 am', null, null],
     ['on Monday and Tuesday after 9 am', null, null],
-  ])('knows the day that stands before its time: %s', (part, from, to) => {
+  ])('combines a day with the time after it: %s', (part, from, to) => {
     const hour = 3_600_000;
     const days = clock('door', 0, 68 * hour);
     const times = questionTimes(`was there a dog ${part}?`, {}, [days], BEGAN_MS + 68 * hour, 'UTC');
@@ -241,7 +241,7 @@ describe('A question about one stream', () => {
     if (times.begins !== null || times.moments !== null) expect(times.question).toBe('was there a dog?');
   });
 
-  describe('that does not say in which half of the day an hour is', () => {
+  describe('with an hour that may be am or pm', () => {
     const hour = 3_600_000;
     /** Asked on a Saturday at 20:00 of a stream that began on Thursday at 6:00. */
     const days = { ...clock('door', 6 * hour, 68 * hour), frames: 489_600 };
@@ -249,18 +249,18 @@ describe('A question about one stream', () => {
       questionTimes(`was there a dog ${part}?`, {}, [{ ...days, lastMs: nowMs }], BEGAN_MS + nowMs, 'UTC');
 
     test.each([
-      // The only one of the day that there was.
+      // Only one of the two is within the stream on that day.
       ['today around 9', 57 * hour - 300_000, 57 * hour + 300_000],
       ['at 9 today', 57 * hour - 3_000, 57 * hour + 59_999],
       ['on Thursday before 5', 0, 17 * hour],
       ['yesterday after 17', 41 * hour, 48 * hour],
-      // The last one.
+      // The more recent of the two.
       ["at 9 o'clock", 57 * hour - 3_000, 57 * hour + 59_999],
       ["after 7 o'clock", 67 * hour, null],
       ["between 5 and 6 o'clock", 65 * hour, 66 * hour],
       ['at half past seven', 67.5 * hour - 3_000, 67.5 * hour + 59_999],
       ['since half past nine this morning', 57.5 * hour, null],
-    ])('is about that which there was: %s', (part, from, to) => {
+    ])('takes the only possible one, or the last: %s', (part, from, to) => {
       const times = asked(part);
       const begins = from < 6 * hour ? [6 * hour] : [from];
       expect(times.begins?.map((ms) => Math.max(ms, 6 * hour))).toEqual(begins);
@@ -269,7 +269,7 @@ describe('A question about one stream', () => {
     });
 
     test.each(['yesterday around 5', 'at 5 yesterday', 'yesterday between 5 and 6', 'after 5 on Friday'])(
-      'is refused where there were both: %s',
+      'is refused when both are possible: %s',
       (part) => {
         const refusal = { code: 'invalid_request', param: 'question' };
         expect(() => asked(part)).toThrow(expect.objectContaining(refusal) as Error);
@@ -278,14 +278,14 @@ describe('A question about one stream', () => {
     );
 
     test.each(['yesterday around 5 people came', 'are there more than 5 today', 'at 9'])(
-      'is no hour of a day: %s',
+      'does not take other numbers for an hour: %s',
       (part) => {
         expect(questionTimes(part, {}, [days], BEGAN_MS + 68 * hour, 'UTC').question).toMatch(/[59]/);
       },
     );
   });
 
-  test('is not read from a time on that is after its moment', () => {
+  test('is refused when its start is after its moment, or given twice', () => {
     const thrown = (options: AskOptions): unknown => {
       try {
         return ask('a dog?', options);
@@ -299,7 +299,7 @@ describe('A question about one stream', () => {
   });
 });
 
-describe('A question that names a moment of the day', () => {
+describe('A question that names a time of day', () => {
   const noon = new Date(2026, 0, 1, 12).getTime();
   const clocks = [{ ...DOOR, startedAtMs: noon - 60_000 }];
 
@@ -312,7 +312,7 @@ describe('A question that names a moment of the day', () => {
     expect(asked('was there a dog at 12:00:00 pm today?')).toEqual({ ...then, moments: [60_000] });
   });
 
-  test('is refused where nothing is kept of it', () => {
+  test('is refused when nothing is kept of it', () => {
     const wrong = { code: 'time_out_of_range', param: 'question' };
     expect(() => questionTimes('what was shown at 9 am?', {}, clocks, noon + 60_000)).toThrow(
       expect.objectContaining(wrong) as Error,
@@ -322,7 +322,7 @@ describe('A question that names a moment of the day', () => {
 
 describe('A question that names a time of day of a recording', () => {
   const recorded = Date.parse('2026-01-05T19:30:00Z');
-  /** Two hours, from half past eight in the evening on in Berlin. */
+  /** Two hours, from half past eight in the evening, Berlin time. */
   const tape = { ...clock('tape', 0, 7_200_000), startedAtMs: recorded };
   const months = recorded + 1e10;
   const asked = (question: string, wallTimes: StreamStatus['wallTimes'], clocks = [tape]) => {
@@ -330,7 +330,7 @@ describe('A question that names a time of day of a recording', () => {
     return questionTimes(question, {}, dated, months, 'Europe/Berlin');
   };
 
-  test('is about the last such time before its end, however long ago that was', () => {
+  test('means the last such time before the end of the recording, however long ago', () => {
     expect(asked('was there a dog after 9 pm?', 'recorded')).toMatchObject({ begins: [1_800_000] });
     expect(asked('what was shown at 9 pm?', 'recorded')).toMatchObject({ moments: [1_859_999] });
     const live = (): unknown => asked('was there a dog after 9 pm?', 'live');
@@ -338,7 +338,7 @@ describe('A question that names a time of day of a recording', () => {
   });
 
   test.each(['was there a dog after 9 pm?', 'what was shown at 9 pm?', 'any dog yesterday?'])(
-    'is refused where nobody has said when it was made, with what to say: %s',
+    'is refused when the recording is undated, with how to date it: %s',
     (question) => {
       const refusal = { code: 'time_out_of_range', param: 'question' };
       expect(() => asked(question, 'unknown')).toThrow(expect.objectContaining(refusal) as Error);
@@ -346,11 +346,11 @@ describe('A question that names a time of day of a recording', () => {
     },
   );
 
-  test('is no other question: times of its own clock are asked about as ever', () => {
+  test('differs from one with a time on the clock of the recording, which needs no date', () => {
     expect(asked('was there a dog after 1:42?', 'unknown')).toMatchObject({ begins: [102_000] });
   });
 
-  test('is as much one of several of them', () => {
+  test('follows the same rules over several recordings', () => {
     const two = [tape, { ...tape, name: 'other' }];
     const question = 'which recording showed a dog after 9 pm?';
     expect(asked(question, 'recorded', two)).toMatchObject({ begins: [1_800_000, 1_800_000], moments: null });
@@ -359,11 +359,11 @@ describe('A question that names a time of day of a recording', () => {
 });
 
 describe('A question about several streams', () => {
-  /** It began a minute later, and has stalled for half a minute. */
+  /** Began a minute after the door, and has stalled for half a minute. */
   const YARD = clock('yard', 0, 30_000, 60_000);
   const both = [DOOR, YARD];
 
-  test('looks back from one instant in all of them', () => {
+  test('looks back from the same instant in all of them', () => {
     // The door's newest frame is the newest; the yard's is half a minute older.
     expect(ask('which camera showed a dog in the last 40 seconds?', {}, both).begins).toEqual([80_000, 20_000]);
     const asOfWallMs = BEGAN_MS + 80_000;
@@ -375,19 +375,19 @@ describe('A question about several streams', () => {
     expect(ask('a dog in the last 40 seconds?', { sinceWallMs }, both).begins).toEqual([100_000, 40_000]);
   });
 
-  test('asks for one instant that was some time ago, whatever the clock of each says', () => {
+  test('about some time ago reads the same instant on every clock', () => {
     expect(ask('what did yard show 50 seconds ago?', {}, both)).toEqual({
       moments: [70_000, 10_000],
       begins: [67_000, 7_000],
       question: 'what did yard show?',
     });
-    // Of it alone there is no question.
+    // A time alone is no question.
     expect(ask('20 seconds ago?', {}, both)).toMatchObject({ moments: null, begins: null });
     const wrong = expect.objectContaining({ code: 'time_out_of_range', param: 'question' }) as Error;
     expect(() => ask('what did yard show 90 seconds ago?', {}, both)).toThrow(wrong);
   });
 
-  test('names days and their times, which are the same of all', () => {
+  test('may name days and times of day, which are the same for all', () => {
     const [hour, day] = [3_600_000, 86_400_000];
     const since = { ...clock('since', 0, 3 * day + 12 * hour), frames: 600_000 };
     const later = { ...clock('later', 0, 2 * day, 12 * hour), frames: 340_000 };
@@ -407,13 +407,13 @@ describe('A question about several streams', () => {
       moments: [3 * day + 10 * hour, 2 * day],
     });
     expect(several('what did later show at 5 pm yesterday?')).toEqual({
-      // The newest frame of the other one is older.
+      // The newest frame of "later" is before that.
       moments: [2 * day + 17 * hour + 59_999, 2 * day],
       begins: [2 * day + 17 * hour - 3_000, day + 29 * hour - 3_000],
       question: 'what did later show?',
     });
     const wrong = expect.objectContaining({ code: 'time_out_of_range', param: 'question' }) as Error;
-    // One of them had not begun; and of the evening there is nothing yet.
+    // "later" had not begun then, and this evening is still to come.
     expect(() => several('which camera showed a dog before 9 am on Thursday?')).toThrow(wrong);
     expect(() => several('which camera showed a dog this evening?')).toThrow(wrong);
     expect(() => several('which camera showed a dog before 9 am on Thursday?')).toThrow(
@@ -426,7 +426,7 @@ describe('A question about several streams', () => {
     expect(several('which camera showed a dog yesterday?', { asOfWallMs }).moments).toEqual([2 * day, day + 12 * hour]);
   });
 
-  test('is about those of all streams that had begun by the end of the part that it names', () => {
+  test('asked of all streams reads those that had begun by the end of the part it names', () => {
     const hour = 3_600_000;
     const [old, other, young] = [
       clock('old', 0, 30 * hour),
@@ -453,7 +453,7 @@ describe('A question about several streams', () => {
       expect(reached(`was there a dog ${part}?`)).toEqual(['old', 'other']);
     }
     expect(reached('was there a dog before 3 am yesterday?')).toEqual(['old']);
-    // Of one alone "which camera" is no question: the error says which had not begun.
+    // "Which camera" needs more than one stream: all are kept, and the error says which had not begun.
     expect(reached('which camera showed a dog before 3 am yesterday?')).toEqual(all);
     expect(reached('which camera showed a dog yesterday?', [old, clock('new', null, null)])).toEqual(['old', 'new']);
   });
@@ -463,17 +463,17 @@ describe('A question about several streams', () => {
     'is the car that came at 9 am still there?',
     'which camera showed a dog at 9 am or at 10 am?',
     'which camera showed a dog on 2026-13-01?',
-  ])('is about all that is kept where a time in it is not surely the moment that it is about: %s', (question) => {
+  ])('is about all that is kept when a time in it may not be its moment: %s', (question) => {
     expect(ask(question, {}, both)).toEqual({ moments: null, begins: null, question });
   });
 
-  test('names no times of the clock: each counts from its own beginning', () => {
+  test('may name no time on the clock of a stream: each counts from its own start', () => {
     const question = 'was there a dog between 0:10 and 1:00?';
     expect(ask(question, {}, both)).toEqual({ moments: null, begins: null, question });
     expect(() => ask('a dog?', { sinceMs: 10_000 }, both)).toThrow(/sinceWallMs/);
   });
 
-  test('is left to the engine where one of them has no frame yet', () => {
+  test('is left to the engine when a stream has no frame yet', () => {
     const question = 'a dog in the last minute?';
     expect(ask(question, {}, [DOOR, clock('new', null, null)])).toEqual({ moments: null, begins: null, question });
   });

@@ -1,4 +1,4 @@
-/** Questions over several live streams, over a real engine (tiny bundle): who is asked, and the moment in each. */
+/** Questions over several live streams, with a real engine (tiny bundle): which streams are read, and as of when. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { chooseStreams } from '../../src/live/choose-streams.ts';
 import { Streams } from '../../src/live/live-service.ts';
@@ -25,12 +25,12 @@ function thrown(run: () => unknown): unknown {
   throw new Error('nothing was thrown');
 }
 
-/** Shows the same picture in every frame. */
+/** A push stream that shows the same picture in every frame. */
 const pushed = (name: string, frames: number, memory: object = {}, shown = 0): Promise<SourceStream> =>
   pushedTo(live, name, frames, memory, () => shown);
 
 describe('A conversation about several streams', () => {
-  test('is asked as one is, keeps its turns, and says what it read', async () => {
+  test('works like one about a single stream, keeps its turns, and reports what it read', async () => {
     await pushed('yard', 3);
     await pushed('front', 2, {}, 1);
     const conversation = live.converse(['yard', 'front']);
@@ -49,32 +49,32 @@ describe('A conversation about several streams', () => {
     expect(second.inputTokens).toBeGreaterThan(first.inputTokens);
   });
 
-  test('is about one instant of the wall clock in each of them', async () => {
+  test('reads every stream as of the same instant of the wall clock', async () => {
     const [yard, front] = [await pushed('yard', 3), await pushed('front', 3)];
     const conversation = live.converse(['yard', 'front']);
     const began = [yard, front].map((stream) => stream.status().startedAtMs);
     const asOfWallMs = Math.max(...began) + 600;
     const { streams } = await conversation.ask('what is shown?', { asOfWallMs }).result;
-    // The newest frame of each at that instant, frames being half a second apart.
+    // The newest frame of each stream at that instant; frames are half a second apart.
     const expected = began.map((at) => Math.min(1000, Math.floor((asOfWallMs - at) / 500) * 500));
     expect(streams.map(({ asOfMs }) => asOfMs)).toEqual(expected);
     const { asOfMs } = await yard.converse().ask('what is shown?', { asOfWallMs: (began[0] ?? 0) + 700 }).result;
     expect(asOfMs).toBe(500);
   });
 
-  test('looks back from one instant in each of them, where the question says how far', async () => {
+  test('looks back from the same instant in every stream', async () => {
     const [yard, front] = [await pushed('yard', 5), await pushed('front', 5)];
     const began = [yard, front].map((stream) => stream.status().startedAtMs);
     const asked = live.converse(['yard', 'front']).ask('which camera showed a dog in the last second?');
     const { streams } = await asked.result;
     const sinceMs = Math.max(...began) + 1_000;
     streams.forEach((stream, i) => {
-      // It begins with the frame that stood then.
+      // Reading begins with the frame that stood then.
       expect(Math.abs((stream.sinceMs ?? NaN) - (sinceMs - (began[i] ?? 0)))).toBeLessThanOrEqual(500);
     });
   });
 
-  test('may be about all that keep something of an instant', async () => {
+  test('may cover all streams that keep something of an instant', async () => {
     const yard = await pushed('yard', 3);
     const asOfWallMs = yard.status().startedAtMs + 600;
     await expect.poll(() => Date.now()).toBeGreaterThan(asOfWallMs);
@@ -84,7 +84,7 @@ describe('A conversation about several streams', () => {
     expect(streams).toMatchObject([{ name: 'yard', asOfMs: 500 }]);
   });
 
-  test('takes no time of one stream, and no two moments', async () => {
+  test('refuses a time of one stream, and two moments at once', async () => {
     await pushed('yard', 1);
     await pushed('front', 1);
     expect(thrown(() => live.converse('all').ask('what?', { asOfMs: 0 }))).toMatchObject({
@@ -97,7 +97,7 @@ describe('A conversation about several streams', () => {
     });
   });
 
-  test('ends with any of its streams, and is never about another of the name; fresh ones are', async () => {
+  test('ends when any of its streams is deleted, even if a new stream takes its name', async () => {
     await pushed('yard', 1);
     await pushed('front', 1);
     const conversation = live.converse(['front', 'yard']);
@@ -109,7 +109,7 @@ describe('A conversation about several streams', () => {
     expect((await live.converse(['front', 'yard']).ask('what?').result).streams).toHaveLength(2);
   });
 
-  test('with a stream that has no frame is told which', async () => {
+  test('names the stream that has no frame', async () => {
     await pushed('yard', 1);
     await live.create({ name: 'new', source: { push: true } }, 'operator');
     const both = live.converse(['yard', 'new']);
@@ -131,14 +131,14 @@ describe('The streams of a question', () => {
   const choose = (wanted: readonly string[] | 'all', most = 8) =>
     chooseStreams(wanted, existing, most, 'yoco.streams').map(({ name }) => name);
 
-  test('are in the order in which they were named; "all" are those with frames, by name', () => {
+  test('keep the order in which they were named; "all" means those with frames, by name', () => {
     expect(choose(['yard', 'attic'])).toEqual(['yard', 'attic']);
     expect(choose(['new'])).toEqual(['new']);
     expect(choose('all')).toEqual(['attic', 'front', 'yard']);
     expect(existing.map(({ name }) => name)).toEqual(['yard', 'attic', 'new', 'front']);
   });
 
-  test('"all" at an instant are those that keep something of it; where none does it is left to be refused', () => {
+  test('"all" at an instant means those that keep something of it, or all of them when none does', () => {
     const then = [
       stream('yard', 5_000, 70_000),
       stream('new', null),
@@ -165,7 +165,7 @@ describe('The streams of a question', () => {
     });
   });
 
-  test('"all" may be too many, until some are gone', () => {
+  test('"all" is refused as retryable when too many have frames', () => {
     expect(thrown(() => choose('all', 2))).toMatchObject({
       code: 'too_many_streams',
       param: 'yoco.streams',
@@ -174,7 +174,7 @@ describe('The streams of a question', () => {
     });
   });
 
-  test('must exist, and "all" must be one at least', () => {
+  test('must exist, and "all" must match at least one', () => {
     expect(thrown(() => choose(['yard', 'cellar']))).toMatchObject({
       code: 'stream_not_found',
       param: 'yoco.streams',
@@ -200,14 +200,14 @@ describe('An instant', () => {
   const late = clock('late', NOON + 20_000, 5_000, 30_000);
   const now = NOON + 60_000;
 
-  test('is on each clock what the wall clock says, and after the newest frame it is that', () => {
+  test('maps to the clock of each stream, at most to its newest frame', () => {
     expect(momentsAt(NOON + 30_000, [early, late], 'as_of', now)).toEqual([30_000, 10_000]);
     expect(momentsAt(NOON + 60_000, [early, late], 'as_of', now)).toEqual([60_000, 30_000]);
     expect(momentsAt(now + CLOCK_SKEW_MS, [early, late], 'as_of', now)).toEqual([60_000, 30_000]);
     expect(newestWallMs([early, late])).toBe(NOON + 60_000);
   });
 
-  test('of which one stream keeps nothing is refused with its name, its first and its last time', () => {
+  test('is refused when a stream keeps nothing of it, with the name and range of that stream', () => {
     expect(thrown(() => momentsAt(NOON + 24_000, [early, late], 'as_of', now))).toMatchObject({
       code: 'time_out_of_range',
       param: 'as_of',
@@ -217,7 +217,7 @@ describe('An instant', () => {
     });
   });
 
-  test('in the future is refused with the first and last time of each', () => {
+  test('is refused when it is in the future, with the range of each stream', () => {
     expect(thrown(() => momentsAt(now + CLOCK_SKEW_MS + 1, [early, late], 'as_of', now))).toMatchObject({
       code: 'time_out_of_range',
       detail:
@@ -227,12 +227,12 @@ describe('An instant', () => {
     });
   });
 
-  test('of a file that is read faster than it plays is not in the future while it lies in the file', () => {
+  test('ahead of the wall clock is accepted when a file that is read faster than it plays has reached it', () => {
     const ahead = clock('ahead', NOON, 0, 3_600_000);
     expect(momentsAt(NOON + 3_600_000, [ahead, late], 'as_of', now)).toEqual([3_600_000, 30_000]);
   });
 
-  test('of a stream without a frame is none', () => {
+  test('is refused when a stream has no frame', () => {
     const empty = clock('empty', NOON, null, null);
     expect(thrown(() => momentsAt(NOON, [early, empty], 'as_of', now))).toMatchObject({
       code: 'stream_empty',
@@ -243,7 +243,7 @@ describe('An instant', () => {
 });
 
 describe('The memory of a stream', () => {
-  test('merges still frames where its definition says so, and its status counts them', async () => {
+  test('merges still frames when its definition says so, and its status counts them', async () => {
     const stream = await pushed('still', 4, { merge_below: 0.05 });
     expect(stream.status()).toMatchObject({
       frames: 4,

@@ -6,7 +6,7 @@ import { MAX_SNAPSHOTS, SnapshotFolder } from '../../src/live/snapshot-folder.ts
 
 const NOW = Date.UTC(2030, 0, 1);
 
-describe('A folder of snapshots', () => {
+describe('A snapshot folder', () => {
   let folder: string;
 
   beforeAll(async () => {
@@ -17,36 +17,36 @@ describe('A folder of snapshots', () => {
     await rm(folder, { recursive: true });
   });
 
-  test('gives two that are made in the same millisecond names of their own', async () => {
+  test('gives two snapshots of the same millisecond different names', async () => {
     const snapshots = new SnapshotFolder(folder);
     const [one, two] = [await snapshots.forNew('door', undefined, NOW), await snapshots.forNew('door', undefined, NOW)];
     expect([one.file, two.file]).toEqual(['door-20300101T000000-000Z.snap', 'door-20300101T000000-000Z-2.snap']);
     one.written();
-    // Nothing was written under its name.
+    // The first name is free again: nothing was written under it.
     expect((await snapshots.forNew('door', undefined, NOW)).file).toBe(one.file);
   });
 
-  test('counts those that are on their way: clients cannot add to it without end', async () => {
+  test('counts snapshots being written, so that clients cannot exceed its limit', async () => {
     for (let i = 0; i < MAX_SNAPSHOTS - 2; i++) await writeFile(path.join(folder, `${i}.snap`), '');
     const snapshots = new SnapshotFolder(folder);
     const asked = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => snapshots.forNew('door', `new-${i}`)));
     expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
     expect(asked.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'snapshot_failed' } });
-    // One that is there is replaced.
+    // An existing file may be replaced.
     expect((await snapshots.forNew('door', '7.snap')).file).toBe('7.snap');
     for (const one of asked) if (one.status === 'fulfilled') one.value.written();
     expect((await snapshots.forNew('door', 'later')).file).toBe('later');
     expect(await readdir(folder)).toHaveLength(MAX_SNAPSHOTS - 2);
   });
 
-  test('that is not there yet is empty, and one that cannot be read is an error, not empty', async () => {
+  test('lists nothing when it is missing, and fails when it cannot be read', async () => {
     expect(await new SnapshotFolder(path.join(folder, 'later')).list()).toEqual([]);
     const file = path.join(folder, 'file.txt');
     await writeFile(file, '');
     await expect(new SnapshotFolder(file).list()).rejects.toMatchObject({ code: 'snapshot_failed' });
   });
 
-  test('has room for the files of kept streams however full it is; nobody else may write under their names', async () => {
+  test('takes files of kept streams even when it is full, and reserves their names', async () => {
     for (let i = 0; i < MAX_SNAPSHOTS; i++) await writeFile(path.join(folder, `${i}.snap`), '');
     const snapshots = new SnapshotFolder(folder);
     await expect(snapshots.forNew('door')).rejects.toMatchObject({ code: 'snapshot_failed' });
@@ -56,7 +56,7 @@ describe('A folder of snapshots', () => {
     }
   });
 
-  test('has a file of a kept stream at any time, also where what was written cannot take its place', async () => {
+  test('always has a file of a kept stream, even when a new one cannot replace it', async () => {
     await writeFile(path.join(folder, 'yard.keep.snap'), 'old');
     const snapshots = new SnapshotFolder(folder);
     const beside = snapshots.pathBeside('yard');

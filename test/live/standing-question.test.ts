@@ -5,16 +5,16 @@ import type { SourceState, SourceStatus } from '../../src/ingest/frame.ts';
 import { StandingQuestion, type StandingHost, type StandingOptions } from '../../src/live/standing-question.ts';
 import type { Answer, AnswerResult, Conversation, StreamStatus } from '../../src/live/types.ts';
 
-/** A stream whose answers are given here, one for each asking; the last one stays. */
+/** A stream with scripted answers, one per asking; the last one repeats. */
 class Door {
   lastMs = 0;
-  /** By how much the engine's newest frame is ahead of the one that the status tells of, ms. */
+  /** How far the engine's newest frame is ahead of the one in the status, ms. */
   aheadMs = 0;
   state: SourceState = 'playing';
   answers: (string | YocoError)[] = ['no'];
   confidences: number[] = [1];
   asked = 0;
-  /** How often it was looked at, be it to ask or not. */
+  /** Calls of `converse`, whether a question followed or not. */
   looks = 0;
   startedAtMs = 0;
   error: SourceStatus['error'] = null;
@@ -79,7 +79,7 @@ function stand(door: Door, options: Partial<StandingOptions> = {}, more: Partial
   return { question, heard, errors, outcomes };
 }
 
-/** Until it was asked so often; a frame comes before each asking. */
+/** Adds frames until the question was asked `count` times. */
 async function askings(door: Door, count: number): Promise<void> {
   while (door.asked < count) {
     door.frame();
@@ -88,8 +88,8 @@ async function askings(door: Door, count: number): Promise<void> {
   await sleep(20);
 }
 
-describe('a standing question', () => {
-  it('tells the first answer, and then each that is another one', async () => {
+describe('A standing question', () => {
+  it('reports the first answer and then each different one', async () => {
     const door = new Door();
     door.answers = ['no', 'no', ' No', 'yes', 'yes', 'no'];
     const { heard } = stand(door);
@@ -104,7 +104,7 @@ describe('a standing question', () => {
   it.each<[SourceState, (string | null)[]]>([
     ['stopped', ['stream_deleted']],
     ['ended', [null]],
-  ])('does not wait for its next turn to tell that its stream has %s', async (state, errors) => {
+  ])('reports without waiting for its next turn that its stream has %s', async (state, errors) => {
     const door = new Door();
     const asked = stand(door, { everyMs: 3_600_000 });
     await expect.poll(() => asked.heard).toEqual([[null, 'no']]);
@@ -115,7 +115,7 @@ describe('a standing question', () => {
     expect(asked.heard.at(-1)).toEqual(state === 'ended' ? ['no', 'yes'] : [null, 'no']);
   });
 
-  it('asks nothing while no frame is new', async () => {
+  it('does not ask while there is no new frame', async () => {
     const door = new Door();
     const { heard } = stand(door);
     await sleep(3 * EVERY_MS);
@@ -123,7 +123,7 @@ describe('a standing question', () => {
     expect(heard).toEqual([[null, 'no']]);
   });
 
-  it('takes an answer that is less sure than wanted for none: neither told, nor the end of a run of others', async () => {
+  it('ignores an answer below the minimum confidence: it is neither reported nor ends a run', async () => {
     const door = new Door();
     door.answers = ['no', 'yes', 'no', 'yes', 'yes'];
     door.confidences = [0.95, 0.6, 0.5, 0.9, 0.97];
@@ -134,7 +134,7 @@ describe('a standing question', () => {
     expect(heard).toEqual([[null, 'yes']]);
   });
 
-  it('waits until a new answer was given as often as wanted: a single wrong one goes unheard', async () => {
+  it('reports a new answer only once it has held for `holds` askings', async () => {
     const door = new Door();
     door.answers = ['no', 'no', 'yes', 'no', 'yes', 'yes'];
     const { heard } = stand(door, { holds: 2 });
@@ -145,7 +145,7 @@ describe('a standing question', () => {
     ]);
   });
 
-  it('counts an answer about a frame that it had not heard of yet once: it is not asked about again', async () => {
+  it('counts an answer about a frame newer than the status once, and does not ask about that frame again', async () => {
     const door = new Door();
     door.answers = ['yes'];
     door.aheadMs = 500;
@@ -161,7 +161,7 @@ describe('a standing question', () => {
     expect(door.asked).toBe(2);
   });
 
-  it('asks nothing about frames from before its last answer, with which a stream goes on when the engine was lost', async () => {
+  it('does not ask about frames older than its last answer, from which a stream resumes after an engine loss', async () => {
     const door = new Door();
     door.answers = ['no', 'no', new YocoError('engine_restarted'), 'yes'];
     const { heard, outcomes } = stand(door);
@@ -181,7 +181,7 @@ describe('a standing question', () => {
       ]);
   });
 
-  it('tells what was answered last before all was lost, though it was to hold for longer', async () => {
+  it('reports the last answer before all was lost, even if it has not held for long enough', async () => {
     const door = new Door();
     door.answers = ['yes', new YocoError('engine_restarted'), new YocoError('stream_ended')];
     const { heard, errors } = stand(door, { holds: 3 });
@@ -192,7 +192,7 @@ describe('a standing question', () => {
     expect([door.asked, heard]).toEqual([3, [[null, 'yes']]]);
   });
 
-  it('takes the last answer about a recording as holding: no more frames come that could agree', async () => {
+  it('takes the last answer about an ended recording as holding: no further frame could confirm it', async () => {
     const door = new Door();
     door.answers = ['yes'];
     door.state = 'ended';
@@ -202,7 +202,7 @@ describe('a standing question', () => {
     expect(heard).toEqual([[null, 'yes']]);
   });
 
-  it('waits for a part of the day that is still to come, and tells nothing before', async () => {
+  it('waits for a part of the day still to come, and reports nothing before', async () => {
     const door = new Door();
     const early = new YocoError('time_out_of_range', { param: 'question' });
     door.answers = [early, early, 'yes'];
@@ -217,7 +217,7 @@ describe('a standing question', () => {
   });
 
   it.each(['did anyone come this evening?', 'did anyone come after 15:35 UTC?', 'did anyone come at half past nine?'])(
-    'does not wait for a time of day of a recording of which nobody knows when it was made: %s',
+    'ends at once when it names a time of day of an undated recording: %s',
     async (question) => {
       const door = new Door();
       door.wallTimes = 'unknown';
@@ -227,7 +227,7 @@ describe('a standing question', () => {
     },
   );
 
-  it('may leave what there is when it begins to those who were told of it', async () => {
+  it('with `onlyNew` asks only once a newer frame comes', async () => {
     const door = new Door();
     const { heard } = stand(door, { onlyNew: true });
     await sleep(2 * EVERY_MS);
@@ -236,7 +236,7 @@ describe('a standing question', () => {
     await expect.poll(() => heard.length, { timeout: 5_000 }).toBe(1);
   });
 
-  it('goes on where one of the streams was left out of the answer, whose clock is another', async () => {
+  it('continues when an answer leaves out one of the streams, whose clock differs', async () => {
     const [near, far] = [new Door(), new Door()];
     far.lastMs = 500_000_000;
     let asked = 0;
@@ -258,7 +258,7 @@ describe('a standing question', () => {
     await expect.poll(() => asked, { timeout: 5_000 }).toBe(2);
   });
 
-  it('goes on soon after an error that may pass, and asks again though no frame is new', async () => {
+  it('retries soon after a transient error, even without a new frame', async () => {
     const door = new Door();
     door.answers = [
       new YocoError('too_many_questions'),
@@ -277,7 +277,7 @@ describe('a standing question', () => {
     await expect.poll(() => late.heard).toEqual([[null, 'yes']]);
   });
 
-  it('ends with what the source says where it failed, with nothing where it has ended, also where no frame ever came', async () => {
+  it('ends with the error of a failed source, without one when all have ended, and not while it may gain streams', async () => {
     const [failed, ended, empty, other] = [new Door(), new Door(), new Door(), new Door()];
     failed.error = { code: 'source_unreachable', message: 'The source cannot be reached. No route.' };
     for (const door of [failed, empty]) door.state = 'failed';
@@ -292,7 +292,7 @@ describe('a standing question', () => {
     expect(all.map(({ heard }) => heard.length)).toEqual([1, 1, 0, 1]);
   });
 
-  it('is asked anew where its stream was made anew with as many frames', async () => {
+  it('asks again when its stream was recreated with as many frames', async () => {
     const door = new Door();
     door.answers = ['no', 'yes'];
     const { heard } = stand(door);
@@ -301,7 +301,7 @@ describe('a standing question', () => {
     await expect.poll(() => heard.map(([, answer]) => answer)).toEqual(['no', 'yes']);
   });
 
-  it('ends with any other error, and says which', async () => {
+  it('ends with any other error, and reports its code', async () => {
     const door = new Door();
     door.answers = ['no', new YocoError('conversation_full')];
     const { heard, errors } = stand(door);
@@ -313,7 +313,7 @@ describe('a standing question', () => {
     expect(heard).toEqual([[null, 'no']]);
   });
 
-  it('outlasts an unexpected error where its host wants to hear of it, and ends otherwise', async () => {
+  it('survives an unexpected error when its host handles those, and ends otherwise', async () => {
     const answers = ['no', new YocoError('internal', { cause: new Error('inside') }), 'yes'];
     const door = new Door();
     door.answers = [...answers];
@@ -332,7 +332,7 @@ describe('a standing question', () => {
     expect([errors, unexpected]).toEqual([[], [new Error('inside')]]);
   });
 
-  it('is told that its stream is gone, though no frame is new', async () => {
+  it('reports that its stream was deleted, even without a new frame', async () => {
     const door = new Door();
     const { errors } = stand(door);
     await expect.poll(() => door.asked).toBe(1);
@@ -340,7 +340,7 @@ describe('a standing question', () => {
     await expect.poll(() => errors).toEqual(['stream_deleted']);
   });
 
-  it('says nothing any more once it is closed, also of an asking that is on its way', async () => {
+  it('reports nothing once it is closed, not even the asking in progress', async () => {
     const door = new Door();
     const { question, heard, errors } = stand(door);
     question.close();
@@ -348,7 +348,7 @@ describe('a standing question', () => {
     expect([heard, errors]).toEqual([[], []]);
   });
 
-  it('refuses times and numbers outside their bounds, and names the field', () => {
+  it('refuses intervals and numbers out of bounds, and names the field', () => {
     const door = new Door();
     const refused = (options: Partial<StandingOptions>): unknown => {
       try {

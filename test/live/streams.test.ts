@@ -1,4 +1,4 @@
-/** Live streams over a real engine (tiny bundle) and a real ffmpeg. */
+/** Live streams with a real engine (tiny bundle) and a real ffmpeg. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -28,7 +28,7 @@ import { picture } from '../support/tiny.ts';
 let clips: ClipFolder;
 let live: Streams;
 const warnings: string[] = [];
-/** What each of them is about. */
+/** The fields of each warning. */
 const about: WarningFields[] = [];
 
 beforeAll(async () => {
@@ -67,8 +67,8 @@ function thrown(run: () => unknown): unknown {
 
 const pushed = (name: string, frames: number): Promise<SourceStream> => pushedTo(live, name, frames);
 
-describe('Memory that is promised to streams', () => {
-  test('may be more than the engine has: the log says so once', async () => {
+describe('Memory promised to streams', () => {
+  test('may exceed what the engine has, and the log says so once', async () => {
     const create = (name: string, limit_mb: number): Promise<SourceStream> =>
       live.create({ name, source: { push: true }, memory: { limit_mb } }, 'operator');
     await create('one', 4_000);
@@ -105,7 +105,7 @@ describe('A video file', () => {
     expect(changes).toBeGreaterThanOrEqual(6);
   });
 
-  test('is asked about while it plays and after it ended, up to any moment', async () => {
+  test('can be asked about while it plays and after its end, as of any moment', async () => {
     const file = await clips.make('asked.mp4', ...testPicture(4, 10));
     const stream = await live.create({ name: 'file', source: { file, pace: 'fastest' } }, 'operator');
     await vi.waitFor(() => {
@@ -123,7 +123,7 @@ describe('A video file', () => {
     expect(end.firstTokenMs).toBeLessThanOrEqual(end.totalMs);
   });
 
-  test('shows what the model saw, at any moment', async () => {
+  test('provides the pictures that the model saw, at any moment', async () => {
     const file = await clips.make('seen.mp4', ...testPicture(2, 10));
     const stream = await live.create({ name: 'file', source: { file, pace: 'fastest' } }, 'operator');
     await expect(stream.thumbnail()).rejects.toMatchObject({ code: 'stream_empty' });
@@ -136,14 +136,14 @@ describe('A video file', () => {
     await expect(stream.thumbnail(-1)).rejects.toMatchObject({ code: 'time_out_of_range', param: 't' });
   });
 
-  test('has not ended before its last frames are in the cache, whatever its ffmpeg has', async () => {
+  test('ends only once its last frames are in the cache, even if its ffmpeg has exited', async () => {
     const file = await clips.make('tail.mp4', ...testPicture(2, 10));
     const ready = vi.spyOn(live.engine, 'ready', 'get').mockReturnValue(false);
     const seen: [string, number][] = [];
     try {
       const stream = await live.create({ name: 'file', source: { file, pace: 'fastest' } }, 'operator');
       stream.onChange(() => seen.push([stream.status().sourceStatus.state, stream.status().frames]));
-      // It plays, and then ffmpeg ends: no frame is taken meanwhile.
+      // It plays, and then ffmpeg exits; the engine takes no frame meanwhile.
       await vi.waitFor(() => {
         expect(seen).toHaveLength(2);
       }, 10_000);
@@ -159,7 +159,7 @@ describe('A video file', () => {
     expect(seen.find(([state]) => state === 'ended')).toEqual(['ended', 4]);
   });
 
-  test('is asked about to its last frame by a standing question, also where that waits for the engine', async () => {
+  test('is asked about to its last frame by a standing question, even one that waits for the engine', async () => {
     const file = await clips.make('awaited.mp4', ...testPicture(2, 10));
     let open = (): void => undefined;
     const gate = new Promise<void>((resolve) => (open = resolve));
@@ -210,7 +210,7 @@ describe('A video file', () => {
     }
   });
 
-  test('whose frames were lost with the engine says so for good; it has none to wait for', async () => {
+  test('whose frames were lost with the engine says so for good: no new ones will come', async () => {
     const file = await clips.make('lost.mp4', ...testPicture(1, 10));
     const stream = await live.create({ name: 'file', source: { file, pace: 'fastest' } }, 'operator');
     await stream.ended();
@@ -226,7 +226,7 @@ describe('A video file', () => {
     await expect(both.ask('what is this?').result).rejects.toMatchObject({ ...lost, param: 'streams', detail });
     const asOfWallMs = other.status().startedAtMs;
     expect(thrown(() => both.ask('what is this?', { asOfWallMs }))).toMatchObject({ ...lost, detail });
-    // Its pictures are with the server.
+    // The server still has its pictures.
     expect((await stream.thumbnail()).timeMs).toBe(500);
   });
 
@@ -246,7 +246,7 @@ describe('A video file', () => {
       'source_no_video',
       () => clips.make('sound.wav', '-f', 'lavfi', '-i', 'sine=frequency=440', '-t', '1'),
     ],
-  ])('%s fails with its code; nothing else stops', async (_name, code, make) => {
+  ])('%s fails with its code, and other streams continue', async (_name, code, make) => {
     const other = await pushed('other', 1);
     const stream = await live.create({ name: 'bad', source: { file: await make(), pace: 'fastest' } }, 'operator');
     await expect(stream.ended()).rejects.toMatchObject({ code });
@@ -299,13 +299,13 @@ describe('A push stream', () => {
     expect((await stream.converse().ask('what is this?').result).asOfMs).toBe(1300);
   });
 
-  test('is the only kind that takes pictures', async () => {
+  test('is the only kind that accepts pictures', async () => {
     const file = await clips.make('nopush.mp4', ...testPicture(1, 5));
     const stream = await live.create({ name: 'file', source: { file } }, 'operator');
     await expect(stream.push(await png(0))).rejects.toMatchObject({ code: 'stream_not_pushable' });
   });
 
-  test('goes on after the engine died: what came before is gone, and it says so', async () => {
+  test('continues after an engine loss without its earlier frames, and its status says so', async () => {
     const stream = await pushed('push', 2);
     const { engine } = live;
     const again = once(engine, 'ready', { signal: AbortSignal.timeout(50_000) });
@@ -324,7 +324,7 @@ describe('A push stream', () => {
 });
 
 describe('A recording', () => {
-  /** The evening of a day, a second before nine by the clock of this machine. */
+  /** One second before nine in the evening, in the time zone of this machine. */
   const RECORDED = new Date(2026, 0, 5, 20, 59, 59);
   const play = async (source: object): Promise<SourceStream> => {
     const file = await clips.make('recorded.mp4', ...testPicture(3, 25));
@@ -332,7 +332,7 @@ describe('A recording', () => {
   };
   const recorded = { pace: 'fastest', recorded_at: RECORDED.toISOString() };
 
-  test('of which it was said when it was made has its wall times, also where the clock of this machine is set', async () => {
+  test('with a known date has its wall times, even when the clock of this machine is set', async () => {
     const now = Date.now.bind(Date);
     let setMs = 0;
     const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + setMs);
@@ -349,7 +349,7 @@ describe('A recording', () => {
     }
   });
 
-  test('at an address of HTTP is of no date either, once it is known to be one', async () => {
+  test('over HTTP has no date either, once it is known to be a recording', async () => {
     const clip = await readFile(await clips.make('served.mp4', ...testPicture(2, 10), '-movflags', '+faststart'));
     const server = createServer((_request, response) => response.end(clip));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -366,14 +366,14 @@ describe('A recording', () => {
     }
   });
 
-  test('that is read as fast as it can be over and over is of no date', async () => {
+  test('read in a loop as fast as possible has no date', async () => {
     const stream = await play({ loop: true, pace: 'fastest' });
     expect(stream.status().wallTimes).toBe('unknown');
     await live.delete('tape');
     expect((await play({ loop: true })).status().wallTimes).toBe('live');
   });
 
-  test('is asked by them about times of day', async () => {
+  test('with a known date can be asked about times of day', async () => {
     const stream = await play(recorded);
     await stream.ended();
     const ask = vi.spyOn(live.engine, 'ask');
@@ -385,7 +385,7 @@ describe('A recording', () => {
     expect(thrown(() => stream.converse().ask('Was there a dog before 8 pm?'))).toMatchObject(early);
   });
 
-  test('of which nobody said it is not, but where it loops and so is shown now', async () => {
+  test('without a date can not be asked about times of day, unless it loops and so is shown now', async () => {
     const stream = await play({ pace: 'fastest' });
     const undated = { code: 'time_out_of_range', param: 'question' };
     expect(thrown(() => stream.converse().ask('Was there a dog after 9 pm?'))).toMatchObject(undated);
@@ -401,13 +401,13 @@ describe('A recording', () => {
 });
 
 describe('A service with a time zone', () => {
-  test('must have one that there is', async () => {
+  test('requires a time zone that exists', async () => {
     const start = Streams.start({ engine: { bundle: TINY_BUNDLE }, timeZone: 'Europe/Atlantis' });
     await expect(start).rejects.toMatchObject({ code: 'config_invalid', param: 'timeZone' });
   });
 });
 
-test('Pictures that say when they were taken are asked about by that, and their stream began with the first', async () => {
+test('Pictures with capture times are asked about by those, and their stream starts with the first', async () => {
   const stream = await live.create({ name: 'push', source: { push: true } }, 'operator');
   const began = Date.now() - 86_400_000;
   for (const i of [0, 1, 2]) {
@@ -422,9 +422,9 @@ test('Pictures that say when they were taken are asked about by that, and their 
   expect([asOfMs, stream.status().startedAtMs]).toEqual([30_000, began]);
 });
 
-/** Of polls that take turns one sees the engine first with `more` 0, another one with 1. */
+/** `more` shifts which of several polls would be the first to see the engine ready. */
 test.each([0, 1])(
-  'Frames that wait for the engine go to it in their order, whichever looks when it is back (%i)',
+  'Frames that wait for the engine enter it in order, whichever poll first sees it ready (%i)',
   async (more) => {
     const stream = await pushed('push', 1);
     const append = vi.spyOn(live.engine, 'append');
@@ -432,7 +432,7 @@ test.each([0, 1])(
     const ready = vi.spyOn(live.engine, 'ready', 'get').mockImplementation(() => left-- <= 0);
     try {
       for (const timeMs of [1000, 1500, 2000]) await stream.push(await png(1), timeMs);
-      await new Promise((resolve) => setTimeout(resolve, 200)); // until as many wait as may
+      await new Promise((resolve) => setTimeout(resolve, 200)); // until as many frames wait as can
       left = 2 + more;
       await vi.waitFor(() => {
         expect(stream.status()).toMatchObject({ frames: 4, lateFrames: 0, lastMs: 2000 });
@@ -445,7 +445,7 @@ test.each([0, 1])(
   },
 );
 
-test('Wall times go with the wall clock where it is set while a stream runs, and the log says so once', async () => {
+test('Wall times follow a wall clock that is set while a stream runs, and the log says so once', async () => {
   const stream = await pushed('push', 1);
   const began = stream.status().startedAtMs;
   const now = Date.now.bind(Date);
@@ -459,7 +459,7 @@ test('Wall times go with the wall clock where it is set while a stream runs, and
     return Math.round((stream.status().startedAtMs - began) / 1_000);
   };
   try {
-    setMs = 500; // a drift at most
+    setMs = 500; // counts as drift
     expect([await moved(1), stream.status().startedAtMs]).toEqual([0, began]);
     setMs = 3_600_000;
     expect([await moved(2), await moved(3)]).toEqual([3_600, 3_600]);
@@ -467,14 +467,14 @@ test('Wall times go with the wall clock where it is set while a stream runs, and
       'Stream push: the wall clock jumped 3600.0 s forward; the wall times of all its frames moved with it.',
     ]);
     setMs = 0;
-    expect(await moved(4)).toBeCloseTo(0); // of a millisecond less it is -0
+    expect(await moved(4)).toBeCloseTo(0); // a millisecond less rounds to -0
     expect(warnings[1]).toContain('3600.0 s back');
   } finally {
     clock.mockRestore();
   }
 });
 
-test('A stream whose first frame waits for the engine began when that frame came', async () => {
+test('A stream whose first frame waits for the engine starts when that frame arrived', async () => {
   const { engine } = live;
   const again = once(engine, 'ready', { signal: AbortSignal.timeout(50_000) });
   process.kill(engine.pid ?? 0, 'SIGKILL');
@@ -489,7 +489,7 @@ test('A stream whose first frame waits for the engine began when that frame came
   expect(stream.status().startedAtMs).toBeLessThanOrEqual(pushedAtMs);
 });
 
-test('A stream began when its first picture came, however long that took to decode', async () => {
+test('A stream starts when its first picture arrives, however long that takes to decode', async () => {
   const large = await sharp(randomBytes(3_000 * 2_000 * 3), { raw: { width: 3_000, height: 2_000, channels: 3 } })
     .jpeg()
     .toBuffer();
@@ -504,7 +504,7 @@ test('A stream began when its first picture came, however long that took to deco
 });
 
 describe('A camera that cannot be reached', () => {
-  test('is told of as soon as it is waited for, without a frame', async () => {
+  test('is reported as soon as it is waited for, before any frame', async () => {
     const url = `rtsp://127.0.0.1:${await freePort()}/`;
     const stream = await live.create({ name: 'camera', source: { url } }, 'operator');
     const states: string[] = [];
@@ -515,7 +515,7 @@ describe('A camera that cannot be reached', () => {
     expect(stream.status()).toMatchObject({ frames: 0, sourceStatus: { error: { code: 'source_unreachable' } } });
   });
 
-  test('is asked about in vain, and each answer says what is wrong with it', async () => {
+  test('makes questions fail with what is wrong with it', async () => {
     await pushed('other', 1);
     const url = `rtsp://127.0.0.1:${await freePort()}/`;
     const stream = await live.create({ name: 'camera', source: { url } }, 'operator');
@@ -533,14 +533,14 @@ describe('A camera that cannot be reached', () => {
     await expect(both).rejects.toMatchObject({ ...why, param: 'streams', detail: named });
   });
 
-  test('is said nothing of once it plays', () => {
+  test('is not mentioned in errors once it plays', () => {
     const error = { code: 'source_unreachable', message: 'The source cannot be reached.' };
     const sourceStatus = { state: 'playing', frames: 1, dropped: 0, reconnects: 1, error } as const;
     const status = { frames: 1, lateFrames: 0, lastMs: null, sourceStatus };
     expect(noFrame(status)).toMatchObject({ code: 'stream_empty', detail: '' });
   });
 
-  test('is in the log once, however often it is tried, and again when it is back', async () => {
+  test('is logged once, however often it is retried, and again when it is back', async () => {
     const port = await freePort();
     const url = `http://127.0.0.1:${port}/video`;
     const stream = await live.create({ name: 'camera', source: { url } }, 'operator');
@@ -584,7 +584,7 @@ describe('A definition', () => {
     expect(live.list()).toEqual([]);
   });
 
-  test('of a client may name only what the configuration allows', async () => {
+  test('from a client may name only what the configuration allows', async () => {
     const file = await clips.make('allowed.mp4', ...testPicture(1, 5));
     await live.create({ name: 'inside', source: { file } }, 'client');
     await expect(live.create({ name: 'outside', source: { file: '/etc/hostname' } }, 'client')).rejects.toMatchObject({
@@ -597,7 +597,7 @@ describe('A definition', () => {
     expect(live.list().map(({ name }) => name)).toEqual(['inside']);
   });
 
-  test('of a name that is taken, or one stream too many, is refused', async () => {
+  test('is refused when its name is taken, or the stream limit is reached', async () => {
     for (let i = 0; i < 6; i++) await live.create({ name: `s${i}`, source: { push: true } }, 'operator');
     await expect(live.create({ name: 's0', source: { push: true } }, 'operator')).rejects.toMatchObject({
       code: 'stream_exists',
@@ -611,7 +611,7 @@ describe('A definition', () => {
 });
 
 describe('A deleted stream', () => {
-  test('says so to who looks at it, also where its source had ended', async () => {
+  test('reports that it stopped, even when its source had ended', async () => {
     const file = await clips.make('ended.mp4', ...testPicture(1, 5));
     const stream = await live.create({ name: 'ended', source: { file } }, 'operator');
     await stream.ended();
@@ -635,7 +635,7 @@ describe('A deleted stream', () => {
     await expect(stream.push(await png(0))).rejects.toMatchObject({ code: 'stream_deleted' });
   });
 
-  test('leaves its conversations, which never ask another stream of its name', async () => {
+  test('ends its conversations, which never ask a later stream of its name', async () => {
     const conversation = (await pushed('renewed', 1)).converse();
     await conversation.ask('what is this?').result;
     await live.delete('renewed');
@@ -644,7 +644,7 @@ describe('A deleted stream', () => {
     await live.delete('renewed');
   });
 
-  test('makes room for one of the same name at once, which begins empty', async () => {
+  test('frees its name at once for a stream that begins empty', async () => {
     const file = await clips.make('again.mp4', ...testPicture(5, 25));
     await live.create({ name: 'again', source: { file } }, 'operator');
     await pushed('other', 1);
@@ -669,7 +669,7 @@ describe('A conversation', () => {
     expect(thrown(() => stream.converse().ask(question))).toMatchObject({ code: 'question_empty', param: 'question' });
   });
 
-  test('refuses 10,000 characters and says the limit, and takes as many as the limit', async () => {
+  test('refuses 10,000 characters with the limit, and accepts a question as long as the limit', async () => {
     const stream = await pushed('s', 1);
     const error = thrown(() => stream.converse().ask('why '.repeat(2500)));
     expect(error).toMatchObject({
@@ -681,7 +681,7 @@ describe('A conversation', () => {
     expect((await stream.converse().ask(longest, { maxTokens: 1 }).result).outputTokens).toBe(1);
   });
 
-  test('reads the part that a question names, asks of it without its time, and remembers what was asked', async () => {
+  test('reads the part that a question names, asks without its time, and remembers what was asked', async () => {
     const conversation = (await pushed('s', 8)).converse();
     const ask = vi.spyOn(live.engine, 'ask');
     const { streams } = await conversation.ask('Was there a dog in the last 2 seconds?').result;
@@ -694,7 +694,7 @@ describe('A conversation', () => {
     expect(second?.turns).toMatchObject([{ question: 'Was there a dog?', timeMs: 3_500 }]);
   });
 
-  test('asks of another time what was asked before, where a question says that alone', async () => {
+  test('repeats the question before when a question names only another time', async () => {
     const conversation = (await pushed('s', 8)).converse();
     const ask = vi.spyOn(live.engine, 'ask');
     await conversation.ask('Was there a dog in the last 2 seconds?').result;
@@ -718,7 +718,7 @@ describe('A conversation', () => {
     expect(thrown(() => stream.converse().ask('what?', options))).toMatchObject({ code: 'invalid_request', param });
   });
 
-  test('refuses earlier turns that no question could carry, before anybody encodes them', async () => {
+  test('refuses earlier turns too long for any question, before they are encoded', async () => {
     const conversation = (await pushed('s', 1)).converse();
     const turn = (chars: number) => ({ question: 'why?', answer: 'é'.repeat(chars - 4) });
     const many = [turn(50_000), ...Array.from({ length: MAX_TURNS }, () => turn(TURNS_MAX_CHARS / MAX_TURNS))];
@@ -726,12 +726,12 @@ describe('A conversation', () => {
       code: 'conversation_full',
       detail: 'Its last 8 turns have 12000 characters; the limit is 8000.',
     });
-    // The oldest are forgotten before; and the conversation is free for the next question.
+    // The oldest turns are dropped first, and the conversation is free for the next question.
     const { result } = conversation.ask('what?', { turns: many });
     await expect(result).rejects.toMatchObject({ code: 'conversation_full' });
   });
 
-  test('takes one question at a time, and the next after it', async () => {
+  test('takes one question at a time', async () => {
     const stream = await pushed('s', 1);
     const conversation = stream.converse();
     const answer = conversation.ask('what is this?');
@@ -741,7 +741,7 @@ describe('A conversation', () => {
     await conversation.ask('and now?').result;
   });
 
-  test('remembers its turns, and forgets the oldest', async () => {
+  test('remembers its turns and forgets the oldest', async () => {
     const stream = await pushed('s', 2);
     const conversation = stream.converse();
     const tokens: number[] = [];
@@ -754,7 +754,7 @@ describe('A conversation', () => {
     expect((await stream.converse().ask('have you seen a dog?', { maxTokens: 1 }).result).inputTokens).toBe(tokens[0]);
   });
 
-  test('streams the pieces of an answer, which add up to its text', async () => {
+  test('streams pieces of an answer that add up to its text', async () => {
     const stream = await pushed('s', 2);
     const answer = stream.converse().ask('what is this?', { temperature: 1, seed: 3 });
     let text = '';
@@ -762,7 +762,7 @@ describe('A conversation', () => {
     expect(text).toBe((await answer.result).text);
   });
 
-  test('cancels by a signal, also one that is raised already, and can go on', async () => {
+  test('cancels by a signal, even one already aborted, and can continue', async () => {
     const stream = await pushed('s', 2);
     const conversation = stream.converse();
     const controller = new AbortController();
@@ -771,10 +771,10 @@ describe('A conversation', () => {
     expect(cancelled.finish).toBe('cancelled');
     const next = await conversation.ask('what is this?', { maxTokens: 1 }).result;
     const fresh = await stream.converse().ask('what is this?', { maxTokens: 1 }).result;
-    expect(next.inputTokens).toBe(fresh.inputTokens); // what was cancelled is no turn
+    expect(next.inputTokens).toBe(fresh.inputTokens); // a cancelled question is no turn
   });
 
-  test('gets the error of a moment outside of what is kept, in its answer', async () => {
+  test('fails the answer when its moment is out of range', async () => {
     const stream = await pushed('s', 2);
     const answer = stream.converse().ask('what is this?', { asOfMs: 10_000 });
     await expect(answer.result).rejects.toMatchObject({ code: 'time_out_of_range' });
@@ -785,7 +785,7 @@ describe('A conversation', () => {
     ).rejects.toMatchObject({ code: 'time_out_of_range' });
   });
 
-  test.each(['что это?', 'これは何', '🐶'])('takes another script: %s', async (question) => {
+  test.each(['что это?', 'これは何', '🐶'])('accepts another script: %s', async (question) => {
     const stream = await pushed('s', 1);
     expect((await stream.converse().ask(question).result).inputTokens).toBeGreaterThan(2);
   });
@@ -803,7 +803,7 @@ describe('The pictures of a stream', () => {
     expect(frames.map(({ timeMs }) => thumbnails.at(timeMs + 1).timeMs)).toEqual(frames.map(({ timeMs }) => timeMs));
   });
 
-  test('take no more bytes than their limit: the oldest go, the newest stays', async () => {
+  test('stay within their byte limit: the oldest are dropped, the newest is kept', async () => {
     const thumbnails = new Thumbnails({ size: 224, limitBytes: 10_000 });
     for (let i = 0; i < 20; i++) await thumbnails.add({ timeMs: i * 500, rgb: picture(i) });
     expect(thumbnails.at().timeMs).toBe(9500);
