@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 const [, section = ''] =
   /^## Constants and limits\n([^]*?)^## /m.exec(readFileSync('docs/architecture.md', 'utf8')) ?? [];
 
-/** The files whose names end so, of the sources. */
+/** The source files whose path ends in `name`. */
 function filesOf(name: string): string[] {
   const all = readdirSync('src', { recursive: true, encoding: 'utf8' }).map(
     (file) => `src/${file.replaceAll('\\', '/')}`,
@@ -12,7 +12,7 @@ function filesOf(name: string): string[] {
   return all.filter((file) => file === name || file.endsWith(`/${name}`));
 }
 
-/** Of each row's last cell: a file, and the constants that are named behind it. */
+/** From the last cell of each row: every constant, with the file that is named before it. */
 const named = section.split('\n').flatMap((row) => {
   const cell = row.split('|').at(-2) ?? '';
   const words = [...cell.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word);
@@ -23,11 +23,11 @@ const named = section.split('\n').flatMap((row) => {
   });
 });
 
-test('The table of constants names many', () => {
+test('The table of constants names more than 50 constants', () => {
   expect(named.length).toBeGreaterThan(50);
 });
 
-test.each(named)('%s, where the table of constants says so, has %s', (name, constant) => {
+test.each(named)('%s, as the table of constants says, defines %s', (name, constant) => {
   const defined = new RegExp(`[\\s{]${constant}(?: =|:)`);
   expect(filesOf(name).filter((file) => defined.test(readFileSync(file, 'utf8')))).toHaveLength(1);
 });

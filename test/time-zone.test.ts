@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { clockAt, instantAt, isTimeZone, ownTimeZone } from '../src/time-zone.ts';
 
 const at = (time: string): number => Date.parse(time);
-/** What clocks show, as those of UTC would show it. */
+/** The UTC instant at which the clocks of UTC show this. */
 const clock = (time: string): number => Date.parse(`${time}Z`);
 
 describe('The clocks of a zone', () => {
@@ -13,7 +13,7 @@ describe('The clocks of a zone', () => {
     ['Asia/Kolkata', '2026-01-15T12:00:00Z', '2026-01-15T17:30:00'],
     ['UTC', '2026-01-15T00:00:00Z', '2026-01-15T00:00:00'],
     ['Europe/Berlin', '1965-07-15T12:00:00.500Z', '1965-07-15T13:00:00.500'],
-  ])('of %s at %s show %s, and then alone', (zone, time, shown) => {
+  ])('of %s at %s show %s, and only then', (zone, time, shown) => {
     expect(clockAt(at(time), zone)).toBe(clock(shown));
     expect(instantAt(clock(shown), zone)).toBe(at(time));
   });
@@ -29,14 +29,14 @@ describe('The clocks of a zone', () => {
     expect(instantAt(clock(shown), 'Europe/Berlin')).toBe(at(time));
   });
 
-  test('are those of this machine where no zone is named', () => {
+  test('are those of this machine when no zone is given', () => {
     const noon = new Date(2026, 6, 15, 12);
     expect(clockAt(noon.getTime())).toBe(Date.UTC(2026, 6, 15, 12));
     expect(instantAt(Date.UTC(2026, 6, 15, 12))).toBe(noon.getTime());
   });
 });
 
-test('A zone has a name that is known', () => {
+test('Only known names are time zones', () => {
   expect(['Europe/Berlin', 'UTC', ownTimeZone()].map(isTimeZone)).toEqual([true, true, true]);
   expect(['Berlin', 'Europe/Atlantis', '', 'GMT+25', '12:00'].map(isTimeZone)).toEqual(Array(5).fill(false));
 });

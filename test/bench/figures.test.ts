@@ -16,20 +16,20 @@ import { keptUp } from '../../bench/streams.ts';
 import { DEFAULT_BUNDLE } from '../../src/config.ts';
 import { readBundle } from '../../src/model/bundle.ts';
 
-describe('late frames', () => {
+describe('Late frames', () => {
   const onTime = Array.from({ length: 10 }, (_, i) => ({ atMs: 5_000 + i * 500, timeMs: i * 500 }));
 
-  test('a steady delay is none', () => {
+  test('do not come from a steady delay', () => {
     expect(lateArrivals(onTime, 500)).toBe(0);
   });
 
-  test('a frame that comes more than the allowed time after its moment is late', () => {
+  test('come more than the allowed time after their moment', () => {
     const arrivals = onTime.map((a, i) => (i === 4 ? { ...a, atMs: a.atMs + 501 } : a));
     expect(lateArrivals(arrivals, 500)).toBe(1);
     expect(lateArrivals(arrivals, 500, 5)).toBe(0);
   });
 
-  test('what it takes to open a clip anew at each of its rounds does not add up', () => {
+  test('do not come from the time that it takes to reopen a clip for each round', () => {
     const rounds = Array.from({ length: 600 }, (_, i) => ({
       atMs: i * 500 + 300 * Math.floor(i / 140),
       timeMs: i * 500,
@@ -38,28 +38,28 @@ describe('late frames', () => {
     expect(lateArrivals(rounds, 500)).toBeGreaterThan(0);
   });
 
-  test('a round that is late from its first frame on is late, whatever it takes to open a clip anew', () => {
+  test('are all frames of a round that starts too late for a reopened clip', () => {
     const rounds = Array.from({ length: 420 }, (_, i) => ({ atMs: i * 500 + (i >= 140 ? 4_000 : 0), timeMs: i * 500 }));
     expect(lateArrivals(rounds, 500, 0, 70_000)).toBe(280);
     expect(lateArrivals(rounds.slice(0, 280), 500, 140, 70_000)).toBe(140);
   });
 
-  test('a round of which nothing came moves the clock of the next one by as much again', () => {
+  test('allow for reopening a clip twice after a round without frames', () => {
     const gap = Array.from({ length: 420 }, (_, i) => ({ atMs: i * 500 + (i >= 280 ? 600 : 0), timeMs: i * 500 }));
     const without = gap.filter((_, i) => i < 140 || i >= 280);
     expect(lateArrivals(without, 500, 0, 70_000)).toBe(0);
   });
 
-  test('frames before the count began tell the clock', () => {
+  test('are counted from a given frame on, and earlier frames only set the clock', () => {
     const arrivals = onTime.map((a, i) => (i >= 5 ? { ...a, atMs: a.atMs + 600 } : a));
     expect(lateArrivals(arrivals, 500, 5)).toBe(5);
   });
 });
 
-describe('streams that are played', () => {
-  test('are kept up with where nearly all of their frames come', () => {
+describe('Played streams', () => {
+  test('are kept up with when nearly all of their frames come', () => {
     expect(keptUp(4 * 40, 4, 20)).toBe(true);
-    // Four clips began anew meanwhile.
+    // Four clips restarted meanwhile.
     expect(keptUp(4 * 39, 4, 20)).toBe(true);
     expect(keptUp(4 * 37, 4, 20)).toBe(false);
   });
@@ -83,12 +83,12 @@ describe('quantiles', () => {
 describe('haystacks', () => {
   const classes = Array.from({ length: 36 }, (_, i) => `class ${i}`);
 
-  test('depend on their length, and not on which others there are', () => {
+  test('depend only on their length, not on other haystacks', () => {
     expect(haystacksOf(classes, 60, 12)).toEqual(haystacksOf(classes, 60, 12));
     expect(haystacksOf(classes, 60, 12)[0]?.planted).not.toEqual(haystacksOf(classes, 600, 12)[0]?.planted);
   });
 
-  test('show each needle once, and what is absent never', () => {
+  test('show each needle once, and absent classes never', () => {
     const haystacks = haystacksOf(classes, 600, 36);
     expect(haystacks.flatMap(({ planted }) => planted)).toHaveLength(36);
     for (const { scenes, planted, at, absent } of haystacks) {
@@ -106,7 +106,7 @@ describe('haystacks of footage', () => {
   const footage = new Map([['street.mp4', frames]]);
   const of = (seconds: number, most = 1_000): Haystack[] => haystacksOfFootage(classes, footage, seconds, 25, most);
 
-  test('have the same needles at every length, in the same order, each beside the same absent class', () => {
+  test('have the same needles in the same order at every length, each with the same absent class', () => {
     const asked = (haystacks: Haystack[]): string[] =>
       haystacks.flatMap(({ planted, absent }) => planted.map((name, i) => `${name} ${absent[i]}`));
     expect(asked(of(10))).toHaveLength(25);
@@ -117,7 +117,7 @@ describe('haystacks of footage', () => {
     expect(of(3_600, 4).map(({ planted }) => planted.length)).toEqual([4, 4, 2, 4, 4, 2, 4, 1]);
   });
 
-  test('show footage between the needles, and each needle by pictures that are the same at every length', () => {
+  test('show footage between needles, and each needle by the same pictures at every length', () => {
     const needlesOf = (seconds: number): (Scene | undefined)[] =>
       of(seconds).flatMap(({ scenes, at }) => at.map((place) => scenes[place]));
     expect(needlesOf(3_600)).toEqual(needlesOf(10));
@@ -132,7 +132,7 @@ describe('haystacks of footage', () => {
 });
 
 describe('shapes', () => {
-  test('the baseline has the shape of the bundle, and caches as many times its bytes as it has layers', async () => {
+  test('the baseline has the shape of the bundle, and caches its bytes once for each layer', async () => {
     const { config } = await readBundle(DEFAULT_BUNDLE);
     const { transformer } = await readShapes();
     expect(fits(transformer, config)).toBe(true);
@@ -140,7 +140,7 @@ describe('shapes', () => {
     expect(fits({ ...transformer, layers: transformer.layers + 1 }, config)).toBe(false);
   });
 
-  test('a frame costs a Transformer more with every token before it, and the self-decoder the same', async () => {
+  test('a frame costs a Transformer more with every token before it, but not the self-decoder', async () => {
     const { config } = await readBundle(DEFAULT_BUNDLE);
     const { transformer: s } = await readShapes();
     const more = transformerFlops(s, 10, 2_000) - transformerFlops(s, 10, 1_000);
@@ -149,8 +149,8 @@ describe('shapes', () => {
   });
 });
 
-describe('command line', () => {
-  test('names and options', () => {
+describe('The command line', () => {
+  test('is parsed into names and options', () => {
     const { names, json, options } = parseCommandLine(['askers', '--json', '--limit-gb', '4', 'streams'], {
       YOCO_BENCH_GGUF: 'model.gguf',
     });
@@ -161,7 +161,7 @@ describe('command line', () => {
     expect(parseCommandLine(['needle', '--footage', 'a.mp4,b.mkv'], {}).options.footage).toEqual(['a.mp4', 'b.mkv']);
   });
 
-  test('what it does not know is an error', () => {
+  test('refuses unknown options and invalid values', () => {
     expect(() => parseCommandLine(['--fast'], {})).toThrow(TypeError);
     expect(() => parseCommandLine(['--limit-gb', 'much'], {})).toThrow('--limit-gb');
     expect(() => parseCommandLine(['--seconds', '10,soon'], {})).toThrow('--seconds');

@@ -14,7 +14,7 @@ describe('Benches', () => {
     third: ({ quick }: BenchOptions) => Promise.resolve({ quick }),
   };
 
-  test('give their results where another one fails, which says why', async () => {
+  test('report their results when another one fails, and why it failed', async () => {
     const notes: string[] = [];
     const outcome = await runBenches(benches, [], OPTIONS, (line) => notes.push(line));
     expect(outcome).toEqual({
@@ -24,12 +24,12 @@ describe('Benches', () => {
     expect(notes.join()).toContain('failed: Error: no such folder');
   });
 
-  test('run where they are named', async () => {
+  test('run only when named, if any is named', async () => {
     const { results, failed } = await runBenches(benches, ['third', 'first'], OPTIONS, () => undefined);
     expect([Object.keys(results), failed]).toEqual([['first', 'third'], []]);
   });
 
-  test('are known by their own names alone', () => {
+  test('are known only by their own names', () => {
     expect(() => {
       checkNames(benches, ['first', 'constructor'], { picture: undefined });
     }).toThrow('no bench is called constructor; there are first, second, third');
@@ -51,11 +51,11 @@ describe('Benches', () => {
   });
 });
 
-describe('The command', () => {
+describe('The bench command', () => {
   const bench = (...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> =>
     new Promise((resolve) => {
       const main = path.join(PACKAGE_ROOT, 'bench', 'main.ts');
-      // Nothing of this shell's own settings reaches it.
+      // The command gets none of this shell's YOCO_ variables.
       const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('YOCO_')));
       const options = { cwd: PACKAGE_ROOT, env };
       execFile(process.execPath, ['--import', 'tsx', main, ...args], options, (error, stdout, stderr) => {
@@ -63,7 +63,7 @@ describe('The command', () => {
       });
     });
 
-  test('prints exactly one object with --json, with what failed in it, and then ends with status 1', async () => {
+  test('prints exactly one object with --json, including failures, and then exits with status 1', async () => {
     const { status, stdout, stderr } = await bench('needle', 'llamacpp', '--data', '/nowhere', '--quick', '--json');
     expect(status).toBe(1);
     expect(stdout.trim().split('\n')).toHaveLength(1);
@@ -76,7 +76,7 @@ describe('The command', () => {
     expect(stderr).not.toContain('    at ');
   }, 120_000);
 
-  test('makes haystacks of a video, and says which one it cannot read', async () => {
+  test('makes haystacks of a video, and names the one that it cannot read', async () => {
     const needleOf = async (footage: string): Promise<object> => {
       const { stdout } = await bench('needle', '--footage', footage, '--seconds', '10', '--needles', '2', '--json');
       return (JSON.parse(stdout) as { needle: object }).needle;
@@ -90,14 +90,14 @@ describe('The command', () => {
     });
   }, 120_000);
 
-  test('prints lines for a person, and ends with status 0 where a bench is skipped', async () => {
+  test('prints lines for a person, and exits with status 0 when a bench is skipped', async () => {
     const { status, stdout } = await bench('llamacpp');
     expect(status).toBe(0);
     expect(stdout).toMatch(/^machine\n {2}cpu /);
     expect(stdout).toMatch(/^llamacpp\n {2}skipped /m);
   }, 120_000);
 
-  test('refuses what it does not know', async () => {
+  test('refuses an unknown bench', async () => {
     const { status, stdout, stderr } = await bench('toString');
     expect([status, stdout]).toEqual([1, '']);
     expect(stderr).toContain('no bench is called toString');

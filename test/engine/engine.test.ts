@@ -203,7 +203,7 @@ describe('When the engine process dies', () => {
     const killed = new Promise<void>((resolve) => {
       const first = ask(engine, request('a', 'what is shown now?', { temperature: 0 }), () => {
         if (asked !== undefined) return;
-        // Pause it in the middle of an answer: it can not serve what follows before it dies.
+        // Pause it in the middle of an answer: it cannot serve what follows before it dies.
         process.kill(pid, 'SIGSTOP');
         asked = ask(engine, request('a', 'and now?'));
         frame = engine.append('a', 500, picture(1)).catch((error: unknown) => error);

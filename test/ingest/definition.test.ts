@@ -50,7 +50,7 @@ describe('A definition', () => {
     [{ url: 'rtsp://admin:a\\b@[fd00::1]:554/live' }],
     [{ device: '/dev/video0' }],
     [{ push: true }],
-  ])('takes the source %j', (source) => {
+  ])('accepts the source %j', (source) => {
     expect(parseDefinition({ name: 'a', source }).source).toEqual(source);
   });
 
@@ -190,7 +190,7 @@ describe('A definition', () => {
   });
 
   test.each(['cam-2024-01-01T12:00:00.mp4', '12:00.mp4', 'a:b.mp4', 'http-cam:1.mp4', 'data, first.mp4', 'c:/a.mp4'])(
-    'takes the file %j, which ffmpeg gets whole and as a file',
+    'accepts the file %j, which ffmpeg gets as one whole path',
     (file) => {
       const { source } = parseDefinition({ name: 'a', source: { file } });
       expect(ffmpegInput(source as FileSourceDefinition).address).toBe(`file:${resolve(file)}`);
@@ -198,7 +198,7 @@ describe('A definition', () => {
     },
   );
 
-  test('of any file gives ffmpeg no protocol but that of files', () => {
+  test('of any file allows ffmpeg no protocol but that of files', () => {
     for (const file of NO_FILES.filter((name) => !name.includes('\0'))) {
       const { address, optionsFor } = ffmpegInput({ file, loop: false, pace: 'fastest' });
       expect(address).toMatch(/^file:\//);
@@ -207,7 +207,7 @@ describe('A definition', () => {
     }
   });
 
-  test('that is refused does not repeat its password', () => {
+  test('does not repeat its password when it is refused', () => {
     const parse = () => parseDefinition({ name: 'a', source: { url: 'rtsp://admin:hunter2@:x/' } });
     expect(parse).toThrow(/source\.url/);
     expect(parse).not.toThrow(/hunter2/);
@@ -225,7 +225,7 @@ describe('A definition', () => {
     ['https://admin:2024\\SEKRET@127.0.0.1/live', /2024|SEKRET/],
     ['http:///admin:2024/SEKRET@127.0.0.1/live', /2024|SEKRET/],
     ['http:\\\\admin:2024\\SEKRET@127.0.0.1/live', /2024|SEKRET/],
-  ])('is refused where a password is not encoded, says how it is, and does not repeat it: %s', async (url, secret) => {
+  ])('with an unencoded password is refused with how to encode it, and does not repeat it: %s', async (url, secret) => {
     const file = join(folder, 'door.yaml');
     await writeFile(file, `source: { url: '${url}' }\n`);
     const errors: unknown[] = [await readDefinition(file).catch((error: unknown) => error)];
@@ -243,7 +243,7 @@ describe('A definition', () => {
   });
 
   test.each(['url: !cam rtsp://admin:SEKRET@127.0.0.1/x', 'url: "rtsp://admin:SEKRET@127.0.0.1/x'])(
-    'is refused where its YAML is wrong or has a tag that nobody knows, without its line: %s',
+    'with invalid YAML or an unknown tag is refused without its line: %s',
     async (line) => {
       const file = join(folder, 'door.yaml');
       await writeFile(file, `source:\n  ${line}\n`);
@@ -261,14 +261,14 @@ describe('A definition', () => {
 });
 
 describe('A folder of definitions', () => {
-  test('is read without its examples, with names from the files and paths below the folder', async () => {
+  test('is read without its examples, with names from the files and paths relative to the folder', async () => {
     await writeFile(join(folder, 'b.yaml'), `source: { file: clips/b.mp4, recorded_at: ${WHEN} }`);
     await writeFile(join(folder, 'a.yaml'), 'name: first\nsource: { push: true }');
     await writeFile(join(folder, 'c.yml'), 'source: { push: true }');
     await writeFile(join(folder, 'c.example.yaml'), 'nonsense');
     await writeFile(join(folder, 'd.example.yml'), 'nonsense');
     await writeFile(join(folder, 'notes.txt'), 'nonsense');
-    // As macOS leaves it on the disk of another system.
+    // macOS leaves such files on the disks of other systems.
     await writeFile(join(folder, '._a.yaml'), Buffer.from([0, 5, 22, 7, 0, 2, 0, 0]));
     await writeFile(join(folder, '.hidden.yaml'), 'source: { push: true }');
     const definitions = await readDefinitions(folder);
@@ -280,7 +280,7 @@ describe('A folder of definitions', () => {
     ['source: { file: a.mp4, speed: 2 }', 'source.speed', /^.*door\.yaml: source\.speed: this field is unknown/],
     ['source: [', null, /door\.yaml: .*line 1/],
     ['', null, /door\.yaml: Expected an object with source \(one of url, file, device, push\).* sampling, memory\.$/],
-  ])('names the file and the field of %j', async (text, param, message) => {
+  ])('has the file and the field in the error of %j', async (text, param, message) => {
     await writeFile(join(folder, 'door.yaml'), text);
     await expect(readDefinitions(folder)).rejects.toMatchObject({
       code: 'definition_invalid',
@@ -306,7 +306,7 @@ describe('A folder of definitions', () => {
   });
 });
 
-describe('The policy of sources', () => {
+describe('The source policy', () => {
   const check = (source: object, policy: Partial<SourcePolicy> = {}, origin: 'client' | 'operator' = 'client') =>
     checkSource(parseDefinition({ name: 'a', source }), origin, { mediaRoots: [], allowedHosts: [], ...policy });
   const forbidden = expect.objectContaining({ code: 'source_forbidden' }) as Error;
@@ -317,7 +317,7 @@ describe('The policy of sources', () => {
     check({ url: 'rtsp://10.0.0.7/', credentials_env: 'DOOR' }, {}, 'operator');
   });
 
-  test('refuses devices, variables of the service and, without an allowlist, every host to clients', () => {
+  test('refuses clients devices, variables of the service and, without an allowlist, every host', () => {
     expect(() => check({ device: '/dev/video0' })).toThrow(forbidden);
     expect(() => check({ url: 'rtsp://a/' })).toThrow(forbidden);
     expect(() => check({ url: 'rtsp://a/', credentials_env: 'SECRET' }, { allowedHosts: ['*'] })).toThrow(forbidden);
@@ -347,7 +347,7 @@ describe('The policy of sources', () => {
     else expect(attempt).toThrow(forbidden);
   });
 
-  test('lets clients play the files of media folders only, links followed', async () => {
+  test('lets clients play only the files of media folders, with links resolved', async () => {
     const media = join(folder, 'media');
     await mkdir(media);
     await mkdir(join(folder, 'media-private'));
@@ -380,7 +380,7 @@ describe('The policy of sources', () => {
     expect(() => check({ file: 'a.mp4' })).toThrow(forbidden);
   });
 
-  test('does not rely on the schema for schemes', () => {
+  test('checks schemes without relying on the schema', () => {
     const file = { loop: false, pace: 'realtime' } as const;
     for (const source of [
       ...[{ url: 'file:///etc/passwd' }, { url: 'concat:a' }, { url: '-i' }],
@@ -420,7 +420,7 @@ describe('Redaction', () => {
       'at 12:30:00 file:/media/a:b.mp4 and 16/characters12345',
     ],
     ['nothing to hide at rtsp://cam/live?channel=1', 'nothing to hide at rtsp://cam/live?channel=1'],
-  ])('of %j', (text, expected) => {
+  ])('of the text %j', (text, expected) => {
     expect(redact(text)).toBe(expected);
   });
 
@@ -498,7 +498,7 @@ describe('Redaction', () => {
     ]);
   });
 
-  test('takes no longer for each letter of a long name', () => {
+  test('takes time linear in the length of a name', () => {
     const colons = `http://10.0.0.7/${':'.repeat(300_000)}`;
     expect([redact(`${colons}x`), redact(colons)]).toEqual(['http://10.0.0.7/***', colons]);
     const name = 'key'.repeat(100_000);
@@ -507,7 +507,7 @@ describe('Redaction', () => {
     expect(redact(`http://10.0.0.7/${name}?x=1 ?`)).toBe(`http://10.0.0.7/${name}?x=*** ?`);
   });
 
-  test('hides the credentials of an address wherever they stand, encoded or not', () => {
+  test('hides the credentials of an address wherever they occur, encoded or not', () => {
     const secrets = secretsOf('rtsp://operator:p%40ss%20word@cam/?key=abcdef');
     expect(redact('bad login operator / p@ss word / p%40ss%20word / abcdef', secrets)).toBe(
       'bad login *** / *** / *** / ***',

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => clips.remove());
 
 describe('A file', () => {
-  test('is sampled on average exactly, beginning with its first frame at 0, and then ends', async () => {
+  test('is sampled exactly on average, starts at 0 with its first frame, and then ends', async () => {
     const source = openFile(await clips.make('25.mp4', ...testPicture(3, 25)));
     const frames = await take(source);
     expect(times(frames)).toEqual([0, 520, 1000, 1520, 2000, 2520]);
@@ -28,16 +28,16 @@ describe('A file', () => {
     expect(source.status).toEqual({ state: 'ended', frames: 6, dropped: 0, reconnects: 0, error: null });
   });
 
-  test('of 1 frame a second keeps each of them once', async () => {
+  test('of 1 frame a second yields each of them once', async () => {
     expect(times(await take(openFile(await clips.make('1.mp4', ...testPicture(4, 1)))))).toEqual([0, 1000, 2000, 3000]);
   });
 
-  test('of 120 frames a second is thinned', async () => {
+  test('of 120 frames a second is sampled at the lower rate', async () => {
     const frames = await take(openFile(await clips.make('120.mp4', ...testPicture(2, 120)), 10));
     expect(times(frames)).toEqual(Array.from({ length: 20 }, (_, index) => index * 100));
   });
 
-  test('whose times begin late begins at 0', async () => {
+  test('whose times begin late starts at 0', async () => {
     const file = await clips.make('late.mkv', ...testPicture(2, 10), '-output_ts_offset', '100');
     expect(times(await take(openFile(file, 1)))).toEqual([0, 1000]);
   });
@@ -48,7 +48,7 @@ describe('A file', () => {
     expect(times(await take(openFile(file)))).toEqual([0, 500, 2500, 3000, 3500]);
   });
 
-  test.each(['odd.gif', 'odd.mkv'])('of an odd size: %s', async (name) => {
+  test.each(['odd.gif', 'odd.mkv'])('of an odd size is read: %s', async (name) => {
     const input = ['-f', 'lavfi', '-i', 'testsrc=size=101x77:rate=10', '-t', '2'];
     const file = await clips.make(name, ...input, ...(name.endsWith('gif') ? [] : ['-pix_fmt', 'yuv444p']));
     expect(times(await take(openFile(file)))).toEqual([0, 500, 1000, 1500]);
@@ -56,9 +56,9 @@ describe('A file', () => {
 
   test.each([
     ['with each', (i: number) => i % 2 === 0, [0, 520, 1000, 1520, 2000, 2520, 3000, 3520]],
-    // The slots begin anew at the change.
+    // The sampling slots restart at the change.
     ['once', (i: number) => i < 37, [0, 520, 1000, 2000, 2480, 3000, 3480]],
-  ])('whose pictures change their size %s is sampled no faster', async (_name, isSmall, expected) => {
+  ])('whose frame size changes %s is sampled no faster', async (_name, isSmall, expected) => {
     const jpeg = (width: number, height: number): Promise<Buffer> =>
       sharp({ create: { width, height, channels: 3, background: 'red' } })
         .jpeg()
@@ -71,13 +71,13 @@ describe('A file', () => {
     expect(source.status.frames).toBe(expected.length);
   });
 
-  test('is seen in its colours, squashed to a square', async () => {
+  test('keeps its colours, squashed to a square', async () => {
     const [frame] = await take(openFile(await clips.make('colours.mp4', ...redAndBlue(1, 5))));
     expect([colourAt(frame, 0.1, 0.1), colourAt(frame, 0.4, 0.9)]).toEqual(['red', 'red']);
     expect([colourAt(frame, 0.6, 0.1), colourAt(frame, 0.9, 0.9)]).toEqual(['blue', 'blue']);
   });
 
-  test('of a phone held upright is turned', async () => {
+  test('of a phone held upright is rotated', async () => {
     const file = await clips.make('rotated.mp4', ...redAndBlue(1, 5));
     await rotateMp4(file);
     const [frame] = await take(openFile(file));
@@ -91,7 +91,7 @@ describe('A file', () => {
     expect(times(await take(openFile(file, 1)))).toEqual([0, 1000]);
   });
 
-  test('waits for a slow taker and loses nothing, and its ffmpeg does not count as hung meanwhile', async () => {
+  test('waits for a slow reader without losing frames, and its ffmpeg does not count as hung', async () => {
     const file = await clips.make('slow.mp4', ...testPicture(10, 10));
     const source = open({ file, pace: 'fastest' }, 10, { hungAfterMs: 300 });
     let count = 0;
@@ -104,11 +104,11 @@ describe('A file', () => {
     expect(source.status.dropped).toBe(0);
   });
 
-  test('is played in real time when asked for, and its clock goes on when it loops', async () => {
+  test('plays in real time when asked to, and its clock continues when it loops', async () => {
     const file = await clips.make('loop.mp4', ...testPicture(1, 10));
     const startedAt = performance.now();
     const played: number[] = [];
-    // By a clock of the frames, of which what it takes to open the file again cannot be seen.
+    // The clock follows the frames, so that the time it takes to reopen the file does not show.
     let now = 0;
     for await (const { timeMs } of open({ file, loop: true }, 2, { clock: () => now }).frames()) {
       played.push(timeMs);
@@ -119,7 +119,7 @@ describe('A file', () => {
     expect(performance.now() - startedAt).toBeGreaterThan(1300);
   });
 
-  test('that is played in real time and is over at once is not ahead of the clock when it loops, and stops at once', async () => {
+  test('looped in real time never runs ahead of the clock, however short it is, and stops at once', async () => {
     const file = await clips.make('one.mp4', ...testPicture(0.1, 10));
     const source = open({ file, loop: true }, 2);
     const startedAt = performance.now();
@@ -136,22 +136,22 @@ describe('A file', () => {
     await frames.next();
     const stoppedAt = performance.now();
     await slow.stop();
-    // Sooner than the next round.
+    // Sooner than the next round begins.
     expect(performance.now() - stoppedAt).toBeLessThan(8_000);
     expect((await frames.next()).done).toBe(true);
   });
 
-  test('of two that were put one after the other is played to its end', async () => {
+  test('of two concatenated recordings plays to its end', async () => {
     const half = await readFile(await clips.make('half.mkv', ...testPicture(2, 10)));
     const file = join(clips.path, 'halves.mkv');
     await writeFile(file, Buffer.concat([half, half]));
     const whole = [0, 500, 1000, 1500, 2000, 2500, 3000, 3500];
-    // ffmpeg 4 reads the first of them alone.
+    // ffmpeg 4 reads only the first of them.
     const isOld = (await findFfmpeg()).libavformat[0] < 59;
     expect(times(await take(openFile(file)))).toEqual(isOld ? whole.slice(0, 4) : whole);
   });
 
-  test('that is played in real time does not fall behind when it is opened again, as one that is played faster may', async () => {
+  test('looped in real time does not fall behind when it is reopened, as one that is read faster may', async () => {
     const file = await clips.make('opened.mp4', ...testPicture(1, 10));
     for (const [pace, second] of [
       ['realtime', 5_000],
@@ -162,14 +162,14 @@ describe('A file', () => {
       const first: number[] = [];
       for await (const { timeMs } of source.frames()) {
         first.push(timeMs);
-        now = 5_000; // until the file is open again
+        now = 5_000; // reopening the file takes until then
         if (first.length === 2) break;
       }
       expect(first).toEqual([0, second]);
     }
   });
 
-  test('that goes on after what was seen does so as of now where it is looped in real time, as a live source does', async () => {
+  test('looped in real time resumes a stream as of now, like a live source', async () => {
     const file = await clips.make('goes-on.mp4', ...testPicture(1, 10));
     const goesOnFrom = { lastMs: 60_000, startedAtMs: Date.now() - 3_600_000 };
     const first = async (source: object): Promise<number | undefined> =>
@@ -177,12 +177,12 @@ describe('A file', () => {
     const looped = await first({ loop: true });
     expect(looped).toBeGreaterThanOrEqual(3_600_000);
     expect(looped).toBeLessThanOrEqual(Date.now() - goesOnFrom.startedAtMs);
-    // Its own time is all that the others have.
+    // The others have only their own time.
     expect(await first({})).toBe(60_500);
     expect(await first({ loop: true, pace: 'fastest' })).toBe(60_500);
   });
 
-  test('that is looped is played again where its ffmpeg was killed', async () => {
+  test('that is looped restarts when its ffmpeg was killed', async () => {
     const file = await clips.make('killed.mp4', ...testPicture(20, 10));
     const source = open({ file, loop: true });
     const frames: Frame[] = [];
@@ -206,7 +206,7 @@ describe('A file', () => {
   });
 
   test.skipIf(process.platform === 'win32')(
-    'that is looped is tried again where ffmpeg cannot be started for once',
+    'that is looped is retried when ffmpeg cannot be started once',
     async () => {
       const script = join(clips.path, 'once-ffmpeg');
       await writeFile(script, `#!/bin/sh\nexec '${(await findFfmpeg()).path}' "$@"\n`);
@@ -227,7 +227,7 @@ describe('A file', () => {
   test.each([
     ['cut.mp4', ['-movflags', '+faststart']],
     ['cut.mkv', []],
-  ])('that was cut short is played as far as it goes, and says so: %s', async (name, options) => {
+  ])('that was cut short plays as far as it goes, and reports that: %s', async (name, options) => {
     const file = await clips.make(name, ...testPicture(4, 10), ...options);
     const whole = await readFile(file);
     const warnings: object[] = [];
@@ -246,11 +246,11 @@ describe('A file', () => {
     const round = cut.status.frames;
     const frames = await take(looped, 3 * round);
     expect(warnings).toHaveLength(2);
-    // A round ends with its last picture, not where the file should have.
+    // A round ends with its last picture, not where the whole file would have ended.
     expect(times(frames).at(-1)).toBe((3 * round - 1) * 500);
   });
 
-  test('stops, and its ffmpeg with it, even when nobody takes its frames', async () => {
+  test('stops together with its ffmpeg, even when nobody takes its frames', async () => {
     const file = await clips.make('stop.mp4', ...testPicture(20, 10));
     const source = open({ file, pace: 'fastest', loop: true }, 30);
     const iterator = source.frames()[Symbol.asyncIterator]();
@@ -261,7 +261,7 @@ describe('A file', () => {
     expect(await ffmpegsWith(file)).toEqual([]);
   });
 
-  test('that is looped is played again where its ffmpeg hangs', async () => {
+  test('that is looped restarts when its ffmpeg hangs', async () => {
     const file = await clips.make('hangs.mp4', ...testPicture(1, 10));
     const source = open({ file, loop: true }, 2, { hungAfterMs: 1_000 });
     const frames: Frame[] = [];
@@ -278,7 +278,7 @@ describe('A file', () => {
     await reading;
   });
 
-  test('has failed where its ffmpeg hangs', async () => {
+  test('fails when its ffmpeg hangs', async () => {
     const source = open({ file: await clips.make('hangs-once.mp4', ...testPicture(9, 10)) }, 2, { hungAfterMs: 1_000 });
     const taken = take(source);
     const failed = expect(taken).rejects.toMatchObject({ code: 'source_silent' });
@@ -300,13 +300,13 @@ describe('A file', () => {
     expect(times(await taken)).toEqual([0, 500, 1_000, 1_500]);
   });
 
-  test('that is played in real time does not hang while it waits for the time of its next picture', async () => {
+  test('played in real time does not count as hung while its next picture is not due', async () => {
     const gap = ['-vf', "select='not(between(t,0.95,3.95))'", '-vsync', 'vfr'];
     const source = open({ file: await clips.make('gap.mkv', ...testPicture(5, 10), ...gap) }, 2, { hungAfterMs: 500 });
     expect(times(await take(source))).toEqual([0, 500, 4000, 4500]);
   });
 
-  test('is stopped by leaving the loop over its frames', async () => {
+  test('stops when the loop over its frames is left', async () => {
     const file = await clips.make('leave.mp4', ...testPicture(5, 10));
     const source = open({ file });
     expect(await take(source, 1)).toHaveLength(1);
@@ -322,7 +322,7 @@ describe('A file', () => {
   });
 });
 
-describe('A file that cannot be played fails for good:', () => {
+describe('Playback fails for good for', () => {
   const failure = async (file: string): Promise<{ code: string; message: string }> => {
     const source = openFile(file);
     const error = await take(source).then(
@@ -333,12 +333,12 @@ describe('A file that cannot be played fails for good:', () => {
     return error as { code: string; message: string };
   };
 
-  test('missing', async () => {
+  test('a missing file', async () => {
     expect(await failure('/nowhere/a.mp4')).toMatchObject({
       code: 'source_not_found',
       message: 'The source does not exist. ffmpeg: a.mp4: No such file or directory.',
     });
-    // Also where it would be looped: it never gave a frame.
+    // Even when looped: it never gave a frame.
     await expect(take(open({ file: '/nowhere/a.mp4', loop: true }))).rejects.toMatchObject({
       code: 'source_not_found',
     });
@@ -352,13 +352,13 @@ describe('A file that cannot be played fails for good:', () => {
     expect(error.message).not.toContain(clips.path);
   });
 
-  test('empty, and a folder', async () => {
+  test('an empty file, and a folder', async () => {
     await writeFile(join(clips.path, 'empty.mp4'), '');
     expect(await failure(join(clips.path, 'empty.mp4'))).toMatchObject({ code: 'source_invalid' });
     expect(await failure(clips.path)).toMatchObject({ code: 'source_invalid' });
   });
 
-  test('sound alone', async () => {
+  test('a file with sound alone', async () => {
     const file = await clips.make('sound.mp4', '-f', 'lavfi', '-i', 'sine', '-t', '1', '-c:a', 'aac');
     expect(await failure(file)).toMatchObject({ code: 'source_no_video' });
   });

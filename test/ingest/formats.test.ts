@@ -1,4 +1,4 @@
-/** What ffmpeg says of the containers that it reads, and what is made of it. */
+/** What ffmpeg reports about containers, and how sources treat them. */
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -14,8 +14,7 @@ import { type ClipFolder, clipFolder, testPicture } from '../support/clips.ts';
 import { open, openFile, SIZE, take, times, until } from './play.ts';
 
 /**
- * JPEG after JPEG, and nothing between them; each larger than what ffmpeg looks at first, which makes it another
- * format.
+ * JPEGs with nothing between them. Each is larger than what ffmpeg probes first, which makes it detect another format.
  */
 const RAW_MJPEG = [
   ...['-f', 'lavfi', '-i', 'testsrc=size=320x240:rate=10', '-t', '2'],
@@ -37,7 +36,7 @@ interface Served {
   requests: number;
 }
 
-/** Answers every request with these bytes, in so many parts with a pause after each. */
+/** Answers every request with these bytes, in `parts` parts with a pause after each. */
 async function served(bytes: Buffer, parts = 1, pauseMs = 0): Promise<Served> {
   const size = Math.ceil(bytes.length / parts);
   const server = createServer((_request, response) => {
@@ -59,7 +58,7 @@ async function served(bytes: Buffer, parts = 1, pauseMs = 0): Promise<Served> {
   return made;
 }
 
-/** What is known of a source before its first frame. */
+/** What ffmpeg reports about a source before its first frame. */
 async function infoOf(source: { file: string } | { url: string }): Promise<InputInfo> {
   const whole = 'file' in source ? ({ ...source, loop: false, pace: 'fastest' } as const) : source;
   let info: InputInfo | undefined;
@@ -76,7 +75,7 @@ async function infoOf(source: { file: string } | { url: string }): Promise<Input
   return info;
 }
 
-/** As whoever sends it while it comes into being writes it. */
+/** An FLV as a live sender writes it: with a duration of 0. */
 async function liveFlv(): Promise<Buffer> {
   const flv = await readFile(await clips.make('live.flv', ...testPicture(2, 10)));
   const duration = flv.indexOf('duration') + 'duration'.length + 1;
@@ -84,18 +83,18 @@ async function liveFlv(): Promise<Buffer> {
 }
 
 describe('The length of a recording', () => {
-  test('is told in ms', async () => {
+  test('is reported in ms', async () => {
     const file = await clips.make('two.mp4', ...testPicture(2, 10));
     expect((await infoOf({ file })).durationMs).toBe(2_000);
   });
 
-  test('in Matroska is that from its first picture, where its times begin late', async () => {
+  test('in Matroska counts from its first picture when its times begin late', async () => {
     const file = await clips.make('late.mkv', ...testPicture(1, 10), '-output_ts_offset', '100');
     expect((await infoOf({ file })).durationMs).toBe(1_000);
     expect(times(await take(open({ file, loop: true, pace: 'fastest' }), 6))).toEqual([0, 500, 1000, 1500, 2000, 2500]);
   });
 
-  test('is unknown in a live FLV, which says 0, and which is therefore connected to again', async () => {
+  test('is unknown for a live FLV, which says 0, and so the source reconnects', async () => {
     const { url } = await served(await liveFlv());
     expect(await infoOf({ url })).toMatchObject({ format: expect.stringContaining('flv') as string, durationMs: null });
     const source = open({ url }, 2, { maxAttempts: 1 });
@@ -104,13 +103,13 @@ describe('The length of a recording', () => {
 });
 
 describe('Raw MJPEG', () => {
-  test('is played from a file', async () => {
+  test('plays from a file', async () => {
     const file = await clips.make('raw.mjpeg', ...RAW_MJPEG);
     expect((await infoOf({ file })).format).toBe('mjpeg');
     expect(await take(openFile(file))).not.toHaveLength(0);
   });
 
-  test('over HTTP is connected to twice, since it has no times, and again when it ends', async () => {
+  test('over HTTP connects twice, since it has no times, and again when it ends', async () => {
     const server = await served(await readFile(await clips.make('sent.mjpeg', ...RAW_MJPEG)), 10, 50);
     const requests: number[] = [];
     const source = open({ url: server.url }, 2, {
@@ -142,12 +141,12 @@ describe('Raw MJPEG', () => {
   });
 });
 
-describe('A format that is not read', () => {
+describe('A format that is not accepted', () => {
   test.each([
     ['still.png', '(?:png_pipe|image2)', ['-frames:v', '1'], 'It is a picture, not a video; .*'],
     ['still.jpg', 'image2', ['-pix_fmt', 'yuvj420p', '-frames:v', '1'], 'It is a picture, not a video; .*'],
     ['list.m3u8', 'hls\\S*', ['-hls_list_size', '0'], ''],
-  ] as const)('is named: that of %s', async (name, format, options, hint) => {
+  ] as const)('is named in the error: that of %s', async (name, format, options, hint) => {
     const file = await clips.make(name, ...testPicture(1, 5, '640x480').slice(0, 6), ...options);
     await expect(take(openFile(file))).rejects.toMatchObject({
       code: 'source_invalid',
@@ -156,7 +155,7 @@ describe('A format that is not read', () => {
   });
 });
 
-test('A file that is named after a time of day is played, by its name alone too', async () => {
+test('A file that is named after a time of day plays, even when a definition gives only its name', async () => {
   const name = 'cam-2024-01-01T12:00:00.mp4';
   await clips.make('noon.mp4', ...testPicture(1, 10)).then((made) => copyFile(made, join(clips.path, name)));
   const definition = join(clips.path, 'noon.yaml');

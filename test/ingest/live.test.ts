@@ -57,7 +57,7 @@ async function http(answer: (request: IncomingMessage, response: ServerResponse)
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Begins to take the frames of a source that is stopped after the test. */
+/** Takes the frames of a source in the background; the source is stopped after the test. */
 function follow(source: FrameSource, onFrame: () => void = () => undefined): Frame[] {
   const frames: Frame[] = [];
   const reading = (async () => {
@@ -74,7 +74,7 @@ function follow(source: FrameSource, onFrame: () => void = () => undefined): Fra
 }
 
 describe('A camera that sends pictures over HTTP', () => {
-  test.each([5, 40])('at %i a second has the time at which they came', async (rate) => {
+  test.each([5, 40])('at %i a second has the times of their arrival', async (rate) => {
     const jpeg = await redJpeg();
     const address = await http((_request, response) => {
       sendPictures(response, jpeg, 1000 / rate);
@@ -83,9 +83,9 @@ describe('A camera that sends pictures over HTTP', () => {
     const arrivals: number[] = [];
     const frames = follow(source, () => arrivals.push(performance.now()));
     await until(source, () => arrivals.length >= 13, 40_000);
-    // The first come late: ffmpeg looks at them before it plays.
+    // The first frames come late: ffmpeg probes them before it plays.
     const passed = (all: readonly number[]): number => (all[12] ?? NaN) - (all[2] ?? NaN);
-    // At the 25 a second that ffmpeg takes them for, these five seconds would last 25, or three.
+    // At the 25 a second that ffmpeg assumes, these five seconds would last 25, or three.
     expect(Math.abs(passed(times(frames)) - passed(arrivals))).toBeLessThan(1_300);
     expect(source.status.reconnects).toBe(0);
   });
@@ -93,24 +93,21 @@ describe('A camera that sends pictures over HTTP', () => {
   test.each([
     [403, 'source_unauthorized'],
     [423, 'source_not_found'],
-  ])(
-    'and takes one viewer may answer %i to the connection that follows the first: it is tried again',
-    async (status, code) => {
-      const jpeg = await redJpeg();
-      let viewers = 0;
-      const address = await http((_request, response) => {
-        viewers += 1;
-        if (viewers === 2) return void response.writeHead(status).end();
-        sendPictures(response, jpeg, 50);
-      });
-      const source = open({ url: `${address}/video` }, 2);
-      follow(source);
-      await until(source, ({ error }) => error !== null);
-      expect(source.status).toMatchObject({ state: 'reconnecting', error: { code } });
-      // After what only a person can mend it is tried again after a quarter of a minute at the earliest.
-      if (code !== 'source_unauthorized') await until(source, ({ state }) => state === 'playing');
-    },
-  );
+  ])('with room for one viewer may answer %i to the second connection, and is retried', async (status, code) => {
+    const jpeg = await redJpeg();
+    let viewers = 0;
+    const address = await http((_request, response) => {
+      viewers += 1;
+      if (viewers === 2) return void response.writeHead(status).end();
+      sendPictures(response, jpeg, 50);
+    });
+    const source = open({ url: `${address}/video` }, 2);
+    follow(source);
+    await until(source, ({ error }) => error !== null);
+    expect(source.status).toMatchObject({ state: 'reconnecting', error: { code } });
+    // An error that only a person can mend is retried after 15 s at the earliest.
+    if (code !== 'source_unauthorized') await until(source, ({ state }) => state === 'playing');
+  });
 });
 
 describe('An RTSP camera', () => {
@@ -149,7 +146,7 @@ describe('An RTSP camera', () => {
     vi.unstubAllEnvs();
   });
 
-  test('that refuses the password is tried again slowly, and the password is not shown', async () => {
+  test('that refuses the password is retried slowly, and the password is not shown', async () => {
     const server = await rtsp({ credentials: { user: 'admin', password: 'right', scheme: 'digest' } });
     const source = open({ url: server.url.replace('//', '//admin:hunter2@') });
     follow(source);
@@ -160,7 +157,7 @@ describe('An RTSP camera', () => {
     expect(source.status.reconnects).toBe(1);
   });
 
-  test('without video says so', async () => {
+  test('without video reports that', async () => {
     const server = await rtsp({ withoutVideo: true });
     const source = open({ url: server.url });
     follow(source);
@@ -168,7 +165,7 @@ describe('An RTSP camera', () => {
     expect(source.status).toMatchObject({ state: 'reconnecting', error: { code: 'source_no_video' } });
   });
 
-  test('that was switched off and on again goes on, and its time goes on by arrival', async () => {
+  test('that was switched off and on resumes, and its time continues by arrival', async () => {
     const server = await rtsp();
     const source = open({ url: server.url }, 10);
     const frames = follow(source);
@@ -190,7 +187,7 @@ describe('An RTSP camera', () => {
     expect(source.status.reconnects).toBeGreaterThanOrEqual(1);
   });
 
-  test('that is silent is connected anew', async () => {
+  test('that falls silent is reconnected', async () => {
     const server = await rtsp({ silentAfter: 60 });
     const source = open({ url: server.url }, 10, { silentAfterMs: 2000 });
     follow(source);
@@ -199,8 +196,8 @@ describe('An RTSP camera', () => {
     await until(source, () => server.plays >= 2);
   });
 
-  test('that accepts and does not answer is given up by ffmpeg, which says why', async () => {
-    // Hears that the other side has gone.
+  test('that accepts and never answers is given up by ffmpeg, with the reason', async () => {
+    // Reads, so that it notices when the other side is gone.
     const deaf = createTcpServer((socket) => socket.on('error', () => undefined).resume());
     await new Promise<void>((resolve) => deaf.listen(0, '127.0.0.1', resolve));
     closing.push(() => new Promise((resolve) => deaf.close(resolve)));
@@ -214,7 +211,7 @@ describe('An RTSP camera', () => {
     });
   });
 
-  test('that is not there is waited for, or given up after as many attempts as were asked for', async () => {
+  test('that is not there is retried, and given up after `maxAttempts` attempts', async () => {
     const url = `rtsp://admin:hunter2@127.0.0.1:${await freePort()}/live`;
     const source = open({ url }, 2, { maxAttempts: 2 });
     const error: unknown = await take(source).catch((reason: unknown) => reason);
@@ -225,7 +222,7 @@ describe('An RTSP camera', () => {
     expect(source.status).toMatchObject({ state: 'failed', reconnects: 1 });
   });
 
-  test('whose port accepts and closes at once cannot be reached: it is tried again soon', async () => {
+  test('whose port closes connections at once is unreachable, and is retried soon', async () => {
     const tunnel = createTcpServer((socket) => socket.destroy());
     await new Promise<void>((resolve) => tunnel.listen(0, '127.0.0.1', resolve));
     closing.push(() => new Promise((resolve) => tunnel.close(resolve)));
@@ -235,7 +232,7 @@ describe('An RTSP camera', () => {
     await expect(take(source)).rejects.toMatchObject({ code: 'source_unreachable' });
   });
 
-  test('loses its oldest frames to a slow taker, counted', async () => {
+  test('drops and counts its oldest frames for a slow reader', async () => {
     const server = await rtsp();
     const source = open({ url: server.url }, 25);
     const iterator: AsyncIterator<Frame, unknown> = source.frames()[Symbol.asyncIterator]();
@@ -289,7 +286,7 @@ test.skipIf(process.platform === 'win32')('An ffmpeg that ignores SIGTERM is kil
 });
 
 test.skipIf(process.platform === 'win32')(
-  'A camera that gives a frame each time it is connected to, and hangs, is away, and tried again ever more slowly',
+  'A camera that gives one frame a connection and then hangs is away, and is retried ever more slowly',
   async () => {
     const { path } = await findFfmpeg();
     const script = join(clips.path, 'one-frame-ffmpeg');
@@ -309,7 +306,7 @@ test.skipIf(process.platform === 'win32')(
       clock: () => performance.now() + passedMs,
       onChange: () => states.push(source.status.state),
     });
-    // A long silence follows each.
+    // A long silence follows each frame.
     follow(source, () => (passedMs += 60_000));
     await until(source, ({ state }) => state === 'failed');
     vi.unstubAllEnvs();
@@ -323,7 +320,7 @@ describe.skipIf(process.platform === 'win32')('An ffmpeg that is missing', () =>
     vi.unstubAllEnvs();
   });
 
-  test('for a moment ends no camera, nor what an address may turn out to be', async () => {
+  test('for a moment ends neither a camera nor an address whose kind is unknown', async () => {
     const file = await readFile(await clips.make('unknown.mp4', ...testPicture(1, 10), ...streamable));
     const address = await http((_request, response) => response.end(file));
     const camera = await rtsp();
@@ -340,7 +337,7 @@ describe.skipIf(process.platform === 'win32')('An ffmpeg that is missing', () =>
     for (const source of sources) await until(source, ({ frames }) => frames > 0);
   });
 
-  test('ends a file at once', async () => {
+  test('makes a file fail at once', async () => {
     vi.stubEnv('YOCO_FFMPEG', '/nowhere/ffmpeg');
     const source = open({ file: '/nowhere.mp4', loop: true });
     await expect(take(source)).rejects.toMatchObject({ code: 'ffmpeg_missing' });
@@ -348,7 +345,7 @@ describe.skipIf(process.platform === 'win32')('An ffmpeg that is missing', () =>
   });
 });
 
-/** Debian's own Python, which is the one that sees GStreamer. */
+/** Debian's own Python, the one with the bindings of GStreamer. */
 const python = '/usr/bin/python3';
 const gstreamerServer = 'test/support/rtsp-server.py';
 const hasGStreamer = spawnSync(python, [gstreamerServer, '--check']).status === 0;
@@ -392,7 +389,7 @@ describe('An HTTP address', () => {
     expect(source.status.state).toBe('failed');
   });
 
-  test('is told of without what its path hides', async () => {
+  test('is reported without the secrets of its path', async () => {
     const url = await http((_request, response) => void response.end('no video'.repeat(1_000)));
     await expect(take(open({ url: `${url}/onvif1/admin:swordfish` }))).rejects.toMatchObject({
       code: 'source_invalid',
@@ -400,7 +397,7 @@ describe('An HTTP address', () => {
     });
   });
 
-  test.each([408, 425, 429, 503])('that answers %i for now is tried again', async (status) => {
+  test.each([408, 425, 429, 503])('that answers %i is retried', async (status) => {
     const file = await readFile(await clips.make('later.mp4', ...testPicture(1, 10), ...streamable));
     const answers = [status];
     const url = await http((_request, response) => {
@@ -413,7 +410,7 @@ describe('An HTTP address', () => {
     expect(source.status).toMatchObject({ state: 'ended', reconnects: 1 });
   });
 
-  test('that is said to be live is tried again whatever it answers, and however it ends', async () => {
+  test('declared live is retried whatever it answers, and however it ends', async () => {
     const stream = await readFile(await clips.make('late.ts', ...testPicture(2, 10)));
     const answers = [404, 404];
     const url = await http((_request, response) => {
@@ -426,7 +423,7 @@ describe('An HTTP address', () => {
     expect(source.status.reconnects).toBe(2);
   });
 
-  test('whose first frame takes longer than later ones may is waited for', async () => {
+  test('may take longer for its first frame than for later ones', async () => {
     const stream = await readFile(await clips.make('slow.ts', ...testPicture(2, 10)));
     const url = await http((_request, response) => {
       setTimeout(() => response.end(stream), 3_000);
@@ -436,7 +433,7 @@ describe('An HTTP address', () => {
     expect(source.status.reconnects).toBe(0);
   });
 
-  test('that is said to be live, and is a recording, is tried again: none of it is taken for what is there now', async () => {
+  test('declared live that serves a recording is retried, and yields none of its frames', async () => {
     const file = await readFile(await clips.make('recorded.mp4', ...testPicture(2, 10), ...streamable));
     const url = await http((_request, response) => response.end(file));
     const source = open({ url: `${url}/a.mp4`, live: true });
@@ -447,7 +444,7 @@ describe('An HTTP address', () => {
     expect(await reading).toEqual([]);
   });
 
-  test('of a file whose server is gone before its end says so', async () => {
+  test('of a file whose server is gone before its end reports that', async () => {
     const file = await readFile(await clips.make('lost.mp4', ...testPicture(4, 10), ...streamable));
     let asked = 0;
     const address = await http((_request, response) => {
@@ -502,7 +499,7 @@ describe('An HTTP address', () => {
     expect(source.status.error?.code).toBe('source_silent');
   });
 
-  test('of an HLS list cannot reach files', async () => {
+  test('of an HLS list cannot reach files of this machine', async () => {
     const secret = await clips.make('secret.ts', ...testPicture(1, 5));
     const text = `#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://${secret}\n#EXT-X-ENDLIST\n`;
     const url = await http((_request, response) => response.end(text));
@@ -515,7 +512,7 @@ describe('An HTTP address', () => {
     expect(error).toMatchObject({ code: 'source_invalid' });
   });
 
-  test('of pictures without end (MJPEG) is live', async () => {
+  test('of endless pictures (MJPEG) is live', async () => {
     const jpeg = await readFile(
       await clips.make('one.jpg', '-f', 'lavfi', '-i', 'testsrc=size=64x48', '-frames:v', '1'),
     );
@@ -537,7 +534,7 @@ describe('An HTTP address', () => {
     expect(warnings).toHaveLength(libavformat[0] < 59 ? 1 : 0);
   });
 
-  /** The folder of the clips, served. */
+  /** Serves the folder of the clips. */
   function folder(): Promise<string> {
     return http((request, response) => {
       readFile(join(clips.path, request.url ?? '')).then(

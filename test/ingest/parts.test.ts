@@ -1,4 +1,4 @@
-/** The small parts of ingest, where a whole source would be too slow or too random a witness. */
+/** Parts of ingest that a whole source would test too slowly or too randomly. */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-describe('The wait before a new connection', () => {
+describe('The wait before a reconnect', () => {
   test('doubles up to half a minute, with jitter', () => {
     const longest = [1, 2, 3, 4, 5, 6, 7, 8, 1000].map((attempt) => waitBefore(attempt, false, () => 1));
     expect(longest).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
@@ -27,7 +27,7 @@ describe('The wait before a new connection', () => {
 });
 
 describe('The clock of a source', () => {
-  test('goes on by arrival after a reconnect, whatever the camera says', () => {
+  test('continues by arrival after a reconnect, whatever the camera says', () => {
     const clock = new SourceClock();
     expect([90_000, 90_500].map((pts) => clock.timeOf(pts, 1000 + pts - 90_000, true))).toEqual([0, 500]);
     clock.reconnect(true);
@@ -44,25 +44,25 @@ describe('The clock of a source', () => {
     expect(clock.timeOf(86_400_500, 2500, true)).toBe(2500);
   });
 
-  test('makes up for what a live source has lost, and not for what comes late in one piece', () => {
+  test('makes up for what a live source has lost, but not for frames that come late in one burst', () => {
     const [clock, step] = [new SourceClock(), 1_000];
     let arrival = 0;
     let pts = 0;
     const play = (frames: number, between: number): (number | null)[] =>
       Array.from({ length: frames }, () => clock.timeOf((pts += step), (arrival += between), true));
     play(30, step);
-    // The network stands still for 20 s, and brings all of it at once.
+    // The network stalls for 20 s, and then delivers everything at once.
     arrival += 20_000;
     expect(play(21, 0).at(-1)).toBe(pts - step);
     expect(play(120, step).at(-1)).toBe(pts - step);
-    // The server stands still, and goes on as if it had not.
+    // The server stalls, and continues as if it had not.
     arrival += 20_000;
     expect(play(150, step).at(-1)).toBe(arrival - step);
     expect(play(100, step).at(-1)).toBe(arrival - step);
   });
 
   /**
-   * Frames of a live source, half a second apart, whose connections bring the newest 18 s at once, as those to HLS do.
+   * Frames of a live source, half a second apart. Each connection brings the newest 18 s at once, as one to HLS does.
    */
   class Hls {
     readonly clock = new SourceClock();
@@ -86,7 +86,7 @@ describe('The clock of a source', () => {
     }
   }
 
-  test('takes back slowly what a live source brings at once when it begins', () => {
+  test('slowly takes back the lead that a burst gives a live source at its start', () => {
     const hls = new Hls();
     hls.play(36, 0);
     hls.play(200, 500);
@@ -101,7 +101,7 @@ describe('The clock of a source', () => {
     expect(new Set(hls.steps(before - 1))).toEqual(new Set([500]));
   });
 
-  test('adds nothing to a lead that stands when the source is connected anew: what was shown already is passed over', () => {
+  test('does not let its lead grow with each reconnect: frames shown already are skipped', () => {
     const hls = new Hls();
     hls.play(36, 0);
     for (let i = 0; i < 10; i++) {
@@ -111,13 +111,13 @@ describe('The clock of a source', () => {
       hls.arrival += 2_000;
       hls.play(36, 0);
       expect(hls.lead).toBeLessThanOrEqual(18_000);
-      // As much is new as would have come without the loss of the connection.
+      // As many are new as would have come without the disconnect.
       expect(hls.times.length - before).toBe(Math.ceil((18_000 - lead + 2_000) / 500) - 1);
       expect(Math.min(...hls.steps(before))).toBe(500);
     }
   });
 
-  test('passes over what was shown already also after the lead was taken back', () => {
+  test('skips frames shown already, even after its lead was taken back', () => {
     const hls = new Hls();
     hls.play(36, 0);
     hls.play(700, 500);
@@ -133,21 +133,21 @@ describe('The clock of a source', () => {
     }
   });
 
-  test('takes all that a camera shows after a reconnect, also where its times had jumped ahead', () => {
+  test('takes all frames of a camera after a reconnect, even when its times had jumped ahead', () => {
     const clock = new SourceClock();
     expect([0, 500, 9_500].map((pts, i) => clock.timeOf(pts, i * 500, true))).toEqual([0, 500, 9_500]);
     clock.reconnect(false);
     expect([7, 507].map((pts) => clock.timeOf(pts, 2_000 + pts, true))).toEqual([9_501, 10_001]);
   });
 
-  test('goes on after its newest time where that is further ahead than a new connection can show again', () => {
+  test('continues after its newest time when that is further ahead than a connection can replay', () => {
     const clock = new SourceClock();
     for (let i = 0; i <= 200; i++) clock.timeOf(i * 500, 0, true);
     clock.reconnect(true);
     expect([0, 500].map((pts) => clock.timeOf(pts, 1_000, true))).toEqual([100_001, 100_501]);
   });
 
-  test('stays with the wall clock through days of a camera whose own is fast', () => {
+  test('stays with the wall clock for days when the clock of a camera is fast', () => {
     const clock = new SourceClock();
     let [last, least] = [-1, Infinity];
     for (let arrival = 0; arrival < 3 * 86_400_000; arrival += 1_000) {
@@ -159,30 +159,30 @@ describe('The clock of a source', () => {
     expect(least).toBeGreaterThanOrEqual(1);
   });
 
-  test('keeps a long gap of a file', () => {
+  test('keeps a long gap in a file', () => {
     const clock = new SourceClock();
     expect([0, 500, 60_000].map((pts) => clock.timeOf(pts, 0, false))).toEqual([0, 500, 60_000]);
   });
 
-  test('takes no time of a file that is damaged for a gap of years, and tells none that cannot be written', () => {
+  test('takes damaged times of a file for no gap of years, and gives no time that cannot be written', () => {
     const clock = new SourceClock();
     const pts = [0, 41, 2e18, 82, 123, -2e18, 164, 205];
     expect(pts.map((ms) => clock.timeOf(ms, 0, false))).toEqual([0, 41, 82, 123, 164, 205, 246, 287]);
     for (let round = 0; round < 3; round++) {
-      // Its length is damaged, too.
+      // The file's length is damaged, too.
       clock.loop(6e15, 500, false);
       const begin = 787 + 1_000 * round;
       expect([0, 500].map((ms) => clock.timeOf(ms, 0, false))).toEqual([begin, begin + 500]);
     }
   });
 
-  test('is not shifted by a step back of a file within a step', () => {
+  test('ignores a step back in a file within one frame step', () => {
     const clock = new SourceClock();
     const times = [0, 500, 1000, 990, 1500, 2000].map((pts) => clock.timeOf(pts, 0, false));
     expect(times).toEqual([0, 500, 1000, 1000, 1500, 2000]);
   });
 
-  test('goes on where the times of a file go back: recordings that were put one after the other', () => {
+  test('continues when the times of a file go back, as in concatenated recordings', () => {
     const clock = new SourceClock();
     const pts = [100, 600, 1100, 100, 600, 1100, 40, 140];
     expect(pts.map((ms) => clock.timeOf(ms, 0, false))).toEqual([0, 500, 1000, 1500, 2000, 2500, 3000, 3100]);
@@ -190,12 +190,12 @@ describe('The clock of a source', () => {
     expect(clock.timeOf(100, 0, false)).toBe(3600);
   });
 
-  test('uses the arrival where the source has no times', () => {
+  test('uses the arrival when the source has no times', () => {
     const clock = new SourceClock();
     expect([100, 600, 1100].map((arrival) => clock.timeOf(null, arrival, true))).toEqual([0, 500, 1000]);
   });
 
-  test('goes on through the rounds of a loop by the length of the file', () => {
+  test('continues through the rounds of a loop by the length of the file', () => {
     const clock = new SourceClock();
     clock.timeOf(0, 0, false);
     clock.timeOf(500, 0, false);
@@ -206,7 +206,7 @@ describe('The clock of a source', () => {
     expect(clock.timeOf(0, 0, false)).toBe(2200);
   });
 
-  test('begins no round of a file that is played in real time before its first frame has come', () => {
+  test('starts no round of a file played in real time before its first frame arrives', () => {
     const clock = new SourceClock();
     const round = (from: number): (number | null)[] =>
       [0, 500].map((pts) => clock.timeOf(pts, 7_000 + from + pts, false));
@@ -215,7 +215,7 @@ describe('The clock of a source', () => {
       clock.loop(1_000, 500, true);
       expect(round(i * 1_210)).toEqual([i * 1_210, i * 1_210 + 500]);
     }
-    // A file that is held back, and catches up: its times are those of the file.
+    // A file that was held back and catches up keeps its own times.
     clock.loop(1_000, 500, true);
     expect(round(121_500)).toEqual([122_000, 122_500]);
   });
@@ -228,7 +228,7 @@ describe('The first frame of a source', () => {
     expect([true, false].map((live) => firstTimeMs(undefined, live, 500, 9e12))).toEqual([0, 0]);
   });
 
-  test('of a live source that goes on is at the wall time that has passed', () => {
+  test('of a resumed live source is at the wall time that has passed', () => {
     expect(firstTimeMs(start, true, 500, start.startedAtMs + 3_600_000)).toBe(3_600_000);
   });
 
@@ -238,15 +238,15 @@ describe('The first frame of a source', () => {
     }
   });
 
-  test('of a recording that goes on is one step after the newest moment', () => {
+  test('of a resumed recording is one step after the newest moment', () => {
     expect(firstTimeMs(start, false, 500, start.startedAtMs + 3_600_000)).toBe(60_501);
   });
 });
 
-describe('The queue of frames', () => {
+describe('The frame queue', () => {
   const frame = (timeMs: number) => ({ timeMs, rgb: new Uint8Array(3) });
 
-  test('holds the writer of a file back', async () => {
+  test('holds back the writer of a file', async () => {
     const queue = new FrameQueue('hold', 2);
     await queue.push(frame(0));
     let isFree = false;
@@ -259,7 +259,7 @@ describe('The queue of frames', () => {
     expect([await queue.next(), await queue.next()]).toEqual([frame(1), null]);
   });
 
-  test('drops the oldest frames of a live source, counted', async () => {
+  test('drops and counts the oldest frames of a live source', async () => {
     const queue = new FrameQueue('drop', 2);
     for (const time of [0, 1, 2, 3]) await queue.push(frame(time));
     expect(queue.dropped).toBe(2);
@@ -267,7 +267,7 @@ describe('The queue of frames', () => {
     expect(queue.taken).toBe(2);
   });
 
-  test('hands on what waits before it throws its error', async () => {
+  test('delivers what waits before it throws its error', async () => {
     const queue = new FrameQueue('hold', 2);
     await queue.push(frame(0));
     queue.end(new Error('broken'));
@@ -275,7 +275,7 @@ describe('The queue of frames', () => {
     await expect(queue.next()).rejects.toThrow('broken');
   });
 
-  test('that is cancelled releases its writer and its reader', async () => {
+  test('releases its writer and its reader when cancelled', async () => {
     const queue = new FrameQueue('hold', 1);
     const writing = queue.push(frame(0));
     queue.cancel();
@@ -284,7 +284,7 @@ describe('The queue of frames', () => {
   });
 });
 
-describe('What ffmpeg says becomes an error:', () => {
+describe('Output of ffmpeg becomes an error', () => {
   test.each([
     ['[rtsp @ 0x55] method DESCRIBE failed: 401 Unauthorized', 'source_unauthorized'],
     ['[https @ 0x55] HTTP error 403 Forbidden', 'source_unauthorized'],
@@ -312,7 +312,7 @@ describe('What ffmpeg says becomes an error:', () => {
     ['http://cam/: Server returned 429 Too Many Requests', 'source_unreachable'],
     ['[http @ 0x55] HTTP error 410 Gone', 'source_not_found'],
     ['something never heard of', 'source_unreachable'],
-  ])('%s', (line, code) => {
+  ])('with a code: %s', (line, code) => {
     const consequence = line.includes('HTTP error 4') ? ['http://cam/: Server returned 4XX Client Error'] : [];
     expect(errorOfFfmpeg(['Press [q] to stop', line, ...consequence], 'rtsp', []).code).toBe(code);
   });
@@ -324,12 +324,12 @@ describe('What ffmpeg says becomes an error:', () => {
       '',
     ],
     ['method SETUP failed: 461 Unsupported Transport', 'Protocol not supported', ' Try the other `source.transport`.'],
-  ])('%s, with its reason', (refusal, consequence, hint) => {
+  ])('with its reason: %s', (refusal, consequence, hint) => {
     const error = errorOfFfmpeg([`[rtsp @ 0x55] ${refusal}`, `rtsp://cam/: ${consequence}`], 'rtsp', []);
     expect(error).toMatchObject({ code: 'source_unreachable', detail: `ffmpeg: ${refusal}.${hint}` });
   });
 
-  test('without addresses in memory and without credentials', () => {
+  test('without addresses in memory or credentials', () => {
     const line = '[tcp @ 0x55d] rtsp://a:b@cam/c:d/?key=x hunter2: Connection refused';
     expect(errorOfFfmpeg([line], 'rtsp', ['hunter2']).message).toBe(
       'The source cannot be reached. ffmpeg: rtsp://***@cam/***/?key=*** ***: Connection refused.',
@@ -340,7 +340,7 @@ describe('What ffmpeg says becomes an error:', () => {
     ['[tcp @ 0x55d] Connection to tcp://10.0.0.1:554?timeout=0 failed: Connection refused', 'tcp://10.0.0.1:554'],
     ['[tls @ 0x55d] Connection to tls://[fd00::1]:322?verify=0&key=hunter2 failed: timed out', 'tls://[fd00::1]:322'],
     ['[udp @ 0x55d] Connection to udp://a:hunter2@cam?x=hunter2 failed: timed out', 'udp://***@cam'],
-  ])('with the address on the way without its query, which ffmpeg has made: %s', (line, shown) => {
+  ])('with the address of an inner connection, without the query that ffmpeg adds: %s', (line, shown) => {
     const { detail } = errorOfFfmpeg([line], 'rtsp', ['hunter2']);
     expect(detail).toMatch(/^ffmpeg: Connection to \S+ failed: /);
     expect(detail.split(' ')[3]).toBe(shown);
@@ -349,36 +349,36 @@ describe('What ffmpeg says becomes an error:', () => {
   test.each([
     ["file:/srv/b's clips/later.mp4: No such file or directory", 'later.mp4: No such file or directory.'],
     ["Error opening input file file:/srv/b's clips/a.mp4.", 'Error opening input file a.mp4.'],
-  ])('with the name of a file alone: %s', (line, said) => {
+  ])('with only the name of a file: %s', (line, said) => {
     expect(errorOfFfmpeg([line], 'file', ["/srv/b's clips/"]).detail).toBe(`ffmpeg: ${said}`);
   });
 });
 
-describe('That a recording was cut short', () => {
+describe('A recording that was cut short', () => {
   test.each([
     '[matroska,webm @ 0x55] File ended prematurely at pos. 12817 (0x3211)',
     '[matroska,webm @ 0x55] Read error',
     '[mov,mp4,m4a,3gp,3g2,mj2 @ 0x55] stream 0, offset 0x415a: partial file',
     'http://cam/a b.ts: Input/output error',
     '[in#0/mpegts @ 0x55] Error during demuxing: Connection timed out',
-  ])('is told by %s', (line) => {
+  ])('is recognised by %s', (line) => {
     expect(cutShortOf(line, [])?.code).toBe('source_incomplete');
   });
 
   test.each([
-    // What ffmpeg makes up for: it connects again.
+    // ffmpeg recovers from this: it reconnects.
     '[http @ 0x55] Stream ends prematurely at 16208, should be 32417',
-    // Two recordings in one, or a lost packet.
+    // Concatenated recordings, or a lost packet.
     'file:/a.ts: corrupt input packet in stream 0',
     "Input #0, mov, from 'file:/File ended prematurely: partial file':",
     '    title           : [a @ 0x5] Read error',
-  ])('is not told by %s', (line) => {
+  ])('is not recognised by %s', (line) => {
     expect(cutShortOf(line, [])).toBeNull();
   });
 });
 
 describe('ffmpeg', () => {
-  test('of YOCO_FFMPEG goes before the others', async () => {
+  test('of YOCO_FFMPEG takes precedence', async () => {
     vi.stubEnv('YOCO_FFMPEG', (await findFfmpeg()).path);
     expect(await findFfmpeg()).toMatchObject({ origin: 'YOCO_FFMPEG', version: expect.any(String) as string });
   });
@@ -391,9 +391,9 @@ describe('ffmpeg', () => {
     });
   });
 
-  test('of npm is used where PATH has none, though npm did not set its executable bit', async () => {
+  test('of npm is used when PATH has none, though npm did not make it executable', async () => {
     const installed = createRequire(import.meta.url)('@ffmpeg-installer/ffmpeg') as { path: string };
-    // Not while the other tests run this very file.
+    // Not while other tests run this very file.
     if (process.env['YOCO_FFMPEG'] !== installed.path) chmodSync(installed.path, 0o644);
     vi.stubEnv('YOCO_FFMPEG', '');
     vi.stubEnv('PATH', '/nowhere');
@@ -401,7 +401,7 @@ describe('ffmpeg', () => {
     expect(bundled).toMatchObject({ origin: 'bundled', libavformat: [58, expect.any(Number) as number] });
   });
 
-  test.skipIf(process.platform === 'win32')('is not taken for one when it is another program', async () => {
+  test.skipIf(process.platform === 'win32')('is missing when PATH has only another program of its name', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'yoco-path-'));
     writeFileSync(join(folder, 'ffmpeg'), '#!/bin/sh\necho hello\n');
     chmodSync(join(folder, 'ffmpeg'), 0o755);

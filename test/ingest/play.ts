@@ -1,4 +1,4 @@
-/** What the tests of this folder share. */
+/** Helpers for the tests of this folder. */
 import { parseDefinition } from '../../src/ingest/definition.ts';
 import type { Frame, FrameSource, SourceStatus } from '../../src/ingest/frame.ts';
 import { createSource } from '../../src/ingest/sources/create-source.ts';
@@ -24,7 +24,7 @@ export async function take(source: FrameSource, count = Infinity): Promise<Frame
 
 export const times = (frames: readonly Frame[]): number[] => frames.map((frame) => frame.timeMs);
 
-/** The pixel at `x`, `y` (0..1) in words. */
+/** The name of the colour at `x`, `y` (0..1). */
 export function colourAt(frame: Frame | undefined, x: number, y: number): string {
   const offset = (Math.floor(y * SIZE) * SIZE + Math.floor(x * SIZE)) * 3;
   const [red = 0, green = 0, blue = 0] = frame?.rgb.subarray(offset, offset + 3) ?? [];

@@ -12,7 +12,7 @@ const isAllowed = (url: string, rule: string): boolean => {
   }
 };
 
-test('A client’s stream has no standing questions of its own: these last, and may call a webhook', () => {
+test('A client’s stream may not have standing questions in its definition: these last, and may call a webhook', () => {
   const input = { name: 'a', source: { push: true }, standing_questions: [{ question: 'is there a dog?' }] };
   const allow = (origin: 'operator' | 'client') =>
     checkSource(parseDefinition(input), origin, { mediaRoots: [], allowedHosts: ['*'] });
@@ -22,7 +22,7 @@ test('A client’s stream has no standing questions of its own: these last, and 
   expect(() => allow('client')).toThrow(expect.objectContaining({ code: 'forbidden', param: 'standing_questions' }));
 });
 
-test('A client’s stream is not kept by itself: its files would last, beyond the limit of snapshots', () => {
+test('A client’s stream may not be kept: its files would last, beyond the limit of snapshots', () => {
   const definition = parseDefinition({ name: 'a', source: { push: true }, keep: { every: 60 } });
   const allow = (origin: 'operator' | 'client') =>
     checkSource(definition, origin, { mediaRoots: [], allowedHosts: ['*'] });
@@ -50,6 +50,6 @@ test.each([
   ['rtsp://cam.example:554/a', 'cam.example:554', false],
   ['rtsp://c%61m.example/a', 'cam.example', false],
   ['http://webcam/', '*cam', false],
-])('A client that names %s where %j is allowed: %s', (url, rule, allowed) => {
+])('A client may name %s where %j is allowed: %s', (url, rule, allowed) => {
   expect(isAllowed(url, rule)).toBe(allowed);
 });

@@ -1,4 +1,4 @@
-/** ffmpeg beside the process that has started it: what a signal does to either, and what is left of them. */
+/** ffmpeg and the process that started it: what signals do to each, and what they leave behind. */
 import { mkdtemp, readdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -21,7 +21,7 @@ function startScript(script: string, env: Record<string, string> = {}): Started 
   return started;
 }
 
-/** Plays a source; `onCtrlC` and `onFrame` are what it does then. */
+/** Plays a source in a child process, which runs `onCtrlC` on SIGINT and `onFrame` after each frame. */
 const playing = (source: object, onCtrlC: string, onFrame = ''): Started =>
   startScript(`
     import { parseDefinition } from './src/ingest/definition.ts';
@@ -32,7 +32,7 @@ const playing = (source: object, onCtrlC: string, onFrame = ''): Started =>
     process.on('SIGINT', () => { ${onCtrlC} });
     for await (const frame of source.frames()) { console.log('frame'); ${onFrame} }`);
 
-/** The ffmpeg of a program that plays `address`, once it runs. */
+/** Waits for the ffmpeg of a program that plays `address`, and returns its process id. */
 async function ffmpegOf({ child }: Started, address: string): Promise<number> {
   for (;;) {
     const found = (await descendants(child.pid ?? 0)).find(({ command }) => command.includes(address));
@@ -41,7 +41,7 @@ async function ffmpegOf({ child }: Started, address: string): Promise<number> {
   }
 }
 
-test('A Ctrl-C is left to the process: its ffmpeg goes on until it is stopped', async () => {
+test('ffmpeg outlives a Ctrl-C and plays until its parent stops it', async () => {
   const file = await place.clips.make('ctrl-c.mp4', ...testPicture(20, 10));
   const program = playing(
     { file, loop: true },
@@ -54,9 +54,9 @@ test('A Ctrl-C is left to the process: its ffmpeg goes on until it is stopped', 
   expect(stdout).toContain('0 reconnects');
 });
 
-describe('ffmpeg ends with a process', () => {
-  test('that exits, also where nothing comes that it could write', async () => {
-    // Begins, and never goes on.
+describe('ffmpeg ends when its parent', () => {
+  test('exits, even while ffmpeg gets no input and so writes nothing', async () => {
+    // Begins a response and never continues it.
     const server = createServer((_request, response) => response.write('a'));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/live.ts`;
@@ -64,13 +64,13 @@ describe('ffmpeg ends with a process', () => {
     const ffmpeg = await ffmpegOf(program, url);
     interrupt(program);
     await program.ended;
-    // Sooner than it would give the server up.
+    // Sooner than ffmpeg would give up on the server.
     await untilGone([ffmpeg], 8_000);
     server.closeAllConnections();
     server.close();
   });
 
-  test('that is killed', async () => {
+  test('is killed', async () => {
     const file = await place.clips.make('killed.mp4', ...testPicture(60, 10));
     const program = playing({ file, loop: true }, '');
     await program.wrote(/frame/);
@@ -81,7 +81,7 @@ describe('ffmpeg ends with a process', () => {
   });
 });
 
-test('Where a picture cannot be taken the run ends with what was thrown, and ffmpeg with it', async () => {
+test('A run ends with the error of a frame that could not be taken, and ffmpeg with it', async () => {
   const file = await place.clips.make('refused.mp4', ...testPicture(60, 10));
   const cause = new Error('There is no room.');
   let frames = 0;
@@ -98,10 +98,10 @@ test('Where a picture cannot be taken the run ends with what was thrown, and ffm
   await untilGone(left.map(({ pid }) => pid));
 });
 
-test('The copy of npm’s ffmpeg that is made where it may not be run is gone with the process', async () => {
+test('The copy of npm’s ffmpeg, made when the original may not be run, is removed when the process exits', async () => {
   const installed = createRequire(import.meta.url)('@ffmpeg-installer/ffmpeg') as { path: string };
   const folder = await mkdtemp(join(place.folder, 'tmp-'));
-  // As for an account that does not own the file.
+  // Simulates an account that does not own the file.
   const script = `
     import fs from 'node:fs';
     import { syncBuiltinESMExports } from 'node:module';

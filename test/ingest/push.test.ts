@@ -42,7 +42,7 @@ test('Pushed JPEG and PNG become frames with the times of their arrival', async 
   now = 5250;
   expect(await source.push(png)).toEqual({ accepted: true, timeMs: 250 });
   now = 5100;
-  // A clock that stands still, or goes back: no two frames have one time.
+  // Even when the clock stands still or goes back, no two frames have the same time.
   expect(await source.push(png)).toEqual({ accepted: true, timeMs: 251 });
   const frames = await taken;
   expect(times(frames)).toEqual([0, 250, 251]);
@@ -53,7 +53,7 @@ test('Pushed JPEG and PNG become frames with the times of their arrival', async 
   expect(source.status).toMatchObject({ state: 'stopped', frames: 3 });
 });
 
-test('Large pictures are decoded two at a time, whatever streams they are pushed to', async () => {
+test('Large pictures are decoded two at a time, over all streams', async () => {
   const large = await sharp({ create: { width: 3_000, height: 2_000, channels: 3, background: 'red' } })
     .jpeg({ progressive: true })
     .toBuffer();
@@ -80,26 +80,26 @@ test('The wall time of an arrival is that before the picture was decoded', async
     const sinceMs = (frame?.arrivedAtMs ?? 0) - (arrivedAtMs - 30_000);
     expect(sinceMs).toBeGreaterThanOrEqual(0);
     expect(sinceMs).toBeLessThan(10_000);
-    // What goes on is placed by the wall clock: so long ago, too.
+    // A resumed stream places it by the wall clock, also as of its arrival.
     if (goesOnFrom !== undefined && outcome.accepted) expect(outcome.timeMs).toBeLessThan(80_000);
   }
 });
 
-test('Given times are kept, and those that are not newer are refused', async () => {
+test('Given times are kept, and pictures not newer than the last one are refused', async () => {
   let now = 0;
   const source = pushSource(() => now);
   expect(await source.push(jpeg, 1000)).toEqual({ accepted: true, timeMs: 1000 });
   expect(await source.push(jpeg, 1000)).toEqual({ accepted: false, reason: 'out_of_order' });
   expect(await source.push(jpeg, 999)).toEqual({ accepted: false, reason: 'out_of_order' });
   expect(await source.push(jpeg, 1500.5)).toEqual({ accepted: true, timeMs: 1500.5 });
-  // 1500.5 came when the clock was at 1000, and the clock goes on from it.
+  // 1500.5 moved the clock of the stream ahead from 1000, and it continues from there.
   now = 2000;
   expect(await source.push(jpeg)).toEqual({ accepted: true, timeMs: 3501 });
   await expect(source.push(jpeg, NaN)).rejects.toMatchObject({ code: 'invalid_request', param: 'time' });
   await expect(source.push(jpeg, -1)).rejects.toMatchObject({ code: 'invalid_request' });
 });
 
-test('A given time that is ahead does not hold up the clock of those that have none', async () => {
+test('A given time that is ahead does not hold up later pictures without one', async () => {
   let now = 0;
   const source = pushSource(() => now);
   const pushed: number[] = [];
@@ -108,7 +108,7 @@ test('A given time that is ahead does not hold up the clock of those that have n
     const outcome = await source.push(jpeg, given);
     if (outcome.accepted) pushed.push(outcome.timeMs);
   }
-  // 60.5 s is not after 61 s.
+  // 60.5 s is refused, since it is not after 61 s.
   expect(pushed).toEqual([0, 1000, 60_000, 61_000, 63_000]);
   now = 6000;
   expect(await source.push(jpeg, 64_500)).toEqual({ accepted: true, timeMs: 64_500 });
@@ -116,7 +116,7 @@ test('A given time that is ahead does not hold up the clock of those that have n
   expect(await source.push(jpeg)).toEqual({ accepted: true, timeMs: 64_750 });
 });
 
-test('A stream that goes on takes given times after its newest moment, and others by the wall clock', async () => {
+test('A resumed stream takes given times after its newest moment, and places others by the wall clock', async () => {
   let now = 0;
   const given = pushSource(() => now, { lastMs: 60_000, startedAtMs: Date.now() - 100_000 });
   expect(await given.push(jpeg, 60_000)).toEqual({ accepted: false, reason: 'out_of_order' });
@@ -137,7 +137,7 @@ test('A stream that goes on takes given times after its newest moment, and other
   await ahead.stop();
 });
 
-describe('Pictures that say by the wall clock when they were taken', () => {
+describe('Pictures with a wall time', () => {
   const AN_HOUR_AGO = Date.now() - 3_600_000;
   const after = (ms: number): Date => new Date(AN_HOUR_AGO + ms);
   const taken = async (source: PushSource, time?: number | Date): Promise<number | string> => {
@@ -145,13 +145,13 @@ describe('Pictures that say by the wall clock when they were taken', () => {
     return outcome.accepted ? outcome.timeMs : outcome.reason;
   };
 
-  test('begin a stream with the first, and count from it', async () => {
+  test('start a stream with the first, and count from it', async () => {
     let now = 0;
     const source = pushSource(() => now);
     expect(source.startedAtMs).toBeUndefined();
     expect(await taken(source, after(0))).toBe(0);
     expect(source.startedAtMs).toBe(AN_HOUR_AGO);
-    // They may come faster than they were taken, and slower.
+    // They may arrive faster or slower than they were taken.
     expect(await taken(source, after(60_000))).toBe(60_000);
     now = 300_000;
     expect(await taken(source, after(60_500))).toBe(60_500);
@@ -162,7 +162,7 @@ describe('Pictures that say by the wall clock when they were taken', () => {
     expect(source.startedAtMs).toBe(AN_HOUR_AGO);
   });
 
-  test('go on from others, whose stream began by the clock of this machine', async () => {
+  test('continue after others, whose stream began by the clock of this machine', async () => {
     let beganMs: number | undefined;
     const definition = parseDefinition({ name: 'pushed', source: { push: true } });
     const source = createSource(definition, { imageSize: SIZE, clock: () => 0, startedAtMs: () => beganMs });
@@ -171,20 +171,20 @@ describe('Pictures that say by the wall clock when they were taken', () => {
     expect(source.startedAtMs).toBeUndefined();
     beganMs = AN_HOUR_AGO;
     expect(await taken(source, after(2_000))).toBe(2_000);
-    // From now on the machine's clock may be set.
+    // From now on, setting the clock of this machine changes nothing.
     beganMs += 3_600_000;
     expect(await taken(source, after(3_000))).toBe(3_000);
     expect(source.startedAtMs).toBe(AN_HOUR_AGO);
   });
 
-  test('go on from a snapshot by its wall times', async () => {
+  test('continue from a snapshot by its wall times', async () => {
     const source = pushSource(() => 0, { lastMs: 60_000, startedAtMs: AN_HOUR_AGO });
     expect(await taken(source, after(60_000))).toBe('out_of_order');
     expect(await taken(source, after(70_000))).toBe(70_000);
     expect(source.startedAtMs).toBe(AN_HOUR_AGO);
   });
 
-  test('are as far apart from those that say nothing as their arrivals are', async () => {
+  test('are followed by pictures without one at the distance of their arrivals', async () => {
     let now = 0;
     const source = pushSource(() => now);
     expect(await taken(source, after(0))).toBe(0);
@@ -196,7 +196,7 @@ describe('Pictures that say by the wall clock when they were taken', () => {
     ['before 1970', new Date(-1)],
     ['at no time', new Date(NaN)],
     ['tomorrow', new Date(Date.now() + 86_400_000)],
-  ])('are refused where that is %s, and the next one is taken', async (_when, time) => {
+  ])('are refused when it is %s, and the next picture is accepted', async (_when, time) => {
     const source = pushSource(() => 0);
     const refusal = { code: 'invalid_request', param: 'time', message: expect.stringContaining('1970') as string };
     await expect(source.push(jpeg, time)).rejects.toMatchObject(refusal);
@@ -204,7 +204,7 @@ describe('Pictures that say by the wall clock when they were taken', () => {
   });
 });
 
-test('Frames that nobody takes are refused as late, and those before them are kept in order', async () => {
+test('Pictures that nobody takes are refused as late, and those before them are kept in order', async () => {
   const source = pushSource();
   const outcomes = await Promise.all(Array.from({ length: 12 }, (_, index) => source.push(jpeg, index)));
   expect(outcomes.filter(({ accepted }) => accepted)).toHaveLength(8);
@@ -213,7 +213,7 @@ test('Frames that nobody takes are refused as late, and those before them are ke
   expect(times(await take(source, 8))).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
 });
 
-test('A picture is turned as its EXIF says', async () => {
+test('A picture is rotated as its EXIF says', async () => {
   const source = pushSource();
   await source.push(await sharp(jpeg).withMetadata({ orientation: 6 }).toBuffer());
   const [frame] = await take(source, 1);
@@ -247,7 +247,7 @@ test.each([
   ['WebP', NO_PICTURE, () => sharp(jpeg).webp().toBuffer()],
   ['a PNG of 10 000 x 10 000', 'It has 100 million pixels; the limit is 50 million.', () => pngOf(10_000, 10_000)],
   ['one of 8 000 x 6 251', 'It has 50.1 million pixels; the limit is 50 million.', () => pngOf(8_000, 6_251)],
-  // Nothing is wrong with it but its size.
+  // Valid but for its size.
   [
     'one of as many pixels that is whole',
     'It has 50.1 million pixels; the limit is 50 million.',
@@ -256,13 +256,13 @@ test.each([
         .png()
         .toBuffer(),
   ],
-])('%s is refused and why is said, and the next picture is taken', async (_name, detail, image) => {
+])('%s is refused with the reason, and the next picture is accepted', async (_name, detail, image) => {
   const source = pushSource();
   await expect(source.push(await image(), 10)).rejects.toMatchObject({ code: 'image_undecodable', detail });
   expect(await source.push(jpeg, 5)).toEqual({ accepted: true, timeMs: 5 });
 });
 
-/** The header claims a size that would need hundreds of megabytes. */
+/** A PNG whose header claims a size that would need hundreds of megabytes. */
 function pngOf(width: number, height: number): Buffer {
   const bytes = Buffer.from(png);
   bytes.writeUInt32BE(width, 16);
@@ -270,7 +270,7 @@ function pngOf(width: number, height: number): Buffer {
   return bytes;
 }
 
-test('A stopped source takes no pictures', async () => {
+test('A stopped source refuses pictures', async () => {
   const source = pushSource();
   await source.stop();
   await expect(source.push(jpeg)).rejects.toMatchObject({ code: 'stream_deleted' });

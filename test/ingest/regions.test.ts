@@ -1,4 +1,4 @@
-/** Cut out and blackened: of ffmpeg's pictures and of pushed ones the same. */
+/** Crops and masks apply to ffmpeg's pictures and to pushed ones alike. */
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { YocoError } from '../../src/errors.ts';
@@ -11,7 +11,7 @@ import { colourAt, SIZE, take } from './play.ts';
 
 let clips: ClipFolder;
 let file: string;
-/** Red on the left, blue on the right, as the clip. */
+/** Red on the left, blue on the right, like the clip. */
 let image: Buffer;
 beforeAll(async () => {
   clips = await clipFolder();
@@ -49,11 +49,11 @@ describe.each([
     return [0.1, 0.4, 0.6, 0.9].flatMap((x) => [0.1, 0.9].map((y) => colourAt(frame, x, y)));
   };
 
-  test('are seen whole by default', async () => {
+  test('are whole by default', async () => {
     expect(await colours({})).toEqual(['red', 'red', 'red', 'red', 'blue', 'blue', 'blue', 'blue']);
   });
 
-  test('are cut to the part that is watched, which fills the frame', async () => {
+  test('are cropped to the part that is watched, which fills the frame', async () => {
     const crop = { left: 0.25, top: 0, width: 0.5, height: 0.5 };
     expect(await colours({ crop })).toEqual(['red', 'red', 'red', 'red', 'blue', 'blue', 'blue', 'blue']);
     expect(new Set(await colours({ crop: { left: 0.5, top: 0.5, width: 0.5, height: 0.5 } }))).toEqual(
@@ -61,7 +61,7 @@ describe.each([
     );
   });
 
-  test('are black where nobody is to look, also within what is cut out', async () => {
+  test('are black where they are masked, within a crop too', async () => {
     const masks = [
       { left: 0, top: 0, width: 0.25, height: 1 },
       { left: 0.75, top: 0.5, width: 0.25, height: 0.5 },
@@ -80,7 +80,7 @@ test.each([
   [{ crop: { left: 0, top: 0, width: 1 } }, 'sampling.crop.height', 'number'],
   [{ masks: [{ left: 0, top: 0, width: 2, height: 1 }] }, 'sampling.masks.0.width', '<=1'],
   [{ masks: Array.from({ length: 17 }, () => ({ left: 0, top: 0, width: 1, height: 1 })) }, 'sampling.masks', '<=16'],
-])('%j is refused with the field %s', (sampling, param, detail) => {
+])('The sampling %j is refused with the field %s', (sampling, param, detail) => {
   const parse = (): unknown => parseDefinition({ name: 'test', source: { push: true }, sampling });
   expect(parse).toThrow(YocoError);
   expect(parse).toThrow(expect.objectContaining({ code: 'definition_invalid', param }) as Error);

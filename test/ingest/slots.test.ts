@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Slots } from '../../src/ingest/slots.ts';
 
-test('so many things are done at a time, the others in the order in which they came, also after one that failed', async () => {
+test('Slots limit how many tasks run at a time, and start the others in order, even after one failed', async () => {
   const slots = new Slots(2);
   const begun: number[] = [];
   const ends: ((fails: boolean) => void)[] = [];

@@ -385,7 +385,7 @@ describe('A recording', () => {
     expect(thrown(() => stream.converse().ask('Was there a dog before 8 pm?'))).toMatchObject(early);
   });
 
-  test('without a date can not be asked about times of day, unless it loops and so is shown now', async () => {
+  test('without a date cannot be asked about times of day, unless it loops and so is shown now', async () => {
     const stream = await play({ pace: 'fastest' });
     const undated = { code: 'time_out_of_range', param: 'question' };
     expect(thrown(() => stream.converse().ask('Was there a dog after 9 pm?'))).toMatchObject(undated);

@@ -28,13 +28,13 @@ export interface Started {
 /** What the tests of one file share. */
 export interface Workplace {
   readonly clips: ClipFolder;
-  /** For whatever else is written. */
+  /** For other files. */
   readonly folder: string;
-  /** Programs that are ended after each test. */
+  /** Programs to kill after each test. */
   readonly running: Started[];
 }
 
-/** Made before the first test of a file that calls this, and removed after its last. */
+/** Creates the workplace before the first test of the calling file, and removes it after the last. */
 export function workplace(): Workplace {
   const made: { clips?: ClipFolder; folder?: string } = {};
   const running: Started[] = [];
@@ -64,7 +64,7 @@ export function workplace(): Workplace {
   };
 }
 
-/** Nothing of this shell's own settings reaches the child. */
+/** Of this shell's YOCO_ variables the child gets only YOCO_FFMPEG. */
 function environment(more: Record<string, string>): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith('YOCO_') || name === 'YOCO_FFMPEG');
   return { ...Object.fromEntries(own), YOCO_BUNDLE: TINY_BUNDLE, YOCO_THREADS: '1', ...more };
@@ -75,7 +75,7 @@ export function start(args: readonly string[], env: Record<string, string> = {},
   return startProgram(program, [...before, MAIN, ...args], env);
 }
 
-/** In a process group of its own, as a terminal starts it: a Ctrl-C reaches the whole group (see `interrupt`). */
+/** Starts it in a process group of its own, as a terminal does: a Ctrl-C reaches the whole group (see `interrupt`). */
 export function startProgram(program: string, args: readonly string[], env: Record<string, string> = {}): Started {
   const child = spawn(program, args, {
     cwd: ROOT,
@@ -116,7 +116,7 @@ export function startProgram(program: string, args: readonly string[], env: Reco
 export const run = (args: readonly string[], env: Record<string, string> = {}): Promise<Ended> =>
   start(args, env).ended;
 
-/** Ends what still runs, with all that it started. */
+/** Kills the programs that still run, with their process groups. */
 export function killAll(started: Started[]): void {
   for (const { child } of started.splice(0)) {
     const { exitCode, signalCode, pid } = child;
@@ -124,7 +124,7 @@ export function killAll(started: Started[]): void {
   }
 }
 
-/** Ctrl-C in its terminal. */
+/** Interrupts its process group, as a Ctrl-C in its terminal does. */
 export function interrupt({ child }: Started): void {
   if (child.pid !== undefined) process.kill(-child.pid, 'SIGINT');
 }

@@ -1,4 +1,4 @@
-/** Frees now what nothing refers to, so that a test can see whether something does. */
+/** Collects garbage at once, so that a test can see whether something is still referenced. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 

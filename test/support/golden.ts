@@ -1,15 +1,15 @@
-/** The reference's inputs and outputs of a bundle (models/training/export.py). */
+/** The reference's inputs and outputs for a bundle (models/training/export.py). */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
 export const TINY_BUNDLE = path.resolve(import.meta.dirname, '../bundles/tiny');
-/** The same with a gated retention as its self-decoder. */
+/** The tiny bundle with a gated retention as its self-decoder. */
 export const TINY_RETENTION_BUNDLE = path.resolve(import.meta.dirname, '../bundles/tiny-retention');
 
 interface GoldenIndex {
   readonly frames: number;
   readonly intervalMs: number;
-  /** Times in ms of which `time_code` holds the codes. */
+  /** Times whose codes `time_code` holds, ms. */
   readonly moments: readonly number[];
   readonly question: string;
   readonly questionIds: readonly number[];

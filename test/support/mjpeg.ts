@@ -7,7 +7,7 @@ export const redJpeg = (): Promise<Buffer> =>
     .jpeg()
     .toBuffer();
 
-/** As a camera does, for as long as somebody looks. */
+/** Sends a picture every `everyMs` until the client disconnects, as a camera does. */
 export function sendPictures(response: ServerResponse, jpeg: Buffer, everyMs: number): void {
   response.writeHead(200, { 'content-type': 'multipart/x-mixed-replace; boundary=picture' });
   const timer = setInterval(() => {

@@ -1,4 +1,4 @@
-/** Which processes run, from /proc. */
+/** Running processes, read from /proc. */
 import { readdir, readFile } from 'node:fs/promises';
 
 export interface RunningProcess {
@@ -44,7 +44,7 @@ export async function isRunning(pid: number): Promise<boolean> {
   return (await running()).some((process) => process.pid === pid);
 }
 
-/** Resolves when none of them runs any more; throws with those that do after `limitMs`. */
+/** Resolves when none of these processes runs; rejects after `limitMs` with those that still do. */
 export async function untilGone(pids: readonly number[], limitMs = 15_000): Promise<void> {
   const end = Date.now() + limitMs;
   for (;;) {

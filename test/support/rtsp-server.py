@@ -1,6 +1,6 @@
 """GStreamer's RTSP server with a test picture, for tests on machines that have it. Prints its port, serves /live.
 
-With --check it only says by its exit status whether it could.
+With --check it serves nothing; its exit status says whether it could.
 """
 import sys
 

@@ -55,7 +55,7 @@ export class RtspServer {
     return `rtsp://127.0.0.1:${this.port}/live`;
   }
 
-  /** Cuts all connections, as a camera without power. */
+  /** Cuts all connections, like a camera that loses power. */
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));

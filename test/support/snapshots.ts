@@ -1,6 +1,5 @@
 /**
- * Snapshots of caches without a model: content of any size, for the tests of files; and what a stream of a scheduler
- * holds.
+ * Contents of snapshots without a model, of any size, for the tests of files; and the content of a scheduler's stream.
  */
 import { createHash } from 'node:crypto';
 import type { Captured, Scheduler } from '../../src/engine/scheduler.ts';
@@ -38,7 +37,7 @@ export function fill(cache: KvCache, from: number, to: number): void {
   }
 }
 
-/** With the cache a window and visual tokens of the model's sizes. */
+/** The content of a cache, with a window and visual tokens of the model's sizes. */
 export function contentFor(config: BundleConfig, cache: KvCache): StreamContent {
   const length = Math.min(config.window, 7);
   const size = config.selfLayers * length * config.selfKvHeads * config.headDim;
@@ -56,7 +55,7 @@ export function capturedNow(scheduler: Scheduler, name: string): Promise<Capture
   return captured;
 }
 
-/** All of a content, with a checksum in the place of each array: quick to compare, and apart from its memory. */
+/** A content with a checksum in place of each array: quick to compare, and independent of its memory. */
 export function digestOf(value: unknown): unknown {
   if (ArrayBuffer.isView(value)) {
     const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);

@@ -8,7 +8,7 @@ import { TINY_BUNDLE } from './golden.ts';
 
 export const loadTiny = (): Promise<Model> => loadModel(TINY_BUNDLE, { threads: 1 });
 
-/** A picture of coarse random blocks: another number, another picture. */
+/** A picture of coarse random blocks, different for each number. */
 export function picture(number: number, size = 224): Uint8Array {
   const random = seededRandom(number + 1);
   const blocks = Array.from({ length: 7 * 7 * 3 }, () => Math.floor(random() * 256));
