@@ -74,7 +74,7 @@ function follow(source: FrameSource, onFrame: () => void = () => undefined): Fra
 }
 
 describe('A camera that sends pictures over HTTP', () => {
-  test.each([5, 40])('at %i a second has the times of their arrival', async (rate) => {
+  test.each([5, 40])('at %i a second gives them the times of their arrival', async (rate) => {
     const jpeg = await redJpeg();
     const address = await http((_request, response) => {
       sendPictures(response, jpeg, 1000 / rate);

@@ -164,7 +164,7 @@ describe('The clock of a source', () => {
     expect([0, 500, 60_000].map((pts) => clock.timeOf(pts, 0, false))).toEqual([0, 500, 60_000]);
   });
 
-  test('takes damaged times of a file for no gap of years, and gives no time that cannot be written', () => {
+  test('does not take damaged times in a file for gaps of years, and yields no time that cannot be written', () => {
     const clock = new SourceClock();
     const pts = [0, 41, 2e18, 82, 123, -2e18, 164, 205];
     expect(pts.map((ms) => clock.timeOf(ms, 0, false))).toEqual([0, 41, 82, 123, 164, 205, 246, 287]);

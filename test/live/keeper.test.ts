@@ -383,7 +383,7 @@ describe('After an engine loss, a kept stream', () => {
   );
 
   test(
-    'begins empty when the engine is lost soon after reading its file, which minutes of video do not replace',
+    'begins empty when the engine is lost soon after reading its file, and new frames do not replace that file',
     async () => {
       const live = await start();
       const stream = await door(live);

@@ -453,7 +453,7 @@ describe('A question about several streams', () => {
       expect(reached(`was there a dog ${part}?`)).toEqual(['old', 'other']);
     }
     expect(reached('was there a dog before 3 am yesterday?')).toEqual(['old']);
-    // "Which camera" needs more than one stream: all are kept, and the error says which had not begun.
+    // "Which camera" needs more than one stream: none is left out, and the error says which had not begun.
     expect(reached('which camera showed a dog before 3 am yesterday?')).toEqual(all);
     expect(reached('which camera showed a dog yesterday?', [old, clock('new', null, null)])).toEqual(['old', 'new']);
   });

@@ -161,7 +161,7 @@ describe('A standing question', () => {
     expect(door.asked).toBe(2);
   });
 
-  it('does not ask about frames older than its last answer, from which a stream resumes after an engine loss', async () => {
+  it('does not ask about frames older than its last answer when its stream resumes after an engine loss', async () => {
     const door = new Door();
     door.answers = ['no', 'no', new YocoError('engine_restarted'), 'yes'];
     const { heard, outcomes } = stand(door);

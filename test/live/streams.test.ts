@@ -515,7 +515,7 @@ describe('A camera that cannot be reached', () => {
     expect(stream.status()).toMatchObject({ frames: 0, sourceStatus: { error: { code: 'source_unreachable' } } });
   });
 
-  test('makes questions fail with what is wrong with it', async () => {
+  test('makes questions fail, each with the reason', async () => {
     await pushed('other', 1);
     const url = `rtsp://127.0.0.1:${await freePort()}/`;
     const stream = await live.create({ name: 'camera', source: { url } }, 'operator');

@@ -13,7 +13,7 @@ export interface RtspServerOptions {
   readonly credentials?: { readonly user: string; readonly password: string; readonly scheme: 'basic' | 'digest' };
   /** Offers sound only. */
   readonly withoutVideo?: boolean;
-  /** Sends no more frames after this many, but keeps the connection. */
+  /** Stops sending after this many frames, but keeps the connection open. */
   readonly silentAfter?: number;
 }
 
