@@ -61,6 +61,26 @@ describe('list', () => {
   );
 
   test(
+    'mentions a camera that has sent the same picture for a minute or more, but no recording and no source that is away',
+    async () => {
+      const still = { lastMs: 400_000, unchangedMs: 330_000 };
+      Object.assign(kitchen, still);
+      Object.assign(door, still, { unchangedMs: 59_500 });
+      live.streams.set('tape', Object.assign(new FakeStream('tape'), still, { wallTimes: 'recorded' }));
+      live.streams.set('yard', Object.assign(new FakeStream('yard'), still, { state: 'reconnecting' }));
+      const { stdout } = await command('list');
+      expect(stdout.split('\n').map((line) => line.split(/ {2,}/)[1])).toEqual([
+        'playing',
+        'playing, picture unchanged for 5 min',
+        'playing',
+        'reconnecting',
+        undefined,
+      ]);
+    },
+    SLOW,
+  );
+
+  test(
     'prints the response of the service with --json, and says when there are no streams',
     async () => {
       const { status, stdout } = await command('list', '--json');

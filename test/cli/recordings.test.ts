@@ -241,7 +241,7 @@ describe('A kept recording', () => {
       await writeFile(file, video);
       const changed = await watch(file);
       expect([changed.status, changed.stdout]).toEqual([0, first.stdout]);
-      expect(changed.stderr).toContain('is of another version of the file');
+      expect(changed.stderr).toContain('was made from another version of the file');
       // The new snapshot replaces the old one.
       expect(await readdir(snapshots)).toEqual(kept);
     },

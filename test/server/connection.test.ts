@@ -234,6 +234,16 @@ describe('an open connection', () => {
     await other.next('response.done');
   });
 
+  it('is closed with 1009 by a message above 1 MiB where its key may not push pictures', async () => {
+    const viewKey = 'a-view-key-for-the-tests';
+    const { address } = await start({ apiKeys: [KEY], viewKeys: [viewKey] });
+    const viewer = await connect(address, 'stream=kitchen', [], { headers: { authorization: `Bearer ${viewKey}` } });
+    const pusher = await connect(address, 'stream=kitchen', [], bearer);
+    for (const client of [viewer, pusher]) client.ask('x'.repeat(1024 * 1024));
+    expect((await viewer.closed).code).toBe(1009);
+    expect((await pusher.next('error'))['error']).toMatchObject({ code: 'message_too_large' });
+  });
+
   it('is closed with 1008 after a message of too many fragments, and cut if it sends pings but reads no pongs', async () => {
     const { address } = await start();
     const client = await connect(address);

@@ -285,6 +285,18 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     await expect.poll(() => state.textContent()).toBe('playing');
   });
 
+  it('says for how long a camera has sent the same picture', async () => {
+    const kitchen = live.stream('kitchen');
+    kitchen.lastMs = 400_000;
+    kitchen.unchangedMs = 330_000;
+    await connect();
+    const state = page.locator('#fact-state');
+    await expect.poll(() => state.textContent()).toBe('playing, picture unchanged for 5 min');
+    kitchen.unchangedMs = 0;
+    kitchen.tick(400_500);
+    await expect.poll(() => state.textContent()).toBe('playing');
+  });
+
   it('stops an answer that the service has not yet confirmed, and keeps the focus', async () => {
     // Events of the service arrive late.
     await page.routeWebSocket('**/v1/realtime?**', (socket) => {
