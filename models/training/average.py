@@ -1,9 +1,11 @@
-"""The mean of checkpoints of one run and of those that it went on from: it keeps more of old and new tasks than each of them.
+"""The mean of checkpoints of one run and of those it continued from. It keeps more of the old and new tasks than each
+of them.
 
 python average.py --work DIR --out mixed small=0.73 base=0.19 continued=0.08
 
-The first one gives what another checkpoint lacks, its probes, and no state of optimisers. With --later-from-first it also gives all
-parts that came later than the model did (LATER_PARTS): for a mean with a checkpoint that has them, but never trained them.
+The first checkpoint supplies the weights that another one lacks, and its probes; optimiser state is dropped. With
+--later-from-first it also supplies all parts that were added to the model later (LATER_PARTS): for a mean with a
+checkpoint that has them but never trained them.
 """
 
 import argparse
@@ -15,10 +17,10 @@ from model import FOR_TRAINING, LATER_PARTS, Config
 
 
 def average(states: list[dict], shares: list[float], later_from_first: bool = False) -> dict:
-    """`shares` add up to one. Throws SystemExit where the checkpoints have other configurations."""
+    """`shares` add up to one. Raises SystemExit if the checkpoints have different configurations."""
     first = states[0]
     for state in states:
-        # What a checkpoint from before a field does not say of it is as it is by default.
+        # Fields that an older checkpoint lacks have their default values.
         if {**Config().json(), **state["config"], "tags": 0} != {**Config().json(), **first["config"], "tags": 0}:
             raise SystemExit("the checkpoints have other configurations")
         if state.get("kinds", False) != first.get("kinds", False):
@@ -31,7 +33,7 @@ def average(states: list[dict], shares: list[float], later_from_first: bool = Fa
 
 
 def weight(state: dict, name: str, first: dict) -> torch.Tensor:
-    """A weight for the answers of `first`: what a token that this checkpoint could not answer has there stays."""
+    """A weight, for the answers of `first`: tokens that this checkpoint could not answer keep the bias of `first`."""
     own = state["model"][name]
     if name != "out_bias" or state["answers"] == first["answers"]:
         return own

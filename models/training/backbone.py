@@ -24,7 +24,7 @@ CLASSES = 1000
 IMAGE_SIZE = 224
 CELLS = 9
 VECTORS = CELLS + 1  # nine cells of a 3 x 3 grid, then the whole frame
-FRONT_BLOCKS = sum(stage[0] for stage in STAGES[:5])  # of what comes after these eyes.py teaches a copy
+FRONT_BLOCKS = sum(stage[0] for stage in STAGES[:5])  # the blocks before those of which eyes.py trains a copy
 
 
 class SameConv(nn.Conv2d):
@@ -116,7 +116,7 @@ class EfficientNetLite0(nn.Module):
 
     @property
     def back(self) -> "Back":
-        """What makes features of those maps; it shares its weights."""
+        """The stages that turn those maps into features; it shares their weights."""
         return Back(self._blocks[FRONT_BLOCKS:], self._conv_head, self._bn1)
 
     def fold(self) -> "EfficientNetLite0":

@@ -1,12 +1,14 @@
-"""The last step of a bundle: how readily it says "yes", and that something was not shown, and how much marks count.
+"""The last step before export: calibrates how readily the model says "yes" and "it was not shown", and how much marks
+count.
 
 python calibrate.py --data DIR --work DIR --name mixed --out calibrated
 
-Means of weights and more of one task than of another leave these answers too likely or too unlikely. On streams of pictures that
-are kept out of training, two numbers are added to the biases of these answers: that of "yes" as low as it must be for NO_RIGHT of
-the things that were not seen to be answered with no; that of "it was not shown" as high as costs at most COST of the right answers about what was shown.
-Before that the colours and the writing of marks.py are made as loud in a frame's token as answers most questions about them, and costs at most COST of the names: a decoder that was trained with
-marks which were less sure than these goes by what things of a name are mostly like.
+Averaging weights, and training one task more than another, leave these answers too likely or too unlikely. Their output
+biases are fitted on streams of held-out pictures (and ImageNet's, all of which training has): that of "yes" is lowered
+until NO_RIGHT of the things that were not seen are answered with no; that of "it was not shown" is raised as far as it
+costs at most COST of the right answers about what was shown. Before that, the colours and the writing of marks.py are
+scaled in a frame's token by the factors that answer most questions about them and cost at most COST of the names: a
+decoder that was trained with less certain marks relies on what things of a name mostly look like.
 """
 
 import argparse
@@ -25,7 +27,8 @@ from text import encode
 from train import Trainer
 
 SHOP = {"grocery": 0.6, "clothing": 0.4}
-# Sets, frames of a stream, streams in a batch, questions on each, batches. The one of minutes is passed as training passes long ones.
+# Sets, frames of a stream, streams in a batch, questions on each, batches. Streams of minutes are batched as long ones
+# are in training.
 STREAMS = [(SHOP, 60, 8, 24, 6), ({"imagenet-samples": 1}, 48, 8, 24, 6), ({**SHOP, "imagenet-samples": 0.5}, 600, 1, 64, 12)]
 MINUTES, PART = 200, 60  # frames
 SEED = 101
@@ -33,11 +36,12 @@ TASKS = {"seen": 3, "seennow": 1.5, "when": 1, "before": 1, "after": 1, "left": 
 ABSENT_SHARE = 0.4
 STEPS = np.arange(0, 3.01, 0.05)
 COST = 0.01
-# A thing that was never there and is claimed does more harm than one that is forgotten. A third of these are look-alikes (CONFUSED,
-# asker.py): of things at random far fewer are claimed.
+# The share of absent things that must be answered with no: to claim a thing that was never there does more harm than to
+# miss one. A third of them are look-alikes (CONFUSED, asker.py); of things at random far fewer are claimed.
 NO_RIGHT = 0.965
 LOUDER = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
-# Columns of the map of marks; frames, sets, streams, questions on each and tasks of what is asked about them: the first task is theirs, and "now" what they may cost.
+# Columns of the marks' map, then frames, sets, streams, questions on each and tasks of an evaluation: the first task
+# asks about these marks, "now" measures what they may cost.
 LOUD = {
     "colours": (slice(MARKS - NAMED, MARKS), (8, {"painted": 0.6, "clothing": 0.4}, 128, 8, {"colour": 3, "now": 1})),
     "writing": (slice(0, MARKS - NAMED), (8, {"signs": 0.6, "grocery": 0.2, "imagenet-samples": 0.2}, 128, 8, {"reads": 3, "now": 2})),
@@ -46,7 +50,8 @@ LOUD = {
 
 @torch.no_grad()
 def margins(trainer: Trainer, yes: int, no: int, not_shown: int):
-    """yes over no where each is right; NOT_SHOWN over the best other answer where it is right, and elsewhere if that other is right."""
+    """Margins of logits: yes over no where yes is right, and where no is; NOT_SHOWN over the best other answer where
+    NOT_SHOWN is right, and where that other answer is."""
     of_yes, of_no, absent, shown = [], [], [], []
     for sets, frames, number, questions, batches in STREAMS:
         if not trainer.unseen.has(sets):
@@ -59,7 +64,7 @@ def margins(trainer: Trainer, yes: int, no: int, not_shown: int):
             row[want] = torch.arange(len(target))
             for i, j in ((i, j) for i, tasks in enumerate(batch.tasks) for j in range(len(tasks))):
                 if batch.made[i][2][j].answer == STILL_SHOWN:
-                    continue  # it begins as NOT_SHOWN does
+                    continue  # it begins with the same token as NOT_SHOWN
                 own, right = logits[row[i, j, 0]], target[row[i, j, 0]].item()
                 if right in (yes, no):
                     (of_yes if right == yes else of_no).append((own[yes] - own[no]).item())
@@ -75,7 +80,7 @@ def margins(trainer: Trainer, yes: int, no: int, not_shown: int):
 
 
 def marks_made_loud(trainer: Trainer) -> None:
-    """Changes the model's map of marks."""
+    """Scales the model's map of marks in place."""
     weight = trainer.model.visual.from_marks.weight.data
     for part, (columns, asked) in LOUD.items():
         if not trainer.unseen.has(asked[1]):

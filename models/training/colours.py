@@ -1,7 +1,8 @@
-"""Names of colours: what a picture's thing is painted in, and how a cut-out is painted anew.
+"""Names of colours: which colour a picture's thing has, and how a cut-out is painted in another.
 
-Of most things the data says no colour, so two kinds of pictures teach it: cut-outs that are painted (their colour is exact, and no name tells it),
-and pictures of one thing where most of its pixels have one colour. Where it is not clear nothing is said.
+The data names hardly any colours, so two kinds of pictures teach them: painted cut-outs (their colour is exact, and no
+name gives it away), and pictures of one thing most of whose pixels have one colour. Where the colour is unclear, none
+is named.
 """
 
 import random
@@ -14,14 +15,14 @@ from labels import SPRITES
 COLOURS = {"red": (205, 30, 35), "orange": (245, 140, 25), "yellow": (245, 220, 40), "green": (35, 150, 60), "blue": (35, 80, 200), "purple": (125, 45, 150),
            "pink": (245, 150, 185), "brown": (120, 72, 35), "black": (12, 12, 12), "white": (248, 248, 248), "grey": (128, 128, 128)}
 NAMES = list(COLOURS)
-LIGHT = (0.3, 0.59, 0.11)  # how light each of RGB is
-SIDE = 48  # pixels of the small pictures that are looked at
-CLEAR = 0.7  # least share of one colour among the thing's pixels
-MIDDLE = slice(SIDE * 3 // 10, SIDE * 7 // 10)  # what of a picture shows nothing but its thing, where that is a piece of clothing
+LIGHT = (0.3, 0.59, 0.11)  # the luminance weights of RGB
+SIDE = 48  # pixels of the small pictures in which colours are determined
+CLEAR = 0.7  # least share of the thing's pixels that must have one colour
+MIDDLE = slice(SIDE * 3 // 10, SIDE * 7 // 10)  # the part of a clothing photograph that shows nothing but the garment
 
 
 def named(pixels: np.ndarray) -> np.ndarray:
-    """RGB `[n, 3]` -> the place of each one's name in NAMES, -1 where people would not agree on one."""
+    """RGB `[n, 3]` -> the index in NAMES of each pixel's colour, -1 where people would not agree on one."""
     rgb = pixels.astype(np.float32) / 255
     value, least = rgb.max(1), rgb.min(1)
     chroma = value - least
@@ -45,7 +46,7 @@ def named(pixels: np.ndarray) -> np.ndarray:
 
 
 def most_of(pixels: np.ndarray) -> str | None:
-    """The name of the colour of most of these pixels, if it is clear."""
+    """The colour that most of these pixels have, or None if it is unclear."""
     if len(pixels) == 0:
         return None
     names, counts = np.unique(named(pixels), return_counts=True)
@@ -54,19 +55,20 @@ def most_of(pixels: np.ndarray) -> str | None:
 
 
 def colour_of_cut_out(image: Image.Image) -> str | None:
-    """The colour of what of it can be seen; None where it is not clear."""
+    """The colour of a cut-out's visible pixels, or None if it is unclear."""
     small = np.asarray(image.convert("RGBA").resize((SIDE, SIDE), Image.Resampling.BOX))
     return most_of(small[..., :3][small[..., 3] > 200])
 
 
 def colour_of_middle(image: Image.Image) -> str | None:
-    """Of a photograph that a thing all but fills, the colour of its middle; None where it is not clear."""
+    """The colour of the middle of a photograph that one thing all but fills, or None if it is unclear."""
     small = np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX))
     return most_of(small[MIDDLE, MIDDLE].reshape(-1, 3))
 
 
 def colours_of(samples: list) -> dict[int, str]:
-    """Of labelled samples (labels.py) with a clear colour its name, by their numbers: cut-outs, and clothing, whose photographs show little else."""
+    """The colours of labelled samples (labels.py) by their index, where clear: of cut-outs, and of clothing, whose
+    photographs show little else."""
     found = {}
     for i, sample in enumerate(samples):
         if sample.set in SPRITES:
@@ -77,7 +79,7 @@ def colours_of(samples: list) -> dict[int, str]:
 
 
 def painted(sprite: Image.Image, colour: str, rng: random.Random) -> Image.Image:
-    """A cut-out in one colour, its light and dark parts a little lighter and darker."""
+    """A cut-out repainted in one colour, with a little of its light and dark parts kept."""
     rgba = np.asarray(sprite.convert("RGBA")).astype(np.float32)
     light = rgba[..., :3] @ np.array(LIGHT, np.float32)
     shown = rgba[..., 3] > 0

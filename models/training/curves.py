@@ -1,12 +1,12 @@
-"""Logs of training -> a picture of what was learned when, as SVG.
+"""Training logs -> an SVG picture of what was learned when.
 
 python curves.py --out ../../docs/learning.svg runs/*.jsonl
 python curves.py --out ../../docs/candidates.svg --side-by-side runs/candidates/*.jsonl
 
-Left the loss of the answers, right the exact answers on pictures kept out of training, by the kind of stream: the mean of
-the tasks that a report asks. Runs follow one another in the order of their steps; where one began anew from a mean of
-weights, a line stands. Side by side, each run has one colour, minutes count from its own beginning, and the right is the mean over the
-tasks of short streams (8 frames); the last reports are printed as a table.
+Left, the loss of the answers; right, the exact answers on held-out pictures by kind of stream: the mean over the tasks
+of a report. Runs follow one another in the order of their steps; a dashed line marks where each begins. Side by side,
+each run has one colour, minutes count from its own start, and the right panel is the mean over the tasks of short
+streams (8 frames); the last reports are printed as a table.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def mean(report: dict) -> float:
 
 
 def series(logs: list[list[dict]]) -> tuple[list, dict[str, list], list[int]]:
-    """Losses and accuracies as (step, value), each run a list of its own, and the steps at which runs begin."""
+    """Losses and accuracies as (step, value), a list for each run, and the steps at which runs begin."""
     losses = [[(line["step"], line["answer"]) for line in log if "answer" in line] for log in logs]
     reports = [[(line["step"], line["report"]) for line in log if "report" in line] for log in logs]
     kinds = {kind: [[(step, mean(r[kind])) for step, r in run if kind in r] for run in reports] for kind in KINDS}
@@ -92,7 +92,7 @@ def table(logs: dict[str, list[dict]]) -> str:
     rows = [["run", "minutes", "steps", "questions", "loss of the answers", "`now`, one frame", "8 frames", "8 frames, phrasings kept out"], ["---"] * 8]
     for name, log in logs.items():
         last = [line for line in log if "report" in line][-1]
-        # A run of fewer steps than are logged at once has none.
+        # A run that logged no losses has none.
         loss = next((f"{line['answer']:.2f}" for line in reversed(log) if "answer" in line), "-")
         right = [last["report"]["single"]["now"], *(mean(last["report"][kind]) for kind in kinds[1:])]
         rows.append([name, f"{last['minutes']:.1f}", f"{last['step']:,}", f"{last['questions']:,}", loss, *(f"{r:.0%}" for r in right)])

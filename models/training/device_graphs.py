@@ -1,20 +1,22 @@
-"""The decoders as graphs for a device (a GPU through WebGPU): what lives there stays there, and a host's reads and writes do not grow.
+"""The decoders as graphs for a device (a GPU through WebGPU). The stream's state stays on the device, and what the host
+reads and writes does not grow with it.
 
-Graphs made of the weights of the others (model.py says what they compute; the runtime's tests hold both against each
-other):
+They are made from the same weights as the other graphs. model.py says what they compute; the runtime's tests compare
+both.
 
-- `device_self_decoder`: a step of one stream's frames. Its window comes in and goes out as tensors of the device.
-- `device_append`: writes a frame's K, V and time into a page, which comes out as a new tensor: WebGPU's kernels do not write
-  in place, and a page is small.
-- `device_window`: brings a window to the host, for a snapshot.
-- `device_cross_decoder_P` for P pages: one token of Q questions, over P pages in one softmax. Unused pages are not seen.
+- `device_self_decoder`: one step of a stream's frames. Its window comes in and goes out as device tensors.
+- `device_append`: writes a frame's K, V and time into a page. The page comes out as a new tensor: WebGPU's kernels do
+  not write in place, and a page is small.
+- `device_window`: copies a window to the host, for a snapshot.
+- `device_cross_decoder_P`: one token for each of Q questions, over P pages in one softmax. Unused pages are masked.
 
-Written so that every kernel runs on the device: no 64-bit integers, no shapes that are computed (each Reshape has at most
-one size to infer), times as features that the runtime computes (time-code.ts).
+Every kernel must run on the device: there are no 64-bit integers and no computed shapes (each Reshape infers at most
+one size), and times come as features that the runtime computes (time-code.ts).
 
-A page holds F frames, so `P = F * tokens_per_frame` tokens of each of G heads: keys `[G, D, P]`, as they are multiplied;
-values `[G, P, D]`; codes `[CODE - 2, F]`, the features of the frames' times; seconds `[F]` since the page's first frame; before `[F]`:
-for how many seconds the frame before it was shown, which is known when a frame comes.
+A page holds F frames, so `N = F * tokens_per_frame` tokens for each of G heads: keys `[G, D, N]`, laid out for the
+product; values `[G, N, D]`; codes `[CODE - 2, F]`: the features of the frames' times; times `[F]`: seconds since the
+page's first frame; before `[F]`: for how many seconds the previous frame was shown, which is only known when the next
+one comes.
 """
 
 import math
@@ -25,15 +27,16 @@ from torch import nn
 from model import CODE, COUNTS, DIGITS, FOUND, PERIODS, SAID_SIZE, Config, YocoLive, digits_read, found
 
 PAGE_FRAMES = 256
-# How many pages a question may read, in graphs of their own: each costs what it may read.
+# Numbers of pages that a question may read, each a graph of its own: a graph costs as much as it can read.
 PAGES = (1, 4, 16)
 CLOCK_SIZE = sum(base for _, base in DIGITS) + 2 * len(PERIODS)
 UNSEEN = -1e30
 
 
 class DeviceSelfDecoder(nn.Module):
-    """tokens `[1, n, W]`, clock `[1, n, CLOCK_SIZE]` (one-hot digits, then waves), past_k, past_v `[1, layers, window, G, D]`,
-    of which past_length `[1]` are real -> shared K, V `[n, G, D]`, twice (for the device and the host), and the next window."""
+    """tokens `[1, n, W]`, clock `[1, n, CLOCK_SIZE]` (one-hot digits, then Fourier features), past_k, past_v
+    `[1, layers, window, G, D]`, of which past_length `[1]` are real -> shared K, V `[n, G, D]`, twice (for the device
+    and for the host), and the next window."""
 
     def __init__(self, model: YocoLive):
         super().__init__()
@@ -59,7 +62,7 @@ class DeviceSelfDecoder(nn.Module):
             past = (past_k[:, i], past_v[:, i])
             y, (k, v) = layer.attention(layer.norm(x), mask, self.cos, self.sin, past)
             if i == 0:
-                known = (past_length / n).clamp(0, 1).unsqueeze(-1)  # whether a frame was before
+                known = (past_length / n).clamp(0, 1).unsqueeze(-1)  # whether there is an earlier frame
                 y = y + self.decoder.movement(v, past[1][:, -n:], known)
             next_k.append(torch.cat([past[0][:, n:], k], 1))
             next_v.append(torch.cat([past[1][:, n:], v], 1))
@@ -69,7 +72,8 @@ class DeviceSelfDecoder(nn.Module):
 
 
 class DeviceAppend(nn.Module):
-    """One frame's k, v `[n, G, D]`, code `[CODE - 2, 1]`, seconds and stood `[1]` into a page, at frame `place` `[1]`."""
+    """Writes one frame into a page, at frame `place` `[1]`: k, v `[n, G, D]`, code `[CODE - 2, 1]`, seconds `[1]` since
+    the page's first frame, and stood `[1]`: for how many seconds the previous frame was shown."""
 
     def __init__(self, c: Config, frames: int = PAGE_FRAMES):
         super().__init__()
@@ -92,12 +96,20 @@ class DeviceWindow(nn.Module):
 class DeviceCrossDecoder(nn.Module):
     """`CrossDecoder.read` over pages, for Q questions.
 
-    hidden `[Q, W]`; log_n `[Q]`: of how many tokens a question reads, its own included; own_k, own_v `[Q, S, G, D]`, own_mask
-    `[Q, S]` (0 or UNSEEN); counted `[Q, COUNTS]` as in `CrossDecoder.read`; seen and until `[Q, P]`: how many frames of each page a question sees, and for how long the last of them
-    had been shown, s; since `[P]` and age `[Q, P]`: seconds
-    from the stream's first frame to the page's, and from there to the question; skipped `[P]`: frames at a page's beginning that
-    are not kept any more; tag_k, tag_v `[P, G, D]`: what tells the stream of a page from others; then keys, values, codes, times, before of P pages.
-    Returns logits `[Q, answers]`, evidence of each frame `[Q, P * F]`, the queries for an index `[Q, layers, H, D + CODE]`, and what was counted `[Q, COUNTS]`.
+    - hidden `[Q, W]`;
+    - log_n `[Q]`: logarithm of the number of tokens that a question reads, its own included;
+    - own_k, own_v `[Q, S, G, D]`, own_mask `[Q, S]` (0 or UNSEEN);
+    - counted `[Q, COUNTS]` as in `CrossDecoder.read`;
+    - seen and until `[Q, P]`: how many frames of each page a question sees, and for how many seconds the last of them
+      had been shown;
+    - skipped `[P]`: frames at the start of a page that are no longer kept;
+    - since `[P]` and age `[Q, P]`: seconds from the stream's first frame to the page's first, and from there to the
+      question;
+    - tag_k, tag_v `[P, G, D]`: the tag of the page's stream;
+    - then keys, values, codes, times, before of each of the P pages.
+
+    Returns logits `[Q, answers]`, the evidence of each frame `[Q, P * F]`, the queries for an index
+    `[Q, layers, H, D + CODE]`, and what was counted `[Q, COUNTS]`.
     """
 
     def __init__(self, model: YocoLive, head: nn.Module, pages: int, frames: int = PAGE_FRAMES):
@@ -115,11 +127,12 @@ class DeviceCrossDecoder(nn.Module):
         keys, values, codes, times, before = (pages[i :: len(PAGE)] for i in range(len(PAGE)))
         codes = torch.cat(codes, 1)  # [CODE - 2, P * F]
         times = torch.stack(times)  # [P, F]
-        cut = lambda x, size: [x[..., i * size : (i + 1) * size] for i in range(p)]  # one Split has more outputs than a shader may bind
+        # Slices, since a single Split would have more outputs than a shader may bind.
+        cut = lambda x, size: [x[..., i * size : (i + 1) * size] for i in range(p)]
         log_seconds = lambda seconds: (seconds.clamp(min=0) + 1).log()
         since = log_seconds(times + since.unsqueeze(-1)).reshape(1, 1, p * frames)
         age = log_seconds(age.unsqueeze(-1) - times).reshape(-1, 1, p * frames)  # [Q, 1, P * F]
-        # A frame was shown for as long as the next one says, the last that is seen for as long as the host says.
+        # The next frame's entry says for how long a frame was shown; for the last frame that is seen the host says it.
         after = torch.cat([torch.stack(before)[:, 1:], self.zero.expand(p, 1)], 1)  # [P, F]
         last = (1 - (self.frame - seen.unsqueeze(-1) + 1).abs()).clamp(min=0)  # [Q, P, F]
         lasts = (after + last * (until.unsqueeze(-1) - after)).reshape(-1, p * frames)
@@ -183,7 +196,7 @@ PAGE = ("keys", "values", "codes", "times", "before")
 
 
 def device_graphs(model: YocoLive, head: nn.Module, frames: int = PAGE_FRAMES):
-    """Yields (name, module, example inputs by name, names of outputs, dynamic axes)."""
+    """Yields (name, module, example inputs by name, output names, dynamic axes)."""
     c = model.c
     n, q, s, g, d = c.tokens_per_frame, 2, 5, c.kv_heads, c.head_dim
     window = torch.zeros(1, c.self_layers, c.window, c.self_kv_heads, d)

@@ -1,4 +1,5 @@
-"""A checkpoint -> a bundle: four ONNX graphs and those of a device, the words, the tokenizer, golden inputs and outputs.
+"""A checkpoint -> a bundle: four ONNX graphs and those for a device, word embeddings, the tokenizer, golden inputs and
+outputs.
 
 python export.py --data DIR --work DIR --name small --out ../yoco-small-1
 """
@@ -31,9 +32,9 @@ from weights import KINDS, rounded, share, store
 FORMAT = 7
 OPSET = 17
 TOLERANCE = 0.002
-# Share of the cells that an exact ranking chooses.
+# The index must choose at least this share of the cells that an exact ranking chooses.
 LEAST_OVERLAP = 0.95
-# Times in ms whose code the runtime's index must write as the model does.
+# Times in ms of the golden time codes, which the runtime must reproduce.
 MOMENTS = [0, 61_500, 3_599_999, 45_296_000, 1_700_000_000_123]
 
 
@@ -66,7 +67,7 @@ class VisionGraph(nn.Module):
 
 
 class SelfGraph(nn.Module):
-    """`length`: of a window how many of its tokens are real, of a retention how many of the new ones."""
+    """`length`: for a window, how many of its tokens are real; for retention, how many of the new ones."""
 
     def __init__(self, model: YocoLive):
         super().__init__()
@@ -79,11 +80,12 @@ class SelfGraph(nn.Module):
 
 @dataclass(frozen=True)
 class StateShape:
-    """Of what a segment carries from step to step, twice (`past_k` and `past_v`): `[layers, rows, heads, D]`."""
+    """The shape of each half of the state that a segment carries from step to step (`past_k` and `past_v`):
+    `[layers, rows, heads, D]`."""
 
     rows: int
     heads: int
-    length: str  # the name of the graph's input that says what is real
+    length: str  # name of the graph's input that says how many are real
 
     @staticmethod
     def of(c: Config) -> "StateShape":
@@ -125,9 +127,9 @@ def to_graph(module: nn.Module, args: tuple, path: Path, kind: str, inputs: dict
 
 
 def fuse_pads(path: Path) -> None:
-    """Each Pad before a Conv becomes the Conv's own padding: a Pad costs a copy and a change of layout on each side.
+    """Folds each Pad before a Conv into the Conv's own padding: a Pad costs a copy and a change of layout on each side.
 
-    TensorFlow's SAME on even sizes: k - 1 pixels in all at stride 1, k - 2 at stride 2, the odd one right and below.
+    TensorFlow's SAME on even sizes: k - 1 pixels in total at stride 1, k - 2 at stride 2, the odd one right and below.
     """
     graph = onnx.load(str(path))
     pads = {node.output[0]: node for node in graph.graph.node if node.op_type == "Pad"}
@@ -163,7 +165,7 @@ def read_words(path: Path, width: int) -> np.ndarray:
 
 
 def picture(number: int) -> np.ndarray:
-    """A picture that needs no file: waves and a disc, `[224, 224, 3]` uint8. The runtime's tests make the same."""
+    """A synthetic picture of waves and a disc, `[224, 224, 3]` uint8. The runtime's tests generate the same one."""
     y, x = np.mgrid[0:IMAGE_SIZE, 0:IMAGE_SIZE].astype(np.int64)
     channels = [(x * (number + 1) + y * 2) % 256, (x + y * (number + 2)) % 256, (x * y // 64 + 40 * number) % 256]
     rgb = np.stack(channels, -1)
@@ -188,7 +190,8 @@ class Goldens:
 
 @torch.no_grad()
 def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.ndarray, tokenizer: str, folder: Path, frames: int = 6) -> None:
-    """The reference's whole path, in one go and in float32: pictures, tokens, shared K and V, logits of an answer."""
+    """Writes the goldens: the whole path of the reference, at once and in float32, from pictures to tokens, shared K
+    and V, and the logits of an answer."""
     out = Goldens(folder)
     rgb = torch.from_numpy(np.stack([picture(i) for i in range(frames)]))
     times = torch.arange(frames) * 500
@@ -225,7 +228,8 @@ def golden(model: YocoLive, vision: VisionGraph, head: CrossGraph, words: np.nda
 
 def export(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabulary, net: EfficientNetLite0, out: Path, card: dict, tokenizer: str, kind: str = "float16",
            page_frames: int = PAGE_FRAMES, look: SecondLook | None = None) -> None:
-    """`kind`: how large weights are stored (weights.py); `page_frames`: of a page on a device (device_graphs.py); `look`: as of eyes.py, if there is one."""
+    """`kind`: how large weights are stored (weights.py); `page_frames`: frames of a device page (device_graphs.py);
+    `look`: the second look (eyes.py), if any."""
     c = model.c
     out.mkdir(parents=True, exist_ok=True)
     model.eval()
@@ -250,7 +254,7 @@ def export(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabul
               "own_length": {0: "questions"}, "counted": {0: "questions"}, **{f"{kind}{g}": {0: "stream"} for kind in "kv" for g in range(c.kv_heads)}},
              {"logits": {0: "questions"}, "evidence": {0: "questions", 1: "frames"}, "queries": {0: "questions"}, "counts": {0: "questions"}})
     decoders = ["self_decoder.onnx", "cross_decoder.onnx"]
-    # On a device there is no retention yet.
+    # There are no device graphs for retention yet.
     for name, module, inputs, outputs, axes in device_graphs(model, cross_graph, page_frames) if on_window else []:
         to_graph(module, tuple(inputs.values()), out / f"{name}.onnx", kind, dict.fromkeys(inputs, {}) | {k: v for k, v in axes.items() if k in inputs},
                  dict.fromkeys(outputs, {}) | {k: v for k, v in axes.items() if k in outputs})
@@ -296,13 +300,14 @@ def export(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabul
 
 
 def clock_code(ms: int) -> np.ndarray:
-    """What the clock of a device's self-decoder is told of a time: one-hot digits, then waves."""
+    """The clock input of the device self-decoder for one time: one-hot digits, then Fourier features."""
     digits = [np.eye(base, dtype=np.float32)[(ms if unit >= DAY else ms % DAY) // unit % base] for unit, base in DIGITS]
     return np.concatenate([*digits, waves(torch.tensor(ms)).numpy()])
 
 
 def on_pages(out: Path, c: Config, page_frames: int, pages: int, tokens: np.ndarray, times: np.ndarray, hidden, own_k, own_v):
-    """The path of a device, on this one: frames through the window into a page, and one token of a question over `pages` of them."""
+    """Runs the device graphs on the CPU: frames through the window into a page, then one token of a question over
+    `pages` pages, of which the others are empty. Returns the logits and evidence, and K."""
     session = lambda n: onnxruntime.InferenceSession(str(out / f"device_{n}.onnx"), providers=["CPUExecutionProvider"])
     decoder, append, cross = session("self_decoder"), session("append"), session(f"cross_decoder_{pages}")
     shape = (1, c.self_layers, c.window, c.self_kv_heads, c.head_dim)
@@ -327,7 +332,7 @@ def on_pages(out: Path, c: Config, page_frames: int, pages: int, tokens: np.ndar
 
 
 def check(out: Path, c: Config) -> None:
-    """The graphs against the goldens, frame by frame."""
+    """Compares the graphs with the goldens, frame by frame; raises SystemExit if they differ."""
     config = json.loads((out / "config.json").read_text())
     index = json.loads((out / "golden" / "golden.json").read_text())
     load = lambda n: np.frombuffer((out / "golden" / f"{n}.bin").read_bytes(), index["tensors"][n]["type"]).reshape(index["tensors"][n]["shape"])
@@ -365,7 +370,7 @@ def check(out: Path, c: Config) -> None:
                    f"device_evidence_{pages}": np.abs(on_device[1][: len(times)] - load("first_evidence")).max()}
     ranked = overlap(c, out / "kv_index.onnx")
     print(json.dumps({**{k: float(v) for k, v in report.items()}, "ranked": ranked}))
-    # Also where one is no number.
+    # Written so that a NaN fails too.
     if not all(difference <= TOLERANCE for difference in report.values()) or ranked < LEAST_OVERLAP:
         raise SystemExit("the graphs differ from the reference")
 

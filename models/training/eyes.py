@@ -1,13 +1,16 @@
-"""A second look: the last stages of the eyes, taught the names of the sets whose pictures are photographs of one thing.
+"""A second look: the backbone's last stages, trained on the names of the sets whose pictures are photographs of one
+thing.
 
 python eyes.py --data DIR --work DIR
 
-EfficientNet-Lite0 was trained on other classes. A copy of its stages six and seven and of its head learns the names of grocery and
-clothing. The frozen stages stay beside it, for all else that is read from their features, and say how likely a thing of these names is there
-at all; the copy says which of them (`SecondLook.joined`). Nothing else can be lost by it, as it is where the frozen stages themselves are taught.
+EfficientNet-Lite0 was trained on other classes. A copy of its stages six and seven and of its head learns the names of
+groceries and clothing. The frozen stages stay beside it: all else is still read from their features, and they say how
+likely it is that a thing with one of these names is there at all; both say which of the names it is
+(`SecondLook.joined`). Unlike training the frozen stages themselves, this cannot damage anything else.
 
-Training goes on with tokens of the frozen eyes: these know the pictures of training by heart, and theirs would be surer than
-those of any other picture. Writes WORK/eyes.pt, and the tokens of what is kept out of training anew.
+The decoder still trains on tokens without the second look, which knows the training pictures by heart: its tokens of
+those would be more certain than of any other picture. Writes WORK/eyes.pt, and the tokens of the held-out pictures
+anew.
 """
 
 import argparse
@@ -31,16 +34,22 @@ from signs import read_all
 
 NAMED = ("grocery", "clothing")
 BATCH, LR, NAMES_LR = 64, 3e-4, 2e-3
-MIXED = 0.5  # share of the steps whose pictures are mixtures of two (mixup, arXiv:1710.09412), so that it is no surer than it may be
+# Share of the steps whose pictures are mixtures of two (mixup, arXiv:1710.09412), so that it does not become
+# overconfident.
+MIXED = 0.5
 SMOOTHED = 0.05
 DROPPED = 0.2
-FIRST, SECOND = 0.25, 0.85  # how much the projector and the second look have to say about which of the names it is: about as sure, then, as they are right
+# Weights of the projector and of the second look in which of the names it is, chosen so that confidence matches
+# accuracy.
+FIRST, SECOND = 0.25, 0.85
 
 
 class SecondLook(nn.Module):
-    """Maps of stage five `[B, 112, 14, 14]` -> logits of the named sets' names, for each of the ten vectors, `[B, 10, names]`.
+    """Maps of stage five `[B, 112, 14, 14]` -> logits of the names of NAMED, for each of the ten vectors,
+    `[B, 10, names]`.
 
-    frozen: the eyes, folded; names: the places of these names among the labels; classes: the labels that the frozen classifier knows.
+    frozen: the backbone, folded; names: indices of these names among the labels; classes: the labels that the frozen
+    classifier knows.
     """
 
     def __init__(self, frozen: EfficientNetLite0, names: list[int], classes: list[int], labels: int):
@@ -51,10 +60,12 @@ class SecondLook(nn.Module):
         nn.init.zeros_(self.names.bias)
         column = torch.full((labels,), len(names))
         column[names] = torch.arange(len(names))
-        self.register_buffer("column", column, persistent=False)  # [labels]: which of the names a label is, or how many there are
+        # [labels]: a label's index among the names, or their number if it is none of them.
+        self.register_buffer("column", column, persistent=False)
         others = (column == len(names)).float()
-        others[classes] = 1  # a lemon of a shop's shelf is one thing, any other lemon another: of these the classifier knows more
-        self.register_buffer("others", others, persistent=False)  # [labels]: 1 where it is none that the second look has a say in
+        # A lemon on a shop's shelf is one thing, any other lemon another: of these the classifier knows more.
+        others[classes] = 1
+        self.register_buffer("others", others, persistent=False)  # [labels]: 1 where the second look has no say
 
     @staticmethod
     def of(samples: list[Sample], vocab: Vocabulary, frozen: EfficientNetLite0) -> "SecondLook":
@@ -65,10 +76,10 @@ class SecondLook(nn.Module):
         return self.names(F.dropout(self.stages(maps), DROPPED, self.training))
 
     def joined(self, label: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
-        """The projector's logits over labels `[.., labels]`, and what the second look says -> the logits of both.
+        """Combines the projector's logits over labels `[.., labels]` with those of the second look.
 
-        Together the names are as likely as the projector says; which of them it is, both say (a product of two opinions). Names that
-        are classes of the frozen classifier too stay as they are.
+        The names together stay as likely as the projector says; which of them it is, both say (a product of experts).
+        Names that are classes of the frozen classifier too keep their logits.
         """
         known = label - 1e4 * self.others
         which = (FIRST * known + SECOND * F.pad(told, (0, 1))[..., self.column] - 1e4 * self.others).log_softmax(-1)
@@ -85,7 +96,8 @@ class Front(nn.Module):
 
 
 def write_maps(data: str, work: Path, views: list, rows: list[int], seed: int) -> np.ndarray:
-    """What the frozen stages make of these rows of views.json, `[rows, C, 14, 14]` in float16; kept in WORK, for as long as the rows are the same."""
+    """The frozen stages' maps for these rows of views.json, `[rows, C, 14, 14]` in float16; cached in WORK as long as
+    the rows are the same."""
     path, listed = work / "maps.npy", work / "maps.json"
     plan = [(views[r][0], views[r][1]) for r in rows]
     if path.exists() and listed.exists() and json.loads(listed.read_text()) == [list(p) for p in plan]:
@@ -97,7 +109,7 @@ def write_maps(data: str, work: Path, views: list, rows: list[int], seed: int) -
 
 
 def second_look(work: Path, samples: list[Sample], vocab: Vocabulary, frozen: EfficientNetLite0) -> SecondLook | None:
-    """What was taught, or None where nothing was."""
+    """The trained second look, or None if there is none."""
     if not (work / "eyes.pt").exists():
         return None
     look = SecondLook.of(samples, vocab, frozen)
@@ -106,7 +118,7 @@ def second_look(work: Path, samples: list[Sample], vocab: Vocabulary, frozen: Ef
 
 
 class Lesson:
-    """`done`: only what is kept out of training is looked at."""
+    """`done`: training is finished, so only held-out pictures are loaded."""
 
     def __init__(self, data: str, work: Path, view_seed: int, done: bool):
         self.stage = stage = Stage0(data, str(work))
@@ -125,7 +137,7 @@ class Lesson:
         self.right = self.look.column[stage.labels[self.rows, CELLS].clamp(min=0)]
 
     def train(self, epochs: float, seed: int, rate_of: float) -> None:
-        """`rate_of`: what the rates are multiplied with."""
+        """`rate_of`: factor for the learning rates."""
         torch.manual_seed(seed)
         np.random.seed(seed)
         look = self.look.requires_grad_(True).train()
@@ -148,7 +160,8 @@ class Lesson:
         look.eval()
 
     def loss(self, rows: torch.Tensor) -> torch.Tensor:
-        """Of the whole pictures, and of one cell of each, which may show only background and counts less."""
+        """The loss on whole pictures, and on one cell of each, which counts less because it may show background
+        alone."""
         x, right = self.maps[rows].float(), F.one_hot(self.right[rows], self.look.names.out_features).float()
         if torch.rand(()) < MIXED:
             share, others = float(np.random.beta(0.4, 0.4)), torch.randperm(len(rows))
@@ -170,7 +183,8 @@ class Lesson:
 
     @torch.no_grad()
     def measured(self) -> dict:
-        """On pictures that are kept out: how often the whole picture and the mean of its ten vectors name it, at how many nats, and how sure they are."""
+        """On held-out pictures: how often the whole picture, and the mean of its ten vectors, names it; the loss in
+        nats; and the confidence."""
         training = self.look.training
         self.look.eval()
         results: dict[str, dict[str, list]] = {}
@@ -190,7 +204,7 @@ class Lesson:
 
     @torch.no_grad()
     def write_tokens(self, work: Path) -> None:
-        """Of what is kept out of training, in place of those without a second look."""
+        """Replaces the tokens of the held-out pictures by those with the second look."""
         out = {key: np.lib.format.open_memmap(work / f"{key}.npy", "r+") for key in ("label_mix", "top", "top_p")}
         for b in self.held_out.nonzero().flatten().split(128):
             features = self.stage.features[self.rows[b]].float()

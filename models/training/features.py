@@ -1,7 +1,7 @@
 """Vision features of every view, once: `[views, 10, 1280]` in float16, through ONNX Runtime.
 
-Views that `views.json` already lists are kept: after views were added to the plan, only those are made. A run that is cut off
-goes on where it last wrote what it had (every SAVED views).
+Views that `views.json` already lists are kept: after views were added to the plan, only those are made. An interrupted
+run resumes from what it last wrote (every SAVED views).
 
 python features.py --data DIR --work DIR
 """
@@ -23,13 +23,13 @@ from signs import read_all
 from views import Views, plan_views
 
 BATCH, SAVED = 8, 512
-# What a run has so far: values, the pictures they are of, and a line of views.json for each view.
+# What an unfinished run has so far: features, the pictures they are of, and a line of views.json for each view.
 NEW_VALUES, NEW_PICTURES, NEW_VIEWS = "features.new.npy", "pictures.new.json", "views.new.jsonl"
 _state: dict = {}
 
 
 def export_eyes(eyes: nn.Module, path: Path) -> None:
-    """What makes anything of RGB, as a graph."""
+    """Exports a network that reads RGB as a graph."""
     rgb = torch.zeros(1, IMAGE_SIZE, IMAGE_SIZE, 3, dtype=torch.uint8)
     torch.onnx.export(eyes, (rgb,), str(path), input_names=["rgb"], output_names=["seen"], opset_version=17,
                       dynamic_axes={"rgb": {0: "batch"}, "seen": {0: "batch"}}, dynamo=False)
@@ -49,7 +49,8 @@ def _batch(plan: list[tuple[int, int]]) -> tuple[np.ndarray, list]:
 
 
 def seen_by(eyes: nn.Module, graph: Path, data: str, seed: int, plan: list[tuple[int, int]]):
-    """Makes these views (sample, number) on all cores; yields in their order, some at a time, what the eyes make of them, in float16, and their rows of views.json."""
+    """Makes these views (sample, number) on all cores. Yields, in order and in batches, the output of `eyes` in
+    float16, and the views' rows of views.json."""
     export_eyes(eyes, graph)
     batches, done = [plan[i : i + BATCH] for i in range(0, len(plan), BATCH)], 0
     with multiprocessing.get_context("spawn").Pool(os.cpu_count(), _start, (str(graph), data, seed)) as pool:
@@ -61,7 +62,8 @@ def seen_by(eyes: nn.Module, graph: Path, data: str, seed: int, plan: list[tuple
 
 
 def write_seen(eyes: nn.Module, graph: Path, path: Path, data: str, seed: int, plan: list[tuple[int, int]], kind: type = np.float16) -> None:
-    """What the eyes make of these views, in their order, as one array in a file: whole when it is there. Where it is of whole numbers they are rounded."""
+    """Writes the output of `eyes` for these views, in order, as one array. The file appears only when it is complete.
+    For integer types the values are rounded."""
     unfinished, out, done = path.with_suffix(".new.npy"), None, 0
     for seen, _ in seen_by(eyes, graph, data, seed, plan):
         if out is None:
@@ -73,12 +75,12 @@ def write_seen(eyes: nn.Module, graph: Path, path: Path, data: str, seed: int, p
 
 
 def pictures(samples: list[Sample]) -> list[str]:
-    """By which a picture is known again: its set, its file, and the file's size. What is drawn has no file."""
+    """Identifies each picture by its set, its file and the file's size. Drawn pictures have no file."""
     return [f"{s.set}/{Path(s.path).name}:{os.path.getsize(s.path) if os.path.isfile(s.path) else s.label}" for s in samples]
 
 
 def kept(work: Path, plan: list[tuple[int, int]], samples: list[Sample]) -> list:
-    """The views of an earlier run, if they are the plan's beginning, and of the same pictures."""
+    """The views of an earlier run, if they are a prefix of the plan and of the same pictures."""
     if not all((work / name).exists() for name in ("views.json", "pictures.json", "features.npy")):
         return []
     views, before, now = json.loads((work / "views.json").read_text()), json.loads((work / "pictures.json").read_text()), pictures(samples)
@@ -86,7 +88,7 @@ def kept(work: Path, plan: list[tuple[int, int]], samples: list[Sample]) -> list
 
 
 def cut_off(work: Path, plan: list[tuple[int, int]], samples: list[Sample]) -> list:
-    """The views of a run that was cut off, if it made this plan's, of the same pictures."""
+    """The views of an interrupted run, if they are a prefix of this plan and of the same pictures."""
     if not all((work / name).exists() for name in (NEW_VALUES, NEW_PICTURES, NEW_VIEWS)) or json.loads((work / NEW_PICTURES).read_text()) != pictures(samples):
         return []
     whole, _, _ = (work / NEW_VIEWS).read_text().rpartition("\n")
@@ -100,7 +102,7 @@ def lines_of(views: list) -> str:
 
 
 def begin(work: Path, plan: list[tuple[int, int]], samples: list[Sample], views: list) -> np.memmap:
-    """The file of a new run's values, of which those of `views` are there already."""
+    """Creates the features file of a new run, with those of `views` already in it."""
     if not views:
         forget(work)
     features = np.lib.format.open_memmap(work / NEW_VALUES, "w+", np.float16, (len(plan), VECTORS, FEATURES))
@@ -112,7 +114,7 @@ def begin(work: Path, plan: list[tuple[int, int]], samples: list[Sample], views:
 
 
 def forget(work: Path) -> None:
-    """What projector.py and eyes.py have made of other views, row by row, they make anew."""
+    """Removes the progress marks of projector.py and eyes.py: the rows they wrote belong to other views."""
     for path in (*work.glob("fold*.done"), work / "maps.json"):
         path.unlink(missing_ok=True)
 
@@ -133,7 +135,7 @@ def main() -> None:
     begun = cut_off(work, plan, samples)
     if len(begun) > len(views):
         views, features = begun, np.lib.format.open_memmap(work / NEW_VALUES, "r+")
-        (work / NEW_VIEWS).write_text(lines_of(views))  # without a line that was being written
+        (work / NEW_VIEWS).write_text(lines_of(views))  # drops a line that was cut off
     else:
         features = begin(work, plan, samples, views)
     saved = len(views)
@@ -141,7 +143,7 @@ def main() -> None:
         features[len(views) : len(views) + len(rows)] = values
         views += rows
         if len(views) - saved >= SAVED:
-            features.flush()  # before the lines that say that they are there
+            features.flush()  # before the lines that say that these views are there
             with open(work / NEW_VIEWS, "a") as lines:
                 lines.write(lines_of(views[saved:]))
             saved = len(views)

@@ -1,10 +1,11 @@
-"""A bundle -> a checkpoint: training goes on from what is shipped, without the files of the run that made it.
+"""A bundle -> a checkpoint: training continues from what is shipped, without the files of the run that made it.
 
 python from_bundle.py --data DIR --work DIR --bundle ../yoco-small-1 --name small
 
-Writes WORK/NAME.pt, WORK/projector.pt, WORK/detail.pt and, of a bundle that looks twice, WORK/eyes.pt. The graphs hold the large weights rounded (weights.py), and some as products with the
-frozen words: those are solved for by least squares, which is exact up to rounding, since there are more words than
-unknowns. What a bundle does not hold (probes, the optimisers' state) starts anew in `train.py --resume`.
+Writes WORK/NAME.pt and WORK/projector.pt and, if the bundle has them, WORK/detail.pt and WORK/eyes.pt (its second
+look). The graphs hold the large weights rounded (weights.py), and some of them as products with the frozen words. Those
+are solved for by least squares, which is exact up to rounding, since there are more words than unknowns. What a bundle
+lacks (probes, optimiser state) starts anew in `train.py --resume`.
 """
 
 import argparse
@@ -25,14 +26,15 @@ from projector import Detail, Projector, Vocabulary
 from text import word_embeddings
 from weights import stored
 
-# What a projector of older bundles lacks: the layers of each part in the order of the graph, and which of its products the first of them is.
+# Parts of the projector that older bundles lack: the layers of each in the order of the graph, and the index of its
+# first matrix product.
 PROJECTOR_PARTS = {"occupied": (("cell", "around", "one", "narrow", "mixed", "all"), 4), "marks": (("palette.about", "palette.none", "shades", "narrow", "mixed", "all"), -7)}
-LOOK = 4  # the place of the second look's product
-OTHER = 0.4  # from how far off on a name or word is another one; rounding makes 0.01 of it
+LOOK = 4  # index of the second look's matrix product
+OTHER = 0.4  # relative error from which on a name or word counts as another one; rounding causes 0.01
 
 
 class Graph:
-    """Initialisers by name, and the constant right sides of the matrix products in the order of the graph."""
+    """Initialisers by name, and the constant right-hand sides of the matrix products in the order of the graph."""
 
     def __init__(self, path: Path):
         graph = onnx.load(str(path)).graph
@@ -40,7 +42,7 @@ class Graph:
         names = [n.input[1] for n in graph.node if n.op_type == "MatMul"]
         self.products = [self.values[n] for n in names if n in self.values]
         factors = [self.values[name] for n in graph.node if n.op_type == "Mul" for name in n.input if name in self.values]
-        self.scales = [f.flatten() for f in factors if f.ndim == 2 and f.shape[1] == 1]  # one a head, in each layer
+        self.scales = [f.flatten() for f in factors if f.ndim == 2 and f.shape[1] == 1]  # of each layer, one per head
 
 
 def solve(words: torch.Tensor, product: torch.Tensor) -> torch.Tensor:
@@ -49,7 +51,8 @@ def solve(words: torch.Tensor, product: torch.Tensor) -> torch.Tensor:
 
 
 def must_be_of_data(table: torch.Tensor, product: torch.Tensor, what: str) -> None:
-    """SystemExit where the data's names or words are not those that a product of the bundle was made of: all that was learned of them would be in the wrong places."""
+    """Raises SystemExit unless the names or words of the data are those from which a product of the bundle was made:
+    otherwise everything learned about them would end up in the wrong places."""
     only = "it can be read back with the data that it was trained on only"
     if len(table) != len(product):
         raise SystemExit(f"the bundle knows {len(product)} {what}, and the data has {len(table)}: {only}")
@@ -64,7 +67,8 @@ def fill_self(model: YocoLive, graph: Graph) -> None:
         table.weight.copy_(graph.values[f"clock.digits.{i}.weight"])
     put(model.clock.waves)
     for i, layer in enumerate(model.self_decoder.layers):
-        moves = (movement.read, movement.write) if i == 0 and "decoder.movement.read.bias" in graph.values else ()  # bundles of before it have none
+        # Older bundles have none.
+        moves = (movement.read, movement.write) if i == 0 and "decoder.movement.read.bias" in graph.values else ()
         for linear in (layer.attention.q, layer.attention.k, layer.attention.v, layer.attention.o, *moves, layer.ffn.gate, layer.ffn.up, layer.ffn.down):
             put(linear)
         if moves:
@@ -79,7 +83,7 @@ def fill_self(model: YocoLive, graph: Graph) -> None:
 
 def fill_cross(model: YocoLive, graph: Graph, answers: list[int]) -> None:
     c, rest = model.c, iter(graph.products)
-    counts = any("tally" in name for name in graph.values)  # bundles of before it have none
+    counts = any("tally" in name for name in graph.values)  # older bundles have none
     for i, layer in enumerate(model.cross_decoder.layers):
         a = layer.attention
         for linear in (a.q, a.when, a.o, a.count, *((a.tally.into,) if counts else ()), layer.ffn.gate, layer.ffn.up, layer.ffn.down):
@@ -91,7 +95,7 @@ def fill_cross(model: YocoLive, graph: Graph, answers: list[int]) -> None:
         layer.norm.gain.copy_(graph.values[f"decoder.layers.{i}.norm.gain"])
         layer.ffn_norm.gain.copy_(graph.values[f"decoder.layers.{i}.ffn_norm.gain"])
     words = model.words[answers]
-    # The bundle holds `out` times its scale; the checkpoint keeps the scale as it is and divides the weights by it.
+    # The bundle holds `out` times its scale; the model keeps its initial scale, so the weights are divided by it.
     model.out.weight.copy_(solve(words, next(rest).T).T / (model.out_scale * 4 / c.words_width))
     model.copy.weight.copy_(solve(words, next(rest).T).T * c.words_width**0.5)
     model.out_norm.gain.copy_(graph.values["norm.gain"])
@@ -100,13 +104,13 @@ def fill_cross(model: YocoLive, graph: Graph, answers: list[int]) -> None:
     model.out_bias.copy_(graph.values["bias"])
     gates = {"counted.gate": model.counted.gate, "dated.gate": model.dated.gate, "written.gate": model.written.gate, "written.read": model.written.read}
     for name, linear in gates.items():
-        if f"{name}.weight" in graph.values:  # bundles of before it have none
+        if f"{name}.weight" in graph.values:  # older bundles lack some
             for part in ("weight", "bias"):
                 getattr(linear, part).copy_(graph.values[f"{name}.{part}"])
 
 
 def fill_part(part: nn.Module, layers: tuple[str, ...], prefix: str, graph: Graph, products: list[torch.Tensor]) -> None:
-    """Layers by the products of the graph in their order; convolutions, biases and buffers by their names."""
+    """Fills layers from the graph's products, in order; convolutions, biases and buffers by name."""
     for name, product in zip(layers, products, strict=True):
         part.get_submodule(name).weight.copy_(product.T)
     for name, value in [*part.named_parameters(), *part.named_buffers()]:
@@ -115,7 +119,7 @@ def fill_part(part: nn.Module, layers: tuple[str, ...], prefix: str, graph: Grap
 
 
 def fill_vision(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabulary, graph: Graph) -> tuple[bool, list[str]]:
-    """Whether the bundle had details, and which of the projector's later parts (PROJECTOR_PARTS)."""
+    """Returns whether the bundle has details, and which of the projector's later parts (PROJECTOR_PARTS) it has."""
     labels, words = vocab.tensors()
     model.visual.from_labels.weight.copy_(solve(labels, graph.values["labels"]))
     model.visual.from_words.weight.copy_(solve(words, graph.values["words"]))
@@ -137,14 +141,14 @@ def fill_vision(model: YocoLive, projector: Projector, detail: Detail, vocab: Vo
         model.visual.from_marks.weight.copy_(graph.values["marked"].T)
     if "basis" not in graph.values:
         return False, had
-    # The middle is part of the slots: it shifts all details alike.
+    # The bundle's slots include `detail.middle`, which shifts all details alike.
     detail.basis.copy_(graph.values["basis"])
     model.visual.from_detail.weight.copy_(graph.values["detail"].T)
     return True, had
 
 
 def fill_look(look: SecondLook, graph: Graph) -> None:
-    """The second look, whose product is then no more among those of the graph."""
+    """Fills the second look, and removes its product from those of the graph."""
     for name, value in look.named_parameters():
         if name == "names.weight":
             value.copy_(graph.products.pop(LOOK).T)

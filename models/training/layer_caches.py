@@ -1,10 +1,12 @@
-"""The baseline without "once": each upper layer writes K and V of its own, as in a decoder-only Transformer.
+"""The baseline without "once": each upper layer writes its own K and V, as in a decoder-only Transformer.
 
-`train.py --config '{"cache": "layers"}'` trains it on the same data with the same losses. All else is as in YOCO: the lower
-layers, the heads, what they ask of times and say of counts. What changes is what YOCO leaves out: frames, and every token of a
-question, pass the upper layers too, and each of these keeps their K and V. It is trained and reported, not exported.
+`train.py --config '{"cache": "layers"}'` trains it on the same data with the same losses. The lower layers, the heads,
+their queries for times and their counts are those of YOCO. The difference is what YOCO leaves out: frames, and every
+token of a question, pass through the upper layers too, each of which keeps K and V for them. It is trained and
+reported, not exported.
 
-Shapes as in model.py: B streams of F frames, N their tokens; g groups of streams that are read together, Q questions of L tokens.
+Shapes as in model.py: B streams of F frames, N their tokens; g groups of streams read together, Q questions of L
+tokens.
 """
 
 import torch
@@ -20,18 +22,18 @@ class LayerCaches(nn.Module):
         size = c.kv_heads * c.head_dim
         self.k = nn.ModuleList([nn.Linear(c.width, size, bias=False) for _ in range(c.cross_layers)])
         self.v = nn.ModuleList([nn.Linear(c.width, size, bias=False) for _ in range(c.cross_layers)])
-        for linear in [*self.k, *self.v]:  # as YocoLive begins
+        for linear in [*self.k, *self.v]:  # as YocoLive starts
             nn.init.normal_(linear.weight, std=0.7 * c.width**-0.5)
 
     def written(self, i: int, normed):
-        """Hidden states `[.., W]` at layer i, normed -> its K and V `[.., G, D]`."""
+        """Normed hidden states of layer i, `[.., W]` -> its K and V `[.., G, D]`."""
         split = lambda z: z.unflatten(-1, (self.c.kv_heads, self.c.head_dim))
         return rms(split(self.k[i](normed))), split(self.v[i](normed))
 
     def forward(self, decoder: CrossDecoder, frames, questions, times, since, stood, asked, together: int):
-        """frames `[B, N, W]` and questions `[g, Q, L, W]` as the lower layers leave them; times, since, stood `[B, F]`; asked: moments
-        `[g, Q]` and the mask `[g, Q, together * N]` of `CrossDecoder.forward`. Returns the questions' Reading, of all L tokens, and
-        K, V of the streams, the means of the last half of the layers, for the probes.
+        """frames `[B, N, W]` and questions `[g, Q, L, W]`: outputs of the lower layers; times, since, stood `[B, F]`;
+        asked: moments `[g, Q]` and the mask `[g, Q, together * N]` of `CrossDecoder.forward`. Returns the questions'
+        Reading, for all L tokens, and the mean K, V of the streams over the last half of the layers, for the probes.
         """
         c, (b, n, w) = self.c, frames.shape
         half, count = c.cross_layers // 2, times.shape[1]
@@ -39,7 +41,8 @@ class LayerCaches(nn.Module):
         g, q_count, length = questions.shape[:3]
         x = frames.view(b, count, c.tokens_per_frame, w)
         frame = torch.arange(count)
-        # A frame's tokens are read as a question of their own: they see the frames before, and of their frame what came before.
+        # Each frame's tokens are read like a question: they see all earlier frames, and the earlier tokens of their
+        # own.
         before = hidden(frame.repeat_interleave(c.tokens_per_frame) >= frame.unsqueeze(1)).expand(b, count, n)
         of_frames = decoder.view(times, since, stood, times, before, causal(c.tokens_per_frame).expand(b, count, -1, -1))
         joined = lambda z: z.reshape(g, together * count)
@@ -53,7 +56,7 @@ class LayerCaches(nn.Module):
             read = decoder.tagged(*(z.view(g, together, *z.shape[1:]) for z in stream)) if together > 1 else stream
             questions, shares, found, over, counted = decoder.layer(layer, questions, *read, own_k, own_v, of_questions)
             if i in (half - 1, half):
-                above.append(over)  # all tokens: the caller knows which are an answer's
+                above.append(over)  # all tokens: the caller knows which belong to an answer
             if i == half:
                 middle, said = before_layer, counted
             if i < half:

@@ -1,4 +1,4 @@
-"""What training minimises beside the cross-entropy of answers: where tallies, probes and shares of attention fall short."""
+"""Auxiliary losses of training, beside the cross-entropy of answers: for tallies, probes and shares of attention."""
 
 import torch
 import torch.nn.functional as F
@@ -9,19 +9,23 @@ from batch import Batch
 from model import DAY, SAID, Written, rms
 from spans import WHOLE
 
-# Of its equal part, how much attention each right frame has at least: all of the moment is evidence, not its best frame.
+# Least attention on each right frame, as a fraction of an equal share: the whole moment is evidence, not only its best
+# frame.
 EVEN = 0.3
-# What is counted is read evenly, token by token: heads say how many tokens they found.
+# The same for each token of what is counted, which must be read evenly: heads report how many tokens they found.
 EVEN_COUNTED = 0.85
 
 
 def miscount(above: torch.Tensor, batch: Batch, told: torch.Tensor, presence: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of what the tallies of the two middle layers count, for each thing to be counted: the right tokens and no others.
+    """Cross-entropy of the tallies of the two middle layers, for each thing to be counted: the right tokens against all
+    others.
 
-    Its logarithm, since at first there are thousands of others. Where presence is asked, the last token of each frame that shows the
-    thing is right, and its other tokens, of which some show it too, are neither right nor wrong.
+    The loss is log(1 + cross-entropy), since at first thousands of other tokens are counted. Where presence is asked,
+    the last token of each frame that shows the thing is right; the frame's other tokens, some of which show it too, are
+    ignored.
 
-    above `[2, B, Q, A, N]` as CrossDecoder.forward gives it, told `[B, Q, A]`: the tokens of answers that count, presence `[B, Q]`.
+    above `[2, B, Q, A, N]` as CrossDecoder.forward gives it; told `[B, Q, A]`: the answer tokens whose tally is
+    supervised; presence `[B, Q]`.
     """
     if not told.any():
         return above.new_zeros(())
@@ -31,7 +35,7 @@ def miscount(above: torch.Tensor, batch: Batch, told: torch.Tensor, presence: to
     tokens = lambda of: (shown & of.unsqueeze(2)).flatten(2).unsqueeze(2).expand(*told.shape, -1)[told]  # [n, N]
     right, either = tokens(cells), tokens((presence & ~cells).expand_as(cells))
     above = above[:, told]
-    missed = F.softplus(-above.masked_fill(~right, 0)) * right  # unseen tokens are at -inf, and never right
+    missed = F.softplus(-above.masked_fill(~right, 0)) * right  # tokens out of sight are at -inf, and never right
     wrong = F.softplus(above) * ~(right | either)
     if batch.copies is not None:
         wrong = wrong * batch.copies.unsqueeze(2).expand(*told.shape, -1)[told]
@@ -40,11 +44,14 @@ def miscount(above: torch.Tensor, batch: Batch, told: torch.Tensor, presence: to
 
 
 def misread(asked: nn.Module, middle: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Cross-entropy of the digits of the time that a question names, which `asked` reads from what its last token is before evidence is looked for `[B, Q, W]`.
+    """Cross-entropy of the digits of the time that a question names. The probe `asked` reads them from the question's
+    last token before evidence is looked for, middle `[B, Q, W]`.
 
-    A near miss mostly answers right, since things are shown for seconds: the answer alone does not teach to the second.
+    Since things are shown for seconds, a near miss mostly answers right: the answer alone does not teach times to the
+    second.
     """
-    rows = torch.tensor([[task == "at" for task in tasks] for tasks in batch.tasks]) & batch.evidence.any(-1)  # of a time that is not there nothing tells
+    # A time outside the stream has no evidence to tell it by.
+    rows = torch.tensor([[task == "at" for task in tasks] for tasks in batch.tasks]) & batch.evidence.any(-1)
     if not rows.any():
         return middle.new_zeros(())
     times = batch.times.view(len(batch.tasks), -1)
@@ -57,21 +64,23 @@ def misread(asked: nn.Module, middle: torch.Tensor, batch: Batch) -> torch.Tenso
 
 
 def misread_number(written: Written, values: torch.Tensor, marks: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of the digits that frames' values `[n, G * D]` hold, against their marks `[n, marks]`."""
+    """Cross-entropy of the digits read from frames' values `[n, G * D]`, against their marks `[n, marks]`."""
     if len(values) == 0:
         return values.new_zeros(())
     loss = values.new_zeros(())
     for place, logits in enumerate(written.places(values)):
         p = marks[:, place * logits.shape[-1] : (place + 1) * logits.shape[-1]].clone()
-        p[:, -1] += 1 - p.sum(-1)  # marks say nothing of a place that holds no digit
+        p[:, -1] += 1 - p.sum(-1)  # the marks of a place without a digit are all zero
         loss = loss - (p * logits.float().log_softmax(-1)).sum(-1).mean() / 2
     return loss
 
 
 def unevenness(shares: torch.Tensor, frames: torch.Tensor, tokens: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
-    """By how many nats the right frames (tokens, where they are counted) fall short of their part, in the mean.
+    """By how many nats the right frames (for counting questions, the right tokens) fall short of their share, on
+    average.
 
-    Shares of an answer's first token and the right tokens `[B, Q, N]`, the right frames `[B, Q, F]`, counted `[B, Q]`.
+    shares `[B, Q, N]`: of an answer's first token; tokens `[B, Q, N]` and frames `[B, Q, F]`: which are right; counted
+    `[B, Q]`: which questions count.
     """
     by_frame = shares.unflatten(-1, (frames.shape[-1], -1)).sum(-1)
     short, told = shares.new_zeros(()), 0

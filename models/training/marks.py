@@ -1,8 +1,10 @@
-"""What a picture says and of which colour it is: the digits of a number, a word, the colour of a sign or of a thing, read from all of its vectors at once.
+"""What a picture says, and in which colour: the digits of a number, a word, the colour of a sign or of a thing, read
+from all of its vectors at once.
 
-The projector's mixtures are of things; of writing they know as much as that it is a web site. A small network of its own is trained on drawn
-signs (signs.py), on cut-outs that are painted (colours.py), and on photographs, which mostly say nothing. It sees the picture itself too, very small
-(palette.py): the features know best what is a thing and what its ground, and the pixels of which colour it is.
+The projector's mixtures are of things; of writing they know little more than that it is, say, a web site. A separate
+small network is trained on drawn signs (signs.py), on painted cut-outs (colours.py), and on photographs, which mostly
+say nothing. It also sees the picture itself, very small (palette.py): features tell the thing from its ground best, and
+pixels tell its colour.
 """
 
 from dataclasses import dataclass
@@ -19,17 +21,19 @@ from small_net import StandardFeatures, train
 from text import WIDTH, digit_tokens, encode, word_embeddings
 
 NARROW, MIXED = 96, 512
-# Tens, ones, words and colours; the last one of each: none.
+# Tens, ones, words and colours; the last class of each is none.
 PARTS = (11, 11, len(WORDS) + 1, NAMED)
 MARKS = sum(PARTS)
 UNKNOWN = -1
 STEPS, BATCH, OTHERS = 3_000, 160, 96
 NOISE = 0.25
-LIGHT, GRAIN = 0.04, 0.015  # by how much small pictures are lighter or darker as a whole, and each pixel
+# Noise of small pictures: in brightness, of the whole picture in each colour channel, and of each pixel.
+LIGHT, GRAIN = 0.04, 0.015
 
 
 class Marks(StandardFeatures):
-    """Features of a picture `[B, 10, 1280]` and its pixels (`palette.small`) -> p of each mark, `[B, MARKS]`; of no mark at all zeros, so that most pictures are told nothing."""
+    """Features of a picture `[B, 10, 1280]` and its pixels (`palette.small`) -> p of each mark, `[B, MARKS]`. The
+    classes for none are zeroed, so most pictures have hardly any marks."""
 
     def __init__(self):
         super().__init__()
@@ -40,9 +44,9 @@ class Marks(StandardFeatures):
         self.register_buffer("some", some, persistent=False)
 
     def logits(self, x: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
-        """Of features that are standardised already, `[B, MARKS]`."""
+        """`[B, MARKS]`, from features that are standardised already."""
         drop = lambda z, p: F.dropout(z, p, self.training)
-        # Of three dimensions all along, so that the graph has a plain product for each.
+        # Three dimensions throughout, so that each layer is a plain matrix product in the graph.
         shades, colours = self.palette(pixels, x[:, CELLS:])
         shown = self.shades(shades)
         z = drop(F.gelu(self.narrow(x)), 0.1).flatten(1).unsqueeze(1)
@@ -55,7 +59,7 @@ class Marks(StandardFeatures):
 
 
 def right_marks(says: str, number: int) -> list[int]:
-    """Of a sign's view: which of each part."""
+    """The right class of each part, for a sign's view."""
     colour = COLOURS.index(ground(number))
     if says not in NUMBERS:
         return [10, 10, WORDS.index(says), colour]
@@ -63,7 +67,7 @@ def right_marks(says: str, number: int) -> list[int]:
 
 
 def mark_words() -> torch.Tensor:
-    """The word that says each mark, `[MARKS, WIDTH]`; zeros for none."""
+    """The word for each mark, `[MARKS, WIDTH]`; zeros for none."""
     table, none = word_embeddings(), [0.0] * WIDTH
     digits = [*(table[token].tolist() for token in digit_tokens()), none]
     said = lambda texts: [*(table[encode(text)].mean(0).tolist() for text in texts), none]
@@ -75,13 +79,14 @@ NO_MARKS = [*NO_WRITING, len(COLOURS)]
 
 
 def coloured(colour: str | None) -> list[int]:
-    """Of a picture of one thing, which says nothing: its colour, where it is known."""
+    """The right classes for a picture of one thing that says nothing: its colour, if it is known."""
     return [*NO_WRITING, COLOURS.index(colour) if colour else UNKNOWN]
 
 
 @dataclass
 class Pictures:
-    """Features `[n, 10, 1280]` and small pictures `[n, SIDE * SIDE, 3]` of 0..255, and which mark of each part is right, `[n, 4]` as of `right_marks`."""
+    """Features `[n, 10, 1280]`, small pictures `[n, SIDE * SIDE, 3]` in 0..255, and the right class of each part,
+    `[n, 4]`, as in `right_marks`."""
 
     features: torch.Tensor
     pixels: torch.Tensor
@@ -92,7 +97,7 @@ class Pictures:
 
 
 def fit(pictures: Pictures, rows: torch.Tensor, others: torch.Tensor, seed: int) -> Marks:
-    """Trains it on these rows: what is drawn, and other pictures."""
+    """Trains on these rows: drawn pictures, and others."""
     torch.manual_seed(seed)
     net = Marks().train()
     net.standardise(pictures.features[rows[torch.randperm(len(rows))[:1_000]]])
@@ -110,7 +115,8 @@ def fit(pictures: Pictures, rows: torch.Tensor, others: torch.Tensor, seed: int)
 
 @torch.no_grad()
 def measured(net: Marks, pictures: Pictures, rows: torch.Tensor, others: torch.Tensor, coloured: dict[str, torch.Tensor]) -> dict[str, float]:
-    """On rows that it was not trained on: numbers, words and grounds that are right, photographs that are said to say something, and things whose colour is right."""
+    """On held-out rows: the share of numbers, words and grounds that are right, of photographs in which writing is
+    seen, and of things whose colour is right."""
     def said(rows: torch.Tensor) -> torch.Tensor:
         logits = [net.logits(net.standard(features), pixels) for features, pixels in map(pictures.of, rows.split(512))]
         return torch.stack([part.argmax(-1) for part in torch.cat(logits).split(PARTS, -1)], 1)

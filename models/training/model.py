@@ -1,15 +1,18 @@
 """The model of yoco-live: a YOCO decoder-decoder over visual tokens. Reads top to bottom.
 
-YOCO: Sun et al. 2024, "You Only Cache Once" (arXiv:2405.05254). Departures, and why (docs/model.md says more):
-- the shared K, V are not rotated (NoPE, as in YOCO-U and SambaY): time is content, and a cache has no length;
+YOCO: Sun et al. 2024, "You Only Cache Once" (arXiv:2405.05254). Departures, with reasons (more in docs/model.md):
+- the shared K, V are not rotated (NoPE, as in YOCO-U and SambaY): time is content, and a cache has no maximum length;
 - queries and keys are RMS-normalised per head, with a learned scale times log(n) (Scalable-Softmax, arXiv:2501.19399),
   so that attention stays as sharp over hours as over seconds;
-- what a query wants of a frame's time is added to the scores (`CrossAttention.when`): keys need not hold the time of day;
-- a softmax divides how many there were away, so each head also says how many tokens it found (`found`), and the first one of
-  each layer counts those that score above a threshold (`Tally`): questions that ask for a number need it, and `Counted` says it;
-- when what is looked at was shown is known exactly, and said as it is (`Dated`), not read from the values that a stream's tokens left;
-- a number that is written on what is looked at is read from its values place by place, and said digit by digit (`Written`);
-- residual width and the words' width differ: both are joined by two maps that start as the words' principal components.
+- each query adds a score for a frame's time (`CrossAttention.when`), so keys need not hold the time of day;
+- a softmax divides counts away, so each head also reports how many tokens it found (`found`), and the first head of
+  each layer counts the tokens that score above a threshold (`Tally`); questions about numbers need this, and `Counted`
+  copies the number into the answer;
+- the time of the frames that are read is known exactly, so it is copied into the answer (`Dated`), not decoded from the
+  values of the stream's tokens;
+- a written number is decoded from the values that are read, digit by digit, and copied into the answer (`Written`);
+- the residual width differs from that of the word embeddings: two maps join them, which start as the words' principal
+  components.
 
 Shapes: B streams or segments, n tokens, W the width, H heads of size D, G heads of K and V.
 """
@@ -39,13 +42,13 @@ class Config:
     cross_layers: int = 4
     cross_heads: int = 6
     kv_heads: int = 3
-    window: int = 256  # tokens that a self-decoder layer looks back, itself included
+    window: int = 256  # tokens that a self-decoder layer sees, the current one included
     tokens_per_frame: int = 10
     labels: int = 0  # size of the table of names
     top_labels: int = 8
     tags: int = 8  # streams that one question may read
-    detail: int = 24  # numbers of a vector's detail (projector.py)
-    marks: int = 59  # what a picture may say, and on which colour (marks.py)
+    detail: int = 24  # size of a vector's detail (projector.py)
+    marks: int = 59  # size of a picture's marks: what it says, and in which colour (marks.py)
 
     def json(self) -> dict:
         return asdict(self)
@@ -58,13 +61,14 @@ DIGITS = [(10 * DAY, 10), (DAY, 10), (36_000_000, 3), (3_600_000, 10), (600_000,
 PERIODS = [1000 * 2**i for i in range(1, 19)]
 
 
-# The digits of hours to seconds, which a query may ask for and an answer says.
+# The digits from hours to seconds, which a query may ask for and an answer may say.
 SAID = DIGITS[2:8]
 SAID_SIZE = sum(base for _, base in SAID)
 
 
 def time_code(ms: torch.Tensor, since: torch.Tensor) -> torch.Tensor:
-    """Times of frames in ms, int64 `[.., F]`, and how long after their stream's first frame -> `[.., F, CODE - 1]`.
+    """Features of frames' times. ms: their times, int64 `[.., F]`; since: ms since their stream's first frame ->
+    `[.., F, CODE - 1]`.
 
     One-hot digits of the clock, Fourier features, and the logarithm of the seconds since the stream began.
     """
@@ -75,13 +79,14 @@ def time_code(ms: torch.Tensor, since: torch.Tensor) -> torch.Tensor:
 def waves(ms: torch.Tensor) -> torch.Tensor:
     """Times in ms, int64 `[..]` -> their Fourier features `[.., 2 * PERIODS]`."""
     periods = torch.tensor(PERIODS)
-    # Integers until the phase: a float32 second loses its fraction after weeks.
+    # The phase is taken in integers: a float32 number of seconds loses its fraction after weeks.
     phase = (ms.unsqueeze(-1) % periods).float() / periods.float() * (2 * math.pi)
     return torch.cat([phase.sin(), phase.cos()], -1)
 
 
 def lasting(stood: torch.Tensor, age: torch.Tensor) -> torch.Tensor:
-    """For how long frames were shown, and how long ago they began to be, ms, int64 -> for how long they had been shown by then, s."""
+    """stood: how long each frame is shown; age: how long before the question it appeared; int64 ms -> for how many
+    seconds it had been shown by then."""
     return torch.minimum(stood, age.clamp(min=0)).float() / 1000
 
 
@@ -89,55 +94,56 @@ def log_seconds(ms: torch.Tensor) -> torch.Tensor:
     return (ms.clamp(min=0).float() / 1000 + 1).log()
 
 
-# The last one is the logarithm of the seconds between a frame and the moment of the question.
+# The last feature is the logarithm of the seconds between a frame and the moment of the question.
 CODE = SAID_SIZE + 2 * len(PERIODS) + 2
 
 
-# What each head says of how much it found, beside what it read.
+# Numbers by which each head says how much it found, beside what it read.
 FOUND = 4
 
 
 def found(share: torch.Tensor, most: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
-    """Of the shares of attention on the stream's tokens the sum and the largest, and the sum of those on one's own `[..]` -> `[.., FOUND]`.
+    """share and most: the sum and the largest of the attention shares on the stream's tokens; own: the sum on the
+    segment's own tokens; each `[..]` -> `[.., FOUND]`.
 
-    The sum over the largest is how many tokens are read as much as the one that is read most: two numbers grow with it,
-    one for few and one for many. The third is the share of the stream beside the question's own tokens, and the fourth
-    its log-odds: against the same tokens of one's own they grow by log 2 with twice as many found, and unlike the first two
-    do not hang on the single largest.
+    The sum over the largest share is the number of tokens read as much as the most read one; two features grow with it,
+    one for small numbers and one for large. The third is the stream's share of the attention. The fourth is its
+    log-odds against the segment's own tokens: each doubling of what is found adds log 2 and, unlike the first two, it
+    does not depend on the single largest share.
     """
     count = share / (most + 1e-9)
     odds = ((share + 1e-6) / (own + 1e-6)).log()
     return torch.stack([count.clamp(max=32) / 8, (count + 1).log() / 2, share, odds / 8], -1)
 
 
-# What a tally says of its number: how near it is to each of these whole numbers, and its logarithm to each of these.
+# A tally is encoded by its closeness to each of these whole numbers, and its base-2 logarithm by that to each of these.
 NUMBERS = range(13)
 LOGARITHMS = [2 + i / 4 for i in range(25)]
 TALLY = len(NUMBERS) + len(LOGARITHMS)
-# Weights that a checkpoint from before them lacks, by the ends of their names: such a one may go on, and be part of a mean.
+# Suffixes of the names of weights that older checkpoints lack; such a checkpoint can still be resumed and averaged.
 LATER_PARTS = (".tag_k", ".tag_v", ".when.weight", ".count.weight", ".tally.threshold.weight", ".tally.threshold.bias", ".tally.into.weight", ".from_detail.weight", ".from_marks.weight", "counted.gate.weight", "counted.gate.bias",
                "dated.gate.weight", "dated.gate.bias", "written.read.weight", "written.read.bias", "written.gate.weight", "written.gate.bias", "movement.read.weight", "movement.read.bias", "movement.write.weight")
-# Of what tells a mark from its word: tens and ones have the same words.
+# Standard deviation of the noise that tells a mark from its word at the start: tens and ones share the same words.
 MARKED = 1.0
-OF_KIND = 0.3  # of a kind's word that is in the token of each name of this kind, beside the name's own words
-# What a checkpoint holds for training alone.
+OF_KIND = 0.3  # weight of a kind's word in the initial token of each name of this kind, beside the name's own words
+# Keys of a checkpoint that only training needs.
 FOR_TRAINING = ("muon", "adam", "last")
-# Tokens of an answer that may have a digit before them or after.
+# The first positions of an answer, those next to a possible digit: only their tallies are supervised.
 TALLIED = 3
-# The token of an answer whose count all after it take over: the first is the space before a number, and its last digit must be of
-# the number that its first was of.
+# The position of an answer whose count all later positions reuse, so that the last digit of a number comes from the
+# same count as its first. The position before it predicts the space before a number.
 COUNTED_AT = 1
-# Numbers that are said as they were counted: below this.
+# Only counts below this are copied into answers.
 COUNTED_BELOW = 100
-# How sharply a number between two whole ones is the nearer one.
+# How sharply a fractional count is rounded to the nearest whole number.
 SHARP = 8
-# What a tally says of what it found: how many tokens, and for how many seconds their frames were shown.
+# Outputs of a tally: how many tokens it found, and for how many seconds their frames were shown.
 COUNTS = 2
-# What an answer may say of it: the tokens, half of them (of two poses the repetitions), and the seconds.
+# Numbers that an answer may copy: the tokens, half of them (repetitions of a movement with two poses), and the seconds.
 NUMBERS_SAID = 3
-# A frame stands until the next one, but for no longer than this: a camera that was away showed nothing, ms.
+# A frame counts as shown until the next one, but for at most this many ms: a camera that was away showed nothing.
 LONGEST = 10_000
-# Least probability of a digit.
+# Floor for the probability of a digit.
 UNLIKELY = 1e-3
 
 
@@ -184,19 +190,20 @@ class Clock(nn.Module):
 
 
 def of_whole(x: torch.Tensor, vectors: int) -> torch.Tensor:
-    """`[.., W]` -> `[.., vectors, W]`: the last vector's, which is of the whole picture; zeros for its cells."""
+    """`[.., W]` -> `[.., vectors, W]`: x at the last vector, which is the whole picture; zeros at its cells."""
     return F.pad(x.unsqueeze(-2), (0, 0, vectors - 1, 0))
 
 
 class VisualTokens(nn.Module):
-    """Mixtures of names and of words `[.., 10, words_width]`, the strongest names with their p, what changes while a
-    name stays, `[.., 10, detail]`, and what the whole of the picture says, `[.., marks]` -> `[.., 10, W]`."""
+    """Visual tokens `[.., 10, W]` from the mixtures of names and of words `[.., 10, words_width]`, the strongest names
+    with their p, the detail `[.., 10, detail]` (what changes while a name stays) and the marks of the whole picture
+    `[.., marks]`."""
 
     def __init__(self, c: Config):
         super().__init__()
         self.from_labels = nn.Linear(c.words_width, c.width, bias=False)
         self.from_words = nn.Linear(c.words_width, c.width, bias=False)
-        self.label = nn.Embedding(c.labels, c.width)  # the small residual: what tells a name from its words
+        self.label = nn.Embedding(c.labels, c.width)  # a small residual: what tells a name from its words
         nn.init.normal_(self.label.weight, std=0.1)
         self.slot = nn.Parameter(torch.randn(c.tokens_per_frame, c.width) * 0.1)
         self.from_detail = nn.Linear(c.detail, c.width, bias=False)
@@ -216,7 +223,7 @@ def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tenso
 
 
 class WindowAttention(nn.Module):
-    """Sliding-window attention. Its state is the last `window` keys and values; keys are kept unrotated."""
+    """Sliding-window attention. Its state is the last `window` keys and values; keys are stored unrotated."""
 
     def __init__(self, c: Config):
         super().__init__()
@@ -249,10 +256,11 @@ class WindowAttention(nn.Module):
 
 
 class Movement(nn.Module):
-    """What a token shows that the same token of the frame before did not: squares of differences of the first layer's values.
+    """What a token shows that the same token of the previous frame did not: squared differences of the first layer's
+    values.
 
-    Attention alone would have to find the one token that is a frame older, and then to take a difference, before either is of any
-    use. The window holds those values anyway, so no state is added.
+    Attention alone would have to find the one token that is a frame older and then learn to subtract it before either
+    is of any use. The window holds those values anyway, so this adds no state.
     """
 
     SIZE = 64
@@ -263,7 +271,8 @@ class Movement(nn.Module):
         self.write = nn.Linear(self.SIZE, c.width, bias=False)
 
     def forward(self, v, before, known):
-        """Values of tokens and of those a frame before them `[B, n, G, D]`; known `[B, n]`: 1 where there is one, else 0 -> `[B, n, W]`."""
+        """v and before: values of tokens, and of the same tokens a frame earlier, `[B, n, G, D]`; known `[B, n]`: 1
+        where there is an earlier frame, else 0 -> `[B, n, W]`."""
         u = self.read((v - before).flatten(2)).pow(2)
         return self.write(u / (1 + u)) * known.unsqueeze(-1)
 
@@ -276,19 +285,20 @@ class SelfLayer(nn.Module):
         self.ffn_norm, self.ffn = Norm(c.width), SwiGLU(c)
 
     def after(self, x, read):
-        """x and what the attention or retention read of it -> the layer's output."""
+        """x and what the attention or retention read from it -> the layer's output."""
         x = x + read
         return x + self.ffn(self.ffn_norm(x))
 
 
 class SelfDecoder(nn.Module):
-    """The half that every token passes, once. Ends in the shared K, V: `K = rms(norm(x) W_K)`, `V = norm(x) W_V`, NoPE."""
+    """The lower half, which every token passes once. Ends in the shared K, V: `K = rms(norm(x) W_K)`,
+    `V = norm(x) W_V`, NoPE."""
 
     def __init__(self, c: Config):
         super().__init__()
         self.c = c
         self.layers = nn.ModuleList([SelfLayer(c) for _ in range(c.self_layers)])
-        self.movement = Movement(c) if c.self_decoder == "window" else None  # a retention keeps no values
+        self.movement = Movement(c) if c.self_decoder == "window" else None  # retention keeps no values
         self.norm = Norm(c.width)
         self.k = nn.Linear(c.width, c.kv_heads * c.head_dim, bias=False)
         self.v = nn.Linear(c.width, c.kv_heads * c.head_dim, bias=False)
@@ -306,7 +316,8 @@ class SelfDecoder(nn.Module):
         return rms(self.k(y).view(shape)), self.v(y).view(shape)
 
     def forward(self, x, shown):
-        """A whole segment at once (training). x `[B, n, W]`; shown `[B, n]`: which tokens have a time, as a frame's have. Returns hidden, K, V."""
+        """A whole segment at once (training). x `[B, n, W]`; shown `[B, n]`: which tokens have a time, as those of
+        frames do. Returns hidden, K, V."""
         n = x.shape[1]
         if self.c.self_decoder == "retention":
             for layer in self.layers:
@@ -327,8 +338,8 @@ class SelfDecoder(nn.Module):
     def step(self, x, shown, past_k, past_v, past_length):
         """n new tokens of segments in progress (the exported graph).
 
-        shown as in `forward`; past_k, past_v `[B, layers, P, G, D]`, the newest last, of which `past_length [B]` are real. Returns
-        hidden, K, V of the new tokens, and their window keys and values `[B, layers, n, G, D]`.
+        shown as in `forward`; past_k, past_v `[B, layers, P, G, D]`, the newest last, of which `past_length [B]` are
+        real. Returns hidden, K, V of the new tokens, and their window keys and values `[B, layers, n, G, D]`.
         """
         n, p = x.shape[1], past_k.shape[2]
         key = torch.arange(p + n)
@@ -351,10 +362,11 @@ class SelfDecoder(nn.Module):
         return (x, *self.shared(x), torch.stack(new_k, 1), torch.stack(new_v, 1))
 
     def retain(self, x, _shown, past_k, past_v, new_length):
-        """As `step`, of a retention: the same names and places, but all of the state comes and goes.
+        """`step` for retention: inputs and outputs have the same names and order, but the whole state goes in and comes
+        out.
 
-        past_k, past_v `[B, layers, D / 2, H, D]`: the two halves of the keys' side of each state, H the heads; of the n
-        tokens new_length `[B]` are real.
+        past_k, past_v `[B, layers, D / 2, H, D]`: the two halves of each state along its key axis, H the heads; of the
+        n tokens the first new_length `[B]` are real.
         """
         new = []
         for i, layer in enumerate(self.layers):
@@ -366,10 +378,11 @@ class SelfDecoder(nn.Module):
 
 
 class Tally(nn.Module):
-    """How many of the stream's tokens score above a threshold: each counts as sigmoid(score - threshold), whatever the others are.
+    """Counts the stream's tokens that score above a threshold: each adds sigmoid(score - threshold), independently of
+    the others.
 
-    Unlike the shares of a softmax these need not be even for their sum to be a number. Threshold and scores grow with log n
-    alike, so that what lies below by one unit adds up to no more in a long stream than in a short one.
+    Unlike the shares of a softmax, these need not be even for their sum to be a count. Threshold and scores both grow
+    with log n, so that tokens one unit below the threshold add up to no more in a long stream than in a short one.
     """
 
     def __init__(self, c: Config):
@@ -384,18 +397,20 @@ class Tally(nn.Module):
         return self.threshold(normed) * (log_n / math.log(200)).unsqueeze(-1)
 
     def said(self, number):
-        """`[.., 1]` -> what is added to the residual stream, `[.., W]`."""
+        """number `[.., 1]` -> what is added to the residual stream, `[.., W]`."""
         near = (-2 * (number - self.numbers).pow(2)).exp()
         logarithm = (number + 1).log() / math.log(2)
         return self.into(torch.cat([near, (-16 * (logarithm - self.logarithms).pow(2)).exp()], -1))
 
 
 class Counted(nn.Module):
-    """What a tally counted, as the digits of an answer: the copy path of numbers, as YocoLive.copy is that of names.
+    """The copy path of numbers: a tally's count as the digits of an answer, as `YocoLive.copy` is the copy path of
+    names.
 
-    A number that was counted need not pass the layers' matrices to be said, which learn each number by itself, the rare large
-    ones last. Gates say whether a digit is due, the number's first or its second, and of which number. Below ten there is
-    no second one: that an answer ends there need not be learned, and beyond it a gate need not tell large numbers from small ones.
+    A count then need not pass through the layers' matrices, which learn each number by itself, the rare large ones
+    last. Gates say whether a digit is due, the number's first or its second, and of which number. Below ten there is no
+    second digit: the model need not learn that such an answer ends there, and a gate need not tell large numbers from
+    small ones.
     """
 
     def __init__(self, c: Config):
@@ -414,58 +429,65 @@ class Counted(nn.Module):
         for i, number in enumerate((tokens, tokens / 2, seconds)):
             near = (-SHARP * (number.clamp(max=COUNTED_BELOW) - self.numbers).pow(2)).softmax(-1)
             for j in range(2):
-                probable = (near @ self.digits[j] + UNLIKELY).log() - math.log(UNLIKELY)  # 0: another digit
+                probable = (near @ self.digits[j] + UNLIKELY).log() - math.log(UNLIKELY)  # 0 at every other digit
                 said = said + gates[..., 2 * i + j : 2 * i + j + 1] * probable
         return said
 
 
 def tallied(above, lasting, tokens_per_frame: int, copies=1):
-    """By how much each token is above a tally's threshold `[.., N]`, and how long each frame stood `[.., F]`, s -> what was counted `[.., COUNTS]`.
+    """What a tally counted, `[.., COUNTS]`. above `[.., N]`: each token's score minus the threshold; lasting `[.., F]`:
+    seconds for which each frame was shown.
 
-    copies `[.., N]`: how many tokens each one stands for."""
+    copies `[.., N]`: how many tokens each one stands for.
+    """
     of_frames = (above.sigmoid() * copies).unflatten(-1, (-1, tokens_per_frame)).sum(-1)
     return torch.stack([of_frames.sum(-1), (of_frames * lasting).sum(-1)], -1)
 
 
 def digits_read(evidence: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
-    """The digits of the times that were read: evidence `[.., Q, F]` of each frame, digits `[.., F, SAID_SIZE]` one-hot -> `[.., Q, SAID_SIZE]`.
+    """The digits of the times that were read: evidence `[.., Q, F]` of each frame, one-hot digits `[.., F, SAID_SIZE]`
+    -> `[.., Q, SAID_SIZE]`.
 
-    Shares are squared: two frames on the two sides of a full minute have no mean, and the one that is read most is meant.
+    Shares are squared: two frames on either side of a full minute have no meaningful mean, and the most read one is
+    meant.
     """
     squares = evidence.pow(2)
     return (squares / (squares.sum(-1, keepdim=True) + 1e-9)) @ digits
 
 
 class Dated(nn.Module):
-    """When what is read was shown, as the digits of an answer: the copy path of times, as `Counted` is that of numbers.
+    """The copy path of times: when the frames that are read were shown, as the digits of an answer.
 
-    Values hold their time too, as one of many things, and what is read of them is wrong in a digit now and then; the frame itself is
-    mostly right. Gates say which digit is due.
+    Values also hold their time, as one of many things, and what is read from them has a wrong digit now and then; the
+    frame itself is mostly right. Gates say which digit is due.
     """
 
     def __init__(self, c: Config):
         super().__init__()
         self.gate = nn.Linear(c.width, len(SAID))
-        # Of each of the SAID_SIZE features which digit of the clock it is of, and which number it is.
+        # For each of the SAID_SIZE features: which digit of the clock it belongs to, and which value of that digit it
+        # is.
         of_digit = torch.cat([F.one_hot(torch.full((base,), i), len(SAID)) for i, (_, base) in enumerate(SAID)])
         number = torch.cat([F.one_hot(torch.arange(base), 10) for _, base in SAID])
         self.register_buffer("of_digit", of_digit.T.float(), persistent=False)
         self.register_buffer("number", number.float(), persistent=False)
 
     def forward(self, y, digits):
-        """y `[.., W]`, digits `[.., SAID_SIZE]` as of `digits_read` -> what is added to the logits of the ten digits, `[.., 10]`."""
-        probable = (digits + UNLIKELY).log() - math.log(UNLIKELY)  # 0: another digit
+        """y `[.., W]`, digits `[.., SAID_SIZE]` from `digits_read` -> what is added to the logits of the ten digits,
+        `[.., 10]`."""
+        probable = (digits + UNLIKELY).log() - math.log(UNLIKELY)  # 0 at every other digit
         return ((self.gate(y) @ self.of_digit) * probable) @ self.number
 
 
 class Written(nn.Module):
-    """The number that is written on what is read, as the digits of an answer: the copy path of what was seen written.
+    """The copy path of writing: the number written on what is read, as the digits of an answer.
 
-    Values hold tens and ones as two of many things, and an answer's second digit must be the other one than its first. `read` says both of
-    what is read; gates say which digit is due. Of one digit alone that one is the first, and there is no second.
+    Values hold tens and ones as two of many things, and an answer's second digit must not repeat its first. `read`
+    decodes both from the values; gates say which digit is due. A number of one digit has that digit first and no
+    second.
     """
 
-    NONE = 10  # the last of a place's eleven: it holds no digit
+    NONE = 10  # the last of the eleven classes of a place: no digit
 
     def __init__(self, c: Config):
         super().__init__()
@@ -477,7 +499,8 @@ class Written(nn.Module):
         return self.read(values).split(self.NONE + 1, -1)
 
     def forward(self, y, values):
-        """y `[.., W]`, values `[.., G * D]` that were read -> what is added to the logits of the ten digits, `[.., 10]`."""
+        """y `[.., W]`, the values that were read `[.., G * D]` -> what is added to the logits of the ten digits,
+        `[.., 10]`."""
         tens, ones = (place.softmax(-1) for place in self.places(values))
         none, ones = tens[..., self.NONE :], ones[..., : self.NONE]
         gates, said = self.gate(y), 0
@@ -487,7 +510,7 @@ class Written(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Reads the one shared K, V: the stream's up to the question's moment, and the segment's own, in one softmax."""
+    """Reads the one shared K, V: the stream's up to the question's moment and the segment's own, in one softmax."""
 
     def __init__(self, c: Config):
         super().__init__()
@@ -500,7 +523,7 @@ class CrossAttention(nn.Module):
         self.tally = Tally(c)
 
     def times_asked(self, x, log_n):
-        """x `[.., W]`, log_n `[..]` -> `[.., H, CODE]`: what each head gives for each feature of a frame's time."""
+        """x `[.., W]`, log_n `[..]` -> `[.., H, CODE]`: each head's weight for each feature of a frame's time."""
         return self.when(x).unflatten(-1, (self.c.cross_heads, CODE)) * (log_n / math.log(200))[..., None, None]
 
     def queries(self, x, log_n):
@@ -519,8 +542,12 @@ class CrossLayer(nn.Module):
 
 @dataclass(frozen=True)
 class View:
-    """What all layers of a reading share: log_n `[B, Q, A]`, mask `[B, 1, 1, Q, A, N + S]`, codes `[B, CODE - 1, F]`, ages `[B, 1, Q, 1, F]`,
-    lasting `[B, Q, 1, F]`: for how long each frame had stood at the question's moment, s, copies `[B, Q, 1, N]`: how many tokens each one stands for, if not one."""
+    """What all layers of a reading share.
+
+    log_n `[B, Q, A]`; mask `[B, 1, 1, Q, A, N + S]`; codes `[B, CODE - 1, F]`; ages `[B, 1, Q, 1, F]`; lasting
+    `[B, Q, 1, F]`: for how many seconds each frame had been shown at the question's moment; copies `[B, Q, 1, N]`: how
+    many tokens each one stands for, if not one.
+    """
 
     log_n: torch.Tensor
     mask: torch.Tensor
@@ -532,13 +559,14 @@ class View:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a reading of A tokens each of Q questions makes.
+    """The result of reading A tokens of each of Q questions.
 
-    hidden `[B, Q, A, W]`; evidence and early `[B, Q, A, N]`: the share of attention of every stream token in the last half of the layers
-    (the evidence) and in the first (where a question of two steps takes its first), mean over heads; attended `[B, Q, A, G * D]`: what the
-    last half read; above `[2, B, Q, A, N]`: by how much each stream token is above the threshold of the tally in the two layers in
-    the middle (CrossDecoder.forward: of the first TALLIED tokens); counted `[B, Q, A, COUNTS]`: what the first layer of the last half counted;
-    digits `[B, Q, A, SAID_SIZE]`: of the times of the evidence; middle `[B, Q, A, W]`: the hidden state before that layer.
+    hidden `[B, Q, A, W]`; evidence and early `[B, Q, A, N]`: each stream token's share of the attention, mean over
+    heads, in the last half of the layers (the evidence) and in the first (where a question of two steps takes its
+    first); attended `[B, Q, A, G * D]`: what the last half read; above `[2, B, Q, A, N]`: by how much each stream token
+    exceeds the tally's threshold in the two middle layers (from CrossDecoder.forward, only for the first TALLIED
+    tokens); counted `[B, Q, A, COUNTS]`: what the first layer of the last half counted; digits `[B, Q, A, SAID_SIZE]`:
+    of the times of the evidence; middle `[B, Q, A, W]`: the hidden state before that layer.
     """
 
     hidden: torch.Tensor
@@ -552,29 +580,32 @@ class Reading:
 
 
 class CrossDecoder(nn.Module):
-    """The half that video never enters. Only the last token of a question and the answer's tokens pass it."""
+    """The upper half, which frames never enter. Only the last token of a question and the answer's tokens pass it."""
 
     def __init__(self, c: Config):
         super().__init__()
         self.c = c
         self.layers = nn.ModuleList([CrossLayer(c) for _ in range(c.cross_layers)])
-        # Added to the K and V of each stream when one question reads several: without it nothing tells them apart.
+        # Added to the K and V of each stream when one question reads several: nothing else tells the streams apart.
         self.tag_k = nn.Parameter(torch.zeros(c.tags, c.kv_heads, c.head_dim))
         self.tag_v = nn.Parameter(torch.zeros(c.tags, c.kv_heads, c.head_dim))
         self.register_buffer("each_token", torch.ones(1, c.tokens_per_frame), persistent=False)
 
     def tagged(self, k, v):
-        """k, v of S streams, `[B, S, N, G, D]` -> with each stream's tag, one after the other, `[B, S * N, G, D]`."""
+        """k, v of S streams, `[B, S, N, G, D]` -> the streams one after the other, each with its tag added,
+        `[B, S * N, G, D]`."""
         s = k.shape[1]
         return (k + self.tag_k[:s, None]).flatten(1, 2), (v + self.tag_v[:s, None]).flatten(1, 2)
 
     def forward(self, x, k, v, times, since, stood, moments, mask, own_k, own_v, own_mask, of: float = 1, copies=None) -> Reading:
         """x `[B, Q, A, W]`: Q questions of A tokens on each of B streams.
 
-        Stream: k, v `[B, N, G, D]`, times and since `[B, F]` of its frames as in `time_code`, stood `[B, F]`: for how long each was shown, ms, mask `[B, Q, N]` (0 or -inf);
-        moments `[B, Q]` of the questions in ms. Own: own_k, own_v `[B, Q, S, G, D]`, own_mask `[B, Q, A, S]`.
-        of: from how many times as many tokens the stream's were chosen, as those that are read through an index are.
-        copies `[B, Q, N]`: how many tokens alike each one stands for, which are read as so many; by default one.
+        Stream: k, v `[B, N, G, D]`; times and since `[B, F]` of its frames as in `time_code`; stood `[B, F]`: for how
+        many ms each was shown; mask `[B, Q, N]` (0 or -inf); moments `[B, Q]` of the questions in ms. Own: own_k, own_v
+        `[B, Q, S, G, D]`, own_mask `[B, Q, A, S]`.
+        of: factor by which the tokens that the stream's were chosen from outnumber them, when they are read through an
+        index.
+        copies `[B, Q, N]`: how many identical tokens each one stands for and is read as; default: one.
         """
         half = self.c.cross_layers // 2
         view = self.view(times, since, stood, moments, mask, own_mask, of, copies)
@@ -595,14 +626,14 @@ class CrossDecoder(nn.Module):
         return Reading(x, evidence, mean(early), mean(attended), torch.stack(above), counted, self.digits(evidence, view), middle)
 
     def digits(self, evidence, view: "View"):
-        """`[B, Q, A, N]` -> the digits of the times of the evidence, `[B, Q, A, SAID_SIZE]`."""
+        """Evidence `[B, Q, A, N]` -> the digits of its times, `[B, Q, A, SAID_SIZE]`."""
         of_frames = evidence.unflatten(-1, (-1, self.c.tokens_per_frame)).sum(-1)
-        if view.copies is not None:  # whose squares are those of each
+        if view.copies is not None:  # the sum of squares is then that over the single copies
             of_frames = of_frames / view.copies[..., :: self.c.tokens_per_frame].sqrt()
         return digits_read(of_frames, view.codes[:, :SAID_SIZE].transpose(1, 2).unsqueeze(1))
 
     def view(self, times, since, stood, moments, mask, own_mask, of: float = 1, copies=None) -> "View":
-        """What is the same in all layers: who sees what, and when it was."""
+        """What is the same in all layers: which tokens each question sees, and when they were shown."""
         b, q_count, a_count = own_mask.shape[:3]
         read = (mask > -1) * (1 if copies is None else copies)
         context = read.sum(-1).unsqueeze(-1) * of + (own_mask > -1).sum(-1)  # [B, Q, A]
@@ -613,9 +644,9 @@ class CrossDecoder(nn.Module):
                     None if copies is None else copies.unsqueeze(2))
 
     def layer(self, layer: CrossLayer, x, k, v, own_k, own_v, view: "View", carried: bool = False):
-        """One layer; shapes as in `forward`. Returns hidden, the shares of the stream's tokens, what was read of the stream, by how
-        much each of its tokens is above the tally's threshold, `[B, Q, A, N]`, and what the tally counted, `[B, Q, A, COUNTS]`: of each token, or,
-        carried, from the answer's token COUNTED_AT on what was counted there."""
+        """One layer; shapes as in `forward`. Returns hidden, the shares of the stream's tokens, what was read from the
+        stream, by how much each of its tokens exceeds the tally's threshold, `[B, Q, A, N]`, and what the tally
+        counted, `[B, Q, A, COUNTS]`. carried: answer positions after COUNTED_AT take over its count."""
         c, (b, q_count, a_count, w) = self.c, x.shape
         n, s = k.shape[1], own_k.shape[2]
         group = c.cross_heads // c.kv_heads
@@ -633,7 +664,8 @@ class CrossDecoder(nn.Module):
         on_own = (own_q @ own_keys).view(b, q_count, c.kv_heads, group, a_count, s).permute(0, 2, 3, 1, 4, 5)
         scores = torch.cat([on_stream.float() / math.sqrt(c.head_dim) + when, on_own.float() / math.sqrt(c.head_dim)], -1) + view.mask
         above = scores[:, 0, 0, ..., :n] - layer.attention.tally.above(normed, view.log_n).float()
-        if view.copies is not None:  # so many of equal scores are, in a softmax, one that is higher by their logarithm
+        # In a softmax, so many equal scores are one score raised by the logarithm of their number.
+        if view.copies is not None:
             scores = torch.cat([scores[..., :n] + view.copies.log()[:, None, None], scores[..., n:]], -1)
         p = scores.softmax(-1)
         shares = p[..., :n].mean((1, 2))
@@ -652,21 +684,32 @@ class CrossDecoder(nn.Module):
         return x + layer.ffn(layer.ffn_norm(x)), shares, read, above, counted
 
     def read(self, x, keys, values, times, since, stood, ahead, moment, visible, context, own_k, own_v, own_length, counted):
-        """One token each of Q questions on one stream (the exported graph).
+        """One token for each of Q questions on one stream (the exported graph).
 
-        x `[Q, W]`; keys, values: for each of the G heads `[N, D]`, as the cache holds them; times, since `[F]`: when each
-        of the N / tokens_per_frame frames was shown on its stream's clock and how long after that stream's first frame, in ms; stood `[F]`: for how long each was shown, in ms; ahead `[F]`:
-        how far the question's clock is ahead of that one, in ms; moment `[Q]`: of the question, in ms; visible `[Q]`: how many of the N tokens a question may see; context `[Q]`: of how many tokens
-        they were chosen (as many, where all are read); own_k, own_v `[Q, S, G, D]`, of which own_length `[Q]` are real; counted `[Q, COUNTS]`: what an earlier token of the answer
-        counted and this one takes over; negative, it counts anew. Returns hidden
-        `[Q, W]`, the evidence of each frame `[Q, F]`, what the last half of the layers read, `[Q, G * D]`, what the first of them counted, `[Q, COUNTS]`,
-        the digits of the times that the last half read, `[Q, SAID_SIZE]`, and the queries of all layers, scaled, each with what it wants of the time, `[Q, layers, H, D + CODE]`: what an index of the cache is asked with.
+        - x `[Q, W]`;
+        - keys, values: for each of the G heads `[N, D]`, as the cache holds them;
+        - times, since `[F]`: when each of the N / tokens_per_frame frames was shown, on its stream's clock and since
+          that stream's first frame, in ms;
+        - stood `[F]`: for how long each was shown, in ms;
+        - ahead `[F]`: how far the question's clock is ahead of the frame's, in ms;
+        - moment `[Q]`: the question's time, in ms;
+        - visible `[Q]`: how many of the N tokens a question may see;
+        - context `[Q]`: how many tokens they were chosen from (the same number if all are read);
+        - own_k, own_v `[Q, S, G, D]`, of which own_length `[Q]` are real;
+        - counted `[Q, COUNTS]`: the count of an earlier token of the answer, which this one takes over; if negative, it
+          counts anew.
+
+        Returns hidden `[Q, W]`, the evidence of each frame `[Q, F]`, what the last half of the layers read
+        `[Q, G * D]`, what the first of them counted `[Q, COUNTS]`, the digits of the times that the last half read
+        `[Q, SAID_SIZE]`, and the scaled queries of all layers, each with its weights for the time features,
+        `[Q, layers, H, D + CODE]`, with which an index of the cache is queried.
         """
         c, q_count, n, f = self.c, x.shape[0], keys[0].shape[0], times.shape[0]
         group = c.cross_heads // c.kv_heads
         log_n = (context + own_length).float().log().unsqueeze(0)
-        # Where there are as many numbers as the stream has tokens each pass over them costs what a product does: what a frame
-        # adds is added frame by frame, and the stream's softmax is joined with the own tokens' by their sums.
+        # With one score per stream token, every elementwise pass over the scores costs as much as a matrix product. So
+        # terms that depend on the frame alone are computed per frame, and the softmax over the stream is joined with
+        # that over the segment's own tokens through their sums.
         frame_hidden = torch.arange(f).unsqueeze(0) * c.tokens_per_frame >= visible.unsqueeze(1)  # [Q, F]
         frame_mask = (frame_hidden.float() * -1e30).unsqueeze(1)
         own_mask = (torch.arange(own_k.shape[1]).unsqueeze(0) >= own_length.unsqueeze(1)).float().unsqueeze(1) * -1e30
@@ -685,7 +728,7 @@ class CrossDecoder(nn.Module):
             for g in range(c.kv_heads):
                 mine, mine_when = (z[:, g * group : (g + 1) * group] for z in (q, when))  # [Q, g, D], [Q, g, F]
                 on_stream = (mine.reshape(-1, c.head_dim) @ keys[g].T).view(-1, c.tokens_per_frame)
-                # A sum that is broadcast over ten numbers at a time takes four times as long as this product with ones.
+                # Broadcasting a sum over groups of ten numbers takes four times as long as this product with ones.
                 on_stream = torch.addmm(on_stream, mine_when.reshape(-1, 1), self.each_token).view(q_count, group, -1)  # [Q, g, N]
                 on_own = mine @ own_k[:, :, g].transpose(1, 2) + own_mask
                 if g == 0:
@@ -694,7 +737,8 @@ class CrossDecoder(nn.Module):
                         number = torch.where(counted < 0, number, counted)
                         said = number
                 p = on_stream.softmax(-1)
-                best, top = on_stream.amax(-1, keepdim=True), p.amax(-1, keepdim=True)  # top: one over the sum of exp(score - best)
+                # top: 1 / sum of exp(score - best).
+                best, top = on_stream.amax(-1, keepdim=True), p.amax(-1, keepdim=True)
                 most = torch.maximum(best, on_own.amax(-1, keepdim=True))
                 on_own = (on_own - most).exp()
                 of_stream, of_own = (best - most).exp() / top, on_own.sum(-1, keepdim=True)
@@ -719,10 +763,11 @@ class CrossDecoder(nn.Module):
 class CellRanking(nn.Module):
     """The index of a long cache, over its cells: R keys for each of C cells, head by head, in int8 with a scale each.
 
-    queries `[layers, H, D + CODE]` of one token; codes: int8 `[C, CODE - 2]`, the time of each cell (of its digits all that
-    its frames have); since, age `[C]`: ms from its stream's first frame, and to the question; keys: for each of the G heads
-    int8 `[C * R, D]`, scales `[C * R]`; count `[1]`. Attention over the cells' keys stands for attention over the cache; returns the cells
-    with the most of it, over all layers and heads, `[count]`, the best first. What is exported is ranking_graph.py's.
+    queries `[layers, H, D + CODE]` of one token; codes: int8 `[C, CODE - 2]`, the time of each cell (for its digits,
+    those of all of its frames); since, age `[C]`: ms from its stream's first frame, and to the question; keys: for each
+    of the G heads int8 `[C * R, D]`, scales `[C * R]`; count `[1]`. Attention over the cells' keys stands in for
+    attention over the cache. Returns the `count` cells with the most attention, summed over all layers and heads, the
+    best first. The exported graph is that of ranking_graph.py.
     """
 
     KEYS = 2
@@ -761,7 +806,7 @@ class YocoLive(nn.Module):
         self.out = nn.Linear(c.width, c.words_width, bias=False)
         self.out_bias = nn.Parameter(torch.zeros(len(answers)))
         self.out_scale = nn.Parameter(torch.tensor(4.0))
-        # The copy path: what the cross-attention read, as words. A name is then said as soon as it is looked at.
+        # The copy path: what the cross-attention read, as words. A name can be said as soon as it is looked at.
         self.copy = nn.Linear(c.kv_heads * c.head_dim, c.words_width, bias=False)
         self.copy_gate = nn.Linear(c.width, 1)
         self.counted = Counted(c)
@@ -772,10 +817,11 @@ class YocoLive(nn.Module):
         self._start()
 
     def _start(self) -> None:
-        """Maps between words and width start as the principal components of the answers' words, and its inverse."""
+        """The maps between words and width start as the principal components of the answers' words, and their
+        inverse."""
         c = self.c
         used = self.words[self.answers]
-        # Of fewer words than it is wide, directions in which none of them differ fill it up.
+        # With fewer words than W, the basis is completed with directions in which no words differ.
         basis = torch.linalg.svd(used - used.mean(0), full_matrices=len(used) < c.width).Vh[: c.width]  # [W, words_width]
         scale = (c.words_width / c.width) ** 0.5
         with torch.no_grad():
@@ -801,29 +847,31 @@ class YocoLive(nn.Module):
                 nn.init.zeros_(layer.attention.count.weight)
                 nn.init.zeros_(layer.attention.tally.into.weight)
                 nn.init.zeros_(layer.attention.tally.threshold.weight)
-                nn.init.constant_(layer.attention.tally.threshold.bias, 6.0)  # few are as much above the rest
+                nn.init.constant_(layer.attention.tally.threshold.bias, 6.0)  # few tokens score this far above the rest
             nn.init.zeros_(self.visual.from_detail.weight)
             nn.init.zeros_(self.visual.from_marks.weight)
             nn.init.normal_(self.cross_decoder.tag_k, std=0.4)
-            nn.init.normal_(self.cross_decoder.tag_v, std=1.5)  # values are about 2
+            nn.init.normal_(self.cross_decoder.tag_v, std=1.5)  # values have a magnitude of about 2
 
     @torch.no_grad()
     def begin_marks(self, words: torch.Tensor) -> None:
-        """What says each mark `[marks, words_width]`: marks begin as names do, so that what reads names reads them."""
+        """words `[marks, words_width]`: the word for each mark. Marks start as names do, so that whatever reads names
+        also reads marks."""
         weight = self.visual.from_labels.weight @ words.T
         self.visual.from_marks.weight.copy_(weight + MARKED * torch.randn_like(weight) * (words.norm(dim=-1) > 0))
 
     @torch.no_grad()
     def begin_kinds(self, words: torch.Tensor) -> None:
-        """What kinds each name is of `[labels, words_width]`: who asks for a dog finds a German shepherd by the word, and need not know it by heart."""
+        """words `[labels, words_width]`: the words of each name's kinds. A question about a dog then finds a German
+        shepherd by the word, without having learned that name by heart."""
         self.visual.label.weight.add_(OF_KIND * words @ self.visual.from_labels.weight.T)
 
     def embed(self, ids: torch.Tensor, ms: torch.Tensor) -> torch.Tensor:
-        """Text: ids `[B, n]`, ms `[B, n]` (the moment of the question on its first token, else negative)."""
+        """Text: ids `[B, n]`, ms `[B, n]` (the moment of the question at its first token, negative elsewhere)."""
         return self.into(self.words[ids]) + self.clock(ms)
 
     def words_read(self, attended: torch.Tensor) -> torch.Tensor:
-        """Values `[.., G * D]` -> a vector among the words, to be multiplied with their embeddings."""
+        """Values `[.., G * D]` -> a vector in word space, to be multiplied with the word embeddings."""
         return self.copy(attended) / self.c.words_width**0.5
 
     def logits(self, x: torch.Tensor, attended: torch.Tensor, counted: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:

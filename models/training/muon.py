@@ -1,4 +1,4 @@
-"""Muon (Jordan et al. 2024): momentum whose update is orthogonalised, for the matrices inside the layers."""
+"""Muon (Jordan et al. 2024): momentum with orthogonalised updates, for the matrices inside the layers."""
 
 import torch
 
@@ -6,7 +6,8 @@ from precision import bfloat16
 
 
 def orthogonalise(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """Newton-Schulz iteration towards the nearest semi-orthogonal matrices, of matrices of one shape `[n, rows, columns]`; coefficients of the original."""
+    """Newton-Schulz iteration towards the nearest semi-orthogonal matrices, for matrices of one shape
+    `[n, rows, columns]`. Coefficients are those of the original."""
     x = g.bfloat16() if bfloat16() else g.clone()
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x

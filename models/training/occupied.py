@@ -1,6 +1,7 @@
-"""Which cells of a picture show a thing: where it is and how many there are can only be said if empty cells look empty.
+"""Which cells of a picture show a thing. Where it is and how many there are can only be said if empty cells look empty.
 
-A feature of a cell sees far beyond it, so that the cells beside a thing look like it, too: each cell is seen against all others of its picture.
+A cell's feature sees far beyond the cell, so the cells beside a thing look like it too. Each cell is therefore compared
+with all others of its picture.
 """
 
 import torch
@@ -14,7 +15,7 @@ HIDDEN, NARROW, MIXED = 128, 48, 192
 STEPS, BATCH, PHOTOS = 2_500, 192, 64
 PHOTOS_WEIGHT = 0.3
 SURELY = 10.0  # log-odds
-NOISE = 0.3  # of a feature's own spread: the cut-outs are not to be learned by heart
+NOISE = 0.3  # relative to a feature's own spread, so that cut-outs are not learned by heart
 
 
 class Occupied(StandardFeatures):
@@ -29,20 +30,21 @@ class Occupied(StandardFeatures):
         return self.odds(self.standard(features))
 
     def odds(self, x: torch.Tensor) -> torch.Tensor:
-        """As `forward`, of features that are standardised already."""
+        """`forward`, for features that are standardised already."""
         drop = lambda z: F.dropout(z, 0.2, self.training)
         cells = x[:, :CELLS]
         alone = self.one(drop(F.gelu(self.cell(cells) + self.around(cells.mean(1, keepdim=True)))))
-        # Of three dimensions all along, so that the graph has a plain product for each.
+        # Three dimensions throughout, so that each layer is a plain matrix product in the graph.
         together = self.all(drop(F.gelu(self.mixed(F.gelu(self.narrow(x)).flatten(1).unsqueeze(1)))))
         return alone.squeeze(-1) + together.squeeze(1)
 
 
 def fit(features: torch.Tensor, boards: torch.Tensor, shown: torch.Tensor, photos: torch.Tensor, seed: int) -> Occupied:
-    """Trains it on these rows of features: boards with what their cells show, `[boards, 9]` of 0 and 1, and photographs, which are never empty."""
+    """Trains on these rows of features: boards, with what their cells show `[boards, 9]` (0 or 1), and photographs,
+    which are never empty."""
     torch.manual_seed(seed)
     net = Occupied().train()
-    if len(boards) == 0:  # nothing to learn it from: no cell is ever empty
+    if len(boards) == 0:  # no boards to learn from: no cell is ever empty
         with torch.no_grad():
             for value in net.parameters():
                 value.zero_()
@@ -61,7 +63,8 @@ def fit(features: torch.Tensor, boards: torch.Tensor, shown: torch.Tensor, photo
 
 @torch.no_grad()
 def measured(net: Occupied, features: torch.Tensor, boards: torch.Tensor, shown: torch.Tensor, photos: torch.Tensor) -> dict[str, float]:
-    """On rows that it was not trained on: cells that are right, boards of which all cells are counted rightly, cells of photographs that look empty."""
+    """On held-out rows: the share of cells that are right, of boards with the right number of occupied cells, and of
+    photographs' cells that look empty."""
     said = lambda rows: torch.cat([net(features[b].float()) > 0 for b in rows.split(512)])
     occupied = said(boards)
     return {"cells": round((occupied == (shown > 0)).float().mean().item(), 3), "counts": round((occupied.sum(1) == shown.sum(1)).float().mean().item(), 3),

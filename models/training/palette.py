@@ -1,5 +1,5 @@
-"""Small pictures of every view, once: `[views, 28 * 28, 3]` in uint8, row by row. What has which colour, the features of eyes that were made to
-tell things apart in any light hardly say.
+"""Small pictures of every view, once: `[views, 28 * 28, 3]` in uint8, row by row. The backbone's features were made to
+recognise things in any light, and hardly tell their colours.
 
 python palette.py --data DIR --work DIR   # -> WORK/small.npy, of the views of features.py
 """
@@ -17,7 +17,7 @@ from backbone import FEATURES, IMAGE_SIZE
 from colours import COLOURS
 from features import write_seen
 
-SIDE = 28  # pixels; of 56 x 56 no more is read, and colours less surely
+SIDE = 28  # pixels; at 56 x 56 nothing more was learned, and colours less surely
 BLOCK = IMAGE_SIZE // SIDE
 DEEP, SHADES, PLACES = 48, 12, 49
 NAMED = len(COLOURS) + 1  # the names of colours, and none
@@ -30,11 +30,12 @@ def small(rgb: torch.Tensor) -> torch.Tensor:
 
 
 class Palette(nn.Module):
-    """A small picture `[B, SIDE * SIDE, 3]` in 0..1, and the features of the whole `[B, 1, 1280]`, standardised -> how much of each of a few
-    learned shades is at each place, `[B, 1, SHADES * PLACES]`, and logits of the names of colours and of none, `[B, 1, 12]`.
+    """A small picture `[B, SIDE * SIDE, 3]` in 0..1 and the standardised features of the whole `[B, 1, 1280]` -> how
+    much of each of a few learned shades is at each place, `[B, 1, SHADES * PLACES]`, and logits of the colour names and
+    of none, `[B, 1, 12]`.
 
-    Which name its pixels have, each place of the map says alone: shirts are often blue, and this one may be yellow. The features have a say in
-    which places belong to the thing, and in whether there is one.
+    Each place of the map names the colour of its pixels from the pixels alone: shirts are often blue, and this one may
+    be yellow. The features help to decide which places belong to the thing, and whether there is one.
     """
 
     def __init__(self):

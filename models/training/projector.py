@@ -2,15 +2,15 @@
 
 python projector.py --work DIR --data DIR
 
-Two mixtures for each of the ten vectors of a picture: of *labels* (whole names, each the mean of its words' embeddings;
-the names of the 1,000 ImageNet classes get the frozen classifier's own logits) and of *words* (labels and captions).
-The decoder must train on mixtures as soft as those it will meet, so the tokens of each view are made by a projector
-that did not see that picture (FOLDS projectors); the shipped projector is one more, trained on all folds. Of boards
-(`views.BOARDS`) only that one learns, and only what a cell without a thing looks like, and of signs only what they say
-(`Marks`); their tokens are its own.
+Each of a picture's ten vectors gets two mixtures: of *labels* (whole names, each the mean of its words' embeddings; the
+names of the 1,000 ImageNet classes also get the frozen classifier's own logits) and of *words* (of labels and
+captions). The decoder must train on mixtures as soft as those it will meet, so the tokens of each view are made out of
+fold, by a projector that did not see that picture (FOLDS projectors); the shipped projector is one more, trained on all
+folds. Drawn views (boards, `views.BOARDS`, painted things and signs) get their tokens from the shipped projector. From
+drawn views it learns only which cells are empty (`Occupied`, on boards) and their marks (`Marks`).
 
-A projector is trained to see the same in all pictures of a name. What changes while a name stays (a movement) is kept beside
-it: the *detail*, a fixed map of the features (`fit_detail`).
+A projector is trained to see the same in all pictures of a name. What changes while a name stays (a movement) is kept
+beside it: the *detail*, a fixed map of the features (`fit_detail`).
 """
 
 import argparse
@@ -37,9 +37,10 @@ from views import BOARD, BOARDS_KEPT, PAINTED, colour_of_view
 
 HIDDEN = 1024
 TOP = 8  # labels kept of each vector's mixture
-DETAIL = 24  # numbers of a vector's detail
+DETAIL = 24  # size of a vector's detail
 NOTHING = "nothing"
-PHOTOS_FITTED = 4_000  # that teach what is not empty: of all others, and of what users show, it is not known by heart
+# Photographs that teach `occupied` what is not empty; all others, like those of users, are then not learned by heart.
+PHOTOS_FITTED = 4_000
 STOP_WORDS = set("a an the is are was were be of in on at with and or to from for by as it its his her their this that "
                  "there while who which up down out into over some two one three he she they . , ' \" -".split())
 
@@ -50,18 +51,18 @@ def content_ids(text: str) -> list[int]:
 
 
 def cosine(step: int, steps: int) -> float:
-    """What share of the rate a step has: up over 50 steps, then down along a cosine to a fiftieth."""
+    """The learning rate of a step as a share of the peak: 50 steps of warm-up, then a cosine down to a fiftieth."""
     return min(1, (step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
 
 
 class Vocabulary:
-    """Labels and label words of the data, and their embeddings."""
+    """The labels of the data, the words of labels, captions and answers, and their embeddings."""
 
     def __init__(self, samples: list[Sample]):
         imagenet = {s.extra["wnid"]: s.label for s in samples if s.set == "imagenet-samples"}
         trained = sorted({s.label for s in samples if s.label and s.set != "imagenet-samples"} | {NOTHING})
         self.labels = trained + sorted({v for v in imagenet.values()} - set(trained))
-        self.trained = len(trained)  # the rest are known by the frozen classifier only
+        self.trained = len(trained)  # the rest are known to the frozen classifier only
         index = {l: i for i, l in enumerate(self.labels)}
         self.index = index
         self.imagenet = [index[imagenet[w]] for w in sorted(imagenet)]  # class of the classifier -> label
@@ -81,7 +82,7 @@ class Vocabulary:
         return labels, e[self.words]
 
     def projector(self) -> "Projector":
-        """A new one."""
+        """A new projector."""
         return Projector(self.trained, len(self.labels), self.imagenet, self.tensors()[1], self.index[NOTHING])
 
     def bag(self, ids: list[int]) -> dict[int, float]:
@@ -90,7 +91,7 @@ class Vocabulary:
 
 
 class Projector(nn.Module):
-    """Features `[..., 1280]` -> logits over labels and over words; of whole pictures `[B, 10, 1280]` their mixtures."""
+    """Features `[..., 1280]` -> logits over labels and over words; `mixtures` for whole pictures `[B, 10, 1280]`."""
 
     def __init__(self, trained: int, labels: int, imagenet: list[int], word_table: torch.Tensor, nothing: int):
         super().__init__()
@@ -102,7 +103,7 @@ class Projector(nn.Module):
         self.class_scale = nn.Parameter(torch.tensor(1.0))
         self.class_bias = nn.Parameter(torch.tensor(-2.0))
         self.register_buffer("word_table", word_table / WIDTH**0.5, persistent=False)
-        # The (at most two) classes of the classifier that each label names; 1000 stands for none.
+        # The classes of the classifier that each label names, two at most; 1000 stands for none.
         classes: list[list[int]] = [[] for _ in range(labels)]
         for i, l in enumerate(imagenet):
             classes[l].append(i)
@@ -115,7 +116,7 @@ class Projector(nn.Module):
     def forward(self, features: torch.Tensor, class_logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         h = F.dropout(F.gelu(self.up(features)), 0.1, self.training)
         label = F.pad(self.label(h), (0, self.count - self.trained), value=-12.0)
-        # Log-sum-exp of both sources: a name known to both may be seen by either.
+        # Log-sum-exp of both sources: a name that both know may be recognised by either.
         known = F.pad(class_logits, (0, 1), value=-1e4)
         for table in self.classes:
             other = self.class_scale * known[..., table] + self.class_bias
@@ -125,9 +126,10 @@ class Projector(nn.Module):
         return label, z @ self.word_table.T * 2.0 + self.word_bias
 
     def mixtures(self, features: torch.Tensor, class_logits: torch.Tensor, second=lambda label: label) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of pictures `[B, 10, 1280]`: p of each label and of each word. NOTHING gets what `occupied` says, and no cell its name otherwise.
+        """For pictures `[B, 10, 1280]`: p of each label and of each word. `occupied` alone decides p of NOTHING.
 
-        second: what a second look (eyes.py) makes of the logits over labels."""
+        second: joins the second look (eyes.py) with the logits over labels.
+        """
         label, word = self(features, class_logits)
         label = second(label)
         p = (label.float() - 1e4 * self.nothing).softmax(-1)
@@ -136,7 +138,8 @@ class Projector(nn.Module):
 
 
 class Detail(nn.Module):
-    """Features `[.., 1280]` -> `[.., DETAIL]`: the principal components of what differs between two poses of one exercise, each of size one."""
+    """Features `[.., 1280]` -> `[.., DETAIL]`: the principal components of the difference between the two poses of an
+    exercise, each scaled to unit size."""
 
     def __init__(self):
         super().__init__()
@@ -148,7 +151,8 @@ class Detail(nn.Module):
 
 
 def fit_detail(samples: list[Sample], views: list, features: torch.Tensor) -> Detail:
-    """Of the pairs of views of the start and the end of each exercise that is in training; it is fixed from then on."""
+    """Fits the detail to the pairs of views of the start and the end of each exercise in training; it is fixed from
+    then on."""
     poses: dict[str, dict[str, int]] = {}
     for row, (sample, number, _) in enumerate(views):
         s = samples[sample]
@@ -156,7 +160,7 @@ def fit_detail(samples: list[Sample], views: list, features: torch.Tensor) -> De
             poses.setdefault(s.label, {}).setdefault(s.extra["pose"], row)
     pairs = [list(rows.values()) for rows in poses.values() if len(rows) == 2]
     detail = Detail()
-    if len(pairs) * VECTORS < DETAIL:  # nothing to learn it from: all details are zero
+    if len(pairs) * VECTORS < DETAIL:  # too few pairs: all details are zero
         return detail
     a, b = (features[[pair[i] for pair in pairs]].float() for i in (0, 1))
     difference = (a - b).flatten(0, 1)
@@ -168,7 +172,7 @@ def fit_detail(samples: list[Sample], views: list, features: torch.Tensor) -> De
 
 
 def targets(samples: list[Sample], views: list, vocab: Vocabulary) -> tuple[torch.Tensor, list[dict[int, float]]]:
-    """Label of each of the ten vectors (-1: none), and the bag of words of each view's whole frame."""
+    """The label of each of the ten vectors (-1: none), and the bag of words of each view's whole frame."""
     labels = torch.full((len(views), VECTORS), -1, dtype=torch.long)
     bags: list[dict[int, float]] = []
     for v, (sample, _, things) in enumerate(views):
@@ -196,7 +200,8 @@ def targets(samples: list[Sample], views: list, vocab: Vocabulary) -> tuple[torc
 
 
 def view_fold(sample: Sample, number: int, folds: int) -> int:
-    """Pictures are folded whole; what has one picture a name is folded by view, or its name would be unknown."""
+    """Pictures are folded whole. Sets with one or two pictures a name are folded by view, since their names would
+    otherwise be unknown."""
     return (sample.fold + (number if sample.set in SPRITES | {"exercises"} else 0)) % folds
 
 
@@ -217,7 +222,7 @@ class Stage0:
             self.bag_p[i, : len(b)] = torch.tensor(list(b.values()))
         self.fold = torch.tensor([view_fold(self.samples[s], n, folds) for s, n, _ in self.views])
         self.sign = torch.tensor([self.samples[s].set == SIGNS for s, _, _ in self.views])
-        # Of pictures that were taken; what is drawn is kept out by its rows.
+        # Photographs only; drawn views are held out by row.
         self.held_out = torch.tensor([self.samples[s].validation for s, _, _ in self.views]) & ~self.sign
         self.board = torch.tensor([BOARD <= n < PAINTED for _, n, _ in self.views]) & ~self.sign
         self.painted = torch.tensor([n >= PAINTED for _, n, _ in self.views])
@@ -245,7 +250,7 @@ class Stage0:
             with mixed_precision():
                 label, word = projector(x, self.net.classify(x))
                 loss_l = F.cross_entropy(label.float().flatten(0, 1), y.flatten(), ignore_index=-1, reduction="none", label_smoothing=0.02)
-                # A cell of a photograph may show only background: it counts less than the whole frame.
+                # A cell of a photograph may show background alone, so it counts less than the whole frame.
                 weight = torch.tensor([1.0, 0.25, 0.25]).expand(len(b), 3).flatten()
                 weight = weight * (y.flatten() >= 0)
                 loss_l = (loss_l * weight).sum() / weight.sum()
@@ -261,7 +266,7 @@ class Stage0:
         return projector.eval()
 
     def fit_occupied(self, projector: Projector, seed: int) -> None:
-        """Boards, and photographs that are in training, teach it; what it does on those that are not is printed."""
+        """Trains `occupied` on boards, and on photographs in training; prints how it does on those held out."""
         none = self.vocab.index[NOTHING]
         things = torch.tensor([bool(t) for _, _, t in self.views])
         boards, photos = (things & ~self.kept & ~self.painted).nonzero().flatten(), (~things & ~self.held_out & ~self.sign).nonzero().flatten()
@@ -272,7 +277,8 @@ class Stage0:
         print(json.dumps({"stage": 0, "run": "occupied", **occupied.measured(projector.occupied, self.features, kept, shown[kept], others)}), flush=True)
 
     def fit_marks(self, projector: Projector, seed: int) -> None:
-        """Signs and painted things teach it, and all else that is in training; what it does on those that are not is printed."""
+        """Trains `marks` on signs, painted things and everything else in training; prints how it does on what is held
+        out."""
         right = torch.tensor([self.right_marks(sample, number, things) for sample, number, things in self.views])
         pictures = marks.Pictures(self.features, self.pixels, right)
         drawn = self.sign | self.painted
@@ -285,7 +291,8 @@ class Stage0:
         print(json.dumps({"stage": 0, "run": "marks", **marks.measured(projector.marks, pictures, signs, self.held_out.nonzero().flatten(), of)}), flush=True)
 
     def right_marks(self, sample: int, number: int, things: list) -> list[int]:
-        """What a view says, and the colour of its thing; of scenes none, of what may have any UNKNOWN."""
+        """The marks of a view: what it says and the colour of its thing. Scenes have none; a colour that is not known
+        is UNKNOWN."""
         s = self.samples[sample]
         if s.set == SIGNS:
             return marks.right_marks(s.extra["says"], number)
@@ -295,7 +302,7 @@ class Stage0:
 
     @torch.no_grad()
     def places(self, projector: Projector, rows: torch.Tensor) -> str:
-        """On boards of one thing: how often the cell that looks least empty is the thing's."""
+        """On boards with a single thing: how often the cell that looks least empty is the thing's."""
         none, right = self.vocab.index[NOTHING], []
         rows = torch.tensor([r for r in rows.tolist() if len(self.views[r][2]) == 1], dtype=torch.long)
         if not len(rows):
@@ -327,7 +334,7 @@ class Stage0:
 
 
 def grow(work: Path, shapes: dict, n: int) -> None:
-    """Room for the views that were added to the plan since the tokens were written."""
+    """Grows the token files to hold views that were added to the plan since they were written."""
     for key, (kind, width) in shapes.items():
         old = np.load(work / f"{key}.npy", mmap_mode="r")
         if len(old) < n:
@@ -355,7 +362,7 @@ def main() -> None:
     n = len(stage.views)
     kept = stage.kept.nonzero().flatten()
     shapes = {"label_mix": (np.float16, WIDTH), "word_mix": (np.float16, WIDTH), "top": (np.int16, TOP), "top_p": (np.float16, TOP)}
-    # After an interruption the folds that are done stay done: their rows must not be emptied.
+    # Finished folds survive an interruption: their rows must not be cleared.
     resumed = any((work / f"fold{fold}.done").exists() for fold in range(min(args.folds, args.done_folds)))
     if resumed:
         grow(work, shapes, n)
@@ -380,10 +387,12 @@ def main() -> None:
 
     path = work / "projector.pt"
     fits = {"occupied": stage.fit_occupied, "marks": stage.fit_marks}
-    if path.exists():  # of a run that was interrupted, or of a bundle (from_bundle.py), of which older ones lack what is fitted afterwards
+    # Left by an interrupted run, or read from a bundle (from_bundle.py); older bundles lack the parts that are fitted
+    # afterwards.
+    if path.exists():
         shipped = stage.new()
         sizes = {name: value.shape for name, value in shipped.state_dict().items()}
-        # What was of another size then is fitted anew, as what is lacking.
+        # Parts that had another size then are fitted anew, like missing ones.
         weights = {name: value for name, value in torch.load(path, map_location="cpu").items() if value.shape == sizes.get(name)}
         missing = shipped.load_state_dict(weights, strict=False).missing_keys
         lacking = {name.split(".")[0] for name in missing}

@@ -1,12 +1,13 @@
-"""The graph of `CellRanking` in whole numbers: the index of a day is tens of megabytes of bytes, read for every token.
+"""The graph of `CellRanking` in integers: the index of a day is tens of megabytes, read for every token.
 
-Made by hand, since PyTorch's exporter would write the keys out as floats first, which takes several times as long as the
-product. Each query is rounded with a scale of its own, as each key of the index is already; what is asked of the age, one
-number for each cell, stays as it is.
+It is built by hand: PyTorch's exporter would convert the keys to floats first, which takes several times as long as the
+product. Each query is quantised with its own scale, as each key of the index already is. The weights of since and age,
+of which each cell has one number, stay in float.
 
-Keys and codes come as uint8, 128 for zero: ONNX Runtime multiplies uint8 with int8 five times as fast as int8 with int8 where
-the processor lacks VNNI. It adds the products of neighbours in 16 bits there, so queries are rounded to 63 and not to 127:
-`2 * 255 * 63` still fits. What follows the products has the cells in its last axis, along which all of it is fast.
+Keys and codes come as uint8 with zero point 128: where the processor lacks VNNI, ONNX Runtime multiplies uint8 by int8
+five times as fast as int8 by int8. There it adds the products of neighbours in 16 bits, so queries are quantised to 63
+instead of 127: `2 * 255 * 63` still fits. After the products the cells are the last axis, along which everything is
+fast.
 """
 
 from pathlib import Path
@@ -40,15 +41,16 @@ class Graph:
         return name
 
     def quantised(self, x: str) -> tuple[str, str]:
-        """Rows `[Q, n]` -> int8 `[Q, n]`, and the scale of each, `[Q, 1]`."""
+        """Rows `[Q, n]` -> int8 `[Q, n]`, and a scale for each row, `[Q, 1]`."""
         most = self.add("ReduceMax", self.add("Abs", x), axes=[1], keepdims=1)
         scale = self.add("Max", self.add("Div", most, self.constant(LARGEST, kind=np.float32, scalar=True)), self.constant(1e-12, kind=np.float32, scalar=True))
         return self.add("Cast", self.add("Round", self.add("Div", x, scale)), to=INT8), scale
 
     def product(self, rows: str, whole: str, scale: str, count: int, *added: str, one: float = 1) -> str:
-        """uint8 rows `[n, k]`, x / one as `quantised` gives it, `[count, k]` -> `[count, n]`, with what is `added` to it."""
+        """uint8 rows `[n, k]` times `whole` `[count, k]` with its `scale`, as `quantised` returns them -> `[count, n]`,
+        plus what is `added`. one: the integer that stands for 1.0 in the rows."""
         y = self.add("MatMulInteger", rows, self.add("Transpose", whole, perm=[1, 0]), self.constant(ZERO, kind=np.uint8, scalar=True))
-        # One product brings in the scales and turns the result; to multiply rows of so few numbers takes longer.
+        # One Gemm applies the scales and transposes the result; multiplying such short rows elementwise takes longer.
         scales = self.add("Mul", self.constant(*(np.eye(count) / one).tolist(), kind=np.float32), scale)
         return self.add("Gemm", scales, self.add("Cast", y, to=FLOAT), *added, transB=1)
 
@@ -62,17 +64,17 @@ class Graph:
 
 
 def ranking_graph(c: Config, opset: int) -> onnx.ModelProto:
-    """Inputs and output as of `CellRanking.forward`, but for keys and codes, to which ZERO is added."""
+    """Inputs and output are those of `CellRanking.forward`, except that ZERO is added to keys and codes."""
     g, group, size = Graph(), c.cross_heads // c.kv_heads, c.head_dim + CODE
-    count = c.cross_layers * group  # of one head's queries
+    count = c.cross_layers * group  # queries of one head
     times = g.add("Concat", g.log_seconds("since"), g.log_seconds("age"), axis=0)  # [2, C]
     total = None
     for head in range(c.kv_heads):
         asked = g.add("Reshape", g.slice("queries", head * group, (head + 1) * group, 1), g.constant(count, size))
         best = best_key(g, c, head, g.slice(asked, 0, c.head_dim, 1), count)
-        # Of this head's queries alone: what all of them want of the times would take three times the memory.
+        # Only for this head's queries: the time scores of all queries together would take three times the memory.
         of_ages = g.add("MatMul", g.slice(asked, size - 2, size, 1), times)
-        # The codes hold 127 for one.
+        # In the codes 127 stands for one.
         wanted = g.product("codes", *g.quantised(g.slice(asked, c.head_dim, size - 2, 1)), count, of_ages, one=127)
         shares = g.add("Softmax", g.add("Add", best, wanted), axis=1)
         share = g.add("MatMul", g.constant(*np.ones((1, count)).tolist(), kind=np.float32), shares)  # faster than ReduceSum
@@ -90,10 +92,10 @@ def ranking_graph(c: Config, opset: int) -> onnx.ModelProto:
 
 
 def best_key(g: Graph, c: Config, head: int, mine: str, count: int) -> str:
-    """Of each cell the score of that of its keys which is most like a query, `[count, C]`.
+    """For each cell the score of its key that matches a query best, `[count, C]`.
 
-    All keys of a cell are one row here, and each query stands once for each of them, among zeros: their scores then lie in
-    rows of their own, and the larger of two rows is found several times as fast as that of two neighbours.
+    All keys of a cell form one row here, and each query is repeated for each of them, padded with zeros. The keys'
+    scores then lie in separate rows, and the maximum of two rows is several times as fast as that of two neighbours.
     """
     keys, (whole, scale) = CellRanking.KEYS, g.quantised(mine)
     none = g.constant(*np.zeros((count, c.head_dim)).tolist(), kind=np.int8)
@@ -108,7 +110,7 @@ def best_key(g: Graph, c: Config, head: int, mine: str, count: int) -> str:
 
 
 def example(c: Config, cells: int, seed: int = 1) -> dict[str, np.ndarray]:
-    """Random inputs of a cache of that many cells, four frames of half a second each."""
+    """Random inputs for a cache of `cells` cells, each four frames of half a second."""
     r = np.random.default_rng(seed)
     times = np.arange(cells, dtype=np.float32) * 2000
     keys = {f"keys{h}": r.integers(-127, 128, (cells * CellRanking.KEYS, c.head_dim), dtype=np.int8) for h in range(c.kv_heads)}
@@ -118,7 +120,7 @@ def example(c: Config, cells: int, seed: int = 1) -> dict[str, np.ndarray]:
 
 
 def overlap(c: Config, path: Path, cells: int = 2_000) -> float:
-    """Which share of the cells that the reference chooses the graph at `path` chooses too."""
+    """The share of the cells chosen by the reference that the graph at `path` chooses too."""
     import onnxruntime
     feeds = example(c, cells)
     as_bytes = {k: (v.astype(np.int16) + ZERO).astype(np.uint8) if v.dtype == np.int8 else v for k, v in feeds.items()}

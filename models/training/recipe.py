@@ -2,9 +2,10 @@
 
 python recipe.py --data DIR --work DIR --hours 3 --out ../yoco-small-1 [--bundle ../yoco-small-1]
 
-Each stage is a program of its own and says what it does; what is done already is not done again. Training that was cut off goes
-on where it was, features too, and stage 0 with the fold it was at; small pictures and the second look begin anew.
-With --bundle training goes on from what is shipped. `--hours` is the time of stages 1 to 3.
+Each stage is a program of its own and documents itself. Features, small pictures, stage 0, the second look and training
+skip what is finished. After an interruption features and training resume where they stopped, and stage 0 resumes with
+the fold it was in; small pictures and the second look start over. With --bundle training continues from what is
+shipped. `--hours` is the time of stages 1 to 3.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Gated retention: the other self-decoder of YOCO (arXiv:2405.05254, section 3.2), in the three forms that must agree.
+"""Gated retention: YOCO's other self-decoder (arXiv:2405.05254, section 3.2), in three forms that must agree.
 
     Q = rotate(X W_Q), K = rotate(X W_K) / sqrt(D), V = X W_V, gamma = sigmoid(X W_gamma)^(1/16), one for each head and token
     parallel:   O = (Q K^T * decay) V, decay_nm = gamma_(m+1) ... gamma_n for n >= m, else 0
@@ -6,11 +6,11 @@
     chunkwise:  the parallel form inside a chunk, the recurrent one from chunk to chunk
     Y = (swish(X W_G) * GroupNorm(O)) W_O, the norm head by head and without weights
 
-A departure: keys in a state are turned as seen from its last token, not from the stream's first. Only differences of
-places enter the products, so it is the same, and after days no float32 has to hold a place.
+A departure: keys in a state are rotated relative to its last token, not to the stream's first. Only differences of
+positions enter the products, so the result is the same, and no float32 has to hold a position that grows for days.
 
-Shapes: x `[B, n, W]`, H heads of size D. q, k, v `[B, H, n, D]`; log_gamma `[B, H, n]`; a state `[B, H, D, D]`, its keys' halves
-(RoPE's pairs) one after the other.
+Shapes: x `[B, n, W]`, H heads of size D. q, k, v `[B, H, n, D]`; log_gamma `[B, H, n]`; a state `[B, H, D, D]`, with
+the halves of its key axis (RoPE's pairs) one after the other.
 """
 
 import math
@@ -30,7 +30,7 @@ def turn(x: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
 
 
 def decay(log_gamma: torch.Tensor) -> torch.Tensor:
-    """`[B, H, n]` -> `[B, H, n, n]`: what is left at n of what was at m."""
+    """`[B, H, n]` -> `[B, H, n, n]`: how much of token m is left at token n."""
     g, place = log_gamma.cumsum(-1), torch.arange(log_gamma.shape[-1])
     later = (place.unsqueeze(1) < place).float() * -1e30
     return (g.unsqueeze(-1) - g.unsqueeze(-2) + later).clamp(max=0).exp()
@@ -43,7 +43,8 @@ def parallel(q, k, v, log_gamma, frequencies):
 
 
 def chunk(q, k, v, log_gamma, frequencies, state, length):
-    """The next tokens of which length `[B]` are real (those behind them change nothing) -> O, and the state after them."""
+    """The next tokens, of which the first length `[B]` are real (padding after them changes nothing) -> O, and the
+    state after them."""
     place = torch.arange(q.shape[2]) + 1
     real = (place <= length.unsqueeze(1)).float().unsqueeze(1)  # [B, 1, n]
     angles = place.float().unsqueeze(1) * frequencies
@@ -57,7 +58,7 @@ def chunk(q, k, v, log_gamma, frequencies, state, length):
 
 
 def chunkwise(q, k, v, log_gamma, frequencies, size):
-    """Chunks of `size` tokens, one after the other -> O, and the state after them."""
+    """Chunks of `size` tokens in sequence -> O, and the state after them."""
     state, out = torch.zeros(*q.shape[:2], q.shape[-1], v.shape[-1]), []
     for begin in range(0, q.shape[2], size):
         part = slice(begin, begin + size)
@@ -68,7 +69,7 @@ def chunkwise(q, k, v, log_gamma, frequencies, size):
 
 
 def recurrent(q, k, v, log_gamma, frequencies):
-    """Token by token, as the formula says -> O, and the state after them."""
+    """Token by token, as in the formula -> O, and the state after them."""
     state, out = torch.zeros(*q.shape[:2], q.shape[-1], v.shape[-1]), []
     for i in range(q.shape[2]):
         aged = turn(state.transpose(-1, -2), -frequencies).transpose(-1, -2) * log_gamma[:, :, i].exp()[..., None, None]
@@ -88,7 +89,8 @@ class GatedRetention(nn.Module):
 
     def parts(self, x):
         split = lambda z: z.view(*x.shape[:2], self.heads, self.head_dim).transpose(1, 2)
-        # The logarithm of a sigmoid, as a graph keeps it finite: there `logsigmoid` becomes log(sigmoid(x)), and a token that forgets all has a sigmoid of 0.
+        # log(sigmoid), written so that it stays finite in a graph: the exporter turns `logsigmoid` into
+        # log(sigmoid(x)), and the sigmoid of a token that forgets everything is 0.
         log_gamma = -F.softplus(-self.gamma(x)).transpose(1, 2) / TAU
         return split(self.q(x)), split(self.k(x)) / math.sqrt(self.head_dim), split(self.v(x)), log_gamma
 
@@ -105,7 +107,7 @@ class GatedRetention(nn.Module):
 
 
 def check(seed: int = 0) -> float:
-    """The largest difference between the three forms, outputs and states."""
+    """The largest absolute difference between the three forms, over outputs and states."""
     torch.manual_seed(seed)
     b, h, n, d = 2, 3, 57, 16
     q, v = torch.randn(b, h, n, d), torch.randn(b, h, n, d)

@@ -1,4 +1,4 @@
-"""A running mean of weights beside those that are trained: what is reported and kept is without the noise of each step."""
+"""A running mean of the weights being trained. It is what is reported and saved: it lacks the noise of single steps."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from torch import nn
 
 
 class RunningMean:
-    """Over about the last `steps` updates; the first ones count alike."""
+    """The mean over about the last `steps` updates; the first `steps` of them count equally."""
 
     def __init__(self, model: nn.Module, steps: int):
         self.names, self.weights = zip(*model.named_parameters())
@@ -16,11 +16,12 @@ class RunningMean:
         self.begin()
 
     def begin(self) -> None:
-        """Anew, from the model as it is."""
+        """Restarts the mean from the model's current weights."""
         self.mean, self.count = self._copies(), 0
 
     def go_on(self, weights: dict[str, torch.Tensor], count: int) -> None:
-        """From a mean that was kept, of the last `count` updates, if it is one of these weights."""
+        """Continues a saved mean of `count` updates, unless it lacks some of the model's weights or their shapes
+        differ."""
         if all(name in weights and weights[name].shape == weight.shape for name, weight in zip(self.names, self.weights)):
             self.mean, self.count = [weights[name].to(weight.device, copy=True) for name, weight in zip(self.names, self.weights)], count
 
@@ -31,7 +32,7 @@ class RunningMean:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """The model has the mean meanwhile."""
+        """Gives the model the mean for the duration of the context."""
         own = self._copies()
         self._put(self.mean)
         try:

@@ -1,4 +1,5 @@
-"""What the projector's two small networks (occupied.py, marks.py) have in common: features of one size, and how they are trained."""
+"""What the projector's two small networks (occupied.py, marks.py) share: standardised features, and the training
+loop."""
 
 from collections.abc import Callable
 
@@ -7,11 +8,11 @@ from torch import nn
 
 from backbone import FEATURES
 
-RATE, DECAY = 2e-3, 0.05  # of AdamW; the rate falls to zero, linearly
+RATE, DECAY = 2e-3, 0.05  # of AdamW; the rate falls linearly to zero
 
 
 class StandardFeatures(nn.Module):
-    """A network that reads features `[.., 1280]`, each about its mean and of size one."""
+    """A network that reads features `[.., 1280]`, standardised to mean zero and unit spread."""
 
     def __init__(self):
         super().__init__()
@@ -22,14 +23,14 @@ class StandardFeatures(nn.Module):
         return (features - self.middle) * self.sharpness
 
     def standardise(self, some: torch.Tensor) -> None:
-        """Mean and size are those of these pictures `[B, 10, 1280]` from now on."""
+        """Takes mean and spread from these pictures `[B, 10, 1280]` from now on."""
         vectors = some.float().flatten(0, 1)
         self.middle.copy_(vectors.mean(0))
         self.sharpness.copy_(1 / (vectors.std(0) + 1e-3))
 
 
 def train(net: nn.Module, steps: int, loss_of_batch: Callable[[], torch.Tensor]) -> nn.Module:
-    """`loss_of_batch` draws a batch of its own for each step. Returns the network, ready for use."""
+    """Trains the network; `loss_of_batch` draws its own batch for each step. Returns it in evaluation mode."""
     opt = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
     for step in range(steps):
         opt.param_groups[0]["lr"] = RATE * (1 - step / steps)

@@ -1,10 +1,11 @@
-"""SmolLM2-135M's layers -> a checkpoint that `train.py --resume` goes on from: the candidates that are not from scratch.
+"""SmolLM2-135M's layers -> a checkpoint for `train.py --resume`: the candidates that do not start from scratch.
 
 python smollm2.py --data DIR --work DIR --name all --self-layers 0-14 --cross-layers 15-29
 python train.py --data DIR --work DIR --name all --resume --config "$(cat DIR/all.config.json)"
 
-Lower layers become the self-decoder, upper ones the cross-decoder, whose one K, V are the mean of those that it had
-(docs/model.md, Size). Norms of queries and keys are new, with a scale that leaves scores as large as they were in the mean.
+Lower layers become the self-decoder and upper ones the cross-decoder, whose single K, V are the mean of the upper
+layers' (docs/model.md, Size). The norms of queries and keys are new; their scale keeps the mean magnitude of the
+scores.
 """
 
 import argparse
@@ -21,12 +22,12 @@ from projector import Vocabulary
 from text import WIDTH, checkpoint, word_embeddings
 
 HEADS, KV_HEADS, HEAD_DIM, FFN = 9, 3, 64, 1536
-# Where the cross-layers' scale times log n (model.py) is one.
+# The number of tokens at which the cross-layers' scale times log n (model.py) is SmolLM2's own scale.
 CROSS_TOKENS = 200
 
 
 def layers_of(text: str) -> list[int]:
-    """`0-5,24-29` -> the numbers of layers."""
+    """`0-5,24-29` -> the indices of the layers."""
     parts = [part.split("-") for part in text.split(",")]
     return [i for part in parts for i in range(int(part[0]), int(part[-1]) + 1)]
 
@@ -43,13 +44,13 @@ class Weights:
         return self.of(f"blk.{i}.{name}")
 
     def turned(self, i: int, name: str, heads: int) -> torch.Tensor:
-        """q or k, whose rows the file has for an interleaved rotation, for one by halves."""
+        """The weights of q or k, reordered from the file's interleaved rotation to rotation by halves."""
         w = self.layer(i, name)
         return w.view(heads, HEAD_DIM // 2, 2, WIDTH).transpose(1, 2).reshape(w.shape)
 
 
 def strength(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
-    """Products of queries and keys in the mean, over those of two normed vectors: one for each head of q."""
+    """The mean magnitude of query-key products relative to that of two normed vectors, for each head of q."""
     size = lambda w, heads: w.view(heads, -1).norm(dim=1)
     return size(q, HEADS) * size(k, KV_HEADS).repeat_interleave(HEADS // KV_HEADS) / HEAD_DIM
 
@@ -73,7 +74,7 @@ def fill(model: YocoLive, weights: Weights, lower: list[int], upper: list[int]) 
     model.self_decoder.v.weight.copy_(torch.stack([normed(weights.layer(i, "attn_v"), i) for i in upper]).mean(0))
     for layer, i in zip(model.cross_decoder.layers, upper):
         layer.attention.scale.copy_(strength(normed(weights.turned(i, "attn_q", HEADS), i), keys) / np.log(CROSS_TOKENS))
-    # Words enter as the checkpoint has them, in the mean of their sizes, and leave by the same matrix.
+    # Words enter at the RMS of the checkpoint's embeddings, and leave through the same embeddings.
     size = weights.of("token_embd").pow(2).mean().sqrt()
     for linear in (model.into, model.visual.from_labels, model.visual.from_words):
         linear.weight.copy_(torch.eye(WIDTH) * size)
@@ -90,7 +91,7 @@ def main() -> None:
     parser.add_argument("--cross-layers", type=layers_of, required=True)
     args = parser.parse_args()
     torch.manual_seed(1)
-    from train import World, answer_vocabulary  # it loads all of the data
+    from train import World, answer_vocabulary  # imported late: it imports the whole recipe
 
     world = World(args.data, args.work, validation=False)
     shape = {"width": WIDTH, "ffn": FFN, "self_layers": len(args.self_layers), "self_heads": HEADS, "self_kv_heads": KV_HEADS, "cross_layers": len(args.cross_layers),

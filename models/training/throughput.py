@@ -1,9 +1,10 @@
-"""How fast training is, and which share of what the machine can do.
+"""How fast training is, and which share of the machine's peak that is.
 
 python throughput.py --data DIR --work DIR [--name small]
 
-For each shape of a batch: seconds a step, questions and tokens a second, and the matrix products of the step (forward, backward,
-Muon) beside the rate of one large product in the same precision, measured in the same run: the machine's peak.
+For each shape of a batch: seconds a step, questions and tokens a second, and the FLOPS of the step's matrix products
+(forward, backward, Muon), compared with those of one large product in the same precision, measured in the same run: the
+peak.
 """
 
 import argparse
@@ -22,7 +23,7 @@ PEAK_SIZE = 2048
 
 
 def now() -> float:
-    """Seconds on a clock, once a GPU has done what it was given."""
+    """Seconds on a clock, once a GPU has finished its work."""
     if torch.get_default_device().type != "cpu":
         torch.accelerator.synchronize()
     return time.perf_counter()

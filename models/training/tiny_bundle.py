@@ -1,4 +1,5 @@
-"""A tiny bundle with the same graphs, random weights and a seed: for fast tests of the runtime. No data, no download but the tokenizer's package.
+"""A tiny bundle with the same graphs and seeded random weights, for fast tests of the runtime. Needs no data, and no
+download but the tokenizer's package.
 
 python tiny_bundle.py --out ../../test/bundles/tiny
 python tiny_bundle.py --out ../../test/bundles/tiny-retention --self-decoder retention
@@ -18,7 +19,7 @@ VOCABULARY = 2000
 
 
 class TinyEyes(nn.Module):
-    """Stands for the backbone: mean colours of the cells, through a random map."""
+    """Stands in for the backbone: mean colours of the cells, through a random map."""
 
     def __init__(self):
         super().__init__()
@@ -73,7 +74,7 @@ def main() -> None:
                     kv_heads=2, window=32, labels=12)
     model = YocoLive(config, torch.from_numpy(word_embeddings()[:VOCABULARY]), answers)
     with torch.no_grad():
-        for layer in model.cross_decoder.layers:  # which training begins at zero
+        for layer in model.cross_decoder.layers:  # most of these are zero at the start of training
             nn.init.normal_(layer.attention.when.weight, std=0.2)
             nn.init.normal_(layer.attention.count.weight, std=0.2)
             nn.init.normal_(layer.attention.tally.into.weight, std=0.2)

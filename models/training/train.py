@@ -1,10 +1,11 @@
-"""Stages 1 to 3: single frames, short streams, long streams. Resumable, seeded, logged as one JSON object a line.
+"""Stages 1 to 3: single frames, short streams, long streams. Resumable, seeded, logged as JSON lines.
 
 python train.py --data DIR --work DIR --hours 1.5 [--resume]
 
-The curriculum goes by accuracy, not by the clock: until `now` on one frame is learned, longer streams teach nothing.
-Three supervisions beside the answer (reference in docs/model.md): the evidence (the cross-attention is told which
-frames hold the answer), and linear probes on the shared K and V (the time, since when, this name, the name before).
+The curriculum moves on when an accuracy is reached, at the latest after a share of the time: until `now` on one frame
+is learned, longer streams teach nothing. Auxiliary losses beside the answer (reference in docs/model.md): the evidence
+(the cross-attention is told which frames hold the answer) and its evenness, tallies, and linear probes, mostly of the
+shared K and V (the time, since when, this name, the name before, changes, marks).
 """
 
 import argparse
@@ -38,33 +39,35 @@ from streams import COMES_AGAIN, PART, SET_SHARE, StreamMaker
 from text import END, digit_tokens, encode, word_embeddings
 from world import World
 
-# Kinds of batches. Frames of a stream, streams in a batch, questions on each: every shape is about as much work.
+# Kinds of batches as (frames of a stream, streams in a batch, questions on each); every shape is about as much work.
 SHAPES = {
     "single": [(1, 96, 3), (2, 64, 4)],
     "short": [(4, 40, 6), (8, 24, 9), (12, 16, 12)],
     "usual": [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32), (120, 3, 48)],
-    # Small cut-outs at places, for "where" and "how many".
+    # Small cut-outs at known places, for "where" and "how many".
     "boards": [(1, 96, 3), (8, 24, 6), (16, 12, 10), (30, 8, 16)],
-    # Sentences are long beside all other answers, so they come in batches of their own.
+    # Sentences are long compared with all other answers, so they come in batches of their own.
     "scenes": [(1, 64, 2), (2, 40, 3), (8, 14, 6)],
     "signs": [(1, 96, 3), (2, 64, 4), (8, 24, 8), (16, 12, 12), (30, 8, 16), (60, 4, 24)],
-    # What is counted, asked alone: among all else these questions are too few for what a tally says to be read soon.
+    # Counting questions alone: among all the others there are too few of them for the model to learn soon to read its
+    # tallies.
     "counts": [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32)],
-    # How often things came, of streams in which they come again.
+    # How often things came, asked of streams in which things come again.
     "times": [(16, 12, 16), (30, 8, 22), (60, 5, 32), (60, 5, 32)],
-    # A dog, a fruit, a vehicle: things by the words for many.
+    # Things asked for by words for many: a dog, a fruit, a vehicle.
     "kinds": [(1, 96, 3), (4, 40, 6), (8, 24, 9), (16, 12, 14), (30, 8, 20)],
 }
-# Groups of streams that one question reads, streams in a group, frames of each, questions on each group.
+# As (groups of streams that one question reads, streams in a group, frames of each, questions on each group).
 SEVERAL_SHAPES = [(6, 2, 8, 16), (4, 4, 8, 24), (2, 4, 12, 32), (3, 8, 4, 32)]
-# One stream: its frames, the parts in which the self-decoder sees it, questions.
+# One stream, as (its frames, the parts in which the self-decoder sees it, questions).
 LONG_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 64), (600, 10, 64), (1200, 20, 48), (2400, 40, 24)]
 HAYSTACK_SHARE = 0.12  # share of the long streams that are haystacks of up to a day (haystacks.py)
-# Share of the long streams of which everything has a name and nothing comes twice: of what is asked the most is there then, among the most that is like it.
+# Share of the long streams in which everything has a name and nothing comes twice. A question then picks one thing
+# among the most things, which are also the most alike.
 DISTINCT = 0.6
-LONG_COUNTS = 0.5  # share of the counts that are of minutes, whose numbers have two digits
+LONG_COUNTS = 0.5  # share of the counting steps that use streams of minutes, whose counts have two digits
 LONG_COUNT_SHAPES = [(240, 4, 64), (240, 4, 64), (600, 10, 64)]
-# What share of a stage's steps each kind is; of the last stage `--counting` says how often counts come.
+# Each stage's kinds of steps and their weights; the last stage also has "counts", weighted by `--counting`.
 SHARES = {
     1: {"single": 1},
     2: {"single": 0.45, "short": 0.47, "several": 0.08},
@@ -78,23 +81,26 @@ SETS_OF = {
     "counts": {**SET_SHARE, "exercises": 0.3, "boards": 0.1},
     "times": {**SET_SHARE, "exercises": 0.04, "boards": 0.02},
     "kinds": {"imagenet-samples": 0.4, "flickr": 0.33, "grocery": 0.12, "clothing": 0.03, "exercises": 0.03, "stamps": 0.04, "daquar": 0.05},
-    # How many things a stream of minutes showed is asked only where all of them have names.
+    # The number of different things in a stream of minutes is asked only if all of them have names.
     "many": {"grocery": 0.4, "clothing": 0.1, "imagenet-samples": 0.4, "emoji": 0.1},
 }
-# Of counts a larger share is of parts of streams: what the rest showed is to be left out.
+# Share of the streams of "counts" and "many" of which only a part is read, more than elsewhere (PART): what the rest
+# showed must be left out.
 PART_OF_COUNTS = 0.45
-# Without these sets there is nothing that such steps could ask about.
+# The set without which a kind of step has nothing to ask about.
 NEEDS = {"boards": "boards", "scenes": "flickr"}
 WRITING_PARTS = 4
-# Frames that each part of a long stream sees again of the part before: without them its first frame is what a stream begins with, a new
-# thing after nothing, and neither numbers of things nor what came before can be learned from it.
+# Frames of the previous part that each part of a long stream sees again. Otherwise its first frame would look like the
+# beginning of a stream, a new thing after nothing, and neither counts of things nor what came before could be learned
+# from it.
 SEEN_AGAIN = 12
-SURE = 0.9  # share of attention on the right frames from which on there is no more to learn about where to look
+SURE = 0.9  # share of attention on the right frames above which the loss of the evidence is zero
 COUNTED = {"different", "repetitions", "duration", "howmany", "times"}
-# Asked is whether a thing is there at all, or something of it, which it must have been there for; or whether a change is. A tally of its frames' last tokens
-# tells that among hours of other things as it does among seconds, where shares of attention shrink with all else that there is.
+# Tasks that ask whether a thing is or was there, ask something of it that presupposes this, or ask whether anything
+# changed. A tally of the last tokens of its frames tells this among hours of other things as well as among seconds,
+# whereas shares of attention shrink with everything else in the stream.
 PRESENCE = {"seen", "seennow", "seenkind", "seennowkind", "when", "before", "after", "left", "haschanged", "seenwithin"}
-# Of details: pictures are not to be known by them, and a video's encoder changes them from frame to frame.
+# Noise on details: pictures must not be recognised by them, and a video encoder changes them from frame to frame.
 DETAIL_NOISE = 0.12
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
 COUNT_TASKS = {"different": 6, "duration": 5, "repetitions": 3, "howmany": 4}
@@ -103,9 +109,12 @@ KIND_TASKS = {"seen": 5, "seennow": 4, "choice": 3, "whichof": 3, "when": 2, "le
 SCENE_TASKS = {"describe": 6, "now": 1, "howmanyseen": 2, "chat": 1}
 SIGN_TASKS = {"reads": 5, "ground": 3, "colour": 5, "now": 2, "seen": 1, "when": 1, "before": 1, "after": 1}
 SINGLE_TASKS = {"now": 10, "choice": 2, "seen": 2, "seennow": 4, "describe": 1, "where": 3, "howmany": 2, "attribute": 1, "when": 1, "first": 1, "at": 1, "howmanyseen": 1}
-MARKED_FROM = 1.0  # sum of a frame's marks from which on they are told: of what says nothing there is nothing to read
+# Least sum of a frame's marks for them to be supervised: a frame that says nothing has nothing to read.
+MARKED_FROM = 1.0
 WARM_UP = 60  # steps
-MEAN_STEPS = 300  # over about as many the weights that are reported and kept are a running mean: without the noise of each step
+# About how many steps the running mean of the weights covers; it is reported and saved, without the noise of single
+# steps.
+MEAN_STEPS = 300
 BRIEF_REPORT = ("single", "short", "paraphrased")
 
 
@@ -123,7 +132,8 @@ def answer_vocabulary(world: World) -> list[int]:
 
 
 class Probes(nn.Module):
-    """Linear readings of the shared K and V of each frame's last token. Used in training only."""
+    """Linear probes: `asked` reads a question's hidden state, the others the shared K and V of each frame's last token.
+    Used in training only."""
 
     def __init__(self, c: Config):
         super().__init__()
@@ -162,18 +172,19 @@ class Trainer:
             self.bag_p[i, : len(bag)] = torch.tensor([p for _, p in bag])
         self.label_words = self.model.words[vocab.words]
         layers = [self.model.self_decoder, self.model.cross_decoder, *([self.model.caches] if self.config.cache == "layers" else [])]
-        # What a tally says is a table, of which a question uses few rows: steps of equal size in all directions would bury them.
+        # The map from tallies is a table of which a question uses few rows: Muon's steps, equally large in all
+        # directions, would bury them.
         inside = [p for m in layers for name, p in m.named_parameters() if p.ndim == 2 and not name.endswith("tally.into.weight")]
         known = {id(p) for p in inside}
         rest = [p for p in [*self.model.parameters(), *self.probes.parameters()] if id(p) not in known]
         self.muon = Muon(inside, lr=args.lr)
-        # A reading of words multiplies hundreds of numbers with hundreds more: it needs far smaller steps.
+        # Maps to words multiply hundreds of numbers with hundreds more, so they need far smaller steps.
         readings = {id(p) for p in [*self.model.copy.parameters(), *self.probes.words.parameters()]}
         groups = [{"params": [p for p in rest if id(p) not in readings], "scale": 1.0}, {"params": [p for p in rest if id(p) in readings], "scale": 0.1}]
         self.adam = torch.optim.AdamW(groups, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)
         self.mean = RunningMean(self.model, MEAN_STEPS)
         self.step, self.spent, self.stage, self.questions = 0, 0.0, 1, 0
-        self.earlier = 0.0  # seconds of the runs that this one goes on from
+        self.earlier = 0.0  # seconds that earlier runs took, from which this one continues
         self.writing = True  # whether this step trains the self-decoder
         self.haystacks = Haystacks(self)
 
@@ -183,7 +194,8 @@ class Trainer:
         m, c = self.model, self.config
         b, t = batch.times.shape
         count, a = batch.answer.shape[1:]
-        # How to write is learned on streams that are not too long; on longer ones only how to read, at a third of the price.
+        # The self-decoder is trained on streams that are not too long; longer ones train the cross-decoder alone, at a
+        # third of the cost.
         own_caches = c.cache == "layers"
         writing = (self.writing and batch.parts <= WRITING_PARTS or own_caches) and torch.is_grad_enabled()
         frames, k, v = (None, *batch.cached) if batch.cached else self.cache(batch, writing)
@@ -215,12 +227,14 @@ class Trainer:
             read = m.cross_decoder(x, k, v, times, since, stood, moments, mask, own_k.view(b, count, length, c.kv_heads, c.head_dim),
                                    own_v.view(b, count, length, c.kv_heads, c.head_dim), own_mask, batch.of, batch.copies)
         want = batch.answer >= 0
-        logits = m.logits(read.hidden[want], read.attended[want], read.counted[want], read.digits[want])  # only the tokens that are scored
+        # Only the scored tokens.
+        logits = m.logits(read.hidden[want], read.attended[want], read.counted[want], read.digits[want])
         target = self.place[batch.answer[want]]
         return logits, target, want, read, *own
 
     def cache(self, batch: Batch, writing: bool) -> tuple[torch.Tensor, ...]:
-        """Frames through the self-decoder: hidden and the shared K, V `[B, N, ..]`, to be trained where `writing`."""
+        """Runs frames through the self-decoder: hidden and the shared K, V `[B, N, ..]`, with gradients if
+        `writing`."""
         m, (b, _) = self.model, batch.times.shape
         detail = batch.detail
         if m.training:
@@ -234,19 +248,21 @@ class Trainer:
             return self.in_parts(x, batch.parts)
 
     def in_parts(self, x: torch.Tensor, parts: int) -> tuple[torch.Tensor, ...]:
-        """The self-decoder over frames' tokens `[B, N, W]`, of long streams all parts but the first side by side; returns hidden, K, V `[B, N, ..]`."""
+        """Runs frames' tokens `[B, N, W]` through the self-decoder; all parts of a long stream but the first run side
+        by side. Returns hidden, K, V `[B, N, ..]`."""
         shown = lambda z: torch.ones(z.shape[:2])
         if parts == 1:
             return self.model.self_decoder(x, shown(x))
         length, again = x.shape[1] // parts, SEEN_AGAIN * self.config.tokens_per_frame
         first, later = x[:, :length], torch.cat([x[:, i * length - again : (i + 1) * length] for i in range(1, parts)])
         first, later = (self.model.self_decoder(z, shown(z)) for z in (first, later))
-        # Part after part, each with all streams -> stream after stream.
+        # From part by part, each with all streams, to stream by stream.
         rest = (z[:, again:].unflatten(0, (parts - 1, len(x))).transpose(0, 1).flatten(1, 2) for z in later)
         return tuple(torch.cat(z, 1) for z in zip(first, rest))
 
     def segments(self, batch: Batch):
-        """The self-decoder over all questions and answers; short segments apart, so that long ones do not pad them."""
+        """Runs all questions and answers through the self-decoder, short segments apart from long ones, to save
+        padding."""
         m, (count, length) = self.model, batch.ids.shape
         cut = 2 * (length // 3)
         outputs = None
@@ -316,7 +332,8 @@ class Trainer:
     @torch.no_grad()
     def evaluate(self, frames: int, sets: dict[str, float] | None, streams: int = 32, questions: int = 12, tasks=None,
                  held_out: bool = False, seed: int = 7, several: bool = False) -> dict[str, dict[str, float]]:
-        """Exact answers by task and set, none where the data has none of the sets; teacher forcing, which is exact for greedy decoding's first error."""
+        """Share of exact answers by task and set; empty if the data has none of the sets. It uses teacher forcing,
+        which agrees with greedy decoding up to the first error."""
         if sets is not None and not self.unseen.has(sets):
             return {}
         self.model.eval()
@@ -346,7 +363,8 @@ class Trainer:
         return {k: {"accuracy": round(sum(v) / len(v), 3), "total": len(v)} for k, v in sorted(right.items())}
 
     def within_one(self, hit: torch.Tensor, want: torch.Tensor, said: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Which answers are right when their number may be one too high or too low `[B, Q]`; hit `[B, Q, A]`, and of the tokens of `want` what was said."""
+        """Which answers are right if their number may be off by one, `[B, Q]`. hit `[B, Q, A]`; said and target: of the
+        tokens of `want`, those predicted and the right ones."""
         digit = torch.full((len(self.answers),), -1)
         for value, token in enumerate(digit_tokens()):
             digit[self.place[token]] = value
@@ -356,7 +374,8 @@ class Trainer:
         for a in range(want.shape[-1]):
             is_digit = meant[..., a] >= 0
             numbers = [torch.where(is_digit, number * 10 + of[..., a], number) for number, of in zip(numbers, (meant, heard))]
-        told = ((meant < 0) | (heard >= 0)).all(-1) & (hit | (meant >= 0)).all(-1)  # a digit for each digit, and all else as it is
+        # A digit for each digit, and all other tokens exact.
+        told = ((meant < 0) | (heard >= 0)).all(-1) & (hit | (meant >= 0)).all(-1)
         return hit.all(-1) | (told & ((numbers[0] - numbers[1]).abs() == 1))
 
     def report(self) -> dict:
@@ -366,7 +385,7 @@ class Trainer:
             "single": lambda: self.evaluate(1, None, 96, 3, {"now": 1}),
             "short": lambda: self.evaluate(8, shop, 32, 12, asked()),
             "paraphrased": lambda: self.evaluate(8, shop, 32, 12, asked(), held_out=True),
-            # By words for things of many names, of scenes above all: they have no others.
+            # Asked by words for things of many names, mostly about scenes, which have no other names.
             "kinds": lambda: self.evaluate(8, {**shop, "flickr": 1}, 48, 12, {"seen": 1, "seennow": 1, "now": 1}),
             "exercises": lambda: self.evaluate(24, {"exercises": 1}, 16, 8, {"repetitions": 1}),
             "boards": lambda: self.evaluate(1, {"boards": 1}, 96, 3, BOARD_TASKS),
@@ -377,7 +396,7 @@ class Trainer:
         }
         with self.mean.in_place():
             reported = {kind: evaluate() for kind, evaluate in kinds.items() if self.args.report == "all" or kind in BRIEF_REPORT}
-        # By set only on single frames.
+        # Results by set are reported for single frames only.
         return {kind: {k: v["accuracy"] for k, v in tasks.items() if kind == "single" or " " not in k} for kind, tasks in reported.items() if tasks}
 
     # --- the run ----------------------------------------------------------------------------------------------
@@ -394,25 +413,25 @@ class Trainer:
 
     def resume(self) -> None:
         state = torch.load(Path(self.args.work) / f"{self.args.name}.pt", map_location="cpu")
-        # A model from before there were some of its parts may go on: these are new.
+        # A checkpoint from before some parts existed may be resumed: those parts start anew.
         own = self.config.json()
         others = [f"{field} {value} in place of {own.get(field)}" for field, value in state["config"].items() if field != "tags" and value != own.get(field)]
         if others:
             why = " (labels are the names of the data, which must be those that it was trained on)" if state["config"]["labels"] != own["labels"] else ""
             raise SystemExit(f"the checkpoint has another configuration: {', '.join(others)}{why}")
-        # A new run goes on from the mean, one that was interrupted from where it was.
+        # A new run (--restart-clock) starts from the running mean, an interrupted one resumes from its last weights.
         weights, now = state["model"] if self.args.restart_clock else state.get("last", state["model"]), self.model.state_dict()
         marked = "visual.from_marks.weight" in weights
         for name in now:
             if name.endswith(LATER_PARTS) and (name not in weights or weights[name].shape != now[name].shape):
                 weights[name] = now[name]
-        if state["answers"] != self.answers:  # new answers may hold new tokens
+        if state["answers"] != self.answers:  # the data's answers may have gained tokens
             bias = dict(zip(state["answers"], weights["out_bias"].tolist()))
             weights["out_bias"] = torch.tensor([bias.get(token, 0.0) for token in self.answers])
         self.model.load_state_dict(weights)
-        if not marked:  # the words' maps are now those that were trained
+        if not marked:  # again, from the trained maps of words
             self.model.begin_marks(mark_words())
-        if not state.get("kinds"):  # nor did a name's token hold its kinds
+        if not state.get("kinds"):  # nor do the names of an older checkpoint hold their kinds
             self.model.begin_kinds(self.world.kinds_of_names())
         self.mean.begin()
         if not self.args.restart_clock and "last" in state and state.get("kinds"):
@@ -421,7 +440,7 @@ class Trainer:
             self.probes.load_state_dict(state["probes"], strict=False)
         sizes = lambda optimiser: [len(group["params"]) for group in optimiser["param_groups"]]
         if "adam" in state and state["answers"] == self.answers and all(sizes(state[name]) == sizes(getattr(self, name).state_dict()) for name in ("muon", "adam")):
-            # What comes from a bundle has no such state, and what had other parameters has one that fits no longer.
+            # A checkpoint from a bundle has no optimiser state, and that of a model with other parameters does not fit.
             self.muon.load_state_dict(state["muon"])
             self.adam.load_state_dict(state["adam"])
         self.step, self.stage, self.questions = state["step"], state["stage"], state["questions"]
@@ -449,7 +468,7 @@ class Trainer:
         return parts
 
     def next_batch(self, makers: dict[str, StreamMaker]) -> Batch:
-        """Of the kinds that this stage has, each as often as its share says."""
+        """A batch of a kind drawn by the shares of this stage."""
         shares = dict(SHARES[self.stage])
         if self.stage == 3:
             shares |= {"counts": self.args.counting, **self.args.shares}
@@ -480,7 +499,7 @@ class Trainer:
     def run(self) -> None:
         makers = {kind: StreamMaker(self.world, self.args.seed + self.step, sets=sets, part=PART_OF_COUNTS if kind in ("counts", "many") else PART, general=GENERAL_OF_KINDS if kind == "kinds" else GENERAL) for kind, sets in SETS_OF.items() if self.world.has(sets)}
         budget, first = self.args.hours * 3600, self.step
-        if first > 0:  # a run that goes on draws anew: not the same kinds of steps again in the same order
+        if first > 0:  # a resumed run draws anew, so that it does not repeat the same kinds of steps in the same order
             random.seed(self.args.seed + first)
             torch.manual_seed(self.args.seed + first)
         window: dict[str, list[float]] = {}
@@ -499,7 +518,7 @@ class Trainer:
             parts = self.update(batch)
             self.step += 1
             self.questions += batch.answer.shape[0] * batch.answer.shape[1]
-            for k, v in parts.items():  # before the clock is read: it waits for what a GPU still computes
+            for k, v in parts.items():  # before the clock is read, since this waits for the GPU
                 window.setdefault(k, []).append(float(v.detach()))
             took = now() - start
             self.spent += took
@@ -523,7 +542,7 @@ class Trainer:
             if since_save > 240:
                 since_save = 0
                 self.save()
-        if self.step > first:  # of a run that was done already nothing is reported, and what it left stays
+        if self.step > first:  # a run that had already finished reports nothing and keeps its files
             if not stopped.is_set():
                 self.log(report=self.report())
             self.save()
@@ -532,7 +551,8 @@ class Trainer:
 
 
 def asked_to_stop() -> threading.Event:
-    """Set by SIGTERM or SIGINT: the step in progress is finished, so that a run gives way to others and loses nothing. The second one ends it at once."""
+    """Set by SIGTERM or SIGINT: the step in progress finishes and the checkpoint is saved, so nothing is lost. A second
+    signal of the kind ends the run at once."""
     event = threading.Event()
 
     def stop(number: int, _frame: object) -> None:
@@ -557,11 +577,12 @@ def shares_of(text: str) -> dict[str, float]:
     return shares
 
 
-CHOICES = {"self_decoder": ("window", "retention"), "cache": ("shared", "layers")}  # of fields of Config that are no numbers
+# Values of the fields of Config that are not numbers.
+CHOICES = {"self_decoder": ("window", "retention"), "cache": ("shared", "layers")}
 
 
 def config_of(text: str) -> str:
-    """JSON as it is, once it is known to be of fields of Config."""
+    """Checks that the JSON sets fields of Config, and returns it unchanged."""
     try:
         fields = json.loads(text)
     except json.JSONDecodeError as error:
@@ -570,7 +591,7 @@ def config_of(text: str) -> str:
     if not isinstance(fields, dict):
         raise argparse.ArgumentTypeError("expected an object")
     for field, value in fields.items():
-        if field not in known or field == "labels":  # as many as the data has
+        if field not in known or field == "labels":  # the data decides how many labels there are
             raise argparse.ArgumentTypeError(f"there is no field {field!r}; there are {', '.join(name for name in known if name != 'labels')}")
         choices = CHOICES.get(field)
         if (value not in choices) if choices else type(value) is not int:

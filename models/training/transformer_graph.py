@@ -2,11 +2,12 @@
 
 python transformer_graph.py --bundle ../yoco-small-1 --out ../../bench/graphs
 
-Their weights are a formula that ONNX Runtime folds to constants when it loads the graph, so that a file has a few hundred
-kilobytes. Speed and size do not depend on the values; what such a graph says means nothing. It is as fast as is known to be
-possible with the operators that the bundle's graphs use:
-- K and V that are cached go in as a view of each head's buffer, `[N, D]`, rotated already; only the new ones come out;
-- one matrix makes q, k and v, one makes gate and up; logits are made of the asked rows only (none for a frame).
+Weights are a formula that ONNX Runtime folds to constants when it loads a graph, so that a file takes a few hundred
+kilobytes. Speed and size do not depend on the values; the output means nothing. The graphs are as fast as is known to
+be possible with the operators of the bundle's graphs:
+- cached K and V go in as a view of each head's buffer, `[N, D]`, already rotated; only the new ones come out;
+- one matrix makes q, k and v, one makes gate and up; logits are computed for the requested rows only (none for a
+  frame).
 """
 
 import argparse
@@ -51,7 +52,8 @@ def rms(x: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
 
 
 class Transformer(nn.Module):
-    """x `[n, W]`, position `[n]`, rows `[r]` (whose logits are wanted), then for each layer and head `[N, D]` of K, and of V."""
+    """x `[n, W]`, position `[n]`, rows `[r]` (those whose logits are wanted), then for each layer and head `[N, D]` of
+    K, and of V."""
 
     def __init__(self, s: Shape):
         super().__init__()
@@ -93,7 +95,8 @@ class Transformer(nn.Module):
 
 
 def shrink(path: Path) -> None:
-    """Each large weight becomes `sin(12.9898 i) * scale` of its index i: nodes that are folded when the graph is loaded."""
+    """Replaces each large weight by `sin(12.9898 i) * scale` of its index i: nodes that are folded when the graph is
+    loaded."""
     model = onnx.load(str(path))
     graph, kept, made = model.graph, [], []
     for w in graph.initializer:
@@ -102,7 +105,7 @@ def shrink(path: Path) -> None:
             kept.append(w)
             continue
         n = w.name
-        # Laid out `[in, out]` as exported for MatMul; Glorot's scale keeps activations near one.
+        # Laid out `[in, out]`, as exported for MatMul; Glorot's scale keeps activations near one.
         values = {"from": np.float32(0), "to": np.float32(size), "by": np.float32(1), "step": np.float32(12.9898),
                   "scale": np.float32(math.sqrt(2 / w.dims[0])), "dims": np.array(w.dims, np.int64)}
         kept += [numpy_helper.from_array(np.asarray(value), f"{n}.{key}") for key, value in values.items()]
@@ -154,7 +157,7 @@ def main() -> None:
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     c = json.loads((Path(args.bundle) / "config.json").read_text())
-    # The bundle's FFN is not in its config: it is a dimension of a weight.
+    # The bundle's config lacks the FFN size: it is a dimension of a weight.
     weights = onnx.load(str(Path(args.bundle) / "cross_decoder.onnx")).graph.initializer
     ffn = max(w.dims[1] for w in weights if len(w.dims) == 2 and w.dims[0] == c["width"] and w.dims[1] not in (c["crossHeads"] * c["headDim"], len(c["answerTokens"])))
     shapes = {

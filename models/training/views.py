@@ -1,6 +1,6 @@
 """Views of the images: what a camera, a crop, a letterbox or an encoder would make of them.
 
-Each view is a picture at the size of the model. Sprites are pasted on backgrounds at known places.
+Each view is a picture at the model's input size. Sprites are pasted on backgrounds at known places.
 """
 
 import io
@@ -17,14 +17,15 @@ from signs import SET as SIGNS
 from signs import VIEWS as SIGN_VIEWS
 from signs import sign_view
 
-# Boards: cut-outs small enough to have a place, for "where" and "how many". Composed in numbers, for what is to be
-# learned is the places, and a few hundred boards are learned by heart.
+# Boards: cut-outs small enough to have a place, for "where" and "how many". There are many, since the places are what
+# is to be learned, and a few hundred boards are learned by heart.
 BOARDS = 14_000
-BOARDS_KEPT = 12  # each twelfth is kept out of training
-BOARD = 100  # numbers of their views, from here on
-# Painted cut-outs (colours.py), one to a picture, for "what colour": the number of a view, from here on, says which colour.
+BOARDS_KEPT = 12  # every twelfth is held out
+BOARD = 100  # view numbers of boards start here
+# Painted cut-outs (colours.py), one to a picture, for "what colour". Their view numbers start here and determine the
+# colour.
 PAINTED, PAINTED_VIEWS = 1000, 6_600
-LIKE_ITS_GROUND = 90  # least distance of a painted thing's colour from the mean of what is behind it
+LIKE_ITS_GROUND = 90  # least distance between a painted thing's colour and the mean colour behind it
 VIEWS = {"grocery": 6, "clothing": 6, "imagenet-samples": 4, "emoji": 3, "stamps": 4, "exercises": 2, "flickr": 3, "daquar": 2}
 
 
@@ -46,7 +47,7 @@ def _crop(image: Image.Image, rng: random.Random, least: float) -> Image.Image:
 
 
 def _letterbox(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Fitted into the shape of a video with bars, as players and `pad` filters do."""
+    """Fits a picture into the shape of a video, with bars, as players and `pad` filters do."""
     width, height = rng.choice([(320, 240), (320, 180), (320, 180), (240, 240), (240, 320)])
     scale = min(width / image.width, height / image.height)
     small = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
@@ -74,7 +75,7 @@ def _fit(image: Image.Image) -> np.ndarray:
 
 
 def photo_view(sample: Sample, number: int, rng: random.Random) -> np.ndarray:
-    """View 0 is the picture as it is, 1 letterboxed, 2 a mild crop, the rest freely varied."""
+    """View 0 is the picture as it is, 1 letterboxed, 2 a mild crop, the rest vary freely."""
     image = _photo(sample)
     if number == 0:
         return _fit(image)
@@ -100,7 +101,8 @@ def _background(backgrounds: list[Sample], rng: random.Random) -> Image.Image:
 
 def sprite_view(samples: list[Sample], number: int, first: int, sprites: list[int], backgrounds: list[Sample],
                 rng: random.Random) -> tuple[np.ndarray, list[Thing]]:
-    """Views 0 and 1: one large sprite; 2: one to three different ones at places of a 3 x 3 grid; 3: copies of one."""
+    """Views 0 and 1: one large sprite; 2: one to three, mostly different, at places of a 3 x 3 grid; 3: one to six
+    copies of one."""
     canvas = _background(backgrounds, rng)
     things: list[Thing] = []
     if number < 2:
@@ -119,7 +121,7 @@ def sprite_view(samples: list[Sample], number: int, first: int, sprites: list[in
 
 
 def board_view(samples: list[Sample], first: int, sprites: list[int], backgrounds: list[Sample], rng: random.Random) -> tuple[np.ndarray, list[Thing]]:
-    """One thing, several different ones, or copies of one, at places of a 3 x 3 grid of a picture that may have been wide."""
+    """One thing, several, or copies of one, at places of a 3 x 3 grid, in a picture that may have been wide or tall."""
     canvas = _background(backgrounds if rng.random() < 0.5 else [], rng)
     kind = rng.random()
     cells = rng.sample(range(9), 1 if kind < 0.3 else rng.randint(1, 6))
@@ -138,7 +140,7 @@ def board_view(samples: list[Sample], first: int, sprites: list[int], background
 
 
 def painted_view(sample: Sample, index: int, number: int, backgrounds: list[Sample], rng: random.Random) -> tuple[np.ndarray, list[Thing]]:
-    """One large cut-out in the colour of this number, on any ground of another colour."""
+    """One large cut-out in the colour of this view number, on a ground of another colour."""
     colour = paint(number)
     while True:
         canvas = _background(backgrounds, rng)
@@ -151,12 +153,13 @@ def painted_view(sample: Sample, index: int, number: int, backgrounds: list[Samp
 
 
 def paint(number: int) -> str:
-    """The colour of the painted view of this number."""
+    """The colour of the painted view with this number."""
     return NAMES[number % len(NAMES)]
 
 
 def colour_of_view(view: tuple[int, int, list[Thing]], colours: dict[int, str]) -> str | None:
-    """The colour of the one thing that a view (sample, number, things) shows, where it is known; `colours` of samples as of `colours_of`."""
+    """The colour of the one thing that a view (sample, number, things) shows, or None if it is not known; `colours` of
+    samples as returned by `colours_of`."""
     sample, number, things = view
     if number >= PAINTED:
         return paint(number)
@@ -164,7 +167,7 @@ def colour_of_view(view: tuple[int, int, list[Thing]], colours: dict[int, str]) 
 
 
 def _paste(canvas: Image.Image, sample: Sample, x: float, y: float, width: float, height: float) -> None:
-    """Fitted into width x height around (x, y), all as shares of the picture."""
+    """Fits the sprite into width x height around (x, y), all as shares of the picture."""
     _paste_image(canvas, Image.open(sample.path).convert("RGBA"), x, y, width, height)
 
 
@@ -176,10 +179,11 @@ def _paste_image(canvas: Image.Image, sprite: Image.Image, x: float, y: float, w
 
 
 def plan_views(samples: list[Sample]) -> list[tuple[int, int]]:
-    """(sample, view number) for every view, in order; then the boards, each by its first thing, and the signs."""
+    """(sample, view number) for every view, in order: photographs and sprites, boards (each by its first thing), signs,
+    painted things, and the signs that were added later."""
     plan = [(i, n) for i, s in enumerate(samples) if s.set != SIGNS for n in range(VIEWS[s.set])]
     sprites = [i for i, s in enumerate(samples) if s.set in SPRITES]
-    # As many as there are numbers for, before those of painted things.
+    # As many as there are numbers before those of painted things.
     boards = [(sprites[b % len(sprites)], BOARD + b // len(sprites)) for b in range(min(BOARDS, (PAINTED - BOARD) * len(sprites)))]
     painted = [(sprites[b * 7 % len(sprites)], PAINTED + b) for b in range(PAINTED_VIEWS if sprites else 0)]
     signs = lambda numbers: [(i, n) for i, s in enumerate(samples) if s.set == SIGNS for n in numbers]
@@ -187,7 +191,7 @@ def plan_views(samples: list[Sample]) -> list[tuple[int, int]]:
 
 
 class Views:
-    """Makes the views of a list of samples; each has a generator of its own, so that their order does not matter."""
+    """Makes the views of a list of samples. Each view has its own random generator, so their order does not matter."""
 
     def __init__(self, samples: list[Sample], seed: int):
         self.samples, self.seed = samples, seed

@@ -1,9 +1,9 @@
 """How a bundle stores its large weights: as float16, or as int8 with a scale for each output (or row of a table).
 
-Graphs of the same weights share them: `share` puts each of them into one file, once.
+Graphs with the same weights share them: `share` writes each weight into one file, once.
 
-The runtime computes in float32 either way: it folds what follows the stored weights (Cast, Mul) when it loads a graph. The
-reference is rounded first, so that it and the graphs have the same weights to the last bit.
+The runtime computes in float32 either way: it folds the nodes after the stored weights (Cast, Mul) when it loads a
+graph. The reference is rounded first, so that its weights and those of the graphs are identical to the last bit.
 """
 
 import hashlib
@@ -15,15 +15,15 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-LARGE = 1024  # numbers; smaller ones stay float32
-ALIGNED = 4096  # where shared weights begin
+LARGE = 1024  # elements; smaller weights stay float32
+ALIGNED = 4096  # byte alignment of shared weights
 GROUP = 32  # weights that share a scale in int4
-# int4 is to be measured only: its values are stored as float16.
+# int4 exists for measurements only: its values are stored as float16.
 KINDS = ("float16", "int8", "int4")
 
 
 def rounded(module: nn.Module, kind: str) -> nn.Module:
-    """Rounds the large weights in place, to what can be stored."""
+    """Rounds the large weights in place to values that can be stored."""
     for value in [*module.parameters(), *module.buffers()]:
         if not value.is_floating_point() or value.numel() < LARGE:
             continue
@@ -42,7 +42,8 @@ def grid(value: torch.Tensor, most: int, axis: int) -> torch.Tensor:
 
 
 def store(path: Path, kind: str) -> None:
-    """Rewrites the large weights of a graph: `NAME` becomes `NAME_f16`, or `NAME_i8` and `NAME_scale`, and the nodes that restore it."""
+    """Rewrites the large weights of a graph: `NAME` becomes `NAME_f16`, or `NAME_i8` and `NAME_scale`, followed by the
+    nodes that restore it."""
     model = onnx.load(str(path))
     graph, nodes, scales = model.graph, [], []
     for w in graph.initializer:
@@ -56,7 +57,7 @@ def store(path: Path, kind: str) -> None:
             scales.append(numpy_helper.from_array(scale, name + "_scale"))
             nodes += [helper.make_node("Cast", [name + "_i8"], [name + "_whole"], to=TensorProto.FLOAT),
                       helper.make_node("Mul", [name + "_whole", name + "_scale"], [name])]
-        elif np.array_equal(value.astype(np.float16).astype(np.float32), value):  # what was not rounded stays as it is
+        elif np.array_equal(value.astype(np.float16).astype(np.float32), value):  # what was not rounded stays float32
             w.CopyFrom(numpy_helper.from_array(value.astype(np.float16), name + "_f16"))
             nodes.append(helper.make_node("Cast", [name + "_f16"], [name], to=TensorProto.FLOAT))
     graph.initializer.extend(scales)
@@ -67,7 +68,8 @@ def store(path: Path, kind: str) -> None:
 
 
 def in_whole_numbers(value: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """int8 codes and scales along the first or the second axis, whichever `value` was rounded along; None if neither."""
+    """int8 codes and scales along the first or the second axis, whichever `value` was rounded along; None if
+    neither."""
     for axis in (0, 1):
         others = tuple(i for i in range(value.ndim) if i != axis)
         scale = (np.maximum(np.abs(value).max(others, keepdims=True), np.float32(1e-12)) / np.float32(127)).astype(np.float32)
@@ -78,7 +80,8 @@ def in_whole_numbers(value: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def share(graphs: list[Path], weights: Path) -> None:
-    """Moves the large weights of `graphs` to `weights` beside them: what is the same in several is written once."""
+    """Moves the large weights of `graphs` to `weights`, a file beside them; weights that several graphs have are
+    written once."""
     places: dict[str, tuple[int, int]] = {}
     with open(weights, "wb") as out:
         for path in graphs:
@@ -102,7 +105,7 @@ def share(graphs: list[Path], weights: Path) -> None:
 
 
 def stored(path: Path) -> dict[str, torch.Tensor]:
-    """The weights of a graph by their names, as floats."""
+    """The weights of a graph by name, as floats."""
     raw = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in onnx.load(str(path)).graph.initializer}
     values = {}
     for name, value in raw.items():
