@@ -1,4 +1,5 @@
-"""Who asks: draws at random, and what questions call things. Of a name one must know that it means no other thing that was shown."""
+"""The asker: makes the random choices of questions, and the words they use for things. A name may only be used if it
+means no other thing that was shown."""
 
 from collections import Counter
 
@@ -12,28 +13,33 @@ from spans import WHOLE, Question, Span, clock_text
 from text import encode
 from world import World
 
-ABSENT_SHARE = 0.2  # of the questions about a thing, how many name one that was never shown
-GONE = 0.5  # share of the things that are asked for now and not there that were there before
-CONFUSED = 0.35  # share of the things that are asked for and not there that a picture shown looks like, by the projector's own account
-SYNONYM = 0.4  # share of the things with other names that are asked for by one of them
-GENERAL, GENERAL_OF_KINDS = 0.35, 0.75  # share of the things asked for that are called by a word for things of many names, where one says which is meant; and of steps of their own
-UNBALANCED = 4  # by how much such a word may be oftener there than not
+ABSENT_SHARE = 0.2  # share of the questions about a thing that name one which was never shown
+# Of the questions about a thing that is not there, the share about one that the stream shows at another time.
+GONE = 0.5
+# Of the questions about a thing that is not there, the share about one that the projector takes a shown picture for.
+CONFUSED = 0.35
+SYNONYM = 0.4  # share of the things with other names that are called by one of them
+# Share of the things that are called by a word for things of many names, where it says which one is meant; and the same
+# in steps of "kinds".
+GENERAL, GENERAL_OF_KINDS = 0.35, 0.75
+UNBALANCED = 4  # limit on how many more times such a word may have been answered with yes than with no
 MUCH = 8
-# Share of the questions where, how many and how often of the only thing there is that name another one: a thing whose name was
-# never trained has a place and a number too.
+# Share of the questions where, how many and how often about the only thing there that call it by another name: a thing
+# whose name was never trained has a place and a number too.
 MISNAMED = 0.12
 BEFORE_IT = ["please, ", "hey, ", "so ", "ok, ", "and ", "now, ", "tell me, ", "please tell me: ", "one question: ", "well, ", "i want to know: ", "do you know, ", "sorry, ", "hi, "]
 AFTER_IT = [" please", ", please?", "??", " ?", " then?", ", do you know?", " thanks"]
 
 
 class Asker:
-    """`sets` and `share`: what streams show, and how often; `general` and `absent_share` as of `StreamMaker`."""
+    """`sets` and `share`: what streams show, and how often; `general` and `absent_share` as in `StreamMaker`."""
 
     def __init__(self, world: World, rng: np.random.Generator, held_out: bool, sets: list[str], share: np.ndarray, general: float, absent_share: float):
         self.world, self.rng, self.held_out, self.general, self.absent_share = world, rng, held_out, general, absent_share
         self.sets, self.share = sets, share
         self._ids: dict[str, list[int]] = {}
-        # By how much a word for things of many names was oftener answered with yes than with no: the word alone must not tell.
+        # How many more times each word for things of many names was answered with yes than with no: the word alone must
+        # not give the answer away.
         self.said_yes: Counter[str] = Counter()
 
     def encode(self, text: str) -> list[int]:
@@ -54,7 +60,8 @@ class Asker:
             return text
         if r < 0.7:
             return text.rstrip("?")
-        if r < 0.78 and len(text) > 8:  # a typing error: two neighbours swapped, or one lost; another digit would be another question
+        # A typing error: two neighbours swapped, or one lost; changing a digit would change the question.
+        if r < 0.78 and len(text) > 8:
             i = int(self.rng.integers(1, len(text) - 2))
             if any(letter.isdigit() for letter in text[i : i + 2]):
                 return text
@@ -81,11 +88,13 @@ class Asker:
         return self.world.kinds(span.rows[0])
 
     def kinds_of_it_alone(self, s: Span, others: list[Span]) -> list[str]:
-        """Words for things of many names that this span shows and no other one, but for those that were oftener there than not."""
+        """Words for things of many names that fit this span and none of the others, unless their yes answers already
+        prevail."""
         return [w for w in sorted(self.shows(s).shown) if all(w in self.shows(p).absent for p in others) and self.said_yes[w] < UNBALANCED]
 
     def name_among(self, s: Span, past: list[Span]) -> str | None:
-        """What a question may call a span's thing and mean no other: its name, or a word for things of many names."""
+        """What a question may call a span's thing so that no other is meant: its name, or a word for things of many
+        names."""
         others = [p for p in past if p is not s]
         if s.label is None or self.rng.random() < self.general:
             words = self.kinds_of_it_alone(s, others)
@@ -96,7 +105,7 @@ class Asker:
         return s.label if all(p.identity != s.label for p in others) else None
 
     def kind_seen(self, candidates: list[Span]) -> tuple[str, list[Span]] | None:
-        """A word for things of many names, and which of the spans show one."""
+        """A word for things of many names, and the spans that show one."""
         words = sorted({w for p in candidates for w in self.shows(p).shown if self.said_yes[w] < UNBALANCED})
         if not words:
             return None
@@ -105,7 +114,7 @@ class Asker:
         return word, [p for p in candidates if word in self.shows(p).shown]
 
     def kind_not_seen(self, candidates: list[Span]) -> str | None:
-        """A word for things of many names that none of the spans shows, of those that were oftener there than not."""
+        """A word for things of many names that no span shows, of those with more yes than no answers so far."""
         words = sorted(frozenset.intersection(*(self.shows(p).absent for p in candidates)))
         words = [w for w in words if self.said_yes[w] > 0]
         if not words:
@@ -115,12 +124,12 @@ class Asker:
         return word
 
     def pick_kind(self, words: list[str]) -> str:
-        """People more often than other words: they are what a camera is mostly asked for."""
+        """Picks people more often than other words: they are what cameras are mostly asked about."""
         people = [word for word in words if word in PEOPLE]
         return self.pick(people if people and self.rng.random() < 0.5 else words)
 
     def called(self, name: str, kind: str) -> str:
-        """A thing's name, or sometimes another one of its set."""
+        """A thing's name, or sometimes another name of its set."""
         return self.pick(self.world.names.get(kind) or [name]) if self.rng.random() < MISNAMED else name
 
     def absent(self, spans: list[Span], near: Span | None) -> str:
@@ -134,18 +143,20 @@ class Asker:
                 continue
             name = alike.pop() if alike else self.pick(self.world.names[kind])
             words = set(name.split())
-            # Of scenes not all is told: whoever wears a shirt there, nobody says so. What their sentences name is there.
+            # Scenes are not described completely: nobody mentions that someone wears a shirt. What their sentences name
+            # is there.
             if scenes and (name in scenes or name in self.world.names.get("clothing", [])):
                 continue
             if name in self.world.kind_words and not all(name in self.shows(s).absent for s in spans):
                 continue
-            # "apple" is not asked as absent while an "apple juice" is shown: a person might say yes.
+            # "apple" is not asked for as absent while "apple juice" is shown: a person might say yes.
             if name not in shown and not any(l and (words <= set(l.split()) or set(l.split()) <= words) for l in shown):
                 return name
         return "nothing at all"
 
     def alike(self, span: Span) -> list[str]:
-        """Names of its set that the projector also gives a span's picture, the strongest last; of a set of a thousand names many are the same thing."""
+        """Names of the span's set that the projector also gives its picture, the strongest last. None for ImageNet,
+        where many of the thousand names mean the same thing, nor for signs."""
         w, kind = self.world, span.sample.set
         if span.label is None or kind in ("imagenet-samples", SIGNS):
             return []
@@ -154,7 +165,7 @@ class Asker:
         return [name for name in given if (kind, name) in w.by_name]
 
     def surely_another(self, name: str, s: Span) -> bool:
-        """That a span is not of this name, nor anything that might be called so."""
+        """Whether a span is certainly not of this name, nor of anything that might be called so."""
         if name in self.world.kind_words or s.identity is None:
             return name in self.shows(s).absent
         words, others = set(name.split()), set(s.identity.split())
@@ -163,12 +174,12 @@ class Asker:
     def time_text(self, ms: int) -> str:
         s = ms // 1000
         r = self.rng.random()
-        if r < 0.7 or s >= 60:  # more seconds than a minute's would have to be divided to be found on a clock
+        if r < 0.7 or s >= 60:  # 60 seconds and more would have to be divided to be found on a clock
             return clock_text(ms)
         return f"{s} seconds" if r < 0.82 else f"second {s}" if r < 0.9 else f"{s}s" if r < 0.95 else f"{s} s"
 
     def time_back(self, seconds: float) -> tuple[int, str]:
-        """About so long ago: the seconds that people would say, and how."""
+        """A time about so long ago: the seconds that people would say, and their words."""
         if seconds < 90:
             n = max(1, round(seconds))
             n = 5 * round(n / 5) if n > 20 and self.rng.random() < 0.5 else n
@@ -191,9 +202,10 @@ class Asker:
         return f"{seconds} seconds"
 
     def size(self, q: Question) -> int:
-        """Tokens of a segment."""
+        """Tokens of the question's segment."""
         return sum(len(self.encode(text)) + 2 for turn in [*q.earlier, (q.text, q.answer)] for text in turn[:2])
 
     def too_small(self, number: int, much: float = MUCH) -> bool:
-        """Left out, so that each number up to `much` is asked for about as often: ones and twos come of themselves, and teach no more."""
+        """Whether to drop a question with this answer, so that all numbers up to `much` are about equally frequent:
+        ones and twos come by themselves, and teach no more."""
         return self.rng.random() > number / much

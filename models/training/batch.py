@@ -12,15 +12,16 @@ from spans import Question, standing
 from text import END, START
 from world import World
 
-# Tokens of a whole segment and of its answer. One long segment pads a whole batch, so long ones (captions, follow-ups)
-# come together in batches of their own.
+# Maximum tokens of a whole segment and of its answer. One long segment pads the whole batch, so long ones (captions,
+# follow-ups) have batches of their own.
 SHORT, LONG = (30, 10), (48, 16)
-# Asked with them is what tells of one thing among all others; numbers of things and of seconds would be those of the copies.
+# Tasks that copies are used for: they tell one thing from all others, whereas counts of things and seconds would count
+# the copies.
 ASKED_OF_COPIES = {"seen", "seenkind", "seennow", "seennowkind", "when", "left", "before", "after"}
 
 
 class Maker(Protocol):
-    """Of `StreamMaker` (streams.py), which makes batches, what these need of it."""
+    """What batches need of the `StreamMaker` (streams.py) that makes them."""
 
     world: World
 
@@ -30,11 +31,10 @@ class Maker(Protocol):
 class Batch:
     """One batch as tensors; `made` keeps the plain streams and questions for reports.
 
-    `asked`: the questions of each group of streams that are read together; by default a stream is alone.
-    `begins`: the frame of each stream at which its questions' reading begins, which see nothing before it.
-    `parts`: how many pieces of a stream pass the self-decoder side by side (`in_parts` of train.py); `of` as in
-    `CrossDecoder.forward`; `cached`: the shared K, V of the streams where they are known already (`haystacks.py`);
-    `copies` as in `CrossDecoder.forward`.
+    `asked`: the questions of each group of streams that are read together; by default each stream is a group.
+    `begins`: the frame of each stream from which on its questions read it.
+    `parts`: into how many parts a stream is split for the self-decoder (`in_parts` of train.py); `of` and `copies` as
+    in `CrossDecoder.forward`; `cached`: the shared K, V of the streams if they are already known (`haystacks.py`).
     """
 
     cached: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -42,7 +42,7 @@ class Batch:
 
     def __init__(self, maker: Maker, made, asked: list[list[Question]] | None = None, parts: int = 1, of: float = 1, begins: list[int] | None = None):
         self.made = made
-        with torch.device("cpu"):  # of many small pieces, each of which a GPU would be sent by itself
+        with torch.device("cpu"):  # many small tensors, each of which would be sent to a GPU on its own
             self._fill(maker, made, asked or [m[2] for m in made], parts, of, begins)
         for name, value in vars(self).items():
             if isinstance(value, torch.Tensor):
@@ -77,7 +77,8 @@ class Batch:
             setattr(self, key, value.long() if key == "top" else value.float())
         self.times = torch.tensor(np.stack([m[1] for m in made]), dtype=torch.long)
         self.stood = torch.tensor(np.stack([standing(m[1]) for m in made]))
-        # What each frame is beside the one before it: 0 the same picture, 1 another picture of the thing, 2 another thing.
+        # How each frame relates to the one before it: 0 the same picture, 1 another picture of the same thing, 2
+        # another thing.
         shown = torch.from_numpy(index).gather(1, self.frame_row)
         self.change = torch.full((b, t), 2)
         self.change[:, 1:] = torch.where(self.since[:, 1:] != self.since[:, :-1], 2, (shown[:, 1:] != shown[:, :-1]).long())
@@ -123,14 +124,15 @@ class Batch:
 
     @staticmethod
     def _kind(streams, q: Question, length: int) -> str:
-        """The set of the span that the answer rests on."""
+        """The set of the span on which the answer rests."""
         if not q.evidence:
             return "-"
         stream, frame = divmod(q.evidence[0][0], length)
         return next(s.sample.set for s in streams[stream][0] if s.start <= frame < s.end)
 
     def copy_hay(self, number: float) -> None:
-        """What comes more than once in a stream stands for so many alike, for the questions of ASKED_OF_COPIES."""
+        """Makes what comes more than once in the stream stand for `number` copies, for the questions of
+        ASKED_OF_COPIES."""
         (spans, times, _), = self.made
         what = [s.identity or s.rows[0] for s in spans]
         often = Counter(what)
@@ -142,7 +144,8 @@ class Batch:
         self.copies = torch.where(asked.unsqueeze(-1), frames.repeat_interleave(VECTORS), 1.0)
 
     def part(self, begin: int, count: int, tokens: int) -> "Batch":
-        """The same streams with `count` of the questions from `begin` on, of whose answers only the first `tokens` are asked."""
+        """The same streams with `count` of the questions, from `begin` on, and only the first `tokens` tokens of their
+        answers."""
         one, (groups, questions) = copy.copy(self), self.sep.shape
         chosen = slice(begin, begin + count)
         for name in ("sep", "frames", "evidence", "anchor", "named", "cells"):

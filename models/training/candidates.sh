@@ -1,10 +1,11 @@
 #!/bin/sh
-# Trains each candidate for the same hours of one processor, one after the other, and draws their curves side by side:
+# Trains each candidate for the same processor hours, one after the other, and plots their curves side by side:
 #
 #   ./candidates.sh DATA WORK HOURS [NAME...]
 #
-# With OMP_NUM_THREADS=1 as many of them can run at once, each with other names, as there are cores. What runs beside takes nothing of their hours.
-# Needs what features.py, projector.py and consensus.py leave in WORK. One that is done is not trained again; one that was cut off goes on.
+# With OMP_NUM_THREADS=1, one instance per core can run at once, each with different names. Other programs on the
+# machine do not use up their hours. Needs what features.py, projector.py and consensus.py leave in WORK. Finished
+# candidates are skipped; interrupted ones resume.
 set -eu
 data=$1 work=$2 hours=$3
 shift 3
@@ -22,13 +23,13 @@ config() {
   esac
 }
 
-# SmolLM2's layers: the configuration, and a checkpoint to begin with.
+# Prints the configuration for SmolLM2's layers, and makes the initial checkpoint.
 convert() {
   [ -f "$work/$1.pt" ] || python "$here/smollm2.py" --data "$data" --work "$work" --name "$1" --self-layers "$2" --cross-layers "$3" >&2
   cat "$work/$1.config.json"
 }
 
-# What is trained already is not to be thrown about.
+# Lower learning rates for pretrained layers, so that they are not disrupted.
 rates() {
   case $1 in
   smollm2-*) echo '--lr 0.006 --adam-lr 0.0004' ;;

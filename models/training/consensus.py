@@ -1,8 +1,9 @@
 """Sentences to learn from: of the captions of a picture and of those most like it, the ones that people agree on.
 
-Of a few hundred pictures a model learns each caption by heart, and says its details of others. What the neighbours' captions have in
-common holds for pictures that were never seen, too (Devlin et al. 2015, "Exploring Nearest Neighbor Approaches for Image Captioning",
-arXiv:1505.04467); here it is what is taught, not what is answered.
+With only a few hundred pictures a model learns each caption by heart, and repeats its details for other pictures. What
+the captions of similar pictures have in common also holds for unseen ones (Devlin et al. 2015, "Exploring Nearest
+Neighbor Approaches for Image Captioning", arXiv:1505.04467). Here such captions are what is taught, not what is
+answered.
 
 python consensus.py --data DIR --work DIR   # -> WORK/sentences.json: for each picture with captions, the best of them
 """
@@ -19,13 +20,13 @@ from signs import read_all
 from text import encode
 
 NEIGHBOURS = 60
-# By how much of a cosine a neighbour is farther than the nearest when it weighs 1/e of it.
+# A neighbour's weight falls to 1/e of the nearest one's when its cosine is this much lower.
 REACH = 0.3
-# What the picture's own captions weigh beside the nearest neighbour's.
+# Weight of the picture's own captions, relative to the nearest neighbour's.
 OWN = 1.0
 KEPT = 1  # sentences of each picture
-LONGEST = 15  # tokens: what training has room for
-MOST = 3  # of one word in a caption, that is counted
+LONGEST = 15  # tokens: as many as training has room for
+MOST = 3  # how often one word counts within a caption
 
 
 def words_of(sentence: str) -> Counter[str]:
@@ -48,29 +49,30 @@ class Captions:
         self.length = self.counts.sum(1).astype(np.float32)
 
     def likeness(self, rows: np.ndarray) -> np.ndarray:
-        """F1 of the words of each pair of these captions `[n, n]`."""
+        """F1 between the words of each pair of these captions `[n, n]`."""
         counts = self.counts[rows]
         common = sum((counts >= n).astype(np.float32) @ (counts >= n).astype(np.float32).T for n in range(1, MOST + 1))
         return 2 * common / (self.length[rows, None] + self.length[rows])
 
     def agreed(self, weights: dict[int, float]) -> list[str]:
-        """Of the captions of these pictures the KEPT that come nearest to the others: weighted mean over the pictures of the best F1."""
+        """The KEPT captions of these pictures that agree best with the others: the best F1 with each picture, as a
+        weighted sum over pictures."""
         rows = np.flatnonzero(np.isin(self.picture, list(weights)))
         likeness = self.likeness(rows)
-        np.fill_diagonal(likeness, 0)  # of its own picture a caption must be like another one
+        np.fill_diagonal(likeness, 0)  # a caption must be like another one of its own picture, not like itself
         scores = sum(weight * likeness[:, self.picture[rows] == picture].max(1) for picture, weight in weights.items())
         scores = np.where(self.short[rows], scores, -1)
         return list(dict.fromkeys(self.text[rows[i]] for i in np.argsort(-scores)[: 2 * KEPT]))[:KEPT]
 
 
 def directions(features: np.ndarray) -> np.ndarray:
-    """What whole pictures look like `[n, FEATURES]` -> standardised, of length one."""
+    """Features of whole pictures `[n, FEATURES]` -> standardised, of unit length."""
     z = (features - features.mean(0)) / (features.std(0) + 1e-5)
     return z / np.linalg.norm(z, axis=1, keepdims=True)
 
 
 def sentences(features: np.ndarray, captions: list[list[str]]) -> list[list[str]]:
-    """For each picture, features `[n, FEATURES]` of all of it, the sentences to learn."""
+    """The sentences to learn for each picture. features `[n, FEATURES]`: of the whole pictures."""
     known, z = Captions(captions), directions(features)
     out = []
     for i, likeness in enumerate(z @ z.T):

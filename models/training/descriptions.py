@@ -1,6 +1,7 @@
-"""What may be said of a picture that nobody has described: its thing, with its colour or place where these are known.
+"""Descriptions of pictures that have none in the data: the thing by its name, with its colour or place if known.
 
-Of scenes the data has sentences. Who was taught to describe from these alone says of a dog, a shirt or a sign that a man is climbing a rock.
+The data has sentences for scenes only. A model that learns to describe from these alone says of a dog, a shirt or a
+sign that a man is climbing a rock.
 """
 
 from labels import SCENES, SPRITES
@@ -21,7 +22,8 @@ def with_article(words: str) -> str:
 
 
 def described_by_name(world: World, span: Span, cell: int | None) -> str | None:
-    """`cell`: where on a 3 x 3 grid its one thing is, where that is small enough to have a place. None where its picture tells no name."""
+    """None if the picture does not tell the name. `cell`: the cell of its only thing on a 3 x 3 grid, if the thing is
+    small enough to have a place."""
     sample, row = span.sample, span.rows[0]
     number = world.views[row][1]
     if sample.set == SIGNS:
@@ -31,9 +33,9 @@ def described_by_name(world: World, span: Span, cell: int | None) -> str | None:
         return None
     if sample.set in SCENES:
         return f"a person doing {span.label}"
-    if len(span.things) > 1:  # the words for several are none that answers of the data hold
+    if len(span.things) > 1:  # the data's answers do not hold the words for several things
         return None
-    # A cut-out's own colour belongs to what it is: nobody says a green frog of a frog.
+    # A cut-out's own colour is part of what it is: nobody calls a frog a green frog.
     colour = world.colour(row) if sample.set not in SPRITES or number >= PAINTED else None
     name = f"{colour} {span.label}" if colour else span.label
     said = name if span.label in PLURAL | UNCOUNTED else with_article(name)

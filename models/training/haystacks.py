@@ -1,10 +1,10 @@
 """Haystacks of up to a day: streams of an hour, and of ten minutes that stand for more, each asked several times.
 
-The self-decoder's part of an hour takes seconds, and no step trains it on one. What it wrote is kept as long as it is not
-trained, and steps ask now one and now another of a few streams. Asked is only whether a thing was seen, of which the
-first token is the answer: every token more would read all of the stream once more.
+The self-decoder takes seconds for an hour, and is never trained on one. What it wrote is cached as long as it is not
+trained, and steps take turns at a few streams. They ask only whether a thing was seen, since its first token is the
+answer: every further token would read the whole stream again.
 
-`python haystacks.py` holds tokens that stand for copies against the copies themselves.
+`python haystacks.py` compares tokens that stand for copies with the copies themselves.
 """
 
 import random
@@ -18,14 +18,14 @@ from streams import StreamMaker
 
 SHAPES = [(7200, 120), (1200, 20), (1200, 20)]  # frames, and the parts in which the self-decoder sees them
 TASKS = {"seen": 1}
-QUESTIONS = 48  # of a step
+QUESTIONS = 48  # per step
 STREAMS, TIMES_ASKED = 8, 12
 
 
 class Haystacks:
     def __init__(self, trainer):
         self.trainer = trainer
-        self.kept: list[tuple[Batch, int]] = []  # with how many of its questions were asked
+        self.kept: list[tuple[Batch, int]] = []  # each with how many of its questions were asked
 
     def next(self, maker: StreamMaker) -> Batch:
         if len(self.kept) < STREAMS:
@@ -49,7 +49,7 @@ class Haystacks:
 
     @property
     def keeps(self) -> bool:
-        """What was written is as it would be written now only where the self-decoder is not trained between."""
+        """Whether K and V are cached: they stay valid only if no step trains the self-decoder."""
         return self.trainer.args.reading_share == 1
 
 
@@ -58,7 +58,7 @@ def main() -> None:
     torch.manual_seed(1)
     c, frames, number = Config(), 20, 30
     decoder = CrossDecoder(c).eval()
-    for layer in decoder.layers:  # new ones count hardly anything
+    for layer in decoder.layers:  # a new decoder counts hardly anything
         torch.nn.init.constant_(layer.attention.tally.threshold.bias, 1.0)
         torch.nn.init.normal_(layer.attention.tally.into.weight, std=0.05)
         torch.nn.init.normal_(layer.attention.count.weight, std=0.05)

@@ -1,7 +1,9 @@
-"""Words for things of many names, "a bird", "a person": which of them a picture shows, and which it surely does not.
+"""Words for things of many names, such as "a bird" or "a person": which of them a picture shows, and which it surely
+does not.
 
-What people ask a camera for is seldom what a data set calls it. The words come from what the data says anyway: classes of ImageNet
-stand in the order of WordNet, so that kinds are ranges of their numbers; stamps and groceries have groups, scenes have captions.
+People seldom ask a camera for what a data set calls things. The words follow from labels the data already has:
+ImageNet's classes are in WordNet order, so that kinds are ranges of class numbers; stamps and groceries have groups,
+scenes have captions.
 """
 
 import re
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 
 from labels import Sample
 
-# Ranges of numbers of the 1,000 ImageNet classes, in the order of their WordNet ids, both ends included.
+# Inclusive ranges of ImageNet's 1,000 class numbers, in the order of their WordNet ids.
 CLASSES: dict[str, list[tuple[int, int]]] = {
     "animal": [(0, 397)],
     "fish": [(0, 6), (389, 397)],
@@ -92,24 +94,26 @@ CLASSES: dict[str, list[tuple[int, int]]] = {
     "flower": [(985, 986)],
 }
 LAST_ANIMAL = 397
-# Pictures of things beside which there is an animal, or what looks like one: apiary, barn, bird house, carousel, dogsled, horse cart, mask, muzzle, oxcart, plow, spider web,
-# studio couch, teddy, totem pole, worm fence, coral reef, valley.
+# Classes whose pictures may also show an animal, or what looks like one: apiary, barn, bird house, carousel, dogsled,
+# horse cart, mask, muzzle, oxcart, plow, spider web, studio couch, teddy, totem pole, worm fence, coral reef, valley.
 BESIDE_ANIMALS = {410, 425, 448, 476, 537, 603, 643, 676, 690, 730, 815, 831, 850, 863, 912, 973, 979}
-# Where airplanes, trains or instruments may be, too: carrier, airship, parachute, stage, drumstick, pick.
+# Classes whose pictures may also show airplanes, trains or instruments: carrier, airship, parachute, stage, drumstick,
+# pick.
 BESIDE_LARGE = {403, 405, 542, 701, 714, 819}
-# Football helmet, racket, scoreboard, ballplayer.
+# Classes whose pictures may also show a ball: football helmet, racket, scoreboard, ballplayer.
 BESIDE_BALLS = {560, 752, 781, 981}
-# Where there may be something to eat or to drink, and what it is made with: from bakery to wok, and glasses, plates and shops.
+# Classes whose pictures may also show something to eat or drink, or to prepare it with: from bakery to wok, and
+# glasses, plates and shops.
 BESIDE_FOOD = {415, 440, 441, 463, 467, 473, 499, 504, 505, 509, 521, 532, 544, 550, 567, 572, 582, 618, 623, 647, 651, 659, 712, 720, 737, 738, 739, 743, 760, 762, 766, 767, 773, 790, 791, 813, 827, 828, 849, 859, 868,
                891, 898, 899, 901, 907, 909, 910, 923, *range(924, 970)}
-# Beginnings of a stamp's category.
+# Prefixes of a stamp's category.
 STAMPS = {
     "animal": ("animals/",), "fish": ("animals/fish",), "bird": ("animals/birds",), "insect": ("animals/insects",), "lizard": ("animals/lizards",),
     "dog": ("animals/mammals/dogs",), "cat": ("animals/mammals/cats",), "bear": ("animals/mammals/bears",), "fruit": ("food/fruit",),
     "vegetable": ("food/vegetables",), "flower": ("plants/flowers",), "tree": ("plants/trees",), "hat": ("clothes/hats",), "building": ("town/houses",),
     "airplane": ("vehicles/flight/planes",), "train": ("vehicles/locomotive",), "mushroom": ("plants/mushrooms",),
 }
-# Words of captions and of answers about rooms, each with those that say it too.
+# Words in captions and in answers about rooms, each with others that imply it.
 SAID = {
     "person": "people man men woman women boy boys girl girls child children kid kids baby toddler person adult adults crowd climber hiker skier player rider lady guy couple",
     "man": "men guy", "woman": "women lady", "boy": "boys", "girl": "girls", "child": "children kid kids boy boys girl girls toddler baby", "baby": "toddler infant",
@@ -122,7 +126,7 @@ SAID = {
     "book": "books", "television": "tv", "mirror": "mirrors", "door": "doors", "pillow": "pillows", "curtain": "curtains", "towel": "towels", "sink": "sinks", "toilet": "",
     "plant": "ornamental_plant plants", "bottle": "bottles bottle_of_liquid", "computer": "laptop monitor", "clock": "clocks", "telephone": "phone",
 }
-# Other ways to ask for one, article and all.
+# Other ways to ask for one, with their articles.
 ALSO_CALLED = {
     "person": ["people", "anyone", "someone", "anybody", "somebody", "any people"], "child": ["children", "a kid", "kids"], "airplane": ["a plane"], "bicycle": ["a bike"],
     "telephone": ["a phone"], "television": ["a tv"], "sofa": ["a couch"], "dog": ["dogs", "any dog", "a puppy"], "car": ["cars", "any cars"], "animal": ["animals", "any animal"],
@@ -138,11 +142,11 @@ OUTDOORS = {"snow", "beach", "mountain", "street", "horse", "boat", "airplane", 
 ANIMALS = {word for word, ranges in CLASSES.items() if ranges[0][1] <= LAST_ANIMAL}
 TRAFFIC = {"car", "truck", "bus", "train", "airplane", "street", "motorcycle", "ship", "vehicle"}
 EATEN = {"food", "fruit", "vegetable", "bread"}
-# What hardly stands in a background by chance.
+# What is hardly ever in a background by chance.
 SELDOM = ANIMALS - {"insect", "beetle", "butterfly", "spider"}
 LARGE = {"airplane", "train", "ship", "motorcycle", "piano", "guitar", "drum", "musical instrument"}
 EATEN_OR_CUT = EATEN | {"drink", "knife", "mushroom"}
-# Beside things of other kinds they hardly ever lie.
+# What hardly ever lies beside things of other kinds.
 APART = {"gun", "camera", "tool", "flower"}
 # What people hold, wear or play, and animals are not seen with.
 HELD = {"tool", "camera", "keyboard", "cup", "bag", "knife", "gun", "drum", "guitar", "musical instrument", "drink", "hat", "shoe", "telephone"}
@@ -153,14 +157,14 @@ ANYONE = set("people person persons child children kid kids group crowd couple a
 PEOPLE = {"person", "man", "woman", "boy", "girl", "child", "baby"}
 SEVERAL = set("people men women boys girls children kids group crowd couple players two three four several".split())
 NEARLY_ALL = 4  # of five captions
-SAID_TWICE = 2  # of a picture's captions: one alone may be mistaken
+SAID_TWICE = 2  # of a picture's captions: a single one may be mistaken
 
 
 @dataclass(frozen=True)
 class Kinds:
-    """Words: those that a picture shows, and those that it surely does not. Of the rest nothing is known.
+    """Words for what a picture shows, and for what it surely does not. Of all other words nothing is known.
 
-    main: what a person would say first of a scene that has no name of its own.
+    main: what a person would say first about a scene that has no name of its own.
     """
 
     shown: frozenset[str] = frozenset()
@@ -173,16 +177,16 @@ def group_of(sample: Sample) -> str:
 
 
 def kinds_of(sample: Sample, number: int | None, groups: set[str]) -> Kinds:
-    """number: of the picture's ImageNet class, where it has one; groups: of all groceries."""
+    """number: the picture's ImageNet class, if any; groups: those of all groceries."""
     known = _OF_SET.get(sample.set)
     shown, absent = _of_class(number) if number is not None else known(sample, groups) if known else (set(), set())
-    # A prairie chicken is none, but who asks for a chicken may mean it.
+    # A prairie chicken is not a chicken, but a question about a chicken may mean it.
     own = set((sample.label or "").split())
     return Kinds(frozenset(shown), frozenset(absent - shown - own), _main(sample))
 
 
 def _of_class(number: int) -> tuple[set[str], set[str]]:
-    """What stands beside a thing nobody wrote down; beside an animal seldom another one, or what is eaten."""
+    """Nobody noted what stands beside a thing; beside an animal there is seldom another one, or food."""
     shown = {word for word, ranges in CLASSES.items() if any(a <= number <= z for a, z in ranges)}
     if number > LAST_ANIMAL:
         large = set() if number in BESIDE_LARGE or shown & {*TRAFFIC, "boat", "musical instrument"} else LARGE
@@ -190,7 +194,7 @@ def _of_class(number: int) -> tuple[set[str], set[str]]:
         held = HELD - {"cup", "drink", "tool"} if shown & EATEN else set()
         small = {"building"} if shown & {*HELD, *EATEN} else set()
         return shown, (set() if number in BESIDE_ANIMALS else SELDOM) | large | eaten | held | small | APART | (set() if number in BESIDE_BALLS else {"ball"})
-    # Wild dogs and cats are neither, or both; tame ones live with people and what they have.
+    # Wild dogs and cats are neither or both; tame ones live with people and their things.
     wild, tame = 269 <= number <= 293, 151 <= number <= 268 or 281 <= number <= 285
     alone = wild or shown & {"bird", "insect", "spider", "monkey"}
     return shown, (ANIMALS | EATEN_OR_CUT | TRAFFIC | LARGE | APART - {"flower"} | (set() if tame else INDOORS | HELD) | (PEOPLE if alone else set())) - ({"dog", "cat"} if wild else set())
@@ -204,7 +208,7 @@ def _of_stamp(sample: Sample, _groups: set[str]) -> tuple[set[str], set[str]]:
 def _of_grocery(sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
     shelves = {"__Fruit__": {"fruit", "food"}, "__Vegetables__": {"vegetable", "food"}}
     shown = next((words for name, words in shelves.items() if name in sample.path), set())
-    # "Apple juice" is no apple, but who asks for an apple may mean it.
+    # "Apple juice" is not an apple, but a question about an apple may mean it.
     others = {group for group in groups if not set(group.split()) & set((sample.label or "").split())}
     return shown | ({group_of(sample)} if "group" in sample.extra else set()), others | ANIMALS | OUTDOORS | INDOORS | PEOPLE | HELD - {"cup", "bag", "drink"} | {"fruit", "vegetable", "ball", "clothes"}
 
@@ -220,12 +224,12 @@ def _captions(sample: Sample) -> list[set[str]]:
 
 
 def _ways(word: str) -> set[str]:
-    """All words that say this one."""
+    """All words that imply this one."""
     return {word, *SAID[word].split()}
 
 
 def _of_scene(sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
-    """What no caption names may stand in the background, but not what a caption would begin with."""
+    """Things that no caption names may be in the background, except those that a caption would begin with."""
     captions = _captions(sample)
     times = {word: sum(bool(said & _ways(word)) for said in captions) for word in SAID}
     absent = groups | {word for word in FOREMOST if times.get(word, 0) == 0}
@@ -239,7 +243,7 @@ def _of_scene(sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
 
 
 def _main(sample: Sample) -> str | None:
-    """The one person or animal that nearly all captions name; several people are "people"."""
+    """The one person, animal, car or boat that nearly all captions name; "people" for several persons."""
     captions = _captions(sample)
     often = lambda words, least=NEARLY_ALL: sum(bool(said & words) for said in captions) >= least
     if not often(_ways("person"), SAID_TWICE):
@@ -262,14 +266,14 @@ def _of_exercise(_sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]
 
 
 def _of_sign(_sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
-    """Nothing but writing."""
+    """A sign shows nothing but writing."""
     return set(), groups | ANIMALS | EATEN | TRAFFIC | OUTDOORS | INDOORS | PEOPLE
 
 
 _OF_SET = {"signs": _of_sign, "stamps": _of_stamp, "grocery": _of_grocery, "clothing": _of_clothing, "flickr": _of_scene, "daquar": _of_room, "exercises": _of_exercise}
 
 
-# Of scenes, who is counted: one, and several.
+# Who is counted in scenes: singular and plural.
 COUNTED = {"man": "men", "woman": "women", "boy": "boys", "girl": "girls", "child": "children", "kid": "kids", "person": "people", "dog": "dogs", "horse": "horses"}
 NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 _SAID_NUMBER = re.compile(rf"\b({'|'.join(NUMBERS)})\s+(?:\w+\s+){{0,2}}?({'|'.join([*COUNTED, *COUNTED.values()])})\b")
@@ -277,15 +281,16 @@ SAID_BY_MOST = 3  # of five captions
 
 
 def numbers_of(sample: Sample) -> dict[str, int]:
-    """Of a scene, how many of whom most of its captions say there are and none says otherwise, by the word for several."""
+    """How many of whom a scene shows, keyed by the plural word: numbers that most captions give and none
+    contradicts."""
     said: dict[str, list[int]] = {}
     for caption in sample.captions:
         for number, who in _SAID_NUMBER.findall(caption.lower()):
-            # "a group of men" is no man.
+            # "a group of men" does not count as one man.
             if (NUMBERS[number] == 1) == (who in COUNTED):
                 said.setdefault(COUNTED.get(who, who), []).append(NUMBERS[number])
     numbers = {word: all_[0] for word, all_ in said.items() if len(all_) >= SAID_BY_MOST and len(set(all_)) == 1}
-    # Whom nearly all name, and nobody else, is one person.
+    # If nearly all captions count the same people, and nobody else is named, these are all the people.
     if set(said) == set(numbers) and len(numbers) == 1 and (word := next(iter(numbers))) in ("men", "women", "boys", "girls") and len(said[word]) >= NEARLY_ALL:
         numbers["people"] = numbers[word]
     return numbers

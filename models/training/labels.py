@@ -10,21 +10,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SETS = ["grocery", "clothing", "imagenet-samples", "emoji", "stamps", "exercises", "flickr", "daquar"]
-SPRITES = {"emoji", "stamps"}  # RGBA cut-outs, one image a name: shown on other pictures
-SCENES = {"flickr", "daquar", "exercises"}  # of many things: none of them is what the picture shows
-NAMELESS = {"flickr", "daquar"}  # have captions, or questions with answers; the pictures of all other sets have names
-# One picture a name: kept out of training, the name would be unknown.
+SPRITES = {"emoji", "stamps"}  # RGBA cut-outs, one image a name: pasted on other pictures
+SCENES = {"flickr", "daquar", "exercises"}  # pictures of many things, none of which is the thing that the picture shows
+NAMELESS = {"flickr", "daquar"}  # have captions, or questions with answers; pictures of all other sets have names
+# Sets with one picture a name: if it were held out, the name would be unknown.
 NOT_SPLIT = SPRITES | {"imagenet-samples", "exercises"}
 FOLDS = 5
 VALIDATION_PERCENT = 10
 
 
-# Of the frozen classifier (backbone.py).
+# The classes of the frozen classifier (backbone.py).
 IMAGENET_CLASSES = 1000
 
 
 class DataError(SystemExit):
-    """A data folder that cannot be trained on; the message, with which a program ends, names the file and the line."""
+    """A data folder that cannot be trained on. The program ends with the message, which names the file and the line."""
 
 
 @dataclass
@@ -35,7 +35,8 @@ class Sample:
     captions: list[str] = field(default_factory=list)
     qa: list[tuple[str, str]] = field(default_factory=list)
     extra: dict = field(default_factory=dict)
-    learned: list[str] = field(default_factory=list)  # of captions and of those of like pictures, what consensus.py chose to teach
+    # The captions, of this picture or of similar ones, that consensus.py chose to teach.
+    learned: list[str] = field(default_factory=list)
 
     @property
     def hash(self) -> int:
@@ -44,12 +45,12 @@ class Sample:
 
     @property
     def validation(self) -> bool:
-        """Held out of all training."""
+        """Whether the sample is held out of all training."""
         return self.set not in NOT_SPLIT and self.hash % 100 < VALIDATION_PERCENT
 
     @property
     def fold(self) -> int:
-        """Modulo the number of folds."""
+        """To be taken modulo the number of folds."""
         return self.hash // 100
 
 
@@ -94,7 +95,8 @@ def _read_line(set_name: str, folder: Path, number: int, line: str) -> Sample:
 
 
 def read_sets(data: str, sets: list[str] | None = None) -> list[Sample]:
-    """All samples of the named sets (default: all that the folder has, which must be of SETS), in the order of SETS. Raises DataError before any work."""
+    """All samples of the named sets, in the order of SETS. The default is all sets in the folder, which must be known
+    (SETS). Raises DataError before any work begins."""
     root = Path(data)
     there = sorted({file.parent.name for file in root.glob("*/labels.jsonl")} | {s for s in SETS if (root / s).is_dir()})
     names = sets or sorted(there, key=lambda name: SETS.index(name) if name in SETS else -1)
@@ -117,6 +119,7 @@ def read_sets(data: str, sets: list[str] | None = None) -> list[Sample]:
         raise DataError(f"{root}: the sets hold no pictures")
     classes = len({s.extra["wnid"] for s in samples if s.set == "imagenet-samples"})
     if classes not in (0, IMAGENET_CLASSES):
-        # A class's number is its place among all: with one missing those after it would have their neighbours' names.
+        # A class is numbered by its rank among all: if one were missing, those after it would get their neighbours'
+        # names.
         raise DataError(f"{root / 'imagenet-samples'}: {classes} classes; expected all {IMAGENET_CLASSES}, or leave the set out")
     return samples

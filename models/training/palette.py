@@ -17,7 +17,7 @@ from backbone import FEATURES, IMAGE_SIZE
 from colours import COLOURS
 from features import write_seen
 
-SIDE = 28  # pixels; at 56 x 56 nothing more was learned, and colours less surely
+SIDE = 28  # pixels; at 56 x 56 no more is read, and colours less reliably
 BLOCK = IMAGE_SIZE // SIDE
 DEEP, SHADES, PLACES = 48, 12, 49
 NAMED = len(COLOURS) + 1  # the names of colours, and none

@@ -1,6 +1,8 @@
 """How people ask: phrasings of each task. The last HELD_OUT of each list are never trained on; they measure paraphrase.
 
-`{x}` is a thing with or without its article, `{t}` a time of the stream, `{a}` how long before the question ("10 seconds ago"), `{d}` how long ("10 seconds", "minute").
+`{x}` is a thing with or without its article (`{y}` a second one, `{xs}` its plural), `{t}` a time of the stream, `{a}`
+how long before the question ("10 seconds ago"), `{d}` a length of time ("10 seconds", "minute"), `{n}` a camera's
+number.
 """
 
 HELD_OUT = 3
@@ -28,14 +30,14 @@ PHRASINGS: dict[str, list[str]] = {
         "what's this scene about?", "in a sentence, what is happening?", "please describe the picture", "what is happening right now?",
         "explain what you see here",
     ],
-    # Of two things or kinds the one that is there.
+    # Which of two things or kinds is there.
     "choice": [
         "is it {x} or {y}?", "is this {x} or {y}?", "do you see {x} or {y}?", "what is it, {x} or {y}?", "which is it: {x} or {y}?", "{x} or {y}?", "is that {x} or {y}", "am i showing {x} or {y}?",
         "would you say it is {x} or {y}?", "is there {x} or {y}?", "what do you see, {x} or {y}?", "is what you see {x} or {y}?", "can you see {x} or {y}", "is the thing {x} or {y}?", "is {x} shown or {y}?",
         "what is this: {x} or {y}", "do i hold {x} or {y}?", "is it {x}, or is it {y}?", "do you think it is {x} or {y}?",
         "does this look like {x} or {y}?", "tell me if it is {x} or {y}", "would you call this {x} or {y}?",
     ],
-    # Of a kind the one thing that was there; `{x}` is the kind's word alone.
+    # The one thing of a kind that was there; `{x}` is the bare word for the kind.
     "whichof": [
         "which {x} was shown?", "which {x} did you see?", "what {x} was it?", "what {x} did you see?", "which {x} have you seen?", "name the {x} that was shown", "what kind of {x} was shown?",
         "what kind of {x} did you see?", "what {x} was there?", "which {x} was there?", "what sort of {x} was it?", "which kind of {x} was it?", "what {x} is in the video?", "what was the {x}?",

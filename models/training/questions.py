@@ -1,4 +1,4 @@
-"""What there is to be asked: of one stream by the functions of ASKS, of several, and after other questions."""
+"""All questions: about one stream (the functions of ASKS), about several, and after other questions."""
 
 from dataclasses import replace
 
@@ -12,14 +12,15 @@ from questions_past import PAST, border
 from spans import ONSET_FRAMES, Moment, Question, Span, clock_text
 
 OF_A_THING = ("before", "after", "when", "left")
-# Share of the questions that come after others, which have nothing to do with them, and of those of which the answers before were wrong.
+# Share of the questions that follow unrelated ones, and share of those earlier ones that have a wrong answer.
 AFTER_OTHERS, WRONG_BEFORE = 0.35, 0.2
 
 
 def question(asker: Asker, task: str, spans: list[Span], frames: int, times: np.ndarray) -> Question | None:
-    """One question of this kind about what the first `frames` frames show, or None where there is none to be asked."""
+    """One question of this task about what the first `frames` frames show, or None if there is nothing to ask."""
     asked = ASKS.get(task, chat)(asker, task, Moment(spans, frames, times))
-    # In the place of one that could be asked: where little can be named it would else mostly be said that a thing was not shown.
+    # This only replaces questions that could be asked: otherwise, where little can be named, most answers would be
+    # NOT_SHOWN.
     if asked and task in OF_A_THING and asker.rng.random() < asker.absent_share:
         past = [s for s in spans if s.start < frames]
         name = (asker.kind_not_seen(spans) if asker.rng.random() < asker.general else None) or asker.absent(spans, asker.pick(past))
@@ -28,7 +29,7 @@ def question(asker: Asker, task: str, spans: list[Span], frames: int, times: np.
 
 
 def several(asker: Asker, task: str, group: list[list[Span]], frames: int, times: np.ndarray) -> Question | None:
-    """A question over streams that share one clock; frames of its evidence are numbered stream after stream."""
+    """A question about streams that share one clock; the frames of its evidence are numbered stream after stream."""
     length = len(times)
     past = [[s for s in spans if s.start < frames] for spans in group]
     now = [spans[-1] for spans in past]
@@ -86,7 +87,8 @@ def follow_up(asker: Asker, q: Question, spans: list[Span], times: np.ndarray) -
 
 
 def after_others(asker: Asker, q: Question, asked: list[Question], length: int) -> Question:
-    """The same question after one or two others of the stream, where they fit: who asks many things in a row means each by itself."""
+    """The same question after one or two others about the stream, if they fit: people who ask several things in a row
+    mean each on its own."""
     if q.earlier or asker.rng.random() > AFTER_OTHERS:
         return q
     room = length - asker.size(q)
@@ -111,4 +113,4 @@ def chat(asker: Asker, _task: str, m: Moment) -> Question:
     return Question("chat", asker.pick(asked), answer, m.frames)
 
 
-ASKS = {**NOW, **PAST, **NUMBERS}  # all other tasks are talk
+ASKS = {**NOW, **PAST, **NUMBERS}  # all other tasks are chat

@@ -1,4 +1,5 @@
-"""Questions about what is there at their moment: its name, what it says, its colour, where it is and how many there are."""
+"""Questions about what is there at their moment: its name, what it says, its colour, where it is and how many there
+are."""
 
 import re
 
@@ -14,11 +15,11 @@ from signs import ground as colour_of_ground
 from spans import WHOLE, Moment, Question
 
 PLACES = ["top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right"]
-# Of two kinds that one has to choose from, how often both are of one family: "a dog or a cat" is asked rather than "a dog or a bus".
+# How often both kinds of a choice are of one family: people ask "a dog or a cat" rather than "a dog or a bus".
 AKIN, FAMILIES = 0.6, (ANIMALS - {"animal"}, PEOPLE, TRAFFIC - {"street", "vehicle"}, EATEN - {"food"}, HELD - {"musical instrument"})
-SAYS_NOTHING = 0.1  # share of the photographs that are asked what they say, which is mostly nothing that could be read
-OF_PEOPLE = re.compile(r"\b(they|person)\b")  # of a question that takes it for granted that there are people
-LARGE = 0.5  # of a picture's side: a cut-out that large has no place in it
+SAYS_NOTHING = 0.1  # share of the photographs about which a question asks what they say: mostly nothing legible
+OF_PEOPLE = re.compile(r"\b(they|person)\b")  # questions that presuppose people
+LARGE = 0.5  # of a picture's side: a cut-out larger than this has no place in the picture
 
 
 def what_is_there(asker: Asker, task: str, m: Moment) -> Question | None:
@@ -69,7 +70,7 @@ def ground(asker: Asker, task: str, m: Moment) -> Question | None:
 def colour(asker: Asker, task: str, m: Moment) -> Question | None:
     s = asker.pick(m.past) if asker.rng.random() < 0.3 else m.now
     colour = asker.world.colour(s.rows[0])
-    # What is there now can be meant by a name that its picture does not tell.
+    # A thing that is there now may be meant by a name that its picture does not tell.
     name = s.identity if s is m.now else s.label
     if not colour or name is None or sum(p.sample.label == s.sample.label for p in m.past) > 1 or any(asker.world.colour(row) != colour for row in s.rows):
         return None
@@ -95,7 +96,7 @@ def how_many(asker: Asker, task: str, m: Moment) -> Question | None:
         return None
     name = asker.called(now.identity, now.sample.set)
     plural = name if name.endswith("s") else name + "s"
-    # The newest frame alone: over several the things would be counted again.
+    # The newest frame alone: over several frames the things would be counted again.
     newest = [(m.frames - 1, m.frames)]
     return Question(task, asker.phrase(task, xs=plural if asker.rng.random() < 0.8 else name), str(len(now.things)), m.frames,
                     newest, newest, cells=tuple(cell_of(t) for t in now.things))
@@ -105,7 +106,7 @@ def how_many_of_a_kind(asker: Asker, task: str, m: Moment) -> Question | None:
     numbers = asker.world.numbers(m.now.rows[0])
     if not numbers:
         return None
-    # Numbers of captions are mostly ones: others are asked all the more.
+    # Captions mostly count one, so larger numbers are asked more often.
     words = list(numbers)
     word = words[asker.rng.choice(len(words), p=np.array(list(numbers.values())) / sum(numbers.values()))]
     if numbers[word] == 1 and asker.rng.random() < 0.5:
@@ -114,7 +115,7 @@ def how_many_of_a_kind(asker: Asker, task: str, m: Moment) -> Question | None:
 
 
 def choice(asker: Asker, task: str, m: Moment) -> Question | None:
-    """Which of two things or kinds is there now: the other one may have been there before."""
+    """Which of two things or kinds is there now; the other may have been there before."""
     shows = asker.shows(m.now)
     if asker.rng.random() < asker.general and shows.shown and shows.absent:
         right = asker.pick_kind(sorted(shows.shown))
@@ -133,11 +134,11 @@ def choice(asker: Asker, task: str, m: Moment) -> Question | None:
 
 
 def cell_of(thing) -> int:
-    """Of a 3 x 3 grid, row by row."""
+    """The cell on a 3 x 3 grid, row by row."""
     return min(2, int(thing[2] * 3)) * 3 + min(2, int(thing[1] * 3))
 
 
-# What asks each task.
+# The function that asks each task.
 NOW = {
     "now": what_is_there, "last": what_is_there, "describe": described, "attribute": attribute, "reads": reads, "ground": ground, "colour": colour,
     "where": where, "howmany": how_many, "howmanyseen": how_many_of_a_kind, "choice": choice,

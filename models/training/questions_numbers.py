@@ -1,17 +1,20 @@
-"""Questions for numbers of things, of seconds and of times, over all that was shown."""
+"""Questions for numbers: of things, of seconds and of times, over everything that was shown."""
 
 from asker import MUCH, Asker
 from kinds import COUNTED
 from model import COUNTED_BELOW
 from spans import WHOLE, Moment, Question, standing
 
-# Share of the questions for how many different things that are kept where one came again, and the frames of a stream up to which they are: what
-# began longer ago no key knows, and a tally that is told to leave out what it cannot know counts each thing a little less than once.
+# Where a thing came again: share of the questions for the number of different things that are kept, and the largest
+# number of frames for which they are. No key knows what began longer ago, and a tally that is taught to leave out what
+# it cannot know counts each thing a little less than once.
 SHOWN_AGAIN, AGAIN_KNOWN = 0.25, 60
-# Of the questions how often a thing came: share of what never came, how many times a thing came at most, and from how many times on that is asked each time.
+# Questions how often a thing came: the share about one that never came, the largest number, and the number from which
+# on all are kept.
 NEVER_CAME, MOST_TIMES, OFTEN_CAME = 0.15, 20, 4
-FRAMES_A_THING = 15  # of a long stream: how many things there are in it grows with it
-CLEARLY = 0.4  # by how much seconds may be more or less than what is said of them: of half a second either number would be right
+FRAMES_A_THING = 15  # frames per thing: a long stream shows more things, so larger numbers are balanced too
+# Largest difference between the real seconds and those said: at half a second either number would be right.
+CLEARLY = 0.4
 
 
 def different(asker: Asker, task: str, m: Moment) -> Question | None:
@@ -24,7 +27,7 @@ def different(asker: Asker, task: str, m: Moment) -> Question | None:
 
 def duration(asker: Asker, task: str, m: Moment) -> Question | None:
     s = asker.pick(m.past)
-    # As it is counted, up to the moment of the question.
+    # Counted as a tally does, up to the moment of the question.
     stood = float(standing(m.times[: m.frames])[s.start : min(s.end, m.frames)].sum()) / 1000
     seconds = round(stood)
     if abs(stood - seconds) > CLEARLY:
@@ -36,7 +39,8 @@ def duration(asker: Asker, task: str, m: Moment) -> Question | None:
 
 
 def times_shown(asker: Asker, task: str, m: Moment) -> Question | None:
-    """How many times a thing came, by its name or by a word for things of many names: where of all others it is known that they are none."""
+    """How many times a thing came, by its name or by a word for things of many names; only if it is known that all
+    other things are not meant."""
     past, general = m.past, asker.rng.random() < asker.general
     words = sorted({w for s in past for w in asker.shows(s).shown} if general else {s.label for s in past if s.label})
     if not words:
@@ -62,14 +66,15 @@ def repetitions(asker: Asker, task: str, m: Moment) -> Question | None:
     if not repeated or m.times_shown[repeated[-1].identity] > 1:
         return None
     s = repeated[-1]
-    # Where a pose begins, whichever of the two: a movement is seen where it happens, its number is half as large.
+    # The start of each pose, whichever of the two: a movement is seen where it happens. There are half as many
+    # repetitions.
     begins = [(f, f + 1) for f in range(s.start, min(s.end, m.frames), s.period // 2)]
     count = len(begins) // 2
-    if len(begins) % 2 or asker.too_small(count):  # half a movement is neither
+    if len(begins) % 2 or asker.too_small(count):  # half a movement would count as either
         return None
     x = asker.thing(asker.called(s.identity, s.sample.set), True) if asker.rng.random() < 0.7 else asker.pick(["the exercise", "the movement", "it"])
     return Question(task, asker.phrase(task, x=x), str(count), m.frames, begins, begins, cells=(WHOLE,))
 
 
-# What asks each task.
+# The function that asks each task.
 NUMBERS = {"different": different, "duration": duration, "times": times_shown, "repetitions": repetitions}

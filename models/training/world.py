@@ -1,4 +1,4 @@
-"""What there is to be shown: the views of one split of the data, and what may be asked about each."""
+"""What streams can show: the views of one split of the data, and what may be asked about each."""
 
 import json
 from collections.abc import Iterable
@@ -16,9 +16,10 @@ from spans import WHOLE
 from text import encode, word_embeddings
 from views import BOARD, BOARDS_KEPT, PAINTED, colour_of_view
 
-# Names of ImageNet's classes beside the first, by WordNet id; from WordNet 3.0, without those in Latin and those that mean something else alone.
+# Names of ImageNet's classes other than the first, keyed by WordNet id; from WordNet 3.0, without Latin names and those
+# that alone mean something else.
 SYNONYMS = Path(__file__).parent / "synonyms.json"
-# What people say of a class where neither its first name nor WordNet has it, by that name.
+# What people call a class, keyed by its first name, where neither that name nor WordNet has it.
 EVERYDAY = Path(__file__).parent / "everyday.json"
 
 
@@ -35,14 +36,14 @@ class World:
         self.validation = validation
         self.mix = {k: np.load(root / f"{k}.npy", mmap_mode=None if not validation else "r") for k in ("label_mix", "word_mix", "top", "top_p", "detail", "marks")}
         self.by_set: dict[str, list[int]] = {}
-        drawn: dict[str, list[int]] = {"boards": [], "painted": [], SIGNS: []}  # which a split of the pictures does not split
+        drawn: dict[str, list[int]] = {"boards": [], "painted": [], SIGNS: []}  # not split by picture
         for row, (sample, number, things) in enumerate(self.views):
             s = self.samples[sample]
             if not self.mix["top_p"][row, -1].any():
-                continue  # of a fold that stage 0 has not done
+                continue  # of a fold that stage 0 has not finished
             if number >= BOARD or s.set == SIGNS:
                 if (row % BOARDS_KEPT == 0) == validation:
-                    # Signs have views of such numbers, too.
+                    # Signs have view numbers in this range too.
                     drawn[SIGNS if s.set == SIGNS else "painted" if number >= PAINTED else "boards"].append(row)
             elif s.validation == validation or (validation and s.set in NOT_SPLIT):
                 self.by_set.setdefault(s.set, []).append(row)
@@ -65,15 +66,17 @@ class World:
         self.synonyms = self.other_names()
 
     def other_names(self) -> dict[str, list[str]]:
-        """Of names that have others: these, those that people say three times, since they come more often."""
+        """The other names of each name that has some. Those that people say are listed three times, since they are more
+        frequent."""
         synonyms, everyday = (json.loads(path.read_text()) for path in (SYNONYMS, EVERYDAY))
-        known = self.kind_words | set(self.vocab.labels)  # of which each means something of its own
+        known = self.kind_words | set(self.vocab.labels)  # each of these has a meaning of its own
         own = lambda names: [name for name in names if name not in known]
         said = {s.label: 3 * own(everyday.get(s.label, [])) + own(synonyms.get(s.extra["wnid"], [])) for s in self.samples if "wnid" in s.extra}
         return {label: names for label, names in said.items() if names}
 
     def kinds_of_names(self) -> torch.Tensor:
-        """Of each name the sum of the words' embeddings of its kinds, `[labels, words_width]`: those that each picture of it shows and the name does not say itself."""
+        """For each name the sum of its kinds' word embeddings, `[labels, words_width]`: of the kinds that every picture
+        of it shows and the name itself does not say."""
         embeddings, of_name = word_embeddings(), {}
         for sample, kinds in zip(self.samples, self._kinds):
             if sample.label in self.vocab.index and (kinds.shown or kinds.absent):
@@ -89,20 +92,21 @@ class World:
         return Kinds() if things else self._kinds[sample]
 
     def numbers(self, row: int) -> dict[str, int]:
-        """How many of whom a scene shows, where that is known: by the word for several. One person does an exercise."""
+        """How many of whom a scene shows, where known, keyed by the plural word. An exercise is done by one person."""
         return self._numbers[self.views[row][0]]
 
     def colour(self, row: int) -> str | None:
         return colour_of_view(self.views[row], self.colours)
 
     def told(self, row: int) -> bool:
-        """Whether the whole picture's token holds its name at all: where it does not, nobody could read it. What signs say is in their marks."""
+        """Whether the token of the whole picture holds its name: otherwise nobody could read it. What signs say is in
+        their marks."""
         if self.samples[self.views[row][0]].set == SIGNS:
             return True
         return self.vocab.index.get(self.row_label(row), -1) in self.mix["top"][row, WHOLE]
 
     def has(self, sets: Iterable[str]) -> bool:
-        """Whether there is anything of any of these sets: data may lack some."""
+        """Whether there are views of any of these sets: the data may lack some."""
         return any(self.by_set.get(name) for name in sets)
 
     def row_label(self, row: int) -> str | None:
