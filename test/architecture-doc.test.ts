@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 const [, section = ''] =
   /^## Constants and limits\n([^]*?)^## /m.exec(readFileSync('docs/architecture.md', 'utf8')) ?? [];
 
-/** The source files whose path ends in `name`. */
+/** Source files whose path ends with `name`. */
 function filesOf(name: string): string[] {
   const all = readdirSync('src', { recursive: true, encoding: 'utf8' }).map(
     (file) => `src/${file.replaceAll('\\', '/')}`,
@@ -12,7 +12,7 @@ function filesOf(name: string): string[] {
   return all.filter((file) => file === name || file.endsWith(`/${name}`));
 }
 
-/** From the last cell of each row: every constant, with the file that is named before it. */
+/** Pairs of file and constant: the last cell of a row names a file, followed by the constants it defines. */
 const named = section.split('\n').flatMap((row) => {
   const cell = row.split('|').at(-2) ?? '';
   const words = [...cell.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word);
@@ -23,11 +23,11 @@ const named = section.split('\n').flatMap((row) => {
   });
 });
 
-test('The table of constants names more than 50 constants', () => {
+test('The table of constants in the architecture document lists more than 50 constants', () => {
   expect(named.length).toBeGreaterThan(50);
 });
 
-test.each(named)('%s, as the table of constants says, defines %s', (name, constant) => {
+test.each(named)('%s defines %s, as the table of constants says', (name, constant) => {
   const defined = new RegExp(`[\\s{]${constant}(?: =|:)`);
   expect(filesOf(name).filter((file) => defined.test(readFileSync(file, 'utf8')))).toHaveLength(1);
 });

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-describe('A variable of the environment', () => {
+describe('Environment variables', () => {
   const OF_YOCO_LIVE = {
     YOCO_LIVE_SERVICE_HOST: '10.96.0.7',
     YOCO_LIVE_SERVICE_PORT: '8080',
@@ -22,25 +22,25 @@ describe('A variable of the environment', () => {
     YOCO_LIVE_PORT_8080_TCP_ADDR: '10.96.0.7',
   };
 
-  test('that Kubernetes sets for a Service named yoco-live is ignored', async () => {
+  test('that Kubernetes sets for a Service named yoco-live are ignored', async () => {
     const { port, host } = await readConfig({}, { ...OF_YOCO_LIVE, YOCO_PORT: '9000' });
     expect([port, host]).toEqual([9000, '127.0.0.1']);
     checkVariables(OF_YOCO_LIVE);
   });
 
-  test('that Kubernetes sets for a Service named yoco is no port to listen on', async () => {
+  test('that Kubernetes sets for a Service named yoco do not set the port', async () => {
     const ofYoco = Object.entries(OF_YOCO_LIVE).map(([name, value]) => [name.replace('_LIVE', ''), value]);
     const { port } = await readConfig({}, Object.fromEntries(ofYoco) as Record<string, string>);
     expect(port).toBe(8080);
     expect((await readConfig({}, { YOCO_PORT: 'udp://10.96.0.7:5000' })).port).toBe(8080);
   });
 
-  test('takes precedence over defaults, even those of the caller', async () => {
+  test('take precedence over the defaults of the caller, which precede the built-in ones', async () => {
     expect((await readConfig({}, {}, undefined, { port: 0 })).port).toBe(0);
     expect((await readConfig({}, { YOCO_PORT: '9000' }, undefined, { port: 0 })).port).toBe(9000);
   });
 
-  test('may have blanks and Windows line ends around its value', async () => {
+  test('may have whitespace and carriage returns around their values', async () => {
     const { snapshots, port, host } = await readConfig(
       {},
       { YOCO_SNAPSHOTS: '/data\r', YOCO_PORT: ' 9000 ', YOCO_HOST: ' ::1' },
@@ -74,11 +74,11 @@ describe('An invalid setting', () => {
       ' time_zone (YOCO_TIME_ZONE): expected the name of a time zone, such as ',
     ],
     [{ YOCO_SOURCE_HOSTS: 'cam.example,10.0.0.0/33' }, 'source_hosts.1', ' source_hosts.1 (YOCO_SOURCE_HOSTS): '],
-  ])('in %j is reported with its variable', async (env, param, message) => {
+  ])('from the environment (%j) is rejected, naming its variable', async (env, param, message) => {
     await expect(readConfig({}, env)).rejects.toMatchObject(refusal(param, message));
   });
 
-  test('of a flag or the file is not blamed on a variable', async () => {
+  test('from a flag or the settings file is rejected without blaming a variable', async () => {
     const flag = readConfig({ port: 'eighty' }, { YOCO_PORT: '9000' });
     await expect(flag).rejects.toMatchObject(refusal('port', ' port: '));
     const file = path.join(folder, 'wrong.yaml');
@@ -89,7 +89,7 @@ describe('An invalid setting', () => {
     await expect(readConfig({}, {}, file)).rejects.toMatchObject(refusal('port', expected));
   });
 
-  test('that is unknown is refused by name even where no settings are read', () => {
+  test('is rejected by name even by commands that read no settings', () => {
     expect(() => {
       checkVariables({ YOCO_SEVER: 'http://127.0.0.1:8080' });
     }).toThrow('YOCO_SEVER');
@@ -105,7 +105,7 @@ describe('An invalid setting', () => {
 });
 
 describe('A settings file that cannot be read', () => {
-  /** The error for a file with this text, without the file's name. */
+  /** The error detail for a settings file with this text, without the leading file name. */
   async function said(text: string): Promise<string> {
     const file = path.join(folder, 'unread.yaml');
     await writeFile(file, text);
@@ -121,11 +121,11 @@ describe('A settings file that cannot be read', () => {
     ['port: 80\napi_keys:\n\t- hunter2\n', 'TAB_AS_INDENT at line 3, column 1'],
     ['host: a\napi_keys: @hunter2\n', 'BAD_SCALAR_START at line 2, column 11'],
     ['api_keys: [*hunter2]\n', 'a value that begins with "*" needs quotation marks'],
-  ])('as YAML is reported with the position, and not quoted: %j', async (text, why) => {
+  ])('because its YAML is invalid is reported with the position but without its content: %j', async (text, why) => {
     expect(await said(text)).toBe(`cannot be read (${why}).`);
   });
 
-  test('is reported with the reason of the system', async () => {
+  test('is reported with the system error code', async () => {
     await expect(readConfig({}, {}, path.join(folder, 'nowhere.yaml'))).rejects.toMatchObject({
       detail: `${path.join(folder, 'nowhere.yaml')} cannot be read (ENOENT).`,
     });
@@ -133,7 +133,7 @@ describe('A settings file that cannot be read', () => {
   });
 });
 
-test('A key in the settings file that YAML takes for a tag is not quoted in a warning', async () => {
+test('A key that YAML parses as a tag never appears in a warning', async () => {
   const warned = vi.spyOn(process, 'emitWarning').mockReturnValue();
   const file = path.join(folder, 'tag.yaml');
   await writeFile(file, 'api_keys: [!hunter2]\n');
@@ -142,7 +142,7 @@ test('A key in the settings file that YAML takes for a tag is not quoted in a wa
   warned.mockRestore();
 });
 
-test('Keys of both kinds come from variables, or else from the file', async () => {
+test('API keys and view keys come from the settings file, unless a variable overrides it', async () => {
   const file = path.join(folder, 'keys.yaml');
   await writeFile(file, 'api_keys: [of-the-file]\nview_keys: [seen-by-the-file, and-another]\n');
   expect(await readConfig({}, {}, file)).toMatchObject({
@@ -153,7 +153,7 @@ test('Keys of both kinds come from variables, or else from the file', async () =
   expect((await readConfig({}, {})).view_keys).toEqual([]);
 });
 
-test('The time zone can be set in the file or by a variable', async () => {
+test('The time zone comes from the settings file, unless a variable overrides it', async () => {
   const file = path.join(folder, 'zone.yaml');
   await writeFile(file, 'time_zone: Europe/Berlin\n');
   expect((await readConfig({}, {}, file)).time_zone).toBe('Europe/Berlin');
@@ -161,19 +161,19 @@ test('The time zone can be set in the file or by a variable', async () => {
   expect((await readConfig({}, { YOCO_TIME_ZONE: '' })).time_zone).toBeUndefined();
 });
 
-test('An empty variable is ignored, and so is an empty YOCO_CONFIG', async () => {
+test('Empty variables count as unset, including YOCO_CONFIG', async () => {
   expect((await readConfig({}, { YOCO_PORT: '', YOCO_API_KEYS: '', YOCO_CONFIG: '' })).port).toBe(8080);
 });
 
 test.each(['cam.example:554', 'rtsp://cam.example', 'http://x/y', 'foo bar', '*cam', '*.', '', 'a/8', '10.0.0.0/33'])(
-  'source_hosts refuses a rule that never matches: %j',
+  'source_hosts rejects a rule that can never match: %j',
   async (rule) => {
     const read = readConfig({ source_hosts: [rule] }, {});
     await expect(read).rejects.toMatchObject({ code: 'config_invalid', param: 'source_hosts.0' });
   },
 );
 
-test('source_hosts accepts hosts, wildcards, ranges and *', async () => {
+test('source_hosts accepts hosts, wildcards, address ranges and *', async () => {
   const rules = ['Cam.Example.', '*.example', '10.0.0.0/8', 'fd00::/8', '[fd00::1]', '10.0.0.7', 'front_door', '*'];
   expect((await readConfig({ source_hosts: rules }, {})).source_hosts).toEqual(rules);
 });

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { clockAt, instantAt, isTimeZone, ownTimeZone } from '../src/time-zone.ts';
 
 const at = (time: string): number => Date.parse(time);
-/** The UTC instant at which the clocks of UTC show this. */
+/** A local clock time, as the instant at which a UTC clock shows the same. */
 const clock = (time: string): number => Date.parse(`${time}Z`);
 
-describe('The clocks of a zone', () => {
+describe('The clocks of a time zone', () => {
   test.each([
     ['Europe/Berlin', '2026-01-15T12:00:00Z', '2026-01-15T13:00:00'],
     ['Europe/Berlin', '2026-07-15T12:00:00.250Z', '2026-07-15T14:00:00.250'],
@@ -13,7 +13,7 @@ describe('The clocks of a zone', () => {
     ['Asia/Kolkata', '2026-01-15T12:00:00Z', '2026-01-15T17:30:00'],
     ['UTC', '2026-01-15T00:00:00Z', '2026-01-15T00:00:00'],
     ['Europe/Berlin', '1965-07-15T12:00:00.500Z', '1965-07-15T13:00:00.500'],
-  ])('of %s at %s show %s, and only then', (zone, time, shown) => {
+  ])('of %s at %s show %s, which converts back to the same instant', (zone, time, shown) => {
     expect(clockAt(at(time), zone)).toBe(clock(shown));
     expect(instantAt(clock(shown), zone)).toBe(at(time));
   });
@@ -25,18 +25,18 @@ describe('The clocks of a zone', () => {
     ['before they are set back', '2026-10-25T01:59:00', '2026-10-24T23:59:00Z'],
     ['which they show twice', '2026-10-25T02:30:00', '2026-10-25T00:30:00Z'],
     ['after both', '2026-10-25T03:00:00', '2026-10-25T02:00:00Z'],
-  ])('show a time %s at one instant: %s is %s', (_when, shown, time) => {
+  ])('give a time %s one instant: %s is %s', (_when, shown, time) => {
     expect(instantAt(clock(shown), 'Europe/Berlin')).toBe(at(time));
   });
 
-  test('are those of this machine when no zone is given', () => {
+  test('default to those of this machine', () => {
     const noon = new Date(2026, 6, 15, 12);
     expect(clockAt(noon.getTime())).toBe(Date.UTC(2026, 6, 15, 12));
     expect(instantAt(Date.UTC(2026, 6, 15, 12))).toBe(noon.getTime());
   });
 });
 
-test('Only known names are time zones', () => {
+test('Known names of time zones are accepted, others are not', () => {
   expect(['Europe/Berlin', 'UTC', ownTimeZone()].map(isTimeZone)).toEqual([true, true, true]);
   expect(['Berlin', 'Europe/Atlantis', '', 'GMT+25', '12:00'].map(isTimeZone)).toEqual(Array(5).fill(false));
 });

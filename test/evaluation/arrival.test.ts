@@ -11,8 +11,8 @@ const status = (more: object = {}): StreamStatus =>
   }) as unknown as StreamStatus;
 const EXPECTED: Expected = { frames: 60, firstMs: 0 };
 
-describe('A stream that was played', () => {
-  test('is whole where all frames are there from the first on', () => {
+describe('A played stream', () => {
+  test('is complete when every frame from the first on arrived', () => {
     expect(whatIsMissing(status(), EXPECTED)).toBeNull();
     expect(whatIsMissing(status({ firstMs: 120 }), {})).toBeNull();
   });
@@ -24,13 +24,13 @@ describe('A stream that was played', () => {
     ['frames that memory had no room for', { droppedFrames: 4 }, EXPECTED],
     ['what an engine held that was started again', { firstMs: 12_000 }, EXPECTED],
     ['a frame that its source handed on', { frames: 59 }, {}],
-  ])('is not with %s', (_, changed, expected) => {
+  ])('is incomplete because of %s', (_, changed, expected) => {
     expect(whatIsMissing(status(changed), expected)).toEqual(expect.any(String));
   });
 });
 
-describe('What does not come whole', () => {
-  /** Streams that come with these many frames, one after the other. */
+describe('An incomplete stream', () => {
+  /** A service whose successive streams take in these numbers of frames. */
   function playing(...frames: number[]) {
     const log: string[] = [];
     const live = {
@@ -46,13 +46,13 @@ describe('What does not come whole', () => {
     return { log, play };
   }
 
-  test('is played anew, and asked only when it is whole', async () => {
+  test('is played again, and asked only once it is complete', async () => {
     const { log, play } = playing(58, 60);
     await play(() => Promise.resolve(log.push('ask')));
     expect(log).toEqual(['create 58', 'delete x', 'create 60', 'ask', 'delete x']);
   });
 
-  test('ends the evaluation, which says what is missing, where it never does', async () => {
+  test('ends the evaluation with what is missing after three attempts', async () => {
     const { log, play } = playing(58, 57, 59);
     await expect(play()).rejects.toMatchObject({
       code: 'internal',
@@ -61,7 +61,7 @@ describe('What does not come whole', () => {
     expect(log).toHaveLength(6);
   });
 
-  test('is not played anew because of what goes wrong with asking', async () => {
+  test('is not played again when asking fails', async () => {
     const { log, play } = playing(60, 60);
     await expect(play(() => Promise.reject(new Error('no answer')))).rejects.toThrow('no answer');
     expect(log).toEqual(['create 60', 'delete x']);

@@ -19,7 +19,7 @@ describe('Boards', () => {
     expect(boards(1)).not.toEqual(boards(2));
   });
 
-  test('ask where a thing is that is there, once, at the place that is expected', () => {
+  test('ask where the only cut-out is, and expect the cell that holds it', () => {
     const places = new Set<string>();
     for (const seed of SEEDS) {
       const { spans, questions } = boards(seed);
@@ -36,7 +36,7 @@ describe('Boards', () => {
     expect([...places].sort()).toEqual([...PLACES].sort());
   });
 
-  test('ask how many there are of a thing, one to five that do not touch', () => {
+  test('ask for the number of copies of a cut-out, one to five that never touch', () => {
     const counts = new Set<string>();
     for (const seed of SEEDS) {
       const { spans, questions } = boards(seed);
@@ -55,7 +55,7 @@ describe('Boards', () => {
     expect([...counts].sort()).toEqual(['1', '2', '3', '4', '5']);
   });
 
-  test('ask for the colour that a thing was painted in, whatever it is', () => {
+  test('ask for the colour that a cut-out was painted in, in every colour', () => {
     const colours = new Set<string>();
     for (const seed of SEEDS) {
       const { spans, questions } = boards(seed);
@@ -70,7 +70,7 @@ describe('Boards', () => {
     expect([...colours].sort()).toEqual(Object.keys(COLOURS).sort());
   });
 
-  test('do an exercise as often as is expected, there and back', () => {
+  test('repeat an exercise, start and end pose, as often as expected', () => {
     for (const seed of SEEDS.slice(0, 20)) {
       const { spans, questions } = boards(seed);
       const [asked] = questions.filter(({ task }) => task === 'repetitions');
@@ -80,12 +80,12 @@ describe('Boards', () => {
     }
   });
 
-  test('ask what happens in a scene, with all its captions', () => {
+  test('ask for a description of a scene, with all its captions', () => {
     const [asked] = boards(1).questions.filter(({ task }) => task === 'describe');
     expect(asked?.captions).toEqual(['a dog runs', 'a dog is running']);
   });
 
-  test('are asked about while they are shown, and follow each other without a gap', () => {
+  test('are asked about while shown, and follow each other without a gap', () => {
     for (const seed of SEEDS.slice(0, 20)) {
       const { spans, questions, durationMs } = boards(seed);
       spans.forEach(({ startMs }, i) => {
@@ -96,7 +96,7 @@ describe('Boards', () => {
     }
   });
 
-  test('ask only what there are pictures for', () => {
+  test('ask only the tasks that they have pictures for', () => {
     const tasks = (only: Partial<BoardPictures>): EvaluationQuestion['task'][] =>
       makeBoards({ cutOuts: [], scenes: [], exercises: [], ...only }, seededRandom(1)).questions.map(
         ({ task }) => task,

@@ -5,15 +5,15 @@ import { rate, type Tally } from '../../src/evaluation/score.ts';
 const groups = (count: number, of: (i: number) => Tally): Tally[] => Array.from({ length: count }, (_, i) => of(i));
 const width = ([low, high]: readonly [number, number]): number => high - low;
 
-describe('The interval of questions that hang together', () => {
-  test('is about that of independent ones where each is a group of its own', () => {
+describe('The bootstrap interval over groups of questions', () => {
+  test('is close to the Wilson interval when every question is its own group', () => {
     const [low, high] = groupedInterval(groups(200, (i) => ({ correct: i % 4 === 0 ? 0 : 1, total: 1 }))) ?? [0, 0];
     const [expectedLow, expectedHigh] = rate(150, 200).interval;
     expect(Math.abs(low - expectedLow)).toBeLessThan(0.02);
     expect(Math.abs(high - expectedHigh)).toBeLessThan(0.02);
   });
 
-  test('is wider where a group is right or wrong as a whole, and narrower where all groups are alike', () => {
+  test('is wider when groups are right or wrong as a whole, and narrower when all groups are alike', () => {
     const whole = groupedInterval(groups(20, (i) => ({ correct: i % 4 === 0 ? 0 : 10, total: 10 }))) ?? [0, 0];
     const alike = groupedInterval(groups(20, (i) => ({ correct: i % 2 === 0 ? 7 : 8, total: 10 }))) ?? [0, 0];
     const independent = rate(150, 200).interval;
@@ -22,7 +22,7 @@ describe('The interval of questions that hang together', () => {
     for (const [low, high] of [whole, alike]) expect([low < 0.75, high > 0.75]).toEqual([true, true]);
   });
 
-  test('weighs a group by its questions', () => {
+  test('weights a group by its number of questions', () => {
     const [low, high] = groupedInterval([
       ...groups(50, () => ({ correct: 0, total: 1 })),
       { correct: 950, total: 950 },
@@ -30,7 +30,7 @@ describe('The interval of questions that hang together', () => {
     expect([low, high > 0.95]).toEqual([0, true]);
   });
 
-  test('is the same each time, and none of one group, or of none that was asked', () => {
+  test('is deterministic, and null with fewer than two groups that were asked', () => {
     const some = groups(9, (i) => ({ correct: i, total: 9 }));
     expect(groupedInterval(some)).toEqual(groupedInterval(some));
     expect(groupedInterval([{ correct: 3, total: 4 }])).toBeNull();

@@ -5,7 +5,7 @@ import { seededRandom } from '../../src/model/sampling.ts';
 
 const LABELS = ['apple', 'bread', 'carrot', 'dress', 'egg', 'fig', 'grape', 'hat', 'iris', 'jam'];
 const pictures: LabelledPicture[] = LABELS.map((label) => ({ set: 'grocery', file: `/${label}.jpg`, label }));
-/** Of the group of that number. */
+/** The cameras of the group of streams with this number. */
 const cameras = (group: number) => makeCameras(pictures, seededRandom(group), group * STREAMS_A_GROUP);
 const SEEDS = Array.from({ length: 50 }, (_, seed) => seed);
 
@@ -23,7 +23,7 @@ describe('Several cameras', () => {
     }
   });
 
-  test('are asked which of them shows a thing, which one showed it, and what one of them shows', () => {
+  test('are asked which camera shows a thing, which one showed it, and what one camera shows', () => {
     for (const seed of SEEDS) {
       const { spans, questions } = cameras(seed);
       const shown = spans.map((mine) => mine.map(({ picture }) => picture.label));
@@ -43,12 +43,12 @@ describe('Several cameras', () => {
     }
   });
 
-  test('are played after the first stream of each four', () => {
+  test('are played after the first of every four streams', () => {
     const played = [0, 1, 2, 3, 4, 5].map((stream) => makeCameras(pictures, seededRandom(1), stream).spans.length > 0);
     expect(played).toEqual([true, false, false, false, true, false]);
   });
 
-  test('are asked each task half in words that training uses, and half in words that it never does', () => {
+  test('are asked each task half in trained and half in held-out phrasings', () => {
     const questions = SEEDS.flatMap((group) => cameras(group).questions);
     for (const name of ['which', 'whichever', 'oncamera']) {
       const mine = questions.filter(({ task }) => task === name);
@@ -56,7 +56,7 @@ describe('Several cameras', () => {
     }
   });
 
-  test('are not asked about where there are too few names', () => {
+  test('are not played when there are too few names', () => {
     expect(makeCameras(pictures.slice(0, 7), seededRandom(1))).toEqual({ spans: [], questions: [] });
   });
 });

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CiderD, NearestCaption, tokenF1, typicalCaption, wordsOf } from '../../src/evaluation/captions.ts';
 
 describe('A sentence', () => {
-  test('is its words, without case and punctuation', () => {
+  test('is split into words without case and punctuation', () => {
     expect(wordsOf(' A tri-colored dog , playing .')).toEqual(['a', 'tri-colored', 'dog', 'playing']);
     expect(wordsOf('...')).toEqual([]);
   });
@@ -31,28 +31,28 @@ describe('CIDEr-D', () => {
   ];
   const cider = new CiderD(corpus);
 
-  test('is ten for a caption that is repeated word by word, and nothing for one without a common word', () => {
+  test('is 10 for a verbatim caption, and 0 without a common word', () => {
     expect(cider.score('a black dog runs over the grass', ['a black dog runs over the grass'])).toBeCloseTo(10);
     expect(cider.score('green tables', ['a black dog runs over the grass'])).toBe(0);
     expect(cider.score('', ['a dog'])).toBe(0);
   });
 
-  test('gives nothing for words that every picture has', () => {
+  test('gives no credit for words that occur in every picture', () => {
     const same = new CiderD([['a dog'], ['a cat'], ['a cow']]);
     expect(same.score('a', ['a dog'])).toBe(0);
     expect(same.score('dog', ['a dog'])).toBeGreaterThan(0);
   });
 
-  test('gives less for another length and for repetition', () => {
+  test('penalises a different length and repetition', () => {
     const caption = ['a black dog runs over the grass'];
     const whole = cider.score('black dog runs over the grass', caption);
     expect(cider.score('black dog', caption)).toBeLessThan(whole);
     expect(cider.score('black dog runs over the grass the grass the grass', caption)).toBeLessThan(whole);
   });
 
-  test('is the mean over the captions, worked out by hand', () => {
-    // "dog" is in one of two pictures: weight log 2 in both; the sentence lacks "runs", so cos = 1 / sqrt(2) for single
-    // words, and no longer run is shared. One word of difference in length.
+  test('is the mean over the captions, as computed by hand', () => {
+    // "dog" and "runs" each occur in one of two pictures, so both weigh log 2. The sentence lacks "runs": the cosine of
+    // single words is 1 / sqrt(2), and no longer n-gram is shared. The lengths differ by one word.
     const small = new CiderD([['dog runs'], ['cat']]);
     const expected = ((10 / 4) * Math.exp(-1 / 72)) / Math.SQRT2;
     expect(small.score('dog', ['dog runs'])).toBeCloseTo(expected);
@@ -60,7 +60,7 @@ describe('CIDEr-D', () => {
   });
 });
 
-describe('Without a model', () => {
+describe('The baselines without a model', () => {
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'yoco-captions-'));
@@ -75,7 +75,7 @@ describe('Without a model', () => {
     return { set: 'flickr', file, captions: [caption, 'another'] };
   }
 
-  test('a picture gets the caption of the one that looks most alike, never its own', async () => {
+  test('give a picture the caption of the most similar other picture', async () => {
     const known = [await scene('red', '#f00', 'a red wall'), await scene('blue', '#00f', 'the sea')];
     const nearest = await NearestCaption.of(known);
     expect(await nearest.captionFor((await scene('dark', '#a00', '')).file)).toBe('a red wall');
@@ -83,7 +83,7 @@ describe('Without a model', () => {
     expect(await (await NearestCaption.of([])).captionFor(known[0]?.file ?? '')).toBeNull();
   });
 
-  test('one caption serves all: the one that shares most words with the rest', () => {
+  test('give every picture the caption that shares most words with the others', () => {
     const of = (caption: string) => ({ set: 'flickr', file: '', captions: [caption] });
     expect(typicalCaption([of('two men ski'), of('a dog runs on grass'), of('a dog on a beach'), of('a dog')])).toMatch(
       /^a dog/,

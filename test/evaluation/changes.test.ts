@@ -4,7 +4,7 @@ import type { Span } from '../../src/evaluation/playlist.ts';
 import type { EvaluationQuestion } from '../../src/evaluation/questions.ts';
 import { randomOfStream } from '../../src/evaluation/random.ts';
 
-/** Things of these many seconds, one after the other. */
+/** Things shown one after the other, each for this many seconds. */
 function shown(...seconds: number[]): { spans: Span[]; durationMs: number } {
   let endMs = 0;
   const spans = seconds.map((length, i) => {
@@ -30,8 +30,8 @@ const changesOf = (playlist: ReturnType<typeof shown>): EvaluationQuestion[] =>
 const share = (questions: readonly EvaluationQuestion[], answer: (question: EvaluationQuestion) => string): number =>
   questions.filter((question) => answer(question) === question.expected).length / questions.length;
 
-describe('The questions about changes', () => {
-  test('are one for what has changed, and a yes and a no over the same time', () => {
+describe('Questions about changes', () => {
+  test('are one for what has changed, and a yes/no pair over the same number of seconds', () => {
     for (const stream of STREAMS) {
       const [changed, yes, no, ...more] = asked(LONG, stream);
       expect([changed?.task, yes?.task, no?.task, more]).toEqual(['changed', 'haschanged', 'haschanged', []]);
@@ -43,7 +43,7 @@ describe('The questions about changes', () => {
   test.each([
     ['short', SHORT],
     ['long', LONG],
-  ])('of a %s stream expect what is shown', (_, playlist) => {
+  ])('of a %s stream expect answers that match what is shown', (_, playlist) => {
     for (const stream of STREAMS) {
       for (const { task, text, asOfMs, expected, moment } of asked(playlist, stream)) {
         const seen = playlist.spans.filter(({ startMs }) => startMs <= asOfMs);
@@ -62,7 +62,7 @@ describe('The questions about changes', () => {
     }
   });
 
-  test('come in a fifth of the streams before anything has changed', () => {
+  test('ask before anything has changed in a fifth of the streams', () => {
     const changed = STREAMS.flatMap((stream) => asked(SHORT, stream)).filter(({ task }) => task === 'changed');
     expect(changed.filter(({ expected }) => expected === 'nothing')).toHaveLength(STREAMS.length / 5);
     for (const { chance } of changed) expect(chance).toBe(1 / (SHORT.spans.length + 1));
@@ -71,23 +71,26 @@ describe('The questions about changes', () => {
   test.each([
     ['short', SHORT],
     ['long', LONG],
-  ])('of a %s stream are of a later thing or the next, on either side of the seconds asked about', (_, playlist) => {
-    const spanAt = (ms: number) => playlist.spans.findIndex(({ startMs, endMs }) => startMs <= ms && ms < endMs);
-    const apart = new Set<number>();
-    for (const stream of STREAMS) {
-      const [, yes, no] = asked(playlist, stream);
-      if (yes === undefined || no === undefined) throw new Error('it asks no pair');
-      const withinMs = secondsOf(yes.text) * 1000;
-      const [came, stands] = [spanAt(yes.asOfMs), spanAt(no.asOfMs)];
-      apart.add(came - stands);
-      expect(stands).toBeGreaterThan(0);
-      expect(yes.asOfMs).toBeLessThanOrEqual((playlist.spans[came]?.startMs ?? NaN) + withinMs - 500);
-      expect(no.asOfMs).toBeGreaterThanOrEqual((playlist.spans[stands]?.startMs ?? NaN) + withinMs + 500);
-    }
-    expect([...apart].sort()).toEqual([0, 1]);
-  });
+  ])(
+    'of a %s stream pair one later thing with itself or the next, on either side of the seconds asked about',
+    (_, playlist) => {
+      const spanAt = (ms: number) => playlist.spans.findIndex(({ startMs, endMs }) => startMs <= ms && ms < endMs);
+      const apart = new Set<number>();
+      for (const stream of STREAMS) {
+        const [, yes, no] = asked(playlist, stream);
+        if (yes === undefined || no === undefined) throw new Error('it asks no pair');
+        const withinMs = secondsOf(yes.text) * 1000;
+        const [came, stands] = [spanAt(yes.asOfMs), spanAt(no.asOfMs)];
+        apart.add(came - stands);
+        expect(stands).toBeGreaterThan(0);
+        expect(yes.asOfMs).toBeLessThanOrEqual((playlist.spans[came]?.startMs ?? NaN) + withinMs - 500);
+        expect(no.asOfMs).toBeGreaterThanOrEqual((playlist.spans[stands]?.startMs ?? NaN) + withinMs + 500);
+      }
+      expect([...apart].sort()).toEqual([0, 1]);
+    },
+  );
 
-  test('cannot be answered by whether the first thing is still shown, nor by how many seconds are asked about', () => {
+  test('cannot be answered from whether the first thing is still shown, nor from the number of seconds', () => {
     for (const playlist of [SHORT, LONG]) {
       const questions = changesOf(playlist);
       const [first] = playlist.spans;
@@ -98,7 +101,7 @@ describe('The questions about changes', () => {
     }
   });
 
-  test('say what rules that have seen no change would answer', () => {
+  test('record the answers of rules that see no change', () => {
     const questions = changesOf(LONG);
     const names = Object.keys(questions[0]?.rules ?? {});
     expect(names).toContain('no while the first thing is shown');
@@ -111,13 +114,13 @@ describe('The questions about changes', () => {
     }
   });
 
-  test('are no pair where no later thing is shown for long enough', () => {
+  test('include no yes/no pair when no later thing is shown for long enough', () => {
     for (const stream of STREAMS) {
       expect(asked(shown(30, 4, 6), stream).map(({ task }) => task)).toEqual(['changed']);
     }
   });
 
-  test('take words that training uses, and words that it never does, in turn', () => {
+  test('alternate between trained and held-out phrasings', () => {
     const held = STREAMS.flatMap((stream) => asked(SHORT, stream)).map(({ task, heldOut }) => ({ task, heldOut }));
     for (const name of ['changed', 'haschanged']) {
       const mine = held.filter(({ task }) => task === name);
@@ -125,13 +128,13 @@ describe('The questions about changes', () => {
     }
   });
 
-  test('are none where one thing is all that is shown', () => {
+  test('are not asked of a stream that shows a single thing', () => {
     expect(askChanges(shown(10), randomOfStream(1, 0), 0)).toEqual([]);
   });
 });
 
-describe('A branch of a stream’s generator', () => {
-  test('leaves the first as it is', () => {
+describe('A second random generator of a stream', () => {
+  test('draws different numbers and leaves the first one unchanged', () => {
     expect(randomOfStream(1, 3)()).toBe(randomOfStream(1, 3, 0)());
     expect(randomOfStream(1, 3)()).not.toBe(randomOfStream(1, 3, 1)());
   });

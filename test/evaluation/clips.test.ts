@@ -16,7 +16,7 @@ describe('An answer about a clip', () => {
     ['it is not a parrot', false],
     ['parrot cage', false],
     ['', false],
-  ])('that is to name a cockatoo or a parrot is right as %j: %s', (answer, right) => {
+  ])('that must name a cockatoo or a parrot: %j is right: %s', (answer, right) => {
     expect(isClipAnswerRight({ kind: 'name', accept: ['cockatoo', 'parrot'] }, answer)).toBe(right);
   });
 
@@ -27,7 +27,7 @@ describe('An answer about a clip', () => {
     ['2 minutes', false],
     ['12', false],
     ['2 or 3', false],
-  ])('that is to say that there are two cars is right as %j: %s', (answer, right) => {
+  ])('that must count two cars: %j is right: %s', (answer, right) => {
     expect(isClipAnswerRight({ kind: 'number', accept: ['2', 'two', 'two cars'] }, answer)).toBe(right);
   });
 
@@ -36,7 +36,7 @@ describe('An answer about a clip', () => {
     ['Yes, at the window', true],
     ['yesterday', false],
     ['no, yes', false],
-  ])('that is to say yes is right as %j: %s', (answer, right) => {
+  ])('that must be yes: %j is right: %s', (answer, right) => {
     expect(isClipAnswerRight({ kind: 'yesno', accept: ['yes'] }, answer)).toBe(right);
   });
 
@@ -44,11 +44,11 @@ describe('An answer about a clip', () => {
     ['a plant stands in a room', true],
     ['a plantation', false],
     ['a room without a plant', false],
-  ])('that is to tell of a plant is right as %j: %s', (answer, right) => {
+  ])('that must mention a plant: %j is right: %s', (answer, right) => {
     expect(isClipAnswerRight({ kind: 'sentence', accept: ['plant'] }, answer)).toBe(right);
   });
 
-  test('for a time is right within two seconds', () => {
+  test('that is a time is right within two seconds', () => {
     const question = { kind: 'time', accept: [], seconds: 8 } as const;
     expect(['0:06', '0:10'].map((text) => isClipAnswerRight(question, text))).toEqual([true, true]);
     expect(['0:05', '0:11', 'it was not shown'].map((text) => isClipAnswerRight(question, text))).toEqual([
@@ -59,12 +59,12 @@ describe('An answer about a clip', () => {
   });
 });
 
-describe('Who reads the questions alone', () => {
+describe('The baseline that knows only the questions', () => {
   const question = (kind: ClipQuestion['kind'], accept: readonly string[], seconds?: number): ClipQuestion => {
     return { kind, text: '', accept, ...(seconds === undefined ? {} : { seconds }) };
   };
 
-  test('has of each kind as many right as one answer has at best', () => {
+  test('counts, for each kind of question, the best single answer', () => {
     const yesNo = [question('yesno', ['yes']), question('yesno', ['no']), question('yesno', ['no'])];
     expect(bestByText(yesNo)).toBe(2);
     const names = [question('name', ['car', 'vehicle']), question('name', ['vehicle']), question('name', ['apple'])];
@@ -74,13 +74,13 @@ describe('Who reads the questions alone', () => {
     expect(bestByText([...yesNo, ...names, ...times])).toBe(6);
   });
 
-  test('has less than all of the real ones', () => {
+  test('gets less than 60% of the real questions right', () => {
     const all = Object.values(CLIP_QUESTIONS).flat();
     expect(bestByText(all)).toBeLessThan(all.length * 0.6);
   });
 });
 
-test('Each clip is asked ten questions, each of which its own answers are right to', () => {
+test('Each clip has ten questions, and each question accepts its own answers', () => {
   for (const questions of Object.values(CLIP_QUESTIONS)) {
     expect(questions).toHaveLength(10);
     for (const question of questions) {
@@ -103,11 +103,11 @@ describe('A folder of clips', () => {
     await rm(folder, { recursive: true });
   });
 
-  test('without any of them is refused', async () => {
+  test('without any known clip is rejected', async () => {
     await expect(evaluateClips(live, folder)).rejects.toMatchObject({ code: 'data_invalid', param: 'clips' });
   });
 
-  test('is asked about those that are there, and nothing is left behind', async () => {
+  test('is evaluated on the clips that exist, and leaves no stream behind', async () => {
     await copyFile(new URL('../../streams/clips/demo.mp4', import.meta.url), path.join(folder, 'cockatoo.mp4'));
     const { score, baseline, confidence, clips } = await evaluateClips(live, folder);
     expect(Object.keys(clips)).toEqual(['cockatoo.mp4']);

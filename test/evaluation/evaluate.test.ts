@@ -1,4 +1,4 @@
-/** An evaluation in this process, on the tiny bundle: what it leaves behind, and what it makes of what it kept. */
+/** Evaluations in this process on the tiny bundle: what they clean up when stopped, and how they resume. */
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -49,19 +49,19 @@ const options = (more: Partial<EvaluationOptions> = {}): EvaluationOptions => ({
   ...more,
 });
 
-describe('An evaluation that is stopped', () => {
+describe('A stopped evaluation', () => {
   const leavesNothing = async (): Promise<void> => {
     expect(await readdir(temporary)).toEqual([]);
     expect(live.list()).toEqual([]);
   };
 
-  test('before it begins leaves nothing behind', async () => {
+  test('leaves nothing behind when stopped before it begins', async () => {
     const signal = AbortSignal.abort(new Error('enough'));
     await expect(evaluate(live, options({ signal }))).rejects.toThrow('enough');
     await leavesNothing();
   });
 
-  test('while a video plays leaves no stream and no file behind', async () => {
+  test('leaves no stream and no file behind when stopped while a video plays', async () => {
     const stop = new AbortController();
     const create = live.create.bind(live);
     vi.spyOn(live, 'create').mockImplementationOnce((definition, origin) => {
@@ -72,7 +72,7 @@ describe('An evaluation that is stopped', () => {
     await leavesNothing();
   });
 
-  test('between two streams does not begin the next', async () => {
+  test('does not begin the next stream', async () => {
     const stop = new AbortController();
     const played: number[] = [];
     const onProgress = (done: number): void => {
@@ -85,7 +85,7 @@ describe('An evaluation that is stopped', () => {
     await leavesNothing();
   });
 
-  test('while it asks does not wait for the answers', async () => {
+  test('does not wait for answers to questions already asked', async () => {
     const stop = new AbortController();
     const onAnswer = (): void => {
       stop.abort(new Error('enough'));
@@ -95,18 +95,18 @@ describe('An evaluation that is stopped', () => {
   });
 });
 
-test('A stream of which a frame was lost is played anew before it is asked about', async () => {
+test('An evaluation plays a stream again when a frame was lost, before asking about it', async () => {
   const create = vi.spyOn(live, 'create');
   vi.spyOn(live.engine, 'append').mockRejectedValueOnce(new YocoError('engine_restarted'));
   const { tasks } = await evaluate(live, options({ controls: 0 }));
   const played = create.mock.calls.map(([definition]) => (definition as { readonly name: string }).name);
-  // The stream twice; then its four cameras, and the one in which things come again.
+  // The stream twice, then its four cameras, then the stream with returning things.
   expect(played).toEqual(['eval-0', 'eval-0', 'eval-1', 'eval-2', 'eval-3', 'eval-4', 'eval-5']);
   expect(tasks.first?.total).toBe(1);
 });
 
 describe('The finished streams of an evaluation', () => {
-  test('belong to the pictures of the data, not to their names alone', async () => {
+  test('are not reused with other pictures under the same names', async () => {
     const resume = path.join(folder, 'finished.jsonl');
     await evaluate(live, options({ controls: 0, resume }));
     const before = await sharp(fileOf(3)).toBuffer();
@@ -117,7 +117,7 @@ describe('The finished streams of an evaluation', () => {
     });
   });
 
-  test('belong to the device that the model ran on', async () => {
+  test('are not reused on another device', async () => {
     const resume = path.join(folder, 'device.jsonl');
     await evaluate(live, options({ controls: 0, resume }));
     await expect(evaluate(live, options({ controls: 0, resume, device: 'webgpu' }))).rejects.toMatchObject({
@@ -127,9 +127,9 @@ describe('The finished streams of an evaluation', () => {
   });
 });
 
-describe('A video that is played', () => {
+describe('A played video', () => {
   test.each([0.3, 1, 1.5, 2, 3, 7, VIDEO_FPS])(
-    'comes as as many frames as are expected at %d a second',
+    'yields the expected number of frames at %d frames a second',
     async (fps) => {
       const spans: Span[] = [2_000, 2_500, 4_000].map((length, i, lengths) => {
         const startMs = lengths.slice(0, i).reduce((a, b) => a + b, 0);

@@ -13,7 +13,7 @@ vi.mock(import('node:fs/promises'), async (original) => {
 const KEY = { bundle: 'abc', seed: 1, seconds: '30', heldOut: true };
 const result = (stream: number): StreamResult => ({ stream, seconds: 30, answered: [], described: [], controls: null });
 
-describe('An evaluation that was interrupted', () => {
+describe('An interrupted evaluation', () => {
   let folder: string;
   let file: string;
   beforeEach(async () => {
@@ -28,7 +28,7 @@ describe('An evaluation that was interrupted', () => {
   }
   const streamsIn = async (): Promise<number[]> => [...(await FinishedStreams.open(file, KEY)).results.keys()];
 
-  test('goes on from the streams that are in the file', async () => {
+  test('resumes after the streams in its file', async () => {
     expect(await streamsIn()).toEqual([]);
     await withStreams(0, 1);
     expect(await streamsIn()).toEqual([0, 1]);
@@ -36,7 +36,7 @@ describe('An evaluation that was interrupted', () => {
     expect((await FinishedStreams.open(file, KEY)).results.get(2)).toEqual(result(2));
   });
 
-  test('plays a stream again whose line was cut off', async () => {
+  test('plays a stream again when its line was truncated', async () => {
     await withStreams(0, 1);
     const text = await readFile(file, 'utf8');
     await writeFile(file, text.slice(0, -10));
@@ -45,7 +45,7 @@ describe('An evaluation that was interrupted', () => {
     expect(await readFile(file, 'utf8')).toBe(text);
   });
 
-  test('writes nothing anew to forget a line that was cut off', async () => {
+  test('removes a truncated line without rewriting the file', async () => {
     await withStreams(0, 1);
     const text = await readFile(file, 'utf8');
     await writeFile(file, text.slice(0, -10));
@@ -55,7 +55,7 @@ describe('An evaluation that was interrupted', () => {
     expect(await readFile(file, 'utf8')).toBe(text.slice(0, text.lastIndexOf('{"stream":1')));
   });
 
-  test('tells anew what was right, of the answers that were kept', async () => {
+  test('scores the stored answers again', async () => {
     const finished = await FinishedStreams.open(file, KEY);
     const answer = { task: 'now', expected: 'apple', answer: 'an apple', right: false } as const;
     const wrong = { ...answer, answer: 'pear', right: true };
@@ -83,7 +83,7 @@ describe('An evaluation that was interrupted', () => {
     ]);
   });
 
-  test('begins anew where not even its head was written', async () => {
+  test('starts over when even the header was truncated', async () => {
     await writeFile(file, '{"evaluation":{"bun');
     expect(await streamsIn()).toEqual([]);
   });
@@ -92,7 +92,7 @@ describe('An evaluation that was interrupted', () => {
     ['seed', { ...KEY, seed: 2 }, 'seed was 1 and is 2 now'],
     ['bundle', { ...KEY, bundle: 'def' }, 'bundle was "abc" and is "def" now'],
     ['length', { ...KEY, seconds: '10-300' }, 'seconds was "30" and is "10-300" now'],
-  ])('is not continued with another %s', async (_name, key, detail) => {
+  ])('does not resume with another %s', async (_name, key, detail) => {
     await withStreams(0);
     const before = await readFile(file, 'utf8');
     await expect(FinishedStreams.open(file, key)).rejects.toMatchObject({
@@ -108,7 +108,7 @@ describe('An evaluation that was interrupted', () => {
     ['other lines', 'notes\nof mine\n', 1],
     ['a broken line', `${JSON.stringify({ evaluation: KEY })}\n{"stream":\n`, 2],
     ['a line of something else', `${JSON.stringify({ evaluation: KEY })}\n{"stream":0}\n`, 2],
-  ])('leaves a file of %s alone, and names the line', async (_name, text, line) => {
+  ])('rejects a file of %s, names the line and leaves the file unchanged', async (_name, text, line) => {
     await writeFile(file, text);
     await expect(FinishedStreams.open(file, KEY)).rejects.toMatchObject({
       code: 'data_invalid',
@@ -117,7 +117,7 @@ describe('An evaluation that was interrupted', () => {
     expect(await readFile(file, 'utf8')).toBe(text);
   });
 
-  test('says when the file cannot be read or written', async () => {
+  test('reports a file that cannot be read or written', async () => {
     await expect(FinishedStreams.open(folder, KEY)).rejects.toMatchObject({ code: 'data_invalid', param: 'resume' });
     const nowhere = path.join(folder, 'nowhere', 'file.jsonl');
     await expect(FinishedStreams.open(nowhere, KEY)).rejects.toMatchObject({ code: 'data_invalid', param: 'resume' });

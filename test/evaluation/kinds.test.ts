@@ -23,7 +23,7 @@ const PICTURES = [
 const GROUPS = groupsOf(PICTURES);
 const STREAMS = Array.from({ length: 100 }, (_, stream) => stream);
 
-/** These things, five seconds each. */
+/** These things in order, five seconds each. */
 function shown(...labels: string[]): Parameters<typeof askGroups>[0] {
   const spans = labels.map((label, i) => {
     const found = PICTURES.find((one) => one.label === label);
@@ -36,8 +36,8 @@ function shown(...labels: string[]): Parameters<typeof askGroups>[0] {
 const questions = (playlist: Parameters<typeof askGroups>[0]): EvaluationQuestion[] =>
   STREAMS.flatMap((stream) => [...askGroups(playlist, GROUPS, randomOfStream(1, stream), stream)]);
 
-describe('Questions for a kind of thing', () => {
-  test('are a yes for what is shown and a no for what is not, of each stream', () => {
+describe('Questions about a kind of thing', () => {
+  test('are, for each stream, a yes for a kind that is shown and a no for one that is not', () => {
     const asked = questions(shown('granny smith', 'kiwi', 'shirt'));
     expect(asked).toHaveLength(2 * STREAMS.length);
     for (const { task, expected, text } of asked) {
@@ -47,19 +47,19 @@ describe('Questions for a kind of thing', () => {
     expect(asked.filter(({ expected }) => expected === 'yes')).toHaveLength(STREAMS.length);
   });
 
-  test('take an article only where the word has one', () => {
+  test('use an article only for countable words', () => {
     const texts = questions(shown('granny smith', 'kiwi')).map(({ text }) => text);
     expect(texts.some((text) => text.includes('an apple'))).toBe(true);
     expect(texts.some((text) => text.includes('a pear'))).toBe(true);
     expect(texts.filter((text) => /\ban? (milk|juice)/.test(text))).toEqual([]);
   });
 
-  test('never ask in vain for what a name that is shown contains', () => {
+  test('never expect no for a word contained in the name of something shown', () => {
     const absent = questions(shown('bravo apple juice', 'kiwi')).filter(({ expected }) => expected === 'no');
     for (const { text } of absent) expect(text).toMatch(/milk|pear/);
   });
 
-  test('rest on the one moment at which it was shown, or on none where there are several', () => {
+  test('have a moment only if the kind was shown exactly once', () => {
     const yes = (playlist: Parameters<typeof askGroups>[0]): unknown[] =>
       questions(playlist)
         .filter(({ expected }) => expected === 'yes')
@@ -69,13 +69,13 @@ describe('Questions for a kind of thing', () => {
     expect(new Set(yes(shown('granny smith', 'royal gala')))).toEqual(new Set([null]));
   });
 
-  test('are none where a group says no more than the name, or where all groups are shown', () => {
+  test('are not asked when no shown thing has a group beyond its name, or when all groups are shown', () => {
     expect(questions(shown('kiwi', 'shirt'))).toEqual([]);
     expect(askGroups(shown('granny smith'), ['apple'], randomOfStream(1, 0))).toEqual([]);
   });
 });
 
-describe('Questions for people and dogs', () => {
+describe('Questions about people and dogs', () => {
   const described = (...captions: string[]): EvaluationQuestion => ({
     task: 'describe',
     text: '',
@@ -89,7 +89,7 @@ describe('Questions for people and dogs', () => {
   const asked = (question: EvaluationQuestion): [boolean, string][] =>
     askScenes([question], randomOfStream(1, 0)).map(({ text, expected }) => [text.includes('person'), expected]);
 
-  test('are answered by what several captions say', () => {
+  test('expect what several captions say', () => {
     const scene = described('Two men walk.', 'People on a road', 'a road', 'Men, walking', 'A boy');
     expect(asked(scene)).toEqual([
       [true, 'yes'],
@@ -101,11 +101,11 @@ describe('Questions for people and dogs', () => {
     ]);
   });
 
-  test('are not asked where one caption alone says so', () => {
+  test('are not asked about what only one caption says', () => {
     expect(asked(described('A man and a dog', 'A dog', 'A dog runs'))).toEqual([[false, 'yes']]);
   });
 
-  test('are of scenes alone', () => {
+  test('are asked only about scenes', () => {
     const { captions, ...other } = described('A man');
     expect(captions).toHaveLength(1);
     expect(askScenes([other], randomOfStream(1, 0))).toEqual([]);

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isHeldOut, normaliseLabel, readLabels, readOthers } from '../../src/evaluation/labels.ts';
 
 describe('A label', () => {
-  // The right column is what `normalise` of models/training/labels.py gives.
+  // The expected values are what `normalise` in models/training/labels.py returns.
   test.each([
     ['Arla-Natural-Yoghurt', 'arla natural yoghurt'],
     ['Granny-Smith', 'granny smith'],
@@ -34,13 +34,13 @@ describe('A label', () => {
     ['.', ''],
     ['', ''],
     ['(only this)', ''],
-  ])('%j is %j', (label, normal) => {
+  ])('%j is normalised to %j', (label, normal) => {
     expect(normaliseLabel(label)).toBe(normal);
   });
 });
 
 describe('Pictures held out of training', () => {
-  test('are about a tenth of a set, always the same, by set and name of the file', () => {
+  test('are about a tenth of a set, fixed by the set and the file name', () => {
     const files = Array.from({ length: 3000 }, (_, i) => `/anywhere/images/${i}.jpg`);
     const held = files.filter((file) => isHeldOut('grocery', file));
     expect(held.length / files.length).toBeCloseTo(0.1, 1);
@@ -48,7 +48,7 @@ describe('Pictures held out of training', () => {
     expect(files.filter((file) => isHeldOut('clothing', file))).not.toEqual(held);
   });
 
-  test('are chosen as in the recipe: the first four bytes of the checksum, little end first', () => {
+  test('are chosen as in the recipe: by the first four bytes of the SHA-256, little-endian', () => {
     for (let i = 0; i < 200; i++) {
       const [a = 0, b = 0, c = 0, d = 0] = createHash('sha256').update(`grocery/${i}.jpg`).digest();
       expect(isHeldOut('grocery', `${i}.jpg`)).toBe((a + b * 256 + c * 65_536 + d * 16_777_216) % 100 < 10);
@@ -56,7 +56,7 @@ describe('Pictures held out of training', () => {
   });
 
   test.each(['emoji', 'stamps', 'imagenet-samples', 'exercises'])(
-    'are none of %s, which the recipe does not split',
+    'include none of %s, which the recipe does not split',
     (set) => {
       expect(Array.from({ length: 200 }, (_, i) => isHeldOut(set, `${i}.png`))).not.toContain(true);
     },
@@ -77,7 +77,7 @@ describe('A folder of data', () => {
     await writeFile(path.join(data, name, 'labels.jsonl'), text);
   }
 
-  test('is read set by set, with normalised labels of any kind; scenes without a label are passed over', async () => {
+  test('is read set by set with normalised labels of any kind, skipping scenes without a label', async () => {
     await set('b', [
       { image: '1.jpg', class: 'Granny-Smith', name: 'other' },
       '',
@@ -112,7 +112,7 @@ describe('A folder of data', () => {
     ['an empty caption', [{ image: '1.jpg', captions: ['a dog', ' '] }], 'line 1: the label is empty'],
     ['no label at all', [{ image: '1.jpg', captions: [] }], 'line 1: the label is missing'],
     ['captions that are none', [{ image: '1.jpg', captions: 'a dog' }], 'line 1: captions is wrong'],
-  ])('with %s is refused, naming the file and the line', async (_name, lines, detail) => {
+  ])('with %s is rejected, naming the file and the line', async (_name, lines, detail) => {
     await set('a', lines);
     await expect(readLabels(data)).rejects.toMatchObject({
       code: 'data_invalid',
@@ -120,12 +120,12 @@ describe('A folder of data', () => {
     });
   });
 
-  test('that does not exist or is empty is refused', async () => {
+  test('that does not exist or is empty is rejected', async () => {
     await expect(readLabels(path.join(data, 'nowhere'))).rejects.toMatchObject({ code: 'data_invalid', param: 'data' });
     await expect(readLabels(data)).rejects.toMatchObject({ code: 'data_invalid', param: 'data' });
   });
 
-  test('without the set that is asked for is refused, naming the set and those that are there', async () => {
+  test('without a requested set is rejected, naming that set and the existing ones', async () => {
     await set('a', [{ image: '1.jpg', class: 'dog' }]);
     await expect(readLabels(data, ['a', 'grocery'])).rejects.toMatchObject({
       code: 'data_invalid',
@@ -134,7 +134,7 @@ describe('A folder of data', () => {
     });
   });
 
-  test('holds scenes, cut-outs with a plain name, and exercises by their two poses', async () => {
+  test('yields scenes, cut-outs with a plain name, and exercises that have both poses', async () => {
     await set('flickr', [{ image: '1.jpg', captions: ['a dog runs', 'a dog'] }]);
     await set('emoji', [
       { image: '1.jpg', name: 'clown face' },

@@ -5,7 +5,7 @@ import type { Streams } from '../../src/live/live-service.ts';
 import type { SourceStream } from '../../src/live/live-stream.ts';
 import type { PushOutcome } from '../../src/live/types.ts';
 
-/** A stream that was played: two frames a second from 0 on, each frame's JPEG being its time. */
+/** A played stream: two frames a second from 0 on. The JPEG of a frame is its time as text. */
 function played(frames: number): SourceStream {
   const at = (timeMs: number) => ({ timeMs: Math.floor(timeMs / 500) * 500, jpeg: Buffer.from(String(timeMs)) });
   return {
@@ -14,10 +14,10 @@ function played(frames: number): SourceStream {
   } as unknown as SourceStream;
 }
 
-/** What becomes of a picture that is pushed; `lost`: it is accepted, and the engine does not take it in. */
+/** What becomes of a pushed picture. `lost`: it is accepted, but never enters the cache. */
 type Fate = 'taken' | 'lost' | 'late' | 'out_of_order';
 
-/** Takes streams that are pushed to, and keeps the times of their pictures. */
+/** A service for push streams that records the times of the pictures each one took. */
 class Pushed {
   readonly times: number[][] = [];
   open = 0;
@@ -69,16 +69,16 @@ async function timesFor(frames: number, questions: readonly EvaluationQuestion[]
   return pushed.times;
 }
 
-describe('With only the last frames', () => {
-  test('a question sees the four before its moment, at their own times', async () => {
+describe('With only the last frames in the cache', () => {
+  test('a question sees the four frames before its moment, at their own times', async () => {
     expect(await timesFor(60, [question(10_400)])).toEqual([[8500, 9000, 9500, 10_000]]);
   });
 
-  test('a question early in the video sees as many as there are', async () => {
+  test('an early question sees the frames there are', async () => {
     expect(await timesFor(60, [question(600)])).toEqual([[0, 500]]);
   });
 
-  test('questions of one moment share a stream, also those past the end', async () => {
+  test('questions at the same frame share a stream, including those past the end', async () => {
     const times = await timesFor(20, [question(3000), question(9700), question(9800), question(60_000)]);
     expect(times).toEqual([
       [1500, 2000, 2500, 3000],
@@ -86,12 +86,12 @@ describe('With only the last frames', () => {
     ]);
   });
 
-  test('a frame that comes too early for the engine is pushed again', async () => {
+  test('a frame rejected as late is pushed again', async () => {
     const late = new Pushed((push) => (push === 1 || push === 2 ? 'late' : 'taken'));
     expect(await timesFor(60, [question(10_400)], late)).toEqual([[8500, 9000, 9500, 10_000]]);
   });
 
-  test('a frame that the engine lost was not taken: the stream is pushed anew', async () => {
+  test('a frame that the engine lost causes the whole stream to be pushed again', async () => {
     const lost = new Pushed((push) => (push === 2 ? 'lost' : 'taken'));
     expect(await timesFor(60, [question(10_400)], lost)).toEqual([
       [8500, 9000, 10_000],
@@ -99,7 +99,7 @@ describe('With only the last frames', () => {
     ]);
   });
 
-  test('nothing is asked where a frame is lost each time', async () => {
+  test('nothing is asked when frames are lost on every attempt', async () => {
     const lost = new Pushed(() => 'lost');
     await expect(timesFor(60, [question(10_400)], lost)).rejects.toMatchObject({
       code: 'internal',
@@ -108,7 +108,7 @@ describe('With only the last frames', () => {
     expect([lost.times.length, lost.open]).toEqual([3, 0]);
   });
 
-  test('a frame that is refused ends it, and leaves no stream', async () => {
+  test('a frame rejected for good fails the control, and leaves no stream', async () => {
     const refused = new Pushed((push) => (push === 1 ? 'out_of_order' : 'taken'));
     await expect(timesFor(60, [question(10_400)], refused)).rejects.toMatchObject({
       code: 'internal',
@@ -117,7 +117,7 @@ describe('With only the last frames', () => {
     expect(refused.open).toBe(0);
   });
 
-  test('who stops the evaluation does not wait for an engine that takes nothing', async () => {
+  test('an abort does not wait for an engine that takes no frame', async () => {
     const never = new Pushed(() => 'late');
     const signal = AbortSignal.timeout(50);
     const replay = { live: never.live, name: 'x', signal };
@@ -127,7 +127,7 @@ describe('With only the last frames', () => {
   });
 });
 
-describe('With the cache emptied before a moment', () => {
+describe('With the cache emptied up to a moment', () => {
   const emptied = async (fromMs: number): Promise<number[][]> => {
     const pushed = new Pushed();
     const asked = await withFramesFrom({ live: pushed.live, name: 'x' }, played(10), fromMs, (short) =>
@@ -138,7 +138,7 @@ describe('With the cache emptied before a moment', () => {
     return pushed.times;
   };
 
-  test('all frames from it on are there, at their own times, and none before it', async () => {
+  test('it holds exactly the frames from that moment on, at their own times', async () => {
     expect(await emptied(3_000)).toEqual([[3000, 3500, 4000, 4500]]);
     expect(await emptied(3_100)).toEqual([[3500, 4000, 4500]]);
   });
@@ -148,7 +148,7 @@ describe('With the cache emptied before a moment', () => {
   });
 });
 
-test('Where no frame was seen since the moment from which on is wanted, the newest one stands for it', async () => {
+test('A cache emptied up to a moment after the newest frame still holds that frame', async () => {
   const pushed = new Pushed();
   const replay = { live: pushed.live, name: 'x' };
   for (const fromMs of [2_000, 2_400, 60_000]) await withFramesFrom(replay, played(5), fromMs, () => Promise.resolve());

@@ -3,7 +3,7 @@ import { askLately } from '../../src/evaluation/lately.ts';
 import type { Span } from '../../src/evaluation/playlist.ts';
 import { randomOfStream } from '../../src/evaluation/random.ts';
 
-/** Things of these many seconds, one after the other. */
+/** Things shown one after the other, each for this many seconds. */
 function shown(...seconds: number[]): { spans: Span[]; durationMs: number } {
   let endMs = 0;
   const spans = seconds.map((length, i) => {
@@ -17,7 +17,7 @@ function shown(...seconds: number[]): { spans: Span[]; durationMs: number } {
 const SHORT = shown(4, 3, 5, 2, 4, 7, 5);
 const LONG = shown(70, 20, 45, 100, 33, 12, 15);
 const STREAMS = Array.from({ length: 100 }, (_, stream) => stream);
-/** What is said of time, as seconds. */
+/** The first length of time in a text, in seconds. */
 const secondsOf = (text: string): number => {
   const [, number, unit = ''] = /(?:(\d+|a) )?(second|minute)s?\b/.exec(text) ?? [];
   return (number === undefined || number === 'a' ? 1 : Number(number)) * (unit === 'minute' ? 60 : 1);
@@ -28,8 +28,8 @@ const askedOf = (playlist: ReturnType<typeof shown>) =>
 describe.each([
   ['short', SHORT],
   ['long', LONG],
-])('The questions about how long ago, of a %s stream', (_, playlist) => {
-  test('expect what was shown then, clear of its borders', () => {
+])('Questions about the recent past of a %s stream', (_, playlist) => {
+  test('expect what was shown that long ago, never at the border of two things', () => {
     const asked = askedOf(playlist).filter(({ task }) => task === 'ago');
     expect(asked.length).toBeGreaterThan(STREAMS.length);
     expect(new Set(asked.map(({ expected }) => expected)).size).toBeGreaterThan(3);
@@ -41,7 +41,7 @@ describe.each([
     }
   });
 
-  test('ask a yes and a no over the same time, both of things that were shown', () => {
+  test('ask a yes/no pair over the same time, both about things that were shown', () => {
     const asked = askedOf(playlist).filter(({ task }) => task === 'seenwithin');
     expect(asked.length).toBeGreaterThan(0);
     expect(asked.filter(({ expected }) => expected === 'yes')).toHaveLength(asked.length / 2);
@@ -53,7 +53,7 @@ describe.each([
   });
 });
 
-test('The questions between two times ask a yes and a no over the same part, both of things that were shown', () => {
+test('Questions about the part between two times are yes/no pairs about things that were shown', () => {
   const asked = askedOf(LONG).filter(({ task }) => task === 'seenbetween');
   expect(asked.length).toBeGreaterThan(STREAMS.length);
   expect(asked.filter(({ expected }) => expected === 'yes')).toHaveLength(asked.length / 2);
@@ -72,7 +72,7 @@ test.each([
   ['short', SHORT],
   ['long', LONG],
 ])(
-  'The questions about a part of a %s stream expect what was shown in it, the thing at its beginning too',
+  'Questions about the last part of a %s stream include the thing already shown when that part begins',
   (_, playlist) => {
     const asked = askedOf(playlist).filter(({ task }) => task === 'firstwithin' || task === 'differentwithin');
     expect(asked.length).toBeGreaterThan(STREAMS.length);
@@ -85,7 +85,7 @@ test.each([
   },
 );
 
-test('Of one thing alone nothing is asked that could only be answered with yes', () => {
+test('A stream of a single thing gets no question whose answer could only be yes', () => {
   const asked = askedOf(shown(8));
   expect(asked.map(({ task }) => task)).not.toContain('seenwithin');
   expect(asked.map(({ task }) => task)).not.toContain('seenbetween');

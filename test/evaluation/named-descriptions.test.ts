@@ -9,8 +9,8 @@ const spans = ['apple', 'kiwi', 'milk', 'shirt'].map((label, i) => ({
   endMs: (i + 1) * 4000,
 }));
 
-describe('Things that are to be described', () => {
-  test('are two of a stream, each while it is shown, and what is said must name it', () => {
+describe('Questions that ask to describe a thing', () => {
+  test('are two for a stream, each asked while its thing is shown, and expect its name', () => {
     const asked = new Set<string>();
     for (let stream = 0; stream < 40; stream++) {
       const questions = askNamedDescriptions({ spans }, 20, randomOfStream(1, stream), stream);
@@ -30,7 +30,7 @@ describe('Things that are to be described', () => {
     expect(asked.size).toBeGreaterThan(10);
   });
 
-  test('are as many as there are', () => {
+  test('are fewer when fewer things are shown', () => {
     expect(askNamedDescriptions({ spans: spans.slice(0, 1) }, 20, randomOfStream(1, 0))).toHaveLength(1);
   });
 });

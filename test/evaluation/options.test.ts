@@ -7,7 +7,7 @@ const FLAGS: EvaluationFlags = {
 };
 
 describe('The options of an evaluation', () => {
-  test('are numbers, names and a size', () => {
+  test('are parsed as numbers, names and a size', () => {
     expect(checkOptions(FLAGS)).toEqual({
       ...{ sets: ['grocery', 'clothing'], seed: 1, streams: '40', seconds: '30', fps: 2, controls: 0.3 },
       video: { width: 480, height: 360, fit: 'contain' },
@@ -43,7 +43,7 @@ describe('The options of an evaluation', () => {
     ['seconds', '1', 'numbers from 4'],
     ['seconds', '', 'numbers from 4'],
     ['seconds', '0x1e', 'numbers from 4'],
-  ] as const)('--%s cannot be %j: it says what is expected', (param, value, expected) => {
+  ] as const)('reject --%s %j, saying what is expected', (param, value, expected) => {
     expect(() => checkOptions({ ...FLAGS, [param]: value })).toThrow(
       expect.objectContaining({
         code: 'invalid_request',

@@ -15,7 +15,7 @@ describe('Paint', () => {
     expect(known).toEqual(Object.entries(COLOURS));
   });
 
-  test('covers a cut-out, leaves its light and shade, and nothing around it', async () => {
+  test('recolours a cut-out, keeping its light and shade and its transparent surroundings', async () => {
     const half = (grey: number): Promise<Buffer> =>
       sharp({ create: { width: 2, height: 4, channels: 3, background: { r: grey, g: grey, b: grey } } })
         .png()

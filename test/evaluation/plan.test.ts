@@ -5,16 +5,16 @@ const lengths = (streams: string, seconds: string): number[] =>
   planStreams(streams, seconds, 0).map((stream) => stream.seconds);
 
 describe('The streams of an evaluation', () => {
-  test('are all of one length, or take turns between several', () => {
+  test('all have one length, or alternate between several', () => {
     expect(lengths('3', '30')).toEqual([30, 30, 30]);
     expect(lengths('5', '10,30')).toEqual([10, 30, 10, 30, 10]);
   });
 
-  test('may be counted for each length', () => {
+  test('can be counted separately for each length', () => {
     expect(lengths('3,1,2', '10,30,300')).toEqual([10, 30, 300, 10, 300, 10]);
   });
 
-  test('cover a range, the short end as densely as the long one for its size', () => {
+  test('cover a range of lengths evenly on a logarithmic scale, reported in doublings', () => {
     const covered = lengths('10', '10-320');
     expect(covered).toEqual([...covered].sort((a, b) => a - b));
     expect(covered[0]).toBeGreaterThanOrEqual(10);
@@ -24,7 +24,7 @@ describe('The streams of an evaluation', () => {
     expect(planStreams('9', '10-30', 0).map(({ length }) => length)).toContain('20-30');
   });
 
-  test('are controlled by share, the same share of every length', () => {
+  test('are controlled in the same share of every length', () => {
     const planned = planStreams('20', '10,30', 0.3);
     for (const seconds of [10, 30]) {
       expect(planned.filter((stream) => stream.seconds === seconds && stream.controlled)).toHaveLength(3);
@@ -45,7 +45,7 @@ describe('The streams of an evaluation', () => {
     ['3', '30-10', 'seconds'],
     ['3', '10-20-30', 'seconds'],
     ['3', '10,x', 'seconds'],
-  ])('cannot be %j of %j s: %s is named', (streams, seconds, param) => {
+  ])('are rejected for --streams %j and --seconds %j, naming %s', (streams, seconds, param) => {
     expect(() => planStreams(streams, seconds, 0)).toThrow(expect.objectContaining({ code: 'invalid_request', param }));
   });
 });

@@ -14,7 +14,7 @@ const pictures: LabelledPicture[] = LABELS.flatMap((label, i) =>
 
 const playlist = (seed: number, seconds = 30): Playlist => makePlaylist(pictures, seconds, seededRandom(seed), seed);
 
-/** The answer, found anew from what is shown and the words of the question. */
+/** The right answer, derived independently from the spans and the text of the question. */
 function rightAnswer({ text, task }: EvaluationQuestion, spans: readonly Span[], asOfMs: number): string {
   const seen = spans.filter(({ startMs }) => startMs <= asOfMs);
   const labels = seen.map(({ picture }) => picture.label);
@@ -58,12 +58,12 @@ function rightAnswer({ text, task }: EvaluationQuestion, spans: readonly Span[],
 }
 
 describe('A playlist', () => {
-  test('is the same for the same seed, and another for another', () => {
+  test('is reproducible by its seed', () => {
     expect(playlist(1)).toEqual(playlist(1));
     expect(playlist(1)).not.toEqual(playlist(2));
   });
 
-  test.each([10, 30, 60])('of %i s shows different things, one after the other, without a gap', (seconds) => {
+  test.each([10, 30, 60])('of %i s shows different things one after the other without a gap', (seconds) => {
     for (let seed = 0; seed < 50; seed++) {
       const { spans, durationMs } = playlist(seed, seconds);
       expect(spans.length).toBeGreaterThanOrEqual(2);
@@ -78,14 +78,14 @@ describe('A playlist', () => {
     }
   });
 
-  test('shows things of each set equally often, however many names it has', () => {
+  test('shows things of each set equally often, however many names the set has', () => {
     const sets = Array.from({ length: 200 }, (_, seed) => playlist(seed, 10).spans.map(({ picture }) => picture.set));
     const clothing = sets.flat().filter((set) => set === 'clothing').length / sets.flat().length;
     expect(clothing).toBeGreaterThan(0.42);
     expect(clothing).toBeLessThan(0.58);
   });
 
-  test('asks only what has the answer that it expects', () => {
+  test('expects the right answer to every question', () => {
     for (let seed = 0; seed < 200; seed++) {
       const { spans, questions } = playlist(seed);
       for (const question of questions) {
@@ -94,7 +94,7 @@ describe('A playlist', () => {
     }
   });
 
-  test('never contradicts itself: the same question at the same moment expects one answer', () => {
+  test('expects one answer to the same question at the same moment', () => {
     for (let seed = 0; seed < 200; seed++) {
       const expected = new Map<string, string>();
       for (const { text, asOfMs, expected: answer, task } of playlist(seed).questions) {
@@ -106,7 +106,7 @@ describe('A playlist', () => {
     }
   });
 
-  test('asks away from the cuts, within the video, and says when the answer was shown', () => {
+  test('asks within the video and away from cuts, and records when the answer was shown', () => {
     for (let seed = 0; seed < 100; seed++) {
       const { spans, questions, durationMs } = playlist(seed);
       for (const { asOfMs, moment } of questions) {
@@ -119,7 +119,7 @@ describe('A playlist', () => {
     }
   });
 
-  test('asks yes and no equally often, and every task', () => {
+  test('asks every task, and expects yes and no equally often', () => {
     const questions = Array.from({ length: 50 }, (_, seed) => playlist(seed).questions).flat();
     for (const name of ['seen', 'seennow']) {
       const answers = questions.filter(({ task }) => task === name).map(({ expected }) => expected);
@@ -131,7 +131,7 @@ describe('A playlist', () => {
     ]);
   });
 
-  test('asks each task as often in words that training uses as in words that it never does', () => {
+  test('asks each task equally often in trained and held-out phrasings', () => {
     const questions = Array.from({ length: 100 }, (_, seed) => playlist(seed).questions).flat();
     for (const name of ['now', 'seen', 'first', 'before', 'at', 'left', 'notshown']) {
       const held = questions.filter(({ task }) => task === name).map(({ heldOut }) => heldOut);
@@ -139,20 +139,20 @@ describe('A playlist', () => {
     }
   });
 
-  test('says of which questions a yes would be a hallucination: those about what it never shows', () => {
+  test('marks questions about things that are never shown, to which yes is a hallucination', () => {
     for (let seed = 0; seed < 50; seed++) {
       const { spans, questions } = playlist(seed);
       const shown = (text: string): boolean => spans.some(({ picture }) => text.includes(` ${picture.label}`));
       const noes = questions.filter(({ expected }) => expected === 'no');
       expect(noes.some(({ absent }) => absent === true)).toBe(true);
-      // The rest of them ask about what was there before, and is there no longer.
+      // The other questions that expect no ask about a thing that was shown before and is gone.
       for (const { task, text, absent } of noes)
         if (absent !== true) expect([task, shown(text)]).toEqual(['seennow', true]);
       expect(questions.filter(({ expected, absent }) => expected !== 'no' && absent === true)).toEqual([]);
     }
   });
 
-  test('says how far luck goes: one of the names, of those shown, of yes and no', () => {
+  test('records the chance of a random answer: one of all names, of those shown, or of yes and no', () => {
     const { spans, questions } = playlist(3);
     const chance = (name: string): number | undefined => questions.find(({ task }) => task === name)?.chance;
     expect(chance('now')).toBe(1 / LABELS.length);
@@ -162,7 +162,7 @@ describe('A playlist', () => {
     for (const { chance: each } of questions) expect(each > 0 && each <= 1).toBe(true);
   });
 
-  test('asks a longer stream more, about all of it', () => {
+  test('asks more questions about a longer stream', () => {
     const many = Array.from({ length: 90 }, (_, i) => ({ set: 'many', file: `/${i}.jpg`, label: `thing ${i}` }));
     const count = (seconds: number, name: string): number =>
       makePlaylist(many, seconds, seededRandom(1)).questions.filter(({ task }) => task === name).length;
@@ -170,12 +170,12 @@ describe('A playlist', () => {
     expect(count(300, 'now')).toBeGreaterThan(30);
   });
 
-  test('asks no fact twice in one task, while there are others', () => {
+  test('asks no fact twice in one task while others remain', () => {
     const many = Array.from({ length: 90 }, (_, i) => ({ set: 'many', file: `/${i}.jpg`, label: `thing ${i}` }));
     for (let seed = 0; seed < 50; seed++) {
       const { questions } = makePlaylist(many, 300, seededRandom(seed), seed);
       for (const name of ['seen', 'seennow', 'before', 'after', 'at', 'when', 'left', 'duration', 'notshown']) {
-        // Of `seen` and `seennow` a yes is one fact, and a no another.
+        // For `seen` and `seennow`, a yes and a no about the same thing are different facts.
         for (const group of [['yes'], ['no'], undefined]) {
           const mine = questions.filter(({ task, expected, absent }) => {
             const inGroup = group === undefined ? !['yes', 'no'].includes(expected) : group.includes(expected);
@@ -188,7 +188,7 @@ describe('A playlist', () => {
     }
   });
 
-  test('asks for durations of many lengths: no constant is right in half of them', () => {
+  test('asks for durations so varied that no constant answer is right for half of them', () => {
     const many = Array.from({ length: 90 }, (_, i) => ({ set: 'many', file: `/${i}.jpg`, label: `thing ${i}` }));
     const bestConstant = (seconds: number): number => {
       const streams = Array.from({ length: 200 }, (_, seed) => makePlaylist(many, seconds, seededRandom(seed), seed));
@@ -201,7 +201,7 @@ describe('A playlist', () => {
     expect(bestConstant(120)).toBeLessThan(0.47);
   });
 
-  test('never asks about a thing as absent that is like one shown', () => {
+  test('never asks about an absent thing whose name contains that of one shown', () => {
     for (let seed = 0; seed < 200; seed++) {
       const { spans, questions } = playlist(seed);
       for (const { task, absent, text } of questions) {
@@ -217,7 +217,7 @@ describe('A playlist', () => {
     }
   });
 
-  test('can be made of few things: it then asks nothing about absent ones', () => {
+  test('made of few things asks nothing about absent ones', () => {
     const few = pictures.filter(({ label }) => ['plum', 'pear', 'kiwi', 'hat', 'leek'].includes(label));
     for (let seed = 0; seed < 20; seed++) {
       const { spans, questions } = makePlaylist(few, 60, seededRandom(seed));

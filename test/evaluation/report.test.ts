@@ -41,7 +41,7 @@ const report = (results: readonly StreamResult[], seconds = '30', streams = Stri
   });
 
 describe('A report', () => {
-  test('counts each task, beside an even draw and the best single answer', () => {
+  test('scores each task beside a uniformly random answer and the best single answer', () => {
     const { tasks, nowBySet, questions } = report([
       stream(0, [answer('now', true), answer('now', true, { expected: 'pear', answer: 'pear', set: 'market' })]),
       stream(1, [answer('now', false), answer('first', false, { chance: 0.5 })]),
@@ -52,12 +52,12 @@ describe('A report', () => {
     expect(nowBySet).toMatchObject({ grocery: { correct: 1, total: 2 }, market: { correct: 1, total: 1 } });
   });
 
-  test('lets the best single answer be right within the tolerance of its task', () => {
+  test('scores the best single answer within the tolerance of its task', () => {
     const when = (expected: string) => answer('when', false, { expected });
     expect(report([stream(0, [when('4'), when('5'), when('6'), when('9')])]).tasks.when?.mostFrequent).toBe(0.75);
   });
 
-  test('tries numbers between the expected ones, too', () => {
+  test('also tries numbers between the expected ones as the best single answer', () => {
     const duration = (expected: string) => answer('duration', false, { expected });
     const { tasks } = report([stream(0, [duration('3'), duration('5'), duration('9'), duration('10.5')])]);
     expect(tasks.duration?.mostFrequent).toBe(0.5);
@@ -65,7 +65,7 @@ describe('A report', () => {
     expect(report([stream(0, [times('2'), times('4'), times('6')])]).tasks.repetitions?.mostFrequent).toBe(0.667);
   });
 
-  test('gives the best rule that needs no memory beside the task', () => {
+  test('gives the best rule that needs no memory beside a task', () => {
     const changed = (expected: string, rules: Record<string, string>) =>
       answer('haschanged', false, { expected, answer: 'no', rules });
     const results = [
@@ -82,14 +82,14 @@ describe('A report', () => {
     expect(table(report(results))).toMatch(/^haschanged, best rule +66\.7% {2}\(early\)$/m);
   });
 
-  test('counts as hallucination each yes about what was never shown', () => {
+  test('counts each yes about a thing that was never shown as a hallucination', () => {
     const asked = (text: string, absent = true): Answered =>
       answer('seen', text === 'no', { expected: 'no', answer: text, absent });
     const { hallucination } = report([stream(0, [asked('yes'), asked('no'), asked('No.'), asked('yes', false)])]);
     expect(hallucination).toMatchObject({ count: 1, total: 3, share: 0.333 });
   });
 
-  test('compares phrasings over all tasks', () => {
+  test('compares trained and held-out phrasings over all tasks', () => {
     const { phrasings } = report([
       stream(0, [answer('now', true), answer('first', true)]),
       stream(1, [answer('now', true, { heldOut: true }), answer('first', false, { heldOut: true })]),
@@ -100,7 +100,7 @@ describe('A report', () => {
     expect(phrasings.interval[0]).toBeLessThan(-0.5);
   });
 
-  test('sets recall beside the same streams without their memory, and beside chance', () => {
+  test('gives recall beside its controls without memory and beside chance', () => {
     const control = (task: Control['task'], right: boolean): Control => {
       return { task, expected: 'apple', answer: right ? 'apple' : 'pear', right };
     };
@@ -125,7 +125,7 @@ describe('A report', () => {
     expect(conversation).toMatchObject({ alone: { correct: 2, total: 2 }, afterAnother: { correct: 1, total: 2 } });
   });
 
-  test('gives an interval over streams, too: questions of one stream hang together', () => {
+  test('also gives intervals over streams, since questions of one stream are correlated', () => {
     const results = Array.from({ length: 8 }, (_, i) =>
       stream(i, [answer('first', i < 4), answer('before', i < 4), answer('now', i % 2 === 0)]),
     );
@@ -137,7 +137,7 @@ describe('A report', () => {
     expect(report(results.slice(0, 1)).recall.overStreams).toBeNull();
   });
 
-  test('relates names of the past to names of now', () => {
+  test('gives the accuracy of naming past things relative to present ones', () => {
     const { relativeToNow } = report([
       stream(0, [answer('now', true), answer('now', true), answer('before', true), answer('before', false)]),
     ]);
@@ -145,7 +145,7 @@ describe('A report', () => {
     expect(relativeToNow.first).toBeNull();
   });
 
-  test('reports recall by length, in the steps of a range too', () => {
+  test('gives recall by length, also for the steps of a range', () => {
     const results = [stream(0, [answer('first', true)]), stream(1, [answer('first', false)])];
     expect(report(results, '10,60').byLength).toMatchObject({
       10: { streams: 1, recall: { correct: 1, total: 1 } },
@@ -154,7 +154,7 @@ describe('A report', () => {
     expect(Object.keys(report(results, '10-40').byLength)).toEqual(['10-20', '20-40']);
   });
 
-  test('scores descriptions beside what needs no model', () => {
+  test('scores descriptions beside baselines without a model', () => {
     const described: Described = { captions: ['a dog runs'], answer: 'a dog runs', nearest: 'a man sits' };
     const { describe: captions } = report([stream(0, [], { described: [described] })]);
     expect(captions).toMatchObject({
@@ -166,7 +166,7 @@ describe('A report', () => {
     expect(report([stream(0, [])]).describe).toBeNull();
   });
 
-  test('asks evidence only of right answers that have a moment', () => {
+  test('scores evidence only for right answers that have a moment', () => {
     const { evidence } = report([
       stream(0, [
         answer('now', true),
@@ -181,11 +181,11 @@ describe('A report', () => {
 });
 
 describe('The overlap of evidence with its moment', () => {
-  test('is whole where it is that moment', () => {
+  test('is 1 when the evidence covers exactly the moment', () => {
     expect(overlapOf([[2_000, 3_500]], [2_000, 4_000], 9_500, 500)).toEqual({ iou: 1, uniform: 0.2, length: 1 });
   });
 
-  test('counts what is missing and what is too much', () => {
+  test('falls when evidence misses part of the moment or exceeds it', () => {
     expect(overlapOf([[3_000, 4_500]], [2_000, 4_000], 9_500, 500)).toEqual({ iou: 1 / 3, uniform: 0.2, length: 1 });
     expect(overlapOf([], [2_000, 4_000], 9_500, 500)).toEqual({ iou: 0, uniform: 0.2, length: 0 });
   });
@@ -210,7 +210,7 @@ describe('The table', () => {
     for (const line of text.split('\n')) if (/\d+\/\d+/.test(line)) expect(line).toMatch(/\[ *-?\d+\.\d%,/);
   });
 
-  test('of nothing can be printed', () => {
+  test('can be printed without any stream', () => {
     expect(table(report([]))).toContain('0 streams of 30 s, 0 questions');
   });
 });

@@ -9,8 +9,8 @@ const pictures = ['apple', 'apple juice', 'kiwi', 'milk', 'shirt', 'hat', 'leek'
 }));
 const streams = Array.from({ length: 60 }, (_, stream) => makeReturns(pictures, randomOfStream(1, stream), stream));
 
-describe('A stream in which things come again', () => {
-  test('shows three things without a gap, none after itself', () => {
+describe('A stream with returning things', () => {
+  test('shows three things without a gap, none twice in a row', () => {
     for (const { spans } of streams) {
       expect(new Set(spans.map(({ picture }) => picture.label)).size).toBe(3);
       spans.forEach(({ picture, startMs }, i) => {
@@ -20,7 +20,7 @@ describe('A stream in which things come again', () => {
     }
   });
 
-  test('is asked how often each of them came, and one that never did', () => {
+  test('is asked how often each of them was shown, and one that never was', () => {
     const numbers = new Set<string>();
     for (const { spans, questions } of streams) {
       const times = questions.filter(({ task }) => task === 'times');
@@ -35,7 +35,7 @@ describe('A stream in which things come again', () => {
     expect([...numbers].sort()).toEqual(['0', '1', '2', '3', '4', '5']);
   });
 
-  test('is asked when one of them left for the last time, where one came again and is gone', () => {
+  test('is asked when a thing left for the last time, if one returned and is gone', () => {
     const asked = streams.flatMap(({ spans, questions }) =>
       questions.filter(({ task }) => task === 'leftlast').map((question) => ({ spans, question })),
     );
@@ -49,6 +49,6 @@ describe('A stream in which things come again', () => {
   });
 });
 
-test('There is none where the names are too few', () => {
+test('No stream with returning things is made when there are too few names', () => {
   expect(makeReturns(pictures.slice(0, 3), randomOfStream(1, 0))).toEqual({ spans: [], questions: [] });
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Task } from '../../src/evaluation/questions.ts';
 import { difference, isRight, mean, rate, ratio, score, Scores, secondsOf } from '../../src/evaluation/score.ts';
 
-describe('A time in an answer', () => {
+describe('The time in an answer', () => {
   test.each([
     ['0:42', 42],
     ['at 1:02', 62],
@@ -13,7 +13,7 @@ describe('A time in an answer', () => {
     ['0', 0],
     ['never', null],
     ['', null],
-  ])('%j is %j s', (text, seconds) => {
+  ])('%j is %j seconds', (text, seconds) => {
     expect(secondsOf(text)).toBe(seconds);
   });
 });
@@ -68,7 +68,7 @@ describe('An answer', () => {
     ['haschanged', 'yes', 'Yes.', true],
     ['haschanged', 'no', 'no', true],
     ['haschanged', 'no', 'nothing', false],
-  ])('to %s, where %j is right: %j is %s', (task, expected, answer, right) => {
+  ])('to %s that expects %j: %j is right: %s', (task, expected, answer, right) => {
     expect(isRight({ task, expected }, answer)).toBe(right);
   });
 });
@@ -79,7 +79,7 @@ describe('A score', () => {
     [1, 2, 0.5],
     [2, 3, 0.667],
     [10, 10, 1],
-  ])('of %i right of %i is %d, inside its interval', (correct, total, accuracy) => {
+  ])('of %i right out of %i is %d and lies inside its interval', (correct, total, accuracy) => {
     const { interval, ...rest } = score({ correct, total });
     expect(rest).toEqual({ correct, total, accuracy });
     expect(interval[0]).toBeGreaterThanOrEqual(0);
@@ -88,12 +88,12 @@ describe('A score', () => {
     expect(interval[1]).toBeGreaterThanOrEqual(accuracy);
   });
 
-  test('has the interval of Wilson', () => {
+  test('has a Wilson interval', () => {
     expect(score({ correct: 8, total: 10 }).interval).toEqual([0.49, 0.943]);
     expect(score({ correct: 800, total: 1000 }).interval).toEqual([0.774, 0.824]);
   });
 
-  test('is counted for each task, and for several together', () => {
+  test('is counted for each task and for several tasks together', () => {
     const scores = new Scores();
     scores.add('now', true);
     scores.add('now', false);
@@ -107,8 +107,8 @@ describe('A score', () => {
   });
 });
 
-describe('A share of few', () => {
-  test('says nothing of none: its interval is everything', () => {
+describe('A rate', () => {
+  test('of nothing has the interval from 0 to 1', () => {
     expect(rate(0, 0)).toEqual({ count: 0, total: 0, share: 0, interval: [0, 1] });
   });
 });
@@ -116,11 +116,11 @@ describe('A share of few', () => {
 describe('A difference of two accuracies', () => {
   const tally = (correct: number, total: number) => ({ correct, total });
 
-  test('has an interval around it (the textbook case of Newcombe 1998: 56/70 less 48/80)', () => {
+  test('has an interval around it (the example of Newcombe 1998: 56/70 minus 48/80)', () => {
     expect(difference(tally(56, 70), tally(48, 80))).toEqual({ difference: 0.2, interval: [0.052, 0.334] });
   });
 
-  test('of equal ones is none, and certain of nothing when few were asked', () => {
+  test('of equal accuracies is 0, with a wide interval for few questions', () => {
     const { difference: none, interval } = difference(tally(1, 2), tally(1, 2));
     expect(none).toBe(0);
     expect(interval[0]).toBeLessThan(-0.5);
@@ -134,7 +134,7 @@ describe('A ratio of two accuracies', () => {
     expect(half).toEqual({ ratio: 0.5, interval: [0.386, 0.648] });
   });
 
-  test('is nothing over nothing, and 0 without an interval where nothing was right', () => {
+  test('is null without questions or with a divisor of 0, and 0 without an interval when nothing was right', () => {
     expect(ratio({ correct: 1, total: 2 }, { correct: 0, total: 2 })).toBeNull();
     expect(ratio({ correct: 0, total: 0 }, { correct: 1, total: 2 })).toBeNull();
     expect(ratio({ correct: 0, total: 2 }, { correct: 1, total: 2 })).toEqual({ ratio: 0, interval: null });
@@ -142,7 +142,7 @@ describe('A ratio of two accuracies', () => {
 });
 
 describe('A mean', () => {
-  test('has the interval of its standard error', () => {
+  test('has an interval from its standard error', () => {
     expect(mean([1, 2, 3, 4])).toEqual({ mean: 2.5, total: 4, interval: [1.235, 3.765] });
     expect(mean([])).toEqual({ mean: 0, total: 0, interval: [0, 0] });
   });

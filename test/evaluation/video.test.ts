@@ -12,14 +12,14 @@ import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
 const run = promisify(execFile);
 const SIZE = { width: 96, height: 72, fit: 'contain' } as const;
 
-describe('A video', () => {
+describe('An encoded video', () => {
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'yoco-video-'));
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  /** Grey values of the frame that is shown at this time. */
+  /** Grey values of the frame shown at this time. */
   async function frameAt(ms: number, file: string): Promise<Buffer> {
     const { path: ffmpeg } = await findFfmpeg();
     const input = ['-v', 'error', '-ss', String(ms / 1000), '-i', file];
@@ -27,7 +27,7 @@ describe('A video', () => {
     return (await run(ffmpeg, [...input, ...output], { encoding: 'buffer' })).stdout;
   }
 
-  test('shows each picture in its turn, whatever its pixels are stored as', async () => {
+  test('shows each picture in its turn, whatever its pixel format', async () => {
     const plain = (grey: number): Sharp =>
       sharp({ create: { width: 32, height: 24, channels: 3, background: { r: grey, g: grey, b: grey } } });
     const pictures = {
@@ -54,8 +54,8 @@ describe('A video', () => {
       expect(Math.abs((corners[i] ?? 0) - grey)).toBeLessThan(12);
   });
 
-  test('shows a board’s cut-out at its place, without its transparent margin, on the background', async () => {
-    // A black square in the corner of a transparent picture: with its margin it would be off its place.
+  test('pastes the cut-out of a board at its place on the background, without its transparent margin', async () => {
+    // A black square in the corner of a transparent picture: unless its margin is cropped, it is off its place.
     const square = { create: { width: 8, height: 8, channels: 4, background: '#000' } } as const;
     const cutOut = path.join(folder, 'cut-out.png');
     await sharp({ create: { width: 64, height: 64, channels: 4, background: '#0000' } })
@@ -74,7 +74,7 @@ describe('A video', () => {
     expect(Math.sqrt(dark.length) / SIZE.height).toBeCloseTo(0.3, 1);
   });
 
-  test('is refused where its picture cannot be decoded, which is named', async () => {
+  test('is rejected when a picture cannot be decoded, naming that picture', async () => {
     const broken = path.join(folder, 'broken.png');
     await writeFile(broken, 'no picture');
     const picture = { set: 'emoji', file: broken, label: 'square' };
