@@ -9,10 +9,7 @@ import {
 } from '../../src/model/asked-span.ts';
 
 const HOUR_MS = 3_600_000;
-/**
- * A stream that began at six in the morning, asked at a second past four in the afternoon, in the time zone of this
- * machine.
- */
+/** The stream began at 06:00 and the question comes at 16:00:01, both in the time zone of this machine. */
 const BEGAN = new Date(2026, 10, 29, 6).getTime();
 const NOW_MS = 10 * HOUR_MS + 1_000;
 const ASKING = { momentMs: NOW_MS, startedAtMs: BEGAN, nowMs: BEGAN + NOW_MS };
@@ -72,7 +69,7 @@ describe('A question about the beginning', () => {
   });
 });
 
-describe('A question that names times of the clock', () => {
+describe('A question that names times on the stream’s clock', () => {
   test.each([
     ['was there a dog between 1:00 and 2:30?', 60_000, 150_000, 'was there a dog?'],
     ['Between 0:05 and 1:02:03, did you see a cat?', 5_000, 3_723_000, 'did you see a cat?'],
@@ -181,7 +178,7 @@ describe('A question that names another day, on a Sunday the 29th', () => {
     ['was there a dog on the 27th?', at(27, 0), at(28, 0)],
     ['was there a dog on the 27th in the morning?', null, null],
     ['on the 30th, was there a dog?', at(-1, 0), at(0, 0)],
-    // Of which there is none in each month.
+    // Not every month has a 31st: the last one was in October.
     ['was there a dog on the 31st?', at(0, 0), at(1, 0)],
     ['was there a dog on Friday, November 20?', at(20, 0), at(21, 0)],
     ['was there a dog on Friday the 20th?', at(20, 0), at(21, 0)],
@@ -197,7 +194,7 @@ describe('A question that names another day, on a Sunday the 29th', () => {
     ['was there a dog between 5 pm and 6:30?', at(28, 17), at(28, 18, 30)],
     ['was there a dog since about 9 am?', at(29, 9), null],
     ['was there a dog between about 9 am and around 10 am?', at(29, 9), at(29, 10)],
-    // It is said on other days: the one before today.
+    // Today is a Sunday, which one would call "today": the previous Sunday is meant.
     ['was there a dog on Sunday?', at(22, 0), at(23, 0)],
   ])('%s', (asked, sinceMs, untilMs) => {
     const said = sinceMs !== null || untilMs !== null;
@@ -205,16 +202,16 @@ describe('A question that names another day, on a Sunday the 29th', () => {
     expect(askedSpan(asked, ASKING)).toEqual(expected);
   });
 
-  test('two days and some hours ago is an instant, and so is about two days ago', () => {
+  test('names an instant instead by "2 days and 3 hours ago" or "about two days ago"', () => {
     expect(askedSpan('was there a dog 2 days and 3 hours ago?', ASKING)).toBeNull();
     expect(askedSpan('was there a dog about two days ago?', ASKING)).toBeNull();
   });
 });
 
-describe('A question about the day that is asked', () => {
+describe('A question about the current day', () => {
   const asked = (question: string, nowMs: number): object | null => askedSpan(question, { ...ASKING, nowMs });
 
-  test('soon after midnight means the evening before with "tonight"', () => {
+  test('means the previous evening by "tonight" soon after midnight', () => {
     const nowMs = BEGAN + at(30, 0, 30);
     expect(asked('any dog tonight?', nowMs)).toMatchObject({ sinceMs: at(29, 18) });
     expect(asked('any dog after 11 pm tonight?', nowMs)).toMatchObject({ sinceMs: at(29, 23) });
@@ -222,7 +219,7 @@ describe('A question about the day that is asked', () => {
     expect(asked('any dog after 12:10 tonight?', nowMs)).toMatchObject({ sinceMs: at(30, 0, 10) });
   });
 
-  test('counts from now, and not from the newest frame of a camera that has been away', () => {
+  test('resolves days and times of day against now, but lengths of time against its moment on the stream', () => {
     const nowMs = BEGAN + at(30, 20);
     expect(asked('any dog today?', nowMs)).toMatchObject({ sinceMs: at(30, 0) });
     expect(asked('any dog after 9 am?', nowMs)).toMatchObject({ sinceMs: at(30, 9) });
@@ -241,27 +238,27 @@ test.each([
   ["at 9 o'clock yesterday, what was shown?", at(28, 9), '', ', what was shown?'],
   ['what was shown at 1:42?', null, '', ''],
   ["what was shown at 9 o'clock?", null, '', ''],
-])('A moment of the day is found in its question: %s', (question, ms, start, end) => {
+])('A time of day in a question names a moment, an ambiguous time does not: %s', (question, ms, start, end) => {
   const moment = askedMoment(question, ASKING);
   if (ms === null) expect(moment).toBeNull();
   else expect(moment).toMatchObject({ ms, start, end });
 });
 
-test('A moment lasts as long as clocks show it, and may have been before or after where nobody means it so exactly', () => {
+test('A moment lasts as long as clocks show its time, and extends both ways when it is approximate', () => {
   const meant = (time: string) => askedMoment(`was there a dog ${time}?`, ASKING);
   expect(meant('at 9 am')).toMatchObject({ ms: at(29, 9), beforeMs: 0, afterMs: 59_999 });
   expect(meant('at 9:00:30 am')).toMatchObject({ beforeMs: 0, afterMs: 0 });
   expect(meant('around 9 am')).toMatchObject({ ms: at(29, 9), beforeMs: 300_000, afterMs: 300_000 });
 });
 
-test('A time of the stream’s clock is the last one that it showed', () => {
+test('A time on the stream’s clock is the last moment at which the clock showed it', () => {
   const days = 2.6 * 24 * HOUR_MS;
   expect(askedClock('what was shown at 1:42?', days)).toMatchObject({ ms: 2 * 24 * HOUR_MS + 102_000 });
   expect(askedClock('what was shown at 20:00:00?', days)).toMatchObject({ ms: (24 + 20) * HOUR_MS });
   expect(askedClock('what was shown at 1:42?', 60_000)).toMatchObject({ ms: 102_000 });
 });
 
-describe('In a time zone of its own, a question', () => {
+describe('In an explicit time zone, a question', () => {
   const began = Date.parse('2026-01-01T00:00:00Z');
   const ms = (time: string): number => Date.parse(time) - began;
   const inZone = (nowText: string, timeZone: string) => {
@@ -273,23 +270,23 @@ describe('In a time zone of its own, a question', () => {
     ['Europe/Berlin', '2026-01-15T08:00:00Z'],
     ['America/New_York', '2026-01-15T14:00:00Z'],
     ['Asia/Tokyo', '2026-01-15T00:00:00Z'],
-  ])('about nine in the morning is about that of %s, %s', (timeZone, nine) => {
+  ])('about 9 am means 9 am in %s, %s', (timeZone, nine) => {
     const asking = inZone('2026-01-15T14:30:00Z', timeZone);
     expect(askedSpan('was anyone here after 9 am?', asking)).toMatchObject({ sinceMs: ms(nine) });
     expect(askedMoment('what was shown at 9 am?', asking)).toMatchObject({ ms: ms(nine) });
   });
 
   test.each([
-    // The day after which is set forward has 23 hours, the one on which they are set back has 25.
+    // The day on which clocks go forward has 23 hours, the day on which they go back has 25.
     ['any dog yesterday?', '2026-03-30T10:00:00Z', '2026-03-28T23:00:00Z', '2026-03-29T22:00:00Z'],
     ['any dog yesterday?', '2026-10-26T10:00:00Z', '2026-10-24T22:00:00Z', '2026-10-25T23:00:00Z'],
     ['any dog between 1 am and 4 am?', '2026-03-29T10:00:00Z', '2026-03-29T00:00:00Z', '2026-03-29T02:00:00Z'],
     ['any dog between 1 am and 4 am?', '2026-10-25T10:00:00Z', '2026-10-24T23:00:00Z', '2026-10-25T03:00:00Z'],
     ['did anyone come last night?', '2026-10-25T10:00:00Z', '2026-10-24T16:00:00Z', '2026-10-25T05:00:00Z'],
     ['any dog after 9 pm yesterday?', '2026-03-29T10:00:00Z', '2026-03-28T20:00:00Z', '2026-03-28T23:00:00Z'],
-    // Half past five, which is six and a half hours after midnight.
+    // It is 5:30 local time, six and a half hours after midnight.
     ['any dog tonight?', '2026-10-25T04:30:00Z', '2026-10-24T16:00:00Z', null],
-  ])('on a day on which clocks are set means what they show: %s at %s', (question, now, since, until) => {
+  ])('around a clock change means what local clocks show: %s at %s', (question, now, since, until) => {
     expect(askedSpan(question, inZone(now, 'Europe/Berlin'))).toMatchObject({
       sinceMs: ms(since),
       untilMs: until === null ? null : ms(until),
@@ -297,7 +294,7 @@ describe('In a time zone of its own, a question', () => {
   });
 
   test.each(['between 11 am and 1 pm on 2026-02-30', 'from 11 am February 30 to 1 pm', 'after 9 am on 2026-13-01'])(
-    'about a date that there is not names no part: %s',
+    'about a date that does not exist names no part: %s',
     (part) => {
       expect(askedSpan(`was there a dog ${part}?`, inZone('2026-03-30T10:00:00Z', 'Europe/Berlin'))).toBeNull();
     },
@@ -314,7 +311,7 @@ describe('A time of day', () => {
     'any dog from 8 am until now?',
     'any dog since Monday?',
     'any dog between Monday and Tuesday?',
-  ])('is named: %s', (question) => {
+  ])('is found in: %s', (question) => {
     expect(namesTimeOfDay(question)).toBe(true);
   });
 
@@ -324,12 +321,12 @@ describe('A time of day', () => {
     'what was shown at 1:42?',
     'is there a dog?',
     'Is it the same as yesterday?',
-  ])('is not named, or not as the part that is asked about: %s', (question) => {
+  ])('is not found, or not as the part asked about, in: %s', (question) => {
     expect(namesTimeOfDay(question)).toBe(false);
   });
 });
 
-describe('All that was shown is what is asked about where', () => {
+describe('A question is about everything shown when', () => {
   test.each([
     'what was shown 10 seconds ago?',
     'what was the last thing you saw?',
@@ -339,7 +336,7 @@ describe('All that was shown is what is asked about where', () => {
     'what was shown at 1:42?',
     'is it a last-minute change?',
     'in the last minute?',
-  ])('no part is named: %s', (question) => {
+  ])('it names no part: %s', (question) => {
     expect(askedSpan(question, ASKING)).toBeNull();
   });
 
@@ -349,7 +346,7 @@ describe('All that was shown is what is asked about where', () => {
     'Can you tell me who was there before 1:00?',
     'How long after 1:00 did the dog appear?',
     'How long has it been since 1:42?',
-  ])('a thing or a time beside another is asked for: %s', (question) => {
+  ])('it asks for a thing or a time relative to the named one: %s', (question) => {
     expect(askedSpan(question, ASKING)).toBeNull();
   });
 
@@ -392,7 +389,7 @@ describe('All that was shown is what is asked about where', () => {
     'how many meetings last 30 minutes?',
     'was there a dog on November 20-22?',
     'was there a dog on November 20 to 22?',
-    // There are no such dates.
+    // These dates do not exist.
     'was there a dog on 2026-13-01?',
     'was there a dog on 2026-02-30?',
     'was there a dog since 2026-00-10?',
@@ -403,7 +400,7 @@ describe('All that was shown is what is asked about where', () => {
     'Is it the same as on Friday?',
     'was there a dog on the 2nd floor?',
     'was there a man on the 3rd of them?',
-    // What is asked for is there now.
+    // These ask about the present.
     'is the dog that was here before 1:00 here currently?',
     'is the car that was parked here last night gone?',
     'has the package that arrived this morning been taken?',
@@ -420,12 +417,12 @@ describe('All that was shown is what is asked about where', () => {
     'was there a dog after 30 pm?',
     'Is the cup that was there before 1:00 still there?',
     'Is the cup there now that was there between 1:00 and 2:00?',
-  ])('what stands beside the part turns its meaning: %s', (question) => {
+  ])('words beside the part change its meaning: %s', (question) => {
     expect(askedSpan(question, ASKING)).toBeNull();
   });
 });
 
-describe('No moment is named where', () => {
+describe('A question names no moment when', () => {
   test.each([
     'has anyone come since around 9 am?',
     'was there a dog at 9 am or at 10 am?',
@@ -437,13 +434,13 @@ describe('No moment is named where', () => {
     'what was shown after the dog came at 9 am?',
     'was there a dog on 5/6 at 9 am?',
     'was there a dog at 17:00 on 2026-13-01?',
-  ])('its meaning is turned, or it is no time: %s', (question) => {
+  ])('other words change the meaning of its time, or the time is invalid: %s', (question) => {
     expect(askedMoment(question, ASKING)).toBeNull();
     expect(askedMoment(question, { ...ASKING, timeZone: 'Europe/Berlin' })).toBeNull();
   });
 });
 
-describe('A question that is a time alone', () => {
+describe('A follow-up that is only a time', () => {
   test.each([
     ['and yesterday?', 'was there a dog today?', 'was there a dog yesterday?'],
     ['What about at noon?', 'was there a dog?', 'was there a dog at noon?'],
@@ -457,7 +454,7 @@ describe('A question that is a time alone', () => {
     ['and at noon?', 'Is there a NOW HIRING sign?', 'Is there a NOW HIRING sign at noon?'],
     ['and at 10 am?', 'was there a dog at 3 pm UTC?', 'was there a dog at 10 am?'],
     ['and yesterday?', 'are there more people than yesterday?', 'and yesterday?'],
-  ])('asks what was asked before: %s', (question, before, asked) => {
+  ])('repeats the previous question for that time: %s', (question, before, asked) => {
     expect(afterQuestion(question, before)).toBe(asked);
   });
 
@@ -468,7 +465,7 @@ describe('A question that is a time alone', () => {
     'was it there at noon?',
     'and when?',
     'now?',
-  ])('is none where it says more, or no time: %s', (question) => {
+  ])('is left as it is when it says more, or no time: %s', (question) => {
     expect(afterQuestion(question, 'was there a dog today?')).toBe(question);
   });
 });

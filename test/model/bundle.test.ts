@@ -33,7 +33,7 @@ async function readConfig(): Promise<Json> {
 
 const writeConfig = (config: unknown): Promise<void> => writeFile(inBundle('config.json'), JSON.stringify(config));
 
-/** Replaces a file, and its size and checksum in the configuration: only its content is then wrong. */
+/** Replaces a file and updates its size and checksum in the configuration: only the content is then wrong. */
 async function replace(name: string, content: Buffer): Promise<void> {
   await writeFile(inBundle(name), content);
   const config = await readConfig();
@@ -50,20 +50,20 @@ async function failure(promise: Promise<unknown>): Promise<YocoError> {
   throw new Error(`expected a YocoError, got ${String(error)}`);
 }
 
-// Clients name it so: `yoco-small-1@demo`.
-test('The bundle that comes with the service has the name of its folder', async () => {
+// Clients refer to it by that name: `yoco-small-1@demo`.
+test('The default bundle has the name of its folder', async () => {
   const { name } = JSON.parse(await readFile(path.join(DEFAULT_BUNDLE, 'config.json'), 'utf8')) as Json;
   expect(name).toBe(path.basename(DEFAULT_BUNDLE));
 });
 
 describe('A bundle', () => {
-  test('that is whole is read with its dimensions', async () => {
+  test('is read with its dimensions', async () => {
     const read = await readBundle(bundle);
     expect(read.config).toMatchObject({ name: 'tiny', imageSize: 224, tokensPerFrame: 10, selfDecoder: 'window' });
     expect(bundlePath(read, 'vision.onnx')).toBe(inBundle('vision.onnx'));
   });
 
-  test('that does not exist is not found, and the message says where it was looked for', async () => {
+  test('that does not exist is reported with the path that was tried', async () => {
     const error = await failure(readBundle(inBundle('nowhere')));
     expect(error.code).toBe('bundle_not_found');
     expect(error.message).toContain(inBundle('nowhere/config.json'));
@@ -75,7 +75,7 @@ describe('A bundle', () => {
     expect([error.code, error.detail]).toEqual(['bundle_damaged', `${inBundle(name)} is missing.`]);
   });
 
-  test.each(FILES)('whose %s was cut short is damaged', async (name) => {
+  test.each(FILES)('whose %s is truncated is damaged', async (name) => {
     const whole = await readFile(inBundle(name));
     await writeFile(inBundle(name), whole.subarray(0, -1));
     const error = await failure(readBundle(bundle));
@@ -98,7 +98,7 @@ describe('A bundle', () => {
     expect([error.code, error.detail]).toEqual(['bundle_damaged', `${inBundle('config.json')} is not JSON.`]);
   });
 
-  test('of a later format needs another version, whatever else is in it', async () => {
+  test('of a later format is unsupported, whatever else it contains', async () => {
     await writeConfig({ format: BUNDLE_FORMAT + 1 });
     const error = await failure(readBundle(bundle));
     expect([error.code, error.detail]).toEqual([
@@ -134,7 +134,7 @@ describe('A bundle', () => {
   });
 
   test.each(['vision.onnx', 'self_decoder.onnx', 'cross_decoder.onnx'])(
-    'whose %s is no graph cannot be loaded, although its checksum is right',
+    'whose %s is not a graph cannot be loaded, even with a valid checksum',
     async (name) => {
       await replace(name, Buffer.from('not a graph'));
       const error = await failure(loadModel(bundle, { threads: 1 }));
@@ -158,7 +158,7 @@ describe('A bundle', () => {
     expect([error.code, error.detail]).toEqual(['bundle_damaged', `${inBundle('tokenizer.json')} is not a tokenizer.`]);
   });
 
-  test('reports the progress of its loading, from a part to all', async () => {
+  test('reports its loading progress, rising to 1', async () => {
     const shares: number[] = [];
     const model = await loadModel(bundle, { threads: 1, onProgress: (share) => shares.push(share) });
     await model.release();

@@ -6,11 +6,11 @@ function whole(tokens: number, channels: number): Int8Array {
   return Int8Array.from({ length: tokens * channels }, (_, i) => ((i * 73 + (i >> 6) * 29) % 256) - 128);
 }
 
-/** Scales that binary fractions do not hold: how a product is rounded shows. */
+/** Scales that binary fractions cannot represent, so that a difference in rounding shows. */
 const scales = (count: number): Float32Array => Float32Array.from({ length: count }, (_, i) => (i + 1) / 381);
 
-// The stage holds 8,192 values, or the scales of 1,024 tokens: less than a turn, a turn exactly, several and a part of
-// one.
+// A turn takes at most 8,192 values and 1,024 tokens: the cases are part of a turn, exactly one, and several with a
+// partial last one.
 describe.each([
   [1, 8],
   [40, 64],
@@ -35,7 +35,7 @@ describe.each([
   });
 });
 
-it('writes into the part of larger rows that it is given, and nowhere else', () => {
+it('Dequantising writes only into the part of the rows that it is given', () => {
   const rows = new Float32Array(64 * 12).fill(7);
   scaleChannels(whole(4, 64), scales(64), rows.subarray(64 * 4, 64 * 8));
   expect(rows.subarray(0, 64 * 4).every((value) => value === 7)).toBe(true);
@@ -43,14 +43,14 @@ it('writes into the part of larger rows that it is given, and nowhere else', () 
   expect(rows.subarray(64 * 4, 64 * 8).includes(7)).toBe(false);
 });
 
-it('scales nothing of no tokens', () => {
+it('Dequantising accepts zero tokens', () => {
   const out = new Float32Array(0);
   scaleTokens(new Int8Array(0), new Float32Array(0), out);
   scaleChannels(new Int8Array(0), scales(64), out);
   expect(out).toHaveLength(0);
 });
 
-it.each([12, 1_032])('refuses %i channels', (channels) => {
+it.each([12, 1_032])('Dequantising rejects %i channels', (channels) => {
   const values = whole(2, channels);
   expect(() => {
     scaleChannels(values, scales(channels), new Float32Array(values.length));

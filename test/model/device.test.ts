@@ -1,6 +1,6 @@
 /**
- * The cache on a device against the cache of the host. The device is one in software: the graphs and what lies where
- * are the same.
+ * Compares the cache on a device with the cache on the host. The device is emulated in software; its graphs and its
+ * placement of data are those of a GPU.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,9 +23,9 @@ import { useSoftwareGpu } from '../support/software-gpu.ts';
 import { bitsOf, loadTiny, picture } from '../support/tiny.ts';
 
 const LIMIT = 2 ** 26;
-/** Of K and V, and of shares of attention. */
+/** For K and V, and for shares of attention. */
 const TOLERANCE = 1e-4;
-/** Of logits: a count of a hundred is exact to some millionths of it, and digits are as sharp as that. */
+/** For logits: a count of a hundred is exact to a few millionths, and the logits of digits amplify that error. */
 const LOGITS_TOLERANCE = 5e-4;
 const BEGIN_MS = 45_296_000;
 const INTERVAL_MS = 500;
@@ -48,7 +48,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** Visual tokens of a frame: random, the same for the same numbers. */
+  /** Random visual tokens of a frame, reproducible by stream and frame number. */
   function tokens(stream: number, frame: number): Float32Array {
     const random = seededRandom(stream * 10_000 + frame + 1);
     const { tokensPerFrame, width } = host.config;
@@ -100,7 +100,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     });
   }
 
-  /** A reading that begins with the frame of this time. */
+  /** A reading that begins with the frame shown at this time. */
   const from = (sinceMs: number): Begin => ({ sinceMs, sceneMs: sinceMs });
 
   describe('with some pages of frames', () => {
@@ -113,7 +113,7 @@ describe.skipIf(!found)('A cache on a device', () => {
       there = await watch(device, 1, FRAMES);
     }, 300_000);
 
-    test('holds the same K and V, and gives them back to be kept', () => {
+    test('computes the same K and V as the host, and returns them to the host cache', () => {
       const floats = (stream: IntakeStream): Float32Array =>
         new Float32Array(new Uint8Array(bitsOf(stream.cache)).buffer);
       expect(largestDifference(floats(there), floats(here))).toBeLessThan(TOLERANCE);
@@ -128,7 +128,7 @@ describe.skipIf(!found)('A cache on a device', () => {
       }
     });
 
-    test('answers as the host does of what was shown from a time on', async () => {
+    test('answers as the host does about the part from a time on', async () => {
       const moment = timeOf(FRAMES - 1);
       for (const first of [3, 8, 19]) {
         const source = { frames: FRAMES, begin: from(timeOf(first)) };
@@ -137,7 +137,7 @@ describe.skipIf(!found)('A cache on a device', () => {
       }
     });
 
-    test('leaves out, as the host does, a stream of which nothing is kept from a time on', async () => {
+    test('leaves out, as the host does, a stream without a frame since the time asked about', async () => {
       const [a, b] = [await watch(host, 2, 4), await watch(device, 2, 4)]; // it has stalled
       const moment = timeOf(FRAMES - 1);
       const sources = (stalled: IntakeStream, running: IntakeStream): KvSource[] => [
@@ -162,7 +162,7 @@ describe.skipIf(!found)('A cache on a device', () => {
           ),
         ),
       );
-      // The second is at a token that takes over what one before it counted.
+      // The second question is at a token that carries over the counts of the one before.
       const inputs = segments.map((segment, i) => ({
         frames: 11 + i * 5,
         input: i === 1 ? { ...segment.own, counted: Float32Array.of(12, 6) } : segment.own,
@@ -176,15 +176,15 @@ describe.skipIf(!found)('A cache on a device', () => {
       });
     });
 
-    test('keeps a window that another process can go on from', async () => {
+    test('exports the same window as the host', async () => {
       const [mine, theirs] = await Promise.all([here.window(), there.window()]);
       expect(theirs.length).toBe(mine.length);
       expect(largestDifference(theirs.keys, mine.keys)).toBeLessThan(TOLERANCE);
       expect(largestDifference(theirs.values, mine.values)).toBeLessThan(TOLERANCE);
     });
 
-    test('is read with others in one softmax, each with its tag', async () => {
-      const beginMs = 0; // its clock is another one
+    test('is read together with other streams in one softmax, each with its tag', async () => {
+      const beginMs = 0; // on a clock of its own
       const [a, b] = [await watch(host, 2, 10, { beginMs }), await watch(device, 2, 10, { beginMs })];
       const moment = timeOf(FRAMES - 1);
       const sources = (first: IntakeStream, second: IntakeStream): KvSource[] => [
@@ -196,13 +196,13 @@ describe.skipIf(!found)('A cache on a device', () => {
       b.close();
     });
 
-    test('comes back from what the host keeps, from a snapshot or after it had to make room', async () => {
+    test('is refilled from the host cache, as after a restore or an eviction', async () => {
       const moment = timeOf(FRAMES - 1);
       const before = await ask(device, [{ cache: there.cache, frames: FRAMES }], 'what was before?', moment);
       const other = device.intake.open(there.cache, await there.window());
       expect(device.device?.memory.pages(there.cache).every((page) => page.tensors === undefined)).toBe(true);
       expectSame(await ask(device, [{ cache: there.cache, frames: FRAMES }], 'what was before?', moment), before);
-      // And goes on: the frames after it are those that a stream without a break has.
+      // Further frames are those of an uninterrupted stream.
       await watch(device, 1, 6, { into: other });
       await watch(host, 1, 6, { into: here });
       const frames = FRAMES + 6;
@@ -211,7 +211,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     });
   });
 
-  test('loses the frame of a run that failed, and no other stream’s', async () => {
+  test('loses the frame of a failed run, but no frame of another stream', async () => {
     const streams = await Promise.all([6, 7].map((stream) => watch(device, stream, 2)));
     const at = timeOf(2);
     const take = (): Promise<unknown> =>
@@ -222,7 +222,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     expect(streams.map(({ cache }) => cache.frames)).toEqual([2, 3]);
   }, 300_000);
 
-  test('reads a frame from the host that could not be written into its page', async () => {
+  test('reads a frame from the host if it could not be written into its page', async () => {
     const [here, there] = [await watch(host, 8, 9), await watch(device, 8, 8)];
     const { selfDecoder } = device.device ?? {};
     if (selfDecoder === undefined) throw new Error('no device');
@@ -241,7 +241,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     expectSame(found, expected);
   }, 300_000);
 
-  test('reads what its pages still show though the host has thinned it, as if the host had not', async () => {
+  test('still reads frames of its pages that the host has thinned', async () => {
     const limit = 70 * device.newCache(LIMIT).bytesPerFrame;
     const [here, there] = [await watch(host, 9, 100), await watch(device, 9, 100, { limit })];
     expect([there.cache.thinnedFrames > 0, there.cache.droppedFrames]).toEqual([true, 0]);
@@ -256,7 +256,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     for (const stream of [here, there]) stream.close();
   }, 300_000);
 
-  test('reads a stream of more pages than a reading has through the index', async () => {
+  test('reads a stream through the index if it has more pages than one reading takes', async () => {
     const stream = await watch(device, 3, 8 * 18 + 3);
     const { cache } = stream;
     const source = { cache, frames: cache.frames };
@@ -270,7 +270,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     expect(device.device?.memory.pages(cache)).toEqual([]);
   }, 300_000);
 
-  describe('crosses to the host and back', () => {
+  describe('transfers between device and host', () => {
     let stream: IntakeStream;
     const crossed = { toDevice: 0, toHost: 0 };
     beforeEach(() => Object.assign(crossed, device.device?.transfers));
@@ -279,7 +279,7 @@ describe.skipIf(!found)('A cache on a device', () => {
       return { up: now.toDevice - crossed.toDevice, down: now.toHost - crossed.toHost };
     };
 
-    test('with as many bytes for a frame, however long the stream', async () => {
+    test('the same number of bytes for each frame, however long the stream', async () => {
       const costs: { up: number; down: number }[] = [];
       stream = await watch(device, 4, 2);
       for (const frames of [1, 30, 1]) {
@@ -288,12 +288,12 @@ describe.skipIf(!found)('A cache on a device', () => {
         if (frames === 1) costs.push(since());
       }
       expect(costs[1]).toEqual(costs[0]);
-      // K and V come back to be kept; a page stays where it is.
+      // K and V return to the host cache; pages stay on the device.
       const bytes = stream.cache.bytesPerFrame;
       expect(costs[0]?.down).toBe(bytes);
     }, 300_000);
 
-    test('with no K or V of the stream for an answer', async () => {
+    test('no K or V of the stream for an answer', async () => {
       const costs: number[] = [];
       for (const frames of [3, 8]) {
         Object.assign(crossed, device.device?.transfers);
@@ -305,7 +305,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     });
   });
 
-  test('leaves no part of the decoders to the host', async () => {
+  test('runs no part of the decoders on the host', async () => {
     const profiles = path.join(folder, 'profiles');
     mkdirSync(profiles);
     const other = await loadModel(TINY_BUNDLE, { threads: 1, device: 'webgpu', deviceProfile: `${profiles}/` });
@@ -356,7 +356,7 @@ describe.skipIf(!found)('The engine with its caches on a device', () => {
 
   const texts = (outcomes: readonly Outcome[]): (string | undefined)[] => outcomes.map(({ end }) => end?.text);
 
-  test('answers what it answers on the host, also from a snapshot', async () => {
+  test('gives the same answers as on the host, also after a restore', async () => {
     const expected = texts(await answers(host, () => Promise.resolve('a')));
     expect(expected.every((text) => text !== undefined)).toBe(true);
     expect(texts(await answers(device, () => Promise.resolve('a')))).toEqual(expected);
@@ -376,13 +376,13 @@ describe('The command line', () => {
       const args = ['watch', 'streams/clips/demo.mp4', 'have you seen a dog?', '--seconds', '2', '--json'];
       const { status, stdout } = await run(args, { YOCO_DEVICE: 'webgpu' });
       expect(status).toBe(0);
-      // Its words are not compared: they hang on whether one more frame was in before the question.
+      // The text is not compared: it depends on whether one more frame arrived before the question.
       expect(JSON.parse(stdout)).toMatchObject({ answers: [{ evidence: [{ start: 0 }] }] });
     },
     300_000,
   );
 
-  test('says so where there is no device', async () => {
+  test('reports device_unavailable when there is no device', async () => {
     const { status, stderr } = await run(['serve', '--port', '0', '--device', 'webgpu'], {
       VK_DRIVER_FILES: '/nowhere',
     });

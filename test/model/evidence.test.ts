@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type EvidenceSpan, EvidenceTally, frameShares } from '../../src/model/evidence.ts';
 import { KvCache } from '../../src/model/kv-cache.ts';
 
-/** Spans of shares on frames that are half a second apart. */
+/** The spans of these shares on frames half a second apart. */
 function spans(...shares: number[]): EvidenceSpan[] {
   const cache = new KvCache({ heads: 1, headDim: 1, tokensPerFrame: 1, limitBytes: 2 ** 20 });
   for (const i of shares.keys()) cache.append(i * 500, new Float32Array(1), new Float32Array(1));
@@ -13,14 +13,14 @@ function spans(...shares: number[]): EvidenceSpan[] {
 
 const times = (found: readonly EvidenceSpan[]): number[][] => found.map((s) => [s.startMs, s.endMs]);
 
-/** A cache of these times, and what an answer's token looked at in it. */
+/** A cache with frames at these times. */
 function cacheOf(timesMs: readonly number[]): KvCache {
   const cache = new KvCache({ heads: 1, headDim: 1, tokensPerFrame: 1, limitBytes: 2 ** 20 });
   for (const time of timesMs) cache.append(time, new Float32Array(1), new Float32Array(1));
   return cache;
 }
 
-test('A frame that comes between two tokens of an answer leaves what the first one looked at where it is', () => {
+test('A frame that arrives between two tokens of an answer does not shift the evidence of the first', () => {
   const cache = cacheOf([0, 10_000, 20_000, 30_000]);
   const tally = new EvidenceTally(1);
   const looks = (...shares: number[]): void => {
@@ -47,7 +47,7 @@ describe('The evidence of several tokens', () => {
   const together = (...tokens: { times: number[]; shares: Float32Array }[]): Map<number, number> => {
     const tally = new EvidenceTally(1);
     for (const token of tokens) tally.add([token]);
-    // Frames far apart, each a span of its own.
+    // The frames looked at lie far apart, each a span of its own.
     const cache = cacheOf(Array.from({ length: 40 }, (_, i) => i * 100));
     return new Map(
       tally.spans([{ name: 'a', cache }]).map(({ startMs, weight }) => [startMs, Number(weight.toFixed(4))]),
@@ -55,7 +55,7 @@ describe('The evidence of several tokens', () => {
   };
   const FAR = [0, 1000, 2000, 3000];
 
-  test('adds up what each looked at', () => {
+  test('is the sum of their attention', () => {
     expect(together(looked(FAR, [0.5, 0, 0.2, 0]), looked(FAR, [0.1, 0, 0.2, 0]))).toEqual(
       new Map([
         [0, 0.6],
@@ -71,7 +71,7 @@ describe('The evidence of several tokens', () => {
     ['one went and one came', looked([0, 2000, 3000, 3900], [0.2, 0, 0, 0.2])],
     ['other frames were chosen', looked([1000, 3000], [0.2, 0.2])],
     ['other frames were chosen in between', looked([0, 1500, 2500, 3000], [0.1, 0.2, 0.1, 0])],
-  ])('keeps each share with its frame where %s meanwhile', (_, second) => {
+  ])('keeps each share with its frame when %s meanwhile', (_, second) => {
     const first = looked(FAR, [0.4, 0, 0.2, 0]);
     const expected = new Map<number, number>();
     for (const { times: at, shares } of [first, second]) {
@@ -82,7 +82,7 @@ describe('The evidence of several tokens', () => {
     expect(found.size).toBe([...expected.values()].filter((share) => share > 0).length);
   });
 
-  test('counts what is thinned for the frame that stands for it, and leaves out what nothing stands for', () => {
+  test('credits a thinned frame to the frame that stands for it, and omits dropped frames', () => {
     const cache = new KvCache({ heads: 1, headDim: 8, tokensPerFrame: 1, limitBytes: 7_500 });
     const all = Array.from({ length: 161 }, (_, i) => i * 100);
     for (const time of all) cache.append(time, new Float32Array(8), new Float32Array(8));
@@ -101,7 +101,7 @@ describe('The evidence of several tokens', () => {
     ]);
   });
 
-  test('ends at the moment of the question, also where its last frame stood for longer', () => {
+  test('ends at the moment of the question, even if its last frame stood for longer', () => {
     const cache = cacheOf([0, 500]);
     cache.merge(9_500);
     const tally = new EvidenceTally(1);
@@ -112,16 +112,16 @@ describe('The evidence of several tokens', () => {
 });
 
 describe('The evidence of an answer', () => {
-  test('is nothing where nothing was read', () => {
+  test('is empty without any attention', () => {
     expect(spans()).toEqual([]);
     expect(spans(0, 0, 0)).toEqual([]);
   });
 
-  test('is the run of frames that were read most', () => {
+  test('is the run of frames with the most attention', () => {
     expect(times(spans(0.01, 0.01, 0.3, 0.4, 0.2, 0.01, 0.01))).toEqual([[1000, 2000]]);
   });
 
-  test('peaks where it was read most, not in its middle', () => {
+  test('peaks at the frame with the most attention, not in its middle', () => {
     const found = spans(0.1, 0.1, 0.2, 0.5, 0.1, 0, 0, 0, 0.2, 0.1);
     expect(found.map(({ startMs, endMs, peakMs }) => [startMs, endMs, peakMs])).toEqual([
       [0, 2000, 1500],
@@ -129,22 +129,22 @@ describe('The evidence of an answer', () => {
     ]);
   });
 
-  test('has the faint end of a moment in it', () => {
+  test('includes the faint end of a moment', () => {
     expect(times(spans(0, 0.5, 0.2, 0.06, 0.02, 0.008, 0))).toEqual([[500, 2500]]);
   });
 
-  test('leaves out what was shown before it, though that holds more than such an end', () => {
+  test('excludes frames before the moment, even with more attention than such an end', () => {
     expect(times(spans(0.018, 0.018, 0.018, 0.5, 0.4, 0.3))).toEqual([[1500, 2500]]);
   });
 
-  test('has as weight its share of what was read of the stream', () => {
+  test('is weighted by its share of the attention', () => {
     const [span] = spans(0, 0.1, 0.3, 0);
     expect(span?.weight).toBeCloseTo(1);
     const found = spans(0.3, 0, 0, 0, 0, 0.1);
     expect(found.map(({ weight }) => weight)).toEqual([expect.closeTo(0.75), expect.closeTo(0.25)]);
   });
 
-  test('begins with the strongest', () => {
+  test('lists the strongest span first', () => {
     expect(times(spans(0.2, 0, 0, 0, 0.5, 0.5, 0, 0, 0, 0.3))).toEqual([
       [2000, 2500],
       [4500, 4500],
@@ -152,12 +152,12 @@ describe('The evidence of an answer', () => {
     ]);
   });
 
-  test('joins frames with one or none between them, and parts those further away', () => {
+  test('joins frames across a gap of at most one frame', () => {
     expect(times(spans(0.5, 0, 0.5))).toEqual([[0, 1000]]);
     expect(times(spans(0.5, 0, 0, 0.5))).toHaveLength(2);
   });
 
-  test('does not go over the time for which a camera was away', () => {
+  test('does not extend over the time for which a camera was away', () => {
     const evening = 8 * 3_600_000;
     const cache = cacheOf([0, 30_000, 60_000, evening, evening + 500]);
     const tally = new EvidenceTally(1);
@@ -168,7 +168,7 @@ describe('The evidence of an answer', () => {
     ]);
   });
 
-  test('leaves out faint spans, and gives at most five', () => {
+  test('omits faint spans, and has at most five', () => {
     const far = (share: number): number[] => [share, 0, 0, 0];
     expect(spans(...far(1), ...far(0.02))).toHaveLength(1);
     expect(spans(...[1, 2, 3, 4, 5, 6, 7].flatMap(() => far(0.14)))).toHaveLength(5);
@@ -176,7 +176,7 @@ describe('The evidence of an answer', () => {
     expect(wide).toEqual([]);
   });
 
-  test('never weighs more than all that was read', () => {
+  test('has weights that add up to at most 1', () => {
     const found = spans(...Array.from({ length: 40 }, (_, i) => (i * 7919) % 13));
     expect(found.reduce((sum, { weight }) => sum + weight, 0)).toBeLessThanOrEqual(1);
   });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { float16Above, fromFloat16, fromFloat16s } from '../../src/model/float16.ts';
 import { seededRandom } from '../../src/model/sampling.ts';
 
-test('is never below the value, and hardly above it', () => {
+test('A 16-bit scale is never below its value, and above it by at most one part in 1,024', () => {
   const random = seededRandom(7);
   for (let i = 0; i < 1_000; i++) {
     const value = Math.fround(10 ** (8 * random() - 4));
@@ -12,16 +12,16 @@ test('is never below the value, and hardly above it', () => {
   }
 });
 
-test('is the value itself where that has no more digits', () => {
+test('A 16-bit scale is exact for values that fit its mantissa', () => {
   for (const value of [1, 0.5, 1.5, 2 ** -15, 3 * 2 ** 14]) expect(fromFloat16(float16Above(value))).toBe(value);
 });
 
-test('is read one by one and all at once alike', () => {
+test('16-bit scales decode alike one by one and in bulk', () => {
   const halves = Uint16Array.from([0.001, 1, 300], float16Above);
   expect([...fromFloat16s(halves)]).toEqual(Array.from(halves, fromFloat16));
 });
 
-test('of less than there is becomes the least, and of more is refused', () => {
+test('A 16-bit scale clamps values below its range, and rejects those above', () => {
   expect(fromFloat16(float16Above(1e-9))).toBe(2 ** -15);
   expect(() => float16Above(2 ** 17)).toThrow(RangeError);
 });

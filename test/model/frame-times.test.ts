@@ -10,7 +10,7 @@ function every(count: number, ms = HALF): FrameTimes {
   return times;
 }
 
-test('a day of frames is kept to the millisecond', () => {
+test('Frame times keep a day of frames to the millisecond', () => {
   const times = every(172_800);
   expect([times.length, times.at(0), times.at(100_000), times.newest]).toEqual([
     172_800,
@@ -24,7 +24,7 @@ test('a day of frames is kept to the millisecond', () => {
   expect([times.upTo(-1), times.upTo(HALF), times.upTo(1e9)]).toEqual([0, 2, 172_800]);
 });
 
-test('what goes away is gone from another one, and this one stays as it was', () => {
+test('Truncating or thinning returns new frame times, and leaves the old ones unchanged', () => {
   const times = every(6);
   times.extend(2_900);
   const later = times.from(2);
@@ -38,7 +38,7 @@ test('what goes away is gone from another one, and this one stays as it was', ()
   expect([times.slice(), times.endOf(5)]).toEqual([[0, 500, 1_000, 1_500, 2_000, 2_500], 2_900]);
 });
 
-test('of a copy that was made the original is free to go on', () => {
+test('A copy of frame times is independent of its original', () => {
   const times = every(3);
   const { times: shown, ends } = times.content();
   const other = FrameTimes.of(shown, ends);
@@ -48,7 +48,7 @@ test('of a copy that was made the original is free to go on', () => {
   expect(other.stoodOf(2)).toBe(LONGEST_MS);
 });
 
-test('a frame before the newest, or before what was merged into it, is none', () => {
+test('A frame before the newest, or before the last one merged into it, is rejected', () => {
   const times = every(3);
   times.extend(1_400);
   for (const late of [999, 1_399])

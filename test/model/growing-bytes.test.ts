@@ -1,8 +1,8 @@
-/** Bytes that grow in their place. */
+/** Bytes that grow in place. */
 import { expect, test } from 'vitest';
 import { GrowingBytes } from '../../src/model/growing-bytes.ts';
 
-test('they keep what was written, and what is new is zero', () => {
+test('Growing keeps what was written in place, and zeroes what is new', () => {
   const bytes = new GrowingBytes(4);
   bytes.all.set([1, 2, 3, 4]);
   const before = bytes.all;
@@ -12,7 +12,7 @@ test('they keep what was written, and what is new is zero', () => {
   expect([...before]).toEqual([9, 2, 3, 4]);
 });
 
-test('beyond what is reserved they move, and earlier views stay readable', () => {
+test('Growing beyond the reserved range moves the bytes, and earlier views stay readable', () => {
   const bytes = new GrowingBytes(2);
   bytes.all.set([7, 8]);
   const before = bytes.all;

@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => model.release());
 
-test('A frame that its cache refuses leaves those of other streams taken', async () => {
+test('A frame that its cache rejects does not affect those of other streams', async () => {
   const { intake, vision } = model;
   const tokens = await vision.tokens(picture(1));
   const [first, second, third] = [1, 2, 3].map(() => intake.open(model.newCache(2 ** 24)));

@@ -12,7 +12,7 @@ const FRAME_BYTES = 2 * HEADS * HEAD_DIM * TOKENS * 4;
 const newCache = (limitFrames: number): KvCache =>
   new KvCache({ heads: HEADS, headDim: HEAD_DIM, tokensPerFrame: TOKENS, limitBytes: limitFrames * FRAME_BYTES });
 
-/** K (or with a sign V) of a frame: each number says of which frame, token, head and place it is. */
+/** K of a frame, or with sign -1 its V: each value identifies its frame, token, head and channel. */
 function values(frame: number, sign = 1): Float32Array {
   const out = new Float32Array(TOKENS * HEADS * HEAD_DIM);
   for (let i = 0; i < out.length; i++) out[i] = sign * (frame * 100 + i);
@@ -23,7 +23,7 @@ function fill(cache: KvCache, from: number, to: number): void {
   for (let frame = from; frame < to; frame++) cache.append(frame * 500, values(frame), values(frame, -1));
 }
 
-/** What head `head` holds of a frame: its part of each token. */
+/** The part of each token of a frame that head `head` holds. */
 function ofHead(frame: number, head: number, sign = 1): number[] {
   const all = values(frame, sign);
   return Array.from({ length: TOKENS }, (_, token) => {
@@ -50,7 +50,7 @@ describe('The cache of a stream', () => {
     expect(cache.view({ first: 0, count: 0 })?.tokens).toBe(0);
   });
 
-  test('refuses a time before its newest, at which it would not be found', () => {
+  test('rejects a time before its newest', () => {
     const cache = newCache(100);
     fill(cache, 0, 2);
     cache.merge(900);
@@ -65,7 +65,7 @@ describe('The cache of a stream', () => {
     expectFrames(cache, 0, 3);
   });
 
-  test('gives back each head’s keys and values, in order', () => {
+  test('returns the keys and values of each head in order', () => {
     const cache = newCache(100);
     fill(cache, 0, 3);
     expectFrames(cache, 0, 3);
@@ -73,14 +73,14 @@ describe('The cache of a stream', () => {
     expect(cache.bytes).toBe(3 * FRAME_BYTES);
   });
 
-  test('keeps what it holds when it grows', () => {
+  test('keeps its content when it grows', () => {
     const cache = newCache(1000);
     fill(cache, 0, 300);
     expect(cache.frames).toBe(300);
     expectFrames(cache, 0, 300);
   });
 
-  test('shows a prefix without a copy', () => {
+  test('gives a view of a prefix without copying', () => {
     const cache = newCache(100);
     fill(cache, 0, 10);
     const [part, whole] = [cache.view({ first: 0, count: 4 }), cache.view({ first: 0, count: 10 })];
@@ -91,7 +91,7 @@ describe('The cache of a stream', () => {
     }
   });
 
-  test('shows any part of it without a copy, as a stream that began there', () => {
+  test('gives a view of any part without copying, as of a stream that began there', () => {
     const cache = newCache(100);
     fill(cache, 0, 10);
     const [part, whole] = [cache.view({ first: 4, count: 3 }), cache.view({ first: 0, count: 10 })];
@@ -107,17 +107,17 @@ describe('The cache of a stream', () => {
     });
   });
 
-  test('knows its frame that stood at a time, or the first one after it', () => {
+  test('finds the frame that stood at a time, or the first one after it', () => {
     const cache = newCache(100);
     fill(cache, 0, 10);
     const [third = 0, fourth = 0] = cache.times.slice(3, 5);
     expect([third - 1, third, third + 1, fourth].map((time) => cache.times.firstFrom(time))).toEqual([2, 3, 3, 4]);
     const last = cache.times.newest ?? 0;
-    // What a camera that is away showed last does not stand for ever.
+    // The last frame before a camera went away does not stand for ever.
     expect([-1, last + 1, last + LONGEST_MS].map((time) => cache.times.firstFrom(time))).toEqual([0, 9, 10]);
   });
 
-  test('tells of frames before the time from which on is asked as of that time, and as of no length', () => {
+  test('moves frames from before a reading begins to its beginning, with only the duration after it', () => {
     const cache = newCache(100);
     fill(cache, 0, 10);
     const [, second = 0, third = 0] = cache.times.slice();
@@ -127,7 +127,7 @@ describe('The cache of a stream', () => {
     expect(read.stood).toEqual([0, third - second - 100, cache.times.stoodOf(2), cache.times.stoodOf(3)]);
   });
 
-  test('tells of a frame that stands for later ones as of one that began with the reading', () => {
+  test('shortens a merged frame to the part since the reading begins', () => {
     const cache = newCache(100);
     fill(cache, 0, 3);
     const last = cache.times.newest ?? 0;
@@ -140,7 +140,7 @@ describe('The cache of a stream', () => {
     expect(part).toEqual({ times: [sinceMs], since: [0], stood: [(whole.stood[0] ?? 0) - 15_000], ahead: [0] });
   });
 
-  test('never changes what was written: a prefix is the same after more frames', () => {
+  test('never changes a prefix when frames are appended', () => {
     const cache = newCache(1000);
     fill(cache, 0, 5);
     const before = cache.view({ first: 0, count: 5 })?.keys.map((keys) => [...keys]);
@@ -148,7 +148,7 @@ describe('The cache of a stream', () => {
     expect(cache.view({ first: 0, count: 5 })?.keys.map((keys) => [...keys])).toEqual(before);
   });
 
-  test('seals its oldest quarter into int8 pages when full precision has no more room', () => {
+  test('seals its oldest frames into an int8 page when full precision has no more room', () => {
     const cache = newCache(200);
     fill(cache, 0, 97);
     expect([cache.frames, cache.sealedFrames]).toEqual([97, PAGE_FRAMES]);
@@ -164,7 +164,7 @@ describe('The cache of a stream', () => {
     }
   });
 
-  test('takes every other frame out of old pages when its limit is reached, and only then drops the oldest', () => {
+  test('thins old pages when its limit is reached, and drops the oldest only after that', () => {
     const cache = newCache(80);
     let frame = 0;
     const goOn = (until: () => boolean): void => {
@@ -178,7 +178,7 @@ describe('The cache of a stream', () => {
     expect(cache.frames + cache.thinnedFrames + cache.droppedFrames).toBe(frame);
   });
 
-  test('stays within its limit for hours, and keeps the newest as they were', () => {
+  test('stays within its limit for hours, and keeps the newest frame exact', () => {
     const cache = newCache(200);
     for (let frame = 0; frame < 20_000; frame++) {
       cache.append(frame * 500, values(frame), values(frame, -1));
@@ -193,7 +193,7 @@ describe('The cache of a stream', () => {
     expect([...(rows.keys[1] ?? [])]).toEqual(ofHead(19_999, 1));
   });
 
-  test('keeps a block of frames even where the limit is smaller', () => {
+  test('keeps a block of frames even if the limit is smaller', () => {
     const cache = newCache(0);
     fill(cache, 0, 65);
     expect([cache.frames, cache.droppedFrames, cache.thinnedFrames]).toEqual([
@@ -203,7 +203,7 @@ describe('The cache of a stream', () => {
     ]);
   });
 
-  test('lets a frame stand longer instead of keeping one that is like it', () => {
+  test('extends a frame instead of keeping a similar one', () => {
     const cache = newCache(100);
     fill(cache, 0, 2);
     cache.merge(1_000);
@@ -214,7 +214,7 @@ describe('The cache of a stream', () => {
     }).toThrow('nothing to merge into');
   });
 
-  test('tells for how long a frame stood: until the next one, or a little longer than it was seen', () => {
+  test('reports how long a frame stood: until the next one, or LONGEST_MS after it was last seen', () => {
     const cache = newCache(100);
     fill(cache, 0, 3);
     cache.merge(5_000);
@@ -224,7 +224,7 @@ describe('The cache of a stream', () => {
       [0, 1].map((frame) => (cache.times.at(frame + 1) ?? NaN) - (cache.times.at(frame) ?? NaN)),
     );
     expect([cache.times.stoodOf(2), cache.times.stoodOf(3)]).toEqual([5_000 - first + LONGEST_MS, LONGEST_MS]);
-    // Also where it is not kept any more.
+    // Also for frames that are no longer kept.
     expect([cache.times.stoodAt(first), cache.times.stoodAt(first + 1), cache.times.stoodAt(away - 1)]).toEqual([
       5_000 - first + LONGEST_MS,
       LONGEST_MS,
@@ -232,7 +232,7 @@ describe('The cache of a stream', () => {
     ]);
   });
 
-  test('lets frames stand for those that were thinned away before the next one, however far apart they came', () => {
+  test('lets frames stand for thinned ones up to the next, even at three seconds apart', () => {
     const [cache, step] = [newCache(300), 3_000];
     for (let frame = 0; frame < 1_000; frame++) cache.append(frame * step, values(frame), values(frame, -1));
     expect(cache.thinnedFrames).toBeGreaterThan(100);
@@ -240,7 +240,7 @@ describe('The cache of a stream', () => {
     expect(stood.reduce((sum, ms) => sum + ms, 0)).toBe(999 * step - (cache.times.at(0) ?? NaN));
   });
 
-  test('lets none stand for one that came after a long absence', () => {
+  test('lets no frame stand for a thinned one that came after a long absence', () => {
     const cache = newCache(300);
     for (let frame = 0; frame < 1_000; frame++) cache.append(frame * 60_000, values(frame), values(frame, -1));
     expect(cache.thinnedFrames).toBeGreaterThan(cache.droppedFrames);

@@ -1,4 +1,4 @@
-/** What a query wants of the time, in the choice of a cache's cells. */
+/** How the index chooses the cells to read: by the time that a query asks for, and with neighbours of the best. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CELL_FRAMES, KvIndex } from '../../src/model/kv-index.ts';
 import type { Model } from '../../src/model/model.ts';
@@ -9,9 +9,9 @@ import { loadTiny } from '../support/tiny.ts';
 const CELLS = 300;
 const CELL_MS = CELL_FRAMES * 500;
 const MINUTE_CELLS = 60_000 / CELL_MS;
-/** So few that none is chosen for being beside another. */
+/** So few that no neighbours are added. */
 const FEW = 15;
-/** Where the features of the time are: the ones of the minutes come after the hours' digits and the tens. */
+/** Offsets of time features. The ones of the minutes follow both digits of the hours and the tens of the minutes. */
 const MINUTES = 3 + 10 + 6;
 const SINCE = TIME_CODE_SIZE;
 const AGE = TIME_CODE_SIZE + 1;
@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => model.release());
 
-/** Cells whose keys are all alike, so that nothing but their times tells them apart. */
+/** Cells with identical keys, so that only their times tell them apart. */
 function cellsAlike(): KvIndex {
   const { kvHeads: heads, headDim, tokensPerFrame } = model.config;
   const index = new KvIndex({ heads, headDim, tokensPerFrame });
@@ -34,7 +34,7 @@ function cellsAlike(): KvIndex {
   return index;
 }
 
-/** The FEW cells that are chosen when every head gives `weight` for one feature of the time. */
+/** The FEW cells chosen when every head puts `weight` on one time feature. */
 function chosen(index: KvIndex, feature: number, weight: number): Promise<number[]> {
   const { crossHeads, crossLayers, headDim } = model.config;
   const size = headDim + TIME_CODE_SIZE + 2;
@@ -57,7 +57,7 @@ describe('A query that asks for a time', () => {
     expect(await chosen(index, SINCE, -5)).toEqual(from(0));
   });
 
-  test('still finds them after cells were dropped, or restored', async () => {
+  test('still finds cells after others were dropped, and after a restore', async () => {
     const index = cellsAlike();
     index.dropOldest(MINUTE_CELLS);
     const { kvHeads: heads, headDim, tokensPerFrame } = model.config;
@@ -71,8 +71,8 @@ describe('A query that asks for a time', () => {
   });
 });
 
-describe('The cells beside the best one', () => {
-  /** 160 cells, of which `best` alone is like the query, and those beside it are less so than any other. */
+describe('The neighbours of the best cell', () => {
+  /** Chooses from 160 cells: only `best` matches the query, and its neighbours match it least of all. */
   async function choose(best: number, count: number): Promise<number[]> {
     const { kvHeads: heads, headDim, tokensPerFrame, crossHeads, crossLayers } = model.config;
     const index = new KvIndex({ heads, headDim, tokensPerFrame });
@@ -94,18 +94,18 @@ describe('The cells beside the best one', () => {
     return model.ranking.best(index, { from: 0, to: 160 }, count, 160 * CELL_MS, queries, dims);
   }
 
-  test('are chosen with it, in the place of the last ones', async () => {
+  test('are chosen with it, in place of the lowest-ranked cells', async () => {
     const cells = await choose(100, 16);
     expect(cells).toHaveLength(16);
     expect(cells).toEqual([...Array.from({ length: 13 }, (_, i) => i), 99, 100, 101]);
   });
 
-  test('are those that there are, at either end', async () => {
+  test('are limited to existing cells at either end', async () => {
     expect(await choose(0, 16)).toEqual([...Array.from({ length: 16 }, (_, i) => i)]);
     expect(await choose(159, 16)).toEqual([...Array.from({ length: 14 }, (_, i) => i), 158, 159]);
   });
 
-  test('are not, where few are chosen', async () => {
+  test('are not added when few cells are chosen', async () => {
     expect(await choose(100, 8)).toEqual([...Array.from({ length: 7 }, (_, i) => i), 100]);
   });
 });

@@ -25,7 +25,7 @@ function read(from: KvPage, first = 0, count = from.frames): KvRows {
 }
 
 describe('A page of the cache', () => {
-  test('holds every key within half a step of its channel, and every value within half a step of its token', () => {
+  test('keeps every key within half a step of its channel, and every value within half a step of its token', () => {
     const back = read(page);
     const { headDim } = SHAPE;
     original.keys.forEach((keys, head) => {
@@ -51,13 +51,13 @@ describe('A page of the cache', () => {
     }
   });
 
-  test('takes a quarter of full precision, and its scales', () => {
+  test('takes a quarter of the bytes of full precision, plus its scales', () => {
     const { heads, headDim } = SHAPE;
     const full = 2 * heads * headDim * page.tokens * 4;
     expect(page.bytes.length).toBe(full / 4 + heads * headDim * 2 + page.tokens * 2);
   });
 
-  test('gives a part of its frames as it gives them all', () => {
+  test('reads a part of its frames as it reads all of them', () => {
     const [part, all] = [read(page, 3, 2), read(page)];
     const size = SHAPE.tokensPerFrame * SHAPE.headDim;
     part.keys.forEach((keys, head) => {
@@ -68,7 +68,7 @@ describe('A page of the cache', () => {
     });
   });
 
-  test('is the same when its bytes are read again, which it keeps, and refuses bytes of another length', () => {
+  test('is rebuilt from its bytes without copying them, and rejects bytes of another length', () => {
     const block = Uint8Array.from(page.bytes);
     const again = KvPage.from(SHAPE, FRAMES, false, block);
     expect(read(again)).toEqual(read(page));
@@ -76,7 +76,7 @@ describe('A page of the cache', () => {
     expect(() => KvPage.from(SHAPE, FRAMES - 1, false, page.bytes)).toThrow(RangeError);
   });
 
-  test('keeps the bits of the frames that thinning leaves', () => {
+  test('keeps the bits of the frames that thinning keeps', () => {
     const keep = Array.from({ length: FRAMES }, (_, frame) => frame % 3 !== 1);
     const thin = page.thin(keep);
     expect([thin.thinned, thin.frames]).toEqual([true, keep.filter(Boolean).length]);

@@ -12,7 +12,7 @@ import { loadTiny } from '../support/tiny.ts';
 
 let model: Model;
 let input: ReaderInput;
-/** A reading that begins with the frame of this time. */
+/** A reading that begins with the frame shown at this time. */
 const from = (sinceMs: number): Begin => ({ sinceMs, sceneMs: sinceMs });
 beforeAll(async () => {
   model = await loadTiny();
@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => model.release());
 
-/** Frames of random keys and values, from number `first` on; `special` gets keys of its own. */
+/** Appends frames of random keys and values from number `first` on; the `special` frame gets the given keys. */
 function fill(cache: KvCache, frames: number, special?: { frame: number; k: Float32Array }, first = 0): void {
   const { tokensPerFrame, kvHeads, headDim } = model.config;
   const random = seededRandom(9);
@@ -37,8 +37,8 @@ function fill(cache: KvCache, frames: number, special?: { frame: number; k: Floa
 
 const LONG = 4_000;
 
-describe('What a tally counts', () => {
-  /** Of one frame, shown at 0 and, where `seenUntilMs` is later, merged with others until then. */
+describe('The counts of a tally', () => {
+  /** For one frame, shown at 0 and extended by a merge to `seenUntilMs` if that is later. */
   async function counted(seenUntilMs: number, momentMs: number): Promise<number[]> {
     const cache = model.newCache(2 ** 24);
     const { tokensPerFrame, kvHeads, headDim } = model.config;
@@ -50,7 +50,7 @@ describe('What a tally counts', () => {
     return [...counts];
   }
 
-  test('are tokens, and the seconds that their frames had stood at the moment of the question', async () => {
+  test('are tokens, and the seconds for which their frames had stood at the moment of the question', async () => {
     const [tokens = 0, seconds = 0] = await counted(0, 4_000);
     expect(tokens).toBeGreaterThan(0.1);
     expect(seconds / tokens).toBeCloseTo(4, 3);
@@ -58,7 +58,7 @@ describe('What a tally counts', () => {
     expect(asked).toBe(0);
   });
 
-  test('hold a frame for which others were left out as long as it stood, and no longer than a camera was there', async () => {
+  test('include the whole time of a merged frame, but not the time for which a camera was away', async () => {
     const [alone = 0, until = 0] = await counted(20_000, 25_000);
     expect(until / alone).toBeCloseTo(25, 2);
     const [still = 0, away = 0] = await counted(0, 3_600_000);
@@ -67,7 +67,7 @@ describe('What a tally counts', () => {
 });
 
 describe('A question about a long cache', () => {
-  test('reads everything as long as that is little', async () => {
+  test('reads everything up to FULL_READ_TOKENS', async () => {
     const cache = model.newCache(2 ** 28);
     const frames = FULL_READ_TOKENS / model.config.tokensPerFrame;
     fill(cache, frames);
@@ -80,12 +80,12 @@ describe('A question about a long cache', () => {
     expect(model.kvReader.readsAll([{ cache, frames: frames + 1 }])).toBe(false);
   });
 
-  test('reads no more than its limit, always the newest, and of the past what its queries find', async () => {
+  test('reads at most its limit: the newest frames, and what its queries find in the past', async () => {
     const { tokensPerFrame, kvHeads, headDim, crossHeads } = model.config;
     const first = model.newCache(2 ** 28);
     fill(first, LONG);
     const { queries } = await model.kvReader.read([{ cache: first, frames: LONG }], input);
-    // A frame whose keys are what the first layer asks for, far beyond any other.
+    // A frame whose keys match the queries of the first layer far better than any other.
     const group = crossHeads / kvHeads;
     const k = new Float32Array(tokensPerFrame * kvHeads * headDim);
     for (let token = 0; token < tokensPerFrame; token++) {
@@ -122,7 +122,7 @@ describe('A question about a long cache', () => {
     expect((last?.first ?? 0) + (last?.count ?? 0)).toBe(frames);
   });
 
-  /** The frames of `cache` from number `first` on, as if nothing had been before them. */
+  /** A cache of the same frames from number `first` on, as if nothing had come before. */
   function later(first: number, frames: number): KvCache {
     const cache = model.newCache(2 ** 28);
     fill(cache, frames, undefined, first);
@@ -139,7 +139,7 @@ describe('A question about a long cache', () => {
     const part = await model.kvReader.read([{ cache, frames, begin: from(sinceMs) }], input);
     expect(part.runs[0]?.[0]?.first).toBeGreaterThanOrEqual(first);
     expect((part.looked[0]?.times.at(0) ?? 0) >= sinceMs).toBe(true);
-    // Of a cache that holds no more the answer is the same: pages are sealed at the same frames of both.
+    // A cache that holds only these frames gives the same answer: both seal pages at the same frames.
     const alone = later(first, frames);
     const expected = await model.kvReader.read([{ cache: alone, frames: frames - first }], input);
     if (frames < LONG) expect(part.logits).toEqual(expected.logits);
@@ -149,7 +149,7 @@ describe('A question about a long cache', () => {
     }
   });
 
-  test('that begins where little is left is read whole, others with it', async () => {
+  test('reads a short remainder whole, together with other questions', async () => {
     const cache = model.newCache(2 ** 28);
     fill(cache, LONG);
     const source = { cache, frames: LONG, begin: from((LONG - 50) * 500) };
@@ -167,7 +167,7 @@ describe('A question about a long cache', () => {
     expect(earlier?.runs).toEqual([[{ first: LONG - 50, count: 30 }]]);
   });
 
-  test('of several streams shares its limit among them, and each stream has a tag of its own', async () => {
+  test('shares its limit among several streams, each with its own tag', async () => {
     const caches = [model.newCache(2 ** 28), model.newCache(2 ** 28)] as const;
     caches.forEach((cache) => {
       fill(cache, 1_500);
@@ -186,7 +186,7 @@ describe('A question about a long cache', () => {
     expect([...a]).not.toEqual([...b]);
   });
 
-  test('of streams whose clocks began at other times reads each at its own times, as long ago as it was', async () => {
+  test('reads streams with different clocks each at its own times and true age', async () => {
     const HOUR = 3_600_000;
     const { tokensPerFrame, kvHeads, headDim } = model.config;
     const fillFrom = (cache: KvCache, startMs: number, seed: number): void => {
@@ -212,7 +212,7 @@ describe('A question about a long cache', () => {
     expect(confused.logits).not.toEqual(found.logits);
   });
 
-  test('copies what it has read before only where that has changed', async () => {
+  test('copies again what it has read before only if that has changed', async () => {
     const fresh = (): { cache: KvCache; frames: number }[] =>
       [model.newCache(2 ** 24), model.newCache(2 ** 24)].map((cache) => ({ cache, frames: 500 }));
     const sources = fresh();

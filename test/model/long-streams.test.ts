@@ -1,4 +1,4 @@
-/** After hours a frame costs and means the same: no position is counted, and nothing outside the window matters. */
+/** A frame costs and means the same after hours: positions are not counted, and only the window matters. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Model } from '../../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../../src/model/question.ts';
@@ -7,7 +7,7 @@ import { largestDifference } from '../support/golden.ts';
 import { loadTiny, picture } from '../support/tiny.ts';
 
 const DAYS_23_MS = 23 * 24 * 3600 * 1000;
-/** When the stream's token number is 2,000,000: ten tokens a frame, two frames a second. */
+/** The time of token 2,000,000, at ten tokens a frame and two frames a second. */
 const TOKEN_2_000_000_MS = 100_000 * 1000;
 
 let model: Model;
@@ -45,9 +45,9 @@ describe('A frame', () => {
     }
   });
 
-  test('has the same bits after many frames as after those of its window alone', async () => {
+  test('has the same bits after many frames as after only those that its windows reach', async () => {
     const { selfLayers, window: length, tokensPerFrame } = model.config;
-    // Each layer looks back one window: what is older than all of them together cannot be seen.
+    // Each layer looks back one window: frames older than all windows together cannot matter.
     const seen = Math.ceil((selfLayers * length) / tokensPerFrame) + 1;
     const end = 300;
     const watch = async (first: number): Promise<Kv | undefined> => {
@@ -70,7 +70,7 @@ describe('A frame', () => {
     expect(late).toBeGreaterThan(early / 4);
   });
 
-  test('leaves a window of the same size, however many came before', async () => {
+  test('leaves a window of the same size, however many frames came before', async () => {
     const window = model.selfDecoder.newWindow();
     const bytes = window.keys.byteLength;
     for (let i = 0; i < 50; i++) await frame(window, i, i * 500);
@@ -79,14 +79,14 @@ describe('A frame', () => {
 });
 
 describe('A picture', () => {
-  test('gives other tokens than another picture, and the same each time', async () => {
+  test('gives the same tokens each time, and others than another picture', async () => {
     expect(await model.vision.tokens(picture(0))).toEqual(tokens[0]);
     expect(tokens[1]).not.toEqual(tokens[0]);
   });
 });
 
 describe('A question', () => {
-  test('is the same whatever else is asked in the same step', async () => {
+  test('has the same hidden state whatever else is asked in the same step', async () => {
     const { config, embeddings, selfDecoder, tokenizer } = model;
     const open = (text: string): Promise<QuestionSegment> =>
       QuestionSegment.open(selfDecoder, embeddings, config, segmentTokens(tokenizer, config, [], text, DAYS_23_MS));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { plainTimes } from '../../src/model/plain-times.ts';
 
-describe('A time that is said or typed in a hurry', () => {
+describe('A time said or typed in a hurry', () => {
   test.each([
     ['was there a dog @ 9am?', 'was there a dog at 9am?'],
     ['was there a dog at nine am', 'was there a dog at 9 am'],
@@ -43,7 +43,7 @@ describe('A time that is said or typed in a hurry', () => {
     ['did anyone come since I left at 9 am?', 'did anyone come since 9 am?'],
     ['did anyone come since we went out 2 hours ago?', 'did anyone come since 2 hours ago?'],
     ['what about 5 minutes ago, was there a dog?', '5 minutes ago, was there a dog?'],
-  ])('is said in plain words: %s', (said, plain) => {
+  ])('is rewritten in plain words: %s', (said, plain) => {
     expect(plainTimes(said)).toBe(plain);
     expect(plainTimes(plain)).toBe(plain);
   });
@@ -87,7 +87,7 @@ describe('A time that is said or typed in a hurry', () => {
     'was he there for several minutes?',
     'is there any time in the last hour when nobody was in the room?',
     'who came after he left 5 minutes ago?',
-  ])('is none where something else may be meant: %s', (question) => {
+  ])('is left as it is when something else may be meant: %s', (question) => {
     expect(plainTimes(question)).toBe(question);
   });
 });

@@ -18,7 +18,7 @@ function stateOf({ hidden, k, v, window }: QuestionSegment): number[] {
   return [...hidden, ...k, ...v, ...keys, ...values];
 }
 
-test('Questions of different lengths that are opened together are as each is alone, and go on alike', async () => {
+test('Questions of different lengths opened together have the states of questions opened alone', async () => {
   const { config, embeddings, selfDecoder, tokenizer } = model;
   const questions = ['now?', 'what is shown now?', 'what was the very first thing that you saw?'].map((text, i) =>
     segmentTokens(tokenizer, config, [], text, i * 1_000),

@@ -1,4 +1,4 @@
-/** The runtime against the reference in PyTorch. Tolerance: 0.005 (weights are stored as float16 in the graphs). */
+/** Compares the runtime with the PyTorch reference, to within 0.005: the graphs store weights as float16. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_BUNDLE } from '../../src/config.ts';
 import type { KvCache } from '../../src/model/kv-cache.ts';
@@ -51,7 +51,7 @@ describe.each([
     return cache;
   }
 
-  /** `[tokens, heads, headDim]`, as the reference has it. */
+  /** As `[tokens, heads, headDim]`, the layout of the reference. */
   function flat(heads: readonly Float32Array[], tokens: number): Float32Array {
     const { headDim } = model.config;
     const out = new Float32Array(tokens * heads.length * headDim);
@@ -63,7 +63,7 @@ describe.each([
     return out;
   }
 
-  it('sees the same visual tokens', async () => {
+  it('computes the same visual tokens', async () => {
     const tokens = await Promise.all(pictures.map((picture) => model.vision.tokens(picture)));
     expect(largestDifference(Float32Array.from(tokens.flatMap((t) => [...t])), golden.tensor('tokens'))).toBeLessThan(
       TOLERANCE,
@@ -77,7 +77,7 @@ describe.each([
     expect(largestDifference(flat(view.values, view.tokens), golden.tensor('v'))).toBeLessThan(TOLERANCE);
   });
 
-  it('indexes the same code of a time', () => {
+  it('computes the same time codes', () => {
     const codes = new Int8Array(TIME_CODE_SIZE * golden.moments.length);
     golden.moments.forEach((moment, i) => {
       writeTimeCode([moment], codes, i * TIME_CODE_SIZE);

@@ -32,7 +32,7 @@ test.each([
   ['what did camera 2 show 5 seconds ago?', 200_000, 'what did camera 2 show at 3:15?'],
   ['what was shown an hour ago?', 26 * HOUR_MS, 'what was shown at 1:00:00?'],
   ['what was shown 2 hours ago?', 3 * HOUR_MS, 'what was shown at 1:00:00?'],
-])('%s, at %i ms, is a time of the clock', (question, momentMs, asked) => {
+])('%s, at %i ms, becomes a time on the stream’s clock', (question, momentMs, asked) => {
   expect(onTheClock(question, momentMs)).toBe(asked);
 });
 
@@ -40,7 +40,7 @@ test.each([
   ['what was shown 5 minutes ago?', 60_000], // the stream had not begun
   ['how many seconds ago did the dog appear?', 60_000],
   ['have you seen a dog in the last 10 seconds?', 60_000],
-  // Of more numbers than one the last is no length of its own.
+  // With several numbers, the last one alone is not the length.
   ['what was shown between 10 and 5 seconds ago?', 60_000],
   ['what was shown 10 to 5 seconds ago?', 60_000],
   ['what was shown 5-10 seconds ago?', 60_000],
@@ -59,6 +59,6 @@ test.each([
   ['a few minutes ago', 300_000, 30_000, 30_000],
   ['an hour or so ago', HOUR_MS, 360_000, 360_000],
   ['an hour or two ago', HOUR_MS, 3_960_000, 360_000],
-])('%s is so long ago, and nobody means it more exactly than he says', (ago, backMs, beforeMs, afterMs) => {
+])('%s has the tolerance that its wording implies', (ago, backMs, beforeMs, afterMs) => {
   expect(agoOf(`was there a dog ${ago}?`)).toEqual({ backMs, beforeMs, afterMs, start: 'was there a dog ', end: '?' });
 });

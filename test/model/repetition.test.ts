@@ -1,8 +1,8 @@
-/** Answers that begin again. */
+/** Answers that repeat themselves. */
 import { expect, test } from 'vitest';
 import { repeatedTail, saysItTwice } from '../../src/model/repetition.ts';
 
-test('An answer that says its words again is noticed when the second time is complete', () => {
+test('An answer that repeats its words is detected once the repetition is complete', () => {
   expect(saysItTwice([4, 7], () => 'espresso')).toBe(false);
   expect(saysItTwice([4, 7, 4], () => 'espresso es')).toBe(false);
   expect(saysItTwice([4, 7, 4, 7], () => 'espresso espresso')).toBe(true);
@@ -10,12 +10,12 @@ test('An answer that says its words again is noticed when the second time is com
   expect(saysItTwice([4, 7, 5, 4], () => 'a man in a')).toBe(false);
 });
 
-test('A number may have a digit twice', () => {
+test('A number may repeat a digit', () => {
   expect(saysItTwice([3, 3], () => '11')).toBe(false);
   expect(saysItTwice([3, 9, 3, 9], () => '1:1:')).toBe(false);
 });
 
-test('What may become a second time is known from its first token on', () => {
+test('A possible repetition is known from its first token on', () => {
   expect(repeatedTail([])).toBe(0);
   expect(repeatedTail([4])).toBe(0);
   expect(repeatedTail([4, 7])).toBe(0);

@@ -1,4 +1,4 @@
-/** A bundle whose self-decoder is a gated retention: the same service, another state between steps. */
+/** A bundle whose self-decoder is a gated retention: the same service with a different state between steps. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -16,7 +16,7 @@ import { picture } from '../support/tiny.ts';
 
 const INTERVAL_MS = 500;
 const FRAMES = 6;
-/** The three forms compute the same sums in another order. */
+/** The recurrent, chunked and parallel forms compute the same sums in different orders. */
 const TOLERANCE = 1e-5;
 
 let model: Model;
@@ -56,18 +56,18 @@ describe('A retention', () => {
     ['token by token, as the recurrence says', 1],
     ['in chunks of a frame', 10],
     ['in chunks that fit no frame', 7],
-  ])('%s gives the K, V and states of all tokens at once', async (_name, chunk) => {
+  ])('%s gives the same K, V and states as all tokens at once', async (_name, chunk) => {
     const whole = await taken(FRAMES * model.config.tokensPerFrame);
     const parts = await taken(chunk);
     expect(largestDifference(parts.k, whole.k)).toBeLessThan(TOLERANCE);
     expect(largestDifference(parts.v, whole.v)).toBeLessThan(TOLERANCE);
-    // States are sums over all tokens: float32 keeps their largest to as many digits.
+    // States are sums over all tokens, so their error is relative to the largest.
     const largest = Math.max(...whole.window.keys.map(Math.abs));
     expect(largestDifference(parts.window.keys, whole.window.keys) / largest).toBeLessThan(TOLERANCE);
     expect(largestDifference(parts.window.values, whole.window.values) / largest).toBeLessThan(TOLERANCE);
   });
 
-  test('remembers in its states what came before', async () => {
+  test('carries what came before in its states', async () => {
     const { window } = await taken(10);
     const { tokensPerFrame, width } = model.config;
     const step = async (state: SegmentWindow): Promise<Float32Array> => {
@@ -80,7 +80,7 @@ describe('A retention', () => {
     expect(largestDifference(await step(window), fresh)).toBeGreaterThan(1e-3);
   });
 
-  test('is as large after many frames as after one, and stays finite', async () => {
+  test('keeps its states finite and of one size over many frames', async () => {
     const { config, selfDecoder } = model;
     const window = selfDecoder.newWindow();
     const bytes = window.keys.byteLength;
@@ -91,7 +91,7 @@ describe('A retention', () => {
     expect([...window.keys, ...window.values].every(Number.isFinite)).toBe(true);
   });
 
-  test('keeps questions of different lengths in one step apart', async () => {
+  test('keeps questions of different lengths in one batch apart', async () => {
     const { config, embeddings, selfDecoder, tokenizer } = model;
     const asked = ['what?', 'have you seen a dog?', 'what was shown at 0:42, and how long was it there?'].map((text) =>
       segmentTokens(tokenizer, config, [], text, 1000),
@@ -111,7 +111,7 @@ describe('A retention', () => {
 describe('A stream on a bundle with retention', () => {
   const LIMITS = { limitBytes: 2 ** 24, mergeBelow: 0 };
 
-  test('is asked, saved and restored; the copy answers and goes on with the same bits', async () => {
+  test('can be saved and restored; the copy answers and continues with the same bits', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'yoco-retention-'));
     const scheduler = new Scheduler(model, { maxAnswers: 4 });
     const snapshots = new Snapshots(model, scheduler);

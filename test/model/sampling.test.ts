@@ -9,19 +9,19 @@ function draws(count: number, temperature: number, topP: number, seed = 1): numb
 }
 
 describe('The next token', () => {
-  test('is the most likely when greedy, the first of equals', () => {
+  test('is the most likely one when greedy, the first of several on a tie', () => {
     expect(argmax(logits)).toBe(1);
     expect(draws(20, 0, 1).every((token) => token === 1)).toBe(true);
   });
 
-  test('takes no random number when greedy', () => {
+  test('draws no random number when greedy', () => {
     const random = (): number => {
       throw new Error('drawn');
     };
     expect(sample(logits, { temperature: 0, topP: 1, random })).toBe(1);
   });
 
-  test('has its probability among all, and among many thousands that are far less likely', () => {
+  test('has its softmax probability, also among thousands of far less likely tokens', () => {
     const total = [...logits].reduce((sum, x) => sum + Math.exp(x), 0);
     expect(Math.exp(logProbability(logits, 1))).toBeCloseTo(Math.exp(2) / total, 6);
     expect(Math.exp(logProbability(logits, 3))).toBeCloseTo(Math.exp(-1) / total, 6);
@@ -30,7 +30,7 @@ describe('The next token', () => {
     expect(Math.exp(logProbability(many, 7))).toBeCloseTo(1, 3);
   });
 
-  test('comes as often as its probability says', () => {
+  test('is drawn as often as its probability says', () => {
     const counts = [0, 0, 0, 0, 0];
     for (const token of draws(20_000, 1, 1)) counts[token] = (counts[token] ?? 0) + 1;
     const weights = [...logits].map(Math.exp);
@@ -40,25 +40,25 @@ describe('The next token', () => {
     });
   });
 
-  test('is sharper at a low temperature', () => {
+  test('is more often a likely one at a low temperature', () => {
     const share = (temperature: number): number =>
       draws(5000, temperature, 1).filter((t) => t === 1 || t === 4).length / 5000;
     expect(share(0.2)).toBeGreaterThan(0.98);
     expect(share(2)).toBeLessThan(0.75);
   });
 
-  test('is one of the most likely that reach topP', () => {
+  test('is one of the most likely tokens that together reach topP', () => {
     expect(new Set(draws(2000, 1, 0.7))).toEqual(new Set([1, 4]));
     expect(new Set(draws(2000, 1, 0.9))).toEqual(new Set([1, 4, 2]));
     expect(new Set(draws(2000, 1, 1e-9))).toEqual(new Set([1]));
   });
 
-  test('is repeated by the same seed, and differs by another', () => {
+  test('is reproducible by its seed', () => {
     expect(draws(50, 1, 1, 42)).toEqual(draws(50, 1, 1, 42));
     expect(draws(50, 1, 1, 42)).not.toEqual(draws(50, 1, 1, 43));
   });
 
-  test('is drawn from [0, 1)', () => {
+  test('is drawn with uniform random numbers from [0, 1)', () => {
     const random = seededRandom(5);
     const numbers = Array.from({ length: 10_000 }, random);
     expect(Math.min(...numbers)).toBeGreaterThanOrEqual(0);

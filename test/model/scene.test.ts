@@ -7,8 +7,8 @@ const FLOATS = SHAPE.heads * SHAPE.headDim * SHAPE.tokensPerFrame;
 const FRAME_BYTES = 2 * FLOATS * Float32Array.BYTES_PER_ELEMENT;
 
 /**
- * A cache of at most so many frames in full precision that has seen these pictures; hardly two frames of a picture are
- * the same.
+ * A cache with the memory of `limitFrames` frames in full precision that has seen these pictures. Two frames of one
+ * picture differ a little.
  */
 function cacheOf(pictures: readonly number[], limitFrames = 1_000): KvCache {
   const cache = new KvCache({ ...SHAPE, limitBytes: limitFrames * FRAME_BYTES });
@@ -22,14 +22,14 @@ function cacheOf(pictures: readonly number[], limitFrames = 1_000): KvCache {
   return cache;
 }
 
-describe('What a frame still shows', () => {
-  test('began with the first frame that is like those after it', () => {
+describe('The scene of a frame', () => {
+  test('begins with the first of a run of similar frames', () => {
     const pictures = [0, 0, 0, 1, 1, 1, 1, 2];
     const cache = cacheOf(pictures);
     expect(pictures.map((_, frame) => sceneStart(cache, frame))).toEqual([0, 0, 0, 3, 3, 3, 3, 7]);
   });
 
-  test('began anew where the camera had been away, though it shows the same', () => {
+  test('begins anew after the camera was away, even if it shows the same', () => {
     const cache = cacheOf([0, 0, 0]);
     const evening = 8 * 3_600_000;
     for (let i = 0; i < 2; i++) {
@@ -39,12 +39,12 @@ describe('What a frame still shows', () => {
     expect([2, 3, 4].map((frame) => sceneStart(cache, frame))).toEqual([0, 3, 3]);
   });
 
-  test('has no beginning that is worth to be read where it has been there for long', () => {
+  test('begins with the frame itself if it started more than 240 frames earlier', () => {
     const still = cacheOf(new Array<number>(400).fill(0));
     expect([sceneStart(still, 240), sceneStart(still, 241)]).toEqual([0, 241]);
   });
 
-  test('has none where it is in full precision no more', () => {
+  test('begins with the frame itself if its start is no longer in full precision', () => {
     const cache = cacheOf(new Array<number>(400).fill(0), 200);
     const { sealedFrames } = cache;
     expect(sealedFrames).toBeGreaterThan(0);

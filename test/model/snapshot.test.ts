@@ -1,4 +1,4 @@
-/** What a snapshot holds, and what becomes of one that is damaged. */
+/** What a snapshot holds, which ones are rejected, and how writing one fails. */
 import { createHash } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, open, readFile, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -43,7 +43,7 @@ const read = (name = file): Promise<StreamContent> =>
 
 const refused = async (name = file): Promise<unknown> => read(name).catch((error: unknown) => error);
 
-/** A cache whose pages are in part thinned and dropped, with some frames in full precision. */
+/** A cache with thinned pages, dropped ones, and some frames in full precision. */
 function aged(): KvCache {
   const cache = cacheFor(config, 200 * cacheFor(config, 1).bytesPerFrame);
   fill(cache, 0, 900);
@@ -54,7 +54,7 @@ function aged(): KvCache {
   return cache;
 }
 
-/** The file with its checksums set right again after `change`, which may also change its header. */
+/** Applies `change` to the header of the file and recomputes the checksums. */
 async function tamper(change: (header: Record<string, unknown>) => void): Promise<void> {
   const bytes = await readFile(file);
   const length = bytes.readUInt32LE(12);
@@ -70,7 +70,7 @@ async function tamper(change: (header: Record<string, unknown>) => void): Promis
 }
 
 describe('A snapshot', () => {
-  test('gives back every byte of a cache with pages, thinned pages and frames in full precision', async () => {
+  test('restores every byte of a cache with pages, thinned pages and frames in full precision', async () => {
     const cache = aged();
     const content = contentFor(config, cache);
     const bytes = await write(content);
@@ -85,13 +85,13 @@ describe('A snapshot', () => {
     expect(await readSnapshot(file, ({ header }) => Promise.resolve(cacheBytes(header)))).toBe(cache.bytes);
     const counts = (c: KvCache): number[] => [c.bytes, c.mergedFrames, c.thinnedFrames, c.droppedFrames];
     expect(counts(restored)).toEqual(counts(cache));
-    // Both seal, thin and drop the same from now on.
+    // From here on both seal, thin and drop the same frames.
     fill(cache, 900, 1200);
     fill(restored, 900, 1200);
     expect(digestOf(restored.content())).toEqual(digestOf(cache.content()));
   });
 
-  test('holds the moment at which it was taken, whatever the cache does while it is written', async () => {
+  test('holds the state when it was taken, whatever happens to the cache while it is written', async () => {
     const cache = aged();
     const before = digestOf(cache.content());
     const dropped = cache.droppedFrames;
@@ -103,7 +103,7 @@ describe('A snapshot', () => {
     expect(digestOf((await read()).cache)).toEqual(before);
   });
 
-  test('tells from its beginning what it is of', async () => {
+  test('has its summary in its header', async () => {
     const cache = aged();
     const bytes = await write(contentFor(config, cache));
     expect(await readSnapshot(file, ({ summary }) => Promise.resolve(summary))).toEqual({
@@ -121,12 +121,12 @@ describe('A snapshot', () => {
     });
   });
 
-  test('is for nobody to read but who wrote it', async () => {
+  test('is readable only by its owner', async () => {
     await write(contentFor(config, aged()));
     expect((await stat(file)).mode & 0o077).toBe(0);
   });
 
-  test('goes on under another limit, and makes room', () => {
+  test('continues under another limit, and makes room', () => {
     const cache = aged();
     const content = cache.content();
     for (const limitBytes of [1, cache.limitBytes / 2, cache.limitBytes * 4]) {
@@ -139,14 +139,14 @@ describe('A snapshot', () => {
   });
 });
 
-describe('Refused is', () => {
+describe('Reading a snapshot', () => {
   beforeEach(async () => {
     const cache = cacheFor(config, 2 ** 24);
     fill(cache, 0, 70);
     await write(contentFor(config, cache));
   });
 
-  test('a file that is cut short, anywhere', async () => {
+  test('rejects a file truncated anywhere', async () => {
     const bytes = await readFile(file);
     for (const length of [0, 5, 15, 40, 1000, bytes.length - 33, bytes.length - 1]) {
       await writeFile(file, bytes.subarray(0, length));
@@ -156,7 +156,7 @@ describe('Refused is', () => {
     expect(await refused()).toMatchObject({ code: 'snapshot_damaged' });
   });
 
-  test('a flipped bit, anywhere', async () => {
+  test('rejects a flipped bit anywhere', async () => {
     const bytes = await readFile(file);
     const places = Array.from({ length: 40 }, (_, i) => Math.floor((i * (bytes.length - 1)) / 39));
     for (const at of [...places, 12, 13, 14, 15, 20, 100]) {
@@ -167,14 +167,14 @@ describe('Refused is', () => {
     }
   });
 
-  test('what is no snapshot, and what is not there', async () => {
+  test('rejects a file that is not a snapshot, and a missing file', async () => {
     await writeFile(file, 'a text');
     expect(await refused()).toMatchObject({ code: 'snapshot_damaged', detail: 'It is not a snapshot.' });
     expect(await refused(folder)).toMatchObject({ code: 'snapshot_not_found' });
     expect(await refused(path.join(folder, 'nothing'))).toMatchObject({ code: 'snapshot_not_found', status: 404 });
   });
 
-  test('another version', async () => {
+  test('rejects another version', async () => {
     const bytes = await readFile(file);
     bytes.writeUInt32LE(3, 8);
     await writeFile(file, bytes);
@@ -184,7 +184,7 @@ describe('Refused is', () => {
     });
   });
 
-  test('but not a bundle whose index is read in another way: that holds nothing that was learned', async () => {
+  test('accepts a bundle with another index graph, which holds nothing learned', async () => {
     const before = await read();
     await tamper((header) => {
       const { files } = header['bundle'] as { files: Record<string, string> };
@@ -193,7 +193,7 @@ describe('Refused is', () => {
     expect((await read()).cache.times).toEqual(before.cache.times);
   });
 
-  test('another bundle, by the checksums of its files, and another shape', async () => {
+  test('rejects another bundle, by the checksums of its files or by its name', async () => {
     await tamper((header) => {
       const { files } = header['bundle'] as { files: Record<string, string> };
       files['vision.onnx'] = '0'.repeat(64);
@@ -208,7 +208,7 @@ describe('Refused is', () => {
     expect(await refused()).toMatchObject({ detail: expect.stringContaining('the bundle large') as string });
   });
 
-  test('a header whose counts do not fit its sections', async () => {
+  test('rejects a header whose counts do not match its sections', async () => {
     for (const change of [
       { frames: 71 },
       { hotFrames: 3 },
@@ -225,25 +225,25 @@ describe('Refused is', () => {
   });
 });
 
-describe('Refused is, however right its checksums are,', () => {
+describe('Reading a snapshot with valid checksums', () => {
   beforeEach(async () => {
     await write(contentFor(config, aged()));
   });
 
   test.each([{ startedAtMs: 1e300 }, { startedAtMs: -9e15 }, { lastMs: 1e300 }, { firstMs: 1 }, { lastMs: 7 }])(
-    'a time that no stream has, or not this one: %j',
+    'rejects an impossible time, or one that contradicts its frames: %j',
     async (change) => {
       await tamper(({ stream }) => Object.assign(stream as object, change));
       expect(await refused()).toMatchObject({ code: 'snapshot_damaged' });
     },
   );
 
-  test('a name that would do something to the terminal of who reads it', async () => {
+  test('rejects a name with terminal control characters', async () => {
     await tamper(({ stream }) => Object.assign(stream as object, { name: 'door\u001b]0;x\u0007' }));
     expect(await refused()).toMatchObject({ code: 'snapshot_damaged' });
   });
 
-  test('frames whose times do not rise', async () => {
+  test('rejects frames whose times do not rise', async () => {
     const content = contentFor(config, aged());
     for (const [at, time] of [
       [1, NaN],
@@ -258,14 +258,14 @@ describe('Refused is, however right its checksums are,', () => {
   });
 });
 
-describe('When a snapshot cannot be written', () => {
+describe('Writing a snapshot', () => {
   const content = (): StreamContent => {
     const cache = cacheFor(config, 2 ** 24);
     fill(cache, 0, 70);
     return contentFor(config, cache);
   };
 
-  test('for lack of space, what was there under its name stays, and nothing else is left', async () => {
+  test('fails on a full disk, keeping the earlier file and leaving no other', async () => {
     await write(content());
     const before = await readFile(file);
     const handle = await open(file, 'r');
@@ -282,7 +282,7 @@ describe('When a snapshot cannot be written', () => {
     expect((await readFile(file)).equals(before)).toBe(true);
   });
 
-  test('for lack of a folder', async () => {
+  test('fails without a folder to write to', async () => {
     file = path.join(folder, 'nowhere', 'door.snap');
     await expect(write(content())).rejects.toMatchObject({ code: 'snapshot_failed' });
     file = path.join(folder, 'text', 'door.snap');
@@ -294,13 +294,13 @@ describe('When a snapshot cannot be written', () => {
   });
 
   // Root may write anywhere.
-  test.skipIf(process.getuid?.() === 0)('for lack of rights', async () => {
+  test.skipIf(process.getuid?.() === 0)('fails without write permission', async () => {
     await chmod(folder, 0o500);
     await expect(write(content())).rejects.toMatchObject({ code: 'snapshot_failed' });
     await chmod(folder, 0o700);
   });
 
-  test('since its name is that of something else, that stays', async () => {
+  test('never replaces something that is not a snapshot', async () => {
     await writeFile(file, 'a list of things to buy');
     await expect(write(content())).rejects.toMatchObject({ code: 'invalid_request', param: 'file' });
     expect(await readFile(file, 'utf8')).toBe('a list of things to buy');
@@ -310,7 +310,7 @@ describe('When a snapshot cannot be written', () => {
   });
 });
 
-test('What a process left that was ended while it wrote is removed, of other names after a while, and nothing else', async () => {
+test('Writing a snapshot removes abandoned partial files: its own at once, those of other names once they are old', async () => {
   const old = path.join(folder, '.gate.snap.0123456789ab.part');
   await writeFile(old, 'half');
   await utimes(old, 0, 0);

@@ -17,7 +17,7 @@ describe('ONNX Runtime', () => {
     await rm(home, { recursive: true, force: true });
   });
 
-  it('keeps no events of the process to report, and no id of the machine', async () => {
+  it('records no telemetry events and no machine id', async () => {
     const model = path.join(PACKAGE_ROOT, 'src', 'model', 'model.ts');
     const bundle = path.join(PACKAGE_ROOT, 'test', 'bundles', 'tiny');
     const program = `
@@ -25,7 +25,7 @@ describe('ONNX Runtime', () => {
       const model = await loadModel(${JSON.stringify(bundle)});
       await model.release();
       console.log(process.env.ORT_DISABLE_TELEMETRY);`;
-    // Where it would leave them: the user's cache folder and the one of temporary files.
+    // The folders it would write to: the user's cache folder and that of temporary files.
     const env: NodeJS.ProcessEnv = {
       ...process.env,
       HOME: home,

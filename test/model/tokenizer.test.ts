@@ -19,7 +19,7 @@ describe('A text', () => {
     ['What IS   shown\n\tnow? ', ' what is shown now?'],
     ['', ' '],
     ['ÄPFEL', ' äpfel'],
-  ])('%j is one line in lower case with a space before: %j', (text, normal) => {
+  ])('%j is normalised to one lower-case line with a leading space: %j', (text, normal) => {
     expect(normaliseText(text)).toBe(normal);
   });
 
@@ -34,11 +34,11 @@ describe('A text', () => {
     'יש כאן כלב',
     '🐶 and 👩‍👩‍👧',
     '\u0000\u0007',
-  ])('%j comes back from its tokens', (text) => {
+  ])('%j decodes from its tokens to its normalised form', (text) => {
     expect(tokenizer.decode(tokenizer.encode(text))).toBe(normaliseText(text));
   });
 
-  test('has the same tokens in capitals, and with any white space', () => {
+  test('has the same tokens in capitals and with any white space', () => {
     expect(tokenizer.encode('  WHAT  is\nShown now? ')).toEqual(tokenizer.encode('what is shown now?'));
   });
 
@@ -49,13 +49,13 @@ describe('A text', () => {
     expect(tokenizer.encode('2026').length).toBe(tokenizer.encode('2').length + 3);
   });
 
-  test('can be joined from the pieces of its tokens, where each ends at a whole character', () => {
+  test('equals its tokens decoded one by one and joined, if each ends at a whole character', () => {
     const ids = tokenizer.encode('a dog and a cat at 0:42');
     expect(ids.map((id) => tokenizer.decode([id])).join('')).toBe(' a dog and a cat at 0:42');
     expect(tokenizer.decode([])).toBe('');
   });
 
-  test('of special tokens alone says nothing', () => {
+  test('of special tokens alone is empty', () => {
     expect(tokenizer.decode([config.startToken, config.endToken])).toBe('');
   });
 });

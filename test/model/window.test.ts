@@ -5,7 +5,7 @@ import { SegmentWindow } from '../../src/model/window.ts';
 const LAYERS = 2;
 const SIZE = 3;
 
-/** `[layers, n, size]` of tokens `from`...: each number says of which layer, token and place it is. */
+/** `[layers, n, size]` of the tokens from number `from` on; each value identifies its layer, token and place. */
 function tokens(from: number, n: number, sign = 1): Float32Array {
   const out: number[] = [];
   for (let layer = 0; layer < LAYERS; layer++) {
@@ -16,7 +16,7 @@ function tokens(from: number, n: number, sign = 1): Float32Array {
   return Float32Array.from(out);
 }
 
-/** What a window that has seen tokens 0 to `seen` must hand to a run of `past` tokens: the last ones, right-aligned. */
+/** What a window that has seen `seen` tokens must copy into `past` places: the newest tokens, right-aligned. */
 function expected(seen: number, limit: number, past: number, sign = 1): number[] {
   const held = Math.min(seen, limit, past);
   const out: number[] = [];
@@ -62,7 +62,7 @@ describe('The window of a segment', () => {
     }
   });
 
-  test('hands over fewer tokens than it holds, the newest', () => {
+  test('copies only the newest tokens into fewer places than it holds', () => {
     const window = new SegmentWindow(LAYERS, SIZE, 8);
     window.append(tokens(0, 6), tokens(0, 6, -1), 6);
     expect(read(window, 2).keys).toEqual(expected(6, 8, 2));

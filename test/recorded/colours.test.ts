@@ -1,6 +1,6 @@
 /**
- * That the bundled model tells the colour of things, through the whole path: drawn shapes, which it was not trained on,
- * each painted in every colour.
+ * Checks end to end that the bundled model names the colour of things: drawn shapes that it was not trained on, each
+ * painted in every colour.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,15 +11,15 @@ import { type Colour, COLOURS, DARK, PALE } from '../../src/evaluation/paint.ts'
 import { ShownPictures, SIZE } from './shown-pictures.ts';
 
 const MINUTE = 60_000;
-/** Outlines in a square of 100. */
+/** SVG paths in a 100 x 100 square. */
 const SHAPES = {
   shirt: 'M30 10 L42 16 L58 16 L70 10 L95 28 L84 44 L74 38 L74 92 L26 92 L26 38 L16 44 L5 28 Z',
   car: 'M4 62 L16 58 L28 38 L68 38 L82 58 L96 62 L96 76 L84 76 A9 9 0 0 1 66 76 L34 76 A9 9 0 0 1 16 76 L4 76 Z',
   mug: 'M18 20 L70 20 L70 34 L84 34 L84 66 L70 66 L70 84 L18 84 Z',
 };
 /**
- * Of 33, one less than it tells: plain shapes are harder than the cut-outs that it learned from. The answer that is
- * most often right would get one in eleven.
+ * Share of the 33 answers that must be right: one answer less than the bundle reaches. Plain shapes are harder than the
+ * cut-outs that it learned from. The best constant answer gets one in eleven.
  */
 const RIGHT_SHARE = 0.5;
 
@@ -34,7 +34,7 @@ const drawn: readonly Drawn[] = (Object.keys(SHAPES) as Drawn['shape'][]).flatMa
 let folder: string;
 let shown: ShownPictures;
 
-/** The shape on a ground on which it can be seen, as PNG. */
+/** Writes the shape as a PNG, on a ground against which it is visible. */
 async function draw({ shape, colour }: Drawn): Promise<string> {
   const file = path.join(folder, `${colour}-${shape}.png`);
   const ground = `<rect width="133" height="100" fill="${PALE.has(colour) ? DARK : '#e8e8e8'}"/>`;
@@ -54,9 +54,9 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 }, MINUTE);
 
-describe('A thing that is shown', () => {
+describe('The bundled model', () => {
   test(
-    'has the colour that it was painted in',
+    'names the colour that a drawn shape was painted in',
     () =>
       shown.expectRight(
         drawn.map(({ shape, colour }) => ({ question: `what colour is the ${shape}?`, expected: colour })),

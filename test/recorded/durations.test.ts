@@ -1,4 +1,4 @@
-/** For how long something was shown, at whatever rate frames are taken. */
+/** Questions about how long something was shown, at several sampling rates. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -10,10 +10,10 @@ import { Streams } from '../../src/live/live-service.ts';
 import { readPhotos } from './photo-videos.ts';
 import { SIZE } from './shown-pictures.ts';
 
-/** Each thing for another time, s: of the five of a video that are asked for, a constant answer has two at most. */
+/** Seconds for which each thing is shown, all different: a constant answer gets at most two of a video's five right. */
 const SHOWN_S = [4, 9, 6, 12, 3, 7];
 const VIDEOS = 3;
-/** Of 15 answers, by the frames a second: one or two less than the bundle has right. */
+/** Frames a second to the share of 15 answers that must be right: one or two answers less than the bundle reaches. */
 const PASS_SHARE = new Map([
   [1, 0.6],
   [2, 0.66],
@@ -32,7 +32,7 @@ describe.each([...PASS_SHARE])('At %i frames a second', (fps, share) => {
     await rm(folder, { recursive: true });
   });
 
-  test('"how long" is answered in seconds, within one', async () => {
+  test('"how long" is answered to within one second', async () => {
     const photos = readPhotos();
     const answers: { readonly said: number | null; readonly expected: number }[] = [];
     for (let video = 0; video < VIDEOS; video++) {

@@ -1,6 +1,6 @@
 /**
- * That the bundled model knows what kind of thing a photograph shows that is none of its data, through the whole path:
- * "is this a dog?" of a German shepherd.
+ * Checks end to end that the bundled model knows the kind of thing in photographs outside its training data: "is this a
+ * dog?" of a German shepherd.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -9,12 +9,12 @@ import { withArticle } from '../../src/evaluation/questions.ts';
 import { ShownPictures } from './shown-pictures.ts';
 
 const MINUTE = 60_000;
-/** A few less than it tells; either answer to all would get half. */
+/** A few answers less than the bundle reaches; a constant yes or no gets half. */
 const RIGHT_SHARE = 0.75;
 
 interface Photo {
   readonly file: string;
-  /** Words for many things that it is, the narrowest first, and that it might be called. */
+  /** General words for what it shows, the narrowest first, and words that it might also be called. */
   readonly kinds: readonly string[];
   readonly maybe?: readonly string[];
 }
@@ -23,7 +23,7 @@ const folder = new URL('photos/', import.meta.url);
 const all = JSON.parse(readFileSync(new URL('photos.json', folder), 'utf8')) as Photo[];
 const photos = all.filter(({ kinds }) => kinds.length > 0);
 
-/** The kind of the next photograph that this one is not. */
+/** The narrowest kind of the next photograph that this one neither is nor might be called. */
 function another({ kinds, maybe = [] }: Photo, i: number): string {
   const others = [...photos.slice(i + 1), ...photos].flatMap((photo) => photo.kinds.slice(0, 1));
   return others.find((kind) => ![...kinds, ...maybe].includes(kind)) ?? '';
@@ -41,9 +41,9 @@ beforeAll(async () => {
 }, 2 * MINUTE);
 afterAll(() => shown.close(), MINUTE);
 
-describe('A photograph', () => {
+describe('The bundled model', () => {
   test(
-    'is of its kind, and of no other',
+    'confirms the kind of a photograph and denies another',
     () =>
       shown.expectRight(
         asked.map(({ kind, expected }, i) => ({

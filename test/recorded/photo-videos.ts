@@ -1,9 +1,9 @@
 /**
- * Videos of photographs, and questions about them whose right answers are known.
+ * Videos of photographs, and questions about them with known right answers.
  *
- * 36 photographs of 36 classes, in six groups of six. Each group makes two videos: one in order, and its counter-video
- * in reverse. The same questions are asked about both, and every one has another right answer there. Where a question
- * is whether something was seen, the counter-video is that of the next group.
+ * The 36 photographs of 36 classes form six groups of six. Each group makes two videos: one in order, and its
+ * counter-video in reverse. Both get the same questions, each with a different right answer. For questions whether
+ * something was seen, the counter-video is one of a neighbouring group.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -15,7 +15,7 @@ const FOLDER = path.join(import.meta.dirname, 'photos');
 const GROUP = 6;
 const SPAN_MS = 4_000;
 export const VIDEO_MS = GROUP * SPAN_MS;
-/** Of these two the frozen encoder itself gives the right class less than half of its probability. */
+/** The frozen encoder itself gives the right class of these two a probability below one half. */
 const LEFT_OUT = ['hog', 'stupa'];
 
 export interface Photo {
@@ -32,9 +32,9 @@ export interface RecordedQuestion {
   readonly task: Task;
   readonly text: string;
   readonly asOfMs: number;
-  /** What must be shown, "yes" or "no", or the second. */
+  /** The photograph to name, yes or no, or a time in seconds. */
   readonly expected: Photo | 'yes' | 'no' | number;
-  /** When that was shown; null where nothing was. */
+  /** When the expected thing was shown; null if it was not. */
   readonly moment: { readonly startMs: number; readonly endMs: number } | null;
 }
 
@@ -52,11 +52,11 @@ export function readPhotos(): Photo[] {
   return first.filter((photo) => !LEFT_OUT.includes(photo.class));
 }
 
-/** Each video with its counter-video beside it. */
+/** Each video, followed by its counter-video. */
 export function makeVideos(): Video[] {
   const photos = readPhotos();
   const count = photos.length / GROUP;
-  // One from each sixth of the alphabet: a group holds unlike things.
+  // Photographs are listed alphabetically: a group takes one from each sixth of the list, so that its things differ.
   const groups = Array.from({ length: count }, (_, g) => photos.filter((_photo, i) => i % count === g));
   return groups.flatMap((group, g) => {
     const others = groups[(g + 1) % count] ?? [];
@@ -92,7 +92,7 @@ function makeVideo(name: string, photos: readonly Photo[], others: readonly Phot
     add('seen', `Have you seen ${article(photo)}?`, i, 'yes');
     add('at', `What was shown at 0:${String(middle / 1000).padStart(2, '0')}?`, i);
     add('when', `When did ${the} appear?`, i, (i * SPAN_MS) / 1000);
-    // At the ends one of the two has no answer in one of the two videos.
+    // The first and the last photograph lack a neighbour: one of these questions would have no answer in one video.
     if (i === 0 || i === GROUP - 1) continue;
     add('before', `What came before ${the}?`, i - 1);
     add('after', `What came after ${the}?`, i + 1);
@@ -107,7 +107,7 @@ function article(photo: Photo): string {
   return `${/^[aeiou]/.test(name) ? 'an' : 'a'} ${name}`;
 }
 
-/** What is shown at a moment; undefined within half a second of a cut. */
+/** The photograph shown at a moment; undefined within half a second of a cut. */
 export function shownAt(video: Video, timeMs: number): Photo | undefined {
   const i = Math.floor(timeMs / SPAN_MS);
   const fromCut = Math.min(timeMs - i * SPAN_MS, (i + 1) * SPAN_MS - timeMs);
@@ -123,7 +123,8 @@ const words = (text: string): string[] =>
     .map((word) => word.replace(/(?<=.{3})s$/, ''));
 
 /**
- * The class by its name, or what the photograph shows in everyday words, in whole or in part ("panda" of "red panda").
+ * Whether the answer is the name of the class, or everyday words for what the photograph shows, in whole or in part
+ * ("panda" for "red panda").
  */
 export function names(photo: Photo, answer: string): boolean {
   if (normaliseLabel(answer) === normaliseLabel(photo.class)) return true;

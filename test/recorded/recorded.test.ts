@@ -1,6 +1,7 @@
 /**
- * The whole path with the bundled model: photographs become H.264, played from files and by an RTSP server over TCP
- * into the service, and questions go through the WebSocket. Thresholds: thresholds.ts; what is asked: photo-videos.ts.
+ * End-to-end tests with the bundled model: photographs are encoded as H.264, played into the service from files and
+ * from an RTSP server over TCP, and questions go through the WebSocket. thresholds.ts holds the thresholds,
+ * photo-videos.ts the questions.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -33,11 +34,11 @@ import { DIFFERENT_SHARE, EITHER_WAY_SHARE, EVIDENCE_SHARE, PASS_SHARE } from '.
 const MINUTE = 60_000;
 /** Frames a second of the encoded videos. */
 const VIDEO_FPS = 8;
-/** Questions at once. */
+/** Concurrent questions. */
 const ASKERS = 8;
-/** Streams of cameras at once: they run in real time, and two cores must keep up with them. */
+/** Concurrent camera streams: they run in real time, and two cores must keep up. */
 const CAMERAS = 4;
-/** A camera's first frame may reach the service a little late. */
+/** Slack for the first frame of a camera, which may reach the service a little late. */
 const CAMERA_SLACK_MS = 500;
 
 interface Evidence {
@@ -75,7 +76,7 @@ afterAll(async () => {
 
 const fileOf = (video: Video): string => path.join(folder, `${video.name}.mp4`);
 
-/** Asks over the WebSocket, in a conversation of its own; without `asOfMs` about the newest frame. */
+/** Asks over the WebSocket in a new conversation; without `asOfMs`, about the newest frame. */
 async function ask(stream: string, video: Video, question: RecordedQuestion, asOfMs?: number): Promise<Answered> {
   const client = await RealtimeClient.connect({ server: server.address, stream });
   try {
@@ -106,7 +107,7 @@ async function askAll(stream: string, video: Video, questions: readonly Recorded
 
 const right = ({ question, answer }: Answered): boolean => isRight(question, answer);
 
-/** Fails with all wrong answers in the message. */
+/** Expects at least the share `least` of good answers; a failure lists all others. */
 function expectShare(what: string, answered: readonly Answered[], least: number, isGood = right): void {
   const wrong = answered.filter((one) => !isGood(one));
   const share = 1 - wrong.length / answered.length;
@@ -249,7 +250,7 @@ describe('Videos played by a camera (RTSP over TCP)', () => {
   }
 });
 
-/** As a camera sends it: one slice a frame, no frames that point ahead. */
+/** The video as a camera encodes it: one slice per frame, no B-frames. */
 async function h264Of(video: Video): Promise<Buffer> {
   const file = `${fileOf(video)}.h264`;
   const { path: ffmpeg } = await findFfmpeg();

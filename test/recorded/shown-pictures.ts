@@ -1,4 +1,4 @@
-/** Pictures in one video, two seconds each, played as a stream: each can be asked about while it is shown. */
+/** Plays pictures as one video, two seconds each, and asks about each while it is shown. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -11,7 +11,7 @@ import { Streams } from '../../src/live/live-service.ts';
 const SHOWN_MS = 2_000;
 export const SIZE = { width: 480, height: 360, fit: 'contain' } as const;
 
-/** What is asked of one picture, and the only right answer. */
+/** A question about one picture, and its only right answer. */
 export interface AskedPicture {
   readonly question: string;
   readonly expected: string;
@@ -41,7 +41,7 @@ export class ShownPictures {
     return new ShownPictures(live, folder);
   }
 
-  /** Asks one question of each picture, in their order. The wrong answers are in the message of a failure. */
+  /** Asks one question about each picture, in order. A failure lists the wrong answers. */
   async expectRight(asked: readonly AskedPicture[], least: number): Promise<void> {
     const answers: string[] = [];
     for (const [i, { question }] of asked.entries()) {

@@ -1,6 +1,6 @@
 /**
- * That the bundled model reads drawn signs, in faces that it was not trained on, through the whole path: a video of
- * them all, and questions about each while it is shown.
+ * Checks end to end that the bundled model reads drawn signs in typefaces that it was not trained on: one video shows
+ * all signs, with questions about each while it is shown.
  */
 import path from 'node:path';
 import { afterAll, beforeAll, describe, test } from 'vitest';
@@ -10,8 +10,8 @@ import { ShownPictures } from './shown-pictures.ts';
 const MINUTE = 60_000;
 const NUMBER = 16;
 /**
- * Of 16 numbers; of eleven colours: two answers less than it reads. An answer that is always the same would get one in
- * 16, and one in eight.
+ * Shares of 16 answers that must be right, for numbers and for one of eleven ground colours: two answers less than the
+ * bundle reaches. The best constant answer gets one in 16, and one in eight.
  */
 const READ_SHARE = 0.65;
 const GROUND_SHARE = 0.75;
@@ -34,11 +34,11 @@ const expectRead = (question: string, of: (sign: Sign) => string, least: number)
     least,
   );
 
-describe('A sign that is shown', () => {
-  test('is read', () => expectRead('what does it say?', ({ says }) => says, READ_SHARE), MINUTE);
+describe('The bundled model', () => {
+  test('reads the number on a sign', () => expectRead('what does it say?', ({ says }) => says, READ_SHARE), MINUTE);
 
   test(
-    'has the colour of its ground',
+    'names the ground colour of a sign',
     () => expectRead('what colour is the background?', ({ ground }) => ground, GROUND_SHARE),
     MINUTE,
   );

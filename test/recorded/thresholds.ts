@@ -1,7 +1,7 @@
 /**
- * What the bundle `yoco-small-1` must reach on photographs that it never saw: a few answers less than it does, so that
- * a loss is seen. An answer that is always the same stays far below. Played by a camera some frames fall elsewhere: of
- * both ways the worse one counts.
+ * What the bundle `yoco-small-1` must reach on photographs that it never saw: a few answers less than it does reach, so
+ * that a regression shows. Constant answers stay far below. Camera streams sample slightly different frames than files;
+ * the thresholds follow the worse of the two.
  */
 import type { Task } from './photo-videos.ts';
 
@@ -16,11 +16,11 @@ export const PASS_SHARE: Record<Task, number> = {
   when: 0.9,
 };
 
-/** Of "have you seen", either answer alone. */
+/** Share of "have you seen" questions, for those that expect yes and for those that expect no. */
 export const EITHER_WAY_SHARE = 0.85;
 
-/** Of the questions that a video and its counter-video share: how many must be answered differently. */
+/** Share of the questions common to a video and its counter-video that must be answered differently. */
 export const DIFFERENT_SHARE = 0.9;
 
-/** Of the right answers that rest on a moment: the peak of the strongest evidence lies inside it. */
+/** Share of the right answers with a known moment whose strongest evidence must peak inside it. */
 export const EVIDENCE_SHARE = 0.95;
