@@ -1,8 +1,7 @@
-/** The worker's side of `inProcess`: one message is answered with one message, then the process ends. */
+/** The worker's side of `inProcess`: answers one message with one message, then exits. */
 
 export function answerOnce(run: (message: unknown) => Promise<object>): void {
-  // A parent that is gone waits for no figures: without this a long run would go on for nobody, and disturb what is
-  // measured next.
+  // Once the parent is gone nobody needs the figures, and a long run would disturb the next measurement.
   process.once('disconnect', () => process.exit(1));
   process.once('message', (message) => {
     run(message).then(

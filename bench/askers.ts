@@ -1,6 +1,6 @@
 /**
- * Many who ask about one stream of ten minutes at once, while four live streams go on: tokens a second of all answers
- * together, and how soon each answer begins. Baseline: one who asks the same alone, in the same run.
+ * Concurrent askers on one stream of ten minutes, while four live streams run: total tokens a second over all answers,
+ * and time to first token. Baseline: a single asker with the same questions, in the same run.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
@@ -15,7 +15,7 @@ import { clipPictures, engineTimes, FPS, startLive, startStreams } from './servi
 const ASKERS = 32;
 const LIVE_STREAMS = 4;
 const MINUTES = 10;
-/** All answers are of one length, whatever the clip shows: longer than a name, as a sentence about a scene is. */
+/** All answers have this length, whatever the clip shows: longer than a name, like a sentence about a scene. */
 const ANSWER_TOKENS = 8;
 const ASKED = [
   'Describe the scene.',
@@ -56,8 +56,8 @@ export async function askers(options: BenchOptions): Promise<Record<string, unkn
     watches.forEach((watch) => {
       watch.begin();
     });
-    await ask(live, ASKERS, 2); // warm
-    // In turns, so that what else happens on the machine meets both.
+    await ask(live, ASKERS, 2); // warm-up
+    // Alternating, so that other load on the machine affects both.
     const lone = new Phase();
     const many = new Phase();
     for (let i = 0; i < 2; i++) {
@@ -98,7 +98,7 @@ function verdict(met: boolean): string {
   return met ? 'met' : 'missed';
 }
 
-/** Frames of the clip, over and over, straight into the engine. */
+/** Appends frames of the clip, in a loop, directly to the engine. */
 async function fill(live: Streams, frames: number): Promise<void> {
   const { engine } = live;
   const pictures = await clipPictures(engine.bundle.imageSize, 128);
@@ -111,7 +111,7 @@ async function fill(live: Streams, frames: number): Promise<void> {
   await Promise.all(flying);
 }
 
-/** One question of a new conversation to the engine, as the service asks it. */
+/** Asks the engine one question of a new conversation, as the service does. */
 function askOnce(live: Streams, question: string): Promise<Answered> {
   const begin = performance.now();
   let firstTokenMs: number | undefined;
@@ -140,7 +140,7 @@ function askOnce(live: Streams, question: string): Promise<Answered> {
   });
 }
 
-/** `count` questions at the same moment, `rounds` times. Returns the answers of each round, and how long it took. */
+/** Asks `count` questions at once, `rounds` times. Returns the answers of each round and how long it took. */
 async function ask(live: Streams, count: number, rounds: number): Promise<{ answers: Answered[]; ms: number }[]> {
   const done = [];
   for (let r = 0; r < rounds; r++) {
@@ -151,7 +151,7 @@ async function ask(live: Streams, count: number, rounds: number): Promise<{ answ
       }),
     );
     done.push({ answers, ms: performance.now() - begin });
-    // Not in step with the frames of the live streams.
+    // A varying pause, so that rounds do not fall into step with the frames of the live streams.
     await sleep(30 + ((r * 97) % 210));
   }
   return done;
@@ -176,7 +176,7 @@ class Phase {
     const answers = this.#rounds.flatMap((r) => r.answers);
     const tokens = answers.reduce((sum, { outputTokens }) => sum + outputTokens, 0);
     const first = answers.map(({ firstTokenMs }) => firstTokenMs);
-    // After the first token: from the last asker's first token of a round to its end.
+    // Decoding time of a round: from the last asker's first token to the end of the round.
     const writing = this.#rounds.map((r) => r.ms - Math.max(...r.answers.map(({ firstTokenMs }) => firstTokenMs)));
     const busyMs = this.#rounds.reduce((sum, { ms }) => sum + ms, 0);
     return {
@@ -185,7 +185,7 @@ class Phase {
       tokensASecond: round(tokens / (busyMs / 1000)),
       firstTokenMs: { ...quantiles(first), worst: round(Math.max(...first)) },
       tokensASecondAfterFirst: round((tokens - answers.length) / (writing.reduce((a, b) => a + b, 0) / 1000)),
-      /** Ms that the engine spent in each part, for each round (live streams' frames included). */
+      /** Engine time in each part for each round, ms; includes the frames of the live streams. */
       engineMsARound: Object.fromEntries(
         Object.entries(this.#engineMs).map(([part, ms]) => [part, round(ms / this.#rounds.length)]),
       ),
@@ -194,14 +194,14 @@ class Phase {
   }
 }
 
-/** What each run costs by itself at that length of the cache, by how many ask: nothing else runs meanwhile. */
+/** Cost of each model run in isolation at that cache length, by number of askers; nothing else runs meanwhile. */
 async function parts(frames: number, seconds: number): Promise<Record<string, unknown>> {
   const model = await loadModel(DEFAULT_BUNDLE);
   const { config, crossDecoder, embeddings, selfDecoder, tokenizer } = model;
   const cache = synthetic(model, frames);
   const question = segmentTokens(tokenizer, config, [], ASKED[0] ?? '', frames * 500);
   const open = (): Promise<QuestionSegment> => QuestionSegment.open(selfDecoder, embeddings, config, question);
-  // A window grows with each step that is timed, as that of an answer does: no more steps than an answer has.
+  // A window grows with each timed step, as during an answer: self-decoder steps are capped near an answer's length.
   const time = async (run: () => Promise<unknown>, most = 200): Promise<number> =>
     round(median(await repeat(run, { seconds, most })), 2);
   const view = cache.view({ first: 0, count: frames });
@@ -223,7 +223,7 @@ async function parts(frames: number, seconds: number): Promise<Record<string, un
       openOneByOneMs: await time(async () => {
         for (let i = 0; i < count; i++) await open();
       }),
-      // As the service could do, were the questions as long as each other: one run for all.
+      // One run for all questions, as the service opens a group; here all have the same length.
       openTogetherMs: await time(() =>
         selfDecoder.step(
           some.map(() => ({
@@ -248,7 +248,7 @@ async function parts(frames: number, seconds: number): Promise<Record<string, un
   return result;
 }
 
-/** A cache whose values do not matter, only how many there are. */
+/** A cache of arbitrary values: only their number matters. */
 export function synthetic(model: Model, frames: number): ReturnType<Model['newCache']> {
   const { config } = model;
   const cache = model.newCache(2 ** 31);

@@ -1,7 +1,7 @@
 /**
- * The cache on a device: what crosses between it and this process for each frame and each answer token, at growing
- * lengths; what ran where; and whether the answers are those of the host, which are the baseline. With a device in
- * software (as the tests have) the times say nothing, all else does.
+ * The cache on a device: bytes transferred to and from it for each frame and each answer token, at growing lengths;
+ * where each operator ran; and whether the answers equal the host's, which are the baseline. On a software device, as
+ * in the tests, times are meaningless and all else holds.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
@@ -21,24 +21,24 @@ const SCENE_FRAMES = 10;
 const LIMIT_BYTES = 2 ** 31;
 const QUICK = [10, 60];
 const SECONDS = [10, 60, 600, 3600];
-/** Things of which is asked, besides what holds for every video. */
+/** Things asked about by name, besides the questions that fit every video. */
 const ASKED_THINGS = 3;
 
 /** Where the operators of a model ran. */
 export interface Placement {
   readonly onDevice: number;
   readonly onHost: number;
-  /** Nodes that copy between the two. */
+  /** Nodes that copy between host and device. */
   readonly copies: number;
 }
 
-/** Where there is no device, or none that can be used, it is skipped, with the reason. */
+/** Without a usable device the bench is skipped and reports the reason. */
 export async function device(options: BenchOptions): Promise<Record<string, unknown>> {
   const folder = mkdtempSync(path.join(tmpdir(), 'yoco-bench-device-'));
   const removeFolder = (): void => {
     rmSync(folder, { recursive: true, force: true });
   };
-  // Also where the process ends before this function does.
+  // In case the process exits before this function returns.
   process.once('exit', removeFolder);
   let host: Model | undefined;
   let there: Model | undefined;
@@ -52,11 +52,11 @@ export async function device(options: BenchOptions): Promise<Record<string, unkn
     }
     host = await loadModel(DEFAULT_BUNDLE);
     const lengths = await compare(host, there, options);
-    // Profiles are written with it.
+    // Releasing the model writes its profiles.
     await there.release();
     there = undefined;
     const { imageSize, tokensPerFrame, width } = host.config;
-    // Vision's first step, from bytes to floats, is on the host.
+    // The first step of vision, from bytes to floats, runs on the host.
     const bytesOfVision = { toDevice: 4 * 3 * imageSize ** 2, toHost: 4 * tokensPerFrame * width };
     return { lengths, bytesOfVision, placement: await placementOf(folder) };
   } finally {
@@ -67,7 +67,7 @@ export async function device(options: BenchOptions): Promise<Record<string, unkn
   }
 }
 
-/** At each length: what crosses, and in how many answers both are the same. */
+/** For each length: the bytes transferred, and how many answers are the same on both. */
 async function compare(host: Model, there: Model, options: BenchOptions): Promise<Record<string, unknown>> {
   const photographs = await readPhotographs();
   const tokens = await sceneTokens(host, photographs);
@@ -96,7 +96,7 @@ async function compare(host: Model, there: Model, options: BenchOptions): Promis
         toHost: transfers.toHost - before.toHost,
       };
     };
-    // The pages come to the device when they are first read: on a live stream they are written there.
+    // The first read loads the pages onto the device. On a live stream they are written there as frames arrive.
     const [warm = ''] = questions;
     await greedyAnswer(there, cache, warm);
     let same = 0;
@@ -128,7 +128,7 @@ async function compare(host: Model, there: Model, options: BenchOptions): Promis
   return lengths;
 }
 
-/** Of all graphs whose profiles lie in a folder. */
+/** Placement over all graphs whose profiles are in the folder. */
 export async function placementOf(folder: string): Promise<Placement> {
   const placement = { onDevice: 0, onHost: 0, copies: 0 };
   for (const name of await readdir(folder)) {

@@ -1,7 +1,7 @@
 /**
- * What the bundle gets wrong: every photograph of the recorded tests for two seconds, "What is shown now?", and the
- * answers that are not its class. The photographs are those whose class the frozen eyes put first (PHOTOGRAPHS_NOTE).
- * `--picture FILE` draws these photographs with what was answered (PNG or JPEG, by its name).
+ * What the bundle gets wrong: shows each photograph of the recorded tests for two seconds, asks "What is shown now?",
+ * and lists the answers that are not its class. The frozen vision encoder ranks the class of these photographs first
+ * (PHOTOGRAPHS_NOTE). `--picture FILE` draws the failures with their answers, as PNG or JPEG by the file extension.
  */
 import path from 'node:path';
 import sharp, { type OverlayOptions } from 'sharp';
@@ -14,7 +14,7 @@ import type { BenchOptions } from './options.ts';
 const FPS = 2;
 const FRAMES = 4;
 const LIMIT_BYTES = 2 ** 24;
-/** Pixels of a photograph in the picture, of the two lines under it, and how many stand side by side. */
+/** Pixels of a photograph's side and of the height of the two text lines below it; photographs in a row. */
 const [TILE, TEXT, COLUMNS] = [192, 40, 4];
 
 interface Failure {

@@ -1,6 +1,7 @@
 /**
- * How many times as long as with the shortest cache the first token takes with each, in a process of its own. They are
- * asked in turns: a shared machine gives more in one minute than in the next. Answers one message with one message.
+ * Measures, in a process of its own, the time to first token at each cache length as a multiple of that at the
+ * shortest. Both lengths are asked in alternation, since the speed of a shared machine varies by the minute. Answers
+ * one message with one message.
  */
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import type { KvCache } from '../src/model/kv-cache.ts';
@@ -11,9 +12,9 @@ import { median, repeat } from './machine.ts';
 import { fillCache } from './noise.ts';
 
 export interface FirstTokenTask {
-  /** Tokens of the caches, rising. */
+  /** Cache lengths in tokens, ascending. */
   readonly lengths: readonly number[];
-  /** Time for each. */
+  /** Measuring time for each length. */
   readonly seconds: number;
 }
 

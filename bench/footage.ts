@@ -1,7 +1,4 @@
-/**
- * Visual tokens of real videos, frame by frame, through ffmpeg and vision as the service has them: footage to make
- * haystacks of.
- */
+/** Visual tokens of real videos, decoded and encoded as in the service: footage to make haystacks of. */
 import path from 'node:path';
 import { findFfmpeg } from '../src/ingest/ffmpeg-binary.ts';
 import { ffmpegInput } from '../src/ingest/ffmpeg-input.ts';
@@ -10,8 +7,8 @@ import type { Model } from '../src/model/model.ts';
 import type { Scene, SceneTokens } from './haystack.ts';
 
 /**
- * One entry for each file, by its name, with all of its frames in order. Throws the YocoError of a file that cannot be
- * read.
+ * Maps the base name of each file to its frames in order. Throws the YocoError of a file that cannot be read, and
+ * RangeError for a file without frames.
  */
 export async function footageTokens(model: Model, files: readonly string[], fps: number): Promise<SceneTokens> {
   const binary = await findFfmpeg();
@@ -35,7 +32,7 @@ export async function footageTokens(model: Model, files: readonly string[], fps:
   return all;
 }
 
-/** Shots of the videos one after the other: each of any of them, from any of its frames on. */
+/** Makes shots of a given number of frames, each from a random frame of a random video on. */
 export function shotsOf(footage: SceneTokens, random: () => number): (frames: number) => Scene {
   const names = [...footage.keys()];
   return (frames) => {

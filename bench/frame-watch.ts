@@ -1,22 +1,22 @@
-/** Counts the frames of a live stream that are lost, or come into the cache too late. */
+/** Counts the frames of a live stream that are lost or reach the cache too late. */
 import { CLIP_MS } from './service.ts';
 import type { LiveStream } from '../src/live/types.ts';
 
 export interface Arrival {
-  /** When the frame was in the cache, ms on any clock. */
+  /** When the frame reached the cache, ms on any clock. */
   readonly atMs: number;
   /** The frame's own time in ms. */
   readonly timeMs: number;
 }
 
-/** What it takes to open a clip anew, ms: more than that is lateness of those who read it. */
+/** Longest time to reopen a clip, ms: any further delay counts as lateness of the service. */
 const REOPENED_MS = 300;
 
 /**
- * How many arrivals, in the order of their times and from the one of that number on, are later than `allowedMs` after
- * their moment. The frame that came soonest tells where the stream's clock lies on ours: in each round of a clip that
- * is looped, `roundMs` long. It is opened anew each time, and the clock of a round lies no more than that takes after
- * the clock of the round before, however late all of its frames are.
+ * Number of arrivals, from index `from` on, that came more than `allowedMs` after their moment. `arrivals` are in the
+ * order of their frame times. The offset between the stream's clock and ours is the smallest delay of any arrival; for
+ * a looped clip it is found for each round of `roundMs`. As the clip is reopened for each round, the offset may grow by
+ * REOPENED_MS a round and no more, even if all frames of a round are late.
  */
 export function lateArrivals(arrivals: readonly Arrival[], allowedMs: number, from = 0, roundMs = Infinity): number {
   const delay = ({ atMs, timeMs }: Arrival): number => atMs - timeMs;
@@ -65,13 +65,13 @@ export class FrameWatch {
     return lateFrames + sourceStatus.dropped;
   }
 
-  /** Frames from now on count; those before only tell the clock. */
+  /** Counts frames from now on; earlier ones only determine the clock offset. */
   begin(): void {
     this.#from = this.#arrivals.length;
     this.#lostBefore = this.#lost();
   }
 
-  /** A frame is late when it comes more than the interval of two frames after its moment. */
+  /** A frame is late if it arrives more than one frame interval after its moment. */
   counts(): FrameCounts {
     const allowedMs = 1000 / this.#stream.status().fps;
     return {
@@ -86,7 +86,7 @@ export class FrameWatch {
   }
 }
 
-/** Together, with the share of frames that were lost or late. */
+/** Sums over all watches, with the share of frames that were lost or late. */
 export function totals(watches: readonly FrameWatch[]): FrameCounts & { readonly lostOrLateShare: number } {
   const sum = { frames: 0, lost: 0, late: 0 };
   for (const watch of watches) {

@@ -1,6 +1,6 @@
 /**
  * Long caches of real video tokens: photographs of the recorded tests, each in several crops, shown scene after scene.
- * A picture passes vision once; every frame passes the self-decoder with its own time, many frames a run.
+ * Each picture goes through vision once; every frame goes through the self-decoder with its own time, many in one run.
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -10,18 +10,18 @@ import { isHeldOut, readLabels } from '../src/evaluation/labels.ts';
 import type { KvCache } from '../src/model/kv-cache.ts';
 import type { Model } from '../src/model/model.ts';
 
-/** Frames of one run of the self-decoder: fewer runs, the same K, V up to rounding. */
+/** Frames in one run of the self-decoder: this saves runs and leaves K and V the same up to rounding. */
 const FRAMES_A_RUN = 16;
-/** Of each photograph. */
+/** Crops of each photograph. */
 export const CROPS = 6;
 
 export interface Photograph {
   /** Its path. */
   readonly file: string;
   readonly class: string;
-  /** What a question calls it. */
+  /** The name that questions use for it. */
   readonly asked: string;
-  /** Words for many things that it surely is, and that it might be called. */
+  /** General words for what it certainly shows, and words that it might also be called. */
   readonly kinds: readonly string[];
   readonly maybe?: readonly string[];
 }
@@ -30,24 +30,24 @@ export interface Photograph {
 export interface Scene {
   readonly class: string;
   readonly frames: number;
-  /** Of footage, whose frames follow one another, the first one; of photographs, whose crops take turns, undefined. */
+  /** The first frame of a shot of footage; undefined for a photograph, whose crops alternate. */
   readonly from?: number;
 }
 
-/** Visual tokens of a class: one entry for each crop of each of its photographs, or for each frame of a video. */
+/** Visual tokens by class: one entry for each crop of each of its photographs, or for each frame of a video. */
 export type SceneTokens = ReadonlyMap<string, readonly Float32Array[]>;
 
-/** How these photographs were chosen: what is wrong about them is rather the memory's fault than the eyes'. */
+/** How the photographs were chosen: errors on them point to the memory rather than to the vision encoder. */
 export const PHOTOGRAPHS_NOTE =
   'photographs whose class the frozen EfficientNet-Lite0 puts first (test/recorded/photos/SOURCES.md): of others more would be wrong';
 
 const PHOTOGRAPHS = path.join(PACKAGE_ROOT, 'test', 'recorded', 'photos');
-/** Sets of a data folder whose pictures show one thing by which they can be asked for. */
+/** Sets of a data folder whose pictures each show one named thing that a question can ask for. */
 const NAMED_SETS = ['grocery', 'clothing'];
 
 /**
- * Those of the recorded tests; of a data folder, the pictures of named things that training did not see. Throws as
- * `readLabels`.
+ * The photographs of the recorded tests; with a data folder, its pictures of named things that training did not see.
+ * Throws what `readLabels` throws.
  */
 export async function readPhotographs(data?: string): Promise<Photograph[]> {
   if (data !== undefined) {
@@ -71,7 +71,7 @@ export async function sceneTokens(model: Model, photographs: readonly Photograph
   return all;
 }
 
-/** From the whole picture to three quarters of it, and mirrored: RGB at the model's size. Crop 0 is the whole. */
+/** RGB at the model's size: centre crops of 100, 90 and 80% of each side, then the same mirrored. Crop 0 is whole. */
 export async function cropped(file: string, size: number, crop: number): Promise<Uint8Array> {
   const { width, height } = await sharp(file).metadata();
   const share = 1 - 0.1 * (crop % 3);
@@ -83,7 +83,7 @@ export async function cropped(file: string, size: number, crop: number): Promise
   return new Uint8Array(await turned.removeAlpha().raw().toBuffer());
 }
 
-/** Shows scene after scene; within one, the crops take turns or the video goes on. Returns the first frame of each. */
+/** Appends scene after scene: alternating crops, or consecutive frames. Returns the first frame of each scene. */
 export async function show(
   model: Model,
   cache: KvCache,

@@ -1,7 +1,7 @@
 /**
- * A day in memory: resident bytes and first token from ten minutes to 24 hours at two frames a second, as the service
- * keeps and reads it (int8 pages, index), and how much longer a first token takes than at ten minutes. Baseline: the
- * same model with everything in full precision, and read whole.
+ * A day in memory: resident bytes and time to first token from ten minutes to 24 hours at two frames a second, kept and
+ * read as in the service (int8 pages, index), and the ratio of each first token to that at ten minutes. Baseline: the
+ * same model with the whole cache in full precision and read whole.
  */
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { readBundle } from '../src/model/bundle.ts';
@@ -13,7 +13,7 @@ import type { AtLength, WorkerResult, WorkerTask } from './transformer-worker.ts
 import { inProcess } from './worker.ts';
 
 const FPS = 2;
-/** In the docs, too; a MB of other benches is 2^20 bytes. */
+/** As in the docs; in other benches a MB is 2^20 bytes. */
 const MB = 1e6;
 
 export async function hours(options: BenchOptions): Promise<Record<string, unknown>> {
@@ -52,7 +52,7 @@ function figures(at: AtLength): Record<string, number> {
   return { residentMB: round(at.residentBytes / MB), ...speeds(at) };
 }
 
-/** How many times better paged and indexed is. */
+/** How many times better the paged and indexed cache is. */
 function ratios(own: AtLength, baseline: AtLength): Record<string, number> {
   return {
     resident: round(baseline.residentBytes / own.residentBytes, 2),

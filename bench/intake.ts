@@ -1,6 +1,6 @@
 /**
- * How many sampled frames a second are taken in over all streams, ffmpeg's decoding included, and where the time goes.
- * Baseline: the same clip decoded and scaled by ffmpeg alone, and the vision graph alone (backbone and projector).
+ * Intake throughput: sampled frames a second over all streams, including decoding by ffmpeg, and where the time goes.
+ * Baselines: ffmpeg alone decoding and scaling the same clip, and the vision graph alone (backbone and projector).
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -55,7 +55,7 @@ export async function intake(options: BenchOptions): Promise<Record<string, unkn
   };
 }
 
-/** `frames`: how many sampled frames the clips hold together; `clips`: how many are decoded at once. */
+/** `frames`: sampled frames in all clips together; `clips`: clips decoded at once. */
 export async function ffmpegAlone(frames: number, clips = STREAMS): Promise<{ framesASecond: number }> {
   const { path } = await findFfmpeg();
   const begin = performance.now();

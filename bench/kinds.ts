@@ -1,8 +1,8 @@
 /**
- * Words for many things, of photographs that the data does not hold: "Is this a dog?" and "Is it a dog or a cat?" of a
- * German shepherd while it is shown, and once others have followed "Have you seen a dog?" and "Which dog was shown?";
- * and what is said of each when it is to be described. What each photograph is, and what it might be called, stands in
- * test/recorded/photos/photos.json: of the rest it is none.
+ * General words for photographs outside the training data. While a German shepherd is shown: "Is this a dog?" and "Is
+ * it a dog or a cat?". Once others have followed: "Have you seen a dog?" and "Which dog was shown?". Each photograph is
+ * also to be described. test/recorded/photos/photos.json lists the words that apply to each photograph and those that
+ * might; no other word applies.
  */
 import path from 'node:path';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
@@ -15,28 +15,28 @@ import { type Photograph, PHOTOGRAPHS_NOTE, readPhotographs, type SceneTokens, s
 import { round } from './machine.ts';
 
 const FPS = 2;
-/** For which each is shown, how many in one video, and how many videos of several. */
+/** Frames for which each photograph is shown, photographs in a video of several, and number of such videos. */
 const [FRAMES, SHOWN, VIDEOS] = [4, 6, 20];
 const LIMIT_BYTES = 2 ** 24;
-/** As people ask, in turn; `{x}`: "a dog". */
+/** Phrasings that people use, taken in turn; `{x}`: "a dog". */
 const NOW = ['Is this {x}?', 'Do you see {x}?', 'Is there {x}?', 'Can you see {x}?'];
 const EVER = ['Have you seen {x}?', 'Was there {x}?', 'Did you see {x}?', 'Has there been {x}?'];
-/** Two kinds, of which one is there, in turn before the other and after it. */
+/** Offers two kinds, one of which is shown; the right one comes first and second in turn. */
 const CHOICE = ['Is it {x} or {y}?', 'Do you see {x} or {y}?'];
-/** What is said must hold the photograph's name or a word for what it is. */
+/** The answer must contain the photograph's name or a general word for what it shows. */
 const DESCRIBE = ['Describe what you see.', 'What is going on?', 'Describe the scene.'];
-/** The one thing of its kind among several. */
+/** Asks for the only thing of its kind among several things. */
 const WHICH = ['Which {x} was shown?', 'What {x} did you see?'];
 /** Words that take no article. */
 const UNCOUNTED = new Set(['fruit']);
 
 interface Asked {
-  /** With its article. */
+  /** Including the article. */
   readonly thing: string;
   readonly expected: 'yes' | 'no';
 }
 
-/** Right answers of all, to those whose answer is yes and to those whose answer is no. */
+/** Right answers out of all, for questions that expect yes and for those that expect no. */
 interface Counted {
   readonly yes: string;
   readonly no: string;
@@ -116,7 +116,7 @@ interface Judged {
   readonly right: boolean;
 }
 
-/** Photographs in a cache, one after the other. */
+/** A cache into which photographs were shown one after the other. */
 interface Shown {
   readonly photographs: readonly Photograph[];
   readonly cache: KvCache;
@@ -136,7 +136,7 @@ async function shownTo(
   return { photographs, cache, of: photographs.map(({ file }) => path.basename(file, '.jpg')).join(', ') };
 }
 
-/** Words that none of these is, nor might be called. */
+/** Words that apply to none of these photographs, not even possibly. */
 function absentOf(photographs: readonly Photograph[], words: readonly string[]): string[] {
   return words.filter((word) => !photographs.some(({ kinds, maybe = [] }) => [...kinds, ...maybe].includes(word)));
 }
@@ -145,7 +145,7 @@ function named(word: string): string {
   return UNCOUNTED.has(word) ? word : withArticle(word);
 }
 
-/** Asks for what these photographs are, and as often for what none of them is nor might be called. */
+/** Asks for words that apply to these photographs, and equally often for words that cannot apply to any. */
 function asked(shown: readonly Photograph[], words: readonly string[], random: Random): Asked[] {
   const there = [...new Set(shown.flatMap((one) => one.kinds))];
   const absent = absentOf(shown, words);

@@ -1,7 +1,6 @@
 /**
- * How soon an answer begins while four live streams run.
- * Baseline, what most services do: the last four frames are encoded again for each question, by the same model, while
- * the same four streams run.
+ * Time to first token while four live streams run. Baseline, what most services do: the same model encodes the last
+ * four frames again for each question, while the same four streams run.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
@@ -46,13 +45,13 @@ export async function latency(options: BenchOptions): Promise<Record<string, unk
     const figures = {
       streams: STREAMS,
       questions,
-      /** That each stream had come to at the end. */
+      /** Frames that each stream had taken in at the end, on average. */
       cachedFrames: Math.round(frames / STREAMS),
       firstTokenMs: own,
       tokensASecond: quantiles(tokensASecond),
       live: totals(watches),
     };
-    // Its own model is loaded now only: it is not to disturb what was measured before.
+    // The baseline loads its model only now, so as not to disturb the measurement above.
     const reread = await rereading(rereadings);
     watches.forEach((watch) => {
       watch.close();
@@ -64,7 +63,7 @@ export async function latency(options: BenchOptions): Promise<Record<string, unk
   }
 }
 
-/** Between two questions: not in step with the frames of the streams. */
+/** A varying pause between questions, so that they do not fall into step with the frames of the streams. */
 async function pause(i: number): Promise<void> {
   await sleep(150 + (i % 7) * 40);
 }

@@ -1,4 +1,7 @@
-/** llama.cpp in a process of its own: it blocks, and its memory goes with it. Answers one message with one message. */
+/**
+ * llama.cpp in a process of its own: it blocks its thread, and its memory goes with the process. Answers one message
+ * with one message.
+ */
 import os from 'node:os';
 import { answerOnce } from './answer-once.ts';
 
@@ -6,7 +9,7 @@ export interface LlamaTask {
   /** URL of node-llama-cpp's entry. */
   readonly entry: string;
   readonly gguf: string;
-  /** Tokens before those that are timed. */
+  /** Context lengths in tokens; their prefill and the decoding after it are timed. */
   readonly contexts: readonly number[];
   readonly decoded: number;
 }
@@ -18,7 +21,7 @@ export interface LlamaFigures {
   readonly decodeTokensASecond: number;
 }
 
-/** What is used of node-llama-cpp 3. */
+/** The parts of node-llama-cpp 3 that are used. */
 interface Sequence {
   clearHistory(): Promise<void>;
   evaluateWithoutGeneratingNewTokens(tokens: readonly number[]): Promise<void>;
@@ -55,7 +58,7 @@ async function measure(task: LlamaTask): Promise<LlamaFigures[]> {
   const contextSize = Math.max(...task.contexts) + task.decoded + 2;
   const text = model.tokenize(TEXT);
 
-  /** One context for all lengths: the tokens before are the same. */
+  /** One context serves all lengths: their prompts repeat the same text. */
   const at = async (threads: number, lengths: readonly number[]): Promise<LlamaFigures[]> => {
     const context = await model.createContext({ contextSize, batchSize: 512, threads });
     const sequence = context.getSequence();
@@ -68,7 +71,7 @@ async function measure(task: LlamaTask): Promise<LlamaFigures[]> {
       const prefillSeconds = (performance.now() - begin) / 1000;
       let count = 0;
       let firstAt = 0;
-      // An end token is written like any other: the length is what counts.
+      // End tokens count like any other: only the length matters.
       const written = sequence.evaluate(text.slice(0, 1), { temperature: 0, yieldEogToken: true });
       while (count <= task.decoded && (await written.next()).done !== true) {
         if (count++ === 0) firstAt = performance.now();
@@ -83,7 +86,7 @@ async function measure(task: LlamaTask): Promise<LlamaFigures[]> {
     return figures;
   };
 
-  // Its threads wait for each other busily: where another program runs, one thread may be faster than all.
+  // llama.cpp's threads spin while they wait for each other: beside other load, one thread may be faster than all.
   let best: LlamaFigures | undefined;
   for (const threads of new Set([os.availableParallelism(), 1])) {
     const [short] = await at(threads, task.contexts.slice(0, 1));

@@ -1,7 +1,7 @@
 /**
- * Tokens a second of one asker, against llama.cpp with SmolLM2-135M at four bits: another, larger model, but what one
- * would take for text on such a machine; the ratios so say how many parameters they are of. llama.cpp is no dependency
- * of this package; without it the bench says how to get it.
+ * Tokens a second of one asker, against llama.cpp with SmolLM2-135M at four bits: a different, larger model, but what
+ * one would choose for text on such a machine. The ratios therefore state both parameter counts. llama.cpp is not a
+ * dependency of this package; without it, the bench says how to get it.
  */
 import { access } from 'node:fs/promises';
 import path from 'node:path';
@@ -14,7 +14,7 @@ import type { BenchOptions } from './options.ts';
 import type { WorkerResult, WorkerTask } from './transformer-worker.ts';
 import { inProcess } from './worker.ts';
 
-/** Tokens before those that are timed; the last is close to the longest that SmolLM2 was trained for. */
+/** Context lengths in tokens; the last is close to the longest that SmolLM2 was trained for. */
 const CONTEXTS = [500, 8_000];
 const DECODED = 64;
 const QUICK_CONTEXTS = [500];
@@ -57,7 +57,7 @@ export async function llamacpp(options: BenchOptions): Promise<Record<string, un
   };
 }
 
-/** `135M` of `SmolLM2-135M-Instruct.Q4_1.gguf`. */
+/** `135M` for `SmolLM2-135M-Instruct.Q4_1.gguf`. */
 function sizeIn(file: string): string {
   return /(?<![a-z\d.])\d+(?:\.\d+)?[MB](?![a-z\d])/i.exec(file)?.[0] ?? 'an unknown number of';
 }

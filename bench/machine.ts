@@ -1,4 +1,4 @@
-/** What the figures were measured on, and what that machine can do at most. */
+/** The machine that figures are measured on, its limits, and tools to measure with. */
 import { readFile, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -12,7 +12,7 @@ export interface Machine {
   readonly cores: number;
   readonly memoryGiB: number;
   readonly node: string;
-  /** Processes that ran or waited to run over the last minute, before the benches: figures want a quiet machine. */
+  /** Load average over the minute before the benches: figures need an idle machine. */
   readonly load: number;
 }
 
@@ -27,13 +27,13 @@ export function machine(): Machine {
   };
 }
 
-/** Median and 95th percentile: the smallest value that 95% of all do not pass (nearest rank). 0 of none. */
+/** Median and 95th percentile (nearest rank): the least value that 95% of all do not exceed. 0 without values. */
 export function quantiles(values: readonly number[]): { readonly median: number; readonly p95: number } {
   const sorted = [...values].sort((a, b) => a - b);
   return { median: round(median(values)), p95: round(sorted[Math.ceil(sorted.length * 0.95) - 1] ?? 0) };
 }
 
-/** The middle value; of an even number of them the mean of the two in the middle. 0 of none. */
+/** The middle value, or the mean of the two middle ones. 0 without values. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const [low = 0, high = 0] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[Math.floor(sorted.length / 2)]];
@@ -45,14 +45,14 @@ export function round(value: number, digits = 1): number {
 }
 
 export interface RepeatOptions {
-  /** Runs that count, at least and at most; one more goes before them. */
+  /** Least and most timed runs, after one warm-up run. */
   readonly least?: number;
   readonly most?: number;
-  /** After this long no further run begins, once there are enough. */
+  /** No run beyond `least` begins after this long. */
   readonly seconds: number;
 }
 
-/** Milliseconds of each run, without the first. */
+/** Milliseconds of each timed run. */
 export async function repeat(run: () => Promise<unknown>, options: RepeatOptions): Promise<number[]> {
   const { least = 3, most = 200, seconds } = options;
   await run();
@@ -67,15 +67,15 @@ export async function repeat(run: () => Promise<unknown>, options: RepeatOptions
 }
 
 export interface Limits {
-  /** Read by ONNX Runtime with all its threads (a sum over 256 MiB). */
+  /** Read bandwidth of ONNX Runtime with all its threads (a sum over 256 MiB). */
   readonly readGBs: number;
-  /** Read and written together by a copy in one thread. */
+  /** Bytes read plus bytes written by a copy in one thread. */
   readonly copyGBs: number;
-  /** Of a float32 product of two 1,024 x 1,024 matrices by ONNX Runtime with all its threads. */
+  /** For a float32 product of two 1,024 x 1,024 matrices by ONNX Runtime with all its threads. */
   readonly gflops: number;
 }
 
-/** What no run of a graph on this machine can pass; the best of several. */
+/** Upper bounds for any graph on this machine: the best of several runs. */
 export async function limits(): Promise<Limits> {
   const rows = 1024;
   const columns = 65_536;
@@ -100,14 +100,14 @@ export async function limits(): Promise<Limits> {
   };
 }
 
-/** Resident memory of a process now, and its peak since `forgetPeak`; Linux only (0 elsewhere). */
+/** Current resident memory of a process, and its peak since `forgetPeak`; Linux only, 0 elsewhere. */
 export async function residentBytes(pid: number | undefined): Promise<{ now: number; peak: number }> {
   const status = await readFile(`/proc/${pid ?? 'self'}/status`, 'utf8').catch(() => '');
   const field = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) * 1024;
   return { now: field('VmRSS'), peak: field('VmHWM') };
 }
 
-/** Lets the peak of this process's resident memory begin again, where the system can. */
+/** Resets the peak of this process's resident memory, where the system supports it. */
 export async function forgetPeak(): Promise<void> {
   await writeFile('/proc/self/clear_refs', '5').catch(() => undefined);
 }

@@ -1,7 +1,7 @@
 /**
- * `npm run bench [-- NAME... --json --quick]`: figures with their baselines, measured in the same run. With `--json`
- * stdout holds one JSON object and nothing else. Without a name all of them run, one after the other. Where one fails
- * the others' results are printed all the same, and the exit status is 1.
+ * `npm run bench [-- NAME... --json --quick]`: figures with baselines measured in the same run. Without a name, all
+ * benches run one after the other. With `--json`, stdout holds one JSON object and nothing else. If a bench fails, the
+ * results of the others are still printed and the exit status is 1.
  */
 import { askers } from './askers.ts';
 import { device } from './device.ts';
@@ -42,7 +42,7 @@ const BENCHES: Record<string, Bench> = {
   llamacpp,
 };
 
-/** Load average above which other programs take a share of the cores. */
+/** Above this load average, other programs take a share of the cores. */
 const BUSY_LOAD = 1;
 
 function commandLine(): CommandLine {
@@ -56,7 +56,7 @@ function commandLine(): CommandLine {
   }
 }
 
-// By `exit`, so that what benches have written for a while is removed.
+// Exits explicitly so that `exit` handlers remove the temporary files of benches.
 process.once('SIGINT', () => process.exit(130));
 process.once('SIGTERM', () => process.exit(143));
 
@@ -74,7 +74,7 @@ if (failed.length > 0) {
   process.exitCode = 1;
 }
 
-/** One line a figure; what is nested is indented. */
+/** One line for each figure, nested ones indented. */
 function table(value: object, indent = ''): string {
   return Object.entries(value)
     .map(([key, item]: [string, unknown]) =>

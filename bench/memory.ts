@@ -1,6 +1,6 @@
 /**
- * Resident memory with eight streams of ten minutes in the cache, and the cache's bytes a token.
- * Baseline: a decoder-only Transformer of the same shape keeps K and V in every layer (counted, not run).
+ * Resident memory with eight streams of ten minutes in the cache, and cache bytes a token. Baseline: a decoder-only
+ * Transformer of the same shape, which keeps K and V in every layer; computed, not run.
  */
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { readBundle } from '../src/model/bundle.ts';
@@ -26,7 +26,7 @@ export async function memory(options: BenchOptions): Promise<Record<string, unkn
     let cacheBytes = 0;
     const frames = minutes * 60 * FPS;
     for (let f = 0; f < frames; f++) {
-      // Every stream's frame differs from the one before it, so that nothing could be shared.
+      // The frames of all streams differ, also from the frame before, so that nothing can be shared.
       const appended = await Promise.all(
         Array.from({ length: STREAMS }, (_, s) => {
           const own = picture.slice().fill((f * 7 + s * 31) % 256, (f % 200) * 600, (f % 200) * 600 + 20_000);

@@ -1,4 +1,4 @@
-/** Depth by length as an SVG: green where all needles of a cell were answered right, red where none was. */
+/** A heat map of needles, depth by length, as SVG: from red (no needle of a cell answered right) to green (all). */
 import { isRight, type NeedleResult } from './needle-result.ts';
 
 const DEPTHS = 10;

@@ -1,21 +1,21 @@
-/** Which scenes haystacks are made of, and where the needles lie among them. */
+/** Plans the scenes of haystacks and the places of the needles among them. */
 import { seededRandom } from '../src/model/sampling.ts';
 import { shotsOf } from './footage.ts';
 import { CROPS, type Scene, type SceneTokens } from './haystack.ts';
 
 export const FPS = 2;
 export const NEEDLE_FRAMES = 6;
-/** Scenes of the haystack: five seconds each, and a little less in the shortest. */
+/** Frames of a scene of hay: five seconds, a little less in the shortest haystacks. */
 const HAY_FRAMES = 10;
-/** Classes that haystacks are made of; the rest are needles, or never shown. */
+/** Number of classes that the hay of a haystack is made of; the others are needles or absent. */
 export const HAY_CLASSES = 12;
-/** Needles in each haystack of photographs that has room for them. */
+/** Most needles in a haystack of photographs. */
 const NEEDLES = 12;
 
 /** What is shown and asked in one haystack. */
 export interface Haystack {
   readonly scenes: readonly Scene[];
-  /** Classes that are shown once, each in `scenes` at its place of `at`. */
+  /** Classes shown exactly once; the needle `planted[i]` is the scene `scenes[at[i]]`. */
   readonly planted: readonly string[];
   readonly at: readonly number[];
   /** Classes that are never shown. */
@@ -23,8 +23,8 @@ export interface Haystack {
 }
 
 /**
- * Haystacks of so many seconds with `wanted` needles together. They depend on the length and the classes alone: they
- * are the same whichever other lengths are measured.
+ * Haystacks of this length with `wanted` needles in total. They depend only on the arguments, not on which other
+ * lengths are measured.
  */
 export function haystacksOf(classes: readonly string[], seconds: number, wanted: number): Haystack[] {
   const random = seededRandom(seconds);
@@ -43,9 +43,9 @@ export function haystacksOf(classes: readonly string[], seconds: number, wanted:
 }
 
 /**
- * The same of footage, none of which is asked for: half of the classes are needles, as many in one haystack as it has
- * room for and `most` at most, and the others absent. Needle after needle they are the same classes and pictures at
- * every length, and beside each the same absent class is asked for.
+ * The same with hay of footage, which no question asks for. Half of the classes are needles and the other half absent;
+ * a haystack holds as many needles as fit, at most `most`. The n-th needle is the same class and the same pictures at
+ * every length, paired with the same absent class.
  */
 export function haystacksOfFootage(
   classes: readonly string[],
@@ -73,17 +73,17 @@ export function haystacksOfFootage(
   return haystacks;
 }
 
-/** How many needles a haystack has room for: one at least, and `most` at most. */
+/** How many needles fit into a haystack: at least one, at most `most`. */
 function roomIn(frames: number, most: number): number {
   return Math.max(1, Math.min(most, Math.floor(frames / (2 * HAY_FRAMES))));
 }
 
-/** Whether so many needles leave room for a frame of hay before, between and behind them. */
+/** Whether the needles leave room for at least one frame of hay before, between and after them. */
 export function fits(frames: number, needles: number): boolean {
   return frames - needles * NEEDLE_FRAMES > needles;
 }
 
-/** Scenes of any of these classes, none twice in a row. */
+/** Makes scenes of random classes out of these, none twice in a row. */
 export function photographsOf(classes: readonly string[], random: () => number): (frames: number) => Scene {
   let last = '';
   return (frames) => {
@@ -94,9 +94,9 @@ export function photographsOf(classes: readonly string[], random: () => number):
 }
 
 /**
- * Scenes of the haystack, each as `hay` gives it, with each needle in a slot of its own; `at` are the places of the
- * needles. from: the first of a needle's crops that is shown, where the others follow it (`Scene`). Throws RangeError
- * where they do not fit.
+ * Scenes made by `hay`, with each needle at a random place in its own share of them; `at` holds the indices of the
+ * needles. `from`: the first crop of a needle to show, followed by the others in order (see `Scene`). Throws RangeError
+ * if the needles do not fit.
  */
 export function plant(
   hay: (frames: number) => Scene,

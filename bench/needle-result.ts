@@ -1,10 +1,10 @@
-/** What became of a needle in a haystack. */
+/** Whether a needle in a haystack was found. */
 
-/** One needle, or with `depth: null` one thing that was never shown. */
+/** The result for one needle, or with `depth: null` for one absent thing. */
 export interface NeedleResult {
   readonly seconds: number;
   readonly class: string;
-  /** Where the needle lies: 0 at the beginning, 1 at the end. */
+  /** Position of the needle: 0 at the beginning, 1 at the end. */
   readonly depth: number | null;
   readonly indexed: NeedleReading;
   readonly everything: NeedleReading;
@@ -12,11 +12,11 @@ export interface NeedleResult {
 
 export interface NeedleReading {
   readonly yes: boolean;
-  /** Of the strongest span of evidence, what was looked at most lies in the needle. */
+  /** The strongest span of evidence peaks inside the needle. */
   readonly found: boolean;
 }
 
-/** Seen, and by its own frames. */
+/** The answer is yes, and its strongest evidence lies in the needle. */
 export function isRight({ yes, found }: NeedleReading): boolean {
   return yes && found;
 }

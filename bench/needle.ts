@@ -1,9 +1,9 @@
 /**
- * Needles in haystacks of real video tokens, from ten seconds to a day: a thing that is shown once, for three seconds,
- * among others. Asked is whether it was seen; right is "yes" with the strongest evidence on the needle. Each needle is
- * asked twice: reading through the index, and reading everything (the baseline). Things never shown are asked as well.
- * The photographs are those that the frozen eyes know (PHOTOGRAPHS_NOTE), or those of a data folder (`--data`); between
- * the needles other photographs are shown, or real videos (`--footage`).
+ * Needles in haystacks of real video tokens, from ten seconds to a day: a needle is a thing shown once, for three
+ * seconds, among others. The question is whether it was seen; "yes" with the strongest evidence on the needle is right.
+ * Each needle is asked about twice: reading through the index, and reading everything (the baseline). Absent things are
+ * asked about as well. The photographs are those that the frozen vision encoder recognises (PHOTOGRAPHS_NOTE) or those
+ * of a data folder (`--data`); the hay is other photographs or real videos (`--footage`).
  */
 import { writeFile } from 'node:fs/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
@@ -25,7 +25,7 @@ import type { BenchOptions } from './options.ts';
 
 const SECONDS = [10, 60, 600, 3_600, 6 * 3_600, 24 * 3_600];
 const QUICK_SECONDS = [10, 60, 600];
-/** Questions that read everything together: what a longer list would need of memory is too much at a day. */
+/** Questions that read everything in one batch: at a day, a larger batch would take too much memory. */
 const READ_TOGETHER = 4;
 export const DAY_LIMIT_BYTES = 2 ** 31;
 
@@ -41,7 +41,7 @@ export async function needle(options: BenchOptions): Promise<Record<string, unkn
     const shortest = Math.min(...lengths);
     const summaryOf = (seconds: number): Record<string, unknown> => ({
       ...summary(at(seconds)),
-      // Only of footage the needles of all lengths are the same.
+      // Only with footage are the needles the same at all lengths.
       ...(footage === null || seconds === shortest ? {} : { ofThoseRightAtFirst: kept(at(shortest), at(seconds)) }),
     });
     const classes = [...new Set(photographs.map((photograph) => photograph.class))];
@@ -88,8 +88,8 @@ function summary(results: readonly NeedleResult[]): Record<string, unknown> {
 }
 
 /**
- * Of the needles that reading everything answered right in `before`, the share that the index answers right in `after`,
- * which has the same ones in the same order.
+ * Of the needles that were right in `before` when reading everything, the share that is right in `after` through the
+ * index. Both list the same needles in the same order.
  */
 function kept(before: readonly NeedleResult[], after: readonly NeedleResult[]): number | 'none' {
   const [then, now] = [before, after].map((results) => results.filter((result) => result.depth !== null));
@@ -118,7 +118,7 @@ async function atLength(
       const input = inputs[i];
       const whole = everything[i];
       if (input === undefined || whole === undefined) continue;
-      // Short of this both are the same reading.
+      // Up to this length both are the same reading.
       const short = cache.frames * model.config.tokensPerFrame <= FULL_READ_TOKENS;
       const indexed = short ? whole : await model.reader.read([{ cache, frames: cache.frames }], input);
       const span = spans[i];

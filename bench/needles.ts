@@ -1,7 +1,7 @@
 /**
- * Several needles in one haystack: 1, 2, 4 and 8 things shown once, for three seconds each, all of which are asked for,
- * as the service reads (whole or through the index). Beside it the paper's figures for N needles at 128K tokens (YOCO,
- * arXiv:2405.05254), which are of text.
+ * Several needles in one haystack: 1, 2, 4 and 8 things shown once for three seconds each. Each is asked about, with
+ * the cache read as in the service (whole or through the index). For comparison: the YOCO paper's figures for N needles
+ * at 128K tokens of text (arXiv:2405.05254).
  */
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { loadModel } from '../src/model/model.ts';
@@ -16,7 +16,7 @@ import type { BenchOptions } from './options.ts';
 const NUMBERS = [1, 2, 4, 8];
 const SECONDS = [60, 600];
 const QUICK_SECONDS = [60];
-/** Needles of each number, over as many haystacks as they need. */
+/** Total needles for each number of needles in a haystack. */
 const NEEDLES = 16;
 const PAPER: Readonly<Record<number, number>> = { 1: 0.98, 2: 0.98, 4: 0.84, 8: 0.56 };
 

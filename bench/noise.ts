@@ -1,4 +1,4 @@
-/** Numbers of unit variance, where only how long something takes is looked at. */
+/** Values of unit variance, for measurements in which only time and size matter. */
 import type { KvCache } from '../src/model/kv-cache.ts';
 
 export const NOISE = Float32Array.from(
@@ -6,15 +6,15 @@ export const NOISE = Float32Array.from(
   (_, i) => Math.SQRT2 * Math.sin(i * 12.9898 + i * i * 0.001),
 );
 
-/** Half a second, as of two frames a second. */
+/** The interval of two frames a second. */
 const FRAME_MS = 500;
 
-/** Repeats a block of them; the values are not looked at. */
+/** Fills a range with repetitions of the block. */
 export function fill(target: Float32Array, from: number, to: number): void {
   for (let at = from; at < to; at += NOISE.length) target.set(NOISE.subarray(0, Math.min(NOISE.length, to - at)), at);
 }
 
-/** Appends one frame. */
+/** Appends one frame of noise. */
 export function appendNoise(cache: KvCache): void {
   const { heads, headDim, tokensPerFrame } = cache.shape;
   const floats = tokensPerFrame * heads * headDim;
@@ -23,7 +23,7 @@ export function appendNoise(cache: KvCache): void {
   cache.append(cache.frames * FRAME_MS, noise, noise);
 }
 
-/** Appends frames until there are so many tokens. */
+/** Appends frames until the cache holds at least `tokens` tokens. */
 export function fillCache(cache: KvCache, tokens: number): void {
   while (cache.frames * cache.shape.tokensPerFrame < tokens) appendNoise(cache);
 }

@@ -1,29 +1,26 @@
-/** What `npm run bench` takes after its names. */
+/** The command line of `npm run bench`. */
 import { parseArgs } from 'node:util';
 
 export interface BenchOptions {
-  /** Short runs: to see that a bench works, not for figures. */
+  /** Short runs, to check that a bench works; their figures do not count. */
   readonly quick: boolean;
-  /** Memory that a baseline's cache may take, GiB; what needs more is reported as not fitting. */
+  /** Most memory for a baseline's cache, GiB; a larger one is reported as not fitting. */
   readonly limitGiB: number;
-  /** Folder in which `npm install node-llama-cpp` was run, or undefined. */
+  /** Folder in which node-llama-cpp is installed. */
   readonly llama: string | undefined;
-  /** A GGUF file of SmolLM2-135M, or undefined. */
+  /** A GGUF file of SmolLM2-135M. */
   readonly gguf: string | undefined;
   /** Needles at each length of the video. */
   readonly needles: number;
-  /**
-   * Folder of labelled pictures that needles and haystacks are made of, or undefined for the photographs of the
-   * recorded tests.
-   */
+  /** Folder of labelled pictures for needles and haystacks; default: the photographs of the recorded tests. */
   readonly data: string | undefined;
-  /** Videos that haystacks are made of, or undefined for photographs. None of what is asked for may be in them. */
+  /** Videos for the hay; default: photographs. They must not show anything that is asked about. */
   readonly footage: readonly string[] | undefined;
-  /** Needles in one haystack of footage, at most; Infinity where nothing is said. */
+  /** Most needles in one haystack of footage; default: Infinity. */
   readonly planted: number;
-  /** Lengths of the videos with needles, or undefined for the usual ones. */
+  /** Lengths of the videos in seconds; undefined for the defaults of the bench. */
   readonly seconds: readonly number[] | undefined;
-  /** Where the picture of the needles is written (SVG), or undefined. */
+  /** File for the picture that the bench draws, if any. */
   readonly picture: string | undefined;
 }
 
@@ -33,7 +30,7 @@ export interface CommandLine {
   readonly options: BenchOptions;
 }
 
-/** Throws a TypeError that names the argument that is unknown or lacks its value. */
+/** Throws a TypeError that names an argument that is unknown, invalid or lacks its value. */
 export function parseCommandLine(argv: readonly string[], environment: NodeJS.ProcessEnv): CommandLine {
   const { values, positionals } = parseArgs({
     args: [...argv],

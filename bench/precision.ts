@@ -1,6 +1,6 @@
 /**
- * What int8 pages change: the same ten minutes of video in full precision and sealed, the same questions, greedy
- * answers. Reported is in how many the whole answer is the same, token for token.
+ * What int8 pages change: greedy answers to the same questions on the same ten minutes of video, in full precision and
+ * sealed. Reports the share of answers that are the same token for token, of first tokens and of all tokens.
  */
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { PAGE_FRAMES } from '../src/model/kv-cache.ts';
@@ -14,7 +14,7 @@ import type { BenchOptions } from './options.ts';
 const FPS = 2;
 const SCENE_FRAMES = 10;
 const LIMIT_BYTES = 2 ** 29;
-/** So few frames stay in full precision that nearly all are sealed. */
+/** Frames kept in full precision: so few that nearly all are sealed. */
 const FEWEST = 2 * PAGE_FRAMES;
 
 export async function precision(options: BenchOptions): Promise<Record<string, unknown>> {

@@ -1,7 +1,7 @@
 /**
- * A question asked of the cache, against what most services do: the last frames are encoded again for each question
- * (vision and self-decoder), by the same model. Both in turns in one process, while four live streams play in the
- * service beside it: both share the cores with the same work. The frames that are read again lie in memory, decoded.
+ * Time to first token from the cache, against what most services do: the same model encodes the last frames again for
+ * each question (vision and self-decoder). Both alternate in one process, beside a service that plays four live
+ * streams, so that they share the cores with the same load. The frames to encode again are in memory, already decoded.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
@@ -14,7 +14,7 @@ import type { BenchOptions } from './options.ts';
 import { clipPictures, FPS, startLive, startStreams } from './service.ts';
 
 const LIVE_STREAMS = 4;
-/** Ten minutes in the cache. */
+/** Ten minutes at two frames a second. */
 const CACHED_FRAMES = 1_200;
 const AGAIN = [4, 64];
 export const ASKED = [
@@ -72,7 +72,7 @@ export async function timed(run: () => Promise<unknown>): Promise<number> {
   return performance.now() - begin;
 }
 
-/** A fresh cache of these pictures. */
+/** Encodes these pictures into a new cache. */
 export async function encode(model: Model, pictures: readonly Uint8Array[]): Promise<KvCache> {
   const { config, selfDecoder, vision } = model;
   const cache = model.newCache(2 ** 26);

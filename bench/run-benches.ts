@@ -1,16 +1,16 @@
-/** Runs benches one after the other; one that fails takes nothing of the others with it. */
+/** Runs benches one after the other; a failure does not affect the others. */
 import { YocoError } from '../src/errors.ts';
 import type { BenchOptions } from './options.ts';
 
 export type Bench = (options: BenchOptions) => Promise<Record<string, unknown>>;
 
 export interface BenchResults {
-  /** What each bench gave, by its name; of one that failed `{ error }`. */
+  /** Results by the name of the bench; `{ error }` for one that failed. */
   readonly results: Readonly<Record<string, unknown>>;
   readonly failed: readonly string[];
 }
 
-/** `names`: those that are run; none: all. `onNote`: what a person who waits is told. */
+/** Runs the benches in `names`, or all if it is empty. `onNote` receives progress for the user. */
 export async function runBenches(
   benches: Readonly<Record<string, Bench>>,
   names: readonly string[],
@@ -27,7 +27,7 @@ export async function runBenches(
     } catch (error) {
       failed.push(name);
       results[name] = { error: messageOf(error) };
-      // Whoever mends it wants to know where it was; what users are told needs no such place.
+      // A bug needs its stack to be found; a YocoError is a message to users and needs none.
       onNote(
         `  failed: ${error instanceof Error && !(error instanceof YocoError) ? (error.stack ?? '') : messageOf(error)}`,
       );
@@ -36,7 +36,7 @@ export async function runBenches(
   return { results, failed };
 }
 
-/** Throws a TypeError that names the bench that there is none of, or the option that the chosen benches do not take. */
+/** Throws a TypeError that names an unknown bench, or an option that does not suit the chosen benches. */
 export function checkNames(
   benches: Readonly<Record<string, Bench>>,
   names: readonly string[],
@@ -46,7 +46,7 @@ export function checkNames(
   if (unknown !== undefined) {
     throw new TypeError(`no bench is called ${unknown}; there are ${Object.keys(benches).join(', ')}`);
   }
-  // Two would write the same file, one after the other.
+  // Two benches would overwrite the same file.
   if (picture !== undefined && PICTURES.filter((name) => names.includes(name)).length !== 1) {
     throw new TypeError(`--picture needs exactly one of the benches that draw one: ${PICTURES.join(', ')}`);
   }

@@ -1,4 +1,4 @@
-/** The real service without its HTTP side, on the bundled model and clip. */
+/** The real service without HTTP, on the bundled model and clip. */
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,7 +9,7 @@ import { Streams } from '../src/live/live-service.ts';
 import type { SourceStream } from '../src/live/live-stream.ts';
 
 export const CLIP = path.join(PACKAGE_ROOT, 'streams', 'clips', 'demo.mp4');
-/** How long the clip is. */
+/** Length of the clip, ms. */
 export const CLIP_MS = 70_000;
 export const FPS = 2;
 
@@ -24,7 +24,7 @@ export function clipStream(name: string, pace: 'realtime' | 'fastest'): object {
   return { name, source: { file: CLIP, pace, loop: pace === 'realtime' }, sampling: { fps: FPS } };
 }
 
-/** Live streams whose frames do not all come at the same moment, as those of cameras do not. */
+/** Starts live streams at staggered times: as with cameras, their frames do not all come at the same moment. */
 export async function startLive(live: Streams, count: number, prefix: string): Promise<SourceStream[]> {
   const streams: SourceStream[] = [];
   for (let i = 0; i < count; i++) {
@@ -34,7 +34,7 @@ export async function startLive(live: Streams, count: number, prefix: string): P
   return streams;
 }
 
-/** Pictures of the bundled clip as the model sees them, at most `limit`. */
+/** At most `limit` frames of the bundled clip, as the model sees them (RGB). */
 export async function clipPictures(imageSize: number, limit: number): Promise<Uint8Array[]> {
   const source = createSource(parseDefinition(clipStream('pictures', 'fastest')), { imageSize, onWarning: warn });
   const pictures: Uint8Array[] = [];
@@ -46,13 +46,13 @@ export async function clipPictures(imageSize: number, limit: number): Promise<Ui
   return pictures;
 }
 
-/** Heartbeats carry the engine's times: after one has passed they are current. */
+/** The engine's times. Heartbeats carry them, so this waits until one has passed. */
 export async function engineTimes(live: Streams): Promise<Streams['engine']['times']> {
   await sleep(1_200);
   return live.engine.times;
 }
 
-/** Seconds of CPU that each kind of process has taken so far; Linux only (0 elsewhere). */
+/** CPU seconds that each kind of process has used so far; Linux only, 0 elsewhere. */
 export interface CpuSeconds {
   readonly server: number;
   readonly engine: number;
@@ -66,13 +66,13 @@ export async function cpuSeconds(enginePid: number | undefined): Promise<CpuSeco
   const numbers = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
   for (const pid of numbers) {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-    // After the name, which may hold spaces: state, parent, ...; fields 14 to 17 of proc(5) are the times.
+    // The name may hold spaces. Fields after it: state, parent, ...; the CPU times are fields 14 to 17 of proc(5).
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const [user = 0, system = 0, childUser = 0, childSystem = 0] = fields.slice(11, 15).map(Number);
     const own = (user + system) / TICKS_A_SECOND;
     if (Number(pid) === process.pid) {
       seconds.server += own;
-      // Of children that have ended: ffmpeg begins anew at the end of a clip.
+      // CPU time of children that have exited: ffmpeg is restarted at the end of a clip.
       seconds.ffmpeg += (childUser + childSystem) / TICKS_A_SECOND;
     } else if (Number(pid) === enginePid) seconds.engine += own;
     else if (Number(fields[1]) === process.pid) seconds.ffmpeg += own;

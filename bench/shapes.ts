@@ -1,4 +1,4 @@
-/** Arithmetic over the shapes of models: bytes that are cached, work that is done. Pure. */
+/** Arithmetic on model shapes: bytes cached and operations. Pure functions, apart from `readShapes`. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
@@ -16,7 +16,7 @@ const shape = z.object({
   vocabulary: size,
 });
 
-/** Of a decoder-only Transformer; written by models/training/transformer_graph.py with its graph. */
+/** The shape of a decoder-only Transformer; models/training/transformer_graph.py writes it with the graph. */
 export type TransformerShape = z.infer<typeof shape>;
 export type ShapeName = 'transformer' | 'smollm2-135m';
 
@@ -25,9 +25,7 @@ export async function readShapes(): Promise<Record<ShapeName, TransformerShape>>
   return z.object({ transformer: shape, 'smollm2-135m': shape }).parse(JSON.parse(text));
 }
 
-/**
- * Whether the graph `transformer` still has the bundle's shape; of its answers' tokens there may be a few more or less.
- */
+/** Whether the graph `transformer` still has the bundle's shape; its vocabulary may differ by a few answer tokens. */
 export function fits(s: TransformerShape, c: BundleConfig): boolean {
   return (
     s.layers === c.selfLayers + c.crossLayers &&
@@ -40,12 +38,12 @@ export function fits(s: TransformerShape, c: BundleConfig): boolean {
 
 const FLOAT = 4;
 
-/** K and V of a token in every layer, float32. */
+/** Bytes of the K and V of a token in every layer, float32. */
 export function transformerBytesAToken(s: TransformerShape): number {
   return 2 * s.layers * s.kvHeads * s.headDim * FLOAT;
 }
 
-/** The one K and V of a token, float32. */
+/** Bytes of the single K and V of a token, float32. */
 export function yocoBytesAToken(c: BundleConfig): number {
   return 2 * c.kvHeads * c.headDim * FLOAT;
 }
@@ -60,20 +58,20 @@ function layerFlops(
   return n * (2 * weights + 4 * s.heads * s.headDim * read);
 }
 
-/** Of `n` new tokens after `length` cached ones, without logits. */
+/** Operations for `n` new tokens after `length` cached ones, without logits. */
 export function transformerFlops(s: TransformerShape, n: number, length: number): number {
   return s.layers * layerFlops(n, length + (n + 1) / 2, s);
 }
 
-/** Of `n` new tokens in the self-decoder with a full window; its query heads fill the width. */
+/** Operations for `n` new tokens in the self-decoder with a full window; its query heads span the width. */
 export function selfDecoderFlops(c: BundleConfig, ffn: number, n: number): number {
   const heads = c.width / c.headDim;
   const s = { width: c.width, ffn, heads, kvHeads: c.selfKvHeads, headDim: c.headDim };
-  // The graph computes the whole rectangle of the window and the new tokens, then masks it.
+  // The graph computes attention over the window and all new tokens, then masks it.
   return c.selfLayers * layerFlops(n, c.window + n, s) + n * 4 * c.width * c.kvHeads * c.headDim;
 }
 
-/** How many tokens of a cache fit into `bytes`. */
+/** How many cached tokens fit into `bytes`. */
 export function tokensThatFit(bytes: number, bytesAToken: number): number {
   return Math.floor(bytes / bytesAToken);
 }

@@ -1,7 +1,7 @@
 /**
- * What signs and screens say: the drawn signs of the recorded tests, in faces that the bundle never saw, each for two
- * seconds. Asked is what it says and the colour of its ground; beside it what the answer that is most often right would
- * get.
+ * Reading signs and screens: the drawn signs of the recorded tests, in typefaces that the bundle never saw, each shown
+ * for two seconds. The questions ask what the sign says and for the colour of its ground. Baseline: the best constant
+ * answer.
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -18,7 +18,7 @@ const FRAMES = 4;
 const LIMIT_BYTES = 2 ** 24;
 const QUICK = 12;
 
-/** A picture in SIGNS, and what it shows. */
+/** A picture in the folder SIGNS, and what it shows. */
 export interface Sign {
   readonly file: string;
   readonly says: string;
@@ -73,7 +73,7 @@ async function answered(model: Model, sign: Sign, question: string): Promise<str
   return greedyText(model, cache, question);
 }
 
-/** The share that the answer which is right most often would get. */
+/** The share of right answers that the best constant answer gets. */
 function mostFrequent(right: readonly string[]): number {
   const counts = new Map<string, number>();
   for (const answer of right) counts.set(answer, (counts.get(answer) ?? 0) + 1);

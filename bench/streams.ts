@@ -1,7 +1,7 @@
 /**
- * How many live streams at two frames a second this machine can take: more and more clips are played in real time,
- * until frames are lost or late, or fewer come than are played. Where the time goes at each step. Baselines: what the
- * vision graph alone, and ffmpeg alone, could take with the whole machine.
+ * How many live streams at two frames a second this machine sustains: plays more and more clips in real time, until
+ * frames are lost or late, or fewer arrive than are played. Reports where the time goes at each stage. Baselines: what
+ * the vision graph alone and ffmpeg alone could sustain on the whole machine.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FrameWatch, totals } from './frame-watch.ts';
@@ -13,7 +13,7 @@ import { cpuSeconds, engineTimes, FPS, startLive, startStreams } from './service
 const FIRST = 4;
 const MOST = 64;
 const ALLOWED = 0.01;
-/** The clip of the ffmpeg baseline is 70 seconds long, and eight are decoded at once. */
+/** The ffmpeg baseline decodes eight clips of 70 seconds at once. */
 const BASELINE_FRAMES = 8 * 140;
 
 interface Stage {
@@ -22,7 +22,7 @@ interface Stage {
   readonly lost: number;
   readonly late: number;
   readonly lostOrLateShare: number;
-  /** As many frames came as were played: what is held back is not lost, and is late only when it comes. */
+  /** As many frames arrived as were played. A queued frame is not lost, and counts as late only once it arrives. */
   readonly keptUp: boolean;
   readonly visionMs: number;
   readonly selfDecoderMs: number;
@@ -67,7 +67,7 @@ export async function streams(options: BenchOptions): Promise<Record<string, unk
         keptUp: keptUp(sum.frames, count, seconds),
         visionMs: round(vision / frames, 2),
         selfDecoderMs: round(selfDecoder / frames, 2),
-        // The engine's own times run from heartbeat to heartbeat, a little longer than the stage.
+        // The engine's times run from heartbeat to heartbeat, a little longer than the stage: so they count per frame.
         engineBusyShare: round(((vision + selfDecoder) / frames / 1000) * (sum.frames / seconds), 2),
         cores: {
           engine: round((cpu.engine - cpuBefore.engine) / seconds, 2),
@@ -107,14 +107,12 @@ function isGood({ lostOrLateShare, keptUp: kept }: Stage): boolean {
   return kept && lostOrLateShare <= ALLOWED;
 }
 
-/**
- * Nearly all frames that `streams` play in so many seconds came; each may miss one, whose clip begins anew just then.
- */
+/** Whether nearly all frames played in this time arrived. Each stream may miss one, at the restart of its clip. */
 export function keptUp(frames: number, streams: number, seconds: number): boolean {
   return frames >= (1 - ALLOWED) * streams * (FPS * seconds - 1);
 }
 
-/** Streams that were reached, as a share of what the baseline alone could take. */
+/** The streams reached, as a share of what the baseline alone could sustain. */
 function share(reached: number, baseline: { readonly framesASecond: number }): number {
   return round((reached * FPS) / baseline.framesASecond, 2);
 }

@@ -1,6 +1,6 @@
 /**
- * One model in a process of its own, so that its memory can be told from another's: a frame, a first token and a decode
- * step at each length of the cache. Answers one message with one message.
+ * Measures one model in a process of its own, to separate its memory from that of others: a frame, a first token and a
+ * decode step at each cache length. Answers one message with one message.
  */
 import path from 'node:path';
 import type { Tensor } from '../src/model/onnxruntime.ts';
@@ -21,29 +21,29 @@ import { appendNoise, fill, fillCache, NOISE } from './noise.ts';
 import { readShapes, type ShapeName } from './shapes.ts';
 
 export interface WorkerTask {
-  /** `yoco-indexed`: as the service keeps and reads it; `yoco`: everything in full precision, and read whole. */
+  /** `yoco-indexed`: kept and read as in the service; `yoco`: everything in full precision and read whole. */
   readonly model: 'yoco' | 'yoco-indexed' | ShapeName;
-  /** Tokens of the cache, rising. */
+  /** Cache lengths in tokens, ascending. */
   readonly lengths: readonly number[];
-  /** Time for each figure. */
+  /** Measuring time for each figure. */
   readonly seconds: number;
 }
 
 export interface AtLength {
   readonly tokens: number;
-  /** The decoder's part of a frame, without vision. */
+  /** The decoder's share of a frame, without vision. */
   readonly frameMs: number;
   readonly firstTokenMs: number;
   readonly decodeMs: number;
   readonly residentBytes: number;
-  /** Highest since the length before, so with what a run needs for itself. */
+  /** Peak since the previous length, so including the working memory of runs. */
   readonly peakBytes: number;
 }
 
 export interface WorkerResult {
   readonly visionMs: number;
   readonly questionTokens: number;
-  /** YOCO only: a frame as the service runs it, padded to its batch, with one stream. */
+  /** YOCO only: a frame of one stream, padded to the batch size as in the service. */
   readonly paddedFrameMs?: number;
   readonly atLength: readonly AtLength[];
 }
@@ -83,8 +83,8 @@ async function yoco(task: WorkerTask, indexed: boolean): Promise<WorkerResult> {
   const { config, embeddings, reader, selfDecoder, tokenizer } = model;
   const visionMs = await visionTime(model.vision, task.seconds);
   const longest = task.lengths.at(-1) ?? 0;
-  // Room for the frames that are measured, so that none is dropped.
-  // Without the index everything stays in full precision, and is read.
+  // Leaves room for the frames appended while measuring, so that none is dropped. Without the index, everything stays
+  // in full precision and is read.
   const room = (longest + 100_000) * 2 * config.kvHeads * config.headDim * 4;
   const cache = indexed ? model.newCache(room) : model.newCache(2 * room, PAGE_FRAMES * Math.ceil(longest / 100));
   const window = selfDecoder.newWindow();
@@ -138,7 +138,7 @@ async function yoco(task: WorkerTask, indexed: boolean): Promise<WorkerResult> {
 
 async function transformer(task: WorkerTask, name: ShapeName): Promise<WorkerResult> {
   const shape = (await readShapes())[name];
-  // What a service of this model would hold as well.
+  // A service of this model would hold these as well.
   const bundle = await readBundle(DEFAULT_BUNDLE);
   const { config } = bundle;
   const vision = new Vision(await openSession(bundlePath(bundle, 'vision.onnx')), config);
@@ -155,10 +155,10 @@ async function transformer(task: WorkerTask, name: ShapeName): Promise<WorkerRes
   const names = ['k', 'v'].flatMap((kind) =>
     Array.from({ length: layers * kvHeads }, (_, i) => `${kind}${Math.floor(i / kvHeads)}_${i % kvHeads}`),
   );
-  // Pages are taken from the system as they are filled.
+  // The system allocates memory pages only as they are filled.
   const buffers = names.map(() => new Float32Array(capacity * headDim));
   let length = 0;
-  /** `n` new tokens: their K, V go behind what is cached, and are overwritten by the next run. */
+  /** Runs `n` new tokens. Their K and V go after the cached ones; the next run overwrites them. */
   const run = async (n: number, logits: boolean): Promise<void> => {
     const x = floats(NOISE.subarray(0, n * width), [n, width]);
     const feeds: Record<string, Tensor> = {

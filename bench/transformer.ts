@@ -1,9 +1,8 @@
 /**
- * YOCO against a decoder-only Transformer: bytes that are cached, a frame, a first token, decoding, at cache lengths up
- * to a million tokens. Baselines, run by the same ONNX Runtime with as many threads: a Transformer of the bundle's own
- * shape (every layer with the heads of the bundle's cross-decoder and a K, V of its own), and one of the shape of
- * SmolLM2-135M. Their weights are a formula (models/training/transformer_graph.py): speed and size are measured,
- * nothing else.
+ * YOCO against a decoder-only Transformer: cached bytes, a frame, a first token and decoding, at cache lengths up to a
+ * million tokens. Baselines, run by the same ONNX Runtime with as many threads: a Transformer of the bundle's own shape
+ * (every layer with the heads of the bundle's cross-decoder and its own K and V), and one of the shape of SmolLM2-135M.
+ * Their weights are computed by a formula (models/training/transformer_graph.py), so only speed and size mean anything.
  */
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { readBundle } from '../src/model/bundle.ts';
@@ -26,10 +25,10 @@ const LENGTHS = [1_000, 8_000, 32_000, 128_000, 512_000, 1_000_000];
 const QUICK_LENGTHS = [1_000, 8_000, 32_000];
 const MB = 2 ** 20;
 
-/** How a model's bytes and work grow, to tell how far from the machine's limit it ran. */
+/** How a model's bytes and operations grow, to compare its speed with the limits of the machine. */
 interface Cost {
   readonly bytesAToken: number;
-  /** Bytes of the cache that one token of an answer reads, for each token in it. */
+  /** Bytes that one decode step reads for each cached token. */
   readonly readAToken: number;
   readonly frameFlops: (length: number) => number;
 }
@@ -89,7 +88,7 @@ export async function transformer(options: BenchOptions): Promise<Record<string,
       const there = yocoRun.atLength.find((entry) => entry.tokens === tokens);
       const indexed = indexedRun.atLength.find((entry) => entry.tokens === tokens);
       if (there === undefined || indexed === undefined) return 'not measured';
-      // What the service does: int8 pages, and no more than INDEXED_TOKENS of them read.
+      // As the service does: int8 pages, of which at most INDEXED_TOKENS tokens are read.
       return {
         ...figures(there, yocoCost, bound),
         withIndex: { residentMB: round(indexed.residentBytes / MB), ...speeds(indexed) },
@@ -108,7 +107,7 @@ function byLength(lengths: readonly number[], of: (tokens: number) => unknown): 
   return Object.fromEntries(lengths.map((tokens) => [String(tokens), of(tokens)]));
 }
 
-/** How fast one length was. */
+/** The speeds at one cache length. */
 export function speeds(at: AtLength): Record<string, number> {
   return {
     frameMs: round(at.frameMs, 2),
@@ -128,7 +127,7 @@ function figures(at: AtLength, cost: Cost, bound: Limits): Record<string, number
   };
 }
 
-/** How many times better YOCO is. */
+/** By which factors YOCO is better. */
 function ratios(own: AtLength, ownRun: WorkerResult, other: AtLength, otherRun: WorkerResult): Record<string, number> {
   return {
     frame: round(other.frameMs / own.frameMs),

@@ -1,13 +1,13 @@
 /**
- * Runs a file of this folder in a process of its own, started as the engine is, which answers one message with one
- * message.
+ * Runs a file of this folder in a process of its own, started in the same way as the engine. The process answers one
+ * message with one message.
  */
 import { fileURLToPath } from 'node:url';
 import { forkLean } from '../src/engine/child.ts';
 
 export function inProcess<Result>(file: string, task: object): Promise<Result> {
   const child = forkLean(fileURLToPath(new URL(file, import.meta.url)), {
-    // stdout is for the results only.
+    // stdout is reserved for the results of the benches: the worker's output goes to stderr.
     stdio: ['ignore', 2, 2, 'ipc'],
     execArgv: ['--expose-gc'],
   });
