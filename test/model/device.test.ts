@@ -25,7 +25,7 @@ import { bitsOf, loadTiny, picture } from '../support/tiny.ts';
 const LIMIT = 2 ** 26;
 /** For K and V, and for shares of attention. */
 const TOLERANCE = 1e-4;
-/** For logits: a count of a hundred is exact to a few millionths, and the logits of digits amplify that error. */
+/** For logits: a count of a hundred is exact to a few millionths, and the logits of digits are that sensitive. */
 const LOGITS_TOLERANCE = 5e-4;
 const BEGIN_MS = 45_296_000;
 const INTERVAL_MS = 500;

@@ -1,6 +1,6 @@
 /**
  * Checks end to end that the bundled model reads drawn signs in typefaces that it was not trained on: one video shows
- * all signs, with questions about each while it is shown.
+ * the signs in turn, with questions about each while it is shown.
  */
 import path from 'node:path';
 import { afterAll, beforeAll, describe, test } from 'vitest';
