@@ -125,7 +125,7 @@ function askOnce(live: Streams, question: string): Promise<Answered> {
         temperature: 0,
         topP: 1,
         seed: 1,
-        endless: true,
+        ignoreEndToken: true,
       },
       {
         delta: () => {

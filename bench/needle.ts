@@ -150,7 +150,7 @@ async function readEverything(model: Model, cache: KvCache, inputs: readonly Rea
 export function judge(model: Model, cache: KvCache, output: Reading, startMs: number | undefined): NeedleReading {
   const token = model.config.answerTokens[argmax(output.logits)] ?? -1;
   const tally = new EvidenceTally(1);
-  tally.add(output.looked);
+  tally.add(output.attention);
   const [top] = tally.spans([{ name: '', cache }]);
   const peak = top?.peakMs ?? NaN;
   const endMs = (startMs ?? 0) + ((NEEDLE_FRAMES - 1) * 1000) / FPS;

@@ -65,7 +65,7 @@ export function addAsk(program: Command): void {
       if (stream === undefined) throw new YocoError('stream_not_found', { detail: 'The service has none.' });
       const client = await RealtimeClient.connect({ ...service, stream });
       try {
-        if (standing !== null) await stand(client, asked, standing, flags);
+        if (standing !== null) await askStanding(client, asked, standing, flags);
         else await askAll(client, asked, questions, flags);
       } finally {
         client.close();
@@ -143,7 +143,7 @@ function standingOf(questions: readonly string[], flags: AskFlags): Standing | n
 }
 
 /** Prints answers until Ctrl-C. Throws the error that ends the question. */
-async function stand(client: RealtimeClient, asked: Target, standing: Standing, flags: AskFlags): Promise<void> {
+async function askStanding(client: RealtimeClient, asked: Target, standing: Standing, flags: AskFlags): Promise<void> {
   const { question, every, holds, minConfidence } = standing;
   const stop = stopSignal();
   const status = stopStatus();
@@ -151,7 +151,12 @@ async function stand(client: RealtimeClient, asked: Target, standing: Standing, 
     client.close();
   });
   try {
-    for await (const answer of client.stand(question, { every, holds, minConfidence, streams: streamsOf(asked) })) {
+    for await (const answer of client.askStanding(question, {
+      every,
+      holds,
+      minConfidence,
+      streams: streamsOf(asked),
+    })) {
       await printStanding(question, answer, flags);
     }
   } catch (error) {

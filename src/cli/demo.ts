@@ -30,7 +30,7 @@ export function addDemo(program: Command): void {
       const config = await readConfig({ port: flags.port, log_level: 'warn' }, undefined, undefined, defaults);
       const warn = (_fields: object, message: string): void => void process.stderr.write(`${message}\n`);
       const clip = await readDefinition(path.join(PACKAGE_ROOT, 'streams', `${STREAM}.yaml`));
-      const service = await startService(alone(config), [clip], { warn, error: warn }, stop);
+      const service = await startService(demoConfig(config), [clip], { warn, error: warn }, stop);
       if (service === null) return;
       const stopped = aborted(stop);
       try {
@@ -52,7 +52,7 @@ export function addDemo(program: Command): void {
 }
 
 /** Restricts the service to this machine and the clip, without keys or TLS, whatever its configuration. */
-function alone(config: Config): Config {
+function demoConfig(config: Config): Config {
   const keys = { api_keys: [], view_keys: [] };
   const nothing = { ...keys, allowed_origins: [], allowed_hosts: [], media_roots: [], source_hosts: [] };
   return { ...config, ...nothing, host: '127.0.0.1', tls: undefined, snapshots: undefined };

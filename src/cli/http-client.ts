@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import { KEY } from '../server/limits.ts';
-import { refusal, safeJson } from './refusal.ts';
+import { errorFromResponse, safeJson } from './refusal.ts';
 import { bodyOf, endpoint, noAnswer, serverOption } from './service-address.ts';
 
 /** Adds `--server` and `--json`, the options of every command that talks to a service. */
@@ -24,7 +24,7 @@ export function authorization(text: string | undefined): { readonly authorizatio
   return { authorization: `Bearer ${key}` };
 }
 
-export interface Told {
+export interface TimedResponse {
   readonly answer: unknown;
   /**
    * Time of the answer, ms since 1970, to the second, by the service's clock. That clock dates the service's frames and
@@ -47,7 +47,7 @@ export async function callService(server: string, method: Method, path: string, 
  * Gets the resource at `path`, with the time of the answer. Throws what `callService` throws; aborting `signal` makes
  * it throw `service_unreachable` or `connection_closed`.
  */
-export function lookAt(server: string, path: string, signal?: AbortSignal): Promise<Told> {
+export function getWithTime(server: string, path: string, signal?: AbortSignal): Promise<TimedResponse> {
   return send(server, path, signal === undefined ? {} : { signal });
 }
 
@@ -57,7 +57,7 @@ interface Sent {
   readonly signal?: AbortSignal;
 }
 
-async function send(server: string, path: string, { body, ...init }: Sent): Promise<Told> {
+async function send(server: string, path: string, { body, ...init }: Sent): Promise<TimedResponse> {
   const response = await fetch(endpoint(server, path), {
     ...init,
     headers: {
@@ -70,7 +70,7 @@ async function send(server: string, path: string, { body, ...init }: Sent): Prom
   });
   const text = await bodyOf(response);
   const answer = safeJson(text);
-  if (!response.ok || answer === undefined) throw refusal(text, response.status);
+  if (!response.ok || answer === undefined) throw errorFromResponse(text, response.status);
   const atMs = Date.parse(response.headers.get('date') ?? '');
   return { answer, atMs: Number.isNaN(atMs) ? Date.now() : atMs };
 }
@@ -79,6 +79,6 @@ async function send(server: string, path: string, { body, ...init }: Sent): Prom
 export async function streamNames(server: string): Promise<string[]> {
   const answer = await callService(server, 'GET', '/v1/streams');
   const list = z.object({ data: z.array(z.object({ name: z.string() }).loose()) }).safeParse(answer);
-  if (!list.success) throw refusal(JSON.stringify(answer), 200);
+  if (!list.success) throw errorFromResponse(JSON.stringify(answer), 200);
   return list.data.data.map(({ name }) => name).sort();
 }

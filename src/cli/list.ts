@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { clockText } from '../clock-text.ts';
-import { lookAt, serviceOptions } from './http-client.ts';
+import { getWithTime, serviceOptions } from './http-client.ts';
 import { ageOf } from './newest-frame.ts';
-import { refusal } from './refusal.ts';
+import { errorFromResponse } from './refusal.ts';
 import { serverOf } from './service-address.ts';
 import { ageText, wallText } from './wall-text.ts';
 
@@ -37,9 +37,9 @@ export function addList(program: Command): void {
       'list the streams of a running service: state, frames, how old the newest is, what is kept, memory, description',
     );
   serviceOptions(command).action(async ({ json, ...flags }: Flags) => {
-    const { answer, atMs } = await lookAt(serverOf(flags), '/v1/streams');
+    const { answer, atMs } = await getWithTime(serverOf(flags), '/v1/streams');
     const list = z.object({ data: z.array(stream) }).safeParse(answer);
-    if (!list.success) throw refusal(JSON.stringify(answer), 200);
+    if (!list.success) throw errorFromResponse(JSON.stringify(answer), 200);
     if (json === true) {
       process.stdout.write(`${JSON.stringify(answer)}\n`);
       return;

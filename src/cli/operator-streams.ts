@@ -63,7 +63,7 @@ export class OperatorStreams {
    */
   async follow(
     definitions: readonly StreamDefinition[],
-    server: Pick<RunningServer, 'stand'>,
+    server: Pick<RunningServer, 'syncStandingQuestions'>,
     stop: AbortSignal,
   ): Promise<Followed> {
     const followed: Followed = { created: [], changed: [], removed: [], failed: [], left: 0 };
@@ -87,9 +87,9 @@ export class OperatorStreams {
       const { name } = definition;
       const made = this.#made.get(name);
       if (made === undefined) await attempt(name, followed.created, () => this.#createLater(definition, server));
-      else if (made.stream.lacksOfRecording)
+      else if (made.stream.recordingNeedsReread)
         await attempt(name, followed.changed, () => this.#again(made, definition, server));
-      else if (isDeepStrictEqual(definition, made.definition) && !made.stream.mayTryAgain) followed.left += 1;
+      else if (isDeepStrictEqual(definition, made.definition) && !made.stream.canRestartSource) followed.left += 1;
       else await attempt(name, followed.changed, () => this.#change(made, definition, server));
     }
     return followed;
@@ -104,15 +104,22 @@ export class OperatorStreams {
     this.#made.delete(name);
   }
 
-  async #again(made: Made, definition: StreamDefinition, server: Pick<RunningServer, 'stand'>): Promise<void> {
+  async #again(
+    made: Made,
+    definition: StreamDefinition,
+    server: Pick<RunningServer, 'syncStandingQuestions'>,
+  ): Promise<void> {
     await this.#remove(made);
     await this.#createLater(definition, server);
   }
 
-  async #createLater(definition: StreamDefinition, server: Pick<RunningServer, 'stand'>): Promise<void> {
+  async #createLater(
+    definition: StreamDefinition,
+    server: Pick<RunningServer, 'syncStandingQuestions'>,
+  ): Promise<void> {
     const stream = await this.create(definition);
     try {
-      server.stand(stream);
+      server.syncStandingQuestions(stream);
     } catch (error) {
       this.#made.delete(stream.name);
       await this.#live.delete(stream.name);
@@ -120,7 +127,11 @@ export class OperatorStreams {
     }
   }
 
-  async #change(made: Made, definition: StreamDefinition, server: Pick<RunningServer, 'stand'>): Promise<void> {
+  async #change(
+    made: Made,
+    definition: StreamDefinition,
+    server: Pick<RunningServer, 'syncStandingQuestions'>,
+  ): Promise<void> {
     const { name, source, sampling } = definition;
     const before = made.definition;
     const isAnother = !isDeepStrictEqual([source, sampling], [before.source, before.sampling]);
@@ -132,9 +143,9 @@ export class OperatorStreams {
       await this.#again(made, definition, server);
       return;
     }
-    if (isAnother || made.stream.mayTryAgain) this.#tellOfMissing(definition);
+    if (isAnother || made.stream.canRestartSource) this.#tellOfMissing(definition);
     const stream = this.#live.change(definition);
-    server.stand(stream);
+    server.syncStandingQuestions(stream);
     this.#made.set(name, { stream, definition });
     if (isDeepStrictEqual([definition.memory, definition.restore], [before.memory, before.restore])) return;
     this.#log.warn({ stream: name }, 'Changed settings (memory, restore) take effect after a restart.');

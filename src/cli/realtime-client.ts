@@ -4,7 +4,7 @@ import { WebSocket } from 'ws';
 import { z } from 'zod';
 import { ERRORS, YocoError } from '../errors.ts';
 import { authorization } from './http-client.ts';
-import { errorShape, refusal, safeJson, serviceError } from './refusal.ts';
+import { errorShape, errorFromResponse, safeJson, serviceError } from './refusal.ts';
 import { endpoint, noAnswer } from './service-address.ts';
 
 export interface ClientOptions {
@@ -109,7 +109,7 @@ export class RealtimeClient {
     socket.on('message', (data: Buffer) => {
       const { data: message } = event.safeParse(safeJson(data.toString('utf8')));
       if (message === undefined) {
-        this.#closed ??= refusal('', 0);
+        this.#closed ??= errorFromResponse('', 0);
         socket.terminate();
       } else if (this.#waiting !== undefined) this.#waiting(message);
       else this.#queue.push(message);
@@ -136,7 +136,7 @@ export class RealtimeClient {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('end', () => {
-          reject(refusal(Buffer.concat(chunks).toString('utf8'), response.statusCode ?? 0));
+          reject(errorFromResponse(Buffer.concat(chunks).toString('utf8'), response.statusCode ?? 0));
         });
       });
       socket.once('error', (cause) => {
@@ -175,7 +175,7 @@ export class RealtimeClient {
       if (message['type'] === 'response.done') {
         const { response } = read(doneEvent, message);
         const error = response.status_details?.error;
-        if (response.status === 'failed' && error != null) throw refusal(JSON.stringify({ error }), 0);
+        if (response.status === 'failed' && error != null) throw errorFromResponse(JSON.stringify({ error }), 0);
         return response;
       }
     }
@@ -185,7 +185,7 @@ export class RealtimeClient {
    * Asks repeatedly, and yields the first answer and every change. Ends when everything it asks about has ended. Throws
    * what `ask` throws.
    */
-  async *stand(question: string, params: StandParams = {}): AsyncGenerator<StandingAnswer, void> {
+  async *askStanding(question: string, params: StandParams = {}): AsyncGenerator<StandingAnswer, void> {
     const { minConfidence, ...others } = params;
     const standing = { question, ...others, min_confidence: minConfidence };
     this.#send({ type: 'yoco.standing_question.create', standing_question: standing });
@@ -198,7 +198,7 @@ export class RealtimeClient {
         case 'yoco.standing_question.deleted': {
           const { error } = read(deletedEvent, message);
           if (error === null) return;
-          throw refusal(JSON.stringify({ error }), 0);
+          throw errorFromResponse(JSON.stringify({ error }), 0);
         }
       }
     }
@@ -233,7 +233,7 @@ export class RealtimeClient {
   async #heard(): Promise<Record<string, unknown>> {
     const message = await this.#next();
     if (message['type'] === 'closed') throw this.#closed ?? new YocoError('connection_closed');
-    if (message['type'] === 'error') throw refusal(JSON.stringify(message), 0);
+    if (message['type'] === 'error') throw errorFromResponse(JSON.stringify(message), 0);
     return message;
   }
 
@@ -262,6 +262,6 @@ function closing(code: number, reason: string): YocoError {
 /** Throws `service_unreachable` if an event does not have the service's form. */
 function read<T>(schema: z.ZodType<T>, message: Record<string, unknown>): T {
   const parsed = schema.safeParse(message);
-  if (!parsed.success) throw refusal('', 0);
+  if (!parsed.success) throw errorFromResponse('', 0);
   return parsed.data;
 }

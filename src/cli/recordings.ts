@@ -26,7 +26,7 @@ export interface Sources {
    * Whether the source was named by itself. The sources of a list are named in the output, and one that fails does not
    * affect the others.
    */
-  readonly alone: boolean;
+  readonly isSingle: boolean;
 }
 
 /**
@@ -38,11 +38,11 @@ export async function findSources(
   source: string,
   { recursive, warn }: { readonly recursive: boolean; readonly warn: (message: string) => void },
 ): Promise<Sources> {
-  if (source === '-') return { all: checkCount(await fromStdin()), alone: false };
+  if (source === '-') return { all: checkCount(await fromStdin()), isSingle: false };
   const isFolder = !isAddress(source) && (await stat(source).catch(() => null))?.isDirectory() === true;
   return isFolder
-    ? { all: checkCount(await inFolder(source, recursive, warn)), alone: false }
-    : { all: [source], alone: true };
+    ? { all: checkCount(await inFolder(source, recursive, warn)), isSingle: false }
+    : { all: [source], isSingle: true };
 }
 
 /** A source of a list as printed: as given, but without the passwords of an address. */

@@ -6,7 +6,7 @@ import { YocoError } from '../errors.ts';
 export const errorShape = z.object({ code: z.string(), message: z.string() }).loose();
 
 /** The service's own error, from its JSON; `service_unreachable` if what answers is not the service. */
-export function refusal(body: string, status: number): YocoError {
+export function errorFromResponse(body: string, status: number): YocoError {
   const shape = z.object({ error: errorShape }).loose();
   const parsed = shape.safeParse(safeJson(body));
   const { code = '', message = '' } = parsed.data?.error ?? {};

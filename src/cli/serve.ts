@@ -12,7 +12,7 @@ import {
 } from '../server/index.ts';
 import { ownTimeZone } from '../time-zone.ts';
 import { readCertificate } from './certificate.ts';
-import { Hangups } from './hangups.ts';
+import { SighupHandler } from './sighup.ts';
 import { logDestination } from './log.ts';
 import { checkFolder, checkKept, OperatorStreams } from './operator-streams.ts';
 import { reload } from './reload.ts';
@@ -31,7 +31,7 @@ export function addServe(program: Command): void {
     .option('--device <name>', 'device that holds the caches and runs the decoders: cpu or webgpu')
     .action(async (options: ConfigInput & { config?: string }) => {
       const stop = stopSignal(); // first, so that a stop also ends whatever starts from here on
-      const hangups = new Hangups();
+      const hangups = new SighupHandler();
       const { config: file, ...flags } = options;
       const readSettings = (): Promise<Config> => readConfig(flags, process.env, file);
       const config = await readSettings();
@@ -149,9 +149,9 @@ async function start(
  * recording that begins empty has lost what was read of it; a SIGHUP reads it again once it has ended.
  */
 function whatWasLost(live: Streams): Record<string, readonly string[]> {
-  const lacking = live.list().filter(({ lacksMemory }) => lacksMemory);
+  const lacking = live.list().filter(({ hasLostMemory }) => hasLostMemory);
   // A kept stream may have no file yet, and no file is read if the engine had exceeded its memory limit.
   const names = (read: boolean): string[] =>
-    lacking.map(({ name }) => name).filter((name) => live.engine.takes(name) !== read);
+    lacking.map(({ name }) => name).filter((name) => live.engine.accepts(name) !== read);
   return { begin_empty: names(false), read_from_files: names(true) };
 }

@@ -20,7 +20,7 @@ export interface WatchReport {
 
 export interface WatchReportOptions {
   /** Whether there is a single source; in a list each source is named. */
-  readonly alone: boolean;
+  readonly isSingle: boolean;
   /** Whether there is a single question; several are each repeated before their answers. */
   readonly oneQuestion: boolean;
 }
@@ -37,7 +37,7 @@ export class TextReport implements WatchReport {
 
   begin(source: string): void {
     this.#source = source;
-    if (this.#options.alone) return;
+    if (this.#options.isSingle) return;
     process.stdout.write(`${this.#isFirst ? '' : '\n'}==> ${source} <==\n`);
     this.#isFirst = false;
   }
@@ -57,9 +57,9 @@ export class TextReport implements WatchReport {
   }
 
   unanswered(question: string, error: YocoError): void {
-    const { alone, oneQuestion } = this.#options;
-    const which = alone ? question : `${this.#source}: ${question}`;
-    process.stderr.write(errorText(error, alone && oneQuestion ? undefined : which));
+    const { isSingle, oneQuestion } = this.#options;
+    const which = isSingle ? question : `${this.#source}: ${question}`;
+    process.stderr.write(errorText(error, isSingle && oneQuestion ? undefined : which));
   }
 
   end(): void {

@@ -46,9 +46,9 @@ export function addWatch(program: Command): void {
       const limitMs = checkFlags(flags);
       const questions = await listQuestions(given, flags.questions);
       const sources = await findSources(source, { recursive: flags.recursive === true, warn: toStderr });
-      if (flags.recordedAt !== undefined && !sources.alone) throw ofOneFile();
+      if (flags.recordedAt !== undefined && !sources.isSingle) throw ofOneFile();
       // Errors of a list's sources are reported when their turn comes.
-      if (sources.alone) definitionOf(source, flags);
+      if (sources.isSingle) definitionOf(source, flags);
       const stop = stopSignal();
       const status = stopStatus();
       let live: Streams | undefined;
@@ -68,7 +68,7 @@ export function addWatch(program: Command): void {
           live,
           questions,
           limitMs,
-          report: flags.json === true ? new JsonReport() : new TextReport({ alone: sources.alone, oneQuestion }),
+          report: flags.json === true ? new JsonReport() : new TextReport({ isSingle: sources.isSingle, oneQuestion }),
           kept: flags.keep === true ? await KeptRecordings.in(live, tell) : null,
           tell,
           stop,
@@ -157,14 +157,14 @@ function tellsOfTheEnd(message: string, live: Streams | undefined): boolean {
  */
 async function watchAll(
   watching: Watching,
-  { all, alone }: Sources,
+  { all, isSingle }: Sources,
   flags: WatchFlags,
   next: (listed: string) => void,
 ): Promise<void> {
   const { report, stop } = watching;
   for (const [i, source] of all.entries()) {
     if (stop.aborted) return;
-    if (alone) {
+    if (isSingle) {
       const definition = definitionOf(source, flags);
       const answered = await watchRecording(watching, { definition, listedAs: null, label: 'Watching' });
       if (!answered) process.exitCode ??= 1;

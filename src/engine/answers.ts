@@ -4,12 +4,12 @@ import { EvidenceTally } from '../model/evidence.ts';
 import { type Precision, worstOf } from '../model/precision.ts';
 import type { Model } from '../model/model.ts';
 import type { QuestionSegment } from '../model/question.ts';
-import { type Begin, type KvSource, readableFrames, type ReaderInput, type Reading } from '../model/reader.ts';
+import { type ReadStart, type KvSource, readableFrames, type ReaderInput, type Reading } from '../model/reader.ts';
 import { repeatedTail, saysItTwice } from '../model/repetition.ts';
 import { logProbability, sample, seededRandom } from '../model/sampling.ts';
 import { camerasToNames, settled } from './camera-names.ts';
 import type { EngineStream } from './engine-stream.ts';
-import { nextTurn } from './next-turn.ts';
+import { yieldToEventLoop } from './yield-to-event-loop.ts';
 import type { AnswerEnd, AnswerListener, AskRequest } from './protocol.ts';
 import type { RunTimes } from './run-times.ts';
 
@@ -17,13 +17,13 @@ import type { RunTimes } from './run-times.ts';
  * Limit of separate cache reads per turn: of answers that read through an index, several streams, or from a `begin` on.
  * Answers on one stream with the same `begin` share a read.
  */
-const READ_ALONE = 4;
+const MAX_UNSHARED_READS = 4;
 
 /** A stream that an answer reads, up to the question's moment; a null `begin` starts at the oldest kept frame. */
 export interface StreamRead {
   readonly stream: EngineStream;
   readonly asOfMs: number;
-  readonly begin: Begin | null;
+  readonly begin: ReadStart | null;
 }
 
 /** A question whose answer can begin. */
@@ -52,7 +52,7 @@ interface Answer extends Begun {
 /** Steps of answers that read the same part of one stream and share one run. */
 interface Together {
   readonly stream: EngineStream;
-  readonly begin: Begin | null;
+  readonly begin: ReadStart | null;
   readonly steps: Decoding[];
 }
 
@@ -105,7 +105,10 @@ export class Answers {
     }
   }
 
-  /** Decodes a token of every answer, with at most READ_ALONE separate reads; returns whether there were answers. */
+  /**
+   * Decodes a token of every answer, with at most MAX_UNSHARED_READS separate reads; returns whether there were
+   * answers.
+   */
   async decode(): Promise<boolean> {
     if (this.#answers.size === 0) return false;
     for (const [id, answer] of this.#answers) if (answer.cancelled) this.#finish(id, answer, 'cancelled');
@@ -117,7 +120,7 @@ export class Answers {
       if (decoding === null) continue;
       const [only, ...others] = answer.asked;
       if (only === undefined || others.length > 0 || !this.#model.reader.readsAll(decoding.sources)) {
-        if (alone++ >= READ_ALONE) continue;
+        if (alone++ >= MAX_UNSHARED_READS) continue;
         going.push(...(await this.#decodeAlone(decoding)));
         this.#toTheEnd(id, answer);
         continue;
@@ -125,15 +128,15 @@ export class Answers {
       const { stream, begin } = only;
       const group = together.find((one) => one.stream === stream && isTheSame(one.begin, begin));
       if (group !== undefined) group.steps.push(decoding);
-      // Each begin needs a run of its own; these count towards READ_ALONE.
-      else if (begin === null || alone++ < READ_ALONE) together.push({ stream, begin, steps: [decoding] });
+      // Each begin needs a run of its own; these count towards MAX_UNSHARED_READS.
+      else if (begin === null || alone++ < MAX_UNSHARED_READS) together.push({ stream, begin, steps: [decoding] });
     }
     for (const group of together) {
       going.push(...(await this.#decodeTogether(group)));
       if (group.begin !== null) for (const { id, answer } of group.steps) this.#toTheEnd(id, answer);
     }
     // Sends the new text now: the next run blocks the event loop, and vision may follow it.
-    await nextTurn();
+    await yieldToEventLoop();
     if (going.length > 0) await this.#extend(going);
     return true;
   }
@@ -221,11 +224,11 @@ export class Answers {
   #take({ id, answer }: Decoding, output: Reading): boolean {
     const { config } = this.#model;
     if (this.#answers.get(id) !== answer) return false; // one of its streams was closed during the run
-    const { temperature, topP, endless = false } = answer.request;
+    const { temperature, topP, ignoreEndToken: endless = false } = answer.request;
     const sampled = sample(output.logits, { temperature, topP, random: answer.random });
     const token = config.answerTokens[sampled];
     const ended = token === undefined || (token === config.endToken && !endless);
-    if (!ended || answer.ids.length === 0) answer.evidence.add(output.looked);
+    if (!ended || answer.ids.length === 0) answer.evidence.add(output.attention);
     answer.precision = worstOf([answer.precision, output.precision]);
     answer.logProbabilities.push(logProbability(output.logits, sampled));
     if (ended) {
@@ -305,10 +308,10 @@ export function momentsOf(asked: readonly StreamRead[]): AnswerEnd['streams'] {
 }
 
 /** One of several streams may end before the begin: nothing of it was read, and its begin is shown as its end. */
-function shownSince(begin: Begin | null, asOfMs: number): number | undefined {
+function shownSince(begin: ReadStart | null, asOfMs: number): number | undefined {
   return begin === null ? undefined : Math.min(begin.sinceMs, asOfMs);
 }
 
-function isTheSame(one: Begin | null, other: Begin | null): boolean {
+function isTheSame(one: ReadStart | null, other: ReadStart | null): boolean {
   return one?.sinceMs === other?.sinceMs && one?.sceneMs === other?.sceneMs;
 }

@@ -3,7 +3,7 @@ import { YocoError } from '../errors.ts';
 import type { IntakeStream } from '../model/intake.ts';
 import type { KvCache } from '../model/kv-cache.ts';
 import type { KeptFrame } from '../model/snapshot.ts';
-import type { Appended } from './protocol.ts';
+import type { StreamSizes } from './protocol.ts';
 
 export interface EngineStream {
   readonly name: string;
@@ -20,7 +20,7 @@ export interface FrameJob {
   readonly rgb: Uint8Array;
   /** Arrival time, in ms of `performance.now`. */
   readonly arrivedMs: number;
-  readonly resolve: (appended: Appended) => void;
+  readonly resolve: (appended: StreamSizes) => void;
   readonly reject: (error: YocoError) => void;
 }
 
@@ -64,7 +64,7 @@ export class EngineStreams {
 }
 
 /** Counts and sizes of a stream's cache; `lastMs` is its newest moment. */
-export function sizesOf(cache: KvCache, lastMs: number): Appended {
+export function sizesOf(cache: KvCache, lastMs: number): StreamSizes {
   const { frames, mergedFrames, thinnedFrames, droppedFrames, sealedFrames } = cache;
   return {
     firstMs: cache.times.at(0) ?? lastMs,

@@ -3,7 +3,7 @@ import { YocoError } from '../errors.ts';
 import { FRAME_BATCH } from '../model/intake.ts';
 import type { Model } from '../model/model.ts';
 import { type EngineStream, type EngineStreams, type FrameJob, sizesOf } from './engine-stream.ts';
-import { nextTurn } from './next-turn.ts';
+import { yieldToEventLoop } from './yield-to-event-loop.ts';
 import type { RunTimes } from './run-times.ts';
 
 /** A frame that has waited this long is overdue: it is taken in ahead of others, even while answers are written. */
@@ -63,7 +63,7 @@ export class Frames {
 
   /** Whether a question waits, including those that arrived while the last run blocked the event loop. */
   async #questionWaits(): Promise<boolean> {
-    await nextTurn();
+    await yieldToEventLoop();
     return this.#asking.waiting();
   }
 

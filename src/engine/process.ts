@@ -2,7 +2,7 @@
 import type { Model } from '../model/model.ts';
 import { loadModel } from '../model/model.ts';
 import { toEngineError } from './engine-error.ts';
-import { nextTurn } from './next-turn.ts';
+import { yieldToEventLoop } from './yield-to-event-loop.ts';
 import { Outbox } from './outbox.ts';
 import { type EngineLoad, type FromEngine, NO_TIMES, type ToEngine } from './protocol.ts';
 import { Scheduler } from './scheduler.ts';
@@ -55,7 +55,7 @@ async function end(): Promise<void> {
   await scheduler?.stop();
   await model?.release();
   // Lets the last messages go out first.
-  await nextTurn();
+  await yieldToEventLoop();
   process.exit(0);
 }
 
@@ -76,7 +76,7 @@ function handle(message: ToEngine): void {
       scheduler?.open(message.stream, message);
       return;
     case 'close':
-      snapshots?.giveUp(message.stream);
+      snapshots?.abortRestore(message.stream);
       scheduler?.close(message.stream);
       return;
     case 'frame': {

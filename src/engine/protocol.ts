@@ -35,7 +35,7 @@ export interface AskRequest {
    * For benches that compare answers of equal length: the answer ends exactly at `maxTokens`, like `ignore_eos` of
    * vLLM.
    */
-  readonly endless?: boolean;
+  readonly ignoreEndToken?: boolean;
   /** Not asked by a person: refused while half of the answer slots are taken. */
   readonly unattended?: boolean;
 }
@@ -77,7 +77,7 @@ export interface AnswerListener {
   failed(error: YocoError): void;
 }
 
-export interface Appended {
+export interface StreamSizes {
   readonly firstMs: number;
   readonly lastMs: number;
   /** Frames taken in since the stream began, including those merged, thinned or dropped since. */
@@ -132,7 +132,7 @@ export interface SnapshotSummary {
 /** A stream that was opened from a snapshot. */
 export interface Restored {
   readonly snapshot: SnapshotSummary;
-  readonly appended: Appended;
+  readonly sizes: StreamSizes;
 }
 
 export interface EngineLoad {
@@ -188,7 +188,7 @@ export type FromEngine =
   | { readonly type: 'progress'; readonly share: number }
   | { readonly type: 'loaded'; readonly bundle: LoadedBundle }
   | { readonly type: 'load_failed'; readonly error: EngineError }
-  | { readonly type: 'appended'; readonly id: number; readonly result: Appended }
+  | { readonly type: 'appended'; readonly id: number; readonly result: StreamSizes }
   | { readonly type: 'delta'; readonly id: number; readonly text: string }
   | { readonly type: 'done'; readonly id: number; readonly end: AnswerEnd }
   | { readonly type: 'snapshot_done'; readonly id: number; readonly summary: SnapshotSummary }

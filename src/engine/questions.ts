@@ -2,13 +2,13 @@
 import { type ErrorCode, YocoError } from '../errors.ts';
 import type { KvCache } from '../model/kv-cache.ts';
 import type { Model } from '../model/model.ts';
-import type { Begin } from '../model/reader.ts';
+import type { ReadStart } from '../model/reader.ts';
 import { QuestionSegment, segmentTokens, type SegmentTokens } from '../model/question.ts';
 import { sceneStart } from '../model/scene.ts';
 import { type Begun, momentsOf, type StreamRead, streamGone } from './answers.ts';
 import { namesToCameras } from './camera-names.ts';
 import type { EngineStreams } from './engine-stream.ts';
-import { nextTurn } from './next-turn.ts';
+import { yieldToEventLoop } from './yield-to-event-loop.ts';
 import type { AnswerEnd, AnswerListener, AskedStream, AskRequest } from './protocol.ts';
 import type { RunTimes } from './run-times.ts';
 
@@ -81,7 +81,7 @@ export class Questions {
     for (let i = 0; i < ADMISSIONS && this.#waiting.size > 0 && taken < MAX_SEGMENT_TOKENS; i++) {
       taken += await this.#admitUpTo(MAX_SEGMENT_TOKENS - taken);
       // A run blocks the event loop: questions that arrived meanwhile are received only now.
-      await nextTurn();
+      await yieldToEventLoop();
     }
     return taken > 0;
   }
@@ -197,7 +197,7 @@ export class Questions {
  * Moves a begin within WITHIN_FRAME_MS of a frame to that frame, so that questions about "the last minute" asked at
  * about the same time share a reading. Of a frame that stood for longer, only the part after `sinceMs` counts.
  */
-function beginOf(cache: KvCache, sinceMs: number, ofChanges: boolean): Begin {
+function beginOf(cache: KvCache, sinceMs: number, ofChanges: boolean): ReadStart {
   const first = cache.times.firstFrom(sinceMs);
   const time = cache.times.at(first);
   // No frame is kept from then on.

@@ -2,11 +2,11 @@
  * Serialises all model runs over two queues: frames of all streams, and answers in progress.
  *
  * Each turn opens waiting questions, runs one decode step of every answer, and then takes in frames. Answers that read
- * the same part of a stream share one read; of answers that need a read of their own, READ_ALONE get a step. Frames are
- * taken at most one per stream, since each needs the window left by the one before it: while answers are written a few,
- * or as many as are overdue, up to a batch. So while the machine keeps up, no frame waits longer than OVERDUE_MS and a
- * decode step, and a new question waits for one model run at most unless frames are overdue. Nothing blocks between
- * runs: every turn sees cancellations and new work.
+ * the same part of a stream share one read; of answers that need a read of their own, MAX_UNSHARED_READS get a step.
+ * Frames are taken at most one per stream, since each needs the window left by the one before it: while answers are
+ * written a few, or as many as are overdue, up to a batch. So while the machine keeps up, no frame waits longer than
+ * OVERDUE_MS and a decode step, and a new question waits for one model run at most unless frames are overdue. Nothing
+ * blocks between runs: every turn sees cancellations and new work.
  */
 import { YocoError } from '../errors.ts';
 import { KvCache } from '../model/kv-cache.ts';
@@ -15,8 +15,8 @@ import type { StreamContent } from '../model/snapshot.ts';
 import { Answers } from './answers.ts';
 import { type EngineStream, EngineStreams, sizesOf } from './engine-stream.ts';
 import { Frames } from './frames.ts';
-import { nextTurn } from './next-turn.ts';
-import type { AnswerListener, Appended, AskRequest, CacheLimits, EngineTimes } from './protocol.ts';
+import { yieldToEventLoop } from './yield-to-event-loop.ts';
+import type { AnswerListener, StreamSizes, AskRequest, CacheLimits, EngineTimes } from './protocol.ts';
 import { Questions } from './questions.ts';
 import { RunTimes } from './run-times.ts';
 
@@ -131,7 +131,7 @@ export class Scheduler {
    * Opens a stream that continues from `content`. Throws `stream_exists`, and RangeError if the parts of the content do
    * not fit together.
    */
-  restore(name: string, content: StreamContent, { limitBytes, mergeBelow }: CacheLimits): Appended {
+  restore(name: string, content: StreamContent, { limitBytes, mergeBelow }: CacheLimits): StreamSizes {
     this.#streams.checkFree(name);
     const empty = this.#model.newCache(limitBytes);
     const cache = KvCache.from({ ...empty.shape, limitBytes }, content.cache);
@@ -167,7 +167,7 @@ export class Scheduler {
   /**
    * Resolves when the frame's K, V are in the cache. Rejects with `stream_not_found`, `stream_deleted` or `internal`.
    */
-  append(name: string, timeMs: number, rgb: Uint8Array): Promise<Appended> {
+  append(name: string, timeMs: number, rgb: Uint8Array): Promise<StreamSizes> {
     const stream = this.#streams.get(name);
     if (stream === undefined) return Promise.reject(new YocoError('stream_not_found'));
     return new Promise((resolve, reject) => {
@@ -209,8 +209,8 @@ export class Scheduler {
 
   async #loop(): Promise<void> {
     // Yields first, so that work arriving together is served together.
-    await nextTurn();
-    while (!this.#stopped && (await this.#turnOnce())) await nextTurn();
+    await yieldToEventLoop();
+    while (!this.#stopped && (await this.#turnOnce())) await yieldToEventLoop();
     this.#running = false;
   }
 

@@ -68,7 +68,7 @@ async function writeAll(
   let filled = 0;
   let total = 0;
   const flush = async (): Promise<void> => {
-    if (signal?.aborted === true) throw givenUp();
+    if (signal?.aborted === true) throw engineStopping();
     const bytes = piece.subarray(0, filled);
     hash.update(bytes);
     await writeFully(handle, bytes);
@@ -90,7 +90,8 @@ async function writeAll(
 }
 
 /** The error of a snapshot whose writing was aborted. */
-export const givenUp = (): YocoError => new YocoError('snapshot_failed', { detail: 'The engine is shutting down.' });
+export const engineStopping = (): YocoError =>
+  new YocoError('snapshot_failed', { detail: 'The engine is shutting down.' });
 
 function* withHead(head: Uint8Array, sections: Iterable<Uint8Array>): Generator<Uint8Array> {
   yield head;

@@ -5,7 +5,7 @@ import { cacheBytes, describeContent, readContent, sectionsOf } from '../model/s
 import { checkModel, damaged, type SnapshotHeader } from '../model/snapshot-format.ts';
 import type { CacheLimits, Restored, SnapshotFacts, SnapshotSummary } from './protocol.ts';
 import type { Scheduler } from './scheduler.ts';
-import { givenUp, readSnapshot, type SnapshotReader, summaryOf, writeSnapshot } from './snapshot-file.ts';
+import { engineStopping, readSnapshot, type SnapshotReader, summaryOf, writeSnapshot } from './snapshot-file.ts';
 
 export class Snapshots {
   readonly #model: Model;
@@ -27,7 +27,7 @@ export class Snapshots {
    */
   write(stream: string, file: string, facts: SnapshotFacts): Promise<SnapshotSummary> {
     const { captured, take } = this.#scheduler.capture(stream);
-    const written = this.#next(givenUp, async () => {
+    const written = this.#next(engineStopping, async () => {
       take();
       const { content, limits } = await captured;
       const { kvHeads: heads, headDim, tokensPerFrame } = this.#model.config;
@@ -63,7 +63,7 @@ export class Snapshots {
   }
 
   /** Aborts the restore, running or queued, of a stream that is being closed. */
-  giveUp(stream: string): void {
+  abortRestore(stream: string): void {
     this.#closed.get(stream)?.abort();
   }
 
@@ -74,7 +74,7 @@ export class Snapshots {
     await reader.verify();
     if (closed.aborted) throw new YocoError('stream_deleted');
     try {
-      return { snapshot: reader.summary, appended: this.#scheduler.restore(stream, content, limits) };
+      return { snapshot: reader.summary, sizes: this.#scheduler.restore(stream, content, limits) };
     } catch (error) {
       throw error instanceof YocoError ? error : damaged('Its parts do not fit together.', error);
     }

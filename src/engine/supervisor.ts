@@ -10,7 +10,7 @@ import { fromEngineError } from './engine-error.ts';
 import { EngineProcess, type EngineProcessOptions, type Said } from './engine-process.ts';
 import {
   type AnswerListener,
-  type Appended,
+  type StreamSizes,
   type AskRequest,
   type CacheLimits,
   type EngineTimes,
@@ -43,7 +43,7 @@ export const ENGINE_DEFAULTS = {
 type Pending =
   | {
       readonly kind: 'frame';
-      readonly resolve: (result: Appended) => void;
+      readonly resolve: (result: StreamSizes) => void;
       readonly reject: (error: YocoError) => void;
     }
   | {
@@ -71,9 +71,9 @@ interface EngineEvents {
   /** The process is gone, and with it every stream's cache. */
   lost: [reason: string];
   /** After a restart, a stream was restored from its file. */
-  wentOn: [stream: string, restored: Restored];
+  resumed: [stream: string, restored: Restored];
   /** After a restart, a stream's file could not be used; the stream continues empty. */
-  notGoneOn: [stream: string, error: YocoError];
+  resumeFailed: [stream: string, error: YocoError];
 }
 
 export class Engine extends EventEmitter<EngineEvents> {
@@ -85,7 +85,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** Streams that are being restored after a restart, and are not open yet. */
   readonly #reading = new Set<string>();
   /** Whether this process restored streams from such files. */
-  #wentOn = false;
+  #hasResumed = false;
   /** Undefined after a loss, until the next start. */
   #process: EngineProcess | undefined;
   #bundle: LoadedBundle | undefined;
@@ -172,13 +172,13 @@ export class Engine extends EventEmitter<EngineEvents> {
    * empty. Files are not used after a process was killed for its memory, nor after one that had such files was lost
    * within `stableMs`: the next process would end the same way.
    */
-  goOnFrom(stream: string, file: string | null): void {
+  resumeFrom(stream: string, file: string | null): void {
     if (file === null) this.#files.delete(stream);
     else if (this.#streams.has(stream)) this.#files.set(stream, file);
   }
 
   /** Whether the engine takes a stream's frames and questions: it is ready, and it is not restoring the stream. */
-  takes(stream: string): boolean {
+  accepts(stream: string): boolean {
     return this.ready && !this.#reading.has(stream);
   }
 
@@ -186,8 +186,8 @@ export class Engine extends EventEmitter<EngineEvents> {
    * Resolves when the frame is in the cache. Rejects with `engine_unavailable`, `engine_restarted`, `shutting_down`,
    * `stream_not_found` or `stream_deleted`, and with `internal` if the frame could not be taken in.
    */
-  append(stream: string, timeMs: number, rgb: Uint8Array): Promise<Appended> {
-    if (!this.takes(stream)) return Promise.reject(new YocoError('engine_unavailable'));
+  append(stream: string, timeMs: number, rgb: Uint8Array): Promise<StreamSizes> {
+    if (!this.accepts(stream)) return Promise.reject(new YocoError('engine_unavailable'));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { kind: 'frame', resolve, reject });
@@ -200,7 +200,7 @@ export class Engine extends EventEmitter<EngineEvents> {
    * `engine_unavailable`, `engine_restarted` or `shutting_down`.
    */
   snapshot(stream: string, file: string, facts: SnapshotFacts): Promise<SnapshotSummary> {
-    if (!this.takes(stream)) return Promise.reject(new YocoError('engine_unavailable'));
+    if (!this.accepts(stream)) return Promise.reject(new YocoError('engine_unavailable'));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { kind: 'snapshot', resolve, reject });
@@ -271,7 +271,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   #loaded(bundle: LoadedBundle): void {
     this.#bundle = bundle;
     this.#ready = true;
-    this.#wentOn = this.#files.size > 0;
+    this.#hasResumed = this.#files.size > 0;
     for (const [stream, limits] of this.#streams) this.#openAgain(stream, limits);
     this.emit('ready', bundle);
   }
@@ -287,7 +287,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     reading.then(
       (restored) => {
         this.#reading.delete(stream);
-        this.emit('wentOn', stream, restored);
+        this.emit('resumed', stream, restored);
       },
       (error: unknown) => {
         const known = YocoError.from(error);
@@ -296,7 +296,7 @@ export class Engine extends EventEmitter<EngineEvents> {
         this.#files.delete(stream);
         this.#reading.delete(stream);
         this.#send({ type: 'open', stream, ...limits });
-        this.emit('notGoneOn', stream, known);
+        this.emit('resumeFailed', stream, known);
       },
     );
   }
@@ -348,8 +348,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     const wasStable = servedMs !== undefined && servedMs > this.#options.stableMs;
     if (wasStable) this.#failures = 0;
     if (isTooLarge) this.#forgetFiles('the engine would reach its memory limit again');
-    else if (this.#wentOn && !wasStable) this.#forgetFiles('the engine was lost soon after reading them');
-    this.#wentOn = false;
+    else if (this.#hasResumed && !wasStable) this.#forgetFiles('the engine was lost soon after reading them');
+    this.#hasResumed = false;
     const [first, longest] = this.#options.backoffMs;
     const wait = Math.min(longest, first * 2 ** this.#failures++);
     this.#options.onWarning(`${reason} Restarting it in ${wait} ms.`);

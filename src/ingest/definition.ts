@@ -34,7 +34,7 @@ const ENCODED =
  * hold a password, and an `@` follows it. The rest of the password would then be shown, and part of the credentials
  * contacted as the host.
  */
-function endsItsCredentials(value: string): boolean {
+function hasUnambiguousHost(value: string): boolean {
   const hostEnd = /^http/i.test(value) ? /[/?\\]/ : /[/?]/;
   const address = value.slice(value.indexOf('://') + '://'.length);
   const end = hostEnd.exec(address)?.index ?? address.length;
@@ -58,7 +58,7 @@ const urlFields = z.strictObject({
     .string()
     .max(4096)
     .refine((value) => !value.includes('#'), `expected an address without "#"; ${ENCODED}`)
-    .refine(endsItsCredentials, `expected no "@" after the host and its port; ${ENCODED}`)
+    .refine(hasUnambiguousHost, `expected no "@" after the host and its port; ${ENCODED}`)
     .refine(isSourceUrl, 'expected an rtsp://, rtsps://, http:// or https:// address'),
   /** Transport of RTSP media; `tcp` passes through firewalls and loses nothing. */
   transport: z.enum(['tcp', 'udp']).optional(),
@@ -192,8 +192,8 @@ const fieldsBesideSource = {
    */
   keep: keep.optional(),
   /**
-   * Asked for as long as the stream exists: by `startServer` for streams that exist at startup, by `stand` for later
-   * ones. Operator only.
+   * Asked for as long as the stream exists: by `startServer` for streams that exist at startup, by
+   * `syncStandingQuestions` for later ones. Operator only.
    */
   standing_questions: z.array(standingQuestion).max(MAX_STANDING_QUESTIONS).optional(),
   sampling: z

@@ -50,8 +50,8 @@ export function buildCommand({ binary, input, imageSize, fps, regions }: FfmpegC
       ...['-f', 'rawvideo', '-flush_packets', '1'],
     );
   withoutProbes(command);
-  tellingOfFailedStarts(command);
-  outOfOurGroup(command);
+  reportSpawnFailures(command);
+  detachFromProcessGroup(command);
   // fluent-ffmpeg stores the path globally and reads it when a command is run, which happens right after this.
   return command.setFfmpegPath(binary.path);
 }
@@ -83,7 +83,7 @@ function withoutProbes(command: FfmpegCommand): void {
  * When no process can be started, fluent-ffmpeg would use the missing process's output or pipes and throw where nobody
  * can catch it.
  */
-function tellingOfFailedStarts(command: FfmpegCommand): void {
+function reportSpawnFailures(command: FfmpegCommand): void {
   const internals = command as unknown as CommandInternals;
   const spawn = internals._spawnFfmpeg.bind(command);
   const nothing = { get: () => '' };
@@ -105,7 +105,7 @@ function tellingOfFailedStarts(command: FfmpegCommand): void {
  * Ctrl-C in a terminal signals the whole process group, and would end ffmpeg while work in progress may still finish.
  * On Windows a detached process would get its own console.
  */
-function outOfOurGroup(command: FfmpegCommand): void {
+function detachFromProcessGroup(command: FfmpegCommand): void {
   const internals = command as unknown as CommandInternals;
   const spawn = internals._spawnFfmpeg.bind(command);
   internals._spawnFfmpeg = (args, options, started, ended) => {

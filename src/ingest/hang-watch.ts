@@ -27,12 +27,12 @@ export interface HangWatchOptions {
 export function watchForHang({ pid, given, afterMs, longerMs, onHang }: HangWatchOptions): () => void {
   const everyMs = afterMs / LOOKS;
   const leastTicks = (LEAST_SHARE * TICKS * everyMs) / 1000;
-  let before: Done | null = null;
+  let before: ProcessCounters | null = null;
   let idleMs = 0;
   let over = false;
   const look = async (): Promise<void> => {
     const [id, newest] = [pid(), given()];
-    const now = id === undefined || newest === null ? null : await doneBy(id, newest);
+    const now = id === undefined || newest === null ? null : await readCounters(id, newest);
     if (over) return;
     const isIdle =
       before !== null &&
@@ -54,14 +54,14 @@ export function watchForHang({ pid, given, afterMs, longerMs, onHang }: HangWatc
 }
 
 /** What a process has done since it started. */
-interface Done {
+interface ProcessCounters {
   readonly given: number;
   readonly readBytes: number;
   readonly ticks: number;
 }
 
 /** Null when unavailable. */
-async function doneBy(pid: number, given: number): Promise<Done | null> {
+async function readCounters(pid: number, given: number): Promise<ProcessCounters | null> {
   try {
     const [io, stat] = await Promise.all(['io', 'stat'].map((name) => readFile(`/proc/${pid}/${name}`, 'utf8')));
     const readBytes = Number(/^rchar: (\d+)$/m.exec(io ?? '')?.[1]);

@@ -24,7 +24,7 @@ const SLOW_PAUSES = 1.5;
 const SLOW_MOST_MS = 1_800_000;
 
 /** Look-back before an instant for one stream, ms: far enough that a frame is included. */
-export function aboutThen(
+export function lookBackMs(
   { lastMs, frames }: Pick<StreamStatus, 'lastMs' | 'frames'>,
   leastMs = ABOUT_THEN_MS,
 ): number {
@@ -84,7 +84,7 @@ export function commonTimes(
   const { ms, beforeMs, afterMs } = then;
   return {
     moments: at(Math.min(momentMs, ms + afterMs)),
-    begins: from(ms, (clock) => Math.max(aboutThen(clock), beforeMs)),
+    begins: from(ms, (clock) => Math.max(lookBackMs(clock), beforeMs)),
     question: rest,
   };
 }

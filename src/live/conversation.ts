@@ -6,7 +6,7 @@ import { asksForAChange } from '../model/asked-span.ts';
 import type { Turn } from '../model/question.ts';
 import { QUESTION_MAX_CHARS } from '../question-limits.ts';
 import { StreamedAnswer } from './answer.ts';
-import { isOver, noFrame } from './no-frame.ts';
+import { hasEnded, noFrame } from './no-frame.ts';
 import { askedParts } from './question-times.ts';
 import type { Answer, AskOptions, Conversation, LiveStream, PastTurn } from './types.ts';
 
@@ -128,7 +128,7 @@ export class StreamConversation implements Conversation {
   #withoutFrame(error: YocoError): YocoError {
     const statuses = this.streams.map((stream) => stream.status());
     const empty = statuses.filter(({ lastMs }) => lastMs === null);
-    const told = empty.find(({ sourceStatus }) => isOver(sourceStatus)) ?? empty[0];
+    const told = empty.find(({ sourceStatus }) => hasEnded(sourceStatus)) ?? empty[0];
     if (told === undefined) return error;
     return noFrame(
       told,

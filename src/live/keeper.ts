@@ -53,7 +53,7 @@ interface Kept {
    * Newest moment of the file, ms, if the stream in memory continues from that file. Null: if there is a file, it holds
    * frames that the stream does not.
    */
-  keptMs: number | null;
+  savedUpToMs: number | null;
   /** Whether a failure to write the file was logged. */
   failing: boolean;
   /** Tail of the queue of operations on its file, and how many are not done yet. */
@@ -70,13 +70,13 @@ export class Keeper {
     this.#options = options;
     const { engine } = options;
     engine.on('lost', () => {
-      for (const kept of this.#kept.values()) kept.keptMs = null;
+      for (const kept of this.#kept.values()) kept.savedUpToMs = null;
     });
-    engine.on('wentOn', (name, { appended }) => {
+    engine.on('resumed', (name, { sizes }) => {
       const kept = this.#kept.get(name);
-      if (kept !== undefined) kept.keptMs = appended.lastMs;
+      if (kept !== undefined) kept.savedUpToMs = sizes.lastMs;
     });
-    engine.on('notGoneOn', (name, error) => {
+    engine.on('resumeFailed', (name, error) => {
       const kept = this.#kept.get(name);
       if (kept !== undefined) void this.#next(kept, () => this.#tellOfUnusable(name, error));
     });
@@ -114,7 +114,7 @@ export class Keeper {
       return;
     }
     try {
-      const aside = await this.#options.folder.setBad(name);
+      const aside = await this.#options.folder.quarantine(name);
       this.#warn(name, aside === null ? begins : `${begins} The file is now ${aside}.`, error.code);
     } catch (cause) {
       this.#warn(name, `${begins} ${YocoError.from(cause).detail}`, error.code);
@@ -127,14 +127,14 @@ export class Keeper {
       stream,
       timer: this.#timer(stream.name, everyMs),
       everyMs,
-      keptMs: restored?.appended.lastMs ?? null,
+      savedUpToMs: restored?.sizes.lastMs ?? null,
       failing: false,
       last: Promise.resolve(),
       undone: 0,
     };
     const { engine, folder } = this.#options;
     this.#kept.set(stream.name, kept);
-    if (restored !== undefined) engine.goOnFrom(stream.name, folder.keptPath(stream.name));
+    if (restored !== undefined) engine.resumeFrom(stream.name, folder.keptPath(stream.name));
   }
 
   /**
@@ -146,7 +146,7 @@ export class Keeper {
     const kept = this.#kept.get(name);
     if (everyMs === undefined) {
       this.forget(name);
-      this.#options.engine.goOnFrom(name, null);
+      this.#options.engine.resumeFrom(name, null);
     } else if (kept === undefined) this.keep(stream, everyMs);
     else if (kept.everyMs !== everyMs) {
       clearInterval(kept.timer);
@@ -194,9 +194,9 @@ export class Keeper {
       if (!(await this.#hasMore(kept))) return;
       const { path, written } = await this.#options.folder.forKept(stream.name);
       try {
-        if (kept.keptMs === null) await this.#writeBeside(kept);
-        else kept.keptMs = (await stream.snapshot(path)).lastMs;
-        if (this.#kept.get(stream.name) === kept) this.#options.engine.goOnFrom(stream.name, path);
+        if (kept.savedUpToMs === null) await this.#writeBeside(kept);
+        else kept.savedUpToMs = (await stream.snapshot(path)).lastMs;
+        if (this.#kept.get(stream.name) === kept) this.#options.engine.resumeFrom(stream.name, path);
       } finally {
         written();
       }
@@ -222,14 +222,14 @@ export class Keeper {
     const { folder } = this.#options;
     const beside = folder.pathBeside(name);
     // Set before the file takes its place: an engine loss from here on resets it to null.
-    kept.keptMs = (await kept.stream.snapshot(beside)).lastMs;
+    kept.savedUpToMs = (await kept.stream.snapshot(beside)).lastMs;
     try {
-      const old = await folder.takePlace(name, beside);
+      const old = await folder.replaceKept(name, beside);
       if (old === null) return;
       const became = old.setAside ? `is now ${old.before}` : `is gone, since ${old.before} holds more`;
       this.#warn(name, `its earlier saved memory was not resumed; that file ${became}.`);
     } catch (error) {
-      kept.keptMs = null;
+      kept.savedUpToMs = null;
       throw error;
     }
   }
@@ -256,7 +256,7 @@ export class Keeper {
         newestMs !== null &&
         kept.failing === toldLongAgo &&
         this.#kept.has(name) &&
-        (kept.keptMs ?? -1) < newestMs
+        (kept.savedUpToMs ?? -1) < newestMs
       ) {
         this.#warn(name, 'its newest memory could not be saved; the file is unchanged.');
       }
@@ -271,9 +271,9 @@ export class Keeper {
 }
 
 /** Whether a stream has frames that were not written to its file. */
-function isNewer({ stream, keptMs }: Kept): boolean {
+function isNewer({ stream, savedUpToMs }: Kept): boolean {
   const { lastMs } = stream.status();
-  return lastMs !== null && (keptMs === null || lastMs > keptMs);
+  return lastMs !== null && (savedUpToMs === null || lastMs > savedUpToMs);
 }
 
 /** The message of an unexpected error says nothing by itself, so its cause is added. */

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Engine } from '../engine/supervisor.ts';
-import type { Appended, CacheLimits, Restored, SnapshotSummary } from '../engine/protocol.ts';
+import type { StreamSizes, CacheLimits, Restored, SnapshotSummary } from '../engine/protocol.ts';
 import { YocoError } from '../errors.ts';
 import { describeSource, type StandingDefinition, type StreamDefinition } from '../ingest/definition.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../ingest/frame.ts';
@@ -10,7 +10,7 @@ import { createSource } from '../ingest/sources/create-source.ts';
 import { PushSource } from '../ingest/sources/push-source.ts';
 import type { ClockStart } from '../ingest/source-clock.ts';
 import { StreamConversation } from './conversation.ts';
-import { isOver, noFrame } from './no-frame.ts';
+import { hasEnded, noFrame } from './no-frame.ts';
 import { PictureChange } from './picture-change.ts';
 import { Thumbnails } from './thumbnails.ts';
 import type { Conversation, LiveStream, PushOutcome, StreamStatus, Thumbnail, WarningFields } from './types.ts';
@@ -47,21 +47,21 @@ export class SourceStream implements LiveStream {
   readonly #startedAtMs = Date.now();
   readonly #lostListener = (): void => {
     this.#losses++;
-    this.#lacks ||= this.#appended !== undefined;
-    this.#appended = undefined;
+    this.#hasLostMemory ||= this.#sizes !== undefined;
+    this.#sizes = undefined;
     this.#changed();
   };
-  readonly #wentOnListener = (name: string, { appended }: Restored): void => {
+  readonly #resumedListener = (name: string, { sizes }: Restored): void => {
     if (name !== this.name) return;
-    this.#lacks = false;
-    this.#appended = appended;
+    this.#hasLostMemory = false;
+    this.#sizes = sizes;
     this.#changed();
   };
   /** Number of engine losses; each one discards the stream's cache. */
   #losses = 0;
   /** Whether an engine loss discarded the stream's memory, and no file restored it. */
-  #lacks = false;
-  #appended: Appended | undefined;
+  #hasLostMemory = false;
+  #sizes: StreamSizes | undefined;
   #frames = 0;
   #late = 0;
   /** Newest frame time handed to the engine, ms; a later source continues from there. */
@@ -101,12 +101,12 @@ export class SourceStream implements LiveStream {
     this.#source = this.#newSource(definition, restored === undefined ? undefined : clockOf(restored));
     if (restored === undefined) engine.open(this.name, cacheLimits(definition));
     else {
-      this.#appended = restored.appended;
-      this.#frames = restored.appended.frames;
-      this.#newestMs = restored.appended.lastMs;
+      this.#sizes = restored.sizes;
+      this.#frames = restored.sizes.frames;
+      this.#newestMs = restored.sizes.lastMs;
     }
     engine.on('lost', this.#lostListener);
-    engine.on('wentOn', this.#wentOnListener);
+    engine.on('resumed', this.#resumedListener);
     this.#pumping = this.#pump(this.#source);
   }
 
@@ -114,7 +114,7 @@ export class SourceStream implements LiveStream {
     return new Thumbnails({ size: this.#engine.bundle.imageSize, limitBytes: this.#options.thumbnailLimitBytes });
   }
 
-  #newSource(definition: StreamDefinition, goesOnFrom: ClockStart | undefined): FrameSource {
+  #newSource(definition: StreamDefinition, resumeFrom: ClockStart | undefined): FrameSource {
     const { maxAttempts } = this.#options;
     const source = createSource(definition, {
       imageSize: this.#engine.bundle.imageSize,
@@ -122,20 +122,20 @@ export class SourceStream implements LiveStream {
       onChange: () => {
         if (source !== this.#source) return;
         const { status } = source;
-        if (!isOver(status)) this.#goingState = status.state;
+        if (!hasEnded(status)) this.#goingState = status.state;
         this.#tellOfSource();
         this.#changed();
       },
       startedAtMs: () => this.#wallClock.startedAtMs,
       ...(maxAttempts === undefined ? {} : { maxAttempts }),
-      ...(goesOnFrom === undefined ? {} : { goesOnFrom }),
+      ...(resumeFrom === undefined ? {} : { resumeFrom }),
     });
     return source;
   }
 
   /**
    * Applies another definition of the same name to the running stream, which keeps what it has seen. A new source is
-   * started if source or sampling differ, or if the source `mayTryAgain`; it continues from the newest moment, as after
+   * started if source or sampling differ or if `canRestartSource`; it continues from the newest moment, as after
    * a restore. If the crop or the masks differ, the kept pictures are discarded, since they may show what is masked
    * now. `memory` and `restore` are not applied. Throws `stream_deleted`, the errors of `createSource`, and
    * `definition_invalid` for a `recorded_at` if the stream already has a time 0; nothing has changed then.
@@ -144,7 +144,7 @@ export class SourceStream implements LiveStream {
     if (this.#stopping) throw new YocoError('stream_deleted');
     const before = this.#definition;
     const isAnother = !isDeepStrictEqual(sourcePart(definition), sourcePart(before));
-    if (isAnother || this.mayTryAgain) this.#replaceSource(definition);
+    if (isAnother || this.canRestartSource) this.#replaceSource(definition);
     this.#definition = { ...definition, memory: before.memory };
     if (!isDeepStrictEqual(watchedPart(definition), watchedPart(before))) this.#thumbnails = this.#newThumbnails();
     this.#changed();
@@ -154,36 +154,36 @@ export class SourceStream implements LiveStream {
    * Whether the source has failed for good and may be started anew. A dated recording that has delivered frames may
    * not: its `recorded_at` is the time of its first frame.
    */
-  get mayTryAgain(): boolean {
+  get canRestartSource(): boolean {
     if (this.#sourceStatus.state !== 'failed') return false;
     return this.#newestMs === undefined || this.#source.startedAtMs === undefined;
   }
 
   /** Whether an engine loss discarded the stream's memory, and no file restored it. */
-  get lacksMemory(): boolean {
-    return this.#lacks;
+  get hasLostMemory(): boolean {
+    return this.#hasLostMemory;
   }
 
   /**
    * Whether the source is a recording that was read to its end, and reading it again would restore what an engine loss
    * discarded.
    */
-  get lacksOfRecording(): boolean {
+  get recordingNeedsReread(): boolean {
     const { source } = this.#definition;
-    return 'file' in source && !source.loop && this.#lacks && this.#sourceStatus.state === 'ended';
+    return 'file' in source && !source.loop && this.#hasLostMemory && this.#sourceStatus.state === 'ended';
   }
 
   #replaceSource(definition: StreamDefinition): void {
     const lastMs = this.#newestMs;
     const { startedAtMs, wallTimes } = this.status();
-    const goesOnFrom = lastMs === undefined ? undefined : { lastMs, startedAtMs };
-    if (goesOnFrom !== undefined && 'file' in definition.source && definition.source.recorded_at !== undefined) {
+    const resumeFrom = lastMs === undefined ? undefined : { lastMs, startedAtMs };
+    if (resumeFrom !== undefined && 'file' in definition.source && definition.source.recorded_at !== undefined) {
       const detail = 'source.recorded_at: cannot be set for a stream that goes on: its clock already runs.';
       throw new YocoError('definition_invalid', { param: 'source.recorded_at', detail });
     }
     const old = this.#source;
-    this.#source = this.#newSource(definition, goesOnFrom);
-    this.#wallClock = new WallClock(definition.source, goesOnFrom && { startedAtMs, wallTimes });
+    this.#source = this.#newSource(definition, resumeFrom);
+    this.#wallClock = new WallClock(definition.source, resumeFrom && { startedAtMs, wallTimes });
     this.#pumped = false;
     this.#goingState = 'connecting';
     this.#failure = undefined;
@@ -238,7 +238,7 @@ export class SourceStream implements LiveStream {
   get #sourceStatus(): SourceStatus {
     const { status } = this.#source;
     if (this.#stopping) return { ...status, state: 'stopped' };
-    return isOver(status) && !this.#pumped ? { ...status, state: this.#goingState } : status;
+    return hasEnded(status) && !this.#pumped ? { ...status, state: this.#goingState } : status;
   }
 
   /**
@@ -247,7 +247,7 @@ export class SourceStream implements LiveStream {
    * several, any could be the first to see the engine back.
    */
   async #engineReady(source: FrameSource): Promise<void> {
-    while (!this.#engine.takes(this.name) && this.#plays(source)) await sleep(ENGINE_POLL_MS);
+    while (!this.#engine.accepts(this.name) && this.#plays(source)) await sleep(ENGINE_POLL_MS);
   }
 
   #keepWallTime(frame: Frame): void {
@@ -263,13 +263,13 @@ export class SourceStream implements LiveStream {
     this.#newestMs = frame.timeMs;
     try {
       const losses = this.#losses;
-      const [appended] = await Promise.all([
+      const [sizes] = await Promise.all([
         this.#engine.append(this.name, frame.timeMs, frame.rgb),
         this.#thumbnails.add(frame),
       ]);
       // Thumbnails finish out of order: neither what a later frame has reported nor an engine loss may be overwritten.
-      const newest = appended.lastMs >= (this.#appended?.lastMs ?? -Infinity);
-      if (newest && losses === this.#losses) this.#appended = appended;
+      const newest = sizes.lastMs >= (this.#sizes?.lastMs ?? -Infinity);
+      if (newest && losses === this.#losses) this.#sizes = sizes;
       this.#frames++;
     } catch (error) {
       if (!this.#stopping) this.#late++;
@@ -303,21 +303,21 @@ export class SourceStream implements LiveStream {
       source: describeSource(source),
       sourceStatus: this.#sourceStatus,
       fps: sampling.fps,
-      firstMs: this.#appended?.firstMs ?? null,
-      lastMs: this.#appended?.lastMs ?? null,
+      firstMs: this.#sizes?.firstMs ?? null,
+      lastMs: this.#sizes?.lastMs ?? null,
       pictureChangedMs: this.#pictureChange.changedMs,
       startedAtMs: this.#source.startedAtMs ?? this.#wallClock.startedAtMs ?? this.#startedAtMs,
       // It is unknown when a recording at an address was made.
       wallTimes: 'url' in source && this.#source.isRecording ? 'unknown' : this.#wallClock.wallTimes,
       frames: this.#frames,
       lateFrames: this.#late,
-      cacheTokens: this.#appended?.cacheTokens ?? 0,
-      cacheBytes: this.#appended?.cacheBytes ?? 0,
+      cacheTokens: this.#sizes?.cacheTokens ?? 0,
+      cacheBytes: this.#sizes?.cacheBytes ?? 0,
       memoryLimitBytes: memory.limit_mb * 2 ** 20,
-      int8Frames: this.#appended?.sealedFrames ?? 0,
-      mergedFrames: this.#appended?.mergedFrames ?? 0,
-      thinnedFrames: this.#appended?.thinnedFrames ?? 0,
-      droppedFrames: this.#appended?.droppedFrames ?? 0,
+      int8Frames: this.#sizes?.sealedFrames ?? 0,
+      mergedFrames: this.#sizes?.mergedFrames ?? 0,
+      thinnedFrames: this.#sizes?.thinnedFrames ?? 0,
+      droppedFrames: this.#sizes?.droppedFrames ?? 0,
     };
   }
 
@@ -336,7 +336,7 @@ export class SourceStream implements LiveStream {
   thumbnail(timeMs?: number): Promise<Thumbnail> {
     return Promise.resolve().then(() => {
       if (this.#thumbnails.range === null) {
-        if (this.#appended === undefined) throw noFrame(this.status());
+        if (this.#sizes === undefined) throw noFrame(this.status());
         const why =
           'it goes on from a snapshot, or other parts of the picture are watched, and no frame has come since';
         const detail = `No picture of the stream is kept: ${why}.`;
@@ -378,7 +378,7 @@ export class SourceStream implements LiveStream {
   async close(): Promise<void> {
     this.#stopping = true;
     this.#engine.off('lost', this.#lostListener);
-    this.#engine.off('wentOn', this.#wentOnListener);
+    this.#engine.off('resumed', this.#resumedListener);
     // Done first, so that a stream of the same name can be opened while this one's source ends.
     this.#engine.closeStream(this.name);
     // Listeners learn that the stream is gone, even if its source had already ended.
@@ -394,7 +394,7 @@ export class SourceStream implements LiveStream {
 const sourcePart = ({ source, sampling }: StreamDefinition) => ({ source, sampling });
 const watchedPart = ({ sampling: { crop, masks } }: StreamDefinition) => ({ crop, masks });
 
-const clockOf = ({ appended, snapshot }: Restored) => ({
-  lastMs: appended.lastMs,
+const clockOf = ({ sizes, snapshot }: Restored) => ({
+  lastMs: sizes.lastMs,
   startedAtMs: snapshot.startedAtMs,
 });

@@ -4,7 +4,7 @@ import type { SourceStatus } from '../ingest/frame.ts';
 import type { StreamStatus } from './types.ts';
 
 /** Whether a source will deliver no more frames. */
-export function isOver({ state }: SourceStatus): boolean {
+export function hasEnded({ state }: SourceStatus): boolean {
   return state === 'ended' || state === 'failed';
 }
 
@@ -14,7 +14,7 @@ export function noFrame(
   { param, detail }: Pick<ErrorDetails, 'param' | 'detail'> = {},
 ): YocoError {
   const said = detail === undefined ? [] : [detail];
-  const over = lastMs === null && isOver(sourceStatus);
+  const over = lastMs === null && hasEnded(sourceStatus);
   if (over) {
     const had = frames + lateFrames > 0;
     said.push(had ? 'What it held was lost when the engine restarted.' : 'Its source gave no frame.');

@@ -15,12 +15,12 @@ import {
   namesTimeOfDay,
   withoutZones,
 } from '../model/asked-span.ts';
-import { inHalves } from '../model/bare-hours.ts';
+import { withMeridiem } from '../model/bare-hours.ts';
 import { plainTimes } from '../model/plain-times.ts';
 import { atClock } from '../model/relative-time.ts';
 import { clockText } from '../clock-text.ts';
 import { dateAndTimeAt, ownTimeZone } from '../time-zone.ts';
-import { aboutThen, askingOfAll, commonTimes, kept, type Now, reachedBy, withoutTime } from './common-times.ts';
+import { lookBackMs, askingOfAll, commonTimes, kept, type Now, reachedBy, withoutTime } from './common-times.ts';
 import { momentsAt } from './moments.ts';
 import type { AskOptions, QuestionTimes, StreamStatus } from './types.ts';
 
@@ -125,7 +125,7 @@ function plainQuestion(
   const [fromMs, toMs] = kept(known);
   const asOf = asOfWallMs ?? (asOfMs === undefined ? undefined : one.startedAtMs + asOfMs);
   const asking = askingOfAll(asOf ?? toMs, asOf, known, now);
-  const halves = inHalves(plain, { fromMs, nowMs: asking.nowMs, timeZone });
+  const halves = withMeridiem(plain, { fromMs, nowMs: asking.nowMs, timeZone });
   if (halves.unsure === null) return halves.question;
   const detail = `"${halves.unsure}" may be ${halves.unsure} am or ${halves.unsure} pm: say which.`;
   throw new YocoError('invalid_request', { param: 'question', detail });
@@ -191,7 +191,7 @@ function ofOne(
     // Nothing would be left to ask without the time.
     if (rest === null) return { ...times, question: `${then.start}${atClock(Math.max(0, ms))}${then.end}` };
     const isName = beforeMs === 0 && ASKS_FOR_A_NAME.test(question) && !ASKS_FOR_MORE.test(question);
-    const aboutMs = Math.max(aboutThen({ lastMs, frames }, isName ? NAMED_AT_MS : undefined), beforeMs);
+    const aboutMs = Math.max(lookBackMs({ lastMs, frames }, isName ? NAMED_AT_MS : undefined), beforeMs);
     return {
       moments: [Math.min(momentMs, ms + afterMs)],
       begins: [Math.max(readable.firstMs, ms - aboutMs)],

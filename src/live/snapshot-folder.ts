@@ -20,7 +20,7 @@ const KEPT = { current: '.keep.snap', bad: '.keep.bad', before: '.keep.before.sn
 const IS_KEPT = /\.keep\.(?:snap|bad|before\.snap)$/i;
 
 /** What became of a kept stream's current file when another took its place. */
-export interface TakenPlace {
+export interface ReplacedFile {
   /** Name of the file that keeps the earlier memory. */
   readonly before: string;
   /** Whether that is the replaced file. If not, the replaced file was discarded because this one held more. */
@@ -37,7 +37,7 @@ export interface NewSnapshot {
 export class SnapshotFolder {
   readonly #folder: string | undefined;
   /** Names of files being written, once per writer. */
-  readonly #coming: string[] = [];
+  readonly #reservedNames: string[] = [];
 
   constructor(folder: string | undefined) {
     this.#folder = folder === undefined ? undefined : path.resolve(folder);
@@ -71,7 +71,7 @@ export class SnapshotFolder {
       const detail = `file: names that end in ${Object.values(KEPT).join(', ')} are those of kept streams; choose another.`;
       throw new YocoError('invalid_request', { param: 'file', detail });
     }
-    const others = new Set([...(await this.#madeAndRead()), ...this.#coming]);
+    const others = new Set([...(await this.#madeAndRead()), ...this.#reservedNames]);
     let file = name ?? `${base}.snap`;
     for (let i = 2; name === undefined && others.has(file); i++) file = `${base}-${i}.snap`;
     if (others.size >= MAX_SNAPSHOTS && !others.has(file)) {
@@ -107,7 +107,7 @@ export class SnapshotFolder {
    * Renames a kept stream's file, if there is one, to `.keep.bad`, replacing an earlier file of that name. Returns the
    * new name, or null. Throws `snapshot_failed`.
    */
-  async setBad(stream: string): Promise<string | null> {
+  async quarantine(stream: string): Promise<string | null> {
     const file = stream + KEPT.bad;
     try {
       await rename(this.keptPath(stream), this.pathOf(file, 'keep'));
@@ -133,14 +133,14 @@ export class SnapshotFolder {
    * always refers to one of the two files, except for a moment where hard links are not supported. Null if there was no
    * current file. Throws `snapshot_failed`; `beside` is then deleted.
    */
-  async takePlace(stream: string, beside: string): Promise<TakenPlace | null> {
+  async replaceKept(stream: string, beside: string): Promise<ReplacedFile | null> {
     const current = this.keptPath(stream);
     const file = stream + KEPT.before;
     const before = this.pathOf(file, 'keep');
     try {
       const isThere = await this.hasKept(stream);
       const setAside = isThere && (await framesIn(current)) >= (await framesIn(before));
-      if (setAside) await giveName(current, before);
+      if (setAside) await linkAs(current, before);
       await rename(beside, current);
       return isThere ? { before: file, setAside } : null;
     } catch (cause) {
@@ -186,10 +186,10 @@ export class SnapshotFolder {
   }
 
   #reserved(file: string): NewSnapshot {
-    this.#coming.push(file);
+    this.#reservedNames.push(file);
     const written = (): void => {
-      const at = this.#coming.indexOf(file);
-      if (at >= 0) this.#coming.splice(at, 1);
+      const at = this.#reservedNames.indexOf(file);
+      if (at >= 0) this.#reservedNames.splice(at, 1);
     };
     return { file, path: this.pathOf(file, 'file'), written };
   }
@@ -262,7 +262,7 @@ const framesIn = (file: string): Promise<number> =>
  * Gives a file a second name beside its own, replacing any file that has it. Where hard links are not supported, the
  * file loses its own name.
  */
-async function giveName(file: string, name: string): Promise<void> {
+async function linkAs(file: string, name: string): Promise<void> {
   await rm(name, { force: true });
   await link(file, name).catch(() => rename(file, name));
 }

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { YocoError } from '../errors.ts';
 import type { SourceStatus } from '../ingest/frame.ts';
 import { MIN_CONFIDENCE, STANDING_EVERY_MS, STANDING_HOLDS } from '../question-limits.ts';
-import { isOver } from './no-frame.ts';
+import { hasEnded } from './no-frame.ts';
 import { withoutDate } from './question-times.ts';
 import type { AnswerResult, Conversation, StreamStatus } from './types.ts';
 
@@ -80,7 +80,7 @@ type AskedUpTo = Pick<StreamStatus, 'name' | 'startedAtMs' | 'lastMs'>;
  * Outcome of a turn: `still` if there was nothing new to ask about, `missed` if the next turn may be answered, `over`
  * if it was the last.
  */
-type Outcome = 'answered' | 'still' | 'missed' | 'over';
+type Outcome = 'answered' | 'unchanged' | 'missed' | 'over';
 
 export class StandingQuestion {
   readonly #options: Required<Pick<StandingOptions, 'everyMs' | 'holds' | 'minConfidence'>> & StandingOptions;
@@ -171,8 +171,8 @@ export class StandingQuestion {
     const stopped = statuses.some(({ sourceStatus: { state } }) => state === 'stopped');
     if (!hasNew(statuses, this.#asked) && !stopped) {
       // The same frames would give the same answer, and no more come that could confirm it.
-      if (over && this.#candidate !== null) this.#heard(this.#candidate);
-      return over && !mayGrow && this.#candidate === null ? this.#allOver(conversation) : 'still';
+      if (over && this.#candidate !== null) this.#consider(this.#candidate);
+      return over && !mayGrow && this.#candidate === null ? this.#allOver(conversation) : 'unchanged';
     }
     // Unlike a question about a time still to come, this one can never be answered.
     const undated = mayGrow ? null : withoutDate(question, statuses);
@@ -198,7 +198,7 @@ export class StandingQuestion {
       // No frame is left, and none will come. Of several streams this may be true of one alone, so all must be over;
       // they may have ended only now.
       if (code === 'stream_ended' && areOver(conversation)) {
-        while (this.#candidate !== null) this.#heard(this.#candidate);
+        while (this.#candidate !== null) this.#consider(this.#candidate);
         return this.#allOver(conversation);
       }
       throw thrown;
@@ -214,7 +214,7 @@ export class StandingQuestion {
     this.#unexpected = 0;
     if (signal.aborted) return 'over';
     this.#host.asked?.('answered', null);
-    this.#heard({ answer: result.text.trim(), result, conversation });
+    this.#consider({ answer: result.text.trim(), result, conversation });
     return 'answered';
   }
 
@@ -236,7 +236,7 @@ export class StandingQuestion {
     const unexpected = error.code === 'internal';
     // "Did anyone come this evening?" may be asked in the morning: nothing is reported before there are frames of that
     // time.
-    if (error.code === 'time_out_of_range' && !this.#over) return 'still';
+    if (error.code === 'time_out_of_range' && !this.#over) return 'unchanged';
     // Once all streams have ended, the same frames would be asked about for ever.
     const outlasts = !unexpected || (this.#host.unexpected !== undefined && !this.#over);
     if (error.retryable && error.code !== 'shutting_down' && outlasts) {
@@ -255,7 +255,7 @@ export class StandingQuestion {
     this.#host.ended(error);
   }
 
-  #heard({ answer, result, conversation }: Omit<StandingChange, 'previous'>): void {
+  #consider({ answer, result, conversation }: Omit<StandingChange, 'previous'>): void {
     if (result.confidence < this.#options.minConfidence) return;
     if (this.#reported !== null && isTheSame(answer, this.#reported)) {
       this.#candidate = null;
@@ -273,14 +273,14 @@ export class StandingQuestion {
 }
 
 function areOver({ streams }: Conversation): boolean {
-  return streams.every((stream) => isOver(stream.status().sourceStatus));
+  return streams.every((stream) => hasEnded(stream.status().sourceStatus));
 }
 
 /** How many streams have ended or were deleted. */
 function goneOf(streams: Conversation['streams']): number {
   return streams.filter((stream) => {
     const { sourceStatus } = stream.status();
-    return isOver(sourceStatus) || sourceStatus.state === 'stopped';
+    return hasEnded(sourceStatus) || sourceStatus.state === 'stopped';
   }).length;
 }
 

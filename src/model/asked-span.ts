@@ -16,10 +16,10 @@ import {
   asksForNow,
   isCloseTo,
   isCutOff,
-  isTurned,
+  changesMeaning,
   LASTS,
   saysWhich,
-} from './turned-meaning.ts';
+} from './changed-meaning.ts';
 import {
   dayBehindTime,
   dayBesideTime,
@@ -240,9 +240,9 @@ function namedPart(asked: string): Named | null {
   });
   const [first] = found;
   // "7:30 this morning" is one time; the "this morning" in it is not another part.
-  if (first === undefined || found.some(({ match }) => !lies(match, first.match))) return null;
-  const [start, end] = around(question, first.match);
-  if (isTurned(start, end) || isCloseTo(start, first.match[0]) || saysWhich(start, end)) return null;
+  if (first === undefined || found.some(({ match }) => !liesWithin(match, first.match))) return null;
+  const [start, end] = textAround(question, first.match);
+  if (changesMeaning(start, end) || isCloseTo(start, first.match[0]) || saysWhich(start, end)) return null;
   const rest = `${start}${end}`.replace(/^[\s:;–—-]+/, '').trim();
   if (isCutOff(rest) || NAMES_A_DAY.test(rest)) return null;
   const { phrase, match } = first;
@@ -329,13 +329,13 @@ function timeAt(
   const match = SAYS_AT.test(question) ? pattern.exec(question) : null;
   if (match === null) return null;
   const [, at = '', said = ''] = match;
-  const [start, end] = around(question, match);
+  const [start, end] = textAround(question, match);
   const rest = `${start}${end}`;
   const isUnsure =
     BESIDE_A_CLAUSE.test(start) ||
     NAMES_A_DAY.test(rest) ||
     ANY_TIME.test(rest) ||
-    isTurned(start, end) ||
+    changesMeaning(start, end) ||
     asksForNow(question, start, end);
   return isUnsure ? null : { at, said, start, end };
 }
@@ -374,7 +374,7 @@ export function askedAgo(question: string): Ago | null {
   const ago = agoOf(question);
   if (ago === null) return null;
   const isUnsure =
-    BESIDE_A_CLAUSE.test(ago.start) || isTurned(ago.start, ago.end) || asksForNow(question, ago.start, ago.end);
+    BESIDE_A_CLAUSE.test(ago.start) || changesMeaning(ago.start, ago.end) || asksForNow(question, ago.start, ago.end);
   return isUnsure ? null : ago;
 }
 
@@ -467,12 +467,12 @@ export function spanOfInstants(question: string, asking: Asking): AskedSpan | nu
 /** `9:30`: a time of day only when paired with one. */
 const isHour = (text: string): boolean => /^\d{1,2}(?::\d\d){1,2}$/.test(text);
 
-function lies(inner: RegExpMatchArray, outer: RegExpMatchArray): boolean {
+function liesWithin(inner: RegExpMatchArray, outer: RegExpMatchArray): boolean {
   const [begin = 0, within = 0] = [inner.index, outer.index];
   return begin >= within && begin + inner[0].length <= within + outer[0].length;
 }
 
-function around(question: string, { index = 0, 0: all }: RegExpMatchArray): [start: string, end: string] {
+function textAround(question: string, { index = 0, 0: all }: RegExpMatchArray): [start: string, end: string] {
   return [question.slice(0, index), question.slice(index + all.length)];
 }
 

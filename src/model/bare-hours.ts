@@ -48,7 +48,7 @@ const HALF = 12;
  * The question with `am` or `pm` after each of these hours. `unsure`: the first hour that may be in either half of its
  * day ("5"), or null. Without a day, the latest hour is meant.
  */
-export function inHalves(
+export function withMeridiem(
   question: string,
   times: Times,
 ): { readonly question: string; readonly unsure: string | null } {

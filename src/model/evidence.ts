@@ -48,7 +48,7 @@ const FAINT = 0.002;
  * not separate moments: attention varies much within one, and what was shown before it may get more than its faintest
  * frame.
  */
-const FALL = 0.05;
+const MIN_SHARE_OF_MEAN = 0.05;
 /** Neighbouring frames of a span are at most this many places apart, so it may skip one weaker frame. */
 const GAP_FRAMES = 2;
 /** Frames this far apart, ms, are never in one span: the camera was away. A slow stream's frames are closer. */
@@ -86,12 +86,12 @@ export class EvidenceTally {
     this.#latest = Array.from({ length: streams }, () => ({ times: [], sums: new Float32Array(0) }));
   }
 
-  /** Adds one answer token's attention, `looked`, stream by stream. */
-  add(looked: readonly FrameShares[]): void {
-    looked.forEach(({ times, shares }, i) => {
+  /** Adds one answer token's attention, `attention`, stream by stream. */
+  add(attention: readonly FrameShares[]): void {
+    attention.forEach(({ times, shares }, i) => {
       const { times: before, sums } = this.#latest[i] ?? { times, sums: new Float32Array(0) };
       const total = Float32Array.from(shares);
-      if (goesOn(before, sums.length, times, total.length)) addTo(total, sums);
+      if (extendsFrames(before, sums.length, times, total.length)) addTo(total, sums);
       else this.#flush(i);
       this.#latest[i] = { times, sums: total };
     });
@@ -109,15 +109,15 @@ export class EvidenceTally {
 
   /** The spans, strongest first; their weights add up to at most 1. What no kept frame stands for is left out. */
   spans(streams: readonly EvidenceStream[]): EvidenceSpan[] {
-    const looked = streams.map((stream, i) => {
+    const attended = streams.map((stream, i) => {
       this.#flush(i);
       return { name: stream.name, frames: keptFrames(stream, this.#shares[i]) };
     });
-    const all = looked.flatMap(({ frames }) => frames);
+    const all = attended.flatMap(({ frames }) => frames);
     const total = all.reduce((sum, frame) => sum + frame.share, 0);
     const strongest = all.reduce((most, frame) => Math.max(most, frame.share), 0);
     if (total <= 0) return [];
-    return looked
+    return attended
       .flatMap(({ name, frames }) => evidenceSpans(name, frames, strongest, total))
       .filter((span) => span.weight >= MIN_WEIGHT)
       .sort((a, b) => b.weight - a.weight)
@@ -129,7 +129,7 @@ export class EvidenceTally {
  * Whether the first `count` of `times` begin with the first `known` of `before`. Compares all of them: an index chooses
  * anew for each token, so the frames in between may differ.
  */
-function goesOn(before: Times, known: number, times: Times, count: number): boolean {
+function extendsFrames(before: Times, known: number, times: Times, count: number): boolean {
   if (known > count) return false;
   if (before === times) return true;
   for (let i = 0; i < known; i++) if (before.at(i) !== times.at(i)) return false;
@@ -198,7 +198,7 @@ function grow(frames: readonly FrameShare[], taken: Uint8Array, peak: number, wa
     if (frame === undefined || edge === undefined || taken[i] === 1) return last;
     if (Math.abs(frame.place - edge.place) > GAP_FRAMES) return last;
     if (Math.max(frame.startMs - edge.endMs, edge.startMs - frame.endMs) > AWAY_MS) return last;
-    if (frame.share < Math.max(FAINT * strongest, FALL * Math.exp(logs / count))) continue;
+    if (frame.share < Math.max(FAINT * strongest, MIN_SHARE_OF_MEAN * Math.exp(logs / count))) continue;
     last = i;
     logs += Math.log(frame.share);
     count++;

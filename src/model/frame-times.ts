@@ -10,7 +10,7 @@ import { GrowingBytes } from './growing-bytes.ts';
  * A frame stands until the next one, but at most this long, in ms, after it was last seen: while a camera is away,
  * nothing is shown. The same as in training (LONGEST in model.py).
  */
-export const LONGEST_MS = 10_000;
+export const MAX_STAND_MS = 10_000;
 /** Capacity grows in steps of this many frames. */
 const STEP_FRAMES = 4_096;
 const BYTES = Float64Array.BYTES_PER_ELEMENT;
@@ -83,34 +83,35 @@ export class FrameTimes {
   }
 
   /**
-   * How long a frame stood, ms: until the next one came, at most LONGEST_MS after it was last seen, as for the newest.
+   * How long a frame stood, ms: until the next one came, at most MAX_STAND_MS after it was last seen, as for the
+   * newest.
    */
-  stoodOf(place: number): number {
+  durationOf(place: number): number {
     const end = this.endOf(place);
-    return end - (this.at(place) ?? 0) + Math.min(LONGEST_MS, (this.at(place + 1) ?? Infinity) - end);
+    return end - (this.at(place) ?? 0) + Math.min(MAX_STAND_MS, (this.at(place + 1) ?? Infinity) - end);
   }
 
   /** The same for the frame at `timeMs`, even if it is no longer kept. */
-  stoodAt(timeMs: number): number {
+  durationAt(timeMs: number): number {
     const after = this.upTo(timeMs);
-    if (this.at(after - 1) === timeMs) return this.stoodOf(after - 1);
-    return Math.min(LONGEST_MS, (this.at(after) ?? Infinity) - timeMs);
+    if (this.at(after - 1) === timeMs) return this.durationOf(after - 1);
+    return Math.min(MAX_STAND_MS, (this.at(after) ?? Infinity) - timeMs);
   }
 
   /** How many frames were shown at or before `timeMs`. */
   upTo(timeMs: number): number {
-    return lastUpTo(this.#times, timeMs, this.#length) + 1;
+    return lastAtOrBelow(this.#times, timeMs, this.#length) + 1;
   }
 
   /** Place of the frame that stood at `timeMs`, else of the first one after it, else `length`. */
   firstFrom(timeMs: number): number {
     const after = this.upTo(timeMs);
-    return after > 0 && timeMs - this.endOf(after - 1) < LONGEST_MS ? after - 1 : after;
+    return after > 0 && timeMs - this.endOf(after - 1) < MAX_STAND_MS ? after - 1 : after;
   }
 
   /**
    * A copy without the frames from `start` on for which `keep` is false. The kept frame before them stands for them
-   * too, unless nothing was seen in between for LONGEST_MS.
+   * too, unless nothing was seen in between for MAX_STAND_MS.
    */
   thinned(start: number, keep: readonly boolean[]): FrameTimes {
     const { times, ends } = this.content();
@@ -119,7 +120,7 @@ export class FrameTimes {
       const frame = start + i;
       const end = ends[standing] ?? 0;
       if (kept) standing = frame;
-      else if (standing >= 0 && (times[frame] ?? 0) - end <= LONGEST_MS) ends[standing] = ends[frame] ?? 0;
+      else if (standing >= 0 && (times[frame] ?? 0) - end <= MAX_STAND_MS) ends[standing] = ends[frame] ?? 0;
     });
     const stays = (_: number, place: number): boolean => place < start || (keep[place - start] ?? true);
     return FrameTimes.of(times.filter(stays), ends.filter(stays));
@@ -146,7 +147,7 @@ function grown(bytes: GrowingBytes, length: number): Float64Array<ArrayBuffer> {
 }
 
 /** Index of the last of the first `count` of rising numbers that is at most `value`; -1 if all are above it. */
-export function lastUpTo(rising: ArrayLike<number>, value: number, count = rising.length): number {
+export function lastAtOrBelow(rising: ArrayLike<number>, value: number, count = rising.length): number {
   let low = 0;
   let high = count;
   while (low < high) {

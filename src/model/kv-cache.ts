@@ -8,7 +8,7 @@
  *
  * Frames are numbered by their place among the kept ones; `times` tells when each was shown, and until when it stood.
  */
-import { FrameTimes, lastUpTo } from './frame-times.ts';
+import { FrameTimes, lastAtOrBelow } from './frame-times.ts';
 import { CELL_FRAMES, type KvCells, KvIndex } from './kv-index.ts';
 import { emptyRows, KvPage, type KvRows, type KvShape } from './kv-page.ts';
 import type { Precision } from './precision.ts';
@@ -337,7 +337,7 @@ export class KvCache {
 
   /** The cell of a kept frame. Cells never cross a page boundary. */
   #cellOf(frame: number): number {
-    const page = lastUpTo(this.#starts, frame);
+    const page = lastAtOrBelow(this.#starts, frame);
     return (this.#cellStarts[page] ?? 0) + Math.floor((frame - (this.#starts[page] ?? 0)) / CELL_FRAMES);
   }
 
@@ -350,7 +350,7 @@ export class KvCache {
   runsOf(cells: readonly number[]): FrameRun[] {
     const runs: { first: number; count: number }[] = [];
     for (const cell of cells) {
-      const page = lastUpTo(this.#cellStarts, cell);
+      const page = lastAtOrBelow(this.#cellStarts, cell);
       const first = (this.#starts[page] ?? 0) + (cell - (this.#cellStarts[page] ?? 0)) * CELL_FRAMES;
       const end = Math.min(first + CELL_FRAMES, this.#starts[page + 1] ?? this.frames);
       const last = runs.at(-1);
@@ -393,7 +393,7 @@ export class KvCache {
     const shown = this.timesIn(runs);
     const times = shown.map((time) => Math.max(from, time));
     const stood = runs.flatMap(({ first, count }) =>
-      Array.from({ length: count }, (_, i) => this.#times.stoodOf(first + i)),
+      Array.from({ length: count }, (_, i) => this.#times.durationOf(first + i)),
     );
     return {
       times,
@@ -429,7 +429,7 @@ export class KvCache {
       this.#values.forEach((values, head) => rows.values[head]?.set(cut(values), at * headDim));
       return end - frame;
     }
-    const i = lastUpTo(this.#starts, frame);
+    const i = lastAtOrBelow(this.#starts, frame);
     const page = this.#pages[i];
     const start = this.#starts[i];
     if (page === undefined || start === undefined) throw new RangeError('no such frame');
@@ -445,7 +445,7 @@ export class KvCache {
       if (count === 0 || first >= this.sealedFrames) continue;
       worst = 'int8';
       // Pages are thinned oldest first, so if any page of a run is thinned, the first one is.
-      if (this.#pages[lastUpTo(this.#starts, first)]?.thinned === true) return 'thinned';
+      if (this.#pages[lastAtOrBelow(this.#starts, first)]?.thinned === true) return 'thinned';
     }
     return worst;
   }

@@ -14,7 +14,7 @@ import { worstOf } from './precision.ts';
 import { CELL_FRAMES, type CellRanking } from './kv-index.ts';
 import { emptyRows } from './kv-page.ts';
 import {
-  type Begin,
+  type ReadStart,
   firstFrameOf,
   type KvSource,
   momentOf,
@@ -82,7 +82,7 @@ export class KvReader implements Reader {
   }
 
   /** One read of one cache from `begin` on serves many questions; each sees its own number of `frames`. */
-  async readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: Begin): Promise<KvReading[]> {
+  async readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: ReadStart): Promise<KvReading[]> {
     const { tokensPerFrame } = this.#config;
     const frames = Math.max(...inputs.map((input) => input.frames));
     const first = firstFrameOf({ cache, frames, begin });
@@ -242,5 +242,5 @@ function reading(
   runs: readonly (readonly FrameRun[])[],
 ): KvReading {
   const precision = worstOf(caches.map((cache, i) => cache.precisionOf(runs[i] ?? [])));
-  return { ...output, runs, looked: frameShares(output.evidence, caches, runs), precision };
+  return { ...output, runs, attention: frameShares(output.evidence, caches, runs), precision };
 }

@@ -5,7 +5,7 @@ import type { KvCache } from './kv-cache.ts';
 import type { Precision } from './precision.ts';
 
 /** Where the reading of a stream begins, ms on the stream's own clock; by default at the oldest kept frame. */
-export interface Begin {
+export interface ReadStart {
   /** Start of the part that is asked about: no frame counts as having stood before it. */
   readonly sinceMs: number;
   /**
@@ -19,7 +19,7 @@ export interface Begin {
 export interface KvSource {
   readonly cache: KvCache;
   readonly frames: number;
-  readonly begin?: Begin | undefined;
+  readonly begin?: ReadStart | undefined;
   /** The question's moment on this stream's own clock, ms; by default the question's own `momentMs`. */
   readonly momentMs?: number;
 }
@@ -44,7 +44,7 @@ export interface Reading {
   /** What the tally counted of the thing asked for, `[COUNTS]`. */
   readonly counts: Float32Array;
   /** For each source the frames that were read, with their shares of attention. */
-  readonly looked: readonly FrameShares[];
+  readonly attention: readonly FrameShares[];
   /** The worst precision among the frames that were read. */
   readonly precision: Precision;
 }
@@ -53,7 +53,7 @@ export interface Reader {
   /** Whether a question on these streams reads everything it may see. */
   readsAll(sources: readonly KvSource[]): boolean;
   /** One read of one cache from `begin` on serves many questions; each sees its own number of `frames`. */
-  readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: Begin): Promise<Reading[]>;
+  readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: ReadStart): Promise<Reading[]>;
   /** Reads one token of one question on any number of streams. */
   read(sources: readonly KvSource[], input: ReaderInput): Promise<Reading>;
 }

@@ -1,5 +1,5 @@
 /** Finds the frame that began the scene which a frame still shows. A reading of part of a stream starts there. */
-import { LONGEST_MS } from './frame-times.ts';
+import { MAX_STAND_MS } from './frame-times.ts';
 import type { KvCache, KvView } from './kv-cache.ts';
 import type { KvShape } from './kv-page.ts';
 
@@ -20,7 +20,7 @@ export function sceneStart(cache: KvCache, frame: number): number {
   const view = frame < oldest ? null : cache.view({ first: oldest, count: frame - oldest + 1 });
   if (view === null) return frame;
   for (let at = frame; at > oldest; at--) {
-    const away = (cache.times.at(at) ?? 0) - cache.times.endOf(at - 1) > LONGEST_MS;
+    const away = (cache.times.at(at) ?? 0) - cache.times.endOf(at - 1) > MAX_STAND_MS;
     if (away || likeness(view, cache.shape, at - oldest) < ALIKE) return at;
   }
   return oldest === 0 && cache.droppedFrames === 0 ? 0 : frame;

@@ -65,7 +65,7 @@ export class Gate {
   }
 
   /** Whether an earlier grant is still valid: keys may have changed since. */
-  holds(grant: Grant): boolean {
+  isStillValid(grant: Grant): boolean {
     if (!this.wantsKey) return true;
     return grant.kind !== 'open' && this.#keys.some(({ id }) => id === grant.key.id);
   }

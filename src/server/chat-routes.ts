@@ -20,7 +20,7 @@ const CHAT_BYTES = 1024 * 1024;
 
 export interface ChatParts {
   readonly limits: ServerLimits;
-  readonly metrics: Pick<ServerMetrics, 'responded'>;
+  readonly metrics: Pick<ServerMetrics, 'countResponse'>;
   /** The only stream that a request may ask; null: any. */
   readonly boundTo: (request: FastifyRequest) => string | null;
 }
@@ -70,7 +70,7 @@ export function chatRoutes(app: FastifyInstance, live: LiveService, parts: ChatP
     try {
       return await (params.stream === true ? streamed(chat, reply, parts) : whole(chat, metrics));
     } catch (error) {
-      metrics.responded('failed', null);
+      metrics.countResponse('failed', null);
       throw withStreamsParam(YocoError.from(error), streamsParam);
     }
   });
@@ -89,7 +89,7 @@ interface Chat {
 
 async function whole(chat: Chat, metrics: ChatParts['metrics']) {
   const result = await chat.answer.result;
-  metrics.responded(statusOf(result), firstTokenOf(result));
+  metrics.countResponse(statusOf(result), firstTokenOf(result));
   const message = { role: 'assistant', content: result.text, refusal: null };
   return {
     ...head(chat, 'chat.completion'),
@@ -105,7 +105,7 @@ async function streamed(chat: Chat, reply: FastifyReply, parts: ChatParts): Prom
   const first = await pieces.next();
   if (reply.raw.destroyed) {
     // The client has left, so `events`, which counts all other outcomes, never runs.
-    parts.metrics.responded('cancelled', null);
+    parts.metrics.countResponse('cancelled', null);
     return reply.hijack();
   }
   return reply
@@ -145,7 +145,7 @@ async function* events(
     if (error.code === 'internal') limits.log.error({ err: error.cause, model: chat.params.model }, 'A chat failed.');
     yield event({ error: wireError(error) });
   } finally {
-    metrics.responded(ended.status, ended.firstTokenMs);
+    metrics.countResponse(ended.status, ended.firstTokenMs);
   }
 }
 

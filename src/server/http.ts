@@ -9,11 +9,11 @@ import type { AuditLog, Caller } from './audit.ts';
 import type { Gate, Grant } from './auth.ts';
 import { chatRoutes } from './chat-routes.ts';
 import { fromHttp, fromParser, wireError, writeError } from './errors-http.ts';
-import { Gathered } from './gathered.ts';
+import { CoalescedBody } from './coalesced-body.ts';
 import { JSON_BYTES } from './json-body.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerMetrics } from './metrics.ts';
-import type { Notices } from './notices.ts';
+import type { FileStandingQuestions } from './file-standing-questions.ts';
 import { pageRoutes } from './page.ts';
 import { checkRoute, mayChange } from './permissions.ts';
 import { snapshotRoutes } from './snapshot-routes.ts';
@@ -34,7 +34,7 @@ export interface HttpParts {
   readonly limits: ServerLimits;
   readonly metrics: ServerMetrics;
   readonly audit: AuditLog;
-  readonly notices: Pick<Notices, 'standing'>;
+  readonly notices: Pick<FileStandingQuestions, 'standing'>;
   readonly isDraining: () => boolean;
   /** Called at the start of each request. */
   readonly began?: (response: ServerResponse) => void;
@@ -112,11 +112,11 @@ export function createHttp(live: LiveService, parts: HttpParts) {
   // The key may have been removed while the body arrived.
   app.addHook('preHandler', (request, _reply, done) => {
     const caller = callers.get(request);
-    done(caller === undefined || gate.holds(caller.grant) ? undefined : new YocoError('unauthorized'));
+    done(caller === undefined || gate.isStillValid(caller.grant) ? undefined : new YocoError('unauthorized'));
   });
 
   app.addHook('preParsing', (_request, _reply, body, done) => {
-    done(null, new Gathered(body));
+    done(null, new CoalescedBody(body));
   });
 
   takeJson(app);

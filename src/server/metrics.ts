@@ -130,18 +130,18 @@ export class ServerMetrics {
   }
 
   /** Counts a response that ended; `firstTokenMs` is null if nothing was answered. */
-  responded(status: string, firstTokenMs: number | null): void {
+  countResponse(status: string, firstTokenMs: number | null): void {
     this.#responses.inc({ status });
     if (firstTokenMs !== null) this.#firstToken.observe(firstTokenMs / 1_000);
   }
 
   /** Counts one asking of a standing question. */
-  stood(outcome: 'answered' | 'missed'): void {
+  countAsking(outcome: 'answered' | 'missed'): void {
     this.#standing.inc({ outcome });
   }
 
   /** Counts webhook events by outcome. */
-  sent(outcome: WebhookOutcome, events: number): void {
+  countWebhookEvents(outcome: WebhookOutcome, events: number): void {
     this.#webhooks.inc({ outcome }, events);
   }
 

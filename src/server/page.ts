@@ -4,7 +4,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
-import { holdsTag } from './entity-tag.ts';
+import { matchesTag } from './entity-tag.ts';
 
 const WEB_FOLDER = fileURLToPath(new URL('../../web/', import.meta.url));
 
@@ -40,7 +40,7 @@ export function pageRoutes(app: FastifyInstance): void {
         .header('permissions-policy', 'camera=(self), microphone=(), geolocation=()')
         .header('cache-control', 'no-cache')
         .header('etag', tag);
-      if (holdsTag(request.headers['if-none-match'], tag)) return reply.code(304).send();
+      if (matchesTag(request.headers['if-none-match'], tag)) return reply.code(304).send();
       return reply.type(type).send(body);
     });
   }

@@ -101,7 +101,7 @@ export class RealtimeConnection {
     this.send({ type: 'yoco.go_away', time_left: timeLeftMs / 1_000 });
     this.#draining = true;
     // Standing questions would compete with the answers being drained.
-    this.#session.standDown();
+    this.#session.stopStandingQuestions();
     if (!this.#session.responding) this.close(CLOSE.going_away, 'shutting_down');
   }
 

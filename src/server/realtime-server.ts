@@ -88,7 +88,7 @@ export class RealtimeServer {
 
   /** Closes the connections whose keys are no longer accepted; returns how many. */
   closeRevoked(): number {
-    const revoked = [...this.#connections].filter(([, grant]) => !this.#gate.holds(grant));
+    const revoked = [...this.#connections].filter(([, grant]) => !this.#gate.isStillValid(grant));
     for (const [connection] of revoked) connection.close(CLOSE.unauthorized, 'unauthorized');
     return revoked.length;
   }

@@ -37,7 +37,7 @@ export interface SessionScope {
   readonly bound: boolean;
   /** False for a view key and its tokens. */
   readonly mayPush: boolean;
-  readonly metrics: Pick<ServerMetrics, 'responded' | 'stood'>;
+  readonly metrics: Pick<ServerMetrics, 'countResponse' | 'countAsking'>;
 }
 
 /** What the session needs from its connection. */
@@ -99,7 +99,7 @@ export class RealtimeSession {
           host.send(event);
         },
         asked: (outcome) => {
-          scope.metrics.stood(outcome);
+          scope.metrics.countAsking(outcome);
         },
         reportInternal: (error) => {
           this.#report(error);
@@ -142,7 +142,7 @@ export class RealtimeSession {
   }
 
   /** Stops the standing questions without an event: the connection is about to end. */
-  standDown(): void {
+  stopStandingQuestions(): void {
     this.#standing.close();
   }
 
@@ -257,20 +257,20 @@ export class RealtimeSession {
   }
 
   #respond(params: ResponseParams): void {
-    const parallel = params.conversation === 'none';
-    this.#checkRoom(params, parallel);
+    const outOfBand = params.conversation === 'none';
+    this.#checkRoom(params, outOfBand);
     const items = params.input ? params.input.map(userItemOf) : this.#conversation.pending;
     const question = questionOf(
       items,
       this.#limits.questionMaxChars,
-      parallel ? 'response.input' : 'conversation.item',
+      outOfBand ? 'response.input' : 'conversation.item',
     );
     const { fresh, times, streamsParam, anyOf } = this.#about(params);
-    const turn = parallel ? null : this.#conversation.turn(fresh);
+    const turn = outOfBand ? null : this.#conversation.turn(fresh);
     const response = new RealtimeResponse(
       {
         question,
-        conversationId: parallel ? null : this.#conversation.id,
+        conversationId: outOfBand ? null : this.#conversation.id,
         maxTokens:
           params.max_output_tokens === undefined
             ? this.#maxTokens
@@ -326,7 +326,7 @@ export class RealtimeSession {
         turn?.answerEnded(item);
       },
       ended: (status, firstTokenMs) => {
-        this.#scope.metrics.responded(status, firstTokenMs);
+        this.#scope.metrics.countResponse(status, firstTokenMs);
       },
       reportInternal: (error) => {
         this.#report(error);

@@ -10,7 +10,7 @@ import { createHttp } from './http.ts';
 import { resolveOptions, type ServerOptions } from './limits.ts';
 import { listen, type Listening } from './listen.ts';
 import { ServerMetrics } from './metrics.ts';
-import { Notices } from './notices.ts';
+import { FileStandingQuestions } from './file-standing-questions.ts';
 import { RealtimeServer } from './realtime-server.ts';
 import { until } from './until.ts';
 
@@ -23,7 +23,7 @@ export interface RunningServer {
    * unchanged ones continue, removed ones stop. Throws `definition_invalid` if a webhook's secret is missing, and
    * `shutting_down`.
    */
-  readonly stand: (stream: LiveStream) => void;
+  readonly syncStandingQuestions: (stream: LiveStream) => void;
   /**
    * Uses another certificate for new connections; open ones continue. Throws `config_invalid` if the key and
    * certificate are unusable or the server was started without TLS; then nothing has changed.
@@ -57,7 +57,7 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
   const metrics: ServerMetrics = new ServerMetrics(live, () => realtime.connections);
   const audit = new AuditLog(limits.log);
   const realtime: RealtimeServer = new RealtimeServer(live, gate, limits, metrics, audit);
-  const notices = new Notices(limits, metrics);
+  const notices = new FileStandingQuestions(limits, metrics);
   let closing: Promise<void> | null = null;
   /** HTTP requests whose responses have not ended. */
   let requests = 0;
@@ -73,7 +73,7 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
     throw cannotListen(cause, limits.host, limits.port);
   }
   try {
-    for (const stream of live.list()) notices.stand(stream);
+    for (const stream of live.list()) notices.sync(stream);
   } catch (error) {
     await close();
     throw error;
@@ -83,8 +83,8 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
   return {
     address: `${limits.tls ? 'https' : 'http'}://${host}:${port}`,
     port,
-    stand: (stream) => {
-      notices.stand(stream);
+    syncStandingQuestions: (stream) => {
+      notices.sync(stream);
     },
     renew,
     rekey,

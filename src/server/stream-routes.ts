@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { YocoError } from '../errors.ts';
 import { checkCaptureTime } from '../ingest/capture-time.ts';
 import type { LiveService } from '../live/types.ts';
-import { holdsTag } from './entity-tag.ts';
+import { matchesTag } from './entity-tag.ts';
 import { jsonBody } from './json-body.ts';
 import type { ServerLimits } from './limits.ts';
 import { streamJson } from './stream-json.ts';
@@ -85,7 +85,7 @@ function frameRoutes(app: FastifyInstance, live: LiveService, limits: ServerLimi
       .header('x-yoco-wall-time', wallTime(frame.timeMs, status.startedAtMs))
       .header('cache-control', 'private, no-cache')
       .header('etag', tag);
-    if (holdsTag(request.headers['if-none-match'], tag)) return reply.code(304).send();
+    if (matchesTag(request.headers['if-none-match'], tag)) return reply.code(304).send();
     return reply.type('image/jpeg').send(frame.jpeg);
   });
 

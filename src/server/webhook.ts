@@ -18,7 +18,7 @@ const RETRY_MS: readonly number[] = [1_000, 5_000, 25_000];
 /** Time limit for a response, ms. */
 const TIMEOUT_MS = 10_000;
 /** Statuses retried besides 5xx: they ask to be tried later. */
-const TRIED_AGAIN: readonly number[] = [408, 425, 429];
+const RETRIED_STATUSES: readonly number[] = [408, 425, 429];
 const SECRET_PREFIX = 'whsec_';
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 /** Shortest key, bytes. */
@@ -58,7 +58,7 @@ interface Message {
 /** Why an event did not arrive, and whether it is tried again. */
 interface Failure {
   readonly why: string;
-  readonly passes: boolean;
+  readonly retryable: boolean;
 }
 
 export class Webhook {
@@ -156,7 +156,7 @@ export class Webhook {
         this.#tell('delivered');
         return;
       }
-      const wait = failure.passes ? waits[tries] : undefined;
+      const wait = failure.retryable ? waits[tries] : undefined;
       // `close` ends the wait by aborting it.
       if (wait !== undefined) await sleep(wait, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       if (wait !== undefined && !this.#isStopped()) continue;
@@ -204,12 +204,12 @@ export class Webhook {
       await response.body?.cancel();
       const { status } = response;
       if (status >= 200 && status < 300) return null;
-      return { why: `it answers ${status}`, passes: status >= 500 || TRIED_AGAIN.includes(status) };
+      return { why: `it answers ${status}`, retryable: status >= 500 || RETRIED_STATUSES.includes(status) };
     } catch (error) {
-      if (this.#isStopped()) return { why: 'it did not answer', passes: false };
-      if (cut.signal.aborted) return { why: `no answer within ${timeoutMs / 1_000} s`, passes: true };
+      if (this.#isStopped()) return { why: 'it did not answer', retryable: false };
+      if (cut.signal.aborted) return { why: `no answer within ${timeoutMs / 1_000} s`, retryable: true };
       const code = systemCode(error);
-      return { why: `it cannot be reached${code === undefined ? '' : ` (${code})`}`, passes: true };
+      return { why: `it cannot be reached${code === undefined ? '' : ` (${code})`}`, retryable: true };
     } finally {
       clearTimeout(timer);
       this.#stop.signal.removeEventListener('abort', abort);

@@ -80,7 +80,7 @@ describe('the client of the command line', () => {
   it('gives up a connection that is silent and answers no ping, and keeps one that answers', async () => {
     const network = await wire();
     const client = await RealtimeClient.connect({ server: network.address, stream: 'kitchen', silenceMs: SILENCE_MS });
-    const answers = client.stand('who is there?');
+    const answers = client.askStanding('who is there?');
     expect((await answers.next()).value).toMatchObject({ previous: null, status: 'completed' });
     const next = answers.next().catch((error: unknown) => error);
     const early = await Promise.race([next, new Promise((resolve) => setTimeout(resolve, 4 * SILENCE_MS, 'alive'))]);
@@ -99,7 +99,7 @@ describe('the client of the command line', () => {
     const { port } = peer.address() as AddressInfo;
     const client = await RealtimeClient.connect({ server: `http://127.0.0.1:${port}`, stream: 'kitchen' });
     vi.stubEnv('YOCO_API_KEY', 'the-key-until-now-0123');
-    await expect(client.stand('who is there?').next()).rejects.toMatchObject({
+    await expect(client.askStanding('who is there?').next()).rejects.toMatchObject({
       code: 'unauthorized',
       detail: 'The key in YOCO_API_KEY is not accepted.',
     });
@@ -110,7 +110,7 @@ describe('the client of the command line', () => {
   it('does not wait long for a service that is gone to close the connection', async () => {
     const network = await wire();
     const client = await RealtimeClient.connect({ server: network.address, stream: 'kitchen' });
-    const answers = client.stand('who is there?');
+    const answers = client.askStanding('who is there?');
     await answers.next();
     const next = answers.next().catch((error: unknown) => error);
     network.cut();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { nextTurn } from '../../src/engine/next-turn.ts';
+import { yieldToEventLoop } from '../../src/engine/yield-to-event-loop.ts';
 import { Outbox } from '../../src/engine/outbox.ts';
 
 describe('Messages to another process', () => {
@@ -10,10 +10,10 @@ describe('Messages to another process', () => {
     await Promise.resolve();
     outbox.add('b');
     expect(delivered).toEqual([]);
-    await nextTurn();
+    await yieldToEventLoop();
     expect(delivered).toEqual([['a', 'b']]);
     outbox.add('c');
-    await nextTurn();
+    await yieldToEventLoop();
     expect(delivered).toEqual([['a', 'b'], ['c']]);
   });
 
@@ -22,7 +22,7 @@ describe('Messages to another process', () => {
     const outbox = new Outbox<string>((messages) => order.push(...messages));
     outbox.add('sent');
     setImmediate(() => order.push('run')); // ONNX Runtime starts a run the same way
-    await nextTurn();
+    await yieldToEventLoop();
     expect(order).toEqual(['sent', 'run']);
   });
 });

@@ -182,7 +182,7 @@ test('An endless answer runs to its token limit, past the end token', async () =
   });
   const asked = request('cam', 'what is shown now?', { maxTokens: 30 });
   expect(await answer(asked)).toMatchObject({ outputTokens: 0, finish: 'stop' });
-  expect(await answer({ ...asked, endless: true })).toMatchObject({ outputTokens: 30, finish: 'length' });
+  expect(await answer({ ...asked, ignoreEndToken: true })).toMatchObject({ outputTokens: 30, finish: 'length' });
 });
 
 describe('While answers are written, frames', () => {
@@ -554,7 +554,7 @@ describe('Questions about a stream', () => {
       return any;
     });
     const asked = Array.from({ length: 6 }, (_, seed) =>
-      ask(request('long', 'what is this?', { seed, maxTokens: 6, endless: true })),
+      ask(request('long', 'what is this?', { seed, maxTokens: 6, ignoreEndToken: true })),
     );
     const ends = (await Promise.all(asked)).map(({ end }) => end);
     expect(ends.map((end) => end?.outputTokens)).toEqual(ends.map(() => 6));

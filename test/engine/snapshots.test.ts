@@ -128,9 +128,9 @@ describe("A snapshot of a scheduler's stream", () => {
     await scheduler.append('door', 89 * 500 + 100, frame(89)); // merged
     const summary = await snapshots.write('door', file, FACTS);
     expect(summary).toMatchObject({ stream: 'door', fps: 2, frames: 91, firstMs: 0, lastMs: 89 * 500 + 100 });
-    const { snapshot, appended } = await snapshots.restore('copy', file, { ...LIMITS, mergeBelow: 0.001 });
+    const { snapshot, sizes } = await snapshots.restore('copy', file, { ...LIMITS, mergeBelow: 0.001 });
     expect(snapshot).toEqual(summary);
-    expect(appended).toMatchObject({ frames: 91, firstMs: 0, lastMs: summary.lastMs, mergedFrames: 1 });
+    expect(sizes).toMatchObject({ frames: 91, firstMs: 0, lastMs: summary.lastMs, mergedFrames: 1 });
     expect(digestOf(await contentOf('copy'))).toEqual(digestOf(await contentOf('door')));
     for (const question of ['what is shown now?', 'when did the cat appear?']) {
       for (const temperature of [0, 1]) {
@@ -334,8 +334,8 @@ describe('An engine', () => {
     first.open('door', LIMITS);
     for (let i = 0; i < 12; i++) await first.append('door', i * 500, frame(i));
     await first.snapshot('door', file, FACTS);
-    const { appended, snapshot } = await second.restore('door', file, LIMITS);
-    expect(appended).toMatchObject({ frames: 12, lastMs: 5500 });
+    const { sizes, snapshot } = await second.restore('door', file, LIMITS);
+    expect(sizes).toMatchObject({ frames: 12, lastMs: 5500 });
     expect(snapshot).toMatchObject({ bundle: 'tiny', stream: 'door', ...FACTS });
     const greedy = request('door', 'what is shown now?', { temperature: 0 });
     expect(unnamed((await ask(second, greedy)).end)).toEqual(unnamed((await ask(first, greedy)).end));
@@ -367,7 +367,7 @@ describe('An engine', () => {
     await engine.append('door', 0, frame(0));
     await engine.snapshot('door', target, FACTS);
     expect((await readdir(folder)).sort()).toEqual(['door.snap', 'new.snap']);
-    expect((await engine.restore('copy', target, LIMITS)).appended.frames).toBe(1);
+    expect((await engine.restore('copy', target, LIMITS)).sizes.frames).toBe(1);
   }, 120_000);
 
   test('that restarts resumes streams from their files, and takes nothing for a stream until it is read', async () => {
@@ -375,10 +375,10 @@ describe('An engine', () => {
     for (const name of ['door', 'yard']) engine.open(name, LIMITS);
     await engine.append('door', 0, frame(0));
     await engine.snapshot('door', file, FACTS);
-    engine.goOnFrom('door', file);
-    engine.goOnFrom('yard', path.join(folder, 'none.snap'));
-    const wentOn = once(engine, 'wentOn', { signal: AbortSignal.timeout(50_000) });
-    const notGoneOn = once(engine, 'notGoneOn', { signal: AbortSignal.timeout(50_000) });
+    engine.resumeFrom('door', file);
+    engine.resumeFrom('yard', path.join(folder, 'none.snap'));
+    const resumed = once(engine, 'resumed', { signal: AbortSignal.timeout(50_000) });
+    const resumeFailed = once(engine, 'resumeFailed', { signal: AbortSignal.timeout(50_000) });
     const early: Promise<unknown>[] = [];
     engine.once('ready', () => {
       early.push(ask(engine, request('door', 'what is this?')).then(({ error }) => error?.code));
@@ -386,10 +386,10 @@ describe('An engine', () => {
       early.push(engine.snapshot('door', file, FACTS).catch((error: unknown) => YocoError.from(error).code));
     });
     process.kill(engine.pid ?? NaN, 'SIGKILL');
-    expect(await wentOn).toMatchObject(['door', { appended: { frames: 1, lastMs: 0 } }]);
+    expect(await resumed).toMatchObject(['door', { appended: { frames: 1, lastMs: 0 } }]);
     expect(await Promise.all(early)).toEqual(early.map(() => 'engine_unavailable'));
     expect(early).toHaveLength(3);
-    expect(await notGoneOn).toMatchObject(['yard', { code: 'snapshot_not_found' }]);
+    expect(await resumeFailed).toMatchObject(['yard', { code: 'snapshot_not_found' }]);
     expect(await engine.append('door', 500, frame(1))).toMatchObject({ frames: 2 });
     expect(await engine.append('yard', 0, frame(1))).toMatchObject({ frames: 1 });
   });
@@ -399,9 +399,9 @@ describe('An engine', () => {
     engine.open('door', LIMITS);
     await engine.append('door', 0, frame(0));
     await engine.snapshot('door', file, FACTS);
-    engine.goOnFrom('door', file);
-    const wentOn = vi.fn();
-    engine.on('wentOn', wentOn);
+    engine.resumeFrom('door', file);
+    const resumed = vi.fn();
+    engine.on('resumed', resumed);
     const again = ready(engine);
     engine.once('ready', () => {
       engine.closeStream('door');
@@ -411,9 +411,9 @@ describe('An engine', () => {
     await again;
     expect(await engine.append('door', 7000, frame(1))).toMatchObject({ frames: 1, firstMs: 7000 });
     // Files are read one after the other: once this restore is done, so is the first read.
-    expect((await engine.restore('copy', file, LIMITS)).appended.frames).toBe(1);
+    expect((await engine.restore('copy', file, LIMITS)).sizes.frames).toBe(1);
     expect(await engine.append('door', 7500, frame(2))).toMatchObject({ frames: 2 });
-    expect([wentOn.mock.calls, engine.losses]).toEqual([[], 1]);
+    expect([resumed.mock.calls, engine.losses]).toEqual([[], 1]);
   });
 
   test('killed for its memory does not resume from files: it would hold as much again', async () => {
@@ -425,12 +425,12 @@ describe('An engine', () => {
     const engine = await start({ memoryLimitBytes: 1, onWarning: (message) => warnings.push(message) });
     // Memory is checked only in a later turn of the event loop.
     engine.open('door', LIMITS);
-    engine.goOnFrom('door', file);
-    const wentOn = vi.fn();
-    engine.on('wentOn', wentOn);
+    engine.resumeFrom('door', file);
+    const resumed = vi.fn();
+    engine.on('resumed', resumed);
     await ready(engine);
     expect(warnings).toContainEqual(expect.stringContaining('would reach its memory limit again'));
-    expect(wentOn).not.toHaveBeenCalled();
+    expect(resumed).not.toHaveBeenCalled();
   });
 
   test('killed while restoring does not have the stream afterwards', async () => {

@@ -171,12 +171,12 @@ describe('A file', () => {
 
   test('looped in real time resumes a stream as of now, like a live source', async () => {
     const file = await clips.make('goes-on.mp4', ...testPicture(1, 10));
-    const goesOnFrom = { lastMs: 60_000, startedAtMs: Date.now() - 3_600_000 };
+    const resumeFrom = { lastMs: 60_000, startedAtMs: Date.now() - 3_600_000 };
     const first = async (source: object): Promise<number | undefined> =>
-      times(await take(open({ file, ...source }, 2, { goesOnFrom }), 1))[0];
+      times(await take(open({ file, ...source }, 2, { resumeFrom }), 1))[0];
     const looped = await first({ loop: true });
     expect(looped).toBeGreaterThanOrEqual(3_600_000);
-    expect(looped).toBeLessThanOrEqual(Date.now() - goesOnFrom.startedAtMs);
+    expect(looped).toBeLessThanOrEqual(Date.now() - resumeFrom.startedAtMs);
     // The others have only their own time.
     expect(await first({})).toBe(60_500);
     expect(await first({ loop: true, pace: 'fastest' })).toBe(60_500);

@@ -21,12 +21,12 @@ beforeAll(async () => {
   png = await both.clone().png().toBuffer();
 });
 
-function pushSource(clock?: () => number, goesOnFrom?: ClockStart): PushSource {
+function pushSource(clock?: () => number, resumeFrom?: ClockStart): PushSource {
   const definition = parseDefinition({ name: 'pushed', source: { push: true } });
   const source = createSource(definition, {
     imageSize: SIZE,
     ...(clock === undefined ? {} : { clock }),
-    ...(goesOnFrom === undefined ? {} : { goesOnFrom }),
+    ...(resumeFrom === undefined ? {} : { resumeFrom }),
   });
   if (!(source instanceof PushSource)) throw new Error('expected a PushSource');
   return source;
@@ -69,8 +69,8 @@ test('Large pictures are decoded two at a time, over all streams', async () => {
 test('The wall time of an arrival is that before the picture was decoded', async () => {
   let now = 0;
   const startedAtMs = Date.now() - 100_000;
-  for (const goesOnFrom of [undefined, { lastMs: 60_000, startedAtMs }]) {
-    const source = pushSource(() => now, goesOnFrom);
+  for (const resumeFrom of [undefined, { lastMs: 60_000, startedAtMs }]) {
+    const source = pushSource(() => now, resumeFrom);
     const taken = take(source, 1);
     const arrivedAtMs = Date.now();
     const pushing = source.push(jpeg);
@@ -81,7 +81,7 @@ test('The wall time of an arrival is that before the picture was decoded', async
     expect(sinceMs).toBeGreaterThanOrEqual(0);
     expect(sinceMs).toBeLessThan(10_000);
     // A resumed stream places it by the wall clock, also as of its arrival.
-    if (goesOnFrom !== undefined && outcome.accepted) expect(outcome.timeMs).toBeLessThan(80_000);
+    if (resumeFrom !== undefined && outcome.accepted) expect(outcome.timeMs).toBeLessThan(80_000);
   }
 });
 

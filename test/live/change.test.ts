@@ -63,12 +63,12 @@ test('A source that failed for good is retried on any change, and continues afte
   const source = { file: path.join(clips.path, 'later.mp4'), pace: 'fastest' };
   change({ source });
   await expect(stream.ended()).rejects.toMatchObject({ code: 'source_not_found' });
-  expect(stream.mayTryAgain).toBe(true);
+  expect(stream.canRestartSource).toBe(true);
   await copyFile(await clips.make('there.mp4', ...testPicture(2, 10)), source.file);
   change({ source });
   await stream.ended();
   expect(stream.status()).toMatchObject({ firstMs: 0, lastMs: 2_500, frames: 6, sourceStatus: { state: 'ended' } });
-  expect(stream.mayTryAgain).toBe(false);
+  expect(stream.canRestartSource).toBe(false);
 });
 
 test('A dated recording that failed after some frames is not retried: its date is that of its first frame', async () => {
@@ -82,7 +82,7 @@ test('A dated recording that failed after some frames is not retried: its date i
     if (command.includes(file)) process.kill(pid, 'SIGKILL');
   }
   await expect(stream.ended()).rejects.toMatchObject({ code: 'ffmpeg_failed' });
-  expect(stream.mayTryAgain).toBe(false);
+  expect(stream.canRestartSource).toBe(false);
   change({ source, description: 'Monday' });
   expect(stream.status()).toMatchObject({ description: 'Monday', firstMs: 0, sourceStatus: { state: 'failed' } });
 });

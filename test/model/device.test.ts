@@ -13,7 +13,7 @@ import type { IntakeStream } from '../../src/model/intake.ts';
 import type { Model } from '../../src/model/model.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../../src/model/question.ts';
-import type { Begin, KvSource, Reading } from '../../src/model/reader.ts';
+import type { ReadStart, KvSource, Reading } from '../../src/model/reader.ts';
 import { seededRandom } from '../../src/model/sampling.ts';
 import { run } from '../support/cli.ts';
 import { largestDifference, TINY_BUNDLE } from '../support/golden.ts';
@@ -86,8 +86,8 @@ describe.skipIf(!found)('A cache on a device', () => {
     expect(largestDifference(found.logits, expected.logits)).toBeLessThan(LOGITS_TOLERANCE);
     expect(largestDifference(found.queries, expected.queries)).toBeLessThan(TOLERANCE);
     expect(largestDifference(found.counts, expected.counts)).toBeLessThan(0.005);
-    const byTime = ({ looked }: Reading): (readonly (readonly [number, number])[])[] =>
-      looked.map(({ times, shares }) =>
+    const byTime = ({ attention }: Reading): (readonly (readonly [number, number])[])[] =>
+      attention.map(({ times, shares }) =>
         Array.from(shares, (share, i) => [times.at(i) ?? NaN, share] as const).filter(([, share]) => share > 0),
       );
     expect(byTime(found).map((frames) => frames.map(([time]) => time))).toEqual(
@@ -101,7 +101,7 @@ describe.skipIf(!found)('A cache on a device', () => {
   }
 
   /** A reading that begins with the frame shown at this time. */
-  const from = (sinceMs: number): Begin => ({ sinceMs, sceneMs: sinceMs });
+  const from = (sinceMs: number): ReadStart => ({ sinceMs, sceneMs: sinceMs });
 
   describe('with some pages of frames', () => {
     const FRAMES = 21; // three pages of the tiny bundle, the last not full
@@ -145,7 +145,7 @@ describe.skipIf(!found)('A cache on a device', () => {
         { cache: running.cache, frames: FRAMES, begin: from(timeOf(18)) },
       ];
       const expected = await ask(host, sources(a, here), 'which camera shows it?', moment);
-      expect(expected.looked[0]?.times).toEqual([]);
+      expect(expected.attention[0]?.times).toEqual([]);
       expectSame(await ask(device, sources(b, there), 'which camera shows it?', moment), expected);
       b.close();
     });
@@ -262,7 +262,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     const source = { cache, frames: cache.frames };
     expect(device.reader.readsAll([source])).toBe(false);
     const reading = await ask(device, [source], 'was it there?', timeOf(cache.frames - 1));
-    const [looked] = reading.looked;
+    const [looked] = reading.attention;
     expect(looked?.shares.length).toBeLessThanOrEqual(16 * 8);
     expect(looked?.times.at(-1)).toBe(cache.times.newest);
     expect(reading.precision).toBe('full');

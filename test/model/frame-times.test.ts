@@ -1,6 +1,6 @@
 /** When the frames of a stream were shown. */
 import { expect, test } from 'vitest';
-import { FrameTimes, LONGEST_MS } from '../../src/model/frame-times.ts';
+import { FrameTimes, MAX_STAND_MS } from '../../src/model/frame-times.ts';
 
 const HALF = 500;
 
@@ -45,7 +45,7 @@ test('A copy of frame times is independent of its original', () => {
   times.append(1_500);
   shown.fill(7);
   expect(other.slice()).toEqual([0, 500, 1_000]);
-  expect(other.stoodOf(2)).toBe(LONGEST_MS);
+  expect(other.durationOf(2)).toBe(MAX_STAND_MS);
 });
 
 test('A frame before the newest, or before the last one merged into it, is rejected', () => {

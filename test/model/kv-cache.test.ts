@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { LONGEST_MS } from '../../src/model/frame-times.ts';
+import { MAX_STAND_MS } from '../../src/model/frame-times.ts';
 import { KvCache, PAGE_FRAMES } from '../../src/model/kv-cache.ts';
 import { emptyRows } from '../../src/model/kv-page.ts';
 import { rowsOf } from '../support/tiny.ts';
@@ -114,7 +114,7 @@ describe('The cache of a stream', () => {
     expect([third - 1, third, third + 1, fourth].map((time) => cache.times.firstFrom(time))).toEqual([2, 3, 3, 4]);
     const last = cache.times.newest ?? 0;
     // The last frame before a camera went away does not stand for ever.
-    expect([-1, last + 1, last + LONGEST_MS].map((time) => cache.times.firstFrom(time))).toEqual([0, 9, 10]);
+    expect([-1, last + 1, last + MAX_STAND_MS].map((time) => cache.times.firstFrom(time))).toEqual([0, 9, 10]);
   });
 
   test('moves frames from before a reading begins to its beginning, with only the duration after it', () => {
@@ -124,7 +124,7 @@ describe('The cache of a stream', () => {
     const read = cache.timesOf([{ first: 0, count: 4 }], { sinceMs: second + 100 });
     expect(read.times).toEqual([second + 100, second + 100, third, cache.times.at(3)]);
     expect(read.since).toEqual([0, 0, third - second - 100, (cache.times.at(3) ?? 0) - second - 100]);
-    expect(read.stood).toEqual([0, third - second - 100, cache.times.stoodOf(2), cache.times.stoodOf(3)]);
+    expect(read.stood).toEqual([0, third - second - 100, cache.times.durationOf(2), cache.times.durationOf(3)]);
   });
 
   test('shortens a merged frame to the part since the reading begins', () => {
@@ -214,29 +214,32 @@ describe('The cache of a stream', () => {
     }).toThrow('nothing to merge into');
   });
 
-  test('reports how long a frame stood: until the next one, or LONGEST_MS after it was last seen', () => {
+  test('reports how long a frame stood: until the next one, or MAX_STAND_MS after it was last seen', () => {
     const cache = newCache(100);
     fill(cache, 0, 3);
     cache.merge(5_000);
     const [first, away] = [cache.times.newest ?? NaN, 60_000];
     cache.append(away, values(3), values(3, -1));
-    expect([0, 1].map((frame) => cache.times.stoodOf(frame))).toEqual(
+    expect([0, 1].map((frame) => cache.times.durationOf(frame))).toEqual(
       [0, 1].map((frame) => (cache.times.at(frame + 1) ?? NaN) - (cache.times.at(frame) ?? NaN)),
     );
-    expect([cache.times.stoodOf(2), cache.times.stoodOf(3)]).toEqual([5_000 - first + LONGEST_MS, LONGEST_MS]);
-    // Also for frames that are no longer kept.
-    expect([cache.times.stoodAt(first), cache.times.stoodAt(first + 1), cache.times.stoodAt(away - 1)]).toEqual([
-      5_000 - first + LONGEST_MS,
-      LONGEST_MS,
-      1,
+    expect([cache.times.durationOf(2), cache.times.durationOf(3)]).toEqual([
+      5_000 - first + MAX_STAND_MS,
+      MAX_STAND_MS,
     ]);
+    // Also for frames that are no longer kept.
+    expect([
+      cache.times.durationAt(first),
+      cache.times.durationAt(first + 1),
+      cache.times.durationAt(away - 1),
+    ]).toEqual([5_000 - first + MAX_STAND_MS, MAX_STAND_MS, 1]);
   });
 
   test('lets frames stand for thinned ones up to the next, even at three seconds apart', () => {
     const [cache, step] = [newCache(300), 3_000];
     for (let frame = 0; frame < 1_000; frame++) cache.append(frame * step, values(frame), values(frame, -1));
     expect(cache.thinnedFrames).toBeGreaterThan(100);
-    const stood = cache.times.slice(0, cache.frames - 1).map((_, frame) => cache.times.stoodOf(frame));
+    const stood = cache.times.slice(0, cache.frames - 1).map((_, frame) => cache.times.durationOf(frame));
     expect(stood.reduce((sum, ms) => sum + ms, 0)).toBe(999 * step - (cache.times.at(0) ?? NaN));
   });
 
@@ -244,7 +247,7 @@ describe('The cache of a stream', () => {
     const cache = newCache(300);
     for (let frame = 0; frame < 1_000; frame++) cache.append(frame * 60_000, values(frame), values(frame, -1));
     expect(cache.thinnedFrames).toBeGreaterThan(cache.droppedFrames);
-    expect(cache.times.slice().every((_, frame) => cache.times.stoodOf(frame) === LONGEST_MS)).toBe(true);
+    expect(cache.times.slice().every((_, frame) => cache.times.durationOf(frame) === MAX_STAND_MS)).toBe(true);
   });
 
   test.each([64, 200, 1_000])('finds the frames of a cell, thinned or not, at a limit of %i frames', (limit) => {

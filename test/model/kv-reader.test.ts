@@ -1,10 +1,10 @@
 /** Reading a cache that is too long to be read whole: what is found, and what is left out. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { LONGEST_MS } from '../../src/model/frame-times.ts';
+import { MAX_STAND_MS } from '../../src/model/frame-times.ts';
 import type { KvCache } from '../../src/model/kv-cache.ts';
 import { CELL_FRAMES } from '../../src/model/kv-index.ts';
 import { FULL_READ_TOKENS, INDEXED_TOKENS } from '../../src/model/kv-reader.ts';
-import type { Begin, ReaderInput } from '../../src/model/reader.ts';
+import type { ReadStart, ReaderInput } from '../../src/model/reader.ts';
 import type { Model } from '../../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../../src/model/question.ts';
 import { seededRandom } from '../../src/model/sampling.ts';
@@ -13,7 +13,7 @@ import { loadTiny } from '../support/tiny.ts';
 let model: Model;
 let input: ReaderInput;
 /** A reading that begins with the frame shown at this time. */
-const from = (sinceMs: number): Begin => ({ sinceMs, sceneMs: sinceMs });
+const from = (sinceMs: number): ReadStart => ({ sinceMs, sceneMs: sinceMs });
 beforeAll(async () => {
   model = await loadTiny();
   const { config, embeddings, selfDecoder, tokenizer } = model;
@@ -62,7 +62,7 @@ describe('The counts of a tally', () => {
     const [alone = 0, until = 0] = await counted(20_000, 25_000);
     expect(until / alone).toBeCloseTo(25, 2);
     const [still = 0, away = 0] = await counted(0, 3_600_000);
-    expect(away / still).toBeCloseTo(LONGEST_MS / 1000, 2);
+    expect(away / still).toBeCloseTo(MAX_STAND_MS / 1000, 2);
   });
 });
 
@@ -138,7 +138,7 @@ describe('A question about a long cache', () => {
     const sinceMs = first * 500;
     const part = await model.kvReader.read([{ cache, frames, begin: from(sinceMs) }], input);
     expect(part.runs[0]?.[0]?.first).toBeGreaterThanOrEqual(first);
-    expect((part.looked[0]?.times.at(0) ?? 0) >= sinceMs).toBe(true);
+    expect((part.attention[0]?.times.at(0) ?? 0) >= sinceMs).toBe(true);
     // A cache that holds only these frames gives the same answer: both seal pages at the same frames.
     const alone = later(first, frames);
     const expected = await model.kvReader.read([{ cache: alone, frames: frames - first }], input);

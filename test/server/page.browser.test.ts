@@ -778,7 +778,7 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     const kitchen = live.stream('kitchen');
     kitchen.standingQuestions = [{ question: 'is there a dog?', every: 0.5, holds: 1, min_confidence: 0 }];
     kitchen.says = 'no';
-    server.stand(kitchen);
+    server.syncStandingQuestions(kitchen);
     await connect();
     const filed = page.locator('#filed');
     /** The text after one more frame, with which the page fetches the questions again. */

@@ -44,7 +44,7 @@ it('holds back status events, but not answers, while more than a quarter of the 
   const live = new FakeLiveService();
   const kitchen = live.stream('kitchen');
   const limits = resolveOptions({ maxBufferedBytes: 100_000, statusIntervalMs: 20 });
-  const metrics = { responded: () => undefined, stood: () => undefined };
+  const metrics = { countResponse: () => undefined, countAsking: () => undefined };
   const host = { bytesRead: () => 1, failed: () => undefined, gone: () => undefined };
   const scope = { live, stream: kitchen, bound: false, mayPush: false, metrics };
   new RealtimeConnection(socket as unknown as WebSocket, scope, limits, host);

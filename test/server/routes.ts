@@ -4,7 +4,7 @@ import { Gate } from '../../src/server/auth.ts';
 import { createHttp } from '../../src/server/http.ts';
 import { resolveOptions } from '../../src/server/limits.ts';
 import { ServerMetrics } from '../../src/server/metrics.ts';
-import { Notices } from '../../src/server/notices.ts';
+import { FileStandingQuestions } from '../../src/server/file-standing-questions.ts';
 import type { FakeLiveService } from './fake-live-service.ts';
 
 /** Parsed from the tree that the router prints, where each level is indented by four more characters. */
@@ -12,7 +12,7 @@ export function routes(live: FakeLiveService): string[] {
   const limits = resolveOptions({});
   const metrics = new ServerMetrics(live, () => 0);
   const audit = new AuditLog(limits.log);
-  const notices = new Notices(limits, metrics);
+  const notices = new FileStandingQuestions(limits, metrics);
   const app = createHttp(live, { gate: new Gate(limits), limits, metrics, audit, notices, isDraining: () => false });
   const parts: string[] = [];
   const found: string[] = [];

@@ -32,7 +32,7 @@ export interface SourceOptions {
   /** After this many failed connections in a row a live source fails for good; default: never. */
   readonly maxAttempts?: number;
   /** Where the stream resumes; default: a new stream. */
-  readonly goesOnFrom?: ClockStart;
+  readonly resumeFrom?: ClockStart;
   /** Wall time of the stream's time 0, ms since 1970, once known. The wall times of pushed pictures count from it. */
   readonly startedAtMs?: () => number | undefined;
 }
@@ -46,7 +46,7 @@ const STAT_MS = 2_000;
  * A lost source is back with a frame that comes this long after the connection's first, ms: some deliver one frame per
  * attempt and then hang.
  */
-const BACK_AFTER_MS = 1_000;
+const RECONNECTED_AFTER_MS = 1_000;
 
 export interface SourcePlan {
   readonly input: FfmpegInput;
@@ -72,7 +72,7 @@ export interface SourcePlan {
 const LIVE_FORMATS = ['hls', 'mpjpeg', 'mjpeg', 'mpegts', 'flv', 'live_flv'];
 /** Sequences of pictures without timestamps: ffmpeg gives each 1/25 s, whenever it arrives. */
 const WITHOUT_TIMES = ['mpjpeg', 'mjpeg'];
-const ONLY_A_PERSON_CAN_HELP = ['source_unauthorized', 'source_no_video', 'source_invalid'];
+const PERMANENT_ERRORS = ['source_unauthorized', 'source_no_video', 'source_invalid'];
 
 export class FfmpegSource implements FrameSource {
   readonly #plan: SourcePlan;
@@ -232,7 +232,7 @@ export class FfmpegSource implements FrameSource {
         this.#firstArrivedMs ??= this.#lastArrivedMs;
         this.#watch();
         const live = this.#live === true;
-        this.#firstMs ??= firstTimeMs(this.#options.goesOnFrom, live || (loop && paced), 1000 / fps);
+        this.#firstMs ??= firstTimeMs(this.#options.resumeFrom, live || (loop && paced), 1000 / fps);
         const timeMs = this.#clock.timeOf(ptsMs, this.#lastArrivedMs, live);
         if (timeMs === null) {
           this.#replayed += 1;
@@ -264,7 +264,7 @@ export class FfmpegSource implements FrameSource {
 
   /** Whether frames keep coming, now that one has arrived. A recording needs no such proof. */
   #isBack(): boolean {
-    return this.#state !== 'reconnecting' || this.#live === false || this.#cameForMs >= BACK_AFTER_MS;
+    return this.#state !== 'reconnecting' || this.#live === false || this.#cameForMs >= RECONNECTED_AFTER_MS;
   }
 
   #learn({ format, durationMs }: InputInfo): void {
@@ -383,7 +383,7 @@ export class FfmpegSource implements FrameSource {
     this.#reconnects += 1;
     this.#state = 'reconnecting';
     this.#options.onChange?.();
-    const waitMs = waitBefore(failures, ONLY_A_PERSON_CAN_HELP.includes(problem.code));
+    const waitMs = waitBefore(failures, PERMANENT_ERRORS.includes(problem.code));
     await this.#sleep(waitMs);
     if (this.#isLooping()) await this.#nextRound(null);
     // A camera shows the present; a new connection over HTTP may begin earlier.

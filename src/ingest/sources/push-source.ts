@@ -5,7 +5,7 @@ import { checkCaptureTime } from '../capture-time.ts';
 import { FrameQueue, QUEUE_LIMIT } from '../frame-queue.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../frame.ts';
 import { type ClockStart, firstTimeMs, LATEST_MS } from '../source-clock.ts';
-import { Slots } from '../slots.ts';
+import { Semaphore } from '../semaphore.ts';
 import { blacken, pixelsOf, type Regions } from '../regions.ts';
 import type { SourceOptions } from './ffmpeg-source.ts';
 
@@ -23,7 +23,7 @@ export class PushSource implements FrameSource {
   readonly #size: number;
   readonly #regions: Regions;
   readonly #now: () => number;
-  readonly #goesOnFrom: ClockStart | undefined;
+  readonly #resumeFrom: ClockStart | undefined;
   /** Wall time of the stream's time 0 by this machine's clock, once the stream knows it. */
   readonly #beganByClock: () => number | undefined;
   readonly #queue = new FrameQueue('hold');
@@ -40,10 +40,10 @@ export class PushSource implements FrameSource {
   #firstAtMs: number | undefined;
   #startedAtMs: number | undefined;
 
-  constructor({ imageSize, clock, goesOnFrom, startedAtMs }: SourceOptions, regions: Regions) {
+  constructor({ imageSize, clock, resumeFrom, startedAtMs }: SourceOptions, regions: Regions) {
     this.#size = imageSize;
     this.#regions = regions;
-    this.#goesOnFrom = goesOnFrom;
+    this.#resumeFrom = resumeFrom;
     this.#beganByClock = startedAtMs ?? (() => undefined);
     this.#now = clock ?? (() => performance.now());
   }
@@ -107,7 +107,7 @@ export class PushSource implements FrameSource {
 
   async #take(image: Uint8Array, given: number | Date | undefined, arrivedMs: number): Promise<PushOutcome> {
     const timeMs = given instanceof Date ? this.#sinceStart(given) : given;
-    const beforeMs = this.#lastMs ?? this.#goesOnFrom?.lastMs ?? null;
+    const beforeMs = this.#lastMs ?? this.#resumeFrom?.lastMs ?? null;
     if (timeMs !== undefined && beforeMs !== null && timeMs <= beforeMs) {
       return { accepted: false, reason: 'out_of_order' };
     }
@@ -115,7 +115,7 @@ export class PushSource implements FrameSource {
     if (this.#isStopped()) throw new YocoError('stream_deleted');
     // Decoding, slow for a large picture, does not delay the arrival time.
     const wallMs = Date.now() - Math.round(this.#now() - arrivedMs);
-    if (this.#lastMs === null) this.#originMs = arrivedMs - (timeMs ?? firstTimeMs(this.#goesOnFrom, true, 1, wallMs));
+    if (this.#lastMs === null) this.#originMs = arrivedMs - (timeMs ?? firstTimeMs(this.#resumeFrom, true, 1, wallMs));
     // The clock moves up to a stated time that is ahead of it. Otherwise pictures without a time would bunch up until
     // the clock caught up.
     else if (timeMs !== undefined) this.#originMs = Math.min(this.#originMs, arrivedMs - timeMs);
@@ -131,7 +131,7 @@ export class PushSource implements FrameSource {
 
   /** ms since the stream began; 0 for a picture that begins it. */
   #sinceStart(taken: Date): number {
-    const start = this.#startedAtMs ?? this.#beganByClock() ?? this.#firstAtMs ?? this.#goesOnFrom?.startedAtMs;
+    const start = this.#startedAtMs ?? this.#beganByClock() ?? this.#firstAtMs ?? this.#resumeFrom?.startedAtMs;
     return start === undefined ? 0 : Math.round(taken.getTime() - start);
   }
 
@@ -146,7 +146,7 @@ export class PushSource implements FrameSource {
  * progressive.
  */
 const WHOLE_PICTURES = 2;
-const wholePictures = new Slots(WHOLE_PICTURES);
+const wholePictures = new Semaphore(WHOLE_PICTURES);
 /** A picture with more pixels is large; four-megapixel cameras send none. */
 const LARGE_PICTURE = 5_000_000;
 const READING = { limitInputPixels: LARGEST_PICTURE, failOn: 'error' } as const;

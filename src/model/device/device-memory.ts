@@ -129,7 +129,7 @@ export class DeviceMemory {
       page = new DevicePage(cache);
       pages.push(page);
     }
-    const stoodMs = page.times.length === 0 ? 0 : cache.times.stoodAt(page.lastMs);
+    const stoodMs = page.times.length === 0 ? 0 : cache.times.durationAt(page.lastMs);
     page.times.push(timeMs);
     try {
       await this.#write(page, stoodMs, frame);
@@ -229,7 +229,7 @@ export class DeviceMemory {
     page.times.forEach((time, frame) => {
       timeCode(time).forEach((value, i) => (codes[i * this.pageFrames + frame] = value));
       times[frame] = (Math.round(time) - Math.round(page.firstMs)) / 1000;
-      before[frame] = frame === 0 ? 0 : Math.round(cache.times.stoodOf(first + frame - 1)) / 1000;
+      before[frame] = frame === 0 ? 0 : Math.round(cache.times.durationOf(first + frame - 1)) / 1000;
     });
     return tensors;
   }

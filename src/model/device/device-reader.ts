@@ -13,7 +13,7 @@ import { worstOf } from '../precision.ts';
 import type { CellRanking } from '../kv-index.ts';
 import type { Tensor } from '../onnxruntime.ts';
 import {
-  type Begin,
+  type ReadStart,
   firstFrameOf,
   readableFrames,
   type KvSource,
@@ -69,7 +69,7 @@ export class DeviceReader implements Reader {
     return sources.reduce((sum, source) => sum + this.#visible(source).length, 0) <= MOST_PAGES;
   }
 
-  async readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: Begin): Promise<Reading[]> {
+  async readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: ReadStart): Promise<Reading[]> {
     const frames = Math.max(...inputs.map((input) => input.frames));
     const all = [{ cache, frames, begin }];
     const asked = inputs.map(({ frames: mine, input }) => this.#asked([{ cache, frames: mine, begin }], input));
@@ -114,10 +114,10 @@ export class DeviceReader implements Reader {
    * How long a page's frame stood, ms: at most until the first frame of the next page, even if the host has thinned
    * that one.
    */
-  #stoodOf({ cache }: DevicePage, timeMs: number): number {
+  #durationOf({ cache }: DevicePage, timeMs: number): number {
     const next = this.#device.memory.pages(cache).find((page) => page.firstMs > timeMs);
     const shownMs = next?.tensors === undefined ? Infinity : next.firstMs - timeMs;
-    return Math.min(cache.times.stoodAt(timeMs), shownMs);
+    return Math.min(cache.times.durationAt(timeMs), shownMs);
   }
 
   #slots(sources: readonly KvSource[]): Slot[] {
@@ -198,7 +198,7 @@ export class DeviceReader implements Reader {
       logits: part(logits, i),
       queries: part(queries, i),
       counts: part(counts, i),
-      looked: this.#looked(sources.length, slots, part(evidence, i)),
+      attention: this.#attention(sources.length, slots, part(evidence, i)),
       precision,
     }));
   }
@@ -255,7 +255,7 @@ export class DeviceReader implements Reader {
         const lastMs = page.times[frames - 1];
         const momentMs = momentsMs[source] ?? input.momentMs;
         seen[i * pages + at] = frames;
-        if (lastMs !== undefined) until[i * pages + at] = standing(this.#stoodOf(page, lastMs), momentMs - lastMs);
+        if (lastMs !== undefined) until[i * pages + at] = standing(this.#durationOf(page, lastMs), momentMs - lastMs);
         age[i * pages + at] = (Math.round(momentMs) - Math.round(page.firstMs)) / 1000;
       });
     });
@@ -273,7 +273,7 @@ export class DeviceReader implements Reader {
   }
 
   /** One question's attention by source. `evidence`: on each frame of each page. */
-  #looked(sources: number, slots: readonly Slot[], evidence: Float32Array): FrameShares[] {
+  #attention(sources: number, slots: readonly Slot[], evidence: Float32Array): FrameShares[] {
     const { pageFrames } = this.#device.memory;
     return Array.from({ length: sources }, (_, source) => {
       const times: number[] = [];

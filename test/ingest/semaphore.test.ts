@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { Slots } from '../../src/ingest/slots.ts';
+import { Semaphore } from '../../src/ingest/semaphore.ts';
 
 test('Slots limit how many tasks run at a time, and start the others in order, even after one failed', async () => {
-  const slots = new Slots(2);
+  const slots = new Semaphore(2);
   const begun: number[] = [];
   const ends: ((fails: boolean) => void)[] = [];
   const all = [0, 1, 2, 3].map((i) =>

@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { Hangups } from '../../src/cli/hangups.ts';
+import { SighupHandler } from '../../src/cli/sighup.ts';
 import { startProgram, workplace } from '../support/cli.ts';
 
 const place = workplace();
 
 test('Hang-ups before `begin` cause one action then; those during an action cause one more after it', async () => {
-  const hangups = new Hangups();
+  const hangups = new SighupHandler();
   const acts: (() => void)[] = [];
   const hear = (): void => void process.emit('SIGHUP');
   hear();
@@ -44,8 +44,8 @@ const hasTerminals = spawnSync('python3', ['-c', 'import pty']).status === 0;
 
 test.skipIf(!hasTerminals)('Closing the terminal ends the program, as it would without a handler', async () => {
   const program = `
-    import { Hangups } from './src/cli/hangups.ts';
-    new Hangups().begin(async () => console.log('acted'));
+    import { SighupHandler } from './src/cli/sighup.ts';
+    new SighupHandler().begin(async () => console.log('acted'));
     setInterval(() => undefined, 1000);
     console.log('ready');`;
   const node = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', program];

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest';
 import { YocoError } from '../../src/errors.ts';
 import type { StandingDefinition } from '../../src/ingest/definition.ts';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
-import { Notices } from '../../src/server/notices.ts';
+import { FileStandingQuestions } from '../../src/server/file-standing-questions.ts';
 import { MAX_TOLD, StandingRecord } from '../../src/server/standing-record.ts';
 import { sourceStatusTold, standingAnswered, standingDeleted, standingList } from '../../src/server/wire-schemas.ts';
 import { keyOf, MAX_WAITING_EVENTS, MAX_WAITING_PICTURE_BYTES, Webhook } from '../../src/server/webhook.ts';
@@ -196,7 +196,7 @@ describe('A standing question of a stream’s file', () => {
       server = await startServer(live, { port: 0, drainMs: 1_000, log });
       await expect.poll(() => heard.length).toBe(2);
       kitchen.standingQuestions = [of('a bird?'), of('a dog?')];
-      server.stand(kitchen);
+      server.syncStandingQuestions(kitchen);
       await expect.poll(() => heard.length).toBe(4);
       const later = told().slice(2);
       expect(later.find(({ question }) => question === 'a cat?')).toMatchObject({
@@ -217,7 +217,7 @@ describe('A standing question of a stream’s file', () => {
       ]);
 
       kitchen.standingQuestions = [];
-      server.stand(kitchen);
+      server.syncStandingQuestions(kitchen);
       await expect.poll(() => heard.length).toBe(8);
       expect(kitchen.listeners).toBe(0);
     });
@@ -228,7 +228,9 @@ describe('A standing question of a stream’s file', () => {
       server = await startServer(live, { port: 0, drainMs: 1_000, log });
       await expect.poll(() => heard.length).toBe(1);
       kitchen.standingQuestions = [of('a cat?', 'NOBODY_HAS_SET_THIS')];
-      expect(() => server?.stand(kitchen)).toThrow(expect.objectContaining({ code: 'definition_invalid' }));
+      expect(() => server?.syncStandingQuestions(kitchen)).toThrow(
+        expect.objectContaining({ code: 'definition_invalid' }),
+      );
       kitchen.says = 'yes';
       kitchen.tick(62_000);
       await expect.poll(() => heard.length).toBe(2);
@@ -243,10 +245,10 @@ describe('A standing question of a stream’s file', () => {
       const types = () => told().map(({ type }) => type.replace(/^yoco\./, ''));
       const once = ['stream.status', 'standing_question.answered', 'standing_question.deleted'];
       await expect.poll(types).toEqual(once);
-      server.stand(kitchen);
+      server.syncStandingQuestions(kitchen);
       kitchen.state = 'playing';
       kitchen.tick(62_000);
-      server.stand(kitchen);
+      server.syncStandingQuestions(kitchen);
       await expect.poll(types).toEqual([...once, 'standing_question.answered']);
       expect(kitchen.listeners).toBe(1);
     });
@@ -256,23 +258,26 @@ describe('A standing question of a stream’s file', () => {
     server = await startServer(live, { port: 0, drainMs: 1_000, log });
     kitchen.says = 'no';
     kitchen.standingQuestions = [{ question: 'is there a dog?', every: 0.5, holds: 1, min_confidence: 0 }];
-    server.stand(kitchen);
+    server.syncStandingQuestions(kitchen);
     await expect.poll(() => logged.length).toBe(1);
     await server.close();
     expect(() => {
-      server?.stand(kitchen);
+      server?.syncStandingQuestions(kitchen);
     }).toThrow(expect.objectContaining({ code: 'shutting_down' }));
   });
 });
 
 describe('The picture of a new answer', () => {
   let kitchen: FakeStream;
-  let notices: Notices;
+  let notices: FileStandingQuestions;
 
   beforeEach(() => {
     kitchen = new FakeLiveService().stream('kitchen');
     kitchen.says = 'no';
-    notices = new Notices({ log, maxOutputTokens: 32 }, { stood: () => undefined, sent: () => undefined });
+    notices = new FileStandingQuestions(
+      { log, maxOutputTokens: 32 },
+      { countAsking: () => undefined, countWebhookEvents: () => undefined },
+    );
   });
 
   afterEach(() => notices.close(1_000));
@@ -280,7 +285,7 @@ describe('The picture of a new answer', () => {
   async function pictureTold(picture?: boolean): Promise<Event['picture']> {
     const webhook = { url, ...(picture === undefined ? {} : { picture }) };
     kitchen.standingQuestions = [{ question: 'is there a dog?', every: 0.5, holds: 1, min_confidence: 0, webhook }];
-    notices.stand(kitchen);
+    notices.sync(kitchen);
     await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(1);
     expect(standingAnswered.strict().parse(heard[0]?.event)).toEqual(heard[0]?.event);
     return heard[0]?.event.picture;
@@ -442,13 +447,13 @@ describe('The list of standing questions', () => {
 describe('The source of a stream with standing questions', () => {
   const question = { question: 'is there a dog?', every: 3_600, holds: 1, min_confidence: 0 };
   let kitchen: FakeStream;
-  let notices: Notices;
+  let notices: FileStandingQuestions;
 
   beforeEach(() => {
     kitchen = new FakeLiveService().stream('kitchen');
-    notices = new Notices(
+    notices = new FileStandingQuestions(
       { log, maxOutputTokens: 32 },
-      { stood: () => undefined, sent: () => undefined },
+      { countAsking: () => undefined, countWebhookEvents: () => undefined },
       { awayAfterMs: 100, backAfterMs: 50 },
     );
   });
@@ -469,7 +474,7 @@ describe('The source of a stream with standing questions', () => {
   it('is reported to the webhook, signed, and logged, when it goes away and when it is back', async () => {
     vi.stubEnv('DOOR_SECRET', SECRET);
     kitchen.standingQuestions = [{ ...question, webhook: { url, secret_env: 'DOOR_SECRET' } }];
-    notices.stand(kitchen);
+    notices.sync(kitchen);
     becomes('reconnecting', 'source_unreachable');
     await expect.poll(() => told().length, { timeout: 10_000 }).toBe(1);
     for (let tries = 0; tries < 3; tries++) becomes('reconnecting', 'source_unreachable');
@@ -509,7 +514,7 @@ describe('The source of a stream with standing questions', () => {
   it('is reported once per address, however many questions use it', async () => {
     const webhooks = [url, `${url}/other`, url].map((address) => ({ ...question, webhook: { url: address } }));
     kitchen.standingQuestions = [question, ...webhooks];
-    notices.stand(kitchen);
+    notices.sync(kitchen);
     becomes('failed', 'source_invalid');
     await notices.close(10_000);
     const paths = heard.filter(({ event }) => event.type === 'yoco.stream.status').map(({ path }) => path);
@@ -521,7 +526,7 @@ describe('The source of a stream with standing questions', () => {
   it('is reported before the end of a question that ends with it', async () => {
     kitchen.says = 'no';
     kitchen.standingQuestions = [{ ...question, every: 0.5, webhook: { url } }];
-    notices.stand(kitchen);
+    notices.sync(kitchen);
     await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(1);
     becomes('ended', null);
     await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(3);
@@ -535,18 +540,18 @@ describe('The source of a stream with standing questions', () => {
 
   it('is logged even if no question has a webhook', async () => {
     kitchen.standingQuestions = [question];
-    notices.stand(kitchen);
+    notices.sync(kitchen);
     becomes('reconnecting', 'source_silent');
     await expect.poll(() => ofSource().length, { timeout: 10_000 }).toBe(1);
     expect(heard).toEqual([]);
   });
 
   it('is not reported before a question is asked, or after the last has ended', async () => {
-    notices.stand(kitchen);
+    notices.sync(kitchen);
     expect(kitchen.listeners).toBe(0);
     kitchen.failNext = new YocoError('question_too_long');
     kitchen.standingQuestions = [{ ...question, webhook: { url } }];
-    notices.stand(kitchen);
+    notices.sync(kitchen);
     expect(kitchen.listeners).toBe(1);
     await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(1);
     expect(kitchen.listeners).toBe(0);

@@ -8,7 +8,7 @@ export const PIECE_BYTES = 64 * 1024;
  * A body's pieces are buffered until its end, and each costs some hundred bytes beyond its content: a picture sent byte
  * by byte would take gigabytes. A body that nobody reads is not consumed.
  */
-export class Gathered extends Transform {
+export class CoalescedBody extends Transform {
   readonly #body: Readable;
   #begun = false;
   #piece: Buffer | null = null;

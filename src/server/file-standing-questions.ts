@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { YocoError } from '../errors.ts';
 import type { StandingDefinition, WebhookDefinition } from '../ingest/definition.ts';
-import { isOver } from '../live/no-frame.ts';
+import { hasEnded } from '../live/no-frame.ts';
 import { StandingQuestion } from '../live/standing-question.ts';
 import type { LiveStream, StreamStatus } from '../live/types.ts';
 import { changeJson } from './answer-json.ts';
@@ -34,7 +34,7 @@ interface FileQuestion {
 /**
  * A stream's questions in the order of its file, including ended ones, and the watch on its source while any is asked.
  */
-interface Stood {
+interface Watched {
   asked: readonly FileQuestion[];
   watch: SourceWatch | null;
 }
@@ -47,20 +47,20 @@ const SOURCE_IS: Readonly<Record<ToldState, string>> = {
   failed: 'has failed',
 };
 
-export class Notices {
+export class FileStandingQuestions {
   readonly #limits: Pick<ServerLimits, 'log' | 'maxOutputTokens'>;
-  readonly #metrics: Pick<ServerMetrics, 'stood' | 'sent'>;
+  readonly #metrics: Pick<ServerMetrics, 'countAsking' | 'countWebhookEvents'>;
   readonly #watching: SourceWatchOptions;
   /** Questions that have not ended. */
   readonly #open = new Set<FileQuestion>();
   readonly #watches = new Set<SourceWatch>();
   readonly #webhooks = new Set<Webhook>();
-  readonly #stood = new WeakMap<LiveStream, Stood>();
+  readonly #watched = new WeakMap<LiveStream, Watched>();
   #closed = false;
 
   constructor(
     limits: Pick<ServerLimits, 'log' | 'maxOutputTokens'>,
-    metrics: Pick<ServerMetrics, 'stood' | 'sent'>,
+    metrics: Pick<ServerMetrics, 'countAsking' | 'countWebhookEvents'>,
     watching: SourceWatchOptions = {},
   ) {
     this.#limits = limits;
@@ -72,12 +72,12 @@ export class Notices {
    * Applies the questions of the stream's definition: new ones start, removed ones stop, unchanged ones continue.
    * Throws `definition_invalid` if a secret is missing, and `shutting_down`; then nothing has changed.
    */
-  stand(stream: LiveStream): void {
+  sync(stream: LiveStream): void {
     if (this.#closed) throw new YocoError('shutting_down');
-    const stood = this.#stood.get(stream) ?? { asked: [], watch: null };
+    const stood = this.#watched.get(stream) ?? { asked: [], watch: null };
     // While the source is over, an ended question stays ended: asked again, it would only end again. Otherwise it
     // starts anew.
-    const over = isOver(stream.status().sourceStatus);
+    const over = hasEnded(stream.status().sourceStatus);
     const before = stood.asked.filter((question) => over || this.#open.has(question));
     const asked = stream.standingQuestions.map((definition, i): FileQuestion => {
       const at = before.findIndex((question) => isDeepStrictEqual(question.definition, definition));
@@ -86,7 +86,7 @@ export class Notices {
     });
     for (const question of before) this.#askNoMore(stream, question);
     stood.asked = asked;
-    this.#stood.set(stream, stood);
+    this.#watched.set(stream, stood);
     const begun = asked.filter(({ asking }) => asking === null);
     for (const question of begun) {
       this.#open.add(question);
@@ -104,11 +104,11 @@ export class Notices {
     return { id, definition, webhook, record: new StandingRecord(id, definition), asking: null };
   }
 
-  #isAsked({ asked }: Stood): boolean {
+  #isAsked({ asked }: Watched): boolean {
     return asked.some((question) => this.#open.has(question));
   }
 
-  #watch(stream: LiveStream, stood: Stood): void {
+  #watch(stream: LiveStream, stood: Watched): void {
     if (stood.watch !== null) this.#watches.delete(stood.watch);
     const tell = (state: ToldState, status: StreamStatus): void => {
       const open = stood.asked.filter((question) => this.#open.has(question));
@@ -119,7 +119,7 @@ export class Notices {
   }
 
   /** Ends the watch once no question is asked any more. */
-  #unwatch(stood: Stood): void {
+  #unwatch(stood: Watched): void {
     const { watch } = stood;
     if (watch === null || this.#isAsked(stood)) return;
     watch.close();
@@ -145,7 +145,7 @@ export class Notices {
 
   /** The stream's questions, in the order of its file. */
   standing(stream: LiveStream): readonly StandingQuestionJson[] {
-    return (this.#stood.get(stream)?.asked ?? []).map(({ record }) => record.json());
+    return (this.#watched.get(stream)?.asked ?? []).map(({ record }) => record.json());
   }
 
   /** Stops asking; events that wait for a webhook have `graceMs` to be sent. */
@@ -168,7 +168,7 @@ export class Notices {
     webhook?.send({ type, created_at: new Date().toISOString(), ...about, ...what }, picture);
   }
 
-  #ask(stream: LiveStream, asked: FileQuestion, stood: Stood): void {
+  #ask(stream: LiveStream, asked: FileQuestion, stood: Watched): void {
     const { definition, record } = asked;
     const { question, every, holds, min_confidence: minConfidence } = definition;
     const { log, maxOutputTokens: maxTokens } = this.#limits;
@@ -207,7 +207,7 @@ export class Notices {
         },
         asked: (outcome, error) => {
           record.asked(outcome, error);
-          this.#metrics.stood(outcome);
+          this.#metrics.countAsking(outcome);
         },
         // No client is there to ask again, so the question outlasts the error.
         unexpected: (error) => {
@@ -262,7 +262,7 @@ export class Notices {
         this.#limits.log.warn({ stream }, message);
       },
       onOutcome: (outcome, events) => {
-        this.#metrics.sent(outcome, events);
+        this.#metrics.countWebhookEvents(outcome, events);
       },
     });
   }

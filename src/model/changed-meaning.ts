@@ -62,7 +62,7 @@ const TURNED_AFTER = new RegExp(
 );
 
 /** Whether the text before or after a time changes its meaning: "since", "or at 10 am". */
-export function isTurned(start: string, end: string): boolean {
+export function changesMeaning(start: string, end: string): boolean {
   return TURNED_BEFORE.test(start) || TURNED_AFTER.test(end);
 }
 

@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { Gathered, PIECE_BYTES } from '../../src/server/gathered.ts';
+import { CoalescedBody, PIECE_BYTES } from '../../src/server/coalesced-body.ts';
 
 async function piecesOf(body: Iterable<Buffer>): Promise<Buffer[]> {
   const pieces: Buffer[] = [];
-  for await (const piece of new Gathered(Readable.from(body, { objectMode: false }))) pieces.push(piece as Buffer);
+  for await (const piece of new CoalescedBody(Readable.from(body, { objectMode: false }))) pieces.push(piece as Buffer);
   return pieces;
 }
 
@@ -23,7 +23,7 @@ describe('A body', () => {
 
   it('is not consumed before it is read, and fails when its source breaks off', async () => {
     const body = new Readable({ read: () => undefined });
-    const gathered = new Gathered(body);
+    const gathered = new CoalescedBody(body);
     expect(body.readableFlowing).toBeNull();
     const read = gathered.toArray();
     body.destroy(new Error('aborted'));

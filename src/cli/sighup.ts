@@ -7,9 +7,9 @@ const STDERR = 2;
  * Handles SIGHUP: by convention a service rereads its files. A closing terminal sends SIGHUP too, and then it ends the
  * process as by default. Not on Windows, where SIGHUP means that the console, with everything running in it, is ending.
  */
-export class Hangups {
+export class SighupHandler {
   #act: (() => Promise<void>) | null = null;
-  #heard = false;
+  #isPending = false;
   #acting = false;
 
   /** From here on SIGHUP does not end the process, unless the terminal that the log goes to is gone. */
@@ -22,7 +22,7 @@ export class Hangups {
         process.kill(process.pid, 'SIGHUP');
         return;
       }
-      this.#heard = true;
+      this.#isPending = true;
       void this.#next();
     };
     process.on('SIGHUP', hear);
@@ -40,8 +40,8 @@ export class Hangups {
   async #next(): Promise<void> {
     if (this.#act === null || this.#acting) return;
     this.#acting = true;
-    while (this.#heard) {
-      this.#heard = false;
+    while (this.#isPending) {
+      this.#isPending = false;
       await this.#act();
     }
     this.#acting = false;

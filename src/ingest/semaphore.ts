@@ -1,5 +1,5 @@
 /** Runs at most `count` tasks at a time; the others wait in order of arrival. */
-export class Slots {
+export class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 

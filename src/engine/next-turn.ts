@@ -1,2 +1,0 @@
-/** Yields for one turn of the event loop, so that messages from other processes are received. */
-export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
