@@ -386,7 +386,7 @@ describe('An engine', () => {
       early.push(engine.snapshot('door', file, FACTS).catch((error: unknown) => YocoError.from(error).code));
     });
     process.kill(engine.pid ?? NaN, 'SIGKILL');
-    expect(await resumed).toMatchObject(['door', { appended: { frames: 1, lastMs: 0 } }]);
+    expect(await resumed).toMatchObject(['door', { sizes: { frames: 1, lastMs: 0 } }]);
     expect(await Promise.all(early)).toEqual(early.map(() => 'engine_unavailable'));
     expect(early).toHaveLength(3);
     expect(await resumeFailed).toMatchObject(['yard', { code: 'snapshot_not_found' }]);

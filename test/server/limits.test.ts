@@ -20,9 +20,9 @@ describe('viewKeys', () => {
   test.each<[string, ServerOptions, RegExp]>([
     ['too short', { apiKeys: [apiKey], viewKeys: [viewKey, 'short'] }, /Each view key needs at least 16 /],
     ['not ASCII', { apiKeys: [apiKey], viewKeys: ['a-view-key-ohne-täuschung'] }, /Each view key needs at least 16 /],
-    ['alone', { viewKeys: [viewKey] }, /with at least one API key/],
-    ['alone, for other machines', { host: '0.0.0.0', viewKeys: [viewKey] }, /with at least one API key/],
-    ['API keys, too', { apiKeys: [apiKey, viewKey], viewKeys: [viewKey] }, /among the API keys, too/],
+    ['alone', { viewKeys: [viewKey] }, /need at least one API key/],
+    ['alone, for other machines', { host: '0.0.0.0', viewKeys: [viewKey] }, /need at least one API key/],
+    ['API keys, too', { apiKeys: [apiKey, viewKey], viewKeys: [viewKey] }, /is also an API key/],
   ])('that are %s are rejected, without repeating the key', (_how, options, message) => {
     const error = refusal(options);
     expect(error).toMatchObject({
