@@ -1,4 +1,4 @@
-/** The worker's side of `inProcess`: answers one message with one message, then exits. */
+/** The worker's side of `runInProcess`: answers one message with one message, then exits. */
 
 export function answerOnce(run: (message: unknown) => Promise<object>): void {
   // Once the parent is gone nobody needs the figures, and a long run would disturb the next measurement.

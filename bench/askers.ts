@@ -10,14 +10,14 @@ import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
 import { FrameWatch, totals } from './frame-watch.ts';
 import { median, quantiles, repeat, round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
-import { clipPictures, engineTimes, FPS, startLive, startStreams } from './service.ts';
+import { clipPictures, engineTimes, FPS, startLiveStreams, startStreams } from './service.ts';
 
 const ASKERS = 32;
 const LIVE_STREAMS = 4;
 const MINUTES = 10;
 /** All answers have this length, whatever the clip shows: longer than a name, like a sentence about a scene. */
 const ANSWER_TOKENS = 8;
-const ASKED = [
+const QUESTIONS = [
   'Describe the scene.',
   'What is happening?',
   'Describe what you see.',
@@ -37,7 +37,7 @@ const ASKED = [
 ];
 const STREAM = 'askers';
 
-interface Answered {
+interface AskResult {
   readonly outputTokens: number;
   readonly firstTokenMs: number;
 }
@@ -49,8 +49,8 @@ export async function askers(options: BenchOptions): Promise<Record<string, unkn
   const live = await startStreams();
   let figures;
   try {
-    await fill(live, frames);
-    const streams = await startLive(live, LIVE_STREAMS, 'askers-live');
+    await fillStream(live, frames);
+    const streams = await startLiveStreams(live, LIVE_STREAMS, 'askers-live');
     const watches = streams.map((stream) => new FrameWatch(stream));
     await sleep(options.quick ? 3_000 : 10_000);
     watches.forEach((watch) => {
@@ -99,20 +99,20 @@ function verdict(met: boolean): string {
 }
 
 /** Appends frames of the clip, in a loop, directly to the engine. */
-async function fill(live: Streams, frames: number): Promise<void> {
+async function fillStream(live: Streams, frames: number): Promise<void> {
   const { engine } = live;
   const pictures = await clipPictures(engine.bundle.imageSize, 128);
   engine.open(STREAM, { limitBytes: 512 * 2 ** 20, mergeBelow: 0 });
-  const flying: Promise<unknown>[] = [];
+  const inFlight: Promise<unknown>[] = [];
   for (let i = 0; i < frames; i++) {
-    flying.push(engine.append(STREAM, (i * 1000) / FPS, pictures[i % pictures.length] ?? new Uint8Array(0)));
-    if (flying.length >= 4) await flying.shift();
+    inFlight.push(engine.append(STREAM, (i * 1000) / FPS, pictures[i % pictures.length] ?? new Uint8Array(0)));
+    if (inFlight.length >= 4) await inFlight.shift();
   }
-  await Promise.all(flying);
+  await Promise.all(inFlight);
 }
 
 /** Asks the engine one question of a new conversation, as the service does. */
-function askOnce(live: Streams, question: string): Promise<Answered> {
+function askOnce(live: Streams, question: string): Promise<AskResult> {
   const begin = performance.now();
   let firstTokenMs: number | undefined;
   return new Promise((resolve, reject) => {
@@ -141,13 +141,13 @@ function askOnce(live: Streams, question: string): Promise<Answered> {
 }
 
 /** Asks `count` questions at once, `rounds` times. Returns the answers of each round and how long it took. */
-async function ask(live: Streams, count: number, rounds: number): Promise<{ answers: Answered[]; ms: number }[]> {
+async function ask(live: Streams, count: number, rounds: number): Promise<{ answers: AskResult[]; ms: number }[]> {
   const done = [];
   for (let r = 0; r < rounds; r++) {
     const begin = performance.now();
     const answers = await Promise.all(
       Array.from({ length: count }, (_, i) => {
-        return askOnce(live, ASKED[(i + r) % ASKED.length] ?? '');
+        return askOnce(live, QUESTIONS[(i + r) % QUESTIONS.length] ?? '');
       }),
     );
     done.push({ answers, ms: performance.now() - begin });
@@ -158,7 +158,7 @@ async function ask(live: Streams, count: number, rounds: number): Promise<{ answ
 }
 
 class Phase {
-  readonly #rounds: { answers: Answered[]; ms: number }[] = [];
+  readonly #rounds: { answers: AskResult[]; ms: number }[] = [];
   #engineMs = { vision: 0, selfDecoder: 0, crossDecoder: 0 };
 
   async measure(live: Streams, count: number, rounds: number): Promise<void> {
@@ -198,19 +198,19 @@ class Phase {
 async function parts(frames: number, seconds: number): Promise<Record<string, unknown>> {
   const model = await loadModel(DEFAULT_BUNDLE);
   const { config, crossDecoder, embeddings, selfDecoder, tokenizer } = model;
-  const cache = synthetic(model, frames);
-  const question = segmentTokens(tokenizer, config, [], ASKED[0] ?? '', frames * 500);
+  const cache = syntheticCache(model, frames);
+  const question = segmentTokens(tokenizer, config, [], QUESTIONS[0] ?? '', frames * 500);
   const open = (): Promise<QuestionSegment> => QuestionSegment.open(selfDecoder, embeddings, config, question);
   // A window grows with each timed step, as during an answer: self-decoder steps are capped near an answer's length.
-  const time = async (run: () => Promise<unknown>, most = 200): Promise<number> =>
-    round(median(await repeat(run, { seconds, most })), 2);
+  const time = async (run: () => Promise<unknown>, maxRuns = 200): Promise<number> =>
+    round(median(await repeat(run, { seconds, maxRuns })), 2);
   const view = cache.view({ first: 0, count: frames });
   if (view === null) throw new Error('The cache holds more frames than it keeps in full precision.');
   const byAskers: Record<string, unknown> = {};
   for (const count of [1, 4, 8, 16, ASKERS]) {
     const some: QuestionSegment[] = [];
     for (let i = 0; i < count; i++) some.push(await open());
-    const asking = some.map((s) => ({ ...s.own, visible: view.tokens, context: view.tokens }));
+    const asking = some.map((s) => ({ ...s.readerInput, visibleTokens: view.tokens, contextTokens: view.tokens }));
     byAskers[String(count)] = {
       crossDecoderMs: await time(() => crossDecoder.step(view, asking)),
       selfDecoderMs: await time(
@@ -240,16 +240,16 @@ async function parts(frames: number, seconds: number): Promise<Record<string, un
   const result = {
     cacheTokens: view.tokens,
     byAskers,
-    tokenizeQuestionMs: await time(() => Promise.resolve(tokenizer.encode(ASKED[0] ?? ''))),
+    tokenizeQuestionMs: await time(() => Promise.resolve(tokenizer.encode(QUESTIONS[0] ?? ''))),
     decodeTextMs: await time(() => Promise.resolve(tokenizer.decode(answer))),
-    visionMs: await time(() => model.vision.tokens(picture)),
+    visionMs: await time(() => model.vision.encode(picture)),
   };
   await model.release();
   return result;
 }
 
 /** A cache of arbitrary values: only their number matters. */
-export function synthetic(model: Model, frames: number): ReturnType<Model['newCache']> {
+export function syntheticCache(model: Model, frames: number): ReturnType<Model['newCache']> {
   const { config } = model;
   const cache = model.newCache(2 ** 31);
   const size = config.tokensPerFrame * config.kvHeads * config.headDim;

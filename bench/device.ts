@@ -12,14 +12,14 @@ import { YocoError } from '../src/errors.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import { seededRandom } from '../src/model/sampling.ts';
 import { greedyAnswer } from './greedy-answer.ts';
-import { readPhotographs, type Scene, sceneTokens, show } from './haystack.ts';
+import { readPhotographs, type Scene, sceneTokens, appendScenes } from './haystack.ts';
 import { median, round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
 
 const FPS = 2;
 const SCENE_FRAMES = 10;
 const LIMIT_BYTES = 2 ** 31;
-const QUICK = [10, 60];
+const QUICK_SECONDS = [10, 60];
 const SECONDS = [10, 60, 600, 3600];
 /** Things asked about by name, besides the questions that fit every video. */
 const ASKED_THINGS = 3;
@@ -40,54 +40,56 @@ export async function device(options: BenchOptions): Promise<Record<string, unkn
   };
   // In case the process exits before this function returns.
   process.once('exit', removeFolder);
-  let host: Model | undefined;
-  let there: Model | undefined;
+  let hostModel: Model | undefined;
+  let deviceModel: Model | undefined;
   try {
     try {
-      there = await loadModel(DEFAULT_BUNDLE, { device: 'webgpu', deviceProfile: `${folder}/` });
+      deviceModel = await loadModel(DEFAULT_BUNDLE, { device: 'webgpu', deviceProfile: `${folder}/` });
     } catch (error) {
       if (!(error instanceof YocoError && error.code === 'device_unavailable')) throw error;
       process.stderr.write(`  skipped: ${error.message}\n`);
       return { skipped: error.message };
     }
-    host = await loadModel(DEFAULT_BUNDLE);
-    const lengths = await compare(host, there, options);
+    hostModel = await loadModel(DEFAULT_BUNDLE);
+    const lengths = await compare(hostModel, deviceModel, options);
     // Releasing the model writes its profiles.
-    await there.release();
-    there = undefined;
-    const { imageSize, tokensPerFrame, width } = host.config;
+    await deviceModel.release();
+    deviceModel = undefined;
+    const { imageSize, tokensPerFrame, width } = hostModel.config;
     // The first step of vision, from bytes to floats, runs on the host.
     const bytesOfVision = { toDevice: 4 * 3 * imageSize ** 2, toHost: 4 * tokensPerFrame * width };
     return { lengths, bytesOfVision, placement: await placementOf(folder) };
   } finally {
-    await there?.release();
-    await host?.release();
+    await deviceModel?.release();
+    await hostModel?.release();
     removeFolder();
     process.off('exit', removeFolder);
   }
 }
 
 /** For each length: the bytes transferred, and how many answers are the same on both. */
-async function compare(host: Model, there: Model, options: BenchOptions): Promise<Record<string, unknown>> {
+async function compare(hostModel: Model, deviceModel: Model, options: BenchOptions): Promise<Record<string, unknown>> {
   const photographs = await readPhotographs();
-  const tokens = await sceneTokens(host, photographs);
+  const tokens = await sceneTokens(hostModel, photographs);
   const names = photographs.map((photograph) => photograph.asked);
   const lengths: Record<string, unknown> = {};
-  for (const seconds of options.seconds ?? (options.quick ? QUICK : SECONDS)) {
+  for (const seconds of options.seconds ?? (options.quick ? QUICK_SECONDS : SECONDS)) {
     const random = seededRandom(1);
     const classes = [...tokens.keys()];
     const scenes = Array.from({ length: Math.ceil((seconds * FPS) / SCENE_FRAMES) }, (): Scene => {
       return { class: classes[Math.floor(random() * classes.length)] ?? '', frames: SCENE_FRAMES };
     });
-    const cache = host.newCache(LIMIT_BYTES);
-    await show(host, cache, tokens, scenes, FPS);
+    const cache = hostModel.newCache(LIMIT_BYTES);
+    await appendScenes(hostModel, cache, tokens, scenes, FPS);
     const asked = names
       .slice(0, ASKED_THINGS)
       .flatMap((name) => [`Have you seen a ${name}?`, `When did the ${name} appear?`]);
     const questions = ['What is shown now?', 'What was shown first?', ...asked];
-    const stream = there.intake.open(cache);
-    const transfers = there.device?.transfers ?? { toDevice: 0, toHost: 0 };
-    const crossed = async <T>(run: () => Promise<T>): Promise<{ value: T; toDevice: number; toHost: number }> => {
+    const stream = deviceModel.intake.open(cache);
+    const transfers = deviceModel.device?.transfers ?? { toDevice: 0, toHost: 0 };
+    const measureTransfers = async <T>(
+      run: () => Promise<T>,
+    ): Promise<{ value: T; toDevice: number; toHost: number }> => {
       const before = { ...transfers };
       const value = await run();
       return {
@@ -98,13 +100,13 @@ async function compare(host: Model, there: Model, options: BenchOptions): Promis
     };
     // The first read loads the pages onto the device. On a live stream they are written there as frames arrive.
     const [warm = ''] = questions;
-    await greedyAnswer(there, cache, warm);
+    await greedyAnswer(deviceModel, cache, warm);
     let same = 0;
     let count = 0;
     const [up, down]: [number[], number[]] = [[], []];
     for (const question of questions) {
-      const expected = await greedyAnswer(host, cache, question);
-      const { value, toDevice, toHost } = await crossed(() => greedyAnswer(there, cache, question));
+      const expected = await greedyAnswer(hostModel, cache, question);
+      const { value, toDevice, toHost } = await measureTransfers(() => greedyAnswer(deviceModel, cache, question));
       if (value.join() === expected.join()) same++;
       count += value.length;
       up.push(toDevice / value.length);
@@ -112,12 +114,12 @@ async function compare(host: Model, there: Model, options: BenchOptions): Promis
     }
     const frame = [...tokens.values()][0]?.[0] ?? new Float32Array(0);
     const take = (): Promise<unknown> =>
-      there.intake.take([{ stream, tokens: frame, timeMs: (cache.times.newest ?? 0) + 1000 / FPS }]);
+      deviceModel.intake.append([{ stream, tokens: frame, timeMs: (cache.times.newest ?? 0) + 1000 / FPS }]);
     await take();
-    const frameBytes = await crossed(take);
+    const frameBytes = await measureTransfers(take);
     lengths[`${seconds} s`] = {
       frames: cache.frames,
-      cacheMb: round((there.device?.memory.bytes ?? 0) / 2 ** 20),
+      cacheMb: round((deviceModel.device?.memory.bytes ?? 0) / 2 ** 20),
       bytesAFrame: { toDevice: frameBytes.toDevice, toHost: frameBytes.toHost },
       bytesAnAnswerToken: { toDevice: round(median(up), 0), toHost: round(median(down), 0) },
       sameAnswers: `${same} of ${questions.length}`,

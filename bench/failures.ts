@@ -8,7 +8,7 @@ import sharp, { type OverlayOptions } from 'sharp';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { loadModel } from '../src/model/model.ts';
 import { greedyText } from './greedy-answer.ts';
-import { PHOTOGRAPHS_NOTE, readPhotographs, sceneTokens, show } from './haystack.ts';
+import { PHOTOGRAPHS_NOTE, readPhotographs, sceneTokens, appendScenes } from './haystack.ts';
 import type { BenchOptions } from './options.ts';
 
 const FPS = 2;
@@ -31,7 +31,7 @@ export async function failures(options: BenchOptions): Promise<Record<string, un
     for (const photograph of photographs) {
       const tokens = await sceneTokens(model, [photograph]);
       const cache = model.newCache(LIMIT_BYTES);
-      await show(model, cache, tokens, [{ class: photograph.class, frames: FRAMES }], FPS);
+      await appendScenes(model, cache, tokens, [{ class: photograph.class, frames: FRAMES }], FPS);
       const answer = await greedyText(model, cache, 'What is shown now?');
       if (answer !== photograph.class.toLowerCase()) failed.push({ ...photograph, shows: photograph.class, answer });
     }
@@ -55,7 +55,7 @@ async function draw(failed: readonly Failure[], file: string): Promise<void> {
     const [left, top] = [(i % COLUMNS) * TILE, Math.floor(i / COLUMNS) * (TILE + TEXT)];
     const input = await sharp(photograph).resize(TILE, TILE, { fit: 'cover' }).toBuffer();
     const line = (text: string, y: number, colour: string): string =>
-      `<text x="4" y="${y}" font-family="sans-serif" font-size="13" fill="${colour}">${escaped(text)}</text>`;
+      `<text x="4" y="${y}" font-family="sans-serif" font-size="13" fill="${colour}">${escapeXml(text)}</text>`;
     const words = `<svg width="${TILE}" height="${TEXT}">${line(shows, 15, '#000')}${line(answer, 32, '#b00')}</svg>`;
     parts.push({ input, left, top }, { input: Buffer.from(words), left, top: top + TILE });
   }
@@ -65,6 +65,6 @@ async function draw(failed: readonly Failure[], file: string): Promise<void> {
     .toFile(file);
 }
 
-function escaped(text: string): string {
+function escapeXml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }

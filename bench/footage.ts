@@ -21,7 +21,7 @@ export async function footageTokens(model: Model, files: readonly string[], fps:
       imageSize: model.config.imageSize,
       fps,
       onFrame: async (rgb) => {
-        frames.push(await model.vision.tokens(rgb));
+        frames.push(await model.vision.encode(rgb));
       },
     });
     const { error } = await run.done;

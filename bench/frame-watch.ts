@@ -10,13 +10,13 @@ export interface Arrival {
 }
 
 /** Longest time to reopen a clip, ms: any further delay counts as lateness of the service. */
-const REOPENED_MS = 300;
+const MAX_REOPEN_MS = 300;
 
 /**
  * Number of arrivals, from index `from` on, that came more than `allowedMs` after their moment. `arrivals` are in the
  * order of their frame times. The offset between the stream's clock and ours is the smallest delay of any arrival; for
  * a looped clip it is found for each round of `roundMs`. As the clip is reopened for each round, the offset may grow by
- * REOPENED_MS a round and no more, even if all frames of a round are late.
+ * MAX_REOPEN_MS a round and no more, even if all frames of a round are late.
  */
 export function lateArrivals(arrivals: readonly Arrival[], allowedMs: number, from = 0, roundMs = Infinity): number {
   const delay = ({ atMs, timeMs }: Arrival): number => atMs - timeMs;
@@ -28,7 +28,7 @@ export function lateArrivals(arrivals: readonly Arrival[], allowedMs: number, fr
   const clocks = new Map<number, number>();
   let before: { readonly round: number; readonly clock: number } | undefined;
   for (const [number, ms] of soonest) {
-    const most = before === undefined ? Infinity : before.clock + REOPENED_MS * (number - before.round);
+    const most = before === undefined ? Infinity : before.clock + MAX_REOPEN_MS * (number - before.round);
     before = { round: number, clock: Math.min(ms, most) };
     clocks.set(number, before.clock);
   }

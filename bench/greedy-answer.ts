@@ -14,7 +14,7 @@ export function openQuestion(model: Model, cache: KvCache, question: string): Pr
 /** The first token of the greedy answer, as an index into `answerTokens`. */
 export async function firstToken(model: Model, cache: KvCache, question: string): Promise<number> {
   const segment = await openQuestion(model, cache, question);
-  return argmax((await model.reader.read([{ cache, frames: cache.frames }], segment.own)).logits);
+  return argmax((await model.reader.read([{ cache, frames: cache.frames }], segment.readerInput)).logits);
 }
 
 /** The tokens of the greedy answer to a question at the newest frame, including the end token. */
@@ -23,8 +23,8 @@ export async function greedyAnswer(model: Model, cache: KvCache, question: strin
   const segment = await openQuestion(model, cache, question);
   const tokens: number[] = [];
   while (tokens.length < config.maxAnswerTokens) {
-    const reading = await reader.read([{ cache, frames: cache.frames }], segment.own);
-    segment.take(reading);
+    const reading = await reader.read([{ cache, frames: cache.frames }], segment.readerInput);
+    segment.recordReading(reading);
     const token = config.answerTokens[argmax(reading.logits)] ?? config.endToken;
     tokens.push(token);
     if (token === config.endToken) break;

@@ -11,7 +11,7 @@ import type { KvCache } from '../src/model/kv-cache.ts';
 import type { Model } from '../src/model/model.ts';
 
 /** Frames in one run of the self-decoder: this saves runs and leaves K and V the same up to rounding. */
-const FRAMES_A_RUN = 16;
+const FRAMES_PER_RUN = 16;
 /** Crops of each photograph. */
 export const CROPS = 6;
 
@@ -64,7 +64,7 @@ export async function sceneTokens(model: Model, photographs: readonly Photograph
   for (const { file, class: name } of photographs) {
     const mine = all.get(name) ?? [];
     for (let crop = 0; crop < CROPS; crop++) {
-      mine.push(await model.vision.tokens(await cropped(file, model.config.imageSize, crop)));
+      mine.push(await model.vision.encode(await cropped(file, model.config.imageSize, crop)));
     }
     all.set(name, mine);
   }
@@ -84,7 +84,7 @@ export async function cropped(file: string, size: number, crop: number): Promise
 }
 
 /** Appends scene after scene: alternating crops, or consecutive frames. Returns the first frame of each scene. */
-export async function show(
+export async function appendScenes(
   model: Model,
   cache: KvCache,
   tokens: SceneTokens,
@@ -106,8 +106,8 @@ export async function show(
     }
   }
   const size = tokensPerFrame * kvHeads * headDim;
-  for (let first = 0; first < frames.length; first += FRAMES_A_RUN) {
-    const some = frames.slice(first, first + FRAMES_A_RUN);
+  for (let first = 0; first < frames.length; first += FRAMES_PER_RUN) {
+    const some = frames.slice(first, first + FRAMES_PER_RUN);
     const input = new Float32Array(some.length * tokensPerFrame * width);
     some.forEach((frame, i) => {
       input.set(frame, i * tokensPerFrame * width);

@@ -9,8 +9,8 @@ import type { FirstTokenTask } from './first-token-worker.ts';
 import { limits, round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
 import { speeds } from './transformer.ts';
-import type { AtLength, WorkerResult, WorkerTask } from './transformer-worker.ts';
-import { inProcess } from './worker.ts';
+import type { LengthFigures, WorkerResult, WorkerTask } from './transformer-worker.ts';
+import { runInProcess } from './worker.ts';
 
 const FPS = 2;
 /** As in the docs; in other benches a MB is 2^20 bytes. */
@@ -23,15 +23,15 @@ export async function hours(options: BenchOptions): Promise<Record<string, unkno
   const seconds = options.quick ? 0.5 : 3;
   const bytesAToken = 2 * config.kvHeads * config.headDim * Float32Array.BYTES_PER_ELEMENT;
   const most = (options.limitGiB * 2 ** 30) / bytesAToken;
-  const kept = await work({ model: 'yoco-indexed', lengths: tokens, seconds });
-  const whole = await work({ model: 'yoco', lengths: tokens.filter((length) => length <= most), seconds });
+  const indexed = await runWorker({ model: 'yoco-indexed', lengths: tokens, seconds });
+  const whole = await runWorker({ model: 'yoco', lengths: tokens.filter((length) => length <= most), seconds });
   const turns: FirstTokenTask = { lengths: tokens, seconds };
-  const firstTokens = await inProcess<number[]>('first-token-worker.ts', turns);
+  const firstTokens = await runInProcess<number[]>('first-token-worker.ts', turns);
   return {
     limits: await limits(),
     framesASecond: FPS,
     atHours: Object.fromEntries(
-      kept.atLength.map((at, i) => {
+      indexed.atLength.map((at, i) => {
         const baseline = whole.atLength.find((entry) => entry.tokens === at.tokens);
         return [
           String(round(spans[i] ?? 0, 2)),
@@ -48,12 +48,12 @@ export async function hours(options: BenchOptions): Promise<Record<string, unkno
   };
 }
 
-function figures(at: AtLength): Record<string, number> {
+function figures(at: LengthFigures): Record<string, number> {
   return { residentMB: round(at.residentBytes / MB), ...speeds(at) };
 }
 
 /** How many times better the paged and indexed cache is. */
-function ratios(own: AtLength, baseline: AtLength): Record<string, number> {
+function ratios(own: LengthFigures, baseline: LengthFigures): Record<string, number> {
   return {
     resident: round(baseline.residentBytes / own.residentBytes, 2),
     firstToken: round(baseline.firstTokenMs / own.firstTokenMs, 2),
@@ -61,6 +61,6 @@ function ratios(own: AtLength, baseline: AtLength): Record<string, number> {
   };
 }
 
-function work(task: WorkerTask): Promise<WorkerResult> {
-  return inProcess('transformer-worker.ts', task);
+function runWorker(task: WorkerTask): Promise<WorkerResult> {
+  return runInProcess('transformer-worker.ts', task);
 }

@@ -72,9 +72,9 @@ export async function ffmpegAlone(frames: number, clips = STREAMS): Promise<{ fr
 export async function visionAlone(runs = VISION_RUNS): Promise<{ framesASecond: number }> {
   const model = await loadModel(DEFAULT_BUNDLE);
   const picture = new Uint8Array(model.vision.pictureBytes).fill(90);
-  await model.vision.tokens(picture);
+  await model.vision.encode(picture);
   const begin = performance.now();
-  for (let i = 0; i < runs; i++) await model.vision.tokens(picture);
+  for (let i = 0; i < runs; i++) await model.vision.encode(picture);
   const seconds = (performance.now() - begin) / 1000;
   await model.release();
   return { framesASecond: round(runs / seconds) };

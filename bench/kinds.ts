@@ -11,12 +11,19 @@ import { pick, type Random, randomOfStream, shuffle } from '../src/evaluation/ra
 import type { KvCache } from '../src/model/kv-cache.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import { greedyText } from './greedy-answer.ts';
-import { type Photograph, PHOTOGRAPHS_NOTE, readPhotographs, type SceneTokens, sceneTokens, show } from './haystack.ts';
+import {
+  type Photograph,
+  PHOTOGRAPHS_NOTE,
+  readPhotographs,
+  type SceneTokens,
+  sceneTokens,
+  appendScenes,
+} from './haystack.ts';
 import { round } from './machine.ts';
 
 const FPS = 2;
 /** Frames for which each photograph is shown, photographs in a video of several, and number of such videos. */
-const [FRAMES, SHOWN, VIDEOS] = [4, 6, 20];
+const [FRAMES, PHOTOGRAPHS_PER_VIDEO, VIDEOS] = [4, 6, 20];
 const LIMIT_BYTES = 2 ** 24;
 /** Phrasings that people use, taken in turn; `{x}`: "a dog". */
 const NOW = ['Is this {x}?', 'Do you see {x}?', 'Is there {x}?', 'Can you see {x}?'];
@@ -30,14 +37,14 @@ const WHICH = ['Which {x} was shown?', 'What {x} did you see?'];
 /** Words that take no article. */
 const UNCOUNTED = new Set(['fruit']);
 
-interface Asked {
+interface YesNoQuestion {
   /** Including the article. */
   readonly thing: string;
   readonly expected: 'yes' | 'no';
 }
 
 /** Right answers out of all, for questions that expect yes and for those that expect no. */
-interface Counted {
+interface YesNoCounts {
   readonly yes: string;
   readonly no: string;
   readonly balanced: number;
@@ -52,39 +59,49 @@ export async function kinds(): Promise<Record<string, unknown>> {
     for (const one of photographs) tokens.set(one, await sceneTokens(model, [one]));
     const wrong: string[] = [];
     const random = randomOfStream(1, 0);
-    const judge = async (shown: Shown, text: string, expected: string): Promise<boolean> => {
+    const judge = async (shown: ShownPhotographs, text: string, expected: string): Promise<boolean> => {
       const answer = (await greedyText(model, shown.cache, text)).toLowerCase();
       const right = expected === 'yes' || expected === 'no' ? answer.startsWith(expected) : answer === expected;
-      if (!right) wrong.push(`${shown.of}: ${text} ${answer} (${expected})`);
+      if (!right) wrong.push(`${shown.names}: ${text} ${answer} (${expected})`);
       return right;
     };
-    const describes = async (shown: Shown, one: Photograph, text: string): Promise<boolean> => {
+    const describes = async (shown: ShownPhotographs, one: Photograph, text: string): Promise<boolean> => {
       const answer = ` ${(await greedyText(model, shown.cache, text)).toLowerCase()} `;
       const right = [one.class.toLowerCase(), one.asked, ...one.kinds].some((word) => answer.includes(` ${word} `));
-      if (!right) wrong.push(`${shown.of}: ${text} ${answer.trim()} (${one.class})`);
+      if (!right) wrong.push(`${shown.names}: ${text} ${answer.trim()} (${one.class})`);
       return right;
     };
-    const yesOrNo = async (shown: Shown, forms: readonly string[], judged: Judged[]): Promise<void> => {
-      for (const { thing, expected } of asked(shown.photographs, words, random)) {
+    const yesOrNo = async (
+      shown: ShownPhotographs,
+      forms: readonly string[],
+      judged: JudgedAnswer[],
+    ): Promise<void> => {
+      for (const { thing, expected } of yesNoQuestions(shown.photographs, words, random)) {
         const text = (forms[judged.length % forms.length] ?? '').replace('{x}', thing);
         judged.push({ expected, right: await judge(shown, text, expected) });
       }
     };
-    const [now, ever]: [Judged[], Judged[]] = [[], []];
+    const [now, ever]: [JudgedAnswer[], JudgedAnswer[]] = [[], []];
     const [choice, which, described]: [boolean[], boolean[], boolean[]] = [[], [], []];
     for (const one of photographs) {
-      const shown = await shownTo(model, [one], tokens);
+      const shown = await showPhotographs(model, [one], tokens);
       await yesOrNo(shown, NOW, now);
       described.push(await describes(shown, one, DESCRIBE[described.length % DESCRIBE.length] ?? ''));
       for (const kind of one.kinds) {
         const other = pick(absentOf([one], words), random);
         const [x, y] = (choice.length >> 1) % 2 === 0 ? [kind, other] : [other, kind];
         const form = CHOICE[choice.length % CHOICE.length] ?? '';
-        choice.push(await judge(shown, form.replace('{x}', named(x)).replace('{y}', named(y)), kind));
+        choice.push(
+          await judge(
+            shown,
+            form.replace('{x}', withArticleIfCounted(x)).replace('{y}', withArticleIfCounted(y)),
+            kind,
+          ),
+        );
       }
     }
     for (let video = 0; video < VIDEOS; video++) {
-      const shown = await shownTo(model, shuffle(photographs, random).slice(0, SHOWN), tokens);
+      const shown = await showPhotographs(model, shuffle(photographs, random).slice(0, PHOTOGRAPHS_PER_VIDEO), tokens);
       await yesOrNo(shown, EVER, ever);
       for (const one of shown.photographs) {
         const [kind] = one.kinds;
@@ -98,12 +115,12 @@ export async function kinds(): Promise<Record<string, unknown>> {
       photographs: photographs.length,
       note: PHOTOGRAPHS_NOTE,
       words: words.join(', '),
-      now: counted(now),
-      ever: counted(ever),
-      choice: countOf(choice),
-      which: countOf(which),
-      described: countOf(described),
-      baselines: { oneAnswerForAll: 0.5, eitherOfTwo: 0.5, whichByChance: round(1 / SHOWN, 2) },
+      now: countYesNo(now),
+      ever: countYesNo(ever),
+      choice: countRight(choice),
+      which: countRight(which),
+      described: countRight(described),
+      baselines: { oneAnswerForAll: 0.5, eitherOfTwo: 0.5, whichByChance: round(1 / PHOTOGRAPHS_PER_VIDEO, 2) },
       wrong,
     };
   } finally {
@@ -111,29 +128,29 @@ export async function kinds(): Promise<Record<string, unknown>> {
   }
 }
 
-interface Judged {
-  readonly expected: Asked['expected'];
+interface JudgedAnswer {
+  readonly expected: YesNoQuestion['expected'];
   readonly right: boolean;
 }
 
 /** A cache into which photographs were shown one after the other. */
-interface Shown {
+interface ShownPhotographs {
   readonly photographs: readonly Photograph[];
   readonly cache: KvCache;
   /** Their names, for the report. */
-  readonly of: string;
+  readonly names: string;
 }
 
-async function shownTo(
+async function showPhotographs(
   model: Model,
   photographs: readonly Photograph[],
   tokens: ReadonlyMap<Photograph, SceneTokens>,
-): Promise<Shown> {
+): Promise<ShownPhotographs> {
   const cache = model.newCache(LIMIT_BYTES);
   const all = photographs.map((one) => [one.file, [...(tokens.get(one)?.values() ?? [])].flat()] as const);
   const scenes = photographs.map(({ file }) => ({ class: file, frames: FRAMES }));
-  await show(model, cache, new Map(all), scenes, FPS);
-  return { photographs, cache, of: photographs.map(({ file }) => path.basename(file, '.jpg')).join(', ') };
+  await appendScenes(model, cache, new Map(all), scenes, FPS);
+  return { photographs, cache, names: photographs.map(({ file }) => path.basename(file, '.jpg')).join(', ') };
 }
 
 /** Words that apply to none of these photographs, not even possibly. */
@@ -141,24 +158,24 @@ function absentOf(photographs: readonly Photograph[], words: readonly string[]):
   return words.filter((word) => !photographs.some(({ kinds, maybe = [] }) => [...kinds, ...maybe].includes(word)));
 }
 
-function named(word: string): string {
+function withArticleIfCounted(word: string): string {
   return UNCOUNTED.has(word) ? word : withArticle(word);
 }
 
 /** Asks for words that apply to these photographs, and equally often for words that cannot apply to any. */
-function asked(shown: readonly Photograph[], words: readonly string[], random: Random): Asked[] {
+function yesNoQuestions(shown: readonly Photograph[], words: readonly string[], random: Random): YesNoQuestion[] {
   const there = [...new Set(shown.flatMap((one) => one.kinds))];
   const absent = absentOf(shown, words);
   const most = Math.min(there.length, absent.length);
-  const some = (expected: Asked['expected'], from: readonly string[]): Asked[] =>
+  const some = (expected: YesNoQuestion['expected'], from: readonly string[]): YesNoQuestion[] =>
     shuffle(from, random)
       .slice(0, most)
-      .map((word) => ({ thing: named(word), expected }));
+      .map((word) => ({ thing: withArticleIfCounted(word), expected }));
   return [...some('yes', there), ...some('no', absent)];
 }
 
-function counted(judged: readonly Judged[]): Counted {
-  const share = (expected: Asked['expected']): [number, number] => {
+function countYesNo(judged: readonly JudgedAnswer[]): YesNoCounts {
+  const share = (expected: YesNoQuestion['expected']): [number, number] => {
     const mine = judged.filter((one) => one.expected === expected);
     return [mine.filter(({ right }) => right).length, mine.length];
   };
@@ -167,6 +184,6 @@ function counted(judged: readonly Judged[]): Counted {
   return { yes: text(yes), no: text(no), balanced: round((yes[0] / yes[1] + no[0] / no[1]) / 2, 3) };
 }
 
-function countOf(judged: readonly boolean[]): string {
+function countRight(judged: readonly boolean[]): string {
   return `${judged.filter((right) => right).length} of ${judged.length}`;
 }

@@ -9,8 +9,8 @@ import { FrameWatch, totals } from './frame-watch.ts';
 import { firstToken } from './greedy-answer.ts';
 import { quantiles, round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
-import { ASKED, encode, timed } from './reread.ts';
-import { startLive, startStreams } from './service.ts';
+import { QUESTIONS, encodePictures, measureMs } from './reread.ts';
+import { startLiveStreams, startStreams } from './service.ts';
 
 const STREAMS = 4;
 const FULL = { questions: 60, rereadings: 20, warmUpMs: 15_000 };
@@ -23,7 +23,7 @@ export async function latency(options: BenchOptions): Promise<Record<string, unk
   const first: number[] = [];
   const tokensASecond: number[] = [];
   try {
-    const streams = await startLive(live, STREAMS, 'latency');
+    const streams = await startLiveStreams(live, STREAMS, 'latency');
     const watches = streams.map((stream) => new FrameWatch(stream));
     await sleep(warmUpMs);
     watches.forEach((watch) => {
@@ -31,7 +31,7 @@ export async function latency(options: BenchOptions): Promise<Record<string, unk
     });
     for (let i = 0; i < questions; i++) {
       const stream = streams[i % STREAMS];
-      const answer = stream?.converse().ask(ASKED[i % ASKED.length] ?? '');
+      const answer = stream?.converse().ask(QUESTIONS[i % QUESTIONS.length] ?? '');
       const result = await answer?.result;
       if (result === undefined) continue;
       first.push(result.firstTokenMs);
@@ -52,7 +52,7 @@ export async function latency(options: BenchOptions): Promise<Record<string, unk
       live: totals(watches),
     };
     // The baseline loads its model only now, so as not to disturb the measurement above.
-    const reread = await rereading(rereadings);
+    const reread = await measureReread(rereadings);
     watches.forEach((watch) => {
       watch.close();
     });
@@ -68,15 +68,15 @@ async function pause(i: number): Promise<void> {
   await sleep(150 + (i % 7) * 40);
 }
 
-async function rereading(count: number): Promise<{ frames: number; firstTokenMs: ReturnType<typeof quantiles> }> {
+async function measureReread(count: number): Promise<{ frames: number; firstTokenMs: ReturnType<typeof quantiles> }> {
   const model = await loadModel(DEFAULT_BUNDLE);
   try {
     const picture = new Uint8Array(model.vision.pictureBytes).fill(90);
     const pictures = new Array<Uint8Array>(REREAD_FRAMES).fill(picture);
     const times: number[] = [];
     for (let i = 0; i < count; i++) {
-      const question = ASKED[i % ASKED.length] ?? '';
-      times.push(await timed(async () => firstToken(model, await encode(model, pictures), question)));
+      const question = QUESTIONS[i % QUESTIONS.length] ?? '';
+      times.push(await measureMs(async () => firstToken(model, await encodePictures(model, pictures), question)));
       await pause(i);
     }
     return { frames: REREAD_FRAMES, firstTokenMs: quantiles(times) };

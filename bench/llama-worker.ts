@@ -59,7 +59,7 @@ async function measure(task: LlamaTask): Promise<LlamaFigures[]> {
   const text = model.tokenize(TEXT);
 
   /** One context serves all lengths: their prompts repeat the same text. */
-  const at = async (threads: number, lengths: readonly number[]): Promise<LlamaFigures[]> => {
+  const measureLengths = async (threads: number, lengths: readonly number[]): Promise<LlamaFigures[]> => {
     const context = await model.createContext({ contextSize, batchSize: 512, threads });
     const sequence = context.getSequence();
     const figures: LlamaFigures[] = [];
@@ -89,11 +89,11 @@ async function measure(task: LlamaTask): Promise<LlamaFigures[]> {
   // llama.cpp's threads spin while they wait for each other: beside other load, one thread may be faster than all.
   let best: LlamaFigures | undefined;
   for (const threads of new Set([os.availableParallelism(), 1])) {
-    const [short] = await at(threads, task.contexts.slice(0, 1));
+    const [short] = await measureLengths(threads, task.contexts.slice(0, 1));
     if (short !== undefined && short.decodeTokensASecond > (best?.decodeTokensASecond ?? 0)) best = short;
   }
   if (best === undefined) return [];
-  const figures = [best, ...(await at(best.threads, task.contexts.slice(1)))];
+  const figures = [best, ...(await measureLengths(best.threads, task.contexts.slice(1)))];
   await llama.dispose();
   return figures;
 }

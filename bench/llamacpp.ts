@@ -12,7 +12,7 @@ import type { LlamaFigures, LlamaTask } from './llama-worker.ts';
 import { round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
 import type { WorkerResult, WorkerTask } from './transformer-worker.ts';
-import { inProcess } from './worker.ts';
+import { runInProcess } from './worker.ts';
 
 /** Context lengths in tokens; the last is close to the longest that SmolLM2 was trained for. */
 const CONTEXTS = [500, 8_000];
@@ -34,9 +34,9 @@ export async function llamacpp(options: BenchOptions): Promise<Record<string, un
   }
   const contexts = options.quick ? QUICK_CONTEXTS : CONTEXTS;
   const yoco: WorkerTask = { model: 'yoco', lengths: contexts, seconds: options.quick ? 0.5 : 3 };
-  const { atLength: own } = await inProcess<WorkerResult>('transformer-worker.ts', yoco);
+  const { atLength: own } = await runInProcess<WorkerResult>('transformer-worker.ts', yoco);
   const llama: LlamaTask = { entry: pathToFileURL(path.resolve(entry)).href, gguf, contexts, decoded: DECODED };
-  const other = await inProcess<LlamaFigures[]>('llama-worker.ts', llama);
+  const other = await runInProcess<LlamaFigures[]>('llama-worker.ts', llama);
   const { config } = await readBundle(DEFAULT_BUNDLE);
   const ratioOf = `${Math.round(config.parameters / 1e6)}M against ${sizeIn(path.basename(gguf))} parameters`;
   return {

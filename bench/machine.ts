@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { floats, openSession, output } from '../src/model/session.ts';
+import { float32Tensor, openSession, output } from '../src/model/session.ts';
 
 export const GRAPHS = fileURLToPath(new URL('graphs', import.meta.url));
 
@@ -46,19 +46,19 @@ export function round(value: number, digits = 1): number {
 
 export interface RepeatOptions {
   /** Least and most timed runs, after one warm-up run. */
-  readonly least?: number;
-  readonly most?: number;
-  /** No run beyond `least` begins after this long. */
+  readonly minRuns?: number;
+  readonly maxRuns?: number;
+  /** No run beyond `minRuns` begins after this long. */
   readonly seconds: number;
 }
 
 /** Milliseconds of each timed run. */
 export async function repeat(run: () => Promise<unknown>, options: RepeatOptions): Promise<number[]> {
-  const { least = 3, most = 200, seconds } = options;
+  const { minRuns = 3, maxRuns = 200, seconds } = options;
   await run();
   const times: number[] = [];
   const end = performance.now() + seconds * 1000;
-  while (times.length < least || (times.length < most && performance.now() < end)) {
+  while (times.length < minRuns || (times.length < maxRuns && performance.now() < end)) {
     const begin = performance.now();
     await run();
     times.push(performance.now() - begin);
@@ -83,9 +83,12 @@ export async function limits(): Promise<Limits> {
   const target = new Float32Array(large.length);
   const sum = await openSession(path.join(GRAPHS, 'sum.onnx'));
   const product = await openSession(path.join(GRAPHS, 'matmul.onnx'));
-  const square = floats(large.subarray(0, 1024 * 1024), [1024, 1024]);
-  const options = { least: 5, seconds: 1 };
-  const reads = await repeat(async () => output(await sum.run({ a: floats(large, [rows, columns]) }), 'y'), options);
+  const square = float32Tensor(large.subarray(0, 1024 * 1024), [1024, 1024]);
+  const options = { minRuns: 5, seconds: 1 };
+  const reads = await repeat(
+    async () => output(await sum.run({ a: float32Tensor(large, [rows, columns]) }), 'y'),
+    options,
+  );
   const copies = await repeat(() => {
     target.set(large);
     return Promise.resolve();
@@ -100,7 +103,7 @@ export async function limits(): Promise<Limits> {
   };
 }
 
-/** Current resident memory of a process, and its peak since `forgetPeak`; Linux only, 0 elsewhere. */
+/** Current resident memory of a process, and its peak since `resetPeak`; Linux only, 0 elsewhere. */
 export async function residentBytes(pid: number | undefined): Promise<{ now: number; peak: number }> {
   const status = await readFile(`/proc/${pid ?? 'self'}/status`, 'utf8').catch(() => '');
   const field = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) * 1024;
@@ -108,6 +111,6 @@ export async function residentBytes(pid: number | undefined): Promise<{ now: num
 }
 
 /** Resets the peak of this process's resident memory, where the system supports it. */
-export async function forgetPeak(): Promise<void> {
+export async function resetPeak(): Promise<void> {
   await writeFile('/proc/self/clear_refs', '5').catch(() => undefined);
 }

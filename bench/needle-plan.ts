@@ -10,14 +10,14 @@ const HAY_FRAMES = 10;
 /** Number of classes that the hay of a haystack is made of; the others are needles or absent. */
 export const HAY_CLASSES = 12;
 /** Most needles in a haystack of photographs. */
-const NEEDLES = 12;
+const MAX_NEEDLES = 12;
 
 /** What is shown and asked in one haystack. */
 export interface Haystack {
   readonly scenes: readonly Scene[];
   /** Classes shown exactly once; the needle `planted[i]` is the scene `scenes[at[i]]`. */
   readonly planted: readonly string[];
-  readonly at: readonly number[];
+  readonly needleScenes: readonly number[];
   /** Classes that are never shown. */
   readonly absent: readonly string[];
 }
@@ -29,7 +29,7 @@ export interface Haystack {
 export function haystacksOf(classes: readonly string[], seconds: number, wanted: number): Haystack[] {
   const random = seededRandom(seconds);
   const frames = seconds * FPS;
-  const room = roomIn(frames, NEEDLES);
+  const room = needleCapacity(frames, MAX_NEEDLES);
   const haystacks: Haystack[] = [];
   for (let made = 0; made < wanted; made += room) {
     const order = shuffled([...classes], random);
@@ -57,7 +57,7 @@ export function haystacksOfFootage(
   const random = seededRandom(seconds);
   const frames = seconds * FPS;
   const half = Math.max(1, Math.floor(classes.length / 2));
-  const room = roomIn(frames, Math.min(half, most));
+  const room = needleCapacity(frames, Math.min(half, most));
   const haystacks: Haystack[] = [];
   for (let made = 0; made < wanted; made += half) {
     const round = made / half;
@@ -74,7 +74,7 @@ export function haystacksOfFootage(
 }
 
 /** How many needles fit into a haystack: at least one, at most `most`. */
-function roomIn(frames: number, most: number): number {
+function needleCapacity(frames: number, most: number): number {
   return Math.max(1, Math.min(most, Math.floor(frames / (2 * HAY_FRAMES))));
 }
 
@@ -94,9 +94,9 @@ export function photographsOf(classes: readonly string[], random: () => number):
 }
 
 /**
- * Scenes made by `hay`, with each needle at a random place in its own share of them; `at` holds the indices of the
- * needles. `from`: the first crop of a needle to show, followed by the others in order (see `Scene`). Throws RangeError
- * if the needles do not fit.
+ * Scenes made by `hay`, with each needle at a random place in its own share of them; `needleScenes` holds the indices
+ * of the needles. `from`: the first crop of a needle to show, followed by the others in order (see `Scene`). Throws
+ * RangeError if the needles do not fit.
  */
 export function plant(
   hay: (frames: number) => Scene,
@@ -104,23 +104,23 @@ export function plant(
   frames: number,
   random: () => number,
   from?: number,
-): { scenes: Scene[]; at: number[] } {
+): { scenes: Scene[]; needleScenes: number[] } {
   if (!fits(frames, needles.length)) throw new RangeError(`${needles.length} needles do not fit into ${frames} frames`);
   const room = frames - needles.length * NEEDLE_FRAMES;
   const count = Math.max(needles.length + 1, Math.floor(room / HAY_FRAMES));
   const hayFrames = Math.min(HAY_FRAMES, Math.floor(room / count));
   const scenes: Scene[] = [];
   const slots = needles.map((_, i) => Math.floor(((i + random()) / needles.length) * count));
-  const at: number[] = [];
+  const needleScenes: number[] = [];
   for (let i = 0; i < count; i++) {
     scenes.push(hay(hayFrames));
     slots.forEach((slot, n) => {
       if (slot !== i) return;
-      at[n] = scenes.length;
+      needleScenes[n] = scenes.length;
       scenes.push({ class: needles[n] ?? '', frames: NEEDLE_FRAMES, ...(from === undefined ? {} : { from }) });
     });
   }
-  return { scenes, at };
+  return { scenes, needleScenes };
 }
 
 export function shuffled<T>(items: T[], random: () => number): T[] {

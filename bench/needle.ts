@@ -16,9 +16,16 @@ import { loadModel, type Model } from '../src/model/model.ts';
 import { argmax } from '../src/model/sampling.ts';
 import { footageTokens } from './footage.ts';
 import { openQuestion } from './greedy-answer.ts';
-import { type Photograph, PHOTOGRAPHS_NOTE, readPhotographs, sceneTokens, type SceneTokens, show } from './haystack.ts';
+import {
+  type Photograph,
+  PHOTOGRAPHS_NOTE,
+  readPhotographs,
+  sceneTokens,
+  type SceneTokens,
+  appendScenes,
+} from './haystack.ts';
 import { round } from './machine.ts';
-import { heatmap } from './needle-picture.ts';
+import { heatmap } from './needle-heatmap.ts';
 import { FPS, type Haystack, haystacksOf, haystacksOfFootage, NEEDLE_FRAMES } from './needle-plan.ts';
 import { isRight, type NeedleReading, type NeedleResult } from './needle-result.ts';
 import type { BenchOptions } from './options.ts';
@@ -26,7 +33,7 @@ import type { BenchOptions } from './options.ts';
 const SECONDS = [10, 60, 600, 3_600, 6 * 3_600, 24 * 3_600];
 const QUICK_SECONDS = [10, 60, 600];
 /** Questions that read everything in one batch: at a day, a larger batch would take too much memory. */
-const READ_TOGETHER = 4;
+const QUESTIONS_PER_BATCH = 4;
 export const DAY_LIMIT_BYTES = 2 ** 31;
 
 export async function needle(options: BenchOptions): Promise<Record<string, unknown>> {
@@ -42,7 +49,9 @@ export async function needle(options: BenchOptions): Promise<Record<string, unkn
     const summaryOf = (seconds: number): Record<string, unknown> => ({
       ...summary(at(seconds)),
       // Only with footage are the needles the same at all lengths.
-      ...(footage === null || seconds === shortest ? {} : { ofThoseRightAtFirst: kept(at(shortest), at(seconds)) }),
+      ...(footage === null || seconds === shortest
+        ? {}
+        : { ofThoseRightAtFirst: shareStillRight(at(shortest), at(seconds)) }),
     });
     const classes = [...new Set(photographs.map((photograph) => photograph.class))];
     for (const seconds of lengths) {
@@ -83,7 +92,7 @@ function summary(results: readonly NeedleResult[]): Record<string, unknown> {
     absent: absent.length,
     indexed: count('indexed'),
     everything: count('everything'),
-    ofThoseRightWithEverything: kept(needles, needles),
+    ofThoseRightWithEverything: shareStillRight(needles, needles),
   };
 }
 
@@ -91,7 +100,7 @@ function summary(results: readonly NeedleResult[]): Record<string, unknown> {
  * Of the needles that were right in `before` when reading everything, the share that is right in `after` through the
  * index. Both list the same needles in the same order.
  */
-function kept(before: readonly NeedleResult[], after: readonly NeedleResult[]): number | 'none' {
+function shareStillRight(before: readonly NeedleResult[], after: readonly NeedleResult[]): number | 'none' {
   const [then, now] = [before, after].map((results) => results.filter((result) => result.depth !== null));
   const right = (now ?? []).filter((_, i) => then?.[i] !== undefined && isRight(then[i].everything));
   const still = right.filter((result) => isRight(result.indexed)).length;
@@ -107,12 +116,12 @@ async function atLength(
 ): Promise<NeedleResult[]> {
   const results: NeedleResult[] = [];
   const named = new Map(photographs.map((photograph) => [photograph.class, photograph.asked]));
-  for (const { planted, absent, scenes, at } of haystacks) {
+  for (const { planted, absent, scenes, needleScenes } of haystacks) {
     const cache = model.newCache(DAY_LIMIT_BYTES);
-    const starts = await show(model, cache, tokens, scenes, FPS);
-    const spans = at.map((scene) => ((starts[scene] ?? 0) * 1000) / FPS);
+    const starts = await appendScenes(model, cache, tokens, scenes, FPS);
+    const spans = needleScenes.map((scene) => ((starts[scene] ?? 0) * 1000) / FPS);
     const asked = [...planted, ...absent];
-    const inputs = await Promise.all(asked.map((name) => question(model, cache, named.get(name) ?? name)));
+    const inputs = await Promise.all(asked.map((name) => needleQuestion(model, cache, named.get(name) ?? name)));
     const everything = await readEverything(model, cache, inputs);
     for (const [i, name] of asked.entries()) {
       const input = inputs[i];
@@ -134,15 +143,15 @@ async function atLength(
   return results;
 }
 
-export async function question(model: Model, cache: KvCache, name: string): Promise<ReaderInput> {
-  return (await openQuestion(model, cache, `have you seen ${withArticle(name)}?`)).own;
+export async function needleQuestion(model: Model, cache: KvCache, name: string): Promise<ReaderInput> {
+  return (await openQuestion(model, cache, `have you seen ${withArticle(name)}?`)).readerInput;
 }
 
 async function readEverything(model: Model, cache: KvCache, inputs: readonly ReaderInput[]): Promise<Reading[]> {
   const outputs: Reading[] = [];
-  for (let i = 0; i < inputs.length; i += READ_TOGETHER) {
-    const some = inputs.slice(i, i + READ_TOGETHER).map((input) => ({ frames: cache.frames, input }));
-    outputs.push(...(await model.reader.readTogether(cache, some)));
+  for (let i = 0; i < inputs.length; i += QUESTIONS_PER_BATCH) {
+    const some = inputs.slice(i, i + QUESTIONS_PER_BATCH).map((input) => ({ frames: cache.frames, input }));
+    outputs.push(...(await model.reader.readShared(cache, some)));
   }
   return outputs;
 }

@@ -6,9 +6,9 @@
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import { loadModel } from '../src/model/model.ts';
 import { seededRandom } from '../src/model/sampling.ts';
-import { PHOTOGRAPHS_NOTE, readPhotographs, sceneTokens, show } from './haystack.ts';
+import { PHOTOGRAPHS_NOTE, readPhotographs, sceneTokens, appendScenes } from './haystack.ts';
 import { round } from './machine.ts';
-import { DAY_LIMIT_BYTES, judge, question } from './needle.ts';
+import { DAY_LIMIT_BYTES, judge, needleQuestion } from './needle.ts';
 import { fits, FPS, HAY_CLASSES, photographsOf, plant, shuffled } from './needle-plan.ts';
 import { isRight } from './needle-result.ts';
 import type { BenchOptions } from './options.ts';
@@ -38,19 +38,19 @@ export async function needles(options: BenchOptions): Promise<Record<string, unk
         for (let made = 0; made < haystacks; made++) {
           const classes = shuffled([...named.keys()], random);
           const planted = classes.slice(HAY_CLASSES, HAY_CLASSES + number);
-          const { scenes, at } = plant(
+          const { scenes, needleScenes } = plant(
             photographsOf(classes.slice(0, HAY_CLASSES), random),
             planted,
             seconds * FPS,
             random,
           );
           const cache = model.newCache(DAY_LIMIT_BYTES);
-          const starts = await show(model, cache, tokens, scenes, FPS);
+          const starts = await appendScenes(model, cache, tokens, scenes, FPS);
           let mine = 0;
           for (const [i, name] of planted.entries()) {
-            const input = await question(model, cache, named.get(name) ?? name);
+            const input = await needleQuestion(model, cache, named.get(name) ?? name);
             const output = await model.reader.read([{ cache, frames: cache.frames }], input);
-            const startMs = ((starts[at[i] ?? 0] ?? 0) * 1000) / FPS;
+            const startMs = ((starts[needleScenes[i] ?? 0] ?? 0) * 1000) / FPS;
             if (isRight(judge(model, cache, output, startMs))) mine++;
           }
           right += mine;

@@ -10,7 +10,7 @@ export const NOISE = Float32Array.from(
 const FRAME_MS = 500;
 
 /** Fills a range with repetitions of the block. */
-export function fill(target: Float32Array, from: number, to: number): void {
+export function fillWithNoise(target: Float32Array, from: number, to: number): void {
   for (let at = from; at < to; at += NOISE.length) target.set(NOISE.subarray(0, Math.min(NOISE.length, to - at)), at);
 }
 

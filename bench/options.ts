@@ -63,8 +63,8 @@ export function parseCommandLine(argv: readonly string[], environment: NodeJS.Pr
       limitGiB,
       llama: values.llama ?? environment['YOCO_BENCH_LLAMA'],
       gguf: values.gguf ?? environment['YOCO_BENCH_GGUF'],
-      needles: wholeAbove0('needles', values.needles),
-      planted: values.planted === undefined ? Infinity : wholeAbove0('planted', values.planted),
+      needles: positiveInteger('needles', values.needles),
+      planted: values.planted === undefined ? Infinity : positiveInteger('planted', values.planted),
       data: values.data,
       footage: values.footage?.split(','),
       seconds,
@@ -73,7 +73,7 @@ export function parseCommandLine(argv: readonly string[], environment: NodeJS.Pr
   };
 }
 
-function wholeAbove0(name: string, value: string): number {
+function positiveInteger(name: string, value: string): number {
   const number = Number(value);
   if (Number.isInteger(number) && number > 0) return number;
   throw new TypeError(`--${name} must be a whole number above 0, and is ${value}`);

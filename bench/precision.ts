@@ -7,7 +7,7 @@ import { PAGE_FRAMES } from '../src/model/kv-cache.ts';
 import { loadModel } from '../src/model/model.ts';
 import { seededRandom } from '../src/model/sampling.ts';
 import { greedyAnswer } from './greedy-answer.ts';
-import { readPhotographs, type Scene, sceneTokens, show } from './haystack.ts';
+import { readPhotographs, type Scene, sceneTokens, appendScenes } from './haystack.ts';
 import { round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
 
@@ -15,7 +15,7 @@ const FPS = 2;
 const SCENE_FRAMES = 10;
 const LIMIT_BYTES = 2 ** 29;
 /** Frames kept in full precision: so few that nearly all are sealed. */
-const FEWEST = 2 * PAGE_FRAMES;
+const FULL_PRECISION_FRAMES = 2 * PAGE_FRAMES;
 
 export async function precision(options: BenchOptions): Promise<Record<string, unknown>> {
   const model = await loadModel(DEFAULT_BUNDLE);
@@ -29,9 +29,9 @@ export async function precision(options: BenchOptions): Promise<Record<string, u
       return { class: classes[Math.floor(random() * classes.length)] ?? '', frames: SCENE_FRAMES };
     });
     const full = model.newCache(LIMIT_BYTES);
-    const sealed = model.newCache(LIMIT_BYTES, FEWEST);
-    await show(model, full, tokens, scenes, FPS);
-    await show(model, sealed, tokens, scenes, FPS);
+    const sealed = model.newCache(LIMIT_BYTES, FULL_PRECISION_FRAMES);
+    await appendScenes(model, full, tokens, scenes, FPS);
+    await appendScenes(model, sealed, tokens, scenes, FPS);
     const names = photographs.map((photograph) => photograph.asked);
     const questions = [
       'What is shown now?',

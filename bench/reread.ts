@@ -7,17 +7,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_BUNDLE } from '../src/config.ts';
 import type { KvCache } from '../src/model/kv-cache.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
-import { synthetic } from './askers.ts';
+import { syntheticCache } from './askers.ts';
 import { firstToken } from './greedy-answer.ts';
 import { quantiles, round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
-import { clipPictures, FPS, startLive, startStreams } from './service.ts';
+import { clipPictures, FPS, startLiveStreams, startStreams } from './service.ts';
 
 const LIVE_STREAMS = 4;
 /** Ten minutes at two frames a second. */
 const CACHED_FRAMES = 1_200;
-const AGAIN = [4, 64];
-export const ASKED = [
+const REREAD_FRAMES = [4, 64];
+export const QUESTIONS = [
   'What is shown now?',
   'What was shown first?',
   'Have you seen a dog?',
@@ -29,18 +29,22 @@ export async function reread(options: BenchOptions): Promise<Record<string, unkn
   const live = await startStreams();
   const model = await loadModel(DEFAULT_BUNDLE);
   try {
-    const pictures = await clipPictures(model.config.imageSize, Math.max(...AGAIN));
-    const cached = synthetic(model, CACHED_FRAMES);
-    await startLive(live, LIVE_STREAMS, 'reread');
+    const pictures = await clipPictures(model.config.imageSize, Math.max(...REREAD_FRAMES));
+    const cached = syntheticCache(model, CACHED_FRAMES);
+    await startLiveStreams(live, LIVE_STREAMS, 'reread');
     await sleep(options.quick ? 2_000 : 10_000);
     const fromCache: number[] = [];
-    const again = new Map(AGAIN.map((frames) => [frames, [] as number[]]));
+    const rereadMs = new Map(REREAD_FRAMES.map((frames) => [frames, [] as number[]]));
     for (let i = 0; i < rounds; i++) {
-      const question = ASKED[i % ASKED.length] ?? '';
-      fromCache.push(await timed(() => firstToken(model, cached, question)));
+      const question = QUESTIONS[i % QUESTIONS.length] ?? '';
+      fromCache.push(await measureMs(() => firstToken(model, cached, question)));
       await sleep(20 + ((i * 97) % 210));
-      for (const [frames, times] of again) {
-        times.push(await timed(async () => firstToken(model, await encode(model, pictures.slice(-frames)), question)));
+      for (const [frames, times] of rereadMs) {
+        times.push(
+          await measureMs(async () =>
+            firstToken(model, await encodePictures(model, pictures.slice(-frames)), question),
+          ),
+        );
         await sleep(20 + ((i * 61) % 210));
       }
     }
@@ -51,7 +55,7 @@ export async function reread(options: BenchOptions): Promise<Record<string, unkn
       cachedFrames: CACHED_FRAMES,
       firstTokenMs: own,
       baselines: Object.fromEntries(
-        [...again].map(([frames, times]) => {
+        [...rereadMs].map(([frames, times]) => {
           const firstTokenMs = quantiles(times);
           return [
             `reread${frames}`,
@@ -66,20 +70,20 @@ export async function reread(options: BenchOptions): Promise<Record<string, unkn
   }
 }
 
-export async function timed(run: () => Promise<unknown>): Promise<number> {
+export async function measureMs(run: () => Promise<unknown>): Promise<number> {
   const begin = performance.now();
   await run();
   return performance.now() - begin;
 }
 
 /** Encodes these pictures into a new cache. */
-export async function encode(model: Model, pictures: readonly Uint8Array[]): Promise<KvCache> {
+export async function encodePictures(model: Model, pictures: readonly Uint8Array[]): Promise<KvCache> {
   const { config, selfDecoder, vision } = model;
   const cache = model.newCache(2 ** 26);
   const window = selfDecoder.newWindow();
   for (const [i, picture] of pictures.entries()) {
     const timeMs = (i * 1000) / FPS;
-    const tokens = await vision.tokens(picture);
+    const tokens = await vision.encode(picture);
     const timesMs = new Array<number>(config.tokensPerFrame).fill(timeMs);
     const [step] = await selfDecoder.step([{ window, tokens, timesMs }]);
     if (step !== undefined) cache.append(timeMs, step.k, step.v);

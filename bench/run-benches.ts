@@ -47,13 +47,13 @@ export function checkNames(
     throw new TypeError(`no bench is called ${unknown}; there are ${Object.keys(benches).join(', ')}`);
   }
   // Two benches would overwrite the same file.
-  if (picture !== undefined && PICTURES.filter((name) => names.includes(name)).length !== 1) {
-    throw new TypeError(`--picture needs exactly one of the benches that draw one: ${PICTURES.join(', ')}`);
+  if (picture !== undefined && PICTURE_BENCHES.filter((name) => names.includes(name)).length !== 1) {
+    throw new TypeError(`--picture needs exactly one of the benches that draw one: ${PICTURE_BENCHES.join(', ')}`);
   }
 }
 
 /** Benches that draw a picture. */
-const PICTURES = ['needle', 'failures'];
+const PICTURE_BENCHES = ['needle', 'failures'];
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

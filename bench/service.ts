@@ -25,7 +25,7 @@ export function clipStream(name: string, pace: 'realtime' | 'fastest'): object {
 }
 
 /** Starts live streams at staggered times: as with cameras, their frames do not all come at the same moment. */
-export async function startLive(live: Streams, count: number, prefix: string): Promise<SourceStream[]> {
+export async function startLiveStreams(live: Streams, count: number, prefix: string): Promise<SourceStream[]> {
   const streams: SourceStream[] = [];
   for (let i = 0; i < count; i++) {
     streams.push(await live.create(clipStream(`${prefix}-${i}`, 'realtime'), 'operator'));
@@ -59,21 +59,21 @@ export interface CpuSeconds {
   readonly ffmpeg: number;
 }
 
-const TICKS_A_SECOND = 100;
+const TICKS_PER_SECOND = 100;
 
 export async function cpuSeconds(enginePid: number | undefined): Promise<CpuSeconds> {
   const seconds = { server: 0, engine: 0, ffmpeg: 0 };
-  const numbers = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
-  for (const pid of numbers) {
+  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
+  for (const pid of pids) {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
     // The name may hold spaces. Fields after it: state, parent, ...; the CPU times are fields 14 to 17 of proc(5).
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const [user = 0, system = 0, childUser = 0, childSystem = 0] = fields.slice(11, 15).map(Number);
-    const own = (user + system) / TICKS_A_SECOND;
+    const own = (user + system) / TICKS_PER_SECOND;
     if (Number(pid) === process.pid) {
       seconds.server += own;
       // CPU time of children that have exited: ffmpeg is restarted at the end of a clip.
-      seconds.ffmpeg += (childUser + childSystem) / TICKS_A_SECOND;
+      seconds.ffmpeg += (childUser + childSystem) / TICKS_PER_SECOND;
     } else if (Number(pid) === enginePid) seconds.engine += own;
     else if (Number(fields[1]) === process.pid) seconds.ffmpeg += own;
   }

@@ -26,7 +26,7 @@ export async function readShapes(): Promise<Record<ShapeName, TransformerShape>>
 }
 
 /** Whether the graph `transformer` still has the bundle's shape; its vocabulary may differ by a few answer tokens. */
-export function fits(s: TransformerShape, c: BundleConfig): boolean {
+export function hasBundleShape(s: TransformerShape, c: BundleConfig): boolean {
   return (
     s.layers === c.selfLayers + c.crossLayers &&
     s.width === c.width &&
@@ -36,16 +36,16 @@ export function fits(s: TransformerShape, c: BundleConfig): boolean {
   );
 }
 
-const FLOAT = 4;
+const FLOAT_BYTES = 4;
 
 /** Bytes of the K and V of a token in every layer, float32. */
-export function transformerBytesAToken(s: TransformerShape): number {
-  return 2 * s.layers * s.kvHeads * s.headDim * FLOAT;
+export function transformerBytesPerToken(s: TransformerShape): number {
+  return 2 * s.layers * s.kvHeads * s.headDim * FLOAT_BYTES;
 }
 
 /** Bytes of the single K and V of a token, float32. */
-export function yocoBytesAToken(c: BundleConfig): number {
-  return 2 * c.kvHeads * c.headDim * FLOAT;
+export function yocoBytesPerToken(c: BundleConfig): number {
+  return 2 * c.kvHeads * c.headDim * FLOAT_BYTES;
 }
 
 /** Floating-point operations of one layer for `n` new tokens that attend to `read` tokens each. */
@@ -72,6 +72,6 @@ export function selfDecoderFlops(c: BundleConfig, ffn: number, n: number): numbe
 }
 
 /** How many cached tokens fit into `bytes`. */
-export function tokensThatFit(bytes: number, bytesAToken: number): number {
-  return Math.floor(bytes / bytesAToken);
+export function tokensThatFit(bytes: number, bytesPerToken: number): number {
+  return Math.floor(bytes / bytesPerToken);
 }

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { DEFAULT_BUNDLE, PACKAGE_ROOT } from '../src/config.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import { greedyText } from './greedy-answer.ts';
-import { cropped, show } from './haystack.ts';
+import { cropped, appendScenes } from './haystack.ts';
 import { round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
 
@@ -16,7 +16,7 @@ export const SIGNS = path.join(PACKAGE_ROOT, 'test', 'recorded', 'signs');
 const FPS = 2;
 const FRAMES = 4;
 const LIMIT_BYTES = 2 ** 24;
-const QUICK = 12;
+const QUICK_SIGNS = 12;
 
 /** A picture in the folder SIGNS, and what it shows. */
 export interface Sign {
@@ -25,33 +25,42 @@ export interface Sign {
   readonly ground: string;
 }
 
-const KINDS: Readonly<Record<string, { question: string; of: (sign: Sign) => string; when: (sign: Sign) => boolean }>> =
-  {
-    oneDigit: { question: 'What does it say?', of: (sign) => sign.says, when: ({ says }) => /^\d$/.test(says) },
-    twoDigits: { question: 'What number is shown?', of: (sign) => sign.says, when: ({ says }) => /^\d\d$/.test(says) },
-    words: { question: 'What does the sign say?', of: (sign) => sign.says, when: ({ says }) => /^[a-z]+$/.test(says) },
-    ground: { question: 'What colour is the background?', of: (sign) => sign.ground, when: () => true },
-  };
+const KINDS: Readonly<
+  Record<string, { question: string; expected: (sign: Sign) => string; when: (sign: Sign) => boolean }>
+> = {
+  oneDigit: { question: 'What does it say?', expected: (sign) => sign.says, when: ({ says }) => /^\d$/.test(says) },
+  twoDigits: {
+    question: 'What number is shown?',
+    expected: (sign) => sign.says,
+    when: ({ says }) => /^\d\d$/.test(says),
+  },
+  words: {
+    question: 'What does the sign say?',
+    expected: (sign) => sign.says,
+    when: ({ says }) => /^[a-z]+$/.test(says),
+  },
+  ground: { question: 'What colour is the background?', expected: (sign) => sign.ground, when: () => true },
+};
 
 export async function signs(options: BenchOptions): Promise<Record<string, unknown>> {
   const model = await loadModel(DEFAULT_BUNDLE);
   try {
     const all = await readSigns();
-    const asked = options.quick ? all.filter((_, i) => i % Math.ceil(all.length / QUICK) === 0) : all;
+    const asked = options.quick ? all.filter((_, i) => i % Math.ceil(all.length / QUICK_SIGNS) === 0) : all;
     const report: Record<string, unknown> = {};
-    for (const [name, { question, of, when }] of Object.entries(KINDS)) {
+    for (const [name, { question, expected, when }] of Object.entries(KINDS)) {
       const some = asked.filter(when);
       const wrong: Record<string, string> = {};
       for (const sign of some) {
-        const answer = await answered(model, sign, question);
-        if (answer !== of(sign)) wrong[`${sign.file} (${of(sign)})`] = answer;
+        const answer = await askAbout(model, sign, question);
+        if (answer !== expected(sign)) wrong[`${sign.file} (${expected(sign)})`] = answer;
       }
       const right = some.length - Object.keys(wrong).length;
       report[name] = {
         right,
         of: some.length,
         share: round(right / some.length, 2),
-        mostFrequent: mostFrequent(some.map(of)),
+        mostFrequent: mostFrequent(some.map(expected)),
         wrong,
       };
     }
@@ -65,11 +74,11 @@ export async function readSigns(): Promise<Sign[]> {
   return JSON.parse(await readFile(path.join(SIGNS, 'signs.json'), 'utf8')) as Sign[];
 }
 
-async function answered(model: Model, sign: Sign, question: string): Promise<string> {
+async function askAbout(model: Model, sign: Sign, question: string): Promise<string> {
   const rgb = await cropped(path.join(SIGNS, sign.file), model.config.imageSize, 0);
   const cache = model.newCache(LIMIT_BYTES);
-  const tokens = new Map([[sign.file, [await model.vision.tokens(rgb)]]]);
-  await show(model, cache, tokens, [{ class: sign.file, frames: FRAMES }], FPS);
+  const tokens = new Map([[sign.file, [await model.vision.encode(rgb)]]]);
+  await appendScenes(model, cache, tokens, [{ class: sign.file, frames: FRAMES }], FPS);
   return greedyText(model, cache, question);
 }
 

@@ -8,11 +8,11 @@ import { FrameWatch, totals } from './frame-watch.ts';
 import { ffmpegAlone, visionAlone } from './intake.ts';
 import { round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
-import { cpuSeconds, engineTimes, FPS, startLive, startStreams } from './service.ts';
+import { cpuSeconds, engineTimes, FPS, startLiveStreams, startStreams } from './service.ts';
 
-const FIRST = 4;
-const MOST = 64;
-const ALLOWED = 0.01;
+const MIN_STREAMS = 4;
+const MAX_STREAMS = 64;
+const MAX_LOST_OR_LATE_SHARE = 0.01;
 /** The ffmpeg baseline decodes eight clips of 70 seconds at once. */
 const BASELINE_FRAMES = 8 * 140;
 
@@ -39,8 +39,8 @@ export async function streams(options: BenchOptions): Promise<Record<string, unk
   const stages: Stage[] = [];
   try {
     const watches: FrameWatch[] = [];
-    for (let count = FIRST; count <= MOST; count += step) {
-      for (const stream of await startLive(live, count - watches.length, `streams-${count}`)) {
+    for (let count = MIN_STREAMS; count <= MAX_STREAMS; count += step) {
+      for (const stream of await startLiveStreams(live, count - watches.length, `streams-${count}`)) {
         watches.push(new FrameWatch(stream));
       }
       await sleep(settleMs);
@@ -104,12 +104,12 @@ export async function streams(options: BenchOptions): Promise<Record<string, unk
 }
 
 function isGood({ lostOrLateShare, keptUp: kept }: Stage): boolean {
-  return kept && lostOrLateShare <= ALLOWED;
+  return kept && lostOrLateShare <= MAX_LOST_OR_LATE_SHARE;
 }
 
 /** Whether nearly all frames played in this time arrived. Each stream may miss one, at the restart of its clip. */
 export function keptUp(frames: number, streams: number, seconds: number): boolean {
-  return frames >= (1 - ALLOWED) * streams * (FPS * seconds - 1);
+  return frames >= (1 - MAX_LOST_OR_LATE_SHARE) * streams * (FPS * seconds - 1);
 }
 
 /** The streams reached, as a share of what the baseline alone could sustain. */

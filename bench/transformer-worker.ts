@@ -12,12 +12,12 @@ import { PAGE_FRAMES } from '../src/model/kv-cache.ts';
 import { loadModel } from '../src/model/model.ts';
 import { QuestionSegment, segmentTokens } from '../src/model/question.ts';
 import { argmax } from '../src/model/sampling.ts';
-import { floats, integers, openSession, output } from '../src/model/session.ts';
+import { float32Tensor, int64Tensor, openSession, output } from '../src/model/session.ts';
 import { Tokenizer } from '../src/model/tokenizer.ts';
 import { Vision } from '../src/model/vision.ts';
 import { answerOnce } from './answer-once.ts';
-import { forgetPeak, GRAPHS, median, repeat, residentBytes } from './machine.ts';
-import { appendNoise, fill, fillCache, NOISE } from './noise.ts';
+import { resetPeak, GRAPHS, median, repeat, residentBytes } from './machine.ts';
+import { appendNoise, fillWithNoise, fillCache, NOISE } from './noise.ts';
 import { readShapes, type ShapeName } from './shapes.ts';
 
 export interface WorkerTask {
@@ -29,7 +29,7 @@ export interface WorkerTask {
   readonly seconds: number;
 }
 
-export interface AtLength {
+export interface LengthFigures {
   readonly tokens: number;
   /** The decoder's share of a frame, without vision. */
   readonly frameMs: number;
@@ -45,23 +45,23 @@ export interface WorkerResult {
   readonly questionTokens: number;
   /** YOCO only: a frame of one stream, padded to the batch size as in the service. */
   readonly paddedFrameMs?: number;
-  readonly atLength: readonly AtLength[];
+  readonly atLength: readonly LengthFigures[];
 }
 
 const QUESTION = 'What was shown first?';
 
-async function atEach(
+async function measureLengths(
   task: WorkerTask,
   grow: (tokens: number) => void,
   runs: Record<'frame' | 'first' | 'decode', () => Promise<unknown>>,
-): Promise<AtLength[]> {
-  const results: AtLength[] = [];
+): Promise<LengthFigures[]> {
+  const results: LengthFigures[] = [];
   for (const tokens of task.lengths) {
     grow(tokens);
     globalThis.gc?.();
-    await forgetPeak();
+    await resetPeak();
     const time = async (run: () => Promise<unknown>): Promise<number> =>
-      median(await repeat(run, { seconds: task.seconds, most: 24 }));
+      median(await repeat(run, { seconds: task.seconds, maxRuns: 24 }));
     const frameMs = await time(runs.frame);
     const firstTokenMs = await time(runs.first);
     const decodeMs = await time(runs.decode);
@@ -75,10 +75,10 @@ async function atEach(
 
 async function visionTime(vision: Vision, seconds: number): Promise<number> {
   const picture = new Uint8Array(vision.pictureBytes).fill(90);
-  return median(await repeat(() => vision.tokens(picture), { seconds }));
+  return median(await repeat(() => vision.encode(picture), { seconds }));
 }
 
-async function yoco(task: WorkerTask, indexed: boolean): Promise<WorkerResult> {
+async function measureYoco(task: WorkerTask, indexed: boolean): Promise<WorkerResult> {
   const model = await loadModel(DEFAULT_BUNDLE);
   const { config, embeddings, reader, selfDecoder, tokenizer } = model;
   const visionMs = await visionTime(model.vision, task.seconds);
@@ -97,18 +97,18 @@ async function yoco(task: WorkerTask, indexed: boolean): Promise<WorkerResult> {
   let frames = 0;
   const question = segmentTokens(tokenizer, config, [], QUESTION, 0);
   const open = (): Promise<QuestionSegment> => QuestionSegment.open(selfDecoder, embeddings, config, question);
-  const cross = async (segment: QuestionSegment): Promise<number> => {
-    const input = segment.own;
+  const readCache = async (segment: QuestionSegment): Promise<number> => {
+    const input = segment.readerInput;
     if (indexed) {
       const answer = await reader.read([{ cache, frames }], input);
-      segment.take(answer);
+      segment.recordReading(answer);
       return argmax(answer.logits);
     }
-    const [answer] = await reader.readTogether(cache, [{ frames, input }]);
+    const [answer] = await reader.readShared(cache, [{ frames, input }]);
     return argmax(answer?.logits ?? new Float32Array(0));
   };
   let answering = await open();
-  const atLength = await atEach(
+  const atLength = await measureLengths(
     task,
     (length) => {
       fillCache(cache, length);
@@ -121,14 +121,14 @@ async function yoco(task: WorkerTask, indexed: boolean): Promise<WorkerResult> {
       },
       first: async () => {
         answering = await open();
-        await cross(answering);
+        await readCache(answering);
       },
       decode: async () => {
         const [next] = await selfDecoder.step([
           { window: answering.window, tokens: embeddings.lookup([config.endToken]), timesMs: [-1] },
         ]);
         if (next !== undefined) answering.extend(next);
-        await cross(answering);
+        await readCache(answering);
       },
     },
   );
@@ -136,7 +136,7 @@ async function yoco(task: WorkerTask, indexed: boolean): Promise<WorkerResult> {
   return { visionMs, questionTokens: question.ids.length, paddedFrameMs, atLength };
 }
 
-async function transformer(task: WorkerTask, name: ShapeName): Promise<WorkerResult> {
+async function measureTransformer(task: WorkerTask, name: ShapeName): Promise<WorkerResult> {
   const shape = (await readShapes())[name];
   // A service of this model would hold these as well.
   const bundle = await readBundle(DEFAULT_BUNDLE);
@@ -160,14 +160,14 @@ async function transformer(task: WorkerTask, name: ShapeName): Promise<WorkerRes
   let length = 0;
   /** Runs `n` new tokens. Their K and V go after the cached ones; the next run overwrites them. */
   const run = async (n: number, logits: boolean): Promise<void> => {
-    const x = floats(NOISE.subarray(0, n * width), [n, width]);
+    const x = float32Tensor(NOISE.subarray(0, n * width), [n, width]);
     const feeds: Record<string, Tensor> = {
       x,
-      position: integers(Array.from({ length: n }, (_, i) => length + i)),
-      rows: integers(logits ? [n - 1] : []),
+      position: int64Tensor(Array.from({ length: n }, (_, i) => length + i)),
+      rows: int64Tensor(logits ? [n - 1] : []),
     };
     names.forEach((key, i) => {
-      feeds[key] = floats((buffers[i] ?? NOISE).subarray(0, length * headDim), [length, headDim]);
+      feeds[key] = float32Tensor((buffers[i] ?? NOISE).subarray(0, length * headDim), [length, headDim]);
     });
     const results = await session.run(feeds);
     const half = layers * kvHeads;
@@ -180,10 +180,10 @@ async function transformer(task: WorkerTask, name: ShapeName): Promise<WorkerRes
     }
     if (logits) argmax(output(results, 'logits'));
   };
-  const atLength = await atEach(
+  const atLength = await measureLengths(
     task,
     (next) => {
-      for (const buffer of buffers) fill(buffer, length * headDim, next * headDim);
+      for (const buffer of buffers) fillWithNoise(buffer, length * headDim, next * headDim);
       length = next;
     },
     {
@@ -202,5 +202,7 @@ answerOnce((message) => {
   const task = message as WorkerTask;
   const yocoModels = ['yoco', 'yoco-indexed'] as const;
   const own = yocoModels.find((name) => name === task.model);
-  return own === undefined ? transformer(task, task.model as ShapeName) : yoco(task, own === 'yoco-indexed');
+  return own === undefined
+    ? measureTransformer(task, task.model as ShapeName)
+    : measureYoco(task, own === 'yoco-indexed');
 });

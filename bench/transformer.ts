@@ -9,17 +9,17 @@ import { readBundle } from '../src/model/bundle.ts';
 import { type Limits, limits, round } from './machine.ts';
 import type { BenchOptions } from './options.ts';
 import {
-  fits,
+  hasBundleShape,
   readShapes,
   selfDecoderFlops,
   type ShapeName,
   tokensThatFit,
-  transformerBytesAToken,
+  transformerBytesPerToken,
   transformerFlops,
-  yocoBytesAToken,
+  yocoBytesPerToken,
 } from './shapes.ts';
-import type { AtLength, WorkerResult, WorkerTask } from './transformer-worker.ts';
-import { inProcess } from './worker.ts';
+import type { LengthFigures, WorkerResult, WorkerTask } from './transformer-worker.ts';
+import { runInProcess } from './worker.ts';
 
 const LENGTHS = [1_000, 8_000, 32_000, 128_000, 512_000, 1_000_000];
 const QUICK_LENGTHS = [1_000, 8_000, 32_000];
@@ -36,16 +36,16 @@ interface Cost {
 export async function transformer(options: BenchOptions): Promise<Record<string, unknown>> {
   const { config } = await readBundle(DEFAULT_BUNDLE);
   const shapes = await readShapes();
-  if (!fits(shapes.transformer, config)) {
+  if (!hasBundleShape(shapes.transformer, config)) {
     throw new Error('The baseline has not the shape of the bundle; make its graph anew (bench/graphs/README.md).');
   }
   const lengths = options.quick ? QUICK_LENGTHS : LENGTHS;
   const seconds = options.quick ? 0.5 : 3;
   const bound = await limits();
   const n = config.tokensPerFrame;
-  const ownBytes = yocoBytesAToken(config);
-  const yocoRun = await work({ model: 'yoco', lengths, seconds });
-  const indexedRun = await work({ model: 'yoco-indexed', lengths, seconds });
+  const ownBytes = yocoBytesPerToken(config);
+  const yocoRun = await runWorker({ model: 'yoco', lengths, seconds });
+  const indexedRun = await runWorker({ model: 'yoco-indexed', lengths, seconds });
   const yocoFrame = selfDecoderFlops(config, shapes.transformer.ffn, n);
   const yocoCost = {
     bytesAToken: ownBytes,
@@ -55,9 +55,9 @@ export async function transformer(options: BenchOptions): Promise<Record<string,
   const baselines: Record<string, unknown> = {};
   for (const name of ['transformer', 'smollm2-135m'] as const) {
     const shape = shapes[name];
-    const bytesAToken = transformerBytesAToken(shape);
+    const bytesAToken = transformerBytesPerToken(shape);
     const most = tokensThatFit(options.limitGiB * 2 ** 30, bytesAToken);
-    const run = await work({ model: name, lengths: lengths.filter((length) => length <= most), seconds });
+    const run = await runWorker({ model: name, lengths: lengths.filter((length) => length <= most), seconds });
     const cost = {
       bytesAToken,
       readAToken: bytesAToken,
@@ -108,7 +108,7 @@ function byLength(lengths: readonly number[], of: (tokens: number) => unknown): 
 }
 
 /** The speeds at one cache length. */
-export function speeds(at: AtLength): Record<string, number> {
+export function speeds(at: LengthFigures): Record<string, number> {
   return {
     frameMs: round(at.frameMs, 2),
     firstTokenMs: round(at.firstTokenMs, 2),
@@ -116,7 +116,7 @@ export function speeds(at: AtLength): Record<string, number> {
   };
 }
 
-function figures(at: AtLength, cost: Cost, bound: Limits): Record<string, number> {
+function figures(at: LengthFigures, cost: Cost, bound: Limits): Record<string, number> {
   return {
     cacheMB: round((at.tokens * cost.bytesAToken) / MB),
     residentMB: round(at.residentBytes / MB),
@@ -128,7 +128,12 @@ function figures(at: AtLength, cost: Cost, bound: Limits): Record<string, number
 }
 
 /** By which factors YOCO is better. */
-function ratios(own: AtLength, ownRun: WorkerResult, other: AtLength, otherRun: WorkerResult): Record<string, number> {
+function ratios(
+  own: LengthFigures,
+  ownRun: WorkerResult,
+  other: LengthFigures,
+  otherRun: WorkerResult,
+): Record<string, number> {
   return {
     frame: round(other.frameMs / own.frameMs),
     frameWithVision: round((other.frameMs + otherRun.visionMs) / (own.frameMs + ownRun.visionMs)),
@@ -139,6 +144,6 @@ function ratios(own: AtLength, ownRun: WorkerResult, other: AtLength, otherRun: 
   };
 }
 
-function work(task: WorkerTask): Promise<WorkerResult> {
-  return inProcess('transformer-worker.ts', task);
+function runWorker(task: WorkerTask): Promise<WorkerResult> {
+  return runInProcess('transformer-worker.ts', task);
 }

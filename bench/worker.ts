@@ -5,7 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { forkLean } from '../src/engine/child.ts';
 
-export function inProcess<Result>(file: string, task: object): Promise<Result> {
+export function runInProcess<Result>(file: string, task: object): Promise<Result> {
   const child = forkLean(fileURLToPath(new URL(file, import.meta.url)), {
     // stdout is reserved for the results of the benches: the worker's output goes to stderr.
     stdio: ['ignore', 2, 2, 'ipc'],

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { YocoError } from './errors.ts';
 import { isHostRule } from './ingest/policy.ts';
 import { systemReason } from './system-code.ts';
-import { A_TIME_ZONE, isTimeZone } from './time-zone.ts';
+import { EXPECTED_TIME_ZONE, isTimeZone } from './time-zone.ts';
 
 /** Folder of this package, which holds the bundled model, page and streams. */
 export const PACKAGE_ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -53,7 +53,7 @@ const schema = z.strictObject({
   /** Hosts that clients may name as a source: `cam.example`, `*.example`, `10.0.0.0/8` or `*`. */
   source_hosts: z.array(hostRule).default([]),
   /** Time zone of times of day in questions; default: the process's. */
-  time_zone: z.string().refine(isTimeZone, `expected ${A_TIME_ZONE}`).optional(),
+  time_zone: z.string().refine(isTimeZone, `expected ${EXPECTED_TIME_ZONE}`).optional(),
   max_streams: whole(1, 1_000).default(64),
   /** Limit of answers in progress and waiting. */
   max_answers: whole(1, 1_000).default(64),
@@ -101,12 +101,12 @@ const NOT_SETTINGS = new Set([
  * Variables that Kubernetes sets in every pod for a Service called `yoco` or `yoco-something`: `YOCO_SERVICE_HOST`,
  * `YOCO_SERVICE_PORT_HTTP`, `YOCO_PORT_8080_TCP_ADDR`, and `YOCO_PORT`, whose value is an address (below).
  */
-const OF_A_SERVICE = /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
-const OF_A_SERVICE_BY_VALUE = { name: /_PORT$/, value: /^(tcp|udp|sctp):\/\// };
+const KUBERNETES_VARIABLE = /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
+const KUBERNETES_PORT_VARIABLE = { name: /_PORT$/, value: /^(tcp|udp|sctp):\/\// };
 
-function isOfAService(variable: string, value: string): boolean {
-  const { name, value: address } = OF_A_SERVICE_BY_VALUE;
-  return OF_A_SERVICE.test(variable) || (name.test(variable) && address.test(value));
+function isKubernetesVariable(variable: string, value: string): boolean {
+  const { name, value: address } = KUBERNETES_PORT_VARIABLE;
+  return KUBERNETES_VARIABLE.test(variable) || (name.test(variable) && address.test(value));
 }
 
 /**
@@ -120,7 +120,7 @@ function configFromEnvironment(env: NodeJS.ProcessEnv): { input: ConfigInput; va
     // A file of variables may have Windows line endings.
     const value = given?.trim() ?? '';
     if (!variable.startsWith(PREFIX) || NOT_SETTINGS.has(variable) || (given ?? '') === '') continue;
-    if (isOfAService(variable, value)) continue;
+    if (isKubernetesVariable(variable, value)) continue;
     const key = variable.slice(PREFIX.length).toLowerCase();
     const part = /^tls_(key|cert)$/.exec(key)?.[1];
     variables.set(part === undefined ? key : `tls.${part}`, variable);
@@ -136,16 +136,16 @@ export function checkVariables(env: NodeJS.ProcessEnv): void {
   const { variables } = configFromEnvironment(env);
   for (const [key, variable] of variables) {
     const [name = ''] = key.split('.');
-    if (!Object.hasOwn(schema.shape, name)) throw wrongSetting(key, 'is not a setting', new Map([[key, variable]]));
+    if (!Object.hasOwn(schema.shape, name)) throw settingError(key, 'is not a setting', new Map([[key, variable]]));
   }
 }
 
 /** `config_invalid` naming the setting, and the variable if one set it: `port (YOCO_PORT): ...`. */
-export function wrongSetting(key: string, what: string, variables: Variables, cause?: unknown): YocoError {
+export function settingError(key: string, what: string, variables: Variables, cause?: unknown): YocoError {
   return new YocoError('config_invalid', { param: key, detail: `${settingName(key, variables)}: ${what}.`, cause });
 }
 
-/** Whether the error already names its setting, like those of `wrongSetting`. */
+/** Whether the error already names its setting, like those of `settingError`. */
 export function namesSetting({ param, detail }: YocoError, variables: Variables): boolean {
   return param !== null && detail.startsWith(`${settingName(param, variables)}: `);
 }
@@ -182,7 +182,7 @@ export async function readConfig(
   const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
   const key = unknown ?? issue?.path.join('.') ?? '';
   const what = unknown === undefined ? (issue?.message ?? 'is wrong') : 'is not a setting';
-  throw wrongSetting(key, what, variables);
+  throw settingError(key, what, variables);
 }
 
 async function readConfigFile(file: string): Promise<ConfigInput> {
@@ -194,7 +194,7 @@ async function readConfigFile(file: string): Promise<ConfigInput> {
   } catch (cause) {
     throw new YocoError('config_invalid', {
       param: 'config',
-      detail: `${file} cannot be read (${whyNot(cause)}).`,
+      detail: `${file} cannot be read (${readErrorReason(cause)}).`,
       cause,
     });
   }
@@ -205,7 +205,7 @@ async function readConfigFile(file: string): Promise<ConfigInput> {
  * `ENOENT`, or for YAML `BAD_INDENT at line 3, column 1`. Only the parser's error code is used: its messages may quote
  * the file, which may hold keys.
  */
-function whyNot(cause: unknown): string {
+function readErrorReason(cause: unknown): string {
   // An alias without its anchor, for which the parser gives neither a code nor a position.
   if (cause instanceof ReferenceError) return 'a value that begins with "*" needs quotation marks';
   const [at] = cause instanceof YAMLParseError ? (cause.linePos ?? []) : [];

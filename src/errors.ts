@@ -115,7 +115,7 @@ export class YocoError extends Error {
   }
 
   /** Restores an error from its code and its whole message; null if the catalogue has no such code. */
-  static told(code: string, message: string): YocoError | null {
+  static fromMessage(code: string, message: string): YocoError | null {
     if (!Object.hasOwn(ERRORS, code)) return null;
     const known = code as ErrorCode;
     const detail = message.replace(ERRORS[known].message, '').trim();

@@ -6,10 +6,10 @@
 const DAY_MS = 86_400_000;
 
 /** Cached: a service has one zone, and making a format takes longer than using it. */
-let last: { readonly zone: string; readonly format: Intl.DateTimeFormat } | undefined;
+let cached: { readonly zone: string; readonly format: Intl.DateTimeFormat } | undefined;
 
 /** Describes what is expected, for errors. */
-export const A_TIME_ZONE = 'the name of a time zone, such as Europe/Berlin or UTC';
+export const EXPECTED_TIME_ZONE = 'the name of a time zone, such as Europe/Berlin or UTC';
 
 export function isTimeZone(name: string): boolean {
   try {
@@ -21,7 +21,7 @@ export function isTimeZone(name: string): boolean {
 }
 
 /** Name of the process's time zone. */
-export function ownTimeZone(): string {
+export function processTimeZone(): string {
   return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
@@ -56,10 +56,10 @@ function offsetMs(ms: number, zone: string | undefined): number {
 
 /** Throws RangeError for an unknown zone. */
 function formatOf(zone: string): Intl.DateTimeFormat {
-  if (last?.zone !== zone) {
+  if (cached?.zone !== zone) {
     const number = 'numeric';
     const fields = { year: number, month: number, day: number, hour: number, minute: number, second: number } as const;
-    last = { zone, format: new Intl.DateTimeFormat('en-US', { timeZone: zone, hourCycle: 'h23', ...fields }) };
+    cached = { zone, format: new Intl.DateTimeFormat('en-US', { timeZone: zone, hourCycle: 'h23', ...fields }) };
   }
-  return last.format;
+  return cached.format;
 }

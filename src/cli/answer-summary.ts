@@ -2,7 +2,7 @@
 import { clockText } from '../clock-text.ts';
 import type { OldFrame } from './newest-frame.ts';
 import type { AnswerExtra } from './realtime-client.ts';
-import { spans } from './terminal.ts';
+import { spansText } from './terminal.ts';
 import { ageText, wallText } from './wall-text.ts';
 
 /**
@@ -12,13 +12,14 @@ import { ageText, wallText } from './wall-text.ts';
 export function summary(text: string, yoco: AnswerExtra, old: readonly OldFrame[], now = new Date()): string {
   const { evidence, streams, precision, confidence, latency_ms: latency } = yoco;
   const several = streams.length > 1;
-  const named = (one: (typeof evidence)[number]): string => (several ? `${one.stream} ${spans([one])}` : spans([one]));
-  const aged = ({ stream, ageMs }: OldFrame): string =>
+  const evidenceText = (one: (typeof evidence)[number]): string =>
+    several ? `${one.stream} ${spansText([one])}` : spansText([one]);
+  const oldFrameText = ({ stream, ageMs }: OldFrame): string =>
     `newest frame ${several ? `of ${stream} ` : ''}${ageText(ageMs)} old`;
   return [
-    about(yoco, now),
-    ...old.map(aged),
-    ...(evidence.length > 0 ? [`evidence ${evidence.map(named).join(', ')}`] : []),
+    asOfText(yoco, now),
+    ...old.map(oldFrameText),
+    ...(evidence.length > 0 ? [`evidence ${evidence.map(evidenceText).join(', ')}`] : []),
     ...(precision === 'full' ? [] : [`precision ${precision}`]),
     confidenceText(confidence, text),
     `first word after ${Math.round(latency.first_token)} ms`,
@@ -31,12 +32,12 @@ export function summary(text: string, yoco: AnswerExtra, old: readonly OldFrame[
  */
 const GUESS_BELOW = 0.5;
 /** A longer answer is a sentence, which can be phrased in many ways and so has low confidence, right or wrong. */
-const MOST_WORDS = 5;
+const MAX_GUESS_WORDS = 5;
 
 /** `confidence 0.97`, or `confidence 0.19, a guess`, for the answer `text`. */
 export function confidenceText(confidence: number, text: string): string {
   const words = text.split(' ').length;
-  const isGuess = confidence < GUESS_BELOW && text !== '' && words <= MOST_WORDS;
+  const isGuess = confidence < GUESS_BELOW && text !== '' && words <= MAX_GUESS_WORDS;
   return `confidence ${confidence.toFixed(2)}${isGuess ? ', a guess' : ''}`;
 }
 
@@ -44,7 +45,7 @@ export function confidenceText(confidence: number, text: string): string {
  * For one stream the moment is also given on the stream's own clock, which its evidence uses; several streams share no
  * such clock.
  */
-function about({ as_of: asOf, as_of_time: asOfTime, since, streams }: AnswerExtra, now: Date): string {
+function asOfText({ as_of: asOf, as_of_time: asOfTime, since, streams }: AnswerExtra, now: Date): string {
   const moment = (time: string, seconds: number | null): string =>
     seconds === null ? wallText(time, now) : `${wallText(time, now)} (${clockText(seconds * 1000)})`;
   const [begin] = streams

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type ErrorCode, YocoError } from '../errors.ts';
-import { numberOf } from '../number-text.ts';
+import { parseNumber } from '../parse-number.ts';
 import { checkTime } from '../server/times.ts';
 import { summary } from './answer-summary.ts';
 import { errorText } from './error-text.ts';
@@ -8,7 +8,7 @@ import { streamNames } from './http-client.ts';
 import { oldFrames } from './newest-frame.ts';
 import { type AnswerExtra, RealtimeClient, type StandingAnswer } from './realtime-client.ts';
 import { serverOf, serverOption } from './service-address.ts';
-import { stopSignal, stopStatus } from './terminal.ts';
+import { stopSignal, stopExitStatus } from './terminal.ts';
 import { wallText } from './wall-text.ts';
 
 interface AskFlags {
@@ -26,7 +26,7 @@ interface AskFlags {
 }
 
 /** What to ask: one stream, several by name, or all that have frames. */
-type Target = readonly string[] | 'all';
+type StreamSelection = readonly string[] | 'all';
 
 export function addAsk(program: Command): void {
   const command = program
@@ -56,17 +56,17 @@ export function addAsk(program: Command): void {
     .action(async (words: string[], flags: AskFlags) => {
       if (flags.asOf !== undefined) checkTime(flags.asOf, '--as-of');
       if (flags.since !== undefined) checkTime(flags.since, '--since');
-      const { asked, questions } = split(words, flags);
+      const { target, questions } = parseWords(words, flags);
       const standing = standingOf(questions, flags);
       const key = process.env['YOCO_API_KEY'];
       const service = { server: serverOf(flags), ...(key ? { key } : {}) };
       // A session is bound to one stream; which one does not matter to a question that names its streams.
-      const [stream] = asked === 'all' ? await streamNames(service.server) : asked;
+      const [stream] = target === 'all' ? await streamNames(service.server) : target;
       if (stream === undefined) throw new YocoError('stream_not_found', { detail: 'The service has none.' });
       const client = await RealtimeClient.connect({ ...service, stream });
       try {
-        if (standing !== null) await askStanding(client, asked, standing, flags);
-        else await askAll(client, asked, questions, flags);
+        if (standing !== null) await askStanding(client, target, standing, flags);
+        else await askAll(client, target, questions, flags);
       } finally {
         client.close();
       }
@@ -74,22 +74,25 @@ export function addAsk(program: Command): void {
 }
 
 /** Throws `invalid_request` when a stream or a question is missing, or streams are chosen in two ways. */
-function split(words: readonly string[], flags: AskFlags): { asked: Target; questions: readonly string[] } {
+function parseWords(
+  words: readonly string[],
+  flags: AskFlags,
+): { target: StreamSelection; questions: readonly string[] } {
   if (flags.all === true && flags.streams !== undefined) {
     throw new YocoError('invalid_request', { param: 'streams', detail: 'Give --streams or --all, not both.' });
   }
-  if (flags.all === true) return { asked: 'all', questions: quoted(words) };
-  if (flags.streams !== undefined) return { asked: namesOf(flags.streams), questions: quoted(words) };
+  if (flags.all === true) return { target: 'all', questions: toQuestions(words) };
+  if (flags.streams !== undefined) return { target: namesOf(flags.streams), questions: toQuestions(words) };
   const [streams = '', ...questions] = words;
   if (questions.length === 0) {
     const detail = 'Give the name of the stream, and then the question in quotation marks.';
     throw new YocoError('invalid_request', { param: 'question', detail });
   }
-  return { asked: namesOf(streams), questions: quoted(questions) };
+  return { target: namesOf(streams), questions: toQuestions(questions) };
 }
 
 /** If no question contains a blank, the quotation marks were forgotten: the words are one question. */
-function quoted(words: readonly string[]): readonly string[] {
+function toQuestions(words: readonly string[]): readonly string[] {
   return words.some((word) => /\s/.test(word)) ? words : [words.join(' ')];
 }
 
@@ -98,7 +101,7 @@ function namesOf(list: string): string[] {
   return list.split(',').map((name) => name.trim());
 }
 
-interface Standing {
+interface StandingFlags {
   readonly question: string;
   readonly every: number | undefined;
   readonly holds: number | undefined;
@@ -106,7 +109,7 @@ interface Standing {
 }
 
 /** Flags that require --standing: property name and flag name. */
-const OF_STANDING = [
+const STANDING_FLAGS = [
   ['every', 'every'],
   ['holds', 'holds'],
   ['minConfidence', 'min-confidence'],
@@ -116,10 +119,10 @@ const OF_STANDING = [
  * Null when the questions are asked once. Throws `invalid_request`, naming the flag. The service checks the ranges of
  * the numbers.
  */
-function standingOf(questions: readonly string[], flags: AskFlags): Standing | null {
+function standingOf(questions: readonly string[], flags: AskFlags): StandingFlags | null {
   const invalid = (param: string, detail: string): YocoError => new YocoError('invalid_request', { param, detail });
   if (flags.standing !== true) {
-    const alone = OF_STANDING.find(([name]) => flags[name] !== undefined);
+    const alone = STANDING_FLAGS.find(([name]) => flags[name] !== undefined);
     if (alone !== undefined) throw invalid(alone[1], `--${alone[1]} needs --standing.`);
     return null;
   }
@@ -132,10 +135,10 @@ function standingOf(questions: readonly string[], flags: AskFlags): Standing | n
       '--since: a standing question says in its words how far back it looks ("in the last minute").',
     );
   }
-  const [every, holds, minConfidence] = OF_STANDING.map(([name, flag]) => {
+  const [every, holds, minConfidence] = STANDING_FLAGS.map(([name, flag]) => {
     const text = flags[name];
     if (text === undefined) return undefined;
-    const number = numberOf(text);
+    const number = parseNumber(text);
     if (Number.isNaN(number)) throw invalid(flag, `--${flag}: expected a number; got "${text.slice(0, 40)}".`);
     return number;
   });
@@ -143,10 +146,15 @@ function standingOf(questions: readonly string[], flags: AskFlags): Standing | n
 }
 
 /** Prints answers until Ctrl-C. Throws the error that ends the question. */
-async function askStanding(client: RealtimeClient, asked: Target, standing: Standing, flags: AskFlags): Promise<void> {
+async function askStanding(
+  client: RealtimeClient,
+  target: StreamSelection,
+  standing: StandingFlags,
+  flags: AskFlags,
+): Promise<void> {
   const { question, every, holds, minConfidence } = standing;
   const stop = stopSignal();
-  const status = stopStatus();
+  const status = stopExitStatus();
   stop.addEventListener('abort', () => {
     client.close();
   });
@@ -155,7 +163,7 @@ async function askStanding(client: RealtimeClient, asked: Target, standing: Stan
       every,
       holds,
       minConfidence,
-      streams: streamsOf(asked),
+      streams: streamsOf(target),
     })) {
       await printStanding(question, answer, flags);
     }
@@ -186,25 +194,25 @@ async function printStanding(question: string, event: StandingAnswer, flags: Ask
     return;
   }
   process.stdout.write(`${wallText(yoco.as_of_time)} ${answer}\n`);
-  await tellOf(answer, yoco, flags);
+  await printSummary(answer, yoco, flags);
 }
 
 /**
  * Prints what the answer `text` is about below it. The age of the newest frame matters only when nobody chose the
  * moment.
  */
-async function tellOf(text: string, yoco: AnswerExtra, flags: AskFlags): Promise<void> {
+async function printSummary(text: string, yoco: AnswerExtra, flags: AskFlags): Promise<void> {
   const names = flags.asOf === undefined ? yoco.streams.map(({ name }) => name) : [];
   process.stderr.write(`  ${summary(text, yoco, await oldFrames(serverOf(flags), names))}\n`);
 }
 
 /** A single stream is not named: it is the session's own. */
-function streamsOf(asked: Target): Target | undefined {
-  return asked === 'all' || asked.length > 1 ? asked : undefined;
+function streamsOf(target: StreamSelection): StreamSelection | undefined {
+  return target === 'all' || target.length > 1 ? target : undefined;
 }
 
 /** Errors of the service, the streams or the flags, which therefore affect all questions. */
-const OF_ALL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+const FATAL_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'service_unreachable',
   'connection_closed',
   'shutting_down',
@@ -224,35 +232,40 @@ const OF_ALL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
  */
 async function askAll(
   client: RealtimeClient,
-  asked: Target,
+  target: StreamSelection,
   questions: readonly string[],
   flags: AskFlags,
 ): Promise<void> {
   for (const question of questions) {
     try {
-      await askOne(client, asked, question, flags);
+      await askOne(client, target, question, flags);
     } catch (error) {
       const endsAll = questions.length === 1 || flags.followUp === true;
-      if (endsAll || !(error instanceof YocoError) || OF_ALL.has(error.code)) throw error;
+      if (endsAll || !(error instanceof YocoError) || FATAL_CODES.has(error.code)) throw error;
       process.stderr.write(errorText(error, question));
       process.exitCode = 1;
     }
   }
 }
 
-async function askOne(client: RealtimeClient, asked: Target, question: string, flags: AskFlags): Promise<void> {
+async function askOne(
+  client: RealtimeClient,
+  target: StreamSelection,
+  question: string,
+  flags: AskFlags,
+): Promise<void> {
   let text = '';
-  const tell = (piece: string): void => {
+  const onDelta = (piece: string): void => {
     text += piece;
     if (flags.json !== true) process.stdout.write(piece);
   };
   const params = {
     asOf: wireTime(flags.asOf),
     since: wireTime(flags.since),
-    streams: streamsOf(asked),
+    streams: streamsOf(target),
     followUp: flags.followUp,
   };
-  const outcome = await client.ask(question, tell, params).catch((error: unknown) => {
+  const outcome = await client.ask(question, onDelta, params).catch((error: unknown) => {
     // After a partial answer, the error gets its own line.
     if (text !== '' && flags.json !== true) process.stdout.write('\n');
     throw error;
@@ -274,9 +287,9 @@ async function askOne(client: RealtimeClient, asked: Target, question: string, f
     return;
   }
   process.stdout.write('\n');
-  if (extra != null) await tellOf(text, extra, flags);
+  if (extra != null) await printSummary(text, extra, flags);
 }
 
 function wireTime(text: string | undefined): number | string | undefined {
-  return text === undefined || Number.isNaN(numberOf(text)) ? text : numberOf(text);
+  return text === undefined || Number.isNaN(parseNumber(text)) ? text : parseNumber(text);
 }

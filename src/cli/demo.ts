@@ -7,7 +7,7 @@ import { readDefinition } from '../ingest/definition.ts';
 import type { SourceStream } from '../live/live-stream.ts';
 import { RealtimeClient } from './realtime-client.ts';
 import { startService } from './serve.ts';
-import { aborted, spans, stopSignal } from './terminal.ts';
+import { aborted, spansText, stopSignal } from './terminal.ts';
 
 const STREAM = 'demo';
 /** The questions, and when each is asked on the clip's clock. */
@@ -70,7 +70,7 @@ async function askAll(stream: SourceStream, server: string, stop: AbortSignal): 
       }
       process.stdout.write(`[${clockText(stream.status().lastMs ?? 0)}] ${question}\n       `);
       const outcome = await client.ask(question, (piece) => void process.stdout.write(piece));
-      const evidence = spans(outcome.yoco?.evidence ?? []);
+      const evidence = spansText(outcome.yoco?.evidence ?? []);
       const first = Math.round(outcome.yoco?.latency_ms.first_token ?? 0);
       process.stdout.write(`   (evidence ${evidence === '' ? 'none' : evidence}; first word after ${first} ms)\n`);
     }

@@ -1,11 +1,11 @@
 import type { YocoError } from '../errors.ts';
 
 /**
- * Lines for stderr: what went wrong (`of` names the subject if it is unclear), and the stack trace of an unexpected
- * error.
+ * Lines for stderr: what went wrong (`subject` names the subject if it is unclear), and the stack trace of an
+ * unexpected error.
  */
-export function errorText({ message, code, cause }: YocoError, of?: string): string {
-  const line = `error: ${of === undefined ? '' : `${of}: `}${message} (${code})\n`;
+export function errorText({ message, code, cause }: YocoError, subject?: string): string {
+  const line = `error: ${subject === undefined ? '' : `${subject}: `}${message} (${code})\n`;
   // An error reported by a service has no cause here: it stays with the service.
   return code === 'internal' && cause !== undefined ? `${line}${stack(cause)}\n` : line;
 }

@@ -5,10 +5,10 @@ import { type Command, Option } from 'commander';
 import { readConfig } from '../config.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import { checkOptions, type EvaluationFlags } from '../evaluation/options.ts';
-import { table } from '../evaluation/table.ts';
+import { formatTable } from '../evaluation/table.ts';
 import type { Streams } from '../live/live-service.ts';
 import { startLocalStreams } from './local-streams.ts';
-import { comesOfStop, ProgressLine, stopSignal, stopStatus } from './terminal.ts';
+import { isCausedByStop, ProgressLine, stopSignal, stopExitStatus } from './terminal.ts';
 
 /** Room for the pictures of an hour at eight frames a second, bytes: controls look at all of them. */
 const PICTURES_BYTES = 2 ** 30;
@@ -48,7 +48,7 @@ export function addEval(program: Command): void {
       const checked = checkOptions(flags);
       const config = await readConfig({ bundle: flags.bundle });
       const signal = stopSignal();
-      const status = stopStatus();
+      const status = stopExitStatus();
       const progress = new ProgressLine('Evaluating');
       let live: Streams | undefined;
       try {
@@ -75,11 +75,11 @@ export function addEval(program: Command): void {
             : {}),
         });
         progress.end();
-        process.stdout.write(flags.json === true ? `${JSON.stringify(result)}\n` : table(result));
+        process.stdout.write(flags.json === true ? `${JSON.stringify(result)}\n` : formatTable(result));
       } catch (error) {
         progress.end();
         // An error that results from a stop is not reported: whoever stopped the command knows why.
-        if (!(await comesOfStop(signal))) throw error;
+        if (!(await isCausedByStop(signal))) throw error;
         process.exitCode = status();
       } finally {
         await live?.close();

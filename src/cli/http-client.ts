@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
-import { KEY } from '../server/limits.ts';
-import { errorFromResponse, safeJson } from './refusal.ts';
-import { bodyOf, endpoint, noAnswer, serverOption } from './service-address.ts';
+import { KEY_PATTERN } from '../server/server-options.ts';
+import { errorFromResponse, safeJson } from './service-error.ts';
+import { bodyOf, endpoint, unreachableError, serverOption } from './service-address.ts';
 
 /** Adds `--server` and `--json`, the options of every command that talks to a service. */
 export function serviceOptions(command: Command): Command {
@@ -18,7 +18,7 @@ export function serviceOptions(command: Command): Command {
 export function authorization(text: string | undefined): { readonly authorization?: string } {
   const key = text?.trim() ?? '';
   if (key === '') return {};
-  if (!KEY.test(key)) {
+  if (!KEY_PATTERN.test(key)) {
     throw new YocoError('invalid_request', { detail: 'YOCO_API_KEY: expected printable ASCII without spaces.' });
   }
   return { authorization: `Bearer ${key}` };
@@ -51,13 +51,13 @@ export function getWithTime(server: string, path: string, signal?: AbortSignal):
   return send(server, path, signal === undefined ? {} : { signal });
 }
 
-interface Sent {
+interface RequestOptions {
   readonly method?: Method;
   readonly body?: object;
   readonly signal?: AbortSignal;
 }
 
-async function send(server: string, path: string, { body, ...init }: Sent): Promise<TimedResponse> {
+async function send(server: string, path: string, { body, ...init }: RequestOptions): Promise<TimedResponse> {
   const response = await fetch(endpoint(server, path), {
     ...init,
     headers: {
@@ -66,7 +66,7 @@ async function send(server: string, path: string, { body, ...init }: Sent): Prom
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   }).catch((cause: unknown) => {
-    throw noAnswer(server, cause);
+    throw unreachableError(server, cause);
   });
   const text = await bodyOf(response);
   const answer = safeJson(text);

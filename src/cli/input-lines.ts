@@ -5,7 +5,7 @@ import { YocoError } from '../errors.ts';
  * Decodes UTF-8 into lines, without line ends. `name` identifies the input in the error. Throws `invalid_request` for
  * more than `maxBytes`, without reading the rest.
  */
-export async function inputLines(input: AsyncIterable<Uint8Array>, name: string, maxBytes: number): Promise<string[]> {
+export async function readLines(input: AsyncIterable<Uint8Array>, name: string, maxBytes: number): Promise<string[]> {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   for await (const piece of input) {

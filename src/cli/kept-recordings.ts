@@ -31,15 +31,15 @@ export async function recordingNames(file: string, definition: StreamDefinition)
   const { size, mtimeMs } = await stat(file).catch((cause: unknown) => {
     throw new YocoError('source_not_found', { detail: `There is no file at ${file}.`, cause });
   });
-  const read = JSON.stringify([{ ...definition, name: undefined }, size, mtimeMs]);
+  const fingerprint = JSON.stringify([{ ...definition, name: undefined }, size, mtimeMs]);
   return {
-    snapshot: `${plain(file, SNAPSHOT_NAME_CHARS)}-${shortHash(path.resolve(file))}.snap`,
-    stream: `${plain(file, STREAM_NAME_CHARS).toLowerCase()}-${shortHash(read)}`,
+    snapshot: `${safeName(file, SNAPSHOT_NAME_CHARS)}-${shortHash(path.resolve(file))}.snap`,
+    stream: `${safeName(file, STREAM_NAME_CHARS).toLowerCase()}-${shortHash(fingerprint)}`,
   };
 }
 
 /** A file's name, limited to characters that names of snapshots and streams may have. */
-function plain(file: string, chars: number): string {
+function safeName(file: string, chars: number): string {
   const name = path.basename(file).replace(/[^A-Za-z0-9._]+/g, '-');
   return name.replace(/^[.-]+/, '').slice(0, chars) || 'recording';
 }
@@ -48,42 +48,42 @@ const shortHash = (text: string): string => createHash('sha256').update(text).di
 
 export class KeptRecordings {
   readonly #live: Streams;
-  readonly #known: Map<string, SnapshotInfo>;
-  readonly #tell: (message: string) => void;
+  readonly #snapshots: Map<string, SnapshotInfo>;
+  readonly #notify: (message: string) => void;
 
-  private constructor(live: Streams, known: readonly SnapshotInfo[], tell: (message: string) => void) {
+  private constructor(live: Streams, known: readonly SnapshotInfo[], notify: (message: string) => void) {
     this.#live = live;
-    this.#known = new Map(known.map((info) => [info.file, info]));
-    this.#tell = tell;
+    this.#snapshots = new Map(known.map((info) => [info.file, info]));
+    this.#notify = notify;
   }
 
-  /** The kept recordings in the folder of `live`. `tell` receives messages about each. Throws `snapshots_off`. */
-  static async in(live: Streams, tell: (message: string) => void): Promise<KeptRecordings> {
+  /** The kept recordings in the folder of `live`. `notify` receives messages about each. Throws `snapshots_off`. */
+  static async load(live: Streams, notify: (message: string) => void): Promise<KeptRecordings> {
     const known = await live.snapshots().catch((error: unknown) => {
       // An unusable folder is reported when a recording is to be kept in it.
       if (YocoError.from(error).code === 'snapshot_failed') return [];
       throw error;
     });
-    return new KeptRecordings(live, known, tell);
+    return new KeptRecordings(live, known, notify);
   }
 
   /** Restores the stream of a recording that was read before; null when the recording must be read. */
   async restore({ snapshot, stream }: RecordingNames): Promise<SourceStream | null> {
-    const info = this.#known.get(snapshot);
+    const info = this.#snapshots.get(snapshot);
     if (info === undefined) return null;
     if (info.summary !== null && info.summary.stream !== stream) {
-      this.#tell(
+      this.#notify(
         `The snapshot ${snapshot} was made from another version of the file or with other options; reading the video again.`,
       );
       return null;
     }
     try {
       const restored = await this.#live.create({ name: stream, restore: snapshot }, 'operator');
-      this.#tell(`The snapshot ${snapshot} is used instead of reading the video again.`);
+      this.#notify(`The snapshot ${snapshot} is used instead of reading the video again.`);
       return restored;
     } catch (error) {
       const { message, code } = YocoError.from(error);
-      this.#tell(`warning: The snapshot ${snapshot} cannot be used; reading the video again. ${message} (${code})`);
+      this.#notify(`warning: The snapshot ${snapshot} cannot be used; reading the video again. ${message} (${code})`);
       return null;
     }
   }
@@ -94,10 +94,10 @@ export class KeptRecordings {
    */
   async keep({ snapshot, stream }: RecordingNames): Promise<void> {
     try {
-      this.#known.set(snapshot, await this.#live.snapshot(stream, snapshot));
+      this.#snapshots.set(snapshot, await this.#live.snapshot(stream, snapshot));
     } catch (error) {
       const { message, code } = YocoError.from(error);
-      this.#tell(`warning: No snapshot was kept. ${message} (${code})`);
+      this.#notify(`warning: No snapshot was kept. ${message} (${code})`);
     }
   }
 }

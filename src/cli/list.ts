@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { clockText } from '../clock-text.ts';
 import { getWithTime, serviceOptions } from './http-client.ts';
 import { ageOf } from './newest-frame.ts';
-import { errorFromResponse } from './refusal.ts';
+import { errorFromResponse } from './service-error.ts';
 import { serverOf } from './service-address.ts';
 import { ageText, wallText } from './wall-text.ts';
 
@@ -45,7 +45,7 @@ export function addList(program: Command): void {
       return;
     }
     const streams = list.data.data.sort((a, b) => (a.name < b.name ? -1 : 1));
-    for (const line of aligned(streams.map((one) => columns(one, atMs)))) process.stdout.write(`${line}\n`);
+    for (const line of alignColumns(streams.map((one) => columns(one, atMs)))) process.stdout.write(`${line}\n`);
     if (streams.length === 0) process.stderr.write('The service has no streams.\n');
   });
 }
@@ -83,7 +83,7 @@ function newestText({ last_time: time, recorded_at: recordedAt = null }: Stream,
 }
 
 /** One line a row, with at least two blanks between columns. */
-function aligned(rows: readonly (readonly string[])[]): string[] {
+function alignColumns(rows: readonly (readonly string[])[]): string[] {
   const widths = rows.reduce<number[]>((most, row) => row.map((text, i) => Math.max(most[i] ?? 0, text.length)), []);
   return rows.map((row) =>
     row

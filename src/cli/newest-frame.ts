@@ -8,7 +8,7 @@ import { getWithTime } from './http-client.ts';
 /** From this age on it is reported, ms. */
 const OLD_MS = 10_000;
 /** The answer is already printed, so the service may take no longer than this to state the age, ms. */
-const WAIT_MS = 2_000;
+const TIMEOUT_MS = 2_000;
 
 export interface OldFrame {
   readonly stream: string;
@@ -38,7 +38,7 @@ export async function oldFrames(server: string, streams: readonly string[]): Pro
 
 async function oldFrame(server: string, stream: string): Promise<OldFrame | null> {
   const path = `/v1/streams/${encodeURIComponent(stream)}`;
-  const { answer, atMs } = await getWithTime(server, path, AbortSignal.timeout(WAIT_MS));
+  const { answer, atMs } = await getWithTime(server, path, AbortSignal.timeout(TIMEOUT_MS));
   const { fps, last_time: lastTime, recorded_at: recordedAt = null } = newest.parse(answer);
   const ageMs = recordedAt === null ? ageOf(lastTime, atMs) : null;
   return ageMs !== null && ageMs > Math.max(OLD_MS, 2_000 / fps) ? { stream, ageMs } : null;

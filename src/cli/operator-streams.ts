@@ -3,7 +3,7 @@
  * among them.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type Config, wrongSetting } from '../config.ts';
+import { type Config, settingError } from '../config.ts';
 import { YocoError } from '../errors.ts';
 import type { StreamDefinition } from '../ingest/definition.ts';
 import type { Streams } from '../live/live-service.ts';
@@ -12,10 +12,10 @@ import { SnapshotFolder } from '../live/snapshot-folder.ts';
 import type { RunningServer, ServerLog } from '../server/index.ts';
 import { systemReason } from '../system-code.ts';
 import { errorFields } from './error-text.ts';
-import { missingFile } from './missing-file.ts';
+import { missingFileMessage } from './missing-file.ts';
 
 /** What became of the streams, by name. `failed`: those that could not follow their files. */
-export interface Followed {
+export interface SyncResult {
   readonly created: string[];
   readonly changed: string[];
   readonly removed: string[];
@@ -24,7 +24,7 @@ export interface Followed {
   left: number;
 }
 
-interface Made {
+interface OperatorStream {
   readonly stream: SourceStream;
   /** Its file's definition when the stream was last made or changed. */
   readonly definition: StreamDefinition;
@@ -33,7 +33,7 @@ interface Made {
 export class OperatorStreams {
   readonly #live: Streams;
   readonly #log: ServerLog;
-  readonly #made = new Map<string, Made>();
+  readonly #streams = new Map<string, OperatorStream>();
 
   constructor(live: Streams, log: ServerLog) {
     this.#live = live;
@@ -42,11 +42,11 @@ export class OperatorStreams {
 
   /** Throws the stream's error, with the names of the stream and its snapshot. */
   async create(definition: StreamDefinition): Promise<SourceStream> {
-    this.#tellOfMissing(definition);
+    this.#warnOfMissingFile(definition);
     const { name, restore } = definition;
     try {
       const stream = await this.#live.create(definition, 'operator');
-      this.#made.set(name, { stream, definition });
+      this.#streams.set(name, { stream, definition });
       return stream;
     } catch (error) {
       const { code, param, detail, cause = error } = YocoError.from(error);
@@ -61,59 +61,60 @@ export class OperatorStreams {
    * whose recording was lost with the engine. Makes those that are new or that a client has deleted. A failure is
    * logged and does not affect the other streams. Starts on no further stream once `stop` is aborted.
    */
-  async follow(
+  async sync(
     definitions: readonly StreamDefinition[],
     server: Pick<RunningServer, 'syncStandingQuestions'>,
     stop: AbortSignal,
-  ): Promise<Followed> {
-    const followed: Followed = { created: [], changed: [], removed: [], failed: [], left: 0 };
+  ): Promise<SyncResult> {
+    const result: SyncResult = { created: [], changed: [], removed: [], failed: [], left: 0 };
     const attempt = async (name: string, done: string[], act: () => Promise<void>): Promise<void> => {
       if (stop.aborted) return;
       try {
         await act();
         done.push(name);
       } catch (error) {
-        followed.failed.push(name);
-        this.#tellOfFailure(name, YocoError.from(error));
+        result.failed.push(name);
+        this.#logFailure(name, YocoError.from(error));
       }
     };
     const wanted = new Set(definitions.map(({ name }) => name));
     // Removals first, so that there is room for new streams.
-    for (const [name, made] of this.#made) {
-      if (made.stream.deleted) this.#made.delete(name);
-      else if (!wanted.has(name)) await attempt(name, followed.removed, () => this.#remove(made));
+    for (const [name, existing] of this.#streams) {
+      if (existing.stream.deleted) this.#streams.delete(name);
+      else if (!wanted.has(name)) await attempt(name, result.removed, () => this.#remove(existing));
     }
     for (const definition of definitions) {
       const { name } = definition;
-      const made = this.#made.get(name);
-      if (made === undefined) await attempt(name, followed.created, () => this.#createLater(definition, server));
-      else if (made.stream.recordingNeedsReread)
-        await attempt(name, followed.changed, () => this.#again(made, definition, server));
-      else if (isDeepStrictEqual(definition, made.definition) && !made.stream.canRestartSource) followed.left += 1;
-      else await attempt(name, followed.changed, () => this.#change(made, definition, server));
+      const existing = this.#streams.get(name);
+      if (existing === undefined) await attempt(name, result.created, () => this.#createAndSync(definition, server));
+      else if (existing.stream.recordingNeedsReread)
+        await attempt(name, result.changed, () => this.#recreate(existing, definition, server));
+      else if (isDeepStrictEqual(definition, existing.definition) && !existing.stream.canRestartSource)
+        result.left += 1;
+      else await attempt(name, result.changed, () => this.#change(existing, definition, server));
     }
-    return followed;
+    return result;
   }
 
   /** A stream with `keep` is written to its file before it is deleted. */
-  async #remove({ stream }: Made): Promise<void> {
+  async #remove({ stream }: OperatorStream): Promise<void> {
     const { name } = stream;
     await this.#live.keep(name);
     // Meanwhile a client may have deleted it and made another one with its name.
     if (!stream.deleted) await this.#live.delete(name);
-    this.#made.delete(name);
+    this.#streams.delete(name);
   }
 
-  async #again(
-    made: Made,
+  async #recreate(
+    existing: OperatorStream,
     definition: StreamDefinition,
     server: Pick<RunningServer, 'syncStandingQuestions'>,
   ): Promise<void> {
-    await this.#remove(made);
-    await this.#createLater(definition, server);
+    await this.#remove(existing);
+    await this.#createAndSync(definition, server);
   }
 
-  async #createLater(
+  async #createAndSync(
     definition: StreamDefinition,
     server: Pick<RunningServer, 'syncStandingQuestions'>,
   ): Promise<void> {
@@ -121,42 +122,42 @@ export class OperatorStreams {
     try {
       server.syncStandingQuestions(stream);
     } catch (error) {
-      this.#made.delete(stream.name);
+      this.#streams.delete(stream.name);
       await this.#live.delete(stream.name);
       throw error;
     }
   }
 
   async #change(
-    made: Made,
+    existing: OperatorStream,
     definition: StreamDefinition,
     server: Pick<RunningServer, 'syncStandingQuestions'>,
   ): Promise<void> {
     const { name, source, sampling } = definition;
-    const before = made.definition;
-    const isAnother = !isDeepStrictEqual([source, sampling], [before.source, before.sampling]);
-    if (isAnother && 'file' in source && source.recorded_at !== undefined) {
+    const before = existing.definition;
+    const hasNewSource = !isDeepStrictEqual([source, sampling], [before.source, before.sampling]);
+    if (hasNewSource && 'file' in source && source.recorded_at !== undefined) {
       this.#log.warn(
         { stream: name },
         'The stream starts over and forgets what it had seen: recorded_at of its file sets a new clock.',
       );
-      await this.#again(made, definition, server);
+      await this.#recreate(existing, definition, server);
       return;
     }
-    if (isAnother || made.stream.canRestartSource) this.#tellOfMissing(definition);
+    if (hasNewSource || existing.stream.canRestartSource) this.#warnOfMissingFile(definition);
     const stream = this.#live.change(definition);
     server.syncStandingQuestions(stream);
-    this.#made.set(name, { stream, definition });
+    this.#streams.set(name, { stream, definition });
     if (isDeepStrictEqual([definition.memory, definition.restore], [before.memory, before.restore])) return;
     this.#log.warn({ stream: name }, 'Changed settings (memory, restore) take effect after a restart.');
   }
 
-  #tellOfMissing(definition: StreamDefinition): void {
-    const missing = missingFile(definition);
+  #warnOfMissingFile(definition: StreamDefinition): void {
+    const missing = missingFileMessage(definition);
     if (missing !== null) this.#log.warn({ stream: definition.name }, missing);
   }
 
-  #tellOfFailure(stream: string, error: YocoError): void {
+  #logFailure(stream: string, error: YocoError): void {
     this.#log.error(
       { stream, ...errorFields(error) },
       `The stream could not be changed to match its file: ${error.message}`,
@@ -165,17 +166,20 @@ export class OperatorStreams {
 }
 
 /** Throws `config_invalid` if a stream has `keep` and there is no folder to keep it in. */
-export function checkKept(definitions: readonly StreamDefinition[], { snapshots, variables }: Config): void {
+export function requireSnapshotFolder(
+  definitions: readonly StreamDefinition[],
+  { snapshots, variables }: Config,
+): void {
   const kept = definitions.find(({ keep }) => keep !== undefined);
   if (kept === undefined || snapshots !== undefined) return;
-  throw wrongSetting('snapshots', `must name a folder, since stream ${kept.name} has keep`, variables);
+  throw settingError('snapshots', `must name a folder, since stream ${kept.name} has keep`, variables);
 }
 
 /**
  * Makes the folder, and warns if nothing can be written in it while streams of these definitions are to be kept.
  * Otherwise that would show only when the first of them is written, by default a quarter of an hour later.
  */
-export async function checkFolder(
+export async function warnOfUnwritableFolder(
   definitions: readonly StreamDefinition[],
   { snapshots }: Pick<Config, 'snapshots'>,
   log: Pick<ServerLog, 'warn'>,

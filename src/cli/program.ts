@@ -15,11 +15,11 @@ import { addSnapshot, addSnapshots } from './snapshot.ts';
 import { addWatch } from './watch.ts';
 
 /** Exit status of a program that SIGPIPE ended: whoever read its results has read enough (`| head`). */
-const NOBODY_READS = 141;
+const SIGPIPE_STATUS = 141;
 
 export async function run(argv: readonly string[]): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(NOBODY_READS);
+    if (error.code === 'EPIPE') process.exit(SIGPIPE_STATUS);
     process.stderr.write(`error: The results cannot be written: ${error.message}\n`);
     process.exit(1);
   });

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { YocoError } from '../errors.ts';
 import { QUESTION_MAX_CHARS } from '../question-limits.ts';
 import { systemReason } from '../system-code.ts';
-import { inputLines } from './input-lines.ts';
+import { readLines } from './input-lines.ts';
 
 /** Maximum size of a file of questions, bytes. */
 const MAX_BYTES = 2 ** 20;
@@ -12,12 +12,12 @@ const MAX_BYTES = 2 ** 20;
  * `file` has one question a line; blank lines and lines that begin with `#` are skipped. Throws `invalid_request` when
  * there is no question or the file cannot be read, `question_empty` and `question_too_long`.
  */
-export async function listQuestions(given: readonly string[], file?: string): Promise<readonly string[]> {
+export async function readQuestions(given: readonly string[], file?: string): Promise<readonly string[]> {
   given.forEach((question) => {
     if (question.trim() === '') throw new YocoError('question_empty', { param: 'question' });
     checkLength(question, 'question', '');
   });
-  const listed = file === undefined ? [] : await fromFile(file);
+  const listed = file === undefined ? [] : await readQuestionFile(file);
   if (given.length + listed.length > 0) return [...given, ...listed];
   const detail =
     file === undefined
@@ -26,7 +26,7 @@ export async function listQuestions(given: readonly string[], file?: string): Pr
   throw new YocoError('invalid_request', { param: file === undefined ? 'question' : 'questions', detail });
 }
 
-async function fromFile(file: string): Promise<string[]> {
+async function readQuestionFile(file: string): Promise<string[]> {
   const questions: string[] = [];
   for (const [i, line] of (await linesOf(file)).entries()) {
     const question = line.trim();
@@ -39,7 +39,7 @@ async function fromFile(file: string): Promise<string[]> {
 
 async function linesOf(file: string): Promise<string[]> {
   try {
-    return await inputLines(createReadStream(file), '--questions', MAX_BYTES);
+    return await readLines(createReadStream(file), '--questions', MAX_BYTES);
   } catch (cause) {
     if (cause instanceof YocoError) throw cause;
     const detail = `--questions: ${file} cannot be read (${systemReason(cause)}).`;

@@ -4,8 +4,8 @@ import { WebSocket } from 'ws';
 import { z } from 'zod';
 import { ERRORS, YocoError } from '../errors.ts';
 import { authorization } from './http-client.ts';
-import { errorShape, errorFromResponse, safeJson, serviceError } from './refusal.ts';
-import { endpoint, noAnswer } from './service-address.ts';
+import { errorShape, errorFromResponse, safeJson, serviceError } from './service-error.ts';
+import { endpoint, unreachableError } from './service-address.ts';
 
 export interface ClientOptions {
   /** `http://127.0.0.1:8080`, or https; includes the path that a proxy puts before the service's own. */
@@ -19,7 +19,7 @@ export interface ClientOptions {
 
 const SILENCE_MS = 20_000;
 /** How long the service may take to answer a close, ms. */
-const CLOSE_MS = 1_000;
+const CLOSE_TIMEOUT_MS = 1_000;
 
 const answerExtra = z
   .object({
@@ -84,7 +84,7 @@ export interface AskParams {
   readonly followUp?: boolean | undefined;
 }
 
-export interface StandParams {
+export interface StandingParams {
   /** Seconds between askings. */
   readonly every?: number | undefined;
   /** How many consecutive askings must give a new answer before it is reported. */
@@ -95,28 +95,28 @@ export interface StandParams {
 }
 
 /** Close code of a connection whose key is no longer accepted (docs/protocol.md): reconnecting is of no use. */
-const KEY_IS_GONE = 4401;
+const UNAUTHORIZED_CLOSE_CODE = 4401;
 
 export class RealtimeClient {
   readonly #socket: WebSocket;
-  #waiting: ((message: Record<string, unknown>) => void) | undefined;
+  #deliverNext: ((message: Record<string, unknown>) => void) | undefined;
   readonly #queue: Record<string, unknown>[] = [];
   #closed: YocoError | undefined;
 
   private constructor(socket: WebSocket, silenceMs: number) {
     this.#socket = socket;
-    this.#listenForLife(socket, silenceMs);
+    this.#startKeepalive(socket, silenceMs);
     socket.on('message', (data: Buffer) => {
       const { data: message } = event.safeParse(safeJson(data.toString('utf8')));
       if (message === undefined) {
         this.#closed ??= errorFromResponse('', 0);
         socket.terminate();
-      } else if (this.#waiting !== undefined) this.#waiting(message);
+      } else if (this.#deliverNext !== undefined) this.#deliverNext(message);
       else this.#queue.push(message);
     });
     socket.on('close', (code, reason) => {
-      this.#closed ??= closing(code, reason.toString('utf8'));
-      this.#waiting?.({ type: 'closed' });
+      this.#closed ??= closeError(code, reason.toString('utf8'));
+      this.#deliverNext?.({ type: 'closed' });
     });
     socket.on('error', () => undefined);
   }
@@ -140,7 +140,7 @@ export class RealtimeClient {
         });
       });
       socket.once('error', (cause) => {
-        reject(noAnswer(options.server, cause));
+        reject(unreachableError(options.server, cause));
       });
     });
     refused.catch(() => undefined);
@@ -168,12 +168,12 @@ export class RealtimeClient {
       this.#send({ type: 'response.create', response: { ...response, conversation: 'none', input: [item] } });
     }
     for (;;) {
-      const message = await this.#heard();
+      const message = await this.#nextEvent();
       if (message['type'] === 'response.output_text.delta' && typeof message['delta'] === 'string') {
         onDelta(message['delta']);
       }
       if (message['type'] === 'response.done') {
-        const { response } = read(doneEvent, message);
+        const { response } = parseEvent(doneEvent, message);
         const error = response.status_details?.error;
         if (response.status === 'failed' && error != null) throw errorFromResponse(JSON.stringify({ error }), 0);
         return response;
@@ -185,18 +185,18 @@ export class RealtimeClient {
    * Asks repeatedly, and yields the first answer and every change. Ends when everything it asks about has ended. Throws
    * what `ask` throws.
    */
-  async *askStanding(question: string, params: StandParams = {}): AsyncGenerator<StandingAnswer, void> {
+  async *askStanding(question: string, params: StandingParams = {}): AsyncGenerator<StandingAnswer, void> {
     const { minConfidence, ...others } = params;
     const standing = { question, ...others, min_confidence: minConfidence };
     this.#send({ type: 'yoco.standing_question.create', standing_question: standing });
     for (;;) {
-      const message = await this.#heard();
+      const message = await this.#nextEvent();
       switch (message['type']) {
         case 'yoco.standing_question.answered':
-          yield read(answeredEvent, message);
+          yield parseEvent(answeredEvent, message);
           break;
         case 'yoco.standing_question.deleted': {
-          const { error } = read(deletedEvent, message);
+          const { error } = parseEvent(deletedEvent, message);
           if (error === null) return;
           throw errorFromResponse(JSON.stringify({ error }), 0);
         }
@@ -208,18 +208,18 @@ export class RealtimeClient {
     this.#socket.close();
     setTimeout(() => {
       this.#socket.terminate();
-    }, CLOSE_MS).unref();
+    }, CLOSE_TIMEOUT_MS).unref();
   }
 
   /** A lost network gives no sign, and an answer may take hours to come. */
-  #listenForLife(socket: WebSocket, mostMs: number): void {
+  #startKeepalive(socket: WebSocket, silenceMs: number): void {
     let heardAt = performance.now();
     for (const sign of ['message', 'ping', 'pong']) socket.on(sign, () => (heardAt = performance.now()));
     const watch = setInterval(() => {
       const silentMs = performance.now() - heardAt;
-      if (silentMs > 2 * mostMs) socket.terminate();
-      else if (silentMs > mostMs && socket.readyState === socket.OPEN) socket.ping();
-    }, mostMs / 4);
+      if (silentMs > 2 * silenceMs) socket.terminate();
+      else if (silentMs > silenceMs && socket.readyState === socket.OPEN) socket.ping();
+    }, silenceMs / 4);
     socket.once('close', () => {
       clearInterval(watch);
     });
@@ -230,20 +230,20 @@ export class RealtimeClient {
   }
 
   /** The next event. Throws what `ask` throws. */
-  async #heard(): Promise<Record<string, unknown>> {
-    const message = await this.#next();
+  async #nextEvent(): Promise<Record<string, unknown>> {
+    const message = await this.#nextMessage();
     if (message['type'] === 'closed') throw this.#closed ?? new YocoError('connection_closed');
     if (message['type'] === 'error') throw errorFromResponse(JSON.stringify(message), 0);
     return message;
   }
 
-  #next(): Promise<Record<string, unknown>> {
+  #nextMessage(): Promise<Record<string, unknown>> {
     const ready = this.#queue.shift();
     if (ready !== undefined) return Promise.resolve(ready);
     if (this.#closed !== undefined) return Promise.resolve({ type: 'closed' });
     return new Promise((resolve) => {
-      this.#waiting = (message) => {
-        this.#waiting = undefined;
+      this.#deliverNext = (message) => {
+        this.#deliverNext = undefined;
         resolve(message);
       };
     });
@@ -251,16 +251,16 @@ export class RealtimeClient {
 }
 
 /** Why a connection was closed. The service's own reason is an error's code and message; only the message is shown. */
-function closing(code: number, reason: string): YocoError {
+function closeError(code: number, reason: string): YocoError {
   const [, name = '', message = ''] = /^(\w+): (.+)$/s.exec(reason) ?? [];
   const told = Object.hasOwn(ERRORS, name) ? message : reason;
   const why = told === '' ? '' : `: ${told.replace(/\.$/, '')}`;
-  const error = code === KEY_IS_GONE ? serviceError('unauthorized', told) : null;
+  const error = code === UNAUTHORIZED_CLOSE_CODE ? serviceError('unauthorized', told) : null;
   return error ?? new YocoError('connection_closed', { detail: `Close code ${code}${why}.` });
 }
 
 /** Throws `service_unreachable` if an event does not have the service's form. */
-function read<T>(schema: z.ZodType<T>, message: Record<string, unknown>): T {
+function parseEvent<T>(schema: z.ZodType<T>, message: Record<string, unknown>): T {
   const parsed = schema.safeParse(message);
   if (!parsed.success) throw errorFromResponse('', 0);
   return parsed.data;

@@ -5,11 +5,11 @@ import path from 'node:path';
 import { YocoError } from '../errors.ts';
 import { redactUrl } from '../ingest/redact.ts';
 import { systemReason } from '../system-code.ts';
-import { inputLines } from './input-lines.ts';
+import { readLines } from './input-lines.ts';
 import { isAddress } from './source-argument.ts';
 
 /** File extensions of the recordings in a folder, in any case. */
-export const VIDEO_ENDINGS: readonly string[] = (
+export const VIDEO_EXTENSIONS: readonly string[] = (
   '.mp4 .m4v .mov .3gp .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .vob .wmv .asf .flv .ogv .mxf .h264 .h265 .hevc .mjpeg ' +
   '.mjpg'
 ).split(' ');
@@ -38,29 +38,29 @@ export async function findSources(
   source: string,
   { recursive, warn }: { readonly recursive: boolean; readonly warn: (message: string) => void },
 ): Promise<Sources> {
-  if (source === '-') return { all: checkCount(await fromStdin()), isSingle: false };
+  if (source === '-') return { all: checkCount(await readStdinPaths()), isSingle: false };
   const isFolder = !isAddress(source) && (await stat(source).catch(() => null))?.isDirectory() === true;
   return isFolder
-    ? { all: checkCount(await inFolder(source, recursive, warn)), isSingle: false }
+    ? { all: checkCount(await findInFolder(source, recursive, warn)), isSingle: false }
     : { all: [source], isSingle: true };
 }
 
 /** A source of a list as printed: as given, but without the passwords of an address. */
 export const shownSource = (source: string): string => (isAddress(source) ? redactUrl(source) : source);
 
-async function fromStdin(): Promise<string[]> {
-  const lines = await inputLines(process.stdin, '-', MAX_LIST_BYTES);
+async function readStdinPaths(): Promise<string[]> {
+  const lines = await readLines(process.stdin, '-', MAX_LIST_BYTES);
   const paths = lines.filter((line) => line !== '');
   if (paths.length > 0) return paths;
   throw new YocoError('invalid_request', { param: 'source', detail: '-: expected paths on stdin, one a line.' });
 }
 
 /** Sorted by name. */
-async function inFolder(folder: string, recursive: boolean, warn: (message: string) => void): Promise<string[]> {
+async function findInFolder(folder: string, recursive: boolean, warn: (message: string) => void): Promise<string[]> {
   const found: string[] = [];
   const folders = [folder];
   for (let at = folders.pop(); at !== undefined && found.length <= MAX_RECORDINGS; at = folders.pop()) {
-    for (const entry of await list(at, at === folder ? null : warn)) {
+    for (const entry of await readFolder(at, at === folder ? null : warn)) {
       // Hidden files are not the user's: macOS leaves its `._door.mp4` on other systems' disks.
       if (entry.name.startsWith('.')) continue;
       const inside = path.join(at, entry.name);
@@ -72,7 +72,7 @@ async function inFolder(folder: string, recursive: boolean, warn: (message: stri
   const deeper = recursive ? '' : ' Use --recursive to search its subfolders, too.';
   throw new YocoError('source_not_found', {
     param: 'source',
-    detail: `There is no video file in ${folder}. Names of video files end in ${VIDEO_ENDINGS.join(', ')}.${deeper}`,
+    detail: `There is no video file in ${folder}. Names of video files end in ${VIDEO_EXTENSIONS.join(', ')}.${deeper}`,
   });
 }
 
@@ -82,11 +82,11 @@ async function inFolder(folder: string, recursive: boolean, warn: (message: stri
  */
 function isVideo(entry: Dirent): boolean {
   const isFile = entry.isFile() || entry.isSymbolicLink();
-  return isFile && VIDEO_ENDINGS.includes(path.extname(entry.name).toLowerCase());
+  return isFile && VIDEO_EXTENSIONS.includes(path.extname(entry.name).toLowerCase());
 }
 
 /** Returns nothing for a folder that cannot be read, and tells `warn`. Without `warn` it throws `source_not_found`. */
-async function list(folder: string, warn: ((message: string) => void) | null): Promise<Dirent[]> {
+async function readFolder(folder: string, warn: ((message: string) => void) | null): Promise<Dirent[]> {
   try {
     return await readdir(folder, { withFileTypes: true });
   } catch (cause) {

@@ -9,10 +9,10 @@ import { readDefinitions, type StreamDefinition } from '../ingest/definition.ts'
 import type { Rekeyed, RunningServer, ServerLog } from '../server/index.ts';
 import { readCertificate } from './certificate.ts';
 import { errorFields } from './error-text.ts';
-import { checkKept, type OperatorStreams } from './operator-streams.ts';
-import { ofSetting } from './setting-error.ts';
+import { requireSnapshotFolder, type OperatorStreams } from './operator-streams.ts';
+import { toSettingError } from './setting-error.ts';
 
-export interface Reloaded {
+export interface ReloadContext {
   /** The settings with which the service was started. */
   readonly config: Config;
   /** Reads the current settings. Throws what `readConfig` throws. */
@@ -25,13 +25,13 @@ export interface Reloaded {
 }
 
 /** Settings that take effect on a reload. */
-const FOLLOWED: ReadonlySet<string> = new Set(['api_keys', 'view_keys']);
+const RELOADABLE_SETTINGS: ReadonlySet<string> = new Set(['api_keys', 'view_keys']);
 
 /**
  * Never rejects: failures are logged. An invalid stream file changes no stream; an unusable certificate and unusable
  * keys are not adopted.
  */
-export async function reload(service: Reloaded): Promise<void> {
+export async function reload(service: ReloadContext): Promise<void> {
   const { config, log, server, streams, stop } = service;
   if (stop.aborted) return;
   await renewKeys(service);
@@ -39,16 +39,16 @@ export async function reload(service: Reloaded): Promise<void> {
   let definitions: StreamDefinition[];
   try {
     definitions = await readDefinitions(config.streams);
-    checkKept(definitions, config);
+    requireSnapshotFolder(definitions, config);
   } catch (error) {
-    tellOf(log, error, 'The streams are unchanged');
+    logFailure(log, error, 'The streams are unchanged');
     return;
   }
-  const followed = await streams.follow(definitions, server, stop);
-  log.info?.(followed, 'The stream files were reloaded.');
+  const result = await streams.sync(definitions, server, stop);
+  log.info?.(result, 'The stream files were reloaded.');
 }
 
-async function renewCertificate({ config, log, server }: Reloaded): Promise<void> {
+async function renewCertificate({ config, log, server }: ReloadContext): Promise<void> {
   if (config.tls === undefined) return;
   try {
     const certificate = await readCertificate(config.tls);
@@ -56,15 +56,15 @@ async function renewCertificate({ config, log, server }: Reloaded): Promise<void
     const { validTo } = new X509Certificate(certificate.cert);
     log.info?.({ valid_to: new Date(validTo).toISOString() }, 'The certificate was reloaded.');
   } catch (error) {
-    tellOf(log, error, 'The certificate is unchanged');
+    logFailure(log, error, 'The certificate is unchanged');
   }
 }
 
-async function renewKeys({ config, readSettings, log, server }: Reloaded): Promise<void> {
+async function renewKeys({ config, readSettings, log, server }: ReloadContext): Promise<void> {
   try {
     const settings = await readSettings();
-    const fixed = [...FOLLOWED].flatMap((name) => settings.variables.get(name) ?? []);
-    const changed = rekeyed(server, settings);
+    const fixed = [...RELOADABLE_SETTINGS].flatMap((name) => settings.variables.get(name) ?? []);
+    const changed = rekeyServer(server, settings);
     log.info?.(changed, 'The keys were reloaded.');
     if (fixed.length > 0)
       log.warn(
@@ -74,15 +74,15 @@ async function renewKeys({ config, readSettings, log, server }: Reloaded): Promi
     const waiting = changedSettings(config, settings);
     if (waiting.length > 0) log.warn({ settings: waiting }, 'Changed settings take effect after a restart.');
   } catch (error) {
-    tellOf(log, error, 'The keys are unchanged');
+    logFailure(log, error, 'The keys are unchanged');
   }
 }
 
-function rekeyed(server: RunningServer, settings: Config): Rekeyed {
+function rekeyServer(server: RunningServer, settings: Config): Rekeyed {
   try {
     return server.rekey({ apiKeys: settings.api_keys, viewKeys: settings.view_keys });
   } catch (error) {
-    throw ofSetting(error, settings);
+    throw toSettingError(error, settings);
   }
 }
 
@@ -90,10 +90,12 @@ function rekeyed(server: RunningServer, settings: Config): Rekeyed {
 function changedSettings(before: Config, now: Config): string[] {
   // An optional setting that is absent has no key.
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])].sort() as (keyof Config)[];
-  return names.filter((name) => !FOLLOWED.has(name) && JSON.stringify(now[name]) !== JSON.stringify(before[name]));
+  return names.filter(
+    (name) => !RELOADABLE_SETTINGS.has(name) && JSON.stringify(now[name]) !== JSON.stringify(before[name]),
+  );
 }
 
-function tellOf(log: ServerLog, error: unknown, what: string): void {
+function logFailure(log: ServerLog, error: unknown, what: string): void {
   const known = YocoError.from(error);
   log.error(errorFields(known), `${what}: ${known.message}`);
 }

@@ -10,14 +10,14 @@ import {
   type ServerOptions,
   startServer,
 } from '../server/index.ts';
-import { ownTimeZone } from '../time-zone.ts';
+import { processTimeZone } from '../time-zone.ts';
 import { readCertificate } from './certificate.ts';
 import { SighupHandler } from './sighup.ts';
 import { logDestination } from './log.ts';
-import { checkFolder, checkKept, OperatorStreams } from './operator-streams.ts';
+import { warnOfUnwritableFolder, requireSnapshotFolder, OperatorStreams } from './operator-streams.ts';
 import { reload } from './reload.ts';
-import { ofSetting } from './setting-error.ts';
-import { aborted, comesOfStop, ProgressLine, stopSignal } from './terminal.ts';
+import { toSettingError } from './setting-error.ts';
+import { aborted, isCausedByStop, ProgressLine, stopSignal } from './terminal.ts';
 
 export function addServe(program: Command): void {
   program
@@ -31,16 +31,16 @@ export function addServe(program: Command): void {
     .option('--device <name>', 'device that holds the caches and runs the decoders: cpu or webgpu')
     .action(async (options: ConfigInput & { config?: string }) => {
       const stop = stopSignal(); // first, so that a stop also ends whatever starts from here on
-      const hangups = new SighupHandler();
+      const sighup = new SighupHandler();
       const { config: file, ...flags } = options;
       const readSettings = (): Promise<Config> => readConfig(flags, process.env, file);
       const config = await readSettings();
       const log = pino({ level: config.log_level }, logDestination());
       const service = await startService(config, await readDefinitions(config.streams), log, stop);
       if (service !== null) {
-        const time_zone = config.time_zone ?? ownTimeZone();
+        const time_zone = config.time_zone ?? processTimeZone();
         log.info({ address: service.server.address, streams: service.live.list().length, time_zone }, 'listening');
-        hangups.begin(() => reload({ ...service, config, readSettings, log, stop }));
+        sighup.begin(() => reload({ ...service, config, readSettings, log, stop }));
         await aborted(stop);
       }
       log.info({}, 'stopping');
@@ -71,8 +71,8 @@ export async function startService(
     return await start(config, definitions, log, stop);
   } catch (error) {
     // Ctrl-C also ends an engine that has just started.
-    if (await comesOfStop(stop)) return null;
-    throw ofSetting(error, config);
+    if (await isCausedByStop(stop)) return null;
+    throw toSettingError(error, config);
   }
 }
 
@@ -95,8 +95,8 @@ async function start(
   };
   // Before the model takes seconds to load.
   checkServerOptions(options);
-  checkKept(definitions, config);
-  await checkFolder(definitions, config, log);
+  requireSnapshotFolder(definitions, config);
+  await warnOfUnwritableFolder(definitions, config, log);
   const progress = new ProgressLine('Loading the model');
   const live = await Streams.start(
     {
@@ -120,7 +120,7 @@ async function start(
   );
   progress.end();
   live.engine.on('ready', () => {
-    log.info?.(whatWasLost(live), 'The engine is ready again.');
+    log.info?.(lostMemoryFields(live), 'The engine is ready again.');
   });
   const streams = new OperatorStreams(live, log);
   try {
@@ -148,7 +148,7 @@ async function start(
  * Log fields once a lost engine is back: streams that begin empty, and streams that are read from their kept files. A
  * recording that begins empty has lost what was read of it; a SIGHUP reads it again once it has ended.
  */
-function whatWasLost(live: Streams): Record<string, readonly string[]> {
+function lostMemoryFields(live: Streams): Record<string, readonly string[]> {
   const lacking = live.list().filter(({ hasLostMemory }) => hasLostMemory);
   // A kept stream may have no file yet, and no file is read if the engine had exceeded its memory limit.
   const names = (read: boolean): string[] =>

@@ -50,7 +50,7 @@ export function endpoint(server: string, path: string): URL {
  * `service_unreachable` with the likely cause: nobody answers, the certificate is refused, or https was asked for where
  * http is spoken or the reverse. Includes the system's error code.
  */
-export function noAnswer(server: string, cause: unknown): YocoError {
+export function unreachableError(server: string, cause: unknown): YocoError {
   const reason = systemCode(cause);
   const why = reason === undefined ? '' : ` (${reason})`;
   const isUnknown = UNKNOWN_ISSUER.includes(reason ?? '');

@@ -8,42 +8,42 @@ const STDERR = 2;
  * process as by default. Not on Windows, where SIGHUP means that the console, with everything running in it, is ending.
  */
 export class SighupHandler {
-  #act: (() => Promise<void>) | null = null;
+  #handler: (() => Promise<void>) | null = null;
   #isPending = false;
-  #acting = false;
+  #isRunning = false;
 
   /** From here on SIGHUP does not end the process, unless the terminal that the log goes to is gone. */
   constructor() {
     if (process.platform === 'win32') return;
     const inTerminal = isatty(STDERR);
-    const hear = (): void => {
+    const onSighup = (): void => {
       if (inTerminal && !isatty(STDERR)) {
-        process.off('SIGHUP', hear);
+        process.off('SIGHUP', onSighup);
         process.kill(process.pid, 'SIGHUP');
         return;
       }
       this.#isPending = true;
-      void this.#next();
+      void this.#runPending();
     };
-    process.on('SIGHUP', hear);
+    process.on('SIGHUP', onSighup);
   }
 
   /**
-   * Acts on SIGHUPs from now on, one at a time. Those that came before this call, or that come while `act` runs, are
-   * acted on once, afterwards. `act` must not reject.
+   * Acts on SIGHUPs from now on, one at a time. Those that came before this call, or that come while `handler` runs,
+   * are acted on once, afterwards. `handler` must not reject.
    */
-  begin(act: () => Promise<void>): void {
-    this.#act = act;
-    void this.#next();
+  begin(handler: () => Promise<void>): void {
+    this.#handler = handler;
+    void this.#runPending();
   }
 
-  async #next(): Promise<void> {
-    if (this.#act === null || this.#acting) return;
-    this.#acting = true;
+  async #runPending(): Promise<void> {
+    if (this.#handler === null || this.#isRunning) return;
+    this.#isRunning = true;
     while (this.#isPending) {
       this.#isPending = false;
-      await this.#act();
+      await this.#handler();
     }
-    this.#acting = false;
+    this.#isRunning = false;
   }
 }

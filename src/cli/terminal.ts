@@ -39,7 +39,7 @@ export class ProgressLine {
  * One Ctrl-C may arrive twice: the terminal signals the whole process group, and npm, a member of it, forwards the
  * signal, late on a busy machine.
  */
-const SAME_CTRL_C_MS = 1_000;
+const DUPLICATE_CTRL_C_MS = 1_000;
 
 /**
  * Aborted by the first Ctrl-C or SIGTERM. A Ctrl-C more than a second after the first ends the process at once, with
@@ -50,7 +50,7 @@ export function stopSignal(): AbortSignal {
   let firstAt: number | undefined;
   process.on('SIGINT', () => {
     firstAt ??= performance.now();
-    if (performance.now() - firstAt > SAME_CTRL_C_MS) process.exit(130);
+    if (performance.now() - firstAt > DUPLICATE_CTRL_C_MS) process.exit(130);
     stop.abort();
   });
   process.on('SIGTERM', () => {
@@ -62,7 +62,7 @@ export function stopSignal(): AbortSignal {
 /**
  * The exit status, as shells report it, of a command that is stopped before it is done: 143 after a SIGTERM, else 130.
  */
-export function stopStatus(): () => number {
+export function stopExitStatus(): () => number {
   let status = 130;
   process.once('SIGTERM', () => (status = 143));
   return () => status;
@@ -74,19 +74,19 @@ export async function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /** How long this process's own signal may lag behind that of another process in the group. */
-const SIGNAL_MS = 100;
+const MAX_SIGNAL_LAG_MS = 100;
 
 /**
  * Whether an error results from a stop. Ctrl-C signals the whole process group, including the engine, whose end may be
  * noticed before the signal itself.
  */
-export async function comesOfStop(stop: AbortSignal): Promise<boolean> {
-  await Promise.race([aborted(stop), sleep(SIGNAL_MS)]);
+export async function isCausedByStop(stop: AbortSignal): Promise<boolean> {
+  await Promise.race([aborted(stop), sleep(MAX_SIGNAL_LAG_MS)]);
   return stop.aborted;
 }
 
 /** Evidence (seconds) for a person: `0:07-0:13, 0:42`. */
-export function spans(evidence: readonly { readonly start: number; readonly end: number }[]): string {
+export function spansText(evidence: readonly { readonly start: number; readonly end: number }[]): string {
   return evidence
     .map(({ start, end }) => [clockText(start * 1000), clockText(end * 1000)])
     .map(([from, to]) => (from === to ? from : `${from ?? ''}-${to ?? ''}`))

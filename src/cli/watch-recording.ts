@@ -4,13 +4,13 @@ import { YocoError } from '../errors.ts';
 import { describeSource, type StreamDefinition } from '../ingest/definition.ts';
 import type { Streams } from '../live/live-service.ts';
 import type { SourceStream } from '../live/live-stream.ts';
-import { noFrame } from '../live/no-frame.ts';
+import { noFrameError } from '../live/no-frame.ts';
 import { type KeptRecordings, recordingNames } from './kept-recordings.ts';
-import { missingFile } from './missing-file.ts';
-import { comesOfStop, ProgressLine } from './terminal.ts';
+import { missingFileMessage } from './missing-file.ts';
+import { isCausedByStop, ProgressLine } from './terminal.ts';
 import type { WatchReport } from './watch-report.ts';
 
-export interface Watching {
+export interface WatchContext {
   readonly live: Streams;
   readonly questions: readonly string[];
   /** How much of a source is watched, ms. */
@@ -19,12 +19,12 @@ export interface Watching {
   /** Null: every recording is read and none is kept. */
   readonly kept: KeptRecordings | null;
   /** Prints a message about the current source on stderr. */
-  readonly tell: (message: string) => void;
+  readonly notify: (message: string) => void;
   readonly stop: AbortSignal;
 }
 
 /** One source. */
-export interface Watched {
+export interface WatchTarget {
   readonly definition: StreamDefinition;
   /** Name under which a source of a list is reported; null for a single source. */
   readonly listedAs: string | null;
@@ -36,9 +36,12 @@ export interface Watched {
  * Returns whether every question has an answer; one that has none is reported and does not affect the others. Throws
  * `source_not_found`, and the source's failure before its first frame. Reports nothing more once it is stopped.
  */
-export async function watchRecording(watching: Watching, { definition, listedAs, label }: Watched): Promise<boolean> {
-  const { live, questions, limitMs, report, kept, stop } = watching;
-  const missing = missingFile(definition);
+export async function watchRecording(
+  context: WatchContext,
+  { definition, listedAs, label }: WatchTarget,
+): Promise<boolean> {
+  const { live, questions, limitMs, report, kept, stop } = context;
+  const missing = missingFileMessage(definition);
   if (missing !== null) throw new YocoError('source_not_found', { detail: missing });
   const { source } = definition;
   const names = kept !== null && 'file' in source ? await recordingNames(source.file, definition) : null;
@@ -47,15 +50,15 @@ export async function watchRecording(watching: Watching, { definition, listedAs,
   try {
     if (restored === null) {
       const { losses } = live.engineFigures;
-      const isWhole = await read(stream, { limitMs, label, tell: watching.tell, stop });
+      const isWhole = await readSource(stream, { limitMs, label, notify: context.notify, stop });
       if (stop.aborted) return false;
       // Frames lost with an engine would be missing from every later answer.
       const isComplete = isWhole && live.engineFigures.losses === losses && stream.status().lateFrames === 0;
       if (names !== null && isComplete) await kept?.keep(names);
-      else if (names !== null) watching.tell('warning: No snapshot was kept: not all of the video was read.');
+      else if (names !== null) context.notify('warning: No snapshot was kept: not all of the video was read.');
     }
     const status = stream.status();
-    if (status.lastMs === null) throw noFrame(status, { param: 'stream' });
+    if (status.lastMs === null) throw noFrameError(status, { param: 'stream' });
     report.begin(listedAs ?? describeSource(source));
     // A source that has not ended continues meanwhile: all questions are about the moment up to which it was watched.
     const moment = { asOfMs: status.lastMs };
@@ -64,8 +67,8 @@ export async function watchRecording(watching: Watching, { definition, listedAs,
       try {
         await report.answer(question, () => stream.converse().ask(question, moment));
       } catch (error) {
-        if (await comesOfStop(stop)) throw error;
-        report.unanswered(question, YocoError.from(error));
+        if (await isCausedByStop(stop)) throw error;
+        report.questionFailed(question, YocoError.from(error));
         answered = false;
       }
     }
@@ -81,9 +84,9 @@ export async function watchRecording(watching: Watching, { definition, listedAs,
  * Resolves when the source has ended or was watched for long enough, with whether it was read to its end. Throws its
  * failure before the first frame.
  */
-async function read(
+async function readSource(
   stream: SourceStream,
-  { limitMs, label, tell, stop }: Pick<Watching, 'limitMs' | 'tell' | 'stop'> & Pick<Watched, 'label'>,
+  { limitMs, label, notify, stop }: Pick<WatchContext, 'limitMs' | 'notify' | 'stop'> & Pick<WatchTarget, 'label'>,
 ): Promise<boolean> {
   const progress = new ProgressLine(label);
   const enough = new Promise<'enough'>((resolve) => {
@@ -104,11 +107,11 @@ async function read(
   progress.end();
   if (!(outcome instanceof YocoError)) return outcome === 'ended';
   // On Windows Ctrl-C ends ffmpeg too, and that may be noticed first.
-  if (stop.aborted || (await comesOfStop(stop))) return false;
+  if (stop.aborted || (await isCausedByStop(stop))) return false;
   const { frames, lastMs } = stream.status();
   // A camera that went away was watched up to then.
   if (lastMs === null) throw outcome;
   const seen = `The answers are about the ${frames} frames up to ${clockText(lastMs)} that came before.`;
-  tell(`warning: ${outcome.message} ${seen} (${outcome.code})`);
+  notify(`warning: ${outcome.message} ${seen} (${outcome.code})`);
   return false;
 }

@@ -3,7 +3,7 @@ import type { YocoError } from '../errors.ts';
 import type { Answer, AnswerResult } from '../live/types.ts';
 import { confidenceText } from './answer-summary.ts';
 import { errorText } from './error-text.ts';
-import { spans } from './terminal.ts';
+import { spansText } from './terminal.ts';
 
 export interface WatchReport {
   /** What follows is about this source, of which frames were seen. */
@@ -11,18 +11,18 @@ export interface WatchReport {
   /** Prints the answer that `ask` begins. Rejects with what `ask` throws, and with the answer's failure. */
   answer(question: string, ask: () => Answer): Promise<void>;
   /** A question about this source that has no answer. */
-  unanswered(question: string, error: YocoError): void;
+  questionFailed(question: string, error: YocoError): void;
   /** All questions were asked; `lastMs`: time of the newest frame. */
   end(frames: number, lastMs: number | null): void;
   /** A source of which no frame was seen. */
-  failed(source: string, error: YocoError): void;
+  sourceFailed(source: string, error: YocoError): void;
 }
 
 export interface WatchReportOptions {
   /** Whether there is a single source; in a list each source is named. */
   readonly isSingle: boolean;
   /** Whether there is a single question; several are each repeated before their answers. */
-  readonly oneQuestion: boolean;
+  readonly isSingleQuestion: boolean;
 }
 
 /** Streams answers to stdout, below their sources and questions; everything else goes to stderr. */
@@ -44,7 +44,7 @@ export class TextReport implements WatchReport {
 
   async answer(question: string, ask: () => Answer): Promise<void> {
     const answer = ask();
-    process.stdout.write(this.#options.oneQuestion ? '' : `${question}\n  `);
+    process.stdout.write(this.#options.isSingleQuestion ? '' : `${question}\n  `);
     try {
       for await (const piece of answer) process.stdout.write(piece);
     } finally {
@@ -52,21 +52,21 @@ export class TextReport implements WatchReport {
     }
     const result = await answer.result;
     const evidence = evidenceOf(result);
-    const rests = evidence.length > 0 ? `evidence ${spans(evidence)}; ` : '';
+    const rests = evidence.length > 0 ? `evidence ${spansText(evidence)}; ` : '';
     process.stderr.write(`  ${rests}${confidenceText(result.confidence, result.text)}\n`);
   }
 
-  unanswered(question: string, error: YocoError): void {
-    const { isSingle, oneQuestion } = this.#options;
+  questionFailed(question: string, error: YocoError): void {
+    const { isSingle, isSingleQuestion } = this.#options;
     const which = isSingle ? question : `${this.#source}: ${question}`;
-    process.stderr.write(errorText(error, isSingle && oneQuestion ? undefined : which));
+    process.stderr.write(errorText(error, isSingle && isSingleQuestion ? undefined : which));
   }
 
   end(): void {
     return;
   }
 
-  failed(source: string, error: YocoError): void {
+  sourceFailed(source: string, error: YocoError): void {
     process.stderr.write(errorText(error, source));
   }
 }
@@ -90,7 +90,7 @@ export class JsonReport implements WatchReport {
     this.#answers.push({ question, answer: result.text, as_of: result.asOfMs / 1000, since, confidence, evidence });
   }
 
-  unanswered(question: string, error: YocoError): void {
+  questionFailed(question: string, error: YocoError): void {
     this.#answers.push({ question, error: errorJson(error) });
   }
 
@@ -98,7 +98,7 @@ export class JsonReport implements WatchReport {
     write({ source: this.#source, frames, seconds: (lastMs ?? 0) / 1000, answers: this.#answers });
   }
 
-  failed(source: string, error: YocoError): void {
+  sourceFailed(source: string, error: YocoError): void {
     write({ source, error: errorJson(error) });
   }
 }

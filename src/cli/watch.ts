@@ -3,15 +3,15 @@ import type { Command } from 'commander';
 import { YocoError } from '../errors.ts';
 import { FPS, parseDefinition, type StreamDefinition } from '../ingest/definition.ts';
 import type { Streams } from '../live/live-service.ts';
-import { numberOf } from '../number-text.ts';
+import { parseNumber } from '../parse-number.ts';
 import { parseWallTime } from '../rfc3339.ts';
 import { KeptRecordings } from './kept-recordings.ts';
 import { startLocalStreams } from './local-streams.ts';
-import { listQuestions } from './question-list.ts';
+import { readQuestions } from './question-list.ts';
 import { findSources, shownSource, type Sources } from './recordings.ts';
 import { isAddress } from './source-argument.ts';
-import { aborted, comesOfStop, stopSignal, stopStatus } from './terminal.ts';
-import { type Watching, watchRecording } from './watch-recording.ts';
+import { aborted, isCausedByStop, stopSignal, stopExitStatus } from './terminal.ts';
+import { type WatchContext, watchRecording } from './watch-recording.ts';
 import { JsonReport, TextReport } from './watch-report.ts';
 
 interface WatchFlags {
@@ -44,40 +44,41 @@ export function addWatch(program: Command): void {
     .option('--json', 'print one JSON object for each source')
     .action(async (source: string, given: string[], flags: WatchFlags) => {
       const limitMs = checkFlags(flags);
-      const questions = await listQuestions(given, flags.questions);
+      const questions = await readQuestions(given, flags.questions);
       const sources = await findSources(source, { recursive: flags.recursive === true, warn: toStderr });
-      if (flags.recordedAt !== undefined && !sources.isSingle) throw ofOneFile();
+      if (flags.recordedAt !== undefined && !sources.isSingle) throw recordedAtError();
       // Errors of a list's sources are reported when their turn comes.
       if (sources.isSingle) definitionOf(source, flags);
       const stop = stopSignal();
-      const status = stopStatus();
+      const status = stopExitStatus();
       let live: Streams | undefined;
-      let watched: string | null = null;
-      const tell = (message: string): void => {
-        if (!stop.aborted) toStderr(watched === null ? message : ofSource(watched, message));
+      let currentSource: string | null = null;
+      const notify = (message: string): void => {
+        if (!stop.aborted) toStderr(currentSource === null ? message : prefixWithSource(currentSource, message));
       };
       try {
         live = await startLocalStreams(flags.bundle, {
           keep: flags.keep === true,
           onWarning: (message) => {
-            if (!tellsOfTheEnd(message, live)) tell(message);
+            if (!isSourceFailure(message, live)) notify(message);
           },
         });
-        const oneQuestion = questions.length === 1;
-        const watching: Watching = {
+        const isSingleQuestion = questions.length === 1;
+        const context: WatchContext = {
           live,
           questions,
           limitMs,
-          report: flags.json === true ? new JsonReport() : new TextReport({ isSingle: sources.isSingle, oneQuestion }),
-          kept: flags.keep === true ? await KeptRecordings.in(live, tell) : null,
-          tell,
+          report:
+            flags.json === true ? new JsonReport() : new TextReport({ isSingle: sources.isSingle, isSingleQuestion }),
+          kept: flags.keep === true ? await KeptRecordings.load(live, notify) : null,
+          notify,
           stop,
         };
-        const next = (listed: string): void => void (watched = listed);
-        if (!stop.aborted) await Promise.race([watchAll(watching, sources, flags, next), aborted(stop)]);
+        const setCurrent = (listed: string): void => void (currentSource = listed);
+        if (!stop.aborted) await Promise.race([watchAll(context, sources, flags, setCurrent), aborted(stop)]);
       } catch (error) {
         // An error that results from the stop is not reported.
-        if (!(await comesOfStop(stop))) throw error;
+        if (!(await isCausedByStop(stop))) throw error;
       } finally {
         await live?.close();
       }
@@ -88,7 +89,7 @@ export function addWatch(program: Command): void {
 const toStderr = (message: string): void => void process.stderr.write(`${message}\n`);
 
 /** Prefixes a message with its source instead of the stream's name, which says nothing in a list. */
-function ofSource(source: string, message: string): string {
+function prefixWithSource(source: string, message: string): string {
   const [about = '', severity = ''] = /^(warning: )?(?:Stream [^:]+: )?/.exec(message) ?? [];
   return `${severity}${source}: ${message.slice(about.length)}`;
 }
@@ -98,11 +99,11 @@ function ofSource(source: string, message: string): string {
  * what is expected.
  */
 function checkFlags({ fps, seconds, keep, recordedAt }: WatchFlags): number {
-  if (!(numberOf(fps) >= FPS.least && numberOf(fps) <= FPS.most)) {
-    const detail = `--fps: expected a number from ${FPS.least} to ${FPS.most}.`;
+  if (!(parseNumber(fps) >= FPS.min && parseNumber(fps) <= FPS.max)) {
+    const detail = `--fps: expected a number from ${FPS.min} to ${FPS.max}.`;
     throw new YocoError('definition_invalid', { param: 'fps', detail });
   }
-  if (seconds !== undefined && !(numberOf(seconds) > 0)) {
+  if (seconds !== undefined && !(parseNumber(seconds) > 0)) {
     throw new YocoError('invalid_request', { param: 'seconds', detail: '--seconds: expected a number above 0.' });
   }
   if (seconds !== undefined && keep === true) {
@@ -113,11 +114,11 @@ function checkFlags({ fps, seconds, keep, recordedAt }: WatchFlags): number {
     const detail = '--recorded-at: expected a wall time with its zone, such as 2030-01-31T12:00:00+01:00.';
     throw new YocoError('invalid_request', { param: 'recorded_at', detail });
   }
-  return seconds === undefined ? Infinity : numberOf(seconds) * 1000;
+  return seconds === undefined ? Infinity : parseNumber(seconds) * 1000;
 }
 
 /** Each recording of a list is from another time, and an address is a camera's, or not known to be a recording's. */
-function ofOneFile(): YocoError {
+function recordedAtError(): YocoError {
   return new YocoError('invalid_request', {
     param: 'recorded_at',
     detail: '--recorded-at: expected one file to watch.',
@@ -129,7 +130,7 @@ function ofOneFile(): YocoError {
  * with a flag that is only for files.
  */
 function definitionOf(source: string, { fps, keep, recordedAt }: WatchFlags): StreamDefinition {
-  if (recordedAt !== undefined && isAddress(source)) throw ofOneFile();
+  if (recordedAt !== undefined && isAddress(source)) throw recordedAtError();
   if (keep === true && isAddress(source)) {
     const detail = '--keep: expected a file, since the video at an address may change unnoticed.';
     throw new YocoError('invalid_request', { param: 'keep', detail });
@@ -139,48 +140,48 @@ function definitionOf(source: string, { fps, keep, recordedAt }: WatchFlags): St
     source: isAddress(source)
       ? { url: source }
       : { file: path.resolve(source), pace: 'fastest', recorded_at: recordedAt },
-    sampling: { fps: numberOf(fps) },
+    sampling: { fps: parseNumber(fps) },
   });
 }
 
 /**
  * Whether a warning says why the source has failed for good: this command reports that itself, with the consequences.
  */
-function tellsOfTheEnd(message: string, live: Streams | undefined): boolean {
+function isSourceFailure(message: string, live: Streams | undefined): boolean {
   const statuses = live?.list().map((stream) => stream.status().sourceStatus) ?? [];
   return statuses.some(({ state, error }) => state === 'failed' && error !== null && message.endsWith(error.message));
 }
 
 /**
- * Watches one source after the other; `next` receives the current one of a list. A source of a list that fails, or a
- * question without an answer, is reported, and the exit status becomes 1.
+ * Watches one source after the other; `onSource` receives the current one of a list. A source of a list that fails, or
+ * a question without an answer, is reported, and the exit status becomes 1.
  */
 async function watchAll(
-  watching: Watching,
+  context: WatchContext,
   { all, isSingle }: Sources,
   flags: WatchFlags,
-  next: (listed: string) => void,
+  onSource: (listed: string) => void,
 ): Promise<void> {
-  const { report, stop } = watching;
+  const { report, stop } = context;
   for (const [i, source] of all.entries()) {
     if (stop.aborted) return;
     if (isSingle) {
       const definition = definitionOf(source, flags);
-      const answered = await watchRecording(watching, { definition, listedAs: null, label: 'Watching' });
+      const answered = await watchRecording(context, { definition, listedAs: null, label: 'Watching' });
       if (!answered) process.exitCode ??= 1;
       return;
     }
     const listedAs = shownSource(source);
-    next(listedAs);
+    onSource(listedAs);
     try {
       const definition = definitionOf(source, flags);
       const label = `Watching ${i + 1} of ${all.length}, ${listedAs}:`;
-      const answered = await watchRecording(watching, { definition, listedAs, label });
+      const answered = await watchRecording(context, { definition, listedAs, label });
       // After a stop, the signal's status replaces this one.
       if (!answered) process.exitCode ??= 1;
     } catch (error) {
-      if (await comesOfStop(stop)) return;
-      report.failed(listedAs, YocoError.from(error));
+      if (await isCausedByStop(stop)) return;
+      report.sourceFailed(listedAs, YocoError.from(error));
       process.exitCode = 1;
     }
   }

@@ -67,6 +67,6 @@ export function camerasToNames(answer: string, names: readonly string[]): string
 }
 
 /** The part of an unfinished answer that no further piece can change. */
-export function settled(answer: string): string {
+export function stablePrefix(answer: string): string {
   return answer.replace(UNFINISHED, '');
 }

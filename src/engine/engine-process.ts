@@ -33,10 +33,10 @@ export interface EngineProcessOptions {
 }
 
 /** Messages passed on to the supervisor. `pong` is handled here, and `load_failed` rejects `loaded`. */
-export type Said = Exclude<FromEngine, { type: 'pong' | 'load_failed' }>;
+export type ForwardedMessage = Exclude<FromEngine, { type: 'pong' | 'load_failed' }>;
 
 export interface EngineProcessHost {
-  said(message: Said): void;
+  received(message: ForwardedMessage): void;
   /** The process is gone; no message follows. Not called if it could not be started. */
   ended(reason: string): void;
 }
@@ -46,7 +46,7 @@ const STOP_MS = 5_000;
  * If checks are further apart than this many heartbeats, this process itself stalled: it was paused, or its event loop
  * was blocked.
  */
-const STOOD_STILL_BEATS = 3;
+const STALL_HEARTBEATS = 3;
 const fromSource = import.meta.url.endsWith('.ts');
 const entry = fileURLToPath(new URL(`./process${fromSource ? '.ts' : '.js'}`, import.meta.url));
 
@@ -60,15 +60,15 @@ export class EngineProcess {
   readonly #host: EngineProcessHost;
   readonly #child: ChildProcess;
   readonly #outbox: Outbox<ToEngine>;
-  readonly #watch: NodeJS.Timeout;
+  readonly #heartbeatTimer: NodeJS.Timeout;
   #ended = false;
   #loadedAt: number | undefined;
-  #heardAt = performance.now();
+  #lastMessageAt = performance.now();
   /** When the last check for a hang ran. */
-  #checkedAt = this.#heardAt;
+  #lastCheckAt = this.#lastMessageAt;
   #times = NO_TIMES;
   #rssBytes = 0;
-  #isTooLarge = false;
+  #exceedsMemoryLimit = false;
 
   /** Some failures to start a process throw here; the others reject `loaded`. */
   constructor(options: EngineProcessOptions, host: EngineProcessHost) {
@@ -82,10 +82,10 @@ export class EngineProcess {
     this.loaded = this.#listen();
     const { bundle, threads = null, device = 'cpu', deviceBytes = null, maxAnswers, heartbeatMs } = options;
     this.send({ type: 'load', bundle, threads, device, deviceBytes, maxAnswers });
-    this.#watch = setInterval(() => {
+    this.#heartbeatTimer = setInterval(() => {
       this.#check();
     }, heartbeatMs);
-    this.#watch.unref();
+    this.#heartbeatTimer.unref();
   }
 
   get pid(): number | undefined {
@@ -107,8 +107,8 @@ export class EngineProcess {
   }
 
   /** Whether the process is being killed because it exceeds its memory limit. */
-  get isTooLarge(): boolean {
-    return this.#isTooLarge;
+  get exceedsMemoryLimit(): boolean {
+    return this.#exceedsMemoryLimit;
   }
 
   send(message: ToEngine): void {
@@ -121,7 +121,7 @@ export class EngineProcess {
 
   /** Asks the process to end, and kills it if that takes too long; resolves when it is gone. */
   async stop(): Promise<void> {
-    clearInterval(this.#watch);
+    clearInterval(this.#heartbeatTimer);
     const { pid, exitCode, signalCode } = this.#child;
     if (pid === undefined || exitCode !== null || signalCode !== null) return;
     const gone = new Promise((resolve) => this.#child.once('exit', resolve));
@@ -137,25 +137,25 @@ export class EngineProcess {
     return new Promise((resolve, reject) => {
       this.#child.on('message', (messages) => {
         if (this.#ended) return;
-        this.#heardAt = performance.now();
+        this.#lastMessageAt = performance.now();
         for (const message of messages as readonly FromEngine[]) {
-          if (message.type === 'pong') this.#measure(message);
+          if (message.type === 'pong') this.#handlePong(message);
           else if (message.type === 'load_failed') reject(fromEngineError(message.error));
           else {
             if (message.type === 'loaded') this.#loadedAt = performance.now();
-            this.#host.said(message);
+            this.#host.received(message);
             if (message.type === 'loaded') resolve();
           }
         }
       });
       this.#child.on('error', (cause) => {
-        if (this.pid === undefined) clearInterval(this.#watch); // it never started, so no `exit` follows
+        if (this.pid === undefined) clearInterval(this.#heartbeatTimer); // it never started, so no `exit` follows
         reject(new YocoError('engine_unavailable', { cause }));
       });
       this.#child.on('exit', (code, signal) => {
         const reason = `The engine process ended (${signal ?? `exit code ${code ?? '?'}`}).`;
         this.#ended = true;
-        clearInterval(this.#watch);
+        clearInterval(this.#heartbeatTimer);
         reject(new YocoError('engine_unavailable', { detail: reason }));
         this.#host.ended(reason);
       });
@@ -166,21 +166,21 @@ export class EngineProcess {
     const { heartbeatMs, hangMs, loadMs, onWarning } = this.#options;
     const now = performance.now();
     // Messages that arrived while this process stalled are read only after this timer.
-    if (now - this.#checkedAt > STOOD_STILL_BEATS * heartbeatMs) this.#heardAt = now;
-    this.#checkedAt = now;
+    if (now - this.#lastCheckAt > STALL_HEARTBEATS * heartbeatMs) this.#lastMessageAt = now;
+    this.#lastCheckAt = now;
     const isLoaded = this.#loadedAt !== undefined;
-    if (now - this.#heardAt > (isLoaded ? hangMs : loadMs)) {
+    if (now - this.#lastMessageAt > (isLoaded ? hangMs : loadMs)) {
       onWarning('The engine stopped responding and is being killed.');
       this.kill();
     } else if (isLoaded) this.send({ type: 'ping' });
   }
 
-  #measure({ times, rssBytes }: Extract<FromEngine, { type: 'pong' }>): void {
+  #handlePong({ times, rssBytes }: Extract<FromEngine, { type: 'pong' }>): void {
     this.#times = times;
     this.#rssBytes = rssBytes;
     const { memoryLimitBytes, onWarning } = this.#options;
     if (rssBytes <= memoryLimitBytes) return;
-    this.#isTooLarge = true;
+    this.#exceedsMemoryLimit = true;
     onWarning(`The engine holds ${rssBytes} bytes, more than its limit, and is being restarted.`);
     this.kill();
   }

@@ -9,7 +9,7 @@ export interface EngineStream {
   readonly name: string;
   readonly cache: KvCache;
   readonly intake: IntakeStream;
-  readonly frames: FrameJob[];
+  readonly queuedFrames: FrameJob[];
   readonly mergeBelow: number;
   /** Visual tokens and time of the last frame that was kept. */
   kept: KeptFrame | undefined;
@@ -20,14 +20,14 @@ export interface FrameJob {
   readonly rgb: Uint8Array;
   /** Arrival time, in ms of `performance.now`. */
   readonly arrivedMs: number;
-  readonly resolve: (appended: StreamSizes) => void;
+  readonly resolve: (sizes: StreamSizes) => void;
   readonly reject: (error: YocoError) => void;
 }
 
 export class EngineStreams {
   readonly #byName = new Map<string, EngineStream>();
   /** In order of their turns; the stream served last goes to the end. */
-  #turn: EngineStream[] = [];
+  #turnOrder: EngineStream[] = [];
 
   get(name: string): EngineStream | undefined {
     return this.#byName.get(name);
@@ -40,26 +40,26 @@ export class EngineStreams {
 
   add(stream: EngineStream): void {
     this.#byName.set(stream.name, stream);
-    this.#turn.push(stream);
+    this.#turnOrder.push(stream);
   }
 
   /** Returns the stream that had this name, if any. */
   delete(name: string): EngineStream | undefined {
     const stream = this.#byName.get(name);
     this.#byName.delete(name);
-    this.#turn = this.#turn.filter((other) => other !== stream);
+    this.#turnOrder = this.#turnOrder.filter((other) => other !== stream);
     return stream;
   }
 
   /** Streams with queued frames, in order of their turns. */
   withFrames(): EngineStream[] {
-    return this.#turn.filter((stream) => stream.frames.length > 0);
+    return this.#turnOrder.filter((stream) => stream.queuedFrames.length > 0);
   }
 
   /** Moves a stream to the end of the turn order. */
-  served(stream: EngineStream): void {
-    const others = this.#turn.filter((other) => other !== stream);
-    if (others.length < this.#turn.length) this.#turn = [...others, stream];
+  moveToEnd(stream: EngineStream): void {
+    const others = this.#turnOrder.filter((other) => other !== stream);
+    if (others.length < this.#turnOrder.length) this.#turnOrder = [...others, stream];
   }
 }
 

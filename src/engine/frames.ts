@@ -12,15 +12,15 @@ export const OVERDUE_MS = 250;
 export const MERGE_MAX_MS = 10_000;
 
 /** Work that has priority over frames. */
-export interface Asking {
+export interface PriorityWork {
   /** Whether a question waits. */
-  waiting(): boolean;
+  isQuestionWaiting(): boolean;
   /** Whether an answer is being written. */
-  answering(): boolean;
+  isAnswering(): boolean;
 }
 
 /** A frame whose visual tokens are computed, but which is not in its cache yet. */
-interface Seen {
+interface EncodedFrame {
   readonly stream: EngineStream;
   readonly job: FrameJob;
   readonly tokens: Float32Array;
@@ -30,64 +30,64 @@ export class Frames {
   readonly #model: Model;
   readonly #streams: EngineStreams;
   readonly #runs: RunTimes;
-  readonly #asking: Asking;
+  readonly #priorityWork: PriorityWork;
   /** At most one per stream, and FRAME_BATCH in total. */
-  #seen: Seen[] = [];
+  #encoded: EncodedFrame[] = [];
 
-  constructor(model: Model, streams: EngineStreams, runs: RunTimes, asking: Asking) {
+  constructor(model: Model, streams: EngineStreams, runs: RunTimes, priorityWork: PriorityWork) {
     this.#model = model;
     this.#streams = streams;
     this.#runs = runs;
-    this.#asking = asking;
+    this.#priorityWork = priorityWork;
   }
 
   /** Takes in as many frames as fit into this turn; returns whether there were any. */
-  async takeSome(): Promise<boolean> {
-    const begun = this.#seen.map(({ stream }) => stream);
+  async takeIn(): Promise<boolean> {
+    const begun = this.#encoded.map(({ stream }) => stream);
     const waiting = this.#streams.withFrames().filter((stream) => !begun.includes(stream));
     if (waiting.length === 0 && begun.length === 0) return false;
     // Vision is the slowest part: while answers are written, only as many frames as are needed to keep up go between
     // two tokens.
     const few = Math.min(FRAME_BATCH, Math.ceil(waiting.length / 2));
-    const answering = this.#asking.answering() || this.#asking.waiting();
-    const overdue = waiting.filter((stream) => isOverdue(stream.frames[0]));
+    const answering = this.#priorityWork.isAnswering() || this.#priorityWork.isQuestionWaiting();
+    const overdue = waiting.filter((stream) => isOverdue(stream.queuedFrames[0]));
     const inOrder = [...overdue, ...waiting.filter((stream) => !overdue.includes(stream))];
     // Overdue frames are limited to a batch, too: if all were taken, answers would wait for every stream at each token.
     const most = answering ? Math.min(FRAME_BATCH, Math.max(few, overdue.length)) : FRAME_BATCH;
-    await this.#see(inOrder.slice(0, Math.min(most, FRAME_BATCH - begun.length)));
+    await this.#encode(inOrder.slice(0, Math.min(most, FRAME_BATCH - begun.length)));
     // A question also goes ahead of the batch's self-decoder step, unless the batch is full or has an overdue frame.
-    const full = this.#seen.length === FRAME_BATCH || this.#seen.some(({ job }) => isOverdue(job));
-    if (full || !(await this.#questionWaits())) await this.#takeBatch();
+    const full = this.#encoded.length === FRAME_BATCH || this.#encoded.some(({ job }) => isOverdue(job));
+    if (full || !(await this.#isQuestionWaiting())) await this.#takeBatch();
     return true;
   }
 
   /** Whether a question waits, including those that arrived while the last run blocked the event loop. */
-  async #questionWaits(): Promise<boolean> {
+  async #isQuestionWaiting(): Promise<boolean> {
     await yieldToEventLoop();
-    return this.#asking.waiting();
+    return this.#priorityWork.isQuestionWaiting();
   }
 
   /**
    * Computes the visual tokens of one frame of each of these streams. After the first frame, a new question goes ahead
    * of those that are not overdue.
    */
-  async #see(chosen: readonly EngineStream[]): Promise<void> {
+  async #encode(chosen: readonly EngineStream[]): Promise<void> {
     const { vision } = this.#model;
     let taken = 0;
     for (const stream of chosen) {
-      if (taken > 0 && !isOverdue(stream.frames[0]) && (await this.#questionWaits())) break;
-      const job = stream.frames.shift();
+      if (taken > 0 && !isOverdue(stream.queuedFrames[0]) && (await this.#isQuestionWaiting())) break;
+      const job = stream.queuedFrames.shift();
       if (job === undefined) continue;
       taken++;
-      this.#streams.served(stream);
+      this.#streams.moveToEnd(stream);
       try {
         // Checked before the frame enters its stream's window.
-        stream.cache.times.check(job.timeMs);
-        const tokens = await this.#runs.timed('vision', () => vision.tokens(job.rgb));
+        stream.cache.times.checkOrder(job.timeMs);
+        const tokens = await this.#runs.measure('vision', () => vision.encode(job.rgb));
         if (isStill(stream, job.timeMs, tokens)) {
           stream.cache.merge(job.timeMs);
-          this.#appended(stream, job);
-        } else this.#seen.push({ stream, job, tokens });
+          this.#reportAppended(stream, job);
+        } else this.#encoded.push({ stream, job, tokens });
       } catch (cause) {
         job.reject(new YocoError('internal', { cause }));
       }
@@ -96,17 +96,17 @@ export class Frames {
 
   /** Takes the seen frames into the caches, in one run. */
   async #takeBatch(): Promise<void> {
-    const batch: Seen[] = [];
-    for (const seen of this.#seen.splice(0)) {
+    const batch: EncodedFrame[] = [];
+    for (const frame of this.#encoded.splice(0)) {
       // What a closed stream held outside JavaScript's memory is already freed.
-      if (this.#streams.get(seen.stream.name) === seen.stream) batch.push(seen);
-      else seen.job.reject(new YocoError('stream_deleted'));
+      if (this.#streams.get(frame.stream.name) === frame.stream) batch.push(frame);
+      else frame.job.reject(new YocoError('stream_deleted'));
     }
     if (batch.length === 0) return;
     const { intake } = this.#model;
     try {
-      const taken = await this.#runs.timed('selfDecoder', () =>
-        intake.take(batch.map(({ stream, job, tokens }) => ({ stream: stream.intake, tokens, timeMs: job.timeMs }))),
+      const taken = await this.#runs.measure('selfDecoder', () =>
+        intake.append(batch.map(({ stream, job, tokens }) => ({ stream: stream.intake, tokens, timeMs: job.timeMs }))),
       );
       batch.forEach(({ stream, job, tokens }, i) => {
         const failed = taken[i];
@@ -115,7 +115,7 @@ export class Frames {
           return;
         }
         stream.kept = { tokens, timeMs: job.timeMs };
-        this.#appended(stream, job);
+        this.#reportAppended(stream, job);
       });
     } catch (cause) {
       for (const { job } of batch) job.reject(new YocoError('internal', { cause }));
@@ -123,7 +123,7 @@ export class Frames {
   }
 
   /** Reports that a frame is in its stream's cache, unless the stream was closed meanwhile. */
-  #appended({ name, cache }: EngineStream, job: FrameJob): void {
+  #reportAppended({ name, cache }: EngineStream, job: FrameJob): void {
     if (this.#streams.get(name)?.cache !== cache) {
       job.reject(new YocoError('stream_deleted'));
       return;

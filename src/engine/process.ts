@@ -50,7 +50,7 @@ async function load(message: EngineLoad): Promise<void> {
   }
 }
 
-async function end(): Promise<void> {
+async function shutDown(): Promise<void> {
   await snapshots?.stop();
   await scheduler?.stop();
   await model?.release();
@@ -70,7 +70,7 @@ function handle(message: ToEngine): void {
       return;
     }
     case 'stop':
-      void end();
+      void shutDown();
       return;
     case 'open':
       scheduler?.open(message.stream, message);
@@ -120,7 +120,7 @@ process.on('message', (messages) => {
   (messages as readonly ToEngine[]).forEach(handle);
 });
 // The parent is gone, for whatever reason: nobody is left to ask.
-process.on('disconnect', () => void end());
+process.on('disconnect', () => void shutDown());
 // The parent decides when to stop: a Ctrl-C in the terminal signals the whole process group.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);

@@ -24,7 +24,7 @@ export interface AskRequest {
    * The question asks what changed, so whatever was there when the reading begins is not new. Otherwise the reading
    * goes back to the start of the scene.
    */
-  readonly ofChanges?: boolean;
+  readonly asksForChange?: boolean;
   /** Earlier turns of the conversation, oldest first. */
   readonly turns: readonly Turn[];
   readonly maxTokens: number;
@@ -130,7 +130,7 @@ export interface SnapshotSummary {
 }
 
 /** A stream that was opened from a snapshot. */
-export interface Restored {
+export interface RestoredStream {
   readonly snapshot: SnapshotSummary;
   readonly sizes: StreamSizes;
 }
@@ -192,6 +192,6 @@ export type FromEngine =
   | { readonly type: 'delta'; readonly id: number; readonly text: string }
   | { readonly type: 'done'; readonly id: number; readonly end: AnswerEnd }
   | { readonly type: 'snapshot_done'; readonly id: number; readonly summary: SnapshotSummary }
-  | { readonly type: 'restored'; readonly id: number; readonly result: Restored }
+  | { readonly type: 'restored'; readonly id: number; readonly result: RestoredStream }
   | { readonly type: 'failed'; readonly id: number; readonly error: EngineError }
   | { readonly type: 'pong'; readonly rssBytes: number; readonly times: EngineTimes };

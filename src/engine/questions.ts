@@ -5,7 +5,7 @@ import type { Model } from '../model/model.ts';
 import type { ReadStart } from '../model/reader.ts';
 import { QuestionSegment, segmentTokens, type SegmentTokens } from '../model/question.ts';
 import { sceneStart } from '../model/scene.ts';
-import { type Begun, momentsOf, type StreamRead, streamGone } from './answers.ts';
+import { type OpenedQuestion, seenStreamsOf, type StreamRead, streamDeletedError } from './answers.ts';
 import { namesToCameras } from './camera-names.ts';
 import type { EngineStreams } from './engine-stream.ts';
 import { yieldToEventLoop } from './yield-to-event-loop.ts';
@@ -15,12 +15,12 @@ import type { RunTimes } from './run-times.ts';
 /** Limit of a question's tokens together with its earlier turns. */
 export const MAX_SEGMENT_TOKENS = 1024;
 /** Rounds in which a turn opens new questions before its decode step. */
-const ADMISSIONS = 3;
+const MAX_ADMISSION_ROUNDS = 3;
 /** Questions whose token counts round up to the same multiple of this share a run of the self-decoder. */
-const SEGMENT_STEP = 8;
+const LENGTH_BUCKET_TOKENS = 8;
 /** A begin at most this far from a frame's time is moved to it, ms. */
-const WITHIN_FRAME_MS = 1_000;
-const TOO_LONG: readonly ErrorCode[] = ['conversation_full', 'question_too_long'];
+const SNAP_TO_FRAME_MS = 1_000;
+const TOO_LONG_ERRORS: readonly ErrorCode[] = ['conversation_full', 'question_too_long'];
 
 interface WaitingQuestion {
   readonly request: AskRequest;
@@ -29,10 +29,10 @@ interface WaitingQuestion {
 }
 
 /** A question that is checked and encoded, but whose segment is not opened yet. */
-interface Opening {
+interface EncodedQuestion {
   readonly id: number;
   readonly waiting: WaitingQuestion;
-  readonly asked: readonly StreamRead[];
+  readonly reads: readonly StreamRead[];
   readonly asOfMs: number;
   readonly tokens: SegmentTokens;
 }
@@ -41,15 +41,20 @@ export class Questions {
   readonly #model: Model;
   readonly #streams: EngineStreams;
   readonly #runs: RunTimes;
-  readonly #begin: (id: number, begun: Begun) => void;
+  readonly #onOpened: (id: number, question: OpenedQuestion) => void;
   readonly #waiting = new Map<number, WaitingQuestion>();
 
-  /** `begin` receives each question whose answer can be written now. */
-  constructor(model: Model, streams: EngineStreams, runs: RunTimes, begin: (id: number, begun: Begun) => void) {
+  /** `onOpened` receives each question whose answer can be written now. */
+  constructor(
+    model: Model,
+    streams: EngineStreams,
+    runs: RunTimes,
+    onOpened: (id: number, question: OpenedQuestion) => void,
+  ) {
     this.#model = model;
     this.#streams = streams;
     this.#runs = runs;
-    this.#begin = begin;
+    this.#onOpened = onOpened;
   }
 
   get size(): number {
@@ -66,11 +71,11 @@ export class Questions {
   }
 
   /** Fails the questions that name a closed stream. */
-  failThoseOn(name: string): void {
+  failForStream(name: string): void {
     for (const [id, { request, listener }] of this.#waiting) {
       if (!request.streams.some((asked) => asked.name === name)) continue;
       this.#waiting.delete(id);
-      listener.failed(streamGone(name, request));
+      listener.failed(streamDeletedError(name, request));
     }
   }
 
@@ -78,7 +83,7 @@ export class Questions {
   async admit(): Promise<boolean> {
     let taken = 0;
     // Questions that arrive while others are opened join them, so a burst gets its first tokens in one step.
-    for (let i = 0; i < ADMISSIONS && this.#waiting.size > 0 && taken < MAX_SEGMENT_TOKENS; i++) {
+    for (let i = 0; i < MAX_ADMISSION_ROUNDS && this.#waiting.size > 0 && taken < MAX_SEGMENT_TOKENS; i++) {
       taken += await this.#admitUpTo(MAX_SEGMENT_TOKENS - taken);
       // A run blocks the event loop: questions that arrived meanwhile are received only now.
       await yieldToEventLoop();
@@ -90,50 +95,50 @@ export class Questions {
   async #admitUpTo(room: number): Promise<number> {
     let taken = 0;
     // Questions of about the same length share a run of the self-decoder.
-    const groups: Opening[][] = [];
-    const byLength = new Map<number, Opening[]>();
+    const groups: EncodedQuestion[][] = [];
+    const byLength = new Map<number, EncodedQuestion[]>();
     for (const [id, waiting] of this.#waiting) {
       try {
-        const opening = this.#opening(id, waiting);
+        const encoded = this.#encode(id, waiting);
         if (waiting.cancelled) {
           this.#waiting.delete(id);
-          waiting.listener.done(unanswered(opening));
+          waiting.listener.done(cancelledEnd(encoded));
           continue;
         }
-        const length = Math.ceil(opening.tokens.ids.length / SEGMENT_STEP) * SEGMENT_STEP;
+        const length = Math.ceil(encoded.tokens.ids.length / LENGTH_BUCKET_TOKENS) * LENGTH_BUCKET_TOKENS;
         if (taken > 0 && taken + length > room) break;
         taken += length;
         const group = byLength.get(length);
-        if (group !== undefined && (group.length + 1) * length <= MAX_SEGMENT_TOKENS) group.push(opening);
+        if (group !== undefined && (group.length + 1) * length <= MAX_SEGMENT_TOKENS) group.push(encoded);
         else {
-          const begun = [opening];
-          groups.push(begun);
-          byLength.set(length, begun);
+          const newGroup = [encoded];
+          groups.push(newGroup);
+          byLength.set(length, newGroup);
         }
       } catch (error) {
         this.#waiting.delete(id);
         const known = YocoError.from(error);
         waiting.listener.failed(known);
         // Encoding it took time in vain: the others wait until the event loop has turned.
-        if (TOO_LONG.includes(known.code)) break;
+        if (TOO_LONG_ERRORS.includes(known.code)) break;
       }
     }
     for (const group of groups) await this.#open(group);
     return taken;
   }
 
-  async #open(group: readonly Opening[]): Promise<void> {
+  async #open(group: readonly EncodedQuestion[]): Promise<void> {
     const { config, selfDecoder, embeddings } = this.#model;
     const tokens = group.map((opening) => opening.tokens);
     try {
-      const segments = await this.#runs.timed('selfDecoder', () =>
+      const segments = await this.#runs.measure('selfDecoder', () =>
         QuestionSegment.openAll(selfDecoder, embeddings, config, tokens),
       );
       segments.forEach((segment, i) => {
-        const opening = group[i];
+        const encoded = group[i];
         // It is gone if its stream was closed meanwhile.
-        if (opening === undefined || !this.#waiting.delete(opening.id)) return;
-        this.#begin(opening.id, begun(opening, segment));
+        if (encoded === undefined || !this.#waiting.delete(encoded.id)) return;
+        this.#onOpened(encoded.id, openedQuestion(encoded, segment));
       });
     } catch (error) {
       for (const { id, waiting } of group) {
@@ -143,7 +148,7 @@ export class Questions {
   }
 
   /** Checks a question and encodes it. */
-  #opening(id: number, waiting: WaitingQuestion): Opening {
+  #encode(id: number, waiting: WaitingQuestion): EncodedQuestion {
     const { request } = waiting;
     const { tokenizer, config } = this.#model;
     const most = config.streamTags;
@@ -152,21 +157,25 @@ export class Questions {
       throw new YocoError('invalid_request', { param: 'streams', detail });
     }
     const several = request.streams.length > 1;
-    const asked = request.streams.map((one) => this.#moment(one, several, request.ofChanges === true));
-    const asOfMs = Math.max(...asked.map((one) => one.asOfMs));
-    const names = asked.map((one) => one.stream.name);
-    const said = (text: string): string => (several ? namesToCameras(text, names) : text);
-    const turns = request.turns.map((turn) => ({ ...turn, question: said(turn.question), answer: said(turn.answer) }));
-    const tokens = segmentTokens(tokenizer, config, turns, said(request.question), asOfMs, names.length);
+    const reads = request.streams.map((one) => this.#resolveRead(one, several, request.asksForChange === true));
+    const asOfMs = Math.max(...reads.map((one) => one.asOfMs));
+    const names = reads.map((one) => one.stream.name);
+    const withCameras = (text: string): string => (several ? namesToCameras(text, names) : text);
+    const turns = request.turns.map((turn) => ({
+      ...turn,
+      question: withCameras(turn.question),
+      answer: withCameras(turn.answer),
+    }));
+    const tokens = segmentTokens(tokenizer, config, turns, withCameras(request.question), asOfMs, names.length);
     if (tokens.ids.length > MAX_SEGMENT_TOKENS) {
       const detail = `It has ${tokens.ids.length} tokens with its earlier turns; the limit is ${MAX_SEGMENT_TOKENS}.`;
       throw new YocoError(request.turns.length > 0 ? 'conversation_full' : 'question_too_long', { detail });
     }
-    return { id, waiting, asked, asOfMs, tokens };
+    return { id, waiting, reads, asOfMs, tokens };
   }
 
   /** What a question may see of one stream. With `several` streams, errors name the stream. */
-  #moment({ name, asOfMs, sinceMs }: AskedStream, several: boolean, ofChanges: boolean): StreamRead {
+  #resolveRead({ name, asOfMs, sinceMs }: AskedStream, several: boolean, asksForChange: boolean): StreamRead {
     const which = several ? { param: 'streams', detail: `It is "${name}".` } : { param: 'stream' };
     const stream = this.#streams.get(name);
     if (stream === undefined) {
@@ -184,35 +193,35 @@ export class Questions {
         detail: `Kept are ${range}${several ? ` of "${name}"` : ''}.`,
       });
     }
-    const untilMs = Math.min(wanted, cache.times.endOf(cache.times.upTo(wanted) - 1));
+    const untilMs = Math.min(wanted, cache.times.endOf(cache.times.countUpTo(wanted) - 1));
     return {
       stream,
       asOfMs: untilMs,
-      begin: sinceMs === null || sinceMs <= firstMs ? null : beginOf(cache, sinceMs, ofChanges),
+      start: sinceMs === null || sinceMs <= firstMs ? null : readStartOf(cache, sinceMs, asksForChange),
     };
   }
 }
 
 /**
- * Moves a begin within WITHIN_FRAME_MS of a frame to that frame, so that questions about "the last minute" asked at
+ * Moves a begin within SNAP_TO_FRAME_MS of a frame to that frame, so that questions about "the last minute" asked at
  * about the same time share a reading. Of a frame that stood for longer, only the part after `sinceMs` counts.
  */
-function beginOf(cache: KvCache, sinceMs: number, ofChanges: boolean): ReadStart {
-  const first = cache.times.firstFrom(sinceMs);
+function readStartOf(cache: KvCache, sinceMs: number, asksForChange: boolean): ReadStart {
+  const first = cache.times.firstShownFrom(sinceMs);
   const time = cache.times.at(first);
   // No frame is kept from then on.
   if (time === undefined) return { sinceMs, sceneMs: sinceMs };
-  const sceneMs = ofChanges ? time : (cache.times.at(sceneStart(cache, first)) ?? time);
-  return { sinceMs: Math.abs(time - sinceMs) <= WITHIN_FRAME_MS ? time : sinceMs, sceneMs };
+  const sceneMs = asksForChange ? time : (cache.times.at(sceneStart(cache, first)) ?? time);
+  return { sinceMs: Math.abs(time - sinceMs) <= SNAP_TO_FRAME_MS ? time : sinceMs, sceneMs };
 }
 
 /** The end of a question that was cancelled before it was opened. */
-function unanswered({ asked, asOfMs, tokens }: Opening): AnswerEnd {
+function cancelledEnd({ reads, asOfMs, tokens }: EncodedQuestion): AnswerEnd {
   return {
     text: '',
     finish: 'cancelled',
     asOfMs,
-    streams: momentsOf(asked),
+    streams: seenStreamsOf(reads),
     precision: 'full',
     evidence: [],
     confidence: 0,
@@ -221,7 +230,7 @@ function unanswered({ asked, asOfMs, tokens }: Opening): AnswerEnd {
   };
 }
 
-function begun({ waiting, asked, asOfMs, tokens }: Opening, segment: QuestionSegment): Begun {
+function openedQuestion({ waiting, reads, asOfMs, tokens }: EncodedQuestion, segment: QuestionSegment): OpenedQuestion {
   const { request, listener } = waiting;
-  return { asked, request, listener, segment, inputTokens: tokens.ids.length, asOfMs, cancelled: waiting.cancelled };
+  return { reads, request, listener, segment, inputTokens: tokens.ids.length, asOfMs, cancelled: waiting.cancelled };
 }

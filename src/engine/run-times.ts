@@ -10,7 +10,7 @@ export class RunTimes {
     return { ...this.#times };
   }
 
-  async timed<T>(part: Part, run: () => Promise<T>): Promise<T> {
+  async measure<T>(part: Part, run: () => Promise<T>): Promise<T> {
     const begin = performance.now();
     try {
       return await run();

@@ -27,7 +27,7 @@ import { RunTimes } from './run-times.ts';
 const UNATTENDED_SHARE = 0.5;
 
 /** A stream's content and limits, for a snapshot. */
-export interface Captured {
+export interface CapturedStream {
   readonly content: StreamContent;
   readonly limits: CacheLimits;
 }
@@ -35,7 +35,7 @@ export interface Captured {
 /** A snapshot waiting to be taken. */
 export interface Capture {
   /** The stream's content at the moment of `take`. Rejects as soon as it cannot be taken any more. */
-  readonly captured: Promise<Captured>;
+  readonly captured: Promise<CapturedStream>;
   /** Takes the content before the next turn. */
   readonly take: () => void;
 }
@@ -44,9 +44,9 @@ export interface Capture {
  * `stream` is cleared once the content is taken or the stream is closed: a waiting snapshot must not keep a cache alive
  * that nobody reads any more.
  */
-interface Waiting {
+interface PendingCapture {
   stream: EngineStream | undefined;
-  resolve: (captured: Captured) => void;
+  resolve: (captured: CapturedStream) => void;
   reject: (error: YocoError) => void;
 }
 
@@ -59,9 +59,9 @@ export class Scheduler {
   readonly #answers: Answers;
   readonly #frames: Frames;
   /** Work for the moment between two turns, when no stream is half-way through a frame and none is being read. */
-  #between: (() => Promise<void>)[] = [];
+  #betweenTurns: (() => Promise<void>)[] = [];
   /** Snapshots whose content is not taken yet. */
-  readonly #captures = new Set<Waiting>();
+  readonly #pendingCaptures = new Set<PendingCapture>();
   #running = false;
   #stopped = false;
   #idle: Promise<void> = Promise.resolve();
@@ -70,12 +70,12 @@ export class Scheduler {
     this.#model = model;
     this.#maxAnswers = options.maxAnswers;
     this.#answers = new Answers(model, this.#runs);
-    this.#questions = new Questions(model, this.#streams, this.#runs, (id, begun) => {
-      this.#answers.begin(id, begun);
+    this.#questions = new Questions(model, this.#streams, this.#runs, (id, question) => {
+      this.#answers.begin(id, question);
     });
     this.#frames = new Frames(model, this.#streams, this.#runs, {
-      waiting: () => this.#questions.size > 0,
-      answering: () => this.#answers.size > 0,
+      isQuestionWaiting: () => this.#questions.size > 0,
+      isAnswering: () => this.#answers.size > 0,
     });
   }
 
@@ -88,7 +88,7 @@ export class Scheduler {
     this.#streams.checkFree(name);
     const cache = this.#model.newCache(limitBytes);
     const intake = this.#model.intake.open(cache);
-    this.#streams.add({ name, cache, intake, frames: [], mergeBelow, kept: undefined });
+    this.#streams.add({ name, cache, intake, queuedFrames: [], mergeBelow, kept: undefined });
   }
 
   /**
@@ -98,29 +98,33 @@ export class Scheduler {
    * the stream releases it (see `KvCache.content`).
    */
   capture(name: string): Capture {
-    const waiting: Waiting = { stream: this.#streams.get(name), resolve: () => undefined, reject: () => undefined };
-    const captured = new Promise<Captured>((resolve, reject) => {
-      waiting.resolve = resolve;
-      waiting.reject = reject;
+    const pending: PendingCapture = {
+      stream: this.#streams.get(name),
+      resolve: () => undefined,
+      reject: () => undefined,
+    };
+    const captured = new Promise<CapturedStream>((resolve, reject) => {
+      pending.resolve = resolve;
+      pending.reject = reject;
     });
-    if (waiting.stream === undefined) waiting.reject(new YocoError('stream_not_found', { param: 'stream' }));
-    else this.#captures.add(waiting);
+    if (pending.stream === undefined) pending.reject(new YocoError('stream_not_found', { param: 'stream' }));
+    else this.#pendingCaptures.add(pending);
     const take = (): void => {
-      this.#between.push(() => this.#take(waiting));
+      this.#betweenTurns.push(() => this.#take(pending));
       this.#wake();
     };
     return { captured, take };
   }
 
-  async #take(waiting: Waiting): Promise<void> {
-    const { stream, resolve, reject } = waiting;
+  async #take(pending: PendingCapture): Promise<void> {
+    const { stream, resolve, reject } = pending;
     if (stream === undefined) return;
-    waiting.stream = undefined;
-    this.#captures.delete(waiting);
+    pending.stream = undefined;
+    this.#pendingCaptures.delete(pending);
     const { cache, intake, kept, mergeBelow } = stream;
     try {
       if (cache.frames === 0) throw new YocoError('stream_empty', { param: 'stream' });
-      const content = { cache: cache.content(), window: await intake.window(), kept };
+      const content = { cache: cache.content(), window: await intake.windowContent(), kept };
       resolve({ content, limits: { limitBytes: cache.limitBytes, mergeBelow } });
     } catch (error) {
       reject(YocoError.from(error));
@@ -136,7 +140,7 @@ export class Scheduler {
     const empty = this.#model.newCache(limitBytes);
     const cache = KvCache.from({ ...empty.shape, limitBytes }, content.cache);
     const intake = this.#model.intake.open(cache, content.window);
-    this.#streams.add({ name, cache, intake, frames: [], mergeBelow, kept: content.kept });
+    this.#streams.add({ name, cache, intake, queuedFrames: [], mergeBelow, kept: content.kept });
     return sizesOf(cache, cache.times.endOf(cache.frames - 1));
   }
 
@@ -148,20 +152,20 @@ export class Scheduler {
     const stream = this.#streams.delete(name);
     if (stream === undefined) return;
     // Deferred to between two turns, when no run reads it.
-    this.#between.push(() => {
+    this.#betweenTurns.push(() => {
       stream.intake.close();
       return Promise.resolve();
     });
     this.#wake();
-    for (const job of stream.frames.splice(0)) job.reject(new YocoError('stream_deleted'));
-    for (const waiting of this.#captures) {
-      if (waiting.stream !== stream) continue;
-      waiting.stream = undefined;
-      this.#captures.delete(waiting);
-      waiting.reject(new YocoError('stream_deleted', { param: 'stream' }));
+    for (const job of stream.queuedFrames.splice(0)) job.reject(new YocoError('stream_deleted'));
+    for (const pending of this.#pendingCaptures) {
+      if (pending.stream !== stream) continue;
+      pending.stream = undefined;
+      this.#pendingCaptures.delete(pending);
+      pending.reject(new YocoError('stream_deleted', { param: 'stream' }));
     }
-    this.#answers.failThoseOn(stream);
-    this.#questions.failThoseOn(name);
+    this.#answers.failForStream(stream);
+    this.#questions.failForStream(name);
   }
 
   /**
@@ -171,7 +175,7 @@ export class Scheduler {
     const stream = this.#streams.get(name);
     if (stream === undefined) return Promise.reject(new YocoError('stream_not_found'));
     return new Promise((resolve, reject) => {
-      stream.frames.push({ timeMs, rgb, arrivedMs: performance.now(), resolve, reject });
+      stream.queuedFrames.push({ timeMs, rgb, arrivedMs: performance.now(), resolve, reject });
       this.#wake();
     });
   }
@@ -210,18 +214,18 @@ export class Scheduler {
   async #loop(): Promise<void> {
     // Yields first, so that work arriving together is served together.
     await yieldToEventLoop();
-    while (!this.#stopped && (await this.#turnOnce())) await yieldToEventLoop();
+    while (!this.#stopped && (await this.#runTurn())) await yieldToEventLoop();
     this.#running = false;
   }
 
-  async #turnOnce(): Promise<boolean> {
-    const between = this.#between.splice(0);
+  async #runTurn(): Promise<boolean> {
+    const between = this.#betweenTurns.splice(0);
     for (const act of between) await act();
     const admitted = await this.#questions.admit();
     const decoded = await this.#answers.decode();
-    const taken = await this.#frames.takeSome();
+    const taken = await this.#frames.takeIn();
     // Work may have been queued during this turn.
-    const more = this.#questions.size > 0 || this.#between.length > 0;
+    const more = this.#questions.size > 0 || this.#betweenTurns.length > 0;
     return between.length > 0 || admitted || more || decoded || taken;
   }
 }

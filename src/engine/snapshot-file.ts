@@ -7,11 +7,11 @@ import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promis
 import path from 'node:path';
 import { YocoError } from '../errors.ts';
 import {
-  damaged,
+  damagedError,
   DIGEST_BYTES,
-  encodeHead,
+  encodePreamble,
   isSnapshot,
-  readHead,
+  readPreamble,
   type SnapshotHeader,
 } from '../model/snapshot-format.ts';
 import { systemCode } from '../system-code.ts';
@@ -24,7 +24,7 @@ import type { SnapshotSummary } from './protocol.ts';
 const PIECE_BYTES = 2 ** 22;
 
 /** Age at which a partial file of any name counts as abandoned, ms. A younger one may still be being written. */
-const LEFT_BEHIND_MS = 3_600_000;
+const ABANDONED_AFTER_MS = 3_600_000;
 
 /**
  * Writes a snapshot and returns its size, bytes. A snapshot of this name is replaced once the new one is complete.
@@ -53,7 +53,7 @@ export async function writeSnapshot(
     return bytes;
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw error instanceof YocoError ? error : failed(error);
+    throw error instanceof YocoError ? error : writeError(error);
   }
 }
 
@@ -68,14 +68,14 @@ async function writeAll(
   let filled = 0;
   let total = 0;
   const flush = async (): Promise<void> => {
-    if (signal?.aborted === true) throw engineStopping();
+    if (signal?.aborted === true) throw engineStoppingError();
     const bytes = piece.subarray(0, filled);
     hash.update(bytes);
     await writeFully(handle, bytes);
     total += filled;
     filled = 0;
   };
-  for (const part of withHead(encodeHead(header), sections)) {
+  for (const part of withHead(encodePreamble(header), sections)) {
     for (let at = 0; at < part.length;) {
       const take = Math.min(part.length - at, PIECE_BYTES - filled);
       piece.set(part.subarray(at, at + take), filled);
@@ -90,7 +90,7 @@ async function writeAll(
 }
 
 /** The error of a snapshot whose writing was aborted. */
-export const engineStopping = (): YocoError =>
+export const engineStoppingError = (): YocoError =>
   new YocoError('snapshot_failed', { detail: 'The engine is shutting down.' });
 
 function* withHead(head: Uint8Array, sections: Iterable<Uint8Array>): Generator<Uint8Array> {
@@ -124,16 +124,16 @@ async function checkTarget(file: string): Promise<void> {
 async function removeLeftovers(file: string): Promise<void> {
   const folder = path.dirname(file);
   for (const name of await readdir(folder)) {
-    const [, of] = /^\.(.+)\.[0-9a-f]{12}\.part$/.exec(name) ?? [];
-    if (of === undefined) continue;
+    const [, target] = /^\.(.+)\.[0-9a-f]{12}\.part$/.exec(name) ?? [];
+    if (target === undefined) continue;
     const part = path.join(folder, name);
-    if (of === path.basename(file) || (await isOld(part))) await rm(part, { force: true });
+    if (target === path.basename(file) || (await isOld(part))) await rm(part, { force: true });
   }
 }
 
 async function isOld(file: string): Promise<boolean> {
   const info = await stat(file).catch(() => null);
-  return info?.isFile() === true && Date.now() - info.mtimeMs > LEFT_BEHIND_MS;
+  return info?.isFile() === true && Date.now() - info.mtimeMs > ABANDONED_AFTER_MS;
 }
 
 /** Makes the rename durable. Best effort: not every system can sync a folder. */
@@ -159,7 +159,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: 'A folder has this name.',
 };
 
-function failed(cause: unknown): YocoError {
+function writeError(cause: unknown): YocoError {
   const code = systemCode(cause);
   if (code === undefined) return new YocoError('internal', { cause });
   return new YocoError('snapshot_failed', { param: 'file', detail: REASONS[code] ?? `(${code})`, cause });
@@ -196,12 +196,12 @@ export async function readSnapshot<T>(
     if (!info.isFile()) {
       throw new YocoError('snapshot_not_found', { param: 'restore', detail: 'It is not a file.' });
     }
-    const { header, bytes } = await readHead(async (length) => {
+    const { header, bytes } = await readPreamble(async (length) => {
       const buffer = Buffer.alloc(length);
       return buffer.subarray(0, await readFully(handle, buffer));
     }, info.size);
     const hash = createHash('sha256').update(bytes);
-    const take = inPieces(handle);
+    const take = pieceReader(handle);
     const fill = async (target: Uint8Array): Promise<void> => {
       if (signal?.aborted === true) throw new YocoError('shutting_down');
       await take(target);
@@ -210,20 +210,20 @@ export async function readSnapshot<T>(
     const verify = async (): Promise<void> => {
       const digest = Buffer.alloc(DIGEST_BYTES);
       await take(digest);
-      if (!hash.digest().equals(digest)) throw damaged('It does not match its checksum.');
+      if (!hash.digest().equals(digest)) throw damagedError('It does not match its checksum.');
     };
     return await use({ header, summary: summaryOf(header, info.size), fill, verify });
   } catch (error) {
     const code = systemCode(error);
     if (error instanceof YocoError || code === undefined) throw error;
-    throw damaged(`It cannot be read (${code}).`, error);
+    throw damagedError(`It cannot be read (${code}).`, error);
   } finally {
     await handle.close();
   }
 }
 
 /** Fills consecutive targets, reading the file in pieces. */
-function inPieces(handle: FileHandle): (target: Uint8Array) => Promise<void> {
+function pieceReader(handle: FileHandle): (target: Uint8Array) => Promise<void> {
   let buffer: Buffer | undefined;
   let piece: Buffer = Buffer.alloc(0);
   return async (target) => {
@@ -231,7 +231,7 @@ function inPieces(handle: FileHandle): (target: Uint8Array) => Promise<void> {
       if (piece.length === 0) {
         buffer ??= Buffer.allocUnsafe(PIECE_BYTES);
         piece = buffer.subarray(0, await readFully(handle, buffer));
-        if (piece.length === 0) throw damaged('It is cut short.');
+        if (piece.length === 0) throw damagedError('It is cut short.');
       }
       const taken = piece.subarray(0, target.length - at);
       target.set(taken, at);

@@ -1,19 +1,19 @@
 /** Snapshots of one scheduler's streams. Files are written and read one at a time, alongside all other work. */
 import { YocoError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
-import { cacheBytes, describeContent, readContent, sectionsOf } from '../model/snapshot.ts';
-import { checkModel, damaged, type SnapshotHeader } from '../model/snapshot-format.ts';
-import type { CacheLimits, Restored, SnapshotFacts, SnapshotSummary } from './protocol.ts';
+import { cacheBytes, buildHeader, readContent, sectionsOf } from '../model/snapshot.ts';
+import { checkModel, damagedError, type SnapshotHeader } from '../model/snapshot-format.ts';
+import type { CacheLimits, RestoredStream, SnapshotFacts, SnapshotSummary } from './protocol.ts';
 import type { Scheduler } from './scheduler.ts';
-import { engineStopping, readSnapshot, type SnapshotReader, summaryOf, writeSnapshot } from './snapshot-file.ts';
+import { engineStoppingError, readSnapshot, type SnapshotReader, summaryOf, writeSnapshot } from './snapshot-file.ts';
 
 export class Snapshots {
   readonly #model: Model;
   readonly #scheduler: Scheduler;
-  readonly #stopped = new AbortController();
+  readonly #stopAbort = new AbortController();
   /** One per stream being restored; aborted if the stream is closed before it is open. */
-  readonly #closed = new Map<string, AbortController>();
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #restoreAborts = new Map<string, AbortController>();
+  #tail: Promise<unknown> = Promise.resolve();
 
   constructor(model: Model, scheduler: Scheduler) {
     this.#model = model;
@@ -27,14 +27,14 @@ export class Snapshots {
    */
   write(stream: string, file: string, facts: SnapshotFacts): Promise<SnapshotSummary> {
     const { captured, take } = this.#scheduler.capture(stream);
-    const written = this.#next(engineStopping, async () => {
+    const written = this.#enqueue(engineStoppingError, async () => {
       take();
       const { content, limits } = await captured;
       const { kvHeads: heads, headDim, tokensPerFrame } = this.#model.config;
       const all = { name: stream, ...facts, ...limits };
       const shape = { heads, headDim, tokensPerFrame };
-      const header = describeContent(this.#model.config, shape, all, content, Date.now());
-      return summaryOf(header, await writeSnapshot(file, header, sectionsOf(content), this.#stopped.signal));
+      const header = buildHeader(this.#model.config, shape, all, content, Date.now());
+      return summaryOf(header, await writeSnapshot(file, header, sectionsOf(content), this.#stopAbort.signal));
     });
     // Rejects without waiting for its turn once there is nothing left to write.
     return Promise.race([written, captured.then(() => written)]);
@@ -45,29 +45,34 @@ export class Snapshots {
    * `snapshot_not_found`, `snapshot_damaged`, `snapshot_unsupported`, `stream_exists`, `stream_deleted`,
    * `shutting_down`, and with `definition_invalid` if the snapshot exceeds the limit.
    */
-  async restore(stream: string, file: string, limits: CacheLimits): Promise<Restored> {
-    const closed = new AbortController();
-    this.#closed.set(stream, closed);
-    const read = (): Promise<Restored> => {
-      const ended = AbortSignal.any([this.#stopped.signal, closed.signal]);
-      return readSnapshot(file, (reader) => this.#restored(stream, reader, limits, closed.signal), ended);
+  async restore(stream: string, file: string, limits: CacheLimits): Promise<RestoredStream> {
+    const abort = new AbortController();
+    this.#restoreAborts.set(stream, abort);
+    const read = (): Promise<RestoredStream> => {
+      const ended = AbortSignal.any([this.#stopAbort.signal, abort.signal]);
+      return readSnapshot(file, (reader) => this.#restoreFrom(stream, reader, limits, abort.signal), ended);
     };
     try {
-      return await this.#next(() => new YocoError('shutting_down'), read);
+      return await this.#enqueue(() => new YocoError('shutting_down'), read);
     } catch (error) {
-      if (closed.signal.aborted) throw new YocoError('stream_deleted');
+      if (abort.signal.aborted) throw new YocoError('stream_deleted');
       throw error;
     } finally {
-      if (this.#closed.get(stream) === closed) this.#closed.delete(stream);
+      if (this.#restoreAborts.get(stream) === abort) this.#restoreAborts.delete(stream);
     }
   }
 
   /** Aborts the restore, running or queued, of a stream that is being closed. */
   abortRestore(stream: string): void {
-    this.#closed.get(stream)?.abort();
+    this.#restoreAborts.get(stream)?.abort();
   }
 
-  async #restored(stream: string, reader: SnapshotReader, limits: CacheLimits, closed: AbortSignal): Promise<Restored> {
+  async #restoreFrom(
+    stream: string,
+    reader: SnapshotReader,
+    limits: CacheLimits,
+    closed: AbortSignal,
+  ): Promise<RestoredStream> {
     checkModel(reader.header, this.#model.config);
     checkRoom(reader.header, limits);
     const content = await readContent(reader.header, (target) => reader.fill(target));
@@ -76,23 +81,23 @@ export class Snapshots {
     try {
       return { snapshot: reader.summary, sizes: this.#scheduler.restore(stream, content, limits) };
     } catch (error) {
-      throw error instanceof YocoError ? error : damaged('Its parts do not fit together.', error);
+      throw error instanceof YocoError ? error : damagedError('Its parts do not fit together.', error);
     }
   }
 
   /** Aborts all writes and reads, running or queued; resolves when no partial file is left on disk. */
   async stop(): Promise<void> {
-    this.#stopped.abort();
-    await this.#last;
+    this.#stopAbort.abort();
+    await this.#tail;
   }
 
   /** `stopped` makes the error with which a queued run rejects when the engine is stopped. */
-  #next<T>(stopped: () => YocoError, run: () => Promise<T>): Promise<T> {
-    const next = this.#last.then(() => {
-      if (this.#stopped.signal.aborted) throw stopped();
+  #enqueue<T>(stopped: () => YocoError, run: () => Promise<T>): Promise<T> {
+    const next = this.#tail.then(() => {
+      if (this.#stopAbort.signal.aborted) throw stopped();
       return run();
     });
-    this.#last = next.catch(() => undefined);
+    this.#tail = next.catch(() => undefined);
     return next;
   }
 }

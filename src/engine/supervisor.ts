@@ -7,7 +7,7 @@ import { EventEmitter } from 'node:events';
 import { YocoError } from '../errors.ts';
 import { systemReason } from '../system-code.ts';
 import { fromEngineError } from './engine-error.ts';
-import { EngineProcess, type EngineProcessOptions, type Said } from './engine-process.ts';
+import { EngineProcess, type EngineProcessOptions, type ForwardedMessage } from './engine-process.ts';
 import {
   type AnswerListener,
   type StreamSizes,
@@ -16,7 +16,7 @@ import {
   type EngineTimes,
   type LoadedBundle,
   NO_TIMES,
-  type Restored,
+  type RestoredStream,
   type SnapshotFacts,
   type SnapshotSummary,
   type ToEngine,
@@ -54,7 +54,7 @@ type Pending =
   | {
       readonly kind: 'restore';
       readonly stream: string;
-      readonly resolve: (result: Restored) => void;
+      readonly resolve: (result: RestoredStream) => void;
       readonly reject: (error: YocoError) => void;
     }
   | { readonly kind: 'answer'; readonly listener: AnswerListener };
@@ -71,7 +71,7 @@ interface EngineEvents {
   /** The process is gone, and with it every stream's cache. */
   lost: [reason: string];
   /** After a restart, a stream was restored from its file. */
-  resumed: [stream: string, restored: Restored];
+  resumed: [stream: string, restored: RestoredStream];
   /** After a restart, a stream's file could not be used; the stream continues empty. */
   resumeFailed: [stream: string, error: YocoError];
 }
@@ -81,9 +81,9 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #pending = new Map<number, Pending>();
   readonly #streams = new Map<string, CacheLimits>();
   /** Files from which streams are restored after a restart; the other streams start empty. */
-  readonly #files = new Map<string, string>();
+  readonly #resumeFiles = new Map<string, string>();
   /** Streams that are being restored after a restart, and are not open yet. */
-  readonly #reading = new Set<string>();
+  readonly #restoring = new Set<string>();
   /** Whether this process restored streams from such files. */
   #hasResumed = false;
   /** Undefined after a loss, until the next start. */
@@ -93,7 +93,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   #closing = false;
   #nextId = 1;
   #failures = 0;
-  #restart: NodeJS.Timeout | undefined;
+  #restartTimer: NodeJS.Timeout | undefined;
   #losses = 0;
 
   private constructor(options: EngineOptions) {
@@ -157,8 +157,8 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   closeStream(stream: string): void {
     this.#streams.delete(stream);
-    this.#files.delete(stream);
-    this.#reading.delete(stream);
+    this.#resumeFiles.delete(stream);
+    this.#restoring.delete(stream);
     this.#send({ type: 'close', stream });
     for (const [id, pending] of this.#pending) {
       if (pending.kind !== 'restore' || pending.stream !== stream) continue;
@@ -173,13 +173,13 @@ export class Engine extends EventEmitter<EngineEvents> {
    * within `stableMs`: the next process would end the same way.
    */
   resumeFrom(stream: string, file: string | null): void {
-    if (file === null) this.#files.delete(stream);
-    else if (this.#streams.has(stream)) this.#files.set(stream, file);
+    if (file === null) this.#resumeFiles.delete(stream);
+    else if (this.#streams.has(stream)) this.#resumeFiles.set(stream, file);
   }
 
   /** Whether the engine takes a stream's frames and questions: it is ready, and it is not restoring the stream. */
   accepts(stream: string): boolean {
-    return this.ready && !this.#reading.has(stream);
+    return this.ready && !this.#restoring.has(stream);
   }
 
   /**
@@ -213,11 +213,11 @@ export class Engine extends EventEmitter<EngineEvents> {
    * `engine_unavailable` or `engine_restarted`, and with `stream_deleted` once the stream is closed; it is then not
    * open.
    */
-  restore(stream: string, file: string, limits: CacheLimits): Promise<Restored> {
+  restore(stream: string, file: string, limits: CacheLimits): Promise<RestoredStream> {
     if (!this.#ready) return Promise.reject(new YocoError('engine_unavailable'));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      const done = (result: Restored): void => {
+      const done = (result: RestoredStream): void => {
         // From now on a stream like any other, which is reopened after a restart.
         this.#streams.set(stream, limits);
         resolve(result);
@@ -229,7 +229,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /** Starts an answer and returns the function that cancels it. */
   ask(request: AskRequest, listener: AnswerListener): () => void {
-    if (!this.#ready || request.streams.some(({ name }) => this.#reading.has(name))) {
+    if (!this.#ready || request.streams.some(({ name }) => this.#restoring.has(name))) {
       queueMicrotask(() => {
         listener.failed(new YocoError(this.#closing ? 'shutting_down' : 'engine_unavailable'));
       });
@@ -247,7 +247,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   async close(): Promise<void> {
     this.#closing = true;
     this.#ready = false;
-    clearTimeout(this.#restart);
+    clearTimeout(this.#restartTimer);
     await this.#process?.stop();
   }
 
@@ -255,59 +255,59 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#process?.send(message);
   }
 
-  /** Also rejects if no process can be started; it then has no pid, and `#lost` is not called for it. */
+  /** Also rejects if no process can be started; it then has no pid, and `#handleLost` is not called for it. */
   async #spawn(): Promise<void> {
     this.#process = new EngineProcess(this.#options, {
-      said: (message) => {
+      received: (message) => {
         this.#receive(message);
       },
       ended: (reason) => {
-        this.#lost(reason);
+        this.#handleLost(reason);
       },
     });
     await this.#process.loaded;
   }
 
-  #loaded(bundle: LoadedBundle): void {
+  #handleLoaded(bundle: LoadedBundle): void {
     this.#bundle = bundle;
     this.#ready = true;
-    this.#hasResumed = this.#files.size > 0;
-    for (const [stream, limits] of this.#streams) this.#openAgain(stream, limits);
+    this.#hasResumed = this.#resumeFiles.size > 0;
+    for (const [stream, limits] of this.#streams) this.#reopen(stream, limits);
     this.emit('ready', bundle);
   }
 
-  #openAgain(stream: string, limits: CacheLimits): void {
-    const [file, reader] = [this.#files.get(stream), this.#process];
+  #reopen(stream: string, limits: CacheLimits): void {
+    const [file, engineProcess] = [this.#resumeFiles.get(stream), this.#process];
     if (file === undefined) {
       this.#send({ type: 'open', stream, ...limits });
       return;
     }
-    const reading = this.restore(stream, file, limits);
-    this.#reading.add(stream);
-    reading.then(
+    const restoring = this.restore(stream, file, limits);
+    this.#restoring.add(stream);
+    restoring.then(
       (restored) => {
-        this.#reading.delete(stream);
+        this.#restoring.delete(stream);
         this.emit('resumed', stream, restored);
       },
       (error: unknown) => {
         const known = YocoError.from(error);
         // The name may belong to another stream by now. If the process is gone, the next one reopens this stream.
-        if (known.code === 'stream_deleted' || this.#process !== reader || this.#closing) return;
-        this.#files.delete(stream);
-        this.#reading.delete(stream);
+        if (known.code === 'stream_deleted' || this.#process !== engineProcess || this.#closing) return;
+        this.#resumeFiles.delete(stream);
+        this.#restoring.delete(stream);
         this.#send({ type: 'open', stream, ...limits });
         this.emit('resumeFailed', stream, known);
       },
     );
   }
 
-  #receive(message: Said): void {
+  #receive(message: ForwardedMessage): void {
     if (message.type === 'progress') {
       this.emit('progress', message.share);
       return;
     }
     if (message.type === 'loaded') {
-      this.#loaded(message.bundle);
+      this.#handleLoaded(message.bundle);
       return;
     }
     const pending = this.#pending.get(message.id);
@@ -329,12 +329,12 @@ export class Engine extends EventEmitter<EngineEvents> {
     else pending.reject(error);
   }
 
-  #lost(reason: string): void {
-    if (this.#restart !== undefined) return; // the process exited while starting, and its `exit` came first
-    const { servedMs, isTooLarge = false } = this.#process ?? {};
+  #handleLost(reason: string): void {
+    if (this.#restartTimer !== undefined) return; // the process exited while starting, and its `exit` came first
+    const { servedMs, exceedsMemoryLimit = false } = this.#process ?? {};
     this.#ready = false;
     this.#process = undefined;
-    this.#reading.clear();
+    this.#restoring.clear();
     for (const [id, pending] of [...this.#pending]) {
       this.#pending.delete(id);
       const detail = LOST_DETAIL[pending.kind];
@@ -347,24 +347,24 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (this.#bundle === undefined) return; // it never loaded: `start` has rejected
     const wasStable = servedMs !== undefined && servedMs > this.#options.stableMs;
     if (wasStable) this.#failures = 0;
-    if (isTooLarge) this.#forgetFiles('the engine would reach its memory limit again');
+    if (exceedsMemoryLimit) this.#forgetFiles('the engine would reach its memory limit again');
     else if (this.#hasResumed && !wasStable) this.#forgetFiles('the engine was lost soon after reading them');
     this.#hasResumed = false;
     const [first, longest] = this.#options.backoffMs;
     const wait = Math.min(longest, first * 2 ** this.#failures++);
     this.#options.onWarning(`${reason} Restarting it in ${wait} ms.`);
-    this.#restart = setTimeout(() => void this.#startAgain(), wait);
+    this.#restartTimer = setTimeout(() => void this.#restart(), wait);
   }
 
   /** The next process would end the same way. */
   #forgetFiles(why: string): void {
-    if (this.#files.size === 0) return;
-    this.#files.clear();
+    if (this.#resumeFiles.size === 0) return;
+    this.#resumeFiles.clear();
     this.#options.onWarning(`Kept streams start empty and do not resume from their files, since ${why}.`);
   }
 
-  async #startAgain(): Promise<void> {
-    this.#restart = undefined;
+  async #restart(): Promise<void> {
+    this.#restartTimer = undefined;
     try {
       await this.#spawn();
     } catch (error) {
@@ -372,7 +372,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       // processes, files or memory, there is no `exit`.
       if (this.#process?.pid === undefined) {
         const reason = systemReason(error instanceof YocoError ? error.cause : error);
-        if (!this.#closing) this.#lost(`The engine process cannot be started (${reason}).`);
+        if (!this.#closing) this.#handleLost(`The engine process cannot be started (${reason}).`);
         return;
       }
       const { code, message, cause } = YocoError.from(error);

@@ -2,7 +2,7 @@
 import { type Interval, round, type Tally } from './score.ts';
 import { pick, randomOfStream } from './random.ts';
 
-const DRAWS = 2_000;
+const RESAMPLES = 2_000;
 /** Share of the draws outside a 95% interval, on each side. */
 const TAIL = 0.025;
 
@@ -14,7 +14,7 @@ export function groupedInterval(groups: readonly Tally[]): Interval | null {
   const asked = groups.filter(({ total }) => total > 0);
   if (asked.length < 2) return null;
   const random = randomOfStream(1, 0);
-  const shares = Float64Array.from({ length: DRAWS }, () => {
+  const shares = Float64Array.from({ length: RESAMPLES }, () => {
     let [correct, total] = [0, 0];
     for (let i = 0; i < asked.length; i++) {
       const group = pick(asked, random);
@@ -23,6 +23,6 @@ export function groupedInterval(groups: readonly Tally[]): Interval | null {
     }
     return correct / total;
   }).sort();
-  const at = (share: number): number => round(shares[Math.round(share * (DRAWS - 1))] ?? 0);
-  return [at(TAIL), at(1 - TAIL)];
+  const percentile = (share: number): number => round(shares[Math.round(share * (RESAMPLES - 1))] ?? 0);
+  return [percentile(TAIL), percentile(1 - TAIL)];
 }

@@ -4,13 +4,13 @@ import { YocoError } from '../errors.ts';
 import type { Scene } from './labels.ts';
 
 /** Longest n-gram that is compared, words. */
-const LONGEST = 4;
+const MAX_NGRAM = 4;
 /** Standard deviation of the Gaussian penalty on a difference in length, words. */
-const SIGMA = 6;
+const LENGTH_SIGMA = 6;
 /** Side of the thumbnails that tell how alike two pictures are, pixels. */
-const THUMBNAIL = 8;
+const THUMBNAIL_SIDE = 8;
 /** Sentences tried as the typical one. */
-const CANDIDATES = 200;
+const MAX_CANDIDATES = 200;
 
 export function wordsOf(sentence: string): string[] {
   return sentence
@@ -39,45 +39,49 @@ function overlapF1(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number
  * picture, from which the weights are computed.
  */
 export class CiderD {
-  readonly #pictures: number;
-  readonly #documents = new Map<string, number>();
+  readonly #pictureCount: number;
+  readonly #documentFrequency = new Map<string, number>();
 
   constructor(corpus: readonly (readonly string[])[]) {
-    this.#pictures = corpus.length;
+    this.#pictureCount = corpus.length;
     for (const captions of corpus) {
-      const runs = new Set(captions.flatMap((caption) => runsOf(wordsOf(caption)).flatMap((of) => [...of.keys()])));
-      for (const run of runs) this.#documents.set(run, (this.#documents.get(run) ?? 0) + 1);
+      const ngrams = new Set(
+        captions.flatMap((caption) => ngramsOf(wordsOf(caption)).flatMap((ngramCounts) => [...ngramCounts.keys()])),
+      );
+      for (const ngram of ngrams) this.#documentFrequency.set(ngram, (this.#documentFrequency.get(ngram) ?? 0) + 1);
     }
   }
 
   score(sentence: string, captions: readonly string[]): number {
     const said = wordsOf(sentence);
-    const saidRuns = this.#weigh(said);
+    const saidNgrams = this.#tfIdf(said);
     const scores = captions.map((caption) => {
       const words = wordsOf(caption);
-      const penalty = Math.exp(-((said.length - words.length) ** 2) / (2 * SIGMA ** 2));
-      const likeness = this.#weigh(words).map((runs, n) => clippedCosine(saidRuns[n] ?? new Map(), runs));
-      return (penalty * sum(likeness)) / LONGEST;
+      const penalty = Math.exp(-((said.length - words.length) ** 2) / (2 * LENGTH_SIGMA ** 2));
+      const likeness = this.#tfIdf(words).map((ngrams, n) => clippedCosine(saidNgrams[n] ?? new Map(), ngrams));
+      return (penalty * sum(likeness)) / MAX_NGRAM;
     });
     return (10 * sum(scores)) / Math.max(1, scores.length);
   }
 
-  #weigh(words: readonly string[]): ReadonlyMap<string, number>[] {
-    const weight = (run: string): number =>
-      Math.log(this.#pictures) - Math.log(Math.max(1, this.#documents.get(run) ?? 0));
-    return runsOf(words).map((runs) => new Map([...runs].map(([run, count]) => [run, count * weight(run)])));
+  #tfIdf(words: readonly string[]): ReadonlyMap<string, number>[] {
+    const weight = (ngram: string): number =>
+      Math.log(this.#pictureCount) - Math.log(Math.max(1, this.#documentFrequency.get(ngram) ?? 0));
+    return ngramsOf(words).map(
+      (ngrams) => new Map([...ngrams].map(([ngram, count]) => [ngram, count * weight(ngram)])),
+    );
   }
 }
 
-function runsOf(words: readonly string[]): Map<string, number>[] {
-  return Array.from({ length: LONGEST }, (_, n) =>
+function ngramsOf(words: readonly string[]): Map<string, number>[] {
+  return Array.from({ length: MAX_NGRAM }, (_, n) =>
     counts(Array.from({ length: Math.max(0, words.length - n) }, (_run, i) => words.slice(i, i + n + 1).join(' '))),
   );
 }
 
 function clippedCosine(said: ReadonlyMap<string, number>, caption: ReadonlyMap<string, number>): number {
   let dot = 0;
-  for (const [run, weight] of caption) dot += Math.min(said.get(run) ?? 0, weight) * weight;
+  for (const [ngram, weight] of caption) dot += Math.min(said.get(ngram) ?? 0, weight) * weight;
   const norms = Math.hypot(...said.values()) * Math.hypot(...caption.values());
   return norms === 0 ? 0 : dot / norms;
 }
@@ -100,50 +104,51 @@ export function typicalCaption(scenes: readonly Scene[]): string | null {
     .flatMap(({ captions }) => captions.slice(0, 1))
     .map((text) => ({ text, words: counts(wordsOf(text)) }));
   let best: { text: string; shared: number } | null = null;
-  for (const { text, words } of all.slice(0, CANDIDATES)) {
+  for (const { text, words } of all.slice(0, MAX_CANDIDATES)) {
     const shared = sum(all.map((other) => overlapF1(words, other.words)));
     if (best === null || shared > best.shared) best = { text, shared };
   }
   return best?.text ?? null;
 }
 
-interface Known {
+interface KnownPicture {
   readonly file: string;
   readonly caption: string;
   /** Thumbnail, RGB. */
-  readonly look: Buffer;
+  readonly thumbnail: Buffer;
 }
 
 /** Answers with the first caption of the picture with the nearest thumbnail: what looks alone give, without a model. */
 export class NearestCaption {
-  readonly #known: readonly Known[];
+  readonly #known: readonly KnownPicture[];
 
-  private constructor(known: readonly Known[]) {
+  private constructor(known: readonly KnownPicture[]) {
     this.#known = known;
   }
 
-  static async of(scenes: readonly Scene[]): Promise<NearestCaption> {
-    const known: Known[] = [];
-    for (const { file, captions } of scenes) known.push({ file, caption: captions[0] ?? '', look: await lookOf(file) });
+  static async build(scenes: readonly Scene[]): Promise<NearestCaption> {
+    const known: KnownPicture[] = [];
+    for (const { file, captions } of scenes)
+      known.push({ file, caption: captions[0] ?? '', thumbnail: await thumbnailOf(file) });
     return new NearestCaption(known);
   }
 
   /** Null when no other picture is known. */
   async captionFor(file: string): Promise<string | null> {
-    const look = await lookOf(file);
+    const thumbnail = await thumbnailOf(file);
     let best: { caption: string; distance: number } | null = null;
     for (const other of this.#known) {
       if (other.file === file) continue;
-      const distance = other.look.reduce((total, value, i) => total + (value - (look[i] ?? 0)) ** 2, 0);
+      const distance = other.thumbnail.reduce((total, value, i) => total + (value - (thumbnail[i] ?? 0)) ** 2, 0);
       if (best === null || distance < best.distance) best = { caption: other.caption, distance };
     }
     return best?.caption ?? null;
   }
 }
 
-async function lookOf(file: string): Promise<Buffer> {
+async function thumbnailOf(file: string): Promise<Buffer> {
   try {
-    const small = sharp(file).flatten({ background: '#fff' }).resize(THUMBNAIL, THUMBNAIL, { fit: 'fill' });
+    const small = sharp(file).flatten({ background: '#fff' }).resize(THUMBNAIL_SIDE, THUMBNAIL_SIDE, { fit: 'fill' });
     return await small.toColourspace('srgb').raw().toBuffer();
   } catch (cause) {
     throw new YocoError('data_invalid', { param: 'data', detail: `${file} cannot be decoded.`, cause });

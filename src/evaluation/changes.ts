@@ -3,16 +3,16 @@
  * seed stay as they were.
  */
 import { NO_CHANGE } from './phrasings.ts';
-import { BORDER_MS, insideMs, type Playlist, type Span } from './playlist.ts';
-import { Asker, type EvaluationQuestion, spanText } from './questions.ts';
+import { BORDER_MS, randomMsIn, type Playlist, type Span } from './playlist.ts';
+import { Asker, type EvaluationQuestion, durationText } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
 /** One stream in this many is asked what has changed before anything has. */
 const UNCHANGED_EVERY = 5;
 /** How far back `haschanged` looks, s: some of the recipe's values. */
-export const WITHIN_S = [5, 10, 20, 30, 60];
+export const CHANGED_WITHIN_S = [5, 10, 20, 30, 60];
 /** For rules that say yes early in a stream: up to this many times the seconds asked about. */
-const YOUNG = [1, 2, 4];
+const AGE_FACTORS = [1, 2, 4];
 
 /**
  * Asks one `changed`, and a yes and a no of `haschanged` over the same number of seconds, both while a later thing is
@@ -28,7 +28,7 @@ export function askChanges(
   const [first, ...later] = spans;
   if (first === undefined || later.length === 0) return [];
   const asker = new Asker(stream, random);
-  const inside = (startMs: number, endMs: number): number => insideMs(random, { startMs, endMs });
+  const inside = (startMs: number, endMs: number): number => randomMsIn(random, { startMs, endMs });
 
   const chance = 1 / (spans.length + 1);
   if (stream % UNCHANGED_EVERY === UNCHANGED_EVERY - 1) {
@@ -41,29 +41,29 @@ export function askChanges(
     asker.ask('changed', {}, { expected: picture.label, chance, asOfMs, moment });
   }
 
-  const standsLonger = (seconds: number): Span[] =>
+  const shownLongerThan = (seconds: number): Span[] =>
     later.filter(({ startMs, endMs }) => endMs - startMs >= seconds * 1000 + 2 * BORDER_MS);
-  const fitting = WITHIN_S.filter((seconds) => standsLonger(seconds).length > 0);
+  const fitting = CHANGED_WITHIN_S.filter((seconds) => shownLongerThan(seconds).length > 0);
   if (fitting.length === 0) return asker.questions;
   const seconds = pick(fitting, random);
-  const stands = pick(standsLonger(seconds), random);
-  const next = spans[spans.indexOf(stands) + 1];
-  const came = next !== undefined && random() < 0.5 ? next : stands;
+  const longShown = pick(shownLongerThan(seconds), random);
+  const next = spans[spans.indexOf(longShown) + 1];
+  const newest = next !== undefined && random() < 0.5 ? next : longShown;
   const passedMs = (span: Span): number => span.startMs + seconds * 1000;
-  const d = spanText(seconds);
+  const d = durationText(seconds);
   const ask = (expected: 'yes' | 'no', asOfMs: number): void => {
     // Several things may have come within that time, so there is no single moment to compare the evidence with.
     const rules = rulesFor(asOfMs, seconds, asOfMs < first.endMs);
     asker.ask('haschanged', { d }, { expected, chance: 0.5, asOfMs, moment: null, rules });
   };
-  ask('yes', inside(came.startMs, Math.min(came.endMs, passedMs(came))));
-  ask('no', inside(passedMs(stands), stands.endMs));
+  ask('yes', inside(newest.startMs, Math.min(newest.endMs, passedMs(newest))));
+  ask('no', inside(passedMs(longShown), longShown.endMs));
   return asker.questions;
 }
 
 /** Answers without having seen any change: by whether the first thing is shown, or by how young the stream is. */
 function rulesFor(asOfMs: number, seconds: number, firstIsShown: boolean): Record<string, string> {
-  const young = YOUNG.map((times): [string, string] => [
+  const young = AGE_FACTORS.map((times): [string, string] => [
     `yes up to ${times} x the seconds asked about`,
     asOfMs <= times * seconds * 1000 ? 'yes' : 'no',
   ]);

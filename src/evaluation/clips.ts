@@ -4,14 +4,14 @@ import path from 'node:path';
 import { YocoError } from '../errors.ts';
 import type { Streams } from '../live/live-service.ts';
 import { answerUnlessRefused } from './refusal.ts';
-import { withWholeStream } from './arrival.ts';
+import { withWholeStream } from './whole-stream.ts';
 import { CLIP_QUESTIONS, type ClipKind, type ClipQuestion } from './clip-questions.ts';
 import { confidenceReport, type ConfidenceReport } from './confidence.ts';
 import { normaliseLabel } from './labels.ts';
 import { score, secondsOf, type TaskScore } from './score.ts';
 
 /** How far a time may be off, s. */
-const WITHIN_S = 2;
+const TIME_TOLERANCE_S = 2;
 const NEGATION = /\b(no|not|never|none|nothing|nobody|without)\b|n't\b/;
 
 export interface ClipAnswer {
@@ -52,7 +52,7 @@ export async function evaluateClips(live: Streams, folder: string): Promise<Clip
   }
   const all = Object.values(clips).flatMap(({ answers }) => answers);
   const judged = all.map((answer, i) => ({ ...answer, task: asked[i]?.kind ?? '' }));
-  const baseline = score({ correct: bestByText(asked), total: asked.length });
+  const baseline = score({ correct: bestConstantCount(asked), total: asked.length });
   return { score: scoreOf(all), baseline, confidence: confidenceReport(judged), clips };
 }
 
@@ -67,7 +67,7 @@ export function isClipAnswerRight(question: Omit<ClipQuestion, 'text'>, answer: 
   switch (kind) {
     case 'time': {
       const time = secondsOf(answer);
-      return time !== null && seconds !== undefined && Math.abs(time - seconds) <= WITHIN_S;
+      return time !== null && seconds !== undefined && Math.abs(time - seconds) <= TIME_TOLERANCE_S;
     }
     case 'yesno':
       return accept.includes(/^[a-z]+/.exec(said)?.[0] ?? '');
@@ -81,19 +81,19 @@ export function isClipAnswerRight(question: Omit<ClipQuestion, 'text'>, answer: 
 }
 
 /** Maximum number of questions that are right when each kind of question gets one answer. */
-export function bestByText(questions: readonly ClipQuestion[]): number {
+export function bestConstantCount(questions: readonly ClipQuestion[]): number {
   const kinds = new Set(questions.map(({ kind }) => kind));
   const best = (kind: ClipKind): number => {
     const mine = questions.filter((question) => question.kind === kind);
     const right = (answer: string): number => mine.filter((question) => isClipAnswerRight(question, answer)).length;
-    return Math.max(...mine.flatMap(answersTo).map(right));
+    return Math.max(...mine.flatMap(constantsFor).map(right));
   };
   return [...kinds].reduce((sum, kind) => sum + best(kind), 0);
 }
 
 /** Right answers, among which the best constant is; for a time also the latest that is still right. */
-function answersTo({ accept, seconds }: ClipQuestion): readonly string[] {
-  return seconds === undefined ? accept : [String(seconds), String(seconds + WITHIN_S)];
+function constantsFor({ accept, seconds }: ClipQuestion): readonly string[] {
+  return seconds === undefined ? accept : [String(seconds), String(seconds + TIME_TOLERANCE_S)];
 }
 
 async function askAbout(live: Streams, file: string, questions: readonly ClipQuestion[]): Promise<ClipAnswer[]> {

@@ -1,5 +1,5 @@
 /** Whether an answer's confidence tells right from wrong. */
-import type { Answered } from './results.ts';
+import type { AnsweredQuestion } from './results.ts';
 import { round, score, type TaskScore } from './score.ts';
 
 export interface ConfidenceReport {
@@ -14,26 +14,26 @@ export interface ConfidenceReport {
   readonly atLeast: Record<string, TaskScore & { readonly share: number }>;
 }
 
-const LEAST = [0.5, 0.7, 0.8, 0.9, 0.95];
+const THRESHOLDS = [0.5, 0.7, 0.8, 0.9, 0.95];
 
 /** An answer, with the task within which it is also compared. */
-interface Judged extends Pick<Answered, 'right' | 'confidence'> {
+interface JudgedAnswer extends Pick<AnsweredQuestion, 'right' | 'confidence'> {
   readonly task: string;
 }
 
 /** Pairs of a right and a wrong answer, and in how many the right one is surer; ties count half. */
-interface Pairs {
+interface PairCounts {
   readonly surer: number;
   readonly all: number;
 }
 
-export function confidenceReport(answered: readonly Judged[]): ConfidenceReport {
+export function confidenceReport(answered: readonly JudgedAnswer[]): ConfidenceReport {
   const tasks = new Set(answered.map(({ task }) => task));
   const within = [...tasks].map((name) => pairsOf(answered.filter(({ task }) => task === name)));
-  const atLeast = LEAST.map((least) => {
-    const sure = answered.filter(({ confidence }) => confidence >= least);
+  const atLeast = THRESHOLDS.map((threshold) => {
+    const sure = answered.filter(({ confidence }) => confidence >= threshold);
     const tally = { correct: sure.filter(({ right }) => right).length, total: sure.length };
-    return [String(least), { ...score(tally), share: round(sure.length / Math.max(1, answered.length)) }] as const;
+    return [String(threshold), { ...score(tally), share: round(sure.length / Math.max(1, answered.length)) }] as const;
   });
   return {
     rightIsSurer: shareOf([pairsOf(answered)]),
@@ -42,7 +42,7 @@ export function confidenceReport(answered: readonly Judged[]): ConfidenceReport 
   };
 }
 
-function pairsOf(answered: readonly Judged[]): Pairs {
+function pairsOf(answered: readonly JudgedAnswer[]): PairCounts {
   const rising = [...answered].sort((a, b) => a.confidence - b.confidence);
   let [surer, wrong] = [0, 0];
   for (let i = 0; i < rising.length;) {
@@ -57,7 +57,7 @@ function pairsOf(answered: readonly Judged[]): Pairs {
   return { surer, all: wrong * (answered.length - wrong) };
 }
 
-function shareOf(pairs: readonly Pairs[]): number | null {
+function shareOf(pairs: readonly PairCounts[]): number | null {
   const [surer, all] = pairs.reduce(([s, a], one) => [s + one.surer, a + one.all], [0, 0]);
   return all === 0 ? null : round(surer / all);
 }

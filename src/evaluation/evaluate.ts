@@ -15,26 +15,26 @@ import type { Streams } from '../live/live-service.ts';
 import type { SourceStream } from '../live/live-stream.ts';
 import type { AnswerResult } from '../live/types.ts';
 import { orAborted } from './abort.ts';
-import { withWholeStream } from './arrival.ts';
+import { withWholeStream } from './whole-stream.ts';
 import { type BoardPictures, makeBoards } from './boards.ts';
 import { makeCameras } from './cameras.ts';
 import { NearestCaption, typicalCaption } from './captions.ts';
 import { askChanges } from './changes.ts';
-import { FinishedStreams } from './finished.ts';
+import { FinishedStreams } from './finished-streams.ts';
 import { askGroups, askScenes, groupsOf } from './kinds.ts';
-import { askLately } from './lately.ts';
-import { isHeldOut, type LabelledPicture, readLabels, readOthers, type Scene } from './labels.ts';
-import { FRAMES_KEPT, type Replay, withFramesFrom, withLastFrames } from './last-frames.ts';
+import { askRecentPast } from './recent-past.ts';
+import { isHeldOut, type LabelledPicture, readLabels, readBoardPictures, type Scene } from './labels.ts';
+import { LAST_FRAME_COUNT, type Replay, withFramesFrom, withLastFrames } from './last-frames.ts';
 import { askNamedDescriptions } from './named-descriptions.ts';
 import { QUESTIONS_AT_ONCE } from './options.ts';
 import { type PlannedStream, planStreams } from './plan.ts';
 import { BORDER_MS, makePlaylist, type Playlist, type Span } from './playlist.ts';
-import { type EvaluationQuestion, RECALL } from './questions.ts';
+import { type EvaluationQuestion, RECALL_TASKS } from './questions.ts';
 import { answerUnlessRefused } from './refusal.ts';
 import { makeReturns } from './returns.ts';
 import { randomOfStream, shuffle, type Random } from './random.ts';
 import { type Evaluation, makeReport } from './report.ts';
-import { answeredOf, type Control, controlOf, type Described, type StreamResult } from './results.ts';
+import { judgeAnswer, type ControlAnswer, judgeControl, type DescribedScene, type StreamResult } from './results.ts';
 import { encodeVideo, sampledFrames, type VideoOptions } from './video.ts';
 
 export interface EvaluationOptions {
@@ -82,10 +82,10 @@ interface AskedQuestion {
  * answers.
  */
 const VERSION = 5;
-const LEAST_LABELS = 8;
+const MIN_LABELS = 8;
 const CHANGES_BRANCH = 1;
 const KINDS_BRANCH = 2;
-const LATELY_BRANCH = 3;
+const RECENT_PAST_BRANCH = 3;
 const RETURNS_BRANCH = 4;
 const DESCRIPTIONS_BRANCH = 5;
 
@@ -97,16 +97,16 @@ export async function evaluate(live: Streams, options: EvaluationOptions): Promi
   const isMeasured = ({ set, file }: { set: string; file: string }): boolean => !heldOut || isHeldOut(set, file);
   const all = await readLabels(data, sets.length > 0 ? sets : undefined);
   const pictures = all.filter(isMeasured);
-  if (new Set(pictures.map((picture) => picture.label)).size < LEAST_LABELS) {
+  if (new Set(pictures.map((picture) => picture.label)).size < MIN_LABELS) {
     throw new YocoError('data_invalid', {
       param: 'data',
-      detail: `At least ${LEAST_LABELS} different labels are needed.`,
+      detail: `At least ${MIN_LABELS} different labels are needed.`,
     });
   }
-  const others = await readOthers(data);
-  const known = others.scenes.filter(({ set, file }) => !isHeldOut(set, file));
+  const boardPictures = await readBoardPictures(data);
+  const trainedScenes = boardPictures.scenes.filter(({ set, file }) => !isHeldOut(set, file));
   // Cut-outs and exercises have one picture a name, so none is held out: what is new is how they are shown.
-  const boards = { ...others, scenes: others.scenes.filter(isMeasured) };
+  const boards = { ...boardPictures, scenes: boardPictures.scenes.filter(isMeasured) };
   const finished =
     options.resume === undefined
       ? undefined
@@ -115,8 +115,8 @@ export async function evaluate(live: Streams, options: EvaluationOptions): Promi
           bundle: options.bundleId,
           device: options.device,
           data: await fingerprint(
-            [...all, ...others.cutOuts, ...others.exercises.flatMap(({ start, end }) => [start, end])],
-            others.scenes,
+            [...all, ...boardPictures.cutOuts, ...boardPictures.exercises.flatMap(({ start, end }) => [start, end])],
+            boardPictures.scenes,
           ),
           sets: sets.join(','),
           video: JSON.stringify(options.video),
@@ -124,12 +124,12 @@ export async function evaluate(live: Streams, options: EvaluationOptions): Promi
         });
   const folder = await mkdtemp(path.join(tmpdir(), 'yoco-eval-'));
   try {
-    const run = new Run(live, options, pictures, boards, known, folder);
+    const run = new EvaluationRun(live, options, pictures, boards, trainedScenes, folder);
     const results: StreamResult[] = [];
     for (const planned of plan) {
       options.signal?.throwIfAborted();
       const before = finished?.results.get(planned.number);
-      const result = before ?? (await run.stream(planned));
+      const result = before ?? (await run.evaluateStream(planned));
       if (before === undefined) await finished?.add(result);
       results.push(result);
       options.onProgress(results.length, plan.length);
@@ -139,24 +139,24 @@ export async function evaluate(live: Streams, options: EvaluationOptions): Promi
       seed,
       seconds,
       plan,
-      lastFrames: FRAMES_KEPT,
-      corpus: others.scenes.map(({ captions }) => captions),
-      typical: typicalCaption(known),
+      lastFrames: LAST_FRAME_COUNT,
+      corpus: boardPictures.scenes.map(({ captions }) => captions),
+      typical: typicalCaption(trainedScenes),
     });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-class Run {
+class EvaluationRun {
   readonly #live: Streams;
   readonly #options: EvaluationOptions;
   readonly #pictures: readonly LabelledPicture[];
   readonly #groups: readonly string[];
-  readonly #labels: number;
+  readonly #labelCount: number;
   readonly #boards: BoardPictures;
   /** Scenes that training used. */
-  readonly #known: readonly Scene[];
+  readonly #trainedScenes: readonly Scene[];
   readonly #folder: string;
   #nearest: Promise<NearestCaption> | undefined;
   #number = 0;
@@ -166,70 +166,70 @@ class Run {
     options: EvaluationOptions,
     pictures: readonly LabelledPicture[],
     boards: BoardPictures,
-    known: readonly Scene[],
+    trainedScenes: readonly Scene[],
     folder: string,
   ) {
     this.#live = live;
     this.#options = options;
     this.#pictures = pictures;
     this.#groups = groupsOf(pictures);
-    this.#labels = new Set(pictures.map(({ label }) => label)).size;
+    this.#labelCount = new Set(pictures.map(({ label }) => label)).size;
     this.#boards = boards;
-    this.#known = known;
+    this.#trainedScenes = trainedScenes;
     this.#folder = folder;
   }
 
-  async stream({ number, seconds, controlled }: PlannedStream): Promise<StreamResult> {
+  async evaluateStream({ number, seconds, controlled }: PlannedStream): Promise<StreamResult> {
     const random = randomOfStream(this.#options.seed, number);
     const shown = makePlaylist(this.#pictures, seconds, random, number);
     const changes = askChanges(shown, randomOfStream(this.#options.seed, number, CHANGES_BRANCH), number);
-    const kinds = randomOfStream(this.#options.seed, number, KINDS_BRANCH);
-    const groups = askGroups(shown, this.#groups, kinds, number);
-    const lately = askLately(shown, randomOfStream(this.#options.seed, number, LATELY_BRANCH), number);
-    const describing = randomOfStream(this.#options.seed, number, DESCRIPTIONS_BRANCH);
-    const described = askNamedDescriptions(shown, this.#labels, describing, number);
-    const playlist = { ...shown, questions: [...shown.questions, ...changes, ...groups, ...lately, ...described] };
+    const kindsRandom = randomOfStream(this.#options.seed, number, KINDS_BRANCH);
+    const groups = askGroups(shown, this.#groups, kindsRandom, number);
+    const recent = askRecentPast(shown, randomOfStream(this.#options.seed, number, RECENT_PAST_BRANCH), number);
+    const descriptionsRandom = randomOfStream(this.#options.seed, number, DESCRIPTIONS_BRANCH);
+    const described = askNamedDescriptions(shown, this.#labelCount, descriptionsRandom, number);
+    const playlist = { ...shown, questions: [...shown.questions, ...changes, ...groups, ...recent, ...described] };
     const made = makeBoards(this.#boards, random, number);
-    const boards = { ...made, questions: [...made.questions, ...askScenes(made.questions, kinds, number)] };
-    let [lastFrames, emptied, afterAnother]: [Control[], Control[], Control[]] = [[], [], []];
+    const boards = { ...made, questions: [...made.questions, ...askScenes(made.questions, kindsRandom, number)] };
+    let [lastFrames, emptied, afterAnother]: [ControlAnswer[], ControlAnswer[], ControlAnswer[]] = [[], [], []];
     const asked = await this.#play(playlist, async (stream, name) => {
       if (!controlled) return;
-      afterAnother = await this.#afterAnother(stream, playlist.questions);
-      lastFrames = await this.#onlyLastFrames(stream, name, playlist.questions);
-      emptied = await this.#emptied(stream, name, playlist);
+      afterAnother = await this.#askAfterAnother(stream, playlist.questions);
+      lastFrames = await this.#askLastFrames(stream, name, playlist.questions);
+      emptied = await this.#askEmptied(stream, name, playlist);
     });
     asked.push(...(await this.#play(boards)));
     asked.push(...(await this.#playCameras(random, number)));
-    const returns = randomOfStream(this.#options.seed, number, RETURNS_BRANCH);
-    asked.push(...(await this.#play(makeReturns(this.#pictures, returns, number))));
+    const returnsRandom = randomOfStream(this.#options.seed, number, RETURNS_BRANCH);
+    asked.push(...(await this.#play(makeReturns(this.#pictures, returnsRandom, number))));
     const answered = [];
     const captioned = [];
     for (const { question, result } of asked) {
       if (question.captions === undefined) {
-        const answer = answeredOf(question, result, this.#options.fps);
+        const answer = judgeAnswer(question, result, this.#options.fps);
         answered.push(answer);
         this.#options.onAnswer?.(question, result.text, answer.right);
       } else {
-        captioned.push(await this.#described(question, question.captions, result, boards));
+        captioned.push(await this.#describe(question, question.captions, result, boards));
         this.#options.onAnswer?.(question, result.text, null);
       }
     }
     const controls = controlled
-      ? { emptied, shuffled: await this.#shuffled(playlist, random), lastFrames, afterAnother }
+      ? { emptied, shuffled: await this.#askShuffled(playlist, random), lastFrames, afterAnother }
       : null;
     return { stream: number, seconds, answered, described: captioned, controls };
   }
 
-  /** Plays a video to its end, and asks. `then` may use the stream before it is deleted. */
+  /** Plays a video to its end, and asks. `use` may read the stream before it is deleted. */
   async #play(
     { spans, questions }: Pick<Playlist, 'spans' | 'questions'>,
-    then?: (stream: SourceStream, name: string) => Promise<void>,
+    use?: (stream: SourceStream, name: string) => Promise<void>,
   ): Promise<AskedQuestion[]> {
     if (spans.length === 0) return [];
     const name = `eval-${this.#number++}`;
-    return this.#playing(name, spans, async (stream) => {
+    return this.#withPlayedStream(name, spans, async (stream) => {
       const asked = await askAll((question) => this.#ask(stream, question), questions);
-      await then?.(stream, name);
+      await use?.(stream, name);
       return asked;
     });
   }
@@ -246,13 +246,17 @@ class Run {
     const play = (i: number): Promise<AskedQuestion[]> => {
       const [name, mine] = [names[i], spans[i]];
       if (name === undefined || mine === undefined) return askAll(ask, questions);
-      return this.#playing(name, mine, () => play(i + 1));
+      return this.#withPlayedStream(name, mine, () => play(i + 1));
     };
     return spans.length === 0 ? [] : play(0);
   }
 
-  /** Plays a video to its end; the stream exists until `then` is done. Throws what `withWholeStream` throws. */
-  async #playing<T>(name: string, spans: readonly Span[], then: (stream: SourceStream) => Promise<T>): Promise<T> {
+  /** Plays a video to its end; the stream exists until `use` is done. Throws what `withWholeStream` throws. */
+  async #withPlayedStream<T>(
+    name: string,
+    spans: readonly Span[],
+    use: (stream: SourceStream) => Promise<T>,
+  ): Promise<T> {
     const { fps, signal, video } = this.#options;
     const file = path.join(this.#folder, `${name}.mp4`);
     const expected = { frames: sampledFrames(spans, fps), firstMs: 0 };
@@ -261,7 +265,7 @@ class Run {
       await encodeVideo(spans, file, video, signal);
       const source = { file, pace: 'fastest', recorded_at: RECORDED_AT };
       const definition = { name, source, sampling: { fps } };
-      return await withWholeStream(this.#live, definition, expected, fill, then);
+      return await withWholeStream(this.#live, definition, expected, fill, use);
     } finally {
       await rm(file, { force: true });
       await rm(`${file}.pictures`, { recursive: true, force: true });
@@ -269,42 +273,44 @@ class Run {
   }
 
   /** The same questions at the same moment, with only the last thing still in the cache. */
-  async #emptied(stream: SourceStream, name: string, { spans, questions }: Playlist): Promise<Control[]> {
-    const asked = recallAmong(questions);
+  async #askEmptied(stream: SourceStream, name: string, { spans, questions }: Playlist): Promise<ControlAnswer[]> {
+    const asked = recallQuestions(questions);
     // The frame at the cut may mix both pictures.
     const fromMs = (spans.at(-1)?.startMs ?? 0) + BORDER_MS / 2;
     return withFramesFrom(this.#replay(`${name}-emptied`), stream, fromMs, async (short) =>
-      this.#askOfWhatIsLeft(short, asked),
+      this.#askAboutRemaining(short, asked),
     );
   }
 
   /** A question about a time of which nothing is left is refused, and counts as an empty answer. */
-  async #askOfWhatIsLeft(stream: SourceStream, questions: readonly EvaluationQuestion[]): Promise<Control[]> {
-    const ask = async (question: EvaluationQuestion): Promise<Control> => {
+  async #askAboutRemaining(stream: SourceStream, questions: readonly EvaluationQuestion[]): Promise<ControlAnswer[]> {
+    const ask = async (question: EvaluationQuestion): Promise<ControlAnswer> => {
       const asked = await answerUnlessRefused(() => this.#ask(stream, question));
-      return controlOf(question, asked?.result.text ?? '');
+      return judgeControl(question, asked?.result.text ?? '');
     };
     return askAll(ask, questions);
   }
 
-  async #shuffled({ spans, questions }: Playlist, random: Random): Promise<Control[]> {
-    return controlsOf(await this.#play({ spans: inAnotherOrder(spans, random), questions: recallAmong(questions) }));
+  async #askShuffled({ spans, questions }: Playlist, random: Random): Promise<ControlAnswer[]> {
+    return controlsOf(
+      await this.#play({ spans: shufflePictures(spans, random), questions: recallQuestions(questions) }),
+    );
   }
 
-  async #onlyLastFrames(
+  async #askLastFrames(
     stream: SourceStream,
     name: string,
     questions: readonly EvaluationQuestion[],
-  ): Promise<Control[]> {
-    const asked = nowOrRecall(questions);
+  ): Promise<ControlAnswer[]> {
+    const asked = nowAndRecallQuestions(questions);
     return withLastFrames(this.#replay(`${name}-last`), stream, asked, async (short, mine) =>
-      this.#askOfWhatIsLeft(short, mine),
+      this.#askAboutRemaining(short, mine),
     );
   }
 
   /** The same questions, each in a conversation after another, unrelated one about the stream. */
-  async #afterAnother(stream: SourceStream, questions: readonly EvaluationQuestion[]): Promise<Control[]> {
-    const asked = nowOrRecall(questions);
+  async #askAfterAnother(stream: SourceStream, questions: readonly EvaluationQuestion[]): Promise<ControlAnswer[]> {
+    const asked = nowAndRecallQuestions(questions);
     const before = new Map(asked.map((question, i) => [question, asked.at(i - 1) ?? question]));
     const ask = async (question: EvaluationQuestion): Promise<AskedQuestion> => {
       const asOfMs = Math.min(question.asOfMs, stream.status().lastMs ?? 0);
@@ -327,25 +333,25 @@ class Run {
     return { question, result: await orAborted(answer.result, this.#options.signal) };
   }
 
-  async #described(
+  async #describe(
     question: EvaluationQuestion,
     captions: readonly string[],
     result: AnswerResult,
     { spans }: Playlist,
-  ): Promise<Described> {
-    this.#nearest ??= NearestCaption.of(this.#known);
+  ): Promise<DescribedScene> {
+    this.#nearest ??= NearestCaption.build(this.#trainedScenes);
     const shown = spans.find(({ startMs }) => startMs === question.moment?.startMs);
     const nearest = shown === undefined ? null : await (await this.#nearest).captionFor(shown.picture.file);
     return { captions: [...captions], answer: result.text, nearest };
   }
 }
 
-function nowOrRecall(questions: readonly EvaluationQuestion[]): EvaluationQuestion[] {
-  return questions.filter(({ task }) => task === 'now' || RECALL.includes(task));
+function nowAndRecallQuestions(questions: readonly EvaluationQuestion[]): EvaluationQuestion[] {
+  return questions.filter(({ task }) => task === 'now' || RECALL_TASKS.includes(task));
 }
 
-function recallAmong(questions: readonly EvaluationQuestion[]): EvaluationQuestion[] {
-  return questions.filter(({ task }) => RECALL.includes(task));
+function recallQuestions(questions: readonly EvaluationQuestion[]): EvaluationQuestion[] {
+  return questions.filter(({ task }) => RECALL_TASKS.includes(task));
 }
 
 async function askAll<T>(
@@ -359,12 +365,12 @@ async function askAll<T>(
   return asked;
 }
 
-function controlsOf(asked: readonly AskedQuestion[]): Control[] {
-  return asked.map(({ question, result }) => controlOf(question, result.text));
+function controlsOf(asked: readonly AskedQuestion[]): ControlAnswer[] {
+  return asked.map(({ question, result }) => judgeControl(question, result.text));
 }
 
 /** The same pictures in another order, with the same borders. */
-function inAnotherOrder(spans: readonly Span[], random: Random): Span[] {
+function shufflePictures(spans: readonly Span[], random: Random): Span[] {
   const pictures = shuffle(
     spans.map(({ picture }) => picture),
     random,

@@ -52,8 +52,16 @@ export function askGroups(
     only === undefined || mine.length > 1
       ? null
       : { set: picture.set, startMs: only.startMs, endMs: Math.min(only.endMs, asOfMs) };
-  asker.ask('seenkind', { x: asked(picture.group ?? '') }, { expected: 'yes', chance: 0.5, asOfMs, moment });
-  asker.ask('seenkind', { x: asked(pick(absent, random)) }, { expected: 'no', chance: 0.5, asOfMs, moment: null });
+  asker.ask(
+    'seenkind',
+    { x: withArticleIfCounted(picture.group ?? '') },
+    { expected: 'yes', chance: 0.5, asOfMs, moment },
+  );
+  asker.ask(
+    'seenkind',
+    { x: withArticleIfCounted(pick(absent, random)) },
+    { expected: 'no', chance: 0.5, asOfMs, moment: null },
+  );
   return asker.questions;
 }
 
@@ -79,12 +87,16 @@ export function askScenes(
       if (times.length > 0 && times.length < SAID_TWICE) continue;
       const yes = times.length > 0;
       const expected = yes ? 'yes' : 'no';
-      asker.ask('seennowkind', { x: asked(kind) }, { expected, chance: 0.5, asOfMs, moment: yes ? moment : null });
+      asker.ask(
+        'seennowkind',
+        { x: withArticleIfCounted(kind) },
+        { expected, chance: 0.5, asOfMs, moment: yes ? moment : null },
+      );
     }
   }
   return asker.questions;
 }
 
-function asked(word: string): string {
+function withArticleIfCounted(word: string): string {
   return UNCOUNTED.test(word) ? word : withArticle(word);
 }

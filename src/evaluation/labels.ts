@@ -36,7 +36,7 @@ const VALIDATION_PERCENT = 10;
 export const NOT_SPLIT = new Set(['emoji', 'stamps', 'imagenet-samples', 'exercises']);
 
 /** Sets of cut-outs: one picture a name, on a transparent background. */
-const CUT_OUTS = ['emoji', 'stamps'];
+const CUT_OUT_SETS = ['emoji', 'stamps'];
 /** Longer names are sentences, or not names at all ("squared cjk unified ideograph-6709"). */
 const CUT_OUT_NAME = /^[a-z]+(?: [a-z]+){0,2}$/;
 
@@ -99,7 +99,7 @@ export async function readLabels(directory: string, sets?: readonly string[]): P
  * Reads what the folder holds besides names; each list is empty if its sets are missing. Throws what `readLabels`
  * throws.
  */
-export async function readOthers(
+export async function readBoardPictures(
   directory: string,
 ): Promise<{ readonly cutOuts: LabelledPicture[]; readonly scenes: Scene[]; readonly exercises: Exercise[] }> {
   const cutOuts: LabelledPicture[] = [];
@@ -110,7 +110,7 @@ export async function readOthers(
     for (const { file, label, captions, pose } of await readSet(directory, set)) {
       if (captions.length > 0) scenes.push({ set, file, captions });
       if (label === null) continue;
-      if (CUT_OUTS.includes(set) && CUT_OUT_NAME.test(label)) cutOuts.push({ set, file, label });
+      if (CUT_OUT_SETS.includes(set) && CUT_OUT_NAME.test(label)) cutOuts.push({ set, file, label });
       const start = starts.get(label);
       if (pose === 'start') starts.set(label, { set, file, label });
       if (pose === 'end' && start !== undefined) exercises.push({ start, end: { set, file, label } });

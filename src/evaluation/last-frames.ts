@@ -5,12 +5,12 @@ import type { Streams } from '../live/live-service.ts';
 import type { SourceStream } from '../live/live-stream.ts';
 import type { Thumbnail } from '../live/types.ts';
 import { orAborted } from './abort.ts';
-import { withWholeStream } from './arrival.ts';
+import { withWholeStream } from './whole-stream.ts';
 import type { EvaluationQuestion } from './questions.ts';
 
 /** Sampled frames in the cache. */
-export const FRAMES_KEPT = 4;
-const WAIT_MS = 20;
+export const LAST_FRAME_COUNT = 4;
+const RETRY_DELAY_MS = 20;
 
 /** Where frames are replayed: the name of the stream, and the signal that ends the replay. */
 export interface Replay {
@@ -38,8 +38,8 @@ export async function withLastFrames<T>(
   }
   const all: T[] = [];
   for (const [lastMs, asked] of moments) {
-    const frames = await framesUpTo(stream, lastMs, { most: FRAMES_KEPT });
-    all.push(...(await replayed(replay, frames, (short) => ask(short, asked))));
+    const frames = await framesUpTo(stream, lastMs, { most: LAST_FRAME_COUNT });
+    all.push(...(await withReplayedFrames(replay, frames, (short) => ask(short, asked))));
   }
   return all;
 }
@@ -51,11 +51,11 @@ export async function withFramesFrom<T>(
   fromMs: number,
   ask: (short: SourceStream) => Promise<T>,
 ): Promise<T> {
-  return replayed(replay, await framesUpTo(stream, stream.status().lastMs ?? 0, { fromMs }), ask);
+  return withReplayedFrames(replay, await framesUpTo(stream, stream.status().lastMs ?? 0, { fromMs }), ask);
 }
 
 /** Passes `ask` a stream that shows only these frames. */
-function replayed<T>(
+function withReplayedFrames<T>(
   { live, name, signal }: Replay,
   frames: readonly Thumbnail[],
   ask: (short: SourceStream) => Promise<T>,
@@ -63,8 +63,8 @@ function replayed<T>(
   const [first] = frames;
   const expected = { frames: frames.length, ...(first === undefined ? {} : { firstMs: first.timeMs }) };
   const fill = async (short: SourceStream): Promise<void> => {
-    for (const { jpeg, timeMs } of frames) await pushed(short, jpeg, timeMs, signal);
-    await orAborted(allBack(short, frames.length), signal);
+    for (const { jpeg, timeMs } of frames) await pushWithRetry(short, jpeg, timeMs, signal);
+    await orAborted(allProcessed(short, frames.length), signal);
   };
   return withWholeStream(live, { name, source: { push: true } }, expected, fill, ask);
 }
@@ -72,7 +72,7 @@ function replayed<T>(
 /**
  * Waits and tries again while a picture comes too early for the engine. Throws `internal` if it is refused for good.
  */
-async function pushed(stream: SourceStream, jpeg: Buffer, timeMs: number, signal?: AbortSignal): Promise<void> {
+async function pushWithRetry(stream: SourceStream, jpeg: Buffer, timeMs: number, signal?: AbortSignal): Promise<void> {
   for (;;) {
     signal?.throwIfAborted();
     const outcome = await stream.push(jpeg, timeMs);
@@ -81,7 +81,7 @@ async function pushed(stream: SourceStream, jpeg: Buffer, timeMs: number, signal
       const detail = `The frame at ${timeMs} ms was not taken again: ${outcome.reason}.`;
       throw new YocoError('internal', { detail, cause: new Error(detail) });
     }
-    await sleep(WAIT_MS);
+    await sleep(RETRY_DELAY_MS);
   }
 }
 
@@ -103,7 +103,7 @@ async function framesUpTo(
 }
 
 /** Resolves once every frame has come back from the engine, taken in or lost. */
-function allBack(stream: SourceStream, frames: number): Promise<void> {
+function allProcessed(stream: SourceStream, frames: number): Promise<void> {
   return new Promise((resolve) => {
     const look = (): void => {
       const { frames: kept, lateFrames } = stream.status();

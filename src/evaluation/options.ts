@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import { FPS } from '../ingest/definition.ts';
-import { numberOf } from '../number-text.ts';
+import { parseNumber } from '../parse-number.ts';
 import { planStreams } from './plan.ts';
 import { type Fit, VIDEO_FPS, type VideoOptions } from './video.ts';
 
@@ -32,10 +32,10 @@ export interface CheckedOptions {
 }
 
 /** Side of a video, pixels: a smaller one shows nothing, and the encoder takes only even numbers. */
-const SIDE = { least: 32, most: 4_096 };
+const SIDE = { min: 32, max: 4_096 };
 
-const number = (least: number, most: number) => z.string().transform(numberOf).pipe(z.number().min(least).max(most));
-const side = z.number().min(SIDE.least).max(SIDE.most).multipleOf(2);
+const number = (min: number, max: number) => z.string().transform(parseNumber).pipe(z.number().min(min).max(max));
+const side = z.number().min(SIDE.min).max(SIDE.max).multipleOf(2);
 
 const schema = z.object({
   sets: z
@@ -52,15 +52,15 @@ const schema = z.object({
     .regex(/^\d+x\d+$/)
     .transform((text) => text.split('x').map(Number))
     .pipe(z.tuple([side, side])),
-  fps: number(FPS.least, VIDEO_FPS),
+  fps: number(FPS.min, VIDEO_FPS),
   controls: number(0, 1),
 });
 
 const EXPECTED: Record<keyof z.output<typeof schema>, string> = {
   sets: 'must be names separated by commas, or "all"',
   seed: `must be a whole number from 0 to ${2 ** 32 - 1}`,
-  size: `must be WIDTHxHEIGHT of even numbers from ${SIDE.least} to ${SIDE.most}, such as 480x360`,
-  fps: `must be a number from ${FPS.least} to ${VIDEO_FPS}, the pictures a second of the videos`,
+  size: `must be WIDTHxHEIGHT of even numbers from ${SIDE.min} to ${SIDE.max}, such as 480x360`,
+  fps: `must be a number from ${FPS.min} to ${VIDEO_FPS}, the pictures a second of the videos`,
   controls: 'must be a share from 0 to 1',
 };
 

@@ -26,7 +26,7 @@ export type Colour = keyof typeof COLOURS;
 const NAMES = Object.keys(COLOURS) as Colour[];
 /** How much of a cut-out's own light and shade remains. */
 const SHADE = 0.2;
-const MOST_SHADE = 110;
+const MAX_SHADE = 110;
 /** Colours that are hard to see on a pale background, and a background for them. */
 export const PALE: ReadonlySet<Colour> = new Set<Colour>(['white', 'grey']);
 export const DARK = '#1e3a5f';
@@ -36,7 +36,7 @@ export function pickColour(random: Random): Colour {
 }
 
 /** A cut-out (any picture that sharp reads, with its transparency) in this colour, as PNG. */
-export async function painted(cutOut: Buffer, colour: Colour): Promise<Buffer> {
+export async function paintCutOut(cutOut: Buffer, colour: Colour): Promise<Buffer> {
   const pixels = await readRgba(cutOut);
   const { data } = pixels;
   const light = (i: number): number => 0.3 * (data[i] ?? 0) + 0.59 * (data[i + 1] ?? 0) + 0.11 * (data[i + 2] ?? 0);
@@ -48,7 +48,7 @@ export async function painted(cutOut: Buffer, colour: Colour): Promise<Buffer> {
   }
   const middle = sum / Math.max(1, shown);
   for (let i = 0; i < data.length; i += CHANNELS) {
-    const shade = SHADE * Math.min(MOST_SHADE, Math.max(-MOST_SHADE, light(i) - middle));
+    const shade = SHADE * Math.min(MAX_SHADE, Math.max(-MAX_SHADE, light(i) - middle));
     COLOURS[colour].forEach((value, channel) => (data[i + channel] = Math.min(255, Math.max(0, value + shade))));
   }
   return pictureOf(pixels).png().toBuffer();

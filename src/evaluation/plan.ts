@@ -1,6 +1,6 @@
 /** Which streams an evaluation plays: how many, how long each is, and which are also asked without their memory. */
 import { YocoError } from '../errors.ts';
-import { numberOf } from '../number-text.ts';
+import { parseNumber } from '../parse-number.ts';
 
 export interface PlannedStream {
   readonly number: number;
@@ -11,8 +11,8 @@ export interface PlannedStream {
   readonly controlled: boolean;
 }
 
-const SHORTEST_S = 4;
-const LONGEST_S = 3_600;
+const MIN_SECONDS = 4;
+const MAX_SECONDS = 3_600;
 
 /**
  * `seconds`: a length, several (`10,30,60`), or a range (`10-300`), which the streams cover evenly on a logarithmic
@@ -20,13 +20,13 @@ const LONGEST_S = 3_600;
  * streams of each length that are controlled, 0..1. Throws `invalid_request`, naming the option.
  */
 export function planStreams(streams: string, seconds: string, controls: number): PlannedStream[] {
-  const [low = NaN, high = NaN, ...more] = seconds.split('-').map(numberOf);
-  const lengths = seconds.includes('-') ? [low, high] : seconds.split(',').map(numberOf);
-  if (more.length > 0 || !lengths.every((length) => length >= SHORTEST_S && length <= LONGEST_S) || low > high) {
-    const detail = `--seconds must be numbers from ${SHORTEST_S} to ${LONGEST_S}, such as 30, 10,30,60 or 10-300.`;
+  const [low = NaN, high = NaN, ...more] = seconds.split('-').map(parseNumber);
+  const lengths = seconds.includes('-') ? [low, high] : seconds.split(',').map(parseNumber);
+  if (more.length > 0 || !lengths.every((length) => length >= MIN_SECONDS && length <= MAX_SECONDS) || low > high) {
+    const detail = `--seconds must be numbers from ${MIN_SECONDS} to ${MAX_SECONDS}, such as 30, 10,30,60 or 10-300.`;
     throw new YocoError('invalid_request', { param: 'seconds', detail });
   }
-  const counts = streams.split(',').map(numberOf);
+  const counts = streams.split(',').map(parseNumber);
   const several = counts.length > 1;
   if (
     !counts.every((count) => Number.isInteger(count)) ||
@@ -39,7 +39,7 @@ export function planStreams(streams: string, seconds: string, controls: number):
   }
   const planned = seconds.includes('-')
     ? acrossRange(counts[0] ?? 0, low, high)
-    : inTurns(several ? counts : shareOut(counts[0] ?? 0, lengths.length), lengths);
+    : roundRobin(several ? counts : distribute(counts[0] ?? 0, lengths.length), lengths);
   const ofLength = new Map<string, number>();
   return planned.map((stream, number) => {
     const key = seconds.includes('-') ? '' : stream.length;
@@ -60,7 +60,7 @@ function acrossRange(count: number, low: number, high: number): Length[] {
   });
 }
 
-function inTurns(counts: readonly number[], lengths: readonly number[]): Length[] {
+function roundRobin(counts: readonly number[], lengths: readonly number[]): Length[] {
   const planned: Length[] = [];
   for (let round = 0; round < Math.max(...counts); round++) {
     lengths.forEach((seconds, i) => {
@@ -70,6 +70,6 @@ function inTurns(counts: readonly number[], lengths: readonly number[]): Length[
   return planned;
 }
 
-function shareOut(total: number, parts: number): number[] {
+function distribute(total: number, parts: number): number[] {
   return Array.from({ length: parts }, (_, i) => Math.ceil((total - i) / parts));
 }

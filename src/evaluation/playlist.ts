@@ -33,18 +33,18 @@ export interface Playlist {
 /** Slack at the borders of a span, about a frame, where an encoder may mix two pictures. */
 export const BORDER_MS = 600;
 /** Fewest and most things in half a minute. */
-const THINGS = [4, 7] as const;
-const SHORTEST_MS = 2_000;
+const THINGS_PER_HALF_MINUTE = [4, 7] as const;
+const MIN_SPAN_MS = 2_000;
 /** Time after a cut in which the next thing shows that the previous one has left. */
 const GONE_MS = 1_000;
 /** Tolerance of `duration`, s. */
-const WITHIN_S = 1;
+const DURATION_TOLERANCE_S = 1;
 /**
  * How long things are shown, s: roughly a normal distribution with this mean and deviation. `duration` favours things
  * of rarer lengths, by a factor of `atMost` at most: otherwise one constant answer would be right more than half of the
  * time.
  */
-const LENGTHS = { mean: 5, deviation: 1.4, atMost: 250 };
+const LENGTH_DISTRIBUTION = { mean: 5, deviation: 1.4, atMost: 250 };
 
 /** Builds a stream of about `seconds`, with 4 to 7 different things in half a minute. `stream`: its number. */
 export function makePlaylist(
@@ -58,7 +58,11 @@ export function makePlaylist(
   const labels = namesIn(pictures);
   const sets = [...new Set(pictures.map((picture) => picture.set))];
   const namesOf = new Map(sets.map((set) => [set, namesIn(pictures.filter((picture) => picture.set === set))]));
-  const count = countOf(seconds, THINGS[0] + random() * (THINGS[1] - THINGS[0]), labels.length);
+  const count = thingCount(
+    seconds,
+    THINGS_PER_HALF_MINUTE[0] + random() * (THINGS_PER_HALF_MINUTE[1] - THINGS_PER_HALF_MINUTE[0]),
+    labels.length,
+  );
   const shown = new Set<string>();
   while (shown.size < count) {
     // By set first, then by name: a set of ten names must not vanish beside one of eighty.
@@ -69,20 +73,23 @@ export function makePlaylist(
   const order = [...shown];
   const weights = order.map(() => 0.6 + random());
   const total = weights.reduce((a, b) => a + b, 0);
-  let at = 0;
+  let cursorMs = 0;
   const spans = order.map((label, i) => {
-    const lengthMs = Math.max(SHORTEST_MS, Math.round(((weights[i] ?? 1) / total) * seconds * 2) * 500);
-    const span = { picture: pick(byLabel.get(label) ?? [], random), startMs: at, endMs: at + lengthMs };
-    at = span.endMs;
+    const lengthMs = Math.max(MIN_SPAN_MS, Math.round(((weights[i] ?? 1) / total) * seconds * 2) * 500);
+    const span = { picture: pick(byLabel.get(label) ?? [], random), startMs: cursorMs, endMs: cursorMs + lengthMs };
+    cursorMs = span.endMs;
     return span;
   });
-  const absent = labels.filter((label) => !order.some((other) => related(label, other)));
-  const different = countOf(seconds, THINGS[1], labels.length) - countOf(seconds, THINGS[0], labels.length) + 1;
-  const known = { names: labels.length, absent, different, rounds: Math.max(1, Math.round(seconds / 60)) };
+  const absent = labels.filter((label) => !order.some((other) => namesOverlap(label, other)));
+  const different =
+    thingCount(seconds, THINGS_PER_HALF_MINUTE[1], labels.length) -
+    thingCount(seconds, THINGS_PER_HALF_MINUTE[0], labels.length) +
+    1;
+  const facts = { names: labels.length, absent, different, rounds: Math.max(1, Math.round(seconds / 60)) };
   return {
     spans,
-    durationMs: at,
-    questions: new WholeStream(spans, at, known, new Asker(stream, random), random).ask(),
+    durationMs: cursorMs,
+    questions: new PlaylistQuestions(spans, cursorMs, facts, new Asker(stream, random), random).askAll(),
   };
 }
 
@@ -90,7 +97,7 @@ function namesIn(pictures: readonly LabelledPicture[]): string[] {
   return [...new Set(pictures.map(({ label }) => label))].sort();
 }
 
-function countOf(seconds: number, inHalfAMinute: number, labels: number): number {
+function thingCount(seconds: number, inHalfAMinute: number, labels: number): number {
   return Math.min(labels, Math.max(2, Math.round((seconds / 30) * inHalfAMinute)));
 }
 
@@ -98,12 +105,12 @@ function countOf(seconds: number, inHalfAMinute: number, labels: number): number
  * Whether all words of one name are in the other. "apple" is not asked as absent while an "apple juice" is shown: a
  * person might say yes.
  */
-export function related(a: string, b: string): boolean {
+export function namesOverlap(a: string, b: string): boolean {
   const [left, right] = [a.split(' '), b.split(' ')];
   return left.every((word) => right.includes(word)) || right.every((word) => left.includes(word));
 }
 
-interface Known {
+interface StreamFacts {
   /** Number of names in the data. */
   readonly names: number;
   /** Names that are not related to anything that this stream shows. */
@@ -115,129 +122,129 @@ interface Known {
 }
 
 /** Asks about everything a stream shows, task by task. Random draws follow the order of the questions. */
-class WholeStream {
+class PlaylistQuestions {
   readonly #spans: readonly Span[];
   readonly #durationMs: number;
   /** When most questions are asked: at the end. */
   readonly #lastMs: number;
-  readonly #known: Known;
+  readonly #facts: StreamFacts;
   readonly #asker: Asker;
   readonly #random: Random;
   readonly #draws: ReturnType<typeof drawsOf>;
 
-  constructor(spans: readonly Span[], durationMs: number, known: Known, asker: Asker, random: Random) {
+  constructor(spans: readonly Span[], durationMs: number, facts: StreamFacts, asker: Asker, random: Random) {
     this.#spans = spans;
     this.#durationMs = durationMs;
     this.#lastMs = durationMs - BORDER_MS;
-    this.#known = known;
+    this.#facts = facts;
     this.#asker = asker;
     this.#random = random;
-    this.#draws = drawsOf(spans, known.absent, this.#lastMs, random);
+    this.#draws = drawsOf(spans, facts.absent, this.#lastMs, random);
   }
 
-  ask(): readonly EvaluationQuestion[] {
-    for (const span of this.#spans) this.#now(span);
-    this.#ends();
-    for (let round = 0; round < this.#known.rounds; round++) {
-      for (let i = 0; i < 2; i++) this.#seen();
-      this.#seenNow();
-      this.#seenBefore();
-      for (const task of ['before', 'after'] as const) this.#neighbour(task);
+  askAll(): readonly EvaluationQuestion[] {
+    for (const span of this.#spans) this.#askNow(span);
+    this.#askFirstAndLast();
+    for (let round = 0; round < this.#facts.rounds; round++) {
+      for (let i = 0; i < 2; i++) this.#askSeen();
+      this.#askSeenNow();
+      this.#askSeenBefore();
+      for (const task of ['before', 'after'] as const) this.#askNeighbour(task);
       for (let i = 0; i < 2; i++) {
-        this.#at();
-        this.#when();
+        this.#askAt();
+        this.#askWhen();
       }
-      this.#left();
-      this.#duration();
-      this.#notShown();
+      this.#askLeft();
+      this.#askDuration();
+      this.#askNotShown();
     }
-    this.#different();
+    this.#askDifferent();
     return this.#asker.questions;
   }
 
-  #now(span: Span): void {
-    this.#about('now', span, span.picture.label, 1 / this.#known.names, {}, insideMs(this.#random, span));
+  #askNow(span: Span): void {
+    this.#askAbout('now', span, span.picture.label, 1 / this.#facts.names, {}, randomMsIn(this.#random, span));
   }
 
-  #ends(): void {
+  #askFirstAndLast(): void {
     const [first, last] = [this.#spans[0], this.#spans.at(-1)];
     const chance = 1 / this.#spans.length;
-    if (first !== undefined) this.#about('first', first, first.picture.label, chance);
-    if (last !== undefined) this.#about('last', last, last.picture.label, chance);
+    if (first !== undefined) this.#askAbout('first', first, first.picture.label, chance);
+    if (last !== undefined) this.#askAbout('last', last, last.picture.label, chance);
   }
 
   /** If everything was shown, nothing can be answered with no, and yes is not asked alone. */
-  #seen(): void {
-    if (this.#known.absent.length === 0) return;
+  #askSeen(): void {
+    if (this.#facts.absent.length === 0) return;
     const span = this.#draws.seen.next();
-    this.#about('seen', span, 'yes', 0.5, { x: withArticle(span.picture.label) });
-    this.#no('seen', this.#draws.neverSeen.next(), this.#lastMs, true);
+    this.#askAbout('seen', span, 'yes', 0.5, { x: withArticle(span.picture.label) });
+    this.#askNo('seen', this.#draws.neverSeen.next(), this.#lastMs, true);
   }
 
-  #seenNow(): void {
-    if (this.#known.absent.length === 0) return;
+  #askSeenNow(): void {
+    if (this.#facts.absent.length === 0) return;
     const span = this.#draws.shownNow.next();
-    this.#about('seennow', span, 'yes', 0.5, { x: withArticle(span.picture.label) }, insideMs(this.#random, span));
-    this.#no(
+    this.#askAbout('seennow', span, 'yes', 0.5, { x: withArticle(span.picture.label) }, randomMsIn(this.#random, span));
+    this.#askNo(
       'seennow',
       this.#draws.neverShownNow.next(),
-      insideMs(this.#random, pick(this.#spans, this.#random)),
+      randomMsIn(this.#random, pick(this.#spans, this.#random)),
       true,
     );
   }
 
   /** The harder no: the thing was shown, and no longer is. */
-  #seenBefore(): void {
+  #askSeenBefore(): void {
     const now = this.#draws.shownNow.next((span) => span !== this.#spans[0]);
     const before = pick(this.#spans.slice(0, this.#spans.indexOf(now)), this.#random);
-    if (related(now.picture.label, before.picture.label)) return;
-    this.#about('seennow', now, 'yes', 0.5, { x: withArticle(now.picture.label) }, insideMs(this.#random, now));
-    this.#no('seennow', before.picture.label, insideMs(this.#random, now), false);
+    if (namesOverlap(now.picture.label, before.picture.label)) return;
+    this.#askAbout('seennow', now, 'yes', 0.5, { x: withArticle(now.picture.label) }, randomMsIn(this.#random, now));
+    this.#askNo('seennow', before.picture.label, randomMsIn(this.#random, now), false);
   }
 
-  #neighbour(task: 'before' | 'after'): void {
+  #askNeighbour(task: 'before' | 'after'): void {
     const b = this.#draws[task].next();
     const a = this.#spans[this.#spans.indexOf(b) - 1];
     if (a === undefined) return;
     const [named, wanted] = task === 'before' ? [b, a] : [a, b];
-    this.#about(task, wanted, wanted.picture.label, this.#ofOthers, the(named));
+    this.#askAbout(task, wanted, wanted.picture.label, this.#chanceAmongOthers, definiteWords(named));
   }
 
-  #at(): void {
+  #askAt(): void {
     if (this.#draws.at === null) return;
     const span = this.#draws.at.next();
-    const t = clockText((secondInside(span, this.#lastMs) ?? 0) * 1000);
-    this.#about('at', span, span.picture.label, 1 / this.#spans.length, { t });
+    const t = clockText((firstSecondIn(span, this.#lastMs) ?? 0) * 1000);
+    this.#askAbout('at', span, span.picture.label, 1 / this.#spans.length, { t });
   }
 
-  #when(): void {
-    const span = this.#draws.came.next();
-    this.#about('when', span, String(span.startMs / 1000), 1 / this.#spans.length, the(span));
+  #askWhen(): void {
+    const span = this.#draws.when.next();
+    this.#askAbout('when', span, String(span.startMs / 1000), 1 / this.#spans.length, definiteWords(span));
   }
 
-  #left(): void {
-    const span = this.#draws.gone.next();
+  #askLeft(): void {
+    const span = this.#draws.left.next();
     const moment = this.#momentOf({ ...span, endMs: span.endMs + GONE_MS }, this.#lastMs);
-    this.#askAtEnd('left', the(span), String(span.endMs / 1000), this.#ofOthers, moment);
+    this.#askAtEnd('left', definiteWords(span), String(span.endMs / 1000), this.#chanceAmongOthers, moment);
   }
 
-  #duration(): void {
-    const span = this.#draws.lasted.next(undefined, rarity);
-    const chance = Math.min(1, (2 * WITHIN_S + 1) / (this.#durationMs / 1000));
-    this.#about('duration', span, String(secondsOf(span)), chance, the(span));
+  #askDuration(): void {
+    const span = this.#draws.duration.next(undefined, rarity);
+    const chance = Math.min(1, (2 * DURATION_TOLERANCE_S + 1) / (this.#durationMs / 1000));
+    this.#askAbout('duration', span, String(spanSeconds(span)), chance, definiteWords(span));
   }
 
-  #notShown(): void {
-    if (this.#known.absent.length === 0) return;
+  #askNotShown(): void {
+    if (this.#facts.absent.length === 0) return;
     const x = `the ${this.#draws.notShown.next()}`;
     this.#askAtEnd('notshown', { x }, 'not shown', 1 / (this.#spans.length + 1), null);
   }
 
-  #different(): void {
-    this.#askAtEnd('different', {}, String(this.#spans.length), 1 / this.#known.different, null);
+  #askDifferent(): void {
+    this.#askAtEnd('different', {}, String(this.#spans.length), 1 / this.#facts.different, null);
   }
 
-  get #ofOthers(): number {
+  get #chanceAmongOthers(): number {
     return 1 / Math.max(1, this.#spans.length - 1);
   }
 
@@ -246,14 +253,14 @@ class WholeStream {
   }
 
   /** A question whose answer is visible in `span`. */
-  #about(task: Task, span: Span, expected: string, chance: number, words: Words = {}, asOfMs = this.#lastMs): void {
+  #askAbout(task: Task, span: Span, expected: string, chance: number, words: Words = {}, asOfMs = this.#lastMs): void {
     this.#asker.ask(task, words, { expected, chance, asOfMs, moment: this.#momentOf(span, asOfMs) });
   }
 
-  #no(task: Task, label: string, asOfMs: number, never: boolean): void {
+  #askNo(task: Task, label: string, asOfMs: number, never: boolean): void {
     const hallucination = never ? ({ absent: true } as const) : {};
-    const asked = { expected: 'no', chance: 0.5, asOfMs, moment: null, ...hallucination };
-    this.#asker.ask(task, { x: withArticle(label) }, asked);
+    const draft = { expected: 'no', chance: 0.5, asOfMs, moment: null, ...hallucination };
+    this.#asker.ask(task, { x: withArticle(label) }, draft);
   }
 
   #askAtEnd(task: Task, words: Words, expected: string, chance: number, moment: EvaluationQuestion['moment']): void {
@@ -265,7 +272,7 @@ class WholeStream {
 function drawsOf(spans: readonly Span[], absent: readonly string[], lastMs: number, random: Random) {
   const draws = <T>(items: readonly T[]): Draws<T> => new Draws(items, random);
   const [earlier, later] = [spans.slice(0, -1), spans.slice(1)];
-  const withSecond = spans.filter((span) => secondInside(span, lastMs) !== null);
+  const withSecond = spans.filter((span) => firstSecondIn(span, lastMs) !== null);
   return {
     seen: draws(spans),
     neverSeen: draws(absent),
@@ -275,34 +282,34 @@ function drawsOf(spans: readonly Span[], absent: readonly string[], lastMs: numb
     after: draws(later),
     /** Null when nothing is shown for long enough. */
     at: withSecond.length === 0 ? null : draws(withSecond),
-    came: draws(spans),
-    gone: draws(earlier),
-    lasted: draws(earlier),
+    when: draws(spans),
+    left: draws(earlier),
+    duration: draws(earlier),
     notShown: draws(absent),
   };
 }
 
-function the({ picture }: Span): Words {
+function definiteWords({ picture }: Span): Words {
   return { x: `the ${picture.label}` };
 }
 
-function secondsOf({ startMs, endMs }: Span): number {
+function spanSeconds({ startMs, endMs }: Span): number {
   return (endMs - startMs) / 1000;
 }
 
 /** How rare the length of a span is: 1 for the most common length. */
 function rarity(span: Span): number {
-  const { mean, deviation, atMost } = LENGTHS;
-  return Math.min(atMost, Math.exp(((secondsOf(span) - mean) / deviation) ** 2 / 2));
+  const { mean, deviation, atMost } = LENGTH_DISTRIBUTION;
+  return Math.min(atMost, Math.exp(((spanSeconds(span) - mean) / deviation) ** 2 / 2));
 }
 
 /** A random moment while something is shown from `startMs` to `endMs`, clear of its borders. */
-export function insideMs(random: Random, { startMs, endMs }: Pick<Span, 'startMs' | 'endMs'>): number {
+export function randomMsIn(random: Random, { startMs, endMs }: Pick<Span, 'startMs' | 'endMs'>): number {
   return startMs + BORDER_MS + random() * Math.max(0, endMs - startMs - 2 * BORDER_MS);
 }
 
 /** The first whole second of a span, clear of its borders; null if there is none. */
-function secondInside({ startMs, endMs }: Span, lastMs: number): number | null {
+function firstSecondIn({ startMs, endMs }: Span, lastMs: number): number | null {
   const second = Math.ceil((startMs + BORDER_MS) / 1000);
   return second * 1000 <= Math.min(endMs - BORDER_MS, lastMs) ? second : null;
 }

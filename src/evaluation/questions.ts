@@ -19,12 +19,12 @@ export type Task = PhrasedTask | (typeof BORROWING_TASKS)[number];
 export const TASKS: readonly [Task, ...Task[]] = [...BORROWING_TASKS, ...(Object.keys(PHRASINGS) as PhrasedTask[])];
 
 /** Tasks whose answer is in the past: they fall to chance when the memory is taken away. */
-export const RECALL: readonly Task[] = ['first', 'before', 'after', 'at', 'when'];
+export const RECALL_TASKS: readonly Task[] = ['first', 'before', 'after', 'at', 'when'];
 
 /**
  * Tasks whose answer is the name of a thing, as for `now`: how well the model recognises things bounds their accuracy.
  */
-export const NAMES_OF_THE_PAST: readonly Task[] = ['first', 'last', 'before', 'after', 'at', 'ago'];
+export const PAST_NAME_TASKS: readonly Task[] = ['first', 'last', 'before', 'after', 'at', 'ago'];
 
 export interface EvaluationQuestion {
   readonly task: Task;
@@ -85,7 +85,7 @@ export class Asker {
     this.#random = random;
   }
 
-  ask(task: Task, words: Words, asked: QuestionDraft): void {
+  ask(task: Task, words: Words, draft: QuestionDraft): void {
     const count = this.#asked.get(task) ?? 0;
     this.#asked.set(task, count + 1);
     const forms = this.#forms(task);
@@ -100,7 +100,7 @@ export class Asker {
       .replace('{d}', words.d ?? '')
       .replace('{n}', words.n ?? '');
     const whole = words.part === undefined ? text : text.replace(/\??$/, ` ${words.part}?`);
-    this.questions.push({ task, text: whole, heldOut, ...asked });
+    this.questions.push({ task, text: whole, heldOut, ...draft });
   }
 
   #forms(task: Task): readonly string[] {
@@ -133,7 +133,7 @@ export function withArticle(label: string): string {
 }
 
 /** A duration: "10 seconds", "minute", "2 minutes". */
-export function spanText(seconds: number): string {
+export function durationText(seconds: number): string {
   if (seconds % 60 !== 0) return `${seconds} seconds`;
   return seconds === 60 ? 'minute' : `${seconds / 60} minutes`;
 }

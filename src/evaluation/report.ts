@@ -3,8 +3,8 @@ import { groupedInterval } from './bootstrap.ts';
 import { CiderD, tokenF1 } from './captions.ts';
 import { confidenceReport, type ConfidenceReport } from './confidence.ts';
 import type { PlannedStream } from './plan.ts';
-import { NAMES_OF_THE_PAST, RECALL, type Task } from './questions.ts';
-import type { Answered, Control, Described, StreamResult } from './results.ts';
+import { PAST_NAME_TASKS, RECALL_TASKS, type Task } from './questions.ts';
+import type { AnsweredQuestion, ControlAnswer, DescribedScene, StreamResult } from './results.ts';
 import {
   difference,
   type Interval,
@@ -132,40 +132,40 @@ export function makeReport(results: readonly StreamResult[], context: ReportCont
   const controlledScores = scoresOf(controlled.flatMap((result) => result.answered));
   const lastFrames = controlOf('lastFrames');
   const [trained, heldOut] = [false, true].map((held) => tally(answered.filter((one) => one.heldOut === held)));
-  const phrasings = { trained: trained ?? NOTHING, heldOut: heldOut ?? NOTHING };
+  const phrasings = { trained: trained ?? EMPTY_TALLY, heldOut: heldOut ?? EMPTY_TALLY };
   const absent = answered.filter((one) => one.absent);
   const located = answered.filter(({ inside }) => inside !== null);
   const grounded = located.filter(({ right }) => right);
   const firstTokens = answered.map(({ firstTokenMs }) => firstTokenMs).sort((a, b) => a - b);
-  const now = scores.together(['now']);
+  const now = scores.combined(['now']);
   return {
     bundle: context.bundle,
     seed: context.seed,
     streams: results.length,
     seconds: context.seconds,
     questions: answered.length + described.length,
-    intervals: INTERVALS,
+    intervals: INTERVALS_NOTE,
     tasks: tasksOf(results, scores),
     nowBySet: nowBySet(answered),
     hallucination: rate(absent.filter(({ answer }) => /^\s*yes\b/i.test(answer)).length, absent.length),
     recall: {
-      ...scores.together(RECALL),
-      overStreams: overStreams(results, RECALL),
-      controlled: controlledScores.together(RECALL),
-      emptied: controlOf('emptied').together(RECALL),
-      shuffled: controlOf('shuffled').together(RECALL),
-      chance: chanceOf(answered.filter(({ task }) => RECALL.includes(task))),
+      ...scores.combined(RECALL_TASKS),
+      overStreams: overStreams(results, RECALL_TASKS),
+      controlled: controlledScores.combined(RECALL_TASKS),
+      emptied: controlOf('emptied').combined(RECALL_TASKS),
+      shuffled: controlOf('shuffled').combined(RECALL_TASKS),
+      chance: chanceOf(answered.filter(({ task }) => RECALL_TASKS.includes(task))),
     },
     lastFrames: {
       frames: context.lastFrames,
-      now: lastFrames.together(['now']),
-      recall: lastFrames.together(RECALL),
+      now: lastFrames.combined(['now']),
+      recall: lastFrames.combined(RECALL_TASKS),
     },
     conversation: {
-      alone: controlledScores.together(['now', ...RECALL]),
-      afterAnother: controlOf('afterAnother').together(['now', ...RECALL]),
+      alone: controlledScores.combined(['now', ...RECALL_TASKS]),
+      afterAnother: controlOf('afterAnother').combined(['now', ...RECALL_TASKS]),
     },
-    relativeToNow: Object.fromEntries(NAMES_OF_THE_PAST.map((task) => [task, ratio(scores.together([task]), now)])),
+    relativeToNow: Object.fromEntries(PAST_NAME_TASKS.map((task) => [task, ratio(scores.combined([task]), now)])),
     phrasings: {
       trained: score(phrasings.trained),
       heldOut: score(phrasings.heldOut),
@@ -174,8 +174,8 @@ export function makeReport(results: readonly StreamResult[], context: ReportCont
     byLength: byLength(results, context.plan),
     describe: described.length === 0 ? null : captionReport(described, context),
     evidence: {
-      ...score(insideOf(grounded)),
-      ofAll: score(insideOf(located)),
+      ...score(insideTally(grounded)),
+      ofAll: score(insideTally(located)),
       iou: mean(grounded.map(({ overlap }) => overlap?.iou ?? 0)),
       uniformIou: mean(grounded.map(({ overlap }) => overlap?.uniform ?? 0)),
       length: mean(grounded.map(({ overlap }) => overlap?.length ?? 0)),
@@ -185,22 +185,22 @@ export function makeReport(results: readonly StreamResult[], context: ReportCont
   };
 }
 
-const INTERVALS =
+const INTERVALS_NOTE =
   'intervals: 95%, Wilson, as if questions were independent. Those of one stream hang together: "over streams" draws streams instead.';
 
-type Judged = Pick<Control, 'task' | 'right'>;
+type JudgedAnswer = Pick<ControlAnswer, 'task' | 'right'>;
 
-const NOTHING: Tally = { correct: 0, total: 0 };
+const EMPTY_TALLY: Tally = { correct: 0, total: 0 };
 
-function tally(answers: readonly Judged[]): Tally {
+function tally(answers: readonly JudgedAnswer[]): Tally {
   return { correct: answers.filter(({ right }) => right).length, total: answers.length };
 }
 
-function insideOf(answers: readonly Answered[]): Tally {
+function insideTally(answers: readonly AnsweredQuestion[]): Tally {
   return { correct: answers.filter(({ inside }) => inside === true).length, total: answers.length };
 }
 
-function scoresOf(answers: readonly Judged[]): Scores {
+function scoresOf(answers: readonly JudgedAnswer[]): Scores {
   const scores = new Scores();
   for (const { task, right } of answers) scores.add(task, right);
   return scores;
@@ -209,10 +209,10 @@ function scoresOf(answers: readonly Judged[]): Scores {
 function tasksOf(results: readonly StreamResult[], scores: Scores): Partial<Record<Task, TaskWithBaselines>> {
   const answered = results.flatMap((result) => result.answered);
   const tasks: Partial<Record<Task, TaskWithBaselines>> = {};
-  for (const [name, of] of Object.entries(scores.tasks)) {
+  for (const [name, taskScore] of Object.entries(scores.tasks)) {
     const mine = answered.filter(({ task }) => task === name);
     tasks[name as Task] = {
-      ...of,
+      ...taskScore,
       random: chanceOf(mine),
       mostFrequent: mostFrequent(mine),
       overStreams: overStreams(results, [name as Task]),
@@ -226,7 +226,7 @@ function overStreams(results: readonly StreamResult[], tasks: readonly Task[]): 
   return groupedInterval(results.map(({ answered }) => tally(answered.filter(({ task }) => tasks.includes(task)))));
 }
 
-function chanceOf(answered: readonly Answered[]): number {
+function chanceOf(answered: readonly AnsweredQuestion[]): number {
   return round(answered.reduce((sum, { chance }) => sum + chance, 0) / Math.max(1, answered.length));
 }
 
@@ -234,7 +234,7 @@ function chanceOf(answered: readonly Answered[]): number {
  * The share that the best single answer would get right. It is chosen on these very questions, so it is a strict
  * baseline.
  */
-function mostFrequent(answered: readonly Answered[]): number {
+function mostFrequent(answered: readonly AnsweredQuestion[]): number {
   const candidates = new Set(answered.flatMap(({ task, expected }) => constantsFor(task, expected)));
   const right = (candidate: string): number => answered.filter((one) => isRight(one, candidate)).length;
   return round(Math.max(0, ...[...candidates].map(right)) / Math.max(1, answered.length));
@@ -250,7 +250,7 @@ function constantsFor(task: Task, expected: string): string[] {
   return within === null ? [expected] : [expected, String(Number(expected) + within)];
 }
 
-function bestRule(answered: readonly Answered[]): TaskWithBaselines['rule'] {
+function bestRule(answered: readonly AnsweredQuestion[]): TaskWithBaselines['rule'] {
   const names = new Set(answered.flatMap(({ rules }) => Object.keys(rules ?? {})));
   const scored = [...names].map((name) => {
     const right = answered.filter((one) => isRight(one, one.rules?.[name] ?? '')).length;
@@ -259,7 +259,7 @@ function bestRule(answered: readonly Answered[]): TaskWithBaselines['rule'] {
   return scored.sort((a, b) => b.accuracy - a.accuracy)[0] ?? null;
 }
 
-function nowBySet(answered: readonly Answered[]): Record<string, TaskScore> {
+function nowBySet(answered: readonly AnsweredQuestion[]): Record<string, TaskScore> {
   const now = answered.filter(({ task, set }) => task === 'now' && set !== null);
   const sets = new Set(now.map(({ set }) => set ?? ''));
   return Object.fromEntries([...sets].map((name) => [name, score(tally(now.filter(({ set }) => set === name)))]));
@@ -274,16 +274,20 @@ function byLength(results: readonly StreamResult[], plan: readonly PlannedStream
   }
   const row = (group: readonly StreamResult[]): Evaluation['byLength'][string] => {
     const scores = scoresOf(group.flatMap(({ answered }) => answered));
-    return { streams: group.length, now: scores.together(['now']), recall: scores.together(RECALL) };
+    return { streams: group.length, now: scores.combined(['now']), recall: scores.combined(RECALL_TASKS) };
   };
   return Object.fromEntries([...groups].map(([length, group]) => [length, row(group)]));
 }
 
-function captionReport(described: readonly Described[], { corpus, typical }: ReportContext): CaptionReport {
+function captionReport(described: readonly DescribedScene[], { corpus, typical }: ReportContext): CaptionReport {
   const cider = new CiderD(corpus);
-  const of = (sentence: (one: Described) => string | null): CaptionScores => ({
+  const scoresFor = (sentence: (one: DescribedScene) => string | null): CaptionScores => ({
     ciderD: mean(described.map((one) => cider.score(sentence(one) ?? '', one.captions))),
     tokenF1: mean(described.map((one) => tokenF1(sentence(one) ?? '', one.captions))),
   });
-  return { ...of(({ answer }) => answer), nearest: of(({ nearest }) => nearest), typical: of(() => typical) };
+  return {
+    ...scoresFor(({ answer }) => answer),
+    nearest: scoresFor(({ nearest }) => nearest),
+    typical: scoresFor(() => typical),
+  };
 }

@@ -62,9 +62,9 @@ export const streamResult = z.object({
     .nullable(),
 });
 
-export type Answered = z.infer<typeof answered>;
-export type Described = z.infer<typeof described>;
-export type Control = z.infer<typeof control>;
+export type AnsweredQuestion = z.infer<typeof answered>;
+export type DescribedScene = z.infer<typeof described>;
+export type ControlAnswer = z.infer<typeof control>;
 export type StreamResult = z.infer<typeof streamResult>;
 
 const EVIDENCE_SLACK_MS = 500;
@@ -80,12 +80,12 @@ export function overlapOf(
   moment: Range,
   asOfMs: number,
   frameMs: number,
-): NonNullable<Answered['overlap']> {
+): NonNullable<AnsweredQuestion['overlap']> {
   const [from, to] = moment;
   const length = to - from;
-  const standing = evidence.map(([start, end]): Range => [start, end + frameMs]);
-  const total = standing.reduce((sum, [start, end]) => sum + end - start, 0);
-  const shared = standing.reduce(
+  const frameSpans = evidence.map(([start, end]): Range => [start, end + frameMs]);
+  const total = frameSpans.reduce((sum, [start, end]) => sum + end - start, 0);
+  const shared = frameSpans.reduce(
     (sum, [start, end]) => sum + Math.max(0, Math.min(end, to) - Math.max(start, from)),
     0,
   );
@@ -94,7 +94,7 @@ export function overlapOf(
 }
 
 /** `fps`: frames a second that the stream sampled. */
-export function answeredOf(question: EvaluationQuestion, result: AnswerResult, fps: number): Answered {
+export function judgeAnswer(question: EvaluationQuestion, result: AnswerResult, fps: number): AnsweredQuestion {
   const { task: asked, heldOut, expected, chance, moment, absent, rules } = question;
   const [top] = result.evidence;
   const peak = top?.peakMs ?? -Infinity;
@@ -125,27 +125,27 @@ export function answeredOf(question: EvaluationQuestion, result: AnswerResult, f
   };
 }
 
-export function controlOf(question: Pick<EvaluationQuestion, 'task' | 'expected'>, answer: string): Control {
+export function judgeControl(question: Pick<EvaluationQuestion, 'task' | 'expected'>, answer: string): ControlAnswer {
   const { task: asked, expected } = question;
   return { task: asked, expected, answer, right: isRight(question, answer) };
 }
 
 /** Scores the answers again: they may have been kept by a version with other rules for right and wrong. */
-export function scoredAnew(result: StreamResult): StreamResult {
-  const anew = <T extends Control>(answers: readonly T[]): T[] =>
+export function rescore(result: StreamResult): StreamResult {
+  const rescoreAll = <T extends ControlAnswer>(answers: readonly T[]): T[] =>
     answers.map((one) => ({ ...one, right: isRight(one, one.answer) }));
   const { controls } = result;
   return {
     ...result,
-    answered: anew(result.answered),
+    answered: rescoreAll(result.answered),
     controls:
       controls === null
         ? null
         : {
-            emptied: anew(controls.emptied),
-            shuffled: anew(controls.shuffled),
-            lastFrames: anew(controls.lastFrames),
-            afterAnother: anew(controls.afterAnother),
+            emptied: rescoreAll(controls.emptied),
+            shuffled: rescoreAll(controls.shuffled),
+            lastFrames: rescoreAll(controls.lastFrames),
+            afterAnother: rescoreAll(controls.afterAnother),
           },
   };
 }

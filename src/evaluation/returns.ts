@@ -1,16 +1,16 @@
 /** Streams in which few things keep coming back: how often each was shown, and when it last left. Times in ms. */
 import type { LabelledPicture } from './labels.ts';
-import { BORDER_MS, type Playlist, related, type Span } from './playlist.ts';
+import { BORDER_MS, type Playlist, namesOverlap, type Span } from './playlist.ts';
 import { Asker, plural, withArticle } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
 /** Number of things in a stream, and the maximum number of times that one is shown. */
-const THINGS = 3;
-const MOST_TIMES = 5;
+const THING_COUNT = 3;
+const MAX_TIMES = 5;
 /** How long a thing is shown each time, ms. */
 const LENGTHS_MS = [2_000, 3_000, 4_000, 5_000];
 /** Maximum number of attempts to draw pictures of which no two are alike. */
-const TRIES = 100;
+const MAX_ATTEMPTS = 100;
 
 /**
  * Asks how often each thing, and one that never came, was shown; and when one that came again and is gone left last.
@@ -21,24 +21,24 @@ export function makeReturns(
   random: Random,
   stream = 0,
 ): Pick<Playlist, 'spans' | 'questions'> {
-  const drawn = unlike(pictures, THINGS + 1, random);
+  const drawn = drawUnrelated(pictures, THING_COUNT + 1, random);
   const [never, ...things] = drawn;
-  if (never === undefined || things.length < THINGS) return { spans: [], questions: [] };
-  const times = things.map(() => 1 + Math.floor(random() * MOST_TIMES));
+  if (never === undefined || things.length < THING_COUNT) return { spans: [], questions: [] };
+  const times = things.map(() => 1 + Math.floor(random() * MAX_TIMES));
   const spans: Span[] = [];
-  let at = 0;
-  for (const thing of inTurn(times, random)) {
+  let cursorMs = 0;
+  for (const thing of orderWithoutRepeats(times, random)) {
     const picture = things[thing];
     if (picture === undefined) continue;
-    const endMs = at + pick(LENGTHS_MS, random);
-    spans.push({ picture, startMs: at, endMs });
-    at = endMs;
+    const endMs = cursorMs + pick(LENGTHS_MS, random);
+    spans.push({ picture, startMs: cursorMs, endMs });
+    cursorMs = endMs;
   }
   const asker = new Asker(stream, random);
-  const asOfMs = at - BORDER_MS;
+  const asOfMs = cursorMs - BORDER_MS;
   const ask = (label: string, number: number): void => {
     const words = { x: withArticle(label), xs: plural(label) };
-    asker.ask('times', words, { expected: String(number), chance: 1 / (MOST_TIMES + 1), asOfMs, moment: null });
+    asker.ask('times', words, { expected: String(number), chance: 1 / (MAX_TIMES + 1), asOfMs, moment: null });
   };
   const shown = (picture: LabelledPicture): Span[] => spans.filter((span) => span.picture === picture);
   for (const picture of things) ask(picture.label, shown(picture).length);
@@ -55,11 +55,11 @@ export function makeReturns(
 }
 
 /** `count` pictures whose names cannot be mistaken for each other; fewer if no more are found. */
-function unlike(pictures: readonly LabelledPicture[], count: number, random: Random): LabelledPicture[] {
+function drawUnrelated(pictures: readonly LabelledPicture[], count: number, random: Random): LabelledPicture[] {
   const drawn: LabelledPicture[] = [];
-  for (let tries = 0; tries < TRIES && drawn.length < count; tries++) {
+  for (let tries = 0; tries < MAX_ATTEMPTS && drawn.length < count; tries++) {
     const picture = pick(pictures, random);
-    if (drawn.every(({ label }) => !related(label, picture.label))) drawn.push(picture);
+    if (drawn.every(({ label }) => !namesOverlap(label, picture.label))) drawn.push(picture);
   }
   return drawn;
 }
@@ -68,7 +68,7 @@ function unlike(pictures: readonly LabelledPicture[], count: number, random: Ran
  * Each index of `times` as often as its value says, in an order in which none follows itself. Where that is impossible,
  * the most frequent one appears less often.
  */
-function inTurn(times: readonly number[], random: Random): number[] {
+function orderWithoutRepeats(times: readonly number[], random: Random): number[] {
   const left = [...times];
   const order: number[] = [];
   for (;;) {

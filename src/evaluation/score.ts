@@ -42,7 +42,7 @@ export interface Ratio {
 }
 
 /** How far a number may be off. Times and durations in s; for `repetitions` one that is half done counts either way. */
-const WITHIN: Partial<Record<Task, number>> = { when: 1, left: 1, leftlast: 1, duration: 1, repetitions: 1 };
+const TOLERANCES: Partial<Record<Task, number>> = { when: 1, left: 1, leftlast: 1, duration: 1, repetitions: 1 };
 /** Half-width of a 95% interval, in standard deviations. */
 const Z = 1.96;
 
@@ -57,8 +57,8 @@ export function secondsOf(text: string): number | null {
 /** Not for `describe`, whose answers are compared with captions. */
 export function isRight(question: Pick<EvaluationQuestion, 'task' | 'expected'>, answer: string): boolean {
   const { task, expected } = question;
-  const within = toleranceOf(task);
-  if (within !== null) return isNear(secondsOf(answer), Number(expected), within);
+  const tolerance = toleranceOf(task);
+  if (tolerance !== null) return isNear(secondsOf(answer), Number(expected), tolerance);
   switch (task) {
     case 'seen':
     case 'seennow':
@@ -84,15 +84,15 @@ export function isRight(question: Pick<EvaluationQuestion, 'task' | 'expected'>,
  * exact.
  */
 export function toleranceOf(task: Task): number | null {
-  return WITHIN[task] ?? null;
+  return TOLERANCES[task] ?? null;
 }
 
 function isName(answer: string, expected: string): boolean {
   return normaliseLabel(answer) === normaliseLabel(expected);
 }
 
-function isNear(value: number | null, expected: number, within: number): boolean {
-  return value !== null && Math.abs(value - expected) <= within;
+function isNear(value: number | null, expected: number, tolerance: number): boolean {
+  return value !== null && Math.abs(value - expected) <= tolerance;
 }
 
 export class Scores {
@@ -110,7 +110,7 @@ export class Scores {
   }
 
   /** The named tasks taken together. */
-  together(tasks: readonly Task[]): TaskScore {
+  combined(tasks: readonly Task[]): TaskScore {
     const sum = { correct: 0, total: 0 };
     for (const task of tasks) {
       sum.correct += this.#tallies.get(task)?.correct ?? 0;
@@ -141,12 +141,12 @@ function wilson(count: number, total: number): Interval {
 
 /** a - b with its interval (Newcombe's, from the two Wilson intervals). */
 export function difference(a: Tally, b: Tally): { readonly difference: number; readonly interval: Interval } {
-  const of = ({ correct, total }: Tally): number => correct / Math.max(1, total);
+  const shareOf = ({ correct, total }: Tally): number => correct / Math.max(1, total);
   const [lowA, highA] = wilson(a.correct, a.total);
   const [lowB, highB] = wilson(b.correct, b.total);
-  const d = of(a) - of(b);
-  const low = d - Math.hypot(of(a) - lowA, highB - of(b));
-  const high = d + Math.hypot(highA - of(a), of(b) - lowB);
+  const d = shareOf(a) - shareOf(b);
+  const low = d - Math.hypot(shareOf(a) - lowA, highB - shareOf(b));
+  const high = d + Math.hypot(highA - shareOf(a), shareOf(b) - lowB);
   return { difference: round(d), interval: [round(low), round(high)] };
 }
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import sharp, { type Sharp } from 'sharp';
 import { YocoError } from '../errors.ts';
 import { findFfmpeg } from '../ingest/ffmpeg-binary.ts';
-import { painted } from './paint.ts';
+import { paintCutOut } from './paint.ts';
 import type { Board, Span } from './playlist.ts';
 import { CHANNELS, pictureOf, readRgba } from './rgba.ts';
 
@@ -41,7 +41,9 @@ export async function encodeVideo(
     const picture = path.join(folder, `${i}.png`);
     try {
       const drawn =
-        span.board === undefined ? fill(span.picture.file, options) : await paste(span, span.board, options);
+        span.board === undefined
+          ? fitToFrame(span.picture.file, options)
+          : await pasteOnBoard(span, span.board, options);
       // All in one pixel format: when it changes, ffmpeg rebuilds its filters and drops the previous picture.
       await drawn.toColourspace('srgb').removeAlpha().png({ compressionLevel: 1 }).toFile(picture);
     } catch (cause) {
@@ -73,13 +75,13 @@ export function sampledFrames(spans: readonly Span[], fps: number): number {
   return Math.floor((lastS + 0.001) * fps) + 1;
 }
 
-function fill(file: string, { width, height, fit }: VideoOptions): Sharp {
+function fitToFrame(file: string, { width, height, fit }: VideoOptions): Sharp {
   return sharp(file).flatten({ background: '#fff' }).resize(width, height, { fit, background: '#000' });
 }
 
-async function paste({ picture }: Span, board: Board, { width, height }: VideoOptions): Promise<Sharp> {
-  const found = await withoutMargin(picture.file);
-  const cutOut = board.paint === undefined ? found : await painted(found, board.paint);
+async function pasteOnBoard({ picture }: Span, board: Board, { width, height }: VideoOptions): Promise<Sharp> {
+  const found = await trimMargin(picture.file);
+  const cutOut = board.paint === undefined ? found : await paintCutOut(found, board.paint);
   const pasted = board.things.map(async ({ x, y, size }) => {
     const side = Math.max(1, Math.round(size * Math.min(width, height)));
     const { data, info } = await sharp(cutOut)
@@ -95,7 +97,7 @@ async function paste({ picture }: Span, board: Board, { width, height }: VideoOp
 }
 
 /** The visible part of a cut-out, as PNG: the transparent margin would shift its centre. */
-async function withoutMargin(file: string): Promise<Buffer> {
+async function trimMargin(file: string): Promise<Buffer> {
   const pixels = await readRgba(file);
   const { data, width, height } = pixels;
   let [left, top, right, bottom] = [width, height, -1, -1];

@@ -11,22 +11,22 @@ import { mayHoldPassword, redact, redactUrl } from './redact.ts';
 import { MAX_MASKS, regionSchema } from './regions.ts';
 
 /** Limits of the sampling rate, frames per second. */
-export const FPS = { least: 0.1, most: 30 } as const;
+export const FPS = { min: 0.1, max: 30 } as const;
 
 /** Interval between writes of a kept stream's file, ms. */
-const KEEP_EVERY_MS = { least: 10_000, most: 86_400_000, usual: 900_000 } as const;
+const KEEP_EVERY_MS = { min: 10_000, max: 86_400_000, default: 900_000 } as const;
 
 /** Maximum number of standing questions in one definition. */
 const MAX_STANDING_QUESTIONS = 8;
 
 /** Requires the host right after `//`: URL parsers also accept http addresses with fewer or more slashes. */
-const BEFORE_HOST = /^(?:rtsps?|https?):\/\/[^/\\\s]/i;
+const SCHEME_AND_HOST = /^(?:rtsps?|https?):\/\/[^/\\\s]/i;
 
 function isSourceUrl(value: string): boolean {
-  return BEFORE_HOST.test(value) && URL.canParse(value) && new URL(value).hostname !== '';
+  return SCHEME_AND_HOST.test(value) && URL.canParse(value) && new URL(value).hostname !== '';
 }
 
-const ENCODED =
+const ENCODING_ADVICE =
   'in a user or password write "#" as %23, "?" as %3F, "/" as %2F and "@" as %40, or use source.credentials_env';
 
 /**
@@ -46,7 +46,7 @@ const name = z
   .regex(/^[a-z0-9_-][a-z0-9._-]{0,63}$/, 'expected 1 to 64 of a-z, 0-9, ".", "_" and "-", not beginning with a dot');
 
 /** Name of an environment variable; the service's own settings are excluded. */
-const variable = z
+const environmentVariable = z
   .string()
   .regex(
     /^(?!YOCO_)[A-Za-z_][A-Za-z0-9_]*$/,
@@ -57,13 +57,13 @@ const urlFields = z.strictObject({
   url: z
     .string()
     .max(4096)
-    .refine((value) => !value.includes('#'), `expected an address without "#"; ${ENCODED}`)
-    .refine(hasUnambiguousHost, `expected no "@" after the host and its port; ${ENCODED}`)
+    .refine((value) => !value.includes('#'), `expected an address without "#"; ${ENCODING_ADVICE}`)
+    .refine(hasUnambiguousHost, `expected no "@" after the host and its port; ${ENCODING_ADVICE}`)
     .refine(isSourceUrl, 'expected an rtsp://, rtsps://, http:// or https:// address'),
   /** Transport of RTSP media; `tcp` passes through firewalls and loses nothing. */
   transport: z.enum(['tcp', 'udp']).optional(),
   /** Name of an environment variable that holds `user:password`. */
-  credentials_env: variable.optional(),
+  credentials_env: environmentVariable.optional(),
   /**
    * Declares a camera or broadcast, which is retried whatever goes wrong; RTSP always is. Until ffmpeg has identified
    * it, any other HTTP address is retried only after temporary failures, unless its name ends in `.m3u8`. A recording's
@@ -146,7 +146,7 @@ const webhook = z.strictObject({
   /**
    * Name of an environment variable that holds the secret for signing deliveries (https://www.standardwebhooks.com).
    */
-  secret_env: variable
+  secret_env: environmentVariable
     .refine((name) => !/^whsec_/i.test(name), 'expected the name of an environment variable, not the secret itself')
     .optional(),
   /** Whether a new answer includes a picture of its evidence. */
@@ -161,13 +161,13 @@ const standingQuestion = z.strictObject({
   /** Seconds between askings. */
   every: z
     .number()
-    .min(STANDING_EVERY_MS.least / 1_000)
-    .max(STANDING_EVERY_MS.most / 1_000)
-    .default(STANDING_EVERY_MS.usual / 1_000),
+    .min(STANDING_EVERY_MS.min / 1_000)
+    .max(STANDING_EVERY_MS.max / 1_000)
+    .default(STANDING_EVERY_MS.default / 1_000),
   /** How many consecutive askings must give a new answer before it is reported. */
-  holds: z.int().min(STANDING_HOLDS.least).max(STANDING_HOLDS.most).default(STANDING_HOLDS.usual),
+  holds: z.int().min(STANDING_HOLDS.min).max(STANDING_HOLDS.max).default(STANDING_HOLDS.default),
   /** An answer with lower confidence counts as none. */
-  min_confidence: z.number().min(MIN_CONFIDENCE.least).max(MIN_CONFIDENCE.most).default(MIN_CONFIDENCE.usual),
+  min_confidence: z.number().min(MIN_CONFIDENCE.min).max(MIN_CONFIDENCE.max).default(MIN_CONFIDENCE.default),
   /** Where each new answer is sent; without a webhook it is only logged. */
   webhook: webhook.optional(),
 });
@@ -176,12 +176,12 @@ const keep = z.strictObject({
   /** Seconds between writes of the file. */
   every: z
     .number()
-    .min(KEEP_EVERY_MS.least / 1_000)
-    .max(KEEP_EVERY_MS.most / 1_000)
-    .default(KEEP_EVERY_MS.usual / 1_000),
+    .min(KEEP_EVERY_MS.min / 1_000)
+    .max(KEEP_EVERY_MS.max / 1_000)
+    .default(KEEP_EVERY_MS.default / 1_000),
 });
 
-const fieldsBesideSource = {
+const commonFields = {
   name,
   description: z.string().max(1000).optional(),
   /** The stream resumes from this snapshot. Without a source it takes pushed frames, if any. */
@@ -199,7 +199,7 @@ const fieldsBesideSource = {
   sampling: z
     .strictObject({
       /** Maximum frames per second that the model sees; a slower source keeps all its frames. */
-      fps: z.number().min(FPS.least).max(FPS.most).default(2),
+      fps: z.number().min(FPS.min).max(FPS.max).default(2),
       /** The part of the picture that is watched; default: all of it. */
       crop: regionSchema.optional(),
       /** Parts of the whole picture that are blacked out: a neighbour's window, a screen. */
@@ -221,24 +221,24 @@ const fieldsBesideSource = {
 
 /** The whole schema; `parseDefinition` gives better messages. */
 export const streamDefinitionSchema = z.strictObject({
-  ...fieldsBesideSource,
+  ...commonFields,
   source: z.union([urlSource, fileSource, deviceSource, pushSource]),
 });
 
-const ofClients = z.strictObject(fieldsBesideSource).omit({ keep: true, standing_questions: true });
-const sourceOfClients = z.union([urlFields.omit({ credentials_env: true }), fileSource, pushSource]);
+const clientFields = z.strictObject(commonFields).omit({ keep: true, standing_questions: true });
+const clientSource = z.union([urlFields.omit({ credentials_env: true }), fileSource, pushSource]);
 
 /**
  * What a client may send (see `checkSource`), for the API documents. A stream that resumes from a snapshot needs
  * neither a name nor a source.
  */
 export const clientDefinitionSchema = z.union([
-  ofClients.omit({ restore: true }).extend({ source: sourceOfClients }),
-  ofClients.partial({ name: true }).extend({ restore: snapshotName, source: sourceOfClients.optional() }),
+  clientFields.omit({ restore: true }).extend({ source: clientSource }),
+  clientFields.partial({ name: true }).extend({ restore: snapshotName, source: clientSource.optional() }),
 ]);
 
 export type StreamDefinition = z.output<typeof streamDefinitionSchema>;
-export type StandingDefinition = z.output<typeof standingQuestion>;
+export type StandingQuestionDefinition = z.output<typeof standingQuestion>;
 export type WebhookDefinition = z.output<typeof webhook>;
 export type SourceDefinition = StreamDefinition['source'];
 export type UrlSourceDefinition = z.output<typeof urlSource>;
@@ -251,7 +251,7 @@ export type FileSourceDefinition = z.output<typeof fileSource>;
 export function parseDefinition(input: unknown): StreamDefinition {
   const given = isObject(input) && 'keep' in input && input.keep === true ? { ...input, keep: {} } : input;
   const whole = isObject(given) && 'restore' in given ? { source: { push: true }, ...given } : given;
-  const schema = z.strictObject({ ...fieldsBesideSource, source: SOURCES[sourceKind(whole)] });
+  const schema = z.strictObject({ ...commonFields, source: SOURCES[sourceKind(whole)] });
   const parsed = schema.safeParse(whole);
   if (!parsed.success) throw invalidDefinition(parsed.error);
   const { keep, restore, source } = parsed.data;
@@ -274,7 +274,7 @@ function sourceKind(input: unknown): SourceKind {
     throw new YocoError('definition_invalid', {
       detail:
         `Expected an object with source (one of ${SOURCE_KINDS.join(', ')}) and what else is wanted of ` +
-        `${Object.keys(fieldsBesideSource).join(', ')}.`,
+        `${Object.keys(commonFields).join(', ')}.`,
     });
   }
   const source = (input as { source?: unknown }).source;
@@ -307,13 +307,13 @@ function sentenceOf(message: string): string {
  * `source.file` is relative to the folder. Throws `definition_invalid`, naming the file and the field.
  */
 export async function readDefinitions(dir: string): Promise<StreamDefinition[]> {
-  const files = (await listFiles(dir)).filter(isDefinition);
+  const files = (await listFiles(dir)).filter(isDefinitionFile);
   const fileOfName = new Map<string, string>();
   const definitions: StreamDefinition[] = [];
   for (const file of files.sort()) {
     const definition = await readDefinition(join(dir, file));
     const other = fileOfName.get(definition.name);
-    if (other !== undefined) throw inFile(file, 'name', `the name is already used by ${other}.`);
+    if (other !== undefined) throw fileError(file, 'name', `the name is already used by ${other}.`);
     fileOfName.set(definition.name, file);
     definitions.push(definition);
   }
@@ -326,7 +326,7 @@ const YAML = /\.ya?ml$/;
  * Hidden files are not the operator's: editors leave them behind, and macOS writes `._door.yaml` to other systems'
  * disks.
  */
-function isDefinition(file: string): boolean {
+function isDefinitionFile(file: string): boolean {
   return YAML.test(file) && !/\.example\.ya?ml$/.test(file) && !file.startsWith('.');
 }
 
@@ -355,7 +355,7 @@ export async function readDefinition(path: string): Promise<StreamDefinition> {
     definition = parseDefinition(isObject(input) ? { name: file.replace(YAML, ''), ...input } : input);
   } catch (error) {
     const problem = YocoError.from(error);
-    throw inFile(file, problem.param, problem.message.replace(/^The stream definition is not valid\. /, ''));
+    throw fileError(file, problem.param, problem.message.replace(/^The stream definition is not valid\. /, ''));
   }
   const { source } = definition;
   return 'file' in source
@@ -374,7 +374,7 @@ function parseYaml(text: string): unknown {
   return document.toJS();
 }
 
-function inFile(file: string, param: string | null, detail: string): YocoError {
+function fileError(file: string, param: string | null, detail: string): YocoError {
   return new YocoError('definition_invalid', { detail: `${file}: ${detail}`, ...(param === null ? {} : { param }) });
 }
 

@@ -16,7 +16,7 @@ export interface FfmpegBinary {
   readonly libavformat: readonly [major: number, minor: number];
 }
 
-const found = new Map<string, Promise<FfmpegBinary>>();
+const lookups = new Map<string, Promise<FfmpegBinary>>();
 
 /**
  * The ffmpeg of this process, looked up once per value of YOCO_FFMPEG and PATH unless that fails. Throws
@@ -24,11 +24,11 @@ const found = new Map<string, Promise<FfmpegBinary>>();
  */
 export function findFfmpeg(): Promise<FfmpegBinary> {
   const key = JSON.stringify([process.env['YOCO_FFMPEG'], process.env['PATH']]);
-  let binary = found.get(key);
+  let binary = lookups.get(key);
   if (binary === undefined) {
     binary = locate();
-    found.set(key, binary);
-    binary.catch(() => found.delete(key));
+    lookups.set(key, binary);
+    binary.catch(() => lookups.delete(key));
   }
   return binary;
 }
@@ -36,9 +36,9 @@ export function findFfmpeg(): Promise<FfmpegBinary> {
 async function locate(): Promise<FfmpegBinary> {
   const chosen = process.env['YOCO_FFMPEG'];
   if (chosen !== undefined && chosen !== '') return inspect(chosen, 'YOCO_FFMPEG');
-  const onPath = lookUp('ffmpeg');
+  const onPath = findOnPath('ffmpeg');
   if (onPath !== null) return inspect(onPath, 'PATH');
-  return inspect(executableCopy(bundledPath()), 'bundled');
+  return inspect(ensureExecutable(bundledPath()), 'bundled');
 }
 
 async function inspect(path: string, origin: FfmpegBinary['origin']): Promise<FfmpegBinary> {
@@ -56,7 +56,7 @@ async function inspect(path: string, origin: FfmpegBinary['origin']): Promise<Ff
   return { path, version, origin, libavformat: [Number(libavformat[1]), Number(libavformat[2])] };
 }
 
-function lookUp(name: string): string | null {
+function findOnPath(name: string): string | null {
   const suffixes = process.platform === 'win32' ? ['.exe'] : [''];
   for (const folder of (process.env['PATH'] ?? '').split(delimiter).filter((part) => part !== '')) {
     for (const suffix of suffixes) {
@@ -82,7 +82,7 @@ function bundledPath(): string {
 /**
  * The installer's script sets the executable bit. Where scripts are disabled, sets it here; if that fails, on a copy.
  */
-function executableCopy(path: string): string {
+function ensureExecutable(path: string): string {
   if (isExecutable(path)) return path;
   try {
     chmodSync(path, 0o755);

@@ -24,7 +24,7 @@ export const SLOT_TOLERANCE_MS = 1;
  * Largest block of memory that ffmpeg may allocate, bytes: an endless packet or picture would otherwise grow to
  * gigabytes. An 8K picture takes 50 MB.
  */
-const LARGEST_BLOCK = 2 ** 28;
+const MAX_ALLOC_BYTES = 2 ** 28;
 
 /** The command writes raw RGB to stdout, and the pictures' timestamps (`PictureTimes`) among the messages on stderr. */
 export function buildCommand({ binary, input, imageSize, fps, regions }: FfmpegCommandOptions): FfmpegCommand {
@@ -41,7 +41,7 @@ export function buildCommand({ binary, input, imageSize, fps, regions }: FfmpegC
   ];
   const command = ffmpeg()
     .input(input.address)
-    .inputOptions('-nostdin', '-hide_banner', '-nostats', '-loglevel', 'info', '-max_alloc', String(LARGEST_BLOCK))
+    .inputOptions('-nostdin', '-hide_banner', '-nostats', '-loglevel', 'info', '-max_alloc', String(MAX_ALLOC_BYTES))
     .inputOptions(...input.optionsFor(binary))
     .outputOptions(
       // `V` selects video tracks, but not the cover art of a song.
@@ -49,18 +49,18 @@ export function buildCommand({ binary, input, imageSize, fps, regions }: FfmpegC
       ...['-filter:v', filters.join(','), hasFpsMode ? '-fps_mode' : '-vsync', 'passthrough'],
       ...['-f', 'rawvideo', '-flush_packets', '1'],
     );
-  withoutProbes(command);
+  disableProbes(command);
   reportSpawnFailures(command);
   detachFromProcessGroup(command);
   // fluent-ffmpeg stores the path globally and reads it when a command is run, which happens right after this.
   return command.setFfmpegPath(binary.path);
 }
 
-type Ended = (error: Error | null, stdout?: { get(): string }, stderr?: { get(): string }) => void;
+type EndCallback = (error: Error | null, stdout?: { get(): string }, stderr?: { get(): string }) => void;
 
 interface CommandInternals {
   ffmpegProc?: { readonly pid?: number };
-  _spawnFfmpeg: (args: string[], options: object, started: (...of: unknown[]) => void, ended: Ended) => void;
+  _spawnFfmpeg: (args: string[], options: object, started: (...values: unknown[]) => void, ended: EndCallback) => void;
   _checkCapabilities: (done: (error: Error | null) => void) => void;
   availableEncoders: (done: (error: Error | null, encoders: object) => void) => void;
 }
@@ -69,7 +69,7 @@ interface CommandInternals {
  * fluent-ffmpeg would first run ffmpeg several times to list its formats and codecs. The command needs only what every
  * ffmpeg has, and fluent-ffmpeg misreads the lists of ffmpeg 7 (it finds no v4l2 in them).
  */
-function withoutProbes(command: FfmpegCommand): void {
+function disableProbes(command: FfmpegCommand): void {
   const internals = command as unknown as CommandInternals;
   internals._checkCapabilities = (done) => {
     done(null);
@@ -88,15 +88,15 @@ function reportSpawnFailures(command: FfmpegCommand): void {
   const spawn = internals._spawnFfmpeg.bind(command);
   const nothing = { get: () => '' };
   internals._spawnFfmpeg = (args, options, started, ended) => {
-    const tell: Ended = (error, stdout = nothing, stderr = nothing) => {
+    const onEnd: EndCallback = (error, stdout = nothing, stderr = nothing) => {
       ended(error, stdout, stderr);
     };
     try {
-      spawn(args, options, started, tell);
+      spawn(args, options, started, onEnd);
     } catch (error) {
       // The spawn error that explains the missing pipes, if there is one, is reported first; only the first report
       // counts.
-      setImmediate(tell, error instanceof Error ? error : new Error(String(error)));
+      setImmediate(onEnd, error instanceof Error ? error : new Error(String(error)));
     }
   };
 }

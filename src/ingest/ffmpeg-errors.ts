@@ -20,7 +20,7 @@ const NETWORK: readonly Kind[] = ['rtsp', 'http'];
  * In order of precedence: the first pattern that matches any line wins, so a cause comes before its consequences. Some
  * apply only to certain kinds of input.
  */
-const SIGNS: readonly (readonly [RegExp, ErrorCode, (readonly Kind[])?])[] = [
+const ERROR_PATTERNS: readonly (readonly [RegExp, ErrorCode, (readonly Kind[])?])[] = [
   // After a signal, whatever ffmpeg was doing fails too.
   [/^exiting normally, received signal \d+/i, 'ffmpeg_failed'],
   [/opening (?:de|en)coder.*(?:resource temporarily unavailable|cannot allocate memory)/i, 'ffmpeg_failed'],
@@ -50,17 +50,17 @@ const SIGNS: readonly (readonly [RegExp, ErrorCode, (readonly Kind[])?])[] = [
 ];
 
 /** The error that the last lines of a failed ffmpeg indicate. Its detail is the line itself, without credentials. */
-export function errorOfFfmpeg(lines: readonly string[], kind: Kind, secrets: readonly string[]): YocoError {
-  for (const [sign, code, kinds] of SIGNS) {
+export function errorFromStderr(lines: readonly string[], kind: Kind, secrets: readonly string[]): YocoError {
+  for (const [pattern, code, kinds] of ERROR_PATTERNS) {
     if (kinds !== undefined && !kinds.includes(kind)) continue;
-    const line = lines.find((candidate) => sign.test(candidate));
+    const line = lines.find((candidate) => pattern.test(candidate));
     if (line === undefined) continue;
     const hint = HINTS.find(([about]) => about.test(line))?.[1];
-    const said = readable(line, secrets);
+    const said = cleanLine(line, secrets);
     return new YocoError(code, { detail: hint === undefined ? said : `${said} ${hint}` });
   }
   const last = lines.at(-1);
-  const details = last === undefined ? {} : { detail: readable(last, secrets) };
+  const details = last === undefined ? {} : { detail: cleanLine(last, secrets) };
   return new YocoError(NETWORK.includes(kind) ? 'source_unreachable' : 'source_invalid', details);
 }
 
@@ -68,15 +68,15 @@ export function errorOfFfmpeg(lines: readonly string[], kind: Kind, secrets: rea
  * What ffmpeg reports about a recording that it still plays as if it were whole: the container says that data is
  * missing, or reading failed before the end. A lost connection alone is no such sign, since ffmpeg reconnects.
  */
-const CUT_SHORT = [
+const TRUNCATION_PATTERNS = [
   /^\[\S+ @ 0x[0-9a-f]+\] (?:File ended prematurely|Read error$|stream \d+, offset 0x[0-9a-f]+: partial file)/i,
   /^(?:(?:https?|file):.*|\[in#\d+.*\] Error during demuxing): (?:input\/output error|(?:connection|operation) .*)$/i,
 ];
 
 /** The error of a recording that ended early, if the line reports one. */
-export function cutShortOf(line: string, secrets: readonly string[]): YocoError | null {
-  if (!CUT_SHORT.some((sign) => sign.test(line))) return null;
-  return new YocoError('source_incomplete', { detail: readable(line, secrets) });
+export function truncationErrorOf(line: string, secrets: readonly string[]): YocoError | null {
+  if (!TRUNCATION_PATTERNS.some((pattern) => pattern.test(line))) return null;
+  return new YocoError('source_incomplete', { detail: cleanLine(line, secrets) });
 }
 
 /**
@@ -85,13 +85,13 @@ export function cutShortOf(line: string, secrets: readonly string[]): YocoError 
  */
 const INNER_QUERY = /(?<![a-z0-9+.-])((?:tcp|tls|udp|rtp|srtp):\/\/[^\s/?'"]*)\?[^\s'"]*/gi;
 /** Precedes a file's name: the scheme that marks it as a file, and its hidden folder. */
-const BEFORE_FILE = /\bfile:\*{3}/g;
+const REDACTED_FILE_PREFIX = /\bfile:\*{3}/g;
 
 /** Removes `[hls @ 0x55...]` and credentials, and truncates the line. */
-function readable(line: string, secrets: readonly string[]): string {
+function cleanLine(line: string, secrets: readonly string[]): string {
   const text = redact(line, secrets)
     .replace(INNER_QUERY, '$1')
-    .replace(BEFORE_FILE, '')
+    .replace(REDACTED_FILE_PREFIX, '')
     .replace(/\[[^\]]* @ 0x[0-9a-f]+\] */gi, '')
     .trim()
     .slice(0, 300);

@@ -20,7 +20,7 @@ export interface FfmpegInput {
 const NETWORK_TIMEOUT_US = 10_000_000;
 
 /** The frame rate is not needed, and probing it would delay the first frame. */
-const WITHOUT_FRAME_RATE = ['-fpsprobesize', '0'];
+const NO_FRAME_RATE_PROBE = ['-fpsprobesize', '0'];
 
 /**
  * Containers that may be read. Excluded on purpose: `concat`, `sdp`, `dash`, `lavfi` and, for files, `hls`, whose text
@@ -64,7 +64,7 @@ export function ffmpegInput(source: Exclude<SourceDefinition, { push: true }>): 
 }
 
 /** The same input, with pictures timestamped on arrival. */
-export function timedByArrival(input: FfmpegInput): FfmpegInput {
+export function withArrivalTimestamps(input: FfmpegInput): FfmpegInput {
   return {
     ...input,
     optionsFor: (binary) => [...input.optionsFor(binary), '-use_wallclock_as_timestamps', '1'],
@@ -77,7 +77,7 @@ function rtspOptions(transport: string, binary: FfmpegBinary): string[] {
     ...['-rtsp_transport', transport, '-allowed_media_types', 'video'],
     // Before ffmpeg 5, `-timeout` made ffmpeg listen for an incoming connection.
     ...[binary.libavformat[0] >= 59 ? '-timeout' : '-stimeout', String(NETWORK_TIMEOUT_US)],
-    ...WITHOUT_FRAME_RATE,
+    ...NO_FRAME_RATE_PROBE,
   ];
 }
 
@@ -85,7 +85,7 @@ function httpOptions(): string[] {
   return [
     // The same whitelist applies to whatever an HLS playlist names, so a playlist cannot reach files.
     ...['-protocol_whitelist', 'http,https,httpproxy,tcp,tls,crypto', '-format_whitelist', HTTP_CONTAINERS],
-    ...['-rw_timeout', String(NETWORK_TIMEOUT_US), ...WITHOUT_FRAME_RATE],
+    ...['-rw_timeout', String(NETWORK_TIMEOUT_US), ...NO_FRAME_RATE_PROBE],
     // Resumes at the same position after the server closed a connection that was held back for long.
     ...['-reconnect', '1', '-reconnect_delay_max', '5'],
   ];

@@ -8,7 +8,7 @@ import {
   pidOf,
   SLOT_TOLERANCE_MS,
 } from './ffmpeg-command.ts';
-import { cutShortOf, errorOfFfmpeg } from './ffmpeg-errors.ts';
+import { truncationErrorOf, errorFromStderr } from './ffmpeg-errors.ts';
 import { PictureTimes } from './picture-times.ts';
 import { redact } from './redact.ts';
 
@@ -35,21 +35,21 @@ export interface FfmpegResult {
   /** Why ffmpeg failed or `onFrame` rejected; null when the input ended or ffmpeg was stopped. */
   readonly error: YocoError | null;
   /** A sign that the input ended early, even if ffmpeg did not fail; null when there is none or ffmpeg was stopped. */
-  readonly cutShort: YocoError | null;
+  readonly truncationError: YocoError | null;
 }
 
 /** ffmpeg has this long to exit after SIGTERM, ms, before it is killed. */
 const KILL_AFTER_MS = 2_000;
-const KEPT_LINES = 60;
+const MAX_STDERR_LINES = 60;
 
 /** Running commands. This process kills them when it exits, since the signal that ends it does not reach them. */
-const running = new Set<FfmpegCommand>();
+const runningCommands = new Set<FfmpegCommand>();
 process.on('exit', () => {
-  for (const command of running) command.kill('SIGKILL');
+  for (const command of runningCommands) command.kill('SIGKILL');
 });
 
 /** Newer versions detect raw MJPEG as a sequence of JPEG pictures, which they read in the same way. */
-const SAME_FORMAT: Readonly<Record<string, string>> = { jpeg_pipe: 'mjpeg' };
+const FORMAT_ALIASES: Readonly<Record<string, string>> = { jpeg_pipe: 'mjpeg' };
 /** ffmpeg names the detected format only in front of the message, which then lists the entire whitelist. */
 const NOT_ON_WHITELIST = /^\[(\S+) @ 0x[0-9a-f]+\] Format not on whitelist.*$/i;
 const DURATION = /^ {2}Duration: (?:N\/A|(\d+):(\d+):([\d.]+))(?:, start: (-?[\d.]+))?/;
@@ -68,10 +68,10 @@ export class FfmpegRun {
   readonly #job: FfmpegJob;
   readonly #command: FfmpegCommand;
   readonly #times = new PictureTimes();
-  readonly #lines: string[] = [];
-  #cutShort: YocoError | null = null;
+  readonly #stderrLines: string[] = [];
+  #truncationError: YocoError | null = null;
   readonly #stop = new AbortController();
-  #release: (() => void) | null = null;
+  #cancelWait: (() => void) | null = null;
   #picture: Buffer;
   #filled = 0;
   #frames = 0;
@@ -96,7 +96,7 @@ export class FfmpegRun {
   async stop(): Promise<void> {
     if (!this.#stop.signal.aborted) {
       this.#stop.abort();
-      this.#release?.();
+      this.#cancelWait?.();
       this.#command.kill('SIGTERM');
     }
     const timer = setTimeout(() => this.#command.kill('SIGKILL'), KILL_AFTER_MS);
@@ -110,12 +110,12 @@ export class FfmpegRun {
       autoDestroy: false,
       emitClose: false,
       write: (chunk: Buffer, _encoding, done) => {
-        this.#take(chunk).then(() => {
+        this.#consumeChunk(chunk).then(() => {
           done();
         }, done);
       },
     });
-    const read = new Promise<Error | null>((resolve) => {
+    const sinkDone = new Promise<Error | null>((resolve) => {
       sink.once('finish', () => {
         resolve(null);
       });
@@ -123,16 +123,16 @@ export class FfmpegRun {
       sink.once('error', resolve);
     });
     let pid: number | undefined;
-    const spawned = (): boolean => pid !== undefined;
+    const hasSpawned = (): boolean => pid !== undefined;
     const failure = await new Promise<Error | null>((resolve) => {
       this.#command
         .on('start', () => {
           pid = pidOf(this.#command);
-          running.add(this.#command);
+          runningCommands.add(this.#command);
           if (this.#stop.signal.aborted) this.#command.kill('SIGTERM');
         })
         .on('stderr', (line: string) => {
-          this.#hear(line);
+          this.#onStderrLine(line);
         })
         .on('error', resolve)
         .on('end', () => {
@@ -140,40 +140,41 @@ export class FfmpegRun {
         });
       this.#command.pipe(sink, { end: true });
     });
-    running.delete(this.#command);
+    runningCommands.delete(this.#command);
     this.#times.end();
-    const ran = spawned();
-    const refused = ran ? await read : null;
-    if (this.#stop.signal.aborted) return { frames: this.#frames, error: null, cutShort: null };
-    const error = refused !== null ? YocoError.from(refused) : failure !== null ? this.#errorOf(failure, ran) : null;
-    return { frames: this.#frames, error, cutShort: this.#cutShort };
+    const didSpawn = hasSpawned();
+    const sinkError = didSpawn ? await sinkDone : null;
+    if (this.#stop.signal.aborted) return { frames: this.#frames, error: null, truncationError: null };
+    const error =
+      sinkError !== null ? YocoError.from(sinkError) : failure !== null ? this.#errorOf(failure, didSpawn) : null;
+    return { frames: this.#frames, error, truncationError: this.#truncationError };
   }
 
-  #errorOf(failure: Error, ran: boolean): YocoError {
+  #errorOf(failure: Error, didSpawn: boolean): YocoError {
     const { kind, secrets } = this.#job.input;
-    if (!ran) return new YocoError('ffmpeg_missing', { detail: redact(failure.message, secrets) });
+    if (!didSpawn) return new YocoError('ffmpeg_missing', { detail: redact(failure.message, secrets) });
     const signal = /^ffmpeg was killed with signal (\w+)$/.exec(failure.message)?.[1];
     if (signal !== undefined) return new YocoError('ffmpeg_failed', { detail: `It was killed by ${signal}.` });
-    return errorOfFfmpeg(this.#lines, kind, secrets);
+    return errorFromStderr(this.#stderrLines, kind, secrets);
   }
 
-  #hear(line: string): void {
-    if (this.#times.hear(line)) return;
+  #onStderrLine(line: string): void {
+    if (this.#times.parseLine(line)) return;
     const format = /^Input #0, (.+), from '/.exec(line)?.[1];
-    if (format !== undefined) this.#format = SAME_FORMAT[format] ?? format;
+    if (format !== undefined) this.#format = FORMAT_ALIASES[format] ?? format;
     const duration = DURATION.exec(line);
     if (duration !== null) {
       const durationMs = durationOf(this.#format, duration);
       this.#job.onInput?.({ format: this.#format, durationMs });
     }
     if (line.trim() === '' || /^Last message repeated/.test(line.trim())) return;
-    this.#cutShort ??= cutShortOf(line, this.#job.input.secrets);
-    this.#lines.push(line.replace(NOT_ON_WHITELIST, 'Format $1 not on whitelist'));
-    if (this.#lines.length > KEPT_LINES) this.#lines.shift();
+    this.#truncationError ??= truncationErrorOf(line, this.#job.input.secrets);
+    this.#stderrLines.push(line.replace(NOT_ON_WHITELIST, 'Format $1 not on whitelist'));
+    if (this.#stderrLines.length > MAX_STDERR_LINES) this.#stderrLines.shift();
   }
 
   /** Splits the bytes of stdout into pictures. */
-  async #take(chunk: Buffer): Promise<void> {
+  async #consumeChunk(chunk: Buffer): Promise<void> {
     let offset = 0;
     while (offset < chunk.length && !this.#stop.signal.aborted) {
       const copied = chunk.copy(this.#picture, this.#filled, offset);
@@ -189,9 +190,9 @@ export class FfmpegRun {
     this.#filled = 0;
     const time = await this.#unlessStopped(this.#times.next());
     if (time === undefined) return;
-    const { ptsMs, beginsFilters } = time;
+    const { ptsMs, startsFilterGraph } = time;
     const slot = this.#slotOf(ptsMs);
-    if (beginsFilters && slot !== null && slot === this.#slot) return;
+    if (startsFilterGraph && slot !== null && slot === this.#slot) return;
     this.#slot = slot;
     this.#frames += 1;
     await this.#unlessStopped(this.#job.onFrame(rgb, ptsMs));
@@ -210,7 +211,7 @@ export class FfmpegRun {
    */
   #unlessStopped<T>(waiting: Promise<T>): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
-      this.#release = () => {
+      this.#cancelWait = () => {
         resolve(undefined);
       };
       waiting.then(resolve, reject);

@@ -17,7 +17,7 @@ export class FrameQueue {
   #wakeReader: (() => void) | null = null;
   #wakeWriters: (() => void)[] = [];
   #dropped = 0;
-  #taken = 0;
+  #delivered = 0;
   readonly #limit: number;
 
   constructor(policy: 'hold' | 'drop', limit: number = QUEUE_LIMIT) {
@@ -30,8 +30,8 @@ export class FrameQueue {
   }
 
   /** Frames handed to the reader. */
-  get taken(): number {
-    return this.#taken;
+  get delivered(): number {
+    return this.#delivered;
   }
 
   get size(): number {
@@ -75,7 +75,7 @@ export class FrameQueue {
     for (;;) {
       const frame = this.#frames.shift();
       if (frame !== undefined) {
-        this.#taken += 1;
+        this.#delivered += 1;
         this.#wakeWriters.splice(0).forEach((wake) => {
           wake();
         });

@@ -7,13 +7,13 @@ export interface PictureTime {
    * Whether this is the first picture out of newly built filters. ffmpeg rebuilds its filters when the size or format
    * of the pictures changes. New filters take their first picture however soon it follows the previous one.
    */
-  readonly beginsFilters: boolean;
+  readonly startsFilterGraph: boolean;
 }
 
 /** In the order of the pictures on stdout. */
 export class PictureTimes {
   readonly #times: PictureTime[] = [];
-  #filtersBegin = false;
+  #isNewFilterGraph = false;
   #msPerTick: number | null = null;
   #wake: (() => void) | null = null;
   #ended = false;
@@ -21,19 +21,19 @@ export class PictureTimes {
   /**
    * Returns true when the line was showinfo's. Matches anywhere in the line, since another thread may write into it.
    */
-  hear(line: string): boolean {
+  parseLine(line: string): boolean {
     const timeBase = /config in time_base: (\d+)\/(\d+)/.exec(line);
     if (timeBase !== null) {
       this.#msPerTick = (Number(timeBase[1]) / Number(timeBase[2])) * 1000;
-      this.#filtersBegin = true;
+      this.#isNewFilterGraph = true;
     }
     // Lines indented by two spaces dump the input, whose metadata is untrusted.
     const found = line.startsWith('  ') ? [] : [...line.matchAll(/n: *\d+ pts: *(-?\d+|NOPTS) +pts_time:(\S+)/g)];
     for (const [, pts = 'NOPTS', seconds = ''] of found) {
       // pts_time has only six significant digits: after 28 hours it no longer resolves fractions of a second.
       const time = this.#msPerTick === null ? Number(seconds) * 1000 : Number(pts) * this.#msPerTick;
-      this.#times.push({ ptsMs: Number.isFinite(time) ? time : null, beginsFilters: this.#filtersBegin });
-      this.#filtersBegin = false;
+      this.#times.push({ ptsMs: Number.isFinite(time) ? time : null, startsFilterGraph: this.#isNewFilterGraph });
+      this.#isNewFilterGraph = false;
     }
     if (found.length > 0) this.#wake?.();
     return line.includes('Parsed_showinfo') || found.length > 0;
@@ -44,7 +44,7 @@ export class PictureTimes {
     while (this.#times.length === 0 && !this.#ended) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
-    return this.#times.shift() ?? { ptsMs: null, beginsFilters: false };
+    return this.#times.shift() ?? { ptsMs: null, startsFilterGraph: false };
   }
 
   /** No more lines come. */

@@ -96,9 +96,9 @@ function isInside(path: string, root: string): boolean {
   return steps !== '' && steps !== '..' && !steps.startsWith(`..${sep}`) && !isAbsolute(steps);
 }
 
-const RANGE = /^(.+)\/(\d+)$/;
+const CIDR = /^(.+)\/(\d+)$/;
 
-const ANY_BELOW = '*.';
+const WILDCARD_PREFIX = '*.';
 
 /**
  * Whether a rule of the allowed hosts can match anything: a host without scheme and port, a range with a prefix length
@@ -106,11 +106,11 @@ const ANY_BELOW = '*.';
  */
 export function isHostRule(rule: string): boolean {
   if (rule === '*') return true;
-  if (rule.startsWith(ANY_BELOW)) {
-    const parent = hostName(rule.slice(ANY_BELOW.length));
+  if (rule.startsWith(WILDCARD_PREFIX)) {
+    const parent = hostName(rule.slice(WILDCARD_PREFIX.length));
     return parent !== null && isIP(parent) === 0;
   }
-  const range = RANGE.exec(rule);
+  const range = CIDR.exec(rule);
   if (range?.[1] === undefined) return hostName(rule) !== null;
   const family = isIP(range[1]);
   return family !== 0 && Number(range[2]) <= (family === 6 ? 128 : 32);
@@ -121,10 +121,10 @@ function hostMatches(host: string, rule: string): boolean {
   if (rule === '*') return true;
   const plainHost = hostName(host);
   if (plainHost === null || !isHostRule(rule)) return false;
-  if (rule.startsWith(ANY_BELOW)) {
-    return plainHost.endsWith(`.${hostName(rule.slice(ANY_BELOW.length)) ?? ''}`);
+  if (rule.startsWith(WILDCARD_PREFIX)) {
+    return plainHost.endsWith(`.${hostName(rule.slice(WILDCARD_PREFIX.length)) ?? ''}`);
   }
-  const range = RANGE.exec(rule);
+  const range = CIDR.exec(rule);
   if (range?.[1] === undefined) return plainHost === hostName(rule);
   const family = isIP(plainHost);
   const rangeFamily = isIP(range[1]);

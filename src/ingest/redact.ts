@@ -20,16 +20,16 @@ const QUERY_FIELD = /([?&;#])([^?&;#]+)/g;
  * An allowlist, since nobody can list every name a secret may have: only fields that select a camera's picture are
  * shown.
  */
-const SHOWN_FIELD =
+const ALLOWED_FIELD =
   /^(?:action|camera|channel|codec|compression|fps|height|profile|proto|quality|resolution|stream|subtype|unicast|videocodec|width)(?:=|$)/i;
 /** The two parts of a URL in a text: everything before its path, and the path. */
 const PATH = /(?<![a-z0-9+.-])([a-z0-9+.-]+:\/\/[^\s/?#'"]*)(\/[^\s?#'"]*)/gi;
 /** Punctuation that may follow a URL in a text and is not part of it. */
-const AFTER_URL = ':.,;)]';
+const TRAILING_PUNCTUATION = ':.,;)]';
 /** Separates the parameters of a path segment. */
-const PARAMETER_END = /(;|%3b)/i;
+const PARAMETER_SEPARATOR = /(;|%3b)/i;
 /** The extension of a path segment, which says what kind of file it is; shown even if the segment is a key. */
-const ENDING = /\.[a-z0-9]{1,5}$/i;
+const EXTENSION = /\.[a-z0-9]{1,5}$/i;
 /**
  * A possible key in a path: cameras and streaming services use keys as path segments. Encoded base64 may contain
  * slashes.
@@ -38,7 +38,7 @@ const KEY_LIKE = /^[\w.~=+%/-]{16,}$/;
 /** The date and time of a recording, which do not make a path segment a key. */
 const DATE = /(?<![a-z0-9])(?:19|20)\d\d-[01]\d-[0-3]\d(?:[T_-]\d\d-?\d\d(?:-?\d\d)?)?(?![a-z0-9])/gi;
 /** Separates the words of a path segment. */
-const WORD_END = /[_.=]/;
+const WORD_SEPARATOR = /[_.=]/;
 /** A word in a path segment: `main`, `h264Preview`, `channel2`, `01`, `1080p`, `1280x720`. */
 const WORD =
   /^(?:(?:h26[45])?(?:[A-Z]+|[A-Z]?[a-z]+(?:[A-Z][a-z]+)*)\d{0,2}|h26[45]|\d{1,4}(?:p|k|fps|kbps|mb|x\d{1,4})?)$/;
@@ -51,8 +51,8 @@ const AUTHORIZATION = /(authorization:\s*)\S+(\s+\S+)?/gi;
 export function redact(text: string, secrets: readonly string[] = []): string {
   const named = text.replace(USER_INFO, `$1${HIDDEN}@`);
   // Fields come first: a value may contain slashes, and splitting the path at them would separate it from its name.
-  const plain = withoutFields(named).replace(PATH, (_, before: string, path: string) => before + ofText(path));
-  let result = plain.replace(QUERY, withoutValues).replace(AUTHORIZATION, `$1${HIDDEN}`);
+  const plain = redactFields(named).replace(PATH, (_, before: string, path: string) => before + redactPathInText(path));
+  let result = plain.replace(QUERY, redactQuery).replace(AUTHORIZATION, `$1${HIDDEN}`);
   for (const secret of secrets) if (secret !== '') result = result.replaceAll(secret, HIDDEN);
   return result;
 }
@@ -67,22 +67,22 @@ export function redactUrl(url: string): string {
   const [address = '', ...query] = (mayHide ? `${url.slice(0, scheme)}://${HIDDEN}${url.slice(end)}` : url).split('?');
   // Quotation marks and blanks end a URL in a text, but do not end a value here.
   const path = address.indexOf('/', scheme < 0 ? 0 : scheme + '://'.length);
-  const shown = path < 0 ? address : address.slice(0, path) + withoutSecrets(withoutFields(address.slice(path)));
-  return redact(shown) + withoutValues(query.map((part) => `?${part}`).join(''));
+  const shown = path < 0 ? address : address.slice(0, path) + redactPath(redactFields(address.slice(path)));
+  return redact(shown) + redactQuery(query.map((part) => `?${part}`).join(''));
 }
 
 /** Redacts a path in a text. */
-function ofText(path: string): string {
+function redactPathInText(path: string): string {
   let end = path.length;
-  while (AFTER_URL.includes(path.charAt(end - 1))) end -= 1;
-  return withoutSecrets(path.slice(0, end)) + path.slice(end);
+  while (TRAILING_PUNCTUATION.includes(path.charAt(end - 1))) end -= 1;
+  return redactPath(path.slice(0, end)) + path.slice(end);
 }
 
 /** Redacts a whole path. */
-function withoutSecrets(path: string): string {
+function redactPath(path: string): string {
   return path
     .split('/')
-    .map((name) => piecesOf(name).map((piece) => (piece.isSecret ? HIDDEN : piece.text)))
+    .map((name) => splitSegment(name).map((piece) => (piece.isSecret ? HIDDEN : piece.text)))
     .map((pieces) => pieces.join(''))
     .join('/');
 }
@@ -93,15 +93,15 @@ interface Piece {
 }
 
 /** Cuts a whole path segment into pieces to show and pieces to hide. */
-function piecesOf(name: string): Piece[] {
+function splitSegment(name: string): Piece[] {
   // A password may contain a parameter separator.
-  if (decoded(name).includes(':')) return [{ text: name, isSecret: true }];
-  return name.split(PARAMETER_END).flatMap((part) => {
-    const ending = ENDING.exec(part)?.[0] ?? '';
-    const stem = part.slice(0, part.length - ending.length);
+  if (safeDecode(name).includes(':')) return [{ text: name, isSecret: true }];
+  return name.split(PARAMETER_SEPARATOR).flatMap((part) => {
+    const extension = EXTENSION.exec(part)?.[0] ?? '';
+    const stem = part.slice(0, part.length - extension.length);
     return [
-      { text: stem, isSecret: isKey(decoded(stem)) },
-      { text: ending, isSecret: false },
+      { text: stem, isSecret: isKey(safeDecode(stem)) },
+      { text: extension, isSecret: false },
     ];
   });
 }
@@ -109,11 +109,11 @@ function piecesOf(name: string): Piece[] {
 function isKey(text: string): boolean {
   if (!KEY_LIKE.test(text) || !/[a-z]/i.test(text)) return false;
   const named = text.replace(DATE, 'date');
-  return /\d/.test(named) && !isOfWords(named);
+  return /\d/.test(named) && !consistsOfWords(named);
 }
 
-function isOfWords(text: string): boolean {
-  const words = text.split(WORD_END);
+function consistsOfWords(text: string): boolean {
+  const words = text.split(WORD_SEPARATOR);
   return words.length > 1 && words.every((word) => WORD.test(word));
 }
 
@@ -129,12 +129,12 @@ export function mayHoldPassword(host: string): boolean {
 }
 
 /** Hides the values of secret fields, each to its end. */
-function withoutFields(text: string): string {
+function redactFields(text: string): string {
   let result = '';
   let copied = 0;
   FIELD.lastIndex = 0;
   for (let field = FIELD.exec(text); field !== null; field = FIELD.exec(text)) {
-    if (!SECRET_NAME.test(decoded(field[1] ?? ''))) continue;
+    if (!SECRET_NAME.test(safeDecode(field[1] ?? ''))) continue;
     VALUE_END.lastIndex = FIELD.lastIndex;
     const end = VALUE_END.exec(text)?.index ?? text.length;
     result += `${text.slice(copied, FIELD.lastIndex)}${HIDDEN}`;
@@ -147,9 +147,9 @@ function withoutFields(text: string): string {
  * Hides values in a query that begins with its `?`. A field without a name, or with an encoded one, is hidden as a
  * whole.
  */
-function withoutValues(query: string): string {
+function redactQuery(query: string): string {
   return query.replace(QUERY_FIELD, (whole, before: string, field: string) => {
-    if (SHOWN_FIELD.test(field)) return whole;
+    if (ALLOWED_FIELD.test(field)) return whole;
     return `${before}${/^[\w.-]+=/.exec(field)?.[0] ?? ''}${HIDDEN}`;
   });
 }
@@ -159,19 +159,21 @@ export function secretsOf(url: string): string[] {
   if (!URL.canParse(url)) return [];
   const { username, password, pathname, search } = new URL(url);
   const fields = [...search.matchAll(QUERY_FIELD)].map(([, , field = '']) => field);
-  const values = fields.filter((field) => !SHOWN_FIELD.test(field)).map((field) => field.slice(field.indexOf('=') + 1));
+  const values = fields
+    .filter((field) => !ALLOWED_FIELD.test(field))
+    .map((field) => field.slice(field.indexOf('=') + 1));
   const parts = pathname
     .split('/')
-    .flatMap(piecesOf)
+    .flatMap(splitSegment)
     .filter(({ isSecret }) => isSecret);
   const found = new Set(
-    [username, password, ...parts.map(({ text }) => text), ...values].flatMap((value) => [value, decoded(value)]),
+    [username, password, ...parts.map(({ text }) => text), ...values].flatMap((value) => [value, safeDecode(value)]),
   );
   // A user name of one or two letters would blank half of every message; it is hidden within URLs anyway.
   return [...found].filter((value) => value.length > 2).sort((a, b) => b.length - a.length);
 }
 
-function decoded(value: string): string {
+function safeDecode(value: string): string {
   try {
     return decodeURIComponent(value);
   } catch {

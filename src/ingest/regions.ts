@@ -5,11 +5,11 @@
 import { z } from 'zod';
 
 /** Minimum share of a side that a region covers. */
-const LEAST_SHARE = 0.02;
+const MIN_SIDE_SHARE = 0.02;
 export const MAX_MASKS = 16;
 
 const offset = z.number().min(0).max(1);
-const length = z.number().min(LEAST_SHARE).max(1);
+const length = z.number().min(MIN_SIDE_SHARE).max(1);
 
 /** A rectangle in shares of the upright picture's width and height. */
 export const regionSchema = z
@@ -43,7 +43,7 @@ export function regionFilters({ crop, masks }: Regions): string[] {
   ];
 }
 
-interface Pixels {
+interface PixelRect {
   readonly left: number;
   readonly top: number;
   readonly width: number;
@@ -51,7 +51,7 @@ interface Pixels {
 }
 
 /** Blackens the masks in a picture of `width * height` RGB pixels. */
-export function blacken(rgb: Uint8Array, width: number, height: number, masks: readonly Region[]): void {
+export function applyMasks(rgb: Uint8Array, width: number, height: number, masks: readonly Region[]): void {
   for (const mask of masks) {
     const left = Math.max(0, Math.floor(width * mask.left) - 1);
     const right = Math.min(width, left + Math.ceil(width * mask.width) + 2);
@@ -62,7 +62,7 @@ export function blacken(rgb: Uint8Array, width: number, height: number, masks: r
 }
 
 /** A region in pixels, at least one in each direction. */
-export function pixelsOf(region: Region, width: number, height: number): Pixels {
+export function pixelRectOf(region: Region, width: number, height: number): PixelRect {
   const left = Math.min(width - 1, Math.floor(width * region.left));
   const top = Math.min(height - 1, Math.floor(height * region.top));
   return {

@@ -7,11 +7,11 @@ export class Semaphore {
     this.#free = count;
   }
 
-  async run<T>(act: () => Promise<T>): Promise<T> {
+  async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
-      return await act();
+      return await task();
     } finally {
       const next = this.#waiting.shift();
       if (next === undefined) this.#free++;

@@ -4,19 +4,19 @@
  * A live source's timestamps that jump ahead of the arrivals, or stay behind them, by more than this, ms, are realigned
  * with the arrivals.
  */
-const LARGEST_JUMP_MS = 10_000;
+const MAX_JUMP_MS = 10_000;
 
 /**
  * A longer gap in a recording, ms, means that a timestamp is damaged or made up. The frame then comes one step after
  * the previous one, as when timestamps go back.
  */
-const LONGEST_GAP_MS = 31_536_000_000;
+const MAX_GAP_MS = 31_536_000_000;
 
 /**
  * Latest stream time, ms. No stream is that old, and dates this far from today can still be formatted; a single time
  * that cannot would break the status of all streams.
  */
-export const LATEST_MS = 1e13;
+export const MAX_TIME_MS = 1e13;
 
 /**
  * A lag or lead against the arrivals that a live source never falls below for this long, ms, is permanent: after a mere
@@ -26,13 +26,13 @@ const WINDOW_MS = 60_000;
 
 /**
  * A live source may stay ahead of its arrivals by this much, ms. A larger lead is reduced by slowing its time by
- * `SLOWER`.
+ * `SLOWDOWN`.
  */
-const LARGEST_LEAD_MS = 1_000;
-const SLOWER = 0.1;
+const MAX_LEAD_MS = 1_000;
+const SLOWDOWN = 0.1;
 
 /** A new connection replays at most this much of what was already shown, ms: one to HLS begins three segments back. */
-const LONGEST_REPLAY_MS = 60_000;
+const MAX_REPLAY_MS = 60_000;
 
 /** Where the clock of a resumed stream stands. */
 export interface ClockStart {
@@ -65,21 +65,21 @@ export class SourceClock {
   #startedAtMs: number | null = null;
   #lastArrivalMs = 0;
   /** The next frame begins a round of a looped file; `paced`: in real time. */
-  #round: 'paced' | 'unpaced' | null = null;
+  #pendingRound: 'paced' | 'unpaced' | null = null;
   /** Time at which the round or connection began. */
   #roundBaseMs = 0;
   /** Whether a new connection may replay what was already shown, and whether this one does. */
   #mayReplay = false;
-  #replays = false;
+  #isReplaying = false;
   /** How far back connections begin, and how much of the resulting lead was taken back, ms. */
-  #depthMs = 0;
-  #takenBackMs = 0;
+  #initialLeadMs = 0;
+  #correctedLeadMs = 0;
   /** Complete windows on this connection. */
   #windows = 0;
   /** Start of the window, and the least lag and lead of timestamps against arrivals since then, ms. */
-  #windowFromMs = 0;
-  #leastLagMs = Infinity;
-  #leastLeadMs = Infinity;
+  #windowStartMs = 0;
+  #minLagMs = Infinity;
+  #minLeadMs = Infinity;
   /** The least lead of the last complete window, minus what was taken back since, ms. */
   #leadMs = 0;
 
@@ -96,7 +96,7 @@ export class SourceClock {
     this.#firstPtsMs = null;
     this.#mayReplay = mayReplay;
     this.#windows = 0;
-    this.#forget();
+    this.#resetMeasurements();
   }
 
   /**
@@ -108,10 +108,10 @@ export class SourceClock {
     const last = this.#lastMs;
     const end = this.#roundBaseMs + (durationMs ?? 0);
     // A file with a damaged timestamp has a damaged duration, too.
-    this.#baseMs = end > last + LONGEST_GAP_MS ? last + frameMs : Math.max(end, last + frameMs);
+    this.#baseMs = end > last + MAX_GAP_MS ? last + frameMs : Math.max(end, last + frameMs);
     this.#lastPtsMs = 0;
     this.#firstPtsMs = null;
-    this.#round = paced ? 'paced' : 'unpaced';
+    this.#pendingRound = paced ? 'paced' : 'unpaced';
   }
 
   /** How far the next round is ahead of `nowMs`, ms: the time to wait before playing it in real time. */
@@ -131,54 +131,54 @@ export class SourceClock {
     const arrived = arrivalMs - this.#startedAtMs;
     const pts = ptsMs ?? (this.#firstPtsMs === null ? 0 : this.#lastPtsMs + arrivalMs - this.#lastArrivalMs);
     if (this.#firstPtsMs === null) {
-      this.#begin(arrived);
+      this.#placeFirstFrame(arrived);
       this.#roundBaseMs = this.#baseMs;
       this.#firstPtsMs = pts;
     } else if (live) {
       const step = pts - this.#lastPtsMs;
       const arrivalStep = arrivalMs - this.#lastArrivalMs;
-      if (step < 0 || step > arrivalStep + LARGEST_JUMP_MS) {
+      if (step < 0 || step > arrivalStep + MAX_JUMP_MS) {
         this.#baseMs = Math.max(arrived, this.#lastMs + 1);
         this.#firstPtsMs = pts;
-        this.#depthMs = this.#takenBackMs = 0;
-        this.#forget();
-      } else this.#takeBack(step);
-      this.#makeUp(arrived, this.#baseMs + pts - this.#firstPtsMs);
-    } else if (pts < this.#lastPtsMs - this.#stepMs || pts > this.#lastPtsMs + LONGEST_GAP_MS) {
+        this.#initialLeadMs = this.#correctedLeadMs = 0;
+        this.#resetMeasurements();
+      } else this.#reduceLead(step);
+      this.#correctLag(arrived, this.#baseMs + pts - this.#firstPtsMs);
+    } else if (pts < this.#lastPtsMs - this.#stepMs || pts > this.#lastPtsMs + MAX_GAP_MS) {
       // Concatenated recordings: the next one begins one step after the last picture.
       this.#baseMs = this.#lastMs + this.#stepMs;
       this.#firstPtsMs = pts;
     } else if (pts > this.#lastPtsMs) this.#stepMs = pts - this.#lastPtsMs;
     this.#lastPtsMs = pts;
     this.#lastArrivalMs = arrivalMs;
-    const timeMs = Math.min(LATEST_MS, Math.round(this.#baseMs + (pts - this.#firstPtsMs)));
-    this.#replays &&= timeMs <= this.#lastMs;
-    if (this.#replays) return null;
+    const timeMs = Math.min(MAX_TIME_MS, Math.round(this.#baseMs + (pts - this.#firstPtsMs)));
+    this.#isReplaying &&= timeMs <= this.#lastMs;
+    if (this.#isReplaying) return null;
     this.#lastMs = Math.max(this.#lastMs, timeMs);
     return this.#lastMs;
   }
 
   /** Sets the time of the first frame of the source, a connection or a round. */
-  #begin(arrived: number): void {
-    if (this.#round !== null) {
-      if (this.#round === 'paced') this.#baseMs = Math.max(this.#baseMs, arrived);
-      this.#round = null;
+  #placeFirstFrame(arrived: number): void {
+    if (this.#pendingRound !== null) {
+      if (this.#pendingRound === 'paced') this.#baseMs = Math.max(this.#baseMs, arrived);
+      this.#pendingRound = null;
       return;
     }
     if (this.#lastMs < 0) return;
     const next = this.#lastMs + 1;
-    this.#takenBackMs = this.#mayReplay ? Math.min(this.#takenBackMs, this.#depthMs) : 0;
+    this.#correctedLeadMs = this.#mayReplay ? Math.min(this.#correctedLeadMs, this.#initialLeadMs) : 0;
     // The connection begins as far back as the previous one did; what has been taken back of that lead is subtracted.
-    const begins = arrived - this.#takenBackMs;
+    const startMs = arrived - this.#correctedLeadMs;
     // If it were placed after the remaining lead instead, every connection would add its initial burst to the lead.
-    this.#replays = this.#mayReplay && next > begins && next - begins <= LONGEST_REPLAY_MS;
-    this.#baseMs = this.#replays ? begins : Math.max(begins, next);
+    this.#isReplaying = this.#mayReplay && next > startMs && next - startMs <= MAX_REPLAY_MS;
+    this.#baseMs = this.#isReplaying ? startMs : Math.max(startMs, next);
   }
 
   /** Discards all measurements. */
-  #forget(): void {
-    this.#leastLagMs = Infinity;
-    this.#leastLeadMs = Infinity;
+  #resetMeasurements(): void {
+    this.#minLagMs = Infinity;
+    this.#minLeadMs = Infinity;
     this.#leadMs = 0;
   }
 
@@ -186,30 +186,30 @@ export class SourceClock {
    * Reduces the lead slowly, so that frames do not bunch up. A lead comes from the burst with which HLS begins, or from
    * a camera's fast clock.
    */
-  #takeBack(stepMs: number): void {
-    const slower = Math.min(stepMs * SLOWER, Math.max(0, this.#leadMs - LARGEST_LEAD_MS));
-    this.#baseMs -= slower;
-    this.#takenBackMs += slower;
-    this.#leadMs -= slower;
-    this.#leastLeadMs -= slower;
-    this.#leastLagMs += slower;
+  #reduceLead(stepMs: number): void {
+    const reductionMs = Math.min(stepMs * SLOWDOWN, Math.max(0, this.#leadMs - MAX_LEAD_MS));
+    this.#baseMs -= reductionMs;
+    this.#correctedLeadMs += reductionMs;
+    this.#leadMs -= reductionMs;
+    this.#minLeadMs -= reductionMs;
+    this.#minLagMs += reductionMs;
   }
 
   /**
    * Adds the time lost against the wall clock by a camera's slow clock, or by a server that paused and resumed as if it
    * had not.
    */
-  #makeUp(arrived: number, timeMs: number): void {
-    if (this.#leastLagMs === Infinity) this.#windowFromMs = arrived;
-    this.#leastLagMs = Math.min(this.#leastLagMs, arrived - timeMs);
-    this.#leastLeadMs = Math.min(this.#leastLeadMs, timeMs - arrived);
-    if (arrived - this.#windowFromMs < WINDOW_MS) return;
-    if (this.#leastLagMs > LARGEST_JUMP_MS) this.#baseMs += this.#leastLagMs;
-    const leadMs = this.#leastLeadMs;
+  #correctLag(arrived: number, timeMs: number): void {
+    if (this.#minLagMs === Infinity) this.#windowStartMs = arrived;
+    this.#minLagMs = Math.min(this.#minLagMs, arrived - timeMs);
+    this.#minLeadMs = Math.min(this.#minLeadMs, timeMs - arrived);
+    if (arrived - this.#windowStartMs < WINDOW_MS) return;
+    if (this.#minLagMs > MAX_JUMP_MS) this.#baseMs += this.#minLagMs;
+    const leadMs = this.#minLeadMs;
     // The first window includes the initial burst, so the second decides; later ones include what a camera's fast clock
     // added.
-    if (++this.#windows <= 2) this.#depthMs = Math.max(0, leadMs) + this.#takenBackMs;
-    this.#forget();
+    if (++this.#windows <= 2) this.#initialLeadMs = Math.max(0, leadMs) + this.#correctedLeadMs;
+    this.#resetMeasurements();
     this.#leadMs = leadMs;
   }
 }

@@ -29,8 +29,8 @@ export function chooseStreams<S extends Choosable>(
   if (wanted === 'all') {
     const seen = existing.filter((stream) => stream.status().lastMs !== null);
     if (seen.length === 0) throw new YocoError('stream_empty', { param, detail: 'No stream has one.' });
-    const then = seen.filter((stream) => asOfWallMs === undefined || reachesBackTo(asOfWallMs, stream.status()));
-    const all = then.length === 0 ? seen : then;
+    const reaching = seen.filter((stream) => asOfWallMs === undefined || reachesBackTo(asOfWallMs, stream.status()));
+    const all = reaching.length === 0 ? seen : reaching;
     if (all.length > most) {
       const detail = `${all.length} have frames, and it may read ${most}; name 1 to ${most} of them.`;
       throw new YocoError('too_many_streams', { param, detail });
@@ -46,11 +46,11 @@ export function chooseStreams<S extends Choosable>(
   return wanted.map((name) => {
     const stream = existing.find((candidate) => candidate.name === name);
     if (stream !== undefined) return stream;
-    throw noStream(name, param);
+    throw noStreamError(name, param);
   });
 }
 
 /** The error for a name, given as `param`, that no stream has. */
-export function noStream(name: string, param: string): YocoError {
+export function noStreamError(name: string, param: string): YocoError {
   return new YocoError('stream_not_found', { param, detail: `The name was "${name.slice(0, SHOWN_CHARS)}".` });
 }

@@ -5,20 +5,20 @@
  */
 import { YocoError } from '../errors.ts';
 import {
-  askedAgo,
-  type AskedMoment,
-  askedMoment,
-  type AskedSpan,
-  type Asking,
-  lookBack,
-  spanOfInstants,
-} from '../model/asked-span.ts';
+  findAgo,
+  type QuestionMoment,
+  findMoment,
+  type QuestionSpan,
+  type TimeContext,
+  findLookBack,
+  findSharedSpan,
+} from '../model/question-span.ts';
 import { dateAndTimeAt } from '../time-zone.ts';
 import { momentsAt, newestWallMs, reachesBackTo } from './moments.ts';
 import type { QuestionTimes, StreamStatus } from './types.ts';
 
 /** Look-back before an instant, ms: long enough for what was shown then, too short for much of what came before. */
-const ABOUT_THEN_MS = 3_000;
+const MIN_LOOK_BACK_MS = 3_000;
 /** For a stream with few frames: this many mean pauses, and no more than this: a camera may have been away. */
 const SLOW_PAUSES = 1.5;
 const SLOW_MOST_MS = 1_800_000;
@@ -26,7 +26,7 @@ const SLOW_MOST_MS = 1_800_000;
 /** Look-back before an instant for one stream, ms: far enough that a frame is included. */
 export function lookBackMs(
   { lastMs, frames }: Pick<StreamStatus, 'lastMs' | 'frames'>,
-  leastMs = ABOUT_THEN_MS,
+  leastMs = MIN_LOOK_BACK_MS,
 ): number {
   const pauseMs = (lastMs ?? 0) / Math.max(1, frames);
   return pauseMs <= leastMs ? leastMs : Math.max(leastMs, Math.min(SLOW_MOST_MS, SLOW_PAUSES * pauseMs));
@@ -36,7 +36,7 @@ const WHICH_STREAM =
   /\b(?:which|what|where) (?:of (?:the|these|my|all) )?(?:cameras?|streams?|videos?|recordings?|feeds?|ones?)\b|^\W*where\b/i;
 
 /** When and where a question is asked. */
-export interface Now {
+export interface AskContext {
   /** ms since 1970. */
   readonly nowMs: number;
   /** Time zone of times of day in the question; undefined: the process's. */
@@ -52,39 +52,43 @@ export function commonTimes(
   times: QuestionTimes,
   asOfWallMs: number | undefined,
   clocks: readonly StreamStatus[],
-  { nowMs, timeZone }: Now,
+  { nowMs, timeZone }: AskContext,
 ): QuestionTimes {
-  const { question, begins } = times;
+  const { question, starts } = times;
   const momentMs = asOfWallMs ?? newestWallMs(clocks);
-  const from = (wallMs: number, before: (clock: StreamStatus) => number = () => 0): readonly number[] =>
-    clocks.map((clock, i) => Math.max(begins?.[i] ?? -Infinity, wallMs - clock.startedAtMs - before(clock)));
-  const at = (wallMs: number): readonly number[] => momentsAt(wallMs, clocks, 'question', nowMs);
+  const startsAtInstant = (
+    wallMs: number,
+    lookBackMsOf: (clock: StreamStatus) => number = () => 0,
+  ): readonly number[] =>
+    clocks.map((clock, i) => Math.max(starts?.[i] ?? -Infinity, wallMs - clock.startedAtMs - lookBackMsOf(clock)));
+  const momentsAtInstant = (wallMs: number): readonly number[] => momentsAt(wallMs, clocks, 'question', nowMs);
 
-  const last = lookBack(question);
+  const last = findLookBack(question);
   // Counted back from one instant: what a stalled camera showed before it stalled was not in the last minute.
-  if (last !== null) return { ...times, begins: from(momentMs - last.backMs), question: last.question };
+  if (last !== null) return { ...times, starts: startsAtInstant(momentMs - last.backMs), question: last.question };
 
   const asking = askingOfAll(momentMs, asOfWallMs, clocks, { nowMs, timeZone });
-  const span = spanOfInstants(question, asking);
+  const span = findSharedSpan(question, asking);
   if (span !== null) {
     const { sinceMs, untilMs } = span;
     checkReached(span, clocks, timeZone);
-    if (sinceMs !== null && sinceMs > momentMs) throw notKept(span, 'these streams keep', kept(clocks), timeZone);
+    if (sinceMs !== null && sinceMs > momentMs)
+      throw notKeptError(span, 'these streams keep', keptRange(clocks), timeZone);
     return {
-      moments: untilMs === null || untilMs >= momentMs ? times.moments : at(untilMs),
-      begins: sinceMs === null ? begins : from(sinceMs),
+      moments: untilMs === null || untilMs >= momentMs ? times.moments : momentsAtInstant(untilMs),
+      starts: sinceMs === null ? starts : startsAtInstant(sinceMs),
       question: span.question,
     };
   }
 
-  const then = momentOf(question, asking);
-  const rest = then === null ? null : withoutTime(then.start, then.end);
-  if (then === null || rest === null) return times;
-  checkReached({ sinceMs: then.ms, untilMs: then.ms }, clocks, timeZone);
-  const { ms, beforeMs, afterMs } = then;
+  const namedMoment = momentOf(question, asking);
+  const rest = namedMoment === null ? null : withoutTime(namedMoment.textBefore, namedMoment.textAfter);
+  if (namedMoment === null || rest === null) return times;
+  checkReached({ sinceMs: namedMoment.ms, untilMs: namedMoment.ms }, clocks, timeZone);
+  const { ms, beforeMs, afterMs } = namedMoment;
   return {
-    moments: at(Math.min(momentMs, ms + afterMs)),
-    begins: from(ms, (clock) => Math.max(lookBackMs(clock), beforeMs)),
+    moments: momentsAtInstant(Math.min(momentMs, ms + afterMs)),
+    starts: startsAtInstant(ms, (clock) => Math.max(lookBackMs(clock), beforeMs)),
     question: rest,
   };
 }
@@ -94,17 +98,17 @@ export function commonTimes(
  * not about a stream that began later. All of them if none does, or if only one does and the question asks which: the
  * error then says why there is no answer.
  */
-export function reachedBy(
+export function streamsReaching(
   question: string,
   asOfWallMs: number | undefined,
   clocks: readonly StreamStatus[],
-  { nowMs, timeZone }: Now,
+  { nowMs, timeZone }: AskContext,
 ): readonly StreamStatus[] {
   if (clocks.length < 2 || clocks.some(({ lastMs }) => lastMs === null)) return clocks;
   const momentMs = asOfWallMs ?? newestWallMs(clocks);
   const asking = askingOfAll(momentMs, asOfWallMs, clocks, { nowMs, timeZone });
-  const span = spanOfInstants(question, asking);
-  const moment = span === null && lookBack(question) === null ? momentOf(question, asking) : null;
+  const span = findSharedSpan(question, asking);
+  const moment = span === null && findLookBack(question) === null ? momentOf(question, asking) : null;
   const untilMs = span?.untilMs ?? moment?.ms ?? null;
   const reached = clocks.filter((clock) => untilMs === null || reachesBackTo(untilMs, clock));
   // "Which camera" is no question about a single stream; the error then says which had not begun.
@@ -117,21 +121,21 @@ export function askingOfAll(
   momentMs: number,
   asOfWallMs: number | undefined,
   clocks: readonly StreamStatus[],
-  { nowMs, timeZone }: Now,
-): Asking {
+  { nowMs, timeZone }: AskContext,
+): TimeContext {
   const recorded = asOfWallMs !== undefined || clocks.every(({ wallTimes }) => wallTimes === 'recorded');
   return { momentMs, startedAtMs: 0, nowMs: recorded ? momentMs : Math.max(nowMs, momentMs), timeZone };
 }
 
 /** The instant that a question names: "at 9 am", "10 minutes ago". */
-function momentOf(question: string, asking: Asking): AskedMoment | null {
-  const ago = askedAgo(question);
-  return askedMoment(question, asking) ?? (ago === null ? null : { ...ago, ms: asking.momentMs - ago.backMs });
+function momentOf(question: string, asking: TimeContext): QuestionMoment | null {
+  const ago = findAgo(question);
+  return findMoment(question, asking) ?? (ago === null ? null : { ...ago, ms: asking.momentMs - ago.backMs });
 }
 
 /** Throws `time_out_of_range` if a stream began after the part; the error says which streams can be asked. */
 function checkReached(
-  part: Pick<AskedSpan, 'sinceMs' | 'untilMs'>,
+  part: Pick<QuestionSpan, 'sinceMs' | 'untilMs'>,
   clocks: readonly StreamStatus[],
   timeZone: string | undefined,
 ): void {
@@ -141,7 +145,7 @@ function checkReached(
   const reached = clocks.filter((clock) => untilMs === null || reachesBackTo(untilMs, clock));
   const names = reached.map(({ name }) => `"${name}"`).join(', ');
   const others = names === '' ? '' : ` Ask without those that began later: of ${names}.`;
-  throw notKept(part, `"${lacking.name}" keeps`, kept([lacking]), timeZone, others);
+  throw notKeptError(part, `"${lacking.name}" keeps`, keptRange([lacking]), timeZone, others);
 }
 
 /** Matches what is left of "Dog 9 am?", but not of "what at 9 am?". */
@@ -154,13 +158,13 @@ export function withoutTime(start: string, end: string): string | null {
 }
 
 /** The earliest and latest wall time of which any of the streams keeps something, ms since 1970. */
-export function kept(clocks: readonly StreamStatus[]): readonly [fromMs: number, toMs: number] {
+export function keptRange(clocks: readonly StreamStatus[]): readonly [fromMs: number, toMs: number] {
   const first = clocks.map(({ startedAtMs, firstMs }) => startedAtMs + (firstMs ?? 0));
   return [Math.min(...first), newestWallMs(clocks)];
 }
 
-function notKept(
-  { sinceMs, untilMs }: Pick<AskedSpan, 'sinceMs' | 'untilMs'>,
+function notKeptError(
+  { sinceMs, untilMs }: Pick<QuestionSpan, 'sinceMs' | 'untilMs'>,
   who: string,
   [fromMs, toMs]: readonly [fromMs: number, toMs: number],
   timeZone: string | undefined,

@@ -2,11 +2,11 @@
 import { randomInt } from 'node:crypto';
 import type { Engine } from '../engine/supervisor.ts';
 import { YocoError } from '../errors.ts';
-import { asksForAChange } from '../model/asked-span.ts';
+import { asksForAChange } from '../model/question-span.ts';
 import type { Turn } from '../model/question.ts';
 import { QUESTION_MAX_CHARS } from '../question-limits.ts';
 import { StreamedAnswer } from './answer.ts';
-import { hasEnded, noFrame } from './no-frame.ts';
+import { hasEnded, noFrameError } from './no-frame.ts';
 import { askedParts } from './question-times.ts';
 import type { Answer, AskOptions, Conversation, LiveStream, PastTurn } from './types.ts';
 
@@ -47,18 +47,18 @@ export class StreamConversation implements Conversation {
    * `invalid_request`, and the errors of `askedParts`; other errors fail the answer.
    */
   ask(question: string, options: AskOptions = {}): Answer {
-    const said = this.#checked(question);
+    const normalised = this.#checkQuestion(question);
     const limit = this.#engine.bundle.maxAnswerTokens;
     const { temperature = 0, topP = 1, seed = randomInt(2 ** 31), maxTokens = limit, unattended, signal } = options;
     const { anyOf = this.#anyOf } = options;
-    check('temperature', temperature, 0, 2);
-    check('topP', topP, Number.MIN_VALUE, 1);
-    check('maxTokens', maxTokens, 1, Infinity);
-    const now = { nowMs: Date.now(), timeZone: this.#timeZone };
-    const before = questionOf((options.turns ?? this.#turns).at(-1));
-    const parts = askedParts(said, { ...options, anyOf, before }, this.streams, now);
-    const { streams, moments, begins, question: asked, whole } = parts;
-    const turns = options.turns === undefined ? this.#turns : this.#given(options.turns, moments);
+    checkRange('temperature', temperature, 0, 2);
+    checkRange('topP', topP, Number.MIN_VALUE, 1);
+    checkRange('maxTokens', maxTokens, 1, Infinity);
+    const context = { nowMs: Date.now(), timeZone: this.#timeZone };
+    const previousQuestion = questionOf((options.turns ?? this.#turns).at(-1));
+    const parts = askedParts(normalised, { ...options, anyOf, previousQuestion }, this.streams, context);
+    const { streams, moments, starts, question: narrowedQuestion, fullQuestion } = parts;
+    const turns = options.turns === undefined ? this.#turns : this.#checkTurns(options.turns, moments);
     this.#busy = true;
     const answer = new StreamedAnswer();
     const begin = performance.now();
@@ -68,10 +68,10 @@ export class StreamConversation implements Conversation {
         streams: streams.map(({ name }, i) => ({
           name,
           asOfMs: moments?.[i] ?? null,
-          sinceMs: begins?.[i] ?? null,
+          sinceMs: starts?.[i] ?? null,
         })),
-        question: asked,
-        ofChanges: asksForAChange(whole),
+        question: narrowedQuestion,
+        asksForChange: asksForAChange(fullQuestion),
         turns,
         maxTokens: Math.min(limit, Math.floor(maxTokens)),
         temperature,
@@ -91,7 +91,7 @@ export class StreamConversation implements Conversation {
           if (end.finish !== 'cancelled') {
             // As the model was asked: "10 minutes ago" counts from the question, but its moment may be the end of a
             // part.
-            const turn = { question: asked, timeMs: end.asOfMs, answer: end.text };
+            const turn = { question: narrowedQuestion, timeMs: end.asOfMs, answer: end.text };
             this.#turns = [...this.#turns, turn].slice(-MAX_TURNS);
           }
           answer.end({ ...end, firstTokenMs: firstTokenMs ?? totalMs, totalMs });
@@ -99,7 +99,7 @@ export class StreamConversation implements Conversation {
         failed: (error) => {
           this.#busy = false;
           signal?.removeEventListener('abort', cancel);
-          answer.fail(error.code === 'stream_empty' ? this.#withoutFrame(error) : error);
+          answer.fail(error.code === 'stream_empty' ? this.#explainNoFrame(error) : error);
         },
       },
     );
@@ -109,9 +109,9 @@ export class StreamConversation implements Conversation {
   }
 
   /** The normalised question. Throws errors that do not depend on its options. */
-  #checked(question: string): string {
-    const said = inOneLine(question);
-    if (said === '') throw new YocoError('question_empty', { param: 'question' });
+  #checkQuestion(question: string): string {
+    const normalised = collapseWhitespace(question);
+    if (normalised === '') throw new YocoError('question_empty', { param: 'question' });
     if (question.length > QUESTION_MAX_CHARS) {
       const detail = `It has ${question.length} characters; the limit is ${QUESTION_MAX_CHARS}.`;
       throw new YocoError('question_too_long', { param: 'question', detail });
@@ -121,23 +121,23 @@ export class StreamConversation implements Conversation {
       throw new YocoError('stream_deleted', this.streams.length > 1 ? { detail: `It is "${gone.name}".` } : {});
     }
     if (this.#busy) throw new YocoError('response_in_progress');
-    return said;
+    return normalised;
   }
 
   /** The engine knows no sources, so the reason for a missing frame is added here, and whether one may still come. */
-  #withoutFrame(error: YocoError): YocoError {
+  #explainNoFrame(error: YocoError): YocoError {
     const statuses = this.streams.map((stream) => stream.status());
     const empty = statuses.filter(({ lastMs }) => lastMs === null);
-    const told = empty.find(({ sourceStatus }) => hasEnded(sourceStatus)) ?? empty[0];
-    if (told === undefined) return error;
-    return noFrame(
-      told,
-      statuses.length > 1 ? { param: 'streams', detail: `It is "${told.name}".` } : { param: 'stream' },
+    const reported = empty.find(({ sourceStatus }) => hasEnded(sourceStatus)) ?? empty[0];
+    if (reported === undefined) return error;
+    return noFrameError(
+      reported,
+      statuses.length > 1 ? { param: 'streams', detail: `It is "${reported.name}".` } : { param: 'stream' },
     );
   }
 
   /** The newest of the turns given by the caller. Throws `conversation_full`. */
-  #given(turns: readonly PastTurn[], moments: readonly number[] | null): Turn[] {
+  #checkTurns(turns: readonly PastTurn[], moments: readonly number[] | null): Turn[] {
     const kept = turns.slice(-MAX_TURNS);
     const chars = kept.reduce((sum, { question, answer }) => sum + question.length + answer.length, 0);
     if (chars > TURNS_MAX_CHARS) {
@@ -150,15 +150,17 @@ export class StreamConversation implements Conversation {
   }
 }
 
-function check(name: string, value: number, least: number, most: number): void {
+function checkRange(name: string, value: number, least: number, most: number): void {
   if (value >= least && value <= most) return;
   const detail = `${name} must be from ${least} to ${most}; it is ${value}.`;
   throw new YocoError('invalid_request', { param: name, detail });
 }
 
-const inOneLine = (question: string): string => question.trim().replace(/\s+/g, ' ');
+const collapseWhitespace = (question: string): string => question.trim().replace(/\s+/g, ' ');
 
 /** The question of an earlier turn; undefined if it is too long to have been asked. */
 function questionOf(turn: PastTurn | Turn | undefined): string | undefined {
-  return turn === undefined || turn.question.length > QUESTION_MAX_CHARS ? undefined : inOneLine(turn.question);
+  return turn === undefined || turn.question.length > QUESTION_MAX_CHARS
+    ? undefined
+    : collapseWhitespace(turn.question);
 }

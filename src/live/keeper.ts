@@ -4,7 +4,7 @@
  * file are logged and never end the stream.
  */
 import { once } from 'node:events';
-import type { CacheLimits, Restored } from '../engine/protocol.ts';
+import type { CacheLimits, RestoredStream } from '../engine/protocol.ts';
 import type { Engine } from '../engine/supervisor.ts';
 import { type ErrorCode, YocoError } from '../errors.ts';
 import type { SourceStream } from './live-stream.ts';
@@ -15,22 +15,22 @@ import type { WarningFields } from './types.ts';
  * Limit for writing all streams at shutdown, one after the other, ms. Files that are not written in time stay as they
  * were.
  */
-const KEEP_AT_END_MS = 60_000;
+const CLOSE_TIMEOUT_MS = 60_000;
 /** How long a starting stream waits for an engine that is restarting, ms. */
 const ENGINE_WAIT_MS = 60_000;
 /** Attempts to restore a file if the engine is lost meanwhile. */
 const RESTORE_ATTEMPTS = 2;
-const ENGINE_LOST: readonly ErrorCode[] = ['engine_restarted', 'engine_unavailable'];
+const ENGINE_LOST_ERRORS: readonly ErrorCode[] = ['engine_restarted', 'engine_unavailable'];
 
 /** Errors that make a file unusable for later starts, too. */
-const UNUSABLE: readonly ErrorCode[] = [
+const UNUSABLE_FILE_ERRORS: readonly ErrorCode[] = [
   'snapshot_not_found', // it exists, but is not a file or cannot be opened
   'snapshot_damaged',
   'snapshot_unsupported',
   'definition_invalid', // it holds more than the stream's limit
 ];
 /** Errors of a write that are reported elsewhere, or are no fault. */
-const NO_FAULT: readonly ErrorCode[] = [
+const UNREPORTED_ERRORS: readonly ErrorCode[] = [
   'engine_unavailable',
   'engine_restarted',
   'shutting_down',
@@ -45,7 +45,7 @@ export interface KeeperOptions {
   readonly onWarning: (message: string, fields: WarningFields) => void;
 }
 
-interface Kept {
+interface KeptStream {
   readonly stream: SourceStream;
   timer: NodeJS.Timeout;
   everyMs: number;
@@ -55,15 +55,15 @@ interface Kept {
    */
   savedUpToMs: number | null;
   /** Whether a failure to write the file was logged. */
-  failing: boolean;
+  isFailing: boolean;
   /** Tail of the queue of operations on its file, and how many are not done yet. */
-  last: Promise<void>;
-  undone: number;
+  tail: Promise<void>;
+  pendingOperations: number;
 }
 
 export class Keeper {
   readonly #options: KeeperOptions;
-  readonly #kept = new Map<string, Kept>();
+  readonly #kept = new Map<string, KeptStream>();
   #closed = false;
 
   constructor(options: KeeperOptions) {
@@ -78,7 +78,7 @@ export class Keeper {
     });
     engine.on('resumeFailed', (name, error) => {
       const kept = this.#kept.get(name);
-      if (kept !== undefined) void this.#next(kept, () => this.#tellOfUnusable(name, error));
+      if (kept !== undefined) void this.#enqueue(kept, () => this.#warnOfUnusable(name, error));
     });
   }
 
@@ -87,7 +87,7 @@ export class Keeper {
    * and starts empty. A file that no later start could use either is set aside. Throws `snapshots_off`, and
    * `shutting_down` while the engine is being stopped.
    */
-  async restore(name: string, limits: CacheLimits): Promise<Restored | undefined> {
+  async restore(name: string, limits: CacheLimits): Promise<RestoredStream | undefined> {
     const { engine, folder } = this.#options;
     if (!(await folder.hasKept(name))) return undefined;
     for (let attempt = 1; ; attempt++) {
@@ -100,37 +100,37 @@ export class Keeper {
         const known = YocoError.from(error);
         if (known.code === 'shutting_down') throw known;
         // The file may be intact, so try again, but only once: it may be what killed the engine.
-        if (ENGINE_LOST.includes(known.code) && attempt < RESTORE_ATTEMPTS) continue;
-        await this.#tellOfUnusable(name, known);
+        if (ENGINE_LOST_ERRORS.includes(known.code) && attempt < RESTORE_ATTEMPTS) continue;
+        await this.#warnOfUnusable(name, known);
         return undefined;
       }
     }
   }
 
-  async #tellOfUnusable(name: string, error: YocoError): Promise<void> {
-    const begins = `its saved memory cannot be used, so it starts empty: ${why(error)}`;
-    if (!UNUSABLE.includes(error.code)) {
-      this.#warn(name, begins, error.code);
+  async #warnOfUnusable(name: string, error: YocoError): Promise<void> {
+    const message = `its saved memory cannot be used, so it starts empty: ${describeError(error)}`;
+    if (!UNUSABLE_FILE_ERRORS.includes(error.code)) {
+      this.#warn(name, message, error.code);
       return;
     }
     try {
       const aside = await this.#options.folder.quarantine(name);
-      this.#warn(name, aside === null ? begins : `${begins} The file is now ${aside}.`, error.code);
+      this.#warn(name, aside === null ? message : `${message} The file is now ${aside}.`, error.code);
     } catch (cause) {
-      this.#warn(name, `${begins} ${YocoError.from(cause).detail}`, error.code);
+      this.#warn(name, `${message} ${YocoError.from(cause).detail}`, error.code);
     }
   }
 
   /** Starts writing a stream periodically. `restored`: what it was restored from; by default it started empty. */
-  keep(stream: SourceStream, everyMs: number, restored?: Restored): void {
-    const kept: Kept = {
+  keep(stream: SourceStream, everyMs: number, restored?: RestoredStream): void {
+    const kept: KeptStream = {
       stream,
       timer: this.#timer(stream.name, everyMs),
       everyMs,
       savedUpToMs: restored?.sizes.lastMs ?? null,
-      failing: false,
-      last: Promise.resolve(),
-      undone: 0,
+      isFailing: false,
+      tail: Promise.resolve(),
+      pendingOperations: 0,
     };
     const { engine, folder } = this.#options;
     this.#kept.set(stream.name, kept);
@@ -159,14 +159,14 @@ export class Keeper {
   #timer(name: string, everyMs: number): NodeJS.Timeout {
     const due = (): void => {
       const kept = this.#kept.get(name);
-      if (kept?.undone === 0) void this.#next(kept, () => this.#write(kept));
+      if (kept?.pendingOperations === 0) void this.#enqueue(kept, () => this.#write(kept));
     };
     return setInterval(due, everyMs).unref();
   }
 
   /** Whether the last attempt to write a stream failed; null if it is not kept. */
-  fails(name: string): boolean | null {
-    return this.#kept.get(name)?.failing ?? null;
+  isFailing(name: string): boolean | null {
+    return this.#kept.get(name)?.isFailing ?? null;
   }
 
   /** Stops writing a stream. Its file stays. */
@@ -178,55 +178,57 @@ export class Keeper {
   /** Writes a stream if it holds more than its file; resolves when that is done or has failed. */
   async write(name: string): Promise<void> {
     const kept = this.#kept.get(name);
-    if (kept !== undefined) await this.#next(kept, () => this.#write(kept));
+    if (kept !== undefined) await this.#enqueue(kept, () => this.#write(kept));
   }
 
   /** `act` must not reject. */
-  #next(kept: Kept, act: () => Promise<void>): Promise<void> {
-    kept.undone += 1;
-    kept.last = kept.last.then(act).finally(() => (kept.undone -= 1));
-    return kept.last;
+  #enqueue(kept: KeptStream, act: () => Promise<void>): Promise<void> {
+    kept.pendingOperations += 1;
+    kept.tail = kept.tail.then(act).finally(() => (kept.pendingOperations -= 1));
+    return kept.tail;
   }
 
-  async #write(kept: Kept): Promise<void> {
+  async #write(kept: KeptStream): Promise<void> {
     const { stream } = kept;
     try {
       if (!(await this.#hasMore(kept))) return;
-      const { path, written } = await this.#options.folder.forKept(stream.name);
+      const { path, release } = await this.#options.folder.reserveKept(stream.name);
       try {
-        if (kept.savedUpToMs === null) await this.#writeBeside(kept);
+        if (kept.savedUpToMs === null) await this.#writeAndReplace(kept);
         else kept.savedUpToMs = (await stream.snapshot(path)).lastMs;
         if (this.#kept.get(stream.name) === kept) this.#options.engine.resumeFrom(stream.name, path);
       } finally {
-        written();
+        release();
       }
-      if (kept.failing) this.#warn(stream.name, 'its memory is saved again.');
-      kept.failing = false;
+      if (kept.isFailing) this.#warn(stream.name, 'its memory is saved again.');
+      kept.isFailing = false;
     } catch (error) {
-      this.#tellOfFailure(kept, YocoError.from(error));
+      this.#warnOfFailure(kept, YocoError.from(error));
     }
   }
 
   /** Whether a stream holds more than its file, which somebody may have removed. */
-  async #hasMore(kept: Kept): Promise<boolean> {
+  async #hasMore(kept: KeptStream): Promise<boolean> {
     const { name } = kept.stream;
-    return isNewer(kept) || (kept.stream.status().lastMs !== null && !(await this.#options.folder.hasKept(name)));
+    return (
+      hasUnsavedFrames(kept) || (kept.stream.status().lastMs !== null && !(await this.#options.folder.hasKept(name)))
+    );
   }
 
   /**
    * The existing file holds frames that are no longer in memory: minutes of new video must not overwrite it, and it
    * stays until they are written.
    */
-  async #writeBeside(kept: Kept): Promise<void> {
+  async #writeAndReplace(kept: KeptStream): Promise<void> {
     const { name } = kept.stream;
     const { folder } = this.#options;
-    const beside = folder.pathBeside(name);
+    const temporary = folder.temporaryPath(name);
     // Set before the file takes its place: an engine loss from here on resets it to null.
-    kept.savedUpToMs = (await kept.stream.snapshot(beside)).lastMs;
+    kept.savedUpToMs = (await kept.stream.snapshot(temporary)).lastMs;
     try {
-      const old = await folder.replaceKept(name, beside);
+      const old = await folder.replaceKept(name, temporary);
       if (old === null) return;
-      const became = old.setAside ? `is now ${old.before}` : `is gone, since ${old.before} holds more`;
+      const became = old.isSetAside ? `is now ${old.backupFile}` : `is gone, since ${old.backupFile} holds more`;
       this.#warn(name, `its earlier saved memory was not resumed; that file ${became}.`);
     } catch (error) {
       kept.savedUpToMs = null;
@@ -234,27 +236,28 @@ export class Keeper {
     }
   }
 
-  #tellOfFailure(kept: Kept, error: YocoError): void {
-    if (kept.failing || this.#closed || NO_FAULT.includes(error.code)) return;
-    kept.failing = true;
-    this.#warn(kept.stream.name, `its memory could not be saved: ${why(error)} Retrying.`, error.code);
+  #warnOfFailure(kept: KeptStream, error: YocoError): void {
+    if (kept.isFailing || this.#closed || UNREPORTED_ERRORS.includes(error.code)) return;
+    kept.isFailing = true;
+    this.#warn(kept.stream.name, `its memory could not be saved: ${describeError(error)} Retrying.`, error.code);
   }
 
   /** Writes all kept streams a last time, within `limitMs`. */
-  async close(limitMs: number = KEEP_AT_END_MS): Promise<void> {
+  async close(limitMs: number = CLOSE_TIMEOUT_MS): Promise<void> {
     const all = [...this.#kept];
     for (const [, { timer }] of all) clearInterval(timer);
-    const end = performance.now() + limitMs;
+    const deadline = performance.now() + limitMs;
     for (const [name, kept] of all) {
       const newestMs = kept.stream.status().lastMs;
       // A write that fails now for the first time has just been logged.
-      const toldLongAgo = kept.failing;
+      const wasFailing = kept.isFailing;
       // A write that starts too late would be aborted.
-      const over = performance.now() < end ? await isOverBy(end, this.write(name)) : !isNewer(kept);
-      if (!over) this.#warn(name, 'its memory could not be saved in time; the file is unchanged.');
+      const isDone =
+        performance.now() < deadline ? await isDoneBy(deadline, this.write(name)) : !hasUnsavedFrames(kept);
+      if (!isDone) this.#warn(name, 'its memory could not be saved in time; the file is unchanged.');
       else if (
         newestMs !== null &&
-        kept.failing === toldLongAgo &&
+        kept.isFailing === wasFailing &&
         this.#kept.has(name) &&
         (kept.savedUpToMs ?? -1) < newestMs
       ) {
@@ -271,23 +274,23 @@ export class Keeper {
 }
 
 /** Whether a stream has frames that were not written to its file. */
-function isNewer({ stream, savedUpToMs }: Kept): boolean {
+function hasUnsavedFrames({ stream, savedUpToMs }: KeptStream): boolean {
   const { lastMs } = stream.status();
   return lastMs !== null && (savedUpToMs === null || lastMs > savedUpToMs);
 }
 
 /** The message of an unexpected error says nothing by itself, so its cause is added. */
-function why({ code, message, cause }: YocoError): string {
+function describeError({ code, message, cause }: YocoError): string {
   return code === 'internal' ? `${message} (${String(cause)})` : message;
 }
 
-/** Whether `something` is done by `end`, a time of `performance.now`. */
-async function isOverBy(end: number, something: Promise<void>): Promise<boolean> {
+/** Whether `work` is done by `deadline`, a time of `performance.now`. */
+async function isDoneBy(deadline: number, work: Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, Math.max(0, end - performance.now()), false as const);
+    timer = setTimeout(resolve, Math.max(0, deadline - performance.now()), false as const);
   });
-  const over = await Promise.race([something.then(() => true), late]);
+  const isDone = await Promise.race([work.then(() => true), late]);
   clearTimeout(timer);
-  return over;
+  return isDone;
 }

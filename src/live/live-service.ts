@@ -1,11 +1,11 @@
 /** All streams of one service, over one engine. */
-import type { Restored } from '../engine/protocol.ts';
+import type { RestoredStream } from '../engine/protocol.ts';
 import { Engine, ENGINE_DEFAULTS, type EngineOptions } from '../engine/supervisor.ts';
 import { YocoError } from '../errors.ts';
 import { parseDefinition, type StreamDefinition } from '../ingest/definition.ts';
 import { checkSource, type SourcePolicy } from '../ingest/policy.ts';
-import { A_TIME_ZONE, isTimeZone } from '../time-zone.ts';
-import { chooseStreams, noStream } from './choose-streams.ts';
+import { EXPECTED_TIME_ZONE, isTimeZone } from '../time-zone.ts';
+import { chooseStreams, noStreamError } from './choose-streams.ts';
 import { StreamConversation } from './conversation.ts';
 import { Keeper } from './keeper.ts';
 import { cacheLimits, type LiveStreamOptions, SourceStream } from './live-stream.ts';
@@ -59,7 +59,7 @@ export class Streams implements LiveService {
   ): Promise<Streams> {
     const all: LiveServiceOptions = { ...LIVE_DEFAULTS, ...options };
     if (all.timeZone !== undefined && !isTimeZone(all.timeZone)) {
-      throw new YocoError('config_invalid', { param: 'timeZone', detail: `timeZone: expected ${A_TIME_ZONE}.` });
+      throw new YocoError('config_invalid', { param: 'timeZone', detail: `timeZone: expected ${EXPECTED_TIME_ZONE}.` });
     }
     const onWarning = (message: string): void => {
       all.onWarning(message, {});
@@ -100,9 +100,9 @@ export class Streams implements LiveService {
     }
     if (restore !== undefined) {
       const path = this.#snapshots.pathOf(restore, 'restore');
-      return this.#goOn(allowed, () => this.#engine.restore(name, path, cacheLimits(allowed)));
+      return this.#openRestored(allowed, () => this.#engine.restore(name, path, cacheLimits(allowed)));
     }
-    if (keep !== undefined) return this.#goOn(allowed, () => this.#keeper.restore(name, cacheLimits(allowed)));
+    if (keep !== undefined) return this.#openRestored(allowed, () => this.#keeper.restore(name, cacheLimits(allowed)));
     return this.#add(new SourceStream(allowed, this.#engine, this.#options));
   }
 
@@ -123,25 +123,25 @@ export class Streams implements LiveService {
   }
 
   #add(stream: SourceStream): SourceStream {
-    const before = this.#promisedBytes;
+    const before = this.#totalLimitBytes;
     this.#streams.set(stream.name, stream);
     this.#warnOfMemory(before);
     return stream;
   }
 
   /** The size to which all caches may grow together. */
-  get #promisedBytes(): number {
+  get #totalLimitBytes(): number {
     return this.list().reduce((sum, stream) => sum + stream.status().memoryLimitBytes, 0);
   }
 
-  get #engineBytes(): number {
+  get #engineLimitBytes(): number {
     return this.#options.engine.memoryLimitBytes ?? ENGINE_DEFAULTS.memoryLimitBytes;
   }
 
   /** Caches may take hours to fill, so a total beyond the engine's memory is warned about when a stream is created. */
   #warnOfMemory(before: number): void {
-    const room = this.#engineBytes - MODEL_BYTES;
-    const promised = this.#promisedBytes;
+    const room = this.#engineLimitBytes - MODEL_BYTES;
+    const promised = this.#totalLimitBytes;
     if (promised <= room || before > room) return;
     const mb = (bytes: number): number => Math.max(0, Math.floor(bytes / 2 ** 20));
     this.#options.onWarning(
@@ -153,14 +153,17 @@ export class Streams implements LiveService {
 
   /** A cache limit beyond the engine's memory would end all other streams, too. Throws `definition_invalid`. */
   #checkMemory({ memory }: StreamDefinition): void {
-    const most = Math.floor(this.#engineBytes / 2 ** 20);
+    const most = Math.floor(this.#engineLimitBytes / 2 ** 20);
     if (memory.limit_mb <= most) return;
     const detail = `memory.limit_mb: expected at most ${most}, the memory of the engine.`;
     throw new YocoError('definition_invalid', { param: 'memory.limit_mb', detail });
   }
 
   /** Opens a stream that continues from what `read` restores, if anything. If that fails, there is no stream. */
-  async #goOn(definition: StreamDefinition, read: () => Promise<Restored | undefined>): Promise<SourceStream> {
+  async #openRestored(
+    definition: StreamDefinition,
+    read: () => Promise<RestoredStream | undefined>,
+  ): Promise<SourceStream> {
     const { name, keep } = definition;
     this.#restoring.add(name);
     try {
@@ -185,7 +188,7 @@ export class Streams implements LiveService {
 
   get(name: string): SourceStream {
     const stream = this.#streams.get(name);
-    if (stream === undefined) throw noStream(name, 'stream');
+    if (stream === undefined) throw noStreamError(name, 'stream');
     return stream;
   }
 
@@ -204,12 +207,12 @@ export class Streams implements LiveService {
 
   async snapshot(name: string, file?: string): Promise<SnapshotInfo> {
     const stream = this.get(name);
-    const { file: chosen, path, written } = await this.#snapshots.forNew(name, file);
+    const { file: chosen, path, release } = await this.#snapshots.reserveNew(name, file);
     try {
       const summary = await stream.snapshot(path);
       return { file: chosen, bytes: summary.bytes, summary, error: null };
     } finally {
-      written();
+      release();
     }
   }
 
@@ -227,7 +230,7 @@ export class Streams implements LiveService {
   }
 
   keepFails(name: string): boolean | null {
-    return this.#keeper.fails(name);
+    return this.#keeper.isFailing(name);
   }
 
   /** Writes all streams with `keep` first. */

@@ -2,15 +2,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Engine } from '../engine/supervisor.ts';
-import type { StreamSizes, CacheLimits, Restored, SnapshotSummary } from '../engine/protocol.ts';
+import type { StreamSizes, CacheLimits, RestoredStream, SnapshotSummary } from '../engine/protocol.ts';
 import { YocoError } from '../errors.ts';
-import { describeSource, type StandingDefinition, type StreamDefinition } from '../ingest/definition.ts';
+import { describeSource, type StandingQuestionDefinition, type StreamDefinition } from '../ingest/definition.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../ingest/frame.ts';
 import { createSource } from '../ingest/sources/create-source.ts';
 import { PushSource } from '../ingest/sources/push-source.ts';
 import type { ClockStart } from '../ingest/source-clock.ts';
 import { StreamConversation } from './conversation.ts';
-import { hasEnded, noFrame } from './no-frame.ts';
+import { hasEnded, noFrameError } from './no-frame.ts';
 import { PictureChange } from './picture-change.ts';
 import { Thumbnails } from './thumbnails.ts';
 import type { Conversation, LiveStream, PushOutcome, StreamStatus, Thumbnail, WarningFields } from './types.ts';
@@ -49,13 +49,13 @@ export class SourceStream implements LiveStream {
     this.#losses++;
     this.#hasLostMemory ||= this.#sizes !== undefined;
     this.#sizes = undefined;
-    this.#changed();
+    this.#notifyListeners();
   };
-  readonly #resumedListener = (name: string, { sizes }: Restored): void => {
+  readonly #resumedListener = (name: string, { sizes }: RestoredStream): void => {
     if (name !== this.name) return;
     this.#hasLostMemory = false;
     this.#sizes = sizes;
-    this.#changed();
+    this.#notifyListeners();
   };
   /** Number of engine losses; each one discards the stream's cache. */
   #losses = 0;
@@ -73,12 +73,12 @@ export class SourceStream implements LiveStream {
   #stopping = false;
   #pumping: Promise<void> = Promise.resolve();
   /** Whether the source is over and all its frames have been taken in. */
-  #pumped = false;
+  #isDrained = false;
   /** Last state of the source before it was over. */
-  #goingState: SourceState = 'connecting';
+  #stateBeforeEnd: SourceState = 'connecting';
   #failure: YocoError | undefined;
   /** Code of the error last logged for a source that is away; undefined once it is back. */
-  #away: string | undefined;
+  #outageCode: string | undefined;
 
   /** Whether the stream was deleted; another may have its name by now. */
   get deleted(): boolean {
@@ -86,7 +86,7 @@ export class SourceStream implements LiveStream {
   }
 
   /** Starts the source, and opens the stream in the engine unless it was restored from a snapshot. */
-  constructor(definition: StreamDefinition, engine: Engine, options: LiveStreamOptions, restored?: Restored) {
+  constructor(definition: StreamDefinition, engine: Engine, options: LiveStreamOptions, restored?: RestoredStream) {
     this.name = definition.name;
     this.#definition = definition;
     this.#engine = engine;
@@ -122,9 +122,9 @@ export class SourceStream implements LiveStream {
       onChange: () => {
         if (source !== this.#source) return;
         const { status } = source;
-        if (!hasEnded(status)) this.#goingState = status.state;
-        this.#tellOfSource();
-        this.#changed();
+        if (!hasEnded(status)) this.#stateBeforeEnd = status.state;
+        this.#warnOfSource();
+        this.#notifyListeners();
       },
       startedAtMs: () => this.#wallClock.startedAtMs,
       ...(maxAttempts === undefined ? {} : { maxAttempts }),
@@ -147,7 +147,7 @@ export class SourceStream implements LiveStream {
     if (isAnother || this.canRestartSource) this.#replaceSource(definition);
     this.#definition = { ...definition, memory: before.memory };
     if (!isDeepStrictEqual(watchedPart(definition), watchedPart(before))) this.#thumbnails = this.#newThumbnails();
-    this.#changed();
+    this.#notifyListeners();
   }
 
   /**
@@ -184,10 +184,10 @@ export class SourceStream implements LiveStream {
     const old = this.#source;
     this.#source = this.#newSource(definition, resumeFrom);
     this.#wallClock = new WallClock(definition.source, resumeFrom && { startedAtMs, wallTimes });
-    this.#pumped = false;
-    this.#goingState = 'connecting';
+    this.#isDrained = false;
+    this.#stateBeforeEnd = 'connecting';
     this.#failure = undefined;
-    this.#away = undefined;
+    this.#outageCode = undefined;
     this.#pumping = this.#pump(this.#source, Promise.all([old.stop(), this.#pumping]));
   }
 
@@ -201,33 +201,33 @@ export class SourceStream implements LiveStream {
   /** `before` settles when the previous source is gone: a camera may allow only one viewer. */
   async #pump(source: FrameSource, before?: Promise<unknown>): Promise<void> {
     if (before !== undefined) await before;
-    const flying = new Set<Promise<void>>();
+    const inFlight = new Set<Promise<void>>();
     let failure: YocoError | undefined;
     try {
       for await (const frame of source.frames()) {
-        if (!this.#plays(source)) break;
-        this.#keepWallTime(frame);
-        this.#pictureChange.frameCame(frame);
-        if (flying.size >= FRAMES_IN_FLIGHT) await Promise.race(flying);
-        await this.#engineReady(source);
-        if (!this.#plays(source)) break;
-        const flight = this.#take(frame).finally(() => flying.delete(flight));
-        flying.add(flight);
+        if (!this.#isCurrent(source)) break;
+        this.#updateWallClock(frame);
+        this.#pictureChange.observe(frame);
+        if (inFlight.size >= FRAMES_IN_FLIGHT) await Promise.race(inFlight);
+        await this.#waitForEngine(source);
+        if (!this.#isCurrent(source)) break;
+        const flight = this.#append(frame).finally(() => inFlight.delete(flight));
+        inFlight.add(flight);
       }
     } catch (error) {
       failure = YocoError.from(error);
     }
-    await Promise.all(flying);
+    await Promise.all(inFlight);
     if (source !== this.#source) return;
     this.#failure = failure;
-    this.#pumped = true;
+    this.#isDrained = true;
     // Logged only now, so that whoever sees the warning finds the state it describes.
     if (failure !== undefined) this.#warn(failure.message, failure.code);
-    this.#changed();
+    this.#notifyListeners();
   }
 
   /** Whether frames of this source are still wanted. */
-  #plays(source: FrameSource): boolean {
+  #isCurrent(source: FrameSource): boolean {
     return source === this.#source && !this.#stopping;
   }
 
@@ -238,7 +238,7 @@ export class SourceStream implements LiveStream {
   get #sourceStatus(): SourceStatus {
     const { status } = this.#source;
     if (this.#stopping) return { ...status, state: 'stopped' };
-    return hasEnded(status) && !this.#pumped ? { ...status, state: this.#goingState } : status;
+    return hasEnded(status) && !this.#isDrained ? { ...status, state: this.#stateBeforeEnd } : status;
   }
 
   /**
@@ -246,20 +246,20 @@ export class SourceStream implements LiveStream {
    * takes seconds; a live source drops frames from its own queue meanwhile. Only one frame waits here at a time: of
    * several, any could be the first to see the engine back.
    */
-  async #engineReady(source: FrameSource): Promise<void> {
-    while (!this.#engine.accepts(this.name) && this.#plays(source)) await sleep(ENGINE_POLL_MS);
+  async #waitForEngine(source: FrameSource): Promise<void> {
+    while (!this.#engine.accepts(this.name) && this.#isCurrent(source)) await sleep(ENGINE_POLL_MS);
   }
 
-  #keepWallTime(frame: Frame): void {
+  #updateWallClock(frame: Frame): void {
     // Not if the source itself says when time 0 was: pictures pushed with their times, or a dated recording.
     if (this.#source.startedAtMs !== undefined) return;
-    const changeMs = this.#wallClock.frameCame(frame);
+    const changeMs = this.#wallClock.observe(frame);
     if (changeMs === 0) return;
     const change = `${(Math.abs(changeMs) / 1_000).toFixed(1)} s ${changeMs < 0 ? 'back' : 'forward'}`;
     this.#warn(`the wall clock jumped ${change}; the wall times of all its frames moved with it.`);
   }
 
-  async #take(frame: Frame): Promise<void> {
+  async #append(frame: Frame): Promise<void> {
     this.#newestMs = frame.timeMs;
     try {
       const losses = this.#losses;
@@ -276,22 +276,22 @@ export class SourceStream implements LiveStream {
       const known = YocoError.from(error);
       if (known.code === 'internal') this.#warn(`a frame was lost: ${String(known.cause)}`, known.code);
     }
-    this.#changed();
+    this.#notifyListeners();
   }
 
   /** Logs once why a source is away, again if the reason changes, and once when it is back. */
-  #tellOfSource(): void {
+  #warnOfSource(): void {
     const { state, error } = this.#source.status;
-    if (state === 'reconnecting' && error !== null && error.code !== this.#away) {
-      this.#away = error.code;
+    if (state === 'reconnecting' && error !== null && error.code !== this.#outageCode) {
+      this.#outageCode = error.code;
       this.#warn(`${error.message} Retrying. (${error.code})`, error.code);
-    } else if (state === 'playing' && this.#away !== undefined) {
-      this.#away = undefined;
+    } else if (state === 'playing' && this.#outageCode !== undefined) {
+      this.#outageCode = undefined;
       this.#warn(`its source is back.`);
     }
   }
 
-  #changed(): void {
+  #notifyListeners(): void {
     for (const listener of this.#listeners) listener();
   }
 
@@ -321,7 +321,7 @@ export class SourceStream implements LiveStream {
     };
   }
 
-  get standingQuestions(): readonly StandingDefinition[] {
+  get standingQuestions(): readonly StandingQuestionDefinition[] {
     return this.#definition.standing_questions ?? [];
   }
 
@@ -336,7 +336,7 @@ export class SourceStream implements LiveStream {
   thumbnail(timeMs?: number): Promise<Thumbnail> {
     return Promise.resolve().then(() => {
       if (this.#thumbnails.range === null) {
-        if (this.#sizes === undefined) throw noFrame(this.status());
+        if (this.#sizes === undefined) throw noFrameError(this.status());
         const why =
           'it goes on from a snapshot, or other parts of the picture are watched, and no frame has come since';
         const detail = `No picture of the stream is kept: ${why}.`;
@@ -365,7 +365,7 @@ export class SourceStream implements LiveStream {
     const { fps, startedAtMs, wallTimes } = this.status();
     return this.#engine.snapshot(this.name, file, { fps, startedAtMs, wallTimes }).catch((error: unknown) => {
       const known = YocoError.from(error);
-      throw known.code === 'stream_empty' ? noFrame(this.status(), { param: 'stream' }) : known;
+      throw known.code === 'stream_empty' ? noFrameError(this.status(), { param: 'stream' }) : known;
     });
   }
 
@@ -382,7 +382,7 @@ export class SourceStream implements LiveStream {
     // Done first, so that a stream of the same name can be opened while this one's source ends.
     this.#engine.closeStream(this.name);
     // Listeners learn that the stream is gone, even if its source had already ended.
-    this.#changed();
+    this.#notifyListeners();
     await this.#source.stop();
     await this.#pumping;
     this.#listeners.clear();
@@ -394,7 +394,7 @@ export class SourceStream implements LiveStream {
 const sourcePart = ({ source, sampling }: StreamDefinition) => ({ source, sampling });
 const watchedPart = ({ sampling: { crop, masks } }: StreamDefinition) => ({ crop, masks });
 
-const clockOf = ({ sizes, snapshot }: Restored) => ({
+const clockOf = ({ sizes, snapshot }: RestoredStream) => ({
   lastMs: sizes.lastMs,
   startedAtMs: snapshot.startedAtMs,
 });

@@ -2,7 +2,7 @@
  * One instant on the clocks of several streams: each counts from its own start, and the wall clock is common to all.
  */
 import { YocoError } from '../errors.ts';
-import { noFrame } from './no-frame.ts';
+import { noFrameError } from './no-frame.ts';
 import type { StreamStatus } from './types.ts';
 
 export type StreamClock = Pick<
@@ -28,13 +28,13 @@ export function newestWallMs(clocks: readonly StreamClock[]): number {
 export function momentsAt(wallMs: number, clocks: readonly StreamClock[], param: string, nowMs = Date.now()): number[] {
   const latest = Math.max(nowMs, newestWallMs(clocks));
   if (wallMs > latest + CLOCK_SKEW_MS) {
-    const detail = `${iso(wallMs)} is in the future. ${clocks.map(keeps).join(' ')}`;
+    const detail = `${iso(wallMs)} is in the future. ${clocks.map(describeKept).join(' ')}`;
     throw new YocoError('time_out_of_range', { param, detail });
   }
   return clocks.map((clock) => {
     const { lastMs } = rangeOf(clock);
     if (!reachesBackTo(wallMs, clock)) {
-      const detail = `${iso(wallMs)} is before the first frame of "${clock.name}". ${keeps(clock)}`;
+      const detail = `${iso(wallMs)} is before the first frame of "${clock.name}". ${describeKept(clock)}`;
       throw new YocoError('time_out_of_range', { param, detail });
     }
     return Math.min(Math.round(wallMs - clock.startedAtMs), lastMs);
@@ -54,11 +54,11 @@ export function reachesBackTo(
 
 function rangeOf(clock: StreamClock): { firstMs: number; lastMs: number } {
   const { name, firstMs, lastMs } = clock;
-  if (firstMs === null || lastMs === null) throw noFrame(clock, { param: 'streams', detail: `It is "${name}".` });
+  if (firstMs === null || lastMs === null) throw noFrameError(clock, { param: 'streams', detail: `It is "${name}".` });
   return { firstMs, lastMs };
 }
 
-function keeps(clock: StreamClock): string {
+function describeKept(clock: StreamClock): string {
   const { firstMs, lastMs } = rangeOf(clock);
   const [from, to] = [firstMs, lastMs].map((ms) => iso(clock.startedAtMs + ms));
   return `"${clock.name}" keeps ${firstMs / 1_000} s to ${lastMs / 1_000} s of its own time (${from ?? ''} to ${to ?? ''}).`;

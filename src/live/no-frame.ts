@@ -9,7 +9,7 @@ export function hasEnded({ state }: SourceStatus): boolean {
 }
 
 /** `stream_empty`, or `stream_ended` if retrying cannot help. Both say what is wrong with the source. */
-export function noFrame(
+export function noFrameError(
   { frames, lateFrames, lastMs, sourceStatus }: Pick<StreamStatus, 'frames' | 'lateFrames' | 'lastMs' | 'sourceStatus'>,
   { param, detail }: Pick<ErrorDetails, 'param' | 'detail'> = {},
 ): YocoError {

@@ -15,7 +15,7 @@ export class PictureChange {
   }
 
   /** Takes the next frame; keeps its pixels until the one after it. */
-  frameCame({ timeMs, rgb }: Pick<Frame, 'timeMs' | 'rgb'>): void {
+  observe({ timeMs, rgb }: Pick<Frame, 'timeMs' | 'rgb'>): void {
     if (this.#newest === undefined || Buffer.compare(this.#newest, rgb) !== 0) this.#changedMs = timeMs;
     this.#newest = rgb;
   }

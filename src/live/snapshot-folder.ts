@@ -15,23 +15,23 @@ export const MAX_SNAPSHOTS = 1_000;
  * Suffixes of a kept stream's files: the current file, one that could not be used, and one that was set aside because
  * the stream in memory does not continue from it.
  */
-const KEPT = { current: '.keep.snap', bad: '.keep.bad', before: '.keep.before.snap' } as const;
+const KEPT_SUFFIXES = { current: '.keep.snap', bad: '.keep.bad', before: '.keep.before.snap' } as const;
 /** Case-insensitive, as some file systems are. */
-const IS_KEPT = /\.keep\.(?:snap|bad|before\.snap)$/i;
+const KEPT_NAME = /\.keep\.(?:snap|bad|before\.snap)$/i;
 
 /** What became of a kept stream's current file when another took its place. */
 export interface ReplacedFile {
   /** Name of the file that keeps the earlier memory. */
-  readonly before: string;
+  readonly backupFile: string;
   /** Whether that is the replaced file. If not, the replaced file was discarded because this one held more. */
-  readonly setAside: boolean;
+  readonly isSetAside: boolean;
 }
 
 /** A snapshot to be written. */
 export interface NewSnapshot {
   readonly file: string;
   readonly path: string;
-  readonly written: () => void;
+  readonly release: () => void;
 }
 
 export class SnapshotFolder {
@@ -59,40 +59,40 @@ export class SnapshotFolder {
   }
 
   /**
-   * Reserves a file for a new snapshot of a stream. It counts as a file of the folder until `written` is called, even
+   * Reserves a file for a new snapshot of a stream. It counts as a file of the folder until `release` is called, even
    * if writing fails. Without a name it gets an unused one. Creates the folder. Throws the errors of `pathOf`,
    * `invalid_request` for a name reserved for kept streams, and `snapshot_failed`.
    */
-  async forNew(stream: string, name?: string, nowMs = Date.now()): Promise<NewSnapshot> {
+  async reserveNew(stream: string, name?: string, nowMs = Date.now()): Promise<NewSnapshot> {
     const stamp = new Date(nowMs).toISOString().replace(/[-:]/g, '').replace('.', '-');
     const base = `${stream}-${stamp}`;
     this.pathOf(name ?? `${base}.snap`, 'file');
-    if (name !== undefined && IS_KEPT.test(name)) {
-      const detail = `file: names that end in ${Object.values(KEPT).join(', ')} are those of kept streams; choose another.`;
+    if (name !== undefined && KEPT_NAME.test(name)) {
+      const detail = `file: names that end in ${Object.values(KEPT_SUFFIXES).join(', ')} are those of kept streams; choose another.`;
       throw new YocoError('invalid_request', { param: 'file', detail });
     }
-    const others = new Set([...(await this.#madeAndRead()), ...this.#reservedNames]);
+    const others = new Set([...(await this.#createAndList()), ...this.#reservedNames]);
     let file = name ?? `${base}.snap`;
     for (let i = 2; name === undefined && others.has(file); i++) file = `${base}-${i}.snap`;
     if (others.size >= MAX_SNAPSHOTS && !others.has(file)) {
       const detail = `The folder holds ${others.size} files, and the limit is ${MAX_SNAPSHOTS}.`;
       throw new YocoError('snapshot_failed', { detail });
     }
-    return this.#reserved(file);
+    return this.#reserve(file);
   }
 
   /**
    * Reserves a kept stream's file. The limit of files does not apply, since each kept stream has one. Creates the
    * folder. Throws `snapshots_off` and `snapshot_failed`.
    */
-  async forKept(stream: string): Promise<NewSnapshot> {
-    await this.#madeAndRead();
-    return this.#reserved(stream + KEPT.current);
+  async reserveKept(stream: string): Promise<NewSnapshot> {
+    await this.#createAndList();
+    return this.#reserve(stream + KEPT_SUFFIXES.current);
   }
 
   /** The path of a kept stream's file. Throws `snapshots_off`. */
   keptPath(stream: string): string {
-    return this.pathOf(stream + KEPT.current, 'keep');
+    return this.pathOf(stream + KEPT_SUFFIXES.current, 'keep');
   }
 
   /** Whether anything has the name of a kept stream's file, readable or not. */
@@ -108,7 +108,7 @@ export class SnapshotFolder {
    * new name, or null. Throws `snapshot_failed`.
    */
   async quarantine(stream: string): Promise<string | null> {
-    const file = stream + KEPT.bad;
+    const file = stream + KEPT_SUFFIXES.bad;
     try {
       await rename(this.keptPath(stream), this.pathOf(file, 'keep'));
       return file;
@@ -123,28 +123,28 @@ export class SnapshotFolder {
    * Temporary path for a file that is to replace a kept stream's file. A leftover is removed by the next write of that
    * file, or by any write once it is an hour old.
    */
-  pathBeside(stream: string): string {
-    return path.join(this.#path, `.${stream}${KEPT.current}.${randomBytes(6).toString('hex')}.part`);
+  temporaryPath(stream: string): string {
+    return path.join(this.#path, `.${stream}${KEPT_SUFFIXES.current}.${randomBytes(6).toString('hex')}.part`);
   }
 
   /**
-   * Moves the file written at `beside` into the place of a kept stream's current file. First the current file is moved
-   * to `.keep.before.snap`, unless the file there holds more frames; then `beside` gets the current name. That name
-   * always refers to one of the two files, except for a moment where hard links are not supported. Null if there was no
-   * current file. Throws `snapshot_failed`; `beside` is then deleted.
+   * Moves the file written at `temporary` into the place of a kept stream's current file. First the current file is
+   * moved to `.keep.before.snap`, unless the file there holds more frames; then `temporary` gets the current name. That
+   * name always refers to one of the two files, except for a moment where hard links are not supported. Null if there
+   * was no current file. Throws `snapshot_failed`; `temporary` is then deleted.
    */
-  async replaceKept(stream: string, beside: string): Promise<ReplacedFile | null> {
+  async replaceKept(stream: string, temporary: string): Promise<ReplacedFile | null> {
     const current = this.keptPath(stream);
-    const file = stream + KEPT.before;
-    const before = this.pathOf(file, 'keep');
+    const file = stream + KEPT_SUFFIXES.before;
+    const backupPath = this.pathOf(file, 'keep');
     try {
       const isThere = await this.hasKept(stream);
-      const setAside = isThere && (await framesIn(current)) >= (await framesIn(before));
-      if (setAside) await linkAs(current, before);
-      await rename(beside, current);
-      return isThere ? { before: file, setAside } : null;
+      const isSetAside = isThere && (await framesIn(current)) >= (await framesIn(backupPath));
+      if (isSetAside) await linkAs(current, backupPath);
+      await rename(temporary, current);
+      return isThere ? { backupFile: file, isSetAside } : null;
     } catch (cause) {
-      await rm(beside, { force: true }).catch(() => undefined);
+      await rm(temporary, { force: true }).catch(() => undefined);
       const detail = `It cannot take the place of its older file (${systemReason(cause)}).`;
       throw new YocoError('snapshot_failed', { detail, cause });
     }
@@ -156,7 +156,7 @@ export class SnapshotFolder {
    */
   async delete(file: string): Promise<void> {
     const target = this.pathOf(file, 'file');
-    if ((await this.#look(file)) === null) throw notThere(file, 'file');
+    if ((await this.#readInfo(file)) === null) throw notFoundError(file, 'file');
     try {
       await rm(target, { force: true });
     } catch (cause) {
@@ -167,15 +167,15 @@ export class SnapshotFolder {
 
   /** Creates the folder. Throws `snapshots_off`, and `snapshot_failed` if it is not writable. */
   async checkWritable(): Promise<void> {
-    await this.#made((folder) => access(folder, constants.W_OK));
+    await this.#withFolder((folder) => access(folder, constants.W_OK));
   }
 
   /** Creates the folder; returns the names in it. Throws `snapshots_off` and `snapshot_failed`. */
-  #madeAndRead(): Promise<string[]> {
-    return this.#made((folder) => readdir(folder));
+  #createAndList(): Promise<string[]> {
+    return this.#withFolder((folder) => readdir(folder));
   }
 
-  async #made<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  async #withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
     const folder = this.#path;
     try {
       await mkdir(folder, { recursive: true });
@@ -185,13 +185,13 @@ export class SnapshotFolder {
     }
   }
 
-  #reserved(file: string): NewSnapshot {
+  #reserve(file: string): NewSnapshot {
     this.#reservedNames.push(file);
-    const written = (): void => {
+    const release = (): void => {
       const at = this.#reservedNames.indexOf(file);
       if (at >= 0) this.#reservedNames.splice(at, 1);
     };
-    return { file, path: this.pathOf(file, 'file'), written };
+    return { file, path: this.pathOf(file, 'file'), release };
   }
 
   /** Newest first; files that are not snapshots are left out. Throws `snapshots_off` and `snapshot_failed`. */
@@ -204,14 +204,14 @@ export class SnapshotFolder {
     const all: SnapshotInfo[] = [];
     for (const file of names.sort()) {
       if (!snapshotName.safeParse(file).success) continue;
-      const info = await this.#look(file);
+      const info = await this.#readInfo(file);
       if (info !== null) all.push(info);
     }
     return all.sort((a, b) => (b.summary?.createdAtMs ?? 0) - (a.summary?.createdAtMs ?? 0));
   }
 
   /** Reads only the header: the checksum is verified when the snapshot is restored. */
-  async #look(file: string): Promise<SnapshotInfo | null> {
+  async #readInfo(file: string): Promise<SnapshotInfo | null> {
     const target = path.join(this.#path, file);
     try {
       const summary = await readSnapshot(target, (reader) => Promise.resolve(reader.summary));
@@ -237,7 +237,7 @@ export class SnapshotFolder {
       Promise.resolve(reader.summary),
     ).catch((error: unknown) => {
       const isMissing = error instanceof YocoError && error.code === 'snapshot_not_found' && error.detail === '';
-      throw isMissing ? notThere(parsed.data, 'restore', error.cause) : error;
+      throw isMissing ? notFoundError(parsed.data, 'restore', error.cause) : error;
     });
     const own = definition as { readonly sampling?: unknown; readonly memory?: unknown };
     const memory = { limit_mb: Math.max(16, Math.ceil(limitBytes / 2 ** 20)), merge_below: mergeBelow };
@@ -251,7 +251,7 @@ export class SnapshotFolder {
 }
 
 /** The error for a missing snapshot. It repeats the name, since a request may concern several. */
-const notThere = (file: string, param: string, cause?: unknown): YocoError =>
+const notFoundError = (file: string, param: string, cause?: unknown): YocoError =>
   new YocoError('snapshot_not_found', { param, detail: `The name was "${file}".`, cause });
 
 /** Number of frames in a snapshot's header; 0 if the file is missing or cannot be read. */

@@ -1,7 +1,7 @@
 /** What a live stream offers to the server and the command line. Times in ms since the stream began. */
 import type { AnswerEnd, EngineTimes, SnapshotSummary } from '../engine/protocol.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { StandingDefinition } from '../ingest/definition.ts';
+import type { StandingQuestionDefinition } from '../ingest/definition.ts';
 import type { SourceStatus } from '../ingest/frame.ts';
 import type { PushOutcome } from '../ingest/sources/push-source.ts';
 import type { WallTimes } from '../model/snapshot-format.ts';
@@ -24,7 +24,7 @@ export interface QuestionTimes {
   /** Up to when each stream is read; null: its newest frame. */
   readonly moments: readonly number[] | null;
   /** From when on each stream is read; null: its oldest frame. A stalled camera may have nothing of that time. */
-  readonly begins: readonly number[] | null;
+  readonly starts: readonly number[] | null;
   /** The question about that part. */
   readonly question: string;
 }
@@ -128,7 +128,7 @@ export interface Thumbnail {
 export interface LiveStream {
   readonly name: string;
   /** Questions of its definition that are asked for as long as the stream exists. */
-  readonly standingQuestions: readonly StandingDefinition[];
+  readonly standingQuestions: readonly StandingQuestionDefinition[];
   status(): StreamStatus;
   /** A fresh conversation about this stream; holds no resource until it is asked. */
   converse(): Conversation;

@@ -10,7 +10,7 @@ import type { WallTimes } from '../model/snapshot-format.ts';
 const WALL_CLOCK_STEP_MS = 1_000;
 
 /** What a source continues from: a snapshot, or the previous source. */
-export interface Before {
+export interface PreviousClock {
   readonly startedAtMs: number;
   /** Default: `live`. */
   readonly wallTimes?: WallTimes | undefined;
@@ -22,9 +22,9 @@ export class WallClock {
   /** How far the wall clock was ahead of the monotonic clock when it set time 0. */
   #aheadMs: number | undefined;
 
-  constructor(source: SourceDefinition, before?: Before) {
-    this.wallTimes = wallTimesOf(source, before?.wallTimes);
-    this.#startedAtMs = before?.startedAtMs;
+  constructor(source: SourceDefinition, previous?: PreviousClock) {
+    this.wallTimes = wallTimesOf(source, previous?.wallTimes);
+    this.#startedAtMs = previous?.startedAtMs;
   }
 
   /** Wall time of time 0 by this machine's clock, ms since 1970, once it is known. */
@@ -37,7 +37,7 @@ export class WallClock {
    * is set later, so that all wall times follow the new clock, and returns the change, ms; otherwise 0. The times of a
    * recording do not depend on this clock.
    */
-  frameCame({ timeMs, arrivedAtMs = Date.now() }: Pick<Frame, 'timeMs' | 'arrivedAtMs'>): number {
+  observe({ timeMs, arrivedAtMs = Date.now() }: Pick<Frame, 'timeMs' | 'arrivedAtMs'>): number {
     if (this.wallTimes === 'recorded') return 0;
     const aheadMs = Date.now() - performance.now();
     const beganAtMs = arrivedAtMs - timeMs;
@@ -54,15 +54,15 @@ export class WallClock {
 }
 
 /**
- * `before`: the kind of wall times that the source continues from. A camera's are live in any case. Other sources keep
- * `unknown`; after `recorded` they are live, except for pushed pictures.
+ * `previous`: the kind of wall times that the source continues from. A camera's are live in any case. Other sources
+ * keep `unknown`; after `recorded` they are live, except for pushed pictures.
  */
-function wallTimesOf(source: SourceDefinition, before: WallTimes = 'live'): WallTimes {
+function wallTimesOf(source: SourceDefinition, previous: WallTimes = 'live'): WallTimes {
   // A file read as fast as possible shows nothing at its own time, even if it loops.
-  const once = 'file' in source && (!source.loop || source.pace === 'fastest');
-  if (once) return source.recorded_at === undefined ? 'unknown' : 'recorded';
+  const isRecording = 'file' in source && (!source.loop || source.pace === 'fastest');
+  if (isRecording) return source.recorded_at === undefined ? 'unknown' : 'recorded';
   if (isCamera(source)) return 'live';
-  return before === 'recorded' && !('push' in source) ? 'live' : before;
+  return previous === 'recorded' && !('push' in source) ? 'live' : previous;
 }
 
 /** Whether a source surely shows the present; an HTTP address may be a recording. */

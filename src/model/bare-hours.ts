@@ -2,11 +2,11 @@
  * Hours without their half of the day: "yesterday around 5", "at 9 o'clock". The half is the one within the kept time.
  * If both are, only the asker knows which is meant.
  */
-import { MERIDIEM, O_CLOCK } from './said-time.ts';
-import { DAY, PARTED_DAY } from './said-day.ts';
+import { MERIDIEM, O_CLOCK } from './time-phrases.ts';
+import { DAY, DAY_WITH_PERIOD } from './day-phrases.ts';
 import { timeOfDay } from './time-of-day.ts';
 
-export interface Times {
+export interface KeptRange {
   /** When the question is asked, and when the kept time begins; wall times in ms. */
   readonly nowMs: number;
   readonly fromMs: number;
@@ -23,7 +23,7 @@ const ENDS = `(?=\\W*$|[,;:] | (?:did|was|were|is|are|has|have|had|do|does|could
 /** "Around 5 yesterday", "between 5 and 6 on Friday". */
 const BEFORE_DAY = new RegExp(`\\b(${AT}|${FROM_TO}) (${BARE})(?= (${DAY})\\b)`, 'gi');
 /** "Yesterday around 5", "on Friday between 5 and 6". */
-const BEHIND_DAY = new RegExp(`\\b(${DAY}),? (${AT}|${FROM_TO}) (${BARE})(?! ${DAY}\\b)${ENDS}`, 'gi');
+const AFTER_DAY = new RegExp(`\\b(${DAY}),? (${AT}|${FROM_TO}) (${BARE})(?! ${DAY}\\b)${ENDS}`, 'gi');
 /** "At 9 o'clock". */
 const ALONE = new RegExp(
   `\\b(${AT}|${FROM_TO}) (\\d{1,2}(?::[0-5]\\d)?${O_CLOCK})(?! (?:in the|at night|from|of|position|direction|side|hand|${DAY})\\b)`,
@@ -34,31 +34,31 @@ const ALONE = new RegExp(
 const SAYS_A_NUMBER = /\b(?:at|around|about|after|before|since|until|till|and|to) \d/i;
 
 /** Numbers that are no hours: "were there about five yesterday?", "has it gone from 2 to 5 today?" */
-const IS_A_NUMBER =
+const NOT_AN_HOUR =
   /\b(?:was|were|is|are) there (?:about|around|at) \d|\bhow (?:many|much)\b[^?]*, (?:about|around) \d|\b(?:go(?:es|ne|ing)?|went|r[io]se|risen|f[ae]ll(?:en)?|dropp?(?:ed)?|scale|rate|count|number|temperature|thermometer|level|score|price)\b|\bclock\b(?<!o['’ ]?clock)/i;
 
 const LAST_O_CLOCK = new RegExp(`${O_CLOCK}(?=\\W*$| (?:and|to|until|till)$)`, 'i');
 /** The hour in "between 5 and". */
 const FIRST_HOUR = /\d{1,2}(?::\d\d)?/;
-const IS_PARTED = new RegExp(`^${PARTED_DAY}$`, 'i');
+const HAS_DAY_PERIOD = new RegExp(`^${DAY_WITH_PERIOD}$`, 'i');
 const HOURS = 24;
 const HALF = 12;
 
 /**
- * The question with `am` or `pm` after each of these hours. `unsure`: the first hour that may be in either half of its
- * day ("5"), or null. Without a day, the latest hour is meant.
+ * The question with `am` or `pm` after each of these hours. `ambiguousHour`: the first hour that may be in either half
+ * of its day ("5"), or null. Without a day, the latest hour is meant.
  */
 export function withMeridiem(
   question: string,
-  times: Times,
-): { readonly question: string; readonly unsure: string | null } {
-  if (!SAYS_A_NUMBER.test(question) || IS_A_NUMBER.test(question)) return { question, unsure: null };
-  let unsure: string | null = null;
-  const inHalf = (before: string, said: string, day = ''): string => {
+  keptRange: KeptRange,
+): { readonly question: string; readonly ambiguousHour: string | null } {
+  if (!SAYS_A_NUMBER.test(question) || NOT_AN_HOUR.test(question)) return { question, ambiguousHour: null };
+  let ambiguousHour: string | null = null;
+  const addMeridiem = (before: string, said: string, day = ''): string => {
     const from = before.replace(LAST_O_CLOCK, '');
     const time = said.replace(LAST_O_CLOCK, '');
     // "9 this morning" already tells the half, and so does "9:30 this evening".
-    if (IS_PARTED.test(day)) return `${from} ${time.includes(':') ? time : said}`;
+    if (HAS_DAY_PERIOD.test(day)) return `${from} ${time.includes(':') ? time : said}`;
     const [hours = '', minutes] = time.split(':');
     const hour = Number(hours);
     if (hour > HOURS) return `${before} ${said}`;
@@ -67,18 +67,18 @@ export function withMeridiem(
     // The first hour decides: "between 5 and 6 yesterday" begins at 5.
     const first = FIRST_HOUR.exec(from)?.[0] ?? on12;
     const [kept, another] = halves
-      .map((half) => ({ half, ms: timeOfDay(`${first} ${half} ${day}`.trim(), times.nowMs, times.timeZone) }))
-      .filter(({ ms }) => ms >= times.fromMs && ms <= times.nowMs)
+      .map((half) => ({ half, ms: timeOfDay(`${first} ${half} ${day}`.trim(), keptRange.nowMs, keptRange.timeZone) }))
+      .filter(({ ms }) => ms >= keptRange.fromMs && ms <= keptRange.nowMs)
       .sort((a, b) => b.ms - a.ms);
-    if (another !== undefined && day !== '') unsure ??= first;
+    if (another !== undefined && day !== '') ambiguousHour ??= first;
     const half = kept?.half ?? halves[0] ?? '';
     // "Between 11 and 1": the half that was found is that of 11, and 1 is in the other half.
     const over = halves.length > 1 && parseInt(first, 10) % HALF > Number(hours) % HALF;
     return `${from} ${on12} ${over ? (half === 'am' ? 'pm' : 'am') : half}`;
   };
   const told = question
-    .replace(BEHIND_DAY, (_, day: string, before: string, said: string) => `${day} ${inHalf(before, said, day)}`)
-    .replace(BEFORE_DAY, (_, before: string, said: string, day: string) => inHalf(before, said, day))
-    .replace(ALONE, (_, before: string, said: string) => inHalf(before, said));
-  return { question: told, unsure };
+    .replace(AFTER_DAY, (_, day: string, before: string, said: string) => `${day} ${addMeridiem(before, said, day)}`)
+    .replace(BEFORE_DAY, (_, before: string, said: string, day: string) => addMeridiem(before, said, day))
+    .replace(ALONE, (_, before: string, said: string) => addMeridiem(before, said));
+  return { question: told, ambiguousHour };
 }

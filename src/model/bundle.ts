@@ -6,8 +6,8 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
-import { MOST_CHANNELS } from './dequantise.ts';
-import { CHANNELS_ALIGNED } from './dequantise-wasm.ts';
+import { MAX_CHANNELS } from './dequantise.ts';
+import { CHANNEL_ALIGNMENT } from './dequantise-wasm.ts';
 
 export const BUNDLE_FORMAT = 7;
 
@@ -51,7 +51,7 @@ const bundleConfig = z.object({
   imageSize: size,
   tokensPerFrame: size,
   width: size,
-  headDim: size.multipleOf(CHANNELS_ALIGNED).max(MOST_CHANNELS),
+  headDim: size.multipleOf(CHANNEL_ALIGNMENT).max(MAX_CHANNELS),
   selfLayers: size,
   selfKvHeads: size,
   crossLayers: size,

@@ -2,11 +2,11 @@
  * Words next to a time in a question that change its meaning: "except in the last hour", "just before 1:42", "is the
  * car that came at 9 am still there?". With such words, the time is not the part that the question is about.
  */
-import { DAY } from './said-day.ts';
-import { LENGTH, ONE } from './said-time.ts';
+import { DAY } from './day-phrases.ts';
+import { DURATION, BARE_UNIT } from './time-phrases.ts';
 
 const anyOf = (...words: readonly string[]): string => `(?:${words.join('|')})`;
-const THE = anyOf(
+const DETERMINER = anyOf(
   'the',
   'a',
   'an',
@@ -25,10 +25,10 @@ const THE = anyOf(
   'our',
   'their',
 );
-const IT = anyOf('the', 'my', 'your', 'our', 'his', 'her', 'their', 'that', 'this', 'those', 'these', 'it');
+const DEFINITE_WORD = anyOf('the', 'my', 'your', 'our', 'his', 'her', 'their', 'that', 'this', 'those', 'these', 'it');
 
 /** Ends of text before a time. */
-const TURNED_BEFORE = new RegExp(
+const MODIFIER_BEFORE = new RegExp(
   `\\b${anyOf(
     // A part other than the named one.
     ...['before', 'after', 'until', 'till', 'since', 'between', 'from', 'within'],
@@ -48,33 +48,33 @@ const TURNED_BEFORE = new RegExp(
       'soon',
       'long',
       'exactly',
-      LENGTH,
-      ONE,
+      DURATION,
+      BARE_UNIT,
     ],
   )}\\W*$`,
   'i',
 );
 /** Beginnings of text after a time. */
-const TURNED_AFTER = new RegExp(
+const MODIFIER_AFTER = new RegExp(
   `^\\W*(?:${anyOf('of', 'before', 'after', 'until', 'than', 'and', 'or', 'but', 'ago')}\\b` +
     `|(?:to|till|through|thru) (?:the |on )?(?:\\d|${DAY}\\b)|[-–] ?\\d)`,
   'i',
 );
 
 /** Whether the text before or after a time changes its meaning: "since", "or at 10 am". */
-export function changesMeaning(start: string, end: string): boolean {
-  return TURNED_BEFORE.test(start) || TURNED_AFTER.test(end);
+export function changesMeaning(textBefore: string, textAfter: string): boolean {
+  return MODIFIER_BEFORE.test(textBefore) || MODIFIER_AFTER.test(textAfter);
 }
 
 const BESIDE = /^\W*(?:after|before)\b/i;
 const CLOSE_TO = /\b(?:directly|straight|a (?:bit|little|moment|while))\W*$/i;
 
 /** "A bit before 9 am" does not mean all the time before it. */
-export function isCloseTo(start: string, said: string): boolean {
-  return BESIDE.test(said) && CLOSE_TO.test(start);
+export function isCloseTo(textBefore: string, said: string): boolean {
+  return BESIDE.test(said) && CLOSE_TO.test(textBefore);
 }
 
-const NOW_BESIDES = [
+const PRESENT_WORDS = [
   'still',
   'again',
   'currently',
@@ -84,13 +84,16 @@ const NOW_BESIDES = [
   'any ?more',
   'any longer',
 ];
-export const ASKS_FOR_NOW = new RegExp(`\\b${anyOf('now', ...NOW_BESIDES)}\\b`, 'i');
+export const ASKS_FOR_NOW = new RegExp(`\\b${anyOf('now', ...PRESENT_WORDS)}\\b`, 'i');
 /** Matches "now" unless it ends the part: "from 0:10 until now". */
-export const ASKS_FOR_NOW_TOO = new RegExp(`\\b(?<!(?:to|until|till|and) )now\\b|\\b${anyOf(...NOW_BESIDES)}\\b`, 'i');
+export const ASKS_FOR_NOW_OUTSIDE_RANGE = new RegExp(
+  `\\b(?<!(?:to|until|till|and) )now\\b|\\b${anyOf(...PRESENT_WORDS)}\\b`,
+  'i',
+);
 /** "Is the car that came ", "where is the box which was there ": the time identifies the thing. */
-const SAYS_WHICH = new RegExp(
+const IDENTIFIES_THING = new RegExp(
   "^\\W*(?:(?:so|and|but) )?(?:(?:is|are)(?:n['’]t)?|has|have|does|do|(?:how long )?did|(?:what|where)(?:['’]s| is| are)|can you see) " +
-    `${IT} .*\\b(?:that|which|who|whom|i|you|we)\\b`,
+    `${DEFINITE_WORD} .*\\b(?:that|which|who|whom|i|you|we)\\b`,
   'i',
 );
 const ASKS_WHETHER = /^\W*(?:(?:so|and|but) )?(?:has|have|does|do|did)\b/i;
@@ -101,26 +104,31 @@ const COMPARES = new RegExp(
   'i',
 );
 
-/** Whether the time between `start` and `end` identifies a thing, or is one that something is compared with. */
-export function saysWhich(start: string, end: string): boolean {
+/**
+ * Whether the time between `textBefore` and `textAfter` identifies a thing, or is one that something is compared with.
+ */
+export function identifiesThing(textBefore: string, textAfter: string): boolean {
   // "Has the dog that lives here come ": the time is when it may have come.
-  const isWhen = ASKS_WHETHER.test(start) && !/\w/.test(end);
-  return (SAYS_WHICH.test(start) && !isWhen) || COMPARES.test(start);
+  const isWhen = ASKS_WHETHER.test(textBefore) && !/\w/.test(textAfter);
+  return (IDENTIFIES_THING.test(textBefore) && !isWhen) || COMPARES.test(textBefore);
 }
 
-/** Whether a question asks about the present although it names a time, which stands between `start` and `end`. */
-export function asksForNow(question: string, start: string, end: string): boolean {
-  return ASKS_FOR_NOW.test(question) || saysWhich(start, end);
+/**
+ * Whether a question asks about the present although it names a time, which stands between `textBefore` and
+ * `textAfter`.
+ */
+export function asksForNow(question: string, textBefore: string, textAfter: string): boolean {
+  return ASKS_FOR_NOW.test(question) || identifiesThing(textBefore, textAfter);
 }
 
 /** "Did the meeting last 2 hours?" */
-export const LASTS = new RegExp(
-  `\\b(?:do|does|did|will|would|can|could) (?:${THE} \\w+|it|they) last\\b|\\bhow (?:many|long) (?:\\w+ ){1,2}last\\b`,
+export const LAST_AS_VERB = new RegExp(
+  `\\b(?:do|does|did|will|would|can|could) (?:${DETERMINER} \\w+|it|they) last\\b|\\bhow (?:many|long) (?:\\w+ ){1,2}last\\b`,
   'i',
 );
 
 /** Text that is no question without its time: "and", "what was there except". */
-const CUT_OFF = new RegExp(
+const INCOMPLETE = new RegExp(
   `^\\W*(?:and|or|of|then)?\\W*$|^\\W*(?:and )?(?:the )?same (?:for|on|in|at)?\\W*$|\\b${anyOf(
     ...['the', 'a', 'an', 'of', 'or', 'and', 'than', 'before', 'after', 'until', 'since'],
     ...['except', 'excluding', 'unlike', 'without', 'counting', 'within', 'each', 'every'],
@@ -128,6 +136,6 @@ const CUT_OFF = new RegExp(
   'i',
 );
 
-export function isCutOff(rest: string): boolean {
-  return CUT_OFF.test(rest);
+export function isIncomplete(rest: string): boolean {
+  return INCOMPLETE.test(rest);
 }

@@ -2,7 +2,7 @@
 import type { BundleConfig } from './bundle.ts';
 import type { KvView } from './kv-cache.ts';
 import type { InferenceSession, Tensor } from './onnxruntime.ts';
-import { floats, integers, output } from './session.ts';
+import { float32Tensor, int64Tensor, output } from './session.ts';
 
 export interface CrossDecoderInput {
   /** `[width]`, from the self-decoder. */
@@ -10,15 +10,15 @@ export interface CrossDecoderInput {
   /** The moment of the question, ms. */
   readonly momentMs: number;
   /** How many tokens of the view this question may see. */
-  readonly visible: number;
+  readonly visibleTokens: number;
   /** Number of tokens from which those were chosen; equal if nothing was left out. Sets how sharp attention is. */
-  readonly context: number;
+  readonly contextTokens: number;
   /** K and V of the question's own segment, `[ownLength, kvHeads, headDim]`. */
   readonly ownK: Float32Array;
   readonly ownV: Float32Array;
   readonly ownLength: number;
   /** The counts of an earlier token of the answer, reused by this one; undefined: count anew. */
-  readonly counted?: Float32Array | undefined;
+  readonly priorCounts?: Float32Array | undefined;
 }
 
 export interface CrossDecoderOutput {
@@ -28,14 +28,14 @@ export interface CrossDecoderOutput {
   readonly evidence: Float32Array;
   /** Queries of all layers, with which to ask an index: `[crossLayers, crossHeads, headDim + features of time]`. */
   readonly queries: Float32Array;
-  /** What the tally counted of the thing asked for, `[COUNTS]`; the input's `counted` if that was given. */
+  /** What the tally counted of the thing asked for, `[COUNTS]`; the input's `priorCounts` if that was given. */
   readonly counts: Float32Array;
 }
 
 /** Size of a tally's result: the number of tokens it found, and the seconds for which their frames had stood. */
 export const COUNTS = 2;
 /** Tells the graph to count anew. */
-const ANEW = -1;
+const NO_PRIOR_COUNTS = -1;
 
 export class CrossDecoder {
   readonly #session: InferenceSession;
@@ -46,8 +46,8 @@ export class CrossDecoder {
     this.#config = config;
   }
 
-  /** One read of `cache` serves all `inputs`. */
-  async step(cache: KvView, inputs: readonly CrossDecoderInput[]): Promise<CrossDecoderOutput[]> {
+  /** One read of `view` serves all `inputs`. */
+  async step(view: KvView, inputs: readonly CrossDecoderInput[]): Promise<CrossDecoderOutput[]> {
     const c = this.#config;
     const count = inputs.length;
     const own = Math.max(...inputs.map((input) => input.ownLength));
@@ -61,21 +61,21 @@ export class CrossDecoder {
       ownV.set(input.ownV, i * ownSize);
     });
     const feeds: Record<string, Tensor> = {
-      hidden: floats(hidden, [count, c.width]),
-      times: integers(cache.times.map(Math.round)),
-      since: integers(cache.since.map(Math.round)),
-      stood: integers(cache.stood.map(Math.round)),
-      ahead: integers(cache.ahead.map(Math.round)),
-      moment: integers(inputs.map((input) => Math.round(input.momentMs))),
-      visible: integers(inputs.map((input) => input.visible)),
-      context: integers(inputs.map((input) => input.context)),
-      own_k: floats(ownK, [count, own, c.kvHeads, c.headDim]),
-      own_v: floats(ownV, [count, own, c.kvHeads, c.headDim]),
-      own_length: integers(inputs.map((input) => input.ownLength)),
-      counted: floats(countedOf(inputs), [count, COUNTS]),
+      hidden: float32Tensor(hidden, [count, c.width]),
+      times: int64Tensor(view.times.map(Math.round)),
+      since: int64Tensor(view.elapsed.map(Math.round)),
+      stood: int64Tensor(view.durations.map(Math.round)),
+      ahead: int64Tensor(view.clockOffsets.map(Math.round)),
+      moment: int64Tensor(inputs.map((input) => Math.round(input.momentMs))),
+      visible: int64Tensor(inputs.map((input) => input.visibleTokens)),
+      context: int64Tensor(inputs.map((input) => input.contextTokens)),
+      own_k: float32Tensor(ownK, [count, own, c.kvHeads, c.headDim]),
+      own_v: float32Tensor(ownV, [count, own, c.kvHeads, c.headDim]),
+      own_length: int64Tensor(inputs.map((input) => input.ownLength)),
+      counted: float32Tensor(priorCountsOf(inputs), [count, COUNTS]),
     };
-    cache.keys.forEach((keys, head) => (feeds[`k${head}`] = floats(keys, [cache.tokens, c.headDim])));
-    cache.values.forEach((values, head) => (feeds[`v${head}`] = floats(values, [cache.tokens, c.headDim])));
+    view.keys.forEach((keys, head) => (feeds[`k${head}`] = float32Tensor(keys, [view.tokens, c.headDim])));
+    view.values.forEach((values, head) => (feeds[`v${head}`] = float32Tensor(values, [view.tokens, c.headDim])));
     const results = await this.#session.run(feeds);
     const logits = output(results, 'logits');
     const evidence = output(results, 'evidence');
@@ -83,7 +83,7 @@ export class CrossDecoder {
     const counts = output(results, 'counts');
     const answers = c.answerTokens.length;
     const querySize = queries.length / count;
-    const frames = cache.times.length;
+    const frames = view.times.length;
     return inputs.map((_, i) => ({
       logits: logits.subarray(i * answers, (i + 1) * answers),
       evidence: evidence.subarray(i * frames, (i + 1) * frames),
@@ -98,10 +98,10 @@ export class CrossDecoder {
 }
 
 /** The graphs' `counted` input, `[questions, COUNTS]`. */
-export function countedOf(inputs: readonly Pick<CrossDecoderInput, 'counted'>[]): Float32Array {
-  const all = new Float32Array(inputs.length * COUNTS).fill(ANEW);
-  inputs.forEach(({ counted }, i) => {
-    if (counted !== undefined) all.set(counted, i * COUNTS);
+export function priorCountsOf(inputs: readonly Pick<CrossDecoderInput, 'priorCounts'>[]): Float32Array {
+  const all = new Float32Array(inputs.length * COUNTS).fill(NO_PRIOR_COUNTS);
+  inputs.forEach(({ priorCounts }, i) => {
+    if (priorCounts !== undefined) all.set(priorCounts, i * COUNTS);
   });
   return all;
 }

@@ -8,20 +8,26 @@
  */
 
 /** Values per iteration of the loops. */
-export const CHANNELS_ALIGNED = 8;
+export const CHANNEL_ALIGNMENT = 8;
 
 /**
- * Scales the int8 values from address `at` to `past`, exclusive: token by token, `channels` each. Their float32 scales
- * begin at `scale`; the results go to `to`. Needs at least one token.
+ * Scales the int8 values from address `source` to `sourceEnd`, exclusive: token by token, `channels` each. Their
+ * float32 scales begin at `scales`; the results go to `target`. Needs at least one token.
  */
-export type Scale = (at: number, scale: number, to: number, past: number, channels: number) => void;
+export type ScaleFunction = (
+  source: number,
+  scales: number,
+  target: number,
+  sourceEnd: number,
+  channels: number,
+) => void;
 
 type Code = readonly number[];
 
 /** LEB128. */
-const unsigned = (value: number): Code => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(value >>> 7)]);
-const sized = (bytes: Code): Code => [...unsigned(bytes.length), ...bytes];
-const list = (items: readonly Code[]): Code => [...unsigned(items.length), ...items.flat()];
+const leb128 = (value: number): Code => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...leb128(value >>> 7)]);
+const sized = (bytes: Code): Code => [...leb128(bytes.length), ...bytes];
+const list = (items: readonly Code[]): Code => [...leb128(items.length), ...items.flat()];
 const text = (ascii: string): Code => sized([...Buffer.from(ascii, 'ascii')]);
 
 const I32 = 0x7f;
@@ -30,7 +36,7 @@ const [LOOP, END, BRANCH_IF, NO_RESULT] = [0x03, 0x0b, 0x0d, 0x40];
 const [LESS_UNSIGNED, ADD] = [0x49, 0x6a];
 const get = (local: number): Code => [0x20, local];
 const set = (local: number): Code => [0x21, local];
-const simd = (operation: number, ...operands: number[]): Code => [0xfd, ...unsigned(operation), ...operands];
+const simd = (operation: number, ...operands: number[]): Code => [0xfd, ...leb128(operation), ...operands];
 /** v128.load: alignment as a power of two, then the offset. */
 const load = (offset: number): Code => simd(0x00, 4, offset);
 /** v128.load8x8_s: eight int8 as int16. */
@@ -45,7 +51,7 @@ const [toFloats, multiply] = [simd(0xfa), simd(0xe6)];
 
 // The parameters of Scale, then its locals: the token's end, the address of its next scales, eight values, and one
 // scale four times.
-const [AT, SCALE, TO, PAST, CHANNELS, TOKEN_END, NEXT, EIGHT, SPLAT] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+const [SOURCE, SCALES, TARGET, SOURCE_END, CHANNELS, TOKEN_END, NEXT, EIGHT, SPLAT] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
 const locals = [
   [2, I32],
   [2, V128],
@@ -55,7 +61,7 @@ const locals = [
 const advance = (local: number, bytes: number): Code => [...get(local), 0x41, bytes, ADD, ...set(local)];
 
 /** Runs `body` once, then repeats it while one local is less than the other. */
-const again = (body: Code, local: number, end: number): Code => {
+const doWhile = (body: Code, local: number, end: number): Code => {
   const more = [...get(local), ...get(end), LESS_UNSIGNED, BRANCH_IF, 0];
   return [LOOP, NO_RESULT, ...body, ...more, END];
 };
@@ -63,29 +69,29 @@ const again = (body: Code, local: number, end: number): Code => {
 /** Stores four values of EIGHT times what `scales` loads. */
 const storeFour = (four: Code, scales: Code, offset: number): Code => {
   const values = [...get(EIGHT), ...four, ...toFloats];
-  return [...get(TO), ...values, ...scales, ...multiply, ...store(offset)];
+  return [...get(TARGET), ...values, ...scales, ...multiply, ...store(offset)];
 };
 
 /** Scales eight channels of a token. `low` and `high` load the scales of either half. */
 const scaleEight = (low: Code, high: Code): Code => {
-  const loaded = [...get(AT), ...loadEight, ...set(EIGHT)];
+  const loaded = [...get(SOURCE), ...loadEight, ...set(EIGHT)];
   const stored = [...storeFour(lowFour, low, 0), ...storeFour(highFour, high, 16)];
-  return [...loaded, ...stored, ...advance(AT, CHANNELS_ALIGNED), ...advance(TO, 4 * CHANNELS_ALIGNED)];
+  return [...loaded, ...stored, ...advance(SOURCE, CHANNEL_ALIGNMENT), ...advance(TARGET, 4 * CHANNEL_ALIGNMENT)];
 };
 
 /** For each token: `begin`, then `eight` for every eight channels. */
 const tokenByToken = (begin: Code, eight: Code): Code => {
-  const tokenEnd = [...get(AT), ...get(CHANNELS), ADD, ...set(TOKEN_END)];
-  return again([...tokenEnd, ...begin, ...again(eight, AT, TOKEN_END)], AT, PAST);
+  const tokenEnd = [...get(SOURCE), ...get(CHANNELS), ADD, ...set(TOKEN_END)];
+  return doWhile([...tokenEnd, ...begin, ...doWhile(eight, SOURCE, TOKEN_END)], SOURCE, SOURCE_END);
 };
 
 const functions: Readonly<Record<string, Code>> = {
   scaleChannels: tokenByToken(
-    [...get(SCALE), ...set(NEXT)],
-    [...scaleEight([...get(NEXT), ...load(0)], [...get(NEXT), ...load(16)]), ...advance(NEXT, 4 * CHANNELS_ALIGNED)],
+    [...get(SCALES), ...set(NEXT)],
+    [...scaleEight([...get(NEXT), ...load(0)], [...get(NEXT), ...load(16)]), ...advance(NEXT, 4 * CHANNEL_ALIGNMENT)],
   ),
   scaleTokens: tokenByToken(
-    [...get(SCALE), ...loadSplat, ...set(SPLAT), ...advance(SCALE, 4)],
+    [...get(SCALES), ...loadSplat, ...set(SPLAT), ...advance(SCALES, 4)],
     scaleEight(get(SPLAT), get(SPLAT)),
   ),
 };

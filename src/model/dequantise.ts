@@ -3,33 +3,33 @@
  * JavaScript converts them one at a time; SIMD takes eight per iteration (dequantise-wasm.ts). WebAssembly computes in
  * its own memory, so rows are copied through a stage, some tokens at a time, and can lie anywhere.
  */
-import { CHANNELS_ALIGNED, dequantiseWasm, type Scale } from './dequantise-wasm.ts';
+import { CHANNEL_ALIGNMENT, dequantiseWasm, type ScaleFunction } from './dequantise-wasm.ts';
 
-/** Most channels of a head, which are a multiple of CHANNELS_ALIGNED; the schema of bundles checks both. */
-export const MOST_CHANNELS = 1_024;
+/** Most channels of a head, which are a multiple of CHANNEL_ALIGNMENT; the schema of bundles checks both. */
+export const MAX_CHANNELS = 1_024;
 
 /** Layout of the stage: byte offsets of the scales, the int8 values and the results. */
-const [SCALES, WHOLE, SCALED] = [0, 4_096, 16_384];
+const [SCALES_OFFSET, QUANTISED_OFFSET, SCALED_OFFSET] = [0, 4_096, 16_384];
 const STAGED_VALUES = 8_192;
 /** The stage is one page of WebAssembly memory. */
 const STAGE_BYTES = 65_536;
 
 /** `out[t, c] = whole[t, c] * scales[c]`: a scale for each channel. */
-export function scaleChannels(whole: Int8Array, scales: Float32Array, out: Float32Array): void {
+export function scaleChannels(quantised: Int8Array, scales: Float32Array, out: Float32Array): void {
   const channels = scales.length;
-  inTurns(channels, whole, out, (first, _last, end) => {
+  forEachChunk(channels, quantised, out, (first, _last, end) => {
     if (first === 0) stage.scales.set(scales);
-    stage.scaleChannels(WHOLE, SCALES, SCALED, end, channels);
+    stage.scaleChannels(QUANTISED_OFFSET, SCALES_OFFSET, SCALED_OFFSET, end, channels);
   });
 }
 
 /** `out[t, c] = whole[t, c] * scales[t]`: a scale for each token. */
-export function scaleTokens(whole: Int8Array, scales: Float32Array, out: Float32Array): void {
+export function scaleTokens(quantised: Int8Array, scales: Float32Array, out: Float32Array): void {
   if (scales.length === 0) return;
-  const channels = whole.length / scales.length;
-  inTurns(channels, whole, out, (first, last, end) => {
+  const channels = quantised.length / scales.length;
+  forEachChunk(channels, quantised, out, (first, last, end) => {
     stage.scales.set(scales.subarray(first, last));
-    stage.scaleTokens(WHOLE, SCALES, SCALED, end, channels);
+    stage.scaleTokens(QUANTISED_OFFSET, SCALES_OFFSET, SCALED_OFFSET, end, channels);
   });
 }
 
@@ -37,22 +37,22 @@ export function scaleTokens(whole: Int8Array, scales: Float32Array, out: Float32
  * Calls `scale` for chunks of tokens that fit the stage, with the chunk's first token, its end, and the address where
  * its int8 values end.
  */
-function inTurns(
+function forEachChunk(
   channels: number,
-  whole: Int8Array,
+  quantised: Int8Array,
   out: Float32Array,
   scale: (first: number, last: number, end: number) => void,
 ): void {
-  if (channels % CHANNELS_ALIGNED !== 0 || channels > MOST_CHANNELS) {
-    throw new RangeError(`channels are a multiple of ${CHANNELS_ALIGNED} up to ${MOST_CHANNELS}, not ${channels}`);
+  if (channels % CHANNEL_ALIGNMENT !== 0 || channels > MAX_CHANNELS) {
+    throw new RangeError(`channels are a multiple of ${CHANNEL_ALIGNMENT} up to ${MAX_CHANNELS}, not ${channels}`);
   }
-  const most = Math.min(Math.floor(STAGED_VALUES / channels), stage.scales.length);
-  const tokens = whole.length / channels;
-  for (let first = 0; first < tokens; first += most) {
-    const last = Math.min(first + most, tokens);
+  const chunkTokens = Math.min(Math.floor(STAGED_VALUES / channels), stage.scales.length);
+  const tokens = quantised.length / channels;
+  for (let first = 0; first < tokens; first += chunkTokens) {
+    const last = Math.min(first + chunkTokens, tokens);
     const [from, to] = [first * channels, last * channels];
-    stage.whole.set(whole.subarray(from, to));
-    scale(first, last, WHOLE + to - from);
+    stage.quantised.set(quantised.subarray(from, to));
+    scale(first, last, QUANTISED_OFFSET + to - from);
     out.set(stage.scaled.subarray(0, to - from), from);
   }
 }
@@ -60,9 +60,9 @@ function inTurns(
 const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
 const { exports } = new WebAssembly.Instance(new WebAssembly.Module(dequantiseWasm), { stage: { memory } });
 const stage = {
-  scales: new Float32Array(memory.buffer, SCALES, (WHOLE - SCALES) / 4),
-  whole: new Int8Array(memory.buffer, WHOLE, STAGED_VALUES),
-  scaled: new Float32Array(memory.buffer, SCALED, (STAGE_BYTES - SCALED) / 4),
-  scaleChannels: exports['scaleChannels'] as Scale,
-  scaleTokens: exports['scaleTokens'] as Scale,
+  scales: new Float32Array(memory.buffer, SCALES_OFFSET, (QUANTISED_OFFSET - SCALES_OFFSET) / 4),
+  quantised: new Int8Array(memory.buffer, QUANTISED_OFFSET, STAGED_VALUES),
+  scaled: new Float32Array(memory.buffer, SCALED_OFFSET, (STAGE_BYTES - SCALED_OFFSET) / 4),
+  scaleChannels: exports['scaleChannels'] as ScaleFunction,
+  scaleTokens: exports['scaleTokens'] as ScaleFunction,
 };

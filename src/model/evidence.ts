@@ -3,11 +3,11 @@ import type { FrameTimes } from './frame-times.ts';
 import type { FrameRun, KvCache } from './kv-cache.ts';
 
 /** Times of frames by their place, ms. */
-type Times = Pick<FrameTimes, 'at'>;
+type TimeLookup = Pick<FrameTimes, 'at'>;
 
 /** Attention on frames of one stream, in the order of `times`, ms. `times` may go on after the last share. */
 export interface FrameShares {
-  readonly times: Times;
+  readonly times: TimeLookup;
   readonly shares: Float32Array;
 }
 
@@ -40,9 +40,9 @@ export interface FrameShare {
 }
 
 /** A span begins at a frame with at least this share of the strongest frame's attention. */
-const SEED = 0.03;
+const SEED_SHARE = 0.03;
 /** Frames that it grows over also have at least this share of the strongest frame's attention. */
-const FAINT = 0.002;
+const MIN_SHARE_OF_STRONGEST = 0.002;
 /**
  * They also have at least this share of the span's attention so far, in the geometric mean. A single threshold would
  * not separate moments: attention varies much within one, and what was shown before it may get more than its faintest
@@ -50,27 +50,30 @@ const FAINT = 0.002;
  */
 const MIN_SHARE_OF_MEAN = 0.05;
 /** Neighbouring frames of a span are at most this many places apart, so it may skip one weaker frame. */
-const GAP_FRAMES = 2;
+const MAX_GAP_FRAMES = 2;
 /** Frames this far apart, ms, are never in one span: the camera was away. A slow stream's frames are closer. */
-const AWAY_MS = 60_000;
+const MAX_GAP_MS = 60_000;
 const MAX_SPANS = 5;
 const MIN_WEIGHT = 0.05;
 
 /** Splits `evidence`, the attention on the frames of `runs`, stream by stream. */
-export function frameShares(
+export function splitByStream(
   evidence: Float32Array,
   caches: readonly KvCache[],
   runs: readonly (readonly FrameRun[])[],
 ): FrameShares[] {
   let at = 0;
   return caches.map((cache, i) => {
-    const mine = runs[i] ?? [];
-    const count = mine.reduce((sum, run) => sum + run.count, 0);
+    const streamRuns = runs[i] ?? [];
+    const count = streamRuns.reduce((sum, run) => sum + run.count, 0);
     const shares = evidence.subarray(at, at + count);
     at += count;
     // A reading of everything shares the cache's times. Copying them for each token of each asker took longer than all
     // else here.
-    return { times: mine.length === 1 && mine[0]?.first === 0 ? cache.times : cache.timesIn(mine), shares };
+    return {
+      times: streamRuns.length === 1 && streamRuns[0]?.first === 0 ? cache.times : cache.timesIn(streamRuns),
+      shares,
+    };
   });
 }
 
@@ -79,7 +82,7 @@ export class EvidenceTally {
   /** For each stream, the sums by frame time; a frame's place changes when older frames are dropped. */
   readonly #shares: Map<number, number>[];
   /** For each stream, the sums of the latest tokens, as long as they look at the same frames and newer ones. */
-  readonly #latest: { times: Times; sums: Float32Array }[];
+  readonly #latest: { times: TimeLookup; sums: Float32Array }[];
 
   constructor(streams: number) {
     this.#shares = Array.from({ length: streams }, () => new Map<number, number>());
@@ -129,7 +132,7 @@ export class EvidenceTally {
  * Whether the first `count` of `times` begin with the first `known` of `before`. Compares all of them: an index chooses
  * anew for each token, so the frames in between may differ.
  */
-function extendsFrames(before: Times, known: number, times: Times, count: number): boolean {
+function extendsFrames(before: TimeLookup, known: number, times: TimeLookup, count: number): boolean {
   if (known > count) return false;
   if (before === times) return true;
   for (let i = 0; i < known; i++) if (before.at(i) !== times.at(i)) return false;
@@ -147,7 +150,7 @@ function keptFrames(
 ): FrameShare[] {
   const byPlace = new Map<number, number>();
   for (const [time, share] of shares ?? []) {
-    const place = cache.times.upTo(time) - 1;
+    const place = cache.times.countUpTo(time) - 1;
     if (place >= 0 && time <= cache.times.endOf(place)) byPlace.set(place, (byPlace.get(place) ?? 0) + share);
   }
   return [...byPlace]
@@ -185,7 +188,7 @@ function evidenceSpans(
 /** Indices of the frames where spans may begin, strongest first. */
 function seeds(frames: readonly FrameShare[], strongest: number): number[] {
   const shareOf = (i: number): number => frames[i]?.share ?? 0;
-  return [...frames.keys()].filter((i) => shareOf(i) >= SEED * strongest).sort((a, b) => shareOf(b) - shareOf(a));
+  return [...frames.keys()].filter((i) => shareOf(i) >= SEED_SHARE * strongest).sort((a, b) => shareOf(b) - shareOf(a));
 }
 
 /** Index of the last frame of the span around `peak` in direction `way` (1 or -1). */
@@ -196,9 +199,10 @@ function grow(frames: readonly FrameShare[], taken: Uint8Array, peak: number, wa
   for (let i = peak + way; ; i += way) {
     const [frame, edge] = [frames[i], frames[last]];
     if (frame === undefined || edge === undefined || taken[i] === 1) return last;
-    if (Math.abs(frame.place - edge.place) > GAP_FRAMES) return last;
-    if (Math.max(frame.startMs - edge.endMs, edge.startMs - frame.endMs) > AWAY_MS) return last;
-    if (frame.share < Math.max(FAINT * strongest, MIN_SHARE_OF_MEAN * Math.exp(logs / count))) continue;
+    if (Math.abs(frame.place - edge.place) > MAX_GAP_FRAMES) return last;
+    if (Math.max(frame.startMs - edge.endMs, edge.startMs - frame.endMs) > MAX_GAP_MS) return last;
+    if (frame.share < Math.max(MIN_SHARE_OF_STRONGEST * strongest, MIN_SHARE_OF_MEAN * Math.exp(logs / count)))
+      continue;
     last = i;
     logs += Math.log(frame.share);
     count++;

@@ -8,16 +8,16 @@ const float = new Float32Array(bits.buffer);
 const DROPPED_BITS = 13;
 /** Difference between the exponent biases of float32 and float16, in units of a float16's mantissa. */
 const BIAS = (127 - 15) << 10;
-const MOST = 0x7fff;
+const MAX_FLOAT16 = 0x7fff;
 
 /**
  * The bits of the smallest number that is not below the float32 of `value`, so that quotients by it stay in range.
  * Throws RangeError above the largest number.
  */
-export function float16Above(value: number): number {
+export function roundUpToFloat16(value: number): number {
   float[0] = value;
   const half = (((bits[0] ?? 0) + (1 << DROPPED_BITS) - 1) >>> DROPPED_BITS) - BIAS;
-  if (half > MOST) throw new RangeError(`${value} is too large for a scale`);
+  if (half > MAX_FLOAT16) throw new RangeError(`${value} is too large for a scale`);
   return Math.max(0, half);
 }
 

@@ -15,7 +15,7 @@ export const MAX_STAND_MS = 10_000;
 const STEP_FRAMES = 4_096;
 const BYTES = Float64Array.BYTES_PER_ELEMENT;
 
-/** Frames are appended and merged in place; removing frames returns a new instance (`thinned`, `from`). */
+/** Frames are appended and merged in place; removing frames returns a new instance (`thin`, `sliceFrom`). */
 export class FrameTimes {
   #length = 0;
   readonly #bytes = { times: new GrowingBytes(0), ends: new GrowingBytes(0) };
@@ -23,7 +23,7 @@ export class FrameTimes {
   #ends = new Float64Array(0);
 
   /** From each frame's time and the time until which it stood, ms. Copies both. */
-  static of(times: ArrayLike<number>, ends: ArrayLike<number>): FrameTimes {
+  static from(times: ArrayLike<number>, ends: ArrayLike<number>): FrameTimes {
     const all = new FrameTimes();
     all.#reserve(times.length);
     all.#times.set(times);
@@ -61,23 +61,23 @@ export class FrameTimes {
     return { times: this.#times.slice(0, this.#length), ends: this.#ends.slice(0, this.#length) };
   }
 
-  /** Appends a frame. Throws what `check` throws. */
+  /** Appends a frame. Throws what `checkOrder` throws. */
   append(timeMs: number): void {
-    this.check(timeMs);
+    this.checkOrder(timeMs);
     this.#reserve(this.#length + 1);
     this.#times[this.#length] = timeMs;
     this.#ends[this.#length++] = timeMs;
   }
 
-  /** Merges a frame into the last one, which then stands until `timeMs`. Throws what `check` throws. */
+  /** Merges a frame into the last one, which then stands until `timeMs`. Throws what `checkOrder` throws. */
   extend(timeMs: number): void {
-    this.check(timeMs);
+    this.checkOrder(timeMs);
     if (this.#length === 0) throw new RangeError('nothing to merge into');
     this.#ends[this.#length - 1] = timeMs;
   }
 
   /** Throws RangeError for a time before the newest: frames are looked up by time, so times must not fall. */
-  check(timeMs: number): void {
+  checkOrder(timeMs: number): void {
     const newest = this.#length === 0 ? -Infinity : this.endOf(this.#length - 1);
     if (timeMs < newest) throw new RangeError(`a frame at ${timeMs} ms after one at ${newest} ms`);
   }
@@ -93,19 +93,19 @@ export class FrameTimes {
 
   /** The same for the frame at `timeMs`, even if it is no longer kept. */
   durationAt(timeMs: number): number {
-    const after = this.upTo(timeMs);
+    const after = this.countUpTo(timeMs);
     if (this.at(after - 1) === timeMs) return this.durationOf(after - 1);
     return Math.min(MAX_STAND_MS, (this.at(after) ?? Infinity) - timeMs);
   }
 
   /** How many frames were shown at or before `timeMs`. */
-  upTo(timeMs: number): number {
+  countUpTo(timeMs: number): number {
     return lastAtOrBelow(this.#times, timeMs, this.#length) + 1;
   }
 
   /** Place of the frame that stood at `timeMs`, else of the first one after it, else `length`. */
-  firstFrom(timeMs: number): number {
-    const after = this.upTo(timeMs);
+  firstShownFrom(timeMs: number): number {
+    const after = this.countUpTo(timeMs);
     return after > 0 && timeMs - this.endOf(after - 1) < MAX_STAND_MS ? after - 1 : after;
   }
 
@@ -113,7 +113,7 @@ export class FrameTimes {
    * A copy without the frames from `start` on for which `keep` is false. The kept frame before them stands for them
    * too, unless nothing was seen in between for MAX_STAND_MS.
    */
-  thinned(start: number, keep: readonly boolean[]): FrameTimes {
+  thin(start: number, keep: readonly boolean[]): FrameTimes {
     const { times, ends } = this.content();
     let standing = start - 1;
     keep.forEach((kept, i) => {
@@ -123,27 +123,27 @@ export class FrameTimes {
       else if (standing >= 0 && (times[frame] ?? 0) - end <= MAX_STAND_MS) ends[standing] = ends[frame] ?? 0;
     });
     const stays = (_: number, place: number): boolean => place < start || (keep[place - start] ?? true);
-    return FrameTimes.of(times.filter(stays), ends.filter(stays));
+    return FrameTimes.from(times.filter(stays), ends.filter(stays));
   }
 
   /** A copy without the frames before place `first`. */
-  from(first: number): FrameTimes {
+  sliceFrom(first: number): FrameTimes {
     const cut = (all: Float64Array): Float64Array => all.subarray(first, this.#length);
-    return FrameTimes.of(cut(this.#times), cut(this.#ends));
+    return FrameTimes.from(cut(this.#times), cut(this.#ends));
   }
 
   #reserve(frames: number): void {
     if (frames <= this.#times.length) return;
     const bytes = Math.ceil(frames / STEP_FRAMES) * STEP_FRAMES * BYTES;
-    this.#times = grown(this.#bytes.times, bytes);
-    this.#ends = grown(this.#bytes.ends, bytes);
+    this.#times = growTo(this.#bytes.times, bytes);
+    this.#ends = growTo(this.#bytes.ends, bytes);
   }
 }
 
-/** Grows `bytes` to `length` and returns them as numbers. */
-function grown(bytes: GrowingBytes, length: number): Float64Array<ArrayBuffer> {
-  bytes.grow(length);
-  return new Float64Array(bytes.all.buffer as ArrayBuffer, 0, length / BYTES);
+/** Grows `buffer` to `length` and returns them as numbers. */
+function growTo(buffer: GrowingBytes, length: number): Float64Array<ArrayBuffer> {
+  buffer.grow(length);
+  return new Float64Array(buffer.bytes.buffer as ArrayBuffer, 0, length / BYTES);
 }
 
 /** Index of the last of the first `count` of rising numbers that is at most `value`; -1 if all are above it. */

@@ -14,7 +14,7 @@ export class GrowingBytes {
   }
 
   /** All bytes. Growing replaces this view; earlier ones stay readable. */
-  get all(): Uint8Array {
+  get bytes(): Uint8Array {
     return this.#bytes;
   }
 

@@ -14,7 +14,7 @@ export const FRAME_BATCH = 4;
 export interface IntakeStream {
   readonly cache: KvCache;
   /** A copy of the window's content. */
-  window(): Promise<WindowContent>;
+  windowContent(): Promise<WindowContent>;
   /** Frees memory outside the JavaScript heap. */
   close(): void;
 }
@@ -27,7 +27,7 @@ export interface IntakeFrame<Stream extends IntakeStream> {
 }
 
 /** Outcome for one frame: null if it is in its cache, otherwise the cause of the failure. */
-export type Taken = { readonly cause: unknown } | null;
+export type IntakeResult = { readonly cause: unknown } | null;
 
 export interface Intake<Stream extends IntakeStream = IntakeStream> {
   /** Opens a stream whose frames go to `cache`, and resumes from `window` if given. */
@@ -36,20 +36,20 @@ export interface Intake<Stream extends IntakeStream = IntakeStream> {
    * Takes one frame of each of these streams, at most FRAME_BATCH, into their windows and caches. Rejects if no frame
    * was taken.
    */
-  take(frames: readonly IntakeFrame<Stream>[]): Promise<Taken[]>;
+  append(frames: readonly IntakeFrame<Stream>[]): Promise<IntakeResult[]>;
 }
 
 export class HostStream implements IntakeStream {
   readonly cache: KvCache;
-  readonly segment: SegmentWindow;
+  readonly segmentWindow: SegmentWindow;
 
   constructor(cache: KvCache, segment: SegmentWindow) {
     this.cache = cache;
-    this.segment = segment;
+    this.segmentWindow = segment;
   }
 
-  window(): Promise<WindowContent> {
-    return Promise.resolve(this.segment.content());
+  windowContent(): Promise<WindowContent> {
+    return Promise.resolve(this.segmentWindow.content());
   }
 
   close(): void {
@@ -73,10 +73,10 @@ export class HostIntake implements Intake<HostStream> {
     return new HostStream(cache, segment);
   }
 
-  async take(frames: readonly IntakeFrame<HostStream>[]): Promise<Taken[]> {
+  async append(frames: readonly IntakeFrame<HostStream>[]): Promise<IntakeResult[]> {
     const { tokensPerFrame, window } = this.#config;
     const inputs = frames.map(({ stream, tokens, timeMs }) => ({
-      window: stream.segment,
+      window: stream.segmentWindow,
       tokens,
       timesMs: new Array<number>(tokensPerFrame).fill(Math.round(timeMs)),
     }));

@@ -15,7 +15,7 @@ import type { Precision } from './precision.ts';
 import { mostDistinct } from './thinning.ts';
 
 export interface KvCacheOptions extends KvShape {
-  /** Limit in bytes for pages, index and frames in full precision; MIN_FRAMES of the latter may exceed it. */
+  /** Limit in bytes for pages, index and frames in full precision; MIN_HOT_FRAMES of the latter may exceed it. */
   readonly limitBytes: number;
   /** Most frames in full precision, a multiple of PAGE_FRAMES; default HOT_FRAMES. More is for measurements only. */
   readonly hotFrames?: number;
@@ -29,9 +29,9 @@ export interface KvView extends KvRows {
    * how long it stood; and by how much the question's clock is ahead of its stream's.
    */
   readonly times: readonly number[];
-  readonly since: readonly number[];
-  readonly stood: readonly number[];
-  readonly ahead: readonly number[];
+  readonly elapsed: readonly number[];
+  readonly durations: readonly number[];
+  readonly clockOffsets: readonly number[];
 }
 
 /** All that a cache holds at one moment. Later changes to the cache do not affect it. */
@@ -60,7 +60,7 @@ export const PAGE_FRAMES = 32;
 export const HOT_FRAMES = 1_664;
 const SEAL_SHARE = 1 / 13;
 /** Room for this many frames in full precision is kept even if the limit is smaller. */
-const MIN_FRAMES = 64;
+const MIN_HOT_FRAMES = 64;
 /** The frames in full precision may take at most this share of the limit, so that pages have room. */
 const HOT_SHARE = 1 / 2;
 
@@ -70,28 +70,28 @@ export class KvCache {
   #index: KvIndex;
   #pages: KvPage[] = [];
   /** Number of the first frame of each page, then of the first frame in full precision; likewise for cells. */
-  #starts: number[] = [0];
+  #pageStarts: number[] = [0];
   #cellStarts: number[] = [0];
   #capacity: number;
   #keys: Float32Array[];
   #values: Float32Array[];
   /** Whether a `content` may still view the buffers. They may then be appended to, but not overwritten. */
-  #shared = false;
+  #isShared = false;
   #times = new FrameTimes();
   #pageBytes = 0;
-  #dropped = 0;
-  #thinned = 0;
-  #merged = 0;
+  #droppedFrames = 0;
+  #thinnedFrames = 0;
+  #mergedFrames = 0;
   #firstUnthinned = 0;
   #version = 0;
 
   constructor(options: KvCacheOptions) {
     this.#options = options;
     const affordable = Math.floor((options.limitBytes * HOT_SHARE) / this.bytesPerFrame / PAGE_FRAMES) * PAGE_FRAMES;
-    this.#hotLimit = Math.max(MIN_FRAMES, Math.min(options.hotFrames ?? HOT_FRAMES, affordable));
+    this.#hotLimit = Math.max(MIN_HOT_FRAMES, Math.min(options.hotFrames ?? HOT_FRAMES, affordable));
     this.#index = new KvIndex(options);
-    this.#capacity = MIN_FRAMES;
-    ({ keys: this.#keys, values: this.#values } = this.#room());
+    this.#capacity = MIN_HOT_FRAMES;
+    ({ keys: this.#keys, values: this.#values } = this.#allocate());
   }
 
   /**
@@ -101,7 +101,7 @@ export class KvCache {
   static from(options: KvCacheOptions, content: KvContent): KvCache {
     const cache = new KvCache(options);
     const { times, ends, pages, hot, index } = content;
-    for (const page of pages) cache.#push(page);
+    for (const page of pages) cache.#addPage(page);
     const hotFrames = times.length - cache.sealedFrames;
     const floats = hotFrames * options.tokensPerFrame * options.headDim;
     const fits = (rows: readonly Float32Array[]): boolean =>
@@ -111,16 +111,16 @@ export class KvCache {
     }
     cache.#index = KvIndex.from(options, index, timesOfCells(times, pages));
     while (cache.#capacity < hotFrames) cache.#capacity *= 2;
-    ({ keys: cache.#keys, values: cache.#values } = cache.#room());
+    ({ keys: cache.#keys, values: cache.#values } = cache.#allocate());
     hot.keys.forEach((row, head) => cache.#keys[head]?.set(row));
     hot.values.forEach((row, head) => cache.#values[head]?.set(row));
-    cache.#times = FrameTimes.of(times, ends);
-    cache.#merged = content.mergedFrames;
-    cache.#thinned = content.thinnedFrames;
-    cache.#dropped = content.droppedFrames;
+    cache.#times = FrameTimes.from(times, ends);
+    cache.#mergedFrames = content.mergedFrames;
+    cache.#thinnedFrames = content.thinnedFrames;
+    cache.#droppedFrames = content.droppedFrames;
     // Pages are thinned oldest first.
-    cache.#firstUnthinned = pages.filter((page) => page.thinned).length;
-    if (pages.slice(0, cache.#firstUnthinned).some((page) => !page.thinned)) {
+    cache.#firstUnthinned = pages.filter((page) => page.isThinned).length;
+    if (pages.slice(0, cache.#firstUnthinned).some((page) => !page.isThinned)) {
       throw new RangeError('a page of a cache is thinned before an older one');
     }
     return cache;
@@ -134,20 +134,20 @@ export class KvCache {
     const { headDim, tokensPerFrame } = this.#options;
     const end = this.#hotFrames * tokensPerFrame * headDim;
     const cut = (buffer: Float32Array): Float32Array => buffer.subarray(0, end);
-    this.#shared = true;
+    this.#isShared = true;
     return {
       ...this.#times.content(),
       pages: [...this.#pages],
       hot: { keys: this.#keys.map(cut), values: this.#values.map(cut) },
       index: this.#index.content(),
-      mergedFrames: this.#merged,
-      thinnedFrames: this.#thinned,
-      droppedFrames: this.#dropped,
+      mergedFrames: this.#mergedFrames,
+      thinnedFrames: this.#thinnedFrames,
+      droppedFrames: this.#droppedFrames,
     };
   }
 
   /** Buffers for `#capacity` frames. */
-  #room(): { keys: Float32Array[]; values: Float32Array[] } {
+  #allocate(): { keys: Float32Array[]; values: Float32Array[] } {
     return emptyRows(this.#options, this.#capacity * this.#options.tokensPerFrame);
   }
 
@@ -181,22 +181,22 @@ export class KvCache {
 
   /** Number of frames dropped for good; these were the oldest. */
   get droppedFrames(): number {
-    return this.#dropped;
+    return this.#droppedFrames;
   }
 
   /** Number of frames thinned out of old pages; frames beside them are kept. */
   get thinnedFrames(): number {
-    return this.#thinned;
+    return this.#thinnedFrames;
   }
 
   /** Number of frames merged: each hardly differed from the one before, which stands for it. */
   get mergedFrames(): number {
-    return this.#merged;
+    return this.#mergedFrames;
   }
 
   /** Number of kept frames in int8 pages; all later frames are in full precision. */
   get sealedFrames(): number {
-    return this.#starts.at(-1) ?? 0;
+    return this.#pageStarts.at(-1) ?? 0;
   }
 
   /** Changes whenever a kept frame changes its place or its precision. Adding a frame does not by itself change it. */
@@ -219,7 +219,7 @@ export class KvCache {
 
   /** Appends one frame: `k` and `v` are `[tokensPerFrame, heads, headDim]`. Throws what `FrameTimes.check` throws. */
   append(timeMs: number, k: Float32Array, v: Float32Array): void {
-    this.#times.check(timeMs);
+    this.#times.checkOrder(timeMs);
     // More than one pass only after a restore under a smaller limit.
     while (this.#hotFrames >= this.#hotLimit) this.#seal();
     if (this.#hotFrames >= this.#capacity) this.#grow();
@@ -245,7 +245,7 @@ export class KvCache {
   /** Merges a frame into the last one, which then stands until `timeMs`. Throws what `FrameTimes.extend` throws. */
   merge(timeMs: number): void {
     this.#times.extend(timeMs);
-    this.#merged++;
+    this.#mergedFrames++;
   }
 
   #grow(): void {
@@ -255,7 +255,7 @@ export class KvCache {
 
   /** Moves the frames in full precision to new buffers for `#capacity` frames. */
   #copyBuffers(): void {
-    const { keys, values } = this.#room();
+    const { keys, values } = this.#allocate();
     keys.forEach((row, head) => {
       row.set(this.#keys[head] ?? []);
     });
@@ -264,7 +264,7 @@ export class KvCache {
     });
     this.#keys = keys;
     this.#values = values;
-    this.#shared = false;
+    this.#isShared = false;
   }
 
   /** Seals the oldest frames in full precision into pages. */
@@ -275,33 +275,33 @@ export class KvCache {
     for (let page = 0; page < pages; page++) {
       const cut = (buffer: Float32Array): Float32Array => buffer.subarray(page * size, (page + 1) * size);
       const rows = { keys: this.#keys.map(cut), values: this.#values.map(cut) };
-      this.#push(KvPage.seal(this.#options, PAGE_FRAMES, rows));
+      this.#addPage(KvPage.seal(this.#options, PAGE_FRAMES, rows));
     }
-    if (this.#shared) this.#copyBuffers();
+    if (this.#isShared) this.#copyBuffers();
     for (const buffer of [...this.#keys, ...this.#values]) buffer.copyWithin(0, pages * size);
   }
 
-  #push(page: KvPage): void {
+  #addPage(page: KvPage): void {
     this.#version++;
     this.#pages.push(page);
     this.#pageBytes += page.bytes.length;
-    this.#number(page);
+    this.#addStarts(page);
   }
 
-  #number(page: KvPage): void {
-    this.#starts.push(this.sealedFrames + page.frames);
+  #addStarts(page: KvPage): void {
+    this.#pageStarts.push(this.sealedFrames + page.frames);
     this.#cellStarts.push((this.#cellStarts.at(-1) ?? 0) + Math.ceil(page.frames / CELL_FRAMES));
   }
 
   #makeRoom(): void {
-    if (this.#firstUnthinned < this.#pages.length) this.#thin(this.#firstUnthinned++);
+    if (this.#firstUnthinned < this.#pages.length) this.#thinPage(this.#firstUnthinned++);
     else this.#dropPage();
   }
 
   /** Drops half of a page's frames: those most like the kept frame before them. */
-  #thin(at: number): void {
-    const page = this.#pages[at];
-    const start = this.#starts[at];
+  #thinPage(pageIndex: number): void {
+    const page = this.#pages[pageIndex];
+    const start = this.#pageStarts[pageIndex];
     if (page === undefined || start === undefined) return;
     const keep = mostDistinct(page, Math.ceil(page.frames / 2));
     const thin = page.thin(keep);
@@ -309,36 +309,36 @@ export class KvCache {
     const rows = emptyRows(this.#options, thin.tokens);
     thin.read(0, thin.frames, rows, 0);
     const cell = this.#cellOf(start);
-    this.#times = this.#times.thinned(start, keep);
+    this.#times = this.#times.thin(start, keep);
     this.#index.replace(cell, cells, rows.keys, this.#times.slice(start, start + thin.frames));
-    this.#pages[at] = thin;
+    this.#pages[pageIndex] = thin;
     this.#pageBytes += thin.bytes.length - page.bytes.length;
-    this.#thinned += page.frames - thin.frames;
-    this.#restart();
+    this.#thinnedFrames += page.frames - thin.frames;
+    this.#rebuildStarts();
   }
 
   #dropPage(): void {
     const page = this.#pages.shift();
     if (page === undefined) return;
     this.#index.dropOldest(Math.ceil(page.frames / CELL_FRAMES));
-    this.#times = this.#times.from(page.frames);
+    this.#times = this.#times.sliceFrom(page.frames);
     this.#pageBytes -= page.bytes.length;
-    this.#dropped += page.frames;
+    this.#droppedFrames += page.frames;
     this.#firstUnthinned = Math.max(0, this.#firstUnthinned - 1);
-    this.#restart();
+    this.#rebuildStarts();
   }
 
-  #restart(): void {
+  #rebuildStarts(): void {
     this.#version++;
-    this.#starts = [0];
+    this.#pageStarts = [0];
     this.#cellStarts = [0];
-    for (const page of this.#pages) this.#number(page);
+    for (const page of this.#pages) this.#addStarts(page);
   }
 
   /** The cell of a kept frame. Cells never cross a page boundary. */
   #cellOf(frame: number): number {
-    const page = lastAtOrBelow(this.#starts, frame);
-    return (this.#cellStarts[page] ?? 0) + Math.floor((frame - (this.#starts[page] ?? 0)) / CELL_FRAMES);
+    const page = lastAtOrBelow(this.#pageStarts, frame);
+    return (this.#cellStarts[page] ?? 0) + Math.floor((frame - (this.#pageStarts[page] ?? 0)) / CELL_FRAMES);
   }
 
   /** How many whole cells lie in the first `frames` kept frames. */
@@ -351,8 +351,8 @@ export class KvCache {
     const runs: { first: number; count: number }[] = [];
     for (const cell of cells) {
       const page = lastAtOrBelow(this.#cellStarts, cell);
-      const first = (this.#starts[page] ?? 0) + (cell - (this.#cellStarts[page] ?? 0)) * CELL_FRAMES;
-      const end = Math.min(first + CELL_FRAMES, this.#starts[page + 1] ?? this.frames);
+      const first = (this.#pageStarts[page] ?? 0) + (cell - (this.#cellStarts[page] ?? 0)) * CELL_FRAMES;
+      const end = Math.min(first + CELL_FRAMES, this.#pageStarts[page + 1] ?? this.frames);
       const last = runs.at(-1);
       if (last !== undefined && last.first + last.count === first) last.count += end - first;
       else runs.push({ first, count: end - first });
@@ -360,7 +360,7 @@ export class KvCache {
     return runs;
   }
 
-  /** The kept frames of `run`, without a copy, with their times as in `timesOf`; null if any of them is sealed. */
+  /** The kept frames of `run`, without a copy, with their times as in `viewTimes`; null if any of them is sealed. */
   view(run: FrameRun, sinceMs?: number): KvView | null {
     const sealed = this.sealedFrames;
     if (run.count > 0 && run.first < sealed) return null;
@@ -371,7 +371,7 @@ export class KvCache {
       keys: this.#keys.map(cut),
       values: this.#values.map(cut),
       tokens: run.count * this.#options.tokensPerFrame,
-      ...this.timesOf([run], { sinceMs }),
+      ...this.viewTimes([run], { sinceMs }),
     };
   }
 
@@ -381,60 +381,63 @@ export class KvCache {
   }
 
   /**
-   * The times of the frames of `runs`, as a view holds them. `aheadMs`: of the question's clock over this stream's. To
-   * a reading with `sinceMs`, the stream begins there, and so does a frame that already stood.
+   * The times of the frames of `runs`, as a view holds them. `clockOffsetMs`: of the question's clock over this
+   * stream's. To a reading with `sinceMs`, the stream begins there, and so does a frame that already stood.
    */
-  timesOf(
+  viewTimes(
     runs: readonly FrameRun[],
-    { aheadMs = 0, sinceMs }: { readonly aheadMs?: number | undefined; readonly sinceMs?: number | undefined } = {},
-  ): Pick<KvView, 'times' | 'since' | 'stood' | 'ahead'> {
+    {
+      clockOffsetMs = 0,
+      sinceMs,
+    }: { readonly clockOffsetMs?: number | undefined; readonly sinceMs?: number | undefined } = {},
+  ): Pick<KvView, 'times' | 'elapsed' | 'durations' | 'clockOffsets'> {
     const from = sinceMs ?? -Infinity;
-    const began = Math.max(from, this.#times.at(sinceMs === undefined ? 0 : this.#times.firstFrom(sinceMs)) ?? 0);
+    const began = Math.max(from, this.#times.at(sinceMs === undefined ? 0 : this.#times.firstShownFrom(sinceMs)) ?? 0);
     const shown = this.timesIn(runs);
     const times = shown.map((time) => Math.max(from, time));
-    const stood = runs.flatMap(({ first, count }) =>
+    const durations = runs.flatMap(({ first, count }) =>
       Array.from({ length: count }, (_, i) => this.#times.durationOf(first + i)),
     );
     return {
       times,
-      since: times.map((time) => time - began),
-      stood: stood.map((ms, i) => Math.max(0, ms - ((times[i] ?? 0) - (shown[i] ?? 0)))),
-      ahead: times.map(() => aheadMs),
+      elapsed: times.map((time) => time - began),
+      durations: durations.map((ms, i) => Math.max(0, ms - ((times[i] ?? 0) - (shown[i] ?? 0)))),
+      clockOffsets: times.map(() => clockOffsetMs),
     };
   }
 
-  /** Copies frames into `rows` from token `at` on; sealed ones are dequantised. */
-  copy(runs: readonly FrameRun[], rows: KvRows, at: number): void {
+  /** Copies frames into `rows` from token `tokenOffset` on; sealed ones are dequantised. */
+  copyInto(runs: readonly FrameRun[], rows: KvRows, tokenOffset: number): void {
     const { tokensPerFrame } = this.#options;
     for (const { first, count } of runs) {
       let frame = first;
       const end = first + count;
       while (frame < end) {
-        const taken = this.#copySome(frame, end, rows, at);
+        const taken = this.#copyChunk(frame, end, rows, tokenOffset);
         frame += taken;
-        at += taken * tokensPerFrame;
+        tokenOffset += taken * tokensPerFrame;
       }
     }
   }
 
   /** Copies from one page, or from the frames in full precision; returns the number of frames copied. */
-  #copySome(frame: number, end: number, rows: KvRows, at: number): number {
+  #copyChunk(frame: number, end: number, rows: KvRows, tokenOffset: number): number {
     const sealed = this.sealedFrames;
     if (frame >= sealed) {
       const { headDim, tokensPerFrame } = this.#options;
       const size = tokensPerFrame * headDim;
       const cut = (buffer: Float32Array): Float32Array =>
         buffer.subarray((frame - sealed) * size, (end - sealed) * size);
-      this.#keys.forEach((keys, head) => rows.keys[head]?.set(cut(keys), at * headDim));
-      this.#values.forEach((values, head) => rows.values[head]?.set(cut(values), at * headDim));
+      this.#keys.forEach((keys, head) => rows.keys[head]?.set(cut(keys), tokenOffset * headDim));
+      this.#values.forEach((values, head) => rows.values[head]?.set(cut(values), tokenOffset * headDim));
       return end - frame;
     }
-    const i = lastAtOrBelow(this.#starts, frame);
+    const i = lastAtOrBelow(this.#pageStarts, frame);
     const page = this.#pages[i];
-    const start = this.#starts[i];
+    const start = this.#pageStarts[i];
     if (page === undefined || start === undefined) throw new RangeError('no such frame');
     const count = Math.min(end, start + page.frames) - frame;
-    page.read(frame - start, count, rows, at);
+    page.read(frame - start, count, rows, tokenOffset);
     return count;
   }
 
@@ -445,7 +448,7 @@ export class KvCache {
       if (count === 0 || first >= this.sealedFrames) continue;
       worst = 'int8';
       // Pages are thinned oldest first, so if any page of a run is thinned, the first one is.
-      if (this.#pages[lastAtOrBelow(this.#starts, first)]?.thinned === true) return 'thinned';
+      if (this.#pages[lastAtOrBelow(this.#pageStarts, first)]?.isThinned === true) return 'thinned';
     }
     return worst;
   }

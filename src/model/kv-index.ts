@@ -10,7 +10,7 @@
 import { GrowingBytes } from './growing-bytes.ts';
 import { int8Scale, type KvShape } from './kv-page.ts';
 import { type InferenceSession, Tensor } from './onnxruntime.ts';
-import { floats, integers } from './session.ts';
+import { float32Tensor, int64Tensor } from './session.ts';
 import { TIME_CODE_SIZE, writeTimeCode } from './time-code.ts';
 
 export const CELL_FRAMES = 4;
@@ -18,7 +18,7 @@ export const KEYS_PER_CELL = 2;
 /** Of the chosen cells, this share, the best ones, bring their neighbours along. */
 const NEIGHBOURED_SHARE = 1 / 16;
 /** Keys and codes are stored as the graph takes them: int8 plus this, as uint8 (ranking_graph.py says why). */
-const ZERO = 128;
+const ZERO_POINT = 128;
 const FIRST_CAPACITY = 256;
 
 /** Keys of consecutive frames: for each head `[frames * tokensPerFrame, headDim]`. */
@@ -56,7 +56,7 @@ export class KvIndex {
   readonly #means: readonly [Float32Array, Float32Array];
   readonly #code = new Int8Array(TIME_CODE_SIZE);
   /** Buffers of an earlier run for `since` and `age`, for reuse. */
-  #spare: Differences | undefined;
+  #spare: TimeBuffers | undefined;
 
   constructor(shape: KvShape) {
     this.#shape = shape;
@@ -84,12 +84,12 @@ export class KvIndex {
     if (!fits) throw new RangeError('the cells of an index do not fit together');
     while (index.#capacity * KEYS_PER_CELL < rows) index.#grow();
     keys.forEach((all, head) => {
-      moveZero(asBytes(all), index.#keys[head]?.all ?? new Uint8Array(0));
+      shiftZeroPoint(asBytes(all), index.#keys[head]?.bytes ?? new Uint8Array(0));
     });
     scales.forEach((all, head) => index.#scales[head]?.set(all));
     index.#cells = rows / KEYS_PER_CELL;
-    times.forEach((mine, cell) => {
-      index.#writeTimes(cell, mine);
+    times.forEach((cellTimes, cell) => {
+      index.#writeTimes(cell, cellTimes);
     });
     return index;
   }
@@ -100,7 +100,7 @@ export class KvIndex {
     return {
       keys: this.#keys.map((keys) => {
         const copy = new Int8Array(rows * this.#shape.headDim);
-        moveZero(keys.all.subarray(0, copy.length), asBytes(copy));
+        shiftZeroPoint(keys.bytes.subarray(0, copy.length), asBytes(copy));
         return copy;
       }),
       scales: this.#scales.map((all) => all.slice(0, rows)),
@@ -149,12 +149,12 @@ export class KvIndex {
     while (this.#cells + to - from > this.#capacity) this.#grow();
     const { headDim } = this.#shape;
     const row = KEYS_PER_CELL * headDim;
-    for (const { all } of this.#keys) all.copyWithin(to * row, from * row, this.#cells * row);
+    for (const { bytes } of this.#keys) bytes.copyWithin(to * row, from * row, this.#cells * row);
     for (const scales of this.#scales) {
       scales.copyWithin(to * KEYS_PER_CELL, from * KEYS_PER_CELL, this.#cells * KEYS_PER_CELL);
     }
     this.#times.copyWithin(to, from, this.#cells);
-    this.#codes.all.copyWithin(to * TIME_CODE_SIZE, from * TIME_CODE_SIZE, this.#cells * TIME_CODE_SIZE);
+    this.#codes.bytes.copyWithin(to * TIME_CODE_SIZE, from * TIME_CODE_SIZE, this.#cells * TIME_CODE_SIZE);
     this.#cells += to - from;
   }
 
@@ -175,7 +175,7 @@ export class KvIndex {
   #writeTimes(cell: number, times: readonly number[]): void {
     this.#times[cell] = times[0] ?? 0;
     writeTimeCode(times, this.#code, 0);
-    moveZero(asBytes(this.#code), this.#codes.all.subarray(cell * TIME_CODE_SIZE));
+    shiftZeroPoint(asBytes(this.#code), this.#codes.bytes.subarray(cell * TIME_CODE_SIZE));
   }
 
   #write(cell: number, keys: Keys, from: number, times: readonly number[]): void {
@@ -187,9 +187,9 @@ export class KvIndex {
       const rows = keys[head];
       means.forEach((mean) => mean.fill(0));
       for (let token = 0; token < frames * tokensPerFrame; token++) {
-        const whole = token % tokensPerFrame === tokensPerFrame - 1;
-        const mean = whole ? means[0] : means[1];
-        const weight = 1 / (frames * (whole ? 1 : Math.max(1, tokensPerFrame - 1)));
+        const isWholeFrame = token % tokensPerFrame === tokensPerFrame - 1;
+        const mean = isWholeFrame ? means[0] : means[1];
+        const weight = 1 / (frames * (isWholeFrame ? 1 : Math.max(1, tokensPerFrame - 1)));
         const row = (from + token) * headDim;
         for (let i = 0; i < headDim; i++) mean[i] = (mean[i] ?? 0) + weight * (rows?.[row + i] ?? 0);
       }
@@ -198,9 +198,9 @@ export class KvIndex {
         const scale = int8Scale(mean.reduce((most, x) => Math.max(most, Math.abs(x)), 0));
         const scales = this.#scales[head];
         if (scales !== undefined) scales[at] = scale;
-        const target = this.#keys[head]?.all;
+        const target = this.#keys[head]?.bytes;
         for (let i = 0; i < headDim; i++)
-          if (target) target[at * headDim + i] = Math.round((mean[i] ?? 0) / scale) + ZERO;
+          if (target) target[at * headDim + i] = Math.round((mean[i] ?? 0) / scale) + ZERO_POINT;
       });
     }
   }
@@ -225,23 +225,25 @@ export class KvIndex {
   }
 
   /** The index graph's inputs for a question at `momentMs`: the cells of a range, with keys and codes as views. */
-  #feeds({ from, to, sinceMs }: CellRange, momentMs: number, { since, age }: Differences): Record<string, Tensor> {
+  #feeds({ from, to, sinceMs }: CellRange, momentMs: number, { since, age }: TimeBuffers): Record<string, Tensor> {
     const { headDim } = this.#shape;
     const cells = to - from;
     const rows = cells * KEYS_PER_CELL;
-    const ofRange = <T extends { subarray(begin: number, end: number): T }>(all: T, size: number): T =>
+    const sliceRange = <T extends { subarray(begin: number, end: number): T }>(all: T, size: number): T =>
       all.subarray(from * size, to * size);
-    const times = ofRange(this.#times, 1);
+    const times = sliceRange(this.#times, 1);
     const began = Math.max(times[0] ?? 0, sinceMs ?? -Infinity);
     const feeds: Record<string, Tensor> = {
-      codes: new Tensor('uint8', ofRange(this.#codes.all, TIME_CODE_SIZE), [cells, TIME_CODE_SIZE]),
-      since: floats(differences(times, began, 1, since), [cells]),
-      age: floats(differences(times, momentMs, -1, age), [cells]),
+      codes: new Tensor('uint8', sliceRange(this.#codes.bytes, TIME_CODE_SIZE), [cells, TIME_CODE_SIZE]),
+      since: float32Tensor(differences(times, began, 1, since), [cells]),
+      age: float32Tensor(differences(times, momentMs, -1, age), [cells]),
     };
-    this.#keys.forEach(({ all }, head) => {
-      feeds[`keys${head}`] = new Tensor('uint8', ofRange(all, KEYS_PER_CELL * headDim), [rows, headDim]);
+    this.#keys.forEach(({ bytes }, head) => {
+      feeds[`keys${head}`] = new Tensor('uint8', sliceRange(bytes, KEYS_PER_CELL * headDim), [rows, headDim]);
     });
-    this.#scales.forEach((scales, head) => (feeds[`scales${head}`] = floats(ofRange(scales, KEYS_PER_CELL), [rows])));
+    this.#scales.forEach(
+      (scales, head) => (feeds[`scales${head}`] = float32Tensor(sliceRange(scales, KEYS_PER_CELL), [rows])),
+    );
     return feeds;
   }
 }
@@ -249,11 +251,11 @@ export class KvIndex {
 const asBytes = (values: Int8Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.length);
 
 /** Adds ZERO to int8, or subtracts it: both flip the highest bit. */
-function moveZero(from: Uint8Array, to: Uint8Array): void {
-  for (let i = 0; i < from.length; i++) to[i] = (from[i] ?? 0) ^ ZERO;
+function shiftZeroPoint(from: Uint8Array, to: Uint8Array): void {
+  for (let i = 0; i < from.length; i++) to[i] = (from[i] ?? 0) ^ ZERO_POINT;
 }
 
-interface Differences {
+interface TimeBuffers {
   readonly since: Float32Array;
   readonly age: Float32Array;
 }
@@ -289,7 +291,7 @@ export class CellRanking {
    * `count` cells of a range, rising, for a question at `momentMs`: the best ones, and the neighbours of the very best.
    * `queries`: those of one token, of shape `dims`, as the cross-decoder returned them.
    */
-  async best(
+  async selectBest(
     index: KvIndex,
     range: CellRange,
     count: number,
@@ -300,7 +302,7 @@ export class CellRanking {
     const cells = Math.max(0, range.to - range.from);
     if (count >= cells) return Array.from({ length: cells }, (_, i) => range.from + i);
     const results = await index.withFeeds(range, momentMs, (feeds) =>
-      this.#session.run({ queries: floats(queries, dims), count: integers([count]), ...feeds }),
+      this.#session.run({ queries: float32Tensor(queries, dims), count: int64Tensor([count]), ...feeds }),
     );
     const chosen = results['chosen']?.data;
     if (!(chosen instanceof BigInt64Array)) throw new RangeError('the index graph lacks the output chosen');

@@ -11,7 +11,7 @@
  * tokens; values have none. `tokens = frames * tokensPerFrame`; a number is its int8 times its scale.
  */
 import { scaleChannels, scaleTokens } from './dequantise.ts';
-import { float16Above, fromFloat16, fromFloat16s } from './float16.ts';
+import { roundUpToFloat16, fromFloat16, fromFloat16s } from './float16.ts';
 
 /** The dimensions of a cache, constant over its life. */
 export interface KvShape {
@@ -28,8 +28,8 @@ export interface KvRows {
 
 const SCALE_BYTES = Uint16Array.BYTES_PER_ELEMENT;
 
-/** The scale of int8 values of which the largest stands for `most`. */
-export const int8Scale = (most: number): number => most / 127 || 1;
+/** The scale of int8 values of which the largest stands for `maxAbs`. */
+export const int8Scale = (maxAbs: number): number => maxAbs / 127 || 1;
 
 /** Zeroed rows for `tokens` tokens. */
 export function emptyRows({ heads, headDim }: Pick<KvShape, 'heads' | 'headDim'>, tokens: number) {
@@ -41,14 +41,14 @@ export class KvPage {
   readonly shape: KvShape;
   readonly frames: number;
   /** Whether frames were thinned out of it. */
-  readonly thinned: boolean;
+  readonly isThinned: boolean;
   /** All that a page stores: keeping views would take half a kilobyte for each of a day's five thousand pages. */
   readonly #block: Uint8Array;
 
   private constructor(shape: KvShape, frames: number, thinned: boolean, block: Uint8Array) {
     this.shape = shape;
     this.frames = frames;
-    this.thinned = thinned;
+    this.isThinned = thinned;
     this.#block = block;
   }
 
@@ -104,9 +104,9 @@ export class KvPage {
     const { kScale, k } = this.#parts();
     const from = head * this.tokens * headDim;
     for (let channel = 0; channel < headDim; channel++) {
-      let most = 0;
-      for (let i = channel; i < keys.length; i += headDim) most = Math.max(most, Math.abs(keys[i] ?? 0));
-      const bits = float16Above(int8Scale(most));
+      let maxAbs = 0;
+      for (let i = channel; i < keys.length; i += headDim) maxAbs = Math.max(maxAbs, Math.abs(keys[i] ?? 0));
+      const bits = roundUpToFloat16(int8Scale(maxAbs));
       const scale = fromFloat16(bits);
       kScale[head * headDim + channel] = bits;
       for (let i = channel; i < keys.length; i += headDim) k[from + i] = Math.round((keys[i] ?? 0) / scale);
@@ -117,12 +117,13 @@ export class KvPage {
     const { heads, headDim } = this.shape;
     const { vScale, v } = this.#parts();
     for (let token = 0; token < this.tokens; token++) {
-      let most = 0;
+      let maxAbs = 0;
       for (let head = 0; head < heads; head++) {
         const row = values[head];
-        for (let i = token * headDim; i < (token + 1) * headDim; i++) most = Math.max(most, Math.abs(row?.[i] ?? 0));
+        for (let i = token * headDim; i < (token + 1) * headDim; i++)
+          maxAbs = Math.max(maxAbs, Math.abs(row?.[i] ?? 0));
       }
-      const bits = float16Above(int8Scale(most));
+      const bits = roundUpToFloat16(int8Scale(maxAbs));
       const scale = fromFloat16(bits);
       vScale[token] = bits;
       for (let head = 0; head < heads; head++) {
@@ -135,8 +136,8 @@ export class KvPage {
     }
   }
 
-  /** Dequantises `count` frames from frame `first` into each head's rows, starting at token `at`. */
-  read(first: number, count: number, rows: KvRows, at: number): void {
+  /** Dequantises `count` frames from frame `first` into each head's rows, starting at token `tokenOffset`. */
+  read(first: number, count: number, rows: KvRows, tokenOffset: number): void {
     const { heads, headDim, tokensPerFrame } = this.shape;
     const { kScale, vScale, k, v } = this.#parts();
     const [from, tokens] = [first * tokensPerFrame, count * tokensPerFrame];
@@ -148,10 +149,10 @@ export class KvPage {
       if (keys === undefined || values === undefined) throw new RangeError('fewer heads than the page has');
       const begin = (head * this.tokens + from) * headDim;
       const end = begin + tokens * headDim;
-      const [to, past] = [at * headDim, (at + tokens) * headDim];
+      const [targetBegin, targetEnd] = [tokenOffset * headDim, (tokenOffset + tokens) * headDim];
       const scales = channelScales.subarray(head * headDim, (head + 1) * headDim);
-      scaleChannels(k.subarray(begin, end), scales, keys.subarray(to, past));
-      scaleTokens(v.subarray(begin, end), tokenScales, values.subarray(to, past));
+      scaleChannels(k.subarray(begin, end), scales, keys.subarray(targetBegin, targetEnd));
+      scaleTokens(v.subarray(begin, end), tokenScales, values.subarray(targetBegin, targetEnd));
     }
   }
 

@@ -8,9 +8,9 @@
  */
 import type { BundleConfig } from './bundle.ts';
 import type { CrossDecoder, CrossDecoderOutput } from './cross-decoder.ts';
-import { frameShares } from './evidence.ts';
+import { splitByStream } from './evidence.ts';
 import type { FrameRun, KvCache, KvView } from './kv-cache.ts';
-import { worstOf } from './precision.ts';
+import { worstPrecision } from './precision.ts';
 import { CELL_FRAMES, type CellRanking } from './kv-index.ts';
 import { emptyRows } from './kv-page.ts';
 import {
@@ -22,7 +22,7 @@ import {
   type Reader,
   type ReaderInput,
   type Reading,
-  type TogetherInput,
+  type SharedReadInput,
 } from './reader.ts';
 import type { StreamTags } from './stream-tags.ts';
 
@@ -34,7 +34,7 @@ export interface KvReading extends Reading {
 }
 
 /** What the gathering buffers hold. */
-interface Held {
+interface BufferContents {
   /** Weak, so that the cache of a closed stream can be freed. */
   readonly caches: readonly WeakRef<KvCache>[];
   readonly versions: readonly number[];
@@ -61,7 +61,7 @@ export class KvReader implements Reader {
   readonly #ranking: CellRanking;
   readonly #tags: StreamTags;
   /** What the gathering buffers hold; the buffers below grow to the largest reading. */
-  #held: Held | null = null;
+  #contents: BufferContents | null = null;
   #scratch: { keys: Float32Array[]; values: Float32Array[]; tokens: number } = { keys: [], values: [], tokens: 0 };
 
   constructor(config: BundleConfig, crossDecoder: CrossDecoder, ranking: CellRanking, tags: StreamTags) {
@@ -73,30 +73,30 @@ export class KvReader implements Reader {
 
   /** Whether a question on these streams reads everything it may see. */
   readsAll(sources: readonly KvSource[]): boolean {
-    return this.#tokens(sources) <= FULL_READ_TOKENS;
+    return this.#readableTokens(sources) <= FULL_READ_TOKENS;
   }
 
   /** How many tokens a question on these streams may see. */
-  #tokens(sources: readonly KvSource[]): number {
+  #readableTokens(sources: readonly KvSource[]): number {
     return sources.reduce((sum, source) => sum + readableFrames(source), 0) * this.#config.tokensPerFrame;
   }
 
-  /** One read of one cache from `begin` on serves many questions; each sees its own number of `frames`. */
-  async readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: ReadStart): Promise<KvReading[]> {
+  /** One read of one cache from `start` on serves many questions; each sees its own number of `frames`. */
+  async readShared(cache: KvCache, inputs: readonly SharedReadInput[], start?: ReadStart): Promise<KvReading[]> {
     const { tokensPerFrame } = this.#config;
     const frames = Math.max(...inputs.map((input) => input.frames));
-    const first = firstFrameOf({ cache, frames, begin });
+    const first = firstFrameOf({ cache, frames, start });
     const runUpTo = (end: number): FrameRun => ({ first, count: Math.max(0, end - first) });
     const all = runUpTo(frames);
-    const view = cache.view(all, begin?.sinceMs) ?? this.#gather([{ cache, frames, begin }], [[all]]);
+    const view = cache.view(all, start?.sinceMs) ?? this.#gather([{ cache, frames, start }], [[all]]);
     const outputs = await this.#crossDecoder.step(
       view,
       inputs.map(({ frames: visible, input }) => {
         const tokens = runUpTo(visible).count * tokensPerFrame;
-        return { ...input, visible: tokens, context: tokens };
+        return { ...input, visibleTokens: tokens, contextTokens: tokens };
       }),
     );
-    return outputs.map((output, i) => reading(output, [cache], [[runUpTo(inputs[i]?.frames ?? 0)]]));
+    return outputs.map((output, i) => toReading(output, [cache], [[runUpTo(inputs[i]?.frames ?? 0)]]));
   }
 
   /** Reads one token of one question on any number of streams. */
@@ -104,8 +104,8 @@ export class KvReader implements Reader {
     if (this.readsAll(sources)) {
       const [only, ...others] = sources;
       if (only !== undefined && others.length === 0) {
-        const { cache, frames, begin } = only;
-        const [output] = await this.readTogether(cache, [{ frames, input }], begin);
+        const { cache, frames, start } = only;
+        const [output] = await this.readShared(cache, [{ frames, input }], start);
         if (output !== undefined) return output;
       }
       return this.#readRuns(
@@ -116,11 +116,11 @@ export class KvReader implements Reader {
     }
     let { queries } = input;
     if (queries === undefined) {
-      const newest = await this.#readRuns(sources, await this.#choose(sources, input, undefined, 0), input);
-      const best = await this.#choose(sources, input, newest.queries, GUIDING_TOKENS);
+      const newest = await this.#readRuns(sources, await this.#chooseRuns(sources, input, undefined, 0), input);
+      const best = await this.#chooseRuns(sources, input, newest.queries, GUIDING_TOKENS);
       ({ queries } = await this.#readRuns(sources, best, input));
     }
-    return this.#readRuns(sources, await this.#choose(sources, input, queries, INDEXED_TOKENS), input);
+    return this.#readRuns(sources, await this.#chooseRuns(sources, input, queries, INDEXED_TOKENS), input);
   }
 
   async #readRuns(
@@ -130,20 +130,20 @@ export class KvReader implements Reader {
   ): Promise<KvReading> {
     // Each stream's clock starts when that stream was opened. A frame keeps its own stream's time, but its age counts
     // to the moment on its own stream's clock, which for a stalled stream is that of its newest frame.
-    const ahead = sources.map((source) => input.momentMs - momentOf(source, input));
-    const view = this.#gather(sources, runs, ahead);
+    const clockOffsets = sources.map((source) => input.momentMs - momentOf(source, input));
+    const view = this.#gather(sources, runs, clockOffsets);
     const [output] = await this.#crossDecoder.step(view, [
-      { ...input, visible: view.tokens, context: this.#tokens(sources) },
+      { ...input, visibleTokens: view.tokens, contextTokens: this.#readableTokens(sources) },
     ]);
     if (output === undefined) throw new RangeError('the cross-decoder gave no output');
     const caches = sources.map((source) => source.cache);
-    return reading(output, caches, runs);
+    return toReading(output, caches, runs);
   }
 
   /**
    * The newest frames of each source and, with `queries`, the cells that they find before those: `limit` tokens in all.
    */
-  #choose(
+  #chooseRuns(
     sources: readonly KvSource[],
     input: ReaderInput,
     queries: Float32Array | undefined,
@@ -157,90 +157,105 @@ export class KvReader implements Reader {
         const { cache, frames } = source;
         const oldest = firstFrameOf(source);
         const to = cache.cellsIn(Math.max(oldest, frames - newest));
-        const cells = { from: cache.cellsIn(oldest), to, sinceMs: source.begin?.sinceMs };
+        const cells = { from: cache.cellsIn(oldest), to, sinceMs: source.start?.sinceMs };
         const [after] = cache.runsOf([cells.to]);
         const first = Math.max(oldest, after?.first ?? 0);
         const tail = { first, count: frames - first };
         if (queries === undefined) return [tail];
         const wanted = Math.max(1, Math.floor(share / CELL_FRAMES));
         const dims = [crossLayers, crossHeads, queries.length / crossLayers / crossHeads];
-        const chosen = await this.#ranking.best(cache.index, cells, wanted, momentOf(source, input), queries, dims);
-        return [...runsFrom(oldest, cache.runsOf(chosen)), tail];
+        const chosen = await this.#ranking.selectBest(
+          cache.index,
+          cells,
+          wanted,
+          momentOf(source, input),
+          queries,
+          dims,
+        );
+        return [...clipRuns(oldest, cache.runsOf(chosen)), tail];
       }),
     );
   }
 
   /**
-   * Concatenates the frames of all sources; adds the streams' tags if there are several. `ahead`: by how much the
-   * question's clock is ahead of each source's.
+   * Concatenates the frames of all sources; adds the streams' tags if there are several. `clockOffsets`: by how much
+   * the question's clock is ahead of each source's.
    */
-  #gather(sources: readonly KvSource[], runs: readonly (readonly FrameRun[])[], ahead: readonly number[] = []): KvView {
+  #gather(
+    sources: readonly KvSource[],
+    runs: readonly (readonly FrameRun[])[],
+    clockOffsets: readonly number[] = [],
+  ): KvView {
     const caches = sources.map((source) => source.cache);
     const { headDim, tokensPerFrame } = this.#config;
-    const sizes = runs.map((mine) => mine.reduce((sum, run) => sum + run.count, 0) * tokensPerFrame);
+    const sizes = runs.map((sourceRuns) => sourceRuns.reduce((sum, run) => sum + run.count, 0) * tokensPerFrame);
     const tokens = sizes.reduce((sum, size) => sum + size, 0);
-    const rows = this.#room(tokens);
+    const rows = this.#reserve(tokens);
     // Successive tokens of an answer mostly read the same frames.
-    if (this.#held === null || !holds(this.#held, caches, runs)) {
+    if (this.#contents === null || !holdsFrames(this.#contents, caches, runs)) {
       let at = 0;
       caches.forEach((cache, i) => {
-        cache.copy(runs[i] ?? [], rows, at);
+        cache.copyInto(runs[i] ?? [], rows, at);
         const size = sizes[i] ?? 0;
         if (caches.length > 1) this.#tags.add(i, rows, at, size);
         at += size;
       });
       const versions = caches.map((cache) => cache.version);
-      this.#held = { caches: caches.map((cache) => new WeakRef(cache)), versions, runs };
+      this.#contents = { caches: caches.map((cache) => new WeakRef(cache)), versions, runs };
     }
     const cut = (buffer: Float32Array): Float32Array => buffer.subarray(0, tokens * headDim);
-    const when = sources.map(({ cache, begin }, i) =>
-      cache.timesOf(runs[i] ?? [], { aheadMs: ahead[i], sinceMs: begin?.sinceMs }),
+    const viewTimes = sources.map(({ cache, start }, i) =>
+      cache.viewTimes(runs[i] ?? [], { clockOffsetMs: clockOffsets[i], sinceMs: start?.sinceMs }),
     );
     return {
       keys: rows.keys.map(cut),
       values: rows.values.map(cut),
       tokens,
-      times: when.flatMap((mine) => mine.times),
-      since: when.flatMap((mine) => mine.since),
-      stood: when.flatMap((mine) => mine.stood),
-      ahead: when.flatMap((mine) => mine.ahead),
+      times: viewTimes.flatMap((source) => source.times),
+      elapsed: viewTimes.flatMap((source) => source.elapsed),
+      durations: viewTimes.flatMap((source) => source.durations),
+      clockOffsets: viewTimes.flatMap((source) => source.clockOffsets),
     };
   }
 
-  #room(tokens: number): { keys: Float32Array[]; values: Float32Array[] } {
+  #reserve(tokens: number): { keys: Float32Array[]; values: Float32Array[] } {
     if (this.#scratch.tokens < tokens) {
       const { kvHeads: heads, headDim } = this.#config;
       const room = Math.max(INDEXED_TOKENS, Math.ceil(tokens / ROOM_TOKENS) * ROOM_TOKENS);
       this.#scratch = { ...emptyRows({ heads, headDim }, room), tokens: room };
-      this.#held = null;
+      this.#contents = null;
     }
     return this.#scratch;
   }
 }
 
 /** The parts of rising runs that are not before frame `first`. */
-function runsFrom(first: number, runs: readonly FrameRun[]): FrameRun[] {
+function clipRuns(first: number, runs: readonly FrameRun[]): FrameRun[] {
   return runs
     .map((run) => ({ first: Math.max(first, run.first), count: Math.min(run.count, run.first + run.count - first) }))
     .filter(({ count }) => count > 0);
 }
 
-function holds(held: Held, caches: readonly KvCache[], runs: readonly (readonly FrameRun[])[]): boolean {
+function holdsFrames(
+  contents: BufferContents,
+  caches: readonly KvCache[],
+  runs: readonly (readonly FrameRun[])[],
+): boolean {
   const alike = (mine: readonly FrameRun[], others: readonly FrameRun[]): boolean =>
     mine.length === others.length &&
     mine.every(({ first, count }, i) => first === others[i]?.first && count === others[i].count);
   return (
-    held.caches.length === caches.length &&
-    caches.every((cache, i) => held.caches[i]?.deref() === cache && held.versions[i] === cache.version) &&
-    runs.every((mine, i) => alike(mine, held.runs[i] ?? []))
+    contents.caches.length === caches.length &&
+    caches.every((cache, i) => contents.caches[i]?.deref() === cache && contents.versions[i] === cache.version) &&
+    runs.every((mine, i) => alike(mine, contents.runs[i] ?? []))
   );
 }
 
-function reading(
+function toReading(
   output: CrossDecoderOutput,
   caches: readonly KvCache[],
   runs: readonly (readonly FrameRun[])[],
 ): KvReading {
-  const precision = worstOf(caches.map((cache, i) => cache.precisionOf(runs[i] ?? [])));
-  return { ...output, runs, attention: frameShares(output.evidence, caches, runs), precision };
+  const precision = worstPrecision(caches.map((cache, i) => cache.precisionOf(runs[i] ?? [])));
+  return { ...output, runs, attention: splitByStream(output.evidence, caches, runs), precision };
 }

@@ -2,7 +2,7 @@
 import type { Bundle, BundleConfig } from './bundle.ts';
 import { bundlePath, readBundle } from './bundle.ts';
 import { CrossDecoder } from './cross-decoder.ts';
-import { type Device, DEVICE_BYTES, type DeviceName, openDevice } from './device/device.ts';
+import { type Device, DEFAULT_DEVICE_BYTES, type DeviceName, openDevice } from './device/device.ts';
 import { DeviceIntake } from './device/device-intake.ts';
 import { DeviceReader } from './device/device-reader.ts';
 import { Embeddings } from './embeddings.ts';
@@ -21,7 +21,7 @@ import { Vision } from './vision.ts';
 export interface LoadOptions extends Pick<SessionOptions, 'threads'> {
   /** Default: `cpu`. */
   readonly device?: DeviceName;
-  /** Limit of the caches on a device, in bytes; default DEVICE_BYTES. */
+  /** Limit of the caches on a device, in bytes; default DEFAULT_DEVICE_BYTES. */
   readonly deviceBytes?: number;
   /** Filename prefix of the profiles that the device's graphs write: which operators ran where. */
   readonly deviceProfile?: string;
@@ -89,7 +89,7 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
   const tokenizer = await Tokenizer.load(bundlePath(bundle, 'tokenizer.json'));
   const embeddings = await Embeddings.load(bundlePath(bundle, 'embeddings.bin'), config.vocabulary, config.width);
   progress(0.4);
-  const device = await openChosen(bundle, options);
+  const device = await openRequestedDevice(bundle, options);
   const provider = device === undefined ? 'cpu' : 'webgpu';
   const vision = new Vision(await openSession(bundlePath(bundle, 'vision.onnx'), { ...options, provider }), config);
   progress(0.7);
@@ -111,8 +111,8 @@ export async function loadModel(directory: string, options: LoadOptions = {}): P
   return new Model({ bundle, tokenizer, embeddings, vision, ...decoders, intake, reader, kvReader, device });
 }
 
-async function openChosen(bundle: Bundle, options: LoadOptions): Promise<Device | undefined> {
-  const { device = 'cpu', deviceBytes: limitBytes = DEVICE_BYTES, deviceProfile: profile } = options;
+async function openRequestedDevice(bundle: Bundle, options: LoadOptions): Promise<Device | undefined> {
+  const { device = 'cpu', deviceBytes: limitBytes = DEFAULT_DEVICE_BYTES, deviceProfile: profile } = options;
   if (device === 'cpu') return undefined;
   return openDevice(bundle, { limitBytes, ...(profile === undefined ? {} : { profile }) });
 }

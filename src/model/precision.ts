@@ -6,6 +6,6 @@ export type Precision = 'thinned' | 'int8' | 'full';
 const PRECISIONS: readonly Precision[] = ['thinned', 'int8', 'full'];
 
 /** The worst of them; `full` if there are none. */
-export function worstOf(precisions: readonly Precision[]): Precision {
+export function worstPrecision(precisions: readonly Precision[]): Precision {
   return PRECISIONS.find((precision) => precisions.includes(precision)) ?? 'full';
 }

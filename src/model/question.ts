@@ -2,7 +2,7 @@
 import type { CrossDecoderOutput } from './cross-decoder.ts';
 import type { Embeddings } from './embeddings.ts';
 import type { ReaderInput } from './reader.ts';
-import { onTheClock } from './relative-time.ts';
+import { rewriteAgo } from './relative-time.ts';
 import type { SelfDecoder, SelfDecoderOutput } from './self-decoder.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import type { BundleConfig } from './bundle.ts';
@@ -22,8 +22,8 @@ export interface SegmentTokens {
 }
 
 /**
- * `[start, with its moment] question [end] answer [end] ... [start] question [end]`. `clocks`: number of streams. Each
- * has its own clock, so "10 seconds ago" is only rewritten as a time if there is one.
+ * `[start, with its moment] question [end] answer [end] ... [start] question [end]`. `streamCount`: number of streams.
+ * Each has its own clock, so "10 seconds ago" is only rewritten as a time if there is one.
  */
 export function segmentTokens(
   tokenizer: Tokenizer,
@@ -31,7 +31,7 @@ export function segmentTokens(
   turns: readonly Turn[],
   question: string,
   timeMs: number,
-  clocks = 1,
+  streamCount = 1,
 ): SegmentTokens {
   const ids: number[] = [];
   const timesMs: number[] = [];
@@ -43,7 +43,7 @@ export function segmentTokens(
   };
   const ask = (text: string, time: number): void => {
     add([config.startToken], Math.round(time));
-    add(tokenizer.encode(clocks > 1 ? text : onTheClock(text, time)));
+    add(tokenizer.encode(streamCount > 1 ? text : rewriteAgo(text, time)));
     add([config.endToken]);
   };
   for (const turn of turns) {
@@ -70,10 +70,10 @@ export class QuestionSegment {
   readonly #tokenSize: number;
   readonly #countedAt: number;
   /** Number of answer tokens read so far. */
-  #read = 0;
+  #answerTokensRead = 0;
   /** Queries of the last one, for the index. */
   #queries: Float32Array | undefined;
-  #counted: Float32Array | undefined;
+  #priorCounts: Float32Array | undefined;
 
   private constructor(
     window: SegmentWindow,
@@ -122,7 +122,7 @@ export class QuestionSegment {
   }
 
   /** The reader's input for the segment's next token. */
-  get own(): ReaderInput {
+  get readerInput(): ReaderInput {
     return {
       hidden: this.hidden,
       momentMs: this.momentMs,
@@ -130,7 +130,7 @@ export class QuestionSegment {
       ownV: this.v,
       ownLength: this.#length,
       queries: this.#queries,
-      counted: this.#counted,
+      priorCounts: this.#priorCounts,
     };
   }
 
@@ -147,10 +147,10 @@ export class QuestionSegment {
   }
 
   /** Takes the reader's output for an answer token; later tokens start from it. */
-  take({ queries, counts }: Pick<CrossDecoderOutput, 'queries' | 'counts'>): void {
+  recordReading({ queries, counts }: Pick<CrossDecoderOutput, 'queries' | 'counts'>): void {
     this.#queries = queries;
-    if (this.#read === this.#countedAt) this.#counted = counts;
-    this.#read++;
+    if (this.#answerTokensRead === this.#countedAt) this.#priorCounts = counts;
+    this.#answerTokensRead++;
   }
 
   /** Appends the self-decoder's output for one more answer token. */

@@ -15,22 +15,22 @@ export interface ReadStart {
   readonly sceneMs: number;
 }
 
-/** One stream of a question, which may read its first `frames` kept frames, from the frame that stood at `begin` on. */
+/** One stream of a question, which may read its first `frames` kept frames, from the frame that stood at `start` on. */
 export interface KvSource {
   readonly cache: KvCache;
   readonly frames: number;
-  readonly begin?: ReadStart | undefined;
+  readonly start?: ReadStart | undefined;
   /** The question's moment on this stream's own clock, ms; by default the question's own `momentMs`. */
   readonly momentMs?: number;
 }
 
-export type ReaderInput = Omit<CrossDecoderInput, 'visible' | 'context'> & {
+export type ReaderInput = Omit<CrossDecoderInput, 'visibleTokens' | 'contextTokens'> & {
   /** The queries of the answer's previous token. */
   readonly queries?: Float32Array | undefined;
 };
 
 /** One of several questions on one cache; it may read the first `frames` kept frames. */
-export interface TogetherInput {
+export interface SharedReadInput {
   readonly frames: number;
   readonly input: ReaderInput;
 }
@@ -52,15 +52,15 @@ export interface Reading {
 export interface Reader {
   /** Whether a question on these streams reads everything it may see. */
   readsAll(sources: readonly KvSource[]): boolean;
-  /** One read of one cache from `begin` on serves many questions; each sees its own number of `frames`. */
-  readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: ReadStart): Promise<Reading[]>;
+  /** One read of one cache from `start` on serves many questions; each sees its own number of `frames`. */
+  readShared(cache: KvCache, inputs: readonly SharedReadInput[], start?: ReadStart): Promise<Reading[]>;
   /** Reads one token of one question on any number of streams. */
   read(sources: readonly KvSource[], input: ReaderInput): Promise<Reading>;
 }
 
 /** The place of the first kept frame that a source may read. */
-export function firstFrameOf({ cache, frames, begin }: KvSource): number {
-  return begin === undefined ? 0 : Math.min(cache.times.firstFrom(begin.sceneMs), frames);
+export function firstFrameOf({ cache, frames, start }: KvSource): number {
+  return start === undefined ? 0 : Math.min(cache.times.firstShownFrom(start.sceneMs), frames);
 }
 
 /** How many kept frames a source may read. */

@@ -3,7 +3,7 @@
  * learned to subtract seconds from the question's moment across minutes and hours, so that is done here.
  */
 import { clockText } from '../clock-text.ts';
-import { LENGTH, lengthMs, UNCUT } from './said-time.ts';
+import { DURATION, parseDurationMs, NUMBER_START } from './time-phrases.ts';
 
 /** The model knows a time by its digits within a day (`clock_text` of the recipe). */
 export const CLOCK_DAY_MS = 86_400_000;
@@ -12,7 +12,7 @@ const ROUGHLY =
   '(?:\\b(?<!\\b(?:how|what) )(?:about|around|roughly|approximately|approx\\.?|some|nearly|almost|maybe) |~ ?)';
 const FEW = /\b(?:few|couple)\b/i;
 const ROUGH_SHARE = 0.1;
-const AGO = new RegExp(`(${ROUGHLY})?${UNCUT}(${LENGTH})( or (?:so|two))? ago\\b`, 'gi');
+const AGO = new RegExp(`(${ROUGHLY})?${NUMBER_START}(${DURATION})( or (?:so|two))? ago\\b`, 'gi');
 /** Tested before the expression above, which takes long to compile. */
 const SAYS_AGO = /\bago\b/i;
 
@@ -20,10 +20,10 @@ const SAYS_AGO = /\bago\b/i;
  * Rewrites a question asked at `momentMs` on the stream's clock: "what was shown 10 seconds ago?" at 0:42 becomes "what
  * was shown at 0:32?". A time before the stream's beginning stays as it is.
  */
-export function onTheClock(question: string, momentMs: number): string {
+export function rewriteAgo(question: string, momentMs: number): string {
   if (!SAYS_AGO.test(question)) return question;
   return question.replace(AGO, (said: string, _roughly: unknown, length: string) => {
-    const ms = momentMs - lengthMs(length);
+    const ms = momentMs - parseDurationMs(length);
     return ms < 0 ? said : atClock(ms);
   });
 }
@@ -33,26 +33,32 @@ export function atClock(ms: number): string {
   return `at ${clockText(ms % CLOCK_DAY_MS)}`;
 }
 
-export interface Ago {
+export interface AgoPhrase {
   /** How long ago, ms, and how much earlier or later it may have been. */
   readonly backMs: number;
   readonly beforeMs: number;
   readonly afterMs: number;
   /** The text before and after it. */
-  readonly start: string;
-  readonly end: string;
+  readonly textBefore: string;
+  readonly textAfter: string;
 }
 
 /** The only "10 minutes ago" of a question; null if there is none, or more than one. */
-export function agoOf(question: string): Ago | null {
+export function findOnlyAgo(question: string): AgoPhrase | null {
   if (!SAYS_AGO.test(question)) return null;
   const [only, ...others] = question.matchAll(AGO);
   if (only === undefined || others.length > 0) return null;
   const [said, roughly, length = '', more] = only;
-  const backMs = lengthMs(length);
+  const backMs = parseDurationMs(length);
   const roughMs = roughly !== undefined || more !== undefined || FEW.test(length) ? ROUGH_SHARE * backMs : 0;
   // "A minute or two ago."
   const beforeMs = more === ' or two' ? backMs + roughMs : roughMs;
   const end = only.index + said.length;
-  return { backMs, beforeMs, afterMs: roughMs, start: question.slice(0, only.index), end: question.slice(end) };
+  return {
+    backMs,
+    beforeMs,
+    afterMs: roughMs,
+    textBefore: question.slice(0, only.index),
+    textAfter: question.slice(end),
+  };
 }

@@ -4,7 +4,7 @@
  */
 
 /** Length of the longest tail of `ids`, at most half of them, that equals their beginning: a repetition under way. */
-export function repeatedTail(ids: readonly number[]): number {
+export function repeatedTailLength(ids: readonly number[]): number {
   for (let tail = Math.floor(ids.length / 2); tail > 0; tail--) {
     const before = ids.length - tail;
     if (ids.slice(before).every((id, i) => id === ids[i])) return tail;
@@ -13,6 +13,6 @@ export function repeatedTail(ids: readonly number[]): number {
 }
 
 /** Whether `ids`, whose text is `text()`, consist of the same words twice and nothing else. */
-export function saysItTwice(ids: readonly number[], text: () => string): boolean {
-  return ids.length > 1 && repeatedTail(ids) * 2 === ids.length && !/\d/.test(text());
+export function isExactRepeat(ids: readonly number[], text: () => string): boolean {
+  return ids.length > 1 && repeatedTailLength(ids) * 2 === ids.length && !/\d/.test(text());
 }

@@ -4,30 +4,30 @@ import type { KvCache, KvView } from './kv-cache.ts';
 import type { KvShape } from './kv-page.ts';
 
 /** How many frames back the beginning of a scene is searched for. */
-const SCENE_FRAMES = 240;
+const MAX_SCENE_FRAMES = 240;
 /**
  * Cosine from which two successive frames show the same scene. Nearly all frames of a still picture are above it, the
  * second one of each included; nearly all cuts are below.
  */
-const ALIKE = 0.6;
+const MIN_SIMILARITY = 0.6;
 
 /**
  * The first frame of the scene that `frame` shows: goes back while successive frames are alike by their whole-frame
- * keys. Returns `frame` itself if that frame is more than SCENE_FRAMES back, or no longer in full precision.
+ * keys. Returns `frame` itself if that frame is more than MAX_SCENE_FRAMES back, or no longer in full precision.
  */
 export function sceneStart(cache: KvCache, frame: number): number {
-  const oldest = Math.max(cache.sealedFrames, frame - SCENE_FRAMES);
+  const oldest = Math.max(cache.sealedFrames, frame - MAX_SCENE_FRAMES);
   const view = frame < oldest ? null : cache.view({ first: oldest, count: frame - oldest + 1 });
   if (view === null) return frame;
   for (let at = frame; at > oldest; at--) {
     const away = (cache.times.at(at) ?? 0) - cache.times.endOf(at - 1) > MAX_STAND_MS;
-    if (away || likeness(view, cache.shape, at - oldest) < ALIKE) return at;
+    if (away || cosineSimilarity(view, cache.shape, at - oldest) < MIN_SIMILARITY) return at;
   }
   return oldest === 0 && cache.droppedFrames === 0 ? 0 : frame;
 }
 
 /** Cosine between the whole-frame keys of a frame and the one before it, over all heads. */
-function likeness({ keys }: KvView, { headDim, tokensPerFrame }: KvShape, frame: number): number {
+function cosineSimilarity({ keys }: KvView, { headDim, tokensPerFrame }: KvShape, frame: number): number {
   const second = (frame * tokensPerFrame + tokensPerFrame - 1) * headDim;
   const first = second - tokensPerFrame * headDim;
   let [both, left, right] = [0, 0, 0];

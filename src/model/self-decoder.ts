@@ -5,7 +5,7 @@
  */
 import type { BundleConfig } from './bundle.ts';
 import type { InferenceSession } from './onnxruntime.ts';
-import { floats, integers, output } from './session.ts';
+import { float32Tensor, int64Tensor, output } from './session.ts';
 import { SegmentWindow } from './window.ts';
 
 /** The new tokens of one segment, `n` of them. */
@@ -44,10 +44,15 @@ export class SelfDecoder {
   /** The state of a new segment. `capacity`: initial tokens; a question is short, a stream fills its window. */
   newWindow(capacity?: number): SegmentWindow {
     const c = this.#config;
-    return new SegmentWindow(c.selfLayers, c.selfKvHeads * c.headDim, c.window, this.#retains ? c.window : capacity);
+    return new SegmentWindow(
+      c.selfLayers,
+      c.selfKvHeads * c.headDim,
+      c.window,
+      this.#isRetention ? c.window : capacity,
+    );
   }
 
-  get #retains(): boolean {
+  get #isRetention(): boolean {
     return this.#config.selfDecoder === 'retention';
   }
 
@@ -58,10 +63,10 @@ export class SelfDecoder {
    * as the inputs allow.
    */
   async step(inputs: readonly SelfDecoderInput[], rows = inputs.length, past?: number): Promise<SelfDecoderOutput[]> {
-    const [c, retains] = [this.#config, this.#retains];
+    const [c, isRetention] = [this.#config, this.#isRetention];
     if (inputs.length === 0) return [];
     const n = Math.max(...inputs.map((input) => input.timesMs.length));
-    const p = retains ? c.window : (past ?? Math.max(1, ...inputs.map((input) => input.window.length)));
+    const p = isRetention ? c.window : (past ?? Math.max(1, ...inputs.map((input) => input.window.length)));
     const tokens = new Float32Array(rows * n * c.width);
     const times = new Array<number>(rows * n).fill(-1);
     const lengths = new Array<number>(rows).fill(0);
@@ -71,17 +76,17 @@ export class SelfDecoder {
     inputs.forEach((input, i) => {
       tokens.set(input.tokens, i * n * c.width);
       input.timesMs.forEach((t, j) => (times[i * n + j] = t));
-      lengths[i] = retains ? input.timesMs.length : Math.min(p, input.window.length);
+      lengths[i] = isRetention ? input.timesMs.length : Math.min(p, input.window.length);
       input.window.copyInto(pastK, pastV, p, i * rowSize);
     });
     const pastDims = [rows, c.selfLayers, p, c.selfKvHeads, c.headDim];
     const results = await this.#session.run({
-      tokens: floats(tokens, [rows, n, c.width]),
-      time_ms: integers(times, [rows, n]),
-      past_k: floats(pastK, pastDims),
-      past_v: floats(pastV, pastDims),
+      tokens: float32Tensor(tokens, [rows, n, c.width]),
+      time_ms: int64Tensor(times, [rows, n]),
+      past_k: float32Tensor(pastK, pastDims),
+      past_v: float32Tensor(pastV, pastDims),
       // Padding must not enter a retention's states; of a window's new rows only the real ones are appended.
-      [retains ? 'new_length' : 'past_length']: integers(lengths),
+      [isRetention ? 'new_length' : 'past_length']: int64Tensor(lengths),
     });
     if (buffers[0].length <= SPARE_FLOATS) this.#spare = buffers;
     const hidden = output(results, 'hidden');
@@ -93,11 +98,11 @@ export class SelfDecoder {
     return inputs.map((input, i) => {
       const own = input.timesMs.length;
       // A retention's states fill the whole window, so appending them replaces the old ones.
-      const [rowsGiven, rowsKept] = retains ? [p, p] : [n, own];
+      const [rowsGiven, rowsKept] = isRetention ? [p, p] : [n, own];
       const size = c.selfKvHeads * c.headDim;
-      const begun = (rows: Float32Array): Float32Array =>
-        beginnings(rows, i * c.selfLayers, c.selfLayers, rowsGiven * size, rowsKept * size);
-      input.window.append(begun(windowK), begun(windowV), rowsKept);
+      const firstRows = (rows: Float32Array): Float32Array =>
+        truncateRows(rows, i * c.selfLayers, c.selfLayers, rowsGiven * size, rowsKept * size);
+      input.window.append(firstRows(windowK), firstRows(windowV), rowsKept);
       const last = i * n + own - 1;
       return {
         hidden: hidden.slice(last * c.width, (last + 1) * c.width),
@@ -125,7 +130,7 @@ export class SelfDecoder {
 }
 
 /** The first `kept` numbers of each of `count` rows of `size` numbers, starting at row `first`, concatenated. */
-function beginnings(all: Float32Array, first: number, count: number, size: number, kept: number): Float32Array {
+function truncateRows(all: Float32Array, first: number, count: number, size: number, kept: number): Float32Array {
   if (kept === size) return all.subarray(first * size, (first + count) * size);
   const cut = new Float32Array(count * kept);
   for (let row = 0; row < count; row++) {

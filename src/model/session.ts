@@ -35,11 +35,11 @@ export async function openSession(filename: string, options: SessionOptions = {}
   }
 }
 
-export function floats(data: Float32Array, dims: readonly number[]): Tensor {
+export function float32Tensor(data: Float32Array, dims: readonly number[]): Tensor {
   return new Tensor('float32', data, dims);
 }
 
-export function integers(values: readonly number[], dims: readonly number[] = [values.length]): Tensor {
+export function int64Tensor(values: readonly number[], dims: readonly number[] = [values.length]): Tensor {
   return new Tensor('int64', BigInt64Array.from(values, BigInt), dims);
 }
 

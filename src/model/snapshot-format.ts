@@ -36,8 +36,8 @@ export type WallTimes = (typeof WALL_TIMES)[number];
  * A quarter of the range of `Date`, ms, so that the sum of two times, and times after it, are valid dates. A time
  * beyond would break every report on the stream, and on those listed with it.
  */
-const MOST_MS = 2.16e15;
-const timeMs = z.number().min(-MOST_MS).max(MOST_MS);
+const MAX_TIME_MS = 2.16e15;
+const timeMs = z.number().min(-MAX_TIME_MS).max(MAX_TIME_MS);
 /** Text that people see. The file may come from a stranger, so control characters must not reach a terminal. */
 const shown = z.string().regex(/^\P{Cc}+$/u);
 const count = z.int().nonnegative();
@@ -90,9 +90,10 @@ const headerSchema = z.object({
 
 export type SnapshotHeader = z.output<typeof headerSchema>;
 
-export const damaged = (detail: string, cause?: unknown): YocoError =>
+export const damagedError = (detail: string, cause?: unknown): YocoError =>
   new YocoError('snapshot_damaged', { param: 'restore', detail, cause });
-const unsupported = (detail: string): YocoError => new YocoError('snapshot_unsupported', { param: 'restore', detail });
+const unsupportedError = (detail: string): YocoError =>
+  new YocoError('snapshot_unsupported', { param: 'restore', detail });
 
 /** Identifies a bundle by the checksums of its files. A snapshot of a different bundle is useless. */
 export function bundleIdentity({ name, files }: BundleConfig): SnapshotHeader['bundle'] {
@@ -132,8 +133,8 @@ export function withSections(
 }
 
 /** The beginning of the file, up to the first section. */
-export function encodeHead(header: SnapshotHeader): Buffer {
-  if (endianness() !== 'LE') throw unsupported('This machine stores numbers the other way round.');
+export function encodePreamble(header: SnapshotHeader): Buffer {
+  if (endianness() !== 'LE') throw unsupportedError('This machine stores numbers the other way round.');
   const json = Buffer.from(JSON.stringify(header), 'utf8');
   const numbers = Buffer.alloc(8);
   numbers.writeUInt32LE(SNAPSHOT_VERSION, 0);
@@ -142,7 +143,7 @@ export function encodeHead(header: SnapshotHeader): Buffer {
   return Buffer.concat([head, createHash('sha256').update(head).digest()]);
 }
 
-export interface SnapshotHead {
+export interface SnapshotPreamble {
   readonly header: SnapshotHeader;
   /** The beginning of the file, up to the first section. */
   readonly bytes: Buffer;
@@ -153,26 +154,29 @@ export interface SnapshotHead {
  * `snapshot_damaged` if the file is no snapshot, is cut short or does not match its checksum, and
  * `snapshot_unsupported` for another version.
  */
-export async function readHead(read: (bytes: number) => Promise<Buffer>, fileBytes: number): Promise<SnapshotHead> {
+export async function readPreamble(
+  read: (bytes: number) => Promise<Buffer>,
+  fileBytes: number,
+): Promise<SnapshotPreamble> {
   const fixed = await read(FIXED_BYTES);
-  if (!isSnapshot(fixed)) throw damaged('It is not a snapshot.');
-  if (fixed.length < FIXED_BYTES) throw damaged('It is cut short.');
+  if (!isSnapshot(fixed)) throw damagedError('It is not a snapshot.');
+  if (fixed.length < FIXED_BYTES) throw damagedError('It is cut short.');
   const version = fixed.readUInt32LE(MAGIC.length);
   if (version !== SNAPSHOT_VERSION) {
-    throw unsupported(`Its version is ${version}; this version of yoco-live reads ${SNAPSHOT_VERSION}.`);
+    throw unsupportedError(`Its version is ${version}; this version of yoco-live reads ${SNAPSHOT_VERSION}.`);
   }
-  if (endianness() !== 'LE') throw unsupported('This machine stores numbers the other way round.');
+  if (endianness() !== 'LE') throw unsupportedError('This machine stores numbers the other way round.');
   const length = fixed.readUInt32LE(MAGIC.length + 4);
-  if (length > MAX_HEADER_BYTES) throw damaged('Its header is larger than any.');
+  if (length > MAX_HEADER_BYTES) throw damagedError('Its header is larger than any.');
   const rest = await read(length + DIGEST_BYTES);
-  if (rest.length < length + DIGEST_BYTES) throw damaged('It is cut short.');
+  if (rest.length < length + DIGEST_BYTES) throw damagedError('It is cut short.');
   const json = rest.subarray(0, length);
   const digest = createHash('sha256').update(fixed).update(json).digest();
-  if (!digest.equals(rest.subarray(length))) throw damaged('Its header does not match its checksum.');
+  if (!digest.equals(rest.subarray(length))) throw damagedError('Its header does not match its checksum.');
   const header = parseHeader(json);
   const bytes = Buffer.concat([fixed, rest]);
   const whole = header.sections.reduce((sum, section) => sum + section.bytes, bytes.length + DIGEST_BYTES);
-  if (whole !== fileBytes) throw damaged(`It has ${fileBytes} bytes, expected ${whole}.`);
+  if (whole !== fileBytes) throw damagedError(`It has ${fileBytes} bytes, expected ${whole}.`);
   return { header, bytes };
 }
 
@@ -186,13 +190,13 @@ function parseHeader(json: Buffer): SnapshotHeader {
   try {
     header = headerSchema.parse(JSON.parse(json.toString('utf8')));
   } catch (cause) {
-    throw damaged('Its header does not hold what it should.', cause);
+    throw damagedError('Its header does not hold what it should.', cause);
   }
   // The lengths determine what is read into which buffer, so they must follow from the counts.
   const bytesOf = new Map(header.sections.map(({ name, bytes }) => [name, bytes]));
   const expected = withSections(header, bytesOf.get('pages') ?? 0, (bytesOf.get('kept_tokens') ?? 0) / 4);
   if (JSON.stringify(expected.sections) !== JSON.stringify(header.sections)) {
-    throw damaged('The sections of its header do not fit its counts.');
+    throw damagedError('The sections of its header do not fit its counts.');
   }
   return header;
 }
@@ -207,7 +211,7 @@ export function checkModel(header: SnapshotHeader, config: BundleConfig): void {
   const other = files.find((file) => file !== READS_ONLY && own.files[file] !== header.bundle.files[file]);
   if (other !== undefined) {
     const names = header.bundle.name === own.name ? `another ${own.name}` : header.bundle.name;
-    throw unsupported(`It is of the bundle ${names}, whose ${other} differs from that of the loaded bundle.`);
+    throw unsupportedError(`It is of the bundle ${names}, whose ${other} differs from that of the loaded bundle.`);
   }
   const { shape, window } = header;
   const same =
@@ -217,5 +221,5 @@ export function checkModel(header: SnapshotHeader, config: BundleConfig): void {
     window.layers === config.selfLayers &&
     window.tokenSize === config.selfKvHeads * config.headDim &&
     window.limit === config.window;
-  if (!same) throw unsupported('It is of a model of another shape.');
+  if (!same) throw unsupportedError('It is of a model of another shape.');
 }

@@ -5,7 +5,7 @@ import type { BundleConfig } from './bundle.ts';
 import { KvCache, type KvContent } from './kv-cache.ts';
 import { KEYS_PER_CELL } from './kv-index.ts';
 import { KvPage, type KvShape } from './kv-page.ts';
-import { bundleIdentity, damaged, type SnapshotHeader, withSections } from './snapshot-format.ts';
+import { bundleIdentity, damagedError, type SnapshotHeader, withSections } from './snapshot-format.ts';
 import type { WindowContent } from './window.ts';
 
 /** Visual tokens of the last frame that was kept, and its time in ms. */
@@ -28,7 +28,7 @@ export type StreamFacts = Pick<
 >;
 
 /** The header of a file that holds `content`, which must have at least one frame. */
-export function describeContent(
+export function buildHeader(
   config: BundleConfig,
   shape: KvShape,
   facts: StreamFacts,
@@ -73,7 +73,7 @@ export function describeContent(
 export function* sectionsOf({ cache, window, kept }: StreamContent): Generator<Uint8Array> {
   yield bytesOf(cache.times);
   yield bytesOf(cache.ends);
-  yield Uint8Array.from(cache.pages.flatMap((page) => [page.frames, page.thinned ? 1 : 0]));
+  yield Uint8Array.from(cache.pages.flatMap((page) => [page.frames, page.isThinned ? 1 : 0]));
   for (const page of cache.pages) yield page.bytes;
   for (const part of [cache.hot.keys, cache.hot.values, cache.index.keys, cache.index.scales].flat()) {
     yield bytesOf(part);
@@ -146,7 +146,7 @@ function checkTimes({ stream }: SnapshotHeader, times: Float64Array, ends: Float
     return rises;
   });
   if (!rise || times[0] !== stream.firstMs || before !== stream.lastMs) {
-    throw damaged('The times of its frames do not rise, or are not those of its header.');
+    throw damagedError('The times of its frames do not rise, or are not those of its header.');
   }
 }
 
@@ -158,7 +158,7 @@ async function readPages(
   const sizes = Array.from({ length: header.pages }, (_, i) => table[i * 2] ?? 0);
   const bytes = sizes.reduce((sum, frames) => sum + KvPage.bytesFor(header.shape, frames), 0);
   // Checked before any page is read, so that a damaged table cannot determine the size of a page.
-  if (bytes !== pageBytes(header)) throw damaged('Its table of pages does not fit its pages.');
+  if (bytes !== pageBytes(header)) throw damagedError('Its table of pages does not fit its pages.');
   const pages: KvPage[] = [];
   for (const [i, frames] of sizes.entries()) {
     const block = await read(new Uint8Array(KvPage.bytesFor(header.shape, frames)));

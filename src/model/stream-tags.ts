@@ -28,19 +28,19 @@ export class StreamTags {
   }
 
   /** The vectors that are added to K and to V of stream `number`, `[heads, headDim]` each. */
-  of(number: number): { readonly k: Float32Array; readonly v: Float32Array } {
+  vectorsOf(number: number): { readonly k: Float32Array; readonly v: Float32Array } {
     const size = this.#heads * this.#headDim;
     const from = number * 2 * size;
     return { k: this.#table.subarray(from, from + size), v: this.#table.subarray(from + size, from + 2 * size) };
   }
 
-  /** Adds the tag of stream `number` to `tokens` tokens of `rows`, from token `at` on. */
-  add(number: number, rows: KvRows, at: number, tokens: number): void {
+  /** Adds the tag of stream `number` to `tokens` tokens of `rows`, from token `tokenOffset` on. */
+  add(number: number, rows: KvRows, tokenOffset: number, tokens: number): void {
     [rows.keys, rows.values].forEach((heads, kind) => {
       heads.forEach((row, head) => {
         const from = ((number * 2 + kind) * this.#heads + head) * this.#headDim;
         const tag = this.#table.subarray(from, from + this.#headDim);
-        for (let token = at; token < at + tokens; token++) {
+        for (let token = tokenOffset; token < tokenOffset + tokens; token++) {
           const base = token * this.#headDim;
           for (let i = 0; i < this.#headDim; i++) row[base + i] = (row[base + i] ?? 0) + (tag[i] ?? 0);
         }

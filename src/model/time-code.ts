@@ -25,20 +25,20 @@ export const CLOCK_CODE_SIZE = CLOCK_DIGITS.reduce((sum, [, base]) => sum + base
 export const TIME_CODE_ONE = 127;
 
 /**
- * Writes the code of a cell, `[TIME_CODE_SIZE]`, to `out` at `at`. It has every digit that any of its frames has, so
- * that a question for one second finds a cell that spans several. Its waves are those of the middle of its time.
+ * Writes the code of a cell, `[TIME_CODE_SIZE]`, to `out` at `offset`. It has every digit that any of its frames has,
+ * so that a question for one second finds a cell that spans several. Its waves are those of the middle of its time.
  */
-export function writeTimeCode(timesMs: readonly number[], out: Int8Array, at: number): void {
-  out.fill(0, at, at + TIME_CODE_SIZE);
+export function writeTimeCode(timesMs: readonly number[], out: Int8Array, offset: number): void {
+  out.fill(0, offset, offset + TIME_CODE_SIZE);
   for (const time of timesMs) {
-    let digits = at;
+    let digits = offset;
     for (const [unit, base] of DIGITS) {
       out[digits + digitOf(time, unit, base)] = TIME_CODE_ONE;
       digits += base;
     }
   }
   const middle = ((timesMs[0] ?? 0) + (timesMs.at(-1) ?? 0)) / 2;
-  wavesOf(middle).forEach((wave, i) => (out[at + DIGITS_SIZE + i] = Math.round(wave * TIME_CODE_ONE)));
+  wavesOf(middle).forEach((wave, i) => (out[offset + DIGITS_SIZE + i] = Math.round(wave * TIME_CODE_ONE)));
 }
 
 /** The features of a frame's time that the cross-decoder reads, `[TIME_CODE_SIZE]`. */

@@ -21,7 +21,7 @@ export class Vision {
    * `rgb`: one picture, `[size, size, 3]` bytes. Returns its tokens, `[tokensPerFrame, width]`. Each run takes one
    * picture: on a CPU, convolutions gain nothing from a batch, and a picture's tokens cannot depend on its neighbours.
    */
-  async tokens(rgb: Uint8Array): Promise<Float32Array> {
+  async encode(rgb: Uint8Array): Promise<Float32Array> {
     const size = this.#config.imageSize;
     const results = await this.#session.run({ rgb: new Tensor('uint8', rgb, [1, size, size, 3]) });
     return output(results, 'tokens');

@@ -6,8 +6,8 @@ import type { AnswerJson } from './wire-types.ts';
 
 /** Times in seconds on each stream's clock and as RFC 3339; `conversation` is the one that was asked. */
 export function answerJson(result: AnswerResult, conversation: Conversation): AnswerJson {
-  const began = new Map(conversation.streams.map((stream) => [stream.name, stream.status().startedAtMs]));
-  const wall = (stream: string, ms: number): string => wallTime(ms, began.get(stream) ?? 0);
+  const startedAtMs = new Map(conversation.streams.map((stream) => [stream.name, stream.status().startedAtMs]));
+  const wall = (stream: string, ms: number): string => wallTime(ms, startedAtMs.get(stream) ?? 0);
   const streams = result.streams.map(({ name, asOfMs, sinceMs }) => ({
     name,
     as_of: seconds(asOfMs),

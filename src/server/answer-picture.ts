@@ -24,7 +24,7 @@ export async function answerPicture(
   stream: PicturedStream,
 ): Promise<AnswerPicture | null> {
   const peakMs = evidence[0]?.peakMs;
-  if (peakMs !== undefined) await untilPictured(peakMs, stream);
+  if (peakMs !== undefined) await waitForPicture(peakMs, stream);
   const frame = (await pictureAt(peakMs, stream)) ?? (await pictureAt(undefined, stream));
   if (frame === null) return null;
   const { timeMs, jpeg } = frame;
@@ -35,9 +35,9 @@ function pictureAt(timeMs: number | undefined, stream: PicturedStream): Promise<
   return stream.thumbnail(timeMs).catch(() => null);
 }
 
-async function untilPictured(timeMs: number, stream: PicturedStream): Promise<void> {
-  const isThere = (): boolean => (stream.pictures()?.lastMs ?? -Infinity) >= timeMs;
-  if (isThere()) return;
+async function waitForPicture(timeMs: number, stream: PicturedStream): Promise<void> {
+  const isReady = (): boolean => (stream.pictures()?.lastMs ?? -Infinity) >= timeMs;
+  if (isReady()) return;
   await new Promise<void>((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
@@ -46,7 +46,7 @@ async function untilPictured(timeMs: number, stream: PicturedStream): Promise<vo
     };
     const timer = setTimeout(done, PICTURE_WAIT_MS);
     const unsubscribe = stream.onChange(() => {
-      if (isThere()) done();
+      if (isReady()) done();
     });
   });
 }

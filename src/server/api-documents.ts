@@ -9,7 +9,7 @@ import type { LiveService } from '../live/types.ts';
 import { VERSION } from '../version.ts';
 import { chatRequest } from './chat-requests.ts';
 import { CLIENT_EVENTS } from './realtime-events.ts';
-import { refusedBy } from './permissions.ts';
+import { refusedCredentials } from './permissions.ts';
 import { snapshotRequest } from './snapshot-routes.ts';
 import { PICTURE_TYPES } from './stream-routes.ts';
 import { tokenRequest } from './token-routes.ts';
@@ -40,8 +40,8 @@ export function apiDocumentRoutes(app: FastifyInstance, live: LiveService): void
 }
 
 /** A schema as JSON Schema. Output may get more fields later, so its schema allows fields that it does not list. */
-function schema(of: z.ZodType, io: 'input' | 'output'): Json {
-  const made: Json = z.toJSONSchema(of, {
+function toJsonSchema(zodSchema: z.ZodType, io: 'input' | 'output'): Json {
+  const made: Json = z.toJSONSchema(zodSchema, {
     io,
     unrepresentable: 'any',
     override: ({ jsonSchema }) => {
@@ -54,7 +54,7 @@ function schema(of: z.ZodType, io: 'input' | 'output'): Json {
 
 // --- OpenAPI ---
 
-const SENT = {
+const OUTPUT_SCHEMAS = {
   Error: wire.errorBody,
   Health: wire.healthSchema,
   Readiness: wire.readinessSchema,
@@ -73,75 +73,79 @@ const SENT = {
   StandingQuestionList: wire.standingList,
   StandingAnswered: wire.standingAnswered,
   StandingDeleted: wire.standingDeleted,
-  SourceStatus: wire.sourceStatusTold,
+  SourceStatus: wire.sourceStatusEvent,
 } as const;
 
-const RECEIVED = {
+const INPUT_SCHEMAS = {
   StreamDefinition: clientDefinitionSchema,
   SnapshotRequest: snapshotRequest,
   TokenRequest: tokenRequest,
   ChatRequest: chatRequest,
 } as const;
 
-type Known = keyof typeof SENT | keyof typeof RECEIVED;
+type SchemaName = keyof typeof OUTPUT_SCHEMAS | keyof typeof INPUT_SCHEMAS;
 
-const ref = (name: Known): Json => ({ $ref: `#/components/schemas/${name}` });
-const json = (name: Known): Json => ({ 'application/json': { schema: ref(name) } });
+const ref = (name: SchemaName): Json => ({ $ref: `#/components/schemas/${name}` });
+const jsonContent = (name: SchemaName): Json => ({ 'application/json': { schema: ref(name) } });
 const picture = { type: 'string', format: 'binary' };
 
-const TIME = { name: 't', in: 'query', schema: { type: 'string' } };
-const NAME = { name: 'name', in: 'path', required: true, schema: { type: 'string' } };
+const TIME_PARAM = { name: 't', in: 'query', schema: { type: 'string' } };
+const NAME_PARAM = { name: 'name', in: 'path', required: true, schema: { type: 'string' } };
 
 interface Operation {
   readonly summary: string;
   readonly parameters?: readonly Json[];
-  readonly body?: Known;
+  readonly body?: SchemaName;
   readonly bodyRequired?: boolean;
   readonly requestBody?: Json;
   /** Status of the answer, and the schema of its body. */
   readonly status?: number;
-  readonly holds?: Known;
+  readonly responseSchema?: SchemaName;
   readonly content?: Json;
   readonly headers?: Json;
   /** Further answers, by status, that are no errors or lack the error format. */
-  readonly also?: Json;
+  readonly otherResponses?: Json;
   /** True if no key is needed. */
-  readonly open?: boolean;
+  readonly isPublic?: boolean;
 }
 
 const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> = {
-  '/healthz': { get: { summary: 'Whether the process runs.', holds: 'Health', open: true } },
+  '/healthz': { get: { summary: 'Whether the process runs.', responseSchema: 'Health', isPublic: true } },
   '/readyz': {
     get: {
       summary: 'Whether the model is loaded; 503 while it loads or the service ends.',
-      holds: 'Readiness',
-      also: { 503: { description: 'It loads, or ends.', content: json('Readiness') } },
-      open: true,
+      responseSchema: 'Readiness',
+      otherResponses: { 503: { description: 'It loads, or ends.', content: jsonContent('Readiness') } },
+      isPublic: true,
     },
   },
   '/metrics': {
     get: { summary: 'Figures in Prometheus’ text format.', content: { 'text/plain': { schema: { type: 'string' } } } },
   },
   '/v1/streams': {
-    get: { summary: 'All streams.', holds: 'StreamList' },
+    get: { summary: 'All streams.', responseSchema: 'StreamList' },
     post: {
       summary: 'Makes a stream.',
       body: 'StreamDefinition',
       status: 201,
-      holds: 'Stream',
+      responseSchema: 'Stream',
       headers: { location: { schema: { type: 'string' } } },
     },
   },
   '/v1/streams/{name}': {
-    get: { summary: 'One stream.', parameters: [NAME], holds: 'Stream' },
-    delete: { summary: 'Ends a stream, and forgets what it saw.', parameters: [NAME], holds: 'StreamDeleted' },
+    get: { summary: 'One stream.', parameters: [NAME_PARAM], responseSchema: 'Stream' },
+    delete: {
+      summary: 'Ends a stream, and forgets what it saw.',
+      parameters: [NAME_PARAM],
+      responseSchema: 'StreamDeleted',
+    },
   },
   '/v1/streams/{name}/frames': {
     get: {
       summary: 'What the model saw at a time, or sees now.',
       parameters: [
-        NAME,
-        { ...TIME, description: 'Seconds since the stream began (also as "1:42"), "-30s", or RFC 3339.' },
+        NAME_PARAM,
+        { ...TIME_PARAM, description: 'Seconds since the stream began (also as "1:42"), "-30s", or RFC 3339.' },
         { name: 'if-none-match', in: 'header', schema: { type: 'string' }, description: 'The `etag` of a picture.' },
       ],
       content: { 'image/jpeg': { schema: picture } },
@@ -150,14 +154,14 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
         'x-yoco-wall-time': { schema: { type: 'string', format: 'date-time' } },
         etag: { schema: { type: 'string' } },
       },
-      also: { 304: { description: 'It is the picture of `if-none-match`.' } },
+      otherResponses: { 304: { description: 'It is the picture of `if-none-match`.' } },
     },
     post: {
       summary: 'Takes a picture into a push stream.',
       parameters: [
-        NAME,
+        NAME_PARAM,
         {
-          ...TIME,
+          ...TIME_PARAM,
           description:
             'When it was taken: seconds since the stream began, or RFC 3339; default: the time of its arrival.',
         },
@@ -166,32 +170,32 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
         required: true,
         content: Object.fromEntries(PICTURE_TYPES.map((type) => [type, { schema: picture }])),
       },
-      holds: 'FrameTaken',
+      responseSchema: 'FrameTaken',
     },
   },
   '/v1/streams/{name}/standing_questions': {
     get: {
       summary: 'What a stream’s file asks again as new frames come, and what was told of it.',
-      parameters: [NAME],
-      holds: 'StandingQuestionList',
+      parameters: [NAME_PARAM],
+      responseSchema: 'StandingQuestionList',
     },
   },
   '/v1/streams/{name}/snapshot': {
     post: {
       summary: 'Keeps what a stream holds as a file.',
-      parameters: [NAME],
+      parameters: [NAME_PARAM],
       body: 'SnapshotRequest',
       bodyRequired: false,
       status: 201,
-      holds: 'Snapshot',
+      responseSchema: 'Snapshot',
     },
   },
-  '/v1/snapshots': { get: { summary: 'The snapshots, newest first.', holds: 'SnapshotList' } },
+  '/v1/snapshots': { get: { summary: 'The snapshots, newest first.', responseSchema: 'SnapshotList' } },
   '/v1/snapshots/{file}': {
     delete: {
       summary: 'Removes a snapshot.',
       parameters: [{ name: 'file', in: 'path', required: true, schema: { type: 'string' } }],
-      holds: 'SnapshotDeleted',
+      responseSchema: 'SnapshotDeleted',
     },
   },
   '/v1/token': {
@@ -199,15 +203,15 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
       summary: 'A short-lived token for a browser, for all streams or one.',
       body: 'TokenRequest',
       bodyRequired: false,
-      holds: 'Token',
+      responseSchema: 'Token',
     },
   },
-  '/v1/models': { get: { summary: 'The streams as models.', holds: 'ModelList' } },
+  '/v1/models': { get: { summary: 'The streams as models.', responseSchema: 'ModelList' } },
   '/v1/models/{model}': {
     get: {
       summary: 'One stream as a model.',
       parameters: [{ name: 'model', in: 'path', required: true, schema: { type: 'string' } }],
-      holds: 'Model',
+      responseSchema: 'Model',
     },
   },
   '/v1/chat/completions': {
@@ -215,7 +219,7 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
       summary: 'Answers one question about a stream, or several.',
       body: 'ChatRequest',
       content: {
-        ...json('ChatCompletion'),
+        ...jsonContent('ChatCompletion'),
         'text/event-stream': { schema: ref('ChatChunk') },
       },
     },
@@ -235,8 +239,8 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
       status: 101,
     },
   },
-  '/openapi.json': { get: { summary: 'This document.', open: true } },
-  '/asyncapi.json': { get: { summary: 'The WebSocket’s events.', open: true } },
+  '/openapi.json': { get: { summary: 'This document.', isPublic: true } },
+  '/asyncapi.json': { get: { summary: 'The WebSocket’s events.', isPublic: true } },
 };
 
 /** Requests that the service itself sends, to the addresses that streams' files name. */
@@ -267,8 +271,12 @@ const WEBHOOKS = {
 
 function openApi(): Json {
   const schemas = {
-    ...Object.fromEntries(Object.entries(SENT).map(([name, of]) => [name, schema(of, 'output')])),
-    ...Object.fromEntries(Object.entries(RECEIVED).map(([name, of]) => [name, schema(of, 'input')])),
+    ...Object.fromEntries(
+      Object.entries(OUTPUT_SCHEMAS).map(([name, zodSchema]) => [name, toJsonSchema(zodSchema, 'output')]),
+    ),
+    ...Object.fromEntries(
+      Object.entries(INPUT_SCHEMAS).map(([name, zodSchema]) => [name, toJsonSchema(zodSchema, 'input')]),
+    ),
   };
   const paths = Object.fromEntries(
     Object.entries(OPERATIONS).map(([path, methods]) => [
@@ -276,7 +284,7 @@ function openApi(): Json {
       Object.fromEntries(
         Object.entries(methods).map(([method, operation]) => [
           method,
-          { ...operationJson(operation), ...whoMay(path, method, operation) },
+          { ...operationJson(operation), ...accessDescription(path, method, operation) },
         ]),
       ),
     ]),
@@ -298,19 +306,19 @@ function openApi(): Json {
 }
 
 /** Which credentials are refused, according to the permission rules. */
-function whoMay(path: string, method: string, { open }: Operation): Json {
-  const refused = refusedBy(method.toUpperCase(), path.replace(/\{(\w+)\}/g, ':$1'));
-  return open === true || refused.length === 0 ? {} : { description: `Forbidden to ${refused.join(', ')}.` };
+function accessDescription(path: string, method: string, { isPublic }: Operation): Json {
+  const refused = refusedCredentials(method.toUpperCase(), path.replace(/\{(\w+)\}/g, ':$1'));
+  return isPublic === true || refused.length === 0 ? {} : { description: `Forbidden to ${refused.join(', ')}.` };
 }
 
 function operationJson(operation: Operation): Json {
   const { summary, parameters, body, bodyRequired = true, requestBody } = operation;
-  const { status = 200, holds, headers, also, open } = operation;
-  const content = operation.content ?? (holds === undefined ? undefined : json(holds));
+  const { status = 200, responseSchema, headers, otherResponses, isPublic } = operation;
+  const content = operation.content ?? (responseSchema === undefined ? undefined : jsonContent(responseSchema));
   return {
     summary,
     ...(parameters === undefined ? {} : { parameters }),
-    ...(body === undefined ? {} : { requestBody: { required: bodyRequired, content: json(body) } }),
+    ...(body === undefined ? {} : { requestBody: { required: bodyRequired, content: jsonContent(body) } }),
     ...(requestBody === undefined ? {} : { requestBody }),
     responses: {
       [status]: {
@@ -318,23 +326,29 @@ function operationJson(operation: Operation): Json {
         ...(content === undefined ? {} : { content }),
         ...(headers === undefined ? {} : { headers }),
       },
-      ...also,
-      default: { description: 'What went wrong.', content: json('Error') },
+      ...otherResponses,
+      default: { description: 'What went wrong.', content: jsonContent('Error') },
     },
-    ...(open === true ? { security: [{}] } : {}),
+    ...(isPublic === true ? { security: [{}] } : {}),
   };
 }
 
 // --- AsyncAPI ---
 
 function asyncApi(live: LiveService): Json {
-  const sent = Object.keys(wire.SERVER_EVENTS) as (keyof typeof wire.SERVER_EVENTS)[];
+  const eventTypes = Object.keys(wire.SERVER_EVENTS) as (keyof typeof wire.SERVER_EVENTS)[];
   const message = (name: string, payload: Json): Json => ({ name, contentType: 'application/json', payload });
   const fromServer = Object.fromEntries(
-    sent.map((type) => [keyOf('server', type), message(type, schema(wire.serverEvent(type), 'output'))]),
+    eventTypes.map((type) => [
+      messageKey('server', type),
+      message(type, toJsonSchema(wire.serverEvent(type), 'output')),
+    ]),
   );
   const fromClient = Object.fromEntries(
-    Object.entries(CLIENT_EVENTS).map(([type, of]) => [keyOf('client', type), message(type, schema(of, 'input'))]),
+    Object.entries(CLIENT_EVENTS).map(([type, zodSchema]) => [
+      messageKey('client', type),
+      message(type, toJsonSchema(zodSchema, 'input')),
+    ]),
   );
   const messages = { ...fromClient, ...fromServer };
   const refs = (keys: readonly string[]): Json[] =>
@@ -380,6 +394,6 @@ function asyncApi(live: LiveService): Json {
 }
 
 /** Prefixed by the side: clients and the server may share an event type. */
-function keyOf(side: 'client' | 'server', type: string): string {
+function messageKey(side: 'client' | 'server', type: string): string {
   return `${side}.${type}`;
 }

@@ -6,29 +6,29 @@
 import type { YocoError } from '../errors.ts';
 import { redact } from '../ingest/redact.ts';
 import type { Grant } from './auth.ts';
-import type { ServerLog } from './limits.ts';
+import type { ServerLog } from './server-options.ts';
 
 /**
  * The first refusal of an error code and address is logged at once; further ones are counted in one line per this
  * interval, ms.
  */
-export const REFUSALS_EVERY_MS = 60_000;
+export const REFUSAL_SUMMARY_INTERVAL_MS = 60_000;
 /** Pairs of error code and address that are counted separately at a time; further ones share one line. */
-export const MAX_REFUSED = 32;
+export const MAX_REFUSAL_KINDS = 32;
 /** An origin is whatever the client sends, so it is cut to this length. */
 const ORIGIN_CHARS = 100;
-const REFUSALS: readonly string[] = ['unauthorized', 'origin_forbidden', 'forbidden', 'source_forbidden'];
+const REFUSAL_CODES: readonly string[] = ['unauthorized', 'origin_forbidden', 'forbidden', 'source_forbidden'];
 
 /** Who sent a request. */
 export interface Caller {
   readonly grant: Grant;
   /** Address of the other end of the connection. */
-  readonly from: string;
+  readonly address: string;
 }
 
 /** A refused request. `route` is the route's pattern, since the address as sent may hold a secret. */
-export interface Refused {
-  readonly from: string | undefined;
+export interface RefusedRequest {
+  readonly address: string | undefined;
   readonly method: string | undefined;
   readonly route: string | undefined;
   readonly origin: string | undefined;
@@ -36,78 +36,78 @@ export interface Refused {
   readonly grant?: Grant | undefined;
 }
 
-interface Recent {
+interface RefusalCounter {
   /** Fields of the lines about further refusals. */
-  readonly about: object;
+  readonly fields: object;
   readonly timer: NodeJS.Timeout;
-  more: number;
+  count: number;
 }
 
 export class AuditLog {
   readonly #log: ServerLog;
-  readonly #everyMs: number;
-  readonly #recent = new Map<string, Recent>();
+  readonly #intervalMs: number;
+  readonly #counters = new Map<string, RefusalCounter>();
 
-  constructor(log: ServerLog, everyMs: number = REFUSALS_EVERY_MS) {
+  constructor(log: ServerLog, intervalMs: number = REFUSAL_SUMMARY_INTERVAL_MS) {
     this.#log = log;
-    this.#everyMs = everyMs;
+    this.#intervalMs = intervalMs;
   }
 
-  changed({ grant, from }: Caller, fields: object, message: string): void {
-    this.#log.info?.({ ...fields, by: byOf(grant), from }, message);
+  logChange({ grant, address: from }: Caller, fields: object, message: string): void {
+    this.#log.info?.({ ...fields, by: describeGrant(grant), from }, message);
   }
 
   /** Takes any error of a request or of a WebSocket event, and logs those that refuse access. */
-  refused(error: YocoError, { from = 'unknown', method, route, origin, grant }: Refused): void {
+  logRefusal(error: YocoError, { address: from = 'unknown', method, route, origin, grant }: RefusedRequest): void {
     const { code, message } = error;
-    if (!REFUSALS.includes(code)) return;
+    if (!REFUSAL_CODES.includes(code)) return;
     const own = `${code} ${from}`;
-    const shares = !this.#recent.has(own) && this.#recent.size >= MAX_REFUSED;
+    const shares = !this.#counters.has(own) && this.#counters.size >= MAX_REFUSAL_KINDS;
     const key = shares ? '' : own;
-    const recent = this.#recent.get(key);
-    if (recent !== undefined) {
-      recent.more += 1;
+    const counter = this.#counters.get(key);
+    if (counter !== undefined) {
+      counter.count += 1;
       return;
     }
     const named = origin === undefined ? {} : { origin: redact(origin.slice(0, ORIGIN_CHARS)) };
-    const by = grant === undefined ? {} : { by: byOf(grant) };
+    const by = grant === undefined ? {} : { by: describeGrant(grant) };
     this.#log.warn({ code, ...by, from, method, route, ...named }, `A request was refused: ${message}`);
     const timer = setTimeout(() => {
-      this.#sum(key);
-    }, this.#everyMs).unref();
-    this.#recent.set(key, { about: shares ? {} : { code, from }, timer, more: 0 });
+      this.#logSummary(key);
+    }, this.#intervalMs).unref();
+    this.#counters.set(key, { fields: shares ? {} : { code, from }, timer, count: 0 });
   }
 
   /** Logs the counts that are still outstanding. */
   close(): void {
-    for (const { about, timer, more } of this.#recent.values()) {
+    for (const { fields, timer, count } of this.#counters.values()) {
       clearTimeout(timer);
-      this.#tellOfMore(about, more);
+      this.#logCount(fields, count);
     }
-    this.#recent.clear();
+    this.#counters.clear();
   }
 
   /** Logs the count and runs again, for as long as refusals come. */
-  #sum(key: string): void {
-    const recent = this.#recent.get(key);
-    if (recent === undefined) return;
-    if (recent.more === 0) {
-      this.#recent.delete(key);
+  #logSummary(key: string): void {
+    const counter = this.#counters.get(key);
+    if (counter === undefined) return;
+    if (counter.count === 0) {
+      this.#counters.delete(key);
       return;
     }
-    this.#tellOfMore(recent.about, recent.more);
-    recent.more = 0;
-    recent.timer.refresh();
+    this.#logCount(counter.fields, counter.count);
+    counter.count = 0;
+    counter.timer.refresh();
   }
 
-  #tellOfMore(about: object, requests: number): void {
-    if (requests > 0)
-      this.#log.warn({ ...about, requests }, 'More requests were refused since the last message about this.');
+  #logCount(fields: object, count: number): void {
+    if (count > 0)
+      this.#log.warn({ ...fields, requests: count }, 'More requests were refused since the last message about this.');
   }
 }
 
 /** `key 2`, `view key 1`, `token of view key 1`, or `none` where no keys are configured. */
-function byOf(grant: Grant): string {
+function describeGrant(grant: Grant): string {
   if (grant.kind === 'open') return 'none';
   const { kind, number } = grant.key;
   return `${grant.kind === 'token' ? 'token of ' : ''}${kind === 'view' ? 'view ' : ''}key ${number}`;

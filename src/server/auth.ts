@@ -3,7 +3,7 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 import type { IncomingHttpHeaders } from 'node:http';
 import { YocoError } from '../errors.ts';
 import { hostName } from '../host-name.ts';
-import { isLoopback, type ServerLimits } from './limits.ts';
+import { isLoopback, type ResolvedOptions } from './server-options.ts';
 
 /** A configured key. permissions.ts says what each kind may do. */
 export interface KnownKey {
@@ -15,7 +15,7 @@ export interface KnownKey {
 }
 
 /** API keys and view keys, as in `ServerOptions`. */
-export type Keys = Pick<ServerLimits, 'apiKeys' | 'viewKeys'>;
+export type Keys = Pick<ResolvedOptions, 'apiKeys' | 'viewKeys'>;
 
 /**
  * The credential that a request presented. `open`: no keys are configured. A token's `key` is the one that fetched it.
@@ -35,19 +35,19 @@ const NO_KEY: KnownKey = { kind: 'view', number: 0, id: '' };
 /** The signed content of a token: expiry, stream, the `id` of the key that fetched it, and a nonce. */
 type Payload = [expiresAtMs: number, stream: string | null, key: string, nonce: string];
 
-interface Digested extends KnownKey {
+interface DigestedKey extends KnownKey {
   readonly digest: Buffer;
 }
 
-export class Gate {
-  readonly #limits: ServerLimits;
-  #keys: readonly Digested[];
+export class Authenticator {
+  readonly #options: ResolvedOptions;
+  #keys: readonly DigestedKey[];
   /** Signs tokens; new at each start, so a restart invalidates all tokens. */
   readonly #secret = randomBytes(32);
 
-  constructor(limits: ServerLimits) {
-    this.#limits = limits;
-    this.#keys = this.#digested(limits);
+  constructor(options: ResolvedOptions) {
+    this.#options = options;
+    this.#keys = this.#digestKeys(options);
   }
 
   /**
@@ -56,8 +56,8 @@ export class Gate {
    */
   rekey(keys: Keys): { readonly added: number; readonly removed: number } {
     const before = this.#keys;
-    this.#keys = this.#digested(keys);
-    const lackingIn = (others: readonly Digested[]) => (key: Digested) => !others.some(({ id }) => id === key.id);
+    this.#keys = this.#digestKeys(keys);
+    const lackingIn = (others: readonly DigestedKey[]) => (key: DigestedKey) => !others.some(({ id }) => id === key.id);
     return {
       added: this.#keys.filter(lackingIn(before)).length,
       removed: before.filter(lackingIn(this.#keys)).length,
@@ -66,12 +66,12 @@ export class Gate {
 
   /** Whether an earlier grant is still valid: keys may have changed since. */
   isStillValid(grant: Grant): boolean {
-    if (!this.wantsKey) return true;
+    if (!this.requiresKey) return true;
     return grant.kind !== 'open' && this.#keys.some(({ id }) => id === grant.key.id);
   }
 
   /** False when no key is configured and everybody on this machine is served. */
-  get wantsKey(): boolean {
+  get requiresKey(): boolean {
     return this.#keys.length > 0;
   }
 
@@ -79,42 +79,42 @@ export class Gate {
    * Checks the Host header (DNS rebinding, while no key protects the service) and the Origin header (cross-site
    * requests, WebSocket hijacking). Throws `forbidden` or `origin_forbidden`.
    */
-  checkAddress(headers: IncomingHttpHeaders, secure: boolean): void {
-    const host = namedHost(headers.host);
-    if (!this.wantsKey && (host === null || !(isLoopback(host) || this.#limits.allowedHosts.includes(host)))) {
+  checkHostAndOrigin(headers: IncomingHttpHeaders, secure: boolean): void {
+    const host = parseHostHeader(headers.host);
+    if (!this.requiresKey && (host === null || !(isLoopback(host) || this.#options.allowedHosts.includes(host)))) {
       throw new YocoError('forbidden', {
         param: 'Host',
         detail: 'Without API keys only requests to loopback host names are answered.',
       });
     }
     const { origin } = headers;
-    if (origin === undefined || this.isListedOrigin(origin)) return;
+    if (origin === undefined || this.isAllowedOrigin(origin)) return;
     if (origin !== `${secure ? 'https' : 'http'}://${headers.host ?? ''}` && !this.#isSameHost(origin, headers.host)) {
       throw new YocoError('origin_forbidden', { param: 'Origin' });
     }
   }
 
   /** True for a configured origin, which also gets CORS headers. */
-  isListedOrigin(origin: string): boolean {
-    return this.#limits.allowedOrigins.includes(origin);
+  isAllowedOrigin(origin: string): boolean {
+    return this.#options.allowedOrigins.includes(origin);
   }
 
   /** Checks `Authorization: Bearer KEY|TOKEN`. Throws `unauthorized`. */
   checkBearer(headers: IncomingHttpHeaders): Grant {
-    if (!this.wantsKey) return { kind: 'open' };
+    if (!this.requiresKey) return { kind: 'open' };
     const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
     if (bearer === undefined) {
       throw new YocoError('unauthorized', { param: 'Authorization', detail: 'Send Authorization: Bearer KEY.' });
     }
-    return this.#grant(bearer, 'Authorization');
+    return this.#authenticate(bearer, 'Authorization');
   }
 
   /** Checks an upgrade: the header, else a credential among the subprotocols. Throws `unauthorized`. */
   checkUpgrade(headers: IncomingHttpHeaders): Grant {
-    if (!this.wantsKey || headers.authorization !== undefined) return this.checkBearer(headers);
+    if (!this.requiresKey || headers.authorization !== undefined) return this.checkBearer(headers);
     for (const offered of (headers['sec-websocket-protocol'] ?? '').split(',').map((text) => text.trim())) {
       if (offered.startsWith(TOKEN_PROTOCOL)) {
-        const grant = this.#fromToken(offered.slice(TOKEN_PROTOCOL.length));
+        const grant = this.#verifyToken(offered.slice(TOKEN_PROTOCOL.length));
         if (grant) return grant;
         throw new YocoError('unauthorized', {
           param: 'Sec-WebSocket-Protocol',
@@ -122,7 +122,7 @@ export class Gate {
         });
       }
       if (offered.startsWith(KEY_PROTOCOL)) {
-        return this.#grant(offered.slice(KEY_PROTOCOL.length), 'Sec-WebSocket-Protocol');
+        return this.#authenticate(offered.slice(KEY_PROTOCOL.length), 'Sec-WebSocket-Protocol');
       }
     }
     return this.checkBearer(headers);
@@ -133,35 +133,35 @@ export class Gate {
    * null. It may push frames if the key of `grant` may.
    */
   issueToken(grant: Grant, stream: string | null): { token: string; expiresAtMs: number } {
-    const expiresAtMs = Date.now() + this.#limits.tokenTtlMs;
+    const expiresAtMs = Date.now() + this.#options.tokenTtlMs;
     const { id } = grant.kind === 'open' ? NO_KEY : grant.key;
     const payload: Payload = [expiresAtMs, stream, id, randomBytes(9).toString('base64url')];
     const body = Buffer.from(JSON.stringify(payload)).toString('base64url');
     return { token: `${body}.${this.#sign(body)}`, expiresAtMs };
   }
 
-  #grant(credential: string, param: string): Grant {
+  #authenticate(credential: string, param: string): Grant {
     const given = digest(credential);
     // Every key is compared, so that the time taken does not reveal which one came near.
-    let found: Digested | null = null;
+    let found: DigestedKey | null = null;
     for (const key of this.#keys) found = timingSafeEqual(key.digest, given) ? key : found;
-    if (found !== null) return { kind: 'key', key: knownOf(found) };
-    const token = this.#fromToken(credential);
+    if (found !== null) return { kind: 'key', key: withoutDigest(found) };
+    const token = this.#verifyToken(credential);
     if (token) return token;
     throw new YocoError('unauthorized', { param });
   }
 
-  #fromToken(token: string): Grant | null {
+  #verifyToken(token: string): Grant | null {
     const [body, signature, ...rest] = token.split('.');
     if (body === undefined || signature === undefined || rest.length > 0) return null;
     if (!timingSafeEqual(digest(signature), digest(this.#sign(body)))) return null;
     const [expiresAtMs, stream, id] = JSON.parse(Buffer.from(body, 'base64url').toString()) as Payload;
     const key = this.#keys.find((one) => one.id === id);
-    return key !== undefined && Date.now() < expiresAtMs ? { kind: 'token', key: knownOf(key), stream } : null;
+    return key !== undefined && Date.now() < expiresAtMs ? { kind: 'token', key: withoutDigest(key), stream } : null;
   }
 
-  #digested({ apiKeys, viewKeys }: Keys): Digested[] {
-    const ofKind = (kind: KnownKey['kind'], keys: readonly string[]): Digested[] =>
+  #digestKeys({ apiKeys, viewKeys }: Keys): DigestedKey[] {
+    const ofKind = (kind: KnownKey['kind'], keys: readonly string[]): DigestedKey[] =>
       keys.map((key, i) => ({ kind, number: i + 1, id: this.#sign(`${kind} key ${key}`), digest: digest(key) }));
     return [...ofKind('api', apiKeys), ...ofKind('view', viewKeys)];
   }
@@ -172,11 +172,11 @@ export class Gate {
 
   /** Behind a proxy that terminates TLS the scheme differs, so only the host can be compared. */
   #isSameHost(origin: string, host: string | undefined): boolean {
-    return this.wantsKey && URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
+    return this.requiresKey && URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
   }
 }
 
-function knownOf({ kind, number, id }: Digested): KnownKey {
+function withoutDigest({ kind, number, id }: DigestedKey): KnownKey {
   return { kind, number, id };
 }
 
@@ -185,7 +185,7 @@ function digest(text: string): Buffer {
 }
 
 /** The host of a Host header without its port, or null when it is missing or malformed. */
-function namedHost(host: string | undefined): string | null {
+function parseHostHeader(host: string | undefined): string | null {
   if (host === undefined || !URL.canParse(`http://${host}`)) return null;
   return hostName(new URL(`http://${host}`).hostname);
 }

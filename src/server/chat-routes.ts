@@ -4,11 +4,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { YocoError } from '../errors.ts';
 import type { Answer, AnswerResult, Conversation, LiveService, LiveStream } from '../live/types.ts';
 import { answerJson, statusOf } from './answer-json.ts';
-import { askedStreams, withStreamsParam } from './asked-streams.ts';
+import { resolveScope, withStreamsParam } from './question-scope.ts';
 import { type ChatRequest, chatRequest, questionAndTurns } from './chat-requests.ts';
-import { wireError } from './errors-http.ts';
+import { errorJson } from './errors-http.ts';
 import { jsonBody } from './json-body.ts';
-import type { ServerLimits } from './limits.ts';
+import type { ResolvedOptions } from './server-options.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { modelName, streamOfModel } from './model-name.ts';
 import { parseOrThrow } from './parse-request.ts';
@@ -16,32 +16,32 @@ import { newId } from './ids.ts';
 import { samplingOf } from './request-fields.ts';
 
 /** Body limit for the messages of a whole conversation; the question itself is limited by `questionMaxChars`. */
-const CHAT_BYTES = 1024 * 1024;
+const MAX_CHAT_BYTES = 1024 * 1024;
 
-export interface ChatParts {
-  readonly limits: ServerLimits;
+export interface ChatDeps {
+  readonly options: ResolvedOptions;
   readonly metrics: Pick<ServerMetrics, 'countResponse'>;
   /** The only stream that a request may ask; null: any. */
-  readonly boundTo: (request: FastifyRequest) => string | null;
+  readonly boundStreamOf: (request: FastifyRequest) => string | null;
 }
 
-export function chatRoutes(app: FastifyInstance, live: LiveService, parts: ChatParts): void {
-  const { limits, metrics, boundTo } = parts;
+export function chatRoutes(app: FastifyInstance, live: LiveService, deps: ChatDeps): void {
+  const { options, metrics, boundStreamOf } = deps;
   app.get('/v1/models', () => ({ object: 'list', data: live.list().map((stream) => modelJson(live, stream)) }));
   app.get<{ Params: { model: string } }>('/v1/models/:model', (request) => {
     const { model } = request.params;
-    checkBound({ model }, live, boundTo(request));
+    checkTokenStream({ model }, live, boundStreamOf(request));
     return modelJson(live, streamOfModel(live, model));
   });
 
-  app.post('/v1/chat/completions', { bodyLimit: CHAT_BYTES }, async (request, reply) => {
+  app.post('/v1/chat/completions', { bodyLimit: MAX_CHAT_BYTES }, async (request, reply) => {
     const params = parseOrThrow(chatRequest, jsonBody(request));
-    const { question, turns } = questionAndTurns(params.messages, limits.questionMaxChars);
-    checkBound(params, live, boundTo(request));
+    const { question, turns } = questionAndTurns(params.messages, options.questionMaxChars);
+    checkTokenStream(params, live, boundStreamOf(request));
     const { streams: wanted = null, as_of: asOf = null, since = null } = params.yoco ?? {};
-    const own = streamOfModel(live, params.model);
-    const about = {
-      own,
+    const defaultStream = streamOfModel(live, params.model);
+    const scope = {
+      defaultStream,
       wanted,
       asOf,
       since,
@@ -49,7 +49,7 @@ export function chatRoutes(app: FastifyInstance, live: LiveService, parts: ChatP
       asOfParam: 'yoco.as_of',
       sinceParam: 'yoco.since',
     };
-    const { conversation, times } = askedStreams(live, about);
+    const { conversation, times } = resolveScope(live, scope);
     const abort = new AbortController();
     // If the connection ends before the answer does, nobody reads the rest.
     reply.raw.once('close', () => {
@@ -59,16 +59,16 @@ export function chatRoutes(app: FastifyInstance, live: LiveService, parts: ChatP
       ...times,
       ...samplingOf(params),
       turns,
-      maxTokens: tokensOf(params, limits.maxOutputTokens),
+      maxTokens: maxTokensOf(params, options.maxOutputTokens),
       signal: abort.signal,
     });
     // The result is awaited after the last piece; an earlier rejection must not count as unhandled.
     answer.result.catch(() => undefined);
-    const { streamsParam } = about;
+    const { streamsParam } = scope;
     const created = Math.floor(Date.now() / 1_000);
     const chat: Chat = { id: newId('chatcmpl'), created, params, conversation, streamsParam, answer };
     try {
-      return await (params.stream === true ? streamed(chat, reply, parts) : whole(chat, metrics));
+      return await (params.stream === true ? streamCompletion(chat, reply, deps) : buildCompletion(chat, metrics));
     } catch (error) {
       metrics.countResponse('failed', null);
       throw withStreamsParam(YocoError.from(error), streamsParam);
@@ -87,75 +87,75 @@ interface Chat {
   readonly answer: Answer;
 }
 
-async function whole(chat: Chat, metrics: ChatParts['metrics']) {
+async function buildCompletion(chat: Chat, metrics: ChatDeps['metrics']) {
   const result = await chat.answer.result;
   metrics.countResponse(statusOf(result), firstTokenOf(result));
   const message = { role: 'assistant', content: result.text, refusal: null };
   return {
-    ...head(chat, 'chat.completion'),
-    choices: [{ index: 0, message, logprobs: null, finish_reason: finishOf(result) }],
+    ...baseFields(chat, 'chat.completion'),
+    choices: [{ index: 0, message, logprobs: null, finish_reason: finishReasonOf(result) }],
     usage: usageOf(result),
     yoco: answerJson(result, chat.conversation),
   };
 }
 
 /** Answers with server-sent events. An error before the first piece sets the HTTP status; a later one is an event. */
-async function streamed(chat: Chat, reply: FastifyReply, parts: ChatParts): Promise<FastifyReply> {
+async function streamCompletion(chat: Chat, reply: FastifyReply, deps: ChatDeps): Promise<FastifyReply> {
   const pieces = chat.answer[Symbol.asyncIterator]();
   const first = await pieces.next();
   if (reply.raw.destroyed) {
     // The client has left, so `events`, which counts all other outcomes, never runs.
-    parts.metrics.countResponse('cancelled', null);
+    deps.metrics.countResponse('cancelled', null);
     return reply.hijack();
   }
   return reply
     .type('text/event-stream; charset=utf-8')
     .header('cache-control', 'no-cache')
     .header('x-accel-buffering', 'no')
-    .send(Readable.from(events(chat, pieces, first, parts)));
+    .send(Readable.from(events(chat, pieces, first, deps)));
 }
 
 async function* events(
   chat: Chat,
   pieces: AsyncIterator<string>,
   first: IteratorResult<string>,
-  { metrics, limits }: ChatParts,
+  { metrics, options }: ChatDeps,
 ): AsyncGenerator<string, void> {
   const chunk = (delta: object, finish: string | null = null, more: object = {}): string =>
     event({
-      ...head(chat, 'chat.completion.chunk'),
+      ...baseFields(chat, 'chat.completion.chunk'),
       choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
       ...more,
     });
   // Stays `cancelled` if the client leaves before the end.
-  const ended: { status: string; firstTokenMs: number | null } = { status: 'cancelled', firstTokenMs: null };
+  const outcome: { status: string; firstTokenMs: number | null } = { status: 'cancelled', firstTokenMs: null };
   try {
     yield chunk({ role: 'assistant', content: '' });
     for (let piece = first; piece.done !== true; piece = await pieces.next()) yield chunk({ content: piece.value });
     const result = await chat.answer.result;
-    Object.assign(ended, { status: statusOf(result), firstTokenMs: firstTokenOf(result) });
-    yield chunk({}, finishOf(result), { yoco: answerJson(result, chat.conversation) });
+    Object.assign(outcome, { status: statusOf(result), firstTokenMs: firstTokenOf(result) });
+    yield chunk({}, finishReasonOf(result), { yoco: answerJson(result, chat.conversation) });
     if (chat.params.stream_options?.include_usage === true) {
-      yield event({ ...head(chat, 'chat.completion.chunk'), choices: [], usage: usageOf(result) });
+      yield event({ ...baseFields(chat, 'chat.completion.chunk'), choices: [], usage: usageOf(result) });
     }
     yield 'data: [DONE]\n\n';
   } catch (thrown) {
-    ended.status = 'failed';
+    outcome.status = 'failed';
     const error = withStreamsParam(YocoError.from(thrown), chat.streamsParam);
-    if (error.code === 'internal') limits.log.error({ err: error.cause, model: chat.params.model }, 'A chat failed.');
-    yield event({ error: wireError(error) });
+    if (error.code === 'internal') options.log.error({ err: error.cause, model: chat.params.model }, 'A chat failed.');
+    yield event({ error: errorJson(error) });
   } finally {
-    metrics.countResponse(ended.status, ended.firstTokenMs);
+    metrics.countResponse(outcome.status, outcome.firstTokenMs);
   }
 }
 
 const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`;
 
-function head({ id, created, params }: Chat, object: string) {
+function baseFields({ id, created, params }: Chat, object: string) {
   return { id, object, created, model: params.model };
 }
 
-function finishOf({ finish }: AnswerResult): 'stop' | 'length' {
+function finishReasonOf({ finish }: AnswerResult): 'stop' | 'length' {
   return finish === 'length' ? 'length' : 'stop';
 }
 
@@ -173,22 +173,22 @@ function usageOf({ inputTokens, outputTokens }: AnswerResult) {
 }
 
 /** Caps the limit instead of refusing it: the defaults of clients are far above what answers hold. */
-function tokensOf({ max_completion_tokens: tokens, max_tokens: older }: ChatRequest, most: number): number {
-  return Math.min(tokens ?? older ?? most, most);
+function maxTokensOf({ max_completion_tokens: tokens, max_tokens: older }: ChatRequest, limit: number): number {
+  return Math.min(tokens ?? older ?? limit, limit);
 }
 
 /** Throws `forbidden` before any stream is looked up, so that a refused client does not learn which exist. */
-function checkBound(
+function checkTokenStream(
   { model, yoco }: Pick<ChatRequest, 'model' | 'yoco'>,
   live: LiveService,
-  bound: string | null,
+  boundStream: string | null,
 ): void {
-  if (bound === null) return;
+  if (boundStream === null) return;
   const { streams } = yoco ?? {};
-  const others = streams === 'all' || streams?.some((name) => name !== bound) === true;
-  if (!others && model === `${live.bundle.name}@${bound}`) return;
-  const param = others ? 'yoco.streams' : 'model';
-  throw new YocoError('forbidden', { param, detail: `The token is for the stream "${bound}" only.` });
+  const asksOthers = streams === 'all' || streams?.some((name) => name !== boundStream) === true;
+  if (!asksOthers && model === `${live.bundle.name}@${boundStream}`) return;
+  const param = asksOthers ? 'yoco.streams' : 'model';
+  throw new YocoError('forbidden', { param, detail: `The token is for the stream "${boundStream}" only.` });
 }
 
 function modelJson(live: LiveService, stream: LiveStream) {

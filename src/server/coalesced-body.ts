@@ -10,7 +10,7 @@ export const PIECE_BYTES = 64 * 1024;
  */
 export class CoalescedBody extends Transform {
   readonly #body: Readable;
-  #begun = false;
+  #hasStarted = false;
   #piece: Buffer | null = null;
   #filled = 0;
 
@@ -21,8 +21,8 @@ export class CoalescedBody extends Transform {
 
   override _read(bytes: number): void {
     // If the request breaks off, the reader gets an error from this stream.
-    if (!this.#begun) pipeline(this.#body, this, () => undefined);
-    this.#begun = true;
+    if (!this.#hasStarted) pipeline(this.#body, this, () => undefined);
+    this.#hasStarted = true;
     super._read(bytes);
   }
 
@@ -32,17 +32,17 @@ export class CoalescedBody extends Transform {
       const copied = chunk.copy(this.#piece, this.#filled, at);
       at += copied;
       this.#filled += copied;
-      if (this.#filled === PIECE_BYTES) this.#give(this.#piece);
+      if (this.#filled === PIECE_BYTES) this.#pushPiece(this.#piece);
     }
     done();
   }
 
   override _flush(done: TransformCallback): void {
-    if (this.#piece !== null) this.#give(this.#piece.subarray(0, this.#filled));
+    if (this.#piece !== null) this.#pushPiece(this.#piece.subarray(0, this.#filled));
     done();
   }
 
-  #give(piece: Buffer): void {
+  #pushPiece(piece: Buffer): void {
     this.push(piece);
     this.#piece = null;
     this.#filled = 0;

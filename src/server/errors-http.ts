@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import { YocoError } from '../errors.ts';
 import type { ErrorJson } from './wire-types.ts';
 
-export function wireError(error: YocoError): ErrorJson {
+export function errorJson(error: YocoError): ErrorJson {
   const { code, message, param, retryable } = error;
   return { type: errorType(error.status), code, message, param, retryable };
 }
@@ -17,7 +17,7 @@ export function wireError(error: YocoError): ErrorJson {
  * that are not valid HTTP.
  */
 export function writeError(socket: Duplex, error: YocoError, headers: readonly string[] = []): void {
-  const body = JSON.stringify({ error: wireError(error) });
+  const body = JSON.stringify({ error: errorJson(error) });
   const head = [
     `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? 'Error'}`,
     'Connection: close',
@@ -46,7 +46,7 @@ const FASTIFY_CODES = new Map<string, ConstructorParameters<typeof YocoError>>([
 ]);
 
 /** Converts anything thrown while handling an HTTP request, including fastify's errors; `bodyLimit` is the route's. */
-export function fromHttp(error: unknown, bodyLimit?: number): YocoError {
+export function errorFromHttp(error: unknown, bodyLimit?: number): YocoError {
   if (error instanceof YocoError) return error;
   const code = (error as { code?: unknown } | null)?.code;
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE' && bodyLimit !== undefined) {
@@ -62,7 +62,7 @@ export function fromHttp(error: unknown, bodyLimit?: number): YocoError {
 }
 
 /** Converts what Node reports about a connection before there is a request. */
-export function fromParser(error: { readonly code?: string | undefined }): YocoError {
+export function errorFromParser(error: { readonly code?: string | undefined }): YocoError {
   if (error.code === 'HPE_HEADER_OVERFLOW')
     return new YocoError('message_too_large', { detail: 'Its header is too long.' });
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return new YocoError('timeout');

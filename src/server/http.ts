@@ -6,12 +6,12 @@ import { YocoError } from '../errors.ts';
 import type { LiveService } from '../live/types.ts';
 import { apiDocumentRoutes } from './api-documents.ts';
 import type { AuditLog, Caller } from './audit.ts';
-import type { Gate, Grant } from './auth.ts';
+import type { Authenticator, Grant } from './auth.ts';
 import { chatRoutes } from './chat-routes.ts';
-import { fromHttp, fromParser, wireError, writeError } from './errors-http.ts';
+import { errorFromHttp, errorFromParser, errorJson, writeError } from './errors-http.ts';
 import { CoalescedBody } from './coalesced-body.ts';
-import { JSON_BYTES } from './json-body.ts';
-import type { ServerLimits } from './limits.ts';
+import { MAX_JSON_BYTES } from './json-body.ts';
+import type { ResolvedOptions } from './server-options.ts';
 import type { ServerMetrics } from './metrics.ts';
 import type { FileStandingQuestions } from './file-standing-questions.ts';
 import { pageRoutes } from './page.ts';
@@ -19,92 +19,92 @@ import { checkRoute, mayChange } from './permissions.ts';
 import { snapshotRoutes } from './snapshot-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
 import { tokenRoutes } from './token-routes.ts';
-import { isWebSocket } from './upgrade.ts';
+import { isWebSocketUpgrade } from './upgrade.ts';
 
 /** Answered without a key and for any Host header: probes know neither keys nor names. */
-const HEALTH = ['/healthz', '/readyz'];
+const HEALTH_PATHS = ['/healthz', '/readyz'];
 /** Scraped by monitors. It reveals the streams' names, so it needs the same access as `/v1/streams`. */
-const METRICS = '/metrics';
+const METRICS_PATH = '/metrics';
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const HEADER_NAMES = /^[a-z0-9-]{1,64}(?:, ?[a-z0-9-]{1,64}){0,40}$/i;
-const HEADERS_SHOWN = 'x-yoco-time, x-yoco-wall-time, location';
+const EXPOSED_HEADERS = 'x-yoco-time, x-yoco-wall-time, location';
 
-export interface HttpParts {
-  readonly gate: Gate;
-  readonly limits: ServerLimits;
+export interface HttpDeps {
+  readonly auth: Authenticator;
+  readonly options: ResolvedOptions;
   readonly metrics: ServerMetrics;
   readonly audit: AuditLog;
-  readonly notices: Pick<FileStandingQuestions, 'standing'>;
+  readonly standingQuestions: Pick<FileStandingQuestions, 'list'>;
   readonly isDraining: () => boolean;
   /** Called at the start of each request. */
-  readonly began?: (response: ServerResponse) => void;
+  readonly onRequestStart?: (response: ServerResponse) => void;
 }
 
 /** An application without routes; it answers errors that occur before routing. */
-function newApp(limits: ServerLimits): FastifyInstance {
+function newApp(options: ResolvedOptions): FastifyInstance {
   const shared = {
     logger: false,
-    bodyLimit: JSON_BYTES,
+    bodyLimit: MAX_JSON_BYTES,
     requestTimeout: 60_000,
     routerOptions: { maxParamLength: 200 },
     exposeHeadRoutes: true,
     // fastify's 503 has its own format; `isDraining` gives ours.
     return503OnClosing: false,
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket): void => {
-      if (error.code === 'ECONNRESET' || !socket.writable || isBeingAnswered(socket)) socket.destroy();
-      else writeError(socket, fromParser(error));
+      if (error.code === 'ECONNRESET' || !socket.writable || hasResponseStarted(socket)) socket.destroy();
+      else writeError(socket, errorFromParser(error));
     },
     // Raised before any hook or route, e.g. for an address that cannot be decoded.
     frameworkErrors: (error: unknown, _request: FastifyRequest, reply: FastifyReply): void => {
-      void sendError(reply, fromHttp(error));
+      void sendError(reply, errorFromHttp(error));
     },
   } as const;
   // The option is newer than Node's type declarations.
-  const http = { shouldUpgradeCallback: isWebSocket } as ServerOptions;
+  const http = { shouldUpgradeCallback: isWebSocketUpgrade } as ServerOptions;
   // fastify has a separate type for an https server; the routes are the same.
-  return limits.tls ? Fastify({ ...shared, https: { ...http, ...limits.tls } }) : Fastify({ ...shared, http });
+  return options.tls ? Fastify({ ...shared, https: { ...http, ...options.tls } }) : Fastify({ ...shared, http });
 }
 
 /** Accepts JSON only (stream-routes.ts adds pictures): plain text would reach the routes unparsed. */
-function takeJson(app: FastifyInstance): void {
+function registerJsonParser(app: FastifyInstance): void {
   app.removeContentTypeParser('text/plain');
-  const asJson = app.getDefaultJsonParser('error', 'error');
+  const parseJson = app.getDefaultJsonParser('error', 'error');
   // Some clients send a content type even without a body.
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') done(null, undefined);
-    else void asJson(request, body as string, done);
+    else void parseJson(request, body as string, done);
   });
 }
 
-export function createHttp(live: LiveService, parts: HttpParts) {
-  const { gate, limits, metrics, audit, notices, isDraining, began } = parts;
-  const app = newApp(limits);
+export function createHttpApp(live: LiveService, deps: HttpDeps) {
+  const { auth, options, metrics, audit, standingQuestions, isDraining, onRequestStart } = deps;
+  const app = newApp(options);
 
   /** Who sent each request; stored because a closed connection no longer has an address. */
   const callers = new WeakMap<FastifyRequest, Caller>();
 
   app.setErrorHandler((error, request, reply) =>
-    sendError(reply, report(fromHttp(error, request.routeOptions.bodyLimit), request)),
+    sendError(reply, report(errorFromHttp(error, request.routeOptions.bodyLimit), request)),
   );
   app.setNotFoundHandler((_request, reply) => sendError(reply, new YocoError('not_found')));
 
   app.addHook('onRequest', async (request, reply) => {
-    began?.(reply.raw);
+    onRequestStart?.(reply.raw);
     void reply
       .header('x-content-type-options', 'nosniff')
       .header('referrer-policy', 'no-referrer')
       // Browsers send no Origin for pictures that other sites embed.
       .header('cross-origin-resource-policy', 'same-origin');
     const path = request.url.split('?', 1)[0] ?? '';
-    if (HEALTH.includes(path)) return;
-    gate.checkAddress(request.headers, limits.tls !== undefined);
+    if (HEALTH_PATHS.includes(path)) return;
+    auth.checkHostAndOrigin(request.headers, options.tls !== undefined);
     allowCrossOrigin(request, reply);
     // The matched route, not the path as sent: the router also accepts encoded (`/%761/`) and absolute addresses.
     const route = request.routeOptions.url ?? path;
-    if (!(route.startsWith('/v1/') || route === METRICS) || request.method === 'OPTIONS') return;
+    if (!(route.startsWith('/v1/') || route === METRICS_PATH) || request.method === 'OPTIONS') return;
     if (isDraining()) throw new YocoError('shutting_down');
-    const grant = gate.checkBearer(request.headers);
-    callers.set(request, { grant, from: request.ip });
+    const grant = auth.checkBearer(request.headers);
+    callers.set(request, { grant, address: request.ip });
     const { name } = request.params as { name?: string };
     checkRoute(grant, { method: request.method, route: request.routeOptions.url, name });
   });
@@ -112,14 +112,14 @@ export function createHttp(live: LiveService, parts: HttpParts) {
   // The key may have been removed while the body arrived.
   app.addHook('preHandler', (request, _reply, done) => {
     const caller = callers.get(request);
-    done(caller === undefined || gate.isStillValid(caller.grant) ? undefined : new YocoError('unauthorized'));
+    done(caller === undefined || auth.isStillValid(caller.grant) ? undefined : new YocoError('unauthorized'));
   });
 
   app.addHook('preParsing', (_request, _reply, body, done) => {
     done(null, new CoalescedBody(body));
   });
 
-  takeJson(app);
+  registerJsonParser(app);
 
   app.addHook('onSend', async (_request, reply) => {
     if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store');
@@ -127,9 +127,9 @@ export function createHttp(live: LiveService, parts: HttpParts) {
 
   const methodsOf = new Map<string, Set<string>>();
   app.addHook('onRoute', (route) => {
-    const known = methodsOf.get(route.url) ?? new Set<string>();
-    for (const method of [route.method].flat()) known.add(method);
-    methodsOf.set(route.url, known);
+    const methods = methodsOf.get(route.url) ?? new Set<string>();
+    for (const method of [route.method].flat()) methods.add(method);
+    methodsOf.set(route.url, methods);
   });
 
   app.get('/healthz', () => ({ status: 'ok' }));
@@ -137,10 +137,10 @@ export function createHttp(live: LiveService, parts: HttpParts) {
     const ready = live.ready && !isDraining();
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : isDraining() ? 'draining' : 'loading' });
   });
-  app.get(METRICS, async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
+  app.get(METRICS_PATH, async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
   app.get<{ Params: { name: string } }>('/v1/streams/:name/standing_questions', ({ params }) => ({
     object: 'list',
-    data: notices.standing(live.get(params.name)),
+    data: standingQuestions.list(live.get(params.name)),
   }));
   app.get('/v1/realtime', () => {
     throw new YocoError('invalid_request', {
@@ -148,21 +148,21 @@ export function createHttp(live: LiveService, parts: HttpParts) {
       detail: 'This address accepts WebSocket connections only.',
     });
   });
-  tokenRoutes(app, live, gate, grantOf);
-  streamRoutes(app, live, limits, changed, (request) => mayChange(grantOf(request)));
-  snapshotRoutes(app, live, changed);
-  chatRoutes(app, live, { limits, metrics, boundTo });
+  tokenRoutes(app, live, auth, grantOf);
+  streamRoutes(app, live, options, logChange, (request) => mayChange(grantOf(request)));
+  snapshotRoutes(app, live, logChange);
+  chatRoutes(app, live, { options, metrics, boundStreamOf });
   apiDocumentRoutes(app, live);
   pageRoutes(app);
-  for (const [url, known] of [...methodsOf]) refuseOtherMethods(app, url, known);
+  for (const [url, methods] of [...methodsOf]) refuseOtherMethods(app, url, methods);
   return app;
 
   function allowCrossOrigin(request: FastifyRequest, reply: FastifyReply): void {
     const { origin } = request.headers;
-    if (origin === undefined || !gate.isListedOrigin(origin)) return;
+    if (origin === undefined || !auth.isAllowedOrigin(origin)) return;
     void reply
       .header('access-control-allow-origin', origin)
-      .header('access-control-expose-headers', HEADERS_SHOWN)
+      .header('access-control-expose-headers', EXPOSED_HEADERS)
       .header('vary', 'Origin');
   }
 
@@ -174,24 +174,24 @@ export function createHttp(live: LiveService, parts: HttpParts) {
   }
 
   /** The stream that a request's token is bound to. */
-  function boundTo(request: FastifyRequest): string | null {
+  function boundStreamOf(request: FastifyRequest): string | null {
     const grant = grantOf(request);
     return grant.kind === 'token' ? grant.stream : null;
   }
 
-  function changed(request: FastifyRequest, fields: object, message: string): void {
+  function logChange(request: FastifyRequest, fields: object, message: string): void {
     const caller = callers.get(request);
-    if (caller !== undefined) audit.changed(caller, fields, message);
+    if (caller !== undefined) audit.logChange(caller, fields, message);
   }
 
   function report(error: YocoError, request: FastifyRequest): YocoError {
     const { ip: from, method, headers, routeOptions } = request;
     const { grant } = callers.get(request) ?? {};
-    audit.refused(error, { from, method, route: routeOptions.url, origin: headers.origin, grant });
+    audit.logRefusal(error, { address: from, method, route: routeOptions.url, origin: headers.origin, grant });
     if (error.code === 'internal') {
       // Without the query, which may hold a secret.
       const [url] = request.url.split('?', 1);
-      limits.log.error({ err: error.cause, method, url }, 'A request failed.');
+      options.log.error({ err: error.cause, method, url }, 'A request failed.');
     }
     return error;
   }
@@ -201,15 +201,15 @@ export function createHttp(live: LiveService, parts: HttpParts) {
  * Whether a response has begun, into which no error may be written. Node has no public way to tell: its own handler
  * reads the same field.
  */
-function isBeingAnswered(socket: Socket): boolean {
+function hasResponseStarted(socket: Socket): boolean {
   const { _httpMessage: answer } = socket as Socket & { readonly _httpMessage?: ServerResponse | null };
   return answer?.headersSent === true;
 }
 
-function refuseOtherMethods(app: FastifyInstance, url: string, known: ReadonlySet<string>): void {
-  const allow = [...known].sort().join(', ');
+function refuseOtherMethods(app: FastifyInstance, url: string, allowed: ReadonlySet<string>): void {
+  const allow = [...allowed].sort().join(', ');
   app.route({
-    method: METHODS.filter((method) => !known.has(method)),
+    method: METHODS.filter((method) => !allowed.has(method)),
     url,
     // Before the body is read.
     onRequest: async (request, reply) => {
@@ -220,14 +220,14 @@ function refuseOtherMethods(app: FastifyInstance, url: string, known: ReadonlySe
       reply
         .code(204)
         .header('access-control-allow-methods', allow)
-        .header('access-control-allow-headers', headersAllowed(request))
+        .header('access-control-allow-headers', allowedHeaders(request))
         .header('access-control-max-age', '600')
         .send(),
   });
 }
 
 /** Clients of OpenAI's API add headers about themselves; a page that may call the service may send these, too. */
-function headersAllowed({ headers }: FastifyRequest): string {
+function allowedHeaders({ headers }: FastifyRequest): string {
   const asked = headers['access-control-request-headers'];
   return asked !== undefined && HEADER_NAMES.test(asked) ? asked : 'authorization, content-type';
 }
@@ -237,5 +237,5 @@ function sendError(reply: FastifyReply, error: YocoError): FastifyReply {
   return reply
     .code(error.status)
     .type('application/json; charset=utf-8')
-    .send({ error: wireError(error) });
+    .send({ error: errorJson(error) });
 }

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { YocoError } from '../errors.ts';
 
 /** Default limit of a JSON body: definitions and requests are small objects. */
-export const JSON_BYTES = 64 * 1024;
+export const MAX_JSON_BYTES = 64 * 1024;
 
 /** The parsed body, or `{}` if there is none. Throws `media_type_unsupported` for a picture. */
 export function jsonBody(request: FastifyRequest): unknown {

@@ -4,7 +4,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { promisify } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 
-export interface Listening {
+export interface Listener {
   readonly port: number;
   /**
    * Stops listening on the addresses that the app's own server does not cover; resolves when their connections have
@@ -14,7 +14,7 @@ export interface Listening {
   /**
    * Destroys every connection, even without a request or a TLS handshake: Node itself only knows those with requests.
    */
-  readonly cut: () => void;
+  readonly destroyConnections: () => void;
 }
 
 /**
@@ -22,7 +22,7 @@ export interface Listening {
  * server for the other address, and its connections could not be ended; here all connections belong to the app's
  * server. Throws the system's error for the first address; if another one is unavailable, the first has to do.
  */
-export async function listen(app: FastifyInstance, host: string, port: number): Promise<Listening> {
+export async function listen(app: FastifyInstance, host: string, port: number): Promise<Listener> {
   const sockets = new Set<Socket>();
   app.server.on('connection', (socket: Socket) => {
     sockets.add(socket);
@@ -30,14 +30,14 @@ export async function listen(app: FastifyInstance, host: string, port: number): 
   });
   const [first = host, ...others] = host === 'localhost' ? await addressesOf(host) : [host];
   await app.listen({ host: first, port });
-  const { port: taken } = app.server.address() as AddressInfo;
-  const doors = await Promise.all(others.map((address) => door(app, address, taken)));
+  const { port: boundPort } = app.server.address() as AddressInfo;
+  const extraServers = await Promise.all(others.map((address) => openExtraServer(app, address, boundPort)));
   return {
-    port: taken,
+    port: boundPort,
     close: async () => {
-      await Promise.all(doors.map((server) => new Promise((resolve) => server.close(resolve))));
+      await Promise.all(extraServers.map((server) => new Promise((resolve) => server.close(resolve))));
     },
-    cut: () => {
+    destroyConnections: () => {
       for (const socket of sockets) socket.destroy();
     },
   };
@@ -48,7 +48,7 @@ async function addressesOf(host: string): Promise<string[]> {
 }
 
 /** A listener that hands its connections to the app's server; already closed if its address is unavailable. */
-function door(app: FastifyInstance, host: string, port: number): Promise<Server> {
+function openExtraServer(app: FastifyInstance, host: string, port: number): Promise<Server> {
   return new Promise((resolve) => {
     // The socket options of Node's HTTP server.
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {

@@ -14,12 +14,16 @@ const FIRST_TOKEN_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const STARTED_AT_MS = Math.round(performance.timeOrigin);
 
 /** All label values of the counters below. */
-const STATUSES = ['completed', 'incomplete', 'cancelled', 'failed'];
-const ASKED = ['answered', 'missed'];
-const SENT: readonly WebhookOutcome[] = ['delivered', 'failed', 'dropped'];
+const RESPONSE_STATUSES = ['completed', 'incomplete', 'cancelled', 'failed'];
+const ASKING_OUTCOMES = ['answered', 'missed'];
+const WEBHOOK_OUTCOMES: readonly WebhookOutcome[] = ['delivered', 'failed', 'dropped'];
 
 /** Figures of each stream: gauges of its present state, counters since it was created. */
-const OF_STREAM: readonly (readonly [name: string, help: string, value: (status: StreamStatus) => number | null])[] = [
+const STREAM_METRICS: readonly (readonly [
+  name: string,
+  help: string,
+  value: (status: StreamStatus) => number | null,
+])[] = [
   ['playing', '1 while frames come from its source.', ({ sourceStatus }) => Number(sourceStatus.state === 'playing')],
   ['frames_total', 'Frames taken in.', ({ frames }) => frames],
   ['dropped_frames_total', 'Frames not taken from the source in time.', ({ sourceStatus }) => sourceStatus.dropped],
@@ -45,57 +49,62 @@ const OF_STREAM: readonly (readonly [name: string, help: string, value: (status:
 ];
 
 type Labels = Record<string, string>;
-type Say = (labels: Labels, value: number) => void;
+type SetValue = (labels: Labels, value: number) => void;
 
 export class ServerMetrics {
   readonly #registry = new Registry();
   readonly #responses: Counter<'status'>;
   readonly #firstToken: Histogram;
-  readonly #standing: Counter<'outcome'>;
+  readonly #askings: Counter<'outcome'>;
   readonly #webhooks: Counter<'outcome'>;
 
   constructor(live: LiveService, connections: () => number) {
     const engine = (): EngineFigures => live.engineFigures;
-    this.#one('yoco_ready', '1 while the engine is ready.', () => Number(live.ready));
+    this.#register('yoco_ready', '1 while the engine is ready.', () => Number(live.ready));
     const { name: bundle } = live.bundle;
-    this.#several('yoco_info', '1, with the version of the service and its bundle.', ['version', 'bundle'], (say) => {
-      say({ version: VERSION, bundle }, 1);
-    });
-    this.#one('process_start_time_seconds', 'When the server started, since 1970.', () => STARTED_AT_MS / 1_000);
-    this.#one('process_resident_memory_bytes', 'Resident memory of the server.', () => process.memoryUsage.rss());
-    this.#one('process_cpu_seconds_total', 'Processor time of the server.', () => {
+    this.#registerLabelled(
+      'yoco_info',
+      '1, with the version of the service and its bundle.',
+      ['version', 'bundle'],
+      (setValue) => {
+        setValue({ version: VERSION, bundle }, 1);
+      },
+    );
+    this.#register('process_start_time_seconds', 'When the server started, since 1970.', () => STARTED_AT_MS / 1_000);
+    this.#register('process_resident_memory_bytes', 'Resident memory of the server.', () => process.memoryUsage.rss());
+    this.#register('process_cpu_seconds_total', 'Processor time of the server.', () => {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;
     });
-    this.#one('yoco_streams', 'Number of streams.', () => live.list().length);
-    this.#one('yoco_connections', 'Number of open WebSockets.', connections);
-    this.#one(
+    this.#register('yoco_streams', 'Number of streams.', () => live.list().length);
+    this.#register('yoco_connections', 'Number of open WebSockets.', connections);
+    this.#register(
       'yoco_engine_losses_total',
       'How often the engine was lost, and all caches with it.',
       () => engine().losses,
     );
-    this.#one('yoco_engine_resident_bytes', 'Resident memory of the engine.', () => engine().residentBytes);
-    this.#one('yoco_engine_frames_total', 'Frames since the engine started.', () => engine().times.frames);
-    this.#one('yoco_engine_answer_tokens_total', 'Answer tokens since the engine started.', () => {
+    this.#register('yoco_engine_resident_bytes', 'Resident memory of the engine.', () => engine().residentBytes);
+    this.#register('yoco_engine_frames_total', 'Frames since the engine started.', () => engine().times.frames);
+    this.#register('yoco_engine_answer_tokens_total', 'Answer tokens since the engine started.', () => {
       return engine().times.answerTokens;
     });
-    this.#several('yoco_engine_run_seconds_total', 'Time in each part of the model.', ['part'], (say) => {
+    this.#registerLabelled('yoco_engine_run_seconds_total', 'Time in each part of the model.', ['part'], (setValue) => {
       const { vision, selfDecoder, crossDecoder } = engine().times;
-      for (const [part, ms] of Object.entries({ vision, selfDecoder, crossDecoder })) say({ part }, ms / 1_000);
+      for (const [part, ms] of Object.entries({ vision, selfDecoder, crossDecoder })) setValue({ part }, ms / 1_000);
     });
-    for (const [name, help, value] of OF_STREAM) {
-      this.#several(`yoco_stream_${name}`, help, ['stream'], (say) => {
+    for (const [name, help, value] of STREAM_METRICS) {
+      this.#registerLabelled(`yoco_stream_${name}`, help, ['stream'], (setValue) => {
         for (const stream of live.list()) {
           const figure = value(stream.status());
-          if (figure !== null) say({ stream: stream.name }, figure);
+          if (figure !== null) setValue({ stream: stream.name }, figure);
         }
       });
     }
     const keepHelp = '1 while the memory of a stream with keep cannot be saved; streams with keep only.';
-    this.#several('yoco_stream_keep_failing', keepHelp, ['stream'], (say) => {
+    this.#registerLabelled('yoco_stream_keep_failing', keepHelp, ['stream'], (setValue) => {
       for (const { name: stream } of live.list()) {
         const fails = live.keepFails(stream);
-        if (fails !== null) say({ stream }, Number(fails));
+        if (fails !== null) setValue({ stream }, Number(fails));
       }
     });
     const registers = [this.#registry];
@@ -105,7 +114,7 @@ export class ServerMetrics {
       labelNames: ['status'],
       registers,
     });
-    this.#standing = new Counter({
+    this.#askings = new Counter({
       name: 'yoco_standing_askings_total',
       help: 'Askings of standing questions: answered, or missed for a temporary reason.',
       labelNames: ['outcome'],
@@ -118,9 +127,9 @@ export class ServerMetrics {
       registers,
     });
     // Counters start at 0: one that appeared with its first event would show no increase for it.
-    for (const status of STATUSES) this.#responses.inc({ status }, 0);
-    for (const outcome of ASKED) this.#standing.inc({ outcome }, 0);
-    for (const outcome of SENT) this.#webhooks.inc({ outcome }, 0);
+    for (const status of RESPONSE_STATUSES) this.#responses.inc({ status }, 0);
+    for (const outcome of ASKING_OUTCOMES) this.#askings.inc({ outcome }, 0);
+    for (const outcome of WEBHOOK_OUTCOMES) this.#webhooks.inc({ outcome }, 0);
     this.#firstToken = new Histogram({
       name: 'yoco_first_token_seconds',
       help: 'Time from a question to the first piece of its answer.',
@@ -137,7 +146,7 @@ export class ServerMetrics {
 
   /** Counts one asking of a standing question. */
   countAsking(outcome: 'answered' | 'missed'): void {
-    this.#standing.inc({ outcome });
+    this.#askings.inc({ outcome });
   }
 
   /** Counts webhook events by outcome. */
@@ -153,17 +162,22 @@ export class ServerMetrics {
     return this.#registry.metrics();
   }
 
-  #one(name: string, help: string, value: () => number): void {
-    this.#several(name, help, [], (say) => {
-      say({}, value());
+  #register(name: string, help: string, value: () => number): void {
+    this.#registerLabelled(name, help, [], (setValue) => {
+      setValue({}, value());
     });
   }
 
   /**
-   * `tell` gives all values at each scrape; labels that it no longer gives, such as those of a deleted stream,
+   * `collectValues` gives all values at each scrape; labels that it no longer gives, such as those of a deleted stream,
    * disappear.
    */
-  #several(name: string, help: string, labelNames: readonly string[], tell: (say: Say) => void): void {
+  #registerLabelled(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    collectValues: (setValue: SetValue) => void,
+  ): void {
     const common = { name, help, labelNames: [...labelNames], registers: [this.#registry] };
     // By Prometheus' naming, a figure that only grows is a counter and ends in `_total`.
     if (!name.endsWith('_total')) {
@@ -171,7 +185,7 @@ export class ServerMetrics {
         ...common,
         collect: () => {
           gauge.reset();
-          tell((labels, value) => {
+          collectValues((labels, value) => {
             gauge.set(labels, value);
           });
         },
@@ -182,7 +196,7 @@ export class ServerMetrics {
       ...common,
       collect: () => {
         counter.reset();
-        tell((labels, value) => {
+        collectValues((labels, value) => {
           counter.inc(labels, value);
         });
       },

@@ -8,7 +8,7 @@ import { matchesTag } from './entity-tag.ts';
 
 const WEB_FOLDER = fileURLToPath(new URL('../../web/', import.meta.url));
 
-const TYPES: Record<string, string> = {
+const CONTENT_TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
@@ -16,7 +16,7 @@ const TYPES: Record<string, string> = {
   '.png': 'image/png',
 };
 
-const POLICY = [
+const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
@@ -29,13 +29,13 @@ const POLICY = [
 
 export function pageRoutes(app: FastifyInstance): void {
   for (const name of readdirSync(WEB_FOLDER)) {
-    const type = TYPES[extname(name)];
+    const type = CONTENT_TYPES[extname(name)];
     if (type === undefined) continue;
     const body = readFileSync(join(WEB_FOLDER, name));
     const tag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
     app.get(name === 'index.html' ? '/' : `/${name}`, (request, reply) => {
       void reply
-        .header('content-security-policy', POLICY)
+        .header('content-security-policy', CONTENT_SECURITY_POLICY)
         .header('cross-origin-opener-policy', 'same-origin')
         .header('permissions-policy', 'camera=(self), microphone=(), geolocation=()')
         .header('cache-control', 'no-cache')

@@ -10,9 +10,9 @@ const ASK = 'POST /v1/chat/completions';
 const FETCH_TOKEN = 'POST /v1/token';
 const PUSH = 'POST /v1/streams/:name/frames';
 /** Start of the routes about one stream, their `:name`. */
-const OF_STREAM = '/v1/streams/:name';
+const STREAM_ROUTE = '/v1/streams/:name';
 /** Their path has no `:name`, so the routes themselves check a token's stream. */
-const NAME_A_MODEL: readonly string[] = [ASK, 'GET /v1/models/:model', 'HEAD /v1/models/:model'];
+const MODEL_ROUTES: readonly string[] = [ASK, 'GET /v1/models/:model', 'HEAD /v1/models/:model'];
 
 /** What a request asks for. */
 export interface RequestedRoute {
@@ -23,7 +23,7 @@ export interface RequestedRoute {
   readonly name: string | undefined;
 }
 
-const HOLDERS: Readonly<Record<string, Grant>> = {
+const RESTRICTED_GRANTS: Readonly<Record<string, Grant>> = {
   'view keys': { kind: 'key', key: { kind: 'view', number: 1, id: '' } },
   'tokens of view keys': { kind: 'token', key: { kind: 'view', number: 1, id: '' }, stream: null },
   'tokens of API keys': { kind: 'token', key: { kind: 'api', number: 1, id: '' }, stream: null },
@@ -43,7 +43,7 @@ export function mayPush(grant: Grant): boolean {
 export function checkRoute(grant: Grant, asked: RequestedRoute): void {
   if (mayChange(grant)) return;
   const operation = `${asked.method} ${asked.route ?? ''}`;
-  if (operation === PUSH && !mayPush(grant)) throw pushForbidden();
+  if (operation === PUSH && !mayPush(grant)) throw pushForbiddenError();
   if (allows(grant, asked, operation)) return;
   const detail =
     grant.kind === 'token'
@@ -53,8 +53,8 @@ export function checkRoute(grant: Grant, asked: RequestedRoute): void {
 }
 
 /** The kinds of credentials, in words, that a route refuses. */
-export function refusedBy(method: string, route: string): string[] {
-  return Object.entries(HOLDERS).flatMap(([who, grant]) => {
+export function refusedCredentials(method: string, route: string): string[] {
+  return Object.entries(RESTRICTED_GRANTS).flatMap(([who, grant]) => {
     try {
       checkRoute(grant, { method, route, name: undefined });
       return [];
@@ -65,15 +65,15 @@ export function refusedBy(method: string, route: string): string[] {
 }
 
 /** The `forbidden` of pushed frames, over HTTP or a WebSocket. */
-export function pushForbidden(): YocoError {
+export function pushForbiddenError(): YocoError {
   const detail = 'A view key and its tokens may not push frames; use an API key or a token of one.';
   return new YocoError('forbidden', { detail });
 }
 
 function allows(grant: Grant, { method, route, name }: RequestedRoute, operation: string): boolean {
-  if (NAME_A_MODEL.includes(operation)) return true;
+  if (MODEL_ROUTES.includes(operation)) return true;
   if (operation === FETCH_TOKEN) return grant.kind === 'key';
   const bound = grant.kind === 'token' ? grant.stream : null;
-  const isOwn = bound === null || (route?.startsWith(OF_STREAM) === true && name === bound);
+  const isOwn = bound === null || (route?.startsWith(STREAM_ROUTE) === true && name === bound);
   return isOwn && (operation === PUSH || method === 'GET' || method === 'HEAD');
 }

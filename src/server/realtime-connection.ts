@@ -2,13 +2,13 @@
 import type { RawData, WebSocket } from 'ws';
 import { ERRORS, type ErrorCode, type YocoError } from '../errors.ts';
 import type { LiveStream } from '../live/types.ts';
-import type { ServerLimits } from './limits.ts';
+import type { ResolvedOptions } from './server-options.ts';
 import { newId } from './ids.ts';
 import { RealtimeSession, type SessionHost, type SessionScope } from './realtime-session.ts';
 import type { UnsentEvent } from './unsent-event.ts';
 
 /** Close codes: 4xxx follow graphql-ws's protocol, the others come from RFC 6455 and its registry. */
-export const CLOSE = {
+export const CLOSE_CODES = {
   going_away: 1001,
   too_large: 1009,
   try_again_later: 1013,
@@ -28,15 +28,15 @@ export interface ConnectionHost {
   /** Bytes received from the client so far. */
   bytesRead(): number;
   /** Called with each error of a client's message. */
-  failed(error: YocoError): void;
+  onError(error: YocoError): void;
   /** Called once, when the socket is closed. */
-  gone(): void;
+  onClose(): void;
 }
 
 export class RealtimeConnection {
   readonly #socket: WebSocket;
   readonly #stream: LiveStream;
-  readonly #limits: ServerLimits;
+  readonly #options: ResolvedOptions;
   readonly #session: RealtimeSession;
   readonly #heartbeat: NodeJS.Timeout;
   readonly #host: ConnectionHost;
@@ -48,10 +48,10 @@ export class RealtimeConnection {
   #statusTimer: NodeJS.Timeout | null = null;
   #statusDue = false;
 
-  constructor(socket: WebSocket, scope: SessionScope, limits: ServerLimits, host: ConnectionHost) {
+  constructor(socket: WebSocket, scope: SessionScope, options: ResolvedOptions, host: ConnectionHost) {
     this.#socket = socket;
     this.#stream = scope.stream;
-    this.#limits = limits;
+    this.#options = options;
     this.#host = host;
     socket.on('message', (data, isBinary) => {
       this.#receive(data, isBinary);
@@ -62,34 +62,34 @@ export class RealtimeConnection {
       this.#end();
     });
     this.#heartbeat = setInterval(() => {
-      this.#beat();
-    }, limits.heartbeatMs);
-    const ofSession: SessionHost = {
+      this.#checkHeartbeat();
+    }, options.heartbeatMs);
+    const sessionHost: SessionHost = {
       send: (event) => {
         this.send(event);
       },
-      wantStatus: (wanted) => {
-        this.#wantStatus(wanted);
+      setStatusEnabled: (enabled) => {
+        this.#setStatusEnabled(enabled);
       },
-      judged: (valid) => {
-        this.#judge(valid);
+      onValidated: (valid) => {
+        this.#countInvalid(valid);
       },
-      failed: (error) => {
-        host.failed(error);
+      onError: (error) => {
+        host.onError(error);
       },
       isDraining: () => this.#draining,
-      idle: () => {
-        if (this.#draining) this.close(CLOSE.going_away, 'shutting_down');
+      onIdle: () => {
+        if (this.#draining) this.close(CLOSE_CODES.going_away, 'shutting_down');
       },
     };
-    this.#session = new RealtimeSession(scope, limits, ofSession);
+    this.#session = new RealtimeSession(scope, options, sessionHost);
   }
 
   /** Sends now or, when the client reads too slowly, closes with 1013. Nothing is dropped on an open connection. */
   send(event: UnsentEvent): void {
     if (this.#closing) return;
-    if (this.#socket.bufferedAmount > this.#limits.maxBufferedBytes) {
-      this.close(CLOSE.try_again_later, 'client_too_slow');
+    if (this.#socket.bufferedAmount > this.#options.maxBufferedBytes) {
+      this.close(CLOSE_CODES.try_again_later, 'client_too_slow');
       return;
     }
     this.#socket.send(JSON.stringify({ event_id: newId('event'), ...event }));
@@ -102,21 +102,21 @@ export class RealtimeConnection {
     this.#draining = true;
     // Standing questions would compete with the answers being drained.
     this.#session.stopStandingQuestions();
-    if (!this.#session.responding) this.close(CLOSE.going_away, 'shutting_down');
+    if (!this.#session.isResponding) this.close(CLOSE_CODES.going_away, 'shutting_down');
   }
 
   /**
-   * Starts the closing handshake; terminates the socket if the peer does not answer in time. `words` follow `reason` in
-   * the close frame; default: the error's message.
+   * Starts the closing handshake; terminates the socket if the peer does not answer in time. `message` follow `reason`
+   * in the close frame; default: the error's message.
    */
-  close(code: number, reason: ErrorCode, words = ERRORS[reason].message): void {
+  close(code: number, reason: ErrorCode, message = ERRORS[reason].message): void {
     if (this.#closing) return;
     this.#closing = true;
     this.#session.close();
-    this.#socket.close(code, `${reason}: ${words}`);
+    this.#socket.close(code, `${reason}: ${message}`);
     setTimeout(() => {
       this.#socket.terminate();
-    }, this.#limits.closeGraceMs).unref();
+    }, this.#options.closeGraceMs).unref();
   }
 
   #receive(data: RawData, isBinary: boolean): void {
@@ -127,25 +127,25 @@ export class RealtimeConnection {
     else this.#session.receive(message.toString('utf8'));
   }
 
-  #beat(): void {
+  #checkHeartbeat(): void {
     // Any byte is a sign of life: a pong can be stuck behind a large message that takes long to arrive.
     const bytesRead = this.#host.bytesRead();
     if (bytesRead === this.#bytesRead) {
-      this.close(CLOSE.timeout, 'timeout');
+      this.close(CLOSE_CODES.timeout, 'timeout');
       return;
     }
     this.#bytesRead = bytesRead;
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
   }
 
-  #judge(valid: boolean): void {
+  #countInvalid(valid: boolean): void {
     this.#invalid = valid ? 0 : this.#invalid + 1;
-    if (this.#invalid < this.#limits.maxInvalidMessages) return;
-    this.close(CLOSE.invalid, 'invalid_request', 'Too many invalid messages in a row.');
+    if (this.#invalid < this.#options.maxInvalidMessages) return;
+    this.close(CLOSE_CODES.invalid, 'invalid_request', 'Too many invalid messages in a row.');
   }
 
-  #wantStatus(wanted: boolean): void {
-    if (!wanted) {
+  #setStatusEnabled(enabled: boolean): void {
+    if (!enabled) {
       this.#stopStatus();
       return;
     }
@@ -162,13 +162,13 @@ export class RealtimeConnection {
     this.#statusTimer ??= setTimeout(() => {
       this.#statusTimer = null;
       if (!this.#statusDue || !this.#unsubscribe) return;
-      if (this.#socket.bufferedAmount > this.#limits.maxBufferedBytes * STATUS_SHARE) {
+      if (this.#socket.bufferedAmount > this.#options.maxBufferedBytes * STATUS_SHARE) {
         this.#scheduleStatus();
         return;
       }
       this.#statusDue = false;
       this.#session.sendStatus();
-    }, this.#limits.statusIntervalMs);
+    }, this.#options.statusIntervalMs);
   }
 
   #stopStatus(): void {
@@ -183,6 +183,6 @@ export class RealtimeConnection {
     clearInterval(this.#heartbeat);
     this.#stopStatus();
     this.#session.close();
-    this.#host.gone();
+    this.#host.onClose();
   }
 }

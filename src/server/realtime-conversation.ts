@@ -3,7 +3,7 @@ import { YocoError } from '../errors.ts';
 import type { Conversation } from '../live/types.ts';
 import { newId } from './ids.ts';
 import { type Item, ItemList } from './realtime-items.ts';
-import type { Settled } from './realtime-response.ts';
+import type { TurnOutcome } from './realtime-response.ts';
 import type { UnsentEvent } from './unsent-event.ts';
 
 export class SessionConversation {
@@ -55,7 +55,7 @@ export class SessionConversation {
     const previous = this.#items.lastId;
     this.#items.append(item);
     this.#emit({ type: 'conversation.item.added', previous_item_id: previous, item });
-    this.#done(item);
+    this.#completeItem(item);
   }
 
   /** Throws what `ItemList.remove` throws. */
@@ -75,41 +75,41 @@ export class SessionConversation {
   /**
    * The next turn, on the streams of `fresh`. It continues the conversation about the same streams if one has answered.
    */
-  turn(fresh: Conversation): Turn {
-    const begun = this.#answered.find((other) => isAboutTheSame(other, fresh));
-    let asked: readonly string[] = [];
+  nextTurn(fresh: Conversation): Turn {
+    const existing = this.#answered.find((other) => hasSameStreams(other, fresh));
+    let askedIds: readonly string[] = [];
     let answerId: string | undefined;
     return {
-      conversation: begun ?? fresh,
-      asked: () => {
-        asked = this.#items.markAsked();
+      conversation: existing ?? fresh,
+      begin: () => {
+        askedIds = this.#items.markAsked();
       },
-      answerBegan: (item) => {
+      addAnswer: (item) => {
         answerId = item.id;
         const previous = this.#items.lastId;
         this.#items.appendAnswer(item);
         this.#emit({ type: 'conversation.item.added', previous_item_id: previous, item });
       },
-      answerEnded: (item) => {
-        this.#done(item);
+      completeAnswer: (item) => {
+        this.#completeItem(item);
       },
-      settled: (how) => {
-        if (how === 'answered') {
-          if (begun === undefined) this.#answered.push(fresh);
+      settle: (outcome) => {
+        if (outcome === 'answered') {
+          if (existing === undefined) this.#answered.push(fresh);
           return;
         }
         // The model's context holds nothing of this turn. A failed question can be asked again; a cancelled one is not
         // wanted any more.
-        if (how === 'failed') this.#items.takeBack(asked);
-        else this.#items.forget(asked);
+        if (outcome === 'failed') this.#items.unmarkAsked(askedIds);
+        else this.#items.forget(askedIds);
         if (answerId !== undefined) this.#items.forget([answerId]);
       },
     };
   }
 
-  #done(item: Item): void {
+  #completeItem(item: Item): void {
     this.#items.replace(item);
-    this.#emit({ type: 'conversation.item.done', previous_item_id: this.#items.before(item.id), item });
+    this.#emit({ type: 'conversation.item.done', previous_item_id: this.#items.previousId(item.id), item });
   }
 }
 
@@ -118,13 +118,13 @@ export interface Turn {
   /** The conversation to ask. */
   readonly conversation: Conversation;
   /** The turn has begun: all pending items form its question. */
-  asked(): void;
-  answerBegan(item: Item): void;
-  answerEnded(item: Item): void;
-  settled(how: Settled): void;
+  begin(): void;
+  addAnswer(item: Item): void;
+  completeAnswer(item: Item): void;
+  settle(outcome: TurnOutcome): void;
 }
 
 /** Compares the streams, not their names: one that was recreated under an old name is another. */
-function isAboutTheSame(a: Conversation, b: Conversation): boolean {
+function hasSameStreams(a: Conversation, b: Conversation): boolean {
   return a.streams.length === b.streams.length && a.streams.every((stream, i) => stream === b.streams[i]);
 }

@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
 import { MIN_CONFIDENCE, STANDING_EVERY_MS, STANDING_HOLDS } from '../question-limits.ts';
-import { JSON_BYTES } from './json-body.ts';
+import { MAX_JSON_BYTES } from './json-body.ts';
 import { parseOrThrow } from './parse-request.ts';
 import { noEffect, noTools, seed, streams, temperature, time, topP } from './request-fields.ts';
 
@@ -94,11 +94,11 @@ const standingQuestion = z.strictObject({
   /** Seconds. */
   every: z
     .number()
-    .min(STANDING_EVERY_MS.least / 1_000)
-    .max(STANDING_EVERY_MS.most / 1_000)
+    .min(STANDING_EVERY_MS.min / 1_000)
+    .max(STANDING_EVERY_MS.max / 1_000)
     .optional(),
-  holds: z.int().min(STANDING_HOLDS.least).max(STANDING_HOLDS.most).optional(),
-  min_confidence: z.number().min(MIN_CONFIDENCE.least).max(MIN_CONFIDENCE.most).optional(),
+  holds: z.int().min(STANDING_HOLDS.min).max(STANDING_HOLDS.max).optional(),
+  min_confidence: z.number().min(MIN_CONFIDENCE.min).max(MIN_CONFIDENCE.max).optional(),
   streams: streams.nullish(),
 });
 
@@ -176,17 +176,17 @@ export function parseJson(text: string): Record<string, unknown> {
 }
 
 /**
- * Throws `message_too_large` if a message exceeds `JSON_BYTES` without the picture that it pushes: validating a large
- * message field by field would block all other clients.
+ * Throws `message_too_large` if a message exceeds `MAX_JSON_BYTES` without the picture that it pushes: validating a
+ * large message field by field would block all other clients.
  */
 export function checkSize(text: string, message: Record<string, unknown>): void {
-  if (Buffer.byteLength(text) <= JSON_BYTES) return;
+  if (Buffer.byteLength(text) <= MAX_JSON_BYTES) return;
   const { type, image } = message;
   // Not measured by serialising the rest again: deep nesting would overflow the stack.
   const picture = type === 'yoco.frame.append' && typeof image === 'string' ? Buffer.byteLength(image) : 0;
   const bytes = Buffer.byteLength(text) - picture;
-  if (bytes <= JSON_BYTES) return;
-  const detail = `Without a picture in yoco.frame.append it has ${bytes} bytes; the limit is ${JSON_BYTES}.`;
+  if (bytes <= MAX_JSON_BYTES) return;
+  const detail = `Without a picture in yoco.frame.append it has ${bytes} bytes; the limit is ${MAX_JSON_BYTES}.`;
   throw new YocoError('message_too_large', { detail });
 }
 

@@ -2,67 +2,67 @@
 import { YocoError } from '../errors.ts';
 import { checkCaptureTime } from '../ingest/capture-time.ts';
 import type { LiveStream } from '../live/types.ts';
-import { pushForbidden } from './permissions.ts';
+import { pushForbiddenError } from './permissions.ts';
 import { seconds, wallTime } from './times.ts';
 import type { UnsentEvent } from './unsent-event.ts';
 
-export interface Allowed {
+export interface FrameIntakeOptions {
   readonly mayPush: boolean;
   /** Limit of pictures that wait for the engine. */
-  readonly most: number;
+  readonly maxPending: number;
 }
 
 /** A queued picture. */
-interface Waiting {
+interface QueuedFrame {
   readonly image: Uint8Array;
   readonly time: number | Date | undefined;
   /** Arrival, by `performance.now()`. */
-  readonly cameMs: number;
+  readonly arrivedMs: number;
 }
 
 export class FrameIntake {
   readonly #stream: LiveStream;
-  readonly #allowed: Allowed;
+  readonly #options: FrameIntakeOptions;
   readonly #emit: (event: UnsentEvent) => void;
   readonly #fail: (error: unknown, eventId: string | null, number: number) => void;
   #number = 0;
-  #waiting = 0;
+  #pending = 0;
   #last: Promise<void> = Promise.resolve();
 
   constructor(
     stream: LiveStream,
-    allowed: Allowed,
+    options: FrameIntakeOptions,
     emit: (event: UnsentEvent) => void,
     fail: (error: unknown, eventId: string | null, number: number) => void,
   ) {
     this.#stream = stream;
-    this.#allowed = allowed;
+    this.#options = options;
     this.#emit = emit;
     this.#fail = fail;
   }
 
   /** `eventId` is the client's own, for errors. The picture is not copied: the caller must not reuse it. */
-  take(image: Uint8Array, time: number | Date | undefined, eventId: string | null): void {
+  enqueue(image: Uint8Array, time: number | Date | undefined, eventId: string | null): void {
     const number = ++this.#number;
-    if (!this.#allowed.mayPush) {
-      this.#fail(pushForbidden(), eventId, number);
+    if (!this.#options.mayPush) {
+      this.#fail(pushForbiddenError(), eventId, number);
       return;
     }
-    if (this.#waiting >= this.#allowed.most) {
+    if (this.#pending >= this.#options.maxPending) {
       this.#emit({ type: 'yoco.frame.dropped', number, reason: 'busy' });
       return;
     }
-    this.#waiting += 1;
-    const cameMs = performance.now();
-    this.#last = this.#last.then(() => this.#push(number, { image, time, cameMs }, eventId));
+    this.#pending += 1;
+    const arrivedMs = performance.now();
+    this.#last = this.#last.then(() => this.#push(number, { image, time, arrivedMs }, eventId));
   }
 
-  async #push(number: number, { image, time, cameMs }: Waiting, eventId: string | null): Promise<void> {
+  async #push(number: number, { image, time, arrivedMs }: QueuedFrame, eventId: string | null): Promise<void> {
     try {
       checkCaptureTime(time, 't');
       if (image.length === 0) throw new YocoError('image_undecodable', { param: 'image' });
       // Its time is its arrival, not the moment when the pictures before it were decoded.
-      const outcome = await this.#stream.push(image, time, performance.now() - cameMs);
+      const outcome = await this.#stream.push(image, time, performance.now() - arrivedMs);
       this.#emit(
         outcome.accepted
           ? {
@@ -76,7 +76,7 @@ export class FrameIntake {
     } catch (error) {
       this.#fail(error, eventId, number);
     } finally {
-      this.#waiting -= 1;
+      this.#pending -= 1;
     }
   }
 }

@@ -78,7 +78,7 @@ export class ItemList {
   }
 
   /** The id of the item that precedes this one, or null. */
-  before(id: string): string | null {
+  previousId(id: string): string | null {
     return this.#items[this.#items.findIndex((item) => item.id === id) - 1]?.id ?? null;
   }
 
@@ -90,7 +90,7 @@ export class ItemList {
   }
 
   /** Makes items pending again after the response that took them up failed. */
-  takeBack(ids: readonly string[]): void {
+  unmarkAsked(ids: readonly string[]): void {
     for (const id of ids) this.#asked.delete(id);
   }
 

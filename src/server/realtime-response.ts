@@ -2,8 +2,8 @@
 import { YocoError } from '../errors.ts';
 import type { Answer, AnswerResult, AskOptions, Conversation } from '../live/types.ts';
 import { answerJson, statusOf } from './answer-json.ts';
-import { withStreamsParam } from './asked-streams.ts';
-import { wireError } from './errors-http.ts';
+import { withStreamsParam } from './question-scope.ts';
+import { errorJson } from './errors-http.ts';
 import { newId } from './ids.ts';
 import { assistantItem, type Item } from './realtime-items.ts';
 import type { UnsentEvent } from './unsent-event.ts';
@@ -13,10 +13,10 @@ import type { ResponseJson } from './wire-types.ts';
 export interface ResponseHost {
   emit(event: UnsentEvent): void;
   /** Called when the answer's item begins, and again when it is complete. */
-  itemBegan(item: Item): void;
-  itemEnded(item: Item): void;
+  onItemStarted(item: Item): void;
+  onItemCompleted(item: Item): void;
   /** Called at the end with the response's status; `firstTokenMs` is null if it failed or was cancelled. */
-  ended(status: string, firstTokenMs: number | null): void;
+  onEnded(status: string, firstTokenMs: number | null): void;
   /** Called once for each unexpected error. */
   reportInternal(error: YocoError): void;
 }
@@ -34,7 +34,7 @@ export interface ResponseRequest {
 }
 
 /** How a response ended, for the conversation; a cancelled turn is `forgotten`. */
-export type Settled = 'answered' | 'forgotten' | 'failed';
+export type TurnOutcome = 'answered' | 'forgotten' | 'failed';
 
 type Outcome =
   | { readonly kind: 'ended'; readonly result: AnswerResult }
@@ -73,27 +73,27 @@ export class RealtimeResponse {
     this.#abort.abort();
   }
 
-  /** Sends every event of the response; calls `settled` before `response.done`. Never rejects. */
-  async run(settled: (how: Settled) => void): Promise<void> {
+  /** Sends every event of the response; calls `onSettled` before `response.done`. Never rejects. */
+  async run(onSettled: (outcome: TurnOutcome) => void): Promise<void> {
     this.#host.emit({ type: 'response.created', response: this.#body('in_progress') });
-    const outcome = await this.#write();
+    const outcome = await this.#streamText();
     const answered = outcome.kind === 'ended' && outcome.result.finish !== 'cancelled';
     if (answered) this.#openItem();
     const complete = outcome.kind === 'ended' && outcome.result.finish === 'stop';
     const item = this.#itemOpen ? this.#closeItem(complete ? 'completed' : 'incomplete') : null;
-    settled(outcome.kind === 'failed' ? 'failed' : answered ? 'answered' : 'forgotten');
-    const response = this.#done(outcome, item);
-    this.#host.ended(response.status, answered ? outcome.result.firstTokenMs : null);
+    onSettled(outcome.kind === 'failed' ? 'failed' : answered ? 'answered' : 'forgotten');
+    const response = this.#doneBody(outcome, item);
+    this.#host.onEnded(response.status, answered ? outcome.result.firstTokenMs : null);
     this.#host.emit({ type: 'response.done', response });
   }
 
-  async #write(): Promise<Outcome> {
+  async #streamText(): Promise<Outcome> {
     try {
       for await (const piece of this.#answer) {
         if (piece === '') continue;
         this.#openItem();
         this.#text += piece;
-        this.#host.emit({ type: 'response.output_text.delta', ...this.#place(), delta: piece });
+        this.#host.emit({ type: 'response.output_text.delta', ...this.#partFields(), delta: piece });
       }
       return { kind: 'ended', result: await this.#answer.result };
     } catch (thrown) {
@@ -109,36 +109,37 @@ export class RealtimeResponse {
     this.#itemOpen = true;
     const item = assistantItem(this.#itemId, 'in_progress', null);
     this.#host.emit({ type: 'response.output_item.added', response_id: this.id, output_index: 0, item });
-    this.#host.itemBegan(item);
-    this.#host.emit({ type: 'response.content_part.added', ...this.#place(), part: { type: 'text', text: '' } });
+    this.#host.onItemStarted(item);
+    this.#host.emit({ type: 'response.content_part.added', ...this.#partFields(), part: { type: 'text', text: '' } });
   }
 
   #closeItem(status: 'completed' | 'incomplete'): Item {
     const item = assistantItem(this.#itemId, status, this.#text);
-    this.#host.emit({ type: 'response.output_text.done', ...this.#place(), text: this.#text });
+    this.#host.emit({ type: 'response.output_text.done', ...this.#partFields(), text: this.#text });
     this.#host.emit({
       type: 'response.content_part.done',
-      ...this.#place(),
+      ...this.#partFields(),
       part: { type: 'text', text: this.#text },
     });
     this.#host.emit({ type: 'response.output_item.done', response_id: this.id, output_index: 0, item });
-    this.#host.itemEnded(item);
+    this.#host.onItemCompleted(item);
     return item;
   }
 
-  #done(outcome: Outcome, item: Item | null): ResponseJson {
+  #doneBody(outcome: Outcome, item: Item | null): ResponseJson {
     const output = item ? [item] : [];
     if (outcome.kind === 'failed') {
       const error = withStreamsParam(outcome.error, this.#request.streamsParam);
-      const details = { type: 'failed', error: wireError(error) };
+      const details = { type: 'failed', error: errorJson(error) };
       return { ...this.#body('failed'), status_details: details, output };
     }
-    if (outcome.kind === 'cancelled') return { ...this.#body('cancelled'), status_details: DETAILS.cancelled, output };
+    if (outcome.kind === 'cancelled')
+      return { ...this.#body('cancelled'), status_details: STATUS_DETAILS.cancelled, output };
     const { result } = outcome;
     const status = statusOf(result);
     return {
       ...this.#body(status),
-      status_details: DETAILS[status],
+      status_details: STATUS_DETAILS[status],
       output,
       usage: usageOf(result),
       yoco: answerJson(result, this.#request.conversation),
@@ -160,12 +161,12 @@ export class RealtimeResponse {
     };
   }
 
-  #place() {
+  #partFields() {
     return { response_id: this.id, item_id: this.#itemId, output_index: 0, content_index: 0 } as const;
   }
 }
 
-const DETAILS = {
+const STATUS_DETAILS = {
   completed: { type: 'completed' },
   incomplete: { type: 'incomplete', reason: 'max_output_tokens' },
   cancelled: { type: 'cancelled', reason: 'client_cancelled' },

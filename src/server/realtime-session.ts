@@ -4,9 +4,9 @@
  */
 import { YocoError } from '../errors.ts';
 import type { Conversation, LiveService, LiveStream, WantedStreams } from '../live/types.ts';
-import { askedStreams, type Times } from './asked-streams.ts';
-import { wireError } from './errors-http.ts';
-import type { ServerLimits } from './limits.ts';
+import { resolveScope, type TimeRange } from './question-scope.ts';
+import { errorJson } from './errors-http.ts';
+import type { ResolvedOptions } from './server-options.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { modelName } from './model-name.ts';
 import {
@@ -21,7 +21,7 @@ import { FrameIntake } from './realtime-frames.ts';
 import { newId } from './ids.ts';
 import { SessionConversation, type Turn } from './realtime-conversation.ts';
 import { questionOf, userItemOf } from './realtime-items.ts';
-import { RealtimeResponse, type ResponseHost, type Settled } from './realtime-response.ts';
+import { RealtimeResponse, type ResponseHost, type TurnOutcome } from './realtime-response.ts';
 import { questionText, samplingOf, type WireStreams } from './request-fields.ts';
 import { StandingQuestions } from './realtime-standing.ts';
 import { streamJson } from './stream-json.ts';
@@ -34,7 +34,7 @@ export interface SessionScope {
   /** The session's own stream: asked by default, pushed to, and reported by `yoco.stream.status`. */
   readonly stream: LiveStream;
   /** True for a token bound to this stream: no other may be asked. */
-  readonly bound: boolean;
+  readonly isTokenBound: boolean;
   /** False for a view key and its tokens. */
   readonly mayPush: boolean;
   readonly metrics: Pick<ServerMetrics, 'countResponse' | 'countAsking'>;
@@ -44,20 +44,20 @@ export interface SessionScope {
 export interface SessionHost {
   send(event: UnsentEvent): void;
   /** Called after each `session.update` with whether the client wants the stream's status. */
-  wantStatus(wanted: boolean): void;
+  setStatusEnabled(enabled: boolean): void;
   /** Called after each text message with whether it was valid. */
-  judged(valid: boolean): void;
+  onValidated(valid: boolean): void;
   /** Called with each error that is sent to the client. */
-  failed(error: YocoError): void;
+  onError(error: YocoError): void;
   isDraining(): boolean;
   /** Called when the last response in progress has ended. */
-  idle(): void;
+  onIdle(): void;
 }
 
 export class RealtimeSession {
   readonly #scope: SessionScope;
   readonly #stream: LiveStream;
-  readonly #limits: ServerLimits;
+  readonly #options: ResolvedOptions;
   readonly #host: SessionHost;
   readonly #model: string;
   readonly #id = newId('sess');
@@ -66,25 +66,25 @@ export class RealtimeSession {
   readonly #standing: StandingQuestions;
   readonly #conversation: SessionConversation;
   #maxTokens: number;
-  #status = false;
+  #wantsStatus = false;
   #streams: WireStreams | null = null;
   #asOf: WireTime | null = null;
   #since: WireTime | null = null;
 
-  constructor(scope: SessionScope, limits: ServerLimits, host: SessionHost) {
+  constructor(scope: SessionScope, options: ResolvedOptions, host: SessionHost) {
     const { stream } = scope;
     this.#scope = scope;
     this.#stream = stream;
-    this.#limits = limits;
+    this.#options = options;
     this.#host = host;
     this.#model = modelName(scope.live, stream);
-    this.#conversation = new SessionConversation(limits.maxConversationItems, (event) => {
+    this.#conversation = new SessionConversation(options.maxConversationItems, (event) => {
       host.send(event);
     });
-    this.#maxTokens = limits.maxOutputTokens;
+    this.#maxTokens = options.maxOutputTokens;
     this.#frames = new FrameIntake(
       stream,
-      { mayPush: scope.mayPush, most: limits.maxPendingFrames },
+      { mayPush: scope.mayPush, maxPending: options.maxPendingFrames },
       (event) => {
         host.send(event);
       },
@@ -98,43 +98,43 @@ export class RealtimeSession {
         emit: (event) => {
           host.send(event);
         },
-        asked: (outcome) => {
+        onAsked: (outcome) => {
           scope.metrics.countAsking(outcome);
         },
         reportInternal: (error) => {
           this.#report(error);
         },
       },
-      limits.maxStandingQuestionsPerConnection,
+      options.maxStandingQuestionsPerConnection,
     );
     host.send({ type: 'session.created', session: this.#describe() });
   }
 
-  get responding(): boolean {
+  get isResponding(): boolean {
     return this.#responses.size > 0;
   }
 
   /** Handles one text message. Never throws: errors go back as `error` events. */
   receive(text: string): void {
     let eventId: string | null = null;
-    let understood = false;
+    let isParsed = false;
     try {
       const message = parseJson(text);
       if (typeof message['event_id'] === 'string') eventId = message['event_id'].slice(0, 512);
       checkSize(text, message);
       const event = parseEvent(message);
-      understood = true;
+      isParsed = true;
       this.#handle(event);
-      this.#host.judged(true);
+      this.#host.onValidated(true);
     } catch (error) {
       this.#sendError(error, eventId);
-      this.#host.judged(understood && !isInvalid(error));
+      this.#host.onValidated(isParsed && !isInvalid(error));
     }
   }
 
   /** Handles one binary message: a JPEG or PNG, timed by its arrival. */
   receiveImage(image: Uint8Array): void {
-    this.#frames.take(image, undefined, null);
+    this.#frames.enqueue(image, undefined, null);
   }
 
   sendStatus(): void {
@@ -157,12 +157,12 @@ export class RealtimeSession {
       case 'session.update':
         this.#update(event.session);
         this.#host.send({ type: 'session.updated', session: this.#describe() });
-        this.#host.wantStatus(this.#status);
+        this.#host.setStatusEnabled(this.#wantsStatus);
         return;
       case 'conversation.item.create': {
         this.#conversation.checkPrevious(event.previous_item_id ?? null);
         const item = userItemOf(event.item);
-        questionOf([item], this.#limits.questionMaxChars, 'item.content');
+        questionOf([item], this.#options.questionMaxChars, 'item.content');
         this.#conversation.add(item);
         return;
       }
@@ -176,13 +176,13 @@ export class RealtimeSession {
         this.#respond(event.response ?? {});
         return;
       case 'response.cancel':
-        this.#find(event.response_id).cancel();
+        this.#findResponse(event.response_id).cancel();
         return;
       case 'yoco.conversation.reset':
         this.#reset();
         return;
       case 'yoco.frame.append':
-        this.#frames.take(
+        this.#frames.enqueue(
           decodeBase64(event.image),
           event.t === undefined ? undefined : frameTime(event.t, 't'),
           event.event_id ?? null,
@@ -191,7 +191,7 @@ export class RealtimeSession {
       case 'yoco.standing_question.create': {
         if (this.#host.isDraining()) throw new YocoError('shutting_down');
         const { standing_question: standing } = event;
-        const text = questionText(standing.question, this.#limits.questionMaxChars, 'standing_question.question');
+        const text = questionText(standing.question, this.#options.questionMaxChars, 'standing_question.question');
         this.#standing.create(standing, text, this.#maxTokens);
         return;
       }
@@ -206,14 +206,15 @@ export class RealtimeSession {
 
   /** Applies all fields, or none if one is wrong. */
   #update({ max_output_tokens: tokens, yoco = {} }: SessionParams): void {
-    const maxTokens = tokens === undefined ? this.#maxTokens : this.#tokens(tokens, 'session.max_output_tokens');
+    const maxTokens =
+      tokens === undefined ? this.#maxTokens : this.#resolveMaxTokens(tokens, 'session.max_output_tokens');
     const { streams = this.#streams, as_of: asOf = this.#asOf, since = this.#since } = yoco;
     // "all" is resolved at each question.
     if (Array.isArray(yoco.streams)) this.#converse(yoco.streams, 'session.yoco.streams');
     if (yoco.as_of != null) checkTime(yoco.as_of, 'session.yoco.as_of');
     if (yoco.since != null) checkTime(yoco.since, 'session.yoco.since');
     this.#maxTokens = maxTokens;
-    this.#status = yoco.status ?? this.#status;
+    this.#wantsStatus = yoco.status ?? this.#wantsStatus;
     this.#streams = streams;
     this.#asOf = asOf;
     this.#since = since;
@@ -231,8 +232,8 @@ export class RealtimeSession {
    * `stream_deleted` if the token's stream is gone: another one may have its name by now.
    */
   #checkScope(wanted: WantedStreams | null, param: string): void {
-    const { stream, bound } = this.#scope;
-    if (!bound || wanted === null) return;
+    const { stream, isTokenBound } = this.#scope;
+    if (!isTokenBound || wanted === null) return;
     if (wanted === 'all' || wanted.some((name) => name !== stream.name)) {
       throw new YocoError('forbidden', { param, detail: `The token is for the stream "${stream.name}" only.` });
     }
@@ -243,7 +244,12 @@ export class RealtimeSession {
    * What a response is about: a fresh conversation, the times, the field that names the streams (`streamsParam`), and
    * whether no stream was named (`anyOf`).
    */
-  #about({ yoco = {} }: ResponseParams): { fresh: Conversation; times: Times; streamsParam: string; anyOf: boolean } {
+  #resolveScope({ yoco = {} }: ResponseParams): {
+    fresh: Conversation;
+    times: TimeRange;
+    streamsParam: string;
+    anyOf: boolean;
+  } {
     const { streams: wanted = this.#streams, as_of: asOf = this.#asOf, since = this.#since } = yoco;
     // The address names the session's own stream.
     const streamsParam =
@@ -251,22 +257,22 @@ export class RealtimeSession {
     const asOfParam = `${yoco.as_of === undefined ? 'session' : 'response'}.yoco.as_of`;
     const sinceParam = `${yoco.since === undefined ? 'session' : 'response'}.yoco.since`;
     this.#checkScope(wanted, streamsParam);
-    const about = { own: this.#stream, wanted, asOf, since, streamsParam, asOfParam, sinceParam };
-    const { conversation: fresh, times } = askedStreams(this.#scope.live, about);
+    const scope = { defaultStream: this.#stream, wanted, asOf, since, streamsParam, asOfParam, sinceParam };
+    const { conversation: fresh, times } = resolveScope(this.#scope.live, scope);
     return { fresh, times, streamsParam, anyOf: wanted === 'all' };
   }
 
   #respond(params: ResponseParams): void {
     const outOfBand = params.conversation === 'none';
-    this.#checkRoom(params, outOfBand);
+    this.#checkMayRespond(params, outOfBand);
     const items = params.input ? params.input.map(userItemOf) : this.#conversation.pending;
     const question = questionOf(
       items,
-      this.#limits.questionMaxChars,
+      this.#options.questionMaxChars,
       outOfBand ? 'response.input' : 'conversation.item',
     );
-    const { fresh, times, streamsParam, anyOf } = this.#about(params);
-    const turn = outOfBand ? null : this.#conversation.turn(fresh);
+    const { fresh, times, streamsParam, anyOf } = this.#resolveScope(params);
+    const turn = outOfBand ? null : this.#conversation.nextTurn(fresh);
     const response = new RealtimeResponse(
       {
         question,
@@ -274,7 +280,7 @@ export class RealtimeSession {
         maxTokens:
           params.max_output_tokens === undefined
             ? this.#maxTokens
-            : this.#tokens(params.max_output_tokens, 'response.max_output_tokens'),
+            : this.#resolveMaxTokens(params.max_output_tokens, 'response.max_output_tokens'),
         // Passed each time: the conversation may have begun with a question that named its streams.
         options: { ...times, ...samplingOf(params.yoco ?? {}), anyOf },
         metadata: params.metadata ?? null,
@@ -283,34 +289,35 @@ export class RealtimeSession {
       },
       this.#responseHost(turn),
     );
-    turn?.asked();
+    turn?.begin();
     this.#responses.set(response.id, response);
-    const settled = (how: Settled): void => {
-      turn?.settled(how);
+    const onSettled = (outcome: TurnOutcome): void => {
+      turn?.settle(outcome);
     };
-    void response.run(settled).finally(() => {
+    void response.run(onSettled).finally(() => {
       this.#responses.delete(response.id);
-      if (this.#responses.size === 0) this.#host.idle();
+      if (this.#responses.size === 0) this.#host.onIdle();
     });
   }
 
   /**
-   * Throws if no response may begin, whatever its question. `parallel`: outside the conversation, not as its next turn.
+   * Throws if no response may begin, whatever its question. `outOfBand`: outside the conversation, not as its next
+   * turn.
    */
-  #checkRoom(params: ResponseParams, parallel: boolean): void {
+  #checkMayRespond(params: ResponseParams, outOfBand: boolean): void {
     if (this.#host.isDraining()) throw new YocoError('shutting_down');
-    if (this.#responses.size >= this.#limits.maxResponsesPerConnection) {
+    if (this.#responses.size >= this.#options.maxResponsesPerConnection) {
       throw new YocoError('too_many_questions', {
-        detail: `${this.#limits.maxResponsesPerConnection} responses are in progress on this connection.`,
+        detail: `${this.#options.maxResponsesPerConnection} responses are in progress on this connection.`,
       });
     }
-    if (parallel !== (params.input !== undefined)) {
+    if (outOfBand !== (params.input !== undefined)) {
       throw new YocoError('invalid_request', {
         param: 'response.input',
         detail: 'response.input: requires response.conversation "none", and the other way round.',
       });
     }
-    if (!parallel) this.#checkConversation();
+    if (!outOfBand) this.#checkConversation();
   }
 
   /** The host of a response; `turn` is null outside the conversation. */
@@ -319,13 +326,13 @@ export class RealtimeSession {
       emit: (event) => {
         this.#host.send(event);
       },
-      itemBegan: (item) => {
-        turn?.answerBegan(item);
+      onItemStarted: (item) => {
+        turn?.addAnswer(item);
       },
-      itemEnded: (item) => {
-        turn?.answerEnded(item);
+      onItemCompleted: (item) => {
+        turn?.completeAnswer(item);
       },
-      ended: (status, firstTokenMs) => {
+      onEnded: (status, firstTokenMs) => {
         this.#scope.metrics.countResponse(status, firstTokenMs);
       },
       reportInternal: (error) => {
@@ -341,14 +348,14 @@ export class RealtimeSession {
     this.#conversation.assertRoom();
   }
 
-  #tokens(value: number | 'inf', param: string): number {
-    const most = this.#limits.maxOutputTokens;
-    if (value === 'inf') return most;
-    if (value > most) throw new YocoError('invalid_request', { param, detail: `${param}: the limit is ${most}.` });
+  #resolveMaxTokens(value: number | 'inf', param: string): number {
+    const limit = this.#options.maxOutputTokens;
+    if (value === 'inf') return limit;
+    if (value > limit) throw new YocoError('invalid_request', { param, detail: `${param}: the limit is ${limit}.` });
     return value;
   }
 
-  #find(id: string | undefined): RealtimeResponse {
+  #findResponse(id: string | undefined): RealtimeResponse {
     const found =
       id === undefined
         ? [...this.#responses.values()].find(({ conversationId }) => conversationId !== null)
@@ -378,7 +385,7 @@ export class RealtimeSession {
         streams: this.#streams,
         as_of: this.#asOf,
         since: this.#since,
-        status: this.#status,
+        status: this.#wantsStatus,
         conversation_id: this.#conversation.id,
       },
     };
@@ -387,16 +394,16 @@ export class RealtimeSession {
   #sendError(thrown: unknown, eventId: string | null, frame?: { number: number }): void {
     const error = YocoError.from(thrown);
     if (error.code === 'internal') this.#report(error);
-    this.#host.failed(error);
+    this.#host.onError(error);
     this.#host.send({
       type: 'error',
-      error: { ...wireError(error), event_id: eventId },
+      error: { ...errorJson(error), event_id: eventId },
       ...(frame ? { yoco: { frame: frame.number } } : {}),
     });
   }
 
   #report(error: YocoError): void {
-    this.#limits.log.error({ err: error.cause, stream: this.#stream.name }, 'A realtime event failed.');
+    this.#options.log.error({ err: error.cause, stream: this.#stream.name }, 'A realtime event failed.');
   }
 }
 

@@ -4,8 +4,8 @@ import { StandingQuestion, type StandingOptions } from '../live/standing-questio
 import type { Conversation, WantedStreams } from '../live/types.ts';
 import { MIN_CONFIDENCE, STANDING_EVERY_MS, STANDING_HOLDS } from '../question-limits.ts';
 import { changeJson } from './answer-json.ts';
-import { withStreamsParam } from './asked-streams.ts';
-import { wireError } from './errors-http.ts';
+import { withStreamsParam } from './question-scope.ts';
+import { errorJson } from './errors-http.ts';
 import type { StandingParams } from './realtime-events.ts';
 import { newId } from './ids.ts';
 import type { UnsentEvent } from './unsent-event.ts';
@@ -16,7 +16,7 @@ export interface StandingQuestionsHost {
   converse(wanted: WantedStreams | null, param: string): Conversation;
   emit(event: UnsentEvent): void;
   /** Called after each asking. */
-  asked(outcome: 'answered' | 'missed'): void;
+  onAsked(outcome: 'answered' | 'missed'): void;
   /** Called for unexpected errors. */
   reportInternal(error: YocoError): void;
 }
@@ -26,13 +26,13 @@ const STREAMS_PARAM = 'standing_question.streams';
 
 export class StandingQuestions {
   readonly #host: StandingQuestionsHost;
-  readonly #most: number;
+  readonly #limit: number;
   readonly #open = new Map<string, StandingQuestion>();
 
-  /** At most `most` at once. */
-  constructor(host: StandingQuestionsHost, most: number) {
+  /** At most `limit` at once. */
+  constructor(host: StandingQuestionsHost, limit: number) {
     this.#host = host;
-    this.#most = most;
+    this.#limit = limit;
   }
 
   /**
@@ -40,12 +40,12 @@ export class StandingQuestions {
    * streams; a stream without a frame is waited for.
    */
   create(params: StandingParams, question: string, maxTokens: number): void {
-    if (this.#open.size >= this.#most) {
-      const detail = `This connection has ${this.#open.size} standing questions; the limit is ${this.#most}.`;
+    if (this.#open.size >= this.#limit) {
+      const detail = `This connection has ${this.#open.size} standing questions; the limit is ${this.#limit}.`;
       throw new YocoError('too_many_questions', { detail });
     }
-    const { id = newId('standing'), streams = null, every = STANDING_EVERY_MS.usual / 1_000 } = params;
-    const { holds = STANDING_HOLDS.usual, min_confidence: minConfidence = MIN_CONFIDENCE.usual } = params;
+    const { id = newId('standing'), streams = null, every = STANDING_EVERY_MS.default / 1_000 } = params;
+    const { holds = STANDING_HOLDS.default, min_confidence: minConfidence = MIN_CONFIDENCE.default } = params;
     if (this.#open.has(id)) {
       const param = 'standing_question.id';
       throw new YocoError('invalid_request', {
@@ -55,7 +55,7 @@ export class StandingQuestions {
     }
     const converse = (): Conversation => this.#host.converse(streams, STREAMS_PARAM);
     this.#checkStreams(converse);
-    const standing = this.#stand(
+    const standing = this.#start(
       { question, everyMs: every * 1_000, holds, minConfidence, maxTokens, converse, mayGrow: streams === 'all' },
       id,
     );
@@ -70,7 +70,7 @@ export class StandingQuestions {
     const standing = this.#open.get(id);
     if (standing === undefined) throw new YocoError('standing_question_not_found', { param: 'standing_question_id' });
     standing.close();
-    this.#ended(id, null);
+    this.#end(id, null);
   }
 
   close(): void {
@@ -78,7 +78,7 @@ export class StandingQuestions {
     this.#open.clear();
   }
 
-  #stand(options: StandingOptions, id: string): StandingQuestion {
+  #start(options: StandingOptions, id: string): StandingQuestion {
     return new StandingQuestion(options, {
       changed: (change) => {
         this.#host.emit({
@@ -89,10 +89,10 @@ export class StandingQuestions {
       },
       ended: (error) => {
         if (error?.code === 'internal') this.#host.reportInternal(error);
-        this.#ended(id, error === null ? null : withStreamsParam(error, STREAMS_PARAM));
+        this.#end(id, error === null ? null : withStreamsParam(error, STREAMS_PARAM));
       },
       asked: (outcome) => {
-        this.#host.asked(outcome);
+        this.#host.onAsked(outcome);
       },
     });
   }
@@ -107,9 +107,9 @@ export class StandingQuestions {
     }
   }
 
-  #ended(id: string, error: YocoError | null): void {
+  #end(id: string, error: YocoError | null): void {
     this.#open.delete(id);
-    const told = error === null ? null : wireError(error);
-    this.#host.emit({ type: 'yoco.standing_question.deleted', standing_question_id: id, error: told });
+    const json = error === null ? null : errorJson(error);
+    this.#host.emit({ type: 'yoco.standing_question.deleted', standing_question_id: id, error: json });
   }
 }

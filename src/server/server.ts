@@ -5,14 +5,14 @@ import { createSecureContext } from 'node:tls';
 import { YocoError } from '../errors.ts';
 import type { LiveService, LiveStream } from '../live/types.ts';
 import { AuditLog } from './audit.ts';
-import { Gate, type Keys } from './auth.ts';
-import { createHttp } from './http.ts';
-import { resolveOptions, type ServerOptions } from './limits.ts';
-import { listen, type Listening } from './listen.ts';
+import { Authenticator, type Keys } from './auth.ts';
+import { createHttpApp } from './http.ts';
+import { resolveOptions, type ServerOptions } from './server-options.ts';
+import { listen, type Listener } from './listen.ts';
 import { ServerMetrics } from './metrics.ts';
 import { FileStandingQuestions } from './file-standing-questions.ts';
 import { RealtimeServer } from './realtime-server.ts';
-import { until } from './until.ts';
+import { waitUntil } from './wait-until.ts';
 
 export interface RunningServer {
   /** Base URL, e.g. `http://127.0.0.1:8080`, without a trailing slash. */
@@ -34,13 +34,13 @@ export interface RunningServer {
    * answers in progress are finished. Throws `config_invalid` like `startServer`, and if the last API key would go;
    * then nothing has changed.
    */
-  readonly rekey: (keys: Keys) => Rekeyed;
+  readonly rekey: (keys: Keys) => RekeyResult;
   /** Drains and stops listening; leaves the `LiveService` running. May be called more than once. */
   readonly close: () => Promise<void>;
 }
 
 /** How many keys were added and removed, and how many WebSockets were closed because of it. */
-export interface Rekeyed {
+export interface RekeyResult {
   readonly added: number;
   readonly removed: number;
   readonly closed: number;
@@ -52,12 +52,12 @@ export interface Rekeyed {
  * unusable, and `definition_invalid` if a webhook's secret is missing.
  */
 export async function startServer(live: LiveService, options: ServerOptions = {}): Promise<RunningServer> {
-  const limits = resolveOptions(options);
-  const gate = new Gate(limits);
+  const resolved = resolveOptions(options);
+  const auth = new Authenticator(resolved);
   const metrics: ServerMetrics = new ServerMetrics(live, () => realtime.connections);
-  const audit = new AuditLog(limits.log);
-  const realtime: RealtimeServer = new RealtimeServer(live, gate, limits, metrics, audit);
-  const notices = new FileStandingQuestions(limits, metrics);
+  const audit = new AuditLog(resolved.log);
+  const realtime: RealtimeServer = new RealtimeServer(live, auth, resolved, metrics, audit);
+  const standingQuestions = new FileStandingQuestions(resolved, metrics);
   let closing: Promise<void> | null = null;
   /** HTTP requests whose responses have not ended. */
   let requests = 0;
@@ -65,26 +65,26 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
   app.server.on('upgrade', (request, socket, head) => {
     realtime.upgrade(request, socket, head);
   });
-  let listening: Listening;
+  let listener: Listener;
   try {
-    listening = await listen(app, limits.host, limits.port);
+    listener = await listen(app, resolved.host, resolved.port);
   } catch (cause) {
     await app.close();
-    throw cannotListen(cause, limits.host, limits.port);
+    throw listenError(cause, resolved.host, resolved.port);
   }
   try {
-    for (const stream of live.list()) notices.sync(stream);
+    for (const stream of live.list()) standingQuestions.sync(stream);
   } catch (error) {
     await close();
     throw error;
   }
-  const { port } = listening;
-  const host = limits.host.includes(':') ? `[${limits.host}]` : limits.host;
+  const { port } = listener;
+  const host = resolved.host.includes(':') ? `[${resolved.host}]` : resolved.host;
   return {
-    address: `${limits.tls ? 'https' : 'http'}://${host}:${port}`,
+    address: `${resolved.tls ? 'https' : 'http'}://${host}:${port}`,
     port,
     syncStandingQuestions: (stream) => {
-      notices.sync(stream);
+      standingQuestions.sync(stream);
     },
     renew,
     rekey,
@@ -100,57 +100,65 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
       createSecureContext(tls);
       app.server.setSecureContext(tls);
     } catch (cause) {
-      throw unusableTls(cause);
+      throw tlsError(cause);
     }
   }
 
-  function rekey({ apiKeys, viewKeys }: Keys): Rekeyed {
-    if (gate.wantsKey && apiKeys.length === 0) {
+  function rekey({ apiKeys, viewKeys }: Keys): RekeyResult {
+    if (auth.requiresKey && apiKeys.length === 0) {
       // A key file that is briefly empty must not open the service to everybody who reaches it.
       const detail =
         'The new list of keys is empty. A service started with keys keeps requiring them; restart it to run without.';
       throw new YocoError('config_invalid', { param: 'apiKeys', detail });
     }
-    const changed = gate.rekey(resolveOptions({ ...options, apiKeys, viewKeys }));
+    const changed = auth.rekey(resolveOptions({ ...options, apiKeys, viewKeys }));
     return { ...changed, closed: realtime.closeRevoked() };
   }
 
-  function began(response: ServerResponse): void {
+  function onRequestStart(response: ServerResponse): void {
     requests += 1;
     response.once('close', () => (requests -= 1));
   }
 
-  function build(): ReturnType<typeof createHttp> {
+  function build(): ReturnType<typeof createHttpApp> {
     try {
-      return createHttp(live, { gate, limits, metrics, audit, notices, isDraining: () => closing !== null, began });
+      return createHttpApp(live, {
+        auth,
+        options: resolved,
+        metrics,
+        audit,
+        standingQuestions,
+        isDraining: () => closing !== null,
+        onRequestStart,
+      });
     } catch (cause) {
-      if (!limits.tls) throw cause;
-      throw unusableTls(cause);
+      if (!resolved.tls) throw cause;
+      throw tlsError(cause);
     }
   }
 
   async function close(): Promise<void> {
-    const begin = performance.now();
-    const told = notices.close(limits.drainMs);
+    const startMs = performance.now();
+    const eventsSent = standingQuestions.close(resolved.drainMs);
     await realtime.drain();
-    const closed = Promise.all([app.close(), listening.close()]);
+    const closed = Promise.all([app.close(), listener.close()]);
     // Answers over HTTP get the same time as those over WebSockets.
-    await until(() => requests === 0, limits.drainMs - (performance.now() - begin));
+    await waitUntil(() => requests === 0, resolved.drainMs - (performance.now() - startMs));
     // Nothing else closes connections that became idle only now.
     app.server.closeIdleConnections();
     // Browsers preconnect without sending a request; Node does not count such connections as idle.
-    const cut = setTimeout(listening.cut, limits.closeGraceMs);
-    await Promise.all([closed, told]);
-    clearTimeout(cut);
+    const destroyTimer = setTimeout(listener.destroyConnections, resolved.closeGraceMs);
+    await Promise.all([closed, eventsSent]);
+    clearTimeout(destroyTimer);
     audit.close();
   }
 }
 
-function unusableTls(cause: unknown): YocoError {
+function tlsError(cause: unknown): YocoError {
   return new YocoError('config_invalid', { param: 'tls', detail: 'The key and certificate cannot be used.', cause });
 }
 
-function cannotListen(cause: unknown, host: string, port: number): unknown {
+function listenError(cause: unknown, host: string, port: number): unknown {
   const code = (cause as NodeJS.ErrnoException).code;
   if (code === 'EADDRINUSE' || code === 'EACCES') {
     const why = code === 'EADDRINUSE' ? 'is already in use' : 'cannot be used by this account';

@@ -14,7 +14,7 @@ export const AWAY_AFTER_MS = 10_000;
 export const BACK_AFTER_MS = 3_000;
 
 /** Reported state of a source: away (`reconnecting`), back (`playing`), or over. */
-export type ToldState = Extract<SourceState, 'reconnecting' | 'playing' | 'ended' | 'failed'>;
+export type ReportedState = Extract<SourceState, 'reconnecting' | 'playing' | 'ended' | 'failed'>;
 
 export interface SourceWatchOptions {
   /** Default: `AWAY_AFTER_MS`. */
@@ -25,50 +25,50 @@ export interface SourceWatchOptions {
 
 export class SourceWatch {
   readonly #stream: Pick<LiveStream, 'status' | 'onChange'>;
-  readonly #tell: (state: ToldState, status: StreamStatus) => void;
+  readonly #report: (state: ReportedState, status: StreamStatus) => void;
   readonly #awayAfterMs: number;
   readonly #backAfterMs: number;
   readonly #unsubscribe: () => void;
   /** The last reported state; at first frames are expected. */
-  #told: 'reconnecting' | 'playing' = 'playing';
+  #reported: 'reconnecting' | 'playing' = 'playing';
   /** Runs while the source's state differs from the reported one. */
   #timer: NodeJS.Timeout | null = null;
   /** Frame count when the source had played for long enough; the next frame shows that it is back. Null until then. */
-  #framesThen: number | null = null;
+  #baselineFrames: number | null = null;
   #closed = false;
 
   /**
-   * `tell` gets the reported state and the status that shows it; for a source that is already over it is called at
+   * `report` gets the reported state and the status that shows it; for a source that is already over it is called at
    * once.
    */
   constructor(
     stream: Pick<LiveStream, 'status' | 'onChange'>,
-    tell: (state: ToldState, status: StreamStatus) => void,
+    report: (state: ReportedState, status: StreamStatus) => void,
     { awayAfterMs = AWAY_AFTER_MS, backAfterMs = BACK_AFTER_MS }: SourceWatchOptions = {},
   ) {
     this.#stream = stream;
-    this.#tell = tell;
+    this.#report = report;
     this.#awayAfterMs = awayAfterMs;
     this.#backAfterMs = backAfterMs;
     this.#unsubscribe = stream.onChange(() => {
-      this.#look();
+      this.#check();
     });
-    this.#look();
+    this.#check();
   }
 
   /** Whether nothing more is reported: the watch was closed, or the source is over or stopped. */
-  get closed(): boolean {
+  get isClosed(): boolean {
     return this.#closed;
   }
 
   /** Stops reporting. */
   close(): void {
     this.#closed = true;
-    this.#forget();
+    this.#cancelPending();
     this.#unsubscribe();
   }
 
-  #look(): void {
+  #check(): void {
     const status = this.#stream.status();
     const { state } = status.sourceStatus;
     switch (state) {
@@ -77,14 +77,14 @@ export class SourceWatch {
         return;
       case 'playing':
       case 'reconnecting':
-        if (state === this.#told) this.#forget();
-        else if (this.#framesThen !== null) this.#tellOnceItIsBack(status, this.#framesThen);
-        else if (this.#timer === null) this.#wait(state, status.fps);
+        if (state === this.#reported) this.#cancelPending();
+        else if (this.#baselineFrames !== null) this.#reportIfBack(status, this.#baselineFrames);
+        else if (this.#timer === null) this.#scheduleReport(state, status.fps);
         return;
       case 'ended':
       case 'failed':
         this.close();
-        this.#tell(state, status);
+        this.#report(state, status);
         return;
       // The stream was deleted: whoever did so knows.
       case 'stopped':
@@ -93,32 +93,32 @@ export class SourceWatch {
   }
 
   /** Drops a pending report: the reported state holds again. */
-  #forget(): void {
+  #cancelPending(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#framesThen = null;
+    this.#baselineFrames = null;
   }
 
   /** Reports `state` once it has lasted long enough. */
-  #wait(state: 'reconnecting' | 'playing', fps: number): void {
-    const forMs = state === 'playing' ? this.#backAfterMs : Math.max(this.#awayAfterMs, 2_000 / fps);
+  #scheduleReport(state: 'reconnecting' | 'playing', fps: number): void {
+    const delayMs = state === 'playing' ? this.#backAfterMs : Math.max(this.#awayAfterMs, 2_000 / fps);
     this.#timer = setTimeout(() => {
       this.#timer = null;
       const status = this.#stream.status();
       // The source may have hung meanwhile, which shows only later: one more frame must come.
-      if (state === 'playing') this.#framesThen = status.sourceStatus.frames;
-      else this.#become(state, status);
-    }, forMs).unref();
+      if (state === 'playing') this.#baselineFrames = status.sourceStatus.frames;
+      else this.#setReported(state, status);
+    }, delayMs).unref();
   }
 
-  #tellOnceItIsBack(status: StreamStatus, framesThen: number): void {
-    if (status.sourceStatus.frames === framesThen) return;
-    this.#framesThen = null;
-    this.#become('playing', status);
+  #reportIfBack(status: StreamStatus, baselineFrames: number): void {
+    if (status.sourceStatus.frames === baselineFrames) return;
+    this.#baselineFrames = null;
+    this.#setReported('playing', status);
   }
 
-  #become(state: 'reconnecting' | 'playing', status: StreamStatus): void {
-    this.#told = state;
-    this.#tell(state, status);
+  #setReported(state: 'reconnecting' | 'playing', status: StreamStatus): void {
+    this.#reported = state;
+    this.#report(state, status);
   }
 }

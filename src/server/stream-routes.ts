@@ -6,17 +6,17 @@ import { checkCaptureTime } from '../ingest/capture-time.ts';
 import type { LiveService } from '../live/types.ts';
 import { matchesTag } from './entity-tag.ts';
 import { jsonBody } from './json-body.ts';
-import type { ServerLimits } from './limits.ts';
+import type { ResolvedOptions } from './server-options.ts';
 import { streamJson } from './stream-json.ts';
 import { frameTime, momentMs, seconds, wallTime } from './times.ts';
 
-interface Named {
+interface StreamRoute {
   Params: { name: string };
   Querystring: { t?: string | string[] };
 }
 
 /** Called with what a request has changed. */
-export type Changed = (request: FastifyRequest, fields: object, message: string) => void;
+export type LogChange = (request: FastifyRequest, fields: object, message: string) => void;
 
 /** Content types of a pushed picture. */
 export const PICTURE_TYPES = ['image/jpeg', 'image/png', 'application/octet-stream'];
@@ -24,8 +24,8 @@ export const PICTURE_TYPES = ['image/jpeg', 'image/png', 'application/octet-stre
 export function streamRoutes(
   app: FastifyInstance,
   live: LiveService,
-  limits: ServerLimits,
-  changed: Changed,
+  options: ResolvedOptions,
+  logChange: LogChange,
   mayChange: (request: FastifyRequest) => boolean,
 ): void {
   app.addContentTypeParser(
@@ -49,30 +49,31 @@ export function streamRoutes(
     const stream = await live.create(definition, 'client');
     const { name, source } = stream.status();
     const { restore } = definition as { readonly restore?: string };
-    const [fields, did] = restore === undefined ? [{}, 'made a stream'] : [{ snapshot: restore }, 'restored a stream'];
-    changed(request, { stream: name, source, ...fields }, `A client ${did}.`);
+    const [fields, action] =
+      restore === undefined ? [{}, 'made a stream'] : [{ snapshot: restore }, 'restored a stream'];
+    logChange(request, { stream: name, source, ...fields }, `A client ${action}.`);
     return reply
       .code(201)
       .header('location', `/v1/streams/${encodeURIComponent(stream.name)}`)
       .send(streamJson(stream.status()));
   });
 
-  app.get<Named>('/v1/streams/:name', (request) => streamJson(live.get(request.params.name).status()));
+  app.get<StreamRoute>('/v1/streams/:name', (request) => streamJson(live.get(request.params.name).status()));
 
-  app.delete<Named>('/v1/streams/:name', async (request) => {
+  app.delete<StreamRoute>('/v1/streams/:name', async (request) => {
     const { name } = request.params;
     await live.delete(name);
-    changed(request, { stream: name }, 'A client deleted a stream.');
+    logChange(request, { stream: name }, 'A client deleted a stream.');
     return { object: 'yoco.stream.deleted', name, deleted: true };
   });
 
-  frameRoutes(app, live, limits);
+  frameRoutes(app, live, options);
 }
 
-function frameRoutes(app: FastifyInstance, live: LiveService, limits: ServerLimits): void {
-  app.get<Named>('/v1/streams/:name/frames', async (request, reply) => {
+function frameRoutes(app: FastifyInstance, live: LiveService, options: ResolvedOptions): void {
+  app.get<StreamRoute>('/v1/streams/:name/frames', async (request, reply) => {
     const stream = live.get(request.params.name);
-    const t = timeOf(request.query);
+    const t = timeParamOf(request.query);
     const status = stream.status();
     const clock = { ...status, ...stream.pictures() };
     const frame = await stream.thumbnail(t === undefined ? undefined : momentMs(t, clock, 't'));
@@ -89,20 +90,20 @@ function frameRoutes(app: FastifyInstance, live: LiveService, limits: ServerLimi
     return reply.type('image/jpeg').send(frame.jpeg);
   });
 
-  const push = {
-    bodyLimit: limits.maxPayloadBytes,
+  const pushOptions = {
+    bodyLimit: options.maxPayloadBytes,
     // Before the body is read: the parsers serve all routes and cannot know what this one accepts.
     onRequest: ({ headers }: FastifyRequest, _reply: unknown, done: (error?: Error) => void) => {
       done(pictureTypeError(headers['content-type']));
     },
   };
-  app.post<Named>('/v1/streams/:name/frames', push, async (request) => {
+  app.post<StreamRoute>('/v1/streams/:name/frames', pushOptions, async (request) => {
     const { body, params, query } = request;
     const stream = live.get(params.name);
     if (!Buffer.isBuffer(body) || body.length === 0) {
       throw new YocoError('image_undecodable', { detail: 'The body is empty.' });
     }
-    const t = timeOf(query);
+    const t = timeParamOf(query);
     const time = t === undefined ? undefined : frameTime(t, 't');
     checkCaptureTime(time, 't');
     const outcome = await stream.push(body, time);
@@ -125,7 +126,7 @@ function pictureTypeError(contentType = ''): YocoError | undefined {
 }
 
 /** The `t` of a query. Any other parameter is refused: a frame pushed with `time=5` would silently lose its time. */
-function timeOf(query: Named['Querystring']): string | undefined {
+function timeParamOf(query: StreamRoute['Querystring']): string | undefined {
   const unknown = Object.keys(query).find((name) => name !== 't');
   if (unknown !== undefined) {
     // A query may hold a misplaced secret: only the start of the parameter's name is repeated.

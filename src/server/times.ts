@@ -3,9 +3,9 @@
  * frame, or wall time (RFC 3339).
  */
 import { YocoError } from '../errors.ts';
-import { LATEST_MS } from '../ingest/source-clock.ts';
+import { MAX_TIME_MS } from '../ingest/source-clock.ts';
 import { CLOCK_SKEW_MS, momentsAt, newestWallMs, type StreamClock } from '../live/moments.ts';
-import { noFrame } from '../live/no-frame.ts';
+import { noFrameError } from '../live/no-frame.ts';
 import type { AskOptions } from '../live/types.ts';
 import { parseWallTime } from '../rfc3339.ts';
 
@@ -32,8 +32,8 @@ const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
  */
 export function momentMs(time: WireTime, clock: Clock, param: string, nowMs = Date.now()): number {
   const { firstMs, lastMs, startedAtMs } = clock;
-  const form = parse(time, param);
-  if (firstMs === null || lastMs === null) throw noFrame(clock, { param: 'stream' });
+  const form = parseTime(time, param);
+  if (firstMs === null || lastMs === null) throw noFrameError(clock, { param: 'stream' });
   const ms =
     form.kind === 'seconds' ? form.ms : form.kind === 'before' ? lastMs - form.ms : Math.round(form.ms - startedAtMs);
   const latest = Math.max(lastMs, nowMs - startedAtMs) + CLOCK_SKEW_MS;
@@ -81,8 +81,8 @@ export function asOfInstant(
  * Throws `invalid_request` for a malformed time or for seconds since the start, `stream_empty` or `stream_ended`.
  */
 export function instantMs(time: WireTime, clocks: readonly StreamClock[], param: string): number {
-  const form = parse(time, param);
-  if (form.kind === 'seconds') throw ofOneStream(param, clocks.length);
+  const form = parseTime(time, param);
+  if (form.kind === 'seconds') throw secondsNeedOneStreamError(param, clocks.length);
   return form.kind === 'wall' ? form.ms : newestWallMs(clocks) - form.ms;
 }
 
@@ -98,41 +98,41 @@ export function sinceOptions(
   clocks: readonly StreamClock[],
   param: string,
 ): Pick<AskOptions, 'sinceMs' | 'sinceWallMs'> {
-  const form = parse(time, param);
+  const form = parseTime(time, param);
   const [only] = clocks;
   if (clocks.length === 1 && only !== undefined) {
     const { lastMs, startedAtMs } = only;
-    if (lastMs === null) throw noFrame(only, { param: 'stream' });
+    if (lastMs === null) throw noFrameError(only, { param: 'stream' });
     const { asOfWallMs, asOfMs = asOfWallMs === undefined ? lastMs : asOfWallMs - startedAtMs } = moment;
     const ms =
       form.kind === 'seconds' ? form.ms : form.kind === 'before' ? asOfMs - form.ms : Math.round(form.ms - startedAtMs);
-    if (ms > asOfMs) throw afterMoment(param, `${seconds(ms)} s`, `${seconds(asOfMs)} s`);
+    if (ms > asOfMs) throw sinceAfterMomentError(param, `${seconds(ms)} s`, `${seconds(asOfMs)} s`);
     return { sinceMs: Math.max(0, ms) };
   }
   const asOfWallMs = moment.asOfWallMs ?? newestWallMs(clocks);
-  if (form.kind === 'seconds') throw ofOneStream(param, clocks.length);
+  if (form.kind === 'seconds') throw secondsNeedOneStreamError(param, clocks.length);
   const sinceWallMs = form.kind === 'wall' ? form.ms : asOfWallMs - form.ms;
-  if (sinceWallMs > asOfWallMs) throw afterMoment(param, wallTime(sinceWallMs, 0), wallTime(asOfWallMs, 0));
+  if (sinceWallMs > asOfWallMs) throw sinceAfterMomentError(param, wallTime(sinceWallMs, 0), wallTime(asOfWallMs, 0));
   return { sinceWallMs };
 }
 
-function afterMoment(param: string, since: string, moment: string): YocoError {
+function sinceAfterMomentError(param: string, since: string, moment: string): YocoError {
   const detail = `${param}: ${since} is after the moment of the question, ${moment}.`;
   return new YocoError('time_out_of_range', { param, detail });
 }
 
-function ofOneStream(param: string, asked: number): YocoError {
+function secondsNeedOneStreamError(param: string, streamCount: number): YocoError {
   return new YocoError('invalid_request', {
     param,
     detail:
-      `${param}: seconds are counted from the beginning of one stream, and ${asked} are asked; expected a ` +
+      `${param}: seconds are counted from the beginning of one stream, and ${streamCount} are asked; expected a ` +
       'time before the newest frame ("-30s") or a wall time ("2030-01-31T12:00:00Z").',
   });
 }
 
 /** Throws `invalid_request` for a malformed time. */
 export function checkTime(time: WireTime, param: string): void {
-  parse(time, param);
+  parseTime(time, param);
 }
 
 /**
@@ -162,19 +162,19 @@ export function wallTime(ms: number, startedAtMs: number): string {
 function sinceBeginningMs(time: WireTime): number | null {
   if (typeof time === 'string' && !SECONDS.test(time)) return null;
   const ms = Number(time) * 1_000;
-  return ms >= 0 && ms < LATEST_MS ? Math.round(ms) : null;
+  return ms >= 0 && ms < MAX_TIME_MS ? Math.round(ms) : null;
 }
 
-function parse(time: WireTime, param: string): { kind: 'seconds' | 'before' | 'wall'; ms: number } {
+function parseTime(time: WireTime, param: string): { kind: 'seconds' | 'before' | 'wall'; ms: number } {
   const sinceBeginning = sinceBeginningMs(time);
   if (sinceBeginning !== null) return { kind: 'seconds', ms: sinceBeginning };
   if (typeof time === 'string') {
     const [onClock, hours = '0', minutes = '', rest = ''] = CLOCK.exec(time) ?? [];
     const clockMs = (Number(hours) * 3_600 + Number(minutes) * 60 + Number(rest)) * 1_000;
-    if (onClock !== undefined && clockMs < LATEST_MS) return { kind: 'seconds', ms: Math.round(clockMs) };
+    if (onClock !== undefined && clockMs < MAX_TIME_MS) return { kind: 'seconds', ms: Math.round(clockMs) };
     const before = BEFORE_NOW.exec(time);
     const ms = before === null ? NaN : Number(before[1]) * UNIT_MS[before[2] as keyof typeof UNIT_MS];
-    if (ms < LATEST_MS) return { kind: 'before', ms: Math.round(ms) };
+    if (ms < MAX_TIME_MS) return { kind: 'before', ms: Math.round(ms) };
     const wall = parseWallTime(time);
     if (wall !== null) return { kind: 'wall', ms: wall };
   }

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { LiveService } from '../live/types.ts';
-import type { Gate, Grant } from './auth.ts';
+import type { Authenticator, Grant } from './auth.ts';
 import { jsonBody } from './json-body.ts';
 import { parseOrThrow } from './parse-request.ts';
 
@@ -11,11 +11,11 @@ export const tokenRequest = z.strictObject({ stream: z.string().min(1).max(200).
 /** Returns the credential that a request presented. */
 type GrantOf = (request: FastifyRequest) => Grant;
 
-export function tokenRoutes(app: FastifyInstance, live: LiveService, gate: Gate, grantOf: GrantOf): void {
+export function tokenRoutes(app: FastifyInstance, live: LiveService, auth: Authenticator, grantOf: GrantOf): void {
   app.post('/v1/token', (request) => {
     const { stream } = parseOrThrow(tokenRequest, jsonBody(request));
     if (stream !== undefined) live.get(stream);
-    const { token, expiresAtMs } = gate.issueToken(grantOf(request), stream ?? null);
+    const { token, expiresAtMs } = auth.issueToken(grantOf(request), stream ?? null);
     return { object: 'yoco.token', token, expires_at: new Date(expiresAtMs).toISOString(), stream: stream ?? null };
   });
 }

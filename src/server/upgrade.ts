@@ -6,6 +6,6 @@ import type { IncomingMessage } from 'node:http';
  * version 24.9 on, through this callback. Older versions hand such a request to the `upgrade` listener only, and its
  * body is not read.
  */
-export function isWebSocket({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+export function isWebSocketUpgrade({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket';
 }

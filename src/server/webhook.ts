@@ -10,11 +10,11 @@ import type { AnswerPicture } from './answer-picture.ts';
 import { newId } from './ids.ts';
 
 /** Events that may wait while one is sent; beyond that the oldest are dropped. */
-export const MAX_WAITING_EVENTS = 100;
+export const MAX_QUEUED_EVENTS = 100;
 /** JPEG bytes that may wait with them; beyond that the oldest events lose their pictures. */
-export const MAX_WAITING_PICTURE_BYTES = 2 ** 20;
+export const MAX_QUEUED_PICTURE_BYTES = 2 ** 20;
 /** Delays before each retry, ms; after the last retry the event is given up. */
-const RETRY_MS: readonly number[] = [1_000, 5_000, 25_000];
+const RETRY_DELAYS_MS: readonly number[] = [1_000, 5_000, 25_000];
 /** Time limit for a response, ms. */
 const TIMEOUT_MS = 10_000;
 /** Statuses retried besides 5xx: they ask to be tried later. */
@@ -22,32 +22,32 @@ const RETRIED_STATUSES: readonly number[] = [408, 425, 429];
 const SECRET_PREFIX = 'whsec_';
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 /** Shortest key, bytes. */
-export const KEY_BYTES = 16;
+export const MIN_KEY_BYTES = 16;
 
 /** Outcome of an event: given up after it was tried (`failed`), or before (`dropped`). */
 export type WebhookOutcome = 'delivered' | 'failed' | 'dropped';
 
 export interface WebhookOptions {
   readonly url: string;
-  /** Signing key; see `keyOf`. */
+  /** Signing key; see `signingKeyOf`. */
   readonly key?: Buffer;
   /** Called with why an event or picture was given up; omits the address's path, which may be a secret. */
   readonly onWarning: (message: string) => void;
   /** Called with an outcome and the number of events that had it. */
   readonly onOutcome?: (outcome: WebhookOutcome, events: number) => void;
-  /** Default: `RETRY_MS`. */
-  readonly retryMs?: readonly number[];
+  /** Default: `RETRY_DELAYS_MS`. */
+  readonly retryDelaysMs?: readonly number[];
   /** Default: `TIMEOUT_MS`. */
   readonly timeoutMs?: number;
 }
 
-interface Waiting {
+interface QueuedEvent {
   readonly id: string;
   readonly event: object;
   /** Null until it arrives, and after it was given up; absent if the event has none. */
   picture?: AnswerPicture | null;
   /** Resolves once no picture is outstanding. */
-  readonly whole: Promise<void>;
+  readonly ready: Promise<void>;
 }
 
 interface Message {
@@ -57,7 +57,7 @@ interface Message {
 
 /** Why an event did not arrive, and whether it is tried again. */
 interface Failure {
-  readonly why: string;
+  readonly reason: string;
   readonly retryable: boolean;
 }
 
@@ -65,7 +65,7 @@ export class Webhook {
   readonly #options: WebhookOptions;
   readonly #host: string;
   readonly #stop = new AbortController();
-  readonly #waiting: Waiting[] = [];
+  readonly #queue: QueuedEvent[] = [];
   #sending: Promise<void> | null = null;
 
   constructor(options: WebhookOptions) {
@@ -83,77 +83,77 @@ export class Webhook {
    */
   send(event: object, picture?: Promise<AnswerPicture | null>): void {
     if (this.#isStopped()) return;
-    this.#waiting.push(this.#waitingFor(event, picture));
-    if (this.#waiting.length > MAX_WAITING_EVENTS) {
-      this.#waiting.shift();
-      this.#warn(`${MAX_WAITING_EVENTS} events are queued; the oldest was dropped.`);
-      this.#tell('dropped');
+    this.#queue.push(this.#createQueuedEvent(event, picture));
+    if (this.#queue.length > MAX_QUEUED_EVENTS) {
+      this.#queue.shift();
+      this.#warn(`${MAX_QUEUED_EVENTS} events are queued; the oldest was dropped.`);
+      this.#reportOutcome('dropped');
     }
     this.#sending ??= this.#sendAll();
   }
 
-  #waitingFor(event: object, picture?: Promise<AnswerPicture | null>): Waiting {
+  #createQueuedEvent(event: object, picture?: Promise<AnswerPicture | null>): QueuedEvent {
     const id = newId('evt');
-    if (picture === undefined) return { id, event, whole: Promise.resolve() };
-    const waiting: Waiting = {
+    if (picture === undefined) return { id, event, ready: Promise.resolve() };
+    const queued: QueuedEvent = {
       id,
       event,
       picture: null,
-      whole: picture.then((found) => {
-        waiting.picture = found;
-        this.#boundPictures();
+      ready: picture.then((found) => {
+        queued.picture = found;
+        this.#dropExcessPictures();
       }),
     };
-    return waiting;
+    return queued;
   }
 
-  #boundPictures(): void {
+  #dropExcessPictures(): void {
     let bytes = 0;
-    for (const waiting of this.#waiting.toReversed()) {
-      const size = waiting.picture?.jpeg.byteLength ?? 0;
+    for (const queued of this.#queue.toReversed()) {
+      const size = queued.picture?.jpeg.byteLength ?? 0;
       bytes += size;
-      if (size === 0 || bytes <= MAX_WAITING_PICTURE_BYTES) continue;
-      waiting.picture = null;
+      if (size === 0 || bytes <= MAX_QUEUED_PICTURE_BYTES) continue;
+      queued.picture = null;
       this.#warn(
-        `${MAX_WAITING_PICTURE_BYTES / 2 ** 20} MiB of pictures are queued; the oldest was dropped, but not its event.`,
+        `${MAX_QUEUED_PICTURE_BYTES / 2 ** 20} MiB of pictures are queued; the oldest was dropped, but not its event.`,
       );
     }
   }
 
   /** Resolves when no event is waiting or being sent. */
-  async drained(): Promise<void> {
+  async whenDrained(): Promise<void> {
     await this.#sending;
   }
 
   /** Waiting events have `graceMs` to be sent and are then given up. */
   async close(graceMs: number): Promise<void> {
-    const cut = setTimeout(() => {
+    const timer = setTimeout(() => {
       this.#stop.abort();
     }, graceMs);
-    await this.drained();
-    clearTimeout(cut);
+    await this.whenDrained();
+    clearTimeout(timer);
     this.#stop.abort();
   }
 
   async #sendAll(): Promise<void> {
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      await next.whole;
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      await next.ready;
       await this.#deliver(messageOf(next));
       if (!this.#isStopped()) continue;
-      const left = this.#waiting.splice(0).length;
+      const left = this.#queue.splice(0).length;
       if (left === 0) continue;
       this.#warn(`${left} more queued events were dropped.`);
-      this.#tell('dropped', left);
+      this.#reportOutcome('dropped', left);
     }
     this.#sending = null;
   }
 
   async #deliver(message: Message): Promise<void> {
-    const waits = this.#options.retryMs ?? RETRY_MS;
+    const waits = this.#options.retryDelaysMs ?? RETRY_DELAYS_MS;
     for (let tries = 0; ; tries++) {
       const failure = await this.#post(message);
       if (failure === null) {
-        this.#tell('delivered');
+        this.#reportOutcome('delivered');
         return;
       }
       const wait = failure.retryable ? waits[tries] : undefined;
@@ -161,9 +161,9 @@ export class Webhook {
       if (wait !== undefined) await sleep(wait, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       if (wait !== undefined && !this.#isStopped()) continue;
       this.#warn(
-        `an event was dropped: ${this.#isStopped() ? 'the service is shutting down, and ' : ''}${failure.why}.`,
+        `an event was dropped: ${this.#isStopped() ? 'the service is shutting down, and ' : ''}${failure.reason}.`,
       );
-      this.#tell('failed');
+      this.#reportOutcome('failed');
       return;
     }
   }
@@ -179,9 +179,9 @@ export class Webhook {
     const timestamp = String(Math.floor(Date.now() / 1_000));
     const signature = key === undefined ? {} : { 'webhook-signature': sign(key, `${id}.${timestamp}.${body}`) };
     // Not `AbortSignal.any` with `AbortSignal.timeout`: in Node 20 such a timeout can be garbage-collected.
-    const cut = new AbortController();
+    const controller = new AbortController();
     const abort = (): void => {
-      cut.abort();
+      controller.abort();
     };
     const timer = setTimeout(abort, timeoutMs);
     this.#stop.signal.addEventListener('abort', abort);
@@ -199,17 +199,17 @@ export class Webhook {
         body,
         // The operator did not choose where a redirect leads.
         redirect: 'manual',
-        signal: cut.signal,
+        signal: controller.signal,
       });
       await response.body?.cancel();
       const { status } = response;
       if (status >= 200 && status < 300) return null;
-      return { why: `it answers ${status}`, retryable: status >= 500 || RETRIED_STATUSES.includes(status) };
+      return { reason: `it answers ${status}`, retryable: status >= 500 || RETRIED_STATUSES.includes(status) };
     } catch (error) {
-      if (this.#isStopped()) return { why: 'it did not answer', retryable: false };
-      if (cut.signal.aborted) return { why: `no answer within ${timeoutMs / 1_000} s`, retryable: true };
+      if (this.#isStopped()) return { reason: 'it did not answer', retryable: false };
+      if (controller.signal.aborted) return { reason: `no answer within ${timeoutMs / 1_000} s`, retryable: true };
       const code = systemCode(error);
-      return { why: `it cannot be reached${code === undefined ? '' : ` (${code})`}`, retryable: true };
+      return { reason: `it cannot be reached${code === undefined ? '' : ` (${code})`}`, retryable: true };
     } finally {
       clearTimeout(timer);
       this.#stop.signal.removeEventListener('abort', abort);
@@ -220,12 +220,12 @@ export class Webhook {
     this.#options.onWarning(`The webhook at ${this.#host}: ${message}`);
   }
 
-  #tell(outcome: WebhookOutcome, events = 1): void {
+  #reportOutcome(outcome: WebhookOutcome, events = 1): void {
     this.#options.onOutcome?.(outcome, events);
   }
 }
 
-function messageOf({ id, event, picture }: Waiting): Message {
+function messageOf({ id, event, picture }: QueuedEvent): Message {
   const pictured =
     picture === undefined
       ? {}
@@ -235,13 +235,13 @@ function messageOf({ id, event, picture }: Waiting): Message {
 
 /**
  * The signing key of a secret: the decoded base64 after `whsec_`, or the bytes of any other text. Null if the base64 is
- * invalid or the key is shorter than `KEY_BYTES`.
+ * invalid or the key is shorter than `MIN_KEY_BYTES`.
  */
-export function keyOf(secret: string): Buffer | null {
+export function signingKeyOf(secret: string): Buffer | null {
   const encoded = secret.startsWith(SECRET_PREFIX) ? secret.slice(SECRET_PREFIX.length) : null;
   if (encoded !== null && !BASE64.test(encoded)) return null;
   const key = encoded === null ? Buffer.from(secret) : Buffer.from(encoded, 'base64');
-  return key.length < KEY_BYTES ? null : key;
+  return key.length < MIN_KEY_BYTES ? null : key;
 }
 
 function sign(key: Buffer, text: string): string {

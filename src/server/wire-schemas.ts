@@ -154,7 +154,7 @@ export const answerSchema = z.object({
 });
 
 /** How a reported answer of a standing question ended. */
-const told = z.enum(['completed', 'incomplete']);
+const reportedStatus = z.enum(['completed', 'incomplete']);
 
 /** A standing question of a stream's file. */
 export const standingSchema = z.object({
@@ -177,7 +177,7 @@ export const standingSchema = z.object({
       z.object({
         answer: z.string(),
         previous: z.string().nullable(),
-        status: told,
+        status: reportedStatus,
         as_of: seconds.nullable(),
         as_of_time: wallTime,
         confidence,
@@ -286,8 +286,8 @@ const response = z.object({
   yoco: answerSchema.optional(),
 });
 
-const ofResponse = { response_id: id, output_index: z.literal(0) };
-const ofPart = { ...ofResponse, item_id: id, content_index: z.literal(0) };
+const responseFields = { response_id: id, output_index: z.literal(0) };
+const partFields = { ...responseFields, item_id: id, content_index: z.literal(0) };
 const part = z.object({ type: z.literal('text'), text: z.string() });
 const standing = { standing_question_id: id };
 
@@ -301,12 +301,12 @@ export const SERVER_EVENTS = {
   'conversation.item.retrieved': { item },
   'conversation.item.deleted': { item_id: id },
   'response.created': { response },
-  'response.output_item.added': { ...ofResponse, item },
-  'response.output_item.done': { ...ofResponse, item },
-  'response.content_part.added': { ...ofPart, part },
-  'response.content_part.done': { ...ofPart, part },
-  'response.output_text.delta': { ...ofPart, delta: z.string() },
-  'response.output_text.done': { ...ofPart, text: z.string() },
+  'response.output_item.added': { ...responseFields, item },
+  'response.output_item.done': { ...responseFields, item },
+  'response.content_part.added': { ...partFields, part },
+  'response.content_part.done': { ...partFields, part },
+  'response.output_text.delta': { ...partFields, delta: z.string() },
+  'response.output_text.done': { ...partFields, text: z.string() },
   'response.done': { response },
   error: {
     error: errorSchema.extend({
@@ -335,7 +335,7 @@ export const SERVER_EVENTS = {
     ...standing,
     answer: z.string(),
     previous: z.string().nullable(),
-    status: told,
+    status: reportedStatus,
     yoco: answerSchema,
   },
   'yoco.standing_question.deleted': { ...standing, error: errorSchema.nullable() },
@@ -350,8 +350,8 @@ export function serverEvent(type: keyof typeof SERVER_EVENTS) {
 
 /** The schema of a webhook's event about a standing question of a stream's file. */
 function webhookEvent<T extends keyof typeof SERVER_EVENTS>(type: T) {
-  const about = { id, created_at: wallTime, stream: z.string(), question: z.string() };
-  return z.object({ type: z.literal(type), ...about, ...SERVER_EVENTS[type] });
+  const commonFields = { id, created_at: wallTime, stream: z.string(), question: z.string() };
+  return z.object({ type: z.literal(type), ...commonFields, ...SERVER_EVENTS[type] });
 }
 
 export const standingAnswered = webhookEvent('yoco.standing_question.answered').extend({
@@ -362,7 +362,7 @@ export const standingAnswered = webhookEvent('yoco.standing_question.answered').
     .describe('Where the file asks for it: what the model saw that the answer rests on most; null where none is kept.'),
 });
 export const standingDeleted = webhookEvent('yoco.standing_question.deleted');
-export const sourceStatusTold = z.object({
+export const sourceStatusEvent = z.object({
   type: z.literal('yoco.stream.status'),
   id,
   created_at: wallTime,

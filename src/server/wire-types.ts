@@ -17,7 +17,7 @@ export type ServerEvent = {
 
 /** The body of a webhook request, by its `type`. */
 export type WebhookEvent = z.output<
-  typeof wire.standingAnswered | typeof wire.standingDeleted | typeof wire.sourceStatusTold
+  typeof wire.standingAnswered | typeof wire.standingDeleted | typeof wire.sourceStatusEvent
 >;
 
 /** The `yoco` object of an answer. */

@@ -5,12 +5,12 @@ import type { Scene } from '../../bench/haystack.ts';
 import { type Haystack, haystacksOf, haystacksOfFootage } from '../../bench/needle-plan.ts';
 import { parseCommandLine } from '../../bench/options.ts';
 import {
-  fits,
+  hasBundleShape,
   readShapes,
   selfDecoderFlops,
-  transformerBytesAToken,
+  transformerBytesPerToken,
   transformerFlops,
-  yocoBytesAToken,
+  yocoBytesPerToken,
 } from '../../bench/shapes.ts';
 import { keptUp } from '../../bench/streams.ts';
 import { DEFAULT_BUNDLE } from '../../src/config.ts';
@@ -91,7 +91,7 @@ describe('haystacks', () => {
   test('show each needle once, and absent classes never', () => {
     const haystacks = haystacksOf(classes, 600, 36);
     expect(haystacks.flatMap(({ planted }) => planted)).toHaveLength(36);
-    for (const { scenes, planted, at, absent } of haystacks) {
+    for (const { scenes, planted, needleScenes: at, absent } of haystacks) {
       const shown = scenes.map((scene) => scene.class);
       expect(at.map((place) => shown[place])).toEqual(planted);
       for (const name of planted) expect(shown.filter((other) => other === name)).toHaveLength(1);
@@ -119,7 +119,7 @@ describe('haystacks of footage', () => {
 
   test('show footage between needles, and each needle by the same pictures at every length', () => {
     const needlesOf = (seconds: number): (Scene | undefined)[] =>
-      of(seconds).flatMap(({ scenes, at }) => at.map((place) => scenes[place]));
+      of(seconds).flatMap(({ scenes, needleScenes: at }) => at.map((place) => scenes[place]));
     expect(needlesOf(3_600)).toEqual(needlesOf(10));
     for (const { scenes, planted, absent } of of(3_600)) {
       const others = scenes.filter((scene) => !planted.includes(scene.class));
@@ -135,9 +135,9 @@ describe('shapes', () => {
   test('the baseline has the shape of the bundle, and caches its bytes once for each layer', async () => {
     const { config } = await readBundle(DEFAULT_BUNDLE);
     const { transformer } = await readShapes();
-    expect(fits(transformer, config)).toBe(true);
-    expect(transformerBytesAToken(transformer)).toBe(transformer.layers * yocoBytesAToken(config));
-    expect(fits({ ...transformer, layers: transformer.layers + 1 }, config)).toBe(false);
+    expect(hasBundleShape(transformer, config)).toBe(true);
+    expect(transformerBytesPerToken(transformer)).toBe(transformer.layers * yocoBytesPerToken(config));
+    expect(hasBundleShape({ ...transformer, layers: transformer.layers + 1 }, config)).toBe(false);
   });
 
   test('a frame costs a Transformer more with every token before it, but not the self-decoder', async () => {

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { PACKAGE_ROOT } from '../../src/config.ts';
 import { Streams } from '../../src/live/live-service.ts';
 import { type RunningServer, startServer } from '../../src/server/index.ts';
-import { keyOf, Webhook } from '../../src/server/webhook.ts';
+import { signingKeyOf, Webhook } from '../../src/server/webhook.ts';
 import { killAll, startProgram, type Started } from '../support/cli.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
 import { freePort } from '../support/ports.ts';
@@ -102,9 +102,9 @@ describe('docs/python.md', () => {
       const open = (secret: string): Webhook =>
         new Webhook({
           url: `http://127.0.0.1:${port}/`,
-          key: keyOf(secret) ?? Buffer.alloc(0),
+          key: signingKeyOf(secret) ?? Buffer.alloc(0),
           // The first attempts may come before Python listens.
-          retryMs: Array.from({ length: 100 }, () => 200),
+          retryDelaysMs: Array.from({ length: 100 }, () => 200),
           onWarning: (message) => warnings.push(message),
         });
       const event = { type: 'yoco.standing_question.answered', stream: 'door', answer: 'yes' };
@@ -113,7 +113,7 @@ describe('docs/python.md', () => {
       expect(warnings).toEqual([]);
       const stranger = open('another-secret-0123456');
       stranger.send({ ...event, answer: 'no' });
-      await stranger.drained();
+      await stranger.whenDrained();
       expect(warnings).toEqual([expect.stringMatching(/it answers 401/)]);
     },
     SLOW,

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { VIDEO_ENDINGS } from '../../src/cli/recordings.ts';
+import { VIDEO_EXTENSIONS } from '../../src/cli/recordings.ts';
 import { PACKAGE_ROOT } from '../../src/config.ts';
 import { testPicture } from '../support/clips.ts';
 import { interrupt, run, start, startProgram, type Started, workplace } from '../support/cli.ts';
@@ -195,9 +195,9 @@ describe('Before anything is started', () => {
       const { status, stdout, stderr } = await run(['watch', folder, NOW, '--bundle', '/nowhere']);
       expect([status, stdout]).toEqual([1, '']);
       expect(stderr).toMatch(/\(source_not_found\)\n$/);
-      expect(stderr).toContain(VIDEO_ENDINGS.join(', '));
+      expect(stderr).toContain(VIDEO_EXTENSIONS.join(', '));
       const manual = await readFile(path.join(PACKAGE_ROOT, 'docs', 'operations.md'), 'utf8');
-      expect(manual).toContain(VIDEO_ENDINGS.map((ending) => `\`${ending}\``).join(', '));
+      expect(manual).toContain(VIDEO_EXTENSIONS.map((ending) => `\`${ending}\``).join(', '));
     },
     SLOW,
   );

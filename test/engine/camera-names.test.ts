@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { camerasToNames, namesToCameras, settled } from '../../src/engine/camera-names.ts';
+import { camerasToNames, namesToCameras, stablePrefix } from '../../src/engine/camera-names.ts';
 
 describe('Camera names in a question become numbers', () => {
   test.each<[string, readonly string[], string]>([
@@ -106,7 +106,7 @@ describe('An answer in progress', () => {
     ['a cat', 'a cat'],
     ['a music', 'a music'],
   ])('holds back an ending that may become a name: %j', (answer, expected) => {
-    expect(settled(answer)).toBe(expected);
+    expect(stablePrefix(answer)).toBe(expected);
   });
 
   test.each([
@@ -118,7 +118,7 @@ describe('An answer in progress', () => {
     const names = ['a-much-longer-name', 'y'];
     let said = '';
     for (let end = 0; end <= answer.length; end++) {
-      const now = camerasToNames(settled(answer.slice(0, end)), names);
+      const now = camerasToNames(stablePrefix(answer.slice(0, end)), names);
       expect(now.startsWith(said), `${said} | ${now}`).toBe(true);
       said = now;
     }

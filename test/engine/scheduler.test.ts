@@ -174,8 +174,8 @@ test('An endless answer runs to its token limit, past the end token', async () =
   open('cam');
   await watch('cam', 0, 3);
   const { answerTokens, endToken } = model.config;
-  const read = model.reader.readTogether.bind(model.reader);
-  vi.spyOn(model.reader, 'readTogether').mockImplementation(async (...args) => {
+  const read = model.reader.readShared.bind(model.reader);
+  vi.spyOn(model.reader, 'readShared').mockImplementation(async (...args) => {
     const readings = await read(...args);
     for (const { logits } of readings) logits[answerTokens.indexOf(endToken)] = 100;
     return readings;
@@ -252,8 +252,8 @@ describe('A question that arrives while frames are processed', () => {
    * arrive.
    */
   function onFirstSeen(callback: () => void): void {
-    const see = model.vision.tokens.bind(model.vision);
-    vi.spyOn(model.vision, 'tokens').mockImplementationOnce(async (...args) => {
+    const see = model.vision.encode.bind(model.vision);
+    vi.spyOn(model.vision, 'encode').mockImplementationOnce(async (...args) => {
       const tokens = await see(...args);
       setImmediate(callback);
       return tokens;
@@ -271,7 +271,7 @@ describe('A question that arrives while frames are processed', () => {
     onFirstSeen(() => {
       void ask(request('qasked', 'what is shown now?', { maxTokens: 1 })).then(() => order.push('answer'));
     });
-    const see = vi.spyOn(model.vision, 'tokens');
+    const see = vi.spyOn(model.vision, 'encode');
     onStep(() => order.push(`step after ${see.mock.calls.length}`));
     await Promise.all([
       scheduler.append('qasked', 1500, frameOf('quiet', 3)).then(() => order.push('qasked')),
@@ -520,7 +520,7 @@ describe('Questions about a stream', () => {
     const reads = vi.spyOn(model.crossDecoder, 'step');
     const timesRead = async (ofChanges: boolean): Promise<readonly number[] | undefined> => {
       reads.mockClear();
-      await answer(request('a', 'what is this?', { sinceMs: 3_000, ofChanges }));
+      await answer(request('a', 'what is this?', { sinceMs: 3_000, asksForChange: ofChanges }));
       return reads.mock.calls[0]?.[0].times;
     };
     const after = [3_000, 3_500, 4_000, 4_500, 5_000, 5_500];

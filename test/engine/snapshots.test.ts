@@ -15,7 +15,7 @@ import { KvCache } from '../../src/model/kv-cache.ts';
 import { CELL_FRAMES } from '../../src/model/kv-index.ts';
 import { KvPage } from '../../src/model/kv-page.ts';
 import type { Model } from '../../src/model/model.ts';
-import { describeContent, sectionsOf, type StreamContent } from '../../src/model/snapshot.ts';
+import { buildHeader, sectionsOf, type StreamContent } from '../../src/model/snapshot.ts';
 import { listen, type Outcome, request } from '../support/asking.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
 import { collectGarbage } from '../support/garbage.ts';
@@ -84,11 +84,7 @@ function large(bytes: number): StreamContent {
 async function writeLarge(bytes: number): Promise<void> {
   const content = large(bytes);
   const facts = { ...ALL_FACTS, limitBytes: 2 ** 30 };
-  await writeSnapshot(
-    file,
-    describeContent(model.config, shapeOf(model.config), facts, content, 0),
-    sectionsOf(content),
-  );
+  await writeSnapshot(file, buildHeader(model.config, shapeOf(model.config), facts, content, 0), sectionsOf(content));
 }
 
 /** An answer without stream names, its attention weights rounded: they may differ in their last digits. */

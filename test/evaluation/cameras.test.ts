@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { CAMERAS, makeCameras, STREAMS_A_GROUP } from '../../src/evaluation/cameras.ts';
+import { CAMERA_COUNT, makeCameras, STREAMS_PER_GROUP } from '../../src/evaluation/cameras.ts';
 import type { LabelledPicture } from '../../src/evaluation/labels.ts';
 import { seededRandom } from '../../src/model/sampling.ts';
 
 const LABELS = ['apple', 'bread', 'carrot', 'dress', 'egg', 'fig', 'grape', 'hat', 'iris', 'jam'];
 const pictures: LabelledPicture[] = LABELS.map((label) => ({ set: 'grocery', file: `/${label}.jpg`, label }));
 /** The cameras of the group of streams with this number. */
-const cameras = (group: number) => makeCameras(pictures, seededRandom(group), group * STREAMS_A_GROUP);
+const cameras = (group: number) => makeCameras(pictures, seededRandom(group), group * STREAMS_PER_GROUP);
 const SEEDS = Array.from({ length: 50 }, (_, seed) => seed);
 
 describe('Several cameras', () => {
@@ -18,7 +18,7 @@ describe('Several cameras', () => {
   test('never show the same thing', () => {
     for (const seed of SEEDS) {
       const labels = cameras(seed).spans.flatMap((spans) => spans.map(({ picture }) => picture.label));
-      expect(labels.length).toBe(2 * CAMERAS);
+      expect(labels.length).toBe(2 * CAMERA_COUNT);
       expect(new Set(labels).size).toBe(labels.length);
     }
   });

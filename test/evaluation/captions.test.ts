@@ -77,10 +77,10 @@ describe('The baselines without a model', () => {
 
   test('give a picture the caption of the most similar other picture', async () => {
     const known = [await scene('red', '#f00', 'a red wall'), await scene('blue', '#00f', 'the sea')];
-    const nearest = await NearestCaption.of(known);
+    const nearest = await NearestCaption.build(known);
     expect(await nearest.captionFor((await scene('dark', '#a00', '')).file)).toBe('a red wall');
     expect(await nearest.captionFor(known[0]?.file ?? '')).toBe('the sea');
-    expect(await (await NearestCaption.of([])).captionFor(known[0]?.file ?? '')).toBeNull();
+    expect(await (await NearestCaption.build([])).captionFor(known[0]?.file ?? '')).toBeNull();
   });
 
   test('give every picture the caption that shares most words with the others', () => {

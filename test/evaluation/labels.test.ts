@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { isHeldOut, normaliseLabel, readLabels, readOthers } from '../../src/evaluation/labels.ts';
+import { isHeldOut, normaliseLabel, readLabels, readBoardPictures } from '../../src/evaluation/labels.ts';
 
 describe('A label', () => {
   // The expected values are what `normalise` in models/training/labels.py returns.
@@ -145,7 +145,7 @@ describe('A folder of data', () => {
       { image: '2.jpg', exercise: 'Push-Up', pose: 'end' },
       { image: '2.jpg', exercise: 'Sit-Up', pose: 'end' },
     ]);
-    const { scenes, cutOuts, exercises } = await readOthers(data);
+    const { scenes, cutOuts, exercises } = await readBoardPictures(data);
     expect(scenes.map(({ captions }) => captions)).toEqual([['a dog runs', 'a dog']]);
     expect(cutOuts.map(({ label }) => label)).toEqual(['clown face']);
     expect(exercises.map(({ start, end }) => [start, end].map(({ file }) => path.basename(file)))).toEqual([

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { COLOURS, painted } from '../../src/evaluation/paint.ts';
+import { COLOURS, paintCutOut } from '../../src/evaluation/paint.ts';
 
 const recipe = readFileSync(new URL('../../models/training/colours.py', import.meta.url), 'utf8');
 
@@ -27,7 +27,7 @@ describe('Paint', () => {
       ])
       .png()
       .toBuffer();
-    const pixels = await sharp(await painted(cutOut, 'blue'))
+    const pixels = await sharp(await paintCutOut(cutOut, 'blue'))
       .raw()
       .toBuffer();
     const at = (x: number): number[] => [...pixels.subarray(x * 4, x * 4 + 4)];

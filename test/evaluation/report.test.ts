@@ -2,11 +2,15 @@ import { describe, expect, test } from 'vitest';
 import { planStreams } from '../../src/evaluation/plan.ts';
 import type { Evaluation } from '../../src/evaluation/report.ts';
 import { makeReport } from '../../src/evaluation/report.ts';
-import type { Answered, Control, Described, StreamResult } from '../../src/evaluation/results.ts';
+import type { AnsweredQuestion, ControlAnswer, DescribedScene, StreamResult } from '../../src/evaluation/results.ts';
 import { overlapOf } from '../../src/evaluation/results.ts';
-import { table } from '../../src/evaluation/table.ts';
+import { formatTable } from '../../src/evaluation/table.ts';
 
-const answer = (task: Answered['task'], right: boolean, more: Partial<Answered> = {}): Answered => ({
+const answer = (
+  task: AnsweredQuestion['task'],
+  right: boolean,
+  more: Partial<AnsweredQuestion> = {},
+): AnsweredQuestion => ({
   task,
   heldOut: false,
   expected: 'apple',
@@ -21,7 +25,7 @@ const answer = (task: Answered['task'], right: boolean, more: Partial<Answered> 
   firstTokenMs: 10,
   ...more,
 });
-const stream = (number: number, answered: Answered[], more: Partial<StreamResult> = {}): StreamResult => ({
+const stream = (number: number, answered: AnsweredQuestion[], more: Partial<StreamResult> = {}): StreamResult => ({
   stream: number,
   seconds: 30,
   answered,
@@ -79,11 +83,11 @@ describe('A report', () => {
     const { tasks } = report(results);
     expect(tasks.haschanged?.rule).toEqual({ name: 'early', accuracy: 0.667 });
     expect(tasks.now?.rule).toBeNull();
-    expect(table(report(results))).toMatch(/^haschanged, best rule +66\.7% {2}\(early\)$/m);
+    expect(formatTable(report(results))).toMatch(/^haschanged, best rule +66\.7% {2}\(early\)$/m);
   });
 
   test('counts each yes about a thing that was never shown as a hallucination', () => {
-    const asked = (text: string, absent = true): Answered =>
+    const asked = (text: string, absent = true): AnsweredQuestion =>
       answer('seen', text === 'no', { expected: 'no', answer: text, absent });
     const { hallucination } = report([stream(0, [asked('yes'), asked('no'), asked('No.'), asked('yes', false)])]);
     expect(hallucination).toMatchObject({ count: 1, total: 3, share: 0.333 });
@@ -101,7 +105,7 @@ describe('A report', () => {
   });
 
   test('gives recall beside its controls without memory and beside chance', () => {
-    const control = (task: Control['task'], right: boolean): Control => {
+    const control = (task: ControlAnswer['task'], right: boolean): ControlAnswer => {
       return { task, expected: 'apple', answer: right ? 'apple' : 'pear', right };
     };
     const { recall, lastFrames, conversation } = report([
@@ -133,7 +137,7 @@ describe('A report', () => {
     const width = ([low, high]: readonly [number, number]): number => high - low;
     expect(width(recall.overStreams ?? [0, 0])).toBeGreaterThan(width(recall.interval));
     expect(tasks.now?.overStreams).toEqual(tasks.first?.overStreams);
-    expect(table(report(results))).toMatch(/^ {2}over streams +\[ +12\.5%, +87\.5% \]$/m);
+    expect(formatTable(report(results))).toMatch(/^ {2}over streams +\[ +12\.5%, +87\.5% \]$/m);
     expect(report(results.slice(0, 1)).recall.overStreams).toBeNull();
   });
 
@@ -155,7 +159,7 @@ describe('A report', () => {
   });
 
   test('scores descriptions beside baselines without a model', () => {
-    const described: Described = { captions: ['a dog runs'], answer: 'a dog runs', nearest: 'a man sits' };
+    const described: DescribedScene = { captions: ['a dog runs'], answer: 'a dog runs', nearest: 'a man sits' };
     const { describe: captions } = report([stream(0, [], { described: [described] })]);
     expect(captions).toMatchObject({
       tokenF1: { mean: 1, total: 1 },
@@ -193,7 +197,7 @@ describe('The overlap of evidence with its moment', () => {
 
 describe('The table', () => {
   test('gives every accuracy with its count and its interval', () => {
-    const text = table(
+    const text = formatTable(
       report([
         stream(0, [answer('now', true), answer('first', true), answer('duration', false)], {
           described: [{ captions: ['a dog'], answer: 'a dog', nearest: null }],
@@ -211,6 +215,6 @@ describe('The table', () => {
   });
 
   test('can be printed without any stream', () => {
-    expect(table(report([]))).toContain('0 streams of 30 s, 0 questions');
+    expect(formatTable(report([]))).toContain('0 streams of 30 s, 0 questions');
   });
 });

@@ -102,8 +102,8 @@ describe('A score', () => {
       now: { correct: 1, total: 2, accuracy: 0.5 },
       first: { correct: 1, total: 1, accuracy: 1 },
     });
-    expect(scores.together(['now', 'first'])).toMatchObject({ correct: 2, total: 3 });
-    expect(scores.together(['when'])).toMatchObject({ correct: 0, total: 0, accuracy: 0 });
+    expect(scores.combined(['now', 'first'])).toMatchObject({ correct: 2, total: 3 });
+    expect(scores.combined(['when'])).toMatchObject({ correct: 0, total: 0, accuracy: 0 });
   });
 });
 

@@ -4,8 +4,8 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { LONGEST_WAIT_MS, waitBefore } from '../../src/ingest/backoff.ts';
-import { cutShortOf, errorOfFfmpeg } from '../../src/ingest/ffmpeg-errors.ts';
+import { MAX_DELAY_MS, backoffDelayMs } from '../../src/ingest/backoff.ts';
+import { truncationErrorOf, errorFromStderr } from '../../src/ingest/ffmpeg-errors.ts';
 import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
 import { FrameQueue } from '../../src/ingest/frame-queue.ts';
 import { firstTimeMs, SourceClock } from '../../src/ingest/source-clock.ts';
@@ -16,13 +16,13 @@ afterEach(() => {
 
 describe('The wait before a reconnect', () => {
   test('doubles up to half a minute, with jitter', () => {
-    const longest = [1, 2, 3, 4, 5, 6, 7, 8, 1000].map((attempt) => waitBefore(attempt, false, () => 1));
+    const longest = [1, 2, 3, 4, 5, 6, 7, 8, 1000].map((attempt) => backoffDelayMs(attempt, false, () => 1));
     expect(longest).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
-    expect(waitBefore(1, false, () => 0)).toBe(250);
+    expect(backoffDelayMs(1, false, () => 0)).toBe(250);
   });
 
   test('is long from the start when only a person can help', () => {
-    expect(waitBefore(1, true, () => 1)).toBe(LONGEST_WAIT_MS);
+    expect(backoffDelayMs(1, true, () => 1)).toBe(MAX_DELAY_MS);
   });
 });
 
@@ -264,7 +264,7 @@ describe('The frame queue', () => {
     for (const time of [0, 1, 2, 3]) await queue.push(frame(time));
     expect(queue.dropped).toBe(2);
     expect([(await queue.next())?.timeMs, (await queue.next())?.timeMs]).toEqual([2, 3]);
-    expect(queue.taken).toBe(2);
+    expect(queue.delivered).toBe(2);
   });
 
   test('delivers what waits before it throws its error', async () => {
@@ -314,7 +314,7 @@ describe('Output of ffmpeg becomes an error', () => {
     ['something never heard of', 'source_unreachable'],
   ])('with a code: %s', (line, code) => {
     const consequence = line.includes('HTTP error 4') ? ['http://cam/: Server returned 4XX Client Error'] : [];
-    expect(errorOfFfmpeg(['Press [q] to stop', line, ...consequence], 'rtsp', []).code).toBe(code);
+    expect(errorFromStderr(['Press [q] to stop', line, ...consequence], 'rtsp', []).code).toBe(code);
   });
 
   test.each([
@@ -325,13 +325,13 @@ describe('Output of ffmpeg becomes an error', () => {
     ],
     ['method SETUP failed: 461 Unsupported Transport', 'Protocol not supported', ' Try the other `source.transport`.'],
   ])('with its reason: %s', (refusal, consequence, hint) => {
-    const error = errorOfFfmpeg([`[rtsp @ 0x55] ${refusal}`, `rtsp://cam/: ${consequence}`], 'rtsp', []);
+    const error = errorFromStderr([`[rtsp @ 0x55] ${refusal}`, `rtsp://cam/: ${consequence}`], 'rtsp', []);
     expect(error).toMatchObject({ code: 'source_unreachable', detail: `ffmpeg: ${refusal}.${hint}` });
   });
 
   test('without addresses in memory or credentials', () => {
     const line = '[tcp @ 0x55d] rtsp://a:b@cam/c:d/?key=x hunter2: Connection refused';
-    expect(errorOfFfmpeg([line], 'rtsp', ['hunter2']).message).toBe(
+    expect(errorFromStderr([line], 'rtsp', ['hunter2']).message).toBe(
       'The source cannot be reached. ffmpeg: rtsp://***@cam/***/?key=*** ***: Connection refused.',
     );
   });
@@ -341,7 +341,7 @@ describe('Output of ffmpeg becomes an error', () => {
     ['[tls @ 0x55d] Connection to tls://[fd00::1]:322?verify=0&key=hunter2 failed: timed out', 'tls://[fd00::1]:322'],
     ['[udp @ 0x55d] Connection to udp://a:hunter2@cam?x=hunter2 failed: timed out', 'udp://***@cam'],
   ])('with the address of an inner connection, without the query that ffmpeg adds: %s', (line, shown) => {
-    const { detail } = errorOfFfmpeg([line], 'rtsp', ['hunter2']);
+    const { detail } = errorFromStderr([line], 'rtsp', ['hunter2']);
     expect(detail).toMatch(/^ffmpeg: Connection to \S+ failed: /);
     expect(detail.split(' ')[3]).toBe(shown);
   });
@@ -350,7 +350,7 @@ describe('Output of ffmpeg becomes an error', () => {
     ["file:/srv/b's clips/later.mp4: No such file or directory", 'later.mp4: No such file or directory.'],
     ["Error opening input file file:/srv/b's clips/a.mp4.", 'Error opening input file a.mp4.'],
   ])('with only the name of a file: %s', (line, said) => {
-    expect(errorOfFfmpeg([line], 'file', ["/srv/b's clips/"]).detail).toBe(`ffmpeg: ${said}`);
+    expect(errorFromStderr([line], 'file', ["/srv/b's clips/"]).detail).toBe(`ffmpeg: ${said}`);
   });
 });
 
@@ -362,7 +362,7 @@ describe('A recording that was cut short', () => {
     'http://cam/a b.ts: Input/output error',
     '[in#0/mpegts @ 0x55] Error during demuxing: Connection timed out',
   ])('is recognised by %s', (line) => {
-    expect(cutShortOf(line, [])?.code).toBe('source_incomplete');
+    expect(truncationErrorOf(line, [])?.code).toBe('source_incomplete');
   });
 
   test.each([
@@ -373,7 +373,7 @@ describe('A recording that was cut short', () => {
     "Input #0, mov, from 'file:/File ended prematurely: partial file':",
     '    title           : [a @ 0x5] Read error',
   ])('is not recognised by %s', (line) => {
-    expect(cutShortOf(line, [])).toBeNull();
+    expect(truncationErrorOf(line, [])).toBeNull();
   });
 });
 

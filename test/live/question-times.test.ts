@@ -1,7 +1,7 @@
 /** Which part of each stream a question is about. */
 import { describe, expect, test } from 'vitest';
 import { YocoError } from '../../src/errors.ts';
-import { reachedBy } from '../../src/live/common-times.ts';
+import { streamsReaching } from '../../src/live/common-times.ts';
 import { askedParts } from '../../src/live/question-times.ts';
 import type { AskOptions, QuestionTimes, StreamStatus } from '../../src/live/types.ts';
 
@@ -27,8 +27,8 @@ function questionTimes(
   timeZone?: string,
 ): QuestionTimes {
   const streams = clocks.map((status) => ({ status: () => status }));
-  const { moments, begins, question: asked } = askedParts(question, options, streams, { nowMs, timeZone });
-  return { moments, begins, question: asked };
+  const { moments, starts, question: asked } = askedParts(question, options, streams, { nowMs, timeZone });
+  return { moments, starts, question: asked };
 }
 
 const DOOR = clock('door', 5_000, 120_000);
@@ -37,33 +37,33 @@ const ask = (question: string, options: AskOptions = {}, clocks: readonly Stream
 
 describe('A question about one stream', () => {
   test('covers all that is kept, up to the newest frame', () => {
-    expect(ask('is there a dog?')).toEqual({ moments: null, begins: null, question: 'is there a dog?' });
+    expect(ask('is there a dog?')).toEqual({ moments: null, starts: null, question: 'is there a dog?' });
   });
 
   test('covers the times of its options', () => {
-    expect(ask('a dog?', { asOfMs: 60_000, sinceMs: 20_000 })).toMatchObject({ moments: [60_000], begins: [20_000] });
+    expect(ask('a dog?', { asOfMs: 60_000, sinceMs: 20_000 })).toMatchObject({ moments: [60_000], starts: [20_000] });
     const wall = { asOfWallMs: BEGAN_MS + 60_000, sinceWallMs: BEGAN_MS + 20_000 };
-    expect(ask('a dog?', wall)).toMatchObject({ moments: [60_000], begins: [20_000] });
+    expect(ask('a dog?', wall)).toMatchObject({ moments: [60_000], starts: [20_000] });
   });
 
   test('may name its part, counted back from its moment or on the clock of the stream', () => {
-    expect(ask('a dog in the last minute?')).toMatchObject({ moments: null, begins: [60_000] });
+    expect(ask('a dog in the last minute?')).toMatchObject({ moments: null, starts: [60_000] });
     expect(ask('a dog in the last minute?', { asOfMs: 100_000 })).toMatchObject({
       moments: [100_000],
-      begins: [40_000],
+      starts: [40_000],
     });
     expect(ask('was there a dog between 0:10 and 1:00?')).toEqual({
       moments: [60_000],
-      begins: [10_000],
+      starts: [10_000],
       question: 'was there a dog?',
     });
-    expect(ask('was there a dog before 1:00?')).toMatchObject({ moments: [60_000], begins: null });
+    expect(ask('was there a dog before 1:00?')).toMatchObject({ moments: [60_000], starts: null });
   });
 
   test('covers what its words and its options both allow', () => {
     const words = 'was there a dog between 0:10 and 1:00?';
-    expect(ask(words, { sinceMs: 30_000 })).toMatchObject({ moments: [60_000], begins: [30_000] });
-    expect(ask(words, { asOfMs: 50_000 })).toMatchObject({ moments: [50_000], begins: [10_000] });
+    expect(ask(words, { sinceMs: 30_000 })).toMatchObject({ moments: [60_000], starts: [30_000] });
+    expect(ask(words, { asOfMs: 50_000 })).toMatchObject({ moments: [50_000], starts: [10_000] });
   });
 
   test.each([
@@ -122,20 +122,20 @@ describe('A question about one stream', () => {
   });
 
   test('about some time ago reads that moment alone, and is refused when it is not kept', () => {
-    const then = { moments: [30_000], begins: [29_500], question: 'what was shown?' };
+    const then = { moments: [30_000], starts: [29_500], question: 'what was shown?' };
     expect(ask('what was shown 90 seconds ago?')).toEqual(then);
     expect(ask('90 seconds ago, what did you see?')).toEqual({ ...then, question: 'what did you see?' });
     // The oldest frame counts within 5% of the time back: nobody means it to the second.
-    expect(ask('what was shown 2 minutes ago?')).toMatchObject({ moments: [5_000], begins: [5_000] });
+    expect(ask('what was shown 2 minutes ago?')).toMatchObject({ moments: [5_000], starts: [5_000] });
     const wrong = expect.objectContaining({ code: 'time_out_of_range', param: 'question' }) as Error;
     for (const ago of ['5 minutes ago', 'an hour ago']) expect(() => ask(`what was shown ${ago}?`)).toThrow(wrong);
     expect(() => ask('what was shown a minute ago?', { sinceMs: 100_000 })).toThrow(wrong);
     // A time alone is no question.
-    expect(ask('90 seconds ago?')).toEqual({ moments: null, begins: null, question: 'at 0:30?' });
+    expect(ask('90 seconds ago?')).toEqual({ moments: null, starts: null, question: 'at 0:30?' });
   });
 
   test('about some time ago reads a little before that moment, unless it asks for the name of what was shown', () => {
-    const then = { moments: [30_000], begins: [27_000] };
+    const then = { moments: [30_000], starts: [27_000] };
     const rest = {
       'was there a dog 90 seconds ago?': 'was there a dog?',
       '90 seconds ago, how many dogs were there?': 'how many dogs were there?',
@@ -143,26 +143,26 @@ describe('A question about one stream', () => {
       'where was the dog a minute and a half ago?': 'where was the dog?',
     };
     for (const [question, asked] of Object.entries(rest)) expect(ask(question)).toEqual({ ...then, question: asked });
-    expect(ask('was there a dog 90 seconds ago?', { sinceMs: 29_000 })).toMatchObject({ begins: [29_000] });
+    expect(ask('was there a dog 90 seconds ago?', { sinceMs: 29_000 })).toMatchObject({ starts: [29_000] });
     // Far enough back to reach a frame when the stream has few.
     const slow = [{ ...clock('door', 0, 3_600_000), frames: 120 }];
-    const asked = { moments: [3_540_000], begins: [3_495_000] };
+    const asked = { moments: [3_540_000], starts: [3_495_000] };
     expect(ask('what was shown a minute ago?', {}, slow)).toMatchObject(asked);
     expect(ask('was there a dog a minute ago?', {}, slow)).toMatchObject(asked);
   });
 
   test('may name a time on the clock of the stream, and is refused when that is not kept or still to come', () => {
     const dog = 'was there a dog?';
-    expect(ask('was there a dog at 0:30?')).toEqual({ moments: [30_000], begins: [27_000], question: dog });
+    expect(ask('was there a dog at 0:30?')).toEqual({ moments: [30_000], starts: [27_000], question: dog });
     expect(ask('was there a dog (at 0:30)?')).toMatchObject({ question: dog });
     const wrong = expect.objectContaining({ code: 'time_out_of_range', param: 'question' }) as Error;
     for (const time of ['0:02', '3:00']) expect(() => ask(`was there a dog at ${time}?`)).toThrow(wrong);
     const asked = ['was there a dog at 0:30 and at 0:40?', 'is the dog that was there at 0:30 there?'];
-    for (const question of asked) expect(ask(question)).toEqual({ moments: null, begins: null, question });
+    for (const question of asked) expect(ask(question)).toEqual({ moments: null, starts: null, question });
   });
 
   test('may consist of a thing and a time', () => {
-    expect(ask('dog 90 seconds ago?')).toEqual({ moments: [30_000], begins: [27_000], question: 'dog?' });
+    expect(ask('dog 90 seconds ago?')).toEqual({ moments: [30_000], starts: [27_000], question: 'dog?' });
     // It refers to an earlier question, which is not known here.
     expect(ask('how about 90 seconds ago?')).toMatchObject({ question: 'how about 90 seconds ago?' });
   });
@@ -172,22 +172,22 @@ describe('A question about one stream', () => {
     const asked = (question: string): unknown => ask(question, {}, hour);
     expect(asked('was there a dog about ten minutes ago?')).toMatchObject({
       moments: [3_060_000],
-      begins: [2_940_000],
+      starts: [2_940_000],
     });
-    expect(asked('was there a dog a minute or two ago?')).toMatchObject({ moments: [3_546_000], begins: [3_474_000] });
+    expect(asked('was there a dog a minute or two ago?')).toMatchObject({ moments: [3_546_000], starts: [3_474_000] });
   });
 
   test('about a change is put in the words that the model knows, as far back as it can tell a change', () => {
     const since = (words: string): unknown => ask(`Has anything changed ${words}?`);
-    const asked = { begins: [100_000], question: 'Has anything changed in the last 20 seconds?' };
+    const asked = { starts: [100_000], question: 'Has anything changed in the last 20 seconds?' };
     for (const words of ['since 1:40', 'since 20 seconds ago', 'after 1:40']) expect(since(words)).toMatchObject(asked);
     expect(since('between 0:10 and 0:50')).toEqual({
       moments: [50_000],
-      begins: [10_000],
+      starts: [10_000],
       question: 'Has anything changed in the last 40 seconds?',
     });
     expect(since('in the last 10 seconds')).toMatchObject({ question: 'Has anything changed in the last 10 seconds?' });
-    expect(since('since 0:10')).toMatchObject({ begins: [10_000], question: 'Has anything changed since 0:10?' });
+    expect(since('since 0:10')).toMatchObject({ starts: [10_000], question: 'Has anything changed since 0:10?' });
   });
 
   test.each(['at 3:46 pm CET', 'at half past nine EST', 'after 9 am EST', 'between 9:00 and 10:00 UTC+2'])(
@@ -205,12 +205,12 @@ describe('A question about one stream', () => {
     for (const time of ['0:01 UTC', '00:01:00 UTC', '12:01 am UTC']) {
       expect(asked(`was there a dog between ${time} and 0:02 UTC?`)).toMatchObject({
         moments: [120_000],
-        begins: [60_000],
+        starts: [60_000],
       });
     }
-    expect(asked('12:01 am UTC: was there a dog?')).toMatchObject({ begins: [57_000], question: 'was there a dog?' });
+    expect(asked('12:01 am UTC: was there a dog?')).toMatchObject({ starts: [57_000], question: 'was there a dog?' });
     expect(asked('was there a dog after 12:01 am UTC?')).toMatchObject({
-      begins: [60_000],
+      starts: [60_000],
       question: 'was there a dog?',
     });
   });
@@ -234,11 +234,11 @@ describe('A question about one stream', () => {
     const hour = 3_600_000;
     const days = clock('door', 0, 68 * hour);
     const times = questionTimes(`was there a dog ${part}?`, {}, [days], BEGAN_MS + 68 * hour, 'UTC');
-    expect([times.begins, times.moments]).toEqual([
+    expect([times.starts, times.moments]).toEqual([
       from === null ? null : [from * hour],
       to === null ? null : [to * hour],
     ]);
-    if (times.begins !== null || times.moments !== null) expect(times.question).toBe('was there a dog?');
+    if (times.starts !== null || times.moments !== null) expect(times.question).toBe('was there a dog?');
   });
 
   describe('with an hour that may be am or pm', () => {
@@ -263,7 +263,7 @@ describe('A question about one stream', () => {
     ])('takes the only possible one, or the last: %s', (part, from, to) => {
       const times = asked(part);
       const begins = from < 6 * hour ? [6 * hour] : [from];
-      expect(times.begins?.map((ms) => Math.max(ms, 6 * hour))).toEqual(begins);
+      expect(times.starts?.map((ms) => Math.max(ms, 6 * hour))).toEqual(begins);
       expect(times.moments).toEqual(to === null ? null : [to]);
       expect(times.question).toBe('was there a dog?');
     });
@@ -305,9 +305,9 @@ describe('A question that names a time of day', () => {
 
   test('is about what was shown then', () => {
     const asked = (question: string): unknown => questionTimes(question, {}, clocks, noon + 60_000);
-    const shown = { begins: [59_500], question: 'what was shown?' };
+    const shown = { starts: [59_500], question: 'what was shown?' };
     expect(asked('what was shown at 12 pm?')).toEqual({ ...shown, moments: [119_999] });
-    const then = { begins: [57_000], question: 'was there a dog?' };
+    const then = { starts: [57_000], question: 'was there a dog?' };
     expect(asked('was there a dog at 12 pm?')).toEqual({ ...then, moments: [119_999] });
     expect(asked('was there a dog at 12:00:00 pm today?')).toEqual({ ...then, moments: [60_000] });
   });
@@ -331,7 +331,7 @@ describe('A question that names a time of day of a recording', () => {
   };
 
   test('means the last such time before the end of the recording, however long ago', () => {
-    expect(asked('was there a dog after 9 pm?', 'recorded')).toMatchObject({ begins: [1_800_000] });
+    expect(asked('was there a dog after 9 pm?', 'recorded')).toMatchObject({ starts: [1_800_000] });
     expect(asked('what was shown at 9 pm?', 'recorded')).toMatchObject({ moments: [1_859_999] });
     const live = (): unknown => asked('was there a dog after 9 pm?', 'live');
     expect(live).toThrow(expect.objectContaining({ code: 'time_out_of_range' }) as Error);
@@ -347,13 +347,13 @@ describe('A question that names a time of day of a recording', () => {
   );
 
   test('differs from one with a time on the clock of the recording, which needs no date', () => {
-    expect(asked('was there a dog after 1:42?', 'unknown')).toMatchObject({ begins: [102_000] });
+    expect(asked('was there a dog after 1:42?', 'unknown')).toMatchObject({ starts: [102_000] });
   });
 
   test('follows the same rules over several recordings', () => {
     const two = [tape, { ...tape, name: 'other' }];
     const question = 'which recording showed a dog after 9 pm?';
-    expect(asked(question, 'recorded', two)).toMatchObject({ begins: [1_800_000, 1_800_000], moments: null });
+    expect(asked(question, 'recorded', two)).toMatchObject({ starts: [1_800_000, 1_800_000], moments: null });
     expect(() => asked(question, 'unknown', two)).toThrow(/the recording "tape".*source\.recorded_at/);
   });
 });
@@ -365,24 +365,24 @@ describe('A question about several streams', () => {
 
   test('looks back from the same instant in all of them', () => {
     // The door's newest frame is the newest; the yard's is half a minute older.
-    expect(ask('which camera showed a dog in the last 40 seconds?', {}, both).begins).toEqual([80_000, 20_000]);
+    expect(ask('which camera showed a dog in the last 40 seconds?', {}, both).starts).toEqual([80_000, 20_000]);
     const asOfWallMs = BEGAN_MS + 80_000;
     expect(ask('a dog in the last 40 seconds?', { asOfWallMs }, both)).toMatchObject({
       moments: [80_000, 20_000],
-      begins: [40_000, -20_000],
+      starts: [40_000, -20_000],
     });
     const sinceWallMs = BEGAN_MS + 100_000;
-    expect(ask('a dog in the last 40 seconds?', { sinceWallMs }, both).begins).toEqual([100_000, 40_000]);
+    expect(ask('a dog in the last 40 seconds?', { sinceWallMs }, both).starts).toEqual([100_000, 40_000]);
   });
 
   test('about some time ago reads the same instant on every clock', () => {
     expect(ask('what did yard show 50 seconds ago?', {}, both)).toEqual({
       moments: [70_000, 10_000],
-      begins: [67_000, 7_000],
+      starts: [67_000, 7_000],
       question: 'what did yard show?',
     });
     // A time alone is no question.
-    expect(ask('20 seconds ago?', {}, both)).toMatchObject({ moments: null, begins: null });
+    expect(ask('20 seconds ago?', {}, both)).toMatchObject({ moments: null, starts: null });
     const wrong = expect.objectContaining({ code: 'time_out_of_range', param: 'question' }) as Error;
     expect(() => ask('what did yard show 90 seconds ago?', {}, both)).toThrow(wrong);
   });
@@ -395,12 +395,12 @@ describe('A question about several streams', () => {
       questionTimes(question, options, [since, later], BEGAN_MS + 3 * day + 12 * hour, 'UTC');
     expect(several('which camera showed a dog the day before yesterday?')).toEqual({
       moments: [2 * day, day + 12 * hour],
-      begins: [day, 12 * hour],
+      starts: [day, 12 * hour],
       question: 'which camera showed a dog?',
     });
     expect(several('which camera showed a dog since 7:30 this morning?')).toEqual({
       moments: null,
-      begins: [3 * day + 7.5 * hour, 2 * day + 19.5 * hour],
+      starts: [3 * day + 7.5 * hour, 2 * day + 19.5 * hour],
       question: 'which camera showed a dog?',
     });
     expect(several('which camera showed a dog between 3 hours ago and 2 hours ago?')).toMatchObject({
@@ -409,7 +409,7 @@ describe('A question about several streams', () => {
     expect(several('what did later show at 5 pm yesterday?')).toEqual({
       // The newest frame of "later" is before that.
       moments: [2 * day + 17 * hour + 59_999, 2 * day],
-      begins: [2 * day + 17 * hour - 3_000, day + 29 * hour - 3_000],
+      starts: [2 * day + 17 * hour - 3_000, day + 29 * hour - 3_000],
       question: 'what did later show?',
     });
     const wrong = expect.objectContaining({ code: 'time_out_of_range', param: 'question' }) as Error;
@@ -435,7 +435,7 @@ describe('A question about several streams', () => {
     ];
     const reached = (question: string, clocks = [old, other, young], asOfWallMs?: number) => {
       const now = { nowMs: BEGAN_MS + 30 * hour, timeZone: 'UTC' };
-      return reachedBy(question, asOfWallMs, clocks, now).map(({ name }) => name);
+      return streamsReaching(question, asOfWallMs, clocks, now).map(({ name }) => name);
     };
     const all = ['old', 'other', 'young'];
     expect(reached('which camera showed a dog yesterday?')).toEqual(['old', 'other']);
@@ -464,17 +464,17 @@ describe('A question about several streams', () => {
     'which camera showed a dog at 9 am or at 10 am?',
     'which camera showed a dog on 2026-13-01?',
   ])('is about all that is kept when a time in it may not be its moment: %s', (question) => {
-    expect(ask(question, {}, both)).toEqual({ moments: null, begins: null, question });
+    expect(ask(question, {}, both)).toEqual({ moments: null, starts: null, question });
   });
 
   test('may name no time on the clock of a stream: each counts from its own start', () => {
     const question = 'was there a dog between 0:10 and 1:00?';
-    expect(ask(question, {}, both)).toEqual({ moments: null, begins: null, question });
+    expect(ask(question, {}, both)).toEqual({ moments: null, starts: null, question });
     expect(() => ask('a dog?', { sinceMs: 10_000 }, both)).toThrow(/sinceWallMs/);
   });
 
   test('is left to the engine when a stream has no frame yet', () => {
     const question = 'a dog in the last minute?';
-    expect(ask(question, {}, [DOOR, clock('new', null, null)])).toEqual({ moments: null, begins: null, question });
+    expect(ask(question, {}, [DOOR, clock('new', null, null)])).toEqual({ moments: null, starts: null, question });
   });
 });

@@ -19,23 +19,28 @@ describe('A snapshot folder', () => {
 
   test('gives two snapshots of the same millisecond different names', async () => {
     const snapshots = new SnapshotFolder(folder);
-    const [one, two] = [await snapshots.forNew('door', undefined, NOW), await snapshots.forNew('door', undefined, NOW)];
+    const [one, two] = [
+      await snapshots.reserveNew('door', undefined, NOW),
+      await snapshots.reserveNew('door', undefined, NOW),
+    ];
     expect([one.file, two.file]).toEqual(['door-20300101T000000-000Z.snap', 'door-20300101T000000-000Z-2.snap']);
-    one.written();
+    one.release();
     // The first name is free again: nothing was written under it.
-    expect((await snapshots.forNew('door', undefined, NOW)).file).toBe(one.file);
+    expect((await snapshots.reserveNew('door', undefined, NOW)).file).toBe(one.file);
   });
 
   test('counts snapshots being written, so that clients cannot exceed its limit', async () => {
     for (let i = 0; i < MAX_SNAPSHOTS - 2; i++) await writeFile(path.join(folder, `${i}.snap`), '');
     const snapshots = new SnapshotFolder(folder);
-    const asked = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => snapshots.forNew('door', `new-${i}`)));
+    const asked = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, i) => snapshots.reserveNew('door', `new-${i}`)),
+    );
     expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
     expect(asked.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'snapshot_failed' } });
     // An existing file may be replaced.
-    expect((await snapshots.forNew('door', '7.snap')).file).toBe('7.snap');
-    for (const one of asked) if (one.status === 'fulfilled') one.value.written();
-    expect((await snapshots.forNew('door', 'later')).file).toBe('later');
+    expect((await snapshots.reserveNew('door', '7.snap')).file).toBe('7.snap');
+    for (const one of asked) if (one.status === 'fulfilled') one.value.release();
+    expect((await snapshots.reserveNew('door', 'later')).file).toBe('later');
     expect(await readdir(folder)).toHaveLength(MAX_SNAPSHOTS - 2);
   });
 
@@ -49,17 +54,20 @@ describe('A snapshot folder', () => {
   test('takes files of kept streams even when it is full, and reserves their names', async () => {
     for (let i = 0; i < MAX_SNAPSHOTS; i++) await writeFile(path.join(folder, `${i}.snap`), '');
     const snapshots = new SnapshotFolder(folder);
-    await expect(snapshots.forNew('door')).rejects.toMatchObject({ code: 'snapshot_failed' });
-    expect((await snapshots.forKept('door')).file).toBe('door.keep.snap');
+    await expect(snapshots.reserveNew('door')).rejects.toMatchObject({ code: 'snapshot_failed' });
+    expect((await snapshots.reserveKept('door')).file).toBe('door.keep.snap');
     for (const name of ['door.keep.snap', 'yard.keep.before.snap', 'yard.keep.bad', 'door.keep.SNAP']) {
-      await expect(snapshots.forNew('door', name)).rejects.toMatchObject({ code: 'invalid_request', param: 'file' });
+      await expect(snapshots.reserveNew('door', name)).rejects.toMatchObject({
+        code: 'invalid_request',
+        param: 'file',
+      });
     }
   });
 
   test('always has a file of a kept stream, even when a new one cannot replace it', async () => {
     await writeFile(path.join(folder, 'yard.keep.snap'), 'old');
     const snapshots = new SnapshotFolder(folder);
-    const beside = snapshots.pathBeside('yard');
+    const beside = snapshots.temporaryPath('yard');
     await expect(snapshots.replaceKept('yard', beside)).rejects.toMatchObject({ code: 'snapshot_failed' });
     expect(await readFile(path.join(folder, 'yard.keep.snap'), 'utf8')).toBe('old');
     await writeFile(beside, 'new');

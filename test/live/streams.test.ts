@@ -12,7 +12,7 @@ import { MAX_TURNS, TURNS_MAX_CHARS } from '../../src/live/conversation.ts';
 import { QUESTION_MAX_CHARS } from '../../src/question-limits.ts';
 import { Streams } from '../../src/live/live-service.ts';
 import type { SourceStream } from '../../src/live/live-stream.ts';
-import { noFrame } from '../../src/live/no-frame.ts';
+import { noFrameError } from '../../src/live/no-frame.ts';
 import { StandingQuestion } from '../../src/live/standing-question.ts';
 import { Thumbnails } from '../../src/live/thumbnails.ts';
 import type { Conversation, WarningFields } from '../../src/live/types.ts';
@@ -537,7 +537,7 @@ describe('A camera that cannot be reached', () => {
     const error = { code: 'source_unreachable', message: 'The source cannot be reached.' };
     const sourceStatus = { state: 'playing', frames: 1, dropped: 0, reconnects: 1, error } as const;
     const status = { frames: 1, lateFrames: 0, lastMs: null, sourceStatus };
-    expect(noFrame(status)).toMatchObject({ code: 'stream_empty', detail: '' });
+    expect(noFrameError(status)).toMatchObject({ code: 'stream_empty', detail: '' });
   });
 
   test('is logged once, however often it is retried, and again when it is back', async () => {

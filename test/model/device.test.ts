@@ -70,7 +70,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     const open = into ?? model.intake.open(model.newCache(limit));
     const first = open.cache.frames;
     for (let frame = first; frame < first + frames; frame++) {
-      await model.intake.take([{ stream: open, tokens: tokens(stream, frame), timeMs: timeOf(frame, beginMs) }]);
+      await model.intake.append([{ stream: open, tokens: tokens(stream, frame), timeMs: timeOf(frame, beginMs) }]);
     }
     return open;
   }
@@ -79,7 +79,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     const { config, embeddings, selfDecoder, tokenizer } = model;
     const asked = segmentTokens(tokenizer, config, [], question, momentMs);
     const segment = await QuestionSegment.open(selfDecoder, embeddings, config, asked);
-    return model.reader.read(sources, segment.own);
+    return model.reader.read(sources, segment.readerInput);
   }
 
   function expectSame(found: Reading, expected: Reading): void {
@@ -131,7 +131,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     test('answers as the host does about the part from a time on', async () => {
       const moment = timeOf(FRAMES - 1);
       for (const first of [3, 8, 19]) {
-        const source = { frames: FRAMES, begin: from(timeOf(first)) };
+        const source = { frames: FRAMES, start: from(timeOf(first)) };
         const expected = await ask(host, [{ cache: here.cache, ...source }], 'what was shown first?', moment);
         expectSame(await ask(device, [{ cache: there.cache, ...source }], 'what was shown first?', moment), expected);
       }
@@ -141,8 +141,8 @@ describe.skipIf(!found)('A cache on a device', () => {
       const [a, b] = [await watch(host, 2, 4), await watch(device, 2, 4)]; // it has stalled
       const moment = timeOf(FRAMES - 1);
       const sources = (stalled: IntakeStream, running: IntakeStream): KvSource[] => [
-        { cache: stalled.cache, frames: 4, begin: from(timeOf(3) + 60_000) },
-        { cache: running.cache, frames: FRAMES, begin: from(timeOf(18)) },
+        { cache: stalled.cache, frames: 4, start: from(timeOf(3) + 60_000) },
+        { cache: running.cache, frames: FRAMES, start: from(timeOf(18)) },
       ];
       const expected = await ask(host, sources(a, here), 'which camera shows it?', moment);
       expect(expected.attention[0]?.times).toEqual([]);
@@ -165,10 +165,10 @@ describe.skipIf(!found)('A cache on a device', () => {
       // The second question is at a token that carries over the counts of the one before.
       const inputs = segments.map((segment, i) => ({
         frames: 11 + i * 5,
-        input: i === 1 ? { ...segment.own, counted: Float32Array.of(12, 6) } : segment.own,
+        input: i === 1 ? { ...segment.readerInput, priorCounts: Float32Array.of(12, 6) } : segment.readerInput,
       }));
-      const expected = await host.reader.readTogether(here.cache, inputs);
-      const together = await device.reader.readTogether(there.cache, inputs);
+      const expected = await host.reader.readShared(here.cache, inputs);
+      const together = await device.reader.readShared(there.cache, inputs);
       together.forEach((reading, i) => {
         const alone = expected[i];
         if (alone === undefined) throw new Error('fewer readings');
@@ -177,7 +177,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     });
 
     test('exports the same window as the host', async () => {
-      const [mine, theirs] = await Promise.all([here.window(), there.window()]);
+      const [mine, theirs] = await Promise.all([here.windowContent(), there.windowContent()]);
       expect(theirs.length).toBe(mine.length);
       expect(largestDifference(theirs.keys, mine.keys)).toBeLessThan(TOLERANCE);
       expect(largestDifference(theirs.values, mine.values)).toBeLessThan(TOLERANCE);
@@ -199,7 +199,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     test('is refilled from the host cache, as after a restore or an eviction', async () => {
       const moment = timeOf(FRAMES - 1);
       const before = await ask(device, [{ cache: there.cache, frames: FRAMES }], 'what was before?', moment);
-      const other = device.intake.open(there.cache, await there.window());
+      const other = device.intake.open(there.cache, await there.windowContent());
       expect(device.device?.memory.pages(there.cache).every((page) => page.tensors === undefined)).toBe(true);
       expectSame(await ask(device, [{ cache: there.cache, frames: FRAMES }], 'what was before?', moment), before);
       // Further frames are those of an uninterrupted stream.
@@ -215,7 +215,7 @@ describe.skipIf(!found)('A cache on a device', () => {
     const streams = await Promise.all([6, 7].map((stream) => watch(device, stream, 2)));
     const at = timeOf(2);
     const take = (): Promise<unknown> =>
-      device.intake.take(streams.map((stream, i) => ({ stream, tokens: tokens(6 + i, 2), timeMs: at })));
+      device.intake.append(streams.map((stream, i) => ({ stream, tokens: tokens(6 + i, 2), timeMs: at })));
     const run = vi.spyOn(DeviceSession.prototype, 'run').mockRejectedValueOnce(new Error('lost'));
     expect(await take()).toEqual([{ cause: new Error('lost') }, null]);
     run.mockRestore();

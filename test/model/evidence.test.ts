@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type EvidenceSpan, EvidenceTally, frameShares } from '../../src/model/evidence.ts';
+import { type EvidenceSpan, EvidenceTally, splitByStream } from '../../src/model/evidence.ts';
 import { KvCache } from '../../src/model/kv-cache.ts';
 
 /** The spans of these shares on frames half a second apart. */
@@ -7,7 +7,7 @@ function spans(...shares: number[]): EvidenceSpan[] {
   const cache = new KvCache({ heads: 1, headDim: 1, tokensPerFrame: 1, limitBytes: 2 ** 20 });
   for (const i of shares.keys()) cache.append(i * 500, new Float32Array(1), new Float32Array(1));
   const tally = new EvidenceTally(1);
-  tally.add(frameShares(Float32Array.from(shares), [cache], [[{ first: 0, count: shares.length }]]));
+  tally.add(splitByStream(Float32Array.from(shares), [cache], [[{ first: 0, count: shares.length }]]));
   return tally.spans([{ name: 'a', cache }]);
 }
 
@@ -24,7 +24,7 @@ test('A frame that arrives between two tokens of an answer does not shift the ev
   const cache = cacheOf([0, 10_000, 20_000, 30_000]);
   const tally = new EvidenceTally(1);
   const looks = (...shares: number[]): void => {
-    tally.add(frameShares(Float32Array.from(shares), [cache], [[{ first: 0, count: shares.length }]]));
+    tally.add(splitByStream(Float32Array.from(shares), [cache], [[{ first: 0, count: shares.length }]]));
   };
   looks(0, 0.8, 0, 0);
   cache.append(40_000, new Float32Array(1), new Float32Array(1));
@@ -89,7 +89,7 @@ describe('The evidence of several tokens', () => {
     expect([cache.thinnedFrames > 0, cache.droppedFrames > 0]).toEqual([true, true]);
     const dropped = 0;
     const thinned = all.find((time) => time > (cache.times.at(0) ?? 0) && !cache.times.slice().includes(time)) ?? NaN;
-    const place = cache.times.upTo(thinned) - 1;
+    const place = cache.times.countUpTo(thinned) - 1;
     const standing = cache.times.at(place) ?? NaN;
     const newest = cache.times.newest ?? NaN;
     const shares = all.map((time) => ({ [dropped]: 2, [standing]: 0.25, [thinned]: 0.5, [newest]: 0.25 })[time] ?? 0);
@@ -161,7 +161,7 @@ describe('The evidence of an answer', () => {
     const evening = 8 * 3_600_000;
     const cache = cacheOf([0, 30_000, 60_000, evening, evening + 500]);
     const tally = new EvidenceTally(1);
-    tally.add(frameShares(new Float32Array(5).fill(0.2), [cache], [[{ first: 0, count: 5 }]]));
+    tally.add(splitByStream(new Float32Array(5).fill(0.2), [cache], [[{ first: 0, count: 5 }]]));
     expect(times(tally.spans([{ name: 'a', cache }]))).toEqual([
       [0, 60_000],
       [evening, evening + 500],

@@ -21,14 +21,14 @@ test('Frame times keep a day of frames to the millisecond', () => {
   expect([times.at(172_800), times.endOf(172_800), times.at(-1)]).toEqual([undefined, 0, undefined]);
   expect(times.slice(4_094, 4_098)).toEqual([4_094, 4_095, 4_096, 4_097].map((frame) => frame * HALF));
   expect(times.slice(172_799, 172_900)).toEqual([172_799 * HALF]);
-  expect([times.upTo(-1), times.upTo(HALF), times.upTo(1e9)]).toEqual([0, 2, 172_800]);
+  expect([times.countUpTo(-1), times.countUpTo(HALF), times.countUpTo(1e9)]).toEqual([0, 2, 172_800]);
 });
 
 test('Truncating or thinning returns new frame times, and leaves the old ones unchanged', () => {
   const times = every(6);
   times.extend(2_900);
-  const later = times.from(2);
-  const thin = times.thinned(2, [true, false, true]);
+  const later = times.sliceFrom(2);
+  const thin = times.thin(2, [true, false, true]);
   expect(later.slice()).toEqual([1_000, 1_500, 2_000, 2_500]);
   expect(later.endOf(3)).toBe(2_900);
   expect(thin.slice()).toEqual([0, 500, 1_000, 2_000, 2_500]);
@@ -41,7 +41,7 @@ test('Truncating or thinning returns new frame times, and leaves the old ones un
 test('A copy of frame times is independent of its original', () => {
   const times = every(3);
   const { times: shown, ends } = times.content();
-  const other = FrameTimes.of(shown, ends);
+  const other = FrameTimes.from(shown, ends);
   times.append(1_500);
   shown.fill(7);
   expect(other.slice()).toEqual([0, 500, 1_000]);

@@ -10,12 +10,12 @@ afterAll(() => model.release());
 
 test('A frame that its cache rejects does not affect those of other streams', async () => {
   const { intake, vision } = model;
-  const tokens = await vision.tokens(picture(1));
+  const tokens = await vision.encode(picture(1));
   const [first, second, third] = [1, 2, 3].map(() => intake.open(model.newCache(2 ** 24)));
   if (first === undefined || second === undefined || third === undefined) throw new Error('no streams');
-  expect(await intake.take([{ stream: second, tokens, timeMs: 1_000 }])).toEqual([null]);
+  expect(await intake.append([{ stream: second, tokens, timeMs: 1_000 }])).toEqual([null]);
   const timeMs = 500;
-  const taken = await intake.take([first, second, third].map((stream) => ({ stream, tokens, timeMs })));
+  const taken = await intake.append([first, second, third].map((stream) => ({ stream, tokens, timeMs })));
   expect(taken).toEqual([null, { cause: expect.any(RangeError) as RangeError }, null]);
   expect([first, second, third].map(({ cache }) => cache.times.slice())).toEqual([[500], [1_000], [500]]);
 });

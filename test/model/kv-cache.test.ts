@@ -103,7 +103,7 @@ describe('The cache of a stream', () => {
     const times = [4, 5, 6].map((frame) => cache.times.at(frame) ?? 0);
     expect(cache.view({ first: 4, count: 3 }, times[0])).toMatchObject({
       times,
-      since: times.map((time) => time - (times[0] ?? 0)),
+      elapsed: times.map((time) => time - (times[0] ?? 0)),
     });
   });
 
@@ -111,20 +111,20 @@ describe('The cache of a stream', () => {
     const cache = newCache(100);
     fill(cache, 0, 10);
     const [third = 0, fourth = 0] = cache.times.slice(3, 5);
-    expect([third - 1, third, third + 1, fourth].map((time) => cache.times.firstFrom(time))).toEqual([2, 3, 3, 4]);
+    expect([third - 1, third, third + 1, fourth].map((time) => cache.times.firstShownFrom(time))).toEqual([2, 3, 3, 4]);
     const last = cache.times.newest ?? 0;
     // The last frame before a camera went away does not stand for ever.
-    expect([-1, last + 1, last + MAX_STAND_MS].map((time) => cache.times.firstFrom(time))).toEqual([0, 9, 10]);
+    expect([-1, last + 1, last + MAX_STAND_MS].map((time) => cache.times.firstShownFrom(time))).toEqual([0, 9, 10]);
   });
 
   test('moves frames from before a reading begins to its beginning, with only the duration after it', () => {
     const cache = newCache(100);
     fill(cache, 0, 10);
     const [, second = 0, third = 0] = cache.times.slice();
-    const read = cache.timesOf([{ first: 0, count: 4 }], { sinceMs: second + 100 });
+    const read = cache.viewTimes([{ first: 0, count: 4 }], { sinceMs: second + 100 });
     expect(read.times).toEqual([second + 100, second + 100, third, cache.times.at(3)]);
-    expect(read.since).toEqual([0, 0, third - second - 100, (cache.times.at(3) ?? 0) - second - 100]);
-    expect(read.stood).toEqual([0, third - second - 100, cache.times.durationOf(2), cache.times.durationOf(3)]);
+    expect(read.elapsed).toEqual([0, 0, third - second - 100, (cache.times.at(3) ?? 0) - second - 100]);
+    expect(read.durations).toEqual([0, third - second - 100, cache.times.durationOf(2), cache.times.durationOf(3)]);
   });
 
   test('shortens a merged frame to the part since the reading begins', () => {
@@ -133,11 +133,16 @@ describe('The cache of a stream', () => {
     const last = cache.times.newest ?? 0;
     cache.merge(last + 20_000);
     const sinceMs = last + 15_000;
-    expect(cache.times.firstFrom(sinceMs)).toBe(2);
+    expect(cache.times.firstShownFrom(sinceMs)).toBe(2);
     const newest = [{ first: 2, count: 1 }];
-    const whole = cache.timesOf(newest);
-    const part = cache.timesOf(newest, { sinceMs });
-    expect(part).toEqual({ times: [sinceMs], since: [0], stood: [(whole.stood[0] ?? 0) - 15_000], ahead: [0] });
+    const whole = cache.viewTimes(newest);
+    const part = cache.viewTimes(newest, { sinceMs });
+    expect(part).toEqual({
+      times: [sinceMs],
+      elapsed: [0],
+      durations: [(whole.durations[0] ?? 0) - 15_000],
+      clockOffsets: [0],
+    });
   });
 
   test('never changes a prefix when frames are appended', () => {
@@ -189,7 +194,7 @@ describe('The cache of a stream', () => {
     expect(cache.times.slice().every((time, i) => i === 0 || time > (cache.times.at(i - 1) ?? 0))).toBe(true);
     const newest = cache.frames - 1;
     const rows = emptyRows({ heads: HEADS, headDim: HEAD_DIM }, TOKENS);
-    cache.copy([{ first: newest, count: 1 }], rows, 0);
+    cache.copyInto([{ first: newest, count: 1 }], rows, 0);
     expect([...(rows.keys[1] ?? [])]).toEqual(ofHead(19_999, 1));
   });
 
@@ -277,13 +282,13 @@ describe('The cache of a stream', () => {
   ])('counts the frames up to %d ms: %d', (timeMs, frames) => {
     const cache = newCache(100);
     fill(cache, 0, 5);
-    expect(cache.times.upTo(timeMs)).toBe(frames);
+    expect(cache.times.countUpTo(timeMs)).toBe(frames);
   });
 
   test('counts only kept frames after it dropped some', () => {
     const cache = newCache(0);
     fill(cache, 0, 65);
-    expect(cache.times.upTo(PAGE_FRAMES * 500 - 1)).toBe(0);
-    expect(cache.times.upTo(PAGE_FRAMES * 500)).toBe(1);
+    expect(cache.times.countUpTo(PAGE_FRAMES * 500 - 1)).toBe(0);
+    expect(cache.times.countUpTo(PAGE_FRAMES * 500)).toBe(1);
   });
 });

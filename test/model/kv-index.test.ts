@@ -41,7 +41,7 @@ function chosen(index: KvIndex, feature: number, weight: number): Promise<number
   const queries = new Float32Array(crossLayers * crossHeads * size);
   for (let at = headDim + feature; at < queries.length; at += size) queries[at] = weight;
   const dims = [crossLayers, crossHeads, size];
-  return model.ranking.best(index, { from: 0, to: index.cells }, FEW, CELLS * CELL_MS, queries, dims);
+  return model.ranking.selectBest(index, { from: 0, to: index.cells }, FEW, CELLS * CELL_MS, queries, dims);
 }
 
 const from = (first: number): number[] => Array.from({ length: FEW }, (_, i) => first + i);
@@ -91,7 +91,7 @@ describe('The neighbours of the best cell', () => {
       i % size < headDim ? 0.5 : 0,
     );
     const dims = [crossLayers, crossHeads, size];
-    return model.ranking.best(index, { from: 0, to: 160 }, count, 160 * CELL_MS, queries, dims);
+    return model.ranking.selectBest(index, { from: 0, to: 160 }, count, 160 * CELL_MS, queries, dims);
   }
 
   test('are chosen with it, in place of the lowest-ranked cells', async () => {

@@ -79,7 +79,7 @@ describe('A page of the cache', () => {
   test('keeps the bits of the frames that thinning keeps', () => {
     const keep = Array.from({ length: FRAMES }, (_, frame) => frame % 3 !== 1);
     const thin = page.thin(keep);
-    expect([thin.thinned, thin.frames]).toEqual([true, keep.filter(Boolean).length]);
+    expect([thin.isThinned, thin.frames]).toEqual([true, keep.filter(Boolean).length]);
     const kept = keep.flatMap((wanted, frame) => (wanted ? [frame] : []));
     kept.forEach((frame, i) => {
       expect(read(thin, i, 1)).toEqual(read(page, frame, 1));

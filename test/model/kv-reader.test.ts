@@ -19,7 +19,7 @@ beforeAll(async () => {
   const { config, embeddings, selfDecoder, tokenizer } = model;
   const tokens = segmentTokens(tokenizer, config, [], 'what was shown first?', 1_000);
   const segment = await QuestionSegment.open(selfDecoder, embeddings, config, tokens);
-  input = segment.own;
+  input = segment.readerInput;
 });
 afterAll(() => model.release());
 
@@ -75,7 +75,7 @@ describe('A question about a long cache', () => {
     expect(model.kvReader.readsAll(sources)).toBe(true);
     const alone = await model.kvReader.read(sources, input);
     expect([alone.runs, alone.precision]).toEqual([[[{ first: 0, count: frames }]], 'full']);
-    const [together] = await model.kvReader.readTogether(cache, [{ frames, input }]);
+    const [together] = await model.kvReader.readShared(cache, [{ frames, input }]);
     expect(together?.logits).toEqual(alone.logits);
     expect(model.kvReader.readsAll([{ cache, frames: frames + 1 }])).toBe(false);
   });
@@ -136,7 +136,7 @@ describe('A question about a long cache', () => {
     const cache = model.newCache(2 ** 28);
     fill(cache, frames);
     const sinceMs = first * 500;
-    const part = await model.kvReader.read([{ cache, frames, begin: from(sinceMs) }], input);
+    const part = await model.kvReader.read([{ cache, frames, start: from(sinceMs) }], input);
     expect(part.runs[0]?.[0]?.first).toBeGreaterThanOrEqual(first);
     expect((part.attention[0]?.times.at(0) ?? 0) >= sinceMs).toBe(true);
     // A cache that holds only these frames gives the same answer: both seal pages at the same frames.
@@ -152,7 +152,7 @@ describe('A question about a long cache', () => {
   test('reads a short remainder whole, together with other questions', async () => {
     const cache = model.newCache(2 ** 28);
     fill(cache, LONG);
-    const source = { cache, frames: LONG, begin: from((LONG - 50) * 500) };
+    const source = { cache, frames: LONG, start: from((LONG - 50) * 500) };
     expect([model.kvReader.readsAll([source]), model.kvReader.readsAll([{ cache, frames: LONG }])]).toEqual([
       true,
       false,
@@ -160,7 +160,7 @@ describe('A question about a long cache', () => {
     const alone = await model.kvReader.read([source], input);
     expect([alone.runs, alone.precision]).toEqual([[[{ first: LONG - 50, count: 50 }]], 'full']);
     const inputs = [LONG, LONG - 20].map((frames) => ({ frames, input }));
-    const [together, earlier] = await model.kvReader.readTogether(cache, inputs, source.begin);
+    const [together, earlier] = await model.kvReader.readShared(cache, inputs, source.start);
     together?.logits.forEach((logit, i) => {
       expect(logit).toBeCloseTo(alone.logits[i] ?? NaN, 4);
     });
@@ -207,7 +207,7 @@ describe('A question about a long cache', () => {
     step.mockRestore();
     const seconds = Array.from({ length: 20 }, (_, frame) => frame * 500);
     expect(view?.times).toEqual([...seconds.map((ms) => HOUR + ms), ...seconds]);
-    expect(view?.ahead).toEqual([...seconds.map(() => 0), ...seconds.map(() => HOUR)]);
+    expect(view?.clockOffsets).toEqual([...seconds.map(() => 0), ...seconds.map(() => HOUR)]);
     const confused = await model.kvReader.read([one, { cache: ownClock, frames: 20, momentMs }], asked);
     expect(confused.logits).not.toEqual(found.logits);
   });
@@ -217,7 +217,7 @@ describe('A question about a long cache', () => {
       [model.newCache(2 ** 24), model.newCache(2 ** 24)].map((cache) => ({ cache, frames: 500 }));
     const sources = fresh();
     for (const { cache } of sources) fill(cache, 600);
-    const copies = sources.map(({ cache }) => vi.spyOn(cache, 'copy'));
+    const copies = sources.map(({ cache }) => vi.spyOn(cache, 'copyInto'));
     const counts = (): number[] => copies.map((copy) => copy.mock.calls.length);
     const first = await model.kvReader.read(sources, input);
     const second = await model.kvReader.read(sources, input);

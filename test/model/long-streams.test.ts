@@ -14,7 +14,7 @@ let model: Model;
 let tokens: Float32Array[];
 beforeAll(async () => {
   model = await loadTiny();
-  tokens = await Promise.all([0, 1, 2, 3, 4].map((number) => model.vision.tokens(picture(number))));
+  tokens = await Promise.all([0, 1, 2, 3, 4].map((number) => model.vision.encode(picture(number))));
 });
 afterAll(() => model.release());
 
@@ -80,7 +80,7 @@ describe('A frame', () => {
 
 describe('A picture', () => {
   test('gives the same tokens each time, and others than another picture', async () => {
-    expect(await model.vision.tokens(picture(0))).toEqual(tokens[0]);
+    expect(await model.vision.encode(picture(0))).toEqual(tokens[0]);
     expect(tokens[1]).not.toEqual(tokens[0]);
   });
 });

@@ -3,10 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { WITHIN_S as CHANGED_WITHIN_S } from '../../src/evaluation/changes.ts';
+import { CHANGED_WITHIN_S } from '../../src/evaluation/changes.ts';
 import { SAID, SAID_TWICE } from '../../src/evaluation/kinds.ts';
 import { NOT_SPLIT } from '../../src/evaluation/labels.ts';
-import { WITHIN_S as SEEN_WITHIN_S } from '../../src/evaluation/lately.ts';
+import { SEEN_WITHIN_S } from '../../src/evaluation/recent-past.ts';
 import { MAX_STAND_MS } from '../../src/model/frame-times.ts';
 
 const RECIPE = fileURLToPath(new URL('../../models/training', import.meta.url));

@@ -35,7 +35,7 @@ describe.each([
       const some = pictures.slice(i, i + group);
       const tokens = new Float32Array(some.length * config.tokensPerFrame * config.width);
       for (const [j, picture] of some.entries()) {
-        tokens.set(await vision.tokens(picture), j * config.tokensPerFrame * config.width);
+        tokens.set(await vision.encode(picture), j * config.tokensPerFrame * config.width);
       }
       const timesMs = some.flatMap((_, j) =>
         new Array<number>(config.tokensPerFrame).fill((i + j) * golden.intervalMs),
@@ -64,7 +64,7 @@ describe.each([
   }
 
   it('computes the same visual tokens', async () => {
-    const tokens = await Promise.all(pictures.map((picture) => model.vision.tokens(picture)));
+    const tokens = await Promise.all(pictures.map((picture) => model.vision.encode(picture)));
     expect(largestDifference(Float32Array.from(tokens.flatMap((t) => [...t])), golden.tensor('tokens'))).toBeLessThan(
       TOLERANCE,
     );
@@ -97,9 +97,9 @@ describe.each([
     while (answer.length < golden.answerIds.length) {
       const [read] = await crossDecoder.step(rowsOf(cache), [
         {
-          ...segment.own,
-          visible: cache.frames * config.tokensPerFrame,
-          context: cache.frames * config.tokensPerFrame,
+          ...segment.readerInput,
+          visibleTokens: cache.frames * config.tokensPerFrame,
+          contextTokens: cache.frames * config.tokensPerFrame,
         },
       ]);
       if (read === undefined) throw new Error('no output');
@@ -112,7 +112,7 @@ describe.each([
       }
       const token = config.answerTokens[argmax(read.logits)] ?? -1;
       answer.push(token);
-      segment.take(read);
+      segment.recordReading(read);
       const [next] = await selfDecoder.step([
         { window: segment.window, tokens: embeddings.lookup([token]), timesMs: [-1] },
       ]);

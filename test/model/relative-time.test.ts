@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { agoOf, onTheClock } from '../../src/model/relative-time.ts';
+import { findOnlyAgo, rewriteAgo } from '../../src/model/relative-time.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -33,7 +33,7 @@ test.each([
   ['what was shown an hour ago?', 26 * HOUR_MS, 'what was shown at 1:00:00?'],
   ['what was shown 2 hours ago?', 3 * HOUR_MS, 'what was shown at 1:00:00?'],
 ])('%s, at %i ms, becomes a time on the stream’s clock', (question, momentMs, asked) => {
-  expect(onTheClock(question, momentMs)).toBe(asked);
+  expect(rewriteAgo(question, momentMs)).toBe(asked);
 });
 
 test.each([
@@ -49,7 +49,7 @@ test.each([
   ['was that long ago?', 60_000],
   ['what was shown at 0:10?', 60_000],
 ])('%s stays as it is', (question, momentMs) => {
-  expect(onTheClock(question, momentMs)).toBe(question);
+  expect(rewriteAgo(question, momentMs)).toBe(question);
 });
 
 test.each([
@@ -60,5 +60,11 @@ test.each([
   ['an hour or so ago', HOUR_MS, 360_000, 360_000],
   ['an hour or two ago', HOUR_MS, 3_960_000, 360_000],
 ])('%s has the tolerance that its wording implies', (ago, backMs, beforeMs, afterMs) => {
-  expect(agoOf(`was there a dog ${ago}?`)).toEqual({ backMs, beforeMs, afterMs, start: 'was there a dog ', end: '?' });
+  expect(findOnlyAgo(`was there a dog ${ago}?`)).toEqual({
+    backMs,
+    beforeMs,
+    afterMs,
+    textBefore: 'was there a dog ',
+    textAfter: '?',
+  });
 });

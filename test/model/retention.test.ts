@@ -23,7 +23,7 @@ let model: Model;
 let frames: Float32Array;
 beforeAll(async () => {
   model = await loadModel(TINY_RETENTION_BUNDLE, { threads: 1 });
-  const tokens = await Promise.all(Array.from({ length: FRAMES }, (_, i) => model.vision.tokens(picture(i))));
+  const tokens = await Promise.all(Array.from({ length: FRAMES }, (_, i) => model.vision.encode(picture(i))));
   frames = Float32Array.from(tokens.flatMap((frame) => [...frame]));
 });
 afterAll(() => model.release());

@@ -8,7 +8,7 @@ import { readSnapshot, writeSnapshot } from '../../src/engine/snapshot-file.ts';
 import { type BundleConfig, readBundle } from '../../src/model/bundle.ts';
 import { KvCache } from '../../src/model/kv-cache.ts';
 import { checkModel } from '../../src/model/snapshot-format.ts';
-import { cacheBytes, describeContent, readContent, sectionsOf, type StreamContent } from '../../src/model/snapshot.ts';
+import { cacheBytes, buildHeader, readContent, sectionsOf, type StreamContent } from '../../src/model/snapshot.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
 import { cacheFor, contentFor, digestOf, FACTS, fill, shapeOf } from '../support/snapshots.ts';
 import { bitsOf } from '../support/tiny.ts';
@@ -29,7 +29,7 @@ afterEach(async () => {
 });
 
 async function write(content: StreamContent): Promise<number> {
-  const header = describeContent(config, shapeOf(config), FACTS, content, 1234);
+  const header = buildHeader(config, shapeOf(config), FACTS, content, 1234);
   return writeSnapshot(file, header, sectionsOf(content));
 }
 

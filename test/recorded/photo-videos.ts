@@ -26,7 +26,7 @@ export interface Photo {
 
 export type Task = 'now' | 'seen' | 'first' | 'before' | 'after' | 'at' | 'when';
 export const TASKS: readonly Task[] = ['now', 'seen', 'first', 'before', 'after', 'at', 'when'];
-export const RECALL: readonly Task[] = ['first', 'before', 'after', 'at'];
+export const RECALL_TASKS: readonly Task[] = ['first', 'before', 'after', 'at'];
 
 export interface RecordedQuestion {
   readonly task: Task;

@@ -21,7 +21,7 @@ import {
   isRight,
   makeVideos,
   names,
-  RECALL,
+  RECALL_TASKS,
   type RecordedQuestion,
   shownAt,
   type Task,
@@ -237,7 +237,7 @@ describe('Videos played by a camera (RTSP over TCP)', () => {
   });
 
   test('the strongest evidence of right answers about the past lies inside their moment', () => {
-    const good = past.filter((one) => right(one) && RECALL.includes(one.question.task));
+    const good = past.filter((one) => right(one) && RECALL_TASKS.includes(one.question.task));
     expect(good.length).toBeGreaterThan(20);
     expectShare('evidence', good, EVIDENCE_SHARE, (one) => isInside(widened(one)));
   });

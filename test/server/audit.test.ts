@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { YocoError } from '../../src/errors.ts';
-import { AuditLog, MAX_REFUSED, REFUSALS_EVERY_MS } from '../../src/server/audit.ts';
+import { AuditLog, MAX_REFUSAL_KINDS, REFUSAL_SUMMARY_INTERVAL_MS } from '../../src/server/audit.ts';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
 import { FakeLiveService } from './fake-live-service.ts';
 import { RealtimeClient } from './realtime-client.ts';
@@ -244,17 +244,17 @@ describe('Refusals', () => {
   });
 
   function refuse(from: string, code: 'unauthorized' | 'forbidden' | 'stream_not_found' = 'unauthorized'): void {
-    audit.refused(new YocoError(code), { from, method: 'GET', route: '/v1/streams', origin: undefined });
+    audit.logRefusal(new YocoError(code), { address: from, method: 'GET', route: '/v1/streams', origin: undefined });
   }
 
   it('from one address are one log line a minute, however many come, until they stop', () => {
     for (let minute = 0; minute < 3; minute++) {
       for (let i = 0; i < 1_000; i++) refuse('10.0.0.9');
-      vi.advanceTimersByTime(REFUSALS_EVERY_MS);
+      vi.advanceTimersByTime(REFUSAL_SUMMARY_INTERVAL_MS);
     }
     const more = lines.map(([, { requests }]) => requests);
     expect(more).toEqual([undefined, 999, 1_000, 1_000]);
-    vi.advanceTimersByTime(REFUSALS_EVERY_MS);
+    vi.advanceTimersByTime(REFUSAL_SUMMARY_INTERVAL_MS);
     expect([lines.length, vi.getTimerCount()]).toEqual([4, 0]);
     refuse('10.0.0.9');
     expect(lines.at(-1)).toMatchObject(['warn', { code: 'unauthorized', from: '10.0.0.9' }, /^A request was refused/]);
@@ -274,15 +274,15 @@ describe('Refusals', () => {
 
   it('from any number of addresses do not flood the log', () => {
     for (let i = 0; i < 10_000; i++) refuse(`2001:db8::${i.toString(16)}`);
-    expect(lines).toHaveLength(MAX_REFUSED + 1);
-    vi.advanceTimersByTime(REFUSALS_EVERY_MS);
-    expect(lines).toHaveLength(MAX_REFUSED + 2);
-    expect(lines.at(-1)?.[1]).toEqual({ requests: 10_000 - MAX_REFUSED - 1 });
+    expect(lines).toHaveLength(MAX_REFUSAL_KINDS + 1);
+    vi.advanceTimersByTime(REFUSAL_SUMMARY_INTERVAL_MS);
+    expect(lines).toHaveLength(MAX_REFUSAL_KINDS + 2);
+    expect(lines.at(-1)?.[1]).toEqual({ requests: 10_000 - MAX_REFUSAL_KINDS - 1 });
   });
 
   it('of a long origin truncate it in the log', () => {
-    const refused = { from: '10.0.0.9', method: 'GET', route: undefined, origin: 'x'.repeat(10_000) };
-    audit.refused(new YocoError('origin_forbidden'), refused);
+    const refused = { address: '10.0.0.9', method: 'GET', route: undefined, origin: 'x'.repeat(10_000) };
+    audit.logRefusal(new YocoError('origin_forbidden'), refused);
     expect(String(lines[0]?.[1]['origin']).length).toBeLessThan(200);
   });
 });

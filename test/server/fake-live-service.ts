@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { YocoError, type ErrorCode } from '../../src/errors.ts';
-import type { StandingDefinition } from '../../src/ingest/definition.ts';
+import type { StandingQuestionDefinition } from '../../src/ingest/definition.ts';
 import type { SourceState, SourceStatus } from '../../src/ingest/frame.ts';
 import { chooseStreams } from '../../src/live/choose-streams.ts';
 import { momentsAt } from '../../src/live/moments.ts';
@@ -57,7 +57,7 @@ export class FakeStream implements LiveStream {
   failNext: Error | null = null;
   /** How a question without a special first word ends. */
   finish: AnswerResult['finish'] = 'stop';
-  standingQuestions: readonly StandingDefinition[] = [];
+  standingQuestions: readonly StandingQuestionDefinition[] = [];
   readonly #listeners = new Set<() => void>();
   #frames = 121;
   #colour = { r: 30, g: 120, b: 180 };

@@ -4,12 +4,12 @@ import type { AddressInfo } from 'node:net';
 import OpenAI from 'openai';
 import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest';
 import { YocoError } from '../../src/errors.ts';
-import type { StandingDefinition } from '../../src/ingest/definition.ts';
+import type { StandingQuestionDefinition } from '../../src/ingest/definition.ts';
 import { startServer, type RunningServer } from '../../src/server/index.ts';
 import { FileStandingQuestions } from '../../src/server/file-standing-questions.ts';
-import { MAX_TOLD, StandingRecord } from '../../src/server/standing-record.ts';
-import { sourceStatusTold, standingAnswered, standingDeleted, standingList } from '../../src/server/wire-schemas.ts';
-import { keyOf, MAX_WAITING_EVENTS, MAX_WAITING_PICTURE_BYTES, Webhook } from '../../src/server/webhook.ts';
+import { MAX_REPORTED_ANSWERS, StandingRecord } from '../../src/server/standing-record.ts';
+import { sourceStatusEvent, standingAnswered, standingDeleted, standingList } from '../../src/server/wire-schemas.ts';
+import { signingKeyOf, MAX_QUEUED_EVENTS, MAX_QUEUED_PICTURE_BYTES, Webhook } from '../../src/server/webhook.ts';
 import { collectGarbage } from '../support/garbage.ts';
 import { FakeLiveService, type FakeStream } from './fake-live-service.ts';
 
@@ -90,7 +90,7 @@ describe('A standing question of a stream’s file', () => {
     await server?.close();
   });
 
-  async function ask(more: Partial<StandingDefinition> = {}): Promise<void> {
+  async function ask(more: Partial<StandingQuestionDefinition> = {}): Promise<void> {
     kitchen.standingQuestions = [{ question: 'is there a dog? ', every: 0.5, holds: 1, min_confidence: 0, ...more }];
     server = await startServer(live, { port: 0, drainMs: 1_000, log });
   }
@@ -184,7 +184,7 @@ describe('A standing question of a stream’s file', () => {
   });
 
   describe('after a change of the file', () => {
-    const of = (question: string, variable?: string): StandingDefinition => {
+    const of = (question: string, variable?: string): StandingQuestionDefinition => {
       const webhook = variable === undefined ? { url } : { url, secret_env: variable };
       return { question, every: 0.5, holds: 1, min_confidence: 0, webhook };
     };
@@ -360,7 +360,7 @@ describe('The list of standing questions', () => {
     return standingList.parse(await response.json()).data;
   }
 
-  async function ask(...asked: Partial<StandingDefinition>[]): Promise<void> {
+  async function ask(...asked: Partial<StandingQuestionDefinition>[]): Promise<void> {
     kitchen.standingQuestions = asked.map((more) => ({
       question: 'is there a dog?',
       every: 0.5,
@@ -438,9 +438,14 @@ describe('The list of standing questions', () => {
 
   it('keeps only the last answers', () => {
     const record = new StandingRecord('standing_1', { question: 'how many?', every: 2, holds: 1, min_confidence: 0 });
-    for (let n = 0; n < MAX_TOLD + 5; n++) record.told(changeTo(String(n)));
+    for (let n = 0; n < MAX_REPORTED_ANSWERS + 5; n++) record.recordChange(changeTo(String(n)));
     const { answer, told } = record.json();
-    expect([answer, told.length, told[0]?.answer, told.at(-1)?.answer]).toEqual(['54', MAX_TOLD, '54', '5']);
+    expect([answer, told.length, told[0]?.answer, told.at(-1)?.answer]).toEqual([
+      '54',
+      MAX_REPORTED_ANSWERS,
+      '54',
+      '5',
+    ]);
   });
 });
 
@@ -496,7 +501,7 @@ describe('The source of a stream with standing questions', () => {
       },
       { stream: 'kitchen', state: 'playing', error: null },
     ]);
-    for (const event of told()) expect(sourceStatusTold.strict().parse(event)).toEqual(event);
+    for (const event of told()) expect(sourceStatusEvent.strict().parse(event)).toEqual(event);
     const { body, headers } = heard.find(({ event }) => event === told()[0]) ?? {};
     const client = new OpenAI({ apiKey: 'none' });
     const event = await client.webhooks.unwrap(body ?? '', headers, SECRET);
@@ -571,7 +576,7 @@ test.each([
   ['whsec_!!!!!!!!!!!!!!!!!!!!!!!!!!!!', null],
   ['', null],
 ])('The secret %j is a key of %j bytes', (secret, bytes) => {
-  expect(keyOf(secret)?.length ?? null).toBe(bytes);
+  expect(signingKeyOf(secret)?.length ?? null).toBe(bytes);
 });
 
 describe('A webhook', () => {
@@ -580,7 +585,7 @@ describe('A webhook', () => {
   const open = (more: { retryMs?: number[]; timeoutMs?: number } = {}): Webhook =>
     new Webhook({
       url,
-      retryMs: [20, 40],
+      retryDelaysMs: [20, 40],
       onWarning: (message) => warnings.push(message),
       onOutcome: (outcome, events) => outcomes.push([outcome, events]),
       ...more,
@@ -630,7 +635,7 @@ describe('A webhook', () => {
     const webhook = open();
     let goOn: (found: null) => void = () => undefined;
     webhook.send({ type: 'test', n: 0 }, new Promise((resolve) => (goOn = resolve)));
-    const quarter = MAX_WAITING_PICTURE_BYTES / 4;
+    const quarter = MAX_QUEUED_PICTURE_BYTES / 4;
     for (let n = 1; n <= 6; n++) webhook.send({ type: 'test', n }, Promise.resolve(picture(n, quarter)));
     await expect.poll(() => warnings.length).toBe(2);
     goOn(null);
@@ -694,7 +699,7 @@ describe('A webhook', () => {
   it('queues a hundred events, and delays shutdown by no more than the grace period', async () => {
     answers = [0];
     const webhook = open({ timeoutMs: 60_000 });
-    for (let n = 0; n < MAX_WAITING_EVENTS + 3; n++) webhook.send({ type: 'test', n });
+    for (let n = 0; n < MAX_QUEUED_EVENTS + 3; n++) webhook.send({ type: 'test', n });
     await expect.poll(() => heard.length).toBe(1);
     // One is being sent, a hundred wait, two were dropped.
     expect(warnings).toHaveLength(2);
@@ -711,7 +716,7 @@ describe('A webhook', () => {
       ['dropped', 1],
       ['dropped', 1],
       ['failed', 1],
-      ['dropped', MAX_WAITING_EVENTS],
+      ['dropped', MAX_QUEUED_EVENTS],
     ]);
   });
 });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ERRORS } from '../../src/errors.ts';
 import { SERVER_BOUNDS, SERVER_DEFAULTS } from '../../src/server/index.ts';
 import { CLIENT_EVENT_TYPES } from '../../src/server/realtime-events.ts';
-import { CLOSE } from '../../src/server/realtime-connection.ts';
+import { CLOSE_CODES } from '../../src/server/realtime-connection.ts';
 
 const text = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
 
@@ -48,6 +48,6 @@ describe('docs/protocol.md', () => {
 
   it('lists every close code that is sent', () => {
     const documented = table('Close codes').map(([code]) => Number(code));
-    expect(documented).toEqual(expect.arrayContaining(Object.values(CLOSE)));
+    expect(documented).toEqual(expect.arrayContaining(Object.values(CLOSE_CODES)));
   });
 });

@@ -1,8 +1,8 @@
 /** Every route of the service, for tests that check something on all of them. */
 import { AuditLog } from '../../src/server/audit.ts';
-import { Gate } from '../../src/server/auth.ts';
-import { createHttp } from '../../src/server/http.ts';
-import { resolveOptions } from '../../src/server/limits.ts';
+import { Authenticator } from '../../src/server/auth.ts';
+import { createHttpApp } from '../../src/server/http.ts';
+import { resolveOptions } from '../../src/server/server-options.ts';
 import { ServerMetrics } from '../../src/server/metrics.ts';
 import { FileStandingQuestions } from '../../src/server/file-standing-questions.ts';
 import type { FakeLiveService } from './fake-live-service.ts';
@@ -13,7 +13,14 @@ export function routes(live: FakeLiveService): string[] {
   const metrics = new ServerMetrics(live, () => 0);
   const audit = new AuditLog(limits.log);
   const notices = new FileStandingQuestions(limits, metrics);
-  const app = createHttp(live, { gate: new Gate(limits), limits, metrics, audit, notices, isDraining: () => false });
+  const app = createHttpApp(live, {
+    auth: new Authenticator(limits),
+    options: limits,
+    metrics,
+    audit,
+    standingQuestions: notices,
+    isDraining: () => false,
+  });
   const parts: string[] = [];
   const found: string[] = [];
   for (const line of app.printRoutes({ commonPrefix: false }).split('\n')) {

@@ -2,7 +2,7 @@
  * Contents of snapshots without a model, of any size, for the tests of files; and the content of a scheduler's stream.
  */
 import { createHash } from 'node:crypto';
-import type { Captured, Scheduler } from '../../src/engine/scheduler.ts';
+import type { CapturedStream, Scheduler } from '../../src/engine/scheduler.ts';
 import type { BundleConfig } from '../../src/model/bundle.ts';
 import { KvCache } from '../../src/model/kv-cache.ts';
 import { KvPage } from '../../src/model/kv-page.ts';
@@ -49,7 +49,7 @@ export function contentFor(config: BundleConfig, cache: KvCache): StreamContent 
 }
 
 /** What a stream holds now. */
-export function capturedNow(scheduler: Scheduler, name: string): Promise<Captured> {
+export function capturedNow(scheduler: Scheduler, name: string): Promise<CapturedStream> {
   const { captured, take } = scheduler.capture(name);
   take();
   return captured;
@@ -61,7 +61,7 @@ export function digestOf(value: unknown): unknown {
     const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
     return `${value.byteLength} ${createHash('sha256').update(bytes).digest('hex')}`;
   }
-  if (value instanceof KvPage) return `${value.frames} ${value.thinned} ${String(digestOf(value.bytes))}`;
+  if (value instanceof KvPage) return `${value.frames} ${value.isThinned} ${String(digestOf(value.bytes))}`;
   if (Array.isArray(value)) return value.map(digestOf);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, digestOf(part)]));

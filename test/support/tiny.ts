@@ -32,7 +32,7 @@ export function bitsOf(cache: KvCache, frames = cache.frames): Buffer {
 export function rowsOf(cache: KvCache, frames = cache.frames): KvView {
   const tokens = frames * cache.shape.tokensPerFrame;
   const all = [{ first: 0, count: frames }];
-  const rows = { ...emptyRows(cache.shape, tokens), tokens, ...cache.timesOf(all) };
-  cache.copy(all, rows, 0);
+  const rows = { ...emptyRows(cache.shape, tokens), tokens, ...cache.viewTimes(all) };
+  cache.copyInto(all, rows, 0);
   return rows;
 }

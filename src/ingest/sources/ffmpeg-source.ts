@@ -2,10 +2,10 @@
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { YocoError } from '../../errors.ts';
-import { STABLE_AFTER_MS, waitBefore } from '../backoff.ts';
+import { STABLE_AFTER_MS, backoffDelayMs } from '../backoff.ts';
 import { findFfmpeg, type FfmpegBinary } from '../ffmpeg-binary.ts';
 import { FfmpegRun, type FfmpegResult, type InputInfo } from '../ffmpeg.ts';
-import { type FfmpegInput, timedByArrival } from '../ffmpeg-input.ts';
+import { type FfmpegInput, withArrivalTimestamps } from '../ffmpeg-input.ts';
 import { FrameQueue } from '../frame-queue.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../frame.ts';
 import { watchForHang } from '../hang-watch.ts';
@@ -41,7 +41,7 @@ const SILENT_AFTER_MS = 10_000;
 /** A file may lie on a disk or network that takes long to respond. */
 const HUNG_AFTER_MS = 180_000;
 /** How long the file system may take to say what kind of file it is, ms. */
-const STAT_MS = 2_000;
+const STAT_TIMEOUT_MS = 2_000;
 /**
  * A lost source is back with a frame that comes this long after the connection's first, ms: some deliver one frame per
  * attempt and then hang.
@@ -71,7 +71,7 @@ export interface SourcePlan {
 /** Over HTTP, these are live when they have no duration. A WebM without a duration is just a recording. */
 const LIVE_FORMATS = ['hls', 'mpjpeg', 'mjpeg', 'mpegts', 'flv', 'live_flv'];
 /** Sequences of pictures without timestamps: ffmpeg gives each 1/25 s, whenever it arrives. */
-const WITHOUT_TIMES = ['mpjpeg', 'mjpeg'];
+const UNTIMED_FORMATS = ['mpjpeg', 'mjpeg'];
 const PERMANENT_ERRORS = ['source_unauthorized', 'source_no_video', 'source_invalid'];
 
 export class FfmpegSource implements FrameSource {
@@ -92,7 +92,7 @@ export class FfmpegSource implements FrameSource {
   /** Frames of new connections that repeat what was already shown. */
   #replayed = 0;
   #hls: boolean;
-  #silent = false;
+  #wentSilent = false;
   /** Arrival of this connection's first frame, null before it, and of the newest. */
   #firstArrivedMs: number | null = null;
   #lastArrivedMs = 0;
@@ -102,12 +102,12 @@ export class FfmpegSource implements FrameSource {
   #held = false;
   #liveEnded = false;
   /** On this connection, an address that was declared live turned out to have an end. */
-  #recorded = false;
-  #warnedOfCut = false;
+  #foundRecording = false;
+  #warnedOfTruncation = false;
   #warnedOfOldFfmpeg = false;
   /** Whether frames are timestamped on arrival, and whether the connection was ended to switch to that. */
-  #byArrival = false;
-  #connectAgain = false;
+  #usesArrivalTimes = false;
+  #mustReconnect = false;
   #watchdog: NodeJS.Timeout | undefined;
 
   constructor(plan: SourcePlan, options: SourceOptions) {
@@ -121,7 +121,7 @@ export class FfmpegSource implements FrameSource {
 
   get status(): SourceStatus {
     const error = this.#error === null ? null : { code: this.#error.code, message: this.#error.message };
-    const { taken: frames } = this.#queue;
+    const { delivered: frames } = this.#queue;
     const dropped = this.#queue.dropped + this.#replayed;
     return { state: this.#state, frames, dropped, reconnects: this.#reconnects, error };
   }
@@ -152,7 +152,7 @@ export class FfmpegSource implements FrameSource {
     if (this.#state !== 'ended' && this.#state !== 'failed') this.#state = 'stopped';
   }
 
-  #become(state: SourceState): void {
+  #setState(state: SourceState): void {
     if (this.#state === state) return;
     this.#state = state;
     this.#options.onChange?.();
@@ -165,23 +165,23 @@ export class FfmpegSource implements FrameSource {
       while (!this.#isStopped()) {
         const result = await this.#connect();
         if (this.#isStopped()) return;
-        if (this.#connectAgain) {
-          this.#connectAgain = false;
+        if (this.#mustReconnect) {
+          this.#mustReconnect = false;
           continue;
         }
         const problem = this.#problemOf(result);
         if (problem === null) {
-          this.#tellOf(result.cutShort);
+          this.#reportTruncation(result.truncationError);
           if (!this.#plan.loop) {
             this.#finish('ended', null);
             return;
           }
           failures = 0;
-          await this.#nextRound(result.cutShort === null ? this.#durationMs : null);
+          await this.#nextRound(result.truncationError === null ? this.#durationMs : null);
           continue;
         }
         this.#error = problem;
-        failures = this.#cameForMs > STABLE_AFTER_MS ? 1 : failures + 1;
+        failures = this.#playedForMs > STABLE_AFTER_MS ? 1 : failures + 1;
         if (!this.#mayRetry(problem) || failures >= (this.#options.maxAttempts ?? Infinity)) throw problem;
         await this.#waitToReconnect(failures, problem);
       }
@@ -198,39 +198,39 @@ export class FfmpegSource implements FrameSource {
   #finish(state: 'ended' | 'failed', error: YocoError | null): void {
     if (this.#isStopped()) return;
     this.#error = error ?? this.#error;
-    this.#become(state);
+    this.#setState(state);
     this.#queue.end(error);
   }
 
   async #connect(): Promise<FfmpegResult> {
-    this.#silent = false;
+    this.#wentSilent = false;
     this.#firstArrivedMs = null;
     this.#opened = false;
     this.#held = false;
-    this.#recorded = false;
+    this.#foundRecording = false;
     const { input, fps, regions, loop, paced } = this.#plan;
     let binary: FfmpegBinary;
     try {
       // Every time, since ffmpeg may be missing only for a moment: it is being replaced, or no process can be started.
       binary = await findFfmpeg();
     } catch (error) {
-      return { frames: 0, error: YocoError.from(error), cutShort: null };
+      return { frames: 0, error: YocoError.from(error), truncationError: null };
     }
-    if (this.#isStopped()) return { frames: 0, error: null, cutShort: null };
+    if (this.#isStopped()) return { frames: 0, error: null, truncationError: null };
     this.#warnOfOldFfmpeg(binary);
     const run = new FfmpegRun({
       binary,
-      input: this.#byArrival ? timedByArrival(input) : input,
+      input: this.#usesArrivalTimes ? withArrivalTimestamps(input) : input,
       fps,
       regions,
       imageSize: this.#options.imageSize,
       onInput: (info) => {
-        this.#learn(info);
+        this.#onInputInfo(info);
       },
       onFrame: (rgb, ptsMs) => {
         this.#lastArrivedMs = this.#now();
         this.#firstArrivedMs ??= this.#lastArrivedMs;
-        this.#watch();
+        this.#restartWatchdog();
         const live = this.#live === true;
         this.#firstMs ??= firstTimeMs(this.#options.resumeFrom, live || (loop && paced), 1000 / fps);
         const timeMs = this.#clock.timeOf(ptsMs, this.#lastArrivedMs, live);
@@ -238,7 +238,7 @@ export class FfmpegSource implements FrameSource {
           this.#replayed += 1;
           return Promise.resolve();
         }
-        if (this.#isBack()) this.#become('playing');
+        if (this.#hasRecovered()) this.#setState('playing');
         this.#held = true;
         return this.#queue.push({ timeMs: this.#firstMs + timeMs, rgb }).finally(() => {
           this.#held = false;
@@ -246,7 +246,7 @@ export class FfmpegSource implements FrameSource {
       },
     });
     this.#run = run;
-    this.#watch();
+    this.#restartWatchdog();
     const endWatch = this.#watchFile(run);
     try {
       return await run.done;
@@ -258,23 +258,23 @@ export class FfmpegSource implements FrameSource {
   }
 
   /** Time from the first to the newest frame of this connection, ms. */
-  get #cameForMs(): number {
+  get #playedForMs(): number {
     return this.#firstArrivedMs === null ? 0 : this.#lastArrivedMs - this.#firstArrivedMs;
   }
 
   /** Whether frames keep coming, now that one has arrived. A recording needs no such proof. */
-  #isBack(): boolean {
-    return this.#state !== 'reconnecting' || this.#live === false || this.#cameForMs >= RECONNECTED_AFTER_MS;
+  #hasRecovered(): boolean {
+    return this.#state !== 'reconnecting' || this.#live === false || this.#playedForMs >= RECONNECTED_AFTER_MS;
   }
 
-  #learn({ format, durationMs }: InputInfo): void {
+  #onInputInfo({ format, durationMs }: InputInfo): void {
     this.#durationMs = durationMs;
     this.#opened = true;
     if (this.#plan.live !== 'unknown') return;
     const names = format.split(',');
-    if (!this.#byArrival && durationMs === null && names.some((name) => WITHOUT_TIMES.includes(name))) {
-      this.#byArrival = true;
-      this.#connectAgain = true;
+    if (!this.#usesArrivalTimes && durationMs === null && names.some((name) => UNTIMED_FORMATS.includes(name))) {
+      this.#usesArrivalTimes = true;
+      this.#mustReconnect = true;
       // It is known to be live by now, so the reconnection is retried: a camera that accepts one viewer may refuse the
       // next connection until it has released this one.
       this.#live = true;
@@ -287,7 +287,7 @@ export class FfmpegSource implements FrameSource {
     const live = durationMs === null && (declaredLive || names.some((name) => LIVE_FORMATS.includes(name)));
     if (declaredLive && !live) {
       // Read at full speed, again and again, its pictures would get times in the future.
-      this.#recorded = true;
+      this.#foundRecording = true;
       void this.#run?.stop();
       return;
     }
@@ -299,7 +299,7 @@ export class FfmpegSource implements FrameSource {
     }
     this.#live = live;
     this.#queue.policy = live ? 'drop' : 'hold';
-    this.#watch();
+    this.#restartWatchdog();
   }
 
   /**
@@ -307,18 +307,18 @@ export class FfmpegSource implements FrameSource {
    * connection may take longer to begin: if it fails, ffmpeg should report why before it is ended, and its own timeout
    * is as long as this one.
    */
-  #watch(): void {
+  #restartWatchdog(): void {
     clearTimeout(this.#watchdog);
     if (this.#live === false) return;
-    const patience =
+    const timeoutMs =
       (this.#options.silentAfterMs ?? SILENT_AFTER_MS) * (this.#hls || this.#firstArrivedMs === null ? 3 : 1);
-    const sampled = 3000 / this.#plan.fps;
+    const threeFramesMs = 3000 / this.#plan.fps;
     this.#watchdog = setTimeout(
       () => {
-        this.#silent = true;
+        this.#wentSilent = true;
         void this.#run?.stop();
       },
-      Math.max(patience, sampled),
+      Math.max(timeoutMs, threeFramesMs),
     );
   }
 
@@ -332,29 +332,29 @@ export class FfmpegSource implements FrameSource {
     if (path === undefined) return () => undefined;
     return watchForHang({
       pid: () => run.pid,
-      given: () => (this.#held ? null : this.#lastArrivedMs),
+      progress: () => (this.#held ? null : this.#lastArrivedMs),
       afterMs: this.#options.hungAfterMs ?? HUNG_AFTER_MS,
       // In real time the next picture may be due only at the end of the file.
-      longerMs: () => (paced && this.#opened ? (this.#durationMs ?? Infinity) : 0),
+      extraMs: () => (paced && this.#opened ? (this.#durationMs ?? Infinity) : 0),
       onHang: () => {
-        void this.#endHanging(run, path);
+        void this.#stopHungRun(run, path);
       },
     });
   }
 
-  async #endHanging(run: FfmpegRun, path: string): Promise<void> {
-    if (!(await isRegular(path)) || this.#run !== run) return;
-    this.#silent = true;
+  async #stopHungRun(run: FfmpegRun, path: string): Promise<void> {
+    if (!(await isRegularFile(path)) || this.#run !== run) return;
+    this.#wentSilent = true;
     void run.stop();
   }
 
   /** Why the connection ended; null when the source came to its end. */
   #problemOf(result: FfmpegResult): YocoError | null {
     if (this.#liveEnded) return null;
-    if (this.#recorded) {
+    if (this.#foundRecording) {
       return new YocoError('source_invalid', { detail: 'It is a recording, but the definition says live.' });
     }
-    if (this.#silent) return new YocoError('source_silent');
+    if (this.#wentSilent) return new YocoError('source_silent');
     if (result.error !== null) return result.error;
     if (this.#live === true) return new YocoError('source_unreachable', { detail: 'The connection ended.' });
     if (result.frames === 0) return new YocoError('source_invalid', { detail: 'No picture could be decoded.' });
@@ -383,7 +383,7 @@ export class FfmpegSource implements FrameSource {
     this.#reconnects += 1;
     this.#state = 'reconnecting';
     this.#options.onChange?.();
-    const waitMs = waitBefore(failures, PERMANENT_ERRORS.includes(problem.code));
+    const waitMs = backoffDelayMs(failures, PERMANENT_ERRORS.includes(problem.code));
     await this.#sleep(waitMs);
     if (this.#isLooping()) await this.#nextRound(null);
     // A camera shows the present; a new connection over HTTP may begin earlier.
@@ -396,11 +396,11 @@ export class FfmpegSource implements FrameSource {
   }
 
   /** Reports a recording that was cut short; it is played as far as it goes. */
-  #tellOf(cutShort: YocoError | null): void {
-    if (cutShort === null) return;
-    this.#error = cutShort;
-    if (!this.#warnedOfCut) this.#options.onWarning?.(cutShort.message, cutShort.code);
-    this.#warnedOfCut = true;
+  #reportTruncation(truncationError: YocoError | null): void {
+    if (truncationError === null) return;
+    this.#error = truncationError;
+    if (!this.#warnedOfTruncation) this.#options.onWarning?.(truncationError.message, truncationError.code);
+    this.#warnedOfTruncation = true;
   }
 
   #warnOfOldFfmpeg(binary: FfmpegBinary): void {
@@ -418,10 +418,10 @@ export class FfmpegSource implements FrameSource {
 }
 
 /** Whether a file is not a pipe; assumed when the file system does not answer. */
-function isRegular(path: string): Promise<boolean> {
+function isRegularFile(path: string): Promise<boolean> {
   const answered = stat(path).then(
     (stats) => stats.isFile(),
     () => true,
   );
-  return Promise.race([answered, sleep(STAT_MS, true, { ref: false })]);
+  return Promise.race([answered, sleep(STAT_TIMEOUT_MS, true, { ref: false })]);
 }

@@ -4,9 +4,9 @@ import { YocoError } from '../../errors.ts';
 import { checkCaptureTime } from '../capture-time.ts';
 import { FrameQueue, QUEUE_LIMIT } from '../frame-queue.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../frame.ts';
-import { type ClockStart, firstTimeMs, LATEST_MS } from '../source-clock.ts';
+import { type ClockStart, firstTimeMs, MAX_TIME_MS } from '../source-clock.ts';
 import { Semaphore } from '../semaphore.ts';
-import { blacken, pixelsOf, type Regions } from '../regions.ts';
+import { applyMasks, pixelRectOf, type Regions } from '../regions.ts';
 import type { SourceOptions } from './ffmpeg-source.ts';
 
 export type PushOutcome =
@@ -14,7 +14,7 @@ export type PushOutcome =
   | { readonly accepted: false; readonly reason: 'late' | 'out_of_order' };
 
 /** A larger picture is refused before it is decoded, pixels. */
-const LARGEST_PICTURE = 50_000_000;
+const MAX_PICTURE_PIXELS = 50_000_000;
 
 const JPEG = Buffer.from([0xff, 0xd8, 0xff]);
 const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
@@ -25,10 +25,10 @@ export class PushSource implements FrameSource {
   readonly #now: () => number;
   readonly #resumeFrom: ClockStart | undefined;
   /** Wall time of the stream's time 0 by this machine's clock, once the stream knows it. */
-  readonly #beganByClock: () => number | undefined;
+  readonly #startByClockMs: () => number | undefined;
   readonly #queue = new FrameQueue('hold');
   #state: SourceState = 'connecting';
-  #read = false;
+  #hasReader = false;
   #late = 0;
   /** Pushes that are being decoded or wait for it. */
   #pending = 0;
@@ -37,19 +37,19 @@ export class PushSource implements FrameSource {
   /** Reading of `#now` at time 0. */
   #originMs = 0;
   /** Wall time of time 0 according to the first picture: the stream may not have processed its frame yet. */
-  #firstAtMs: number | undefined;
+  #startByFirstPictureMs: number | undefined;
   #startedAtMs: number | undefined;
 
   constructor({ imageSize, clock, resumeFrom, startedAtMs }: SourceOptions, regions: Regions) {
     this.#size = imageSize;
     this.#regions = regions;
     this.#resumeFrom = resumeFrom;
-    this.#beganByClock = startedAtMs ?? (() => undefined);
+    this.#startByClockMs = startedAtMs ?? (() => undefined);
     this.#now = clock ?? (() => performance.now());
   }
 
   get status(): SourceStatus {
-    return { state: this.#state, frames: this.#queue.taken, dropped: this.#late, reconnects: 0, error: null };
+    return { state: this.#state, frames: this.#queue.delivered, dropped: this.#late, reconnects: 0, error: null };
   }
 
   /**
@@ -63,8 +63,8 @@ export class PushSource implements FrameSource {
   readonly isRecording = false;
 
   async *frames(): AsyncGenerator<Frame, void> {
-    if (this.#read) throw new Error('The frames of a source can be read once.');
-    this.#read = true;
+    if (this.#hasReader) throw new Error('The frames of a source can be read once.');
+    this.#hasReader = true;
     try {
       for (let frame = await this.#queue.next(); frame !== null; frame = await this.#queue.next()) yield frame;
     } finally {
@@ -86,10 +86,10 @@ export class PushSource implements FrameSource {
    */
   async push(image: Uint8Array, time?: number | Date, waitedMs = 0): Promise<PushOutcome> {
     checkCaptureTime(time, 'time');
-    if (typeof time === 'number' && !(time >= 0 && time < LATEST_MS)) {
+    if (typeof time === 'number' && !(time >= 0 && time < MAX_TIME_MS)) {
       throw new YocoError('invalid_request', {
         param: 'time',
-        detail: `The time must be a number of ms that is not negative, and below ${LATEST_MS}.`,
+        detail: `The time must be a number of ms that is not negative, and below ${MAX_TIME_MS}.`,
       });
     }
     if (this.#state === 'stopped') throw new YocoError('stream_deleted');
@@ -100,13 +100,13 @@ export class PushSource implements FrameSource {
     const arrivedMs = this.#now() - waitedMs;
     this.#pending += 1;
     // One after the other, so that pictures keep their order of arrival.
-    const push = this.#lastPush.then(() => this.#take(image, time, arrivedMs));
+    const push = this.#lastPush.then(() => this.#accept(image, time, arrivedMs));
     this.#lastPush = push.catch(() => undefined);
     return push.finally(() => (this.#pending -= 1));
   }
 
-  async #take(image: Uint8Array, given: number | Date | undefined, arrivedMs: number): Promise<PushOutcome> {
-    const timeMs = given instanceof Date ? this.#sinceStart(given) : given;
+  async #accept(image: Uint8Array, captureTime: number | Date | undefined, arrivedMs: number): Promise<PushOutcome> {
+    const timeMs = captureTime instanceof Date ? this.#toStreamMs(captureTime) : captureTime;
     const beforeMs = this.#lastMs ?? this.#resumeFrom?.lastMs ?? null;
     if (timeMs !== undefined && beforeMs !== null && timeMs <= beforeMs) {
       return { accepted: false, reason: 'out_of_order' };
@@ -120,8 +120,8 @@ export class PushSource implements FrameSource {
     // the clock caught up.
     else if (timeMs !== undefined) this.#originMs = Math.min(this.#originMs, arrivedMs - timeMs);
     const time = timeMs ?? Math.max(Math.round(arrivedMs - this.#originMs), (this.#lastMs ?? -1) + 1);
-    if (given instanceof Date) this.#startedAtMs ??= given.getTime() - time;
-    this.#firstAtMs ??= this.#startedAtMs ?? wallMs - time;
+    if (captureTime instanceof Date) this.#startedAtMs ??= captureTime.getTime() - time;
+    this.#startByFirstPictureMs ??= this.#startedAtMs ?? wallMs - time;
     this.#lastMs = time;
     this.#state = 'playing';
     // Not awaited: the limit was checked on arrival.
@@ -130,9 +130,10 @@ export class PushSource implements FrameSource {
   }
 
   /** ms since the stream began; 0 for a picture that begins it. */
-  #sinceStart(taken: Date): number {
-    const start = this.#startedAtMs ?? this.#beganByClock() ?? this.#firstAtMs ?? this.#resumeFrom?.startedAtMs;
-    return start === undefined ? 0 : Math.round(taken.getTime() - start);
+  #toStreamMs(captureTime: Date): number {
+    const start =
+      this.#startedAtMs ?? this.#startByClockMs() ?? this.#startByFirstPictureMs ?? this.#resumeFrom?.startedAtMs;
+    return start === undefined ? 0 : Math.round(captureTime.getTime() - start);
   }
 
   #isStopped(): boolean {
@@ -145,61 +146,61 @@ export class PushSource implements FrameSource {
  * MB. Masks or a crop require decoding the whole picture; so may any large picture, which can be interlaced or
  * progressive.
  */
-const WHOLE_PICTURES = 2;
-const wholePictures = new Semaphore(WHOLE_PICTURES);
+const MAX_WHOLE_PICTURES = 2;
+const wholePictureSemaphore = new Semaphore(MAX_WHOLE_PICTURES);
 /** A picture with more pixels is large; four-megapixel cameras send none. */
-const LARGE_PICTURE = 5_000_000;
-const READING = { limitInputPixels: LARGEST_PICTURE, failOn: 'error' } as const;
+const LARGE_PICTURE_PIXELS = 5_000_000;
+const SHARP_OPTIONS = { limitInputPixels: MAX_PICTURE_PIXELS, failOn: 'error' } as const;
 
 /** The upright picture, squashed to the model's square; transparent areas become black. */
 async function decode(image: Uint8Array, size: number, regions: Regions): Promise<Uint8Array> {
   // Checked first, so that client data never reaches libvips' other readers.
-  const begins = (signature: Buffer): boolean => signature.equals(image.subarray(0, signature.length));
-  if (!begins(JPEG) && !begins(PNG)) throw undecodable('It is neither JPEG nor PNG.');
-  const read = (): Promise<Uint8Array> => squeezedPixels(image, size, regions);
+  const hasSignature = (signature: Buffer): boolean => signature.equals(image.subarray(0, signature.length));
+  if (!hasSignature(JPEG) && !hasSignature(PNG)) throw undecodable('It is neither JPEG nor PNG.');
+  const read = (): Promise<Uint8Array> => decodePixels(image, size, regions);
   try {
-    const isWhole = regions.crop !== undefined || regions.masks.length > 0 || (await isLarge(image));
-    return await (isWhole ? wholePictures.run(read) : read());
+    const needsWholePicture = regions.crop !== undefined || regions.masks.length > 0 || (await isLarge(image));
+    return await (needsWholePicture ? wholePictureSemaphore.run(read) : read());
   } catch (cause) {
-    throw undecodable(await whyRefused(image), cause);
+    throw undecodable(await rejectionReason(image), cause);
   }
 }
 
 async function isLarge(image: Uint8Array): Promise<boolean> {
-  const { width, height } = await sharp(image, READING).metadata();
-  return width * height > LARGE_PICTURE;
+  const { width, height } = await sharp(image, SHARP_OPTIONS).metadata();
+  return width * height > LARGE_PICTURE_PIXELS;
 }
 
-async function squeezedPixels(image: Uint8Array, size: number, regions: Regions): Promise<Uint8Array> {
-  const upright = sharp(image, READING).rotate().flatten({ background: '#000' }).toColourspace('srgb');
-  return squeezed(await watched(upright, regions), size)
+async function decodePixels(image: Uint8Array, size: number, regions: Regions): Promise<Uint8Array> {
+  const upright = sharp(image, SHARP_OPTIONS).rotate().flatten({ background: '#000' }).toColourspace('srgb');
+  return resizeToSquare(await maskAndCrop(upright, regions), size)
     .raw()
     .toBuffer();
 }
 
-function squeezed(picture: Sharp, size: number): Sharp {
+function resizeToSquare(picture: Sharp, size: number): Sharp {
   return picture.resize(size, size, { fit: 'fill', kernel: 'cubic' });
 }
 
 /** The part of a picture that the model may see. */
-async function watched(picture: Sharp, { crop, masks }: Regions): Promise<Sharp> {
+async function maskAndCrop(picture: Sharp, { crop, masks }: Regions): Promise<Sharp> {
   if (crop === undefined && masks.length === 0) return picture;
   const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true });
   const { width, height } = info;
-  blacken(data, width, height, masks);
+  applyMasks(data, width, height, masks);
   const whole = sharp(data, { raw: { width, height, channels: 3 } });
-  return crop === undefined ? whole : whole.extract(pixelsOf(crop, width, height));
+  return crop === undefined ? whole : whole.extract(pixelRectOf(crop, width, height));
 }
 
 /** Why a picture could not be decoded. sharp's own error does not say by how much the limit was exceeded. */
-async function whyRefused(image: Uint8Array): Promise<string> {
+async function rejectionReason(image: Uint8Array): Promise<string> {
   const { width, height } = await sharp(image, { limitInputPixels: false })
     .metadata()
     .catch(() => ({ width: 0, height: 0 }));
-  if (width * height <= LARGEST_PICTURE) return 'It is cut off or damaged.';
+  if (width * height <= MAX_PICTURE_PIXELS) return 'It is cut off or damaged.';
   // Rounded up, so that a picture just above the limit does not appear to be at it.
   const millions = Math.ceil((width * height) / 100_000) / 10;
-  return `It has ${millions} million pixels; the limit is ${LARGEST_PICTURE / 1_000_000} million.`;
+  return `It has ${millions} million pixels; the limit is ${MAX_PICTURE_PIXELS / 1_000_000} million.`;
 }
 
 function undecodable(detail: string, cause?: unknown): YocoError {

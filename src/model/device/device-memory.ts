@@ -11,9 +11,9 @@ import type { KvCache } from '../kv-cache.ts';
 import type { Precision } from '../precision.ts';
 import { emptyRows } from '../kv-page.ts';
 import type * as ort from '../onnxruntime.ts';
-import { floats } from '../session.ts';
+import { float32Tensor } from '../session.ts';
 import { TIME_CODE_SIZE, timeCode } from '../time-code.ts';
-import { type DeviceSession, tensor } from './device-session.ts';
+import { type DeviceSession, deviceOutput } from './device-session.ts';
 
 /** A page's tensors on the device. */
 export interface PageTensors {
@@ -58,29 +58,29 @@ export interface FrameTensors {
   readonly v: ort.Tensor;
 }
 
-/** A frame and its place in a page; -1 writes none. `stoodMs`: how long the frame before it stood. */
-interface Placed extends FrameTensors {
+/** A frame and its place in a page; -1 writes none. `previousDurationMs`: how long the frame before it stood. */
+interface FrameWrite extends FrameTensors {
   readonly timeMs: number;
   readonly firstMs: number;
-  readonly stoodMs: number;
+  readonly previousDurationMs: number;
   readonly place: number;
 }
 
 export class DeviceMemory {
   readonly #config: BundleConfig;
   readonly pageFrames: number;
-  readonly #append: DeviceSession;
+  readonly #appendGraph: DeviceSession;
   readonly #limitBytes: number;
   readonly #pagesOf = new Map<KvCache, DevicePage[]>();
   /** Pages on the device, least recently used first. */
   readonly #resident = new Set<DevicePage>();
-  #empty: PageTensors | undefined;
+  #emptyPage: PageTensors | undefined;
 
   /** `pageFrames`: frames per page; `limitBytes`: limit for all pages together. */
-  constructor(config: BundleConfig, append: DeviceSession, pageFrames: number, limitBytes: number) {
+  constructor(config: BundleConfig, appendGraph: DeviceSession, pageFrames: number, limitBytes: number) {
     this.#config = config;
     this.pageFrames = pageFrames;
-    this.#append = append;
+    this.#appendGraph = appendGraph;
     this.#limitBytes = limitBytes;
   }
 
@@ -112,7 +112,7 @@ export class DeviceMemory {
 
   /** Evicts a stream's pages and forgets it. */
   drop(cache: KvCache): void {
-    for (const page of this.pages(cache)) this.#leave(page);
+    for (const page of this.pages(cache)) this.#evict(page);
     this.#pagesOf.delete(cache);
   }
 
@@ -129,91 +129,98 @@ export class DeviceMemory {
       page = new DevicePage(cache);
       pages.push(page);
     }
-    const stoodMs = page.times.length === 0 ? 0 : cache.times.durationAt(page.lastMs);
+    const previousDurationMs = page.times.length === 0 ? 0 : cache.times.durationAt(page.lastMs);
     page.times.push(timeMs);
     try {
-      await this.#write(page, stoodMs, frame);
+      await this.#writeLast(page, previousDurationMs, frame);
     } catch {
-      this.#leave(page);
+      this.#evict(page);
     }
     this.#forgetDropped(pages);
     this.#makeRoom(page);
   }
 
   /** Writes the last frame of a page, which the device does not have yet. */
-  async #write(page: DevicePage, stoodMs: number, { k, v }: FrameTensors): Promise<void> {
+  async #writeLast(page: DevicePage, previousDurationMs: number, { k, v }: FrameTensors): Promise<void> {
     const place = page.times.length - 1;
     if (place > 0 && page.tensors === undefined) {
-      await this.reside(page);
+      await this.ensureResident(page);
       return;
     }
-    const old = page.tensors ?? (await this.empty());
+    const old = page.tensors ?? (await this.emptyPage());
     const { firstMs, lastMs: timeMs } = page;
-    const next = await this.#written(old, { k, v, timeMs, firstMs, stoodMs, place });
+    const next = await this.#writeFrame(old, { k, v, timeMs, firstMs, previousDurationMs, place });
     if (place > 0) dispose(old);
     page.tensors = next;
-    this.#used(page);
+    this.#touch(page);
   }
 
   /** An empty page that pads readings with fewer pages than their graph takes. */
-  async empty(): Promise<PageTensors> {
-    this.#empty ??= await this.#brought(hostTensors(this.#config, this.pageFrames));
-    return this.#empty;
+  async emptyPage(): Promise<PageTensors> {
+    this.#emptyPage ??= await this.#upload(emptyHostPage(this.#config, this.pageFrames));
+    return this.#emptyPage;
   }
 
-  /** The page's tensors; brings it to the device if it is not there. Pages in `needed` are not evicted for it. */
-  async reside(page: DevicePage, needed: ReadonlySet<DevicePage> = new Set()): Promise<PageTensors> {
-    page.tensors ??= await this.#brought(this.#filled(page));
-    this.#used(page);
-    this.#makeRoom(page, needed);
+  /** The page's tensors; brings it to the device if it is not there. Pages in `pinned` are not evicted for it. */
+  async ensureResident(page: DevicePage, pinned: ReadonlySet<DevicePage> = new Set()): Promise<PageTensors> {
+    page.tensors ??= await this.#upload(this.#fillFromHost(page));
+    this.#touch(page);
+    this.#makeRoom(page, pinned);
     return page.tensors;
   }
 
   close(): void {
     for (const cache of [...this.#pagesOf.keys()]) this.drop(cache);
-    if (this.#empty !== undefined) dispose(this.#empty);
-    this.#empty = undefined;
+    if (this.#emptyPage !== undefined) dispose(this.#emptyPage);
+    this.#emptyPage = undefined;
   }
 
   /** Copies a page from this process's memory to the device: writing a frame at no place returns the page as it was. */
-  #brought(page: PageTensors): Promise<PageTensors> {
+  #upload(page: PageTensors): Promise<PageTensors> {
     const { kvHeads, headDim, tokensPerFrame } = this.#config;
-    const nothing = floats(new Float32Array(tokensPerFrame * kvHeads * headDim), [tokensPerFrame, kvHeads, headDim]);
-    return this.#written(page, { k: nothing, v: nothing, timeMs: 0, firstMs: 0, stoodMs: 0, place: -1 });
+    const nothing = float32Tensor(new Float32Array(tokensPerFrame * kvHeads * headDim), [
+      tokensPerFrame,
+      kvHeads,
+      headDim,
+    ]);
+    return this.#writeFrame(page, { k: nothing, v: nothing, timeMs: 0, firstMs: 0, previousDurationMs: 0, place: -1 });
   }
 
-  async #written(page: PageTensors, { k, v, timeMs, firstMs, stoodMs, place }: Placed): Promise<PageTensors> {
+  async #writeFrame(
+    page: PageTensors,
+    { k, v, timeMs, firstMs, previousDurationMs, place }: FrameWrite,
+  ): Promise<PageTensors> {
     const seconds = (Math.round(timeMs) - Math.round(firstMs)) / 1000;
-    const results = await this.#append.run({
+    const results = await this.#appendGraph.run({
       ...page,
       k,
       v,
-      code: floats(timeCode(timeMs), [TIME_CODE_SIZE, 1]),
-      seconds: floats(Float32Array.of(seconds), [1]),
-      stood: floats(Float32Array.of(Math.round(stoodMs) / 1000), [1]),
-      place: floats(Float32Array.of(place), [1]),
+      code: float32Tensor(timeCode(timeMs), [TIME_CODE_SIZE, 1]),
+      seconds: float32Tensor(Float32Array.of(seconds), [1]),
+      stood: float32Tensor(Float32Array.of(Math.round(previousDurationMs) / 1000), [1]),
+      place: float32Tensor(Float32Array.of(place), [1]),
     });
     return {
-      keys: tensor(results, 'next_keys'),
-      values: tensor(results, 'next_values'),
-      codes: tensor(results, 'next_codes'),
-      times: tensor(results, 'next_times'),
-      before: tensor(results, 'next_before'),
+      keys: deviceOutput(results, 'next_keys'),
+      values: deviceOutput(results, 'next_values'),
+      codes: deviceOutput(results, 'next_codes'),
+      times: deviceOutput(results, 'next_times'),
+      before: deviceOutput(results, 'next_before'),
     };
   }
 
   /** The page as the host's cache holds it. Frames that the host no longer keeps are removed from the page's times. */
-  #filled(page: DevicePage): PageTensors {
+  #fillFromHost(page: DevicePage): PageTensors {
     const { cache } = page;
     const { kvHeads, headDim, tokensPerFrame } = this.#config;
-    const first = cache.times.upTo(page.firstMs - 1e-6);
-    const count = cache.times.upTo(page.lastMs) - first;
+    const first = cache.times.countUpTo(page.firstMs - 1e-6);
+    const count = cache.times.countUpTo(page.lastMs) - first;
     page.times = cache.times.slice(first, first + count);
     page.precision = cache.precisionOf([{ first, count }]);
     const tokens = count * tokensPerFrame;
     const rows = emptyRows({ heads: kvHeads, headDim }, tokens);
-    cache.copy([{ first, count }], rows, 0);
-    const tensors = hostTensors(this.#config, this.pageFrames);
+    cache.copyInto([{ first, count }], rows, 0);
+    const tensors = emptyHostPage(this.#config, this.pageFrames);
     const floatsOf = (name: keyof PageTensors): Float32Array => tensors[name].data as Float32Array;
     const [keys, values, codes] = [floatsOf('keys'), floatsOf('values'), floatsOf('codes')];
     const [times, before] = [floatsOf('times'), floatsOf('before')];
@@ -234,19 +241,19 @@ export class DeviceMemory {
     return tensors;
   }
 
-  #used(page: DevicePage): void {
+  #touch(page: DevicePage): void {
     this.#resident.delete(page);
     this.#resident.add(page);
   }
 
-  #makeRoom(kept: DevicePage, needed: ReadonlySet<DevicePage> = new Set()): void {
+  #makeRoom(current: DevicePage, pinned: ReadonlySet<DevicePage> = new Set()): void {
     for (const page of this.#resident) {
       if (this.bytes <= this.#limitBytes) return;
-      if (page !== kept && !needed.has(page)) this.#leave(page);
+      if (page !== current && !pinned.has(page)) this.#evict(page);
     }
   }
 
-  #leave(page: DevicePage): void {
+  #evict(page: DevicePage): void {
     if (page.tensors !== undefined) dispose(page.tensors);
     page.tensors = undefined;
     this.#resident.delete(page);
@@ -256,16 +263,16 @@ export class DeviceMemory {
   #forgetDropped(pages: DevicePage[]): void {
     for (let [page] = pages; page !== undefined; [page] = pages) {
       if (page.lastMs >= (page.cache.times.at(0) ?? -Infinity)) return;
-      this.#leave(page);
+      this.#evict(page);
       pages.shift();
     }
   }
 }
 
 /** An empty page in this process's memory. */
-function hostTensors({ kvHeads, headDim, tokensPerFrame }: BundleConfig, frames: number): PageTensors {
+function emptyHostPage({ kvHeads, headDim, tokensPerFrame }: BundleConfig, frames: number): PageTensors {
   const zeros = (...dims: number[]): ort.Tensor =>
-    floats(new Float32Array(dims.reduce((product, size) => product * size, 1)), dims);
+    float32Tensor(new Float32Array(dims.reduce((product, size) => product * size, 1)), dims);
   const tokens = frames * tokensPerFrame;
   return {
     keys: zeros(kvHeads, headDim, tokens),

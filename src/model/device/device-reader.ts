@@ -6,10 +6,10 @@
  * same pages.
  */
 import type { BundleConfig } from '../bundle.ts';
-import { COUNTS, countedOf } from '../cross-decoder.ts';
+import { COUNTS, priorCountsOf } from '../cross-decoder.ts';
 import type { FrameShares } from '../evidence.ts';
 import type { KvCache } from '../kv-cache.ts';
-import { worstOf } from '../precision.ts';
+import { worstPrecision } from '../precision.ts';
 import type { CellRanking } from '../kv-index.ts';
 import type { Tensor } from '../onnxruntime.ts';
 import {
@@ -21,22 +21,22 @@ import {
   type Reader,
   type ReaderInput,
   type Reading,
-  type TogetherInput,
+  type SharedReadInput,
 } from '../reader.ts';
-import { floats, output } from '../session.ts';
+import { float32Tensor, output } from '../session.ts';
 import type { StreamTags } from '../stream-tags.ts';
 import type { Device } from './device.ts';
-import { READ_PAGES } from './device.ts';
+import { READ_PAGE_COUNTS } from './device.ts';
 import type { DevicePage } from './device-memory.ts';
 
 /** Most pages of one reading. */
-const MOST_PAGES = Math.max(...READ_PAGES);
+const MAX_READ_PAGES = Math.max(...READ_PAGE_COUNTS);
 /** Factor by which more cells are ranked when the best ones lie in too few pages. */
 const MORE_CELLS = 4;
 /** Just before a frame's time, but after any earlier frame, ms. */
 const JUST_BEFORE_MS = 1e-6;
 /** Added to the score of a token that must not be seen. */
-const UNSEEN = -1e30;
+const MASKED_SCORE = -1e30;
 
 /** A page in a reading, and the index of its stream among the question's streams. */
 interface Slot {
@@ -66,47 +66,49 @@ export class DeviceReader implements Reader {
   }
 
   readsAll(sources: readonly KvSource[]): boolean {
-    return sources.reduce((sum, source) => sum + this.#visible(source).length, 0) <= MOST_PAGES;
+    return sources.reduce((sum, source) => sum + this.#visiblePages(source).length, 0) <= MAX_READ_PAGES;
   }
 
-  async readTogether(cache: KvCache, inputs: readonly TogetherInput[], begin?: ReadStart): Promise<Reading[]> {
+  async readShared(cache: KvCache, inputs: readonly SharedReadInput[], start?: ReadStart): Promise<Reading[]> {
     const frames = Math.max(...inputs.map((input) => input.frames));
-    const all = [{ cache, frames, begin }];
-    const asked = inputs.map(({ frames: mine, input }) => this.#asked([{ cache, frames: mine, begin }], input));
-    return this.#step(all, this.#slots(all), asked);
+    const all = [{ cache, frames, start }];
+    const questions = inputs.map(({ frames: visibleFrames, input }) =>
+      this.#toQuestion([{ cache, frames: visibleFrames, start }], input),
+    );
+    return this.#step(all, this.#slots(all), questions);
   }
 
   async read(sources: readonly KvSource[], input: ReaderInput): Promise<Reading> {
-    const asked = this.#asked(sources, input);
-    if (this.readsAll(sources)) return this.#readSlots(sources, this.#slots(sources), asked);
+    const question = this.#toQuestion(sources, input);
+    if (this.readsAll(sources)) return this.#readSlots(sources, this.#slots(sources), question);
     let { queries } = input;
     if (queries === undefined) {
-      const newest = await this.#readSlots(sources, await this.#choose(sources, input, undefined), asked);
-      const best = await this.#choose(sources, input, newest.queries);
-      ({ queries } = await this.#readSlots(sources, best, asked));
+      const newest = await this.#readSlots(sources, await this.#chooseSlots(sources, input, undefined), question);
+      const best = await this.#chooseSlots(sources, input, newest.queries);
+      ({ queries } = await this.#readSlots(sources, best, question));
     }
-    return this.#readSlots(sources, await this.#choose(sources, input, queries), asked);
+    return this.#readSlots(sources, await this.#chooseSlots(sources, input, queries), question);
   }
 
-  #asked(sources: readonly KvSource[], input: ReaderInput): DeviceQuestion {
+  #toQuestion(sources: readonly KvSource[], input: ReaderInput): DeviceQuestion {
     return {
       input,
       sources,
-      untilMs: sources.map(untilOf),
+      untilMs: sources.map(newestVisibleMs),
       momentsMs: sources.map((source) => momentOf(source, input)),
     };
   }
 
   /** Number of tokens a question may read: those of its pages, which still hold frames that the host has thinned. */
-  #context({ sources }: DeviceQuestion): number {
-    const frames = sources.flatMap((source) => this.#visible(source).map((page) => shownOf(page, source)));
+  #contextTokens({ sources }: DeviceQuestion): number {
+    const frames = sources.flatMap((source) => this.#visiblePages(source).map((page) => visibleFramesOf(page, source)));
     return frames.reduce((sum, count) => sum + count, 0) * this.#config.tokensPerFrame;
   }
 
   /** The pages of a source with at least one frame that a question may see. */
-  #visible(source: KvSource): DevicePage[] {
+  #visiblePages(source: KvSource): DevicePage[] {
     if (readableFrames(source) === 0) return [];
-    const [from, until] = [firstFrameMs(source), untilOf(source)];
+    const [from, until] = [firstFrameMs(source), newestVisibleMs(source)];
     return this.#device.memory.pages(source.cache).filter((page) => page.firstMs <= until && page.lastMs >= from);
   }
 
@@ -121,16 +123,20 @@ export class DeviceReader implements Reader {
   }
 
   #slots(sources: readonly KvSource[]): Slot[] {
-    return sources.flatMap((source, i) => this.#visible(source).map((page) => ({ page, source: i })));
+    return sources.flatMap((source, i) => this.#visiblePages(source).map((page) => ({ page, source: i })));
   }
 
   /** The newest page of each source and, with `queries`, the pages of their best cells; without, the newest pages. */
-  async #choose(sources: readonly KvSource[], input: ReaderInput, queries: Float32Array | undefined): Promise<Slot[]> {
+  async #chooseSlots(
+    sources: readonly KvSource[],
+    input: ReaderInput,
+    queries: Float32Array | undefined,
+  ): Promise<Slot[]> {
     const { crossLayers, crossHeads } = this.#config;
-    const share = Math.max(1, Math.floor(MOST_PAGES / sources.length));
+    const share = Math.max(1, Math.floor(MAX_READ_PAGES / sources.length));
     const slots: Slot[] = [];
     for (const [i, source] of sources.entries()) {
-      const pages = this.#visible(source);
+      const pages = this.#visiblePages(source);
       const chosen = new Set(pages.slice(queries === undefined ? -share : -1));
       if (queries !== undefined && share > 1) {
         const dims = [crossLayers, crossHeads, queries.length / crossLayers / crossHeads];
@@ -138,11 +144,18 @@ export class DeviceReader implements Reader {
         const momentMs = momentOf(source, input);
         // The newest page is read anyway, and its cells would take most of the attention. A page holds many cells, so
         // the best few may lie in one or two pages.
-        const to = cache.cellsIn(cache.times.upTo((pages.at(-1)?.firstMs ?? 0) - 1));
-        const range = { from: Math.min(to, cache.cellsIn(firstFrameOf(source))), to, sinceMs: source.begin?.sinceMs };
+        const to = cache.cellsIn(cache.times.countUpTo((pages.at(-1)?.firstMs ?? 0) - 1));
+        const range = { from: Math.min(to, cache.cellsIn(firstFrameOf(source))), to, sinceMs: source.start?.sinceMs };
         const cells = range.to - range.from;
         for (let wanted = share - 1; wanted > 0 && chosen.size < share; wanted *= MORE_CELLS) {
-          const best = await this.#ranking.best(cache.index, range, Math.min(wanted, cells), momentMs, queries, dims);
+          const best = await this.#ranking.selectBest(
+            cache.index,
+            range,
+            Math.min(wanted, cells),
+            momentMs,
+            queries,
+            dims,
+          );
           for (const { first, count } of cache.runsOf(best)) {
             for (let frame = first; frame < first + count; frame++) {
               const page = pageAt(pages, cache.times.at(frame) ?? 0);
@@ -157,8 +170,8 @@ export class DeviceReader implements Reader {
     return slots;
   }
 
-  async #readSlots(sources: readonly KvSource[], slots: readonly Slot[], asked: DeviceQuestion): Promise<Reading> {
-    const [reading] = await this.#step(sources, slots, [asked]);
+  async #readSlots(sources: readonly KvSource[], slots: readonly Slot[], question: DeviceQuestion): Promise<Reading> {
+    const [reading] = await this.#step(sources, slots, [question]);
     if (reading === undefined) throw new RangeError('the cross-decoder gave no output');
     return reading;
   }
@@ -166,35 +179,35 @@ export class DeviceReader implements Reader {
   async #step(
     sources: readonly KvSource[],
     slots: readonly Slot[],
-    asked: readonly DeviceQuestion[],
+    questions: readonly DeviceQuestion[],
   ): Promise<Reading[]> {
     const { memory, crossDecoders } = this.#device;
-    const pages = READ_PAGES.find((count) => count >= slots.length) ?? MOST_PAGES;
+    const pages = READ_PAGE_COUNTS.find((count) => count >= slots.length) ?? MAX_READ_PAGES;
     const session = crossDecoders.get(pages);
     if (session === undefined) throw new RangeError('no graph for so many pages');
-    const empty = await memory.empty();
-    const needed = new Set(slots.map(({ page }) => page));
+    const empty = await memory.emptyPage();
+    const pinned = new Set(slots.map(({ page }) => page));
     const feeds: Record<string, Tensor> = {};
     for (let i = 0; i < pages; i++) {
       const page = slots[i]?.page;
-      const tensors = page === undefined ? empty : await memory.reside(page, needed);
+      const tensors = page === undefined ? empty : await memory.ensureResident(page, pinned);
       Object.entries(tensors).forEach(([name, one]) => (feeds[`${name}${i}`] = one as Tensor));
     }
     const results = await session.run({
       ...feeds,
-      ...this.#ofPages(sources, slots, pages),
-      ...this.#ofQuestions(slots, asked, pages),
+      ...this.#pageFeeds(sources, slots, pages),
+      ...this.#questionFeeds(slots, questions, pages),
     });
     const logits = output(results, 'logits');
     const evidence = output(results, 'evidence');
     const queries = output(results, 'queries');
     const counts = output(results, 'counts');
     const part = (all: Float32Array, i: number): Float32Array => {
-      const size = all.length / asked.length;
+      const size = all.length / questions.length;
       return all.subarray(i * size, (i + 1) * size);
     };
-    const precision = worstOf(slots.map(({ page }) => page.precision));
-    return asked.map((_, i) => ({
+    const precision = worstPrecision(slots.map(({ page }) => page.precision));
+    return questions.map((_, i) => ({
       logits: part(logits, i),
       queries: part(queries, i),
       counts: part(counts, i),
@@ -204,7 +217,7 @@ export class DeviceReader implements Reader {
   }
 
   /** The graph's inputs for the pages of a reading, the same for all its questions. */
-  #ofPages(sources: readonly KvSource[], slots: readonly Slot[], pages: number): Record<string, Tensor> {
+  #pageFeeds(sources: readonly KvSource[], slots: readonly Slot[], pages: number): Record<string, Tensor> {
     const { kvHeads, headDim } = this.#config;
     const skipped = new Float32Array(pages);
     const since = new Float32Array(pages);
@@ -215,25 +228,25 @@ export class DeviceReader implements Reader {
       const one = sources[source];
       if (one === undefined) return;
       skipped[i] = countBefore(page, one);
-      since[i] = (Math.round(page.firstMs) - Math.round(beganMs(one))) / 1000;
+      since[i] = (Math.round(page.firstMs) - Math.round(readStartMs(one))) / 1000;
       if (sources.length === 1) return;
-      const tag = this.#tags.of(source);
+      const tag = this.#tags.vectorsOf(source);
       tagK.set(tag.k, i * size);
       tagV.set(tag.v, i * size);
     });
     const dims = [pages, kvHeads, headDim];
     return {
-      skipped: floats(skipped, [pages]),
-      since: floats(since, [pages]),
-      tag_k: floats(tagK, dims),
-      tag_v: floats(tagV, dims),
+      skipped: float32Tensor(skipped, [pages]),
+      since: float32Tensor(since, [pages]),
+      tag_k: float32Tensor(tagK, dims),
+      tag_v: float32Tensor(tagV, dims),
     };
   }
 
-  #ofQuestions(slots: readonly Slot[], asked: readonly DeviceQuestion[], pages: number): Record<string, Tensor> {
+  #questionFeeds(slots: readonly Slot[], questions: readonly DeviceQuestion[], pages: number): Record<string, Tensor> {
     const { kvHeads, headDim, width } = this.#config;
-    const count = asked.length;
-    const own = Math.max(...asked.map(({ input }) => input.ownLength));
+    const count = questions.length;
+    const own = Math.max(...questions.map(({ input }) => input.ownLength));
     const size = own * kvHeads * headDim;
     const hidden = new Float32Array(count * width);
     const logN = new Float32Array(count);
@@ -243,32 +256,33 @@ export class DeviceReader implements Reader {
     const seen = new Float32Array(count * pages);
     const until = new Float32Array(count * pages);
     const age = new Float32Array(count * pages);
-    asked.forEach((question, i) => {
+    questions.forEach((question, i) => {
       const { input, untilMs, momentsMs } = question;
       hidden.set(input.hidden, i * width);
-      logN[i] = Math.log(this.#context(question) + input.ownLength);
+      logN[i] = Math.log(this.#contextTokens(question) + input.ownLength);
       ownK.set(input.ownK, i * size);
       ownV.set(input.ownV, i * size);
-      ownMask.fill(UNSEEN, i * own + input.ownLength, (i + 1) * own);
+      ownMask.fill(MASKED_SCORE, i * own + input.ownLength, (i + 1) * own);
       slots.forEach(({ page, source }, at) => {
         const frames = countUpTo(page.times, untilMs[source] ?? -Infinity);
         const lastMs = page.times[frames - 1];
         const momentMs = momentsMs[source] ?? input.momentMs;
         seen[i * pages + at] = frames;
-        if (lastMs !== undefined) until[i * pages + at] = standing(this.#durationOf(page, lastMs), momentMs - lastMs);
+        if (lastMs !== undefined)
+          until[i * pages + at] = shownSeconds(this.#durationOf(page, lastMs), momentMs - lastMs);
         age[i * pages + at] = (Math.round(momentMs) - Math.round(page.firstMs)) / 1000;
       });
     });
     return {
-      hidden: floats(hidden, [count, width]),
-      log_n: floats(logN, [count]),
-      own_k: floats(ownK, [count, own, kvHeads, headDim]),
-      own_v: floats(ownV, [count, own, kvHeads, headDim]),
-      own_mask: floats(ownMask, [count, own]),
-      counted: floats(countedOf(asked.map(({ input }) => input)), [count, COUNTS]),
-      seen: floats(seen, [count, pages]),
-      until: floats(until, [count, pages]),
-      age: floats(age, [count, pages]),
+      hidden: float32Tensor(hidden, [count, width]),
+      log_n: float32Tensor(logN, [count]),
+      own_k: float32Tensor(ownK, [count, own, kvHeads, headDim]),
+      own_v: float32Tensor(ownV, [count, own, kvHeads, headDim]),
+      own_mask: float32Tensor(ownMask, [count, own]),
+      counted: float32Tensor(priorCountsOf(questions.map(({ input }) => input)), [count, COUNTS]),
+      seen: float32Tensor(seen, [count, pages]),
+      until: float32Tensor(until, [count, pages]),
+      age: float32Tensor(age, [count, pages]),
     };
   }
 
@@ -278,8 +292,8 @@ export class DeviceReader implements Reader {
     return Array.from({ length: sources }, (_, source) => {
       const times: number[] = [];
       const shares: number[] = [];
-      slots.forEach(({ page, source: mine }, at) => {
-        if (mine !== source) return;
+      slots.forEach(({ page, source: pageSource }, at) => {
+        if (pageSource !== source) return;
         times.push(...page.times);
         shares.push(...evidence.subarray(at * pageFrames, at * pageFrames + page.times.length));
       });
@@ -288,9 +302,9 @@ export class DeviceReader implements Reader {
   }
 }
 
-/** For how many seconds a frame that stood for `stoodMs` had been shown when its age was `ageMs`. */
-function standing(stoodMs: number, ageMs: number): number {
-  return Math.max(0, Math.min(Math.round(stoodMs), Math.round(ageMs))) / 1000;
+/** For how many seconds a frame that stood for `durationMs` had been shown when its age was `ageMs`. */
+function shownSeconds(durationMs: number, ageMs: number): number {
+  return Math.max(0, Math.min(Math.round(durationMs), Math.round(ageMs))) / 1000;
 }
 
 /**
@@ -302,8 +316,8 @@ function firstFrameMs(source: KvSource): number {
 }
 
 /** When the reading of a source begins, ms. */
-function beganMs(source: KvSource): number {
-  return Math.max(firstFrameMs(source), source.begin?.sinceMs ?? -Infinity);
+function readStartMs(source: KvSource): number {
+  return Math.max(firstFrameMs(source), source.start?.sinceMs ?? -Infinity);
 }
 
 /**
@@ -313,22 +327,22 @@ function beganMs(source: KvSource): number {
 function countBefore({ times }: DevicePage, source: KvSource): number {
   const firstMs = firstFrameMs(source);
   const older = (times[0] ?? 0) >= firstMs ? 0 : countUpTo(times, firstMs - JUST_BEFORE_MS);
-  return source.begin === undefined ? older : Math.max(older, countUpTo(times, source.begin.sceneMs) - 1);
+  return source.start === undefined ? older : Math.max(older, countUpTo(times, source.start.sceneMs) - 1);
 }
 
 /** The time of the newest frame of a source that a question may see, ms. */
-function untilOf({ cache, frames }: KvSource): number {
+function newestVisibleMs({ cache, frames }: KvSource): number {
   return cache.times.at(frames - 1) ?? -Infinity;
 }
 
 /** How many frames of a page a question may see; if it is not on the device, as many as a refill would bring. */
-function shownOf(page: DevicePage, source: KvSource): number {
+function visibleFramesOf(page: DevicePage, source: KvSource): number {
   const { cache, tensors, times, firstMs, lastMs } = page;
-  const until = untilOf(source);
+  const until = newestVisibleMs(source);
   if (tensors !== undefined)
     return (lastMs <= until ? times.length : countUpTo(times, until)) - countBefore(page, source);
-  const first = Math.max(cache.times.upTo(firstMs - JUST_BEFORE_MS), firstFrameOf(source));
-  return cache.times.upTo(Math.min(lastMs, until)) - first;
+  const first = Math.max(cache.times.countUpTo(firstMs - JUST_BEFORE_MS), firstFrameOf(source));
+  return cache.times.countUpTo(Math.min(lastMs, until)) - first;
 }
 
 /** How many of rising times are at or before `untilMs`. */

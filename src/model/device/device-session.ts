@@ -18,19 +18,20 @@ export class DeviceSession {
   }
 
   /**
-   * `kept`: outputs that stay on the device; the caller must dispose of their tensors. `profile`: filename prefix of a
-   * profile that tells which operators ran where. Throws `device_unavailable` if WebGPU finds no usable device.
+   * `deviceOutputs`: outputs that stay on the device; the caller must dispose of their tensors. `profile`: filename
+   * prefix of a profile that tells which operators ran where. Throws `device_unavailable` if WebGPU finds no usable
+   * device.
    */
   static async open(
     filename: string,
-    kept: readonly string[],
+    deviceOutputs: readonly string[],
     transfers: Transfers,
     profile?: string,
   ): Promise<DeviceSession> {
     const options: ort.InferenceSession.SessionOptions = {
       executionProviders: ['webgpu'],
       graphOptimizationLevel: 'all',
-      preferredOutputLocation: Object.fromEntries(kept.map((name) => [name, 'gpu-buffer'] as const)),
+      preferredOutputLocation: Object.fromEntries(deviceOutputs.map((name) => [name, 'gpu-buffer'] as const)),
       logSeverityLevel: 3,
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
     };
@@ -59,7 +60,7 @@ export class DeviceSession {
 const bytesOf = (tensor: ort.Tensor): number => tensor.size * Float32Array.BYTES_PER_ELEMENT;
 
 /** An output that stays on the device. */
-export function tensor(results: Readonly<Record<string, ort.Tensor>>, name: string): ort.Tensor {
+export function deviceOutput(results: Readonly<Record<string, ort.Tensor>>, name: string): ort.Tensor {
   const found = results[name];
   if (found === undefined) throw new YocoError('bundle_damaged', { detail: `A graph lacks the output ${name}.` });
   return found;

@@ -7,7 +7,7 @@ import { DeviceMemory } from './device-memory.ts';
 import { DeviceSession, type Transfers } from './device-session.ts';
 
 /** Page counts that a reading may have, each with a graph of its own. */
-export const READ_PAGES = [1, 4, 16] as const;
+export const READ_PAGE_COUNTS = [1, 4, 16] as const;
 
 /** Where the caches lie and the decoders run. */
 export type DeviceName = 'cpu' | 'webgpu';
@@ -20,13 +20,13 @@ export interface DeviceOptions {
 }
 
 /** Default limit for pages on a device, in bytes. */
-export const DEVICE_BYTES = 4 * 2 ** 30;
+export const DEFAULT_DEVICE_BYTES = 4 * 2 ** 30;
 
 export interface Device {
   readonly config: BundleConfig;
   readonly selfDecoder: DeviceSession;
   /** Copies a window to the host. */
-  readonly window: DeviceSession;
+  readonly windowReadback: DeviceSession;
   readonly crossDecoders: ReadonlyMap<number, DeviceSession>;
   readonly memory: DeviceMemory;
   readonly transfers: Readonly<Transfers>;
@@ -42,9 +42,12 @@ export async function openDevice(bundle: Bundle, { limitBytes, profile }: Device
   }
   const transfers: Transfers = { toDevice: 0, toHost: 0 };
   const sessions: DeviceSession[] = [];
-  const open = async (name: Parameters<typeof bundlePath>[1], kept: readonly string[]): Promise<DeviceSession> => {
+  const open = async (
+    name: Parameters<typeof bundlePath>[1],
+    deviceOutputs: readonly string[],
+  ): Promise<DeviceSession> => {
     const prefix = profile === undefined ? undefined : `${profile}${name}`;
-    const session = await DeviceSession.open(bundlePath(bundle, name), kept, transfers, prefix);
+    const session = await DeviceSession.open(bundlePath(bundle, name), deviceOutputs, transfers, prefix);
     sessions.push(session);
     return session;
   };
@@ -58,11 +61,11 @@ export async function openDevice(bundle: Bundle, { limitBytes, profile }: Device
   ]);
   const window = await open('device_window.onnx', []);
   const crossDecoders = new Map<number, DeviceSession>();
-  for (const pages of READ_PAGES) crossDecoders.set(pages, await open(`device_cross_decoder_${pages}.onnx`, []));
+  for (const pages of READ_PAGE_COUNTS) crossDecoders.set(pages, await open(`device_cross_decoder_${pages}.onnx`, []));
   const memory = new DeviceMemory(config, append, pageFrames, limitBytes);
   const release = async (): Promise<void> => {
     memory.close();
     for (const session of sessions) await session.release();
   };
-  return { config, selfDecoder, window, crossDecoders, memory, transfers, release };
+  return { config, selfDecoder, windowReadback: window, crossDecoders, memory, transfers, release };
 }

@@ -61,7 +61,7 @@ export interface ServerOptions {
   readonly log?: ServerLog;
 }
 
-export type ServerLimits = Required<Omit<ServerOptions, 'tls' | 'log'>> &
+export type ResolvedOptions = Required<Omit<ServerOptions, 'tls' | 'log'>> &
   Pick<ServerOptions, 'tls'> & { readonly log: ServerLog };
 
 const silent: ServerLog = { warn: () => undefined, error: () => undefined };
@@ -114,46 +114,46 @@ export const SERVER_BOUNDS = {
 /** Keys shorter than this are refused: they could be guessed. */
 const MIN_KEY_CHARS = 16;
 /** A key: printable ASCII without spaces. */
-export const KEY = /^[\x21-\x7e]+$/;
+export const KEY_PATTERN = /^[\x21-\x7e]+$/;
 
 /**
  * Merges `options` over the defaults and normalises host names for comparison. Throws `config_invalid` naming the
  * option; its message never repeats a key.
  */
-export function resolveOptions(options: ServerOptions): ServerLimits {
+export function resolveOptions(options: ServerOptions): ResolvedOptions {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const merged: ServerLimits = { ...SERVER_DEFAULTS, ...given };
-  const limits = {
+  const merged: ResolvedOptions = { ...SERVER_DEFAULTS, ...given };
+  const resolved = {
     ...merged,
     host: merged.host.replace(/^\[|\]$/g, ''),
     allowedHosts: merged.allowedHosts.map(allowedHost),
   };
-  for (const [name, [least, most]] of Object.entries(SERVER_BOUNDS)) {
-    const value = limits[name as keyof typeof SERVER_BOUNDS];
-    if (!Number.isInteger(value) || value < least || value > most) {
-      throw invalid(name, `${name} must be a whole number from ${least} to ${most}; it is ${value}.`);
+  for (const [name, [min, max]] of Object.entries(SERVER_BOUNDS)) {
+    const value = resolved[name as keyof typeof SERVER_BOUNDS];
+    if (!Number.isInteger(value) || value < min || value > max) {
+      throw optionError(name, `${name} must be a whole number from ${min} to ${max}; it is ${value}.`);
     }
   }
-  checkKeys('apiKeys', 'API key', limits.apiKeys);
-  checkKeys('viewKeys', 'view key', limits.viewKeys);
-  if (limits.viewKeys.length > 0 && limits.apiKeys.length === 0) {
-    throw invalid(
+  checkKeys('apiKeys', 'API key', resolved.apiKeys);
+  checkKeys('viewKeys', 'view key', resolved.viewKeys);
+  if (resolved.viewKeys.length > 0 && resolved.apiKeys.length === 0) {
+    throw optionError(
       'viewKeys',
       'View keys need at least one API key beside them: they cannot change anything themselves.',
     );
   }
-  if (limits.viewKeys.some((key) => limits.apiKeys.includes(key))) {
-    throw invalid('viewKeys', 'A view key is also an API key, and could change everything.');
+  if (resolved.viewKeys.some((key) => resolved.apiKeys.includes(key))) {
+    throw optionError('viewKeys', 'A view key is also an API key, and could change everything.');
   }
-  for (const origin of limits.allowedOrigins) {
+  for (const origin of resolved.allowedOrigins) {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
-      throw invalid('allowedOrigins', `"${origin}" is not an origin like https://example.com (no path, no slash).`);
+      throw optionError('allowedOrigins', `"${origin}" is not an origin like https://example.com (no path, no slash).`);
     }
   }
-  if (limits.apiKeys.length === 0 && !isLoopback(limits.host)) {
-    throw invalid('host', `Without API keys the host must be a loopback address; it is "${limits.host}".`);
+  if (resolved.apiKeys.length === 0 && !isLoopback(resolved.host)) {
+    throw optionError('host', `Without API keys the host must be a loopback address; it is "${resolved.host}".`);
   }
-  return limits;
+  return resolved;
 }
 
 /** Throws what `startServer` would throw for these options, without starting anything. */
@@ -162,14 +162,17 @@ export function checkServerOptions(options: ServerOptions): void {
 }
 
 function checkKeys(name: 'apiKeys' | 'viewKeys', what: string, keys: readonly string[]): void {
-  if (keys.every((key) => key.length >= MIN_KEY_CHARS && KEY.test(key))) return;
-  throw invalid(name, `Each ${what} needs at least ${MIN_KEY_CHARS} printable ASCII characters, no spaces.`);
+  if (keys.every((key) => key.length >= MIN_KEY_CHARS && KEY_PATTERN.test(key))) return;
+  throw optionError(name, `Each ${what} needs at least ${MIN_KEY_CHARS} printable ASCII characters, no spaces.`);
 }
 
 function allowedHost(text: string): string {
   const host = hostName(text);
   if (host !== null) return host;
-  throw invalid('allowedHosts', `"${text}" is not a host name like example.com (no scheme, port, path or wildcard).`);
+  throw optionError(
+    'allowedHosts',
+    `"${text}" is not a host name like example.com (no scheme, port, path or wildcard).`,
+  );
 }
 
 /** True for `localhost`, 127.0.0.0/8 and `::1`, with or without brackets. */
@@ -178,6 +181,6 @@ export function isLoopback(host: string): boolean {
   return bare === 'localhost' || bare === '::1' || /^127(\.\d{1,3}){3}$/.test(bare);
 }
 
-function invalid(param: string, detail: string): YocoError {
+function optionError(param: string, detail: string): YocoError {
   return new YocoError('config_invalid', { param, detail });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { askLately } from '../../src/evaluation/lately.ts';
+import { askRecentPast } from '../../src/evaluation/recent-past.ts';
 import type { Span } from '../../src/evaluation/playlist.ts';
 import { randomOfStream } from '../../src/evaluation/random.ts';
 
@@ -23,7 +23,7 @@ const secondsOf = (text: string): number => {
   return (number === undefined || number === 'a' ? 1 : Number(number)) * (unit === 'minute' ? 60 : 1);
 };
 const askedOf = (playlist: ReturnType<typeof shown>) =>
-  STREAMS.flatMap((stream) => askLately(playlist, randomOfStream(1, stream, 3), stream));
+  STREAMS.flatMap((stream) => askRecentPast(playlist, randomOfStream(1, stream, 3), stream));
 
 describe.each([
   ['short', SHORT],

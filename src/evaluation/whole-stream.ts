@@ -5,9 +5,9 @@ import type { SourceStream } from '../live/live-stream.ts';
 import type { StreamStatus } from '../live/types.ts';
 
 /** How often a stream is played before it is given up. */
-const ATTEMPTS = 3;
+const MAX_ATTEMPTS = 3;
 
-export interface Expected {
+export interface ExpectedFrames {
   /** Number of frames; default: as many as the source delivered. */
   readonly frames?: number;
   /** Time of the first frame, ms; default: any. */
@@ -15,34 +15,34 @@ export interface Expected {
 }
 
 /**
- * Creates a stream of `definition`, lets `fill` play it to its end, passes it to `then`, and deletes it. An incomplete
+ * Creates a stream of `definition`, lets `fill` play it to its end, passes it to `use`, and deletes it. An incomplete
  * stream (frames lost, or all of them when the engine restarted) is played again. Throws `internal`, naming what is
  * missing, if it is incomplete in every attempt.
  */
 export async function withWholeStream<T>(
   live: Pick<Streams, 'create' | 'delete'>,
   definition: { readonly name: string; readonly source: object; readonly sampling?: object },
-  expected: Expected,
+  expected: ExpectedFrames,
   fill: (stream: SourceStream) => Promise<void>,
-  then: (stream: SourceStream) => Promise<T>,
+  use: (stream: SourceStream) => Promise<T>,
 ): Promise<T> {
   let missing: string | null = null;
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const stream = await live.create(definition, 'operator');
     try {
       await fill(stream);
-      missing = whatIsMissing(stream.status(), expected);
-      if (missing === null) return await then(stream);
+      missing = describeMissing(stream.status(), expected);
+      if (missing === null) return await use(stream);
     } finally {
       await live.delete(definition.name);
     }
   }
-  const detail = `The stream ${definition.name} did not come whole in ${ATTEMPTS} attempts: ${missing ?? ''}.`;
+  const detail = `The stream ${definition.name} did not come whole in ${MAX_ATTEMPTS} attempts: ${missing ?? ''}.`;
   throw new YocoError('internal', { detail, cause: new Error(detail) });
 }
 
 /** A description; null when nothing is missing. */
-export function whatIsMissing(status: StreamStatus, expected: Expected): string | null {
+export function describeMissing(status: StreamStatus, expected: ExpectedFrames): string | null {
   const { frames, lateFrames, droppedFrames, firstMs, sourceStatus } = status;
   const wanted = expected.frames ?? sourceStatus.frames;
   if (frames !== wanted || lateFrames > 0) {

@@ -4,11 +4,11 @@ import type { AskOptions, Conversation, LiveService, LiveStream, WantedStreams }
 import { asOfInstant, asOfOptions, instantMs, sinceOptions, type WireTime } from './times.ts';
 
 /** The range of time in which the streams are read. */
-export type Times = Pick<AskOptions, 'asOfMs' | 'asOfWallMs' | 'sinceMs' | 'sinceWallMs'>;
+export type TimeRange = Pick<AskOptions, 'asOfMs' | 'asOfWallMs' | 'sinceMs' | 'sinceWallMs'>;
 
 export interface QuestionScope {
   /** Asked if `wanted` is null. */
-  readonly own: LiveStream;
+  readonly defaultStream: LiveStream;
   readonly wanted: WantedStreams | null;
   /** null: the newest frame. */
   readonly asOf: WireTime | null;
@@ -21,10 +21,13 @@ export interface QuestionScope {
 }
 
 /** Throws what `LiveService.converse`, `asOfOptions` and `sinceOptions` throw, naming the fields of the message. */
-export function askedStreams(live: LiveService, asked: QuestionScope): { conversation: Conversation; times: Times } {
-  const { own, wanted, asOf, since, streamsParam, asOfParam, sinceParam } = asked;
-  const instant = wanted === 'all' && asOf !== null ? instantOfAll(live, asOf, asOfParam) : undefined;
-  const conversation = wanted === null ? own.converse() : live.converse(wanted, streamsParam, instant);
+export function resolveScope(
+  live: LiveService,
+  scope: QuestionScope,
+): { conversation: Conversation; times: TimeRange } {
+  const { defaultStream, wanted, asOf, since, streamsParam, asOfParam, sinceParam } = scope;
+  const instant = wanted === 'all' && asOf !== null ? commonInstantMs(live, asOf, asOfParam) : undefined;
+  const conversation = wanted === null ? defaultStream.converse() : live.converse(wanted, streamsParam, instant);
   const clocks = conversation.streams.map((stream) => stream.status());
   try {
     const moment =
@@ -44,7 +47,7 @@ export function askedStreams(live: LiveService, asked: QuestionScope): { convers
  * The instant that a time means across all streams with frames; undefined if at most one has any, since the time may
  * then be on its own clock.
  */
-function instantOfAll(live: LiveService, asOf: WireTime, param: string): number | undefined {
+function commonInstantMs(live: LiveService, asOf: WireTime, param: string): number | undefined {
   const clocks = live.list().map((stream) => stream.status());
   const seen = clocks.filter(({ lastMs }) => lastMs !== null);
   return seen.length > 1 ? instantMs(asOf, seen, param) : undefined;

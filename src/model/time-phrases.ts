@@ -38,7 +38,7 @@ const NUMBER = `(?:(?:${FRACTION}|${DIGITS}${AND_PART}) ?|(?:${NUMERAL}|${WORD})
 /** A whole number and the space after it: "2 ", "two ", "a ". */
 export const COUNT = `(?:\\d{1,3}|a|${NUMERAL}) `;
 const UNIT = '(?:s(?:ecs?|econds?)?|m(?:ins?|inutes?)?|h(?:rs?|ours?)?|d(?:ays?)?|weeks?)';
-const PART = `${NUMBER}${UNIT}`;
+const QUANTITY = `${NUMBER}${UNIT}`;
 
 /** Stands between two numbers that share the unit of the second. */
 const JOINED = ' ?(?:to|or|and|and a|-|–) ?';
@@ -46,16 +46,16 @@ const JOINED = ' ?(?:to|or|and|and a|-|–) ?';
  * Asserts that a number begins here and is not the tail of a larger one: fails at the "5 minutes" of "twenty-five
  * minutes" or of "10 to 5 minutes".
  */
-export const UNCUT =
+export const NUMBER_START =
   `(?<![\\w.,:/½¼¾-])(?<!\\d${JOINED})` +
   `(?<!\\b(?:${TWENTY_AND_MORE}|${TEN_TO_NINETEEN}|${ONE_TO_NINE}|hundred|thousand|point)${JOINED})` +
   `(?<!\\b(?:${TWENTY_AND_MORE}|hundred|thousand|point) )` +
   `(?<!\\b(?:${TEN_TO_NINETEEN}|${ONE_TO_NINE}) (?=hundred\\b))`;
 
 /** "10 seconds", "an hour and a half", "2 min 30 s". */
-export const LENGTH = `${PART}\\b${AND_PART}(?:,? (?:and )?${PART}\\b)?`;
+export const DURATION = `${QUANTITY}\\b${AND_PART}(?:,? (?:and )?${QUANTITY}\\b)?`;
 /** "minute", "hour and a half": a unit without a number means one. */
-export const ONE = `${UNIT}\\b${AND_PART}`;
+export const BARE_UNIT = `${UNIT}\\b${AND_PART}`;
 /** The first number of "between 10 and 5 minutes ago", which takes its unit from the second. */
 export const BARE_NUMBER = `(?:\\d{1,3}|${NUMERAL})`;
 /** "am", "p.m.", including the space before it. */
@@ -74,10 +74,10 @@ const FRACTIONS: Readonly<Record<string, number>> = {
 };
 
 /** The length in ms of a match of LENGTH or ONE, in any case. */
-export function lengthMs(text: string): number {
+export function parseDurationMs(text: string): number {
   let ms = 0;
   for (const [, number = 'one', unit = '', part = ''] of text.matchAll(EACH)) {
-    const count = countOf(number) + (FRACTIONS[part.replace(' and a ', '').toLowerCase()] ?? 0);
+    const count = parseNumberWords(number) + (FRACTIONS[part.replace(' and a ', '').toLowerCase()] ?? 0);
     ms += count * SECONDS_OF[unit.toLowerCase() as keyof typeof SECONDS_OF] * 1_000;
   }
   return ms;
@@ -91,18 +91,18 @@ export function withNumber(length: string, number: string): string {
 }
 
 /** The value of a match of NUMBER or COUNT. */
-export function countOf(text: string): number {
+export function parseNumberWords(text: string): number {
   const word = text.trim().toLowerCase();
   const [, whole, part = ''] = /^(.+) and a (half|quarter)$/.exec(word) ?? [];
-  if (whole !== undefined) return countOf(whole) + (FRACTIONS[part] ?? 0);
+  if (whole !== undefined) return parseNumberWords(whole) + (FRACTIONS[part] ?? 0);
   const [, ones, fraction] = /^(\d*) ?([13]\/[24]|[½¼¾])(?: (?:of )?an)?$/.exec(word) ?? [];
   if (fraction !== undefined) return Number(ones) + (FRACTIONS[fraction] ?? 0);
   const [tens = '', one] = word.split(/[- ]/);
-  if (one !== undefined && tens in TENS) return countOf(tens) + countOf(one);
+  if (one !== undefined && tens in TENS) return parseNumberWords(tens) + parseNumberWords(one);
   return WORDS[word] ?? Number(word.replaceAll(',', ''));
 }
 
 /** The ms since the stream began of a match of CLOCK. */
-export function clockMs(clock: string): number {
+export function parseClockMs(clock: string): number {
   return clock.split(':').reduce((sum, part) => sum * 60 + Number(part), 0) * 1_000;
 }

@@ -2,6 +2,6 @@
  * Parses a number of a command line: digits with an optional decimal point. NaN for anything else that JavaScript takes
  * for a number, including empty text: on a command line that is a slip.
  */
-export function numberOf(text: string): number {
+export function parseNumber(text: string): number {
   return /^(?:\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : NaN;
 }

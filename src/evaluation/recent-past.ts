@@ -4,15 +4,15 @@
  */
 import { BORDER_MS, type Playlist, type Span } from './playlist.ts';
 import { clockText } from '../clock-text.ts';
-import { Asker, type EvaluationQuestion, spanText, withArticle } from './questions.ts';
+import { Asker, type EvaluationQuestion, durationText, withArticle } from './questions.ts';
 import { pick, type Random } from './random.ts';
 
 /** How far back `seenwithin` looks, s: some of the recipe's values. */
-export const WITHIN_S = [5, 10, 15, 20, 30, 60, 120];
+export const SEEN_WITHIN_S = [5, 10, 15, 20, 30, 60, 120];
 /** From this length on people count in minutes, s. */
 const MINUTES_FROM_S = 90;
 /** Maximum number of attempts to draw two times. */
-const BETWEEN_TRIES = 50;
+const MAX_BETWEEN_ATTEMPTS = 50;
 /** A stream gets one round of questions for each of these periods, ms, as for the other questions about the past. */
 const ROUND_MS = 60_000;
 
@@ -21,7 +21,7 @@ const ROUND_MS = 60_000;
  * `seenbetween` over the same part of the stream; and what was first, and how many things there were, within a number
  * of seconds. All ask about things that were shown, so only the time tells yes from no. `stream`: its number.
  */
-export function askLately(
+export function askRecentPast(
   { spans, durationMs }: Pick<Playlist, 'spans' | 'durationMs'>,
   random: Random,
   stream = 0,
@@ -29,7 +29,7 @@ export function askLately(
   const asker = new Asker(stream, random);
   const asOfMs = durationMs - BORDER_MS;
   const rounds = Math.max(1, Math.round(durationMs / ROUND_MS));
-  const reached = spans.flatMap((span) => timesBack(span, asOfMs).map((seconds) => ({ span, seconds })));
+  const reached = spans.flatMap((span) => secondsAgoIn(span, asOfMs).map((seconds) => ({ span, seconds })));
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < 2 && reached.length > 0; i++) {
       const wanted = pick([...new Set(reached.map(({ span }) => span))], random);
@@ -48,13 +48,13 @@ export function askLately(
   }
   for (let round = 0; round < rounds; round++) {
     askBetween(asker, spans, asOfMs, random);
-    askOfPart(asker, spans, asOfMs, random);
+    askAboutPart(asker, spans, asOfMs, random);
   }
   return asker.questions;
 }
 
 /** Seconds before `asOfMs` that lie inside a span, clear of its borders, and that people would say. */
-function timesBack({ startMs, endMs }: Span, asOfMs: number): number[] {
+function secondsAgoIn({ startMs, endMs }: Span, asOfMs: number): number[] {
   const [least, most] = [asOfMs - Math.min(endMs, asOfMs) + BORDER_MS, asOfMs - startMs - BORDER_MS];
   const times: number[] = [];
   for (let seconds = Math.max(1, Math.ceil(least / 1000)); seconds * 1000 <= most; seconds++) {
@@ -74,8 +74,8 @@ function agoText(seconds: number): string {
 }
 
 /** Asks nothing if each number of seconds begins close to a border between two things, or covers only one thing. */
-function askOfPart(asker: Asker, spans: readonly Span[], asOfMs: number, random: Random): void {
-  const parts = WITHIN_S.map((seconds) => {
+function askAboutPart(asker: Asker, spans: readonly Span[], asOfMs: number, random: Random): void {
+  const parts = SEEN_WITHIN_S.map((seconds) => {
     const fromMs = asOfMs - seconds * 1000;
     const clear = spans.some(({ startMs, endMs }) => startMs + BORDER_MS <= fromMs && fromMs <= endMs - BORDER_MS);
     return { seconds, shown: clear ? spans.filter(({ startMs, endMs }) => endMs > fromMs && startMs < asOfMs) : [] };
@@ -84,7 +84,7 @@ function askOfPart(asker: Asker, spans: readonly Span[], asOfMs: number, random:
   const { seconds, shown } = pick(parts, random);
   const [first] = shown;
   if (first === undefined) return;
-  const part = `in the last ${spanText(seconds)}`;
+  const part = `in the last ${durationText(seconds)}`;
   const names = new Set(shown.map(({ picture }) => picture.label));
   const moment = momentOf(first, asOfMs - seconds * 1000, asOfMs);
   const expected = first.picture.label;
@@ -95,7 +95,7 @@ function askOfPart(asker: Asker, spans: readonly Span[], asOfMs: number, random:
 
 /** Asks nothing if no two whole seconds are found that have things clearly inside and outside of them. */
 function askBetween(asker: Asker, spans: readonly Span[], asOfMs: number, random: Random): void {
-  for (let tries = 0; tries < BETWEEN_TRIES; tries++) {
+  for (let tries = 0; tries < MAX_BETWEEN_ATTEMPTS; tries++) {
     const times = [random(), random()].map((share) => Math.floor((share * asOfMs) / 1000)).sort((a, b) => a - b);
     const [fromS = 0, toS = 0] = times;
     const [fromMs, toMs] = [fromS * 1000, toS * 1000];
@@ -127,11 +127,11 @@ function askWithin(asker: Asker, spans: readonly Span[], asOfMs: number, random:
       before: spans.filter(({ endMs }) => endMs <= fromMs - BORDER_MS),
     };
   };
-  const fitting = WITHIN_S.filter((seconds) => clear(seconds).before.length > 0);
+  const fitting = SEEN_WITHIN_S.filter((seconds) => clear(seconds).before.length > 0);
   if (fitting.length === 0) return;
   const seconds = pick(fitting, random);
   const { inside, before } = clear(seconds);
-  const d = spanText(seconds);
+  const d = durationText(seconds);
   const ask = (span: Span, expected: 'yes' | 'no'): void => {
     const moment = expected === 'yes' ? momentOf(span, asOfMs - seconds * 1000, asOfMs) : null;
     asker.ask('seenwithin', { x: withArticle(span.picture.label), d }, { expected, chance: 0.5, asOfMs, moment });

@@ -21,10 +21,10 @@ export function errorFromResponse(body: string, status: number): YocoError {
  * are adapted: the service's own speak of headers, which nobody sends by hand here.
  */
 export function serviceError(code: string, message: string): YocoError | null {
-  if (code !== 'unauthorized') return YocoError.told(code, message);
+  if (code !== 'unauthorized') return YocoError.fromMessage(code, message);
   const isSent = (process.env['YOCO_API_KEY'] ?? '').trim() !== '';
   if (isSent) return new YocoError(code, { detail: 'The key in YOCO_API_KEY is not accepted.' });
-  return YocoError.told(code, `${message} Commands read it from YOCO_API_KEY.`);
+  return YocoError.fromMessage(code, `${message} Commands read it from YOCO_API_KEY.`);
 }
 
 /** The parsed text, or undefined if it is not JSON. */

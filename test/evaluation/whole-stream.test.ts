@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Expected, whatIsMissing, withWholeStream } from '../../src/evaluation/arrival.ts';
+import { type ExpectedFrames, describeMissing, withWholeStream } from '../../src/evaluation/whole-stream.ts';
 import type { Streams } from '../../src/live/live-service.ts';
 import type { SourceStream } from '../../src/live/live-stream.ts';
 import type { StreamStatus } from '../../src/live/types.ts';
@@ -9,15 +9,15 @@ const status = (more: object = {}): StreamStatus =>
     ...{ frames: 60, lateFrames: 0, droppedFrames: 0, firstMs: 0, sourceStatus: { frames: 60 } },
     ...more,
   }) as unknown as StreamStatus;
-const EXPECTED: Expected = { frames: 60, firstMs: 0 };
+const EXPECTED: ExpectedFrames = { frames: 60, firstMs: 0 };
 
 describe('A played stream', () => {
   test('is complete when every frame from the first on arrived', () => {
-    expect(whatIsMissing(status(), EXPECTED)).toBeNull();
-    expect(whatIsMissing(status({ firstMs: 120 }), {})).toBeNull();
+    expect(describeMissing(status(), EXPECTED)).toBeNull();
+    expect(describeMissing(status({ firstMs: 120 }), {})).toBeNull();
   });
 
-  test.each<[string, object, Expected]>([
+  test.each<[string, object, ExpectedFrames]>([
     ['a frame that was lost', { frames: 59, lateFrames: 1 }, EXPECTED],
     ['a frame that never came', { frames: 59 }, EXPECTED],
     ['a frame too many', { frames: 61 }, EXPECTED],
@@ -25,7 +25,7 @@ describe('A played stream', () => {
     ['what an engine held that was started again', { firstMs: 12_000 }, EXPECTED],
     ['a frame that its source handed on', { frames: 59 }, {}],
   ])('is incomplete because of %s', (_, changed, expected) => {
-    expect(whatIsMissing(status(changed), expected)).toEqual(expect.any(String));
+    expect(describeMissing(status(changed), expected)).toEqual(expect.any(String));
   });
 });
 

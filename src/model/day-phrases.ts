@@ -3,15 +3,15 @@
  * without groups, and the times that they cover. Hours count from the midnight that begins the day; those from 24 on
  * belong to the night after it. A clock's time is the ms since 1970 at which a UTC clock shows the same.
  */
-import { COUNT, countOf } from './said-time.ts';
+import { COUNT, parseNumberWords } from './time-phrases.ts';
 
 /** A range of hours; `to` is after `from`. */
-export type Hours = readonly [from: number, to: number];
+export type HourRange = readonly [from: number, to: number];
 
 /** A day, by its midnight on the clock, and the hours of it that are meant. */
-export interface SaidDay {
+export interface ParsedDay {
   readonly midnight: number;
-  readonly hours: Hours;
+  readonly hours: HourRange;
 }
 
 export const DAY_HOURS = 24;
@@ -24,16 +24,16 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = DAY_HOURS * HOUR_MS;
 const WEEK = 7;
 
-const WHOLE: Hours = [0, DAY_HOURS];
-const NIGHT: Hours = [EVENING_HOUR, DAY_HOURS + MORNING_HOUR];
-const HOURS_OF: Readonly<Record<string, Hours>> = {
+const WHOLE: HourRange = [0, DAY_HOURS];
+const NIGHT: HourRange = [EVENING_HOUR, DAY_HOURS + MORNING_HOUR];
+const HOURS_OF: Readonly<Record<string, HourRange>> = {
   morning: [0, NOON_HOUR],
   afternoon: [NOON_HOUR, EVENING_HOUR],
   evening: [EVENING_HOUR, DAY_HOURS],
   night: NIGHT,
 };
-export const PART = `(?:${Object.keys(HOURS_OF).join('|')})`;
-const OF_IT = `(?: (?:in the )?${PART}| at night)?`;
+export const DAY_PERIOD = `(?:${Object.keys(HOURS_OF).join('|')})`;
+const OPTIONAL_PERIOD = `(?: (?:in the )?${DAY_PERIOD}| at night)?`;
 export const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
 const WEEKDAY = `(?:${WEEKDAYS.join('|')})`;
 const COUNTED = `${COUNT}days? ago`;
@@ -42,7 +42,7 @@ const MONTH =
   '(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)';
 const NTH = '\\d{1,2}(?:st|nd|rd|th)';
 /** "The 2nd" may also be a floor. */
-const NTH_ALONE = `the ${NTH}(?=\\W*$|[,;] | (?:at|after|before|since|until|till|up to|between|from|${PART})\\b)`;
+const NTH_ALONE = `the ${NTH}(?=\\W*$|[,;] | (?:at|after|before|since|until|till|up to|between|from|${DAY_PERIOD})\\b)`;
 const YEAR = '(?:,? (?:19|20)\\d\\d\\b(?!:))?';
 const IN_MONTH = `(?:(?:the )?(?:${NTH}|\\d{1,2})(?: of)? ${MONTH}\\b|${MONTH} (?:${NTH}|\\d{1,2})(?!:|\\d| ?[ap]\\.?m))${YEAR}`;
 /** `2026-11-29`, `November 29`, `29 November 2026`, `the 29th`. */
@@ -54,24 +54,24 @@ const DAYS = [
   'this (?:morning|afternoon|evening)',
   'tonight',
   'last night',
-  `(?:the day before yesterday|yesterday)${OF_IT}`,
+  `(?:the day before yesterday|yesterday)${OPTIONAL_PERIOD}`,
   'today',
-  `${COUNTED}${OF_IT}`,
+  `${COUNTED}${OPTIONAL_PERIOD}`,
 ];
-export const DAY = `(?:${[...DAYS, `(?:on )?${DATED}${OF_IT}`, `(?:on |last |on last )?${WEEKDAY}${OF_IT}`].join('|')})`;
+export const DAY = `(?:${[...DAYS, `(?:on )?${DATED}${OPTIONAL_PERIOD}`, `(?:on |last |on last )?${WEEKDAY}${OPTIONAL_PERIOD}`].join('|')})`;
 /** A day with its part, which tells the half of the day of a bare hour. */
-export const PARTED_DAY = `(?:this (?:morning|afternoon|evening)|tonight|last night|(?:the day before yesterday|yesterday|${COUNTED}|(?:on )?${DATED}|(?:on |last |on last )?${WEEKDAY})(?: (?:in the )?${PART}| at night))`;
+export const DAY_WITH_PERIOD = `(?:this (?:morning|afternoon|evening)|tonight|last night|(?:the day before yesterday|yesterday|${COUNTED}|(?:on )?${DATED}|(?:on |last |on last )?${WEEKDAY})(?: (?:in the )?${DAY_PERIOD}| at night))`;
 /** Without a time, a weekday or a date needs more than its name: "is it Monday?" asks something else. */
 const ALONE = [
   ...DAYS,
-  `on ${DATED}${OF_IT}`,
-  `(?:on |last |on last )${WEEKDAY}${OF_IT}`,
-  `${WEEKDAY} ${PART}`,
+  `on ${DATED}${OPTIONAL_PERIOD}`,
+  `(?:on |last |on last )${WEEKDAY}${OPTIONAL_PERIOD}`,
+  `${WEEKDAY} ${DAY_PERIOD}`,
   'overnight',
   '(?:during|in|through|throughout) the night',
 ];
 /** `today`, `yesterday evening`, `on Monday`; but not `yesterday's`. */
-export const PART_OF_DAY = `(?:${ALONE.join('|')})\\b(?!['’]s| (?:in the )?${PART}\\b)`;
+export const STANDALONE_DAY = `(?:${ALONE.join('|')})\\b(?!['’]s| (?:in the )?${DAY_PERIOD}\\b)`;
 
 const OF_THE_WEEK = new RegExp(`^(?:on )?(?:last )?(${WEEKDAY})`);
 const AGO = new RegExp(`^(${COUNT})days? ago\\b`);
@@ -81,13 +81,13 @@ const YEAR_SAID = / ((?:19|20)\d\d)\b/;
 const DAY_OF_MONTH = /\b(\d{1,2})(?:st|nd|rd|th)?\b/;
 const MONTH_SAID = new RegExp(`\\b(${MONTH})\\b`);
 /** "Tonight" and "overnight" also end with "night". */
-const PART_AT_END = new RegExp(`${PART}$`);
+const PART_AT_END = new RegExp(`${DAY_PERIOD}$`);
 
 /**
  * The day that a match of DAY means when the clock shows `nowClock`. Its midnight is NaN if the date does not exist. A
  * weekday means the last one before today: "on Monday" is said on other days.
  */
-export function saidDay(text: string, nowClock: number): SaidDay {
+export function parseDay(text: string, nowClock: number): ParsedDay {
   const day = text.toLowerCase();
   // After midnight, these still mean the day before.
   const late = day === 'tonight' || day === 'this evening' ? MORNING_HOUR * HOUR_MS : 0;
@@ -138,7 +138,7 @@ function daysBack(day: string, today: number): number {
   if (day.startsWith('the day before yesterday')) return 2;
   if (day.startsWith('yesterday') || THE_NIGHT.test(day)) return 1;
   const [, count] = AGO.exec(day) ?? [];
-  if (count !== undefined) return countOf(count);
+  if (count !== undefined) return parseNumberWords(count);
   const [, weekday] = OF_THE_WEEK.exec(day) ?? [];
   if (weekday === undefined) return 0;
   return (new Date(today).getUTCDay() - WEEKDAYS.indexOf(weekday) + WEEK) % WEEK || WEEK;

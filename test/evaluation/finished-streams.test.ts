@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { FinishedStreams } from '../../src/evaluation/finished.ts';
+import { FinishedStreams } from '../../src/evaluation/finished-streams.ts';
 import type { StreamResult } from '../../src/evaluation/results.ts';
 
 vi.mock(import('node:fs/promises'), async (original) => {

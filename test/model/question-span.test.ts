@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import {
-  afterQuestion,
-  askedClock,
-  askedMoment,
-  askedSpan,
-  lookBack,
+  resolveFollowUp,
+  findClockTime,
+  findMoment,
+  findSpan,
+  findLookBack,
   namesTimeOfDay,
-} from '../../src/model/asked-span.ts';
+} from '../../src/model/question-span.ts';
 
 const HOUR_MS = 3_600_000;
 /** The stream began at 06:00 and the question comes at 16:00:01, both in the time zone of this machine. */
@@ -54,8 +54,8 @@ describe('A question that says how far back it looks', () => {
     ['has anything changed in the last few minutes?', 300_000, 'has anything changed in the last few minutes?'],
     ['in the past minute, anything new?', 60_000, 'in the past minute, anything new?'],
   ])('%s is about the last %i ms: %s', (asked, backMs, question) => {
-    expect(askedSpan(asked, ASKING)).toEqual({ sinceMs: NOW_MS - backMs, untilMs: null, question });
-    expect(lookBack(asked)).toEqual({ backMs, question });
+    expect(findSpan(asked, ASKING)).toEqual({ sinceMs: NOW_MS - backMs, untilMs: null, question });
+    expect(findLookBack(asked)).toEqual({ backMs, question });
   });
 });
 
@@ -64,8 +64,8 @@ describe('A question about the beginning', () => {
     ['was there a dog in the first minute?', 60_000, 'was there a dog?'],
     ['how many different things were there in the first 20 seconds', 20_000, 'how many different things were there'],
   ])('%s is about the first %i ms: %s', (asked, ms, question) => {
-    expect(askedSpan(asked, ASKING)).toEqual({ sinceMs: null, untilMs: ms, question });
-    expect(lookBack(asked)).toBeNull();
+    expect(findSpan(asked, ASKING)).toEqual({ sinceMs: null, untilMs: ms, question });
+    expect(findLookBack(asked)).toBeNull();
   });
 });
 
@@ -91,8 +91,8 @@ describe('A question that names times on the stream’s clock', () => {
     ['Tell me whether there was a dog before 1:42', null, 102_000, 'Tell me whether there was a dog'],
     ['how many different things were there until 0:30?', null, 30_000, 'how many different things were there?'],
   ])('%s is about %s ms to %s ms: %s', (asked, sinceMs, untilMs, question) => {
-    expect(askedSpan(asked, ASKING)).toEqual({ sinceMs, untilMs, question });
-    expect(lookBack(asked)).toBeNull();
+    expect(findSpan(asked, ASKING)).toEqual({ sinceMs, untilMs, question });
+    expect(findLookBack(asked)).toBeNull();
   });
 });
 
@@ -132,7 +132,7 @@ describe('A question that names times of day, on the 29th at 16:00', () => {
     ['was there a dog after 9:30:00 am?', at(29, 9, 30), null, 'was there a dog?'],
     ['was there a dog since 2026-11-28 14:30:00?', at(28, 14, 30), null, 'was there a dog?'],
   ])('%s', (asked, sinceMs, untilMs, question) => {
-    expect(askedSpan(asked, ASKING)).toEqual({ sinceMs, untilMs, question });
+    expect(findSpan(asked, ASKING)).toEqual({ sinceMs, untilMs, question });
   });
 });
 
@@ -199,17 +199,17 @@ describe('A question that names another day, on a Sunday the 29th', () => {
   ])('%s', (asked, sinceMs, untilMs) => {
     const said = sinceMs !== null || untilMs !== null;
     const expected = said ? { sinceMs, untilMs, question: 'was there a dog?' } : null;
-    expect(askedSpan(asked, ASKING)).toEqual(expected);
+    expect(findSpan(asked, ASKING)).toEqual(expected);
   });
 
   test('names an instant instead by "2 days and 3 hours ago" or "about two days ago"', () => {
-    expect(askedSpan('was there a dog 2 days and 3 hours ago?', ASKING)).toBeNull();
-    expect(askedSpan('was there a dog about two days ago?', ASKING)).toBeNull();
+    expect(findSpan('was there a dog 2 days and 3 hours ago?', ASKING)).toBeNull();
+    expect(findSpan('was there a dog about two days ago?', ASKING)).toBeNull();
   });
 });
 
 describe('A question about the current day', () => {
-  const asked = (question: string, nowMs: number): object | null => askedSpan(question, { ...ASKING, nowMs });
+  const asked = (question: string, nowMs: number): object | null => findSpan(question, { ...ASKING, nowMs });
 
   test('means the previous evening by "tonight" soon after midnight', () => {
     const nowMs = BEGAN + at(30, 0, 30);
@@ -239,13 +239,13 @@ test.each([
   ['what was shown at 1:42?', null, '', ''],
   ["what was shown at 9 o'clock?", null, '', ''],
 ])('A time of day in a question names a moment, an ambiguous time does not: %s', (question, ms, start, end) => {
-  const moment = askedMoment(question, ASKING);
+  const moment = findMoment(question, ASKING);
   if (ms === null) expect(moment).toBeNull();
-  else expect(moment).toMatchObject({ ms, start, end });
+  else expect(moment).toMatchObject({ ms, textBefore: start, textAfter: end });
 });
 
 test('A moment lasts as long as clocks show its time, and extends both ways when it is approximate', () => {
-  const meant = (time: string) => askedMoment(`was there a dog ${time}?`, ASKING);
+  const meant = (time: string) => findMoment(`was there a dog ${time}?`, ASKING);
   expect(meant('at 9 am')).toMatchObject({ ms: at(29, 9), beforeMs: 0, afterMs: 59_999 });
   expect(meant('at 9:00:30 am')).toMatchObject({ beforeMs: 0, afterMs: 0 });
   expect(meant('around 9 am')).toMatchObject({ ms: at(29, 9), beforeMs: 300_000, afterMs: 300_000 });
@@ -253,9 +253,9 @@ test('A moment lasts as long as clocks show its time, and extends both ways when
 
 test('A time on the stream’s clock is the last moment at which the clock showed it', () => {
   const days = 2.6 * 24 * HOUR_MS;
-  expect(askedClock('what was shown at 1:42?', days)).toMatchObject({ ms: 2 * 24 * HOUR_MS + 102_000 });
-  expect(askedClock('what was shown at 20:00:00?', days)).toMatchObject({ ms: (24 + 20) * HOUR_MS });
-  expect(askedClock('what was shown at 1:42?', 60_000)).toMatchObject({ ms: 102_000 });
+  expect(findClockTime('what was shown at 1:42?', days)).toMatchObject({ ms: 2 * 24 * HOUR_MS + 102_000 });
+  expect(findClockTime('what was shown at 20:00:00?', days)).toMatchObject({ ms: (24 + 20) * HOUR_MS });
+  expect(findClockTime('what was shown at 1:42?', 60_000)).toMatchObject({ ms: 102_000 });
 });
 
 describe('In an explicit time zone, a question', () => {
@@ -272,8 +272,8 @@ describe('In an explicit time zone, a question', () => {
     ['Asia/Tokyo', '2026-01-15T00:00:00Z'],
   ])('about 9 am means 9 am in %s, %s', (timeZone, nine) => {
     const asking = inZone('2026-01-15T14:30:00Z', timeZone);
-    expect(askedSpan('was anyone here after 9 am?', asking)).toMatchObject({ sinceMs: ms(nine) });
-    expect(askedMoment('what was shown at 9 am?', asking)).toMatchObject({ ms: ms(nine) });
+    expect(findSpan('was anyone here after 9 am?', asking)).toMatchObject({ sinceMs: ms(nine) });
+    expect(findMoment('what was shown at 9 am?', asking)).toMatchObject({ ms: ms(nine) });
   });
 
   test.each([
@@ -287,7 +287,7 @@ describe('In an explicit time zone, a question', () => {
     // It is 5:30 local time, six and a half hours after midnight.
     ['any dog tonight?', '2026-10-25T04:30:00Z', '2026-10-24T16:00:00Z', null],
   ])('around a clock change means what local clocks show: %s at %s', (question, now, since, until) => {
-    expect(askedSpan(question, inZone(now, 'Europe/Berlin'))).toMatchObject({
+    expect(findSpan(question, inZone(now, 'Europe/Berlin'))).toMatchObject({
       sinceMs: ms(since),
       untilMs: until === null ? null : ms(until),
     });
@@ -296,7 +296,7 @@ describe('In an explicit time zone, a question', () => {
   test.each(['between 11 am and 1 pm on 2026-02-30', 'from 11 am February 30 to 1 pm', 'after 9 am on 2026-13-01'])(
     'about a date that does not exist names no part: %s',
     (part) => {
-      expect(askedSpan(`was there a dog ${part}?`, inZone('2026-03-30T10:00:00Z', 'Europe/Berlin'))).toBeNull();
+      expect(findSpan(`was there a dog ${part}?`, inZone('2026-03-30T10:00:00Z', 'Europe/Berlin'))).toBeNull();
     },
   );
 });
@@ -337,7 +337,7 @@ describe('A question is about everything shown when', () => {
     'is it a last-minute change?',
     'in the last minute?',
   ])('it names no part: %s', (question) => {
-    expect(askedSpan(question, ASKING)).toBeNull();
+    expect(findSpan(question, ASKING)).toBeNull();
   });
 
   test.each([
@@ -347,7 +347,7 @@ describe('A question is about everything shown when', () => {
     'How long after 1:00 did the dog appear?',
     'How long has it been since 1:42?',
   ])('it asks for a thing or a time relative to the named one: %s', (question) => {
-    expect(askedSpan(question, ASKING)).toBeNull();
+    expect(findSpan(question, ASKING)).toBeNull();
   });
 
   test.each([
@@ -418,7 +418,7 @@ describe('A question is about everything shown when', () => {
     'Is the cup that was there before 1:00 still there?',
     'Is the cup there now that was there between 1:00 and 2:00?',
   ])('words beside the part change its meaning: %s', (question) => {
-    expect(askedSpan(question, ASKING)).toBeNull();
+    expect(findSpan(question, ASKING)).toBeNull();
   });
 });
 
@@ -435,8 +435,8 @@ describe('A question names no moment when', () => {
     'was there a dog on 5/6 at 9 am?',
     'was there a dog at 17:00 on 2026-13-01?',
   ])('other words change the meaning of its time, or the time is invalid: %s', (question) => {
-    expect(askedMoment(question, ASKING)).toBeNull();
-    expect(askedMoment(question, { ...ASKING, timeZone: 'Europe/Berlin' })).toBeNull();
+    expect(findMoment(question, ASKING)).toBeNull();
+    expect(findMoment(question, { ...ASKING, timeZone: 'Europe/Berlin' })).toBeNull();
   });
 });
 
@@ -455,7 +455,7 @@ describe('A follow-up that is only a time', () => {
     ['and at 10 am?', 'was there a dog at 3 pm UTC?', 'was there a dog at 10 am?'],
     ['and yesterday?', 'are there more people than yesterday?', 'and yesterday?'],
   ])('repeats the previous question for that time: %s', (question, before, asked) => {
-    expect(afterQuestion(question, before)).toBe(asked);
+    expect(resolveFollowUp(question, before)).toBe(asked);
   });
 
   test.each([
@@ -466,6 +466,6 @@ describe('A follow-up that is only a time', () => {
     'and when?',
     'now?',
   ])('is left as it is when it says more, or no time: %s', (question) => {
-    expect(afterQuestion(question, 'was there a dog today?')).toBe(question);
+    expect(resolveFollowUp(question, 'was there a dog today?')).toBe(question);
   });
 });

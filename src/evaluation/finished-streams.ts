@@ -2,7 +2,7 @@
 import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { YocoError } from '../errors.ts';
-import { scoredAnew, type StreamResult, streamResult } from './results.ts';
+import { rescore, type StreamResult, streamResult } from './results.ts';
 
 /** Everything that an answer depends on, by name. */
 export type EvaluationKey = Readonly<Record<string, string | number | boolean>>;
@@ -33,36 +33,36 @@ export class FinishedStreams {
     if (first === undefined) {
       // Do not overwrite an unrelated file that has no line end.
       if (text !== '' && !text.startsWith('{"evaluation":')) throw invalid(file, 1);
-      await changed(file, writeFile(file, `${JSON.stringify({ evaluation: key })}\n`));
+      await rethrowWriteError(file, writeFile(file, `${JSON.stringify({ evaluation: key })}\n`));
       return new FinishedStreams(file, results);
     }
-    compare(file, parse(head, first, file, 1).evaluation, key);
+    checkSameKey(file, parseLine(head, first, file, 1).evaluation, key);
     lines.forEach((line, i) => {
-      const result = parse(streamResult, line, file, i + 2);
-      results.set(result.stream, scoredAnew(result));
+      const result = parseLine(streamResult, line, file, i + 2);
+      results.set(result.stream, rescore(result));
     });
     // Truncated, not rewritten: an interrupted rewrite could lose finished streams.
-    if (whole !== text) await changed(file, truncate(file, Buffer.byteLength(whole)));
+    if (whole !== text) await rethrowWriteError(file, truncate(file, Buffer.byteLength(whole)));
     return new FinishedStreams(file, results);
   }
 
   /** Throws `data_invalid` if the file cannot be written. */
   async add(result: StreamResult): Promise<void> {
     this.results.set(result.stream, result);
-    await changed(this.#file, appendFile(this.#file, `${JSON.stringify(result)}\n`));
+    await rethrowWriteError(this.#file, appendFile(this.#file, `${JSON.stringify(result)}\n`));
   }
 }
 
-function compare(file: string, there: EvaluationKey, here: EvaluationKey): void {
-  for (const name of new Set([...Object.keys(there), ...Object.keys(here)])) {
-    if (there[name] === here[name]) continue;
+function checkSameKey(file: string, saved: EvaluationKey, current: EvaluationKey): void {
+  for (const name of new Set([...Object.keys(saved), ...Object.keys(current)])) {
+    if (saved[name] === current[name]) continue;
     const said = (key: EvaluationKey): string => (name in key ? JSON.stringify(key[name]) : 'unknown');
-    const detail = `${file}: ${name} was ${said(there)} and is ${said(here)} now. Use the same options, or another file.`;
+    const detail = `${file}: ${name} was ${said(saved)} and is ${said(current)} now. Use the same options, or another file.`;
     throw new YocoError('resume_mismatch', { param: 'resume', detail });
   }
 }
 
-function parse<T>(schema: z.ZodType<T>, line: string, file: string, number: number): T {
+function parseLine<T>(schema: z.ZodType<T>, line: string, file: string, number: number): T {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -79,7 +79,7 @@ function invalid(file: string, line: number, cause?: unknown): YocoError {
   return new YocoError('data_invalid', { param: 'resume', detail, cause });
 }
 
-async function changed(file: string, change: Promise<void>): Promise<void> {
+async function rethrowWriteError(file: string, change: Promise<void>): Promise<void> {
   await change.catch((cause: unknown) => {
     throw new YocoError('data_invalid', { param: 'resume', detail: `${file} cannot be written.`, cause });
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { Gate } from '../../src/server/auth.ts';
-import { resolveOptions, type ServerOptions } from '../../src/server/limits.ts';
+import { Authenticator } from '../../src/server/auth.ts';
+import { resolveOptions, type ServerOptions } from '../../src/server/server-options.ts';
 
 describe('viewKeys', () => {
   const [apiKey, viewKey] = ['a-key-for-the-tests-0123', 'a-view-key-of-the-tests-45'];
@@ -38,7 +38,7 @@ describe('viewKeys', () => {
 describe('allowedHosts', () => {
   const isServed = (allowed: string, host: string): boolean => {
     try {
-      new Gate(resolveOptions({ allowedHosts: [allowed] })).checkAddress({ host }, false);
+      new Authenticator(resolveOptions({ allowedHosts: [allowed] })).checkHostAndOrigin({ host }, false);
       return true;
     } catch {
       return false;

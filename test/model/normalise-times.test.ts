@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { plainTimes } from '../../src/model/plain-times.ts';
+import { normaliseTimes } from '../../src/model/normalise-times.ts';
 
 describe('A time said or typed in a hurry', () => {
   test.each([
@@ -44,8 +44,8 @@ describe('A time said or typed in a hurry', () => {
     ['did anyone come since we went out 2 hours ago?', 'did anyone come since 2 hours ago?'],
     ['what about 5 minutes ago, was there a dog?', '5 minutes ago, was there a dog?'],
   ])('is rewritten in plain words: %s', (said, plain) => {
-    expect(plainTimes(said)).toBe(plain);
-    expect(plainTimes(plain)).toBe(plain);
+    expect(normaliseTimes(said)).toBe(plain);
+    expect(normaliseTimes(plain)).toBe(plain);
   });
 
   test.each([
@@ -88,6 +88,6 @@ describe('A time said or typed in a hurry', () => {
     'is there any time in the last hour when nobody was in the room?',
     'who came after he left 5 minutes ago?',
   ])('is left as it is when something else may be meant: %s', (question) => {
-    expect(plainTimes(question)).toBe(question);
+    expect(normaliseTimes(question)).toBe(question);
   });
 });

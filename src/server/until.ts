@@ -1,9 +1,0 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
-const LOOK_MS = 10;
-
-/** Resolves when `condition` holds, or after `limitMs`. */
-export async function until(condition: () => boolean, limitMs: number): Promise<void> {
-  const end = performance.now() + limitMs;
-  while (!condition() && performance.now() < end) await sleep(LOOK_MS);
-}
