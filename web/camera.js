@@ -1,9 +1,9 @@
 /** This device's camera as a push stream: two pictures a second over a connection of its own. */
-import { CLOSED_BECAUSE, Realtime } from './realtime.js';
+import { CLOSE_REASONS, Realtime } from './realtime.js';
 
 const INTERVAL_MS = 500;
-const SIZE = 448;
-const MOST_BACKLOG = 1_000_000;
+const PICTURE_SIZE = 448;
+const MAX_BACKLOG_BYTES = 1_000_000;
 
 export const hasCamera = Boolean(navigator.mediaDevices?.getUserMedia);
 
@@ -15,7 +15,7 @@ export class Camera {
 
   constructor() {
     this.#realtime.addEventListener('state', ({ detail: { state, code } }) => {
-      if (state === 'closed') this.#end(CLOSED_BECAUSE[code]);
+      if (state === 'closed') this.#end(CLOSE_REASONS[code]);
     });
     this.#realtime.addEventListener('error', ({ detail }) => this.#end(detail.error.message));
   }
@@ -25,7 +25,7 @@ export class Camera {
   }
 
   /** Asks the browser for the camera; rejects with its error when it is refused. */
-  async allow() {
+  async requestAccess() {
     this.#media ??= await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 }, audio: false });
   }
 
@@ -41,15 +41,15 @@ export class Camera {
     video.playsInline = true;
     video.srcObject = this.#media;
     await video.play();
-    const canvas = new OffscreenCanvas(SIZE, SIZE);
+    const canvas = new OffscreenCanvas(PICTURE_SIZE, PICTURE_SIZE);
     const context = canvas.getContext('2d');
     this.#realtime.connect(name);
     this.#timer = setInterval(async () => {
-      if (!this.#realtime.isOpen || this.#realtime.backlog > MOST_BACKLOG) return;
+      if (!this.#realtime.isOpen || this.#realtime.backlog > MAX_BACKLOG_BYTES) return;
       const side = Math.min(video.videoWidth, video.videoHeight);
       if (side === 0) return;
       const [left, top] = [(video.videoWidth - side) / 2, (video.videoHeight - side) / 2];
-      context.drawImage(video, left, top, side, side, 0, 0, SIZE, SIZE);
+      context.drawImage(video, left, top, side, side, 0, 0, PICTURE_SIZE, PICTURE_SIZE);
       this.#realtime.send(await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.85 }));
     }, INTERVAL_MS);
   }

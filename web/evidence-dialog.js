@@ -1,12 +1,12 @@
 /** Shows the picture that an answer rests on, and offers to ask about its moment. */
-import { range } from './answers.js';
-import { frame } from './api.js';
+import { clockRange } from './answers.js';
+import { fetchFrame } from './api.js';
 import { clock, wallRange } from './format.js';
 
 export class EvidenceDialog {
   #dialog;
   #askAbout;
-  #looked = 0;
+  #requestId = 0;
 
   /** `askAbout`: called with the span to ask about. */
   constructor(dialog, askAbout) {
@@ -15,23 +15,23 @@ export class EvidenceDialog {
   }
 
   async show(span) {
-    const mine = ++this.#looked;
-    const [dialog, part] = [this.#dialog, (id) => document.getElementById(id)];
-    part('frame-title').textContent = `${span.stream} at ${range(span)}`;
+    const requestId = ++this.#requestId;
+    const [dialog, byId] = [this.#dialog, (id) => document.getElementById(id)];
+    byId('frame-title').textContent = `${span.stream} at ${clockRange(span)}`;
     const when = wallRange(span.start_time, span.end_time);
-    part('frame-note').textContent = `${when}. ${Math.round(span.weight * 100)} % of the attention went here.`;
-    part('frame-ask').onclick = () => {
+    byId('frame-note').textContent = `${when}. ${Math.round(span.weight * 100)} % of the attention went here.`;
+    byId('frame-ask').onclick = () => {
       dialog.close();
       this.#askAbout(span);
     };
-    const image = part('frame-picture');
+    const image = byId('frame-picture');
     image.removeAttribute('src');
     image.alt = '';
     dialog.showModal();
     try {
-      const { url, t } = await frame(span.stream, span.peak_time);
+      const { url, t } = await fetchFrame(span.stream, span.peak_time);
       // Meanwhile another picture may have been opened, or the dialog closed.
-      if (mine !== this.#looked || !dialog.open) {
+      if (requestId !== this.#requestId || !dialog.open) {
         URL.revokeObjectURL(url);
         return;
       }
@@ -39,7 +39,7 @@ export class EvidenceDialog {
       image.src = url;
       dialog.addEventListener('close', () => URL.revokeObjectURL(url), { once: true });
     } catch (error) {
-      if (mine === this.#looked) part('frame-note').textContent = error.message;
+      if (requestId === this.#requestId) byId('frame-note').textContent = error.message;
     }
   }
 }

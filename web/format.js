@@ -40,7 +40,7 @@ const OLD_MS = 10_000;
  * made, or null). `time` is its time in RFC 3339, or null. At a low `fps` it counts as old only after two frame
  * intervals.
  */
-export function oldText(time, nowMs, { fps = 2, of = '', recorded = null } = {}) {
+export function staleText(time, nowMs, { fps = 2, of = '', recorded = null } = {}) {
   const age = time === null || recorded !== null ? 0 : nowMs - Date.parse(time);
   if (age <= Math.max(OLD_MS, 2_000 / fps)) return '';
   const [unit, unitMs] = UNITS.find(([, length]) => age >= length) ?? ['s', 1_000];
@@ -73,16 +73,16 @@ export function element(name, properties = {}, ...children) {
 /** A moment by the wall clock, refreshed by `tellTimes`. `time` is in RFC 3339. */
 export function timeElement(time) {
   const made = element('time', { dateTime: time });
-  tellTime(made);
+  refreshTime(made);
   return made;
 }
 
 /** Refreshes all times below `root`: from midnight on today's times need a date. */
-export function tellTimes(root) {
-  for (const made of root.querySelectorAll('time')) tellTime(made);
+export function refreshTimes(root) {
+  for (const made of root.querySelectorAll('time')) refreshTime(made);
 }
 
-function tellTime(made) {
+function refreshTime(made) {
   const time = new Date(made.dateTime);
   const isToday = time.toDateString() === new Date().toDateString();
   made.textContent = time.toLocaleString(undefined, {

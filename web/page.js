@@ -3,15 +3,15 @@ import { AnswerCard, AnswerList } from './answers.js';
 import { createStream, deleteStream, listStreams, serviceNow, storedKey, storeKey } from './api.js';
 import { Camera, hasCamera } from './camera.js';
 import { EvidenceDialog } from './evidence-dialog.js';
-import { FiledQuestions } from './filed.js';
-import { bytes, clock, element, oldText, tellTimes, unchangedText } from './format.js';
-import { keptInBrowser } from './kept.js';
+import { FileStandingQuestions } from './file-standing.js';
+import { bytes, clock, element, staleText, refreshTimes, unchangedText } from './format.js';
+import { browserStore } from './browser-store.js';
 import { Picture } from './picture.js';
 import { Realtime } from './realtime.js';
-import { Recall } from './recall.js';
+import { QuestionHistory } from './question-history.js';
 import { StandingCard } from './standing.js';
 
-const IDEAS = [
+const EXAMPLE_QUESTIONS = [
   'What is shown now?',
   'What was shown first?',
   'What was shown 10 seconds ago?',
@@ -19,17 +19,17 @@ const IDEAS = [
   'How many different things were shown?',
 ];
 /** Unique to this browser: another one's camera shows other things. */
-const CAMERA_STREAM = ownName('my-camera');
+const CAMERA_STREAM = uniqueName('my-camera');
 /** Interval of looking for a first stream, ms. */
-const LOOK_AGAIN_MS = 5_000;
+const RELOAD_STREAMS_MS = 5_000;
 /** Interval of refreshing the shown times, ms: from midnight on they need a date. */
-const TELL_TIMES_MS = 60_000;
+const REFRESH_TIMES_MS = 60_000;
 /** Interval of refreshing the age of the newest frame, ms: while no frame comes no event does so. */
-const TELL_AGE_MS = 1_000;
+const REFRESH_AGE_MS = 1_000;
 /** Errors after which a question may be reworded. */
-const REFUSED_FOR_ITS_WORDS = ['time_out_of_range', 'invalid_request', 'question_too_long'];
+const REWORDABLE_ERRORS = ['time_out_of_range', 'invalid_request', 'question_too_long'];
 /** States of a source that its error explains. */
-const TELLING_STATES = ['reconnecting', 'failed', 'ended'];
+const STATES_WITH_ERROR = ['reconnecting', 'failed', 'ended'];
 const STATE_WORDS = {
   connecting: 'Connecting',
   open: 'Connected',
@@ -41,8 +41,8 @@ const $ = (id) => document.getElementById(id);
 const realtime = new Realtime();
 const camera = new Camera();
 const answers = new AnswerList($('answers'));
-const recall = new Recall($('question'));
-const filed = new FiledQuestions($('filed'));
+const questionHistory = new QuestionHistory($('question'));
+const fileQuestions = new FileStandingQuestions($('filed'));
 const picture = new Picture($('picture'), $('blank'), () => ({
   name: $('stream').value,
   moment,
@@ -52,52 +52,53 @@ const picture = new Picture($('picture'), $('blank'), () => ({
 /** The stream's last status, and the selected moment in seconds, or null for live. */
 let status = null;
 let moment = null;
-let marked = null;
-let looking = 0;
+let markedCard = null;
+let reloadTimer = 0;
 /** The stream that the page's address named when it was opened; null once a stream has been selected. */
-let linked = new URLSearchParams(location.search).get('stream');
+let linkedStream = new URLSearchParams(location.search).get('stream');
 
 // --- Streams ---
 
 /** `base` and a random suffix that stays the same in this browser. */
-function ownName(base) {
+function uniqueName(base) {
   const key = `yoco-live-${base}`;
-  const letters = keptInBrowser.get(key) ?? crypto.getRandomValues(new Uint16Array(1))[0].toString(16).padStart(4, '0');
-  keptInBrowser.set(key, letters);
+  const letters = browserStore.get(key) ?? crypto.getRandomValues(new Uint16Array(1))[0].toString(16).padStart(4, '0');
+  browserStore.set(key, letters);
   return `${base}-${letters}`;
 }
 
 /** `before`: the key that a newly typed one replaced; restored if the new one is refused. */
-async function loadStreams(wanted, before) {
-  clearTimeout(looking);
+async function loadStreams(wanted, previousKey) {
+  clearTimeout(reloadTimer);
   let data, bundle, mayChange;
   try {
     ({ data, bundle, may_change: mayChange } = await listStreams());
   } catch (error) {
     if (error.status === 401) {
       const problem = storedKey() ? 'That key is not accepted.' : '';
-      if (before !== undefined) storeKey(before);
+      if (previousKey !== undefined) storeKey(previousKey);
       askForKey(problem);
     } else {
       showConnection('waiting');
-      looking = setTimeout(() => void loadStreams(wanted, before), 2_000);
+      reloadTimer = setTimeout(() => void loadStreams(wanted, previousKey), 2_000);
     }
     return;
   }
   $('change-key').hidden = !storedKey();
   // A view key may only read and ask.
   $('add-stream').hidden = $('remove-stream').hidden = !mayChange;
-  const choose = [wanted, new URLSearchParams(location.search).get('stream'), $('stream').value, data[0]?.name];
+  const candidates = [wanted, new URLSearchParams(location.search).get('stream'), $('stream').value, data[0]?.name];
   listNames(data, bundle);
-  const isThere = (candidate) => data.some((stream) => stream.name === candidate);
-  const name = choose.find(isThere);
-  $('link-problem').textContent = linked && !isThere(linked) ? `There is no stream “${linked.slice(0, 64)}”.` : '';
-  if (name !== undefined) linked = null;
+  const exists = (candidate) => data.some((stream) => stream.name === candidate);
+  const name = candidates.find(exists);
+  $('link-problem').textContent =
+    linkedStream && !exists(linkedStream) ? `There is no stream “${linkedStream.slice(0, 64)}”.` : '';
+  if (name !== undefined) linkedStream = null;
   if (name === undefined) showNoStream();
   else selectStream(name);
 }
 
-function listNames(streams, { streams_per_question: most }) {
+function listNames(streams, { streams_per_question: maxStreams }) {
   const chosen = $('stream').value;
   $('stream').replaceChildren(
     ...streams.map(({ name, description }) =>
@@ -105,16 +106,16 @@ function listNames(streams, { streams_per_question: most }) {
     ),
   );
   if (streams.some(({ name }) => name === chosen)) $('stream').value = chosen;
-  offerAll(streams, most);
+  updateAllStreamsChoice(streams, maxStreams);
 }
 
 /** "All streams" means those with a frame; disabled if they are more than one question may read. */
-function offerAll(streams, most) {
+function updateAllStreamsChoice(streams, maxStreams) {
   const shown = streams.filter(({ last }) => last !== null).length;
-  const tooMany = shown > most;
+  const tooMany = shown > maxStreams;
   $('all-choice').hidden = streams.length < 2;
-  $('all-words').textContent = `All streams (up to ${most})`;
-  $('all-choice').title = tooMany ? `One question reads up to ${most} streams, and ${shown} have frames` : '';
+  $('all-words').textContent = `All streams (up to ${maxStreams})`;
+  $('all-choice').title = tooMany ? `One question reads up to ${maxStreams} streams, and ${shown} have frames` : '';
   $('all-streams').disabled = tooMany;
   if ($('all-choice').hidden || tooMany) $('all-streams').checked = false;
 }
@@ -124,7 +125,7 @@ async function refreshNames() {
   const { data, bundle } = await listStreams().catch(() => ({ data: null }));
   const names = [...$('stream').options].map(({ value }) => value);
   if (data?.length > 0 && data.map(({ name }) => name).join() !== names.join()) listNames(data, bundle);
-  else if (data !== null) offerAll(data, bundle.streams_per_question);
+  else if (data !== null) updateAllStreamsChoice(data, bundle.streams_per_question);
 }
 
 function selectStream(name) {
@@ -140,7 +141,7 @@ function selectStream(name) {
   picture.clear('Waiting for the first frame');
   $('remove-stream').disabled = false;
   mark(null);
-  goTo(null);
+  selectMoment(null);
   realtime.connect(name);
 }
 
@@ -148,34 +149,34 @@ function showNoStream() {
   status = null;
   document.title = 'yoco-live';
   $('description').hidden = true;
-  filed.look(null);
+  fileQuestions.refresh(null);
   realtime.close();
   $('remove-stream').disabled = true;
   $('moment').disabled = true;
   for (const fact of ['fact-source', 'fact-state', 'fact-frames', 'fact-memory']) $(fact).textContent = '–';
   mark(null);
-  goTo(null);
+  selectMoment(null);
   const hint = $('add-stream').hidden ? '' : ' Add a camera or a video by its address.';
   picture.clear(`No stream yet.${hint}`);
   showConnection('closed', 'No stream');
-  looking = setTimeout(() => void loadStreams(), LOOK_AGAIN_MS);
+  reloadTimer = setTimeout(() => void loadStreams(), RELOAD_STREAMS_MS);
 }
 
 function showStatus(next) {
   // The stream was deleted; another may have its name by now.
   if (next.state === 'stopped') {
-    filed.look(null);
+    fileQuestions.refresh(null);
     void loadStreams();
     return;
   }
   status = next;
-  filed.look(next.name);
+  fileQuestions.refresh(next.name);
   const { first, last } = next;
   $('description').hidden = !next.description;
   $('fact-description').textContent = next.description ?? '';
   $('fact-source').textContent = next.source;
   // A source that plays again still reports its last error.
-  const problem = TELLING_STATES.includes(next.state) ? next.error : null;
+  const problem = STATES_WITH_ERROR.includes(next.state) ? next.error : null;
   const unchanged = unchangedText(next);
   const why = problem ? `: ${problem.message}` : unchanged && `, ${unchanged}`;
   $('fact-state').textContent = `${next.state}${why}`;
@@ -197,12 +198,12 @@ function showStatus(next) {
   $('last').textContent = clock(last);
   drawMarks();
   describeMoment();
-  if (moment === null || picture.isDue) void picture.show();
+  if (moment === null || picture.needsPicture) void picture.show();
 }
 
 // --- The moment ---
 
-function goTo(seconds) {
+function selectMoment(seconds) {
   moment = seconds;
   $('moment').value = seconds ?? status?.last ?? 0;
   describeMoment();
@@ -211,15 +212,15 @@ function goTo(seconds) {
 
 function describeMoment() {
   const live = moment === null;
-  const keeps = $('keep-asking').checked;
+  const isStanding = $('keep-asking').checked;
   const last = status?.last ?? null;
   $('screen').dataset.state = live ? 'live' : 'past';
   showBadge();
   $('clock').textContent = clock(live ? last : moment, !live);
   if (live && document.activeElement === $('to-live')) $('moment').focus({ preventScroll: true });
   $('to-live').disabled = live;
-  $('when').dataset.past = String(!live && !keeps);
-  $('when').textContent = keeps ? 'from now on' : live ? 'as of now' : `as of ${clock(moment, true)}`;
+  $('when').dataset.past = String(!live && !isStanding);
+  $('when').textContent = isStanding ? 'from now on' : live ? 'as of now' : `as of ${clock(moment, true)}`;
   $('moment').setAttribute('aria-valuetext', live ? `live, ${clock(last)}` : clock(moment, true));
 }
 
@@ -233,30 +234,30 @@ function showBadge() {
 function badgeText() {
   if (moment !== null) return 'Past';
   if (!realtime.isOpen || status === null) return 'Waiting';
-  const old = oldText(status.last_time, serviceNow(), { fps: status.fps, recorded: status.recorded_at });
+  const old = staleText(status.last_time, serviceNow(), { fps: status.fps, recorded: status.recorded_at });
   if (status.state === 'playing') return old || 'Live';
   return old ? `${status.state}, ${old}` : status.state;
 }
 
 function mark(card) {
-  marked = card;
+  markedCard = card;
   drawMarks();
 }
 
 /** Updates the marks after a card's evidence changed by itself, which must not take them from another card. */
-function markAnew(card) {
-  if (marked === null || marked === card) mark(card);
+function refreshMarks(card) {
+  if (markedCard === null || markedCard === card) mark(card);
 }
 
 function drawMarks() {
   const { first, last } = status ?? {};
   const length = last - first;
-  if (!marked || !(length > 0)) {
+  if (!markedCard || !(length > 0)) {
     $('marks').replaceChildren();
     return;
   }
   $('marks').replaceChildren(
-    ...marked.evidence
+    ...markedCard.evidence
       .filter(({ stream, end }) => stream === $('stream').value && end >= first)
       .map(({ start, end, weight }) => {
         const bar = element('i');
@@ -271,7 +272,7 @@ function drawMarks() {
 // --- Questions ---
 
 function submit(question) {
-  if ($('keep-asking').checked) keepAsking(question);
+  if ($('keep-asking').checked) askStanding(question);
   else ask(question);
 }
 
@@ -292,7 +293,7 @@ function ask(question, asOf = moment, stream = chosenStream()) {
   const followUp = $('follow-up').checked;
   // A question that is no follow-up starts a new conversation, so that the next can follow up on it. While the current
   // conversation is still answering, it is asked outside of it instead.
-  const alone = !followUp && answers.open.some((card) => card.inConversation);
+  const outOfBand = !followUp && answers.open.some((card) => card.inConversation);
   const card = new AnswerCard({ question: text, stream, asOf }, actions);
   answers.add(card);
   $('hint').hidden = true;
@@ -303,16 +304,16 @@ function ask(question, asOf = moment, stream = chosenStream()) {
       ...(asOf === null ? {} : { as_of: all ? wallTime(asOf) : asOf }),
       ...(all ? { streams: 'all' } : isOther ? { streams: [stream] } : {}),
     },
-    ...(alone ? { conversation: 'none', input: [item] } : {}),
+    ...(outOfBand ? { conversation: 'none', input: [item] } : {}),
   };
-  card.inConversation = !alone;
-  if (!alone && !followUp) realtime.send({ type: 'yoco.conversation.reset' });
-  if (!alone) realtime.send({ type: 'conversation.item.create', event_id: card.id, item });
+  card.inConversation = !outOfBand;
+  if (!outOfBand && !followUp) realtime.send({ type: 'yoco.conversation.reset' });
+  if (!outOfBand) realtime.send({ type: 'conversation.item.create', event_id: card.id, item });
   realtime.send({ type: 'response.create', event_id: card.id, response });
 }
 
 /** Always asks about now, whatever moment is selected. */
-function keepAsking(question) {
+function askStanding(question) {
   const text = question.trim();
   if (text === '' || !realtime.isOpen || status === null) return;
   const card = new StandingCard({ question: text, stream: chosenStream(), asOf: null }, actions);
@@ -324,7 +325,7 @@ function keepAsking(question) {
 const itemOf = (card) => `item_${card.id}`;
 
 /** Deletes a refused or failed question, so that it is not asked with the next one. */
-function takeBack(card) {
+function deleteQuestion(card) {
   if (card?.inConversation) realtime.send({ type: 'conversation.item.delete', item_id: itemOf(card) });
 }
 
@@ -339,36 +340,36 @@ const actions = {
       realtime.send({ type: 'yoco.standing_question.delete', standing_question_id: card.id });
       card.halt();
     } else {
-      card.stopped = true;
+      card.cancelRequested = true;
       if (card.responseId) realtime.send({ type: 'response.cancel', response_id: card.responseId });
     }
   },
-  again(card) {
+  askAgain(card) {
     if (card instanceof StandingCard) askOnce();
     ask(card.question, null, card.stream);
   },
-  look(_card, span) {
+  openEvidence(_card, span) {
     void evidence.show(span);
   },
   mark,
-  markAnew,
+  refreshMarks,
 };
 
-const byResponse = (id) => answers.find((card) => card.responseId === id);
+const findByResponse = (id) => answers.find((card) => card.responseId === id);
 
 realtime.addEventListener('response.created', ({ detail }) => {
   const card = answers.find(({ id }) => id === detail.response.metadata?.card);
   if (!card) return;
   card.responseId = detail.response.id;
-  if (card.stopped) actions.cancel(card);
+  if (card.cancelRequested) actions.cancel(card);
 });
 realtime.addEventListener('response.output_text.delta', ({ detail }) => {
-  byResponse(detail.response_id)?.write(detail.delta);
+  findByResponse(detail.response_id)?.write(detail.delta);
 });
 realtime.addEventListener('response.done', ({ detail }) => {
-  const card = byResponse(detail.response.id);
+  const card = findByResponse(detail.response.id);
   card?.finish(detail.response);
-  if (detail.response.status === 'failed') takeBack(card);
+  if (detail.response.status === 'failed') deleteQuestion(card);
   if (card) announce(card);
 });
 realtime.addEventListener('error', ({ detail: { error } }) => {
@@ -379,11 +380,11 @@ realtime.addEventListener('error', ({ detail: { error } }) => {
     return;
   }
   const full = error.code === 'conversation_full';
-  card.fail(full ? `${error.message} It was begun anew: ask again.` : error.message);
-  if (REFUSED_FOR_ITS_WORDS.includes(error.code)) recall.offer(card.question);
+  card.fail(full ? `${error.message} A new conversation was started: ask again.` : error.message);
+  if (REWORDABLE_ERRORS.includes(error.code)) questionHistory.restore(card.question);
   announce(card);
   if (full) realtime.send({ type: 'yoco.conversation.reset' });
-  else takeBack(card);
+  else deleteQuestion(card);
 });
 realtime.addEventListener('lost', () => {
   for (const card of answers.open) {
@@ -401,17 +402,17 @@ function endStanding(card, error) {
   if (!card.isOpen) announce(card, card.problem.textContent || 'The video has ended.');
 }
 
-const standing = (id) => answers.open.find((card) => card instanceof StandingCard && card.id === id);
+const findStanding = (id) => answers.open.find((card) => card instanceof StandingCard && card.id === id);
 
 realtime.addEventListener('yoco.standing_question.created', ({ detail }) => {
-  standing(detail.standing_question.id)?.goOn();
+  findStanding(detail.standing_question.id)?.updateFigures();
 });
 realtime.addEventListener('yoco.standing_question.answered', ({ detail }) => {
-  const card = standing(detail.standing_question_id);
-  if (card?.hear(detail)) announce(card);
+  const card = findStanding(detail.standing_question_id);
+  if (card?.update(detail)) announce(card);
 });
 realtime.addEventListener('yoco.standing_question.deleted', ({ detail }) => {
-  const card = standing(detail.standing_question_id);
+  const card = findStanding(detail.standing_question_id);
   if (card) endStanding(card, detail.error);
 });
 
@@ -427,7 +428,7 @@ realtime.addEventListener('session.created', ({ detail }) => {
   // The stream was started anew, so its seconds mean other moments now.
   if (status !== null && status.started_at !== stream.started_at) {
     mark(null);
-    goTo(null);
+    selectMoment(null);
   }
   showStatus(stream);
   realtime.send({ type: 'session.update', session: { yoco: { status: true } } });
@@ -509,7 +510,7 @@ async function addStream(definition) {
 $('use-camera').hidden = !hasCamera;
 $('use-camera').addEventListener('click', async () => {
   try {
-    await camera.allow();
+    await camera.requestAccess();
   } catch (error) {
     $('add-problem').textContent = `The camera cannot be used: ${error.message}`;
     return;
@@ -547,7 +548,7 @@ const evidence = new EvidenceDialog($('frame-dialog'), (span) => {
   if (!same) selectStream(span.stream);
   askOnce();
   // The picture's moment, from its wall time: the stream may have been started anew since the answer.
-  goTo(same && status ? (Date.parse(span.peak_time) - Date.parse(status.started_at)) / 1_000 : span.peak);
+  selectMoment(same && status ? (Date.parse(span.peak_time) - Date.parse(status.started_at)) / 1_000 : span.peak);
   $('question').focus();
 });
 
@@ -581,15 +582,15 @@ $('remove-stream').addEventListener('click', async () => {
 $('moment').addEventListener('input', () => {
   const { value, max, step } = $('moment');
   // Less than one step from the newest frame is the slider's right end: live.
-  goTo(Number(max) - Number(value) < Number(step) ? null : Number(value));
+  selectMoment(Number(max) - Number(value) < Number(step) ? null : Number(value));
 });
-$('to-live').addEventListener('click', () => goTo(null));
+$('to-live').addEventListener('click', () => selectMoment(null));
 $('keep-asking').addEventListener('change', () => describeMoment());
 $('ask').addEventListener('submit', (event) => {
   event.preventDefault();
   if (!realtime.isOpen) return;
   const question = $('question').value;
-  recall.add(question);
+  questionHistory.add(question);
   $('question').value = '';
   submit(question);
   $('question').focus();
@@ -604,7 +605,7 @@ for (const button of document.querySelectorAll('[data-close]')) {
 }
 document.addEventListener('keydown', (event) => {
   if (document.querySelector('dialog[open]')) return;
-  if (event.key === 'Escape') goTo(null);
+  if (event.key === 'Escape') selectMoment(null);
   const typing = event.target instanceof Element && event.target.matches('input:not([type="range"]), textarea, select');
   if (event.key === '/' && !typing) {
     event.preventDefault();
@@ -612,7 +613,7 @@ document.addEventListener('keydown', (event) => {
   }
 });
 $('ideas').append(
-  ...IDEAS.map((idea) => {
+  ...EXAMPLE_QUESTIONS.map((idea) => {
     const button = element('button', {
       type: 'button',
       className: 'quiet small',
@@ -624,6 +625,6 @@ $('ideas').append(
   }),
 );
 
-setInterval(() => tellTimes($('answers')), TELL_TIMES_MS);
-setInterval(showBadge, TELL_AGE_MS);
+setInterval(() => refreshTimes($('answers')), REFRESH_TIMES_MS);
+setInterval(showBadge, REFRESH_AGE_MS);
 void loadStreams();

@@ -1,57 +1,57 @@
 /** What the model saw at the selected moment: one request at a time, always for the latest selection. */
-import { ApiError, frame } from './api.js';
+import { ApiError, fetchFrame } from './api.js';
 import { clock } from './format.js';
 
 export class Picture {
   #image;
-  #blank;
-  #wanted;
+  #placeholder;
+  #selection;
   #busy = false;
-  #again = false;
+  #isOutdated = false;
   #shown = null;
   /** The moment that has no picture. */
-  #missing;
+  #missingMoment;
 
   /**
    * `blank`: the element shown in place of the picture. `wanted()`: the stream's name, the moment in seconds or null
    * for live, and whether the stream has no frame.
    */
-  constructor(image, blank, wanted) {
+  constructor(image, placeholder, selection) {
     this.#image = image;
-    this.#blank = blank;
-    this.#wanted = wanted;
+    this.#placeholder = placeholder;
+    this.#selection = selection;
   }
 
   /** Whether no picture is shown and this moment is not known to have none. */
-  get isDue() {
-    return this.#image.hidden && this.#missing !== this.#wanted().moment;
+  get needsPicture() {
+    return this.#image.hidden && this.#missingMoment !== this.#selection().moment;
   }
 
   clear(text) {
-    this.#missing = undefined;
+    this.#missingMoment = undefined;
     this.#image.hidden = true;
-    this.#blank.textContent = text;
+    this.#placeholder.textContent = text;
   }
 
   async show() {
-    const { name, moment, isEmpty } = this.#wanted();
+    const { name, moment, isEmpty } = this.#selection();
     if (isEmpty) return;
     if (this.#busy) {
-      this.#again = true;
+      this.#isOutdated = true;
       return;
     }
     this.#busy = true;
-    const isWanted = () => this.#wanted().name === name && this.#wanted().moment === moment;
+    const isCurrent = () => this.#selection().name === name && this.#selection().moment === moment;
     try {
-      const { url, t } = await frame(name, moment ?? undefined);
-      if (isWanted()) this.#put(url, t);
+      const { url, t } = await fetchFrame(name, moment ?? undefined);
+      if (isCurrent()) this.#display(url, t);
       else URL.revokeObjectURL(url);
     } catch (error) {
-      if (isWanted()) this.#lack(error, moment);
+      if (isCurrent()) this.#showMissing(error, moment);
     }
     this.#busy = false;
-    if (this.#again) {
-      this.#again = false;
+    if (this.#isOutdated) {
+      this.#isOutdated = false;
       void this.show();
     }
   }
@@ -60,21 +60,21 @@ export class Picture {
    * When live, the last picture stays, and the status says what is wrong with the stream. At a past moment it would be
    * the wrong one.
    */
-  #lack(error, moment) {
-    this.#missing = moment;
+  #showMissing(error, moment) {
+    this.#missingMoment = moment;
     if (moment === null && !this.#image.hidden) return;
     this.#image.hidden = true;
-    if (error instanceof ApiError) this.#blank.textContent = error.message;
+    if (error instanceof ApiError) this.#placeholder.textContent = error.message;
   }
 
-  #put(url, t) {
-    this.#missing = undefined;
+  #display(url, t) {
+    this.#missingMoment = undefined;
     const old = this.#shown;
     this.#shown = url;
     this.#image.src = url;
     this.#image.alt = `What the model saw at ${clock(t)}`;
     this.#image.hidden = false;
-    this.#blank.textContent = '';
+    this.#placeholder.textContent = '';
     if (old) URL.revokeObjectURL(old);
   }
 }

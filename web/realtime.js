@@ -1,15 +1,15 @@
 /** The WebSocket: connects, reconnects after a loss, and dispatches events by type. */
-import { subprotocols } from './api.js';
+import { fetchSubprotocols } from './api.js';
 
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 15_000;
+const FIRST_RETRY_MS = 500;
+const MAX_RETRY_MS = 15_000;
 /** A connection silent for this long is pinged, and given up after as long again without an answer. */
 const SILENCE_MS = 20_000;
 
 /** Close codes after which retrying is of no use. */
-const FINAL = { 4401: 'unauthorized', 4403: 'forbidden', 4404: 'stream_not_found' };
+const FINAL_CLOSE_CODES = { 4401: 'unauthorized', 4403: 'forbidden', 4404: 'stream_not_found' };
 /** The same reasons, as a person reads them. */
-export const CLOSED_BECAUSE = {
+export const CLOSE_REASONS = {
   unauthorized: 'the key is not accepted',
   forbidden: 'the service does not allow it',
   stream_not_found: 'the stream is gone',
@@ -24,14 +24,14 @@ export class Realtime extends EventTarget {
   /**
    * Incremented by each `connect` and `close`: an attempt begun before is discarded, even if it is for the same stream.
    */
-  #turn = 0;
+  #generation = 0;
   #socket = null;
   #attempts = 0;
   #timer = 0;
-  #watch = 0;
-  #heard = 0;
+  #heartbeatTimer = 0;
+  #lastMessageAt = 0;
   /** When the outstanding ping was sent, ms; null if there is none. */
-  #asked = null;
+  #pingedAt = null;
 
   connect(stream) {
     this.close();
@@ -42,9 +42,9 @@ export class Realtime extends EventTarget {
 
   close() {
     this.#stream = null;
-    this.#turn += 1;
+    this.#generation += 1;
     clearTimeout(this.#timer);
-    clearInterval(this.#watch);
+    clearInterval(this.#heartbeatTimer);
     const socket = this.#socket;
     this.#socket = null;
     socket?.close(1000);
@@ -68,67 +68,67 @@ export class Realtime extends EventTarget {
   }
 
   async #open() {
-    const [stream, turn] = [this.#stream, this.#turn];
-    this.#state('connecting');
+    const [stream, generation] = [this.#stream, this.#generation];
+    this.#emitState('connecting');
     let protocols;
     try {
-      protocols = await subprotocols();
+      protocols = await fetchSubprotocols();
     } catch (error) {
-      if (this.#turn !== turn) return;
-      if (error.status === 401) this.#state('closed', 'unauthorized');
+      if (this.#generation !== generation) return;
+      if (error.status === 401) this.#emitState('closed', 'unauthorized');
       else this.#retry();
       return;
     }
-    if (this.#turn !== turn || stream === null) return;
+    if (this.#generation !== generation || stream === null) return;
     const url = new URL(`v1/realtime?stream=${encodeURIComponent(stream)}`, location.href);
     url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
     const socket = new WebSocket(url, protocols);
     this.#socket = socket;
     socket.addEventListener('message', ({ data }) => {
       if (this.#socket !== socket) return;
-      this.#heard = Date.now();
-      this.#asked = null;
+      this.#lastMessageAt = Date.now();
+      this.#pingedAt = null;
       const event = JSON.parse(data);
       if (event.type === 'session.created') {
         this.#attempts = 0;
-        this.#state('open');
+        this.#emitState('open');
       }
       this.#emit(event.type, event);
     });
     socket.addEventListener('close', ({ code }) => {
       if (this.#socket !== socket) return;
       this.#socket = null;
-      clearInterval(this.#watch);
+      clearInterval(this.#heartbeatTimer);
       this.#emit('lost', {});
-      if (FINAL[code]) this.#state('closed', FINAL[code]);
+      if (FINAL_CLOSE_CODES[code]) this.#emitState('closed', FINAL_CLOSE_CODES[code]);
       else this.#retry();
     });
-    this.#heard = Date.now();
-    this.#asked = null;
-    clearInterval(this.#watch);
-    this.#watch = setInterval(() => this.#listen(socket), SILENCE_MS / 4);
+    this.#lastMessageAt = Date.now();
+    this.#pingedAt = null;
+    clearInterval(this.#heartbeatTimer);
+    this.#heartbeatTimer = setInterval(() => this.#checkHeartbeat(socket), SILENCE_MS / 4);
   }
 
-  #listen(socket) {
+  #checkHeartbeat(socket) {
     const now = Date.now();
     // Browsers throttle the timers of hidden tabs, so silence proves nothing unless a ping is outstanding.
-    const unanswered = this.#asked !== null && now - this.#asked > SILENCE_MS;
-    if (unanswered || (!this.isOpen && now - this.#heard > SILENCE_MS * 2)) {
+    const unanswered = this.#pingedAt !== null && now - this.#pingedAt > SILENCE_MS;
+    if (unanswered || (!this.isOpen && now - this.#lastMessageAt > SILENCE_MS * 2)) {
       socket.close();
       // A dead network never confirms the close; go on without it.
       socket.dispatchEvent(new CloseEvent('close', { code: 1006 }));
-    } else if (this.#asked === null && now - this.#heard > SILENCE_MS && this.send({ type: 'yoco.ping' })) {
-      this.#asked = now;
+    } else if (this.#pingedAt === null && now - this.#lastMessageAt > SILENCE_MS && this.send({ type: 'yoco.ping' })) {
+      this.#pingedAt = now;
     }
   }
 
   #retry() {
-    const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#attempts++);
-    this.#state('waiting');
-    this.#timer = setTimeout(() => void this.#open(), longest * (0.5 + Math.random() / 2));
+    const maxDelayMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#attempts++);
+    this.#emitState('waiting');
+    this.#timer = setTimeout(() => void this.#open(), maxDelayMs * (0.5 + Math.random() / 2));
   }
 
-  #state(state, code = null) {
+  #emitState(state, code = null) {
     this.#emit('state', { state, code });
   }
 

@@ -1,8 +1,8 @@
 /** Storage of the browser for the page. If site data is blocked, memory stands in until the page is left. */
 
-function kept(store) {
+function createStore(store) {
   const memory = new Map();
-  const tried = (use) => {
+  const attempt = (use) => {
     try {
       return use(window[store]);
     } catch {
@@ -10,18 +10,18 @@ function kept(store) {
     }
   };
   return {
-    get: (key) => tried((storage) => storage.getItem(key)) ?? memory.get(key) ?? null,
+    get: (key) => attempt((storage) => storage.getItem(key)) ?? memory.get(key) ?? null,
     set(key, value) {
       memory.set(key, value);
-      tried((storage) => storage.setItem(key, value));
+      attempt((storage) => storage.setItem(key, value));
     },
     delete(key) {
       memory.delete(key);
-      tried((storage) => storage.removeItem(key));
+      attempt((storage) => storage.removeItem(key));
     },
   };
 }
 
 /** Per tab, and per browser. */
-export const keptInTab = kept('sessionStorage');
-export const keptInBrowser = kept('localStorage');
+export const tabStore = createStore('sessionStorage');
+export const browserStore = createStore('localStorage');

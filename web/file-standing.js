@@ -1,13 +1,13 @@
 /** The standing questions of a stream's file: read-only, with the last answers to each. */
-import { sureness } from './answers.js';
-import { standingQuestions } from './api.js';
-import { element, tellTimes, timeElement } from './format.js';
+import { confidenceText } from './answers.js';
+import { listStandingQuestions } from './api.js';
+import { element, refreshTimes, timeElement } from './format.js';
 
 /** Delay from a new frame to loading its answers, ms: frames come several times a second, and answers after them. */
-const LOOK_AFTER_MS = 2_000;
+const REFRESH_DELAY_MS = 2_000;
 
-export class FiledQuestions {
-  #place;
+export class FileStandingQuestions {
+  #container;
   #list;
   /** The stream that is shown. */
   #name = null;
@@ -16,46 +16,48 @@ export class FiledQuestions {
   #shown = new Map();
 
   constructor(place) {
-    this.#place = place;
+    this.#container = place;
     this.#list = place.querySelector('ul');
   }
 
   /** Call when the stream has a new frame or another stream is shown; null: there is none. */
-  look(name) {
+  refresh(name) {
     const isOther = name !== this.#name;
     this.#name = name;
     if (isOther) {
       clearTimeout(this.#timer);
       this.#timer = null;
-      this.#put([]);
+      this.#render([]);
     }
     if (name === null || this.#timer !== null) return;
-    this.#timer = setTimeout(() => void this.#show(), isOther ? 0 : LOOK_AFTER_MS);
+    this.#timer = setTimeout(() => void this.#load(), isOther ? 0 : REFRESH_DELAY_MS);
   }
 
-  async #show() {
+  async #load() {
     this.#timer = null;
     const name = this.#name;
-    const asked = await standingQuestions(name).catch(() => null);
-    if (asked !== null && name === this.#name) this.#put(asked);
+    const questions = await listStandingQuestions(name).catch(() => null);
+    if (questions !== null && name === this.#name) this.#render(questions);
   }
 
-  #put(asked) {
-    this.#place.hidden = asked.length === 0;
+  #render(questions) {
+    this.#container.hidden = questions.length === 0;
     const before = [...this.#shown.keys()].join();
-    this.#shown = new Map(asked.map(({ id, question }) => [id, this.#shown.get(id) ?? new FiledQuestion(question)]));
-    for (const question of asked) this.#shown.get(question.id).show(question);
+    this.#shown = new Map(
+      questions.map(({ id, question }) => [id, this.#shown.get(id) ?? new FileStandingQuestion(question)]),
+    );
+    for (const question of questions) this.#shown.get(question.id).show(question);
     if ([...this.#shown.keys()].join() === before) return;
     this.#list.replaceChildren(...[...this.#shown.values()].map(({ element }) => element));
   }
 }
 
-class FiledQuestion {
+class FileStandingQuestion {
   #newest = element('span');
-  #told = element('ol', { className: 'changes' });
-  #all = element('details', { hidden: true }, element('summary', { textContent: 'Answers' }), this.#told);
+  #changes = element('ol', { className: 'changes' });
+  #all = element('details', { hidden: true }, element('summary', { textContent: 'Answers' }), this.#changes);
   /** Key of the listed answers, which are rebuilt only when it changes. */
-  #listed = '';
+  #changesKey = '';
 
   constructor(question) {
     this.#all.firstChild.setAttribute('aria-label', `Answers to “${question}”, newest first`);
@@ -67,17 +69,17 @@ class FiledQuestion {
     const newest =
       answer === null
         ? ['not answered yet']
-        : [answer, ' · since ', timeElement(since), ` · ${sureness(answer, told[0].confidence)}`];
+        : [answer, ' · since ', timeElement(since), ` · ${confidenceText(answer, told[0].confidence)}`];
     this.#newest.replaceChildren(...newest, problem);
     this.#all.hidden = told.length === 0;
-    tellTimes(this.#told);
+    refreshTimes(this.#changes);
     const listed = told.map((one) => `${one.as_of_time} ${one.answer}`).join();
-    if (listed === this.#listed) return;
-    this.#listed = listed;
-    this.#told.replaceChildren(...told.map(itemOf));
+    if (listed === this.#changesKey) return;
+    this.#changesKey = listed;
+    this.#changes.replaceChildren(...told.map(itemOf));
   }
 }
 
 function itemOf({ answer, as_of_time: time, confidence }) {
-  return element('li', {}, timeElement(time), ` ${answer} · ${sureness(answer, confidence)}`);
+  return element('li', {}, timeElement(time), ` ${answer} · ${confidenceText(answer, confidence)}`);
 }
