@@ -13,7 +13,7 @@ import argparse
 import json
 from pathlib import Path
 
-KINDS = {"short": "8 frames", "paraphrased": "8 frames, phrasings kept out", "long": "30 s", "minutes": "5 minutes", "boards": "boards", "several": "several streams"}
+KINDS = {"short": "8 frames", "paraphrased": "8 frames, held-out phrasings", "long": "30 s", "minutes": "5 minutes", "boards": "boards", "several": "several streams"}
 COLOURS = ["#1b6ca8", "#69b3e7", "#2e8b57", "#d98e04", "#a23b72", "#5f5f5f"]
 WIDTH, HEIGHT, LEFT, TOP, GAP = 430, 280, 60, 50, 70
 
@@ -67,8 +67,8 @@ def picture(logs: list[list[dict]]) -> str:
     for i, (kind, runs) in enumerate(kinds.items()):
         y = TOP + 20 + i * 18
         x = right.left + WIDTH + 16
-        parts += [right.line(run, COLOURS[i]) for run in runs]
-        parts.append(f'<line x1="{x}" y1="{y}" x2="{x + 22}" y2="{y}" stroke="{COLOURS[i]}" stroke-width="3"/><text x="{x + 28}" y="{y + 4}">{KINDS[kind]}</text>')
+        parts += [right.line(run, COLOURS[i % len(COLOURS)]) for run in runs]
+        parts.append(f'<line x1="{x}" y1="{y}" x2="{x + 22}" y2="{y}" stroke="{COLOURS[i % len(COLOURS)]}" stroke-width="3"/><text x="{x + 28}" y="{y + 4}">{KINDS[kind]}</text>')
     return drawing(right.left + WIDTH + 220, parts)
 
 
@@ -81,17 +81,20 @@ def side_by_side(logs: dict[str, list[dict]]) -> str:
     parts = [loss.axes("loss of the answers", [i * 1.0 for i in range(int(top) + 1)], [0], "minutes"), right.axes("exact answers, 8 frames", [0, 0.25, 0.5, 0.75, 1], [0], "minutes")]
     for i, name in enumerate(logs):
         x, y = right.left + WIDTH + 16, TOP + 20 + i * 18
-        parts += [loss.line(losses[name], COLOURS[i]), right.line(right_answers[name], COLOURS[i])]
-        parts.append(f'<line x1="{x}" y1="{y}" x2="{x + 22}" y2="{y}" stroke="{COLOURS[i]}" stroke-width="3"/><text x="{x + 28}" y="{y + 4}">{name}</text>')
+        parts += [loss.line(losses[name], COLOURS[i % len(COLOURS)]), right.line(right_answers[name], COLOURS[i % len(COLOURS)])]
+        parts.append(f'<line x1="{x}" y1="{y}" x2="{x + 22}" y2="{y}" stroke="{COLOURS[i % len(COLOURS)]}" stroke-width="3"/><text x="{x + 28}" y="{y + 4}">{name}</text>')
     return drawing(right.left + WIDTH + 220, parts)
 
 
 def table(logs: dict[str, list[dict]]) -> str:
     """The last report of each run, as Markdown."""
     kinds = ("single", "short", "paraphrased")
-    rows = [["run", "minutes", "steps", "questions", "loss of the answers", "`now`, one frame", "8 frames", "8 frames, phrasings kept out"], ["---"] * 8]
+    rows = [["run", "minutes", "steps", "questions", "loss of the answers", "`now`, one frame", "8 frames", "8 frames, held-out phrasings"], ["---"] * 8]
     for name, log in logs.items():
-        last = [line for line in log if "report" in line][-1]
+        reports = [line for line in log if "report" in line]
+        if not reports:
+            raise SystemExit(f"{name}: the log holds no report")
+        last = reports[-1]
         # A run that logged no losses has none.
         loss = next((f"{line['answer']:.2f}" for line in reversed(log) if "answer" in line), "-")
         right = [last["report"]["single"]["now"], *(mean(last["report"][kind]) for kind in kinds[1:])]

@@ -48,8 +48,10 @@ def main() -> None:
     parser.add_argument("--config", type=config_of, default="{}")
     add_device(parser)
     args = parser.parse_args()
+    if args.name and not (Path(args.work) / f"{args.name}.pt").exists():
+        parser.error(f"--name: {Path(args.work) / args.name}.pt is missing")
     trainer = Trainer(argparse.Namespace(data=args.data, work=args.work, name=args.name, seed=1, config=args.config, lr=1e-4, adam_lr=1e-5, restart_clock=True))
-    if args.name and (Path(args.work) / f"{args.name}.pt").exists():
+    if args.name:
         trainer.resume()
     maker, boards = StreamMaker(trainer.world, 5), StreamMaker(trainer.world, 5, sets={"boards": 1})
     shapes = {

@@ -350,7 +350,7 @@ class Trainer:
             hit[want] = logits.argmax(-1) == target
             near = self.within_one(hit, want, logits.argmax(-1), target)
             hit = hit.all(-1)
-            mass = (read.evidence[:, :, 0] * batch.evidence.repeat_interleave(10, 2)).sum(-1)
+            mass = (read.evidence[:, :, 0] * batch.evidence.repeat_interleave(self.config.tokens_per_frame, 2)).sum(-1)
             for i in range(len(batch.tasks)):
                 for j, task in enumerate(batch.tasks[i]):
                     for key in (task, f"{task} {batch.kinds[i][j]}"):

@@ -291,6 +291,7 @@ describe("A snapshot of a scheduler's stream", () => {
     await writeLarge(40 * 2 ** 20);
     const restoring = snapshots.restore('door', file, LIMITS);
     await expect(restoring).rejects.toMatchObject({ code: 'definition_invalid', param: 'memory.limit_mb' });
+    await expect(restoring).rejects.toThrow(/needs at least [4-9]\d\.$/);
     await snapshots.restore('door', file, { ...LIMITS, limitBytes: 2 ** 28 });
   });
 

@@ -150,7 +150,7 @@ export class FakeStream implements LiveStream {
     if (time instanceof Date && this.lastMs === null) this.startedAtMs = time.getTime();
     const given = time instanceof Date ? time.getTime() - this.startedAtMs : time;
     const at = given ?? (this.lastMs ?? -500) + 500;
-    if (this.lastMs !== null && at < this.lastMs) return { accepted: false, reason: 'out_of_order' };
+    if (this.lastMs !== null && at <= this.lastMs) return { accepted: false, reason: 'out_of_order' };
     this.tick(at);
     return { accepted: true, timeMs: at };
   }
