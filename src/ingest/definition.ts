@@ -273,7 +273,7 @@ function sourceKind(input: unknown): SourceKind {
   if (!isObject(input)) {
     throw new YocoError('definition_invalid', {
       detail:
-        `Expected an object with source (one of ${SOURCE_KINDS.join(', ')}) and what else is wanted of ` +
+        `Expected an object with source (one of ${SOURCE_KINDS.join(', ')}) and optionally ` +
         `${Object.keys(commonFields).join(', ')}.`,
     });
   }

@@ -23,7 +23,7 @@ const BEARER = {
   type: 'http',
   scheme: 'bearer',
   description:
-    'An API key or a view key of the service, or a token of `POST /v1/token`; what one of them may not do is `forbidden`. Not asked for where no ' +
+    'An API key or a view key of the service, or a token of `POST /v1/token`; what each may not do is `forbidden`. Not required where no ' +
     'keys are configured.',
 };
 
@@ -113,19 +113,19 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
   '/healthz': { get: { summary: 'Whether the process runs.', responseSchema: 'Health', isPublic: true } },
   '/readyz': {
     get: {
-      summary: 'Whether the model is loaded; 503 while it loads or the service ends.',
+      summary: 'Whether the model is loaded; 503 while it loads and while the service shuts down.',
       responseSchema: 'Readiness',
-      otherResponses: { 503: { description: 'It loads, or ends.', content: jsonContent('Readiness') } },
+      otherResponses: { 503: { description: 'Loading or shutting down.', content: jsonContent('Readiness') } },
       isPublic: true,
     },
   },
   '/metrics': {
-    get: { summary: 'Figures in Prometheus’ text format.', content: { 'text/plain': { schema: { type: 'string' } } } },
+    get: { summary: 'Metrics in Prometheus’ text format.', content: { 'text/plain': { schema: { type: 'string' } } } },
   },
   '/v1/streams': {
     get: { summary: 'All streams.', responseSchema: 'StreamList' },
     post: {
-      summary: 'Makes a stream.',
+      summary: 'Creates a stream.',
       body: 'StreamDefinition',
       status: 201,
       responseSchema: 'Stream',
@@ -135,7 +135,7 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
   '/v1/streams/{name}': {
     get: { summary: 'One stream.', parameters: [NAME_PARAM], responseSchema: 'Stream' },
     delete: {
-      summary: 'Ends a stream, and forgets what it saw.',
+      summary: 'Deletes a stream and everything that it remembers.',
       parameters: [NAME_PARAM],
       responseSchema: 'StreamDeleted',
     },
@@ -154,10 +154,10 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
         'x-yoco-wall-time': { schema: { type: 'string', format: 'date-time' } },
         etag: { schema: { type: 'string' } },
       },
-      otherResponses: { 304: { description: 'It is the picture of `if-none-match`.' } },
+      otherResponses: { 304: { description: 'The picture is still the one of `if-none-match`.' } },
     },
     post: {
-      summary: 'Takes a picture into a push stream.',
+      summary: 'Pushes a picture into a push stream.',
       parameters: [
         NAME_PARAM,
         {
@@ -175,14 +175,14 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
   },
   '/v1/streams/{name}/standing_questions': {
     get: {
-      summary: 'What a stream’s file asks again as new frames come, and what was told of it.',
+      summary: 'The standing questions of a stream’s file, with their latest answers.',
       parameters: [NAME_PARAM],
       responseSchema: 'StandingQuestionList',
     },
   },
   '/v1/streams/{name}/snapshot': {
     post: {
-      summary: 'Keeps what a stream holds as a file.',
+      summary: 'Saves what a stream holds to a snapshot file.',
       parameters: [NAME_PARAM],
       body: 'SnapshotRequest',
       bodyRequired: false,
@@ -233,7 +233,7 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
           name: 'model',
           in: 'query',
           schema: { type: 'string' },
-          description: 'BUNDLE@STREAM, in the place of stream.',
+          description: 'BUNDLE@STREAM, instead of stream.',
         },
       ],
       status: 101,
@@ -248,7 +248,7 @@ const WEBHOOKS = {
   standingQuestion: {
     post: {
       summary:
-        'A standing question of a stream’s file has a new answer, or is no longer asked; or the stream’s source is away, back or over.',
+        'A standing question of a stream’s file has a new answer or is no longer asked, or the stream’s source is away, back or over.',
       parameters: ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) => ({
         name,
         in: 'header',
@@ -263,7 +263,7 @@ const WEBHOOKS = {
           },
         },
       },
-      responses: { '2XX': { description: 'It was taken; all else is tried again, or given up.' } },
+      responses: { '2XX': { description: 'Accepted. After any other response the event is retried or dropped.' } },
       security: [{}],
     },
   },
@@ -360,13 +360,13 @@ function asyncApi(live: LiveService): Json {
       title: 'yoco-live',
       version: VERSION,
       license: { name: LICENCE.name },
-      description: 'Event names and shapes of the OpenAI Realtime API (GA); what goes beyond it is named `yoco`.',
+      description: 'Event names and shapes of the OpenAI Realtime API (GA); extensions are named `yoco`.',
     },
     defaultContentType: 'application/json',
     channels: {
       realtime: {
         address: '/v1/realtime',
-        title: 'A session on one stream, which may ask others too.',
+        title: 'A session on one stream; it may ask about others, too.',
         messages: Object.fromEntries(
           Object.keys(messages).map((key) => [key, { $ref: `#/components/messages/${key}` }]),
         ),
@@ -377,7 +377,7 @@ function asyncApi(live: LiveService): Json {
               type: 'object',
               properties: {
                 stream: { type: 'string', description: 'Name of the stream.' },
-                model: { type: 'string', description: `${live.bundle.name}@STREAM, in the place of stream.` },
+                model: { type: 'string', description: `${live.bundle.name}@STREAM, instead of stream.` },
               },
             },
           },

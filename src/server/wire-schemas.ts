@@ -50,7 +50,7 @@ export const streamSchema = z.object({
   started_at: wallTime,
   recorded_at: wallTime
     .nullable()
-    .describe('When a recording was made, if its definition says it: then all its wall times are of then.'),
+    .describe('When a recording was made, if its definition says so; all its wall times then count from that time.'),
   cache: z.object({
     tokens: count,
     bytes: count,
@@ -65,7 +65,7 @@ export const streamSchema = z.object({
 export const streamList = z.object({
   object: z.literal('list'),
   bundle: z.object({ name: z.string(), parameters: count, licence: z.string(), streams_per_question: count }),
-  may_change: z.boolean().describe('Whether who asks may make and delete streams: no view key may, and no token.'),
+  may_change: z.boolean().describe('Whether the caller may create and delete streams; view keys and tokens may not.'),
   data: z.array(streamSchema),
 });
 
@@ -124,20 +124,20 @@ const evidence = z.object({
   stream: z.string(),
   start: seconds,
   end: seconds,
-  peak: seconds.describe('The frame of the span that was looked at most.'),
-  weight: z.number().min(0).max(1).describe('Share of the cross-attention on all streams.'),
+  peak: seconds.describe('The frame of the span with the most attention.'),
+  weight: z.number().min(0).max(1).describe('Share of the cross-attention over all streams.'),
   start_time: wallTime,
   end_time: wallTime,
   peak_time: wallTime,
 });
 
-const confidence = z.number().min(0).max(1).describe('The probability that the model gives to the answer.');
+const confidence = z.number().min(0).max(1).describe('The probability that the model assigns to the answer.');
 
 export const answerSchema = z.object({
-  stream: z.string().nullable().describe('Null where several streams were asked.'),
+  stream: z.string().nullable().describe('Null if several streams were asked.'),
   as_of: seconds.nullable(),
   as_of_time: wallTime,
-  since: seconds.nullable().describe('From when on the stream was read; null: all that is kept, or several streams.'),
+  since: seconds.nullable().describe('Time from which the stream was read; null: everything kept, or several streams.'),
   streams: z.array(
     z.object({
       name: z.string(),
@@ -164,13 +164,13 @@ export const standingSchema = z.object({
   every: z.number(),
   holds: z.int(),
   min_confidence: z.number(),
-  webhook: z.string().nullable().describe('Host of the address that is told, and its port where it has one.'),
+  webhook: z.string().nullable().describe('Host of the webhook’s address, with its port if it has one.'),
   state: z
     .enum(['waiting', 'answered', 'missed', 'ended'])
-    .describe('`waiting`: not asked yet; `answered`, `missed`: when it was asked last; `ended`: no longer asked.'),
-  error: errorSchema.nullable().describe('Why it was missed, or ended.'),
+    .describe('`waiting`: not asked yet; `answered`, `missed`: outcome of the last asking; `ended`: no longer asked.'),
+  error: errorSchema.nullable().describe('Why it was missed or has ended.'),
   asked_time: wallTime.nullable(),
-  answer: z.string().nullable().describe('What was told last.'),
+  answer: z.string().nullable().describe('The answer that was reported last.'),
   since_time: wallTime.nullable().describe('The moment of that answer.'),
   told: z
     .array(
@@ -184,7 +184,7 @@ export const standingSchema = z.object({
         evidence: z.array(evidence),
       }),
     )
-    .describe('The last answers that were told, newest first.'),
+    .describe('The answers that were reported, newest first.'),
 });
 
 export const standingList = z.object({ object: z.literal('list'), data: z.array(standingSchema) });
@@ -315,7 +315,7 @@ export const SERVER_EVENTS = {
     yoco: z
       .object({ frame: z.int().min(1) })
       .optional()
-      .describe('Which pushed frame it is about.'),
+      .describe('The pushed frame that this is about.'),
   },
   'yoco.frame.accepted': { number: z.int().min(1), t: seconds, time: wallTime },
   'yoco.frame.dropped': { number: z.int().min(1), reason: z.enum(['late', 'out_of_order', 'busy']) },
@@ -359,7 +359,9 @@ export const standingAnswered = webhookEvent('yoco.standing_question.answered').
     .object({ stream: z.string(), t: seconds, time: wallTime, jpeg: z.base64() })
     .nullable()
     .optional()
-    .describe('Where the file asks for it: what the model saw that the answer rests on most; null where none is kept.'),
+    .describe(
+      'If the file asks for it: the frame that the answer rests on most, as the model saw it; null if it is no longer kept.',
+    ),
 });
 export const standingDeleted = webhookEvent('yoco.standing_question.deleted');
 export const sourceStatusEvent = z.object({
@@ -369,7 +371,7 @@ export const sourceStatusEvent = z.object({
   stream: z.string(),
   state: z
     .enum(['reconnecting', 'playing', 'ended', 'failed'])
-    .describe('`reconnecting`: no frames come; `playing`: they come again.'),
+    .describe('`reconnecting`: no frames arrive; `playing`: they arrive again.'),
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
-  last_time: wallTime.nullable().describe('Of the newest frame.'),
+  last_time: wallTime.nullable().describe('Time of the newest frame.'),
 });
