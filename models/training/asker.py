@@ -13,11 +13,11 @@ from spans import WHOLE, Question, Span, clock_text
 from text import encode
 from world import World
 
-ABSENT_SHARE = 0.2  # share of the questions about a thing that name one which was never shown
+NEGATIVE_SHARE = 0.2  # share of the questions about a thing that name one which was never shown
 # Of the questions about a thing that is not there, the share about one that the stream shows at another time.
-GONE = 0.5
+GONE_NEGATIVE_SHARE = 0.5
 # Of the questions about a thing that is not there, the share about one that the projector takes a shown picture for.
-CONFUSED = 0.35
+HARD_NEGATIVE_SHARE = 0.35
 SYNONYM = 0.4  # share of the things with other names that are called by one of them
 # Share of the things that are called by a word for things of many names, where it says which one is meant; and the same
 # in steps of "kinds".
@@ -136,7 +136,7 @@ class Asker:
         shown = {s.identity for s in spans} | {s.sample.label for s in spans} | {self.world.samples[t[0]].label for s in spans for t in s.things}
         shown |= {name for label in shown for name in self.world.synonyms.get(label, [])}
         scenes = " ".join(text for s in spans for text in [*s.sample.captions, *(answer for _, answer in s.sample.qa)]).lower()
-        alike = self.alike(near) if near and self.rng.random() < CONFUSED else []
+        alike = self.alike(near) if near and self.rng.random() < HARD_NEGATIVE_SHARE else []
         for _ in range(50):
             kind = near.sample.set if near and near.label and self.rng.random() < 0.6 else self.sets[self.rng.choice(len(self.sets), p=self.share)]
             if not self.world.names[kind]:

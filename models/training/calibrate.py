@@ -33,11 +33,11 @@ STREAMS = [(SHOP, 60, 8, 24, 6), ({"imagenet-samples": 1}, 48, 8, 24, 6), ({**SH
 MINUTES, PART = 200, 60  # frames
 SEED = 101
 TASKS = {"seen": 3, "seennow": 1.5, "when": 1, "before": 1, "after": 1, "left": 1}
-ABSENT_SHARE = 0.4
+NEGATIVE_SHARE = 0.4
 STEPS = np.arange(0, 3.01, 0.05)
 COST = 0.01
 # The share of absent things that must be answered with no: to claim a thing that was never there does more harm than to
-# miss one. A third of them are look-alikes (CONFUSED, asker.py); of things at random far fewer are claimed.
+# miss one. A third of them are look-alikes (HARD_NEGATIVE_SHARE, asker.py); of things at random far fewer are claimed.
 NO_RIGHT = 0.965
 LOUDER = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
 # Columns of the marks' map, then frames, sets, streams, questions on each and tasks of an evaluation: the first task
@@ -56,7 +56,7 @@ def margins(trainer: Trainer, yes: int, no: int, not_shown: int):
     for sets, frames, number, questions, batches in STREAMS:
         if not trainer.unseen.has(sets):
             continue
-        maker = StreamMaker(trainer.unseen, SEED, sets=sets, absent_share=ABSENT_SHARE)
+        maker = StreamMaker(trainer.unseen, SEED, sets=sets, absent_share=NEGATIVE_SHARE)
         for _ in range(batches):
             batch = maker.batch_of_one(frames, frames // PART, questions, TASKS) if frames > MINUTES else maker.batch(number, frames, questions, TASKS)
             logits, target, want, *_ = trainer.forward(batch)

@@ -24,7 +24,7 @@ import math
 import torch
 from torch import nn
 
-from model import CODE, COUNTS, DIGITS, FOUND, PERIODS, SAID_SIZE, Config, YocoLive, digits_read, found
+from model import CODE, COUNTS, DIGITS, MASS_FEATURES, PERIODS, CLOCK_DIGITS_SIZE, Config, YocoLive, digits_read, attention_features
 
 PAGE_FRAMES = 256
 # Numbers of pages that a question may read, each a graph of its own: a graph costs as much as it can read.
@@ -173,16 +173,16 @@ class DeviceCrossDecoder(nn.Module):
             parts = cut(on_stream.reshape(g, -1, p * n), n)
             y = sum(part @ v for part, v in zip(parts, values)) + torch.cat([part.sum(-1, keepdim=True) for part in parts], -1) @ tag_v
             y = y.reshape(g, -1, group, d)
-            counts = found(on_stream.sum(-1), on_stream.amax(-1), on_own.sum(-1)).permute(1, 0, 2, 3)  # [Q, G, group, FOUND]
+            counts = attention_features(on_stream.sum(-1), on_stream.amax(-1), on_own.sum(-1)).permute(1, 0, 2, 3)  # [Q, G, group, MASS_FEATURES]
             if i >= c.cross_layers // 2:
                 evidence = evidence + on_stream.sum((0, 2)).reshape(-1, p * frames, c.tokens_per_frame).sum(-1)
                 attended = attended + y.mean(2).permute(1, 0, 2).reshape(-1, g * d)
             heads = (y + on_own @ own_values).permute(1, 0, 2, 3).reshape(-1, h * d)
-            x = x + attention.o(heads) + attention.count(counts.reshape(-1, h * FOUND)) + attention.tally.said(number[:, :1])
+            x = x + attention.o(heads) + attention.count(counts.reshape(-1, h * MASS_FEATURES)) + attention.tally.said(number[:, :1])
             x = x + layer.ffn(layer.ffn_norm(x))
         late = c.cross_layers - c.cross_layers // 2
         evidence = evidence / (h * late)
-        dated = digits_read(evidence, codes[:SAID_SIZE].T)
+        dated = digits_read(evidence, codes[:CLOCK_DIGITS_SIZE].T)
         return self.head.logits(x, attended / late, said, dated), evidence, torch.stack(asked, 1), said
 
 

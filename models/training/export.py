@@ -22,7 +22,7 @@ from backbone import IMAGE_SIZE, VECTORS, EfficientNetLite0
 from device_graphs import PAGE, PAGE_FRAMES, PAGES, device_graphs, page
 from eyes import SecondLook, second_look
 from labels import read_sets
-from model import COUNTED_AT, COUNTS, DAY, DIGITS, Config, YocoLive, of_whole, time_code, waves
+from model import COUNT_TOKEN, COUNTS, DAY, DIGITS, Config, YocoLive, of_whole, time_code, waves
 from palette import small
 from projector import TOP, Detail, Projector, Vocabulary
 from ranking_graph import overlap, ranking_graph
@@ -59,7 +59,7 @@ class VisionGraph(nn.Module):
             features, second = self.net(rgb), ()
         else:
             maps = self.net.front(rgb)
-            features, second = self.net.back(maps), (lambda label: self.look.joined(label, self.look(maps)),)
+            features, second = self.net.back(maps), (lambda label: self.look.combine(label, self.look(maps)),)
         p, word_p = self.projector.mixtures(features, self.net.classify(features), *second)
         strongest = p * (p >= p.topk(TOP, -1).values[..., -1:])
         tokens = p @ self.labels + strongest @ self.residual + word_p @ self.words + (features @ self.basis) @ self.detail + self.slot
@@ -288,7 +288,7 @@ def export(model: YocoLive, projector: Projector, detail: Detail, vocab: Vocabul
         "vocabulary": words.shape[0],
         "startToken": START,
         "endToken": END,
-        "countedAt": COUNTED_AT,
+        "countedAt": COUNT_TOKEN,
         "maxAnswerTokens": 32,
         "endsAtRepetition": card.get("endsAtRepetition", True),
         "answerTokens": model.answers.tolist(),

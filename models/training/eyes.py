@@ -6,7 +6,7 @@ python eyes.py --data DIR --work DIR
 EfficientNet-Lite0 was trained on other classes. A copy of its stages six and seven and of its head learns the names of
 groceries and clothing. The frozen stages stay beside it: all else is still read from their features, and they say how
 likely it is that a thing with one of these names is there at all; both say which of the names it is
-(`SecondLook.joined`). Unlike training the frozen stages themselves, this cannot damage anything else.
+(`SecondLook.combine`). Unlike training the frozen stages themselves, this cannot damage anything else.
 
 The decoder still trains on tokens without the second look, which knows the training pictures by heart: its tokens of
 those would be more certain than of any other picture. Writes WORK/eyes.pt, and the tokens of the held-out pictures
@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from backbone import CELLS, FEATURES, EfficientNetLite0
-from features import write_seen
+from features import write_encoded
 from labels import Sample
 from precision import add_device, mixed_precision
 from projector import Stage0, Vocabulary, cosine
@@ -75,7 +75,7 @@ class SecondLook(nn.Module):
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         return self.names(F.dropout(self.stages(maps), DROPPED, self.training))
 
-    def joined(self, label: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
+    def combine(self, label: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
         """Combines the projector's logits over labels `[.., labels]` with those of the second look.
 
         The names together stay as likely as the projector says; which of them it is, both say (a product of experts).
@@ -103,7 +103,7 @@ def write_maps(data: str, work: Path, views: list, rows: list[int], seed: int) -
     if path.exists() and listed.exists() and json.loads(listed.read_text()) == [list(p) for p in plan]:
         return np.load(path)
     with torch.device("cpu"):  # through ONNX Runtime
-        write_seen(Front(EfficientNetLite0.pretrained()), work / "front.onnx", path, data, seed, plan)
+        write_encoded(Front(EfficientNetLite0.pretrained()), work / "front.onnx", path, data, seed, plan)
     listed.write_text(json.dumps(plan))
     return np.load(path)
 
@@ -117,7 +117,7 @@ def second_look(work: Path, samples: list[Sample], vocab: Vocabulary, frozen: Ef
     return look.eval()
 
 
-class Lesson:
+class SecondLookTraining:
     """`done`: training is finished, so only held-out pictures are loaded."""
 
     def __init__(self, data: str, work: Path, view_seed: int, done: bool):
@@ -179,7 +179,7 @@ class Lesson:
         label, _ = self.projector(features, self.stage.net.classify(features))
         with mixed_precision():
             told = self.look(self.maps[rows].float())
-        return features, label, self.look.joined(label, told.float())
+        return features, label, self.look.combine(label, told.float())
 
     @torch.no_grad()
     def measured(self) -> dict:
@@ -210,7 +210,7 @@ class Lesson:
             features = self.stage.features[self.rows[b]].float()
             with mixed_precision():
                 told = self.look(self.maps[b].float()).float()
-                p, _ = self.projector.mixtures(features, self.stage.net.classify(features), lambda label: self.look.joined(label.float(), told))
+                p, _ = self.projector.mixtures(features, self.stage.net.classify(features), lambda label: self.look.combine(label.float(), told))
             top, rows = p.topk(out["top"].shape[-1], -1), self.rows[b].cpu().numpy()
             for key, value in {"label_mix": p @ self.stage.label_table, "top": top.indices, "top_p": top.values}.items():
                 out[key][rows] = value.float().cpu().numpy().astype(out[key].dtype)
@@ -234,7 +234,7 @@ def main() -> None:
         print(json.dumps({"stage": "eyes", "left_out": f"the data has none of {', '.join(NAMED)}"}))
         return
     done = (work / "eyes.pt").exists() and not args.resume
-    lesson = Lesson(args.data, work, args.view_seed, done)
+    lesson = SecondLookTraining(args.data, work, args.view_seed, done)
     if not done:
         lesson.train(args.epochs, args.seed, args.rate)
         torch.save(lesson.look.state_dict(), work / "eyes.pt")

@@ -48,7 +48,7 @@ def _batch(plan: list[tuple[int, int]]) -> tuple[np.ndarray, list]:
     return seen.astype(np.float16), [[i, n, things] for (_, things), (i, n) in zip(made, plan)]
 
 
-def seen_by(eyes: nn.Module, graph: Path, data: str, seed: int, plan: list[tuple[int, int]]):
+def encode_views(eyes: nn.Module, graph: Path, data: str, seed: int, plan: list[tuple[int, int]]):
     """Makes these views (sample, number) on all cores. Yields, in order and in batches, the output of `eyes` in
     float16, and the views' rows of views.json."""
     export_eyes(eyes, graph)
@@ -61,11 +61,11 @@ def seen_by(eyes: nn.Module, graph: Path, data: str, seed: int, plan: list[tuple
                 print(f"{done}/{len(plan)} views", flush=True)
 
 
-def write_seen(eyes: nn.Module, graph: Path, path: Path, data: str, seed: int, plan: list[tuple[int, int]], kind: type = np.float16) -> None:
+def write_encoded(eyes: nn.Module, graph: Path, path: Path, data: str, seed: int, plan: list[tuple[int, int]], kind: type = np.float16) -> None:
     """Writes the output of `eyes` for these views, in order, as one array. The file appears only when it is complete.
     For integer types the values are rounded."""
     unfinished, out, done = path.with_suffix(".new.npy"), None, 0
-    for seen, _ in seen_by(eyes, graph, data, seed, plan):
+    for seen, _ in encode_views(eyes, graph, data, seed, plan):
         if out is None:
             out = np.lib.format.open_memmap(unfinished, "w+", kind, (len(plan), *seen.shape[1:]))
         out[done : done + len(seen)] = seen if kind == np.float16 else np.rint(seen.astype(np.float32))
@@ -104,7 +104,7 @@ def lines_of(views: list) -> str:
 def begin(work: Path, plan: list[tuple[int, int]], samples: list[Sample], views: list) -> np.memmap:
     """Creates the features file of a new run, with those of `views` already in it."""
     if not views:
-        forget(work)
+        invalidate_derived(work)
     features = np.lib.format.open_memmap(work / NEW_VALUES, "w+", np.float16, (len(plan), VECTORS, FEATURES))
     if views:
         features[: len(views)] = np.load(work / "features.npy", mmap_mode="r")[: len(views)]
@@ -113,7 +113,7 @@ def begin(work: Path, plan: list[tuple[int, int]], samples: list[Sample], views:
     return features
 
 
-def forget(work: Path) -> None:
+def invalidate_derived(work: Path) -> None:
     """Removes the progress marks of projector.py and eyes.py: the rows they wrote belong to other views."""
     for path in (*work.glob("fold*.done"), work / "maps.json"):
         path.unlink(missing_ok=True)
@@ -139,7 +139,7 @@ def main() -> None:
     else:
         features = begin(work, plan, samples, views)
     saved = len(views)
-    for values, rows in seen_by(EfficientNetLite0.pretrained(), work / "backbone.onnx", args.data, args.seed, plan[len(views) :]):
+    for values, rows in encode_views(EfficientNetLite0.pretrained(), work / "backbone.onnx", args.data, args.seed, plan[len(views) :]):
         features[len(views) : len(views) + len(rows)] = values
         views += rows
         if len(views) - saved >= SAVED:

@@ -6,7 +6,7 @@ from torch import nn
 
 from backbone import VECTORS
 from batch import Batch
-from model import DAY, SAID, Written, rms
+from model import DAY, CLOCK_DIGITS, WritingCopy, rms
 from spans import WHOLE
 
 # Least attention on each right frame, as a fraction of an equal share: the whole moment is evidence, not only its best
@@ -16,7 +16,7 @@ EVEN = 0.3
 EVEN_COUNTED = 0.85
 
 
-def miscount(above: torch.Tensor, batch: Batch, told: torch.Tensor, presence: torch.Tensor) -> torch.Tensor:
+def tally_loss(above: torch.Tensor, batch: Batch, told: torch.Tensor, presence: torch.Tensor) -> torch.Tensor:
     """Cross-entropy of the tallies of the two middle layers, for each thing to be counted: the right tokens against all
     others.
 
@@ -43,7 +43,7 @@ def miscount(above: torch.Tensor, batch: Batch, told: torch.Tensor, presence: to
     return ((missed + wrong).sum(-1) / number).log1p().mean()
 
 
-def misread(asked: nn.Module, middle: torch.Tensor, batch: Batch) -> torch.Tensor:
+def asked_time_loss(asked: nn.Module, middle: torch.Tensor, batch: Batch) -> torch.Tensor:
     """Cross-entropy of the digits of the time that a question names. The probe `asked` reads them from the question's
     last token before evidence is looked for, middle `[B, Q, W]`.
 
@@ -57,13 +57,13 @@ def misread(asked: nn.Module, middle: torch.Tensor, batch: Batch) -> torch.Tenso
     times = batch.times.view(len(batch.tasks), -1)
     ms = times.gather(1, batch.evidence.argmax(-1))[rows]
     reading, at, loss = asked(rms(middle[rows])).float(), 0, middle.new_zeros(())
-    for unit, base in SAID:
-        loss = loss + F.cross_entropy(reading[:, at : at + base], ms % DAY // unit % base) / len(SAID)
+    for unit, base in CLOCK_DIGITS:
+        loss = loss + F.cross_entropy(reading[:, at : at + base], ms % DAY // unit % base) / len(CLOCK_DIGITS)
         at += base
     return loss
 
 
-def misread_number(written: Written, values: torch.Tensor, marks: torch.Tensor) -> torch.Tensor:
+def digit_loss(written: WritingCopy, values: torch.Tensor, marks: torch.Tensor) -> torch.Tensor:
     """Cross-entropy of the digits read from frames' values `[n, G * D]`, against their marks `[n, marks]`."""
     if len(values) == 0:
         return values.new_zeros(())
@@ -75,7 +75,7 @@ def misread_number(written: Written, values: torch.Tensor, marks: torch.Tensor) 
     return loss
 
 
-def unevenness(shares: torch.Tensor, frames: torch.Tensor, tokens: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
+def evenness_loss(shares: torch.Tensor, frames: torch.Tensor, tokens: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
     """By how many nats the right frames (for counting questions, the right tokens) fall short of their share, on
     average.
 

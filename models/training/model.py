@@ -5,12 +5,12 @@ YOCO: Sun et al. 2024, "You Only Cache Once" (arXiv:2405.05254). Departures, wit
 - queries and keys are RMS-normalised per head, with a learned scale times log(n) (Scalable-Softmax, arXiv:2501.19399),
   so that attention stays as sharp over hours as over seconds;
 - each query adds a score for a frame's time (`CrossAttention.when`), so keys need not hold the time of day;
-- a softmax divides counts away, so each head also reports how many tokens it found (`found`), and the first head of
-  each layer counts the tokens that score above a threshold (`Tally`); questions about numbers need this, and `Counted`
+- a softmax divides counts away, so each head also reports how many tokens it found (`attention_features`), and the first head of
+  each layer counts the tokens that score above a threshold (`Tally`); questions about numbers need this, and `NumberCopy`
   copies the number into the answer;
-- the time of the frames that are read is known exactly, so it is copied into the answer (`Dated`), not decoded from the
+- the time of the frames that are read is known exactly, so it is copied into the answer (`TimeCopy`), not decoded from the
   values of the stream's tokens;
-- a written number is decoded from the values that are read, digit by digit, and copied into the answer (`Written`);
+- a written number is decoded from the values that are read, digit by digit, and copied into the answer (`WritingCopy`);
 - the residual width differs from that of the word embeddings: two maps join them, which start as the words' principal
   components.
 
@@ -62,8 +62,8 @@ PERIODS = [1000 * 2**i for i in range(1, 19)]
 
 
 # The digits from hours to seconds, which a query may ask for and an answer may say.
-SAID = DIGITS[2:8]
-SAID_SIZE = sum(base for _, base in SAID)
+CLOCK_DIGITS = DIGITS[2:8]
+CLOCK_DIGITS_SIZE = sum(base for _, base in CLOCK_DIGITS)
 
 
 def time_code(ms: torch.Tensor, since: torch.Tensor) -> torch.Tensor:
@@ -72,7 +72,7 @@ def time_code(ms: torch.Tensor, since: torch.Tensor) -> torch.Tensor:
 
     One-hot digits of the clock, Fourier features, and the logarithm of the seconds since the stream began.
     """
-    digits = [(ms % DAY // unit % base).unsqueeze(-1) == torch.arange(base) for unit, base in SAID]
+    digits = [(ms % DAY // unit % base).unsqueeze(-1) == torch.arange(base) for unit, base in CLOCK_DIGITS]
     return torch.cat([*(d.float() for d in digits), waves(ms), log_seconds(since).unsqueeze(-1)], -1)
 
 
@@ -95,16 +95,16 @@ def log_seconds(ms: torch.Tensor) -> torch.Tensor:
 
 
 # The last feature is the logarithm of the seconds between a frame and the moment of the question.
-CODE = SAID_SIZE + 2 * len(PERIODS) + 2
+CODE = CLOCK_DIGITS_SIZE + 2 * len(PERIODS) + 2
 
 
 # Numbers by which each head says how much it found, beside what it read.
-FOUND = 4
+MASS_FEATURES = 4
 
 
-def found(share: torch.Tensor, most: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+def attention_features(share: torch.Tensor, most: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
     """share and most: the sum and the largest of the attention shares on the stream's tokens; own: the sum on the
-    segment's own tokens; each `[..]` -> `[.., FOUND]`.
+    segment's own tokens; each `[..]` -> `[.., MASS_FEATURES]`.
 
     The sum over the largest share is the number of tokens read as much as the most read one; two features grow with it,
     one for small numbers and one for large. The third is the stream's share of the attention. The fourth is its
@@ -129,14 +129,14 @@ OF_KIND = 0.3  # weight of a kind's word in the initial token of each name of th
 # Keys of a checkpoint that only training needs.
 FOR_TRAINING = ("muon", "adam", "last")
 # The first positions of an answer, those next to a possible digit: only their tallies are supervised.
-TALLIED = 3
+TALLY_TOKENS = 3
 # The position of an answer whose count all later positions reuse, so that the last digit of a number comes from the
 # same count as its first. The position before it predicts the space before a number.
-COUNTED_AT = 1
+COUNT_TOKEN = 1
 # Only counts below this are copied into answers.
 COUNTED_BELOW = 100
 # How sharply a fractional count is rounded to the nearest whole number.
-SHARP = 8
+ROUNDING_SHARPNESS = 8
 # Outputs of a tally: how many tokens it found, and for how many seconds their frames were shown.
 COUNTS = 2
 # Numbers that an answer may copy: the tokens, half of them (repetitions of a movement with two poses), and the seconds.
@@ -144,7 +144,7 @@ NUMBERS_SAID = 3
 # A frame counts as shown until the next one, but for at most this many ms: a camera that was away showed nothing.
 LONGEST = 10_000
 # Floor for the probability of a digit.
-UNLIKELY = 1e-3
+PROBABILITY_FLOOR = 1e-3
 
 
 def rms(x: torch.Tensor) -> torch.Tensor:
@@ -403,7 +403,7 @@ class Tally(nn.Module):
         return self.into(torch.cat([near, (-16 * (logarithm - self.logarithms).pow(2)).exp()], -1))
 
 
-class Counted(nn.Module):
+class NumberCopy(nn.Module):
     """The copy path of numbers: a tally's count as the digits of an answer, as `YocoLive.copy` is the copy path of
     names.
 
@@ -427,9 +427,9 @@ class Counted(nn.Module):
         gates, said = self.gate(y), 0
         tokens, seconds = counted[..., :1], counted[..., 1:]
         for i, number in enumerate((tokens, tokens / 2, seconds)):
-            near = (-SHARP * (number.clamp(max=COUNTED_BELOW) - self.numbers).pow(2)).softmax(-1)
+            near = (-ROUNDING_SHARPNESS * (number.clamp(max=COUNTED_BELOW) - self.numbers).pow(2)).softmax(-1)
             for j in range(2):
-                probable = (near @ self.digits[j] + UNLIKELY).log() - math.log(UNLIKELY)  # 0 at every other digit
+                probable = (near @ self.digits[j] + PROBABILITY_FLOOR).log() - math.log(PROBABILITY_FLOOR)  # 0 at every other digit
                 said = said + gates[..., 2 * i + j : 2 * i + j + 1] * probable
         return said
 
@@ -445,8 +445,10 @@ def tallied(above, lasting, tokens_per_frame: int, copies=1):
 
 
 def digits_read(evidence: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
-    """The digits of the times that were read: evidence `[.., Q, F]` of each frame, one-hot digits `[.., F, SAID_SIZE]`
-    -> `[.., Q, SAID_SIZE]`.
+    """The digits of the times that were read.
+
+    evidence `[.., Q, F]` of each frame, one-hot digits `[.., F, CLOCK_DIGITS_SIZE]`
+    -> `[.., Q, CLOCK_DIGITS_SIZE]`.
 
     Shares are squared: two frames on either side of a full minute have no meaningful mean, and the most read one is
     meant.
@@ -455,7 +457,7 @@ def digits_read(evidence: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
     return (squares / (squares.sum(-1, keepdim=True) + 1e-9)) @ digits
 
 
-class Dated(nn.Module):
+class TimeCopy(nn.Module):
     """The copy path of times: when the frames that are read were shown, as the digits of an answer.
 
     Values also hold their time, as one of many things, and what is read from them has a wrong digit now and then; the
@@ -464,22 +466,21 @@ class Dated(nn.Module):
 
     def __init__(self, c: Config):
         super().__init__()
-        self.gate = nn.Linear(c.width, len(SAID))
-        # For each of the SAID_SIZE features: which digit of the clock it belongs to, and which value of that digit it
-        # is.
-        of_digit = torch.cat([F.one_hot(torch.full((base,), i), len(SAID)) for i, (_, base) in enumerate(SAID)])
-        number = torch.cat([F.one_hot(torch.arange(base), 10) for _, base in SAID])
+        self.gate = nn.Linear(c.width, len(CLOCK_DIGITS))
+        # For each of the CLOCK_DIGITS_SIZE features: the digit of the clock that it belongs to, and its value.
+        of_digit = torch.cat([F.one_hot(torch.full((base,), i), len(CLOCK_DIGITS)) for i, (_, base) in enumerate(CLOCK_DIGITS)])
+        number = torch.cat([F.one_hot(torch.arange(base), 10) for _, base in CLOCK_DIGITS])
         self.register_buffer("of_digit", of_digit.T.float(), persistent=False)
         self.register_buffer("number", number.float(), persistent=False)
 
     def forward(self, y, digits):
-        """y `[.., W]`, digits `[.., SAID_SIZE]` from `digits_read` -> what is added to the logits of the ten digits,
+        """y `[.., W]`, digits `[.., CLOCK_DIGITS_SIZE]` of `digits_read` -> what is added to the ten digits' logits,
         `[.., 10]`."""
-        probable = (digits + UNLIKELY).log() - math.log(UNLIKELY)  # 0 at every other digit
+        probable = (digits + PROBABILITY_FLOOR).log() - math.log(PROBABILITY_FLOOR)  # 0 at every other digit
         return ((self.gate(y) @ self.of_digit) * probable) @ self.number
 
 
-class Written(nn.Module):
+class WritingCopy(nn.Module):
     """The copy path of writing: the number written on what is read, as the digits of an answer.
 
     Values hold tens and ones as two of many things, and an answer's second digit must not repeat its first. `read`
@@ -505,7 +506,7 @@ class Written(nn.Module):
         none, ones = tens[..., self.NONE :], ones[..., : self.NONE]
         gates, said = self.gate(y), 0
         for i, digit in enumerate((tens[..., : self.NONE] + none * ones, (1 - none) * ones)):
-            said = said + gates[..., i : i + 1] * ((digit + UNLIKELY).log() - math.log(UNLIKELY))
+            said = said + gates[..., i : i + 1] * ((digit + PROBABILITY_FLOOR).log() - math.log(PROBABILITY_FLOOR))
         return said
 
 
@@ -519,7 +520,7 @@ class CrossAttention(nn.Module):
         self.o = nn.Linear(c.cross_heads * c.head_dim, c.width, bias=False)
         self.scale = nn.Parameter(torch.full((c.cross_heads,), 1.2 / math.log(200)))
         self.when = nn.Linear(c.width, c.cross_heads * CODE, bias=False)
-        self.count = nn.Linear(c.cross_heads * FOUND, c.width, bias=False)
+        self.count = nn.Linear(c.cross_heads * MASS_FEATURES, c.width, bias=False)
         self.tally = Tally(c)
 
     def times_asked(self, x, log_n):
@@ -564,8 +565,8 @@ class Reading:
     hidden `[B, Q, A, W]`; evidence and early `[B, Q, A, N]`: each stream token's share of the attention, mean over
     heads, in the last half of the layers (the evidence) and in the first (where a question of two steps takes its
     first); attended `[B, Q, A, G * D]`: what the last half read; above `[2, B, Q, A, N]`: by how much each stream token
-    exceeds the tally's threshold in the two middle layers (from CrossDecoder.forward, only for the first TALLIED
-    tokens); counted `[B, Q, A, COUNTS]`: what the first layer of the last half counted; digits `[B, Q, A, SAID_SIZE]`:
+    exceeds the tally's threshold in the two middle layers (from CrossDecoder.forward, only for the first TALLY_TOKENS
+    tokens); counted `[B, Q, A, COUNTS]`: what the first layer of the last half counted; digits `[B, Q, A, CLOCK_DIGITS_SIZE]`:
     of the times of the evidence; middle `[B, Q, A, W]`: the hidden state before that layer.
     """
 
@@ -618,7 +619,7 @@ class CrossDecoder(nn.Module):
             if i >= half:
                 attended.append(read)
             if i in (half - 1, half):
-                above.append(over[:, :, :TALLIED])
+                above.append(over[:, :, :TALLY_TOKENS])
             if i == half:
                 counted = count
         mean = lambda parts: torch.stack(parts).mean(0)
@@ -626,11 +627,11 @@ class CrossDecoder(nn.Module):
         return Reading(x, evidence, mean(early), mean(attended), torch.stack(above), counted, self.digits(evidence, view), middle)
 
     def digits(self, evidence, view: "View"):
-        """Evidence `[B, Q, A, N]` -> the digits of its times, `[B, Q, A, SAID_SIZE]`."""
+        """Evidence `[B, Q, A, N]` -> the digits of its times, `[B, Q, A, CLOCK_DIGITS_SIZE]`."""
         of_frames = evidence.unflatten(-1, (-1, self.c.tokens_per_frame)).sum(-1)
         if view.copies is not None:  # the sum of squares is then that over the single copies
             of_frames = of_frames / view.copies[..., :: self.c.tokens_per_frame].sqrt()
-        return digits_read(of_frames, view.codes[:, :SAID_SIZE].transpose(1, 2).unsqueeze(1))
+        return digits_read(of_frames, view.codes[:, :CLOCK_DIGITS_SIZE].transpose(1, 2).unsqueeze(1))
 
     def view(self, times, since, stood, moments, mask, own_mask, of: float = 1, copies=None) -> "View":
         """What is the same in all layers: which tokens each question sees, and when they were shown."""
@@ -646,7 +647,7 @@ class CrossDecoder(nn.Module):
     def layer(self, layer: CrossLayer, x, k, v, own_k, own_v, view: "View", carried: bool = False):
         """One layer; shapes as in `forward`. Returns hidden, the shares of the stream's tokens, what was read from the
         stream, by how much each of its tokens exceeds the tally's threshold, `[B, Q, A, N]`, and what the tally
-        counted, `[B, Q, A, COUNTS]`. carried: answer positions after COUNTED_AT take over its count."""
+        counted, `[B, Q, A, COUNTS]`. carried: answer positions after COUNT_TOKEN take over its count."""
         c, (b, q_count, a_count, w) = self.c, x.shape
         n, s = k.shape[1], own_k.shape[2]
         group = c.cross_heads // c.kv_heads
@@ -670,7 +671,7 @@ class CrossDecoder(nn.Module):
         p = scores.softmax(-1)
         shares = p[..., :n].mean((1, 2))
         each = p[..., :n] if view.copies is None else p[..., :n] / view.copies[:, None, None]
-        counts = found(p[..., :n].sum(-1), each.amax(-1), p[..., n:].sum(-1)).permute(0, 3, 4, 1, 2, 5).flatten(3)  # [B, Q, A, H * FOUND]
+        counts = attention_features(p[..., :n].sum(-1), each.amax(-1), p[..., n:].sum(-1)).permute(0, 3, 4, 1, 2, 5).flatten(3)  # [B, Q, A, H * MASS_FEATURES]
         p = p.to(values.dtype)
         y = (p[..., :n].reshape(b, c.kv_heads, -1, n) @ values).view(b, c.kv_heads, group, q_count, a_count, c.head_dim)
         own_p = p[..., n:].permute(0, 3, 1, 2, 4, 5).reshape(b, q_count, c.kv_heads, group * a_count, s)
@@ -679,7 +680,7 @@ class CrossDecoder(nn.Module):
         y = (y + own_y).permute(0, 3, 4, 1, 2, 5).reshape(b, q_count, a_count, -1)
         counted = tallied(above, view.lasting, c.tokens_per_frame, 1 if view.copies is None else view.copies)
         if carried:
-            counted = counted[:, :, torch.arange(a_count).clamp(max=COUNTED_AT)]
+            counted = counted[:, :, torch.arange(a_count).clamp(max=COUNT_TOKEN)]
         x = x + layer.attention.o(y) + layer.attention.count(counts) + layer.attention.tally.said(counted[..., :1])
         return x + layer.ffn(layer.ffn_norm(x)), shares, read, above, counted
 
@@ -701,7 +702,7 @@ class CrossDecoder(nn.Module):
 
         Returns hidden `[Q, W]`, the evidence of each frame `[Q, F]`, what the last half of the layers read
         `[Q, G * D]`, what the first of them counted `[Q, COUNTS]`, the digits of the times that the last half read
-        `[Q, SAID_SIZE]`, and the scaled queries of all layers, each with its weights for the time features,
+        `[Q, CLOCK_DIGITS_SIZE]`, and the scaled queries of all layers, each with its weights for the time features,
         `[Q, layers, H, D + CODE]`, with which an index of the cache is queried.
         """
         c, q_count, n, f = self.c, x.shape[0], keys[0].shape[0], times.shape[0]
@@ -744,7 +745,7 @@ class CrossDecoder(nn.Module):
                 of_stream, of_own = (best - most).exp() / top, on_own.sum(-1, keepdim=True)
                 share = of_stream / (of_stream + of_own)  # [Q, g, 1]
                 on_own = on_own / (of_stream + of_own)
-                counts.append(found(share[..., 0], (top * share)[..., 0], on_own.sum(-1)))
+                counts.append(attention_features(share[..., 0], (top * share)[..., 0], on_own.sum(-1)))
                 if i >= c.cross_layers // 2:
                     evidence = evidence + (share.transpose(1, 2) @ p)[:, 0]
                 y = (p.reshape(-1, n) @ values[g]).view(q_count, group, c.head_dim) * share
@@ -756,7 +757,7 @@ class CrossDecoder(nn.Module):
             x = x + layer.ffn(layer.ffn_norm(x))
         late = c.cross_layers - c.cross_layers // 2
         evidence = evidence.view(q_count, -1, c.tokens_per_frame).sum(-1) / (c.cross_heads * late)
-        dated = digits_read(evidence, codes[:, :SAID_SIZE])
+        dated = digits_read(evidence, codes[:, :CLOCK_DIGITS_SIZE])
         return x, evidence, attended / late, said, dated, torch.stack(asked, 1)
 
 
@@ -809,9 +810,9 @@ class YocoLive(nn.Module):
         # The copy path: what the cross-attention read, as words. A name can be said as soon as it is looked at.
         self.copy = nn.Linear(c.kv_heads * c.head_dim, c.words_width, bias=False)
         self.copy_gate = nn.Linear(c.width, 1)
-        self.counted = Counted(c)
-        self.dated = Dated(c)
-        self.written = Written(c)
+        self.counted = NumberCopy(c)
+        self.dated = TimeCopy(c)
+        self.written = WritingCopy(c)
         places = [answers.index(token) if token in answers else -1 for token in digit_tokens()]
         self.register_buffer("digits", (torch.tensor(places).unsqueeze(1) == torch.arange(len(answers))).float(), persistent=False)  # [10, answers]
         self._start()
@@ -875,7 +876,7 @@ class YocoLive(nn.Module):
         return self.copy(attended) / self.c.words_width**0.5
 
     def logits(self, x: torch.Tensor, attended: torch.Tensor, counted: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
-        """`[.., W]`, `[.., G * D]`, `[.., COUNTS]`, `[.., SAID_SIZE]` -> `[.., answers]`, over the tokens that an answer may hold."""
+        """`[.., W]`, `[.., G * D]`, `[.., COUNTS]`, `[.., CLOCK_DIGITS_SIZE]` -> `[.., answers]`: the tokens of answers."""
         y = self.out_norm(x)
         said = self.out(y) * (self.out_scale * 4 / self.c.words_width)
         words = ((said + self.copy_gate(y) * self.words_read(attended)) @ self.words[self.answers].T).float()

@@ -15,7 +15,7 @@ from torch import nn
 
 from backbone import FEATURES, IMAGE_SIZE
 from colours import COLOURS
-from features import write_seen
+from features import write_encoded
 
 SIDE = 28  # pixels; at 56 x 56 no more is read, and colours less reliably
 BLOCK = IMAGE_SIZE // SIDE
@@ -75,7 +75,7 @@ def main() -> None:
     path = work / "small.npy"
     if path.exists() and len(np.load(path, mmap_mode="r")) == len(plan) and path.stat().st_mtime >= (work / "views.json").stat().st_mtime:
         return
-    write_seen(Shrink(), work / "shrink.onnx", path, args.data, args.seed, plan, np.uint8)
+    write_encoded(Shrink(), work / "shrink.onnx", path, args.data, args.seed, plan, np.uint8)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from asker import GONE, Asker
+from asker import GONE_NEGATIVE_SHARE, Asker
 from descriptions import described_by_name, with_article
 from kinds import ANIMALS, EATEN, HELD, PEOPLE, TRAFFIC, UNCOUNTED
 from labels import SCENES
@@ -123,7 +123,7 @@ def choice(asker: Asker, task: str, m: Moment) -> Question | None:
         wrong = asker.pick(akin) if akin and asker.rng.random() < AKIN else asker.pick_kind(sorted(shows.absent))
     elif m.now.label:
         others = [s.label for s in m.past if s.label and asker.surely_another(s.label, m.now)]
-        right, wrong = m.now.label, asker.pick(others) if others and asker.rng.random() < GONE else asker.absent([m.now], m.now)
+        right, wrong = m.now.label, asker.pick(others) if others and asker.rng.random() < GONE_NEGATIVE_SHARE else asker.absent([m.now], m.now)
     else:
         return None
     named = [word if word in UNCOUNTED else with_article(word) for word in (right, wrong)]

@@ -27,7 +27,7 @@ def different(asker: Asker, task: str, m: Moment) -> Question | None:
 
 def duration(asker: Asker, task: str, m: Moment) -> Question | None:
     s = asker.pick(m.past)
-    # Counted as a tally does, up to the moment of the question.
+    # NumberCopy as a tally does, up to the moment of the question.
     stood = float(standing(m.times[: m.frames])[s.start : min(s.end, m.frames)].sum()) / 1000
     seconds = round(stood)
     if abs(stood - seconds) > CLEARLY:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from asker import GONE, Asker
+from asker import GONE_NEGATIVE_SHARE, Asker
 from model import DAY, LONGEST
 from phrasings import NO_CHANGE, NOT_SHOWN, STILL_SHOWN
 from spans import Moment, Question, Span, clock_text
@@ -56,7 +56,7 @@ def seen(asker: Asker, task: str, m: Moment) -> Question | None:
         return Question(of_kind, asker.phrase(task, x=asker.thing_of_kind(word), **said), "no", m.frames, spots, named=[])
     others = [s for s in m.spans if s not in candidates and s.label and s.label not in {c.identity for c in candidates}]
     near = asker.pick(candidates)
-    name = asker.pick(others).label if others and asker.rng.random() < GONE else asker.absent(m.spans, near)
+    name = asker.pick(others).label if others and asker.rng.random() < GONE_NEGATIVE_SHARE else asker.absent(m.spans, near)
     return Question(task, asker.phrase(task, x=asker.thing(name), **said), "no", m.frames, spots, named=[])
 
 

@@ -19,7 +19,7 @@ class RunningMean:
         """Restarts the mean from the model's current weights."""
         self.mean, self.count = self._copies(), 0
 
-    def go_on(self, weights: dict[str, torch.Tensor], count: int) -> None:
+    def resume(self, weights: dict[str, torch.Tensor], count: int) -> None:
         """Continues a saved mean of `count` updates, unless it lacks some of the model's weights or their shapes
         differ."""
         if all(name in weights and weights[name].shape == weight.shape for name, weight in zip(self.names, self.weights)):
@@ -31,7 +31,7 @@ class RunningMean:
         torch._foreach_lerp_(self.mean, self.weights, 1 / min(self.count, self.steps))
 
     @contextmanager
-    def in_place(self) -> Iterator[None]:
+    def swapped_in(self) -> Iterator[None]:
         """Gives the model the mean for the duration of the context."""
         own = self._copies()
         self._put(self.mean)

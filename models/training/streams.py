@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from asker import ABSENT_SHARE, GENERAL, Asker
+from asker import NEGATIVE_SHARE, GENERAL, Asker
 from backbone import VECTORS
 from batch import LONG, SHORT, Batch
 from model import DAY
@@ -52,7 +52,7 @@ PART = 0.25
 
 class StreamMaker:
     def __init__(self, world: World, seed: int, held_out_phrasings: bool = False, sets: dict[str, float] | None = None, part: float = 0, general: float = GENERAL,
-                 absent_share: float = ABSENT_SHARE):
+                 absent_share: float = NEGATIVE_SHARE):
         """`part`: share of the streams of which only a part is read; `general`: share of the things that are called by
         a word for many; `absent_share`: share of the questions about a thing that name one which was never shown."""
         self.world, self.rng, self.part = world, np.random.default_rng(seed), part
@@ -80,7 +80,7 @@ class StreamMaker:
                 break
         rows = [row]
         sample = w.views[row][0]
-        name = label if label and w.told(row) else None
+        name = label if label and w.name_is_visible(row) else None
         if w.samples[sample].set == "exercises" and end - start >= 4 and self.rng.random() < REPEATED:
             # Of the same view number: a letterbox that comes and goes is not a movement.
             pose = w.samples[sample].extra.get("pose")

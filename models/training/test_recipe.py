@@ -71,7 +71,7 @@ class Features(unittest.TestCase):
     def run_until(self, views: int) -> None:
         """Makes at most this many views, then interrupts the run."""
 
-        def seen_by(_eyes, _graph, _data, _seed, plan):
+        def encode_views(_eyes, _graph, _data, _seed, plan):
             self.made.append(len(plan))
             for at in range(0, len(plan), features.BATCH):
                 if at >= views:
@@ -80,7 +80,7 @@ class Features(unittest.TestCase):
                 yield np.array([[[i * 100 + n]] for i, n in some], np.float16), [[i, n, []] for i, n in some]
 
         arguments = ["features.py", "--data", str(self.data), "--work", str(self.work)]
-        with mock.patch("features.seen_by", seen_by), mock.patch("features.EfficientNetLite0"), mock.patch("sys.argv", arguments), mock.patch("features.SAVED", 16):
+        with mock.patch("features.encode_views", encode_views), mock.patch("features.EfficientNetLite0"), mock.patch("sys.argv", arguments), mock.patch("features.SAVED", 16):
             features.main()
 
     def cut_off_at(self, views: int) -> None:

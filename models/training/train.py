@@ -26,9 +26,9 @@ from batch import Batch
 from colours import COLOURS
 from haystacks import Haystacks
 from layer_caches import LayerCaches
-from losses import miscount, misread, misread_number, unevenness
+from losses import tally_loss, asked_time_loss, digit_loss, evenness_loss
 from marks import mark_words
-from model import DAY, DIGITS, LATER_PARTS, SAID, TALLIED, Config, Reading, YocoLive
+from model import DAY, DIGITS, LATER_PARTS, CLOCK_DIGITS, TALLY_TOKENS, Config, Reading, YocoLive
 from muon import Muon
 from precision import add_device, mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
@@ -93,13 +93,13 @@ WRITING_PARTS = 4
 # Frames of the previous part that each part of a long stream sees again. Otherwise its first frame would look like the
 # beginning of a stream, a new thing after nothing, and neither counts of things nor what came before could be learned
 # from it.
-SEEN_AGAIN = 12
+PART_OVERLAP = 12
 SURE = 0.9  # share of attention on the right frames above which the loss of the evidence is zero
 COUNTED = {"different", "repetitions", "duration", "howmany", "times"}
 # Tasks that ask whether a thing is or was there, ask something of it that presupposes this, or ask whether anything
 # changed. A tally of the last tokens of its frames tells this among hours of other things as well as among seconds,
 # whereas shares of attention shrink with everything else in the stream.
-PRESENCE = {"seen", "seennow", "seenkind", "seennowkind", "when", "before", "after", "left", "haschanged", "seenwithin"}
+PRESENCE_TASKS = {"seen", "seennow", "seenkind", "seennowkind", "when", "before", "after", "left", "haschanged", "seenwithin"}
 # Noise on details: pictures must not be recognised by them, and a video encoder changes them from frame to frame.
 DETAIL_NOISE = 0.12
 BOARD_TASKS = {"where": 6, "howmany": 5, "seennow": 1, "now": 1}
@@ -142,7 +142,7 @@ class Probes(nn.Module):
         self.since = nn.Linear(size, sum(n for _, n in DIGITS))
         self.words = nn.ModuleList([nn.Linear(size, c.words_width) for _ in range(3)])
         self.change = nn.Linear(size, 3)
-        self.asked = nn.Linear(c.width, sum(n for _, n in SAID))
+        self.asked = nn.Linear(c.width, sum(n for _, n in CLOCK_DIGITS))
         self.marks = nn.Linear(size, c.marks)
 
 
@@ -220,7 +220,7 @@ class Trainer:
         moments = times.gather(1, batch.frames - 1)  # the streams of a group share one clock
         if own_caches:
             read, *own = m.caches(m.cross_decoder, frames, hidden, *stream_times, (moments, mask), together)
-            first = position[None, :, :, :TALLIED, None].expand(2, -1, -1, -1, read.above.shape[-1])
+            first = position[None, :, :, :TALLY_TOKENS, None].expand(2, -1, -1, -1, read.above.shape[-1])
             of_answer = {key: z.gather(2, position.unsqueeze(-1).expand(-1, -1, -1, z.shape[-1])) for key, z in vars(read).items() if key != "above"}
             read = Reading(**of_answer, above=read.above.gather(3, first))
         else:
@@ -253,7 +253,7 @@ class Trainer:
         shown = lambda z: torch.ones(z.shape[:2])
         if parts == 1:
             return self.model.self_decoder(x, shown(x))
-        length, again = x.shape[1] // parts, SEEN_AGAIN * self.config.tokens_per_frame
+        length, again = x.shape[1] // parts, PART_OVERLAP * self.config.tokens_per_frame
         first, later = x[:, :length], torch.cat([x[:, i * length - again : (i + 1) * length] for i in range(1, parts)])
         first, later = (self.model.self_decoder(z, shown(z)) for z in (first, later))
         # From part by part, each with all streams, to stream by stream.
@@ -285,7 +285,7 @@ class Trainer:
         answer = (each * weight).sum() / weight.sum()
 
         pointing, even, masses = answer.new_zeros(()), answer.new_zeros(()), []
-        counted, presence = (torch.tensor([[task in tasks for task in row] for row in batch.tasks]) for tasks in (COUNTED, PRESENCE))
+        counted, presence = (torch.tensor([[task in tasks for task in row] for row in batch.tasks]) for tasks in (COUNTED, PRESENCE_TASKS))
         for shares, frames in ((evidence, batch.evidence), (early, batch.anchor)):
             tokens = (frames.unsqueeze(-1) * batch.cells.unsqueeze(2)).flatten(2)  # [B, Q, N]
             mass = (shares * tokens.unsqueeze(2)).sum(-1)  # [B, Q, A]
@@ -293,11 +293,11 @@ class Trainer:
             masses.append(mass[told].mean() if told.any() else answer.new_zeros(()))
             if told.any():
                 pointing = pointing - (mass[told].clamp(1e-4, SURE) / SURE).log().sum() / want.sum()
-                even = even + unevenness(shares[:, :, 0], frames, tokens, counted)
+                even = even + evenness_loss(shares[:, :, 0], frames, tokens, counted)
 
-        said = want[:, :, :TALLIED]
+        said = want[:, :, :TALLY_TOKENS]
         first = torch.arange(said.shape[-1]) == 0
-        tally = miscount(above, batch, said & (counted.unsqueeze(-1) | presence.unsqueeze(-1) & first), presence)
+        tally = tally_loss(above, batch, said & (counted.unsqueeze(-1) | presence.unsqueeze(-1) & first), presence)
         b, t = batch.times.shape
         frames = torch.randperm(b * t)[:160]
         last = lambda z: z.view(b * t, c.tokens_per_frame, -1)[:, -1][frames]
@@ -319,11 +319,11 @@ class Trainer:
                 logp = (probe(source[known]) @ self.label_words.T).float().log_softmax(-1)
                 label = label[known]
                 naming = naming - (logp.gather(1, self.bag_ids[label]) * self.bag_p[label]).sum(1).mean() / 4
-        asked = misread(self.probes.asked, read.middle[:, :, 0], batch)
+        asked = asked_time_loss(self.probes.asked, read.middle[:, :, 0], batch)
         marks = batch.marks[torch.arange(b).unsqueeze(1), batch.frame_row].flatten(0, 1)[frames]
         marked = marks.sum(-1) > MARKED_FROM
         reading = F.binary_cross_entropy_with_logits(self.probes.marks(vv[marked]).float(), marks[marked]) if marked.any() else answer.new_zeros(())
-        written = misread_number(self.model.written, vv[marked], marks[marked])
+        written = digit_loss(self.model.written, vv[marked], marks[marked])
         total = answer + 0.3 * pointing + 0.15 * even + 0.3 * tally + 0.15 * clock + 0.15 * naming + 0.3 * changing + 0.2 * asked + reading + written
         return total, {"answer": answer, "evidence": pointing, "even": even, "tally": tally, "clock": clock, "names": naming, "change": changing, "asked": asked, "marks": reading, "written": written, "mass": masses[0], "early": masses[1]}
 
@@ -394,7 +394,7 @@ class Trainer:
             "several": lambda: self.evaluate(8, shop, 32, 16, several=True),
             "long": lambda: self.evaluate(60, shop, 24, 16, asked("left", "different", "duration", "changed", "haschanged")),
         }
-        with self.mean.in_place():
+        with self.mean.swapped_in():
             reported = {kind: evaluate() for kind, evaluate in kinds.items() if self.args.report == "all" or kind in BRIEF_REPORT}
         # Results by set are reported for single frames only.
         return {kind: {k: v["accuracy"] for k, v in tasks.items() if kind == "single" or " " not in k} for kind, tasks in reported.items() if tasks}
@@ -403,7 +403,7 @@ class Trainer:
 
     def save(self) -> None:
         path = Path(self.args.work) / f"{self.args.name}.pt"
-        with self.mean.in_place():
+        with self.mean.swapped_in():
             mean = {name: value.clone() for name, value in self.model.state_dict().items()}
         state = {"config": self.config.json(), "model": mean, "last": self.model.state_dict(), "averaged": self.mean.count, "probes": self.probes.state_dict(), "muon": self.muon.state_dict(),
                  "adam": self.adam.state_dict(), "step": self.step, "spent": self.spent, "earlier": self.earlier, "stage": self.stage, "questions": self.questions,
@@ -435,7 +435,7 @@ class Trainer:
             self.model.begin_kinds(self.world.kinds_of_names())
         self.mean.begin()
         if not self.args.restart_clock and "last" in state and state.get("kinds"):
-            self.mean.go_on(state["model"], state.get("averaged", MEAN_STEPS))
+            self.mean.resume(state["model"], state.get("averaged", MEAN_STEPS))
         if "probes" in state:
             self.probes.load_state_dict(state["probes"], strict=False)
         sizes = lambda optimiser: [len(group["params"]) for group in optimiser["param_groups"]]

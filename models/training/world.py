@@ -98,7 +98,7 @@ class World:
     def colour(self, row: int) -> str | None:
         return colour_of_view(self.views[row], self.colours)
 
-    def told(self, row: int) -> bool:
+    def name_is_visible(self, row: int) -> bool:
         """Whether the token of the whole picture holds its name: otherwise nobody could read it. What signs say is in
         their marks."""
         if self.samples[self.views[row][0]].set == SIGNS:
