@@ -2,7 +2,7 @@
  * Reads and writes snapshot files in bounded memory. A file is written under a temporary name, synced and then renamed,
  * so its own name holds a complete snapshot or nothing. Each piece is awaited: the engine does other work in between.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { YocoError } from '../errors.ts';
@@ -15,6 +15,7 @@ import {
   type SnapshotHeader,
 } from '../model/snapshot-format.ts';
 import { systemCode } from '../system-code.ts';
+import { partialPathOf, targetOfPartial } from './partial-file.ts';
 import type { SnapshotSummary } from './protocol.ts';
 
 /**
@@ -36,7 +37,7 @@ export async function writeSnapshot(
   sections: Iterable<Uint8Array>,
   signal?: AbortSignal,
 ): Promise<number> {
-  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString('hex')}.part`);
+  const temporary = partialPathOf(file);
   try {
     await checkTarget(file);
     await removeLeftovers(file);
@@ -124,7 +125,7 @@ async function checkTarget(file: string): Promise<void> {
 async function removeLeftovers(file: string): Promise<void> {
   const folder = path.dirname(file);
   for (const name of await readdir(folder)) {
-    const [, target] = /^\.(.+)\.[0-9a-f]{12}\.part$/.exec(name) ?? [];
+    const target = targetOfPartial(name);
     if (target === undefined) continue;
     const part = path.join(folder, name);
     if (target === path.basename(file) || (await isOld(part))) await rm(part, { force: true });

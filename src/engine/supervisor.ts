@@ -6,8 +6,8 @@
 import { EventEmitter } from 'node:events';
 import { YocoError } from '../errors.ts';
 import { systemReason } from '../system-code.ts';
-import { fromEngineError } from './engine-error.ts';
 import { EngineProcess, type EngineProcessOptions, type ForwardedMessage } from './engine-process.ts';
+import { type PendingRequest, PendingRequests } from './pending-requests.ts';
 import {
   type AnswerListener,
   type StreamSizes,
@@ -40,27 +40,8 @@ export const ENGINE_DEFAULTS = {
   onWarning: (): void => undefined,
 } satisfies Partial<EngineOptions>;
 
-type Pending =
-  | {
-      readonly kind: 'frame';
-      readonly resolve: (result: StreamSizes) => void;
-      readonly reject: (error: YocoError) => void;
-    }
-  | {
-      readonly kind: 'snapshot';
-      readonly resolve: (result: SnapshotSummary) => void;
-      readonly reject: (error: YocoError) => void;
-    }
-  | {
-      readonly kind: 'restore';
-      readonly stream: string;
-      readonly resolve: (result: RestoredStream) => void;
-      readonly reject: (error: YocoError) => void;
-    }
-  | { readonly kind: 'answer'; readonly listener: AnswerListener };
-
 /** What a lost process left undone, where the error code does not say it. */
-const LOST_DETAIL: Partial<Record<Pending['kind'], string>> = {
+const LOST_DETAIL: Partial<Record<PendingRequest['kind'], string>> = {
   snapshot: 'Look whether the snapshot was written.',
   restore: 'The stream was not restored.',
 };
@@ -78,7 +59,7 @@ interface EngineEvents {
 
 export class Engine extends EventEmitter<EngineEvents> {
   readonly #options: EngineOptions;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new PendingRequests();
   readonly #streams = new Map<string, CacheLimits>();
   /** Files from which streams are restored after a restart; the other streams start empty. */
   readonly #resumeFiles = new Map<string, string>();
@@ -91,7 +72,6 @@ export class Engine extends EventEmitter<EngineEvents> {
   #bundle: LoadedBundle | undefined;
   #ready = false;
   #closing = false;
-  #nextId = 1;
   #failures = 0;
   #restartTimer: NodeJS.Timeout | undefined;
   #losses = 0;
@@ -160,11 +140,10 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#resumeFiles.delete(stream);
     this.#restoring.delete(stream);
     this.#send({ type: 'close', stream });
-    for (const [id, pending] of this.#pending) {
-      if (pending.kind !== 'restore' || pending.stream !== stream) continue;
-      this.#pending.delete(id);
-      pending.reject(new YocoError('stream_deleted'));
-    }
+    this.#pending.fail(
+      (request) => request.kind === 'restore' && request.stream === stream,
+      () => new YocoError('stream_deleted'),
+    );
   }
 
   /**
@@ -188,9 +167,8 @@ export class Engine extends EventEmitter<EngineEvents> {
    */
   append(stream: string, timeMs: number, rgb: Uint8Array): Promise<StreamSizes> {
     if (!this.accepts(stream)) return Promise.reject(new YocoError('engine_unavailable'));
-    const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { kind: 'frame', resolve, reject });
+      const id = this.#pending.add({ kind: 'frame', resolve, reject });
       this.#send({ type: 'frame', id, stream, timeMs, rgb });
     });
   }
@@ -201,9 +179,8 @@ export class Engine extends EventEmitter<EngineEvents> {
    */
   snapshot(stream: string, file: string, facts: SnapshotFacts): Promise<SnapshotSummary> {
     if (!this.accepts(stream)) return Promise.reject(new YocoError('engine_unavailable'));
-    const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { kind: 'snapshot', resolve, reject });
+      const id = this.#pending.add({ kind: 'snapshot', resolve, reject });
       this.#send({ type: 'snapshot', id, stream, file, ...facts });
     });
   }
@@ -215,14 +192,13 @@ export class Engine extends EventEmitter<EngineEvents> {
    */
   restore(stream: string, file: string, limits: CacheLimits): Promise<RestoredStream> {
     if (!this.#ready) return Promise.reject(new YocoError('engine_unavailable'));
-    const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const done = (result: RestoredStream): void => {
         // From now on a stream like any other, which is reopened after a restart.
         this.#streams.set(stream, limits);
         resolve(result);
       };
-      this.#pending.set(id, { kind: 'restore', stream, resolve: done, reject });
+      const id = this.#pending.add({ kind: 'restore', stream, resolve: done, reject });
       this.#send({ type: 'restore', id, stream, file, ...limits });
     });
   }
@@ -235,8 +211,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       });
       return () => undefined;
     }
-    const id = this.#nextId++;
-    this.#pending.set(id, { kind: 'answer', listener });
+    const id = this.#pending.add({ kind: 'answer', listener });
     this.#send({ type: 'ask', id, request });
     return () => {
       if (this.#pending.has(id)) this.#send({ type: 'cancel', id });
@@ -302,31 +277,9 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   #receive(message: ForwardedMessage): void {
-    if (message.type === 'progress') {
-      this.emit('progress', message.share);
-      return;
-    }
-    if (message.type === 'loaded') {
-      this.#handleLoaded(message.bundle);
-      return;
-    }
-    const pending = this.#pending.get(message.id);
-    if (pending === undefined) return;
-    if (message.type === 'delta') {
-      if (pending.kind === 'answer') pending.listener.delta(message.text);
-      return;
-    }
-    this.#pending.delete(message.id);
-    if (message.type === 'failed') this.#fail(pending, fromEngineError(message.error));
-    else if (message.type === 'appended' && pending.kind === 'frame') pending.resolve(message.result);
-    else if (message.type === 'snapshot_done' && pending.kind === 'snapshot') pending.resolve(message.summary);
-    else if (message.type === 'restored' && pending.kind === 'restore') pending.resolve(message.result);
-    else if (message.type === 'done' && pending.kind === 'answer') pending.listener.done(message.end);
-  }
-
-  #fail(pending: Pending, error: YocoError): void {
-    if (pending.kind === 'answer') pending.listener.failed(error);
-    else pending.reject(error);
+    if (message.type === 'progress') this.emit('progress', message.share);
+    else if (message.type === 'loaded') this.#handleLoaded(message.bundle);
+    else this.#pending.settle(message);
   }
 
   #handleLost(reason: string): void {
@@ -335,12 +288,14 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#ready = false;
     this.#process = undefined;
     this.#restoring.clear();
-    for (const [id, pending] of [...this.#pending]) {
-      this.#pending.delete(id);
-      const detail = LOST_DETAIL[pending.kind];
-      const details = detail === undefined ? {} : { detail };
-      this.#fail(pending, new YocoError(this.#closing ? 'shutting_down' : 'engine_restarted', details));
-    }
+    const code = this.#closing ? 'shutting_down' : 'engine_restarted';
+    this.#pending.fail(
+      () => true,
+      ({ kind }) => {
+        const detail = LOST_DETAIL[kind];
+        return new YocoError(code, detail === undefined ? {} : { detail });
+      },
+    );
     if (this.#closing) return;
     if (servedMs !== undefined) this.#losses++;
     this.emit('lost', reason);

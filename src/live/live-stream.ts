@@ -1,20 +1,17 @@
 /** One live stream: takes the frames of its source into the engine, keeps their pictures, and opens conversations. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Engine } from '../engine/supervisor.ts';
 import type { StreamSizes, CacheLimits, RestoredStream, SnapshotSummary } from '../engine/protocol.ts';
 import { YocoError } from '../errors.ts';
 import { describeSource, type StandingQuestionDefinition, type StreamDefinition } from '../ingest/definition.ts';
-import type { Frame, FrameSource, SourceState, SourceStatus } from '../ingest/frame.ts';
-import { createSource } from '../ingest/sources/create-source.ts';
+import type { Frame, SourceStatus } from '../ingest/frame.ts';
 import { PushSource } from '../ingest/sources/push-source.ts';
-import type { ClockStart } from '../ingest/source-clock.ts';
 import { StreamConversation } from './conversation.ts';
-import { hasEnded, noFrameError } from './no-frame.ts';
+import { noFrameError } from './no-frame.ts';
 import { PictureChange } from './picture-change.ts';
+import { SourceRun, type SourceRunOptions } from './source-run.ts';
 import { Thumbnails } from './thumbnails.ts';
 import type { Conversation, LiveStream, PushOutcome, StreamStatus, Thumbnail, WarningFields } from './types.ts';
-import { WallClock } from './wall-clock.ts';
 
 export interface LiveStreamOptions {
   /** Limit of JPEG bytes of seen pictures, per stream. */
@@ -26,9 +23,6 @@ export interface LiveStreamOptions {
   readonly onWarning: (message: string, fields: WarningFields) => void;
 }
 
-/** Frames in flight to the engine: one is being processed while the next is queued. */
-const FRAMES_IN_FLIGHT = 2;
-const ENGINE_POLL_MS = 50;
 export const cacheLimits = ({ memory }: StreamDefinition): CacheLimits => ({
   limitBytes: memory.limit_mb * 2 ** 20,
   mergeBelow: memory.merge_below,
@@ -39,7 +33,7 @@ export class SourceStream implements LiveStream {
   readonly #options: LiveStreamOptions;
   readonly #engine: Engine;
   #definition: StreamDefinition;
-  #source: FrameSource;
+  #run: SourceRun;
   #thumbnails: Thumbnails;
   readonly #listeners = new Set<() => void>();
   /** Logs a warning about this stream; `code` is that of the error it reports. */
@@ -67,18 +61,7 @@ export class SourceStream implements LiveStream {
   /** Newest frame time handed to the engine, ms; a later source continues from there. */
   #newestMs: number | undefined;
   readonly #pictureChange = new PictureChange();
-  /** Belongs to the current source, which may itself say when time 0 was. */
-  #wallClock: WallClock;
-  readonly #timeZone: string | undefined;
   #stopping = false;
-  #pumping: Promise<void> = Promise.resolve();
-  /** Whether the source is over and all its frames have been taken in. */
-  #isDrained = false;
-  /** Last state of the source before it was over. */
-  #stateBeforeEnd: SourceState = 'connecting';
-  #failure: YocoError | undefined;
-  /** Code of the error last logged for a source that is away; undefined once it is back. */
-  #outageCode: string | undefined;
 
   /** Whether the stream was deleted; another may have its name by now. */
   get deleted(): boolean {
@@ -96,9 +79,10 @@ export class SourceStream implements LiveStream {
       options.onWarning(`Stream ${this.name}: ${message}`, fields);
     };
     this.#thumbnails = this.#newThumbnails();
-    this.#timeZone = options.timeZone;
-    this.#wallClock = new WallClock(definition.source, restored?.snapshot);
-    this.#source = this.#newSource(definition, restored === undefined ? undefined : clockOf(restored));
+    this.#run = this.#newRun(definition, {
+      resumeFrom: restored && { lastMs: restored.sizes.lastMs, startedAtMs: restored.snapshot.startedAtMs },
+      previousClock: restored?.snapshot,
+    });
     if (restored === undefined) engine.open(this.name, cacheLimits(definition));
     else {
       this.#sizes = restored.sizes;
@@ -107,30 +91,24 @@ export class SourceStream implements LiveStream {
     }
     engine.on('lost', this.#lostListener);
     engine.on('resumed', this.#resumedListener);
-    this.#pumping = this.#pump(this.#source);
+    this.#run.start();
   }
 
   #newThumbnails(): Thumbnails {
     return new Thumbnails({ size: this.#engine.bundle.imageSize, limitBytes: this.#options.thumbnailLimitBytes });
   }
 
-  #newSource(definition: StreamDefinition, resumeFrom: ClockStart | undefined): FrameSource {
+  #newRun(definition: StreamDefinition, continued: Pick<SourceRunOptions, 'resumeFrom' | 'previousClock'>): SourceRun {
     const { maxAttempts } = this.#options;
-    const source = createSource(definition, {
-      imageSize: this.#engine.bundle.imageSize,
+    const options = { imageSize: this.#engine.bundle.imageSize, maxAttempts, ...continued };
+    return new SourceRun(definition, options, {
+      canAppend: () => this.#engine.accepts(this.name),
+      append: (frame) => this.#append(frame),
       onWarning: this.#warn,
       onChange: () => {
-        if (source !== this.#source) return;
-        const { status } = source;
-        if (!hasEnded(status)) this.#stateBeforeEnd = status.state;
-        this.#warnOfSource();
         this.#notifyListeners();
       },
-      startedAtMs: () => this.#wallClock.startedAtMs,
-      ...(maxAttempts === undefined ? {} : { maxAttempts }),
-      ...(resumeFrom === undefined ? {} : { resumeFrom }),
     });
-    return source;
   }
 
   /**
@@ -156,7 +134,7 @@ export class SourceStream implements LiveStream {
    */
   get canRestartSource(): boolean {
     if (this.#sourceStatus.state !== 'failed') return false;
-    return this.#newestMs === undefined || this.#source.startedAtMs === undefined;
+    return this.#newestMs === undefined || this.#run.source.startedAtMs === undefined;
   }
 
   /** Whether an engine loss discarded the stream's memory, and no file restored it. */
@@ -181,86 +159,25 @@ export class SourceStream implements LiveStream {
       const detail = 'source.recorded_at: cannot be set for a stream that goes on: its clock already runs.';
       throw new YocoError('definition_invalid', { param: 'source.recorded_at', detail });
     }
-    const old = this.#source;
-    this.#source = this.#newSource(definition, resumeFrom);
-    this.#wallClock = new WallClock(definition.source, resumeFrom && { startedAtMs, wallTimes });
-    this.#isDrained = false;
-    this.#stateBeforeEnd = 'connecting';
-    this.#failure = undefined;
-    this.#outageCode = undefined;
-    this.#pumping = this.#pump(this.#source, Promise.all([old.stop(), this.#pumping]));
+    const old = this.#run;
+    this.#run = this.#newRun(definition, { resumeFrom, previousClock: resumeFrom && { startedAtMs, wallTimes } });
+    this.#run.start(old.stop());
   }
 
   /** Resolves when the source has ended and every frame of it is in the cache; rejects when the source failed. */
   async ended(): Promise<void> {
-    let pumping: Promise<void> | undefined;
-    while (pumping !== this.#pumping) await (pumping = this.#pumping);
-    if (this.#failure !== undefined) throw this.#failure;
+    let run: SourceRun | undefined;
+    while (run !== this.#run) await (run = this.#run).ended();
   }
 
-  /** `before` settles when the previous source is gone: a camera may allow only one viewer. */
-  async #pump(source: FrameSource, before?: Promise<unknown>): Promise<void> {
-    if (before !== undefined) await before;
-    const inFlight = new Set<Promise<void>>();
-    let failure: YocoError | undefined;
-    try {
-      for await (const frame of source.frames()) {
-        if (!this.#isCurrent(source)) break;
-        this.#updateWallClock(frame);
-        this.#pictureChange.observe(frame);
-        if (inFlight.size >= FRAMES_IN_FLIGHT) await Promise.race(inFlight);
-        await this.#waitForEngine(source);
-        if (!this.#isCurrent(source)) break;
-        const flight = this.#append(frame).finally(() => inFlight.delete(flight));
-        inFlight.add(flight);
-      }
-    } catch (error) {
-      failure = YocoError.from(error);
-    }
-    await Promise.all(inFlight);
-    if (source !== this.#source) return;
-    this.#failure = failure;
-    this.#isDrained = true;
-    // Logged only now, so that whoever sees the warning finds the state it describes.
-    if (failure !== undefined) this.#warn(failure.message, failure.code);
-    this.#notifyListeners();
-  }
-
-  /** Whether frames of this source are still wanted. */
-  #isCurrent(source: FrameSource): boolean {
-    return source === this.#source && !this.#stopping;
-  }
-
-  /**
-   * The source's status, except that it counts as over only once its last frames are in the cache: until then they may
-   * change an answer.
-   */
   get #sourceStatus(): SourceStatus {
-    const { status } = this.#source;
-    if (this.#stopping) return { ...status, state: 'stopped' };
-    return hasEnded(status) && !this.#isDrained ? { ...status, state: this.#stateBeforeEnd } : status;
-  }
-
-  /**
-   * Resolves when the engine can take a frame, or when frames of this source are no longer wanted. An engine restart
-   * takes seconds; a live source drops frames from its own queue meanwhile. Only one frame waits here at a time: of
-   * several, any could be the first to see the engine back.
-   */
-  async #waitForEngine(source: FrameSource): Promise<void> {
-    while (!this.#engine.accepts(this.name) && this.#isCurrent(source)) await sleep(ENGINE_POLL_MS);
-  }
-
-  #updateWallClock(frame: Frame): void {
-    // Not if the source itself says when time 0 was: pictures pushed with their times, or a dated recording.
-    if (this.#source.startedAtMs !== undefined) return;
-    const changeMs = this.#wallClock.observe(frame);
-    if (changeMs === 0) return;
-    const change = `${(Math.abs(changeMs) / 1_000).toFixed(1)} s ${changeMs < 0 ? 'back' : 'forward'}`;
-    this.#warn(`the wall clock jumped ${change}; the wall times of all its frames moved with it.`);
+    const { status } = this.#run;
+    return this.#stopping ? { ...status, state: 'stopped' } : status;
   }
 
   async #append(frame: Frame): Promise<void> {
     this.#newestMs = frame.timeMs;
+    this.#pictureChange.observe(frame);
     try {
       const losses = this.#losses;
       const [sizes] = await Promise.all([
@@ -279,18 +196,6 @@ export class SourceStream implements LiveStream {
     this.#notifyListeners();
   }
 
-  /** Logs once why a source is away, again if the reason changes, and once when it is back. */
-  #warnOfSource(): void {
-    const { state, error } = this.#source.status;
-    if (state === 'reconnecting' && error !== null && error.code !== this.#outageCode) {
-      this.#outageCode = error.code;
-      this.#warn(`${error.message} Retrying. (${error.code})`, error.code);
-    } else if (state === 'playing' && this.#outageCode !== undefined) {
-      this.#outageCode = undefined;
-      this.#warn(`its source is back.`);
-    }
-  }
-
   #notifyListeners(): void {
     for (const listener of this.#listeners) listener();
   }
@@ -306,9 +211,8 @@ export class SourceStream implements LiveStream {
       firstMs: this.#sizes?.firstMs ?? null,
       lastMs: this.#sizes?.lastMs ?? null,
       pictureChangedMs: this.#pictureChange.changedMs,
-      startedAtMs: this.#source.startedAtMs ?? this.#wallClock.startedAtMs ?? this.#startedAtMs,
-      // It is unknown when a recording at an address was made.
-      wallTimes: 'url' in source && this.#source.isRecording ? 'unknown' : this.#wallClock.wallTimes,
+      startedAtMs: this.#run.startedAtMs ?? this.#startedAtMs,
+      wallTimes: this.#run.wallTimes,
       frames: this.#frames,
       lateFrames: this.#late,
       cacheTokens: this.#sizes?.cacheTokens ?? 0,
@@ -326,7 +230,7 @@ export class SourceStream implements LiveStream {
   }
 
   converse(): Conversation {
-    return new StreamConversation(this.#engine, [this], this.#timeZone);
+    return new StreamConversation(this.#engine, [this], this.#options.timeZone);
   }
 
   pictures(): { readonly firstMs: number; readonly lastMs: number } | null {
@@ -347,13 +251,13 @@ export class SourceStream implements LiveStream {
   }
 
   async push(image: Uint8Array, time?: number | Date, waitedMs?: number): Promise<PushOutcome> {
-    const source = this.#source;
+    const source = this.#run.source;
     if (!(source instanceof PushSource)) throw new YocoError('stream_not_pushable');
     try {
       return await source.push(image, time, waitedMs);
     } catch (error) {
       // The source was replaced meanwhile; the stream still exists.
-      if (source !== this.#source && YocoError.from(error).code === 'stream_deleted')
+      if (source !== this.#run.source && YocoError.from(error).code === 'stream_deleted')
         return this.push(image, time, waitedMs);
       throw error;
     }
@@ -383,8 +287,7 @@ export class SourceStream implements LiveStream {
     this.#engine.closeStream(this.name);
     // Listeners learn that the stream is gone, even if its source had already ended.
     this.#notifyListeners();
-    await this.#source.stop();
-    await this.#pumping;
+    await this.#run.stop();
     this.#listeners.clear();
     // Connections may outlive the stream, but no longer need its pictures.
     this.#thumbnails.clear();
@@ -393,8 +296,3 @@ export class SourceStream implements LiveStream {
 
 const sourcePart = ({ source, sampling }: StreamDefinition) => ({ source, sampling });
 const watchedPart = ({ sampling: { crop, masks } }: StreamDefinition) => ({ crop, masks });
-
-const clockOf = ({ sizes, snapshot }: RestoredStream) => ({
-  lastMs: sizes.lastMs,
-  startedAtMs: snapshot.startedAtMs,
-});

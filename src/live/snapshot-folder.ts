@@ -1,7 +1,7 @@
 /** The operator's snapshot folder: its file names and contents. The engine writes and restores the files. */
-import { randomBytes } from 'node:crypto';
 import { access, constants, link, lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { partialPathOf } from '../engine/partial-file.ts';
 import { readSnapshot } from '../engine/snapshot-file.ts';
 import { YocoError } from '../errors.ts';
 import { snapshotName } from '../ingest/definition.ts';
@@ -124,7 +124,7 @@ export class SnapshotFolder {
    * file, or by any write once it is an hour old.
    */
   temporaryPath(stream: string): string {
-    return path.join(this.#path, `.${stream}${KEPT_SUFFIXES.current}.${randomBytes(6).toString('hex')}.part`);
+    return partialPathOf(path.join(this.#path, stream + KEPT_SUFFIXES.current));
   }
 
   /**

@@ -11,6 +11,7 @@ import { jsonBody } from './json-body.ts';
 import type { ResolvedOptions } from './server-options.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { modelName, streamOfModel } from './model-name.ts';
+import { otherStreamsForbiddenError } from './permissions.ts';
 import { parseOrThrow } from './parse-request.ts';
 import { newId } from './ids.ts';
 import { samplingOf } from './request-fields.ts';
@@ -159,7 +160,6 @@ function finishReasonOf({ finish }: AnswerResult): 'stop' | 'length' {
   return finish === 'length' ? 'length' : 'stop';
 }
 
-/** Null if the client left before the first token. */
 /** Null for a cancelled answer, as over a WebSocket: the histogram holds answers that somebody waited for. */
 const firstTokenOf = ({ finish, firstTokenMs }: AnswerResult): number | null =>
   finish === 'cancelled' ? null : firstTokenMs;
@@ -187,8 +187,7 @@ function checkTokenStream(
   const { streams } = yoco ?? {};
   const asksOthers = streams === 'all' || streams?.some((name) => name !== boundStream) === true;
   if (!asksOthers && model === `${live.bundle.name}@${boundStream}`) return;
-  const param = asksOthers ? 'yoco.streams' : 'model';
-  throw new YocoError('forbidden', { param, detail: `The token is for the stream "${boundStream}" only.` });
+  throw otherStreamsForbiddenError(boundStream, asksOthers ? 'yoco.streams' : 'model');
 }
 
 function modelJson(live: LiveService, stream: LiveStream) {

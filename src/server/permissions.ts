@@ -70,6 +70,12 @@ export function pushForbiddenError(): YocoError {
   return new YocoError('forbidden', { detail });
 }
 
+/** The `forbidden` of a token that is bound to the stream `bound` and names others. */
+export function otherStreamsForbiddenError(bound: string, param?: string): YocoError {
+  const detail = `The token is for the stream "${bound}" only.`;
+  return new YocoError('forbidden', param === undefined ? { detail } : { param, detail });
+}
+
 function allows(grant: Grant, { method, route, name }: RequestedRoute, operation: string): boolean {
   if (MODEL_ROUTES.includes(operation)) return true;
   if (operation === FETCH_TOKEN) return grant.kind === 'key';

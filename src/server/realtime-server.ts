@@ -11,7 +11,7 @@ import { writeError } from './errors-http.ts';
 import type { ResolvedOptions } from './server-options.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { modelName, streamOfModel } from './model-name.ts';
-import { mayPush } from './permissions.ts';
+import { mayPush, otherStreamsForbiddenError } from './permissions.ts';
 import { CLOSE_CODES, RealtimeConnection } from './realtime-connection.ts';
 import { waitUntil } from './wait-until.ts';
 import { isWebSocketUpgrade } from './upgrade.ts';
@@ -171,7 +171,7 @@ export class RealtimeServer {
     const [streamName, model] = [query.get('stream'), query.get('model')];
     const own = modelName(this.#live, { name: bound });
     const isOwn = streamName === null ? model === null || model === own : streamName === bound;
-    if (!isOwn) throw new YocoError('forbidden', { detail: 'The token is for another stream.' });
+    if (!isOwn) throw otherStreamsForbiddenError(bound);
   }
 
   /**

@@ -9,6 +9,7 @@ import { errorJson } from './errors-http.ts';
 import type { ResolvedOptions } from './server-options.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { modelName } from './model-name.ts';
+import { otherStreamsForbiddenError } from './permissions.ts';
 import {
   checkSize,
   parseEvent,
@@ -235,7 +236,7 @@ export class RealtimeSession {
     const { stream, isTokenBound } = this.#scope;
     if (!isTokenBound || wanted === null) return;
     if (wanted === 'all' || wanted.some((name) => name !== stream.name)) {
-      throw new YocoError('forbidden', { param, detail: `The token is for the stream "${stream.name}" only.` });
+      throw otherStreamsForbiddenError(stream.name, param);
     }
     if (stream.status().sourceStatus.state === 'stopped') throw new YocoError('stream_deleted', { param });
   }
