@@ -114,7 +114,7 @@ STAMPS = {
     "airplane": ("vehicles/flight/planes",), "train": ("vehicles/locomotive",), "mushroom": ("plants/mushrooms",),
 }
 # Words in captions and in answers about rooms, each with others that imply it.
-CLOCK_DIGITS = {
+SAID = {
     "person": "people man men woman women boy boys girl girls child children kid kids baby toddler person adult adults crowd climber hiker skier player rider lady guy couple",
     "man": "men guy", "woman": "women lady", "boy": "boys", "girl": "girls", "child": "children kid kids boy boys girl girls toddler baby", "baby": "toddler infant",
     "animal": "dog dogs cat horse horses cow bird puppy puppies", "dog": "dogs puppy puppies", "cat": "cats kitten", "horse": "horses", "bird": "birds",
@@ -225,13 +225,13 @@ def _captions(sample: Sample) -> list[set[str]]:
 
 def _ways(word: str) -> set[str]:
     """All words that imply this one."""
-    return {word, *CLOCK_DIGITS[word].split()}
+    return {word, *SAID[word].split()}
 
 
 def _of_scene(sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
     """Things that no caption names may be in the background, except those that a caption would begin with."""
     captions = _captions(sample)
-    times = {word: sum(bool(said & _ways(word)) for said in captions) for word in CLOCK_DIGITS}
+    times = {word: sum(bool(said & _ways(word)) for said in captions) for word in SAID}
     absent = groups | {word for word in FOREMOST if times.get(word, 0) == 0}
     if times["person"] == 0:
         absent |= PEOPLE
@@ -258,7 +258,7 @@ def _main(sample: Sample) -> str | None:
 
 def _of_room(sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:
     said = {a for _, answer in sample.qa for a in answer.split(",")} | {w for question, _ in sample.qa for w in question.split()}
-    return {word for word in CLOCK_DIGITS if said & _ways(word)} - PEOPLE - OUTDOORS, groups | ANIMALS | OUTDOORS - {"water"}
+    return {word for word in SAID if said & _ways(word)} - PEOPLE - OUTDOORS, groups | ANIMALS | OUTDOORS - {"water"}
 
 
 def _of_exercise(_sample: Sample, groups: set[str]) -> tuple[set[str], set[str]]:

@@ -12,7 +12,7 @@ import {
   type TimeContext,
   findLookBack,
   findSharedSpan,
-} from '../model/question-span.ts';
+} from '../model/time-language/question-span.ts';
 import { dateAndTimeAt } from '../time-zone.ts';
 import { momentsAt, newestWallMs, reachesBackTo } from './moments.ts';
 import type { QuestionTimes, StreamStatus } from './types.ts';

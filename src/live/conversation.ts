@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import type { Engine } from '../engine/supervisor.ts';
 import { YocoError } from '../errors.ts';
-import { asksForAChange } from '../model/question-span.ts';
+import { asksForAChange } from '../model/time-language/question-span.ts';
 import type { Turn } from '../model/question.ts';
 import { QUESTION_MAX_CHARS } from '../question-limits.ts';
 import { StreamedAnswer } from './answer.ts';

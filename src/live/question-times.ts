@@ -14,10 +14,10 @@ import {
   namedZones,
   namesTimeOfDay,
   withoutZones,
-} from '../model/question-span.ts';
-import { withMeridiem } from '../model/bare-hours.ts';
-import { normaliseTimes } from '../model/normalise-times.ts';
-import { atClock } from '../model/relative-time.ts';
+} from '../model/time-language/question-span.ts';
+import { withMeridiem } from '../model/time-language/bare-hours.ts';
+import { normaliseTimes } from '../model/time-language/normalise-times.ts';
+import { atClock } from '../model/time-language/relative-time.ts';
 import { clockText } from '../clock-text.ts';
 import { dateAndTimeAt, processTimeZone } from '../time-zone.ts';
 import {

@@ -2,7 +2,7 @@
 import type { CrossDecoderOutput } from './cross-decoder.ts';
 import type { Embeddings } from './embeddings.ts';
 import type { ReaderInput } from './reader.ts';
-import { rewriteAgo } from './relative-time.ts';
+import { rewriteAgo } from './time-language/relative-time.ts';
 import type { SelfDecoder, SelfDecoderOutput } from './self-decoder.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import type { BundleConfig } from './bundle.ts';

@@ -71,7 +71,10 @@ describe('A snapshot folder', () => {
     await expect(snapshots.replaceKept('yard', beside)).rejects.toMatchObject({ code: 'snapshot_failed' });
     expect(await readFile(path.join(folder, 'yard.keep.snap'), 'utf8')).toBe('old');
     await writeFile(beside, 'new');
-    expect(await snapshots.replaceKept('yard', beside)).toEqual({ before: 'yard.keep.before.snap', setAside: true });
+    expect(await snapshots.replaceKept('yard', beside)).toEqual({
+      backupFile: 'yard.keep.before.snap',
+      isSetAside: true,
+    });
     const left = (await readdir(folder)).filter((name) => name.includes('yard')).sort();
     expect(left).toEqual(['yard.keep.before.snap', 'yard.keep.snap']);
     expect(await readFile(path.join(folder, 'yard.keep.snap'), 'utf8')).toBe('new');

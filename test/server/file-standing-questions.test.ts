@@ -582,7 +582,7 @@ test.each([
 describe('A webhook', () => {
   const warnings: string[] = [];
   const outcomes: [string, number][] = [];
-  const open = (more: { retryMs?: number[]; timeoutMs?: number } = {}): Webhook =>
+  const open = (more: { retryDelaysMs?: number[]; timeoutMs?: number } = {}): Webhook =>
     new Webhook({
       url,
       retryDelaysMs: [20, 40],
@@ -671,7 +671,7 @@ describe('A webhook', () => {
 
   it('that does not answer is given up after the timeout', async () => {
     answers = [0, 0];
-    const webhook = open({ retryMs: [10], timeoutMs: 100 });
+    const webhook = open({ retryDelaysMs: [10], timeoutMs: 100 });
     webhook.send({ type: 'test' });
     await webhook.close(5_000);
     expect(warnings).toEqual([expect.stringMatching(/no answer within 0\.1 s/)]);
@@ -679,7 +679,7 @@ describe('A webhook', () => {
 
   it('is given up after the timeout even if garbage is collected meanwhile', async () => {
     answers = [0];
-    const webhook = open({ retryMs: [], timeoutMs: 500 });
+    const webhook = open({ retryDelaysMs: [], timeoutMs: 500 });
     webhook.send({ type: 'test' });
     await expect.poll(() => heard.length).toBe(1);
     collectGarbage();
@@ -690,7 +690,7 @@ describe('A webhook', () => {
   it('that cannot be reached is reported with the reason', async () => {
     receiver.closeAllConnections();
     await new Promise((resolve) => receiver.close(resolve));
-    const webhook = open({ retryMs: [] });
+    const webhook = open({ retryDelaysMs: [] });
     webhook.send({ type: 'test' });
     await webhook.close(5_000);
     expect(warnings).toEqual([expect.stringMatching(/it cannot be reached \(ECONNREFUSED\)\.$/)]);

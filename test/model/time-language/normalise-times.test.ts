@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { normaliseTimes } from '../../src/model/normalise-times.ts';
+import { normaliseTimes } from '../../../src/model/time-language/normalise-times.ts';
 
 describe('A time said or typed in a hurry', () => {
   test.each([

@@ -62,6 +62,8 @@ export const BARE_NUMBER = `(?:\\d{1,3}|${NUMERAL})`;
 export const AM_PM = '(?: ?[ap](?:m\\b|\\.m\\.))';
 /** Tells which half of the day an hour is in. */
 export const MERIDIEM = `(?:${AM_PM}| in the (?:morning|afternoon|evening)\\b)`;
+/** An hour of the day as a twelve-hour clock shows it. */
+export const to12Hour = (hour: number): number => hour % 12 || 12;
 /** Follows a whole hour; includes the space before it. */
 export const O_CLOCK = " o['’]?clock\\b";
 /** `1:42` or `1:02:03`, the form of times in answers. */

@@ -2,9 +2,18 @@
  * Rewrites times as people say and type them in a hurry ("half past nine", "@ 9am", "9-10am", "21:00 hrs", "5 minutes
  * in") in the words that `time-phrases.ts`, `day-phrases.ts` and `time-of-day.ts` know. Other text stays as it is.
  */
-import { clockText } from '../clock-text.ts';
+import { clockText } from '../../clock-text.ts';
 import { DATE, DAY, MONTHS, DAY_PERIOD, WEEKDAYS } from './day-phrases.ts';
-import { AM_PM, parseNumberWords, DURATION, parseDurationMs, MERIDIEM, O_CLOCK, NUMBER_START } from './time-phrases.ts';
+import {
+  AM_PM,
+  parseNumberWords,
+  DURATION,
+  parseDurationMs,
+  MERIDIEM,
+  O_CLOCK,
+  NUMBER_START,
+  to12Hour,
+} from './time-phrases.ts';
 
 /** A group that takes no part in the match is undefined. */
 type Rewrite = (said: string, ...groups: (string | undefined)[]) => string;
@@ -53,7 +62,6 @@ const MISSPELLINGS: Readonly<Record<string, string>> = {
 const ASKS_FOR_SHOWN_TIME =
   /\b(?:signs?|says?|said|reads?|written|label|scores?|timer|display|show(?! me\b)|shows|showing|mentions?|lists?|posters?|menus?|tickets?|schedules?|alarm|jersey|ratio|write|(?:is|was|what) the time|(?:does|do)\b.*\b(?:open|close))\b|(?<!o['’ ]?)\bclocks?\b/i;
 
-const to12Hour = (hour: number): number => hour % 12 || 12;
 const pad2 = (minutes: number): string => String(minutes).padStart(2, '0');
 /** Also converts "half" and "a quarter", of an hour. */
 function minutesOf(text: string): number {

@@ -6,7 +6,7 @@ import {
   findSpan,
   findLookBack,
   namesTimeOfDay,
-} from '../../src/model/question-span.ts';
+} from '../../../src/model/time-language/question-span.ts';
 
 const HOUR_MS = 3_600_000;
 /** The stream began at 06:00 and the question comes at 16:00:01, both in the time zone of this machine. */

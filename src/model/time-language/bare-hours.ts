@@ -2,8 +2,8 @@
  * Hours without their half of the day: "yesterday around 5", "at 9 o'clock". The half is the one within the kept time.
  * If both are, only the asker knows which is meant.
  */
-import { MERIDIEM, O_CLOCK } from './time-phrases.ts';
-import { DAY, DAY_WITH_PERIOD } from './day-phrases.ts';
+import { DAY, DAY_HOURS, DAY_WITH_PERIOD, NOON_HOUR } from './day-phrases.ts';
+import { MERIDIEM, O_CLOCK, to12Hour } from './time-phrases.ts';
 import { timeOfDay } from './time-of-day.ts';
 
 export interface KeptRange {
@@ -41,8 +41,6 @@ const LAST_O_CLOCK = new RegExp(`${O_CLOCK}(?=\\W*$| (?:and|to|until|till)$)`, '
 /** The hour in "between 5 and". */
 const FIRST_HOUR = /\d{1,2}(?::\d\d)?/;
 const HAS_DAY_PERIOD = new RegExp(`^${DAY_WITH_PERIOD}$`, 'i');
-const HOURS = 24;
-const HALF = 12;
 
 /**
  * The question with `am` or `pm` after each of these hours. `ambiguousHour`: the first hour that may be in either half
@@ -61,9 +59,9 @@ export function withMeridiem(
     if (HAS_DAY_PERIOD.test(day)) return `${from} ${time.includes(':') ? time : said}`;
     const [hours = '', minutes] = time.split(':');
     const hour = Number(hours);
-    if (hour > HOURS) return `${before} ${said}`;
-    const on12 = `${hour % HALF || HALF}${minutes === undefined ? '' : `:${minutes}`}`;
-    const halves = hour % HOURS === 0 ? ['am'] : hour > HALF ? ['pm'] : ['am', 'pm'];
+    if (hour > DAY_HOURS) return `${before} ${said}`;
+    const on12 = `${to12Hour(hour)}${minutes === undefined ? '' : `:${minutes}`}`;
+    const halves = hour % DAY_HOURS === 0 ? ['am'] : hour > NOON_HOUR ? ['pm'] : ['am', 'pm'];
     // The first hour decides: "between 5 and 6 yesterday" begins at 5.
     const first = FIRST_HOUR.exec(from)?.[0] ?? on12;
     const [kept, another] = halves
@@ -73,7 +71,7 @@ export function withMeridiem(
     if (another !== undefined && day !== '') ambiguousHour ??= first;
     const half = kept?.half ?? halves[0] ?? '';
     // "Between 11 and 1": the half that was found is that of 11, and 1 is in the other half.
-    const over = halves.length > 1 && parseInt(first, 10) % HALF > Number(hours) % HALF;
+    const over = halves.length > 1 && parseInt(first, 10) % NOON_HOUR > Number(hours) % NOON_HOUR;
     return `${from} ${on12} ${over ? (half === 'am' ? 'pm' : 'am') : half}`;
   };
   const told = question

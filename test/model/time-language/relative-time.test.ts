@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findOnlyAgo, rewriteAgo } from '../../src/model/relative-time.ts';
+import { findOnlyAgo, rewriteAgo } from '../../../src/model/time-language/relative-time.ts';
 
 const HOUR_MS = 3_600_000;
 

@@ -2,7 +2,7 @@
  * "10 seconds ago" on the stream's clock. The model finds what was shown at 1:42 by the digits of that time. It has not
  * learned to subtract seconds from the question's moment across minutes and hours, so that is done here.
  */
-import { clockText } from '../clock-text.ts';
+import { clockText } from '../../clock-text.ts';
 import { DURATION, parseDurationMs, NUMBER_START } from './time-phrases.ts';
 
 /** The model knows a time by its digits within a day (`clock_text` of the recipe). */

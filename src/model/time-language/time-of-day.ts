@@ -2,7 +2,7 @@
  * "9 pm", "7:30 this morning", "yesterday": times of day as people say them, on the clocks of a time zone (default: the
  * process's). Results are wall times in ms since 1970.
  */
-import { clockAt, instantAt } from '../time-zone.ts';
+import { clockAt, instantAt } from '../../time-zone.ts';
 import {
   DAY,
   DAY_HOURS,

@@ -17,6 +17,7 @@ import {
   BARE_UNIT,
   NUMBER_START,
   withNumber,
+  to12Hour,
 } from './time-phrases.ts';
 import { DATE, DAY, STANDALONE_DAY } from './day-phrases.ts';
 import {
@@ -302,11 +303,10 @@ export function findSpan(question: string, context: TimeContext): QuestionSpan |
 
 /** How far back, ms, the model can tell whether something changed. It is asked as "in the last 20 seconds". */
 const CHANGE_WITHIN_MS = 60_000;
-const IN_THE_LAST = /\b(?:last|past|previous)\b/i;
 
 /** Puts "has anything changed since 0:05?" in the words that the model knows, if they reach that far back. */
 function rephraseChange({ text, textBefore, textAfter, question }: PhraseMatch, spanMs: number): string {
-  if (IN_THE_LAST.test(text) || spanMs > CHANGE_WITHIN_MS) return question;
+  if (LAST.test(text) || spanMs > CHANGE_WITHIN_MS) return question;
   const seconds = Math.max(1, Math.round(spanMs / 1_000));
   return `${textBefore} in the last ${seconds === 1 ? 'second' : `${seconds} seconds`}${textAfter}`.trim();
 }
@@ -443,7 +443,7 @@ export function withoutZones(question: string, zones: readonly string[]): string
   const timed = new RegExp(`(\\d{1,2})((?::[0-5]\\d){0,2})( ?[ap](?:m\\b|\\.m\\.))? ?(?:${zone})(?![\\w-])`, 'gi');
   return question.replace(timed, (_, hour: string, minutes: string, half: string | undefined) =>
     half === undefined
-      ? `${Number(hour) % 12 || 12}${minutes} ${Number(hour) % 24 < 12 ? 'am' : 'pm'}`
+      ? `${to12Hour(Number(hour))}${minutes} ${Number(hour) % 24 < 12 ? 'am' : 'pm'}`
       : `${hour}${minutes}${half}`,
   );
 }
