@@ -5,8 +5,9 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import { YocoError } from '../errors.ts';
 import type { LiveService } from '../live/types.ts';
 import { apiDocumentRoutes } from './api-documents.ts';
-import type { AuditLog, Caller } from './audit.ts';
-import type { Authenticator, Grant } from './auth.ts';
+import { AccessControl, METRICS_PATH } from './access-control.ts';
+import type { AuditLog } from './audit.ts';
+import type { Authenticator } from './auth.ts';
 import { chatRoutes } from './chat-routes.ts';
 import { errorFromHttp, errorFromParser, errorJson, writeError } from './errors-http.ts';
 import { CoalescedBody } from './coalesced-body.ts';
@@ -15,19 +16,14 @@ import type { ResolvedOptions } from './server-options.ts';
 import type { ServerMetrics } from './metrics.ts';
 import type { FileStandingQuestions } from './file-standing-questions.ts';
 import { pageRoutes } from './page.ts';
-import { checkRoute, mayChange } from './permissions.ts';
+import { mayChange } from './permissions.ts';
 import { snapshotRoutes } from './snapshot-routes.ts';
-import { streamRoutes } from './stream-routes.ts';
+import { type LogChange, streamRoutes } from './stream-routes.ts';
 import { tokenRoutes } from './token-routes.ts';
 import { isWebSocketUpgrade } from './upgrade.ts';
 
-/** Answered without a key and for any Host header: probes know neither keys nor names. */
-const HEALTH_PATHS = ['/healthz', '/readyz'];
-/** Scraped by monitors. It reveals the streams' names, so it needs the same access as `/v1/streams`. */
-const METRICS_PATH = '/metrics';
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const HEADER_NAMES = /^[a-z0-9-]{1,64}(?:, ?[a-z0-9-]{1,64}){0,40}$/i;
-const EXPOSED_HEADERS = 'x-yoco-time, x-yoco-wall-time, location';
 
 export interface HttpDeps {
   readonly auth: Authenticator;
@@ -80,40 +76,22 @@ export function createHttpApp(live: LiveService, deps: HttpDeps) {
   const { auth, options, metrics, audit, standingQuestions, isDraining, onRequestStart } = deps;
   const app = newApp(options);
 
-  /** Who sent each request; stored because a closed connection no longer has an address. */
-  const callers = new WeakMap<FastifyRequest, Caller>();
+  const access = new AccessControl({ auth, audit, isTls: options.tls !== undefined, isDraining });
 
   app.setErrorHandler((error, request, reply) =>
     sendError(reply, report(errorFromHttp(error, request.routeOptions.bodyLimit), request)),
   );
   app.setNotFoundHandler((_request, reply) => sendError(reply, new YocoError('not_found')));
 
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', async (_request, reply) => {
     onRequestStart?.(reply.raw);
     void reply
       .header('x-content-type-options', 'nosniff')
       .header('referrer-policy', 'no-referrer')
       // Browsers send no Origin for pictures that other sites embed.
       .header('cross-origin-resource-policy', 'same-origin');
-    const path = request.url.split('?', 1)[0] ?? '';
-    if (HEALTH_PATHS.includes(path)) return;
-    auth.checkHostAndOrigin(request.headers, options.tls !== undefined);
-    allowCrossOrigin(request, reply);
-    // The matched route, not the path as sent: the router also accepts encoded (`/%761/`) and absolute addresses.
-    const route = request.routeOptions.url ?? path;
-    if (!(route.startsWith('/v1/') || route === METRICS_PATH) || request.method === 'OPTIONS') return;
-    if (isDraining()) throw new YocoError('shutting_down');
-    const grant = auth.checkBearer(request.headers);
-    callers.set(request, { grant, address: request.ip });
-    const { name } = request.params as { name?: string };
-    checkRoute(grant, { method: request.method, route: request.routeOptions.url, name });
   });
-
-  // The key may have been removed while the body arrived.
-  app.addHook('preHandler', (request, _reply, done) => {
-    const caller = callers.get(request);
-    done(caller === undefined || auth.isStillValid(caller.grant) ? undefined : new YocoError('unauthorized'));
-  });
+  access.install(app);
 
   app.addHook('preParsing', (_request, _reply, body, done) => {
     done(null, new CoalescedBody(body));
@@ -148,50 +126,25 @@ export function createHttpApp(live: LiveService, deps: HttpDeps) {
       detail: 'This address accepts WebSocket connections only.',
     });
   });
+  const grantOf = (request: FastifyRequest) => access.grantOf(request);
+  const logChange: LogChange = (request, fields, message) => {
+    access.logChange(request, fields, message);
+  };
   tokenRoutes(app, live, auth, grantOf);
   streamRoutes(app, live, options, logChange, (request) => mayChange(grantOf(request)));
   snapshotRoutes(app, live, logChange);
-  chatRoutes(app, live, { options, metrics, boundStreamOf });
+  chatRoutes(app, live, { options, metrics, boundStreamOf: (request) => access.boundStreamOf(request) });
   apiDocumentRoutes(app, live);
   pageRoutes(app);
   for (const [url, methods] of [...methodsOf]) refuseOtherMethods(app, url, methods);
   return app;
 
-  function allowCrossOrigin(request: FastifyRequest, reply: FastifyReply): void {
-    const { origin } = request.headers;
-    if (origin === undefined || !auth.isAllowedOrigin(origin)) return;
-    void reply
-      .header('access-control-allow-origin', origin)
-      .header('access-control-expose-headers', EXPOSED_HEADERS)
-      .header('vary', 'Origin');
-  }
-
-  /** The credential that a request under `/v1` presented. */
-  function grantOf(request: FastifyRequest): Grant {
-    const caller = callers.get(request);
-    if (caller === undefined) throw new Error(`No API key was checked at ${request.routeOptions.url ?? ''}.`);
-    return caller.grant;
-  }
-
-  /** The stream that a request's token is bound to. */
-  function boundStreamOf(request: FastifyRequest): string | null {
-    const grant = grantOf(request);
-    return grant.kind === 'token' ? grant.stream : null;
-  }
-
-  function logChange(request: FastifyRequest, fields: object, message: string): void {
-    const caller = callers.get(request);
-    if (caller !== undefined) audit.logChange(caller, fields, message);
-  }
-
   function report(error: YocoError, request: FastifyRequest): YocoError {
-    const { ip: from, method, headers, routeOptions } = request;
-    const { grant } = callers.get(request) ?? {};
-    audit.logRefusal(error, { address: from, method, route: routeOptions.url, origin: headers.origin, grant });
+    access.logRefusal(error, request);
     if (error.code === 'internal') {
       // Without the query, which may hold a secret.
       const [url] = request.url.split('?', 1);
-      options.log.error({ err: error.cause, method, url }, 'A request failed.');
+      options.log.error({ err: error.cause, method: request.method, url }, 'A request failed.');
     }
     return error;
   }
