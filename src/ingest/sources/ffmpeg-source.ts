@@ -6,6 +6,7 @@ import { STABLE_AFTER_MS, backoffDelayMs } from '../backoff.ts';
 import { findFfmpeg, type FfmpegBinary } from '../ffmpeg-binary.ts';
 import { FfmpegRun, type FfmpegResult, type InputInfo } from '../ffmpeg.ts';
 import { type FfmpegInput, withArrivalTimestamps } from '../ffmpeg-input.ts';
+import { FfmpegConnection } from './ffmpeg-connection.ts';
 import { FrameQueue } from '../frame-queue.ts';
 import type { Frame, FrameSource, SourceState, SourceStatus } from '../frame.ts';
 import { watchForHang } from '../hang-watch.ts';
@@ -86,28 +87,18 @@ export class FfmpegSource implements FrameSource {
   #state: SourceState = 'connecting';
   #error: YocoError | null = null;
   #reconnects = 0;
-  #run: FfmpegRun | null = null;
+  #connection = new FfmpegConnection();
   #playing: Promise<void> | null = null;
   #durationMs: number | null = null;
   /** Frames of new connections that repeat what was already shown. */
   #replayed = 0;
   #hls: boolean;
-  #wentSilent = false;
-  /** Arrival of this connection's first frame, null before it, and of the newest. */
-  #firstArrivedMs: number | null = null;
-  #lastArrivedMs = 0;
-  /** Whether ffmpeg has opened the input on this connection. */
-  #opened = false;
-  /** Whether a picture waits for room in the queue and holds ffmpeg back. */
-  #held = false;
+  /** Whether the address of a live stream that has ended now serves its recording. */
   #liveEnded = false;
-  /** On this connection, an address that was declared live turned out to have an end. */
-  #foundRecording = false;
   #warnedOfTruncation = false;
   #warnedOfOldFfmpeg = false;
-  /** Whether frames are timestamped on arrival, and whether the connection was ended to switch to that. */
+  /** Whether frames are timestamped on arrival. */
   #usesArrivalTimes = false;
-  #mustReconnect = false;
   #watchdog: NodeJS.Timeout | undefined;
 
   constructor(plan: SourcePlan, options: SourceOptions) {
@@ -147,7 +138,7 @@ export class FfmpegSource implements FrameSource {
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#queue.cancel();
-    await this.#run?.stop();
+    await this.#connection.run?.stop();
     await this.#playing;
     if (this.#state !== 'ended' && this.#state !== 'failed') this.#state = 'stopped';
   }
@@ -165,10 +156,7 @@ export class FfmpegSource implements FrameSource {
       while (!this.#isStopped()) {
         const result = await this.#connect();
         if (this.#isStopped()) return;
-        if (this.#mustReconnect) {
-          this.#mustReconnect = false;
-          continue;
-        }
+        if (this.#connection.endReason === 'untimed') continue;
         const problem = this.#problemOf(result);
         if (problem === null) {
           this.#reportTruncation(result.truncationError);
@@ -181,7 +169,7 @@ export class FfmpegSource implements FrameSource {
           continue;
         }
         this.#error = problem;
-        failures = this.#playedForMs > STABLE_AFTER_MS ? 1 : failures + 1;
+        failures = this.#connection.playedForMs > STABLE_AFTER_MS ? 1 : failures + 1;
         if (!this.#mayRetry(problem) || failures >= (this.#options.maxAttempts ?? Infinity)) throw problem;
         await this.#waitToReconnect(failures, problem);
       }
@@ -203,11 +191,8 @@ export class FfmpegSource implements FrameSource {
   }
 
   async #connect(): Promise<FfmpegResult> {
-    this.#wentSilent = false;
-    this.#firstArrivedMs = null;
-    this.#opened = false;
-    this.#held = false;
-    this.#foundRecording = false;
+    const connection = new FfmpegConnection();
+    this.#connection = connection;
     const { input, fps, regions, loop, paced } = this.#plan;
     let binary: FfmpegBinary;
     try {
@@ -225,61 +210,55 @@ export class FfmpegSource implements FrameSource {
       regions,
       imageSize: this.#options.imageSize,
       onInput: (info) => {
-        this.#onInputInfo(info);
+        this.#onInputInfo(info, connection);
       },
       onFrame: (rgb, ptsMs) => {
-        this.#lastArrivedMs = this.#now();
-        this.#firstArrivedMs ??= this.#lastArrivedMs;
-        this.#restartWatchdog();
+        const arrivedMs = this.#now();
+        connection.frameArrived(arrivedMs);
+        this.#restartWatchdog(connection);
         const live = this.#live === true;
         this.#firstMs ??= firstTimeMs(this.#options.resumeFrom, live || (loop && paced), 1000 / fps);
-        const timeMs = this.#clock.timeOf(ptsMs, this.#lastArrivedMs, live);
+        const timeMs = this.#clock.timeOf(ptsMs, arrivedMs, live);
         if (timeMs === null) {
           this.#replayed += 1;
           return Promise.resolve();
         }
-        if (this.#hasRecovered()) this.#setState('playing');
-        this.#held = true;
+        if (this.#hasRecovered(connection)) this.#setState('playing');
+        connection.isHeld = true;
         return this.#queue.push({ timeMs: this.#firstMs + timeMs, rgb }).finally(() => {
-          this.#held = false;
+          connection.isHeld = false;
         });
       },
     });
-    this.#run = run;
-    this.#restartWatchdog();
-    const endWatch = this.#watchFile(run);
+    connection.begin(run);
+    this.#restartWatchdog(connection);
+    const endWatch = this.#watchFile(connection);
     try {
       return await run.done;
     } finally {
       endWatch();
       clearTimeout(this.#watchdog);
-      this.#run = null;
+      connection.finish();
     }
   }
 
-  /** Time from the first to the newest frame of this connection, ms. */
-  get #playedForMs(): number {
-    return this.#firstArrivedMs === null ? 0 : this.#lastArrivedMs - this.#firstArrivedMs;
-  }
-
   /** Whether frames keep coming, now that one has arrived. A recording needs no such proof. */
-  #hasRecovered(): boolean {
-    return this.#state !== 'reconnecting' || this.#live === false || this.#playedForMs >= RECONNECTED_AFTER_MS;
+  #hasRecovered({ playedForMs }: FfmpegConnection): boolean {
+    return this.#state !== 'reconnecting' || this.#live === false || playedForMs >= RECONNECTED_AFTER_MS;
   }
 
-  #onInputInfo({ format, durationMs }: InputInfo): void {
+  #onInputInfo({ format, durationMs }: InputInfo, connection: FfmpegConnection): void {
     this.#durationMs = durationMs;
-    this.#opened = true;
+    connection.isOpen = true;
     if (this.#plan.live !== 'unknown') return;
     const names = format.split(',');
     if (!this.#usesArrivalTimes && durationMs === null && names.some((name) => UNTIMED_FORMATS.includes(name))) {
       this.#usesArrivalTimes = true;
-      this.#mustReconnect = true;
       // It is known to be live by now, so the reconnection is retried: a camera that accepts one viewer may refuse the
       // next connection until it has released this one.
       this.#live = true;
       this.#queue.policy = 'drop';
-      void this.#run?.stop();
+      connection.end('untimed');
       return;
     }
     this.#hls = names.includes('hls');
@@ -287,19 +266,18 @@ export class FfmpegSource implements FrameSource {
     const live = durationMs === null && (declaredLive || names.some((name) => LIVE_FORMATS.includes(name)));
     if (declaredLive && !live) {
       // Read at full speed, again and again, its pictures would get times in the future.
-      this.#foundRecording = true;
-      void this.#run?.stop();
+      connection.end('recording');
       return;
     }
     if (this.#live === true && !live) {
       // The live stream has ended, and its address now serves the recording.
       this.#liveEnded = true;
-      void this.#run?.stop();
+      connection.end('recording');
       return;
     }
     this.#live = live;
     this.#queue.policy = live ? 'drop' : 'hold';
-    this.#restartWatchdog();
+    this.#restartWatchdog(connection);
   }
 
   /**
@@ -307,16 +285,14 @@ export class FfmpegSource implements FrameSource {
    * connection may take longer to begin: if it fails, ffmpeg should report why before it is ended, and its own timeout
    * is as long as this one.
    */
-  #restartWatchdog(): void {
+  #restartWatchdog(connection: FfmpegConnection): void {
     clearTimeout(this.#watchdog);
     if (this.#live === false) return;
-    const timeoutMs =
-      (this.#options.silentAfterMs ?? SILENT_AFTER_MS) * (this.#hls || this.#firstArrivedMs === null ? 3 : 1);
+    const timeoutMs = (this.#options.silentAfterMs ?? SILENT_AFTER_MS) * (this.#hls || !connection.hasFrames ? 3 : 1);
     const threeFramesMs = 3000 / this.#plan.fps;
     this.#watchdog = setTimeout(
       () => {
-        this.#wentSilent = true;
-        void this.#run?.stop();
+        connection.end('silent');
       },
       Math.max(timeoutMs, threeFramesMs),
     );
@@ -326,35 +302,34 @@ export class FfmpegSource implements FrameSource {
    * Ends the ffmpeg of a file that hangs; a pipe is exempt, since its reader waits for its writer. Returns a function
    * that ends the watch.
    */
-  #watchFile(run: FfmpegRun): () => void {
+  #watchFile(connection: FfmpegConnection): () => void {
     const { input, paced } = this.#plan;
     const { path } = input;
     if (path === undefined) return () => undefined;
     return watchForHang({
-      pid: () => run.pid,
-      progress: () => (this.#held ? null : this.#lastArrivedMs),
+      pid: () => connection.run?.pid,
+      progress: () => (connection.isHeld ? null : (connection.newestArrivedMs ?? 0)),
       afterMs: this.#options.hungAfterMs ?? HUNG_AFTER_MS,
       // In real time the next picture may be due only at the end of the file.
-      extraMs: () => (paced && this.#opened ? (this.#durationMs ?? Infinity) : 0),
+      extraMs: () => (paced && connection.isOpen ? (this.#durationMs ?? Infinity) : 0),
       onHang: () => {
-        void this.#stopHungRun(run, path);
+        void this.#stopHungRun(connection, path);
       },
     });
   }
 
-  async #stopHungRun(run: FfmpegRun, path: string): Promise<void> {
-    if (!(await isRegularFile(path)) || this.#run !== run) return;
-    this.#wentSilent = true;
-    void run.stop();
+  async #stopHungRun(connection: FfmpegConnection, path: string): Promise<void> {
+    if ((await isRegularFile(path)) && this.#connection === connection) connection.end('silent');
   }
 
   /** Why the connection ended; null when the source came to its end. */
   #problemOf(result: FfmpegResult): YocoError | null {
     if (this.#liveEnded) return null;
-    if (this.#foundRecording) {
+    const { endReason } = this.#connection;
+    if (endReason === 'recording') {
       return new YocoError('source_invalid', { detail: 'It is a recording, but the definition says live.' });
     }
-    if (this.#wentSilent) return new YocoError('source_silent');
+    if (endReason === 'silent') return new YocoError('source_silent');
     if (result.error !== null) return result.error;
     if (this.#live === true) return new YocoError('source_unreachable', { detail: 'The connection ended.' });
     if (result.frames === 0) return new YocoError('source_invalid', { detail: 'No picture could be decoded.' });
