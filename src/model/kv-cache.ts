@@ -8,9 +8,10 @@
  *
  * Frames are numbered by their place among the kept ones; `times` tells when each was shown, and until when it stood.
  */
-import { FrameTimes, lastAtOrBelow } from './frame-times.ts';
+import { FrameTimes } from './frame-times.ts';
 import { CELL_FRAMES, type KvCells, KvIndex } from './kv-index.ts';
 import { emptyRows, KvPage, type KvRows, type KvShape } from './kv-page.ts';
+import { cellsOf, PageTable } from './page-table.ts';
 import type { Precision } from './precision.ts';
 import { mostDistinct } from './thinning.ts';
 
@@ -68,22 +69,16 @@ export class KvCache {
   readonly #options: KvCacheOptions;
   readonly #hotLimit: number;
   #index: KvIndex;
-  #pages: KvPage[] = [];
-  /** Number of the first frame of each page, then of the first frame in full precision; likewise for cells. */
-  #pageStarts: number[] = [0];
-  #cellStarts: number[] = [0];
+  #pages = new PageTable();
   #capacity: number;
   #keys: Float32Array[];
   #values: Float32Array[];
   /** Whether a `content` may still view the buffers. They may then be appended to, but not overwritten. */
   #isShared = false;
   #times = new FrameTimes();
-  #pageBytes = 0;
   #droppedFrames = 0;
   #thinnedFrames = 0;
   #mergedFrames = 0;
-  #firstUnthinned = 0;
-  #version = 0;
 
   constructor(options: KvCacheOptions) {
     this.#options = options;
@@ -101,7 +96,7 @@ export class KvCache {
   static from(options: KvCacheOptions, content: KvContent): KvCache {
     const cache = new KvCache(options);
     const { times, ends, pages, hot, index } = content;
-    for (const page of pages) cache.#addPage(page);
+    cache.#pages = PageTable.from(pages);
     const hotFrames = times.length - cache.sealedFrames;
     const floats = hotFrames * options.tokensPerFrame * options.headDim;
     const fits = (rows: readonly Float32Array[]): boolean =>
@@ -118,11 +113,6 @@ export class KvCache {
     cache.#mergedFrames = content.mergedFrames;
     cache.#thinnedFrames = content.thinnedFrames;
     cache.#droppedFrames = content.droppedFrames;
-    // Pages are thinned oldest first.
-    cache.#firstUnthinned = pages.filter((page) => page.isThinned).length;
-    if (pages.slice(0, cache.#firstUnthinned).some((page) => !page.isThinned)) {
-      throw new RangeError('a page of a cache is thinned before an older one');
-    }
     return cache;
   }
 
@@ -137,7 +127,7 @@ export class KvCache {
     this.#isShared = true;
     return {
       ...this.#times.content(),
-      pages: [...this.#pages],
+      pages: [...this.#pages.pages],
       hot: { keys: this.#keys.map(cut), values: this.#values.map(cut) },
       index: this.#index.content(),
       mergedFrames: this.#mergedFrames,
@@ -171,7 +161,7 @@ export class KvCache {
 
   /** Bytes in use, index included. */
   get bytes(): number {
-    return KvCache.bytesFor(this.#options, this.#hotFrames, this.#pageBytes, this.#index.cells);
+    return KvCache.bytesFor(this.#options, this.#hotFrames, this.#pages.bytes, this.#index.cells);
   }
 
   /** Number of kept frames. */
@@ -196,12 +186,12 @@ export class KvCache {
 
   /** Number of kept frames in int8 pages; all later frames are in full precision. */
   get sealedFrames(): number {
-    return this.#pageStarts.at(-1) ?? 0;
+    return this.#pages.frames;
   }
 
   /** Changes whenever a kept frame changes its place or its precision. Adding a frame does not by itself change it. */
   get version(): number {
-    return this.#version;
+    return this.#pages.version;
   }
 
   get #hotFrames(): number {
@@ -239,7 +229,7 @@ export class KvCache {
       const first = this.#hotFrames - CELL_FRAMES;
       this.#index.append(this.#keys, first * tokensPerFrame, this.#times.slice(this.frames - CELL_FRAMES, this.frames));
     }
-    while (this.bytes > this.#options.limitBytes && this.#pages.length > 0) this.#makeRoom();
+    while (this.bytes > this.#options.limitBytes && this.sealedFrames > 0) this.#makeRoom();
   }
 
   /** Merges a frame into the last one, which then stands until `timeMs`. Throws what `FrameTimes.extend` throws. */
@@ -275,84 +265,55 @@ export class KvCache {
     for (let page = 0; page < pages; page++) {
       const cut = (buffer: Float32Array): Float32Array => buffer.subarray(page * size, (page + 1) * size);
       const rows = { keys: this.#keys.map(cut), values: this.#values.map(cut) };
-      this.#addPage(KvPage.seal(this.#options, PAGE_FRAMES, rows));
+      this.#pages.add(KvPage.seal(this.#options, PAGE_FRAMES, rows));
     }
     if (this.#isShared) this.#copyBuffers();
     for (const buffer of [...this.#keys, ...this.#values]) buffer.copyWithin(0, pages * size);
   }
 
-  #addPage(page: KvPage): void {
-    this.#version++;
-    this.#pages.push(page);
-    this.#pageBytes += page.bytes.length;
-    this.#addStarts(page);
-  }
-
-  #addStarts(page: KvPage): void {
-    this.#pageStarts.push(this.sealedFrames + page.frames);
-    this.#cellStarts.push((this.#cellStarts.at(-1) ?? 0) + Math.ceil(page.frames / CELL_FRAMES));
-  }
-
   #makeRoom(): void {
-    if (this.#firstUnthinned < this.#pages.length) this.#thinPage(this.#firstUnthinned++);
-    else this.#dropPage();
+    if (!this.#thinOldest()) this.#dropPage();
   }
 
-  /** Drops half of a page's frames: those most like the kept frame before them. */
-  #thinPage(pageIndex: number): void {
-    const page = this.#pages[pageIndex];
-    const start = this.#pageStarts[pageIndex];
-    if (page === undefined || start === undefined) return;
+  /**
+   * Drops half of the frames of the oldest page that is not thinned: those most like the kept frame before them.
+   * Returns false if all pages are thinned.
+   */
+  #thinOldest(): boolean {
+    const placed = this.#pages.oldestUnthinned;
+    if (placed === null) return false;
+    const { page, firstFrame } = placed;
     const keep = mostDistinct(page, Math.ceil(page.frames / 2));
     const thin = page.thin(keep);
-    const cells = Math.ceil(page.frames / CELL_FRAMES);
     const rows = emptyRows(this.#options, thin.tokens);
     thin.read(0, thin.frames, rows, 0);
-    const cell = this.#cellOf(start);
-    this.#times = this.#times.thin(start, keep);
-    this.#index.replace(cell, cells, rows.keys, this.#times.slice(start, start + thin.frames));
-    this.#pages[pageIndex] = thin;
-    this.#pageBytes += thin.bytes.length - page.bytes.length;
+    const cell = this.#pages.cellOf(firstFrame);
+    this.#times = this.#times.thin(firstFrame, keep);
+    const times = this.#times.slice(firstFrame, firstFrame + thin.frames);
+    this.#index.replace(cell, cellsOf(page), rows.keys, times);
     this.#thinnedFrames += page.frames - thin.frames;
-    this.#rebuildStarts();
+    this.#pages.replaceOldestUnthinned(thin);
+    return true;
   }
 
   #dropPage(): void {
-    const page = this.#pages.shift();
+    const page = this.#pages.dropOldest();
     if (page === undefined) return;
-    this.#index.dropOldest(Math.ceil(page.frames / CELL_FRAMES));
+    this.#index.dropOldest(cellsOf(page));
     this.#times = this.#times.sliceFrom(page.frames);
-    this.#pageBytes -= page.bytes.length;
     this.#droppedFrames += page.frames;
-    this.#firstUnthinned = Math.max(0, this.#firstUnthinned - 1);
-    this.#rebuildStarts();
-  }
-
-  #rebuildStarts(): void {
-    this.#version++;
-    this.#pageStarts = [0];
-    this.#cellStarts = [0];
-    for (const page of this.#pages) this.#addStarts(page);
-  }
-
-  /** The cell of a kept frame. Cells never cross a page boundary. */
-  #cellOf(frame: number): number {
-    const page = lastAtOrBelow(this.#pageStarts, frame);
-    return (this.#cellStarts[page] ?? 0) + Math.floor((frame - (this.#pageStarts[page] ?? 0)) / CELL_FRAMES);
   }
 
   /** How many whole cells lie in the first `frames` kept frames. */
   cellsIn(frames: number): number {
-    return Math.min(this.#index.cells, this.#cellOf(frames));
+    return Math.min(this.#index.cells, this.#pages.cellOf(frames));
   }
 
   /** The frames of cells in rising order; adjacent runs are merged. */
   runsOf(cells: readonly number[]): FrameRun[] {
     const runs: { first: number; count: number }[] = [];
     for (const cell of cells) {
-      const page = lastAtOrBelow(this.#cellStarts, cell);
-      const first = (this.#pageStarts[page] ?? 0) + (cell - (this.#cellStarts[page] ?? 0)) * CELL_FRAMES;
-      const end = Math.min(first + CELL_FRAMES, this.#pageStarts[page + 1] ?? this.frames);
+      const [first, end] = this.#pages.framesOfCell(cell, this.frames);
       const last = runs.at(-1);
       if (last !== undefined && last.first + last.count === first) last.count += end - first;
       else runs.push({ first, count: end - first });
@@ -432,12 +393,11 @@ export class KvCache {
       this.#values.forEach((values, head) => rows.values[head]?.set(cut(values), tokenOffset * headDim));
       return end - frame;
     }
-    const i = lastAtOrBelow(this.#pageStarts, frame);
-    const page = this.#pages[i];
-    const start = this.#pageStarts[i];
-    if (page === undefined || start === undefined) throw new RangeError('no such frame');
-    const count = Math.min(end, start + page.frames) - frame;
-    page.read(frame - start, count, rows, tokenOffset);
+    const placed = this.#pages.pageOf(frame);
+    if (placed === null) throw new RangeError('no such frame');
+    const { page, firstFrame } = placed;
+    const count = Math.min(end, firstFrame + page.frames) - frame;
+    page.read(frame - firstFrame, count, rows, tokenOffset);
     return count;
   }
 
@@ -448,7 +408,7 @@ export class KvCache {
       if (count === 0 || first >= this.sealedFrames) continue;
       worst = 'int8';
       // Pages are thinned oldest first, so if any page of a run is thinned, the first one is.
-      if (this.#pages[lastAtOrBelow(this.#pageStarts, first)]?.isThinned === true) return 'thinned';
+      if (this.#pages.pageOf(first)?.page.isThinned === true) return 'thinned';
     }
     return worst;
   }
