@@ -70,7 +70,7 @@ export function element(name, properties = {}, ...children) {
   return made;
 }
 
-/** A moment by the wall clock, refreshed by `tellTimes`. `time` is in RFC 3339. */
+/** A moment by the wall clock, refreshed by `refreshTimes`. `time` is in RFC 3339. */
 export function timeElement(time) {
   const made = element('time', { dateTime: time });
   refreshTime(made);
