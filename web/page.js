@@ -67,7 +67,7 @@ function uniqueName(base) {
   return `${base}-${letters}`;
 }
 
-/** `before`: the key that a newly typed one replaced; restored if the new one is refused. */
+/** `previousKey`: the key that a newly typed one replaced; restored if the new one is refused. */
 async function loadStreams(wanted, previousKey) {
   clearTimeout(reloadTimer);
   let data, bundle, mayChange;

@@ -84,7 +84,7 @@ export interface AskParams {
   readonly followUp?: boolean | undefined;
 }
 
-export interface StandingParams {
+export interface AskStandingOptions {
   /** Seconds between askings. */
   readonly every?: number | undefined;
   /** How many consecutive askings must give a new answer before it is reported. */
@@ -185,7 +185,7 @@ export class RealtimeClient {
    * Asks repeatedly, and yields the first answer and every change. Ends when everything it asks about has ended. Throws
    * what `ask` throws.
    */
-  async *askStanding(question: string, params: StandingParams = {}): AsyncGenerator<StandingAnswer, void> {
+  async *askStanding(question: string, params: AskStandingOptions = {}): AsyncGenerator<StandingAnswer, void> {
     const { minConfidence, ...others } = params;
     const standing = { question, ...others, min_confidence: minConfidence };
     this.#send({ type: 'yoco.standing_question.create', standing_question: standing });

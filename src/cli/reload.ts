@@ -6,7 +6,7 @@ import { X509Certificate } from 'node:crypto';
 import type { Config } from '../config.ts';
 import { YocoError } from '../errors.ts';
 import { readDefinitions, type StreamDefinition } from '../ingest/definition.ts';
-import type { Rekeyed, RunningServer, ServerLog } from '../server/index.ts';
+import type { RekeyResult, RunningServer, ServerLog } from '../server/index.ts';
 import { readCertificate } from './certificate.ts';
 import { errorFields } from './error-text.ts';
 import { requireSnapshotFolder, type OperatorStreams } from './operator-streams.ts';
@@ -78,7 +78,7 @@ async function renewKeys({ config, readSettings, log, server }: ReloadContext): 
   }
 }
 
-function rekeyServer(server: RunningServer, settings: Config): Rekeyed {
+function rekeyServer(server: RunningServer, settings: Config): RekeyResult {
   try {
     return server.rekey({ apiKeys: settings.api_keys, viewKeys: settings.view_keys });
   } catch (error) {

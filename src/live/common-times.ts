@@ -67,8 +67,8 @@ export function commonTimes(
   // Counted back from one instant: what a stalled camera showed before it stalled was not in the last minute.
   if (last !== null) return { ...times, starts: startsAtInstant(momentMs - last.backMs), question: last.question };
 
-  const asking = askingOfAll(momentMs, asOfWallMs, clocks, { nowMs, timeZone });
-  const span = findSharedSpan(question, asking);
+  const context = timeContextOfAll(momentMs, asOfWallMs, clocks, { nowMs, timeZone });
+  const span = findSharedSpan(question, context);
   if (span !== null) {
     const { sinceMs, untilMs } = span;
     checkReached(span, clocks, timeZone);
@@ -81,7 +81,7 @@ export function commonTimes(
     };
   }
 
-  const namedMoment = momentOf(question, asking);
+  const namedMoment = momentOf(question, context);
   const rest = namedMoment === null ? null : withoutTime(namedMoment.textBefore, namedMoment.textAfter);
   if (namedMoment === null || rest === null) return times;
   checkReached({ sinceMs: namedMoment.ms, untilMs: namedMoment.ms }, clocks, timeZone);
@@ -106,9 +106,9 @@ export function streamsReaching(
 ): readonly StreamStatus[] {
   if (clocks.length < 2 || clocks.some(({ lastMs }) => lastMs === null)) return clocks;
   const momentMs = asOfWallMs ?? newestWallMs(clocks);
-  const asking = askingOfAll(momentMs, asOfWallMs, clocks, { nowMs, timeZone });
-  const span = findSharedSpan(question, asking);
-  const moment = span === null && findLookBack(question) === null ? momentOf(question, asking) : null;
+  const context = timeContextOfAll(momentMs, asOfWallMs, clocks, { nowMs, timeZone });
+  const span = findSharedSpan(question, context);
+  const moment = span === null && findLookBack(question) === null ? momentOf(question, context) : null;
   const untilMs = span?.untilMs ?? moment?.ms ?? null;
   const reached = clocks.filter((clock) => untilMs === null || reachesBackTo(untilMs, clock));
   // "Which camera" is no question about a single stream; the error then says which had not begun.
@@ -116,8 +116,8 @@ export function streamsReaching(
   return isEnough ? reached : clocks;
 }
 
-/** The `Asking` of several streams: its clock starts in 1970, so that its times are wall times. */
-export function askingOfAll(
+/** The `TimeContext` of several streams: its clock starts in 1970, so that its times are wall times. */
+export function timeContextOfAll(
   momentMs: number,
   asOfWallMs: number | undefined,
   clocks: readonly StreamStatus[],
@@ -128,9 +128,9 @@ export function askingOfAll(
 }
 
 /** The instant that a question names: "at 9 am", "10 minutes ago". */
-function momentOf(question: string, asking: TimeContext): QuestionMoment | null {
+function momentOf(question: string, context: TimeContext): QuestionMoment | null {
   const ago = findAgo(question);
-  return findMoment(question, asking) ?? (ago === null ? null : { ...ago, ms: asking.momentMs - ago.backMs });
+  return findMoment(question, context) ?? (ago === null ? null : { ...ago, ms: context.momentMs - ago.backMs });
 }
 
 /** Throws `time_out_of_range` if a stream began after the part; the error says which streams can be asked. */

@@ -229,7 +229,7 @@ export class Streams implements LiveService {
     return this.#keeper.write(name);
   }
 
-  keepFails(name: string): boolean | null {
+  isKeepFailing(name: string): boolean | null {
     return this.#keeper.isFailing(name);
   }
 

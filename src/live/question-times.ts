@@ -22,7 +22,7 @@ import { clockText } from '../clock-text.ts';
 import { dateAndTimeAt, processTimeZone } from '../time-zone.ts';
 import {
   lookBackMs,
-  askingOfAll,
+  timeContextOfAll,
   commonTimes,
   keptRange,
   type AskContext,
@@ -138,8 +138,8 @@ function plainQuestion(
   if (one === undefined) return plain;
   const [fromMs, toMs] = keptRange(known);
   const asOf = asOfWallMs ?? (asOfMs === undefined ? undefined : one.startedAtMs + asOfMs);
-  const asking = askingOfAll(asOf ?? toMs, asOf, known, context);
-  const halves = withMeridiem(plain, { fromMs, nowMs: asking.nowMs, timeZone });
+  const now = timeContextOfAll(asOf ?? toMs, asOf, known, context);
+  const halves = withMeridiem(plain, { fromMs, nowMs: now.nowMs, timeZone });
   if (halves.ambiguousHour === null) return halves.question;
   const detail = `"${halves.ambiguousHour}" may be ${halves.ambiguousHour} am or ${halves.ambiguousHour} pm: say which.`;
   throw new YocoError('invalid_request', { param: 'question', detail });
@@ -179,7 +179,7 @@ function singleStreamTimes(
     throw new YocoError('time_out_of_range', { param: 'since', detail });
   }
   const momentWallMs = startedAtMs + momentMs;
-  const asking = {
+  const timeContext = {
     momentMs,
     startedAtMs,
     // "Last night" of a recording is the one before its end. A file read faster than real time has its newest frame in
@@ -195,8 +195,8 @@ function singleStreamTimes(
     const detail = `The question is about what was shown ${partText(part, time())}; ${there}.`;
     return new YocoError('time_out_of_range', { param: 'question', detail });
   };
-  const moment = findMoment(question, asking);
-  const span = moment === null ? findSpan(question, asking) : null;
+  const moment = findMoment(question, timeContext);
+  const span = moment === null ? findSpan(question, timeContext) : null;
   const namedMoment =
     moment ?? (span === null ? (momentAgo(question, readable) ?? findClockTime(question, momentMs)) : null);
   if (namedMoment !== null) {

@@ -89,7 +89,7 @@ export class StandingQuestion {
   #reported: string | null = null;
   /** A new answer, and how many askings in a row gave it. */
   #candidate: Candidate | null = null;
-  /** What the last answer was about; empty before the first. */
+  /** What the last answer was about; before the first one empty or, with `onlyNew`, what was there at the start. */
   #lastAsked: readonly StreamProgress[] = [];
   /** Whether all streams had ended at the last turn, and none can be added. */
   #allEnded = false;

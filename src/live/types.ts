@@ -216,6 +216,6 @@ export interface LiveService {
    */
   deleteSnapshot(file: string): Promise<void>;
   /** Whether the last attempt to write a stream with `keep` to its file failed; null: it has no `keep`. */
-  keepFails(name: string): boolean | null;
+  isKeepFailing(name: string): boolean | null;
   close(): Promise<void>;
 }

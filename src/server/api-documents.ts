@@ -263,7 +263,7 @@ const WEBHOOKS = {
           },
         },
       },
-      responses: { '2XX': { description: 'Accepted. After any other response the event is retried or dropped.' } },
+      responses: { '2XX': { description: 'Accepted. After any other response the event is retried or given up.' } },
       security: [{}],
     },
   },

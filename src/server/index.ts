@@ -5,4 +5,4 @@ export {
   type ServerLog,
   type ServerOptions,
 } from './server-options.ts';
-export { startServer, type RekeyResult as Rekeyed, type RunningServer } from './server.ts';
+export { startServer, type RekeyResult, type RunningServer } from './server.ts';

@@ -103,7 +103,7 @@ export class ServerMetrics {
     const keepHelp = '1 while the memory of a stream with keep cannot be saved; streams with keep only.';
     this.#registerLabelled('yoco_stream_keep_failing', keepHelp, ['stream'], (setValue) => {
       for (const { name: stream } of live.list()) {
-        const fails = live.keepFails(stream);
+        const fails = live.isKeepFailing(stream);
         if (fails !== null) setValue({ stream }, Number(fails));
       }
     });
@@ -122,7 +122,7 @@ export class ServerMetrics {
     });
     this.#webhooks = new Counter({
       name: 'yoco_webhook_events_total',
-      help: 'Webhook events: delivered, failed after all retries, or dropped while queued.',
+      help: 'Webhook events: delivered, failed (given up after at least one attempt), or dropped while queued.',
       labelNames: ['outcome'],
       registers,
     });

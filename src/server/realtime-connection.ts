@@ -106,7 +106,7 @@ export class RealtimeConnection {
   }
 
   /**
-   * Starts the closing handshake; terminates the socket if the peer does not answer in time. `message` follow `reason`
+   * Starts the closing handshake; terminates the socket if the peer does not answer in time. `message` follows `reason`
    * in the close frame; default: the error's message.
    */
   close(code: number, reason: ErrorCode, message = ERRORS[reason].message): void {

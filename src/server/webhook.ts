@@ -161,7 +161,7 @@ export class Webhook {
       if (wait !== undefined) await sleep(wait, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       if (wait !== undefined && !this.#isStopped()) continue;
       this.#warn(
-        `an event was dropped: ${this.#isStopped() ? 'the service is shutting down, and ' : ''}${failure.reason}.`,
+        `an event was given up: ${this.#isStopped() ? 'the service is shutting down, and ' : ''}${failure.reason}.`,
       );
       this.#reportOutcome('failed');
       return;

@@ -6,12 +6,12 @@ import { startProgram, workplace } from '../support/cli.ts';
 const place = workplace();
 
 test('Hang-ups before `begin` cause one action then; those during an action cause one more after it', async () => {
-  const hangups = new SighupHandler();
+  const sighup = new SighupHandler();
   const acts: (() => void)[] = [];
   const hear = (): void => void process.emit('SIGHUP');
   hear();
   hear();
-  hangups.begin(() => new Promise((resolve) => acts.push(resolve)));
+  sighup.begin(() => new Promise((resolve) => acts.push(resolve)));
   expect(acts).toHaveLength(1);
   hear();
   hear();

@@ -432,7 +432,7 @@ test(
     const stream = await door(live);
     await push(stream, 0, 1);
     await live.keep('door');
-    expect(live.keepFails('door')).toBe(false);
+    expect(live.isKeepFailing('door')).toBe(false);
     await rename(folder, `${folder}-away`);
     await writeFile(folder, '');
     for (const frames of [2, 3]) {
@@ -440,14 +440,14 @@ test(
       await live.keep('door');
     }
     expect(ofDoor()).toEqual([expect.stringMatching(/could not be saved: .*snapshot folder.* Retrying\.$/)]);
-    expect(live.keepFails('door')).toBe(true);
+    expect(live.isKeepFailing('door')).toBe(true);
     await rm(folder);
     await mkdir(folder);
     await live.keep('door');
     expect(await framesOf('door.keep.snap')).toBe(3);
-    expect(live.keepFails('door')).toBe(false);
+    expect(live.isKeepFailing('door')).toBe(false);
     await live.create({ name: 'yard', source: { push: true } }, 'operator');
-    expect(live.keepFails('yard')).toBe(null);
+    expect(live.isKeepFailing('yard')).toBe(null);
     expect(ofDoor()[1]).toContain('is saved again');
     expect(about).toEqual([{ stream: 'door', code: 'snapshot_failed' }, { stream: 'door' }]);
   },

@@ -23,9 +23,9 @@ describe('A body', () => {
 
   it('is not consumed before it is read, and fails when its source breaks off', async () => {
     const body = new Readable({ read: () => undefined });
-    const gathered = new CoalescedBody(body);
+    const coalesced = new CoalescedBody(body);
     expect(body.readableFlowing).toBeNull();
-    const read = gathered.toArray();
+    const read = coalesced.toArray();
     body.destroy(new Error('aborted'));
     await expect(read).rejects.toThrow('aborted');
   });

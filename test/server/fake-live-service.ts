@@ -330,7 +330,7 @@ export class FakeLiveService implements LiveService {
   }
 
   /** `door` is a kept stream whose disk is full. */
-  keepFails(name: string): boolean | null {
+  isKeepFailing(name: string): boolean | null {
     return name === 'door' ? true : null;
   }
 

@@ -269,23 +269,23 @@ describe('A standing question of a stream’s file', () => {
 
 describe('The picture of a new answer', () => {
   let kitchen: FakeStream;
-  let notices: FileStandingQuestions;
+  let questions: FileStandingQuestions;
 
   beforeEach(() => {
     kitchen = new FakeLiveService().stream('kitchen');
     kitchen.says = 'no';
-    notices = new FileStandingQuestions(
+    questions = new FileStandingQuestions(
       { log, maxOutputTokens: 32 },
       { countAsking: () => undefined, countWebhookEvents: () => undefined },
     );
   });
 
-  afterEach(() => notices.close(1_000));
+  afterEach(() => questions.close(1_000));
 
   async function pictureTold(picture?: boolean): Promise<Event['picture']> {
     const webhook = { url, ...(picture === undefined ? {} : { picture }) };
     kitchen.standingQuestions = [{ question: 'is there a dog?', every: 0.5, holds: 1, min_confidence: 0, webhook }];
-    notices.sync(kitchen);
+    questions.sync(kitchen);
     await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(1);
     expect(standingAnswered.strict().parse(heard[0]?.event)).toEqual(heard[0]?.event);
     return heard[0]?.event.picture;
@@ -452,11 +452,11 @@ describe('The list of standing questions', () => {
 describe('The source of a stream with standing questions', () => {
   const question = { question: 'is there a dog?', every: 3_600, holds: 1, min_confidence: 0 };
   let kitchen: FakeStream;
-  let notices: FileStandingQuestions;
+  let questions: FileStandingQuestions;
 
   beforeEach(() => {
     kitchen = new FakeLiveService().stream('kitchen');
-    notices = new FileStandingQuestions(
+    questions = new FileStandingQuestions(
       { log, maxOutputTokens: 32 },
       { countAsking: () => undefined, countWebhookEvents: () => undefined },
       { awayAfterMs: 100, backAfterMs: 50 },
@@ -465,7 +465,7 @@ describe('The source of a stream with standing questions', () => {
 
   afterEach(async () => {
     vi.unstubAllEnvs();
-    await notices.close(1_000);
+    await questions.close(1_000);
   });
 
   const told = (): Event[] => heard.map(({ event }) => event).filter(({ type }) => type === 'yoco.stream.status');
@@ -479,7 +479,7 @@ describe('The source of a stream with standing questions', () => {
   it('is reported to the webhook, signed, and logged, when it goes away and when it is back', async () => {
     vi.stubEnv('DOOR_SECRET', SECRET);
     kitchen.standingQuestions = [{ ...question, webhook: { url, secret_env: 'DOOR_SECRET' } }];
-    notices.sync(kitchen);
+    questions.sync(kitchen);
     becomes('reconnecting', 'source_unreachable');
     await expect.poll(() => told().length, { timeout: 10_000 }).toBe(1);
     for (let tries = 0; tries < 3; tries++) becomes('reconnecting', 'source_unreachable');
@@ -519,9 +519,9 @@ describe('The source of a stream with standing questions', () => {
   it('is reported once per address, however many questions use it', async () => {
     const webhooks = [url, `${url}/other`, url].map((address) => ({ ...question, webhook: { url: address } }));
     kitchen.standingQuestions = [question, ...webhooks];
-    notices.sync(kitchen);
+    questions.sync(kitchen);
     becomes('failed', 'source_invalid');
-    await notices.close(10_000);
+    await questions.close(10_000);
     const paths = heard.filter(({ event }) => event.type === 'yoco.stream.status').map(({ path }) => path);
     expect(paths.sort()).toEqual(['/hook/hidden-part', '/hook/hidden-part/other']);
     expect(told()).toMatchObject([{ state: 'failed' }, { state: 'failed' }]);
@@ -531,7 +531,7 @@ describe('The source of a stream with standing questions', () => {
   it('is reported before the end of a question that ends with it', async () => {
     kitchen.says = 'no';
     kitchen.standingQuestions = [{ ...question, every: 0.5, webhook: { url } }];
-    notices.sync(kitchen);
+    questions.sync(kitchen);
     await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(1);
     becomes('ended', null);
     await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(3);
@@ -545,23 +545,23 @@ describe('The source of a stream with standing questions', () => {
 
   it('is logged even if no question has a webhook', async () => {
     kitchen.standingQuestions = [question];
-    notices.sync(kitchen);
+    questions.sync(kitchen);
     becomes('reconnecting', 'source_silent');
     await expect.poll(() => ofSource().length, { timeout: 10_000 }).toBe(1);
     expect(heard).toEqual([]);
   });
 
   it('is not reported before a question is asked, or after the last has ended', async () => {
-    notices.sync(kitchen);
+    questions.sync(kitchen);
     expect(kitchen.listeners).toBe(0);
     kitchen.failNext = new YocoError('question_too_long');
     kitchen.standingQuestions = [{ ...question, webhook: { url } }];
-    notices.sync(kitchen);
+    questions.sync(kitchen);
     expect(kitchen.listeners).toBe(1);
     await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(1);
     expect(kitchen.listeners).toBe(0);
     becomes('failed', 'source_invalid');
-    await notices.close(1_000);
+    await questions.close(1_000);
     expect(heard.map(({ event }) => event.type)).toEqual(['yoco.standing_question.deleted']);
     expect(ofSource()).toEqual([]);
   });
@@ -707,7 +707,7 @@ describe('A webhook', () => {
     await webhook.close(100);
     expect(performance.now() - began).toBeLessThan(20_000);
     expect(warnings.slice(2)).toEqual([
-      expect.stringMatching(/an event was dropped: the service is shutting down, and it did not answer\.$/),
+      expect.stringMatching(/an event was given up: the service is shutting down, and it did not answer\.$/),
       expect.stringMatching(/100 more queued events were dropped/),
     ]);
     webhook.send({ type: 'test' });
