@@ -13,8 +13,8 @@ export class Picture {
   #missingMoment;
 
   /**
-   * `placeholder`: the element shown in place of the picture. `selection()`: the stream's name, the moment in seconds or
-   * null for live, and whether the stream has no frame.
+   * `placeholder`: the element shown in place of the picture. `selection()`: the stream's name, the moment in seconds
+   * or null for live, and whether the stream has no frame.
    */
   constructor(image, placeholder, selection) {
     this.#image = image;
