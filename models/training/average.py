@@ -22,9 +22,9 @@ def average(states: list[dict], shares: list[float], later_from_first: bool = Fa
     for state in states:
         # Fields that an older checkpoint lacks have their default values.
         if {**Config().json(), **state["config"], "tags": 0} != {**Config().json(), **first["config"], "tags": 0}:
-            raise SystemExit("the checkpoints have other configurations")
+            raise SystemExit("the checkpoints have different configurations")
         if state.get("kinds", False) != first.get("kinds", False):
-            raise SystemExit("some of the checkpoints have names that begin with their kinds, and some have not")
+            raise SystemExit("in some of the checkpoints names begin with their kinds, in others they do not")
     weights = {}
     for name, value in first["model"].items():
         mean = not (later_from_first and name.endswith(LATER_PARTS)) and all(name in state["model"] for state in states)
@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", required=True)
     parser.add_argument("--out", required=True, help="name of the new checkpoint")
-    parser.add_argument("--later-from-first", action="store_true", help="another checkpoint never trained what came later than the model did")
+    parser.add_argument("--later-from-first", action="store_true", help="take the parts that were added to the model later (LATER_PARTS) from the first checkpoint")
     parser.add_argument("parts", nargs="+", help="NAME=SHARE")
     args = parser.parse_args()
     names, shares = zip(*(part.split("=") for part in args.parts))

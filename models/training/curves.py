@@ -111,7 +111,7 @@ def drawing(width: float, parts: list[str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--side-by-side", action="store_true", help="runs that begin alike, named as their files")
+    parser.add_argument("--side-by-side", action="store_true", help="plot runs with the same start side by side, named after their files")
     parser.add_argument("logs", nargs="+")
     args = parser.parse_args()
     logs = {Path(name).stem: [json.loads(line) for line in Path(name).read_text().splitlines()] for name in args.logs}

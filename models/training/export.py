@@ -381,7 +381,7 @@ def main() -> None:
     parser.add_argument("--work", required=True)
     parser.add_argument("--name", default="small")
     parser.add_argument("--out", required=True)
-    parser.add_argument("--called", help="the bundle's name; default: that of its folder")
+    parser.add_argument("--called", help="name of the bundle; default: the name of its folder")
     parser.add_argument("--weights", choices=KINDS, default="int8")
     args = parser.parse_args()
     work, out = Path(args.work), Path(args.out)

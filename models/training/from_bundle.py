@@ -57,7 +57,7 @@ def must_be_of_data(table: torch.Tensor, product: torch.Tensor, what: str) -> No
     if len(table) != len(product):
         raise SystemExit(f"the bundle knows {len(product)} {what}, and the data has {len(table)}: {only}")
     if ((table @ solve(table, product).T - product).norm(dim=1) > OTHER * product.norm(dim=1)).any():
-        raise SystemExit(f"the bundle knows other {what} than the data has: {only}")
+        raise SystemExit(f"the bundle and the data have different {what}: {only}")
 
 
 def fill_self(model: YocoLive, graph: Graph) -> None:
@@ -166,7 +166,7 @@ def main() -> None:
     bundle, work = Path(args.bundle), Path(args.work)
     held = json.loads((bundle / "config.json").read_text())
     if held["selfDecoder"] != "window":
-        raise SystemExit(f"only bundles with a window are read back, not {held['selfDecoder']}")
+        raise SystemExit(f"only bundles with a window can be read back, not {held['selfDecoder']}")
     samples = read_sets(args.data)
     vocab = Vocabulary(samples)
     config = Config(width=held["width"], head_dim=held["headDim"], self_layers=held["selfLayers"], self_kv_heads=held["selfKvHeads"],

@@ -68,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
     parser.add_argument("--work", required=True)
-    parser.add_argument("--seed", type=int, default=1, help="that of features.py")
+    parser.add_argument("--seed", type=int, default=1, help="seed of features.py")
     args = parser.parse_args()
     work = Path(args.work)
     plan = [(sample, number) for sample, number, _ in json.loads((work / "views.json").read_text())]

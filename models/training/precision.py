@@ -8,7 +8,7 @@ import torch
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Adds `--device`, which becomes PyTorch's default device when it is parsed (`torch.set_default_device`)."""
-    parser.add_argument("--device", type=_use, default="cpu", help="of PyTorch, such as cuda or cuda:1; default: cpu")
+    parser.add_argument("--device", type=_use, default="cpu", help="PyTorch device, such as cuda or cuda:1; default: cpu")
 
 
 def _use(name: str) -> str:

@@ -113,7 +113,7 @@ RECORDED, RECORDED_SIZE, RECORDED_COLOURS = 48, (320, 240), 64
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--faces", required=True, help="a folder of font files")
+    parser.add_argument("--faces", required=True, help="folder of font files")
     parser.add_argument("--out", required=True)
     args = parser.parse_args()
     faces = [sorted(str(path) for path in Path(args.faces).iterdir() if path.suffix == ".ttf" and "Math" not in path.name and "ExtraLight" not in path.name)]

@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
     parser.add_argument("--work", required=True)
-    parser.add_argument("--name", help="a checkpoint to take the weights of; default: new ones")
+    parser.add_argument("--name", help="checkpoint whose weights are used; default: new weights")
     parser.add_argument("--config", type=config_of, default="{}")
     add_device(parser)
     args = parser.parse_args()
