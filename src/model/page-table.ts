@@ -63,7 +63,7 @@ export class PageTable {
     return this.#placed(this.#thinned);
   }
 
-  /** Puts a thinned page in the place of the oldest one that was not. */
+  /** Puts a thinned page in place of the oldest one that was not. */
   replaceOldestUnthinned(thinned: KvPage): void {
     const old = this.#pages[this.#thinned];
     this.#bytes += thinned.bytes.length - (old?.bytes.length ?? 0);

@@ -3,7 +3,7 @@ import type { FfmpegRun } from '../ffmpeg.ts';
 
 /**
  * Why a run was ended before its time: it was silent for too long, its pictures need arrival times, or it turned out to
- * be a recording in the place of a live source.
+ * be a recording instead of a live source.
  */
 export type EndReason = 'silent' | 'untimed' | 'recording';
 
