@@ -32,6 +32,13 @@ const UNITS = [
   ['h', 3_600_000],
   ['min', 60_000],
 ];
+
+/** An age in the largest unit that it fills: `12 s`, `4 min`, `3 h` or `2 d`. */
+function ageText(ms) {
+  const [unit, unitMs] = UNITS.find(([, length]) => ms >= length) ?? ['s', 1_000];
+  return `${Math.floor(ms / unitMs)} ${unit}`;
+}
+
 /** A newest frame older than this counts as old, ms. */
 const OLD_MS = 10_000;
 
@@ -43,19 +50,17 @@ const OLD_MS = 10_000;
 export function staleText(time, nowMs, { fps = 2, of = '', recorded = null } = {}) {
   const age = time === null || recorded !== null ? 0 : nowMs - Date.parse(time);
   if (age <= Math.max(OLD_MS, 2_000 / fps)) return '';
-  const [unit, unitMs] = UNITS.find(([, length]) => age >= length) ?? ['s', 1_000];
-  return `newest frame ${of && `of ${of} `}${Math.floor(age / unitMs)} ${unit} old`;
+  return `newest frame ${of && `of ${of} `}${ageText(age)} old`;
 }
 
-/** A picture that has not changed at all for so long is mentioned, s: the camera may have frozen. */
-const UNCHANGED_S = 60;
+/** A picture that has not changed at all for so long is mentioned, ms: the camera may have frozen. */
+const UNCHANGED_MS = 60_000;
 
 /** `picture unchanged for 5 min`; '' if it has changed lately, the source does not play, or it is a recording. */
 export function unchangedText({ state, last, last_change: changed, recorded_at: recorded }) {
   const ms = ((last ?? 0) - (changed ?? last ?? 0)) * 1_000;
-  if (state !== 'playing' || recorded !== null || ms < UNCHANGED_S * 1_000) return '';
-  const [unit, unitMs] = UNITS.find(([, length]) => ms >= length) ?? ['s', 1_000];
-  return `picture unchanged for ${Math.floor(ms / unitMs)} ${unit}`;
+  if (state !== 'playing' || recorded !== null || ms < UNCHANGED_MS) return '';
+  return `picture unchanged for ${ageText(ms)}`;
 }
 
 /** A span by the wall clock, with the date: for text that is not refreshed. */
