@@ -16,6 +16,9 @@ export const FPS = { min: 0.1, max: 30 } as const;
 /** Interval between writes of a kept stream's file, ms. */
 const KEEP_EVERY_MS = { min: 10_000, max: 86_400_000, default: 900_000 } as const;
 
+/** How long a picture must stay the same to count as frozen, ms; a still scene may be sent anew only every ten seconds. */
+const FROZEN_AFTER_MS = { min: 10_000, max: 86_400_000 } as const;
+
 /** Maximum number of standing questions in one definition. */
 const MAX_STANDING_QUESTIONS = 8;
 
@@ -196,6 +199,15 @@ const commonFields = {
    * `syncStandingQuestions` for later ones. Operator only.
    */
   standing_questions: z.array(standingQuestion).max(MAX_STANDING_QUESTIONS).optional(),
+  /**
+   * Seconds after which a picture that has not changed at all is reported as frozen, to the log and to the webhooks of
+   * `standing_questions`. Operator only.
+   */
+  frozen_after: z
+    .number()
+    .min(FROZEN_AFTER_MS.min / 1_000)
+    .max(FROZEN_AFTER_MS.max / 1_000)
+    .optional(),
   sampling: z
     .strictObject({
       /** Maximum frames per second that the model sees; a slower source keeps all its frames. */
@@ -225,7 +237,7 @@ export const streamDefinitionSchema = z.strictObject({
   source: z.union([urlSource, fileSource, deviceSource, pushSource]),
 });
 
-const clientFields = z.strictObject(commonFields).omit({ keep: true, standing_questions: true });
+const clientFields = z.strictObject(commonFields).omit({ keep: true, standing_questions: true, frozen_after: true });
 const clientSource = z.union([urlFields.omit({ credentials_env: true }), fileSource, pushSource]);
 
 /**

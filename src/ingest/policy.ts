@@ -42,6 +42,10 @@ export function checkSource(
     const detail = 'Only streams that the operator defines may have standing questions of their own.';
     throw new YocoError('forbidden', { param: 'standing_questions', detail });
   }
+  if (definition.frozen_after !== undefined) {
+    const detail = 'Only the webhooks of streams that the operator defines are told of a frozen picture.';
+    throw new YocoError('forbidden', { param: 'frozen_after', detail });
+  }
   // Kept files are exempt from the limit on snapshots, and outlast the stream.
   if (definition.keep !== undefined) {
     throw new YocoError('forbidden', { param: 'keep', detail: 'Only streams that the operator defines may be kept.' });

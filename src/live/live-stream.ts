@@ -229,6 +229,11 @@ export class SourceStream implements LiveStream {
     return this.#definition.standing_questions ?? [];
   }
 
+  get frozenAfterMs(): number | null {
+    const { frozen_after: seconds } = this.#definition;
+    return seconds === undefined ? null : seconds * 1_000;
+  }
+
   converse(): Conversation {
     return new StreamConversation(this.#engine, [this], this.#options.timeZone);
   }

@@ -129,6 +129,8 @@ export interface LiveStream {
   readonly name: string;
   /** Questions of its definition that are asked for as long as the stream exists. */
   readonly standingQuestions: readonly StandingQuestionDefinition[];
+  /** After how long without any change its picture counts as frozen, ms; null: never. */
+  readonly frozenAfterMs: number | null;
   status(): StreamStatus;
   /** A fresh conversation about this stream; holds no resource until it is asked. */
   converse(): Conversation;

@@ -1,7 +1,7 @@
 /**
  * Standing questions of streams' files: they need no client, and last as long as their stream. Each new answer is
- * logged and sent to the webhook that the file names; so is the news that the stream's source is away and no answer can
- * come.
+ * logged and sent to the webhook that the file names; so is the news that the stream's source is away or frozen, and no
+ * answer that can be relied on comes.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { YocoError } from '../errors.ts';
@@ -43,6 +43,7 @@ interface WatchedStream {
 const SOURCE_STATE_TEXT: Readonly<Record<ReportedState, string>> = {
   reconnecting: 'is away',
   playing: 'is back',
+  frozen: 'has frozen: its picture no longer changes',
   ended: 'has ended',
   failed: 'has failed',
 };
@@ -223,9 +224,9 @@ export class FileStandingQuestions {
    * have it.
    */
   #reportSource(state: ReportedState, status: StreamStatus, open: Iterable<FileQuestion>): void {
-    const { name: stream, lastMs, startedAtMs, sourceStatus } = status;
+    const { name: stream, lastMs, pictureChangedMs, startedAtMs, sourceStatus } = status;
     // A source that is back still reports why it was away.
-    const error = state === 'playing' ? null : sourceStatus.error;
+    const error = state === 'playing' || state === 'frozen' ? null : sourceStatus.error;
     const { log } = this.#options;
     const message = `The source of a stream with standing questions ${SOURCE_STATE_TEXT[state]}${error === null ? '.' : `: ${error.message}`}`;
     if (state === 'playing') log.info?.({ stream, state }, message);
@@ -237,6 +238,7 @@ export class FileStandingQuestions {
       state,
       error,
       last_time: lastMs === null ? null : wallTime(lastMs, startedAtMs),
+      last_change_time: pictureChangedMs === null ? null : wallTime(pictureChangedMs, startedAtMs),
     };
     const reached = new Set<string>();
     for (const { webhook } of open) {

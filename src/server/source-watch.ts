@@ -1,6 +1,6 @@
 /**
- * Watches a stream's source and reports when it is away, back or over. Each change is reported once, however often the
- * source reconnects meanwhile, since the report may wake somebody up.
+ * Watches a stream's source and reports when it is away, back, frozen or over. Each change is reported once, however
+ * often the source reconnects meanwhile, since the report may wake somebody up.
  */
 import type { SourceState } from '../ingest/frame.ts';
 import type { LiveStream, StreamStatus } from '../live/types.ts';
@@ -13,8 +13,12 @@ export const AWAY_AFTER_MS = 10_000;
 /** A source must play for this long, ms, to count as back: some give one frame at each attempt and fail again. */
 export const BACK_AFTER_MS = 3_000;
 
-/** Reported state of a source: away (`reconnecting`), back (`playing`), or over. */
-export type ReportedState = Extract<SourceState, 'reconnecting' | 'playing' | 'ended' | 'failed'>;
+/** A source that may go on: away, sending frames, or sending the same picture for longer than its stream allows. */
+type OpenState = 'reconnecting' | 'playing' | 'frozen';
+/** Reported state of a source: away (`reconnecting`), back (`playing`), frozen, or over. */
+export type ReportedState = OpenState | Extract<SourceState, 'ended' | 'failed'>;
+
+type WatchedStream = Pick<LiveStream, 'status' | 'onChange' | 'frozenAfterMs'>;
 
 export interface SourceWatchOptions {
   /** Default: `AWAY_AFTER_MS`. */
@@ -24,13 +28,13 @@ export interface SourceWatchOptions {
 }
 
 export class SourceWatch {
-  readonly #stream: Pick<LiveStream, 'status' | 'onChange'>;
+  readonly #stream: WatchedStream;
   readonly #report: (state: ReportedState, status: StreamStatus) => void;
   readonly #awayAfterMs: number;
   readonly #backAfterMs: number;
   readonly #unsubscribe: () => void;
   /** The last reported state; at first frames are expected. */
-  #reported: 'reconnecting' | 'playing' = 'playing';
+  #reported: OpenState = 'playing';
   /** Runs while the source's state differs from the reported one. */
   #timer: NodeJS.Timeout | null = null;
   /** Frame count when the source had played for long enough; the next frame shows that it is back. Null until then. */
@@ -42,7 +46,7 @@ export class SourceWatch {
    * once.
    */
   constructor(
-    stream: Pick<LiveStream, 'status' | 'onChange'>,
+    stream: WatchedStream,
     report: (state: ReportedState, status: StreamStatus) => void,
     { awayAfterMs = AWAY_AFTER_MS, backAfterMs = BACK_AFTER_MS }: SourceWatchOptions = {},
   ) {
@@ -77,8 +81,10 @@ export class SourceWatch {
         return;
       case 'playing':
       case 'reconnecting':
-        if (state === this.#reported) this.#cancelPending();
-        else if (this.#baselineFrames !== null) this.#reportIfBack(status, this.#baselineFrames);
+        if ((state === 'reconnecting') === (this.#reported === 'reconnecting')) {
+          this.#cancelPending();
+          if (state === 'playing') this.#checkPicture(status);
+        } else if (this.#baselineFrames !== null) this.#reportIfBack(status, this.#baselineFrames);
         else if (this.#timer === null) this.#scheduleReport(state, status.fps);
         return;
       case 'ended':
@@ -117,8 +123,18 @@ export class SourceWatch {
     this.#setReported('playing', status);
   }
 
-  #setReported(state: 'reconnecting' | 'playing', status: StreamStatus): void {
+  /** Whoever watches for a frozen picture waits for long, so a change in either direction is reported at once. */
+  #checkPicture(status: StreamStatus): void {
+    const isFrozen = isPictureFrozen(status, this.#stream.frozenAfterMs);
+    if (isFrozen !== (this.#reported === 'frozen')) this.#setReported(isFrozen ? 'frozen' : 'playing', status);
+  }
+
+  #setReported(state: OpenState, status: StreamStatus): void {
     this.#reported = state;
     this.#report(state, status);
   }
+}
+
+function isPictureFrozen({ lastMs, pictureChangedMs }: StreamStatus, afterMs: number | null): boolean {
+  return afterMs !== null && lastMs !== null && pictureChangedMs !== null && lastMs - pictureChangedMs >= afterMs;
 }

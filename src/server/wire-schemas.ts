@@ -370,8 +370,13 @@ export const sourceStatusEvent = z.object({
   created_at: wallTime,
   stream: z.string(),
   state: z
-    .enum(['reconnecting', 'playing', 'ended', 'failed'])
-    .describe('`reconnecting`: no frames arrive; `playing`: they arrive again.'),
+    .enum(['reconnecting', 'playing', 'frozen', 'ended', 'failed'])
+    .describe(
+      '`reconnecting`: no frames arrive; `frozen`: they show the same picture; `playing`: they arrive, or change, again.',
+    ),
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
   last_time: wallTime.nullable().describe('Time of the newest frame.'),
+  last_change_time: wallTime
+    .nullable()
+    .describe('Time of the newest frame whose picture differs from the one before it.'),
 });

@@ -94,6 +94,7 @@ describe('A definition', () => {
     [{ name: 'a', source: { push: true }, memory: { limit_mb: 4 } }, 'memory.limit_mb', /16/],
     [{ name: 'a', source: { push: true }, memory: { merge_below: -0.1 } }, 'memory.merge_below', /0/],
     [{ name: 'a', source: { push: true }, memory: { merge_below: 1.1 } }, 'memory.merge_below', /1/],
+    [{ name: 'a', source: { push: true }, frozen_after: 9 }, 'frozen_after', /10/],
     [{ name: 'a', source: { push: true }, keep: { every: 9 } }, 'keep.every', /10/],
     [{ name: 'a', source: { push: true }, keep: { every: 86_401 } }, 'keep.every', /86400/],
     [{ name: 'a', source: { push: true }, keep: false }, 'keep', /expected object/],

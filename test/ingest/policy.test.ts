@@ -30,6 +30,14 @@ test('A client’s stream may not be kept: its files would last, beyond the limi
   expect(() => allow('client')).toThrow(expect.objectContaining({ code: 'forbidden', param: 'keep' }));
 });
 
+test('A client’s stream may not tell of a frozen picture: it has no webhook to tell', () => {
+  const definition = parseDefinition({ name: 'a', source: { push: true }, frozen_after: 300 });
+  const allow = (origin: 'operator' | 'client') =>
+    checkSource(definition, origin, { mediaRoots: [], allowedHosts: ['*'] });
+  expect(allow('operator').frozen_after).toBe(300);
+  expect(() => allow('client')).toThrow(expect.objectContaining({ code: 'forbidden', param: 'frozen_after' }));
+});
+
 test.each([
   [{ url: 'rtsp://cam.example/a' }, '`source_hosts`'],
   [{ file: 'a.mp4' }, '`media_roots`'],

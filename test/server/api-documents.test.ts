@@ -157,6 +157,7 @@ describe('the API documents', () => {
     const url = { url: 'rtsp://10.0.0.7/live', credentials_env: 'CAMERA' };
     const operators = [
       { keep: {} },
+      { frozen_after: 300 },
       { standing_questions: [] },
       { source: url },
       { source: { device: '/dev/video0' } },

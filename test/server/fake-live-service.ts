@@ -58,6 +58,7 @@ export class FakeStream implements LiveStream {
   /** How a question without a special first word ends. */
   finish: AnswerResult['finish'] = 'stop';
   standingQuestions: readonly StandingQuestionDefinition[] = [];
+  frozenAfterMs: number | null = null;
   readonly #listeners = new Set<() => void>();
   #frames = 121;
   #colour = { r: 30, g: 120, b: 180 };

@@ -22,6 +22,7 @@ interface Event {
   readonly state?: string;
   readonly error?: { readonly code: string } | null;
   readonly n?: number;
+  readonly last_change_time?: string | null;
   readonly picture?: {
     readonly stream: string;
     readonly t: number;
@@ -541,6 +542,35 @@ describe('The source of a stream with standing questions', () => {
       'yoco.standing_question.deleted',
     ]);
     expect(told()).toMatchObject([{ state: 'ended', error: null }]);
+  });
+
+  it('is reported to be frozen, and since when, where the stream says after how long', async () => {
+    kitchen.frozenAfterMs = 300_000;
+    // What an earlier outage left behind is not the reason.
+    kitchen.error = { code: 'source_silent', message: 'The source sent no frame for too long.' };
+    kitchen.standingQuestions = [{ ...question, webhook: { url } }];
+    questions.sync(kitchen);
+    kitchen.unchangedMs = 300_000;
+    kitchen.tick(360_000);
+    await expect.poll(() => told().length, { timeout: 10_000 }).toBe(1);
+    kitchen.unchangedMs = 0;
+    kitchen.tick(360_500);
+    await expect.poll(() => told().length, { timeout: 10_000 }).toBe(2);
+    expect(told()).toMatchObject([
+      {
+        state: 'frozen',
+        error: null,
+        last_time: '2030-01-01T00:06:00.000Z',
+        last_change_time: '2030-01-01T00:01:00.000Z',
+      },
+      { state: 'playing', error: null, last_change_time: '2030-01-01T00:06:00.500Z' },
+    ]);
+    for (const event of told()) expect(sourceStatusEvent.strict().parse(event)).toEqual(event);
+    expect(ofSource()[0]).toEqual([
+      'warn',
+      { stream: 'kitchen', state: 'frozen', code: null },
+      'The source of a stream with standing questions has frozen: its picture no longer changes.',
+    ]);
   });
 
   it('is logged even if no question has a webhook', async () => {

@@ -1,11 +1,11 @@
 /** When a watcher reports that a stream's source is away, back, or over. */
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { SourceState } from '../../src/ingest/frame.ts';
-import { AWAY_AFTER_MS, BACK_AFTER_MS, SourceWatch } from '../../src/server/source-watch.ts';
+import { AWAY_AFTER_MS, BACK_AFTER_MS, type ReportedState, SourceWatch } from '../../src/server/source-watch.ts';
 import { FakeStream } from './fake-live-service.ts';
 
 let camera: FakeStream;
-let told: (readonly [SourceState, string | null])[];
+let told: (readonly [ReportedState, string | null])[];
 let watch: SourceWatch | null;
 
 beforeEach(() => {
@@ -112,6 +112,72 @@ test('A camera that was never reached is reported away; a push stream without fr
   becomes('reconnecting', 'source_unreachable');
   vi.advanceTimersByTime(AWAY_AFTER_MS);
   expect(told).toEqual([['reconnecting', 'source_unreachable']]);
+});
+
+describe('A picture that does not change', () => {
+  const statesTold = (): ReportedState[] => told.map(([state]) => state);
+  /** The next frame comes; the newest change lies `unchangedMs` before it. */
+  const frame = (unchangedMs: number): void => {
+    camera.unchangedMs = unchangedMs;
+    camera.tick((camera.lastMs ?? 0) + 500);
+  };
+
+  beforeEach(() => {
+    camera.frozenAfterMs = 60_000;
+    begin();
+  });
+
+  test('is reported once when it has lasted for as long as the stream says, and once more when it changes', () => {
+    frame(59_999);
+    expect(told).toEqual([]);
+    frame(60_000);
+    frame(60_500);
+    expect(statesTold()).toEqual(['frozen']);
+    frame(0);
+    frame(500);
+    expect(statesTold()).toEqual(['frozen', 'playing']);
+  });
+
+  test('is not reported of a stream that does not ask for it', () => {
+    camera.frozenAfterMs = null;
+    frame(86_400_000);
+    expect(told).toEqual([]);
+  });
+
+  test('is reported after a change of the definition', () => {
+    camera.frozenAfterMs = null;
+    frame(60_000);
+    camera.frozenAfterMs = 30_000;
+    camera.changed();
+    expect(statesTold()).toEqual(['frozen']);
+  });
+
+  test('is reported again if it is the same after an outage', () => {
+    frame(60_000);
+    becomes('reconnecting', 'source_silent');
+    vi.advanceTimersByTime(AWAY_AFTER_MS);
+    becomes('playing');
+    vi.advanceTimersByTime(BACK_AFTER_MS);
+    frame(90_000);
+    frame(90_500);
+    expect(statesTold()).toEqual(['frozen', 'reconnecting', 'playing', 'frozen']);
+  });
+
+  test('stays reported over an outage that is too short to be one', () => {
+    frame(60_000);
+    becomes('reconnecting');
+    vi.advanceTimersByTime(AWAY_AFTER_MS - 1);
+    becomes('playing');
+    frame(70_000);
+    vi.advanceTimersByTime(AWAY_AFTER_MS);
+    expect(statesTold()).toEqual(['frozen']);
+  });
+
+  test('is no matter before a frame has come since a restore', () => {
+    camera.lastMs = null;
+    camera.changed();
+    expect(told).toEqual([]);
+  });
 });
 
 test.each(['ended', 'failed'] as const)('A source that has %s is reported at once, and nothing after that', (state) => {
