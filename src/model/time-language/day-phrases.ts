@@ -1,14 +1,14 @@
 /**
- * How people name days and parts of days ("yesterday evening", "on Monday", "on the 2nd"): parts of regular expressions
- * without groups, and the times that they cover. Hours count from the midnight that begins the day; those from 24 on
- * belong to the night after it. A clock's time is the ms since 1970 at which a UTC clock shows the same.
+ * How people name days, parts of them, and weeks ("yesterday evening", "on the 2nd", "last week"): parts of regular
+ * expressions without groups, and the times that they cover. Hours count from the midnight that begins the day; those
+ * from 24 on belong to the days after it. A clock's time is the ms since 1970 at which a UTC clock shows the same.
  */
 import { COUNT, parseNumberWords } from './time-phrases.ts';
 
 /** A range of hours; `to` is after `from`. */
 export type HourRange = readonly [from: number, to: number];
 
-/** A day, by its midnight on the clock, and the hours of it that are meant. */
+/** A day, by its midnight on the clock, and the hours from it that are meant; those of a week go on for seven days. */
 export interface ParsedDay {
   readonly midnight: number;
   readonly hours: HourRange;
@@ -24,6 +24,8 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = DAY_HOURS * HOUR_MS;
 const WEEK = 7;
 
+const WHOLE_WEEK: HourRange = [0, WEEK * DAY_HOURS];
+const WEEKEND: HourRange = [0, 2 * DAY_HOURS];
 const WHOLE: HourRange = [0, DAY_HOURS];
 const NIGHT: HourRange = [EVENING_HOUR, DAY_HOURS + MORNING_HOUR];
 const HOURS_OF: Readonly<Record<string, HourRange>> = {
@@ -42,7 +44,7 @@ const MONTH =
   '(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)';
 const NTH = '\\d{1,2}(?:st|nd|rd|th)';
 /** "The 2nd" may also be a floor. */
-const NTH_ALONE = `the ${NTH}(?=\\W*$|[,;] | (?:at|after|before|since|until|till|up to|between|from|${DAY_PERIOD})\\b)`;
+const NTH_ALONE = `the ${NTH}(?=\\W*$|[,;] | (?:at|after|before|since|until|till|up to|between|from|(?:in the )?${DAY_PERIOD})\\b)`;
 const YEAR = '(?:,? (?:19|20)\\d\\d\\b(?!:))?';
 const IN_MONTH = `(?:(?:the )?(?:${NTH}|\\d{1,2})(?: of)? ${MONTH}\\b|${MONTH} (?:${NTH}|\\d{1,2})(?!:|\\d| ?[ap]\\.?m))${YEAR}`;
 /** `2026-11-29`, `November 29`, `29 November 2026`, `the 29th`. */
@@ -61,6 +63,10 @@ const DAYS = [
 export const DAY = `(?:${[...DAYS, `(?:on )?${DATED}${OPTIONAL_PERIOD}`, `(?:on |last |on last )?${WEEKDAY}${OPTIONAL_PERIOD}`].join('|')})`;
 /** A day with its part, which tells the half of the day of a bare hour. */
 export const DAY_WITH_PERIOD = `(?:this (?:morning|afternoon|evening)|tonight|last night|(?:the day before yesterday|yesterday|${COUNTED}|(?:on )?${DATED}|(?:on |last |on last )?${WEEKDAY})(?: (?:in the )?${DAY_PERIOD}| at night))`;
+/** Weeks and weekends, which have no time of day. */
+export const WEEK_OR_WEEKEND = '(?:(?:this|last) week|(?:this|last|the) weekend)\\b';
+/** Without a day: the last one that has begun. */
+const PERIOD_ALONE = `(?:in|during) the (?:morning|afternoon|evening)`;
 /** Without a time, a weekday or a date needs more than its name: "is it Monday?" asks something else. */
 const ALONE = [
   ...DAYS,
@@ -69,6 +75,9 @@ const ALONE = [
   `${WEEKDAY} ${DAY_PERIOD}`,
   'overnight',
   '(?:during|in|through|throughout) the night',
+  '(?:this|last) week(?:end)?',
+  '(?:at|on|over|during|through|throughout) (?:this|last|the) weekend',
+  PERIOD_ALONE,
 ];
 /** `today`, `yesterday evening`, `on Monday`; but not `yesterday's`. */
 export const STANDALONE_DAY = `(?:${ALONE.join('|')})\\b(?!['’]s| (?:in the )?${DAY_PERIOD}\\b)`;
@@ -76,6 +85,8 @@ export const STANDALONE_DAY = `(?:${ALONE.join('|')})\\b(?!['’]s| (?:in the )?
 const OF_THE_WEEK = new RegExp(`^(?:on )?(?:last )?(${WEEKDAY})`);
 const AGO = new RegExp(`^(${COUNT})days? ago\\b`);
 const THE_NIGHT = /^(?:last night|overnight|(?:during|in|through|throughout) the night)$/;
+const SAYS_WEEK = /\b(?:this|last|the) week(?:end)?$/;
+const SAYS_PERIOD_ALONE = new RegExp(`^${PERIOD_ALONE}$`);
 const ISO_DATE = /(\d{4})-(\d\d)-(\d\d)/;
 const YEAR_SAID = / ((?:19|20)\d\d)\b/;
 const DAY_OF_MONTH = /\b(\d{1,2})(?:st|nd|rd|th)?\b/;
@@ -85,15 +96,33 @@ const PART_AT_END = new RegExp(`${DAY_PERIOD}$`);
 
 /**
  * The day that a match of DAY means when the clock shows `nowClock`. Its midnight is NaN if the date does not exist. A
- * weekday means the last one before today: "on Monday" is said on other days.
+ * weekday means the last one before today: "on Monday" is said on other days. Without a day, a part of it is the last
+ * one that has begun.
  */
 export function parseDay(text: string, nowClock: number): ParsedDay {
   const day = text.toLowerCase();
   // After midnight, these still mean the day before.
   const late = day === 'tonight' || day === 'this evening' ? MORNING_HOUR * HOUR_MS : 0;
   const today = midnightBefore(nowClock - late);
+  const [week] = SAYS_WEEK.exec(day) ?? [];
+  if (week !== undefined) return parseWeek(week, today);
   const hours = HOURS_OF[PART_AT_END.exec(day)?.[0] ?? ''] ?? WHOLE;
+  if (SAYS_PERIOD_ALONE.test(day)) {
+    const hasBegun = today + hours[0] * HOUR_MS <= nowClock;
+    return { midnight: hasBegun ? today : today - DAY_MS, hours };
+  }
   return { midnight: dateOf(day, today) ?? today - daysBack(day, today) * DAY_MS, hours };
+}
+
+/** Weeks begin on Monday (ISO 8601). "Last weekend" is one that is over. */
+function parseWeek(week: string, today: number): ParsedDay {
+  const isWeekend = week.endsWith('end');
+  const first = WEEKDAYS.indexOf(isWeekend ? 'saturday' : 'monday');
+  const hours = isWeekend ? WEEKEND : WHOLE_WEEK;
+  const daysSince = (new Date(today).getUTCDay() - first + WEEK) % WEEK;
+  const isOver = daysSince * DAY_HOURS >= hours[1];
+  const weeksBack = week.startsWith('last') && !isOver ? 1 : 0;
+  return { midnight: today - (daysSince + weeksBack * WEEK) * DAY_MS, hours };
 }
 
 /** How many months back to look for a date without a month: the latest 31st is at most two months ago. */

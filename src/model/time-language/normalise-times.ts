@@ -82,6 +82,14 @@ function weekdayOf(said: string): string {
   return `${day.charAt(0).toUpperCase()}${day.slice(1)}`;
 }
 
+/** "29.11" becomes `nov 29`; a date with dots has its day first. */
+function dayAndMonth(said: string, day = '', month = '', year = ''): string {
+  const name = MONTHS[Number(month) - 1];
+  return name === undefined || Number(day) < 1 || Number(day) > 31
+    ? said
+    : `${name} ${Number(day)}${year === '' ? '' : `, ${year}`}`;
+}
+
 function monthAndDay(said: string, a = '', b = ''): string {
   const [month, day] = Number(a) > MONTHS.length ? [b, a] : [a, b];
   const name = MONTHS[Number(month) - 1];
@@ -305,6 +313,15 @@ const RULES: readonly Rule[] = [
       'gi',
     ),
     replacement: monthAndDay,
+  },
+  // "On 29.11", "on 29.11.2026".
+  {
+    prefilter: /\d\.\d/,
+    pattern: new RegExp(
+      `(?<=\\bon )(\\d{1,2})\\.(\\d{1,2})(?:\\.((?:19|20)\\d\\d)\\b|\\.?)(?=\\W*$|, | ${AT_OR_DAY_PERIOD})(?!\\d)`,
+      'gi',
+    ),
+    replacement: dayAndMonth,
   },
   // "On Fri", "Fri at 9 am".
   {

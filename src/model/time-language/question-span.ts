@@ -19,7 +19,7 @@ import {
   withNumber,
   to12Hour,
 } from './time-phrases.ts';
-import { DATE, DAY, STANDALONE_DAY } from './day-phrases.ts';
+import { DATE, DAY, STANDALONE_DAY, WEEK_OR_WEEKEND } from './day-phrases.ts';
 import {
   ASKS_FOR_NOW,
   ASKS_FOR_NOW_OUTSIDE_RANGE,
@@ -91,6 +91,10 @@ const ASKS_HOW_LONG = /\bhow (?:long|soon|much later)\b|\bbeen (?:since|after)\b
 /** Questions about a change keep their time, as in training (`haschanged` of the recipe). */
 const ASKS_FOR_A_CHANGE = /\b(?:chang(?:e|es|ed)|anything new|something new|something else)\b/i;
 
+/** "Is it usually empty in the evening?" */
+const ASKS_FOR_A_HABIT =
+  '\\b(?:do|does|is|are|will|can|usually|always|often|ever|never)\\b.*\\b(?:in|during) the (?:morning|afternoon|evening)\\b';
+
 /** Adds nothing to the day that follows. */
 const DAY_FILLER =
   '(?:earlier|later|early|late|some ?time|at (?:some|any) (?:point|time)|any ?time|first thing|so far|yet|during|within|throughout' +
@@ -108,12 +112,15 @@ const BETWEEN = /\b(?:between|from)\b/i;
 const SINCE = /\bsince\b/i;
 const AFTER = /\bafter\b/i;
 const BEFORE = /\b(?:before|until|till|up to)\b/i;
-const DAY_WORD = /day|night|morning|afternoon|evening|\bon\b/i;
+const DAY_WORD = /day|week|night|morning|afternoon|evening|\bon\b/i;
 
 const PHRASES: readonly PhraseRule[] = [
   {
     prefilter: LAST,
-    pattern: phrasePattern(`${PREPOSITION} (?:last|past|previous) (${DURATION}|${BARE_UNIT})(?: or so)?`),
+    // "During last week" is the week before this one.
+    pattern: phrasePattern(
+      `${PREPOSITION}(?!(?<=during|throughout) last week\\b) (?:last|past|previous) (${DURATION}|${BARE_UNIT})(?: or so)?`,
+    ),
     resolve: resolveLookBack,
   },
   {
@@ -210,13 +217,13 @@ const PHRASES: readonly PhraseRule[] = [
   },
   {
     prefilter: SINCE,
-    pattern: phrasePattern(`(?:ever )?since (${DAY})`),
+    pattern: phrasePattern(`(?:ever )?since (${DAY}|${WEEK_OR_WEEKEND})`),
     exclude: ASKS_HOW_LONG,
     resolve: ([day = ''], context) => ({ sinceMs: dayBounds(day, context).sinceMs, untilMs: null }),
   },
   {
     prefilter: BEFORE,
-    pattern: phrasePattern(`(?<!\\bday )before (${DAY})`),
+    pattern: phrasePattern(`(?<!\\bday )before (${DAY}|${WEEK_OR_WEEKEND})`),
     exclude: new RegExp(`${ASKS_HOW_LONG.source}|${ASKS_FOR_NOW.source}`, 'i'),
     resolve: ([day = ''], context) => ({ sinceMs: null, untilMs: dayBounds(day, context).sinceMs }),
   },
@@ -232,8 +239,8 @@ const PHRASES: readonly PhraseRule[] = [
   {
     prefilter: DAY_WORD,
     pattern: phrasePattern(`(?:${DAY_FILLER} )?(${STANDALONE_DAY})`),
-    // "At 7:30 this morning" is a moment, not a part.
-    exclude: new RegExp(`${ASKS_FOR_NOW.source}|${TIME_OF_DAY}|${CLOCK}`, 'i'),
+    // "At 7:30 this morning" is a moment, not a part; "does he come in the morning?" asks about all mornings.
+    exclude: new RegExp(`${ASKS_FOR_NOW.source}|${TIME_OF_DAY}|${CLOCK}|${ASKS_FOR_A_HABIT}`, 'i'),
     resolve: ([day = ''], context) => dayBounds(day, context),
   },
 ];
@@ -255,7 +262,7 @@ interface PhraseMatch {
 
 /** Days outside the phrase. The question is then about those, so the phrase is not surely its part. */
 const NAMES_A_DAY = new RegExp(
-  '\\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|tonight|(?:this|last) (?:morning|afternoon|evening|night|week|month|year))\\b' +
+  '\\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|tonight|(?:this|last) (?:morning|afternoon|evening|night|week|month|year)|(?:this|last|the) weekend)\\b' +
     `|\\b(?:${DURATION}) ago\\b|\\b${DATE}|\\bon \\d{1,2}[/.]\\d{1,2}\\b`,
   'i',
 );

@@ -176,7 +176,23 @@ describe('A question that names another day, on a Sunday the 29th', () => {
     ['was there a dog on the 27th of November after 9 pm?', at(27, 21), at(28, 0)],
     ['was there a dog after 9 pm on 27 Nov?', at(27, 21), at(28, 0)],
     ['was there a dog on the 27th?', at(27, 0), at(28, 0)],
-    ['was there a dog on the 27th in the morning?', null, null],
+    ['was there a dog on the 27th in the morning?', at(27, 0), at(27, 12)],
+    // The 29th is a Sunday, and the week began on Monday the 23rd.
+    ['was there a dog this week?', at(23, 0), null],
+    ['was there a dog last week?', at(16, 0), at(23, 0)],
+    ['was there a dog during last week?', at(16, 0), at(23, 0)],
+    ['was there a dog at some point last week?', at(16, 0), at(23, 0)],
+    ['was there a dog since last week?', at(16, 0), null],
+    ['was there a dog before last week?', null, at(16, 0)],
+    ['was there a dog over the weekend?', at(28, 0), null],
+    ['was there a dog this weekend?', at(28, 0), null],
+    ['was there a dog since the weekend?', at(28, 0), null],
+    ['was there a dog last weekend?', at(21, 0), at(23, 0)],
+    ['was there a dog before the weekend?', null, at(28, 0)],
+    // It is 15:30: the evening is yesterday's.
+    ['was there a dog in the morning?', at(29, 0), at(29, 12)],
+    ['was there a dog in the afternoon?', at(29, 12), null],
+    ['in the evening, was there a dog?', at(28, 18), at(29, 0)],
     ['on the 30th, was there a dog?', at(-1, 0), at(0, 0)],
     // Not every month has a 31st: the last one was in October.
     ['was there a dog on the 31st?', at(0, 0), at(1, 0)],
@@ -197,9 +213,7 @@ describe('A question that names another day, on a Sunday the 29th', () => {
     // Today is a Sunday, which one would call "today": the previous Sunday is meant.
     ['was there a dog on Sunday?', at(22, 0), at(23, 0)],
   ])('%s', (asked, sinceMs, untilMs) => {
-    const said = sinceMs !== null || untilMs !== null;
-    const expected = said ? { sinceMs, untilMs, question: 'was there a dog?' } : null;
-    expect(findSpan(asked, ASKING)).toEqual(expected);
+    expect(findSpan(asked, ASKING)).toEqual({ sinceMs, untilMs, question: 'was there a dog?' });
   });
 
   test('names an instant instead by "2 days and 3 hours ago" or "about two days ago"', () => {
@@ -217,6 +231,19 @@ describe('A question about the current day', () => {
     expect(asked('any dog after 11 pm tonight?', nowMs)).toMatchObject({ sinceMs: at(29, 23) });
     expect(asked('any dog after 0:10 tonight?', nowMs)).toMatchObject({ sinceMs: at(30, 0, 10) });
     expect(asked('any dog after 12:10 tonight?', nowMs)).toMatchObject({ sinceMs: at(30, 0, 10) });
+  });
+
+  test('means the last weekend that has begun by "the weekend", and one that is over by "last weekend"', () => {
+    const wednesday = BEGAN + at(25, 12);
+    for (const weekend of ['over the weekend', 'last weekend', 'this weekend'])
+      expect(asked(`any dog ${weekend}?`, wednesday)).toMatchObject({ sinceMs: at(21, 0), untilMs: at(23, 0) });
+    const monday = BEGAN + at(23, 0);
+    expect(asked('any dog last weekend?', monday)).toMatchObject({ sinceMs: at(21, 0), untilMs: at(23, 0) });
+    expect(asked('any dog this week?', monday)).toMatchObject({ sinceMs: at(23, 0) });
+    expect(asked('any dog last week?', monday)).toMatchObject({ sinceMs: at(16, 0), untilMs: at(23, 0) });
+    const saturday = BEGAN + at(28, 9);
+    expect(asked('any dog last weekend?', saturday)).toMatchObject({ sinceMs: at(21, 0), untilMs: at(23, 0) });
+    expect(asked('any dog on the weekend?', saturday)).toMatchObject({ sinceMs: at(28, 0) });
   });
 
   test('resolves days and times of day against now, but lengths of time against its moment on the stream', () => {
@@ -396,7 +423,14 @@ describe('A question is about everything shown when', () => {
     'was there a dog at 17:00 on 2026-13-01?',
     'Is it Friday?',
     'was there a dog on Saturday and Sunday?',
-    'was there a dog last week?',
+    'is it the weekend?',
+    'was there a dog last week on Monday?',
+    'was there a dog last month?',
+    'is it this week’s menu?',
+    'does a dog come in the morning?',
+    'is it usually empty in the evening?',
+    'was there a dog in the morning and in the evening?',
+    'are there more people than last week?',
     'Is it the same as on Friday?',
     'was there a dog on the 2nd floor?',
     'was there a man on the 3rd of them?',
