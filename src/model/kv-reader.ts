@@ -1,10 +1,6 @@
 /**
- * How the cross-decoder reads a cache: all of it while that is fast, through the index beyond.
- *
- * Only the first layer's queries depend on the question alone; those of later layers depend on what was read before
- * them. So an answer's first token takes three passes through the index. The first reads the newest frames, the second
- * the best cells that its queries find, and the third, the answer's, what the second's queries find. Every later token
- * starts from the queries of the token before it. All layers read the same frames.
+ * How the cross-decoder reads a cache: all of it while that is fast, through the index beyond (`indexed-read.ts`). Each
+ * pass then reads the newest frames and the best cells before them.
  */
 import type { BundleConfig } from './bundle.ts';
 import type { CrossDecoder, CrossDecoderOutput } from './cross-decoder.ts';
@@ -12,6 +8,7 @@ import { splitByStream } from './evidence.ts';
 import type { FrameRun, KvCache, KvView } from './kv-cache.ts';
 import { worstPrecision } from './precision.ts';
 import { CELL_FRAMES, type CellRanking } from './kv-index.ts';
+import { readThroughIndex } from './indexed-read.ts';
 import { emptyRows } from './kv-page.ts';
 import {
   type ReadStart,
@@ -114,13 +111,12 @@ export class KvReader implements Reader {
         input,
       );
     }
-    let { queries } = input;
-    if (queries === undefined) {
-      const newest = await this.#readRuns(sources, await this.#chooseRuns(sources, input, undefined, 0), input);
-      const best = await this.#chooseRuns(sources, input, newest.queries, GUIDING_TOKENS);
-      ({ queries } = await this.#readRuns(sources, best, input));
-    }
-    return this.#readRuns(sources, await this.#chooseRuns(sources, input, queries, INDEXED_TOKENS), input);
+    return readThroughIndex(input.queries, {
+      newest: () => this.#chooseRuns(sources, input, undefined, 0),
+      find: (queries, isGuiding) =>
+        this.#chooseRuns(sources, input, queries, isGuiding ? GUIDING_TOKENS : INDEXED_TOKENS),
+      read: (runs) => this.#readRuns(sources, runs, input),
+    });
   }
 
   async #readRuns(

@@ -2,14 +2,15 @@
  * How the cross-decoder reads caches on a device: pages in place, all in one softmax.
  *
  * Everything is read while it fits the largest graph. Beyond, the host's index chooses whole pages by their best cells,
- * in the passes of kv-reader.ts: a device reads a whole page as fast as a part of it. All layers and all heads read the
- * same pages.
+ * in the passes of indexed-read.ts: a device reads a whole page as fast as a part of it. All layers and all heads read
+ * the same pages.
  */
 import type { BundleConfig } from '../bundle.ts';
 import { COUNTS, priorCountsOf } from '../cross-decoder.ts';
 import type { FrameShares } from '../evidence.ts';
 import type { KvCache } from '../kv-cache.ts';
 import { worstPrecision } from '../precision.ts';
+import { readThroughIndex } from '../indexed-read.ts';
 import type { CellRanking } from '../kv-index.ts';
 import type { Tensor } from '../onnxruntime.ts';
 import {
@@ -81,13 +82,11 @@ export class DeviceReader implements Reader {
   async read(sources: readonly KvSource[], input: ReaderInput): Promise<Reading> {
     const question = this.#toQuestion(sources, input);
     if (this.readsAll(sources)) return this.#readSlots(sources, this.#slots(sources), question);
-    let { queries } = input;
-    if (queries === undefined) {
-      const newest = await this.#readSlots(sources, await this.#chooseSlots(sources, input, undefined), question);
-      const best = await this.#chooseSlots(sources, input, newest.queries);
-      ({ queries } = await this.#readSlots(sources, best, question));
-    }
-    return this.#readSlots(sources, await this.#chooseSlots(sources, input, queries), question);
+    return readThroughIndex(input.queries, {
+      newest: () => this.#chooseSlots(sources, input, undefined),
+      find: (queries) => this.#chooseSlots(sources, input, queries),
+      read: (slots) => this.#readSlots(sources, slots, question),
+    });
   }
 
   #toQuestion(sources: readonly KvSource[], input: ReaderInput): DeviceQuestion {
