@@ -66,6 +66,7 @@ export type AnsweredQuestion = z.infer<typeof answered>;
 export type DescribedScene = z.infer<typeof described>;
 export type ControlAnswer = z.infer<typeof control>;
 export type StreamResult = z.infer<typeof streamResult>;
+export type Controls = NonNullable<StreamResult['controls']>;
 
 const EVIDENCE_SLACK_MS = 500;
 
