@@ -2,6 +2,7 @@
 import ffmpeg from 'fluent-ffmpeg';
 import type { FfmpegBinary } from './ffmpeg-binary.ts';
 import type { FfmpegInput } from './ffmpeg-input.ts';
+import { systemCode } from '../system-code.ts';
 import { regionFilters, type Regions } from './regions.ts';
 
 export type FfmpegCommand = ffmpeg.FfmpegCommand;
@@ -116,4 +117,24 @@ function detachFromProcessGroup(command: FfmpegCommand): void {
 /** Process id of a running command. */
 export function pidOf(command: FfmpegCommand): number | undefined {
   return (command as unknown as CommandInternals).ffmpegProc?.pid;
+}
+
+/**
+ * Signals the process group of a running command: `YOCO_FFMPEG` may name a script that starts ffmpeg as its child, which
+ * would otherwise outlive the script and hold its camera and our pipes. Does nothing if no process was started or none
+ * is left.
+ */
+export function signalCommand(command: FfmpegCommand, signal: 'SIGTERM' | 'SIGKILL'): void {
+  const pid = pidOf(command);
+  if (pid === undefined) return;
+  if (process.platform === 'win32') {
+    command.kill(signal);
+    return;
+  }
+  try {
+    process.kill(-pid, signal);
+  } catch (error) {
+    // macOS answers EPERM for a group of processes that have ended and are not collected yet.
+    if (!['ESRCH', 'EPERM'].includes(systemCode(error) ?? '')) throw error;
+  }
 }

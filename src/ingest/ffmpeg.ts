@@ -6,6 +6,7 @@ import {
   type FfmpegCommand,
   type FfmpegCommandOptions,
   pidOf,
+  signalCommand,
   SLOT_TOLERANCE_MS,
 } from './ffmpeg-command.ts';
 import { truncationErrorOf, errorFromStderr } from './ffmpeg-errors.ts';
@@ -40,12 +41,17 @@ export interface FfmpegResult {
 
 /** ffmpeg has this long to exit after SIGTERM, ms, before it is killed. */
 const KILL_AFTER_MS = 2_000;
+/**
+ * A process that still exists this long after SIGKILL, ms, is left behind: it is held by the system, as on a disk that
+ * no longer answers.
+ */
+const ABANDON_AFTER_MS = 3_000;
 const MAX_STDERR_LINES = 60;
 
 /** Running commands. This process kills them when it exits, since the signal that ends it does not reach them. */
 const runningCommands = new Set<FfmpegCommand>();
 process.on('exit', () => {
-  for (const command of runningCommands) command.kill('SIGKILL');
+  for (const command of runningCommands) signalCommand(command, 'SIGKILL');
 });
 
 /** Newer versions detect raw MJPEG as a sequence of JPEG pictures, which they read in the same way. */
@@ -72,6 +78,8 @@ export class FfmpegRun {
   #truncationError: YocoError | null = null;
   readonly #stop = new AbortController();
   #cancelWait: (() => void) | null = null;
+  /** Ends the run although its process goes on. */
+  #abandon: (() => void) | null = null;
   #picture: Buffer;
   #filled = 0;
   #frames = 0;
@@ -92,16 +100,28 @@ export class FfmpegRun {
     return pidOf(this.#command);
   }
 
-  /** Sends SIGTERM, then SIGKILL; resolves when the process is gone. Pictures not yet taken are discarded. */
+  /**
+   * Sends SIGTERM, then SIGKILL; resolves when the process is gone, or cannot be ended. Pictures not yet taken are
+   * discarded.
+   */
   async stop(): Promise<void> {
     if (!this.#stop.signal.aborted) {
       this.#stop.abort();
       this.#cancelWait?.();
-      this.#command.kill('SIGTERM');
+      this.#signal('SIGTERM');
     }
-    const timer = setTimeout(() => this.#command.kill('SIGKILL'), KILL_AFTER_MS);
+    const killTimer = setTimeout(() => {
+      this.#signal('SIGKILL');
+    }, KILL_AFTER_MS);
+    const abandonTimer = setTimeout(() => this.#abandon?.(), KILL_AFTER_MS + ABANDON_AFTER_MS);
     await this.done;
-    clearTimeout(timer);
+    clearTimeout(killTimer);
+    clearTimeout(abandonTimer);
+  }
+
+  #signal(signal: 'SIGTERM' | 'SIGKILL'): void {
+    // Once the process is gone, the system may give its id to another.
+    if (runningCommands.has(this.#command)) signalCommand(this.#command, signal);
   }
 
   async #run(): Promise<FfmpegResult> {
@@ -119,17 +139,22 @@ export class FfmpegRun {
       sink.once('finish', () => {
         resolve(null);
       });
-      // fluent-ffmpeg then kills the process.
-      sink.once('error', resolve);
+      sink.once('error', (error) => {
+        this.#signal('SIGKILL');
+        resolve(error);
+      });
     });
     let pid: number | undefined;
     const hasSpawned = (): boolean => pid !== undefined;
     const failure = await new Promise<Error | null>((resolve) => {
+      this.#abandon = () => {
+        resolve(null);
+      };
       this.#command
         .on('start', () => {
           pid = pidOf(this.#command);
           runningCommands.add(this.#command);
-          if (this.#stop.signal.aborted) this.#command.kill('SIGTERM');
+          if (this.#stop.signal.aborted) this.#signal('SIGTERM');
         })
         .on('stderr', (line: string) => {
           this.#onStderrLine(line);
@@ -143,7 +168,8 @@ export class FfmpegRun {
     runningCommands.delete(this.#command);
     this.#times.end();
     const didSpawn = hasSpawned();
-    const sinkError = didSpawn ? await sinkDone : null;
+    // Of a stopped run nothing more is wanted, and what an abandoned process holds never ends.
+    const sinkError = didSpawn && !this.#stop.signal.aborted ? await sinkDone : null;
     if (this.#stop.signal.aborted) return { frames: this.#frames, error: null, truncationError: null };
     const error =
       sinkError !== null ? YocoError.from(sinkError) : failure !== null ? this.#errorOf(failure, didSpawn) : null;

@@ -1,12 +1,12 @@
 /** ffmpeg and the process that started it: what signals do to each, and what they leave behind. */
-import { mkdtemp, readdir } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
-import { findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { type FfmpegBinary, findFfmpeg } from '../../src/ingest/ffmpeg-binary.ts';
 import { ffmpegInput } from '../../src/ingest/ffmpeg-input.ts';
 import { FfmpegRun } from '../../src/ingest/ffmpeg.ts';
 import { testPicture } from '../support/clips.ts';
@@ -96,6 +96,57 @@ test('A run ends with the error of a frame that could not be taken, and ffmpeg w
   await run.stop();
   const left = (await running()).filter(({ command }) => command.includes(file));
   await untilGone(left.map(({ pid }) => pid));
+});
+
+describe('A stopped run', () => {
+  /** Plays a file, and resolves to its run with its first frame. */
+  const play = async (file: string, binary: FfmpegBinary): Promise<FfmpegRun> =>
+    new Promise((resolve) => {
+      const run = new FfmpegRun({
+        binary,
+        input: ffmpegInput({ file, loop: true, pace: 'realtime' }),
+        imageSize: 32,
+        fps: 10,
+        onFrame: () => {
+          resolve(run);
+          return Promise.resolve();
+        },
+      });
+    });
+
+  test('ends ffmpeg also where a script started it', async () => {
+    const file = await place.clips.make('scripted.mp4', ...testPicture(20, 10));
+    const binary = await findFfmpeg();
+    const script = join(place.folder, 'ffmpeg.sh');
+    // Not `exec`: the shell stays, with ffmpeg as its child.
+    await writeFile(script, `#!/bin/sh\n"${binary.path}" "$@"\nexit $?\n`);
+    await chmod(script, 0o755);
+    const run = await play(file, { ...binary, path: script });
+    const processes = (await running()).filter(({ command }) => command.includes(file));
+    expect(processes).toHaveLength(2);
+    await run.stop();
+    await untilGone(processes.map(({ pid }) => pid));
+  });
+
+  test('leaves a process behind that cannot be ended', async () => {
+    const file = await place.clips.make('unkillable.mp4', ...testPicture(20, 10));
+    const run = await play(file, await findFfmpeg());
+    const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
+    try {
+      await run.stop();
+      expect(kill.mock.calls).toEqual([
+        [-(run.pid ?? 0), 'SIGTERM'],
+        [-(run.pid ?? 0), 'SIGKILL'],
+      ]);
+      expect(await run.done).toMatchObject({ error: null });
+    } finally {
+      kill.mockRestore();
+    }
+    const left = (await running()).filter(({ command }) => command.includes(file));
+    expect(left).toHaveLength(1);
+    for (const { pid } of left) process.kill(pid, 'SIGKILL');
+    await untilGone(left.map(({ pid }) => pid));
+  });
 });
 
 test('The copy of npm’s ffmpeg, made when the original may not be run, is removed when the process exits', async () => {
