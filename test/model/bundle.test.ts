@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { DEFAULT_BUNDLE } from '../../src/config.ts';
 import { YocoError } from '../../src/errors.ts';
+import { openDevice } from '../../src/model/device/device.ts';
 import { BUNDLE_FORMAT, bundlePath, readBundle } from '../../src/model/bundle.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { TINY_BUNDLE } from '../support/golden.ts';
@@ -165,5 +166,14 @@ describe('A bundle', () => {
     expect(shares).toEqual([...shares].sort((a, b) => a - b));
     expect(shares.at(-1)).toBe(1);
     expect(shares.length).toBeGreaterThan(3);
+  });
+});
+
+test('A bundle whose questions may read more streams than its graphs for a device have pages is refused there', async () => {
+  const bundle = await readBundle(TINY_BUNDLE);
+  const promising = { ...bundle, config: { ...bundle.config, streamTags: 17 } };
+  await expect(openDevice(promising, { limitBytes: 2 ** 20 })).rejects.toMatchObject({
+    code: 'device_unavailable',
+    detail: 'Its graphs read 16 streams at most; tiny promises 17.',
   });
 });

@@ -26,12 +26,9 @@ import {
 } from '../reader.ts';
 import { float32Tensor, output } from '../session.ts';
 import type { StreamTags } from '../stream-tags.ts';
-import type { Device } from './device.ts';
-import { READ_PAGE_COUNTS } from './device.ts';
+import { type Device, MAX_READ_PAGES, READ_PAGE_COUNTS } from './device.ts';
 import type { DevicePage } from './device-memory.ts';
 
-/** Most pages of one reading. */
-const MAX_READ_PAGES = Math.max(...READ_PAGE_COUNTS);
 /** Factor by which more cells are ranked when the best ones lie in too few pages. */
 const MORE_CELLS = 4;
 /** Just before a frame's time, but after any earlier frame, ms. */

@@ -8,6 +8,8 @@ import { DeviceSession, type Transfers } from './device-session.ts';
 
 /** Page counts that a reading may have, each with a graph of its own. */
 export const READ_PAGE_COUNTS = [1, 4, 16] as const;
+/** Each stream of a question takes at least one. */
+export const MAX_READ_PAGES = Math.max(...READ_PAGE_COUNTS);
 
 /** Where the caches lie and the decoders run. */
 export type DeviceName = 'cpu' | 'webgpu';
@@ -39,6 +41,10 @@ export async function openDevice(bundle: Bundle, { limitBytes, profile }: Device
   const pageFrames = pageFramesOf(config);
   if (pageFrames === undefined) {
     throw new YocoError('device_unavailable', { detail: `The bundle ${config.name} has no graphs for one.` });
+  }
+  if (config.streamTags > MAX_READ_PAGES) {
+    const detail = `Its graphs read ${MAX_READ_PAGES} streams at most; ${config.name} promises ${config.streamTags}.`;
+    throw new YocoError('device_unavailable', { detail });
   }
   const transfers: Transfers = { toDevice: 0, toHost: 0 };
   const sessions: DeviceSession[] = [];
