@@ -1,5 +1,5 @@
 /**
- * How people name days, parts of them, and weeks ("yesterday evening", "on the 2nd", "last week"): parts of regular
+ * How people name days, parts of them, weeks and months ("yesterday evening", "on the 2nd", "last week"): parts of regular
  * expressions without groups, and the times that they cover. Hours count from the midnight that begins the day; those
  * from 24 on belong to the days after it. A clock's time is the ms since 1970 at which a UTC clock shows the same.
  */
@@ -8,7 +8,7 @@ import { COUNT, parseNumberWords } from './time-phrases.ts';
 /** A range of hours; `to` is after `from`. */
 export type HourRange = readonly [from: number, to: number];
 
-/** A day, by its midnight on the clock, and the hours from it that are meant; those of a week go on for seven days. */
+/** A day, by its midnight on the clock, and the hours from it that are meant; those of a week or month go on for all its days. */
 export interface ParsedDay {
   readonly midnight: number;
   readonly hours: HourRange;
@@ -63,8 +63,8 @@ const DAYS = [
 export const DAY = `(?:${[...DAYS, `(?:on )?${DATED}${OPTIONAL_PERIOD}`, `(?:on |last |on last )?${WEEKDAY}${OPTIONAL_PERIOD}`].join('|')})`;
 /** A day with its part, which tells the half of the day of a bare hour. */
 export const DAY_WITH_PERIOD = `(?:this (?:morning|afternoon|evening)|tonight|last night|(?:the day before yesterday|yesterday|${COUNTED}|(?:on )?${DATED}|(?:on |last |on last )?${WEEKDAY})(?: (?:in the )?${DAY_PERIOD}| at night))`;
-/** Weeks and weekends, which have no time of day. */
-export const WEEK_OR_WEEKEND = '(?:(?:this|last) week|(?:this|last|the) weekend)\\b';
+/** Weeks, weekends and months, which have no time of day. */
+export const WEEK_OR_MONTH = '(?:(?:this|last) (?:week|month)|(?:this|last|the) weekend)\\b';
 /** Without a day: the last one that has begun. */
 const PERIOD_ALONE = `(?:in|during) the (?:morning|afternoon|evening)`;
 /** Without a time, a weekday or a date needs more than its name: "is it Monday?" asks something else. */
@@ -75,7 +75,7 @@ const ALONE = [
   `${WEEKDAY} ${DAY_PERIOD}`,
   'overnight',
   '(?:during|in|through|throughout) the night',
-  '(?:this|last) week(?:end)?',
+  '(?:this|last) (?:week(?:end)?|month)',
   '(?:at|on|over|during|through|throughout) (?:this|last|the) weekend',
   PERIOD_ALONE,
 ];
@@ -86,6 +86,7 @@ const OF_THE_WEEK = new RegExp(`^(?:on )?(?:last )?(${WEEKDAY})`);
 const AGO = new RegExp(`^(${COUNT})days? ago\\b`);
 const THE_NIGHT = /^(?:last night|overnight|(?:during|in|through|throughout) the night)$/;
 const SAYS_WEEK = /\b(?:this|last|the) week(?:end)?$/;
+const SAYS_MONTH = /\b(?:this|last) month$/;
 const SAYS_PERIOD_ALONE = new RegExp(`^${PERIOD_ALONE}$`);
 const ISO_DATE = /(\d{4})-(\d\d)-(\d\d)/;
 const YEAR_SAID = / ((?:19|20)\d\d)\b/;
@@ -106,6 +107,8 @@ export function parseDay(text: string, nowClock: number): ParsedDay {
   const today = midnightBefore(nowClock - late);
   const [week] = SAYS_WEEK.exec(day) ?? [];
   if (week !== undefined) return parseWeek(week, today);
+  const [month] = SAYS_MONTH.exec(day) ?? [];
+  if (month !== undefined) return parseMonth(month, today);
   const hours = HOURS_OF[PART_AT_END.exec(day)?.[0] ?? ''] ?? WHOLE;
   if (SAYS_PERIOD_ALONE.test(day)) {
     const hasBegun = today + hours[0] * HOUR_MS <= nowClock;
@@ -123,6 +126,13 @@ function parseWeek(week: string, today: number): ParsedDay {
   const isOver = daysSince * DAY_HOURS >= hours[1];
   const weeksBack = week.startsWith('last') && !isOver ? 1 : 0;
   return { midnight: today - (daysSince + weeksBack * WEEK) * DAY_MS, hours };
+}
+
+function parseMonth(month: string, today: number): ParsedDay {
+  const now = new Date(today);
+  const [year, index] = [now.getUTCFullYear(), now.getUTCMonth() - (month.startsWith('last') ? 1 : 0)];
+  const midnight = Date.UTC(year, index, 1);
+  return { midnight, hours: [0, (Date.UTC(year, index + 1, 1) - midnight) / HOUR_MS] };
 }
 
 /** How many months back to look for a date without a month: the latest 31st is at most two months ago. */

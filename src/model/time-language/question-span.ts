@@ -19,7 +19,7 @@ import {
   withNumber,
   to12Hour,
 } from './time-phrases.ts';
-import { DATE, DAY, STANDALONE_DAY, WEEK_OR_WEEKEND } from './day-phrases.ts';
+import { DATE, DAY, STANDALONE_DAY, WEEK_OR_MONTH } from './day-phrases.ts';
 import {
   ASKS_FOR_NOW,
   ASKS_FOR_NOW_OUTSIDE_RANGE,
@@ -112,7 +112,7 @@ const BETWEEN = /\b(?:between|from)\b/i;
 const SINCE = /\bsince\b/i;
 const AFTER = /\bafter\b/i;
 const BEFORE = /\b(?:before|until|till|up to)\b/i;
-const DAY_WORD = /day|week|night|morning|afternoon|evening|\bon\b/i;
+const DAY_WORD = /day|week|month|night|morning|afternoon|evening|\bon\b/i;
 
 const PHRASES: readonly PhraseRule[] = [
   {
@@ -217,13 +217,13 @@ const PHRASES: readonly PhraseRule[] = [
   },
   {
     prefilter: SINCE,
-    pattern: phrasePattern(`(?:ever )?since (${DAY}|${WEEK_OR_WEEKEND})`),
+    pattern: phrasePattern(`(?:ever )?since (${DAY}|${WEEK_OR_MONTH})`),
     exclude: ASKS_HOW_LONG,
     resolve: ([day = ''], context) => ({ sinceMs: dayBounds(day, context).sinceMs, untilMs: null }),
   },
   {
     prefilter: BEFORE,
-    pattern: phrasePattern(`(?<!\\bday )before (${DAY}|${WEEK_OR_WEEKEND})`),
+    pattern: phrasePattern(`(?<!\\bday )before (${DAY}|${WEEK_OR_MONTH})`),
     exclude: new RegExp(`${ASKS_HOW_LONG.source}|${ASKS_FOR_NOW.source}`, 'i'),
     resolve: ([day = ''], context) => ({ sinceMs: null, untilMs: dayBounds(day, context).sinceMs }),
   },

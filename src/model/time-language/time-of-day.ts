@@ -10,7 +10,7 @@ import {
   MORNING_HOUR,
   NOON_HOUR,
   STANDALONE_DAY,
-  WEEK_OR_WEEKEND,
+  WEEK_OR_MONTH,
   DAY_WITH_PERIOD,
   parseDay,
 } from './day-phrases.ts';
@@ -51,7 +51,7 @@ const PARTS = new RegExp(
   `^(\\d{1,2})((?::\\d{2}){1,2})?(?: ?([ap])\\.?m\\.?| in the (morning|afternoon|evening))?(?: (${DAY}))?$`,
   'i',
 );
-const DAY_PHRASE = new RegExp(`^(?:${STANDALONE_DAY}|${DAY}|${WEEK_OR_WEEKEND})$`, 'i');
+const DAY_PHRASE = new RegExp(`^(?:${STANDALONE_DAY}|${DAY}|${WEEK_OR_MONTH})$`, 'i');
 const WHOLE_TIME = new RegExp(`^(?:${TIME_OF_DAY})$`, 'i');
 
 /** Tested before the expressions above, which take long to compile. */
