@@ -256,6 +256,10 @@ describe('A question about one stream', () => {
       ['yesterday after 17', 41 * hour, 48 * hour],
       // The more recent of the two.
       ["at 9 o'clock", 57 * hour - 3_000, 57 * hour + 59_999],
+      ['at 9', 57 * hour - 3_000, 57 * hour + 59_999],
+      ['around 9', 57 * hour - 300_000, 57 * hour + 300_000],
+      ['since 7', 67 * hour, null],
+      ['at 17', 65 * hour - 3_000, 65 * hour + 59_999],
       ["after 7 o'clock", 67 * hour, null],
       ["between 5 and 6 o'clock", 65 * hour, 66 * hour],
       ['at half past seven', 67.5 * hour - 3_000, 67.5 * hour + 59_999],
@@ -277,12 +281,23 @@ describe('A question about one stream', () => {
       },
     );
 
-    test.each(['yesterday around 5 people came', 'are there more than 5 today', 'at 9'])(
-      'does not take other numbers for an hour: %s',
-      (part) => {
-        expect(questionTimes(part, {}, [days], BEGAN_MS + 68 * hour, 'UTC').question).toMatch(/[59]/);
-      },
-    );
+    test.each([
+      'yesterday around 5 people came',
+      'are there more than 5 today',
+      'is there a house at 9?',
+      'what was at 9?',
+      'what was shown before 9?',
+      'did he look at 9?',
+      'were there around 9?',
+      'was there a dog at 95?',
+    ])('does not take other numbers for an hour: %s', (part) => {
+      expect(questionTimes(part, {}, [days], BEGAN_MS + 68 * hour, 'UTC').question).toMatch(/[59]/);
+    });
+
+    test('does not take "at 9" for an hour that is not kept', () => {
+      const times = questionTimes('was there a dog at 5?', {}, [clock('door', 6 * hour, 16 * hour)], BEGAN_MS, 'UTC');
+      expect(times).toMatchObject({ starts: null, moments: null, question: 'was there a dog at 5?' });
+    });
   });
 
   test('is refused when its start is after its moment, or given twice', () => {

@@ -30,8 +30,15 @@ const ALONE = new RegExp(
   'gi',
 );
 
+/**
+ * "Who came at 9?" Not "after 9", where 9 may be what a sign shows. Nor "what was at 9?", a place.
+ */
+const AT_END =
+  /(?<!\b(?:is|are|was|were|be|been|look(?:s|ed|ing)?|point(?:s|ed|ing)?|stop(?:s|ped)?|start(?:s|ed)?|stand(?:s|ing)?|stood)) (at|around|at around|at about|since|by) (\d{1,2})(?=\W*$)/i;
+const IS_PAST = /\b(?:was|were|did|has|have|had|came|left|arrived|happened|passed|appeared|seen|saw|showed|shown)\b/i;
+
 /** Tested before the expressions above, which take long to compile. */
-const SAYS_A_NUMBER = /\b(?:at|around|about|after|before|since|until|till|and|to) \d/i;
+const SAYS_A_NUMBER = /\b(?:at|around|about|after|before|since|until|till|and|to|by) \d/i;
 
 /** Numbers that are no hours: "were there about five yesterday?", "has it gone from 2 to 5 today?" */
 const NOT_AN_HOUR =
@@ -44,7 +51,7 @@ const HAS_DAY_PERIOD = new RegExp(`^${DAY_WITH_PERIOD}$`, 'i');
 
 /**
  * The question with `am` or `pm` after each of these hours. `ambiguousHour`: the first hour that may be in either half
- * of its day ("5"), or null. Without a day, the latest hour is meant.
+ * of its day ("5"), or null. Without a day, the latest hour is meant; "at 9" alone is an hour only if it is kept.
  */
 export function withMeridiem(
   question: string,
@@ -52,7 +59,8 @@ export function withMeridiem(
 ): { readonly question: string; readonly ambiguousHour: string | null } {
   if (!SAYS_A_NUMBER.test(question) || NOT_AN_HOUR.test(question)) return { question, ambiguousHour: null };
   let ambiguousHour: string | null = null;
-  const addMeridiem = (before: string, said: string, day = ''): string => {
+  // `whenUnkept`: the text if the hour lies outside the kept time.
+  const addMeridiem = (before: string, said: string, day = '', whenUnkept?: string): string => {
     const from = before.replace(LAST_O_CLOCK, '');
     const time = said.replace(LAST_O_CLOCK, '');
     // "9 this morning" already tells the half, and so does "9:30 this evening".
@@ -68,6 +76,7 @@ export function withMeridiem(
       .map((half) => ({ half, ms: timeOfDay(`${first} ${half} ${day}`.trim(), keptRange.nowMs, keptRange.timeZone) }))
       .filter(({ ms }) => ms >= keptRange.fromMs && ms <= keptRange.nowMs)
       .sort((a, b) => b.ms - a.ms);
+    if (kept === undefined && whenUnkept !== undefined) return whenUnkept;
     if (another !== undefined && day !== '') ambiguousHour ??= first;
     const half = kept?.half ?? halves[0] ?? '';
     // "Between 11 and 1": the half that was found is that of 11, and 1 is in the other half.
@@ -77,6 +86,9 @@ export function withMeridiem(
   const told = question
     .replace(AFTER_DAY, (_, day: string, before: string, said: string) => `${day} ${addMeridiem(before, said, day)}`)
     .replace(BEFORE_DAY, (_, before: string, said: string, day: string) => addMeridiem(before, said, day))
-    .replace(ALONE, (_, before: string, said: string) => addMeridiem(before, said));
+    .replace(ALONE, (_, before: string, said: string) => addMeridiem(before, said))
+    .replace(AT_END, (all, before: string, said: string) =>
+      IS_PAST.test(question) ? ` ${addMeridiem(before, said, '', all.trimStart())}` : all,
+    );
   return { question: told, ambiguousHour };
 }
