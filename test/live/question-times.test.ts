@@ -294,6 +294,10 @@ describe('A question about one stream', () => {
       expect(questionTimes(part, {}, [days], BEGAN_MS + 68 * hour, 'UTC').question).toMatch(/[59]/);
     });
 
+    test('reads up to the last 9 by "by 9"', () => {
+      expect(asked('by 9')).toEqual({ starts: null, moments: [57 * hour], question: 'was there a dog?' });
+    });
+
     test('does not take "at 9" for an hour that is not kept', () => {
       const times = questionTimes('was there a dog at 5?', {}, [clock('door', 6 * hour, 16 * hour)], BEGAN_MS, 'UTC');
       expect(times).toMatchObject({ starts: null, moments: null, question: 'was there a dog at 5?' });

@@ -88,7 +88,8 @@ export function withMeridiem(
     .replace(BEFORE_DAY, (_, before: string, said: string, day: string) => addMeridiem(before, said, day))
     .replace(ALONE, (_, before: string, said: string) => addMeridiem(before, said))
     .replace(AT_END, (all, before: string, said: string) =>
-      IS_PAST.test(question) ? ` ${addMeridiem(before, said, '', all.trimStart())}` : all,
+      // Only "before 9 am" is known by now.
+      IS_PAST.test(question) ? ` ${addMeridiem(before.replace(/^by$/i, 'before'), said, '', all.trimStart())}` : all,
     );
   return { question: told, ambiguousHour };
 }
