@@ -103,6 +103,11 @@ export class FrameTimes {
     return lastAtOrBelow(this.#times, timeMs, this.#length) + 1;
   }
 
+  /** How many frames were shown before `timeMs`. */
+  countBefore(timeMs: number): number {
+    return countBelow(this.#times, timeMs, this.#length);
+  }
+
   /** Place of the frame that stood at `timeMs`, else of the first one after it, else `length`. */
   firstShownFrom(timeMs: number): number {
     const after = this.countUpTo(timeMs);
@@ -144,6 +149,18 @@ export class FrameTimes {
 function growTo(buffer: GrowingBytes, length: number): Float64Array<ArrayBuffer> {
   buffer.grow(length);
   return new Float64Array(buffer.bytes.buffer as ArrayBuffer, 0, length / BYTES);
+}
+
+/** How many of the first `count` of rising numbers are below `value`. */
+export function countBelow(rising: ArrayLike<number>, value: number, count = rising.length): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((rising[middle] ?? Infinity) < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Index of the last of the first `count` of rising numbers that is at most `value`; -1 if all are above it. */

@@ -241,6 +241,21 @@ describe.skipIf(!found)('A cache on a device', () => {
     expectSame(found, expected);
   }, 300_000);
 
+  test('reads every frame of its pages, however late on the clock of the stream', async () => {
+    const beginMs = 1e12;
+    const [here, there] = [await watch(host, 10, 20, { beginMs }), await watch(device, 10, 20, { beginMs })];
+    const moment = timeOf(19, beginMs);
+    // As after an eviction: all pages are refilled.
+    const other = device.intake.open(there.cache, await there.windowContent());
+    for (const start of [undefined, from(timeOf(8, beginMs)), from(timeOf(11, beginMs))]) {
+      const source = { frames: 20, start };
+      const expected = await ask(host, [{ cache: here.cache, ...source }], 'what was first?', moment);
+      expectSame(await ask(device, [{ cache: other.cache, ...source }], 'what was first?', moment), expected);
+    }
+    expect(device.device?.memory.pages(other.cache).map((page) => page.times.length)).toEqual([8, 8, 4]);
+    for (const stream of [here, other]) stream.close();
+  }, 300_000);
+
   test('still reads frames of its pages that the host has thinned', async () => {
     const limit = 70 * device.newCache(LIMIT).bytesPerFrame;
     const [here, there] = [await watch(host, 9, 100), await watch(device, 9, 100, { limit })];

@@ -24,6 +24,15 @@ test('Frame times keep a day of frames to the millisecond', () => {
   expect([times.countUpTo(-1), times.countUpTo(HALF), times.countUpTo(1e9)]).toEqual([0, 2, 172_800]);
 });
 
+test('Frames before a time are counted exactly, however late it is', () => {
+  for (const beginMs of [0, 1e13]) {
+    const times = new FrameTimes();
+    for (const ms of [0, 1, 1, 2]) times.append(beginMs + ms);
+    expect([0, 1, 2, 3].map((ms) => times.countBefore(beginMs + ms))).toEqual([0, 1, 3, 4]);
+  }
+  expect(new FrameTimes().countBefore(0)).toBe(0);
+});
+
 test('Truncating or thinning returns new frame times, and leaves the old ones unchanged', () => {
   const times = every(6);
   times.extend(2_900);

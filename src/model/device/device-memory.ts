@@ -213,7 +213,7 @@ export class DeviceMemory {
   #fillFromHost(page: DevicePage): PageTensors {
     const { cache } = page;
     const { kvHeads, headDim, tokensPerFrame } = this.#config;
-    const first = cache.times.countUpTo(page.firstMs - 1e-6);
+    const first = cache.times.countBefore(page.firstMs);
     const count = cache.times.countUpTo(page.lastMs) - first;
     page.times = cache.times.slice(first, first + count);
     page.precision = cache.precisionOf([{ first, count }]);

@@ -8,6 +8,7 @@
 import type { BundleConfig } from '../bundle.ts';
 import { COUNTS, priorCountsOf } from '../cross-decoder.ts';
 import type { FrameShares } from '../evidence.ts';
+import { countBelow } from '../frame-times.ts';
 import type { KvCache } from '../kv-cache.ts';
 import { worstPrecision } from '../precision.ts';
 import { readThroughIndex } from '../indexed-read.ts';
@@ -31,8 +32,6 @@ import type { DevicePage } from './device-memory.ts';
 
 /** Factor by which more cells are ranked when the best ones lie in too few pages. */
 const MORE_CELLS = 4;
-/** Just before a frame's time, but after any earlier frame, ms. */
-const JUST_BEFORE_MS = 1e-6;
 /** Added to the score of a token that must not be seen. */
 const MASKED_SCORE = -1e30;
 
@@ -322,7 +321,7 @@ function readStartMs(source: KvSource): number {
  */
 function countBefore({ times }: DevicePage, source: KvSource): number {
   const firstMs = firstFrameMs(source);
-  const older = (times[0] ?? 0) >= firstMs ? 0 : countUpTo(times, firstMs - JUST_BEFORE_MS);
+  const older = countBelow(times, firstMs);
   return source.start === undefined ? older : Math.max(older, countUpTo(times, source.start.sceneMs) - 1);
 }
 
@@ -337,7 +336,7 @@ function visibleFramesOf(page: DevicePage, source: KvSource): number {
   const until = newestVisibleMs(source);
   if (tensors !== undefined)
     return (lastMs <= until ? times.length : countUpTo(times, until)) - countBefore(page, source);
-  const first = Math.max(cache.times.countUpTo(firstMs - JUST_BEFORE_MS), firstFrameOf(source));
+  const first = Math.max(cache.times.countBefore(firstMs), firstFrameOf(source));
   return cache.times.countUpTo(Math.min(lastMs, until)) - first;
 }
 
