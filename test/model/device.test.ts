@@ -256,6 +256,26 @@ describe.skipIf(!found)('A cache on a device', () => {
     for (const stream of [here, other]) stream.close();
   }, 300_000);
 
+  test('reads frames of the same time as the host does, also where one page ends and the next begins', async () => {
+    const times = Array.from({ length: 20 }, (_, frame) => timeOf(frame === 8 || frame === 11 ? frame - 1 : frame));
+    const [here, there] = [host, device].map((model) => model.intake.open(model.newCache(LIMIT)));
+    if (here === undefined || there === undefined) throw new Error('no streams');
+    for (const [frame, timeMs] of times.entries()) {
+      const taken = { tokens: tokens(11, frame), timeMs };
+      await host.intake.append([{ ...taken, stream: here }]);
+      await device.intake.append([{ ...taken, stream: there }]);
+    }
+    const read = (model: Model, { cache }: IntakeStream): Promise<Reading> =>
+      ask(model, [{ cache, frames: times.length }], 'for how long was it there?', timeOf(19));
+    const expected = await read(host, here);
+    expectSame(await read(device, there), expected);
+    // As after an eviction: all pages are refilled.
+    const other = device.intake.open(there.cache, await there.windowContent());
+    expectSame(await read(device, other), expected);
+    expect(device.device?.memory.pages(other.cache).flatMap((page) => page.times)).toEqual(times);
+    for (const stream of [here, other]) stream.close();
+  }, 300_000);
+
   test('still reads frames of its pages that the host has thinned', async () => {
     const limit = 70 * device.newCache(LIMIT).bytesPerFrame;
     const [here, there] = [await watch(host, 9, 100), await watch(device, 9, 100, { limit })];

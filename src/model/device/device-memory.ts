@@ -7,7 +7,7 @@
  * holds it. Frames that the host's cache thins stay on the device as long as their page does.
  */
 import type { BundleConfig } from '../bundle.ts';
-import type { KvCache } from '../kv-cache.ts';
+import type { FrameRun, KvCache } from '../kv-cache.ts';
 import type { Precision } from '../precision.ts';
 import { emptyRows } from '../kv-page.ts';
 import type * as ort from '../onnxruntime.ts';
@@ -129,7 +129,8 @@ export class DeviceMemory {
       page = new DevicePage(cache);
       pages.push(page);
     }
-    const previousDurationMs = page.times.length === 0 ? 0 : cache.times.durationAt(page.lastMs);
+    // By its place: two frames may have the same time.
+    const previousDurationMs = page.times.length === 0 ? 0 : cache.times.durationOf(cache.frames - 2);
     page.times.push(timeMs);
     try {
       await this.#writeLast(page, previousDurationMs, frame);
@@ -209,12 +210,27 @@ export class DeviceMemory {
     };
   }
 
+  /**
+   * The frames of a page that the host still keeps. Where the next page begins at the same time as this one ends, the
+   * last frames of that time are the next page's.
+   */
+  keptFrames(page: DevicePage): FrameRun {
+    const { times } = page.cache;
+    const pages = this.pages(page.cache);
+    const next = pages[pages.indexOf(page) + 1];
+    const keptAt = (ms: number): number => times.countUpTo(ms) - times.countBefore(ms);
+    const ofPage = (one: DevicePage, ms: number): number =>
+      Math.min(keptAt(ms), one.times.filter((time) => time === ms).length);
+    const first = times.countUpTo(page.firstMs) - ofPage(page, page.firstMs);
+    const end = times.countUpTo(page.lastMs) - (next === undefined ? 0 : ofPage(next, page.lastMs));
+    return { first, count: Math.max(0, end - first) };
+  }
+
   /** The page as the host's cache holds it. Frames that the host no longer keeps are removed from the page's times. */
   #fillFromHost(page: DevicePage): PageTensors {
     const { cache } = page;
     const { kvHeads, headDim, tokensPerFrame } = this.#config;
-    const first = cache.times.countBefore(page.firstMs);
-    const count = cache.times.countUpTo(page.lastMs) - first;
+    const { first, count } = this.keptFrames(page);
     page.times = cache.times.slice(first, first + count);
     page.precision = cache.precisionOf([{ first, count }]);
     const tokens = count * tokensPerFrame;

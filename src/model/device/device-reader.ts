@@ -96,7 +96,9 @@ export class DeviceReader implements Reader {
 
   /** Number of tokens a question may read: those of its pages, which still hold frames that the host has thinned. */
   #contextTokens({ sources }: DeviceQuestion): number {
-    const frames = sources.flatMap((source) => this.#visiblePages(source).map((page) => visibleFramesOf(page, source)));
+    const frames = sources.flatMap((source) =>
+      this.#visiblePages(source).map((page) => this.#visibleFramesOf(page, source)),
+    );
     return frames.reduce((sum, count) => sum + count, 0) * this.#config.tokensPerFrame;
   }
 
@@ -107,12 +109,24 @@ export class DeviceReader implements Reader {
     return this.#device.memory.pages(source.cache).filter((page) => page.firstMs <= until && page.lastMs >= from);
   }
 
+  /** How many frames of a page a question may see; if it is not on the device, as many as a refill would bring. */
+  #visibleFramesOf(page: DevicePage, source: KvSource): number {
+    const { tensors, times, lastMs } = page;
+    const until = newestVisibleMs(source);
+    if (tensors !== undefined)
+      return (lastMs <= until ? times.length : countUpTo(times, until)) - countBefore(page, source);
+    const { first, count } = this.#device.memory.keptFrames(page);
+    return Math.max(0, Math.min(first + count, source.frames) - Math.max(first, firstFrameOf(source)));
+  }
+
   /**
    * How long a page's frame stood, ms: at most until the first frame of the next page, even if the host has thinned
    * that one.
    */
-  #durationOf({ cache }: DevicePage, timeMs: number): number {
-    const next = this.#device.memory.pages(cache).find((page) => page.firstMs > timeMs);
+  #durationOf(page: DevicePage, timeMs: number): number {
+    const { cache } = page;
+    const pages = this.#device.memory.pages(cache);
+    const next = pages[pages.indexOf(page) + 1];
     const shownMs = next?.tensors === undefined ? Infinity : next.firstMs - timeMs;
     return Math.min(cache.times.durationAt(timeMs), shownMs);
   }
@@ -328,16 +342,6 @@ function countBefore({ times }: DevicePage, source: KvSource): number {
 /** The time of the newest frame of a source that a question may see, ms. */
 function newestVisibleMs({ cache, frames }: KvSource): number {
   return cache.times.at(frames - 1) ?? -Infinity;
-}
-
-/** How many frames of a page a question may see; if it is not on the device, as many as a refill would bring. */
-function visibleFramesOf(page: DevicePage, source: KvSource): number {
-  const { cache, tensors, times, firstMs, lastMs } = page;
-  const until = newestVisibleMs(source);
-  if (tensors !== undefined)
-    return (lastMs <= until ? times.length : countUpTo(times, until)) - countBefore(page, source);
-  const first = Math.max(cache.times.countBefore(firstMs), firstFrameOf(source));
-  return cache.times.countUpTo(Math.min(lastMs, until)) - first;
 }
 
 /** How many of rising times are at or before `untilMs`. */
