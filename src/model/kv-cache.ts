@@ -262,12 +262,14 @@ export class KvCache {
     const { headDim, tokensPerFrame } = this.#options;
     const pages = Math.max(1, Math.floor((this.#hotLimit * SEAL_SHARE) / PAGE_FRAMES));
     const size = PAGE_FRAMES * tokensPerFrame * headDim;
-    for (let page = 0; page < pages; page++) {
+    // All are made before anything changes: should one fail, the cache is as it was.
+    const sealed = Array.from({ length: pages }, (_, page) => {
       const cut = (buffer: Float32Array): Float32Array => buffer.subarray(page * size, (page + 1) * size);
       const rows = { keys: this.#keys.map(cut), values: this.#values.map(cut) };
-      this.#pages.add(KvPage.seal(this.#options, PAGE_FRAMES, rows));
-    }
+      return KvPage.seal(this.#options, PAGE_FRAMES, rows);
+    });
     if (this.#isShared) this.#copyBuffers();
+    for (const page of sealed) this.#pages.add(page);
     for (const buffer of [...this.#keys, ...this.#values]) buffer.copyWithin(0, pages * size);
   }
 

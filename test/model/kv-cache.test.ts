@@ -1,7 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { MAX_STAND_MS } from '../../src/model/frame-times.ts';
-import { KvCache, PAGE_FRAMES } from '../../src/model/kv-cache.ts';
-import { emptyRows } from '../../src/model/kv-page.ts';
+import { HOT_FRAMES, KvCache, PAGE_FRAMES } from '../../src/model/kv-cache.ts';
+import { emptyRows, KvPage } from '../../src/model/kv-page.ts';
 import { rowsOf } from '../support/tiny.ts';
 
 const HEADS = 2;
@@ -167,6 +167,25 @@ describe('The cache of a stream', () => {
       const sealed = i < PAGE_FRAMES * TOKENS * HEAD_DIM;
       expect(Math.abs((keys[1]?.[i] ?? NaN) - value)).toBeLessThanOrEqual(sealed ? most / 254 + 1e-3 : 0);
     }
+  });
+
+  test('is unchanged by a frame for which no room could be made, and takes it later', () => {
+    const cache = newCache(1_000_000);
+    fill(cache, 0, HOT_FRAMES);
+    const seal = KvPage.seal.bind(KvPage);
+    let pages = 0;
+    const sealing = vi.spyOn(KvPage, 'seal').mockImplementation((...args) => {
+      if (++pages === 2) throw new RangeError('no memory');
+      return seal(...args);
+    });
+    expect(() => {
+      fill(cache, HOT_FRAMES, HOT_FRAMES + 1);
+    }).toThrow('no memory');
+    expect([cache.frames, cache.sealedFrames]).toEqual([HOT_FRAMES, 0]);
+    expectFrames(cache, 0, HOT_FRAMES);
+    sealing.mockRestore();
+    fill(cache, HOT_FRAMES, HOT_FRAMES + 1);
+    expect([cache.frames, cache.sealedFrames]).toEqual([HOT_FRAMES + 1, 4 * PAGE_FRAMES]);
   });
 
   test('thins old pages when its limit is reached, and drops the oldest only after that', () => {
