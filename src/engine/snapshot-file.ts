@@ -219,7 +219,8 @@ export async function readSnapshot<T>(
     if (error instanceof YocoError || code === undefined) throw error;
     throw damagedError(`It cannot be read (${code}).`, error);
   } finally {
-    await handle.close();
+    // A failure loses nothing that was read, and must not hide that `use` has opened a stream.
+    await handle.close().catch(() => undefined);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Snapshots by a scheduler that keeps working, and by an engine process that may die. */
 import { once } from 'node:events';
 import { watch } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -29,6 +29,8 @@ import {
   shapeOf,
 } from '../support/snapshots.ts';
 import { loadTiny, picture } from '../support/tiny.ts';
+
+vi.mock(import('node:fs/promises'), { spy: true });
 
 const LIMITS = { limitBytes: 2 ** 24, mergeBelow: 0 };
 const FACTS = { fps: 2, startedAtMs: ALL_FACTS.startedAtMs };
@@ -285,6 +287,22 @@ describe("A snapshot of a scheduler's stream", () => {
     await expect(contentOf('copy')).rejects.toMatchObject({ code: 'stream_not_found' });
     await show('door', 200, 201);
     await snapshots.restore('copy', file, LIMITS);
+  });
+
+  test('that was read is restored, even if the system then fails to close its file', async () => {
+    scheduler.open('door', LIMITS);
+    await show('door', 0, 3);
+    await snapshots.write('door', file, FACTS);
+    const handle = await open(file, 'r');
+    const close = handle.close.bind(handle);
+    const closing = vi.fn(async () => {
+      await close();
+      throw Object.assign(new Error('EIO: i/o error, close'), { code: 'EIO' });
+    });
+    handle.close = closing;
+    vi.mocked(open).mockResolvedValueOnce(handle);
+    await expect(snapshots.restore('copy', file, LIMITS)).resolves.toMatchObject({ sizes: { frames: 3 } });
+    expect(closing).toHaveBeenCalledOnce();
   });
 
   test('is refused when the memory limit is too small for it', async () => {
