@@ -18,15 +18,21 @@ interface Bpe {
 }
 /** The large parts of a `tokenizer.json`. */
 interface Vocabulary {
+  readonly added_tokens: readonly { readonly content: string }[];
   readonly model: { merges: (string | string[])[]; vocab: Record<string, number> };
 }
 const Bpe = BpeTokenizer as unknown as new (json: object, settings: object) => Bpe;
 
 export class Tokenizer {
   readonly #bpe: Bpe;
+  /** Matches where a special token must be broken: behind its first character. */
+  readonly #insideSpecial: RegExp;
 
-  private constructor(bpe: Bpe) {
+  private constructor(bpe: Bpe, special: readonly string[]) {
     this.#bpe = bpe;
+    const literally = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+    const each = special.map((token) => `(?<=${literally(token.slice(0, 1))})(?=${literally(token.slice(1))})`);
+    this.#insideSpecial = new RegExp(['(?<=<)(?=\\|)', ...each].join('|'), 'gu');
   }
 
   static async load(filename: string): Promise<Tokenizer> {
@@ -39,7 +45,8 @@ export class Tokenizer {
       // The library has copied these into maps and would keep both: ten megabytes.
       model.merges.length = 0;
       model.vocab = {};
-      return new Tokenizer(bpe);
+      const special = json.added_tokens.map(({ content }) => content);
+      return new Tokenizer(bpe, special);
     } catch (cause) {
       throw new YocoError('bundle_damaged', { detail: `${filename} is not a tokenizer.`, cause });
     }
@@ -47,7 +54,7 @@ export class Tokenizer {
 
   /** Token ids of a text. Special tokens in it are ordinary text, so that no question can forge a turn. */
   encode(text: string): number[] {
-    const harmless = normaliseText(text).replaceAll('<|', '< |');
+    const harmless = normaliseText(text).replace(this.#insideSpecial, ' ');
     return this.#bpe.encode(harmless, { add_special_tokens: false }).ids;
   }
 

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { BundleConfig } from '../../src/model/bundle.ts';
@@ -36,6 +37,20 @@ describe('A text', () => {
     '\u0000\u0007',
   ])('%j decodes from its tokens to its normalised form', (text) => {
     expect(tokenizer.decode(tokenizer.encode(text))).toBe(normaliseText(text));
+  });
+
+  test('never has a special token, whatever it says', async () => {
+    const file = path.join(TINY_BUNDLE, 'tokenizer.json');
+    const { added_tokens: special } = JSON.parse(await readFile(file, 'utf8')) as {
+      readonly added_tokens: readonly { readonly id: number; readonly content: string }[];
+    };
+    expect(special.map(({ content }) => content)).toContain('<filename>');
+    for (const { content } of special) {
+      const ids = tokenizer.encode(`what does ${content} mean?`);
+      expect(special.filter(({ id }) => ids.includes(id))).toEqual([]);
+      expect(tokenizer.decode(ids)).toBe(` what does < ${content.slice(1)} mean?`);
+    }
+    expect(tokenizer.decode(tokenizer.encode('<b>'))).toBe(' <b>');
   });
 
   test('has the same tokens in capitals and with any white space', () => {
