@@ -14,7 +14,7 @@ const STAGED_VALUES = 8_192;
 /** The stage is one page of WebAssembly memory. */
 const STAGE_BYTES = 65_536;
 
-/** `out[t, c] = whole[t, c] * scales[c]`: a scale for each channel. */
+/** `out[t, c] = quantised[t, c] * scales[c]`: a scale for each channel. */
 export function scaleChannels(quantised: Int8Array, scales: Float32Array, out: Float32Array): void {
   const channels = scales.length;
   forEachChunk(channels, quantised, out, (first, _last, end) => {
@@ -23,7 +23,7 @@ export function scaleChannels(quantised: Int8Array, scales: Float32Array, out: F
   });
 }
 
-/** `out[t, c] = whole[t, c] * scales[t]`: a scale for each token. */
+/** `out[t, c] = quantised[t, c] * scales[t]`: a scale for each token. */
 export function scaleTokens(quantised: Int8Array, scales: Float32Array, out: Float32Array): void {
   if (scales.length === 0) return;
   const channels = quantised.length / scales.length;

@@ -207,7 +207,7 @@ export class KvCache {
     return this.#times;
   }
 
-  /** Appends one frame: `k` and `v` are `[tokensPerFrame, heads, headDim]`. Throws what `FrameTimes.check` throws. */
+  /** Appends one frame: `k` and `v` are `[tokensPerFrame, heads, headDim]`. Throws what `FrameTimes.append` throws. */
   append(timeMs: number, k: Float32Array, v: Float32Array): void {
     this.#times.checkOrder(timeMs);
     // More than one pass only after a restore under a smaller limit.

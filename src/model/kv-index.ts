@@ -250,7 +250,7 @@ export class KvIndex {
 
 const asBytes = (values: Int8Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.length);
 
-/** Adds ZERO to int8, or subtracts it: both flip the highest bit. */
+/** Adds ZERO_POINT to int8, or subtracts it: both flip the highest bit. */
 function shiftZeroPoint(from: Uint8Array, to: Uint8Array): void {
   for (let i = 0; i < from.length; i++) to[i] = (from[i] ?? 0) ^ ZERO_POINT;
 }

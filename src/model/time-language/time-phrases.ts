@@ -75,7 +75,7 @@ const FRACTIONS: Readonly<Record<string, number>> = {
   ...{ half: 0.5, quarter: 0.25 },
 };
 
-/** The length in ms of a match of LENGTH or ONE, in any case. */
+/** The length in ms of a match of DURATION or BARE_UNIT, in any case. */
 export function parseDurationMs(text: string): number {
   let ms = 0;
   for (const [, number = 'one', unit = '', part = ''] of text.matchAll(EACH)) {
