@@ -350,6 +350,9 @@ async function listFiles(dir: string): Promise<string[]> {
   }
 }
 
+/** What a message of the YAML parser quotes, `: !word` before its position, and the colon at its end. */
+const YAML_QUOTE = /: .*(?= at line \d+, column \d+:?$)|: .*$|:$/g;
+
 /** Reads one definition; see `readDefinitions`. */
 export async function readDefinition(path: string): Promise<StreamDefinition> {
   const file = basename(path);
@@ -357,10 +360,12 @@ export async function readDefinition(path: string): Promise<StreamDefinition> {
   try {
     input = parseYaml(await readFile(path, 'utf8'));
   } catch (cause) {
-    // YAML errors quote the offending line, which may hold a password.
     const [reason = ''] = cause instanceof Error ? cause.message.split('\n') : [];
-    const kept = cause instanceof YAMLError ? {} : { cause };
-    throw new YocoError('definition_invalid', { detail: `${file}: ${redact(reason).replace(/:$/, '.')}`, ...kept });
+    // YAML errors quote the offending line or word, which may hold a password. An alias without its anchor gives a
+    // ReferenceError.
+    const isYaml = cause instanceof YAMLError || cause instanceof ReferenceError;
+    const detail = `${file}: ${redact(isYaml ? reason.replace(YAML_QUOTE, '') : reason)}.`;
+    throw new YocoError('definition_invalid', { detail, ...(isYaml ? {} : { cause }) });
   }
   let definition: StreamDefinition;
   try {
