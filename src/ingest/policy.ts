@@ -1,7 +1,7 @@
 /** Which sources a client of the service may name. The operator (YAML, command line) may name any. */
 import { realpathSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
-import { isAbsolute, relative, resolve, sep } from 'node:path';
+import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { YocoError } from '../errors.ts';
 import { hostName } from '../host-name.ts';
 import type { StreamDefinition } from './definition.ts';
@@ -80,11 +80,18 @@ function allowedFile(file: string, mediaRoots: readonly string[]): string {
     if (real !== null && isInside(real, root)) return real;
   }
   // A client may learn whether a file exists only below a root.
-  const isMissing = (path: string, root: string): boolean => isInside(path, root) && realPath(path) === null;
-  if (roots.some((root) => isMissing(resolve(root, file), root))) {
+  if (roots.some((root) => isMissingBelow(root, resolve(root, file)))) {
     throw new YocoError('source_not_found', { param: 'source.file' });
   }
   throw forbidden('source.file', 'The file is not below a media folder (the setting `media_roots`).');
+}
+
+/** Whether a missing path lies below the root, even if a symbolic link on the way leads elsewhere. */
+function isMissingBelow(root: string, path: string): boolean {
+  if (!isInside(path, root) || realPath(path) !== null) return false;
+  let real: string | null = null;
+  for (let at = dirname(path); real === null; at = dirname(at)) real = realPath(at);
+  return real === root || isInside(real, root);
 }
 
 function realPath(path: string): string | null {

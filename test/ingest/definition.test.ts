@@ -384,6 +384,24 @@ describe('The source policy', () => {
     expect(() => check({ file: 'a.mp4' })).toThrow(forbidden);
   });
 
+  test('does not say which files there are where a link leads out of a media folder', async () => {
+    const media = join(folder, 'media');
+    await mkdir(media);
+    await mkdir(join(folder, 'private'));
+    await writeFile(join(folder, 'private/a.mp4'), '');
+    await symlink(join(folder, 'private'), join(media, 'out'));
+    await mkdir(join(media, 'day'));
+    await symlink(join(media, 'day'), join(media, 'in'));
+    const policy = { mediaRoots: [media] };
+
+    for (const file of ['out/a.mp4', 'out/none.mp4', 'out/none/none.mp4']) {
+      expect(() => check({ file }, policy), file).toThrow(forbidden);
+    }
+    for (const file of ['in/none.mp4', 'none/none.mp4']) {
+      expect(() => check({ file }, policy), file).toThrow(expect.objectContaining({ code: 'source_not_found' }));
+    }
+  });
+
   test('checks schemes without relying on the schema', () => {
     const file = { loop: false, pace: 'realtime' } as const;
     for (const source of [
