@@ -45,8 +45,9 @@ export interface AskContext {
 
 /**
  * Narrows `times`, which the question's options allow, to the part that its words name. `asOfWallMs` is the question's
- * moment, by default the newest frame of all streams. Throws `time_out_of_range` if a stream began after the part, if
- * the part begins after the moment, and as `momentsAt` does.
+ * moment, by default the newest frame of all streams. Throws `time_out_of_range` if `times` begin after the moment, if a
+ * stream began after the part, if the part begins after the moment or ends before `times` begin, and as `momentsAt`
+ * does.
  */
 export function commonTimes(
   times: QuestionTimes,
@@ -56,11 +57,23 @@ export function commonTimes(
 ): QuestionTimes {
   const { question, starts } = times;
   const momentMs = asOfWallMs ?? newestWallMs(clocks);
+  const [first] = clocks;
+  // All starts are the same instant.
+  const startMs = (first?.startedAtMs ?? 0) + (starts?.[0] ?? -Infinity);
+  if (startMs > momentMs) {
+    const detail = `${wallText(startMs, timeZone)} is after the moment of the question, ${wallText(momentMs, timeZone)}.`;
+    throw new YocoError('time_out_of_range', { param: 'since', detail });
+  }
   const startsAtInstant = (
     wallMs: number,
     lookBackMsOf: (clock: StreamStatus) => number = () => 0,
   ): readonly number[] =>
     clocks.map((clock, i) => Math.max(starts?.[i] ?? -Infinity, wallMs - clock.startedAtMs - lookBackMsOf(clock)));
+  const notReadableError = (part: Pick<QuestionSpan, 'sinceMs' | 'untilMs'>): YocoError => {
+    const [keptFromMs] = keptRange(clocks);
+    const who = asOfWallMs === undefined && startMs <= keptFromMs ? 'these streams keep' : 'it may look at';
+    return notKeptError(part, who, [Math.max(keptFromMs, startMs), momentMs], timeZone);
+  };
   const momentsAtInstant = (wallMs: number): readonly number[] => momentsAt(wallMs, clocks, 'question', nowMs);
 
   const last = findLookBack(question);
@@ -72,8 +85,8 @@ export function commonTimes(
   if (span !== null) {
     const { sinceMs, untilMs } = span;
     checkReached(span, clocks, timeZone);
-    if (sinceMs !== null && sinceMs > momentMs)
-      throw notKeptError(span, 'these streams keep', keptRange(clocks), timeZone);
+    if ((sinceMs !== null && sinceMs > momentMs) || (untilMs !== null && untilMs < startMs))
+      throw notReadableError(span);
     return {
       moments: untilMs === null || untilMs >= momentMs ? times.moments : momentsAtInstant(untilMs),
       starts: sinceMs === null ? starts : startsAtInstant(sinceMs),
@@ -86,6 +99,7 @@ export function commonTimes(
   if (namedMoment === null || rest === null) return times;
   checkReached({ sinceMs: namedMoment.ms, untilMs: namedMoment.ms }, clocks, timeZone);
   const { ms, beforeMs, afterMs } = namedMoment;
+  if (ms - beforeMs > momentMs || ms + afterMs < startMs) throw notReadableError({ sinceMs: ms, untilMs: ms });
   return {
     moments: momentsAtInstant(Math.min(momentMs, ms + afterMs)),
     starts: startsAtInstant(ms, (clock) => Math.max(lookBackMs(clock), beforeMs)),
@@ -163,6 +177,8 @@ export function keptRange(clocks: readonly StreamStatus[]): readonly [fromMs: nu
   return [Math.min(...first), newestWallMs(clocks)];
 }
 
+const wallText = (wallMs: number, timeZone: string | undefined): string => dateAndTimeAt(wallMs, timeZone).join(' ');
+
 function notKeptError(
   { sinceMs, untilMs }: Pick<QuestionSpan, 'sinceMs' | 'untilMs'>,
   who: string,
@@ -170,7 +186,7 @@ function notKeptError(
   timeZone: string | undefined,
   hint = '',
 ): YocoError {
-  const text = (ms: number): string => dateAndTimeAt(ms, timeZone).join(' ');
+  const text = (ms: number): string => wallText(ms, timeZone);
   const isMoment = sinceMs !== null && sinceMs === untilMs;
   const from = sinceMs === null ? '' : ` ${isMoment ? 'at' : 'from'} ${text(sinceMs)}${untilMs === null ? ' on' : ''}`;
   const to = untilMs === null || isMoment ? '' : `${sinceMs === null ? ' up' : ''} to ${text(untilMs)}`;

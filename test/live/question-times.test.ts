@@ -394,6 +394,32 @@ describe('A question about several streams', () => {
     expect(ask('a dog in the last 40 seconds?', { sinceWallMs }, both).starts).toEqual([100_000, 40_000]);
   });
 
+  test('is refused when its start is after its moment, or after what its words name', () => {
+    const thrown = (question: string, options: AskOptions): unknown => {
+      try {
+        return ask(question, options, both);
+      } catch (error) {
+        return error instanceof YocoError ? [error.code, error.param] : error;
+      }
+    };
+    const sinceWallMs = BEGAN_MS + 81_000;
+    expect(thrown('a dog?', { sinceWallMs, asOfWallMs: BEGAN_MS + 80_000 })).toEqual(['time_out_of_range', 'since']);
+    expect(thrown('a dog?', { sinceWallMs: BEGAN_MS + 121_000 })).toEqual(['time_out_of_range', 'since']);
+    expect(thrown('what did yard show 50 seconds ago?', { sinceWallMs })).toEqual(['time_out_of_range', 'question']);
+    expect(thrown('which camera showed a dog before 50 seconds ago?', { sinceWallMs })).toEqual([
+      'time_out_of_range',
+      'question',
+    ]);
+    expect(thrown('what did yard show 30 seconds ago?', { sinceWallMs })).toMatchObject({
+      moments: [90_000, 30_000],
+      starts: [87_000, 27_000],
+    });
+    const tooEarly = 'what did yard show 50 seconds ago?';
+    expect(() => questionTimes(tooEarly, { sinceWallMs }, both, BEGAN_MS + 120_000, 'UTC')).toThrow(
+      'The question is about what was shown at 2026-01-01 00:01:10; it may look at 2026-01-01 00:01:21 to 2026-01-01 00:02:00.',
+    );
+  });
+
   test('about some time ago reads the same instant on every clock', () => {
     expect(ask('what did yard show 50 seconds ago?', {}, both)).toEqual({
       moments: [70_000, 10_000],
@@ -441,7 +467,14 @@ describe('A question about several streams', () => {
     expect(() => several('which camera showed a dog this evening?')).toThrow(
       'The question is about what was shown from 2026-01-04 18:00:00 on; these streams keep 2026-01-01 00:00:00 to 2026-01-04 12:00:00.',
     );
+    // A moment that is still to come is refused, too.
+    expect(() => several('what did later show at 3 pm today?')).toThrow(
+      'The question is about what was shown at 2026-01-04 15:00:00; these streams keep 2026-01-01 00:00:00 to 2026-01-04 12:00:00.',
+    );
     const asOfWallMs = BEGAN_MS + 2.5 * day;
+    expect(() => several('what did later show at 1 pm today?', { asOfWallMs })).toThrow(
+      'The question is about what was shown at 2026-01-03 13:00:00; it may look at 2026-01-01 00:00:00 to 2026-01-03 12:00:00.',
+    );
     expect(several('which camera showed a dog yesterday?', { asOfWallMs }).moments).toEqual([2 * day, day + 12 * hour]);
   });
 
